@@ -1,0 +1,78 @@
+# Everything that is done to this project, here and in CI. `make` alone lists it.
+
+PYTHON ?= python3
+HOST ?= 127.0.0.1
+PORT ?= 8000
+T ?= tests
+JOBS ?= 2
+ARGS ?=
+BIN := .venv/bin
+PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet --no-input
+LOCK := $(BIN)/pip-compile --quiet --generate-hashes --allow-unsafe --strip-extras --no-header --no-annotate \
+	--no-emit-index-url --no-emit-trusted-host --no-emit-find-links
+SCRATCH = scratch=$$(mktemp -d) && trap 'rm -rf "$$scratch"' EXIT && \
+	export BROADSHEET_DATA_DIR="$$scratch" BROADSHEET_DATABASE_URL="sqlite:///$$scratch/scratch.db"
+
+ifdef CI
+export NO_COLOR := 1
+export PY_COLORS := 0
+endif
+
+.DEFAULT_GOAL := help
+.PHONY: help setup run test check bench openapi lock migration clean
+
+help: ## list these targets
+	@sed -n 's/^\([a-z]*\):.*## /\1|/p' Makefile | while IFS='|' read -r name text; do printf '  %-10s %s\n' "$$name" "$$text"; done
+
+setup: .venv/.stamp-run ## install what the server needs into .venv, and do nothing else
+
+run: .venv/.stamp-run ## serve on HOST and PORT, with a sample if the store is empty
+	@$(BIN)/broadsheet demo --host $(HOST) --port $(PORT)
+
+test: .venv/.stamp-dev ## run the tests: T=tests/kit for a part, ARGS=-x for pytest, JOBS=4 for more processes
+	@$(BIN)/python -m pytest -n $(JOBS) $(ARGS) $(T)
+
+check: .venv/.stamp-dev ## lint, types, layers, migrations and openapi.json
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports --no-logo --no-cache
+	@$(SCRATCH) && set -e && $(BIN)/alembic upgrade head && $(BIN)/alembic check
+	@$(SCRATCH) && set -e && $(BIN)/broadsheet openapi > "$$scratch/openapi.json" && \
+		{ diff -u openapi.json "$$scratch/openapi.json" || { echo 'openapi.json is not current: make openapi' >&2; exit 1; }; }
+
+bench: .venv/.stamp-dev ## measure against a raw ASGI app on both databases: ARGS= for the harness
+	@$(BIN)/python -m bench $(ARGS)
+
+openapi: .venv/.stamp-run ## write openapi.json
+	@$(SCRATCH) && $(BIN)/broadsheet openapi > "$$scratch/openapi.json" && cp "$$scratch/openapi.json" openapi.json
+
+lock: .venv/.stamp-dev ## pin the newest allowed releases again, under Python 3.11: ARGS=--upgrade
+	@$(BIN)/python -c 'import sys; sys.exit(sys.version_info[:2] != (3, 11))' || \
+		{ echo 'make lock needs a .venv of Python 3.11, the oldest one served: make clean && make lock PYTHON=python3.11' >&2; exit 1; }
+	@$(LOCK) $(ARGS) --all-build-deps --output-file requirements.lock pyproject.toml
+	@$(BIN)/python -c "import tomllib; groups = tomllib.load(open('pyproject.toml', 'rb'))['dependency-groups']; \
+		print(*groups['test'], *groups['tools'], sep='\n')" > .venv/dev.in
+	@$(LOCK) $(ARGS) --constraint requirements.lock --output-file requirements-dev.lock .venv/dev.in
+
+migration: .venv/.stamp-dev ## write a migration from the tables: NAME="add reading time"
+	@test -n "$(NAME)" || { echo 'make migration needs a NAME="what it does"' >&2; exit 1; }
+	@$(SCRATCH) && set -e && $(BIN)/alembic upgrade head && $(BIN)/alembic revision --autogenerate -m "$(NAME)"
+
+clean: ## remove .venv and what tools left behind; data stays
+	@rm -rf .venv build ./*.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
+	@find app bench migrations tests -name __pycache__ -type d -prune -exec rm -rf {} +
+
+.venv/bin/python:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+		{ echo 'Broadsheet needs Python 3.11 or newer; name one with PYTHON=python3.12' >&2; exit 1; }
+	@$(PYTHON) -m venv .venv || { rm -rf .venv; exit 1; }
+
+.venv/.stamp-run: requirements.lock pyproject.toml | .venv/bin/python
+	@$(PIP) install --require-hashes -r requirements.lock
+	@$(PIP) install --no-deps --no-build-isolation --editable .
+	@touch $@
+
+.venv/.stamp-dev: requirements-dev.lock .venv/.stamp-run
+	@$(PIP) install --require-hashes -r requirements-dev.lock
+	@touch $@

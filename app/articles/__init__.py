@@ -1,0 +1,1 @@
+"""Articles: what a publication publishes, with its revisions, states and addresses."""

@@ -1,0 +1,154 @@
+"""What every change of an article goes through: lock, lay a revision out, reckon what is public, tell the log."""
+
+from datetime import datetime
+from typing import Any, NamedTuple
+
+import sqlalchemy as sa
+from sqlmodel import Session, select
+
+from app.articles.events import ArticlePublished, ArticleUnpublished, ArticleUpdated
+from app.articles.revisions.tables import Revision
+from app.articles.tables import Article, ArticleAuthor, ArticleTag
+from app.events.actions import emit
+from app.identity.schemas import Actor
+from app.kit import etag
+from app.kit.clock import now
+from app.kit.ids import is_id
+from app.kit.problems import Conflict, Forbidden, NotFound
+from app.kit.schema import table_of
+from app.publication.tallies.actions import move
+
+LAID_OUT = (
+    "title dek type language section_id series_id image_id excerpt word_count reading_minutes"  # columns of both tables
+).split()
+_LINKS = (table_of(ArticleAuthor), table_of(ArticleTag))
+
+
+class WrongState(Conflict):
+    """The article's state does not allow this."""
+
+    code, title = "wrong_state", "The article's state does not allow this"
+
+
+class Counted(NamedTuple):
+    """What an article adds one to while it is public."""
+
+    public: bool
+    section: frozenset[str]
+    series: frozenset[str]
+    author: frozenset[str]
+    tag: frozenset[str]
+
+
+def lock(session: Session, actor: Actor, ref: str, versions: frozenset[int] | None, fields: list[str]) -> Article:
+    """The article to change, locked: 404 unless the caller may see it, 403 outside its sections, 412 if it moved on."""
+    column = Article.id if is_id(ref) else Article.slug
+    article = session.exec(select(Article).where(column == ref).with_for_update()).first()
+    if article is None:
+        raise NotFound
+    if not actor.may_in(article.section_id):
+        raise Forbidden("The key is limited to other sections.") if article.public else NotFound()
+    etag.check(article.version, versions, fields)
+    return article
+
+
+def newest(session: Session, article: Article) -> Revision:
+    """The revision saved last."""
+    return session.get_one(Revision, (article.id, article.latest_revision))
+
+
+def linked(session: Session, model: type[ArticleAuthor] | type[ArticleTag], article_id: str) -> list[str]:
+    """Ids of the authors or tags laid out, in their order."""
+    table = table_of(model)
+    column = table.c.author_id if model is ArticleAuthor else table.c.tag_id
+    found = session.execute(sa.select(column).where(table.c.article_id == article_id).order_by(table.c.position))
+    return list(found.scalars())
+
+
+def counted(session: Session, article: Article) -> Counted:
+    """What the article counts for right now."""
+    if not article.public:
+        return Counted(False, frozenset(), frozenset(), frozenset(), frozenset())
+    return Counted(
+        True,
+        frozenset(filter(None, [article.section_id])),
+        frozenset(filter(None, [article.series_id])),
+        frozenset(linked(session, ArticleAuthor, article.id)),
+        frozenset(linked(session, ArticleTag, article.id)),
+    )
+
+
+def lay_out(session: Session, article: Article, revision: Revision) -> list[str]:
+    """Make a revision the one that the article shows; names what changed by it."""
+    changed = [name for name in LAID_OUT if getattr(article, name) != getattr(revision, name)]
+    for name in changed:
+        setattr(article, name, getattr(revision, name))
+    if article.revision != revision.n:
+        article.revision = revision.n
+        changed.append("body")
+    session.flush()
+    for model, column, wanted in (
+        (ArticleAuthor, "author_id", revision.authors),
+        (ArticleTag, "tag_id", revision.tags),
+    ):
+        if linked(session, model, article.id) == wanted:
+            continue
+        changed.append("authors" if model is ArticleAuthor else "tags")
+        table = table_of(model)
+        session.execute(sa.delete(table).where(table.c.article_id == article.id))
+        common = {"article_id": article.id, "public": article.public, "listed_at": article.listed_at}
+        rows = [{**common, column: term, "position": at} for at, term in enumerate(wanted)]
+        if rows:
+            session.execute(sa.insert(table).values(rows))
+    return [name.removesuffix("_id") for name in changed]
+
+
+def _is_public(article: Article, moment: datetime) -> bool:
+    embargoed = article.embargoed_until is not None and article.embargoed_until > moment
+    expired = article.expires_at is not None and article.expires_at <= moment
+    return article.state == "published" and not embargoed and not expired
+
+
+def _due_at(article: Article, moment: datetime) -> datetime | None:
+    """When the clock next changes something about the article."""
+    moments = []
+    if article.state == "scheduled":
+        moments.append(article.scheduled_at)
+    if article.state == "published":
+        moments += [when for when in (article.embargoed_until, article.expires_at) if when and when > moment]
+    return min((when for when in moments if when), default=None)
+
+
+def reckon(session: Session, article: Article, before: Counted, fields: list[str], *, told: bool = False) -> None:
+    """After any change: what the public sees, what lists and counts hold, and what the log is told of it.
+
+    `fields` names what changed; `told` says that the caller has a more telling fact than unpublished or updated.
+    """
+    moment = now()
+    article.version += 1
+    article.public = _is_public(article, moment)
+    article.listed_at = article.published_at or article.created_at
+    article.due_at = _due_at(article, moment)
+    if article.public and fields:
+        article.updated_at = moment if before.public else max(article.updated_at, article.listed_at)
+    session.flush()
+    for links in _LINKS:
+        values = {"public": article.public, "listed_at": article.listed_at}
+        session.execute(sa.update(links).where(links.c.article_id == article.id).values(values))
+    after = counted(session, article)
+    for kind in ("section", "series", "author", "tag"):
+        old, new = getattr(before, kind), getattr(after, kind)
+        move(session, kind, sorted(old - new), -1)
+        move(session, kind, sorted(new - old), +1)
+    about: dict[str, Any] = {"subject_id": article.id, "slug": article.slug, "revision": article.revision}
+    if after.public and not before.public:
+        emit(session, ArticlePublished(**about))
+    elif told:
+        return
+    elif after.public and fields:
+        emit(session, ArticleUpdated(**about, fields=sorted(set(fields))))
+    elif before.public and not after.public:
+        reason = "unpublished"
+        if article.state == "published":
+            reason = "expired" if article.expires_at and article.expires_at <= moment else "embargoed"
+        emit(session, ArticleUnpublished(**about, reason=reason))

@@ -1,0 +1,46 @@
+"""Finding articles by addresses they had, and telling a site what stands at a path."""
+
+from typing import Any
+from urllib.parse import unquote
+
+import sqlalchemy as sa
+
+from app.articles.addresses.schemas import Site
+from app.articles.addresses.tables import Address
+from app.articles.queries import A, by_ref, present
+from app.kit.ids import is_id
+from app.kit.problems import NotFound
+from app.kit.schema import table_of
+
+_ADDRESS = table_of(Address)
+_LEADS_TO = (
+    sa.select(A.c.slug, A.c.public, A.c.state, A.c.section_id)
+    .join(_ADDRESS, _ADDRESS.c.article_id == A.c.id)
+    .where(_ADDRESS.c.address == sa.bindparam("address", type_=sa.String()))
+)
+
+
+def leads_to(connection: sa.Connection, address: str) -> sa.RowMapping | None:
+    """The article that a former slug or path leads to: its slug, and what its visibility hangs on."""
+    return connection.execute(_LEADS_TO, {"address": address}).mappings().first()
+
+
+def resolve(connection: sa.Connection, path: str, site: Site) -> dict[str, Any]:
+    """What the publication's site should answer at a path, as `ResolvedOut` has it; 404 for what nobody may see."""
+    wanted = unquote(path).rstrip("/") or "/"
+    slug = wanted.rpartition("/")[2]
+    row = by_ref(connection, slug) if slug and len(slug) <= 200 and slug.isprintable() and not is_id(slug) else None
+    if row is None:
+        former = leads_to(connection, wanted) or leads_to(connection, slug)
+        row = by_ref(connection, former["slug"]) if former else None
+    if row is None:
+        raise NotFound("Nothing stands at this path.")
+    if row["state"] == "retracted":
+        legal, reason = row["retraction"]["legal"], row["retraction"]["reason"]
+        return {"status": 451 if legal else 410, "reason": reason}
+    if not row["public"]:
+        raise NotFound("Nothing stands at this path.")
+    article = present(row, site)
+    if article["url"] == site.url + wanted:
+        return {"status": 200, "article": article}
+    return {"status": 301, "location": article["url"]}

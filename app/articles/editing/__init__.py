@@ -1,0 +1,1 @@
+"""Editing: making, changing and deleting articles before anyone sees them."""

@@ -1,0 +1,170 @@
+"""Making and changing articles."""
+
+from collections.abc import Sequence
+from typing import Any, cast
+
+import sqlalchemy as sa
+from sqlmodel import Session
+
+from app.articles.actions import WrongState, counted, lock, newest, reckon
+from app.articles.addresses.actions import claim, invent, move
+from app.articles.body.convert import Body, from_html, from_markdown
+from app.articles.body.schemas import Block
+from app.articles.editing.schemas import ArticleIn, ArticlePatch, BodyIn
+from app.articles.revisions.actions import columns_of, save, show_newest_unless_published
+from app.articles.revisions.tables import META, Revision
+from app.articles.tables import Article
+from app.identity.audit.actions import record
+from app.identity.schemas import Actor
+from app.kit.clock import now
+from app.kit.ids import new_id
+from app.kit.problems import Forbidden, Invalid
+from app.publication.authors import actions as authors
+from app.publication.media import actions as media
+from app.publication.notices import actions as notices
+from app.publication.sections import actions as sections
+from app.publication.series import actions as series
+from app.publication.tags import actions as tags
+
+TRIES = 5  # at a made-up slug that somebody else takes at the same moment
+
+
+def _text(body: BodyIn, previous: Sequence[Block]) -> Body:
+    try:
+        if body.markdown is not None:
+            return from_markdown(body.markdown, previous)
+        return from_html(body.html or "", previous)
+    except ValueError as error:
+        raise Invalid(str(error), pointer="/body", code="body_refused") from error
+
+
+def _text_changes(session: Session, actor: Actor, data: ArticlePatch, old: Revision | None) -> dict[str, Any]:
+    """The columns of the next revision that the request sets, its references resolved."""
+    given = data.model_fields_set if old else set(ArticlePatch.model_fields)
+    changes: dict[str, Any] = {
+        name: getattr(data, name) for name in ("title", "dek", "type", "language") if name in given
+    }
+    if "section" in given:
+        changes["section_id"] = sections.require(session, data.section) if data.section else None
+    if "series" in given:
+        changes["series_id"] = series.require(session, data.series) if data.series else None
+    if "image" in given:
+        changes["image_id"] = media.require(session, data.image) if data.image else None
+    if "authors" in given:
+        changes["authors"] = authors.require(session, data.authors)
+    if "tags" in given:
+        changes["tags"] = tags.require(session, actor, data.tags)
+    if "body" in given:
+        changes |= columns_of(_text(data.body, cast("list[Block]", old.blocks) if old else []))
+    if not actor.may_in(changes.get("section_id", old.section_id if old else None)):
+        raise Forbidden("The key is limited to other sections.")
+    return {name: value for name, value in changes.items() if old is None or getattr(old, name) != value}
+
+
+def _set_facts(article: Article, data: ArticlePatch) -> list[str]:
+    """Set what holds at once; names what changed."""
+    wanted: dict[str, Any] = {name: getattr(data.rights, name) for name in data.rights.model_fields_set}
+    if "featured" in data.model_fields_set:
+        wanted["featured"] = data.featured
+    if "published_at" in data.model_fields_set:
+        if data.published_at and data.published_at > now():
+            raise Invalid("published_at is in the future; schedule the article instead.", pointer="/published_at")
+        if data.published_at is None and article.state in {"published", "retracted"}:
+            raise Invalid("A published article has a published_at.", pointer="/published_at")
+        wanted["published_at"] = data.published_at
+    changed = [name for name, value in wanted.items() if getattr(article, name) != value]
+    for name in changed:
+        setattr(article, name, wanted[name])
+    if article.embargoed_until and article.expires_at and article.expires_at <= article.embargoed_until:
+        raise Invalid("expires_at must be later than embargoed_until.", pointer="/rights/expires_at")
+    return changed
+
+
+def _insert(session: Session, article_id: str, data: ArticleIn, values: dict[str, Any]) -> Article:
+    """Add the row under the slug asked for, or under a free one made from the title."""
+    moment = now()
+    laid_out = {name: value for name, value in values.items() if name in Article.model_fields}
+    for attempt in range(TRIES):
+        slug = claim(session, article_id, data.slug) if data.slug else invent(session, data.title)
+        article = Article(
+            id=article_id,
+            slug=slug,
+            state="draft",
+            revision=0,
+            latest_revision=0,
+            created_at=moment,
+            updated_at=moment,
+            listed_at=moment,
+            **laid_out,
+        )
+        try:
+            with session.begin_nested():
+                session.add(article)
+                session.flush()
+        except sa.exc.IntegrityError:
+            if attempt == TRIES - 1:
+                raise
+        else:
+            return article
+    raise AssertionError("the last try returns or raises")
+
+
+def create(session: Session, actor: Actor, data: ArticleIn, article_id: str | None = None) -> str:
+    """Make a draft; returns its id."""
+    values = _text_changes(session, actor, data, None)
+    article = _insert(session, article_id or new_id(), data, values)
+    before = counted(session, article)
+    article.version = 0  # reckon makes it 1
+    _set_facts(article, data)
+    show_newest_unless_published(session, article, save(session, actor, article, values))
+    reckon(session, article, before, [])
+    record(session, actor, "article.create", "article", article.id, {"slug": article.slug})
+    return article.id
+
+
+def differing(session: Session, article: Article, data: ArticlePatch) -> list[str]:
+    """Which of the plain fields sent differ from what is stored: what a 412 tells the editor to look at."""
+    revision = newest(session, article)
+    given = data.model_fields_set
+    plain = {"slug": article.slug, "featured": article.featured, "published_at": article.published_at}
+    plain |= {name: getattr(revision, name) for name in ("title", "dek", "type", "language")}
+    found = [name for name, value in plain.items() if name in given and getattr(data, name) != value]
+    if "body" in given:
+        found += ["body"] if _text(data.body, cast("list[Block]", revision.blocks)).html != revision.html else []
+    return found
+
+
+def patch(session: Session, actor: Actor, ref: str, data: ArticlePatch, versions: frozenset[int] | None) -> str:
+    """Change an article; changes of its text become a new revision. Changing nothing changes no version."""
+    article = lock(session, actor, ref, None, [])
+    if versions is not None and article.version not in versions:
+        lock(session, actor, ref, versions, differing(session, article, data))
+    before = counted(session, article)
+    changes = _text_changes(session, actor, data, newest(session, article))
+    facts = _set_facts(article, data)
+    if "slug" in data.model_fields_set and data.slug != article.slug:
+        move(session, article, data.slug or invent(session, newest(session, article).title))
+        facts.append("slug")
+    if facts and article.public and not actor.may("content:publish"):
+        raise Forbidden("This holds for readers at once, and the key lacks the scope content:publish.")
+    if not changes and not facts:
+        return article.id
+    shown: list[str] = []
+    if changes:
+        shown = show_newest_unless_published(session, article, save(session, actor, article, changes))
+    reckon(session, article, before, facts + shown)
+    fields = sorted({name.removesuffix("_id") for name in changes if name in META} | set(facts))
+    fields += ["body"] if "html" in changes else []
+    record(session, actor, "article.edit", "article", article.id, {"fields": fields})
+    return article.id
+
+
+def delete(session: Session, actor: Actor, ref: str, versions: frozenset[int] | None) -> None:
+    """Delete a draft that was never published, with its revisions; anything else is unpublished or retracted."""
+    article = lock(session, actor, ref, versions, [])
+    was_out = article.state != "draft" or article.published_revision is not None
+    if was_out:
+        raise WrongState("Only drafts that were never published can be deleted; unpublish or retract the article.")
+    notices.forget(session, "article", article.id)
+    record(session, actor, "article.delete", "article", article.id, {"slug": article.slug})
+    session.delete(article)

@@ -1,0 +1,70 @@
+"""Articles as editors send them."""
+
+from typing import Annotated
+
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, model_validator
+
+from app.kit.text import Identifier, LanguageTag, LongText, Name, Slug, Summary, Title
+
+Kind = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_-]{0,39}$")]
+Refs = Annotated[list[Identifier], Field(max_length=50)]
+TagRefs = Annotated[list[Name], Field(max_length=100)]
+
+
+class BodyIn(BaseModel):
+    """The text, in one of two formats."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    html: LongText | None = Field(None, description="HTML; sanitised, at most 1,000,000 characters.")
+    markdown: LongText | None = Field(None, description="CommonMark with tables; at most 1,000,000 characters.")
+
+    @model_validator(mode="after")
+    def _one_of(self) -> "BodyIn":
+        if (self.html is None) == (self.markdown is None):
+            raise ValueError("send html or markdown")
+        return self
+
+
+class RightsIn(BaseModel):
+    """What others may do with it, and when it may be seen."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    usage_terms: Summary | None = None
+    copyright_holder: Title | None = None
+    embargoed_until: AwareDatetime | None = Field(None, description="Not public before this time.")
+    expires_at: AwareDatetime | None = Field(None, description="Not public from this time on.")
+
+
+class ArticlePatch(BaseModel):
+    """Changes to an article (RFC 7396): what is absent stays, null empties.
+
+    `slug`, `featured`, `rights` and `published_at` are facts of the article and hold at once; everything else is text
+    and goes into a new revision, which readers see when it is published.
+    """
+
+    model_config = ConfigDict(extra="forbid")
+
+    title: Title = ""
+    slug: Slug | None = Field(
+        None, description="Unique; made from the title if null or, in a new article, absent. Old ones answer 301."
+    )
+    dek: Summary | None = Field(None, description="The standfirst.")
+    type: Kind = Field("article", description="`article`, `opinion`, `page` or any other lower-case word.")
+    language: LanguageTag = Field("en", description="BCP 47 language tag.")
+    section: Identifier | None = Field(None, description="Slug or id.")
+    series: Identifier | None = Field(None, description="Slug or id.")
+    authors: Refs = Field([], description="Slugs or ids, in the order of the byline.")
+    tags: TagRefs = Field([], description="Slugs, ids or names; new ones are made.")
+    image: Identifier | None = Field(None, description="Id of a medium.")
+    featured: bool = False
+    rights: RightsIn = Field(default_factory=RightsIn)
+    published_at: AwareDatetime | None = Field(None, description="Back-dating; not in the future.")
+    body: BodyIn = Field(default_factory=lambda: BodyIn(html=""))
+
+
+class ArticleIn(ArticlePatch):
+    """A new article; it begins as a draft."""
+
+    title: Title

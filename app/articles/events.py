@@ -1,0 +1,57 @@
+"""What the outside world hears of articles: only ever of what is, or just was, public."""
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+from app.events.schemas import Fact
+
+
+@dataclass(frozen=True, kw_only=True)
+class _ArticleFact(Fact):
+    slug: str
+    revision: int
+
+    def groups(self) -> list[str]:
+        """The article itself and every list of articles."""
+        return ["articles", f"article:{self.subject_id}"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class ArticlePublished(_ArticleFact):
+    """Readers can see it now, and could not before."""
+
+    name: ClassVar[str] = "article.published"
+
+
+@dataclass(frozen=True, kw_only=True)
+class ArticleUpdated(_ArticleFact):
+    """What readers see has changed; `fields` names what."""
+
+    name: ClassVar[str] = "article.updated"
+    fields: list[str]
+
+
+@dataclass(frozen=True, kw_only=True)
+class ArticleCorrected(_ArticleFact):
+    """A correction was added."""
+
+    name: ClassVar[str] = "article.corrected"
+    kind: str
+    text: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class ArticleUnpublished(_ArticleFact):
+    """Readers can no longer see it; `reason` is `unpublished`, `embargoed` or `expired`."""
+
+    name: ClassVar[str] = "article.unpublished"
+    reason: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class ArticleRetracted(_ArticleFact):
+    """It was withdrawn for good, with a public reason."""
+
+    name: ClassVar[str] = "article.retracted"
+    reason: str
+    legal: bool

@@ -1,0 +1,1 @@
+"""Listing: many articles at once, filtered, sorted and paged."""

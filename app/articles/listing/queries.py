@@ -1,0 +1,203 @@
+"""Lists of articles: an index gives the ids of one page, then one statement reads their cards.
+
+The index walked is that of the most selective filter (a tag's, an author's, a section's articles), one branch for each
+of its values, so that neither the depth of the page nor the number of articles changes what a page costs.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime
+from functools import lru_cache
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.sql.elements import ColumnElement
+
+from app.articles.addresses.schemas import Site
+from app.articles.listing.schemas import SORTS, Group, ListQuery, groups_of
+from app.articles.queries import (
+    AUTHOR,
+    BY,
+    SECTION,
+    SERIES,
+    TAG,
+    TAGGED,
+    A,
+    card,
+    chosen_formats,
+    present,
+    sees_drafts,
+    visible_to,
+)
+from app.identity.schemas import Actor
+from app.kit.paging import Sort, bindings, page_of
+
+COLUMNS = {"published_at": A.c.listed_at, "updated_at": A.c.updated_at, "title": A.c.title}
+_TERMS = {
+    "tag": (TAG, TAGGED.c.tag_id, TAGGED),
+    "author": (AUTHOR, BY.c.author_id, BY),
+    "section": (SECTION, A.c.section_id, None),
+    "series": (SERIES, A.c.series_id, None),
+}
+_WORDS = {"type": A.c.type, "language": A.c.language}
+_LEADING = ("tag", "author", "series", "section")
+
+
+@dataclass(frozen=True)
+class Shape:
+    """Everything that the text of a list's statement depends on; the values come as parameters."""
+
+    sort: Sort
+    groups: tuple[tuple[str, bool, tuple[bool, ...]], ...]
+    formats: tuple[str, ...]
+    paged: bool
+    featured: bool | None
+    bounds: tuple[str, ...]
+    states: tuple[str, ...] | None
+    actor: Actor | None
+
+
+def _value(group: int, number: int) -> sa.BindParameter[str]:
+    return sa.bindparam(f"g{group}_{number}", type_=sa.String())
+
+
+def _term_id(table: sa.Table, by_id: bool, value: sa.BindParameter[str]) -> ColumnElement[Any]:
+    if by_id:
+        return sa.bindparam(value.key, type_=table.c.id.type)
+    return sa.select(table.c.id).where(table.c.slug == value).scalar_subquery()
+
+
+def _condition(at: int, kind: str, negative: bool, by_id: tuple[bool, ...]) -> ColumnElement[bool]:
+    """A filter as a predicate on the article."""
+    if kind in _WORDS:
+        found: ColumnElement[bool] = _WORDS[kind].in_([_value(at, number) for number in range(len(by_id))])
+    elif kind == "ids":
+        ids = [sa.bindparam(f"g{at}_{n}", type_=A.c.id.type) for n, is_id in enumerate(by_id) if is_id]
+        slugs = [_value(at, n) for n, is_id in enumerate(by_id) if not is_id]
+        found = sa.or_(*([A.c.id.in_(ids)] if ids else []), *([A.c.slug.in_(slugs)] if slugs else []))
+    else:
+        table, column, links = _TERMS[kind]
+        terms = [_term_id(table, is_id, _value(at, number)) for number, is_id in enumerate(by_id)]
+        if links is None:
+            found = sa.func.coalesce(column.in_(terms), sa.false())
+        else:
+            other = links.alias(f"l{at}")
+            here = (other.c.article_id == A.c.id) & other.c[column.key].in_(terms)
+            found = sa.exists().where(here).correlate(A)
+    return ~found if negative else found
+
+
+def _bounds(shape: Shape) -> Iterator[ColumnElement[bool]]:
+    moment = A.c.listed_at.type
+    for name in shape.bounds:
+        bound = sa.bindparam(name, type_=moment)
+        column = A.c.updated_at if name == "updated_after" else A.c.listed_at
+        yield column > bound if name.endswith("after") else column < bound
+    if shape.featured is not None:
+        yield A.c.featured if shape.featured else ~A.c.featured
+
+
+def _who(shape: Shape) -> Iterator[ColumnElement[bool]]:
+    """Public articles, or the states that an editor asked for."""
+    if shape.states is None or shape.actor is None:
+        yield A.c.public
+        return
+    yield visible_to(shape.actor)
+    if shape.states:
+        yield A.c.state.in_(shape.states)
+
+
+def _branch(shape: Shape, leading: int | None, number: int) -> sa.Select[Any]:
+    """The ids of a page as one index gives them: the articles of one value of the leading filter, or all."""
+    column = COLUMNS[shape.sort.name.lstrip("-")]
+    source: Any = A
+    key, row_id = column, A.c.id
+    where: list[ColumnElement[bool]] = []
+    for at, group in enumerate(shape.groups):
+        if at != leading:
+            where.append(_condition(at, *group))
+    if leading is not None:
+        kind, _, by_id = shape.groups[leading]
+        table, term, links = _TERMS[kind]
+        where.append(term == _term_id(table, by_id[number], _value(leading, number)))
+        if links is not None:
+            source = links.join(A, A.c.id == links.c.article_id)
+            if column is A.c.listed_at:
+                key, row_id = links.c.listed_at, links.c.article_id
+            if shape.states is None:
+                where.append(links.c.public)
+    where += [*_who(shape), *_bounds(shape)]
+    if shape.paged:
+        where.append(shape.sort.after(key, row_id))
+    page = sa.select(row_id.label("id"), key.label("key")).select_from(source).where(*where)
+    return page.order_by(*shape.sort.order_by(key, row_id)).limit(sa.bindparam("most", type_=sa.Integer))
+
+
+def _leading(shape: Shape) -> int | None:
+    """The filter whose index is walked: a positive one, tags and authors first."""
+    for kind in _LEADING:
+        for at, (found, negative, _) in enumerate(shape.groups):
+            if found == kind and not negative:
+                return at
+    return None
+
+
+@lru_cache(512)
+def _ids(shape: Shape) -> sa.Subquery:
+    leading = _leading(shape)
+    values = len(shape.groups[leading][2]) if leading is not None else 1
+    if values == 1:
+        return _branch(shape, leading, 0).subquery("page")
+    branches = [sa.select(_branch(shape, leading, number).subquery()) for number in range(values)]
+    merged = sa.union(*branches).subquery()
+    order = shape.sort.order_by(merged.c.key, merged.c.id)
+    return sa.select(merged).order_by(*order).limit(sa.bindparam("most", type_=sa.Integer)).subquery("page")
+
+
+@lru_cache(512)
+def _statement(shape: Shape) -> sa.Select[Any]:
+    ids = _ids(shape)
+    listed: sa.Select[Any] = card(shape.formats)
+    joined = listed.get_final_froms()[0].join(ids, ids.c.id == A.c.id)
+    listed = listed.with_only_columns(*listed.selected_columns, ids.c.key.label("key"), maintain_column_froms=False)
+    found: sa.Select[Any] = listed.select_from(joined)
+    return found.order_by(*shape.sort.order_by(ids.c.key, ids.c.id))
+
+
+def _shape(query: ListQuery, groups: tuple[Group, ...], actor: Actor) -> Shape:
+    bounds = ("published_after", "published_before", "updated_after")
+    states: tuple[str, ...] | None = None
+    if query.state is not None:
+        states = () if query.state == "all" else tuple(sorted(set(query.state.split(","))))
+    return Shape(
+        sort=SORTS[query.sort],
+        groups=tuple(group.shape for group in groups),
+        formats=chosen_formats(query.formats, ()),
+        paged=query.cursor is not None,
+        featured=query.featured,
+        bounds=tuple(name for name in bounds if getattr(query, name) is not None),
+        states=states,
+        actor=actor if states is not None else None,
+    )
+
+
+def page(connection: sa.Connection, query: ListQuery, actor: Actor, site: Site) -> dict[str, Any]:
+    """A page of articles, as `ArticleList` has it: one statement, and one more to count if asked."""
+    groups = groups_of(query)
+    shape = _shape(query, groups, actor)
+    key = shape.sort.decode(query.cursor) if query.cursor else None
+    values: dict[str, str | int | datetime] = {name: getattr(query, name) for name in shape.bounds}
+    for at, group in enumerate(groups):
+        values |= {f"g{at}_{number}": ref for number, ref in enumerate(group.refs)}
+    total = None
+    if query.count == "exact":
+        everything = sa.select(sa.func.count()).select_from(_ids(_unpaged(shape)))
+        total = connection.execute(everything, {**values, "most": 2**62}).scalar_one()
+    found = connection.execute(_statement(shape), {**values, **bindings(key), "most": query.limit + 1})
+    editing = sees_drafts(actor)
+    rows = [present(row, site, shape.formats, editing=editing) for row in found.mappings()]
+    return page_of(rows, query.limit, shape.sort, "key", total)
+
+
+def _unpaged(shape: Shape) -> Shape:
+    return Shape(**{**vars(shape), "paged": False})

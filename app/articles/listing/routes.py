@@ -1,0 +1,38 @@
+"""Lists of articles over HTTP."""
+
+from typing import Annotated, get_args
+
+from fastapi import APIRouter, Query, Request
+from starlette.responses import Response
+
+from app.articles.addresses.schemas import Site
+from app.articles.listing import queries
+from app.articles.listing.schemas import ListQuery
+from app.articles.queries import sees_drafts
+from app.articles.schemas import ArticleList, ListedArticleOut, State
+from app.identity.routes import Public
+from app.identity.schemas import ANONYMOUS
+from app.kit.fields import chosen
+from app.kit.http import database, reply_list, settings
+from app.kit.problems import Forbidden, InvalidParameter, Unauthorized, documented
+
+router = APIRouter(prefix="/v1/articles", tags=["articles"])
+
+
+@router.get("", response_model=ArticleList, responses=documented(Unauthorized, Forbidden))
+async def index(request: Request, query: Annotated[ListQuery, Query()], actor: Public) -> Response:
+    """Published articles, newest first unless `sort` says otherwise; with `state` and a key also the others."""
+    fields = chosen(ListedArticleOut, query.fields)
+    if query.state is not None:
+        if not sees_drafts(actor):
+            raise (Unauthorized if actor is ANONYMOUS else Forbidden)("state needs a key with the scope content:read.")
+        if query.state != "all" and not set(query.state.split(",")) <= set(get_args(State)):
+            raise InvalidParameter("state", f"state: `all`, or any of {', '.join(get_args(State))}.")
+    if fields and query.formats:
+        fields = {**fields, "body": True}
+    run = database(request).scan if query.count == "exact" else database(request).read
+    page = await run(queries.page, query, actor, Site.of(settings(request)))
+    private = actor is not ANONYMOUS
+    modified = max((row["updated_at"] for row in page["data"]), default=None)
+    groups = ("articles", "publication")
+    return reply_list(request, ArticleList, page, fields, groups=groups, private=private, modified=modified)

@@ -1,0 +1,94 @@
+"""What lists of articles can be asked for."""
+
+from dataclasses import dataclass
+from typing import Literal
+
+from pydantic import AwareDatetime, Field
+
+from app.articles.schemas import FormatQuery
+from app.kit.ids import is_id
+from app.kit.paging import PageQuery, Sort
+from app.kit.problems import InvalidParameter
+
+SORTS = {
+    sort.name: sort
+    for sort in (
+        Sort("-published_at", descending=True),
+        Sort("published_at"),
+        Sort("-updated_at", descending=True),
+        Sort("updated_at"),
+        Sort("-title", descending=True, kind=str),
+        Sort("title", kind=str),
+    )
+}
+Filters = list[str]
+MOST_VALUES = 20
+MOST_GROUPS = 5
+_FILTER = "Comma: any of these. Repeated: all of these. Leading `-`: none of these. By slug or id."
+_WORDS = "Comma: any of these. Leading `-`: none of these."
+
+
+class ListQuery(PageQuery, FormatQuery):
+    """Parameters of a list of articles."""
+
+    section: Filters = Field([], description=_FILTER)
+    tag: Filters = Field([], description=_FILTER)
+    author: Filters = Field([], description=_FILTER)
+    series: Filters = Field([], description=_FILTER)
+    type: Filters = Field([], description=_WORDS)
+    language: Filters = Field([], description=_WORDS)
+    state: str | None = Field(
+        None, max_length=100, description="Any of the states, with commas, or `all`; needs `content:read`."
+    )
+    featured: bool | None = Field(None, description="Only featured ones, or only others.")
+    ids: str | None = Field(None, max_length=4000, description="Only these, ids or slugs with commas, at most 100.")
+    exclude: str | None = Field(None, max_length=4000, description="Not these, ids or slugs with commas, at most 100.")
+    published_after: AwareDatetime | None = Field(None, description="Published later than this, RFC 3339.")
+    published_before: AwareDatetime | None = Field(None, description="Published earlier than this, RFC 3339.")
+    updated_after: AwareDatetime | None = Field(None, description="Changed later than this, RFC 3339.")
+    sort: Literal["-published_at", "published_at", "-updated_at", "updated_at", "-title", "title"] = Field(
+        "-published_at", description="Order; leading `-`: descending. The id breaks ties."
+    )
+
+
+@dataclass(frozen=True)
+class Group:
+    """One filter value as it was sent: any of its references, or, if negative, none of them."""
+
+    kind: str
+    negative: bool
+    refs: tuple[str, ...]
+
+    @property
+    def shape(self) -> tuple[str, bool, tuple[bool, ...]]:
+        """All that the text of the statement depends on."""
+        return self.kind, self.negative, tuple(is_id(ref) for ref in self.refs)
+
+
+def _group(kind: str, text: str) -> Group:
+    parts = [part.strip() for part in text.split(",")]
+    negative = parts[0].startswith("-")
+    refs = tuple(part[1:] if part.startswith("-") else part for part in parts)
+    if any(part.startswith("-") != negative for part in parts) and not negative:
+        raise InvalidParameter(kind, f"{kind}: write `-` before the first value, or in a parameter of its own.")
+    if not all(refs) or len(refs) > MOST_VALUES or any(len(ref) > 200 or "\0" in ref for ref in refs):
+        raise InvalidParameter(kind, f"{kind}: 1 to {MOST_VALUES} values of 1 to 200 characters.")
+    return Group(kind, negative, refs)
+
+
+def groups_of(query: ListQuery) -> tuple[Group, ...]:
+    """The filters of a request; 400 for what cannot be read."""
+    found: list[Group] = []
+    for kind in ("tag", "author", "series", "section", "type", "language"):
+        values: Filters = getattr(query, kind)
+        if len(values) > MOST_GROUPS:
+            raise InvalidParameter(kind, f"{kind}: at most {MOST_GROUPS} times.")
+        found += [_group(kind, value) for value in values]
+    for kind, negative, text in (("ids", False, query.ids), ("ids", True, query.exclude)):
+        if text is not None:
+            refs = tuple(part.strip() for part in text.split(","))
+            if not all(refs) or len(refs) > 100 or any("\0" in ref for ref in refs):
+                name = "exclude" if negative else "ids"
+                raise InvalidParameter(name, f"{name}: 1 to 100 ids or slugs.")
+            found.append(Group(kind, negative, refs))
+    return tuple(found)

@@ -1,0 +1,1 @@
+"""Previews: links that show one unpublished article to whoever holds them."""

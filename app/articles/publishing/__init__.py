@@ -1,0 +1,1 @@
+"""Publishing: the states of an article, by hand and by the clock."""

@@ -1,0 +1,152 @@
+"""The states of an article: draft → scheduled → published → unpublished or retracted, and back to published."""
+
+from datetime import datetime, timedelta
+from typing import Any
+
+import sqlalchemy as sa
+import structlog
+from sqlmodel import Session, select
+
+from app.articles.actions import Counted, WrongState, counted, lay_out, lock, newest, reckon
+from app.articles.events import ArticleCorrected, ArticleRetracted
+from app.articles.publishing.schemas import CorrectionIn, RetractIn
+from app.articles.tables import Article
+from app.events.actions import emit
+from app.identity.audit.actions import record
+from app.identity.schemas import SYSTEM, Actor
+from app.kit.clock import iso, now
+from app.kit.problems import Forbidden, Invalid
+from app.kit.schema import table_of
+
+Versions = frozenset[int] | None
+MOST_CORRECTIONS = 200
+PUT_BACK = timedelta(minutes=1)
+_ARTICLE = table_of(Article)
+log = structlog.get_logger("broadsheet.publishing")
+
+
+def _go_live(session: Session, article: Article, before: Counted, moment: datetime) -> None:
+    """Show the newest revision to readers."""
+    fields = lay_out(session, article, newest(session, article))
+    if article.state != "published":
+        fields.append("state")
+    article.state, article.scheduled_at, article.retraction = "published", None, None
+    article.published_revision = article.revision
+    article.published_at = article.published_at or moment
+    reckon(session, article, before, fields)
+
+
+def publish(session: Session, actor: Actor, ref: str, versions: Versions) -> str:
+    """Show the newest revision to readers now; publishing what is already out changes nothing."""
+    article = lock(session, actor, ref, versions, [])
+    if not actor.may_in(newest(session, article).section_id):
+        raise Forbidden("The key is limited to other sections.")
+    if article.state == "published" and article.published_revision == article.latest_revision:
+        return article.id
+    _go_live(session, article, counted(session, article), now())
+    record(session, actor, "article.publish", "article", article.id, {"revision": article.revision})
+    return article.id
+
+
+def unpublish(session: Session, actor: Actor, ref: str, versions: Versions) -> str:
+    """Take an article back: readers get 404 as if it had never been there, editors keep everything."""
+    article = lock(session, actor, ref, versions, [])
+    if article.state != "published":
+        raise WrongState("Only a published article can be unpublished.")
+    before = counted(session, article)
+    article.state = "unpublished"
+    reckon(session, article, before, ["state"])
+    lay_out(session, article, newest(session, article))
+    record(session, actor, "article.unpublish", "article", article.id, {})
+    return article.id
+
+
+def retract(session: Session, actor: Actor, ref: str, data: RetractIn, versions: Versions) -> str:
+    """Withdraw what readers have seen: 410 (or 451) with a public reason from now on."""
+    article = lock(session, actor, ref, versions, [])
+    if article.state not in {"published", "unpublished"} or article.published_revision is None:
+        raise WrongState("Only an article that was published can be retracted.")
+    before = counted(session, article)
+    article.state = "retracted"
+    article.retraction = {"at": iso(now()), "reason": data.reason, "legal": data.legal}
+    reckon(session, article, before, ["state"], told=True)
+    about: dict[str, Any] = {"subject_id": article.id, "slug": article.slug, "revision": article.revision}
+    emit(session, ArticleRetracted(**about, reason=data.reason, legal=data.legal))
+    record(session, actor, "article.retract", "article", article.id, {"legal": data.legal})
+    return article.id
+
+
+def schedule(session: Session, actor: Actor, ref: str, at: datetime, versions: Versions) -> str:
+    """Publish the newest revision at a time to come."""
+    article = lock(session, actor, ref, versions, [])
+    if article.state not in {"draft", "unpublished", "scheduled"}:
+        raise WrongState("A published or retracted article cannot be scheduled.")
+    if at <= now():
+        raise Invalid("at is not in the future; publish the article instead.", pointer="/at")
+    before = counted(session, article)
+    article.state, article.scheduled_at = "scheduled", at
+    reckon(session, article, before, [])
+    record(session, actor, "article.schedule", "article", article.id, {"at": iso(at)})
+    return article.id
+
+
+def unschedule(session: Session, actor: Actor, ref: str, versions: Versions) -> str:
+    """Forget the time; the article is what it was before."""
+    article = lock(session, actor, ref, versions, [])
+    if article.state != "scheduled":
+        raise WrongState("The article is not scheduled.")
+    before = counted(session, article)
+    article.state = "draft" if article.published_revision is None else "unpublished"
+    article.scheduled_at = None
+    reckon(session, article, before, [])
+    record(session, actor, "article.unschedule", "article", article.id, {})
+    return article.id
+
+
+def correct(session: Session, actor: Actor, ref: str, data: CorrectionIn, versions: Versions) -> str:
+    """Add a correction to what readers have seen."""
+    article = lock(session, actor, ref, versions, [])
+    if article.published_revision is None or article.state == "retracted":
+        raise WrongState("Only an article that was published can be corrected.")
+    if len(article.corrections) >= MOST_CORRECTIONS:
+        raise WrongState(f"An article holds at most {MOST_CORRECTIONS} corrections.")
+    before = counted(session, article)
+    correction = {"at": iso(now()), "kind": data.kind, "text": data.text}
+    article.corrections = [*article.corrections, correction]
+    reckon(session, article, before, ["corrections"], told=True)
+    if article.public:
+        about: dict[str, Any] = {"subject_id": article.id, "slug": article.slug, "revision": article.revision}
+        emit(session, ArticleCorrected(**about, kind=data.kind, text=data.text))
+    record(session, actor, "article.correct", "article", article.id, {"kind": data.kind})
+    return article.id
+
+
+def advance(session: Session, article: Article) -> None:
+    """Do what the clock has made due: go live, come out of an embargo, expire."""
+    moment = now()
+    before = counted(session, article)
+    if article.state == "scheduled" and article.scheduled_at and article.scheduled_at <= moment:
+        at = article.scheduled_at
+        _go_live(session, article, before, at)
+        record(session, SYSTEM, "article.publish", "article", article.id, {"scheduled": iso(at)})
+    else:
+        reckon(session, article, before, ["rights"])
+
+
+def advance_due(session: Session, most: int = 50) -> int:
+    """Let the clock act on the articles that are due; returns how many there were.
+
+    An article that cannot go on is logged, put back by a minute and stands in nobody's way.
+    """
+    due = select(Article).where(_ARTICLE.c.due_at <= now()).order_by(_ARTICLE.c.due_at).limit(most)
+    articles = session.exec(due.with_for_update(skip_locked=True)).all()
+    for article in articles:
+        article_id = article.id
+        try:
+            with session.begin_nested():
+                advance(session, article)
+        except sa.exc.DBAPIError:
+            log.exception("article could not go on", article=article_id)
+            later = sa.update(_ARTICLE).where(_ARTICLE.c.id == article_id).values(due_at=now() + PUT_BACK)
+            session.execute(later)
+    return len(articles)

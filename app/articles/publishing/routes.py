@@ -1,0 +1,95 @@
+"""The verbs of publishing over HTTP; each answers with the article as it stands then."""
+
+from collections.abc import Callable
+from typing import Annotated, Any
+
+import sqlalchemy as sa
+from fastapi import APIRouter, Request
+from starlette.responses import Response
+
+from app.articles.actions import WrongState
+from app.articles.addresses.schemas import Site
+from app.articles.publishing import actions
+from app.articles.publishing.schemas import CorrectionIn, RetractIn, ScheduleIn
+from app.articles.queries import by_ref, present
+from app.articles.revisions.queries import laid_over
+from app.articles.schemas import SingleArticleOut
+from app.identity.routes import Versions, requires, write
+from app.identity.schemas import Actor
+from app.kit.http import settings
+from app.kit.ids import RefPath
+from app.kit.problems import (
+    Forbidden,
+    Invalid,
+    NotFound,
+    PreconditionRequired,
+    StaleVersion,
+    Unauthorized,
+    documented,
+)
+from app.kit.schema import Row
+
+router = APIRouter(prefix="/v1/articles/{article}", tags=["publishing"])
+Publisher = Annotated[Actor, requires("content:publish")]
+EDITED = documented(Unauthorized, Forbidden, NotFound, WrongState, StaleVersion, Invalid, PreconditionRequired)
+
+
+def show_edited(request: Request) -> Callable[[sa.Connection, str], Row]:
+    """How a write answers: the article as its newest revision has it, with HTML and Markdown."""
+    site, formats = Site.of(settings(request)), ("html", "markdown")
+
+    def show(connection: sa.Connection, article_id: str) -> Row:
+        row: Row | None = by_ref(connection, article_id, formats)
+        if row is not None and row["revision"] != row["latest_revision"]:
+            row = laid_over(connection, row, row["latest_revision"], formats)
+        if row is None:
+            raise NotFound
+        return present(row, site, formats, editing=True)
+
+    return show
+
+
+async def _act(request: Request, actor: Actor, action: Callable[..., str], *args: Any) -> Response:
+    return await write(request, actor, action, *args, show=show_edited(request), model=SingleArticleOut)
+
+
+@router.post("/publish", response_model=SingleArticleOut, responses=EDITED)
+async def publish(request: Request, article: RefPath, versions: Versions, actor: Publisher) -> Response:
+    """Show the newest revision to readers now."""
+    return await _act(request, actor, actions.publish, article, versions)
+
+
+@router.post("/unpublish", response_model=SingleArticleOut, responses=EDITED)
+async def unpublish(request: Request, article: RefPath, versions: Versions, actor: Publisher) -> Response:
+    """Take the article back: readers get 404 from now on."""
+    return await _act(request, actor, actions.unpublish, article, versions)
+
+
+@router.post("/retract", response_model=SingleArticleOut, responses=EDITED)
+async def retract(
+    request: Request, article: RefPath, body: RetractIn, versions: Versions, actor: Publisher
+) -> Response:
+    """Withdraw the article for good: readers get 410, or 451, with the reason."""
+    return await _act(request, actor, actions.retract, article, body, versions)
+
+
+@router.put("/schedule", response_model=SingleArticleOut, responses=EDITED)
+async def schedule(
+    request: Request, article: RefPath, body: ScheduleIn, versions: Versions, actor: Publisher
+) -> Response:
+    """Publish at a time to come, within a second of it."""
+    return await _act(request, actor, actions.schedule, article, body.at, versions)
+
+
+@router.delete("/schedule", response_model=SingleArticleOut, responses=EDITED)
+async def unschedule(request: Request, article: RefPath, versions: Versions, actor: Publisher) -> Response:
+    """Forget the time that was set."""
+    return await _act(request, actor, actions.unschedule, article, versions)
+
+
+@router.post("/corrections", response_model=SingleArticleOut, responses=EDITED)
+async def correct(
+    request: Request, article: RefPath, body: CorrectionIn, versions: Versions, actor: Publisher
+) -> Response:
+    """Add a correction; it stands with the article at once."""
+    return await _act(request, actor, actions.correct, article, body, versions)

@@ -1,0 +1,170 @@
+"""Reading articles: each answer is one statement, whatever it holds."""
+
+from collections.abc import Iterable
+from functools import lru_cache
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.sql.elements import ColumnElement
+
+from app.articles.addresses.schemas import Site
+from app.articles.revisions.tables import Revision
+from app.articles.schemas import FORMATS
+from app.articles.tables import Article, ArticleAuthor, ArticleTag
+from app.identity.schemas import Actor
+from app.kit.ids import is_id
+from app.kit.schema import Row, json_rows, table_of
+from app.publication.authors.tables import Author
+from app.publication.media.schemas import public as picture
+from app.publication.media.tables import Media
+from app.publication.notices.tables import Notice
+from app.publication.sections.tables import Section
+from app.publication.series.tables import Series
+from app.publication.tags.tables import Tag
+
+A = table_of(Article)
+BY = table_of(ArticleAuthor)
+TAGGED = table_of(ArticleTag)
+R = table_of(Revision)
+AUTHOR, TAG, SECTION, SERIES = table_of(Author), table_of(Tag), table_of(Section), table_of(Series)
+MEDIA, NOTICE = table_of(Media), table_of(Notice)
+REACTIONS = ("agree", "disagree", "insightful")
+_DISCUSSION = {"state": "closed", "prompt": None, "comments": 0, "inline": 0, "closes_at": None}
+_OWN = [column for column in A.c if column.key not in {"section_id", "series_id", "image_id", "due_at"}]
+_SECTION = [column.label(f"section_{column.key}") for column in (SECTION.c.id, SECTION.c.slug, SECTION.c.name)]
+_SERIES = [column.label(f"series_{column.key}") for column in (SERIES.c.id, SERIES.c.slug, SERIES.c.name)]
+_IMAGE = [column.label(f"image_{column.key}") for column in MEDIA.c]
+
+
+def visible_to(actor: Actor) -> ColumnElement[bool]:
+    """The one rule of who sees which article: everyone what is public, `content:read` the rest within its sections."""
+    if not actor.may("content:read"):
+        return A.c.public
+    if actor.sections is None:
+        return sa.true()
+    return A.c.public | A.c.section_id.in_(sorted(actor.sections))
+
+
+def sees_drafts(actor: Actor) -> bool:
+    """Whether the caller may see more than the public."""
+    return actor.may("content:read")
+
+
+def _authors() -> ColumnElement[Any]:
+    rows = json_rows(BY.c.position, id=AUTHOR.c.id, slug=AUTHOR.c.slug, name=AUTHOR.c.name)
+    joined = BY.join(AUTHOR, AUTHOR.c.id == BY.c.author_id)
+    return sa.select(rows).select_from(joined).where(BY.c.article_id == A.c.id).correlate(A).scalar_subquery()
+
+
+def _tags() -> ColumnElement[Any]:
+    rows = json_rows(TAGGED.c.position, slug=TAG.c.slug, name=TAG.c.name)
+    joined = TAGGED.join(TAG, TAG.c.id == TAGGED.c.tag_id)
+    return sa.select(rows).select_from(joined).where(TAGGED.c.article_id == A.c.id).correlate(A).scalar_subquery()
+
+
+def _notices() -> ColumnElement[Any]:
+    """What stands with an article, from the widest scope to the narrowest."""
+    authors = sa.select(BY.c.author_id).where(BY.c.article_id == A.c.id).correlate(A)
+    attached = [
+        ("site", NOTICE.c.target_id.is_(None)),
+        ("section", NOTICE.c.target_id == A.c.section_id),
+        ("series", NOTICE.c.target_id == A.c.series_id),
+        ("author", NOTICE.c.target_id.in_(authors)),
+        ("article", NOTICE.c.target_id == A.c.id),
+    ]
+    rank = sa.case({scope: at for at, (scope, _) in enumerate(attached)}, value=NOTICE.c.scope)
+    shown = {name: NOTICE.c[name] for name in ("id", "placement", "scope", "html", "text")}
+    here = sa.or_(*((NOTICE.c.scope == scope) & matches for scope, matches in attached))
+    return (
+        sa.select(json_rows(rank * 1_000_000 + NOTICE.c.position, **shown)).where(here).correlate(A).scalar_subquery()
+    )
+
+
+@lru_cache(64)
+def card(formats: tuple[str, ...] = ()) -> sa.Select[Any]:
+    """SELECT of everything that an article shows, without WHERE: rows for `present`."""
+    columns = [*_OWN, *_SECTION, *_SERIES, *_IMAGE]
+    columns += [_authors().label("authors"), _tags().label("tags"), _notices().label("notices")]
+    tables = A.outerjoin(SECTION, SECTION.c.id == A.c.section_id).outerjoin(SERIES, SERIES.c.id == A.c.series_id)
+    tables = tables.outerjoin(MEDIA, MEDIA.c.id == A.c.image_id)
+    if formats:
+        tables = tables.join(R, (R.c.article_id == A.c.id) & (R.c.n == A.c.revision))
+        columns += [R.c[name].label(f"body_{name}") for name in formats]
+    return sa.select(*columns).select_from(tables)
+
+
+def _term(row: Row, prefix: str) -> dict[str, Any] | None:
+    if row[f"{prefix}_id"] is None:
+        return None
+    return {name: row[f"{prefix}_{name}"] for name in ("id", "slug", "name")}
+
+
+def present(row: Row, site: Site, formats: Iterable[str] = (), *, editing: bool = False) -> dict[str, Any]:
+    """A row of `card` in the shape of `ArticleOut`; `editing` adds what only editors see."""
+    out = dict(row)
+    section = _term(row, "section")
+    out["section"], out["series"] = section, _term(row, "series")
+    out["image"] = picture({c.key: row[f"image_{c.key}"] for c in MEDIA.c}) if row["image_id"] is not None else None
+    for name in ("authors", "tags", "notices"):
+        out[name] = row[name] or []
+    out["url"] = site.url + site.path_of(section["slug"] if section else None, row["slug"], row["published_at"])
+    out["discussion"], out["reactions"] = _DISCUSSION, dict.fromkeys(REACTIONS, 0)
+    out["rights"] = {name: row[name] for name in ("usage_terms", "copyright_holder", "embargoed_until", "expires_at")}
+    if formats:
+        out["body"] = {name: row[f"body_{name}"] for name in formats}
+    if editing:
+        out["editing"] = {name: row[name] for name in ("version", "latest_revision", "scheduled_at", "created_at")}
+    return out
+
+
+@lru_cache(128)
+def _single(formats: tuple[str, ...], by_id: bool) -> sa.Select[Any]:
+    column = A.c.id if by_id else A.c.slug
+    return card(formats).where(column == sa.bindparam("ref", type_=column.type))
+
+
+def by_ref(connection: sa.Connection, ref: str, formats: tuple[str, ...] = ()) -> sa.RowMapping | None:
+    """The row of one article by id or slug, whoever may see it; ask `is_visible` before showing it."""
+    return connection.execute(_single(formats, is_id(ref)), {"ref": ref}).mappings().first()
+
+
+def is_visible(row: Row, actor: Actor) -> bool:
+    """`visible_to` for a row already read."""
+    return bool(row["public"]) or (sees_drafts(actor) and actor.may_in(row["section_id"]))
+
+
+def chosen_formats(formats: str | None, default: tuple[str, ...]) -> tuple[str, ...]:
+    """The formats asked for, in one order; ValueError for an unknown one."""
+    if formats is None:
+        return default
+    asked = {name.strip() for name in formats.split(",")}
+    if not asked <= set(FORMATS):
+        raise ValueError("formats: any of html, text, markdown, blocks.")
+    return tuple(name for name in FORMATS if name in asked)
+
+
+@lru_cache(64)
+def _beside(formats: tuple[str, ...], within: str) -> sa.Select[Any]:
+    """Both neighbours of an article at (key, id): two steps in one index, then their cards."""
+    here = sa.tuple_(A.c.listed_at, A.c.id)
+    there = sa.tuple_(sa.bindparam("key", type_=A.c.listed_at.type), sa.bindparam("id", type_=A.c.id.type))
+    column = {"section": A.c.section_id, "series": A.c.series_id}.get(within)
+    among = A.c.public if column is None else A.c.public & (column == sa.bindparam("among", type_=column.type))
+    before = sa.select(A.c.id).where(among, here < there).order_by(A.c.listed_at.desc(), A.c.id.desc()).limit(1)
+    after = sa.select(A.c.id).where(among, here > there).order_by(A.c.listed_at, A.c.id).limit(1)
+    return card(formats).where(A.c.id.in_([before.scalar_subquery(), after.scalar_subquery()]))
+
+
+def neighbours(
+    connection: sa.Connection, row: Row, site: Site, within: str = "site", formats: tuple[str, ...] = ()
+) -> dict[str, Any]:
+    """The public articles just before and after this one, as `NeighboursOut` has them."""
+    found: dict[str, Any] = {"previous": None, "next": None}
+    among = {"section": row["section_id"], "series": row["series_id"]}.get(within)
+    if within != "site" and among is None:
+        return found
+    values = {"key": row["listed_at"], "id": row["id"]} | ({"among": among} if within != "site" else {})
+    for other in connection.execute(_beside(formats, within), values).mappings():
+        is_before = (other["listed_at"], other["id"]) < (row["listed_at"], row["id"])
+        found["previous" if is_before else "next"] = present(other, site, formats)
+    return found

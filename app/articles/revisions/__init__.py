@@ -1,0 +1,1 @@
+"""Revisions: every text that was ever saved, never changed afterwards."""

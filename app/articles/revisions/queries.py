@@ -1,0 +1,91 @@
+"""Reading saved texts, and what changed between two of them."""
+
+from collections.abc import Iterator
+from difflib import SequenceMatcher
+from itertools import zip_longest
+from typing import Any
+
+import sqlalchemy as sa
+
+from app.articles.queries import AUTHOR, MEDIA, SECTION, SERIES, TAG, A, R
+from app.articles.revisions.tables import META
+from app.kit.paging import PageQuery, Sort, fetch
+from app.kit.schema import Row
+
+NEWEST = Sort("-n", descending=True, kind=int)
+_LISTED = ["n", "created_at", "actor_id", "actor_name", "restored_from", *META, "word_count"]
+
+
+def page(connection: sa.Connection, article_id: str, published: int | None, asked: PageQuery) -> dict[str, Any]:
+    """An article's revisions, newest first, without their texts."""
+    columns = [R.c[name] for name in _LISTED]
+    query = sa.select(*columns, R.c.article_id.label("id")).where(R.c.article_id == article_id)
+    found = fetch(connection, query, NEWEST, R.c.n, asked)
+    return {**found, "data": [{**row, "published": row["n"] == published} for row in found["data"]]}
+
+
+def one(connection: sa.Connection, article_id: str, n: int) -> sa.RowMapping | None:
+    """One revision with everything, or None."""
+    return connection.execute(sa.select(R).where(R.c.article_id == article_id, R.c.n == n)).mappings().first()
+
+
+def _by_ids(connection: sa.Connection, table: sa.Table, ids: list[str], *names: str) -> list[dict[str, Any]]:
+    """Rows of a table in the order of the ids; what was deleted since is left out."""
+    rows = connection.execute(sa.select(*(table.c[name] for name in names), table.c.id).where(table.c.id.in_(ids)))
+    found = {row["id"]: {name: row[name] for name in names} for row in rows.mappings()} if ids else {}
+    return [found[row_id] for row_id in ids if row_id in found]
+
+
+def laid_over(connection: sa.Connection, row: Row, n: int, formats: tuple[str, ...]) -> dict[str, Any] | None:
+    """A row of `card` as it would be if revision `n` were published: what editors and previews look at."""
+    revision = one(connection, row["id"], n)
+    if revision is None:
+        return None
+    out = {**row, **{name: revision[name] for name in ("title", "dek", "type", "language", "excerpt")}}
+    out |= {"revision": n, "word_count": revision["word_count"], "reading_minutes": revision["reading_minutes"]}
+    for prefix, table in (("section", SECTION), ("series", SERIES)):
+        ids = [revision[f"{prefix}_id"]] if revision[f"{prefix}_id"] else []
+        term = next(
+            iter(_by_ids(connection, table, ids, "id", "slug", "name")), {"id": None, "slug": None, "name": None}
+        )
+        out |= {f"{prefix}_{name}": value for name, value in term.items()}
+    names = [column.key for column in MEDIA.c]
+    ids = [revision["image_id"]] if revision["image_id"] else []
+    image = next(iter(_by_ids(connection, MEDIA, ids, *names)), dict.fromkeys(names))
+    out |= {f"image_{name}": value for name, value in image.items()}
+    out["authors"] = _by_ids(connection, AUTHOR, revision["authors"], "id", "slug", "name")
+    out["tags"] = _by_ids(connection, TAG, revision["tags"], "slug", "name")
+    return out | {f"body_{name}": revision[name] for name in formats}
+
+
+def _block_changes(old: list[dict[str, Any]], new: list[dict[str, Any]]) -> Iterator[dict[str, Any]]:
+    def key(block: dict[str, Any]) -> str:
+        return repr({name: value for name, value in sorted(block.items()) if name != "id"})
+
+    matcher = SequenceMatcher(None, [key(block) for block in old], [key(block) for block in new], autojunk=False)
+    for op, a, b, c, d in matcher.get_opcodes():
+        if op == "equal":
+            continue
+        for left, right in zip_longest(old[a:b], new[c:d]):
+            yield {
+                "op": "insert" if left is None else "delete" if right is None else "replace",
+                "old_id": left and left["id"],
+                "new_id": right and right["id"],
+                "old": left and left["text"],
+                "new": right and right["text"],
+            }
+
+
+def diff(connection: sa.Connection, article_id: str, new: int, old: int) -> dict[str, Any] | None:
+    """What changed from revision `old` to revision `new`, as `DiffOut` has it; None if either is missing."""
+    left, right = one(connection, article_id, old), one(connection, article_id, new)
+    if left is None or right is None:
+        return None
+    fields = [{"field": name, "old": left[name], "new": right[name]} for name in META if left[name] != right[name]]
+    return {"old": old, "new": new, "fields": fields, "blocks": list(_block_changes(left["blocks"], right["blocks"]))}
+
+
+def version_of(connection: sa.Connection, article_id: str) -> sa.RowMapping | None:
+    """State and numbers of one article, without its card."""
+    columns = (A.c.id, A.c.version, A.c.public, A.c.section_id, A.c.published_revision)
+    return connection.execute(sa.select(*columns).where(A.c.id == article_id)).mappings().first()

@@ -1,0 +1,161 @@
+"""The article as everyone reads it."""
+
+from datetime import datetime
+from typing import Literal
+
+from pydantic import BaseModel, Field
+
+from app.articles.body.schemas import Block
+from app.kit.http import ReadQuery
+from app.kit.paging import ListOut
+from app.publication.media.schemas import ImageOut
+
+State = Literal["draft", "scheduled", "published", "unpublished", "retracted"]
+FORMATS = ("html", "text", "markdown", "blocks")
+
+
+class TermOut(BaseModel):
+    """A section, series or author as an article names it."""
+
+    id: str
+    slug: str
+    name: str
+
+
+class TagOut(BaseModel):
+    """A tag as an article names it."""
+
+    slug: str
+    name: str
+
+
+class NoticeOut(BaseModel):
+    """A notice that stands with the article."""
+
+    id: str
+    placement: Literal["before", "after", "both"] = Field(description="Before or after the text, or on both sides.")
+    scope: Literal["site", "section", "series", "author", "article"] = Field(description="What it was attached to.")
+    html: str
+    text: str
+
+
+class CorrectionOut(BaseModel):
+    """A correction, as data."""
+
+    at: datetime
+    kind: Literal["correction", "clarification", "update", "editors_note"]
+    text: str
+
+
+class DiscussionOut(BaseModel):
+    """Whether and how readers may answer."""
+
+    state: Literal["open", "closed", "hidden"]
+    prompt: str | None = Field(description="The question to readers, such as “What do you think?”.")
+    comments: int
+    inline: int = Field(description="Comments on passages of the text.")
+    closes_at: datetime | None
+
+
+class RightsOut(BaseModel):
+    """What others may do with it, and when it may be seen."""
+
+    usage_terms: str | None
+    copyright_holder: str | None
+    embargoed_until: datetime | None = Field(description="Not public before this time, even if published.")
+    expires_at: datetime | None = Field(description="Not public from this time on.")
+
+
+class BodyOut(BaseModel):
+    """The text, in the formats that were asked for; the others are absent."""
+
+    html: str | None = Field(None, description="Sanitised HTML.")
+    text: str | None = Field(None, description="Plain text, blocks apart by an empty line.")
+    markdown: str | None = Field(None, description="CommonMark with tables; HTML only where Markdown has no form.")
+    blocks: list[Block] | None = Field(None, description="Typed blocks; ids stay while neighbours change.")
+
+
+class ArticleOut(BaseModel):
+    """An article."""
+
+    id: str
+    slug: str
+    url: str = Field(description="Its address on the publication's site.")
+    type: str = Field(description="`article`, `opinion`, `page` or any other lower-case word.")
+    language: str = Field(description="BCP 47 language tag.")
+    state: State
+    title: str
+    dek: str | None = Field(description="The standfirst.")
+    excerpt: str = Field(description="The beginning of the text, at most 280 characters, if there is no dek.")
+    section: TermOut | None
+    series: TermOut | None
+    authors: list[TermOut]
+    tags: list[TagOut]
+    image: ImageOut | None
+    featured: bool
+    published_at: datetime | None
+    updated_at: datetime
+    revision: int = Field(description="Number of the revision shown.")
+    word_count: int
+    reading_minutes: int = Field(description="At 238 words a minute.")
+    notices: list[NoticeOut]
+    corrections: list[CorrectionOut]
+    discussion: DiscussionOut
+    reactions: dict[str, int]
+    rights: RightsOut
+
+
+class EditorsOut(BaseModel):
+    """What only keys with `content:read` see of an article."""
+
+    version: int = Field(description="Counts every change; the ETag carries it.")
+    latest_revision: int = Field(description="Number of the newest saved revision.")
+    scheduled_at: datetime | None
+    created_at: datetime
+
+
+class SingleArticleOut(ArticleOut):
+    """An article with its text."""
+
+    body: BodyOut | None = None
+    neighbours: "NeighboursOut | None" = None
+    editing: EditorsOut | None = None
+
+
+class ListedArticleOut(ArticleOut):
+    """An article in a list; with its text only if `formats` asks."""
+
+    body: BodyOut | None = None
+    editing: EditorsOut | None = None
+
+
+class NeighboursOut(BaseModel):
+    """The articles published just before and just after."""
+
+    previous: ListedArticleOut | None
+    next: ListedArticleOut | None
+
+
+ArticleList = ListOut[ListedArticleOut]
+
+
+class FormatQuery(ReadQuery):
+    """Parameters of everything that holds articles."""
+
+    formats: str | None = Field(None, max_length=40, description="Of the text: any of html, text, markdown, blocks.")
+
+
+class ArticleQuery(FormatQuery):
+    """Parameters of one article."""
+
+    include: str | None = Field(None, max_length=60, description="Also in the answer: `neighbours`.")
+    revision: str | None = Field(
+        None, pattern=r"^(latest|[1-9]\d{0,8})$", description="`latest` or a number; needs `content:read`."
+    )
+    preview: str | None = Field(None, max_length=200, description="Token of a preview link: shows the newest revision.")
+
+
+class NeighboursQuery(FormatQuery):
+    """Parameters of an article's neighbours."""
+
+    within: Literal["site", "section", "series"] = Field("site", description="Among which articles.")

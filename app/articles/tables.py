@@ -1,0 +1,85 @@
+"""Articles as readers see them: the chosen revision laid out in columns that lists and filters can use."""
+
+from datetime import datetime
+from typing import Any
+
+import sqlalchemy as sa
+from sqlmodel import Field, SQLModel
+
+from app.kit.schema import ID
+
+
+class Article(SQLModel, table=True):
+    """One article. While it is public these are the columns of its published revision, else those of its newest."""
+
+    __table_args__ = (
+        sa.Index("ix_article_published", "public", "listed_at", "id"),
+        sa.Index("ix_article_updated", "public", "updated_at", "id"),
+        sa.Index("ix_article_title", "public", "title", "id"),
+        sa.Index("ix_article_section", "section_id", "public", "listed_at", "id"),
+        sa.Index("ix_article_series", "series_id", "public", "listed_at", "id"),
+        sa.Index("ix_article_type", "type", "public", "listed_at", "id"),
+        sa.Index("ix_article_language", "language", "public", "listed_at", "id"),
+        sa.Index("ix_article_featured", "featured", "public", "listed_at", "id"),
+        sa.Index("ix_article_due", "due_at"),
+    )
+
+    id: str = Field(primary_key=True, sa_type=ID)
+    slug: str = Field(max_length=200, unique=True)
+    state: str = Field(max_length=20)  # draft, scheduled, published, unpublished, retracted
+    public: bool = False  # published, not embargoed, not expired: what visible_to asks
+    version: int = 1  # +1 with every change of any kind: what If-Match names
+    revision: int  # the revision laid out here
+    latest_revision: int  # the newest one saved
+    published_revision: int | None = None  # the one published last; null: readers never saw any
+    created_at: datetime
+    published_at: datetime | None = None
+    updated_at: datetime  # of what readers see; of a draft, of the draft
+    listed_at: datetime  # published_at, or created_at as long as there is none: lists are ordered by it
+    scheduled_at: datetime | None = None
+    due_at: datetime | None = None  # when the clock changes something next
+
+    type: str = Field(max_length=40)
+    language: str = Field(max_length=35)
+    title: str = Field(max_length=300)
+    dek: str | None = Field(max_length=2000)
+    excerpt: str = Field(max_length=2000)
+    section_id: str | None = Field(sa_type=ID, foreign_key="section.id", ondelete="RESTRICT")
+    series_id: str | None = Field(sa_type=ID, foreign_key="series.id", ondelete="RESTRICT")
+    image_id: str | None = Field(sa_type=ID, foreign_key="media.id", ondelete="RESTRICT", index=True)
+    word_count: int
+    reading_minutes: int
+
+    featured: bool = False
+    usage_terms: str | None = Field(None, max_length=2000)
+    copyright_holder: str | None = Field(None, max_length=300)
+    embargoed_until: datetime | None = None
+    expires_at: datetime | None = None
+    corrections: list[dict[str, Any]] = Field(default_factory=list, sa_type=sa.JSON)
+    retraction: dict[str, Any] | None = Field(None, sa_type=sa.JSON(none_as_null=True))
+
+
+class ArticleAuthor(SQLModel, table=True):
+    """Who wrote an article; repeats what lists of an author's articles are filtered and ordered by."""
+
+    __tablename__ = "article_author"
+    __table_args__ = (sa.Index("ix_article_author_list", "author_id", "public", "listed_at", "article_id"),)
+
+    article_id: str = Field(primary_key=True, sa_type=ID, foreign_key="article.id", ondelete="CASCADE")
+    author_id: str = Field(primary_key=True, sa_type=ID, foreign_key="author.id", ondelete="RESTRICT")
+    position: int
+    public: bool
+    listed_at: datetime
+
+
+class ArticleTag(SQLModel, table=True):
+    """What an article is tagged with; repeats what lists of a tag's articles are filtered and ordered by."""
+
+    __tablename__ = "article_tag"
+    __table_args__ = (sa.Index("ix_article_tag_list", "tag_id", "public", "listed_at", "article_id"),)
+
+    article_id: str = Field(primary_key=True, sa_type=ID, foreign_key="article.id", ondelete="CASCADE")
+    tag_id: str = Field(primary_key=True, sa_type=ID, foreign_key="tag.id", ondelete="RESTRICT")
+    position: int
+    public: bool
+    listed_at: datetime

@@ -1,0 +1,36 @@
+"""The `broadsheet` command: serving, operating and filling the store from a terminal."""
+
+import sys
+
+import typer
+
+from app.cli import database, doctor, keys, serve
+from app.cli.common import explain, say
+
+app = typer.Typer(
+    name="broadsheet",
+    help="A headless content API for publications. Settings are environment variables, BROADSHEET_…",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+app.command("serve")(serve.serve)
+app.command("worker")(serve.worker)
+app.command("migrate")(database.migrate)
+app.add_typer(keys.app, name="keys")
+app.command("backup")(database.backup)
+app.command("restore")(database.restore)
+app.command("doctor")(doctor.doctor)
+app.command("openapi")(doctor.openapi)
+
+
+def main() -> None:
+    """Run a command; what an operator can put right ends it with one line and status 1."""
+    try:
+        app()
+    except Exception as error:
+        message = explain(error)
+        if message is None:
+            raise
+        say(f"Error: {message}")
+        sys.exit(1)

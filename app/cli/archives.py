@@ -1,0 +1,221 @@
+"""Backups: a folder with one file of the database and the media, whole or not there."""
+
+import os
+import secrets
+import shutil
+import subprocess
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote
+
+import fsspec
+import pysqlite3.dbapi2 as sqlite
+import sqlalchemy as sa
+from fsspec.implementations.local import LocalFileSystem
+
+from app.cli.common import Failure
+
+DATABASE = "broadsheet.db"
+DUMP = "broadsheet.dump"
+MEDIA = "media"
+
+
+@dataclass(frozen=True)
+class Copied:
+    """What a backup holds: bytes of the database, media files (None: kept elsewhere), files deleted meanwhile."""
+
+    size: int
+    media: int | None
+    vanished: int
+
+
+def backup(url: str, media_url: str, target: Path, *, force: bool) -> Copied:
+    """Make the folder. The database comes first, so that every file that it names is in the media copied after it."""
+    if not target.parent.is_dir():
+        raise Failure(f"There is no folder {target.parent}.")
+    if target.exists() and not force:
+        raise Failure(f"{target} is there already: --force replaces it.")
+    if target.exists() and not _is_backup(target):
+        raise Failure(f"{target} is no backup of Broadsheet's and stays as it is.")
+    with _becoming(target) as draft:
+        if sa.make_url(url).get_backend_name() == "sqlite":
+            _copy_sqlite(sqlite_file(url), draft / DATABASE)
+        else:
+            _dump_postgresql(url, draft / DUMP)
+        size = sum(file.stat().st_size for file in draft.iterdir())
+        folder = _folder(media_url)
+        if folder is None:
+            return Copied(size, None, 0)
+        copied, vanished = _copy_files(folder, draft / MEDIA)
+        return Copied(size, copied, vanished)
+
+
+def sqlite_file(url: str) -> Path:
+    """The file of a SQLite URL."""
+    return Path(sa.make_url(url).database or "").absolute()
+
+
+def holds_something(url: str) -> bool:
+    """Whether restoring would replace anything."""
+    file = sqlite_file(url)
+    return file.is_file() and file.stat().st_size > 0
+
+
+def examine(url: str, archive: Path) -> Path:
+    """Check a backup before anything is touched: whole, and of a release that this one can follow."""
+    if sa.make_url(url).get_backend_name() != "sqlite":
+        raise Failure(
+            "A PostgreSQL database is restored by its own tool: pg_restore --clean --if-exists --no-owner "
+            f"--dbname=NAME {archive / DUMP}"
+        )
+    file = archive / DATABASE
+    if not file.is_file():
+        raise Failure(f"{archive} holds no {DATABASE}.")
+    with closing(_open(file, "mode=ro&immutable=1")) as source:
+        _check(source, file)
+        _check_revision(source, file)
+    return archive
+
+
+def restore(archive: Path, url: str, media_url: str) -> int | None:
+    """Replace the store; returns how many media files came back, None where they are kept elsewhere."""
+    target = sqlite_file(url)
+    target.parent.mkdir(parents=True, exist_ok=True)
+    with closing(sqlite.connect(str(target), timeout=0, isolation_level=None)) as connection:
+        _take_alone(connection, target)
+        folder, count = _folder(media_url), None
+        if folder is not None:
+            count = _copy_files(archive / MEDIA, folder)[0] if (archive / MEDIA).is_dir() else 0
+        with closing(_open(archive / DATABASE, "mode=ro&immutable=1")) as source:
+            source.backup(connection)  # one transaction: a crash leaves the old store
+    return count
+
+
+def _take_alone(connection: Any, file: Path) -> None:
+    """Leaving WAL mode needs every other connection gone, idle ones too: a running server is noticed."""
+    try:
+        connection.execute("PRAGMA journal_mode=DELETE")
+        connection.execute("PRAGMA locking_mode=EXCLUSIVE")
+        connection.execute("BEGIN EXCLUSIVE")
+        connection.execute("COMMIT")
+    except sqlite.OperationalError as error:
+        raise Failure(f"{file} is in use ({error}): stop the server and the worker first.") from error
+
+
+def _open(file: Path, query: str) -> Any:
+    return sqlite.connect(f"file:{quote(str(file.absolute()))}?{query}", uri=True, isolation_level=None)
+
+
+def _check(connection: Any, file: Path) -> None:
+    try:
+        answer = connection.execute("PRAGMA integrity_check(1)").fetchone()[0]
+    except sqlite.DatabaseError as error:
+        answer = str(error)
+    if answer != "ok":
+        raise Failure(f"{file} is damaged: {' '.join(answer.split())}.")
+
+
+def _check_revision(connection: Any, file: Path) -> None:
+    from app.kit.migrations import known
+
+    try:
+        row = connection.execute("SELECT version_num FROM alembic_version").fetchone()
+    except sqlite.OperationalError:
+        row = None
+    if row is None:
+        raise Failure(f"{file} holds no store of Broadsheet's.")
+    if row[0] not in known():
+        raise Failure(f"{file} is at revision {row[0]}, which this release does not know: it is of a newer release.")
+
+
+def _copy_sqlite(file: Path, target: Path) -> None:
+    """SQLite's own backup: one consistent moment, without holding up writers."""
+    if not file.is_file():
+        raise Failure(f"There is no database {file}.")
+    with closing(_open(file, "mode=rw")) as source, closing(sqlite.connect(str(target))) as copy:
+        source.backup(copy)
+        copy.execute("PRAGMA journal_mode=DELETE")  # so that the copy is one file and can be read where none can write
+        _check(copy, target)
+    _sync(target)
+
+
+def _dump_postgresql(url: str, target: Path) -> None:
+    """Run pg_dump; the password goes through the environment, where other users cannot read it."""
+    parsed = sa.make_url(url)
+    place = parsed.set(drivername="postgresql", password=None).render_as_string()
+    arguments = ["--format=custom", "--no-owner", f"--dbname={place}"]
+    program = shutil.which("pg_dump")
+    if program is None:
+        raise Failure(f"pg_dump is not installed here. Where it is, run: pg_dump {' '.join(arguments)} --file={DUMP}")
+    environment = {**os.environ, **({"PGPASSWORD": str(parsed.password)} if parsed.password else {})}
+    ran = subprocess.run(  # noqa: S603  the arguments are the operator's own settings
+        [program, *arguments, f"--file={target}"], env=environment, capture_output=True, text=True, check=False
+    )
+    if ran.returncode:
+        raise Failure(f"pg_dump failed: {' '.join(ran.stderr.split())}")
+    _sync(target)
+
+
+def _folder(media_url: str) -> Path | None:
+    """The folder that media lie in, None for a remote store."""
+    fs, root = fsspec.url_to_fs(media_url)
+    return Path(root) if isinstance(fs, LocalFileSystem) else None
+
+
+def _copy_files(source: Path, target: Path) -> tuple[int, int]:
+    """Copy a tree, each file whole or not at all; returns how many were copied and how many vanished meanwhile."""
+    copied = vanished = 0
+    for file in sorted(path for path in source.rglob("*") if path.is_file() and not path.name.startswith(".")):
+        place = target / file.relative_to(source)
+        place.parent.mkdir(parents=True, exist_ok=True)
+        draft = place.parent / f".{secrets.token_hex(8)}"
+        try:
+            shutil.copy2(file, draft)
+            _sync(draft)
+            draft.replace(place)
+            copied += 1
+        except FileNotFoundError:
+            if file.exists():
+                raise
+            vanished += 1
+        finally:
+            draft.unlink(missing_ok=True)
+    for folder in [target, *target.rglob("*")]:
+        if folder.is_dir():
+            _sync(folder)
+    return copied, vanished
+
+
+def _is_backup(folder: Path) -> bool:
+    return folder.is_dir() and ((folder / DATABASE).is_file() or (folder / DUMP).is_file() or not any(folder.iterdir()))
+
+
+@contextmanager
+def _becoming(target: Path) -> Iterator[Path]:
+    """A folder that takes its name only when it is complete."""
+    draft = target.parent / f".{target.name}.{secrets.token_hex(8)}"
+    draft.mkdir(mode=0o700)
+    try:
+        yield draft
+        _sync(draft)
+        if target.exists():
+            old = target.parent / f".{target.name}.{secrets.token_hex(8)}"
+            target.rename(old)
+            draft.rename(target)
+            shutil.rmtree(old)
+        else:
+            draft.rename(target)
+        _sync(target.parent)
+    finally:
+        shutil.rmtree(draft, ignore_errors=True)
+
+
+def _sync(path: Path) -> None:
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

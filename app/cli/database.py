@@ -1,0 +1,69 @@
+"""`broadsheet migrate`, `backup` and `restore`: the store as a whole."""
+
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from app.cli import archives
+from app.cli.common import Failure, say
+from app.kit.settings import Settings
+
+
+def migrate(
+    check: Annotated[bool, typer.Option("--check", help="Change nothing; fail if there is something to do.")] = False,
+) -> None:
+    """Bring the database to the tables that this release needs."""
+    from app.kit import migrations
+
+    url = Settings().database
+    if check:
+        found = migrations.status(url)
+        typer.echo(f"{found.revision or 'empty'} ({found.standing}; this release needs {found.head})")
+        if found.standing != "current":
+            raise typer.Exit(1)
+        return
+    before = migrations.upgrade(url)
+    if before.standing == "current":
+        typer.echo(f"{before.revision} (nothing to do)")
+    else:
+        typer.echo(f"{before.revision or 'empty'} -> {before.head}")
+
+
+def backup(
+    path: Annotated[Path, typer.Argument(metavar="DIR", help="Folder to make; its parent must exist.")],
+    force: Annotated[bool, typer.Option("--force", help="Replace a backup that is there already.")] = False,
+) -> None:
+    """Copy the database, and the media when they lie in a folder, into DIR while everything runs on.
+
+    SQLite: DIR/broadsheet.db, checked. PostgreSQL: DIR/broadsheet.dump, made by pg_dump. Media: DIR/media.
+    """
+    settings = Settings()
+    done = archives.backup(settings.database, settings.media, path.absolute(), force=force)
+    if done.media is None:
+        say("The media are not in a folder of this machine: back them up where they are kept.")
+    elif done.vanished:
+        say(f"{done.vanished} media files were deleted while the backup ran.")
+    say(f"Copied the database ({done.size:,} bytes) and {done.media or 0} media files.")
+    typer.echo(str(path))
+
+
+def restore(
+    path: Annotated[Path, typer.Argument(metavar="DIR", help="Folder that `broadsheet backup` made.")],
+    yes: Annotated[bool, typer.Option("--yes", help="Replace the present store without asking.")] = False,
+) -> None:
+    """Put a backup of a SQLite store back, with its media. Stop the server first.
+
+    Media files that the backup does not know stay where they are.
+    """
+    settings = Settings()
+    archive = archives.examine(settings.database, path)
+    if archives.holds_something(settings.database) and not yes:
+        if not sys.stdin.isatty():
+            raise Failure(f"{archives.sqlite_file(settings.database)} would be replaced: say --yes if that is meant.")
+        typer.confirm(f"Replace {archives.sqlite_file(settings.database)}?", abort=True, err=True)
+    media = archives.restore(archive, settings.database, settings.media)
+    if media is None:
+        say("The media are not in a folder of this machine: restore them where they are kept.")
+    say(f"Restored the database and {media or 0} media files.")

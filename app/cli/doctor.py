@@ -1,0 +1,53 @@
+"""`broadsheet doctor` and `broadsheet openapi`: what this installation is, and what it speaks."""
+
+import json
+from dataclasses import asdict
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from pydantic import ValidationError
+from rich.table import Table
+from rich.text import Text
+
+from app.cli.common import explain, say, show
+from app.kit.settings import Settings
+
+_STYLES = {"ok": "green", "warning": "yellow", "failed": "bold red"}
+
+
+def doctor(
+    as_json: Annotated[bool, typer.Option("--json", help="Write JSON instead of a table.")] = False,
+) -> None:
+    """Check settings, disk, clock, media, mail, database, migrations and worker; status 1 if anything failed."""
+    from app.cli.checks import Finding, examine
+
+    try:
+        found = examine(Settings())
+    except ValidationError as error:
+        found = [Finding("settings", "failed", explain(error) or str(error))]
+    well = all(finding.status != "failed" for finding in found)
+    if as_json:
+        typer.echo(json.dumps({"ok": well, "checks": [asdict(finding) for finding in found]}, indent=2))
+    else:
+        table = Table("check", "status", "found", box=None)
+        for finding in found:
+            table.add_row(finding.name, Text(finding.status, _STYLES[finding.status]), Text(finding.detail))
+        show(table)
+    if not well:
+        raise typer.Exit(1)
+
+
+def openapi(
+    check: Annotated[Path | None, typer.Option(metavar="FILE", help="Compare with a file instead of printing.")] = None,
+) -> None:
+    """Print this API as an OpenAPI 3.1 document, the same bytes for the same release."""
+    from app.main import create_app
+
+    document = create_app(Settings(), with_worker=False).openapi()
+    text = f"{json.dumps(document, indent=2, sort_keys=True, ensure_ascii=False)}\n".encode()
+    if check is None:
+        typer.echo(text, nl=False)
+    elif not check.is_file() or check.read_bytes() != text:
+        say(f"{check} is not what this release speaks: broadsheet openapi > {check}")
+        raise typer.Exit(1)

@@ -1,0 +1,65 @@
+"""`broadsheet serve` and `broadsheet worker`: the processes of a running publication."""
+
+import asyncio
+import signal
+from functools import partial
+from typing import Annotated
+
+import typer
+
+from app.kit.settings import Settings
+
+
+def serve(
+    host: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
+    port: Annotated[int, typer.Option(min=0, max=65535, help="Port to listen on; 0 takes a free one.")] = 8000,
+    workers: Annotated[int, typer.Option(min=1, max=64, help="Processes that answer requests.")] = 1,
+    no_worker: Annotated[bool, typer.Option("--no-worker", help="Leave the log to `broadsheet worker`.")] = False,
+) -> None:
+    """Serve the API until SIGTERM or Ctrl-C, then finish what is under way and leave.
+
+    An empty or older SQLite file is migrated first. Each process also drains the log, unless told otherwise.
+    """
+    from app.kit import migrations, server
+    from app.main import create_app
+
+    server.exit_on_signals()
+    settings = Settings()
+    listener = server.bind(host, port)
+    migrations.ensure(settings.database)
+    make_app = partial(create_app, settings, with_worker=not no_worker)
+    server.serve(server.configure(make_app, workers=workers, trusted_proxies=settings.trusted_proxies), listener)
+
+
+def worker() -> None:
+    """Drain the log and do what is due, in a process of its own, until SIGTERM or Ctrl-C."""
+    from app.kit import logs, migrations
+
+    settings = Settings()
+    logs.configure(settings.log_format)
+    migrations.ensure(settings.database)
+    asyncio.run(_work(settings))
+
+
+async def _work(settings: Settings) -> None:
+    import structlog
+
+    from app.kit.db import open_database
+    from app.worker import Worker
+
+    told = asyncio.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(number, told.set)
+    db = open_database(settings.database)
+    await db.start()
+    work, end = asyncio.create_task(Worker(db, settings).run()), asyncio.create_task(told.wait())
+    structlog.get_logger("broadsheet.worker").info("working")
+    try:
+        done, _ = await asyncio.wait({work, end}, return_when=asyncio.FIRST_COMPLETED)
+        if work in done:
+            await work  # it only ends by failing
+    finally:
+        work.cancel()
+        end.cancel()
+        await asyncio.gather(work, end, return_exceptions=True)
+        await db.stop()

@@ -1,0 +1,1 @@
+"""The log: everything the outside world may care about, in the order in which it was committed."""

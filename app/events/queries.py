@@ -1,0 +1,52 @@
+"""Reading the log without gaps and without repeats."""
+
+import sqlalchemy as sa
+
+from app.events.schemas import START, Entry, Position
+from app.events.tables import Event, LogCursor
+from app.kit.schema import table_of
+
+_EVENT, _CURSOR = table_of(Event), table_of(LogCursor)
+_SETTLED = sa.cast(sa.cast(sa.func.pg_snapshot_xmin(sa.func.pg_current_snapshot()), sa.Text), sa.BigInteger)
+
+
+def _after(settled_only: bool) -> sa.Select[tuple[object, ...]]:
+    place = sa.tuple_(_EVENT.c.xid, _EVENT.c.seq)
+    there = sa.tuple_(sa.bindparam("xid", type_=sa.BigInteger), sa.bindparam("seq", type_=sa.BigInteger))
+    query = sa.select(_EVENT).where(place > there).order_by(_EVENT.c.xid, _EVENT.c.seq).limit(sa.bindparam("most"))
+    return query.where(_EVENT.c.xid < _SETTLED) if settled_only else query
+
+
+# PostgreSQL takes sequence values before commit. A row is safe to pass only when no transaction that could still
+# commit a smaller (xid, seq) is running: all of those have ids at or above the snapshot's xmin.
+_QUERIES = {"sqlite": _after(settled_only=False), "postgresql": _after(settled_only=True)}
+
+
+def read_after(connection: sa.Connection, position: Position, limit: int = 100) -> list[Entry]:
+    """The next facts after a position, oldest first; none is ever skipped, though a fresh one may have to wait."""
+    query = _QUERIES[connection.dialect.name]
+    rows = connection.execute(query, {"xid": position.xid, "seq": position.seq, "most": limit})
+    return [
+        Entry(Position(row.xid, row.seq), row.type, row.subject_id, row.at, row.groups, row.payload) for row in rows
+    ]
+
+
+def last_position(connection: sa.Connection) -> Position:
+    """The newest fact that this connection sees."""
+    row = connection.execute(sa.select(_EVENT.c.xid, _EVENT.c.seq).order_by(_EVENT.c.seq.desc()).limit(1)).first()
+    return Position(row.xid, row.seq) if row else START
+
+
+def has_news(connection: sa.Connection, reader: str) -> bool:
+    """Whether a reader has anything to read: asked before it takes a lock."""
+    place = sa.select(_CURSOR.c.xid, _CURSOR.c.seq).where(_CURSOR.c.reader == reader)
+    row = connection.execute(place).first()
+    return bool(read_after(connection, Position(row.xid, row.seq) if row else START, 1))
+
+
+def is_visible(connection: sa.Connection, position: Position) -> bool:
+    """Whether this connection already sees what was written at a position."""
+    first = sa.select(sa.func.min(_EVENT.c.seq)).scalar_subquery()
+    seen = sa.select(sa.func.max(_EVENT.c.seq)).where(_EVENT.c.seq == position.seq).scalar_subquery()
+    row = connection.execute(sa.select(first.label("first"), seen.label("seen"))).one()
+    return row.seen is not None or (row.first is not None and position.seq < row.first)

@@ -1,0 +1,65 @@
+"""What a fact looks like to those who state it and to those who read it."""
+
+from dataclasses import asdict, dataclass
+from datetime import datetime
+from typing import Any, ClassVar, NamedTuple
+
+
+class Position(NamedTuple):
+    """A place in the log. Text form `xid.seq`, as in the header `Broadsheet-Position`."""
+
+    xid: int
+    seq: int
+
+    def __str__(self) -> str:
+        return f"{self.xid}.{self.seq}"
+
+    @classmethod
+    def parse(cls, text: str) -> "Position":
+        """Read the text form; ValueError for anything else."""
+        xid, dot, seq = text.partition(".")
+        if not (dot and xid.isascii() and seq.isascii() and xid.isdigit() and seq.isdigit()) or len(text) > 38:
+            raise ValueError("not a position of this log")
+        found = cls(int(xid), int(seq))
+        if max(found) >= 2**63:
+            raise ValueError("not a position of this log")
+        return found
+
+
+START = Position(0, 0)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Fact:
+    """Something that became true. Subclasses name their `name`, their fields and the cache groups they touch."""
+
+    name: ClassVar[str]
+    kinds: ClassVar[dict[str, type["Fact"]]] = {}
+
+    subject_id: str
+
+    def __init_subclass__(cls) -> None:
+        if "name" in cls.__dict__:
+            Fact.kinds[cls.name] = cls
+
+    def groups(self) -> list[str]:
+        """The cache groups whose kept answers this makes stale."""
+        raise TypeError(f"{type(self).__name__} names no cache groups")
+
+    def payload(self) -> dict[str, Any]:
+        """The fields beyond the subject, as JSON."""
+        fields = asdict(self)
+        del fields["subject_id"]
+        return fields
+
+
+@dataclass(frozen=True)
+class Entry:
+    """A fact as it stands in the log."""
+
+    position: Position
+    type: str
+    subject_id: str | None
+    at: datetime
+    groups: list[str]
+    payload: dict[str, Any]

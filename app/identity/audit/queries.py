@@ -1,0 +1,25 @@
+"""Reading the audit log."""
+
+from typing import Any
+
+import sqlalchemy as sa
+
+from app.identity.audit.schemas import AuditQuery
+from app.identity.audit.tables import Audit
+from app.kit.ids import is_id
+from app.kit.paging import Sort, fetch
+from app.kit.schema import table_of
+
+_AUDIT = table_of(Audit)
+NEWEST = Sort("-at", descending=True)
+
+
+def page(connection: sa.Connection, asked: AuditQuery) -> dict[str, Any]:
+    """A page of the audit log, newest first."""
+    query = sa.select(_AUDIT)
+    for column, value in ((_AUDIT.c.subject_id, asked.subject), (_AUDIT.c.actor_id, asked.actor)):
+        if value is not None:
+            query = query.where(column == value if is_id(value) else sa.false())
+    if asked.action is not None:
+        query = query.where(_AUDIT.c.action == asked.action)
+    return fetch(connection, query, NEWEST, _AUDIT.c.at, asked)

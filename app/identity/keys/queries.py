@@ -1,0 +1,29 @@
+"""Reading API keys."""
+
+from typing import Any
+
+import sqlalchemy as sa
+
+from app.identity.keys.tables import ApiKey
+from app.kit.paging import PageQuery, Sort, fetch
+from app.kit.schema import table_of
+
+_KEY = table_of(ApiKey)
+NEWEST = Sort("-created_at", descending=True)
+_BY_HASH = sa.select(_KEY).where(_KEY.c.hash == sa.bindparam("hash"))
+_BY_ID = sa.select(_KEY).where(_KEY.c.id == sa.bindparam("id"))
+
+
+def by_hash(connection: sa.Connection, digest: str) -> sa.RowMapping | None:
+    """The key with this hash, revoked and expired ones too."""
+    return connection.execute(_BY_HASH, {"hash": digest}).mappings().first()
+
+
+def by_id(connection: sa.Connection, key_id: str) -> sa.RowMapping | None:
+    """One key, or None."""
+    return connection.execute(_BY_ID, {"id": key_id}).mappings().first()
+
+
+def page(connection: sa.Connection, asked: PageQuery) -> dict[str, Any]:
+    """A page of keys, newest first."""
+    return fetch(connection, sa.select(_KEY), NEWEST, _KEY.c.created_at, asked)

@@ -1,0 +1,58 @@
+"""API keys over HTTP; all of it needs the scope `admin`."""
+
+from typing import Annotated, Any
+
+import sqlalchemy as sa
+from fastapi import APIRouter, Query, Request
+from sqlmodel import Session
+from starlette.responses import Response
+
+from app.identity.keys import actions, queries
+from app.identity.keys.schemas import KeyIn, KeyOut, NewKeyOut
+from app.identity.routes import requires, write
+from app.identity.schemas import Actor
+from app.kit.fields import chosen
+from app.kit.http import ReadQuery, database, dump, reply, reply_list
+from app.kit.ids import IdPath
+from app.kit.paging import ListOut, PageQuery
+from app.kit.problems import Forbidden, Invalid, NotFound, Unauthorized, documented
+
+router = APIRouter(prefix="/v1/keys", tags=["keys"])
+Admin = Annotated[Actor, requires("admin")]
+
+
+@router.post("", status_code=201, response_model=NewKeyOut, responses=documented(Unauthorized, Forbidden, Invalid))
+async def create(request: Request, body: KeyIn, actor: Admin) -> Response:
+    """Make a key. The answer holds it, and no later answer does."""
+
+    def action(session: Session, actor: Actor) -> tuple[str, str]:
+        return actions.create(session, actor, body.name, list(body.scopes), body.sections, body.expires_at)
+
+    def show(connection: sa.Connection, made: tuple[str, str]) -> dict[str, Any]:
+        return {**(queries.by_id(connection, made[0]) or {}), "key": made[1]}
+
+    return await write(
+        request, actor, action, show=show, model=NewKeyOut, status=201, location="/v1/keys/{id}", secret=True
+    )
+
+
+@router.get("", response_model=ListOut[KeyOut], responses=documented(Unauthorized, Forbidden))
+async def index(request: Request, query: Annotated[PageQuery, Query()], actor: Admin) -> Response:
+    """All keys, newest first, revoked and expired ones too; never the keys themselves."""
+    page = await database(request).read(queries.page, query)
+    return reply_list(request, ListOut[KeyOut], page, chosen(KeyOut, query.fields), groups=(), private=True)
+
+
+@router.get("/{key_id}", response_model=KeyOut, responses=documented(Unauthorized, Forbidden, NotFound))
+async def show(request: Request, key_id: IdPath, query: Annotated[ReadQuery, Query()], actor: Admin) -> Response:
+    """One key."""
+    row = await database(request).read(queries.by_id, key_id)
+    if row is None:
+        raise NotFound
+    return reply(request, dump(KeyOut, row, chosen(KeyOut, query.fields)), groups=(), private=True)
+
+
+@router.delete("/{key_id}", status_code=204, responses=documented(Unauthorized, Forbidden, NotFound))
+async def revoke(request: Request, key_id: IdPath, actor: Admin) -> Response:
+    """Revoke a key: refused everywhere within a second. Revoking twice changes nothing."""
+    return await write(request, actor, actions.revoke, key_id, status=204)

@@ -1,0 +1,48 @@
+"""API keys as they come in and go out."""
+
+from datetime import datetime
+from typing import Annotated
+
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
+
+from app.identity.schemas import Scope
+from app.kit.ids import is_id
+from app.kit.text import Name
+
+
+class KeyIn(BaseModel):
+    """A key to make."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    name: Name = Field(description="What the key is for, for people.")
+    scopes: list[Scope] = Field(min_length=1, max_length=8, description="What it may do.")
+    sections: list[Annotated[str, Field(pattern=r"^[0-9a-f-]{36}$")]] | None = Field(
+        None, min_length=1, max_length=100, description="Ids of the sections it is limited to; null: all."
+    )
+    expires_at: AwareDatetime | None = Field(None, description="When it stops working, RFC 3339; null: never.")
+
+    def model_post_init(self, _context: object, /) -> None:
+        """Refuse what has the length of an id but not its form."""
+        if any(not is_id(section) for section in self.sections or []):
+            raise ValueError("sections must be ids")
+
+
+class KeyOut(BaseModel):
+    """A key, without the key itself."""
+
+    id: str
+    name: str
+    hint: str = Field(description="The first characters of the key.")
+    scopes: list[str]
+    sections: list[str] | None
+    created_at: datetime
+    expires_at: datetime | None
+    revoked_at: datetime | None
+    last_used_at: datetime | None = Field(description="To the minute.")
+
+
+class NewKeyOut(KeyOut):
+    """A key just made: the only answer that ever holds it."""
+
+    key: str = Field(description="The key: `bs_`, 32 random bytes in hexadecimal, CRC-32 of these. Keep it now.")

@@ -1,0 +1,80 @@
+"""Claiming an idempotency key, and keeping the answer that belongs to it."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.dialects import postgresql, sqlite
+from sqlmodel import Session
+
+from app.identity.replays.tables import Replay
+from app.kit.clock import now
+from app.kit.problems import Conflict, Invalid
+from app.kit.schema import affected, table_of
+
+_REPLAY = table_of(Replay)
+_INSERT: dict[str, Any] = {"sqlite": sqlite.insert, "postgresql": postgresql.insert}
+LOCK_NOT_AVAILABLE = "55P03"
+
+
+class IdempotencyKeyReused(Invalid):
+    """The `Idempotency-Key` came with another body or address before."""
+
+    code, title = "idempotency_key_reused", "This Idempotency-Key belongs to another request"
+
+
+class StillRunning(Conflict):
+    """The first request with this `Idempotency-Key` has not been answered yet."""
+
+    code, title = "request_in_progress", "The same request is still running"
+
+
+class ShownOnce(Conflict):
+    """This was done before, and its answer held a secret that is shown only once."""
+
+    code, title = "shown_once", "The secret was shown in the first answer and is not kept"
+
+
+@dataclass(frozen=True)
+class Answer:
+    """A finished answer: what a client gets the first time, and gets again."""
+
+    status: int
+    headers: dict[str, str]
+    body: bytes
+
+
+def claim(session: Session, caller: str, key: str, fingerprint: str) -> Answer | None:
+    """Take the key for this request; the kept answer if it was taken before by the same one.
+
+    On PostgreSQL the insert waits for a twin that is still running, up to the lock timeout, then sees its answer.
+    """
+    insert = _INSERT[session.get_bind().dialect.name](_REPLAY).values(
+        caller=caller, key=key, fingerprint=fingerprint, created_at=now()
+    )
+    try:
+        if affected(session.execute(insert.on_conflict_do_nothing())) == 1:
+            return None
+    except sa.exc.OperationalError as error:
+        if getattr(error.orig, "sqlstate", None) == LOCK_NOT_AVAILABLE:
+            raise StillRunning from error
+        raise
+    kept = session.get(Replay, (caller, key))
+    if kept is None or kept.status is None:
+        raise StillRunning
+    if kept.fingerprint != fingerprint:
+        raise IdempotencyKeyReused
+    return Answer(kept.status, kept.headers or {}, kept.body or b"")
+
+
+def keep(session: Session, caller: str, key: str, answer: Answer) -> None:
+    """Store the answer in the transaction of its effect: both stand, or neither."""
+    here = (_REPLAY.c.caller == caller) & (_REPLAY.c.key == key)
+    values = {"status": answer.status, "headers": answer.headers, "body": answer.body}
+    session.execute(sa.update(_REPLAY).where(here).values(values))
+
+
+def prune(session: Session, before: datetime) -> int:
+    """Forget answers older than a moment."""
+    return affected(session.execute(sa.delete(_REPLAY).where(_REPLAY.c.created_at < before)))

@@ -1,0 +1,165 @@
+"""The outermost layer of the app: request ids, deadlines, metrics, the access log, CORS and the last resort."""
+
+import asyncio
+import re
+import time
+from collections.abc import Sequence
+from typing import Any
+
+import structlog
+from prometheus_client import CollectorRegistry, Counter, Histogram
+from starlette.middleware.cors import CORSMiddleware
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from app.kit import problems
+from app.kit.ids import new_id
+
+IDLE = 15.0  # seconds that a body may pause
+TOTAL = 120.0  # seconds that a body may take in all
+EXPOSED = (
+    "ETag, Link, Location, RateLimit, RateLimit-Policy, Retry-After, X-Request-ID, Broadsheet-Position, Cache-Tag, "
+    "Surrogate-Key, Cache-Groups, Last-Modified, Idempotency-Replayed"
+).split(", ")
+_REQUEST_ID = re.compile(rb"[A-Za-z0-9._:\-]{1,100}")
+_SAFETY = [
+    (b"x-content-type-options", b"nosniff"),
+    (b"referrer-policy", b"strict-origin-when-cross-origin"),
+    (b"cross-origin-resource-policy", b"cross-origin"),
+]
+log = structlog.get_logger("broadsheet.access")
+
+
+class Metrics:
+    """What `/metrics` shows of requests; labels are route templates, so their number is bounded."""
+
+    def __init__(self) -> None:
+        self.registry = CollectorRegistry()
+        self.requests = Counter(
+            "broadsheet_requests_total", "Requests answered.", ["method", "route", "status"], registry=self.registry
+        )
+        self.seconds = Histogram(
+            "broadsheet_request_seconds",
+            "Time to answer in seconds.",
+            ["route"],
+            buckets=(0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5),
+            registry=self.registry,
+        )
+        self._children: dict[tuple[str, str, int], tuple[Any, Any]] = {}
+
+    def observe(self, method: str, route: str, status: int, seconds: float) -> None:
+        """Count an answer."""
+        key = (method, route, status)
+        if key not in self._children:
+            self._children[key] = (self.requests.labels(method, route, str(status)), self.seconds.labels(route))
+        requests, duration = self._children[key]
+        requests.inc()
+        duration.observe(seconds)
+
+
+class _Exchange:
+    """One request and its answer as they pass the boundary."""
+
+    def __init__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        self.scope, self._receive, self._send = scope, receive, send
+        self.status = 500
+        self.started = False
+        self.body_done = False
+        self.deadline = 0.0
+
+    async def receive(self) -> Message:
+        """The next part of the body, in time or not at all."""
+        if self.body_done:
+            return await self._receive()
+        loop_time = asyncio.get_running_loop().time()
+        self.deadline = self.deadline or loop_time + TOTAL
+        try:
+            async with asyncio.timeout_at(min(loop_time + IDLE, self.deadline)):
+                message = await self._receive()
+        except TimeoutError:
+            raise problems.RequestTimeout("The body did not arrive in time.") from None
+        self.body_done = message["type"] != "http.request" or not message.get("more_body")
+        return message
+
+    async def send(self, message: Message) -> None:
+        """Pass the answer on with the headers that every answer has."""
+        if message["type"] == "http.response.start":
+            self.status, self.started = message["status"], True
+            more = [(b"x-request-id", self.scope["request_id"].encode()), *_SAFETY]
+            more += self.scope.get("answer_headers", ())
+            message = {**message, "headers": [*message.get("headers", ()), *more]}
+        await self._send(message)
+
+
+class Boundary:
+    """ASGI middleware around the whole app."""
+
+    def __init__(self, app: ASGIApp, metrics: Metrics) -> None:
+        self.app, self.metrics = app, metrics
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self.app(scope, receive, send)
+            return
+        started, method = time.perf_counter(), scope["method"]
+        given = next((value for name, value in scope["headers"] if name == b"x-request-id"), b"")
+        # HEAD is answered as GET; the server leaves the body out (RFC 9110 §9.3.2).
+        scope = {**scope, "method": "GET" if method == "HEAD" else method}
+        scope["request_id"] = given.decode() if _REQUEST_ID.fullmatch(given) else new_id()
+        exchange = _Exchange(scope, receive, send)
+        try:
+            await self.app(scope, exchange.receive, exchange.send)
+        except Exception as error:
+            if exchange.started:
+                raise
+            problem = problems.from_exception(error)
+            await problems.answer(problem, scope["request_id"])(scope, receive, exchange.send)
+        finally:
+            seconds = time.perf_counter() - started
+            route = getattr(scope.get("route"), "path", "unmatched")
+            self.metrics.observe(method, route, exchange.status, seconds)
+            log.info(
+                "request",
+                method=method,
+                route=route,
+                status=exchange.status,
+                ms=round(seconds * 1000, 2),
+                request_id=scope["request_id"],
+            )
+
+
+class Cors:
+    """Reads from any origin; writes and credentials only from the publication's own front ends."""
+
+    def __init__(self, app: ASGIApp, origins: Sequence[str]) -> None:
+        headers = ["Authorization", "Content-Type", "Idempotency-Key", "If-Match", "If-None-Match", "X-Request-ID"]
+        self.origins = frozenset(origin.encode() for origin in origins)
+        self.plain = app
+        self.known = CORSMiddleware(
+            app,
+            allow_origins=list(origins),
+            allow_methods=["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE"],
+            allow_headers=headers,
+            allow_credentials=True,
+            expose_headers=EXPOSED,
+            max_age=3600,
+        )
+        self.anyone = CORSMiddleware(
+            app,
+            allow_origins=["*"],
+            allow_methods=["GET", "HEAD"],
+            allow_headers=["Content-Type", "If-None-Match", "X-Request-ID"],
+            expose_headers=EXPOSED,
+            max_age=3600,
+        )
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self.plain(scope, receive, send)
+            return
+        origin = next((value for name, value in scope["headers"] if name == b"origin"), None)
+        if origin is None:
+            await self.plain(scope, receive, send)
+        elif origin in self.origins:
+            await self.known(scope, receive, send)
+        else:
+            await self.anyone(scope, receive, send)

@@ -1,0 +1,89 @@
+"""One store, as rooms see it, and the only place where anything is committed."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Concatenate, ParamSpec, TypeVar
+
+import sqlalchemy as sa
+from sqlalchemy.exc import DBAPIError
+from sqlmodel import Session
+
+P = ParamSpec("P")
+T = TypeVar("T")
+RETRIED = {"40001", "40P01"}  # serialization failure, deadlock: PostgreSQL asks for a new try
+
+
+class Overloaded(DBAPIError):
+    """More writes wait than could be answered in time."""
+
+
+def is_unavailable(error: DBAPIError) -> bool:
+    """Whether the database is away or busy, so that the same work may succeed later."""
+    if error.connection_invalidated or isinstance(error, Overloaded):
+        return True
+    state = getattr(error.orig, "sqlstate", None)
+    if state is not None:
+        return str(state)[:2] in {"08", "53", "57"} or state in RETRIED | {"55P03", "25006"}
+    name = getattr(error.orig, "sqlite_errorname", "")
+    if name:
+        return str(name).startswith(("SQLITE_BUSY", "SQLITE_LOCKED", "SQLITE_CANTOPEN", "SQLITE_READONLY"))
+    return isinstance(error, sa.exc.OperationalError)
+
+
+def is_full(error: DBAPIError) -> bool:
+    """Whether the disk under the database is full."""
+    code = getattr(error.orig, "sqlstate", None) or getattr(error.orig, "sqlite_errorname", "")
+    return code in {"53100", "SQLITE_FULL"}
+
+
+@contextmanager
+def savepoint(connection: sa.Connection) -> Iterator[Session]:
+    """A session in a savepoint of its own: released at the end, rolled back alone on an exception."""
+    with Session(connection, join_transaction_mode="create_savepoint", expire_on_commit=False) as session:
+        yield session
+        session.commit()
+
+
+class Database(ABC):
+    """One store. `read` and `write` are for the event loop, `connect` and `transaction` for everything else."""
+
+    dialect: str
+
+    @abstractmethod
+    async def read(self, query: Callable[Concatenate[sa.Connection, P], T], *args: P.args, **kwargs: P.kwargs) -> T:
+        """Run an indexed query."""
+
+    @abstractmethod
+    async def scan(self, query: Callable[Concatenate[sa.Connection, P], T], *args: P.args, **kwargs: P.kwargs) -> T:
+        """Run a query that may take longer than about 2 ms: never on the event loop."""
+
+    @abstractmethod
+    async def write(self, action: Callable[Concatenate[Session, P], T], *args: P.args, **kwargs: P.kwargs) -> T:
+        """Run an action whole or not at all; returns after the commit. The action may be run again, so it must
+        have no effect outside the session. Once called it is carried out even if the caller is cancelled."""
+
+    @abstractmethod
+    def engines(self) -> tuple[sa.Engine, sa.Engine]:
+        """The engines for reading (autocommit) and for writing."""
+
+    @contextmanager
+    def connect(self) -> Iterator[sa.Connection]:
+        """A connection to read on, for commands and threads."""
+        with self.engines()[0].connect() as connection:
+            yield connection
+
+    @contextmanager
+    def transaction(self) -> Iterator[Session]:
+        """One transaction of a command or thread: committed at its end, rolled back on an exception."""
+        with self.engines()[1].connect() as connection, connection.begin(), savepoint(connection) as session:
+            yield session
+
+    async def start(self) -> None:
+        """Open what is kept open."""
+        return
+
+    async def stop(self) -> None:
+        """Finish the work that was accepted, then close."""
+        for engine in self.engines():
+            engine.dispose()

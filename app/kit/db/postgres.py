@@ -1,0 +1,77 @@
+"""PostgreSQL: reads and writes in pools of threads with psycopg, one transaction for each piece of work."""
+
+import asyncio
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any, Concatenate
+
+import sqlalchemy as sa
+import structlog
+from sqlalchemy.exc import DBAPIError
+from sqlmodel import Session
+
+from app.kit.db.base import RETRIED, Database, P, T
+
+OPTIONS = "-c timezone=UTC -c statement_timeout=20000 -c lock_timeout=5000"
+log = structlog.get_logger("broadsheet.db")
+
+
+class PostgresDatabase(Database):
+    """A PostgreSQL server, with a replica to read from if there is one."""
+
+    dialect = "postgresql"
+
+    def __init__(self, url: str, read_url: str = "", threads: int = 8) -> None:
+        options: dict[str, Any] = {
+            "pool_size": threads,
+            "max_overflow": 4,
+            "pool_timeout": 5,
+            "pool_recycle": 1800,
+            "connect_args": {"connect_timeout": 5, "options": OPTIONS, "application_name": "broadsheet"},
+        }
+        self._reads = sa.create_engine(_with_driver(read_url or url), isolation_level="AUTOCOMMIT", **options)
+        self._writes = sa.create_engine(_with_driver(url), **options)
+        self._read_threads = ThreadPoolExecutor(threads, "read")
+        self._write_threads = ThreadPoolExecutor(threads, "write")
+
+    def engines(self) -> tuple[sa.Engine, sa.Engine]:
+        return self._reads, self._writes
+
+    async def stop(self) -> None:
+        await asyncio.to_thread(self._write_threads.shutdown)
+        await asyncio.to_thread(self._read_threads.shutdown)
+        await super().stop()
+
+    async def read(self, query: Callable[Concatenate[sa.Connection, P], T], *args: P.args, **kwargs: P.kwargs) -> T:
+        def once() -> T:
+            with self.connect() as connection:
+                return query(connection, *args, **kwargs)
+
+        def run() -> T:
+            try:
+                return once()
+            except DBAPIError as error:
+                if not error.connection_invalidated:
+                    raise
+                log.warning("connection was lost; reading again")
+                return once()  # a read may be repeated: the server was restarted or the pool was stale
+
+        return await asyncio.get_running_loop().run_in_executor(self._read_threads, run)
+
+    scan = read
+
+    async def write(self, action: Callable[Concatenate[Session, P], T], *args: P.args, **kwargs: P.kwargs) -> T:
+        def run(tries: int = 5) -> T:
+            try:
+                with self.transaction() as session:
+                    return action(session, *args, **kwargs)
+            except DBAPIError as error:
+                if tries and getattr(error.orig, "sqlstate", None) in RETRIED:
+                    return run(tries - 1)
+                raise
+
+        return await asyncio.get_running_loop().run_in_executor(self._write_threads, run)
+
+
+def _with_driver(url: str) -> sa.URL:
+    return sa.make_url(url).set(drivername="postgresql+psycopg")

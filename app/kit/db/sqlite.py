@@ -1,0 +1,163 @@
+"""SQLite: reads on the event loop over one kept connection, writes through one thread with group commit."""
+
+import asyncio
+import queue
+import threading
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any, Concatenate
+
+import pysqlite3.dbapi2 as sqlite
+import sqlalchemy as sa
+from sqlmodel import Session
+
+from app.kit.db.base import Database, Overloaded, P, T, savepoint
+
+MINIMUM_SQLITE = (3, 51, 3)  # every older release can lose commits in WAL mode
+BATCH = 256
+WAITING = 20_000
+PRAGMAS = ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON", "busy_timeout=10000", "cache_size=-32000")
+
+
+class _Piece:
+    """A write that waits for the writer thread, and the caller that waits for it."""
+
+    def __init__(self, work: Callable[[Session], Any]) -> None:
+        self.work = work
+        self.loop = asyncio.get_running_loop()
+        self.future: asyncio.Future[Any] = self.loop.create_future()
+
+    def settle(self, result: Any, error: BaseException | None) -> None:
+        """Answer from the writer thread; a caller that has gone away is simply not told."""
+
+        def deliver() -> None:
+            if self.future.done():
+                return
+            if error is not None:
+                self.future.set_exception(error)
+            else:
+                self.future.set_result(result)
+
+        if not self.loop.is_closed():
+            self.loop.call_soon_threadsafe(deliver)
+
+
+class _TransactionLost(Exception):
+    """SQLite has rolled back the whole transaction by itself, neighbours included."""
+
+
+def _attempt(connection: sa.Connection, piece: _Piece) -> tuple[Any, BaseException | None]:
+    """Run one piece in a savepoint of its own."""
+    try:
+        with savepoint(connection) as session:
+            result = piece.work(session)
+        return result, None
+    except Exception as error:
+        raw: Any = connection.connection.dbapi_connection
+        if not raw.in_transaction:
+            raise _TransactionLost from error
+        return None, error
+
+
+def _together(connection: sa.Connection, pieces: list[_Piece]) -> None:
+    """Group commit: everything that waits in one transaction, one sync of the disk for all of it."""
+    outcomes: list[tuple[Any, BaseException | None]] = []
+    try:
+        with connection.begin():
+            for piece in pieces:
+                outcomes.append(_attempt(connection, piece))
+    except BaseException as error:
+        if len(pieces) > 1 and isinstance(error, _TransactionLost):
+            for piece in pieces:  # nothing was committed: the neighbours get a transaction each
+                _together(connection, [piece])
+            return
+        cause = error.__cause__ if isinstance(error, _TransactionLost) else error
+        outcomes = [(None, cause)] * len(pieces)
+    for piece, (result, failure) in zip(pieces, outcomes, strict=True):
+        piece.settle(result, failure)
+
+
+class SqliteDatabase(Database):
+    """One file, or several processes on one file."""
+
+    dialect = "sqlite"
+
+    def __init__(self, url: str) -> None:
+        if sqlite.sqlite_version_info < MINIMUM_SQLITE:
+            raise RuntimeError(f"SQLite {sqlite.sqlite_version} can lose commits; {MINIMUM_SQLITE} or newer is needed")
+        path = sa.make_url(url).database
+        if not path or path == ":memory:":
+            raise RuntimeError("a SQLite database needs a file")
+        Path(path).parent.mkdir(parents=True, exist_ok=True)
+        options: dict[str, Any] = {"module": sqlite, "connect_args": {"check_same_thread": False}}
+        self._reads = sa.create_engine(url, isolation_level="AUTOCOMMIT", **options)
+        self._writes = sa.create_engine(url, **options)
+        for engine in self.engines():
+            sa.event.listen(engine, "connect", _prepare_sqlite)
+        sa.event.listen(self._writes, "begin", _begin_immediate)
+        self._queue: queue.Queue[_Piece | None] = queue.Queue(WAITING)
+        self._threads = ThreadPoolExecutor(4, "read")
+        self._writer: threading.Thread | None = None
+        self._kept: sa.Connection | None = None
+
+    def engines(self) -> tuple[sa.Engine, sa.Engine]:
+        return self._reads, self._writes
+
+    async def start(self) -> None:
+        self._kept = self._reads.connect()
+        self._writer = threading.Thread(target=self._write_loop, name="writer", daemon=True)
+        self._writer.start()
+
+    async def stop(self) -> None:
+        if self._writer:
+            self._queue.put(None)
+            await asyncio.to_thread(self._writer.join)
+        self._threads.shutdown()
+        if self._kept:
+            self._kept.close()
+        await super().stop()
+
+    def _write_loop(self) -> None:
+        with self._writes.connect() as connection:
+            while (first := self._queue.get()) is not None:
+                pieces, last = [first], False
+                while len(pieces) < BATCH and not self._queue.empty():
+                    piece = self._queue.get()
+                    if piece is None:
+                        last = True
+                        break
+                    pieces.append(piece)
+                _together(connection, pieces)
+                if last:
+                    return
+
+    async def read(self, query: Callable[Concatenate[sa.Connection, P], T], *args: P.args, **kwargs: P.kwargs) -> T:
+        assert self._kept is not None, "start() was not awaited"
+        return query(self._kept, *args, **kwargs)
+
+    async def scan(self, query: Callable[Concatenate[sa.Connection, P], T], *args: P.args, **kwargs: P.kwargs) -> T:
+        def run() -> T:
+            with self.connect() as connection:
+                return query(connection, *args, **kwargs)
+
+        return await asyncio.get_running_loop().run_in_executor(self._threads, run)
+
+    async def write(self, action: Callable[Concatenate[Session, P], T], *args: P.args, **kwargs: P.kwargs) -> T:
+        piece = _Piece(lambda session: action(session, *args, **kwargs))
+        try:
+            self._queue.put_nowait(piece)
+        except queue.Full:
+            raise Overloaded(None, None, RuntimeError("too many writes wait")) from None
+        result: T = await piece.future
+        return result
+
+
+def _prepare_sqlite(connection: Any, _record: object) -> None:
+    connection.isolation_level = None  # BEGIN is ours: the driver's own would be deferred
+    for pragma in PRAGMAS:
+        connection.execute(f"PRAGMA {pragma}")
+
+
+def _begin_immediate(connection: sa.Connection) -> None:
+    connection.exec_driver_sql("BEGIN IMMEDIATE")

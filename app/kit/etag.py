@@ -1,0 +1,52 @@
+"""Strong entity tags (RFC 9110 §8.8.3) that carry the version an editor must name to write.
+
+A tag is `"v7-1f0c…"`: the version of the row behind it, then a hash of the very bytes. A compressed answer adds its
+coding. So a reader compares the bytes, and `If-Match` the version, whatever fields or coding were asked for.
+"""
+
+import hashlib
+import re
+from collections.abc import Iterable
+
+from app.kit.problems import BadRequest, PreconditionRequired, StaleVersion
+
+_TAG = re.compile(r'(?:W/)?"([\x21\x23-\x7e]*)"')
+_VERSION = re.compile(r"v(\d{1,18})(?:-.*)?", re.ASCII)
+_CODINGS = ("-gzip", "-br", "-zstd")
+
+
+def make(body: bytes, version: int | None = None) -> str:
+    """The tag of these bytes, without quotes."""
+    digest = hashlib.blake2b(body, digest_size=10).hexdigest()
+    return f"v{version}-{digest}" if version is not None else digest
+
+
+def _bare(tag: str) -> str:
+    for coding in _CODINGS:
+        tag = tag.removesuffix(coding)
+    return tag
+
+
+def matches(if_none_match: str, tag: str) -> bool:
+    """Whether the client already has these bytes, in whatever content coding."""
+    if if_none_match.strip() == "*":
+        return True
+    return any(_bare(found) == tag for found in _TAG.findall(if_none_match))
+
+
+def expected_versions(if_match: str | None) -> frozenset[int] | None:
+    """The versions that `If-Match` accepts; None for `*`. Absent: 428. Unreadable: 400."""
+    if if_match is None:
+        raise PreconditionRequired("Send If-Match with the ETag that you read.")
+    if if_match.strip() == "*":
+        return None
+    tags = _TAG.findall(if_match)
+    if not tags:
+        raise BadRequest("If-Match holds no entity tag.", errors=[{"parameter": "If-Match", "code": "invalid"}])
+    return frozenset(int(found[1]) for tag in tags if (found := _VERSION.fullmatch(tag)))
+
+
+def check(current: int, expected: frozenset[int] | None, differing: Iterable[str] = ()) -> None:
+    """412 unless the current version is one of those expected; tells it, and the fields that differ from the request."""
+    if expected is not None and current not in expected:
+        raise StaleVersion(current_version=current, fields=sorted(differing))

@@ -1,0 +1,45 @@
+"""`fields=title,authors.name`: exactly those, from an allow-list that is the public model itself."""
+
+from functools import lru_cache
+from typing import Any, get_args
+
+from pydantic import BaseModel
+
+from app.kit.problems import InvalidParameter
+
+
+def _model_in(annotation: Any) -> type[BaseModel] | None:
+    """The model inside `Model`, `Model | None` or `list[Model]`."""
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        return annotation
+    return next((found for part in get_args(annotation) if (found := _model_in(part))), None)
+
+
+def _add(tree: dict[str, Any], model: type[BaseModel], path: list[str], shown: str) -> None:
+    name, *rest = path
+    info = model.model_fields.get(name)
+    if info is None:
+        raise InvalidParameter("fields", f"fields: there is no field {shown}.")
+    if not rest:
+        tree[name] = True
+        return
+    inner = _model_in(info.annotation)
+    if inner is None:
+        raise InvalidParameter("fields", f"fields: there is no field {shown}.")
+    is_list = "list" in str(info.annotation)
+    branch = tree.setdefault(name, {"__all__": {}} if is_list else {})
+    if branch is not True:
+        _add(branch["__all__"] if is_list else branch, inner, rest, shown)
+
+
+@lru_cache(1024)
+def chosen(model: type[BaseModel], fields: str | None) -> dict[str, Any] | None:
+    """What Pydantic calls `include` for a `fields` parameter; None, for all, without one. 400 for unknown names."""
+    if fields is None:
+        return None
+    tree: dict[str, Any] = {}
+    for field in fields.split(","):
+        path = field.strip().split(".")
+        harmless = all(part.isidentifier() and part.isascii() for part in path) and len(field) <= 64
+        _add(tree, model, path, field.strip() if harmless else "(not shown)")
+    return tree

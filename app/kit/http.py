@@ -1,0 +1,127 @@
+"""Answers to reads: the same headers, validators and compression for every public resource."""
+
+import gzip
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime
+from email.utils import format_datetime
+from typing import Any, cast
+
+import brotli
+import zstandard
+from fastapi import Request
+from pydantic import BaseModel, Field
+from starlette.responses import Response
+
+from app.kit import etag
+from app.kit.db import Database
+from app.kit.settings import Settings
+
+COMPRESS_FROM = 800  # bytes: below this the headers cost more than the saving
+CACHEABLE = "public, max-age=10, stale-while-revalidate=30"
+PRIVATE = "private, no-store"
+_CODING = re.compile(r"\s*([\w*-]+)\s*(?:;\s*q\s*=\s*([\d.]+))?\s*")
+
+
+class ReadQuery(BaseModel):
+    """Parameters that every read takes."""
+
+    fields: str | None = Field(
+        None, max_length=2000, description="Exactly these fields, with commas and dots: `title,authors.name`."
+    )
+    min_position: str | None = Field(
+        None, max_length=40, description="Wait (≤ 2 s) until this `Broadsheet-Position` is visible, else 503."
+    )
+
+
+def database(request: Request) -> Database:
+    """The store of the running app."""
+    return cast(Database, request.app.state.db)
+
+
+def settings(request: Request) -> Settings:
+    """The settings of the running app."""
+    return cast(Settings, request.app.state.settings)
+
+
+def _coding(accept: str) -> str | None:
+    """The best coding that the client takes (RFC 9110 §12.5.3): the smallest for least CPU first."""
+    weights: dict[str, float] = {}
+    for part in accept.lower().split(","):
+        if found := _CODING.fullmatch(part):
+            try:
+                weights[found[1]] = float(found[2] or 1)
+            except ValueError:
+                continue  # a weight that is no number: that coding is not offered
+    anything = weights.get("*", 0.0)
+    best = max(("zstd", "br", "gzip"), key=lambda name: weights.get(name, anything))
+    return best if weights.get(best, anything) > 0 else None
+
+
+def _compress(body: bytes, coding: str) -> bytes:
+    if coding == "zstd":
+        return zstandard.compress(body, 3)
+    if coding == "br":
+        return cast(bytes, brotli.compress(body, quality=4))
+    return gzip.compress(body, 5, mtime=0)
+
+
+def _group_headers(groups: Sequence[str]) -> dict[str, str]:
+    """The cache groups for each kind of CDN, and as RFC 9875 has them."""
+    return {
+        "Cache-Tag": ",".join(groups),
+        "Surrogate-Key": " ".join(groups),
+        "Cache-Groups": ", ".join(f'"{group}"' for group in groups),
+    }
+
+
+def reply(
+    request: Request,
+    body: bytes,
+    *,
+    groups: Iterable[str],
+    version: int | None = None,
+    modified: datetime | None = None,
+    private: bool = False,
+    links: Mapping[str, str] | None = None,
+    media_type: str = "application/json",
+) -> Response:
+    """A 200 with strong ETag, or a 304; kept by caches unless private. `links` maps relations to targets (RFC 8288)."""
+    tag = etag.make(body, version)
+    headers = {
+        "Cache-Control": PRIVATE if private else CACHEABLE,
+        "Vary": "Accept, Accept-Encoding, Authorization, Origin",
+    }
+    if not private:
+        headers |= _group_headers(list(groups))
+    if modified:
+        headers["Last-Modified"] = format_datetime(modified, usegmt=True)
+    if links:
+        headers["Link"] = ", ".join(f'<{target}>; rel="{relation}"' for relation, target in links.items())
+    accept = request.headers.get("accept-encoding")
+    coding = _coding(accept) if accept and len(body) >= COMPRESS_FROM else None
+    headers["ETag"] = f'"{tag}-{coding}"' if coding else f'"{tag}"'
+    known = request.headers.get("if-none-match")
+    if known and etag.matches(known, tag):
+        return Response(status_code=304, headers=headers)
+    if coding:
+        body = _compress(body, coding)
+        headers["Content-Encoding"] = coding
+    return Response(body, 200, headers, media_type)
+
+
+def reply_list(request: Request, model: type[BaseModel], page: Mapping[str, Any], fields: Any, **more: Any) -> Response:
+    """A page of a list, with its `next` link; `fields` limits each row, see `kit.fields`."""
+    include = {"data": {"__all__": fields}, "page": True} if fields else None
+    cursor = page["page"]["next"]
+    links = {"next": str(request.url.include_query_params(cursor=cursor))} if cursor else None
+    return reply(request, dump(model, page, include), links=links, **more)
+
+
+def dump(model: type[BaseModel], value: Any, include: Any = None) -> bytes:
+    """Validate a row against the public model and write it as JSON; `include` limits it to chosen fields.
+
+    What the row does not have is absent, not null.
+    """
+    checked = model.model_validate(value)
+    return checked.__pydantic_serializer__.to_json(checked, include=include, exclude_unset=True)

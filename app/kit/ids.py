@@ -1,0 +1,41 @@
+"""Identifiers: UUIDv7 (RFC 9562 §5.7), so that new rows stand at the end of every index."""
+
+import re
+from typing import Annotated
+
+import uuid_utils
+from pydantic import AfterValidator
+
+from app.kit.problems import NotFound
+
+_UUID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}")
+
+
+def new_id() -> str:
+    """A new UUIDv7 in lower-case text form."""
+    return str(uuid_utils.uuid7())
+
+
+def is_id(text: str) -> bool:
+    """Whether the text has the canonical form of a UUID; anything else in a path is a slug."""
+    return _UUID.fullmatch(text) is not None
+
+
+def _known_form(text: str) -> str:
+    if not is_id(text):
+        raise NotFound  # what has not the form of an id cannot be the id of anything
+    return text
+
+
+IdPath = Annotated[str, AfterValidator(_known_form)]
+"""An id in a path; anything of another form is a 404 like every other id that is not there."""
+
+
+def _known_reference(text: str) -> str:
+    if len(text) > 200 or not text.isprintable():
+        raise NotFound
+    return text
+
+
+RefPath = Annotated[str, AfterValidator(_known_reference)]
+"""An id or a slug in a path; what can be neither is a 404 like every other that is not there."""

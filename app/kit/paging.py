@@ -1,0 +1,110 @@
+"""Keyset paging: a cursor is the sort key of the last row sent, so page 4,000 costs what page 1 does."""
+
+import base64
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Generic, Literal, TypeVar
+
+import sqlalchemy as sa
+from pydantic import BaseModel, Field
+from sqlalchemy.sql.elements import ColumnElement
+
+from app.kit.clock import iso
+from app.kit.http import ReadQuery
+from app.kit.ids import is_id
+from app.kit.problems import InvalidParameter
+
+T = TypeVar("T")
+Key = tuple[datetime | str | int, str]
+
+
+class PageOut(BaseModel):
+    """Where the list goes on."""
+
+    next: str | None = Field(description="Opaque cursor of the next page, null on the last.")
+    limit: int = Field(description="The most that a page holds.")
+    total: int | None = Field(description="All that match, with `count=exact`; else null.")
+
+
+class ListOut(BaseModel, Generic[T]):
+    """A page of a list."""
+
+    data: list[T]
+    page: PageOut
+
+
+class PageQuery(ReadQuery):
+    """Parameters that every list takes."""
+
+    limit: int = Field(20, ge=1, le=100, description="The most that a page holds, 1 to 100.")
+    cursor: str | None = Field(None, max_length=1000, description="`page.next` of the page before.")
+    count: Literal["none", "exact"] = Field("none", description="`exact` fills `page.total`, at the cost of counting.")
+
+
+@dataclass(frozen=True)
+class Sort:
+    """One allowed order: a column and the id that breaks its ties, both in the same direction."""
+
+    name: str
+    descending: bool = False
+    kind: type = datetime
+
+    def encode(self, value: datetime | str | int, row_id: str) -> str:
+        """The cursor that goes on after this row."""
+        key = iso(value) if isinstance(value, datetime) else value
+        return base64.urlsafe_b64encode(json.dumps([self.name, key, row_id]).encode()).decode().rstrip("=")
+
+    def decode(self, cursor: str) -> Key:
+        """The sort key inside a cursor of this very order; anything else is a 400."""
+        try:
+            name, key, row_id = json.loads(base64.b64decode(cursor + "=" * (-len(cursor) % 4), b"-_", validate=True))
+            value = datetime.fromisoformat(key) if self.kind is datetime else key
+        except (ValueError, TypeError, RecursionError):
+            raise InvalidParameter("cursor", "The cursor is not one that this server gave.") from None
+        bad_value = type(value) is not self.kind or (isinstance(value, datetime) and value.tzinfo is None)
+        bad_value = bad_value or (isinstance(value, int) and not -(2**63) <= value < 2**63)
+        bad_value = bad_value or (isinstance(value, str) and ("\0" in value or not value.isprintable()))
+        if name != self.name or bad_value or not isinstance(row_id, str) or not is_id(row_id):
+            raise InvalidParameter("cursor", "The cursor belongs to another list or order.")
+        return value, row_id
+
+    def order_by(self, *columns: ColumnElement[Any]) -> list[ColumnElement[Any]]:
+        """ORDER BY for the sort column and the id."""
+        return [column.desc() if self.descending else column.asc() for column in columns]
+
+    def after(self, *columns: ColumnElement[Any]) -> ColumnElement[bool]:
+        """The rows after the bound parameters `after_key` and `after_id`: one range of the index, at any depth."""
+        here = sa.tuple_(*columns)
+        there = sa.tuple_(
+            sa.bindparam("after_key", type_=columns[0].type), sa.bindparam("after_id", type_=columns[1].type)
+        )
+        return here < there if self.descending else here > there
+
+
+def bindings(key: Key | None) -> dict[str, Any]:
+    """The parameters that `Sort.after` names."""
+    return {"after_key": key[0], "after_id": key[1]} if key else {}
+
+
+def page_of(rows: Sequence[Any], limit: int, sort: Sort, column: str, total: int | None = None) -> dict[str, Any]:
+    """A `ListOut` of rows that were asked for with one beyond the limit; `column` holds the sort key."""
+    cursor = sort.encode(rows[limit - 1][column], rows[limit - 1]["id"]) if len(rows) > limit else None
+    return {"data": rows[:limit], "page": {"next": cursor, "limit": limit, "total": total}}
+
+
+def fetch(
+    connection: sa.Connection, query: sa.Select[Any], sort: Sort, column: ColumnElement[Any], asked: PageQuery
+) -> dict[str, Any]:
+    """One page of a query over a table with an `id`, ordered by one of its selected columns, as `ListOut` has it."""
+    total = None
+    if asked.count == "exact":
+        total = connection.execute(sa.select(sa.func.count()).select_from(query.subquery())).scalar_one()
+    key = sort.decode(asked.cursor) if asked.cursor else None
+    row_id = query.selected_columns["id"]
+    query = query.order_by(*sort.order_by(column, row_id)).limit(asked.limit + 1)
+    if key:
+        query = query.where(sort.after(column, row_id))
+    rows = connection.execute(query, bindings(key)).mappings().all()
+    return page_of(rows, asked.limit, sort, str(column.key), total)

@@ -1,0 +1,196 @@
+"""The HTTP server: uvicorn with bounds on request heads, one kind of error answer, and an orderly end."""
+
+import asyncio
+import logging
+import signal
+import socket
+from collections.abc import Callable
+from http import HTTPStatus
+from typing import Any, NoReturn
+
+import structlog
+import uvicorn
+from uvicorn.config import STARTUP_FAILURE
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+from uvicorn.supervisors import Multiprocess
+
+from app.kit.ids import new_id
+from app.kit.problems import BadRequest, Problem, RequestTimeout, answer
+
+BACKLOG = 2048
+KEEP_ALIVE = 65  # seconds: longer than proxies keep idle connections, so that they close first and lose no request
+DRAIN = 20  # seconds that requests have to finish after SIGTERM
+log = structlog.get_logger("broadsheet.server")
+
+
+class ServerError(RuntimeError):
+    """The server could not start; the message tells the operator why."""
+
+
+class HeadTooLarge(Problem):
+    """The request line and the headers are larger than 64 KiB together (RFC 6585 §5)."""
+
+    status, code, title = 431, "head_too_large", "The request's headers are too large"
+
+
+class Protocol(HttpToolsProtocol):
+    """HTTP/1.1 on one connection: a head that is too slow or too large ends it."""
+
+    head_seconds = 10.0  # from the connection's start, or from a later head's first byte
+    head_bytes = 65_536
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        super().connection_made(transport)
+        self._in_head = False
+        self._chunk = self._before = 0  # bytes: of what is being parsed, and of the head before that
+        self._timer: asyncio.TimerHandle | None = None
+        self._await_head()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._stop_waiting()
+        super().connection_lost(exc)
+
+    def data_received(self, data: bytes) -> None:
+        continued, self._chunk = self._in_head, len(data)
+        super().data_received(data)
+        self._before = self._before + len(data) if continued and self._in_head else 0
+        if self.transport.is_closing():
+            return
+        if self._before > self.head_bytes:
+            self._refuse(HeadTooLarge())
+        elif self.cycle is not None and not self.cycle.response_complete:
+            self._stop_waiting()  # a request is under way: the app has its own deadlines
+        elif self._timer is None:
+            self._await_head()
+
+    def on_message_begin(self) -> None:
+        self._in_head = True
+        super().on_message_begin()
+
+    def on_headers_complete(self) -> None:
+        self._in_head = False
+        if self._before + self._chunk > self.head_bytes:
+            size = len(self.url) + sum(len(name) + len(value) + 4 for name, value in self.headers)
+            if size > self.head_bytes:
+                self._refuse(HeadTooLarge())
+                raise ValueError("the head is too large")  # ends the parsing
+        super().on_headers_complete()
+
+    def send_400_response(self, msg: str) -> None:
+        if not self.transport.is_closing():
+            self._refuse(BadRequest(msg))
+
+    def _await_head(self) -> None:
+        self._timer = self.loop.call_later(self.head_seconds, self._give_up)
+
+    def _stop_waiting(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+
+    def _give_up(self) -> None:
+        self._timer = None
+        if self._in_head:
+            self._refuse(RequestTimeout("The request's head did not arrive in time."))
+        else:
+            self.transport.close()
+
+    def _refuse(self, problem: Problem) -> None:
+        """Close, after an answer if none is on its way already."""
+        begun = self.cycle is not None and self.cycle.response_started and not self.cycle.response_complete
+        if not self.pipeline and not begun:
+            response = answer(problem, new_id())
+            headers = [*self.server_state.default_headers, *response.raw_headers, (b"connection", b"close")]
+            lines = [f"HTTP/1.1 {problem.status} {HTTPStatus(problem.status).phrase}".encode()]
+            lines += [name + b": " + value for name, value in headers]
+            self.transport.write(b"\r\n".join([*lines, b"", bytes(response.body)]))
+        self.transport.close()
+
+
+class _LogHandler(logging.Handler):
+    """What uvicorn and asyncio have to say goes the way of all logs."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        log.log(record.levelno, record.getMessage().strip(), logger=record.name, exc_info=record.exc_info or None)
+
+
+class _Config(uvicorn.Config):
+    """Uvicorn calls this in every process that it starts."""
+
+    def configure_logging(self) -> None:
+        super().configure_logging()
+        root = logging.getLogger()
+        if not any(isinstance(handler, _LogHandler) for handler in root.handlers):
+            root.addHandler(_LogHandler(logging.WARNING))
+
+
+def configure(make_app: Callable[[], Any], *, workers: int = 1, trusted_proxies: list[str]) -> uvicorn.Config:
+    """Uvicorn's settings; `make_app` is called in each process, so it must pickle when there are several."""
+    return _Config(
+        make_app,
+        factory=True,
+        workers=workers,
+        http=Protocol,
+        ws="none",
+        lifespan="on",
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        proxy_headers=bool(trusted_proxies),
+        forwarded_allow_ips=trusted_proxies,
+        backlog=BACKLOG,
+        timeout_keep_alive=KEEP_ALIVE,
+        timeout_graceful_shutdown=DRAIN,
+    )
+
+
+def bind(host: str, port: int) -> socket.socket:
+    """Take an address without listening yet; port 0 takes any that is free."""
+    try:
+        family, kind, protocol, _, address = socket.getaddrinfo(
+            host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
+        )[0]
+        listener = socket.socket(family, kind, protocol)
+    except OSError as error:
+        raise ServerError(f"{host} is not an address of this machine: {error.strerror}.") from error
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        listener.bind(address)
+    except OSError as error:
+        listener.close()
+        raise ServerError(f"Cannot listen on {host}, port {port}: {error.strerror}.") from error
+    return listener
+
+
+def address_of(listener: socket.socket) -> str:
+    """The URL of a bound socket."""
+    host, port = listener.getsockname()[:2]
+    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+
+
+def exit_on_signals() -> None:
+    """SIGTERM and SIGINT end this process with status 0; a running server drains first."""
+
+    def leave(_number: int, _frame: object) -> NoReturn:
+        raise SystemExit(0)
+
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, leave)
+
+
+def serve(config: uvicorn.Config, listener: socket.socket) -> None:
+    """Serve on a bound socket until a signal comes, then drain; ServerError if the app did not start."""
+    listener.listen(config.backlog)
+    log.info("listening", url=address_of(listener), processes=config.workers)
+    if config.workers > 1:
+        supervisor = Multiprocess(config, [listener])
+        supervisor.run()
+        failed = any(process.exitcode == STARTUP_FAILURE for process in supervisor.processes)
+    else:
+        try:
+            uvicorn.Server(config).run([listener])
+            failed = False
+        except SystemExit as end:
+            failed = end.code == STARTUP_FAILURE
+    if failed:
+        raise ServerError("The server did not start; the lines above say why.")

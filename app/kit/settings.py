@@ -1,0 +1,69 @@
+"""Settings: environment variables (or `.env`) with the prefix `BROADSHEET_`."""
+
+from pathlib import Path
+from typing import Annotated, Literal
+from zoneinfo import ZoneInfo
+
+from pydantic import AfterValidator, Field, field_validator
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+
+
+def _zone(name: str) -> str:
+    ZoneInfo(name)
+    return name
+
+
+def _split(value: object) -> object:
+    return [part.strip() for part in value.split(",") if part.strip()] if isinstance(value, str) else value
+
+
+List = Annotated[list[str], NoDecode]
+
+
+class Settings(BaseSettings):
+    """Everything an operator can choose; the README's table says the same."""
+
+    model_config = SettingsConfigDict(env_prefix="BROADSHEET_", env_file=".env", extra="ignore", frozen=True)
+
+    data_dir: Path = Field(Path("data"), description="Folder for the SQLite file, media and mail.")
+    database_url: str = Field("", description="`sqlite:///path` or `postgresql://…`; empty: a file in `DATA_DIR`.")
+    read_database_url: str = Field("", description="A PostgreSQL replica for reads; empty: the same database.")
+    site_url: str = Field("http://localhost:8000", description="Address of the publication's own site.")
+    site_name: str = Field("Broadsheet", description="Name of the publication.")
+    article_path: str = Field("/{section}/{slug}", description="Path of an article on the site.")
+    time_zone: Annotated[str, AfterValidator(_zone)] = Field("UTC", description="IANA zone of the publication.")
+    frontend_origins: List = Field([], description="Origins that may write and send credentials (CORS), with commas.")
+    rate_limits: str = Field("on", description="`on`, `off` (load tests), or `read=1200/minute,key=6000/minute`.")
+    redis_url: str = Field("", description="Shares rate limits between processes; empty: each process counts alone.")
+    trusted_proxies: List = Field([], description="Addresses or networks whose `X-Forwarded-For` is believed.")
+    media_url: str = Field("", description="Where media files are kept, any fsspec URL; empty: a folder in `DATA_DIR`.")
+    smtp_url: str = Field("", description="`smtp://user:password@host:port`; checked by `doctor`.")
+    log_format: Literal["auto", "json", "console"] = Field("auto", description="`auto`: console on a terminal.")
+    max_body_size: int = Field(4_000_000, ge=1000, description="Largest request body in bytes, media apart.")
+    max_media_size: int = Field(25_000_000, ge=1000, description="Largest upload in bytes.")
+
+    _lists = field_validator("frontend_origins", "trusted_proxies", mode="before")(_split)
+
+    @field_validator("site_url")
+    @classmethod
+    def _no_slash(cls, value: str) -> str:
+        if not value.startswith(("http://", "https://")):
+            raise ValueError("must start with http:// or https://")
+        return value.rstrip("/")
+
+    @field_validator("article_path")
+    @classmethod
+    def _has_slug(cls, value: str) -> str:
+        if not value.startswith("/") or not value.rstrip("/").endswith("{slug}"):
+            raise ValueError("must start with / and end with {slug}")
+        return value.rstrip("/")
+
+    @property
+    def database(self) -> str:
+        """The database's URL, the SQLite default filled in."""
+        return self.database_url or f"sqlite:///{self.data_dir / 'broadsheet.db'}"
+
+    @property
+    def media(self) -> str:
+        """The media store's URL, the default folder filled in."""
+        return self.media_url or str(self.data_dir / "media")

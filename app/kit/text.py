@@ -1,0 +1,233 @@
+"""Text from outside: the input types that bound and clean it, and the helpers that measure and cut it."""
+
+import re
+import unicodedata
+from typing import Annotated, Final
+from urllib.parse import urlsplit
+
+from pydantic import AfterValidator, BeforeValidator, Field, StringConstraints
+
+MAX_INT63: Final = 2**63 - 1
+WORDS_PER_MINUTE: Final = 238
+
+_FORBIDDEN = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\ud800-\udfff]")
+_LINE_SPACE = re.compile("[ \t\n\u2028\u2029]+")
+_INVISIBLE_LETTERS = frozenset("\u115f\u1160\u2800\u3164\uffa0")
+_CJK = re.compile("[\u3005-\u3007\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\U00020000-\U0003ffff]")
+_DASHES = re.compile("[\u2013-\u2015\u2026/]")
+_UUID = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
+_LANGUAGE = re.compile(r"[A-Za-z]{2,8}(?:-[A-Za-z0-9]{1,8})*")
+_URL = re.compile(r"https?://[^\s\\<>\"`{}|^/?#]+(?:[/?#][^\s\\<>\"`{}|^]*)?", re.IGNORECASE)
+_SLUG_PATTERN: Final = r"^[^\W_]+(?:-[^\W_]+)*$"
+_LANGUAGE_PATTERN: Final = r"^[A-Za-z]{2,8}(-[A-Za-z0-9]{1,8})*$"
+# Latin letters that do not decompose into a base letter and a mark.
+_LATIN = str.maketrans({"æ": "ae", "œ": "oe", "ø": "o", "đ": "d", "ð": "d", "þ": "th", "ł": "l", "ħ": "h", "ı": "i"})
+
+
+def clean(value: str) -> str:
+    """Normalise to NFC with LF line ends; raise ValueError on NUL, lone surrogates and controls but tab and newline."""
+    value = value.replace("\r\n", "\n").replace("\r", "\n")
+    if _FORBIDDEN.search(value):
+        raise ValueError("must not contain control characters or lone surrogates")
+    return unicodedata.normalize("NFC", value)
+
+
+def _repaired(match: re.Match[str]) -> str:
+    char = match.group()
+    if "\x80" <= char <= "\x9f":
+        repaired = char.encode("latin-1").decode("cp1252", errors="ignore")
+        return "" if _FORBIDDEN.match(repaired) else repaired
+    return ""
+
+
+def drop_controls(value: str) -> str:
+    """Remove what `clean` forbids, reading C1 controls as the Windows-1252 characters that they usually stand for."""
+    return _FORBIDDEN.sub(_repaired, value.replace("\r\n", "\n").replace("\r", "\n"))
+
+
+def scrub(value: str) -> str:
+    """Make imported text acceptable to `clean` instead of refusing it."""
+    return unicodedata.normalize("NFC", drop_controls(value))
+
+
+def _is_visible(char: str) -> bool:
+    return unicodedata.category(char) not in {"Zs", "Zl", "Zp", "Cc", "Cf"} and char not in _INVISIBLE_LETTERS
+
+
+def _text(value: object) -> object:
+    return clean(value) if isinstance(value, str) else value
+
+
+def _stripped(value: object) -> object:
+    return clean(value).strip() if isinstance(value, str) else value
+
+
+def _one_line(value: object) -> object:
+    return _LINE_SPACE.sub(" ", clean(value)).strip() if isinstance(value, str) else value
+
+
+def _visible(value: str) -> str:
+    if not any(_is_visible(char) for char in value):
+        raise ValueError("must contain a visible character")
+    return value
+
+
+def is_slug(value: str) -> bool:
+    """Tell whether the value is words of lower-case letters, digits and combining marks joined by single hyphens."""
+    return value == value.lower() and all(
+        word[:1].isalnum() and all(char.isalnum() or unicodedata.category(char)[0] == "M" for char in word)
+        for word in value.split("-")
+    )
+
+
+def _lowered(value: object) -> object:
+    return unicodedata.normalize("NFC", clean(value).strip().lower()) if isinstance(value, str) else value
+
+
+def _slug(value: str) -> str:
+    if not is_slug(value):
+        raise ValueError("must be lower-case letters and digits, with single hyphens between words")
+    return value
+
+
+def _not_uuid(value: str) -> str:
+    if _UUID.fullmatch(value):
+        raise ValueError("must not look like an id")
+    return value
+
+
+def _language(value: str) -> str:
+    if not _LANGUAGE.fullmatch(value):
+        raise ValueError("must be a BCP 47 language tag, such as en or pt-BR")
+    first, *rest = value.lower().split("-")
+    subtags, extended = [first], False
+    for subtag in rest:
+        plain = not extended and subtag.isalpha()
+        cased = subtag.upper() if len(subtag) == 2 else subtag.title() if len(subtag) == 4 else subtag
+        subtags.append(cased if plain else subtag)
+        extended = extended or len(subtag) == 1
+    return "-".join(subtags)
+
+
+def is_http_url(value: str) -> bool:
+    """Tell whether the value is an absolute http or https URL with a host and without credentials."""
+    if not _URL.fullmatch(value):
+        return False
+    try:
+        parts = urlsplit(value)
+        return bool(parts.hostname) and parts.port != 0 and "@" not in parts.netloc
+    except ValueError:
+        return False
+
+
+def _http_url(value: str) -> str:
+    if not is_http_url(value):
+        raise ValueError("must be an absolute http or https URL")
+    return value
+
+
+OneLine = BeforeValidator(_one_line)
+"""Marks text without line breaks or tabs: these become a single space, and the ends are stripped."""
+ManyLines = BeforeValidator(_stripped)
+"""Marks text that may have several lines; the ends are stripped."""
+Visible = AfterValidator(_visible)
+"""Marks text that must show something: not only spaces and invisible characters."""
+
+Name = Annotated[str, OneLine, StringConstraints(min_length=1, max_length=200), Visible]
+"""A name on one line, 1 to 200 characters."""
+Title = Annotated[str, OneLine, StringConstraints(min_length=1, max_length=300), Visible]
+"""A headline on one line, 1 to 300 characters."""
+Summary = Annotated[str, ManyLines, StringConstraints(max_length=2000)]
+"""Plain text of up to 2,000 characters; may be empty."""
+Prose = Annotated[str, ManyLines, StringConstraints(min_length=1, max_length=10_000), Visible]
+"""Plain text of 1 to 10,000 characters, such as a correction or a reason."""
+LongText = Annotated[str, BeforeValidator(_text), StringConstraints(max_length=1_000_000)]
+"""A whole document, such as HTML or Markdown, of up to 1,000,000 characters; spaces at the ends are kept."""
+Slug = Annotated[
+    str,
+    BeforeValidator(_lowered),
+    StringConstraints(min_length=1, max_length=200),
+    AfterValidator(_slug),
+    AfterValidator(_not_uuid),
+    Field(json_schema_extra={"pattern": _SLUG_PATTERN}),
+]
+"""The last part of an address: letters of any script and digits in lower case, words joined by hyphens."""
+Identifier = Annotated[
+    str,
+    BeforeValidator(_lowered),
+    StringConstraints(min_length=1, max_length=200),
+    AfterValidator(_slug),
+    Field(json_schema_extra={"pattern": _SLUG_PATTERN}),
+]
+"""A reference to something that exists: its id (UUID) or its slug."""
+LanguageTag = Annotated[
+    str,
+    ManyLines,
+    StringConstraints(min_length=2, max_length=35),
+    AfterValidator(_language),
+    Field(json_schema_extra={"pattern": _LANGUAGE_PATTERN}),
+]
+"""A language tag in the shape and letter case of BCP 47 (RFC 5646), such as `en`, `pt-BR` or `zh-Hant`."""
+HttpUrl = Annotated[
+    str,
+    ManyLines,
+    StringConstraints(max_length=2048),
+    AfterValidator(_http_url),
+    Field(json_schema_extra={"format": "uri"}),
+]
+"""An absolute http or https URL of up to 2,048 characters, kept as it was written."""
+Int63 = Annotated[int, Field(ge=0, le=MAX_INT63)]
+"""A whole number from 0 to 2^63 - 1, so that every database can store it."""
+
+
+def _without_latin_marks(text: str) -> str:
+    kept: list[str] = []
+    latin = False
+    for char in unicodedata.normalize("NFD", text):
+        if unicodedata.category(char)[0] != "M":
+            latin = unicodedata.name(char, "").startswith("LATIN ")
+        elif latin:
+            continue
+        kept.append(char)
+    return unicodedata.normalize("NFC", "".join(kept))
+
+
+def slugify(text: str, max_length: int = 80) -> str:
+    """Make a slug from a title: any script is kept, Latin diacritics go; never empty and never shaped like an id."""
+    folded = unicodedata.normalize("NFKC", text[:2000]).casefold().lower()
+    plain = _without_latin_marks(folded.translate(_LATIN)).lower()
+    plain = re.sub("['’ʼ]", "", plain)
+    spaced = "".join(c if c.isalnum() or unicodedata.category(c)[0] == "M" else " " for c in plain)
+    words = [word for word in spaced.split() if is_slug(word)]
+    slug = "-".join(words)
+    if len(slug) > max_length:
+        cut = slug.rfind("-", 0, max_length + 1)
+        slug = slug[:cut] if cut > 0 else slug[:max_length]
+    if not slug or _UUID.fullmatch(slug):
+        return f"item-{slug}"[:max_length].rstrip("-") if slug else "item"
+    return slug
+
+
+def excerpt(text: str, limit: int = 280) -> str:
+    """Cut to at most `limit` code points on one line, at a word boundary where there is one, ending in an ellipsis."""
+    line = " ".join(text[: limit * 20].split())
+    if len(line) <= limit:
+        return line
+    space = line.rfind(" ", 0, limit)
+    end = space if space >= limit // 2 else limit - 1
+    # Never split a base letter from its marks, or an emoji that is joined to the next.
+    while end > 1 and (line[end] == "\u200d" or line[end - 1] == "\u200d" or unicodedata.category(line[end])[0] == "M"):
+        end -= 1
+    return line[:end].rstrip(" ,;:.–—-") + "…"
+
+
+def word_count(text: str) -> int:
+    """Count words; every Chinese or Japanese character counts as one, as those scripts write no spaces."""
+    spaced, ideographs = _CJK.subn(" ", text)
+    words = _DASHES.sub(" ", spaced).split()
+    return ideographs + sum(1 for word in words if word.isalnum() or any(char.isalnum() for char in word))
+
+
+def reading_minutes(words: int) -> int:
+    """Give the minutes an adult needs at 238 words a minute: at least 1 for any text, 0 for none."""
+    return max(1, round(words / WORDS_PER_MINUTE)) if words > 0 else 0

@@ -1,0 +1,98 @@
+"""Health, readiness, metrics, the OpenAPI document with its page, and the problems that answers name."""
+
+import time
+from typing import Any
+
+import sqlalchemy as sa
+from fastapi import APIRouter, Request
+from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
+from pydantic import BaseModel, Field
+from sqlalchemy.exc import DBAPIError
+from starlette.responses import HTMLResponse, JSONResponse, Response
+
+from app.identity.routes import Public
+from app.kit.db import is_unavailable
+from app.kit.http import database, reply
+from app.kit.problems import NotFound, Problem, Unavailable, documented
+from app.operation.docs import page
+
+router = APIRouter(tags=["operation"])
+
+
+class HealthOut(BaseModel):
+    """How the server is."""
+
+    status: str = Field(description="`ok`.")
+
+
+class ProblemKindOut(BaseModel):
+    """One kind of problem."""
+
+    type: str
+    code: str
+    status: int
+    title: str
+    description: str
+
+
+def _ping(connection: sa.Connection) -> None:
+    connection.execute(sa.text("SELECT 1 FROM event LIMIT 1"))
+
+
+@router.get("/healthz", response_model=HealthOut, responses=documented())
+async def healthz(actor: Public) -> Response:
+    """Liveness: this process answers."""
+    return JSONResponse({"status": "ok"}, headers={"Cache-Control": "no-store"})
+
+
+@router.get("/readyz", response_model=HealthOut, responses=documented())
+async def readyz(request: Request, actor: Public) -> Response:
+    """Readiness: the store answers, its tables are there, and the worker of this process, if any, is at work."""
+    try:
+        await database(request).read(_ping)
+    except DBAPIError as error:
+        raise Unavailable(
+            "The store cannot be reached." if is_unavailable(error) else "The store is not migrated."
+        ) from error
+    worker = request.app.state.worker
+    if worker.is_late(time.monotonic()):
+        raise Unavailable("The worker is behind.")
+    return JSONResponse({"status": "ok"}, headers={"Cache-Control": "no-store"})
+
+
+@router.get("/metrics", responses=documented(), response_class=Response)
+async def metrics(request: Request, actor: Public) -> Response:
+    """Counters and timings in the Prometheus text format."""
+    return Response(generate_latest(request.app.state.metrics.registry), media_type=CONTENT_TYPE_LATEST)
+
+
+@router.get("/openapi.json", responses=documented(), response_class=JSONResponse)
+async def openapi(request: Request, actor: Public) -> Response:
+    """This API as an OpenAPI 3.1 document."""
+    return JSONResponse(request.app.openapi())
+
+
+@router.get("/docs", responses=documented(), response_class=HTMLResponse)
+async def docs(request: Request, actor: Public) -> Response:
+    """The same for people: one page that loads nothing from other hosts."""
+    return HTMLResponse(page(request.app.openapi()))
+
+
+def _describe(kind: type[Problem]) -> dict[str, Any]:
+    about = (kind.__doc__ or "").strip()
+    return {
+        "type": f"/problems/{kind.code}",
+        "code": kind.code,
+        "status": kind.status,
+        "title": kind.title,
+        "description": about,
+    }
+
+
+@router.get("/problems/{code}", response_model=ProblemKindOut, responses=documented(NotFound))
+async def problem(request: Request, code: str, actor: Public) -> Response:
+    """What an error's `type` points to (RFC 9457 §3.1.1)."""
+    kind = Problem.registry.get(code)
+    if kind is None:
+        raise NotFound
+    return reply(request, ProblemKindOut(**_describe(kind)).model_dump_json().encode(), groups=("problems",))

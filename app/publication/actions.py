@@ -1,0 +1,153 @@
+"""The rules that sections, tags, authors and series share when they are written."""
+
+import re
+from collections.abc import Mapping, Sequence
+from html import escape
+from typing import Any, TypeVar
+
+import sqlalchemy as sa
+from sqlmodel import Session, select
+
+from app.identity.schemas import Actor
+from app.kit import etag
+from app.kit.clock import now
+from app.kit.html import plain_text, sanitise
+from app.kit.ids import is_id
+from app.kit.problems import Conflict, Forbidden, Invalid, NotFound
+from app.kit.schema import table_of
+from app.kit.text import is_slug, slugify
+from app.publication.media.tables import Media
+from app.publication.notices.tables import Notice
+from app.publication.tables import Term
+
+T = TypeVar("T", bound=Term)
+Row = TypeVar("Row", Notice, Media, Term)
+_EMPTY_LINES = re.compile(r"\n\s*\n")
+_ALONE = sa.text("SELECT pg_advisory_xact_lock(hashtextextended(:what, 0))")
+
+
+class SlugTaken(Conflict):
+    """Another one of its kind has this slug."""
+
+    code, title = "slug_taken", "Another one has this slug"
+
+
+class InUse(Conflict):
+    """Something still stands under it or shows it; move or delete that first."""
+
+    code, title = "in_use", "It is still in use"
+
+
+def unlimited(actor: Actor) -> None:
+    """403 for a key that is limited to sections: what is shared by all of them is not its business."""
+    if actor.sections is not None:
+        raise Forbidden("A key that is limited to sections may not change what all sections share.")
+
+
+def alone(session: Session, what: str) -> None:
+    """Let nobody else do the same until this transaction ends. On SQLite there is only one writer anyway."""
+    if session.get_bind().dialect.name == "postgresql":
+        session.execute(_ALONE, {"what": what})
+
+
+def _is_taken(session: Session, model: type[Term], slug: str) -> bool:
+    alone(session, f"{model.__tablename__}:{slug}")
+    return session.exec(select(model.id).where(model.slug == slug)).first() is not None
+
+
+def slug_for(session: Session, model: type[Term], name: str, asked: str | None) -> str:
+    """The slug asked for, or 409 if another one of its kind has it; else one made from the name, with -2, -3, …"""
+    if asked is not None:
+        if _is_taken(session, model, asked):
+            raise SlugTaken
+        return asked
+    base = slug = slugify(name)
+    number = 1
+    while _is_taken(session, model, slug):
+        number += 1
+        slug = f"{base}-{number}"
+    return slug
+
+
+def locked(session: Session, model: type[T], ref: str) -> T:
+    """The row with this id or slug, for a change; 404 without one."""
+    row = None
+    if is_id(ref):
+        row = session.get(model, ref, with_for_update=True)
+    elif is_slug(ref):
+        row = session.exec(select(model).where(model.slug == ref).with_for_update()).first()
+    if row is None:
+        raise NotFound
+    return row
+
+
+def differing(row: Row, values: Mapping[str, Any]) -> list[str]:
+    """Which of the values are not what the row holds."""
+    return sorted(name for name, value in values.items() if getattr(row, name) != value)
+
+
+def change(row: Row, versions: frozenset[int] | None, values: Mapping[str, Any]) -> list[str]:
+    """Set what differs, if the version is one of those expected (else 412); returns the names of what differed."""
+    names = differing(row, values)
+    etag.check(row.version, versions, names)
+    for name in names:
+        setattr(row, name, values[name])
+    if names:
+        row.version += 1
+        row.updated_at = now()
+    return names
+
+
+def change_term(session: Session, row: Term, versions: frozenset[int] | None, values: Mapping[str, Any]) -> list[str]:
+    """The same for a term, whose slug must stay unlike the others of its kind."""
+    etag.check(row.version, versions, differing(row, values))
+    if values.get("slug", row.slug) != row.slug and _is_taken(session, type(row), values["slug"]):
+        raise SlugTaken
+    return change(row, versions, values)
+
+
+def remove(session: Session, row: Row, versions: frozenset[int] | None) -> None:
+    """Delete a row that nothing refers to; 409 while something does."""
+    etag.check(row.version, versions)
+    session.delete(row)
+    try:
+        session.flush()
+    except sa.exc.IntegrityError as error:
+        raise InUse from error
+
+
+def require(session: Session, model: type[Term], refs: Sequence[str], pointer: str) -> list[str]:
+    """The ids of these ids or slugs, in their order and without repeats; 422 for one that is not there.
+
+    None of them can be deleted before this transaction ends.
+    """
+    table = table_of(model)
+    wanted = table.c.id.in_([ref for ref in refs if is_id(ref)]) | table.c.slug.in_(
+        [ref for ref in refs if not is_id(ref) and is_slug(ref)]
+    )
+    kept = sa.select(table.c.id, table.c.slug).where(wanted).order_by(table.c.id)
+    known: dict[str, str] = {}
+    for row in session.execute(kept.with_for_update(read=True, key_share=True)):
+        known[row.id] = known[row.slug] = row.id
+    for ref in refs:
+        if ref not in known:
+            raise Invalid(f"There is no such {model.__tablename__}.", pointer=pointer, code="not_found")
+    return list(dict.fromkeys(known[ref] for ref in refs))
+
+
+def note(html: str | None, text: str | None, pointer: str = "/") -> tuple[str, str]:
+    """A short text as harmless HTML and as plain text, from whichever of the two was given; 422 for both or none.
+
+    `pointer` is what stands before `html` and `text` in the name of a field that is wrong.
+    """
+    if html is not None and text is None:
+        try:
+            clean = sanitise(html, "note")
+            return clean, plain_text(clean, "note")
+        except ValueError as error:
+            raise Invalid(str(error), pointer=f"{pointer}html", code="html_refused") from error
+    if text is not None and html is None:
+        paragraphs = [part.strip() for part in _EMPTY_LINES.split(text) if part.strip()]
+        escaped = (escape(part, quote=False).replace("\n", "<br>") for part in paragraphs)
+        return "".join(f"<p>{part}</p>" for part in escaped), "\n\n".join(paragraphs)
+    raise Invalid("Send html or text, and not both.", pointer=f"{pointer}html", code="one_of")

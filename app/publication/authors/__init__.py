@@ -1,0 +1,1 @@
+"""Authors: who writes the articles."""

@@ -1,0 +1,39 @@
+"""Reading authors."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import sqlalchemy as sa
+
+from app.kit.schema import table_of
+from app.publication import queries
+from app.publication.authors.tables import Author
+from app.publication.media.schemas import public
+from app.publication.media.tables import Media
+from app.publication.schemas import TERM_SORTS, TermQuery
+
+_AUTHOR, _MEDIA = table_of(Author), table_of(Media)
+_IMAGE = [column.label(f"picture_{column.key}") for column in _MEDIA.c]
+_ALL = sa.select(_AUTHOR, *_IMAGE).select_from(_AUTHOR.outerjoin(_MEDIA, _MEDIA.c.id == _AUTHOR.c.image_id))
+
+
+def by_ref(connection: sa.Connection, ref: str) -> sa.RowMapping | None:
+    """One author by id or slug, or None."""
+    return queries.by_ref(connection, _ALL, ref)
+
+
+def present(row: Mapping[Any, Any]) -> dict[str, Any]:
+    """A row in the shape of `AuthorOut`."""
+    image = {column.key: row[f"picture_{column.key}"] for column in _MEDIA.c}
+    return {**row, "image": public(image) if row["image_id"] else None}
+
+
+def shown(connection: sa.Connection, author_id: str) -> dict[str, Any]:
+    """An author who was just written, in the shape of `AuthorOut`."""
+    return present(connection.execute(_ALL.where(_AUTHOR.c.id == author_id)).mappings().one())
+
+
+def page(connection: sa.Connection, asked: TermQuery) -> dict[str, Any]:
+    """A page of authors."""
+    found = queries.page(connection, _ALL, TERM_SORTS[asked.sort], asked)
+    return {**found, "data": [present(row) for row in found["data"]]}

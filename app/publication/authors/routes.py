@@ -1,0 +1,68 @@
+"""Authors over HTTP."""
+
+from typing import Annotated
+
+from fastapi import APIRouter, Query, Request
+from starlette.responses import Response
+
+from app.identity.routes import Public, Versions, write
+from app.kit.fields import chosen
+from app.kit.http import database, reply_list
+from app.kit.paging import ListOut
+from app.publication import routes
+from app.publication.authors import actions, queries
+from app.publication.authors.schemas import AuthorIn, AuthorOut, AuthorPatch
+from app.publication.routes import CHANGES, COUNTED, CREATES, DELETES, Reading, Writer
+from app.publication.schemas import TermQuery
+
+router = APIRouter(prefix="/v1/authors", tags=["authors"])
+
+
+@router.get("", response_model=ListOut[AuthorOut], responses=routes.READS)
+async def index(request: Request, query: Annotated[TermQuery, Query()], actor: Public) -> Response:
+    """Authors with their numbers of public articles."""
+    fields = chosen(AuthorOut, query.fields)
+    page = await database(request).read(queries.page, query)
+    return reply_list(request, ListOut[AuthorOut], page, fields, groups=("authors", "media", COUNTED))
+
+
+@router.get("/{author}", response_model=AuthorOut, responses=routes.READS)
+async def show(request: Request, author: str, query: Reading, actor: Public) -> Response:
+    """One author, by id or slug."""
+    return await routes.show(
+        request,
+        queries.by_ref,
+        author,
+        AuthorOut,
+        query,
+        present=queries.present,
+        own="author",
+        groups=("media", COUNTED),
+    )
+
+
+@router.post("", status_code=201, response_model=AuthorOut, responses=CREATES)
+async def create(request: Request, body: AuthorIn, actor: Writer) -> Response:
+    """Make an author."""
+    return await write(
+        request,
+        actor,
+        actions.create,
+        body,
+        show=queries.shown,
+        model=AuthorOut,
+        status=201,
+        location="/v1/authors/{id}",
+    )
+
+
+@router.patch("/{author}", response_model=AuthorOut, responses=CHANGES)
+async def change(request: Request, author: str, body: AuthorPatch, versions: Versions, actor: Writer) -> Response:
+    """Change an author by RFC 7396 merge patch."""
+    return await write(request, actor, actions.change, author, body, versions, show=queries.shown, model=AuthorOut)
+
+
+@router.delete("/{author}", status_code=204, responses=DELETES)
+async def delete(request: Request, author: str, versions: Versions, actor: Writer) -> Response:
+    """Delete an author; 409 `in_use` while articles in whatever state are by them. Their notices go too."""
+    return await write(request, actor, actions.delete, author, versions, status=204)

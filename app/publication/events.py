@@ -1,0 +1,36 @@
+"""What facts about sections, tags, authors and series have in common."""
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+from app.events.schemas import Fact
+
+EVERYTHING = "publication"  # the group of every answer that shows names, notices or pictures beside an article
+
+
+@dataclass(frozen=True, kw_only=True)
+class TermChanged(Fact):
+    """One was made or changed. What is new is shown by no article yet, so those stay kept."""
+
+    singular: ClassVar[str]
+    plural: ClassVar[str]
+    slug: str
+    created: bool
+
+    def groups(self) -> list[str]:
+        """The term, the lists of its kind, and what shows its name."""
+        own = [self.plural, f"{self.singular}:{self.subject_id}"]
+        return own if self.created else [*own, EVERYTHING]
+
+
+@dataclass(frozen=True, kw_only=True)
+class TermDeleted(Fact):
+    """One is gone; no article stood under it."""
+
+    singular: ClassVar[str]
+    plural: ClassVar[str]
+    slug: str
+
+    def groups(self) -> list[str]:
+        """The term and the lists of its kind."""
+        return [self.plural, f"{self.singular}:{self.subject_id}", EVERYTHING]

@@ -1,0 +1,1 @@
+"""Pictures that articles show: uploaded, rebuilt, cut to widths and stored."""

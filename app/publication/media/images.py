@@ -1,0 +1,210 @@
+"""Uploaded pictures are known by their content and rebuilt from their pixels: nothing else in a file is served."""
+
+import hashlib
+import io
+import warnings
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from itertools import islice
+from typing import Any
+
+from PIL import (
+    AvifImagePlugin,
+    GifImagePlugin,
+    Image,
+    ImageCms,
+    ImageOps,
+    ImageSequence,
+    JpegImagePlugin,
+    PngImagePlugin,
+    WebPImagePlugin,
+)
+
+WIDTHS = (320, 640, 1280, 1920)
+MAX_SIDE = 16_383  # WebP's limit, which every rendition must meet
+MAX_FRAMES = 1_000
+
+UNSUPPORTED = "media_type_unsupported"
+BROKEN = "image_broken"
+TOO_LARGE = "image_too_large"
+
+# The plugins are named, so that each is loaded here and not by whichever thread comes first.
+_ENDING = {
+    JpegImagePlugin.JpegImageFile.format: "jpg",
+    PngImagePlugin.PngImageFile.format: "png",
+    GifImagePlugin.GifImageFile.format: "gif",
+    WebPImagePlugin.WebPImageFile.format: "webp",
+    AvifImagePlugin.AvifImageFile.format: "avif",
+}
+_SAVE: dict[str, dict[str, Any]] = {
+    "JPEG": {"quality": 82, "progressive": True, "optimize": True},
+    "PNG": {},
+    "GIF": {},
+    "WEBP": {"quality": 82, "method": 4},
+    "AVIF": {"quality": 75, "speed": 8},
+}
+_SRGB = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB"))
+
+# Set once and never by call: a warning filter belongs to the process.
+warnings.filterwarnings("error", category=Image.DecompressionBombWarning)
+
+
+class UnreadableImage(ValueError):
+    """An upload that is refused; `code` is `media_type_unsupported`, `image_broken` or `image_too_large`."""
+
+    def __init__(self, code: str, message: str) -> None:
+        super().__init__(message)
+        self.code = code
+
+
+@dataclass(frozen=True)
+class Encoded:
+    """A finished file: `name` is made from the content, so the same name always means the same bytes."""
+
+    name: str
+    media_type: str
+    width: int
+    height: int
+    data: bytes
+
+
+@dataclass(frozen=True)
+class Picture(Encoded):
+    """The upload at its own size; `still` is its first frame, upright, in sRGB, from which renditions are made."""
+
+    animated: bool
+    still: Image.Image
+
+
+class Rendition(Encoded):
+    """A smaller WebP of a picture, always without animation."""
+
+
+def read(data: bytes, *, max_bytes: int, max_pixels: int) -> Picture:
+    """Decode an upload and encode it again without metadata; UnreadableImage when it is refused.
+
+    Takes JPEG, PNG, GIF, WebP and AVIF by content. GIF and WebP stay animated, the others keep their first frame.
+    `max_pixels` counts all frames together. A JPEG of 24 million pixels takes a second of CPU and 400 MB, a noisy PNG
+    or AVIF of that size ten seconds and up to 1 GB: call it in a thread, one at a time.
+    """
+    if len(data) > max_bytes:
+        raise UnreadableImage(TOO_LARGE, f"The file is larger than {max_bytes:,} bytes.")
+    kind = _kind(data)
+    if kind is None:
+        raise UnreadableImage(UNSUPPORTED, "Only JPEG, PNG, GIF, WebP and AVIF pictures are taken.")
+    try:
+        return _rebuild(data, kind, max_pixels)
+    except (UnreadableImage, MemoryError):
+        raise
+    except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
+        raise _too_many_pixels(max_pixels) from error
+    except Exception as error:  # decoders fail in many ways on bytes from outside; each of them means a broken file
+        raise UnreadableImage(BROKEN, f"The {kind} file is damaged or incomplete.") from error
+
+
+def renditions(picture: Picture, widths: Iterable[int] = WIDTHS) -> list[Rendition]:
+    """WebP copies for every width in pixels that is below the picture's own: nothing is ever scaled up."""
+    return [_rendition(picture, width) for width in sorted(set(widths)) if 0 < width < picture.width]
+
+
+def _kind(data: bytes) -> str | None:
+    """The format that the first bytes claim; whether the rest keeps the promise is the decoder's business."""
+    if data.startswith(b"\xff\xd8\xff"):
+        return "JPEG"
+    if data.startswith(b"\x89PNG\r\n\x1a\n"):
+        return "PNG"
+    if data.startswith((b"GIF87a", b"GIF89a")):
+        return "GIF"
+    if data[:4] == b"RIFF" and data[8:12] == b"WEBP":
+        return "WEBP"
+    if data[4:8] == b"ftyp":  # ISO 14496-12: a box of its own length, four letters for each brand
+        brands = data[8 : min(int.from_bytes(data[:4], "big"), 256)]
+        return "AVIF" if {b"avif", b"avis"} & {brands[at : at + 4] for at in range(0, len(brands), 4)} else None
+    return None
+
+
+def _rebuild(data: bytes, kind: str, max_pixels: int) -> Picture:
+    with Image.open(io.BytesIO(data), formats=[kind]) as source:
+        source.verify()  # PNG's checksums, up to its last chunk
+    with Image.open(io.BytesIO(data), formats=[kind]) as source:
+        if max(source.size) > MAX_SIDE:
+            raise UnreadableImage(TOO_LARGE, f"The picture is wider or higher than {MAX_SIDE:,} pixels.")
+        if source.width * source.height > max_pixels:
+            raise _too_many_pixels(max_pixels)
+        animated = kind in {"GIF", "WEBP"} and getattr(source, "is_animated", False)
+        if animated:
+            still, encoded = _encode_all(source, kind, max_pixels)
+        else:
+            still = _clean(source)
+            encoded = _encode(still, kind)
+    name = f"{hashlib.sha256(encoded).hexdigest()[:32]}.{_ENDING[kind]}"
+    return Picture(name, Image.MIME[kind], still.width, still.height, encoded, animated=animated, still=still)
+
+
+def _too_many_pixels(most: int) -> UnreadableImage:
+    return UnreadableImage(TOO_LARGE, f"The picture has more than {most:,} pixels, all frames together.")
+
+
+def _clean(source: Image.Image) -> Image.Image:
+    """Only pixels: upright, in sRGB, as RGB, or as RGBA where something really shows through."""
+    profile = source.info.get("icc_profile")
+    upright = ImageOps.exif_transpose(source)
+    if upright.mode.startswith("I"):  # 16 bits a channel; Pillow would clip and not scale
+        upright = upright.point(lambda value: value / 256).convert("L")
+    alpha = upright.convert("RGBA").getchannel("A") if upright.has_transparency_data else None
+    colours = _to_srgb(upright.convert("RGB") if upright.mode in {"P", "PA", "RGBA", "RGBa"} else upright, profile)
+    if alpha is not None and alpha.getextrema() != (255, 255):
+        colours.putalpha(alpha)
+    bare = Image.new(colours.mode, colours.size)
+    bare.paste(colours)
+    return bare
+
+
+def _to_srgb(image: Image.Image, profile: bytes | None) -> Image.Image:
+    """Colours as a browser without the embedded profile must see them; a broken profile counts as none."""
+    if image.mode in {"LA", "La", "1"}:
+        image = image.convert("L")
+    if profile and image.mode in {"L", "RGB", "CMYK"}:
+        try:
+            found = ImageCms.ImageCmsProfile(io.BytesIO(profile))
+            converted = ImageCms.profileToProfile(image, found, _SRGB, outputMode="RGB")
+        except (ImageCms.PyCMSError, OSError):
+            converted = None
+        if converted is not None:
+            return converted
+    return image.convert("RGB")
+
+
+def _encode(image: Image.Image, kind: str, **more: Any) -> bytes:
+    out = io.BytesIO()
+    image.save(out, kind, **_SAVE[kind], **more)
+    return out.getvalue()
+
+
+def _encode_all(source: Image.Image, kind: str, max_pixels: int) -> tuple[Image.Image, bytes]:
+    """The first frame, and every frame with its own time and the number of rounds."""
+    durations: list[int] = []
+    frames = list(_frames(source, max_pixels, durations))
+    options: dict[str, Any] = {"duration": durations}
+    if "loop" in source.info:
+        options["loop"] = source.info["loop"]
+    if kind == "GIF":
+        options["disposal"] = 2
+    return frames[0], _encode(frames[0], kind, save_all=True, append_images=frames[1:], **options)
+
+
+def _frames(source: Image.Image, max_pixels: int, durations: list[int]) -> Iterator[Image.Image]:
+    most = min(MAX_FRAMES, max_pixels // (source.width * source.height))
+    for number, frame in enumerate(islice(ImageSequence.Iterator(source), most + 1), start=1):
+        if number > most:
+            raise UnreadableImage(TOO_LARGE, f"The animation has more than {most:,} frames of this size.")
+        cleaned = _clean(frame)  # decodes, and only then WebP knows the frame's time
+        durations.append(int(frame.info.get("duration", 100)))
+        yield cleaned
+
+
+def _rendition(picture: Picture, width: int) -> Rendition:
+    height = max(1, round(picture.height * width / picture.width))
+    small = picture.still.resize((width, height), Image.Resampling.LANCZOS, reducing_gap=3.0)
+    name = f"{picture.name.partition('.')[0]}-{width}.webp"
+    return Rendition(name, "image/webp", width, height, _encode(small, "WEBP"))

@@ -1,0 +1,104 @@
+"""Putting up, changing and taking down notices."""
+
+import sqlalchemy as sa
+from sqlmodel import Session
+
+from app.events.actions import emit
+from app.identity.audit.actions import record
+from app.identity.schemas import Actor
+from app.kit.clock import now
+from app.kit.ids import is_id, new_id
+from app.kit.problems import Forbidden, Invalid, NotFound
+from app.kit.schema import table_of
+from app.publication import actions
+from app.publication.notices.events import NoticeChanged, NoticeDeleted
+from app.publication.notices.queries import TARGETS
+from app.publication.notices.schemas import NoticeIn, NoticePatch
+from app.publication.notices.tables import Notice
+
+_NOTICE = table_of(Notice)
+
+
+def _find(session: Session, scope: str, ref: str | None) -> sa.RowMapping | None:
+    """What a notice stands with; None for the site. 422 when it is not there."""
+    if scope == "site":
+        if ref is not None:
+            raise Invalid("A notice of the site has no target.", pointer="/target_id", code="not_wanted")
+        return None
+    if ref is None:
+        raise Invalid(f"The id or slug of the {scope} is needed.", pointer="/target_id", code="missing")
+    found = TARGETS[scope](session.connection(), ref)
+    if found is None:
+        raise Invalid(f"There is no such {scope}.", pointer="/target_id", code="not_found")
+    return found
+
+
+def _allow(actor: Actor, scope: str, target: sa.RowMapping | None) -> None:
+    """A key that is limited to sections writes only the notices of these and of their articles."""
+    column = {"section": "id", "article": "section_id"}.get(scope)
+    if not actor.may_in(target[column] if target and column else None):
+        raise Forbidden("The key is limited to other sections.")
+
+
+def _words(html: str | None, text: str | None) -> tuple[str, str]:
+    made = actions.note(html, text)
+    if not made[1]:
+        raise Invalid("A notice must say something.", pointer="/html" if text is None else "/text", code="empty")
+    return made
+
+
+def create(session: Session, actor: Actor, data: NoticeIn) -> str:
+    """Put up a notice; returns its id."""
+    target = _find(session, data.scope, data.target_id)
+    _allow(actor, data.scope, target)
+    html, text = _words(data.html, data.text)
+    moment = now()
+    row = Notice(
+        id=new_id(),
+        scope=data.scope,
+        target_id=target["id"] if target else None,
+        placement=data.placement,
+        html=html,
+        text=text,
+        position=data.position,
+        created_at=moment,
+        updated_at=moment,
+    )
+    session.add(row)
+    emit(session, NoticeChanged(subject_id=row.id, scope=row.scope, target_id=row.target_id))
+    record(session, actor, "notice.create", "notice", row.id, {"scope": row.scope, "target_id": row.target_id})
+    return row.id
+
+
+def _locked(session: Session, actor: Actor, notice_id: str) -> Notice:
+    row = session.get(Notice, notice_id, with_for_update=True) if is_id(notice_id) else None
+    if row is None:
+        raise NotFound
+    if actor.sections is not None:
+        _allow(actor, row.scope, _find(session, row.scope, row.target_id))
+    return row
+
+
+def change(session: Session, actor: Actor, notice_id: str, data: NoticePatch, versions: frozenset[int] | None) -> str:
+    """Change a notice; returns its id."""
+    row = _locked(session, actor, notice_id)
+    values = data.model_dump(exclude_unset=True)
+    if "html" in values or "text" in values:
+        values["html"], values["text"] = _words(values.get("html"), values.get("text"))
+    if fields := actions.change(row, versions, values):
+        emit(session, NoticeChanged(subject_id=row.id, scope=row.scope, target_id=row.target_id))
+        record(session, actor, "notice.change", "notice", row.id, {"fields": fields})
+    return row.id
+
+
+def delete(session: Session, actor: Actor, notice_id: str, versions: frozenset[int] | None) -> None:
+    """Take down a notice."""
+    row = _locked(session, actor, notice_id)
+    actions.remove(session, row, versions)
+    emit(session, NoticeDeleted(subject_id=row.id, scope=row.scope, target_id=row.target_id))
+    record(session, actor, "notice.delete", "notice", row.id, {"scope": row.scope, "target_id": row.target_id})
+
+
+def forget(session: Session, scope: str, target_id: str) -> None:
+    """Take down all notices of something that is being deleted; its own fact tells of it."""
+    session.execute(sa.delete(_NOTICE).where(_NOTICE.c.scope == scope, _NOTICE.c.target_id == target_id))

@@ -1,0 +1,45 @@
+"""Reading notices, and asking whether what they are for is there."""
+
+from collections.abc import Callable
+from typing import Any
+
+import sqlalchemy as sa
+
+from app.kit.ids import is_id
+from app.kit.paging import Sort, fetch
+from app.kit.schema import table_of
+from app.publication.authors.queries import by_ref as author
+from app.publication.notices.schemas import NoticeQuery
+from app.publication.notices.tables import Notice
+from app.publication.sections.queries import by_ref as section
+from app.publication.series.queries import by_ref as series
+
+_NOTICE = table_of(Notice)
+_BY_ID = sa.select(_NOTICE).where(_NOTICE.c.id == sa.bindparam("id"))
+NEWEST = Sort("-created_at", descending=True)
+# Finds a target by id or slug. Rooms above add theirs in wiring.py: this floor does not know them.
+TARGETS: dict[str, Callable[[sa.Connection, str], sa.RowMapping | None]] = {
+    "section": section,
+    "series": series,
+    "author": author,
+}
+
+
+def by_id(connection: sa.Connection, notice_id: str) -> sa.RowMapping | None:
+    """One notice, or None."""
+    return connection.execute(_BY_ID, {"id": notice_id}).mappings().first() if is_id(notice_id) else None
+
+
+def shown(connection: sa.Connection, notice_id: str) -> sa.RowMapping:
+    """A notice that was just written."""
+    return connection.execute(_BY_ID, {"id": notice_id}).mappings().one()
+
+
+def page(connection: sa.Connection, asked: NoticeQuery) -> dict[str, Any]:
+    """A page of notices, newest first."""
+    query = sa.select(_NOTICE)
+    if asked.scope is not None:
+        query = query.where(_NOTICE.c.scope == asked.scope)
+    if asked.target_id is not None:
+        query = query.where(_NOTICE.c.target_id == asked.target_id if is_id(asked.target_id) else sa.false())
+    return fetch(connection, query, NEWEST, _NOTICE.c.created_at, asked)

@@ -1,0 +1,1 @@
+"""Sections: the parts of the publication, one inside another if need be."""

@@ -1,0 +1,77 @@
+"""Making, changing and deleting sections."""
+
+from sqlmodel import Session
+
+from app.events.actions import emit
+from app.identity.audit.actions import record
+from app.identity.schemas import Actor
+from app.kit.clock import now
+from app.kit.ids import new_id
+from app.kit.problems import Invalid
+from app.publication import actions
+from app.publication.notices.actions import forget
+from app.publication.sections.events import SectionChanged, SectionDeleted
+from app.publication.sections.schemas import SectionIn, SectionPatch
+from app.publication.sections.tables import Section
+
+
+def require(session: Session, ref: str, pointer: str = "/section") -> str:
+    """The id of a section that must be there; 422 otherwise."""
+    return actions.require(session, Section, [ref], pointer)[0]
+
+
+def create(session: Session, actor: Actor, data: SectionIn) -> str:
+    """Make a section; returns its id."""
+    actions.unlimited(actor)
+    moment = now()
+    row = Section(
+        id=new_id(),
+        slug=actions.slug_for(session, Section, data.name, data.slug),
+        name=data.name,
+        description=data.description,
+        parent_id=require(session, data.parent, "/parent") if data.parent else None,
+        position=data.position,
+        created_at=moment,
+        updated_at=moment,
+    )
+    session.add(row)
+    emit(session, SectionChanged(subject_id=row.id, slug=row.slug, created=True))
+    record(session, actor, "section.create", "section", row.id, {"slug": row.slug})
+    return row.id
+
+
+def _parent(session: Session, row: Section, ref: str | None) -> str | None:
+    """The id of a new parent that is not the section itself nor inside it."""
+    if ref is None:
+        return None
+    actions.alone(session, "section tree")
+    parent_id = require(session, ref, "/parent")
+    above: str | None = parent_id
+    while above is not None:
+        if above == row.id:
+            raise Invalid("A section cannot be inside itself.", pointer="/parent", code="circular")
+        above = session.get_one(Section, above).parent_id
+    return parent_id
+
+
+def change(session: Session, actor: Actor, ref: str, data: SectionPatch, versions: frozenset[int] | None) -> str:
+    """Change a section; returns its id."""
+    actions.unlimited(actor)
+    row = actions.locked(session, Section, ref)
+    values = data.model_dump(exclude_unset=True)
+    if "parent" in values:
+        values["parent_id"] = _parent(session, row, values.pop("parent"))
+    if fields := actions.change_term(session, row, versions, values):
+        emit(session, SectionChanged(subject_id=row.id, slug=row.slug, created=False))
+        record(session, actor, "section.change", "section", row.id, {"fields": fields})
+    return row.id
+
+
+def delete(session: Session, actor: Actor, ref: str, versions: frozenset[int] | None) -> None:
+    """Delete a section that has neither articles nor sections inside it, with its notices."""
+    actions.unlimited(actor)
+    row = actions.locked(session, Section, ref)
+    actions.remove(session, row, versions)
+    forget(session, "section", row.id)
+    emit(session, SectionDeleted(subject_id=row.id, slug=row.slug))
+    record(session, actor, "section.delete", "section", row.id, {"slug": row.slug})

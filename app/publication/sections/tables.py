@@ -1,0 +1,16 @@
+"""Sections at rest."""
+
+from sqlmodel import Field
+
+from app.kit.schema import ID
+from app.publication.tables import Term, orders
+
+
+class Section(Term, table=True):
+    """A part of the publication."""
+
+    __table_args__ = orders("section")
+
+    description: str = Field("", max_length=2000)
+    parent_id: str | None = Field(None, sa_type=ID, foreign_key="section.id", ondelete="RESTRICT", index=True)
+    position: int = 0

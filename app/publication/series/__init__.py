@@ -1,0 +1,1 @@
+"""Series: articles that belong together."""

@@ -1,0 +1,59 @@
+"""Series over HTTP."""
+
+from typing import Annotated
+
+from fastapi import APIRouter, Query, Request
+from starlette.responses import Response
+
+from app.identity.routes import Public, Versions, write
+from app.kit.fields import chosen
+from app.kit.http import database, reply_list
+from app.kit.paging import ListOut
+from app.publication import routes
+from app.publication.routes import CHANGES, COUNTED, CREATES, DELETES, Reading, Writer
+from app.publication.schemas import TermQuery
+from app.publication.series import actions, queries
+from app.publication.series.schemas import SeriesIn, SeriesOut, SeriesPatch
+
+router = APIRouter(prefix="/v1/series", tags=["series"])
+
+
+@router.get("", response_model=ListOut[SeriesOut], responses=routes.READS)
+async def index(request: Request, query: Annotated[TermQuery, Query()], actor: Public) -> Response:
+    """Series with their numbers of public articles."""
+    fields = chosen(SeriesOut, query.fields)
+    page = await database(request).read(queries.page, query)
+    return reply_list(request, ListOut[SeriesOut], page, fields, groups=("series", COUNTED))
+
+
+@router.get("/{series}", response_model=SeriesOut, responses=routes.READS)
+async def show(request: Request, series: str, query: Reading, actor: Public) -> Response:
+    """One series, by id or slug."""
+    return await routes.show(request, queries.by_ref, series, SeriesOut, query, own="series", groups=(COUNTED,))
+
+
+@router.post("", status_code=201, response_model=SeriesOut, responses=CREATES)
+async def create(request: Request, body: SeriesIn, actor: Writer) -> Response:
+    """Make a series."""
+    return await write(
+        request,
+        actor,
+        actions.create,
+        body,
+        show=queries.shown,
+        model=SeriesOut,
+        status=201,
+        location="/v1/series/{id}",
+    )
+
+
+@router.patch("/{series}", response_model=SeriesOut, responses=CHANGES)
+async def change(request: Request, series: str, body: SeriesPatch, versions: Versions, actor: Writer) -> Response:
+    """Change a series by RFC 7396 merge patch."""
+    return await write(request, actor, actions.change, series, body, versions, show=queries.shown, model=SeriesOut)
+
+
+@router.delete("/{series}", status_code=204, responses=DELETES)
+async def delete(request: Request, series: str, versions: Versions, actor: Writer) -> Response:
+    """Delete a series; 409 `in_use` while articles in whatever state are part of it. Its notices go too."""
+    return await write(request, actor, actions.delete, series, versions, status=204)

@@ -1,0 +1,25 @@
+"""What sections, tags, authors and series have in common at rest."""
+
+from datetime import datetime
+
+import sqlalchemy as sa
+from sqlmodel import Field, SQLModel
+
+from app.kit.schema import ID
+
+
+class Term(SQLModel):
+    """The columns of everything that articles are sorted under."""
+
+    id: str = Field(primary_key=True, sa_type=ID)
+    slug: str = Field(max_length=200, unique=True)
+    name: str = Field(max_length=200)
+    articles: int = 0  # public ones; moved by publication.tallies alone
+    version: int = 1
+    created_at: datetime
+    updated_at: datetime
+
+
+def orders(table: str) -> tuple[sa.Index, sa.Index]:
+    """Indexes for the lists of a table of terms: by name, and by number of articles."""
+    return sa.Index(f"ix_{table}_name", "name", "id"), sa.Index(f"ix_{table}_articles", "articles", "id")

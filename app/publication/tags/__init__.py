@@ -1,0 +1,1 @@
+"""Tags: what articles are about."""

@@ -1,0 +1,110 @@
+"""Making, changing and deleting tags."""
+
+from collections.abc import Mapping, Sequence
+
+import sqlalchemy as sa
+from pydantic import ValidationError
+from sqlmodel import Session
+
+from app.events.actions import emit
+from app.identity.audit.actions import record
+from app.identity.schemas import Actor
+from app.kit.clock import now
+from app.kit.ids import is_id, new_id
+from app.kit.problems import Invalid
+from app.kit.schema import table_of
+from app.kit.text import slugify
+from app.publication import actions
+from app.publication.tags.events import TagChanged, TagDeleted
+from app.publication.tags.schemas import TagIn, TagPatch
+from app.publication.tags.tables import Tag
+
+_TAG = table_of(Tag)
+
+
+def create(session: Session, actor: Actor, data: TagIn) -> str:
+    """Make a tag; returns its id."""
+    actions.unlimited(actor)
+    return _add(session, actor, data)
+
+
+def _add(session: Session, actor: Actor, data: TagIn) -> str:
+    moment = now()
+    row = Tag(
+        id=new_id(),
+        slug=actions.slug_for(session, Tag, data.name, data.slug),
+        name=data.name,
+        description=data.description,
+        created_at=moment,
+        updated_at=moment,
+    )
+    session.add(row)
+    emit(session, TagChanged(subject_id=row.id, slug=row.slug, created=True))
+    record(session, actor, "tag.create", "tag", row.id, {"slug": row.slug})
+    return row.id
+
+
+def _same(name: str, other: str) -> bool:
+    return " ".join(name.split()).casefold() == " ".join(other.split()).casefold()
+
+
+def _known(session: Session, refs: Sequence[str]) -> Mapping[str, str]:
+    """The ids of those that are there: by id, by slug, or by name in whatever letter case."""
+    ids = [ref for ref in refs if is_id(ref)]
+    words = [ref for ref in refs if not is_id(ref)]
+    slugs = {slugify(word) for word in words}.union(words)
+    wanted = _TAG.c.id.in_(ids) | _TAG.c.slug.in_(sorted(slugs)) | _TAG.c.name.in_(words)
+    kept = sa.select(_TAG.c.id, _TAG.c.slug, _TAG.c.name).where(wanted).order_by(_TAG.c.id)
+    rows = session.execute(kept.with_for_update(read=True, key_share=True)).all()
+    found: dict[str, str] = {}
+    for ref in refs:
+        exact = [row.id for row in rows if ref in (row.id, row.slug)]
+        named = [row.id for row in rows if not is_id(ref) and _same(row.name, ref)]
+        if exact or named:
+            found[ref] = (exact or named)[0]
+    return found
+
+
+def require(session: Session, actor: Actor, refs: Sequence[str], pointer: str = "/tags") -> list[str]:
+    """The ids of tags named by id, slug or name, in their order and without repeats.
+
+    A name that no tag has makes a new one, also for a key that is limited to sections; an unknown id is a 422.
+    """
+    known = _known(session, refs)
+    missing = [(at, ref) for at, ref in enumerate(refs) if ref not in known]
+    if any(is_id(ref) for _, ref in missing):
+        raise Invalid("There is no such tag.", pointer=pointer, code="not_found")
+    for ref in sorted({slugify(ref) for _, ref in missing}):
+        actions.alone(session, f"tag:{ref}")
+    known = dict(_known(session, refs) if missing else known)  # somebody else may have made them just now
+    for at, ref in missing:
+        if ref not in known:
+            same = next((tag_id for other, tag_id in known.items() if _same(other, ref)), None)
+            known[ref] = same or _add(session, actor, _named(ref, f"{pointer}/{at}"))
+    return list(dict.fromkeys(known[ref] for ref in refs))
+
+
+def _named(name: str, pointer: str) -> TagIn:
+    try:
+        return TagIn(name=name)
+    except ValidationError as error:
+        raise Invalid("This cannot be the name of a tag.", pointer=pointer) from error
+
+
+def change(session: Session, actor: Actor, ref: str, data: TagPatch, versions: frozenset[int] | None) -> str:
+    """Change a tag; returns its id."""
+    actions.unlimited(actor)
+    row = actions.locked(session, Tag, ref)
+    if fields := actions.change_term(session, row, versions, data.model_dump(exclude_unset=True)):
+        emit(session, TagChanged(subject_id=row.id, slug=row.slug, created=False))
+        record(session, actor, "tag.change", "tag", row.id, {"fields": fields})
+    return row.id
+
+
+def delete(session: Session, actor: Actor, ref: str, versions: frozenset[int] | None) -> None:
+    """Delete a tag that no article has."""
+    actions.unlimited(actor)
+    row = actions.locked(session, Tag, ref)
+    actions.remove(session, row, versions)
+    emit(session, TagDeleted(subject_id=row.id, slug=row.slug))
+    record(session, actor, "tag.delete", "tag", row.id, {"slug": row.slug})

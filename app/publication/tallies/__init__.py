@@ -1,0 +1,1 @@
+"""How many public articles each section, tag, author and series has."""

@@ -1,0 +1,95 @@
+"""Who hears of what: every event with its handlers, what is done by the clock, and every router, on one screen."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import timedelta
+
+import sqlalchemy as sa
+from fastapi import APIRouter
+from sqlmodel import Session
+
+from app.articles import routes as articles
+from app.articles.editing import routes as editing
+from app.articles.listing import routes as listing
+from app.articles.previews import routes as previews
+from app.articles.publishing import routes as publishing
+from app.articles.publishing.actions import advance_due
+from app.articles.publishing.queries import is_due
+from app.articles.revisions import routes as revisions
+from app.events.actions import prune as prune_events
+from app.events.schemas import Entry
+from app.identity import routes as identity
+from app.identity.audit import routes as audit
+from app.identity.keys import routes as keys
+from app.identity.replays.actions import prune as prune_replays
+from app.kit.clock import now
+from app.operation import routes as operation
+from app.publication.authors import routes as authors
+from app.publication.media import routes as media
+from app.publication.notices import routes as notices
+from app.publication.sections import routes as sections
+from app.publication.series import routes as series
+from app.publication.tags import routes as tags
+
+ROUTERS: list[APIRouter] = [
+    operation.router,
+    identity.router,
+    keys.router,
+    audit.router,
+    sections.router,
+    tags.router,
+    authors.router,
+    series.router,
+    notices.router,
+    media.router,
+    listing.router,
+    articles.router,
+    editing.router,
+    publishing.router,
+    revisions.router,
+    previews.router,
+]
+
+# Every kind of event is named here, also when nobody listens yet: what is missing does not start.
+HANDLERS: dict[str, tuple[Callable[[Session, Entry], None], ...]] = {
+    "section.changed": (),
+    "section.deleted": (),
+    "tag.changed": (),
+    "tag.deleted": (),
+    "author.changed": (),
+    "author.deleted": (),
+    "series.changed": (),
+    "series.deleted": (),
+    "notice.changed": (),
+    "notice.deleted": (),
+    "media.changed": (),
+    "media.deleted": (),
+}
+
+
+def _dispatch(session: Session, entry: Entry) -> None:
+    for handle in HANDLERS.get(entry.type, ()):
+        handle(session, entry)
+
+
+READERS: dict[str, Callable[[Session, Entry], None]] = {"handlers": _dispatch}
+
+
+def _forget(session: Session) -> int:
+    """Answers kept for retries live two days, facts a hundred: longer than any reader may be away."""
+    return prune_replays(session, now() - timedelta(days=2)) + prune_events(session, now() - timedelta(days=100))
+
+
+@dataclass(frozen=True)
+class Timer:
+    """What the clock makes due: asked every so many seconds, run if it is, and again while it says there is more."""
+
+    every: float
+    run: Callable[[Session], int]
+    is_due: Callable[[sa.Connection], bool] = lambda _: True
+
+
+TIMERS = {
+    "publishing": Timer(0.0, advance_due, is_due),
+    "forget": Timer(3600.0, _forget),
+}

@@ -1,0 +1,80 @@
+"""The loop that drains the log and does what is due, in `serve` or as a process of its own."""
+
+import asyncio
+import time
+from collections.abc import Callable
+from functools import partial
+
+import sqlalchemy as sa
+import structlog
+from sqlmodel import Session
+
+from app import wiring
+from app.events.actions import advance
+from app.events.queries import has_news
+from app.kit.db import Database
+from app.kit.settings import Settings
+
+LATE = 30.0  # seconds without a round after which a worker counts as late
+RETRY = 5.0  # seconds to wait after a failure
+PAUSE = 0.25  # seconds between looks: what is due goes live well within a second
+Look = Callable[[sa.Connection], bool]
+Run = Callable[[Session], int]
+log = structlog.get_logger("broadsheet.worker")
+
+
+class Worker:
+    """Runs every reader and every timer in turn; a failing one is logged, waits and never stops the others."""
+
+    def __init__(self, db: Database, settings: Settings) -> None:
+        self.db, self.settings = db, settings
+        self.beat = 0.0  # monotonic time of the last full round, for /readyz
+        self._task: asyncio.Task[None] | None = None
+        self._due: dict[str, float] = {}
+
+    def start(self) -> None:
+        """Begin in the background."""
+        self.beat = time.monotonic()
+        self._task = asyncio.create_task(self.run(), name="worker")
+
+    async def stop(self) -> None:
+        """End after the piece of work that is under way."""
+        if self._task:
+            self._task.cancel()
+            await asyncio.gather(self._task, return_exceptions=True)
+
+    def is_late(self, clock: float) -> bool:
+        """Whether a worker that was started has not come round for half a minute."""
+        return self._task is not None and clock - self.beat > LATE
+
+    async def run(self) -> None:
+        """Work until cancelled."""
+        while True:
+            busy = await self.once()
+            self.beat = time.monotonic()
+            await asyncio.sleep(0 if busy else PAUSE)
+
+    async def once(self) -> bool:
+        """One round; whether there is more to do at once. Nothing takes a lock before there is something to do."""
+        busy = False
+        for reader, handle in wiring.READERS.items():
+            busy |= await self._piece(
+                reader, 0.0, partial(has_news, reader=reader), partial(advance, reader=reader, handle=handle)
+            )
+        for name, timer in wiring.TIMERS.items():
+            busy |= await self._piece(name, timer.every, timer.is_due, timer.run)
+        return busy
+
+    async def _piece(self, name: str, every: float, is_due: Look, run: Run) -> bool:
+        """Look, and run if due. A failure is logged and tried again after a while."""
+        clock = time.monotonic()
+        if clock < self._due.get(name, 0.0):
+            return False
+        try:
+            done = await self.db.write(run) if await self.db.read(is_due) else 0
+        except Exception:
+            log.exception("worker failed", piece=name)
+            self._due[name] = clock + max(every, RETRY)
+            return False
+        self._due[name] = 0.0 if done else clock + every
+        return bool(done)

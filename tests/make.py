@@ -1,0 +1,68 @@
+"""Plain factories: each makes one thing through the API, as a client would, and returns its answer's JSON."""
+
+from typing import Any
+
+from starlette.testclient import TestClient
+
+Headers = dict[str, str]
+
+
+def ok(answer: Any, status: int = 200) -> Any:
+    """The JSON of an answer that must have a status."""
+    assert answer.status_code == status, (answer.status_code, answer.text)
+    return answer.json() if answer.content else None
+
+
+def draft(client: TestClient, headers: Headers, title: str = "A title", **fields: Any) -> dict[str, Any]:
+    """A draft article."""
+    body = {"title": title, "body": {"html": "<p>Once upon a time.</p>"}, **fields}
+    return ok(client.post("/v1/articles", json=body, headers=headers), 201)
+
+
+def version(client: TestClient, headers: Headers, article: dict[str, Any]) -> Headers:
+    """Headers with the key and the current version of an article."""
+    answer = client.get(f"/v1/articles/{article['id']}", headers=headers)
+    return {**headers, "If-Match": answer.headers["etag"]}
+
+
+def act(client: TestClient, headers: Headers, article: dict[str, Any], verb: str, body: Any = None) -> dict[str, Any]:
+    """A verb of publishing on the current version."""
+    url = f"/v1/articles/{article['id']}/{verb}"
+    return ok(client.post(url, json=body, headers=version(client, headers, article)))
+
+
+def published(client: TestClient, headers: Headers, title: str = "A title", **fields: Any) -> dict[str, Any]:
+    """A published article."""
+    return act(client, headers, draft(client, headers, title, **fields), "publish")
+
+
+def patched(client: TestClient, headers: Headers, article: dict[str, Any], **fields: Any) -> dict[str, Any]:
+    """An article with changes saved."""
+    url = f"/v1/articles/{article['id']}"
+    return ok(client.patch(url, json=fields, headers=version(client, headers, article)))
+
+
+def section(client: TestClient, headers: Headers, name: str, **fields: Any) -> dict[str, Any]:
+    """A section."""
+    return ok(client.post("/v1/sections", json={"name": name, **fields}, headers=headers), 201)
+
+
+def author(client: TestClient, headers: Headers, name: str, **fields: Any) -> dict[str, Any]:
+    """An author."""
+    return ok(client.post("/v1/authors", json={"name": name, **fields}, headers=headers), 201)
+
+
+def series(client: TestClient, headers: Headers, name: str, **fields: Any) -> dict[str, Any]:
+    """A series."""
+    return ok(client.post("/v1/series", json={"name": name, **fields}, headers=headers), 201)
+
+
+def notice(client: TestClient, headers: Headers, **fields: Any) -> dict[str, Any]:
+    """A notice."""
+    return ok(client.post("/v1/notices", json=fields, headers=headers), 201)
+
+
+def titles(client: TestClient, query: str = "", headers: Headers | None = None) -> list[str]:
+    """Titles of a list of articles."""
+    answer = client.get(f"/v1/articles?fields=title&{query}", headers=headers or {})
+    return [row["title"] for row in ok(answer)["data"]]

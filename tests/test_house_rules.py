@@ -1,0 +1,279 @@
+"""The rules of the house that no linter knows: budgets, one home for each thing, and a fixed vocabulary of files."""
+
+import ast
+import re
+from collections.abc import Callable, Iterator
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+import pytest
+
+from app.kit.settings import Settings
+from app.main import create_app
+
+ROOT = Path(__file__).resolve().parent.parent
+SOURCES = sorted(path.relative_to(ROOT).as_posix() for path in (ROOT / "app").rglob("*.py"))
+
+# Highest first: a file of a room imports only from those below it in its own folder.
+VOCABULARY = ["routes", "handlers", "actions", "queries", "events", "schemas", "tables", "__init__"]
+OUTSIDE = {"kit", "cli", "edge"}  # folders that are no rooms
+LOOSE = {"__init__", "__main__", "main", "worker", "wiring"}
+NOW = re.compile(r"\b(datetime\.(now|utcnow|today)|date\.today|time\.time(_ns)?)$")
+EXCEPTIONS = {
+    "app/articles/body/": "conversions between HTML, Markdown, text and blocks: pure functions, one file for each",
+    "app/importers/": "a file or folder for each system that content comes from",
+    "app/operation/docs.py": "draws the page at /docs",
+    "app/publication/media/images.py": "decodes and encodes pictures: pure functions without a store",
+    "app/publication/media/storage.py": "keeps files on a folder or behind a URL",
+}
+
+Rule = Callable[[str, str], Iterator[tuple[int, str]]]
+
+
+def lengths(path: str, source: str) -> Iterator[tuple[int, str]]:
+    """Files of 300 lines (routes 250) and functions of 50 at most."""
+    most = 250 if path.endswith("/routes.py") else 300
+    lines = len(source.splitlines())
+    if lines > most:
+        yield 1, f"{lines} lines, {most} are allowed"
+    for node in ast.walk(ast.parse(source)):
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+            size = (node.end_lineno or node.lineno) - node.lineno + 1
+            if size > 50:
+                yield node.lineno, f"{node.name} has {size} lines, 50 are allowed"
+
+
+def one_home(path: str, source: str) -> Iterator[tuple[int, str]]:
+    """No ORM relationships; commits, the clock and tables each have one home."""
+    for node in ast.walk(ast.parse(source)):
+        if isinstance(node, ast.Call):
+            called = ast.unparse(node.func)
+            if called.rsplit(".", 1)[-1] == "Relationship":
+                yield node.lineno, "Relationship() loads rows behind the reader's back: select columns"
+            if called.endswith(".commit") and not path.startswith(("app/kit/db.py", "app/kit/db/")):
+                yield node.lineno, "only kit.db commits"
+        if isinstance(node, ast.Attribute) and NOW.search(ast.unparse(node)) and path != "app/kit/clock.py":
+            yield node.lineno, "the time comes from kit.clock"
+        if isinstance(node, ast.ClassDef) and _is_table(node) and not path.endswith("/tables.py"):
+            yield node.lineno, "tables stand in tables.py"
+
+
+def _is_table(node: ast.ClassDef) -> bool:
+    return any(keyword.arg == "table" for keyword in node.keywords)
+
+
+def vocabulary(path: str, _source: str) -> Iterator[tuple[int, str]]:
+    """Rooms, and the nouns inside them, hold files of known names and nothing deeper."""
+    _, *folders, _ = parts = PurePosixPath(path).with_suffix("").parts
+    name = parts[-1]
+    if not folders:
+        if name not in LOOSE:
+            yield 1, f"directly under app/ stand only {', '.join(sorted(LOOSE))}"
+    elif folders[0] not in OUTSIDE and not path.startswith(tuple(EXCEPTIONS)):
+        if len(folders) > 2:
+            yield 1, "a room has folders for its nouns and none below them"
+        if name not in VOCABULARY:
+            yield 1, f"a room's files are {', '.join(VOCABULARY)}; an exception needs its reason in this test"
+
+
+def order(path: str, source: str) -> Iterator[tuple[int, str]]:
+    """Inside a folder imports go down as well."""
+    folder, own = str(PurePosixPath(path).parent), PurePosixPath(path).stem
+    if own not in VOCABULARY or path.startswith(tuple(EXCEPTIONS)):
+        return
+    package = folder.replace("/", ".")
+    for node in ast.walk(ast.parse(source)):
+        if not isinstance(node, ast.Import | ast.ImportFrom):
+            continue
+        module = getattr(node, "module", None)
+        names = [alias.name for alias in node.names]
+        targets = [module, *(f"{module}.{name}" for name in names)] if module else names
+        for target in targets:
+            head, _, tail = target.rpartition(".")
+            if head == package and tail in VOCABULARY and VOCABULARY.index(tail) < VOCABULARY.index(own):
+                yield node.lineno, f"{own} is below {tail} and may not import it"
+
+
+def docstrings(path: str, source: str) -> Iterator[tuple[int, str]]:
+    """Modules say what they are for, public verbs and reads say why they are there."""
+    tree = ast.parse(source)
+    if not ast.get_docstring(tree):
+        yield 1, "the module has no docstring"
+    if path.endswith(("/actions.py", "/queries.py")):
+        verbs = [node for node in tree.body if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)]
+        for verb in verbs:
+            if not verb.name.startswith("_") and not ast.get_docstring(verb):
+                yield verb.lineno, f"{verb.name} has no docstring"
+
+
+def unwired(events: str, wiring: str) -> Iterator[tuple[int, str]]:
+    """Every class with a `name` in an events.py is spoken of in wiring.py, by class or by name."""
+    tree = ast.parse(wiring)
+    spoken = {node.id for node in ast.walk(tree) if isinstance(node, ast.Name)}
+    spoken |= {node.attr for node in ast.walk(tree) if isinstance(node, ast.Attribute)}
+    spoken |= {str(node.value) for node in ast.walk(tree) if isinstance(node, ast.Constant)}
+    for node in ast.walk(ast.parse(events)):
+        if isinstance(node, ast.ClassDef) and (name := _fact_name(node)) and not {node.name, name} & spoken:
+            yield node.lineno, f"{node.name} is not wired in app/wiring.py"
+
+
+def _fact_name(node: ast.ClassDef) -> str | None:
+    for line in node.body:
+        targets = line.targets if isinstance(line, ast.Assign) else [getattr(line, "target", None)]
+        if any(isinstance(target, ast.Name) and target.id == "name" for target in targets):
+            value = getattr(line, "value", None)
+            return value.value if isinstance(value, ast.Constant) and isinstance(value.value, str) else None
+    return None
+
+
+# Written in pieces, so that this file does not break its own rule.
+BANNED = re.compile(
+    "|".join(
+        [
+            r"p" + r"ypi\.(org|python)",
+            r"python" + r"hosted\.",
+            r"registry\." + r"npm",
+            r"--(extra-)?ind" + r"ex-url",
+            r"--find" + r"-links[ =]",
+            r"(?<![\w.}/-])/(work|t" + r"mp|root|home)/",
+        ]
+    )
+)
+
+
+def banned(_path: str, source: str) -> Iterator[tuple[int, str]]:
+    """No address of a package registry and no path of somebody's machine."""
+    for number, line in enumerate(source.splitlines(), start=1):
+        if found := BANNED.search(line):
+            yield number, f"{found[0]} is an address of one machine or registry"
+
+
+def longer_than(most: int, source: str) -> Iterator[tuple[int, str]]:
+    """Pages that are meant to be read in one go."""
+    if (lines := len(source.splitlines())) > most:
+        yield 1, f"{lines} lines, {most} are allowed"
+
+
+def without_problems(document: dict[str, Any]) -> Iterator[str]:
+    """Operations that name no client error as problem+json."""
+    for path, methods in document["paths"].items():
+        for method, operation in methods.items():
+            answers = operation.get("responses", {})
+            assert isinstance(answers, dict)
+            if not any(
+                str(code).startswith("4") and "application/problem+json" in str(answers[code]) for code in answers
+            ):
+                yield f"{method.upper()} {path}"
+
+
+def project_files() -> list[str]:
+    """Text files of the project; what tools make and what a publication stores is not looked at."""
+    kinds = {".py", ".toml", ".md", ".yaml", ".json", ".lock", ".sh", ".mako", ".txt", ""}
+    made = {".venv", ".git", "build", "data", "__pycache__", ".hypothesis"}
+    paths = [path.relative_to(ROOT) for path in ROOT.rglob("*") if path.suffix in kinds and path.is_file()]
+    return sorted(
+        path.as_posix()
+        for path in paths
+        if not made & set(path.parts) and not any(part.endswith(("_cache", ".egg-info")) for part in path.parts)
+    )
+
+
+def found(rule: Rule, paths: list[str]) -> str:
+    broken = [(path, *place) for path in paths for place in rule(path, (ROOT / path).read_text("utf-8"))]
+    return "\n".join(f"{path}:{line}: {text}" for path, line, text in broken)
+
+
+@pytest.mark.parametrize("rule", [lengths, one_home, vocabulary, order, docstrings], ids=lambda rule: rule.__name__)
+def test_the_app_keeps(rule: Rule) -> None:
+    assert not (broken := found(rule, SOURCES)), f"{rule.__doc__}\n{broken}"
+
+
+def test_no_address_of_a_machine_or_registry_is_in_the_project() -> None:
+    assert "Makefile" in (files := project_files())
+    assert not (broken := found(banned, files)), broken
+
+
+def test_exceptions_are_still_needed() -> None:
+    assert [place for place in EXCEPTIONS if not any(path.startswith(place) for path in SOURCES)] == []
+
+
+def test_every_event_is_wired() -> None:
+    wiring = (ROOT / "app/wiring.py").read_text("utf-8")
+    events = [path for path in SOURCES if path.endswith("/events.py")]
+    assert not (broken := found(lambda _path, source: unwired(source, wiring), events)), broken
+
+
+def test_pages_are_short() -> None:
+    decisions = [path.relative_to(ROOT).as_posix() for path in (ROOT / "docs/adr").glob("*.md")]
+    assert decisions
+    assert not (broken := found(lambda _path, text: longer_than(25, text), decisions)), broken
+    assert not (broken := found(lambda _path, text: longer_than(100, text), ["ARCHITECTURE.md"])), broken
+
+
+def test_every_route_documents_its_problems(tmp_path: Path) -> None:
+    app = create_app(Settings(_env_file=None, data_dir=tmp_path), with_worker=False)
+    document = app.openapi()
+    assert document["paths"]
+    assert list(without_problems(document)) == []
+
+
+LONG = "def f():\n" + "    x = 1\n" * 50
+
+
+@pytest.mark.parametrize(
+    ("rule", "path", "source", "lines"),
+    [
+        (lengths, "app/a/actions.py", "\n" * 301, [1]),
+        (lengths, "app/a/routes.py", "\n" * 251, [1]),
+        (lengths, "app/a/actions.py", "\n" * 300, []),
+        (lengths, "app/a/actions.py", "\n" + LONG, [2]),
+        (lengths, "app/a/actions.py", LONG[:-10], []),
+        (lengths, "app/a/actions.py", "async " + LONG, [1]),
+        (one_home, "app/a/tables.py", "x = 1\ny = sqlmodel.Relationship()", [2]),
+        (one_home, "app/a/actions.py", "session.commit()", [1]),
+        (one_home, "app/kit/db.py", "session.commit()", []),
+        (one_home, "app/kit/db/sqlite.py", "session.commit()", []),
+        (one_home, "app/kit/dbx.py", "session.commit()", [1]),
+        (one_home, "app/a/actions.py", "datetime.now(UTC)", [1]),
+        (one_home, "app/a/actions.py", "f(default_factory=dt.datetime.utcnow)", [1]),
+        (one_home, "app/a/actions.py", "time.time()\ntime.monotonic()\nclock.now()", [1]),
+        (one_home, "app/kit/clock.py", "datetime.now(UTC)", []),
+        (one_home, "app/a/actions.py", "class A(SQLModel, table=True): pass", [1]),
+        (one_home, "app/a/tables.py", "class A(SQLModel, table=True): pass", []),
+        (vocabulary, "app/helpers.py", "", [1]),
+        (vocabulary, "app/main.py", "", []),
+        (vocabulary, "app/articles/utils.py", "", [1]),
+        (vocabulary, "app/articles/actions.py", "", []),
+        (vocabulary, "app/articles/previews/actions.py", "", []),
+        (vocabulary, "app/articles/previews/more/actions.py", "", [1]),
+        (vocabulary, "app/kit/anything.py", "", []),
+        (vocabulary, "app/articles/body/markdown.py", "", []),
+        (order, "app/a/queries.py", "from app.a.actions import x", [1]),
+        (order, "app/a/queries.py", "from app.a import actions, tables", [1]),
+        (order, "app/a/queries.py", "import app.a.routes", [1]),
+        (order, "app/a/actions.py", "from app.a import queries\nfrom app.b.actions import x", []),
+        (docstrings, "app/a/routes.py", "def f(): pass", [1]),
+        (docstrings, "app/a/actions.py", '"""Why."""\ndef f(): pass\ndef _g(): pass', [2]),
+        (docstrings, "app/a/actions.py", '"""Why."""\nasync def f():\n    """Why."""', []),
+        (banned, "README.md", "pip install --ind" + "ex-url x", [1]),
+        (banned, "README.md", "see\nhttps://py" + "pi.org/simple", [2]),
+        (banned, "README.md", "cd /t" + "mp/x", [1]),
+        (banned, "README.md", "GET /v1/articles/work/ and {root}/home/", []),
+    ],
+)
+def test_a_rule_fires_where_it_should_and_only_there(rule: Rule, path: str, source: str, lines: list[int]) -> None:
+    assert [line for line, _ in rule(path, source)] == lines
+
+
+def test_the_other_rules_fire() -> None:
+    event = 'class Done(Fact):\n    name = "a.done"\n\nclass Base(Fact):\n    pass'
+    assert [line for line, _ in unwired(event, "HANDLERS = {}")] == [1]
+    assert list(unwired(event, 'HANDLERS = {"a.done": ()}')) == []
+    assert list(unwired(event, "HANDLERS = {Done.name: ()}")) == []
+    assert list(unwired(event.replace("name =", "name: ClassVar[str] ="), "HANDLERS = {Done.name: ()}")) == []
+    assert [line for line, _ in unwired(event.replace("name =", "name: ClassVar[str] ="), "")] == [1]
+    assert list(longer_than(2, "a\nb\nc"))
+    assert not list(longer_than(3, "a\nb\nc"))
+    answer = {"description": "…", "content": {"application/problem+json": {}}}
+    paths = {"/a": {"get": {"responses": {"404": answer}}}, "/b": {"get": {"responses": {"200": answer}}}}
+    assert list(without_problems({"paths": paths})) == ["GET /b"]
