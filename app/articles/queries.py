@@ -80,16 +80,18 @@ def _notices() -> ColumnElement[Any]:
     )
 
 
-@lru_cache(64)
-def card(formats: tuple[str, ...] = ()) -> sa.Select[Any]:
-    """SELECT of everything that an article shows, without WHERE: rows for `present`."""
+def card(formats: tuple[str, ...] = (), page: sa.Subquery | None = None) -> sa.Select[Any]:
+    """SELECT of everything that an article shows: rows for `present`; only of the ids of a page if one is given."""
     columns = [*_OWN, *_SECTION, *_SERIES, *_IMAGE]
     columns += [_authors().label("authors"), _tags().label("tags"), _notices().label("notices")]
-    tables = A.outerjoin(SECTION, SECTION.c.id == A.c.section_id).outerjoin(SERIES, SERIES.c.id == A.c.series_id)
+    source = A if page is None else page.join(A, A.c.id == page.c.id)
+    tables = source.outerjoin(SECTION, SECTION.c.id == A.c.section_id).outerjoin(SERIES, SERIES.c.id == A.c.series_id)
     tables = tables.outerjoin(MEDIA, MEDIA.c.id == A.c.image_id)
     if formats:
         tables = tables.join(R, (R.c.article_id == A.c.id) & (R.c.n == A.c.revision))
         columns += [R.c[name].label(f"body_{name}") for name in formats]
+    if page is not None:
+        columns.append(page.c.key.label("key"))
     return sa.select(*columns).select_from(tables)
 
 

@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from app.cli.common import Failure
 from app.kit.settings import Settings
 
 
@@ -28,7 +29,14 @@ def serve(
     listener = server.bind(host, port)
     migrations.ensure(settings.database)
     make_app = partial(create_app, settings, with_worker=not no_worker)
-    server.serve(server.configure(make_app, workers=workers, trusted_proxies=settings.trusted_proxies), listener)
+    try:
+        app = make_app()
+    except ValueError as error:
+        raise Failure(f"These settings cannot be used: {error}") from error
+    config = server.configure(
+        make_app if workers > 1 else lambda: app, workers=workers, trusted_proxies=settings.trusted_proxies
+    )
+    server.serve(config, listener)
 
 
 def worker() -> None:

@@ -2,18 +2,21 @@
 
 from collections.abc import Callable
 from datetime import datetime
+from typing import Any
 
 import sqlalchemy as sa
+from sqlalchemy.dialects import postgresql, sqlite
 from sqlmodel import Session
 
 from app.events.queries import read_after
-from app.events.schemas import START, Entry, Fact, Position
+from app.events.schemas import Entry, Fact, Position
 from app.events.tables import Event, LogCursor
 from app.kit.clock import now
 from app.kit.schema import affected, table_of
 
 POSITION = "position"
-_EVENT = table_of(Event)
+_EVENT, _CURSOR = table_of(Event), table_of(LogCursor)
+_INSERT: dict[str, Any] = {"sqlite": sqlite.insert, "postgresql": postgresql.insert}
 _XID = sa.cast(sa.cast(sa.func.pg_current_xact_id(), sa.Text), sa.BigInteger)
 
 
@@ -41,10 +44,10 @@ def advance(session: Session, reader: str, handle: Callable[[Session, Entry], No
     Returns how many facts were seen.
     """
     cursor = session.get(LogCursor, reader, with_for_update=True)
-    if cursor is None:
-        cursor = LogCursor(reader=reader, xid=START.xid, seq=START.seq)
-        session.add(cursor)
-        session.flush()
+    if cursor is None:  # a twin may begin at the same moment: whoever comes second waits here for the first
+        begin = _INSERT[session.get_bind().dialect.name](_CURSOR).values(reader=reader, xid=0, seq=0)
+        session.execute(begin.on_conflict_do_nothing())
+        cursor = session.get_one(LogCursor, reader, with_for_update=True)
     entries = read_after(session.connection(), Position(cursor.xid, cursor.seq), limit)
     for entry in entries:
         handle(session, entry)
@@ -55,9 +58,12 @@ def advance(session: Session, reader: str, handle: Callable[[Session, Entry], No
 
 def prune(session: Session, before: datetime) -> int:
     """Forget facts older than a moment that every reader has passed; the newest is always kept."""
-    reached = sa.select(sa.func.min(LogCursor.seq)).scalar_subquery()
     newest = sa.select(sa.func.max(_EVENT.c.seq)).scalar_subquery()
+    behind = sa.tuple_(_CURSOR.c.xid, _CURSOR.c.seq) < sa.tuple_(_EVENT.c.xid, _EVENT.c.seq)
     stale = sa.delete(_EVENT).where(
-        _EVENT.c.at < before, _EVENT.c.seq < newest, _EVENT.c.seq <= sa.func.coalesce(reached, 0)
+        _EVENT.c.at < before,
+        _EVENT.c.seq < newest,
+        sa.exists().select_from(_CURSOR),
+        ~sa.exists().select_from(_CURSOR).where(behind),
     )
     return affected(session.execute(stale))

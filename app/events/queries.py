@@ -45,7 +45,9 @@ def has_news(connection: sa.Connection, reader: str) -> bool:
 
 
 def is_visible(connection: sa.Connection, position: Position) -> bool:
-    """Whether this connection already sees what was written at a position."""
+    """Whether this connection already sees what was written at a position; what was forgotten since counts as seen."""
+    if position == START:
+        return True
     first = sa.select(sa.func.min(_EVENT.c.seq)).scalar_subquery()
     seen = sa.select(sa.func.max(_EVENT.c.seq)).where(_EVENT.c.seq == position.seq).scalar_subquery()
     row = connection.execute(sa.select(first.label("first"), seen.label("seen"))).one()

@@ -19,57 +19,26 @@ from starlette.responses import Response
 from app.events.actions import POSITION
 from app.events.queries import is_visible, last_position
 from app.events.schemas import Position
-from app.identity.keys import actions as keys
-from app.identity.keys.queries import by_hash
+from app.identity.keys.actions import KeyRing
 from app.identity.replays.actions import Answer, ShownOnce, claim, keep
 from app.identity.schemas import ANONYMOUS, Actor, Scope, WhoAmI
 from app.kit import etag
-from app.kit.clock import now
-from app.kit.db import Database
 from app.kit.http import PRIVATE, database, dump, reply
 from app.kit.limits import Limiter
 from app.kit.problems import BadRequest, Forbidden, InvalidParameter, Unauthorized, Unavailable, documented
 from app.kit.schema import Row
 
-REVOKED_WITHIN = 1.0  # seconds that a recognised key is believed without another look
 router = APIRouter(prefix="/v1", tags=["identity"])
 
 
-class KeyRing:
-    """Keys recognised in the last second, so that a busy key costs one read a second."""
-
-    def __init__(self, db: Database) -> None:
-        self.db = db
-        self._seen: dict[str, tuple[float, sa.RowMapping]] = {}
-
-    async def actor(self, token: str) -> Actor:
-        """The caller with this key, or 401."""
-        if not keys.is_wellformed(token):
-            raise Unauthorized("This is not a key of this server.")
-        digest, clock = keys.digest(token), asyncio.get_running_loop().time()
-        checked, row = self._seen.get(digest, (0.0, None))
-        if row is None or clock - checked > REVOKED_WITHIN:
-            row = await self.db.read(by_hash, digest)
-            if row is None:
-                raise Unauthorized("This key is unknown.")
-            if len(self._seen) > 10_000:
-                self._seen.clear()
-            self._seen[digest] = (clock, row)
-        moment = now()
-        if row["revoked_at"] or (row["expires_at"] and row["expires_at"] <= moment):
-            raise Unauthorized("This key has expired or was revoked.")
-        if row["last_used_at"] is None or moment - row["last_used_at"] > keys.USED_EVERY:
-            await self.db.write(keys.touch, row["id"])
-            self._seen.pop(digest, None)
-        sections = frozenset(row["sections"]) if row["sections"] is not None else None
-        return Actor("key", row["id"], row["name"], frozenset(row["scopes"]), sections)
-
-
 class Access(SecurityBase):
-    """A route's declared scope; `None` lets anyone in. A route without one does not start."""
+    """A route's declared scope; `None` lets anyone in. A route without one does not start.
 
-    def __init__(self, scope: Scope | None) -> None:
-        self.scope = scope
+    `counted=False` is for what probes ask: it neither counts towards a rate limit nor is refused by one.
+    """
+
+    def __init__(self, scope: Scope | None, *, counted: bool = True) -> None:
+        self.scope, self.counted = scope, counted
         self.scheme_name = "ApiKey"
         self.model = HTTPBearer(description="An API key: `Authorization: Bearer bs_…`.")
         self._parameters: dict[Callable[..., Any], frozenset[str]] = {}
@@ -87,6 +56,8 @@ class Access(SecurityBase):
     async def _identify(self, request: Request) -> Actor:
         limiter = cast(Limiter, request.app.state.limiter)
         address = request.client.host if request.client else ""
+        if not self.counted:
+            return ANONYMOUS
         header = request.headers.get("authorization")
         if header is None:
             limits = await limiter.hit("read", address)
@@ -111,10 +82,12 @@ class Access(SecurityBase):
         if route.endpoint not in self._parameters:
             self._parameters[route.endpoint] = _parameter_names(route)
         known = self._parameters[route.endpoint]
-        for name in request.query_params:
+        for name, value in request.query_params.multi_items():
             if name not in known:
                 shown = name if name.isidentifier() and name.isascii() and len(name) <= 64 else "(not shown)"
                 raise InvalidParameter(shown, f"{shown}: there is no such parameter here.")
+            if "\0" in value:
+                raise InvalidParameter(name, f"{name}: no value holds a NUL character.")
         if position := request.query_params.get("min_position"):
             await _wait_for(request, position)
 
@@ -154,6 +127,7 @@ def requires(scope: Scope) -> Any:
 
 
 Public = Annotated[Actor, Depends(Access(None))]
+Probe = Annotated[Actor, Depends(Access(None, counted=False))]
 
 
 async def if_match(if_match: Annotated[str | None, Header(description="ETag of what was read.")] = None) -> Any:
@@ -181,7 +155,9 @@ class _Once:
             raise BadRequest("Idempotency-Key must have 1 to 255 visible ASCII characters.")
         content = payload if payload is not None else await request.body()
         address = f"{request.method} {request.url.path}?{request.url.query}\n".encode()
-        return cls(actor.id or "anonymous", key, hashlib.sha256(address + content).hexdigest())
+        fingerprint = hashlib.sha256(address + content).hexdigest()
+        # Strangers have no name to keep their keys apart by: one's key must never answer or stop another's request.
+        return cls(actor.id or fingerprint[:36], key, fingerprint)
 
 
 @dataclass(frozen=True)

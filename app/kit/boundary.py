@@ -1,4 +1,4 @@
-"""The outermost layer of the app: request ids, deadlines, metrics, the access log, CORS and the last resort."""
+"""The outermost layers of the app: request ids, bounds of bodies, metrics, the access log, CORS, the last resort."""
 
 import asyncio
 import re
@@ -20,6 +20,7 @@ EXPOSED = (
     "ETag, Link, Location, RateLimit, RateLimit-Policy, Retry-After, X-Request-ID, Broadsheet-Position, Cache-Tag, "
     "Surrogate-Key, Cache-Groups, Last-Modified, Idempotency-Replayed"
 ).split(", ")
+METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
 _REQUEST_ID = re.compile(rb"[A-Za-z0-9._:\-]{1,100}")
 _SAFETY = [
     (b"x-content-type-options", b"nosniff"),
@@ -30,7 +31,7 @@ log = structlog.get_logger("broadsheet.access")
 
 
 class Metrics:
-    """What `/metrics` shows of requests; labels are route templates, so their number is bounded."""
+    """What `/metrics` shows of requests; labels are known methods and route templates, so their number is bounded."""
 
     def __init__(self) -> None:
         self.registry = CollectorRegistry()
@@ -48,6 +49,7 @@ class Metrics:
 
     def observe(self, method: str, route: str, status: int, seconds: float) -> None:
         """Count an answer."""
+        method = method if method in METHODS else "other"
         key = (method, route, status)
         if key not in self._children:
             self._children[key] = (self.requests.labels(method, route, str(status)), self.seconds.labels(route))
@@ -59,17 +61,19 @@ class Metrics:
 class _Exchange:
     """One request and its answer as they pass the boundary."""
 
-    def __init__(self, scope: Scope, receive: Receive, send: Send) -> None:
+    def __init__(self, scope: Scope, receive: Receive, send: Send, most: int) -> None:
         self.scope, self._receive, self._send = scope, receive, send
+        self.most = most
+        self.size = 0
         self.status = 500
-        self.started = False
         self.body_done = False
         self.deadline = 0.0
 
     async def receive(self) -> Message:
-        """The next part of the body, in time or not at all."""
+        """The next part of the body, in time and in bounds or not at all."""
         if self.body_done:
             return await self._receive()
+        self._measure(self._announced())
         loop_time = asyncio.get_running_loop().time()
         self.deadline = self.deadline or loop_time + TOTAL
         try:
@@ -78,12 +82,23 @@ class _Exchange:
         except TimeoutError:
             raise problems.RequestTimeout("The body did not arrive in time.") from None
         self.body_done = message["type"] != "http.request" or not message.get("more_body")
+        self.size += len(message.get("body", b""))
+        self._measure(self.size)
         return message
+
+    def _announced(self) -> int:
+        length = next((value for name, value in self.scope["headers"] if name == b"content-length"), b"")
+        return int(length) if length.isdigit() else 0
+
+    def _measure(self, size: int) -> None:
+        most = getattr(self.scope.get("route"), "max_body_size", None) or self.most
+        if size > most:
+            raise problems.BodyTooLarge(f"The body is larger than {most:,} bytes.")
 
     async def send(self, message: Message) -> None:
         """Pass the answer on with the headers that every answer has."""
         if message["type"] == "http.response.start":
-            self.status, self.started = message["status"], True
+            self.status = message["status"]
             more = [(b"x-request-id", self.scope["request_id"].encode()), *_SAFETY]
             more += self.scope.get("answer_headers", ())
             message = {**message, "headers": [*message.get("headers", ()), *more]}
@@ -93,8 +108,8 @@ class _Exchange:
 class Boundary:
     """ASGI middleware around the whole app."""
 
-    def __init__(self, app: ASGIApp, metrics: Metrics) -> None:
-        self.app, self.metrics = app, metrics
+    def __init__(self, app: ASGIApp, metrics: Metrics, max_body_size: int) -> None:
+        self.app, self.metrics, self.max_body_size = app, metrics, max_body_size
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -105,14 +120,10 @@ class Boundary:
         # HEAD is answered as GET; the server leaves the body out (RFC 9110 §9.3.2).
         scope = {**scope, "method": "GET" if method == "HEAD" else method}
         scope["request_id"] = given.decode() if _REQUEST_ID.fullmatch(given) else new_id()
-        exchange = _Exchange(scope, receive, send)
+        structlog.contextvars.bind_contextvars(request_id=scope["request_id"])
+        exchange = _Exchange(scope, receive, send, self.max_body_size)
         try:
             await self.app(scope, exchange.receive, exchange.send)
-        except Exception as error:
-            if exchange.started:
-                raise
-            problem = problems.from_exception(error)
-            await problems.answer(problem, scope["request_id"])(scope, receive, exchange.send)
         finally:
             seconds = time.perf_counter() - started
             route = getattr(scope.get("route"), "path", "unmatched")
@@ -123,8 +134,30 @@ class Boundary:
                 route=route,
                 status=exchange.status,
                 ms=round(seconds * 1000, 2),
-                request_id=scope["request_id"],
             )
+
+
+class LastResort:
+    """Answers what nobody expected; inside `Cors`, so that a front end can read that answer too."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self.app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        started = False
+
+        async def watch(message: Message) -> None:
+            nonlocal started
+            started = True
+            await send(message)
+
+        try:
+            await self.app(scope, receive, watch)
+        except Exception as error:
+            if started or scope["type"] != "http":
+                raise
+            problem = problems.from_exception(error)
+            await problems.answer(problem, scope["request_id"])(scope, receive, send)
 
 
 class Cors:

@@ -1,6 +1,9 @@
 """The one clock, so that a test can move time and every stored time is aware UTC."""
 
 from datetime import UTC, datetime
+from typing import Annotated
+
+from pydantic import AfterValidator, AwareDatetime
 
 
 def now() -> datetime:
@@ -11,3 +14,14 @@ def now() -> datetime:
 def iso(moment: datetime) -> str:
     """RFC 3339 in UTC with `Z`, as everything outside sees it."""
     return moment.astimezone(UTC).isoformat().replace("+00:00", "Z")
+
+
+def _in_utc(moment: datetime) -> datetime:
+    try:
+        return moment.astimezone(UTC)
+    except OverflowError:
+        raise ValueError("must be within the years 1 to 9999 in UTC") from None
+
+
+Moment = Annotated[AwareDatetime, AfterValidator(_in_utc)]
+"""A time from outside, RFC 3339 with an offset, in UTC: the first and last hours of the calendar have none there."""

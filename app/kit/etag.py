@@ -10,7 +10,7 @@ from collections.abc import Iterable
 
 from app.kit.problems import BadRequest, PreconditionRequired, StaleVersion
 
-_TAG = re.compile(r'(?:W/)?"([\x21\x23-\x7e]*)"')
+_TAG = re.compile(r'(W/)?"([\x21\x23-\x7e]*)"')
 _VERSION = re.compile(r"v(\d{1,18})(?:-.*)?", re.ASCII)
 _CODINGS = ("-gzip", "-br", "-zstd")
 
@@ -31,22 +31,23 @@ def matches(if_none_match: str, tag: str) -> bool:
     """Whether the client already has these bytes, in whatever content coding."""
     if if_none_match.strip() == "*":
         return True
-    return any(_bare(found) == tag for found in _TAG.findall(if_none_match))
+    return any(_bare(found) == tag for _, found in _TAG.findall(if_none_match))
 
 
 def expected_versions(if_match: str | None) -> frozenset[int] | None:
-    """The versions that `If-Match` accepts; None for `*`. Absent: 428. Unreadable: 400."""
+    """The versions that `If-Match` accepts; None for `*`. Absent: 428. Unreadable: 400. A weak tag matches nothing."""
     if if_match is None:
         raise PreconditionRequired("Send If-Match with the ETag that you read.")
     if if_match.strip() == "*":
         return None
     tags = _TAG.findall(if_match)
     if not tags:
-        raise BadRequest("If-Match holds no entity tag.", errors=[{"parameter": "If-Match", "code": "invalid"}])
-    return frozenset(int(found[1]) for tag in tags if (found := _VERSION.fullmatch(tag)))
+        detail = "If-Match holds no entity tag."
+        raise BadRequest(detail, errors=[{"parameter": "If-Match", "code": "invalid", "detail": detail}])
+    return frozenset(int(found[1]) for weak, tag in tags if not weak and (found := _VERSION.fullmatch(tag)))
 
 
 def check(current: int, expected: frozenset[int] | None, differing: Iterable[str] = ()) -> None:
-    """412 unless the current version is one of those expected; tells it, and the fields that differ from the request."""
+    """412 unless the current version is one of those expected; tells it, and the fields that differ."""
     if expected is not None and current not in expected:
         raise StaleVersion(current_version=current, fields=sorted(differing))

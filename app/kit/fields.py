@@ -1,7 +1,7 @@
 """`fields=title,authors.name`: exactly those, from an allow-list that is the public model itself."""
 
 from functools import lru_cache
-from typing import Any, get_args
+from typing import Any, get_args, get_origin
 
 from pydantic import BaseModel
 
@@ -15,6 +15,10 @@ def _model_in(annotation: Any) -> type[BaseModel] | None:
     return next((found for part in get_args(annotation) if (found := _model_in(part))), None)
 
 
+def _is_list(annotation: Any) -> bool:
+    return get_origin(annotation) is list or any(map(_is_list, get_args(annotation)))
+
+
 def _add(tree: dict[str, Any], model: type[BaseModel], path: list[str], shown: str) -> None:
     name, *rest = path
     info = model.model_fields.get(name)
@@ -26,7 +30,7 @@ def _add(tree: dict[str, Any], model: type[BaseModel], path: list[str], shown: s
     inner = _model_in(info.annotation)
     if inner is None:
         raise InvalidParameter("fields", f"fields: there is no field {shown}.")
-    is_list = "list" in str(info.annotation)
+    is_list = _is_list(info.annotation)
     branch = tree.setdefault(name, {"__all__": {}} if is_list else {})
     if branch is not True:
         _add(branch["__all__"] if is_list else branch, inner, rest, shown)

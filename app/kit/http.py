@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from email.utils import format_datetime
 from typing import Any, cast
+from urllib.parse import quote
 
 import brotli
 import zstandard
@@ -45,7 +46,7 @@ def settings(request: Request) -> Settings:
 
 
 def _coding(accept: str) -> str | None:
-    """The best coding that the client takes (RFC 9110 §12.5.3): the smallest for least CPU first."""
+    """The best coding that the client takes (RFC 9110 §12.5.3), or None; the smallest for least CPU first."""
     weights: dict[str, float] = {}
     for part in accept.lower().split(","):
         if found := _CODING.fullmatch(part):
@@ -55,7 +56,8 @@ def _coding(accept: str) -> str | None:
                 continue  # a weight that is no number: that coding is not offered
     anything = weights.get("*", 0.0)
     best = max(("zstd", "br", "gzip"), key=lambda name: weights.get(name, anything))
-    return best if weights.get(best, anything) > 0 else None
+    weight = weights.get(best, anything)
+    return best if weight > 0 and weight >= weights.get("identity", 0.0) else None
 
 
 def _compress(body: bytes, coding: str) -> bytes:
@@ -114,7 +116,9 @@ def reply_list(request: Request, model: type[BaseModel], page: Mapping[str, Any]
     """A page of a list, with its `next` link; `fields` limits each row, see `kit.fields`."""
     include = {"data": {"__all__": fields}, "page": True} if fields else None
     cursor = page["page"]["next"]
-    links = {"next": str(request.url.include_query_params(cursor=cursor))} if cursor else None
+    # Relative to the address that was asked: `Host` is the client's word and must not get into a kept answer.
+    query = request.url.include_query_params(cursor=cursor).query
+    links = {"next": f"{quote(request.url.path)}?{query}"} if cursor else None
     return reply(request, dump(model, page, include), links=links, **more)
 
 

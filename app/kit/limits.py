@@ -1,15 +1,61 @@
 """Rate limits: how often one caller may ask, told in the headers of the IETF's RateLimit draft."""
 
 from collections.abc import Mapping
+from typing import Protocol
 
+import structlog
 from limits import RateLimitItem, parse
-from limits.aio.storage import MemoryStorage, RedisStorage
-from limits.aio.strategies import FixedWindowRateLimiter, RateLimiter, SlidingWindowCounterRateLimiter
+from limits.aio.storage import RedisStorage
+from limits.aio.strategies import SlidingWindowCounterRateLimiter
+from limits.errors import StorageError
 
 from app.kit.clock import now
 from app.kit.problems import TooManyRequests
 
 DEFAULTS = {"read": "1200/minute", "key": "6000/minute", "invalid": "60/minute"}
+CALLERS = 100_000  # the most that one process remembers
+log = structlog.get_logger("broadsheet.limits")
+
+
+class Counter(Protocol):
+    """Counts one call; tells whether it is allowed, how many remain, and in how many seconds all are free again."""
+
+    async def hit(self, item: RateLimitItem, policy: str, caller: str) -> tuple[bool, int, float]: ...
+
+
+class _Memory:
+    """Fixed windows of this process: a dictionary, because every request passes here."""
+
+    def __init__(self) -> None:
+        self._windows: dict[tuple[str, str], tuple[float, int]] = {}
+
+    async def hit(self, item: RateLimitItem, policy: str, caller: str) -> tuple[bool, int, float]:
+        clock = now().timestamp()
+        end, used = self._windows.get((policy, caller), (0.0, 0))
+        if end <= clock:
+            if len(self._windows) >= CALLERS:
+                self._forget(clock)
+            end, used = clock + item.get_expiry(), 0
+        self._windows[policy, caller] = end, used + 1
+        return used < item.amount, item.amount - used - 1, end - clock
+
+    def _forget(self, clock: float) -> None:
+        self._windows = {who: window for who, window in self._windows.items() if window[0] > clock}
+        if len(self._windows) >= CALLERS:
+            self._windows.clear()
+
+
+class _Redis:
+    """Sliding windows that several processes share."""
+
+    def __init__(self, url: str) -> None:
+        storage = RedisStorage(f"async+{url}", wrap_exceptions=True, implementation="redispy")
+        self._strategy = SlidingWindowCounterRateLimiter(storage)
+
+    async def hit(self, item: RateLimitItem, policy: str, caller: str) -> tuple[bool, int, float]:
+        allowed = await self._strategy.hit(item, policy, caller)
+        end, remaining = await self._strategy.get_window_stats(item, policy, caller)
+        return allowed, remaining, end - now().timestamp()
 
 
 class Limiter:
@@ -25,20 +71,19 @@ class Limiter:
                     raise ValueError(f"RATE_LIMITS knows the policies {', '.join(DEFAULTS)}, not {name}")
                 chosen[name] = rate
             self.policies = {name: parse(rate) for name, rate in chosen.items()}
-        self._strategy: RateLimiter
-        if redis_url:
-            self._strategy = SlidingWindowCounterRateLimiter(RedisStorage(f"async+{redis_url}"))
-        else:
-            self._strategy = FixedWindowRateLimiter(MemoryStorage())
+        self.counter: Counter = _Redis(redis_url) if redis_url else _Memory()
 
     async def hit(self, policy: str, caller: str) -> Mapping[str, str]:
         """Count a call; the headers to send with its answer, or a 429 that says when to come back."""
         item = self.policies.get(policy)
         if item is None:
             return {}
-        allowed = await self._strategy.hit(item, caller)
-        reset, remaining = await self._strategy.get_window_stats(item, caller)
-        wait = max(1, round(reset - now().timestamp()))
+        try:
+            allowed, remaining, seconds = await self.counter.hit(item, policy, caller)
+        except StorageError as error:
+            log.warning("rate limits cannot be counted", error=type(error.storage_error).__name__)
+            return {}  # readers are served all the same
+        wait = max(1, round(seconds))
         headers = {
             "RateLimit-Policy": f'"{policy}";q={item.amount};w={item.get_expiry()}',
             "RateLimit": f'"{policy}";r={max(0, remaining)};t={wait}',

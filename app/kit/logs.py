@@ -1,28 +1,57 @@
 """Structured logs: one event a line, never an e-mail address, a token or an IP address."""
 
 import logging
+import re
 import sys
+import traceback
+from typing import Any, TextIO
 
 import structlog
-import structlog.tracebacks
+from structlog.tracebacks import ExceptionDictTransformer
+from structlog.typing import ExcInfo
+
+_PRIVATE = re.compile(
+    r"[^\s@\"'(<]+@[^\s@\"')>]+"  # an e-mail address, or the user and host of a URL
+    r"|\b[a-z]{2}_[0-9a-f]{16,}"  # a key of this server
+    r"|(?i:\bbearer\s+\S+)"
+    r"|\b\d{1,3}(?:\.\d{1,3}){3}\b"  # IPv4
+    r"|(?<![\w:])[0-9a-fA-F]{1,4}:[0-9a-fA-F]{0,4}:[0-9a-fA-F:]*"  # IPv6
+)
+_describe = ExceptionDictTransformer(show_locals=False)  # local variables hold tokens, addresses and texts
 
 
-# Local variables hold tokens, addresses and texts: a traceback names places and never values.
-_TRACEBACK = structlog.tracebacks.ExceptionDictTransformer(show_locals=False)
+def _hide(text: str) -> str:
+    return _PRIVATE.sub("(hidden)", text)
+
+
+def _as_data(exc_info: ExcInfo) -> list[dict[str, Any]]:
+    """A traceback for machines. Messages of exceptions may quote what was sent, so they are looked through."""
+    stacks = _describe(exc_info)
+    for stack in stacks:
+        stack["exc_value"] = _hide(stack["exc_value"])
+    return stacks
+
+
+def _as_text(out: TextIO, found: ExcInfo) -> None:
+    """A traceback for people."""
+    out.write("\n" + _hide("".join(traceback.format_exception(*found))))
 
 
 def configure(log_format: str) -> None:
     """Set up structlog for this process: JSON lines, or readable lines on a terminal."""
     readable = log_format == "console" or (log_format == "auto" and sys.stderr.isatty())
-    last = structlog.dev.ConsoleRenderer(exception_formatter=structlog.dev.plain_traceback) if readable else structlog.processors.JSONRenderer()
-    errors = structlog.processors.StackInfoRenderer() if readable else structlog.processors.ExceptionRenderer(_TRACEBACK)
+    last: list[structlog.typing.Processor] = [
+        structlog.processors.ExceptionRenderer(_as_data),
+        structlog.processors.JSONRenderer(),
+    ]
+    if readable:
+        last = [structlog.dev.ConsoleRenderer(exception_formatter=_as_text)]
     structlog.configure(
         processors=[
             structlog.contextvars.merge_contextvars,
             structlog.processors.add_log_level,
             structlog.processors.TimeStamper(fmt="iso", utc=True),
-            errors,
-            last,
+            *last,
         ],
         wrapper_class=structlog.make_filtering_bound_logger(logging.INFO),
         logger_factory=structlog.PrintLoggerFactory(sys.stderr),

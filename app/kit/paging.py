@@ -2,9 +2,10 @@
 
 import base64
 import json
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any, Generic, Literal, TypeVar
 
 import sqlalchemy as sa
@@ -18,6 +19,7 @@ from app.kit.problems import InvalidParameter
 
 T = TypeVar("T")
 Key = tuple[datetime | str | int, str]
+_UNSTORABLE = re.compile("[\0\ud800-\udfff]")
 
 
 class PageOut(BaseModel):
@@ -60,12 +62,12 @@ class Sort:
         """The sort key inside a cursor of this very order; anything else is a 400."""
         try:
             name, key, row_id = json.loads(base64.b64decode(cursor + "=" * (-len(cursor) % 4), b"-_", validate=True))
-            value = datetime.fromisoformat(key) if self.kind is datetime else key
-        except (ValueError, TypeError, RecursionError):
+            value = datetime.fromisoformat(key).astimezone(UTC) if self.kind is datetime else key
+        except (ValueError, TypeError, OverflowError, RecursionError):
             raise InvalidParameter("cursor", "The cursor is not one that this server gave.") from None
-        bad_value = type(value) is not self.kind or (isinstance(value, datetime) and value.tzinfo is None)
+        bad_value = type(value) is not self.kind
         bad_value = bad_value or (isinstance(value, int) and not -(2**63) <= value < 2**63)
-        bad_value = bad_value or (isinstance(value, str) and ("\0" in value or not value.isprintable()))
+        bad_value = bad_value or (isinstance(value, str) and _UNSTORABLE.search(value) is not None)
         if name != self.name or bad_value or not isinstance(row_id, str) or not is_id(row_id):
             raise InvalidParameter("cursor", "The cursor belongs to another list or order.")
         return value, row_id

@@ -11,11 +11,18 @@ from pydantic import BaseModel, Field
 from sqlalchemy.exc import DBAPIError, IntegrityError
 from starlette.exceptions import HTTPException
 from starlette.responses import JSONResponse
+from starlette.routing import Match, Route
 
 from app.kit.db import is_full, is_unavailable
 
 MEDIA_TYPE = "application/problem+json"
 _SAFE = re.compile(r"[\w.\-\[\]$]{1,64}", re.ASCII)
+# Messages of Pydantic that would repeat what was sent.
+_ECHOES = {
+    "union_tag_invalid": "Input does not name a known kind",
+    "uuid_parsing": "Input should be a valid UUID",
+    "url_parsing": "Input should be a valid URL",
+}
 log = structlog.get_logger("broadsheet.problems")
 
 
@@ -228,6 +235,8 @@ def answer(problem: Problem, request_id: str) -> JSONResponse:
     if problem.errors:
         content["errors"] = problem.errors
     headers = {"Cache-Control": "no-store", **(problem.headers or {})}
+    if problem.status in {408, 413}:
+        headers["Connection"] = "close"  # the rest of the body is not waited for
     return JSONResponse(content, problem.status, headers, MEDIA_TYPE)
 
 
@@ -237,8 +246,9 @@ def from_database(error: DBAPIError) -> Problem:
         return Conflict("Something that this names was changed or taken at the same moment; read it and try again.")
     if is_full(error):
         return StorageFull()
-    log.error("database failed", error=type(error.orig).__name__, exc_info=not is_unavailable(error))
-    return Unavailable("The store cannot be reached or is busy.") if is_unavailable(error) else Problem()
+    away = is_unavailable(error)
+    log.error("database failed", error=type(error.orig).__name__, exc_info=None if away else error)
+    return Unavailable("The store cannot be reached or is busy.") if away else Problem()
 
 
 def _name(part: object) -> str:
@@ -251,11 +261,13 @@ def _from_validation(error: RequestValidationError) -> Problem:
     errors = error.errors()
     if any(entry["type"] == "json_invalid" for entry in errors):
         return InvalidJson("The body is not valid JSON (RFC 8259).")
+    if isinstance(error.body, bytes):  # FastAPI leaves a body unread that does not say it is JSON
+        return UnsupportedMediaType("Send the body as application/json.")
     details: list[Mapping[str, Any]] = []
     in_body = True
     for entry in errors[:20]:
         place, *path = entry["loc"]
-        message = str(entry["msg"]).removeprefix("Value error, ")
+        message = _ECHOES.get(entry["type"]) or str(entry["msg"]).removeprefix("Value error, ")
         detail: dict[str, Any] = {"code": entry["type"], "detail": message}
         if place == "body":
             detail["pointer"] = "".join(f"/{_name(part)}" for part in path)
@@ -281,6 +293,8 @@ def from_exception(error: Exception) -> Problem:
     if isinstance(error, DBAPIError):
         return from_database(error)
     if isinstance(error, HTTPException):
+        if isinstance(error.__cause__, Problem):  # raised while the body was read
+            return error.__cause__
         problem = _BY_STATUS.get(error.status_code, Problem)()
         problem.headers = {**(problem.headers or {}), **(error.headers or {})}
         return problem
@@ -290,7 +304,19 @@ def from_exception(error: Exception) -> Problem:
 
 async def handle(request: Request, error: Exception) -> JSONResponse:
     """FastAPI's exception handler for everything."""
-    return answer(from_exception(error), request.scope.get("request_id", ""))
+    problem = from_exception(error)
+    if isinstance(problem, MethodNotAllowed):
+        problem.headers = {"Allow": ", ".join(_methods(request))}
+    return answer(problem, request.scope.get("request_id", ""))
+
+
+def _methods(request: Request) -> list[str]:
+    """The methods that any route at this address takes: the framework names those of one route alone."""
+    found: set[str] = set()
+    for route in request.app.routes:
+        if isinstance(route, Route) and route.matches(request.scope)[0] != Match.NONE:
+            found |= route.methods or set()
+    return sorted(found | {"HEAD"} if "GET" in found else found)
 
 
 def install(app: FastAPI) -> None:

@@ -8,7 +8,8 @@ _STYLE = """
 body{font:16px/1.5 system-ui,sans-serif;margin:0 auto;max-width:60rem;padding:1rem;color:#1a1a1a;background:#fff}
 summary{cursor:pointer;padding:.35rem 0}code,b.method{font-family:ui-monospace,monospace;font-size:.9em}
 b.method{display:inline-block;min-width:4.5em}table{border-collapse:collapse;width:100%}
-td,th{border-top:1px solid #ccc;padding:.25rem .5rem;text-align:left;vertical-align:top}details>*:not(summary){margin-left:1rem}
+td,th{border-top:1px solid #ccc;padding:.25rem .5rem;text-align:left;vertical-align:top}
+details>*:not(summary){margin-left:1rem}
 @media(prefers-color-scheme:dark){body{background:#161616;color:#eee}td,th{border-color:#444}a{color:#9cf}}
 """
 
@@ -33,14 +34,15 @@ def _table(rows: list[tuple[str, str, str]]) -> str:
 
 def _operation(path: str, method: str, operation: dict[str, Any]) -> Iterator[str]:
     summary = (operation.get("description") or "").split("\n")[0]
-    yield f'<details><summary><b class="method">{method.upper()}</b> <code>{escape(path)}</code> {escape(summary)}</summary>'
+    name = f'<b class="method">{method.upper()}</b> <code>{escape(path)}</code>'
+    yield f"<details><summary>{name} {escape(summary)}</summary>"
     parameters = operation.get("parameters", [])
     yield _table([(p["name"], _type(p["schema"]) + f" ({p['in']})", p.get("description", "")) for p in parameters])
     for media, content in operation.get("requestBody", {}).get("content", {}).items():
         yield f"<p>Body: {_type(content['schema'])} as <code>{escape(media)}</code></p>"
     answers: list[tuple[str, str, str]] = []
     for status, answer in operation["responses"].items():
-        schema = next((content.get("schema", {}) for content in answer.get("content", {}).values()), {})
+        schema: dict[str, Any] = next((content.get("schema", {}) for content in answer.get("content", {}).values()), {})
         answers.append((status, _type(schema), answer.get("description", "")))
     yield _table(answers) + "</details>"
 

@@ -10,7 +10,7 @@ from pydantic import BaseModel, Field
 from sqlalchemy.exc import DBAPIError
 from starlette.responses import HTMLResponse, JSONResponse, Response
 
-from app.identity.routes import Public
+from app.identity.routes import Probe, Public
 from app.kit.db import is_unavailable
 from app.kit.http import database, reply
 from app.kit.problems import NotFound, Problem, Unavailable, documented
@@ -40,13 +40,13 @@ def _ping(connection: sa.Connection) -> None:
 
 
 @router.get("/healthz", response_model=HealthOut, responses=documented())
-async def healthz(actor: Public) -> Response:
+async def healthz(actor: Probe) -> Response:
     """Liveness: this process answers."""
     return JSONResponse({"status": "ok"}, headers={"Cache-Control": "no-store"})
 
 
 @router.get("/readyz", response_model=HealthOut, responses=documented())
-async def readyz(request: Request, actor: Public) -> Response:
+async def readyz(request: Request, actor: Probe) -> Response:
     """Readiness: the store answers, its tables are there, and the worker of this process, if any, is at work."""
     try:
         await database(request).read(_ping)
@@ -61,7 +61,7 @@ async def readyz(request: Request, actor: Public) -> Response:
 
 
 @router.get("/metrics", responses=documented(), response_class=Response)
-async def metrics(request: Request, actor: Public) -> Response:
+async def metrics(request: Request, actor: Probe) -> Response:
     """Counters and timings in the Prometheus text format."""
     return Response(generate_latest(request.app.state.metrics.registry), media_type=CONTENT_TYPE_LATEST)
 
@@ -75,7 +75,8 @@ async def openapi(request: Request, actor: Public) -> Response:
 @router.get("/docs", responses=documented(), response_class=HTMLResponse)
 async def docs(request: Request, actor: Public) -> Response:
     """The same for people: one page that loads nothing from other hosts."""
-    return HTMLResponse(page(request.app.openapi()))
+    safe = {"Content-Security-Policy": "default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'none'"}
+    return HTMLResponse(page(request.app.openapi()), headers=safe)
 
 
 def _describe(kind: type[Problem]) -> dict[str, Any]:

@@ -9,7 +9,7 @@ from app.kit.paging import PageQuery, Sort
 from app.kit.text import LongText, Name, Slug
 
 TERM_SORTS = {sort.name: sort for sort in (Sort("name", kind=str), Sort("-articles", descending=True, kind=int))}
-Position = Annotated[int, Field(ge=0, le=999_999)]
+Position = Annotated[int, Field(strict=True, ge=0, le=999_999)]
 """A place among others, smallest first."""
 NoteHtml = Annotated[LongText, Field(max_length=50_000)]
 """A short piece of HTML, reduced to what running text needs."""

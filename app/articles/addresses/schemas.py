@@ -37,9 +37,7 @@ class Site:
 class ResolveQuery(ReadQuery):
     """A path of the publication's site."""
 
-    path: str = Field(
-        min_length=1, max_length=500, pattern=r"^/[^\x00-\x1f]*$", description="Begins with `/`."
-    )
+    path: str = Field(min_length=1, max_length=500, pattern=r"^/[^\x00-\x1f]*$", description="Begins with `/`.")
 
 
 class ResolvedOut(BaseModel):

@@ -108,7 +108,9 @@ def embed(url: str, title: str | None) -> EmbedBlock:
 def code(text: str, language: str | None) -> CodeBlock:
     """Make a block of code; line breaks around it are not part of it."""
     known = language if language and _LANGUAGE.fullmatch(language) else None
-    return {"id": "", "type": "code", "text": scrub(text).strip("\n"), "marks": [], "language": known}
+    # A stroke (U+0338) at the start would melt into the tag before it when the HTML is normalised.
+    text = scrub(text).lstrip("\n\u0338").rstrip("\n")
+    return {"id": "", "type": "code", "text": text, "marks": [], "language": known}
 
 
 def table(rows: Sequence[Sequence[Inline]], *, header: bool, caption: Inline | None) -> TableBlock:

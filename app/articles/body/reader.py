@@ -180,10 +180,11 @@ class _Reader:
         if "verse" in names:
             lines = "\n".join(flat(line) for line in text.split("\n"))
             self.runs.append(Run(lines, styles))
-        elif text.strip():
-            inner = node.css_first("code")
-            classes = _CODE_CLASS.search(f"{names} {(inner and _attribute(inner, 'class')) or ''}")
-            self._add(drafts.code(text, _attribute(node, "data-language") or (classes[1] if classes else None)))
+            return
+        inner = node.css_first("code")
+        classes = _CODE_CLASS.search(f"{names} {(inner and _attribute(inner, 'class')) or ''}")
+        block = drafts.code(text, _attribute(node, "data-language") or (classes[1] if classes else None))
+        self._add(*([block] if block["text"].strip() else []))
 
     def _table(self, node: LexborNode, styles: Styles) -> None:
         others: list[Block] = []

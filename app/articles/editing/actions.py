@@ -29,7 +29,8 @@ from app.publication.tags import actions as tags
 TRIES = 5  # at a made-up slug that somebody else takes at the same moment
 
 
-def _text(body: BodyIn, previous: Sequence[Block]) -> Body:
+def convert(body: BodyIn, previous: Sequence[Block] = ()) -> Body:
+    """The text in all its forms; blocks of the previous one keep their ids. May take a second: not for the writer."""
     try:
         if body.markdown is not None:
             return from_markdown(body.markdown, previous)
@@ -38,7 +39,9 @@ def _text(body: BodyIn, previous: Sequence[Block]) -> Body:
         raise Invalid(str(error), pointer="/body", code="body_refused") from error
 
 
-def _text_changes(session: Session, actor: Actor, data: ArticlePatch, old: Revision | None) -> dict[str, Any]:
+def _text_changes(
+    session: Session, actor: Actor, data: ArticlePatch, old: Revision | None, text: Body | None
+) -> dict[str, Any]:
     """The columns of the next revision that the request sets, its references resolved."""
     given = data.model_fields_set if old else set(ArticlePatch.model_fields)
     changes: dict[str, Any] = {
@@ -55,7 +58,7 @@ def _text_changes(session: Session, actor: Actor, data: ArticlePatch, old: Revis
     if "tags" in given:
         changes["tags"] = tags.require(session, actor, data.tags)
     if "body" in given:
-        changes |= columns_of(_text(data.body, cast("list[Block]", old.blocks) if old else []))
+        changes |= columns_of(text or convert(data.body, cast("list[Block]", old.blocks) if old else []))
     if not actor.may_in(changes.get("section_id", old.section_id if old else None)):
         raise Forbidden("The key is limited to other sections.")
     return {name: value for name, value in changes.items() if old is None or getattr(old, name) != value}
@@ -109,9 +112,11 @@ def _insert(session: Session, article_id: str, data: ArticleIn, values: dict[str
     raise AssertionError("the last try returns or raises")
 
 
-def create(session: Session, actor: Actor, data: ArticleIn, article_id: str | None = None) -> str:
-    """Make a draft; returns its id."""
-    values = _text_changes(session, actor, data, None)
+def create(
+    session: Session, actor: Actor, data: ArticleIn, article_id: str | None = None, text: Body | None = None
+) -> str:
+    """Make a draft; returns its id. `text` is the body if it has been converted already."""
+    values = _text_changes(session, actor, data, None, text)
     article = _insert(session, article_id or new_id(), data, values)
     before = counted(session, article)
     article.version = 0  # reckon makes it 1
@@ -122,7 +127,7 @@ def create(session: Session, actor: Actor, data: ArticleIn, article_id: str | No
     return article.id
 
 
-def differing(session: Session, article: Article, data: ArticlePatch) -> list[str]:
+def differing(session: Session, article: Article, data: ArticlePatch, text: Body | None) -> list[str]:
     """Which of the plain fields sent differ from what is stored: what a 412 tells the editor to look at."""
     revision = newest(session, article)
     given = data.model_fields_set
@@ -130,17 +135,25 @@ def differing(session: Session, article: Article, data: ArticlePatch) -> list[st
     plain |= {name: getattr(revision, name) for name in ("title", "dek", "type", "language")}
     found = [name for name, value in plain.items() if name in given and getattr(data, name) != value]
     if "body" in given:
-        found += ["body"] if _text(data.body, cast("list[Block]", revision.blocks)).html != revision.html else []
+        text = text or convert(data.body, cast("list[Block]", revision.blocks))
+        found += ["body"] if text.html != revision.html else []
     return found
 
 
-def patch(session: Session, actor: Actor, ref: str, data: ArticlePatch, versions: frozenset[int] | None) -> str:
+def patch(
+    session: Session,
+    actor: Actor,
+    ref: str,
+    data: ArticlePatch,
+    versions: frozenset[int] | None,
+    text: Body | None = None,
+) -> str:
     """Change an article; changes of its text become a new revision. Changing nothing changes no version."""
     article = lock(session, actor, ref, None, [])
     if versions is not None and article.version not in versions:
-        lock(session, actor, ref, versions, differing(session, article, data))
+        lock(session, actor, ref, versions, differing(session, article, data, text))
     before = counted(session, article)
-    changes = _text_changes(session, actor, data, newest(session, article))
+    changes = _text_changes(session, actor, data, newest(session, article), text)
     facts = _set_facts(article, data)
     if "slug" in data.model_fields_set and data.slug != article.slug:
         move(session, article, data.slug or invent(session, newest(session, article).title))

@@ -3,20 +3,32 @@
 from typing import Annotated
 
 from fastapi import APIRouter, Request
+from starlette.concurrency import run_in_threadpool
 from starlette.responses import Response
 
 from app.articles.addresses.actions import SlugTaken
+from app.articles.body import Body
 from app.articles.editing import actions
 from app.articles.editing.schemas import ArticleIn, ArticlePatch
 from app.articles.publishing.routes import EDITED, show_edited
+from app.articles.revisions.queries import newest_blocks
 from app.articles.schemas import SingleArticleOut
 from app.identity.routes import Versions, requires, write
 from app.identity.schemas import Actor
+from app.kit.http import database
 from app.kit.ids import RefPath
 from app.kit.problems import Forbidden, Invalid, Unauthorized, documented
 
 router = APIRouter(prefix="/v1/articles", tags=["editing"])
 Writer = Annotated[Actor, requires("content:write")]
+
+
+async def _text(request: Request, ref: str | None, body: ArticlePatch) -> Body | None:
+    """Convert the text before the write begins: long texts take long, and the writer is one for all."""
+    if "body" not in body.model_fields_set:
+        return None
+    previous = await database(request).read(newest_blocks, ref) if ref else []
+    return await run_in_threadpool(actions.convert, body.body, previous)
 
 
 @router.post(
@@ -27,12 +39,14 @@ Writer = Annotated[Actor, requires("content:write")]
 )
 async def create(request: Request, body: ArticleIn, actor: Writer) -> Response:
     """Make a draft."""
-    show = show_edited(request)
+    text, show = await _text(request, None, body), show_edited(request)
     return await write(
         request,
         actor,
         actions.create,
         body,
+        None,
+        text,
         show=show,
         model=SingleArticleOut,
         status=201,
@@ -43,8 +57,8 @@ async def create(request: Request, body: ArticleIn, actor: Writer) -> Response:
 @router.patch("/{article}", response_model=SingleArticleOut, responses=EDITED)
 async def patch(request: Request, article: RefPath, body: ArticlePatch, versions: Versions, actor: Writer) -> Response:
     """Change an article (RFC 7396). What readers see of its text changes when it is published."""
-    show = show_edited(request)
-    return await write(request, actor, actions.patch, article, body, versions, show=show, model=SingleArticleOut)
+    text, show = await _text(request, article, body), show_edited(request)
+    return await write(request, actor, actions.patch, article, body, versions, text, show=show, model=SingleArticleOut)
 
 
 @router.delete("/{article}", status_code=204, responses=EDITED)

@@ -157,11 +157,7 @@ def _ids(shape: Shape) -> sa.Subquery:
 @lru_cache(512)
 def _statement(shape: Shape) -> sa.Select[Any]:
     ids = _ids(shape)
-    listed: sa.Select[Any] = card(shape.formats)
-    joined = listed.get_final_froms()[0].join(ids, ids.c.id == A.c.id)
-    listed = listed.with_only_columns(*listed.selected_columns, ids.c.key.label("key"), maintain_column_froms=False)
-    found: sa.Select[Any] = listed.select_from(joined)
-    return found.order_by(*shape.sort.order_by(ids.c.key, ids.c.id))
+    return card(shape.formats, ids).order_by(*shape.sort.order_by(ids.c.key, ids.c.id))
 
 
 def _shape(query: ListQuery, groups: tuple[Group, ...], actor: Actor) -> Shape:

@@ -16,7 +16,6 @@ from app.kit.problems import Forbidden, NotFound
 from app.kit.text import reading_minutes
 
 
-
 def columns_of(body: Body) -> dict[str, Any]:
     """What a revision stores of a text."""
     return {

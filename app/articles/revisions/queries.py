@@ -9,6 +9,7 @@ import sqlalchemy as sa
 
 from app.articles.queries import AUTHOR, MEDIA, SECTION, SERIES, TAG, A, R
 from app.articles.revisions.tables import META
+from app.kit.ids import is_id
 from app.kit.paging import PageQuery, Sort, fetch
 from app.kit.schema import Row
 
@@ -27,6 +28,13 @@ def page(connection: sa.Connection, article_id: str, published: int | None, aske
 def one(connection: sa.Connection, article_id: str, n: int) -> sa.RowMapping | None:
     """One revision with everything, or None."""
     return connection.execute(sa.select(R).where(R.c.article_id == article_id, R.c.n == n)).mappings().first()
+
+
+def newest_blocks(connection: sa.Connection, ref: str) -> list[Any]:
+    """The blocks of an article's newest revision, whose ids the next one takes over; none for a missing article."""
+    newest = (R.c.article_id == A.c.id) & (R.c.n == A.c.latest_revision)
+    query = sa.select(R.c.blocks).join(A, newest).where((A.c.id if is_id(ref) else A.c.slug) == ref)
+    return list(connection.execute(query).scalar_one_or_none() or [])
 
 
 def _by_ids(connection: sa.Connection, table: sa.Table, ids: list[str], *names: str) -> list[dict[str, Any]]:

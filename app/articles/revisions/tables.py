@@ -8,7 +8,6 @@ from sqlmodel import Field, SQLModel
 
 from app.kit.schema import ID
 
-
 META = ("title", "dek", "type", "language", "section_id", "series_id", "image_id", "authors", "tags")
 TEXT = ("html", "markdown", "text", "blocks", "excerpt", "word_count", "reading_minutes")
 

@@ -14,7 +14,7 @@ _BY_HASH = sa.select(_KEY).where(_KEY.c.hash == sa.bindparam("hash"))
 _BY_ID = sa.select(_KEY).where(_KEY.c.id == sa.bindparam("id"))
 
 
-def by_hash(connection: sa.Connection, digest: str) -> sa.RowMapping | None:
+def by_hash(connection: sa.Connection, digest: str) -> Row | None:
     """The key with this hash, revoked and expired ones too."""
     return connection.execute(_BY_HASH, {"hash": digest}).mappings().first()
 

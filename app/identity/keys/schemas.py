@@ -3,9 +3,10 @@
 from datetime import datetime
 from typing import Annotated
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field
 
 from app.identity.schemas import Scope
+from app.kit.clock import Moment
 from app.kit.ids import is_id
 from app.kit.text import Name
 
@@ -20,7 +21,7 @@ class KeyIn(BaseModel):
     sections: list[Annotated[str, Field(pattern=r"^[0-9a-f-]{36}$")]] | None = Field(
         None, min_length=1, max_length=100, description="Ids of the sections it is limited to; null: all."
     )
-    expires_at: AwareDatetime | None = Field(None, description="When it stops working, RFC 3339; null: never.")
+    expires_at: Moment | None = Field(None, description="When it stops working, RFC 3339; null: never.")
 
     def model_post_init(self, _context: object, /) -> None:
         """Refuse what has the length of an id but not its form."""

@@ -26,6 +26,8 @@ _LONE_URL = re.compile(
     r"(?P<url>https?://[^\s<>\"'\[\]]+)(?P<after>\s*</p>|[ \t]*(?=$|</div))",
     re.DOTALL | re.IGNORECASE | re.MULTILINE,
 )
+# Only its style sets the button of a file apart from the name before it.
+_FILE_BUTTON = re.compile(r"(?<=</a>)(<a\b[^<>]*\bwp-block-file__button\b)")
 _SILENT_BLOCKS = frozenset({"more", "nextpage", "spacer"})
 
 
@@ -52,7 +54,7 @@ def to_html(content: str, library: Library | None = None) -> Content:
     html = shortcodes.expand(html)
     warnings += shortcodes.warnings
     html = _with_embeds(html, warnings)
-    html = html.strip() if has_blocks else paragraphs(html)
+    html = _FILE_BUTTON.sub(r" \1", html).strip() if has_blocks else paragraphs(html)
     return Content(html, tuple(dict.fromkeys(warnings)))
 
 

@@ -12,10 +12,14 @@ from sqlmodel import Session
 P = ParamSpec("P")
 T = TypeVar("T")
 RETRIED = {"40001", "40P01"}  # serialization failure, deadlock: PostgreSQL asks for a new try
+AWAY = tuple(f"SQLITE_{name}" for name in ("BUSY", "LOCKED", "CANTOPEN", "READONLY", "IOERR", "PROTOCOL"))
 
 
 class Overloaded(DBAPIError):
-    """More writes wait than could be answered in time."""
+    """No write is taken now: more wait than could be answered in time, or the store is not open."""
+
+    def __init__(self, why: str) -> None:
+        super().__init__(None, None, RuntimeError(why))
 
 
 def is_unavailable(error: DBAPIError) -> bool:
@@ -27,7 +31,7 @@ def is_unavailable(error: DBAPIError) -> bool:
         return str(state)[:2] in {"08", "53", "57"} or state in RETRIED | {"55P03", "25006"}
     name = getattr(error.orig, "sqlite_errorname", "")
     if name:
-        return str(name).startswith(("SQLITE_BUSY", "SQLITE_LOCKED", "SQLITE_CANTOPEN", "SQLITE_READONLY"))
+        return str(name).startswith(AWAY)
     return isinstance(error, sa.exc.OperationalError)
 
 

@@ -27,6 +27,7 @@ class PostgresDatabase(Database):
             "max_overflow": 4,
             "pool_timeout": 5,
             "pool_recycle": 1800,
+            "hide_parameters": True,
             "connect_args": {"connect_timeout": 5, "options": OPTIONS, "application_name": "broadsheet"},
         }
         self._reads = sa.create_engine(_with_driver(read_url or url), isolation_level="AUTOCOMMIT", **options)

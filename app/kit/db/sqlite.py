@@ -1,6 +1,7 @@
 """SQLite: reads on the event loop over one kept connection, writes through one thread with group commit."""
 
 import asyncio
+import contextlib
 import queue
 import threading
 from collections.abc import Callable
@@ -10,6 +11,7 @@ from typing import Any, Concatenate
 
 import pysqlite3.dbapi2 as sqlite
 import sqlalchemy as sa
+from sqlalchemy.exc import IntegrityError
 from sqlmodel import Session
 
 from app.kit.db.base import Database, Overloaded, P, T, savepoint
@@ -39,7 +41,7 @@ class _Piece:
             else:
                 self.future.set_result(result)
 
-        if not self.loop.is_closed():
+        with contextlib.suppress(RuntimeError):  # the loop is closed: nobody waits there any more
             self.loop.call_soon_threadsafe(deliver)
 
 
@@ -49,15 +51,21 @@ class _TransactionLost(Exception):
 
 def _attempt(connection: sa.Connection, piece: _Piece) -> tuple[Any, BaseException | None]:
     """Run one piece in a savepoint of its own."""
+    cause: Exception | None = None
     try:
         with savepoint(connection) as session:
-            result = piece.work(session)
+            try:
+                result = piece.work(session)
+                session.flush()
+            except Exception as error:
+                cause = error  # where the savepoint is gone, leaving it fails too and would hide this
+                raise
         return result, None
     except Exception as error:
         raw: Any = connection.connection.dbapi_connection
         if not raw.in_transaction:
-            raise _TransactionLost from error
-        return None, error
+            raise _TransactionLost from cause or error
+        return None, cause or error
 
 
 def _together(connection: sa.Connection, pieces: list[_Piece]) -> None:
@@ -68,8 +76,8 @@ def _together(connection: sa.Connection, pieces: list[_Piece]) -> None:
             for piece in pieces:
                 outcomes.append(_attempt(connection, piece))
     except BaseException as error:
-        if len(pieces) > 1 and isinstance(error, _TransactionLost):
-            for piece in pieces:  # nothing was committed: the neighbours get a transaction each
+        if len(pieces) > 1 and isinstance(error, _TransactionLost | IntegrityError):
+            for piece in pieces:  # one of them spoilt it, nothing was committed: each gets a transaction of its own
                 _together(connection, [piece])
             return
         cause = error.__cause__ if isinstance(error, _TransactionLost) else error
@@ -90,7 +98,11 @@ class SqliteDatabase(Database):
         if not path or path == ":memory:":
             raise RuntimeError("a SQLite database needs a file")
         Path(path).parent.mkdir(parents=True, exist_ok=True)
-        options: dict[str, Any] = {"module": sqlite, "connect_args": {"check_same_thread": False}}
+        options: dict[str, Any] = {
+            "module": sqlite,
+            "connect_args": {"check_same_thread": False},
+            "hide_parameters": True,  # errors get into logs, what was being written does not
+        }
         self._reads = sa.create_engine(url, isolation_level="AUTOCOMMIT", **options)
         self._writes = sa.create_engine(url, **options)
         for engine in self.engines():
@@ -110,9 +122,10 @@ class SqliteDatabase(Database):
         self._writer.start()
 
     async def stop(self) -> None:
-        if self._writer:
-            self._queue.put(None)
-            await asyncio.to_thread(self._writer.join)
+        if writer := self._writer:
+            self._writer = None
+            await asyncio.to_thread(self._queue.put, None)
+            await asyncio.to_thread(writer.join)
         self._threads.shutdown()
         if self._kept:
             self._kept.close()
@@ -144,11 +157,13 @@ class SqliteDatabase(Database):
         return await asyncio.get_running_loop().run_in_executor(self._threads, run)
 
     async def write(self, action: Callable[Concatenate[Session, P], T], *args: P.args, **kwargs: P.kwargs) -> T:
+        if self._writer is None:
+            raise Overloaded("the store is not open")
         piece = _Piece(lambda session: action(session, *args, **kwargs))
         try:
             self._queue.put_nowait(piece)
         except queue.Full:
-            raise Overloaded(None, None, RuntimeError("too many writes wait")) from None
+            raise Overloaded("too many writes wait") from None
         result: T = await piece.future
         return result
 

@@ -19,8 +19,8 @@ from app.publication.notices.tables import Notice
 _NOTICE = table_of(Notice)
 
 
-def _find(session: Session, scope: str, ref: str | None) -> sa.RowMapping | None:
-    """What a notice stands with; None for the site. 422 when it is not there."""
+def _find(session: Session, actor: Actor, scope: str, ref: str | None) -> sa.RowMapping | None:
+    """What a notice stands with; None for the site. 422 when it is not there, or is a draft that is not to be known."""
     if scope == "site":
         if ref is not None:
             raise Invalid("A notice of the site has no target.", pointer="/target_id", code="not_wanted")
@@ -28,7 +28,7 @@ def _find(session: Session, scope: str, ref: str | None) -> sa.RowMapping | None
     if ref is None:
         raise Invalid(f"The id or slug of the {scope} is needed.", pointer="/target_id", code="missing")
     found = TARGETS[scope](session.connection(), ref)
-    if found is None:
+    if found is None or (scope == "article" and not actor.may_in(found["section_id"])):
         raise Invalid(f"There is no such {scope}.", pointer="/target_id", code="not_found")
     return found
 
@@ -49,7 +49,7 @@ def _words(html: str | None, text: str | None) -> tuple[str, str]:
 
 def create(session: Session, actor: Actor, data: NoticeIn) -> str:
     """Put up a notice; returns its id."""
-    target = _find(session, data.scope, data.target_id)
+    target = _find(session, actor, data.scope, data.target_id)
     _allow(actor, data.scope, target)
     html, text = _words(data.html, data.text)
     moment = now()
@@ -75,7 +75,7 @@ def _locked(session: Session, actor: Actor, notice_id: str) -> Notice:
     if row is None:
         raise NotFound
     if actor.sections is not None:
-        _allow(actor, row.scope, _find(session, row.scope, row.target_id))
+        _allow(actor, row.scope, _find(session, actor, row.scope, row.target_id))
     return row
 
 

@@ -1,5 +1,6 @@
 """Sections at rest."""
 
+import sqlalchemy as sa
 from sqlmodel import Field
 
 from app.kit.schema import ID
@@ -13,4 +14,4 @@ class Section(Term, table=True):
 
     description: str = Field("", max_length=2000)
     parent_id: str | None = Field(None, sa_type=ID, foreign_key="section.id", ondelete="RESTRICT", index=True)
-    position: int = 0
+    position: int = Field(0, sa_type=sa.BigInteger)  # as wide as the number in a cursor may be

@@ -6,6 +6,7 @@ from hypothesis import strategies as st
 from app.articles.body import Block, drafts, from_html, from_markdown, render_html, render_markdown
 from app.articles.body.inline import Run, Style, flat, joined, paragraphs, runs_of
 from app.articles.body.schemas import Inline, NestedList
+from app.kit.text import clean
 
 PIECES = [
     *"a Z 9 * _ __ \\ \\* ` `` ``` ~~ ~ $ ! ( ) { } % ^ = & \" ' “ ” — … 日本語 漢字 שלום مرحبا ﬁ İ 😀 ᄀ ᅡ".split(),
@@ -122,13 +123,16 @@ def _bare(found: list[Block]) -> list[Block]:
 
 @given(bodies)
 def test_html_round_trip(body: list[Block]) -> None:
-    assert _bare(from_html(render_html(body)).blocks) == body
+    html = render_html(body)
+    assert _bare(from_html(html).blocks) == body
+    assert clean(html) == html
 
 
 @given(bodies)
 def test_markdown_round_trip(body: list[Block]) -> None:
     markdown = render_markdown(body)
     assert _bare(from_markdown(markdown).blocks) == body, markdown
+    assert clean(markdown) == markdown
 
 
 @given(runs)

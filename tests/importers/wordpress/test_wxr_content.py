@@ -50,7 +50,6 @@ def words(html: str) -> Counter[str]:
     ("content", "html"),
     [
         ("", ""),
-        ("  \n ", ""),
         ("One\ntwo\r\n\r\nThree", "<p>One<br>two</p><p>Three</p>"),
         ("One<br />\ntwo", "<p>One<br>two</p>"),
         ("One\n \t\n\n\nTwo", "<p>One</p><p>Two</p>"),
@@ -62,7 +61,6 @@ def words(html: str) -> Counter[str]:
         ("<table>\n<tr>\n<td>a</td>\n\n</tr>\n</table>", "<table><tr><td>a</td></tr></table>"),
         ("A\n\n<hr />\n\nB", "<p>A</p><hr /><p>B</p>"),
         ('<a\nhref="https://x.example">b</a> c', '<p><a href="https://x.example">b</a> c</p>'),
-        ("<script>a\n\nb</script>", "<script>ab</script>"),
         ("2 < 3\n\n</div>end", "<p>2 < 3</p></div><p>end</p>"),
     ],
 )
@@ -187,6 +185,11 @@ def test_a_player_without_an_address_is_named() -> None:
             '<p><a href="https://x.example/?a&amp;b">Home</a></p>',
             (),
         ),
+        (
+            '<!-- wp:file --><a href="/f">Tides</a><a href="/f" class="wp-block-file__button">Get</a><!-- /wp:file -->',
+            '<a href="/f">Tides</a> <a href="/f" class="wp-block-file__button">Get</a>',
+            (),
+        ),
         ('<!-- wp:block {"ref":7} /-->', "<p>Reused</p>", ()),
         ('<!-- wp:block {"ref":8} /-->', "Loop", ("block block has no content of its own and is left out",)),
         ('<!-- wp:block {"ref":9} /-->', "", ("block block has no content of its own and is left out",)),
@@ -289,11 +292,9 @@ def test_paragraphs_only_add_marks_and_change_space(pieces: list[str]) -> None:
         "<div>" * 4_000 + "</p>" * 4_000,
         "<!-- wp:a " * 4_000,
         "<!-- wp:a" + " " * 40_000 + "x -->",
-        "[x '" * 10_000,
-        "[[" * 20_000,
         "<video " * 6_000,
     ],
-    ids=range(10),
+    ids=range(8),
 )
-def test_hostile_bodies_take_no_longer_than_their_size(hostile: str) -> None:
+def test_hostile_bodies_are_read_in_linear_time_and_do_not_grow(hostile: str) -> None:
     assert len(to_html(hostile).html) <= len(hostile) + 100

@@ -1,0 +1,107 @@
+"""`broadsheet demo`: the sample publication on this machine, with a key and three lines to try."""
+
+import json
+import os
+from importlib.resources import files
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from sqlmodel import Session, select
+
+from app.cli.common import say
+from app.kit.settings import Settings
+
+KEY_FILE = "editor.key"
+SCOPES = ["content:read", "content:write", "content:publish"]
+
+
+def demo(
+    host: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
+    port: Annotated[int, typer.Option(min=1, max=65535, help="Port to listen on.")] = 8000,
+) -> None:
+    """Fill an empty store with a small sample publication, print how to try it, and serve it."""
+    from app.cli.serve import serve
+    from app.kit import migrations
+    from app.kit.db import open_database
+
+    settings = Settings()
+    migrations.upgrade(settings.database)
+    db = open_database(settings.database)
+    with db.transaction() as session:
+        if load_sample(session):
+            say("The store was empty: loaded the sample publication.")
+        key = editor_key(session, settings.data_dir / KEY_FILE)
+    for engine in db.engines():
+        engine.dispose()
+    address = f"http://{'localhost' if host in {'127.0.0.1', '0.0.0.0', '::'} else host}:{port}"  # noqa: S104
+    typer.echo(
+        f"""
+Broadsheet is at {address}, its documentation at {address}/docs
+An editor's key, also in {settings.data_dir / KEY_FILE}:
+
+    {key}
+
+Try:
+
+    curl '{address}/v1/articles?fields=title,section.name'
+    curl '{address}/v1/articles/in-praise-of-the-slow-bridge?formats=text&include=neighbours'
+    curl '{address}/v1/articles' -H 'Authorization: Bearer {key}' --json '{{"title": "Hello, world"}}'
+"""
+    )
+    serve(host=host, port=port)
+
+
+def editor_key(session: Session, path: Path) -> str:
+    """The editor's key kept in a file that only its owner can read; a new one if there is none that works."""
+    from app.identity.keys import actions as keys
+    from app.identity.keys.tables import ApiKey
+    from app.identity.schemas import SYSTEM
+
+    kept = path.read_text().strip() if path.exists() else ""
+    row = session.exec(select(ApiKey).where(ApiKey.hash == keys.digest(kept))).first()
+    if row is not None and row.revoked_at is None:
+        return kept
+    key = keys.create(session, SYSTEM, "demo editor", SCOPES)[1]
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.unlink(missing_ok=True)
+    with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
+        file.write(f"{key}\n")
+    return key
+
+
+def load_sample(session: Session) -> bool:
+    """Enter the sample publication as a newsroom would; False if the store already holds an article."""
+    from app.articles.editing import actions as editing
+    from app.articles.editing.schemas import ArticleIn
+    from app.articles.publishing.actions import publish
+    from app.articles.tables import Article
+    from app.identity.schemas import SYSTEM
+    from app.publication.authors import actions as authors
+    from app.publication.authors.schemas import AuthorIn
+    from app.publication.notices import actions as notices
+    from app.publication.notices.schemas import NoticeIn
+    from app.publication.sections import actions as sections
+    from app.publication.sections.schemas import SectionIn
+    from app.publication.series import actions as series
+    from app.publication.series.schemas import SeriesIn
+
+    if session.exec(select(Article.id).limit(1)).first() is not None:
+        return False
+    sample: dict[str, list[dict[str, Any]]] = json.loads(
+        (files("app") / "sample" / "publication.json").read_text(encoding="utf-8")
+    )
+    for entry in sample["sections"]:
+        sections.create(session, SYSTEM, SectionIn(**entry))
+    for entry in sample["authors"]:
+        authors.create(session, SYSTEM, AuthorIn(**entry))
+    for entry in sample["series"]:
+        series.create(session, SYSTEM, SeriesIn(**entry))
+    for entry in sample["notices"]:
+        notices.create(session, SYSTEM, NoticeIn(**entry))
+    for entry in [*sample["articles"], *sample["drafts"]]:
+        body = {"markdown": entry.pop("markdown")}
+        article_id = editing.create(session, SYSTEM, ArticleIn.model_validate({**entry, "body": body}))
+        if entry["published_at"]:
+            publish(session, SYSTEM, article_id, None)
+    return True

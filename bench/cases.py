@@ -1,0 +1,146 @@
+"""What is measured: each case asks the API for something that front ends and editors ask for."""
+
+import itertools
+import random
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple
+from urllib.parse import quote
+
+import sqlalchemy as sa
+
+from app.articles.listing.schemas import SORTS
+from app.articles.tables import Article
+from app.kit.db import open_database
+from app.kit.schema import table_of
+from app.publication.sections.tables import Section
+from app.publication.tags.tables import Tag
+from bench.seed import Store, draft
+
+PAGE = 20
+DEPTH = 25  # the deep page is number articles / 25: page 80 of 2,000, page 4,000 of 100,000
+SAMPLE = 2000  # different articles that are asked for in turn
+KNOWN = 200  # different articles whose ETags the client holds
+DRAFTS = 50  # different texts that are sent in turn
+_NUMBERS = itertools.count()
+
+
+class Request(NamedTuple):
+    """One HTTP request."""
+
+    method: str
+    path: str
+    headers: tuple[tuple[str, str], ...] = ()
+    body: bytes = b""
+
+    def wire(self, path: str | None = None) -> bytes:
+        """The bytes to send, to another path if that is said."""
+        lines = [f"{self.method} {path or self.path} HTTP/1.1", "Host: localhost"]
+        lines += [f"{name}: {value}" for name, value in self.headers]
+        if self.body:
+            lines += ["Content-Type: application/json", f"Content-Length: {len(self.body)}"]
+        return "\r\n".join([*lines, "", ""]).encode() + self.body
+
+
+class Facts(NamedTuple):
+    """What the cases must know of a store."""
+
+    key: str
+    slugs: list[str]
+    cursor: str  # of the deep page
+    common: str  # the most used tag
+    rare: str  # the least used tag that still fills a page
+    section: str  # the smallest one
+
+
+@dataclass(frozen=True)
+class Case:
+    """Something to ask for; `statements` is how many a read may take, None for a write."""
+
+    name: str
+    requests: Callable[[Facts], list[Request]] = field(repr=False)
+    statements: int | None = 1
+    status: int = 200
+    connections: int = 8
+    revalidates: bool = False  # each request carries the ETag of its own answer
+    creates: bool = False  # each request makes something with a slug of its own
+
+
+def _get(path: str, **headers: str) -> Request:
+    return Request("GET", path, tuple((name.replace("_", "-"), value) for name, value in headers.items()))
+
+
+def _list(query: str) -> Callable[[Facts], list[Request]]:
+    """A page of articles; `query` may name facts in braces."""
+    return lambda facts: [_get(f"/v1/articles?limit={PAGE}{query.format_map(facts._asdict())}")]
+
+
+def _articles(facts: Facts, query: str = "", **headers: str) -> list[Request]:
+    return [_get(f"/v1/articles/{slug}{query}", **headers) for slug in facts.slugs]
+
+
+def _drafts(facts: Facts) -> list[Request]:
+    rng = random.Random(DRAFTS)
+    headers = (("Authorization", f"Bearer {facts.key}"),)
+    return [Request("POST", "/v1/articles", headers, draft(rng, "slug-to-be-made-unique")) for _ in range(DRAFTS)]
+
+
+CASES = [
+    Case("article", _articles),
+    Case("list", _list("")),
+    Case("list fields", _list("&fields=id,title,slug")),
+    Case("list deep", _list("&cursor={cursor}")),
+    Case("list common tag", _list("&tag={common}")),
+    Case("list rare tag", _list("&tag={rare}")),
+    Case("list section", _list("&section={section}")),
+    Case("list tag+section", _list("&tag={common}&section={section}")),
+    Case("article neighbours", lambda facts: _articles(facts, "?include=neighbours"), statements=2),
+    Case("article 304", lambda facts: _articles(facts)[:KNOWN], status=304, revalidates=True),
+    Case("article zstd", lambda facts: _articles(facts, accept_encoding="zstd")),
+    Case("draft create", _drafts, statements=None, status=201, connections=16, creates=True),
+]
+
+
+def look(store: Store) -> Facts:
+    """Find in a store what the cases need."""
+    article, tag, section = table_of(Article), table_of(Tag), table_of(Section)
+    newest = sa.select(article.c.listed_at, article.c.id).where(article.c.public)
+    newest = newest.order_by(article.c.listed_at.desc(), article.c.id.desc())
+    page = store.articles // DEPTH
+    used, full = tag.c.articles, tag.c.articles > PAGE
+    db = open_database(store.url)
+    with db.connect() as connection:
+
+        def first(query: sa.Select[Any]) -> str:
+            return str(connection.execute(query.limit(1)).scalar_one())
+
+        before = connection.execute(newest.offset((page - 1) * PAGE - 1).limit(1)).one()
+        slugs = sorted(connection.execute(sa.select(article.c.slug).where(article.c.public)).scalars())
+        facts = Facts(
+            key=store.key,
+            slugs=random.Random(SAMPLE).sample(slugs, min(SAMPLE, len(slugs))),
+            cursor=quote(SORTS["-published_at"].encode(before.listed_at, before.id)),
+            common=first(sa.select(tag.c.slug).order_by(used.desc(), tag.c.id)),
+            rare=first(sa.select(tag.c.slug).where(full).order_by(used, tag.c.id)),
+            section=first(sa.select(section.c.slug).order_by(section.c.articles, section.c.id)),
+        )
+    for engine in db.engines():
+        engine.dispose()
+    return facts
+
+
+def prepared(case: Case, facts: Facts, tag_of: Callable[[Request], str]) -> list[Request]:
+    """The requests of a case; `tag_of` asks for the ETag of an answer."""
+    requests = case.requests(facts)
+    if not case.revalidates:
+        return requests
+    return [request._replace(headers=(("If-None-Match", tag_of(request)),)) for request in requests]
+
+
+def endless(case: Case, requests: list[Request], path: str | None = None) -> Iterator[bytes]:
+    """The bytes of the requests in turn, for ever."""
+    wires = itertools.cycle([request.wire(path) for request in requests])
+    if not case.creates:
+        return wires
+    # The number has as many digits as what it replaces has letters, so that Content-Length stays true.
+    return (wire.replace(b"slug-to-be-made-unique", b"draft-%016d" % next(_NUMBERS)) for wire in wires)

@@ -1,0 +1,140 @@
+"""The client: a few keep-alive connections on raw sockets, cheap enough to share a machine with the server."""
+
+import asyncio
+import http.client
+import statistics
+import time
+from collections.abc import Iterator
+from typing import NamedTuple
+
+import uvloop
+
+from bench.cases import Request
+
+
+class Answer(NamedTuple):
+    """A whole answer; the body as it came, still compressed."""
+
+    status: int
+    headers: list[tuple[str, str]]
+    body: bytes
+
+
+class Slice(NamedTuple):
+    """What one short stretch of load has shown; times in seconds."""
+
+    requests: int
+    seconds: float
+    p50: float
+    p95: float
+    p99: float
+
+
+class WrongAnswer(RuntimeError):
+    """The server did not answer as it must: figures would mean nothing."""
+
+
+def ask(port: int, request: Request) -> Answer:
+    """Ask once, without hurry."""
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=30)
+    headers = dict(request.headers) | ({"Content-Type": "application/json"} if request.body else {})
+    connection.putrequest(request.method, request.path, skip_accept_encoding=True)
+    for name, value in headers.items():
+        connection.putheader(name, value)
+    if request.body:
+        connection.putheader("Content-Length", str(len(request.body)))
+    connection.endheaders(request.body or None)
+    response = connection.getresponse()
+    answer = Answer(response.status, response.getheaders(), response.read())
+    connection.close()
+    return answer
+
+
+class _Run:
+    """What the connections of one slice share."""
+
+    def __init__(self, wires: Iterator[bytes], status: int, seconds: float, connections: int) -> None:
+        self.wires, self.expected = wires, b"HTTP/1.1 %d " % status
+        self.until = time.perf_counter() + seconds
+        self.open = connections
+        self.latencies: list[float] = []
+        self.done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+
+    def fail(self, head: bytes) -> None:
+        if not self.done.done():
+            self.done.set_exception(WrongAnswer(head[:200].decode("latin-1")))
+
+    def closed(self) -> None:
+        self.open -= 1
+        if not self.open and not self.done.done():
+            self.done.set_result(None)
+
+
+class _Connection(asyncio.Protocol):
+    """Asks, waits for the whole answer, asks again."""
+
+    def __init__(self, run: _Run) -> None:
+        self.run = run
+        self.held = b""
+        self.size = 0  # of the whole answer, once its head is here
+        self.waiting = False
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        assert isinstance(transport, asyncio.Transport)
+        self.transport = transport
+        self._ask()
+
+    def _ask(self) -> None:
+        if time.perf_counter() >= self.run.until:
+            self.transport.close()
+            return
+        self.waiting = True
+        wire = next(self.run.wires)
+        self.started = time.perf_counter()
+        self.transport.write(wire)
+
+    def data_received(self, data: bytes) -> None:
+        self.held += data
+        if not self.size and not self._read_head():
+            return
+        if len(self.held) < self.size:
+            return
+        self.run.latencies.append(time.perf_counter() - self.started)
+        self.held, self.size, self.waiting = b"", 0, False
+        self._ask()
+
+    def _read_head(self) -> bool:
+        end = self.held.find(b"\r\n\r\n") + 4
+        if end < 4:
+            return False
+        head = self.held[:end].lower()
+        if not self.held.startswith(self.run.expected):
+            self.run.fail(self.held)
+            self.transport.close()
+            return False
+        at = head.find(b"\r\ncontent-length:")
+        length = int(head[at + 17 : head.index(b"\r\n", at + 2)]) if at >= 0 else 0
+        self.size = end + length
+        return True
+
+    def connection_lost(self, _error: Exception | None) -> None:
+        if self.waiting:
+            self.run.fail(b"the connection was lost")
+        self.run.closed()
+
+
+async def _drive(port: int, wires: Iterator[bytes], status: int, connections: int, seconds: float) -> Slice:
+    run = _Run(wires, status, seconds, connections)
+    started = time.perf_counter()
+    loop = asyncio.get_running_loop()
+    for _ in range(connections):
+        await loop.create_connection(lambda: _Connection(run), "127.0.0.1", port)
+    await run.done
+    found = sorted(run.latencies)
+    cuts = statistics.quantiles(found, n=100)
+    return Slice(len(found), time.perf_counter() - started, cuts[49], cuts[94], cuts[98])
+
+
+def drive(port: int, wires: Iterator[bytes], *, status: int, connections: int, seconds: float) -> Slice:
+    """Keep every connection busy for so long; WrongAnswer if any answer has another status."""
+    return uvloop.run(_drive(port, wires, status, connections, seconds))

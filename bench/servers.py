@@ -1,0 +1,126 @@
+"""The processes that are measured: the app, the raw ASGI floor, and PostgreSQL behind the app (Linux only)."""
+
+import os
+import pickle
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from app.kit import logs, server
+from app.kit.settings import Settings
+from app.main import create_app
+from bench.load import Answer
+
+OWN = {"date", "connection"}  # headers that uvicorn adds by itself
+
+
+def cpu(*pids: int) -> float:
+    """Seconds of CPU that processes have used in all their threads, from their CPU clocks (clock_getcpuclockid(3))."""
+    return sum(time.clock_gettime((~pid << 3) | 2) for pid in pids)
+
+
+def children(parent: int) -> list[int]:
+    """The processes that a process has started."""
+    found = []
+    for stat in Path("/proc").glob("[0-9]*/stat"):
+        try:
+            fields = stat.read_text().rpartition(")")[2].split()
+        except FileNotFoundError:
+            continue  # it has ended meanwhile
+        if int(fields[1]) == parent:
+            found.append(int(stat.parent.name))
+    return found
+
+
+class Process:
+    """A server process on loopback."""
+
+    def __init__(self, popen: subprocess.Popen[str], port: int) -> None:
+        self.pid, self.port = popen.pid, port
+
+
+@contextmanager
+def _process(log: Path, *arguments: str, **environment: str) -> Iterator[Process]:
+    command = [sys.executable, "-m", "bench.servers", *arguments]
+    kept = {name: value for name, value in os.environ.items() if not name.startswith("BROADSHEET_")}
+    with log.open("w") as errors:
+        popen = subprocess.Popen(command, env={**kept, **environment}, stdout=subprocess.PIPE, stderr=errors, text=True)
+    try:
+        assert popen.stdout
+        line = popen.stdout.readline()
+        if not line:
+            raise RuntimeError(f"{arguments[0]} did not start:\n{log.read_text()[-2000:]}")
+        yield Process(popen, int(line))
+    finally:
+        popen.terminate()
+        popen.wait(30)
+
+
+def app(url: str, folder: Path) -> AbstractContextManager[Process]:
+    """The app on a store, without the worker and without rate limits; it logs requests as always."""
+    folder.mkdir(exist_ok=True)
+    return _process(
+        folder / "app.log",
+        "app",
+        BROADSHEET_DATABASE_URL=url,
+        BROADSHEET_DATA_DIR=str(folder),
+        BROADSHEET_RATE_LIMITS="off",
+        BROADSHEET_LOG_FORMAT="json",
+    )
+
+
+def floor(answers: list[Answer], folder: Path) -> AbstractContextManager[Process]:
+    """A raw ASGI app that sends answer 7 at `/7`."""
+    (folder / "answers").write_bytes(pickle.dumps([tuple(answer) for answer in answers]))
+    return _process(folder / "floor.log", "floor", str(folder / "answers"))
+
+
+class Floor:
+    """The least that an ASGI app can do: take the body, send finished messages."""
+
+    def __init__(self, file: str) -> None:
+        self.answers: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {}
+        for number, (status, headers, body) in enumerate(pickle.loads(Path(file).read_bytes())):
+            raw = [(name.lower().encode(), value.encode()) for name, value in headers if name.lower() not in OWN]
+            head = {"type": "http.response.start", "status": status, "headers": raw}
+            self.answers[f"/{number}"] = (head, {"type": "http.response.body", "body": body})
+
+    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+        if scope["type"] == "lifespan":
+            await receive()
+            await send({"type": "lifespan.startup.complete"})
+            await receive()
+            await send({"type": "lifespan.shutdown.complete"})
+            return
+        if scope["method"] == "POST":
+            while (await receive()).get("more_body"):
+                pass
+        head, body = self.answers[scope["path"]]
+        await send(head)
+        await send(body)
+
+
+def _ready(make: Any, port: int) -> Any:
+    """The app, once uvicorn makes it; tells the parent where it will listen."""
+    made = make()
+    print(port, flush=True)
+    return made
+
+
+def main(kind: str, *arguments: str) -> None:
+    """Serve the app or the floor on the same settings of uvicorn, on any free port, until SIGTERM."""
+    logs.configure("json")
+    server.exit_on_signals()
+    make = partial(create_app, Settings(), with_worker=False) if kind == "app" else partial(Floor, *arguments)
+    listener = server.bind("127.0.0.1", 0)
+    config = server.configure(partial(_ready, make, listener.getsockname()[1]), trusted_proxies=[])
+    server.serve(config, listener)
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])
