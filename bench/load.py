@@ -11,6 +11,8 @@ import uvloop
 
 from bench.cases import Request
 
+PATIENCE = 30  # seconds to wait for the last answers
+
 
 class Answer(NamedTuple):
     """A whole answer; the body as it came, still compressed."""
@@ -79,8 +81,7 @@ class _Connection(asyncio.Protocol):
         self.size = 0  # of the whole answer, once its head is here
         self.waiting = False
 
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        assert isinstance(transport, asyncio.Transport)
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         self.transport = transport
         self._ask()
 
@@ -129,7 +130,8 @@ async def _drive(port: int, wires: Iterator[bytes], status: int, connections: in
     loop = asyncio.get_running_loop()
     for _ in range(connections):
         await loop.create_connection(lambda: _Connection(run), "127.0.0.1", port)
-    await run.done
+    async with asyncio.timeout(seconds + PATIENCE):
+        await run.done
     found = sorted(run.latencies)
     cuts = statistics.quantiles(found, n=100)
     return Slice(len(found), time.perf_counter() - started, cuts[49], cuts[94], cuts[98])

@@ -67,7 +67,8 @@ def status(url: str) -> Status:
         if revision == wanted:
             return Status("current", revision, wanted)
         if revision is None:
-            return Status("foreign" if sa.inspect(connection).get_table_names() else "empty", None, wanted)
+            tables = set(sa.inspect(connection).get_table_names()) - {"alembic_version"}  # stays after a downgrade
+            return Status("foreign" if tables else "empty", None, wanted)
         return Status("behind" if revision in known() else "ahead", revision, wanted)
 
 

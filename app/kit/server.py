@@ -20,6 +20,7 @@ from app.kit.problems import BadRequest, Problem, RequestTimeout, answer
 BACKLOG = 2048
 KEEP_ALIVE = 65  # seconds: longer than proxies keep idle connections, so that they close first and lose no request
 DRAIN = 20  # seconds that requests have to finish after SIGTERM
+LINGER = 0.3  # seconds that an idle connection stays open after SIGTERM: its next request may be on the way
 log = structlog.get_logger("broadsheet.server")
 
 
@@ -44,6 +45,7 @@ class Protocol(HttpToolsProtocol):
         self._in_head = False
         self._chunk = self._before = 0  # bytes: of what is being parsed, and of the head before that
         self._timer: asyncio.TimerHandle | None = None
+        self._leaving = False
         self._await_head()
 
     def connection_lost(self, exc: Exception | None) -> None:
@@ -58,7 +60,7 @@ class Protocol(HttpToolsProtocol):
             return
         if self._before > self.head_bytes:
             self._refuse(HeadTooLarge())
-        elif self.cycle is not None and not self.cycle.response_complete:
+        elif self._is_busy():
             self._stop_waiting()  # a request is under way: the app has its own deadlines
         elif self._timer is None:
             self._await_head()
@@ -75,6 +77,23 @@ class Protocol(HttpToolsProtocol):
                 self._refuse(HeadTooLarge())
                 raise ValueError("the head is too large")  # ends the parsing
         super().on_headers_complete()
+        if self._leaving:
+            self.cycle.keep_alive = False
+
+    def shutdown(self) -> None:
+        """Serve what is on its way, telling the client not to come back, then close."""
+        self._leaving = True
+        if self._is_busy():
+            super().shutdown()
+        else:
+            self.loop.call_later(LINGER, self._leave)
+
+    def _leave(self) -> None:
+        if not self._is_busy():
+            self.transport.close()
+
+    def _is_busy(self) -> bool:
+        return self.cycle is not None and not self.cycle.response_complete
 
     def send_400_response(self, msg: str) -> None:
         if not self.transport.is_closing():
@@ -105,6 +124,15 @@ class Protocol(HttpToolsProtocol):
             lines += [name + b": " + value for name, value in headers]
             self.transport.write(b"\r\n".join([*lines, b"", bytes(response.body)]))
         self.transport.close()
+
+
+class _Supervisor(Multiprocess):
+    """Uvicorn's parent of several processes, which would keep the socket open when nobody accepts any more."""
+
+    def terminate_all(self) -> None:
+        for listener in self.sockets:
+            listener.close()
+        super().terminate_all()
 
 
 class _LogHandler(logging.Handler):
@@ -183,7 +211,7 @@ def serve(config: uvicorn.Config, listener: socket.socket) -> None:
     listener.listen(config.backlog)
     log.info("listening", url=address_of(listener), processes=config.workers)
     if config.workers > 1:
-        supervisor = Multiprocess(config, [listener])
+        supervisor = _Supervisor(config, [listener])
         supervisor.run()
         failed = any(process.exitcode == STARTUP_FAILURE for process in supervisor.processes)
     else:

@@ -271,10 +271,9 @@ def test_what_is_required_cannot_be_deleted_meanwhile(make: Make, db: Database) 
         tags.require(first, SYSTEM, ["one"])
         media.require(first, picture)
         for delete, ref in (sections.delete, "one"), (tags.delete, "one"), (media.delete, picture):
-            with db.transaction() as second:
+            with pytest.raises(sa.exc.OperationalError), db.transaction() as second:
                 second.execute(sa.text("SET LOCAL lock_timeout = '10ms'"))
-                with pytest.raises(sa.exc.OperationalError):
-                    delete(second, SYSTEM, ref, None)
+                delete(second, SYSTEM, ref, None)
 
 
 @kinds

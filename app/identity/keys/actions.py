@@ -4,9 +4,7 @@ import asyncio
 import hashlib
 import secrets
 import zlib
-from collections.abc import Mapping
 from datetime import datetime, timedelta
-from typing import Any
 
 import structlog
 from sqlalchemy.exc import DBAPIError
@@ -20,6 +18,7 @@ from app.kit.clock import now
 from app.kit.db import Database
 from app.kit.ids import new_id
 from app.kit.problems import Invalid, NotFound, Unauthorized
+from app.kit.schema import Row
 
 PREFIX = "bs_"
 USED_EVERY = timedelta(minutes=1)
@@ -93,7 +92,7 @@ class KeyRing:
 
     def __init__(self, db: Database) -> None:
         self.db = db
-        self._seen: dict[str, tuple[float, Mapping[str, Any]]] = {}
+        self._seen: dict[str, tuple[float, Row]] = {}
 
     async def actor(self, token: str) -> Actor:
         """The caller with this key, or 401."""

@@ -6,7 +6,7 @@ import sqlalchemy as sa
 
 from app.identity.keys.tables import ApiKey
 from app.kit.paging import PageQuery, Sort, fetch
-from app.kit.schema import table_of
+from app.kit.schema import Row, table_of
 
 _KEY = table_of(ApiKey)
 NEWEST = Sort("-created_at", descending=True)

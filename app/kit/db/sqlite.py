@@ -49,6 +49,10 @@ class _TransactionLost(Exception):
     """SQLite has rolled back the whole transaction by itself, neighbours included."""
 
 
+def _raw(connection: sa.Connection) -> Any:
+    return connection.connection.dbapi_connection
+
+
 def _attempt(connection: sa.Connection, piece: _Piece) -> tuple[Any, BaseException | None]:
     """Run one piece in a savepoint of its own."""
     cause: Exception | None = None
@@ -62,8 +66,7 @@ def _attempt(connection: sa.Connection, piece: _Piece) -> tuple[Any, BaseExcepti
                 raise
         return result, None
     except Exception as error:
-        raw: Any = connection.connection.dbapi_connection
-        if not raw.in_transaction:
+        if not _raw(connection).in_transaction:
             raise _TransactionLost from cause or error
         return None, cause or error
 
@@ -76,6 +79,8 @@ def _together(connection: sa.Connection, pieces: list[_Piece]) -> None:
             for piece in pieces:
                 outcomes.append(_attempt(connection, piece))
     except BaseException as error:
+        if _raw(connection).in_transaction:
+            _raw(connection).rollback()  # SQLAlchemy leaves it open when COMMIT fails: no later BEGIN would work
         if len(pieces) > 1 and isinstance(error, _TransactionLost | IntegrityError):
             for piece in pieces:  # one of them spoilt it, nothing was committed: each gets a transaction of its own
                 _together(connection, [piece])
