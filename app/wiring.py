@@ -3,12 +3,16 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import timedelta
+from functools import partial
 
 import sqlalchemy as sa
 from fastapi import APIRouter
 from sqlmodel import Session
 
 from app.articles import routes as articles
+from app.articles.addresses.schemas import Site
+from app.articles.cards.actions import refresh
+from app.articles.cards.queries import has_stale
 from app.articles.editing import routes as editing
 from app.articles.listing import routes as listing
 from app.articles.previews import routes as previews
@@ -24,6 +28,7 @@ from app.identity.audit import routes as audit
 from app.identity.keys import routes as keys
 from app.identity.replays.actions import prune as prune_replays
 from app.kit.clock import now
+from app.kit.settings import Settings
 from app.operation import routes as operation
 from app.publication.authors import routes as authors
 from app.publication.media import routes as media
@@ -34,26 +39,31 @@ from app.publication.series import routes as series
 from app.publication.tags import routes as tags
 
 ROUTERS: list[APIRouter] = [
-    operation.router,
-    identity.router,
-    keys.router,
-    audit.router,
+    articles.router,  # what is asked most stands first: routes are matched in turn
+    listing.router,
     sections.router,
     tags.router,
     authors.router,
     series.router,
-    notices.router,
     media.router,
-    listing.router,
-    articles.router,
     editing.router,
     publishing.router,
     revisions.router,
     previews.router,
+    notices.router,
+    identity.router,
+    keys.router,
+    audit.router,
+    operation.router,
 ]
 
 # Every kind of event is named here, also when nobody listens yet: what is missing does not start.
 HANDLERS: dict[str, tuple[Callable[[Session, Entry], None], ...]] = {
+    "article.published": (),
+    "article.updated": (),
+    "article.corrected": (),
+    "article.unpublished": (),
+    "article.retracted": (),
     "section.changed": (),
     "section.deleted": (),
     "tag.changed": (),
@@ -76,7 +86,8 @@ def _dispatch(session: Session, entry: Entry) -> None:
         handle(session, entry)
 
 
-READERS: dict[str, Callable[[Session, Entry], None]] = {"handlers": _dispatch}
+# A reader that has nothing to do would only cost a commit for every fact.
+READERS: dict[str, Callable[[Session, Entry], None]] = {"handlers": _dispatch} if any(HANDLERS.values()) else {}
 
 
 def _forget(session: Session) -> int:
@@ -93,7 +104,11 @@ class Timer:
     is_due: Callable[[sa.Connection], bool] = lambda _: True
 
 
-TIMERS = {
-    "publishing": Timer(0.0, advance_due, is_due),
-    "forget": Timer(3600.0, _forget),
-}
+def timers(settings: Settings) -> dict[str, Timer]:
+    """What the worker of a publication does by the clock."""
+    site = Site.of(settings)
+    return {
+        "publishing": Timer(0.0, advance_due, is_due),
+        "cards": Timer(0.0, partial(refresh, site=site), partial(has_stale, site=site)),
+        "forget": Timer(3600.0, _forget),
+    }

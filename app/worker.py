@@ -27,7 +27,7 @@ class Worker:
     """Runs every reader and every timer in turn; a failing one is logged, waits and never stops the others."""
 
     def __init__(self, db: Database, settings: Settings) -> None:
-        self.db, self.settings = db, settings
+        self.db, self.timers = db, wiring.timers(settings)
         self.beat = 0.0  # monotonic time of the last full round, for /readyz
         self._task: asyncio.Task[None] | None = None
         self._due: dict[str, float] = {}
@@ -61,7 +61,7 @@ class Worker:
             busy |= await self._piece(
                 reader, 0.0, partial(has_news, reader=reader), partial(advance, reader=reader, handle=handle)
             )
-        for name, timer in wiring.TIMERS.items():
+        for name, timer in self.timers.items():
             busy |= await self._piece(name, timer.every, timer.is_due, timer.run)
         return busy
 

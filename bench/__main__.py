@@ -84,7 +84,7 @@ def _shown(console: Console, results: Iterator[Result]) -> Iterator[Result]:
 
 def main() -> int:
     """Run; 1 if a read takes more statements than it may."""
-    options, console = _options(), Console(soft_wrap=not sys.stdout.isatty())
+    options, console = _options(), Console(width=None if sys.stdout.isatty() else 140)
     results, wrong = [], []
     for dialect in DATABASES if options.database == "both" else (options.database,):
         with tempfile.TemporaryDirectory(prefix="bench-", ignore_cleanup_errors=True) as folder:

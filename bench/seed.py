@@ -10,15 +10,18 @@ from itertools import accumulate
 from typing import Any, NamedTuple
 
 import sqlalchemy as sa
-from sqlmodel import SQLModel
+from sqlmodel import Session, SQLModel
 
 import app.wiring  # noqa: F401  brings every table into the metadata
+from app.articles.addresses.schemas import Site
+from app.articles.cards.actions import refresh
 from app.articles.revisions.tables import META, TEXT, Revision
 from app.articles.tables import Article, ArticleAuthor, ArticleTag
 from app.identity.keys import actions as keys
 from app.identity.schemas import SYSTEM
 from app.kit.db import Database, open_database
 from app.kit.schema import table_of
+from app.kit.settings import Settings
 from app.kit.text import reading_minutes
 from app.publication.authors.tables import Author
 from app.publication.media.tables import Media
@@ -185,7 +188,13 @@ class _Writer:
         row |= {"state": "published" if public else "draft", "public": public, "version": 1, "revision": 1}
         row |= {"latest_revision": 1, "published_revision": 1 if public else None, "created_at": moment}
         row |= {"published_at": moment if public else None, "updated_at": moment, "listed_at": moment}
-        row |= {"featured": self.rng.random() < 0.01, "corrections": [], "retraction": None}
+        row |= {
+            "featured": self.rng.random() < 0.01,
+            "corrections": [],
+            "retraction": None,
+            "card": None,
+            "card_stamp": 0,
+        }
         nothing = ("scheduled_at", "due_at", "usage_terms", "copyright_holder", "embargoed_until", "expires_at")
         return {**row, **dict.fromkeys(nothing)}, revision
 
@@ -229,8 +238,17 @@ def _in_bulk(connection: sa.Connection) -> None:
         raw.execute("PRAGMA foreign_keys=OFF")
         raw.execute("PRAGMA synchronous=OFF")
         return
-    for setting in ("session_replication_role=replica", "synchronous_commit=off", "statement_timeout=0"):
-        connection.exec_driver_sql(f"SET LOCAL {setting}")
+    with connection.begin():
+        for setting in ("session_replication_role=replica", "synchronous_commit=off", "statement_timeout=0"):
+            connection.exec_driver_sql(f"SET {setting}")
+
+
+def _cards(connection: sa.Connection) -> None:
+    """Make the articles' cards as the worker does."""
+    site, made = Site.of(Settings(_env_file=None)), 1
+    while made:
+        with connection.begin(), Session(connection) as session:
+            made = refresh(session, site)
 
 
 def _settle(db: Database) -> None:
@@ -251,13 +269,11 @@ def seed(url: str, articles: int) -> Store:
     writes = db.engines()[1]
     SQLModel.metadata.create_all(writes)
     with writes.connect() as connection:
-        if db.dialect == "sqlite":
-            _in_bulk(connection)  # outside a transaction: inside, foreign_keys does nothing
+        _in_bulk(connection)
         with connection.begin():
-            if db.dialect != "sqlite":
-                _in_bulk(connection)
             _articles(connection, articles)
             _count(connection)
+        _cards(connection)
     writes.dispose()  # the fast connection must not be used again
     with db.transaction() as session:
         key = keys.create(session, SYSTEM, "bench", ["content:read", "content:write"])[1]

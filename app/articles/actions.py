@@ -126,6 +126,7 @@ def reckon(session: Session, article: Article, before: Counted, fields: list[str
     """
     moment = now()
     article.version += 1
+    article.card_stamp = 0
     article.public = _is_public(article, moment)
     article.listed_at = article.published_at or article.created_at
     article.due_at = _due_at(article, moment)

@@ -1,4 +1,4 @@
-"""Reading articles: each answer is one statement, whatever it holds."""
+"""Reading whole articles from the tables, one statement each; who may see them; what they look like."""
 
 from collections.abc import Iterable
 from functools import lru_cache
@@ -13,6 +13,7 @@ from app.articles.schemas import FORMATS
 from app.articles.tables import Article, ArticleAuthor, ArticleTag
 from app.identity.schemas import Actor
 from app.kit.ids import is_id
+from app.kit.problems import InvalidParameter
 from app.kit.schema import Row, json_rows, table_of
 from app.publication.authors.tables import Author
 from app.publication.media.schemas import public as picture
@@ -28,10 +29,13 @@ TAGGED = table_of(ArticleTag)
 R = table_of(Revision)
 AUTHOR, TAG, SECTION, SERIES = table_of(Author), table_of(Tag), table_of(Section), table_of(Series)
 MEDIA, NOTICE = table_of(Media), table_of(Notice)
-REACTIONS = ("agree", "disagree", "insightful")
-_DISCUSSION = {"state": "closed", "prompt": None, "comments": 0, "inline": 0, "closes_at": None}
-_OWN = [column for column in A.c if column.key not in {"section_id", "series_id", "image_id", "due_at"}]
-_SECTION = [column.label(f"section_{column.key}") for column in (SECTION.c.id, SECTION.c.slug, SECTION.c.name)]
+COUNTS: dict[str, Any] = {
+    "discussion": {"state": "closed", "prompt": None, "comments": 0, "inline": 0, "closes_at": None},
+    "reactions": {"agree": 0, "disagree": 0, "insightful": 0},
+}
+EDITING = ("version", "latest_revision", "scheduled_at", "created_at")
+_OWN = [column for column in A.c if column.key not in {"series_id", "image_id", "due_at", "card", "card_stamp"}]
+_SECTION = [column.label(f"section_{column.key}") for column in (SECTION.c.slug, SECTION.c.name)]
 _SERIES = [column.label(f"series_{column.key}") for column in (SERIES.c.id, SERIES.c.slug, SERIES.c.name)]
 _IMAGE = [column.label(f"image_{column.key}") for column in MEDIA.c]
 
@@ -80,18 +84,16 @@ def _notices() -> ColumnElement[Any]:
     )
 
 
-def card(formats: tuple[str, ...] = (), page: sa.Subquery | None = None) -> sa.Select[Any]:
-    """SELECT of everything that an article shows: rows for `present`; only of the ids of a page if one is given."""
+@lru_cache(64)
+def whole(formats: tuple[str, ...] = ()) -> sa.Select[Any]:
+    """SELECT of everything that an article shows, without WHERE: rows for `present`."""
     columns = [*_OWN, *_SECTION, *_SERIES, *_IMAGE]
     columns += [_authors().label("authors"), _tags().label("tags"), _notices().label("notices")]
-    source = A if page is None else page.join(A, A.c.id == page.c.id)
-    tables = source.outerjoin(SECTION, SECTION.c.id == A.c.section_id).outerjoin(SERIES, SERIES.c.id == A.c.series_id)
+    tables = A.outerjoin(SECTION, SECTION.c.id == A.c.section_id).outerjoin(SERIES, SERIES.c.id == A.c.series_id)
     tables = tables.outerjoin(MEDIA, MEDIA.c.id == A.c.image_id)
     if formats:
         tables = tables.join(R, (R.c.article_id == A.c.id) & (R.c.n == A.c.revision))
         columns += [R.c[name].label(f"body_{name}") for name in formats]
-    if page is not None:
-        columns.append(page.c.key.label("key"))
     return sa.select(*columns).select_from(tables)
 
 
@@ -102,7 +104,7 @@ def _term(row: Row, prefix: str) -> dict[str, Any] | None:
 
 
 def present(row: Row, site: Site, formats: Iterable[str] = (), *, editing: bool = False) -> dict[str, Any]:
-    """A row of `card` in the shape of `ArticleOut`; `editing` adds what only editors see."""
+    """A row of `whole` in the shape of `ArticleOut`; `editing` adds what only editors see."""
     out = dict(row)
     section = _term(row, "section")
     out["section"], out["series"] = section, _term(row, "series")
@@ -110,23 +112,23 @@ def present(row: Row, site: Site, formats: Iterable[str] = (), *, editing: bool 
     for name in ("authors", "tags", "notices"):
         out[name] = row[name] or []
     out["url"] = site.url + site.path_of(section["slug"] if section else None, row["slug"], row["published_at"])
-    out["discussion"], out["reactions"] = _DISCUSSION, dict.fromkeys(REACTIONS, 0)
+    out |= COUNTS
     out["rights"] = {name: row[name] for name in ("usage_terms", "copyright_holder", "embargoed_until", "expires_at")}
     if formats:
         out["body"] = {name: row[f"body_{name}"] for name in formats}
     if editing:
-        out["editing"] = {name: row[name] for name in ("version", "latest_revision", "scheduled_at", "created_at")}
+        out["editing"] = {name: row[name] for name in EDITING}
     return out
 
 
 @lru_cache(128)
 def _single(formats: tuple[str, ...], by_id: bool) -> sa.Select[Any]:
     column = A.c.id if by_id else A.c.slug
-    return card(formats).where(column == sa.bindparam("ref", type_=column.type))
+    return whole(formats).where(column == sa.bindparam("ref", type_=column.type))
 
 
 def by_ref(connection: sa.Connection, ref: str, formats: tuple[str, ...] = ()) -> sa.RowMapping | None:
-    """The row of one article by id or slug, whoever may see it; ask `is_visible` before showing it."""
+    """The whole row of one article by id or slug, whoever may see it; ask `is_visible` before showing it."""
     return connection.execute(_single(formats, is_id(ref)), {"ref": ref}).mappings().first()
 
 
@@ -136,37 +138,10 @@ def is_visible(row: Row, actor: Actor) -> bool:
 
 
 def chosen_formats(formats: str | None, default: tuple[str, ...]) -> tuple[str, ...]:
-    """The formats asked for, in one order; ValueError for an unknown one."""
+    """The formats asked for, in one order; 400 for an unknown one."""
     if formats is None:
         return default
     asked = {name.strip() for name in formats.split(",")}
     if not asked <= set(FORMATS):
-        raise ValueError("formats: any of html, text, markdown, blocks.")
+        raise InvalidParameter("formats", "formats: any of html, text, markdown, blocks.")
     return tuple(name for name in FORMATS if name in asked)
-
-
-@lru_cache(64)
-def _beside(formats: tuple[str, ...], within: str) -> sa.Select[Any]:
-    """Both neighbours of an article at (key, id): two steps in one index, then their cards."""
-    here = sa.tuple_(A.c.listed_at, A.c.id)
-    there = sa.tuple_(sa.bindparam("key", type_=A.c.listed_at.type), sa.bindparam("id", type_=A.c.id.type))
-    column = {"section": A.c.section_id, "series": A.c.series_id}.get(within)
-    among = A.c.public if column is None else A.c.public & (column == sa.bindparam("among", type_=column.type))
-    before = sa.select(A.c.id).where(among, here < there).order_by(A.c.listed_at.desc(), A.c.id.desc()).limit(1)
-    after = sa.select(A.c.id).where(among, here > there).order_by(A.c.listed_at, A.c.id).limit(1)
-    return card(formats).where(A.c.id.in_([before.scalar_subquery(), after.scalar_subquery()]))
-
-
-def neighbours(
-    connection: sa.Connection, row: Row, site: Site, within: str = "site", formats: tuple[str, ...] = ()
-) -> dict[str, Any]:
-    """The public articles just before and after this one, as `NeighboursOut` has them."""
-    found: dict[str, Any] = {"previous": None, "next": None}
-    among = {"section": row["section_id"], "series": row["series_id"]}.get(within)
-    if within != "site" and among is None:
-        return found
-    values = {"key": row["listed_at"], "id": row["id"]} | ({"among": among} if within != "site" else {})
-    for other in connection.execute(_beside(formats, within), values).mappings():
-        is_before = (other["listed_at"], other["id"]) < (row["listed_at"], row["id"])
-        found["previous" if is_before else "next"] = present(other, site, formats)
-    return found

@@ -9,13 +9,14 @@ from starlette.responses import RedirectResponse, Response
 from app.articles import queries
 from app.articles.addresses.queries import leads_to, resolve
 from app.articles.addresses.schemas import ResolvedOut, ResolveQuery, Site
+from app.articles.cards import queries as cards
 from app.articles.previews.queries import is_valid
 from app.articles.revisions.queries import laid_over
 from app.articles.schemas import ArticleQuery, NeighboursOut, NeighboursQuery, SingleArticleOut
 from app.identity.routes import Public
 from app.identity.schemas import ANONYMOUS, Actor
 from app.kit.fields import chosen
-from app.kit.http import database, dump, reply, settings
+from app.kit.http import database, dump, limit_json, reply, settings
 from app.kit.ids import RefPath
 from app.kit.problems import Forbidden, Gone, InvalidParameter, NotFound, Problem, Unauthorized, documented
 from app.kit.schema import Row
@@ -42,9 +43,9 @@ def gone(row: Row) -> Problem:
     return kind("The publication has withdrawn this article.", reason=row["retraction"]["reason"])
 
 
-def visible(connection: sa.Connection, ref: str, actor: Actor, formats: tuple[str, ...] = ()) -> sa.RowMapping:
-    """The row of an article that the caller may see; 410 for a retracted one, 404 for all others."""
-    row = queries.by_ref(connection, ref, formats)
+def visible(connection: sa.Connection, ref: str, actor: Actor, site: Site, formats: tuple[str, ...] = ()) -> Row:
+    """The lean row of an article that the caller may see; 410 for a retracted one, 404 for all others."""
+    row = cards.by_ref(connection, ref, site, formats)
     if row is not None and queries.is_visible(row, actor):
         return row
     if row is not None and row["state"] == "retracted":
@@ -52,29 +53,25 @@ def visible(connection: sa.Connection, ref: str, actor: Actor, formats: tuple[st
     raise NotFound
 
 
-def _revision(connection: sa.Connection, ref: str, actor: Actor, query: ArticleQuery, formats: tuple[str, ...]) -> Row:
+def _revision(
+    connection: sa.Connection, ref: str, actor: Actor, site: Site, query: ArticleQuery, formats: tuple[str, ...]
+) -> tuple[Row, bytes]:
     """The article as one of its revisions has it, for editors and for holders of a preview link."""
-    if query.preview is not None:
-        row = queries.by_ref(connection, ref, formats)
-        if row is None or not is_valid(connection, row["id"], query.preview):
-            raise NotFound
-        wanted = "latest"
-    else:
-        if not queries.sees_drafts(actor):
-            raise (Unauthorized if actor is ANONYMOUS else Forbidden)("revision needs the scope content:read.")
-        row, wanted = visible(connection, ref, actor, formats), query.revision or "latest"
-    found = laid_over(connection, row, row["latest_revision"] if wanted == "latest" else int(wanted), formats)
-    if found is None or not (query.preview is not None or actor.may_in(found["section_id"])):
+    row = queries.by_ref(connection, ref, formats)
+    held = row is not None and query.preview is not None and is_valid(connection, row["id"], query.preview)
+    if row is None or not (held or (query.preview is None and queries.is_visible(row, actor))):
         raise NotFound
-    return found
+    wanted = query.revision or "latest"
+    found = laid_over(connection, row, row["latest_revision"] if held or wanted == "latest" else int(wanted), formats)
+    if found is None or not (held or actor.may_in(found["section_id"])):
+        raise NotFound
+    editing = queries.sees_drafts(actor) and actor.may_in(row["section_id"])
+    return found, dump(SingleArticleOut, queries.present(found, site, formats, editing=editing))
 
 
 def _formats(asked: str | None, fields: dict[str, Any] | None) -> tuple[str, ...]:
     default = ("html",) if fields is None or "body" in fields else ()
-    try:
-        return queries.chosen_formats(asked, default)
-    except ValueError as error:
-        raise InvalidParameter("formats", str(error)) from None
+    return queries.chosen_formats(asked, default)
 
 
 async def _moved(request: Request, ref: str, actor: Actor, tail: str = "") -> Response:
@@ -100,31 +97,38 @@ async def show(request: Request, article: RefPath, query: Annotated[ArticleQuery
     formats = _formats(query.formats, fields)
     if query.include not in (None, "neighbours"):
         raise InvalidParameter("include", "include: neighbours.")
-    site = Site.of(settings(request))
     special = query.preview is not None or query.revision is not None
+    if query.preview is None and special and not queries.sees_drafts(actor):
+        raise (Unauthorized if actor is ANONYMOUS else Forbidden)("revision needs the scope content:read.")
+    site, drafts = Site.of(settings(request)), queries.sees_drafts(actor)
 
-    def find(connection: sa.Connection) -> dict[str, Any]:
+    def find(connection: sa.Connection) -> tuple[Row, bytes]:
         if special:
-            row = _revision(connection, article, actor, query, formats)
+            row, out = _revision(connection, article, actor, site, query, formats)
         else:
-            row = visible(connection, article, actor, formats)
-        editing = queries.sees_drafts(actor) and actor.may_in(row["section_id"])
-        out = queries.present(row, site, formats, editing=editing)
+            row = visible(connection, article, actor, site, formats)
+            edits = drafts and actor.may_in(row["section_id"])
+            (out,) = cards.finished(connection, [row], site, formats, lambda _: edits)
         if query.include:
-            out["neighbours"] = queries.neighbours(connection, row, site)
-        return out
+            beside = b'{"neighbours":' + cards.neighbours(connection, row, site) + b"}"
+            out = cards.joined([out, beside])
+        return row, out
 
     try:
-        out = await database(request).read(find)
+        row, body = await database(request).read(find)
     except NotFound:
         return await _moved(request, article, actor)
     if fields is not None:
         extra = {"body": bool(query.formats), "neighbours": bool(query.include)}
-        fields = {**fields, **{name: True for name, asked in extra.items() if asked}}
-    body = dump(SingleArticleOut, out, fields)
-    private = special or actor is not ANONYMOUS
-    groups = (f"article:{out['id']}", "publication", *(("articles",) if query.include else ()))
-    return reply(request, body, groups=groups, version=out["version"], modified=out["updated_at"], private=private)
+        body = limit_json(body, {**fields, **{name: True for name, asked in extra.items() if asked}})
+    return reply(
+        request,
+        body,
+        groups=(f"article:{row['id']}", "publication", *(("articles",) if query.include else ())),
+        version=row["version"],
+        modified=row["updated_at"],
+        private=special or actor is not ANONYMOUS,
+    )
 
 
 @router.get(
@@ -137,17 +141,18 @@ async def neighbours(
 ) -> Response:
     """The articles published just before and just after this one, within the site, its section or its series."""
     site, fields = Site.of(settings(request)), chosen(NeighboursOut, query.fields)
-    formats = _formats(query.formats, {}) if query.formats else ()
+    formats = queries.chosen_formats(query.formats, ())
 
-    def find(connection: sa.Connection) -> dict[str, Any]:
-        return queries.neighbours(connection, visible(connection, article, actor), site, query.within, formats)
+    def find(connection: sa.Connection) -> bytes:
+        row = visible(connection, article, actor, site)
+        return cards.neighbours(connection, row, site, query.within, formats)
 
     try:
-        out = await database(request).read(find)
+        body = await database(request).read(find)
     except NotFound:
         return await _moved(request, article, actor, "/neighbours")
-    body = dump(NeighboursOut, out, fields)
-    return reply(request, body, groups=("articles", "publication"), private=actor is not ANONYMOUS)
+    groups = ("articles", "publication")
+    return reply(request, limit_json(body, fields), groups=groups, private=actor is not ANONYMOUS)
 
 
 @router.get("/resolve", response_model=ResolvedOut, responses=documented(NotFound))

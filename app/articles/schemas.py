@@ -75,8 +75,8 @@ class BodyOut(BaseModel):
     blocks: list[Block] | None = Field(None, description="Typed blocks; ids stay while neighbours change.")
 
 
-class ArticleOut(BaseModel):
-    """An article."""
+class CardOut(BaseModel):
+    """An article without its counts and its text: what is kept ready beside its row."""
 
     id: str
     slug: str
@@ -100,9 +100,14 @@ class ArticleOut(BaseModel):
     reading_minutes: int = Field(description="At 238 words a minute.")
     notices: list[NoticeOut]
     corrections: list[CorrectionOut]
-    discussion: DiscussionOut
-    reactions: dict[str, int]
     rights: RightsOut
+
+
+class ArticleOut(CardOut):
+    """An article."""
+
+    discussion: DiscussionOut
+    reactions: dict[str, int] = Field(description="How many readers chose each.")
 
 
 class EditorsOut(BaseModel):
@@ -118,8 +123,8 @@ class SingleArticleOut(ArticleOut):
     """An article with its text."""
 
     body: BodyOut | None = None
-    neighbours: "NeighboursOut | None" = None
     editing: EditorsOut | None = None
+    neighbours: "NeighboursOut | None" = None
 
 
 class ListedArticleOut(ArticleOut):

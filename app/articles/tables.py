@@ -22,6 +22,7 @@ class Article(SQLModel, table=True):
         sa.Index("ix_article_language", "language", "public", "listed_at", "id"),
         sa.Index("ix_article_featured", "featured", "public", "listed_at", "id"),
         sa.Index("ix_article_due", "due_at"),
+        sa.Index("ix_article_card", "card_stamp"),
     )
 
     id: str = Field(primary_key=True, sa_type=ID)
@@ -57,6 +58,9 @@ class Article(SQLModel, table=True):
     expires_at: datetime | None = None
     corrections: list[dict[str, Any]] = Field(default_factory=list, sa_type=sa.JSON)
     retraction: dict[str, Any] | None = Field(None, sa_type=sa.JSON(none_as_null=True))
+
+    card: str | None = None  # finished JSON, good while card_stamp is the publication's; see articles.cards
+    card_stamp: int = 0
 
 
 class ArticleAuthor(SQLModel, table=True):

@@ -145,7 +145,9 @@ def _copy_sqlite(file: Path, target: Path) -> None:
 def _dump_postgresql(url: str, target: Path) -> None:
     """Run pg_dump; the password goes through the environment, where other users cannot read it."""
     parsed = sa.make_url(url)
-    place = parsed.set(drivername="postgresql", password=None).render_as_string()
+    place = sa.URL.create(
+        "postgresql", parsed.username, None, parsed.host, parsed.port, parsed.database, parsed.query
+    ).render_as_string()
     arguments = ["--format=custom", "--no-owner", f"--dbname={place}"]
     program = shutil.which("pg_dump")
     if program is None:

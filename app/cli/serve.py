@@ -26,17 +26,17 @@ def serve(
 
     server.exit_on_signals()
     settings = Settings()
-    listener = server.bind(host, port)
-    migrations.ensure(settings.database)
     make_app = partial(create_app, settings, with_worker=not no_worker)
-    try:
-        app = make_app()
-    except ValueError as error:
-        raise Failure(f"These settings cannot be used: {error}") from error
-    config = server.configure(
-        make_app if workers > 1 else lambda: app, workers=workers, trusted_proxies=settings.trusted_proxies
-    )
-    server.serve(config, listener)
+    with server.bind(host, port) as listener:
+        migrations.ensure(settings.database)
+        try:
+            app = make_app()
+        except ValueError as error:
+            raise Failure(f"These settings cannot be used: {error}") from error
+        config = server.configure(
+            make_app if workers > 1 else lambda: app, workers=workers, trusted_proxies=settings.trusted_proxies
+        )
+        server.serve(config, listener)
 
 
 def worker() -> None:

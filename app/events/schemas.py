@@ -18,7 +18,7 @@ class Position(NamedTuple):
     def parse(cls, text: str) -> "Position":
         """Read the text form; ValueError for anything else."""
         xid, dot, seq = text.partition(".")
-        if not (dot and xid.isascii() and seq.isascii() and xid.isdigit() and seq.isdigit()) or len(text) > 38:
+        if not (dot and xid.isascii() and seq.isascii() and xid.isdigit() and seq.isdigit()) or len(text) > 39:
             raise ValueError("not a position of this log")
         found = cls(int(xid), int(seq))
         if max(found) >= 2**63:

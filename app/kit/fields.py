@@ -47,3 +47,12 @@ def chosen(model: type[BaseModel], fields: str | None) -> dict[str, Any] | None:
         harmless = all(part.isidentifier() and part.isascii() for part in path) and len(field) <= 64
         _add(tree, model, path, field.strip() if harmless else "(not shown)")
     return tree
+
+
+def limited(value: Any, tree: Any) -> Any:
+    """The chosen fields of plain data: what `chosen` gives, for JSON that is not made from a model."""
+    if tree is True or value is None:
+        return value
+    if isinstance(value, list):
+        return [limited(item, tree["__all__"]) for item in value]
+    return {name: limited(item, tree[name]) for name, item in value.items() if name in tree}

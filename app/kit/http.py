@@ -9,6 +9,7 @@ from typing import Any, cast
 from urllib.parse import quote
 
 import brotli
+import pydantic_core
 import zstandard
 from fastapi import Request
 from pydantic import BaseModel, Field
@@ -16,6 +17,7 @@ from starlette.responses import Response
 
 from app.kit import etag
 from app.kit.db import Database
+from app.kit.fields import limited
 from app.kit.settings import Settings
 
 COMPRESS_FROM = 800  # bytes: below this the headers cost more than the saving
@@ -112,14 +114,30 @@ def reply(
     return Response(body, 200, headers, media_type)
 
 
+def _next(request: Request, cursor: str | None) -> dict[str, str] | None:
+    # Relative to the address that was asked: `Host` is the client's word and must not get into a kept answer.
+    if cursor is None:
+        return None
+    return {"next": f"{quote(request.url.path)}?{request.url.include_query_params(cursor=cursor).query}"}
+
+
 def reply_list(request: Request, model: type[BaseModel], page: Mapping[str, Any], fields: Any, **more: Any) -> Response:
     """A page of a list, with its `next` link; `fields` limits each row, see `kit.fields`."""
     include = {"data": {"__all__": fields}, "page": True} if fields else None
-    cursor = page["page"]["next"]
-    # Relative to the address that was asked: `Host` is the client's word and must not get into a kept answer.
-    query = request.url.include_query_params(cursor=cursor).query
-    links = {"next": f"{quote(request.url.path)}?{query}"} if cursor else None
-    return reply(request, dump(model, page, include), links=links, **more)
+    return reply(request, dump(model, page, include), links=_next(request, page["page"]["next"]), **more)
+
+
+def reply_page(request: Request, items: Iterable[bytes], page: Mapping[str, Any], fields: Any, **more: Any) -> Response:
+    """The same for rows that are JSON already."""
+    if fields:
+        items = [limit_json(item, fields) for item in items]
+    body = b'{"data":[' + b",".join(items) + b'],"page":' + pydantic_core.to_json(page) + b"}"
+    return reply(request, body, links=_next(request, page["next"]), **more)
+
+
+def limit_json(item: bytes, fields: Any) -> bytes:
+    """The chosen fields of an object that is JSON already."""
+    return pydantic_core.to_json(limited(pydantic_core.from_json(item), fields)) if fields else item
 
 
 def dump(model: type[BaseModel], value: Any, include: Any = None) -> bytes:

@@ -15,7 +15,7 @@ _PRIVATE = re.compile(
     r"|\b[a-z]{2}_[0-9a-f]{16,}"  # a key of this server
     r"|(?i:\bbearer\s+\S+)"
     r"|\b\d{1,3}(?:\.\d{1,3}){3}\b"  # IPv4
-    r"|(?<![\w:])[0-9a-fA-F]{1,4}:[0-9a-fA-F]{0,4}:[0-9a-fA-F:]*"  # IPv6
+    r"|(?<![\w:])[0-9a-fA-F:]*::[0-9a-fA-F:]*|\b(?:[0-9a-fA-F]{1,4}:){7}[0-9a-fA-F]{1,4}"  # IPv6
 )
 _describe = ExceptionDictTransformer(show_locals=False)  # local variables hold tokens, addresses and texts
 
@@ -54,6 +54,6 @@ def configure(log_format: str) -> None:
             *last,
         ],
         wrapper_class=structlog.make_filtering_bound_logger(logging.INFO),
-        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
+        logger_factory=lambda *_: structlog.PrintLogger(sys.stderr),
         cache_logger_on_first_use=False,
     )

@@ -41,7 +41,7 @@ class PageQuery(ReadQuery):
     """Parameters that every list takes."""
 
     limit: int = Field(20, ge=1, le=100, description="The most that a page holds, 1 to 100.")
-    cursor: str | None = Field(None, max_length=1000, description="`page.next` of the page before.")
+    cursor: str | None = Field(None, min_length=1, max_length=1000, description="`page.next` of the page before.")
     count: Literal["none", "exact"] = Field("none", description="`exact` fills `page.total`, at the cost of counting.")
 
 
@@ -79,9 +79,8 @@ class Sort:
     def after(self, *columns: ColumnElement[Any]) -> ColumnElement[bool]:
         """The rows after the bound parameters `after_key` and `after_id`: one range of the index, at any depth."""
         here = sa.tuple_(*columns)
-        there = sa.tuple_(
-            sa.bindparam("after_key", type_=columns[0].type), sa.bindparam("after_id", type_=columns[1].type)
-        )
+        kind = sa.BigInteger() if self.kind is int else columns[0].type  # a number of another's making may be large
+        there = sa.tuple_(sa.bindparam("after_key", type_=kind), sa.bindparam("after_id", type_=columns[1].type))
         return here < there if self.descending else here > there
 
 

@@ -20,7 +20,7 @@ from app.kit.problems import BadRequest, Problem, RequestTimeout, answer
 BACKLOG = 2048
 KEEP_ALIVE = 65  # seconds: longer than proxies keep idle connections, so that they close first and lose no request
 DRAIN = 20  # seconds that requests have to finish after SIGTERM
-LINGER = 0.3  # seconds that an idle connection stays open after SIGTERM: its next request may be on the way
+LINGER = 0.3  # seconds that a connection is kept for what is on its way already, when it is about to be closed
 log = structlog.get_logger("broadsheet.server")
 
 
@@ -45,7 +45,7 @@ class Protocol(HttpToolsProtocol):
         self._in_head = False
         self._chunk = self._before = 0  # bytes: of what is being parsed, and of the head before that
         self._timer: asyncio.TimerHandle | None = None
-        self._leaving = False
+        self._leaving = self._refused = False
         self._await_head()
 
     def connection_lost(self, exc: Exception | None) -> None:
@@ -53,10 +53,12 @@ class Protocol(HttpToolsProtocol):
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
+        if self._refused:
+            return
         continued, self._chunk = self._in_head, len(data)
         super().data_received(data)
         self._before = self._before + len(data) if continued and self._in_head else 0
-        if self.transport.is_closing():
+        if self._refused or self.transport.is_closing():
             return
         if self._before > self.head_bytes:
             self._refuse(HeadTooLarge())
@@ -96,7 +98,7 @@ class Protocol(HttpToolsProtocol):
         return self.cycle is not None and not self.cycle.response_complete
 
     def send_400_response(self, msg: str) -> None:
-        if not self.transport.is_closing():
+        if not self._refused:
             self._refuse(BadRequest(msg))
 
     def _await_head(self) -> None:
@@ -115,15 +117,22 @@ class Protocol(HttpToolsProtocol):
             self.transport.close()
 
     def _refuse(self, problem: Problem) -> None:
-        """Close, after an answer if none is on its way already."""
-        begun = self.cycle is not None and self.cycle.response_started and not self.cycle.response_complete
-        if not self.pipeline and not begun:
-            response = answer(problem, new_id())
-            headers = [*self.server_state.default_headers, *response.raw_headers, (b"connection", b"close")]
-            lines = [f"HTTP/1.1 {problem.status} {HTTPStatus(problem.status).phrase}".encode()]
-            lines += [name + b": " + value for name, value in headers]
-            self.transport.write(b"\r\n".join([*lines, b"", bytes(response.body)]))
-        self.transport.close()
+        """End the connection, with an answer unless one is on its way already.
+
+        What still comes in is read and dropped for a moment: closing at once would take the answer back (RFC 9112 §9.6).
+        """
+        self._refused = True
+        self._stop_waiting()
+        if self.pipeline or (self._is_busy() and self.cycle.response_started):
+            self.transport.close()
+            return
+        response = answer(problem, new_id())
+        headers = [*self.server_state.default_headers, *response.raw_headers, (b"connection", b"close")]
+        lines = [f"HTTP/1.1 {problem.status} {HTTPStatus(problem.status).phrase}".encode()]
+        lines += [name + b": " + value for name, value in headers]
+        self.transport.write(b"\r\n".join([*lines, b"", bytes(response.body)]))
+        self.transport.write_eof()
+        self.loop.call_later(LINGER, self.transport.close)
 
 
 class _Supervisor(Multiprocess):

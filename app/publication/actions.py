@@ -3,9 +3,10 @@
 import re
 from collections.abc import Mapping, Sequence
 from html import escape
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
 import sqlalchemy as sa
+from sqlalchemy.orm import object_session
 from sqlmodel import Session, select
 
 from app.identity.schemas import Actor
@@ -18,10 +19,12 @@ from app.kit.schema import table_of
 from app.kit.text import is_slug, slugify
 from app.publication.media.tables import Media
 from app.publication.notices.tables import Notice
+from app.publication.stamps.actions import bump
 from app.publication.tables import Term
 
 T = TypeVar("T", bound=Term)
 Row = TypeVar("Row", Notice, Media, Term)
+SHOWN = {"name", "slug", "html", "text", "placement", "position", "alt", "caption", "credit"}  # what articles show
 _EMPTY_LINES = re.compile(r"\n\s*\n")
 _ALONE = sa.text("SELECT pg_advisory_xact_lock(hashtextextended(:what, 0))")
 
@@ -92,6 +95,8 @@ def change(row: Row, versions: frozenset[int] | None, values: Mapping[str, Any])
     etag.check(row.version, versions, names)
     for name in names:
         setattr(row, name, values[name])
+    if SHOWN.intersection(names):
+        bump(cast(Session, object_session(row)))
     if names:
         row.version += 1
         row.updated_at = now()

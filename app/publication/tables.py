@@ -14,7 +14,7 @@ class Term(SQLModel):
     id: str = Field(primary_key=True, sa_type=ID)
     slug: str = Field(max_length=200, unique=True)
     name: str = Field(max_length=200)
-    articles: int = Field(0, sa_type=sa.BigInteger)  # public ones; moved by publication.tallies alone
+    articles: int = Field(default=0, sa_type=sa.BigInteger)  # public ones; moved by publication.tallies alone
     version: int = 1
     created_at: datetime
     updated_at: datetime

@@ -56,9 +56,7 @@ def test_new_tags_are_made_and_known_ones_found(client: TestClient, editor: Head
         ("published_at", "2020-01-01T00:00:00", "/published_at"),
     ],
 )
-def test_what_does_not_fit_is_named(
-    client: TestClient, editor: Headers, field: str, value: Any, pointer: str
-) -> None:
+def test_what_does_not_fit_is_named(client: TestClient, editor: Headers, field: str, value: Any, pointer: str) -> None:
     answer = client.post("/v1/articles", json={"title": "T", field: value}, headers=editor)
     assert answer.status_code == 422
     assert answer.headers["content-type"] == "application/problem+json"

@@ -181,7 +181,7 @@ def test_an_article_is_one_statement(client: TestClient, full: dict[str, Any], s
     client.get("/v1/articles/everything?formats=html,blocks")
     assert len(statements) == 1
     client.get("/v1/articles/everything?include=neighbours")
-    assert len(statements) == 3
+    assert len(statements) == 3  # one, and two with the neighbours
 
 
 def test_revisions_diff_and_restore(client: TestClient, editor: Headers) -> None:

@@ -12,7 +12,7 @@ from sqlalchemy.exc import IntegrityError, OperationalError
 from sqlmodel import Session
 
 from app.kit import problems
-from app.kit.db import Overloaded, SqliteDatabase, open_database, sqlite
+from app.kit.db import Overloaded, SqliteDatabase, sqlite
 
 NOTES = sa.MetaData()
 NOTE = sa.Table(
@@ -185,6 +185,8 @@ def test_a_failing_commit_is_told_to_every_caller(store: SqliteDatabase) -> None
 
 def test_a_cancelled_caller_neither_loses_nor_doubles_its_write(store: SqliteDatabase) -> None:
     async def story() -> None:
+        surprises: list[object] = []
+        asyncio.get_running_loop().set_exception_handler(lambda _, context: surprises.append(context))
         gate = threading.Event()
         first = asyncio.create_task(store.write(lambda _: gate.wait(5)))
         waiting = [asyncio.create_task(store.write(adding(f"n{n}"))) for n in range(4)]
@@ -197,6 +199,7 @@ def test_a_cancelled_caller_neither_loses_nor_doubles_its_write(store: SqliteDat
         assert [found[0], found[3]] == ["n0", "n3"]
         assert isinstance(found[1], asyncio.CancelledError)
         assert await store.read(texts) == ["n0", "n1", "n2", "n3"]
+        assert surprises == []
 
     run(store, story)
 

@@ -128,6 +128,7 @@ def test_two_that_migrate_at_once_take_turns(url: str, tmp_path: Path) -> None:
     assert migrations.status(url).standing == "current"
 
 
+ENV = migrations.FOLDER / "env.py"
 REVISION = """
 import sqlalchemy as sa
 from alembic import op
@@ -152,7 +153,7 @@ def folder(place: Path, *bodies: str) -> Path:
     """A folder of migrations, one for each body."""
     made = place / "migrations"
     (made / "versions").mkdir(parents=True, exist_ok=True)
-    shutil.copy(migrations.FOLDER / "env.py", made)
+    shutil.copy(ENV, made)
     for number, body in enumerate(bodies):
         down = str(number - 1) if number else None
         text = REVISION.format(revision=str(number), down=down, body=body)

@@ -1,11 +1,16 @@
 """What the tests of this room say again and again."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
 from typing import Any
 
 import pytest
+import sqlalchemy as sa
 from httpx2 import Response
+from sqlmodel import Session
 from starlette.testclient import TestClient
+
+from app.kit.db import Database
 
 Send = Callable[..., Response]
 
@@ -32,3 +37,18 @@ def make(send: Send) -> Callable[..., dict[str, Any]]:
         return made
 
     return make
+
+
+@pytest.fixture
+def impatient(db: Database) -> Callable[[], AbstractContextManager[Session]]:
+    """A transaction on PostgreSQL that fails where it would wait; elsewhere there is only one writer anyway."""
+    if db.dialect == "sqlite":
+        pytest.skip("there is only one writer")
+
+    @contextmanager
+    def impatient() -> Iterator[Session]:
+        with db.transaction() as session:
+            session.execute(sa.text("SET LOCAL lock_timeout = '10ms'"))
+            yield session
+
+    return impatient

@@ -5,17 +5,11 @@ from sqlmodel import Session
 
 from app.articles.addresses.tables import Address
 from app.articles.tables import Article
-from app.kit.problems import Conflict
 from app.kit.schema import table_of
 from app.kit.text import slugify
+from app.publication.actions import SlugTaken
 
 _ADDRESS, _ARTICLE = table_of(Address), table_of(Article)
-
-
-class SlugTaken(Conflict):
-    """Another article has this slug, or had it and is still found by it."""
-
-    code, title = "slug_taken", "Another article has this slug"
 
 
 def _like(text: str) -> str:

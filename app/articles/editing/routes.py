@@ -6,7 +6,6 @@ from fastapi import APIRouter, Request
 from starlette.concurrency import run_in_threadpool
 from starlette.responses import Response
 
-from app.articles.addresses.actions import SlugTaken
 from app.articles.body import Body
 from app.articles.editing import actions
 from app.articles.editing.schemas import ArticleIn, ArticlePatch
@@ -18,6 +17,7 @@ from app.identity.schemas import Actor
 from app.kit.http import database
 from app.kit.ids import RefPath
 from app.kit.problems import Forbidden, Invalid, Unauthorized, documented
+from app.publication.actions import SlugTaken
 
 router = APIRouter(prefix="/v1/articles", tags=["editing"])
 Writer = Annotated[Actor, requires("content:write")]

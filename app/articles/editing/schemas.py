@@ -2,8 +2,9 @@
 
 from typing import Annotated
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
+from app.kit.clock import Moment
 from app.kit.text import Identifier, LanguageTag, LongText, Name, Slug, Summary, Title
 
 Kind = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_-]{0,39}$")]
@@ -33,8 +34,8 @@ class RightsIn(BaseModel):
 
     usage_terms: Summary | None = None
     copyright_holder: Title | None = None
-    embargoed_until: AwareDatetime | None = Field(None, description="Not public before this time.")
-    expires_at: AwareDatetime | None = Field(None, description="Not public from this time on.")
+    embargoed_until: Moment | None = Field(None, description="Not public before this time.")
+    expires_at: Moment | None = Field(None, description="Not public from this time on.")
 
 
 class ArticlePatch(BaseModel):
@@ -60,7 +61,7 @@ class ArticlePatch(BaseModel):
     image: Identifier | None = Field(None, description="Id of a medium.")
     featured: bool = False
     rights: RightsIn = Field(default_factory=RightsIn)
-    published_at: AwareDatetime | None = Field(None, description="Back-dating; not in the future.")
+    published_at: Moment | None = Field(None, description="Back-dating; not in the future.")
     body: BodyIn = Field(default_factory=lambda: BodyIn(html=""))
 
 

@@ -14,6 +14,7 @@ import sqlalchemy as sa
 from sqlalchemy.sql.elements import ColumnElement
 
 from app.articles.addresses.schemas import Site
+from app.articles.cards.queries import finished, lean, made_for
 from app.articles.listing.schemas import SORTS, Group, ListQuery, groups_of
 from app.articles.queries import (
     AUTHOR,
@@ -23,9 +24,7 @@ from app.articles.queries import (
     TAG,
     TAGGED,
     A,
-    card,
     chosen_formats,
-    present,
     sees_drafts,
     visible_to,
 )
@@ -130,7 +129,7 @@ def _branch(shape: Shape, leading: int | None, number: int) -> sa.Select[Any]:
     if shape.paged:
         where.append(shape.sort.after(key, row_id))
     page = sa.select(row_id.label("id"), key.label("key")).select_from(source).where(*where)
-    return page.order_by(*shape.sort.order_by(key, row_id)).limit(sa.bindparam("most", type_=sa.Integer))
+    return page.order_by(*shape.sort.order_by(key, row_id)).limit(sa.bindparam("most", type_=sa.BigInteger))
 
 
 def _leading(shape: Shape) -> int | None:
@@ -151,13 +150,13 @@ def _ids(shape: Shape) -> sa.Subquery:
     branches = [sa.select(_branch(shape, leading, number).subquery()) for number in range(values)]
     merged = sa.union(*branches).subquery()
     order = shape.sort.order_by(merged.c.key, merged.c.id)
-    return sa.select(merged).order_by(*order).limit(sa.bindparam("most", type_=sa.Integer)).subquery("page")
+    return sa.select(merged).order_by(*order).limit(sa.bindparam("most", type_=sa.BigInteger)).subquery("page")
 
 
 @lru_cache(512)
 def _statement(shape: Shape) -> sa.Select[Any]:
     ids = _ids(shape)
-    return card(shape.formats, ids).order_by(*shape.sort.order_by(ids.c.key, ids.c.id))
+    return lean(shape.formats, ids).order_by(*shape.sort.order_by(ids.c.key, ids.c.id))
 
 
 def _shape(query: ListQuery, groups: tuple[Group, ...], actor: Actor) -> Shape:
@@ -178,7 +177,7 @@ def _shape(query: ListQuery, groups: tuple[Group, ...], actor: Actor) -> Shape:
 
 
 def page(connection: sa.Connection, query: ListQuery, actor: Actor, site: Site) -> dict[str, Any]:
-    """A page of articles, as `ArticleList` has it: one statement, and one more to count if asked."""
+    """A page of articles as JSON, with what `page` and `Last-Modified` say of it: one statement, one more to count."""
     groups = groups_of(query)
     shape = _shape(query, groups, actor)
     key = shape.sort.decode(query.cursor) if query.cursor else None
@@ -189,10 +188,14 @@ def page(connection: sa.Connection, query: ListQuery, actor: Actor, site: Site) 
     if query.count == "exact":
         everything = sa.select(sa.func.count()).select_from(_ids(_unpaged(shape)))
         total = connection.execute(everything, {**values, "most": 2**62}).scalar_one()
-    found = connection.execute(_statement(shape), {**values, **bindings(key), "most": query.limit + 1})
-    editing = sees_drafts(actor)
-    rows = [present(row, site, shape.formats, editing=editing) for row in found.mappings()]
-    return page_of(rows, query.limit, shape.sort, "key", total)
+    values |= {**bindings(key), "most": query.limit + 1, "made_for": made_for(site)}
+    found = page_of(
+        connection.execute(_statement(shape), values).mappings().all(), query.limit, shape.sort, "key", total
+    )
+    rows = found["data"]
+    drafts = sees_drafts(actor)
+    articles = finished(connection, rows, site, shape.formats, lambda row: drafts and actor.may_in(row["section_id"]))
+    return {**found, "data": articles, "modified": max((row["updated_at"] for row in rows), default=None)}
 
 
 def _unpaged(shape: Shape) -> Shape:

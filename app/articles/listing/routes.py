@@ -13,7 +13,7 @@ from app.articles.schemas import ArticleList, ListedArticleOut, State
 from app.identity.routes import Public
 from app.identity.schemas import ANONYMOUS
 from app.kit.fields import chosen
-from app.kit.http import database, reply_list, settings
+from app.kit.http import database, reply_page, settings
 from app.kit.problems import Forbidden, InvalidParameter, Unauthorized, documented
 
 router = APIRouter(prefix="/v1/articles", tags=["articles"])
@@ -32,7 +32,12 @@ async def index(request: Request, query: Annotated[ListQuery, Query()], actor: P
         fields = {**fields, "body": True}
     run = database(request).scan if query.count == "exact" else database(request).read
     page = await run(queries.page, query, actor, Site.of(settings(request)))
-    private = actor is not ANONYMOUS
-    modified = max((row["updated_at"] for row in page["data"]), default=None)
-    groups = ("articles", "publication")
-    return reply_list(request, ArticleList, page, fields, groups=groups, private=private, modified=modified)
+    return reply_page(
+        request,
+        page["data"],
+        page["page"],
+        fields,
+        groups=("articles", "publication"),
+        private=actor is not ANONYMOUS,
+        modified=page["modified"],
+    )

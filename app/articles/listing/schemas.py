@@ -3,9 +3,10 @@
 from dataclasses import dataclass
 from typing import Literal
 
-from pydantic import AwareDatetime, Field
+from pydantic import Field
 
 from app.articles.schemas import FormatQuery
+from app.kit.clock import Moment
 from app.kit.ids import is_id
 from app.kit.paging import PageQuery, Sort
 from app.kit.problems import InvalidParameter
@@ -43,9 +44,9 @@ class ListQuery(PageQuery, FormatQuery):
     featured: bool | None = Field(None, description="Only featured ones, or only others.")
     ids: str | None = Field(None, max_length=4000, description="Only these, ids or slugs with commas, at most 100.")
     exclude: str | None = Field(None, max_length=4000, description="Not these, ids or slugs with commas, at most 100.")
-    published_after: AwareDatetime | None = Field(None, description="Published later than this, RFC 3339.")
-    published_before: AwareDatetime | None = Field(None, description="Published earlier than this, RFC 3339.")
-    updated_after: AwareDatetime | None = Field(None, description="Changed later than this, RFC 3339.")
+    published_after: Moment | None = Field(None, description="Published later than this, RFC 3339.")
+    published_before: Moment | None = Field(None, description="Published earlier than this, RFC 3339.")
+    updated_after: Moment | None = Field(None, description="Changed later than this, RFC 3339.")
     sort: Literal["-published_at", "published_at", "-updated_at", "updated_at", "-title", "title"] = Field(
         "-published_at", description="Order; leading `-`: descending. The id breaks ties."
     )

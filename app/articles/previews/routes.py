@@ -6,13 +6,14 @@ import sqlalchemy as sa
 from fastapi import APIRouter, Query, Request
 from starlette.responses import Response
 
+from app.articles.addresses.schemas import Site
 from app.articles.previews import actions, queries
 from app.articles.previews.schemas import NewPreviewOut, PreviewIn, PreviewOut
 from app.articles.routes import visible
 from app.identity.routes import requires, write
 from app.identity.schemas import Actor
 from app.kit.fields import chosen
-from app.kit.http import database, reply_list
+from app.kit.http import database, reply_list, settings
 from app.kit.ids import IdPath, RefPath
 from app.kit.paging import ListOut, PageQuery
 from app.kit.problems import Forbidden, Invalid, NotFound, Unauthorized, documented
@@ -44,7 +45,7 @@ async def index(request: Request, article: RefPath, query: Annotated[PageQuery, 
     """The article's preview links, newest first, without their tokens."""
 
     def find(connection: sa.Connection) -> dict[str, Any]:
-        return queries.page(connection, visible(connection, article, actor)["id"], query)
+        return queries.page(connection, visible(connection, article, actor, Site.of(settings(request)))["id"], query)
 
     page = await database(request).read(find)
     fields = chosen(PreviewOut, query.fields)

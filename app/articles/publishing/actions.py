@@ -56,7 +56,7 @@ def unpublish(session: Session, actor: Actor, ref: str, versions: Versions) -> s
     before = counted(session, article)
     article.state = "unpublished"
     reckon(session, article, before, ["state"])
-    lay_out(session, article, newest(session, article))
+    lay_out(session, article, newest(session, article))  # after: the fact tells of what readers saw
     record(session, actor, "article.unpublish", "article", article.id, {})
     return article.id
 

@@ -2,8 +2,9 @@
 
 from typing import Literal
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field
 
+from app.kit.clock import Moment
 from app.kit.text import Prose
 
 
@@ -12,7 +13,7 @@ class ScheduleIn(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    at: AwareDatetime = Field(description="In the future, RFC 3339; live within a second of it.")
+    at: Moment = Field(description="In the future, RFC 3339; live within a second of it.")
 
 
 class RetractIn(BaseModel):

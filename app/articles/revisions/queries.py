@@ -45,7 +45,7 @@ def _by_ids(connection: sa.Connection, table: sa.Table, ids: list[str], *names: 
 
 
 def laid_over(connection: sa.Connection, row: Row, n: int, formats: tuple[str, ...]) -> dict[str, Any] | None:
-    """A row of `card` as it would be if revision `n` were published: what editors and previews look at."""
+    """A row of `whole` as it would be if revision `n` were published: what editors and previews look at."""
     revision = one(connection, row["id"], n)
     if revision is None:
         return None

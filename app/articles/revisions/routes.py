@@ -7,6 +7,7 @@ from fastapi import APIRouter, Path, Query, Request
 from pydantic import Field
 from starlette.responses import Response
 
+from app.articles.addresses.schemas import Site
 from app.articles.publishing.routes import EDITED, show_edited
 from app.articles.queries import chosen_formats
 from app.articles.revisions import actions, queries
@@ -16,10 +17,10 @@ from app.articles.schemas import FormatQuery, SingleArticleOut
 from app.identity.routes import Versions, requires, write
 from app.identity.schemas import Actor
 from app.kit.fields import chosen
-from app.kit.http import ReadQuery, database, dump, reply, reply_list
+from app.kit.http import ReadQuery, database, dump, reply, reply_list, settings
 from app.kit.ids import RefPath
 from app.kit.paging import ListOut, PageQuery
-from app.kit.problems import Forbidden, InvalidParameter, NotFound, Unauthorized, documented
+from app.kit.problems import Forbidden, NotFound, Unauthorized, documented
 
 router = APIRouter(prefix="/v1/articles/{article}/revisions", tags=["revisions"])
 Reader = Annotated[Actor, requires("content:read")]
@@ -38,7 +39,7 @@ async def index(request: Request, article: RefPath, query: Annotated[PageQuery, 
     """All that was ever saved, newest first, without the texts."""
 
     def find(connection: sa.Connection) -> dict[str, Any]:
-        row = visible(connection, article, actor)
+        row = visible(connection, article, actor, Site.of(settings(request)))
         return queries.page(connection, row["id"], row["published_revision"], query)
 
     page = await database(request).read(find)
@@ -51,13 +52,10 @@ async def show(
     request: Request, article: RefPath, n: Number, query: Annotated[FormatQuery, Query()], actor: Reader
 ) -> Response:
     """One saved text, as HTML unless `formats` says otherwise."""
-    try:
-        formats = chosen_formats(query.formats, ("html",))
-    except ValueError as error:
-        raise InvalidParameter("formats", str(error)) from None
+    formats = chosen_formats(query.formats, ("html",))
 
     def find(connection: sa.Connection) -> dict[str, Any]:
-        row = visible(connection, article, actor)
+        row = visible(connection, article, actor, Site.of(settings(request)))
         found = queries.one(connection, row["id"], n)
         if found is None or not actor.may_in(found["section_id"]):
             raise NotFound
@@ -75,7 +73,7 @@ async def diff(
     """What changed up to revision `n`, since the one before or since `against`."""
 
     def find(connection: sa.Connection) -> dict[str, Any]:
-        row = visible(connection, article, actor)
+        row = visible(connection, article, actor, Site.of(settings(request)))
         found = queries.diff(connection, row["id"], n, query.against or max(1, n - 1))
         if found is None:
             raise NotFound

@@ -15,6 +15,7 @@ from app.publication.notices.events import NoticeChanged, NoticeDeleted
 from app.publication.notices.queries import TARGETS
 from app.publication.notices.schemas import NoticeIn, NoticePatch
 from app.publication.notices.tables import Notice
+from app.publication.stamps.actions import bump
 
 _NOTICE = table_of(Notice)
 
@@ -65,6 +66,7 @@ def create(session: Session, actor: Actor, data: NoticeIn) -> str:
         updated_at=moment,
     )
     session.add(row)
+    bump(session)
     emit(session, NoticeChanged(subject_id=row.id, scope=row.scope, target_id=row.target_id))
     record(session, actor, "notice.create", "notice", row.id, {"scope": row.scope, "target_id": row.target_id})
     return row.id
@@ -95,6 +97,7 @@ def delete(session: Session, actor: Actor, notice_id: str, versions: frozenset[i
     """Take down a notice."""
     row = _locked(session, actor, notice_id)
     actions.remove(session, row, versions)
+    bump(session)
     emit(session, NoticeDeleted(subject_id=row.id, scope=row.scope, target_id=row.target_id))
     record(session, actor, "notice.delete", "notice", row.id, {"scope": row.scope, "target_id": row.target_id})
 

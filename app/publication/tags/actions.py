@@ -59,7 +59,7 @@ def _known(session: Session, refs: Sequence[str]) -> Mapping[str, str]:
     found: dict[str, str] = {}
     for ref in refs:
         exact = [row.id for row in rows if ref in (row.id, row.slug)]
-        named = [row.id for row in rows if not is_id(ref) and True]
+        named = [row.id for row in rows if not is_id(ref) and _same(row.name, ref)]
         if exact or named:
             found[ref] = (exact or named)[0]
     return found

@@ -1,13 +1,23 @@
 """Sections inside sections, and their order."""
 
 from collections.abc import Callable
+from contextlib import AbstractContextManager
 from typing import Any
 
+import pytest
+import sqlalchemy as sa
 from httpx2 import Response
+from sqlmodel import Session
 from starlette.testclient import TestClient
+
+from app.identity.schemas import SYSTEM
+from app.kit.db import Database
+from app.publication.sections.actions import change
+from app.publication.sections.schemas import SectionPatch
 
 Make = Callable[..., dict[str, Any]]
 Send = Callable[..., Response]
+Impatient = Callable[[], AbstractContextManager[Session]]
 
 
 def test_a_section_is_made_inside_another(client: TestClient, make: Make) -> None:
@@ -38,6 +48,15 @@ def test_a_section_is_never_inside_itself(make: Make, send: Send) -> None:
         assert (answer.status_code, answer.json()["errors"][0]["pointer"]) == (422, "/parent")
         assert answer.json()["errors"][0]["code"] == "circular"
     assert send("PATCH", "/v1/sections/c", {"parent": "a"}).status_code == 200
+
+
+def test_two_moves_at_once_never_make_a_ring(make: Make, db: Database, impatient: Impatient) -> None:
+    for name, parent in ("C", None), ("B", "c"), ("A", None), ("D", "a"):
+        make("sections", name=name, parent=parent)
+    with db.transaction() as first:
+        change(first, SYSTEM, "a", SectionPatch(parent="b"), None)
+        with pytest.raises(sa.exc.OperationalError), impatient() as second:
+            change(second, SYSTEM, "c", SectionPatch(parent="d"), None)
 
 
 def test_a_parent_must_be_there(make: Make, send: Send) -> None:

@@ -1,0 +1,142 @@
+"""Answers made of cards: taken as they are where they are good, put together from the tables where they are not.
+
+Both ways give the same bytes. What moves too often to be part of a card (counts) and what few ask for (the text, the
+neighbours) is added behind it.
+"""
+
+import hashlib
+import json
+from collections.abc import Callable, Iterable, Sequence
+from functools import lru_cache
+from typing import Any
+
+import pydantic_core
+import sqlalchemy as sa
+
+from app.articles.addresses.schemas import Site
+from app.articles.queries import COUNTS, EDITING, A, R, present, whole
+from app.articles.schemas import CardOut
+from app.kit.http import dump
+from app.kit.ids import is_id
+from app.kit.schema import Row, table_of
+from app.publication.stamps.tables import Stamp
+
+_STAMP = table_of(Stamp)
+_N = sa.select(_STAMP.c.n).where(_STAMP.c.id == 1, _STAMP.c.made_for == sa.bindparam("made_for", type_=sa.String()))
+_COUNTS = pydantic_core.to_json(COUNTS)[1:-1]
+_LEAN = (
+    "id slug version public state section_id series_id revision latest_revision published_revision "
+    "created_at updated_at listed_at scheduled_at retraction card"
+).split()
+
+
+@lru_cache(16)
+def made_for(site: Site) -> str:
+    """What cards depend on besides the tables: the site's addresses and the form of an article."""
+    form = json.dumps(CardOut.model_json_schema(), sort_keys=True)
+    return hashlib.sha256(f"{site.url}\n{site.path}\n{form}".encode()).hexdigest()
+
+
+def lean(formats: tuple[str, ...], page: sa.Subquery | None = None) -> sa.Select[Any]:
+    """SELECT of cards with what decides about them: visibility, version, whether they are good; and the text.
+
+    Takes the parameter `made_for`.
+    """
+    columns = [*(A.c[name] for name in _LEAN), (A.c.card_stamp == _N.scalar_subquery()).label("good")]
+    tables: Any = A if page is None else page.join(A, A.c.id == page.c.id)
+    if formats:
+        tables = tables.join(R, (R.c.article_id == A.c.id) & (R.c.n == A.c.revision))
+        columns += [R.c[name].label(f"body_{name}") for name in formats]
+    if page is not None:
+        columns.append(page.c.key.label("key"))
+    return sa.select(*columns).select_from(tables)
+
+
+@lru_cache(64)
+def _single(formats: tuple[str, ...], by_id: bool) -> sa.Select[Any]:
+    column = A.c.id if by_id else A.c.slug
+    return lean(formats).where(column == sa.bindparam("ref", type_=column.type))
+
+
+def by_ref(connection: sa.Connection, ref: str, site: Site, formats: tuple[str, ...] = ()) -> Row | None:
+    """The lean row of one article by id or slug, whoever may see it; ask `is_visible` before showing it."""
+    values = {"ref": ref, "made_for": made_for(site)}
+    return connection.execute(_single(formats, is_id(ref)), values).mappings().first()
+
+
+def made(connection: sa.Connection, ids: Sequence[str], site: Site) -> dict[str, tuple[int, bytes]]:
+    """Cards put together from the tables: the version of the article that each was made of, and its JSON."""
+    rows = connection.execute(whole().where(A.c.id.in_(ids))).mappings()
+    return {row["id"]: (row["version"], dump(CardOut, present(row, site))) for row in rows}
+
+
+def finished(
+    connection: sa.Connection,
+    rows: Sequence[Row],
+    site: Site,
+    formats: Iterable[str] = (),
+    edits: Callable[[Row], bool] = lambda _: False,
+) -> list[bytes]:
+    """Articles as JSON, in the order of lean rows; one statement more if any card is not good.
+
+    `edits` tells for which rows the caller sees what only editors see.
+    """
+    missing = [row["id"] for row in rows if not row["good"]]
+    fresh = made(connection, missing, site) if missing else {}
+    found = []
+    for row in rows:
+        parts = [fresh[row["id"]][1] if row["id"] in fresh else row["card"].encode(), b"{" + _COUNTS + b"}"]
+        if formats:
+            parts.append(pydantic_core.to_json({"body": {name: row[f"body_{name}"] for name in formats}}))
+        if edits(row):
+            parts.append(pydantic_core.to_json({"editing": {name: row[name] for name in EDITING}}))
+        found.append(joined(parts))
+    return found
+
+
+def joined(objects: Iterable[bytes]) -> bytes:
+    """One JSON object with the members of several."""
+    return b"{" + b",".join(part[1:-1] for part in objects) + b"}"
+
+
+@lru_cache(64)
+def _beside(formats: tuple[str, ...], within: str) -> sa.Select[Any]:
+    """Both neighbours of an article at (key, id): two steps in one index, then their cards."""
+    here = sa.tuple_(A.c.listed_at, A.c.id)
+    there = sa.tuple_(sa.bindparam("key", type_=A.c.listed_at.type), sa.bindparam("id", type_=A.c.id.type))
+    column = {"section": A.c.section_id, "series": A.c.series_id}.get(within)
+    among = A.c.public if column is None else A.c.public & (column == sa.bindparam("among", type_=column.type))
+    before = sa.select(A.c.id).where(among, here < there).order_by(A.c.listed_at.desc(), A.c.id.desc()).limit(1)
+    after = sa.select(A.c.id).where(among, here > there).order_by(A.c.listed_at, A.c.id).limit(1)
+    return lean(formats).where(A.c.id.in_([before.scalar_subquery(), after.scalar_subquery()]))
+
+
+def neighbours(
+    connection: sa.Connection, row: Row, site: Site, within: str = "site", formats: tuple[str, ...] = ()
+) -> bytes:
+    """The public articles just before and just after this one, as JSON of `NeighboursOut`."""
+    among = {"section": row["section_id"], "series": row["series_id"]}.get(within)
+    sides = {"previous": b"null", "next": b"null"}
+    if within == "site" or among is not None:
+        values = {"key": row["listed_at"], "id": row["id"], "made_for": made_for(site)}
+        values |= {"among": among} if within != "site" else {}
+        others = connection.execute(_beside(formats, within), values).mappings().all()
+        for other, article in zip(others, finished(connection, others, site, formats), strict=True):
+            is_before = (other["listed_at"], other["id"]) < (row["listed_at"], row["id"])
+            sides["previous" if is_before else "next"] = article
+    return b'{"previous":' + sides["previous"] + b',"next":' + sides["next"] + b"}"
+
+
+def has_stale(connection: sa.Connection, site: Site) -> bool:
+    """Whether any card waits to be made anew: one look at an index."""
+    n = connection.execute(_N, {"made_for": made_for(site)}).scalar_one_or_none()
+    if n is None:
+        return True
+    return connection.execute(sa.select(A.c.id).where(A.c.card_stamp < n).limit(1)).first() is not None
+
+
+def stale(connection: sa.Connection, site: Site, most: int) -> tuple[int, list[str]]:
+    """The publication's stamp, and ids of articles whose cards are older."""
+    n = connection.execute(_N, {"made_for": made_for(site)}).scalar_one()
+    query = sa.select(A.c.id).where(A.c.card_stamp < n).order_by(A.c.card_stamp).limit(most)
+    return n, list(connection.execute(query).scalars())

@@ -1,0 +1,184 @@
+"""Readers of the log: each fact once, and nothing is forgotten that one still needs."""
+
+import threading
+from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime, timedelta
+from functools import partial
+
+import pytest
+import sqlalchemy as sa
+from hypothesis import given
+from hypothesis import strategies as st
+from sqlmodel import Session
+
+from app.events.actions import advance, prune
+from app.events.queries import has_news, is_visible, last_position, read_after
+from app.events.schemas import START, Entry, Position
+from app.events.tables import Event, LogCursor
+from app.kit.db import Database
+from app.kit.schema import table_of
+
+EVENT, CURSOR = table_of(Event), table_of(LogCursor)
+LONG_AGO = datetime(2020, 1, 1, tzinfo=UTC)
+TODAY = datetime(2026, 1, 1, tzinfo=UTC)
+
+
+def write(db: Database, *positions: tuple[int, int], at: datetime = LONG_AGO) -> None:
+    """Facts at these places, as transactions of long ago left them."""
+    row = {"type": "test.old", "at": at, "groups": [], "payload": {}}
+    with db.transaction() as session:
+        for xid, seq in positions:
+            session.execute(sa.insert(EVENT).values(xid=xid, seq=seq, **row))
+
+
+def stored(db: Database) -> list[int]:
+    with db.connect() as connection:
+        return sorted(connection.execute(sa.select(EVENT.c.seq)).scalars())
+
+
+def step(db: Database, reader: str, limit: int = 100) -> list[int]:
+    seen: list[int] = []
+    with db.transaction() as session:
+        advance(session, reader, lambda _, entry: seen.append(entry.position.seq), limit)
+    return seen
+
+
+def test_a_reader_goes_on_where_it_was(db: Database) -> None:
+    write(db, *((0, n) for n in range(1, 6)))
+    assert [step(db, "a", 2) for _ in range(4)] == [[1, 2], [3, 4], [5], []]
+    assert step(db, "b") == [1, 2, 3, 4, 5]
+
+
+def test_a_handler_that_raises_leaves_the_reader_where_it_was(db: Database) -> None:
+    write(db, (0, 1), (0, 2))
+
+    def handle(session: Session, entry: Entry) -> None:
+        if entry.position.seq == 2:
+            raise LookupError
+
+    with pytest.raises(LookupError), db.transaction() as session:
+        advance(session, "a", handle)
+    assert step(db, "a") == [1, 2]
+
+
+def test_workers_in_parallel_see_each_fact_once(db: Database) -> None:
+    write(db, *((0, n) for n in range(1, 61)))
+    seen: Counter[int] = Counter()
+    stumbled: set[int] = set()
+    begin = threading.Barrier(6)  # none of them finds a cursor yet
+
+    def handle(own: list[int], _: Session, entry: Entry) -> None:
+        number = entry.position.seq
+        if number % 20 == 7 and number not in stumbled:
+            stumbled.add(number)
+            raise LookupError
+        own.append(number)
+
+    def work() -> None:
+        begin.wait(5)
+        while True:
+            own: list[int] = []
+            try:
+                with db.transaction() as session:
+                    advance(session, "shared", partial(handle, own), 4)
+            except LookupError:
+                continue
+            seen.update(own)
+            if not own:
+                return
+
+    with ThreadPoolExecutor(6) as pool:
+        for done in [pool.submit(work) for _ in range(6)]:
+            done.result()
+    assert seen == Counter(range(1, 61))
+    assert stumbled == {7, 27, 47}
+
+
+def test_news_are_what_a_reader_has_not_seen(db: Database) -> None:
+    def news(reader: str) -> bool:
+        with db.connect() as connection:
+            return has_news(connection, reader)
+
+    assert not news("a")
+    write(db, (0, 1))
+    assert news("a")
+    step(db, "a")
+    assert not news("a")
+    assert news("b")
+
+
+def test_nothing_is_forgotten_that_a_reader_has_still_to_see(db: Database) -> None:
+    write(db, *((0, n) for n in range(1, 7)))
+    step(db, "slow", 0)
+    assert forget(db) == 0  # nobody has read anything
+    step(db, "fast")
+    step(db, "slow", 2)
+    assert forget(db) == 2
+    assert stored(db) == [3, 4, 5, 6]
+    assert step(db, "slow") == [3, 4, 5, 6]
+    assert forget(db) == 3
+    assert stored(db) == [6]  # the newest stays, so that positions never begin again
+
+
+def test_a_late_commit_with_a_small_number_is_not_forgotten(db: Database) -> None:
+    write(db, (11, 1), (10, 2), (12, 3))
+    assert step(db, "a", 1) == [2]
+    assert forget(db) == 1
+    assert stored(db) == [1, 3]
+    assert step(db, "a") == [1, 3]
+
+
+def test_what_is_young_is_not_forgotten(db: Database) -> None:
+    write(db, (0, 1), (0, 2))
+    write(db, (0, 3), (0, 4), at=TODAY)
+    step(db, "a")
+    with db.transaction() as session:
+        assert prune(session, TODAY - timedelta(days=1)) == 2
+    assert stored(db) == [3, 4]
+
+
+def forget(db: Database) -> int:
+    with db.transaction() as session:
+        return prune(session, TODAY)
+
+
+def test_a_position_is_visible_once_committed_and_when_forgotten(db: Database) -> None:
+    with db.connect() as connection:
+        assert last_position(connection) == START
+        assert is_visible(connection, START)
+        assert not is_visible(connection, Position(0, 1))
+    with db.transaction() as session:
+        row = {"type": "test.old", "at": LONG_AGO, "groups": [], "payload": {}, "xid": 0}
+        session.execute(sa.insert(EVENT).values(seq=1, **row))
+        with db.connect() as connection:
+            assert not is_visible(connection, Position(0, 1))
+        assert is_visible(session.connection(), Position(0, 1))
+    write(db, (0, 2))
+    step(db, "a")
+    forget(db)
+    with db.connect() as connection:
+        assert last_position(connection) == Position(0, 2)
+        assert is_visible(connection, Position(0, 1))
+        assert is_visible(connection, Position(0, 2))
+        assert not is_visible(connection, Position(0, 3))
+        assert [entry.position.seq for entry in read_after(connection, START)] == [2]
+
+
+NUMBERS = st.integers(0, 2**63 - 1)
+
+
+@given(NUMBERS, NUMBERS)
+def test_a_position_survives_as_text(xid: int, seq: int) -> None:
+    assert Position.parse(str(Position(xid, seq))) == (xid, seq)
+
+
+@given(st.one_of(st.text(), st.from_regex(r"[\d.+\-_ ٣]{0,45}")))
+def test_any_other_text_is_no_position(text: str) -> None:
+    try:
+        found = Position.parse(text)
+    except ValueError:
+        return
+    assert text.isascii()
+    assert [int(part) for part in text.split(".")] == list(found)
+    assert max(found) < 2**63

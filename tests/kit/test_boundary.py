@@ -1,0 +1,192 @@
+"""The outermost layers: ids, bounds, CORS, metrics, the log, and answers to what nobody expected."""
+
+import asyncio
+import json
+from collections.abc import AsyncIterator, Iterator
+from typing import Any
+
+import pytest
+from fastapi import FastAPI, Request
+from prometheus_client import generate_latest
+from starlette.responses import JSONResponse, Response, StreamingResponse
+from starlette.testclient import TestClient
+
+from app.kit import boundary, logs, problems
+from app.kit.boundary import Boundary, Cors, LastResort, Metrics
+from app.kit.ids import is_id
+
+FRONT = "https://front.example"
+PRIVATE = ["reader@example.org", "bs_" + "0f" * 20, "203.0.113.7", "2001:db8::7", "q-canary", "local-canary"]
+
+
+def build(metrics: Metrics) -> FastAPI:
+    app = FastAPI(redirect_slashes=False)
+
+    @app.get("/ok/{name}")
+    async def ok(request: Request, name: str) -> Response:
+        request.scope["answer_headers"] = [(b"ratelimit", b"r")]
+        return JSONResponse({"name": name})
+
+    @app.post("/ok/{name}")
+    async def post(name: str, body: dict[str, Any]) -> dict[str, int]:
+        return {"size": len(str(body))}
+
+    @app.get("/boom")
+    async def boom() -> None:
+        secret = "local-canary"
+        raise ValueError(f"{' '.join(PRIVATE[:4])} {len(secret)}")
+
+    @app.get("/late")
+    async def late() -> Response:
+        async def parts() -> AsyncIterator[bytes]:
+            yield b"begun"
+            raise LookupError
+
+        return StreamingResponse(parts())
+
+    problems.install(app)
+    app.add_middleware(LastResort)
+    app.add_middleware(Cors, origins=[FRONT])
+    app.add_middleware(Boundary, metrics=metrics, max_body_size=1000)
+    return app
+
+
+@pytest.fixture
+def metrics() -> Metrics:
+    return Metrics()
+
+
+@pytest.fixture
+def site(metrics: Metrics) -> Iterator[TestClient]:
+    with TestClient(build(metrics), raise_server_exceptions=False) as found:
+        yield found
+
+
+@pytest.mark.parametrize("sent", ["abc", "A-1._:x", "x" * 100, "01890000-0000-7000-8000-000000000000"])
+def test_a_request_id_comes_back(site: TestClient, sent: str) -> None:
+    assert site.get("/ok/a", headers={"X-Request-ID": sent}).headers["x-request-id"] == sent
+    assert site.get("/none", headers={"X-Request-ID": sent}).json()["request_id"] == sent
+
+
+@pytest.mark.parametrize("sent", ["", "a b", "x" * 101, "<script>", "a\tb", "ä", "a,b"])
+def test_a_bad_request_id_is_replaced(site: TestClient, sent: str) -> None:
+    answers = [site.get("/ok/a", headers={"X-Request-ID": sent.encode()}) for _ in range(2)]
+    given = [answer.headers["x-request-id"] for answer in answers]
+    assert all(map(is_id, given))
+    assert given[0] != given[1]
+
+
+@pytest.mark.parametrize("path", ["/ok/a", "/none", "/boom"])
+def test_head_is_get_without_a_body(site: TestClient, path: str) -> None:
+    head, get = site.head(path, headers={"X-Request-ID": "same"}), site.get(path, headers={"X-Request-ID": "same"})
+    assert (head.status_code, head.headers) == (get.status_code, get.headers)
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "status"),
+    [
+        ("GET", "/ok/a", 200),
+        ("GET", "/none", 404),
+        ("PUT", "/ok/a", 405),
+        ("GET", "/boom", 500),
+        ("POST", "/ok/a", 422),
+    ],
+)
+def test_every_answer_has_the_safe_headers(site: TestClient, method: str, path: str, status: int) -> None:
+    answer = site.request(method, path)
+    assert answer.status_code == status
+    assert answer.headers["x-content-type-options"] == "nosniff"
+    assert answer.headers["referrer-policy"] == "strict-origin-when-cross-origin"
+    assert answer.headers["cross-origin-resource-policy"] == "cross-origin"
+    assert answer.headers["x-request-id"]
+    if status > 200:
+        assert answer.headers["content-type"] == "application/problem+json"
+        assert answer.headers["cache-control"] == "no-store"
+
+
+def test_what_a_route_left_for_the_answer_is_added(site: TestClient) -> None:
+    assert site.get("/ok/a").headers["ratelimit"] == "r"
+
+
+def test_what_nobody_expected_is_a_500_that_tells_nothing(site: TestClient, capsys: pytest.CaptureFixture[str]) -> None:
+    logs.configure("json")
+    capsys.readouterr()
+    bearer = {"Authorization": f"Bearer {PRIVATE[1]}", "X-Request-ID": "id-1", "Origin": FRONT}
+    answer = site.get("/boom?q=q-canary", headers=bearer)
+    assert answer.status_code == 500
+    assert answer.json() == {
+        "type": "/problems/internal_error",
+        "title": "The server failed",
+        "status": 500,
+        "detail": "The server failed",
+        "code": "internal_error",
+        "request_id": "id-1",
+    }
+    assert answer.headers["access-control-allow-origin"] == FRONT  # a front end can read it
+    error, request = [json.loads(line) for line in capsys.readouterr().err.splitlines()]
+    assert (error["event"], error["level"], error["request_id"]) == ("request failed", "error", "id-1")
+    assert error["exception"][0]["exc_type"] == "ValueError"
+    assert (request["event"], request["route"], request["status"]) == ("request", "/boom", 500)
+    assert request["request_id"] == "id-1"
+    assert not [secret for secret in PRIVATE if secret in str([error, request])]
+
+
+def test_an_answer_that_has_begun_is_broken_off(metrics: Metrics) -> None:
+    with TestClient(build(metrics)) as site, pytest.raises(LookupError):
+        site.get("/late")
+
+
+def test_labels_of_metrics_are_bounded(site: TestClient, metrics: Metrics) -> None:
+    for n in range(5):
+        site.get(f"/ok/{n}?q={n}")
+        site.get(f"/none/{n}")
+        site.request(f"WHAT{n}", "/ok/a")
+    text = generate_latest(metrics.registry).decode()
+    counted = {line for line in text.splitlines() if line.startswith("broadsheet_requests_total{")}
+    assert counted == {
+        'broadsheet_requests_total{method="GET",route="/ok/{name}",status="200"} 5.0',
+        'broadsheet_requests_total{method="GET",route="unmatched",status="404"} 5.0',
+        'broadsheet_requests_total{method="other",route="/ok/{name}",status="405"} 5.0',
+    }
+    assert 'broadsheet_request_seconds_count{route="/ok/{name}"} 10.0' in text
+
+
+def test_a_body_that_is_too_large_is_refused(site: TestClient) -> None:
+    body = b'{"a": "' + b"x" * 2000 + b'"}'
+    json_type = {"Content-Type": "application/json"}
+    for content in (body, iter([body[:900], body[900:]])):
+        answer = site.post("/ok/a", content=content, headers=json_type)
+        assert (answer.status_code, answer.json()["code"]) == (413, "body_too_large")
+        assert answer.headers["connection"] == "close"
+        assert answer.headers["x-request-id"]
+    assert site.post("/ok/a", content=body[:900] + b'"}', headers=json_type).status_code == 200
+
+
+async def ask(app: FastAPI, messages: list[dict[str, Any]], length: bytes = b"") -> list[Any]:
+    """A request whose body stops coming after these parts."""
+    sent: list[Any] = []
+
+    async def receive() -> dict[str, Any]:
+        return messages.pop(0) if messages else await asyncio.Future()
+
+    async def send(message: Any) -> None:
+        sent.append(message)
+
+    headers = [(b"content-type", b"application/json")] + ([(b"content-length", length)] if length else [])
+    scope = {"type": "http", "method": "POST", "path": "/ok/a", "query_string": b"", "headers": headers}
+    await app({**scope, "root_path": "", "http_version": "1.1", "asgi": {"version": "3.0"}}, receive, send)  # type: ignore[arg-type]
+    return sent
+
+
+@pytest.mark.parametrize("limit", ["IDLE", "TOTAL"])
+def test_a_body_that_does_not_come_is_a_408(metrics: Metrics, monkeypatch: pytest.MonkeyPatch, limit: str) -> None:
+    monkeypatch.setattr(boundary, limit, 0.01)
+    start, body = asyncio.run(ask(build(metrics), [{"type": "http.request", "body": b"{", "more_body": True}]))
+    assert start["status"] == 408
+    assert json.loads(body["body"])["code"] == "request_timeout"
+    assert (b"connection", b"close") in start["headers"]
+
+
+def test_an_announced_size_is_enough_to_refuse(metrics: Metrics) -> None:
+    start, _ = asyncio.run(ask(build(metrics), [], b"104857600"))  # nothing is read of it
+    assert start["status"] == 413
