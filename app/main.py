@@ -1,14 +1,10 @@
 """create_app(): the whole house put together."""
 
-import json
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from typing import Any
 
-import pydantic_core
-from fastapi import APIRouter, FastAPI, Request
-from fastapi.routing import APIRoute, request_response
-from starlette.responses import Response
+from fastapi import APIRouter, FastAPI
+from fastapi.routing import APIRoute
 
 from app import wiring
 from app.identity.keys.actions import KeyRing
@@ -19,32 +15,10 @@ from app.kit.db import open_database
 from app.kit.limits import Limiter
 from app.kit.logs import configure
 from app.kit.openapi import describe
+from app.kit.routing import prepare
 from app.kit.settings import Settings
 from app.publication.media.storage import open_storage
 from app.worker import Worker
-
-
-class _StrictRequest(Request):
-    """JSON as RFC 8259 has it: no NaN, no lone surrogates, no bottomless nesting."""
-
-    async def json(self) -> Any:
-        if not hasattr(self, "_json"):
-            body = await self.body()
-            try:
-                self._json = pydantic_core.from_json(body, allow_inf_nan=False)
-            except ValueError as error:
-                raise json.JSONDecodeError("not JSON", "", 0) from error
-        return self._json
-
-
-def _read_strictly(route: APIRoute) -> None:
-    """Give the route's handler the strict request."""
-    handle = route.get_route_handler()
-
-    async def strict(request: Request) -> Response:
-        return await handle(_StrictRequest(request.scope, request.receive))
-
-    route.app = request_response(strict)
 
 
 def _open(app: FastAPI, router: APIRouter) -> None:
@@ -57,7 +31,7 @@ def _open(app: FastAPI, router: APIRouter) -> None:
             raise RuntimeError(f"{route} is no API route")
         if not any(isinstance(inner.call, Access) for inner in route.dependant.dependencies):
             raise RuntimeError(f"{route.path} declares no scope")
-        _read_strictly(route)
+        prepare(route)
         app.router.routes.append(route)
 
 

@@ -45,7 +45,7 @@ def gone(row: Row) -> Problem:
 
 def visible(connection: sa.Connection, ref: str, actor: Actor, site: Site, formats: tuple[str, ...] = ()) -> Row:
     """The lean row of an article that the caller may see; 410 for a retracted one, 404 for all others."""
-    row = cards.by_ref(connection, ref, site, formats)
+    row = cards.by_ref(connection, ref, site, formats, editing=queries.sees_drafts(actor))
     if row is not None and queries.is_visible(row, actor):
         return row
     if row is not None and row["state"] == "retracted":

@@ -59,7 +59,7 @@ class Article(SQLModel, table=True):
     corrections: list[dict[str, Any]] = Field(default_factory=list, sa_type=sa.JSON)
     retraction: dict[str, Any] | None = Field(None, sa_type=sa.JSON(none_as_null=True))
 
-    card: str | None = None  # finished JSON, good while card_stamp is the publication's; see articles.cards
+    card: bytes | None = None  # finished JSON, good while card_stamp is the publication's; see articles.cards
     card_stamp: int = 0
 
 

@@ -11,7 +11,7 @@ from structlog.tracebacks import ExceptionDictTransformer
 from structlog.typing import ExcInfo
 
 _PRIVATE = re.compile(
-    r"[^\s@\"'(<]+@[^\s@\"')>]+"  # an e-mail address, or the user and host of a URL
+    r"[^\s@\"'(<]{1,64}@[^\s@\"')>]{1,255}"  # an e-mail address, or the user and host of a URL
     r"|\b[a-z]{2}_[0-9a-f]{16,}"  # a key of this server
     r"|(?i:\bbearer\s+\S+)"
     r"|\b\d{1,3}(?:\.\d{1,3}){3}\b"  # IPv4

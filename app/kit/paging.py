@@ -6,7 +6,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any, Generic, Literal, TypeVar
+from typing import Any, Generic, Literal, TypeVar, cast
 
 import sqlalchemy as sa
 from pydantic import BaseModel, Field
@@ -16,6 +16,7 @@ from app.kit.clock import iso
 from app.kit.http import ReadQuery
 from app.kit.ids import is_id
 from app.kit.problems import InvalidParameter
+from app.kit.schema import moment
 
 T = TypeVar("T")
 Key = tuple[datetime | str | int, str]
@@ -41,7 +42,7 @@ class PageQuery(ReadQuery):
     """Parameters that every list takes."""
 
     limit: int = Field(20, ge=1, le=100, description="The most that a page holds, 1 to 100.")
-    cursor: str | None = Field(None, min_length=1, max_length=1000, description="`page.next` of the page before.")
+    cursor: str | None = Field(None, min_length=1, max_length=2500, description="`page.next` of the page before.")
     count: Literal["none", "exact"] = Field("none", description="`exact` fills `page.total`, at the cost of counting.")
 
 
@@ -55,8 +56,10 @@ class Sort:
 
     def encode(self, value: datetime | str | int, row_id: str) -> str:
         """The cursor that goes on after this row."""
-        key = iso(value) if isinstance(value, datetime) else value
-        return base64.urlsafe_b64encode(json.dumps([self.name, key, row_id]).encode()).decode().rstrip("=")
+        if self.kind is datetime:
+            value = iso(moment(value) if isinstance(value, str) else cast(datetime, value))
+        text = json.dumps([self.name, value, row_id], ensure_ascii=False)
+        return base64.urlsafe_b64encode(text.encode()).decode().rstrip("=")
 
     def decode(self, cursor: str) -> Key:
         """The sort key inside a cursor of this very order; anything else is a 400."""

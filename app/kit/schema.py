@@ -1,6 +1,7 @@
 """Column types and SQL expressions that mean the same on SQLite and on PostgreSQL."""
 
 from collections.abc import Mapping
+from datetime import UTC, datetime
 from typing import Any, cast
 
 import sqlalchemy as sa
@@ -9,6 +10,7 @@ from sqlalchemy.sql.compiler import SQLCompiler
 from sqlalchemy.sql.elements import ColumnElement
 from sqlalchemy.sql.functions import FunctionElement
 from sqlmodel import SQLModel
+from sqlmodel.sql.sqltypes import UTCDateTime
 
 ID = sa.String(36).with_variant(sa.Uuid(as_uuid=False), "postgresql")
 """A UUID as text in Python; native on PostgreSQL, 36 characters on SQLite, so that JSON built in SQL shows it alike."""
@@ -29,6 +31,17 @@ def affected(result: sa.Result[Any]) -> int:
 
 Row = sa.RowMapping | Mapping[str, Any]
 """A row as queries give it and as functions that shape it take it."""
+
+
+def as_text(column: ColumnElement[Any]) -> ColumnElement[Any]:
+    """A time as the database writes it, a number or text as it is: `moment` reads it, and it sorts like the time."""
+    return sa.cast(column, sa.String) if isinstance(column.type, UTCDateTime) else column
+
+
+def moment(text: str) -> datetime:
+    """The time that `as_text` gave."""
+    found = datetime.fromisoformat(text)
+    return found.replace(tzinfo=UTC) if found.tzinfo is None else found
 
 
 class json_rows(FunctionElement[list[dict[str, Any]]]):

@@ -119,13 +119,16 @@ class Protocol(HttpToolsProtocol):
     def _refuse(self, problem: Problem) -> None:
         """End the connection, with an answer unless one is on its way already.
 
-        What still comes in is read and dropped for a moment: closing at once would take the answer back (RFC 9112 §9.6).
+        What still comes in is read and dropped for a moment: closing at once would take the answer back, RFC 9112 §9.6.
         """
         self._refused = True
         self._stop_waiting()
-        if self.pipeline or (self._is_busy() and self.cycle.response_started):
+        if self.transport.is_closing() or self.pipeline or (self._is_busy() and self.cycle.response_started):
             self.transport.close()
             return
+        if self._is_busy():  # the app waits for a body: tell it that the client has gone
+            self.cycle.disconnected = True
+            self.cycle.message_event.set()
         response = answer(problem, new_id())
         headers = [*self.server_state.default_headers, *response.raw_headers, (b"connection", b"close")]
         lines = [f"HTTP/1.1 {problem.status} {HTTPStatus(problem.status).phrase}".encode()]

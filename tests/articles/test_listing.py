@@ -204,6 +204,18 @@ def test_a_list_is_one_statement(
     assert len(statements) == 1, "the key was seen a moment ago"
 
 
+def test_finished_cards_change_no_byte(
+    client: TestClient, shelf: list[Piece], editor: Headers, make_cards: Callable[[], None]
+) -> None:
+    urls = [f"/v1/articles?{urlencode(query)}" for query in FILTERS]
+    urls += ["/v1/articles?formats=html,blocks", "/v1/articles?fields=title,tags.name", "/v1/articles/a1"]
+    before = [client.get(url).content for url in urls]
+    drafts = client.get("/v1/articles?state=all", headers=editor).content
+    make_cards()
+    assert [client.get(url).content for url in urls] == before
+    assert client.get("/v1/articles?state=all", headers=editor).content == drafts
+
+
 def test_states_need_a_key(client: TestClient, shelf: list[Piece], make_key: Callable[..., Headers]) -> None:
     assert client.get("/v1/articles?state=all").status_code == 401
     assert client.get("/v1/articles?state=draft", headers=make_key("content:write")).status_code == 403

@@ -239,6 +239,24 @@ def test_what_is_no_http_is_a_problem(garbage: bytes) -> None:
     serving(scenario)
 
 
+def test_a_body_that_cannot_be_parsed_is_answered_once_and_told_to_the_app() -> None:
+    told: list[str] = []
+
+    async def listen(scope: Any, receive: Any, send: Any) -> None:
+        while (message := await receive())["type"] != "http.disconnect":
+            assert message["more_body"]
+        told.append("gone")
+        await send({"type": "http.response.start", "status": 200, "headers": []})
+
+    async def scenario(running: Running) -> None:
+        head = b"POST / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n"
+        status, _, body = parts(await running.send(head, b"1\r\na\r\n", b"no number\r\n" + b"x" * 100_000))
+        assert (status, body["code"]) == (400, "bad_request")
+        assert told == ["gone"]
+
+    serving(scenario, listen)
+
+
 def test_garbage_never_cuts_into_an_answer() -> None:
     go = asyncio.Event()
 

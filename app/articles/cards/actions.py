@@ -28,7 +28,7 @@ def refresh(session: Session, site: Site) -> int:
     )
     filled = own.values(card=sa.bindparam("json"), card_stamp=n)
     rows = [
-        {"article": article, "seen": version, "json": card.decode()}
+        {"article": article, "seen": version, "json": card}
         for article, (version, card) in made(connection, ids, site).items()
     ]
     if rows:

@@ -18,16 +18,13 @@ from app.articles.queries import COUNTS, EDITING, A, R, present, whole
 from app.articles.schemas import CardOut
 from app.kit.http import dump
 from app.kit.ids import is_id
-from app.kit.schema import Row, table_of
+from app.kit.schema import Row, as_text, table_of
 from app.publication.stamps.tables import Stamp
 
 _STAMP = table_of(Stamp)
 _N = sa.select(_STAMP.c.n).where(_STAMP.c.id == 1, _STAMP.c.made_for == sa.bindparam("made_for", type_=sa.String()))
 _COUNTS = pydantic_core.to_json(COUNTS)[1:-1]
-_LEAN = (
-    "id slug version public state section_id series_id revision latest_revision published_revision "
-    "created_at updated_at listed_at scheduled_at retraction card"
-).split()
+_SINGLE = "version public state section_id series_id published_revision listed_at retraction".split()
 
 
 @lru_cache(16)
@@ -37,31 +34,37 @@ def made_for(site: Site) -> str:
     return hashlib.sha256(f"{site.url}\n{site.path}\n{form}".encode()).hexdigest()
 
 
-def lean(formats: tuple[str, ...], page: sa.Subquery | None = None) -> sa.Select[Any]:
-    """SELECT of cards with what decides about them: visibility, version, whether they are good; and the text.
+def lean(*names: str, formats: tuple[str, ...] = (), editing: bool = False, page: sa.Subquery | None = None) -> Any:
+    """SELECT of cards and whether they are good, with named columns, the text, and what editors see.
 
-    Takes the parameter `made_for`.
+    Takes the parameter `made_for`. Times of lists come as text, for only one of them is ever looked at.
     """
-    columns = [*(A.c[name] for name in _LEAN), (A.c.card_stamp == _N.scalar_subquery()).label("good")]
+    wanted = {**dict.fromkeys(["id", *names]), **(dict.fromkeys([*EDITING, "section_id"]) if editing else {})}
+    columns: list[Any] = [*(A.c[name] for name in wanted), A.c.card]
+    columns.append((A.c.card_stamp == _N.scalar_subquery()).label("good"))
     tables: Any = A if page is None else page.join(A, A.c.id == page.c.id)
     if formats:
         tables = tables.join(R, (R.c.article_id == A.c.id) & (R.c.n == A.c.revision))
         columns += [R.c[name].label(f"body_{name}") for name in formats]
     if page is not None:
-        columns.append(page.c.key.label("key"))
+        columns += [as_text(page.c.key).label("key"), as_text(A.c.updated_at).label("updated_at")]
     return sa.select(*columns).select_from(tables)
 
 
 @lru_cache(64)
-def _single(formats: tuple[str, ...], by_id: bool) -> sa.Select[Any]:
+def _single(formats: tuple[str, ...], by_id: bool, editing: bool) -> Any:
     column = A.c.id if by_id else A.c.slug
-    return lean(formats).where(column == sa.bindparam("ref", type_=column.type))
+    return lean(*_SINGLE, "updated_at", formats=formats, editing=editing).where(
+        column == sa.bindparam("ref", type_=column.type)
+    )
 
 
-def by_ref(connection: sa.Connection, ref: str, site: Site, formats: tuple[str, ...] = ()) -> Row | None:
+def by_ref(
+    connection: sa.Connection, ref: str, site: Site, formats: tuple[str, ...] = (), *, editing: bool = False
+) -> Row | None:
     """The lean row of one article by id or slug, whoever may see it; ask `is_visible` before showing it."""
     values = {"ref": ref, "made_for": made_for(site)}
-    return connection.execute(_single(formats, is_id(ref)), values).mappings().first()
+    return connection.execute(_single(formats, is_id(ref), editing), values).mappings().first()
 
 
 def made(connection: sa.Connection, ids: Sequence[str], site: Site) -> dict[str, tuple[int, bytes]]:
@@ -75,7 +78,7 @@ def finished(
     rows: Sequence[Row],
     site: Site,
     formats: Iterable[str] = (),
-    edits: Callable[[Row], bool] = lambda _: False,
+    edits: Callable[[Row], bool] | None = None,
 ) -> list[bytes]:
     """Articles as JSON, in the order of lean rows; one statement more if any card is not good.
 
@@ -85,10 +88,10 @@ def finished(
     fresh = made(connection, missing, site) if missing else {}
     found = []
     for row in rows:
-        parts = [fresh[row["id"]][1] if row["id"] in fresh else row["card"].encode(), b"{" + _COUNTS + b"}"]
+        parts = [fresh[row["id"]][1] if row["id"] in fresh else row["card"], b"{" + _COUNTS + b"}"]
         if formats:
             parts.append(pydantic_core.to_json({"body": {name: row[f"body_{name}"] for name in formats}}))
-        if edits(row):
+        if edits is not None and edits(row):
             parts.append(pydantic_core.to_json({"editing": {name: row[name] for name in EDITING}}))
         found.append(joined(parts))
     return found
@@ -100,7 +103,7 @@ def joined(objects: Iterable[bytes]) -> bytes:
 
 
 @lru_cache(64)
-def _beside(formats: tuple[str, ...], within: str) -> sa.Select[Any]:
+def _beside(formats: tuple[str, ...], within: str) -> Any:
     """Both neighbours of an article at (key, id): two steps in one index, then their cards."""
     here = sa.tuple_(A.c.listed_at, A.c.id)
     there = sa.tuple_(sa.bindparam("key", type_=A.c.listed_at.type), sa.bindparam("id", type_=A.c.id.type))
@@ -108,7 +111,7 @@ def _beside(formats: tuple[str, ...], within: str) -> sa.Select[Any]:
     among = A.c.public if column is None else A.c.public & (column == sa.bindparam("among", type_=column.type))
     before = sa.select(A.c.id).where(among, here < there).order_by(A.c.listed_at.desc(), A.c.id.desc()).limit(1)
     after = sa.select(A.c.id).where(among, here > there).order_by(A.c.listed_at, A.c.id).limit(1)
-    return lean(formats).where(A.c.id.in_([before.scalar_subquery(), after.scalar_subquery()]))
+    return lean("listed_at", formats=formats).where(A.c.id.in_([before.scalar_subquery(), after.scalar_subquery()]))
 
 
 def neighbours(

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
 from functools import lru_cache
-from typing import Any
+from typing import Any, cast
 
 import sqlalchemy as sa
 from sqlalchemy.sql.elements import ColumnElement
@@ -30,6 +30,7 @@ from app.articles.queries import (
 )
 from app.identity.schemas import Actor
 from app.kit.paging import Sort, bindings, page_of
+from app.kit.schema import moment
 
 COLUMNS = {"published_at": A.c.listed_at, "updated_at": A.c.updated_at, "title": A.c.title}
 _TERMS = {
@@ -54,6 +55,7 @@ class Shape:
     bounds: tuple[str, ...]
     states: tuple[str, ...] | None
     actor: Actor | None
+    editing: bool
 
 
 def _value(group: int, number: int) -> sa.BindParameter[str]:
@@ -156,7 +158,8 @@ def _ids(shape: Shape) -> sa.Subquery:
 @lru_cache(512)
 def _statement(shape: Shape) -> sa.Select[Any]:
     ids = _ids(shape)
-    return lean(shape.formats, ids).order_by(*shape.sort.order_by(ids.c.key, ids.c.id))
+    found = lean(formats=shape.formats, editing=shape.editing, page=ids)
+    return cast("sa.Select[Any]", found.order_by(*shape.sort.order_by(ids.c.key, ids.c.id)))
 
 
 def _shape(query: ListQuery, groups: tuple[Group, ...], actor: Actor) -> Shape:
@@ -173,6 +176,7 @@ def _shape(query: ListQuery, groups: tuple[Group, ...], actor: Actor) -> Shape:
         bounds=tuple(name for name in bounds if getattr(query, name) is not None),
         states=states,
         actor=actor if states is not None else None,
+        editing=sees_drafts(actor),
     )
 
 
@@ -193,9 +197,10 @@ def page(connection: sa.Connection, query: ListQuery, actor: Actor, site: Site) 
         connection.execute(_statement(shape), values).mappings().all(), query.limit, shape.sort, "key", total
     )
     rows = found["data"]
-    drafts = sees_drafts(actor)
-    articles = finished(connection, rows, site, shape.formats, lambda row: drafts and actor.may_in(row["section_id"]))
-    return {**found, "data": articles, "modified": max((row["updated_at"] for row in rows), default=None)}
+    edits = (lambda row: actor.may_in(row["section_id"])) if shape.editing else None
+    articles = finished(connection, rows, site, shape.formats, edits)
+    newest = max((row["updated_at"] for row in rows), default=None)
+    return {**found, "data": articles, "modified": newest and moment(newest)}
 
 
 def _unpaged(shape: Shape) -> Shape:

@@ -54,7 +54,8 @@ def claim(session: Session, caller: str, key: str, fingerprint: str) -> Answer |
         caller=caller, key=key, fingerprint=fingerprint, created_at=now()
     )
     try:
-        if affected(session.execute(insert.on_conflict_do_nothing())) == 1:
+        taken = session.execute(insert.on_conflict_do_nothing().returning(_REPLAY.c.key))
+        if taken.first() is not None:
             return None
     except sa.exc.OperationalError as error:
         if getattr(error.orig, "sqlstate", None) == LOCK_NOT_AVAILABLE:

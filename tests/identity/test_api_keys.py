@@ -1,0 +1,213 @@
+"""API keys: what is stored of them, what they may do, and how long they work."""
+
+import asyncio
+import re
+import zlib
+from datetime import UTC, datetime, timedelta
+
+import pytest
+import sqlalchemy as sa
+import time_machine
+from hypothesis import given
+from hypothesis import strategies as st
+from sqlmodel import SQLModel
+
+from app.identity.keys import actions
+from app.identity.keys.actions import KeyRing, create, digest, is_wellformed, revoke
+from app.identity.keys.queries import by_hash, by_id
+from app.identity.schemas import SCOPES, SYSTEM, Actor
+from app.kit.db import Database, Overloaded
+from app.kit.problems import Invalid, NotFound, Unauthorized
+
+NOON = datetime(2026, 1, 1, 12, tzinfo=UTC)
+Headers = dict[str, str]
+
+
+def make(
+    db: Database, expires_at: datetime | None = None, scopes: tuple[str, ...] = ("content:read",)
+) -> tuple[str, str]:
+    with db.transaction() as session:
+        return create(session, SYSTEM, "for tests", list(scopes), None, expires_at)
+
+
+def test_a_key_is_a_prefix_random_bytes_and_a_checksum(db: Database) -> None:
+    keys = [make(db)[1] for _ in range(3)]
+    assert len(set(keys)) == 3
+    for key in keys:
+        assert re.fullmatch(r"bs_[0-9a-f]{72}", key)
+        assert f"{zlib.crc32(key[3:67].encode()):08x}" == key[67:]
+        assert is_wellformed(key)
+
+
+KEY = "bs_" + "0" * 64 + f"{zlib.crc32(b'0' * 64):08x}"
+
+
+@given(st.integers(0, len(KEY) - 1), st.characters())
+def test_a_mistyped_key_is_recognised_as_such(place: int, character: str) -> None:
+    typed = KEY[:place] + character + KEY[place + 1 :]
+    assert is_wellformed(typed) == (typed == KEY)
+
+
+@pytest.mark.parametrize("key", ["", "bs_", KEY[3:], KEY + "0", KEY[:-1], "BS_" + KEY[3:], "bs_" + KEY])
+def test_what_is_no_key(key: str) -> None:
+    assert is_wellformed(KEY)
+    assert not is_wellformed(key)
+
+
+def test_the_key_itself_is_stored_nowhere(db: Database) -> None:
+    _, key = make(db)
+    stored = b""
+    with db.connect() as connection:
+        for table in SQLModel.metadata.sorted_tables:
+            stored += repr(connection.execute(sa.select(table)).all()).encode()
+        row = by_hash(connection, digest(key))
+    path = db.engines()[0].url.database
+    if db.dialect == "sqlite" and path:
+        for suffix in ("", "-wal"):
+            with open(path + suffix, "rb") as file:
+                stored += file.read()
+    assert digest(key).encode() in stored
+    assert row is not None
+    assert key.startswith(row["hint"])
+    assert len(row["hint"]) == 9
+    for secret in (key, key[3:], key[3:67], key[35:67]):
+        assert secret.encode() not in stored
+
+
+def test_a_key_names_its_owner_and_scopes(db: Database) -> None:
+    key_id, key = make(db, scopes=("content:write", "content:read", "content:read"))
+
+    async def story() -> None:
+        await db.start()
+        assert await KeyRing(db).actor(key) == Actor(
+            "key", key_id, "for tests", frozenset({"content:read", "content:write"}), None
+        )
+        for wrong in ("", "bs_x", KEY, key[:-1], key + "x"):
+            with pytest.raises(Unauthorized):
+                await KeyRing(db).actor(wrong)
+
+    asyncio.run(story())
+
+
+def test_a_key_ends_at_its_time(db: Database) -> None:
+    async def story() -> None:
+        await db.start()
+        with time_machine.travel(NOON, tick=False) as clock:
+            _, key = make(db, NOON + timedelta(hours=1))
+            ring = KeyRing(db)
+            clock.shift(3599)
+            assert (await ring.actor(key)).kind == "key"
+            clock.shift(1)
+            with pytest.raises(Unauthorized):  # also while it is remembered
+                await ring.actor(key)
+            with pytest.raises(Unauthorized):
+                await KeyRing(db).actor(key)
+
+    asyncio.run(story())
+
+
+def test_a_revoked_key_is_refused_everywhere_within_a_second(db: Database, monkeypatch: pytest.MonkeyPatch) -> None:
+    key_id, key = make(db)
+
+    async def story() -> None:
+        await db.start()
+        clock = [1000.0]
+        monkeypatch.setattr(asyncio.get_running_loop(), "time", lambda: clock[0], raising=False)
+        here, there = KeyRing(db), KeyRing(db)
+        for ring in (here, there):
+            await ring.actor(key)
+        await db.write(revoke, SYSTEM, key_id)
+        clock[0] += actions.REVOKED_WITHIN + 0.001
+        assert actions.REVOKED_WITHIN <= 1
+        for ring in (here, there, KeyRing(db)):
+            with pytest.raises(Unauthorized):
+                await ring.actor(key)
+        monkeypatch.undo()
+
+    asyncio.run(story())
+
+
+def test_a_busy_key_is_looked_up_once_a_second(db: Database, monkeypatch: pytest.MonkeyPatch) -> None:
+    _, key = make(db)
+    looked: list[str] = []
+
+    def look(connection: sa.Connection, hashed: str) -> object:
+        looked.append(hashed)
+        return by_hash(connection, hashed)
+
+    async def story() -> None:
+        await db.start()
+        monkeypatch.setattr(actions, "by_hash", look)
+        ring = KeyRing(db)
+        clock = [1000.0]
+        monkeypatch.setattr(asyncio.get_running_loop(), "time", lambda: clock[0], raising=False)
+        for _ in range(50):
+            await ring.actor(key)
+        assert len(looked) == 1
+        clock[0] += 1.1
+        await ring.actor(key)
+        assert len(looked) == 2
+        monkeypatch.undo()
+
+    asyncio.run(story())
+
+
+def test_the_last_use_is_noted_to_the_minute(db: Database) -> None:
+    def last_used() -> datetime | None:
+        with db.connect() as connection:
+            row = by_id(connection, key_id)
+            return row["last_used_at"] if row else None
+
+    async def story() -> None:
+        await db.start()
+        ring = KeyRing(db)
+        with time_machine.travel(NOON, tick=False) as clock:
+            await asyncio.gather(*(ring.actor(key) for _ in range(5)))
+            assert last_used() == NOON
+            clock.shift(59)
+            await ring.actor(key)
+            assert last_used() == NOON
+            clock.shift(2)
+            await ring.actor(key)
+            assert last_used() == NOON + timedelta(seconds=61)
+
+    key_id, key = make(db)
+    assert last_used() is None
+    asyncio.run(story())
+
+
+def test_a_store_that_takes_no_writes_does_not_shut_readers_out(db: Database, monkeypatch: pytest.MonkeyPatch) -> None:
+    _, key = make(db)
+
+    async def refuse(*_: object) -> None:
+        raise Overloaded("full")
+
+    async def story() -> None:
+        await db.start()
+        monkeypatch.setattr(db, "write", refuse)
+        assert (await KeyRing(db).actor(key)).kind == "key"
+
+    asyncio.run(story())
+
+
+def test_admin_has_every_scope_and_others_have_their_own() -> None:
+    assert all(Actor("key", scopes=frozenset({"admin"})).may(scope) for scope in SCOPES)
+    assert [scope for scope in SCOPES if Actor("key", scopes=frozenset({"content:read"})).may(scope)] == [
+        "content:read"
+    ]
+    assert not any(Actor("anonymous").may(scope) for scope in SCOPES)
+
+
+def test_a_limited_key_may_act_in_its_sections_alone() -> None:
+    everywhere, limited = Actor("key"), Actor("key", sections=frozenset({"a"}))
+    assert [everywhere.may_in(section) for section in ("a", "b", None)] == [True] * 3
+    assert [limited.may_in(section) for section in ("a", "b", None)] == [True, False, False]
+
+
+def test_what_cannot_be_made_or_ended(db: Database) -> None:
+    with pytest.raises(Invalid, match="past"):
+        make(db, datetime(2020, 1, 1, tzinfo=UTC))
+    with pytest.raises(Invalid, match="no limits"), db.transaction() as session:
+        create(session, SYSTEM, "x", ["admin"], ["01890000-0000-7000-8000-000000000000"])
+    with pytest.raises(NotFound), db.transaction() as session:
+        revoke(session, SYSTEM, "01890000-0000-7000-8000-000000000000")
