@@ -5,6 +5,8 @@ from typing import Any
 from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
 
+from app.kit.problems import MEDIA_TYPE
+
 _IDEMPOTENCY_KEY = {
     "name": "Idempotency-Key",
     "in": "header",
@@ -12,6 +14,10 @@ _IDEMPOTENCY_KEY = {
     "description": "Send the same key again to get the same answer again: the request is carried out once. "
     "Kept for 48 hours. With another body: 422 `idempotency_key_reused`.",
     "schema": {"type": "string", "maxLength": 255},
+}
+_REPLAYED = {
+    "409": "`request_in_progress`: The first request with this `Idempotency-Key` has not been answered yet.",
+    "422": "`idempotency_key_reused`: The `Idempotency-Key` came with another body or address before.",
 }
 _MIN_POSITION = {
     "name": "min_position",
@@ -27,13 +33,22 @@ def _complete(document: dict[str, Any]) -> dict[str, Any]:
         for method, operation in path.items():
             parameters = operation.setdefault("parameters", [])
             names = {parameter["name"] for parameter in parameters}
+            responses = operation["responses"]
+            # Unknown or unreadable parameters are 400 here; FastAPI assumes 422 for everything.
+            if "requestBody" not in operation:
+                responses.pop("422", None)
             if method == "post":
                 parameters.append(_IDEMPOTENCY_KEY)
+                for status, text in _REPLAYED.items():
+                    answer = responses.setdefault(status, {"description": ""})
+                    answer["description"] = "; ".join(filter(None, [answer["description"], text]))
+            for status, answer in responses.items():
+                if status >= "400":
+                    answer["content"] = {MEDIA_TYPE: {"schema": {"$ref": "#/components/schemas/ProblemOut"}}}
             if method == "get" and "min_position" not in names:
                 parameters.append(_MIN_POSITION)
-            # Unknown or unreadable parameters are 400 here; FastAPI assumes 422 for everything.
-            if "422" in operation["responses"] and "requestBody" not in operation:
-                del operation["responses"]["422"]
+    for name in ("HTTPValidationError", "ValidationError"):  # FastAPI's own, which no answer has
+        document["components"]["schemas"].pop(name, None)
     return document
 
 

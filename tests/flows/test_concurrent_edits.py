@@ -3,6 +3,7 @@
 import asyncio
 import random
 from collections import Counter
+from itertools import pairwise
 
 import httpx2
 import sqlalchemy as sa
@@ -67,5 +68,5 @@ def test_two_hundred_edits_of_one_article(address: str, editor: Headers, db: Dat
             sa.select(revisions.c.n, revisions.c.dek).where(revisions.c.article_id == article).order_by(revisions.c.n)
         ).all()
     assert [row.n for row in rows] == list(range(1, EDITS + 2))
-    for old, new in zip(rows, rows[1:], strict=False):
+    for old, new in pairwise(rows):
         assert new.dek.startswith(old.dek or ""), "each edit stands on the one before"

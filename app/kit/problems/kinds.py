@@ -1,29 +1,11 @@
-"""Errors as RFC 9457 problem+json: one class per error, one handler, and never a word of what was sent."""
+"""What can go wrong, in RFC 9457's terms: a class for each `code`."""
 
-import re
 from collections.abc import Iterable, Mapping
 from typing import Any, ClassVar
 
-import structlog
-from fastapi import FastAPI, Request
-from fastapi.exceptions import RequestValidationError
 from pydantic import BaseModel, Field
-from sqlalchemy.exc import DBAPIError, IntegrityError
-from starlette.exceptions import HTTPException
-from starlette.responses import JSONResponse
-from starlette.routing import Match, Route
-
-from app.kit.db import is_full, is_unavailable
 
 MEDIA_TYPE = "application/problem+json"
-_SAFE = re.compile(r"[\w.\-\[\]$]{1,64}", re.ASCII)
-# Messages of Pydantic that would repeat what was sent.
-_ECHOES = {
-    "union_tag_invalid": "Input does not name a known kind",
-    "uuid_parsing": "Input should be a valid UUID",
-    "url_parsing": "Input should be a valid URL",
-}
-log = structlog.get_logger("broadsheet.problems")
 
 
 class ErrorDetail(BaseModel):
@@ -56,6 +38,8 @@ class Problem(Exception):
     registry: ClassVar[dict[str, type["Problem"]]] = {}
 
     def __init_subclass__(cls) -> None:
+        if cls.code in Problem.registry:
+            raise TypeError(f"two problems have the code {cls.code}")
         Problem.registry[cls.code] = cls
 
     def __init__(
@@ -195,21 +179,6 @@ class StorageFull(Problem):
     status, code, title = 507, "storage_full", "No room is left to store this"
 
 
-_BY_STATUS: dict[int, type[Problem]] = {
-    400: BadRequest,
-    401: Unauthorized,
-    403: Forbidden,
-    404: NotFound,
-    405: MethodNotAllowed,
-    408: RequestTimeout,
-    413: BodyTooLarge,
-    415: UnsupportedMediaType,
-    422: Invalid,
-    429: TooManyRequests,
-    503: Unavailable,
-}
-
-
 def documented(*problems: type[Problem]) -> dict[int | str, dict[str, Any]]:
     """The `responses=` of a route: these problems, and those that any route can have."""
     found: dict[int | str, dict[str, Any]] = {}
@@ -219,107 +188,3 @@ def documented(*problems: type[Problem]) -> dict[int | str, dict[str, Any]]:
         entry["content"] = {MEDIA_TYPE: {"schema": {"$ref": "#/components/schemas/ProblemOut"}}}
         entry["description"] = "; ".join(filter(None, [entry["description"], f"`{problem.code}`: {problem.__doc__}"]))
     return found
-
-
-def answer(problem: Problem, request_id: str) -> JSONResponse:
-    """The problem as a response that no cache keeps."""
-    content: dict[str, Any] = {
-        "type": f"/problems/{problem.code}",
-        "title": problem.title,
-        "status": problem.status,
-        "detail": problem.detail,
-        "code": problem.code,
-        "request_id": request_id,
-        **problem.members,
-    }
-    if problem.errors:
-        content["errors"] = problem.errors
-    headers = {"Cache-Control": "no-store", **(problem.headers or {})}
-    if problem.status in {408, 413}:
-        headers["Connection"] = "close"  # the rest of the body is not waited for
-    return JSONResponse(content, problem.status, headers, MEDIA_TYPE)
-
-
-def from_database(error: DBAPIError) -> Problem:
-    """503 where the store is away or busy, 507 where it is full, else 500; the cause goes to the log alone."""
-    if isinstance(error, IntegrityError):
-        return Conflict("Something that this names was changed or taken at the same moment; read it and try again.")
-    if is_full(error):
-        return StorageFull()
-    away = is_unavailable(error)
-    log.error("database failed", error=type(error.orig).__name__, exc_info=None if away else error)
-    return Unavailable("The store cannot be reached or is busy.") if away else Problem()
-
-
-def _name(part: object) -> str:
-    """A name as the client sent it, if it is harmless; names are told, values never."""
-    text = str(part)
-    return text if _SAFE.fullmatch(text) else "(not shown)"
-
-
-def _from_validation(error: RequestValidationError) -> Problem:
-    errors = error.errors()
-    if any(entry["type"] == "json_invalid" for entry in errors):
-        return InvalidJson("The body is not valid JSON (RFC 8259).")
-    if isinstance(error.body, bytes):  # FastAPI leaves a body unread that does not say it is JSON
-        return UnsupportedMediaType("Send the body as application/json.")
-    details: list[Mapping[str, Any]] = []
-    in_body = True
-    for entry in errors[:20]:
-        place, *path = entry["loc"]
-        message = _ECHOES.get(entry["type"]) or str(entry["msg"]).removeprefix("Value error, ")
-        detail: dict[str, Any] = {"code": entry["type"], "detail": message}
-        if place == "body":
-            detail["pointer"] = "".join(f"/{_name(part)}" for part in path)
-        else:
-            in_body, detail["parameter"] = False, _name(path[0]) if path else str(place)
-        details.append(detail)
-    first = details[0]
-    where = first.get("parameter") or first.get("pointer") or "body"
-    summary = f"{where}: {first['detail']}"
-    if in_body:
-        return Invalid(summary, errors=details)
-    problem = InvalidParameter(str(where), summary)
-    problem.errors = details
-    return problem
-
-
-def from_exception(error: Exception) -> Problem:
-    """The problem that tells of any exception at all."""
-    if isinstance(error, Problem):
-        return error
-    if isinstance(error, RequestValidationError):
-        return _from_validation(error)
-    if isinstance(error, DBAPIError):
-        return from_database(error)
-    if isinstance(error, HTTPException):
-        if isinstance(error.__cause__, Problem):  # raised while the body was read
-            return error.__cause__
-        problem = _BY_STATUS.get(error.status_code, Problem)()
-        problem.headers = {**(problem.headers or {}), **(error.headers or {})}
-        return problem
-    log.error("request failed", exc_info=error)
-    return Problem()
-
-
-async def handle(request: Request, error: Exception) -> JSONResponse:
-    """FastAPI's exception handler for everything."""
-    problem = from_exception(error)
-    if isinstance(problem, MethodNotAllowed):
-        problem.headers = {"Allow": ", ".join(_methods(request))}
-    return answer(problem, request.scope.get("request_id", ""))
-
-
-def _methods(request: Request) -> list[str]:
-    """The methods that any route at this address takes: the framework names those of one route alone."""
-    found: set[str] = set()
-    for route in request.app.routes:
-        if isinstance(route, Route) and route.matches(request.scope)[0] != Match.NONE:
-            found |= route.methods or set()
-    return sorted(found | {"HEAD"} if "GET" in found else found)
-
-
-def install(app: FastAPI) -> None:
-    """Make every error of the app a problem."""
-    for kind in (Problem, RequestValidationError, DBAPIError, HTTPException):
-        app.add_exception_handler(kind, handle)

@@ -1,0 +1,19 @@
+"""What was imported, from where, so that importing again changes only what is new."""
+
+import sqlalchemy as sa
+from sqlmodel import Field, SQLModel
+
+from app.kit.schema import ID
+
+
+class ImportSource(SQLModel, table=True):
+    """Which row here came from which thing elsewhere."""
+
+    __tablename__ = "import_source"
+    __table_args__ = (sa.Index("ix_import_source_local", "local_id"),)
+
+    source: str = Field(primary_key=True, max_length=300)  # such as `wordpress:site.example`
+    kind: str = Field(primary_key=True, max_length=20)  # author, category, tag, attachment, post
+    foreign_id: str = Field(primary_key=True, max_length=300)  # its number or name there, or a hash of that
+    local_id: str = Field(sa_type=ID)  # stays when the row is deleted here: what was thrown away does not come back
+    fingerprint: str = Field(max_length=64)  # SHA-256 of all that was taken from it

@@ -1,0 +1,150 @@
+"""Posts and pages on their way into the store."""
+
+from datetime import datetime
+
+import sqlalchemy as sa
+from sqlmodel import Session
+
+from app.articles.addresses.actions import remember
+from app.articles.addresses.tables import Address
+from app.articles.body import Body, from_html
+from app.articles.editing import actions as editing
+from app.articles.editing.schemas import ArticleIn, ArticlePatch
+from app.articles.publishing import actions as publishing
+from app.articles.revisions.queries import newest_blocks
+from app.articles.tables import Article
+from app.importers.engine import IMPORT
+from app.importers.ledger import Ledger
+from app.importers.wordpress.plan import Plan
+from app.importers.wordpress.survey import Survey
+from app.kit.clock import now
+from app.kit.schema import table_of
+from app.kit.text import slugify
+from app.publication.authors.tables import Author
+from app.publication.media.tables import Media
+from app.publication.sections.tables import Section
+from app.publication.tags.tables import Tag
+
+ARTICLE, ADDRESS = table_of(Article), table_of(Address)
+
+
+class ArticleEntry:
+    """A post or page with what it becomes."""
+
+    kind, table = "post", ARTICLE
+
+    def __init__(self, plan: Plan, ledger: Ledger, survey: Survey) -> None:
+        self.plan, self._ledger, self._survey = plan, ledger, survey
+        self.row = {"article": "posts", "page": "pages"}[plan.type]
+        self.key = self.label = plan.key
+        self.title, self.notes = plan.title, list(plan.notes)
+        self._data: ArticlePatch
+        self._text: Body
+
+    @property
+    def fingerprint(self) -> str:
+        """Of the whole plan."""
+        return self.plan.fingerprint
+
+    def existing(self, _connection: sa.Connection) -> str | None:
+        """Nothing: an article of the same slug that was written here is another article."""
+        return None
+
+    def prepare(self, connection: sa.Connection, local_id: str | None) -> None:
+        """Convert the body, choose the slug and check the rest."""
+        plan = self.plan
+        previous = newest_blocks(connection, local_id) if local_id else []
+        self._text = from_html(plan.html, previous)
+        fields = {name: getattr(plan, name) for name in ("title", "dek", "type", "language", "featured")}
+        fields["slug"] = self._slug(connection, local_id)
+        if local_id is None:
+            self._data = ArticleIn.model_validate(fields)
+        else:
+            self._data = ArticlePatch.model_validate({**fields, "body": {"html": ""}})
+
+    def _slug(self, connection: sa.Connection, local_id: str | None) -> str:
+        """The slug of the file if nobody else has it; else the one that the article has, or a free one like it."""
+        wanted, key = self.plan.slug, self.plan.key
+        own = connection.execute(sa.select(ARTICLE.c.slug).where(ARTICLE.c.id == local_id)).scalar_one_or_none()
+        if wanted and self._survey.owner(wanted) == key and self._is_free(connection, wanted, local_id):
+            chosen = wanted
+        elif own is not None:
+            chosen = own
+        else:
+            variants = self._survey.variants(wanted or slugify(self.plan.base))
+            chosen = next(
+                slug
+                for slug in variants
+                if self._survey.owner(slug) is None and self._is_free(connection, slug, local_id)
+            )
+            if wanted:
+                self.notes.append(f"another has its slug {wanted}; it is {chosen} here")
+            elif self.plan.base != self.plan.title:
+                self.notes.append(f"its slug cannot be one here; it is {chosen}, and the old one leads there")
+        self._survey.give(chosen, key)
+        return chosen
+
+    def _is_free(self, connection: sa.Connection, slug: str, local_id: str | None) -> bool:
+        if self._survey.is_given(slug, self.plan.key):
+            return False
+        mine = sa.literal(local_id)
+        article = sa.select(ARTICLE.c.id).where(ARTICLE.c.slug == slug, ARTICLE.c.id.is_distinct_from(mine))
+        former = sa.select(ADDRESS.c.article_id).where(
+            ADDRESS.c.address == slug, ADDRESS.c.article_id.is_distinct_from(mine)
+        )
+        return connection.execute(article.union_all(former)).first() is None
+
+    def create(self, session: Session) -> str:
+        """Make the article and bring it into its state."""
+        text, modified_at = self._text, self.plan.modified_at
+        data = self._named(session)
+        assert isinstance(data, ArticleIn)
+        article_id = editing.create(session, IMPORT, data, text=text, updated_at=modified_at)
+        self._settle(session, article_id)
+        return article_id
+
+    def update(self, session: Session, local_id: str) -> None:
+        """Save what is new as another revision, and show it if the article is public."""
+        if self.plan.state != "published":
+            self._withdraw(session, local_id)  # first: what went private there is not changed in public
+        editing.patch(session, IMPORT, local_id, self._named(session), None, self._text)
+        self._settle(session, local_id)
+
+    def _named(self, session: Session) -> ArticlePatch:
+        """The data with the ids of what the plan names by key."""
+        plan, found, connection = self.plan, self._ledger.local, session.connection()
+        tags = [found(connection, "tag", key, table_of(Tag)) for key in plan.tags]
+        authors = [found(connection, "author", key, table_of(Author)) for key in plan.authors]
+        number = plan.image.partition(" ")[0] if plan.image else None
+        values = {
+            "section": plan.section and found(connection, "category", plan.section, table_of(Section)),
+            "authors": [author for author in authors if author],
+            "tags": [*filter(None, tags), *plan.more_tags],
+            "image": number and found(connection, "attachment", number, table_of(Media)),
+        }
+        if (at := self._date()) is not None:
+            values["published_at"] = at
+        return self._data.model_copy(update=values)
+
+    def _date(self) -> datetime | None:
+        """The date of publication, unless it is still to come."""
+        return self.plan.at if self.plan.at is not None and self.plan.at <= now() else None
+
+    def _withdraw(self, session: Session, article_id: str) -> None:
+        state = session.get_one(Article, article_id).state
+        if state == "published":
+            publishing.unpublish(session, IMPORT, article_id, None)
+        elif state == "scheduled" and self.plan.state == "draft":
+            publishing.unschedule(session, IMPORT, article_id, None)
+
+    def _settle(self, session: Session, article_id: str) -> None:
+        """Bring the article into its state, and let its old addresses lead to it."""
+        plan, article = self.plan, session.get_one(Article, article_id)
+        if plan.state == "published" or (plan.state == "scheduled" and self._date() is not None):
+            publishing.publish(session, IMPORT, article_id, None)
+        elif plan.state == "scheduled" and plan.at is not None and article.scheduled_at != plan.at:
+            publishing.schedule(session, IMPORT, article_id, plan.at, None)
+        for address in plan.addresses:
+            taken = session.execute(sa.select(ARTICLE.c.id).where(ARTICLE.c.slug == address)).first()
+            if taken is None:
+                remember(session, article_id, address)

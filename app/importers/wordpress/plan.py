@@ -1,0 +1,196 @@
+"""What a post or page of WordPress becomes here: a pure reading of the item and of what it refers to."""
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from datetime import datetime
+from functools import cached_property
+from typing import Literal
+from urllib.parse import unquote, urlsplit
+
+from pydantic import TypeAdapter, ValidationError
+
+from app.importers.engine import clipped
+from app.importers.ledger import fingerprint
+from app.importers.wordpress.content import to_html
+from app.importers.wordpress.records import Category, Item, whole_number
+from app.importers.wordpress.survey import ARTICLES, Survey, distinct, is_default, is_picture, key_of
+from app.kit.html import plain_text
+from app.kit.text import LanguageTag, Slug, excerpt
+
+State = Literal["draft", "scheduled", "published"]
+_SLUG: TypeAdapter[str] = TypeAdapter(Slug)
+_LANGUAGE: TypeAdapter[str] = TypeAdapter(LanguageTag)
+_PRIMARY = ("_yoast_wpseo_primary_category", "rank_math_primary_category")
+_MOST_TAGS = 100
+_LONGEST_PATH = 500
+_SOURCE_TITLE = 5000  # characters of a title that are looked at
+
+
+@dataclass(frozen=True)
+class Plan:
+    """An article to be; terms, authors and pictures are named by their keys in the file."""
+
+    key: str
+    title: str
+    slug: str | None  # as in the file, if it can be one here
+    base: str  # what another slug is made from
+    dek: str | None
+    type: str
+    language: str
+    featured: bool
+    section: str | None
+    authors: tuple[str, ...]
+    tags: tuple[str, ...]
+    more_tags: tuple[str, ...]  # names of further categories
+    image: str | None
+    html: str
+    state: State
+    at: datetime | None  # of publication, past or to come
+    modified_at: datetime | None
+    addresses: tuple[str, ...]
+    notes: tuple[str, ...] = field(compare=False)
+
+    @cached_property
+    def fingerprint(self) -> str:
+        """Changes with whatever is imported."""
+        return fingerprint({name: value for name, value in vars(self).items() if name not in {"notes", "fingerprint"}})
+
+
+def plan(item: Item, survey: Survey) -> Plan:
+    """Read an item. What does not come as it was is in the notes."""
+    notes = list(item.notes)
+    content = to_html(item.content, survey.library(item))
+    notes += content.warnings
+    title = _title(item, content.html, notes)
+    state, at = _state(item, notes)
+    slug = _slug(item.slug)
+    section, others = _sections(item, survey)
+    tags = [label.slug for label in item.labels("post_tag")]
+    if others:
+        notes.append(f"further categories became tags: {', '.join(others.values())}")
+    if len(tags) + len(others) > _MOST_TAGS:
+        notes.append(f"only the first {_MOST_TAGS} tags are kept")
+    return Plan(
+        key=key_of(item),
+        title=title,
+        slug=slug,
+        base=item.slug if item.slug and "%" not in item.slug else title,
+        dek=clipped(_text(item.excerpt, notes, "the excerpt"), 2000, "the excerpt", notes) or None,
+        type=ARTICLES[item.type],
+        language=language(survey.site.language),
+        featured=item.sticky,
+        section=section,
+        authors=(item.creator,) if item.creator else (),
+        tags=tuple(tags[:_MOST_TAGS]),
+        more_tags=tuple(list(others.values())[: max(0, _MOST_TAGS - len(tags))]),
+        image=_image(item, survey, notes),
+        html=content.html,
+        state=state,
+        at=at,
+        modified_at=item.modified_at or item.published_at,
+        addresses=tuple(_addresses(item, slug, survey)),
+        notes=tuple(notes),
+    )
+
+
+def language(tag: str) -> str:
+    """The language of the site, English if it does not say."""
+    try:
+        return _LANGUAGE.validate_python(tag)
+    except ValidationError:
+        return "en"
+
+
+def name_of(name: str, slug: str) -> str:
+    """A name on one line that shows something, made from the slug if there is none."""
+    line = " ".join(name.split())
+    return excerpt(line if any(char.isprintable() and not char.isspace() for char in line) else slug, 200)
+
+
+def _slug(slug: str) -> str | None:
+    try:
+        return _SLUG.validate_python(slug)
+    except ValidationError:
+        return None
+
+
+def _text(html: str, notes: list[str], what: str) -> str:
+    """The plain text of a short piece of HTML."""
+    try:
+        return plain_text(html, "note")
+    except ValueError as error:
+        notes.append(f"{what} is left out: {error}")
+        return ""
+
+
+def _title(item: Item, html: str, notes: list[str]) -> str:
+    title = " ".join(_text(item.title[:_SOURCE_TITLE], notes, "the title").split())
+    if title:
+        return clipped(title, 300, "the title", notes)
+    try:
+        words = excerpt(plain_text(html), 60)
+    except ValueError:
+        words = ""  # the same error is met, and told, when the body itself is read
+    notes.append("it has no title; one is made of its first words" if words else "it has no title")
+    return words or "Untitled"
+
+
+def _state(item: Item, notes: list[str]) -> tuple[State, datetime | None]:
+    """The state here, and the time that belongs to it. What was not public there is never public here."""
+    at = item.published_at
+    if item.is_public:
+        if at is None:
+            notes.append("it has no date; that of the import is taken")
+        return "published", at
+    if item.has_password:
+        notes.append("protected by a password there: a draft here")
+        return "draft", at if item.status == "publish" else None
+    if item.status == "future" and at is not None:
+        return "scheduled", at
+    if item.status not in {"draft", "pending"}:
+        notes.append(f"{item.status or 'without a status'} there: a draft here")
+    return "draft", at if item.status == "private" else None
+
+
+def _sections(item: Item, survey: Survey) -> tuple[str | None, dict[str, str]]:
+    """The category that becomes the section, and the names of the others by slug.
+
+    It is the one that the editors marked as primary, else the one with most categories above it, else the first.
+    """
+    labels = [
+        label
+        for label in item.labels("category")
+        if not is_default(Category(0, label.slug, label.name, parent="", description=""))
+    ]
+    if not labels:
+        return None, {}
+    slugs = [label.slug for label in labels]
+    marked = [survey.category(whole_number(item.first_meta(key))) for key in _PRIMARY]
+    chosen = next((slug for slug in marked if slug in slugs), None) or max(slugs, key=survey.depth)
+    return chosen, {label.slug: name_of(label.name, label.slug) for label in labels if label.slug != chosen}
+
+
+def _image(item: Item, survey: Survey, notes: list[str]) -> str | None:
+    """The number of the featured image, with its address: another address is another picture."""
+    number = item.thumbnail_id
+    if not number:
+        return None
+    found = survey.attachment(number)
+    if found is None:
+        notes.append(f"its featured image, attachment {number}, is not in the file")
+    elif not is_picture(found.url):
+        notes.append(f"its featured image, attachment {number}, is no picture")
+    else:
+        return f"{number} {found.url}"
+    return None
+
+
+def _addresses(item: Item, slug: str | None, survey: Survey) -> Iterator[str]:
+    """Former slugs that no other item has now, a slug that cannot be kept, and the path of the old site."""
+    old = [former for former in item.old_slugs if former and former != slug and survey.owner(former) is None]
+    path = unquote(urlsplit(item.link).path).rstrip("/")
+    paths = distinct([path, re.sub("/+", "/", path)]) if path and not urlsplit(item.link).query else []
+    for address in distinct([*old, *([item.slug] if item.slug and item.slug != slug else []), *paths]):
+        if len(address) <= _LONGEST_PATH and address.isprintable():
+            yield address
