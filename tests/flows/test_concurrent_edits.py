@@ -36,7 +36,7 @@ async def _edit(http: httpx2.AsyncClient, url: str, word: str) -> int:
         problem = ok(written, 412)
         assert problem["code"] == "stale_version"
         assert problem["current_version"] > seen["editing"]["version"]
-        assert problem["fields"] == ["body"], "of the plain fields that were sent, those that differ"
+        assert problem["fields"] == ["body", "dek"], "of the fields that were sent, those that differ"
     raise AssertionError("an edit never came through")
 
 

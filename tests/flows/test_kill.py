@@ -1,0 +1,197 @@
+"""A server that is killed under load loses nothing that it acknowledged and does nothing twice.
+
+`KILLS=60 pytest tests/flows/test_kill.py` kills more often than the suite does.
+"""
+
+import asyncio
+import json
+import os
+import random
+import shutil
+import signal
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import httpx2
+import sqlalchemy as sa
+
+from app.identity.keys import actions as keys
+from app.identity.schemas import SYSTEM
+from app.kit.db import Database, open_database
+from tests.make import ok
+
+KILLS = int(os.environ.get("KILLS", "5"))
+CLIENTS = 16
+ROOT = Path(__file__).resolve().parents[2]
+
+
+@dataclass
+class Job:
+    """One article to make and publish, and what the server has acknowledged of it."""
+
+    number: int
+    article: dict[str, Any] | None = None
+    etag: str = ""
+    published: bool = False
+
+
+@dataclass
+class Ledger:
+    """What clients know when the server dies."""
+
+    key: str
+    jobs: list[Job] = field(default_factory=list)
+    todo: list[Job] = field(default_factory=list)
+    acknowledged: int = 0
+    replayed: int = 0
+
+    def next(self) -> Job:
+        """A job that was interrupted, or a new one."""
+        if self.todo:
+            return self.todo.pop()
+        self.jobs.append(Job(len(self.jobs)))
+        return self.jobs[-1]
+
+
+class Process:
+    """A server of its own on the store; it is killed, never asked to stop."""
+
+    def __init__(self, store: Path) -> None:
+        environment = {
+            **os.environ,
+            "BROADSHEET_DATABASE_URL": f"sqlite:///{store}",
+            "BROADSHEET_DATA_DIR": str(store.parent / "data"),
+            "BROADSHEET_RATE_LIMITS": "off",
+            "BROADSHEET_LOG_FORMAT": "json",
+        }
+        command = [sys.executable, "-m", "app", "serve", "--port", "0"]
+        self.process = subprocess.Popen(command, cwd=ROOT, env=environment, stderr=subprocess.PIPE, text=True)
+        assert self.process.stderr is not None
+        self.lines: list[str] = []
+        self.url = ""
+        for line in self.process.stderr:
+            self.lines.append(line)
+            if '"listening"' in line:
+                self.url = json.loads(line)["url"]
+                break
+        assert self.url, "".join(self.lines)
+        self.reader = threading.Thread(target=self.lines.extend, args=(self.process.stderr,))
+        self.reader.start()
+
+    def kill(self) -> None:
+        """SIGKILL: no handler runs, nothing is flushed."""
+        self.process.send_signal(signal.SIGKILL)
+
+    def bury(self) -> str:
+        """Everything that it wrote to its log."""
+        self.kill()
+        self.process.wait()
+        self.reader.join()
+        assert self.process.stderr is not None
+        self.process.stderr.close()
+        return "".join(self.lines)
+
+
+@contextmanager
+def serving(store: Path) -> Iterator[Process]:
+    process = Process(store)
+    try:
+        yield process
+    finally:
+        log = process.bury()
+    assert '"level": "error"' not in log, log
+
+
+async def _work(http: httpx2.AsyncClient, job: Job, ledger: Ledger) -> None:
+    """Make and publish one article; each request has a key, so that it can be sent again after a crash."""
+    if job.article is None:
+        body = {"title": f"Article {job.number}", "section": "news", "tags": ["shared", f"t{job.number % 5}"]}
+        answer = await http.post("/v1/articles", json=body, headers={"Idempotency-Key": f"create-{job.number}"})
+        job.article, job.etag = ok(answer, 201), answer.headers["etag"]
+        ledger.acknowledged += 1
+        ledger.replayed += "idempotency-replayed" in answer.headers
+    url = f"/v1/articles/{job.article['id']}/publish"
+    answer = await http.post(url, headers={"Idempotency-Key": f"publish-{job.number}", "If-Match": job.etag})
+    assert ok(answer)["state"] == "published"
+    job.published = True
+    ledger.acknowledged += 1
+    ledger.replayed += "idempotency-replayed" in answer.headers
+
+
+async def _load(server: Process, ledger: Ledger, most: int | None) -> None:
+    """Write from all sides until so many writes are acknowledged, then kill; without a number, finish what is open."""
+    enough = ledger.acknowledged + most if most else None
+    headers = {"Authorization": f"Bearer {ledger.key}"}
+
+    async with httpx2.AsyncClient(base_url=server.url, headers=headers, timeout=30) as http:
+
+        async def client() -> None:
+            while enough or ledger.todo:
+                job = ledger.next()
+                try:
+                    await _work(http, job, ledger)
+                except httpx2.TransportError:
+                    ledger.todo.append(job)
+                    return
+                if enough and ledger.acknowledged >= enough:
+                    server.kill()
+
+        await asyncio.gather(*(client() for _ in range(CLIENTS)))
+
+
+def check(db: Database, ledger: Ledger) -> None:
+    """What was acknowledged is there, once, with its fact; what is counted is right; the file is whole."""
+    with db.connect() as connection:
+
+        def rows(statement: str) -> list[Any]:
+            return list(connection.execute(sa.text(statement)).all())
+
+        assert rows("PRAGMA integrity_check") == [("ok",)]
+        assert rows("PRAGMA foreign_key_check") == []
+        state = dict(row for row in rows("SELECT id, state FROM article"))
+        titles = [row[0] for row in rows("SELECT title FROM article")]
+        told = [row[0] for row in rows("SELECT subject_id FROM event WHERE type = 'article.published'")]
+        assert len(titles) == len(set(titles)), "an article was made twice"
+        assert len(told) == len(set(told)), "a publication was told twice"
+        made = [job for job in ledger.jobs if job.article]
+        assert {job.article["id"] for job in made if job.article} <= set(state), "an acknowledged article is lost"
+        out = {job.article["id"] for job in made if job.article and job.published}
+        assert {state[found] for found in out} <= {"published"}, "an acknowledged publication is lost"
+        assert set(told) == {found for found, value in state.items() if value == "published"}
+        assert out <= set(told), "a publication without its fact"
+        for kind, links in (("section", "article"), ("tag", "article_tag")):
+            recount = f"SELECT count(*) FROM {links} l WHERE l.{kind}_id = t.id AND l.public"  # noqa: S608
+            assert rows(f"SELECT slug, articles FROM {kind} t WHERE articles <> ({recount})") == []
+        audit = rows("SELECT count(*) FROM audit WHERE action IN ('article.create', 'article.publish')")[0][0]
+        assert audit == len(state) + len(told), "each action is in the audit log once"
+        assert rows("SELECT count(*) FROM revision")[0][0] == len(state)
+        assert rows("SELECT count(*) FROM replay WHERE status IS NULL")[0][0] == 0
+
+
+def test_nothing_is_lost_or_doubled(sqlite_template: Path, tmp_path: Path) -> None:
+    store = tmp_path / "killed.db"
+    shutil.copy(sqlite_template, store)
+    db = open_database(f"sqlite:///{store}")
+    with db.transaction() as session:
+        ledger = Ledger(keys.create(session, SYSTEM, "writer", ["content:write", "content:publish"])[1])
+    with serving(store) as server, httpx2.Client(base_url=server.url) as http:
+        headers = {"Authorization": f"Bearer {ledger.key}"}
+        ok(http.post("/v1/sections", json={"name": "News"}, headers=headers), 201)
+    for _ in range(KILLS):
+        with serving(store) as server:
+            asyncio.run(_load(server, ledger, random.randint(1, 80)))
+        check(db, ledger)
+    with serving(store) as server:
+        asyncio.run(_load(server, ledger, None))
+    check(db, ledger)
+    assert all(job.published for job in ledger.jobs)
+    with db.connect() as connection:
+        assert connection.execute(sa.text("SELECT count(*) FROM article")).scalar_one() == len(ledger.jobs)
+    asyncio.run(db.stop())
+    print(f"{KILLS} kills, {ledger.acknowledged} writes acknowledged, {ledger.replayed} of them by replay")

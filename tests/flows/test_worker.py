@@ -1,0 +1,150 @@
+"""What the clock makes due, through a worker that really runs."""
+
+import threading
+from collections.abc import Callable
+from datetime import timedelta
+from typing import Any
+
+import httpx2
+import sqlalchemy as sa
+import time_machine
+from starlette.testclient import TestClient
+
+from app.articles.tables import Article
+from app.events.queries import read_after
+from app.events.schemas import START, Entry
+from app.kit.clock import iso, now
+from app.kit.db import Database
+from app.kit.ids import new_id
+from app.kit.schema import table_of
+from app.kit.settings import Settings
+from app.main import create_app
+from tests import make
+from tests.flows.conftest import Serve
+
+Headers = dict[str, str]
+ARTICLE = table_of(Article)
+SECOND = timedelta(seconds=1)
+
+
+def until(found: Callable[[], Any], seconds: float = 30) -> Any:
+    """Look until something is there."""
+    waiter, tries = threading.Event(), round(seconds / 0.02)
+    for _ in range(tries):
+        if value := found():
+            return value
+        waiter.wait(0.02)
+    raise AssertionError("it never came")
+
+
+def published(db: Database) -> list[Entry]:
+    """Facts of publication."""
+    with db.connect() as connection:
+        return [entry for entry in read_after(connection, START, 1000) if entry.type == "article.published"]
+
+
+def schedule(client: Any, editor: Headers, title: str, at: Any) -> dict[str, Any]:
+    """A draft that is to go live."""
+    article = make.draft(client, editor, title, tags=["t"])
+    url = f"/v1/articles/{article['id']}/schedule"
+    return make.ok(client.put(url, json={"at": iso(at)}, headers=make.version(client, editor, article)))
+
+
+def sleep_through(settings: Settings, editor: Headers, titles: list[str]) -> None:
+    """Schedule articles for a second from now, in a server that has no worker and is stopped at once."""
+    with TestClient(create_app(settings, with_worker=False)) as client, time_machine.travel(now() - timedelta(hours=1)):
+        for title in titles:
+            schedule(client, editor, title, now() + timedelta(minutes=1))
+
+
+def test_a_scheduled_article_is_live_within_a_second(serve: Serve, editor: Headers, db: Database) -> None:
+    with httpx2.Client(base_url=serve(with_worker=True), timeout=30) as client:
+        at = now() + 1.5 * SECOND
+        article = schedule(client, editor, "Soon", at)
+        url = f"/v1/articles/{article['slug']}"
+        assert client.get(url).status_code == 404
+        until(lambda: client.get(url).status_code == 200)
+        seen = make.ok(client.get(url))
+        assert seen["published_at"] == iso(at), "it is dated as it was planned"
+        assert make.ok(client.get("/v1/tags/t"))["articles"] == 1
+    (fact,) = published(db)
+    assert at <= fact.at <= at + SECOND
+
+
+def test_what_a_restart_slept_through_is_live_at_once(
+    settings: Settings, serve: Serve, editor: Headers, db: Database
+) -> None:
+    sleep_through(settings, editor, ["One", "Two"])
+    assert published(db) == []
+    with httpx2.Client(base_url=serve(with_worker=True), timeout=30) as client:
+        until(lambda: len(make.ok(client.get("/v1/articles"))["data"]) == 2)
+    assert len(published(db)) == 2
+
+
+def test_two_workers_on_one_store_publish_once(settings: Settings, serve: Serve, editor: Headers, db: Database) -> None:
+    titles = [f"Title {n}" for n in range(120)]
+    sleep_through(settings, editor, titles)
+    first, second = serve(with_worker=True), serve(with_worker=True)
+    with httpx2.Client(base_url=first, timeout=30) as one, httpx2.Client(base_url=second, timeout=30) as two:
+        for client in (one, two):
+            url = "/v1/articles?count=exact&limit=1"
+            until(lambda client=client: make.ok(client.get(url))["page"]["total"] == len(titles))
+        assert make.ok(one.get("/v1/tags/t"))["articles"] == len(titles)
+    facts = [entry.subject_id for entry in published(db)]
+    assert len(facts) == len(set(facts)) == len(titles)
+    with db.connect() as connection:
+        assert set(connection.execute(sa.select(ARTICLE.c.version)).scalars()) == {3}, "made, scheduled, published"
+
+
+def spoil(db: Database, article_id: str, how: str) -> None:
+    """Make an article impossible to publish, as a fault of the store or of an older release would."""
+    with db.transaction() as session:
+        if how == "no revision":
+            values: dict[str, Any] = {"latest_revision": 99}
+            session.execute(sa.update(ARTICLE).where(ARTICLE.c.id == article_id).values(values))
+        else:
+            authors = f'["{new_id()}"]'  # an author who is not there: the link to them is refused
+            statement = sa.text("UPDATE revision SET authors = :authors WHERE article_id = :id")
+            session.execute(statement, {"authors": authors, "id": article_id})
+
+
+def test_a_spoilt_article_stands_in_nobodys_way(
+    settings: Settings, serve: Serve, editor: Headers, db: Database
+) -> None:
+    titles = ["Lost text", "Good", "Lost author", "Good too"]
+    sleep_through(settings, editor, titles)
+    with db.connect() as connection:
+        ids = dict(connection.execute(sa.select(ARTICLE.c.title, ARTICLE.c.id)).tuples().all())
+    spoil(db, ids["Lost text"], "no revision")
+    spoil(db, ids["Lost author"], "no author")
+    with httpx2.Client(base_url=serve(with_worker=True), timeout=30) as client:
+        until(lambda: {row["title"] for row in make.ok(client.get("/v1/articles"))["data"]} == {"Good", "Good too"})
+        later = schedule(client, editor, "Later", now() + SECOND)
+        until(lambda: client.get(f"/v1/articles/{later['slug']}").status_code == 200)
+    with db.connect() as connection:
+        spoilt = connection.execute(
+            sa.select(ARTICLE.c.state, ARTICLE.c.due_at).where(ARTICLE.c.id.in_([ids["Lost text"], ids["Lost author"]]))
+        ).all()
+    assert [row.state for row in spoilt] == ["scheduled", "scheduled"]
+    assert all(row.due_at > now() for row in spoilt), "they are tried again later, not for ever"
+
+
+def test_embargo_and_expiry_through_the_worker(serve: Serve, editor: Headers, db: Database) -> None:
+    with httpx2.Client(base_url=serve(with_worker=True), timeout=30) as client:
+        start, end = now() + SECOND, now() + 2 * SECOND
+        rights = {"embargoed_until": iso(start), "expires_at": iso(end)}
+        article = make.draft(client, editor, "Brief", rights=rights)
+        make.act(client, editor, article, "publish")
+
+        def facts() -> list[Entry]:
+            with db.connect() as connection:
+                entries = read_after(connection, START, 1000)
+            return [entry for entry in entries if entry.type.startswith("article.")]
+
+        until(lambda: len(facts()) == 2)
+        appeared, gone = facts()
+        assert (appeared.type, gone.type) == ("article.published", "article.unpublished")
+        assert gone.payload["reason"] == "expired"
+        assert start <= appeared.at <= start + SECOND
+        assert end <= gone.at <= end + SECOND
+        assert client.get(f"/v1/articles/{article['slug']}").status_code == 404
