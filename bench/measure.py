@@ -3,6 +3,7 @@
 import statistics
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
+from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
@@ -11,7 +12,7 @@ from bench.load import Answer, Slice, WrongAnswer, ask, drive
 from bench.seed import Store
 from bench.servers import Process, app, children, cpu, floor
 
-ROUNDS = 5
+ROUNDS = 7
 WARM_UP = 0.25  # seconds
 BUSY, ALONE, FLOOR = 0.5, 0.35, 0.15  # shares of a case's time: many connections, one connection, the floor
 SAMPLE = 25  # answers of which the floor sends the one of median size
@@ -57,7 +58,8 @@ class Result(NamedTuple):
 
     def latency(self, kind: str, percentile: str) -> float:
         """Median over the rounds of a percentile, for `busy` or `alone` connections."""
-        return statistics.median(getattr(getattr(found, kind), percentile) for found in self.rounds)
+        values: list[float] = [getattr(getattr(found, kind), percentile) for found in self.rounds]
+        return statistics.median(values)
 
 
 class _Target(NamedTuple):
@@ -123,7 +125,7 @@ def measure(
         facts = [look(store) for store in stores]
         plan = [
             [
-                _Target(case, store, process, prepared(case, known, lambda request, at=process: _etag(at, request)))
+                _Target(case, store, process, prepared(case, known, partial(_etag, process)))
                 for store, process, known in zip(stores, processes, facts, strict=True)
             ]
             for case in cases

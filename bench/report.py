@@ -84,6 +84,9 @@ def judgement(console: Console, found: Sequence[Goal]) -> None:
     for goal in found:
         table.add_row(goal.what, goal.found, goal.wanted, words[goal.met])
     console.print(table)
+    load, cpus = os.getloadavg()[0], os.cpu_count() or 1
+    if load > cpus + 1:
+        console.print(f"The machine was busy with other things (load {load:.1f} on {cpus} CPUs): latencies say little.")
 
 
 def plans(console: Console, store: Store, statements: dict[str, list[Statement]]) -> None:

@@ -95,14 +95,20 @@ def _terms(connection: sa.Connection, rng: random.Random, model: type[SQLModel],
 
 
 def _pictures(connection: sa.Connection, rng: random.Random) -> _Terms:
-    rows = []
+    rows: list[dict[str, Any]] = []
     for n in range(PICTURES):
         sizes = [(f"w{width}", width, width * 2 // 3) for width in (320, 640, 1280)]
         copies = [
             {"name": name, "width": width, "height": height, "mime": "image/webp", "key": f"{n:03}/{name}.webp"}
             for name, width, height in sizes
         ]
-        row = {"id": _id(rng, FIRST), "state": "stored", "mime": "image/jpeg", "width": 1920, "height": 1280}
+        row: dict[str, Any] = {
+            "id": _id(rng, FIRST),
+            "state": "stored",
+            "mime": "image/jpeg",
+            "width": 1920,
+            "height": 1280,
+        }
         row |= {"bytes": 300_000, "sha256": f"{rng.getrandbits(256):064x}", "key": f"{n:03}/original.jpg", "url": None}
         row |= {"alt": _sentence(rng, 8), "caption": _sentence(rng, 14), "credit": _sentence(rng, 2)}
         rows.append({**row, "renditions": copies, "version": 1, "created_at": FIRST, "updated_at": FIRST})
@@ -111,10 +117,16 @@ def _pictures(connection: sa.Connection, rng: random.Random) -> _Terms:
 
 
 def _notices(connection: sa.Connection, rng: random.Random, section: str) -> None:
-    rows = []
+    rows: list[dict[str, Any]] = []
     for scope, target, placement in (("site", None, "after"), ("section", section, "both")):
         text = _sentence(rng, 30) + "."
-        row = {"id": _id(rng, FIRST), "scope": scope, "target_id": target, "placement": placement, "position": 0}
+        row: dict[str, Any] = {
+            "id": _id(rng, FIRST),
+            "scope": scope,
+            "target_id": target,
+            "placement": placement,
+            "position": 0,
+        }
         row |= {"html": f"<p>{text}</p>", "text": text, "version": 1, "created_at": FIRST, "updated_at": FIRST}
         rows.append(row)
     _insert(connection, Notice, rows)

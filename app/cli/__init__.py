@@ -4,7 +4,7 @@ import sys
 
 import typer
 
-from app.cli import database, demo, doctor, keys, serve
+from app.cli import database, demo, doctor, imports, keys, serve
 from app.cli.common import explain, say
 
 app = typer.Typer(
@@ -18,6 +18,7 @@ app.command("serve")(serve.serve)
 app.command("worker")(serve.worker)
 app.command("migrate")(database.migrate)
 app.add_typer(keys.app, name="keys")
+app.add_typer(imports.app, name="import")
 app.command("backup")(database.backup)
 app.command("restore")(database.restore)
 app.command("doctor")(doctor.doctor)

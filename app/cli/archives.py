@@ -12,11 +12,11 @@ from typing import Any
 from urllib.parse import quote
 
 import fsspec
-import pysqlite3.dbapi2 as sqlite
 import sqlalchemy as sa
 from fsspec.implementations.local import LocalFileSystem
 
 from app.cli.common import Failure
+from app.kit.db.driver import sqlite
 
 DATABASE = "broadsheet.db"
 DUMP = "broadsheet.dump"

@@ -39,9 +39,7 @@ class Ledger:
         self.source = foreign_id(source)
 
     def _row(self, kind: str, key: str) -> sa.ColumnElement[bool]:
-        return (
-            (_KNOWN.c.source == self.source) & (_KNOWN.c.kind == kind) & (_KNOWN.c.foreign_id == foreign_id(key))
-        )
+        return (_KNOWN.c.source == self.source) & (_KNOWN.c.kind == kind) & (_KNOWN.c.foreign_id == foreign_id(key))
 
     def known(self, connection: sa.Connection, kind: str, key: str) -> Known | None:
         """What was noted of a thing, or None if it never came."""

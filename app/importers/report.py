@@ -71,7 +71,7 @@ class Report:
             "dry_run": self.dry_run,
             "kinds": {kind: {name: counts[name] for name in OUTCOMES} for kind, counts in self.kinds.items()},
             "comments": dict(sorted(self.comments.items())),
-            "left_out": dict(sorted(self.left_out.items())),
+            "left_out": {what: n for what, n in sorted(self.left_out.items()) if n},
         }
 
     def close(self) -> None:

@@ -19,6 +19,7 @@ from app.kit.problems import BadRequest, Problem, RequestTimeout, answer
 
 BACKLOG = 2048
 KEEP_ALIVE = 65  # seconds: longer than proxies keep idle connections, so that they close first and lose no request
+STARTING = 60  # seconds that a process may take to start or to answer its parent before it is replaced
 DRAIN = 20  # seconds that requests have to finish after SIGTERM
 LINGER = 0.3  # seconds that a connection is kept for what is on its way already, when it is about to be closed
 log = structlog.get_logger("broadsheet.server")
@@ -181,6 +182,7 @@ def configure(make_app: Callable[[], Any], *, workers: int = 1, trusted_proxies:
         backlog=BACKLOG,
         timeout_keep_alive=KEEP_ALIVE,
         timeout_graceful_shutdown=DRAIN,
+        timeout_worker_healthcheck=STARTING,
     )
 
 

@@ -85,7 +85,8 @@ class Running:
     def _read(self) -> None:
         for line in self.process.stderr or ():
             with self._seen:
-                self.logs.append(json.loads(line))
+                if line.startswith("{"):  # the interpreter's own warnings are no logs
+                    self.logs += [json.loads(part) for part in line.replace("}{", "}\n{").splitlines()]
                 self._seen.notify_all()
 
     def wait_for(self, event: str) -> dict[str, Any]:

@@ -4,6 +4,7 @@ import asyncio
 import random
 from collections import Counter
 from itertools import pairwise
+from typing import Any
 
 import httpx2
 import sqlalchemy as sa
@@ -13,8 +14,13 @@ from app.kit.db import Database
 from app.kit.schema import table_of
 from tests.make import ok
 
-EDITS, CLIENTS = 200, 20
+EDITS, CLIENTS = 200, 8
 Headers = dict[str, str]
+
+
+def in_text(word: str) -> bool:
+    """Whether an edit changes the text too."""
+    return word.endswith("0")
 
 
 async def _create(http: httpx2.AsyncClient) -> str:
@@ -24,19 +30,20 @@ async def _create(http: httpx2.AsyncClient) -> str:
 
 
 async def _edit(http: httpx2.AsyncClient, url: str, word: str) -> int:
-    """Read, add a word to the standfirst and to the text, write; again for as long as others come first."""
+    """Read, add a word to the standfirst, now and then to the text as well, write; again while others come first."""
     for _ in range(1000):
         read = await http.get(url, params={"formats": "text"})
         seen = ok(read)
-        text = seen["body"]["text"]
-        change = {"dek": f"{seen['dek'] or ''} {word}", "body": {"html": f"<p>{text} {word}</p>"}}
+        change: dict[str, Any] = {"dek": f"{seen['dek'] or ''} {word}"}
+        if in_text(word):
+            change["body"] = {"html": f"<p>{seen['body']['text']} {word}</p>"}
         written = await http.patch(url, json=change, headers={"If-Match": read.headers["etag"]})
         if written.status_code == 200:
             return int(ok(written)["editing"]["version"])
         problem = ok(written, 412)
         assert problem["code"] == "stale_version"
         assert problem["current_version"] > seen["editing"]["version"]
-        assert problem["fields"] == ["body", "dek"], "of the fields that were sent, those that differ"
+        assert problem["fields"] == sorted(change), "of the fields that were sent, those that differ"
     raise AssertionError("an edit never came through")
 
 
@@ -54,7 +61,7 @@ async def _all(address: str, editor: Headers) -> tuple[str, list[int]]:
         won = await asyncio.gather(*(client() for _ in range(CLIENTS)))
         final = ok(await http.get(url, params={"formats": "text"}))
     assert Counter(final["dek"].split()) == Counter(words)
-    assert Counter(final["body"]["text"].split()) == Counter(["Begin", *words])
+    assert Counter(final["body"]["text"].split()) == Counter(["Begin", *filter(in_text, words)])
     assert (final["editing"]["version"], final["editing"]["latest_revision"]) == (EDITS + 1, EDITS + 1)
     return final["id"], [version for versions in won for version in versions]
 

@@ -1,6 +1,7 @@
 """Making and changing articles."""
 
 from collections.abc import Sequence
+from datetime import datetime
 from typing import Any, cast
 
 import sqlalchemy as sa
@@ -113,15 +114,21 @@ def _insert(session: Session, article_id: str, data: ArticleIn, values: dict[str
 
 
 def create(
-    session: Session, actor: Actor, data: ArticleIn, article_id: str | None = None, text: Body | None = None
+    session: Session,
+    actor: Actor,
+    data: ArticleIn,
+    article_id: str | None = None,
+    text: Body | None = None,
+    updated_at: datetime | None = None,
 ) -> str:
-    """Make a draft; returns its id. `text` is the body if it has been converted already."""
+    """Make a draft; returns its id. `text` is the body if it has been converted already; imports back-date the rest."""
     values = _text_changes(session, actor, data, None, text)
     article = _insert(session, article_id or new_id(), data, values)
     before = counted(session, article)
     article.version = 0  # reckon makes it 1
     _set_facts(article, data)
     show_newest_unless_published(session, article, save(session, actor, article, values))
+    article.updated_at = updated_at or article.updated_at
     reckon(session, article, before, [])
     record(session, actor, "article.create", "article", article.id, {"slug": article.slug})
     return article.id

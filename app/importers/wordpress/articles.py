@@ -54,6 +54,8 @@ class ArticleEntry:
         """Convert the body, choose the slug and check the rest."""
         plan = self.plan
         previous = newest_blocks(connection, local_id) if local_id else []
+        if plan.state == "published" and plan.at is not None and self._date() is None:
+            self.notes.append("its date is still to come; that of the import is taken")
         self._text = from_html(plan.html, previous)
         fields = {name: getattr(plan, name) for name in ("title", "dek", "type", "language", "featured")}
         fields["slug"] = self._slug(connection, local_id)
@@ -87,10 +89,9 @@ class ArticleEntry:
     def _is_free(self, connection: sa.Connection, slug: str, local_id: str | None) -> bool:
         if self._survey.is_given(slug, self.plan.key):
             return False
-        mine = sa.literal(local_id)
-        article = sa.select(ARTICLE.c.id).where(ARTICLE.c.slug == slug, ARTICLE.c.id.is_distinct_from(mine))
+        article = sa.select(ARTICLE.c.id).where(ARTICLE.c.slug == slug, ARTICLE.c.id.is_distinct_from(local_id))
         former = sa.select(ADDRESS.c.article_id).where(
-            ADDRESS.c.address == slug, ADDRESS.c.article_id.is_distinct_from(mine)
+            ADDRESS.c.address == slug, ADDRESS.c.article_id.is_distinct_from(local_id)
         )
         return connection.execute(article.union_all(former)).first() is None
 

@@ -6,7 +6,6 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from functools import cached_property
 from typing import Literal
-from urllib.parse import unquote, urlsplit
 
 from pydantic import TypeAdapter, ValidationError
 
@@ -14,7 +13,7 @@ from app.importers.engine import clipped
 from app.importers.ledger import fingerprint
 from app.importers.wordpress.content import to_html
 from app.importers.wordpress.records import Category, Item, whole_number
-from app.importers.wordpress.survey import ARTICLES, Survey, distinct, is_default, is_picture, key_of
+from app.importers.wordpress.survey import ARTICLES, Survey, distinct, is_default, is_picture, key_of, path_of
 from app.kit.html import plain_text
 from app.kit.text import LanguageTag, Slug, excerpt
 
@@ -64,7 +63,7 @@ def plan(item: Item, survey: Survey) -> Plan:
     notes += content.warnings
     title = _title(item, content.html, notes)
     state, at = _state(item, notes)
-    slug = _slug(item.slug)
+    slug = slug_of(item.slug)
     section, others = _sections(item, survey)
     tags = [label.slug for label in item.labels("post_tag")]
     if others:
@@ -76,7 +75,7 @@ def plan(item: Item, survey: Survey) -> Plan:
         title=title,
         slug=slug,
         base=item.slug if item.slug and "%" not in item.slug else title,
-        dek=clipped(_text(item.excerpt, notes, "the excerpt"), 2000, "the excerpt", notes) or None,
+        dek=clipped(text_of(item.excerpt, notes, "the excerpt"), 2000, "the excerpt", notes) or None,
         type=ARTICLES[item.type],
         language=language(survey.site.language),
         featured=item.sticky,
@@ -108,14 +107,15 @@ def name_of(name: str, slug: str) -> str:
     return excerpt(line if any(char.isprintable() and not char.isspace() for char in line) else slug, 200)
 
 
-def _slug(slug: str) -> str | None:
+def slug_of(slug: str) -> str | None:
+    """A slug as it would be here, or None if it cannot be one."""
     try:
         return _SLUG.validate_python(slug)
     except ValidationError:
         return None
 
 
-def _text(html: str, notes: list[str], what: str) -> str:
+def text_of(html: str, notes: list[str], what: str) -> str:
     """The plain text of a short piece of HTML."""
     try:
         return plain_text(html, "note")
@@ -125,7 +125,7 @@ def _text(html: str, notes: list[str], what: str) -> str:
 
 
 def _title(item: Item, html: str, notes: list[str]) -> str:
-    title = " ".join(_text(item.title[:_SOURCE_TITLE], notes, "the title").split())
+    title = " ".join(text_of(item.title[:_SOURCE_TITLE], notes, "the title").split())
     if title:
         return clipped(title, 300, "the title", notes)
     try:
@@ -189,8 +189,8 @@ def _image(item: Item, survey: Survey, notes: list[str]) -> str | None:
 def _addresses(item: Item, slug: str | None, survey: Survey) -> Iterator[str]:
     """Former slugs that no other item has now, a slug that cannot be kept, and the path of the old site."""
     old = [former for former in item.old_slugs if former and former != slug and survey.owner(former) is None]
-    path = unquote(urlsplit(item.link).path).rstrip("/")
-    paths = distinct([path, re.sub("/+", "/", path)]) if path and not urlsplit(item.link).query else []
+    path = path_of(item.link)
+    paths = [path, re.sub("/+", "/", path)] if path else []
     for address in distinct([*old, *([item.slug] if item.slug and item.slug != slug else []), *paths]):
         if len(address) <= _LONGEST_PATH and address.isprintable():
             yield address

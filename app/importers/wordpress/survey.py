@@ -4,13 +4,12 @@ from collections.abc import Iterable, Iterator, Sequence
 from html import unescape
 from pathlib import Path
 from typing import Final, NamedTuple
-from urllib.parse import urlsplit
-
-import pysqlite3.dbapi2 as sqlite
+from urllib.parse import unquote, urlsplit
 
 from app.importers.wordpress.reader import Progress, read
 from app.importers.wordpress.records import Author, Category, Item, Record, Site, Tag, Term
 from app.importers.wordpress.shortcodes import Attachment, Library
+from app.kit.db.driver import sqlite
 
 ARTICLES: Final = {"post": "article", "page": "page"}
 """The post types that become articles, with the type that these have here."""
@@ -31,7 +30,8 @@ CREATE TABLE tag (slug TEXT PRIMARY KEY, name TEXT, description TEXT);
 CREATE TABLE article (key TEXT PRIMARY KEY, place INTEGER, slug TEXT, hidden INTEGER);
 CREATE INDEX article_slug ON article (slug, hidden, place);
 CREATE TABLE attachment (
-    number INTEGER PRIMARY KEY, parent INTEGER, position INTEGER, url TEXT, alt TEXT, caption TEXT
+    number INTEGER PRIMARY KEY, parent INTEGER, position INTEGER, url TEXT, alt TEXT, caption TEXT, title TEXT,
+    described INTEGER
 );
 CREATE INDEX attachment_parent ON attachment (parent, position, number);
 CREATE TABLE block (number INTEGER PRIMARY KEY, content TEXT);
@@ -56,14 +56,34 @@ class ListedAuthor(NamedTuple):
     name: str
 
 
+class ListedFile(NamedTuple):
+    """An attachment; `caption` is HTML, `described` says that it has a longer text that goes with no article."""
+
+    number: int
+    url: str
+    alt: str
+    caption: str
+    title: str
+    described: bool
+
+
 def is_default(category: Category) -> bool:
     """Whether it is the category that WordPress gives to what has none."""
     return category.slug == "uncategorized" and category.name.casefold() == "uncategorized"
 
 
+def path_of(url: str) -> str:
+    """The decoded path of an address without the slash at its end; empty if a query is what tells it from others."""
+    try:
+        parts = urlsplit(url)
+    except ValueError:
+        return ""
+    return "" if parts.query else unquote(parts.path).rstrip("/")
+
+
 def is_picture(url: str) -> bool:
     """Whether an address looks like that of a picture; exports do not say what a file is."""
-    return urlsplit(url).path.lower().endswith(_PICTURES)
+    return path_of(url.partition("?")[0]).lower().endswith(_PICTURES)
 
 
 def key_of(item: Item) -> str:
@@ -119,9 +139,10 @@ class Survey:
             if item.status not in ABSENT:
                 self._take_names(place, item)
         elif item.type == "attachment" and item.status not in ABSENT - {"inherit"}:
-            caption = item.excerpt
-            row = (item.post_id, item.parent_id, item.menu_order, item.attachment_url, unescape(item.alt_text), caption)
-            run("INSERT OR IGNORE INTO attachment VALUES (?, ?, ?, ?, ?, ?)", row)
+            place_there = (item.post_id, item.parent_id, item.menu_order)
+            said = (unescape(item.alt_text), item.excerpt, item.title or item.slug, bool(item.content.strip()))
+            row = (*place_there, item.attachment_url, *said)
+            run("INSERT OR IGNORE INTO attachment VALUES (?, ?, ?, ?, ?, ?, ?, ?)", row)
         elif item.type == "wp_block" and item.is_public:
             run("INSERT OR IGNORE INTO block VALUES (?, ?)", (item.post_id, item.content))
 
@@ -151,6 +172,11 @@ class Survey:
         """All tags."""
         rows = self._store.execute("SELECT slug, name, description FROM tag ORDER BY slug")
         return (Tag(0, *row) for row in rows)
+
+    def pictures(self) -> Iterator[ListedFile]:
+        """All attachments that are pictures."""
+        rows = self._store.execute("SELECT number, url, alt, caption, title, described FROM attachment ORDER BY number")
+        return (found for row in rows if is_picture((found := ListedFile(*row)).url))
 
     def depth(self, slug: str) -> int:
         """How many categories stand above one."""
@@ -187,9 +213,7 @@ class Survey:
     def variants(self, base: str) -> Iterator[str]:
         """`base`, `base-2`, `base-3`, …, going on where the last look at this base ended."""
         while True:
-            row = self._one(
-                "INSERT INTO counted VALUES (?, 1) ON CONFLICT DO UPDATE SET n = n + 1 RETURNING n", base
-            )
+            row = self._one("INSERT INTO counted VALUES (?, 1) ON CONFLICT DO UPDATE SET n = n + 1 RETURNING n", base)
             assert row is not None
             yield base if row[0] == 1 else f"{base}-{row[0]}"
 

@@ -9,12 +9,12 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, Concatenate
 
-import pysqlite3.dbapi2 as sqlite
 import sqlalchemy as sa
 from sqlalchemy.exc import IntegrityError
 from sqlmodel import Session
 
 from app.kit.db.base import Database, Overloaded, P, T, savepoint
+from app.kit.db.driver import sqlite
 
 MINIMUM_SQLITE = (3, 51, 3)  # every older release can lose commits in WAL mode
 BATCH = 256

@@ -1,0 +1,96 @@
+"""`broadsheet import`: what another system exported, into the store."""
+
+import json
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.table import Table
+from rich.text import Text
+
+from app.cli.common import Failure, opened, say, show
+from app.importers.report import OUTCOMES, Report
+from app.kit.settings import Settings
+
+app = typer.Typer(help="Bring in what another system exported.", no_args_is_help=True)
+Passing = Callable[[str], Callable[[int], None] | None]
+
+
+@app.callback()
+def main() -> None:
+    """Bring in what another system exported."""
+
+
+@app.command()
+def wordpress(
+    file: Annotated[Path, typer.Argument(exists=True, dir_okay=False, readable=True, help="An export (WXR), XML.")],
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Change nothing, and report the same.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print the report as JSON.")] = False,
+) -> None:
+    """Import posts, pages, categories, tags, authors and pictures of WordPress; again to bring in what changed since.
+
+    What was not public there is a draft here. Exit status 1 if the file is broken, which leaves the store untouched,
+    or if something could not be imported, while all the rest is.
+    """
+    from app.importers.wordpress.loader import load
+    from app.importers.wordpress.reader import BrokenFile
+
+    with opened(Settings()) as db, _bars(file.stat().st_size) as passing:
+        try:
+            report = load(db, file, dry_run=dry_run, passing=passing)
+        except BrokenFile as error:
+            raise Failure(f"{file.name} cannot be read, and nothing was imported: {error}") from error
+    (_print_json if as_json else _print)(report)
+    failures = report.failures
+    report.close()
+    if failures:
+        say(f"{failures} could not be imported; everything else was." if not dry_run else f"{failures} would fail.")
+        raise typer.Exit(1)
+
+
+@contextmanager
+def _bars(size: int) -> Iterator[Passing]:
+    """A bar of the bytes read for each pass over the file, on stderr if that is a terminal."""
+    columns = (TextColumn("{task.description:<10}"), BarColumn(), DownloadColumn(), TimeRemainingColumn())
+    with Progress(*columns, console=Console(stderr=True), disable=not sys.stderr.isatty()) as progress:
+
+        def passing(name: str) -> Callable[[int], None]:
+            task = progress.add_task(name, total=size)
+            return lambda done: progress.update(task, completed=done)
+
+        yield passing
+
+
+def _print_json(report: Report) -> None:
+    """One JSON object; the lines are written one by one, as there may be many."""
+    head = json.dumps(report.summary(), ensure_ascii=False, indent=1)
+    typer.echo(f'{head.removesuffix("}").rstrip()},\n "items": [', nl=False)
+    for number, line in enumerate(report.lines()):
+        typer.echo(f"{',' if number else ''}\n  {json.dumps(line._asdict(), ensure_ascii=False)}", nl=False)
+    typer.echo("\n ]\n}")
+
+
+def _print(report: Report) -> None:
+    """Tables for people; numbers come last, where a terminal still shows them."""
+    lines = Table("kind", "id", "title", "what", "why", box=None)
+    for line in report.lines():
+        reasons = "; ".join(line.reasons)
+        lines.add_row(*(Text(text) for text in (line.kind, line.id, line.title, line.outcome, reasons)))
+    if lines.row_count:
+        show(lines)
+        typer.echo()
+    numbers = Table("kind", *OUTCOMES, box=None)
+    for kind, counts in report.kinds.items():
+        numbers.add_row(Text(kind), *(str(counts[name]) for name in OUTCOMES))
+    show(numbers)
+    for title, counted in (("Comments, not imported yet", report.comments), ("Left out", report.left_out)):
+        rows = [f"  {number:>7,}  {what}" for what, number in sorted(counted.items()) if number]
+        if rows:
+            typer.echo("\n".join(["", f"{title}:", *rows]))
+    if report.dry_run:
+        typer.echo("\nThis was a dry run: nothing was changed.")
