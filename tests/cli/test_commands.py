@@ -6,6 +6,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from http.client import HTTPConnection
 from pathlib import Path
 from typing import Any
@@ -85,8 +86,8 @@ class Running:
     def _read(self) -> None:
         for line in self.process.stderr or ():
             with self._seen:
-                if line.startswith("{"):  # the interpreter's own warnings are no logs
-                    self.logs += [json.loads(part) for part in line.replace("}{", "}\n{").splitlines()]
+                with suppress(ValueError):  # the interpreter's own words, or lines of two processes in one
+                    self.logs.append(json.loads(line))
                 self._seen.notify_all()
 
     def wait_for(self, event: str) -> dict[str, Any]:
