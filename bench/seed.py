@@ -84,12 +84,8 @@ def _terms(connection: sa.Connection, rng: random.Random, model: type[SQLModel],
     """Add terms whose popularity follows Zipf's law; `more` holds the columns that only this kind has."""
     kind = table_of(model).name
     common = {"articles": 0, "version": 1, "created_at": FIRST, "updated_at": FIRST, **more}
-    rows = [
-        {**common, "id": _id(rng, FIRST), "slug": f"{kind}-{n}", "name": f"{_sentence(rng, 2)} {n}"}
-        for n in range(number)
-    ]
-    if "position" in more:
-        rows = [{**row, "position": n} for n, row in enumerate(rows)]
+    names = [f"{_sentence(rng, 2)} {n}" for n in range(number)]
+    rows = [{**common, "id": _id(rng, FIRST), "slug": f"{kind}-{n}", "name": name} for n, name in enumerate(names)]
     _insert(connection, model, rows)
     return _Terms([row["id"] for row in rows], list(accumulate(1 / (n + 1) for n in range(number))))
 

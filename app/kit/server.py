@@ -140,11 +140,16 @@ class Protocol(HttpToolsProtocol):
 
 
 class _Supervisor(Multiprocess):
-    """Uvicorn's parent of several processes, which would keep the socket open when nobody accepts any more."""
+    """Uvicorn's parent of several processes, made to let go of what only they should hold open."""
+
+    def init_processes(self) -> None:
+        super().init_processes()
+        for process in self.processes:
+            process.child_conn.close()  # so that the end of a process that fails to start is noticed at once
 
     def terminate_all(self) -> None:
         for listener in self.sockets:
-            listener.close()
+            listener.close()  # so that new connections are refused and do not wait for nobody
         super().terminate_all()
 
 

@@ -160,3 +160,15 @@ def test_every_action_is_in_the_audit_log(client: TestClient, editor: Headers, a
     rows = make.ok(client.get(f"/v1/audit?subject={article['id']}", headers=admin))["data"]
     assert [row["action"] for row in rows] == ["article.publish", "article.edit", "article.create"]
     assert rows[1]["detail"] == {"fields": ["title"]}
+
+
+def test_a_slug_of_null_is_made_from_the_title_again(client: TestClient, editor: Headers) -> None:
+    make.draft(client, editor, "Fresh")
+    article = make.draft(client, editor, "Stale", slug="chosen")
+    assert make.patched(client, editor, article, slug=None, title="Fresh")["slug"] == "fresh-2"
+    assert make.patched(client, editor, article, slug=None)["slug"] == "fresh-2"
+
+
+def test_many_articles_of_one_title(client: TestClient, editor: Headers) -> None:
+    slugs = [make.draft(client, editor, "Daily", body={"html": ""})["slug"] for _ in range(23)]
+    assert slugs == ["daily", *(f"daily-{number}" for number in range(2, 24))]

@@ -1,5 +1,7 @@
 """Giving an article its slug, and keeping the ones it had."""
 
+import itertools
+
 import sqlalchemy as sa
 from sqlmodel import Session
 
@@ -9,11 +11,9 @@ from app.kit.schema import table_of
 from app.kit.text import slugify
 from app.publication.actions import SlugTaken
 
+NOBODY = "00000000-0000-0000-0000-000000000000"
+BLOCK = 20  # slugs looked up at once
 _ADDRESS, _ARTICLE = table_of(Address), table_of(Article)
-
-
-def _like(text: str) -> str:
-    return text.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_")
 
 
 def claim(session: Session, article_id: str, wanted: str) -> str:
@@ -25,18 +25,17 @@ def claim(session: Session, article_id: str, wanted: str) -> str:
     return wanted
 
 
-def invent(session: Session, title: str) -> str:
-    """A free slug made from a title: `title`, `title-2`, `title-3`, …"""
+def invent(session: Session, title: str, article_id: str = NOBODY) -> str:
+    """A free slug made from a title: `title`, `title-2`, `title-3`, …; what the article itself has is free for it."""
     base = slugify(title)
-    like = f"{_like(base)}-%"
-    slugs = sa.select(_ARTICLE.c.slug).where((_ARTICLE.c.slug == base) | _ARTICLE.c.slug.like(like, escape="\\"))
-    former = sa.select(_ADDRESS.c.address).where(
-        (_ADDRESS.c.address == base) | _ADDRESS.c.address.like(like, escape="\\")
-    )
-    taken = set(session.execute(slugs.union_all(former)).scalars())
-    if base not in taken:
-        return base
-    return next(slug for number in range(2, len(taken) + 3) if (slug := f"{base}-{number}") not in taken)
+    for block in itertools.count(0, BLOCK):
+        tried = [f"{base}-{number}" if number > 1 else base for number in range(block + 1, block + BLOCK + 1)]
+        slugs = sa.select(_ARTICLE.c.slug).where(_ARTICLE.c.slug.in_(tried), _ARTICLE.c.id != article_id)
+        others = (_ADDRESS.c.address.in_(tried)) & (_ADDRESS.c.article_id != article_id)
+        taken = set(session.execute(slugs.union_all(sa.select(_ADDRESS.c.address).where(others))).scalars())
+        if free := next((slug for slug in tried if slug not in taken), None):
+            return free
+    raise AssertionError("counting has no end")
 
 
 def move(session: Session, article: Article, slug: str) -> None:

@@ -162,9 +162,12 @@ def patch(
     before = counted(session, article)
     changes = _text_changes(session, actor, data, newest(session, article), text)
     facts = _set_facts(article, data)
-    if "slug" in data.model_fields_set and data.slug != article.slug:
-        move(session, article, data.slug or invent(session, newest(session, article).title))
-        facts.append("slug")
+    if "slug" in data.model_fields_set:
+        title = changes.get("title", newest(session, article).title)
+        slug = data.slug or invent(session, title, article.id)
+        if slug != article.slug:
+            move(session, article, slug)
+            facts.append("slug")
     if facts and article.public and not actor.may("content:publish"):
         raise Forbidden("This holds for readers at once, and the key lacks the scope content:publish.")
     if not changes and not facts:

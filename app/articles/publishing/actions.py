@@ -145,7 +145,7 @@ def advance_due(session: Session, most: int = 50) -> int:
         try:
             with session.begin_nested():
                 advance(session, article)
-        except sa.exc.DBAPIError:
+        except Exception:
             log.exception("article could not go on", article=article_id)
             later = sa.update(_ARTICLE).where(_ARTICLE.c.id == article_id).values(due_at=now() + PUT_BACK)
             session.execute(later)

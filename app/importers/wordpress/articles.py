@@ -1,6 +1,7 @@
 """Posts and pages on their way into the store."""
 
 from datetime import datetime
+from typing import Any
 
 import sqlalchemy as sa
 from sqlmodel import Session
@@ -117,7 +118,7 @@ class ArticleEntry:
         tags = [found(connection, "tag", key, table_of(Tag)) for key in plan.tags]
         authors = [found(connection, "author", key, table_of(Author)) for key in plan.authors]
         number = plan.image.partition(" ")[0] if plan.image else None
-        values = {
+        values: dict[str, Any] = {
             "section": plan.section and found(connection, "category", plan.section, table_of(Section)),
             "authors": [author for author in authors if author],
             "tags": [*filter(None, tags), *plan.more_tags],

@@ -141,8 +141,8 @@ class Survey:
         elif item.type == "attachment" and item.status not in ABSENT - {"inherit"}:
             place_there = (item.post_id, item.parent_id, item.menu_order)
             said = (unescape(item.alt_text), item.excerpt, item.title or item.slug, bool(item.content.strip()))
-            row = (*place_there, item.attachment_url, *said)
-            run("INSERT OR IGNORE INTO attachment VALUES (?, ?, ?, ?, ?, ?, ?, ?)", row)
+            values = (*place_there, item.attachment_url, *said)
+            run("INSERT OR IGNORE INTO attachment VALUES (?, ?, ?, ?, ?, ?, ?, ?)", values)
         elif item.type == "wp_block" and item.is_public:
             run("INSERT OR IGNORE INTO block VALUES (?, ?)", (item.post_id, item.content))
 
