@@ -46,6 +46,8 @@ if given is not None:
 else:
     reads, writes = open_database(Settings().database).engines()
     with writes.connect() as opened:
+        if opened.dialect.name == "sqlite":  # a table that is built anew must not take its children with it
+            opened.connection.dbapi_connection.execute("PRAGMA foreign_keys=OFF")
         migrate(opened)
     reads.dispose()
     writes.dispose()

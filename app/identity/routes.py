@@ -88,7 +88,7 @@ class Access(SecurityBase):
                 raise InvalidParameter(shown, f"{shown}: there is no such parameter here.")
             if "\0" in value:
                 raise InvalidParameter(name, f"{name}: no value holds a NUL character.")
-        if position := request.query_params.get("min_position"):
+        if (position := request.query_params.get("min_position")) is not None:
             await _wait_for(request, position)
 
 

@@ -118,7 +118,9 @@ def _next(request: Request, cursor: str | None) -> dict[str, str] | None:
     # Relative to the address that was asked: `Host` is the client's word and must not get into a kept answer.
     if cursor is None:
         return None
-    return {"next": f"{quote(request.url.path)}?{request.url.include_query_params(cursor=cursor).query}"}
+    parts = request.scope["query_string"].decode("latin-1").split("&")
+    kept = [quote(part, safe="%=+,.-_~:*/@!$'()") for part in parts if part and not part.startswith("cursor=")]
+    return {"next": f"{quote(request.scope['path'])}?{'&'.join([*kept, f'cursor={cursor}'])}"}
 
 
 def reply_list(request: Request, model: type[BaseModel], page: Mapping[str, Any], fields: Any, **more: Any) -> Response:
@@ -129,14 +131,13 @@ def reply_list(request: Request, model: type[BaseModel], page: Mapping[str, Any]
 
 def reply_page(request: Request, items: Iterable[bytes], page: Mapping[str, Any], fields: Any, **more: Any) -> Response:
     """The same for rows that are JSON already."""
-    if fields:
-        items = [limit_json(item, fields) for item in items]
-    body = b'{"data":[' + b",".join(items) + b'],"page":' + pydantic_core.to_json(page) + b"}"
+    rows = limit_json(b"[" + b",".join(items) + b"]", {"__all__": fields} if fields else None)
+    body = b'{"data":' + rows + b',"page":' + pydantic_core.to_json(page) + b"}"
     return reply(request, body, links=_next(request, page["next"]), **more)
 
 
 def limit_json(item: bytes, fields: Any) -> bytes:
-    """The chosen fields of an object that is JSON already."""
+    """The chosen fields of what is JSON already."""
     return pydantic_core.to_json(limited(pydantic_core.from_json(item), fields)) if fields else item
 
 

@@ -6,6 +6,7 @@ import sys
 import traceback
 from typing import Any, TextIO
 
+import pydantic_core
 import structlog
 from structlog.tracebacks import ExceptionDictTransformer
 from structlog.typing import ExcInfo
@@ -37,12 +38,17 @@ def _as_text(out: TextIO, found: ExcInfo) -> None:
     out.write("\n" + _hide("".join(traceback.format_exception(*found))))
 
 
+def _as_json(event: object, **_: object) -> str:
+    """A log line; several times faster than the standard library on the one line that every request costs."""
+    return pydantic_core.to_json(event, fallback=str, inf_nan_mode="constants").decode()
+
+
 def configure(log_format: str) -> None:
     """Set up structlog for this process: JSON lines, or readable lines on a terminal."""
     readable = log_format == "console" or (log_format == "auto" and sys.stderr.isatty())
     last: list[structlog.typing.Processor] = [
         structlog.processors.ExceptionRenderer(_as_data),
-        structlog.processors.JSONRenderer(),
+        structlog.processors.JSONRenderer(_as_json),
     ]
     if readable:
         last = [structlog.dev.ConsoleRenderer(exception_formatter=_as_text)]
@@ -54,6 +60,6 @@ def configure(log_format: str) -> None:
             *last,
         ],
         wrapper_class=structlog.make_filtering_bound_logger(logging.INFO),
-        logger_factory=lambda *_: structlog.PrintLogger(sys.stderr),
+        logger_factory=lambda *_: structlog.WriteLogger(sys.stderr),
         cache_logger_on_first_use=False,
     )

@@ -130,8 +130,10 @@ class Protocol(HttpToolsProtocol):
         if self._is_busy():  # the app waits for a body: tell it that the client has gone
             self.cycle.disconnected = True
             self.cycle.message_event.set()
-        response = answer(problem, new_id())
-        headers = [*self.server_state.default_headers, *response.raw_headers, (b"connection", b"close")]
+        request_id = new_id()
+        response = answer(problem, request_id)
+        headers = [*self.server_state.default_headers, *response.raw_headers, (b"x-request-id", request_id.encode())]
+        headers.append((b"connection", b"close"))
         lines = [f"HTTP/1.1 {problem.status} {HTTPStatus(problem.status).phrase}".encode()]
         lines += [name + b": " + value for name, value in headers]
         self.transport.write(b"\r\n".join([*lines, b"", bytes(response.body)]))

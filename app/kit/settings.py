@@ -9,7 +9,10 @@ from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 
 def _zone(name: str) -> str:
-    ZoneInfo(name)
+    try:
+        ZoneInfo(name)
+    except (KeyError, OSError) as error:
+        raise ValueError("is no time zone that this machine knows") from error
     return name
 
 

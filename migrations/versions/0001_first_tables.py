@@ -62,6 +62,18 @@ def upgrade() -> None:
         batch_op.create_index(batch_op.f("ix_event_subject_id"), ["subject_id"], unique=False)
 
     op.create_table(
+        "import_source",
+        sa.Column("source", sa.String(length=300), nullable=False),
+        sa.Column("kind", sa.String(length=20), nullable=False),
+        sa.Column("foreign_id", sa.String(length=300), nullable=False),
+        sa.Column("local_id", sa.String(length=36).with_variant(sa.Uuid(as_uuid=False), "postgresql"), nullable=False),
+        sa.Column("fingerprint", sa.String(length=64), nullable=False),
+        sa.PrimaryKeyConstraint("source", "kind", "foreign_id"),
+    )
+    with op.batch_alter_table("import_source", schema=None) as batch_op:
+        batch_op.create_index("ix_import_source_local", ["local_id"], unique=False)
+
+    op.create_table(
         "log_cursor",
         sa.Column("reader", sa.String(length=60), nullable=False),
         sa.Column("xid", sa.BigInteger(), nullable=False),
@@ -429,6 +441,10 @@ def downgrade() -> None:
 
     op.drop_table("media")
     op.drop_table("log_cursor")
+    with op.batch_alter_table("import_source", schema=None) as batch_op:
+        batch_op.drop_index("ix_import_source_local")
+
+    op.drop_table("import_source")
     with op.batch_alter_table("event", schema=None) as batch_op:
         batch_op.drop_index(batch_op.f("ix_event_subject_id"))
         batch_op.drop_index("ix_event_order")

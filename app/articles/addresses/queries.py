@@ -26,13 +26,16 @@ def leads_to(connection: sa.Connection, address: str) -> sa.RowMapping | None:
 
 
 def resolve(connection: sa.Connection, path: str, site: Site) -> dict[str, Any]:
-    """What the publication's site should answer at a path, as `ResolvedOut` has it; 404 for what nobody may see."""
+    """What the publication's site should answer at a path, as `ResolvedOut` has it; 404 for what nobody may see.
+
+    An article that stands there now comes first, then one that had just this path, then one of that slug elsewhere.
+    """
     wanted = unquote(path).rstrip("/") or "/"
     slug = wanted.rpartition("/")[2]
     row = by_ref(connection, slug) if slug and len(slug) <= 200 and slug.isprintable() and not is_id(slug) else None
-    if row is None:
-        former = leads_to(connection, wanted) or leads_to(connection, slug)
-        row = by_ref(connection, former["slug"]) if former else None
+    if row is None or present(row, site)["url"] != site.url + wanted:
+        former = leads_to(connection, wanted) or (leads_to(connection, slug) if row is None else None)
+        row = by_ref(connection, former["slug"]) if former else row
     if row is None:
         raise NotFound("Nothing stands at this path.")
     if row["state"] == "retracted":

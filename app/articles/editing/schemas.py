@@ -59,7 +59,7 @@ class ArticlePatch(BaseModel):
     authors: Refs = Field([], description="Slugs or ids, in the order of the byline.")
     tags: TagRefs = Field([], description="Slugs, ids or names; new ones are made.")
     image: Identifier | None = Field(None, description="Id of a medium.")
-    featured: bool = False
+    featured: bool = Field(False, strict=True)
     rights: RightsIn = Field(default_factory=RightsIn)
     published_at: Moment | None = Field(None, description="Back-dating; not in the future.")
     body: BodyIn = Field(default_factory=lambda: BodyIn(html=""))

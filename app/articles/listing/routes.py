@@ -7,7 +7,7 @@ from starlette.responses import Response
 
 from app.articles.addresses.schemas import Site
 from app.articles.listing import queries
-from app.articles.listing.schemas import ListQuery
+from app.articles.listing.schemas import ListQuery, groups_of
 from app.articles.queries import sees_drafts
 from app.articles.schemas import ArticleList, ListedArticleOut, State
 from app.identity.routes import Public
@@ -30,8 +30,9 @@ async def index(request: Request, query: Annotated[ListQuery, Query()], actor: P
             raise InvalidParameter("state", f"state: `all`, or any of {', '.join(get_args(State))}.")
     if fields and query.formats:
         fields = {**fields, "body": True}
-    run = database(request).scan if query.count == "exact" else database(request).read
-    page = await run(queries.page, query, actor, Site.of(settings(request)))
+    groups = groups_of(query)
+    run = database(request).read if queries.is_quick(query, groups) else database(request).scan
+    page = await run(queries.page, query, groups, actor, Site.of(settings(request)))
     return reply_page(
         request,
         page["data"],

@@ -10,7 +10,7 @@ class PreviewIn(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    hours: int = Field(72, ge=1, le=24 * 90, description="For how many hours it is good.")
+    hours: int = Field(72, strict=True, ge=1, le=24 * 90, description="For how many hours it is good.")
 
 
 class PreviewOut(BaseModel):

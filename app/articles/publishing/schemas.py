@@ -22,7 +22,7 @@ class RetractIn(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
     reason: Prose = Field(description="Public: everyone who asks for the article is told.")
-    legal: bool = Field(False, description="Withdrawn for legal reasons: 451 instead of 410 (RFC 7725).")
+    legal: bool = Field(False, strict=True, description="Withdrawn for legal reasons: 451 instead of 410 (RFC 7725).")
 
 
 class CorrectionIn(BaseModel):

@@ -74,7 +74,8 @@ class ArticleEntry:
         elif own is not None:
             chosen = own
         else:
-            variants = self._survey.variants(wanted or slugify(self.plan.base))
+            there = self.plan.slug_there
+            variants = self._survey.variants(wanted or slugify(there if there and "%" not in there else self.title))
             chosen = next(
                 slug
                 for slug in variants
@@ -82,7 +83,7 @@ class ArticleEntry:
             )
             if wanted:
                 self.notes.append(f"another has its slug {wanted}; it is {chosen} here")
-            elif self.plan.base != self.plan.title:
+            elif there:
                 self.notes.append(f"its slug cannot be one here; it is {chosen}, and the old one leads there")
         self._survey.give(chosen, key)
         return chosen
@@ -98,10 +99,10 @@ class ArticleEntry:
 
     def create(self, session: Session) -> str:
         """Make the article and bring it into its state."""
-        text, modified_at = self._text, self.plan.modified_at
-        data = self._named(session)
+        data, modified_at = self._named(session), self.plan.modified_at
         assert isinstance(data, ArticleIn)
-        article_id = editing.create(session, IMPORT, data, text=text, updated_at=modified_at)
+        updated_at = min(modified_at, now()) if modified_at else None
+        article_id = editing.create(session, IMPORT, data, text=self._text, updated_at=updated_at)
         self._settle(session, article_id)
         return article_id
 

@@ -33,7 +33,7 @@ class Plan:
     key: str
     title: str
     slug: str | None  # as in the file, if it can be one here
-    base: str  # what another slug is made from
+    slug_there: str
     dek: str | None
     type: str
     language: str
@@ -65,24 +65,20 @@ def plan(item: Item, survey: Survey) -> Plan:
     state, at = _state(item, notes)
     slug = slug_of(item.slug)
     section, others = _sections(item, survey)
-    tags = [label.slug for label in item.labels("post_tag")]
-    if others:
-        notes.append(f"further categories became tags: {', '.join(others.values())}")
-    if len(tags) + len(others) > _MOST_TAGS:
-        notes.append(f"only the first {_MOST_TAGS} tags are kept")
+    tags, more_tags = _tags(item, others, survey, notes)
     return Plan(
         key=key_of(item),
         title=title,
         slug=slug,
-        base=item.slug if item.slug and "%" not in item.slug else title,
+        slug_there=item.slug,
         dek=clipped(text_of(item.excerpt, notes, "the excerpt"), 2000, "the excerpt", notes) or None,
         type=ARTICLES[item.type],
         language=language(survey.site.language),
         featured=item.sticky,
         section=section,
         authors=(item.creator,) if item.creator else (),
-        tags=tuple(tags[:_MOST_TAGS]),
-        more_tags=tuple(list(others.values())[: max(0, _MOST_TAGS - len(tags))]),
+        tags=tuple(tags),
+        more_tags=tuple(more_tags),
         image=_image(item, survey, notes),
         html=content.html,
         state=state,
@@ -169,6 +165,22 @@ def _sections(item: Item, survey: Survey) -> tuple[str | None, dict[str, str]]:
     marked = [survey.category(whole_number(item.first_meta(key))) for key in _PRIMARY]
     chosen = next((slug for slug in marked if slug in slugs), None) or max(slugs, key=survey.depth)
     return chosen, {label.slug: name_of(label.name, label.slug) for label in labels if label.slug != chosen}
+
+
+def _tags(item: Item, others: dict[str, str], survey: Survey, notes: list[str]) -> tuple[list[str], list[str]]:
+    """The slugs of its tags, and the names of further categories that no tag of the file says."""
+    tags, names = [label.slug for label in item.labels("post_tag")], list[str]()
+    for slug, name in others.items():
+        if same := survey.tag_like(slug, name):
+            tags.append(same)
+        else:
+            names.append(name)
+    tags = distinct(tags)
+    if others:
+        notes.append(f"further categories became tags: {', '.join(others.values())}")
+    if len(tags) + len(names) > _MOST_TAGS:
+        notes.append(f"only the first {_MOST_TAGS} tags are kept")
+    return tags[:_MOST_TAGS], names[: max(0, _MOST_TAGS - len(tags))]
 
 
 def _image(item: Item, survey: Survey, notes: list[str]) -> str | None:

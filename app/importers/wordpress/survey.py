@@ -26,7 +26,8 @@ CREATE TABLE category (
 );
 CREATE INDEX category_parent ON category (parent);
 CREATE INDEX category_number ON category (number);
-CREATE TABLE tag (slug TEXT PRIMARY KEY, name TEXT, description TEXT);
+CREATE TABLE tag (slug TEXT PRIMARY KEY, name TEXT, description TEXT, folded TEXT);
+CREATE INDEX tag_folded ON tag (folded);
 CREATE TABLE article (key TEXT PRIMARY KEY, place INTEGER, slug TEXT, hidden INTEGER);
 CREATE INDEX article_slug ON article (slug, hidden, place);
 CREATE TABLE attachment (
@@ -91,6 +92,10 @@ def key_of(item: Item) -> str:
     return str(item.post_id or "") or item.guid or item.link or (item.slug and f"{item.type}:{item.slug}")
 
 
+def _tag(tag: Tag | Term) -> tuple[str, ...]:
+    return tag.slug, tag.name, tag.description, " ".join(tag.name.split()).casefold()
+
+
 class Survey:
     """Looks things up for the import; also keeps account of the slugs that it gives."""
 
@@ -122,12 +127,12 @@ class Survey:
             row = (record.slug, record.id, record.name, record.parent, record.description, place)
             run("INSERT OR REPLACE INTO category VALUES (?, ?, ?, ?, ?, ?)", row)
         elif isinstance(record, Tag):
-            run("INSERT OR REPLACE INTO tag VALUES (?, ?, ?)", (record.slug, record.name, record.description))
+            run("INSERT OR REPLACE INTO tag VALUES (?, ?, ?, ?)", _tag(record))
         elif isinstance(record, Term) and record.taxonomy == "category":
             row = (record.slug, record.id, record.name, record.parent, record.description, place)
             run("INSERT OR IGNORE INTO category VALUES (?, ?, ?, ?, ?, ?)", row)
         elif isinstance(record, Term) and record.taxonomy == "post_tag":
-            run("INSERT OR IGNORE INTO tag VALUES (?, ?, ?)", (record.slug, record.name, record.description))
+            run("INSERT OR IGNORE INTO tag VALUES (?, ?, ?, ?)", _tag(record))
         elif isinstance(record, Item):
             self._take_item(place, record)
 
@@ -154,7 +159,7 @@ class Survey:
         for label in item.labels("category"):
             run("INSERT OR IGNORE INTO category VALUES (?, 0, ?, '', '', ?)", (label.slug, label.name, place))
         for label in item.labels("post_tag"):
-            run("INSERT OR IGNORE INTO tag VALUES (?, ?, '')", (label.slug, label.name))
+            run("INSERT OR IGNORE INTO tag VALUES (?, ?, ?, ?)", _tag(Tag(0, label.slug, label.name, "")))
 
     def authors(self) -> Iterator[ListedAuthor]:
         """All who made something."""
@@ -172,6 +177,12 @@ class Survey:
         """All tags."""
         rows = self._store.execute("SELECT slug, name, description FROM tag ORDER BY slug")
         return (Tag(0, *row) for row in rows)
+
+    def tag_like(self, slug: str, name: str) -> str | None:
+        """The slug of the tag that says the same as a category: of its slug, or of its name in any letter case."""
+        query = "SELECT slug FROM tag WHERE slug = ?1 OR folded = ?2 ORDER BY slug = ?1 DESC, slug LIMIT 1"
+        row = self._one(query, slug, " ".join(name.split()).casefold())
+        return str(row[0]) if row else None
 
     def pictures(self) -> Iterator[ListedFile]:
         """All attachments that are pictures."""
