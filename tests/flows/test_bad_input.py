@@ -1,8 +1,12 @@
 """Whatever is sent, the answer is a problem that tells what is wrong and repeats nothing of it; never a 5xx."""
 
+import base64
 import json
 import select
 import socket
+from collections.abc import Iterator
+from contextlib import contextmanager
+from itertools import product, repeat
 from typing import Any
 from urllib.parse import quote, urlsplit
 
@@ -13,7 +17,6 @@ from app.articles.editing.schemas import ArticleIn
 from app.articles.listing.schemas import ListQuery
 from app.kit.problems import Problem
 from tests import make
-from tests.flows.conftest import Serve
 
 Headers = dict[str, str]
 CANARY = "zqxcanary7"
@@ -43,6 +46,16 @@ def check(status: int, headers: Any, body: bytes, canary: str = CANARY) -> dict[
     everything = body + "".join(f"{name}: {value}\n" for name, value in headers.items()).encode("utf-8", "replace")
     assert canary.encode() not in everything
     return problem
+
+
+@contextmanager
+def about(*what: object) -> Iterator[None]:
+    """Say in a failure which of many inputs it was."""
+    try:
+        yield
+    except AssertionError as error:
+        error.add_note(f"sent: {what!r:.300}")
+        raise
 
 
 def refused(answer: Any, *statuses: int) -> dict[str, Any]:
@@ -97,24 +110,24 @@ BODIES: dict[str, bytes] = {
 }
 
 
-@pytest.mark.parametrize("name", BODIES)
-def test_bodies(client: TestClient, editor: Headers, name: str) -> None:
-    refused(send(client, editor, BODIES[name]), 400, 422)
+def test_bodies(client: TestClient, editor: Headers) -> None:
     article = make.draft(client, editor)
     url = f"/v1/articles/{article['id']}"
-    refused(send(client, editor, BODIES[name], "PATCH", url), 400, 422)
-    refused(send(client, editor, BODIES[name], "PUT", f"{url}/schedule"), 400, 422)
-    refused(send(client, editor, BODIES[name], "POST", f"{url}/retract"), 400, 422)
+    for name, body in BODIES.items():
+        with about(name):
+            refused(send(client, editor, body), 400, 422)
+            refused(send(client, editor, body, "PATCH", url), 400, 422)
+            refused(send(client, editor, body, "PUT", f"{url}/schedule"), 400, 422)
+            refused(send(client, editor, body, "POST", f"{url}/retract"), 400, 422)
     assert client.get(url, headers=editor).json()["editing"]["version"] == 1
 
 
-@pytest.mark.parametrize(
-    "media_type", ["text/plain", "application/x-www-form-urlencoded", "application/xml", "multipart/form-data", "\xff"]
-)
-def test_other_media_types(client: TestClient, editor: Headers, media_type: str) -> None:
-    body = json.dumps({"title": CANARY})
-    headers = {**editor, "Content-Type": media_type.encode("latin-1")}
-    refused(client.post("/v1/articles", content=body, headers=headers), 400, 415, 422)
+def test_other_media_types(client: TestClient, editor: Headers) -> None:
+    kinds = ["text/plain", "application/x-www-form-urlencoded", "application/xml", "multipart/form-data", "\xff"]
+    for media_type in kinds:
+        headers = {**editor, "Content-Type": media_type.encode("latin-1")}
+        with about(media_type):
+            refused(client.post("/v1/articles", content=json.dumps({"title": CANARY}), headers=headers), 400, 415, 422)
 
 
 WRONG: list[Any] = [0, 1.5, -1, BIG, 10**30, True, [], {}, [CANARY], [[CANARY]], [None], {MARKED: CANARY}, "", CANARY]
@@ -135,15 +148,14 @@ def fits(name: str, value: Any) -> bool:
     return (name, value) in [("authors", []), ("rights", {})] or (name == "featured" and value is True)
 
 
-@pytest.mark.parametrize("name", sorted(ArticleIn.model_fields))
-def test_wrong_types_of_every_field(client: TestClient, editor: Headers, name: str) -> None:
-    for value in WRONG:
+def test_wrong_types_of_every_field(client: TestClient, editor: Headers) -> None:
+    for name, value in product(sorted(ArticleIn.model_fields), WRONG):
         answer = client.post("/v1/articles", json={"title": "A title", name: value}, headers=editor)
-        if fits(name, value):
-            assert answer.status_code == 201, (name, value, answer.text)
-        else:
-            problem = refused(answer, 422)
-            assert problem["errors"][0]["pointer"].startswith(f"/{name}"), (value, problem)
+        with about(name, value):
+            if fits(name, value):
+                assert answer.status_code == 201, answer.text
+            else:
+                assert refused(answer, 422)["errors"][0]["pointer"].startswith(f"/{name}")
 
 
 @pytest.mark.parametrize(
@@ -159,51 +171,37 @@ def test_wrong_types_in_actions(client: TestClient, editor: Headers, tail: str, 
         refused(send(client, editor, body, method, f"/v1/articles/{article['id']}/{tail}"), 422, 400)
 
 
-@pytest.mark.parametrize("kind", ["sections", "tags", "authors", "series", "notices"])
-def test_wrong_types_of_what_articles_stand_under(client: TestClient, editor: Headers, kind: str) -> None:
-    for name in ("name", "slug", "description", "position", "parent", "bio_html", "url", "image", "text", "target_id"):
-        for value in (0.5, BIG, [CANARY], {MARKED: 1}, f"{CANARY}\x00", "javascript:alert(1)//\x07"):
-            body = {"name": "A name", "scope": "section", "placement": "both", "text": "t", name: value}
+def test_wrong_types_of_what_articles_stand_under(client: TestClient, editor: Headers) -> None:
+    kinds = ("sections", "tags", "authors", "series", "notices")
+    names = ("name", "slug", "description", "position", "parent", "bio_html", "url", "image", "text", "target_id")
+    values = (0.5, BIG, [CANARY], {MARKED: 1}, f"{CANARY}\x00", "javascript:alert(1)//\x07")
+    for kind, name, value in product(kinds, names, values):
+        body = {"name": "A name", "scope": "section", "placement": "both", "text": "t", name: value}
+        with about(kind, name, value):
             refused(client.post(f"/v1/{kind}", json=body, headers=editor), 422)
 
 
-@pytest.mark.parametrize("name", sorted(ListQuery.model_fields))
-def test_wrong_values_of_every_parameter(client: TestClient, editor: Headers, name: str) -> None:
+def test_wrong_values_of_every_parameter(client: TestClient, editor: Headers) -> None:
     words = {"section", "tag", "author", "series", "type", "language", "ids", "exclude"}
-    bad = ["", "\x00", f"{CANARY}\x00", "x" * 5000]
-    if name not in words:
-        bad += [MARKED, "[]", "{}", "NaN", str(BIG), "-1", "1e999", "\ud83d", "null", "'; DROP TABLE article; --"]
-    for value in bad:
-        text = quote(value, errors="surrogatepass")
-        refused(client.get(f"/v1/articles?{name}={text}", headers=editor), 400)
+    always = ["", "\x00", f"{CANARY}\x00", "x" * 5000]
+    typed = [MARKED, "[]", "{}", "NaN", str(BIG), "-1", "1e999", "\ud83d", "null", "'; DROP TABLE article; --"]
+    for name in ListQuery.model_fields:
+        for value in always if name in words else [*always, *typed]:
+            text = quote(value, errors="surrogatepass")
+            with about(name, value):
+                refused(client.get(f"/v1/articles?{name}={text}", headers=editor), 400)
 
 
-@pytest.mark.parametrize(
-    "cursor",
-    [
-        "!",
-        "AAAA",
-        "e30",
-        "W10",
-        "bnVsbA",
-        "x" * 2000,
-        "%ff",
-        "%00",
-        "WyItcHVibGlzaGVkX2F0IiwgMSwgMl0",
-        json.dumps([1] * 200),
-        "W" * 1000,
-    ],
-)
-@pytest.mark.parametrize("path", ["articles", "tags", "sections", "authors", "series"])
-def test_bad_cursors(client: TestClient, path: str, cursor: str) -> None:
-    text = cursor if cursor.startswith("%") else quote(cursor)
-    problem = refused(client.get(f"/v1/{path}?cursor={text}"), 400)
-    assert problem["errors"][0]["parameter"] == "cursor"
+def test_bad_cursors(client: TestClient) -> None:
+    cursors = ["!", "AAAA", "e30", "W10", "bnVsbA", "x" * 2000, "%ff", "%00", "WyItcHVibGlzaGVkX2F0IiwgMSwgMl0"]
+    cursors += [quote(json.dumps([1] * 200)), "W" * 1000]
+    for path, cursor in product(["articles", "tags", "sections", "authors", "series"], cursors):
+        with about(path, cursor):
+            problem = refused(client.get(f"/v1/{path}?cursor={cursor}"), 400)
+            assert problem["errors"][0]["parameter"] == "cursor"
 
 
 def test_cursors_with_other_keys_inside(client: TestClient) -> None:
-    import base64
-
     row_id = "0199aaaa-0000-7000-8000-000000000000"
     keys: list[Any] = [None, True, 1, BIG, 1.5, "", "x", "9999-99-99T00:00:00Z", "0001-01-01T00:00:00+23:59", [], {}]
     keys += ["2024-01-01", "\x00", "\ud800", {"a": CANARY}]
@@ -222,81 +220,67 @@ def test_cursors_with_other_keys_inside(client: TestClient) -> None:
                 refused(answer, 400)
 
 
-@pytest.mark.parametrize("path", ["/v1/articles/{}", "/v1/sections/{}", "/v1/tags/{}", "/v1/articles/{}/revisions/1"])
-@pytest.mark.parametrize(
-    "ref",
-    [
-        str(BIG),
-        "9" * 400,
-        "-1",
-        "0199aaaa-0000-7000-8000-000000000000",
-        "0199AAAA-0000-7000-8000-000000000000",
-        "%00",
-        "a%00b",
-        "%0a",
-        "%ff",
-        "%ed%a0%80",
-        "%zz",
-        "%",
-        "..%2f..%2fetc%2fpasswd",
-        "zqxcanary7'%20OR%201=1--",
-        "x" * 5000,
-        "%f0%9f%92%a9",
-        "zqxcanary7<script>",
-    ],
-)
-def test_bad_references(client: TestClient, editor: Headers, path: str, ref: str) -> None:
-    url = path.format(ref)
-    refused(client.get(url, headers=editor), 404)
+REFERENCES = [str(BIG), "9" * 400, "-1", "0199aaaa-0000-7000-8000-000000000000", "0199AAAA-0000-7000-8000-000000000000"]
+REFERENCES += ["%00", "a%00b", "%0a", "%ff", "%ed%a0%80", "%zz", "%", "..%2f..%2fetc%2fpasswd", "x" * 5000]
+REFERENCES += ["zqxcanary7'%20OR%201=1--", "%f0%9f%92%a9", "zqxcanary7<script>"]
+
+
+def test_bad_references(client: TestClient, editor: Headers) -> None:
     headers = {**editor, "If-Match": "*"}
-    if not url.endswith("/1"):
-        refused(client.patch(url, json={}, headers=headers), 404)
-        refused(client.delete(url, headers=headers), 404)
+    for kind, ref in product(["articles", "sections", "tags", "authors", "series", "notices", "media"], REFERENCES):
+        url = f"/v1/{kind}/{ref}"
+        with about(url):
+            refused(client.get(url, headers=editor), 404)
+            refused(client.patch(url, json={}, headers=headers), 404)
+            refused(client.delete(url, headers=headers), 404)
+            for tail in ("/neighbours", "/revisions", "/revisions/1", "/previews") if kind == "articles" else ():
+                refused(client.get(url + tail, headers=editor), 404)
 
 
-@pytest.mark.parametrize("n", [0, -1, BIG, 10**400, "x", "1.5", "%00", "１"])
-def test_bad_numbers_in_paths(client: TestClient, editor: Headers, n: Any) -> None:
-    article = make.draft(client, editor)
-    refused(client.get(f"/v1/articles/{article['id']}/revisions/{n}", headers=editor), 400, 404)
-    refused(client.get(f"/v1/articles/{article['id']}/revisions/1/diff?against={n}", headers=editor), 400)
+def test_bad_numbers_in_paths(client: TestClient, editor: Headers) -> None:
+    url = f"/v1/articles/{make.draft(client, editor)['id']}/revisions"
+    for n in (0, -1, BIG, 10**400, "x", "1.5", "%00", "１"):
+        with about(n):
+            refused(client.get(f"{url}/{n}", headers=editor), 400, 404)
+            refused(client.get(f"{url}/1/diff?against={n}", headers=editor), 400)
 
 
 def test_unknown_addresses_and_methods(client: TestClient, editor: Headers) -> None:
     for url in ("/", "/v1", "/v2/articles", "/v1/articles/", "/v1/articles//x", "/wp-login.php", f"/{CANARY}"):
         refused(client.get(url), 404)
-    for method in ("PUT", "DELETE", "PATCH", "TRACE", "PROPFIND", "BREW", "LINK", "get", CANARY.upper()):
+    for method in ("PUT", "DELETE", "PATCH", "TRACE", "PROPFIND", "BREW", "LINK", CANARY.upper()):
         answer = client.request(method, "/v1/articles", headers=editor)
         assert refused(answer, 405)["code"] == "method_not_allowed"
         assert {"GET", "POST"} <= set(answer.headers["allow"].split(", "))
 
 
-@pytest.mark.parametrize(
-    ("name", "value", "status"),
-    [
-        ("Authorization", f"Bearer {CANARY}", 401),
-        ("Authorization", "Bearer bs_" + "0" * 72, 401),
-        ("Authorization", f"Basic {CANARY}", 401),
-        ("Authorization", "", 401),
-        ("Authorization", "Bearer \xff\xfe", 401),
-        ("If-Match", CANARY, 400),
-        ("If-Match", '"v' + "9" * 30 + '-x"', 412),
-        ("If-Match", '"v9223372036854775808-x"', 412),
-        ("If-Match", '"\xff"', 400),
-        ("If-Match", 'W/"v1-x"', 412),
-        ("Idempotency-Key", "", 400),
-        ("Idempotency-Key", "x" * 256, 400),
-        ("Idempotency-Key", "\xff\xfe", 400),
-        ("Idempotency-Key", f"{CANARY}\t", 400),
-    ],
-)
-def test_bad_headers(client: TestClient, editor: Headers, name: str, value: str, status: int) -> None:
-    article = make.draft(client, editor)
-    headers = {**editor, "If-Match": "*", name: value.encode("latin-1")}
-    url = f"/v1/articles/{article['id']}"
-    if name == "Idempotency-Key":
-        refused(client.post(f"{url}/publish", headers=headers), status)
-    else:
-        refused(client.patch(url, json={"title": "New"}, headers=headers), status)
+HEADERS: list[tuple[str, str, int]] = [
+    ("Authorization", f"Bearer {CANARY}", 401),
+    ("Authorization", "Bearer bs_" + "0" * 72, 401),
+    ("Authorization", f"Basic {CANARY}", 401),
+    ("Authorization", "", 401),
+    ("Authorization", "Bearer \xff\xfe", 401),
+    ("If-Match", CANARY, 400),
+    ("If-Match", '"v' + "9" * 30 + '-x"', 412),
+    ("If-Match", '"v9223372036854775808-x"', 412),
+    ("If-Match", '"\xff"', 400),
+    ("If-Match", 'W/"v1-x"', 412),
+    ("Idempotency-Key", "", 400),
+    ("Idempotency-Key", "x" * 256, 400),
+    ("Idempotency-Key", "\xff\xfe", 400),
+    ("Idempotency-Key", f"{CANARY}\t", 400),
+]
+
+
+def test_bad_headers(client: TestClient, editor: Headers) -> None:
+    url = f"/v1/articles/{make.draft(client, editor)['id']}"
+    for name, value, status in HEADERS:
+        headers = {**editor, "If-Match": "*", name: value.encode("latin-1")}
+        with about(name, value):
+            if name == "Idempotency-Key":
+                refused(client.post(f"{url}/publish", headers=headers), status)
+            else:
+                refused(client.patch(url, json={"title": "New"}, headers=headers), status)
 
 
 def test_headers_that_are_merely_strange_do_no_harm(client: TestClient) -> None:
@@ -347,66 +331,61 @@ def _length(received: bytes) -> int:
 HUNDRED_MB = 100_000_000
 
 
-@pytest.mark.parametrize("chunked", [False, True], ids=["length", "chunked"])
-@pytest.mark.parametrize("path", ["/v1/articles", "/v1/media", "/v1/nowhere", "/healthz"])
-def test_a_body_of_100_mb_is_refused_before_it_is_read(serve: Serve, editor: Headers, path: str, chunked: bool) -> None:
-    address, piece = serve(), b"x" * 100_000
-    framing = "Transfer-Encoding: chunked" if chunked else f"Content-Length: {HUNDRED_MB}"
-    head = f"POST {path} HTTP/1.1\r\nHost: x\r\nAuthorization: {editor['Authorization']}\r\n"
-    head += f"Content-Type: application/json\r\n{framing}\r\n\r\n"
-    part = b"%x\r\n%b\r\n" % (len(piece), piece) if chunked else piece
-    status, headers, body, sent = talk(address, head.encode(), (part for _ in range(HUNDRED_MB // len(piece))))
-    check(status, headers, body)
-    assert status in ({404, 405, 413} if path in {"/v1/nowhere", "/healthz"} else {413, 415}), body
-    assert sent < 60_000_000, "the answer does not wait for the whole body"
+def test_a_body_of_100_mb_is_refused_before_it_is_read(address: str, editor: Headers) -> None:
+    piece = b"x" * 100_000
+    for path, chunked in product(["/v1/articles", "/v1/media", "/v1/nowhere", "/healthz"], [False, True]):
+        framing = "Transfer-Encoding: chunked" if chunked else f"Content-Length: {HUNDRED_MB}"
+        head = f"POST {path} HTTP/1.1\r\nHost: x\r\nAuthorization: {editor['Authorization']}\r\n"
+        head += f"Content-Type: application/json\r\n{framing}\r\n\r\n"
+        part = b"%x\r\n%b\r\n" % (len(piece), piece) if chunked else piece
+        with about(path, framing):
+            status, headers, body, sent = talk(address, head.encode(), repeat(part, HUNDRED_MB // len(piece)))
+            check(status, headers, body)
+            assert status in ({413, 415} if path in {"/v1/articles", "/v1/media"} else {404, 405, 413})
+            assert sent < 60_000_000, "the answer does not wait for the whole body"
 
 
-@pytest.mark.parametrize(
-    "line",
-    [
-        b"GET /v1/articles/" + b"a" * 60_000 + b" HTTP/1.1",
-        b"GET /v1/articles/" + b"a" * 300_000 + b" HTTP/1.1",
-        b"GET /v1/articles?tag=" + b"a" * 60_000 + b" HTTP/1.1",
-        b"GET /v1/articles/%zz HTTP/1.1",
-        b"GET /v1/articles/\xff\xfe HTTP/1.1",
-        b"GET /v1/articles/%c3%28%ff HTTP/1.1",
-        b"GET /v1/articles?\xff=1 HTTP/1.1",
-        b"GET /v1/articles?%ff=1 HTTP/1.1",
-        b"GET /v1/articles?limit=%ff HTTP/1.1",
-        b"GET /v1/../../etc/passwd HTTP/1.1",
-        b"GET //evil.example/v1/articles HTTP/1.1",
-        b"GET /v1/articles/a b HTTP/1.1",
-        b"GET /v1/articles HTTP/9.9",
-        b"BREW /v1/articles HTTP/1.1",
-        b"PROPFIND /v1/articles HTTP/1.1",
-        b"zqxcanary7 /v1/articles HTTP/1.1",
-        b"CONNECT example.org:443 HTTP/1.1",
-        b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03",
-        b"zqxcanary7",
-    ],
-    ids=lambda line: line[:40].decode("latin-1").encode("ascii", "backslashreplace").decode(),
-)
-def test_bytes_that_no_client_sends(address: str, line: bytes) -> None:
-    status, headers, body, _ = talk(address, line + b"\r\nHost: x\r\n\r\n")
-    check(status, headers, body)
+LINES = [
+    b"GET /v1/articles/" + b"a" * 60_000 + b" HTTP/1.1",
+    b"GET /v1/articles/" + b"a" * 300_000 + b" HTTP/1.1",
+    b"GET /v1/articles?tag=" + b"a" * 60_000 + b" HTTP/1.1",
+    b"GET /v1/articles/%zz HTTP/1.1",
+    b"GET /v1/articles/\xff\xfe HTTP/1.1",
+    b"GET /v1/articles/%c3%28%ff HTTP/1.1",
+    b"GET /v1/articles?\xff=1 HTTP/1.1",
+    b"GET /v1/articles?%ff=1 HTTP/1.1",
+    b"GET /v1/articles?limit=%ff HTTP/1.1",
+    b"GET /v1/../../etc/passwd HTTP/1.1",
+    b"GET //evil.example/v1/articles HTTP/1.1",
+    b"GET /v1/articles/a b HTTP/1.1",
+    b"GET /v1/articles HTTP/9.9",
+    b"BREW /v1/articles HTTP/1.1",
+    b"PROPFIND /v1/articles HTTP/1.1",
+    b"zqxcanary7 /v1/articles HTTP/1.1",
+    b"CONNECT example.org:443 HTTP/1.1",
+    b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03",
+    b"zqxcanary7",
+    b"get /v1/articles HTTP/1.1",
+]
+
+HEADS = [
+    b"X-Long: " + b"a" * 100_000,
+    b"\r\n".join(b"X-%d: a" % n for n in range(10_000)),
+    b"Content-Length: -1",
+    b"Content-Length: 99999999999999999999999",
+    b"Content-Length: 5\r\nContent-Length: 6",
+    b"Content-Length: 5\r\nTransfer-Encoding: chunked",
+    b"Transfer-Encoding: zqxcanary7",
+    b"zqxcanary7",
+    b"X Y: zqxcanary7",
+    b"X: a\x00b",
+]
 
 
-@pytest.mark.parametrize(
-    "header",
-    [
-        b"X-Long: " + b"a" * 100_000,
-        b"\r\n".join(b"X-%d: a" % n for n in range(10_000)),
-        b"Content-Length: -1",
-        b"Content-Length: 99999999999999999999999",
-        b"Content-Length: 5\r\nContent-Length: 6",
-        b"Content-Length: 5\r\nTransfer-Encoding: chunked",
-        b"Transfer-Encoding: zqxcanary7",
-        b"zqxcanary7",
-        b"X Y: zqxcanary7",
-        b"X: a\x00b",
-    ],
-    ids=lambda header: header[:30].decode("latin-1").replace("\x00", "NUL").replace("\r\n", " "),
-)
-def test_heads_that_no_client_sends(address: str, header: bytes) -> None:
-    status, headers, body, _ = talk(address, b"POST /v1/articles HTTP/1.1\r\nHost: x\r\n" + header + b"\r\n\r\n")
-    check(status, headers, body)
+def test_bytes_that_no_client_sends(address: str) -> None:
+    for line in LINES:
+        with about(line):
+            check(*talk(address, line + b"\r\nHost: x\r\n\r\n")[:3])
+    for head in HEADS:
+        with about(head):
+            check(*talk(address, b"POST /v1/articles HTTP/1.1\r\nHost: x\r\n" + head + b"\r\n\r\n")[:3])
