@@ -1,5 +1,6 @@
 """create_app(): the whole house put together."""
 
+import gc
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
@@ -50,6 +51,7 @@ def create_app(settings: Settings | None = None, *, with_worker: bool = True) ->
         app.state.worker = worker
         if with_worker:
             worker.start()
+        gc.freeze()  # what stands now stays: the collector need not look at it again
         try:
             yield
         finally:

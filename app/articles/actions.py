@@ -48,6 +48,8 @@ def lock(session: Session, actor: Actor, ref: str, versions: frozenset[int] | No
         raise NotFound
     if not actor.may_in(article.section_id):
         raise Forbidden("The key is limited to other sections.") if article.public else NotFound()
+    if actor.sections is not None and not actor.may_in(newest(session, article).section_id):
+        raise Forbidden("The newest revision moves the article to a section that the key is not for.")
     etag.check(article.version, versions, fields)
     return article
 

@@ -110,6 +110,7 @@ class Boundary:
 
     def __init__(self, app: ASGIApp, metrics: Metrics, max_body_size: int) -> None:
         self.app, self.metrics, self.max_body_size = app, metrics, max_body_size
+        self.log = log.bind()  # once: to find the logger anew costs as much as to write the line
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -128,7 +129,7 @@ class Boundary:
             seconds = time.perf_counter() - started
             route = getattr(scope.get("route"), "path", "unmatched")
             self.metrics.observe(method, route, exchange.status, seconds)
-            log.info(
+            self.log.info(
                 "request",
                 method=method,
                 route=route,

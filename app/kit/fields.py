@@ -15,8 +15,9 @@ def _model_in(annotation: Any) -> type[BaseModel] | None:
     return next((found for part in get_args(annotation) if (found := _model_in(part))), None)
 
 
-def _is_list(annotation: Any) -> bool:
-    return get_origin(annotation) is list or any(map(_is_list, get_args(annotation)))
+def is_list(annotation: Any) -> bool:
+    """Whether a field holds a list, `None` or not."""
+    return get_origin(annotation) is list or any(map(is_list, get_args(annotation)))
 
 
 def _add(tree: dict[str, Any], model: type[BaseModel], path: list[str], shown: str) -> None:
@@ -30,7 +31,7 @@ def _add(tree: dict[str, Any], model: type[BaseModel], path: list[str], shown: s
     inner = _model_in(info.annotation)
     if inner is None:
         raise InvalidParameter("fields", f"fields: there is no field {shown}.")
-    is_list = _is_list(info.annotation)
+    is_list = is_list(info.annotation)
     branch = tree.setdefault(name, {"__all__": {}} if is_list else {})
     if branch is not True:
         _add(branch["__all__"] if is_list else branch, inner, rest, shown)

@@ -5,6 +5,7 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from email.utils import format_datetime
+from functools import lru_cache
 from typing import Any, cast
 from urllib.parse import quote
 
@@ -70,6 +71,11 @@ def _compress(body: bytes, coding: str) -> bytes:
     return gzip.compress(body, 5, mtime=0)
 
 
+@lru_cache(4096)
+def _http_date(moment: datetime) -> str:
+    return format_datetime(moment, usegmt=True)
+
+
 def _group_headers(groups: Sequence[str]) -> dict[str, str]:
     """The cache groups for each kind of CDN, and as RFC 9875 has them."""
     return {
@@ -99,7 +105,7 @@ def reply(
     if not private:
         headers |= _group_headers(list(groups))
     if modified:
-        headers["Last-Modified"] = format_datetime(modified, usegmt=True)
+        headers["Last-Modified"] = _http_date(modified.replace(microsecond=0))
     if links:
         headers["Link"] = ", ".join(f'<{target}>; rel="{relation}"' for relation, target in links.items())
     accept = request.headers.get("accept-encoding")
@@ -119,7 +125,11 @@ def _next(request: Request, cursor: str | None) -> dict[str, str] | None:
     if cursor is None:
         return None
     parts = request.scope["query_string"].decode("latin-1").split("&")
-    kept = [quote(part, safe="%=+,.-_~:*/@!$'()") for part in parts if part and not part.startswith("cursor=")]
+    kept = [
+        quote(part, safe="%=+,.-_~:*/@!$'()", encoding="latin-1")
+        for part in parts
+        if part and not part.startswith("cursor=")
+    ]
     return {"next": f"{quote(request.scope['path'])}?{'&'.join([*kept, f'cursor={cursor}'])}"}
 
 

@@ -19,6 +19,8 @@ from pydantic import BaseModel, ValidationError
 from starlette.responses import Response
 from starlette.routing import request_response
 
+from app.kit.fields import is_list
+
 Handler = Callable[[Request], Awaitable[Response]]
 
 
@@ -40,7 +42,7 @@ class _Query:
 
     def __init__(self, name: str, model: type[BaseModel]) -> None:
         self.name, self.model = name, model
-        self.lists = {key for key, info in model.model_fields.items() if "list" in str(info.annotation)}
+        self.lists = {key for key, info in model.model_fields.items() if is_list(info.annotation)}
         required = any(info.is_required() for info in model.model_fields.values())
         self.empty = None if required else model()
 

@@ -2,7 +2,7 @@
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from typing import Any
 
 import pytest
@@ -108,9 +108,9 @@ def test_what_a_route_left_for_the_answer_is_added(site: TestClient) -> None:
     assert site.get("/ok/a").headers["ratelimit"] == "r"
 
 
-def test_what_nobody_expected_is_a_500_that_tells_nothing(site: TestClient, capsys: pytest.CaptureFixture[str]) -> None:
+def test_what_nobody_expected_is_a_500_that_tells_nothing(metrics: Metrics, capsys: pytest.CaptureFixture[str]) -> None:
     logs.configure("json")
-    capsys.readouterr()
+    site = TestClient(build(metrics), raise_server_exceptions=False)
     bearer = {"Authorization": f"Bearer {PRIVATE[1]}", "X-Request-ID": "id-1", "Origin": FRONT}
     answer = site.get("/boom?q=q-canary", headers=bearer)
     assert answer.status_code == 500
@@ -162,12 +162,30 @@ def test_a_body_that_is_too_large_is_refused(site: TestClient) -> None:
     assert site.post("/ok/a", content=body[:900] + b'"}', headers=json_type).status_code == 200
 
 
-async def ask(app: FastAPI, messages: list[dict[str, Any]], length: bytes = b"") -> list[Any]:
-    """A request whose body stops coming after these parts."""
+Parts = AsyncIterator[dict[str, Any]]
+
+
+async def silent() -> Parts:
+    """A client that begins and then says nothing for a while."""
+    yield {"type": "http.request", "body": b"{", "more_body": True}
+    await asyncio.sleep(0.05)
+    yield {"type": "http.request", "body": b"}"}
+
+
+async def dripping() -> Parts:
+    """A client that never pauses and hardly gets on."""
+    for _ in range(20_000):
+        await asyncio.sleep(0)
+        yield {"type": "http.request", "body": b"", "more_body": True}
+    yield {"type": "http.request", "body": b"{}"}
+
+
+async def ask(app: FastAPI, parts: Parts, length: bytes = b"") -> list[Any]:
+    """What the app sends to a request whose body comes in such parts."""
     sent: list[Any] = []
 
     async def receive() -> dict[str, Any]:
-        return messages.pop(0) if messages else await asyncio.Future()
+        return await anext(parts)
 
     async def send(message: Any) -> None:
         sent.append(message)
@@ -178,15 +196,19 @@ async def ask(app: FastAPI, messages: list[dict[str, Any]], length: bytes = b"")
     return sent
 
 
-@pytest.mark.parametrize("limit", ["IDLE", "TOTAL"])
-def test_a_body_that_does_not_come_is_a_408(metrics: Metrics, monkeypatch: pytest.MonkeyPatch, limit: str) -> None:
+@pytest.mark.parametrize(("limit", "client"), [("IDLE", silent), ("TOTAL", dripping)])
+def test_a_body_that_does_not_come_in_time_is_a_408(
+    metrics: Metrics, monkeypatch: pytest.MonkeyPatch, limit: str, client: Callable[[], Parts]
+) -> None:
+    start, _ = asyncio.run(ask(build(metrics), client()))
+    assert start["status"] == 200
     monkeypatch.setattr(boundary, limit, 0.01)
-    start, body = asyncio.run(ask(build(metrics), [{"type": "http.request", "body": b"{", "more_body": True}]))
+    start, body = asyncio.run(ask(build(metrics), client()))
     assert start["status"] == 408
     assert json.loads(body["body"])["code"] == "request_timeout"
     assert (b"connection", b"close") in start["headers"]
 
 
 def test_an_announced_size_is_enough_to_refuse(metrics: Metrics) -> None:
-    start, _ = asyncio.run(ask(build(metrics), [], b"104857600"))  # nothing is read of it
+    start, _ = asyncio.run(ask(build(metrics), silent(), b"104857600"))  # nothing is read of it
     assert start["status"] == 413

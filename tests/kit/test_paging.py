@@ -59,6 +59,7 @@ def walk(connection: sa.Connection, sort: Sort, limit: int) -> list[str]:
         page = fetch(connection, sa.select(PAGED), sort, column, asked)
         assert len(page["data"]) <= page["page"]["limit"] == limit
         seen += [row["id"] for row in page["data"]]
+        assert len(seen) == len(set(seen))
         if page["page"]["next"] is None:
             assert page["page"]["total"] == len(seen)
             return seen

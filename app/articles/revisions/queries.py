@@ -9,6 +9,7 @@ import sqlalchemy as sa
 
 from app.articles.queries import AUTHOR, MEDIA, SECTION, SERIES, TAG, A, R
 from app.articles.revisions.tables import META
+from app.identity.schemas import Actor
 from app.kit.ids import is_id
 from app.kit.paging import PageQuery, Sort, fetch
 from app.kit.schema import Row
@@ -17,10 +18,14 @@ NEWEST = Sort("-n", descending=True, kind=int)
 _LISTED = ["n", "created_at", "actor_id", "actor_name", "restored_from", *META, "word_count"]
 
 
-def page(connection: sa.Connection, article_id: str, published: int | None, asked: PageQuery) -> dict[str, Any]:
-    """An article's revisions, newest first, without their texts."""
+def page(
+    connection: sa.Connection, actor: Actor, article_id: str, published: int | None, asked: PageQuery
+) -> dict[str, Any]:
+    """An article's revisions in sections that the caller may see, newest first, without their texts."""
     columns = [R.c[name] for name in _LISTED]
     query = sa.select(*columns, R.c.article_id.label("id")).where(R.c.article_id == article_id)
+    if actor.sections is not None:
+        query = query.where(R.c.section_id.in_(sorted(actor.sections)))
     found = fetch(connection, query, NEWEST, R.c.n, asked)
     return {**found, "data": [{**row, "published": row["n"] == published} for row in found["data"]]}
 
@@ -84,10 +89,10 @@ def _block_changes(old: list[dict[str, Any]], new: list[dict[str, Any]]) -> Iter
             }
 
 
-def diff(connection: sa.Connection, article_id: str, new: int, old: int) -> dict[str, Any] | None:
-    """What changed from revision `old` to revision `new`, as `DiffOut` has it; None if either is missing."""
+def diff(connection: sa.Connection, actor: Actor, article_id: str, new: int, old: int) -> dict[str, Any] | None:
+    """What changed from revision `old` to revision `new`, as `DiffOut` has it; None if the caller lacks either."""
     left, right = one(connection, article_id, old), one(connection, article_id, new)
-    if left is None or right is None:
+    if left is None or right is None or not (actor.may_in(left["section_id"]) and actor.may_in(right["section_id"])):
         return None
     fields = [{"field": name, "old": left[name], "new": right[name]} for name in META if left[name] != right[name]]
     return {"old": old, "new": new, "fields": fields, "blocks": list(_block_changes(left["blocks"], right["blocks"]))}

@@ -40,7 +40,7 @@ async def index(request: Request, article: RefPath, query: Annotated[PageQuery, 
 
     def find(connection: sa.Connection) -> dict[str, Any]:
         row = visible(connection, article, actor, Site.of(settings(request)))
-        return queries.page(connection, row["id"], row["published_revision"], query)
+        return queries.page(connection, actor, row["id"], row["published_revision"], query)
 
     page = await database(request).read(find)
     fields = chosen(RevisionOut, query.fields)
@@ -74,7 +74,7 @@ async def diff(
 
     def find(connection: sa.Connection) -> dict[str, Any]:
         row = visible(connection, article, actor, Site.of(settings(request)))
-        found = queries.diff(connection, row["id"], n, query.against or max(1, n - 1))
+        found = queries.diff(connection, actor, row["id"], n, query.against or max(1, n - 1))
         if found is None:
             raise NotFound
         return found

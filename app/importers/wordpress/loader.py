@@ -64,12 +64,21 @@ class _Load:
 
     def run(self, progress: Progress | None) -> Report:
         engine = Engine(self.db, self.ledger, self.report)
-        engine.run(AuthorEntry(self.ledger, author) for author in self.survey.authors())
+        engine.run(self._authors())
         engine.run(self._sections())
         engine.run(TagEntry(self.ledger, tag) for tag in self.survey.tags())
         engine.run(PictureEntry(file) for file in self.survey.pictures())
         engine.run(self._articles(progress))
         return self.report
+
+    def _authors(self) -> Iterator[AuthorEntry]:
+        for author in self.survey.authors():
+            entry = AuthorEntry(self.ledger, author)
+            if author.wrote:
+                yield entry
+            else:
+                self.report.add(entry.row, entry.label, entry.title, "skipped")
+                self.report.left_out["users who wrote no post or page"] += 1
 
     def _sections(self) -> Iterator[SectionEntry]:
         for category in self.survey.categories():

@@ -20,7 +20,7 @@ _DEEPEST = 100
 
 # `place` is the order of the file. An empty path is SQLite's private file, which goes when it is closed.
 _TABLES = """
-CREATE TABLE author (login TEXT PRIMARY KEY, number INTEGER, name TEXT);
+CREATE TABLE author (login TEXT PRIMARY KEY, number INTEGER, name TEXT, wrote INTEGER);
 CREATE TABLE category (
     slug TEXT PRIMARY KEY, number INTEGER, name TEXT, parent TEXT, description TEXT, place INTEGER
 );
@@ -50,11 +50,12 @@ ORDER BY depth IS NULL, depth, place
 
 
 class ListedAuthor(NamedTuple):
-    """A user who made something; `number` is 0 when the file does not say."""
+    """A user; `number` is 0 when the file does not say, `wrote` says that a post or page names them."""
 
     number: int
     login: str
     name: str
+    wrote: bool
 
 
 class ListedFile(NamedTuple):
@@ -96,6 +97,10 @@ def _tag(tag: Tag | Term) -> tuple[str, ...]:
     return tag.slug, tag.name, tag.description, " ".join(tag.name.split()).casefold()
 
 
+def _category(category: Category | Term) -> tuple[object, ...]:
+    return category.slug, category.id, category.name, category.parent, category.description
+
+
 class Survey:
     """Looks things up for the import; also keeps account of the slugs that it gives."""
 
@@ -122,15 +127,14 @@ class Survey:
             self.site = record
         elif isinstance(record, Author):
             name = record.display_name or f"{record.first_name} {record.last_name}".strip() or record.login
-            run("INSERT OR REPLACE INTO author VALUES (?, ?, ?)", (record.login, record.id, name))
+            row = (record.login, record.id, name)
+            run("INSERT INTO author VALUES (?, ?, ?, 0) ON CONFLICT DO UPDATE SET (number, name) = (?2, ?3)", row)
         elif isinstance(record, Category):
-            row = (record.slug, record.id, record.name, record.parent, record.description, place)
-            run("INSERT OR REPLACE INTO category VALUES (?, ?, ?, ?, ?, ?)", row)
+            run("INSERT OR REPLACE INTO category VALUES (?, ?, ?, ?, ?, ?)", (*_category(record), place))
         elif isinstance(record, Tag):
             run("INSERT OR REPLACE INTO tag VALUES (?, ?, ?, ?)", _tag(record))
         elif isinstance(record, Term) and record.taxonomy == "category":
-            row = (record.slug, record.id, record.name, record.parent, record.description, place)
-            run("INSERT OR IGNORE INTO category VALUES (?, ?, ?, ?, ?, ?)", row)
+            run("INSERT OR IGNORE INTO category VALUES (?, ?, ?, ?, ?, ?)", (*_category(record), place))
         elif isinstance(record, Term) and record.taxonomy == "post_tag":
             run("INSERT OR IGNORE INTO tag VALUES (?, ?, ?, ?)", _tag(record))
         elif isinstance(record, Item):
@@ -155,15 +159,15 @@ class Survey:
         """Take what older exports do not list by itself."""
         run = self._store.execute
         if item.creator:
-            run("INSERT OR IGNORE INTO author VALUES (?, 0, ?)", (item.creator, item.creator))
+            run("INSERT INTO author VALUES (?1, 0, ?1, 1) ON CONFLICT DO UPDATE SET wrote = 1", (item.creator,))
         for label in item.labels("category"):
             run("INSERT OR IGNORE INTO category VALUES (?, 0, ?, '', '', ?)", (label.slug, label.name, place))
         for label in item.labels("post_tag"):
             run("INSERT OR IGNORE INTO tag VALUES (?, ?, ?, ?)", _tag(Tag(0, label.slug, label.name, "")))
 
     def authors(self) -> Iterator[ListedAuthor]:
-        """All who made something."""
-        rows = self._store.execute("SELECT number, login, name FROM author ORDER BY login")
+        """All users."""
+        rows = self._store.execute("SELECT number, login, name, wrote FROM author ORDER BY login")
         return (ListedAuthor(*row) for row in rows)
 
     def categories(self) -> Iterator[Category]:

@@ -99,7 +99,7 @@ def test_everything_public_is_readable_as_it_was(client: TestClient, db: Databas
         if it.published_at:
             assert article["published_at"] == iso(it.published_at)
             assert article["updated_at"] == iso(max(it.published_at, it.modified_at or it.published_at))
-        assert words(it.title) <= words(article["title"]) or not it.title
+        assert words(re.sub("<[^<>]*>", "", it.title)) <= words(article["title"])
         lost = words(to_html(it.content).html) - words(article["body"]["html"])
         assert not lost, (slug, lost)
 
@@ -111,10 +111,7 @@ def test_the_report_counts_and_a_dry_run_says_the_same_and_does_nothing(db: Data
     assert dump(db) == empty
     real = Loaded(db, path)
     kinds = {kind: real.counts(kind) for kind in real.summary["kinds"]}
-    expected = EXPECTED[path.stem]
-    if path == HARBOUR:
-        expected = {**expected, "posts": expected["posts"], "pages": {**expected["pages"]}}
-    assert kinds == expected
+    assert kinds == EXPECTED[path.stem]
     assert real.summary["comments"] == COMMENTS[path.stem]
     assert {**dry.summary, "dry_run": False} == real.summary
     assert dry.lines == real.lines
@@ -242,13 +239,14 @@ def test_nothing_private_is_anywhere(client: TestClient, db: Database, editor: H
         answer = client.get(url, follow_redirects=False)
         said = answer.text.replace(url, "") + str(dict(answer.headers))
         assert SECRET not in said, url
-        missing = url.startswith(("/v1/articles/", "/v1/resolve")) and "slug-1" not in url and "{" not in url
-        if missing and "revision" not in url:
-            assert answer.status_code == 404, url
+        if url.startswith(("/v1/articles/", "/v1/resolve?")) and not re.search("/slug-1|{|revision", url):
+            nowhere = client.get(re.sub(r"[^/?=]*(?=$|/neighbours|\?include)", "nowhere", url, count=1))
+            assert answer.status_code == nowhere.status_code == 404, url
+            assert {**answer.json(), "request_id": ""} == {**nowhere.json(), "request_id": ""}
     for noun, slug in (("sections", "news"), ("tags", "tide"), ("authors", "open-author")):
         assert ok(client.get(f"/v1/{noun}/{slug}"))["articles"] == 1
     assert ok(client.get("/v1/articles?count=exact"))["page"]["total"] == 1
-    assert ok(client.get("/v1/articles/slug-1"))["body"]["text" if False else "html"].strip() == "<p>Seen.</p>"
+    assert ok(client.get("/v1/articles/slug-1"))["body"]["html"].strip() == "<p>Seen.</p>"
     report = json.dumps([loaded.summary, *(line for line in loaded.lines)])
     assert "@" not in report
     assert f"{SECRET}-word" not in report

@@ -1,0 +1,304 @@
+"""Nothing private is in any answer, header, count or log line: words planted in all that is private never come out."""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from itertools import product
+from typing import Any
+
+import pytest
+import sqlalchemy as sa
+import time_machine
+from starlette.testclient import TestClient
+
+from app.articles.publishing.actions import advance_due
+from app.identity.audit.actions import record
+from app.identity.keys import actions as keys
+from app.identity.schemas import SYSTEM
+from app.kit.clock import iso
+from app.kit.db import Database
+from tests import make
+
+Headers = dict[str, str]
+CANARY = "zqx"  # every private word begins with it
+EDITOR = ["content:read", "content:write", "content:publish"]
+MISSING_ID = "0199aaaa-0000-7000-8000-000000000000"
+
+
+@dataclass
+class World:
+    """What was planted: references to fill paths with, and secrets beside the words that begin with the canary."""
+
+    editor: Headers
+    viewers: dict[str, Headers]
+    hidden: list[dict[str, Any]] = field(default_factory=list)
+    refs: list[str] = field(default_factory=list)
+    secrets: list[str] = field(default_factory=list)
+    fills: dict[str, list[str]] = field(default_factory=dict)
+
+
+def private(name: str) -> dict[str, Any]:
+    """Fields of an article, a private word in each."""
+    word = f"{CANARY}{name}"
+    return {
+        "title": f"{word}title",
+        "slug": f"{word}slug",
+        "dek": f"{word}dek",
+        "body": {"html": f"<p>{word}body</p><p>More.</p>"},
+        "section": "closed",
+        "authors": ["ann"],
+        "tags": ["war"],
+        "series": "long",
+        "rights": {"usage_terms": f"{word}terms", "copyright_holder": f"{word}holder"},
+    }
+
+
+def plant(client: TestClient, editor: Headers, db: Database) -> list[dict[str, Any]]:
+    """Articles in every state that hides them."""
+    now = datetime.now(UTC)
+    found = [make.draft(client, editor, **private("draft"))]
+    taken_back = make.published(client, editor, **private("unpublished"))
+    make.patched(client, editor, taken_back, slug=f"{CANARY}moved")
+    found.append(make.act(client, editor, taken_back, "unpublish"))
+    scheduled = make.draft(client, editor, **private("scheduled"))
+    url, body = f"/v1/articles/{scheduled['id']}/schedule", {"at": iso(now + timedelta(days=1))}
+    found.append(make.ok(client.put(url, json=body, headers=make.version(client, editor, scheduled))))
+    for name, rights in (
+        ("embargoed", {"embargoed_until": iso(now + timedelta(days=1))}),
+        ("expired", {"expires_at": iso(now + timedelta(minutes=1))}),
+    ):
+        fields = private(name)
+        found.append(make.published(client, editor, **{**fields, "rights": {**fields["rights"], **rights}}))
+    with time_machine.travel(now + timedelta(hours=1)), db.transaction() as session:
+        assert advance_due(session) == 1  # it expires
+    return found
+
+
+@pytest.fixture
+def world(client: TestClient, db: Database, capsys: pytest.CaptureFixture[str]) -> World:
+    """A publication with one public article and everything else private."""
+    with db.transaction() as session:
+        secrets = [keys.create(session, SYSTEM, name, EDITOR)[1] for name in ("editor", f"{CANARY}keyname")]
+        record(session, SYSTEM, "key.create", "key", None, {"note": f"{CANARY}audit"})
+        secrets += session.connection().execute(sa.text("SELECT hash FROM api_key")).scalars()
+    editor = {"Authorization": f"Bearer {secrets[0]}"}
+    opened, closed = (make.section(client, editor, name) for name in ("Open", "Closed"))
+    ann, bo = (make.author(client, editor, name) for name in ("Ann", "Bo"))
+    long = make.series(client, editor, "Long")
+    tag = make.ok(client.post("/v1/tags", json={"name": "War"}, headers=editor), 201)
+    hidden = plant(client, editor, db)
+    public = make.published(client, editor, "Public", section="open", authors=["bo"], tags=["war"])
+    changes = {name: value for name, value in private("revision").items() if name not in {"slug", "rights"}}
+    make.patched(client, editor, public, **changes)  # a text that is not out, and that moves it to the closed section
+    came = make.draft(client, editor, **{**private("origin"), "slug": "came-over"})
+    came = make.patched(client, editor, came, title="Open now", section="open", dek=None, body={"html": "<p>Open.</p>"})
+    make.patched(client, editor, came, rights={"usage_terms": None, "copyright_holder": None})
+    gone = make.published(client, editor, **{**private("retracted"), "slug": "gone"})
+    make.act(client, editor, gone, "retract", {"reason": "Public reason."})
+    article_notice = {"scope": "article", "target_id": hidden[0]["id"], "placement": "both"}
+    notice = make.notice(client, editor, **article_notice, text=f"{CANARY}notice")
+    preview = make.ok(client.post(f"/v1/articles/{hidden[0]['id']}/previews", headers=editor, json={}), 201)
+    with db.transaction() as session:
+        limited = keys.create(session, SYSTEM, "limited", EDITOR, [opened["id"]])[1]
+        writer = keys.create(session, SYSTEM, "writer", ["content:write"])[1]
+        secrets += session.connection().execute(sa.text("SELECT hash FROM preview")).scalars()
+        key_ids = list(session.connection().execute(sa.text("SELECT id FROM api_key")).scalars())
+    viewers = {"anonymous": {}, "limited": {"Authorization": f"Bearer {limited}"}}
+    viewers["writer"] = {"Authorization": f"Bearer {writer}"}
+    slugs = [f"{CANARY}draftslug", f"{CANARY}unpublishedslug", f"{CANARY}moved", f"{CANARY}scheduledslug"]
+    slugs += [f"{CANARY}embargoedslug", f"{CANARY}expiredslug"]
+    refs = [*(str(row["id"]) for row in hidden), *slugs]
+    return World(
+        editor,
+        viewers,
+        hidden,
+        refs,
+        [*secrets, preview["token"]],
+        {
+            "article": [*refs, public["id"], "public", came["id"], "came-over", gone["id"], "gone"],
+            "n": ["1", "2", "3"],
+            "section": [opened["id"], closed["id"], "closed"],
+            "tag": [tag["id"], "war"],
+            "author": [ann["id"], bo["id"], "ann"],
+            "series": [long["id"], "long"],
+            "notice": [notice["id"]],
+            "media": [MISSING_ID],
+            "key": ["ab/abc.jpg"],
+            "key_id": key_ids,
+            "preview_id": [preview["id"]],
+            "code": ["not_found", "article_retracted"],
+        },
+    )
+
+
+def routes(client: TestClient) -> Iterator[tuple[str, list[str], set[str]]]:
+    """Every GET of the API: its path, the names in it, its parameters."""
+    document = client.get("/openapi.json").json()
+    for path, methods in document["paths"].items():
+        if "get" in methods:
+            parameters = methods["get"].get("parameters", [])
+            names = [p["name"] for p in parameters if p["in"] == "path"]
+            yield path, names, {p["name"] for p in parameters if p["in"] == "query"}
+
+
+def questions(world: World, known: set[str]) -> list[str]:
+    """Query strings that might bring something out of a route."""
+    ids = ",".join(row["id"] for row in world.hidden)
+    asked = {
+        "formats": ["html,text,markdown,blocks"],
+        "include": ["neighbours"],
+        "revision": ["latest", "1", "2"],
+        "preview": ["guess", world.secrets[-1][:-1] + "-"],
+        "against": ["1", "2"],
+        "within": ["section", "series"],
+        "path": [f"/closed/{ref}" for ref in world.refs] + ["/gone", "/closed/gone", "/public"],
+        "state": ["all", "draft", "draft,scheduled,unpublished,retracted"],
+        "ids": [ids, ",".join(world.refs)],
+        "tag": ["war", "-war"],
+        "section": ["closed", "-open"],
+        "author": ["ann"],
+        "series": ["long"],
+        "sort": ["-title", "title", "-updated_at", "-articles"],
+        "updated_after": ["2000-01-01T00:00:00Z"],
+        "count": ["exact"],
+        "limit": ["1"],
+        "fields": ["title", "excerpt", "neighbours", "body", "editing"],
+        "subject": [world.hidden[0]["id"]],
+    }
+    found = [f"{name}={value}" for name, values in asked.items() if name in known for value in values]
+    if {"state", "count"} <= known:
+        found += [f"state=all&count=exact&tag=war&ids={ids}", f"state=draft&formats=text&exclude={ids[:36]}"]
+    required = [query for query in found if query.startswith("path=")]
+    return required or ["", *found]
+
+
+def crawl(client: TestClient, world: World, headers: Headers) -> Iterator[tuple[str, Any]]:
+    """Every answer that a viewer can get by asking."""
+    for path, names, parameters in routes(client):
+        for values in product(*(world.fills[name] for name in names)):
+            for query in questions(world, parameters):
+                url = path.format(**dict(zip(names, values, strict=True))) + (f"?{query}" if query else "")
+                yield url, client.get(url, headers=headers, follow_redirects=False)
+
+
+def words(text: str) -> set[str]:
+    """The planted words in a text."""
+    return {word[:40] for word in text.replace('"', " ").replace("<", " ").split() if CANARY in word}
+
+
+@pytest.mark.parametrize("viewer", ["anonymous", "limited", "writer"])
+def test_no_private_word_comes_out(
+    client: TestClient, world: World, viewer: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    leaks, answers = [], 0
+    for url, answer in crawl(client, world, world.viewers[viewer]):
+        answers += 1
+        assert answer.status_code < 500, url
+        everything = answer.text + "\n".join(f"{name}: {value}" for name, value in answer.headers.items())
+        if "Link" in answer.headers and CANARY in url:  # the next page is asked with the words of the question
+            everything = everything.replace(answer.headers["Link"], "")
+        if found := words(everything) | {secret for secret in world.secrets if secret in everything}:
+            leaks.append(f"{url}: {sorted(found)[:3]}")
+    assert answers > 300
+    assert not leaks, "\n".join(leaks[:20])
+    log = capsys.readouterr().err
+    assert '"event":"request"' in log.replace('": "', '":"'), "the log was not captured"
+    assert not words(log)
+    assert not any(secret in log for secret in world.secrets)
+
+
+def test_the_words_were_there_to_be_found(client: TestClient, world: World) -> None:
+    """The same crawl with a key that may see everything finds every kind of word."""
+    seen: set[str] = set()
+    for _, answer in crawl(client, world, world.editor):
+        seen |= words(answer.text)
+    for kind in "draft unpublished moved scheduled embargoed expired revision origin retracted notice".split():
+        assert any(kind in word for word in seen), kind
+    for what in "title slug dek body terms holder".split():
+        assert any(what in word for word in seen), what
+
+
+def test_counts_count_the_public_alone(client: TestClient, world: World) -> None:
+    counts = {kind: make.ok(client.get(f"/v1/{kind}?fields=slug,articles"))["data"] for kind in ("sections", "authors")}
+    assert {row["slug"]: row["articles"] for rows in counts.values() for row in rows} == {
+        "open": 1,
+        "closed": 0,
+        "ann": 0,
+        "bo": 1,
+    }
+    assert make.ok(client.get("/v1/tags/war"))["articles"] == 1
+    for query, total in (("section=closed", 0), ("tag=war", 1), ("author=ann", 0), ("series=long", 0), ("", 1)):
+        assert make.ok(client.get(f"/v1/articles?count=exact&{query}"))["page"]["total"] == total, query
+    assert make.ok(client.get("/v1/articles/public/neighbours")) == {"previous": None, "next": None}
+
+
+def shape(answer: Any) -> tuple[Any, ...]:
+    """All of an answer that could tell one from another."""
+    headers = {name: value for name, value in answer.headers.items() if name not in {"x-request-id", "date"}}
+    body = answer.json() if answer.content else {}
+    return answer.status_code, headers, {name: value for name, value in body.items() if name != "request_id"}
+
+
+@pytest.mark.parametrize("viewer", ["anonymous", "limited", "writer"])
+def test_what_is_hidden_answers_like_what_is_not_there(client: TestClient, world: World, viewer: str) -> None:
+    headers = {**world.viewers[viewer], "If-Match": "*"}
+    tails = ["", "?include=neighbours", "?fields=title", "?preview=guess", "?revision=latest", "/neighbours"]
+    tails += ["/revisions", "/revisions/1", "/revisions/2/diff", "/previews"]
+    for ref in world.refs:
+        missing = MISSING_ID if "-" in ref else "a" * len(ref)
+        for tail in tails:
+            for more in ({}, {"If-None-Match": "*"}):
+                asked = [
+                    client.get(f"/v1/articles/{name}{tail}", headers={**headers, **more}, follow_redirects=False)
+                    for name in (ref, missing)
+                ]
+                assert shape(asked[0]) == shape(asked[1]), (ref, tail)
+        for method, tail, body in (
+            ("PATCH", "", {"title": "T"}),
+            ("DELETE", "", None),
+            ("POST", "/publish", None),
+            ("POST", "/unpublish", None),
+            ("POST", "/retract", {"reason": "r"}),
+            ("POST", "/corrections", {"text": "t"}),
+            ("POST", "/previews", {}),
+            ("POST", "/revisions/1/restore", None),
+            ("PUT", "/schedule", {"at": "2999-01-01T00:00:00Z"}),
+            ("DELETE", "/schedule", None),
+        ):
+            if viewer == "writer" and tail in {"", "/previews", "/revisions/1/restore"}:
+                continue  # a key that may write everywhere may know what is there
+            asked = [
+                client.request(method, f"/v1/articles/{name}{tail}", json=body, headers=headers)
+                for name in (ref, missing)
+            ]
+            assert shape(asked[0]) == shape(asked[1]), (method, ref, tail)
+        paths = [make_path(name) for name in (ref, missing)]
+        assert shape(client.get(paths[0], headers=headers)) == shape(client.get(paths[1], headers=headers)), ref
+
+
+def make_path(ref: str) -> str:
+    """A question for what stands at a path."""
+    return f"/v1/resolve?path=/closed/{ref}"
+
+
+def test_a_limited_key_learns_nothing_by_writing(
+    client: TestClient, world: World, make_key: Callable[..., Headers]
+) -> None:
+    """Answers to what it may do hold no text of other sections."""
+    limited = {**world.viewers["limited"], "If-Match": "*"}
+    for method, url, body in (
+        ("POST", "/v1/articles/public/corrections", {"text": "t"}),
+        ("PATCH", "/v1/articles/public", {"featured": True}),
+        ("POST", "/v1/articles/public/unpublish", None),
+        ("POST", "/v1/articles/public/previews", {}),
+        ("POST", "/v1/articles/came-over/revisions/1/restore", None),
+        ("PATCH", "/v1/articles/came-over", {"slug": f"{CANARY}draftslug"[::-1]}),
+    ):
+        answer = client.request(method, url, json=body, headers=limited)
+        assert not words(answer.text), (method, url, answer.status_code)
+        if url.endswith("/previews") and answer.status_code == 201:
+            seen = client.get(f"/v1/articles/public?preview={answer.json()['token']}")
+            assert not words(seen.text), "a preview link shows what its maker may not see"
+    taken = {"title": "T", "slug": f"{CANARY}draftslug", "section": "open"}
+    answer = client.post("/v1/articles", json=taken, headers=limited)
+    assert not words(answer.text)
