@@ -31,10 +31,10 @@ def _add(tree: dict[str, Any], model: type[BaseModel], path: list[str], shown: s
     inner = _model_in(info.annotation)
     if inner is None:
         raise InvalidParameter("fields", f"fields: there is no field {shown}.")
-    is_list = is_list(info.annotation)
-    branch = tree.setdefault(name, {"__all__": {}} if is_list else {})
+    many = is_list(info.annotation)
+    branch = tree.setdefault(name, {"__all__": {}} if many else {})
     if branch is not True:
-        _add(branch["__all__"] if is_list else branch, inner, rest, shown)
+        _add(branch["__all__"] if many else branch, inner, rest, shown)
 
 
 @lru_cache(1024)

@@ -63,13 +63,21 @@ class _Load:
         self.report = Report(self.ledger.source, dry_run=dry_run)
 
     def run(self, progress: Progress | None) -> Report:
+        """Import everything; the report is the caller's to close."""
+        try:
+            self._load(progress)
+        except BaseException:
+            self.report.close()
+            raise
+        return self.report
+
+    def _load(self, progress: Progress | None) -> None:
         engine = Engine(self.db, self.ledger, self.report)
         engine.run(self._authors())
         engine.run(self._sections())
         engine.run(TagEntry(self.ledger, tag) for tag in self.survey.tags())
         engine.run(PictureEntry(file) for file in self.survey.pictures())
         engine.run(self._articles(progress))
-        return self.report
 
     def _authors(self) -> Iterator[AuthorEntry]:
         for author in self.survey.authors():

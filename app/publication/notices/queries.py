@@ -4,7 +4,9 @@ from collections.abc import Callable
 from typing import Any
 
 import sqlalchemy as sa
+from sqlalchemy.sql.elements import ColumnElement
 
+from app.identity.schemas import Actor
 from app.kit.ids import is_id
 from app.kit.paging import Sort, fetch
 from app.kit.schema import table_of
@@ -23,11 +25,21 @@ TARGETS: dict[str, Callable[[sa.Connection, str], sa.RowMapping | None]] = {
     "series": series,
     "author": author,
 }
+# Selects the ids of those targets that a caller may see, where these are not all of them; filled in wiring.py too.
+SEEN: dict[str, Callable[[Actor], sa.Select[Any]]] = {}
 
 
-def by_id(connection: sa.Connection, notice_id: str) -> sa.RowMapping | None:
-    """One notice, or None."""
-    return connection.execute(_BY_ID, {"id": notice_id}).mappings().first() if is_id(notice_id) else None
+def _visible_to(actor: Actor) -> ColumnElement[bool]:
+    """A key that is limited to sections is not told what stands with drafts of other sections."""
+    hidden = SEEN.items() if actor.sections is not None else ()
+    found = [(_NOTICE.c.scope != scope) | _NOTICE.c.target_id.in_(ids(actor)) for scope, ids in hidden]
+    return sa.and_(sa.true(), *found)
+
+
+def by_id(connection: sa.Connection, actor: Actor, notice_id: str) -> sa.RowMapping | None:
+    """One notice that the caller may see, or None."""
+    query = _BY_ID.where(_visible_to(actor))
+    return connection.execute(query, {"id": notice_id}).mappings().first() if is_id(notice_id) else None
 
 
 def shown(connection: sa.Connection, notice_id: str) -> sa.RowMapping:
@@ -35,9 +47,9 @@ def shown(connection: sa.Connection, notice_id: str) -> sa.RowMapping:
     return connection.execute(_BY_ID, {"id": notice_id}).mappings().one()
 
 
-def page(connection: sa.Connection, asked: NoticeQuery) -> dict[str, Any]:
-    """A page of notices, newest first."""
-    query = sa.select(_NOTICE)
+def page(connection: sa.Connection, actor: Actor, asked: NoticeQuery) -> dict[str, Any]:
+    """A page of the notices that the caller may see, newest first."""
+    query = sa.select(_NOTICE).where(_visible_to(actor))
     if asked.scope is not None:
         query = query.where(_NOTICE.c.scope == asked.scope)
     if asked.target_id is not None:

@@ -2,6 +2,7 @@
 
 from typing import Annotated
 
+import sqlalchemy as sa
 from fastapi import APIRouter, Query, Request
 from starlette.responses import Response
 
@@ -22,14 +23,18 @@ router = APIRouter(prefix="/v1/notices", tags=["notices"])
 async def index(request: Request, query: Annotated[NoticeQuery, Query()], actor: Reader) -> Response:
     """All notices, newest first."""
     fields = chosen(NoticeDetailOut, query.fields)
-    page = await database(request).read(queries.page, query)
+    page = await database(request).read(queries.page, actor, query)
     return reply_list(request, ListOut[NoticeDetailOut], page, fields, groups=(), private=True)
 
 
 @router.get("/{notice}", response_model=NoticeDetailOut, responses=READS | documented(Unauthorized, Forbidden))
 async def show(request: Request, notice: str, query: Reading, actor: Reader) -> Response:
     """One notice."""
-    return await routes.show(request, queries.by_id, notice, NoticeDetailOut, query)
+
+    def read(connection: sa.Connection, ref: str) -> sa.RowMapping | None:
+        return queries.by_id(connection, actor, ref)
+
+    return await routes.show(request, read, notice, NoticeDetailOut, query)
 
 
 @router.post("", status_code=201, response_model=NoticeDetailOut, responses=CREATES)
