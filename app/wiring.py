@@ -20,6 +20,7 @@ from app.articles.publishing import routes as publishing
 from app.articles.publishing.actions import advance_due
 from app.articles.publishing.queries import is_due
 from app.articles.queries import by_ref as article_by_ref
+from app.articles.queries import seen_by as articles_seen_by
 from app.articles.revisions import routes as revisions
 from app.events.actions import prune as prune_events
 from app.events.schemas import Entry
@@ -34,7 +35,7 @@ from app.operation import routes as operation
 from app.publication.authors import routes as authors
 from app.publication.media import routes as media
 from app.publication.notices import routes as notices
-from app.publication.notices.queries import TARGETS
+from app.publication.notices.queries import SEEN, TARGETS
 from app.publication.sections import routes as sections
 from app.publication.series import routes as series
 from app.publication.tags import routes as tags
@@ -80,6 +81,7 @@ HANDLERS: dict[str, tuple[Callable[[Session, Entry], None], ...]] = {
 }
 
 TARGETS["article"] = article_by_ref  # notices may stand with what a room above theirs holds
+SEEN["article"] = articles_seen_by
 
 
 def _dispatch(session: Session, entry: Entry) -> None:

@@ -49,6 +49,11 @@ def visible_to(actor: Actor) -> ColumnElement[bool]:
     return A.c.public | A.c.section_id.in_(sorted(actor.sections))
 
 
+def seen_by(actor: Actor) -> sa.Select[Any]:
+    """The ids of the articles that a caller may see."""
+    return sa.select(A.c.id).where(visible_to(actor))
+
+
 def sees_drafts(actor: Actor) -> bool:
     """Whether the caller may see more than the public."""
     return actor.may("content:read")

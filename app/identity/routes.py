@@ -24,7 +24,7 @@ from app.identity.replays.actions import Answer, ShownOnce, claim, keep
 from app.identity.schemas import ANONYMOUS, Actor, Scope, WhoAmI
 from app.kit import etag
 from app.kit.http import PRIVATE, database, dump, reply
-from app.kit.limits import Limiter
+from app.kit.limits import Limiter, network
 from app.kit.problems import BadRequest, Forbidden, InvalidParameter, Unauthorized, Unavailable, documented
 from app.kit.schema import Row
 
@@ -55,7 +55,7 @@ class Access(SecurityBase):
 
     async def _identify(self, request: Request) -> Actor:
         limiter = cast(Limiter, request.app.state.limiter)
-        address = request.client.host if request.client else ""
+        address = network(request.client.host) if request.client else ""
         if not self.counted:
             return ANONYMOUS
         header = request.headers.get("authorization")

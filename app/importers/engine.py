@@ -125,7 +125,8 @@ class Engine:
                 elif decision.outcome == "updated" and local_id is not None:
                     entry.update(session, local_id)
                 if local_id is not None:
-                    self.ledger.note(session, entry.kind, entry.key, Known(local_id, entry.fingerprint))
+                    known = Known(local_id, entry.fingerprint)
+                    self.ledger.note(session.connection(), entry.kind, entry.key, known)
         except Problem as problem:
             return _Decision(entry, "failed", (problem.detail,))
         except IntegrityError:

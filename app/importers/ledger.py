@@ -1,17 +1,23 @@
 """The memory of an import: what came from where, and what became of it here since."""
 
 import json
+from functools import lru_cache
 from hashlib import sha256
 from typing import Any, NamedTuple
 
 import sqlalchemy as sa
-from sqlmodel import Session
 
 from app.identity.audit.tables import Audit
 from app.importers.tables import ImportSource
-from app.kit.schema import table_of
+from app.kit.schema import affected, table_of
 
 _KNOWN, _AUDIT = table_of(ImportSource), table_of(Audit)
+_THIS = sa.and_(*(_KNOWN.c[name] == sa.bindparam(f"{name}_is") for name in ("source", "kind", "foreign_id")))
+_FIND = sa.select(_KNOWN.c.local_id, _KNOWN.c.fingerprint).where(_THIS)
+_UPDATE = (
+    sa.update(_KNOWN).where(_THIS).values(local_id=sa.bindparam("local_id"), fingerprint=sa.bindparam("fingerprint"))
+)
+_INSERT = sa.insert(_KNOWN)
 _LONGEST = 200
 
 
@@ -32,35 +38,40 @@ def fingerprint(values: dict[str, Any]) -> str:
     return sha256(json.dumps(values, sort_keys=True, default=str).encode()).hexdigest()
 
 
+@lru_cache(16)
+def _local(table: sa.Table) -> sa.Select[tuple[str]]:
+    return sa.select(table.c.id).join(_KNOWN, _KNOWN.c.local_id == table.c.id).where(_THIS)
+
+
 class Ledger:
     """The entries of one source."""
 
     def __init__(self, source: str) -> None:
         self.source = foreign_id(source)
 
-    def _row(self, kind: str, key: str) -> sa.ColumnElement[bool]:
-        return (_KNOWN.c.source == self.source) & (_KNOWN.c.kind == kind) & (_KNOWN.c.foreign_id == foreign_id(key))
+    def _of(self, kind: str, key: str) -> dict[str, str]:
+        return {"source_is": self.source, "kind_is": kind, "foreign_id_is": foreign_id(key)}
 
     def known(self, connection: sa.Connection, kind: str, key: str) -> Known | None:
         """What was noted of a thing, or None if it never came."""
-        query = sa.select(_KNOWN.c.local_id, _KNOWN.c.fingerprint).where(self._row(kind, key))
-        row = connection.execute(query).first()
+        row = connection.execute(_FIND, self._of(kind, key)).first()
         return None if row is None else Known(*row)
 
     def local(self, connection: sa.Connection, kind: str, key: str, table: sa.Table) -> str | None:
         """The id here of a thing that came and is still there."""
-        query = sa.select(table.c.id).join(_KNOWN, _KNOWN.c.local_id == table.c.id).where(self._row(kind, key))
-        return connection.execute(query).scalar_one_or_none()
+        row = connection.execute(_local(table), self._of(kind, key)).first()
+        return None if row is None else str(row[0])
 
     def has(self, connection: sa.Connection, kind: str, local_id: str) -> bool:
         """Whether a row here stands for something of this source already."""
         mine = (_KNOWN.c.local_id == local_id) & (_KNOWN.c.source == self.source) & (_KNOWN.c.kind == kind)
         return connection.execute(sa.select(_KNOWN.c.local_id).where(mine).limit(1)).first() is not None
 
-    def note(self, session: Session, kind: str, key: str, known: Known) -> None:
+    def note(self, connection: sa.Connection, kind: str, key: str, known: Known) -> None:
         """Remember what became of a thing, in place of what was noted before."""
-        values = {"source": self.source, "kind": kind, "foreign_id": foreign_id(key)}
-        session.merge(ImportSource(**values, local_id=known.local_id, fingerprint=known.fingerprint))
+        if affected(connection.execute(_UPDATE, {**self._of(kind, key), **known._asdict()})) == 0:
+            there = {"source": self.source, "kind": kind, "foreign_id": foreign_id(key)}
+            connection.execute(_INSERT, {**there, **known._asdict()})
 
 
 def is_there(connection: sa.Connection, table: sa.Table, local_id: str) -> bool:

@@ -1,6 +1,8 @@
 """Rate limits: how often one caller may ask, told in the headers of the IETF's RateLimit draft."""
 
 from collections.abc import Mapping
+from functools import lru_cache
+from ipaddress import ip_network
 from typing import Protocol
 
 import structlog
@@ -56,6 +58,15 @@ class _Redis:
         allowed = await self._strategy.hit(item, policy, caller)
         end, remaining = await self._strategy.get_window_stats(item, policy, caller)
         return allowed, remaining, end - now().timestamp()
+
+
+@lru_cache(10_000)
+def network(address: str) -> str:
+    """Whom an address counts for: itself, or its /64 in IPv6, of which one household has 2⁶⁴ addresses."""
+    try:
+        return str(ip_network(f"{address}/64", strict=False)) if ":" in address else address
+    except ValueError:
+        return address
 
 
 class Limiter:

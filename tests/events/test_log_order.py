@@ -72,9 +72,9 @@ def aborted(db: Database) -> Iterator[Session]:
 
 
 def writer(db: Database, name: str, together: threading.Barrier) -> list[tuple[Position, str]]:
-    """Forty transactions of one to three facts; a third is rolled back. Returns what was committed."""
+    """Twenty-five transactions of one to three facts; a third is rolled back. Returns what was committed."""
     dice, committed = random.Random(name), []
-    for n in range(40):
+    for n in range(25):
         undone = dice.random() < 0.3
         facts = []
         with (aborted if undone else lambda db: db.transaction())(db) as session:

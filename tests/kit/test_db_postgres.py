@@ -116,7 +116,7 @@ def test_a_real_deadlock_ends_well(store: PostgresDatabase) -> None:
         for text in "ab":
             await store.write(add, text)
         await asyncio.gather(store.write(cross, "a", "b"), store.write(cross, "b", "a"))
-        assert len(tries) == 3
+        assert len(tries) >= 3
 
     run(story)
 

@@ -9,7 +9,7 @@ from limits import RateLimitItem
 from limits.errors import StorageError
 
 from app.kit import limits
-from app.kit.limits import Limiter
+from app.kit.limits import Limiter, network
 from app.kit.problems import TooManyRequests
 
 NOON = datetime(2026, 1, 1, 12, tzinfo=UTC)
@@ -84,3 +84,9 @@ def test_readers_are_served_while_the_shared_counter_is_away() -> None:
     limiter = Limiter("on")
     limiter.counter = Away()
     assert hit(limiter) == {}
+
+
+def test_ipv6_counts_by_household() -> None:
+    assert network("2001:db8:1:2::1") == network("2001:db8:1:2:ffff::9") != network("2001:db8:1:3::1")
+    assert network("192.0.2.1") == "192.0.2.1"
+    assert network("testclient") == "testclient"

@@ -26,7 +26,7 @@ def test_what_cannot_work_is_refused(name: str, value: object) -> None:
 
 
 def test_defaults_and_lists(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("BROADSHEET_FRONTEND_ORIGINS", "https://a.example, https://b.example")
+    monkeypatch.setenv("BROADSHEET_FRONTEND_ORIGINS", "https://a.example, https://b.example/")
     monkeypatch.setenv("BROADSHEET_DATA_DIR", "somewhere")
     monkeypatch.setenv("BROADSHEET_SITE_URL", "https://site.example/")
     settings = Settings(_env_file=None)

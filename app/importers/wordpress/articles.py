@@ -27,6 +27,8 @@ from app.publication.sections.tables import Section
 from app.publication.tags.tables import Tag
 
 ARTICLE, ADDRESS = table_of(Article), table_of(Address)
+_SLUG = sa.select(ARTICLE.c.id).where(ARTICLE.c.slug == sa.bindparam("slug"))
+_HOLDERS = _SLUG.union_all(sa.select(ADDRESS.c.article_id).where(ADDRESS.c.address == sa.bindparam("slug")))
 
 
 class ArticleEntry:
@@ -91,11 +93,7 @@ class ArticleEntry:
     def _is_free(self, connection: sa.Connection, slug: str, local_id: str | None) -> bool:
         if self._survey.is_given(slug, self.plan.key):
             return False
-        article = sa.select(ARTICLE.c.id).where(ARTICLE.c.slug == slug, ARTICLE.c.id.is_distinct_from(local_id))
-        former = sa.select(ADDRESS.c.article_id).where(
-            ADDRESS.c.address == slug, ADDRESS.c.article_id.is_distinct_from(local_id)
-        )
-        return connection.execute(article.union_all(former)).first() is None
+        return all(row.id == local_id for row in connection.execute(_HOLDERS, {"slug": slug}))
 
     def create(self, session: Session) -> str:
         """Make the article and bring it into its state."""
@@ -148,6 +146,6 @@ class ArticleEntry:
         elif plan.state == "scheduled" and plan.at is not None and article.scheduled_at != plan.at:
             publishing.schedule(session, IMPORT, article_id, plan.at, None)
         for address in plan.addresses:
-            taken = session.execute(sa.select(ARTICLE.c.id).where(ARTICLE.c.slug == address)).first()
-            if taken is None:
+            is_taken = not address.startswith("/") and session.connection().execute(_SLUG, {"slug": address}).first()
+            if not is_taken:
                 remember(session, article_id, address)

@@ -80,6 +80,7 @@ def answer(problem: Problem, request_id: str) -> JSONResponse:
 def from_database(error: DBAPIError) -> Problem:
     """503 where the store is away or busy, 507 where it is full, else 500; the cause goes to the log alone."""
     if isinstance(error, IntegrityError):
+        log.warning("a constraint refused a write", error=type(error.orig).__name__)
         return Conflict("Something that this names was changed or taken at the same moment; read it and try again.")
     if is_full(error):
         return StorageFull()

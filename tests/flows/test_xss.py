@@ -1,0 +1,269 @@
+"""Markup that wants to run in a reader's browser is inert wherever HTML comes out."""
+
+import re
+from collections.abc import Iterator
+from typing import Any
+from urllib.parse import unquote
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from markdown_it import MarkdownIt
+from selectolax.lexbor import LexborHTMLParser
+from starlette.testclient import TestClient
+
+from app.articles.body.convert import Body, from_html, from_markdown
+from app.publication.actions import note
+from tests import make
+
+Headers = dict[str, str]
+VECTORS = [
+    "<script>alert(1)</script>",
+    "<SCRIPT SRC=//evil.example/x.js></SCRIPT>",
+    "<scr<script>ipt>alert(1)</scr</script>ipt>",
+    "<script\x0b>alert(1)</script>",
+    "<script/src=data:,alert(1)>",
+    "<svg onload=alert(1)>",
+    "<svg><script>alert(1)</script></svg>",
+    "<svg><a xlink:href=javascript:alert(1)><text y=1em>x</text></a></svg>",
+    "<svg><animate attributeName=href values=javascript:alert(1) /><a id=x><text y=20>x</text></a></svg>",
+    "<svg><style><img src=x onerror=alert(1)></style></svg>",
+    '<svg></p><style><a id="</style><img src=1 onerror=alert(1)>">',
+    '<math><mi//xlink:href="data:x,<script>alert(4)</script>">',
+    '<math><mtext><table><mglyph><style><!--</style><img title="--&gt;&lt;img src=1 onerror=alert(1)&gt;">',
+    "<form><math><mtext></form><form><mglyph><style></math><img src onerror=alert(1)>",
+    '<noscript><p title="</noscript><img src=x onerror=alert(1)>"></noscript>',
+    '<textarea><img title="</textarea><img src onerror=alert(1)>"></textarea>',
+    '<title><img title="</title><img src onerror=alert(1)>"></title>',
+    '<xmp><p title="</xmp><img src=x onerror=alert(1)>"></xmp>',
+    "<template><img src=x onerror=alert(1)></template>",
+    "<template shadowrootmode=open><script>alert(1)</script></template>",
+    "<img src=x onerror=alert(1)>",
+    "<img src=x oneonerrorrror=alert(1)>",
+    "<img src='x' onerror\x0c=alert(1)>",
+    '<img src="javascript:alert(1)">',
+    "<img src=x:alert(alt) onerror=eval(src) alt=1>",
+    "<img srcset='javascript:alert(1) 1x'>",
+    "<img src=data:image/svg+xml;base64,PHN2ZyBvbmxvYWQ9YWxlcnQoMSk+>",
+    "<a href=javascript:alert(1)>x</a>",
+    "<a href=' &#14; javascript:alert(1)'>x</a>",
+    "<a href='java\nscript:alert(1)'>x</a>",
+    "<a href='java&Tab;script:alert(1)'>x</a>",
+    "<a href='jav&#x09;ascript:alert(1)'>x</a>",
+    "<a href='JaVaScRiPt:alert(1)'>x</a>",
+    "<a href='javascript&colon;alert(1)'>x</a>",
+    "<a href='&#106;&#97;&#118;&#97;script:alert(1)'>x</a>",
+    "<a href='\x01javascript:alert(1)'>x</a>",
+    "<a href='vbscript:msgbox(1)'>x</a>",
+    "<a href='data:text/html,<script>alert(1)</script>'>x</a>",
+    "<a href='data:text/html;base64,PHNjcmlwdD5hbGVydCgxKTwvc2NyaXB0Pg=='>x</a>",
+    "<a href='view-source:javascript:alert(1)'>x</a>",
+    "<a href='https://a.example/' onclick=alert(1) style='position:fixed;inset:0' target=_blank ping=//evil>x</a>",
+    '<a href="https://a.example/&quot; onmouseover=alert(1) x=&quot;">x</a>',
+    "<iframe src=javascript:alert(1)></iframe>",
+    "<iframe srcdoc='<script>alert(1)</script>'></iframe>",
+    "<object data=javascript:alert(1)></object><embed src=javascript:alert(1)>",
+    "<base href=//evil.example/><meta http-equiv=refresh content='0;url=javascript:alert(1)'>",
+    "<link rel=stylesheet href=//evil.example/x.css><style>@import '//evil.example'</style>",
+    "<form action=javascript:alert(1)><input type=submit formaction=javascript:alert(1)></form><button>x</button>",
+    "<details open ontoggle=alert(1)><summary>x</summary></details>",
+    "<video><source onerror=alert(1)></video><audio src=x onerror=alert(1)></audio>",
+    "<body onload=alert(1)><marquee onstart=alert(1)>x</marquee>",
+    "<p style='background:url(javascript:alert(1))'>x</p>",
+    "<div id=cookie name=x class=y>clobber</div><a id=getElementById>x</a>",
+    "<!--><img src=x onerror=alert(1)>-->",
+    "<!--[if gte IE 4]><script>alert(1)</script><![endif]-->",
+    "<![CDATA[<script>alert(1)</script>]]>",
+    "<?xml-stylesheet href='javascript:alert(1)'?>",
+    "<table><td background=javascript:alert(1)><tr><script>alert(1)</script></table>",
+    "<figure data-embed='javascript:alert(1)' data-provider='\"><script>alert(1)</script>'></figure>",
+    "<figure data-embed=\"https://a.example/'onx='\"><a href='javascript:alert(1)'>x</a></figure>",
+    "<pre data-language='\"><img src=x onerror=alert(1)>'>x</pre>",
+    "<p>&lt;script&gt;alert(1)&lt;/script&gt; &amp;lt;img src=x onerror=alert(1)&amp;gt;</p>",
+    '<a title="</a><script>alert(1)</script>" href=/x>x</a>',
+    "<custom-element onfocus=alert(1) autofocus tabindex=1>x</custom-element>",
+    "\uff1cscript\uff1ealert(1)\uff1c/script\uff1e <\u0131mg src=x onerror=alert(1)>",
+    "[x](javascript:alert(1)) [y](<java\tscript:alert(1)>) ![z](javascript:alert(1))",
+    "[x](data:text/html;base64,PHNjcmlwdD4=) <javascript:alert(1)>",
+    '[a]\n\n[a]: javascript:alert(1) "<script>alert(1)</script>"',
+    '![x](https://a.example/"onerror="alert(1)) ![y](x \'a" onerror="alert(1)\')',
+    '```"><script>alert(1)</script>\n</code></pre><script>alert(1)</script>\n```',
+    "`<script>alert(1)</script>` \\<script>alert(1)\\</script> &lt;script&gt;",
+    "| <img src=x onerror=alert(1)> |\n|---|\n| [x](javascript:alert(1)) |",
+]
+ELEMENTS = set(
+    "a abbr b blockquote br caption cite code del em figcaption figure h1 h2 h3 h4 h5 h6 hr i img ins kbd li mark ol p "
+    "pre q s samp small strong sub sup table tbody td tfoot th thead time tr u ul var".split()
+)
+ATTRIBUTES = set(
+    "href title alt src width height rel colspan rowspan scope datetime start data-embed data-provider data-language"
+    " data-block id".split()
+)
+ADDRESSES = {"href", "src", "data-embed"}
+_SCHEME = re.compile(r"^[a-z][a-z0-9+.-]*:", re.IGNORECASE)
+
+
+def faults(html: str) -> Iterator[str]:
+    """What a browser would run or load, or show as more than text, in a piece of HTML; its own serialisation too."""
+    for text in (html, (LexborHTMLParser(f"<div>{html}</div>").body or LexborHTMLParser("<p>").root).html or ""):
+        body = LexborHTMLParser(f"<!doctype html><body>{text}").body
+        assert body is not None
+        for node in body.traverse(include_text=False):
+            if node.tag == "body" or (node.tag == "div" and not node.attributes):
+                continue
+            if node.tag not in ELEMENTS:
+                yield f"element {node.tag}"
+            for name, value in node.attributes.items():
+                if name not in ATTRIBUTES:
+                    yield f"attribute {name}"
+                if name in ADDRESSES and not is_harmless(value or ""):
+                    yield f"address {value}"
+    if re.search(r"<!|<\?", html):
+        yield "a comment or a declaration"
+
+
+def is_harmless(address: str) -> bool:
+    """Whether an address is relative or of the web, however it is written."""
+    bare = re.sub(r"[\x00-\x20\x7f-\xa0\u200b-\u200f\u2028\u2029\ufeff]", "", address)
+    found = _SCHEME.match(bare) or _SCHEME.match(unquote(bare))
+    return found is None or found[0].lower() in {"http:", "https:", "mailto:"}
+
+
+def render(markdown: str) -> str:
+    """Markdown as a front end that lets HTML through would show it."""
+    return str(MarkdownIt("commonmark", {"html": True}).enable("table").render(markdown))
+
+
+def check_body(body: dict[str, Any]) -> None:
+    """All forms of a text."""
+    assert list(faults(body["html"])) == [], body["html"]
+    assert list(faults(render(body["markdown"]))) == [], body["markdown"]
+    for block in body.get("blocks") or []:
+        for value in strings(block, {"href", "src", "url", "embed"}):
+            assert is_harmless(value), block
+
+
+def strings(value: Any, names: set[str]) -> Iterator[str]:
+    """Strings under these names anywhere inside."""
+    if isinstance(value, dict):
+        for name, inner in value.items():
+            if name in names and isinstance(inner, str):
+                yield inner
+            yield from strings(inner, names)
+    elif isinstance(value, list):
+        for inner in value:
+            yield from strings(inner, names)
+
+
+def as_dict(body: Body) -> dict[str, Any]:
+    return {"html": body.html, "markdown": body.markdown, "blocks": body.blocks}
+
+
+def test_the_check_finds_what_it_should() -> None:
+    alive = [vector for vector in VECTORS if list(faults(vector))]
+    assert len(alive) > len(VECTORS) - 12, "only what is Markdown or text is harmless as HTML"
+    for html in ("<p onclick=x>", "<a href=' javascript:x'>", "<svg>", "<p>x</p><!-- -->", "<img src=data:x>"):
+        assert list(faults(html)), html
+    assert not list(faults("<p>&lt;script&gt; <a href='/x?a=javascript:1' rel='noopener'>x</a></p>"))
+
+
+def test_bodies_are_inert(client: TestClient, editor: Headers) -> None:
+    everything = "\n\n".join(VECTORS)
+    for form in ("html", "markdown"):
+        for text in (everything, f"<p>{everything}</p>"):
+            article = make.published(client, editor, body={form: text})
+            seen = make.ok(client.get(f"/v1/articles/{article['id']}?formats=html,markdown,text,blocks"))
+            check_body(seen["body"])
+            url = f"/v1/articles/{article['id']}/revisions/1?formats=html,markdown,blocks"
+            check_body(make.ok(client.get(url, headers=editor))["body"])
+            listed = make.ok(client.get(f"/v1/articles?ids={article['id']}&formats=html,markdown"))["data"][0]
+            check_body(listed["body"])
+
+
+@pytest.mark.parametrize("vector", VECTORS, ids=range(len(VECTORS)))
+def test_each_vector_alone_and_in_context(vector: str) -> None:
+    for text in (vector, f"<p>a {vector} b</p>", f"<blockquote><ul><li>{vector}</ul></blockquote>", f"a\n\n{vector}\n"):
+        check_body(as_dict(from_html(text)))
+        check_body(as_dict(from_markdown(text)))
+        html, _ = note(text, None)
+        assert list(faults(html)) == []
+        html, _ = note(None, re.sub(r"[\x00-\x08\x0b\x0c\x0e-\x1f]", "", text))
+        assert list(faults(html)) == []
+        assert not LexborHTMLParser(html).css("script, img, svg, a"), "text stays text"
+
+
+def test_what_articles_stand_under_is_inert(client: TestClient, editor: Headers) -> None:
+    everything = re.sub(r"[\x00-\x08\x0b\x0c\x0e-\x1f]", "", "\n\n".join(VECTORS))
+    author = make.author(client, editor, "<script>alert(1)</script>", bio_html=everything)
+    assert list(faults(author["bio_html"])) == []
+    anything = {**editor, "If-Match": "*"}
+    url = f"/v1/authors/{author['id']}"
+    changed = make.ok(client.patch(url, json={"bio_text": everything}, headers=anything))
+    assert list(faults(changed["bio_html"])) == []
+    changed = make.ok(client.patch(url, json={"bio_html": everything[::-1] + everything}, headers=anything))
+    assert list(faults(changed["bio_html"])) == []
+    for form in ("html", "text"):
+        notice = make.notice(client, editor, scope="site", placement="both", **{form: everything})
+        url = f"/v1/notices/{notice['id']}"
+        assert list(faults(make.ok(client.get(url, headers=editor))["html"])) == []
+        patched = make.ok(client.patch(url, json={form: f"<i>{everything}</i>"}, headers=anything))
+        assert list(faults(patched["html"])) == []
+    make.published(client, editor, "Shown", authors=[author["slug"]])
+    for shown in make.ok(client.get("/v1/articles/shown"))["notices"]:
+        assert list(faults(shown["html"])) == []
+
+
+def test_text_is_text_and_is_said_to_be_json(client: TestClient, editor: Headers) -> None:
+    """Titles and names hold what was written; no answer can be taken for a page, not even an error."""
+    word = "<script>alert('x')</script> & <img src=x onerror=alert(1)>"
+    make.section(client, editor, word, slug="s", description=word)
+    make.author(client, editor, word, slug="a")
+    article = make.published(client, editor, word, dek=word, section="s", authors=["a"], tags=[word])
+    make.act(client, editor, article, "corrections", {"text": word})
+    urls = ["/v1/articles", f"/v1/articles/{article['id']}", "/v1/sections/s", "/v1/authors/a", "/v1/tags"]
+    urls += [f"/v1/articles/{word}", f"/v1/{word}", f"/v1/articles?tag={word}&x={word}", f"/v1/resolve?path=/{word}"]
+    for url in urls:
+        answer = client.get(url, headers={"Accept": "text/html"})
+        assert answer.headers["content-type"] in {"application/json", "application/problem+json"}
+        assert answer.headers["x-content-type-options"] == "nosniff"
+    seen = make.ok(client.get(f"/v1/articles/{article['id']}"))
+    assert seen["title"] == seen["dek"] == seen["section"]["name"] == seen["tags"][0]["name"] == word
+    assert seen["corrections"][0]["text"] == word
+    assert word not in client.get("/docs").text
+    assert "script-src" not in client.get("/docs").headers["content-security-policy"]
+    assert "default-src 'none'" in client.get("/docs").headers["content-security-policy"]
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "javascript:alert(1)",
+        " javascript:alert(1)",
+        "data:text/html,x",
+        "//evil.example",
+        "https://a@evil.example/",
+        "x",
+    ],
+)
+def test_addresses_are_of_the_web(client: TestClient, editor: Headers, url: str) -> None:
+    assert client.post("/v1/authors", json={"name": "A", "url": url}, headers=editor).status_code == 422
+
+
+PIECES = st.one_of(
+    st.sampled_from(VECTORS),
+    st.sampled_from(
+        "<p> </p> <svg> </svg> <math> </math> <style> </style> <!-- --> <a <img src= href= ' \" > < / = onerror=alert(1) "
+        "javascript: <table> <td> <select> <option> <template> </template> <mtext> <mglyph> <noscript> <textarea> "
+        "</textarea> <title> </title> &lt; &gt; &quot; &#39; ``` ` ![ ]( ) [ ] * _ | --- # \n \n\n &#x6a; <br> <pre> <code>"
+        " </pre> <figure data-embed= <xmp> <desc> <foreignObject> <annotation-xml encoding=text/html>".split(" ")
+    ),
+    st.text(max_size=4),
+)
+
+
+@settings(max_examples=150, deadline=None)
+@given(st.lists(PIECES, max_size=12).map("".join))
+def test_whatever_is_put_together_is_inert(text: str) -> None:
+    check_body(as_dict(from_html(text)))
+    check_body(as_dict(from_markdown(text)))
+    assert list(faults(note(text, None)[0])) == []
