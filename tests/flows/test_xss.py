@@ -103,9 +103,15 @@ ADDRESSES = {"href", "src", "data-embed"}
 _SCHEME = re.compile(r"^[a-z][a-z0-9+.-]*:", re.IGNORECASE)
 
 
+def serialised(html: str) -> str:
+    """The HTML as a browser would write it out again."""
+    body = LexborHTMLParser(f"<!doctype html><body>{html}").body
+    return (body.inner_html or "") if body is not None else ""
+
+
 def faults(html: str) -> Iterator[str]:
     """What a browser would run or load, or show as more than text, in a piece of HTML; its own serialisation too."""
-    for text in (html, (LexborHTMLParser(f"<div>{html}</div>").body or LexborHTMLParser("<p>").root).html or ""):
+    for text in (html, serialised(html)):
         body = LexborHTMLParser(f"<!doctype html><body>{text}").body
         assert body is not None
         for node in body.traverse(include_text=False):
@@ -155,6 +161,11 @@ def strings(value: Any, names: set[str]) -> Iterator[str]:
             yield from strings(inner, names)
 
 
+def sendable(text: str) -> str:
+    """Without the control characters that the API refuses outright."""
+    return re.sub(r"[\x00-\x08\x0b\x0c\x0e-\x1f]", "", text)
+
+
 def as_dict(body: Body) -> dict[str, Any]:
     return {"html": body.html, "markdown": body.markdown, "blocks": body.blocks}
 
@@ -168,7 +179,7 @@ def test_the_check_finds_what_it_should() -> None:
 
 
 def test_bodies_are_inert(client: TestClient, editor: Headers) -> None:
-    everything = "\n\n".join(VECTORS)
+    everything = sendable("\n\n".join(VECTORS))
     for form in ("html", "markdown"):
         for text in (everything, f"<p>{everything}</p>"):
             article = make.published(client, editor, body={form: text})
@@ -187,13 +198,13 @@ def test_each_vector_alone_and_in_context(vector: str) -> None:
         check_body(as_dict(from_markdown(text)))
         html, _ = note(text, None)
         assert list(faults(html)) == []
-        html, _ = note(None, re.sub(r"[\x00-\x08\x0b\x0c\x0e-\x1f]", "", text))
+        html, _ = note(None, sendable(text))
         assert list(faults(html)) == []
         assert not LexborHTMLParser(html).css("script, img, svg, a"), "text stays text"
 
 
 def test_what_articles_stand_under_is_inert(client: TestClient, editor: Headers) -> None:
-    everything = re.sub(r"[\x00-\x08\x0b\x0c\x0e-\x1f]", "", "\n\n".join(VECTORS))
+    everything = sendable("\n\n".join(VECTORS))
     author = make.author(client, editor, "<script>alert(1)</script>", bio_html=everything)
     assert list(faults(author["bio_html"])) == []
     anything = {**editor, "If-Match": "*"}
@@ -249,16 +260,13 @@ def test_addresses_are_of_the_web(client: TestClient, editor: Headers, url: str)
     assert client.post("/v1/authors", json={"name": "A", "url": url}, headers=editor).status_code == 422
 
 
-PIECES = st.one_of(
-    st.sampled_from(VECTORS),
-    st.sampled_from(
-        "<p> </p> <svg> </svg> <math> </math> <style> </style> <!-- --> <a <img src= href= ' \" > < / = onerror=alert(1) "
-        "javascript: <table> <td> <select> <option> <template> </template> <mtext> <mglyph> <noscript> <textarea> "
-        "</textarea> <title> </title> &lt; &gt; &quot; &#39; ``` ` ![ ]( ) [ ] * _ | --- # \n \n\n &#x6a; <br> <pre> <code>"
-        " </pre> <figure data-embed= <xmp> <desc> <foreignObject> <annotation-xml encoding=text/html>".split(" ")
-    ),
-    st.text(max_size=4),
-)
+FRAGMENTS = (
+    "<p> </p> <svg> </svg> <math> </math> <style> </style> <!-- --> <a <img src= href= ' \" > < / = javascript: <table> "
+    "<td> <select> <option> <template> </template> <mtext> <mglyph> <noscript> <textarea> </textarea> <title> </title> "
+    "&lt; &gt; &quot; &#39; &#x6a; ``` ` ![ ]( ) [ ] * _ | --- # <br> <pre> <code> </pre> <xmp> <desc> <foreignObject> "
+    "onerror=alert(1) <figure data-embed= <annotation-xml encoding=text/html>"
+).split(" ")
+PIECES = st.one_of(st.sampled_from(VECTORS), st.sampled_from([*FRAGMENTS, "\n", "\n\n"]), st.text(max_size=4))
 
 
 @settings(max_examples=150, deadline=None)
