@@ -76,17 +76,16 @@ def _print_json(report: Report) -> None:
 
 
 def _print(report: Report) -> None:
-    """Tables for people; numbers come last, where a terminal still shows them."""
-    lines = Table("kind", "id", "title", "what", "why", box=None)
+    """Lines as they come, as there may be many; numbers last, where a terminal still shows them."""
     for line in report.lines():
-        reasons = "; ".join(line.reasons)
-        lines.add_row(*(Text(text) for text in (line.kind, line.id, line.title, line.outcome, reasons)))
-    if lines.row_count:
-        show(lines)
-        typer.echo()
-    numbers = Table("kind", *OUTCOMES, box=None)
+        typer.echo(f"{line.kind:<12} {line.id:<9} {line.title:<60}  {line.outcome:<8} {'; '.join(line.reasons)}")
+    numbers = Table("kind", box=None, padding=(0, 1, 0, 0))
+    numbers.columns[0].no_wrap = True
+    for name in OUTCOMES:
+        numbers.add_column(name, justify="right", no_wrap=True)
     for kind, counts in report.kinds.items():
         numbers.add_row(Text(kind), *(str(counts[name]) for name in OUTCOMES))
+    typer.echo()
     show(numbers)
     for title, counted in (("Comments, not imported yet", report.comments), ("Left out", report.left_out)):
         rows = [f"  {number:>7,}  {what}" for what, number in sorted(counted.items()) if number]

@@ -1,9 +1,12 @@
 """The OpenAPI 3.1 document, with what every operation has and no route repeats."""
 
+from collections.abc import Sequence
 from typing import Any
 
 from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
+from fastapi.routing import APIRoute
+from starlette.routing import BaseRoute
 
 from app.kit.problems import MEDIA_TYPE
 
@@ -52,14 +55,27 @@ def _complete(document: dict[str, Any]) -> dict[str, Any]:
     return document
 
 
+def _open_without_key(document: dict[str, Any], routes: Sequence[BaseRoute]) -> None:
+    """A key is possible but not needed where a route's scope is None; FastAPI knows needed alone."""
+    for route in routes:
+        if isinstance(route, APIRoute) and any(
+            getattr(d.call, "scope", "") is None for d in route.dependant.dependencies
+        ):
+            for method in route.methods or ():
+                operation = document["paths"][route.path_format][method.lower()]
+                operation["security"] = [{}, *operation["security"]]
+
+
 def describe(app: FastAPI) -> None:
     """Give the app its document, made once."""
 
     def openapi() -> dict[str, Any]:
         if not app.openapi_schema:
-            app.openapi_schema = _complete(
+            document = _complete(
                 get_openapi(title=app.title, version=app.version, description=app.description, routes=app.routes)
             )
+            _open_without_key(document, app.routes)
+            app.openapi_schema = document
         return app.openapi_schema
 
     app.openapi = openapi  # type: ignore[method-assign]

@@ -60,7 +60,10 @@ async def readyz(request: Request, actor: Probe) -> Response:
     return JSONResponse({"status": "ok"}, headers={"Cache-Control": "no-store"})
 
 
-@router.get("/metrics", responses=documented(), response_class=Response)
+_PROMETHEUS: Any = {200: {"description": "The metrics.", "content": {"text/plain": {}}}}
+
+
+@router.get("/metrics", responses=_PROMETHEUS | documented(), response_class=Response)
 async def metrics(request: Request, actor: Probe) -> Response:
     """Counters and timings in the Prometheus text format."""
     return Response(generate_latest(request.app.state.metrics.registry), media_type=CONTENT_TYPE_LATEST)

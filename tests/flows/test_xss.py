@@ -261,10 +261,11 @@ def test_addresses_are_of_the_web(client: TestClient, editor: Headers, url: str)
 
 
 FRAGMENTS = (
-    "<p> </p> <svg> </svg> <math> </math> <style> </style> <!-- --> <a <img src= href= ' \" > < / = javascript: <table> "
-    "<td> <select> <option> <template> </template> <mtext> <mglyph> <noscript> <textarea> </textarea> <title> </title> "
-    "&lt; &gt; &quot; &#39; &#x6a; ``` ` ![ ]( ) [ ] * _ | --- # <br> <pre> <code> </pre> <xmp> <desc> <foreignObject> "
-    "onerror=alert(1) <figure data-embed= <annotation-xml encoding=text/html>"
+    "<p> </p> <svg> </svg> <math> </math> <style> </style> <!-- --> <a <img src= href= ' \" > < / = "
+    "javascript: <table> <td> <select> <option> <template> </template> <mtext> <mglyph> <noscript> "
+    "<textarea> </textarea> <title> </title> &lt; &gt; &quot; &#39; &#x6a; ``` ` ![ ]( ) [ ] * _ | --- # "
+    "<br> <pre> <code> </pre> <xmp> <desc> <foreignObject> onerror=alert(1) <figure data-embed= "
+    "<annotation-xml encoding=text/html>"
 ).split(" ")
 PIECES = st.one_of(st.sampled_from(VECTORS), st.sampled_from([*FRAGMENTS, "\n", "\n\n"]), st.text(max_size=4))
 

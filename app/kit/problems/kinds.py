@@ -182,8 +182,8 @@ class StorageFull(Problem):
 def documented(*problems: type[Problem]) -> dict[int | str, dict[str, Any]]:
     """The `responses=` of a route: these problems, and those that any route can have."""
     found: dict[int | str, dict[str, Any]] = {}
-    everywhere: list[type[Problem]] = [*problems, BadRequest, TooManyRequests, Unavailable]
-    for problem in everywhere:
+    everywhere: list[type[Problem]] = [*problems, BadRequest, Unauthorized, TooManyRequests, Unavailable]
+    for problem in dict.fromkeys(everywhere):
         entry = found.setdefault(problem.status, {"model": ProblemOut, "description": ""})
         entry["content"] = {MEDIA_TYPE: {"schema": {"$ref": "#/components/schemas/ProblemOut"}}}
         entry["description"] = "; ".join(filter(None, [entry["description"], f"`{problem.code}`: {problem.__doc__}"]))

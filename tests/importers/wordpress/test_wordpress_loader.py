@@ -177,6 +177,22 @@ def test_scheduled_posts_go_live_at_their_time(client: TestClient, db: Database,
     assert get(client, "slug-1")["published_at"] == "2099-05-05T05:05:05Z"
 
 
+def test_a_time_to_come_may_move_or_go(client: TestClient, editor: Headers, imported: Import) -> None:
+    for year in (2098, 2099):
+        imported(item(1, status="future", post_date_gmt=f"{year}-01-01 00:00:00"))
+        mine = get(client, "slug-1", editor)
+        assert (mine["state"], mine["editing"]["scheduled_at"]) == ("scheduled", f"{year}-01-01T00:00:00Z")
+    imported(item(1, status="pending", post_date_gmt="2099-01-01 00:00:00"))
+    assert get(client, "slug-1", editor)["state"] == "draft"
+    imported(item(1))
+    imported(item(1, status="future", post_date_gmt="2099-01-01 00:00:00"))
+    assert get(client, "slug-1", editor)["state"] == "scheduled"
+    assert client.get("/v1/articles/slug-1").status_code == 404
+    odd = imported(item(2, post_date_gmt="2099-01-01 00:00:00"))
+    assert odd.line("posts", 2).reasons == ["its date is still to come; that of the import is taken"]
+    assert get(client, "slug-2")["state"] == "published"
+
+
 def test_what_changed_there_changes_here(client: TestClient, editor: Headers, imported: Import) -> None:
     before = [category("news"), author("mara", "Mara"), picture(20)]
     posts = [item(n, creator="mara", terms=[("category", "news")]) for n in range(1, 5)]

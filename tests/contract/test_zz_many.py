@@ -1,0 +1,350 @@
+"""The OpenAPI document and the API say the same: what is documented holds, and nothing else is answered."""
+
+import re
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import httpx2
+import hypothesis
+import jsonschema_rs
+import pytest
+import schemathesis
+from fastapi import FastAPI
+from fastapi.routing import APIRoute
+from hypothesis import HealthCheck, Phase
+from schemathesis.checks import not_a_server_error
+from schemathesis.core.failures import FailureGroup
+from schemathesis.generation import GenerationMode
+from schemathesis.specs.openapi.checks import (
+    content_type_conformance,
+    negative_data_rejection,
+    response_schema_conformance,
+    status_code_conformance,
+)
+from starlette.testclient import TestClient
+
+from app.identity.routes import Access
+from app.identity.schemas import SCOPES
+from app.kit.problems import Problem
+from app.kit.settings import Settings
+from app.main import create_app
+from tests import make
+from tests.flows.conftest import serving
+
+Headers = dict[str, str]
+Operation = tuple[str, str, dict[str, Any]]
+OPEN = {"GET"}  # what may be done without a key
+
+
+@pytest.fixture(scope="module")
+def api(tmp_path_factory: pytest.TempPathFactory) -> FastAPI:
+    """The app, not started: enough for its document."""
+    return create_app(Settings(_env_file=None, data_dir=tmp_path_factory.mktemp("data")), with_worker=False)
+
+
+def operations(document: dict[str, Any]) -> Iterator[Operation]:
+    """Every operation with its method and path."""
+    for path, methods in document["paths"].items():
+        for method, operation in methods.items():
+            yield method.upper(), path, operation
+
+
+def test_every_operation_says_what_it_does(api: FastAPI) -> None:
+    document = api.openapi()
+    ids = []
+    for method, path, operation in operations(document):
+        where = f"{method} {path}"
+        assert operation["description"].strip().endswith("."), where
+        assert operation["tags"], where
+        ids.append(operation["operationId"])
+        for parameter in operation["parameters"]:
+            if parameter["in"] != "path":
+                assert parameter.get("description") or parameter["schema"].get("description"), (where, parameter)
+    assert len(ids) == len(set(ids))
+    for name, schema in document["components"]["schemas"].items():
+        if not name.startswith(("ListOut", "Body_")):
+            assert schema.get("description"), name
+
+
+def test_every_route_is_in_the_document(api: FastAPI) -> None:
+    known = {(method, path) for method, path, _ in operations(api.openapi())}
+    for route in api.router.routes:
+        assert isinstance(route, APIRoute)
+        path = re.sub(r":\w+}", "}", route.path)
+        assert {(method, path) for method in route.methods or ()} <= known
+
+
+def test_what_needs_a_key_says_so(api: FastAPI) -> None:
+    scopes = set()
+    for route in api.router.routes:
+        assert isinstance(route, APIRoute)
+        (access,) = [inner.call for inner in route.dependant.dependencies if isinstance(inner.call, Access)]
+        for method in route.methods or ():
+            operation = api.openapi()["paths"][re.sub(r":\w+}", "}", route.path)][method.lower()]
+            answers = set(operation["responses"])
+            if access.scope is None:
+                assert method in OPEN, f"{method} {route.path} changes something and asks for no key"
+                assert {} in operation["security"], f"{method} {route.path}: a key is possible and not needed"
+                continue
+            scopes.add(access.scope)
+            assert operation["security"] == [{"ApiKey": []}], f"{method} {route.path}"
+            assert {"401", "403"} <= answers, f"{method} {route.path}"
+            if method in {"PUT", "PATCH", "DELETE"} and "If-Match" in str(operation["parameters"]).title():
+                assert {"412", "428"} <= answers, f"{method} {route.path}"
+    assert scopes <= set(SCOPES)
+
+
+def test_problems_are_documented_as_problems(api: FastAPI) -> None:
+    for method, path, operation in operations(api.openapi()):
+        where = f"{method} {path}"
+        answers = operation["responses"]
+        assert {"400", "429", "503"} <= set(answers), where
+        if "{" in path:
+            assert "404" in answers, where
+        for status, answer in answers.items():
+            if int(status) < 400:
+                continue
+            assert answer["content"]["application/problem+json"]["schema"] == {
+                "$ref": "#/components/schemas/ProblemOut"
+            }
+            named = re.findall(r"`([a-z_]+)`: ", answer["description"])
+            assert named, f"{where} {status} names no code"
+            assert {Problem.registry[code].status for code in named} == {int(status)}, where
+
+
+def test_every_problem_has_a_page(client: TestClient) -> None:
+    for code, kind in Problem.registry.items():
+        page = make.ok(client.get(f"/problems/{code}"))
+        assert (page["code"], page["status"], page["title"]) == (code, kind.status, kind.title)
+        assert page["description"]
+    assert client.get("/problems/none").status_code == 404
+
+
+def test_examples_and_patterns_are_valid(api: FastAPI) -> None:
+    schemas = api.openapi()["components"]["schemas"]
+    for schema in schemas.values():
+        jsonschema_rs.validator_for({**schema, "components": {"schemas": schemas}})
+
+
+# Answers of a whole day against the document
+
+
+class Checked:
+    """A client that compares every answer with what the document says of it."""
+
+    def __init__(self, client: TestClient) -> None:
+        self.client = client
+        document = make.ok(client.get("/openapi.json"))
+        self.components = document["components"]
+        self.operations = list(operations(document))
+        self.seen: set[tuple[str, str, str]] = set()
+        self.faults: set[str] = set()
+
+    def find(self, method: str, path: str) -> Operation | None:
+        """The operation behind an address: the one with the fewest variables."""
+        found = [
+            operation
+            for operation in self.operations
+            if operation[0] == method
+            and re.fullmatch(re.sub(r"{[^}]+}", "[^/]+", operation[1].replace("{key}", ".+")), path)
+        ]
+        return min(found, key=lambda operation: operation[1].count("{"), default=None)
+
+    def send(self, method: str, url: str, **more: Any) -> Any:
+        """Ask, compare, and give the answer."""
+        answer = self.client.request(method, url, follow_redirects=False, **more)
+        operation = self.find(method, url.partition("?")[0])
+        assert operation is not None, url
+        self.compare(operation, answer)
+        return answer
+
+    def compare(self, operation: Operation, answer: Any) -> None:
+        """The status, the media type and the JSON must be documented."""
+        method, path, _ = operation
+        status = str(answer.status_code)
+        self.seen.add((method, path, status))
+        self.faults |= set(self._faults(operation, answer, status))
+
+    def _faults(self, operation: Operation, answer: Any, status: str) -> Iterator[str]:
+        method, path, described = operation
+        where = f"{method} {path} {status}"
+        if status == "304" and not answer.content:
+            return
+        if status not in described["responses"]:
+            yield f"{where} is not documented: {answer.text[:200]}"
+            return
+        content = described["responses"][status].get("content", {})
+        if not answer.content:
+            if content and status not in {"204", "301"}:
+                yield f"{where} has no body"
+            return
+        media_type = answer.headers["content-type"].partition(";")[0]
+        if media_type not in content:
+            yield f"{where} is {media_type}"
+        elif media_type.endswith("json"):
+            schema = {**content[media_type]["schema"], "components": self.components}
+            validator = jsonschema_rs.validator_for(schema, validate_formats=True)
+            for error in validator.iter_errors(answer.json()):
+                yield f"{where}: {error.message[:200]} at {error.instance_path}"
+
+
+def live(api: Checked, key: Headers) -> dict[str, str]:
+    """What a newsroom does in a day; the ids of what it leaves behind."""
+
+    def post(url: str, body: Any = None, status: int = 201, **more: str) -> Any:
+        answer = api.send("POST", url, json=body, headers={**key, **more})
+        return make.ok(answer, status)
+
+    def change(method: str, url: str, body: Any = None, status: int = 200) -> Any:
+        return make.ok(api.send(method, url, json=body, headers={**key, "If-Match": "*"}), status)
+
+    ids = {
+        kind: post(f"/v1/{kind}", {"name": f"The {kind}"})["id"] for kind in ("sections", "tags", "authors", "series")
+    }
+    for kind, row in ids.items():
+        change("PATCH", f"/v1/{kind}/{row}", {"name": f"Our {kind}"})
+    notice = {"scope": "section", "target_id": ids["sections"], "placement": "both", "text": "Mind this."}
+    ids["notices"] = post("/v1/notices", notice)["id"]
+    change("PATCH", f"/v1/notices/{ids['notices']}", {"placement": "before"})
+    full = {"title": "A", "dek": "D", "section": ids["sections"], "series": ids["series"], "authors": [ids["authors"]]}
+    full |= {
+        "tags": ["one", "two"],
+        "body": {"markdown": "# H\n\n* a\n* b\n\n> q\n\n```py\nx\n```\n\n| a |\n|---|\n| b |"},
+    }
+    article = post("/v1/articles", full, **{"Idempotency-Key": "k"})["id"]
+    post("/v1/articles", full, **{"Idempotency-Key": "k"})
+    url = f"/v1/articles/{article}"
+    change("POST", f"{url}/publish")
+    change("PATCH", url, {"title": "B", "slug": "b"})
+    change("POST", f"{url}/corrections", {"text": "It was four."})
+    change("POST", f"{url}/revisions/1/restore")
+    ids["preview"] = post(f"{url}/previews", {})["id"]
+    other = post("/v1/articles", {"title": "Other"})["id"]
+    change("PUT", f"/v1/articles/{other}/schedule", {"at": "2999-01-01T00:00:00Z"})
+    change("DELETE", f"/v1/articles/{other}/schedule")
+    change("POST", f"/v1/articles/{other}/publish")
+    change("POST", f"/v1/articles/{other}/unpublish")
+    gone = post("/v1/articles", {"title": "Gone"})["id"]
+    change("POST", f"/v1/articles/{gone}/publish")
+    change("POST", f"/v1/articles/{gone}/retract", {"reason": "Wrong."})
+    court = post("/v1/articles", {"title": "Court"})["id"]
+    change("POST", f"/v1/articles/{court}/publish")
+    change("POST", f"/v1/articles/{court}/retract", {"reason": "Order.", "legal": True})
+    brief = post("/v1/articles", {"title": "Brief"})["id"]
+    change("DELETE", f"/v1/articles/{brief}", status=204)
+    ids |= {"article": article, "gone": gone, "court": court}
+    ids["key"] = post("/v1/keys", {"name": "Reader", "scopes": ["content:read"]})["id"]
+    return ids
+
+
+def test_a_day_of_answers_is_as_documented(client: TestClient, admin: Headers) -> None:
+    api = Checked(client)
+    ids = live(api, admin)
+    article = ids["article"]
+    names = {
+        "n": "1",
+        "key_id": ids["key"],
+        "preview_id": ids["preview"],
+        "notice": ids["notices"],
+        "code": "not_found",
+    }
+    names |= {"section": ids["sections"], "tag": "one", "author": ids["authors"], "series": ids["series"]}
+    names |= {"media": article, "key": "aa/x.jpg", "article": article}
+    for method, path, operation in api.operations:
+        missing = path.format_map(dict.fromkeys(names, "0199aaaa-0000-7000-8000-000000000000") | {"n": "9"})
+        here = path.format_map(names)
+        if method == "GET":
+            query = "?path=/our-sections/b" if path == "/v1/resolve" else ""
+            answer = api.send("GET", here + query, headers=admin)
+            api.send("GET", here + query, headers={"Authorization": "Bearer no"})
+            api.send("GET", here + query)
+            api.send("GET", missing + query, headers=admin)
+            api.send("GET", f"{here}?unheard=1")
+            if tag := answer.headers.get("etag"):
+                api.send("GET", here + query, headers={**admin, "If-None-Match": tag})
+            continue
+        for headers in ({}, admin, {**admin, "If-Match": '"v99-x"'}, {**admin, "If-Match": "*"}):
+            for body in ({}, {"unheard": 1}, None, []):
+                api.send(method, missing, json=body, headers=headers)
+        if "412" in operation["responses"]:
+            api.send(method, here, json={}, headers=admin)
+            api.send(method, here, json={}, headers={**admin, "If-Match": '"v99-x"'})
+    for url in (
+        "/v1/articles/a?fields=title",
+        f"/v1/articles/{ids['gone']}",
+        f"/v1/articles/{ids['court']}",
+        f"/v1/articles/{article}?include=neighbours&formats=html,text,markdown,blocks",
+        "/v1/articles?formats=html,blocks&count=exact&limit=1",
+        "/v1/resolve?path=/gone",
+        "/v1/resolve?path=/court",
+        "/v1/resolve?path=/elsewhere/b",
+        "/v1/sections?sort=-articles&count=exact",
+    ):
+        api.send("GET", url)
+    assert not api.faults, "\n".join(sorted(api.faults))
+    statuses: dict[tuple[str, str], set[str]] = {operation[:2]: set() for operation in api.operations}
+    for method, path, status in api.seen:
+        statuses[method, path].add(status)
+    assert not [operation for operation, found in statuses.items() if not found], "every operation was asked"
+    quiet = [f"{m} {p}" for (m, p), found in statuses.items() if not any(s.startswith("2") for s in found)]
+    assert set(quiet) <= {
+        "GET /v1/media/{media}",
+        "GET /media/{key}",
+        "POST /v1/media",
+        "POST /v1/media/references",
+        "PATCH /v1/media/{media}",
+        "DELETE /v1/media/{media}",
+    } | {operation for operation in quiet if operation.startswith("DELETE /v1/")}, "pictures have tests of their own"
+
+
+# Requests made from the document
+
+BOUNDS = hypothesis.settings(
+    max_examples=400,
+    deadline=None,
+    phases=[Phase.generate],
+    suppress_health_check=list(HealthCheck),
+    derandomize=False,
+)
+CHECKS = [
+    not_a_server_error,
+    response_schema_conformance,
+    content_type_conformance,
+    status_code_conformance,
+    negative_data_rejection,
+]
+
+
+@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+@pytest.mark.parametrize("mode", [GenerationMode.POSITIVE, GenerationMode.NEGATIVE], ids=lambda mode: mode.value)
+@pytest.mark.parametrize("caller", ["anonymous", "editor"])
+def test_requests_made_from_the_document(
+    settings: Settings, admin: Headers, make_key: Callable[..., Headers], mode: GenerationMode, caller: str
+) -> None:
+    headers = {} if caller == "anonymous" else make_key("content:read", "content:write", "content:publish")
+    asked: set[str] = set()
+    faults: dict[str, str] = {}
+    with serving(settings) as address:
+        with httpx2.Client(base_url=address) as client:
+            live(Checked(client), admin)
+        schema = schemathesis.openapi.from_url(f"{address}/openapi.json")
+        for found in schema.get_all_operations():
+            operation = found.ok()
+            if operation.label not in ("POST /v1/series", "POST /v1/sections", "POST /v1/articles", "POST /v1/notices"): continue
+
+            @BOUNDS
+            @hypothesis.given(operation.as_strategy(generation_mode=mode))
+            def ask(case: schemathesis.Case) -> None:
+                asked.add(case.operation.label)
+                more = {**headers, **({"If-Match": "*"} if case.method not in {"GET", "HEAD"} else {})}
+                answer = case.call(headers=more)
+                try:
+                    case.validate_response(answer, checks=CHECKS)
+                except FailureGroup as group:
+                    for failure in group.exceptions:
+                        where = f"{case.operation.label}: {failure.title}"
+                        faults.setdefault(where, f"{failure.message} {answer.status_code} {case.as_curl_command()}")
+
+            ask()
+    assert True
+    assert not faults, "\n\n".join(f"{where}\n{what[:600]}" for where, what in sorted(faults.items()))
