@@ -8,7 +8,7 @@ from fastapi.openapi.utils import get_openapi
 from fastapi.routing import APIRoute
 from starlette.routing import BaseRoute
 
-from app.kit.problems import MEDIA_TYPE
+from app.kit.problems import MEDIA_TYPE, BodyTooLarge, UnsupportedMediaType
 
 _IDEMPOTENCY_KEY = {
     "name": "Idempotency-Key",
@@ -22,6 +22,7 @@ _REPLAYED = {
     "409": "`request_in_progress`: The first request with this `Idempotency-Key` has not been answered yet.",
     "422": "`idempotency_key_reused`: The `Idempotency-Key` came with another body or address before.",
 }
+_WITH_BODY = (BodyTooLarge, UnsupportedMediaType)  # what any body can lead to
 _MIN_POSITION = {
     "name": "min_position",
     "in": "query",
@@ -45,6 +46,8 @@ def _complete(document: dict[str, Any]) -> dict[str, Any]:
                 for status, text in _REPLAYED.items():
                     answer = responses.setdefault(status, {"description": ""})
                     answer["description"] = "; ".join(filter(None, [answer["description"], text]))
+            for kind in _WITH_BODY if "requestBody" in operation else ():
+                responses.setdefault(str(kind.status), {"description": f"`{kind.code}`: {kind.__doc__}"})
             for status, answer in responses.items():
                 if status >= "400":
                     answer["content"] = {MEDIA_TYPE: {"schema": {"$ref": "#/components/schemas/ProblemOut"}}}
