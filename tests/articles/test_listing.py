@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from datetime import timedelta
+from itertools import product
 from typing import Any
 from urllib.parse import urlencode
 
@@ -95,9 +96,9 @@ FILTERS: list[list[tuple[str, str]]] = [
 ]
 
 
-@pytest.mark.parametrize("query", FILTERS, ids=lambda query: urlencode(query) or "none")
-def test_filters(client: TestClient, shelf: list[Piece], query: list[tuple[str, str]]) -> None:
-    assert slugs(client, query) == stock.answer(shelf, query)
+def test_filters(client: TestClient, shelf: list[Piece]) -> None:
+    for query in FILTERS:
+        assert slugs(client, query) == stock.answer(shelf, query), query
 
 
 def test_filters_are_what_they_say(client: TestClient, shelf: list[Piece]) -> None:
@@ -130,11 +131,11 @@ def test_ids_name_articles_by_id_and_by_slug(client: TestClient, shelf: list[Pie
     assert slugs(client, [("exclude", both)]) == ["a5", "a4", "a2", "a1"]
 
 
-@pytest.mark.parametrize("sort", sorted(SORTS))
-@pytest.mark.parametrize("more", [[], [("tag", "war,cup")], [("author", "bo")], [("section", "world,sport")]], ids=str)
-def test_every_sort(client: TestClient, shelf: list[Piece], sort: str, more: list[tuple[str, str]]) -> None:
-    query = [("sort", sort), *more]
-    assert slugs(client, query) == stock.answer(shelf, query)
+def test_every_sort(client: TestClient, shelf: list[Piece]) -> None:
+    mixed: list[list[tuple[str, str]]] = [[], [("tag", "war,cup")], [("author", "bo")], [("section", "world,sport")]]
+    for sort, more in product(SORTS, mixed):
+        query = [("sort", sort), *more]
+        assert slugs(client, query) == stock.answer(shelf, query), query
 
 
 def test_exact_counts(client: TestClient, shelf: list[Piece]) -> None:
@@ -242,43 +243,43 @@ def test_a_key_of_one_section_sees_the_drafts_of_that_section(
 MANY = ",".join(f"t{n}" for n in range(MOST_VALUES + 1))
 
 
-@pytest.mark.parametrize(
-    ("query", "named"),
-    [
-        ("sort=wordcount", "sort"),
-        ("sort=id;drop", "sort"),
-        ("count=about", "count"),
-        ("featured=perhaps", "featured"),
-        ("fields=body.secret", "body.secret"),
-        ("fields=", "fields"),
-        ("formats=pdf", "formats"),
-        ("formats=", "formats"),
-        ("cursor=nonsense", "cursor"),
-        ("cursor=", "cursor"),
-        ("published_after=yesterday", "published_after"),
-        ("published_after=2024-01-01T00:00:00", "published_after"),
-        ("published_after=0001-01-01T00:00:00%2B23:59", "published_after"),
-        ("published_before=9999-12-31T23:59:59-23:59", "published_before"),
-        ("updated_after=0001-01-01T00:00:00%2B01:00", "updated_after"),
-        ("tag=", "tag"),
-        ("tag=war,", "tag"),
-        ("tag=-", "tag"),
-        ("tag=war,-cup", "tag"),
-        (f"tag={MANY}", "tag"),
-        ("&".join(["tag=war"] * (MOST_GROUPS + 1)), "tag"),
-        (f"section={'x' * 201}", "section"),
-        ("ids=", "ids"),
-        (f"ids={','.join('a' * 101)}", "ids"),
-        ("exclude=a,", "exclude"),
-        ("tags=war", "tags"),
-        ("limit=ten", "limit"),
-        ("limit=1&limit=2&unheard=1", "unheard"),
-    ],
-)
-def test_what_is_unknown_is_named(client: TestClient, shelf: list[Piece], query: str, named: str) -> None:
-    answer = client.get(f"/v1/articles?{query}")
-    assert (answer.status_code, answer.headers["content-type"]) == (400, "application/problem+json")
-    assert named in answer.text
+UNKNOWN = [
+    ("sort=wordcount", "sort"),
+    ("sort=id;drop", "sort"),
+    ("count=about", "count"),
+    ("featured=perhaps", "featured"),
+    ("fields=body.secret", "body.secret"),
+    ("fields=", "fields"),
+    ("formats=pdf", "formats"),
+    ("formats=", "formats"),
+    ("cursor=nonsense", "cursor"),
+    ("cursor=", "cursor"),
+    ("published_after=yesterday", "published_after"),
+    ("published_after=2024-01-01T00:00:00", "published_after"),
+    ("published_after=0001-01-01T00:00:00%2B23:59", "published_after"),
+    ("published_before=9999-12-31T23:59:59-23:59", "published_before"),
+    ("updated_after=0001-01-01T00:00:00%2B01:00", "updated_after"),
+    ("tag=", "tag"),
+    ("tag=war,", "tag"),
+    ("tag=-", "tag"),
+    ("tag=war,-cup", "tag"),
+    (f"tag={MANY}", "tag"),
+    ("&".join(["tag=war"] * (MOST_GROUPS + 1)), "tag"),
+    (f"section={'x' * 201}", "section"),
+    ("ids=", "ids"),
+    (f"ids={','.join('a' * 101)}", "ids"),
+    ("exclude=a,", "exclude"),
+    ("tags=war", "tags"),
+    ("limit=ten", "limit"),
+    ("limit=1&limit=2&unheard=1", "unheard"),
+]
+
+
+def test_what_is_unknown_is_named(client: TestClient, shelf: list[Piece]) -> None:
+    for query, named in UNKNOWN:
+        answer = client.get(f"/v1/articles?{query}")
+        assert (answer.status_code, answer.headers["content-type"]) == (400, "application/problem+json"), query
+        assert named in answer.text, query
 
 
 def test_an_unknown_state_is_named(client: TestClient, shelf: list[Piece], editor: Headers) -> None:

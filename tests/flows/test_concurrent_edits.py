@@ -14,7 +14,7 @@ from app.kit.db import Database
 from app.kit.schema import table_of
 from tests.make import ok
 
-EDITS, CLIENTS = 200, 5
+EDITS, CLIENTS = 200, 4
 Headers = dict[str, str]
 
 
