@@ -115,7 +115,7 @@ async def show(request: Request, article: RefPath, query: Annotated[ArticleQuery
         return row, out
 
     try:
-        row, body = await database(request).read(find)
+        row, body = await database(request).read(cards.steady(find))
     except NotFound:
         return await _moved(request, article, actor)
     if fields is not None:
@@ -148,7 +148,7 @@ async def neighbours(
         return cards.neighbours(connection, row, site, query.within, formats)
 
     try:
-        body = await database(request).read(find)
+        body = await database(request).read(cards.steady(find))
     except NotFound:
         return await _moved(request, article, actor, "/neighbours")
     groups = ("articles", "publication")

@@ -4,10 +4,13 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+import sqlalchemy as sa
 from starlette.testclient import TestClient
 
 from app.articles.addresses.schemas import Site
 from app.articles.cards.queries import has_stale
+from app.articles.publishing.actions import unpublish
+from app.identity.schemas import SYSTEM
 from app.kit.db import Database
 from app.kit.settings import Settings
 from app.main import create_app
@@ -112,3 +115,26 @@ def test_another_site_address_is_seen_at_once(
         assert other.get("/v1/articles/shown").json()["url"] == "https://new.example/world/shown"
     with db.connect() as connection:
         assert has_stale(connection, Site.of(moved))
+
+
+@pytest.mark.parametrize("url", ["/v1/articles", "/v1/articles/shown", "/v1/articles/other/neighbours"])
+def test_an_article_that_is_taken_back_during_a_read_shows_nothing_of_its_next_text(
+    client: TestClient, editor: Headers, shown: dict[str, Any], db: Database, url: str
+) -> None:
+    """A card that is not good takes a second statement: what changes before that is no business of the caller."""
+    make.published(client, editor, "Other", slug="other")
+    make.patched(client, editor, shown, title="Canary of a draft")
+    pending = [lambda session: unpublish(session, SYSTEM, shown["id"], None)]
+
+    def interfere(_conn: object, _cursor: object, statement: str, *_: object) -> None:
+        if "LEFT OUTER JOIN section" in statement and pending:
+            with db.transaction() as session:
+                pending.pop()(session)
+
+    engine = client.app.state.db.engines()[0]
+    sa.event.listen(engine, "before_cursor_execute", interfere)
+    answer = client.get(url)
+    sa.event.remove(engine, "before_cursor_execute", interfere)
+    assert not pending
+    assert "Canary" not in answer.text
+    assert answer.status_code == (404 if url.endswith("shown") else 200)

@@ -4,11 +4,12 @@ Both ways give the same bytes. What moves too often to be part of a card (counts
 neighbours) is added behind it.
 """
 
+import contextlib
 import hashlib
 import json
 from collections.abc import Callable, Iterable, Sequence
 from functools import lru_cache
-from typing import Any
+from typing import Any, TypeVar
 
 import pydantic_core
 import sqlalchemy as sa
@@ -18,13 +19,32 @@ from app.articles.queries import COUNTS, EDITING, A, R, present, whole
 from app.articles.schemas import CardOut
 from app.kit.http import dump
 from app.kit.ids import is_id
+from app.kit.problems import Unavailable
 from app.kit.schema import Row, as_text, table_of
 from app.publication.stamps.tables import Stamp
 
+T = TypeVar("T")
+TRIES = 5
 _STAMP = table_of(Stamp)
 _N = sa.select(_STAMP.c.n).where(_STAMP.c.id == 1, _STAMP.c.made_for == sa.bindparam("made_for", type_=sa.String()))
 _COUNTS = pydantic_core.to_json(COUNTS)[1:-1]
-_SINGLE = "version public state section_id series_id published_revision listed_at retraction".split()
+_SINGLE = "public state section_id series_id published_revision listed_at retraction".split()
+
+
+class MovedOn(Exception):
+    """An article changed between the two statements of a read: what was read last may not be for this caller."""
+
+
+def steady(find: Callable[[sa.Connection], T]) -> Callable[[sa.Connection], T]:
+    """A read of articles that begins again if one of them changed under it."""
+
+    def again(connection: sa.Connection) -> T:
+        for _ in range(TRIES):
+            with contextlib.suppress(MovedOn):
+                return find(connection)
+        raise Unavailable("The articles change faster than they can be read.")
+
+    return again
 
 
 @lru_cache(16)
@@ -39,7 +59,10 @@ def lean(*names: str, formats: tuple[str, ...] = (), editing: bool = False, page
 
     Takes the parameter `made_for`. Times of lists come as text, for only one of them is ever looked at.
     """
-    wanted = {**dict.fromkeys(["id", *names]), **(dict.fromkeys([*EDITING, "section_id"]) if editing else {})}
+    wanted = {
+        **dict.fromkeys(["id", "version", *names]),
+        **(dict.fromkeys([*EDITING, "section_id"]) if editing else {}),
+    }
     columns: list[Any] = [*(A.c[name] for name in wanted), A.c.card]
     columns.append((A.c.card_stamp == _N.scalar_subquery()).label("good"))
     tables: Any = A if page is None else page.join(A, A.c.id == page.c.id)
@@ -80,12 +103,14 @@ def finished(
     formats: Iterable[str] = (),
     edits: Callable[[Row], bool] | None = None,
 ) -> list[bytes]:
-    """Articles as JSON, in the order of lean rows; one statement more if any card is not good.
+    """Articles as JSON, in the order of lean rows; one statement more if any card is not good, or `MovedOn`.
 
     `edits` tells for which rows the caller sees what only editors see.
     """
     missing = [row["id"] for row in rows if not row["good"]]
     fresh = made(connection, missing, site) if missing else {}
+    if any(fresh[row["id"]][0] != row["version"] if row["id"] in fresh else not row["good"] for row in rows):
+        raise MovedOn
     found = []
     for row in rows:
         parts = [fresh[row["id"]][1] if row["id"] in fresh else row["card"], b"{" + _COUNTS + b"}"]

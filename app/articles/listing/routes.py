@@ -1,11 +1,13 @@
 """Lists of articles over HTTP."""
 
+from functools import partial
 from typing import Annotated, get_args
 
 from fastapi import APIRouter, Query, Request
 from starlette.responses import Response
 
 from app.articles.addresses.schemas import Site
+from app.articles.cards.queries import steady
 from app.articles.listing import queries
 from app.articles.listing.schemas import ListQuery, groups_of
 from app.articles.queries import sees_drafts
@@ -32,7 +34,8 @@ async def index(request: Request, query: Annotated[ListQuery, Query()], actor: P
         fields = {**fields, "body": True}
     groups = groups_of(query)
     run = database(request).read if queries.is_quick(query, groups) else database(request).scan
-    page = await run(queries.page, query, groups, actor, Site.of(settings(request)))
+    find = partial(queries.page, query=query, groups=groups, actor=actor, site=Site.of(settings(request)))
+    page = await run(steady(find))
     return reply_page(
         request,
         page["data"],
