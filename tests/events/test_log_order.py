@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import pytest
+import sqlalchemy as sa
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 from sqlmodel import Session
@@ -165,6 +166,8 @@ def test_any_order_of_commits_is_read_without_gaps(log_store: Database, steps: l
 def log_store(postgres_url: str) -> Iterator[Database]:
     """PostgreSQL alone: SQLite has never two writers at once."""
     db: Any = open_database(postgres_url)
+    with db.transaction() as session:  # what other tests left there
+        session.execute(sa.text("TRUNCATE event, log_cursor RESTART IDENTITY"))
     yield db
     for engine in db.engines():
         engine.dispose()
