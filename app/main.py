@@ -8,8 +8,10 @@ from fastapi import APIRouter, FastAPI
 from fastapi.routing import APIRoute
 
 from app import wiring
-from app.identity.keys.actions import KeyRing
+from app.identity.actions import Callers
+from app.identity.readers.actions import Readers
 from app.identity.routes import Access
+from app.identity.secrets.actions import Vault
 from app.kit import problems
 from app.kit.boundary import Boundary, Cors, LastResort, Metrics
 from app.kit.db import open_database
@@ -46,7 +48,9 @@ def create_app(settings: Settings | None = None, *, with_worker: bool = True) ->
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         db = open_database(settings.database, settings.read_database_url)
         await db.start()
-        app.state.db, app.state.keys = db, KeyRing(db)
+        vault = Vault()
+        await vault.start(db)
+        app.state.db, app.state.vault, app.state.callers = db, vault, Callers(db, vault, Readers(settings))
         worker = Worker(db, settings)
         app.state.worker = worker
         if with_worker:
@@ -56,6 +60,7 @@ def create_app(settings: Settings | None = None, *, with_worker: bool = True) ->
             yield
         finally:
             await worker.stop()
+            await vault.stop()
             await db.stop()
 
     app = FastAPI(

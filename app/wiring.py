@@ -9,6 +9,8 @@ import sqlalchemy as sa
 from fastapi import APIRouter
 from sqlmodel import Session
 
+from app.anchors import routes as anchors
+from app.anchors.handlers import find_again
 from app.articles import routes as articles
 from app.articles.addresses.schemas import Site
 from app.articles.cards.actions import refresh
@@ -27,7 +29,10 @@ from app.events.schemas import Entry
 from app.identity import routes as identity
 from app.identity.audit import routes as audit
 from app.identity.keys import routes as keys
+from app.identity.participants import routes as participants
 from app.identity.replays.actions import prune as prune_replays
+from app.identity.secrets.actions import turn
+from app.identity.secrets.queries import is_due as is_turn
 from app.importers import tables as imported  # noqa: F401  a table without routes: known to migrations through here
 from app.kit.clock import now
 from app.kit.settings import Settings
@@ -52,8 +57,10 @@ ROUTERS: list[APIRouter] = [
     publishing.router,
     revisions.router,
     previews.router,
+    anchors.router,
     notices.router,
     identity.router,
+    participants.router,
     keys.router,
     audit.router,
     operation.router,
@@ -61,11 +68,13 @@ ROUTERS: list[APIRouter] = [
 
 # Every kind of event is named here, also when nobody listens yet: what is missing does not start.
 HANDLERS: dict[str, tuple[Callable[[Session, Entry], None], ...]] = {
-    "article.published": (),
-    "article.updated": (),
+    "article.published": (find_again,),
+    "article.updated": (find_again,),
     "article.corrected": (),
     "article.unpublished": (),
     "article.retracted": (),
+    "article.anchors_resolved": (),
+    "anchor.changed": (),
     "section.changed": (),
     "section.deleted": (),
     "tag.changed": (),
@@ -113,5 +122,6 @@ def timers(settings: Settings) -> dict[str, Timer]:
     return {
         "publishing": Timer(0.0, advance_due, is_due),
         "cards": Timer(0.0, partial(refresh, site=site), partial(has_stale, site=site)),
+        "salts": Timer(3600.0, turn, is_turn),
         "forget": Timer(3600.0, _forget),
     }

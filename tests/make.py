@@ -6,6 +6,9 @@ from starlette.testclient import TestClient
 
 Headers = dict[str, str]
 
+# What readers do without a key: it changes something all the same.
+ANYONE = {"POST /v1/guests"}
+
 
 def ok(answer: Any, status: int = 200) -> Any:
     """The JSON of an answer that must have a status."""

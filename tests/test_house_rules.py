@@ -20,6 +20,7 @@ OUTSIDE = {"kit", "cli", "edge"}  # folders that are no rooms
 LOOSE = {"__init__", "__main__", "main", "worker", "wiring"}
 NOW = re.compile(r"\b(datetime\.(now|utcnow|today)|date\.today|time\.time(_ns)?)$")
 EXCEPTIONS = {
+    "app/anchors/resolution/": "finds a passage again in another text: pure functions without a store",
     "app/articles/body/": "conversions between HTML, Markdown, text and blocks: pure functions, one file for each",
     "app/importers/": "a file or folder for each system that content comes from",
     "app/operation/docs.py": "draws the page at /docs",

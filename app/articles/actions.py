@@ -21,6 +21,7 @@ from app.publication.tallies.actions import move
 LAID_OUT = (
     "title dek type language section_id series_id image_id excerpt word_count reading_minutes"  # columns of both tables
 ).split()
+_REVISION = table_of(Revision)
 _LINKS = (table_of(ArticleAuthor), table_of(ArticleTag))
 
 
@@ -121,6 +122,12 @@ def _due_at(article: Article, moment: datetime) -> datetime | None:
     return min((when for when in moments if when), default=None)
 
 
+def _seen(session: Session, article: Article, moment: datetime) -> None:
+    """Note when readers first see a revision: only what they have seen may be quoted."""
+    here = (_REVISION.c.article_id == article.id) & (_REVISION.c.n == article.revision)
+    session.execute(sa.update(_REVISION).where(here, _REVISION.c.published_at.is_(None)).values(published_at=moment))
+
+
 def reckon(session: Session, article: Article, before: Counted, fields: list[str], *, told: bool = False) -> None:
     """After any change: what the public sees, what lists and counts hold, and what the log is told of it.
 
@@ -135,6 +142,8 @@ def reckon(session: Session, article: Article, before: Counted, fields: list[str
     if article.public and fields:
         article.updated_at = moment if before.public else max(article.updated_at, article.listed_at)
     session.flush()
+    if article.public and ("body" in fields or not before.public):
+        _seen(session, article, moment)
     for links in _LINKS:
         values = {"public": article.public, "listed_at": article.listed_at}
         session.execute(sa.update(links).where(links.c.article_id == article.id).values(values))

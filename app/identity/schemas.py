@@ -1,6 +1,7 @@
 """The caller, as actions and queries see one."""
 
 from dataclasses import dataclass
+from hashlib import sha256
 from typing import Literal, get_args
 
 from pydantic import BaseModel, Field
@@ -19,14 +20,36 @@ SCOPES: tuple[Scope, ...] = get_args(Scope)
 
 
 @dataclass(frozen=True)
-class Actor:
-    """Who is calling. `sections` limits a key to some sections, by id; None means all."""
+class Claims:
+    """What the publication's own site says of a signed-in reader, in a JWT that it signed."""
 
-    kind: Literal["anonymous", "key", "system"]
+    subject: str  # `iss|sub`
+    name: str | None = None
+    email: str | None = None  # in lower case
+    verified: bool = False  # the site knows that the e-mail is theirs
+    author: str | None = None  # slug of their profile among the publication's authors
+
+
+@dataclass(frozen=True)
+class Actor:
+    """Who is calling. `sections` limits a key to some sections, by id; None means all.
+
+    Only keys have scopes. `id` is a key's or, for guests, the participant's.
+    """
+
+    kind: Literal["anonymous", "key", "guest", "reader", "edit", "system"]
     id: str | None = None
     name: str = ""
     scopes: frozenset[str] = frozenset()
     sections: frozenset[str] | None = None
+    comment: str | None = None  # what an edit token is for
+    reader: Claims | None = None
+
+    @property
+    def caller(self) -> str | None:
+        """Who this is among all callers, in 36 characters at most; None for strangers, whom nothing tells apart."""
+        known = self.reader.subject if self.reader else self.comment
+        return self.id or (sha256(f"{self.kind}:{known}".encode()).hexdigest()[:36] if known else None)
 
     def may(self, scope: str) -> bool:
         """Whether the caller has a scope; `admin` has them all."""
@@ -44,8 +67,14 @@ SYSTEM = Actor("system", name="system", scopes=frozenset({"admin"}))
 class WhoAmI(BaseModel):
     """The caller, as the server sees one."""
 
-    kind: Literal["anonymous", "key"] = Field(description="`anonymous` without a key.")
-    id: str | None = Field(description="Id of the key.")
-    name: str | None = Field(description="Name that the key was given.")
+    kind: Literal["anonymous", "key", "guest", "reader", "edit"] = Field(
+        description="`anonymous` without a token; `key`: an API key; `guest`: a guest token; `reader`: a JWT of the "
+        "publication's site; `edit`: a token for one comment."
+    )
+    id: str | None = Field(
+        description="Id of the key; for a guest or reader who takes part, the `author.id` of their comments; for an "
+        "edit token, the id of the comment."
+    )
+    name: str | None = Field(description="Name of the key, guest or reader.")
     scopes: list[str] = Field(description="Scopes of the key; `admin` includes all others.")
     sections: list[str] | None = Field(description="Ids of the sections that the key is limited to; null: all.")

@@ -4,7 +4,7 @@ import re
 from typing import Annotated
 
 import uuid_utils
-from pydantic import AfterValidator
+from pydantic import AfterValidator, BeforeValidator
 
 from app.kit.problems import NotFound
 
@@ -39,3 +39,17 @@ def _known_reference(text: str) -> str:
 
 RefPath = Annotated[str, AfterValidator(_known_reference)]
 """An id or a slug in a path; what can be neither is a 404 like every other that is not there."""
+
+
+def _as_id(value: object) -> object:
+    return value.lower() if isinstance(value, str) else value
+
+
+def _is_uuid(text: str) -> str:
+    if not is_id(text):
+        raise ValueError("must be a UUID in its canonical form")
+    return text
+
+
+AnyId = Annotated[str, BeforeValidator(_as_id), AfterValidator(_is_uuid)]
+"""An id in a body; upper-case letters become lower-case."""

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from functools import lru_cache
-from ipaddress import ip_network
+from ipaddress import IPv6Address, ip_address, ip_network
 from typing import Protocol
 
 import structlog
@@ -14,7 +14,13 @@ from limits.errors import StorageError
 from app.kit.clock import now
 from app.kit.problems import TooManyRequests
 
-DEFAULTS = {"read": "1200/minute", "key": "6000/minute", "invalid": "60/minute"}
+DEFAULTS = {
+    "read": "1200/minute",
+    "key": "6000/minute",
+    "reader": "1200/minute",
+    "guest": "60/hour",
+    "invalid": "60/minute",
+}
 CALLERS = 100_000  # the most that one process remembers
 log = structlog.get_logger("broadsheet.limits")
 
@@ -63,14 +69,22 @@ class _Redis:
 @lru_cache(10_000)
 def network(address: str) -> str:
     """Whom an address counts for: itself, or its /64 in IPv6, of which one household has 2⁶⁴ addresses."""
+    if ":" not in address:
+        return address
     try:
-        return str(ip_network(f"{address}/64", strict=False)) if ":" in address else address
+        found = ip_address(address)
+        mapped = found.ipv4_mapped if isinstance(found, IPv6Address) else None
+        return str(mapped or ip_network((int(found) >> 64 << 64, 64)))
     except ValueError:
         return address
 
 
 class Limiter:
-    """Counts calls by caller and policy: `read` (an address), `key` (an API key), `invalid` (bad keys)."""
+    """Counts calls by caller and policy.
+
+    `read` (an address), `key` (an API key), `reader` (a guest or signed-in reader), `guest` (new guests from an
+    address), `invalid` (bad keys).
+    """
 
     def __init__(self, rates: str, redis_url: str = "") -> None:
         self.policies: dict[str, RateLimitItem] = {}

@@ -13,7 +13,8 @@ from structlog.typing import ExcInfo
 
 _PRIVATE = re.compile(
     r"[^\s@\"'(<]{1,64}@[^\s@\"')>]{1,255}"  # an e-mail address, or the user and host of a URL
-    r"|\b[a-z]{2}_[0-9a-f]{16,}"  # a key of this server
+    r"|\b[a-z]{2}_[0-9a-f]{16,}"  # a key or token of this server
+    r"|\beyJ[\w-]{8,}(?:\.[\w-]*){0,4}"  # a JWT
     r"|(?i:\bbearer\s+\S+)"
     r"|\b\d{1,3}(?:\.\d{1,3}){3}\b"  # IPv4
     r"|(?<![\w:])[0-9a-fA-F:]*::[0-9a-fA-F:]*|\b(?:[0-9a-fA-F]{1,4}:){7}[0-9a-fA-F]{1,4}"  # IPv6

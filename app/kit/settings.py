@@ -2,9 +2,10 @@
 
 from pathlib import Path
 from typing import Annotated, Literal
+from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo
 
-from pydantic import AfterValidator, Field, field_validator
+from pydantic import AfterValidator, Field, SecretStr, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 
@@ -41,6 +42,10 @@ class Settings(BaseSettings):
     trusted_proxies: List = Field([], description="Addresses or networks whose `X-Forwarded-For` is believed.")
     media_url: str = Field("", description="Where media files are kept, any fsspec URL; empty: a folder in `DATA_DIR`.")
     smtp_url: str = Field("", description="`smtp://user:password@host:port`; checked by `doctor`.")
+    reader_jwks_url: str = Field("", description="Where the site publishes the keys that sign its readers' JWTs.")
+    reader_secret: SecretStr = Field(SecretStr(""), description="Secret of 32 bytes or more that signs them (HS256).")
+    reader_issuer: str = Field("", description="The `iss` that they must have; empty: any.")
+    reader_audience: str = Field("", description="The `aud` that they must have; empty: any.")
     log_format: Literal["auto", "json", "console"] = Field("auto", description="`auto`: console on a terminal.")
     max_body_size: int = Field(4_000_000, ge=1000, description="Largest request body in bytes, media apart.")
     max_media_size: int = Field(25_000_000, ge=1000, description="Largest upload in bytes.")
@@ -53,6 +58,22 @@ class Settings(BaseSettings):
         if not value.startswith(("http://", "https://")):
             raise ValueError("must start with http:// or https://")
         return value.rstrip("/")
+
+    @field_validator("reader_jwks_url")
+    @classmethod
+    def _is_safe(cls, value: str) -> str:
+        parts = urlsplit(value)
+        local = parts.scheme == "http" and parts.hostname in ("localhost", "127.0.0.1", "::1")
+        if value and not (parts.hostname and (local or parts.scheme == "https")):
+            raise ValueError("must start with https://, except on localhost")
+        return value
+
+    @field_validator("reader_secret")
+    @classmethod
+    def _is_long(cls, value: SecretStr) -> SecretStr:
+        if 0 < len(value.get_secret_value().encode()) < 32:
+            raise ValueError("must have 32 bytes or more")
+        return value
 
     @field_validator("article_path")
     @classmethod

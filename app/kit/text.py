@@ -7,6 +7,9 @@ from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, BeforeValidator, Field, StringConstraints
 
+from app.kit.confusables import skeleton as skeleton  # what a name looks like belongs to texts too
+from app.kit.confusables import skeletons as skeletons
+
 MAX_INT63: Final = 2**63 - 1
 WORDS_PER_MINUTE: Final = 238
 

@@ -94,7 +94,11 @@ def world(client: TestClient, db: Database) -> World:
     came = make.patched(client, editor, came, title="Open now", section="open", dek=None, body={"html": "<p>Open.</p>"})
     make.patched(client, editor, came, rights={"usage_terms": None, "copyright_holder": None})
     gone = make.published(client, editor, **{**private("retracted"), "slug": "gone"})
+    asked = {"exact": f"{CANARY}retractedbody", "question": f"{CANARY}question"}
+    lost = make.ok(client.post(f"/v1/articles/{gone['id']}/anchors", headers=editor, json=asked), 201)
     make.act(client, editor, gone, "retract", {"reason": "Public reason."})
+    asked = {"exact": "a time", "question": "When?"}
+    anchor = make.ok(client.post(f"/v1/articles/{public['id']}/anchors", headers=editor, json=asked), 201)
     article_notice = {"scope": "article", "target_id": hidden[0]["id"], "placement": "both"}
     notice = make.notice(client, editor, **article_notice, text=f"{CANARY}notice")
     preview = make.ok(client.post(f"/v1/articles/{hidden[0]['id']}/previews", headers=editor, json={}), 201)
@@ -125,6 +129,7 @@ def world(client: TestClient, db: Database) -> World:
             "media": [MISSING_ID],
             "key": ["ab/abc.jpg"],
             "key_id": key_ids,
+            "anchor": [anchor["id"], lost["id"]],
             "preview_id": [preview["id"]],
             "code": ["not_found", "article_retracted"],
         },

@@ -88,5 +88,7 @@ def test_readers_are_served_while_the_shared_counter_is_away() -> None:
 
 def test_ipv6_counts_by_household() -> None:
     assert network("2001:db8:1:2::1") == network("2001:db8:1:2:ffff::9") != network("2001:db8:1:3::1")
-    assert network("192.0.2.1") == "192.0.2.1"
+    assert network("192.0.2.1") == network("::ffff:192.0.2.1") == "192.0.2.1"
+    assert network("2001:DB8:1:2::1") == "2001:db8:1:2::/64"
+    assert network("fe80::1%eth0") != network("fe80:0:0:1::1")
     assert network("testclient") == "testclient"

@@ -24,13 +24,19 @@ def test_a_traceback_shows_places_and_no_values(capsys: pytest.CaptureFixture[st
     private = [
         "ann@example.org",
         "bs_" + "ab" * 36,
+        "eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiJhbm4ifQ.c2lnbmF0dXJl",
+        "c2lnbmF0dXJl",
         "198.51.100.23",
         "2001:db8:0:1::beef",
         "::ffff:10.0.0.1",
         "1:2:3:4:5:6:7:8",
     ]
     try:
-        fail(f"No: {private[0]}, from {private[2]} and [{private[3]}] or {private[4]}: {private[5]} Bearer s3cr3t")
+        fail(f"No: {private[0]}, from {private[4]} and [{private[5]}] or {' '.join(private[6:])} Bearer s3cr3t")
+    except ValueError:
+        log.exception("it failed", piece="mail")
+    try:
+        fail(f"No: {private[1]} {private[2]} {private[6]}: {private[7]}")
     except ValueError:
         log.exception("it failed", piece="mail")
     text = capsys.readouterr().err

@@ -5,6 +5,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pysqlite3.dbapi2 as sqlite
@@ -186,3 +187,57 @@ def test_a_failing_migration_leaves_sqlite_as_it_was(
     with closing(sqlite.connect(str(path))) as connection:
         assert connection.execute("SELECT version_num FROM alembic_version").fetchall() == [("0",)]
         assert connection.execute("SELECT id FROM parent").fetchall() == [(1,)]
+
+
+def test_what_readers_see_already_is_known_to_be_public(url: str) -> None:
+    migrations.upgrade(url)
+    common = "created_at, title, type, language, excerpt, word_count, reading_minutes"
+    values = ":at, 'T', 'article', 'en', '', 0, 0"
+    with connected(url) as connection:
+        for number, public in enumerate((True, False)):
+            row = {
+                "id": f"01890000-0000-7000-8000-00000000000{number}",
+                "at": datetime.now(UTC),
+                "slug": f"a{number}",
+                "public": public,
+            }
+            connection.execute(
+                sa.text(
+                    "INSERT INTO article (id, slug, state, public, version, revision, latest_revision, "
+                    "published_revision, published_at, updated_at, listed_at, featured, corrections, card_stamp, "
+                    f"{common}) VALUES (:id, :slug, 'published', :public, 1, 2, 3, 2, :at, :at, :at, :public, '[]', 0, "
+                    f"{values})"
+                ),
+                row,
+            )
+            for n in (1, 2, 3):
+                connection.execute(
+                    sa.text(
+                        "INSERT INTO revision (article_id, n, actor_name, authors, tags, html, markdown, text, "
+                        f"blocks, {common}) VALUES (:id, :n, '', '[]', '[]', '', '', '', '[]', {values})"
+                    ),
+                    row | {"n": n},
+                )
+    migrations.downgrade(url, "0001")
+    migrations.upgrade(url)
+    with connected(url) as connection:
+        seen = connection.execute(sa.text("SELECT article_id, n FROM revision WHERE published_at IS NOT NULL")).all()
+        assert [(str(article)[-1], n) for article, n in seen] == [("0", 2)]
+
+
+def test_names_that_stand_there_already_get_their_skeletons(url: str) -> None:
+    migrations.upgrade(url)
+    with connected(url) as connection:
+        look = {"name": "Ann Mаrlow", "at": datetime.now(UTC), "id": "01890000-0000-7000-8000-000000000000"}
+        connection.execute(
+            sa.text(
+                "INSERT INTO author (id, slug, name, articles, version, created_at, updated_at, bio_html, bio_text) "
+                "VALUES (:id, 'ann', :name, 0, 1, :at, :at, '', '')"
+            ),
+            look,
+        )
+        assert connection.execute(sa.text("SELECT skeleton FROM author")).scalar_one() == ""
+    migrations.downgrade(url, "0001")
+    migrations.upgrade(url)
+    with connected(url) as connection:
+        assert connection.execute(sa.text("SELECT skeleton FROM author")).scalar_one() == "annmarlow"

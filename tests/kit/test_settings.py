@@ -18,6 +18,11 @@ from app.kit.settings import Settings
         ("article_path", "{slug}"),
         ("log_format", "xml"),
         ("max_body_size", 1),
+        ("reader_jwks_url", "http://site.example/keys"),
+        ("reader_jwks_url", "https:///keys"),
+        ("reader_jwks_url", "file:///etc/passwd"),
+        ("reader_jwks_url", "http://localhost.site.example/keys"),
+        ("reader_secret", "x" * 31),
     ],
 )
 def test_what_cannot_work_is_refused(name: str, value: object) -> None:
@@ -34,3 +39,8 @@ def test_defaults_and_lists(monkeypatch: pytest.MonkeyPatch) -> None:
     assert settings.database == f"sqlite:///{Path('somewhere') / 'broadsheet.db'}"
     assert settings.media == str(Path("somewhere") / "media")
     assert settings.site_url == "https://site.example"
+
+
+def test_the_secret_that_readers_are_known_by_is_not_printed() -> None:
+    settings = Settings(_env_file=None, reader_secret="canary" * 6, reader_jwks_url="http://localhost:9/keys")
+    assert "canary" not in f"{settings!r} {settings} {settings.model_dump_json()}"

@@ -13,7 +13,7 @@ TEXT = ("html", "markdown", "text", "blocks", "excerpt", "word_count", "reading_
 
 
 class Revision(SQLModel, table=True):
-    """Everything that an editor saved at once; rows are added and never changed."""
+    """Everything that an editor saved at once; rows are added, and only told once when readers first saw them."""
 
     article_id: str = Field(primary_key=True, sa_type=ID, foreign_key="article.id", ondelete="CASCADE")
     n: int = Field(primary_key=True)
@@ -21,6 +21,7 @@ class Revision(SQLModel, table=True):
     actor_id: str | None = Field(sa_type=ID)
     actor_name: str = Field(max_length=200)
     restored_from: int | None = None
+    published_at: datetime | None = None  # when readers first saw it; null: they never did
 
     title: str = Field(max_length=300)
     dek: str | None = Field(max_length=2000)

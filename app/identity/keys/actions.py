@@ -19,6 +19,7 @@ from app.kit.db import Database
 from app.kit.ids import new_id
 from app.kit.problems import Invalid, NotFound, Unauthorized
 from app.kit.schema import Row
+from app.kit.text import skeleton
 
 PREFIX = "bs_"
 USED_EVERY = timedelta(minutes=1)
@@ -59,6 +60,7 @@ def create(
     row = ApiKey(
         id=new_id(),
         name=name,
+        skeleton=skeleton(name),
         hint=key[:9],
         hash=digest(key),
         scopes=sorted(set(scopes)),

@@ -24,6 +24,12 @@ def by_id(connection: sa.Connection, key_id: str) -> sa.RowMapping | None:
     return connection.execute(_BY_ID, {"id": key_id}).mappings().first()
 
 
+def reserved() -> sa.ColumnElement[bool]:
+    """Whether a key that works looks like one of the parameters `a`, `b` and `c`, which hold skeletons of a name."""
+    looks = [sa.bindparam(name, type_=sa.String()) for name in "abc"]
+    return sa.exists().where(_KEY.c.skeleton.in_(looks), _KEY.c.revoked_at.is_(None))
+
+
 def page(connection: sa.Connection, asked: PageQuery) -> dict[str, Any]:
     """A page of keys, newest first."""
     return fetch(connection, sa.select(_KEY), NEWEST, _KEY.c.created_at, asked)

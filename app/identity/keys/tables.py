@@ -15,6 +15,7 @@ class ApiKey(SQLModel, table=True):
 
     id: str = Field(primary_key=True, sa_type=ID)
     name: str = Field(max_length=200)
+    skeleton: str = Field(max_length=200, index=True, sa_column_kwargs={"server_default": ""})  # of the name
     hint: str = Field(max_length=20)  # its first characters, so that people can tell keys apart
     hash: str = Field(max_length=64, unique=True)  # SHA-256: the key has 256 random bits, a slow hash adds nothing
     scopes: list[str] = Field(sa_type=sa.JSON)

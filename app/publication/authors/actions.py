@@ -9,6 +9,7 @@ from app.identity.audit.actions import record
 from app.identity.schemas import Actor
 from app.kit.clock import now
 from app.kit.ids import new_id
+from app.kit.text import skeleton
 from app.publication import actions
 from app.publication.authors.events import AuthorChanged, AuthorDeleted
 from app.publication.authors.schemas import AuthorIn, AuthorPatch
@@ -32,6 +33,7 @@ def create(session: Session, actor: Actor, data: AuthorIn) -> str:
         id=new_id(),
         slug=actions.slug_for(session, Author, data.name, data.slug),
         name=data.name,
+        skeleton=skeleton(data.name),
         bio_html=html,
         bio_text=text,
         url=data.url,
@@ -57,6 +59,7 @@ def change(session: Session, actor: Actor, ref: str, data: AuthorPatch, versions
         image = values.pop("image")
         values["image_id"] = require_media(session, image) if image else None
     if fields := actions.change_term(session, row, versions, values):
+        row.skeleton = skeleton(row.name)
         emit(session, AuthorChanged(subject_id=row.id, slug=row.slug, created=False))
         record(session, actor, "author.change", "author", row.id, {"fields": fields})
     return row.id

@@ -11,6 +11,7 @@ class Author(Term, table=True):
 
     __table_args__ = orders("author")
 
+    skeleton: str = Field(max_length=200, index=True, sa_column_kwargs={"server_default": ""})  # of the name
     bio_html: str = ""
     bio_text: str = ""
     url: str | None = Field(None, max_length=2048)

@@ -1,0 +1,227 @@
+"""Marking passages, asking about them, and what editors do with those that went astray."""
+
+import re
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.dialects import postgresql, sqlite
+from sqlmodel import Session
+
+from app.anchors.queries import ANCHOR, texts
+from app.anchors.resolution import MOST_PLACES, Pair, Passage, Resolution, Text, occurrences, resolve, trimmed
+from app.anchors.schemas import AnchorIn
+from app.anchors.tables import AnchorResolution
+from app.articles.queries import A, R
+from app.kit.clock import now
+from app.kit.ids import is_id, new_id
+from app.kit.problems import Conflict, Invalid, NotFound
+from app.kit.schema import Row, table_of
+
+MOST = 2_000  # of an article: all of them are looked for at once when its text changes
+HISTORY = table_of(AnchorResolution)
+_SPACE = re.compile(r"\s+")
+_INSERT: dict[str, Any] = {"sqlite": sqlite.insert, "postgresql": postgresql.insert}
+_ARTICLE = (
+    sa.select(A.c.id, A.c.revision)
+    .where(A.c.id == sa.bindparam("id", type_=A.c.id.type), A.c.public)
+    .with_for_update(read=True, key_share=True)
+)
+_COUNT = (
+    sa.update(ANCHOR)
+    .where(ANCHOR.c.id == sa.bindparam("anchor", type_=ANCHOR.c.id.type))
+    .values(comments=ANCHOR.c.comments + sa.bindparam("delta", type_=sa.Integer()))
+)
+_KNOWN = sa.select(ANCHOR.c.id).where(
+    ANCHOR.c.id == sa.bindparam("anchor", type_=ANCHOR.c.id.type),
+    ANCHOR.c.article_id == sa.bindparam("article", type_=ANCHOR.c.id.type),
+    ANCHOR.c.state != "detached",
+)
+_WAS_PUBLIC = sa.select(R.c.published_at).where(
+    R.c.article_id == sa.bindparam("article", type_=A.c.id.type), R.c.n == sa.bindparam("n", type_=sa.Integer())
+)
+
+
+class QuoteNotFound(Invalid):
+    """The quoted words do not stand there, or stand in several places and nothing tells which is meant."""
+
+    code, title = "quote_not_found", "The quoted words are not in the text"
+
+
+class StaleRevision(Conflict):
+    """The passage is of an earlier revision and is not found in the present one: read the article again."""
+
+    code, title = "stale_revision", "The article has changed since the passage was marked"
+
+
+class TooManyAnchors(Conflict):
+    """The article has as many marked passages as it can hold; speak of one that is marked already."""
+
+    code, title = "too_many_anchors", "The article has too many marked passages"
+
+
+def _absent(pointer: str) -> QuoteNotFound:
+    detail = "The quoted words are not found there, or not only once."
+    return QuoteNotFound(detail, pointer=f"{pointer}/exact", code="quote_not_found")
+
+
+def _from_utf16(text: str, offset: int) -> int | None:
+    """A place counted in UTF-16 units, in code points; None inside a character."""
+    head = text.encode("utf-16-le")[: offset * 2]
+    try:
+        return len(head.decode("utf-16-le")) if len(head) == offset * 2 else None
+    except UnicodeDecodeError:
+        return None
+
+
+def _plain(text: str) -> str:
+    return _SPACE.sub(" ", text).strip()
+
+
+def locate(text: str, data: AnchorIn) -> Passage | None:
+    """Where a quote stands in a text, or None: it must be there, and only in one place if its own is not told."""
+    places: list[int]
+    if data.start is not None and data.end is not None:
+        ends = data.start, data.end
+        if data.unit == "utf16":
+            start, end = (_from_utf16(text, offset) for offset in ends)
+        else:
+            start, end = ends
+        places = [start] if start is not None and end is not None and text[start:end] == data.exact else []
+    else:
+        places = occurrences(text, data.exact, MOST_PLACES)
+    before, after = _plain(data.prefix or ""), _plain(data.suffix or "")
+    fits = [
+        start
+        for start in places
+        if _plain(text[max(0, start - 400) : start]).endswith(before)
+        and _plain(text[start + len(data.exact) : start + len(data.exact) + 400]).startswith(after)
+    ]
+    return trimmed(text, Passage(fits[0], fits[0] + len(data.exact))) if len(fits) == 1 else None
+
+
+def find(session: Session, article: Row, data: AnchorIn, pointer: str) -> tuple[int, Text, Passage, Resolution]:
+    """The passage in the revision that it names, and where that is in the public one."""
+    current = article["revision"]
+    named = current if data.revision is None else data.revision
+    if named != current:
+        # What readers never saw is to them as if it were not there.
+        seen = session.execute(_WAS_PUBLIC, {"article": article["id"], "n": named}).scalar_one_or_none()
+        if seen is None:
+            raise _absent(pointer)
+    found = texts(session.connection(), article["id"], {named, current})
+    text = found[named]
+    if (passage := locate(text.text, data)) is None:
+        raise _absent(pointer)
+    if named == current:
+        return named, text, passage, Resolution("anchored", "none", 1.0, *passage, text.block_id(passage.start))
+    place = resolve(Pair(text, found[current]), passage)
+    if place.state == "orphaned" or _has_redacted(session, article["id"]):
+        raise StaleRevision
+    return named, text, passage, place
+
+
+def _has_redacted(session: Session, article_id: str) -> bool:
+    """Words that an editor has blacked out must not come back as a quote of an earlier text."""
+    query = sa.select(ANCHOR.c.id).where(ANCHOR.c.article_id == article_id, ANCHOR.c.redacted).limit(1)
+    return session.execute(query).first() is not None
+
+
+def _same(session: Session, article: Row, named: int, passage: Passage, place: Resolution) -> str | None:
+    """The anchor of this very passage, if it was marked before: as quoted, or as it stands now in the same words."""
+    quoted = (
+        (ANCHOR.c.quote_revision == named)
+        & (ANCHOR.c.quote_start == passage.start)
+        & (ANCHOR.c.quote_end == passage.end)
+    )
+    stands = (
+        (ANCHOR.c.revision == article["revision"])
+        & (ANCHOR.c.start == place.start)
+        & (ANCHOR.c.end == place.end)
+        & ANCHOR.c.state.in_(["anchored", "moved"])
+        & ~ANCHOR.c.redacted
+    )
+    mine = ANCHOR.c.article_id == article["id"]
+    query = sa.select(ANCHOR.c.id, quoted.label("quoted")).where(mine, quoted | stands).order_by(ANCHOR.c.id)
+    rows = session.execute(query).all()
+    return next((row.id for row in rows if row.quoted), None) or (rows[0].id if rows else None)
+
+
+def public(session: Session, article_id: str) -> Row:
+    """The article, whose text stays as it is until this transaction ends; 404 unless readers see it."""
+    article = session.execute(_ARTICLE, {"id": article_id}).mappings().first()
+    if article is None:
+        raise NotFound
+    return article
+
+
+def place(session: Session, article_id: str, data: AnchorIn, made_by: str | None, *, pointer: str = "/anchor") -> str:
+    """Mark a passage of a public article; returns its id, the same for all who mark the same."""
+    article = public(session, article_id)
+    named, text, passage, found = find(session, article, data, pointer)
+    if same := _same(session, article, named, passage, found):
+        return same
+    held = sa.select(sa.func.count()).select_from(ANCHOR).where(ANCHOR.c.article_id == article_id)
+    if session.execute(held).scalar_one() >= MOST:
+        raise TooManyAnchors
+    values = {
+        "id": new_id(),
+        "article_id": article_id,
+        "kind": "passage",
+        "made_by": made_by,
+        "created_at": now(),
+        "version": 1,
+        "comments": 0,
+        "quote_revision": named,
+        "quote_start": passage.start,
+        "quote_end": passage.end,
+        "exact": text.text[passage.start : passage.end],
+        "prefix": text.before(passage.start),
+        "suffix": text.after(passage.end),
+        "base_revision": named,
+        "base_start": passage.start,
+        "base_end": passage.end,
+        "revision": article["revision"],
+        "redacted": False,
+        **columns(found),
+    }
+    insert = _INSERT[session.get_bind().dialect.name](ANCHOR).on_conflict_do_nothing().returning(ANCHOR.c.id)
+    if session.execute(insert, values).first() is None:  # a twin was quicker
+        same = _same(session, article, named, passage, found)
+        if same is None:
+            raise Conflict
+        return same
+    note(session, values["id"], article["revision"], found, method="quote", by=made_by)
+    return str(values["id"])
+
+
+def columns(found: Resolution) -> dict[str, Any]:
+    """Where a passage was found, as its row has it."""
+    return {"state": found.state, "block_id": found.block_id, "start": found.start, "end": found.end}
+
+
+def note(session: Session, anchor_id: str, revision: int, found: Resolution, *, method: str, by: str | None) -> None:
+    """Add to the history where an anchor stands now."""
+    session.execute(sa.insert(HISTORY), [history(anchor_id, revision, found, method=method, by=by)])
+
+
+def history(anchor_id: str, revision: int, found: Resolution, *, method: str, by: str | None) -> dict[str, Any]:
+    """A row of the history."""
+    about = {"id": new_id(), "anchor_id": anchor_id, "revision": revision, "at": now()}
+    return {**about, **columns(found), "method": method, "score": found.score, "by": by}
+
+
+def require(session: Session, article_id: str, anchor_id: str) -> None:
+    """422 unless the anchor is one of the article that can be spoken of."""
+    if not is_id(anchor_id) or session.execute(_KNOWN, {"anchor": anchor_id, "article": article_id}).first() is None:
+        raise Invalid("There is no such anchor.", pointer="/anchor_id", code="not_found")
+
+
+def count(session: Session, anchor_id: str, delta: int) -> None:
+    """Add to the number of listed comments on a passage."""
+    session.execute(_COUNT, {"anchor": anchor_id, "delta": delta})
+
+
+def forget(session: Session, made_by: str) -> None:
+    """Forget that someone marked passages; what they marked stays for the comments on it."""
+    session.execute(sa.update(ANCHOR).where(ANCHOR.c.made_by == made_by).values(made_by=None))
+    session.execute(sa.update(HISTORY).where(HISTORY.c.by == made_by).values(by=None))

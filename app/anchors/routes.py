@@ -1,0 +1,119 @@
+"""Passages over HTTP: what readers speak of in an article, and what editors ask."""
+
+from typing import Annotated, Any
+
+import sqlalchemy as sa
+from fastapi import APIRouter, Query, Request
+from starlette.responses import Response
+
+from app.anchors import queries
+from app.anchors.actions import QuoteNotFound, StaleRevision, TooManyAnchors
+from app.anchors.editing import actions
+from app.anchors.editing.actions import AlreadyAsked
+from app.anchors.schemas import AnchorPatch, AnchorQuery, PassageOut, PromptIn
+from app.articles.actions import WrongState
+from app.articles.addresses.schemas import Site
+from app.articles.routes import Retracted, WithheldForLegalReasons, visible
+from app.identity.routes import Public, Versions, requires, write
+from app.identity.schemas import ANONYMOUS, Actor
+from app.kit.fields import chosen
+from app.kit.http import ReadQuery, database, dump, reply, reply_list, settings
+from app.kit.ids import IdPath, RefPath
+from app.kit.paging import ListOut
+from app.kit.problems import (
+    Forbidden,
+    Invalid,
+    NotFound,
+    PreconditionRequired,
+    StaleVersion,
+    Unauthorized,
+    documented,
+)
+from app.kit.schema import Row
+
+router = APIRouter(prefix="/v1", tags=["anchors"])
+Writer = Annotated[Actor, requires("content:write")]
+READS = documented(NotFound, Retracted, WithheldForLegalReasons)
+PLACES = (Unauthorized, Forbidden, NotFound, WrongState, Invalid, QuoteNotFound, StaleRevision)
+CHANGES = (Unauthorized, Forbidden, NotFound, WrongState, StaleVersion, PreconditionRequired)
+
+
+def _groups(article_id: str) -> tuple[str, ...]:
+    return (f"anchors:{article_id}", f"article:{article_id}", f"comments:{article_id}")
+
+
+def _shown(connection: sa.Connection, anchor_id: str) -> Row:
+    row = queries.by_id(connection, anchor_id)
+    if row is None:
+        raise NotFound
+    return queries.present(row)
+
+
+@router.get("/articles/{article}/anchors", response_model=ListOut[PassageOut], responses=READS)
+async def index(request: Request, article: RefPath, query: Annotated[AnchorQuery, Query()], actor: Public) -> Response:
+    """An article's prompts and the passages that have comments, in the order of the text; the lost stand among them."""
+    site = Site.of(settings(request))
+
+    def find(connection: sa.Connection) -> tuple[str, dict[str, Any]]:
+        row = visible(connection, article, actor, site)
+        return row["id"], queries.page(connection, row["id"], query)
+
+    article_id, page = await database(request).read(find)
+    fields = chosen(PassageOut, query.fields)
+    private = actor is not ANONYMOUS
+    return reply_list(request, ListOut[PassageOut], page, fields, groups=_groups(article_id), private=private)
+
+
+@router.post(
+    "/articles/{article}/anchors",
+    status_code=201,
+    response_model=PassageOut,
+    responses=documented(*PLACES, TooManyAnchors, AlreadyAsked),
+)
+async def ask(request: Request, article: RefPath, body: PromptIn, actor: Writer) -> Response:
+    """Ask readers about a passage of the public text."""
+    return await write(
+        request,
+        actor,
+        actions.ask,
+        article,
+        body,
+        show=_shown,
+        model=PassageOut,
+        status=201,
+        location="/v1/anchors/{id}",
+    )
+
+
+@router.get("/anchors/{anchor}", response_model=PassageOut, responses=READS)
+async def show(request: Request, anchor: IdPath, query: Annotated[ReadQuery, Query()], actor: Public) -> Response:
+    """One passage, with the ETag that changing it needs."""
+    site = Site.of(settings(request))
+
+    def find(connection: sa.Connection) -> Row:
+        row = _shown(connection, anchor)
+        visible(connection, row["article_id"], actor, site)
+        return row
+
+    row = await database(request).read(find)
+    body = dump(PassageOut, row, chosen(PassageOut, query.fields))
+    private = actor is not ANONYMOUS
+    return reply(request, body, groups=_groups(row["article_id"]), version=row["version"], private=private)
+
+
+@router.patch("/anchors/{anchor}", response_model=PassageOut, responses=documented(*PLACES, *CHANGES))
+async def change(request: Request, anchor: IdPath, body: AnchorPatch, versions: Versions, actor: Writer) -> Response:
+    """Change what a prompt asks, or put an anchor where it belongs in the public text."""
+    return await write(request, actor, actions.change, anchor, body, versions, show=_shown, model=PassageOut)
+
+
+@router.post("/anchors/{anchor}/detach", response_model=PassageOut, responses=documented(*CHANGES))
+async def detach(request: Request, anchor: IdPath, versions: Versions, actor: Writer) -> Response:
+    """Take an anchor off the text; its comments stay. `PATCH` with `place` puts it back."""
+    return await write(request, actor, actions.detach, anchor, versions, show=_shown, model=PassageOut)
+
+
+@router.post("/anchors/{anchor}/redact", response_model=PassageOut, responses=documented(*CHANGES))
+async def redact(request: Request, anchor: IdPath, versions: Versions, actor: Writer) -> Response:
+    """Remove the quoted words for good; the comments stay, beside the block as long as the article has it."""
+    return await write(request, actor, actions.redact, anchor, versions, show=_shown, model=PassageOut)

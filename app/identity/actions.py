@@ -1,0 +1,50 @@
+"""Recognising whoever calls by what they send: an API key, a token of this server, or a JWT of the site's."""
+
+import asyncio
+
+from app.identity.keys.actions import PREFIX, REVOKED_WITHIN, KeyRing
+from app.identity.participants.actions import hashed, is_wellformed
+from app.identity.participants.queries import by
+from app.identity.readers.actions import Readers
+from app.identity.schemas import Actor
+from app.identity.secrets.actions import EDIT, GUEST, Vault
+from app.kit.db import Database
+from app.kit.problems import Unauthorized
+from app.kit.schema import Row
+
+
+class Callers:
+    """Everybody who can be known by a token."""
+
+    def __init__(self, db: Database, vault: Vault, readers: Readers) -> None:
+        self.keys, self.vault, self.readers = KeyRing(db), vault, readers
+        self._db = db
+        self._guests: dict[str, tuple[float, Row]] = {}  # recognised in the last second
+
+    async def actor(self, token: str) -> Actor:
+        """The caller with this token, or 401."""
+        if token.startswith(GUEST):
+            return await self._guest(token)
+        if token.startswith(EDIT):
+            comment = self.vault.is_edit_token(token)
+            if comment is None:
+                raise Unauthorized("This is not a token of this server.")
+            return Actor("edit", comment=comment)
+        if not token.startswith(PREFIX) and token.count(".") == 2:
+            return await self.readers.actor(token)
+        return await self.keys.actor(token)
+
+    async def _guest(self, token: str) -> Actor:
+        if not is_wellformed(token):
+            raise Unauthorized("This is not a token of this server.")
+        digest, clock = hashed(token), asyncio.get_running_loop().time()
+        checked, row = self._guests.get(digest, (0.0, None))
+        if row is None or clock - checked > REVOKED_WITHIN:
+            row = await self._db.read(by, "token_hash", digest)
+            if row is None:
+                self._guests.pop(digest, None)
+                raise Unauthorized("This token is unknown.")
+            if len(self._guests) >= 10_000:
+                self._guests.clear()
+            self._guests[digest] = (clock, row)
+        return Actor("guest", row["id"], row["name"] or "")

@@ -1,0 +1,42 @@
+"""Reading participants."""
+
+from typing import Any
+
+import sqlalchemy as sa
+from sqlmodel import Session
+
+from app.identity.participants.tables import Participant
+from app.identity.schemas import Actor
+from app.kit.schema import Row, table_of
+
+PARTICIPANT = table_of(Participant)
+
+
+def _by(name: str) -> sa.Select[Any]:
+    column = PARTICIPANT.c[name]
+    return sa.select(PARTICIPANT).where(column == sa.bindparam("value", type_=column.type))
+
+
+_BY = {name: _by(name) for name in ("id", "token_hash", "subject", "key_id")}
+_CONFIRMED = _by("email").where(PARTICIPANT.c.confirmed_at.is_not(None)).order_by(PARTICIPANT.c.id)
+
+
+def by(store: sa.Connection | Session, name: str, value: str | None) -> Row | None:
+    """The participant with this `id`, `token_hash`, `subject` or `key_id`, or None."""
+    return store.execute(_BY[name], {"value": value}).mappings().first()
+
+
+def find(store: sa.Connection | Session, actor: Actor) -> Row | None:
+    """The participant behind a caller, or None: strangers, edit tokens, and who has not taken part before."""
+    if actor.kind == "guest":
+        return by(store, "id", actor.id)
+    if actor.kind == "reader" and actor.reader:
+        return by(store, "subject", actor.reader.subject)
+    if actor.kind == "key":
+        return by(store, "key_id", actor.id)
+    return None
+
+
+def by_email(store: sa.Connection | Session, email: str) -> list[Row]:
+    """Those to whom this e-mail address was proven to belong; who only typed it is nobody's business."""
+    return list(store.execute(_CONFIRMED, {"value": email.lower()}).mappings())

@@ -1,0 +1,153 @@
+"""The public keys of the publication's site, read from its JWKS address (RFC 7517) and kept for a while."""
+
+import asyncio
+import http.client
+import re
+import time
+from collections.abc import Callable, Mapping
+from typing import Any, NamedTuple
+from urllib.parse import urlsplit
+
+import jwt
+import pydantic_core
+import structlog
+
+from app.kit.problems import Unavailable
+
+# What each algorithm needs of a key, and the members that are public: a private part is never taken over.
+ALGORITHMS: dict[str, tuple[Mapping[str, str], str]] = {
+    "RS256": ({"kty": "RSA"}, "kty n e"),
+    "PS256": ({"kty": "RSA"}, "kty n e"),
+    "ES256": ({"kty": "EC", "crv": "P-256"}, "kty crv x y"),
+    "EdDSA": ({"kty": "OKP", "crv": "Ed25519"}, "kty crv x"),
+}
+TIMEOUT = 5.0  # seconds for all of it
+LARGEST = 256_000  # bytes
+MOST_KEYS = 100
+RSA_BITS = 2048
+FRESH = 300.0  # seconds that keys are believed where the answer does not say
+LONGEST = 3600.0  # the longest that it may say
+STALE = 24 * 3600.0  # seconds that keys are believed while the site cannot be reached
+AGAIN = 60.0  # seconds between looks for a key that is not there
+RETRY = 10.0  # seconds after a look that failed
+_MAX_AGE = re.compile(r"\bmax-age\s*=\s*\"?(\d{1,9})", re.ASCII | re.IGNORECASE)
+log = structlog.get_logger("broadsheet.identity")
+Fetch = Callable[[str], tuple[bytes, str]]
+Keys = dict[tuple[str | None, str], list[Any]]
+
+
+class ReaderKeysUnavailable(Unavailable):
+    """The keys of the publication's site, which tell whether a reader's JWT is genuine, cannot be read right now."""
+
+    code, title = "reader_keys_unavailable", "The site's keys cannot be read right now"
+
+
+def fetch(url: str) -> tuple[bytes, str]:
+    """The body and the `Cache-Control` behind a URL: no redirects, no proxies, bounded in time and size."""
+    parts = urlsplit(url)
+    kind = http.client.HTTPSConnection if parts.scheme == "https" else http.client.HTTPConnection
+    end = time.monotonic() + TIMEOUT
+    connection = kind(parts.hostname or "", parts.port, timeout=TIMEOUT)
+    try:
+        path = f"{parts.path or '/'}?{parts.query}" if parts.query else parts.path or "/"
+        connection.request("GET", path, headers={"Accept": "application/json", "User-Agent": "Broadsheet"})
+        answer = connection.getresponse()
+        if answer.status != 200:
+            raise ValueError(f"status {answer.status}")
+        body = b""
+        while part := answer.read1(65_536):
+            body += part
+            if len(body) > LARGEST:
+                raise ValueError("the key set is too large")
+            if time.monotonic() > end:
+                raise TimeoutError
+        return body, answer.getheader("Cache-Control") or ""
+    finally:
+        connection.close()
+
+
+def parse(body: bytes) -> Keys:
+    """The keys of a JWKS by id and algorithm; what is not for verifying, or too short for it, is left out."""
+    document = pydantic_core.from_json(body)
+    listed = document.get("keys") if isinstance(document, dict) else None
+    if not isinstance(listed, list):
+        raise ValueError("no key set")
+    found: Keys = {}
+    for entry in listed[:MOST_KEYS]:
+        if not isinstance(entry, dict) or entry.get("use", "sig") != "sig":
+            continue
+        if "verify" not in (entry.get("key_ops") or ["verify"]):
+            continue
+        for algorithm, (needs, public) in ALGORITHMS.items():
+            fits = all(entry.get(name) == value for name, value in needs.items())
+            if not fits or entry.get("alg", algorithm) != algorithm:
+                continue
+            members = {name: entry[name] for name in public.split() if name in entry}
+            try:
+                key = jwt.get_algorithm_by_name(algorithm).from_jwk(members)
+            except (jwt.PyJWTError, ValueError, TypeError):
+                continue
+            if getattr(key, "key_size", RSA_BITS) >= RSA_BITS or needs["kty"] != "RSA":
+                found.setdefault((entry.get("kid"), algorithm), []).append(key)
+    return found
+
+
+class _Held(NamedTuple):
+    keys: Keys
+    read_at: float
+    fresh_until: float
+
+
+class KeySet:
+    """The site's keys, read when they are first needed and again when their time is over or one is not among them."""
+
+    def __init__(self, url: str, fetch: Fetch = fetch, clock: Callable[[], float] = time.monotonic) -> None:
+        self.url, self._fetch, self._clock = url, fetch, clock
+        self._held: _Held | None = None
+        self._failed_at = float("-inf")
+        self._one = asyncio.Lock()
+
+    async def key(self, kid: str | None, algorithm: str) -> Any | None:
+        """The key with this id for this algorithm; without an id the only one for it. None: the site has no such key.
+
+        A 503 where the site cannot be reached and the key is not known from before.
+        """
+        held = self._current()
+        if held is None or self._clock() >= held.fresh_until or self._chosen(held, kid, algorithm) is None:
+            await self._look(kid, algorithm)
+            held = self._current()
+        found = self._chosen(held, kid, algorithm) if held else None
+        if found is None and (held is None or self._failed_at >= held.read_at):
+            raise ReaderKeysUnavailable(retry_after=int(RETRY))
+        return found
+
+    def _current(self) -> _Held | None:
+        return self._held if self._held and self._clock() - self._held.read_at < STALE else None
+
+    @staticmethod
+    def _chosen(held: _Held, kid: str | None, algorithm: str) -> Any | None:
+        if kid is not None:
+            found = held.keys.get((kid, algorithm), [])
+        else:
+            found = [key for (_, known), keys in held.keys.items() if known == algorithm for key in keys]
+        return found[0] if len(found) == 1 else None
+
+    async def _look(self, kid: str | None, algorithm: str) -> None:
+        """Read the keys again, one caller for all, and not too often."""
+        async with self._one:
+            held, clock = self._current(), self._clock()
+            fresh = held is not None and clock < held.fresh_until
+            if held and fresh and (self._chosen(held, kid, algorithm) is not None or clock - held.read_at < AGAIN):
+                return
+            if clock - self._failed_at < (AGAIN if fresh else RETRY):
+                return
+            try:
+                body, control = await asyncio.wait_for(asyncio.to_thread(self._fetch, self.url), TIMEOUT + 1)
+                keys = parse(body)
+            except (OSError, ValueError, http.client.HTTPException) as error:
+                self._failed_at = clock
+                log.warning("the site's keys could not be read", error=type(error).__name__)
+                return
+            told = _MAX_AGE.search(control)
+            lifetime = min(max(float(told[1]), AGAIN), LONGEST) if told else FRESH
+            self._held, self._failed_at = _Held(keys, clock, clock + lifetime), float("-inf")

@@ -1,0 +1,66 @@
+"""What the tests of this room say again and again."""
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from starlette.testclient import TestClient
+
+from app.anchors.actions import count, place
+from app.anchors.schemas import AnchorIn
+from app.events.actions import advance
+from app.kit.db import Database
+from app.wiring import READERS
+from tests import make
+
+Headers = dict[str, str]
+TEXT = ["The ferry leaves at dawn, and nobody waves.", "Her brother bakes the bread that the harbour eats."]
+
+
+def html(*paragraphs: str) -> dict[str, str]:
+    return {"html": "".join(f"<p>{text}</p>" for text in paragraphs)}
+
+
+@pytest.fixture
+def article(client: TestClient, editor: Headers) -> dict[str, Any]:
+    """A public article of two paragraphs."""
+    return make.published(client, editor, "Ferry", body=html(*TEXT))
+
+
+@pytest.fixture
+def mark(db: Database, article: dict[str, Any]) -> Callable[..., str]:
+    """Mark a passage as a reader's comment does; `comments` of them are listed."""
+
+    def mark(exact: str, comments: int = 1, **more: Any) -> str:
+        with db.transaction() as session:
+            anchor_id = place(session, article["id"], AnchorIn(exact=exact, **more), None)
+            count(session, anchor_id, comments)
+            return anchor_id
+
+    return mark
+
+
+@pytest.fixture
+def work(db: Database) -> Callable[[], None]:
+    """Do what the worker does with the log."""
+
+    def work() -> None:
+        with db.transaction() as session:
+            while advance(session, "handlers", READERS["handlers"]):
+                pass
+
+    return work
+
+
+@pytest.fixture
+def publish(
+    client: TestClient, editor: Headers, article: dict[str, Any], work: Callable[[], None]
+) -> Callable[..., None]:
+    """Publish another text of the article, and let the worker hear of it."""
+
+    def publish(*paragraphs: str) -> None:
+        make.patched(client, editor, article, body=html(*paragraphs))
+        make.act(client, editor, article, "publish")
+        work()
+
+    return publish
