@@ -51,6 +51,8 @@ def create_app(settings: Settings | None = None, *, with_worker: bool = True) ->
         vault = Vault()
         await vault.start(db)
         app.state.db, app.state.vault, app.state.callers = db, vault, Callers(db, vault, Readers(settings))
+        screen = wiring.screen(db, settings)
+        app.state.screen = screen
         worker = Worker(db, settings)
         app.state.worker = worker
         if with_worker:
@@ -60,6 +62,7 @@ def create_app(settings: Settings | None = None, *, with_worker: bool = True) ->
             yield
         finally:
             await worker.stop()
+            await screen.stop()
             await vault.stop()
             await db.stop()
 

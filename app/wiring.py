@@ -15,6 +15,8 @@ from app.articles import routes as articles
 from app.articles.addresses.schemas import Site
 from app.articles.cards.actions import refresh
 from app.articles.cards.queries import has_stale
+from app.articles.discussion import routes as discussion
+from app.articles.discussion.handlers import section_gone
 from app.articles.editing import routes as editing
 from app.articles.listing import routes as listing
 from app.articles.previews import routes as previews
@@ -24,6 +26,11 @@ from app.articles.publishing.queries import is_due
 from app.articles.queries import by_ref as article_by_ref
 from app.articles.queries import seen_by as articles_seen_by
 from app.articles.revisions import routes as revisions
+from app.comments import routes as comments
+from app.comments.editing import routes as comment_editing
+from app.comments.editing.actions import MODERATION
+from app.comments.posting import routes as posting
+from app.comments.sync import routes as sync
 from app.events.actions import prune as prune_events
 from app.events.schemas import Entry
 from app.identity import routes as identity
@@ -34,9 +41,25 @@ from app.identity.replays.actions import prune as prune_replays
 from app.identity.secrets.actions import turn
 from app.identity.secrets.queries import is_due as is_turn
 from app.importers import tables as imported  # noqa: F401  a table without routes: known to migrations through here
+from app.importers.ledger import forget as forget_imported
 from app.kit.clock import now
+from app.kit.db import Database
 from app.kit.settings import Settings
+from app.moderation.actions import withdrawn
+from app.moderation.appeals import routes as appeals
+from app.moderation.bans import routes as bans
+from app.moderation.decisions import routes as decisions
+from app.moderation.decisions.actions import remove as remove_comment
+from app.moderation.log import routes as moderation_log
+from app.moderation.phrases import routes as phrases
+from app.moderation.queries import check_reach
+from app.moderation.queue import routes as queue
+from app.moderation.queue.actions import prune as prune_leases
+from app.moderation.reports import routes as reports
+from app.moderation.screening.actions import Screening
 from app.operation import routes as operation
+from app.operation.personal import routes as personal
+from app.operation.personal.actions import ALSO
 from app.publication.authors import routes as authors
 from app.publication.media import routes as media
 from app.publication.notices import routes as notices
@@ -44,10 +67,12 @@ from app.publication.notices.queries import SEEN, TARGETS
 from app.publication.sections import routes as sections
 from app.publication.series import routes as series
 from app.publication.tags import routes as tags
+from app.reactions import routes as reactions
 
 ROUTERS: list[APIRouter] = [
     articles.router,  # what is asked most stands first: routes are matched in turn
     listing.router,
+    discussion.router,
     sections.router,
     tags.router,
     authors.router,
@@ -58,11 +83,24 @@ ROUTERS: list[APIRouter] = [
     revisions.router,
     previews.router,
     anchors.router,
+    comments.router,
+    posting.router,
+    comment_editing.router,
+    sync.router,
+    reactions.router,
     notices.router,
     identity.router,
     participants.router,
     keys.router,
     audit.router,
+    bans.router,
+    phrases.router,
+    queue.router,
+    decisions.router,
+    reports.router,
+    appeals.router,
+    moderation_log.router,
+    personal.router,
     operation.router,
 ]
 
@@ -73,10 +111,16 @@ HANDLERS: dict[str, tuple[Callable[[Session, Entry], None], ...]] = {
     "article.corrected": (),
     "article.unpublished": (),
     "article.retracted": (),
+    "discussion.changed": (),
     "article.anchors_resolved": (),
     "anchor.changed": (),
+    "comment.published": (),
+    "comment.edited": (),
+    "comment.removed": (),
+    "comment.voted": (),
+    "article.reacted": (),
     "section.changed": (),
-    "section.deleted": (),
+    "section.deleted": (section_gone,),
     "tag.changed": (),
     "tag.deleted": (),
     "author.changed": (),
@@ -91,6 +135,10 @@ HANDLERS: dict[str, tuple[Callable[[Session, Entry], None], ...]] = {
 
 TARGETS["article"] = article_by_ref  # notices may stand with what a room above theirs holds
 SEEN["article"] = articles_seen_by
+MODERATION["reach"] = check_reach  # moderators change comments by the rules of the room above
+MODERATION["remove"] = remove_comment
+MODERATION["withdrawn"] = withdrawn
+ALSO["importers"] = forget_imported  # rooms on one floor do not see each other
 
 
 def _dispatch(session: Session, entry: Entry) -> None:
@@ -102,8 +150,14 @@ def _dispatch(session: Session, entry: Entry) -> None:
 READERS: dict[str, Callable[[Session, Entry], None]] = {"handlers": _dispatch} if any(HANDLERS.values()) else {}
 
 
+def screen(_db: Database, settings: Settings) -> Screening:
+    """The judges of what readers write: comments stand below moderation and are given them."""
+    return Screening(settings)
+
+
 def _forget(session: Session) -> int:
     """Answers kept for retries live two days, facts a hundred: longer than any reader may be away."""
+    prune_leases(session)
     return prune_replays(session, now() - timedelta(days=2)) + prune_events(session, now() - timedelta(days=100))
 
 

@@ -7,7 +7,19 @@ from starlette.testclient import TestClient
 Headers = dict[str, str]
 
 # What readers do without a key: it changes something all the same.
-ANYONE = {"POST /v1/guests"}
+ANYONE = {
+    "POST /v1/guests",
+    "POST /v1/articles/{article}/comments",
+    "POST /v1/sync/comments",
+    "PATCH /v1/comments/{comment}",
+    "DELETE /v1/comments/{comment}",
+    "POST /v1/comments/{comment}/reports",
+    "POST /v1/articles/{article}/reports",
+    "POST /v1/comments/{comment}/appeal",
+    "PUT /v1/comments/{comment}/vote",
+    "PUT /v1/articles/{article}/reaction",
+    "DELETE /v1/me/data",
+}
 
 
 def ok(answer: Any, status: int = 200) -> Any:
@@ -65,7 +77,31 @@ def notice(client: TestClient, headers: Headers, **fields: Any) -> dict[str, Any
     return ok(client.post("/v1/notices", json=fields, headers=headers), 201)
 
 
+def guest(client: TestClient) -> Headers:
+    """Headers of a new guest."""
+    return {"Authorization": f"Bearer {ok(client.post('/v1/guests'), 201)['guest_token']}"}
+
+
+def said(client: TestClient, article: dict[str, Any], text: str, headers: Headers | None = None, **fields: Any) -> Any:
+    """A comment as its author gets it back; without headers, of a new guest named Ann."""
+    author = {} if headers else {"author": {"name": "Ann"}}
+    url = f"/v1/articles/{article['id']}/comments"
+    return ok(client.post(url, json={"text": text, **author, **fields}, headers=headers or {}), 201)
+
+
 def titles(client: TestClient, query: str = "", headers: Headers | None = None) -> list[str]:
     """Titles of a list of articles."""
     answer = client.get(f"/v1/articles?fields=title&{query}", headers=headers or {})
     return [row["title"] for row in ok(answer)["data"]]
+
+
+def comment(client: TestClient, article: dict[str, Any], text: str = "I agree.", **fields: Any) -> dict[str, Any]:
+    """A comment by a new guest, or with `headers` by somebody known."""
+    headers = fields.pop("headers", None)
+    body = {"text": text, **({} if headers else {"author": {"name": "Ida"}}), **fields}
+    return ok(client.post(f"/v1/articles/{article['id']}/comments", json=body, headers=headers), 201)
+
+
+def bearer(token: str) -> Headers:
+    """Headers with a token."""
+    return {"Authorization": f"Bearer {token}"}

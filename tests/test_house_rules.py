@@ -22,6 +22,7 @@ NOW = re.compile(r"\b(datetime\.(now|utcnow|today)|date\.today|time\.time(_ns)?)
 EXCEPTIONS = {
     "app/anchors/resolution/": "finds a passage again in another text: pure functions without a store",
     "app/articles/body/": "conversions between HTML, Markdown, text and blocks: pure functions, one file for each",
+    "app/comments/body.py": "makes what readers wrote harmless: pure functions without a store",
     "app/importers/": "a file or folder for each system that content comes from",
     "app/operation/docs.py": "draws the page at /docs",
     "app/publication/media/images.py": "decodes and encodes pictures: pure functions without a store",

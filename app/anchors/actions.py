@@ -223,5 +223,6 @@ def count(session: Session, anchor_id: str, delta: int) -> None:
 
 def forget(session: Session, made_by: str) -> None:
     """Forget that someone marked passages; what they marked stays for the comments on it."""
+    theirs = sa.select(ANCHOR.c.id).where(ANCHOR.c.made_by == made_by)  # a reader has no part in other passages
+    session.execute(sa.update(HISTORY).where(HISTORY.c.anchor_id.in_(theirs), HISTORY.c.by == made_by).values(by=None))
     session.execute(sa.update(ANCHOR).where(ANCHOR.c.made_by == made_by).values(made_by=None))
-    session.execute(sa.update(HISTORY).where(HISTORY.c.by == made_by).values(by=None))

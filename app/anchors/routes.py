@@ -13,6 +13,7 @@ from app.anchors.editing.actions import AlreadyAsked
 from app.anchors.schemas import AnchorPatch, AnchorQuery, PassageOut, PromptIn
 from app.articles.actions import WrongState
 from app.articles.addresses.schemas import Site
+from app.articles.discussion.events import groups_of
 from app.articles.routes import Retracted, WithheldForLegalReasons, visible
 from app.identity.routes import Public, Versions, requires, write
 from app.identity.schemas import ANONYMOUS, Actor
@@ -39,7 +40,7 @@ CHANGES = (Unauthorized, Forbidden, NotFound, WrongState, StaleVersion, Precondi
 
 
 def _groups(article_id: str) -> tuple[str, ...]:
-    return (f"anchors:{article_id}", f"article:{article_id}", f"comments:{article_id}")
+    return (f"anchors:{article_id}", f"article:{article_id}", *groups_of(article_id))
 
 
 def _shown(connection: sa.Connection, anchor_id: str) -> Row:

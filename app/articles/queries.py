@@ -8,6 +8,7 @@ import sqlalchemy as sa
 from sqlalchemy.sql.elements import ColumnElement
 
 from app.articles.addresses.schemas import Site
+from app.articles.discussion import queries as discussion
 from app.articles.revisions.tables import Revision
 from app.articles.schemas import FORMATS
 from app.articles.tables import Article, ArticleAuthor, ArticleTag
@@ -29,12 +30,8 @@ TAGGED = table_of(ArticleTag)
 R = table_of(Revision)
 AUTHOR, TAG, SECTION, SERIES = table_of(Author), table_of(Tag), table_of(Section), table_of(Series)
 MEDIA, NOTICE = table_of(Media), table_of(Notice)
-COUNTS: dict[str, Any] = {
-    "discussion": {"state": "closed", "prompt": None, "comments": 0, "inline": 0, "closes_at": None},
-    "reactions": {"agree": 0, "disagree": 0, "insightful": 0},
-}
 EDITING = ("version", "latest_revision", "scheduled_at", "created_at")
-_OWN = [column for column in A.c if column.key not in {"series_id", "image_id", "due_at", "card", "card_stamp"}]
+_OWN = [column for column in A.c if column.key not in {"series_id", "image_id", "due_at", "card", "card_discussion"}]
 _SECTION = [column.label(f"section_{column.key}") for column in (SECTION.c.slug, SECTION.c.name)]
 _SERIES = [column.label(f"series_{column.key}") for column in (SERIES.c.id, SERIES.c.slug, SERIES.c.name)]
 _IMAGE = [column.label(f"image_{column.key}") for column in MEDIA.c]
@@ -92,10 +89,10 @@ def _notices() -> ColumnElement[Any]:
 @lru_cache(64)
 def whole(formats: tuple[str, ...] = ()) -> sa.Select[Any]:
     """SELECT of everything that an article shows, without WHERE: rows for `present`."""
-    columns = [*_OWN, *_SECTION, *_SERIES, *_IMAGE]
+    columns = [*_OWN, *_SECTION, *_SERIES, *_IMAGE, *discussion.COLUMNS]
     columns += [_authors().label("authors"), _tags().label("tags"), _notices().label("notices")]
     tables = A.outerjoin(SECTION, SECTION.c.id == A.c.section_id).outerjoin(SERIES, SERIES.c.id == A.c.series_id)
-    tables = tables.outerjoin(MEDIA, MEDIA.c.id == A.c.image_id)
+    tables = discussion.joined(tables.outerjoin(MEDIA, MEDIA.c.id == A.c.image_id))
     if formats:
         tables = tables.join(R, (R.c.article_id == A.c.id) & (R.c.n == A.c.revision))
         columns += [R.c[name].label(f"body_{name}") for name in formats]
@@ -117,7 +114,7 @@ def present(row: Row, site: Site, formats: Iterable[str] = (), *, editing: bool 
     for name in ("authors", "tags", "notices"):
         out[name] = row[name] or []
     out["url"] = site.url + site.path_of(section["slug"] if section else None, row["slug"], row["published_at"])
-    out |= COUNTS
+    out |= discussion.shown(row, site.reactions)
     out["rights"] = {name: row[name] for name in ("usage_terms", "copyright_holder", "embargoed_until", "expires_at")}
     if formats:
         out["body"] = {name: row[f"body_{name}"] for name in formats}

@@ -10,6 +10,7 @@ from app.articles import queries
 from app.articles.addresses.queries import leads_to, resolve
 from app.articles.addresses.schemas import ResolvedOut, ResolveQuery, Site
 from app.articles.cards import queries as cards
+from app.articles.discussion.events import LISTS, groups_of
 from app.articles.previews.queries import is_valid
 from app.articles.revisions.queries import laid_over
 from app.articles.schemas import ArticleQuery, NeighboursOut, NeighboursQuery, SingleArticleOut
@@ -124,7 +125,12 @@ async def show(request: Request, article: RefPath, query: Annotated[ArticleQuery
     return reply(
         request,
         body,
-        groups=(f"article:{row['id']}", "publication", *(("articles",) if query.include else ())),
+        groups=(
+            f"article:{row['id']}",
+            "publication",
+            *groups_of(row["id"]),
+            *(("articles", LISTS) if query.include else ()),
+        ),
         version=row["version"],
         modified=row["updated_at"],
         private=special or actor is not ANONYMOUS,
@@ -151,7 +157,7 @@ async def neighbours(
         body = await database(request).read(cards.steady(find))
     except NotFound:
         return await _moved(request, article, actor, "/neighbours")
-    groups = ("articles", "publication")
+    groups = ("articles", "publication", LISTS)
     return reply(request, limit_json(body, fields), groups=groups, private=actor is not ANONYMOUS)
 
 
@@ -160,4 +166,4 @@ async def at_path(request: Request, query: Annotated[ResolveQuery, Query()], act
     """What the publication's site should answer at one of its paths: the article, where it moved, or why it is gone."""
     found = await database(request).read(resolve, query.path, Site.of(settings(request)))
     body = dump(ResolvedOut, found, chosen(ResolvedOut, query.fields))
-    return reply(request, body, groups=("articles", "publication"), private=actor is not ANONYMOUS)
+    return reply(request, body, groups=("articles", "publication", LISTS), private=actor is not ANONYMOUS)

@@ -61,6 +61,7 @@ class Article(SQLModel, table=True):
 
     card: bytes | None = None  # finished JSON, good while card_stamp is the publication's; see articles.cards
     card_stamp: int = 0
+    card_discussion: str | None = Field(None, sa_type=sa.Text)  # what was set for it, as the card has the rest
 
 
 class ArticleAuthor(SQLModel, table=True):

@@ -13,7 +13,7 @@ from app.cli.common import say
 from app.kit.settings import Settings
 
 KEY_FILE = "editor.key"
-SCOPES = ["content:read", "content:write", "content:publish"]
+SCOPES = ["content:read", "content:write", "content:publish", "comments:moderate"]
 
 
 def demo(
@@ -60,7 +60,7 @@ def editor_key(session: Session, path: Path) -> str:
 
     kept = path.read_text().strip() if path.exists() else ""
     row = session.exec(select(ApiKey).where(ApiKey.hash == keys.digest(kept))).first()
-    if row is not None and row.revoked_at is None:
+    if row is not None and row.revoked_at is None and set(SCOPES) <= set(row.scopes):
         return kept
     key = keys.create(session, SYSTEM, "demo editor", SCOPES)[1]
     path.parent.mkdir(parents=True, exist_ok=True)

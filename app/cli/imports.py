@@ -15,9 +15,13 @@ from rich.text import Text
 
 from app.cli.common import Failure, opened, say, show
 from app.importers.report import OUTCOMES, Report
+from app.kit.db import Database
 from app.kit.settings import Settings
 
 app = typer.Typer(help="Bring in what another system exported.", no_args_is_help=True)
+Export = Annotated[Path, typer.Argument(exists=True, dir_okay=False, readable=True, help="An export, XML.")]
+DryRun = Annotated[bool, typer.Option("--dry-run", help="Change nothing, and report the same.")]
+AsJson = Annotated[bool, typer.Option("--json", help="Print the report as JSON.")]
 Passing = Callable[[str], Callable[[int], None] | None]
 
 
@@ -27,26 +31,42 @@ def main() -> None:
 
 
 @app.command()
-def wordpress(
-    file: Annotated[Path, typer.Argument(exists=True, dir_okay=False, readable=True, help="An export (WXR), XML.")],
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Change nothing, and report the same.")] = False,
-    as_json: Annotated[bool, typer.Option("--json", help="Print the report as JSON.")] = False,
-) -> None:
-    """Import posts, pages, categories, tags, authors and pictures of WordPress; again to bring in what changed since.
+def wordpress(file: Export, dry_run: DryRun = False, as_json: AsJson = False) -> None:
+    """Import posts, pages, categories, tags, authors, pictures and comments of WordPress; again for what changed.
 
     What was not public there is a draft here. Exit status 1 if the file is broken, which leaves the store untouched,
     or if something could not be imported, while all the rest is.
     """
     from app.importers.wordpress.loader import load
-    from app.importers.wordpress.reader import BrokenFile
+
+    _run(file, as_json, lambda db, passing: load(db, file, dry_run=dry_run, passing=passing))
+
+
+@app.command()
+def disqus(file: Export, dry_run: DryRun = False, as_json: AsJson = False) -> None:
+    """Import the comments of a Disqus export under the articles that its threads belong to; again for what is new.
+
+    A thread finds its article by its address, former ones included, else by its identifier. Exit status 1 if the file
+    is broken, which leaves the store untouched, or if comments have no article here, while all the others come.
+    """
+    from app.articles.addresses.schemas import Site
+    from app.importers.disqus.loader import load
+
+    site = Site.of(Settings())
+    _run(file, as_json, lambda db, passing: load(db, file, site, dry_run=dry_run, passing=passing))
+
+
+def _run(file: Path, as_json: bool, load: Callable[[Database, Passing], Report]) -> None:
+    """Import and print the report."""
+    from app.importers.streams import BrokenFile
 
     with opened(Settings()) as db, _bars(file.stat().st_size) as passing:
         try:
-            report = load(db, file, dry_run=dry_run, passing=passing)
+            report = load(db, passing)
         except BrokenFile as error:
             raise Failure(f"{file.name} cannot be read, and nothing was imported: {error}") from error
     (_print_json if as_json else _print)(report)
-    failures = report.failures
+    failures, dry_run = report.failures, report.dry_run
     report.close()
     if failures:
         say(f"{failures} could not be imported; everything else was." if not dry_run else f"{failures} would fail.")
@@ -87,7 +107,7 @@ def _print(report: Report) -> None:
         numbers.add_row(Text(kind), *(str(counts[name]) for name in OUTCOMES))
     typer.echo()
     show(numbers)
-    for title, counted in (("Comments, not imported yet", report.comments), ("Left out", report.left_out)):
+    for title, counted in (("Comments in the file", report.comments), ("Left out", report.left_out)):
         rows = [f"  {number:>7,}  {what}" for what, number in sorted(counted.items()) if number]
         if rows:
             typer.echo("\n".join(["", f"{title}:", *rows]))

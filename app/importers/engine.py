@@ -1,10 +1,10 @@
 """Bringing entries of any kind into the store, a batch for each transaction, and nothing twice."""
 
 import time
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from itertools import islice
-from typing import Protocol
+from typing import Protocol, TypeVar
 
 import sqlalchemy as sa
 from pydantic import ValidationError
@@ -20,6 +20,7 @@ from app.kit.problems import Problem
 IMPORT = Actor("system", name="import", scopes=frozenset({"admin"}))
 BATCH = 40  # small enough that others who write need not wait long, large enough that commits cost little
 TRIES = 5
+T = TypeVar("T")
 
 
 class Entry(Protocol):
@@ -62,6 +63,7 @@ class Engine:
 
     def __init__(self, db: Database, ledger: Ledger, report: Report) -> None:
         self.db, self.ledger, self.report = db, ledger, report
+        self.failed: set[tuple[str, str]] = set()  # kind and key of what could not be imported this time
 
     def run(self, entries: Iterable[Entry]) -> None:
         """Import entries in their order. Each batch is written whole or not at all."""
@@ -72,6 +74,8 @@ class Engine:
             if not self.report.dry_run:
                 decisions = self._written(decisions)
             for done in decisions:
+                if done.outcome == "failed":
+                    self.failed.add((done.entry.kind, done.entry.key))
                 self.report.add(done.entry.row, done.entry.label, done.entry.title, done.outcome, done.reasons)
 
     def _decide(self, connection: sa.Connection, entry: Entry) -> _Decision:
@@ -104,15 +108,7 @@ class Engine:
         """Write a batch; when the database is busy or asks for it, all of it again."""
         if all(decision.outcome == "unchanged" for decision in decisions):
             return decisions
-        for attempt in range(TRIES):
-            try:
-                with self.db.transaction() as session:
-                    return [self._apply(session, decision) for decision in decisions]
-            except DBAPIError as error:
-                if not is_unavailable(error) or attempt == TRIES - 1:
-                    raise
-                time.sleep(2**attempt / 4)
-        raise AssertionError("the last try returns or raises")
+        return patiently(self.db, lambda session: [self._apply(session, decision) for decision in decisions])
 
     def _apply(self, session: Session, decision: _Decision) -> _Decision:
         entry, local_id = decision.entry, decision.local_id
@@ -132,6 +128,19 @@ class Engine:
         except IntegrityError:
             return _Decision(entry, "failed", ("somebody wrote the same at the same moment: import again",))
         return decision
+
+
+def patiently(db: Database, work: Callable[[Session], T]) -> T:
+    """Do work in one transaction; when the database is busy or asks for it, all of it again."""
+    for attempt in range(TRIES):
+        try:
+            with db.transaction() as session:
+                return work(session)
+        except DBAPIError as error:
+            if not is_unavailable(error) or attempt == TRIES - 1:
+                raise
+            time.sleep(2**attempt / 4)
+    raise AssertionError("the last try returns or raises")
 
 
 def clipped(text: str, most: int, what: str, notes: list[str]) -> str:

@@ -1,11 +1,13 @@
 """The memory of an import: what came from where, and what became of it here since."""
 
 import json
+from collections.abc import Iterable, Mapping, Sequence
 from functools import lru_cache
 from hashlib import sha256
 from typing import Any, NamedTuple
 
 import sqlalchemy as sa
+from sqlmodel import Session
 
 from app.identity.audit.tables import Audit
 from app.importers.tables import ImportSource
@@ -19,6 +21,12 @@ _UPDATE = (
 )
 _INSERT = sa.insert(_KNOWN)
 _LONGEST = 200
+_AT_ONCE = 500
+_SEVERAL = sa.select(_KNOWN.c.foreign_id, _KNOWN.c.local_id, _KNOWN.c.fingerprint).where(
+    _KNOWN.c.source == sa.bindparam("source"),
+    _KNOWN.c.kind == sa.bindparam("kind"),
+    _KNOWN.c.foreign_id.in_(sa.bindparam("ids", expanding=True)),
+)
 
 
 class Known(NamedTuple):
@@ -57,6 +65,24 @@ class Ledger:
         row = connection.execute(_FIND, self._of(kind, key)).first()
         return None if row is None else Known(*row)
 
+    def all_known(self, connection: sa.Connection, kind: str, keys: Iterable[str]) -> dict[str, Known]:
+        """What was noted of many things, by key; those that never came are left out."""
+        keys = {foreign_id(key): key for key in keys}
+        listed, found = list(keys), dict[str, Known]()
+        for start in range(0, len(listed), _AT_ONCE):
+            values = {"source": self.source, "kind": kind, "ids": listed[start : start + _AT_ONCE]}
+            found |= {keys[row[0]]: Known(row[1], row[2]) for row in connection.execute(_SEVERAL, values)}
+        return found
+
+    def note_all(self, connection: sa.Connection, kind: str, known: Mapping[str, Known]) -> None:
+        """Remember what became of many things that came for the first time."""
+        rows = [
+            {"source": self.source, "kind": kind, "foreign_id": foreign_id(key), **entry._asdict()}
+            for key, entry in known.items()
+        ]
+        if rows:
+            connection.execute(_INSERT, rows)
+
     def local(self, connection: sa.Connection, kind: str, key: str, table: sa.Table) -> str | None:
         """The id here of a thing that came and is still there."""
         row = connection.execute(_local(table), self._of(kind, key)).first()
@@ -72,6 +98,12 @@ class Ledger:
         if affected(connection.execute(_UPDATE, {**self._of(kind, key), **known._asdict()})) == 0:
             there = {"source": self.source, "kind": kind, "foreign_id": foreign_id(key)}
             connection.execute(_INSERT, {**there, **known._asdict()})
+
+
+def forget(session: Session, participant_ids: Sequence[str]) -> None:
+    """Drop what ties erased people to what they were called elsewhere: their comments stay known by their own ids."""
+    people = (_KNOWN.c.kind == "reader") & _KNOWN.c.local_id.in_(participant_ids)
+    session.execute(sa.delete(_KNOWN).where(people))
 
 
 def is_there(connection: sa.Connection, table: sa.Table, local_id: str) -> bool:

@@ -13,7 +13,7 @@ class ImportSource(SQLModel, table=True):
     __table_args__ = (sa.Index("ix_import_source_local", "local_id"),)
 
     source: str = Field(primary_key=True, max_length=300)  # such as `wordpress:site.example`
-    kind: str = Field(primary_key=True, max_length=20)  # author, category, tag, attachment, post
+    kind: str = Field(primary_key=True, max_length=20)  # author, category, tag, attachment, post, comment, reader
     foreign_id: str = Field(primary_key=True, max_length=300)  # its number or name there, or a hash of that
     local_id: str = Field(sa_type=ID)  # stays when the row is deleted here: what was thrown away does not come back
     fingerprint: str = Field(max_length=64)  # SHA-256 of all that was taken from it

@@ -1,12 +1,15 @@
 """Settings: environment variables (or `.env`) with the prefix `BROADSHEET_`."""
 
+import re
 from pathlib import Path
 from typing import Annotated, Literal
 from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo
 
-from pydantic import AfterValidator, Field, SecretStr, field_validator
+from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+
+from app.kit.text import is_http_url
 
 
 def _zone(name: str) -> str:
@@ -21,7 +24,27 @@ def _split(value: object) -> object:
     return [part.strip().rstrip("/") for part in value.split(",") if part.strip()] if isinstance(value, str) else value
 
 
+_WEBHOOK_SECRET = re.compile(r"whsec_(?=.{32,88}\Z)(?:[A-Za-z0-9+/]{4})+(?:[A-Za-z0-9+/]{2}==|[A-Za-z0-9+/]{3}=)?")
+
+
+def _names(value: object) -> object:
+    return tuple(part.strip() for part in value.split(",") if part.strip()) if isinstance(value, str) else value
+
+
+def _different(names: tuple[str, ...]) -> tuple[str, ...]:
+    if len(set(names)) < len(names):
+        raise ValueError("must not name anything twice")
+    return names
+
+
 List = Annotated[list[str], NoDecode]
+Names = Annotated[
+    tuple[Annotated[str, Field(pattern=r"^[a-z][a-z0-9_-]{0,30}$")], ...],
+    NoDecode,
+    BeforeValidator(_names),
+    Field(max_length=12),
+    AfterValidator(_different),
+]
 
 
 class Settings(BaseSettings):
@@ -42,6 +65,18 @@ class Settings(BaseSettings):
     trusted_proxies: List = Field([], description="Addresses or networks whose `X-Forwarded-For` is believed.")
     media_url: str = Field("", description="Where media files are kept, any fsspec URL; empty: a folder in `DATA_DIR`.")
     smtp_url: str = Field("", description="`smtp://user:password@host:port`; checked by `doctor`.")
+    edit_window: int = Field(15, ge=0, le=525_600, description="Minutes in which authors may change a comment.")
+    reactions: Names = Field(
+        ("agree", "disagree", "insightful"), description="What readers can choose of an article, with commas, ≤ 12."
+    )
+    report_threshold: int = Field(3, ge=0, description="Weight of reports at which a comment waits again; 0: never.")
+    flood_author: int = Field(6, ge=1, le=10_000, description="Comments that one author may post in a minute.")
+    flood_address: int = Field(20, ge=1, le=10_000, description="The same for one network address.")
+    max_links: int = Field(2, ge=0, description="Links beyond which a comment waits for a moderator.")
+    moderate_new_authors: int = Field(0, ge=0, description="Approved comments before an author's do not wait; 0: off.")
+    checker_url: str = Field("", description="A checker of comments that is asked over HTTP; empty: none.")
+    checker_secret: SecretStr = Field(SecretStr(""), description="`whsec_…`: signs what the checker is sent.")
+    checker_on_unavailable: Literal["pending", "publish"] = Field("pending", description="While it does not answer.")
     reader_jwks_url: str = Field("", description="Where the site publishes the keys that sign its readers' JWTs.")
     reader_secret: SecretStr = Field(SecretStr(""), description="Secret of 32 bytes or more that signs them (HS256).")
     reader_issuer: str = Field("", description="The `iss` that they must have; empty: any.")
@@ -73,6 +108,20 @@ class Settings(BaseSettings):
     def _is_long(cls, value: SecretStr) -> SecretStr:
         if 0 < len(value.get_secret_value().encode()) < 32:
             raise ValueError("must have 32 bytes or more")
+        return value
+
+    @field_validator("checker_url")
+    @classmethod
+    def _is_web(cls, value: str) -> str:
+        if value and not is_http_url(value):
+            raise ValueError("must be an http or https URL without credentials")
+        return value
+
+    @field_validator("checker_secret")
+    @classmethod
+    def _is_standard(cls, value: SecretStr) -> SecretStr:
+        if value.get_secret_value() and not _WEBHOOK_SECRET.fullmatch(value.get_secret_value()):
+            raise ValueError("must be whsec_ and the base64 of 24 to 64 bytes")
         return value
 
     @field_validator("article_path")

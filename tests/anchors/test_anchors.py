@@ -14,6 +14,7 @@ from app.anchors.queries import ANCHOR, COLUMNS, shown
 from app.anchors.resolution import Resolution
 from app.anchors.schemas import AnchorIn
 from app.anchors.tables import AnchorResolution
+from app.articles.discussion.events import SETTINGS
 from app.events.queries import read_after
 from app.events.schemas import START
 from app.kit.db import Database
@@ -229,7 +230,7 @@ def test_answers_are_kept_by_caches_until_something_they_show_changes(
     anchor_id = mark("The ferry")
     for url in ("/v1/articles/ferry/anchors", f"/v1/anchors/{anchor_id}"):
         answer = client.get(url)
-        groups = {f"{kind}:{article['id']}" for kind in ("anchors", "article", "comments")}
+        groups = {f"{kind}:{article['id']}" for kind in ("anchors", "article", "comments")} | {SETTINGS}
         assert set(answer.headers["cache-tag"].split(",")) == groups
         assert client.get(url, headers={"If-None-Match": answer.headers["etag"]}).status_code == 304
         assert client.get(url, headers=editor).headers["cache-control"] == "private, no-store"

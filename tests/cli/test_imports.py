@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from tests.cli.conftest import Broadsheet
+from tests.importers.disqus.exports import disqus, post, thread
 from tests.importers.wordpress.exports import HARBOUR, export, item
 
 Sql = Callable[[str, str], list[tuple[Any, ...]]]
@@ -25,7 +26,7 @@ def test_importing_prints_what_came_and_importing_again_does_nothing(
     assert published(sql, store) == 7
     said = [" ".join(line.split()) for line in first.out.splitlines()]
     assert "posts 11 10 0 0 0 1 0 0 8" in said
-    assert "1 comment, spam" in said
+    assert "1 comment, spam: spam here too, never shown" in said
     assert any(line.startswith("tide 302 High water refused") for line in said)
     assert "@" not in first.out
     assert "Finn" not in first.out
@@ -66,6 +67,29 @@ def test_one_that_cannot_be_imported_fails_the_command_and_not_the_others(
     assert ended.status == 1
     assert ended.err.strip() == ("1 would fail." if dry else "1 could not be imported; everything else was.")
     assert published(sql, store) == (0 if dry else 1)
+
+
+def test_disqus_comments_go_under_the_articles_of_their_threads(
+    broadsheet: Broadsheet, store: str, sql: Sql, tmp_path: Path
+) -> None:
+    assert broadsheet("import", "wordpress", export(tmp_path / "export.xml", item(1))).status == 0
+    path = tmp_path / "disqus.xml"
+    path.write_text(disqus(thread(1, "https://old.example/slug-1"), post(1, 1), post(2, 1, parent=1)), "utf-8")
+    dry = broadsheet("import", "disqus", path, "--dry-run", "--json")
+    assert (dry.status, dry.err) == (0, "")
+    assert sql(store, "SELECT count(*) FROM comment") == [(0,)]
+    real = broadsheet("import", "disqus", path, "--json")
+    assert json.loads(dry.out) == {**json.loads(real.out), "dry_run": True}
+    assert json.loads(real.out)["source"] == "disqus:quay"
+    assert sql(store, "SELECT count(*), max(depth) FROM comment WHERE state = 'published'") == [(2, 1)]
+    path.write_text(disqus(post(3, 9)), "utf-8")
+    ended = broadsheet("import", "disqus", path)
+    assert (ended.status, ended.err.strip()) == (1, "1 could not be imported; everything else was.")
+    assert "its thread 9 is not in the file" in ended.out
+    path.write_text("<rss/>", "utf-8")
+    ended = broadsheet("import", "disqus", path)
+    assert (ended.status, ended.out) == (1, "")
+    assert "nothing was imported: line 1, column 1" in ended.err
 
 
 def test_a_file_that_is_not_there_is_a_wrong_argument(broadsheet: Broadsheet, store: str) -> None:

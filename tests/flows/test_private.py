@@ -130,6 +130,7 @@ def world(client: TestClient, db: Database) -> World:
             "key": ["ab/abc.jpg"],
             "key_id": key_ids,
             "anchor": [anchor["id"], lost["id"]],
+            **{name: [MISSING_ID] for name in ("comment", "report", "ban", "phrase")},
             "preview_id": [preview["id"]],
             "code": ["not_found", "article_retracted"],
         },

@@ -23,6 +23,20 @@ from app.kit.settings import Settings
         ("reader_jwks_url", "file:///etc/passwd"),
         ("reader_jwks_url", "http://localhost.site.example/keys"),
         ("reader_secret", "x" * 31),
+        ("checker_url", "site.example/check"),
+        ("checker_url", "https://user:password@site.example/check"),
+        ("checker_url", "file:///etc/passwd"),
+        ("checker_secret", "whsec_short"),
+        ("checker_secret", "MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"),
+        ("checker_secret", "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaS!"),
+        ("checker_on_unavailable", "drop"),
+        ("flood_author", 0),
+        ("max_links", -1),
+        ("reactions", "Agree"),
+        ("reactions", "agree,1st"),
+        ("reactions", "a" * 32),
+        ("reactions", "agree,agree"),
+        ("reactions", ",".join("abcdefghijklm")),
     ],
 )
 def test_what_cannot_work_is_refused(name: str, value: object) -> None:
@@ -41,6 +55,17 @@ def test_defaults_and_lists(monkeypatch: pytest.MonkeyPatch) -> None:
     assert settings.site_url == "https://site.example"
 
 
-def test_the_secret_that_readers_are_known_by_is_not_printed() -> None:
-    settings = Settings(_env_file=None, reader_secret="canary" * 6, reader_jwks_url="http://localhost:9/keys")
+def test_secrets_are_not_printed() -> None:
+    settings = Settings(
+        _env_file=None,
+        reader_secret="canary" * 6,
+        reader_jwks_url="http://localhost:9/keys",
+        checker_secret="whsec_" + "canary12" * 4,
+    )
     assert "canary" not in f"{settings!r} {settings} {settings.model_dump_json()}"
+
+
+def test_reactions_are_names_with_commas() -> None:
+    assert Settings(_env_file=None).reactions == ("agree", "disagree", "insightful")
+    assert Settings(_env_file=None, reactions=" thanks, well-said,").reactions == ("thanks", "well-said")  # type: ignore[arg-type]
+    assert Settings(_env_file=None, reactions="").reactions == ()  # type: ignore[arg-type]

@@ -1,4 +1,4 @@
-"""Where an article stands on the publication's own site."""
+"""Where an article stands on the publication's own site, and what else that site shows with it."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -13,15 +13,16 @@ from app.kit.settings import Settings
 
 @dataclass(frozen=True)
 class Site:
-    """What addresses are made of."""
+    """What addresses are made of, and the reactions that the publication offers."""
 
     url: str
     path: str
+    reactions: tuple[str, ...] = ("agree", "disagree", "insightful")
 
     @classmethod
     def of(cls, settings: Settings) -> "Site":
         """The site that the settings name."""
-        return cls(settings.site_url, settings.article_path)
+        return cls(settings.site_url, settings.article_path, settings.reactions)
 
     def path_of(self, section: str | None, slug: str, published_at: datetime | None) -> str:
         """The path of an article; an article without a section leaves that part of the path out."""

@@ -24,13 +24,24 @@ def refresh(session: Session, site: Site) -> int:
     connection = session.connection()
     n, ids = stale(connection, site, MOST)
     own = sa.update(_ARTICLE).where(
-        _ARTICLE.c.id == sa.bindparam("article"), _ARTICLE.c.version == sa.bindparam("seen")
+        _ARTICLE.c.id == sa.bindparam("article"),
+        _ARTICLE.c.version == sa.bindparam("seen"),
+        _ARTICLE.c.card_stamp == sa.bindparam("stamp"),
     )
-    filled = own.values(card=sa.bindparam("json"), card_stamp=n)
+    filled = own.values(card=sa.bindparam("json"), card_discussion=sa.bindparam("kept"), card_stamp=n)
     rows = [
-        {"article": article, "seen": version, "json": card}
-        for article, (version, card) in made(connection, ids, site).items()
+        {"article": article, "seen": found.version, "stamp": found.stamp, "json": found.card, "kept": found.discussion}
+        for article, found in made(connection, ids, site).items()
     ]
     if rows:
         connection.execute(filled, rows)
     return len(ids)
+
+
+def spoil(session: Session, article_id: str) -> None:
+    """What an article shows has changed, though not the article: its card is no longer good.
+
+    No mark is given twice, so that whoever is making the card of what was before notices it.
+    """
+    bad = sa.case((_ARTICLE.c.card_stamp > 0, 0), else_=_ARTICLE.c.card_stamp) - 1
+    session.execute(sa.update(_ARTICLE).where(_ARTICLE.c.id == article_id).values(card_stamp=bad))

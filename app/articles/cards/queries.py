@@ -9,14 +9,16 @@ import hashlib
 import json
 from collections.abc import Callable, Iterable, Sequence
 from functools import lru_cache
-from typing import Any, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 import pydantic_core
 import sqlalchemy as sa
 
 from app.articles.addresses.schemas import Site
-from app.articles.queries import COUNTS, EDITING, A, R, present, whole
-from app.articles.schemas import CardOut
+from app.articles.discussion import queries as discussion
+from app.articles.queries import EDITING, A, R, present, whole
+from app.articles.schemas import ArticleOut, CardOut
+from app.kit.clock import now
 from app.kit.http import dump
 from app.kit.ids import is_id
 from app.kit.problems import Unavailable
@@ -27,7 +29,6 @@ T = TypeVar("T")
 TRIES = 5
 _STAMP = table_of(Stamp)
 _N = sa.select(_STAMP.c.n).where(_STAMP.c.id == 1, _STAMP.c.made_for == sa.bindparam("made_for", type_=sa.String()))
-_COUNTS = pydantic_core.to_json(COUNTS)[1:-1]
 _SINGLE = "public state section_id series_id published_revision listed_at retraction".split()
 
 
@@ -50,7 +51,7 @@ def steady(find: Callable[[sa.Connection], T]) -> Callable[[sa.Connection], T]:
 @lru_cache(16)
 def made_for(site: Site) -> str:
     """What cards depend on besides the tables: the site's addresses and the form of an article."""
-    form = json.dumps(CardOut.model_json_schema(), sort_keys=True)
+    form = json.dumps(ArticleOut.model_json_schema(), sort_keys=True)
     return hashlib.sha256(f"{site.url}\n{site.path}\n{form}".encode()).hexdigest()
 
 
@@ -69,6 +70,8 @@ def lean(*names: str, formats: tuple[str, ...] = (), editing: bool = False, page
     if formats:
         tables = tables.join(R, (R.c.article_id == A.c.id) & (R.c.n == A.c.revision))
         columns += [R.c[name].label(f"body_{name}") for name in formats]
+    tables = tables.outerjoin(discussion.T, discussion.T.c.article_id == A.c.id)
+    columns += [A.c.card_discussion, discussion.TALLY]
     if page is not None:
         columns += [as_text(page.c.key).label("key"), as_text(A.c.updated_at).label("updated_at")]
     return sa.select(*columns).select_from(tables)
@@ -90,10 +93,22 @@ def by_ref(
     return connection.execute(_single(formats, is_id(ref), editing), values).mappings().first()
 
 
-def made(connection: sa.Connection, ids: Sequence[str], site: Site) -> dict[str, tuple[int, bytes]]:
-    """Cards put together from the tables: the version of the article that each was made of, and its JSON."""
+class Made(NamedTuple):
+    """A card put together from the tables: what article it is of, its JSON, and what is set for the discussion."""
+
+    version: int
+    stamp: int
+    card: bytes
+    discussion: str
+
+
+def made(connection: sa.Connection, ids: Sequence[str], site: Site) -> dict[str, Made]:
+    """Cards put together from the tables, by the ids of their articles."""
     rows = connection.execute(whole().where(A.c.id.in_(ids))).mappings()
-    return {row["id"]: (row["version"], dump(CardOut, present(row, site))) for row in rows}
+    return {
+        row["id"]: Made(row["version"], row["card_stamp"], dump(CardOut, present(row, site)), discussion.kept(row))
+        for row in rows
+    }
 
 
 def finished(
@@ -109,17 +124,24 @@ def finished(
     """
     missing = [row["id"] for row in rows if not row["good"]]
     fresh = made(connection, missing, site) if missing else {}
-    if any(fresh[row["id"]][0] != row["version"] if row["id"] in fresh else not row["good"] for row in rows):
+    if missing and any(_moved_on(row, fresh.get(row["id"])) for row in rows):
         raise MovedOn
-    found = []
+    found, at, names = [], now(), site.reactions
     for row in rows:
-        parts = [fresh[row["id"]][1] if row["id"] in fresh else row["card"], b"{" + _COUNTS + b"}"]
+        new = fresh.get(row["id"]) if fresh else None
+        card, kept = (new.card, new.discussion) if new else (row["card"], row["card_discussion"])
+        item = card[:-1] + b"," + discussion.shown_json(kept, row["tally"], names, at)
         if formats:
-            parts.append(pydantic_core.to_json({"body": {name: row[f"body_{name}"] for name in formats}}))
+            item += b"," + pydantic_core.to_json({"body": {name: row[f"body_{name}"] for name in formats}})[1:-1]
         if edits is not None and edits(row):
-            parts.append(pydantic_core.to_json({"editing": {name: row[name] for name in EDITING}}))
-        found.append(joined(parts))
+            item += b"," + pydantic_core.to_json({"editing": {name: row[name] for name in EDITING}})[1:-1]
+        found.append(item + b"}")
     return found
+
+
+def _moved_on(row: Row, new: Made | None) -> bool:
+    """Whether the card made just now is of another version than the row, or of none."""
+    return not row["good"] if new is None else new.version != row["version"]
 
 
 def joined(objects: Iterable[bytes]) -> bytes:

@@ -11,6 +11,7 @@ from app.articles.actions import WrongState, counted, lock, newest, reckon
 from app.articles.addresses.actions import claim, invent, move
 from app.articles.body.convert import Body, from_html, from_markdown
 from app.articles.body.schemas import Block
+from app.articles.discussion import actions as discussion
 from app.articles.editing.schemas import ArticleIn, ArticlePatch, BodyIn
 from app.articles.revisions.actions import columns_of, save, show_newest_unless_published
 from app.articles.revisions.tables import META, Revision
@@ -189,5 +190,6 @@ def delete(session: Session, actor: Actor, ref: str, versions: frozenset[int] | 
     if was_out:
         raise WrongState("Only drafts that were never published can be deleted; unpublish or retract the article.")
     notices.forget(session, "article", article.id)
+    discussion.forget(session, article.id)
     record(session, actor, "article.delete", "article", article.id, {"slug": article.slug})
     session.delete(article)

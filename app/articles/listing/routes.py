@@ -8,6 +8,7 @@ from starlette.responses import Response
 
 from app.articles.addresses.schemas import Site
 from app.articles.cards.queries import steady
+from app.articles.discussion.events import LISTS
 from app.articles.listing import queries
 from app.articles.listing.schemas import ListQuery, groups_of
 from app.articles.queries import sees_drafts
@@ -41,7 +42,7 @@ async def index(request: Request, query: Annotated[ListQuery, Query()], actor: P
         page["data"],
         page["page"],
         fields,
-        groups=("articles", "publication"),
+        groups=("articles", "publication", LISTS),
         private=actor is not ANONYMOUS,
         modified=page["modified"],
     )

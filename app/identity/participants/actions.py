@@ -8,7 +8,7 @@ import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlmodel import Session
 
-from app.identity.participants.queries import PARTICIPANT, by, find
+from app.identity.participants.queries import PARTICIPANT, by, held
 from app.identity.schemas import Actor
 from app.identity.secrets.actions import GUEST, Vault
 from app.kit.clock import now
@@ -60,7 +60,7 @@ def join(
             "token_hash": hashed(token),
         }
         return _made(session, vault, values, "token_hash")
-    row = find(session, actor)
+    row = held(session, actor)
     if actor.kind == "guest":
         if row is None or row["erased_at"] is not None:
             raise Unauthorized("This token is unknown.")
@@ -138,6 +138,12 @@ def erase(session: Session, participant_id: str) -> None:
     """Clear everything personal; the token, the site's word and the key lead here no more. Twice changes nothing."""
     gone = sa.update(PARTICIPANT).where(_HERE, PARTICIPANT.c.erased_at.is_(None))
     session.execute(gone.values({**dict.fromkeys(_PERSONAL), "erased_at": now()}), {"here": participant_id})
+
+
+def disown(session: Session, email: str) -> None:
+    """Clear an e-mail address where it was only typed, with the name beside it; whoever typed it takes part on."""
+    typed = (PARTICIPANT.c.email == email.lower()) & PARTICIPANT.c.confirmed_at.is_(None)
+    session.execute(sa.update(PARTICIPANT).where(typed).values(name=None, email=None))
 
 
 def is_wellformed(token: str) -> bool:

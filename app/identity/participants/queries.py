@@ -18,6 +18,8 @@ def _by(name: str) -> sa.Select[Any]:
 
 
 _BY = {name: _by(name) for name in ("id", "token_hash", "subject", "key_id")}
+_HELD = {name: query.with_for_update(read=True, key_share=True) for name, query in _BY.items()}
+_EMAIL = _by("email").order_by(PARTICIPANT.c.id)
 _CONFIRMED = _by("email").where(PARTICIPANT.c.confirmed_at.is_not(None)).order_by(PARTICIPANT.c.id)
 
 
@@ -28,13 +30,27 @@ def by(store: sa.Connection | Session, name: str, value: str | None) -> Row | No
 
 def find(store: sa.Connection | Session, actor: Actor) -> Row | None:
     """The participant behind a caller, or None: strangers, edit tokens, and who has not taken part before."""
+    name, value = _known_by(actor)
+    return by(store, name, value) if value is not None else None
+
+
+def held(session: Session, actor: Actor) -> Row | None:
+    """The same, whom nobody erases until this transaction ends: what is written now does not outlive the erasing."""
+    name, value = _known_by(actor)
+    return session.execute(_HELD[name], {"value": value}).mappings().first() if value is not None else None
+
+
+def _known_by(actor: Actor) -> tuple[str, str | None]:
     if actor.kind == "guest":
-        return by(store, "id", actor.id)
+        return "id", actor.id
     if actor.kind == "reader" and actor.reader:
-        return by(store, "subject", actor.reader.subject)
-    if actor.kind == "key":
-        return by(store, "key_id", actor.id)
-    return None
+        return "subject", actor.reader.subject
+    return "key_id", actor.id if actor.kind == "key" else None
+
+
+def with_email(store: sa.Connection | Session, email: str) -> list[Row]:
+    """Those who have this e-mail address, proven or only typed."""
+    return list(store.execute(_EMAIL, {"value": email.lower()}).mappings())
 
 
 def by_email(store: sa.Connection | Session, email: str) -> list[Row]:

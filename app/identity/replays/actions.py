@@ -76,6 +76,11 @@ def keep(session: Session, caller: str, key: str, answer: Answer) -> None:
     session.execute(sa.update(_REPLAY).where(here).values(values))
 
 
+def forget(session: Session, caller: str) -> None:
+    """Drop the answers kept for a caller who is erased."""
+    session.execute(sa.delete(_REPLAY).where(_REPLAY.c.caller == caller))
+
+
 def prune(session: Session, before: datetime) -> int:
     """Forget answers older than a moment."""
     return affected(session.execute(sa.delete(_REPLAY).where(_REPLAY.c.created_at < before)))

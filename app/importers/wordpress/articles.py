@@ -9,6 +9,7 @@ from sqlmodel import Session
 from app.articles.addresses.actions import remember
 from app.articles.addresses.tables import Address
 from app.articles.body import Body, from_html
+from app.articles.discussion.actions import close
 from app.articles.editing import actions as editing
 from app.articles.editing.schemas import ArticleIn, ArticlePatch
 from app.articles.publishing import actions as publishing
@@ -139,12 +140,14 @@ class ArticleEntry:
             publishing.unschedule(session, IMPORT, article_id, None)
 
     def _settle(self, session: Session, article_id: str) -> None:
-        """Bring the article into its state, and let its old addresses lead to it."""
+        """Bring the article into its state, close what took no comments, and let its old addresses lead to it."""
         plan, article = self.plan, session.get_one(Article, article_id)
         if plan.state == "published" or (plan.state == "scheduled" and self._date() is not None):
             publishing.publish(session, IMPORT, article_id, None)
         elif plan.state == "scheduled" and plan.at is not None and article.scheduled_at != plan.at:
             publishing.schedule(session, IMPORT, article_id, plan.at, None)
+        if plan.is_closed:
+            close(session, article_id)
         for address in plan.addresses:
             is_taken = not address.startswith("/") and session.connection().execute(_SLUG, {"slug": address}).first()
             if not is_taken:

@@ -163,7 +163,7 @@ def _item(element: etree._Element) -> Item:
         sticky=fields.get("wp:is_sticky", "") == "1",
         parent_id=whole_number(fields.get("wp:post_parent", "")),
         menu_order=whole_number(fields.get("wp:menu_order", "")),
-        comments_open=fields.get("wp:comment_status", "") == "open",
+        comments_open=fields.get("wp:comment_status", "") != "closed",
         attachment_url=fields.get("wp:attachment_url", ""),
         terms=_labels(element),
         meta=_meta(element, "wp:postmeta"),

@@ -1,16 +1,20 @@
-"""`broadsheet import wordpress`: a whole export into the store, in three passes over the file."""
+"""`broadsheet import wordpress`: a whole export into the store, in four passes over the file."""
 
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Final
 
+from app.importers.discussion.arrivals import Arrivals
+from app.importers.discussion.remarks import Group
 from app.importers.engine import Engine
 from app.importers.ledger import Ledger
 from app.importers.report import Report
-from app.importers.wordpress.articles import ArticleEntry
+from app.importers.streams import Progress
+from app.importers.wordpress.articles import ARTICLE, ArticleEntry
+from app.importers.wordpress.comments import outcome_of, remarks_of
 from app.importers.wordpress.pictures import PictureEntry
 from app.importers.wordpress.plan import plan
-from app.importers.wordpress.reader import Progress, check, read
+from app.importers.wordpress.reader import check, read
 from app.importers.wordpress.records import Item, Site, Term
 from app.importers.wordpress.survey import ABSENT, ARTICLES, Survey, is_default, is_picture, key_of
 from app.importers.wordpress.terms import AuthorEntry, SectionEntry, TagEntry
@@ -32,7 +36,6 @@ _NOT_CONTENT: Final = {
 }
 _ROWS: Final = {"post": "posts", "page": "pages", "attachment": "attachments"}
 _TAXONOMIES: Final = frozenset({"category", "post_tag"})
-_APPROVED: Final = {"1": "approved", "0": "waiting", "spam": "spam", "trash": "deleted", "post-trashed": "deleted"}
 
 
 def load(db: Database, path: Path, *, dry_run: bool = False, passing: Passing = lambda _: None) -> Report:
@@ -44,7 +47,7 @@ def load(db: Database, path: Path, *, dry_run: bool = False, passing: Passing = 
     check(path, passing("Checking"))
     survey = Survey(path, passing("Looking"))
     try:
-        return _Load(db, path, survey, dry_run).run(passing("Importing"))
+        return _Load(db, path, survey, dry_run).run(passing("Importing"), passing("Comments"))
     finally:
         survey.close()
 
@@ -55,29 +58,31 @@ def source_of(site: Site) -> str:
 
 
 class _Load:
-    """One import: terms first, then pictures, then what refers to them."""
+    """One import: terms first, then pictures, then what refers to them, then what readers said about it."""
 
     def __init__(self, db: Database, path: Path, survey: Survey, dry_run: bool) -> None:
         self.db, self.path, self.survey = db, path, survey
         self.ledger = Ledger(source_of(survey.site))
         self.report = Report(self.ledger.source, dry_run=dry_run)
 
-    def run(self, progress: Progress | None) -> Report:
+    def run(self, *progress: Progress | None) -> Report:
         """Import everything; the report is the caller's to close."""
         try:
-            self._load(progress)
+            self._load(*progress)
         except BaseException:
             self.report.close()
             raise
         return self.report
 
-    def _load(self, progress: Progress | None) -> None:
+    def _load(self, progress: Progress | None, later: Progress | None) -> None:
         engine = Engine(self.db, self.ledger, self.report)
         engine.run(self._authors())
         engine.run(self._sections())
         engine.run(TagEntry(self.ledger, tag) for tag in self.survey.tags())
         engine.run(PictureEntry(file) for file in self.survey.pictures())
         engine.run(self._articles(progress))
+        arrivals = Arrivals(self.db, self.ledger, self.report)
+        arrivals.run(self._discussions(later, {key for kind, key in engine.failed if kind == ArticleEntry.kind}))
 
     def _authors(self) -> Iterator[AuthorEntry]:
         for author in self.survey.authors():
@@ -106,6 +111,23 @@ class _Load:
                     self._pass_over(record)
                 elif self._is_wanted(place, record):
                     yield ArticleEntry(plan(record, self.survey), self.ledger, self.survey)
+
+    def _discussions(self, progress: Progress | None, failed: set[str]) -> Iterator[Group]:
+        """The comments of all that is here, or that would be."""
+        for place, item in enumerate(read(self.path, progress)):
+            if not isinstance(item, Item) or not item.comments:
+                continue
+            key = key_of(item)
+            is_absent = item.type not in ARTICLES or not self.survey.is_first(place, item) or key in failed
+            with self.db.connect() as connection:
+                known = None if is_absent else self.ledger.known(connection, ArticleEntry.kind, key)
+                article_id = known and self.ledger.local(connection, ArticleEntry.kind, key, ARTICLE)
+            is_here = bool(article_id) if known else not is_absent and item.status not in ABSENT
+            for comment in item.comments:
+                self.report.comments[outcome_of(comment) if is_here else "of what is not here: not imported"] += 1
+            if is_here:
+                remarks, absent = remarks_of(item, self.survey)
+                yield Group(article_id, item.title, item.published_at, remarks, absent)
 
     def _is_wanted(self, place: int, item: Item) -> bool:
         """Whether it is there to be imported, and not a second one of the same id."""
@@ -146,9 +168,6 @@ class _Load:
     def _count(self, item: Item) -> None:
         """Count what goes with an item and is not taken."""
         left_out = self.report.left_out
-        for comment in item.comments:
-            state = _APPROVED.get(comment.approved, "other")
-            self.report.comments[f"{comment.type or 'comment'}, {state}"] += 1
         if item.type in ARTICLES:
             for label in item.terms:
                 if label.domain not in _TAXONOMIES:

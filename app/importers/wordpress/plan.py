@@ -48,12 +48,14 @@ class Plan:
     at: datetime | None  # of publication, past or to come
     modified_at: datetime | None
     addresses: tuple[str, ...]
+    is_closed: bool  # takes no comments
     notes: tuple[str, ...] = field(compare=False)
 
     @cached_property
     def fingerprint(self) -> str:
         """Changes with whatever is imported."""
-        return fingerprint({name: value for name, value in vars(self).items() if name not in {"notes", "fingerprint"}})
+        left_out = {"notes", "fingerprint"} if self.is_closed else {"notes", "fingerprint", "is_closed"}
+        return fingerprint({name: value for name, value in vars(self).items() if name not in left_out})
 
 
 def plan(item: Item, survey: Survey) -> Plan:
@@ -85,6 +87,7 @@ def plan(item: Item, survey: Survey) -> Plan:
         at=at,
         modified_at=item.modified_at or item.published_at,
         addresses=tuple(_addresses(item, slug, survey)),
+        is_closed=not item.comments_open,
         notes=tuple(notes),
     )
 

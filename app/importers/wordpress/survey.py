@@ -6,7 +6,8 @@ from pathlib import Path
 from typing import Final, NamedTuple
 from urllib.parse import unquote, urlsplit
 
-from app.importers.wordpress.reader import Progress, read
+from app.importers.streams import Progress
+from app.importers.wordpress.reader import read
 from app.importers.wordpress.records import Author, Category, Item, Record, Site, Tag, Term
 from app.importers.wordpress.shortcodes import Attachment, Library
 from app.kit.db.driver import sqlite
@@ -181,6 +182,11 @@ class Survey:
         """All tags."""
         rows = self._store.execute("SELECT slug, name, description FROM tag ORDER BY slug")
         return (Tag(0, *row) for row in rows)
+
+    def login(self, number: int) -> str | None:
+        """The login of the user with a number, or None."""
+        row = self._one("SELECT login FROM author WHERE number = ?", number) if number else None
+        return str(row[0]) if row else None
 
     def tag_like(self, slug: str, name: str) -> str | None:
         """The slug of the tag that says the same as a category: of its slug, or of its name in any letter case."""

@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import queue
 import threading
+import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -20,7 +21,8 @@ from app.kit.db.driver import sqlite
 MINIMUM_SQLITE = (3, 51, 3)  # every older release can lose commits in WAL mode
 BATCH = 256
 WAITING = 20_000
-PRAGMAS = ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON", "busy_timeout=10000", "cache_size=-32000")
+PRAGMAS = ("busy_timeout=10000", "synchronous=FULL", "foreign_keys=ON", "cache_size=-32000")
+WAL_ATTEMPTS = 100
 log = structlog.get_logger("broadsheet.db")
 
 
@@ -179,10 +181,23 @@ class SqliteDatabase(Database):
         return result
 
 
+def _use_wal(connection: Any) -> None:
+    """Write ahead. Where two open a new file at once, SQLite does not wait for the other by itself."""
+    for left in reversed(range(WAL_ATTEMPTS)):
+        try:
+            connection.execute("PRAGMA journal_mode=WAL")
+            return
+        except sqlite.OperationalError as error:
+            if not left or "locked" not in str(error):
+                raise
+            time.sleep(0.05)
+
+
 def _prepare_sqlite(connection: Any, _record: object) -> None:
     connection.isolation_level = None  # BEGIN is ours: the driver's own would be deferred
     for pragma in PRAGMAS:
         connection.execute(f"PRAGMA {pragma}")
+    _use_wal(connection)
 
 
 def _begin_immediate(connection: sa.Connection) -> None:

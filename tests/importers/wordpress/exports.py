@@ -58,10 +58,29 @@ def picture(number: int, **fields: Any) -> str:
     return item(number, **{**common, "content": "", **fields})
 
 
-def author(login: str, name: str) -> str:
+def comment(number: int, meta: Iterable[tuple[str, str]] = (), **fields: Any) -> str:
+    """An approved comment by Ada, minutes after noon by its number, unless the fields say otherwise."""
+    values = {
+        "comment_id": number,
+        "comment_author": "Ada",
+        "comment_author_email": "ada@mail.example",
+        "comment_date_gmt": f"2020-03-02 {12 + number // 60}:{number % 60:02}:00",
+        "comment_content": f"Comment {number}.",
+        "comment_approved": "1",
+        **fields,
+    }
+    parts = [f"<wp:{name}>{escape(str(value))}</wp:{name}>" for name, value in values.items()]
+    parts += [
+        f"<wp:commentmeta><wp:meta_key>{key}</wp:meta_key><wp:meta_value>{escape(value)}</wp:meta_value></wp:commentmeta>"
+        for key, value in meta
+    ]
+    return f"<wp:comment>{''.join(parts)}</wp:comment>"
+
+
+def author(login: str, name: str, number: int = 0) -> str:
     """A user with an e-mail address."""
     return (
-        f"<wp:author><wp:author_login>{login}</wp:author_login><wp:author_email>{login}@mail.example</wp:author_email>"
+        f"<wp:author><wp:author_id>{number}</wp:author_id><wp:author_login>{login}</wp:author_login><wp:author_email>{login}@mail.example</wp:author_email>"
         f"<wp:author_display_name>{name}</wp:author_display_name></wp:author>\n"
     )
 

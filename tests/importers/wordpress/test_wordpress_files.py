@@ -12,12 +12,13 @@ from urllib.parse import unquote, urlsplit
 import pytest
 from starlette.testclient import TestClient
 
+from app.importers.streams import BrokenFile
 from app.importers.wordpress.content import to_html
-from app.importers.wordpress.reader import BrokenFile, read
+from app.importers.wordpress.reader import read
 from app.importers.wordpress.records import Author, Item
 from app.kit.clock import iso
 from app.kit.db import Database
-from tests.importers.wordpress.exports import FILES, HARBOUR, Loaded, author, dump, export, item
+from tests.importers.wordpress.exports import FILES, HARBOUR, Loaded, author, comment, dump, export, item
 from tests.make import Headers, ok
 
 EXPECTED: dict[str, dict[str, dict[str, int]]] = {
@@ -31,6 +32,7 @@ EXPECTED: dict[str, dict[str, dict[str, int]]] = {
         "nav_menu_item": {"came": 1, "skipped": 1},
         "wp_block": {"came": 1, "skipped": 1},
         "tide": {"came": 1, "refused": 1},
+        "comments": {"came": 5, "new": 5, "altered": 2},
     },
     "wordpress-theme-unit-test": {
         "authors": {"came": 2, "new": 2},
@@ -40,21 +42,22 @@ EXPECTED: dict[str, dict[str, dict[str, int]]] = {
         "posts": {"came": 58, "new": 58, "altered": 48},
         "pages": {"came": 21, "new": 21},
         "nav_menu_item": {"came": 70, "skipped": 70},
+        "comments": {"came": 29, "new": 29, "altered": 1},
     },
 }
 COMMENTS = {
     "harbour": {
-        "comment, approved": 2,
-        "comment, deleted": 1,
-        "comment, spam": 1,
-        "comment, waiting": 1,
-        "pingback, approved": 1,
+        "comment, approved: shown": 2,
+        "comment, deleted: removed here too, without text and author": 1,
+        "comment, spam: spam here too, never shown": 1,
+        "comment, waiting: waiting here too": 1,
+        "pingback, no comment of a reader: not imported": 1,
     },
     "wordpress-theme-unit-test": {
-        "comment, approved": 26,
-        "comment, waiting": 3,
-        "pingback, approved": 2,
-        "trackback, approved": 2,
+        "comment, approved: shown": 26,
+        "comment, waiting: waiting here too": 3,
+        "pingback, no comment of a reader: not imported": 2,
+        "trackback, no comment of a reader: not imported": 2,
     },
 }
 each_file = pytest.mark.parametrize("path", FILES, ids=lambda path: path.stem)
@@ -170,10 +173,17 @@ PRIVATE = [
     ("kind", {"post_type": "memo"}),
     ("block", {"post_type": "wp_block", "status": "draft"}),
 ]
-COMMENT = (
-    f"<wp:comment><wp:comment_id>1</wp:comment_id><wp:comment_author>{SECRET}</wp:comment_author>"
-    f"<wp:comment_author_email>{SECRET}@mail.example</wp:comment_author_email>"
-    f"<wp:comment_content>{SECRET}</wp:comment_content><wp:comment_approved>1</wp:comment_approved></wp:comment>"
+UNSEEN: list[dict[str, Any]] = [
+    {"comment_approved": "0"},
+    {"comment_approved": "spam"},
+    {"comment_approved": "trash"},
+    {"comment_approved": "odd"},
+    {"comment_type": "pingback"},
+    {"comment_type": "note"},
+]
+COMMENTERS = comment(1, comment_author_email=f"{SECRET}@mail.example", comment_author_IP=SECRET) + "".join(
+    comment(number, comment_author=SECRET, comment_content=SECRET, **fields)
+    for number, fields in enumerate(UNSEEN, start=2)
 )
 
 
@@ -201,7 +211,7 @@ def mixed(path: Path) -> Path:
         terms=[("category", "news"), ("post_tag", "tide")],
         content='Seen. <!-- wp:block {"ref":19} /-->',
         meta=[("_edit_lock", SECRET), ("note", SECRET)],
-        more=COMMENT,
+        more=COMMENTERS,
     )
     users = (
         f"<wp:author><wp:author_login>open</wp:author_login><wp:author_email>{SECRET}@mail.example</wp:author_email>"
@@ -250,6 +260,8 @@ def test_nothing_private_is_anywhere(client: TestClient, db: Database, editor: H
     report = json.dumps([loaded.summary, *(line for line in loaded.lines)])
     assert "@" not in report
     assert f"{SECRET}-word" not in report
-    everything = json.dumps(dump(db))
+    stored = dump(db)
+    assert f"{SECRET}@" in json.dumps([stored.pop("comment"), stored.pop("participant")])
+    everything = json.dumps(stored)
     assert f"{SECRET}@" not in everything
     assert f"{SECRET}-word" not in everything

@@ -254,3 +254,17 @@ def test_an_import_that_was_stopped_goes_on_where_it_was(client: TestClient, db:
     assert 0 < some < 200
     assert Loaded(db, path).counts("posts") == {"came": 200, "unchanged": some, "new": 200 - some}
     assert ok(client.get("/v1/articles?count=exact"))["page"]["total"] == 200
+
+
+def test_what_took_no_comments_takes_none_here(client: TestClient, imported: Import, admin: Headers) -> None:
+    def states() -> list[str]:
+        return [get(client, f"slug-{n}", admin)["discussion"]["state"] for n in (1, 2, 3)]
+
+    parts = [item(1, comment_status="closed"), item(2, comment_status="open")]
+    imported(*parts, item(3))
+    assert states() == ["closed", "open", "open"]
+    set_here = {"json": {"state": "open"}, "headers": {**admin, "If-Match": "*"}}
+    ok(client.put("/v1/articles/slug-1/discussion", **set_here))
+    loaded = imported(*parts, item(3, comment_status="closed"))
+    assert loaded.outcomes() == {"unchanged", "updated"}
+    assert states() == ["open", "open", "closed"]

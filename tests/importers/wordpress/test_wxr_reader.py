@@ -5,7 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from app.importers.wordpress.reader import BrokenFile, check, read
+from app.importers.streams import BrokenFile
+from app.importers.wordpress.reader import check, read
 from app.importers.wordpress.records import Author, Category, Contents, Item, Label, Record, Site, Tag, Term
 
 HARBOUR = Path(__file__).with_name("harbour.xml")

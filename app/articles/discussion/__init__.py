@@ -1,0 +1,1 @@
+"""Whether and how readers may answer an article, and how many did."""

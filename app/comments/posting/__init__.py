@@ -1,0 +1,1 @@
+"""Posting a comment: once, however often it is sent."""

@@ -1,0 +1,280 @@
+"""Posting: who writes, where, whether it was posted before, what the judges say; then everything in one transaction."""
+
+import hashlib
+from datetime import datetime, timedelta
+from functools import lru_cache
+from typing import Any, NamedTuple
+
+import pydantic_core
+import sqlalchemy as sa
+from sqlmodel import Session
+
+from app.anchors import actions as anchors
+from app.articles.discussion.queries import Context, closed_at, is_open
+from app.articles.queries import BY
+from app.comments.actions import ParentNotPublished, appear
+from app.comments.body import Body, from_markdown
+from app.comments.posting.schemas import CommentIn, Screen, Submission, Verdict
+from app.comments.queries import C, readable
+from app.identity.participants.actions import join
+from app.identity.participants.queries import find
+from app.identity.schemas import Actor
+from app.identity.secrets.actions import Vault
+from app.kit.clock import now
+from app.kit.ids import new_id
+from app.kit.problems import Conflict, Forbidden, Invalid
+from app.kit.schema import Row
+from app.publication.authors.queries import by_ref as author_by_ref
+from app.publication.authors.queries import is_staff_name
+
+LATE = timedelta(hours=24)  # how long a comment may wait on a phone for a connection
+_ID = sa.bindparam("id", type_=C.c.id.type)
+_KNOWN = sa.select(C.c.id, C.c.participant_id, C.c.request, C.c.state).where(C.c.id == _ID)
+_PARENT = sa.select(C.c.id, C.c.article_id, C.c.root_id, C.c.depth, C.c.state, C.c.participant_id).where(C.c.id == _ID)
+_LOCK = sa.select(sa.func.pg_advisory_xact_lock(sa.func.hashtextextended(sa.bindparam("id", type_=sa.Text()), 0)))
+_WROTE = sa.select(BY.c.author_id).where(
+    BY.c.article_id == sa.bindparam("article", type_=BY.c.article_id.type),
+    BY.c.author_id == sa.bindparam("author", type_=BY.c.author_id.type),
+)
+
+
+class DiscussionClosed(Conflict):
+    """The article takes no comments, or none any more."""
+
+    code, title = "discussion_closed", "The discussion is closed"
+
+
+class IdTaken(Conflict):
+    """Somebody else's comment has this id: make a new one (UUIDv7)."""
+
+    code, title = "id_taken", "Another comment has this id"
+
+
+class IdReused(Invalid):
+    """The same id came with another text before."""
+
+    code, title = "id_reused", "This id belongs to another comment of the same author"
+
+
+class NameReserved(Invalid):
+    """The name is one of the publication's staff, or looks like it."""
+
+    code, title = "name_reserved", "This name is reserved"
+
+
+class Poster(NamedTuple):
+    """What posting needs besides the comment itself."""
+
+    actor: Actor
+    vault: Vault
+    screen: Screen
+    site_name: str
+    address: str  # of the network; only hashes of it are kept
+    token: str | None  # what a stranger will be known by
+
+
+class Posted(NamedTuple):
+    """What became of a comment that was sent."""
+
+    id: str
+    state: str
+    verdict: Verdict
+    is_new: bool
+    is_mine: bool  # the caller has shown that they are its author
+
+
+def read(text: str, pointer: str = "/text") -> Body:
+    """The text in all its forms; 422 for what cannot be read or shows nothing."""
+    try:
+        return from_markdown(text)
+    except ValueError as error:
+        raise Invalid("The text cannot be read.", pointer=pointer, code="unreadable_text") from error
+
+
+def _fingerprint(article_id: str, data: CommentIn) -> str:
+    """What shows that the same comment is sent again."""
+    return hashlib.sha256(article_id.encode() + pydantic_core.to_json(data)).hexdigest()
+
+
+def check_may_write(actor: Actor) -> None:
+    """Refuse callers who cannot be an author: a key that only reads, and the token of another comment."""
+    if actor.kind == "edit":
+        raise Forbidden("This token is for one comment alone.")
+    if actor.kind == "key" and not (actor.may("content:write") or actor.may("comments:moderate")):
+        raise Forbidden("Writing as staff needs a key with the scope content:write or comments:moderate.")
+
+
+def _replayed(session: Session, actor: Actor, comment_id: str, request: str) -> Posted | None:
+    """The comment of this id, if it was posted before: the same one is not posted again, another is refused."""
+    if session.get_bind().dialect.name == "postgresql":
+        session.execute(_LOCK, {"id": comment_id})  # a twin that is still running is waited for
+    row = session.execute(_KNOWN, {"id": comment_id}).mappings().first()
+    if row is None:
+        return None
+    if row["request"] is None:
+        raise IdTaken
+    me = actor.id if actor.kind == "guest" else (find(session, actor) or {"id": None})["id"]
+    mine = me is not None and me == row["participant_id"]
+    if not mine and (actor.kind != "anonymous" or row["request"] != request):
+        raise IdTaken
+    if row["request"] != request:
+        raise IdReused("The same id came with another comment before.", pointer="/id", code="id_reused")
+    return Posted(comment_id, row["state"], Verdict(row["state"]), is_new=False, is_mine=mine)
+
+
+def _parent(session: Session, article: Context, data: CommentIn) -> Row | None:
+    if data.parent_id is None:
+        return None
+    if data.anchor is not None or data.anchor_id is not None:
+        raise Invalid("A reply speaks of what its thread speaks of.", pointer="/parent_id", code="anchored_reply")
+    row = session.execute(_PARENT, {"id": data.parent_id}).mappings().first()
+    if row is None or row["article_id"] != article.article_id:
+        raise Invalid("There is no such comment on this article.", pointer="/parent_id", code="not_found")
+    return row
+
+
+def _is_late(session: Session, article: Context, data: CommentIn, moment: datetime) -> bool:
+    """Whether it was written while the discussion was open and waited for a connection; 409 if it comes too late."""
+    if is_open(article.rules):
+        return False
+    written = data.created_at
+    if written is None or not moment - LATE <= written <= moment:
+        raise DiscussionClosed
+    closed = closed_at(session, article)
+    if closed is None or not written <= closed <= moment:
+        raise DiscussionClosed
+    return True
+
+
+def _author(session: Session, poster: Poster, data: CommentIn) -> tuple[Row, str]:
+    """The participant who writes and the name to show."""
+    given = data.author
+    name, claims = given.name if given else None, poster.actor.reader
+    if poster.actor.kind == "anonymous" and name is None:
+        raise Invalid("A guest needs a name.", pointer="/author", code="required")
+    told = claims.name if claims else None
+    profile = author_by_ref(session.connection(), claims.author) if claims and claims.author else None
+    if name and not told and poster.actor.kind != "key" and is_staff_name(session, name, poster.site_name):
+        raise NameReserved("This name is reserved.", pointer="/author/name", code="name_reserved")
+    person = join(
+        session,
+        poster.vault,
+        poster.actor,
+        name=name,
+        email=given.email if given else None,
+        token=poster.token,
+        author_id=profile["id"] if profile else None,
+    )
+    shown = told or name or person["name"]
+    if not shown:
+        raise Invalid("A name is needed.", pointer="/author", code="required")
+    return person, shown
+
+
+def _badges(session: Session, article: Context, person: Row) -> list[str]:
+    if person["kind"] != "staff":
+        return []
+    asked = {"article": article.article_id, "author": person["author_id"]}
+    wrote = person["author_id"] is not None and session.execute(_WROTE, asked).first() is not None
+    return ["staff", "author"] if wrote else ["staff"]
+
+
+def post(session: Session, poster: Poster, ref: str, data: CommentIn, body: Body, opinion: Any = None) -> Posted:
+    """Post a comment, once: the same one again gives the first. 409 where nothing can be posted, 422 for a bad one."""
+    article = readable(session, ref)
+    request = _fingerprint(article.article_id, data)
+    if data.id is not None and (before := _replayed(session, poster.actor, data.id, request)):
+        return before
+    moment = now()
+    is_late = _is_late(session, article, data, moment)
+    parent = _parent(session, article, data)
+    person, name = _author(session, poster, data)
+    waits = parent is not None and parent["state"] != "published"
+    if parent is not None and waits and (parent["state"], parent["participant_id"]) != ("pending", person["id"]):
+        raise ParentNotPublished
+    comment_id = data.id or new_id()
+    hashes = poster.vault.address_hashes(poster.address) if poster.address else (None, None)
+    submission = Submission(
+        comment_id=comment_id,
+        article_id=article.article_id,
+        section_id=article.section_id,
+        moderation=article.rules.moderation,
+        participant=person,
+        kind=person["kind"],
+        name=name,
+        email=person["email"],
+        source=body.source,
+        html=body.html,
+        text=body.text,
+        links=body.links,
+        fingerprint=body.fingerprint,
+        addresses=tuple(found for found in hashes if found),
+        is_edit=False,
+        must_wait=is_late or waits,
+        at=moment,
+    )
+    verdict = poster.screen.judge(session, submission, opinion)
+    row = _row(submission, data, parent, request) | {
+        "anchor_id": _anchor(session, article, data, person),
+        "badges": _badges(session, article, person),
+        "address_hash": hashes[0],
+        "state": verdict.state,
+        "listed": verdict.state == "published",
+    }
+    session.execute(_insert(), row)
+    if row["listed"]:
+        appear(session, row)
+    if verdict.reasons or not row["listed"]:
+        poster.screen.filed(session, submission, verdict)
+    return Posted(comment_id, verdict.state, verdict, is_new=True, is_mine=True)
+
+
+@lru_cache(1)
+def _insert() -> sa.Insert:
+    return sa.insert(C)
+
+
+def _anchor(session: Session, article: Context, data: CommentIn, person: Row) -> str | None:
+    """The passage that it speaks of, marked now if nobody has marked it before."""
+    if data.anchor is None:
+        if data.anchor_id is not None:
+            anchors.require(session, article.article_id, data.anchor_id)
+        return data.anchor_id
+    if data.anchor_id is not None:
+        raise Invalid("Name the passage either way, not both.", pointer="/anchor_id", code="conflicting")
+    return anchors.place(session, article.article_id, data.anchor, person["id"])
+
+
+def _row(submission: Submission, data: CommentIn, parent: Row | None, request: str) -> dict[str, Any]:
+    """The new row, but for what the store has to be asked."""
+    person, comment_id = submission.participant, submission.comment_id
+    return {
+        "id": comment_id,
+        "article_id": submission.article_id,
+        "parent_id": parent["id"] if parent else None,
+        "root_id": parent["root_id"] if parent else comment_id,
+        "under_id": parent["id"] if parent else submission.article_id,
+        "depth": parent["depth"] + 1 if parent else 0,
+        "replies": 0,
+        "featured": False,
+        "upvotes": 0,
+        "downvotes": 0,
+        "best": 0,
+        "controversy": 0,
+        "participant_id": person["id"],
+        "author_id": person["public_id"],
+        "author_name": submission.name,
+        "author_kind": person["kind"],
+        "email": submission.email,
+        "notify": data.notify,
+        "source": submission.source,
+        "html": submission.html,
+        "text": submission.text,
+        "fingerprint": submission.fingerprint,
+        "request": request,
+        "approved_text": False,
+        "version": 1,
+        "created_at": submission.at,
+        "edited_at": None,
+        "removed_by": None,
+    }

@@ -1,0 +1,1 @@
+"""What a client wrote while it was offline, sent in one go."""

@@ -1,0 +1,69 @@
+"""Carrying out what was done offline: each operation for itself, in order, all in one transaction."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any
+
+from sqlmodel import Session
+
+from app.comments.editing.actions import Editor, edit, remove
+from app.comments.posting.actions import Poster, post, read
+from app.comments.queries import locked
+from app.comments.sync.schemas import DeleteOp, EditOp, PostOp
+from app.identity.participants.actions import hashed
+from app.identity.participants.queries import by
+from app.identity.schemas import ANONYMOUS, Actor
+from app.kit.problems import Forbidden, Problem, Unauthorized
+
+Result = dict[str, Any]
+
+
+def carry_out(
+    session: Session, poster: Poster, editor: Editor, ops: Sequence[Any], opinions: Sequence[Any]
+) -> list[Result]:
+    """One result for each operation: what fails changes nothing and stops none of the others."""
+    results: list[Result] = []
+    for op, opinion in zip(ops, opinions, strict=True):
+        result: Result = {"op": op.op, "id": op.id, "status": 200, "state": None, "code": None, "detail": None}
+        try:
+            with session.begin_nested():
+                result |= _one(session, poster, editor, op, opinion)
+        except Problem as problem:
+            result |= {"status": problem.status, "code": problem.code, "detail": problem.detail}
+        results.append(result)
+    return results
+
+
+def _one(session: Session, poster: Poster, editor: Editor, op: Any, opinion: Any) -> Result:
+    if isinstance(op, PostOp):
+        known = _known(session, poster)
+        data = op.comment.model_copy(update={"id": op.id})
+        posted = post(session, known, op.article, data, read(data.text), opinion)
+        return {"status": 201 if posted.is_new else 200, "state": posted.state, "mine": posted.is_mine}
+    mine = editor._replace(actor=_author(session, poster, op))
+    if isinstance(op, EditOp):
+        edit(session, mine, op.id, op.changes, opinion)
+    elif isinstance(op, DeleteOp):
+        remove(session, mine, op.id)
+        return {"status": 204, "state": "removed"}
+    return {"state": locked(session, op.id)["state"]}
+
+
+def _known(session: Session, poster: Poster) -> Poster:
+    """A stranger is the guest of the token after the first comment."""
+    if poster.actor is not ANONYMOUS or poster.token is None:
+        return poster
+    guest = by(session, "token_hash", hashed(poster.token))
+    return poster if guest is None else poster._replace(actor=Actor("guest", guest["id"], guest["name"] or ""))
+
+
+def _author(session: Session, poster: Poster, op: Any) -> Actor:
+    """Who changes a comment: by the token for it, or as the caller."""
+    if op.edit_token is None:
+        actor = _known(session, poster).actor
+        if actor is ANONYMOUS:
+            raise Unauthorized("Send the token that the comment was written with, or the one to edit it.")
+        return actor
+    if poster.vault.is_edit_token(op.edit_token) != op.id:
+        raise Forbidden("This is not the token for this comment.")
+    return replace(ANONYMOUS, kind="edit", comment=op.id)

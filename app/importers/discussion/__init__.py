@@ -1,0 +1,1 @@
+"""Readers' comments of any other system, laid into threads here."""

@@ -1,0 +1,82 @@
+"""Comments of one article into the store, many at once, with every counter that they move."""
+
+from collections import Counter
+from collections.abc import Sequence
+from typing import Any
+
+import sqlalchemy as sa
+from sqlmodel import Session
+
+from app.articles.discussion.actions import tally
+from app.comments.tables import Comment
+from app.kit.schema import Row, table_of
+
+C = table_of(Comment)
+_TREE = sa.select(
+    C.c.id, C.c.parent_id, C.c.root_id, C.c.depth, C.c.state, C.c.listed, C.c.replies, C.c.anchor_id
+).where(C.c.article_id == sa.bindparam("article"))
+_CHANGE = (
+    sa.update(C)
+    .where(C.c.id == sa.bindparam("this"))
+    .values(listed=sa.bindparam("is_listed"), replies=C.c.replies + sa.bindparam("more"))
+)
+_INSERT = sa.insert(C)
+
+
+def tree(connection: sa.Connection, article_id: str) -> dict[str, Row]:
+    """What stands under an article, by id: places, states and counters only."""
+    return {row["id"]: row for row in connection.execute(_TREE, {"article": article_id}).mappings()}
+
+
+def lay(session: Session, article_id: str, rows: Sequence[dict[str, Any]], changes: Sequence[dict[str, Any]]) -> None:
+    """Insert comments, parents first, and change others; then move the counters above them and of the article.
+
+    Counters are moved by the difference, so that what readers write meanwhile stays counted.
+    """
+    connection = session.connection()
+    before = tree(connection, article_id)
+    after: dict[str, Any] = {key: dict(row) for key, row in before.items()}
+    for change in changes:
+        after[change["id"]]["state"] = change["state"]
+    for row in rows:
+        parent = after.get(row["parent_id"]) if row["parent_id"] else None
+        row["parent_id"] = parent and parent["id"]
+        row["root_id"] = parent["root_id"] if parent else row["id"]
+        row["under_id"] = row["parent_id"] or article_id
+        row["depth"] = parent["depth"] + 1 if parent else 0
+        after[row["id"]] = row
+    wanted = reckoned(after)
+    for row in rows:
+        row["listed"], row["replies"] = wanted[row["id"]]
+    if rows:
+        connection.execute(_INSERT, list(rows))
+    for change in changes:
+        connection.execute(sa.update(C).where(C.c.id == change["id"]).values(change))
+    moved = [
+        {"this": key, "is_listed": wanted[key][0], "more": wanted[key][1] - row["replies"]}
+        for key, row in before.items()
+        if wanted[key] != (row["listed"], row["replies"])
+    ]
+    if moved:
+        connection.execute(_CHANGE, moved)
+    old, new = (_public(comments) for comments in (before, after))
+    if old != new:
+        tally(session, article_id, comments=new[0] - old[0], inline=new[1] - old[1])
+
+
+def _public(comments: dict[str, Any]) -> tuple[int, int]:
+    public = [row for row in comments.values() if row["state"] == "published"]
+    return len(public), sum(row.get("anchor_id") is not None for row in public)
+
+
+def reckoned(comments: dict[str, Any]) -> dict[str, tuple[bool, int]]:
+    """Whether each comment is listed, and how many listed replies it has: from the deepest up."""
+    replies: Counter[str] = Counter()
+    found = {}
+    for row in sorted(comments.values(), key=lambda row: -row["depth"]):
+        count = replies[row["id"]]
+        listed = row["state"] == "published" or (row["state"] == "removed" and count > 0)
+        found[row["id"]] = (listed, count)
+        if listed and row["parent_id"]:
+            replies[row["parent_id"]] += 1
+    return found

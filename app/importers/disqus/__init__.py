@@ -1,0 +1,1 @@
+"""Disqus: its XML export, read in one go and matched to articles."""

@@ -1,0 +1,101 @@
+"""A streaming reader of Disqus's XML export, whose memory does not grow with the file."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, Final
+
+from lxml import etree
+
+from app.importers.streams import Progress, checked_root, stream
+from app.kit.text import scrub
+
+_SPACE: Final = "{http://disqus.com}"
+_ID: Final = "{http://disqus.com/disqus-internals}id"
+
+
+@dataclass(frozen=True, slots=True)
+class Thread:
+    """What comments belong to; `identifier` is what the site called it, often empty."""
+
+    id: str
+    identifier: str
+    forum: str
+    link: str
+    title: str
+
+
+@dataclass(frozen=True, slots=True)
+class Post:
+    """A comment; the network address that stands beside it is never read."""
+
+    id: str
+    thread: str
+    parent: str
+    name: str
+    email: str = field(repr=False)
+    message: str
+    created_at: datetime | None
+    is_approved: bool
+    is_deleted: bool
+    is_spam: bool
+
+
+def read(path: Path, progress: Progress | None = None) -> Iterator[Thread | Post]:
+    """Yield threads and posts in the order of the file; raise BrokenFile where it breaks or is no export."""
+    return stream(path, progress, _records)
+
+
+def _records(elements: Any) -> Iterator[Thread | Post]:
+    root: etree._Element | None = None
+    for _, element in elements:
+        if root is None:
+            root = checked_root(element, f"{_SPACE}disqus", "Disqus")
+        if element.getparent() is not root:
+            continue
+        if element.tag == f"{_SPACE}thread":
+            yield _thread(element)
+        elif element.tag == f"{_SPACE}post":
+            yield _post(element)
+        while element.getprevious() is not None:
+            del root[0]
+
+
+def _text(element: etree._Element, name: str) -> str:
+    found = element.find("/".join(_SPACE + part for part in name.split("/")))
+    return "" if found is None else scrub("".join(map(str, found.itertext()))).strip()
+
+
+def _reference(element: etree._Element, name: str) -> str:
+    found = element.find(_SPACE + name)
+    return "" if found is None else scrub(found.get(_ID) or "").strip()
+
+
+def _thread(element: etree._Element) -> Thread:
+    number = scrub(element.get(_ID) or "").strip()
+    return Thread(number, *(_text(element, name) for name in ("id", "forum", "link", "title")))
+
+
+def _post(element: etree._Element) -> Post:
+    return Post(
+        id=scrub(element.get(_ID) or "").strip(),
+        thread=_reference(element, "thread"),
+        parent=_reference(element, "parent"),
+        name=_text(element, "author/name") or _text(element, "author/username"),
+        email=_text(element, "author/email"),
+        message=_text(element, "message"),
+        created_at=_moment(_text(element, "createdAt")),
+        is_approved=_text(element, "isApproved").lower() != "false",
+        is_deleted=_text(element, "isDeleted").lower() == "true",
+        is_spam=_text(element, "isSpam").lower() == "true",
+    )
+
+
+def _moment(text: str) -> datetime | None:
+    """A time in ISO 8601, in UTC unless it says otherwise; None for what is no time."""
+    try:
+        found = datetime.fromisoformat(text)
+        return found.astimezone(UTC) if found.tzinfo else found.replace(tzinfo=UTC)
+    except (ValueError, OverflowError):
+        return None

@@ -1,0 +1,97 @@
+"""The posts of a file sorted by the article they belong to, in a temporary file: parents may stand after replies."""
+
+from collections.abc import Iterator, Sequence
+from datetime import datetime
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from app.importers.disqus.reader import Post, Thread, read
+from app.importers.streams import Progress
+from app.kit.db.driver import sqlite
+
+# An empty path is SQLite's private file, which goes when it is closed.
+_TABLES = """
+CREATE TABLE thread (id TEXT PRIMARY KEY, identifier TEXT, forum TEXT, link TEXT, title TEXT, article TEXT);
+CREATE INDEX thread_article ON thread (article);
+CREATE TABLE post (
+    place INTEGER PRIMARY KEY, id TEXT, thread TEXT, parent TEXT, name TEXT, email TEXT, message TEXT, created_at TEXT,
+    is_approved INTEGER, is_deleted INTEGER, is_spam INTEGER
+);
+CREATE INDEX post_thread ON post (thread);
+"""
+
+
+class Lost(NamedTuple):
+    """A post whose thread has no article here; `link` is None where the thread itself is not in the file."""
+
+    post: Post
+    title: str
+    link: str | None
+
+
+class Survey:
+    """All of a file, looked at once; raises BrokenFile before anybody has written anything."""
+
+    def __init__(self, path: Path, progress: Progress | None = None) -> None:
+        self._store = sqlite.connect("", isolation_level=None)
+        self._store.executescript(_TABLES)
+        self._store.execute("BEGIN")
+        for record in read(path, progress):
+            self._take(record)
+        self._store.execute("COMMIT")
+
+    def _take(self, record: Thread | Post) -> None:
+        run = self._store.execute
+        if isinstance(record, Thread):
+            values = (record.id, record.identifier, record.forum, record.link, record.title)
+            run("INSERT OR IGNORE INTO thread VALUES (?, ?, ?, ?, ?, NULL)", values)
+            return
+        at = record.created_at.isoformat() if record.created_at else None
+        said = (record.id, record.thread, record.parent, record.name, record.email, record.message, at)
+        marks = (record.is_approved, record.is_deleted, record.is_spam)
+        run("INSERT INTO post VALUES (NULL, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", (*said, *marks))
+
+    def close(self) -> None:
+        """Remove the temporary file."""
+        self._store.close()
+
+    def forum(self) -> str:
+        """The short name of the site at Disqus."""
+        row = self._store.execute("SELECT forum FROM thread WHERE forum != '' ORDER BY rowid LIMIT 1").fetchone()
+        return str(row[0]) if row else ""
+
+    def threads(self) -> list[Thread]:
+        """The threads that have posts."""
+        rows = self._store.execute(
+            "SELECT id, identifier, forum, link, title FROM thread WHERE id IN (SELECT thread FROM post) ORDER BY rowid"
+        )
+        return [Thread(*row) for row in rows]
+
+    def belongs(self, thread: str, article_id: str) -> None:
+        """Note the article of a thread; several threads may have the same."""
+        self._store.execute("UPDATE thread SET article = ? WHERE id = ?", (article_id, thread))
+
+    def articles(self) -> Iterator[tuple[str, str, list[Post]]]:
+        """Each article with the title of a thread and all its posts."""
+        rows = self._store.execute(
+            "SELECT article, min(title) FROM thread WHERE article IS NOT NULL GROUP BY article ORDER BY min(rowid)"
+        )
+        for article_id, title in rows.fetchall():
+            query = "SELECT p.* FROM post p JOIN thread t ON t.id = p.thread WHERE t.article = ? ORDER BY p.place"
+            yield article_id, title, [_post(row) for row in self._store.execute(query, (article_id,))]
+
+    def lost(self) -> Iterator[Lost]:
+        """The posts of all other threads."""
+        query = (
+            "SELECT p.*, coalesce(t.title, ''), t.link FROM post p LEFT JOIN thread t ON t.id = p.thread"
+            " WHERE t.article IS NULL ORDER BY p.place"
+        )
+        for *row, title, link in self._store.execute(query):
+            yield Lost(_post(row), title, link)
+
+
+def _post(row: Sequence[Any]) -> Post:
+    _place, number, thread, parent, name, email, message, at, *marks = row
+    created_at = datetime.fromisoformat(at) if at else None
+    is_approved, is_deleted, is_spam = map(bool, marks)
+    return Post(number, thread, parent, name, email, message, created_at, is_approved, is_deleted, is_spam)

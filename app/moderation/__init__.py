@@ -1,0 +1,1 @@
+"""Moderation: what is judged before it is shown, what waits for people, and what they decided."""

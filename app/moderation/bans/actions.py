@@ -1,0 +1,128 @@
+"""Imposing and lifting bans."""
+
+from datetime import UTC, datetime
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.dialects import postgresql, sqlite
+from sqlmodel import Session
+
+from app.comments.tables import Comment
+from app.identity.audit.actions import record as audit
+from app.identity.participants.queries import PARTICIPANT
+from app.identity.schemas import Actor
+from app.identity.secrets.queries import TURN
+from app.kit.clock import now
+from app.kit.ids import new_id
+from app.kit.problems import Conflict, Invalid, NotFound
+from app.kit.schema import Row, affected, table_of
+from app.moderation.bans.queries import BAN, hashed_email
+from app.moderation.bans.schemas import BanIn
+from app.publication.actions import unlimited
+
+_C = table_of(Comment)
+_SOURCE = sa.select(_C.c.id, _C.c.participant_id, _C.c.address_hash, _C.c.email, _C.c.created_at)
+_INSERT: dict[str, Any] = {"sqlite": sqlite.insert, "postgresql": postgresql.insert}
+
+
+class AlreadyBanned(Conflict):
+    """The very same is banned already; lift that ban first."""
+
+    code, title = "already_banned", "This is banned already"
+
+
+def salt_ends(moment: datetime) -> datetime:
+    """Until when an address hash that was made at a moment can be recognised: its salt serves two turns."""
+    turn = TURN.total_seconds()
+    return datetime.fromtimestamp((moment.timestamp() // turn + 2) * turn, UTC)
+
+
+def _of_comment(comment: Row, data: BanIn) -> tuple[str, datetime | None]:
+    """What is banned behind a comment, and until when."""
+    name = {"identity": "participant_id", "address": "address_hash"}.get(data.kind, "email")
+    found = comment[name]
+    if found is None:
+        raise Invalid(f"The comment tells no {data.kind}.", pointer="/comment_id", code="not_known")
+    if data.kind == "address":
+        ends = salt_ends(comment["created_at"])
+        if ends <= now():
+            raise Invalid("Nothing tells its address any more.", pointer="/comment_id", code="not_known")
+        return f"address:{found}", min(data.until, ends) if data.until else ends
+    return _named(data, found) if name == "email" else f"identity:{found}", data.until
+
+
+def _named(data: BanIn, value: str) -> str:
+    """What is banned by an e-mail address or domain."""
+    if data.kind == "email_domain":
+        return f"email_domain:{value.lower().rpartition('@')[2]}"
+    if "@" not in value[1:]:
+        raise Invalid("This is no e-mail address.", pointer="/value", code="invalid")
+    return hashed_email(value)
+
+
+def _target(session: Session, data: BanIn) -> tuple[str, datetime | None]:
+    if (data.comment_id is None) == (data.value is None):
+        raise Invalid("Name a comment or a value, and not both.", pointer="/comment_id", code="one_of")
+    if data.value is not None:
+        if not data.kind.startswith("email"):
+            raise Invalid("Only e-mail addresses and domains are named.", pointer="/value", code="not_wanted")
+        return _named(data, data.value), data.until
+    comment = session.execute(_SOURCE.where(_C.c.id == data.comment_id)).mappings().first()
+    if comment is None:
+        raise Invalid("There is no such comment.", pointer="/comment_id", code="not_found")
+    return _of_comment(comment, data)
+
+
+def create(session: Session, actor: Actor, data: BanIn) -> str:
+    """Ban what stands behind a comment, or an e-mail address or domain; returns the ban's id."""
+    unlimited(actor)
+    moment = now()
+    if data.until is not None and data.until <= moment:
+        raise Invalid("The end lies in the past.", pointer="/until", code="in_the_past")
+    value, until = _target(session, data)
+    ended = BAN.c.until <= moment
+    session.execute(sa.delete(BAN).where(BAN.c.value == value, ended))
+    row: dict[str, Any] = {
+        "id": new_id(),
+        "kind": data.kind,
+        "value": value,
+        "participant_id": value.partition(":")[2] if data.kind == "identity" else None,
+        "comment_id": data.comment_id,
+        "reason": data.reason,
+        "until": until,
+        "created_at": moment,
+        "created_by": actor.id,
+    }
+    insert = _INSERT[session.get_bind().dialect.name](BAN).values(row).on_conflict_do_nothing()
+    if session.execute(insert.returning(BAN.c.id)).first() is None:
+        raise AlreadyBanned
+    audit(session, actor, "ban.create", "ban", str(row["id"]), {"kind": data.kind, "comment_id": data.comment_id})
+    return str(row["id"])
+
+
+def forget(session: Session, participant_ids: list[str], comment_ids: list[str]) -> None:
+    """Cut bans off from people who are erased. To be erased lifts no ban that can stand without telling who it is.
+
+    The ban of an identity goes over to the e-mail address that was proven with it, as a hash; where there is none it
+    ends with the token that it was for.
+    """
+    insert = _INSERT[session.get_bind().dialect.name](BAN).on_conflict_do_nothing()
+    here = BAN.c.value.in_([f"identity:{one}" for one in participant_ids])
+    proven = sa.case((PARTICIPANT.c.confirmed_at.is_not(None), PARTICIPANT.c.email)).label("proven")
+    banned = sa.select(BAN, proven).join_from(BAN, PARTICIPANT, PARTICIPANT.c.id == BAN.c.participant_id).where(here)
+    found = [dict(row) for row in session.execute(banned).mappings()]
+    session.execute(sa.delete(BAN).where(here))
+    for row in found:
+        if email := row.pop("proven"):
+            told = {"kind": "email", "value": hashed_email(email)}
+            session.execute(insert, row | told | dict.fromkeys(("participant_id", "comment_id", "reason")))
+    theirs = sa.update(BAN).where(BAN.c.comment_id.in_(comment_ids))
+    session.execute(theirs.values(comment_id=None, reason=None))
+
+
+def lift(session: Session, actor: Actor, ban_id: str) -> None:
+    """Lift a ban."""
+    unlimited(actor)
+    if not affected(session.execute(sa.delete(BAN).where(BAN.c.id == ban_id))):
+        raise NotFound
+    audit(session, actor, "ban.lift", "ban", ban_id, {})

@@ -1,0 +1,1 @@
+"""Decisions: what moderators do to comments, and what follows from it."""

@@ -1,0 +1,86 @@
+"""Writing phrases."""
+
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.dialects import postgresql, sqlite
+from sqlmodel import Session
+
+from app.identity.audit.actions import record as audit
+from app.identity.schemas import Actor
+from app.kit import etag
+from app.kit.clock import now
+from app.kit.ids import new_id
+from app.kit.problems import Conflict, Invalid, NotFound
+from app.moderation.phrases.queries import PHRASE, STAMP
+from app.moderation.phrases.schemas import PhraseIn, PhrasePatch, is_part
+from app.moderation.phrases.tables import Phrase
+from app.publication.actions import unlimited
+
+MOST = 5000
+_INSERT: dict[str, Any] = {"sqlite": sqlite.insert, "postgresql": postgresql.insert}
+
+
+class TooManyPhrases(Conflict):
+    """There are as many phrases as one publication can have."""
+
+    code, title = "too_many_phrases", "There are too many phrases"
+
+
+def _changed(session: Session) -> None:
+    """Let every process read the phrases again. A value that was never there: one that counts could be rolled back."""
+    row = {"id": 1, "value": new_id()}
+    insert = _INSERT[session.get_bind().dialect.name](STAMP).values(row)
+    session.execute(insert.on_conflict_do_update(index_elements=[STAMP.c.id], set_={"value": row["value"]}))
+
+
+def _check(text: str, match: str) -> None:
+    if match == "text" and not is_part(text):
+        raise Invalid("A part of a word has three letters at least.", pointer="/text", code="too_short")
+
+
+def create(session: Session, actor: Actor, data: PhraseIn) -> str:
+    """Watch for a phrase from now on; returns its id."""
+    unlimited(actor)
+    _check(data.text, data.match)
+    if session.execute(sa.select(sa.func.count()).select_from(PHRASE)).scalar_one() >= MOST:
+        raise TooManyPhrases
+    moment = now()
+    row = Phrase(id=new_id(), created_at=moment, updated_at=moment, **data.model_dump())
+    session.add(row)
+    _changed(session)
+    audit(session, actor, "phrase.create", "phrase", row.id, {"match": row.match, "action": row.action})
+    return row.id
+
+
+def _locked(session: Session, actor: Actor, phrase_id: str) -> Phrase:
+    unlimited(actor)
+    row = session.get(Phrase, phrase_id, with_for_update=True)
+    if row is None:
+        raise NotFound
+    return row
+
+
+def change(session: Session, actor: Actor, phrase_id: str, data: PhrasePatch, versions: frozenset[int] | None) -> str:
+    """Change a phrase; returns its id."""
+    row = _locked(session, actor, phrase_id)
+    values = data.model_dump(exclude_unset=True)
+    names = sorted(name for name, value in values.items() if getattr(row, name) != value)
+    etag.check(row.version, versions, names)
+    for name in names:
+        setattr(row, name, values[name])
+    _check(row.text, row.match)
+    if names:
+        row.version, row.updated_at = row.version + 1, now()
+        _changed(session)
+        audit(session, actor, "phrase.change", "phrase", row.id, {"fields": names})
+    return row.id
+
+
+def delete(session: Session, actor: Actor, phrase_id: str, versions: frozenset[int] | None) -> None:
+    """Watch for it no longer."""
+    row = _locked(session, actor, phrase_id)
+    etag.check(row.version, versions)
+    session.delete(row)
+    _changed(session)
+    audit(session, actor, "phrase.delete", "phrase", row.id, {})

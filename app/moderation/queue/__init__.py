@@ -1,0 +1,1 @@
+"""The queue: comments that wait for a moderator, and who is working on which."""

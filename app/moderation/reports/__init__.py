@@ -1,0 +1,1 @@
+"""Reports: what readers say is wrong with a comment or an article."""

@@ -1,0 +1,1 @@
+"""Screening: every comment passes the same stages before it is shown."""

@@ -1,0 +1,212 @@
+"""The stages that every comment passes, in their order, and what follows from what they find."""
+
+from collections.abc import Callable
+from datetime import datetime
+from functools import partial
+from typing import Literal
+
+from sqlmodel import Session
+
+from app.comments.posting.schemas import Banned, Draft, DuplicateComment, Judged, Reason, Submission, Verdict
+from app.kit.clock import now
+from app.kit.problems import TooManyRequests
+from app.kit.schema import Row
+from app.kit.settings import Settings
+from app.moderation.bans.queries import require_not_banned
+from app.moderation.checker.actions import Checker
+from app.moderation.checker.schemas import UNAVAILABLE, Opinion
+from app.moderation.learning.queries import likeness
+from app.moderation.learning.schemas import Counted, is_trained
+from app.moderation.log.actions import record
+from app.moderation.phrases.queries import compiled
+from app.moderation.phrases.schemas import Phrases
+from app.moderation.screening.queries import standing
+from app.moderation.screening.schemas import A_DAY, A_MINUTE, SHORT, Case, Finding
+
+SPAM, DOUBTFUL = 0.99, 0.9  # likeness to spam
+MANY_ARTICLES = 3
+_STRICTER: dict[str, int] = {"published": 0, "pending": 1, "rejected": 2, "spam": 3}
+_Harm = Literal["pending", "rejected", "spam"]
+_MEANS: dict[str, _Harm] = {"hold": "pending", "reject": "rejected", "spam": "spam"}  # of phrases and of the checker
+
+
+def banned(case: Case) -> Finding | None:
+    """Who is banned does not take part: 403."""
+    if case.standing.banned:
+        raise Banned
+    return None
+
+
+def _wait(moment: datetime, window: int) -> int:
+    """Seconds until a comment of that moment is out of the window."""
+    return max(1, min(window, round((moment - now()).total_seconds()) + window))
+
+
+def flood(case: Case) -> Finding | None:
+    """Too many comments of one author or from one address: 429 that says when to come back."""
+    if case.settings.rate_limits == "off" or case.submission.is_edit:
+        return None
+    known = case.standing
+    windows = (
+        (known.author_minute, A_MINUTE),
+        (known.address_minute, A_MINUTE),
+        (known.author_day, A_DAY),
+        (known.address_day, A_DAY),
+    )
+    waits = [_wait(moment, window) for moment, window in windows if moment is not None]
+    if waits:
+        raise TooManyRequests("Too many comments in a short time.", headers={"Retry-After": str(max(waits))})
+    return None
+
+
+def repeat(case: Case) -> Finding | None:
+    """The same text under the same article: 409. Under many articles within a day: spam."""
+    if case.standing.repeats_here:
+        raise DuplicateComment
+    if case.standing.articles >= MANY_ARTICLES - 1 and len(case.submission.text) >= SHORT:
+        return Finding("spam", f"under {case.standing.articles + 1} articles")
+    return None
+
+
+def phrases(case: Case) -> Finding | None:
+    """Words that moderators have listed, in the text, the name and the links; the strictest of them decides."""
+    found = case.phrases.found(case.submission.text, case.submission.name, case.submission.links)
+    if not found:
+        return None
+    first = max(found, key=lambda phrase: _STRICTER[_MEANS[phrase.action]])
+    return Finding(_MEANS[first.action], first.id)
+
+
+def links(case: Case) -> Finding | None:
+    """More links than a reader's comment usually has."""
+    count = len(case.submission.links)
+    return Finding("pending", f"{count} links") if count > case.settings.max_links else None
+
+
+def new_author(case: Case) -> Finding | None:
+    """Authors whom moderators have not approved often enough; a guest without a proven e-mail stays a new one."""
+    needed, author = case.settings.moderate_new_authors, case.submission.participant
+    if not needed:
+        return None
+    known = author["kind"] != "guest" or author["confirmed_at"] is not None
+    approved = author["approved"] if known else 0
+    return Finding("pending", f"{approved} of {needed} approved") if approved < needed else None
+
+
+def local_bayes(case: Case) -> Finding | None:
+    """What moderators called spam before looks like this."""
+    likely = case.likeness()
+    if likely < DOUBTFUL:
+        return None
+    return Finding("spam" if likely >= SPAM else "pending", f"{likely:.3f}")
+
+
+def external(case: Case) -> Finding | None:
+    """What the checker outside of this process said; that it said nothing is never passed over."""
+    if case.opinion is None or case.opinion.verdict == "publish":
+        return None
+    if case.opinion.verdict == "unavailable":
+        held = case.settings.checker_on_unavailable == "pending"
+        return Finding("pending" if held else "note", "unavailable")
+    return Finding(_MEANS[case.opinion.verdict], case.opinion.reason)
+
+
+def mode(case: Case) -> Finding | None:
+    """Articles whose every comment is read first, and comments that must wait for a reason of their own."""
+    if case.submission.moderation == "pre":
+        return Finding("pending", "pre")
+    return Finding("pending", "waits") if case.submission.must_wait else None
+
+
+STAGES: tuple[Callable[[Case], Finding | None], ...] = (
+    banned,
+    flood,
+    repeat,
+    phrases,
+    links,
+    new_author,
+    local_bayes,
+    external,
+    mode,
+)
+
+
+def passed(case: Case) -> Verdict:
+    """What becomes of a submission: the strictest of what the stages find; a refusal ends it. Staff are only banned."""
+    state: Judged = "published"
+    reasons: list[Reason] = []
+    for stage in STAGES if case.submission.kind != "staff" else (banned,):
+        finding = stage(case)
+        if finding is None:
+            continue
+        reasons.append(Reason(stage.__name__, finding.detail))
+        if finding.state != "note" and _STRICTER[finding.state] > _STRICTER[state]:
+            state = finding.state
+        if state in ("rejected", "spam"):
+            break
+    return Verdict(state, tuple(reasons))
+
+
+class Screening:
+    """The judges of one process: `app.comments.posting.schemas.Screen`."""
+
+    def __init__(self, settings: Settings, checker: Checker | None = None) -> None:
+        self.settings, self.checker = settings, checker or Checker(settings)
+        self._phrases: tuple[str | None, Phrases] = (None, Phrases())
+
+    async def consult(self, draft: Draft) -> Opinion | None:
+        """Ask the checker, where there is one; the staff's words are not sent to it."""
+        return await self.checker.ask(draft) if draft.kind != "staff" else None
+
+    async def stop(self) -> None:
+        """Close what is open to the outside."""
+        await self.checker.stop()
+
+    def admit(self, session: Session, participant: Row | None, addresses: tuple[str, ...]) -> None:
+        """403 for those who are banned, whatever they are about to do: vote, react, report."""
+        require_not_banned(session, participant, addresses)
+
+    def judge(self, session: Session, submission: Submission, opinion: Opinion | None = None) -> Verdict:
+        """Decide about a comment or an edit; what is refused outright is raised as a problem. Writes nothing."""
+        settings = self.settings
+        known = standing(session, submission, settings.flood_author, settings.flood_address)
+        learned = Counted(known.spam or 0, known.ham or 0)
+        like = partial(likeness, session, learned, submission.text, submission.links)
+        if opinion is None and settings.checker_url:
+            opinion = UNAVAILABLE
+        case = Case(
+            submission,
+            known,
+            settings,
+            self._current(session, known.phrases),
+            like if is_trained(learned) else _unknown,
+            opinion,
+        )
+        return passed(case)
+
+    def filed(self, session: Session, submission: Submission, verdict: Verdict) -> None:
+        """Note in the moderation log why a comment that now stands was not simply published."""
+        if verdict.state != "published" or verdict.reasons:
+            about = submission.article_id
+            record(
+                session,
+                submission.comment_id,
+                "system",
+                None,
+                "screen",
+                verdict.state,
+                verdict.reasons,
+                article_id=about,
+            )
+
+    def _current(self, session: Session, stamp: str | None) -> Phrases:
+        """The phrases as they stand, read again where another process or this one has changed them."""
+        kept, found = self._phrases
+        if kept != stamp:
+            found = compiled(session)
+            self._phrases = (stamp, found)
+        return found
+
+
+def _unknown() -> float:
+    return 0.5

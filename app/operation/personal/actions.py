@@ -1,0 +1,63 @@
+"""Erasing a person: whole or not at all, and nobody else's words with them."""
+
+from collections.abc import Callable
+
+import sqlalchemy as sa
+from sqlmodel import Session
+
+from app.anchors import actions as anchors
+from app.comments.actions import clear, set_state
+from app.comments.queries import locked
+from app.identity.participants.actions import disown, erase
+from app.identity.participants.queries import PARTICIPANT
+from app.identity.replays.actions import forget as forget_answers
+from app.identity.schemas import Actor, Claims
+from app.kit.schema import Row
+from app.moderation.actions import forget as forget_cases
+from app.operation.personal.queries import Person, comment_ids, parts, person
+from app.reactions.actions import forget as forget_votes
+
+Forget = Callable[[Session, list[str]], object]
+ALSO: dict[str, Forget] = {}
+"""What rooms beside this one hold of participants: `wiring` fills it."""
+
+
+def erase_me(session: Session, actor: Actor) -> None:
+    """Erase the caller: comments to nothing or to tombstones, votes, reports, tokens, and all that names them."""
+    known = person(session, actor)
+    _hold(session, known)
+    whom = person(session, actor)  # as they are now that nobody else writes for them
+    written = comment_ids(session, whom)
+    for comment_id in written:
+        row = locked(session, comment_id)
+        set_state(session, row, "removed", by="author")
+        clear(session, row)
+    forget_cases(session, whom.ids, whom.email, [])
+    for part in parts(written):
+        forget_cases(session, [], None, part)
+    for one in whom.own:
+        forget_votes(session, one["id"])
+        anchors.forget(session, one["id"])
+        forget_answers(session, _caller(one))
+        erase(session, one["id"])
+    if actor.caller is not None:
+        forget_answers(session, actor.caller)
+    for also in ALSO.values():
+        also(session, [row["id"] for row in (*whom.own, *whom.typed)])
+    if whom.email is not None:
+        disown(session, whom.email)
+
+
+def _hold(session: Session, whom: Person) -> None:
+    """Lock the participants: what they were about to write waits, and then finds them gone."""
+    ids = sorted(row["id"] for row in (*whom.own, *whom.typed))
+    query = sa.select(PARTICIPANT.c.id).where(PARTICIPANT.c.id.in_(ids)).order_by(PARTICIPANT.c.id)
+    session.execute(query.with_for_update()).all()
+
+
+def _caller(participant: Row) -> str:
+    """By what name the kept answers of a participant are found."""
+    subject = participant["subject"]
+    reader = Claims(subject) if subject else None
+    actor = Actor("reader", reader=reader) if reader else Actor("guest", participant["id"])
+    return actor.caller or ""

@@ -1,0 +1,78 @@
+"""Votes and reactions over HTTP."""
+
+from typing import Annotated, Any
+
+import sqlalchemy as sa
+from fastapi import APIRouter, Query, Request
+from sqlmodel import Session
+from starlette.responses import Response
+
+from app.identity.routes import Public, write
+from app.identity.schemas import ANONYMOUS, Actor
+from app.kit.http import database, dump, reply, settings
+from app.kit.ids import IdPath, RefPath
+from app.kit.problems import Forbidden, Invalid, NotFound, Unauthorized, documented
+from app.kit.schema import Row
+from app.reactions import actions, queries
+from app.reactions.actions import OwnComment
+from app.reactions.schemas import MyVotesOut, MyVotesQuery, ReactionIn, ReactionOut, VoteIn, VoteOut, Voter
+
+router = APIRouter(prefix="/v1", tags=["reactions"])
+
+
+def _voter(request: Request, actor: Actor) -> Voter:
+    """The caller, with the hashes of their address under the present salt and the one before."""
+    state = request.app.state
+    hashes = state.vault.address_hashes(request.client.host) if request.client else ()
+    return Voter(actor, state.vault, state.screen, tuple(found for found in hashes if found))
+
+
+def _shown(_connection: sa.Connection, result: Row) -> Row:
+    return result
+
+
+@router.put(
+    "/comments/{comment}/vote",
+    response_model=VoteOut,
+    responses=documented(Unauthorized, Forbidden, NotFound, OwnComment, Invalid),
+)
+async def vote(request: Request, comment: IdPath, body: VoteIn, actor: Public) -> Response:
+    """Vote on a comment: 1, -1, or 0 to take it back. Whoever sends a token has one vote, and none on their own.
+
+    `POST /v1/guests` gives a token to those who have not written anything.
+    """
+    voter = _voter(request, actor)
+
+    def cast(session: Session, _actor: Actor) -> dict[str, Any]:
+        return actions.vote(session, voter, comment, body.value)
+
+    return await write(request, actor, cast, show=_shown, model=VoteOut)
+
+
+@router.put(
+    "/articles/{article}/reaction",
+    response_model=ReactionOut,
+    responses=documented(Unauthorized, Forbidden, NotFound, Invalid),
+)
+async def react(request: Request, article: RefPath, body: ReactionIn, actor: Public) -> Response:
+    """React to an article with one of the names in its `reactions`, or with null to take it back.
+
+    Whoever sends a token has one reaction; `POST /v1/guests` gives one.
+    """
+    voter, names = _voter(request, actor), settings(request).reactions
+
+    def choose(session: Session, _actor: Actor) -> dict[str, Any]:
+        return actions.react(session, voter, article, body.value, names)
+
+    return await write(request, actor, choose, show=_shown, model=ReactionOut)
+
+
+@router.get("/me/votes", response_model=MyVotesOut, responses=documented(Unauthorized, Forbidden, NotFound))
+async def mine(request: Request, query: Annotated[MyVotesQuery, Query()], actor: Public) -> Response:
+    """What the caller has chosen on an article: their reaction, and their votes on its comments."""
+    if actor is ANONYMOUS:
+        raise Unauthorized("Send the token that you vote with.")
+    if actor.kind == "edit":
+        raise Forbidden("This token is for one comment alone.")
+    found = await database(request).scan(queries.mine, actor, query.article)
+    return reply(request, dump(MyVotesOut, found), groups=(), private=True)

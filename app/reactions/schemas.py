@@ -1,0 +1,73 @@
+"""Votes and reactions as they come in and go out."""
+
+from typing import NamedTuple, Protocol
+
+from pydantic import BaseModel, ConfigDict, Field
+from sqlmodel import Session
+
+from app.comments.schemas import VotesOut
+from app.identity.schemas import Actor
+from app.identity.secrets.actions import Vault
+from app.kit.http import ReadQuery
+from app.kit.schema import Row
+
+
+class Screen(Protocol):
+    """Who keeps out those that may not take part; `moderation` beside has it, `wiring` brings both together."""
+
+    def admit(self, session: Session, participant: Row | None, addresses: tuple[str, ...]) -> None:
+        """403 for those who are banned."""
+
+
+class Voter(NamedTuple):
+    """Who votes or reacts, and what it takes to know them."""
+
+    actor: Actor
+    vault: Vault
+    screen: Screen
+    addresses: tuple[str, ...]  # hashes of the network address: what bans know it by; nothing is counted by it
+
+
+class VoteIn(BaseModel):
+    """A vote."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    value: int = Field(ge=-1, le=1, strict=True, description="1, -1, or 0 to take the vote back.")
+
+
+class VoteOut(BaseModel):
+    """The vote that now stands, and all votes of the comment."""
+
+    value: int
+    votes: VotesOut
+
+
+class ReactionIn(BaseModel):
+    """A reaction."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    value: str | None = Field(
+        max_length=40, description="One of the names in the article's `reactions`; null takes the reaction back."
+    )
+
+
+class ReactionOut(BaseModel):
+    """The reaction that now stands, and all reactions of the article."""
+
+    value: str | None
+    reactions: dict[str, int]
+
+
+class MyVotesQuery(ReadQuery):
+    """Whose votes to tell."""
+
+    article: str = Field(min_length=1, max_length=200, description="Id or slug of the article.")
+
+
+class MyVotesOut(BaseModel):
+    """What the caller has chosen on one article."""
+
+    reaction: str | None = Field(description="The caller's reaction to the article.")
+    votes: dict[str, int] = Field(description="The caller's votes on its comments: 1 or -1 by the comment's id.")

@@ -1,0 +1,188 @@
+"""A newsroom's day through the API, every answer of it compared with the document."""
+
+import re
+from collections.abc import Iterator
+from typing import Any
+
+import jsonschema_rs
+from starlette.testclient import TestClient
+
+from app.kit.ids import new_id
+from tests import make
+
+Headers = dict[str, str]
+Operation = tuple[str, str, dict[str, Any]]
+
+
+def operations(document: dict[str, Any]) -> Iterator[Operation]:
+    """Every operation with its method and path."""
+    for path, methods in document["paths"].items():
+        for method, operation in methods.items():
+            yield method.upper(), path, operation
+
+
+class Checked:
+    """A client that compares every answer with what the document says of it."""
+
+    def __init__(self, client: TestClient) -> None:
+        self.client = client
+        document = make.ok(client.get("/openapi.json"))
+        self.components = document["components"]
+        self.operations = list(operations(document))
+        self.seen: set[tuple[str, str, str]] = set()
+        self.faults: set[str] = set()
+
+    def find(self, method: str, path: str) -> Operation | None:
+        """The operation behind an address: the one with the fewest variables."""
+        found = [
+            operation
+            for operation in self.operations
+            if operation[0] == method
+            and re.fullmatch(re.sub(r"{[^}]+}", "[^/]+", operation[1].replace("{key}", ".+")), path)
+        ]
+        return min(found, key=lambda operation: operation[1].count("{"), default=None)
+
+    def send(self, method: str, url: str, **more: Any) -> Any:
+        """Ask, compare, and give the answer."""
+        answer = self.client.request(method, url, follow_redirects=False, **more)
+        operation = self.find(method, url.partition("?")[0])
+        assert operation is not None, url
+        self.compare(operation, answer)
+        return answer
+
+    def compare(self, operation: Operation, answer: Any) -> None:
+        """The status, the media type and the JSON must be documented."""
+        method, path, _ = operation
+        status = str(answer.status_code)
+        self.seen.add((method, path, status))
+        self.faults |= set(self._faults(operation, answer, status))
+
+    def _faults(self, operation: Operation, answer: Any, status: str) -> Iterator[str]:
+        method, path, described = operation
+        where = f"{method} {path} {status}"
+        if status == "304" and not answer.content:
+            return
+        if status not in described["responses"]:
+            yield f"{where} is not documented: {answer.text[:200]}"
+            return
+        content = described["responses"][status].get("content", {})
+        if not answer.content:
+            if content and status not in {"204", "301"}:
+                yield f"{where} has no body"
+            return
+        media_type = answer.headers["content-type"].partition(";")[0]
+        if media_type not in content:
+            yield f"{where} is {media_type}"
+        elif media_type.endswith("json"):
+            schema = {**content[media_type]["schema"], "components": self.components}
+            validator = jsonschema_rs.validator_for(schema, validate_formats=True)
+            for error in validator.iter_errors(answer.json()):
+                yield f"{where}: {error.message[:200]} at {error.instance_path}"
+
+
+def live(api: Checked, key: Headers) -> dict[str, str]:
+    """What a newsroom does in a day; the ids of what it leaves behind."""
+
+    def post(url: str, body: Any = None, status: int = 201, **more: str) -> Any:
+        answer = api.send("POST", url, json=body, headers={**key, **more})
+        return make.ok(answer, status)
+
+    def change(method: str, url: str, body: Any = None, status: int = 200) -> Any:
+        return make.ok(api.send(method, url, json=body, headers={**key, "If-Match": "*"}), status)
+
+    ids = {
+        kind: post(f"/v1/{kind}", {"name": f"The {kind}"})["id"] for kind in ("sections", "tags", "authors", "series")
+    }
+    for kind, row in ids.items():
+        change("PATCH", f"/v1/{kind}/{row}", {"name": f"Our {kind}"})
+    notice = {"scope": "section", "target_id": ids["sections"], "placement": "both", "text": "Mind this."}
+    ids["notices"] = post("/v1/notices", notice)["id"]
+    change("PATCH", f"/v1/notices/{ids['notices']}", {"placement": "before"})
+    full = {"title": "A", "dek": "D", "section": ids["sections"], "series": ids["series"], "authors": [ids["authors"]]}
+    full |= {
+        "tags": ["one", "two"],
+        "body": {"markdown": "# H\n\n* a\n* b\n\n> q\n\n```py\nx\n```\n\n| a |\n|---|\n| b |"},
+    }
+    article = post("/v1/articles", full, **{"Idempotency-Key": "k"})["id"]
+    post("/v1/articles", full, **{"Idempotency-Key": "k"})
+    url = f"/v1/articles/{article}"
+    change("POST", f"{url}/publish")
+    change("PATCH", url, {"title": "B", "slug": "b"})
+    ids["anchor"] = post(f"{url}/anchors", {"exact": "q", "question": "Who said so?"})["id"]
+    change("PATCH", f"/v1/anchors/{ids['anchor']}", {"question": "Who?", "place": {"exact": "x"}})
+    change("POST", f"/v1/anchors/{ids['anchor']}/detach")
+    change("POST", f"/v1/anchors/{ids['anchor']}/redact")
+    change("POST", f"{url}/corrections", {"text": "It was four."})
+    change("POST", f"{url}/revisions/1/restore")
+    ids["preview"] = post(f"{url}/previews", {})["id"]
+    other = post("/v1/articles", {"title": "Other"})["id"]
+    change("PUT", f"/v1/articles/{other}/schedule", {"at": "2999-01-01T00:00:00Z"})
+    change("DELETE", f"/v1/articles/{other}/schedule")
+    change("POST", f"/v1/articles/{other}/publish")
+    change("POST", f"/v1/articles/{other}/unpublish")
+    gone = post("/v1/articles", {"title": "Gone"})["id"]
+    change("POST", f"/v1/articles/{gone}/publish")
+    change("POST", f"/v1/articles/{gone}/retract", {"reason": "Wrong."})
+    court = post("/v1/articles", {"title": "Court"})["id"]
+    change("POST", f"/v1/articles/{court}/publish")
+    change("POST", f"/v1/articles/{court}/retract", {"reason": "Order.", "legal": True})
+    brief = post("/v1/articles", {"title": "Brief"})["id"]
+    change("DELETE", f"/v1/articles/{brief}", status=204)
+    ids |= {"article": article, "gone": gone, "court": court} | discuss(api, key, ids["sections"], article)
+    ids["key"] = post("/v1/keys", {"name": "Reader", "scopes": ["content:read"]})["id"]
+    return ids
+
+
+def discuss(api: Checked, key: Headers, section: str, article: str) -> dict[str, str]:
+    """What readers and moderators say of an article in a day; the ids of what they leave behind."""
+
+    def send(method: str, url: str, body: Any = None, status: int = 200, headers: Headers | None = None) -> Any:
+        return make.ok(api.send(method, url, json=body, headers=headers or {}), status)
+
+    def decide(comment: dict[str, Any], action: str) -> None:
+        send("POST", f"/v1/comments/{comment['id']}/{action}", {"reason": "Civil?"}, headers=key)
+
+    any_version = {**key, "If-Match": "*"}
+    for where in ("", f"/sections/{section}", f"/articles/{article}"):
+        send("PUT", f"/v1{where}/discussion", {"prompt": "And you?"}, headers=any_version)
+    guest = send("POST", "/v1/guests", status=201)
+    ann = make.bearer(guest["guest_token"])
+    url = f"/v1/articles/{article}/comments"
+    words = {"text": "Well said.", "author": {"name": "Ann", "email": "ann@example.org"}}
+    top = send("POST", url, {**words, "id": new_id()}, 201, ann)
+    send("POST", url, {**words, "id": top["id"]}, 200, ann)
+    send("POST", f"{url}?dry_run=true", {**words, "text": "Is it?"}, 200, ann)
+    send("POST", url, {"text": "No.", "author": {"name": "Bo"}, "parent_id": top["id"]}, 201)
+    other = send(
+        "POST",
+        url,
+        {"text": "See https://a.example https://b.example https://c.example", "author": {"name": "Cy"}},
+        201,
+    )
+    cy = make.bearer(other["guest_token"])
+    send("PATCH", f"/v1/comments/{top['id']}", {"text": "Well said, all of it."}, headers=ann)
+    send("PUT", f"/v1/comments/{top['id']}/vote", {"value": 1}, headers=cy)
+    send("PUT", f"/v1/articles/{article}/reaction", {"value": "agree"}, headers=ann)
+    for target in (f"/v1/comments/{top['id']}", f"/v1/articles/{article}"):
+        send("POST", f"{target}/reports", {"reason": "other", "text": "Hm."}, 202, cy)
+    reports = send("GET", "/v1/moderation/reports", headers=key)["data"]
+    for report, end in zip(reports, ("dismiss", "uphold"), strict=True):
+        send("POST", f"/v1/moderation/reports/{report['id']}/{end}", {"reason": "Seen."}, headers=key)
+    send("POST", "/v1/moderation/queue/claim", {"limit": 5}, headers=key)
+    for action in ("approve", "reject", "spam", "restore", "remove", "restore"):
+        decide(other, action)
+    send("POST", "/v1/moderation/decisions", {"ids": [other["id"]], "action": "reject"}, headers=key)
+    own = make.bearer(other["edit_token"])
+    send("POST", f"/v1/comments/{other['id']}/appeal", {"text": "But why?"}, 201, own)
+    send("GET", f"/v1/comments/{other['id']}/decision", headers=own)
+    send("POST", f"/v1/comments/{other['id']}/appeal/decline", {"reason": "So."}, headers=key)
+    send("PUT", f"/v1/comments/{top['id']}/featured", {"value": True}, headers=key)
+    ban = send("POST", "/v1/bans", {"kind": "identity", "comment_id": other["id"]}, 201, key)
+    phrase = send("POST", "/v1/moderation/phrases", {"text": "cheap watches"}, 201, key)
+    send("PATCH", f"/v1/moderation/phrases/{phrase['id']}", {"action": "spam"}, headers=any_version)
+    late = {"op": "post", "article": article, "id": new_id(), "comment": {"text": "From the train."}}
+    send("POST", "/v1/sync/comments", {"operations": [late, {"op": "delete", "id": late["id"]}]}, headers=ann)
+    send("GET", "/v1/me/data", headers=ann)
+    send("GET", f"/v1/me/votes?article={article}", headers=ann)
+    send("GET", f"/v1/counts?articles={article}")
+    return {"comment": top["id"], "report": reports[0]["id"], "ban": ban["id"], "phrase": phrase["id"]}

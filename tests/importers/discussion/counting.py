@@ -1,0 +1,43 @@
+"""Comments as they are stored, and every counter reckoned anew."""
+
+from typing import Any
+
+import sqlalchemy as sa
+from app.articles.discussion.tables import ArticleTally
+
+from app.comments.tables import Comment
+from app.kit.db import Database
+from app.kit.schema import table_of
+
+C, TALLY = table_of(Comment), table_of(ArticleTally)
+
+
+def stored(db: Database) -> list[dict[str, Any]]:
+    """All comments, in the order of their time."""
+    with db.connect() as connection:
+        return [dict(row) for row in connection.execute(sa.select(C).order_by(C.c.created_at, C.c.id)).mappings()]
+
+
+def by_text(db: Database) -> dict[str, dict[str, Any]]:
+    """All comments by their text."""
+    return {row["text"]: row for row in stored(db)}
+
+
+def check_counters(db: Database) -> None:
+    """What stands on each row must be what counting gives."""
+    rows = stored(db)
+    ids = {row["id"]: row for row in rows}
+    for row in rows:
+        parent = ids.get(row["parent_id"])
+        assert row["root_id"] == (parent["root_id"] if parent else row["id"])
+        assert row["depth"] == (parent["depth"] + 1 if parent else 0)
+        assert row["under_id"] == (row["parent_id"] or row["article_id"])
+        children = [child for child in rows if child["parent_id"] == row["id"] and child["listed"]]
+        assert row["replies"] == len(children)
+        assert row["listed"] == (row["state"] == "published" or (row["state"] == "removed" and bool(children)))
+        if row["state"] == "published":
+            assert parent is None or parent["listed"]
+    with db.connect() as connection:
+        tallies = {row.article_id: row.comments for row in connection.execute(sa.select(TALLY)) if row.comments}
+    public = [row["article_id"] for row in rows if row["state"] == "published"]
+    assert tallies == {article: public.count(article) for article in public}
