@@ -4,10 +4,10 @@ from datetime import timedelta
 from typing import Any
 
 import sqlalchemy as sa
-from app.identity.participants.tables import Participant
 from starlette.testclient import TestClient
 
 from app.comments.tables import Comment
+from app.identity.participants.tables import Participant
 from app.identity.schemas import Actor
 from app.kit.clock import now
 from app.kit.db import Database

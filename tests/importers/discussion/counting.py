@@ -3,8 +3,8 @@
 from typing import Any
 
 import sqlalchemy as sa
-from app.articles.discussion.tables import ArticleTally
 
+from app.articles.discussion.tables import ArticleTally
 from app.comments.tables import Comment
 from app.kit.db import Database
 from app.kit.schema import table_of

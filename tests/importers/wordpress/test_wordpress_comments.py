@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 import sqlalchemy as sa
-from app.comments.schemas import best, controversy
 
+from app.comments.schemas import best, controversy
 from app.identity.participants.tables import Participant
 from app.importers.discussion.store import C
 from app.kit.db import Database
