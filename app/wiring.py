@@ -72,6 +72,9 @@ from app.reactions import routes as reactions
 ROUTERS: list[APIRouter] = [
     articles.router,  # what is asked most stands first: routes are matched in turn
     listing.router,
+    comments.router,
+    posting.router,
+    reactions.router,
     discussion.router,
     sections.router,
     tags.router,
@@ -83,11 +86,8 @@ ROUTERS: list[APIRouter] = [
     revisions.router,
     previews.router,
     anchors.router,
-    comments.router,
-    posting.router,
     comment_editing.router,
     sync.router,
-    reactions.router,
     notices.router,
     identity.router,
     participants.router,

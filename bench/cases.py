@@ -1,6 +1,7 @@
 """What is measured: each case asks the API for something that front ends and editors ask for."""
 
 import itertools
+import json
 import random
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
@@ -11,16 +12,21 @@ import sqlalchemy as sa
 
 from app.articles.listing.schemas import SORTS
 from app.articles.tables import Article
+from app.comments.schemas import SORT_COLUMNS
+from app.comments.schemas import SORTS as COMMENT_SORTS
+from app.comments.tables import Comment
 from app.kit.db import open_database
 from app.kit.schema import table_of
 from app.publication.sections.tables import Section
 from app.publication.tags.tables import Tag
+from bench.discussion import tokens
 from bench.seed import Store, draft
 
 PAGE = 20
 DEPTH = 25  # the deep page is number articles / 25: page 80 of 2,000, page 4,000 of 100,000
 SAMPLE = 2000  # different articles that are asked for in turn
 KNOWN = 200  # different articles whose ETags the client holds
+DEEP = 500  # the deep page of comments
 DRAFTS = 50  # different texts that are sent in turn
 _NUMBERS = itertools.count()
 
@@ -51,6 +57,9 @@ class Facts(NamedTuple):
     common: str  # the most used tag
     rare: str  # the least used tag that still fills a page
     section: str  # the smallest one
+    discussed: str  # slug of the article with the long discussion
+    comment: str  # id of the comment there with the most replies
+    pages: dict[str, str]  # cursors of the 500th page of its threads, by sort
 
 
 @dataclass(frozen=True)
@@ -85,6 +94,27 @@ def _drafts(facts: Facts) -> list[Request]:
     return [Request("POST", "/v1/articles", headers, draft(rng, "slug-to-be-made-unique")) for _ in range(DRAFTS)]
 
 
+def _comments(query: str) -> Callable[[Facts], list[Request]]:
+    """A page of the long discussion."""
+    return lambda facts: [_get(f"/v1/articles/{facts.discussed}/comments?limit={PAGE}{query}")]
+
+
+def _deep(sort: str) -> Callable[[Facts], list[Request]]:
+    return lambda facts: _comments(f"&sort={sort}&cursor={facts.pages[sort]}")(facts)
+
+
+def _posts(facts: Facts) -> list[Request]:
+    """Comments of many guests on many articles."""
+    body = json.dumps({"text": "I have crossed it every day. slug-to-be-made-unique"}).encode()
+    headers = itertools.cycle([(("Authorization", f"Bearer {token}"),) for token in tokens()])
+    return [Request("POST", f"/v1/articles/{slug}/comments", next(headers), body) for slug in facts.slugs]
+
+
+def _posts_to_one(facts: Facts) -> list[Request]:
+    path = f"/v1/articles/{facts.discussed}/comments"
+    return [request._replace(path=path) for request in _posts(facts)]
+
+
 CASES = [
     Case("article", _articles),
     Case("list", _list("")),
@@ -98,12 +128,29 @@ CASES = [
     Case("article 304", lambda facts: _articles(facts)[:KNOWN], status=304, revalidates=True),
     Case("article zstd", lambda facts: _articles(facts, accept_encoding="zstd")),
     Case("draft create", _drafts, statements=None, status=201, connections=16, creates=True),
+    *(Case(f"comments {sort}", _comments(f"&sort={sort}"), statements=3) for sort in SORT_COLUMNS),
+    *(Case(f"comments {sort} deep", _deep(sort), statements=3) for sort in SORT_COLUMNS),
+    Case("comments all", _comments("&view=all"), statements=2),
+    Case("comment replies", lambda facts: [_get(f"/v1/comments/{facts.comment}/replies")], statements=3),
+    Case("comment post", _posts, statements=None, status=201, connections=64, creates=True),
+    Case("comment post to one", _posts_to_one, statements=None, status=201, connections=64, creates=True),
 ]
+
+
+def _page(connection: sa.Connection, article_id: str, sort: str) -> str:
+    """The cursor of the deep page of the discussion's threads."""
+    comment, order = table_of(Comment), COMMENT_SORTS[sort]
+    column = comment.c[SORT_COLUMNS[sort]]
+    top = sa.select(column.label("key"), comment.c.id).where(comment.c.under_id == article_id)
+    top = top.order_by(*order.order_by(column, comment.c.id)).limit(1).offset((DEEP - 1) * PAGE - 1)
+    row = connection.execute(top).one()
+    return quote(order.encode(row.key, row.id))
 
 
 def look(store: Store) -> Facts:
     """Find in a store what the cases need."""
     article, tag, section = table_of(Article), table_of(Tag), table_of(Section)
+    comment = table_of(Comment)
     newest = sa.select(article.c.listed_at, article.c.id).where(article.c.public)
     newest = newest.order_by(article.c.listed_at.desc(), article.c.id.desc())
     page = store.articles // DEPTH
@@ -115,6 +162,8 @@ def look(store: Store) -> Facts:
             return str(connection.execute(query.limit(1)).scalar_one())
 
         before = connection.execute(newest.offset((page - 1) * PAGE - 1).limit(1)).one()
+        discussed = sa.select(article.c.slug, article.c.id).join(comment, comment.c.article_id == article.c.id).limit(1)
+        slug, article_id = connection.execute(discussed).one()
         slugs = sorted(connection.execute(sa.select(article.c.slug).where(article.c.public)).scalars())
         facts = Facts(
             key=store.key,
@@ -123,6 +172,9 @@ def look(store: Store) -> Facts:
             common=first(sa.select(tag.c.slug).order_by(used.desc(), tag.c.id)),
             rare=first(sa.select(tag.c.slug).where(full).order_by(used, tag.c.id)),
             section=first(sa.select(section.c.slug).order_by(section.c.articles, section.c.id)),
+            discussed=slug,
+            comment=first(sa.select(comment.c.id).order_by(comment.c.replies.desc(), comment.c.id)),
+            pages={sort: _page(connection, article_id, sort) for sort in SORT_COLUMNS},
         )
     for engine in db.engines():
         engine.dispose()

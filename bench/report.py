@@ -18,7 +18,7 @@ from bench.statements import Statement, explained
 
 CPU_GOALS = {"article": 300e-6, "list": 800e-6}  # seconds a request, on SQLite
 GROWTH_GOAL = 1.3  # p95 of a read on the largest store against the smallest
-WRITES = {"draft create"}
+WRITES = {"draft create", "comment post", "comment post to one"}
 
 
 class Goal(NamedTuple):

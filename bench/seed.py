@@ -29,6 +29,7 @@ from app.publication.notices.tables import Notice
 from app.publication.sections.tables import Section
 from app.publication.series.tables import Series
 from app.publication.tags.tables import Tag
+from bench.discussion import discuss
 
 FIRST, YEARS = datetime(2014, 1, 1, tzinfo=UTC), 10
 SECTIONS, SERIES, AUTHORS, TAGS, PICTURES, BODIES = 12, 40, 400, 3000, 300, 250
@@ -281,6 +282,8 @@ def seed(url: str, articles: int) -> Store:
         with connection.begin():
             _articles(connection, articles)
             _count(connection)
+            rng = random.Random(articles)
+            discuss(connection, [". ".join(_sentence(rng, rng.randint(4, 25)) for _ in range(3)) for _ in range(500)])
         _cards(connection)
     writes.dispose()  # the fast connection must not be used again
     with db.transaction() as session:

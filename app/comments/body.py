@@ -12,7 +12,7 @@ from app.kit.html import parse, plain_text, sanitise
 
 MAX_NESTING: Final = 20
 MAX_BRACKETS: Final = 500  # every bracket may begin a link, and is looked at again from every other
-_MARKED: Final = re.compile(r"[&<>*_`\[\]\\~#|=+\-\n!\d]|://|www\.|@")
+_MARKED: Final = re.compile(r"[&<>*_`\[\]\\~@]|[^\S ]|  |^[ #=+\-\d]| $|//|www\.")  # what Markdown may read
 
 
 class _Markdown(MarkdownIt):

@@ -104,6 +104,9 @@ class ThreadedCommentOut(CommentOut):
     first_replies: RepliesOut | None = Field(description="Null where they were not asked for.")
 
 
+RepliesOut.model_rebuild()  # replies have replies
+
+
 class SingleCommentOut(CommentOut):
     """One comment."""
 

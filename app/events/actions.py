@@ -17,7 +17,9 @@ from app.kit.schema import affected, table_of
 POSITION = "position"
 _EVENT, _CURSOR = table_of(Event), table_of(LogCursor)
 _INSERT: dict[str, Any] = {"sqlite": sqlite.insert, "postgresql": postgresql.insert}
-_XID = sa.cast(sa.cast(sa.func.pg_current_xact_id(), sa.Text), sa.BigInteger)
+_XID: Any = sa.cast(sa.cast(sa.func.pg_current_xact_id(), sa.Text), sa.BigInteger)
+_NEW = sa.insert(_EVENT).returning(_EVENT.c.xid, _EVENT.c.seq)
+_EMIT = {"sqlite": _NEW.values(xid=0), "postgresql": _NEW.values(xid=_XID)}
 
 
 def emit(session: Session, fact: Fact) -> Position:
@@ -28,10 +30,9 @@ def emit(session: Session, fact: Fact) -> Position:
         "at": now(),
         "groups": fact.groups(),
         "payload": fact.payload(),
-        "xid": _XID if session.get_bind().dialect.name == "postgresql" else 0,
     }
     session.flush()  # what the fact tells of stands before it
-    row = session.execute(sa.insert(_EVENT).values(values).returning(_EVENT.c.xid, _EVENT.c.seq)).one()
+    row = session.execute(_EMIT[session.get_bind().dialect.name], values).one()
     position = Position(row.xid, row.seq)
     session.info[POSITION] = position
     return position

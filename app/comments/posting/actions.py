@@ -81,6 +81,7 @@ class Posted(NamedTuple):
     verdict: Verdict
     is_new: bool
     is_mine: bool  # the caller has shown that they are its author
+    row: Row | None = None  # of a new comment that is not on a passage: for an answer without another read
 
 
 def read(text: str, pointer: str = "/text") -> Body:
@@ -226,7 +227,8 @@ def post(session: Session, poster: Poster, ref: str, data: CommentIn, body: Body
         appear(session, row)
     if verdict.reasons or not row["listed"]:
         poster.screen.filed(session, submission, verdict)
-    return Posted(comment_id, verdict.state, verdict, is_new=True, is_mine=True)
+    whole = None if row["anchor_id"] else {**row, "anchor_kind": None}
+    return Posted(comment_id, verdict.state, verdict, is_new=True, is_mine=True, row=whole)
 
 
 @lru_cache(1)

@@ -12,7 +12,15 @@ from app.anchors.actions import QuoteNotFound, StaleRevision, TooManyAnchors
 from app.comments.actions import ParentNotPublished
 from app.comments.body import Body
 from app.comments.posting import actions
-from app.comments.posting.actions import DiscussionClosed, IdReused, IdTaken, NameReserved, Poster, check_may_write
+from app.comments.posting.actions import (
+    DiscussionClosed,
+    IdReused,
+    IdTaken,
+    NameReserved,
+    Posted,
+    Poster,
+    check_may_write,
+)
 from app.comments.posting.schemas import (
     Banned,
     CommentIn,
@@ -110,28 +118,28 @@ async def post(
     opinion = await poster.screen.consult(draft_of(article, body.author.name if body.author else None, text, actor))
     if query.dry_run:
         return await _trial(request, poster, article, body, text, opinion)
-    mine: dict[str, bool] = {}
+    made: list[Posted] = []
 
     def send(session: Session, _actor: Actor) -> Done:
         posted = actions.post(session, poster, article, body, text, opinion)
-        mine[posted.id] = posted.is_mine
+        made[:] = [posted]  # a write that was lost is tried again
         return Done(posted.id, 201 if posted.is_new else 200)
 
     def render(connection: sa.Connection, comment_id: str, first: bool) -> Row:
-        return posted_out(connection, poster, comment_id, mine.get(comment_id, True), first or again)
+        return posted_out(connection, poster, comment_id, made[0] if made else None, first or again)
 
     return await write_private(request, actor, send, render=render, model=PostedOut, location="/v1/comments/{id}")
 
 
 def posted_out(
-    connection: sa.Connection, poster: Poster, comment_id: str, is_mine: bool, with_token: bool
+    connection: sa.Connection, poster: Poster, comment_id: str, posted: Posted | None, with_token: bool
 ) -> dict[str, object]:
-    """A comment with the tokens for it, as its author gets it."""
-    row = by_id(connection, comment_id)
+    """A comment with the tokens for it, as its author gets it; `posted` is None where a kept answer is given again."""
+    row = (posted and posted.row) or by_id(connection, comment_id)
     if row is None:
         raise NotFound
     tokens: dict[str, object] = {"guest_token": None, "edit_token": None}
-    if is_mine:
+    if posted is None or posted.is_mine:
         tokens["edit_token"] = poster.vault.edit_token(comment_id)
         tokens["guest_token"] = poster.token if with_token else None
     return present_to_author(row) | tokens

@@ -5,8 +5,9 @@ import contextlib
 import queue
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Concatenate
 
@@ -15,7 +16,7 @@ import structlog
 from sqlalchemy.exc import IntegrityError, OperationalError
 from sqlmodel import Session
 
-from app.kit.db.base import Database, Overloaded, P, T, savepoint
+from app.kit.db.base import Database, Overloaded, P, T
 from app.kit.db.driver import sqlite
 
 MINIMUM_SQLITE = (3, 51, 3)  # every older release can lose commits in WAL mode
@@ -61,7 +62,7 @@ def _attempt(connection: sa.Connection, piece: _Piece) -> tuple[Any, BaseExcepti
     """Run one piece in a savepoint of its own."""
     cause: Exception | None = None
     try:
-        with savepoint(connection) as session:
+        with _piece_of(connection) as session:
             try:
                 result = piece.work(session)
                 session.flush()
@@ -73,6 +74,20 @@ def _attempt(connection: sa.Connection, piece: _Piece) -> tuple[Any, BaseExcepti
         if not _raw(connection).in_transaction:
             raise _TransactionLost from cause or error
         return None, cause or error
+
+
+@contextmanager
+def _piece_of(connection: sa.Connection) -> Iterator[Session]:
+    """The same as `savepoint` at a fraction of its cost: one name for all, and nothing to compile."""
+    connection.exec_driver_sql("SAVEPOINT piece")
+    try:
+        with Session(connection, join_transaction_mode="rollback_only", expire_on_commit=False) as session:
+            yield session
+    except BaseException:
+        connection.exec_driver_sql("ROLLBACK TO piece")
+        raise
+    finally:
+        connection.exec_driver_sql("RELEASE piece")
 
 
 def _together(connection: sa.Connection, pieces: list[_Piece]) -> None:

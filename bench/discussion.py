@@ -1,0 +1,75 @@
+"""One article with a long discussion, and guests who go on with it."""
+
+import random
+import uuid
+import zlib
+from collections.abc import Iterator
+from datetime import datetime, timedelta
+from typing import Any
+
+import sqlalchemy as sa
+
+from app.articles.discussion.tables import ArticleTally
+from app.articles.tables import Article
+from app.comments.schemas import best, controversy
+from app.comments.tables import Comment
+from app.identity.participants.actions import hashed
+from app.identity.participants.tables import Participant
+from app.kit.schema import table_of
+
+Row = dict[str, Any]
+COMMENTS, GUESTS = 20_000, 500
+TOP = 0.6  # share of comments at the top of a thread; the others answer any comment before them
+_STEP = timedelta(seconds=7)
+
+
+def tokens() -> list[str]:
+    """The guests' tokens, the same in every run."""
+    rng = random.Random(GUESTS)
+    parts = [f"{rng.getrandbits(256):064x}" for _ in range(GUESTS)]
+    return [f"bg_{part}{zlib.crc32(part.encode()):08x}" for part in parts]
+
+
+def _guests(moment: datetime) -> list[Row]:
+    rows = []
+    for n, token in enumerate(tokens()):
+        number = uuid.UUID(int=n + 1, version=4)
+        row = {"id": str(number), "kind": "guest", "public_id": number.hex, "name": f"Guest {n}", "approved": 0}
+        rows.append({**row, "token_hash": hashed(token), "rejected": 0, "created_at": moment})
+    return rows
+
+
+def _comments(rng: random.Random, article: Any, guests: list[Row], text: list[str]) -> Iterator[Row]:
+    """Threads of any depth, the earliest first; those before gain the replies."""
+    made: list[Row] = []
+    for n in range(COMMENTS):
+        comment_id, guest = str(uuid.UUID(int=rng.getrandbits(128), version=4)), rng.choice(guests)
+        parent = None if not made or rng.random() < TOP else made[rng.randrange(max(0, n - 2000), n)]
+        ups, downs, words = int(rng.paretovariate(1)) - 1, int(rng.paretovariate(1.5)) - 1, rng.choice(text)
+        row = {"id": comment_id, "article_id": article.id, "state": "published", "listed": True, "replies": 0}
+        row |= {"parent_id": parent["id"] if parent else None, "root_id": parent["root_id"] if parent else comment_id}
+        row |= {"under_id": parent["id"] if parent else article.id, "depth": parent["depth"] + 1 if parent else 0}
+        row |= {"upvotes": ups, "downvotes": downs, "best": best(ups, downs), "controversy": controversy(ups, downs)}
+        row |= {"participant_id": guest["id"], "author_id": guest["public_id"], "author_name": guest["name"]}
+        row |= {"author_kind": "guest", "badges": [], "notify": "none", "fingerprint": f"{rng.getrandbits(128):032x}"}
+        row |= {"source": words, "text": words, "html": f"<p>{words}</p>", "featured": False, "approved_text": False}
+        row |= {"version": 1, "created_at": article.published_at + _STEP * n}
+        if parent:
+            parent["replies"] += 1
+        made.append(row)
+    yield from made
+
+
+def discuss(connection: sa.Connection, text: list[str]) -> None:
+    """Lay a discussion under the newest public article; `text` holds what its comments say."""
+    article = table_of(Article)
+    newest = (
+        sa.select(article.c.id, article.c.published_at).where(article.c.public).order_by(article.c.listed_at.desc())
+    )
+    found = connection.execute(newest.limit(1)).one()
+    guests = _guests(found.published_at)
+    connection.execute(sa.insert(table_of(Participant)), guests)
+    rows = list(_comments(random.Random(COMMENTS), found, guests, text))
+    connection.execute(sa.insert(table_of(Comment)), rows)
+    tally = {"article_id": found.id, "comments": COMMENTS, "inline": 0, "reactions": {}}
+    connection.execute(sa.insert(table_of(ArticleTally)).values(tally))
