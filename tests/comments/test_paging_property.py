@@ -24,20 +24,25 @@ EXAMPLES = 25
 MORE = 3  # posted between two pages at most
 BY_TIME = {"newest", "oldest"}
 
-TREES = st.lists(
-    st.builds(
-        Twig,
-        under=st.none() | st.integers(0, 30),
-        second=st.integers(0, 3) | st.integers(0, 10**6),
-        ups=st.integers(0, 2) | st.integers(0, 10**6),
-        downs=st.integers(0, 2) | st.integers(0, 10**6),
-        state=st.sampled_from(["published"] * 6 + ["removed", "pending"]),
-    ),
-    max_size=30,
+TWIGS = st.builds(
+    Twig,
+    under=st.none() | st.integers(0, 40),
+    second=st.integers(0, 3) | st.integers(0, 10**6),
+    ups=st.integers(0, 2) | st.integers(0, 10**6),
+    downs=st.integers(0, 2) | st.integers(0, 10**6),
+    state=st.sampled_from(["published"] * 6 + ["removed", "pending"]),
 )
+
+
+def lists(of: Any, most: int) -> Any:
+    """Lists of which long ones are as likely as short ones."""
+    return st.integers(1, most).flatmap(lambda size: st.lists(of, min_size=size, max_size=size))
+
+
+TREES = lists(TWIGS, 40)
 # What happens between two pages: a number says to which of the comments that are there.
 POST, VOTE, REMOVE = "post", "vote", "remove"
-DEEDS = st.lists(st.tuples(st.sampled_from([POST, POST, VOTE, REMOVE]), st.integers(0, 10**6)), max_size=MORE)
+DEEDS = lists(st.lists(st.tuples(st.sampled_from([POST, POST, VOTE, REMOVE]), st.integers(0, 99)), max_size=MORE), 12)
 
 
 @pytest.fixture
@@ -184,7 +189,7 @@ def _is_lost(read: Discussion, row_id: str) -> bool:
     database=None,
     suppress_health_check=[HealthCheck.function_scoped_fixture],
 )
-@given(twigs=TREES, limit=st.integers(1, 4), few=st.integers(0, 3), deeds=st.lists(DEEDS, max_size=12))
+@given(twigs=TREES, limit=st.integers(1, 4), few=st.integers(0, 3), deeds=DEEDS)
 @example(twigs=[Twig()] * 9, limit=2, few=2, deeds=[[(POST, 0)]] * 9)  # all alike
 @example(twigs=[Twig(n - 1 if n else None) for n in range(9)], limit=1, few=1, deeds=[[(REMOVE, 8)], [(POST, 9)]])
 @example(twigs=[Twig(), *[Twig(0)] * 8, *[Twig(1)] * 8], limit=3, few=1, deeds=[[(POST, 1), (REMOVE, 2)]] * 9)
@@ -210,7 +215,7 @@ def test_a_walk_reads_what_was_there_exactly_once(
     database=None,
     suppress_health_check=[HealthCheck.function_scoped_fixture],
 )
-@given(twigs=TREES, limit=st.integers(1, 4), deeds=st.lists(DEEDS, max_size=12))
+@given(twigs=TREES, limit=st.integers(1, 4), deeds=DEEDS)
 @example(twigs=[Twig()] * 9, limit=2, deeds=[[(POST, 0)]] * 9)
 def test_so_does_a_walk_of_all_comments(
     client: TestClient,
