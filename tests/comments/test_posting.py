@@ -130,6 +130,9 @@ def test_closed_means_closed(client: TestClient, article: Article, make_key: Any
         assert client.post(url(article), json=waited).status_code == 409
         waited = {**body, "created_at": iso(closes)}
         assert ok(client.post(url(article), json=waited), 201)["state"] == "pending"
+        for vague in ("2026-01-31T12:00:00", "2026-01-31", 1_764_000_000):  # nobody knows of which time zone
+            answer = client.post(url(article), json={**waited, "created_at": vague})
+            assert (answer.status_code, answer.json()["errors"][0]["pointer"]) == (422, "/created_at"), vague
     with time_machine.travel(closes.timestamp() + 25 * 3600):
         assert client.post(url(article), json={**waited, "text": "Later."}).status_code == 409
 
