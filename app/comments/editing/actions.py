@@ -50,6 +50,7 @@ def _mine(session: Session, actor: Actor, comment_id: str) -> tuple[Row, bool]:
     if not actor.may("comments:moderate"):
         if row["state"] != "published":
             raise NotFound  # what is not public is not told of
+        readable(session, row["article_id"])
         raise Forbidden("Only its author or a moderator may change a comment.")
     MODERATION["reach"](session.connection(), actor, row["article_id"])
     return row, False

@@ -9,7 +9,7 @@ from sqlalchemy.sql.elements import ColumnElement
 from sqlmodel import Session
 
 from app.comments.actions import set_state
-from app.comments.queries import is_author, locked
+from app.comments.queries import is_author, locked, readable
 from app.identity.audit.actions import record as audit
 from app.identity.schemas import Actor
 from app.kit.clock import now
@@ -103,11 +103,10 @@ def report_comment(
     session: Session, actor: Actor, comment_id: str, data: ReportIn, addresses: tuple[str, ...], threshold: int
 ) -> None:
     """Take a report on a comment; at the threshold it waits for a moderator, unless one approved that very text."""
-    if not queries.public_comment(session.connection(), comment_id):
-        raise NotFound
     comment = locked(session, comment_id)
     if comment["state"] != "published":
-        raise NotFound  # it was taken away in between
+        raise NotFound
+    readable(session, comment["article_id"])
     if is_author(session.connection(), actor, comment):
         return
     weight = _file(session, actor, data, addresses, comment["article_id"], comment)
