@@ -25,7 +25,6 @@ _BELOW = (
 )
 _UNLIST = _UPDATE.values(listed=False)
 _PERSONAL: dict[str, Any] = {
-    "participant_id": None,
     "author_id": "",
     "author_name": "",
     "badges": [],
@@ -41,6 +40,7 @@ _PERSONAL: dict[str, Any] = {
     "featured": False,
 }
 _CLEAR = _UPDATE.values(**_PERSONAL, version=C.c.version + 1)
+_DISOWN = _UPDATE.values(participant_id=None)
 _VOTED = _UPDATE.values({name: sa.bindparam(f"new_{name}") for name in ("upvotes", "downvotes", "best", "controversy")})
 
 
@@ -141,5 +141,14 @@ def voted(session: Session, row: Row, up: int, down: int) -> tuple[int, int]:
 
 
 def clear(session: Session, row: Row) -> None:
-    """Blank everything that was said and who said it; only the place in the thread stays."""
+    """Blank everything that was said and how its author was shown; only the place in the thread stays.
+
+    Whose it was stays known here: to count floods, and to find what is left about it when its author is erased.
+    """
     session.execute(_CLEAR, {"here": row["id"]})
+
+
+def erase(session: Session, row: Row) -> None:
+    """The same, and nothing tells any more whose it was."""
+    clear(session, row)
+    session.execute(_DISOWN, {"here": row["id"]})

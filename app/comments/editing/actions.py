@@ -45,7 +45,8 @@ class Editor(NamedTuple):
 def _mine(session: Session, actor: Actor, comment_id: str) -> tuple[Row, bool]:
     """The comment, and whether the caller is its author and not a moderator; 403 for anybody else."""
     row = locked(session, comment_id)
-    if row["participant_id"] is not None and is_author(session, actor, row):
+    is_here = row["participant_id"] is not None and row["removed_by"] != "author"
+    if is_here and is_author(session, actor, row):
         return row, True
     if not actor.may("comments:moderate"):
         if row["state"] != "published":

@@ -6,7 +6,8 @@ import sqlalchemy as sa
 from sqlmodel import Session
 
 from app.anchors import actions as anchors
-from app.comments.actions import clear, set_state
+from app.comments.actions import erase as erase_comment
+from app.comments.actions import set_state
 from app.comments.queries import locked
 from app.identity.participants.actions import disown, erase
 from app.identity.participants.queries import PARTICIPANT
@@ -31,7 +32,7 @@ def erase_me(session: Session, actor: Actor) -> None:
     for comment_id in written:
         row = locked(session, comment_id)
         set_state(session, row, "removed", by="author")
-        clear(session, row)
+        erase_comment(session, row)
     forget_cases(session, whom.ids, whom.email, [])
     for part in parts(written):
         forget_cases(session, [], None, part)
