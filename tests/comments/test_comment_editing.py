@@ -94,6 +94,17 @@ def test_moderators_edit_at_any_time_and_are_noted(
     assert "Main Street" not in str(log)
 
 
+def test_moderators_edit_what_they_wrote_themselves(
+    client: TestClient, article: Article, moderator: Headers, editor: Headers
+) -> None:
+    told, other = (comment(client, article, f"Staff {n}.", headers=who) for n, who in enumerate((moderator, editor)))
+    with time_machine.travel(now() + timedelta(days=3), tick=False):
+        assert ok(edit(client, told, moderator, text="Better."))["text"] == "Better."
+        assert edit(client, other, editor, text="Better.").json()["code"] == "edit_window_closed"
+    ok(remove(client, told, moderator), 204)
+    assert edit(client, told, moderator, text="Back.").json()["code"] == "edit_window_closed"
+
+
 def test_a_key_of_other_sections_does_not_reach(
     client: TestClient, editor: Headers, make_key: Any, article: Article
 ) -> None:

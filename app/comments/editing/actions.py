@@ -57,12 +57,22 @@ def _mine(session: Session, actor: Actor, comment_id: str) -> tuple[Row, bool]:
     return row, False
 
 
+def _check_moderates(session: Session, actor: Actor, row: Row) -> None:
+    """What authors no longer may, they may who moderate there."""
+    if not actor.may("comments:moderate"):
+        raise EditWindowClosed
+    MODERATION["reach"](session.connection(), actor, row["article_id"])
+
+
 def edit(session: Session, editor: Editor, comment_id: str, data: CommentPatch, opinion: Any = None) -> str:
     """Change a comment; returns its id. A changed text is judged again, and what waits goes on waiting."""
     row, is_own = _mine(session, editor.actor, comment_id)
     values: dict[str, Any] = {}
     if "text" in data.model_fields_set and data.text != row["source"]:
         if is_own and (row["state"] not in _EDITABLE or now() - row["created_at"] > editor.window):
+            _check_moderates(session, editor.actor, row)
+            is_own = False
+        if row["removed_by"] == "author":
             raise EditWindowClosed
         body = read(data.text)
         values = {"source": body.source, "html": body.html, "text": body.text, "fingerprint": body.fingerprint}
