@@ -155,8 +155,6 @@ def _author(session: Session, poster: Poster, data: CommentIn) -> tuple[Row, str
         raise Invalid("A guest needs a name.", pointer="/author", code="required")
     told = claims.name if claims else None
     profile = author_by_ref(session.connection(), claims.author) if claims and claims.author else None
-    if name and not told and poster.actor.kind != "key" and is_staff_name(session, name, poster.site_name):
-        raise NameReserved("This name is reserved.", pointer="/author/name", code="name_reserved")
     person = join(
         session,
         poster.vault,
@@ -169,6 +167,9 @@ def _author(session: Session, poster: Poster, data: CommentIn) -> tuple[Row, str
     shown = told or name or person["name"]
     if not shown:
         raise Invalid("A name is needed.", pointer="/author", code="required")
+    # Also the name of an earlier comment: whose it is may have joined the staff since.
+    if not told and person["kind"] != "staff" and is_staff_name(session, shown, poster.site_name):
+        raise NameReserved("This name is reserved.", pointer="/author/name", code="name_reserved")
     return person, shown
 
 
@@ -183,6 +184,8 @@ def _badges(session: Session, article: Context, person: Row) -> list[str]:
 def post(session: Session, poster: Poster, ref: str, data: CommentIn, body: Body, opinion: Any = None) -> Posted:
     """Post a comment, once: the same one again gives the first. 409 where nothing can be posted, 422 for a bad one."""
     article = readable(session, ref)
+    if not poster.actor.may_in(article.section_id):
+        raise Forbidden("The key is limited to other sections.")
     request = _fingerprint(article.article_id, data)
     if data.id is not None and (before := _replayed(session, poster.actor, data.id, request)):
         return before
