@@ -48,7 +48,8 @@ class CommentIn(BaseModel):
     anchor_id: AnyId | None = Field(None, description="The same by the id of a passage that is already marked.")
     notify: Literal["none", "replies", "all"] = Field("none", description="What its author asks to hear of.")
     created_at: Moment | None = Field(
-        None, description="When it was written, if it waited to be sent; counts for 24 hours (RFC 3339, with an offset)."
+        None,
+        description="When it was written, if it waited to be sent; counts for 24 hours (RFC 3339, with an offset).",
     )
 
 

@@ -11,7 +11,10 @@ from sqlmodel import Session
 from app.comments.actions import set_state
 from app.comments.queries import is_author, locked, readable
 from app.identity.audit.actions import record as audit
+from app.identity.participants.actions import join
+from app.identity.participants.queries import find
 from app.identity.schemas import Actor
+from app.identity.secrets.actions import Vault
 from app.kit.clock import now
 from app.kit.ids import new_id
 from app.kit.problems import Conflict, NotFound, TooManyRequests
@@ -50,6 +53,12 @@ def _reporter(participant: Row | None, addresses: tuple[str, ...]) -> tuple[list
             return [participant["id"]], KNOWN
     names = [f"address:{address}" for address in addresses] or ["address:"]
     return names, STRANGER if participant is None else KNOWN
+
+
+def introduce(session: Session, actor: Actor, vault: Vault) -> None:
+    """Let a reader of the site take part who never did before, so that their report counts as theirs."""
+    if actor.kind == "reader" and find(session, actor) is None:
+        join(session, vault, actor)
 
 
 def _is_of_another_text(report: Row, comment: Row | None) -> bool:
