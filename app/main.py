@@ -53,6 +53,9 @@ def create_app(settings: Settings | None = None, *, with_worker: bool = True) ->
         app.state.db, app.state.vault, app.state.callers = db, vault, Callers(db, vault, Readers(settings))
         screen = wiring.screen(db, settings)
         app.state.screen = screen
+        live = wiring.live(db, settings, metrics.registry)
+        live.start()
+        app.state.live = live
         worker = Worker(db, settings)
         app.state.worker = worker
         if with_worker:
@@ -61,6 +64,7 @@ def create_app(settings: Settings | None = None, *, with_worker: bool = True) ->
         try:
             yield
         finally:
+            await live.stop()
             await worker.stop()
             await screen.stop()
             await vault.stop()

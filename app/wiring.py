@@ -7,6 +7,7 @@ from functools import partial
 
 import sqlalchemy as sa
 from fastapi import APIRouter
+from prometheus_client import CollectorRegistry, Gauge
 from sqlmodel import Session
 
 from app.anchors import routes as anchors
@@ -45,6 +46,8 @@ from app.importers.ledger import forget as forget_imported
 from app.kit.clock import now
 from app.kit.db import Database
 from app.kit.settings import Settings
+from app.live import routes as live_routes
+from app.live.actions import Live
 from app.moderation.actions import withdrawn
 from app.moderation.appeals import routes as appeals
 from app.moderation.bans import routes as bans
@@ -101,6 +104,7 @@ ROUTERS: list[APIRouter] = [
     appeals.router,
     moderation_log.router,
     personal.router,
+    live_routes.router,
     operation.router,
 ]
 
@@ -153,6 +157,13 @@ READERS: dict[str, Callable[[Session, Entry], None]] = {"handlers": _dispatch} i
 def screen(_db: Database, settings: Settings) -> Screening:
     """The judges of what readers write: comments stand below moderation and are given them."""
     return Screening(settings)
+
+
+def live(db: Database, settings: Settings, registry: CollectorRegistry) -> Live:
+    """The streams of this process, which `/metrics` counts."""
+    streams = Live(db, settings)
+    Gauge("broadsheet_live_streams", "Live streams that are open.", registry=registry).set_function(streams.__len__)
+    return streams
 
 
 def _forget(session: Session) -> int:

@@ -93,6 +93,7 @@ def settings(database_url: str, tmp_path: Path) -> Settings:
         site_url="https://site.example",
         site_name="The Example",
         rate_limits="off",
+        live_seconds=0,  # streams end when they have told what there is
         log_format="json",
     )
 

@@ -75,7 +75,7 @@ def _formats(asked: str | None, fields: dict[str, Any] | None) -> tuple[str, ...
     return queries.chosen_formats(asked, default)
 
 
-async def _moved(request: Request, ref: str, actor: Actor, tail: str = "") -> Response:
+async def moved(request: Request, ref: str, actor: Actor, tail: str = "") -> Response:
     """301 from a slug that the article had, or 404."""
     former = await database(request).read(leads_to, ref)
     if former is None or not (queries.is_visible(former, actor) or former["state"] == "retracted"):
@@ -118,7 +118,7 @@ async def show(request: Request, article: RefPath, query: Annotated[ArticleQuery
     try:
         row, body = await database(request).read(cards.steady(find))
     except NotFound:
-        return await _moved(request, article, actor)
+        return await moved(request, article, actor)
     if fields is not None:
         extra = {"body": bool(query.formats), "neighbours": bool(query.include)}
         body = limit_json(body, {**fields, **{name: True for name, asked in extra.items() if asked}})
@@ -156,7 +156,7 @@ async def neighbours(
     try:
         body = await database(request).read(cards.steady(find))
     except NotFound:
-        return await _moved(request, article, actor, "/neighbours")
+        return await moved(request, article, actor, "/neighbours")
     groups = ("articles", "publication", LISTS)
     return reply(request, limit_json(body, fields), groups=groups, private=actor is not ANONYMOUS)
 

@@ -66,6 +66,7 @@ class _Exchange:
         self.most = most
         self.size = 0
         self.status = 500
+        self.answered = 0.0  # when the answer began
         self.body_done = False
         self.deadline = 0.0
 
@@ -98,7 +99,7 @@ class _Exchange:
     async def send(self, message: Message) -> None:
         """Pass the answer on with the headers that every answer has."""
         if message["type"] == "http.response.start":
-            self.status = message["status"]
+            self.status, self.answered = message["status"], time.perf_counter()
             more = [(b"x-request-id", self.scope["request_id"].encode()), *_SAFETY]
             more += self.scope.get("answer_headers", ())
             message = {**message, "headers": [*message.get("headers", ()), *more]}
@@ -120,13 +121,14 @@ class Boundary:
         given = next((value for name, value in scope["headers"] if name == b"x-request-id"), b"")
         # HEAD is answered as GET; the server leaves the body out (RFC 9110 §9.3.2).
         scope = {**scope, "method": "GET" if method == "HEAD" else method}
+        scope["is_head"] = method == "HEAD"  # for answers that have no end of their own
         scope["request_id"] = given.decode() if _REQUEST_ID.fullmatch(given) else new_id()
         structlog.contextvars.bind_contextvars(request_id=scope["request_id"])
         exchange = _Exchange(scope, receive, send, self.max_body_size)
         try:
             await self.app(scope, exchange.receive, exchange.send)
         finally:
-            seconds = time.perf_counter() - started
+            seconds = (exchange.answered or time.perf_counter()) - started
             route = getattr(scope.get("route"), "path", "unmatched")
             self.metrics.observe(method, route, exchange.status, seconds)
             self.log.info(
@@ -165,7 +167,8 @@ class Cors:
     """Reads from any origin; writes and credentials only from the publication's own front ends."""
 
     def __init__(self, app: ASGIApp, origins: Sequence[str]) -> None:
-        headers = ["Authorization", "Content-Type", "Idempotency-Key", "If-Match", "If-None-Match", "X-Request-ID"]
+        reads = ["Content-Type", "If-None-Match", "Last-Event-ID", "X-Request-ID"]
+        headers = ["Authorization", "Idempotency-Key", "If-Match", *reads]
         self.origins = frozenset(origin.encode() for origin in origins)
         self.plain = app
         self.known = CORSMiddleware(
@@ -181,7 +184,7 @@ class Cors:
             app,
             allow_origins=["*"],
             allow_methods=["GET", "HEAD"],
-            allow_headers=["Content-Type", "If-None-Match", "X-Request-ID"],
+            allow_headers=reads,
             expose_headers=EXPOSED,
             max_age=3600,
         )

@@ -77,6 +77,11 @@ class Settings(BaseSettings):
     checker_url: str = Field("", description="A checker of comments that is asked over HTTP; empty: none.")
     checker_secret: SecretStr = Field(SecretStr(""), description="`whsec_…`: signs what the checker is sent.")
     checker_on_unavailable: Literal["pending", "publish"] = Field("pending", description="While it does not answer.")
+    live_streams: int = Field(2500, ge=0, description="Live streams that one process holds open.")
+    live_streams_per_caller: int = Field(100, ge=0, description="The same for one network address or key.")
+    live_seconds: int = Field(
+        900, ge=0, description="Seconds after which a live stream ends, for its client to resume."
+    )
     reader_jwks_url: str = Field("", description="Where the site publishes the keys that sign its readers' JWTs.")
     reader_secret: SecretStr = Field(SecretStr(""), description="Secret of 32 bytes or more that signs them (HS256).")
     reader_issuer: str = Field("", description="The `iss` that they must have; empty: any.")
