@@ -71,8 +71,13 @@ from app.publication.sections import routes as sections
 from app.publication.series import routes as series
 from app.publication.tags import routes as tags
 from app.reactions import routes as reactions
+from app.syndication.feeds import routes as feeds
+from app.syndication.formats import routes as formats
+from app.syndication.oembed import routes as oembed
+from app.syndication.sitemaps import routes as sitemaps
 
 ROUTERS: list[APIRouter] = [
+    formats.router,  # before the articles, to whose addresses it adds suffixes
     articles.router,  # what is asked most stands first: routes are matched in turn
     listing.router,
     comments.router,
@@ -105,6 +110,9 @@ ROUTERS: list[APIRouter] = [
     moderation_log.router,
     personal.router,
     live_routes.router,
+    feeds.router,
+    sitemaps.router,
+    oembed.router,
     operation.router,
 ]
 
@@ -142,6 +150,7 @@ SEEN["article"] = articles_seen_by
 MODERATION["reach"] = check_reach  # moderators change comments by the rules of the room above
 MODERATION["remove"] = remove_comment
 MODERATION["withdrawn"] = withdrawn
+articles.ACCEPTED.update(formats.ACCEPTED)  # one article's address gives the formats of the room above, too
 ALSO["importers"] = forget_imported  # rooms on one floor do not see each other
 
 

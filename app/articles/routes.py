@@ -1,5 +1,6 @@
 """One article over HTTP: itself, its neighbours, and what stands at a path of the site."""
 
+from collections.abc import Awaitable, Callable
 from typing import Annotated, Any
 
 import sqlalchemy as sa
@@ -17,12 +18,20 @@ from app.articles.schemas import ArticleQuery, NeighboursOut, NeighboursQuery, S
 from app.identity.routes import Public
 from app.identity.schemas import ANONYMOUS, Actor
 from app.kit.fields import chosen
-from app.kit.http import database, dump, limit_json, reply, settings
+from app.kit.http import JSON, database, dump, limit_json, preferred, reply, settings
 from app.kit.ids import RefPath
 from app.kit.problems import Forbidden, Gone, InvalidParameter, NotFound, Problem, Unauthorized, documented
 from app.kit.schema import Row
 
 MOVED = "public, max-age=300"
+FORMATS: dict[str, Any] = {
+    "application/ld+json": {"schema": {"type": "object", "required": ["@context", "@type"]}},
+    "application/vnd.iptc.ninjs+json": {"schema": {"type": "object", "required": ["uri"]}},
+    "text/plain": {"schema": {"type": "string"}},
+    "text/markdown": {"schema": {"type": "string"}},
+}
+# How else one article is written, by media type; wiring.py gives what the room above has for these.
+ACCEPTED: dict[str, Callable[[Request, str, Actor], Awaitable[Response]]] = {}
 router = APIRouter(prefix="/v1", tags=["articles"])
 
 
@@ -76,7 +85,7 @@ def _formats(asked: str | None, fields: dict[str, Any] | None) -> tuple[str, ...
 
 
 async def moved(request: Request, ref: str, actor: Actor, tail: str = "") -> Response:
-    """301 from a slug that the article had, or 404."""
+    """301 from a slug that the article had, with what else its address ends in; or 404."""
     former = await database(request).read(leads_to, ref)
     if former is None or not (queries.is_visible(former, actor) or former["state"] == "retracted"):
         raise NotFound
@@ -89,11 +98,20 @@ async def moved(request: Request, ref: str, actor: Actor, tail: str = "") -> Res
     response_model=SingleArticleOut,
     responses={
         **documented(Unauthorized, Forbidden, NotFound, Retracted, WithheldForLegalReasons),
+        200: {"content": FORMATS},
         301: {"description": "An old slug; `Location` has the new address."},
     },
 )
 async def show(request: Request, article: RefPath, query: Annotated[ArticleQuery, Query()], actor: Public) -> Response:
-    """One article by id or slug, with its text as HTML unless `formats` says otherwise."""
+    """One article by id or slug, with its text as HTML unless `formats` says otherwise.
+
+    `Accept` chooses another form of it (RFC 9110 §12.5.1), for which there are no further parameters. JSON comes first.
+    """
+    accept = request.headers.get("accept")
+    if accept and (kind := preferred(accept, (JSON, *ACCEPTED))) != JSON:
+        if asked := sorted(query.model_fields_set - {"min_position"}):
+            raise InvalidParameter(asked[0], f"{asked[0]}: only with JSON.")
+        return await ACCEPTED[kind](request, article, actor)
     fields = chosen(SingleArticleOut, query.fields)
     formats = _formats(query.formats, fields)
     if query.include not in (None, "neighbours"):

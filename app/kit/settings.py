@@ -56,6 +56,7 @@ class Settings(BaseSettings):
     database_url: str = Field("", description="`sqlite:///path` or `postgresql://…`; empty: a file in `DATA_DIR`.")
     read_database_url: str = Field("", description="A PostgreSQL replica for reads; empty: the same database.")
     site_url: str = Field("http://localhost:8000", description="Address of the publication's own site.")
+    api_url: str = Field("", description="Address at which this API is reached from outside; empty: `SITE_URL`.")
     site_name: str = Field("Broadsheet", description="Name of the publication.")
     article_path: str = Field("/{section}/{slug}", description="Path of an article on the site.")
     time_zone: Annotated[str, AfterValidator(_zone)] = Field("UTC", description="IANA zone of the publication.")
@@ -86,6 +87,10 @@ class Settings(BaseSettings):
     reader_secret: SecretStr = Field(SecretStr(""), description="Secret of 32 bytes or more that signs them (HS256).")
     reader_issuer: str = Field("", description="The `iss` that they must have; empty: any.")
     reader_audience: str = Field("", description="The `aud` that they must have; empty: any.")
+    publishing_principles: str = Field("", description="Address of the page that says by which rules you publish.")
+    paywall_selector: str = Field(
+        "", description="CSS selector of what subscribers alone see on the site; empty: free."
+    )
     log_format: Literal["auto", "json", "console"] = Field("auto", description="`auto`: console on a terminal.")
     max_body_size: int = Field(4_000_000, ge=1000, description="Largest request body in bytes, media apart.")
     max_media_size: int = Field(25_000_000, ge=1000, description="Largest upload in bytes.")
@@ -97,6 +102,13 @@ class Settings(BaseSettings):
     def _no_slash(cls, value: str) -> str:
         if not value.startswith(("http://", "https://")):
             raise ValueError("must start with http:// or https://")
+        return value.rstrip("/")
+
+    @field_validator("api_url")
+    @classmethod
+    def _is_reached(cls, value: str) -> str:
+        if value and not is_http_url(value):
+            raise ValueError("must be an http or https URL")
         return value.rstrip("/")
 
     @field_validator("reader_jwks_url")
@@ -115,7 +127,7 @@ class Settings(BaseSettings):
             raise ValueError("must have 32 bytes or more")
         return value
 
-    @field_validator("checker_url")
+    @field_validator("checker_url", "publishing_principles")
     @classmethod
     def _is_web(cls, value: str) -> str:
         if value and not is_http_url(value):
@@ -140,6 +152,11 @@ class Settings(BaseSettings):
     def database(self) -> str:
         """The database's URL, the SQLite default filled in."""
         return self.database_url or f"sqlite:///{self.data_dir / 'broadsheet.db'}"
+
+    @property
+    def api(self) -> str:
+        """The address of this API, the site's filled in."""
+        return self.api_url or self.site_url
 
     @property
     def media(self) -> str:

@@ -196,11 +196,16 @@ def is_quick(query: ListQuery, groups: tuple[Group, ...]) -> bool:
     return query.count == "none" and filters <= 1 and not walks_far
 
 
-def page(
+def rows(
     connection: sa.Connection, query: ListQuery, groups: tuple[Group, ...], actor: Actor, site: Site
 ) -> dict[str, Any]:
-    """A page of articles as JSON, with what `page` and `Last-Modified` say of it: one statement, one more to count."""
-    shape = _shape(query, groups, actor)
+    """A page of articles as lean rows: one statement, one more to count."""
+    return _rows(connection, query, groups, _shape(query, groups, actor), site)
+
+
+def _rows(
+    connection: sa.Connection, query: ListQuery, groups: tuple[Group, ...], shape: Shape, site: Site
+) -> dict[str, Any]:
     key = shape.sort.decode(query.cursor) if query.cursor else None
     values: dict[str, str | int | datetime] = {name: getattr(query, name) for name in shape.bounds}
     for at, group in enumerate(groups):
@@ -210,13 +215,19 @@ def page(
         everything = sa.select(sa.func.count()).select_from(_ids(_unpaged(shape)))
         total = connection.execute(everything, {**values, "most": 2**62}).scalar_one()
     values |= {**bindings(key), "most": query.limit + 1, "made_for": made_for(site)}
-    found = page_of(
-        connection.execute(_statement(shape), values).mappings().all(), query.limit, shape.sort, "key", total
-    )
-    rows = found["data"]
+    found = connection.execute(_statement(shape), values).mappings().all()
+    return page_of(found, query.limit, shape.sort, "key", total)
+
+
+def page(
+    connection: sa.Connection, query: ListQuery, groups: tuple[Group, ...], actor: Actor, site: Site
+) -> dict[str, Any]:
+    """The same as JSON, with what `Last-Modified` says of it."""
+    shape = _shape(query, groups, actor)
+    found = _rows(connection, query, groups, shape, site)
     edits = (lambda row: actor.may_in(row["section_id"])) if shape.editing else None
-    articles = finished(connection, rows, site, shape.formats, edits)
-    newest = max((row["updated_at"] for row in rows), default=None)
+    articles = finished(connection, found["data"], site, shape.formats, edits)
+    newest = max((row["updated_at"] for row in found["data"]), default=None)
     return {**found, "data": articles, "modified": newest and moment(newest)}
 
 
