@@ -47,7 +47,7 @@ def _postgres(folder: Path, sizes: list[int]) -> Iterator[tuple[list[str], int]]
 
 
 @contextmanager
-def _urls(dialect: str, folder: Path, sizes: list[int]) -> Iterator[tuple[list[str], int]]:
+def urls_of(dialect: str, folder: Path, sizes: list[int]) -> Iterator[tuple[list[str], int]]:
     if dialect == "postgresql":
         with _postgres(folder, sizes) as found:
             yield found
@@ -66,7 +66,7 @@ def _run(console: Console, dialect: str, options: argparse.Namespace, folder: Pa
     """Everything on one database: the figures, and what is wrong."""
     sizes = sorted({int(size) for size in options.articles.split(",")})
     cases = [case for case in CASES if not options.only or case.name in options.only]
-    with _urls(dialect, folder, sizes) as (urls, postmaster):
+    with urls_of(dialect, folder, sizes) as (urls, postmaster):
         stores = [_seeded(console, url, size) for url, size in zip(urls, sizes, strict=True)]
         statements = behind(stores[-1], cases, folder)
         wrong = [f"{dialect}: {complaint}" for complaint in excess(cases, statements)]

@@ -13,14 +13,10 @@ from app.wiring import READERS
 from tests import make
 
 Headers = dict[str, str]
-FERRY = (
-    "The ferry crosses the harbour at dawn with bread from the bakery, and the harbour master counts the passengers."
-)
+FERRY = "The ferry crosses the harbour at dawn with the bakery's bread, and the harbour master counts the passengers."
 PORT = "Passengers of the harbour ferry wait for the bakery to open, while the harbour master closes the gates at noon."
 COURT = "Judges of the supreme court heard the appeal of the minister over pensions, and the ruling comes in autumn."
-LAWS = (
-    "The minister lost the appeal: the supreme court left pensions as they were in a ruling that judges called narrow."
-)
+LAWS = "The minister lost the appeal: the supreme court left pensions as they were in a ruling judges call narrow."
 
 
 @pytest.fixture
