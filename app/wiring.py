@@ -15,7 +15,7 @@ from app.anchors.handlers import find_again
 from app.articles import routes as articles
 from app.articles.addresses.schemas import Site
 from app.articles.cards.actions import refresh
-from app.articles.cards.queries import has_stale
+from app.articles.cards.queries import BESIDE, Beside, has_stale
 from app.articles.discussion import routes as discussion
 from app.articles.discussion.handlers import section_gone
 from app.articles.editing import routes as editing
@@ -75,6 +75,12 @@ from app.syndication.feeds import routes as feeds
 from app.syndication.formats import routes as formats
 from app.syndication.oembed import routes as oembed
 from app.syndication.sitemaps import routes as sitemaps
+from app.related import routes as related
+from app.related.handlers import relate
+from app.related.linking.actions import relink
+from app.related.linking.queries import has_stale as has_stale_links
+from app.related.queries import beside as related_beside
+from app.related.queries import beside_groups as related_groups
 
 ROUTERS: list[APIRouter] = [
     formats.router,  # before the articles, to whose addresses it adds suffixes
@@ -94,6 +100,7 @@ ROUTERS: list[APIRouter] = [
     revisions.router,
     previews.router,
     anchors.router,
+    related.router,
     comment_editing.router,
     sync.router,
     notices.router,
@@ -125,6 +132,7 @@ HANDLERS: dict[str, tuple[Callable[[Session, Entry], None], ...]] = {
     "article.retracted": (),
     "discussion.changed": (),
     "article.anchors_resolved": (),
+    "article.related_changed": (),
     "anchor.changed": (),
     "comment.published": (),
     "comment.edited": (),
@@ -147,6 +155,7 @@ HANDLERS: dict[str, tuple[Callable[[Session, Entry], None], ...]] = {
 
 TARGETS["article"] = article_by_ref  # notices may stand with what a room above theirs holds
 SEEN["article"] = articles_seen_by
+BESIDE["related"] = Beside(related_beside, related_groups)
 MODERATION["reach"] = check_reach  # moderators change comments by the rules of the room above
 MODERATION["remove"] = remove_comment
 MODERATION["withdrawn"] = withdrawn
@@ -161,6 +170,8 @@ def _dispatch(session: Session, entry: Entry) -> None:
 
 # A reader that has nothing to do would only cost a commit for every fact.
 READERS: dict[str, Callable[[Session, Entry], None]] = {"handlers": _dispatch} if any(HANDLERS.values()) else {}
+READERS["related"] = relate
+FEW = {"related": 4}  # facts at once, where each takes so long that a hundred would hold SQLite's writer for seconds
 
 
 def screen(_db: Database, settings: Settings) -> Screening:
@@ -196,6 +207,7 @@ def timers(settings: Settings) -> dict[str, Timer]:
     return {
         "publishing": Timer(0.0, advance_due, is_due),
         "cards": Timer(0.0, partial(refresh, site=site), partial(has_stale, site=site)),
+        "links": Timer(0.0, relink, has_stale_links),
         "salts": Timer(3600.0, turn, is_turn),
         "forget": Timer(3600.0, _forget),
     }

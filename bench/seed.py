@@ -240,7 +240,7 @@ def _count(connection: sa.Connection) -> None:
         connection.execute(sa.update(terms).values(articles=public.scalar_subquery()))
 
 
-def _in_bulk(connection: sa.Connection) -> None:
+def in_bulk(connection: sa.Connection) -> None:
     """A connection that trades safety for speed: what is lost in a crash is seeded again."""
     if connection.dialect.name == "sqlite":
         raw: Any = connection.connection.dbapi_connection
@@ -260,7 +260,7 @@ def _cards(connection: sa.Connection) -> None:
             made = refresh(session, site)
 
 
-def _settle(db: Database) -> None:
+def settle(db: Database) -> None:
     """Give the planner its statistics, as an operator's database has them."""
     with db.connect() as connection:
         if db.dialect == "sqlite":
@@ -278,7 +278,7 @@ def seed(url: str, articles: int) -> Store:
     writes = db.engines()[1]
     SQLModel.metadata.create_all(writes)
     with writes.connect() as connection:
-        _in_bulk(connection)
+        in_bulk(connection)
         with connection.begin():
             _articles(connection, articles)
             _count(connection)
@@ -288,7 +288,7 @@ def seed(url: str, articles: int) -> Store:
     writes.dispose()  # the fast connection must not be used again
     with db.transaction() as session:
         key = keys.create(session, SYSTEM, "bench", ["content:read", "content:write"])[1]
-    _settle(db)
+    settle(db)
     asyncio.run(db.stop())
     return Store(db.dialect, url, articles, key)
 

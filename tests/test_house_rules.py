@@ -25,6 +25,7 @@ EXCEPTIONS = {
     "app/comments/body.py": "makes what readers wrote harmless: pure functions without a store",
     "app/importers/": "a file or folder for each system that content comes from",
     "app/operation/docs.py": "draws the page at /docs",
+    "app/related/texts/": "compares texts: pure functions without a store",
     "app/publication/media/images.py": "decodes and encodes pictures: pure functions without a store",
     "app/publication/media/storage.py": "keeps files on a folder or behind a URL",
     "app/syndication/formats/": "one file for each format that content goes out in: pure functions, and their routes",

@@ -84,6 +84,14 @@ def _formats(asked: str | None, fields: dict[str, Any] | None) -> tuple[str, ...
     return queries.chosen_formats(asked, default)
 
 
+def _included(asked: str | None) -> list[str]:
+    """What is to stand beside the article, by name; 400 for what is not known."""
+    names = dict.fromkeys(part.strip() for part in asked.split(",")) if asked is not None else {}
+    if not names.keys() <= cards.BESIDE.keys():
+        raise InvalidParameter("include", f"include: any of {', '.join(cards.BESIDE)}.")
+    return list(names)
+
+
 async def moved(request: Request, ref: str, actor: Actor, tail: str = "") -> Response:
     """301 from a slug that the article had, with what else its address ends in; or 404."""
     former = await database(request).read(leads_to, ref)
@@ -114,8 +122,7 @@ async def show(request: Request, article: RefPath, query: Annotated[ArticleQuery
         return await ACCEPTED[kind](request, article, actor)
     fields = chosen(SingleArticleOut, query.fields)
     formats = _formats(query.formats, fields)
-    if query.include not in (None, "neighbours"):
-        raise InvalidParameter("include", "include: neighbours.")
+    beside = _included(query.include)
     special = query.preview is not None or query.revision is not None
     if query.preview is None and special and not queries.sees_drafts(actor):
         raise (Unauthorized if actor is ANONYMOUS else Forbidden)("revision needs the scope content:read.")
@@ -128,26 +135,25 @@ async def show(request: Request, article: RefPath, query: Annotated[ArticleQuery
             row = visible(connection, article, actor, site, formats)
             edits = drafts and actor.may_in(row["section_id"])
             (out,) = cards.finished(connection, [row], site, formats, lambda _: edits)
-        if query.include:
-            beside = b'{"neighbours":' + cards.neighbours(connection, row, site) + b"}"
-            out = cards.joined([out, beside])
-        return row, out
+        found = {name: cards.BESIDE[name].find(connection, row, site, actor) for name in beside}
+        return row, cards.joined([out, *(b'{"%b":%b}' % (name.encode(), part) for name, part in found.items())])
 
     try:
         row, body = await database(request).read(cards.steady(find))
     except NotFound:
         return await moved(request, article, actor)
     if fields is not None:
-        extra = {"body": bool(query.formats), "neighbours": bool(query.include)}
-        body = limit_json(body, {**fields, **{name: True for name, asked in extra.items() if asked}})
+        body = limit_json(body, {**dict.fromkeys([*beside, *(["body"] if query.formats else [])], True), **fields})
     return reply(
         request,
         body,
-        groups=(
-            f"article:{row['id']}",
-            "publication",
-            *groups_of(row["id"]),
-            *(("articles", LISTS) if query.include else ()),
+        groups=dict.fromkeys(
+            [
+                f"article:{row['id']}",
+                "publication",
+                *groups_of(row["id"]),
+                *(group for name in beside for group in cards.BESIDE[name].groups(row["id"])),
+            ]
         ),
         version=row["version"],
         modified=row["updated_at"],
