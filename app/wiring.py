@@ -12,6 +12,7 @@ from sqlmodel import Session
 from app.anchors import routes as anchors
 from app.anchors.handlers import find_again
 from app.articles import routes as articles
+from app.articles.actions import SHOWN
 from app.articles.addresses.schemas import Site
 from app.articles.cards.actions import refresh
 from app.articles.cards.queries import has_stale
@@ -19,6 +20,7 @@ from app.articles.discussion import routes as discussion
 from app.articles.discussion.handlers import section_gone
 from app.articles.editing import routes as editing
 from app.articles.listing import routes as listing
+from app.articles.listing.queries import FIND
 from app.articles.previews import routes as previews
 from app.articles.publishing import routes as publishing
 from app.articles.publishing.actions import advance_due
@@ -68,6 +70,9 @@ from app.publication.sections import routes as sections
 from app.publication.series import routes as series
 from app.publication.tags import routes as tags
 from app.reactions import routes as reactions
+from app.search import routes as search
+from app.search.actions import follow as follow_in_search
+from app.search.queries import listed as search_list
 
 ROUTERS: list[APIRouter] = [
     articles.router,  # what is asked most stands first: routes are matched in turn
@@ -81,6 +86,7 @@ ROUTERS: list[APIRouter] = [
     authors.router,
     series.router,
     media.router,
+    search.router,
     editing.router,
     publishing.router,
     revisions.router,
@@ -135,6 +141,8 @@ HANDLERS: dict[str, tuple[Callable[[Session, Entry], None], ...]] = {
 
 TARGETS["article"] = article_by_ref  # notices may stand with what a room above theirs holds
 SEEN["article"] = articles_seen_by
+SHOWN["search"] = follow_in_search  # what rooms above articles keep of them, in the same transaction
+FIND["q"] = search_list
 MODERATION["reach"] = check_reach  # moderators change comments by the rules of the room above
 MODERATION["remove"] = remove_comment
 MODERATION["withdrawn"] = withdrawn

@@ -27,6 +27,7 @@ EXCEPTIONS = {
     "app/operation/docs.py": "draws the page at /docs",
     "app/publication/media/images.py": "decodes and encodes pictures: pure functions without a store",
     "app/publication/media/storage.py": "keeps files on a folder or behind a URL",
+    "app/search/text/": "words of texts and questions, weighed and marked: pure functions without a store",
 }
 
 Rule = Callable[[str, str], Iterator[tuple[int, str]]]
