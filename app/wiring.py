@@ -13,6 +13,7 @@ from sqlmodel import Session
 from app.anchors import routes as anchors
 from app.anchors.handlers import find_again
 from app.articles import routes as articles
+from app.articles.actions import SHOWN
 from app.articles.addresses.schemas import Site
 from app.articles.cards.actions import refresh
 from app.articles.cards.queries import BESIDE, Beside, has_stale
@@ -20,6 +21,7 @@ from app.articles.discussion import routes as discussion
 from app.articles.discussion.handlers import section_gone
 from app.articles.editing import routes as editing
 from app.articles.listing import routes as listing
+from app.articles.listing.queries import FIND
 from app.articles.previews import routes as previews
 from app.articles.publishing import routes as publishing
 from app.articles.publishing.actions import advance_due
@@ -81,6 +83,9 @@ from app.related.linking.actions import relink
 from app.related.linking.queries import has_stale as has_stale_links
 from app.related.queries import beside as related_beside
 from app.related.queries import beside_groups as related_groups
+from app.search import routes as search
+from app.search.actions import follow as follow_in_search
+from app.search.queries import listed as search_list
 
 ROUTERS: list[APIRouter] = [
     formats.router,  # before the articles, to whose addresses it adds suffixes
@@ -95,6 +100,7 @@ ROUTERS: list[APIRouter] = [
     authors.router,
     series.router,
     media.router,
+    search.router,
     editing.router,
     publishing.router,
     revisions.router,
@@ -156,6 +162,8 @@ HANDLERS: dict[str, tuple[Callable[[Session, Entry], None], ...]] = {
 TARGETS["article"] = article_by_ref  # notices may stand with what a room above theirs holds
 SEEN["article"] = articles_seen_by
 BESIDE["related"] = Beside(related_beside, related_groups)
+SHOWN["search"] = follow_in_search  # what rooms above articles keep of them, in the same transaction
+FIND["q"] = search_list
 MODERATION["reach"] = check_reach  # moderators change comments by the rules of the room above
 MODERATION["remove"] = remove_comment
 MODERATION["withdrawn"] = withdrawn

@@ -31,6 +31,8 @@ async def index(request: Request, query: Annotated[ListQuery, Query()], actor: P
             raise (Unauthorized if actor is ANONYMOUS else Forbidden)("state needs a key with the scope content:read.")
         if query.state != "all" and not set(query.state.split(",")) <= set(get_args(State)):
             raise InvalidParameter("state", f"state: `all`, or any of {', '.join(get_args(State))}.")
+        if query.q is not None:
+            raise InvalidParameter("state", "state: q looks among public articles alone.")
     if fields and query.formats:
         fields = {**fields, "body": True}
     groups = groups_of(query)
