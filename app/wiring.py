@@ -68,6 +68,8 @@ from app.publication.sections import routes as sections
 from app.publication.series import routes as series
 from app.publication.tags import routes as tags
 from app.reactions import routes as reactions
+from app.syndication.changes import routes as changes
+from app.syndication.exporting import routes as exporting
 
 ROUTERS: list[APIRouter] = [
     articles.router,  # what is asked most stands first: routes are matched in turn
@@ -100,6 +102,8 @@ ROUTERS: list[APIRouter] = [
     reports.router,
     appeals.router,
     moderation_log.router,
+    changes.router,
+    exporting.router,
     personal.router,
     operation.router,
 ]
