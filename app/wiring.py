@@ -86,6 +86,8 @@ from app.related.queries import beside_groups as related_groups
 from app.search import routes as search
 from app.search.actions import follow as follow_in_search
 from app.search.queries import listed as search_list
+from app.syndication.changes import routes as changes
+from app.syndication.exporting import routes as exporting
 
 ROUTERS: list[APIRouter] = [
     formats.router,  # before the articles, to whose addresses it adds suffixes
@@ -121,6 +123,8 @@ ROUTERS: list[APIRouter] = [
     reports.router,
     appeals.router,
     moderation_log.router,
+    changes.router,
+    exporting.router,
     personal.router,
     live_routes.router,
     feeds.router,

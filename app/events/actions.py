@@ -9,10 +9,10 @@ from sqlalchemy.dialects import postgresql, sqlite
 from sqlmodel import Session
 
 from app.events.queries import read_after
-from app.events.schemas import Entry, Fact, Position
+from app.events.schemas import FORGOTTEN, Entry, Fact, Position
 from app.events.tables import Event, LogCursor
 from app.kit.clock import now
-from app.kit.schema import affected, table_of
+from app.kit.schema import table_of
 
 POSITION = "position"
 _EVENT, _CURSOR = table_of(Event), table_of(LogCursor)
@@ -58,12 +58,23 @@ def advance(session: Session, reader: str, handle: Callable[[Session, Entry], No
 
 
 def prune(session: Session, before: datetime) -> int:
-    """Forget facts older than a moment that every reader has passed; the newest is always kept."""
+    """Forget facts older than a moment that every reader has passed; the newest is always kept.
+
+    What was forgotten last is noted, so that followers outside can be told that they have missed something.
+    """
     newest = sa.select(sa.func.max(_EVENT.c.seq)).scalar_subquery()
     behind = sa.tuple_(_CURSOR.c.xid, _CURSOR.c.seq) < sa.tuple_(_EVENT.c.xid, _EVENT.c.seq)
     stale = sa.delete(_EVENT).where(
         _EVENT.c.at < before,
         _EVENT.c.seq < newest,
-        ~sa.exists().select_from(_CURSOR).where(behind),
+        ~sa.exists().select_from(_CURSOR).where(behind, _CURSOR.c.reader != FORGOTTEN),
     )
-    return affected(session.execute(stale))
+    gone = session.execute(stale.returning(_EVENT.c.xid, _EVENT.c.seq)).all()
+    if gone:
+        xid, seq = max(tuple(row) for row in gone)
+        note = _INSERT[session.get_bind().dialect.name](_CURSOR).values(reader=FORGOTTEN, xid=xid, seq=seq)
+        there = sa.tuple_(_CURSOR.c.xid, _CURSOR.c.seq)
+        later = there < sa.tuple_(note.excluded.xid, note.excluded.seq)
+        place = {"xid": note.excluded.xid, "seq": note.excluded.seq}
+        session.execute(note.on_conflict_do_update(index_elements=[_CURSOR.c.reader], set_=place, where=later))
+    return len(gone)

@@ -5,7 +5,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from app.events.schemas import START, Entry, Position
+from app.events.schemas import FORGOTTEN, START, Entry, Position
 from app.events.tables import Event, LogCursor
 from app.kit.schema import table_of
 
@@ -23,6 +23,19 @@ def _after(settled_only: bool) -> sa.Select[tuple[object, ...]]:
 # PostgreSQL takes sequence values before commit. A row is safe to pass only when no transaction that could still
 # commit a smaller (xid, seq) is running: all of those have ids at or above the snapshot's xmin.
 _QUERIES = {"sqlite": _after(settled_only=False), "postgresql": _after(settled_only=True)}
+_LAST = sa.select(_EVENT.c.xid, _EVENT.c.seq).order_by(_EVENT.c.xid.desc(), _EVENT.c.seq.desc()).limit(1)
+_LAST_SETTLED = {"sqlite": _LAST, "postgresql": _LAST.where(_EVENT.c.xid < _SETTLED)}
+
+
+def _end(query: sa.Select[Any]) -> sa.Select[Any]:
+    """The last row of a query for facts in their order, and how many there are: the index alone is read."""
+    found = query.with_only_columns(_EVENT.c.xid, _EVENT.c.seq).cte("found")
+    number = sa.select(sa.func.count()).select_from(found).scalar_subquery()
+    last = sa.select(found.c.xid, found.c.seq, number.label("number"))
+    return last.order_by(found.c.xid.desc(), found.c.seq.desc()).limit(1)
+
+
+_ENDS = {dialect: _end(query) for dialect, query in _QUERIES.items()}
 
 
 def read_after(connection: sa.Connection, position: Position, limit: int = 100) -> list[Entry]:
@@ -86,6 +99,28 @@ def stamp(connection: sa.Connection) -> int | None:
     if connection.dialect.name != "sqlite":
         return None
     return int(connection.exec_driver_sql("PRAGMA data_version").scalar_one())
+
+
+def settled(connection: sa.Connection) -> Position:
+    """The newest fact before which no other can come any more: whoever reads on from here misses nothing."""
+    row = connection.execute(_LAST_SETTLED[connection.dialect.name]).first()
+    return Position(row.xid, row.seq) if row else START
+
+
+def stretch(connection: sa.Connection, position: Position, most: int) -> tuple[Position, bool]:
+    """Where the next `most` facts after a position end, and whether there are more; the position itself if none are.
+
+    What is read up to there, whenever it is read, is all there will ever be.
+    """
+    ends = _ENDS[connection.dialect.name]
+    row = connection.execute(ends, {"xid": position.xid, "seq": position.seq, "most": most}).first()
+    return (Position(row.xid, row.seq), row.number == most) if row else (position, False)
+
+
+def forgotten(connection: sa.Connection) -> Position:
+    """How far the log has been pruned: whoever stands before this has missed something."""
+    row = connection.execute(sa.select(_CURSOR.c.xid, _CURSOR.c.seq).where(_CURSOR.c.reader == FORGOTTEN)).first()
+    return Position(row.xid, row.seq) if row else START
 
 
 def has_news(connection: sa.Connection, reader: str) -> bool:

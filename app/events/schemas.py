@@ -27,6 +27,7 @@ class Position(NamedTuple):
 
 
 START = Position(0, 0)
+FORGOTTEN = "(forgotten)"  # among the cursors of readers: the last fact that was pruned
 
 
 @dataclass(frozen=True, kw_only=True)

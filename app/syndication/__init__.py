@@ -1,1 +1,1 @@
-"""Syndication: the publication as others take it away, in the formats that their programs read."""
+"""What leaves the house for other systems: feeds, formats, changes, exports, and what partners may have."""

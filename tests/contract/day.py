@@ -73,7 +73,7 @@ class Checked:
         media_type = answer.headers["content-type"].partition(";")[0]
         if media_type not in content:
             yield f"{where} is {media_type}"
-        elif media_type.endswith("json"):
+        elif media_type.endswith("json") and not media_type.endswith("ndjson"):
             schema = {**content[media_type]["schema"], "components": self.components}
             validator = jsonschema_rs.validator_for(schema, validate_formats=True)
             for error in validator.iter_errors(answer.json()):

@@ -63,10 +63,10 @@ class Ledger:
 class Process:
     """A server of its own on the store; it is killed, never asked to stop."""
 
-    def __init__(self, store: Path) -> None:
+    def __init__(self, store: Path, url: str = "") -> None:
         environment = {
             **os.environ,
-            "BROADSHEET_DATABASE_URL": f"sqlite:///{store}",
+            "BROADSHEET_DATABASE_URL": url or f"sqlite:///{store}",
             "BROADSHEET_DATA_DIR": str(store.parent / "data"),
             "BROADSHEET_RATE_LIMITS": "off",
             "BROADSHEET_LOG_FORMAT": "json",
@@ -100,8 +100,8 @@ class Process:
 
 
 @contextmanager
-def serving(store: Path) -> Iterator[Process]:
-    process = Process(store)
+def serving(store: Path, url: str = "") -> Iterator[Process]:
+    process = Process(store, url)
     try:
         yield process
     finally:

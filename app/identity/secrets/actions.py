@@ -135,6 +135,10 @@ class Vault:
         """How a participant is shown: stable, and no way back."""
         return _derived(self._site, "public", participant_id)[:32]
 
+    def log_name(self) -> str:
+        """What tells the log of this store from all others: a part of the cursors that followers keep."""
+        return _derived(self._site, "log", "")[:8]
+
     def address_hashes(self, address: str) -> tuple[str, str | None]:
         """What stands for a network address: under the present salt, to store and compare, and under the one before,
         to compare. An IPv6 address counts as its /64."""

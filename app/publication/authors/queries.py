@@ -17,7 +17,7 @@ from app.publication.schemas import TERM_SORTS, TermQuery
 
 _AUTHOR, _MEDIA = table_of(Author), table_of(Media)
 _IMAGE = [column.label(f"picture_{column.key}") for column in _MEDIA.c]
-_ALL = sa.select(_AUTHOR, *_IMAGE).select_from(_AUTHOR.outerjoin(_MEDIA, _MEDIA.c.id == _AUTHOR.c.image_id))
+ALL = sa.select(_AUTHOR, *_IMAGE).select_from(_AUTHOR.outerjoin(_MEDIA, _MEDIA.c.id == _AUTHOR.c.image_id))
 
 _LOOKS = [sa.bindparam(name, type_=sa.String()) for name in "abc"]
 _STAFF = sa.select(sa.exists().where(_AUTHOR.c.skeleton.in_(_LOOKS)) | reserved())
@@ -25,7 +25,7 @@ _STAFF = sa.select(sa.exists().where(_AUTHOR.c.skeleton.in_(_LOOKS)) | reserved(
 
 def by_ref(connection: sa.Connection, ref: str) -> sa.RowMapping | None:
     """One author by id or slug, or None."""
-    return queries.by_ref(connection, _ALL, ref)
+    return queries.by_ref(connection, ALL, ref)
 
 
 def present(row: Mapping[Any, Any]) -> dict[str, Any]:
@@ -36,7 +36,7 @@ def present(row: Mapping[Any, Any]) -> dict[str, Any]:
 
 def shown(connection: sa.Connection, author_id: str) -> dict[str, Any]:
     """An author who was just written, in the shape of `AuthorOut`."""
-    return present(connection.execute(_ALL.where(_AUTHOR.c.id == author_id)).mappings().one())
+    return present(connection.execute(ALL.where(_AUTHOR.c.id == author_id)).mappings().one())
 
 
 def is_staff_name(store: sa.Connection | Session, name: str, site_name: str = "") -> bool:
@@ -54,5 +54,5 @@ def is_staff_name(store: sa.Connection | Session, name: str, site_name: str = ""
 
 def page(connection: sa.Connection, asked: TermQuery) -> dict[str, Any]:
     """A page of authors."""
-    found = queries.page(connection, _ALL, TERM_SORTS[asked.sort], asked)
+    found = queries.page(connection, ALL, TERM_SORTS[asked.sort], asked)
     return {**found, "data": [present(row) for row in found["data"]]}

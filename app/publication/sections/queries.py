@@ -12,14 +12,14 @@ from app.publication.sections.tables import Section
 
 _SECTION = table_of(Section)
 _PARENT = _SECTION.alias("parent")
-_ALL = sa.select(_SECTION, _PARENT.c.slug.label("parent_slug"), _PARENT.c.name.label("parent_name")).select_from(
+ALL = sa.select(_SECTION, _PARENT.c.slug.label("parent_slug"), _PARENT.c.name.label("parent_name")).select_from(
     _SECTION.outerjoin(_PARENT, _PARENT.c.id == _SECTION.c.parent_id)
 )
 
 
 def by_ref(connection: sa.Connection, ref: str) -> sa.RowMapping | None:
     """One section by id or slug, or None."""
-    return queries.by_ref(connection, _ALL, ref)
+    return queries.by_ref(connection, ALL, ref)
 
 
 def present(row: Mapping[Any, Any]) -> dict[str, Any]:
@@ -30,10 +30,10 @@ def present(row: Mapping[Any, Any]) -> dict[str, Any]:
 
 def shown(connection: sa.Connection, section_id: str) -> dict[str, Any]:
     """A section that was just written, in the shape of `SectionOut`."""
-    return present(connection.execute(_ALL.where(_SECTION.c.id == section_id)).mappings().one())
+    return present(connection.execute(ALL.where(_SECTION.c.id == section_id)).mappings().one())
 
 
 def page(connection: sa.Connection, asked: SectionQuery) -> dict[str, Any]:
     """A page of sections."""
-    found = queries.page(connection, _ALL, SECTION_SORTS[asked.sort], asked)
+    found = queries.page(connection, ALL, SECTION_SORTS[asked.sort], asked)
     return {**found, "data": [present(row) for row in found["data"]]}

@@ -1,0 +1,38 @@
+"""The change feed over HTTP."""
+
+from typing import Annotated, Any
+
+import sqlalchemy as sa
+from fastapi import APIRouter, Query, Request
+from starlette.responses import Response
+
+from app.identity.routes import Public
+from app.kit.fields import chosen
+from app.kit.http import database, reply_list, settings
+from app.kit.problems import documented
+from app.syndication.changes import queries
+from app.syndication.changes.schemas import ChangeOut, ChangesOut, ChangesQuery, CursorExpired
+
+router = APIRouter(prefix="/v1", tags=["syndication"])
+
+
+@router.get("/changes", response_model=ChangesOut, responses=documented(CursorExpired))
+async def index(request: Request, query: Annotated[ChangesQuery, Query()], actor: Public) -> Response:
+    """What of the public content changed since a cursor, oldest first, without a gap. Nothing is told that is not, or
+    was not, public.
+
+    Begin with `/v1/export.ndjson` and follow from the cursor in its first line: what it then tells once more does no
+    harm if `upsert` is taken as “read it again”. An article that you do not hold comes with its discussion, one that is
+    withdrawn takes it along. Articles show names, pictures and notices: a change of these changes the articles that
+    show them, and a `discussion` those that it is for, without a line for each. Changes are kept for a hundred days.
+    """
+    fields, types = chosen(ChangeOut, query.fields), query.chosen_types()
+    log = request.app.state.vault.log_name()
+    is_replica = bool(settings(request).read_database_url)
+
+    def find(connection: sa.Connection) -> dict[str, Any]:
+        begin = queries.start(connection, log, query.cursor, is_replica=is_replica)
+        return queries.page(connection, begin, log, types, query.limit)
+
+    page = await database(request).read(find)
+    return reply_list(request, ChangesOut, page, fields, groups=(), private=True)
