@@ -73,10 +73,6 @@ from app.publication.sections import routes as sections
 from app.publication.series import routes as series
 from app.publication.tags import routes as tags
 from app.reactions import routes as reactions
-from app.syndication.feeds import routes as feeds
-from app.syndication.formats import routes as formats
-from app.syndication.oembed import routes as oembed
-from app.syndication.sitemaps import routes as sitemaps
 from app.related import routes as related
 from app.related.handlers import relate
 from app.related.linking.actions import relink
@@ -88,6 +84,10 @@ from app.search.actions import follow as follow_in_search
 from app.search.queries import listed as search_list
 from app.syndication.changes import routes as changes
 from app.syndication.exporting import routes as exporting
+from app.syndication.feeds import routes as feeds
+from app.syndication.formats import routes as formats
+from app.syndication.oembed import routes as oembed
+from app.syndication.sitemaps import routes as sitemaps
 
 ROUTERS: list[APIRouter] = [
     formats.router,  # before the articles, to whose addresses it adds suffixes

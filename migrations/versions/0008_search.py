@@ -10,7 +10,7 @@ from sqlmodel import Session
 from app.search.actions import rebuild_some
 
 revision: str = "0008"
-down_revision: str | None = "0002"
+down_revision: str | None = "0007"
 branch_labels: str | Sequence[str] | None = None
 depends_on: str | Sequence[str] | None = None
 

@@ -1,7 +1,6 @@
 """What the search finds, in which order, and that it is what readers may see."""
 
 import html
-import re
 from typing import Any
 
 import pytest
