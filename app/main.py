@@ -8,6 +8,7 @@ from fastapi import APIRouter, FastAPI
 from fastapi.routing import APIRoute
 
 from app import wiring
+from app.deliveries.courier.actions import Courier
 from app.identity.actions import Callers
 from app.identity.readers.actions import Readers
 from app.identity.routes import Access
@@ -58,14 +59,18 @@ def create_app(settings: Settings | None = None, *, with_worker: bool = True) ->
         app.state.live = live
         worker = Worker(db, settings)
         app.state.worker = worker
+        courier = Courier(db, wiring.channels(db, settings, vault))
+        app.state.courier = courier
         if with_worker:
             worker.start()
+            courier.start()
         gc.freeze()  # what stands now stays: the collector need not look at it again
         try:
             yield
         finally:
             await live.stop()
             await worker.stop()
+            await courier.stop()
             await screen.stop()
             await vault.stop()
             await db.stop()

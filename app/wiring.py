@@ -34,6 +34,8 @@ from app.comments.editing import routes as comment_editing
 from app.comments.editing.actions import MODERATION
 from app.comments.posting import routes as posting
 from app.comments.sync import routes as sync
+from app.deliveries.actions import prune as prune_deliveries
+from app.deliveries.schemas import Channel
 from app.events.actions import prune as prune_events
 from app.events.schemas import Entry
 from app.identity import routes as identity
@@ -41,7 +43,7 @@ from app.identity.audit import routes as audit
 from app.identity.keys import routes as keys
 from app.identity.participants import routes as participants
 from app.identity.replays.actions import prune as prune_replays
-from app.identity.secrets.actions import turn
+from app.identity.secrets.actions import Vault, turn
 from app.identity.secrets.queries import is_due as is_turn
 from app.importers import tables as imported  # noqa: F401  a table without routes: known to migrations through here
 from app.importers.ledger import forget as forget_imported
@@ -196,6 +198,9 @@ def live(db: Database, settings: Settings, registry: CollectorRegistry) -> Live:
     streams = Live(db, settings)
     Gauge("broadsheet_live_streams", "Live streams that are open.", registry=registry).set_function(streams.__len__)
     return streams
+def channels(_db: Database, _settings: Settings, _vault: Vault) -> list[Channel]:
+    """The ways by which the courier sends."""
+    return []
 
 
 def _forget(session: Session) -> int:
@@ -222,4 +227,5 @@ def timers(settings: Settings) -> dict[str, Timer]:
         "links": Timer(0.0, relink, has_stale_links),
         "salts": Timer(3600.0, turn, is_turn),
         "forget": Timer(3600.0, _forget),
+        "deliveries": Timer(3600.0, prune_deliveries),
     }

@@ -52,6 +52,9 @@ def worker() -> None:
 async def _work(settings: Settings) -> None:
     import structlog
 
+    from app import wiring
+    from app.deliveries.courier.actions import Courier
+    from app.identity.secrets.actions import Vault
     from app.kit.db import open_database
     from app.worker import Worker
 
@@ -60,6 +63,10 @@ async def _work(settings: Settings) -> None:
         asyncio.get_running_loop().add_signal_handler(number, told.set)
     db = open_database(settings.database)
     await db.start()
+    vault = Vault()
+    await vault.start(db)
+    courier = Courier(db, wiring.channels(db, settings, vault))
+    courier.start()
     work, end = asyncio.create_task(Worker(db, settings).run()), asyncio.create_task(told.wait())
     structlog.get_logger("broadsheet.worker").info("working")
     try:
@@ -70,4 +77,6 @@ async def _work(settings: Settings) -> None:
         work.cancel()
         end.cancel()
         await asyncio.gather(work, end, return_exceptions=True)
+        await courier.stop()
+        await vault.stop()
         await db.stop()

@@ -9,6 +9,7 @@ from zoneinfo import ZoneInfo
 from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
+from app.kit.addresses import Guard
 from app.kit.text import is_http_url
 
 
@@ -91,11 +92,19 @@ class Settings(BaseSettings):
     paywall_selector: str = Field(
         "", description="CSS selector of what subscribers alone see on the site; empty: free."
     )
+    outgoing_allow: List = Field([], description="Private addresses or networks that webhooks may reach all the same.")
     log_format: Literal["auto", "json", "console"] = Field("auto", description="`auto`: console on a terminal.")
     max_body_size: int = Field(4_000_000, ge=1000, description="Largest request body in bytes, media apart.")
     max_media_size: int = Field(25_000_000, ge=1000, description="Largest upload in bytes.")
 
     _lists = field_validator("frontend_origins", "trusted_proxies", mode="before")(_split)
+
+    @field_validator("outgoing_allow", mode="before")
+    @classmethod
+    def _are_networks(cls, value: object) -> object:
+        found = [part.strip() for part in value.split(",") if part.strip()] if isinstance(value, str) else value
+        Guard(found if isinstance(found, list) else [])
+        return found
 
     @field_validator("site_url")
     @classmethod
