@@ -59,6 +59,15 @@ from app.moderation.queue import routes as queue
 from app.moderation.queue.actions import prune as prune_leases
 from app.moderation.reports import routes as reports
 from app.moderation.screening.actions import Screening
+from app.notifications.actions import ask_back, spread
+from app.notifications.actions import prune as prune_notifications
+from app.notifications.digests.actions import prune as prune_digests
+from app.notifications.digests.actions import put_together
+from app.notifications.digests.queries import Plan
+from app.notifications.digests.queries import is_due as is_digest
+from app.notifications.handlers import hear
+from app.notifications.mail.actions import MailChannel
+from app.notifications.queries import has_fanouts
 from app.operation import routes as operation
 from app.operation.personal import routes as personal
 from app.operation.personal.actions import ALSO
@@ -70,6 +79,12 @@ from app.publication.sections import routes as sections
 from app.publication.series import routes as series
 from app.publication.tags import routes as tags
 from app.reactions import routes as reactions
+from app.subscriptions.management import routes as subscriptions
+from app.subscriptions.opt_ins import routes as opt_ins
+from app.subscriptions.opt_ins.queries import has_requests
+from app.subscriptions.subscribers import routes as subscribers
+from app.subscriptions.suppressions import routes as suppressions
+from app.subscriptions.unsubscribing import routes as unsubscribing
 
 ROUTERS: list[APIRouter] = [
     articles.router,  # what is asked most stands first: routes are matched in turn
@@ -102,6 +117,11 @@ ROUTERS: list[APIRouter] = [
     reports.router,
     appeals.router,
     moderation_log.router,
+    opt_ins.router,
+    subscriptions.router,
+    unsubscribing.router,
+    subscribers.router,
+    suppressions.router,
     personal.router,
     operation.router,
 ]
@@ -150,6 +170,7 @@ def _dispatch(session: Session, entry: Entry) -> None:
 
 # A reader that has nothing to do would only cost a commit for every fact.
 READERS: dict[str, Callable[[Session, Entry], None]] = {"handlers": _dispatch} if any(HANDLERS.values()) else {}
+READERS["notifications"] = hear
 
 
 def screen(_db: Database, settings: Settings) -> Screening:
@@ -157,14 +178,16 @@ def screen(_db: Database, settings: Settings) -> Screening:
     return Screening(settings)
 
 
-def channels(_db: Database, _settings: Settings, _vault: Vault) -> list[Channel]:
+def channels(_db: Database, settings: Settings, vault: Vault) -> list[Channel]:
     """The ways by which the courier sends."""
-    return []
+    return [MailChannel(settings, vault)]
 
 
 def _forget(session: Session) -> int:
     """Answers kept for retries live two days, facts a hundred: longer than any reader may be away."""
     prune_leases(session)
+    prune_notifications(session)
+    prune_digests(session)
     return prune_replays(session, now() - timedelta(days=2)) + prune_events(session, now() - timedelta(days=100))
 
 
@@ -179,10 +202,13 @@ class Timer:
 
 def timers(settings: Settings) -> dict[str, Timer]:
     """What the worker of a publication does by the clock."""
-    site = Site.of(settings)
+    site, plan = Site.of(settings), Plan.of(settings)
     return {
         "publishing": Timer(0.0, advance_due, is_due),
         "cards": Timer(0.0, partial(refresh, site=site), partial(has_stale, site=site)),
+        "opt-ins": Timer(0.0, partial(ask_back, most_in_hour=settings.opt_in_limit), has_requests),
+        "notifications": Timer(0.0, spread, has_fanouts),
+        "digests": Timer(10.0, partial(put_together, plan=plan), partial(is_digest, plan=plan)),
         "salts": Timer(3600.0, turn, is_turn),
         "forget": Timer(3600.0, _forget),
         "deliveries": Timer(3600.0, prune_deliveries),
