@@ -186,9 +186,12 @@ def channels(_db: Database, settings: Settings, vault: Vault) -> list[Channel]:
 def _forget(session: Session) -> int:
     """Answers kept for retries live two days, facts a hundred: longer than any reader may be away."""
     prune_leases(session)
-    prune_notifications(session)
-    prune_digests(session)
-    return prune_replays(session, now() - timedelta(days=2)) + prune_events(session, now() - timedelta(days=100))
+    forgotten = prune_notifications(session) + prune_digests(session)
+    return (
+        forgotten
+        + prune_replays(session, now() - timedelta(days=2))
+        + prune_events(session, now() - timedelta(days=100))
+    )
 
 
 @dataclass(frozen=True)

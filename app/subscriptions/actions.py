@@ -66,6 +66,12 @@ def settle(session: Session, subscription: Row, frequency: str, since: datetime)
     session.execute(sa.update(SUBSCRIPTION).where(here).values(frequency=frequency, confirmed_at=since))
 
 
+def renew(session: Session, subscription: Row) -> None:
+    """Let a subscription that was asked for again wait as long as a new one."""
+    here = (SUBSCRIPTION.c.id == subscription["id"]) & SUBSCRIPTION.c.confirmed_at.is_(None)
+    session.execute(sa.update(SUBSCRIPTION).where(here).values(created_at=now()))
+
+
 def change(session: Session, subscription_id: str, frequency: str) -> None:
     """Set how often somebody hears of it."""
     session.execute(sa.update(SUBSCRIPTION).where(SUBSCRIPTION.c.id == subscription_id).values(frequency=frequency))
@@ -90,7 +96,9 @@ def forget_idle(session: Session, subscriber_ids: Collection[str]) -> None:
     """Forget those of these subscribers who have no subscription left, confirmed or not: nobody needs their address."""
     left = sa.exists().where(SUBSCRIPTION.c.subscriber_id == SUBSCRIBER.c.id)
     for one in sorted(subscriber_ids):
-        session.execute(sa.delete(SUBSCRIBER).where(SUBSCRIBER.c.id == one, ~left))
+        here = SUBSCRIBER.c.id == one
+        session.execute(sa.select(SUBSCRIBER.c.id).where(here).with_for_update())  # what is being added is seen below
+        session.execute(sa.delete(SUBSCRIBER).where(here, ~left))
 
 
 def forget_subscriber(session: Session, subscriber_id: str) -> bool:

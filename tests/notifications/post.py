@@ -1,4 +1,4 @@
-"""A mail server of the test on the loopback, and everything that the worker and the courier have to do, done at once."""
+"""A mail server of the test on the loopback, and all that the worker and the courier have to do, done at once."""
 
 import asyncio
 import re

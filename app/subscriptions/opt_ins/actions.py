@@ -17,6 +17,7 @@ from app.kit.clock import now
 from app.kit.ids import as_id, new_id
 from app.kit.problems import Invalid
 from app.kit.schema import Row, affected
+from app.publication.actions import alone
 from app.subscriptions import actions
 from app.subscriptions.opt_ins.queries import (
     COMMENT_ASK,
@@ -37,8 +38,6 @@ from app.subscriptions.suppressions.queries import of as suppression_of
 AT_ONCE: Final = 50  # requests that one transaction looks at
 PUT_BACK = timedelta(minutes=1)
 FORGOTTEN = timedelta(hours=1)  # requests that cannot be looked at for so long are given up
-# What is counted must not be counted twice at the same time: one after the other, in whatever process.
-_ONE_BY_ONE = sa.text("SELECT pg_advisory_xact_lock(7022337766)")
 _WISH = ("email", "kind", "target", "frequency", "article_id", "participant_id", "comment_id", "confirm_url", "network")
 _REMEMBER: dict[str, Any] = {"sqlite": sqlite.insert, "postgresql": postgresql.insert}
 
@@ -108,8 +107,7 @@ def _at_once(session: Session, wish: Wish, since: datetime) -> None:
 
 def _ask(session: Session, wish: Wish, most_in_hour: int) -> Row | None:
     """What a mail has to ask back, within the limits; beyond them nothing is kept at all."""
-    if session.get_bind().dialect.name == "postgresql":
-        session.execute(_ONE_BY_ONE)
+    alone(session, "opt_in")  # or two would count what the other is about to add to
     mailbox = mailbox_hash(wish.email)
     if suppression_of(session, wish.email) or not may_mail(session, mailbox, wish.network, most_in_hour):
         return None
@@ -117,6 +115,7 @@ def _ask(session: Session, wish: Wish, most_in_hour: int) -> Row | None:
     subscription = actions.wanted(session, subscriber["id"], wish)
     if subscription is None:
         return None
+    actions.renew(session, subscription)
     row: dict[str, Any] = {
         "id": new_id(),
         "subscription_id": subscription["id"],
@@ -142,7 +141,7 @@ def heed(session: Session, entry: Entry) -> None:
     comment = session.execute(sa.select(C).where(C.c.id == entry.subject_id)).mappings().first()
     if comment is None or comment["state"] != "published" or comment["participant_id"] is None:
         return
-    if entry.at < now() - EXPIRES or comment["notify"] == _remembered(session, comment):
+    if comment["notify"] == _remembered(session, comment):
         return
     _stop(session, comment)
     email, person = comment["email"], by(session, "id", comment["participant_id"])
@@ -159,7 +158,8 @@ def heed(session: Session, entry: Entry) -> None:
         network=comment["address_hash"],
     )
     if person["confirmed_at"] is None or person["email"] != email:
-        _note(session, wish, proven=False)
+        if entry.at > now() - EXPIRES:  # nobody expects to be asked about it later than that
+            _note(session, wish, proven=False)
     elif suppression_of(session, email) is None:
         _at_once(session, wish, entry.at)
 
@@ -212,9 +212,14 @@ def confirm(session: Session, _actor: Actor, vault: Vault, token: str) -> str:
     return str(row["subscription_id"])
 
 
+def forget(session: Session, email: str) -> None:
+    """Drop what was asked for with an address and not looked at yet."""
+    session.execute(sa.delete(REQUEST).where(REQUEST.c.email == email))
+
+
 def prune(session: Session) -> int:
     """Forget what nobody confirmed in time, and subscribers who have nothing else; what limits count lives as long."""
     late = now() - EXPIRES
-    forgotten = actions.end(session, SUBSCRIPTION.c.confirmed_at.is_(None), SUBSCRIPTION.c.created_at < late)
-    forgotten += affected(session.execute(sa.delete(OPT_IN).where(OPT_IN.c.created_at < late)))
-    return forgotten
+    waits = sa.select(SUBSCRIPTION.c.id).where(SUBSCRIPTION.c.confirmed_at.is_(None), SUBSCRIPTION.c.created_at < late)
+    forgotten = actions.end(session, SUBSCRIPTION.c.id.in_(waits.limit(AT_ONCE * 10)))
+    return forgotten + affected(session.execute(sa.delete(OPT_IN).where(OPT_IN.c.created_at < late)))

@@ -12,6 +12,7 @@ from app.kit.http import ReadQuery, database, dump, reply, reply_list
 from app.kit.ids import IdPath
 from app.kit.paging import ListOut
 from app.kit.problems import Forbidden, NotFound, Unauthorized, documented
+from app.publication.actions import unlimited
 from app.subscriptions.subscribers import actions, queries
 from app.subscriptions.subscribers.schemas import OneSubscriberOut, SubscriberOut, SubscriberQuery
 
@@ -22,6 +23,7 @@ Manager = Annotated[Actor, requires("subscribers:manage")]
 @router.get("", response_model=ListOut[SubscriberOut], responses=documented(Unauthorized, Forbidden))
 async def index(request: Request, query: Annotated[SubscriberQuery, Query()], actor: Manager) -> Response:
     """Addresses with subscriptions, newest first, also those that wait to be confirmed."""
+    unlimited(actor)
     page = await database(request).scan(queries.page, query)
     return reply_list(
         request, ListOut[SubscriberOut], page, chosen(SubscriberOut, query.fields), groups=(), private=True
@@ -31,6 +33,7 @@ async def index(request: Request, query: Annotated[SubscriberQuery, Query()], ac
 @router.get("/{subscriber}", response_model=OneSubscriberOut, responses=documented(Unauthorized, Forbidden, NotFound))
 async def show(request: Request, subscriber: IdPath, query: Annotated[ReadQuery, Query()], actor: Manager) -> Response:
     """One of them with all that it is subscribed to."""
+    unlimited(actor)
     found = await database(request).scan(queries.shown, subscriber)
     body = dump(OneSubscriberOut, found, chosen(OneSubscriberOut, query.fields))
     return reply(request, body, groups=(), private=True)

@@ -12,6 +12,7 @@ from app.kit.clock import now
 from app.kit.ids import new_id
 from app.kit.problems import NotFound
 from app.kit.schema import affected
+from app.publication.actions import unlimited
 from app.subscriptions import actions
 from app.subscriptions.queries import subscriber_with
 from app.subscriptions.schemas import address_hash
@@ -44,6 +45,7 @@ def suppress(session: Session, email: str, reason: str, by: str | None = None) -
 
 def create(session: Session, actor: Actor, data: SuppressionIn) -> str:
     """The same, for staff and for what reads complaints of mail providers."""
+    unlimited(actor)
     suppression_id = suppress(session, data.email, data.reason, actor.id)
     record(session, actor, "suppression.create", "suppression", suppression_id, {"reason": data.reason})
     return suppression_id
@@ -51,6 +53,7 @@ def create(session: Session, actor: Actor, data: SuppressionIn) -> str:
 
 def lift(session: Session, actor: Actor, suppression_id: str) -> None:
     """Let an address subscribe again; what it had is gone."""
+    unlimited(actor)
     if not affected(session.execute(sa.delete(SUPPRESSION).where(SUPPRESSION.c.id == suppression_id))):
         raise NotFound
     record(session, actor, "suppression.lift", "suppression", suppression_id, {})

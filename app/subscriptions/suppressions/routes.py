@@ -12,6 +12,7 @@ from app.kit.http import database, reply_list
 from app.kit.ids import IdPath
 from app.kit.paging import ListOut
 from app.kit.problems import Forbidden, Invalid, NotFound, Unauthorized, documented
+from app.publication.actions import unlimited
 from app.subscriptions.suppressions import actions, queries
 from app.subscriptions.suppressions.schemas import SuppressionIn, SuppressionOut, SuppressionQuery
 
@@ -22,6 +23,7 @@ Manager = Annotated[Actor, requires("subscribers:manage")]
 @router.get("", response_model=ListOut[SuppressionOut], responses=documented(Unauthorized, Forbidden))
 async def index(request: Request, query: Annotated[SuppressionQuery, Query()], actor: Manager) -> Response:
     """Addresses that get no mail whatever is asked for them, newest first; `email` tells whether one is among them."""
+    unlimited(actor)
     page = await database(request).scan(queries.page, query)
     fields = chosen(SuppressionOut, query.fields)
     return reply_list(request, ListOut[SuppressionOut], page, fields, groups=(), private=True)

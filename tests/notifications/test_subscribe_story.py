@@ -2,16 +2,13 @@
 
 from typing import Any
 
-import pytest
 import sqlalchemy as sa
 from sqlmodel import SQLModel
 from starlette.testclient import TestClient
 
 from app.deliveries.lanes.actions import DELIVERY
 from app.kit.db import Database
-from app.kit.settings import Settings
 from tests.make import Headers, bearer, ok, published, said
-from tests.notifications.conftest import mailbox, settings  # noqa: F401
 from tests.notifications.post import Mailbox, links, one_click, text_of, token_in, work
 
 ANN = "ann@mail.example"
