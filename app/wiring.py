@@ -64,6 +64,15 @@ from app.moderation.queue import routes as queue
 from app.moderation.queue.actions import prune as prune_leases
 from app.moderation.reports import routes as reports
 from app.moderation.screening.actions import Screening
+from app.notifications.actions import ask_back, spread
+from app.notifications.actions import prune as prune_notifications
+from app.notifications.digests.actions import prune as prune_digests
+from app.notifications.digests.actions import put_together
+from app.notifications.digests.queries import Plan
+from app.notifications.digests.queries import is_due as is_digest
+from app.notifications.handlers import hear
+from app.notifications.mail.actions import MailChannel
+from app.notifications.queries import has_fanouts
 from app.operation import routes as operation
 from app.operation.personal import routes as personal
 from app.operation.personal.actions import ALSO
@@ -90,6 +99,12 @@ from app.syndication.feeds import routes as feeds
 from app.syndication.formats import routes as formats
 from app.syndication.oembed import routes as oembed
 from app.syndication.sitemaps import routes as sitemaps
+from app.subscriptions.management import routes as subscriptions
+from app.subscriptions.opt_ins import routes as opt_ins
+from app.subscriptions.opt_ins.queries import has_requests
+from app.subscriptions.subscribers import routes as subscribers
+from app.subscriptions.suppressions import routes as suppressions
+from app.subscriptions.unsubscribing import routes as unsubscribing
 
 ROUTERS: list[APIRouter] = [
     formats.router,  # before the articles, to whose addresses it adds suffixes
@@ -127,6 +142,11 @@ ROUTERS: list[APIRouter] = [
     moderation_log.router,
     changes.router,
     exporting.router,
+    opt_ins.router,
+    subscriptions.router,
+    unsubscribing.router,
+    subscribers.router,
+    suppressions.router,
     personal.router,
     live_routes.router,
     feeds.router,
@@ -186,6 +206,7 @@ def _dispatch(session: Session, entry: Entry) -> None:
 READERS: dict[str, Callable[[Session, Entry], None]] = {"handlers": _dispatch} if any(HANDLERS.values()) else {}
 READERS["related"] = relate
 FEW = {"related": 4}  # facts at once, where each takes so long that a hundred would hold SQLite's writer for seconds
+READERS["notifications"] = hear
 
 
 def screen(_db: Database, settings: Settings) -> Screening:
@@ -199,14 +220,20 @@ def live(db: Database, settings: Settings, registry: CollectorRegistry) -> Live:
     Gauge("broadsheet_live_streams", "Live streams that are open.", registry=registry).set_function(streams.__len__)
     return streams
 def channels(_db: Database, _settings: Settings, _vault: Vault) -> list[Channel]:
+def channels(_db: Database, settings: Settings, vault: Vault) -> list[Channel]:
     """The ways by which the courier sends."""
-    return []
+    return [MailChannel(settings, vault)]
 
 
 def _forget(session: Session) -> int:
     """Answers kept for retries live two days, facts a hundred: longer than any reader may be away."""
     prune_leases(session)
-    return prune_replays(session, now() - timedelta(days=2)) + prune_events(session, now() - timedelta(days=100))
+    forgotten = prune_notifications(session) + prune_digests(session)
+    return (
+        forgotten
+        + prune_replays(session, now() - timedelta(days=2))
+        + prune_events(session, now() - timedelta(days=100))
+    )
 
 
 @dataclass(frozen=True)
@@ -220,11 +247,14 @@ class Timer:
 
 def timers(settings: Settings) -> dict[str, Timer]:
     """What the worker of a publication does by the clock."""
-    site = Site.of(settings)
+    site, plan = Site.of(settings), Plan.of(settings)
     return {
         "publishing": Timer(0.0, advance_due, is_due),
         "cards": Timer(0.0, partial(refresh, site=site), partial(has_stale, site=site)),
         "links": Timer(0.0, relink, has_stale_links),
+        "opt-ins": Timer(0.0, partial(ask_back, most_in_hour=settings.opt_in_limit), has_requests),
+        "notifications": Timer(0.0, spread, has_fanouts),
+        "digests": Timer(10.0, partial(put_together, plan=plan), partial(is_digest, plan=plan)),
         "salts": Timer(3600.0, turn, is_turn),
         "forget": Timer(3600.0, _forget),
         "deliveries": Timer(3600.0, prune_deliveries),

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from app.cli.common import Failure
+from app.cli.common import Failure, say
 from app.kit.settings import Settings
 
 
@@ -26,6 +26,7 @@ def serve(
 
     server.exit_on_signals()
     settings = Settings()
+    tell_of_mail(settings)
     make_app = partial(create_app, settings, with_worker=not no_worker)
     with server.bind(host, port) as listener:
         migrations.ensure(settings.database)
@@ -37,6 +38,12 @@ def serve(
             make_app if workers > 1 else lambda: app, workers=workers, trusted_proxies=settings.trusted_proxies
         )
         server.serve(config, listener)
+
+
+def tell_of_mail(settings: Settings) -> None:
+    """Where mails are to be found, if they go nowhere."""
+    if not settings.smtp_url:
+        say(f"SMTP_URL is not set: mails are put into {settings.data_dir / 'mail'}")
 
 
 def worker() -> None:

@@ -1,12 +1,13 @@
 """Settings: environment variables (or `.env`) with the prefix `BROADSHEET_`."""
 
 import re
+from email.utils import parseaddr
 from pathlib import Path
 from typing import Annotated, Literal
 from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo
 
-from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, field_validator
+from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, ValidationInfo, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from app.kit.addresses import Guard
@@ -26,6 +27,9 @@ def _split(value: object) -> object:
 
 
 _WEBHOOK_SECRET = re.compile(r"whsec_(?=.{32,88}\Z)(?:[A-Za-z0-9+/]{4})+(?:[A-Za-z0-9+/]{2}==|[A-Za-z0-9+/]{3}=)?")
+
+
+_ADDRESS = re.compile(r"[^\s@<>()\[\]\\,;:\"]+@[^\s@<>()\[\]\\,;:\"]+", re.ASCII)
 
 
 def _names(value: object) -> object:
@@ -66,7 +70,18 @@ class Settings(BaseSettings):
     redis_url: str = Field("", description="Shares rate limits between processes; empty: each process counts alone.")
     trusted_proxies: List = Field([], description="Addresses or networks whose `X-Forwarded-For` is believed.")
     media_url: str = Field("", description="Where media files are kept, any fsspec URL; empty: a folder in `DATA_DIR`.")
-    smtp_url: str = Field("", description="`smtp://user:password@host:port`; checked by `doctor`.")
+    api_url: str = Field("", description="Address of this API, for links in mails; empty: `SITE_URL`.")
+    smtp_url: str = Field(
+        "", description="`smtp://user:password@host:port` or `smtps://…`; empty: files in `DATA_DIR`."
+    )
+    mail_from: str = Field("", description="Sender of all mail: an address, or `Name <address>`.")
+    confirm_path: str = Field("/subscriptions/confirm", description="Page of the site where readers confirm.")
+    templates_dir: Path | None = Field(None, description="Folder of mail templates that replace the built-in ones.")
+    opt_in_limit: int = Field(1000, ge=1, description="Mails in an hour that ask readers to confirm a subscription.")
+    digest_hour: int = Field(7, ge=0, le=23, description="Hour in `TIME_ZONE` at which digests are sent.")
+    digest_day: Literal["monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday"] = Field(
+        "monday", description="Day on which weekly digests are sent."
+    )
     edit_window: int = Field(15, ge=0, le=525_600, description="Minutes in which authors may change a comment.")
     reactions: Names = Field(
         ("agree", "disagree", "insightful"), description="What readers can choose of an article, with commas, ≤ 12."
@@ -107,9 +122,10 @@ class Settings(BaseSettings):
         return found
 
     @field_validator("site_url")
+    @field_validator("site_url", "api_url")
     @classmethod
-    def _no_slash(cls, value: str) -> str:
-        if not value.startswith(("http://", "https://")):
+    def _no_slash(cls, value: str, info: ValidationInfo) -> str:
+        if not value.startswith(("http://", "https://")) and (value or info.field_name == "site_url"):
             raise ValueError("must start with http:// or https://")
         return value.rstrip("/")
 
@@ -119,6 +135,25 @@ class Settings(BaseSettings):
         if value and not is_http_url(value):
             raise ValueError("must be an http or https URL")
         return value.rstrip("/")
+    @field_validator("confirm_path")
+    def _is_path(cls, value: str) -> str:
+        if not value.startswith("/") or value.startswith("//") or not is_http_url(f"https://site{value}"):
+            raise ValueError("must be a path that starts with /")
+        return value
+
+    @field_validator("smtp_url")
+    def _is_mail_server(cls, value: str) -> str:
+        parts = urlsplit(value)
+        if value and (parts.scheme not in ("smtp", "smtps") or not parts.hostname or parts.port == 0):
+            raise ValueError("must be smtp://user:password@host:port or smtps://…")
+        return value
+
+    @field_validator("mail_from")
+    def _is_sender(cls, value: str) -> str:
+        address = parseaddr(value)[1]
+        if value and (not _ADDRESS.fullmatch(address) or not value.isprintable()):
+            raise ValueError("must be an e-mail address, or a name and <an e-mail address>")
+        return value
 
     @field_validator("reader_jwks_url")
     @classmethod
@@ -168,6 +203,13 @@ class Settings(BaseSettings):
         return self.api_url or self.site_url
 
     @property
+        """Where this API is reached from outside."""
+
+    def sender(self) -> tuple[str, str]:
+        """The name and the address that mails come from."""
+        name, address = parseaddr(self.mail_from)
+        return name or self.site_name, address or f"noreply@{urlsplit(self.site_url).hostname}"
+
     def media(self) -> str:
         """The media store's URL, the default folder filled in."""
         return self.media_url or str(self.data_dir / "media")

@@ -98,9 +98,9 @@ def _fingerprint(article_id: str, data: CommentIn) -> str:
 
 
 def check_may_write(actor: Actor) -> None:
-    """Refuse callers who cannot be an author: a key that only reads, and the token of another comment."""
-    if actor.kind == "edit":
-        raise Forbidden("This token is for one comment alone.")
+    """Refuse callers who cannot be an author: a key that only reads, and a token for something else."""
+    if actor.kind in ("edit", "subscriber"):
+        raise Forbidden("This token is for one comment, or for subscriptions, alone.")
     if actor.kind == "key" and not (actor.may("content:write") or actor.may("comments:moderate")):
         raise Forbidden("Writing as staff needs a key with the scope content:write or comments:moderate.")
 
