@@ -54,9 +54,7 @@ def create_app(settings: Settings | None = None, *, with_worker: bool = True) ->
         app.state.db, app.state.vault, app.state.callers = db, vault, Callers(db, vault, Readers(settings))
         screen = wiring.screen(db, settings)
         app.state.screen = screen
-        live = wiring.live(db, settings, metrics.registry)
-        live.start()
-        app.state.live = live
+        app.state.live = wiring.live(db, settings, metrics.registry)
         worker = Worker(db, settings)
         app.state.worker = worker
         courier = Courier(db, wiring.channels(db, settings, vault))
@@ -68,7 +66,7 @@ def create_app(settings: Settings | None = None, *, with_worker: bool = True) ->
         try:
             yield
         finally:
-            await live.stop()
+            await app.state.live.stop()
             await worker.stop()
             await courier.stop()
             await screen.stop()

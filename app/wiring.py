@@ -215,8 +215,9 @@ def screen(_db: Database, settings: Settings) -> Screening:
 
 
 def live(db: Database, settings: Settings, registry: CollectorRegistry) -> Live:
-    """The streams of this process, which `/metrics` counts."""
+    """The streams of this process, begun; `/metrics` counts them."""
     streams = Live(db, settings)
+    streams.start()
     Gauge("broadsheet_live_streams", "Live streams that are open.", registry=registry).set_function(streams.__len__)
     return streams
 def channels(_db: Database, _settings: Settings, _vault: Vault) -> list[Channel]:

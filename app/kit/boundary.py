@@ -21,6 +21,9 @@ EXPOSED = (
     "Surrogate-Key, Cache-Groups, Last-Modified, Idempotency-Replayed"
 ).split(", ")
 METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
+GOES_ON = "goes_on"
+"""In a request's state: what goes on with an answer, `(receive, send)`, when the app is done with it: an answer that is
+held open for long should not hold the app's stack."""
 _REQUEST_ID = re.compile(rb"[A-Za-z0-9._:\-]{1,100}")
 _SAFETY = [
     (b"x-content-type-options", b"nosniff"),
@@ -122,11 +125,14 @@ class Boundary:
         # HEAD is answered as GET; the server leaves the body out (RFC 9110 §9.3.2).
         scope = {**scope, "method": "GET" if method == "HEAD" else method}
         scope["is_head"] = method == "HEAD"  # for answers that have no end of their own
+        scope.setdefault("state", {})
         scope["request_id"] = given.decode() if _REQUEST_ID.fullmatch(given) else new_id()
         structlog.contextvars.bind_contextvars(request_id=scope["request_id"])
         exchange = _Exchange(scope, receive, send, self.max_body_size)
         try:
             await self.app(scope, exchange.receive, exchange.send)
+            if go_on := scope["state"].pop(GOES_ON, None):
+                await go_on(exchange.receive, exchange.send)
         finally:
             seconds = (exchange.answered or time.perf_counter()) - started
             route = getattr(scope.get("route"), "path", "unmatched")

@@ -4,8 +4,7 @@ import asyncio
 import random
 import time
 from collections import Counter
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import AsyncIterator
 
 import structlog
 
@@ -16,7 +15,8 @@ from app.kit.db import Database
 from app.kit.problems import Gone, TooManyRequests, Unavailable
 from app.kit.settings import Settings
 from app.live.queries import MOST, article_of, is_counted, look, public_frame, tell
-from app.live.schemas import Batch, Frame, Told, marked
+from app.live.schemas import Batch, Told, marked
+from app.live.streams.actions import Stream
 
 PAUSE = 0.1  # seconds between looks at the log
 RETRY = 1.0  # seconds to wait after a failure
@@ -24,10 +24,8 @@ HEARTBEAT = 15.0  # seconds
 COUNTS_EVERY = 1.0  # seconds between two `counts` of one article
 RECHECK = 1.0  # seconds between two looks at an integrator's key
 BEHIND = 10_000  # facts that a client may have missed and still resume
-MOST_WAITING = 100  # pieces that wait for a slow reader before its stream ends
 AT_ONCE = 200  # streams that are written to before other work gets its turn
 COME_BACK = 5  # seconds
-Emit = Callable[[bytes | None], Awaitable[None]]
 log = structlog.get_logger("broadsheet.live")
 
 
@@ -44,82 +42,6 @@ class TooManyStreams(TooManyRequests):
     """This address or key holds as many streams open as it may."""
 
     code, title = "too_many_streams", "Too many open streams"
-
-
-class Stream:
-    """One open stream, and what it has yet to send: bounded, so that a slow reader costs nothing more."""
-
-    __slots__ = (
-        "_emit",
-        "_pieces",
-        "_task",
-        "article_id",
-        "is_over",
-        "may_stay",
-        "section_id",
-        "since",
-        "types",
-        "until",
-    )
-
-    def __init__(
-        self,
-        since: Position,
-        *,
-        article_id: str | None = None,
-        section_id: str | None = None,
-        types: frozenset[str] = frozenset(),
-        may_stay: Callable[[], Awaitable[bool]] | None = None,
-    ) -> None:
-        self.since, self.article_id, self.section_id, self.types = since, article_id, section_id, types
-        self.may_stay = may_stay
-        self.until = 0.0  # monotonic time
-        self.is_over = False
-        self._pieces: list[bytes] = []
-        self._emit: Emit | None = None
-        self._task: asyncio.Task[None] | None = None
-
-    def begin(self, emit: Emit, seconds: float) -> None:
-        """Send by `emit` from now on what is put in; None is the end."""
-        self._emit, self.until = emit, time.monotonic() + seconds
-        if self._pieces or self.is_over:
-            self._wake()
-
-    def put(self, piece: bytes) -> None:
-        """Send a piece as soon as the reader takes it. One who falls too far behind is sent away, to resume later."""
-        if self.is_over or not piece:
-            return
-        if len(self._pieces) >= MOST_WAITING:
-            self._pieces.clear()
-            self.end()
-            return
-        self._pieces.append(piece)
-        self._wake()
-
-    def end(self) -> None:
-        """Send what waits, then end."""
-        if not self.is_over:
-            self.is_over = True
-            self._wake()
-
-    def chosen(self, frames: list[Frame]) -> bytes:
-        """What is new to this reader, who may have been ahead of this process."""
-        return b"".join(frame.text for frame in frames if frame.position is None or frame.position > self.since)
-
-    def _wake(self) -> None:
-        # A task is made when there is something to send, and none kept waiting: most streams are silent.
-        if self._task is None and self._emit is not None:
-            self._task = asyncio.create_task(self._send(self._emit))
-
-    async def _send(self, emit: Emit) -> None:
-        try:
-            while self._pieces:
-                pieces, self._pieces = self._pieces, []
-                await emit(pieces[0] if len(pieces) == 1 else b"".join(pieces))
-        finally:
-            self._task = None
-        if self.is_over:
-            await emit(None)
 
 
 class Live:
@@ -159,21 +81,14 @@ class Live:
         for stream in self._all():
             stream.end()
 
-    @contextmanager
-    def place(self, caller: str) -> Iterator[None]:
-        """A place for one more stream: 503 if the process has none left, 429 if the caller holds enough."""
+    def admit(self, stream: Stream) -> None:
+        """Take one more stream: 503 if the process holds all it may, 429 if the caller does."""
         most = self._settings.live_streams_per_caller
         if self._is_ending or len(self) >= self._settings.live_streams:
             raise Unavailable("No more streams are opened here right now.", retry_after=COME_BACK)
-        if self._settings.rate_limits != "off" and self._places[caller] >= most:
+        if self._settings.rate_limits != "off" and self._places[stream.caller] >= most:
             raise TooManyStreams(f"{most} streams are open already.", headers={"Retry-After": str(COME_BACK)})
-        self._places[caller] += 1
-        try:
-            yield
-        finally:
-            self._places[caller] -= 1
-            if not self._places[caller]:
-                del self._places[caller]
+        self._places[stream.caller] += 1
 
     async def here(self) -> Position:
         """Where the tail is: whoever begins here misses nothing that comes."""
@@ -237,8 +152,11 @@ class Live:
         self._wanted.set()
 
     def part(self, stream: Stream) -> None:
-        """Forget a stream: it has ended or its client has gone."""
+        """Forget a stream that was admitted: it has ended or its client has gone."""
         stream.is_over = True
+        self._places[stream.caller] -= 1
+        if not self._places[stream.caller]:
+            del self._places[stream.caller]
         self._integrators.discard(stream)
         if stream.article_id and (streams := self._articles.get(stream.article_id)):
             streams.discard(stream)

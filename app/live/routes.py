@@ -1,6 +1,7 @@
 """Live streams over HTTP: Server-Sent Events as WHATWG HTML §9.2 has them."""
 
-from collections.abc import Mapping
+from collections.abc import AsyncIterator, Mapping
+from functools import partial
 from typing import Annotated, Any, cast
 
 from fastapi import APIRouter, Query, Request
@@ -13,13 +14,15 @@ from app.events.schemas import Position
 from app.identity.actions import Callers
 from app.identity.routes import Public, requires
 from app.identity.schemas import ANONYMOUS, Actor
+from app.kit.boundary import GOES_ON
 from app.kit.http import database, settings
 from app.kit.ids import RefPath
 from app.kit.limits import network
 from app.kit.problems import Forbidden, InvalidParameter, NotFound, Unauthorized, documented
 from app.kit.server import IS_LEAVING, ON_LEAVING
-from app.live.actions import Live, PositionGone, Stream, TooManyStreams
+from app.live.actions import Live, PositionGone, TooManyStreams
 from app.live.schemas import LiveQuery, SiteLiveQuery, chosen_types
+from app.live.streams.actions import Stream
 
 HEADERS: Mapping[str, str] = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
 router = APIRouter(prefix="/v1", tags=["live"])
@@ -30,40 +33,56 @@ class EventStream(Response):
 
     media_type = "text/event-stream"
 
-    def __init__(self, live: Live, stream: Stream, caller: str, seconds: float) -> None:
+    def __init__(self, live: Live, stream: Stream, seconds: float) -> None:
         super().__init__(headers=HEADERS)
         del self.headers["content-length"]
-        self.live, self.stream, self.caller, self.seconds = live, stream, caller, seconds
+        self.live, self.stream, self.seconds = live, stream, seconds
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        stream, opening = self.stream, self.live.opening(self.stream)
-
-        async def emit(piece: bytes | None) -> None:
-            await send({"type": "http.response.body", "body": piece or b"", "more_body": piece is not None})
-
-        state = scope.setdefault("state", {})
+        state, live, stream = scope["state"], self.live, self.stream
         if state.get(IS_LEAVING):
-            self.live.leave()
-        state[ON_LEAVING] = self.live.leave
-        with self.live.place(self.caller):
-            try:
-                first = await anext(opening)
-                while (await receive()).get("more_body"):  # a body that nobody needs
-                    pass
-                await send({"type": "http.response.start", "status": self.status_code, "headers": self.raw_headers})
-                if scope["is_head"]:
-                    await emit(None)
-                    return
+            live.leave()
+        live.admit(stream)
+        try:
+            opening = live.opening(stream)
+            first = await anext(opening)
+            while (await receive()).get("more_body"):  # a body that nobody needs
+                pass
+            await send({"type": "http.response.start", "status": self.status_code, "headers": self.raw_headers})
+        except BaseException:
+            live.part(stream)
+            raise
+        state[ON_LEAVING] = live.leave
+        state[GOES_ON] = partial(_go_on, live, stream, None if scope["is_head"] else opening, first, self.seconds)
+
+
+async def _go_on(
+    live: Live,
+    stream: Stream,
+    opening: AsyncIterator[bytes] | None,
+    first: bytes,
+    seconds: float,
+    receive: Receive,
+    send: Send,
+) -> None:
+    """Send what there is, then what comes, until either side ends it."""
+
+    async def emit(piece: bytes | None) -> None:
+        await send({"type": "http.response.body", "body": piece or b"", "more_body": piece is not None})
+
+    try:
+        if opening is not None:
+            await emit(first)
+            async for first in opening:
                 await emit(first)
-                async for piece in opening:
-                    await emit(piece)
-                stream.begin(emit, self.seconds)
-                if not self.seconds:
-                    stream.end()
-                while (await receive())["type"] != "http.disconnect":
-                    pass
-            finally:
-                self.live.part(stream)
+        stream.begin(emit, seconds)
+        if opening is None or not seconds:
+            stream.end()
+        del opening, first  # there are thousands of streams
+        while (await receive())["type"] != "http.disconnect":
+            pass
+    finally:
+        live.part(stream)
 
 
 def _live(request: Request) -> Live:
@@ -81,9 +100,12 @@ async def _since(request: Request, query: LiveQuery) -> Position:
     return await _live(request).since(asked)
 
 
-def _answer(request: Request, stream: Stream, actor: Actor) -> EventStream:
-    caller = actor.caller or (network(request.client.host) if request.client else "")
-    return EventStream(_live(request), stream, caller, settings(request).live_seconds)
+def _caller(request: Request, actor: Actor) -> str:
+    return actor.caller or (network(request.client.host) if request.client else "")
+
+
+def _answer(request: Request, stream: Stream) -> EventStream:
+    return EventStream(_live(request), stream, settings(request).live_seconds)
 
 
 _HEADER: dict[str, Any] = {
@@ -145,7 +167,8 @@ async def follow_article(
         row = await database(request).read(visible, article, ANONYMOUS, Site.of(settings(request)))
     except NotFound:
         return await moved(request, article, ANONYMOUS, "/live")
-    return _answer(request, Stream(since, article_id=row["id"], section_id=row["section_id"]), actor)
+    stream = Stream(_caller(request, actor), since, article_id=row["id"], section_id=row["section_id"])
+    return _answer(request, stream)
 
 
 @router.get(
@@ -173,4 +196,5 @@ async def follow_site(
         except Unauthorized:
             return False
 
-    return _answer(request, Stream(since, types=chosen_types(query.types), may_stay=may_stay), actor)
+    stream = Stream(_caller(request, actor), since, types=chosen_types(query.types), may_stay=may_stay)
+    return _answer(request, stream)
