@@ -13,6 +13,8 @@ from app.anchors import routes as anchors
 from app.anchors.handlers import find_again
 from app.articles import routes as articles
 from app.articles.actions import SHOWN
+from app.articles.activity.actions import age
+from app.articles.activity.queries import is_due as has_aged
 from app.articles.addresses.schemas import Site
 from app.articles.cards.actions import refresh
 from app.articles.cards.queries import has_stale
@@ -35,6 +37,7 @@ from app.comments.posting import routes as posting
 from app.comments.sync import routes as sync
 from app.events.actions import prune as prune_events
 from app.events.schemas import Entry
+from app.fronts import routes as fronts
 from app.identity import routes as identity
 from app.identity.audit import routes as audit
 from app.identity.keys import routes as keys
@@ -87,6 +90,7 @@ ROUTERS: list[APIRouter] = [
     series.router,
     media.router,
     search.router,
+    fronts.router,
     editing.router,
     publishing.router,
     revisions.router,
@@ -125,6 +129,9 @@ HANDLERS: dict[str, tuple[Callable[[Session, Entry], None], ...]] = {
     "comment.removed": (),
     "comment.voted": (),
     "article.reacted": (),
+    "activity.aged": (),
+    "front.changed": (),
+    "front.deleted": (),
     "section.changed": (),
     "section.deleted": (section_gone,),
     "tag.changed": (),
@@ -183,6 +190,7 @@ def timers(settings: Settings) -> dict[str, Timer]:
     site = Site.of(settings)
     return {
         "publishing": Timer(0.0, advance_due, is_due),
+        "activity": Timer(1.0, age, has_aged),
         "cards": Timer(0.0, partial(refresh, site=site), partial(has_stale, site=site)),
         "salts": Timer(3600.0, turn, is_turn),
         "forget": Timer(3600.0, _forget),
