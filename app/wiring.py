@@ -14,6 +14,8 @@ from app.anchors import routes as anchors
 from app.anchors.handlers import find_again
 from app.articles import routes as articles
 from app.articles.actions import SHOWN
+from app.articles.activity.actions import age
+from app.articles.activity.queries import is_due as has_aged
 from app.articles.addresses.schemas import Site
 from app.articles.cards.actions import refresh
 from app.articles.cards.queries import BESIDE, Beside, has_stale
@@ -38,6 +40,7 @@ from app.deliveries.actions import prune as prune_deliveries
 from app.deliveries.schemas import Channel
 from app.events.actions import prune as prune_events
 from app.events.schemas import Entry
+from app.fronts import routes as fronts
 from app.identity import routes as identity
 from app.identity.audit import routes as audit
 from app.identity.keys import routes as keys
@@ -120,6 +123,7 @@ ROUTERS: list[APIRouter] = [
     series.router,
     media.router,
     search.router,
+    fronts.router,
     editing.router,
     publishing.router,
     revisions.router,
@@ -171,6 +175,9 @@ HANDLERS: dict[str, tuple[Callable[[Session, Entry], None], ...]] = {
     "comment.removed": (),
     "comment.voted": (),
     "article.reacted": (),
+    "activity.aged": (),
+    "front.changed": (),
+    "front.deleted": (),
     "section.changed": (),
     "section.deleted": (section_gone,),
     "tag.changed": (),
@@ -251,6 +258,7 @@ def timers(settings: Settings) -> dict[str, Timer]:
     site, plan = Site.of(settings), Plan.of(settings)
     return {
         "publishing": Timer(0.0, advance_due, is_due),
+        "activity": Timer(1.0, age, has_aged),
         "cards": Timer(0.0, partial(refresh, site=site), partial(has_stale, site=site)),
         "links": Timer(0.0, relink, has_stale_links),
         "opt-ins": Timer(0.0, partial(ask_back, most_in_hour=settings.opt_in_limit), has_requests),

@@ -6,6 +6,7 @@ import sqlalchemy as sa
 from sqlmodel import Session
 
 from app.anchors import actions as anchors
+from app.articles.activity import actions as activity
 from app.articles.discussion.actions import tally
 from app.comments.events import CommentEdited, CommentPublished, CommentRemoved, CommentVoted
 from app.comments.queries import C
@@ -73,6 +74,7 @@ def _count(session: Session, row: Row, more: int) -> None:
     if inline:
         anchors.count(session, row["anchor_id"], more)
     tally(session, row["article_id"], comments=more, inline=more if inline else 0)
+    activity.count(session, row["article_id"], row["created_at"], comments=more)
 
 
 def _count_reply(session: Session, parent_id: str, more: int) -> Row | None:

@@ -12,6 +12,7 @@ from typing import Any, cast
 import sqlalchemy as sa
 from sqlalchemy.sql.elements import ColumnElement
 
+from app.articles.activity.queries import ACTIVITY, column_of
 from app.articles.addresses.schemas import Site
 from app.articles.cards.queries import finished, lean, made_for
 from app.articles.listing.schemas import SORTS, FilterQuery, Group, ListQuery
@@ -31,7 +32,11 @@ from app.identity.schemas import Actor
 from app.kit.paging import Sort, bindings, page_of
 from app.kit.schema import moment
 
-COLUMNS = {"published_at": A.c.listed_at, "updated_at": A.c.updated_at, "title": A.c.title}
+COLUMNS: dict[str, ColumnElement[Any]] = {
+    "published_at": A.c.listed_at,
+    "updated_at": A.c.updated_at,
+    "title": A.c.title,
+}
 FIND: dict[str, Callable[..., dict[str, Any]]] = {}
 """The room above that finds words, by the parameter that it serves; called like `page`."""
 _TERMS = {
@@ -116,11 +121,15 @@ def _who(shape: Shape) -> Iterator[ColumnElement[bool]]:
 
 def _branch(shape: Shape, leading: int | None, number: int) -> sa.Select[Any]:
     """The ids of a page as one index gives them: the articles of one value of the leading filter, or all."""
-    column = COLUMNS[shape.sort.name.lstrip("-")]
+    busy = column_of(shape.sort.name)
+    column = COLUMNS[shape.sort.name.lstrip("-")] if busy is None else busy
     source: Any = A
     links: sa.Table | None = None
     key, row_id = column, A.c.id
     where: list[ColumnElement[bool]] = []
+    if busy is not None:
+        source, row_id = ACTIVITY.join(A, A.c.id == ACTIVITY.c.article_id), ACTIVITY.c.article_id
+        where.append(busy > 0)
     for at, group in enumerate(shape.groups):
         if at != leading:
             where.append(_condition(at, *group))
@@ -145,7 +154,9 @@ def _branch(shape: Shape, leading: int | None, number: int) -> sa.Select[Any]:
 
 
 def _leading(shape: Shape) -> int | None:
-    """The filter whose index is walked: a positive one, tags and authors first."""
+    """The filter whose index is walked: a positive one, tags and authors first; none where few are looked at anyway."""
+    if column_of(shape.sort.name) is not None:
+        return None
     for kind in _LEADING:
         for at, (found, negative, _) in enumerate(shape.groups):
             if found == kind and not negative:

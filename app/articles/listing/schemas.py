@@ -5,6 +5,7 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, Field
 
+from app.articles.activity.tables import DAYS
 from app.articles.schemas import FormatQuery
 from app.kit.clock import Moment
 from app.kit.ids import is_id
@@ -20,6 +21,7 @@ SORTS = {
         Sort("updated_at"),
         Sort("-title", descending=True, kind=str),
         Sort("title", kind=str),
+        *(Sort(f"-{verb}_{days}d", descending=True, kind=int) for verb in ("discussed", "reacted") for days in DAYS),
     )
 }
 Filters = list[str]
@@ -67,8 +69,24 @@ class ListQuery(FilterQuery):
         max_length=100,
         description="Any of the states, with commas, or `all`; needs `content:read`. Not with `q`.",
     )
-    sort: Literal["-published_at", "published_at", "-updated_at", "updated_at", "-title", "title"] = Field(
-        "-published_at", description="Order; leading `-`: descending. The id breaks ties."
+    sort: Literal[
+        "-published_at",
+        "published_at",
+        "-updated_at",
+        "updated_at",
+        "-title",
+        "title",
+        "-discussed_1d",
+        "-discussed_7d",
+        "-discussed_30d",
+        "-reacted_1d",
+        "-reacted_7d",
+        "-reacted_30d",
+    ] = Field(
+        "-published_at",
+        description="Order; leading `-`: descending. The id breaks ties. `-discussed_7d`, `-reacted_7d`: those with "
+        "the most comments written or reactions chosen in the last 7 days, to the hour, and only those that have any; "
+        "so for `1d` and `30d`. These are not for `q` or `state`.",
     )
 
 
