@@ -96,18 +96,18 @@ from app.related.queries import beside_groups as related_groups
 from app.search import routes as search
 from app.search.actions import follow as follow_in_search
 from app.search.queries import listed as search_list
-from app.syndication.changes import routes as changes
-from app.syndication.exporting import routes as exporting
-from app.syndication.feeds import routes as feeds
-from app.syndication.formats import routes as formats
-from app.syndication.oembed import routes as oembed
-from app.syndication.sitemaps import routes as sitemaps
 from app.subscriptions.management import routes as subscriptions
 from app.subscriptions.opt_ins import routes as opt_ins
 from app.subscriptions.opt_ins.queries import has_requests
 from app.subscriptions.subscribers import routes as subscribers
 from app.subscriptions.suppressions import routes as suppressions
 from app.subscriptions.unsubscribing import routes as unsubscribing
+from app.syndication.changes import routes as changes
+from app.syndication.exporting import routes as exporting
+from app.syndication.feeds import routes as feeds
+from app.syndication.formats import routes as formats
+from app.syndication.oembed import routes as oembed
+from app.syndication.sitemaps import routes as sitemaps
 
 ROUTERS: list[APIRouter] = [
     formats.router,  # before the articles, to whose addresses it adds suffixes
@@ -227,7 +227,8 @@ def live(db: Database, settings: Settings, registry: CollectorRegistry) -> Live:
     streams.start()
     Gauge("broadsheet_live_streams", "Live streams that are open.", registry=registry).set_function(streams.__len__)
     return streams
-def channels(_db: Database, _settings: Settings, _vault: Vault) -> list[Channel]:
+
+
 def channels(_db: Database, settings: Settings, vault: Vault) -> list[Channel]:
     """The ways by which the courier sends."""
     return [MailChannel(settings, vault)]

@@ -101,6 +101,15 @@ async def moved(request: Request, ref: str, actor: Actor, tail: str = "") -> Res
     return RedirectResponse(f"/v1/articles/{former['slug']}{tail}{query}", 301, {"Cache-Control": MOVED})
 
 
+def _asked_for(request: Request, query: ArticleQuery) -> str:
+    """The media type to answer with; 400 for parameters that only JSON has."""
+    accept = request.headers.get("accept")
+    kind = preferred(accept, (JSON, *ACCEPTED)) if accept else JSON
+    if kind != JSON and (asked := sorted(query.model_fields_set - {"min_position"})):
+        raise InvalidParameter(asked[0], f"{asked[0]}: only with JSON.")
+    return kind
+
+
 @router.get(
     "/articles/{article}",
     response_model=SingleArticleOut,
@@ -115,10 +124,7 @@ async def show(request: Request, article: RefPath, query: Annotated[ArticleQuery
 
     `Accept` chooses another form of it (RFC 9110 §12.5.1), for which there are no further parameters. JSON comes first.
     """
-    accept = request.headers.get("accept")
-    if accept and (kind := preferred(accept, (JSON, *ACCEPTED))) != JSON:
-        if asked := sorted(query.model_fields_set - {"min_position"}):
-            raise InvalidParameter(asked[0], f"{asked[0]}: only with JSON.")
+    if (kind := _asked_for(request, query)) != JSON:
         return await ACCEPTED[kind](request, article, actor)
     fields = chosen(SingleArticleOut, query.fields)
     formats = _formats(query.formats, fields)

@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo
 
-from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, ValidationInfo, field_validator
+from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from app.kit.addresses import Guard
@@ -70,7 +70,6 @@ class Settings(BaseSettings):
     redis_url: str = Field("", description="Shares rate limits between processes; empty: each process counts alone.")
     trusted_proxies: List = Field([], description="Addresses or networks whose `X-Forwarded-For` is believed.")
     media_url: str = Field("", description="Where media files are kept, any fsspec URL; empty: a folder in `DATA_DIR`.")
-    api_url: str = Field("", description="Address of this API, for links in mails; empty: `SITE_URL`.")
     smtp_url: str = Field(
         "", description="`smtp://user:password@host:port` or `smtps://…`; empty: files in `DATA_DIR`."
     )
@@ -122,10 +121,9 @@ class Settings(BaseSettings):
         return found
 
     @field_validator("site_url")
-    @field_validator("site_url", "api_url")
     @classmethod
-    def _no_slash(cls, value: str, info: ValidationInfo) -> str:
-        if not value.startswith(("http://", "https://")) and (value or info.field_name == "site_url"):
+    def _no_slash(cls, value: str) -> str:
+        if not value.startswith(("http://", "https://")):
             raise ValueError("must start with http:// or https://")
         return value.rstrip("/")
 
@@ -135,13 +133,16 @@ class Settings(BaseSettings):
         if value and not is_http_url(value):
             raise ValueError("must be an http or https URL")
         return value.rstrip("/")
+
     @field_validator("confirm_path")
+    @classmethod
     def _is_path(cls, value: str) -> str:
         if not value.startswith("/") or value.startswith("//") or not is_http_url(f"https://site{value}"):
             raise ValueError("must be a path that starts with /")
         return value
 
     @field_validator("smtp_url")
+    @classmethod
     def _is_mail_server(cls, value: str) -> str:
         parts = urlsplit(value)
         if value and (parts.scheme not in ("smtp", "smtps") or not parts.hostname or parts.port == 0):
@@ -149,6 +150,7 @@ class Settings(BaseSettings):
         return value
 
     @field_validator("mail_from")
+    @classmethod
     def _is_sender(cls, value: str) -> str:
         address = parseaddr(value)[1]
         if value and (not _ADDRESS.fullmatch(address) or not value.isprintable()):
@@ -203,13 +205,12 @@ class Settings(BaseSettings):
         return self.api_url or self.site_url
 
     @property
-        """Where this API is reached from outside."""
-
     def sender(self) -> tuple[str, str]:
         """The name and the address that mails come from."""
         name, address = parseaddr(self.mail_from)
         return name or self.site_name, address or f"noreply@{urlsplit(self.site_url).hostname}"
 
+    @property
     def media(self) -> str:
         """The media store's URL, the default folder filled in."""
         return self.media_url or str(self.data_dir / "media")

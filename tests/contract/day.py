@@ -37,14 +37,14 @@ class Checked:
         self.faults: set[str] = set()
 
     def find(self, method: str, path: str) -> Operation | None:
-        """The operation behind an address: the one with the fewest variables."""
+        """The operation behind an address: the one with the fewest variables, a suffix not counted."""
         found = [
             operation
             for operation in self.operations
             if operation[0] == method
-            and re.fullmatch(re.sub(r"{[^}]+}", "[^/]+", operation[1].replace("{key}", ".+")), path)
+            and re.fullmatch(re.sub(r"{[^}]+}", "[^/]+", operation[1].replace(".", r"\.").replace("{key}", ".+")), path)
         ]
-        return min(found, key=lambda operation: operation[1].count("{"), default=None)
+        return min(found, key=lambda operation: operation[1].count("{") - operation[1].count("}."), default=None)
 
     def send(self, method: str, url: str, **more: Any) -> Any:
         """Ask, compare, and give the answer."""

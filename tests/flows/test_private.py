@@ -139,6 +139,10 @@ def world(client: TestClient, db: Database) -> World:
             **{name: [MISSING_ID] for name in ("comment", "report", "ban", "phrase")},
             "preview_id": [preview["id"]],
             "code": ["not_found", "article_retracted"],
+            "form": ["rss", "atom", "json"],
+            "suffix": ["jsonld", "ninjs", "md", "txt"],
+            "month": [f"{datetime.now(UTC):%Y-%m}"],
+            "part": [f"{datetime.now(UTC):%Y-%m}"],
         },
     )
 
@@ -163,6 +167,7 @@ def questions(world: World, known: set[str]) -> list[str]:
         "preview": ["guess", "true", world.secrets[-1][:-1] + "-"],
         "against": ["1"],
         "within": ["section", "series"],
+        "url": [f"https://site.example/{path}" for ref in world.refs for path in (f"closed/{ref}", ref)],
         "path": [f"/closed/{ref}" for ref in world.refs] + ["/gone", "/closed/gone", "/public"],
         "state": ["all", "draft", "draft,scheduled,unpublished,retracted"],
         "ids": [ids, ",".join(world.refs)],
@@ -181,7 +186,7 @@ def questions(world: World, known: set[str]) -> list[str]:
     found = [f"{name}={value}" for name, values in asked.items() if name in known for value in values]
     if {"state", "count"} <= known:
         found += [f"state=all&count=exact&tag=war&ids={ids}", f"state=draft&formats=text&exclude={ids[:36]}"]
-    required = [query for query in found if query.startswith("path=")]
+    required = [query for query in found if query.startswith(("path=", "url="))]
     return required or ["", *found]
 
 

@@ -5,7 +5,7 @@ from typing import Any
 
 import pydantic_core
 
-from app.syndication.formats.content import Article, on_server, summary
+from app.syndication.formats.content import Article, on_server, rights, summary
 from app.syndication.schemas import Publication, uri, urn
 
 MEDIA_TYPE = "application/ld+json"
@@ -43,7 +43,8 @@ def write(article: Article, body: Mapping[str, str], here: Publication) -> bytes
         "publisher": _publisher(here),
         "publishingPrinciples": here.principles,
         "copyrightHolder": held["copyright_holder"] and {"@type": "Organization", "name": held["copyright_holder"]},
-        "copyrightNotice": held["usage_terms"],
+        "copyrightNotice": held["copyright_holder"] and rights(article),
+        "usageInfo": held["usage_terms"] and {"@type": "CreativeWork", "text": held["usage_terms"]},
         "image": article["image"] and _image(article["image"], here),
         "wordCount": article["word_count"],
         "timeRequired": f"PT{article['reading_minutes']}M",

@@ -3,6 +3,7 @@
 from datetime import datetime
 from email.utils import format_datetime
 from functools import lru_cache
+from html import escape
 
 from lxml import etree
 
@@ -71,7 +72,7 @@ def _item(channel: etree._Element, entry: Entry) -> None:
         add(item, _NAMES["dc:creator"], author)
     for _, name in entry.terms:
         add(item, "category", name)
-    add(item, "description", entry.summary)
+    add(item, "description", escape(entry.summary, quote=False))  # readers take it for HTML
     add(item, _NAMES["content:encoded"], entry.html)
     if entry.rights:
         add(item, _NAMES["dc:rights"], entry.rights)
