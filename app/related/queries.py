@@ -55,8 +55,12 @@ def _in_series(here: sa.CTE, *, later: bool) -> sa.Select[Any]:
     key, mark = sa.tuple_(other.c.listed_at, other.c.id), sa.tuple_(here.c.listed_at, here.c.id)
     order = [other.c.listed_at, other.c.id] if later else [other.c.listed_at.desc(), other.c.id.desc()]
     there = (other.c.series_id == here.c.series_id) & other.c.public & (key > mark if later else key < mark)
-    few = sa.select(other.c.id, sa.func.row_number().over(order_by=order).label("nth"))
-    steps = few.select_from(here.join(other, there)).order_by(*order).limit(IN_SERIES).subquery()
+    few = (
+        sa.select(other.c.id, other.c.listed_at).select_from(here.join(other, there)).order_by(*order).limit(IN_SERIES)
+    )
+    near = few.subquery()
+    away = [near.c.listed_at, near.c.id] if later else [near.c.listed_at.desc(), near.c.id.desc()]
+    steps = sa.select(near.c.id, sa.func.row_number().over(order_by=away).label("nth")).subquery()
     return _row(steps.c.id, 1, 2 * steps.c.nth + (0 if later else 1))
 
 

@@ -28,14 +28,15 @@ from app.publication.authors.schemas import AuthorIn
 from app.publication.series import actions as series
 from app.publication.series.schemas import SeriesIn
 from app.related.actions import pin
+from app.related.linking import queries
 from app.related.linking.actions import relink
 from app.related.linking.queries import LINK, TEXT
 from app.related.queries import related
 from app.related.rebuilding.actions import advance as rebuild
 from app.related.rebuilding.actions import begin
 from app.related.schemas import PinsIn
+from app.related.texts import similarity
 from app.related.texts.analysis import likeness
-from app.related.texts.similarity import COPY, EACH_AUTHOR, STORED
 from app.wiring import READERS
 
 STEPS = int(os.environ.get("STEPS", "45"))
@@ -61,16 +62,17 @@ class Walk:
     def text(self) -> str:
         """About something, or once more what another said, nearly."""
         rng = self.rng
-        if self.texts and rng.random() < 0.2:
-            return f"{rng.choice(self.texts)} extra"
+        if self.texts and rng.random() < 0.25:
+            return f"{rng.choice(self.texts[-12:])} extra"
         words = rng.choice(TOPICS).split()
-        self.texts.append(" ".join(rng.choice(words) for _ in range(rng.randint(6, 40))))
+        self.texts.append(" ".join(rng.choice(words) for _ in range(rng.randint(20, 60))))
         return self.texts[-1]
 
     def fields(self) -> dict[str, Any]:
         """What an editor sends."""
         rng = self.rng
-        found: dict[str, Any] = {"title": self.text()[:40], "body": {"html": f"<p>{self.text()}</p>"}}
+        title = " ".join(rng.sample(" ".join(TOPICS).split(), 3))
+        found: dict[str, Any] = {"title": title, "body": {"html": f"<p>{self.text()}</p>"}}
         found |= {
             "language": rng.choice(["en", "en", "en-GB", "de"]),
             "authors": rng.sample(self.by, rng.randint(0, 2)),
@@ -172,6 +174,14 @@ def ids_of(items: list[bytes]) -> list[str]:
     return [json.loads(item)["article"]["id"] for item in items]
 
 
+@pytest.fixture
+def short(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Lists so short that a small publication fills them."""
+    for module, name, most in ((similarity, "STORED", 3), (queries, "STORED", 3), (similarity, "EACH_AUTHOR", 1)):
+        monkeypatch.setattr(module, name, most)
+
+
+@pytest.mark.usefixtures("short")
 @pytest.mark.parametrize("seed", range(3))
 def test_only_what_is_public_is_linked_and_links_are_what_the_texts_say(db: Database, seed: int) -> None:
     with time_machine.travel(datetime(2026, 3, 1, tzinfo=UTC), tick=False) as clock:
@@ -213,9 +223,9 @@ def _consistent(db: Database) -> None:
     for language, number in counted:
         assert number == sum(text.language == language for text in texts.values())
     for one, links in lists.items():
-        assert len(links) <= STORED
+        assert len(links) <= similarity.STORED
         row = [texts[one], *(texts[link.target_id] for link in links)]
         assert len({text.language for text in row}) == 1
-        assert all(likeness(a.signature, b.signature) < COPY for n, a in enumerate(row) for b in row[:n])
+        assert all(likeness(a.signature, b.signature) < similarity.COPY for n, a in enumerate(row) for b in row[:n])
         first = [texts[link.target_id].author_id for link in links if not link.deferred]
-        assert all(first.count(author) <= EACH_AUTHOR for author in first if author)
+        assert all(first.count(author) <= similarity.EACH_AUTHOR for author in first if author)
