@@ -26,7 +26,6 @@ def serve(
 
     server.exit_on_signals()
     settings = Settings()
-    tell_of_mail(settings)
     make_app = partial(create_app, settings, with_worker=not no_worker)
     with server.bind(host, port) as listener:
         migrations.ensure(settings.database)
@@ -34,6 +33,7 @@ def serve(
             app = make_app()
         except ValueError as error:
             raise Failure(f"These settings cannot be used: {error}") from error
+        tell_of_mail(settings)
         config = server.configure(
             make_app if workers > 1 else lambda: app, workers=workers, trusted_proxies=settings.trusted_proxies
         )

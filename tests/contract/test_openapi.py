@@ -28,11 +28,15 @@ from app.kit.problems import Problem
 from app.kit.settings import Settings
 from app.main import create_app
 from tests import make
-from tests.contract.day import Checked, Headers, live, operations
+from tests.contract.day import Checked, Headers, live, operations, subscribe
 from tests.flows.conftest import serving
 
-LATER = ("comment", "report", "ban", "phrase", "subscription", "subscriber", "suppression", "token")
-QUERIES = {"/v1/resolve": "?path=/our-sections/b", "/oembed": "?url=https://site.example/our-sections/b"}
+LATER = ("comment", "report", "ban", "phrase", "front", "subscription", "subscriber", "suppression", "token")
+QUERIES = {
+    "/v1/resolve": "?path=/our-sections/b",
+    "/oembed": "?url=https://site.example/our-sections/b",
+    "/v1/search": "?q=b",
+}
 OPEN = {"GET"}  # what may be done without a key
 
 
@@ -126,6 +130,7 @@ def test_examples_and_patterns_are_valid(api: FastAPI) -> None:
 def test_a_day_of_answers_is_as_documented(client: TestClient, admin: Headers) -> None:
     api = Checked(client)
     ids = live(api, admin)
+    ids |= subscribe(api, admin, ids["article"])
     article = ids["article"]
     names = {
         "n": "1",

@@ -105,6 +105,11 @@ def check_may_write(actor: Actor) -> None:
         raise Forbidden("Writing as staff needs a key with the scope content:write or comments:moderate.")
 
 
+def _check_section(actor: Actor, article: Context) -> None:
+    if not actor.may_in(article.section_id):
+        raise Forbidden("The key is limited to other sections.")
+
+
 def _replayed(session: Session, actor: Actor, comment_id: str, request: str) -> Posted | None:
     """The comment of this id, if it was posted before: the same one is not posted again, another is refused."""
     if session.get_bind().dialect.name == "postgresql":
@@ -184,8 +189,7 @@ def _badges(session: Session, article: Context, person: Row) -> list[str]:
 def post(session: Session, poster: Poster, ref: str, data: CommentIn, body: Body, opinion: Any = None) -> Posted:
     """Post a comment, once: the same one again gives the first. 409 where nothing can be posted, 422 for a bad one."""
     article = readable(session, ref)
-    if not poster.actor.may_in(article.section_id):
-        raise Forbidden("The key is limited to other sections.")
+    _check_section(poster.actor, article)
     request = _fingerprint(article.article_id, data)
     if data.id is not None and (before := _replayed(session, poster.actor, data.id, request)):
         return before
