@@ -133,6 +133,7 @@ def live(api: Checked, key: Headers) -> dict[str, str]:
     brief = post("/v1/articles", {"title": "Brief"})["id"]
     change("DELETE", f"/v1/articles/{brief}", status=204)
     ids |= {"article": article, "gone": gone, "court": court} | discuss(api, key, ids["sections"], article)
+    change("PUT", f"/v1/articles/{article}/related", {"ids": [other]})
     blocks = [{"kind": "pinned", "articles": [article]}, {"kind": "newest"}, {"kind": "discussed", "tag": "one"}]
     front = {"title": "Front", "blocks": blocks}
     new = {**key, "If-None-Match": "*"}
