@@ -55,8 +55,7 @@ class Found(NamedTuple):
         """The figures for people."""
         cuts = [cut * 1000 for cut in statistics.quantiles(self.latencies, n=100)]
         return [
-            f"{self.clients:,} clients, {self.comments:,} comments in {self.seconds:.0f} s, "
-            f"{self.reconnects:,} resumed",
+            f"{self.clients:,} clients, {self.comments:,} comments, {self.seconds:.0f} s, {self.reconnects:,} resumed",
             f"missed {self.missed}, repeated {self.repeated}, out of order {self.disordered}",
             f"RSS {self.rss_before:.1f} MB, all open {self.rss_open:.1f}, at the end {self.rss_after:.1f}, "
             f"most {self.rss_most:.1f}: + {self.rss_most - self.rss_before:.1f} MB",

@@ -69,7 +69,6 @@ class _Exchange:
         self.most = most
         self.size = 0
         self.status = 500
-        self.answered = 0.0  # when the answer began
         self.body_done = False
         self.deadline = 0.0
 
@@ -102,7 +101,7 @@ class _Exchange:
     async def send(self, message: Message) -> None:
         """Pass the answer on with the headers that every answer has."""
         if message["type"] == "http.response.start":
-            self.status, self.answered = message["status"], time.perf_counter()
+            self.status = message["status"]
             more = [(b"x-request-id", self.scope["request_id"].encode()), *_SAFETY]
             more += self.scope.get("answer_headers", ())
             message = {**message, "headers": [*message.get("headers", ()), *more]}
@@ -131,10 +130,8 @@ class Boundary:
         exchange = _Exchange(scope, receive, send, self.max_body_size)
         try:
             await self.app(scope, exchange.receive, exchange.send)
-            if go_on := scope["state"].pop(GOES_ON, None):
-                await go_on(exchange.receive, exchange.send)
         finally:
-            seconds = (exchange.answered or time.perf_counter()) - started
+            seconds = time.perf_counter() - started
             route = getattr(scope.get("route"), "path", "unmatched")
             self.metrics.observe(method, route, exchange.status, seconds)
             self.log.info(
@@ -144,6 +141,9 @@ class Boundary:
                 status=exchange.status,
                 ms=round(seconds * 1000, 2),
             )
+        if go_on := scope["state"].pop(GOES_ON, None):
+            del scope, exchange
+            await go_on(receive, send)
 
 
 class LastResort:

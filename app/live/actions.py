@@ -91,9 +91,9 @@ class Live:
         self._places[stream.caller] += 1
 
     async def here(self) -> Position:
-        """Where the tail is: whoever begins here misses nothing that comes."""
+        """Where the tail is, or begins: whoever starts here misses nothing that comes."""
         async with self._begun:
-            if self._position is None:
+            if self._position is None or not (self._articles or self._integrators):
                 self._position = await self._db.read(settled_position)
             return self._position
 
