@@ -30,6 +30,7 @@ from app.kit.problems import (
     documented,
 )
 from app.kit.schema import Row
+from app.publication.actions import unlimited
 
 router = APIRouter(prefix="/v1/fronts", tags=["fronts"])
 Reader = Annotated[Actor, requires("content:read")]
@@ -55,7 +56,8 @@ Expected = Annotated[tuple[frozenset[int] | None, bool], Depends(_expected)]
 
 @router.get("", response_model=ListOut[FrontDefinition], responses=documented(Unauthorized, Forbidden))
 async def index(request: Request, query: Annotated[FrontsQuery, Query()], actor: Reader) -> Response:
-    """How all fronts are put together, by slug."""
+    """How all fronts are put together, by slug; not for keys that are limited to sections."""
+    unlimited(actor)
     page = await database(request).read(queries.page, query)
     fields = chosen(FrontDefinition, query.fields)
     return reply_list(request, ListOut[FrontDefinition], page, fields, groups=(), private=True)
@@ -67,6 +69,8 @@ async def show(request: Request, front: RefPath, query: Annotated[FrontQuery, Qu
     fields, site = chosen(FrontOut, query.fields), Site.of(settings(request))
     if query.preview and not actor.may("content:read"):
         raise (Unauthorized if actor is ANONYMOUS else Forbidden)("preview needs a key with the scope content:read.")
+    if query.preview:
+        unlimited(actor)
 
     def find(connection: sa.Connection) -> tuple[Row, Row, bytes]:
         row = queries.by_ref(connection, front)
@@ -91,7 +95,8 @@ async def show(request: Request, front: RefPath, query: Annotated[FrontQuery, Qu
     responses=documented(Unauthorized, Forbidden, NotFound),
 )
 async def define(request: Request, front: RefPath, query: Annotated[ReadQuery, Query()], actor: Reader) -> Response:
-    """How a front is put together, and the draft beside it."""
+    """How a front is put together, and the draft beside it; not for keys that are limited to sections."""
+    unlimited(actor)
     row = await database(request).read(queries.by_ref, front)
     if row is None:
         raise NotFound

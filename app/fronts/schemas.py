@@ -118,7 +118,7 @@ class FrontOut(BaseModel):
 class FrontQuery(ReadQuery):
     """Parameters of a front."""
 
-    preview: bool = Field(False, description="Show the draft, if there is one; needs `content:read`.")
+    preview: bool = Field(False, description="Show the draft, if there is one; needs `content:read` for all sections.")
 
 
 class FrontsQuery(PageQuery):

@@ -129,6 +129,14 @@ def live(api: Checked, key: Headers) -> dict[str, str]:
     brief = post("/v1/articles", {"title": "Brief"})["id"]
     change("DELETE", f"/v1/articles/{brief}", status=204)
     ids |= {"article": article, "gone": gone, "court": court} | discuss(api, key, ids["sections"], article)
+    blocks = [{"kind": "pinned", "articles": [article]}, {"kind": "newest"}, {"kind": "discussed", "tag": "one"}]
+    front = {"title": "Front", "blocks": blocks}
+    new = {**key, "If-None-Match": "*"}
+    ids["front"] = make.ok(api.send("PUT", "/v1/fronts/home", json=front, headers=new), 201)["id"]
+    make.ok(api.send("PUT", "/v1/fronts/home", json=front, headers=new), 412)
+    change("PUT", "/v1/fronts/home", {**front, "state": "draft"})
+    make.ok(api.send("GET", "/v1/fronts/home?preview=true", headers=key))
+    make.ok(api.send("GET", "/v1/articles?sort=-discussed_7d", headers=key))
     ids["key"] = post("/v1/keys", {"name": "Reader", "scopes": ["content:read"]})["id"]
     return ids
 

@@ -133,12 +133,12 @@ def test_a_day_of_answers_is_as_documented(client: TestClient, admin: Headers) -
     }
     names |= {"section": ids["sections"], "tag": "one", "author": ids["authors"], "series": ids["series"]}
     names |= {"media": article, "key": "aa/x.jpg", "article": article, "anchor": ids["anchor"]}
-    names |= {kind: ids[kind] for kind in ("comment", "report", "ban", "phrase")}
+    names |= {kind: ids[kind] for kind in ("comment", "report", "ban", "phrase", "front")}
     for method, path, operation in api.operations:
         missing = path.format_map(dict.fromkeys(names, "0199aaaa-0000-7000-8000-000000000000") | {"n": "9"})
         here = path.format_map(names)
         if method == "GET":
-            query = "?path=/our-sections/b" if path == "/v1/resolve" else ""
+            query = {"/v1/resolve": "?path=/our-sections/b", "/v1/search": "?q=b"}.get(path, "")
             answer = api.send("GET", here + query, headers=admin)
             api.send("GET", here + query, headers={"Authorization": "Bearer no"})
             api.send("GET", here + query)

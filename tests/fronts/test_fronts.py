@@ -132,8 +132,10 @@ def test_who_may(client: TestClient, editor: Headers, make_key: Callable[..., He
         (make_key("content:publish"), 201),
     ):
         make.ok(client.put("/v1/fronts/home", json=body, headers={**headers, **NEW}), status)
-    for path in ("/v1/fronts", "/v1/fronts/home/definition"):
+    limited = make_key("content:read", sections=[section["id"]])
+    for path in ("/v1/fronts", "/v1/fronts/home/definition", "/v1/fronts/home?preview=true"):
         make.ok(client.get(path), 401)
+        make.ok(client.get(path, headers=limited), 403)
         make.ok(client.get(path, headers=make_key("content:publish")), 403)
 
 
