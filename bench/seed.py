@@ -265,7 +265,6 @@ def _cards(connection: sa.Connection) -> None:
             made = refresh(session, site)
 
 
-def settle(db: Database) -> None:
 def _index(db: Database) -> None:
     """What the search knows of the articles, what readers discuss, and a front, as actions would have left them."""
     after: str | None = FRONT_ID
@@ -293,7 +292,7 @@ def _index(db: Database) -> None:
         session.add(Front(id=FRONT_ID, slug="home", published=front, draft=None, created_at=moment, updated_at=moment))
 
 
-def _settle(db: Database) -> None:
+def settle(db: Database) -> None:
     """Give the planner its statistics, as an operator's database has them."""
     with db.connect() as connection:
         if db.dialect == "sqlite":
@@ -321,9 +320,8 @@ def seed(url: str, articles: int) -> Store:
     writes.dispose()  # the fast connection must not be used again
     with db.transaction() as session:
         key = keys.create(session, SYSTEM, "bench", ["content:read", "content:write"])[1]
-    settle(db)
     _index(db)
-    _settle(db)
+    settle(db)
     asyncio.run(db.stop())
     return Store(db.dialect, url, articles, key)
 
