@@ -73,6 +73,17 @@ class Mailer(Protocol):
         """Close what is open."""
 
 
+def _drop(smtp: SMTP) -> None:
+    """Let go of a connection at once, also where TLS would say goodbye first."""
+    _abort(smtp, smtp.transport)
+
+
+def _abort(smtp: SMTP, transport: asyncio.BaseTransport | None) -> None:
+    smtp.close()
+    if isinstance(transport, asyncio.WriteTransport):
+        transport.abort()
+
+
 def ascii_domain(address: str) -> str:
     """An address with its domain as every server knows it (RFC 5891)."""
     local, _, domain = address.rpartition("@")
@@ -101,7 +112,7 @@ class SmtpMailer:
                 await self._reset(smtp)
                 raise
             except BaseException:  # cancelled in the middle: nobody knows where the conversation stands
-                smtp.close()
+                _drop(smtp)
                 raise
             self._keep(smtp)
             return answer
@@ -139,7 +150,7 @@ class SmtpMailer:
             await self._quit(smtp)
             raise MailRefused("sender", error.code, error.message) from None
         except BaseException:
-            smtp.close()
+            _drop(smtp)
             raise
         return smtp
 
@@ -174,13 +185,13 @@ class SmtpMailer:
             if smtp.is_ehlo_or_helo_needed:
                 await smtp.ehlo()
         except SMTPResponseException as error:
-            smtp.close()
+            _drop(smtp)
             raise MailRefused("connect", error.code, error.message) from None
         except SMTPException as error:
-            smtp.close()
+            _drop(smtp)
             raise ConnectionError(hide(str(error))) from None
         except BaseException:
-            smtp.close()
+            _drop(smtp)
             raise
         return smtp
 
@@ -188,7 +199,7 @@ class SmtpMailer:
         try:
             await smtp.rset()
         except (SMTPException, OSError):
-            smtp.close()
+            _drop(smtp)
         else:
             self._keep(smtp)
 
@@ -197,13 +208,15 @@ class SmtpMailer:
             self._idle.append((smtp, time.monotonic()))
 
     async def _quit(self, smtp: SMTP) -> None:
+        transport = smtp.transport  # which it forgets as it leaves
         with suppress(SMTPException, OSError):
             await smtp.quit(timeout=1)
-        smtp.close()
+        _abort(smtp, transport)
 
     async def stop(self) -> None:
         while self._idle:
             await self._quit(self._idle.pop()[0])
+        await asyncio.sleep(0)  # the loop sees to what was let go
 
 
 class MaildirMailer:

@@ -27,7 +27,7 @@ from app.kit.problems import Problem
 from app.kit.settings import Settings
 from app.main import create_app
 from tests import make
-from tests.contract.day import Checked, Headers, live, operations
+from tests.contract.day import Checked, Headers, live, operations, subscribe
 from tests.flows.conftest import serving
 
 LATER = ("comment", "report", "ban", "phrase", "subscription", "subscriber", "suppression", "token")
@@ -124,6 +124,7 @@ def test_examples_and_patterns_are_valid(api: FastAPI) -> None:
 def test_a_day_of_answers_is_as_documented(client: TestClient, admin: Headers) -> None:
     api = Checked(client)
     ids = live(api, admin)
+    ids |= subscribe(api, client, admin, ids["article"])
     article = ids["article"]
     names = {
         "n": "1",

@@ -49,24 +49,30 @@ class Mailbox:
 
 
 @contextmanager
-def serving(mailbox: Mailbox, **options: Any) -> Iterator[int]:
-    """A running SMTP server; its port."""
+def serving(mailbox: Mailbox, ssl: Any = None, **options: Any) -> Iterator[int]:
+    """A running SMTP server; its port. `ssl` is a context for TLS from the first byte."""
     loop, ready, ports = asyncio.new_event_loop(), threading.Event(), list[int]()
 
     async def main() -> None:
         def protocol() -> SMTP:
             return SMTP(mailbox, hostname="mail.example", loop=loop, **options)
 
-        server = await loop.create_server(protocol, "127.0.0.1", 0)
+        server = await loop.create_server(protocol, "127.0.0.1", 0, ssl=ssl)
         ports.append(server.sockets[0].getsockname()[1])
         ready.set()
         await stop.wait()
         server.close()
-        for task in asyncio.all_tasks() - {asyncio.current_task()}:
+        left = asyncio.all_tasks() - {asyncio.current_task()}
+        for task in left:
             task.cancel()
+        await asyncio.gather(*left, return_exceptions=True)
+
+    def run() -> None:
+        loop.run_until_complete(main())
+        loop.close()
 
     stop = asyncio.Event()
-    thread = threading.Thread(target=lambda: loop.run_until_complete(main()))
+    thread = threading.Thread(target=run)
     thread.start()
     assert ready.wait(10)
     try:
@@ -74,8 +80,6 @@ def serving(mailbox: Mailbox, **options: Any) -> Iterator[int]:
     finally:
         loop.call_soon_threadsafe(stop.set)
         thread.join(10)
-        loop.run_until_complete(asyncio.sleep(0))
-        loop.close()
 
 
 def work(client: TestClient) -> None:
