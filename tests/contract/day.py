@@ -146,17 +146,17 @@ def live(api: Checked, key: Headers) -> dict[str, str]:
     return ids
 
 
-def subscribe(api: Checked, key: Headers, article: str) -> dict[str, str]:
+def subscribe(api: Checked, client: TestClient, key: Headers, article: str) -> dict[str, str]:
     """What subscribers and those who look after them do in a day; the ids and the token that are left behind."""
 
     def send(method: str, url: str, body: Any = None, status: int = 200, headers: Headers | None = None) -> Any:
         return make.ok(api.send(method, url, json=body, headers=headers or {}), status)
 
-    state: Any = api.client.app.state  # type: ignore[attr-defined]
+    state: Any = client.app.state  # type: ignore[attr-defined]
     asked = {"email": "di@example.org", "kind": "comments.all", "target": {"type": "article", "id": article}}
     send("POST", "/v1/subscriptions", asked, 202)
-    assert api.client.portal is not None
-    while api.client.portal.call(state.worker.once):
+    assert client.portal is not None
+    while client.portal.call(state.worker.once):
         pass
     with state.db.connect() as connection:
         (opt_in,) = connection.execute(sa.select(OPT_IN.c.id)).scalars()

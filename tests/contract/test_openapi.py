@@ -130,7 +130,7 @@ def test_examples_and_patterns_are_valid(api: FastAPI) -> None:
 def test_a_day_of_answers_is_as_documented(client: TestClient, admin: Headers) -> None:
     api = Checked(client)
     ids = live(api, admin)
-    ids |= subscribe(api, admin, ids["article"])
+    ids |= subscribe(api, client, admin, ids["article"])
     article = ids["article"]
     names = {
         "n": "1",
