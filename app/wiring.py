@@ -117,6 +117,7 @@ ROUTERS: list[APIRouter] = [
     posting.router,
     reactions.router,
     discussion.router,
+    feeds.router,
     sections.router,
     tags.router,
     authors.router,
