@@ -70,6 +70,11 @@ from app.publication.sections import routes as sections
 from app.publication.series import routes as series
 from app.publication.tags import routes as tags
 from app.reactions import routes as reactions
+from app.webhooks import routes as webhooks
+from app.webhooks.channel.actions import WebhookChannel
+from app.webhooks.handlers import tell as tell_webhooks
+from app.webhooks.replays.actions import proceed as proceed_with_replays
+from app.webhooks.replays.queries import is_asked as is_replay_asked
 
 ROUTERS: list[APIRouter] = [
     articles.router,  # what is asked most stands first: routes are matched in turn
@@ -102,6 +107,7 @@ ROUTERS: list[APIRouter] = [
     reports.router,
     appeals.router,
     moderation_log.router,
+    webhooks.router,
     personal.router,
     operation.router,
 ]
@@ -152,14 +158,19 @@ def _dispatch(session: Session, entry: Entry) -> None:
 READERS: dict[str, Callable[[Session, Entry], None]] = {"handlers": _dispatch} if any(HANDLERS.values()) else {}
 
 
+def readers(settings: Settings) -> dict[str, Callable[[Session, Entry], None]]:
+    """Everything that reads the log, each with a cursor of its own: one that fails holds up no other."""
+    return {**READERS, "webhooks": partial(tell_webhooks, site=Site.of(settings))}
+
+
 def screen(_db: Database, settings: Settings) -> Screening:
     """The judges of what readers write: comments stand below moderation and are given them."""
     return Screening(settings)
 
 
-def channels(_db: Database, _settings: Settings, _vault: Vault) -> list[Channel]:
+def channels(_db: Database, settings: Settings, _vault: Vault) -> list[Channel]:
     """The ways by which the courier sends."""
-    return []
+    return [WebhookChannel(settings)]
 
 
 def _forget(session: Session) -> int:
@@ -186,4 +197,5 @@ def timers(settings: Settings) -> dict[str, Timer]:
         "salts": Timer(3600.0, turn, is_turn),
         "forget": Timer(3600.0, _forget),
         "deliveries": Timer(3600.0, prune_deliveries),
+        "replays": Timer(0.0, partial(proceed_with_replays, site=site), is_replay_asked),
     }

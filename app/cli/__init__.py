@@ -4,7 +4,7 @@ import sys
 
 import typer
 
-from app.cli import database, demo, doctor, imports, keys, serve
+from app.cli import database, deliveries, demo, doctor, imports, keys, serve
 from app.cli.common import explain, say
 
 app = typer.Typer(
@@ -21,6 +21,7 @@ app.add_typer(keys.app, name="keys")
 app.add_typer(imports.app, name="import")
 app.command("backup")(database.backup)
 app.command("restore")(database.restore)
+app.add_typer(deliveries.app, name="deliveries")
 app.command("doctor")(doctor.doctor)
 app.command("demo")(demo.demo)
 app.command("openapi")(doctor.openapi)

@@ -1,9 +1,12 @@
 """Reading the log without gaps and without repeats."""
 
+from datetime import datetime
+
 import sqlalchemy as sa
 
 from app.events.schemas import START, Entry, Position
 from app.events.tables import Event, LogCursor
+from app.kit.clock import now
 from app.kit.schema import table_of
 
 _EVENT, _CURSOR = table_of(Event), table_of(LogCursor)
@@ -37,11 +40,31 @@ def last_position(connection: sa.Connection) -> Position:
     return Position(row.xid, row.seq) if row else START
 
 
+def before(connection: sa.Connection, moment: datetime) -> Position:
+    """A place in the log before everything that happened at a moment or later."""
+    first = sa.select(sa.func.min(_EVENT.c.xid).label("xid"), sa.func.min(_EVENT.c.seq).label("seq"))
+    row = connection.execute(first.where(_EVENT.c.at >= moment)).one()
+    return Position(row.xid, row.seq - 1) if row.seq is not None else last_position(connection)
+
+
 def has_news(connection: sa.Connection, reader: str) -> bool:
     """Whether a reader has anything to read: asked before it takes a lock."""
     place = sa.select(_CURSOR.c.xid, _CURSOR.c.seq).where(_CURSOR.c.reader == reader)
     row = connection.execute(place).first()
     return bool(read_after(connection, Position(row.xid, row.seq) if row else START, 1))
+
+
+def lag(connection: sa.Connection, reader: str, most: int = 10_000) -> tuple[int, float]:
+    """How many facts a reader has not read, counted up to a limit, and the age of the oldest in seconds."""
+    place = sa.select(_CURSOR.c.xid, _CURSOR.c.seq).where(_CURSOR.c.reader == reader)
+    row = connection.execute(place).first()
+    position = Position(row.xid, row.seq) if row else START
+    oldest = read_after(connection, position, 1)
+    if not oldest:
+        return 0, 0.0
+    left = sa.select(_EVENT.c.seq).where(sa.tuple_(_EVENT.c.xid, _EVENT.c.seq) > sa.tuple_(*map(sa.literal, position)))
+    number = connection.execute(sa.select(sa.func.count()).select_from(left.limit(most).subquery())).scalar_one()
+    return number, max(0.0, (now() - oldest[0].at).total_seconds())
 
 
 def is_visible(connection: sa.Connection, position: Position) -> bool:
