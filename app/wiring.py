@@ -160,7 +160,6 @@ ROUTERS: list[APIRouter] = [
     webhooks.router,
     personal.router,
     live_routes.router,
-    feeds.router,
     sitemaps.router,
     oembed.router,
     operation.router,

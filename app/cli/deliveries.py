@@ -1,8 +1,9 @@
 """`broadsheet deliveries`: what waits to be sent, what fails, and what was given up."""
 
 from collections import defaultdict
+from collections.abc import Sequence
 from datetime import datetime
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 from rich.table import Table
@@ -33,11 +34,11 @@ def deliveries(
         show(_dead(queries.dead(connection, SHOWN)) if dead else _lanes(queries.lanes(connection)))
 
 
-def _lanes(rows: object) -> Table:
+def _lanes(rows: Sequence[Any]) -> Table:
     table = Table(
         "channel", "receiver", "waiting", "running", "dead", "due", "failures", "failing since", "delivered", box=None
     )
-    for row in rows:  # type: ignore[attr-defined]
+    for row in rows:
         table.add_row(
             row.channel,
             Text(row.name),
@@ -52,9 +53,9 @@ def _lanes(rows: object) -> Table:
     return table
 
 
-def _dead(rows: object) -> Table:
+def _dead(rows: Sequence[Any]) -> Table:
     table = Table("id", "channel", "receiver", "what", "attempts", "status", "error", "given up", box=None)
-    for row in rows:  # type: ignore[attr-defined]
+    for row in rows:
         status = "" if row.status is None else str(row.status)
         told = (row.id, row.channel, Text(row.endpoint), row.what, str(row.attempts), status, Text(row.error))
         table.add_row(*told, _time(row.finished_at))

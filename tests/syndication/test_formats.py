@@ -84,7 +84,7 @@ def article(client: TestClient, db: Database, editor: Headers) -> dict[str, Any]
         rights={"usage_terms": "Ask first", "copyright_holder": "A & B", "expires_at": "2999-01-01T00:00:00Z"},
     )
     make.act(client, editor, made, "corrections", {"text": "It was _four_.", "kind": "clarification"})
-    make.said(client, made, "Well said.")
+    make.comment(client, made, "Well said.")
     return make.ok(client.get("/v1/articles/bold"))
 
 
