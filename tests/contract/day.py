@@ -142,6 +142,22 @@ def live(api: Checked, key: Headers) -> dict[str, str]:
     change("PUT", "/v1/fronts/home", {**front, "state": "draft"})
     make.ok(api.send("GET", "/v1/fronts/home?preview=true", headers=key))
     make.ok(api.send("GET", "/v1/articles?sort=-discussed_7d", headers=key))
+    ids["webhook"] = post("/v1/webhooks", {"url": "https://hooks.example/in", "events": ["article.*"]})["id"]
+    hook = f"/v1/webhooks/{ids['webhook']}"
+    change("PATCH", hook, {"description": "Ours."})
+    change("POST", f"{hook}/rotate", {"overlap_hours": 1})
+    ids["delivery"] = make.ok(api.send("POST", f"{hook}/test", headers=key), 202)["id"]
+    make.ok(api.send("GET", f"{hook}/deliveries", headers=key))
+    make.ok(api.send("POST", f"{hook}/deliveries/{ids['delivery']}/redeliver", headers=key), 202)
+    make.ok(
+        api.send(
+            "POST",
+            f"{hook}/replay",
+            json={"since": "2020-01-01T00:00:00Z", "until": "2020-02-01T00:00:00Z"},
+            headers=key,
+        ),
+        202,
+    )
     ids["key"] = post("/v1/keys", {"name": "Reader", "scopes": ["content:read"]})["id"]
     return ids
 

@@ -31,7 +31,19 @@ from tests import make
 from tests.contract.day import Checked, Headers, live, operations, subscribe
 from tests.flows.conftest import serving
 
-LATER = ("comment", "report", "ban", "phrase", "front", "subscription", "subscriber", "suppression", "token")
+LATER = (
+    "webhook",
+    "delivery",
+    "comment",
+    "report",
+    "ban",
+    "phrase",
+    "front",
+    "subscription",
+    "subscriber",
+    "suppression",
+    "token",
+)
 QUERIES = {
     "/v1/resolve": "?path=/our-sections/b",
     "/oembed": "?url=https://site.example/our-sections/b",
