@@ -51,7 +51,7 @@ def settings(request: Request) -> Settings:
     return cast(Settings, request.app.state.settings)
 
 
-@lru_cache(1024)
+@lru_cache(128)  # few: a header may be long
 def preferred(accept: str, offered: tuple[str, ...]) -> str:
     """The media type that the client likes best (RFC 9110 §12.5.1); the first if it likes several, or none of them."""
     weights: dict[str, float] = {}

@@ -51,7 +51,7 @@ def town(client: TestClient, editor: Headers) -> dict[str, Any]:
     make.notice(client, editor, scope="section", target_id=section["id"], placement="after", text="The section's.")
     html = (
         '<p><a href="/other?a=1&amp;b=2">o</a> <a href="#f">f</a> <a href="mailto:a@b.example">m</a> '
-        '<img src="/media/aa/b.jpg" alt="x"> <a href="//else.example/x">e</a></p>'
+        '<img src="/media/aa/b.jpg" alt="x"> <a href="//else.example/x">e</a> <a href="//[x/">n</a></p>'
         '<pre><code>&lt;a href="/kept"&gt; href="/kept"</code></pre>'
     )
     article = make.published(
@@ -99,6 +99,7 @@ def test_addresses_in_the_text_are_absolute_and_nothing_else_is_touched(
         'href="mailto:a@b.example"',
         f'src="{API}/media/aa/b.jpg"',
         'href="https://else.example/x"',
+        'href="//[x/"',
     ):
         assert address in html
     assert '&lt;a href="/kept"&gt; href="/kept"' in html, "text about HTML stays as it is"

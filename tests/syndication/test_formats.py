@@ -123,6 +123,7 @@ def test_json_ld_says_it_in_words_of_schema_org(client: TestClient, article: dic
     assert (found["isAccessibleForFree"], found["hasPart"]["cssSelector"]) == (False, ".paid")
     assert found["image"]["url"] == "https://pictures.example/a.jpg"
     assert found["usageInfo"]["text"] == "Ask first"
+    assert b"<" not in client.get("/v1/articles/bold.jsonld").content, "it may stand in a <script>"
     assert found["articleBody"] == "Head\n\nSome text, x."
 
 
@@ -256,4 +257,5 @@ def test_nobody_sees_more_in_another_format(client: TestClient, editor: Headers,
 
 def test_pictures_of_ours_are_on_this_server() -> None:
     assert on_server("/media/aa/b.jpg", API) == f"{API}/media/aa/b.jpg"
-    assert on_server("/media/aa/b.jpg", f"{API}/sub") == f"{API}/media/aa/b.jpg"
+    assert on_server("/media/aa/b.jpg", f"{API}/sub") == f"{API}/sub/media/aa/b.jpg"
+    assert on_server("https://else.example/é.jpg", API) == "https://else.example/%C3%A9.jpg"

@@ -1,5 +1,6 @@
 """Whatever is in a feed comes out of it again: `feedparser` reads the same titles, dates, links, authors and texts."""
 
+import contextlib
 import json
 from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
@@ -37,9 +38,15 @@ TEXT = st.one_of(
 NAME = TEXT.map(lambda text: " ".join(text.split())).filter(bool)  # as names and titles are stored
 
 
-def stripped(text: str) -> str:
-    """Text as XML can have it, and as `feedparser` cuts its ends."""
-    return legal(text).strip()
+def is_read(seen: str, text: str) -> bool:
+    """Whether a reader has seen this text: as XML can have it, without its ends.
+
+    Where it can, `feedparser` decodes some elements once too often: they might have been encoded twice.
+    """
+    whole = legal(text).strip()
+    with contextlib.suppress(UnicodeError):
+        return seen.strip() in (whole, whole.encode("latin-1").decode())
+    return seen.strip() == whole
 
 
 def entry(title: str = "T", html: str = "<p>x</p>", **fields: Any) -> Entry:
@@ -58,7 +65,7 @@ def wrote(form: str, *entries: Entry, **fields: Any) -> bytes:
     return written(form, feed(**fields), [piece(form, one) for one in entries])
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(NAME, TEXT, NAME, NAME, st.integers(10**7, 7 * 10**9))
 def test_what_goes_in_comes_out(title: str, html: str, author: str, term: str, at: int) -> None:
     published = datetime.fromtimestamp(at + 0.25, UTC)
@@ -75,13 +82,15 @@ def test_what_goes_in_comes_out(title: str, html: str, author: str, term: str, a
     for form in ("rss", "atom"):
         read = parsed(wrote(form, one, title=title, description=html))
         (item,) = read.entries
-        assert (item.title, read.feed.get("title", "")) == (stripped(title),) * 2
-        assert item.content[0].value == stripped(html) if stripped(html) else True
-        told = unescape(item.get("summary", "")) if form == "rss" else item.get("summary", "")
-        assert stripped(told) in (stripped(html), stripped(unescape(html)))
+        assert is_read(item.title, title)
+        assert is_read(read.feed.title, title)
+        assert is_read(item.content[0].value if "content" in item else "", html)
+        told = item.get("summary", "")
+        assert is_read(unescape(told) if form == "rss" else told, html)
         assert (item.id, item.link) == (one.id, one.url)
-        assert [name.get("name", "") for name in item.authors] == [stripped(author)]
-        assert stripped(term) in {(tag.label or tag.term).strip() for tag in item.tags}
+        (name,) = item.authors
+        assert is_read(name.name, author)
+        assert any(is_read(tag.label or tag.term, term) for tag in item.tags)
         seconds = published.replace(microsecond=0)
         assert datetime(*item.published_parsed[:6], tzinfo=UTC) == seconds
         assert datetime(*item.updated_parsed[:6], tzinfo=UTC) == updated.replace(microsecond=0)

@@ -29,9 +29,16 @@ def absolute(html: str, base: str, api: str) -> str:
 
     def address(match: re.Match[str]) -> str:
         there = unescape(match[2])
-        return match[1] + escape(urljoin(f"{api}/" if there.startswith(FILES) else base, there))
+        return match[1] + escape(on_server(there, api) if there.startswith(FILES) else _joined(base, there))
 
     return _TAG.sub(lambda tag: _ADDRESS.sub(address, tag.group()), html)
+
+
+def _joined(base: str, there: str) -> str:
+    try:
+        return urljoin(base, there)
+    except ValueError:  # such as `//[x`: it leads nowhere, here as there
+        return there
 
 
 def placed(article: Article, place: str) -> list[Mapping[str, Any]]:
@@ -56,8 +63,8 @@ def whole(article: Article, html: str, api: str) -> str:
 
 
 def on_server(url: str, api: str) -> str:
-    """The absolute address of a picture."""
-    return uri(urljoin(f"{api}/", url))
+    """The absolute address of a picture: a path is one on this server."""
+    return uri(api + url if url.startswith("/") else url)
 
 
 def summary(article: Article) -> str:

@@ -57,7 +57,8 @@ def write(article: Article, body: Mapping[str, str], here: Publication) -> bytes
     found = {name: value for name, value in members.items() if value}
     if article["discussion"]["state"] != "hidden":
         found |= {"commentCount": article["discussion"]["comments"], "discussionUrl": f"{url}#comments"}
-    return pydantic_core.to_json(found | _access(here))
+    # Sites put this into a <script> as it is: nothing in it may end that (HTML §4.12.1.3).
+    return pydantic_core.to_json(found | _access(here)).replace(b"<", b"\\u003c")
 
 
 def _publisher(here: Publication) -> dict[str, Any]:

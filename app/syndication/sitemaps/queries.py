@@ -15,7 +15,7 @@ import sqlalchemy as sa
 from app.articles.queries import SECTION, A
 from app.kit.clock import iso, now
 from app.kit.problems import NotFound
-from app.kit.schema import as_text, moment
+from app.kit.schema import as_text
 from app.syndication.formats.xml import add, root, written
 from app.syndication.schemas import Publication, uri
 from app.syndication.sitemaps.schemas import MOST, MOST_NEWS, Part, bounds
@@ -25,13 +25,12 @@ SITEMAP = "http://www.sitemaps.org/schemas/sitemap/0.9"
 NEWS = "http://www.google.com/schemas/sitemap-news/0.9"
 BATCH = 5000
 _CHINESE = {"zh-hans": "zh-cn", "zh-hant": "zh-tw", "zh-cn": "zh-cn", "zh-tw": "zh-tw"}
-_TEXT = as_text(A.c.updated_at)
 
 
 class Months(NamedTuple):
     """How many public articles changed last in each month, and when the last of them did."""
 
-    rows: list[tuple[str, int, str]]
+    rows: list[tuple[str, int, datetime]]
 
     @property
     def total(self) -> int:
@@ -43,8 +42,8 @@ class Months(NamedTuple):
 def _months(dialect: str) -> sa.Select[Any]:
     """All by month, from the index alone."""
     text = sa.func.to_char(sa.func.timezone("UTC", A.c.updated_at), "YYYY-MM")
-    month = text if dialect == "postgresql" else sa.func.substr(_TEXT, 1, 7)
-    query = sa.select(month.label("month"), sa.func.count().label("n"), sa.func.max(_TEXT).label("last"))
+    month = text if dialect == "postgresql" else sa.func.substr(as_text(A.c.updated_at), 1, 7)
+    query = sa.select(month.label("month"), sa.func.count().label("n"), sa.func.max(A.c.updated_at).label("last"))
     return query.where(A.c.public).group_by(month).order_by(month.desc())
 
 
@@ -118,8 +117,8 @@ def index(here: Publication, found: Months) -> tuple[bytes, datetime]:
         for n in range(1, -(-count // MOST) + 1):
             element = add(document, f"{{{SITEMAP}}}sitemap")
             add(element, f"{{{SITEMAP}}}loc", f"{here.api}/sitemap-{month}{f'-{n}' if n > 1 else ''}.xml")
-            add(element, f"{{{SITEMAP}}}lastmod", iso(moment(last)))
-    return written(document), max(moment(last) for _, _, last in found.rows)
+            add(element, f"{{{SITEMAP}}}lastmod", iso(last))
+    return written(document), max(last for _, _, last in found.rows)
 
 
 _LATELY = (
