@@ -15,13 +15,14 @@ from app.articles.listing.queries import COLUMNS, Shape, conditions, shape_of
 from app.articles.listing.schemas import SORTS, Group, ListQuery
 from app.articles.queries import A
 from app.identity.schemas import Actor
+from app.kit.languages import STEMMERS
 from app.kit.paging import Sort, bindings, page_of
 from app.kit.schema import Row, moment
 from app.search.schemas import NEWEST_KEY, RANKED, Mark, SearchQuery
 from app.search.tables import ENTRY, SLOTS, WORDS
 from app.search.text.marks import marked, snippet
 from app.search.text.questions import Question, parse
-from app.search.text.words import LANGUAGES, STEPS
+from app.search.text.words import STEPS
 
 BY_KEY = Sort("found", descending=True, kind=int)
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -145,7 +146,7 @@ class Search:
         self.connection, self.query, self.actor, self.site = connection, query, actor, site
         spoken = {ref.partition("-")[0].lower() for group in groups if group.kind == "language" for ref in group.refs}
         is_said = any(group.kind == "language" and not group.negative for group in groups)
-        self.question = parse(query.q or "", sorted(spoken & LANGUAGES.keys()) if is_said else LANGUAGES)
+        self.question = parse(query.q or "", sorted(spoken & STEMMERS.keys()) if is_said else STEMMERS)
         self.shape, self.values = shape_of(query, groups, actor, SORTS.get(query.sort, BY_KEY))
         self.dialect = connection.dialect.name
 

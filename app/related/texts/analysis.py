@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from operator import eq
 from typing import NamedTuple
 
-from app.related.texts.languages import base_of, stem
+from app.kit.languages import base_of, stem
 from app.related.texts.stop_words import STOP_WORDS
 
 MOST = 30_000  # characters of a text that are looked at: about 5,000 words

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Final
 
+from app.kit.languages import STEMMERS
 from app.search.text.words import (
-    LANGUAGES,
     LONGEST,
     STEM_MARK,
     heaviest,
@@ -112,7 +112,7 @@ def _term(text: str, *, is_phrase: bool, is_open: bool, languages: Iterable[str]
     return Term(found, tuple(words), is_open, tuple(stems(words[0], languages)) if alone else ())
 
 
-def parse(text: str, languages: Iterable[str] = LANGUAGES) -> Question:
+def parse(text: str, languages: Iterable[str] = STEMMERS) -> Question:
     """Read a question; `languages` says in which languages other forms of its words are looked for."""
     wanted: list[Term] = []
     unwanted: list[Term] = []

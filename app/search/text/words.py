@@ -7,11 +7,10 @@ import re
 import unicodedata
 from collections import Counter
 from collections.abc import Iterable, Iterator
-from functools import lru_cache
-from typing import Any, Final, NamedTuple, cast
+from typing import Final, NamedTuple
 
-import snowballstemmer
-
+from app.kit.languages import STEMMERS
+from app.kit.languages import stem as stem_of
 from app.kit.text import LATIN
 
 MOST_WORDS: Final = 16_000  # of one article: PostgreSQL knows no places beyond 16,383
@@ -28,45 +27,6 @@ _RUNS: Final = re.compile(f"[{SPACELESS}]+|[^{SPACELESS}]+")
 _KNOWN: Final = 20_000  # characters whose folded form is remembered
 _AVERAGE, _SATURATION, _BY_LENGTH = 400, 2.0, 0.75
 STEPS: Final = 90  # weights are one character each, from "!" on
-LANGUAGES: Final = {
-    "ar": "arabic",
-    "ca": "catalan",
-    "cs": "czech",
-    "da": "danish",
-    "de": "german",
-    "el": "greek",
-    "en": "english",
-    "eo": "esperanto",
-    "es": "spanish",
-    "et": "estonian",
-    "eu": "basque",
-    "fa": "persian",
-    "fi": "finnish",
-    "fr": "french",
-    "ga": "irish",
-    "hi": "hindi",
-    "hu": "hungarian",
-    "hy": "armenian",
-    "id": "indonesian",
-    "it": "italian",
-    "lt": "lithuanian",
-    "nb": "norwegian",
-    "ne": "nepali",
-    "nl": "dutch",
-    "nn": "norwegian",
-    "no": "norwegian",
-    "pl": "polish",
-    "pt": "portuguese",
-    "ro": "romanian",
-    "ru": "russian",
-    "sr": "serbian",
-    "st": "sesotho",
-    "sv": "swedish",
-    "ta": "tamil",
-    "tr": "turkish",
-    "yi": "yiddish",
-}
-"""The stemmer of each language that has one."""
 _OTHER_SCRIPTS: Final = frozenset("ar el fa hi hy ne ru sr ta yi".split())
 
 
@@ -129,22 +89,16 @@ def words(text: str, most: int = MOST_WORDS) -> list[str]:
     return found[:most]
 
 
-@lru_cache(100_000)
-def _stem(language: str, word: str) -> str:
-    stemmer: Any = snowballstemmer.stemmer(LANGUAGES[language])  # one for each call: they keep a state
-    return cast(str, stemmer.stemWord(word))
-
-
 def stem(language: str, word: str) -> str | None:
     """What all forms of a word have in common in a language, or None; it is looked up beside the word itself."""
     code = language.partition("-")[0].lower()
     own_script = (code not in _OTHER_SCRIPTS or code == "sr") if word.isascii() else code in _OTHER_SCRIPTS
-    if code not in LANGUAGES or not own_script or not word.isalpha() or is_paired(word):
+    if code not in STEMMERS or not own_script or not word.isalpha() or is_paired(word):
         return None
-    return f"{code}{STEM_MARK}{_stem(code, word)}"[: LONGEST + 4]
+    return f"{code}{STEM_MARK}{stem_of(code, word)}"[: LONGEST + 4]
 
 
-def stems(word: str, languages: Iterable[str] = LANGUAGES) -> list[str]:
+def stems(word: str, languages: Iterable[str] = STEMMERS) -> list[str]:
     """The same in several languages: a question does not say in which it is."""
     return list(dict.fromkeys(found for language in languages if (found := stem(language, word))))
 

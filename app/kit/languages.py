@@ -28,8 +28,10 @@ STEMMERS = {
     "id": "indonesian",
     "it": "italian",
     "lt": "lithuanian",
+    "nb": "norwegian",
     "ne": "nepali",
     "nl": "dutch",
+    "nn": "norwegian",
     "no": "norwegian",
     "pl": "polish",
     "pt": "portuguese",
@@ -53,7 +55,7 @@ def base_of(tag: str) -> str:
     return _SAME.get(base, base)
 
 
-@lru_cache(1 << 16)
+@lru_cache(100_000)
 def stem(language: str, word: str) -> str:
     """The stem of a word in lower case; the word itself in a language without a stemmer."""
     name = STEMMERS.get(language)
