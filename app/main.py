@@ -53,6 +53,9 @@ def create_app(settings: Settings | None = None, *, with_worker: bool = True) ->
         app.state.db, app.state.vault, app.state.callers = db, vault, Callers(db, vault, Readers(settings))
         screen = wiring.screen(db, settings)
         app.state.screen = screen
+        ledger = wiring.ledger(db)
+        ledger.start()
+        app.state.ledger = ledger
         worker = Worker(db, settings)
         app.state.worker = worker
         if with_worker:
@@ -63,6 +66,7 @@ def create_app(settings: Settings | None = None, *, with_worker: bool = True) ->
         finally:
             await worker.stop()
             await screen.stop()
+            await ledger.stop()
             await vault.stop()
             await db.stop()
 

@@ -19,6 +19,7 @@ from app.articles.discussion import routes as discussion
 from app.articles.discussion.handlers import section_gone
 from app.articles.editing import routes as editing
 from app.articles.listing import routes as listing
+from app.articles.partners.queries import EARLY
 from app.articles.previews import routes as previews
 from app.articles.publishing import routes as publishing
 from app.articles.publishing.actions import advance_due
@@ -70,6 +71,9 @@ from app.publication.tags import routes as tags
 from app.reactions import routes as reactions
 from app.syndication.changes import routes as changes
 from app.syndication.exporting import routes as exporting
+from app.syndication.partners import routes as partners
+from app.syndication.partners.actions import Ledger
+from app.syndication.partners.queries import is_named
 
 ROUTERS: list[APIRouter] = [
     articles.router,  # what is asked most stands first: routes are matched in turn
@@ -104,6 +108,7 @@ ROUTERS: list[APIRouter] = [
     moderation_log.router,
     changes.router,
     exporting.router,
+    partners.router,
     personal.router,
     operation.router,
 ]
@@ -142,6 +147,7 @@ SEEN["article"] = articles_seen_by
 MODERATION["reach"] = check_reach  # moderators change comments by the rules of the room above
 MODERATION["remove"] = remove_comment
 MODERATION["withdrawn"] = withdrawn
+EARLY["named"] = is_named
 ALSO["importers"] = forget_imported  # rooms on one floor do not see each other
 
 
@@ -157,6 +163,11 @@ READERS: dict[str, Callable[[Session, Entry], None]] = {"handlers": _dispatch} i
 def screen(_db: Database, settings: Settings) -> Screening:
     """The judges of what readers write: comments stand below moderation and are given them."""
     return Screening(settings)
+
+
+def ledger(db: Database) -> Ledger:
+    """What partners are given is noted in the room above articles."""
+    return Ledger(db)
 
 
 def _forget(session: Session) -> int:

@@ -11,6 +11,8 @@ from app.articles.addresses.queries import leads_to, resolve
 from app.articles.addresses.schemas import ResolvedOut, ResolveQuery, Site
 from app.articles.cards import queries as cards
 from app.articles.discussion.events import LISTS, groups_of
+from app.articles.partners.actions import cut_sides, hand_over
+from app.articles.partners.queries import sees_early
 from app.articles.previews.queries import is_valid
 from app.articles.revisions.queries import laid_over
 from app.articles.schemas import ArticleQuery, NeighboursOut, NeighboursQuery, SingleArticleOut
@@ -44,10 +46,15 @@ def gone(row: Row) -> Problem:
     return kind("The publication has withdrawn this article.", reason=row["retraction"]["reason"])
 
 
-def visible(connection: sa.Connection, ref: str, actor: Actor, site: Site, formats: tuple[str, ...] = ()) -> Row:
-    """The lean row of an article that the caller may see; 410 for a retracted one, 404 for all others."""
+def visible(
+    connection: sa.Connection, ref: str, actor: Actor, site: Site, formats: tuple[str, ...] = (), *, early: bool = False
+) -> Row:
+    """The lean row of an article that the caller may see; 410 for a retracted one, 404 for all others.
+
+    `early`: also what is not public yet and the caller, a partner, is named for.
+    """
     row = cards.by_ref(connection, ref, site, formats, editing=queries.sees_drafts(actor))
-    if row is not None and queries.is_visible(row, actor):
+    if row is not None and (queries.is_visible(row, actor) or (early and sees_early(connection, row, actor))):
         return row
     if row is not None and row["state"] == "retracted":
         raise gone(row)
@@ -107,7 +114,7 @@ async def show(request: Request, article: RefPath, query: Annotated[ArticleQuery
         if special:
             row, out = _revision(connection, article, actor, site, query, formats)
         else:
-            row = visible(connection, article, actor, site, formats)
+            row = visible(connection, article, actor, site, formats, early=True)
             edits = drafts and actor.may_in(row["section_id"])
             (out,) = cards.finished(connection, [row], site, formats, lambda _: edits)
         if query.include:
@@ -119,6 +126,10 @@ async def show(request: Request, article: RefPath, query: Annotated[ArticleQuery
         row, body = await database(request).read(cards.steady(find))
     except NotFound:
         return await _moved(request, article, actor)
+    if actor.is_partner:
+        body = next(iter(hand_over(request.app.state.ledger, actor, [body])), b"")
+        if not body:
+            raise NotFound
     if fields is not None:
         extra = {"body": bool(query.formats), "neighbours": bool(query.include)}
         body = limit_json(body, {**fields, **{name: True for name, asked in extra.items() if asked}})
@@ -157,6 +168,8 @@ async def neighbours(
         body = await database(request).read(cards.steady(find))
     except NotFound:
         return await _moved(request, article, actor, "/neighbours")
+    if actor.is_partner:
+        body = cut_sides(body)
     groups = ("articles", "publication", LISTS)
     return reply(request, limit_json(body, fields), groups=groups, private=actor is not ANONYMOUS)
 

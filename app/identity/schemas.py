@@ -44,6 +44,7 @@ class Actor:
     sections: frozenset[str] | None = None
     comment: str | None = None  # what an edit token is for
     reader: Claims | None = None
+    quotas: tuple[tuple[Literal["minute", "day"], int], ...] = ()  # a key's own limits
 
     @property
     def caller(self) -> str | None:
@@ -54,6 +55,11 @@ class Actor:
     def may(self, scope: str) -> bool:
         """Whether the caller has a scope; `admin` has them all."""
         return scope in self.scopes or "admin" in self.scopes
+
+    @property
+    def is_partner(self) -> bool:
+        """Whether this is a key of somebody who takes articles elsewhere, and has no part in making them."""
+        return "syndicate" in self.scopes and not self.may("content:read")
 
     def may_in(self, section_id: str | None) -> bool:
         """Whether the caller's limits admit this section; what has no section is for unlimited keys alone."""

@@ -16,6 +16,7 @@ from sqlalchemy.sql.elements import ColumnElement
 from app.articles.addresses.schemas import Site
 from app.articles.cards.queries import finished, lean, made_for
 from app.articles.listing.schemas import SORTS, Group, ListQuery
+from app.articles.partners.queries import offered
 from app.articles.queries import (
     AUTHOR,
     BY,
@@ -56,11 +57,13 @@ class Shape:
     states: tuple[str, ...] | None
     actor: Actor | None
     editing: bool
+    partner: bool = False
 
     @property
     def is_plain(self) -> bool:
         """Whether one index answers it: what combines filters may look at many articles to find a few."""
-        return len(self.groups) <= 1 and self.featured is None and not self.bounds and self.states is None
+        combines = len(self.groups) > 1 or self.featured is not None or bool(self.bounds)
+        return not combines and self.states is None and not self.partner
 
 
 def _value(group: int, number: int) -> sa.BindParameter[str]:
@@ -107,6 +110,8 @@ def _who(shape: Shape) -> Iterator[ColumnElement[bool]]:
     """Public articles, or the states that an editor asked for."""
     if shape.states is None or shape.actor is None:
         yield A.c.public
+        if shape.partner:
+            yield offered()
         return
     yield visible_to(shape.actor)
     if shape.states:
@@ -186,6 +191,7 @@ def _shape(query: ListQuery, groups: tuple[Group, ...], actor: Actor) -> Shape:
         states=states,
         actor=actor if states is not None else None,
         editing=sees_drafts(actor),
+        partner=actor.is_partner,
     )
 
 

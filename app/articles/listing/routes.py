@@ -11,6 +11,7 @@ from app.articles.cards.queries import steady
 from app.articles.discussion.events import LISTS
 from app.articles.listing import queries
 from app.articles.listing.schemas import ListQuery, groups_of
+from app.articles.partners.actions import hand_over
 from app.articles.queries import sees_drafts
 from app.articles.schemas import ArticleList, ListedArticleOut, State
 from app.identity.routes import Public
@@ -37,6 +38,8 @@ async def index(request: Request, query: Annotated[ListQuery, Query()], actor: P
     run = database(request).read if queries.is_quick(query, groups) else database(request).scan
     find = partial(queries.page, query=query, groups=groups, actor=actor, site=Site.of(settings(request)))
     page = await run(steady(find))
+    if actor.is_partner:
+        page = {**page, "data": hand_over(request.app.state.ledger, actor, page["data"])}
     return reply_page(
         request,
         page["data"],
