@@ -26,6 +26,7 @@ EXCEPTIONS = {
     "app/importers/": "a file or folder for each system that content comes from",
     "app/operation/docs.py": "draws the page at /docs",
     "app/publication/media/images.py": "decodes and encodes pictures: pure functions without a store",
+    "app/syndication/leaving/": "writes the publication in the forms of other systems: a file for each",
     "app/publication/media/storage.py": "keeps files on a folder or behind a URL",
 }
 
