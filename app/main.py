@@ -51,11 +51,9 @@ def create_app(settings: Settings | None = None, *, with_worker: bool = True) ->
         vault = Vault()
         await vault.start(db)
         app.state.db, app.state.vault, app.state.callers = db, vault, Callers(db, vault, Readers(settings))
-        screen = wiring.screen(db, settings)
-        app.state.screen = screen
-        ledger = wiring.ledger(db)
+        screen, ledger = wiring.screen(db, settings), wiring.ledger(db)
         ledger.start()
-        app.state.ledger = ledger
+        app.state.screen, app.state.ledger = screen, ledger
         worker = Worker(db, settings)
         app.state.worker = worker
         if with_worker:
