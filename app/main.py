@@ -3,11 +3,13 @@
 import gc
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from functools import partial
 
 from fastapi import APIRouter, FastAPI
 from fastapi.routing import APIRoute
 
 from app import wiring
+from app.deliveries.courier.actions import Courier
 from app.identity.actions import Callers
 from app.identity.readers.actions import Readers
 from app.identity.routes import Access
@@ -38,40 +40,47 @@ def _open(app: FastAPI, router: APIRouter) -> None:
         app.router.routes.append(route)
 
 
+@asynccontextmanager
+async def _running(app: FastAPI, settings: Settings, metrics: Metrics, with_worker: bool) -> AsyncIterator[None]:
+    """What is open for as long as the app runs: begun from the ground up, ended from the roof down."""
+    db = open_database(settings.database, settings.read_database_url)
+    await db.start()
+    vault = Vault()
+    await vault.start(db)
+    app.state.db, app.state.vault, app.state.callers = db, vault, Callers(db, vault, Readers(settings))
+    screen, ledger = wiring.screen(db, settings), wiring.ledger(db)
+    app.state.screen, app.state.ledger = screen, ledger
+    app.state.live = wiring.live(db, settings, metrics.registry)
+    worker = Worker(db, settings)
+    app.state.worker = worker
+    courier = Courier(db, wiring.channels(db, settings, vault))
+    app.state.courier = courier
+    if with_worker:
+        worker.start()
+        courier.start()
+    gc.freeze()  # what stands now stays: the collector need not look at it again
+    try:
+        yield
+    finally:
+        await app.state.live.stop()
+        await worker.stop()
+        await courier.stop()
+        await screen.stop()
+        await ledger.stop()
+        await vault.stop()
+        await db.stop()
+
+
 def create_app(settings: Settings | None = None, *, with_worker: bool = True) -> FastAPI:
     """The ASGI app of one process; `with_worker` also drains the log in it."""
     settings = settings or Settings()
     configure(settings.log_format)
     metrics = Metrics()
 
-    @asynccontextmanager
-    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
-        db = open_database(settings.database, settings.read_database_url)
-        await db.start()
-        vault = Vault()
-        await vault.start(db)
-        app.state.db, app.state.vault, app.state.callers = db, vault, Callers(db, vault, Readers(settings))
-        screen, ledger = wiring.screen(db, settings), wiring.ledger(db)
-        ledger.start()
-        app.state.screen, app.state.ledger = screen, ledger
-        worker = Worker(db, settings)
-        app.state.worker = worker
-        if with_worker:
-            worker.start()
-        gc.freeze()  # what stands now stays: the collector need not look at it again
-        try:
-            yield
-        finally:
-            await worker.stop()
-            await screen.stop()
-            await ledger.stop()
-            await vault.stop()
-            await db.stop()
-
     app = FastAPI(
         title="Broadsheet",
         version="1",
-        lifespan=lifespan,
+        lifespan=partial(_running, settings=settings, metrics=metrics, with_worker=with_worker),
         docs_url=None,
         redoc_url=None,
         openapi_url=None,

@@ -58,9 +58,8 @@ class Worker:
         """One round; whether there is more to do at once. Nothing takes a lock before there is something to do."""
         busy = False
         for reader, handle in wiring.READERS.items():
-            busy |= await self._piece(
-                reader, 0.0, partial(has_news, reader=reader), partial(advance, reader=reader, handle=handle)
-            )
+            run = partial(advance, reader=reader, handle=handle, limit=wiring.FEW.get(reader, 100))
+            busy |= await self._piece(reader, 0.0, partial(has_news, reader=reader), run)
         for name, timer in self.timers.items():
             busy |= await self._piece(name, timer.every, timer.is_due, timer.run)
         return busy

@@ -47,7 +47,8 @@ def _postgres(folder: Path, sizes: list[int]) -> Iterator[tuple[list[str], int]]
 
 
 @contextmanager
-def _urls(dialect: str, folder: Path, sizes: list[int]) -> Iterator[tuple[list[str], int]]:
+def urls(dialect: str, folder: Path, sizes: list[int]) -> Iterator[tuple[list[str], int]]:
+    """Addresses of new stores on a database, and the process of its server, if it has one."""
     if dialect == "postgresql":
         with _postgres(folder, sizes) as found:
             yield found
@@ -66,8 +67,8 @@ def _run(console: Console, dialect: str, options: argparse.Namespace, folder: Pa
     """Everything on one database: the figures, and what is wrong."""
     sizes = sorted({int(size) for size in options.articles.split(",")})
     cases = [case for case in CASES if not options.only or case.name in options.only]
-    with _urls(dialect, folder, sizes) as (urls, postmaster):
-        stores = [_seeded(console, url, size) for url, size in zip(urls, sizes, strict=True)]
+    with urls(dialect, folder, sizes) as (found, postmaster):
+        stores = [_seeded(console, url, size) for url, size in zip(found, sizes, strict=True)]
         statements = behind(stores[-1], cases, folder)
         wrong = [f"{dialect}: {complaint}" for complaint in excess(cases, statements)]
         if options.explain:

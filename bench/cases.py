@@ -20,7 +20,7 @@ from app.kit.schema import table_of
 from app.publication.sections.tables import Section
 from app.publication.tags.tables import Tag
 from bench.discussion import tokens
-from bench.seed import Store, draft
+from bench.seed import WORDS, Store, draft
 
 PAGE = 20
 DEPTH = 25  # the deep page is number articles / 25: page 80 of 2,000, page 4,000 of 100,000
@@ -88,6 +88,12 @@ def _articles(facts: Facts, query: str = "", **headers: str) -> list[Request]:
     return [_get(f"/v1/articles/{slug}{query}", **headers) for slug in facts.slugs]
 
 
+def _searches(_facts: Facts) -> list[Request]:
+    """Questions of two words that nearly every article has: the worst there are."""
+    rng = random.Random(KNOWN)
+    return [_get(f"/v1/search?q={'+'.join(rng.sample(WORDS, 2))}") for _ in range(KNOWN)]
+
+
 def _drafts(facts: Facts) -> list[Request]:
     rng = random.Random(DRAFTS)
     headers = (("Authorization", f"Bearer {facts.key}"),)
@@ -127,6 +133,11 @@ CASES = [
     Case("article neighbours", lambda facts: _articles(facts, "?include=neighbours"), statements=2),
     Case("article 304", lambda facts: _articles(facts)[:KNOWN], status=304, revalidates=True),
     Case("article zstd", lambda facts: _articles(facts, accept_encoding="zstd")),
+    Case("search two words", _searches, statements=5),
+    Case("search phrase", lambda _: [_get("/v1/search?q=%22council+budget%22")], statements=5),
+    Case("list q", _list("&q=council+river"), statements=5),
+    Case("list discussed", _list("&sort=-discussed_7d")),
+    Case("front", lambda _: [_get("/v1/fronts/home")], statements=3),
     Case("draft create", _drafts, statements=None, status=201, connections=16, creates=True),
     *(Case(f"comments {sort}", _comments(f"&sort={sort}"), statements=3) for sort in SORT_COLUMNS),
     *(Case(f"comments {sort} deep", _deep(sort), statements=3) for sort in SORT_COLUMNS),

@@ -13,12 +13,15 @@ import sqlalchemy as sa
 from sqlmodel import Session, SQLModel
 
 import app.wiring  # noqa: F401  brings every table into the metadata
+from app.articles.activity.actions import count
 from app.articles.addresses.schemas import Site
 from app.articles.cards.actions import refresh
 from app.articles.revisions.tables import META, TEXT, Revision
 from app.articles.tables import Article, ArticleAuthor, ArticleTag
+from app.fronts.tables import Front
 from app.identity.keys import actions as keys
 from app.identity.schemas import SYSTEM
+from app.kit.clock import iso, now
 from app.kit.db import Database, open_database
 from app.kit.schema import table_of
 from app.kit.settings import Settings
@@ -29,11 +32,13 @@ from app.publication.notices.tables import Notice
 from app.publication.sections.tables import Section
 from app.publication.series.tables import Series
 from app.publication.tags.tables import Tag
+from app.search.actions import rebuild_some
 from bench.discussion import discuss
 
 FIRST, YEARS = datetime(2014, 1, 1, tzinfo=UTC), 10
 SECTIONS, SERIES, AUTHORS, TAGS, PICTURES, BODIES = 12, 40, 400, 3000, 300, 250
 CHUNK = 4000
+FRONT_ID = "00000000-0000-0000-0000-000000000000"
 WORDS = (
     "the a of to and in on by for with council river harbour budget school mayor report question answer winter street "
     "market season reader letter plan bridge minister paper morning evening vote region measure number night village "
@@ -240,7 +245,7 @@ def _count(connection: sa.Connection) -> None:
         connection.execute(sa.update(terms).values(articles=public.scalar_subquery()))
 
 
-def _in_bulk(connection: sa.Connection) -> None:
+def in_bulk(connection: sa.Connection) -> None:
     """A connection that trades safety for speed: what is lost in a crash is seeded again."""
     if connection.dialect.name == "sqlite":
         raw: Any = connection.connection.dbapi_connection
@@ -260,7 +265,34 @@ def _cards(connection: sa.Connection) -> None:
             made = refresh(session, site)
 
 
-def _settle(db: Database) -> None:
+def _index(db: Database) -> None:
+    """What the search knows of the articles, what readers discuss, and a front, as actions would have left them."""
+    after: str | None = FRONT_ID
+    while after is not None:
+        with db.transaction() as session:
+            done = rebuild_some(session, after)
+        after = done[0] if done else None
+    article, blocks = table_of(Article), []
+    with db.transaction() as session:
+        newest = (
+            sa.select(article.c.id, article.c.section_id).where(article.c.public).order_by(article.c.listed_at.desc())
+        )
+        rows = session.execute(newest.limit(500)).all()
+        for n, row in enumerate(rows):
+            count(session, row.id, now(), comments=n % 50 + 1)
+        only = [{}, {"section": rows[0].section_id}, {}]
+        for kind, where in zip(("newest", "newest", "discussed"), only, strict=True):
+            days = 7 if kind == "discussed" else None
+            blocks.append({"kind": kind, "title": None, "limit": 8, "articles": None, "days": days, "only": where})
+        blocks.append({**blocks[1], "limit": 8, "only": {"type": "opinion"}})
+        pins = [row.id for row in rows[100:108]]
+        blocks.insert(0, {**blocks[0], "kind": "pinned", "limit": None, "articles": pins})
+        moment = now()
+        front = {"title": "Front", "blocks": blocks, "at": iso(moment)}
+        session.add(Front(id=FRONT_ID, slug="home", published=front, draft=None, created_at=moment, updated_at=moment))
+
+
+def settle(db: Database) -> None:
     """Give the planner its statistics, as an operator's database has them."""
     with db.connect() as connection:
         if db.dialect == "sqlite":
@@ -278,7 +310,7 @@ def seed(url: str, articles: int) -> Store:
     writes = db.engines()[1]
     SQLModel.metadata.create_all(writes)
     with writes.connect() as connection:
-        _in_bulk(connection)
+        in_bulk(connection)
         with connection.begin():
             _articles(connection, articles)
             _count(connection)
@@ -288,7 +320,8 @@ def seed(url: str, articles: int) -> Store:
     writes.dispose()  # the fast connection must not be used again
     with db.transaction() as session:
         key = keys.create(session, SYSTEM, "bench", ["content:read", "content:write"])[1]
-    _settle(db)
+    _index(db)
+    settle(db)
     asyncio.run(db.stop())
     return Store(db.dialect, url, articles, key)
 

@@ -59,6 +59,8 @@ def _process(log: Path, *arguments: str, **environment: str) -> Iterator[Process
     finally:
         popen.terminate()
         popen.wait(30)
+        if popen.stdout:
+            popen.stdout.close()
 
 
 def app(url: str, folder: Path) -> AbstractContextManager[Process]:

@@ -19,6 +19,12 @@ ANYONE = {
     "PUT /v1/comments/{comment}/vote",
     "PUT /v1/articles/{article}/reaction",
     "DELETE /v1/me/data",
+    "POST /v1/subscriptions",
+    "POST /v1/subscriptions/confirm",
+    "POST /v1/subscriptions/rotate",
+    "PATCH /v1/subscriptions/{subscription}",
+    "DELETE /v1/subscriptions/{subscription}",
+    "POST /v1/unsubscribe/{token}",
 }
 
 

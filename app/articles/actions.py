@@ -1,5 +1,6 @@
 """What every change of an article goes through: lock, lay a revision out, reckon what is public, tell the log."""
 
+from collections.abc import Callable
 from datetime import datetime
 from typing import Any, NamedTuple
 
@@ -21,6 +22,8 @@ from app.publication.tallies.actions import move
 LAID_OUT = (
     "title dek type language section_id series_id image_id excerpt word_count reading_minutes"  # columns of both tables
 ).split()
+SHOWN: dict[str, Callable[[Session, Article], None]] = {}
+"""What rooms above keep of the articles that readers see: told of each in the transaction that changes what they do."""
 _REVISION = table_of(Revision)
 _LINKS = (table_of(ArticleAuthor), table_of(ArticleTag))
 
@@ -152,6 +155,9 @@ def reckon(session: Session, article: Article, before: Counted, fields: list[str
         old, new = getattr(before, kind), getattr(after, kind)
         move(session, kind, sorted(old - new), -1)
         move(session, kind, sorted(new - old), +1)
+    if before.public or after.public:
+        for tell in SHOWN.values():
+            tell(session, article)
     about: dict[str, Any] = {"subject_id": article.id, "slug": article.slug, "revision": article.revision}
     if after.public and not before.public:
         emit(session, ArticlePublished(**about))

@@ -1,5 +1,6 @@
 """One article over HTTP: itself, its neighbours, and what stands at a path of the site."""
 
+from collections.abc import Awaitable, Callable
 from typing import Annotated, Any
 
 import sqlalchemy as sa
@@ -11,7 +12,7 @@ from app.articles.addresses.queries import leads_to, resolve
 from app.articles.addresses.schemas import ResolvedOut, ResolveQuery, Site
 from app.articles.cards import queries as cards
 from app.articles.discussion.events import LISTS, groups_of
-from app.articles.partners.actions import cut_sides, hand_over
+from app.articles.partners.actions import hand_over, part
 from app.articles.partners.queries import sees_early
 from app.articles.previews.queries import is_valid
 from app.articles.revisions.queries import laid_over
@@ -19,12 +20,20 @@ from app.articles.schemas import ArticleQuery, NeighboursOut, NeighboursQuery, S
 from app.identity.routes import Public
 from app.identity.schemas import ANONYMOUS, Actor
 from app.kit.fields import chosen
-from app.kit.http import database, dump, limit_json, reply, settings
+from app.kit.http import JSON, database, dump, limit_json, preferred, reply, settings
 from app.kit.ids import RefPath
 from app.kit.problems import Forbidden, Gone, InvalidParameter, NotFound, Problem, Unauthorized, documented
 from app.kit.schema import Row
 
 MOVED = "public, max-age=300"
+FORMATS: dict[str, Any] = {
+    "application/ld+json": {"schema": {"type": "object", "required": ["@context", "@type"]}},
+    "application/vnd.iptc.ninjs+json": {"schema": {"type": "object", "required": ["uri"]}},
+    "text/plain": {"schema": {"type": "string"}},
+    "text/markdown": {"schema": {"type": "string"}},
+}
+# How else one article is written, by media type; wiring.py gives what the room above has for these.
+ACCEPTED: dict[str, Callable[[Request, str, Actor], Awaitable[Response]]] = {}
 router = APIRouter(prefix="/v1", tags=["articles"])
 
 
@@ -82,8 +91,16 @@ def _formats(asked: str | None, fields: dict[str, Any] | None) -> tuple[str, ...
     return queries.chosen_formats(asked, default)
 
 
-async def _moved(request: Request, ref: str, actor: Actor, tail: str = "") -> Response:
-    """301 from a slug that the article had, or 404."""
+def _included(asked: str | None) -> list[str]:
+    """What is to stand beside the article, by name; 400 for what is not known."""
+    names = dict.fromkeys(part.strip() for part in asked.split(",")) if asked is not None else {}
+    if not names.keys() <= cards.BESIDE.keys():
+        raise InvalidParameter("include", f"include: any of {', '.join(cards.BESIDE)}.")
+    return list(names)
+
+
+async def moved(request: Request, ref: str, actor: Actor, tail: str = "") -> Response:
+    """301 from a slug that the article had, with what else its address ends in; or 404."""
     former = await database(request).read(leads_to, ref)
     if former is None or not (queries.is_visible(former, actor) or former["state"] == "retracted"):
         raise NotFound
@@ -91,20 +108,34 @@ async def _moved(request: Request, ref: str, actor: Actor, tail: str = "") -> Re
     return RedirectResponse(f"/v1/articles/{former['slug']}{tail}{query}", 301, {"Cache-Control": MOVED})
 
 
+def _asked_for(request: Request, query: ArticleQuery) -> str:
+    """The media type to answer with; 400 for parameters that only JSON has."""
+    accept = request.headers.get("accept")
+    kind = preferred(accept, (JSON, *ACCEPTED)) if accept else JSON
+    if kind != JSON and (asked := sorted(query.model_fields_set - {"min_position"})):
+        raise InvalidParameter(asked[0], f"{asked[0]}: only with JSON.")
+    return kind
+
+
 @router.get(
     "/articles/{article}",
     response_model=SingleArticleOut,
     responses={
         **documented(Unauthorized, Forbidden, NotFound, Retracted, WithheldForLegalReasons),
+        200: {"content": FORMATS},
         301: {"description": "An old slug; `Location` has the new address."},
     },
 )
 async def show(request: Request, article: RefPath, query: Annotated[ArticleQuery, Query()], actor: Public) -> Response:
-    """One article by id or slug, with its text as HTML unless `formats` says otherwise."""
+    """One article by id or slug, with its text as HTML unless `formats` says otherwise.
+
+    `Accept` chooses another form of it (RFC 9110 §12.5.1), for which there are no further parameters. JSON comes first.
+    """
+    if (kind := _asked_for(request, query)) != JSON:
+        return await ACCEPTED[kind](request, article, actor)
     fields = chosen(SingleArticleOut, query.fields)
     formats = _formats(query.formats, fields)
-    if query.include not in (None, "neighbours"):
-        raise InvalidParameter("include", "include: neighbours.")
+    beside = _included(query.include)
     special = query.preview is not None or query.revision is not None
     if query.preview is None and special and not queries.sees_drafts(actor):
         raise (Unauthorized if actor is ANONYMOUS else Forbidden)("revision needs the scope content:read.")
@@ -117,30 +148,28 @@ async def show(request: Request, article: RefPath, query: Annotated[ArticleQuery
             row = visible(connection, article, actor, site, formats, early=True)
             edits = drafts and actor.may_in(row["section_id"])
             (out,) = cards.finished(connection, [row], site, formats, lambda _: edits)
-        if query.include:
-            beside = b'{"neighbours":' + cards.neighbours(connection, row, site) + b"}"
-            out = cards.joined([out, beside])
-        return row, out
+        found = {name: cards.BESIDE[name].find(connection, row, site, actor) for name in beside}
+        return row, cards.joined([out, *(b'{"%b":%b}' % (name.encode(), part) for name, part in found.items())])
 
     try:
         row, body = await database(request).read(cards.steady(find))
     except NotFound:
-        return await _moved(request, article, actor)
-    if actor.is_partner:
-        body = next(iter(hand_over(request.app.state.ledger, actor, [body])), b"")
-        if not body:
-            raise NotFound
+        return await moved(request, article, actor)
+    body = next(iter(hand_over(request.app.state.ledger, actor, [body])), b"")
+    if not body:
+        raise NotFound
     if fields is not None:
-        extra = {"body": bool(query.formats), "neighbours": bool(query.include)}
-        body = limit_json(body, {**fields, **{name: True for name, asked in extra.items() if asked}})
+        body = limit_json(body, {**dict.fromkeys([*beside, *(["body"] if query.formats else [])], True), **fields})
     return reply(
         request,
         body,
-        groups=(
-            f"article:{row['id']}",
-            "publication",
-            *groups_of(row["id"]),
-            *(("articles", LISTS) if query.include else ()),
+        groups=dict.fromkeys(
+            [
+                f"article:{row['id']}",
+                "publication",
+                *groups_of(row["id"]),
+                *(group for name in beside for group in cards.BESIDE[name].groups(row["id"])),
+            ]
         ),
         version=row["version"],
         modified=row["updated_at"],
@@ -167,11 +196,9 @@ async def neighbours(
     try:
         body = await database(request).read(cards.steady(find))
     except NotFound:
-        return await _moved(request, article, actor, "/neighbours")
-    if actor.is_partner:
-        body = cut_sides(body)
+        return await moved(request, article, actor, "/neighbours")
     groups = ("articles", "publication", LISTS)
-    return reply(request, limit_json(body, fields), groups=groups, private=actor is not ANONYMOUS)
+    return reply(request, limit_json(part(actor, body), fields), groups=groups, private=actor is not ANONYMOUS)
 
 
 @router.get("/resolve", response_model=ResolvedOut, responses=documented(NotFound))
@@ -179,4 +206,4 @@ async def at_path(request: Request, query: Annotated[ResolveQuery, Query()], act
     """What the publication's site should answer at one of its paths: the article, where it moved, or why it is gone."""
     found = await database(request).read(resolve, query.path, Site.of(settings(request)))
     body = dump(ResolvedOut, found, chosen(ResolvedOut, query.fields))
-    return reply(request, body, groups=("articles", "publication", LISTS), private=actor is not ANONYMOUS)
+    return reply(request, part(actor, body), groups=("articles", "publication", LISTS), private=actor is not ANONYMOUS)

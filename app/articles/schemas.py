@@ -131,6 +131,7 @@ class SingleArticleOut(ArticleOut):
     body: BodyOut | None = None
     editing: EditorsOut | None = None
     neighbours: "NeighboursOut | None" = None
+    related: "list[RelatedOut] | None" = None
 
 
 class ListedArticleOut(ArticleOut):
@@ -147,6 +148,24 @@ class NeighboursOut(BaseModel):
     next: ListedArticleOut | None
 
 
+class ReasonOut(BaseModel):
+    """Why an article is related."""
+
+    terms: list[str] = Field(description="Words that both texts are about, the most telling first; at most 5.")
+    text: str = Field(description="The same as an English sentence.")
+
+
+class RelatedOut(BaseModel):
+    """An article to go on with."""
+
+    kind: Literal["pinned", "series", "automatic"] = Field(
+        description="`pinned`: chosen by editors; `series`: of the same series; `automatic`: found in the texts."
+    )
+    score: float | None = Field(description="How near the texts are, 0 to 1; only of `automatic`.")
+    reason: ReasonOut
+    article: ListedArticleOut
+
+
 ArticleList = ListOut[ListedArticleOut]
 
 
@@ -159,7 +178,9 @@ class FormatQuery(ReadQuery):
 class ArticleQuery(FormatQuery):
     """Parameters of one article."""
 
-    include: str | None = Field(None, max_length=60, description="Also in the answer: `neighbours`.")
+    include: str | None = Field(
+        None, max_length=60, description="Also in the answer, with commas: `neighbours`, `related`."
+    )
     revision: str | None = Field(
         None, pattern=r"^(latest|[1-9]\d{0,8})$", description="`latest` or a number; needs `content:read`."
     )

@@ -8,6 +8,11 @@ from sqlmodel import Field, SQLModel
 
 from app.kit.schema import ID
 
+_IS_RETRACTED: dict[str, Any] = {
+    "sqlite_where": sa.text("state = 'retracted'"),
+    "postgresql_where": sa.text("state = 'retracted'"),
+}  # few, and every feed tells of them
+
 
 class Article(SQLModel, table=True):
     """One article. While it is public these are the columns of its published revision, else those of its newest."""
@@ -23,6 +28,7 @@ class Article(SQLModel, table=True):
         sa.Index("ix_article_featured", "featured", "public", "listed_at", "id"),
         sa.Index("ix_article_due", "due_at"),
         sa.Index("ix_article_card", "card_stamp"),
+        sa.Index("ix_article_retracted", "section_id", **_IS_RETRACTED),
     )
 
     id: str = Field(primary_key=True, sa_type=ID)

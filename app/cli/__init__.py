@@ -4,7 +4,7 @@ import sys
 
 import typer
 
-from app.cli import database, demo, doctor, exports, imports, keys, serve
+from app.cli import database, demo, doctor, exports, imports, keys, related, search, serve
 from app.cli.common import explain, say
 
 app = typer.Typer(
@@ -20,6 +20,8 @@ app.command("migrate")(database.migrate)
 app.add_typer(keys.app, name="keys")
 app.add_typer(imports.app, name="import")
 app.command("export")(exports.export)
+app.add_typer(related.app, name="related")
+app.add_typer(search.app, name="search")
 app.command("backup")(database.backup)
 app.command("restore")(database.restore)
 app.command("doctor")(doctor.doctor)

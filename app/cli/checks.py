@@ -12,7 +12,6 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Literal
-from urllib.parse import unquote, urlsplit
 from zoneinfo import ZoneInfo
 
 import sqlalchemy as sa
@@ -24,6 +23,7 @@ from app.events.schemas import START, Position
 from app.events.tables import LogCursor
 from app.kit.clock import now
 from app.kit.db import open_database
+from app.kit.mail import Server
 from app.kit.migrations import status
 from app.kit.schema import table_of
 from app.kit.settings import Settings
@@ -143,29 +143,27 @@ def check_media(settings: Settings) -> str:
 def check_mail(settings: Settings) -> str:
     """The mail server answers, over TLS where it offers that, and takes the password."""
     if not settings.smtp_url:
-        return "not set"
-    url = urlsplit(settings.smtp_url)
-    if url.scheme not in {"smtp", "smtps"} or not url.hostname:
-        raise Failure("SMTP_URL must be smtp://user:password@host:port or smtps://…")
+        return f"no server: mails are put into {settings.data_dir / 'mail'}"
+    host, port, tls, user, password = Server.at(settings.smtp_url)
     context = ssl.create_default_context()
-    if url.scheme == "smtps":
-        server: smtplib.SMTP = smtplib.SMTP_SSL(url.hostname, url.port or 465, timeout=PATIENCE, context=context)
+    if tls:
+        server: smtplib.SMTP = smtplib.SMTP_SSL(host, port, timeout=PATIENCE, context=context)
     else:
-        server = smtplib.SMTP(url.hostname, url.port or 25, timeout=PATIENCE)
+        server = smtplib.SMTP(host, port, timeout=PATIENCE)
     with server:
         server.ehlo()
-        secure = url.scheme == "smtps" or server.has_extn("starttls")
-        if secure and url.scheme == "smtp":
+        secure = tls or server.has_extn("starttls")
+        if secure and not tls:
             server.starttls(context=context)
             server.ehlo()
-        if url.username and secure:
-            server.login(unquote(url.username), unquote(url.password or ""))
+        if user and secure:
+            server.login(user, password)
         code, answer = server.noop()
         if code != 250:
-            raise Failure(f"{url.hostname} answers {code} {answer.decode(errors='replace')}")
-    if url.username and not secure:
-        raise Doubt(f"{url.hostname} offers no TLS: the password was not sent to try it")
-    return f"{url.hostname} answers{' over TLS' if secure else ', without TLS'}"
+            raise Failure(f"{host} answers {code} {answer.decode(errors='replace')}")
+    if user and not secure:
+        raise Failure(f"{host} offers no TLS: a password is not sent in clear, and so no mail")
+    return f"{host} answers{' over TLS' if secure else ', without TLS'}"
 
 
 def check_database(_settings: Settings, connection: sa.Connection) -> str:

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from app.cli.common import Failure
+from app.cli.common import Failure, say
 from app.kit.settings import Settings
 
 
@@ -33,10 +33,17 @@ def serve(
             app = make_app()
         except ValueError as error:
             raise Failure(f"These settings cannot be used: {error}") from error
+        tell_of_mail(settings)
         config = server.configure(
             make_app if workers > 1 else lambda: app, workers=workers, trusted_proxies=settings.trusted_proxies
         )
         server.serve(config, listener)
+
+
+def tell_of_mail(settings: Settings) -> None:
+    """Where mails are to be found, if they go nowhere."""
+    if not settings.smtp_url:
+        say(f"SMTP_URL is not set: mails are put into {settings.data_dir / 'mail'}")
 
 
 def worker() -> None:
@@ -52,6 +59,9 @@ def worker() -> None:
 async def _work(settings: Settings) -> None:
     import structlog
 
+    from app import wiring
+    from app.deliveries.courier.actions import Courier
+    from app.identity.secrets.actions import Vault
     from app.kit.db import open_database
     from app.worker import Worker
 
@@ -60,6 +70,10 @@ async def _work(settings: Settings) -> None:
         asyncio.get_running_loop().add_signal_handler(number, told.set)
     db = open_database(settings.database)
     await db.start()
+    vault = Vault()
+    await vault.start(db)
+    courier = Courier(db, wiring.channels(db, settings, vault))
+    courier.start()
     work, end = asyncio.create_task(Worker(db, settings).run()), asyncio.create_task(told.wait())
     structlog.get_logger("broadsheet.worker").info("working")
     try:
@@ -70,4 +84,6 @@ async def _work(settings: Settings) -> None:
         work.cancel()
         end.cancel()
         await asyncio.gather(work, end, return_exceptions=True)
+        await courier.stop()
+        await vault.stop()
         await db.stop()

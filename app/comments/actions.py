@@ -6,6 +6,7 @@ import sqlalchemy as sa
 from sqlmodel import Session
 
 from app.anchors import actions as anchors
+from app.articles.activity import actions as activity
 from app.articles.discussion.actions import tally
 from app.comments.events import CommentEdited, CommentPublished, CommentRemoved, CommentVoted
 from app.comments.queries import C
@@ -25,7 +26,6 @@ _BELOW = (
 )
 _UNLIST = _UPDATE.values(listed=False)
 _PERSONAL: dict[str, Any] = {
-    "participant_id": None,
     "author_id": "",
     "author_name": "",
     "badges": [],
@@ -41,6 +41,7 @@ _PERSONAL: dict[str, Any] = {
     "featured": False,
 }
 _CLEAR = _UPDATE.values(**_PERSONAL, version=C.c.version + 1)
+_DISOWN = _UPDATE.values(participant_id=None)
 _VOTED = _UPDATE.values({name: sa.bindparam(f"new_{name}") for name in ("upvotes", "downvotes", "best", "controversy")})
 
 
@@ -73,6 +74,7 @@ def _count(session: Session, row: Row, more: int) -> None:
     if inline:
         anchors.count(session, row["anchor_id"], more)
     tally(session, row["article_id"], comments=more, inline=more if inline else 0)
+    activity.count(session, row["article_id"], row["created_at"], comments=more)
 
 
 def _count_reply(session: Session, parent_id: str, more: int) -> Row | None:
@@ -141,5 +143,14 @@ def voted(session: Session, row: Row, up: int, down: int) -> tuple[int, int]:
 
 
 def clear(session: Session, row: Row) -> None:
-    """Blank everything that was said and who said it; only the place in the thread stays."""
+    """Blank everything that was said and how its author was shown; only the place in the thread stays.
+
+    Whose it was stays known here: to count floods, and to find what is left about it when its author is erased.
+    """
     session.execute(_CLEAR, {"here": row["id"]})
+
+
+def erase(session: Session, row: Row) -> None:
+    """The same, and nothing tells any more whose it was."""
+    clear(session, row)
+    session.execute(_DISOWN, {"here": row["id"]})

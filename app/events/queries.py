@@ -1,5 +1,6 @@
 """Reading the log without gaps and without repeats."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import sqlalchemy as sa
@@ -41,15 +42,63 @@ def read_after(connection: sa.Connection, position: Position, limit: int = 100) 
     """The next facts after a position, oldest first; none is ever skipped, though a fresh one may have to wait."""
     query = _QUERIES[connection.dialect.name]
     rows = connection.execute(query, {"xid": position.xid, "seq": position.seq, "most": limit})
+    return _entries(rows)
+
+
+def _entries(rows: sa.Result[Any]) -> list[Entry]:
     return [
         Entry(Position(row.xid, row.seq), row.type, row.subject_id, row.at, row.groups, row.payload) for row in rows
     ]
+
+
+_UP_TO = sa.tuple_(_EVENT.c.xid, _EVENT.c.seq) <= sa.tuple_(
+    sa.bindparam("last_xid", type_=sa.BigInteger), sa.bindparam("last_seq", type_=sa.BigInteger)
+)
+_ABOUT = sa.bindparam("about", expanding=True, type_=_EVENT.c.subject_id.type)
+_NAMED = sa.bindparam("named", expanding=True, type_=sa.String())
+_BETWEEN = _after(settled_only=False).where(_UP_TO)
+_OF_SOME = _BETWEEN.where(_EVENT.c.subject_id.in_(_ABOUT) | _EVENT.c.payload["article_id"].as_string().in_(_NAMED))
+
+
+def read_between(
+    connection: sa.Connection, after: Position, upto: Position, limit: int, about: Sequence[str] = ()
+) -> list[Entry]:
+    """Facts after a position up to one that a reader has passed: of all, or of what has, or belongs to, these ids."""
+    values = {"xid": after.xid, "seq": after.seq, "last_xid": upto.xid, "last_seq": upto.seq, "most": limit}
+    if not about:
+        return _entries(connection.execute(_BETWEEN, values))
+    return _entries(connection.execute(_OF_SOME, {**values, "about": about, "named": about}))
 
 
 def last_position(connection: sa.Connection) -> Position:
     """The newest fact that this connection sees."""
     row = connection.execute(sa.select(_EVENT.c.xid, _EVENT.c.seq).order_by(_EVENT.c.seq.desc()).limit(1)).first()
     return Position(row.xid, row.seq) if row else START
+
+
+_PASSED = {
+    "sqlite": sa.select(_EVENT.c.xid, _EVENT.c.seq).order_by(_EVENT.c.xid.desc(), _EVENT.c.seq.desc()).limit(1),
+}
+_PASSED["postgresql"] = _PASSED["sqlite"].where(_EVENT.c.xid < _SETTLED)
+
+
+def settled_position(connection: sa.Connection) -> Position:
+    """The newest fact before which nothing can appear any more: where a reader that wants no past begins."""
+    row = connection.execute(_PASSED[connection.dialect.name]).first()
+    return Position(row.xid, row.seq) if row else START
+
+
+def holds(connection: sa.Connection, position: Position) -> bool:
+    """Whether the log still has the fact at just this position, or for its beginning, the first of all."""
+    here = _EVENT.c.seq == 1 if position == START else (_EVENT.c.seq == position.seq) & (_EVENT.c.xid == position.xid)
+    return connection.execute(sa.select(_EVENT.c.seq).where(here)).first() is not None
+
+
+def stamp(connection: sa.Connection) -> int | None:
+    """On SQLite, what differs on this connection once another has committed; None where only reading tells."""
+    if connection.dialect.name != "sqlite":
+        return None
+    return int(connection.exec_driver_sql("PRAGMA data_version").scalar_one())
 
 
 def settled(connection: sa.Connection) -> Position:

@@ -7,8 +7,9 @@ from app.identity.participants.actions import hashed, is_wellformed
 from app.identity.participants.queries import by
 from app.identity.readers.actions import Readers
 from app.identity.schemas import Actor
-from app.identity.secrets.actions import EDIT, GUEST, Vault
+from app.identity.secrets.actions import EDIT, GUEST, MANAGE, Vault
 from app.kit.db import Database
+from app.kit.ids import as_id
 from app.kit.problems import Unauthorized
 from app.kit.schema import Row
 
@@ -30,6 +31,11 @@ class Callers:
             if comment is None:
                 raise Unauthorized("This is not a token of this server.")
             return Actor("edit", comment=comment)
+        if token.startswith(MANAGE):
+            body = self.vault.unsealed(MANAGE, token)
+            if body is None:
+                raise Unauthorized("This is not a token of this server.")
+            return Actor("subscriber", subscriber=as_id(body[:32]), generation=int(body[32:], 16))
         if not token.startswith(PREFIX) and token.count(".") == 2:
             return await self.readers.actor(token)
         return await self.keys.actor(token)

@@ -29,7 +29,7 @@ router = APIRouter(prefix="/v1", tags=["identity"])
 
 
 # An edit token costs nothing to make, once there is a comment: whoever sends one counts by address.
-POLICIES = {"key": "key", "guest": "reader", "reader": "reader", "edit": "read"}
+POLICIES = {"key": "key", "guest": "reader", "reader": "reader", "edit": "read", "subscriber": "reader"}
 
 
 async def limit(request: Request, policy: str, actor: Actor | None = None) -> None:
@@ -56,7 +56,7 @@ class Access(SecurityBase):
         self.scheme_name = "ApiKey"
         self.model = HTTPBearer(
             description="An API key (`Authorization: Bearer bs_…`), a guest token (`bg_…`), the token to edit one "
-            "comment (`be_…`), or a JWT of the publication's own site."
+            "comment (`be_…`) or to manage subscriptions (`bm_…`), or a JWT of the publication's own site."
         )
         self._parameters: dict[Callable[..., Any], frozenset[str]] = {}
 

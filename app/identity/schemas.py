@@ -37,19 +37,21 @@ class Actor:
     Only keys have scopes. `id` is a key's or, for guests, the participant's.
     """
 
-    kind: Literal["anonymous", "key", "guest", "reader", "edit", "system"]
+    kind: Literal["anonymous", "key", "guest", "reader", "edit", "subscriber", "system"]
     id: str | None = None
     name: str = ""
     scopes: frozenset[str] = frozenset()
     sections: frozenset[str] | None = None
     comment: str | None = None  # what an edit token is for
+    subscriber: str | None = None  # whose subscriptions a manage token is for
+    generation: int = 0  # of that token: it ends when the subscriber has a later one
     reader: Claims | None = None
     quotas: tuple[tuple[Literal["minute", "day"], int], ...] = ()  # a key's own limits
 
     @property
     def caller(self) -> str | None:
         """Who this is among all callers, in 36 characters at most; None for strangers, whom nothing tells apart."""
-        known = self.reader.subject if self.reader else self.comment
+        known = self.reader.subject if self.reader else self.comment or self.subscriber
         return self.id or (sha256(f"{self.kind}:{known}".encode()).hexdigest()[:36] if known else None)
 
     def may(self, scope: str) -> bool:
@@ -73,9 +75,9 @@ SYSTEM = Actor("system", name="system", scopes=frozenset({"admin"}))
 class WhoAmI(BaseModel):
     """The caller, as the server sees one."""
 
-    kind: Literal["anonymous", "key", "guest", "reader", "edit"] = Field(
+    kind: Literal["anonymous", "key", "guest", "reader", "edit", "subscriber"] = Field(
         description="`anonymous` without a token; `key`: an API key; `guest`: a guest token; `reader`: a JWT of the "
-        "publication's site; `edit`: a token for one comment."
+        "publication's site; `edit`: a token for one comment; `subscriber`: a token to manage subscriptions."
     )
     id: str | None = Field(
         description="Id of the key; for a guest or reader who takes part, the `author.id` of their comments; for an "

@@ -21,6 +21,9 @@ EXPOSED = (
     "Surrogate-Key, Cache-Groups, Last-Modified, Idempotency-Replayed"
 ).split(", ")
 METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
+GOES_ON = "goes_on"
+"""In a request's state: what goes on with an answer, `(receive, send)`, when the app is done with it: an answer that is
+held open for long should not hold the app's stack."""
 _REQUEST_ID = re.compile(rb"[A-Za-z0-9._:\-]{1,100}")
 _SAFETY = [
     (b"x-content-type-options", b"nosniff"),
@@ -120,6 +123,8 @@ class Boundary:
         given = next((value for name, value in scope["headers"] if name == b"x-request-id"), b"")
         # HEAD is answered as GET; the server leaves the body out (RFC 9110 §9.3.2).
         scope = {**scope, "method": "GET" if method == "HEAD" else method}
+        scope["is_head"] = method == "HEAD"  # for answers that have no end of their own
+        scope.setdefault("state", {})
         scope["request_id"] = given.decode() if _REQUEST_ID.fullmatch(given) else new_id()
         structlog.contextvars.bind_contextvars(request_id=scope["request_id"])
         exchange = _Exchange(scope, receive, send, self.max_body_size)
@@ -136,6 +141,9 @@ class Boundary:
                 status=exchange.status,
                 ms=round(seconds * 1000, 2),
             )
+        if go_on := scope["state"].pop(GOES_ON, None):
+            del scope, exchange
+            await go_on(receive, send)
 
 
 class LastResort:
@@ -165,7 +173,8 @@ class Cors:
     """Reads from any origin; writes and credentials only from the publication's own front ends."""
 
     def __init__(self, app: ASGIApp, origins: Sequence[str]) -> None:
-        headers = ["Authorization", "Content-Type", "Idempotency-Key", "If-Match", "If-None-Match", "X-Request-ID"]
+        reads = ["Content-Type", "If-None-Match", "Last-Event-ID", "X-Request-ID"]
+        headers = ["Authorization", "Idempotency-Key", "If-Match", *reads]
         self.origins = frozenset(origin.encode() for origin in origins)
         self.plain = app
         self.known = CORSMiddleware(
@@ -181,7 +190,7 @@ class Cors:
             app,
             allow_origins=["*"],
             allow_methods=["GET", "HEAD"],
-            allow_headers=["Content-Type", "If-None-Match", "X-Request-ID"],
+            allow_headers=reads,
             expose_headers=EXPOSED,
             max_age=3600,
         )

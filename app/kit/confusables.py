@@ -1,6 +1,7 @@
 """What a name looks like: letters of other scripts, digits and tricks that pass for plain ones, after UTS #39."""
 
 import unicodedata
+from functools import lru_cache
 from typing import Final
 
 LONGEST: Final = 200
@@ -41,6 +42,7 @@ _PLAIN: Final = str.maketrans({look: plain for plain, looks in _LOOKS.items() fo
 _PAIRS: Final = (("rn", "m"), ("vv", "w"))
 
 
+@lru_cache(4096)
 def skeleton(name: str) -> str:
     """What is left of a name for comparing: names that look alike have the same; names without a letter have none."""
     # First by the look of each letter: what is compatible with it may look unlike it, as ϲ (c) does with σ (o).

@@ -24,6 +24,9 @@ from app.kit.settings import Settings
 COMPRESS_FROM = 800  # bytes: below this the headers cost more than the saving
 CACHEABLE = "public, max-age=10, stale-while-revalidate=30"
 PRIVATE = "private, no-store"
+JSON = "application/json"
+_RANGE = re.compile(r"\s*([\w!#$&^.+-]+|\*)/([\w!#$&^.+-]+|\*)\s*(?:;.*)?")
+_WEIGHT = re.compile(r";\s*q\s*=\s*([01](?:\.\d{0,3})?)\s*(?:;|$)")
 _CODING = re.compile(r"\s*([\w*-]+)\s*(?:;\s*q\s*=\s*([\d.]+))?\s*")
 
 
@@ -46,6 +49,22 @@ def database(request: Request) -> Database:
 def settings(request: Request) -> Settings:
     """The settings of the running app."""
     return cast(Settings, request.app.state.settings)
+
+
+@lru_cache(1024)
+def preferred(accept: str, offered: tuple[str, ...]) -> str:
+    """The media type that the client likes best (RFC 9110 §12.5.1); the first if it likes several, or none of them."""
+    weights: dict[str, float] = {}
+    for part in accept.lower().split(","):
+        if found := _RANGE.fullmatch(part):
+            weight = _WEIGHT.search(part)
+            weights[f"{found[1]}/{found[2]}"] = float(weight[1]) if weight else 1.0
+
+    def liked(media_type: str) -> float:
+        ranges = (media_type, f"{media_type.partition('/')[0]}/*", "*/*")
+        return next((weights[name] for name in ranges if name in weights), 0.0)  # the most specific one holds
+
+    return max(offered, key=liked)
 
 
 def _coding(accept: str) -> str | None:
@@ -94,7 +113,7 @@ def reply(
     modified: datetime | None = None,
     private: bool = False,
     links: Mapping[str, str] | None = None,
-    media_type: str = "application/json",
+    media_type: str = JSON,
 ) -> Response:
     """A 200 with strong ETag, or a 304; kept by caches unless private. `links` maps relations to targets (RFC 8288)."""
     tag = etag.make(body, version)

@@ -21,6 +21,11 @@ def is_id(text: str) -> bool:
     return _UUID.fullmatch(text) is not None
 
 
+def as_id(digits: str) -> str:
+    """The id with these 32 hexadecimal digits."""
+    return "-".join((digits[:8], digits[8:12], digits[12:16], digits[16:20], digits[20:32]))
+
+
 def _known_form(text: str) -> str:
     if not is_id(text):
         raise NotFound  # what has not the form of an id cannot be the id of anything

@@ -22,7 +22,8 @@ _PRIVATE = re.compile(
 _describe = ExceptionDictTransformer(show_locals=False)  # local variables hold tokens, addresses and texts
 
 
-def _hide(text: str) -> str:
+def hide(text: str) -> str:
+    """The text without e-mail addresses, tokens and network addresses."""
     return _PRIVATE.sub("(hidden)", text)
 
 
@@ -30,13 +31,13 @@ def _as_data(exc_info: ExcInfo) -> list[dict[str, Any]]:
     """A traceback for machines. Messages of exceptions may quote what was sent, so they are looked through."""
     stacks = _describe(exc_info)
     for stack in stacks:
-        stack["exc_value"] = _hide(stack["exc_value"])
+        stack["exc_value"] = hide(stack["exc_value"])
     return stacks
 
 
 def _as_text(out: TextIO, found: ExcInfo) -> None:
     """A traceback for people."""
-    out.write("\n" + _hide("".join(traceback.format_exception(*found))))
+    out.write("\n" + hide("".join(traceback.format_exception(*found))))
 
 
 def _as_json(event: object, **_: object) -> str:

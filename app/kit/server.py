@@ -21,7 +21,11 @@ BACKLOG = 2048
 KEEP_ALIVE = 65  # seconds: longer than proxies keep idle connections, so that they close first and lose no request
 STARTING = 60  # seconds that a process may take to start or to answer its parent before it is replaced
 DRAIN = 20  # seconds that requests have to finish after SIGTERM
+STALLED = 30.0  # seconds in which a reader takes nothing of what waits for it, after which it is left
 LINGER = 0.3  # seconds that a connection is kept for what is on its way already, when it is about to be closed
+ON_LEAVING, IS_LEAVING = "on_leaving", "is_leaving"
+"""In a request's state: what to call when the server is told to stop, to end an answer that has no end of its own; and
+whether it was told before the request came."""
 log = structlog.get_logger("broadsheet.server")
 
 
@@ -40,6 +44,7 @@ class Protocol(HttpToolsProtocol):
 
     head_seconds = 10.0  # from the connection's start, or from a later head's first byte
     head_bytes = 65_536
+    stalled_seconds = STALLED
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
@@ -47,10 +52,12 @@ class Protocol(HttpToolsProtocol):
         self._chunk = self._before = 0  # bytes: of what is being parsed, and of the head before that
         self._timer: asyncio.TimerHandle | None = None
         self._leaving = self._refused = False
+        self._stall: asyncio.TimerHandle | None = None
         self._await_head()
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._stop_waiting()
+        self.resume_writing()
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
@@ -71,6 +78,8 @@ class Protocol(HttpToolsProtocol):
     def on_message_begin(self) -> None:
         self._in_head = True
         super().on_message_begin()
+        if self._leaving:
+            self.scope["state"][IS_LEAVING] = True
 
     def on_headers_complete(self) -> None:
         self._in_head = False
@@ -88,8 +97,30 @@ class Protocol(HttpToolsProtocol):
         self._leaving = True
         if self._is_busy():
             super().shutdown()
+            if end := self.cycle.scope["state"].get(ON_LEAVING):
+                end()
         else:
             self.loop.call_later(LINGER, self._leave)
+
+    def pause_writing(self) -> None:
+        super().pause_writing()
+        self._await_reader()
+
+    def resume_writing(self) -> None:
+        if self._stall is not None:
+            self._stall.cancel()
+            self._stall = None
+        super().resume_writing()
+
+    def _await_reader(self) -> None:
+        waiting = self.transport.get_write_buffer_size()
+        self._stall = self.loop.call_later(self.stalled_seconds, self._leave_reader, waiting)
+
+    def _leave_reader(self, before: int) -> None:
+        if self.transport.get_write_buffer_size() < before:
+            self._await_reader()
+        else:
+            self.transport.abort()
 
     def _leave(self) -> None:
         if not self._is_busy():

@@ -1,6 +1,7 @@
 """Settings: environment variables (or `.env`) with the prefix `BROADSHEET_`."""
 
 import re
+from email.utils import parseaddr
 from pathlib import Path
 from typing import Annotated, Literal
 from urllib.parse import urlsplit
@@ -9,6 +10,7 @@ from zoneinfo import ZoneInfo
 from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
+from app.kit.addresses import Guard
 from app.kit.text import is_http_url
 
 
@@ -25,6 +27,9 @@ def _split(value: object) -> object:
 
 
 _WEBHOOK_SECRET = re.compile(r"whsec_(?=.{32,88}\Z)(?:[A-Za-z0-9+/]{4})+(?:[A-Za-z0-9+/]{2}==|[A-Za-z0-9+/]{3}=)?")
+
+
+_ADDRESS = re.compile(r"[^\s@<>()\[\]\\,;:\"]+@[^\s@<>()\[\]\\,;:\"]+", re.ASCII)
 
 
 def _names(value: object) -> object:
@@ -56,6 +61,7 @@ class Settings(BaseSettings):
     database_url: str = Field("", description="`sqlite:///path` or `postgresql://…`; empty: a file in `DATA_DIR`.")
     read_database_url: str = Field("", description="A PostgreSQL replica for reads; empty: the same database.")
     site_url: str = Field("http://localhost:8000", description="Address of the publication's own site.")
+    api_url: str = Field("", description="Address at which this API is reached from outside; empty: `SITE_URL`.")
     site_name: str = Field("Broadsheet", description="Name of the publication.")
     article_path: str = Field("/{section}/{slug}", description="Path of an article on the site.")
     time_zone: Annotated[str, AfterValidator(_zone)] = Field("UTC", description="IANA zone of the publication.")
@@ -64,7 +70,17 @@ class Settings(BaseSettings):
     redis_url: str = Field("", description="Shares rate limits between processes; empty: each process counts alone.")
     trusted_proxies: List = Field([], description="Addresses or networks whose `X-Forwarded-For` is believed.")
     media_url: str = Field("", description="Where media files are kept, any fsspec URL; empty: a folder in `DATA_DIR`.")
-    smtp_url: str = Field("", description="`smtp://user:password@host:port`; checked by `doctor`.")
+    smtp_url: str = Field(
+        "", description="`smtp://user:password@host:port` or `smtps://…`; empty: files in `DATA_DIR`."
+    )
+    mail_from: str = Field("", description="Sender of all mail: an address, or `Name <address>`.")
+    confirm_path: str = Field("/subscriptions/confirm", description="Page of the site where readers confirm.")
+    templates_dir: Path | None = Field(None, description="Folder of mail templates that replace the built-in ones.")
+    opt_in_limit: int = Field(1000, ge=1, description="Mails in an hour that ask readers to confirm a subscription.")
+    digest_hour: int = Field(7, ge=0, le=23, description="Hour in `TIME_ZONE` at which digests are sent.")
+    digest_day: Literal["monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday"] = Field(
+        "monday", description="Day on which weekly digests are sent."
+    )
     edit_window: int = Field(15, ge=0, le=525_600, description="Minutes in which authors may change a comment.")
     reactions: Names = Field(
         ("agree", "disagree", "insightful"), description="What readers can choose of an article, with commas, ≤ 12."
@@ -77,15 +93,32 @@ class Settings(BaseSettings):
     checker_url: str = Field("", description="A checker of comments that is asked over HTTP; empty: none.")
     checker_secret: SecretStr = Field(SecretStr(""), description="`whsec_…`: signs what the checker is sent.")
     checker_on_unavailable: Literal["pending", "publish"] = Field("pending", description="While it does not answer.")
+    live_streams: int = Field(2500, ge=0, description="Live streams that one process holds open.")
+    live_streams_per_caller: int = Field(100, ge=0, description="The same for one network address or key.")
+    live_seconds: int = Field(
+        900, ge=0, description="Seconds after which a live stream ends, for its client to resume."
+    )
     reader_jwks_url: str = Field("", description="Where the site publishes the keys that sign its readers' JWTs.")
     reader_secret: SecretStr = Field(SecretStr(""), description="Secret of 32 bytes or more that signs them (HS256).")
     reader_issuer: str = Field("", description="The `iss` that they must have; empty: any.")
     reader_audience: str = Field("", description="The `aud` that they must have; empty: any.")
+    publishing_principles: str = Field("", description="Address of the page that says by which rules you publish.")
+    paywall_selector: str = Field(
+        "", description="CSS selector of what subscribers alone see on the site; empty: free."
+    )
+    outgoing_allow: List = Field([], description="Private addresses or networks that webhooks may reach all the same.")
     log_format: Literal["auto", "json", "console"] = Field("auto", description="`auto`: console on a terminal.")
     max_body_size: int = Field(4_000_000, ge=1000, description="Largest request body in bytes, media apart.")
     max_media_size: int = Field(25_000_000, ge=1000, description="Largest upload in bytes.")
 
     _lists = field_validator("frontend_origins", "trusted_proxies", mode="before")(_split)
+
+    @field_validator("outgoing_allow", mode="before")
+    @classmethod
+    def _are_networks(cls, value: object) -> object:
+        found = [part.strip() for part in value.split(",") if part.strip()] if isinstance(value, str) else value
+        Guard(found if isinstance(found, list) else [])
+        return found
 
     @field_validator("site_url")
     @classmethod
@@ -93,6 +126,36 @@ class Settings(BaseSettings):
         if not value.startswith(("http://", "https://")):
             raise ValueError("must start with http:// or https://")
         return value.rstrip("/")
+
+    @field_validator("api_url")
+    @classmethod
+    def _is_reached(cls, value: str) -> str:
+        if value and not is_http_url(value):
+            raise ValueError("must be an http or https URL")
+        return value.rstrip("/")
+
+    @field_validator("confirm_path")
+    @classmethod
+    def _is_path(cls, value: str) -> str:
+        if not value.startswith("/") or value.startswith("//") or not is_http_url(f"https://site{value}"):
+            raise ValueError("must be a path that starts with /")
+        return value
+
+    @field_validator("smtp_url")
+    @classmethod
+    def _is_mail_server(cls, value: str) -> str:
+        parts = urlsplit(value)
+        if value and (parts.scheme not in ("smtp", "smtps") or not parts.hostname or parts.port == 0):
+            raise ValueError("must be smtp://user:password@host:port or smtps://…")
+        return value
+
+    @field_validator("mail_from")
+    @classmethod
+    def _is_sender(cls, value: str) -> str:
+        address = parseaddr(value)[1]
+        if value and (not _ADDRESS.fullmatch(address) or not value.isprintable()):
+            raise ValueError("must be an e-mail address, or a name and <an e-mail address>")
+        return value
 
     @field_validator("reader_jwks_url")
     @classmethod
@@ -110,7 +173,7 @@ class Settings(BaseSettings):
             raise ValueError("must have 32 bytes or more")
         return value
 
-    @field_validator("checker_url")
+    @field_validator("checker_url", "publishing_principles")
     @classmethod
     def _is_web(cls, value: str) -> str:
         if value and not is_http_url(value):
@@ -135,6 +198,17 @@ class Settings(BaseSettings):
     def database(self) -> str:
         """The database's URL, the SQLite default filled in."""
         return self.database_url or f"sqlite:///{self.data_dir / 'broadsheet.db'}"
+
+    @property
+    def api(self) -> str:
+        """The address of this API, the site's filled in."""
+        return self.api_url or self.site_url
+
+    @property
+    def sender(self) -> tuple[str, str]:
+        """The name and the address that mails come from."""
+        name, address = parseaddr(self.mail_from)
+        return name or self.site_name, address or f"noreply@{urlsplit(self.site_url).hostname}"
 
     @property
     def media(self) -> str:

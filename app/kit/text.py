@@ -24,7 +24,7 @@ _URL = re.compile(r"https?://[^\s\\<>\"`{}|^/?#]+(?:[/?#][^\s\\<>\"`{}|^]*)?", r
 _SLUG_PATTERN: Final = r"^[^\W_]+(?:-[^\W_]+)*$"
 _LANGUAGE_PATTERN: Final = r"^[A-Za-z]{2,8}(-[A-Za-z0-9]{1,8})*$"
 # Latin letters that do not decompose into a base letter and a mark.
-_LATIN = str.maketrans({"æ": "ae", "œ": "oe", "ø": "o", "đ": "d", "ð": "d", "þ": "th", "ł": "l", "ħ": "h", "ı": "i"})
+LATIN = str.maketrans({"æ": "ae", "œ": "oe", "ø": "o", "đ": "d", "ð": "d", "þ": "th", "ł": "l", "ħ": "h", "ı": "i"})
 
 
 def clean(value: str) -> str:
@@ -198,7 +198,7 @@ def _without_latin_marks(text: str) -> str:
 def slugify(text: str, max_length: int = 80) -> str:
     """Make a slug from a title: any script is kept, Latin diacritics go; never empty and never shaped like an id."""
     folded = unicodedata.normalize("NFKC", text[:2000]).casefold().lower()
-    plain = _without_latin_marks(folded.translate(_LATIN)).lower()
+    plain = _without_latin_marks(folded.translate(LATIN)).lower()
     plain = re.sub("['’ʼ]", "", plain)
     spaced = "".join(c if c.isalnum() or unicodedata.category(c)[0] == "M" else " " for c in plain)
     words = [word for word in spaced.split() if is_slug(word)]

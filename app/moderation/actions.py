@@ -11,9 +11,11 @@ from app.moderation.reports import actions as reports
 
 
 def withdrawn(session: Session, comment_ids: list[str]) -> None:
-    """Settle what waits about comments that their authors took back: there is nothing left to decide about."""
+    """Settle what waits about comments that their authors took back, and drop their own words with them."""
     reports.settle(session, comment_ids)
     appeals.settle(session, comment_ids)
+    appeals.forget(session, comment_ids)
+    learning.forget(session, comment_ids)
     queue.forget(session, comment_ids)
 
 
@@ -21,7 +23,5 @@ def forget(session: Session, participant_ids: list[str], email: str | None, comm
     """Blank what moderation holds of a person: their reports, words about their comments, their appeals and bans."""
     withdrawn(session, comment_ids)
     reports.forget(session, participant_ids, email, comment_ids)
-    appeals.forget(session, comment_ids)
-    learning.forget(session, comment_ids)
     log.forget(session, comment_ids)
     bans.forget(session, participant_ids, comment_ids)

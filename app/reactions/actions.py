@@ -1,12 +1,14 @@
 """Voting and reacting, each once for everybody, and leaving no trace of either."""
 
 from collections.abc import Sequence
+from datetime import datetime
 from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlmodel import Session
 
+from app.articles.activity import actions as activity
 from app.articles.discussion.actions import react as count_reaction
 from app.comments.actions import voted
 from app.comments.posting.actions import check_may_write
@@ -42,7 +44,9 @@ def _holding(insert: Any) -> Any:
     """Make the row of a reaction or lock it: either way it tells what was chosen, and a twin waits behind it."""
     new = insert(REACTION)
     kept = {"value": REACTION.c.value}
-    return new.on_conflict_do_update(index_elements=list(REACTION.primary_key), set_=kept).returning(REACTION.c.value)
+    return new.on_conflict_do_update(index_elements=list(REACTION.primary_key), set_=kept).returning(
+        REACTION.c.value, REACTION.c.at
+    )
 
 
 _VOTE = {dialect: _voting(insert) for dialect, insert in _INSERT.items()}
@@ -98,26 +102,31 @@ def react(session: Session, voter: Voter, ref: str, value: str | None, names: Se
         known = ", ".join(names) or "none"
         raise Invalid(f"The reactions here: {known}.", pointer="/value", code="unknown_reaction")
     who = _participant(session, voter)
-    before = _replaced(session, article_id, who["id"], value)
+    before, since = _replaced(session, article_id, who["id"], value)
     totals = count_reaction(session, article_id, before, value, names)
     if before != value:
+        if before is not None:
+            activity.count(session, article_id, since, reactions=-1)
+        if value is not None:
+            activity.count(session, article_id, now(), reactions=1)
         emit(session, ArticleReacted(subject_id=article_id))
     return {"value": value, "reactions": totals}
 
 
-def _replaced(session: Session, article_id: str, participant_id: str, value: str | None) -> str | None:
-    """Put a reaction into its row; returns what stood there before."""
+def _replaced(session: Session, article_id: str, participant_id: str, value: str | None) -> tuple[str | None, datetime]:
+    """Put a reaction into its row; returns what stood there before, and since when."""
     here = {"article": article_id, "participant": participant_id}
     if value is None:
-        found: str | None = session.execute(_LOCKED, here).scalar_one_or_none()
-        if found is not None:
-            session.execute(_UNREACT, here)
-        return found
+        found = session.execute(_LOCKED, here).first()
+        if found is None:
+            return None, now()
+        session.execute(_UNREACT, here)
+        return found.value, found.at
     row = {"article_id": article_id, "participant_id": participant_id, "value": _NEW, "at": now()}
-    before: str = session.execute(_HOLD[session.get_bind().dialect.name], row).scalar_one()
-    if before != value:
+    before = session.execute(_HOLD[session.get_bind().dialect.name], row).one()
+    if before.value != value:
         session.execute(_CHOOSE, {**here, "to": value, "moment": now()})
-    return before or None
+    return before.value or None, before.at
 
 
 def forget(session: Session, participant_id: str) -> None:
@@ -133,4 +142,5 @@ def forget(session: Session, participant_id: str) -> None:
     for row in reactions_of(connection, participant_id):
         session.execute(_UNREACT, {"article": row["article_id"], "participant": participant_id})
         count_reaction(session, row["article_id"], row["value"], None, ())
+        activity.count(session, row["article_id"], row["at"], reactions=-1)
         emit(session, ArticleReacted(subject_id=row["article_id"]))

@@ -17,7 +17,7 @@ _MY_REACTION = REACTION.c.participant_id == sa.bindparam(_ME, type_=REACTION.c.p
 MY_VOTE = sa.select(VOTE.c.value).where(
     VOTE.c.comment_id == sa.bindparam("comment", type_=VOTE.c.comment_id.type), _MY_VOTE
 )
-MY_REACTION = sa.select(REACTION.c.value).where(
+MY_REACTION = sa.select(REACTION.c.value, REACTION.c.at).where(
     REACTION.c.article_id == sa.bindparam("article", type_=REACTION.c.article_id.type), _MY_REACTION
 )
 _ON_ARTICLE = (

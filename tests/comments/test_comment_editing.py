@@ -11,6 +11,8 @@ from starlette.testclient import TestClient
 from app.comments.queries import C
 from app.kit.clock import now
 from app.kit.db import Database
+from app.kit.settings import Settings
+from app.main import create_app
 from tests import make
 from tests.make import Headers, bearer, comment, ok
 
@@ -92,6 +94,17 @@ def test_moderators_edit_at_any_time_and_are_noted(
     assert "Main Street" not in str(log)
 
 
+def test_moderators_edit_what_they_wrote_themselves(
+    client: TestClient, article: Article, moderator: Headers, editor: Headers
+) -> None:
+    told, other = (comment(client, article, f"Staff {n}.", headers=who) for n, who in enumerate((moderator, editor)))
+    with time_machine.travel(now() + timedelta(days=3), tick=False):
+        assert ok(edit(client, told, moderator, text="Better."))["text"] == "Better."
+        assert edit(client, other, editor, text="Better.").json()["code"] == "edit_window_closed"
+    ok(remove(client, told, moderator), 204)
+    assert edit(client, told, moderator, text="Back.").json()["code"] == "edit_window_closed"
+
+
 def test_a_key_of_other_sections_does_not_reach(
     client: TestClient, editor: Headers, make_key: Any, article: Article
 ) -> None:
@@ -113,6 +126,7 @@ def test_what_an_author_takes_back_is_gone(client: TestClient, db: Database, art
         kept = dict(connection.execute(sa.select(C).where(C.c.id == told["id"])).mappings().one())
     assert (kept["state"], kept["removed_by"]) == ("removed", "author")
     assert not any(word in str(kept) for word in ("Regretted", "Ida", "ida@", told["author"]["id"]))
+    assert (kept["address_hash"], kept["request"], kept["fingerprint"]) == (None, None, "")
     page = ok(client.get(f"/v1/articles/{article['id']}/comments"))["data"]
     assert [(row["state"], row["author"], row["text"]) for row in page] == [("removed", None, None)] * has_reply
     assert client.get(f"/v1/articles/{article['id']}").json()["discussion"]["comments"] == int(has_reply)
@@ -137,3 +151,15 @@ def test_nobody_restores_what_its_author_took_back_last(
     answer = client.post(f"/v1/comments/{told['id']}/restore", headers=moderator)
     assert (answer.status_code, answer.json()["code"]) == (409, "wrong_comment_state")
     assert ok(client.get("/v1/moderation/queue", headers=moderator))["data"] == []
+
+
+def test_taking_back_gives_no_room_for_more(settings: Settings, admin: Headers) -> None:
+    """Who posts and takes back, again and again, floods all the same."""
+    limits = {"rate_limits": "on", "flood_author": 3}
+    with TestClient(create_app(settings.model_copy(update=limits), with_worker=False)) as client:
+        article, guest = make.published(client, admin), make.guest(client)
+        for n in range(3):
+            told = comment(client, article, f"{n}!", author={"name": "Ida"}, headers=guest)
+            ok(remove(client, told, guest), 204)
+        answer = client.post(f"/v1/articles/{article['id']}/comments", json={"text": "4!"}, headers=guest)
+        assert (answer.status_code, answer.json()["code"]) == (429, "rate_limited")

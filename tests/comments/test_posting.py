@@ -69,6 +69,28 @@ def test_names_of_staff_are_reserved(client: TestClient, editor: Headers, articl
     assert (staff["author"]["kind"], staff["author"]["badges"]) == ("staff", ["staff"])
 
 
+def test_a_name_is_given_up_to_staff_who_come_later(client: TestClient, editor: Headers, article: Article) -> None:
+    guest = bearer(comment(client, article, "First.", author={"name": "Ann Author"})["guest_token"])
+    make.author(client, editor, "Ann Author")
+    answer = client.post(url(article), json={"text": "Second."}, headers=guest)
+    assert (answer.status_code, answer.json()["code"]) == (422, "name_reserved")
+    assert comment(client, article, "Second.", author={"name": "Ann"}, headers=guest)["author"]["name"] == "Ann"
+    assert comment(client, article, "Third.", headers=guest)["author"]["name"] == "Ann"
+
+
+def test_a_key_of_other_sections_does_not_speak_here(
+    client: TestClient, editor: Headers, make_key: Any, article: Article
+) -> None:
+    here, other = (make.section(client, editor, name) for name in ("Here", "Elsewhere"))
+    limited = make_key("content:write", sections=[here["id"]])
+    where = make.published(client, editor, "Inside", section=here["id"])
+    assert comment(client, where, headers=limited)["author"]["badges"] == ["staff"]
+    for there in (article, make.published(client, editor, "Outside", section=other["id"])):
+        answer = client.post(url(there), json={"text": "Staff was here."}, headers=limited)
+        assert (answer.status_code, answer.json()["code"]) == (403, "forbidden")
+        assert counts(client, there) == (0, 0)
+
+
 def test_a_key_that_only_reads_writes_nothing(client: TestClient, article: Article, make_key: Any) -> None:
     answer = client.post(url(article), json={"text": "Hm."}, headers=make_key("content:read"))
     assert (answer.status_code, answer.json()["code"]) == (403, "forbidden")
@@ -130,6 +152,9 @@ def test_closed_means_closed(client: TestClient, article: Article, make_key: Any
         assert client.post(url(article), json=waited).status_code == 409
         waited = {**body, "created_at": iso(closes)}
         assert ok(client.post(url(article), json=waited), 201)["state"] == "pending"
+        for vague in ("2026-01-31T12:00:00", "2026-01-31", 1_764_000_000):  # nobody knows of which time zone
+            answer = client.post(url(article), json={**waited, "created_at": vague})
+            assert (answer.status_code, answer.json()["errors"][0]["pointer"]) == (422, "/created_at"), vague
     with time_machine.travel(closes.timestamp() + 25 * 3600):
         assert client.post(url(article), json={**waited, "text": "Later."}).status_code == 409
 

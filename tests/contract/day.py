@@ -5,9 +5,13 @@ from collections.abc import Iterator
 from typing import Any
 
 import jsonschema_rs
+import sqlalchemy as sa
 from starlette.testclient import TestClient
 
 from app.kit.ids import new_id
+from app.subscriptions.opt_ins.actions import confirm_token
+from app.subscriptions.opt_ins.queries import OPT_IN
+from app.subscriptions.unsubscribing.queries import token_for
 from tests import make
 
 Headers = dict[str, str]
@@ -33,14 +37,14 @@ class Checked:
         self.faults: set[str] = set()
 
     def find(self, method: str, path: str) -> Operation | None:
-        """The operation behind an address: the one with the fewest variables."""
+        """The operation behind an address: the one with the fewest variables, a suffix not counted."""
         found = [
             operation
             for operation in self.operations
             if operation[0] == method
-            and re.fullmatch(re.sub(r"{[^}]+}", "[^/]+", operation[1].replace("{key}", ".+")), path)
+            and re.fullmatch(re.sub(r"{[^}]+}", "[^/]+", operation[1].replace(".", r"\.").replace("{key}", ".+")), path)
         ]
-        return min(found, key=lambda operation: operation[1].count("{"), default=None)
+        return min(found, key=lambda operation: operation[1].count("{") - operation[1].count("}."), default=None)
 
     def send(self, method: str, url: str, **more: Any) -> Any:
         """Ask, compare, and give the answer."""
@@ -129,8 +133,53 @@ def live(api: Checked, key: Headers) -> dict[str, str]:
     brief = post("/v1/articles", {"title": "Brief"})["id"]
     change("DELETE", f"/v1/articles/{brief}", status=204)
     ids |= {"article": article, "gone": gone, "court": court} | discuss(api, key, ids["sections"], article)
+    change("PUT", f"/v1/articles/{article}/related", {"ids": [other]})
+    blocks = [{"kind": "pinned", "articles": [article]}, {"kind": "newest"}, {"kind": "discussed", "tag": "one"}]
+    front = {"title": "Front", "blocks": blocks}
+    new = {**key, "If-None-Match": "*"}
+    ids["front"] = make.ok(api.send("PUT", "/v1/fronts/home", json=front, headers=new), 201)["id"]
+    make.ok(api.send("PUT", "/v1/fronts/home", json=front, headers=new), 412)
+    change("PUT", "/v1/fronts/home", {**front, "state": "draft"})
+    make.ok(api.send("GET", "/v1/fronts/home?preview=true", headers=key))
+    make.ok(api.send("GET", "/v1/articles?sort=-discussed_7d", headers=key))
     ids["key"] = post("/v1/keys", {"name": "Reader", "scopes": ["content:read"]})["id"]
     return ids
+
+
+def subscribe(api: Checked, key: Headers, article: str) -> dict[str, str]:
+    """What subscribers and those who look after them do in a day; the ids and the token that are left behind."""
+
+    def send(method: str, url: str, body: Any = None, status: int = 200, headers: Headers | None = None) -> Any:
+        return make.ok(api.send(method, url, json=body, headers=headers or {}), status)
+
+    state: Any = api.client.app.state  # type: ignore[attr-defined]
+    asked = {"email": "di@example.org", "kind": "comments.all", "target": {"type": "article", "id": article}}
+    send("POST", "/v1/subscriptions", asked, 202)
+    assert api.client.portal is not None
+    while api.client.portal.call(state.worker.once):
+        pass
+    with state.db.connect() as connection:
+        (opt_in,) = connection.execute(sa.select(OPT_IN.c.id)).scalars()
+    token = confirm_token(state.vault, opt_in)
+    confirmed = send("POST", "/v1/subscriptions/confirm", {"token": token})
+    mine = make.bearer(confirmed["manage_token"])
+    kept = confirmed["subscription"]["id"]
+    send("GET", "/v1/subscriptions", headers=mine)
+    send("GET", "/v1/whoami", headers=mine)
+    send("GET", "/v1/me/data", headers=mine)
+    send("PATCH", f"/v1/subscriptions/{kept}", {"frequency": "daily"}, headers=mine)
+    send("POST", "/v1/subscriptions/rotate", headers=mine)
+    (one,) = send("GET", "/v1/subscribers", headers=key)["data"]
+    send("GET", f"/v1/subscribers/{one['id']}", headers=key)
+    suppressed = send("POST", "/v1/suppressions", {"email": "no@example.org"}, 201, key)
+    send("GET", "/v1/suppressions", headers=key)
+    link = token_for(state.vault, one["id"], [kept])
+    send("GET", f"/v1/unsubscribe/{link}")
+    for accept in ("text/html", "application/json"):
+        form = {"data": {"List-Unsubscribe": "One-Click"}, "headers": {"Accept": accept}}
+        assert api.send("GET", f"/v1/unsubscribe/{link}", headers=form["headers"]).status_code == 200
+        assert api.send("POST", f"/v1/unsubscribe/{link}", **form).status_code == 200
+    return {"subscription": kept, "subscriber": one["id"], "suppression": suppressed["id"], "token": link}
 
 
 def discuss(api: Checked, key: Headers, section: str, article: str) -> dict[str, str]:

@@ -23,13 +23,20 @@ from starlette.testclient import TestClient
 
 from app.identity.routes import Access
 from app.identity.schemas import SCOPES
+from app.kit.clock import now
 from app.kit.problems import Problem
 from app.kit.settings import Settings
 from app.main import create_app
 from tests import make
-from tests.contract.day import Checked, Headers, live, operations
+from tests.contract.day import Checked, Headers, live, operations, subscribe
 from tests.flows.conftest import serving
 
+LATER = ("comment", "report", "ban", "phrase", "front", "subscription", "subscriber", "suppression", "token")
+QUERIES = {
+    "/v1/resolve": "?path=/our-sections/b",
+    "/oembed": "?url=https://site.example/our-sections/b",
+    "/v1/search": "?q=b",
+}
 OPEN = {"GET"}  # what may be done without a key
 
 
@@ -123,6 +130,7 @@ def test_examples_and_patterns_are_valid(api: FastAPI) -> None:
 def test_a_day_of_answers_is_as_documented(client: TestClient, admin: Headers) -> None:
     api = Checked(client)
     ids = live(api, admin)
+    ids |= subscribe(api, admin, ids["article"])
     article = ids["article"]
     names = {
         "n": "1",
@@ -130,15 +138,19 @@ def test_a_day_of_answers_is_as_documented(client: TestClient, admin: Headers) -
         "preview_id": ids["preview"],
         "notice": ids["notices"],
         "code": "not_found",
+        "form": "json",
+        "suffix": "jsonld",
+        "month": f"{now():%Y-%m}",
+        "part": f"{now():%Y-%m}",
     }
     names |= {"section": ids["sections"], "tag": "one", "author": ids["authors"], "series": ids["series"]}
     names |= {"media": article, "key": "aa/x.jpg", "article": article, "anchor": ids["anchor"]}
-    names |= {kind: ids[kind] for kind in ("comment", "report", "ban", "phrase")}
+    names |= {kind: ids[kind] for kind in LATER}
     for method, path, operation in api.operations:
         missing = path.format_map(dict.fromkeys(names, "0199aaaa-0000-7000-8000-000000000000") | {"n": "9"})
         here = path.format_map(names)
         if method == "GET":
-            query = "?path=/our-sections/b" if path == "/v1/resolve" else ""
+            query = QUERIES.get(path, "")
             answer = api.send("GET", here + query, headers=admin)
             api.send("GET", here + query, headers={"Authorization": "Bearer no"})
             api.send("GET", here + query)
@@ -163,6 +175,13 @@ def test_a_day_of_answers_is_as_documented(client: TestClient, admin: Headers) -
         "/v1/resolve?path=/court",
         "/v1/resolve?path=/elsewhere/b",
         "/v1/sections?sort=-articles&count=exact",
+        f"/v1/articles/{ids['gone']}.ninjs",
+        f"/feeds/articles/{ids['court']}/comments.rss",
+        f"/v1/articles/{article}.md",
+        "/feeds/site.rss",
+        "/oembed?url=https://site.example/our-sections/b&format=xml",
+        "/oembed?url=https://site.example/gone",
+        "/oembed?url=https://site.example/court",
     ):
         api.send("GET", url)
     assert not api.faults, "\n".join(sorted(api.faults))

@@ -99,6 +99,11 @@ def world(client: TestClient, db: Database) -> World:
     make.act(client, editor, gone, "retract", {"reason": "Public reason."})
     asked = {"exact": "a time", "question": "When?"}
     anchor = make.ok(client.post(f"/v1/articles/{public['id']}/anchors", headers=editor, json=asked), 201)
+    pins = [*(row["id"] for row in hidden), "public"]
+    blocks = [{"kind": "pinned", "articles": pins}, {"kind": "newest", "tag": "war"}, {"kind": "newest"}]
+    for slug, state in (("home", "published"), ("trial", "draft")):
+        front = {"title": "Front" if slug == "home" else f"{CANARY}front", "state": state, "blocks": blocks}
+        make.ok(client.put(f"/v1/fronts/{slug}", json=front, headers={**editor, "If-None-Match": "*"}), 201)
     article_notice = {"scope": "article", "target_id": hidden[0]["id"], "placement": "both"}
     notice = make.notice(client, editor, **article_notice, text=f"{CANARY}notice")
     preview = make.ok(client.post(f"/v1/articles/{hidden[0]['id']}/previews", headers=editor, json={}), 201)
@@ -127,12 +132,18 @@ def world(client: TestClient, db: Database) -> World:
             "series": [long["id"], "long"],
             "notice": [notice["id"]],
             "media": [MISSING_ID],
+            "front": ["home", "trial"],
             "key": ["ab/abc.jpg"],
             "key_id": key_ids,
             "anchor": [anchor["id"], lost["id"]],
-            **{name: [MISSING_ID] for name in ("comment", "report", "ban", "phrase")},
+            **{name: [MISSING_ID] for name in ("comment", "report", "ban", "phrase", "token")},
+            **{name: [MISSING_ID] for name in ("subscription", "subscriber", "suppression")},
             "preview_id": [preview["id"]],
             "code": ["not_found", "article_retracted"],
+            "form": ["rss", "atom", "json"],
+            "suffix": ["jsonld", "ninjs", "md", "txt"],
+            "month": [f"{datetime.now(UTC):%Y-%m}"],
+            "part": [f"{datetime.now(UTC):%Y-%m}"],
         },
     )
 
@@ -154,9 +165,10 @@ def questions(world: World, known: set[str]) -> list[str]:
         "formats": ["html,text,markdown,blocks"],
         "include": ["neighbours"],
         "revision": ["latest", "2"],
-        "preview": ["guess", world.secrets[-1][:-1] + "-"],
+        "preview": ["guess", "true", world.secrets[-1][:-1] + "-"],
         "against": ["1"],
         "within": ["section", "series"],
+        "url": [f"https://site.example/{path}" for ref in world.refs for path in (f"closed/{ref}", ref)],
         "path": [f"/closed/{ref}" for ref in world.refs] + ["/gone", "/closed/gone", "/public"],
         "state": ["all", "draft", "draft,scheduled,unpublished,retracted"],
         "ids": [ids, ",".join(world.refs)],
@@ -164,7 +176,8 @@ def questions(world: World, known: set[str]) -> list[str]:
         "section": ["closed", "-open"],
         "author": ["ann"],
         "series": ["long"],
-        "sort": ["-title", "-updated_at", "-articles"],
+        "sort": ["-title", "-updated_at", "-articles", "-discussed_30d", "-published_at"],
+        "q": [f"{CANARY}*", f"{CANARY}draftbody", f"{CANARY}revisiontitle -public", "open", "public"],
         "updated_after": ["2000-01-01T00:00:00Z"],
         "count": ["exact"],
         "limit": ["1"],
@@ -174,7 +187,7 @@ def questions(world: World, known: set[str]) -> list[str]:
     found = [f"{name}={value}" for name, values in asked.items() if name in known for value in values]
     if {"state", "count"} <= known:
         found += [f"state=all&count=exact&tag=war&ids={ids}", f"state=draft&formats=text&exclude={ids[:36]}"]
-    required = [query for query in found if query.startswith("path=")]
+    required = [query for query in found if query.startswith(("path=", "url="))]
     return required or ["", *found]
 
 

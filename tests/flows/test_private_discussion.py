@@ -19,6 +19,16 @@ from tests.make import Headers, bearer, ok
 ADDRESS = "203.0.113.77"
 ROLES = ("anonymous", "guest", "edit", "editor", "elsewhere")
 TOUCHED = ("comment", "/v1/articles", "moderation", "bans", "/me/", "counts", "discussion", "anchors", "audit")
+TRIED: list[tuple[str, str, Any]] = [
+    ("GET", "", None),
+    ("GET", "/replies", None),
+    ("GET", "/decision", None),
+    ("PATCH", "", {"text": "Mine."}),
+    ("DELETE", "", None),
+    ("PUT", "/vote", {"value": 1}),
+    ("POST", "/reports", {"reason": "spam"}),
+    ("POST", "/appeal", {"text": "Why?"}),
+]
 ASKED = {
     "view": ["threads", "all", "inline"],
     "sort": ["best", "controversial", "oldest", "newest"],
@@ -183,18 +193,30 @@ def test_what_is_hidden_answers_like_what_is_not_there(client: TestClient, world
     real = world.hidden[kind]["id"]
     for role in ROLES:
         headers = world.viewers[role]
-        for method, tail, body in (
-            ("GET", "", None),
-            ("GET", "/replies", None),
-            ("GET", "/decision", None),
-            ("PATCH", "", {"text": "Mine."}),
-            ("DELETE", "", None),
-            ("PUT", "/vote", {"value": 1}),
-            ("POST", "/reports", {"reason": "spam"}),
-            ("POST", "/appeal", {"text": "Why?"}),
-        ):
+        for method, tail, body in TRIED:
             asked = [
                 client.request(method, f"/v1/comments/{one}{tail}", json=body, headers=headers)
+                for one in (real, MISSING_ID)
+            ]
+            assert asked[0].status_code >= 400
+            assert shape(asked[0]) == shape(asked[1]), (role, method, tail, asked[0].text, asked[1].text)
+
+
+@pytest.mark.parametrize("how", ["hidden", "unpublished"])
+def test_what_no_reader_sees_answers_like_what_is_not_there(
+    client: TestClient, world: World, editor: Headers, how: str
+) -> None:
+    """Comments that are published themselves, of a discussion or an article that is not."""
+    article, real = world.fills["article"][0], world.fills["comment"][0]
+    if how == "hidden":
+        hide, url = {**world.moderator, "If-Match": "*"}, f"/v1/articles/{article}/discussion"
+        ok(client.put(url, json={"state": "hidden"}, headers=hide))
+    else:
+        ok(client.post(f"/v1/articles/{article}/unpublish", headers={**editor, "If-Match": "*"}))
+    for role in ("anonymous", "guest", "editor", "elsewhere"):
+        for method, tail, body in TRIED:
+            asked = [
+                client.request(method, f"/v1/comments/{one}{tail}", json=body, headers=world.viewers[role])
                 for one in (real, MISSING_ID)
             ]
             assert asked[0].status_code >= 400

@@ -3,6 +3,7 @@
 import asyncio
 import json
 from collections.abc import AsyncIterator, Callable, Iterator
+from functools import partial
 from typing import Any
 
 import pytest
@@ -17,6 +18,19 @@ from app.kit.ids import is_id
 
 FRONT = "https://front.example"
 PRIVATE = ["reader@example.org", "bs_" + "0f" * 20, "203.0.113.7", "2001:db8::7", "q-canary", "local-canary"]
+
+
+class Handed(Response):
+    """Begins an answer, and leaves it to go on when the app is done with it."""
+
+    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+        await send({"type": "http.response.start", "status": 200, "headers": []})
+        registry = scope["app"].state.registry
+        scope["state"][boundary.GOES_ON] = partial(self.go_on, registry, scope["is_head"])
+
+    async def go_on(self, registry: Any, is_head: bool, receive: Any, send: Any) -> None:
+        counted = 'route="/on",status="200"} 1.0' in generate_latest(registry).decode()
+        await send({"type": "http.response.body", "body": f"{counted} {is_head}".encode()})
 
 
 def build(metrics: Metrics) -> FastAPI:
@@ -44,11 +58,23 @@ def build(metrics: Metrics) -> FastAPI:
 
         return StreamingResponse(parts())
 
+    @app.get("/on")
+    async def on(request: Request) -> Response:
+        return Handed()
+
     problems.install(app)
+    app.state.registry = metrics.registry
     app.add_middleware(LastResort)
     app.add_middleware(Cors, origins=[FRONT])
     app.add_middleware(Boundary, metrics=metrics, max_body_size=1000)
     return app
+
+
+def test_an_answer_can_go_on_without_the_app(site: TestClient) -> None:
+    answer = site.get("/on", headers={"Origin": FRONT})
+    assert answer.text == "True False", "it is counted when it begins"
+    assert answer.headers["access-control-allow-origin"] == FRONT
+    assert answer.headers["x-request-id"]
 
 
 @pytest.fixture

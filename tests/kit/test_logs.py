@@ -61,4 +61,4 @@ def test_json_is_one_line_for_each_event(capsys: pytest.CaptureFixture[str]) -> 
     "text", ["at 22:47:41 in line 7", "app/kit/db.py", "version 3.51.3", "12 of 30", "is_id", "bs_", "a: b: c"]
 )
 def test_what_is_nobodys_stays(text: str) -> None:
-    assert logs._hide(text) == text
+    assert logs.hide(text) == text

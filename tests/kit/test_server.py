@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 import structlog
+from uvicorn.protocols.http.flow_control import FlowControl
 from uvicorn.server import ServerState
 
 from app.kit import server
@@ -297,6 +298,70 @@ def test_draining_answers_what_is_on_its_way_and_says_goodbye(monkeypatch: pytes
         head_seconds = 5.0
 
     serving(scenario, protocol=Patient)
+
+
+async def endless(scope: Any, receive: Any, send: Any) -> None:
+    """Goes on until it is told to end, or the client has gone."""
+    state = scope["state"]
+    told = asyncio.Event()
+    state[server.ON_LEAVING] = told.set
+    await send({"type": "http.response.start", "status": 200, "headers": []})
+    body = b"late" if state.get(server.IS_LEAVING) else b"early"
+    await send({"type": "http.response.body", "body": body, "more_body": True})
+    if body == b"early":
+        await told.wait()
+    await send({"type": "http.response.body", "body": b""})
+
+
+def test_answers_without_an_end_are_told_to_end(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(server, "LINGER", 5)
+
+    async def scenario(running: Running) -> None:
+        async with running.connect() as (reader, writer), running.connect() as (idle, asking):
+            writer.write(GET)
+            await reader.readuntil(b"early")
+            while len(running.state.connections) < 2:
+                await asyncio.sleep(0)
+            for connection in list(running.state.connections):
+                connection.shutdown()
+            assert (await reader.read()).endswith(b"0\r\n\r\n")
+            asking.write(GET)
+            assert b"late" in await idle.read()
+
+    serving(scenario, endless)
+
+
+class Slow:
+    """A transport whose reader takes some of what waits, and then nothing more."""
+
+    def __init__(self, *waiting: int) -> None:
+        self.waiting, self.gone = list(waiting), asyncio.Event()
+
+    def get_write_buffer_size(self) -> int:
+        return self.waiting.pop(0)
+
+    def abort(self) -> None:
+        self.gone.set()
+
+
+def test_a_reader_who_takes_nothing_is_left() -> None:
+    class Impatient(Protocol):
+        stalled_seconds = 0.0
+
+    async def scenario(_: Running) -> None:
+        config = configure(lambda: echo, trusted_proxies=[])
+        config.load()
+        protocol = Impatient(config, ServerState(), {})
+        protocol._stall, transport = None, Slow(100, 60, 20, 20, 20)
+        protocol.transport, protocol.flow = transport, FlowControl(transport)
+        protocol.pause_writing()
+        await transport.gone.wait()
+        assert transport.waiting == [20], "as long as it takes something, it is waited for"
+        protocol.pause_writing()
+        protocol.resume_writing()
+        assert protocol._stall is None
+
+    serving(scenario)
 
 
 @pytest.mark.parametrize(

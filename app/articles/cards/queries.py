@@ -16,8 +16,10 @@ import sqlalchemy as sa
 
 from app.articles.addresses.schemas import Site
 from app.articles.discussion import queries as discussion
+from app.articles.discussion.events import LISTS
 from app.articles.queries import EDITING, A, R, present, whole
 from app.articles.schemas import ArticleOut, CardOut
+from app.identity.schemas import Actor
 from app.kit.clock import now
 from app.kit.http import dump
 from app.kit.ids import is_id
@@ -29,7 +31,7 @@ T = TypeVar("T")
 TRIES = 5
 _STAMP = table_of(Stamp)
 _N = sa.select(_STAMP.c.n).where(_STAMP.c.id == 1, _STAMP.c.made_for == sa.bindparam("made_for", type_=sa.String()))
-_SINGLE = "public state section_id series_id published_revision listed_at retraction".split()
+_SINGLE = "public state revision section_id series_id published_revision listed_at retraction".split()
 
 
 class MovedOn(Exception):
@@ -175,6 +177,19 @@ def neighbours(
             is_before = (other["listed_at"], other["id"]) < (row["listed_at"], row["id"])
             sides["previous" if is_before else "next"] = article
     return b'{"previous":' + sides["previous"] + b',"next":' + sides["next"] + b"}"
+
+
+class Beside(NamedTuple):
+    """What can stand beside an article in one answer: JSON made of its lean row, and the cache groups of that."""
+
+    find: Callable[[sa.Connection, Row, Site, Actor], bytes]
+    groups: Callable[[str], tuple[str, ...]]
+
+
+# By the name that `include` has for it. Rooms above add theirs in wiring.py: this floor does not know them.
+BESIDE = {
+    "neighbours": Beside(lambda store, row, site, _: neighbours(store, row, site), lambda _: ("articles", LISTS)),
+}
 
 
 def has_stale(connection: sa.Connection, site: Site) -> bool:

@@ -4,18 +4,18 @@ The index walked is that of the most selective filter (a tag's, an author's, a s
 of its values, so that neither the depth of the page nor the number of articles changes what a page costs.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from datetime import datetime
 from functools import lru_cache
 from typing import Any, cast
 
 import sqlalchemy as sa
 from sqlalchemy.sql.elements import ColumnElement
 
+from app.articles.activity.queries import ACTIVITY, column_of
 from app.articles.addresses.schemas import Site
 from app.articles.cards.queries import finished, lean, made_for
-from app.articles.listing.schemas import SORTS, Group, ListQuery
+from app.articles.listing.schemas import SORTS, FilterQuery, Group, ListQuery
 from app.articles.partners.queries import offered
 from app.articles.queries import (
     AUTHOR,
@@ -33,7 +33,13 @@ from app.identity.schemas import Actor
 from app.kit.paging import Sort, bindings, page_of
 from app.kit.schema import moment
 
-COLUMNS = {"published_at": A.c.listed_at, "updated_at": A.c.updated_at, "title": A.c.title}
+COLUMNS: dict[str, ColumnElement[Any]] = {
+    "published_at": A.c.listed_at,
+    "updated_at": A.c.updated_at,
+    "title": A.c.title,
+}
+FIND: dict[str, Callable[..., dict[str, Any]]] = {}
+"""The room above that finds words, by the parameter that it serves; called like `page`."""
 _TERMS = {
     "tag": (TAG, TAGGED.c.tag_id, TAGGED),
     "author": (AUTHOR, BY.c.author_id, BY),
@@ -120,11 +126,15 @@ def _who(shape: Shape) -> Iterator[ColumnElement[bool]]:
 
 def _branch(shape: Shape, leading: int | None, number: int) -> sa.Select[Any]:
     """The ids of a page as one index gives them: the articles of one value of the leading filter, or all."""
-    column = COLUMNS[shape.sort.name.lstrip("-")]
+    busy = column_of(shape.sort.name)
+    column = COLUMNS[shape.sort.name.lstrip("-")] if busy is None else busy
     source: Any = A
     links: sa.Table | None = None
     key, row_id = column, A.c.id
     where: list[ColumnElement[bool]] = []
+    if busy is not None:
+        source, row_id = ACTIVITY.join(A, A.c.id == ACTIVITY.c.article_id), ACTIVITY.c.article_id
+        where.append(busy > 0)
     for at, group in enumerate(shape.groups):
         if at != leading:
             where.append(_condition(at, *group))
@@ -149,7 +159,9 @@ def _branch(shape: Shape, leading: int | None, number: int) -> sa.Select[Any]:
 
 
 def _leading(shape: Shape) -> int | None:
-    """The filter whose index is walked: a positive one, tags and authors first."""
+    """The filter whose index is walked: a positive one, tags and authors first; none where few are looked at anyway."""
+    if column_of(shape.sort.name) is not None:
+        return None
     for kind in _LEADING:
         for at, (found, negative, _) in enumerate(shape.groups):
             if found == kind and not negative:
@@ -176,13 +188,22 @@ def _statement(shape: Shape) -> sa.Select[Any]:
     return cast("sa.Select[Any]", found.order_by(*shape.sort.order_by(ids.c.key, ids.c.id)))
 
 
-def _shape(query: ListQuery, groups: tuple[Group, ...], actor: Actor) -> Shape:
+def conditions(shape: Shape) -> list[ColumnElement[bool]]:
+    """All that a list asks of an article, for statements that come to articles by another way than its indexes."""
+    filters = [_condition(at, *group) for at, group in enumerate(shape.groups)]
+    return [*filters, *_who(shape), *_bounds(shape)]
+
+
+def shape_of(
+    query: FilterQuery, groups: tuple[Group, ...], actor: Actor, sort: Sort, state: str | None = None
+) -> tuple[Shape, dict[str, Any]]:
+    """What a list's statement depends on, and the values of its parameters."""
     bounds = ("published_after", "published_before", "updated_after")
     states: tuple[str, ...] | None = None
-    if query.state is not None:
-        states = () if query.state == "all" else tuple(sorted(set(query.state.split(","))))
-    return Shape(
-        sort=SORTS[query.sort],
+    if state is not None:
+        states = () if state == "all" else tuple(sorted(set(state.split(","))))
+    shape = Shape(
+        sort=sort,
         groups=tuple(group.shape for group in groups),
         formats=chosen_formats(query.formats, ()),
         paged=query.cursor is not None,
@@ -193,36 +214,51 @@ def _shape(query: ListQuery, groups: tuple[Group, ...], actor: Actor) -> Shape:
         editing=sees_drafts(actor),
         partner=actor.is_partner,
     )
+    values: dict[str, Any] = {name: getattr(query, name) for name in shape.bounds}
+    for at, group in enumerate(groups):
+        values |= {f"g{at}_{number}": ref for number, ref in enumerate(group.refs)}
+    return shape, values
 
 
 def is_quick(query: ListQuery, groups: tuple[Group, ...]) -> bool:
     """Whether one index leads straight to the page; anything else may walk far for a few articles."""
     filters = len(groups) + (query.featured is not None)
-    walks_far = query.state is not None or query.updated_after is not None or any(group.negative for group in groups)
-    return query.count == "none" and filters <= 1 and not walks_far
+    if query.q is not None or query.state is not None or query.updated_after is not None:
+        return False
+    return query.count == "none" and filters <= 1 and not any(group.negative for group in groups)
+
+
+def rows(
+    connection: sa.Connection, query: ListQuery, groups: tuple[Group, ...], actor: Actor, site: Site
+) -> dict[str, Any]:
+    """A page of articles as lean rows: one statement, one more to count."""
+    return _rows(connection, query, *shape_of(query, groups, actor, SORTS[query.sort], query.state), site)
+
+
+def _rows(
+    connection: sa.Connection, query: ListQuery, shape: Shape, values: dict[str, Any], site: Site
+) -> dict[str, Any]:
+    key = shape.sort.decode(query.cursor) if query.cursor else None
+    total = None
+    if query.count == "exact":
+        everything = sa.select(sa.func.count()).select_from(_ids(_unpaged(shape)))
+        total = connection.execute(everything, {**values, "most": 2**62}).scalar_one()
+    values = {**values, **bindings(key), "most": query.limit + 1, "made_for": made_for(site)}
+    found = connection.execute(_statement(shape), values).mappings().all()
+    return page_of(found, query.limit, shape.sort, "key", total)
 
 
 def page(
     connection: sa.Connection, query: ListQuery, groups: tuple[Group, ...], actor: Actor, site: Site
 ) -> dict[str, Any]:
-    """A page of articles as JSON, with what `page` and `Last-Modified` say of it: one statement, one more to count."""
-    shape = _shape(query, groups, actor)
-    key = shape.sort.decode(query.cursor) if query.cursor else None
-    values: dict[str, str | int | datetime] = {name: getattr(query, name) for name in shape.bounds}
-    for at, group in enumerate(groups):
-        values |= {f"g{at}_{number}": ref for number, ref in enumerate(group.refs)}
-    total = None
-    if query.count == "exact":
-        everything = sa.select(sa.func.count()).select_from(_ids(_unpaged(shape)))
-        total = connection.execute(everything, {**values, "most": 2**62}).scalar_one()
-    values |= {**bindings(key), "most": query.limit + 1, "made_for": made_for(site)}
-    found = page_of(
-        connection.execute(_statement(shape), values).mappings().all(), query.limit, shape.sort, "key", total
-    )
-    rows = found["data"]
+    """A page of articles as JSON, with what `page` and `Last-Modified` say of it."""
+    if query.q is not None:
+        return FIND["q"](connection, query, groups, actor, site)
+    shape, values = shape_of(query, groups, actor, SORTS[query.sort], query.state)
+    found = _rows(connection, query, shape, values, site)
     edits = (lambda row: actor.may_in(row["section_id"])) if shape.editing else None
-    articles = finished(connection, rows, site, shape.formats, edits)
-    newest = max((row["updated_at"] for row in rows), default=None)
+    articles = finished(connection, found["data"], site, shape.formats, edits)
+    newest = max((row["updated_at"] for row in found["data"]), default=None)
     return {**found, "data": articles, "modified": newest and moment(newest)}
 
 

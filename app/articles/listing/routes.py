@@ -6,6 +6,8 @@ from typing import Annotated, get_args
 from fastapi import APIRouter, Query, Request
 from starlette.responses import Response
 
+from app.articles.activity.events import RANKING
+from app.articles.activity.queries import column_of
 from app.articles.addresses.schemas import Site
 from app.articles.cards.queries import steady
 from app.articles.discussion.events import LISTS
@@ -27,25 +29,28 @@ router = APIRouter(prefix="/v1/articles", tags=["articles"])
 async def index(request: Request, query: Annotated[ListQuery, Query()], actor: Public) -> Response:
     """Published articles, newest first unless `sort` says otherwise; with `state` and a key also the others."""
     fields = chosen(ListedArticleOut, query.fields)
+    busy = column_of(query.sort) is not None
+    if busy and (query.q is not None or query.state is not None):
+        raise InvalidParameter("sort", "sort: this order is not for q or state.")
     if query.state is not None:
         if not sees_drafts(actor):
             raise (Unauthorized if actor is ANONYMOUS else Forbidden)("state needs a key with the scope content:read.")
         if query.state != "all" and not set(query.state.split(",")) <= set(get_args(State)):
             raise InvalidParameter("state", f"state: `all`, or any of {', '.join(get_args(State))}.")
+        if query.q is not None:
+            raise InvalidParameter("state", "state: q looks among public articles alone.")
     if fields and query.formats:
         fields = {**fields, "body": True}
     groups = groups_of(query)
     run = database(request).read if queries.is_quick(query, groups) else database(request).scan
     find = partial(queries.page, query=query, groups=groups, actor=actor, site=Site.of(settings(request)))
     page = await run(steady(find))
-    if actor.is_partner:
-        page = {**page, "data": hand_over(request.app.state.ledger, actor, page["data"])}
     return reply_page(
         request,
-        page["data"],
+        hand_over(request.app.state.ledger, actor, page["data"]),
         page["page"],
         fields,
-        groups=("articles", "publication", LISTS),
+        groups=("articles", "publication", LISTS, *((RANKING,) if busy else ())),
         private=actor is not ANONYMOUS,
         modified=page["modified"],
     )

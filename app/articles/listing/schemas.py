@@ -1,10 +1,11 @@
 """What lists of articles can be asked for."""
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Annotated, Literal
 
-from pydantic import Field
+from pydantic import AfterValidator, Field
 
+from app.articles.activity.tables import DAYS
 from app.articles.schemas import FormatQuery
 from app.kit.clock import Moment
 from app.kit.ids import is_id
@@ -20,6 +21,7 @@ SORTS = {
         Sort("updated_at"),
         Sort("-title", descending=True, kind=str),
         Sort("title", kind=str),
+        *(Sort(f"-{verb}_{days}d", descending=True, kind=int) for verb in ("discussed", "reacted") for days in DAYS),
     )
 }
 Filters = list[str]
@@ -29,8 +31,18 @@ _FILTER = "Comma: any of these. Repeated: all of these. Leading `-`: none of the
 _WORDS = "Comma: any of these. Leading `-`: none of these."
 
 
-class ListQuery(PageQuery, FormatQuery):
-    """Parameters of a list of articles."""
+def _stripped(value: str) -> str:
+    if not value.strip():
+        raise ValueError("must not be blank")
+    return value.strip()
+
+
+Words = Annotated[str, Field(min_length=1, max_length=300), AfterValidator(_stripped)]
+"""What somebody looks for."""
+
+
+class FilterQuery(PageQuery, FormatQuery):
+    """Filters of a list of articles."""
 
     section: Filters = Field([], description=_FILTER)
     tag: Filters = Field([], description=_FILTER)
@@ -38,17 +50,43 @@ class ListQuery(PageQuery, FormatQuery):
     series: Filters = Field([], description=_FILTER)
     type: Filters = Field([], description=_WORDS)
     language: Filters = Field([], description=_WORDS)
-    state: str | None = Field(
-        None, max_length=100, description="Any of the states, with commas, or `all`; needs `content:read`."
-    )
     featured: bool | None = Field(None, description="Only featured ones, or only others.")
     ids: str | None = Field(None, max_length=4000, description="Only these, ids or slugs with commas, at most 100.")
     exclude: str | None = Field(None, max_length=4000, description="Not these, ids or slugs with commas, at most 100.")
     published_after: Moment | None = Field(None, description="Published later than this, RFC 3339.")
     published_before: Moment | None = Field(None, description="Published earlier than this, RFC 3339.")
     updated_after: Moment | None = Field(None, description="Changed later than this, RFC 3339.")
-    sort: Literal["-published_at", "published_at", "-updated_at", "updated_at", "-title", "title"] = Field(
-        "-published_at", description="Order; leading `-`: descending. The id breaks ties."
+
+
+class ListQuery(FilterQuery):
+    """Parameters of a list of articles."""
+
+    q: Words | None = Field(
+        None, description="Only public articles with these words: as `GET /v1/search` reads them, in this list's order."
+    )
+    state: str | None = Field(
+        None,
+        max_length=100,
+        description="Any of the states, with commas, or `all`; needs `content:read`. Not with `q`.",
+    )
+    sort: Literal[
+        "-published_at",
+        "published_at",
+        "-updated_at",
+        "updated_at",
+        "-title",
+        "title",
+        "-discussed_1d",
+        "-discussed_7d",
+        "-discussed_30d",
+        "-reacted_1d",
+        "-reacted_7d",
+        "-reacted_30d",
+    ] = Field(
+        "-published_at",
+        description="Order; leading `-`: descending. The id breaks ties. `-discussed_7d`, `-reacted_7d`: those with "
+        "the most comments written or reactions chosen in the last 7 days, to the hour, and only those that have any; "
+        "so for `1d` and `30d`. These are not for `q` or `state`.",
     )
 
 
@@ -77,7 +115,7 @@ def _group(kind: str, text: str) -> Group:
     return Group(kind, negative, refs)
 
 
-def groups_of(query: ListQuery) -> tuple[Group, ...]:
+def groups_of(query: FilterQuery) -> tuple[Group, ...]:
     """The filters of a request; 400 for what cannot be read."""
     found: list[Group] = []
     for kind in ("tag", "author", "series", "section", "type", "language"):

@@ -45,14 +45,23 @@ class Editor(NamedTuple):
 def _mine(session: Session, actor: Actor, comment_id: str) -> tuple[Row, bool]:
     """The comment, and whether the caller is its author and not a moderator; 403 for anybody else."""
     row = locked(session, comment_id)
-    if row["participant_id"] is not None and is_author(session, actor, row):
+    is_here = row["participant_id"] is not None and row["removed_by"] != "author"
+    if is_here and is_author(session, actor, row):
         return row, True
     if not actor.may("comments:moderate"):
         if row["state"] != "published":
             raise NotFound  # what is not public is not told of
+        readable(session, row["article_id"])
         raise Forbidden("Only its author or a moderator may change a comment.")
     MODERATION["reach"](session.connection(), actor, row["article_id"])
     return row, False
+
+
+def _check_moderates(session: Session, actor: Actor, row: Row) -> None:
+    """What authors no longer may, they may who moderate there."""
+    if not actor.may("comments:moderate"):
+        raise EditWindowClosed
+    MODERATION["reach"](session.connection(), actor, row["article_id"])
 
 
 def edit(session: Session, editor: Editor, comment_id: str, data: CommentPatch, opinion: Any = None) -> str:
@@ -61,6 +70,9 @@ def edit(session: Session, editor: Editor, comment_id: str, data: CommentPatch, 
     values: dict[str, Any] = {}
     if "text" in data.model_fields_set and data.text != row["source"]:
         if is_own and (row["state"] not in _EDITABLE or now() - row["created_at"] > editor.window):
+            _check_moderates(session, editor.actor, row)
+            is_own = False
+        if row["removed_by"] == "author":
             raise EditWindowClosed
         body = read(data.text)
         values = {"source": body.source, "html": body.html, "text": body.text, "fingerprint": body.fingerprint}

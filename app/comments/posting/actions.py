@@ -98,11 +98,16 @@ def _fingerprint(article_id: str, data: CommentIn) -> str:
 
 
 def check_may_write(actor: Actor) -> None:
-    """Refuse callers who cannot be an author: a key that only reads, and the token of another comment."""
-    if actor.kind == "edit":
-        raise Forbidden("This token is for one comment alone.")
+    """Refuse callers who cannot be an author: a key that only reads, and a token for something else."""
+    if actor.kind in ("edit", "subscriber"):
+        raise Forbidden("This token is for one comment, or for subscriptions, alone.")
     if actor.kind == "key" and not (actor.may("content:write") or actor.may("comments:moderate")):
         raise Forbidden("Writing as staff needs a key with the scope content:write or comments:moderate.")
+
+
+def _check_section(actor: Actor, article: Context) -> None:
+    if not actor.may_in(article.section_id):
+        raise Forbidden("The key is limited to other sections.")
 
 
 def _replayed(session: Session, actor: Actor, comment_id: str, request: str) -> Posted | None:
@@ -155,8 +160,6 @@ def _author(session: Session, poster: Poster, data: CommentIn) -> tuple[Row, str
         raise Invalid("A guest needs a name.", pointer="/author", code="required")
     told = claims.name if claims else None
     profile = author_by_ref(session.connection(), claims.author) if claims and claims.author else None
-    if name and not told and poster.actor.kind != "key" and is_staff_name(session, name, poster.site_name):
-        raise NameReserved("This name is reserved.", pointer="/author/name", code="name_reserved")
     person = join(
         session,
         poster.vault,
@@ -169,6 +172,9 @@ def _author(session: Session, poster: Poster, data: CommentIn) -> tuple[Row, str
     shown = told or name or person["name"]
     if not shown:
         raise Invalid("A name is needed.", pointer="/author", code="required")
+    # Also the name of an earlier comment: whose it is may have joined the staff since.
+    if not told and person["kind"] != "staff" and is_staff_name(session, shown, poster.site_name):
+        raise NameReserved("This name is reserved.", pointer="/author/name", code="name_reserved")
     return person, shown
 
 
@@ -183,6 +189,7 @@ def _badges(session: Session, article: Context, person: Row) -> list[str]:
 def post(session: Session, poster: Poster, ref: str, data: CommentIn, body: Body, opinion: Any = None) -> Posted:
     """Post a comment, once: the same one again gives the first. 409 where nothing can be posted, 422 for a bad one."""
     article = readable(session, ref)
+    _check_section(poster.actor, article)
     request = _fingerprint(article.article_id, data)
     if data.id is not None and (before := _replayed(session, poster.actor, data.id, request)):
         return before

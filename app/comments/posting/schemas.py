@@ -9,6 +9,7 @@ from sqlmodel import Session
 
 from app.anchors.schemas import AnchorIn
 from app.comments.schemas import CommentOut
+from app.kit.clock import Moment
 from app.kit.ids import AnyId
 from app.kit.problems import Conflict, Forbidden
 from app.kit.schema import Row
@@ -46,8 +47,9 @@ class CommentIn(BaseModel):
     anchor: AnchorIn | None = Field(None, description="The passage it speaks of, for inline feedback.")
     anchor_id: AnyId | None = Field(None, description="The same by the id of a passage that is already marked.")
     notify: Literal["none", "replies", "all"] = Field("none", description="What its author asks to hear of.")
-    created_at: datetime | None = Field(
-        None, description="When it was written, if it waited to be sent; counts for 24 hours (RFC 3339)."
+    created_at: Moment | None = Field(
+        None,
+        description="When it was written, if it waited to be sent; counts for 24 hours (RFC 3339, with an offset).",
     )
 
 

@@ -79,7 +79,7 @@ def join(
             values = {"kind": "staff", "name": name or actor.name, "key_id": actor.id, "author_id": author_id}
             row = _made(session, vault, values, "key_id")
         return _told(session, row, {"name": name})
-    raise Forbidden("This token is for one comment alone.")
+    raise Forbidden("This token is for one comment, or for subscriptions, alone.")
 
 
 def hashed(token: str) -> str:

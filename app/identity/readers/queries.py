@@ -1,17 +1,16 @@
 """The public keys of the publication's site, read from its JWKS address (RFC 7517) and kept for a while."""
 
 import asyncio
-import http.client
 import re
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from typing import Any, NamedTuple
-from urllib.parse import urlsplit
 
 import jwt
 import pydantic_core
 import structlog
 
+from app.kit.outgoing import CallFailed, Outgoing
 from app.kit.problems import Unavailable
 
 # What each algorithm needs of a key, and the members that are public: a private part is never taken over.
@@ -32,7 +31,7 @@ AGAIN = 60.0  # seconds between looks for a key that is not there
 RETRY = 10.0  # seconds after a look that failed
 _MAX_AGE = re.compile(r"\bmax-age\s*=\s*\"?(\d{1,9})", re.ASCII | re.IGNORECASE)
 log = structlog.get_logger("broadsheet.identity")
-Fetch = Callable[[str], tuple[bytes, str]]
+Fetch = Callable[[str], Awaitable[tuple[bytes, str]]]
 Keys = dict[tuple[str | None, str], list[Any]]
 
 
@@ -42,28 +41,18 @@ class ReaderKeysUnavailable(Unavailable):
     code, title = "reader_keys_unavailable", "The site's keys cannot be read right now"
 
 
-def fetch(url: str) -> tuple[bytes, str]:
-    """The body and the `Cache-Control` behind a URL: no redirects, no proxies, bounded in time and size."""
-    parts = urlsplit(url)
-    kind = http.client.HTTPSConnection if parts.scheme == "https" else http.client.HTTPConnection
-    end = time.monotonic() + TIMEOUT
-    connection = kind(parts.hostname or "", parts.port, timeout=TIMEOUT)
+async def fetch(url: str) -> tuple[bytes, str]:
+    """The body and the `Cache-Control` behind a URL that the operator chose."""
+    outgoing = Outgoing(None)
     try:
-        path = f"{parts.path or '/'}?{parts.query}" if parts.query else parts.path or "/"
-        connection.request("GET", path, headers={"Accept": "application/json", "User-Agent": "Broadsheet"})
-        answer = connection.getresponse()
-        if answer.status != 200:
-            raise ValueError(f"status {answer.status}")
-        body = b""
-        while part := answer.read1(65_536):
-            body += part
-            if len(body) > LARGEST:
-                raise ValueError("the key set is too large")
-            if time.monotonic() > end:
-                raise TimeoutError
-        return body, answer.getheader("Cache-Control") or ""
+        answer = await outgoing.call(
+            "GET", url, timeout=TIMEOUT, headers=[("Accept", "application/json")], most=LARGEST
+        )
     finally:
-        connection.close()
+        await outgoing.stop()
+    if answer.status != 200:
+        raise ValueError(f"status {answer.status}")
+    return answer.body, answer.headers.get("cache-control", "")
 
 
 def parse(body: bytes) -> Keys:
@@ -142,9 +131,9 @@ class KeySet:
             if clock - self._failed_at < (AGAIN if fresh else RETRY):
                 return
             try:
-                body, control = await asyncio.wait_for(asyncio.to_thread(self._fetch, self.url), TIMEOUT + 1)
+                body, control = await self._fetch(self.url)
                 keys = parse(body)
-            except (OSError, ValueError, http.client.HTTPException) as error:
+            except (ValueError, CallFailed) as error:
                 self._failed_at = clock
                 log.warning("the site's keys could not be read", error=type(error).__name__)
                 return

@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import hmac
+import re
 import secrets
 import zlib
 from typing import Any
@@ -17,15 +18,18 @@ from app.identity.secrets.queries import SITE, every, kept, salt_name, wanted
 from app.identity.secrets.tables import Secret
 from app.kit.clock import now
 from app.kit.db import Database
-from app.kit.ids import is_id
+from app.kit.ids import as_id, is_id
 from app.kit.limits import network
 from app.kit.problems import Unavailable
 from app.kit.schema import affected, table_of
 
 GUEST, EDIT = "bg_", "be_"
+MANAGE, CONFIRM, UNSUBSCRIBE = "bm_", "bc_", "bu_"
+SEAL = 64  # characters of an HMAC
 EVERY = 30.0  # seconds between looks at the store
 SOON = 2.0  # the same while there is nothing to work with
 PATIENCE = 5.0  # seconds that one look may take
+_HEXADECIMAL = re.compile("[0-9a-f]+")
 _SECRET = table_of(Secret)
 _INSERT: dict[str, Any] = {
     "sqlite": sqlite.insert(_SECRET).on_conflict_do_nothing().returning(_SECRET.c.name),
@@ -115,7 +119,7 @@ class Vault:
         body = token.removeprefix(EDIT)
         if body == token or len(body) != 96 or not body.isascii():
             return None
-        comment_id = "-".join((body[:8], body[8:12], body[12:16], body[16:20], body[20:32]))
+        comment_id = as_id(body)
         genuine = hmac.compare_digest(self.edit_token(comment_id), token)
         return comment_id if genuine and is_id(comment_id) else None
 
@@ -130,6 +134,17 @@ class Vault:
     def new_guest_token(self) -> str:
         """A guest token of random bytes."""
         return _guest(secrets.token_hex(32))
+
+    def sealed(self, prefix: str, body: str) -> str:
+        """A token with a hexadecimal body, that this server alone can have made: nothing of it is stored."""
+        return f"{prefix}{body}{_derived(self._site, prefix, body)}"
+
+    def unsealed(self, prefix: str, token: str) -> str | None:
+        """The body of a token of `sealed` with this prefix, or None for one that this server did not make."""
+        body = token.removeprefix(prefix)[:-SEAL]
+        if not (token.startswith(prefix) and token.isascii() and _HEXADECIMAL.fullmatch(body)):
+            return None
+        return body if hmac.compare_digest(self.sealed(prefix, body), token) else None
 
     def public_id(self, participant_id: str) -> str:
         """How a participant is shown: stable, and no way back."""

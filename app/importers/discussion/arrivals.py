@@ -170,7 +170,9 @@ def _rows(connection: sa.Connection, ids: Sequence[str]) -> dict[str, Row]:
 def _values(piece: _Piece, person: Person | None, writers: set[str]) -> dict[str, Any]:
     """What an update writes as well; a removed comment holds nothing of its author."""
     remark, body = piece.remark, piece.body
-    badges = [] if person is None or person.kind != "staff" else ["author" if person.author_id in writers else "staff"]
+    badges: list[str] = []
+    if person and person.kind == "staff":
+        badges = ["staff", "author"] if person.author_id in writers else ["staff"]
     return {
         "state": remark.state,
         "featured": remark.featured and remark.state == "published",

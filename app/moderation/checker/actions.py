@@ -1,9 +1,7 @@
 """Asking a checker."""
 
-import asyncio
 import time
 from collections.abc import Callable
-from typing import Any
 
 import pydantic_core
 import structlog
@@ -12,6 +10,7 @@ from standardwebhooks import Webhook
 from app.comments.posting.schemas import Draft
 from app.kit.clock import now
 from app.kit.ids import new_id
+from app.kit.outgoing import Outgoing
 from app.kit.settings import Settings
 from app.moderation.checker.schemas import UNAVAILABLE, Opinion, OpinionIn
 
@@ -25,8 +24,7 @@ log = structlog.get_logger("broadsheet.moderation")
 class Checker:
     """Asks the checker at `CHECKER_URL`; without one there is nothing to ask.
 
-    The address is the operator's own choice, so that it may well be one of a private network. Neither redirects nor
-    proxies from the environment are followed.
+    The address is the operator's own choice, so that it may well be one of a private network.
     """
 
     def __init__(
@@ -36,7 +34,7 @@ class Checker:
         secret = settings.checker_secret.get_secret_value()
         self._signer = Webhook(secret) if secret else None
         self._failures, self._asked_again_at = 0, 0.0
-        self._client: Any = None
+        self._outgoing = Outgoing(None)
 
     async def ask(self, draft: Draft) -> Opinion | None:
         """What the checker says of a draft; None where there is no checker."""
@@ -45,8 +43,7 @@ class Checker:
         if self._clock() < self._asked_again_at:
             return UNAVAILABLE
         try:
-            async with asyncio.timeout(self._timeout):
-                answer = OpinionIn.model_validate_json(await self._post(self._message(draft)))
+            answer = OpinionIn.model_validate_json(await self._post(*self._message(draft)))
         except Exception as error:  # whatever it is: somebody waits to comment, and is told nothing of it
             self._failed(type(error).__name__)
             return UNAVAILABLE
@@ -55,8 +52,7 @@ class Checker:
 
     async def stop(self) -> None:
         """Close the connections."""
-        if self._client is not None:
-            await self._client.aclose()
+        await self._outgoing.stop()
 
     def _failed(self, error: str) -> None:
         self._failures += 1
@@ -71,7 +67,6 @@ class Checker:
         message_id = f"msg_{new_id()}"
         headers = {
             "Content-Type": "application/json",
-            "User-Agent": "Broadsheet",
             "webhook-id": message_id,
             "webhook-timestamp": str(int(moment.timestamp())),
         }
@@ -79,18 +74,10 @@ class Checker:
             headers["webhook-signature"] = self._signer.sign(message_id, moment, body.decode())
         return body, headers
 
-    async def _post(self, message: tuple[bytes, dict[str, str]]) -> bytes:
-        if self._client is None:
-            import httpx2  # takes a tenth of a second, which only those wait for who have a checker
-
-            self._client = httpx2.AsyncClient(follow_redirects=False, trust_env=False, timeout=self._timeout)
-        body, headers = message
-        async with self._client.stream("POST", self.url, content=body, headers=headers) as answer:
-            if answer.status_code != 200:
-                raise ValueError(f"status {answer.status_code}")
-            found = b""
-            async for part in answer.aiter_bytes():
-                found += part
-                if len(found) > LARGEST:
-                    raise ValueError("the answer is too large")
-        return found
+    async def _post(self, body: bytes, headers: dict[str, str]) -> bytes:
+        answer = await self._outgoing.call(
+            "POST", self.url, timeout=self._timeout, headers=headers.items(), content=body, most=LARGEST
+        )
+        if answer.status != 200:
+            raise ValueError(f"status {answer.status}")
+        return answer.body

@@ -9,9 +9,12 @@ from sqlalchemy.sql.elements import ColumnElement
 from sqlmodel import Session
 
 from app.comments.actions import set_state
-from app.comments.queries import is_author, locked
+from app.comments.queries import is_author, locked, readable
 from app.identity.audit.actions import record as audit
+from app.identity.participants.actions import join
+from app.identity.participants.queries import find
 from app.identity.schemas import Actor
+from app.identity.secrets.actions import Vault
 from app.kit.clock import now
 from app.kit.ids import new_id
 from app.kit.problems import Conflict, NotFound, TooManyRequests
@@ -50,6 +53,12 @@ def _reporter(participant: Row | None, addresses: tuple[str, ...]) -> tuple[list
             return [participant["id"]], KNOWN
     names = [f"address:{address}" for address in addresses] or ["address:"]
     return names, STRANGER if participant is None else KNOWN
+
+
+def introduce(session: Session, actor: Actor, vault: Vault) -> None:
+    """Let a reader of the site take part who never did before, so that their report counts as theirs."""
+    if actor.kind == "reader" and find(session, actor) is None:
+        join(session, vault, actor)
 
 
 def _is_of_another_text(report: Row, comment: Row | None) -> bool:
@@ -103,11 +112,10 @@ def report_comment(
     session: Session, actor: Actor, comment_id: str, data: ReportIn, addresses: tuple[str, ...], threshold: int
 ) -> None:
     """Take a report on a comment; at the threshold it waits for a moderator, unless one approved that very text."""
-    if not queries.public_comment(session.connection(), comment_id):
-        raise NotFound
     comment = locked(session, comment_id)
     if comment["state"] != "published":
-        raise NotFound  # it was taken away in between
+        raise NotFound
+    readable(session, comment["article_id"])
     if is_author(session.connection(), actor, comment):
         return
     weight = _file(session, actor, data, addresses, comment["article_id"], comment)

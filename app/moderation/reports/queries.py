@@ -11,7 +11,7 @@ from app.identity.schemas import Actor
 from app.kit.ids import is_id
 from app.kit.paging import Sort, fetch
 from app.kit.schema import Row, table_of
-from app.moderation.queries import A, C, within
+from app.moderation.queries import A, within
 from app.moderation.reports.schemas import ReportQuery
 from app.moderation.reports.tables import Report
 
@@ -72,13 +72,6 @@ def public_article(connection: sa.Connection, ref: str) -> str | None:
     """The id of an article that readers see, by id or slug; None for all others."""
     query = sa.select(A.c.id).where((A.c.id if is_id(ref) else A.c.slug) == ref, A.c.public)
     return connection.execute(query).scalar_one_or_none()
-
-
-def public_comment(connection: sa.Connection, comment_id: str) -> bool:
-    """Whether readers see a comment, and not only where it was."""
-    seen = sa.select(C.c.id).join(A, A.c.id == C.c.article_id)
-    query = seen.where(C.c.id == comment_id, C.c.state == "published", A.c.public)
-    return connection.execute(query).first() is not None
 
 
 def standing(connection: sa.Connection, target_id: str, reporters: list[str]) -> sa.RowMapping | None:

@@ -1,9 +1,11 @@
 """Reports over HTTP."""
 
+from collections.abc import Callable
 from typing import Annotated, Any
 
 import sqlalchemy as sa
 from fastapi import APIRouter, Query, Request
+from sqlmodel import Session
 from starlette.responses import Response
 
 from app.comments.posting.schemas import Banned
@@ -34,20 +36,28 @@ def _received(_connection: sa.Connection, _result: Any) -> dict[str, Any]:
     return {"received": True}
 
 
+async def _take(request: Request, actor: Actor, report: Callable[..., None], *args: Any) -> Response:
+    """Take a report, and give the one answer to it."""
+    vault = request.app.state.vault
+
+    def tell(session: Session, caller: Actor) -> None:
+        actions.introduce(session, caller, vault)
+        report(session, caller, *args)
+
+    return await write(request, actor, tell, show=_received, model=ReceivedOut, status=202)
+
+
 @router.post("/comments/{comment}/reports", status_code=202, response_model=ReceivedOut, responses=TAKES)
 async def report_comment(request: Request, comment: IdPath, body: ReportIn, actor: Public) -> Response:
     """Tell moderators that something is wrong with a comment. Anyone may; each counts once, all get this answer."""
     args = (comment, body, _addresses(request), settings(request).report_threshold)
-    shown: dict[str, Any] = {"show": _received, "model": ReceivedOut, "status": 202}
-    return await write(request, actor, actions.report_comment, *args, **shown)
+    return await _take(request, actor, actions.report_comment, *args)
 
 
 @router.post("/articles/{article}/reports", status_code=202, response_model=ReceivedOut, responses=TAKES)
 async def report_article(request: Request, article: RefPath, body: ReportIn, actor: Public) -> Response:
     """Tell the editors that something is wrong with an article. Anyone may; each counts once."""
-    args = (article, body, _addresses(request))
-    shown: dict[str, Any] = {"show": _received, "model": ReceivedOut, "status": 202}
-    return await write(request, actor, actions.report_article, *args, **shown)
+    return await _take(request, actor, actions.report_article, article, body, _addresses(request))
 
 
 @router.get("/moderation/reports", response_model=ListOut[ReportOut], responses=documented(Unauthorized, Forbidden))

@@ -6,8 +6,10 @@ import sqlalchemy as sa
 from sqlmodel import Session
 
 from app.anchors import actions as anchors
-from app.comments.actions import clear, set_state
+from app.comments.actions import erase as erase_comment
+from app.comments.actions import set_state
 from app.comments.queries import locked
+from app.deliveries.actions import cancel
 from app.identity.participants.actions import disown, erase
 from app.identity.participants.queries import PARTICIPANT
 from app.identity.replays.actions import forget as forget_answers
@@ -16,6 +18,9 @@ from app.kit.schema import Row
 from app.moderation.actions import forget as forget_cases
 from app.operation.personal.queries import Person, comment_ids, parts, person
 from app.reactions.actions import forget as forget_votes
+from app.subscriptions.actions import forget_participants, forget_subscriber
+from app.subscriptions.opt_ins.actions import forget as forget_requests
+from app.subscriptions.queries import subscriber_with
 
 Forget = Callable[[Session, list[str]], object]
 ALSO: dict[str, Forget] = {}
@@ -31,7 +36,7 @@ def erase_me(session: Session, actor: Actor) -> None:
     for comment_id in written:
         row = locked(session, comment_id)
         set_state(session, row, "removed", by="author")
-        clear(session, row)
+        erase_comment(session, row)
     forget_cases(session, whom.ids, whom.email, [])
     for part in parts(written):
         forget_cases(session, [], None, part)
@@ -44,8 +49,19 @@ def erase_me(session: Session, actor: Actor) -> None:
         forget_answers(session, actor.caller)
     for also in ALSO.values():
         also(session, [row["id"] for row in (*whom.own, *whom.typed)])
+    forget_participants(session, whom.ids)
     if whom.email is not None:
         disown(session, whom.email)
+        _forget_mail(session, whom.email)
+
+
+def _forget_mail(session: Session, email: str) -> None:
+    """End what the address subscribes to and what waits to be sent; that it wants no mail stays, as a hash."""
+    forget_requests(session, email)
+    who = subscriber_with(session, email)
+    if who is not None:
+        cancel(session, channel="mail", endpoint=who["id"])
+        forget_subscriber(session, who["id"])
 
 
 def _hold(session: Session, whom: Person) -> None:

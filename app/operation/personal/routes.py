@@ -17,8 +17,9 @@ async def show(request: Request, actor: Public) -> Response:
     """Everything that is stored about the caller.
 
     With a guest token: what was done with that token; the e-mail that was typed with it proves nothing. With a JWT of
-    the publication's site that says `email_verified`: also all to whom that e-mail was proven, and every comment and
-    report that bears it. Of a JWT without it: what that reader did. At most 10,000 entries of each kind.
+    the publication's site that says `email_verified`, or with the manage token of subscriptions: also all to whom that
+    e-mail was proven, and every comment and report that bears it. Of a JWT without it: what that reader did. At most
+    10,000 entries of each kind.
     """
     found = await database(request).scan(queries.everything, actor)
     return reply(request, dump(PersonalData, found), groups=(), private=True)
@@ -30,5 +31,6 @@ async def erase(request: Request, actor: Public) -> Response:
 
     Comments that were answered keep their place as tombstones that hold nothing. What moderators decided stays in
     their log without words, and a ban stays where it needs no name: on a network address, or as the hash of an e-mail.
+    That an address wants no mail stays as well, as a hash.
     """
     return await write(request, actor, actions.erase_me, status=204)

@@ -5,6 +5,8 @@ from typing import Any
 
 from pydantic import BaseModel, Field
 
+from app.subscriptions.schemas import SubscriptionOut
+
 
 class ParticipantData(BaseModel):
     """Somebody under whose name was written, voted or reported."""
@@ -96,6 +98,22 @@ class BanData(BaseModel):
     created_at: datetime
 
 
+class MailData(BaseModel):
+    """A mail that was sent, or was to be sent."""
+
+    what: str
+    state: str
+    created_at: datetime
+    finished_at: datetime | None
+
+
+class SuppressionData(BaseModel):
+    """That the address gets no mail."""
+
+    reason: str
+    created_at: datetime
+
+
 class PersonalData(BaseModel):
     """Everything that is stored about a person."""
 
@@ -108,6 +126,9 @@ class PersonalData(BaseModel):
     appeals: list[AppealData]
     passages: list[PassageData]
     bans: list[BanData]
+    subscriptions: list[SubscriptionOut]
+    mails: list[MailData] = Field(description="Of the last weeks; what they said is not kept.")
+    suppression: SuppressionData | None = Field(description="Why the address gets no mail; null: it may.")
     cut: list[str] = Field(description="The lists that hold more than the 10,000 entries shown.")
 
 

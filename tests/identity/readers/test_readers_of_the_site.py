@@ -18,7 +18,7 @@ from pydantic import SecretStr
 from starlette.testclient import TestClient
 
 from app.identity.readers.actions import LONGEST, Readers
-from app.identity.readers.queries import KeySet
+from app.identity.readers.queries import Fetch, KeySet
 from app.identity.schemas import Actor
 from app.kit.limits import Limiter
 from app.kit.problems import Unauthorized
@@ -57,10 +57,19 @@ def settings(**about: Any) -> Settings:
     return Settings(_env_file=None, **about)
 
 
+def answering(body: bytes) -> Fetch:
+    """What reads this body, wherever it is sent to."""
+
+    async def fetch(_: str) -> tuple[bytes, str]:
+        return body, ""
+
+    return fetch
+
+
 def fixed(*keys: dict[str, Any]) -> KeySet:
     """A key set that is always there."""
     body = json.dumps({"keys": keys}).encode()
-    return KeySet("https://site.example/keys", lambda _: (body, ""))
+    return KeySet("https://site.example/keys", answering(body))
 
 
 def claims(**more: Any) -> dict[str, Any]:

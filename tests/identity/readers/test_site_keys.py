@@ -22,7 +22,8 @@ from app.identity.readers.queries import (
     ReaderKeysUnavailable,
     fetch,
 )
-from tests.identity.readers.test_readers_of_the_site import EC, RSA, published
+from app.kit.outgoing import CallFailed
+from tests.identity.readers.test_readers_of_the_site import EC, RSA, answering, published
 
 
 class Site:
@@ -34,7 +35,7 @@ class Site:
         self.error: Exception | None = None
         self.set = KeySet("https://site.example/keys", self.fetch, lambda: self.clock)
 
-    def fetch(self, url: str) -> tuple[bytes, str]:
+    async def fetch(self, url: str) -> tuple[bytes, str]:
         self.asked += 1
         if self.error:
             raise self.error
@@ -98,7 +99,7 @@ def test_a_key_that_is_not_there_is_looked_for_once_a_minute(site: Site) -> None
 
 def test_keys_outlive_their_server_for_a_day(site: Site) -> None:
     assert site.has("old")
-    site.error = OSError("away")
+    site.error = CallFailed("away")
     site.clock = FRESH + 1
     assert site.has("old")
     with pytest.raises(ReaderKeysUnavailable):
@@ -119,7 +120,7 @@ def test_keys_outlive_their_server_for_a_day(site: Site) -> None:
 def test_a_look_for_an_unknown_key_that_fails_is_not_repeated_at_once(site: Site) -> None:
     site.control = "max-age=3600"
     assert site.has("old")
-    site.error, site.clock = OSError("away"), AGAIN
+    site.error, site.clock = CallFailed("away"), AGAIN
     for _ in range(3):
         with pytest.raises(ReaderKeysUnavailable):
             site.has("unknown")
@@ -129,7 +130,7 @@ def test_a_look_for_an_unknown_key_that_fails_is_not_repeated_at_once(site: Site
 
 @pytest.mark.parametrize("body", [b"", b"[]", b"{}", b'{"keys": 7}', b"<html>", b'{"keys"', b"\xff"])
 def test_what_is_no_key_set_is_a_503(site: Site, body: bytes) -> None:
-    site.set = KeySet("https://site.example/keys", lambda _: (body, ""), lambda: 0.0)
+    site.set = KeySet("https://site.example/keys", answering(body), lambda: 0.0)
     with pytest.raises(ReaderKeysUnavailable):
         site.has("old")
 
@@ -171,7 +172,7 @@ def test_keys_come_over_http() -> None:
         handler.wfile.write(b"{}")
 
     with serving(answer) as url:
-        assert fetch(url) == (b"{}", "max-age=60")
+        assert asyncio.run(fetch(url)) == (b"{}", "max-age=60")
     assert paths == ["/keys?of=site"]
 
 
@@ -182,7 +183,7 @@ def test_redirects_are_not_followed() -> None:
         handler.end_headers()
 
     with serving(answer) as url, pytest.raises(ValueError, match="302"):
-        fetch(url)
+        asyncio.run(fetch(url))
 
 
 def test_an_endless_answer_is_cut() -> None:
@@ -195,8 +196,8 @@ def test_an_endless_answer_is_cut() -> None:
         except OSError:
             return
 
-    with serving(answer) as url, pytest.raises(ValueError, match="too large"):
-        fetch(url)
+    with serving(answer) as url, pytest.raises(CallFailed, match="too large"):
+        asyncio.run(fetch(url))
     assert LARGEST < 1000 * 65_536
 
 
@@ -215,7 +216,7 @@ def test_a_slow_answer_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
 
     with serving(answer) as url:
         try:
-            with pytest.raises(TimeoutError):
-                fetch(url)
+            with pytest.raises(CallFailed, match="in time"):
+                asyncio.run(fetch(url))
         finally:
             done.set()

@@ -106,7 +106,7 @@ def test_people_are_never_proven_and_authors_are_marked(db: Database, imported: 
         assert (row["confirmed_at"], row["token_hash"], row["subject"], row["key_id"]) == (None, None, None, None)
     rows = by_text(db)
     assert rows["Comment 1."]["author_id"] == rows["Comment 2."]["author_id"] != rows["Comment 3."]["author_id"]
-    assert (rows["Comment 6."]["author_kind"], rows["Comment 6."]["badges"]) == ("staff", ["author"])
+    assert (rows["Comment 6."]["author_kind"], rows["Comment 6."]["badges"]) == ("staff", ["staff", "author"])
     assert (rows["Comment 7."]["author_kind"], rows["Comment 7."]["badges"]) == ("guest", [])
     assert rows["Comment 5."]["author_name"] == "eve"
 

@@ -4,8 +4,10 @@ from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
 
+import jwt
 import pytest
 import sqlalchemy as sa
+from pydantic import SecretStr
 from starlette.testclient import TestClient
 
 from app.identity.schemas import ANONYMOUS, Actor
@@ -20,7 +22,7 @@ from app.moderation.queue.queries import CASE
 from app.moderation.reports.actions import MOST_AN_HOUR, report_comment
 from app.moderation.reports.queries import REPORT, written_by
 from app.moderation.reports.schemas import ReportIn
-from tests.make import Headers, act, draft, ok, published, section
+from tests.make import Headers, act, bearer, draft, ok, published, section
 from tests.moderation.stock import C, by_token, comment, decide, guest, participant, queued, report, state_of, stored
 
 Article = dict[str, Any]
@@ -92,6 +94,26 @@ def test_who_weighs_how_much(db: Database, article: Article) -> None:
     assert weight_of(db, guest(proven), one, "b") == 20  # proven: counts beside others behind its address
     assert weight_of(db, guest(proven), one, "c") == 0
     assert weight_of(db, guest(participant(db)), one, "a") == 0  # tokens cost nothing: one with the address
+
+
+def test_readers_of_the_site_weigh_as_such_from_the_first_report(
+    settings: Settings, db: Database, client: TestClient, article: Article
+) -> None:
+    """Behind one address as well: many sit in one office."""
+    secret = "a secret that the site and this server share"
+    knowing = settings.model_copy(update={"reader_secret": SecretStr(secret)})
+    one, until = comment(db, article, state="published"), int(now().timestamp()) + 600
+    with TestClient(create_app(knowing, with_worker=False)) as site:
+        for name, verified in (("ann", True), ("bo", False)):
+            claims = {"sub": name, "exp": until, "email": f"{name}@site.example", "email_verified": verified}
+            told = site.post(
+                f"/v1/comments/{one}/reports",
+                json={"reason": "abuse"},
+                headers=bearer(jwt.encode(claims, secret, "HS256")),
+            )
+            ok(told, 202)
+    assert sorted(row["weight"] for row in stored(db, REPORT)) == [10, 20]
+    assert state_of(db, one) == "pending"
 
 
 def test_an_author_does_not_report_their_own(db: Database, article: Article) -> None:

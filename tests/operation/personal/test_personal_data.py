@@ -207,6 +207,22 @@ def test_a_proven_e_mail_reaches_what_was_typed_under_it(
     assert said(client, article, "Anew.", me)["author"]["name"] == "Zqxreader"
 
 
+def test_what_was_taken_back_before_leaves_no_word_either(
+    client: TestClient, home: TestClient, db: Database, article: Article, ann: Headers, admin: Headers
+) -> None:
+    one = said(home, article, "Zqxgone.", ann)["id"]
+    told = {"reason": "abuse", "text": "They say zqxgone."}
+    ok(client.post(f"/v1/comments/{one}/reports", json=told), 202)
+    ok(client.post("/v1/bans", json={"kind": "address", "comment_id": one, "reason": "Zqxban."}, headers=admin), 201)
+    decide(client, admin, one, "spam", reason="For zqxgone.")
+    ok(home.post(f"/v1/comments/{one}/appeal", json={"text": "Zqxappeal."}, headers=ann), 201)
+    ok(home.delete(f"/v1/comments/{one}", headers=ann), 204)
+    assert not any(word in dump(db).lower() for word in ("zqxappeal", "learned_comment:")), "their own words"
+    erase(home, ann)
+    assert "zqx" not in dump(db).lower()
+    assert stored(db, C, id=one)[0]["participant_id"] is None
+
+
 @pytest.mark.parametrize("verified", [{}, {"email_verified": False}])
 def test_an_e_mail_that_is_not_proven_reaches_nobody_else(
     client: TestClient, article: Article, ann: Headers, reader: Callable[..., Headers], verified: dict[str, Any]

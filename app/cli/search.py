@@ -1,0 +1,41 @@
+"""`broadsheet search`: the index, as a whole."""
+
+import typer
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+from app.cli.common import opened
+from app.kit.settings import Settings
+
+app = typer.Typer(help="Look after the search.", no_args_is_help=True)
+
+
+@app.callback()
+def main() -> None:
+    """Look after the search."""
+
+
+@app.command()
+def rebuild() -> None:
+    """Index all public articles anew, a few at a time, while everything runs on; what was found stays found meanwhile.
+
+    Nothing needs this in daily use: every change of an article changes the index with it.
+    """
+    from app.search.actions import rebuild_some, tidy
+    from app.search.queries import public
+
+    columns = (TextColumn("Indexing"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    with opened(Settings()) as db, Progress(*columns, console=Console(stderr=True)) as progress:
+        with db.connect() as connection:
+            task = progress.add_task("", total=public(connection))
+        after, number = "00000000-0000-0000-0000-000000000000", 0
+        while True:
+            with db.transaction() as session:
+                done = rebuild_some(session, after)
+            if done is None:
+                break
+            after, number = done[0], number + done[1]
+            progress.update(task, completed=number)
+        with db.transaction() as session:
+            dropped = tidy(session)
+    typer.echo(f"{number} articles indexed, {dropped} entries dropped that belonged to none.")

@@ -1,0 +1,199 @@
+"""Adding what is to be sent, taking it back, sending it again, and forgetting it."""
+
+from collections import Counter, defaultdict
+from collections.abc import Collection, Iterable, Sequence
+from datetime import datetime, timedelta
+from typing import Any, Final, NamedTuple
+
+import sqlalchemy as sa
+from sqlalchemy.dialects import postgresql, sqlite
+from sqlmodel import Session
+
+from app.deliveries.lanes.actions import CHUNK, DELIVERY, LANE, hold, locked, reckon
+from app.deliveries.schemas import ERROR, NewDelivery
+from app.events.schemas import START, Position
+from app.kit.clock import now
+from app.kit.ids import new_id
+from app.kit.schema import affected
+
+KEPT: Final = timedelta(days=14)  # what was delivered or cancelled
+DEAD_KEPT: Final = timedelta(days=90)
+_INSERT: dict[str, Any] = {"sqlite": sqlite.insert(DELIVERY), "postgresql": postgresql.insert(DELIVERY)}
+_OPEN = DELIVERY.c.finished_at.is_(None)
+
+
+class _Topic(NamedTuple):
+    """What keeps its order."""
+
+    channel: str
+    endpoint: str
+    topic: str
+
+
+def _of(topic: Sequence[Any]) -> tuple[sa.ColumnElement[bool], ...]:
+    return (DELIVERY.c.channel == topic[0], DELIVERY.c.endpoint == topic[1], DELIVERY.c.topic == topic[2])
+
+
+def promote(session: Session, topics: Iterable[Sequence[str]], moment: datetime) -> None:
+    """Make the first open delivery of each of these topics due, unless one of it is. Its lane must be locked."""
+    for topic in topics:
+        first = sa.select(DELIVERY.c.id).where(*_of(topic), _OPEN)
+        first = first.order_by(DELIVERY.c.xid, DELIVERY.c.seq, DELIVERY.c.id).limit(1)
+        head = sa.select(DELIVERY.c.id).where(*_of(topic), DELIVERY.c.due_at.is_not(None))
+        if session.execute(head).first() is None:
+            session.execute(sa.update(DELIVERY).where(DELIVERY.c.id == first.scalar_subquery()).values(due_at=moment))
+
+
+def enqueue(
+    session: Session,
+    *,
+    channel: str,
+    endpoint: str,
+    event: str,
+    what: str,
+    content: dict[str, Any],
+    topic: str | None = None,
+    position: Position | None = None,
+    due_at: datetime | None = None,
+    lane: str | None = None,
+) -> bool:
+    """Have something sent, in the caller's transaction; False where it was asked for before. See `NewDelivery`."""
+    new = NewDelivery(
+        channel=channel,
+        endpoint=endpoint,
+        event=event,
+        what=what,
+        content=content,
+        topic=topic,
+        position=position or START,
+        due_at=due_at,
+        lane=lane,
+    )
+    return enqueue_all(session, [new]) == 1
+
+
+def enqueue_all(session: Session, rows: Iterable[NewDelivery]) -> int:
+    """The same for many; returns how many were not asked for before."""
+    by_channel: dict[str, list[NewDelivery]] = defaultdict(list)
+    for row in rows:
+        if row.topic is not None and row.due_at is not None:
+            raise ValueError("what has a topic is due when what stands before it is done")
+        by_channel[row.channel].append(row)
+    return sum(_enqueue(session, channel, by_channel[channel]) for channel in sorted(by_channel))
+
+
+def _enqueue(session: Session, channel: str, rows: list[NewDelivery]) -> int:
+    moment, added = now(), 0
+    lanes = hold(session, channel, (row.lane or row.endpoint for row in rows))
+    times = Counter((row.endpoint, row.topic) for row in rows if row.topic)
+    for start in range(0, len(rows), CHUNK):
+        some = rows[start : start + CHUNK]
+        busy = _heads(session, channel, some) | {key for key, number in times.items() if number > 1}
+        values = [_values(row, lanes[row.lane or row.endpoint], moment, busy) for row in some]
+        insert = _INSERT[session.get_bind().dialect.name].values(values)
+        insert = insert.on_conflict_do_nothing(index_elements=["channel", "endpoint", "event"])
+        added += len(session.execute(insert.returning(DELIVERY.c.id)).all())
+    promote(session, [(channel, *key) for key, number in times.items() if number > 1], moment)
+    reckon(session, set(lanes.values()), moment)
+    return added
+
+
+def _heads(session: Session, channel: str, rows: list[NewDelivery]) -> set[tuple[str, str | None]]:
+    """The topics among these of which something is due, and holds back what comes after it."""
+    endpoints: dict[str, set[str]] = defaultdict(set)
+    for row in rows:
+        if row.topic:
+            endpoints[row.topic].add(row.endpoint)
+    found: set[tuple[str, str | None]] = set()
+    for topic, names in endpoints.items():
+        query = sa.select(DELIVERY.c.endpoint).where(
+            DELIVERY.c.channel == channel,
+            DELIVERY.c.endpoint.in_(sorted(names)),
+            DELIVERY.c.topic == topic,
+            DELIVERY.c.due_at.is_not(None),
+        )
+        found |= {(row.endpoint, topic) for row in session.execute(query)}
+    return found
+
+
+def _values(row: NewDelivery, lane_id: str, moment: datetime, busy: Collection[Any]) -> dict[str, Any]:
+    return {
+        "id": new_id(),
+        "channel": row.channel,
+        "endpoint": row.endpoint,
+        "lane_id": lane_id,
+        "event": row.event,
+        "topic": row.topic,
+        "xid": row.position.xid,
+        "seq": row.position.seq,
+        "what": row.what,
+        "content": row.content,
+        "state": "waiting",
+        "due_at": None if (row.endpoint, row.topic) in busy else row.due_at or moment,
+        "attempts": 0,
+        "error": "",
+        "answer": "",
+        "created_at": moment,
+    }
+
+
+def cancel(session: Session, *, channel: str, endpoint: str | None = None, events: Sequence[str] | None = None) -> int:
+    """Do not send what waits; what runs just now is asked by its channel. Returns how many that were."""
+    where = [DELIVERY.c.channel == channel]
+    if endpoint is not None:
+        where.append(DELIVERY.c.endpoint == endpoint)
+    if events is not None:
+        where.append(DELIVERY.c.event.in_(events))
+    return _end(session, where, "cancelled", "")
+
+
+def abandon(session: Session, *, channel: str, endpoint: str, why: str) -> int:
+    """Give up what waits for an endpoint; it can be sent again later."""
+    return _end(session, [DELIVERY.c.channel == channel, DELIVERY.c.endpoint == endpoint], "dead", why)
+
+
+def _end(session: Session, where: list[sa.ColumnElement[bool]], state: str, error: str) -> int:
+    moment, waits = now(), DELIVERY.c.state == "waiting"
+    lanes = set(session.execute(sa.select(DELIVERY.c.lane_id).where(*where, waits).distinct()).scalars())
+    locked(session, lanes)
+    values = {"state": state, "error": error[:ERROR], "due_at": None, "token": None, "finished_at": moment}
+    ended = sa.update(DELIVERY).where(*where, waits).values(values)
+    rows = session.execute(ended.returning(DELIVERY.c.channel, DELIVERY.c.endpoint, DELIVERY.c.topic)).all()
+    promote(session, {row for row in rows if row.topic}, moment)
+    reckon(session, lanes, moment)
+    return len(rows)
+
+
+def send_again(session: Session, *, channel: str, endpoint: str, ids: Collection[str]) -> int:
+    """Send finished deliveries once more, with all their attempts before them, and waiting ones at once.
+
+    They keep their event, by which the receiver knows what it has. Those that run are left alone. Returns how many.
+    """
+    moment = now()
+    where = (DELIVERY.c.channel == channel, DELIVERY.c.endpoint == endpoint, DELIVERY.c.id.in_(ids))
+    lanes = set(session.execute(sa.select(DELIVERY.c.lane_id).where(*where).distinct()).scalars())
+    locked(session, lanes)
+    reset = {"state": "waiting", "attempts": 0, "finished_at": None, "due_at": None}
+    done = sa.update(DELIVERY).where(*where, DELIVERY.c.token.is_(None)).values(reset)
+    rows = session.execute(done.returning(DELIVERY.c.id, DELIVERY.c.channel, DELIVERY.c.endpoint, DELIVERY.c.topic))
+    found = rows.all()
+    free = [row.id for row in found if row.topic is None]
+    session.execute(sa.update(DELIVERY).where(DELIVERY.c.id.in_(free)).values(due_at=moment))
+    promote(session, {(row.channel, row.endpoint, row.topic) for row in found if row.topic}, moment)
+    reckon(session, lanes, moment)
+    return len(found)
+
+
+def prune(session: Session, limit: int = 5000) -> int:
+    """Forget what was delivered or cancelled two weeks ago, what died ninety days ago, and lanes that nobody uses."""
+    moment, ended = now(), DELIVERY.c.finished_at
+    gone = sa.select(DELIVERY.c.id).where(
+        sa.or_(
+            sa.and_(DELIVERY.c.state.in_(("delivered", "cancelled")), ended < moment - KEPT),
+            sa.and_(DELIVERY.c.state == "dead", ended < moment - DEAD_KEPT),
+        )
+    )
+    done = affected(session.execute(sa.delete(DELIVERY).where(DELIVERY.c.id.in_(gone.limit(limit)))))
+    used = sa.exists().where(DELIVERY.c.lane_id == LANE.c.id)
+    session.execute(sa.delete(LANE).where(LANE.c.due_at.is_(None), LANE.c.failures == 0, ~used))
+    return done

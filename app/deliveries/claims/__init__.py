@@ -1,0 +1,1 @@
+"""Taking what is due on a lease, and noting what became of it."""

@@ -1,0 +1,1 @@
+"""Section fronts: blocks of articles in an order, each article once, in one answer."""

@@ -1,0 +1,139 @@
+"""Fronts over HTTP."""
+
+from typing import Annotated
+
+import sqlalchemy as sa
+from fastapi import APIRouter, Depends, Header, Query, Request
+from starlette.responses import Response
+
+from app.articles.activity.events import RANKING
+from app.articles.addresses.schemas import Site
+from app.articles.cards.queries import steady
+from app.articles.discussion.events import LISTS
+from app.articles.partners.actions import part
+from app.fronts import actions, queries
+from app.fronts.schemas import FrontDefinition, FrontIn, FrontOut, FrontQuery, FrontsQuery
+from app.identity.routes import Public, Versions, requires, write
+from app.identity.schemas import ANONYMOUS, Actor
+from app.kit import etag
+from app.kit.fields import chosen
+from app.kit.http import ReadQuery, database, dump, limit_json, reply, reply_list, settings
+from app.kit.ids import RefPath
+from app.kit.paging import ListOut
+from app.kit.problems import (
+    BadRequest,
+    Forbidden,
+    Invalid,
+    NotFound,
+    PreconditionRequired,
+    StaleVersion,
+    Unauthorized,
+    documented,
+)
+from app.kit.schema import Row
+from app.publication.actions import unlimited
+
+router = APIRouter(prefix="/v1/fronts", tags=["fronts"])
+Reader = Annotated[Actor, requires("content:read")]
+Publisher = Annotated[Actor, requires("content:publish")]
+WRITES = documented(Unauthorized, Forbidden, NotFound, StaleVersion, PreconditionRequired)
+
+
+async def _expected(
+    if_match: Annotated[str | None, Header(description="ETag of what was read, or `*`: replace a front.")] = None,
+    if_none_match: Annotated[str | None, Header(description="`*`: make a front where there is none.")] = None,
+) -> tuple[frozenset[int] | None, bool]:
+    """The versions that a front may have, and whether there must be none (RFC 9110 §13.1); 428 without either."""
+    if if_none_match is None:
+        return etag.expected_versions(if_match), False
+    if if_none_match.strip() != "*" or if_match is not None:
+        detail = "Send If-None-Match: * to make a front, or If-Match to replace one."
+        raise BadRequest(detail, errors=[{"parameter": "If-None-Match", "code": "invalid", "detail": detail}])
+    return None, True
+
+
+Expected = Annotated[tuple[frozenset[int] | None, bool], Depends(_expected)]
+
+
+@router.get("", response_model=ListOut[FrontDefinition], responses=documented(Unauthorized, Forbidden))
+async def index(request: Request, query: Annotated[FrontsQuery, Query()], actor: Reader) -> Response:
+    """How all fronts are put together, by slug; not for keys that are limited to sections."""
+    unlimited(actor)
+    page = await database(request).read(queries.page, query)
+    fields = chosen(FrontDefinition, query.fields)
+    return reply_list(request, ListOut[FrontDefinition], page, fields, groups=(), private=True)
+
+
+@router.get("/{front}", response_model=FrontOut, responses=documented(Unauthorized, Forbidden, NotFound))
+async def show(request: Request, front: RefPath, query: Annotated[FrontQuery, Query()], actor: Public) -> Response:
+    """A front with all of its blocks, each article once; what is not public is on none, in a preview neither."""
+    fields, site = chosen(FrontOut, query.fields), Site.of(settings(request))
+    if query.preview and not actor.may("content:read"):
+        raise (Unauthorized if actor is ANONYMOUS else Forbidden)("preview needs a key with the scope content:read.")
+    if query.preview:
+        unlimited(actor)
+
+    def find(connection: sa.Connection) -> tuple[Row, Row, bytes]:
+        row = queries.by_ref(connection, front)
+        version = row and ((row["draft"] if query.preview else None) or row["published"])
+        if row is None or version is None:
+            raise NotFound
+        return row, version, queries.filled(connection, row, version, site)
+
+    row, version, body = await database(request).read(steady(find))
+    ranked = any(block["days"] for block in version["blocks"])
+    return reply(
+        request,
+        limit_json(part(actor, body), fields),
+        groups=(f"front:{row['id']}", "articles", "publication", LISTS, *((RANKING,) if ranked else ())),
+        private=query.preview or actor is not ANONYMOUS,
+    )
+
+
+@router.get(
+    "/{front}/definition",
+    response_model=FrontDefinition,
+    responses=documented(Unauthorized, Forbidden, NotFound),
+)
+async def define(request: Request, front: RefPath, query: Annotated[ReadQuery, Query()], actor: Reader) -> Response:
+    """How a front is put together, and the draft beside it; not for keys that are limited to sections."""
+    unlimited(actor)
+    row = await database(request).read(queries.by_ref, front)
+    if row is None:
+        raise NotFound
+    body = dump(FrontDefinition, queries.definition(row), chosen(FrontDefinition, query.fields))
+    return reply(request, body, groups=(), version=row["version"], private=True)
+
+
+@router.put(
+    "/{front}",
+    response_model=FrontDefinition,
+    responses=WRITES
+    | documented(Invalid, BadRequest, actions.TooManyFronts)
+    | {201: {"model": FrontDefinition, "description": "It was made."}},
+)
+async def save(request: Request, front: RefPath, body: FrontIn, expected: Expected, actor: Publisher) -> Response:
+    """Put a front together: in place of another with `If-Match`, or with `If-None-Match: *` a new one, which is a 201.
+
+    The ETag to send is that of `GET /v1/fronts/{front}/definition`.
+    """
+    versions, new = expected
+    return await write(
+        request,
+        actor,
+        actions.save,
+        front,
+        body,
+        versions,
+        new,
+        show=queries.shown,
+        model=FrontDefinition,
+        status=201 if new else 200,
+        location="/v1/fronts/{slug}" if new else None,
+    )
+
+
+@router.delete("/{front}", status_code=204, responses=WRITES)
+async def delete(request: Request, front: RefPath, versions: Versions, actor: Publisher) -> Response:
+    """Delete a front, and its draft."""
+    return await write(request, actor, actions.delete, front, versions, status=204)

@@ -1,0 +1,1 @@
+"""Rebuilding: all terms and links anew, in batches beside a running server."""

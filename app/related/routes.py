@@ -1,0 +1,89 @@
+"""Related links over HTTP: what to read next, and the editors' choice of it."""
+
+from typing import Annotated, Any
+
+import pydantic_core
+import sqlalchemy as sa
+from fastapi import APIRouter, Query, Request
+from starlette.responses import Response
+
+from app.articles.addresses.schemas import Site
+from app.articles.cards.queries import steady
+from app.articles.partners.actions import parts
+from app.articles.publishing.routes import EDITED
+from app.articles.queries import chosen_formats
+from app.articles.routes import Retracted, WithheldForLegalReasons, moved, visible
+from app.articles.schemas import RelatedOut
+from app.identity.routes import Public, Versions, requires, write
+from app.identity.schemas import ANONYMOUS, Actor
+from app.kit.fields import chosen
+from app.kit.http import database, reply_page, settings
+from app.kit.ids import RefPath
+from app.kit.problems import NotFound, documented
+from app.kit.schema import Row
+from app.related import actions, queries
+from app.related.queries import Found
+from app.related.schemas import PinsIn, RelatedList, RelatedQuery
+
+router = APIRouter(prefix="/v1/articles/{article}", tags=["related"])
+Writer = Annotated[Actor, requires("content:write")]
+
+
+def _fields(query: RelatedQuery) -> dict[str, Any] | None:
+    """The chosen fields; with `formats` also the text, wherever something of the article is chosen."""
+    fields = chosen(RelatedOut, query.fields)
+    if fields and query.formats and isinstance(fields.get("article"), dict):
+        fields = {**fields, "article": {"body": True, **fields["article"]}}
+    return fields
+
+
+@router.get(
+    "/related",
+    response_model=RelatedList,
+    responses={
+        **documented(NotFound, Retracted, WithheldForLegalReasons),
+        301: {"description": "An old slug; `Location` has the new address."},
+    },
+)
+async def index(request: Request, article: RefPath, query: Annotated[RelatedQuery, Query()], actor: Public) -> Response:
+    """What to read next: what editors chose, then the same series, then what the texts have in common; each once.
+
+    Only what is public now. The ETag carries the version of the choice, which `PUT` needs. Editors also see chosen
+    articles that are not public.
+    """
+    site, fields, formats = Site.of(settings(request)), _fields(query), chosen_formats(query.formats, ())
+
+    def find(connection: sa.Connection) -> Found:
+        found = queries.related(connection, article, actor, site, formats, query.limit)
+        if found is None:  # nothing, for one of many reasons
+            row = visible(connection, article, actor, site)
+            found = Found(row["id"], queries.version(connection, row["id"]), [])
+        return found
+
+    try:
+        found = await database(request).read(steady(find))
+    except NotFound:
+        return await moved(request, article, actor, "/related")
+    return reply_page(
+        request,
+        parts(actor, found.items),
+        {"next": None, "limit": query.limit, "total": None},
+        fields,
+        groups=(f"article:{found.article_id}", "publication", *queries.beside_groups(found.article_id)),
+        version=found.version,
+        private=actor is not ANONYMOUS,
+    )
+
+
+@router.put("/related", response_model=RelatedList, responses=EDITED)
+async def pin(request: Request, article: RefPath, body: PinsIn, versions: Versions, actor: Writer) -> Response:
+    """Choose the articles that stand first among the related ones; `If-Match` names the ETag of `GET …/related`."""
+    site = Site.of(settings(request))
+
+    def show(connection: sa.Connection, article_id: str) -> Row:
+        found = queries.related(connection, article_id, actor, site)
+        data = [pydantic_core.from_json(item) for item in found.items] if found else []
+        page = {"next": None, "limit": 20, "total": None}
+        return {"data": data, "page": page, "version": queries.version(connection, article_id)}
+
+    return await write(request, actor, actions.pin, article, body, versions, show=show, model=RelatedList)

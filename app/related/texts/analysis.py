@@ -1,0 +1,93 @@
+"""A text as the stems of its words: how often each occurs, how the text writes it, and what tells near copies."""
+
+import hashlib
+import re
+import unicodedata
+from collections import Counter
+from collections.abc import Iterator
+from operator import eq
+from typing import NamedTuple
+
+from app.related.texts.languages import base_of, stem
+from app.related.texts.stop_words import STOP_WORDS
+
+MOST = 30_000  # characters of a text that are looked at: about 5,000 words
+TITLE = 3  # times that the title counts
+LONGEST = 40  # letters of a stem that are kept
+SHINGLE = 4  # words in a row, of which near copies share most
+BINS = 64
+# Marks that Python does not count among letters, though words of Arabic, Indic and Thai script are written with them.
+_MARKS = (
+    "\u0300-\u036f\u0591-\u05bd\u0610-\u061a\u064b-\u065f\u0670\u0900-\u0963\u0980-\u0dff\u0e31\u0e34-\u0e4e"
+    "\u200c\u200d"
+)
+# Scripts without spaces between words: each two letters in a row stand for a word.
+_PAIRED = (
+    "\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3005-\u3007\u3040-\u30ff\u3400-\u9fff"
+    "\uac00-\ud7af\uf900-\ufaff\U00020000-\U0003ffff"
+)
+_WORD = re.compile(rf"[{_PAIRED}]+|(?:(?![{_PAIRED}])[^\W_]|[{_MARKS}])+")
+_IS_PAIRED = re.compile(rf"[{_PAIRED}]")
+
+
+class Analysis(NamedTuple):
+    """What a text is compared by."""
+
+    language: str
+    counts: dict[str, int]  # by stem
+    labels: dict[str, str]  # the stem as the text writes it most often
+    signature: bytes  # see `likeness`
+
+
+def _words(text: str) -> Iterator[str]:
+    for word in _WORD.findall(text):
+        if _IS_PAIRED.match(word):
+            yield from (word[at : at + 2] for at in range(max(1, len(word) - 1)))
+        else:
+            yield word
+
+
+def analyse(tag: str, title: str, text: str) -> Analysis:
+    """Read a text in the language of a BCP 47 tag; numbers, single letters and words that say nothing are left out."""
+    language = base_of(tag)
+    stop = STOP_WORDS.get(language, frozenset())
+    counts: Counter[str] = Counter()
+    written: dict[str, Counter[str]] = {}
+    run: list[str] = []
+    for part, times in ((title, TITLE), (text[:MOST], 1)):
+        for word in _words(unicodedata.normalize("NFKC", part)):
+            lower = word.lower()
+            run.append(lower)
+            if lower in stop or len(lower) < 2 or lower.isdecimal():
+                continue
+            term = stem(language, lower)[:LONGEST]
+            counts[term] += times
+            written.setdefault(term, Counter())[word] += 1
+    labels = {term: _label(forms) for term, forms in written.items()}
+    return Analysis(language, dict(counts), labels, _signature(run))
+
+
+def _label(forms: Counter[str]) -> str:
+    """The form that is used most; one with a small letter first, for only names never have it."""
+    return max(forms, key=lambda form: (form[:1].islower(), forms[form]))
+
+
+def _signature(words: list[str]) -> bytes:
+    """A sketch of the text's shingles (one-permutation MinHash): two bytes for each bin, zero for an empty one."""
+    least = [1 << 58] * BINS
+    for at in range(max(1, len(words) - SHINGLE + 1)):
+        digest = hashlib.blake2b(" ".join(words[at : at + SHINGLE]).encode(), digest_size=8).digest()
+        value = int.from_bytes(digest, "big")
+        place, value = value % BINS, value >> 6
+        least[place] = min(least[place], value)
+    return b"".join((b"\0\0" if value == 1 << 58 else (value % 65535 + 1).to_bytes(2, "big")) for value in least)
+
+
+def likeness(one: bytes, other: bytes) -> float:
+    """How much of two texts is the same, 0 to 1: an estimate of the Jaccard index of their shingles."""
+    left, right = memoryview(one).cast("H"), memoryview(other).cast("H")
+    same = sum(map(eq, left, right))
+    if not same:
+        return 0.0
+    empty = sum(not (a or b) for a, b in zip(left, right, strict=True))
+    return (same - empty) / (BINS - empty) if empty < BINS else 0.0

@@ -1,0 +1,103 @@
+"""How near two texts are, and which of many an article is linked to."""
+
+import math
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping
+from datetime import datetime
+from typing import NamedTuple
+
+from app.related.texts.analysis import likeness
+
+LENGTH = 10_000  # of a vector: weights and scores are whole numbers, so that every order of adding gives the same
+TERMS = 50  # of a text
+STORED = 20  # links of an article
+EACH_AUTHOR = 4  # links before those of others are preferred
+FLOOR = 600  # what shares less is not linked
+SHARED = 2  # terms at least: one may be a name that two people bear
+COPY = 0.5  # of the shingles: near copies
+SHOWN = 5  # terms that tell why
+OLD, HALF_LIFE = 0.15, 180  # how much the oldest loses against the same in a newer article, and days for half of that
+
+
+class Vector(NamedTuple):
+    """A text as others are compared with it."""
+
+    article_id: str
+    listed_at: datetime
+    author_id: str | None
+    terms: Mapping[int, int]  # weights by term, the strongest first
+    signature: bytes
+    labels: Mapping[int, str] = {}
+
+
+class Link(NamedTuple):
+    """A link to another article."""
+
+    target_id: str
+    score: int
+    terms: list[str]
+    author_id: str | None
+    signature: bytes
+    deferred: bool = False
+
+
+def weigh(counts: Mapping[str, int], articles: Mapping[str, int], total: int) -> dict[str, int]:
+    """The strongest stems of a text, TF-IDF on the unit sphere: `articles` have each, of a `total` in the language."""
+    raw = {stem: count * math.log1p(total / max(1, articles.get(stem, 1))) for stem, count in counts.items()}
+    best = sorted(raw, key=lambda stem: (-raw[stem], stem))[:TERMS]
+    length = math.sqrt(sum(raw[stem] ** 2 for stem in best)) or 1.0
+    return {stem: weight for stem in best if (weight := round(LENGTH * raw[stem] / length))}
+
+
+def cosine(one: Mapping[int, int], other: Mapping[int, int]) -> int:
+    """0 for nothing in common to 10,000 for the same terms in the same proportion."""
+    return sum(weight * other[term] for term, weight in one.items() if term in other) // LENGTH
+
+
+def _prior(of: datetime, target: datetime) -> float:
+    """The older of two that are equally near comes second: years cost up to 15 %, being newer costs nothing."""
+    days = max(0.0, (of - target).total_seconds() / 86_400)
+    return 1.0 - OLD * (1.0 - math.pow(0.5, days / HALF_LIFE))
+
+
+def score(of: Vector, target: Vector) -> int:
+    """What the link is worth to a reader of the one article, 0 to 10,000."""
+    return int(cosine(of.terms, target.terms) * _prior(of.listed_at, target.listed_at))
+
+
+def link(of: Vector, target: Vector) -> Link | None:
+    """The link from one article to another, or None: too far apart, itself, or the same text again."""
+    shared = [term for term in of.terms if term in target.terms]
+    if of.article_id == target.article_id or len(shared) < SHARED or (worth := score(of, target)) < FLOOR:
+        return None
+    if likeness(of.signature, target.signature) >= COPY:
+        return None
+    shared.sort(key=lambda term: (-of.terms[term] * target.terms[term], term))
+    labels = [of.labels[term] for term in shared[:SHOWN] if term in of.labels]
+    return Link(target.article_id, worth, labels, target.author_id, target.signature)
+
+
+def _value(candidate: Link) -> tuple[int, str]:
+    return candidate.score, candidate.target_id
+
+
+def pick(candidates: Iterable[Link], dropped: Callable[[Link], None] = lambda _: None) -> list[Link]:
+    """The links that are kept, the best first; of near copies only the best, and few of one author before all others.
+
+    `dropped` hears of near copies that were left out.
+    """
+    first: list[Link] = []
+    later: list[Link] = []
+    written: Counter[str | None] = Counter()
+    for candidate in sorted(candidates, key=_value, reverse=True):
+        many = candidate.author_id is not None and written[candidate.author_id] >= EACH_AUTHOR
+        if many and len(first) + len(later) >= STORED:
+            continue
+        if any(likeness(candidate.signature, other.signature) >= COPY for other in (*first, *later)):
+            dropped(candidate)
+            continue
+        (later if many else first).append(candidate._replace(deferred=many))
+        written[candidate.author_id] += 1
+        if len(first) == STORED:
+            break
+    return (first + later)[:STORED]

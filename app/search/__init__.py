@@ -1,0 +1,1 @@
+"""Search: the public articles that hold the words of a question, best first."""

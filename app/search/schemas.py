@@ -1,0 +1,81 @@
+"""What can be asked of the search, what it answers, and its cursors."""
+
+import base64
+import json
+from typing import Literal, NamedTuple
+
+from pydantic import BaseModel, Field
+
+from app.articles.listing.schemas import FilterQuery, Words
+from app.articles.schemas import ListedArticleOut
+from app.kit.paging import ListOut
+from app.kit.problems import InvalidParameter
+from app.kit.text import MAX_INT63
+
+RANKED = 500  # the newest so many articles that answer are ranked; those beyond follow by date
+NEWEST_KEY = MAX_INT63
+
+
+class HighlightOut(BaseModel):
+    """Where the words stand: HTML in which `<mark>` is the only markup and everything else is escaped."""
+
+    title: str = Field(description="The title.")
+    dek: str | None = Field(description="The standfirst, if there is one.")
+    text: str = Field(description="The part of the text that answers best, about 240 characters, or its beginning.")
+
+
+class FoundArticleOut(ListedArticleOut):
+    """An article that answers, and how well."""
+
+    score: float = Field(description="How well it answers, 0 to 1; comparable within one question only.")
+    highlight: HighlightOut
+
+
+FoundList = ListOut[FoundArticleOut]
+_SYNTAX = (
+    "Words that must all be there in any case, with any diacritics and in any form that the article's language has for "
+    'them; `"…"` for words that follow each other as they are; `word*` for its beginning (three letters or more); '
+    "`-word` for what must not be there. Nothing in it is an error. 1 to 300 characters."
+)
+
+
+class SearchQuery(FilterQuery):
+    """Parameters of the search."""
+
+    q: Words = Field(description=_SYNTAX)
+    sort: Literal["relevance", "-published_at"] = Field(
+        "relevance",
+        description="`relevance`: best first, a word in the title counting more than one in the standfirst and that "
+        f"more than one in the text; of more than about {RANKED} that answer, the newest are ranked and the others "
+        "follow by date. `-published_at`: newest first.",
+    )
+
+
+class Mark(NamedTuple):
+    """Where a ranked list goes on: after an article, within a window of keys that stays what it was on the first page.
+
+    A score below zero stands for what lies beyond the window.
+    """
+
+    score: int
+    key: int
+    newest: int
+    oldest: int
+    more: int  # 1 if there is something beyond the window
+
+    def encode(self) -> str:
+        """As a cursor."""
+        text = json.dumps(["relevance", *self])
+        return base64.urlsafe_b64encode(text.encode()).decode().rstrip("=")
+
+    @classmethod
+    def decode(cls, cursor: str) -> "Mark":
+        """Read a cursor; anything else is a 400."""
+        try:
+            name, *numbers = json.loads(base64.b64decode(cursor + "=" * (-len(cursor) % 4), b"-_", validate=True))
+        except (ValueError, TypeError, RecursionError):
+            raise InvalidParameter("cursor", "The cursor is not one that this server gave.") from None
+        fits = all(type(number) is int and -MAX_INT63 <= number <= MAX_INT63 for number in numbers)
+        if name != "relevance" or not fits or len(numbers) != len(cls._fields):
+            raise InvalidParameter("cursor", "The cursor belongs to another list or order.")
+        return cls(*numbers)

@@ -1,0 +1,39 @@
+"""The index: on SQLite a full-text table beside this one, on PostgreSQL a vector in it."""
+
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.dialects.postgresql import TSVECTOR
+from sqlmodel import Field, SQLModel
+
+from app.kit.schema import ID, table_of
+
+SLOTS = 1024  # keys of the same microsecond
+
+
+class SearchEntry(SQLModel, table=True):
+    """A public article; there is none for any other."""
+
+    __tablename__ = "search_entry"
+    __table_args__ = (sa.Index("ix_search_entry_vector", "vector", postgresql_using="gin"),)
+
+    key: int = Field(primary_key=True, sa_type=sa.BigInteger, sa_column_kwargs={"autoincrement": False})  # by time
+    article_id: str = Field(sa_type=ID, foreign_key="article.id", ondelete="CASCADE", unique=True)
+    weights: str = Field(sa_type=sa.Text)  # of its words, see text.words
+    vector: str | None = Field(None, sa_type=sa.Text().with_variant(TSVECTOR(), "postgresql"))  # null on SQLite
+
+
+# Contentless: the words are in the index alone. `ascii` leaves words as they are; they come finished.
+MAKE_WORDS = (
+    "CREATE VIRTUAL TABLE search_words USING fts5"
+    "(title, dek, text, stems, content='', contentless_delete=1, tokenize='ascii')"
+)
+# Rows are narrow, so that a word of a hundred thousand articles is read from a few pages.
+NARROW = "ALTER TABLE search_entry SET (toast_tuple_target = 128)"
+ENTRY = table_of(SearchEntry)
+for _dialect, _statement in (("sqlite", MAKE_WORDS), ("postgresql", NARROW)):
+    _made: Any = sa.DDL(_statement)  # type: ignore[no-untyped-call]
+    sa.event.listen(ENTRY, "after_create", _made.execute_if(dialect=_dialect))
+WORDS = sa.table(
+    "search_words", *(sa.column(name) for name in ("rowid", "search_words", "title", "dek", "text", "stems"))
+)

@@ -1,0 +1,114 @@
+"""What of an article answers a question, as HTML in which only `<mark>` is markup."""
+
+import re
+from collections.abc import Sequence
+from html import escape
+from typing import Final
+
+from app.search.text.questions import Question, Term
+from app.search.text.words import FOLDS, LONGEST, SPACELESS, is_paired, stem
+
+SNIPPET: Final = 240  # characters of a text that are shown, about
+READ: Final = 200_000  # characters of a text that are looked at
+_MOST: Final = 300  # places of a text that are looked at
+_BEFORE: Final = 60  # characters before the first place shown
+_LETTER: Final = f"[^ {SPACELESS}]"
+_WORD: Final = re.compile(f"{_LETTER}+")
+Span = tuple[int, int, int]  # start, end, number of the term
+
+
+def _pattern(term: Term) -> str:
+    """A term in a folded text: words between spaces, scripts without spaces anywhere."""
+    parts: list[str] = []
+    for at, run in enumerate(term.runs):
+        if is_paired(run):
+            parts.append(re.escape(run))
+            continue
+        is_last = at == len(term.runs) - 1
+        tail = f"{_LETTER}*" if len(run) >= LONGEST or (is_last and term.is_open) else f"(?!{_LETTER})"
+        parts.append(f"(?<!{_LETTER})" + re.escape(run[:LONGEST]) + tail)
+    return " *".join(parts)
+
+
+def _folded(text: str) -> tuple[str, Sequence[int]]:
+    """The text folded character by character, and where each of its characters came from."""
+    plain = text.translate(FOLDS)
+    if len(plain) == len(text):
+        return plain, range(len(text) + 1)
+    parts = [FOLDS[ord(char)] for char in text]
+    places = [at for at, part in enumerate(parts) for _ in part]
+    return "".join(parts), [*places, len(text)]
+
+
+def _found(text: str, question: Question, language: str) -> list[Span]:
+    """Where the terms stand in a text, in order, without overlaps."""
+    plain, places = _folded(text)
+    spans: list[Span] = []
+    for number, term in enumerate(question.wanted):
+        for match in re.finditer(_pattern(term), plain):
+            spans.append((match.start(), match.end(), number))
+            if len(spans) > _MOST:
+                break
+    forms = {lemma: number for number, term in enumerate(question.wanted) for lemma in term.stems}
+    if forms:
+        for match in _WORD.finditer(plain):
+            lemma = stem(language, match[0][:LONGEST])
+            if lemma in forms:
+                spans.append((match.start(), match.end(), forms[lemma]))
+                if len(spans) > 2 * _MOST:
+                    break
+    kept: list[Span] = []
+    for start, end, number in sorted(spans, key=lambda span: (span[0], -span[1])):
+        if end > start and (not kept or start >= kept[-1][1]):
+            kept.append((start, end, number))
+    return [(places[start], places[end - 1] + 1, number) for start, end, number in kept]
+
+
+def _marked(text: str, spans: Sequence[Span], start: int, end: int) -> str:
+    """A part of a text as HTML, spans in it marked."""
+    parts, at = [], start
+    for first, last, _ in spans:
+        if first >= at and last <= end:
+            parts += [escape(text[at:first]), "<mark>", escape(text[first:last]), "</mark>"]
+            at = last
+    return "".join(parts) + escape(text[at:end])
+
+
+def marked(text: str, question: Question, language: str) -> str:
+    """A whole text of one line as HTML, what answers the question marked."""
+    return _marked(text, _found(text, question, language), 0, len(text))
+
+
+def _best(spans: Sequence[Span]) -> int:
+    """The span from which on most different terms, then most places, are within a snippet."""
+    best, score = 0, (0, 0)
+    for at, (start, _, _) in enumerate(spans):
+        near = [number for first, last, number in spans[at : at + 30] if first >= start and last <= start + 180]
+        found = (len(set(near)), len(near))
+        if found > score:
+            best, score = at, found
+    return best
+
+
+def _edge(text: str, at: int, step: int) -> int:
+    """A place near by where no word is cut, if there is one within twenty characters."""
+    for moved in range(20):
+        place = at + moved * step
+        if not 0 < place < len(text):
+            return max(0, min(place, len(text)))
+        if text[place].isspace() or text[place - 1].isspace():
+            return place
+    return at
+
+
+def snippet(text: str, question: Question, language: str) -> str:
+    """The part of a text that answers best, or its beginning, on one line of HTML; an ellipsis where it was cut."""
+    text = text[:READ]
+    spans = _found(text, question, language)
+    first = spans[_best(spans)][0] if spans else 0
+    start = _edge(text, first - _BEFORE, 1) if first > _BEFORE else 0
+    start = min(start, first)
+    end = len(text) if start + SNIPPET >= len(text) else _edge(text, start + SNIPPET, -1)
+    inside = [span for span in spans if span[0] >= start and span[1] <= end]
+    line = " ".join(_marked(text, inside, start, end).split())
+    return ("…" if start else "") + line + ("…" if end < len(text) else "")

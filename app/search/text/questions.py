@@ -1,0 +1,111 @@
+"""What somebody looks for: words, "phrases", beginnings*, and -what must not be there. Nothing in it is an error."""
+
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Final
+
+from app.search.text.words import LANGUAGES, LONGEST, heaviest, is_paired, pairs, runs, stems, weight
+
+SHORTEST: Final = 3  # letters of a beginning; with fewer, `*` means nothing
+MOST: Final = 40  # parts of a question that count
+_PART: Final = re.compile(r'(?P<no>-)?(?:"(?P<phrase>[^"]*)(?:"|$)|(?P<word>[^\s"]+))(?P<open>\*)?')
+_OWN: Final = "{title dek text}"
+_STEM_SHARE: Final = (4, 5)  # another form of the word counts so much of the word itself
+
+
+@dataclass(frozen=True)
+class Term:
+    """One part of a question: words that follow each other, the last of them perhaps a beginning."""
+
+    runs: tuple[str, ...]
+    words: tuple[str, ...]
+    is_open: bool  # the last word is the beginning of one
+    stems: tuple[str, ...]  # in any language, of a single word
+
+    def fts5(self) -> str:
+        """As SQLite's FTS5 has it."""
+        together = " ".join(self.words)
+        phrase = f'{_OWN} : "{together}"' + ("*" if self.is_open else "")
+        if not self.stems:
+            return phrase
+        forms = " OR ".join(f'"{found}"' for found in self.stems)
+        return f"({phrase} OR stems : ({forms}))"
+
+    def tsquery(self) -> str:
+        """As PostgreSQL's text form of a tsquery has it."""
+        phrase = " <-> ".join(f"'{word}'" for word in self.words) + (":*" if self.is_open else "")
+        return "(" + " | ".join([phrase, *(f"'{found}'" for found in self.stems)]) + ")"
+
+    def weight(self, weights: str) -> int:
+        """How much it weighs in an article."""
+        *others, last = self.words
+        found = [heaviest(weights, last) if self.is_open else weight(weights, last)]
+        found += [weight(weights, word) for word in others]
+        share, of = _STEM_SHARE
+        return max(min(found), *(weight(weights, stem) * share // of for stem in self.stems), 0)
+
+
+@dataclass(frozen=True)
+class Question:
+    """All of it: what must be there, and what must not."""
+
+    wanted: tuple[Term, ...]
+    unwanted: tuple[Term, ...]
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether there is nothing to look for; what must not be there alone finds nothing."""
+        return not self.wanted
+
+    def fts5(self) -> str:
+        """As SQLite's FTS5 has it."""
+        wanted = " AND ".join(term.fts5() for term in self.wanted)
+        if not self.unwanted:
+            return wanted
+        return f"({wanted}) NOT ({' OR '.join(term.fts5() for term in self.unwanted)})"
+
+    def tsquery(self) -> str:
+        """As PostgreSQL's text form of a tsquery has it."""
+        return " & ".join([term.tsquery() for term in self.wanted] + [f"!{term.tsquery()}" for term in self.unwanted])
+
+    def score(self, weights: str) -> int:
+        """How well an article answers, from the weights of its words."""
+        return sum(term.weight(weights) for term in self.wanted)
+
+
+def _term(text: str, *, is_phrase: bool, is_open: bool, languages: Iterable[str]) -> Term | None:
+    found = tuple(runs(text))
+    if not found:
+        return None
+    *others, last = found
+    words: list[str] = []
+    for run in others:
+        words += pairs(run) if is_paired(run) else [run[:LONGEST]]
+    if is_paired(last):
+        words += pairs(last)[:-1] or [last]
+        is_open = len(last) == 1  # its run may go on
+    else:
+        words.append(last[:LONGEST])
+        is_open = is_open and len(last) >= SHORTEST
+    alone = len(words) == 1 and not is_open and not is_phrase
+    return Term(found, tuple(words), is_open, tuple(stems(words[0], languages)) if alone else ())
+
+
+def parse(text: str, languages: Iterable[str] = LANGUAGES) -> Question:
+    """Read a question; `languages` says in which languages other forms of its words are looked for."""
+    wanted: list[Term] = []
+    unwanted: list[Term] = []
+    for part in _PART.finditer(text):
+        if len(wanted) + len(unwanted) >= MOST:
+            break
+        phrase = part["phrase"]
+        term = _term(
+            part["word"] if phrase is None else phrase,
+            is_phrase=phrase is not None,
+            is_open=part["open"] is not None or (part["word"] or "").endswith("*"),
+            languages=languages,
+        )
+        if term is not None:
+            (unwanted if part["no"] else wanted).append(term)
+    return Question(tuple(dict.fromkeys(wanted)), tuple(dict.fromkeys(unwanted)))

@@ -1,0 +1,1 @@
+"""Suppressions: addresses that get no mail whatever is asked, kept as hashes alone."""

@@ -1,0 +1,218 @@
+"""What feeds are made of: one statement for what a feed is of and what was retracted there, one for its entries."""
+
+from collections.abc import Sequence
+from datetime import datetime
+from functools import lru_cache
+from typing import Any, NamedTuple
+
+import pydantic_core
+import sqlalchemy as sa
+
+from app.articles.addresses.schemas import Site
+from app.articles.cards.queries import finished, lean, made_for
+from app.articles.listing import queries as listing
+from app.articles.listing.schemas import Group, ListQuery
+from app.articles.queries import AUTHOR, BY, SECTION, TAG, TAGGED, A
+from app.comments import queries as comments
+from app.comments.schemas import CommentQuery
+from app.identity.schemas import ANONYMOUS
+from app.kit.clock import iso
+from app.kit.ids import is_id
+from app.kit.problems import NotFound
+from app.kit.schema import Row, moment
+from app.kit.text import is_slug
+from app.syndication.feeds.schemas import MOST, PER_ARCHIVE, bounds, name_of
+from app.syndication.formats.entries import (
+    COMMENTS,
+    comments_url,
+    latest,
+    newest_first,
+    of_article,
+    of_comment,
+    of_retraction,
+)
+from app.syndication.schemas import Deleted, Entry, Feed, Publication, uri
+
+_RETRACTED = A.c.state == sa.literal_column("'retracted'")  # written out: else SQLite does not see its partial index
+_GONE = [A.c.id.label("gone_id"), A.c.slug.label("gone_slug"), A.c.published_at, A.c.retraction]
+_GONE.append(SECTION.c.slug.label("gone_section"))
+_TERMS = {"section": (SECTION, "description"), "tag": (TAG, "description"), "author": (AUTHOR, "bio_text")}
+_ASKED = ListQuery(limit=MOST, formats="html")
+
+
+class About(NamedTuple):
+    """What a feed is of, and the articles retracted there."""
+
+    title: str
+    description: str
+    group: str | None  # of caches
+    updated: str | None
+    gone: list[Row]
+
+
+@lru_cache(8)
+def _about(kind: str, by_id: bool) -> sa.Select[Any]:
+    """A term with a row for each article retracted from it, or with one row of nulls."""
+    table, description = _TERMS[kind]
+    term = table.alias("term")
+    here: Any = A.c.section_id == term.c.id
+    if kind != "section":
+        links, column = (TAGGED, "tag_id") if kind == "tag" else (BY, "author_id")
+        here = sa.exists().where(links.c.article_id == A.c.id, links.c[column] == term.c.id).correlate(A, term)
+    tables = term.outerjoin(A, _RETRACTED & here).outerjoin(SECTION, SECTION.c.id == A.c.section_id)
+    own = [term.c.id, term.c.name, term.c[description].label("description"), term.c.updated_at]
+    wanted = term.c.id if by_id else term.c.slug
+    return sa.select(*own, *_GONE).select_from(tables).where(wanted == sa.bindparam("ref", type_=wanted.type))
+
+
+_SITE = sa.select(*_GONE).select_from(A.outerjoin(SECTION, SECTION.c.id == A.c.section_id)).where(_RETRACTED)
+
+
+def about(connection: sa.Connection, here: Publication, kind: str | None, ref: str) -> About:
+    """What the feed of the site, or of a section, tag or author, says of itself; 404 where there is none."""
+    if kind is None:
+        return About(here.name, "", None, None, list(connection.execute(_SITE).mappings()))
+    by_id = is_id(ref)
+    found = connection.execute(_about(kind, by_id), {"ref": ref}).mappings().all() if by_id or is_slug(ref) else []
+    if not found:
+        raise NotFound
+    term = found[0]
+    gone: list[Row] = [row for row in found if row["gone_id"] is not None]
+    title, group = f"{term['name']} – {here.name}", f"{kind}:{term['id']}"
+    return About(title, term["description"], group, iso(term["updated_at"]), gone)
+
+
+def _retractions(gone: Sequence[Row], site: Site) -> list[tuple[Deleted, Entry]]:
+    """The newest retractions."""
+    newest = sorted(gone, key=lambda row: datetime.fromisoformat(row["retraction"]["at"]), reverse=True)[:MOST]
+    return [
+        of_retraction(
+            row["gone_id"],
+            site.url + site.path_of(row["gone_section"], row["gone_slug"], row["published_at"]),
+            row["retraction"],
+        )
+        for row in newest
+    ]
+
+
+def _entries(connection: sa.Connection, rows: Sequence[Row], here: Publication) -> list[Entry]:
+    cards = finished(connection, rows, here.site)
+    return [
+        of_article(pydantic_core.from_json(card), row["body_html"], here) for row, card in zip(rows, cards, strict=True)
+    ]
+
+
+def newest(
+    connection: sa.Connection, here: Publication, path: str, kind: str | None = None, ref: str = ""
+) -> tuple[Feed, str | None]:
+    """The newest articles of the site, or of a section, tag or author, as a feed; and its own cache group."""
+    told = about(connection, here, kind, ref)
+    groups = (Group(kind, False, (ref,)),) if kind else ()
+    page = listing.rows(connection, _ASKED, groups, ANONYMOUS, here.site)
+    articles = _entries(connection, page["data"], here)
+    retractions = _retractions(told.gone, here.site)
+    entries = newest_first([*articles, *(notice for _, notice in retractions)], MOST)
+    left = [entry for entry in articles if entry in entries]
+    links = {}
+    if kind is None and left and (page["page"]["next"] or len(left) < len(articles)):
+        links["prev-archive"] = archive_url(here, name_of(datetime.fromisoformat(left[-1].published)))
+    moments = [entry.updated for entry in entries] or ([told.updated] if told.updated else [])
+    return Feed(
+        title=told.title,
+        description=told.description,
+        page=here.site.url + "/",
+        url=here.api + uri(path),
+        updated=latest(moments),
+        entries=entries,
+        hubs=here.hubs,
+        deleted=tuple(stone for stone, _ in retractions),
+        links=links,
+        author=here.name,
+    ), told.group
+
+
+def archive_url(here: Publication, month: str, page: int = 1) -> str:
+    """The address of a part of the archive."""
+    return f"{here.api}/feeds/archive/{month}.atom" + (f"?page={page}" if page > 1 else "")
+
+
+_BEGIN, _END = (sa.bindparam(name, type_=A.c.listed_at.type) for name in ("begin", "end"))
+_IN_MONTH = A.c.public & (A.c.listed_at >= _BEGIN) & (A.c.listed_at < _END)
+_PAGE = (
+    sa.select(A.c.id, A.c.listed_at.label("key"))
+    .where(_IN_MONTH)
+    .order_by(A.c.listed_at.desc(), A.c.id.desc())
+    .limit(sa.bindparam("most", type_=sa.BigInteger()))
+    .offset(sa.bindparam("skipped", type_=sa.BigInteger()))
+    .subquery("page")
+)
+_MONTH = lean(formats=("html",), page=_PAGE).order_by(_PAGE.c.key.desc(), _PAGE.c.id.desc())
+_BESIDE = sa.select(
+    sa.select(sa.func.max(A.c.listed_at)).where(A.c.public, A.c.listed_at < _BEGIN).scalar_subquery().label("older"),
+    sa.select(sa.func.min(A.c.listed_at)).where(A.c.public, A.c.listed_at >= _END).scalar_subquery().label("newer"),
+)
+_COUNT = sa.select(sa.func.count()).where(_IN_MONTH)
+
+
+def _months(month: str) -> dict[str, datetime]:
+    begin, end = bounds(month)
+    return {"begin": begin, "end": end}
+
+
+def archive(connection: sa.Connection, here: Publication, month: str, page: int) -> Feed:
+    """A part of what was published in a month, chained to those before and after (RFC 5005 §4); 404 if it is empty."""
+    span = _months(month)
+    paged = {"most": PER_ARCHIVE + 1, "skipped": (page - 1) * PER_ARCHIVE, "made_for": made_for(here.site)}
+    rows = connection.execute(_MONTH, {**span, **paged}).mappings().all()
+    if not rows:
+        raise NotFound
+    beside = connection.execute(_BESIDE, span).one()
+    links = {"current": f"{here.api}/feeds/site.atom"}
+    if len(rows) > PER_ARCHIVE:
+        links["prev-archive"] = archive_url(here, month, page + 1)
+    elif beside.older:
+        links["prev-archive"] = archive_url(here, name_of(beside.older))
+    if page > 1:
+        links["next-archive"] = archive_url(here, month, page - 1)
+    elif beside.newer:
+        later = name_of(beside.newer)
+        last = -(-connection.execute(_COUNT, _months(later)).scalar_one() // PER_ARCHIVE)
+        links["next-archive"] = archive_url(here, later, last)
+    entries = tuple(_entries(connection, rows[:PER_ARCHIVE], here))
+    return Feed(
+        title=f"{here.name}, {month}",
+        description="",
+        page=here.site.url + "/",
+        url=archive_url(here, month, page),
+        updated=latest([entry.updated for entry in entries]),
+        entries=entries,
+        links=links,
+        author=here.name,
+        archive=True,
+    )
+
+
+_COMMENTS = CommentQuery(view="all", sort="newest", limit=MOST, replies=0)
+
+
+def discussed(connection: sa.Connection, here: Publication, row: Row, form: str) -> Feed:
+    """The newest comments on an article that readers see; 404 where its discussion is hidden."""
+    _, page = comments.discussion(connection, row["id"], _COMMENTS)
+    (card,) = finished(connection, [row], here.site)
+    article = pydantic_core.from_json(card)
+    entries = tuple(of_comment(comment, article, here) for comment in page["data"])
+    return Feed(
+        title=f"Comments on “{article['title']}”",
+        description="",
+        page=uri(article["url"]) + COMMENTS,
+        url=f"{comments_url(article, here)}.{form}",
+        updated=latest([entry.updated for entry in entries] or [article["updated_at"]]),
+        entries=entries,
+        hubs=here.hubs,
+        author=here.name,
+    )
+
+
+def changed_at(feed: Feed) -> datetime:
+    """When a feed changed last."""
+    return moment(feed.updated)

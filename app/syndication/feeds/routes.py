@@ -1,0 +1,124 @@
+"""Feeds over HTTP."""
+
+from functools import partial
+from typing import Annotated, Any
+
+import sqlalchemy as sa
+from fastapi import APIRouter, Query, Request
+from starlette.responses import RedirectResponse, Response
+
+from app.articles.addresses.queries import leads_to
+from app.articles.cards.queries import steady
+from app.articles.discussion.events import LISTS
+from app.articles.queries import is_visible
+from app.articles.routes import MOVED, Retracted, WithheldForLegalReasons, visible
+from app.comments.routes import groups_of
+from app.identity.routes import Public
+from app.identity.schemas import ANONYMOUS, Actor
+from app.kit.http import database, reply, settings
+from app.kit.ids import RefPath
+from app.kit.problems import NotFound, documented
+from app.syndication.feeds import queries
+from app.syndication.feeds.schemas import FORMATS, ArchiveQuery, FormatPath, MonthPath
+from app.syndication.formats.entries import fitted
+from app.syndication.schemas import Feed, Publication
+
+router = APIRouter(prefix="/feeds", tags=["syndication"])
+_ATOM: Any = {"content": {"application/atom+xml": {"schema": {"type": "string"}}}}
+_ANY: Any = {
+    "content": {
+        "application/rss+xml": {"schema": {"type": "string"}},
+        **_ATOM["content"],
+        "application/feed+json": {"schema": {"type": "object", "required": ["version", "title", "items"]}},
+    }
+}
+_FEED = {200: {"description": "RSS 2.0, Atom (RFC 4287) or JSON Feed 1.1.", **_ANY}} | documented(NotFound)
+_ARCHIVE = {200: {"description": "An archive document (RFC 5005 §4).", **_ATOM}} | documented(NotFound)
+_COMMENTS = _FEED | documented(NotFound, Retracted, WithheldForLegalReasons)
+_COMMENTS[301] = {"description": "An old slug; `Location` has the new address."}
+
+
+def _sent(request: Request, feed: Feed, form: str, groups: tuple[str, ...], actor: Actor) -> Response:
+    """A feed in the format that was asked for; with a hub also named in the headers, as WebSub §4 wants it."""
+    kind = FORMATS[form]
+    links = {"self": feed.url} | dict.fromkeys(["hub"] if feed.hubs else [], "".join(feed.hubs[:1]))
+    return reply(
+        request,
+        fitted(feed, kind.write),
+        groups=groups,
+        modified=queries.changed_at(feed),
+        private=actor is not ANONYMOUS,
+        links=links,
+        media_type=f"{kind.MEDIA_TYPE}; charset=utf-8",
+    )
+
+
+async def _newest(request: Request, form: str, actor: Actor, kind: str | None = None, ref: str = "") -> Response:
+    here = Publication.of(settings(request))
+    path = f"/feeds/{kind}s/{ref}.{form}" if kind else f"/feeds/site.{form}"
+
+    def find(connection: sa.Connection) -> tuple[Feed, str | None]:
+        return queries.newest(connection, here, path, kind, ref)
+
+    feed, own = await database(request).read(steady(find))
+    return _sent(request, feed, form, ("articles", "publication", LISTS, *([own] if own else [])), actor)
+
+
+@router.get("/site.{form}", responses=_FEED, response_class=Response)
+async def site(request: Request, form: FormatPath, actor: Public) -> Response:
+    """The 50 newest articles with their texts, notices and corrections; under 1 MB: else the oldest are shortened.
+
+    A retracted article leaves the feed: an entry says that it was and why, and Atom has a tombstone (RFC 6721).
+    """
+    return await _newest(request, form, actor)
+
+
+@router.get("/sections/{section}.{form}", responses=_FEED, response_class=Response)
+async def of_section(request: Request, section: RefPath, form: FormatPath, actor: Public) -> Response:
+    """The same of a section, by id or slug."""
+    return await _newest(request, form, actor, "section", section)
+
+
+@router.get("/tags/{tag}.{form}", responses=_FEED, response_class=Response)
+async def of_tag(request: Request, tag: RefPath, form: FormatPath, actor: Public) -> Response:
+    """The same of a tag, by id or slug."""
+    return await _newest(request, form, actor, "tag", tag)
+
+
+@router.get("/authors/{author}.{form}", responses=_FEED, response_class=Response)
+async def of_author(request: Request, author: RefPath, form: FormatPath, actor: Public) -> Response:
+    """The same of an author, by id or slug."""
+    return await _newest(request, form, actor, "author", author)
+
+
+@router.get("/articles/{article}/comments.{form}", responses=_COMMENTS, response_class=Response)
+async def of_comments(request: Request, article: RefPath, form: FormatPath, actor: Public) -> Response:
+    """The 50 newest comments on an article, by id or slug; Atom says which comment each answers (RFC 4685)."""
+    here = Publication.of(settings(request))
+
+    def find(connection: sa.Connection) -> tuple[str, Feed]:
+        row = visible(connection, article, ANONYMOUS, here.site)
+        return row["id"], queries.discussed(connection, here, row, form)
+
+    try:
+        article_id, feed = await database(request).read(steady(find))
+    except NotFound:
+        former = await database(request).read(leads_to, article)
+        if former is None or not (is_visible(former, ANONYMOUS) or former["state"] == "retracted"):
+            raise
+        return RedirectResponse(f"/feeds/articles/{former['slug']}/comments.{form}", 301, {"Cache-Control": MOVED})
+    return _sent(request, feed, form, ("publication", *groups_of(article_id)), actor)
+
+
+@router.get("/archive/{month}.atom", responses=_ARCHIVE, response_class=Response)
+async def archive(
+    request: Request, month: MonthPath, query: Annotated[ArchiveQuery, Query()], actor: Public
+) -> Response:
+    """All that was published in a month (UTC), as RFC 5005 archives: follow `prev-archive` from `site.atom`.
+
+    Texts are shortened beyond 1 MB as in other feeds, but no entry is left out.
+    """
+    here = Publication.of(settings(request))
+    find = partial(queries.archive, here=here, month=month, page=query.page)
+    feed = await database(request).scan(steady(find))
+    return _sent(request, feed, "atom", ("articles", "publication", LISTS), actor)

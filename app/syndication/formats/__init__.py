@@ -1,0 +1,1 @@
+"""Formats: one file for each that content goes out in."""

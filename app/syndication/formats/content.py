@@ -1,0 +1,81 @@
+"""An article's text by itself: with its notices and corrections, and with addresses that work elsewhere."""
+
+import re
+from collections.abc import Mapping
+from html import escape, unescape
+from typing import Any
+from urllib.parse import urljoin
+
+from app.publication.media.schemas import FILES
+from app.syndication.schemas import uri
+
+Article = Mapping[str, Any]
+KINDS = {
+    "correction": "Correction",
+    "clarification": "Clarification",
+    "update": "Update",
+    "editors_note": "Editor’s note",
+}
+# Only inside of tags, which the sanitiser writes in one form: the same words may stand in a text about HTML.
+_RELATIVE = re.compile(r' (?:href|src|data-embed)="(?!https?://|mailto:)', re.IGNORECASE)
+_TAG = re.compile(r'<[a-z][a-z0-9]*(?: [a-z-]+="[^"]*")+')
+_ADDRESS = re.compile(r'( (?:href|src|data-embed)=")([^"]*)')
+
+
+def absolute(html: str, base: str, api: str) -> str:
+    """Sanitised HTML with every address absolute (RFC 3986 §5.2): own files on this server, the rest on the site."""
+    if not _RELATIVE.search(html):
+        return html
+
+    def address(match: re.Match[str]) -> str:
+        there = unescape(match[2])
+        return match[1] + escape(urljoin(f"{api}/" if there.startswith(FILES) else base, there))
+
+    return _TAG.sub(lambda tag: _ADDRESS.sub(address, tag.group()), html)
+
+
+def placed(article: Article, place: str) -> list[Mapping[str, Any]]:
+    """The notices that stand `before` or `after` the text."""
+    return [notice for notice in article["notices"] if notice["placement"] in (place, "both")]
+
+
+def correction(row: Mapping[str, Any]) -> str:
+    """What a correction begins with: `Correction, 2026-01-31`."""
+    return f"{KINDS[row['kind']]}, {row['at'][:10]}"
+
+
+def whole(article: Article, html: str, api: str) -> str:
+    """The text with what belongs to it, as HTML: notices before and after, corrections at the end."""
+    parts = [notice["html"] for notice in placed(article, "before")]
+    parts.append(html)
+    for row in article["corrections"]:
+        text = escape(row["text"], quote=False).replace("\n", "<br>")
+        parts.append(f"<p><strong>{correction(row)}:</strong> {text}</p>")
+    parts += [notice["html"] for notice in placed(article, "after")]
+    return absolute("\n".join(parts), uri(article["url"]), api)
+
+
+def on_server(url: str, api: str) -> str:
+    """The absolute address of a picture."""
+    return uri(urljoin(f"{api}/", url))
+
+
+def summary(article: Article) -> str:
+    """The standfirst, else the beginning of the text."""
+    return str(article["dek"] or article["excerpt"])
+
+
+def terms(article: Article) -> str | None:
+    """What others may do with it, and where, in one line."""
+    held = article["rights"]
+    if not held["territory"]:
+        return held["usage_terms"] or None
+    where = f"Only in {', '.join(held['territory'])}"
+    return f"{held['usage_terms'].rstrip('.')}. {where}" if held["usage_terms"] else where
+
+
+def rights(article: Article) -> str | None:
+    """Who holds the rights and what may be done, in one line."""
+    held = article["rights"]
+    holder = f"© {held['copyright_holder']}" if held["copyright_holder"] else None
+    return ". ".join(filter(None, [holder, terms(article)])) or None

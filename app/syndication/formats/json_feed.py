@@ -1,0 +1,46 @@
+"""JSON Feed 1.1 (jsonfeed.org)."""
+
+from typing import Any
+
+import pydantic_core
+
+from app.syndication.schemas import Entry, Feed
+
+MEDIA_TYPE = "application/feed+json"
+
+
+def write(feed: Feed) -> bytes:
+    """The feed as JSON; what there is not is absent."""
+    members: dict[str, Any] = {
+        "version": "https://jsonfeed.org/version/1.1",
+        "title": feed.title,
+        "home_page_url": feed.page,
+        "feed_url": feed.url,
+        "description": feed.description,
+        "language": feed.language,
+        "authors": [{"name": feed.author}] if feed.author else [],
+        "hubs": [{"type": "WebSub", "url": hub} for hub in feed.hubs],
+    }
+    return pydantic_core.to_json({**_present(members), "items": [_item(entry) for entry in feed.entries]})
+
+
+def _item(entry: Entry) -> dict[str, Any]:
+    members = _present(
+        {
+            "id": entry.id,
+            "url": entry.url,
+            "title": entry.title,
+            "summary": entry.summary,
+            "image": entry.image and entry.image.url,
+            "date_published": entry.published,
+            "date_modified": entry.updated,
+            "authors": [{"name": author} for author in entry.authors],
+            "tags": [name for _, name in entry.terms],
+            "language": entry.language,
+        }
+    )
+    return members | {"content_html": entry.html}  # also where there is no text: every item has this one or another
+
+
+def _present(members: dict[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in members.items() if value}

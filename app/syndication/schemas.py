@@ -1,0 +1,117 @@
+"""What everything that leaves the house says of the publication, and a feed before it is written in any format."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from urllib.parse import quote
+
+from app.articles.addresses.schemas import Site
+from app.kit.settings import Settings
+
+HUB: str | None = None  # path of the WebSub hub, once there is one: every feed names it
+
+
+@dataclass(frozen=True)
+class Publication:
+    """Who publishes, and where."""
+
+    name: str
+    site: Site
+    api: str
+    principles: str = ""
+    paywall: str = ""
+
+    @classmethod
+    def of(cls, settings: Settings) -> "Publication":
+        """The publication that the settings name."""
+        principles, paywall = settings.publishing_principles, settings.paywall_selector
+        return cls(settings.site_name, Site.of(settings), settings.api, principles, paywall)
+
+    @property
+    def hubs(self) -> tuple[str, ...]:
+        """The WebSub hubs that tell of changes of our feeds."""
+        return (self.api + HUB,) if HUB else ()
+
+
+def uri(url: str) -> str:
+    """An address as RFC 3986 has it: letters of other scripts, which our slugs may have, percent-encoded."""
+    return url if url.isascii() else quote(url, safe="!#$%&'()*+,/:;=?@[]~")
+
+
+def urn(row_id: str) -> str:
+    """An id that never changes, whatever becomes of slugs and hosts (RFC 9562 §4)."""
+    return f"urn:uuid:{row_id}"
+
+
+@dataclass(frozen=True)
+class Picture:
+    """What an entry shows."""
+
+    url: str
+    mime: str
+    width: int | None
+    height: int | None
+    alt: str
+    caption: str
+    credit: str
+
+
+@dataclass(frozen=True)
+class Replies:
+    """Where the comments on an entry are, and how many."""
+
+    page: str
+    feed: str  # without its suffix
+    count: int
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One entry of a feed. Times are RFC 3339 in UTC, addresses absolute URIs."""
+
+    id: str
+    url: str | None
+    title: str
+    html: str
+    summary: str
+    published: str
+    updated: str
+    authors: tuple[str, ...] = ()
+    terms: tuple[tuple[str, str], ...] = ()  # slug and name
+    language: str | None = None
+    image: Picture | None = None
+    rights: str | None = None
+    replies: Replies | None = None
+    answers: tuple[str, str] | None = None  # id and address of what it answers
+    whole: bool = True  # whether it has its full text
+
+
+@dataclass(frozen=True)
+class Deleted:
+    """An entry that was withdrawn (RFC 6721)."""
+
+    id: str
+    at: str
+    reason: str
+
+
+@dataclass(frozen=True)
+class Feed:
+    """A feed, newest entries first."""
+
+    title: str
+    description: str
+    page: str  # what it is the feed of
+    url: str
+    updated: str
+    entries: tuple[Entry, ...]
+    hubs: tuple[str, ...] = ()
+    deleted: tuple[Deleted, ...] = ()
+    links: Mapping[str, str] = field(default_factory=dict)  # further relations: `prev-archive` (RFC 5005)
+    author: str = ""
+    archive: bool = False
+
+    @property
+    def language(self) -> str | None:
+        """The language, if all of it is in one."""
+        spoken = {entry.language for entry in self.entries}
+        return spoken.pop() if len(spoken) == 1 else None

@@ -1,0 +1,1 @@
+"""Sitemaps: where the articles are, for search engines (sitemaps.org; Google's news extension)."""

@@ -1,0 +1,155 @@
+"""What sitemaps are made of: ranges of an index, a bounded number of rows at a time.
+
+Beyond the size of one file articles are divided by the month of their last change: what changed is always in the newest
+file, and all others stay as they are.
+"""
+
+from collections.abc import Iterator
+from datetime import datetime, timedelta
+from functools import lru_cache
+from html import escape
+from typing import Any, NamedTuple
+
+import sqlalchemy as sa
+
+from app.articles.queries import SECTION, A
+from app.kit.clock import iso, now
+from app.kit.problems import NotFound
+from app.kit.schema import as_text, moment
+from app.syndication.formats.xml import add, root, written
+from app.syndication.schemas import Publication, uri
+from app.syndication.sitemaps.schemas import MOST, MOST_NEWS, Part, bounds
+
+HEAD = b'<?xml version="1.0" encoding="UTF-8"?>\n'
+SITEMAP = "http://www.sitemaps.org/schemas/sitemap/0.9"
+NEWS = "http://www.google.com/schemas/sitemap-news/0.9"
+BATCH = 5000
+_CHINESE = {"zh-hans": "zh-cn", "zh-hant": "zh-tw", "zh-cn": "zh-cn", "zh-tw": "zh-tw"}
+_TEXT = as_text(A.c.updated_at)
+
+
+class Months(NamedTuple):
+    """How many public articles changed last in each month, and when the last of them did."""
+
+    rows: list[tuple[str, int, str]]
+
+    @property
+    def total(self) -> int:
+        """All of them."""
+        return sum(count for _, count, _ in self.rows)
+
+
+@lru_cache(2)
+def _months(dialect: str) -> sa.Select[Any]:
+    """All by month, from the index alone."""
+    text = sa.func.to_char(sa.func.timezone("UTC", A.c.updated_at), "YYYY-MM")
+    month = text if dialect == "postgresql" else sa.func.substr(_TEXT, 1, 7)
+    query = sa.select(month.label("month"), sa.func.count().label("n"), sa.func.max(_TEXT).label("last"))
+    return query.where(A.c.public).group_by(month).order_by(month.desc())
+
+
+def months(connection: sa.Connection) -> Months:
+    """The months in which articles changed last, newest first."""
+    return Months([(row.month, row.n, row.last) for row in connection.execute(_months(connection.dialect.name))])
+
+
+_FROM, _TO = (sa.bindparam(name, type_=A.c.updated_at.type) for name in ("begin", "end"))
+_ID = sa.bindparam("id", type_=A.c.id.type)
+_URLS = (
+    sa.select(A.c.id, A.c.slug, SECTION.c.slug.label("section"), A.c.published_at, A.c.updated_at)
+    .select_from(A.outerjoin(SECTION, SECTION.c.id == A.c.section_id))
+    .where(A.c.public, sa.tuple_(A.c.updated_at, A.c.id) > sa.tuple_(_FROM, _ID), A.c.updated_at < _TO)
+    .order_by(A.c.updated_at, A.c.id)
+    .limit(BATCH)
+)
+_START = (
+    sa.select(A.c.updated_at, A.c.id)
+    .where(A.c.public, A.c.updated_at >= _FROM, A.c.updated_at < _TO)
+    .order_by(A.c.updated_at, A.c.id)
+    .limit(1)
+    .offset(sa.bindparam("skipped", type_=sa.BigInteger()))
+)
+NOBODY = "00000000-0000-0000-0000-000000000000"
+
+
+def _batches(connection: sa.Connection, begin: datetime, end: datetime, after: str) -> Iterator[list[Any]]:
+    """Articles that changed in a span of time, the longest unchanged first: each batch one range of the index."""
+    left = MOST
+    while left > 0:
+        rows = list(connection.execute(_URLS, {"begin": begin, "end": end, "id": after}))
+        yield rows[:left]
+        left -= BATCH
+        if len(rows) < BATCH:
+            return
+        begin, after = rows[-1].updated_at, rows[-1].id
+
+
+def urls(connection: sa.Connection, here: Publication, part: Part | None = None) -> tuple[bytes, datetime]:
+    """A file of at most 50,000 addresses, and when the last of them changed; 404 if it would be empty.
+
+    Written by hand: fifty thousand elements are many, and of each address no more than `&` and `'` is to be escaped.
+    """
+    begin, end = bounds(part)
+    after = NOBODY
+    if part is not None and part.n > 1:
+        skipped = {"begin": begin, "end": end, "skipped": (part.n - 1) * MOST - 1}
+        last_before = connection.execute(_START, skipped).first()
+        if last_before is None:
+            raise NotFound
+        begin, after = last_before.updated_at, last_before.id
+    found, latest = [HEAD, f'<urlset xmlns="{SITEMAP}">\n'.encode()], None
+    for rows in _batches(connection, begin, end, after):
+        lines = [
+            f"<url><loc>{escape(uri(here.site.url + here.site.path_of(row.section, row.slug, row.published_at)))}</loc>"
+            f"<lastmod>{iso(row.updated_at)}</lastmod></url>\n"
+            for row in rows
+        ]
+        found.append("".join(lines).encode())
+        latest = rows[-1].updated_at if rows else latest
+    if latest is None and part is not None:
+        raise NotFound
+    return b"".join([*found, b"</urlset>\n"]), latest or datetime.fromisoformat("1970-01-01T00:00:00Z")
+
+
+def index(here: Publication, found: Months) -> tuple[bytes, datetime]:
+    """The files by month, newest first."""
+    document = root(f"{{{SITEMAP}}}sitemapindex", {None: SITEMAP})
+    for month, count, last in found.rows:
+        for n in range(1, -(-count // MOST) + 1):
+            element = add(document, f"{{{SITEMAP}}}sitemap")
+            add(element, f"{{{SITEMAP}}}loc", f"{here.api}/sitemap-{month}{f'-{n}' if n > 1 else ''}.xml")
+            add(element, f"{{{SITEMAP}}}lastmod", iso(moment(last)))
+    return written(document), max(moment(last) for _, _, last in found.rows)
+
+
+_LATELY = (
+    sa.select(A.c.slug, SECTION.c.slug.label("section"), A.c.published_at, A.c.title, A.c.language, A.c.updated_at)
+    .select_from(A.outerjoin(SECTION, SECTION.c.id == A.c.section_id))
+    .where(A.c.public, A.c.listed_at > sa.bindparam("since", type_=A.c.listed_at.type), A.c.type != "page")
+    .order_by(A.c.listed_at.desc(), A.c.id.desc())
+    .limit(MOST_NEWS)
+)
+
+
+def language(tag: str) -> str:
+    """ISO 639, as Google News has it: of a BCP 47 tag the language alone, but the two ways to write Chinese."""
+    lower = tag.lower()
+    return next((name for begin, name in _CHINESE.items() if lower.startswith(begin)), lower.partition("-")[0])
+
+
+def news(connection: sa.Connection, here: Publication) -> tuple[bytes, datetime | None]:
+    """The articles of the last two days, newest first, and when the last of them changed."""
+    document = root(f"{{{SITEMAP}}}urlset", {None: SITEMAP, "news": NEWS})
+    latest = None
+    for row in connection.execute(_LATELY, {"since": now() - timedelta(days=2)}):
+        path = here.site.path_of(row.section, row.slug, row.published_at)
+        element = add(document, f"{{{SITEMAP}}}url")
+        add(element, f"{{{SITEMAP}}}loc", uri(here.site.url + path))
+        about = add(element, f"{{{NEWS}}}news")
+        publication = add(about, f"{{{NEWS}}}publication")
+        add(publication, f"{{{NEWS}}}name", here.name)
+        add(publication, f"{{{NEWS}}}language", language(row.language))
+        add(about, f"{{{NEWS}}}publication_date", iso(row.published_at))
+        add(about, f"{{{NEWS}}}title", row.title)
+        latest = max(filter(None, [latest, row.updated_at]))
+    return written(document), latest

@@ -1,0 +1,158 @@
+"""`python -m bench.related TEXTS PAIRS`: holds the automatic score of related links against people's judgements."""
+
+import argparse
+import csv
+import math
+import sys
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Mapping
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import NamedTuple
+
+import sqlalchemy as sa
+
+from app.articles.queries import A
+from app.kit.db import open_database
+from app.related.linking.queries import TEXT, vector
+from app.related.texts.analysis import analyse
+from app.related.texts.similarity import Vector, score, weigh
+
+EPOCH = datetime(2000, 1, 1, tzinfo=UTC)
+DEPTH = 5
+HELP = """
+TEXTS is a CSV file with the columns `id`, `title` (may be empty) and `text`, and if there are any `language` (BCP 47,
+else en) and `published_at` (RFC 3339); or the address of a store, sqlite:///… or postgresql://…, whose public articles
+are then compared as they are kept there. PAIRS is a CSV file with the columns `a`, `b` (ids of TEXTS, of a store ids or
+slugs) and `score`: how related people found the two, on any scale, the average if several did.
+
+nDCG@5 is judged: each article ranks those it was judged with, gains are the judgements from the least (0) to the
+greatest (1) of the file. AUC: how probably a related pair scores higher than another; related is what was judged
+beyond the middle of the scale, or at least --related.
+"""
+
+
+class Figures(NamedTuple):
+    """How good a score is."""
+
+    articles: int
+    pairs: int
+    related: int  # of the pairs
+    ndcg: float
+    auc: float
+
+
+Judged = Mapping[tuple[str, str], float]
+
+
+def read_texts(path: Path) -> dict[str, Vector]:
+    """The texts of a file, as the product compares them."""
+    with path.open(encoding="utf-8-sig", newline="") as file:
+        rows = list(csv.DictReader(file))
+    analyses = {row["id"]: analyse(row.get("language") or "en", row["title"], row["text"]) for row in rows}
+    total: Counter[str] = Counter(analysis.language for analysis in analyses.values())
+    articles = Counter((analysis.language, stem) for analysis in analyses.values() for stem in analysis.counts)
+    numbers = {stem: number for number, stem in enumerate(articles)}
+    found = {}
+    for row in rows:
+        analysis = analyses[row["id"]]
+        language = analysis.language
+        have = {stem: articles[language, stem] for stem in analysis.counts}
+        weights = weigh(analysis.counts, have, total[language])
+        terms = {numbers[language, stem]: weight for stem, weight in weights.items()}
+        at = datetime.fromisoformat(row["published_at"]) if row.get("published_at") else EPOCH
+        found[row["id"]] = Vector(row["id"], at, None, terms, analysis.signature)
+    return found
+
+
+def read_store(url: str) -> dict[str, Vector]:
+    """The texts of a store, by id and by slug."""
+    db, found = open_database(url), {}
+    with db.connect() as connection:
+        query = sa.select(TEXT, A.c.slug).join(A, A.c.id == TEXT.c.article_id)
+        for row in connection.execute(query).mappings():
+            found[row["article_id"]] = found[row["slug"]] = vector(row)
+    for engine in db.engines():
+        engine.dispose()
+    return found
+
+
+def read_pairs(path: Path) -> dict[tuple[str, str], float]:
+    """The judgements, averaged."""
+    judged: defaultdict[tuple[str, str], list[float]] = defaultdict(list)
+    with path.open(encoding="utf-8-sig", newline="") as file:
+        for row in csv.DictReader(file):
+            a, b = sorted((row["a"], row["b"]))
+            if a != b:
+                judged[a, b].append(float(row["score"]))
+    return {pair: sum(scores) / len(scores) for pair, scores in judged.items()}
+
+
+def auc(scores: Iterable[float], related: Iterable[bool]) -> float:
+    """The area under the ROC curve: ranks of the related among all, ties shared."""
+    rows = sorted(zip(scores, related, strict=True))
+    yes = sum(is_related for _, is_related in rows)
+    ranks, at = 0.0, 0
+    while at < len(rows):
+        end = at
+        while end < len(rows) and rows[end][0] == rows[at][0]:
+            end += 1
+        ranks += (at + 1 + end) / 2 * sum(is_related for _, is_related in rows[at:end])
+        at = end
+    return (ranks - yes * (yes + 1) / 2) / (yes * (len(rows) - yes))
+
+
+def ndcg(scores: Mapping[tuple[str, str], float], gains: Judged) -> float:
+    """The mean over articles of the gain of their first five, of the most that could be had."""
+    judged: defaultdict[str, list[tuple[float, float]]] = defaultdict(list)
+    for (a, b), gain in gains.items():
+        judged[a].append((scores[a, b], gain))
+        judged[b].append((scores[b, a], gain))
+    found = []
+    for rows in judged.values():
+        best = sorted((gain for _, gain in rows), reverse=True)
+        if ideal := _discounted(best):
+            found.append(_discounted(gain for _, gain in sorted(rows, key=lambda row: -row[0])) / ideal)
+    return sum(found) / len(found)
+
+
+def _discounted(gains: Iterable[float]) -> float:
+    return sum(gain / math.log2(place + 2) for place, gain in zip(range(DEPTH), gains, strict=False))
+
+
+def figures(texts: Mapping[str, Vector], pairs: Judged, at_least: float | None = None) -> Figures:
+    """Both figures for the product's own score."""
+    known = {pair: judged for pair, judged in pairs.items() if pair[0] in texts and pair[1] in texts}
+    least, greatest = min(known.values()), max(known.values())
+    middle = at_least if at_least is not None else (least + greatest) / 2
+    scores = {}
+    for a, b in known:
+        scores[a, b], scores[b, a] = float(score(texts[a], texts[b])), float(score(texts[b], texts[a]))
+    gains = {pair: (judged - least) / (greatest - least) for pair, judged in known.items()}
+    related = [judged >= middle if at_least is not None else judged > middle for judged in known.values()]
+    area = auc([max(scores[a, b], scores[b, a]) for a, b in known], related)
+    return Figures(len({name for pair in known for name in pair}), len(known), sum(related), ndcg(scores, gains), area)
+
+
+def main() -> int:
+    """Print the figures; 1 if no pair is known."""
+    parser = argparse.ArgumentParser(
+        prog="python -m bench.related", description=HELP, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("texts", metavar="TEXTS")
+    parser.add_argument("pairs", metavar="PAIRS", type=Path)
+    parser.add_argument("--related", type=float, metavar="SCORE", help="judgement from which a pair counts as related")
+    options = parser.parse_args()
+    texts = read_store(options.texts) if "://" in options.texts else read_texts(Path(options.texts))
+    pairs = read_pairs(options.pairs)
+    if not any(a in texts and b in texts for a, b in pairs):
+        print("None of the pairs is of these texts.", file=sys.stderr)
+        return 1
+    found = figures(texts, pairs, options.related)
+    print(f"{found.articles} articles, {found.pairs} judged pairs, {found.related} of them related")
+    print(f"nDCG@{DEPTH} {found.ndcg:.3f}\nAUC    {found.auc:.3f}")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,9 @@
+"""`broadsheet related` as an operator meets it."""
+
+from tests.cli.conftest import Broadsheet
+
+
+def test_rebuilding_an_empty_store_works(broadsheet: Broadsheet, store: str) -> None:
+    done = broadsheet("related", "rebuild")
+    assert (done.status, done.out) == (0, "")
+    assert done.err == "Linked 0 articles anew.\n"

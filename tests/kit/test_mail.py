@@ -1,0 +1,166 @@
+"""Handing mail over to a real server on the loopback, and into a maildir."""
+
+import asyncio
+import mailbox as maildirs
+from collections.abc import Iterator
+from email.headerregistry import Address
+from email.message import EmailMessage
+from pathlib import Path
+from typing import Any
+
+import pytest
+from aiosmtpd.smtp import AuthResult
+
+from app.kit.mail import WIRE, MaildirMailer, MailRefused, Server, SmtpMailer, ascii_domain
+from tests.notifications.post import Mailbox, serving
+
+SENDER = "desk@site.example"
+
+
+def message(to: str = "ann@mail.example", subject: str = "Grüße", text: str = "Ærlig talt.\n.dot\n") -> EmailMessage:
+    mail = EmailMessage(policy=WIRE)
+    local, _, domain = to.rpartition("@")
+    mail["From"], mail["To"], mail["Subject"] = SENDER, Address(username=local, domain=domain), subject
+    mail["List-Unsubscribe"] = f"<https://api.example/v1/unsubscribe/bu_{'0123456789abcdef' * 12}>"
+    mail.set_content(text, cte="quoted-printable")
+    return mail
+
+
+def sent(mailer: SmtpMailer, *mails: tuple[EmailMessage, str]) -> list[Any]:
+    """What became of mails that were sent one after the other: the answer, or what was raised."""
+
+    async def run() -> list[Any]:
+        found: list[Any] = []
+        for mail, to in mails:
+            try:
+                found.append(await mailer.send(mail, to))
+            except (MailRefused, OSError) as error:
+                found.append(error)
+        await mailer.stop()
+        return found
+
+    return asyncio.run(run())
+
+
+@pytest.fixture
+def mailbox() -> Mailbox:
+    return Mailbox()
+
+
+@pytest.fixture
+def address(mailbox: Mailbox) -> Iterator[str]:
+    with serving(mailbox) as port:
+        yield f"smtp://127.0.0.1:{port}"
+
+
+def test_several_mails_go_by_one_connection(mailbox: Mailbox, address: str) -> None:
+    answers = sent(SmtpMailer(address, SENDER), *[(message(), "ann@mail.example")] * 3)
+    assert answers == ["taken"] * 3
+    assert mailbox.sessions == 1
+    (first, *_) = mailbox.mails
+    assert (first["Subject"], first.get_content()) == ("Grüße", "Ærlig talt.\r\n.dot\r\n")
+    assert all(byte < 128 for byte in mailbox.raw[0]), "any server can take it"
+    assert b"\r\nList-Unsubscribe: <https://api.example/v1/unsubscribe/bu_" in b"\r\n" + mailbox.raw[0]
+
+
+def test_many_at_once_share_a_few_connections(mailbox: Mailbox, address: str) -> None:
+    async def run() -> None:
+        mailer = SmtpMailer(address, SENDER)
+        await asyncio.gather(*(mailer.send(message(), "ann@mail.example") for _ in range(40)))
+        await mailer.stop()
+
+    asyncio.run(run())
+    assert (len(mailbox.mails), 1 <= mailbox.sessions <= 8) == (40, True)
+
+
+def test_a_kept_connection_that_died_is_replaced(mailbox: Mailbox) -> None:
+    async def run() -> None:
+        with serving(mailbox, timeout=0.05) as port:
+            mailer = SmtpMailer(f"smtp://127.0.0.1:{port}", SENDER)
+            await mailer.send(message(), "ann@mail.example")
+            kept = mailer._idle[0][0]
+            async with asyncio.timeout(30):
+                while kept.is_connected:  # until the server has had enough of waiting
+                    await asyncio.sleep(0.01)
+            await mailer.send(message(), "ann@mail.example")
+            await mailer.stop()
+
+    asyncio.run(run())
+    assert (len(mailbox.mails), mailbox.sessions) == (2, 2)
+
+
+@pytest.mark.parametrize(
+    ("reply", "is_final", "is_bounce"),
+    [
+        ("450 4.2.0 greylisted", False, False),
+        ("550 5.1.1 <ann@mail.example> unknown", True, True),
+        ("550 no such user", True, True),
+        ("552 5.2.2 mailbox full for good", True, True),
+        ("554 5.7.1 relay access denied", True, False),
+        ("550 5.4.1 no route to ann@mail.example", True, False),
+    ],
+)
+def test_what_a_refusal_means(mailbox: Mailbox, address: str, reply: str, is_final: bool, is_bounce: bool) -> None:
+    mailbox.refuse["ann@mail.example"] = reply
+    (refused, answer) = sent(
+        SmtpMailer(address, SENDER), (message(), "ann@mail.example"), (message("bo@mail.example"), "bo@mail.example")
+    )
+    assert (refused.stage, refused.code) == ("recipient", int(reply[:3]))
+    assert (refused.is_final, refused.is_bounce) == (is_final, is_bounce)
+    assert "ann@" not in refused.answer + str(refused), "addresses are not kept"
+    assert (answer, mailbox.sessions) == ("taken", 1), "the connection goes on"
+
+
+def test_refused_content_is_no_bounce(mailbox: Mailbox, address: str) -> None:
+    mailbox.content = "554 5.6.0 not like this"
+    (refused,) = sent(SmtpMailer(address, SENDER), (message(), "ann@mail.example"))
+    assert (refused.stage, refused.is_final, refused.is_bounce) == ("content", True, False)
+
+
+def test_a_server_that_is_away_is_an_os_error() -> None:
+    (error,) = sent(SmtpMailer("smtp://127.0.0.1:1", SENDER), (message(), "ann@mail.example"))
+    assert isinstance(error, OSError)
+
+
+def test_a_password_is_never_sent_in_clear(mailbox: Mailbox) -> None:
+    told: list[Any] = []
+
+    def authenticator(*login: Any) -> AuthResult:
+        told.append(login)
+        return AuthResult(success=True)
+
+    with serving(mailbox, authenticator=authenticator, auth_exclude_mechanism=[]) as port:
+        (refused,) = sent(SmtpMailer(f"smtp://me:secret@127.0.0.1:{port}", SENDER), (message(), "ann@mail.example"))
+    assert (refused.stage, told, mailbox.mails) == ("connect", [], [])
+
+
+def test_addresses_beyond_ascii(mailbox: Mailbox) -> None:
+    assert ascii_domain("ann@zürich.example") == "ann@xn--zrich-kva.example"
+    with pytest.raises(MailRefused, match="no ASCII form"):
+        ascii_domain("ann@\u2014.example")
+    with serving(mailbox) as port:
+        (refused, answer) = sent(
+            SmtpMailer(f"smtp://127.0.0.1:{port}", SENDER),
+            (message("zoë@mail.example"), "zoë@mail.example"),
+            (message("ann@xn--zrich-kva.example"), "ann@zürich.example"),
+        )
+        assert (refused.code, refused.is_final, refused.is_bounce, answer) == (553, True, False, "taken")
+    with serving(mailbox, enable_SMTPUTF8=True) as port:
+        mailer = SmtpMailer(f"smtp://127.0.0.1:{port}", SENDER)
+        assert sent(mailer, (message("zoë@mail.example"), "zoë@mail.example")) == ["taken"]
+    assert "zoë@mail.example" in mailbox.raw[-1].decode()
+
+
+def test_into_a_maildir(tmp_path: Path) -> None:
+    mailer = MaildirMailer(tmp_path / "data" / "mail")
+    for _ in range(2):
+        asyncio.run(mailer.send(message(), "ann@mail.example"))
+    kept = maildirs.Maildir(tmp_path / "data" / "mail")
+    assert [mail["To"] for mail in kept] == ["ann@mail.example"] * 2
+    assert len(list((tmp_path / "data" / "mail" / "new").iterdir())) == 2
+
+
+def test_urls() -> None:
+    assert Server.at("smtp://mail.example") == Server("mail.example", 25, False, "", "")
+    assert Server.at("smtps://u%40x:p%3A@mail.example:99") == Server("mail.example", 99, True, "u@x", "p:")
+    assert Server.at("smtps://mail.example").port == 465

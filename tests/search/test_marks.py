@@ -1,0 +1,116 @@
+"""Highlights: HTML in which `<mark>` is the only markup, whatever stands in a text and whatever is asked."""
+
+import html
+import re
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from app.search.text.marks import SNIPPET, marked, snippet
+from app.search.text.questions import parse
+from app.search.text.words import folded, indexed, words
+from tests.flows.test_xss import VECTORS
+
+MARKUP = re.compile("</?mark>")
+
+
+def plain(shown: str) -> str:
+    """What a reader sees."""
+    return html.unescape(MARKUP.sub("", shown))
+
+
+def marks(shown: str) -> list[str]:
+    """What is marked."""
+    return [html.unescape(part) for part in re.findall("<mark>(.*?)</mark>", shown, re.DOTALL)]
+
+
+@pytest.mark.parametrize(
+    ("text", "q", "found"),
+    [
+        ("Élections à Łódź", "elections lodz", ["Élections", "Łódź"]),
+        ("The bridges of a bridge", "bridge", ["bridges", "bridge"]),
+        ("Straße STRASSE", "strasse", ["Straße", "STRASSE"]),
+        ("The ferry left. A ferry came.", '"the ferry"', ["The ferry"]),
+        ("Ferries and ferry-men", "ferr*", ["Ferries", "ferry"]),
+        ("iPhone発売、東京都の橋", "京都 iphone発売", ["iPhone発売", "京都"]),
+        ("a <b>bridge</b> & bridges", "bridge", ["bridge", "bridges"]),
+        ("e\u0308cole cole", "ecole", ["e\u0308cole"]),
+        ("ﬁlm film", "film", ["ﬁlm", "film"]),
+        ("unferry ferryman", "ferry", []),
+        ("the ferry -", "-ferry", []),
+    ],
+)
+def test_what_is_marked(text: str, q: str, found: list[str]) -> None:
+    shown = marked(text, parse(q), "en")
+    assert marks(shown) == found
+    assert plain(shown) == text
+
+
+def inert(shown: str) -> None:
+    """Marks open and close in turn, and nothing else is markup."""
+    assert "".join(MARKUP.findall(shown)) == "<mark></mark>" * (len(MARKUP.findall(shown)) // 2)
+    rest = MARKUP.sub("", shown)
+    assert not set(rest) & set("<>\"'")
+    assert not re.sub("&(amp|lt|gt|quot|#x27);", "", rest).count("&")
+
+
+@pytest.mark.parametrize("vector", VECTORS)
+def test_no_text_gets_out_of_its_quotes(vector: str) -> None:
+    for q in ("script", "mark", "lt gt amp quot", "alert img x", vector[:300], f'"{vector}"', "m* ma* mark*"):
+        for shown in (marked(vector, parse(q), "en"), snippet(f"{vector} {vector}", parse(q), "en")):
+            inert(shown)
+        assert plain(marked(vector, parse(q), "en")) == vector
+
+
+HOSTILE = st.text(st.sampled_from("<>&\"'/ abAmrk;#x27éßß\u0308東京都\u202eİıﬁ½\U0001f600\n\t*-"), max_size=80)
+
+
+@settings(max_examples=150, deadline=None)
+@given(
+    text=HOSTILE | st.text(max_size=80),
+    q=HOSTILE | st.text(max_size=30),
+    language=st.sampled_from(["en", "fr", "xx", "ja"]),
+)
+def test_nothing_is_lost_or_added_but_marks(text: str, q: str, language: str) -> None:
+    question = parse(q)
+    shown = marked(text, question, language)
+    inert(shown)
+    assert plain(shown) == text
+    cut = snippet(text, question, language)
+    inert(cut)
+    assert plain(cut).strip("…").strip() in " ".join(text.split())
+
+
+@settings(max_examples=80, deadline=None)
+@given(text=st.text(max_size=60), language=st.sampled_from(["en", "de", "ru", "ar", "zh-Hant", "xx"]))
+def test_what_is_indexed_is_what_a_question_looks_for(text: str, language: str) -> None:
+    """The words of a text are among those that it is found by, and are weighed."""
+    found = indexed(text, None, text, language)
+    assert words(folded(text)) == words(text)
+    assert all("\n" not in word and " " not in word and "'" not in word and "\\" not in word for word in found.text)
+    for chunk in text.split()[:5]:
+        question = parse(f'"{chunk.replace(chr(34), "")}"')
+        for term in question.wanted:
+            assert set(term.words[:-1]) <= set(found.text)
+            assert question.score(found.weights) > 0
+
+
+def test_a_snippet_shows_the_place_with_the_most_words() -> None:
+    text = "Nothing here. " * 40 + "The ferry reached the harbour. " + "Nothing there. " * 40 + "A ferry."
+    shown = snippet(text, parse("harbour ferry"), "en")
+    assert marks(shown) == ["ferry", "harbour"]
+    assert shown.startswith("…")
+    assert shown.endswith("…")
+    assert len(plain(shown)) <= SNIPPET + 2
+    assert snippet("Short and without.", parse("ferry"), "en") == "Short and without."
+
+
+def test_long_texts_and_words_are_bounded() -> None:
+    many = " ".join(f"w{n}" for n in range(40_000))
+    assert len(indexed("t", None, many, "en").text) <= 16_000
+    wide = " ".join(chr(0x4E00 + n % 20_000) * 1 + "ä" * 30 + str(n) for n in range(14_000))
+    found = indexed("t", None, wide, "en")
+    assert len(found.weights.encode()) < 3_000_000
+    assert max(map(len, words("x" * 500))) == 40
+    assert parse("x" * 300).wanted[0].words == ("x" * 40,)
