@@ -112,6 +112,11 @@ from app.syndication.partners import routes as partners
 from app.syndication.partners.actions import Ledger
 from app.syndication.partners.queries import is_named
 from app.syndication.sitemaps import routes as sitemaps
+from app.webhooks import routes as webhooks
+from app.webhooks.channel.actions import WebhookChannel
+from app.webhooks.handlers import tell as tell_webhooks
+from app.webhooks.replays.actions import proceed as proceed_with_replays
+from app.webhooks.replays.queries import is_asked as is_replay_asked
 
 ROUTERS: list[APIRouter] = [
     formats.router,  # before the articles, to whose addresses it adds suffixes
@@ -121,6 +126,7 @@ ROUTERS: list[APIRouter] = [
     posting.router,
     reactions.router,
     discussion.router,
+    feeds.router,
     sections.router,
     tags.router,
     authors.router,
@@ -156,9 +162,9 @@ ROUTERS: list[APIRouter] = [
     unsubscribing.router,
     subscribers.router,
     suppressions.router,
+    webhooks.router,
     personal.router,
     live_routes.router,
-    feeds.router,
     sitemaps.router,
     oembed.router,
     operation.router,
@@ -222,6 +228,11 @@ FEW = {"related": 4}  # facts at once, where each takes so long that a hundred w
 READERS["notifications"] = hear
 
 
+def readers(settings: Settings) -> dict[str, Callable[[Session, Entry], None]]:
+    """Everything that reads the log, each with a cursor of its own: one that fails holds up no other."""
+    return {**READERS, "webhooks": partial(tell_webhooks, site=Site.of(settings))}
+
+
 def screen(_db: Database, settings: Settings) -> Screening:
     """The judges of what readers write: comments stand below moderation and are given them."""
     return Screening(settings)
@@ -244,7 +255,7 @@ def live(db: Database, settings: Settings, registry: CollectorRegistry) -> Live:
 
 def channels(_db: Database, settings: Settings, vault: Vault) -> list[Channel]:
     """The ways by which the courier sends."""
-    return [MailChannel(settings, vault)]
+    return [MailChannel(settings, vault), WebhookChannel(settings)]
 
 
 def _forget(session: Session) -> int:
@@ -281,4 +292,5 @@ def timers(settings: Settings) -> dict[str, Timer]:
         "salts": Timer(3600.0, turn, is_turn),
         "forget": Timer(3600.0, _forget),
         "deliveries": Timer(3600.0, prune_deliveries),
+        "replays": Timer(0.0, partial(proceed_with_replays, site=site), is_replay_asked),
     }

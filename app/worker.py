@@ -27,7 +27,7 @@ class Worker:
     """Runs every reader and every timer in turn; a failing one is logged, waits and never stops the others."""
 
     def __init__(self, db: Database, settings: Settings) -> None:
-        self.db, self.timers = db, wiring.timers(settings)
+        self.db, self.timers, self.readers = db, wiring.timers(settings), wiring.readers(settings)
         self.beat = 0.0  # monotonic time of the last full round, for /readyz
         self._task: asyncio.Task[None] | None = None
         self._due: dict[str, float] = {}
@@ -57,7 +57,7 @@ class Worker:
     async def once(self) -> bool:
         """One round; whether there is more to do at once. Nothing takes a lock before there is something to do."""
         busy = False
-        for reader, handle in wiring.READERS.items():
+        for reader, handle in self.readers.items():
             run = partial(advance, reader=reader, handle=handle, limit=wiring.FEW.get(reader, 100))
             busy |= await self._piece(reader, 0.0, partial(has_news, reader=reader), run)
         for name, timer in self.timers.items():

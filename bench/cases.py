@@ -94,6 +94,11 @@ def _searches(_facts: Facts) -> list[Request]:
     return [_get(f"/v1/search?q={'+'.join(rng.sample(WORDS, 2))}") for _ in range(KNOWN)]
 
 
+def _feed(path: str) -> Callable[[Facts], list[Request]]:
+    """A feed; `path` may name facts in braces."""
+    return lambda facts: [_get(f"/feeds/{path.format_map(facts._asdict())}")]
+
+
 def _drafts(facts: Facts) -> list[Request]:
     rng = random.Random(DRAFTS)
     headers = (("Authorization", f"Bearer {facts.key}"),)
@@ -130,6 +135,12 @@ CASES = [
     Case("list rare tag", _list("&tag={rare}")),
     Case("list section", _list("&section={section}")),
     Case("list tag+section", _list("&tag={common}&section={section}")),
+    Case("list of feed", lambda _: [_get("/v1/articles?limit=50&formats=html")]),
+    *(Case(f"feed {form}", _feed(f"site.{form}"), statements=2) for form in ("rss", "atom", "json")),
+    Case("feed rare tag", _feed("tags/{rare}.rss"), statements=2),
+    Case("feed comments", _feed("articles/{discussed}/comments.atom"), statements=3),
+    Case("article jsonld", lambda facts: _articles(facts, ".jsonld")),
+    Case("article ninjs", lambda facts: _articles(facts, ".ninjs")),
     Case("article neighbours", lambda facts: _articles(facts, "?include=neighbours"), statements=2),
     Case("article 304", lambda facts: _articles(facts)[:KNOWN], status=304, revalidates=True),
     Case("article zstd", lambda facts: _articles(facts, accept_encoding="zstd")),

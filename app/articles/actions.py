@@ -155,7 +155,7 @@ def reckon(session: Session, article: Article, before: Counted, fields: list[str
         old, new = getattr(before, kind), getattr(after, kind)
         move(session, kind, sorted(old - new), -1)
         move(session, kind, sorted(new - old), +1)
-    if before.public or after.public:
+    if before.public != after.public or (after.public and fields):
         for tell in SHOWN.values():
             tell(session, article)
     about: dict[str, Any] = {"subject_id": article.id, "slug": article.slug, "revision": article.revision}

@@ -4,7 +4,7 @@ import sys
 
 import typer
 
-from app.cli import database, demo, doctor, exports, imports, keys, related, search, serve
+from app.cli import database, deliveries, demo, doctor, exports, imports, keys, related, search, serve
 from app.cli.common import explain, say
 
 app = typer.Typer(
@@ -24,6 +24,7 @@ app.add_typer(related.app, name="related")
 app.add_typer(search.app, name="search")
 app.command("backup")(database.backup)
 app.command("restore")(database.restore)
+app.add_typer(deliveries.app, name="deliveries")
 app.command("doctor")(doctor.doctor)
 app.command("demo")(demo.demo)
 app.command("openapi")(doctor.openapi)

@@ -205,7 +205,7 @@ def check_worker(settings: Settings, connection: sa.Connection) -> str:
     cursor = table_of(LogCursor)
     rows = connection.execute(sa.select(cursor)).all()
     places = {row.reader: Position(row.xid, row.seq) for row in rows}
-    for reader in wiring.READERS:
+    for reader in wiring.readers(settings):
         waiting = read_after(connection, places.get(reader, START), limit=1)
         seconds = (now() - waiting[0].at).total_seconds() if waiting else 0.0
         if seconds > LATE:

@@ -9,7 +9,7 @@ import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlmodel import Session
 
-from app.deliveries.lanes.actions import CHUNK, DELIVERY, LANE, hold, locked, reckon
+from app.deliveries.lanes.actions import CHUNK, DELIVERY, LANE, hold, locked, mended, reckon
 from app.deliveries.schemas import ERROR, NewDelivery
 from app.events.schemas import START, Position
 from app.kit.clock import now
@@ -162,6 +162,14 @@ def _end(session: Session, where: list[sa.ColumnElement[bool]], state: str, erro
     promote(session, {row for row in rows if row.topic}, moment)
     reckon(session, lanes, moment)
     return len(rows)
+
+
+def mend(session: Session, *, channel: str, lane: str) -> None:
+    """Close the breaker of a lane: its receiver has moved, or somebody says that it works again."""
+    moment, ids = now(), hold(session, channel, [lane]).values()
+    for lane_id in ids:
+        mended(session, lane_id)
+    reckon(session, set(ids), moment)
 
 
 def send_again(session: Session, *, channel: str, endpoint: str, ids: Collection[str]) -> int:

@@ -72,10 +72,21 @@ class Outcome(NamedTuple):
 class Channel(Protocol):
     """A way to send: mail, webhooks, WebSub. Made by `wiring.channels`."""
 
-    name: str
-    schedule: Sequence[float]  # seconds from each failure to the next attempt; after the last it is dead
-    timeout: float  # seconds that one attempt may take
-    patience: timedelta | None  # an endpoint that only fails for so long is given up; None: never
+    @property
+    def name(self) -> str:
+        """As deliveries name it."""
+
+    @property
+    def schedule(self) -> Sequence[float]:
+        """Seconds from each failure to the next attempt; after the last it is dead."""
+
+    @property
+    def timeout(self) -> float:
+        """Seconds that one attempt may take."""
+
+    @property
+    def patience(self) -> timedelta | None:
+        """An endpoint that only fails for so long is given up; None: never."""
 
     async def send(self, db: Database, piece: Claimed) -> Outcome:
         """Send outside of any transaction, unless it should no longer be sent: then the outcome is `cancelled`.

@@ -1,12 +1,14 @@
 """Reading the log without gaps and without repeats."""
 
 from collections.abc import Sequence
+from datetime import datetime
 from typing import Any
 
 import sqlalchemy as sa
 
 from app.events.schemas import FORGOTTEN, START, Entry, Position
 from app.events.tables import Event, LogCursor
+from app.kit.clock import now
 from app.kit.schema import table_of
 
 _EVENT, _CURSOR = table_of(Event), table_of(LogCursor)
@@ -76,18 +78,6 @@ def last_position(connection: sa.Connection) -> Position:
     return Position(row.xid, row.seq) if row else START
 
 
-_PASSED = {
-    "sqlite": sa.select(_EVENT.c.xid, _EVENT.c.seq).order_by(_EVENT.c.xid.desc(), _EVENT.c.seq.desc()).limit(1),
-}
-_PASSED["postgresql"] = _PASSED["sqlite"].where(_EVENT.c.xid < _SETTLED)
-
-
-def settled_position(connection: sa.Connection) -> Position:
-    """The newest fact before which nothing can appear any more: where a reader that wants no past begins."""
-    row = connection.execute(_PASSED[connection.dialect.name]).first()
-    return Position(row.xid, row.seq) if row else START
-
-
 def holds(connection: sa.Connection, position: Position) -> bool:
     """Whether the log still has the fact at just this position, or for its beginning, the first of all."""
     here = _EVENT.c.seq == 1 if position == START else (_EVENT.c.seq == position.seq) & (_EVENT.c.xid == position.xid)
@@ -123,11 +113,31 @@ def forgotten(connection: sa.Connection) -> Position:
     return Position(row.xid, row.seq) if row else START
 
 
+def before(connection: sa.Connection, moment: datetime) -> Position:
+    """A place in the log before everything that happened at a moment or later."""
+    first = sa.select(sa.func.min(_EVENT.c.xid).label("xid"), sa.func.min(_EVENT.c.seq).label("seq"))
+    row = connection.execute(first.where(_EVENT.c.at >= moment)).one()
+    return Position(row.xid, row.seq - 1) if row.seq is not None else last_position(connection)
+
+
 def has_news(connection: sa.Connection, reader: str) -> bool:
     """Whether a reader has anything to read: asked before it takes a lock."""
     place = sa.select(_CURSOR.c.xid, _CURSOR.c.seq).where(_CURSOR.c.reader == reader)
     row = connection.execute(place).first()
     return bool(read_after(connection, Position(row.xid, row.seq) if row else START, 1))
+
+
+def lag(connection: sa.Connection, reader: str, most: int = 10_000) -> tuple[int, float]:
+    """How many facts a reader has not read, counted up to a limit, and the age of the oldest in seconds."""
+    place = sa.select(_CURSOR.c.xid, _CURSOR.c.seq).where(_CURSOR.c.reader == reader)
+    row = connection.execute(place).first()
+    position = Position(row.xid, row.seq) if row else START
+    oldest = read_after(connection, position, 1)
+    if not oldest:
+        return 0, 0.0
+    left = sa.select(_EVENT.c.seq).where(sa.tuple_(_EVENT.c.xid, _EVENT.c.seq) > sa.tuple_(*map(sa.literal, position)))
+    number = connection.execute(sa.select(sa.func.count()).select_from(left.limit(most).subquery())).scalar_one()
+    return number, max(0.0, (now() - oldest[0].at).total_seconds())
 
 
 def is_visible(connection: sa.Connection, position: Position) -> bool:

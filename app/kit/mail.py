@@ -75,7 +75,10 @@ class Mailer(Protocol):
 
 def _drop(smtp: SMTP) -> None:
     """Let go of a connection at once, also where TLS would say goodbye first."""
-    transport = smtp.transport
+    _abort(smtp, smtp.transport)
+
+
+def _abort(smtp: SMTP, transport: asyncio.BaseTransport | None) -> None:
     smtp.close()
     if isinstance(transport, asyncio.WriteTransport):
         transport.abort()
@@ -205,9 +208,10 @@ class SmtpMailer:
             self._idle.append((smtp, time.monotonic()))
 
     async def _quit(self, smtp: SMTP) -> None:
+        transport = smtp.transport  # which it forgets as it leaves
         with suppress(SMTPException, OSError):
             await smtp.quit(timeout=1)
-        _drop(smtp)
+        _abort(smtp, transport)
 
     async def stop(self) -> None:
         while self._idle:

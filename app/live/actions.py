@@ -9,7 +9,7 @@ from collections.abc import AsyncIterator
 import structlog
 
 from app.articles.discussion.tables import SITE
-from app.events.queries import holds, read_between, settled_position
+from app.events.queries import holds, read_between, settled
 from app.events.schemas import Position
 from app.kit.db import Database
 from app.kit.problems import Gone, TooManyRequests, Unavailable
@@ -94,7 +94,7 @@ class Live:
         """Where the tail is, or begins: whoever starts here misses nothing that comes."""
         async with self._begun:
             if self._position is None or not (self._articles or self._integrators):
-                self._position = await self._db.read(settled_position)
+                self._position = await self._db.read(settled)
             return self._position
 
     async def since(self, asked: Position | None) -> Position:

@@ -4,8 +4,9 @@ import time
 from typing import Any
 
 import sqlalchemy as sa
+import structlog
 from fastapi import APIRouter, Request
-from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
+from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, Gauge, generate_latest
 from pydantic import BaseModel, Field
 from sqlalchemy.exc import DBAPIError
 from starlette.responses import HTMLResponse, JSONResponse, Response
@@ -15,8 +16,10 @@ from app.kit.db import is_unavailable
 from app.kit.http import database, reply
 from app.kit.problems import NotFound, Problem, Unavailable, documented
 from app.operation.docs import page
+from app.operation.gauges.queries import count, measure
 
 router = APIRouter(tags=["operation"])
+log = structlog.get_logger("broadsheet.operation")
 
 
 class HealthOut(BaseModel):
@@ -65,8 +68,17 @@ _PROMETHEUS: Any = {200: {"description": "The metrics.", "content": {"text/plain
 
 @router.get("/metrics", responses=_PROMETHEUS | documented(), response_class=Response)
 async def metrics(request: Request, actor: Probe) -> Response:
-    """Counters and timings in the Prometheus text format."""
-    return Response(generate_latest(request.app.state.metrics.registry), media_type=CONTENT_TYPE_LATEST)
+    """Counters and timings of this process, and how the log and deliveries stand, in the Prometheus text format."""
+    state, registry = request.app.state, CollectorRegistry()
+    count(registry, state.courier.done)
+    up = Gauge("broadsheet_store_up", "Whether the store could be asked.", registry=registry)
+    try:
+        await database(request).scan(measure, registry, list(state.worker.readers))
+        up.set(1)
+    except DBAPIError as error:
+        log.warning("the store could not be asked for metrics", error=type(error.orig).__name__)
+    found = generate_latest(state.metrics.registry) + generate_latest(registry)
+    return Response(found, media_type=CONTENT_TYPE_LATEST)
 
 
 @router.get("/openapi.json", responses=documented(), response_class=JSONResponse)

@@ -82,7 +82,6 @@ class Entry:
     rights: str | None = None
     replies: Replies | None = None
     answers: tuple[str, str] | None = None  # id and address of what it answers
-    whole: bool = True  # whether it has its full text
 
 
 @dataclass(frozen=True)
@@ -96,22 +95,16 @@ class Deleted:
 
 @dataclass(frozen=True)
 class Feed:
-    """A feed, newest entries first."""
+    """A feed without its entries."""
 
     title: str
     description: str
     page: str  # what it is the feed of
     url: str
     updated: str
-    entries: tuple[Entry, ...]
+    language: str | None = None
     hubs: tuple[str, ...] = ()
     deleted: tuple[Deleted, ...] = ()
     links: Mapping[str, str] = field(default_factory=dict)  # further relations: `prev-archive` (RFC 5005)
     author: str = ""
     archive: bool = False
-
-    @property
-    def language(self) -> str | None:
-        """The language, if all of it is in one."""
-        spoken = {entry.language for entry in self.entries}
-        return spoken.pop() if len(spoken) == 1 else None

@@ -113,7 +113,7 @@ def test_clocks_that_differ_are_told(broadsheet: Broadsheet, store: str, data: P
 def test_facts_that_wait_for_a_worker_are_told(
     broadsheet: Broadsheet, store: str, sql: Sql, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(checks.wiring, "READERS", {"handlers": print})
+    monkeypatch.setattr(checks.wiring, "readers", lambda _: {"handlers": print})
     values = "'t', '2020-01-01 00:00:00+00:00', '[]', '{}'"
     sql(store, f"INSERT INTO event (xid, type, at, groups, payload) VALUES (1, {values})")
     status, detail = looked(broadsheet, 0)["worker"]

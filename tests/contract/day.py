@@ -142,21 +142,37 @@ def live(api: Checked, key: Headers) -> dict[str, str]:
     change("PUT", "/v1/fronts/home", {**front, "state": "draft"})
     make.ok(api.send("GET", "/v1/fronts/home?preview=true", headers=key))
     make.ok(api.send("GET", "/v1/articles?sort=-discussed_7d", headers=key))
+    ids["webhook"] = post("/v1/webhooks", {"url": "https://hooks.example/in", "events": ["article.*"]})["id"]
+    hook = f"/v1/webhooks/{ids['webhook']}"
+    change("PATCH", hook, {"description": "Ours."})
+    change("POST", f"{hook}/rotate", {"overlap_hours": 1})
+    ids["delivery"] = make.ok(api.send("POST", f"{hook}/test", headers=key), 202)["id"]
+    make.ok(api.send("GET", f"{hook}/deliveries", headers=key))
+    make.ok(api.send("POST", f"{hook}/deliveries/{ids['delivery']}/redeliver", headers=key), 202)
+    make.ok(
+        api.send(
+            "POST",
+            f"{hook}/replay",
+            json={"since": "2020-01-01T00:00:00Z", "until": "2020-02-01T00:00:00Z"},
+            headers=key,
+        ),
+        202,
+    )
     ids["key"] = post("/v1/keys", {"name": "Reader", "scopes": ["content:read"]})["id"]
     return ids
 
 
-def subscribe(api: Checked, key: Headers, article: str) -> dict[str, str]:
+def subscribe(api: Checked, client: TestClient, key: Headers, article: str) -> dict[str, str]:
     """What subscribers and those who look after them do in a day; the ids and the token that are left behind."""
 
     def send(method: str, url: str, body: Any = None, status: int = 200, headers: Headers | None = None) -> Any:
         return make.ok(api.send(method, url, json=body, headers=headers or {}), status)
 
-    state: Any = api.client.app.state  # type: ignore[attr-defined]
+    state: Any = client.app.state  # type: ignore[attr-defined]
     asked = {"email": "di@example.org", "kind": "comments.all", "target": {"type": "article", "id": article}}
     send("POST", "/v1/subscriptions", asked, 202)
-    assert api.client.portal is not None
-    while api.client.portal.call(state.worker.once):
+    assert client.portal is not None
+    while client.portal.call(state.worker.once):
         pass
     with state.db.connect() as connection:
         (opt_in,) = connection.execute(sa.select(OPT_IN.c.id)).scalars()

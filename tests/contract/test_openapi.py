@@ -31,7 +31,19 @@ from tests import make
 from tests.contract.day import Checked, Headers, live, operations, subscribe
 from tests.flows.conftest import serving
 
-LATER = ("comment", "report", "ban", "phrase", "front", "subscription", "subscriber", "suppression", "token")
+LATER = (
+    "webhook",
+    "delivery",
+    "comment",
+    "report",
+    "ban",
+    "phrase",
+    "front",
+    "subscription",
+    "subscriber",
+    "suppression",
+    "token",
+)
 QUERIES = {
     "/v1/resolve": "?path=/our-sections/b",
     "/oembed": "?url=https://site.example/our-sections/b",
@@ -130,7 +142,7 @@ def test_examples_and_patterns_are_valid(api: FastAPI) -> None:
 def test_a_day_of_answers_is_as_documented(client: TestClient, admin: Headers) -> None:
     api = Checked(client)
     ids = live(api, admin)
-    ids |= subscribe(api, admin, ids["article"])
+    ids |= subscribe(api, client, admin, ids["article"])
     article = ids["article"]
     names = {
         "n": "1",

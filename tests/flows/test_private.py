@@ -137,7 +137,7 @@ def world(client: TestClient, db: Database) -> World:
             "key_id": key_ids,
             "anchor": [anchor["id"], lost["id"]],
             **{name: [MISSING_ID] for name in ("comment", "report", "ban", "phrase", "token")},
-            **{name: [MISSING_ID] for name in ("subscription", "subscriber", "suppression")},
+            **{name: [MISSING_ID] for name in ("subscription", "subscriber", "suppression", "webhook", "delivery")},
             "preview_id": [preview["id"]],
             "code": ["not_found", "article_retracted"],
             "form": ["rss", "atom", "json"],

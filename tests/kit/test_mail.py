@@ -1,8 +1,11 @@
 """Handing mail over to a real server on the loopback, and into a maildir."""
 
 import asyncio
+import ipaddress
 import mailbox as maildirs
+import ssl
 from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
 from email.headerregistry import Address
 from email.message import EmailMessage
 from pathlib import Path
@@ -10,6 +13,10 @@ from typing import Any
 
 import pytest
 from aiosmtpd.smtp import AuthResult
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.x509.oid import NameOID
 
 from app.kit.mail import WIRE, MaildirMailer, MailRefused, Server, SmtpMailer, ascii_domain
 from tests.notifications.post import Mailbox, serving
@@ -45,6 +52,35 @@ def sent(mailer: SmtpMailer, *mails: tuple[EmailMessage, str]) -> list[Any]:
 @pytest.fixture
 def mailbox() -> Mailbox:
     return Mailbox()
+
+
+@pytest.fixture(scope="module")
+def certificate(tmp_path_factory: pytest.TempPathFactory) -> tuple[ssl.SSLContext, ssl.SSLContext]:
+    """What a server of the loopback shows, and a client that believes it."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "127.0.0.1")])
+    moment = datetime.now(UTC)
+    own = x509.SubjectAlternativeName([x509.IPAddress(ipaddress.ip_address("127.0.0.1"))])
+    built = (
+        x509.CertificateBuilder()
+        .subject_name(name)
+        .issuer_name(name)
+        .public_key(key.public_key())
+        .serial_number(1)
+        .not_valid_before(moment - timedelta(days=1))
+        .not_valid_after(moment + timedelta(days=1))
+        .add_extension(own, critical=False)
+        .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
+        .sign(key, hashes.SHA256())
+    )
+    folder = tmp_path_factory.mktemp("tls")
+    plain = serialization.NoEncryption()
+    pem = key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, plain)
+    (folder / "key.pem").write_bytes(pem)
+    (folder / "cert.pem").write_bytes(built.public_bytes(serialization.Encoding.PEM))
+    server = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    server.load_cert_chain(folder / "cert.pem", folder / "key.pem")
+    return server, ssl.create_default_context(cafile=str(folder / "cert.pem"))
 
 
 @pytest.fixture
@@ -120,6 +156,33 @@ def test_refused_content_is_no_bounce(mailbox: Mailbox, address: str) -> None:
 def test_a_server_that_is_away_is_an_os_error() -> None:
     (error,) = sent(SmtpMailer("smtp://127.0.0.1:1", SENDER), (message(), "ann@mail.example"))
     assert isinstance(error, OSError)
+
+
+def test_tls_from_the_first_byte_and_by_starttls(
+    mailbox: Mailbox, certificate: tuple[ssl.SSLContext, ssl.SSLContext]
+) -> None:
+    told: list[bytes] = []  # passwords that were taken
+
+    def authenticator(_server: Any, _session: Any, _envelope: Any, _mechanism: str, login: Any) -> AuthResult:
+        if login.password == b"se cret":
+            told.append(login.password)
+        return AuthResult(success=login.password == b"se cret", handled=False)
+
+    server, trusting = certificate
+    options = {"tls_context": server, "authenticator": authenticator, "auth_require_tls": True}
+    with serving(mailbox, **options) as port:
+        url = f"smtp://me:se%20cret@127.0.0.1:{port}"
+        assert sent(SmtpMailer(url, SENDER, context=trusting), (message(), "ann@mail.example")) == ["taken"]
+        (refused,) = sent(
+            SmtpMailer(url.replace("se%20cret", "wrong"), SENDER, context=trusting), (message(), "ann@mail.example")
+        )
+        assert (refused.stage, refused.is_final) == ("connect", False), "an operator can put that right"
+        (doubted,) = sent(SmtpMailer(url, SENDER), (message(), "ann@mail.example"))
+        assert isinstance(doubted, OSError), "who it is cannot be told"
+    assert told.count(b"se cret") == 1
+    with serving(mailbox, ssl=server) as port:
+        url = f"smtps://127.0.0.1:{port}"
+        assert sent(SmtpMailer(url, SENDER, context=trusting), (message(), "ann@mail.example")) == ["taken"]
 
 
 def test_a_password_is_never_sent_in_clear(mailbox: Mailbox) -> None:

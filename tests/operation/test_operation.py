@@ -13,6 +13,7 @@ import sqlalchemy as sa
 from prometheus_client.parser import text_string_to_metric_families
 from starlette.testclient import TestClient
 
+from app.deliveries.actions import enqueue
 from app.kit.db import Database
 from app.kit.problems import Problem
 from app.kit.settings import Settings
@@ -178,3 +179,26 @@ def test_every_problem_is_explained_where_its_type_points(client: TestClient) ->
         assert answer.headers["etag"]
     missing = client.get("/problems/none")
     assert client.get(missing.json()["type"]).json()["code"] == "not_found"
+
+
+def test_metrics_tell_how_the_log_and_deliveries_stand(
+    client: TestClient, db: Database, editor: dict[str, str]
+) -> None:
+    make.section(client, editor, "News")
+    with db.transaction() as session:
+        enqueue(session, channel="webhook", endpoint="hook", event="1", what="x", content={})
+        session.execute(sa.text("UPDATE delivery SET due_at = '2020-01-01 00:00:00+00:00'"))
+    client.app.state.courier.done["webhook", "delivered"] += 2  # type: ignore[attr-defined]
+    families = {family.name: family for family in text_string_to_metric_families(client.get("/metrics").text)}
+
+    def value(name: str, **labels: str) -> float:
+        samples = [sample for sample in families[name].samples if not sample.name.endswith("_created")]
+        (found,) = [sample.value for sample in samples if sample.labels == labels]
+        return found
+
+    assert value("broadsheet_store_up") == 1
+    assert value("broadsheet_log_behind", reader="webhooks") == 1
+    assert 0 <= value("broadsheet_log_age_seconds", reader="webhooks") < 60
+    assert value("broadsheet_deliveries", channel="webhook", state="waiting") == 1
+    assert value("broadsheet_delivery_due_seconds", channel="webhook") > 86_400
+    assert value("broadsheet_attempts", channel="webhook", result="delivered") == 2

@@ -1,19 +1,19 @@
 """What of an article answers a question, as HTML in which only `<mark>` is markup."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from html import escape
 from typing import Final
 
 from app.search.text.questions import Question, Term
-from app.search.text.words import FOLDS, LONGEST, SPACELESS, is_paired, stem
+from app.search.text.words import FOLDS, LONGEST, SPACELESS, STEM_MARK, is_paired, stem
 
 SNIPPET: Final = 240  # characters of a text that are shown, about
 READ: Final = 200_000  # characters of a text that are looked at
 _MOST: Final = 300  # places of a text that are looked at
 _BEFORE: Final = 60  # characters before the first place shown
 _LETTER: Final = f"[^ {SPACELESS}]"
-_WORD: Final = re.compile(f"{_LETTER}+")
+_PREFIXING: Final = {"ar", "fa", "id", "ne", "st"}
 Span = tuple[int, int, int]  # start, end, number of the term
 
 
@@ -40,6 +40,14 @@ def _folded(text: str) -> tuple[str, Sequence[int]]:
     return "".join(parts), [*places, len(text)]
 
 
+def _candidates(code: str, forms: Iterable[str]) -> str:
+    """Words that may have one of these stems: only some languages inflect at the beginning."""
+    if code in _PREFIXING:
+        return f"{_LETTER}+"
+    begin = "|".join(re.escape(form.partition(STEM_MARK)[2][:2]) for form in forms)
+    return f"(?<!{_LETTER})(?:{begin}){_LETTER}*"
+
+
 def _found(text: str, question: Question, language: str) -> list[Span]:
     """Where the terms stand in a text, in order, without overlaps."""
     plain, places = _folded(text)
@@ -49,9 +57,10 @@ def _found(text: str, question: Question, language: str) -> list[Span]:
             spans.append((match.start(), match.end(), number))
             if len(spans) > _MOST:
                 break
-    forms = {lemma: number for number, term in enumerate(question.wanted) for lemma in term.stems}
+    code = language.partition("-")[0].lower()
+    forms = {term.forms[code]: number for number, term in enumerate(question.wanted) if code in term.forms}
     if forms:
-        for match in _WORD.finditer(plain):
+        for match in re.finditer(_candidates(code, forms), plain):
             lemma = stem(language, match[0][:LONGEST])
             if lemma in forms:
                 spans.append((match.start(), match.end(), forms[lemma]))

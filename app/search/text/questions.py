@@ -3,9 +3,21 @@
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Final
 
-from app.search.text.words import LANGUAGES, LONGEST, heaviest, is_paired, pairs, runs, stems, weight
+from app.search.text.words import (
+    LANGUAGES,
+    LONGEST,
+    STEM_MARK,
+    heaviest,
+    is_paired,
+    language_of,
+    pairs,
+    runs,
+    stems,
+    weight,
+)
 
 SHORTEST: Final = 3  # letters of a beginning; with fewer, `*` means nothing
 MOST: Final = 40  # parts of a question that count
@@ -37,13 +49,20 @@ class Term:
         phrase = " <-> ".join(f"'{word}'" for word in self.words) + (":*" if self.is_open else "")
         return "(" + " | ".join([phrase, *(f"'{found}'" for found in self.stems)]) + ")"
 
-    def weight(self, weights: str) -> int:
-        """How much it weighs in an article."""
+    @cached_property
+    def forms(self) -> dict[str, str]:
+        """Its stem in each language."""
+        return {stem.partition(STEM_MARK)[0]: stem for stem in self.stems}
+
+    def weight(self, weights: str, language: str | None) -> int:
+        """How much it weighs in an article of a language."""
         *others, last = self.words
         found = [heaviest(weights, last) if self.is_open else weight(weights, last)]
         found += [weight(weights, word) for word in others]
+        if language not in self.forms:
+            return min(found)
         share, of = _STEM_SHARE
-        return max(min(found), *(weight(weights, stem) * share // of for stem in self.stems), 0)
+        return max(min(found), weight(weights, self.forms[language]) * share // of)
 
 
 @dataclass(frozen=True)
@@ -71,7 +90,8 @@ class Question:
 
     def score(self, weights: str) -> int:
         """How well an article answers, from the weights of its words."""
-        return sum(term.weight(weights) for term in self.wanted)
+        language = language_of(weights)
+        return sum(term.weight(weights, language) for term in self.wanted)
 
 
 def _term(text: str, *, is_phrase: bool, is_open: bool, languages: Iterable[str]) -> Term | None:

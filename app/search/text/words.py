@@ -198,6 +198,12 @@ def weight(weights: str, word: str) -> int:
     return ord(weights[at + len(word) + 2]) - 33 if at >= 0 else 0
 
 
+def language_of(weights: str) -> str | None:
+    """In which language the words of an article have stems, None if they have none."""
+    at = weights.find(STEM_MARK)
+    return weights[weights.rfind("\n", 0, at) + 1 : at] if at >= 0 else None
+
+
 def heaviest(weights: str, beginning: str) -> int:
     """The same for the heaviest word that begins so."""
     best, at = 0, weights.find(f"\n{beginning}")

@@ -10,6 +10,7 @@ import sqlalchemy as sa
 
 from app.articles.addresses.schemas import Site
 from app.articles.cards.queries import finished, lean, made_for
+from app.articles.discussion.events import groups_of
 from app.articles.listing import queries as listing
 from app.articles.listing.schemas import Group, ListQuery
 from app.articles.queries import AUTHOR, BY, SECTION, TAG, TAGGED, A
@@ -19,17 +20,20 @@ from app.identity.schemas import ANONYMOUS
 from app.kit.clock import iso
 from app.kit.ids import is_id
 from app.kit.problems import NotFound
-from app.kit.schema import Row, moment
+from app.kit.schema import Row
 from app.kit.text import is_slug
 from app.syndication.feeds.schemas import MOST, PER_ARCHIVE, bounds, name_of
 from app.syndication.formats.entries import (
     COMMENTS,
+    Piece,
     comments_url,
     latest,
     newest_first,
     of_article,
-    of_comment,
+    of_card,
     of_retraction,
+    of_said,
+    piece,
 )
 from app.syndication.schemas import Deleted, Entry, Feed, Publication, uri
 
@@ -38,6 +42,14 @@ _GONE = [A.c.id.label("gone_id"), A.c.slug.label("gone_slug"), A.c.published_at,
 _GONE.append(SECTION.c.slug.label("gone_section"))
 _TERMS = {"section": (SECTION, "description"), "tag": (TAG, "description"), "author": (AUTHOR, "bio_text")}
 _ASKED = ListQuery(limit=MOST, formats="html")
+
+
+class Made(NamedTuple):
+    """A feed, its entries, and the cache groups that are its own."""
+
+    feed: Feed
+    pieces: list[Piece]
+    groups: tuple[str, ...] = ()
 
 
 class About(NamedTuple):
@@ -95,40 +107,38 @@ def _retractions(gone: Sequence[Row], site: Site) -> list[tuple[Deleted, Entry]]
     ]
 
 
-def _entries(connection: sa.Connection, rows: Sequence[Row], here: Publication) -> list[Entry]:
+def _pieces(connection: sa.Connection, rows: Sequence[Row], here: Publication, form: str) -> list[Piece]:
     cards = finished(connection, rows, here.site)
-    return [
-        of_article(pydantic_core.from_json(card), row["body_html"], here) for row, card in zip(rows, cards, strict=True)
-    ]
+    return [of_card(form, card, row["body_html"], here) for row, card in zip(rows, cards, strict=True)]
 
 
-def newest(
-    connection: sa.Connection, here: Publication, path: str, kind: str | None = None, ref: str = ""
-) -> tuple[Feed, str | None]:
-    """The newest articles of the site, or of a section, tag or author, as a feed; and its own cache group."""
+def newest(connection: sa.Connection, here: Publication, form: str, kind: str | None, ref: str) -> Made:
+    """The newest articles of the site, or of a section, tag or author, as a feed."""
     told = about(connection, here, kind, ref)
     groups = (Group(kind, False, (ref,)),) if kind else ()
     page = listing.rows(connection, _ASKED, groups, ANONYMOUS, here.site)
-    articles = _entries(connection, page["data"], here)
+    articles = _pieces(connection, page["data"], here, form)
     retractions = _retractions(told.gone, here.site)
-    entries = newest_first([*articles, *(notice for _, notice in retractions)], MOST)
-    left = [entry for entry in articles if entry in entries]
+    pieces = articles
+    if retractions:
+        pieces = newest_first([*articles, *(piece(form, notice) for _, notice in retractions)], MOST)
+    left = [one for one in pieces if one in articles] if retractions else articles
     links = {}
     if kind is None and left and (page["page"]["next"] or len(left) < len(articles)):
-        links["prev-archive"] = archive_url(here, name_of(datetime.fromisoformat(left[-1].published)))
-    moments = [entry.updated for entry in entries] or ([told.updated] if told.updated else [])
-    return Feed(
+        links["prev-archive"] = archive_url(here, name_of(datetime.fromisoformat(left[-1].entry.published)))
+    moments = [one.entry.updated for one in pieces] or ([told.updated] if told.updated else [])
+    feed = Feed(
         title=told.title,
         description=told.description,
         page=here.site.url + "/",
-        url=here.api + uri(path),
+        url=here.api + uri(f"/feeds/{kind}s/{ref}.{form}" if kind else f"/feeds/site.{form}"),
         updated=latest(moments),
-        entries=entries,
         hubs=here.hubs,
         deleted=tuple(stone for stone, _ in retractions),
         links=links,
         author=here.name,
-    ), told.group
+    )
+    return Made(feed, pieces, (told.group,) if told.group else ())
 
 
 def archive_url(here: Publication, month: str, page: int = 1) -> str:
@@ -159,7 +169,7 @@ def _months(month: str) -> dict[str, datetime]:
     return {"begin": begin, "end": end}
 
 
-def archive(connection: sa.Connection, here: Publication, month: str, page: int) -> Feed:
+def archive(connection: sa.Connection, here: Publication, month: str, page: int) -> Made:
     """A part of what was published in a month, chained to those before and after (RFC 5005 §4); 404 if it is empty."""
     span = _months(month)
     paged = {"most": PER_ARCHIVE + 1, "skipped": (page - 1) * PER_ARCHIVE, "made_for": made_for(here.site)}
@@ -178,41 +188,40 @@ def archive(connection: sa.Connection, here: Publication, month: str, page: int)
         later = name_of(beside.newer)
         last = -(-connection.execute(_COUNT, _months(later)).scalar_one() // PER_ARCHIVE)
         links["next-archive"] = archive_url(here, later, last)
-    entries = tuple(_entries(connection, rows[:PER_ARCHIVE], here))
-    return Feed(
+    cards = finished(connection, rows[:PER_ARCHIVE], here.site)
+    entries = [
+        of_article(pydantic_core.from_json(card), row["body_html"], here)
+        for row, card in zip(rows[:PER_ARCHIVE], cards, strict=True)
+    ]
+    feed = Feed(
         title=f"{here.name}, {month}",
         description="",
         page=here.site.url + "/",
         url=archive_url(here, month, page),
         updated=latest([entry.updated for entry in entries]),
-        entries=entries,
         links=links,
         author=here.name,
         archive=True,
     )
+    return Made(feed, [piece("atom", entry) for entry in entries])
 
 
 _COMMENTS = CommentQuery(view="all", sort="newest", limit=MOST, replies=0)
 
 
-def discussed(connection: sa.Connection, here: Publication, row: Row, form: str) -> Feed:
+def discussed(connection: sa.Connection, here: Publication, row: Row, form: str) -> Made:
     """The newest comments on an article that readers see; 404 where its discussion is hidden."""
     _, page = comments.discussion(connection, row["id"], _COMMENTS)
     (card,) = finished(connection, [row], here.site)
     article = pydantic_core.from_json(card)
-    entries = tuple(of_comment(comment, article, here) for comment in page["data"])
-    return Feed(
+    pieces = [of_said(form, comment, article, here) for comment in page["data"]]
+    feed = Feed(
         title=f"Comments on “{article['title']}”",
         description="",
         page=uri(article["url"]) + COMMENTS,
         url=f"{comments_url(article, here)}.{form}",
-        updated=latest([entry.updated for entry in entries] or [article["updated_at"]]),
-        entries=entries,
+        updated=latest([one.entry.updated for one in pieces] or [article["updated_at"]]),
         hubs=here.hubs,
         author=here.name,
     )
-
-
-def changed_at(feed: Feed) -> datetime:
-    """When a feed changed last."""
-    return moment(feed.updated)
+    return Made(feed, pieces, ("publication", f"article:{row['id']}", *groups_of(row["id"])))

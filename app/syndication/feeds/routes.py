@@ -12,17 +12,19 @@ from app.articles.cards.queries import steady
 from app.articles.discussion.events import LISTS
 from app.articles.queries import is_visible
 from app.articles.routes import MOVED, Retracted, WithheldForLegalReasons, visible
-from app.comments.routes import groups_of
 from app.identity.routes import Public
 from app.identity.schemas import ANONYMOUS, Actor
 from app.kit.http import database, reply, settings
 from app.kit.ids import RefPath
 from app.kit.problems import NotFound, documented
+from app.kit.schema import moment
 from app.syndication.feeds import queries
-from app.syndication.feeds.schemas import FORMATS, ArchiveQuery, FormatPath, MonthPath
-from app.syndication.formats.entries import fitted
-from app.syndication.schemas import Feed, Publication
+from app.syndication.feeds.queries import Made
+from app.syndication.feeds.schemas import ArchiveQuery, FormatPath, MonthPath
+from app.syndication.formats.entries import FORMATS, written
+from app.syndication.schemas import Publication
 
+LISTED = ("articles", "publication", LISTS)  # groups of what holds many articles
 router = APIRouter(prefix="/feeds", tags=["syndication"])
 _ATOM: Any = {"content": {"application/atom+xml": {"schema": {"type": "string"}}}}
 _ANY: Any = {
@@ -38,30 +40,23 @@ _COMMENTS = _FEED | documented(NotFound, Retracted, WithheldForLegalReasons)
 _COMMENTS[301] = {"description": "An old slug; `Location` has the new address."}
 
 
-def _sent(request: Request, feed: Feed, form: str, groups: tuple[str, ...], actor: Actor) -> Response:
+def _sent(request: Request, made: Made, form: str, groups: tuple[str, ...], actor: Actor) -> Response:
     """A feed in the format that was asked for; with a hub also named in the headers, as WebSub §4 wants it."""
-    kind = FORMATS[form]
-    links = {"self": feed.url} | dict.fromkeys(["hub"] if feed.hubs else [], "".join(feed.hubs[:1]))
+    feed = made.feed
     return reply(
         request,
-        fitted(feed, kind.write),
-        groups=groups,
-        modified=queries.changed_at(feed),
+        written(form, feed, made.pieces),
+        groups=(*groups, *made.groups),
+        modified=moment(feed.updated),
         private=actor is not ANONYMOUS,
-        links=links,
-        media_type=f"{kind.MEDIA_TYPE}; charset=utf-8",
+        links={"self": feed.url} | dict.fromkeys(["hub"] if feed.hubs else [], "".join(feed.hubs[:1])),
+        media_type=f"{FORMATS[form].MEDIA_TYPE}; charset=utf-8",
     )
 
 
 async def _newest(request: Request, form: str, actor: Actor, kind: str | None = None, ref: str = "") -> Response:
-    here = Publication.of(settings(request))
-    path = f"/feeds/{kind}s/{ref}.{form}" if kind else f"/feeds/site.{form}"
-
-    def find(connection: sa.Connection) -> tuple[Feed, str | None]:
-        return queries.newest(connection, here, path, kind, ref)
-
-    feed, own = await database(request).read(steady(find))
-    return _sent(request, feed, form, ("articles", "publication", LISTS, *([own] if own else [])), actor)
+    find = partial(queries.newest, here=Publication.of(settings(request)), form=form, kind=kind, ref=ref)
+    return _sent(request, await database(request).read(steady(find)), form, LISTED, actor)
 
 
 @router.get("/site.{form}", responses=_FEED, response_class=Response)
@@ -96,18 +91,17 @@ async def of_comments(request: Request, article: RefPath, form: FormatPath, acto
     """The 50 newest comments on an article, by id or slug; Atom says which comment each answers (RFC 4685)."""
     here = Publication.of(settings(request))
 
-    def find(connection: sa.Connection) -> tuple[str, Feed]:
-        row = visible(connection, article, ANONYMOUS, here.site)
-        return row["id"], queries.discussed(connection, here, row, form)
+    def find(connection: sa.Connection) -> Made:
+        return queries.discussed(connection, here, visible(connection, article, ANONYMOUS, here.site), form)
 
     try:
-        article_id, feed = await database(request).read(steady(find))
+        made = await database(request).read(steady(find))
     except NotFound:
         former = await database(request).read(leads_to, article)
         if former is None or not (is_visible(former, ANONYMOUS) or former["state"] == "retracted"):
             raise
         return RedirectResponse(f"/feeds/articles/{former['slug']}/comments.{form}", 301, {"Cache-Control": MOVED})
-    return _sent(request, feed, form, ("publication", *groups_of(article_id)), actor)
+    return _sent(request, made, form, (), actor)
 
 
 @router.get("/archive/{month}.atom", responses=_ARCHIVE, response_class=Response)
@@ -120,5 +114,4 @@ async def archive(
     """
     here = Publication.of(settings(request))
     find = partial(queries.archive, here=here, month=month, page=query.page)
-    feed = await database(request).scan(steady(find))
-    return _sent(request, feed, "atom", ("articles", "publication", LISTS), actor)
+    return _sent(request, await database(request).scan(steady(find)), "atom", LISTED, actor)

@@ -6,9 +6,8 @@ from typing import Annotated
 from pydantic import AfterValidator, BaseModel, Field
 
 from app.kit.problems import NotFound
-from app.syndication.formats import atom, json_feed, rss
+from app.syndication.formats.entries import FORMATS
 
-FORMATS = {"rss": rss, "atom": atom, "json": json_feed}
 PER_ARCHIVE = 250
 MOST = 50
 

@@ -1,9 +1,11 @@
 """Atom (RFC 4287) with archives (RFC 5005), threads (RFC 4685) and tombstones (RFC 6721)."""
 
+from collections.abc import Iterable
+
 from lxml import etree
 
 from app.syndication.formats.rss import MEDIA, media
-from app.syndication.formats.xml import add, root, written
+from app.syndication.formats.xml import add, filled, inside, root
 from app.syndication.schemas import Entry, Feed, Replies
 
 MEDIA_TYPE = "application/atom+xml"
@@ -15,9 +17,12 @@ _A = f"{{{_ATOM}}}"
 _LANGUAGE = "{http://www.w3.org/XML/1998/namespace}lang"
 
 
+_SPACES: dict[str | None, str] = {None: _ATOM, "media": MEDIA, "thr": _THREAD}
+
+
 def _spaces(feed: Feed) -> dict[str | None, str]:
     """Only those that the feed uses: a reader that knows none of them has less to wonder about."""
-    spaces: dict[str | None, str] = {None: _ATOM, "media": MEDIA, "thr": _THREAD}
+    spaces = dict(_SPACES)
     if feed.deleted:
         spaces["at"] = _TOMBSTONE
     if feed.archive:
@@ -25,38 +30,38 @@ def _spaces(feed: Feed) -> dict[str | None, str]:
     return spaces
 
 
-def write(feed: Feed) -> bytes:
-    """The feed as Atom."""
-    document = root(_A + "feed", _spaces(feed))
+def document(feed: Feed, entries: Iterable[bytes]) -> bytes:
+    """The feed as Atom, of entries that are written already."""
+    atom = root(_A + "feed", _spaces(feed))
     if feed.language:
-        document.set(_LANGUAGE, feed.language)
-    add(document, _A + "id", feed.url)
-    add(document, _A + "title", feed.title)
+        atom.set(_LANGUAGE, feed.language)
+    add(atom, _A + "id", feed.url)
+    add(atom, _A + "title", feed.title)
     if feed.description:
-        add(document, _A + "subtitle", feed.description)
-    add(document, _A + "updated", feed.updated)
+        add(atom, _A + "subtitle", feed.description)
+    add(atom, _A + "updated", feed.updated)
     if feed.author:
-        add(add(document, _A + "author"), _A + "name", feed.author)
-    add(document, _A + "generator", "Broadsheet")
-    add(document, _A + "link", rel="alternate", href=feed.page, type="text/html")
-    add(document, _A + "link", rel="self", href=feed.url, type=MEDIA_TYPE)
+        add(add(atom, _A + "author"), _A + "name", feed.author)
+    add(atom, _A + "generator", "Broadsheet")
+    add(atom, _A + "link", rel="alternate", href=feed.page, type="text/html")
+    add(atom, _A + "link", rel="self", href=feed.url, type=MEDIA_TYPE)
     for hub in feed.hubs:
-        add(document, _A + "link", rel="hub", href=hub)
+        add(atom, _A + "link", rel="hub", href=hub)
     for relation, target in feed.links.items():
-        add(document, _A + "link", rel=relation, href=target, type=MEDIA_TYPE)
+        add(atom, _A + "link", rel=relation, href=target, type=MEDIA_TYPE)
     if feed.archive:
-        add(document, f"{{{_HISTORY}}}archive")
+        add(atom, f"{{{_HISTORY}}}archive")
     for gone in feed.deleted:
-        stone = add(document, f"{{{_TOMBSTONE}}}deleted-entry", ref=gone.id, when=gone.at)
+        stone = add(atom, f"{{{_TOMBSTONE}}}deleted-entry", ref=gone.id, when=gone.at)
         add(stone, f"{{{_TOMBSTONE}}}comment", gone.reason)
-    for entry in feed.entries:
-        _entry(document, entry, feed.language)
-    return written(document)
+    return filled(atom, b"</feed>", entries)
 
 
-def _entry(document: etree._Element, entry: Entry, language: str | None) -> None:
-    element = add(document, _A + "entry")
-    if entry.language and entry.language != language:
+def entry(entry: Entry) -> bytes:
+    """One entry."""
+    around = root(_A + "feed", _SPACES)
+    element = add(around, _A + "entry")
+    if entry.language:
         element.set(_LANGUAGE, entry.language)
     add(element, _A + "id", entry.id)
     add(element, _A + "title", entry.title)
@@ -79,6 +84,7 @@ def _entry(document: etree._Element, entry: Entry, language: str | None) -> None
         add(element, _A + "summary", entry.summary)
     add(element, _A + "content", entry.html, type="html")
     media(element, entry)
+    return inside(around)
 
 
 def _replies(element: etree._Element, replies: Replies) -> None:

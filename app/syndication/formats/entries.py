@@ -2,17 +2,34 @@
 
 import mimetypes
 import uuid
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 from html import escape
-from typing import Any
+from typing import Any, NamedTuple, Protocol
+
+import pydantic_core
 
 from app.kit.clock import iso
 from app.kit.text import excerpt
+from app.syndication.formats import atom, json_feed, rss
 from app.syndication.formats.content import Article, absolute, on_server, rights, summary, whole
 from app.syndication.schemas import Deleted, Entry, Feed, Picture, Publication, Replies, uri, urn
 
+
+class Format(Protocol):
+    """A format of feeds, such as the module `rss`."""
+
+    MEDIA_TYPE: str
+
+    def entry(self, entry: Entry) -> bytes:
+        """One entry."""
+
+    def document(self, feed: Feed, entries: Iterable[bytes]) -> bytes:
+        """The feed around its entries."""
+
+
+FORMATS: dict[str, Format] = {"rss": rss, "atom": atom, "json": json_feed}
 MOST_BYTES = 1_000_000
 COMMENTS = "#comments"  # where an article's page on the site is taken to have its discussion
 NOBODY = "Anonymous"  # the author of a comment whose name was erased
@@ -94,9 +111,51 @@ def of_retraction(article_id: str, url: str, retraction: Mapping[str, Any]) -> t
     return Deleted(urn(article_id), at, reason), notice
 
 
-def newest_first(entries: list[Entry], most: int) -> tuple[Entry, ...]:
+class Piece(NamedTuple):
+    """An entry in the bytes of one format."""
+
+    entry: Entry  # without its text
+    body: bytes
+
+
+def piece(form: str, entry: Entry) -> Piece:
+    """An entry written."""
+    return Piece(replace(entry, html=""), FORMATS[form].entry(entry))
+
+
+# What has not changed need not be written again: that is most of a feed, whatever else has happened.
+_KEPT: dict[tuple[Any, ...], Piece] = {}
+MOST_KEPT = 600
+MOST_KEPT_BYTES = 20_000  # of one
+
+
+def _once(form: str, key: tuple[Any, ...], make: Callable[[], Entry]) -> Piece:
+    """The entry that is kept for this key, which tells of all that the entry shows; else a new one."""
+    found = _KEPT.get((form, *key))
+    if found is None:
+        found = piece(form, make())
+        if len(_KEPT) >= MOST_KEPT:
+            _KEPT.clear()
+        if len(found.body) <= MOST_KEPT_BYTES:
+            _KEPT[form, *key] = found
+    return found
+
+
+def of_card(form: str, card: bytes, html: str, here: Publication) -> Piece:
+    """An article's entry, of its finished JSON and its text: the JSON names the revision, whose text never changes."""
+    return _once(form, (card, here), lambda: of_article(pydantic_core.from_json(card), html, here))
+
+
+def of_said(form: str, comment: Mapping[str, Any], article: Article, here: Publication) -> Piece:
+    """A comment's entry."""
+    shown = (comment["id"], comment["html"], comment["author"]["name"], comment["edited_at"])
+    about = (article["title"], article["url"], article["language"], here)
+    return _once(form, (*shown, *about), lambda: of_comment(comment, article, here))
+
+
+def newest_first(pieces: Iterable[Piece], most: int) -> list[Piece]:
     """So many entries in the order of feeds."""
-    return tuple(sorted(entries, key=lambda entry: datetime.fromisoformat(entry.published), reverse=True)[:most])
+    return sorted(pieces, key=lambda one: datetime.fromisoformat(one.entry.published), reverse=True)[:most]
 
 
 def latest(moments: list[str]) -> str:
@@ -104,36 +163,28 @@ def latest(moments: list[str]) -> str:
     return max(moments, key=datetime.fromisoformat, default="1970-01-01T00:00:00Z")
 
 
-def fitted(feed: Feed, write: Callable[[Feed], bytes]) -> bytes:
+def written(form: str, feed: Feed, pieces: Sequence[Piece]) -> bytes:
     """The feed in bytes, under a megabyte: full texts give way to summaries, the oldest first, then entries themselves.
 
     An archive holds what it holds, whatever its size.
     """
-    body = write(feed)
-    while len(body) >= MOST_BYTES:
-        lighter = _lighter(feed, len(body) - MOST_BYTES + 1)
-        if lighter is None:
+    kind, bodies = FORMATS[form], [one.body for one in pieces]
+    spoken = {one.entry.language for one in pieces}
+    feed = replace(feed, language=spoken.pop() if len(spoken) == 1 else None)
+    left = MOST_BYTES - len(kind.document(feed, [])) - len(bodies) - sum(map(len, bodies))
+    for at in reversed(range(len(bodies))):
+        if left > 0:
             break
-        feed = lighter
-        body = write(feed)
-    return body
-
-
-def _lighter(feed: Feed, excess: int) -> Feed | None:
-    entries = list(feed.entries)
-    for at in reversed(range(len(entries))):
-        if excess <= 0:
-            break
-        if entries[at].whole:
-            short = _shortened(entries[at])
-            excess -= len(escape(entries[at].html, quote=False).encode()) - len(short.html)
-            entries[at] = short
-    if any(new is not old for new, old in zip(entries, feed.entries, strict=True)):
-        return replace(feed, entries=tuple(entries))
-    return None if feed.archive or not entries else replace(feed, entries=tuple(entries[:-1]))
+        short = kind.entry(_shortened(pieces[at].entry))
+        if len(short) < len(bodies[at]):
+            left += len(bodies[at]) - len(short)
+            bodies[at] = short
+    while left <= 0 and bodies and not feed.archive:
+        left += len(bodies.pop())
+    return kind.document(feed, bodies)
 
 
 def _shortened(entry: Entry) -> Entry:
     text = f"<p>{escape(entry.summary, quote=False)}</p>"
     more = f'\n<p><a href="{escape(entry.url)}">Read all of it</a></p>' if entry.url else ""
-    return replace(entry, html=text + more, whole=False)
+    return replace(entry, html=text + more)

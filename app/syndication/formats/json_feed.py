@@ -1,5 +1,6 @@
 """JSON Feed 1.1 (jsonfeed.org)."""
 
+from collections.abc import Iterable
 from typing import Any
 
 import pydantic_core
@@ -9,8 +10,8 @@ from app.syndication.schemas import Entry, Feed
 MEDIA_TYPE = "application/feed+json"
 
 
-def write(feed: Feed) -> bytes:
-    """The feed as JSON; what there is not is absent."""
+def document(feed: Feed, entries: Iterable[bytes]) -> bytes:
+    """The feed as JSON, of entries that are written already; what there is not is absent."""
     members: dict[str, Any] = {
         "version": "https://jsonfeed.org/version/1.1",
         "title": feed.title,
@@ -21,10 +22,11 @@ def write(feed: Feed) -> bytes:
         "authors": [{"name": feed.author}] if feed.author else [],
         "hubs": [{"type": "WebSub", "url": hub} for hub in feed.hubs],
     }
-    return pydantic_core.to_json({**_present(members), "items": [_item(entry) for entry in feed.entries]})
+    return pydantic_core.to_json(_present(members))[:-1] + b',"items":[' + b",".join(entries) + b"]}"
 
 
-def _item(entry: Entry) -> dict[str, Any]:
+def entry(entry: Entry) -> bytes:
+    """One item; it has its text also where that is empty, for every item must have one."""
     members = _present(
         {
             "id": entry.id,
@@ -39,7 +41,7 @@ def _item(entry: Entry) -> dict[str, Any]:
             "language": entry.language,
         }
     )
-    return members | {"content_html": entry.html}  # also where there is no text: every item has this one or another
+    return pydantic_core.to_json(members | {"content_html": entry.html})
 
 
 def _present(members: dict[str, Any]) -> dict[str, Any]:

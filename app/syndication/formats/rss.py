@@ -1,5 +1,6 @@
 """RSS 2.0 with the modules that feed readers know: content, dc, slash, wfw, Media RSS and Atom's links."""
 
+from collections.abc import Iterable
 from datetime import datetime
 from email.utils import format_datetime
 from functools import lru_cache
@@ -7,7 +8,7 @@ from html import escape
 
 from lxml import etree
 
-from app.syndication.formats.xml import add, root, written
+from app.syndication.formats.xml import add, filled, inside, root
 from app.syndication.schemas import Entry, Feed
 
 MEDIA_TYPE = "application/rss+xml"
@@ -40,10 +41,10 @@ def date(moment: str) -> str:
     return format_datetime(datetime.fromisoformat(moment), usegmt=True)
 
 
-def write(feed: Feed) -> bytes:
-    """The feed as RSS."""
-    document = root("rss", _SPACES, version="2.0")
-    channel = add(document, "channel")
+def document(feed: Feed, entries: Iterable[bytes]) -> bytes:
+    """The feed as RSS, of entries that are written already."""
+    rss = root("rss", _SPACES, version="2.0")
+    channel = add(rss, "channel")
     add(channel, "title", feed.title)
     add(channel, "link", feed.page)
     add(channel, "description", feed.description or feed.title)
@@ -54,12 +55,12 @@ def write(feed: Feed) -> bytes:
         add(channel, "language", feed.language)
     add(channel, "lastBuildDate", date(feed.updated))
     add(channel, "generator", "Broadsheet")
-    for entry in feed.entries:
-        _item(channel, entry)
-    return written(document)
+    return filled(rss, b"</channel></rss>", entries)
 
 
-def _item(channel: etree._Element, entry: Entry) -> None:
+def entry(entry: Entry) -> bytes:
+    """One item."""
+    channel = root("channel", _SPACES)
     item = add(channel, "item")
     add(item, "title", entry.title)
     if entry.url:
@@ -82,6 +83,7 @@ def _item(channel: etree._Element, entry: Entry) -> None:
         add(item, "comments", entry.replies.page)
         add(item, _NAMES["slash:comments"], str(entry.replies.count))
         add(item, _NAMES["wfw:commentRss"], f"{entry.replies.feed}.rss")
+    return inside(channel)
 
 
 def media(parent: etree._Element, entry: Entry) -> None:

@@ -1,6 +1,7 @@
 """XML on lxml, where no character can get in that XML 1.0 does not have."""
 
 import re
+from collections.abc import Iterable
 
 from lxml import etree
 
@@ -34,3 +35,14 @@ def add(parent: etree._Element, tag: str, text: str | None = None, **attributes:
 def written(element: etree._Element) -> bytes:
     """The document as UTF-8."""
     return etree.tostring(element, xml_declaration=True, encoding="UTF-8")
+
+
+def inside(element: etree._Element) -> bytes:
+    """What is in an element, to stand in another one that has the same namespaces."""
+    whole = etree.tostring(element, encoding="UTF-8")
+    return whole[whole.index(b">") + 1 : whole.rindex(b"</")]
+
+
+def filled(element: etree._Element, last: bytes, parts: Iterable[bytes]) -> bytes:
+    """The document with parts that are written already, before the tags that `last` names at its end."""
+    return b"".join([written(element).removesuffix(last), *parts, last])

@@ -1,0 +1,97 @@
+"""`broadsheet deliveries`: what waits to be sent, what fails, and what was given up."""
+
+from collections import defaultdict
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Annotated, Any
+
+import typer
+from rich.table import Table
+from rich.text import Text
+
+from app.cli.common import Failure, opened, say, show
+from app.deliveries import queries
+from app.deliveries.actions import send_again
+from app.deliveries.lanes.actions import BREAKS
+from app.kit.clock import iso, now
+from app.kit.ids import is_id
+from app.kit.settings import Settings
+
+app = typer.Typer(help="What waits to be sent, what fails, and what was given up.")
+SHOWN = 100
+CHUNK = 500
+
+
+@app.callback(invoke_without_command=True)
+def deliveries(
+    context: typer.Context,
+    dead: Annotated[bool, typer.Option("--dead", help=f"List what was given up, the latest {SHOWN}.")] = False,
+) -> None:
+    """How deliveries stand: a line for each receiver, or for each server behind which there are many."""
+    if context.invoked_subcommand:
+        return
+    with opened(Settings()) as db, db.connect() as connection:
+        show(_dead(queries.dead(connection, SHOWN)) if dead else _lanes(queries.lanes(connection)))
+
+
+def _lanes(rows: Sequence[Any]) -> Table:
+    table = Table(
+        "channel", "receiver", "waiting", "running", "dead", "due", "failures", "failing since", "delivered", box=None
+    )
+    for row in rows:
+        table.add_row(
+            row.channel,
+            Text(row.name),
+            f"{row.waiting:,}",
+            f"{row.running:,}",
+            f"{row.dead:,}",
+            _due(row.first),
+            f"{row.failures:,}" + (" (rarely tried)" if row.failures >= BREAKS else ""),
+            _time(row.failing_since),
+            _time(row.succeeded_at) or "never",
+        )
+    return table
+
+
+def _dead(rows: Sequence[Any]) -> Table:
+    table = Table("id", "channel", "receiver", "what", "attempts", "status", "error", "given up", box=None)
+    for row in rows:
+        status = "" if row.status is None else str(row.status)
+        told = (row.id, row.channel, Text(row.endpoint), row.what, str(row.attempts), status, Text(row.error))
+        table.add_row(*told, _time(row.finished_at))
+    return table
+
+
+def _due(first: datetime | None) -> str:
+    if first is None:
+        return ""
+    seconds = (now() - first).total_seconds()
+    return f"for {seconds:,.0f} s" if seconds > 0 else f"in {-seconds:,.0f} s"
+
+
+def _time(moment: datetime | None) -> str:
+    return iso(moment.replace(microsecond=0)) if moment else ""
+
+
+@app.command()
+def retry(
+    delivery: Annotated[str | None, typer.Argument(metavar="ID", help="A delivery that was given up.")] = None,
+    everything: Annotated[bool, typer.Option("--all", help="All that were given up.")] = False,
+) -> None:
+    """Send again what was given up, with all attempts before it."""
+    if (delivery is None) == (not everything):
+        raise typer.BadParameter("give the id of one delivery, or --all")
+    with opened(Settings()) as db:
+        with db.connect() as connection:
+            ids = None if delivery is None else [delivery] if is_id(delivery) else []
+            rows = queries.places(connection, ids)
+        if not rows and delivery is not None:
+            raise Failure(f"There is no dead delivery {delivery}.")
+        by_endpoint: dict[tuple[str, str], list[str]] = defaultdict(list)
+        for row in rows:
+            by_endpoint[row.channel, row.endpoint].append(row.id)
+        for (channel, endpoint), found in by_endpoint.items():
+            for start in range(0, len(found), CHUNK):
+                with db.transaction() as session:
+                    send_again(session, channel=channel, endpoint=endpoint, ids=found[start : start + CHUNK])
+        say(f"{len(rows):,} will be sent again.")

@@ -1,0 +1,85 @@
+"""Reading webhooks and their deliveries."""
+
+from typing import Any
+
+import pydantic_core
+import sqlalchemy as sa
+from sqlmodel import Session
+
+from app.deliveries.tables import Delivery, DeliveryLane
+from app.kit.paging import PageQuery, Sort, fetch
+from app.kit.problems import NotFound
+from app.kit.schema import Row, table_of
+from app.webhooks.schemas import DeliveryQuery
+from app.webhooks.tables import Webhook
+
+CHANNEL = "webhook"
+WEBHOOK, DELIVERY, LANE = table_of(Webhook), table_of(Delivery), table_of(DeliveryLane)
+NEWEST = Sort("-created_at", descending=True)
+_HEALTH = [LANE.c.failing_since, LANE.c.succeeded_at, LANE.c.failed_at]
+_SECRET = {"secret", "old_secret"}
+# A lane is named by the text of an id, which PostgreSQL keeps as a UUID.
+_OWN_LANE = (LANE.c.channel == CHANNEL) & (LANE.c.name == sa.cast(WEBHOOK.c.id, sa.String))
+_SHOWN = sa.select(
+    *(column for column in WEBHOOK.c if column.key not in _SECRET),
+    sa.func.coalesce(LANE.c.failures, 0).label("failures"),
+    *_HEALTH,
+).select_from(WEBHOOK.outerjoin(LANE, _OWN_LANE))
+_SENT: list[Any] = [
+    DELIVERY.c[name] for name in "id event state attempts status error answer created_at attempted_at".split()
+]
+_SENT += [DELIVERY.c.finished_at, DELIVERY.c.what.label("type"), DELIVERY.c.content, DELIVERY.c.due_at]
+
+
+def page(connection: sa.Connection, asked: PageQuery) -> dict[str, Any]:
+    """A page of webhooks, newest first."""
+    return fetch(connection, _SHOWN, NEWEST, WEBHOOK.c.created_at, asked)
+
+
+def by_id(connection: sa.Connection, webhook_id: str) -> sa.RowMapping:
+    """One webhook; 404 without."""
+    row = connection.execute(_SHOWN.where(WEBHOOK.c.id == webhook_id)).mappings().first()
+    if row is None:
+        raise NotFound
+    return row
+
+
+def with_secret(connection: sa.Connection, webhook_id: str) -> dict[str, Any]:
+    """One webhook that was just written, with its secret."""
+    secret = connection.execute(sa.select(WEBHOOK.c.secret).where(WEBHOOK.c.id == webhook_id)).scalar_one()
+    return {**by_id(connection, webhook_id), "secret": secret}
+
+
+def whole(store: sa.Connection | Session, webhook_id: str) -> Row | None:
+    """One webhook with its secrets, or None."""
+    return store.execute(sa.select(WEBHOOK).where(WEBHOOK.c.id == webhook_id)).mappings().first()
+
+
+def enabled(session: Session) -> list[Row]:
+    """All that are to be told."""
+    columns = (WEBHOOK.c.id, WEBHOOK.c.events, WEBHOOK.c.created_at)
+    return list(session.execute(sa.select(*columns).where(WEBHOOK.c.enabled)).mappings())
+
+
+def _present(row: Row) -> dict[str, Any]:
+    out = dict(row)
+    out["payload"] = pydantic_core.from_json(out.pop("content")["body"])
+    due = out.pop("due_at")
+    out["next_attempt_at"] = due if row["state"] == "waiting" else None
+    return out
+
+
+def deliveries(connection: sa.Connection, webhook_id: str, asked: DeliveryQuery) -> dict[str, Any]:
+    """A page of what a webhook was sent or is to be sent, newest first."""
+    by_id(connection, webhook_id)
+    query = sa.select(*_SENT).where(DELIVERY.c.channel == CHANNEL, DELIVERY.c.endpoint == webhook_id)
+    if asked.state is not None:
+        query = query.where(DELIVERY.c.state == asked.state)
+    found = fetch(connection, query, NEWEST, DELIVERY.c.created_at, asked)
+    found["data"] = [_present(row) for row in found["data"]]
+    return found
+
+
+def delivery(connection: sa.Connection, delivery_id: str) -> dict[str, Any]:
+    """One delivery that was just written."""
+    return _present(connection.execute(sa.select(*_SENT).where(DELIVERY.c.id == delivery_id)).mappings().one())

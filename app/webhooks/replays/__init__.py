@@ -1,0 +1,1 @@
+"""Telling a webhook again what the log still knows."""

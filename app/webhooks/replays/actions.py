@@ -1,0 +1,73 @@
+"""Asking for a replay, and carrying it out piece by piece."""
+
+from datetime import datetime, timedelta
+from typing import Final
+
+import sqlalchemy as sa
+from sqlmodel import Session, select
+
+from app.articles.addresses.schemas import Site
+from app.deliveries.actions import enqueue_all, send_again
+from app.events.queries import before, read_after
+from app.events.schemas import Entry, Position
+from app.identity.audit.actions import record as audit
+from app.identity.schemas import Actor
+from app.kit.clock import iso, now
+from app.kit.ids import new_id
+from app.webhooks.actions import working
+from app.webhooks.handlers import delivery_of
+from app.webhooks.queries import CHANNEL, DELIVERY
+from app.webhooks.schemas import ReplayIn, is_wanted
+from app.webhooks.tables import Webhook, WebhookReplay
+
+STEP: Final = 100  # facts at a time
+SKEW: Final = timedelta(minutes=1)  # facts are not quite in the order of their times
+
+
+def ask(session: Session, actor: Actor, webhook_id: str, data: ReplayIn) -> str:
+    """Have a part of the log told again; returns the id of the replay."""
+    row = working(session, actor, webhook_id)
+    start = before(session.connection(), data.since - SKEW)
+    replay = WebhookReplay(
+        id=new_id(),
+        webhook_id=row.id,
+        since=data.since,
+        until=data.until,
+        xid=start.xid,
+        seq=start.seq,
+        created_at=now(),
+    )
+    session.add(replay)
+    audit(session, actor, "webhook.replay", "webhook", row.id, {"since": iso(data.since), "until": iso(data.until)})
+    return replay.id
+
+
+def proceed(session: Session, site: Site) -> int:
+    """Take the oldest replay a step further; returns how many facts were looked at."""
+    query = select(WebhookReplay).order_by(sa.asc("created_at"), sa.asc("id")).limit(1)
+    replay = session.exec(query.with_for_update(skip_locked=True)).first()
+    if replay is None:
+        return 0
+    webhook = session.get_one(Webhook, replay.webhook_id)
+    entries = read_after(session.connection(), Position(replay.xid, replay.seq), STEP) if webhook.enabled else []
+    for entry in entries:
+        if replay.since <= entry.at < replay.until and is_wanted(webhook.events, entry.type):
+            _again(session, webhook.id, entry, site)
+    if len(entries) < STEP or _is_over(entries[-1], replay.until):
+        session.delete(replay)
+    else:
+        replay.xid, replay.seq = entries[-1].position
+    return max(1, len(entries))
+
+
+def _is_over(entry: Entry, until: datetime) -> bool:
+    return entry.at > until + SKEW
+
+
+def _again(session: Session, webhook_id: str, entry: Entry, site: Site) -> None:
+    made = delivery_of(session, entry, site)
+    if made is None or enqueue_all(session, [new := made(webhook_id)]):
+        return
+    known = (DELIVERY.c.channel == CHANNEL, DELIVERY.c.endpoint == webhook_id, DELIVERY.c.event == new.event)
+    ids = session.execute(sa.select(DELIVERY.c.id).where(*known)).scalars().all()
+    send_again(session, channel=CHANNEL, endpoint=webhook_id, ids=ids)

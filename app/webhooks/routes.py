@@ -1,0 +1,161 @@
+"""Webhooks over HTTP; all of it needs the scope `webhooks:manage`."""
+
+from typing import Annotated
+
+from fastapi import APIRouter, Query, Request
+from sqlmodel import Session
+from starlette.responses import Response
+
+from app.identity.routes import Versions, requires, write
+from app.identity.schemas import Actor
+from app.kit.fields import chosen
+from app.kit.http import ReadQuery, database, dump, reply, reply_list, settings
+from app.kit.ids import IdPath
+from app.kit.paging import ListOut, PageQuery
+from app.kit.problems import (
+    Forbidden,
+    Invalid,
+    NotFound,
+    PreconditionRequired,
+    StaleVersion,
+    Unauthorized,
+    documented,
+)
+from app.webhooks import actions, queries
+from app.webhooks.replays import actions as replays
+from app.webhooks.replays import queries as replaying
+from app.webhooks.schemas import (
+    DeliveryOut,
+    DeliveryQuery,
+    NewWebhookOut,
+    ReplayIn,
+    ReplayOut,
+    RotateIn,
+    WebhookIn,
+    WebhookOut,
+    WebhookPatch,
+)
+
+router = APIRouter(prefix="/v1/webhooks", tags=["webhooks"])
+Manager = Annotated[Actor, requires("webhooks:manage")]
+READS = documented(Unauthorized, Forbidden, NotFound)
+SENDS = documented(Unauthorized, Forbidden, NotFound, actions.WebhookDisabled)
+CHANGES = documented(Unauthorized, Forbidden, NotFound, StaleVersion, PreconditionRequired)
+CREATES = documented(Unauthorized, Forbidden, Invalid, actions.TooManyWebhooks)
+
+
+@router.post("", status_code=201, response_model=NewWebhookOut, responses=CREATES)
+async def create(request: Request, body: WebhookIn, actor: Manager) -> Response:
+    """Have an address told of what becomes public. The answer holds the secret, and no later answer does.
+
+    Messages are `POST {"type", "timestamp", "data": {"id", …, "etag", "position", "cache_groups"}}` with the headers of
+    [Standard Webhooks](https://www.standardwebhooks.com): `webhook-id` (the same at every attempt, so that a receiver
+    can drop what it has), `webhook-timestamp` and `webhook-signature`. They are thin: fetch what they name. Messages
+    about one article come in their order. What is not answered with 2xx within 15 seconds is tried again after 5 s,
+    5 min, 30 min, 2 h, 5 h, 10 h, 14 h, 20 h and 24 h, or when `Retry-After` says. 410 disables the webhook, and so do
+    five days of nothing but failures.
+    """
+
+    def action(session: Session, actor: Actor) -> str:
+        return actions.create(session, actor, settings(request), body)
+
+    return await write(
+        request,
+        actor,
+        action,
+        show=queries.with_secret,
+        model=NewWebhookOut,
+        status=201,
+        location="/v1/webhooks/{id}",
+        secret=True,
+    )
+
+
+@router.get("", response_model=ListOut[WebhookOut], responses=documented(Unauthorized, Forbidden))
+async def index(request: Request, query: Annotated[PageQuery, Query()], actor: Manager) -> Response:
+    """All webhooks, newest first; never their secrets."""
+    page = await database(request).read(queries.page, query)
+    return reply_list(request, ListOut[WebhookOut], page, chosen(WebhookOut, query.fields), groups=(), private=True)
+
+
+@router.get("/{webhook}", response_model=WebhookOut, responses=READS)
+async def show(request: Request, webhook: IdPath, query: Annotated[ReadQuery, Query()], actor: Manager) -> Response:
+    """One webhook, and how it does."""
+    row = await database(request).read(queries.by_id, webhook)
+    body = dump(WebhookOut, row, chosen(WebhookOut, query.fields))
+    return reply(request, body, version=row["version"], groups=(), private=True)
+
+
+@router.patch("/{webhook}", response_model=WebhookOut, responses=CHANGES | documented(Invalid))
+async def change(request: Request, webhook: IdPath, body: WebhookPatch, versions: Versions, actor: Manager) -> Response:
+    """Change a webhook by RFC 7396 merge patch. Disabling it cancels what waits; enabling it is a fresh start."""
+    return await write(
+        request,
+        actor,
+        actions.change,
+        settings(request),
+        webhook,
+        body,
+        versions,
+        show=queries.by_id,
+        model=WebhookOut,
+    )
+
+
+@router.delete("/{webhook}", status_code=204, responses=CHANGES)
+async def delete(request: Request, webhook: IdPath, versions: Versions, actor: Manager) -> Response:
+    """Tell it nothing any more, not even what waits."""
+    return await write(request, actor, actions.delete, webhook, versions, status=204)
+
+
+@router.post("/{webhook}/rotate", response_model=NewWebhookOut, responses=CHANGES | documented(Invalid))
+async def rotate(request: Request, webhook: IdPath, body: RotateIn, versions: Versions, actor: Manager) -> Response:
+    """Replace the secret. For `overlap_hours` messages carry two signatures, so that no receiver misses one."""
+    return await write(
+        request,
+        actor,
+        actions.rotate,
+        webhook,
+        body,
+        versions,
+        show=queries.with_secret,
+        model=NewWebhookOut,
+        secret=True,
+    )
+
+
+@router.post("/{webhook}/test", status_code=202, response_model=DeliveryOut, responses=SENDS)
+async def test(request: Request, webhook: IdPath, actor: Manager) -> Response:
+    """Send a message of the type `webhook.test`; the list of deliveries tells how it went."""
+    return await write(request, actor, actions.ping, webhook, show=queries.delivery, model=DeliveryOut, status=202)
+
+
+@router.get("/{webhook}/deliveries", response_model=ListOut[DeliveryOut], responses=READS)
+async def deliveries(
+    request: Request, webhook: IdPath, query: Annotated[DeliveryQuery, Query()], actor: Manager
+) -> Response:
+    """What it was sent, newest first, with the answers. Delivered messages are kept for 14 days, dead ones for 90."""
+    page = await database(request).scan(queries.deliveries, webhook, query)
+    return reply_list(request, ListOut[DeliveryOut], page, chosen(DeliveryOut, query.fields), groups=(), private=True)
+
+
+@router.post(
+    "/{webhook}/deliveries/{delivery}/redeliver",
+    status_code=202,
+    response_model=DeliveryOut,
+    responses=SENDS | documented(actions.WebhookDisabled, actions.DeliveryRunning, NotFound, Forbidden),
+)
+async def redeliver(request: Request, webhook: IdPath, delivery: IdPath, actor: Manager) -> Response:
+    """Send a message once more, delivered or not: the same bytes, under the same `webhook-id`."""
+    return await write(
+        request, actor, actions.redeliver, webhook, delivery, show=queries.delivery, model=DeliveryOut, status=202
+    )
+
+
+@router.post("/{webhook}/replay", status_code=202, response_model=ReplayOut, responses=SENDS | documented(Invalid))
+async def replay(request: Request, webhook: IdPath, body: ReplayIn, actor: Manager) -> Response:
+    """Tell it again what happened in a span of time, also from before it was set up, as far as it is still public.
+
+    Messages keep their `webhook-id`, so that a receiver can drop what it has; those that wait already are not doubled.
+    """
+    return await write(request, actor, replays.ask, webhook, body, show=replaying.shown, model=ReplayOut, status=202)

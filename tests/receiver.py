@@ -1,0 +1,53 @@
+"""A receiver of webhooks on the loopback."""
+
+import json
+import threading
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
+
+Headers = dict[str, str]
+
+
+class Receiver:
+    """An HTTP server that keeps what it is sent, and answers as it is told."""
+
+    def __init__(self) -> None:
+        self.status, self.headers, self.answer = 200, dict[str, str](), b"thanks"
+        self.messages: list[tuple[Headers, bytes]] = []
+        receiver = self
+
+        class Handler(BaseHTTPRequestHandler):
+            def do_POST(self) -> None:
+                body = self.rfile.read(int(self.headers["content-length"]))
+                receiver.messages.append(({name.lower(): value for name, value in self.headers.items()}, body))
+                self.send_response(receiver.status)
+                for name, value in receiver.headers.items():
+                    self.send_header(name, value)
+                self.end_headers()
+                self.wfile.write(receiver.answer)
+
+            def log_message(self, *_: object) -> None:
+                return
+
+        self.server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self.url = f"http://127.0.0.1:{self.server.server_port}/hook"
+        self.thread = threading.Thread(target=self.server.serve_forever, kwargs={"poll_interval": 0.01})
+        self.thread.start()
+
+    @property
+    def told(self) -> list[dict[str, Any]]:
+        """The messages as JSON."""
+        return [json.loads(body) for _, body in self.messages]
+
+    @property
+    def types(self) -> list[str]:
+        """Their types."""
+        return [message["type"] for message in self.told]
+
+    def __enter__(self) -> "Receiver":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.server.shutdown()
+        self.thread.join()
+        self.server.server_close()

@@ -1,0 +1,30 @@
+"""Feeds read as feed readers do."""
+
+from typing import Any
+
+import feedparser
+from lxml import etree
+
+NAMES = {
+    "atom": "http://www.w3.org/2005/Atom",
+    "at": "http://purl.org/atompub/tombstones/1.0",
+    "fh": "http://purl.org/syndication/history/1.0",
+    "thr": "http://purl.org/syndication/thread/1.0",
+    "media": "http://search.yahoo.com/mrss/",
+    "sm": "http://www.sitemaps.org/schemas/sitemap/0.9",
+    "news": "http://www.google.com/schemas/sitemap-news/0.9",
+}
+
+
+def parsed(content: bytes) -> Any:
+    """What `feedparser` finds in a feed, nothing repaired or made harmless."""
+    found = feedparser.parse(content, resolve_relative_uris=False, sanitize_html=False)
+    assert not found.bozo, found.bozo_exception
+    return found
+
+
+def found(content: bytes, path: str) -> list[Any]:
+    """What an XPath finds in a document."""
+    result = etree.fromstring(content).xpath(path, namespaces=NAMES)
+    assert isinstance(result, list)
+    return result
