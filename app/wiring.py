@@ -107,10 +107,14 @@ from app.syndication.changes import routes as changes
 from app.syndication.exporting import routes as exporting
 from app.syndication.feeds import routes as feeds
 from app.syndication.formats import routes as formats
+from app.syndication.hub import routes as hub
+from app.syndication.hub.actions import prune as prune_hub
 from app.syndication.oembed import routes as oembed
 from app.syndication.partners import routes as partners
 from app.syndication.partners.actions import Ledger
 from app.syndication.partners.queries import is_named
+from app.syndication.pings.actions import HubChannel
+from app.syndication.pings.handlers import tell as tell_feeds
 from app.syndication.sitemaps import routes as sitemaps
 from app.webhooks import routes as webhooks
 from app.webhooks.channel.actions import WebhookChannel
@@ -167,6 +171,7 @@ ROUTERS: list[APIRouter] = [
     live_routes.router,
     sitemaps.router,
     oembed.router,
+    hub.router,
     operation.router,
 ]
 
@@ -230,7 +235,11 @@ READERS["notifications"] = hear
 
 def readers(settings: Settings) -> dict[str, Callable[[Session, Entry], None]]:
     """Everything that reads the log, each with a cursor of its own: one that fails holds up no other."""
-    return {**READERS, "webhooks": partial(tell_webhooks, site=Site.of(settings))}
+    return {
+        **READERS,
+        "webhooks": partial(tell_webhooks, site=Site.of(settings)),
+        "websub": partial(tell_feeds, hubs=settings.websub_hubs),
+    }
 
 
 def screen(_db: Database, settings: Settings) -> Screening:
@@ -255,7 +264,7 @@ def live(db: Database, settings: Settings, registry: CollectorRegistry) -> Live:
 
 def channels(_db: Database, settings: Settings, vault: Vault) -> list[Channel]:
     """The ways by which the courier sends."""
-    return [MailChannel(settings, vault), WebhookChannel(settings)]
+    return [MailChannel(settings, vault), WebhookChannel(settings), HubChannel(settings)]
 
 
 def _forget(session: Session) -> int:
@@ -289,6 +298,7 @@ def timers(settings: Settings) -> dict[str, Timer]:
         "opt-ins": Timer(0.0, partial(ask_back, most_in_hour=settings.opt_in_limit), has_requests),
         "notifications": Timer(0.0, spread, has_fanouts),
         "digests": Timer(10.0, partial(put_together, plan=plan), partial(is_digest, plan=plan)),
+        "hub": Timer(3600.0, prune_hub),
         "salts": Timer(3600.0, turn, is_turn),
         "forget": Timer(3600.0, _forget),
         "deliveries": Timer(3600.0, prune_deliveries),
