@@ -48,8 +48,8 @@ async def _running(app: FastAPI, settings: Settings, metrics: Metrics, with_work
     vault = Vault()
     await vault.start(db)
     app.state.db, app.state.vault, app.state.callers = db, vault, Callers(db, vault, Readers(settings))
-    screen = wiring.screen(db, settings)
-    app.state.screen = screen
+    screen, ledger = wiring.screen(db, settings), wiring.ledger(db)
+    app.state.screen, app.state.ledger = screen, ledger
     app.state.live = wiring.live(db, settings, metrics.registry)
     worker = Worker(db, settings)
     app.state.worker = worker
@@ -66,6 +66,7 @@ async def _running(app: FastAPI, settings: Settings, metrics: Metrics, with_work
         await worker.stop()
         await courier.stop()
         await screen.stop()
+        await ledger.stop()
         await vault.stop()
         await db.stop()
 

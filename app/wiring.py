@@ -24,6 +24,7 @@ from app.articles.discussion.handlers import section_gone
 from app.articles.editing import routes as editing
 from app.articles.listing import routes as listing
 from app.articles.listing.queries import FIND
+from app.articles.partners.queries import EARLY
 from app.articles.previews import routes as previews
 from app.articles.publishing import routes as publishing
 from app.articles.publishing.actions import advance_due
@@ -106,7 +107,14 @@ from app.syndication.changes import routes as changes
 from app.syndication.exporting import routes as exporting
 from app.syndication.feeds import routes as feeds
 from app.syndication.formats import routes as formats
+from app.syndication.hub import routes as hub
+from app.syndication.hub.actions import prune as prune_hub
 from app.syndication.oembed import routes as oembed
+from app.syndication.partners import routes as partners
+from app.syndication.partners.actions import Ledger
+from app.syndication.partners.queries import is_named
+from app.syndication.pings.actions import HubChannel
+from app.syndication.pings.handlers import tell as tell_feeds
 from app.syndication.sitemaps import routes as sitemaps
 from app.webhooks import routes as webhooks
 from app.webhooks.channel.actions import WebhookChannel
@@ -152,6 +160,7 @@ ROUTERS: list[APIRouter] = [
     moderation_log.router,
     changes.router,
     exporting.router,
+    partners.router,
     opt_ins.router,
     subscriptions.router,
     unsubscribing.router,
@@ -162,6 +171,7 @@ ROUTERS: list[APIRouter] = [
     live_routes.router,
     sitemaps.router,
     oembed.router,
+    hub.router,
     operation.router,
 ]
 
@@ -206,6 +216,7 @@ FIND["q"] = search_list
 MODERATION["reach"] = check_reach  # moderators change comments by the rules of the room above
 MODERATION["remove"] = remove_comment
 MODERATION["withdrawn"] = withdrawn
+EARLY["named"] = is_named
 articles.ACCEPTED.update(formats.ACCEPTED)  # one article's address gives the formats of the room above, too
 ALSO["importers"] = forget_imported  # rooms on one floor do not see each other
 
@@ -224,12 +235,23 @@ READERS["notifications"] = hear
 
 def readers(settings: Settings) -> dict[str, Callable[[Session, Entry], None]]:
     """Everything that reads the log, each with a cursor of its own: one that fails holds up no other."""
-    return {**READERS, "webhooks": partial(tell_webhooks, site=Site.of(settings))}
+    return {
+        **READERS,
+        "webhooks": partial(tell_webhooks, site=Site.of(settings)),
+        "websub": partial(tell_feeds, hubs=settings.websub_hubs),
+    }
 
 
 def screen(_db: Database, settings: Settings) -> Screening:
     """The judges of what readers write: comments stand below moderation and are given them."""
     return Screening(settings)
+
+
+def ledger(db: Database) -> Ledger:
+    """What partners are given is noted in the room above articles; begun."""
+    found = Ledger(db)
+    found.start()
+    return found
 
 
 def live(db: Database, settings: Settings, registry: CollectorRegistry) -> Live:
@@ -242,7 +264,7 @@ def live(db: Database, settings: Settings, registry: CollectorRegistry) -> Live:
 
 def channels(_db: Database, settings: Settings, vault: Vault) -> list[Channel]:
     """The ways by which the courier sends."""
-    return [MailChannel(settings, vault), WebhookChannel(settings)]
+    return [MailChannel(settings, vault), WebhookChannel(settings), HubChannel(settings)]
 
 
 def _forget(session: Session) -> int:
@@ -276,6 +298,7 @@ def timers(settings: Settings) -> dict[str, Timer]:
         "opt-ins": Timer(0.0, partial(ask_back, most_in_hour=settings.opt_in_limit), has_requests),
         "notifications": Timer(0.0, spread, has_fanouts),
         "digests": Timer(10.0, partial(put_together, plan=plan), partial(is_digest, plan=plan)),
+        "hub": Timer(3600.0, prune_hub),
         "salts": Timer(3600.0, turn, is_turn),
         "forget": Timer(3600.0, _forget),
         "deliveries": Timer(3600.0, prune_deliveries),

@@ -25,6 +25,7 @@ ANYONE = {
     "PATCH /v1/subscriptions/{subscription}",
     "DELETE /v1/subscriptions/{subscription}",
     "POST /v1/unsubscribe/{token}",
+    "POST /hub",
 }
 
 

@@ -27,6 +27,7 @@ EXCEPTIONS = {
     "app/operation/docs.py": "draws the page at /docs",
     "app/related/texts/": "compares texts: pure functions without a store",
     "app/publication/media/images.py": "decodes and encodes pictures: pure functions without a store",
+    "app/syndication/leaving/": "writes the publication in the forms of other systems: a file for each",
     "app/publication/media/storage.py": "keeps files on a folder or behind a URL",
     "app/syndication/formats/": "one file for each format that content goes out in: pure functions, and their routes",
     "app/search/text/": "words of texts and questions, weighed and marked: pure functions without a store",

@@ -30,9 +30,10 @@ TAGGED = table_of(ArticleTag)
 R = table_of(Revision)
 AUTHOR, TAG, SECTION, SERIES = table_of(Author), table_of(Tag), table_of(Section), table_of(Series)
 MEDIA, NOTICE = table_of(Media), table_of(Notice)
-EDITING = ("version", "latest_revision", "scheduled_at", "created_at")
+EDITING = ("version", "latest_revision", "scheduled_at", "created_at", "syndication")
+RIGHTS = ("usage_terms", "copyright_holder", "territory", "embargoed_until", "expires_at")
 _OWN = [column for column in A.c if column.key not in {"series_id", "image_id", "due_at", "card", "card_discussion"}]
-_SECTION = [column.label(f"section_{column.key}") for column in (SECTION.c.slug, SECTION.c.name)]
+_SECTION = [column.label(f"section_{column.key}") for column in (SECTION.c.slug, SECTION.c.name, SECTION.c.syndication)]
 _SERIES = [column.label(f"series_{column.key}") for column in (SERIES.c.id, SERIES.c.slug, SERIES.c.name)]
 _IMAGE = [column.label(f"image_{column.key}") for column in MEDIA.c]
 
@@ -115,7 +116,8 @@ def present(row: Row, site: Site, formats: Iterable[str] = (), *, editing: bool 
         out[name] = row[name] or []
     out["url"] = site.url + site.path_of(section["slug"] if section else None, row["slug"], row["published_at"])
     out |= discussion.shown(row, site.reactions)
-    out["rights"] = {name: row[name] for name in ("usage_terms", "copyright_holder", "embargoed_until", "expires_at")}
+    level = row["syndication"] or row["section_syndication"] or "full"
+    out["rights"] = {**{name: row[name] for name in RIGHTS}, "syndication": level}
     if formats:
         out["body"] = {name: row[f"body_{name}"] for name in formats}
     if editing:

@@ -12,6 +12,8 @@ from app.articles.addresses.queries import leads_to, resolve
 from app.articles.addresses.schemas import ResolvedOut, ResolveQuery, Site
 from app.articles.cards import queries as cards
 from app.articles.discussion.events import LISTS, groups_of
+from app.articles.partners.actions import hand_over, part
+from app.articles.partners.queries import sees_early
 from app.articles.previews.queries import is_valid
 from app.articles.revisions.queries import laid_over
 from app.articles.schemas import ArticleQuery, NeighboursOut, NeighboursQuery, SingleArticleOut
@@ -53,10 +55,15 @@ def gone(row: Row) -> Problem:
     return kind("The publication has withdrawn this article.", reason=row["retraction"]["reason"])
 
 
-def visible(connection: sa.Connection, ref: str, actor: Actor, site: Site, formats: tuple[str, ...] = ()) -> Row:
-    """The lean row of an article that the caller may see; 410 for a retracted one, 404 for all others."""
+def visible(
+    connection: sa.Connection, ref: str, actor: Actor, site: Site, formats: tuple[str, ...] = (), *, early: bool = False
+) -> Row:
+    """The lean row of an article that the caller may see; 410 for a retracted one, 404 for all others.
+
+    `early`: also what is not public yet and the caller, a partner, is named for.
+    """
     row = cards.by_ref(connection, ref, site, formats, editing=queries.sees_drafts(actor))
-    if row is not None and queries.is_visible(row, actor):
+    if row is not None and (queries.is_visible(row, actor) or (early and sees_early(connection, row, actor))):
         return row
     if row is not None and row["state"] == "retracted":
         raise gone(row)
@@ -138,7 +145,7 @@ async def show(request: Request, article: RefPath, query: Annotated[ArticleQuery
         if special:
             row, out = _revision(connection, article, actor, site, query, formats)
         else:
-            row = visible(connection, article, actor, site, formats)
+            row = visible(connection, article, actor, site, formats, early=True)
             edits = drafts and actor.may_in(row["section_id"])
             (out,) = cards.finished(connection, [row], site, formats, lambda _: edits)
         found = {name: cards.BESIDE[name].find(connection, row, site, actor) for name in beside}
@@ -148,6 +155,9 @@ async def show(request: Request, article: RefPath, query: Annotated[ArticleQuery
         row, body = await database(request).read(cards.steady(find))
     except NotFound:
         return await moved(request, article, actor)
+    body = next(iter(hand_over(request.app.state.ledger, actor, [body])), b"")
+    if not body:
+        raise NotFound
     if fields is not None:
         body = limit_json(body, {**dict.fromkeys([*beside, *(["body"] if query.formats else [])], True), **fields})
     return reply(
@@ -188,7 +198,7 @@ async def neighbours(
     except NotFound:
         return await moved(request, article, actor, "/neighbours")
     groups = ("articles", "publication", LISTS)
-    return reply(request, limit_json(body, fields), groups=groups, private=actor is not ANONYMOUS)
+    return reply(request, limit_json(part(actor, body), fields), groups=groups, private=actor is not ANONYMOUS)
 
 
 @router.get("/resolve", response_model=ResolvedOut, responses=documented(NotFound))
@@ -196,4 +206,4 @@ async def at_path(request: Request, query: Annotated[ResolveQuery, Query()], act
     """What the publication's site should answer at one of its paths: the article, where it moved, or why it is gone."""
     found = await database(request).read(resolve, query.path, Site.of(settings(request)))
     body = dump(ResolvedOut, found, chosen(ResolvedOut, query.fields))
-    return reply(request, body, groups=("articles", "publication", LISTS), private=actor is not ANONYMOUS)
+    return reply(request, part(actor, body), groups=("articles", "publication", LISTS), private=actor is not ANONYMOUS)

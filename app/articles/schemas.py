@@ -9,6 +9,7 @@ from app.articles.body.schemas import Block
 from app.kit.http import ReadQuery
 from app.kit.paging import ListOut
 from app.publication.media.schemas import ImageOut
+from app.publication.schemas import LEVEL, Level
 
 State = Literal["draft", "scheduled", "published", "unpublished", "retracted"]
 FORMATS = ("html", "text", "markdown", "blocks")
@@ -62,6 +63,10 @@ class RightsOut(BaseModel):
 
     usage_terms: str | None
     copyright_holder: str | None
+    territory: list[str] | None = Field(
+        description="ISO 3166-1 alpha-2 codes of the countries where others may use it; null: everywhere."
+    )
+    syndication: Level = Field(description=f"Set for it, else for its section. {LEVEL}")
     embargoed_until: datetime | None = Field(description="Not public before this time, even if published.")
     expires_at: datetime | None = Field(description="Not public from this time on.")
 
@@ -116,6 +121,7 @@ class EditorsOut(BaseModel):
     version: int = Field(description="Counts every change; the ETag carries it.")
     latest_revision: int = Field(description="Number of the newest saved revision.")
     scheduled_at: datetime | None
+    syndication: Level | None = Field(description="What is set for the article itself; null: as its section has it.")
     created_at: datetime
 
 

@@ -60,6 +60,8 @@ class Article(SQLModel, table=True):
     featured: bool = False
     usage_terms: str | None = Field(None, max_length=2000)
     copyright_holder: str | None = Field(None, max_length=300)
+    territory: list[str] | None = Field(None, sa_type=sa.JSON(none_as_null=True))
+    syndication: str | None = Field(None, max_length=10)  # none, headline, excerpt, full; null: as its section has it
     embargoed_until: datetime | None = None
     expires_at: datetime | None = None
     corrections: list[dict[str, Any]] = Field(default_factory=list, sa_type=sa.JSON)

@@ -4,7 +4,7 @@ import sys
 
 import typer
 
-from app.cli import database, deliveries, demo, doctor, imports, keys, related, search, serve
+from app.cli import database, deliveries, demo, doctor, exports, imports, keys, related, search, serve
 from app.cli.common import explain, say
 
 app = typer.Typer(
@@ -19,6 +19,7 @@ app.command("worker")(serve.worker)
 app.command("migrate")(database.migrate)
 app.add_typer(keys.app, name="keys")
 app.add_typer(imports.app, name="import")
+app.command("export")(exports.export)
 app.add_typer(related.app, name="related")
 app.add_typer(search.app, name="search")
 app.command("backup")(database.backup)

@@ -49,10 +49,13 @@ def create(
         datetime | None,
         typer.Option(parser=_moment, metavar="SPAN|TIME", help="When it stops working: 90d, or RFC 3339."),
     ] = None,
+    quota_minute: Annotated[int | None, typer.Option(help="Requests that it may make in a minute.")] = None,
+    quota_day: Annotated[int | None, typer.Option(help="Requests that it may make in 24 hours.")] = None,
 ) -> None:
     """Make a key and print it, alone on the last line: it is shown this once."""
     try:
-        asked = KeyIn.model_validate({"name": name, "scopes": scope, "expires_at": expires})
+        quotas = {"quota_minute": quota_minute, "quota_day": quota_day}
+        asked = KeyIn.model_validate({"name": name, "scopes": scope, "expires_at": expires, **quotas})
     except ValidationError as error:
         first = error.errors()[0]
         raise typer.BadParameter(f"{first['loc'][0]}: {first['msg']}") from None
@@ -60,7 +63,8 @@ def create(
         with db.connect() as connection:
             sections = [_section_id(connection, ref) for ref in section] if section else None
         with db.transaction() as session:
-            key_id, key = actions.create(session, SYSTEM, asked.name, list(asked.scopes), sections, asked.expires_at)
+            about = asked.expires_at, asked.quota_minute, asked.quota_day
+            key_id, key = actions.create(session, SYSTEM, asked.name, list(asked.scopes), sections, *about)
         say(f"Made key {key_id}. Keep it now: only its hash is stored.")
     typer.echo(key)
 

@@ -46,6 +46,7 @@ class Actor:
     subscriber: str | None = None  # whose subscriptions a manage token is for
     generation: int = 0  # of that token: it ends when the subscriber has a later one
     reader: Claims | None = None
+    quotas: tuple[tuple[Literal["minute", "day"], int], ...] = ()  # a key's own limits
 
     @property
     def caller(self) -> str | None:
@@ -56,6 +57,11 @@ class Actor:
     def may(self, scope: str) -> bool:
         """Whether the caller has a scope; `admin` has them all."""
         return scope in self.scopes or "admin" in self.scopes
+
+    @property
+    def is_partner(self) -> bool:
+        """Whether this is a key of somebody who takes articles elsewhere, and has no part in making them."""
+        return "syndicate" in self.scopes and not self.may("content:read")
 
     def may_in(self, section_id: str | None) -> bool:
         """Whether the caller's limits admit this section; what has no section is for unlimited keys alone."""

@@ -1,9 +1,9 @@
 """Rate limits: how often one caller may ask, told in the headers of the IETF's RateLimit draft."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from ipaddress import IPv6Address, ip_address, ip_network
-from typing import Protocol
+from typing import Literal, Protocol
 
 import structlog
 from limits import RateLimitItem, parse
@@ -22,6 +22,7 @@ DEFAULTS = {
     "subscribe": "60/hour",
     "invalid": "60/minute",
 }
+Quotas = Sequence[tuple[Literal["minute", "day"], int]]
 CALLERS = 100_000  # the most that one process remembers
 log = structlog.get_logger("broadsheet.limits")
 
@@ -99,21 +100,28 @@ class Limiter:
             self.policies = {name: parse(rate) for name, rate in chosen.items()}
         self.counter: Counter = _Redis(redis_url) if redis_url else _Memory()
 
-    async def hit(self, policy: str, caller: str) -> Mapping[str, str]:
-        """Count a call; the headers to send with its answer, or a 429 that says when to come back."""
-        item = self.policies.get(policy)
-        if item is None:
-            return {}
-        try:
-            allowed, remaining, seconds = await self.counter.hit(item, policy, caller)
-        except StorageError as error:
-            log.warning("rate limits cannot be counted", error=type(error.storage_error).__name__)
-            return {}  # readers are served all the same
-        wait = max(1, round(seconds))
-        headers = {
-            "RateLimit-Policy": f'"{policy}";q={item.amount};w={item.get_expiry()}',
-            "RateLimit": f'"{policy}";r={max(0, remaining)};t={wait}',
-        }
-        if not allowed:
-            raise TooManyRequests(f"Come back in {wait} s.", headers={**headers, "Retry-After": str(wait)})
+    async def hit(self, policy: str, caller: str, quotas: Quotas = ()) -> Mapping[str, str]:
+        """Count a call; the headers to send with its answer, or a 429 that says when to come back.
+
+        `quotas` are the caller's own: that of a minute counts in place of the policy. What one refuses is not counted
+        by those after it.
+        """
+        items = {f"quota-{unit}": parse(f"{amount}/{unit}") for unit, amount in quotas}
+        if "quota-minute" not in items and (common := self.policies.get(policy)):
+            items = {policy: common, **items}
+        headers: dict[str, str] = {}
+        for name, item in items.items():
+            try:
+                allowed, remaining, seconds = await self.counter.hit(item, name, caller)
+            except StorageError as error:
+                log.warning("rate limits cannot be counted", error=type(error.storage_error).__name__)
+                return {}  # readers are served all the same
+            wait = max(1, round(seconds))
+            told = {
+                "RateLimit-Policy": f'"{name}";q={item.amount};w={item.get_expiry()}',
+                "RateLimit": f'"{name}";r={max(0, remaining)};t={wait}',
+            }
+            headers = {key: f"{headers[key]}, {text}" if headers else text for key, text in told.items()}
+            if not allowed:
+                raise TooManyRequests(f"Come back in {wait} s.", headers={**headers, "Retry-After": str(wait)})
         return headers

@@ -11,11 +11,14 @@ import re
 import socket
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC
+from email.utils import parsedate_to_datetime
 from ipaddress import IPv6Address, ip_address
 from typing import Any, Final, NamedTuple
 from urllib.parse import quote, urlsplit
 
 from app.kit.addresses import Guard
+from app.kit.clock import now
 
 Resolve = Callable[[str, int], Awaitable[list[str]]]
 CONNECT: Final = 5.0  # seconds until a connection stands
@@ -57,6 +60,21 @@ class Answer(NamedTuple):
     status: int
     headers: Mapping[str, str]  # names in lower case; the first of each
     body: bytes
+
+    @property
+    def retry_after(self) -> float | None:
+        """Seconds that `Retry-After` asks for (RFC 9110 §10.2.3); None where it cannot be read."""
+        text = self.headers.get("retry-after")
+        if text is None:
+            return None
+        if text.isascii() and text.isdigit():
+            return float(text[:9])
+        try:
+            moment = parsedate_to_datetime(text)
+        except ValueError:
+            return None
+        moment = moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+        return max(0.0, (moment - now()).total_seconds())
 
 
 def _host(name: str) -> str:

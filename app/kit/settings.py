@@ -107,11 +107,20 @@ class Settings(BaseSettings):
         "", description="CSS selector of what subscribers alone see on the site; empty: free."
     )
     outgoing_allow: List = Field([], description="Private addresses or networks that webhooks may reach all the same.")
+    websub_hubs: List = Field([], description="Further WebSub hubs that are told of changes, with commas.")
     log_format: Literal["auto", "json", "console"] = Field("auto", description="`auto`: console on a terminal.")
     max_body_size: int = Field(4_000_000, ge=1000, description="Largest request body in bytes, media apart.")
     max_media_size: int = Field(25_000_000, ge=1000, description="Largest upload in bytes.")
 
     _lists = field_validator("frontend_origins", "trusted_proxies", mode="before")(_split)
+
+    @field_validator("websub_hubs", mode="before")
+    @classmethod
+    def _are_hubs(cls, value: object) -> object:
+        found = [part.strip() for part in value.split(",") if part.strip()] if isinstance(value, str) else value
+        if not all(is_http_url(hub) for hub in (found if isinstance(found, list) else [])):
+            raise ValueError("must be http or https URLs without credentials")
+        return found
 
     @field_validator("outgoing_allow", mode="before")
     @classmethod

@@ -24,7 +24,7 @@ from app.publication.tables import Term
 
 T = TypeVar("T", bound=Term)
 Row = TypeVar("Row", Notice, Media, Term)
-SHOWN = {"name", "slug", "html", "text", "placement", "position", "alt", "caption", "credit"}  # what articles show
+SHOWN = set("name slug html text placement position alt caption credit syndication".split())  # what articles show
 _EMPTY_LINES = re.compile(r"\n\s*\n")
 _ALONE = sa.text("SELECT pg_advisory_xact_lock(hashtextextended(:what, 0))")
 

@@ -11,6 +11,11 @@ from app.kit.text import LongText, Name, Slug
 TERM_SORTS = {sort.name: sort for sort in (Sort("name", kind=str), Sort("-articles", descending=True, kind=int))}
 Position = Annotated[int, Field(strict=True, ge=0, le=999_999)]
 """A place among others, smallest first."""
+Level = Literal["none", "headline", "excerpt", "full"]
+"""How much of an article partners may have."""
+LEVEL = (
+    "How much of it partners may have: `full`, `excerpt` (no text), `headline` (neither text nor standfirst) or `none`."
+)
 NoteHtml = Annotated[LongText, Field(max_length=50_000)]
 """A short piece of HTML, reduced to what running text needs."""
 NoteText = Annotated[LongText, Field(max_length=10_000)]

@@ -10,6 +10,7 @@ from app.articles.addresses.schemas import Site
 from app.articles.cards.queries import steady
 from app.articles.discussion.events import LISTS
 from app.articles.listing.schemas import groups_of
+from app.articles.partners.actions import hand_over
 from app.identity.routes import Public
 from app.identity.schemas import ANONYMOUS
 from app.kit.fields import chosen
@@ -31,7 +32,7 @@ async def index(request: Request, query: Annotated[SearchQuery, Query()], actor:
     page = await database(request).scan(steady(find))
     return reply_page(
         request,
-        page["data"],
+        hand_over(request.app.state.ledger, actor, page["data"]),
         page["page"],
         fields,
         groups=("articles", "publication", LISTS),

@@ -7,7 +7,7 @@ from urllib.parse import quote
 from app.articles.addresses.schemas import Site
 from app.kit.settings import Settings
 
-HUB: str | None = None  # path of the WebSub hub, once there is one: every feed names it
+HUB = "/hub"  # path of the WebSub hub: every feed names it
 
 
 @dataclass(frozen=True)
@@ -19,17 +19,19 @@ class Publication:
     api: str
     principles: str = ""
     paywall: str = ""
+    other_hubs: tuple[str, ...] = ()
 
     @classmethod
     def of(cls, settings: Settings) -> "Publication":
         """The publication that the settings name."""
         principles, paywall = settings.publishing_principles, settings.paywall_selector
-        return cls(settings.site_name, Site.of(settings), settings.api, principles, paywall)
+        others = tuple(settings.websub_hubs)
+        return cls(settings.site_name, Site.of(settings), settings.api, principles, paywall, others)
 
     @property
     def hubs(self) -> tuple[str, ...]:
         """The WebSub hubs that tell of changes of our feeds."""
-        return (self.api + HUB,) if HUB else ()
+        return self.api + HUB, *self.other_hubs
 
 
 def uri(url: str) -> str:

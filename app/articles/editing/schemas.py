@@ -2,13 +2,21 @@
 
 from typing import Annotated
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 
 from app.kit.clock import Moment
 from app.kit.text import Identifier, LanguageTag, LongText, Name, Slug, Summary, Title
+from app.publication.schemas import LEVEL, Level
+
+
+def _different(codes: list[str]) -> list[str]:
+    """Each once, in the order of the alphabet."""
+    return sorted(set(codes))
+
 
 Kind = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_-]{0,39}$")]
 Refs = Annotated[list[Identifier], Field(max_length=50)]
+Territory = Annotated[list[Annotated[str, Field(pattern=r"^[A-Z]{2}$")]], AfterValidator(_different)]
 TagRefs = Annotated[list[Name], Field(max_length=100)]
 
 
@@ -34,6 +42,13 @@ class RightsIn(BaseModel):
 
     usage_terms: Summary | None = None
     copyright_holder: Title | None = None
+    territory: Territory | None = Field(
+        None,
+        min_length=1,
+        max_length=250,
+        description="ISO 3166-1 alpha-2 codes of the countries where others may use it; null: everywhere.",
+    )
+    syndication: Level | None = Field(None, description=f"{LEVEL} Null: as its section has it.")
     embargoed_until: Moment | None = Field(None, description="Not public before this time.")
     expires_at: Moment | None = Field(None, description="Not public from this time on.")
 

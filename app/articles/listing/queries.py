@@ -16,6 +16,7 @@ from app.articles.activity.queries import ACTIVITY, column_of
 from app.articles.addresses.schemas import Site
 from app.articles.cards.queries import finished, lean, made_for
 from app.articles.listing.schemas import SORTS, FilterQuery, Group, ListQuery
+from app.articles.partners.queries import offered
 from app.articles.queries import (
     AUTHOR,
     BY,
@@ -62,11 +63,13 @@ class Shape:
     states: tuple[str, ...] | None
     actor: Actor | None
     editing: bool
+    partner: bool = False
 
     @property
     def is_plain(self) -> bool:
         """Whether one index answers it: what combines filters may look at many articles to find a few."""
-        return len(self.groups) <= 1 and self.featured is None and not self.bounds and self.states is None
+        combines = len(self.groups) > 1 or self.featured is not None or bool(self.bounds)
+        return not combines and self.states is None and not self.partner
 
 
 def _value(group: int, number: int) -> sa.BindParameter[str]:
@@ -113,6 +116,8 @@ def _who(shape: Shape) -> Iterator[ColumnElement[bool]]:
     """Public articles, or the states that an editor asked for."""
     if shape.states is None or shape.actor is None:
         yield A.c.public
+        if shape.partner:
+            yield offered()
         return
     yield visible_to(shape.actor)
     if shape.states:
@@ -207,6 +212,7 @@ def shape_of(
         states=states,
         actor=actor if states is not None else None,
         editing=sees_drafts(actor),
+        partner=actor.is_partner,
     )
     values: dict[str, Any] = {name: getattr(query, name) for name in shape.bounds}
     for at, group in enumerate(groups):

@@ -13,6 +13,7 @@ from app.articles.cards.queries import steady
 from app.articles.discussion.events import LISTS
 from app.articles.listing import queries
 from app.articles.listing.schemas import ListQuery, groups_of
+from app.articles.partners.actions import hand_over
 from app.articles.queries import sees_drafts
 from app.articles.schemas import ArticleList, ListedArticleOut, State
 from app.identity.routes import Public
@@ -46,7 +47,7 @@ async def index(request: Request, query: Annotated[ListQuery, Query()], actor: P
     page = await run(steady(find))
     return reply_page(
         request,
-        page["data"],
+        hand_over(request.app.state.ledger, actor, page["data"]),
         page["page"],
         fields,
         groups=("articles", "publication", LISTS, *((RANKING,) if busy else ())),

@@ -58,9 +58,8 @@ def laid_over(connection: sa.Connection, row: Row, n: int, formats: tuple[str, .
     out |= {"revision": n, "word_count": revision["word_count"], "reading_minutes": revision["reading_minutes"]}
     for prefix, table in (("section", SECTION), ("series", SERIES)):
         ids = [revision[f"{prefix}_id"]] if revision[f"{prefix}_id"] else []
-        term = next(
-            iter(_by_ids(connection, table, ids, "id", "slug", "name")), {"id": None, "slug": None, "name": None}
-        )
+        shown = ("id", "slug", "name", *(["syndication"] if table is SECTION else []))
+        term = next(iter(_by_ids(connection, table, ids, *shown)), dict.fromkeys(shown))
         out |= {f"{prefix}_{name}": value for name, value in term.items()}
     names = [column.key for column in MEDIA.c]
     ids = [revision["image_id"]] if revision["image_id"] else []

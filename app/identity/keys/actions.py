@@ -5,6 +5,7 @@ import hashlib
 import secrets
 import zlib
 from datetime import datetime, timedelta
+from typing import Literal
 
 import structlog
 from sqlalchemy.exc import DBAPIError
@@ -22,6 +23,7 @@ from app.kit.schema import Row
 from app.kit.text import skeleton
 
 PREFIX = "bs_"
+UNITS: tuple[Literal["minute"], Literal["day"]] = ("minute", "day")
 USED_EVERY = timedelta(minutes=1)
 REVOKED_WITHIN = 1.0  # seconds that a recognised key is believed without another look
 log = structlog.get_logger("broadsheet.identity")
@@ -49,6 +51,8 @@ def create(
     scopes: list[str],
     sections: list[str] | None = None,
     expires_at: datetime | None = None,
+    quota_minute: int | None = None,
+    quota_day: int | None = None,
 ) -> tuple[str, str]:
     """Make a key; returns its id and the key itself, which is stored nowhere."""
     if expires_at and expires_at <= now():
@@ -65,6 +69,8 @@ def create(
         hash=digest(key),
         scopes=sorted(set(scopes)),
         sections=sections,
+        quota_minute=quota_minute,
+        quota_day=quota_day,
         created_at=now(),
         expires_at=expires_at,
     )
@@ -116,7 +122,8 @@ class KeyRing:
             self._seen[hashed] = (self._seen[hashed][0], {**row, "last_used_at": moment})
             await self._touch(row["id"])
         sections = frozenset(row["sections"]) if row["sections"] is not None else None
-        return Actor("key", row["id"], row["name"], frozenset(row["scopes"]), sections)
+        quotas = tuple((unit, row[f"quota_{unit}"]) for unit in UNITS if row[f"quota_{unit}"])
+        return Actor("key", row["id"], row["name"], frozenset(row["scopes"]), sections, quotas=quotas)
 
     async def _touch(self, key_id: str) -> None:
         """Note the use; a store that takes no writes is no reason to refuse a reader."""

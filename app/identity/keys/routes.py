@@ -26,7 +26,8 @@ async def create(request: Request, body: KeyIn, actor: Admin) -> Response:
     """Make a key. The answer holds it, and no later answer does."""
 
     def action(session: Session, actor: Actor) -> tuple[str, str]:
-        return actions.create(session, actor, body.name, list(body.scopes), body.sections, body.expires_at)
+        quotas = body.quota_minute, body.quota_day
+        return actions.create(session, actor, body.name, list(body.scopes), body.sections, body.expires_at, *quotas)
 
     def show(connection: sa.Connection, made: tuple[str, str]) -> dict[str, Any]:
         return {**(queries.by_id(connection, made[0]) or {}), "key": made[1]}

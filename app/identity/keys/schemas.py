@@ -10,6 +10,8 @@ from app.kit.clock import Moment
 from app.kit.ids import is_id
 from app.kit.text import Name
 
+Quota = Annotated[int, Field(strict=True, ge=1, le=100_000_000)]
+
 
 class KeyIn(BaseModel):
     """A key to make."""
@@ -22,6 +24,11 @@ class KeyIn(BaseModel):
         None, min_length=1, max_length=100, description="Ids of the sections it is limited to; null: all."
     )
     expires_at: Moment | None = Field(None, description="When it stops working, RFC 3339; null: never.")
+
+    quota_minute: Quota | None = Field(
+        None, description="Requests that it may make in a minute, in place of what is common for keys; null: that."
+    )
+    quota_day: Quota | None = Field(None, description="Requests that it may make in 24 hours; null: any number.")
 
     def model_post_init(self, _context: object, /) -> None:
         """Refuse what has the length of an id but not its form."""
@@ -37,6 +44,8 @@ class KeyOut(BaseModel):
     hint: str = Field(description="The first characters of the key.")
     scopes: list[str]
     sections: list[str] | None
+    quota_minute: int | None = Field(description="Requests in a minute; null: what is common for keys.")
+    quota_day: int | None = Field(description="Requests in 24 hours; null: any number.")
     created_at: datetime
     expires_at: datetime | None
     revoked_at: datetime | None

@@ -20,6 +20,8 @@ class ApiKey(SQLModel, table=True):
     hash: str = Field(max_length=64, unique=True)  # SHA-256: the key has 256 random bits, a slow hash adds nothing
     scopes: list[str] = Field(sa_type=sa.JSON)
     sections: list[str] | None = Field(sa_type=sa.JSON(none_as_null=True))
+    quota_minute: int | None = None  # requests; null: as many as any key
+    quota_day: int | None = None
     created_at: datetime
     expires_at: datetime | None
     revoked_at: datetime | None = None

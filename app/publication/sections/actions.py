@@ -31,6 +31,7 @@ def create(session: Session, actor: Actor, data: SectionIn) -> str:
         description=data.description,
         parent_id=require(session, data.parent, "/parent") if data.parent else None,
         position=data.position,
+        syndication=data.syndication,
         created_at=moment,
         updated_at=moment,
     )

@@ -15,3 +15,4 @@ class Section(Term, table=True):
     description: str = Field("", max_length=2000)
     parent_id: str | None = Field(None, sa_type=ID, foreign_key="section.id", ondelete="RESTRICT", index=True)
     position: int = Field(0, sa_type=sa.BigInteger)  # as wide as the number in a cursor may be
+    syndication: str = Field("full", max_length=10, sa_column_kwargs={"server_default": "full"})  # none … full

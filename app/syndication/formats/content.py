@@ -72,8 +72,17 @@ def summary(article: Article) -> str:
     return str(article["dek"] or article["excerpt"])
 
 
+def terms(article: Article) -> str | None:
+    """What others may do with it, and where, in one line."""
+    held = article["rights"]
+    if not held["territory"]:
+        return held["usage_terms"] or None
+    where = f"Only in {', '.join(held['territory'])}"
+    return f"{held['usage_terms'].rstrip('.')}. {where}" if held["usage_terms"] else where
+
+
 def rights(article: Article) -> str | None:
     """Who holds the rights and what may be done, in one line."""
     held = article["rights"]
     holder = f"© {held['copyright_holder']}" if held["copyright_holder"] else None
-    return ". ".join(filter(None, [holder, held["usage_terms"]])) or None
+    return ". ".join(filter(None, [holder, terms(article)])) or None

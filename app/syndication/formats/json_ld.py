@@ -5,7 +5,7 @@ from typing import Any
 
 import pydantic_core
 
-from app.syndication.formats.content import Article, on_server, rights, summary
+from app.syndication.formats.content import Article, on_server, rights, summary, terms
 from app.syndication.schemas import Publication, uri, urn
 
 MEDIA_TYPE = "application/ld+json"
@@ -44,7 +44,7 @@ def write(article: Article, body: Mapping[str, str], here: Publication) -> bytes
         "publishingPrinciples": here.principles,
         "copyrightHolder": held["copyright_holder"] and {"@type": "Organization", "name": held["copyright_holder"]},
         "copyrightNotice": held["copyright_holder"] and rights(article),
-        "usageInfo": held["usage_terms"] and {"@type": "CreativeWork", "text": held["usage_terms"]},
+        "usageInfo": (used := terms(article)) and {"@type": "CreativeWork", "text": used},
         "image": article["image"] and _image(article["image"], here),
         "wordCount": article["word_count"],
         "timeRequired": f"PT{article['reading_minutes']}M",

@@ -5,7 +5,7 @@ from typing import Any
 
 import pydantic_core
 
-from app.syndication.formats.content import Article, correction, on_server, placed, rights, summary, whole
+from app.syndication.formats.content import Article, correction, on_server, placed, rights, summary, terms, whole
 from app.syndication.schemas import Publication, uri, urn
 
 MEDIA_TYPE = "application/vnd.iptc.ninjs+json"
@@ -58,7 +58,7 @@ def write(article: Article, body: Mapping[str, str], here: Publication) -> bytes
         "associations": [_picture(article["image"], here)] if article["image"] else [],
         "copyrightHolder": held["copyright_holder"],
         "copyrightNotice": rights(article) if held["copyright_holder"] else None,
-        "usageTerms": held["usage_terms"],
+        "usageTerms": terms(article),
         "trustIndicators": [{"role": _PRINCIPLES, "title": "Publishing principles", "href": uri(here.principles)}]
         if here.principles
         else [],

@@ -11,6 +11,7 @@ from starlette.responses import Response
 
 from app.articles.cards.queries import finished, steady
 from app.articles.discussion.events import groups_of
+from app.articles.partners.actions import hand_over
 from app.articles.routes import FORMATS, Retracted, WithheldForLegalReasons, moved, visible
 from app.identity.routes import Public
 from app.identity.schemas import ANONYMOUS, Actor
@@ -59,17 +60,21 @@ async def send(request: Request, ref: str, actor: Actor, suffix: str, tail: str 
     here, kind = Publication.of(settings(request)), SUFFIXES[suffix]
 
     def find(connection: sa.Connection) -> tuple[Row, bytes]:
-        row = visible(connection, ref, actor, here.site, kind.bodies)
-        return row, finished(connection, [row], here.site)[0]
+        row = visible(connection, ref, actor, here.site, kind.bodies, early=True)
+        return row, finished(connection, [row], here.site, kind.bodies)[0]
 
     try:
         row, card = await database(request).read(steady(find))
     except NotFound:
         return await moved(request, ref, actor, tail)
-    body = {name: row[f"body_{name}"] for name in kind.bodies}
+    given = hand_over(request.app.state.ledger, actor, [card])
+    if not given:
+        raise NotFound
+    article = pydantic_core.from_json(given[0])
+    body = article.pop("body", None) or dict.fromkeys(kind.bodies, "")
     return reply(
         request,
-        kind.write(pydantic_core.from_json(card), body, here),
+        kind.write(article, body, here),
         groups=(f"article:{row['id']}", "publication", *groups_of(row["id"])),
         version=row["version"],
         modified=row["updated_at"],

@@ -1,7 +1,6 @@
 """One message to one webhook, signed as Standard Webhooks has it."""
 
-from datetime import UTC, datetime, timedelta
-from email.utils import parsedate_to_datetime
+from datetime import datetime, timedelta
 from typing import Final
 
 from sqlmodel import Session
@@ -51,20 +50,6 @@ def signed(webhook: Row, event: str, body: str, moment: datetime) -> dict[str, s
     }
 
 
-def retry_after(text: str | None) -> float | None:
-    """Seconds that `Retry-After` asks for (RFC 9110 §10.2.3); None where it cannot be read."""
-    if text is None:
-        return None
-    if text.isascii() and text.isdigit():
-        return float(text[:9])
-    try:
-        moment = parsedate_to_datetime(text)
-    except ValueError:
-        return None
-    moment = moment if moment.tzinfo else moment.replace(tzinfo=UTC)
-    return max(0.0, (moment - now()).total_seconds())
-
-
 def judged(answer: Answer) -> Outcome:
     """What an answer means: 2xx took it, 410 wants nothing any more, all else is tried again."""
     text = drop_controls(answer.body.decode("utf-8", "replace"))[:ANSWER]
@@ -73,7 +58,7 @@ def judged(answer: Answer) -> Outcome:
     if answer.status == GONE:
         return Outcome("dead", GONE, "the receiver answered 410 Gone", text, disable=True)
     error = f"status {answer.status}" + (", and redirects are not followed" if 300 <= answer.status < 400 else "")
-    return Outcome("retry", answer.status, error, text, retry_after(answer.headers.get("retry-after")))
+    return Outcome("retry", answer.status, error, text, answer.retry_after)
 
 
 class WebhookChannel:

@@ -1,0 +1,1 @@
+"""What partners, whose keys have the scope `syndicate`, may have of articles."""

@@ -1,0 +1,112 @@
+"""`broadsheet export`: the whole publication, to go elsewhere with."""
+
+import os
+import secrets
+import shutil
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated, BinaryIO
+
+import typer
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+from app.cli.common import Failure, opened, say
+from app.kit.db import Database
+from app.kit.settings import Settings
+
+Step = Callable[[int], None]
+
+
+class Form(StrEnum):
+    """What an export can be written as."""
+
+    ndjson = "ndjson"
+    wxr = "wxr"
+    markdown = "markdown"
+
+
+def export(
+    target: Annotated[
+        Path | None, typer.Argument(help="A new file, or for Markdown a new folder; standard output if absent.")
+    ] = None,
+    form: Annotated[
+        Form, typer.Option("--format", help="ndjson: everything; wxr: for WordPress and others; markdown: a folder.")
+    ] = Form.ndjson,
+    media_url: Annotated[
+        str, typer.Option(help="Address of this server, for links to the files of pictures; SITE_URL if absent.")
+    ] = "",
+) -> None:
+    """Write the whole publication: articles in whatever state, what they stand under, and the discussion.
+
+    Drafts, comments that are not public and the e-mail addresses that readers gave are in it, keys and tokens are not:
+    keep it as safe as the store. Files of pictures are not in it, their addresses are; `backup` copies them.
+    """
+    settings = Settings()
+    if target is not None and target.exists():
+        raise Failure(f"{target} is there already.")
+    if target is None and form is Form.markdown:
+        raise Failure("Markdown needs a folder to be written to.")
+    with opened(settings) as db, _bar(db) as step:
+        if target is None:
+            count = _write(db, settings, form, media_url, sys.stdout.buffer, step)
+        elif form is Form.markdown:
+            count = _fill(db, settings, target, step)
+        else:
+            with _becoming(target) as draft, draft.open("wb") as file:
+                count = _write(db, settings, form, media_url, file, step)
+                file.flush()
+                os.fsync(file.fileno())
+    say(f"Wrote {count:,} {'lines' if form is Form.ndjson else 'articles'}.")
+
+
+def _write(db: Database, settings: Settings, form: Form, media_url: str, file: BinaryIO, step: Step) -> int:
+    from app.articles.addresses.schemas import Site
+    from app.syndication.leaving import ndjson, wxr
+
+    site = Site.of(settings)
+    with db.connect() as connection:
+        if form is Form.wxr:
+            media = media_url.rstrip("/") or settings.site_url
+            return wxr.write(connection, site, settings.site_name, media, file, step)
+        return ndjson.write(connection, site, settings.site_name, file.write, step)
+
+
+def _fill(db: Database, settings: Settings, target: Path, step: Step) -> int:
+    from app.articles.addresses.schemas import Site
+    from app.syndication.leaving import markdown
+
+    with _becoming(target) as draft, db.connect() as connection:
+        draft.mkdir(mode=0o700)
+        return markdown.write(connection, Site.of(settings), draft, step)
+
+
+@contextmanager
+def _becoming(target: Path) -> Iterator[Path]:
+    """A file or folder that takes its name only when it is complete."""
+    if not target.absolute().parent.is_dir():
+        raise Failure(f"There is no folder {target.absolute().parent}.")
+    draft = target.absolute().parent / f".{target.name}.{secrets.token_hex(8)}"
+    try:
+        yield draft
+        draft.rename(target)
+    finally:
+        shutil.rmtree(draft, ignore_errors=True) if draft.is_dir() else draft.unlink(missing_ok=True)
+
+
+@contextmanager
+def _bar(db: Database) -> Iterator[Step]:
+    """A bar of articles and comments, on stderr if that is a terminal."""
+    from app.syndication.leaving.queries import sizes
+
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    with Progress(*columns, console=Console(stderr=True), disable=not sys.stderr.isatty()) as progress:
+        if progress.disable:
+            yield lambda _done: None
+            return
+        with db.connect() as connection:
+            task = progress.add_task("Articles and comments", total=sum(sizes(connection)))
+        yield lambda done: progress.advance(task, done)

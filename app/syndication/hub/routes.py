@@ -1,0 +1,63 @@
+"""The hub over HTTP: a form comes in (W3C WebSub §5.1), all else happens between servers."""
+
+from typing import Annotated
+
+from fastapi import APIRouter, Form, Request
+from starlette.responses import Response
+
+from app.identity.routes import Public, limit, write
+from app.kit.addresses import Guard
+from app.kit.http import settings
+from app.kit.problems import Invalid, TooManyRequests, documented
+from app.syndication.hub import actions
+from app.syndication.hub.schemas import LEASE, LEASES, Mode, Wish
+from app.syndication.schemas import Publication
+
+router = APIRouter(tags=["syndication"])
+
+
+@router.post(
+    "/hub",
+    status_code=202,
+    response_class=Response,
+    responses={202: {"description": "The callback will be asked."}, **documented(Invalid, TooManyRequests)},
+)
+async def ask(
+    request: Request,
+    actor: Public,
+    mode: Annotated[Mode, Form(alias="hub.mode", description="What is asked for.")],
+    topic: Annotated[
+        str, Form(alias="hub.topic", max_length=2048, description="Address of a feed of this server, archives apart.")
+    ],
+    callback: Annotated[
+        str, Form(alias="hub.callback", max_length=2048, description="Where to confirm, and to send the feed to.")
+    ],
+    lease_seconds: Annotated[
+        int | None,
+        Form(
+            alias="hub.lease_seconds",
+            ge=1,
+            le=10**9,
+            description=f"How long to be told: {LEASE:,} if absent; {LEASES[0]:,} to {LEASES[1]:,} are given.",
+        ),
+    ] = None,
+    secret: Annotated[
+        str | None,
+        Form(
+            alias="hub.secret",
+            max_length=199,
+            description="Signs what is sent: `X-Hub-Signature: sha256=…`. Use https for the request if you send one.",
+        ),
+    ] = None,
+) -> Response:
+    """Ask to be told whenever a feed changes, or no longer (WebSub §5).
+
+    The callback is asked by GET with `hub.mode`, `hub.topic`, `hub.challenge` and `hub.lease_seconds`, and confirms by
+    answering 2xx with the challenge alone. From then on the whole feed is sent to it by POST within some seconds of a
+    change, until the lease ends; 410 ends it at once. Requests for private networks are refused.
+    """
+    await limit(request, "subscribe", actor)
+    wish = Wish(mode, topic, callback, lease_seconds or LEASE, secret or None)
+    known = settings(request)
+    guard = Guard(known.outgoing_allow)
+    return await write(request, actor, actions.ask, wish, Publication.of(known), guard, status=202)

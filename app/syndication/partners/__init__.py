@@ -1,0 +1,1 @@
+"""Partners: who is named for what before it is public, and the ledger of what they were given."""

@@ -1,0 +1,1 @@
+"""Telling subscribers of our hub, and other hubs, that feeds have changed."""

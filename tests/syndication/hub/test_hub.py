@@ -1,0 +1,324 @@
+"""The hub: callbacks are asked before anything is sent to them, feeds are signed, and nobody is told too much."""
+
+import asyncio
+import hmac
+import random
+import threading
+from collections.abc import Callable, Iterator
+from datetime import timedelta
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
+from urllib.parse import parse_qs, parse_qsl, urlsplit
+
+import feedparser
+import pytest
+import sqlalchemy as sa
+import time_machine
+from starlette.testclient import TestClient
+
+from app import wiring
+from app.deliveries.courier.actions import Courier
+from app.identity.secrets.actions import Vault
+from app.kit.clock import now
+from app.kit.db import Database, open_database
+from app.kit.settings import Settings
+from app.syndication.hub.actions import MOST_WAITING, prune
+from app.syndication.hub.queries import REQUEST, SUBSCRIPTION
+from app.syndication.hub.schemas import topic_of
+from app.syndication.schemas import Publication
+from app.worker import Worker
+from tests import make
+
+Headers = dict[str, str]
+SITE = "https://api.example/feeds/site.atom"
+
+
+class Subscriber:
+    """A callback on the loopback: confirms, unless told otherwise, and keeps what it is sent."""
+
+    def __init__(self) -> None:
+        self.asked: list[dict[str, str]] = []
+        self.sent: list[tuple[Headers, bytes]] = []
+        self.status, self.answer = 200, None
+        own = self
+
+        class Handler(BaseHTTPRequestHandler):
+            def do_GET(self) -> None:
+                own.asked.append(dict(parse_qsl(urlsplit(self.path).query)))
+                self._reply((own.answer or own.asked[-1].get("hub.challenge", "")).encode())
+
+            def do_POST(self) -> None:
+                body = self.rfile.read(int(self.headers["content-length"]))
+                own.sent.append(({name.lower(): value for name, value in self.headers.items()}, body))
+                self._reply(b"")
+
+            def _reply(self, body: bytes) -> None:
+                self.send_response(own.status)
+                self.end_headers()
+                self.wfile.write(body)
+
+            def log_message(self, *_: object) -> None:
+                return
+
+        self.server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self.url = f"http://127.0.0.1:{self.server.server_port}/callback?own=1"
+        self.thread = threading.Thread(target=self.server.serve_forever, kwargs={"poll_interval": 0.01})
+        self.thread.start()
+
+    def close(self) -> None:
+        self.server.shutdown()
+        self.thread.join()
+        self.server.server_close()
+
+
+@pytest.fixture
+def subscriber() -> Iterator[Subscriber]:
+    found = Subscriber()
+    yield found
+    found.close()
+
+
+@pytest.fixture
+def settings(settings: Settings) -> Settings:
+    """Callbacks may be on this machine."""
+    return settings.model_copy(update={"outgoing_allow": ["127.0.0.0/8"]})
+
+
+@pytest.fixture
+def work(db: Database, settings: Settings) -> Callable[..., None]:
+    """Read the log to its end, then send what is due ten seconds later."""
+
+    async def once(settings: Settings) -> None:
+        own = open_database(settings.database)
+        await own.start()
+        worker = Worker(own, settings)
+        courier = Courier(own, wiring.channels(own, settings, Vault()), random.Random(1))
+        try:
+            while await worker.once():
+                pass
+            with time_machine.travel(now() + timedelta(seconds=10)):
+                while await courier.once():
+                    await courier.settled()
+        finally:
+            await courier.stop()
+            await own.stop()
+
+    return lambda other=settings: asyncio.run(once(other))
+
+
+def ask(client: TestClient, subscriber: Subscriber, status: int = 202, **fields: Any) -> Any:
+    form = {"mode": "subscribe", "topic": SITE, "callback": subscriber.url, **fields}
+    data = {f"hub.{name}": str(value) for name, value in form.items() if value is not None}
+    return make.ok(client.post("/hub", data=data), status)
+
+
+def rows(db: Database, table: sa.Table) -> list[Any]:
+    with db.connect() as connection:
+        return list(connection.execute(sa.select(table)).mappings())
+
+
+def test_a_subscriber_is_asked_and_then_told(
+    client: TestClient, editor: Headers, db: Database, subscriber: Subscriber, work: Callable[[], None]
+) -> None:
+    make.published(client, editor, "Before")
+    work()
+    ask(client, subscriber, secret="keep it", lease_seconds=7200)
+    assert rows(db, SUBSCRIPTION) == []
+    work()
+    (asked,) = subscriber.asked
+    assert (asked["own"], asked["hub.mode"], asked["hub.topic"]) == ("1", "subscribe", SITE)
+    assert asked["hub.lease_seconds"] == "7200"
+    assert len(asked["hub.challenge"]) >= 32
+    (row,) = rows(db, SUBSCRIPTION)
+    assert row["expires_at"] - row["verified_at"] == timedelta(seconds=7200)
+    assert rows(db, REQUEST) == []
+    assert subscriber.sent == []
+    for number in range(3):
+        make.published(client, editor, f"News {number}")
+    make.draft(client, editor, "A draft")
+    work()
+    ((headers, body),) = subscriber.sent  # what happened within some seconds is told at once
+    assert headers["content-type"].startswith("application/atom+xml")
+    assert headers["link"] == f'<https://api.example/hub>; rel="hub", <{SITE}>; rel="self"'
+    assert headers["x-hub-signature"] == f"sha256={hmac.new(b'keep it', body, 'sha256').hexdigest()}"
+    assert [entry.title for entry in feedparser.parse(body).entries] == ["News 2", "News 1", "News 0", "Before"]
+    assert body == client.get("/feeds/site.atom").content
+    work()
+    assert len(subscriber.sent) == 1
+
+
+def test_each_feed_has_its_own_subscribers(
+    client: TestClient, editor: Headers, db: Database, subscriber: Subscriber, work: Callable[[], None]
+) -> None:
+    make.section(client, editor, "News")
+    make.author(client, editor, "Ann")
+    article = make.published(client, editor, section="news")
+    topics = ["sections/news.rss", "authors/ann.json", f"articles/{article['slug']}/comments.atom"]
+    for topic in topics:
+        ask(client, subscriber, topic=f"https://api.example/feeds/{topic}")
+    work()
+    make.published(client, editor, "In the section", section="news")
+    work()
+    assert [headers["link"].split("<")[2].split(">")[0] for headers, _ in subscriber.sent] == [
+        "https://api.example/feeds/sections/news.rss"
+    ]
+    make.ok(client.patch("/v1/sections/news", json={"slug": "all-news"}, headers={**editor, "If-Match": "*"}))
+    with time_machine.travel(now() + timedelta(seconds=20)):
+        make.act(client, editor, make.published(client, editor, "By Ann", authors=["ann"]), "unpublish")
+        make.comment(client, article)
+        work()
+    told = {headers["link"].split("/feeds/")[1].split(">")[0]: body for headers, body in subscriber.sent[1:]}
+    assert told.keys() == set(topics[1:])
+    assert b"By Ann" not in told["authors/ann.json"]  # as it is by now
+    assert "I agree." in feedparser.parse(told[topics[2]]).entries[0].summary
+
+
+def test_what_readers_no_longer_see_is_not_sent(
+    client: TestClient, admin: Headers, db: Database, subscriber: Subscriber, work: Callable[[], None]
+) -> None:
+    article = make.published(client, admin)
+    ask(client, subscriber, topic=f"https://api.example/feeds/articles/{article['id']}/comments.rss")
+    work()
+    make.comment(client, article)
+    make.act(client, admin, article, "unpublish")
+    work()
+    assert subscriber.sent == []
+
+
+@pytest.mark.parametrize(("status", "answer"), [(200, "something else"), (404, None), (302, None)])
+def test_who_does_not_confirm_is_told_nothing(
+    client: TestClient,
+    editor: Headers,
+    db: Database,
+    subscriber: Subscriber,
+    work: Callable[[], None],
+    status: int,
+    answer: str | None,
+) -> None:
+    ask(client, subscriber)
+    work()
+    (before,) = rows(db, SUBSCRIPTION)
+    subscriber.status, subscriber.answer = status, answer
+    ask(client, subscriber, secret="of somebody else")
+    ask(client, subscriber, mode="unsubscribe")
+    work()
+    assert len(subscriber.asked) == 3
+    assert rows(db, SUBSCRIPTION) == [before]
+    assert rows(db, REQUEST) == []
+
+
+def test_leases_are_renewed_and_end(
+    client: TestClient, editor: Headers, db: Database, subscriber: Subscriber, work: Callable[[], None]
+) -> None:
+    ask(client, subscriber, lease_seconds=1)
+    work()
+    (first,) = rows(db, SUBSCRIPTION)
+    assert first["expires_at"] - first["verified_at"] == timedelta(hours=1)  # the shortest
+    ask(client, subscriber, secret="new", lease_seconds=10**9)
+    work()
+    (second,) = rows(db, SUBSCRIPTION)
+    assert (second["id"], second["secret"]) == (first["id"], "new")
+    assert second["expires_at"] - second["verified_at"] == timedelta(days=30)  # the longest
+    with time_machine.travel(now() + timedelta(days=31)):
+        with db.transaction() as session:
+            assert prune(session) == 1
+        make.published(client, editor)
+        work()
+    assert subscriber.sent == []
+
+
+def test_ending_it(
+    client: TestClient, editor: Headers, db: Database, subscriber: Subscriber, work: Callable[[], None]
+) -> None:
+    ask(client, subscriber)
+    work()
+    ask(client, subscriber, mode="unsubscribe")
+    work()
+    assert (subscriber.asked[-1]["hub.mode"], "hub.lease_seconds" in subscriber.asked[-1]) == ("unsubscribe", False)
+    assert rows(db, SUBSCRIPTION) == []
+    ask(client, subscriber)
+    work()
+    subscriber.status = 410
+    make.published(client, editor)
+    work()
+    assert len(subscriber.sent) == 1
+    assert rows(db, SUBSCRIPTION) == []
+
+
+def test_other_hubs_are_told(
+    client: TestClient, editor: Headers, subscriber: Subscriber, settings: Settings, work: Callable[..., None]
+) -> None:
+    hub = subscriber.url.replace("callback?own=1", "hub")
+    with_hub = settings.model_copy(update={"websub_hubs": [hub], "outgoing_allow": []})  # the operator's own choice
+    make.published(client, editor)
+    work(with_hub)
+    ((headers, body),) = subscriber.sent
+    assert headers["content-type"] == "application/x-www-form-urlencoded"
+    found = parse_qs(body.decode())
+    assert found["hub.mode"] == ["publish"]
+    assert SITE in found["hub.url"]
+    assert hub in Publication.of(with_hub).hubs
+
+
+def test_feeds_name_the_hub(client: TestClient, editor: Headers) -> None:
+    make.published(client, editor)
+    answer = client.get("/feeds/site.atom")
+    assert '<https://api.example/hub>; rel="hub"' in answer.headers["link"]
+    assert b'href="https://api.example/hub"' in answer.content
+
+
+FEEDS = "https://api.example/feeds"
+
+
+REFUSED: list[tuple[str, Any]] = [
+    ("topic", "https://elsewhere.example/feeds/site.atom"),
+    ("topic", f"{FEEDS}/site.pdf"),
+    ("topic", f"{FEEDS}/sections/missing.atom"),
+    ("topic", f"{FEEDS}/articles/0199aaaa-0000-7000-8000-000000000000/comments.rss"),
+    ("topic", f"{FEEDS}/archive/2026-01.atom"),
+    ("topic", f"{FEEDS}/site.atom?x=1"),
+    ("callback", "http://10.0.0.1/"),
+    ("callback", "http://169.254.169.254/latest"),
+    ("callback", "file:///etc/passwd"),
+    ("callback", "https://user:word@a.example/"),
+    ("callback", "nonsense"),
+    ("mode", "publish"),
+    ("mode", None),
+    ("callback", None),
+    ("lease_seconds", "soon"),
+    ("lease_seconds", 0),
+    ("secret", "x" * 200),
+]
+
+
+def test_what_is_refused(client: TestClient, subscriber: Subscriber) -> None:
+    for field, value in REFUSED:
+        problem = ask(client, subscriber, 422, **{field: value})
+        assert problem["errors"][0]["pointer"] == f"/hub.{field}", (field, value)
+
+
+def test_drafts_have_no_topic(client: TestClient, editor: Headers, subscriber: Subscriber) -> None:
+    draft = make.draft(client, editor)
+    missing = ask(client, subscriber, 422, topic=f"{FEEDS}/articles/no-such/comments.rss")
+    hidden = ask(client, subscriber, 422, topic=f"{FEEDS}/articles/{draft['slug']}/comments.rss")
+    assert {**missing, "request_id": ""} == {**hidden, "request_id": ""}
+
+
+def test_the_hub_takes_only_so_many(client: TestClient, db: Database, subscriber: Subscriber) -> None:
+    ask(client, subscriber)
+    (row,) = rows(db, REQUEST)
+    with db.transaction() as session:
+        values = [{**row, "id": f"0199aaaa-0000-7000-8000-{number:012}"} for number in range(MOST_WAITING)]
+        session.execute(sa.insert(REQUEST), values)
+    assert ask(client, subscriber, 503)["code"] == "unavailable"
+    with time_machine.travel(now() + timedelta(days=2)):
+        with db.transaction() as session:
+            assert prune(session) == MOST_WAITING + 1
+        ask(client, subscriber)
+
+
+def test_topics_are_read_as_feeds_are_named(settings: Settings) -> None:
+    here = Publication.of(settings.model_copy(update={"api_url": "https://api.example/v"}))
+    found = topic_of("https://api.example/v/feeds/tags/%CF%89-x.json", here)
+    assert found == ("tag", "ω-x", "json")
+    assert topic_of("https://api.example/feeds/site.rss", here) is None
