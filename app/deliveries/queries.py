@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from typing import Any, Final
 
 import sqlalchemy as sa
+from sqlmodel import Session
 
 from app.deliveries.lanes.actions import DELIVERY, LANE
 from app.kit.clock import now
@@ -30,6 +31,12 @@ def counts(connection: sa.Connection) -> Sequence[Any]:
     """How many deliveries of each channel are in each state that is not over: rows of channel, state and number."""
     query = sa.select(DELIVERY.c.channel, DELIVERY.c.state, _NUMBER).where(DELIVERY.c.state.in_(LIVE))
     return connection.execute(query.group_by(DELIVERY.c.channel, DELIVERY.c.state)).all()
+
+
+def waiting(session: Session, channel: str, endpoints: Sequence[str]) -> list[tuple[str, str]]:
+    """Endpoint and event of what waits for some endpoints."""
+    here = (DELIVERY.c.channel == channel) & DELIVERY.c.endpoint.in_(endpoints) & (DELIVERY.c.state == "waiting")
+    return [(row.endpoint, row.event) for row in session.execute(sa.select(DELIVERY).where(here))]
 
 
 def oldest_due(connection: sa.Connection) -> dict[str, float]:

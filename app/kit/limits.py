@@ -20,6 +20,7 @@ DEFAULTS = {
     "reader": "1200/minute",
     "guest": "60/hour",
     "subscribe": "60/hour",
+    "hub": "600/hour",
     "invalid": "60/minute",
 }
 Quotas = Sequence[tuple[Literal["minute", "day"], int]]
@@ -85,7 +86,7 @@ class Limiter:
     """Counts calls by caller and policy.
 
     `read` (an address), `key` (an API key), `reader` (a guest or signed-in reader), `guest` (new guests from an
-    address), `subscribe` (subscriptions asked for from an address), `invalid` (bad keys).
+    address), `subscribe` (subscriptions asked for from an address), `hub` (requests to the hub), `invalid` (bad keys).
     """
 
     def __init__(self, rates: str, redis_url: str = "") -> None:

@@ -25,6 +25,7 @@ CONNECT: Final = 5.0  # seconds until a connection stands
 KEPT: Final = 20  # connections that stay open
 IDLE: Final = 15.0  # seconds that they do
 TRIED: Final = 3  # addresses of a name that are tried in turn
+LONGEST: Final = 8192  # characters of a URL, as most servers take them
 _SHAPE = re.compile(r"https?://[^\s\x00-\x20\x7f\\<>\"`{}|^@]+", re.IGNORECASE)
 _LABEL = re.compile(r"(?!-)[a-z0-9_-]{1,63}(?<!-)", re.IGNORECASE)
 _NUMBER = re.compile(r"(?:\d+|0x[0-9a-f]*)", re.IGNORECASE)
@@ -99,7 +100,7 @@ def _host(name: str) -> str:
 def target(url: str) -> Target:
     """Take a URL apart; Refused unless it is http or https, without credentials, with a host that is one at sight."""
     try:
-        parts = urlsplit(url) if _SHAPE.fullmatch(url) and len(url) <= 2048 else None
+        parts = urlsplit(url) if _SHAPE.fullmatch(url) and len(url) <= LONGEST else None
         if parts is None or "@" in parts.netloc or parts.port == 0:
             raise ValueError
         shown, _, port = parts.netloc.rpartition(":") if _has_port(parts.netloc) else (parts.netloc, "", "")

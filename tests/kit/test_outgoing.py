@@ -67,7 +67,7 @@ ODD = [
     "http://localhost\u3002:PORT/",
     "http://" + "a" * 64 + ".example/",
     "http://" + "a." * 127 + "example/",
-    "http://example.com/" + "a" * 2048,
+    "http://example.com/" + "a" * 8192,
 ]
 URLS = [f"http://{host}:PORT/" for host in HOSTS] + WHOLE + ODD
 ANSWERS = [host.strip("[]") for host in HOSTS if host.startswith("[::") and host.endswith("]") and host.count("[") == 1]

@@ -55,6 +55,7 @@ class Made(NamedTuple):
 class About(NamedTuple):
     """What a feed is of, and the articles retracted there."""
 
+    path: str  # of the feed, without its suffix: one address, however it was asked for
     title: str
     description: str
     group: str | None  # of caches
@@ -72,7 +73,7 @@ def _about(kind: str, by_id: bool) -> sa.Select[Any]:
         links, column = (TAGGED, "tag_id") if kind == "tag" else (BY, "author_id")
         here = sa.exists().where(links.c.article_id == A.c.id, links.c[column] == term.c.id).correlate(A, term)
     tables = term.outerjoin(A, _RETRACTED & here).outerjoin(SECTION, SECTION.c.id == A.c.section_id)
-    own = [term.c.id, term.c.name, term.c[description].label("description"), term.c.updated_at]
+    own = [term.c.id, term.c.slug, term.c.name, term.c[description].label("description"), term.c.updated_at]
     wanted = term.c.id if by_id else term.c.slug
     return sa.select(*own, *_GONE).select_from(tables).where(wanted == sa.bindparam("ref", type_=wanted.type))
 
@@ -83,15 +84,15 @@ _SITE = sa.select(*_GONE).select_from(A.outerjoin(SECTION, SECTION.c.id == A.c.s
 def about(connection: sa.Connection, here: Publication, kind: str | None, ref: str) -> About:
     """What the feed of the site, or of a section, tag or author, says of itself; 404 where there is none."""
     if kind is None:
-        return About(here.name, "", None, None, list(connection.execute(_SITE).mappings()))
+        return About("/feeds/site", here.name, "", None, None, list(connection.execute(_SITE).mappings()))
     by_id = is_id(ref)
     found = connection.execute(_about(kind, by_id), {"ref": ref}).mappings().all() if by_id or is_slug(ref) else []
     if not found:
         raise NotFound
     term = found[0]
     gone: list[Row] = [row for row in found if row["gone_id"] is not None]
-    title, group = f"{term['name']} – {here.name}", f"{kind}:{term['id']}"
-    return About(title, term["description"], group, iso(term["updated_at"]), gone)
+    path, title, group = f"/feeds/{kind}s/{term['slug']}", f"{term['name']} – {here.name}", f"{kind}:{term['id']}"
+    return About(path, title, term["description"], group, iso(term["updated_at"]), gone)
 
 
 def _retractions(gone: Sequence[Row], site: Site) -> list[tuple[Deleted, Entry]]:
@@ -131,7 +132,7 @@ def newest(connection: sa.Connection, here: Publication, form: str, kind: str | 
         title=told.title,
         description=told.description,
         page=here.site.url + "/",
-        url=here.api + uri(f"/feeds/{kind}s/{ref}.{form}" if kind else f"/feeds/site.{form}"),
+        url=here.api + uri(f"{told.path}.{form}"),
         updated=latest(moments),
         hubs=here.hubs,
         deleted=tuple(stone for stone, _ in retractions),
@@ -221,7 +222,7 @@ def discussed(connection: sa.Connection, here: Publication, row: Row, form: str)
         page=uri(article["url"]) + COMMENTS,
         url=f"{comments_url(article, here)}.{form}",
         updated=latest([one.entry.updated for one in pieces] or [article["updated_at"]]),
-        hubs=here.hubs,
+        hubs=here.hubs[:1],  # others are not told of comments
         author=here.name,
     )
     return Made(feed, pieces, ("publication", f"article:{row['id']}", *groups_of(row["id"])))

@@ -8,34 +8,54 @@ import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlmodel import Session
 
-from app.deliveries.actions import cancel, enqueue
+from app.deliveries.actions import cancel, enqueue, enqueue_all
+from app.deliveries.queries import waiting
+from app.deliveries.schemas import NewDelivery
 from app.identity.schemas import Actor
+from app.kit import outgoing
 from app.kit.addresses import Guard
 from app.kit.clock import now
 from app.kit.ids import new_id
-from app.kit.outgoing import Refused, check
-from app.kit.problems import Invalid, Problem, Unavailable
+from app.kit.problems import Invalid, Problem, TooManyRequests, Unavailable
 from app.kit.schema import affected
-from app.syndication.hub.queries import REQUEST, SUBSCRIPTION, target
-from app.syndication.hub.schemas import Wish, topic_of
+from app.syndication.hub.queries import REQUEST, SUBSCRIPTION, target, told
+from app.syndication.hub.schemas import Feeds, Wish, topic_of
 from app.syndication.schemas import Publication
 
 CHANNEL = "websub"
-MOST_WAITING, MOST = 1_000, 20_000  # requests that wait for their callbacks, and subscriptions
+MOST_WAITING, MOST = 5_000, 20_000  # requests that wait for their callbacks, and subscriptions
+WAITING_PER_HOST, PER_HOST = 200, 2_000  # the same for one host, of which a service has one for all its users
 PATIENCE = timedelta(days=1)  # with callbacks that neither confirm nor refuse
+CHUNK = 500
 _INSERT: dict[str, Any] = {"sqlite": sqlite.insert, "postgresql": postgresql.insert}
-_KEPT = "pair topic callback kind target_id form secret".split()
+_KEPT = "pair topic callback host kind target_id form secret".split()
 
 
-def _count(session: Session, table: sa.Table) -> int:
-    return int(session.execute(sa.select(sa.func.count()).select_from(table)).scalar_one())
+def _count(session: Session, table: sa.Table, *conditions: sa.ColumnElement[bool]) -> int:
+    return int(session.execute(sa.select(sa.func.count()).select_from(table).where(*conditions)).scalar_one())
+
+
+def _make_sure_of_room(session: Session, wish: Wish, pair: str, host: str) -> None:
+    """Nobody can have one host asked without end, nor shut others out; a lease to renew has its room already."""
+    if _count(session, REQUEST, REQUEST.c.host == host) >= WAITING_PER_HOST:
+        raise TooManyRequests("Enough requests wait for that host already.", headers={"Retry-After": "60"})
+    if _count(session, REQUEST) >= MOST_WAITING:
+        raise Unavailable("Enough requests wait for their callbacks already.", retry_after=600)
+    if wish.mode == "unsubscribe" or _count(session, SUBSCRIPTION, SUBSCRIPTION.c.pair == pair):
+        return
+    if _count(session, SUBSCRIPTION, SUBSCRIPTION.c.host == host) >= PER_HOST:
+        raise TooManyRequests("That host has as many subscriptions as one may have.", headers={"Retry-After": "3600"})
+    if _count(session, SUBSCRIPTION) >= MOST:
+        raise Unavailable("The hub has as many subscribers as it takes.", retry_after=3600)
 
 
 def ask(session: Session, _actor: Actor, wish: Wish, here: Publication, guard: Guard) -> str:
     """Note a request and have its callback asked; nothing changes before that has answered."""
     try:
-        check(wish.callback, guard)
-    except Refused as error:
+        outgoing.check(wish.callback, guard)
+        if "#" in wish.callback:
+            raise outgoing.Refused("an address with a fragment, which no server is sent")
+    except outgoing.Refused as error:
         raise Invalid(f"The callback is {error}.", pointer="/hub.callback", code="callback_refused") from error
     topic = topic_of(wish.topic, here)
     try:
@@ -44,15 +64,17 @@ def ask(session: Session, _actor: Actor, wish: Wish, here: Publication, guard: G
         topic = None
     if topic is None:
         raise Invalid("That is no feed of this server.", pointer="/hub.topic", code="unknown_topic")
-    if _count(session, REQUEST) >= MOST_WAITING or _count(session, SUBSCRIPTION) >= MOST:
-        raise Unavailable("The hub has as many subscribers as it takes.", retry_after=600)
+    pair = sha256(f"{wish.topic}\n{wish.callback}".encode()).hexdigest()
+    host = outgoing.target(wish.callback).host
+    _make_sure_of_room(session, wish, pair, host)
     request_id = new_id()
     row = {
         "id": request_id,
         "mode": wish.mode,
-        "pair": sha256(f"{wish.topic}\n{wish.callback}".encode()).hexdigest(),
+        "pair": pair,
         "topic": wish.topic,
         "callback": wish.callback,
+        "host": host,
         "kind": topic.kind,
         "target_id": target_id,
         "form": topic.form,
@@ -78,14 +100,36 @@ def confirm(session: Session, request_id: str) -> None:
         return
     moment = now()
     until = moment + timedelta(seconds=row["lease_seconds"])
-    values = {**{name: row[name] for name in _KEPT}, "verified_at": moment, "expires_at": until}
+    values = {**{name: row[name] for name in _KEPT}, "verified_at": moment, "expires_at": until, "sent": None}
     new = _INSERT[session.get_bind().dialect.name](SUBSCRIPTION).values({"id": new_id(), **values})
     session.execute(new.on_conflict_do_update(index_elements=[SUBSCRIPTION.c.pair], set_=values))
 
 
 def refuse(session: Session, request_id: str) -> None:
-    """Forget a request that its callback does not want, or never answered to."""
+    """Forget a request that its callback does not want, or that cannot be granted."""
     session.execute(sa.delete(REQUEST).where(REQUEST.c.id == request_id))
+
+
+def spread(session: Session, feeds: Feeds, event: str, after: str | None) -> str | None:
+    """Have the next subscribers of some feeds told; the last of them, or None after the last of all.
+
+    What waits for one of them tells nothing that the new delivery does not: it goes, with its pauses.
+    """
+    ids = told(session.connection(), feeds, after, CHUNK)
+    for endpoint, older in waiting(session, CHANNEL, ids):
+        if older != event:
+            cancel(session, channel=CHANNEL, endpoint=endpoint, events=[older])
+    deliveries = [
+        NewDelivery(channel=CHANNEL, endpoint=endpoint, event=event, what="feed.changed", content={}, topic="feed")
+        for endpoint in ids
+    ]
+    enqueue_all(session, deliveries)
+    return ids[-1] if len(ids) == CHUNK else None
+
+
+def note_sent(session: Session, subscription_id: str, digest: str) -> None:
+    """Remember what a subscriber has, so that it is not sent the same again."""
+    session.execute(sa.update(SUBSCRIPTION).where(SUBSCRIPTION.c.id == subscription_id).values(sent=digest))
 
 
 def end(session: Session, subscription_id: str) -> None:

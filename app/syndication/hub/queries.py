@@ -1,5 +1,6 @@
 """Reading who is told of what, and what they are told."""
 
+from collections.abc import Iterable
 from typing import Any
 
 import sqlalchemy as sa
@@ -7,20 +8,23 @@ from sqlmodel import Session
 
 from app.articles.cards.queries import by_ref, steady
 from app.comments.queries import readable
+from app.events.queries import is_visible, settled
+from app.events.schemas import Position
 from app.kit.clock import now
-from app.kit.problems import NotFound
+from app.kit.problems import NotFound, Unavailable
 from app.kit.schema import Row, table_of
 from app.publication.authors.queries import by_ref as author
 from app.publication.sections.queries import by_ref as section
 from app.publication.tags.queries import by_ref as tag
 from app.syndication.feeds.queries import Made, discussed, newest
 from app.syndication.formats.entries import FORMATS, written
-from app.syndication.hub.schemas import Topic
+from app.syndication.hub.schemas import Feeds, Topic
 from app.syndication.hub.tables import HubRequest, HubSubscription
-from app.syndication.schemas import Publication
+from app.syndication.schemas import Publication, uri
 
 SUBSCRIPTION, REQUEST = table_of(HubSubscription), table_of(HubRequest)
 _TERMS: dict[str, Any] = {"section": section, "tag": tag, "author": author}
+_ALIVE = SUBSCRIPTION.c.expires_at > sa.bindparam("moment", type_=SUBSCRIPTION.c.expires_at.type)
 
 
 def target(connection: sa.Connection, topic: Topic) -> str | None:
@@ -35,30 +39,43 @@ def target(connection: sa.Connection, topic: Topic) -> str | None:
     return str(row["id"])
 
 
-def subscription(store: sa.Connection | Session, subscription_id: str) -> Row | None:
-    """A subscription whose lease has not ended, or None."""
-    here = (SUBSCRIPTION.c.id == subscription_id) & (SUBSCRIPTION.c.expires_at > now())
-    return store.execute(sa.select(SUBSCRIPTION).where(here)).mappings().first()
+def subscription(session: Session, subscription_id: str) -> tuple[Row | None, Position]:
+    """A subscription whose lease has not ended, or None; and how far the log has come, which a replica may not have."""
+    here = (SUBSCRIPTION.c.id == subscription_id) & _ALIVE
+    row = session.execute(sa.select(SUBSCRIPTION).where(here), {"moment": now()}).mappings().first()
+    return row, settled(session.connection())
 
 
-def request(store: sa.Connection | Session, request_id: str) -> Row | None:
-    """A request that waits for its callback, or None."""
-    return store.execute(sa.select(REQUEST).where(REQUEST.c.id == request_id)).mappings().first()
+def request(session: Session, request_id: str) -> tuple[Row | None, Position]:
+    """A request that waits for its callback, or None; and how far the log has come."""
+    row = session.execute(sa.select(REQUEST).where(REQUEST.c.id == request_id)).mappings().first()
+    return row, settled(session.connection())
 
 
-def told(connection: sa.Connection, topics: dict[str, list[str | None]]) -> list[str]:
-    """The ids of subscriptions to feeds of these kinds and targets."""
-    wanted = [
-        (SUBSCRIPTION.c.kind == kind)
-        & (SUBSCRIPTION.c.target_id.is_(None) if kind == "site" else SUBSCRIPTION.c.target_id.in_(ids))
-        for kind, ids in topics.items()
-    ]
-    alive = SUBSCRIPTION.c.expires_at > now()
-    return list(connection.execute(sa.select(SUBSCRIPTION.c.id).where(sa.or_(*wanted), alive)).scalars())
+def _of(feeds: Feeds) -> sa.ColumnElement[bool]:
+    here = SUBSCRIPTION.c.kind == feeds.kind
+    return here & (SUBSCRIPTION.c.target_id == feeds.target_id) if feeds.target_id else here
 
 
-def render(connection: sa.Connection, row: Row, here: Publication) -> tuple[bytes, str]:
-    """A feed as it is now, and its media type; 404 where readers no longer see it."""
+def subscribed(connection: sa.Connection, feeds: Iterable[Feeds]) -> list[Feeds]:
+    """Those of some feeds that anybody wants to hear of."""
+    if connection.execute(sa.select(SUBSCRIPTION.c.id).limit(1)).first() is None:
+        return []
+    moment, asked = {"moment": now()}, sa.select(sa.literal(1)).select_from(SUBSCRIPTION).limit(1)
+    return [one for one in feeds if connection.execute(asked.where(_of(one), _ALIVE), moment).first()]
+
+
+def told(connection: sa.Connection, feeds: Feeds, after: str | None, most: int) -> list[str]:
+    """The next ids of subscriptions to some feeds."""
+    query = sa.select(SUBSCRIPTION.c.id).where(_of(feeds), _ALIVE).order_by(SUBSCRIPTION.c.id).limit(most)
+    query = query if after is None else query.where(SUBSCRIPTION.c.id > after)
+    return list(connection.execute(query, {"moment": now()}).scalars())
+
+
+def render(connection: sa.Connection, row: Row, here: Publication, position: Position) -> tuple[bytes, str]:
+    """A feed as it is now, and its media type; 404 where readers no longer see it, 503 before a place of the log."""
+    if not is_visible(connection, position):
+        raise Unavailable
 
     def find(connection: sa.Connection) -> Made:
         if row["kind"] == "comments":
@@ -71,3 +88,14 @@ def render(connection: sa.Connection, row: Row, here: Publication) -> tuple[byte
 
     made = steady(find)(connection)
     return written(row["form"], made.feed, made.pieces), f"{FORMATS[row['form']].MEDIA_TYPE}; charset=utf-8"
+
+
+def addresses(connection: sa.Connection, feeds: Feeds, here: Publication) -> list[str]:
+    """Where the feeds of the site or of a term are, in every format; of a term that is gone there are none."""
+    base = f"{here.api}/feeds/site"
+    if feeds.target_id:
+        row = _TERMS[feeds.kind](connection, feeds.target_id)
+        if row is None:
+            return []
+        base = here.api + uri(f"/feeds/{feeds.kind}s/{row['slug']}")
+    return [f"{base}.{form}" for form in FORMATS]

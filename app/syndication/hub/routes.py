@@ -10,7 +10,7 @@ from app.kit.addresses import Guard
 from app.kit.http import settings
 from app.kit.problems import Invalid, TooManyRequests, documented
 from app.syndication.hub import actions
-from app.syndication.hub.schemas import LEASE, LEASES, Mode, Wish
+from app.syndication.hub.schemas import CALLBACK, LEASE, LEASES, SECRET, Absent, Mode, Secret, Wish
 from app.syndication.schemas import Publication
 
 router = APIRouter(tags=["syndication"])
@@ -30,10 +30,11 @@ async def ask(
         str, Form(alias="hub.topic", max_length=2048, description="Address of a feed of this server, archives apart.")
     ],
     callback: Annotated[
-        str, Form(alias="hub.callback", max_length=2048, description="Where to confirm, and to send the feed to.")
+        str, Form(alias="hub.callback", max_length=CALLBACK, description="Where to confirm, and to send the feed to.")
     ],
     lease_seconds: Annotated[
         int | None,
+        Absent,
         Form(
             alias="hub.lease_seconds",
             ge=1,
@@ -42,11 +43,13 @@ async def ask(
         ),
     ] = None,
     secret: Annotated[
-        str | None,
+        Secret | None,
+        Absent,
         Form(
             alias="hub.secret",
-            max_length=199,
-            description="Signs what is sent: `X-Hub-Signature: sha256=…`. Use https for the request if you send one.",
+            max_length=SECRET,
+            description=f"Signs what is sent: `X-Hub-Signature: sha256=…`; shorter than {SECRET} bytes. Use https for "
+            "the request if you send one.",
         ),
     ] = None,
 ) -> Response:
@@ -54,10 +57,12 @@ async def ask(
 
     The callback is asked by GET with `hub.mode`, `hub.topic`, `hub.challenge` and `hub.lease_seconds`, and confirms by
     answering 2xx with the challenge alone. From then on the whole feed is sent to it by POST within some seconds of a
-    change, until the lease ends; 410 ends it at once. Requests for private networks are refused.
+    change, until the lease ends; 410 ends it at once. When readers can no longer see the feed, the callback is told
+    `hub.mode=denied`. Requests for private networks are refused, and one host has 200 requests and 2,000
+    subscriptions at most.
     """
-    await limit(request, "subscribe", actor)
-    wish = Wish(mode, topic, callback, lease_seconds or LEASE, secret or None)
+    await limit(request, "hub", actor)
+    wish = Wish(mode, topic, callback, lease_seconds or LEASE, secret)
     known = settings(request)
     guard = Guard(known.outgoing_allow)
     return await write(request, actor, actions.ask, wish, Publication.of(known), guard, status=202)

@@ -2,21 +2,42 @@
 
 import re
 from dataclasses import dataclass
-from typing import Final, Literal, NamedTuple
+from typing import Annotated, Final, Literal, NamedTuple
 from urllib.parse import unquote
 
+from pydantic import AfterValidator, BeforeValidator
+
+from app.kit.text import clean
 from app.syndication.formats.entries import FORMATS
 from app.syndication.schemas import Publication
 
 Mode = Literal["subscribe", "unsubscribe"]
 Kind = Literal["site", "section", "tag", "author", "comments"]
+TERMS: Final = ("section", "tag", "author")
 LEASE: Final = 864_000  # seconds: ten days, what the specification suggests
 LEASES: Final = (3600, 2_592_000)  # the shortest and the longest
+CALLBACK: Final = 1500  # characters: it is asked with the topic and the challenge in its query
+SECRET: Final = 200  # bytes, which it must be shorter than (WebSub §5.1)
 _FORMS = "|".join(FORMATS)
 _TOPIC: Final = re.compile(
     rf"/feeds/(?:site|(?P<kind>sections|tags|authors)/(?P<term>[^/?#]+)|articles/(?P<article>[^/?#]+)/comments)"
     rf"\.(?P<form>{_FORMS})"
 )
+
+
+def _short(secret: str) -> str:
+    if clean(secret) != secret or len(secret.encode()) >= SECRET:
+        raise ValueError(f"must be shorter than {SECRET} bytes, in NFC and without control characters")
+    return secret
+
+
+def _absent(value: object) -> object:
+    """What older clients leave empty is not there."""
+    return None if value == "" else value
+
+
+Absent = BeforeValidator(_absent)
+Secret = Annotated[str, AfterValidator(_short)]
 
 
 class Topic(NamedTuple):
@@ -25,6 +46,24 @@ class Topic(NamedTuple):
     kind: Kind
     ref: str
     form: str
+
+
+class Feeds(NamedTuple):
+    """The feeds of one thing in every format, or without a target, of all things of a kind."""
+
+    kind: Kind
+    target_id: str | None = None
+
+    @property
+    def name(self) -> str:
+        """What they are called in deliveries."""
+        return f"{self.kind}:{self.target_id}" if self.target_id else self.kind
+
+    @classmethod
+    def of(cls, name: str) -> "Feeds":
+        """Those of a name."""
+        kind, _, target_id = name.partition(":")
+        return cls(kind, target_id or None)  # type: ignore[arg-type]  # names are only made here
 
 
 @dataclass(frozen=True)

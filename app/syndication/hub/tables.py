@@ -12,18 +12,20 @@ class HubSubscription(SQLModel, table=True):
     """A callback that has confirmed that it wants a topic, until its lease ends."""
 
     __tablename__ = "hub_subscription"
-    __table_args__ = (sa.Index("ix_hub_subscription_topic", "kind", "target_id"),)
+    __table_args__ = (sa.Index("ix_hub_subscription_topic", "kind", "target_id", "id"),)
 
     id: str = Field(primary_key=True, sa_type=ID)
     pair: str = Field(max_length=64, unique=True)  # SHA-256 of topic and callback, which an index would be too long for
     topic: str = Field(max_length=2048)
     callback: str = Field(max_length=2048)
+    host: str = Field(max_length=255, index=True)  # of the callback
     kind: str = Field(max_length=10)  # site, section, tag, author, comments
     target_id: str | None = Field(sa_type=ID)  # null: the site
     form: str = Field(max_length=10)
     secret: str | None = Field(max_length=200)
     expires_at: datetime = Field(index=True)
     verified_at: datetime
+    sent: str | None = Field(None, max_length=64)  # SHA-256 of the feed as it was sent last
 
 
 class HubRequest(SQLModel, table=True):
@@ -36,6 +38,7 @@ class HubRequest(SQLModel, table=True):
     pair: str = Field(max_length=64)
     topic: str = Field(max_length=2048)
     callback: str = Field(max_length=2048)
+    host: str = Field(max_length=255, index=True)
     kind: str = Field(max_length=10)
     target_id: str | None = Field(sa_type=ID)
     form: str = Field(max_length=10)
