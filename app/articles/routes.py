@@ -8,11 +8,11 @@ from fastapi import APIRouter, Query, Request
 from starlette.responses import RedirectResponse, Response
 
 from app.articles import queries
-from app.articles.addresses.queries import leads_to, resolve
+from app.articles.addresses.queries import NOTHING, leads_to, resolve
 from app.articles.addresses.schemas import ResolvedOut, ResolveQuery, Site
 from app.articles.cards import queries as cards
 from app.articles.discussion.events import LISTS, groups_of
-from app.articles.partners.actions import hand_over, part
+from app.articles.partners.actions import hand_over_one
 from app.articles.partners.queries import sees_early
 from app.articles.previews.queries import is_valid
 from app.articles.revisions.queries import laid_over
@@ -155,9 +155,7 @@ async def show(request: Request, article: RefPath, query: Annotated[ArticleQuery
         row, body = await database(request).read(cards.steady(find))
     except NotFound:
         return await moved(request, article, actor)
-    body = next(iter(hand_over(request.app.state.ledger, actor, [body])), b"")
-    if not body:
-        raise NotFound
+    body = hand_over_one(request.app.state.ledger, actor, body)
     if fields is not None:
         body = limit_json(body, {**dict.fromkeys([*beside, *(["body"] if query.formats else [])], True), **fields})
     return reply(
@@ -197,13 +195,15 @@ async def neighbours(
         body = await database(request).read(cards.steady(find))
     except NotFound:
         return await moved(request, article, actor, "/neighbours")
+    body = hand_over_one(request.app.state.ledger, actor, body)
     groups = ("articles", "publication", LISTS)
-    return reply(request, limit_json(part(actor, body), fields), groups=groups, private=actor is not ANONYMOUS)
+    return reply(request, limit_json(body, fields), groups=groups, private=actor is not ANONYMOUS)
 
 
 @router.get("/resolve", response_model=ResolvedOut, responses=documented(NotFound))
 async def at_path(request: Request, query: Annotated[ResolveQuery, Query()], actor: Public) -> Response:
     """What the publication's site should answer at one of its paths: the article, where it moved, or why it is gone."""
     found = await database(request).read(resolve, query.path, Site.of(settings(request)))
-    body = dump(ResolvedOut, found, chosen(ResolvedOut, query.fields))
-    return reply(request, part(actor, body), groups=("articles", "publication", LISTS), private=actor is not ANONYMOUS)
+    body = hand_over_one(request.app.state.ledger, actor, dump(ResolvedOut, found), NOTHING)
+    body = limit_json(body, chosen(ResolvedOut, query.fields))
+    return reply(request, body, groups=("articles", "publication", LISTS), private=actor is not ANONYMOUS)

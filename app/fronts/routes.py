@@ -10,7 +10,7 @@ from app.articles.activity.events import RANKING
 from app.articles.addresses.schemas import Site
 from app.articles.cards.queries import steady
 from app.articles.discussion.events import LISTS
-from app.articles.partners.actions import part
+from app.articles.partners.actions import hand_over_one
 from app.fronts import actions, queries
 from app.fronts.schemas import FrontDefinition, FrontIn, FrontOut, FrontQuery, FrontsQuery
 from app.identity.routes import Public, Versions, requires, write
@@ -84,7 +84,7 @@ async def show(request: Request, front: RefPath, query: Annotated[FrontQuery, Qu
     ranked = any(block["days"] for block in version["blocks"])
     return reply(
         request,
-        limit_json(part(actor, body), fields),
+        limit_json(hand_over_one(request.app.state.ledger, actor, body), fields),
         groups=(f"front:{row['id']}", "articles", "publication", LISTS, *((RANKING,) if ranked else ())),
         private=query.preview or actor is not ANONYMOUS,
     )

@@ -38,9 +38,8 @@ async def limit(request: Request, policy: str, actor: Actor | None = None) -> No
     The answer tells of the policy that was counted last.
     """
     address = network(request.client.host) if request.client else ""
-    limits = await cast(Limiter, request.app.state.limiter).hit(
-        policy, (actor and actor.caller) or address, actor.quotas if actor else ()
-    )
+    quotas = actor.quotas if actor and policy == "key" else ()  # what else is counted is counted as for everybody
+    limits = await cast(Limiter, request.app.state.limiter).hit(policy, (actor and actor.caller) or address, quotas)
     if limits:
         request.scope["answer_headers"] = [(k.lower().encode(), v.encode()) for k, v in limits.items()]
 

@@ -82,6 +82,11 @@ def network(address: str) -> str:
         return address
 
 
+@lru_cache(1000)
+def _rate(amount: int, unit: str) -> RateLimitItem:
+    return parse(f"{amount}/{unit}")
+
+
 class Limiter:
     """Counts calls by caller and policy.
 
@@ -107,7 +112,7 @@ class Limiter:
         `quotas` are the caller's own: that of a minute counts in place of the policy. What one refuses is not counted
         by those after it.
         """
-        items = {f"quota-{unit}": parse(f"{amount}/{unit}") for unit, amount in quotas}
+        items = {f"quota-{unit}": _rate(amount, unit) for unit, amount in quotas}
         if "quota-minute" not in items and (common := self.policies.get(policy)):
             items = {policy: common, **items}
         headers: dict[str, str] = {}

@@ -9,7 +9,7 @@ from starlette.responses import Response
 
 from app.articles.addresses.schemas import Site
 from app.articles.cards.queries import steady
-from app.articles.partners.actions import parts
+from app.articles.partners.actions import hand_over
 from app.articles.publishing.routes import EDITED
 from app.articles.queries import chosen_formats
 from app.articles.routes import Retracted, WithheldForLegalReasons, moved, visible
@@ -66,7 +66,7 @@ async def index(request: Request, article: RefPath, query: Annotated[RelatedQuer
         return await moved(request, article, actor, "/related")
     return reply_page(
         request,
-        parts(actor, found.items),
+        hand_over(request.app.state.ledger, actor, found.items),
         {"next": None, "limit": query.limit, "total": None},
         fields,
         groups=(f"article:{found.article_id}", "publication", *queries.beside_groups(found.article_id)),

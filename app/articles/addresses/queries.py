@@ -12,6 +12,7 @@ from app.kit.ids import is_id
 from app.kit.problems import NotFound
 from app.kit.schema import table_of
 
+NOTHING = "Nothing stands at this path."
 _ADDRESS = table_of(Address)
 _LEADS_TO = (
     sa.select(A.c.slug, A.c.public, A.c.state, A.c.section_id)
@@ -37,12 +38,12 @@ def resolve(connection: sa.Connection, path: str, site: Site) -> dict[str, Any]:
         former = leads_to(connection, wanted) or (leads_to(connection, slug) if row is None else None)
         row = by_ref(connection, former["slug"]) if former else row
     if row is None:
-        raise NotFound("Nothing stands at this path.")
+        raise NotFound(NOTHING)
     if row["state"] == "retracted":
         legal, reason = row["retraction"]["legal"], row["retraction"]["reason"]
         return {"status": 451 if legal else 410, "reason": reason}
     if not row["public"]:
-        raise NotFound("Nothing stands at this path.")
+        raise NotFound(NOTHING)
     article = present(row, site)
     if article["url"] == site.url + wanted:
         return {"status": 200, "article": article}

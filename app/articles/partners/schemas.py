@@ -1,5 +1,6 @@
 """What is noted of what partners were given."""
 
+from collections.abc import Sequence
 from typing import NamedTuple, Protocol
 
 from app.publication.schemas import Level
@@ -16,4 +17,4 @@ class Receipt(NamedTuple):
 class Ledger(Protocol):
     """Keeps receipts: `app.state.ledger`, of the room above."""
 
-    def note(self, key_id: str, receipts: list[Receipt]) -> None: ...
+    def note(self, key_id: str, receipts: Sequence[Receipt]) -> None: ...

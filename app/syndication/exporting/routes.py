@@ -3,7 +3,8 @@
 import asyncio
 import hashlib
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable, Sequence
+from functools import partial
 from typing import Annotated, Any
 
 import pydantic_core
@@ -13,6 +14,7 @@ from starlette.responses import Response, StreamingResponse
 from starlette.types import Send
 
 from app.articles.addresses.schemas import Site
+from app.articles.partners.actions import hand_over
 from app.articles.queries import chosen_formats
 from app.events.queries import settled
 from app.identity.routes import Public
@@ -32,6 +34,7 @@ _STREAM: Any = {
     200: {"description": "One JSON object in a line: `LineOut`.", "content": {MEDIA_TYPE: {}}},
     **documented(Unavailable),
 }
+Give = Callable[[Sequence[bytes]], Sequence[bytes]]
 log = structlog.get_logger("broadsheet.syndication")
 
 
@@ -86,8 +89,13 @@ def line(kind: str, item: bytes) -> bytes:
     return b'{"type":"' + kind.encode() + b'","data":' + item + b"}\n"
 
 
-async def lines(db: Database, asked: Asked, manifest: bytes, *, rest: float) -> AsyncIterator[bytes]:
-    """An export in pieces of some lines; after each it rests for `rest` times as long as the piece took to read."""
+async def lines(
+    db: Database, asked: Asked, manifest: bytes, *, rest: float, give: Give = lambda items: items
+) -> AsyncIterator[bytes]:
+    """An export in pieces of some lines; after each it rests for `rest` times as long as the piece took to read.
+
+    `give` says what of some articles the caller may have.
+    """
     digest, count = hashlib.sha256(manifest), 0
     yield manifest
     for kind, read in KINDS.items():
@@ -95,6 +103,7 @@ async def lines(db: Database, asked: Asked, manifest: bytes, *, rest: float) -> 
         while True:
             begun = time.monotonic()
             items, after = await db.scan(read, after, asked)
+            items = give(items) if kind == "article" else items
             piece = b"".join(line(kind, item) for item in items)
             digest.update(piece)
             count += len(items)
@@ -114,7 +123,8 @@ async def export(request: Request, query: Annotated[ExportQuery, Query()], actor
     Each line is `{"type", "data"}` with `data` in the shape that the API gives it elsewhere. The first line is the
     `manifest` with the `cursor` from which `/v1/changes` tells all that happened since the export began; the last is
     the `trailer` with the number of lines between and the SHA-256 of all bytes before it: without it the export is not
-    whole. One export at a time for strangers, at half speed, and three for keys: 503 beyond that.
+    whole. One export at a time for strangers, at half speed, and three for keys: 503 beyond that. Partners get
+    of each article what its level of syndication allows.
     """
     site, formats = Site.of(settings(request)), chosen_formats(query.formats, ("html",))
     db, name = database(request), request.app.state.vault.log_name()
@@ -129,4 +139,5 @@ async def export(request: Request, query: Annotated[ExportQuery, Query()], actor
     )
     who = "key" if actor.kind == "key" else "anonymous"
     first = line("manifest", pydantic_core.to_json(manifest))
-    return _Stream(lines(db, Asked(site, formats), first, rest=0.0 if who == "key" else 1.0), who)
+    give = partial(hand_over, request.app.state.ledger, actor)
+    return _Stream(lines(db, Asked(site, formats), first, rest=0.0 if who == "key" else 1.0, give=give), who)

@@ -13,10 +13,12 @@ from app.articles.cards.queries import finished, lean, made_for
 from app.articles.discussion.events import groups_of
 from app.articles.listing import queries as listing
 from app.articles.listing.schemas import Group, ListQuery
+from app.articles.partners.actions import as_partner
+from app.articles.partners.schemas import Receipt
 from app.articles.queries import AUTHOR, BY, SECTION, TAG, TAGGED, A
 from app.comments import queries as comments
 from app.comments.schemas import CommentQuery
-from app.identity.schemas import ANONYMOUS
+from app.identity.schemas import ANONYMOUS, Actor
 from app.kit.clock import iso
 from app.kit.ids import is_id
 from app.kit.problems import NotFound
@@ -45,11 +47,12 @@ _ASKED = ListQuery(limit=MOST, formats="html")
 
 
 class Made(NamedTuple):
-    """A feed, its entries, and the cache groups that are its own."""
+    """A feed, its entries, the cache groups that are its own, and what a partner is given by it."""
 
     feed: Feed
     pieces: list[Piece]
     groups: tuple[str, ...] = ()
+    given: Sequence[Receipt] = ()
 
 
 class About(NamedTuple):
@@ -108,17 +111,30 @@ def _retractions(gone: Sequence[Row], site: Site) -> list[tuple[Deleted, Entry]]
     ]
 
 
-def _pieces(connection: sa.Connection, rows: Sequence[Row], here: Publication, form: str) -> list[Piece]:
+def _pieces(
+    connection: sa.Connection, rows: Sequence[Row], here: Publication, form: str, actor: Actor
+) -> tuple[list[Piece], Sequence[Receipt]]:
+    """Entries of articles: for a partner, as much as the level of each allows."""
     cards = finished(connection, rows, here.site)
-    return [of_card(form, card, row["body_html"], here) for row, card in zip(rows, cards, strict=True)]
+    if not actor.is_partner:
+        return [of_card(form, card, row["body_html"], here) for row, card in zip(rows, cards, strict=True)], ()
+    given: list[Receipt] = []
+    pieces = []
+    for row, card in zip(rows, cards, strict=True):
+        if (article := as_partner(card, given)) is not None:
+            text = row["body_html"] if given[-1].level == "full" else ""
+            pieces.append(piece(form, of_article(article, text, here)))
+    return pieces, given
 
 
-def newest(connection: sa.Connection, here: Publication, form: str, kind: str | None, ref: str) -> Made:
+def newest(
+    connection: sa.Connection, here: Publication, form: str, kind: str | None, ref: str, actor: Actor = ANONYMOUS
+) -> Made:
     """The newest articles of the site, or of a section, tag or author, as a feed."""
     told = about(connection, here, kind, ref)
     groups = (Group(kind, False, (ref,)),) if kind else ()
     page = listing.rows(connection, _ASKED, groups, ANONYMOUS, here.site)
-    articles = _pieces(connection, page["data"], here, form)
+    articles, given = _pieces(connection, page["data"], here, form, actor)
     retractions = _retractions(told.gone, here.site)
     pieces = articles
     if retractions:
@@ -139,7 +155,7 @@ def newest(connection: sa.Connection, here: Publication, form: str, kind: str | 
         links=links,
         author=here.name,
     )
-    return Made(feed, pieces, (told.group,) if told.group else ())
+    return Made(feed, pieces, (told.group,) if told.group else (), given)
 
 
 def archive_url(here: Publication, month: str, page: int = 1) -> str:
@@ -170,7 +186,7 @@ def _months(month: str) -> dict[str, datetime]:
     return {"begin": begin, "end": end}
 
 
-def archive(connection: sa.Connection, here: Publication, month: str, page: int) -> Made:
+def archive(connection: sa.Connection, here: Publication, month: str, page: int, actor: Actor) -> Made:
     """A part of what was published in a month, chained to those before and after (RFC 5005 §4); 404 if it is empty."""
     span = _months(month)
     paged = {"most": PER_ARCHIVE + 1, "skipped": (page - 1) * PER_ARCHIVE, "made_for": made_for(here.site)}
@@ -189,22 +205,18 @@ def archive(connection: sa.Connection, here: Publication, month: str, page: int)
         later = name_of(beside.newer)
         last = -(-connection.execute(_COUNT, _months(later)).scalar_one() // PER_ARCHIVE)
         links["next-archive"] = archive_url(here, later, last)
-    cards = finished(connection, rows[:PER_ARCHIVE], here.site)
-    entries = [
-        of_article(pydantic_core.from_json(card), row["body_html"], here)
-        for row, card in zip(rows[:PER_ARCHIVE], cards, strict=True)
-    ]
+    pieces, given = _pieces(connection, rows[:PER_ARCHIVE], here, "atom", actor)
     feed = Feed(
         title=f"{here.name}, {month}",
         description="",
         page=here.site.url + "/",
         url=archive_url(here, month, page),
-        updated=latest([entry.updated for entry in entries]),
+        updated=latest([one.entry.updated for one in pieces]),
         links=links,
         author=here.name,
         archive=True,
     )
-    return Made(feed, [piece("atom", entry) for entry in entries])
+    return Made(feed, pieces, given=given)
 
 
 _COMMENTS = CommentQuery(view="all", sort="newest", limit=MOST, replies=0)

@@ -43,6 +43,8 @@ _COMMENTS[301] = {"description": "An old slug; `Location` has the new address."}
 def _sent(request: Request, made: Made, form: str, groups: tuple[str, ...], actor: Actor) -> Response:
     """A feed in the format that was asked for; with a hub also named in the headers, as WebSub §4 wants it."""
     feed = made.feed
+    if made.given:
+        request.app.state.ledger.note(str(actor.id), made.given)
     return reply(
         request,
         written(form, feed, made.pieces),
@@ -55,7 +57,7 @@ def _sent(request: Request, made: Made, form: str, groups: tuple[str, ...], acto
 
 
 async def _newest(request: Request, form: str, actor: Actor, kind: str | None = None, ref: str = "") -> Response:
-    find = partial(queries.newest, here=Publication.of(settings(request)), form=form, kind=kind, ref=ref)
+    find = partial(queries.newest, here=Publication.of(settings(request)), form=form, kind=kind, ref=ref, actor=actor)
     return _sent(request, await database(request).read(steady(find)), form, LISTED, actor)
 
 
@@ -113,5 +115,5 @@ async def archive(
     Texts are shortened beyond 1 MB as in other feeds, but no entry is left out.
     """
     here = Publication.of(settings(request))
-    find = partial(queries.archive, here=here, month=month, page=query.page)
+    find = partial(queries.archive, here=here, month=month, page=query.page, actor=actor)
     return _sent(request, await database(request).scan(steady(find)), "atom", LISTED, actor)

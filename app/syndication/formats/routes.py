@@ -11,7 +11,7 @@ from starlette.responses import Response
 
 from app.articles.cards.queries import finished, steady
 from app.articles.discussion.events import groups_of
-from app.articles.partners.actions import hand_over
+from app.articles.partners.actions import hand_over_one
 from app.articles.routes import FORMATS, Retracted, WithheldForLegalReasons, moved, visible
 from app.identity.routes import Public
 from app.identity.schemas import ANONYMOUS, Actor
@@ -67,10 +67,7 @@ async def send(request: Request, ref: str, actor: Actor, suffix: str, tail: str 
         row, card = await database(request).read(steady(find))
     except NotFound:
         return await moved(request, ref, actor, tail)
-    given = hand_over(request.app.state.ledger, actor, [card])
-    if not given:
-        raise NotFound
-    article = pydantic_core.from_json(given[0])
+    article = pydantic_core.from_json(hand_over_one(request.app.state.ledger, actor, card))
     body = article.pop("body", None) or dict.fromkeys(kind.bodies, "")
     return reply(
         request,

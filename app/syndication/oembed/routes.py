@@ -6,7 +6,7 @@ import sqlalchemy as sa
 from fastapi import APIRouter, Query, Request
 from starlette.responses import Response
 
-from app.articles.addresses.queries import resolve
+from app.articles.addresses.queries import NOTHING, resolve
 from app.articles.discussion.events import LISTS
 from app.articles.routes import Retracted, WithheldForLegalReasons
 from app.identity.routes import Public
@@ -42,7 +42,7 @@ async def oembed(request: Request, query: Annotated[OEmbedQuery, Query()], actor
     here = Publication.of(settings(request))
     path = path_of(query.url, here)
     if path is None:
-        raise NotFound("Nothing stands at this path.")
+        raise NotFound(NOTHING)
     article = await database(request).read(_article, path, here)
     members = answer(article, here, query)
     is_xml = query.format == "xml"

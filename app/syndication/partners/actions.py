@@ -1,6 +1,7 @@
 """Naming partners, and keeping the ledger."""
 
 import asyncio
+from collections.abc import Sequence
 from typing import Any
 
 import sqlalchemy as sa
@@ -86,7 +87,7 @@ class Ledger:
             await asyncio.gather(self._task, return_exceptions=True)
         await self.flush()
 
-    def note(self, key_id: str, receipts: list[Receipt]) -> None:
+    def note(self, key_id: str, receipts: Sequence[Receipt]) -> None:
         """Note what a partner is given."""
         moment = now()
         for article_id, revision, level in receipts:

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 from datetime import timedelta
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
-from urllib.parse import parse_qs, parse_qsl, urlsplit
+from urllib.parse import parse_qs, parse_qsl, quote, urlsplit
 
 import feedparser
 import pytest
@@ -18,19 +18,24 @@ from starlette.testclient import TestClient
 
 from app import wiring
 from app.deliveries.courier.actions import Courier
+from app.deliveries.lanes.actions import DELIVERY
 from app.identity.secrets.actions import Vault
 from app.kit.clock import now
 from app.kit.db import Database, open_database
 from app.kit.settings import Settings
+from app.main import create_app
+from app.syndication.hub import actions
 from app.syndication.hub.actions import MOST_WAITING, prune
-from app.syndication.hub.queries import REQUEST, SUBSCRIPTION
+from app.syndication.hub.queries import REQUEST, SUBSCRIPTION, render
 from app.syndication.hub.schemas import topic_of
+from app.syndication.pings import actions as channel
 from app.syndication.schemas import Publication
 from app.worker import Worker
 from tests import make
 
 Headers = dict[str, str]
-SITE = "https://api.example/feeds/site.atom"
+FEEDS = "https://api.example/feeds"
+SITE = f"{FEEDS}/site.atom"
 
 
 class Subscriber:
@@ -168,21 +173,95 @@ def test_each_feed_has_its_own_subscribers(
         make.comment(client, article)
         work()
     told = {headers["link"].split("/feeds/")[1].split(">")[0]: body for headers, body in subscriber.sent[1:]}
-    assert told.keys() == set(topics[1:])
+    assert told.keys() == set(topics)
+    assert b"https://api.example/feeds/sections/all-news.rss" in told[topics[0]]  # where it is by now
     assert b"By Ann" not in told["authors/ann.json"]  # as it is by now
     assert "I agree." in feedparser.parse(told[topics[2]]).entries[0].summary
 
 
-def test_what_readers_no_longer_see_is_not_sent(
-    client: TestClient, admin: Headers, db: Database, subscriber: Subscriber, work: Callable[[], None]
+def test_what_is_sent_is_what_the_topic_gives(
+    client: TestClient, editor: Headers, subscriber: Subscriber, work: Callable[[], None]
+) -> None:
+    section = make.section(client, editor, "Νέα")
+    article = make.published(client, editor, section=section["id"])
+    topics = [f"sections/{quote(section['slug'])}.json", f"sections/{section['id']}.rss"]
+    topics += [f"articles/{article['id']}/comments.atom"]
+    for topic in topics:
+        ask(client, subscriber, topic=f"https://api.example/feeds/{topic}")
+    work()
+    make.patched(client, editor, article, title="Another title")
+    make.act(client, editor, article, "publish")
+    make.comment(client, article)
+    work()
+    sent = {headers["link"].split("/feeds/")[1].split(">")[0]: body for headers, body in subscriber.sent}
+    assert sent == {topic: client.get(f"/feeds/{topic}").content for topic in topics}
+
+
+def test_what_a_subscriber_has_is_not_sent_again(
+    client: TestClient, editor: Headers, db: Database, subscriber: Subscriber, work: Callable[[], None]
+) -> None:
+    for name in ("Old", "New", "Other"):
+        make.section(client, editor, name)
+        ask(client, subscriber, topic=f"https://api.example/feeds/sections/{name.lower()}.rss")
+    article = make.published(client, editor, "Wanders", section="old")
+    make.published(client, editor, "Stays", section="other")
+    work()
+    counts = []
+    for minutes, change in enumerate(({"section": "new"}, {"dek": "Said otherwise."})):
+        with time_machine.travel(now() + timedelta(minutes=minutes)):
+            make.patched(client, editor, article, **change)
+            make.act(client, editor, article, "publish")
+            work()
+        counts.append(sorted(headers["link"].split("sections/")[1].split(".")[0] for headers, _ in subscriber.sent))
+        subscriber.sent.clear()
+    assert counts == [["new", "old", "other"], ["new"]]  # of `other` nothing was known until then
+    with time_machine.travel(now() + timedelta(minutes=2)):
+        make.ok(client.patch("/v1/sections/new", json={"name": "Newer"}, headers={**editor, "If-Match": "*"}))
+        work()
+    ((_, body),) = subscriber.sent
+    assert feedparser.parse(body).feed.title.startswith("Newer")
+
+
+@pytest.mark.parametrize("hide", ["unpublish", "discussion"])
+def test_what_readers_no_longer_see_is_denied(
+    client: TestClient, admin: Headers, db: Database, subscriber: Subscriber, work: Callable[[], None], hide: str
 ) -> None:
     article = make.published(client, admin)
-    ask(client, subscriber, topic=f"https://api.example/feeds/articles/{article['id']}/comments.rss")
+    topic = f"https://api.example/feeds/articles/{article['id']}/comments.rss"
+    ask(client, subscriber, topic=topic)
     work()
+    ask(client, subscriber, topic=topic, secret="another")  # asked for, and gone before it is confirmed
     make.comment(client, article)
-    make.act(client, admin, article, "unpublish")
+    if hide == "unpublish":
+        make.act(client, admin, article, "unpublish")
+    else:
+        url = f"/v1/articles/{article['id']}/discussion"
+        make.ok(client.put(url, json={"state": "hidden"}, headers={**admin, "If-Match": "*"}))
     work()
     assert subscriber.sent == []
+    denied = {"own": "1", "hub.mode": "denied", "hub.topic": topic, "hub.reason": "There is no such feed any more."}
+    assert subscriber.asked[1:] == [denied, denied]
+    assert rows(db, SUBSCRIPTION) == rows(db, REQUEST) == []
+
+
+def test_a_subscriber_that_was_away_gets_the_latest_alone(
+    client: TestClient, editor: Headers, db: Database, subscriber: Subscriber, work: Callable[[], None]
+) -> None:
+    ask(client, subscriber)
+    work()
+    subscriber.status = 500
+    for number in range(3):
+        with time_machine.travel(now() + timedelta(minutes=number)):
+            make.published(client, editor, f"News {number}")
+            work()
+    states = [row["state"] for row in rows(db, DELIVERY) if row["what"] == "feed.changed"]
+    assert sorted(states) == ["cancelled", "cancelled", "waiting"]
+    subscriber.status = 200
+    subscriber.sent.clear()
+    with time_machine.travel(now() + timedelta(hours=1)):
+        work()
+    ((_, body),) = subscriber.sent
+    assert len(feedparser.parse(body).entries) == 3
 
 
 @pytest.mark.parametrize(("status", "answer"), [(200, "something else"), (404, None), (302, None)])
@@ -250,14 +329,21 @@ def test_other_hubs_are_told(
 ) -> None:
     hub = subscriber.url.replace("callback?own=1", "hub")
     with_hub = settings.model_copy(update={"websub_hubs": [hub], "outgoing_allow": []})  # the operator's own choice
-    make.published(client, editor)
+    make.section(client, editor, "News")
+    article = make.published(client, editor, section="news", tags=["ω"])
+    make.comment(client, article)
     work(with_hub)
-    ((headers, body),) = subscriber.sent
-    assert headers["content-type"] == "application/x-www-form-urlencoded"
-    found = parse_qs(body.decode())
-    assert found["hub.mode"] == ["publish"]
-    assert SITE in found["hub.url"]
-    assert hub in Publication.of(with_hub).hubs
+    told = {}
+    for headers, body in subscriber.sent:
+        assert headers["content-type"] == "application/x-www-form-urlencoded"
+        found = parse_qs(body.decode())
+        assert found["hub.mode"] == ["publish"]
+        told[found["hub.url"][0]] = found["hub.url"]
+    assert sorted(told) == [f"{FEEDS}/{path}.rss" for path in ("sections/news", "site", "tags/%CF%89")]
+    assert SITE in told["https://api.example/feeds/site.rss"]
+    with TestClient(create_app(with_hub, with_worker=False)) as other:
+        assert hub in other.get("/feeds/site.json").text
+        assert hub not in other.get(f"/feeds/articles/{article['id']}/comments.json").text  # nobody tells it of them
 
 
 def test_feeds_name_the_hub(client: TestClient, editor: Headers) -> None:
@@ -265,9 +351,6 @@ def test_feeds_name_the_hub(client: TestClient, editor: Headers) -> None:
     answer = client.get("/feeds/site.atom")
     assert '<https://api.example/hub>; rel="hub"' in answer.headers["link"]
     assert b'href="https://api.example/hub"' in answer.content
-
-
-FEEDS = "https://api.example/feeds"
 
 
 REFUSED: list[tuple[str, Any]] = [
@@ -282,12 +365,19 @@ REFUSED: list[tuple[str, Any]] = [
     ("callback", "file:///etc/passwd"),
     ("callback", "https://user:word@a.example/"),
     ("callback", "nonsense"),
+    ("callback", "https://a.example/#part"),
+    ("callback", "https://a.example/" + "a" * 1500),
+    ("topic", f"{FEEDS}/sections/a%00b.atom"),
+    ("topic", f"{FEEDS}/tags/\x00.atom"),
+    ("topic", f"{FEEDS}/tags/%ED%A0%80.atom"),
     ("mode", "publish"),
     ("mode", None),
     ("callback", None),
     ("lease_seconds", "soon"),
     ("lease_seconds", 0),
     ("secret", "x" * 200),
+    ("secret", "ω" * 100),
+    ("secret", "a\x00b"),
 ]
 
 
@@ -308,13 +398,67 @@ def test_the_hub_takes_only_so_many(client: TestClient, db: Database, subscriber
     ask(client, subscriber)
     (row,) = rows(db, REQUEST)
     with db.transaction() as session:
-        values = [{**row, "id": f"0199aaaa-0000-7000-8000-{number:012}"} for number in range(MOST_WAITING)]
+        values = [
+            {**row, "id": f"0199aaaa-0000-7000-8000-{number:012}", "host": "a.example"}
+            for number in range(MOST_WAITING)
+        ]
         session.execute(sa.insert(REQUEST), values)
     assert ask(client, subscriber, 503)["code"] == "unavailable"
+    with db.transaction() as session:
+        session.execute(sa.update(REQUEST).values(host="127.0.0.1"))
+    assert ask(client, subscriber, 429)["code"] == "rate_limited"
     with time_machine.travel(now() + timedelta(days=2)):
         with db.transaction() as session:
             assert prune(session) == MOST_WAITING + 1
         ask(client, subscriber)
+
+
+def test_one_host_has_only_so_many(
+    client: TestClient, db: Database, subscriber: Subscriber, work: Callable[[], None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(actions, "PER_HOST", 2)
+    for form in ("rss", "atom"):
+        ask(client, subscriber, topic=f"{FEEDS}/site.{form}")
+    work()
+    refused = ask(client, subscriber, 429, topic=f"{FEEDS}/site.json")
+    assert refused["code"] == "rate_limited"
+    monkeypatch.setattr(actions, "MOST", 2)
+    ask(client, subscriber, secret="renewed")  # has its room
+    work()
+    assert {row["secret"] for row in rows(db, SUBSCRIPTION)} == {None, "renewed"}
+    full = ask(client, subscriber, 503, topic=f"{FEEDS}/site.json", callback="http://127.0.0.2/")
+    assert full["code"] == "unavailable"
+    ask(client, subscriber, mode="unsubscribe")
+
+
+def test_what_older_clients_send_is_understood(
+    client: TestClient, db: Database, subscriber: Subscriber, work: Callable[[], None]
+) -> None:
+    ask(client, subscriber, lease_seconds="", secret="", verify="async")
+    work()
+    (row,) = rows(db, SUBSCRIPTION)
+    assert (row["secret"], row["expires_at"] - row["verified_at"]) == (None, timedelta(days=10))
+
+
+def test_many_subscribers_are_told_in_parts(
+    client: TestClient,
+    editor: Headers,
+    db: Database,
+    subscriber: Subscriber,
+    work: Callable[[], None],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(actions, "CHUNK", 2)
+    for number in range(5):
+        ask(client, subscriber, callback=f"{subscriber.url}&n={number}")
+    work()
+    made: list[str] = []
+    monkeypatch.setattr(channel, "render", lambda *args: made.append("") or render(*args))
+    make.published(client, editor)
+    work()
+    assert len(subscriber.sent) == 5
+    assert len({body for _, body in subscriber.sent}) == 1
+    assert len(made) == 1  # for all of them
 
 
 def test_topics_are_read_as_feeds_are_named(settings: Settings) -> None:

@@ -4,6 +4,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+import sqlalchemy as sa
 from starlette.testclient import TestClient
 
 from app.articles.partners.schemas import Receipt
@@ -14,6 +15,7 @@ from app.kit.settings import Settings
 from app.main import create_app
 from app.syndication.partners import actions
 from app.syndication.partners.actions import Ledger
+from app.syndication.partners.queries import FETCH
 from tests import make
 
 Headers = dict[str, str]
@@ -78,6 +80,66 @@ def test_each_level_leaves_out_more(client: TestClient, editor: Headers, db: Dat
     assert "body" in beside["previous"]
     inside = make.ok(client.get(f"/v1/articles/{full['id']}?include=neighbours", headers=partner.headers))
     assert inside["neighbours"]["next"]["title"] == "A"
+
+
+def test_no_way_gives_more_than_the_level(client: TestClient, editor: Headers, db: Database) -> None:
+    """Every answer that holds articles is cut, and noted: lists, what stands beside one, feeds, formats, the export."""
+    partner, words = Partner(db), "<p>Once upon a midnight.</p>"
+    common = {"dek": "Dreary.", "body": {"html": words}, "series": make.series(client, editor, "Long")["id"]}
+    made = {
+        level: make.published(client, editor, level.title(), rights={"syndication": level}, **common)
+        for level in ("none", "excerpt", "headline", "full")
+    }
+    front = {"title": "F", "blocks": [{"kind": "newest", "title": "New", "limit": 9}]}
+    make.ok(client.put("/v1/fronts/home", json=front, headers={**editor, "If-None-Match": "*"}), 201)
+    url = f"/v1/articles/{made['full']['id']}"
+    month = made["full"]["published_at"][:7]
+    ways = ["/v1/articles?formats=html", "/v1/search?q=midnight", "/v1/search?q=dreary", f"{url}/related?formats=html"]
+    ways += [f"{url}?include=related,neighbours", f"{url}/neighbours?formats=html", "/v1/fronts/home"]
+    ways += ["/feeds/site.rss", "/feeds/site.atom", "/feeds/site.json", f"/feeds/archive/{month}.atom"]
+    ways += ["/v1/export.ndjson"]
+    for way in ways:
+        flush(client)
+        before = {row["id"]: row["times"] for row in everything(db)}
+        told = client.get(way, headers=partner.headers)
+        assert told.status_code == 200, way
+        texts, deks = told.text.count("midnight"), told.text.count("Dreary")
+        free = client.get(way).text
+        assert free.count("None") > 0 or way.startswith(url), way
+        assert "None" not in told.text.replace("If-None", ""), way
+        assert texts < free.count("midnight") or not free.count("midnight"), way
+        assert deks < free.count("Dreary") or not free.count("Dreary"), way
+        flush(client)
+        more = [row for row in everything(db) if row["times"] > before.get(row["id"], 0)]
+        assert more, way
+        assert not [row for row in more if row["article_id"] == made["none"]["id"]]
+    for suffix in ("jsonld", "ninjs", "md", "txt"):
+        cut = client.get(f"/v1/articles/{made['headline']['id']}.{suffix}", headers=partner.headers)
+        assert cut.status_code == 200
+        assert "midnight" not in cut.text
+        assert "Dreary" not in cut.text
+        assert client.get(f"/v1/articles/{made['none']['id']}.{suffix}", headers=partner.headers).status_code == 404
+
+
+def everything(db: Database) -> list[Any]:
+    with db.connect() as connection:
+        return list(connection.execute(sa.select(FETCH)).mappings())
+
+
+@pytest.mark.parametrize("query", ["", "&fields=article.title", "&fields=article.rights.usage_terms"])
+def test_a_path_to_what_is_not_theirs_leads_nowhere(
+    client: TestClient, editor: Headers, db: Database, query: str
+) -> None:
+    partner = Partner(db)
+    make.published(client, editor, "Ours", rights={"syndication": "none"})
+    make.published(client, editor, "Theirs")
+    ours, nothing, theirs = (
+        client.get(f"/v1/resolve?path=/{slug}{query}", headers=partner.headers)
+        for slug in ("ours", "nothing", "theirs")
+    )
+    assert {**make.ok(ours, 404), "request_id": ""} == {**make.ok(nothing, 404), "request_id": ""}
+    assert make.ok(theirs)
+    assert make.ok(client.get(f"/v1/resolve?path=/ours{query}"))
 
 
 def cases_last(cases: dict[str, Any]) -> str:
@@ -234,10 +296,7 @@ def test_the_ledger_is_written_when_the_server_stops(
 def test_what_cannot_be_written_is_held(db: Database, monkeypatch: pytest.MonkeyPatch) -> None:
     import asyncio
 
-    import sqlalchemy as sa
-
     from app.kit.db import Overloaded
-    from app.syndication.partners.queries import FETCH
 
     article = "0199aaaa-0000-7000-8000-000000000001"
 
@@ -281,3 +340,15 @@ def test_quotas_of_a_key(client: TestClient, admin: Headers) -> None:
     assert refused.status_code == 429
     assert int(refused.headers["retry-after"]) > 60
     assert make.ok(client.post("/v1/keys", json={**body, "quota_day": 0}, headers=admin), 422)
+
+
+def test_a_quota_counts_every_request_once(settings: Settings, db: Database) -> None:
+    """What has a limit of its own keeps that, whatever the key's quotas are."""
+    partner = Partner(db, quota_minute=100, quota_day=100)
+    limited = settings.model_copy(update={"rate_limits": "hub=1/hour"})
+    form = {"hub.mode": "subscribe", "hub.topic": "https://elsewhere.example/", "hub.callback": "https://a.example/"}
+    with TestClient(create_app(limited, with_worker=False)) as client:
+        assert client.post("/hub", data=form, headers=partner.headers).status_code == 422
+        assert client.post("/hub", data=form, headers=partner.headers).status_code == 429
+        last = client.get("/v1/articles", headers=partner.headers)
+    assert '"quota-minute";r=97;' in last.headers["ratelimit"]
