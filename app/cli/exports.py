@@ -68,7 +68,7 @@ def _write(db: Database, settings: Settings, form: Form, media_url: str, file: B
     from app.syndication.leaving import ndjson, wxr
 
     site = Site.of(settings)
-    with db.connect() as connection:
+    with db.snapshot() as connection:
         if form is Form.wxr:
             media = media_url.rstrip("/") or settings.site_url
             return wxr.write(connection, site, settings.site_name, media, file, step)
@@ -79,7 +79,7 @@ def _fill(db: Database, settings: Settings, target: Path, step: Step) -> int:
     from app.articles.addresses.schemas import Site
     from app.syndication.leaving import markdown
 
-    with _becoming(target) as draft, db.connect() as connection:
+    with _becoming(target) as draft, db.snapshot() as connection:
         draft.mkdir(mode=0o700)
         return markdown.write(connection, Site.of(settings), draft, step)
 

@@ -2,7 +2,7 @@
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from typing import Concatenate, ParamSpec, TypeVar
 
 import sqlalchemy as sa
@@ -76,6 +76,10 @@ class Database(ABC):
         """A connection to read on, for commands and threads."""
         with self.engines()[0].connect() as connection:
             yield connection
+
+    @abstractmethod
+    def snapshot(self) -> AbstractContextManager[sa.Connection]:
+        """A connection that sees the store as it is when it first reads, however long it reads on."""
 
     @contextmanager
     def transaction(self) -> Iterator[Session]:

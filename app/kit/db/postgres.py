@@ -1,8 +1,9 @@
 """PostgreSQL: reads and writes in pools of threads with psycopg, one transaction for each piece of work."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from typing import Any, Concatenate
 
 import sqlalchemy as sa
@@ -37,6 +38,12 @@ class PostgresDatabase(Database):
 
     def engines(self) -> tuple[sa.Engine, sa.Engine]:
         return self._reads, self._writes
+
+    @contextmanager
+    def snapshot(self) -> Iterator[sa.Connection]:
+        with self._reads.connect() as connection:
+            # It holds no number of a transaction, so that readers of the log do not wait for its end.
+            yield connection.execution_options(isolation_level="REPEATABLE READ", postgresql_readonly=True)
 
     async def stop(self) -> None:
         await asyncio.to_thread(self._write_threads.shutdown)

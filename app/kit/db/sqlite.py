@@ -140,6 +140,15 @@ class SqliteDatabase(Database):
     def engines(self) -> tuple[sa.Engine, sa.Engine]:
         return self._reads, self._writes
 
+    @contextmanager
+    def snapshot(self) -> Iterator[sa.Connection]:
+        with self.connect() as connection:
+            connection.exec_driver_sql("BEGIN")
+            try:
+                yield connection
+            finally:
+                connection.exec_driver_sql("ROLLBACK")
+
     async def start(self) -> None:
         self._kept = self._reads.connect()
         try:  # statistics for the planner: only where they are missing or old, on a sample, in a few milliseconds

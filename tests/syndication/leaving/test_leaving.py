@@ -16,11 +16,13 @@ from typer.testing import CliRunner
 from app.articles.queries import AUTHOR, BY, MEDIA, SECTION, TAG, TAGGED, A, R
 from app.cli import app as cli
 from app.comments.queries import C
+from app.events.queries import last_position, settled
 from app.identity.schemas import SYSTEM
 from app.importers.wordpress.loader import load
 from app.kit.db import Database, open_database
 from app.kit.settings import Settings
 from app.publication.media.actions import create_reference
+from app.syndication.leaving import queries
 from app.syndication.leaving.wxr import body, number
 from tests import make
 
@@ -91,6 +93,7 @@ def publication(client: TestClient, editor: Headers, admin: Headers, db: Databas
     reply = make.comment(client, shown[1], "Reply: https://a.example/x?a=1&b=2", parent_id=first["id"])
     make.comment(client, shown[1], "Below.", parent_id=reply["id"], author={"name": "Cy", "email": "cy@mail.example"})
     spam, gone = make.comment(client, shown[2], "Buy."), make.comment(client, shown[2], "Rude.")
+    make.comment(client, shown[2], "Waits: https://a.example https://b.example https://c.example")
     for comment, verb in ((spam, "spam"), (gone, "remove")):
         make.ok(client.post(f"/v1/comments/{comment['id']}/{verb}", json={"reason": "So."}, headers=admin))
     make.ok(client.put(f"/v1/comments/{first['id']}/vote", json={"value": 1}, headers=make.guest(client)))
@@ -221,7 +224,7 @@ def test_ndjson_holds_everything_but_secrets(
     live = make.ok(client.get(f"/v1/articles/{shown['id']}?formats=html,text,markdown,blocks", headers=admin))
     assert {name: shown[name] for name in live} == live
     assert {row["email"] for row in kinds["comment"]} >= {"cy@mail.example"}
-    assert {row["state"] for row in kinds["comment"]} == {"published", "spam", "removed"}
+    assert {row["state"] for row in kinds["comment"]} == {"published", "pending", "spam", "removed"}
 
 
 def test_markdown_is_a_file_for_each_article(
@@ -241,6 +244,20 @@ def test_markdown_is_a_file_for_each_article(
     assert [row["depth"] for row in comments] == [0, 1, 2]
     assert len(json.loads((folder / "section.json").read_text("utf-8"))) == 2
     assert len(list((folder / "articles").iterdir())) == 11
+
+
+def test_an_export_is_of_one_moment_and_holds_up_nobody(client: TestClient, editor: Headers, db: Database) -> None:
+    make.published(client, editor)
+    with db.snapshot() as connection:
+        before = queries.sizes(connection)
+        article = make.published(client, editor)
+        make.comment(client, article)
+        assert queries.sizes(connection) == before == (1, 0)
+        with db.connect() as other:
+            assert queries.sizes(other) == (2, 1)
+            assert settled(other) == last_position(other)  # readers of the log go on meanwhile
+    with db.connect() as connection:
+        assert queries.sizes(connection) == (2, 1)
 
 
 def test_slugs_longer_than_file_names(
