@@ -13,6 +13,7 @@ from lxml import etree
 from starlette.testclient import TestClient
 from typer.testing import CliRunner
 
+from app.articles.discussion.queries import context
 from app.articles.queries import AUTHOR, BY, MEDIA, SECTION, TAG, TAGGED, A, R
 from app.cli import app as cli
 from app.comments.queries import C
@@ -97,6 +98,10 @@ def publication(client: TestClient, editor: Headers, admin: Headers, db: Databas
     for comment, verb in ((spam, "spam"), (gone, "remove")):
         make.ok(client.post(f"/v1/comments/{comment['id']}/{verb}", json={"reason": "So."}, headers=admin))
     make.ok(client.put(f"/v1/comments/{first['id']}/vote", json={"value": 1}, headers=make.guest(client)))
+    shut = client.put(
+        f"/v1/articles/{shown[3]['id']}/discussion", json={"state": "closed"}, headers={**admin, "If-Match": "*"}
+    )
+    make.ok(shut)
     make.notice(client, editor, scope="site", placement="both", text="All.")
     return {"shown": shown, "image": image, "first": first}
 
@@ -132,11 +137,20 @@ def held(db: Database) -> dict[str, Any]:
                 **{name: row[name] for name in ("title", "dek", "featured", "public", "html", "section", "url")},
                 "type": row["type"],
                 "published_at": row["public"] and row["published_at"].replace(microsecond=0),
+                "updated_at": row["public"] and row["updated_at"].replace(microsecond=0),
+                "open": rules(connection, row["id"]).state == "open",
                 "authors": rows(by.order_by(BY.c.position))[:1],
                 "tags": rows(tags.where(TAGGED.c.article_id == row["id"]).order_by(TAGGED.c.position)),
                 "comments": sorted(threads(connection, row["id"])),
             }
         return {**terms, "articles": found}
+
+
+def rules(connection: sa.Connection, article_id: str) -> Any:
+    """How the discussion of an article is set."""
+    found = context(connection, article_id)
+    assert found is not None
+    return found.rules
 
 
 def threads(connection: sa.Connection, article_id: str) -> Iterator[tuple[Any, ...]]:
