@@ -1,6 +1,7 @@
 """One article in the formats of other systems, by suffix and by `Accept`."""
 
 import json
+import re
 from collections.abc import Iterator
 from typing import Any
 
@@ -189,6 +190,24 @@ def test_markdown_and_text_stand_by_themselves(client: TestClient, article: dict
     assert html.count("<p>Mind *this*.</p>") == 2
     assert "<p>Some <em>text</em>" in html
     assert ":</strong> It was _four_.</p>" in html
+
+
+def test_markdown_leads_where_the_article_does(client: TestClient, editor: Headers) -> None:
+    html = (
+        '<p><a href="/x?a=1&amp;b=2">x</a>, <a href="../y">y</a>, <a href="https://b.example/">b</a>.</p>'
+        '<ul><li>a<ul><li><a href="z">z</a></li></ul></li></ul><p><img src="/media/ab/c.png" alt="A (b)"></p>'
+    )
+    make.section(client, editor, "Town")
+    make.published(client, editor, slug="bold", section="town", body={"html": html})
+    made = MarkdownIt("commonmark", {"html": True}).render(read(client, "md"))
+    leads = re.findall(r' (?:href|src)="([^"]*)"', made)
+    assert leads[1:] == [
+        "https://site.example/x?a=1&amp;b=2",
+        "https://site.example/y",
+        "https://b.example/",
+        "https://site.example/town/z",
+        f"{API}/media/ab/c.png",
+    ]
 
 
 # Which of them

@@ -21,6 +21,8 @@ _RELATIVE = re.compile(r' (?:href|src|data-embed)="(?!https?://|mailto:)', re.IG
 _TAG = re.compile(r'<[a-z][a-z0-9]*(?: [a-z-]+="[^"]*")+')
 _ADDRESS = re.compile(r'( (?:href|src|data-embed)=")([^"]*)')
 
+_LEADS = {"href", "src", "link", "url"}  # members of blocks
+
 
 def absolute(html: str, base: str, api: str) -> str:
     """Sanitised HTML with every address absolute (RFC 3986 §5.2): own files on this server, the rest on the site."""
@@ -28,13 +30,26 @@ def absolute(html: str, base: str, api: str) -> str:
         return html
 
     def address(match: re.Match[str]) -> str:
-        there = unescape(match[2])
-        return match[1] + escape(on_server(there, api) if there.startswith(FILES) else _joined(base, there))
+        return match[1] + escape(_joined(base, unescape(match[2]), api))
 
     return _TAG.sub(lambda tag: _ADDRESS.sub(address, tag.group()), html)
 
 
-def _joined(base: str, there: str) -> str:
+def absolute_blocks(value: Any, base: str, api: str) -> Any:
+    """The same of blocks."""
+    if isinstance(value, list):
+        return [absolute_blocks(row, base, api) for row in value]
+    if not isinstance(value, dict):
+        return value
+    return {
+        name: _joined(base, inner, api) if name in _LEADS and inner else absolute_blocks(inner, base, api)
+        for name, inner in value.items()
+    }
+
+
+def _joined(base: str, there: str, api: str) -> str:
+    if there.startswith(FILES):
+        return on_server(there, api)
     try:
         return urljoin(base, there)
     except ValueError:  # such as `//[x`: it leads nowhere, here as there

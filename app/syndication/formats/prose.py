@@ -2,8 +2,10 @@
 
 import re
 from collections.abc import Iterator, Mapping
+from typing import Any
 
-from app.syndication.formats.content import Article, correction, placed
+from app.articles.body import render_markdown
+from app.syndication.formats.content import Article, absolute_blocks, correction, placed
 from app.syndication.schemas import Publication, uri
 
 _SPECIAL = re.compile(r"([\\`*_\[\]<>~|#&])")
@@ -24,14 +26,15 @@ def _byline(article: Article, here: Publication) -> str:
     return ", ".join(filter(None, [names, here.name, (article["published_at"] or "")[:10]]))
 
 
-def markdown(article: Article, body: Mapping[str, str], here: Publication) -> bytes:
+def markdown(article: Article, body: Mapping[str, Any], here: Publication) -> bytes:
     """The article as CommonMark: title, standfirst, byline, notices, text, corrections."""
     parts = [f"# {_escaped(article['title'])}"]
     if article["dek"]:
         parts.append("\n".join(f"> {line}".rstrip() for line in _escaped(article["dek"]).split("\n")))
     parts += [_escaped(_byline(article, here)), f"<{uri(article['url'])}>"]
     parts += [_escaped(notice["text"]) for notice in placed(article, "before")]
-    parts.append(body["markdown"])
+    blocks = absolute_blocks(body["blocks"], uri(article["url"]), here.api)
+    parts.append(body["markdown"] if blocks == body["blocks"] else render_markdown(blocks))
     parts += [f"**{correction(row)}:** {_escaped(row['text'])}" for row in article["corrections"]]
     parts += [_escaped(notice["text"]) for notice in placed(article, "after")]
     return ("\n\n".join(filter(None, parts)) + "\n").encode()

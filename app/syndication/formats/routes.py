@@ -29,14 +29,14 @@ class Format(NamedTuple):
 
     media_type: str
     bodies: tuple[str, ...]  # the forms of the text that it needs
-    write: Callable[[Article, Mapping[str, str], Publication], bytes]
+    write: Callable[[Article, Mapping[str, Any], Publication], bytes]
 
 
 SUFFIXES = {
     "jsonld": Format(json_ld.MEDIA_TYPE, json_ld.BODIES, json_ld.write),
     "ninjs": Format(ninjs.MEDIA_TYPE, ninjs.BODIES, ninjs.write),
     "txt": Format("text/plain", ("text",), prose.text),
-    "md": Format("text/markdown", ("markdown",), prose.markdown),
+    "md": Format("text/markdown", ("markdown", "blocks"), prose.markdown),
 }
 
 
@@ -68,7 +68,7 @@ async def send(request: Request, ref: str, actor: Actor, suffix: str, tail: str 
     except NotFound:
         return await moved(request, ref, actor, tail)
     article = pydantic_core.from_json(hand_over_one(request.app.state.ledger, actor, card))
-    body = article.pop("body", None) or dict.fromkeys(kind.bodies, "")
+    body = article.pop("body", None) or {**dict.fromkeys(kind.bodies, ""), "blocks": []}
     return reply(
         request,
         kind.write(article, body, here),
