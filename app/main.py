@@ -23,6 +23,7 @@ from app.kit.openapi import describe
 from app.kit.routing import prepare
 from app.kit.settings import Settings
 from app.publication.media.storage import open_storage
+from app.syndication.partners.actions import Ledger
 from app.worker import Worker
 
 
@@ -48,7 +49,8 @@ async def _running(app: FastAPI, settings: Settings, metrics: Metrics, with_work
     vault = Vault()
     await vault.start(db)
     app.state.db, app.state.vault, app.state.callers = db, vault, Callers(db, vault, Readers(settings))
-    screen, ledger = wiring.screen(db, settings), wiring.ledger(db)
+    screen, ledger = wiring.screen(db, settings), Ledger(db)
+    ledger.start()
     app.state.screen, app.state.ledger = screen, ledger
     app.state.live = wiring.live(db, settings, metrics.registry)
     worker = Worker(db, settings)

@@ -111,7 +111,6 @@ from app.syndication.hub import routes as hub
 from app.syndication.hub.actions import prune as prune_hub
 from app.syndication.oembed import routes as oembed
 from app.syndication.partners import routes as partners
-from app.syndication.partners.actions import Ledger
 from app.syndication.partners.queries import is_named
 from app.syndication.pings.actions import HubChannel
 from app.syndication.pings.handlers import tell as tell_feeds
@@ -247,13 +246,6 @@ def screen(_db: Database, settings: Settings) -> Screening:
     return Screening(settings)
 
 
-def ledger(db: Database) -> Ledger:
-    """What partners are given is noted in the room above articles; begun."""
-    found = Ledger(db)
-    found.start()
-    return found
-
-
 def live(db: Database, settings: Settings, registry: CollectorRegistry) -> Live:
     """The streams of this process, begun; `/metrics` counts them."""
     streams = Live(db, settings)
@@ -270,7 +262,7 @@ def channels(_db: Database, settings: Settings, vault: Vault) -> list[Channel]:
 def _forget(session: Session) -> int:
     """Answers kept for retries live two days, facts a hundred: longer than any reader may be away."""
     prune_leases(session)
-    forgotten = prune_notifications(session) + prune_digests(session)
+    forgotten = prune_notifications(session) + prune_digests(session) + prune_hub(session)
     return (
         forgotten
         + prune_replays(session, now() - timedelta(days=2))
@@ -298,7 +290,6 @@ def timers(settings: Settings) -> dict[str, Timer]:
         "opt-ins": Timer(0.0, partial(ask_back, most_in_hour=settings.opt_in_limit), has_requests),
         "notifications": Timer(0.0, spread, has_fanouts),
         "digests": Timer(10.0, partial(put_together, plan=plan), partial(is_digest, plan=plan)),
-        "hub": Timer(3600.0, prune_hub),
         "salts": Timer(3600.0, turn, is_turn),
         "forget": Timer(3600.0, _forget),
         "deliveries": Timer(3600.0, prune_deliveries),

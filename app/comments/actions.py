@@ -12,6 +12,7 @@ from app.comments.events import CommentEdited, CommentPublished, CommentRemoved,
 from app.comments.queries import C
 from app.comments.schemas import State, best, controversy
 from app.events.actions import emit
+from app.kit.clock import now
 from app.kit.problems import Conflict
 from app.kit.schema import Row
 
@@ -103,8 +104,12 @@ def set_state(session: Session, row: Row, state: State, *, by: By, approved_text
     values["removed_by"] = by if state == "removed" else None
     if approved_text is not None:
         values["approved_text"] = approved_text
-    if not is_public:
+    if is_public:
+        values["withdrawn_at"] = None
+    else:
         values["featured"] = False
+        if was == "published":
+            values["withdrawn_at"] = now()
     session.execute(_UPDATE.values(values), {"here": row["id"]})
     if is_public and was != "published":
         if row["listed"]:  # its place was kept

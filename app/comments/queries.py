@@ -162,6 +162,19 @@ def discussion(connection: sa.Connection, ref: str, asked: CommentQuery) -> tupl
     return article.article_id, _page(connection, kind, asked, asked.sort, few, values)
 
 
+_WITHDRAWN = (
+    sa.select(C.c.id, C.c.withdrawn_at)
+    .where(C.c.article_id == sa.bindparam("of", type_=C.c.article_id.type), C.c.withdrawn_at.is_not(None))
+    .order_by(C.c.withdrawn_at.desc(), C.c.id.desc())
+    .limit(_MOST)
+)
+
+
+def withdrawn(connection: sa.Connection, article_id: str, most: int) -> Sequence[Row]:
+    """Ids of comments on an article that readers once saw and do no longer, and since when: the last first."""
+    return connection.execute(_WITHDRAWN, {"of": article_id, "most": most}).mappings().all()
+
+
 def _shown_in(connection: sa.Connection, row: Row | None) -> Row:
     if row is None:
         raise NotFound

@@ -18,6 +18,12 @@ _HAS_EMAIL: dict[str, Any] = {
 }
 
 
+_IS_WITHDRAWN: dict[str, Any] = {
+    "sqlite_where": sa.text("withdrawn_at IS NOT NULL"),
+    "postgresql_where": sa.text("withdrawn_at IS NOT NULL"),
+}
+
+
 class Comment(SQLModel, table=True):
     """One comment. What it no longer may show is cleared, not only hidden."""
 
@@ -37,6 +43,7 @@ class Comment(SQLModel, table=True):
         sa.Index("ix_comment_email", "email", **_HAS_EMAIL),
         sa.Index("ix_comment_address", "address_hash", "created_at"),
         sa.Index("ix_comment_state", "state", "created_at", "id"),
+        sa.Index("ix_comment_withdrawn", "article_id", "withdrawn_at", "id", **_IS_WITHDRAWN),
     )
 
     id: str = Field(primary_key=True, sa_type=ID)
@@ -74,3 +81,4 @@ class Comment(SQLModel, table=True):
     created_at: datetime
     edited_at: datetime | None = None
     removed_by: str | None = Field(None, max_length=10)  # author or moderator, once it is removed
+    withdrawn_at: datetime | None = None  # when readers last saw it, if they do no longer

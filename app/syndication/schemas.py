@@ -92,7 +92,7 @@ class Deleted:
 
     id: str
     at: str
-    reason: str
+    reason: str = ""  # where that is public
 
 
 @dataclass(frozen=True)

@@ -56,6 +56,16 @@ def upgrade() -> None:
     with op.batch_alter_table("section", schema=None) as batch_op:
         batch_op.add_column(sa.Column("syndication", sa.String(length=10), server_default="full", nullable=False))
 
+    with op.batch_alter_table("comment", schema=None) as batch_op:
+        batch_op.add_column(sa.Column("withdrawn_at", sa.DateTime(timezone=True), nullable=True))
+        batch_op.create_index(
+            "ix_comment_withdrawn",
+            ["article_id", "withdrawn_at", "id"],
+            unique=False,
+            sqlite_where=sa.text("withdrawn_at IS NOT NULL"),
+            postgresql_where=sa.text("withdrawn_at IS NOT NULL"),
+        )
+
     op.create_table(
         "hub_request",
         sa.Column("id", sa.String(length=36).with_variant(sa.Uuid(as_uuid=False), "postgresql"), nullable=False),
@@ -114,6 +124,14 @@ def downgrade() -> None:
         batch_op.drop_index(batch_op.f("ix_hub_request_created_at"))
 
     op.drop_table("hub_request")
+    with op.batch_alter_table("comment", schema=None) as batch_op:
+        batch_op.drop_index(
+            "ix_comment_withdrawn",
+            sqlite_where=sa.text("withdrawn_at IS NOT NULL"),
+            postgresql_where=sa.text("withdrawn_at IS NOT NULL"),
+        )
+        batch_op.drop_column("withdrawn_at")
+
     with op.batch_alter_table("section", schema=None) as batch_op:
         batch_op.drop_column("syndication")
 

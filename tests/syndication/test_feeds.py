@@ -257,6 +257,29 @@ def test_only_published_comments_are_in_a_feed(client: TestClient, editor: Heade
     assert b"comments" not in get(client, "/feeds/site.rss").replace(b"slash:comments", b"").split(b"<item>")[1]
 
 
+def test_comments_that_readers_saw_leave_a_tombstone(client: TestClient, admin: Headers, town: Any) -> None:
+    path = f"/feeds/articles/{town['slug']}/comments.atom"
+    gone, own, kept = (make.said(client, town, f"Said {number}.") for number in range(3))
+    waits = make.said(client, town, "See https://a.example https://b.example https://c.example")
+    before = client.get(path)
+    assert not found(before.content, "//at:deleted-entry")
+    for comment, verb in ((gone, "remove"), (waits, "reject")):
+        make.ok(client.post(f"/v1/comments/{comment['id']}/{verb}", json={"reason": "Secret why."}, headers=admin))
+    make.ok(client.delete(f"/v1/comments/{own['id']}", headers=make.bearer(own["edit_token"])), 204)
+    content = get(client, path)
+    assert [stone.get("ref") for stone in found(content, "//at:deleted-entry")] == [
+        f"urn:uuid:{own['id']}",
+        f"urn:uuid:{gone['id']}",
+    ]
+    assert waits["id"].encode() not in content  # nobody ever saw it
+    assert b"Secret" not in content
+    read = parsed(content)
+    assert [entry.id for entry in read.entries] == [f"urn:uuid:{kept['id']}"]
+    assert read.feed.updated == found(content, "//at:deleted-entry/@when")[0]
+    make.ok(client.post(f"/v1/comments/{gone['id']}/restore", json={"reason": "Fair."}, headers=admin))
+    assert [stone.get("ref") for stone in found(get(client, path), "//at:deleted-entry")] == [f"urn:uuid:{own['id']}"]
+
+
 def test_a_former_slug_leads_to_the_comments(client: TestClient, editor: Headers, town: Any) -> None:
     make.patched(client, editor, town, slug="moved")
     answer = client.get(f"/feeds/articles/{town['slug']}/comments.rss", follow_redirects=False)

@@ -37,7 +37,7 @@ from app.syndication.formats.entries import (
     of_said,
     piece,
 )
-from app.syndication.schemas import Deleted, Entry, Feed, Publication, uri
+from app.syndication.schemas import Deleted, Entry, Feed, Publication, uri, urn
 
 _RETRACTED = A.c.state == sa.literal_column("'retracted'")  # written out: else SQLite does not see its partial index
 _GONE = [A.c.id.label("gone_id"), A.c.slug.label("gone_slug"), A.c.published_at, A.c.retraction]
@@ -228,13 +228,16 @@ def discussed(connection: sa.Connection, here: Publication, row: Row, form: str)
     (card,) = finished(connection, [row], here.site)
     article = pydantic_core.from_json(card)
     pieces = [of_said(form, comment, article, here) for comment in page["data"]]
+    gone = comments.withdrawn(connection, row["id"], MOST) if form == "atom" else ()  # others have no way to say it
+    stones = tuple(Deleted(urn(comment["id"]), iso(comment["withdrawn_at"])) for comment in gone)
     feed = Feed(
         title=f"Comments on “{article['title']}”",
         description="",
         page=uri(article["url"]) + COMMENTS,
         url=f"{comments_url(article, here)}.{form}",
-        updated=latest([one.entry.updated for one in pieces] or [article["updated_at"]]),
+        updated=latest([one.entry.updated for one in pieces] + [one.at for one in stones] or [article["updated_at"]]),
         hubs=here.hubs[:1],  # others are not told of comments
+        deleted=stones,
         author=here.name,
     )
     return Made(feed, pieces, ("publication", f"article:{row['id']}", *groups_of(row["id"])))

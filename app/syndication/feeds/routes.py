@@ -90,7 +90,8 @@ async def of_author(request: Request, author: RefPath, form: FormatPath, actor: 
 
 @router.get("/articles/{article}/comments.{form}", responses=_COMMENTS, response_class=Response)
 async def of_comments(request: Request, article: RefPath, form: FormatPath, actor: Public) -> Response:
-    """The 50 newest comments on an article, by id or slug; Atom says which comment each answers (RFC 4685)."""
+    """The 50 newest comments on an article, by id or slug; Atom says which comment each answers (RFC 4685), and which
+    readers can no longer see (RFC 6721)."""
     here = Publication.of(settings(request))
 
     def find(connection: sa.Connection) -> Made:

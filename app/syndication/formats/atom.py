@@ -53,7 +53,8 @@ def document(feed: Feed, entries: Iterable[bytes]) -> bytes:
         add(atom, f"{{{_HISTORY}}}archive")
     for gone in feed.deleted:
         stone = add(atom, f"{{{_TOMBSTONE}}}deleted-entry", ref=gone.id, when=gone.at)
-        add(stone, f"{{{_TOMBSTONE}}}comment", gone.reason)
+        if gone.reason:
+            add(stone, f"{{{_TOMBSTONE}}}comment", gone.reason)
     return filled(atom, b"</feed>", entries)
 
 

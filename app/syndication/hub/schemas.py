@@ -2,6 +2,7 @@
 
 import re
 from dataclasses import dataclass
+from hashlib import sha256
 from typing import Annotated, Final, Literal, NamedTuple
 from urllib.parse import unquote
 
@@ -64,6 +65,11 @@ class Feeds(NamedTuple):
         """Those of a name."""
         kind, _, target_id = name.partition(":")
         return cls(kind, target_id or None)  # type: ignore[arg-type]  # names are only made here
+
+
+def name_of(hub: str) -> str:
+    """What another hub is called in deliveries."""
+    return f"hub-{sha256(hub.encode()).hexdigest()[:40]}"
 
 
 @dataclass(frozen=True)

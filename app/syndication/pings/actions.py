@@ -23,8 +23,7 @@ from app.kit.schema import Row
 from app.kit.settings import Settings
 from app.syndication.hub.actions import CHANNEL, confirm, end, note_sent, refuse, spread
 from app.syndication.hub.queries import addresses, render, request, subscription
-from app.syndication.hub.schemas import Feeds
-from app.syndication.pings.handlers import name_of
+from app.syndication.hub.schemas import Feeds, name_of
 from app.syndication.schemas import HUB, Publication
 
 SCHEDULE: Final = (5.0, 60.0, 300.0, 1800.0, 7200.0, 21600.0)

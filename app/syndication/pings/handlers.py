@@ -6,7 +6,6 @@ span, which is still to come when a fact is read, so that nothing is told too ea
 
 from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime, timedelta
-from hashlib import sha256
 from typing import Final
 
 from sqlmodel import Session
@@ -20,7 +19,7 @@ from app.kit.clock import now
 from app.publication.events import EVERYTHING
 from app.syndication.hub.actions import CHANNEL
 from app.syndication.hub.queries import subscribed
-from app.syndication.hub.schemas import TERMS, Feeds
+from app.syndication.hub.schemas import TERMS, Feeds, name_of
 
 SPAN: Final = 5  # seconds
 GRACE: Final = 1  # second that the clocks of a worker and of a courier may differ by
@@ -28,11 +27,6 @@ _SITE: Final = Feeds("site")
 _ARTICLES: Final = frozenset(f"article.{what}" for what in "published updated corrected unpublished retracted".split())
 _COMMENTS: Final = frozenset(f"comment.{what}" for what in "published edited removed".split())
 _LINKS: Final = {"section": "section", "tags": "tag", "authors": "author"}  # fields of an article, and kinds of feeds
-
-
-def name_of(hub: str) -> str:
-    """What another hub is called in deliveries."""
-    return f"hub-{sha256(hub.encode()).hexdigest()[:40]}"
 
 
 def _of_article(session: Session, entry: Entry) -> Iterator[Feeds]:
