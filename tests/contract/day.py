@@ -159,7 +159,26 @@ def live(api: Checked, key: Headers) -> dict[str, str]:
         202,
     )
     ids["key"] = post("/v1/keys", {"name": "Reader", "scopes": ["content:read"]})["id"]
+    share(api, key, article)
     return ids
+
+
+def share(api: Checked, key: Headers, article: str) -> None:
+    """What partners, and those who name them, do in a day; a subscriber asks the hub."""
+    about = {"name": "Partner", "scopes": ["syndicate"], "quota_minute": 1000, "quota_day": 10_000}
+    partner = make.ok(api.send("POST", "/v1/keys", json=about, headers=key), 201)
+    theirs = {"Authorization": f"Bearer {partner['key']}"}
+    fields = {"title": "Soon", "rights": {"embargoed_until": "2999-01-01T00:00:00Z", "territory": ["AT", "DE"]}}
+    soon = make.ok(api.send("POST", "/v1/articles", json=fields, headers=key), 201)["id"]
+    any_version = {**key, "If-Match": "*"}
+    make.ok(api.send("POST", f"/v1/articles/{soon}/publish", headers=any_version))
+    for one in (soon, article):
+        url = f"/v1/articles/{one}/partners"
+        make.ok(api.send("PUT", url, json={"keys": [partner["id"]]}, headers=any_version))
+        make.ok(api.send("GET", f"/v1/articles/{one}", headers=theirs))
+    make.ok(api.send("GET", "/v1/embargoed?formats=html", headers=theirs))
+    form = {"hub.mode": "subscribe", "hub.topic": "https://site.example/feeds/site.rss"}
+    make.ok(api.send("POST", "/hub", data={**form, "hub.callback": "https://a.example/in"}), 202)
 
 
 def subscribe(api: Checked, client: TestClient, key: Headers, article: str) -> dict[str, str]:

@@ -65,4 +65,5 @@ async def ask(
     wish = Wish(mode, topic, callback, lease_seconds or LEASE, secret)
     known = settings(request)
     guard = Guard(known.outgoing_allow)
-    return await write(request, actor, actions.ask, wish, Publication.of(known), guard, status=202)
+    args = (wish, Publication.of(known), guard)
+    return await write(request, actor, actions.ask, *args, status=202, payload=repr(wish).encode())
