@@ -1,30 +1,40 @@
-"""A receiver of webhooks on the loopback."""
+"""A receiver of webhooks, and of feeds from the hub, on the loopback."""
 
 import json
 import threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
+from urllib.parse import parse_qsl, urlsplit
 
 Headers = dict[str, str]
 
 
 class Receiver:
-    """An HTTP server that keeps what it is sent, and answers as it is told."""
+    """An HTTP server that keeps what it is sent, and answers as it is told; it confirms what a hub asks it."""
 
     def __init__(self) -> None:
         self.status, self.headers, self.answer = 200, dict[str, str](), b"thanks"
         self.messages: list[tuple[Headers, bytes]] = []
+        self.asked: list[dict[str, str]] = []
+        self.confirms: str | None = None  # in place of the challenge
         receiver = self
 
         class Handler(BaseHTTPRequestHandler):
+            def do_GET(self) -> None:
+                receiver.asked.append(dict(parse_qsl(urlsplit(self.path).query)))
+                self._reply((receiver.confirms or receiver.asked[-1].get("hub.challenge", "")).encode())
+
             def do_POST(self) -> None:
                 body = self.rfile.read(int(self.headers["content-length"]))
                 receiver.messages.append(({name.lower(): value for name, value in self.headers.items()}, body))
+                self._reply(receiver.answer)
+
+            def _reply(self, body: bytes) -> None:
                 self.send_response(receiver.status)
                 for name, value in receiver.headers.items():
                     self.send_header(name, value)
                 self.end_headers()
-                self.wfile.write(receiver.answer)
+                self.wfile.write(body)
 
             def log_message(self, *_: object) -> None:
                 return

@@ -12,7 +12,7 @@ from starlette.testclient import TestClient
 
 from app.kit.clock import iso, now
 from app.kit.db import Database
-from app.webhooks.channel.actions import retry_after
+from app.kit.outgoing import Answer
 from tests import make
 from tests.make import ok
 from tests.receiver import Receiver
@@ -311,9 +311,9 @@ def test_a_refused_address_shows_in_the_list(
 )
 def test_retry_after(text: str, seconds: float) -> None:
     with time_machine.travel("2030-01-01T12:00:00Z", tick=False):
-        assert retry_after(text) == seconds
+        assert Answer(503, {"retry-after": text}, b"").retry_after == seconds
 
 
 @pytest.mark.parametrize("text", [None, "", "soon", "-5", "1.5", "9999-99-99"])
 def test_no_retry_after(text: str | None) -> None:
-    assert retry_after(text) is None
+    assert Answer(503, {} if text is None else {"retry-after": text}, b"").retry_after is None

@@ -3,12 +3,10 @@
 import asyncio
 import hmac
 import random
-import threading
 from collections.abc import Callable, Iterator
 from datetime import timedelta
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
-from urllib.parse import parse_qs, parse_qsl, quote, urlsplit
+from urllib.parse import parse_qs, quote
 
 import feedparser
 import pytest
@@ -32,55 +30,19 @@ from app.syndication.pings import actions as channel
 from app.syndication.schemas import Publication
 from app.worker import Worker
 from tests import make
+from tests.receiver import Receiver
 
 Headers = dict[str, str]
 FEEDS = "https://api.example/feeds"
 SITE = f"{FEEDS}/site.atom"
 
 
-class Subscriber:
-    """A callback on the loopback: confirms, unless told otherwise, and keeps what it is sent."""
-
-    def __init__(self) -> None:
-        self.asked: list[dict[str, str]] = []
-        self.sent: list[tuple[Headers, bytes]] = []
-        self.status, self.answer = 200, None
-        own = self
-
-        class Handler(BaseHTTPRequestHandler):
-            def do_GET(self) -> None:
-                own.asked.append(dict(parse_qsl(urlsplit(self.path).query)))
-                self._reply((own.answer or own.asked[-1].get("hub.challenge", "")).encode())
-
-            def do_POST(self) -> None:
-                body = self.rfile.read(int(self.headers["content-length"]))
-                own.sent.append(({name.lower(): value for name, value in self.headers.items()}, body))
-                self._reply(b"")
-
-            def _reply(self, body: bytes) -> None:
-                self.send_response(own.status)
-                self.end_headers()
-                self.wfile.write(body)
-
-            def log_message(self, *_: object) -> None:
-                return
-
-        self.server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self.url = f"http://127.0.0.1:{self.server.server_port}/callback?own=1"
-        self.thread = threading.Thread(target=self.server.serve_forever, kwargs={"poll_interval": 0.01})
-        self.thread.start()
-
-    def close(self) -> None:
-        self.server.shutdown()
-        self.thread.join()
-        self.server.server_close()
-
-
 @pytest.fixture
-def subscriber() -> Iterator[Subscriber]:
-    found = Subscriber()
-    yield found
-    found.close()
+def subscriber() -> Iterator[Receiver]:
+    """A callback whose address has a query of its own."""
+    with Receiver() as found:
+        found.url += "?own=1"
+        yield found
 
 
 @pytest.fixture
@@ -111,7 +73,7 @@ def work(db: Database, settings: Settings) -> Callable[..., None]:
     return lambda other=settings: asyncio.run(once(other))
 
 
-def ask(client: TestClient, subscriber: Subscriber, status: int = 202, **fields: Any) -> Any:
+def ask(client: TestClient, subscriber: Receiver, status: int = 202, **fields: Any) -> Any:
     form = {"mode": "subscribe", "topic": SITE, "callback": subscriber.url, **fields}
     data = {f"hub.{name}": str(value) for name, value in form.items() if value is not None}
     return make.ok(client.post("/hub", data=data), status)
@@ -123,7 +85,7 @@ def rows(db: Database, table: sa.Table) -> list[Any]:
 
 
 def test_a_subscriber_is_asked_and_then_told(
-    client: TestClient, editor: Headers, db: Database, subscriber: Subscriber, work: Callable[[], None]
+    client: TestClient, editor: Headers, db: Database, subscriber: Receiver, work: Callable[[], None]
 ) -> None:
     make.published(client, editor, "Before")
     work()
@@ -137,23 +99,23 @@ def test_a_subscriber_is_asked_and_then_told(
     (row,) = rows(db, SUBSCRIPTION)
     assert row["expires_at"] - row["verified_at"] == timedelta(seconds=7200)
     assert rows(db, REQUEST) == []
-    assert subscriber.sent == []
+    assert subscriber.messages == []
     for number in range(3):
         make.published(client, editor, f"News {number}")
     make.draft(client, editor, "A draft")
     work()
-    ((headers, body),) = subscriber.sent  # what happened within some seconds is told at once
+    ((headers, body),) = subscriber.messages  # what happened within some seconds is told at once
     assert headers["content-type"].startswith("application/atom+xml")
     assert headers["link"] == f'<https://api.example/hub>; rel="hub", <{SITE}>; rel="self"'
     assert headers["x-hub-signature"] == f"sha256={hmac.new(b'keep it', body, 'sha256').hexdigest()}"
     assert [entry.title for entry in feedparser.parse(body).entries] == ["News 2", "News 1", "News 0", "Before"]
     assert body == client.get("/feeds/site.atom").content
     work()
-    assert len(subscriber.sent) == 1
+    assert len(subscriber.messages) == 1
 
 
 def test_each_feed_has_its_own_subscribers(
-    client: TestClient, editor: Headers, db: Database, subscriber: Subscriber, work: Callable[[], None]
+    client: TestClient, editor: Headers, db: Database, subscriber: Receiver, work: Callable[[], None]
 ) -> None:
     make.section(client, editor, "News")
     make.author(client, editor, "Ann")
@@ -164,7 +126,7 @@ def test_each_feed_has_its_own_subscribers(
     work()
     make.published(client, editor, "In the section", section="news")
     work()
-    assert [headers["link"].split("<")[2].split(">")[0] for headers, _ in subscriber.sent] == [
+    assert [headers["link"].split("<")[2].split(">")[0] for headers, _ in subscriber.messages] == [
         "https://api.example/feeds/sections/news.rss"
     ]
     make.ok(client.patch("/v1/sections/news", json={"slug": "all-news"}, headers={**editor, "If-Match": "*"}))
@@ -172,7 +134,7 @@ def test_each_feed_has_its_own_subscribers(
         make.act(client, editor, make.published(client, editor, "By Ann", authors=["ann"]), "unpublish")
         make.comment(client, article)
         work()
-    told = {headers["link"].split("/feeds/")[1].split(">")[0]: body for headers, body in subscriber.sent[1:]}
+    told = {headers["link"].split("/feeds/")[1].split(">")[0]: body for headers, body in subscriber.messages[1:]}
     assert told.keys() == set(topics)
     assert b"https://api.example/feeds/sections/all-news.rss" in told[topics[0]]  # where it is by now
     assert b"By Ann" not in told["authors/ann.json"]  # as it is by now
@@ -180,7 +142,7 @@ def test_each_feed_has_its_own_subscribers(
 
 
 def test_what_is_sent_is_what_the_topic_gives(
-    client: TestClient, editor: Headers, subscriber: Subscriber, work: Callable[[], None]
+    client: TestClient, editor: Headers, subscriber: Receiver, work: Callable[[], None]
 ) -> None:
     section = make.section(client, editor, "Νέα")
     article = make.published(client, editor, section=section["id"])
@@ -193,12 +155,12 @@ def test_what_is_sent_is_what_the_topic_gives(
     make.act(client, editor, article, "publish")
     make.comment(client, article)
     work()
-    sent = {headers["link"].split("/feeds/")[1].split(">")[0]: body for headers, body in subscriber.sent}
+    sent = {headers["link"].split("/feeds/")[1].split(">")[0]: body for headers, body in subscriber.messages}
     assert sent == {topic: client.get(f"/feeds/{topic}").content for topic in topics}
 
 
 def test_what_a_subscriber_has_is_not_sent_again(
-    client: TestClient, editor: Headers, db: Database, subscriber: Subscriber, work: Callable[[], None]
+    client: TestClient, editor: Headers, db: Database, subscriber: Receiver, work: Callable[[], None]
 ) -> None:
     for name in ("Old", "New", "Other"):
         make.section(client, editor, name)
@@ -212,19 +174,19 @@ def test_what_a_subscriber_has_is_not_sent_again(
             make.patched(client, editor, article, **change)
             make.act(client, editor, article, "publish")
             work()
-        counts.append(sorted(headers["link"].split("sections/")[1].split(".")[0] for headers, _ in subscriber.sent))
-        subscriber.sent.clear()
+        counts.append(sorted(headers["link"].split("sections/")[1].split(".")[0] for headers, _ in subscriber.messages))
+        subscriber.messages.clear()
     assert counts == [["new", "old", "other"], ["new"]]  # of `other` nothing was known until then
     with time_machine.travel(now() + timedelta(minutes=2)):
         make.ok(client.patch("/v1/sections/new", json={"name": "Newer"}, headers={**editor, "If-Match": "*"}))
         work()
-    ((_, body),) = subscriber.sent
+    ((_, body),) = subscriber.messages
     assert feedparser.parse(body).feed.title.startswith("Newer")
 
 
 @pytest.mark.parametrize("hide", ["unpublish", "discussion"])
 def test_what_readers_no_longer_see_is_denied(
-    client: TestClient, admin: Headers, db: Database, subscriber: Subscriber, work: Callable[[], None], hide: str
+    client: TestClient, admin: Headers, db: Database, subscriber: Receiver, work: Callable[[], None], hide: str
 ) -> None:
     article = make.published(client, admin)
     topic = f"https://api.example/feeds/articles/{article['id']}/comments.rss"
@@ -238,14 +200,14 @@ def test_what_readers_no_longer_see_is_denied(
         url = f"/v1/articles/{article['id']}/discussion"
         make.ok(client.put(url, json={"state": "hidden"}, headers={**admin, "If-Match": "*"}))
     work()
-    assert subscriber.sent == []
+    assert subscriber.messages == []
     denied = {"own": "1", "hub.mode": "denied", "hub.topic": topic, "hub.reason": "There is no such feed any more."}
     assert subscriber.asked[1:] == [denied, denied]
     assert rows(db, SUBSCRIPTION) == rows(db, REQUEST) == []
 
 
 def test_a_subscriber_that_was_away_gets_the_latest_alone(
-    client: TestClient, editor: Headers, db: Database, subscriber: Subscriber, work: Callable[[], None]
+    client: TestClient, editor: Headers, db: Database, subscriber: Receiver, work: Callable[[], None]
 ) -> None:
     ask(client, subscriber)
     work()
@@ -258,10 +220,10 @@ def test_a_subscriber_that_was_away_gets_the_latest_alone(
     assert len(states) == 3
     assert 1 <= states.count("waiting") <= 2  # and one more where the one before was just being tried
     subscriber.status = 200
-    subscriber.sent.clear()
+    subscriber.messages.clear()
     with time_machine.travel(now() + timedelta(hours=1)):
         work()
-    ((_, body),) = subscriber.sent
+    ((_, body),) = subscriber.messages
     assert len(feedparser.parse(body).entries) == 3
 
 
@@ -270,7 +232,7 @@ def test_who_does_not_confirm_is_told_nothing(
     client: TestClient,
     editor: Headers,
     db: Database,
-    subscriber: Subscriber,
+    subscriber: Receiver,
     work: Callable[[], None],
     status: int,
     answer: str | None,
@@ -278,7 +240,7 @@ def test_who_does_not_confirm_is_told_nothing(
     ask(client, subscriber)
     work()
     (before,) = rows(db, SUBSCRIPTION)
-    subscriber.status, subscriber.answer = status, answer
+    subscriber.status, subscriber.confirms = status, answer
     ask(client, subscriber, secret="of somebody else")
     ask(client, subscriber, mode="unsubscribe")
     work()
@@ -288,7 +250,7 @@ def test_who_does_not_confirm_is_told_nothing(
 
 
 def test_leases_are_renewed_and_end(
-    client: TestClient, editor: Headers, db: Database, subscriber: Subscriber, work: Callable[[], None]
+    client: TestClient, editor: Headers, db: Database, subscriber: Receiver, work: Callable[[], None]
 ) -> None:
     ask(client, subscriber, lease_seconds=1)
     work()
@@ -304,11 +266,11 @@ def test_leases_are_renewed_and_end(
             assert prune(session) == 1
         make.published(client, editor)
         work()
-    assert subscriber.sent == []
+    assert subscriber.messages == []
 
 
 def test_ending_it(
-    client: TestClient, editor: Headers, db: Database, subscriber: Subscriber, work: Callable[[], None]
+    client: TestClient, editor: Headers, db: Database, subscriber: Receiver, work: Callable[[], None]
 ) -> None:
     ask(client, subscriber)
     work()
@@ -321,21 +283,21 @@ def test_ending_it(
     subscriber.status = 410
     make.published(client, editor)
     work()
-    assert len(subscriber.sent) == 1
+    assert len(subscriber.messages) == 1
     assert rows(db, SUBSCRIPTION) == []
 
 
 def test_other_hubs_are_told(
-    client: TestClient, editor: Headers, subscriber: Subscriber, settings: Settings, work: Callable[..., None]
+    client: TestClient, editor: Headers, subscriber: Receiver, settings: Settings, work: Callable[..., None]
 ) -> None:
-    hub = subscriber.url.replace("callback?own=1", "hub")
+    hub = subscriber.url.partition("?")[0]
     with_hub = settings.model_copy(update={"websub_hubs": [hub], "outgoing_allow": []})  # the operator's own choice
     make.section(client, editor, "News")
     article = make.published(client, editor, section="news", tags=["ω"])
     make.comment(client, article)
     work(with_hub)
     told = {}
-    for headers, body in subscriber.sent:
+    for headers, body in subscriber.messages:
         assert headers["content-type"] == "application/x-www-form-urlencoded"
         found = parse_qs(body.decode())
         assert found["hub.mode"] == ["publish"]
@@ -382,13 +344,13 @@ REFUSED: list[tuple[str, Any]] = [
 ]
 
 
-def test_what_is_refused(client: TestClient, subscriber: Subscriber) -> None:
+def test_what_is_refused(client: TestClient, subscriber: Receiver) -> None:
     for field, value in REFUSED:
         problem = ask(client, subscriber, 422, **{field: value})
         assert problem["errors"][0]["pointer"] == f"/hub.{field}", (field, value)
 
 
-def test_a_request_sent_again_is_the_same(client: TestClient, db: Database, subscriber: Subscriber) -> None:
+def test_a_request_sent_again_is_the_same(client: TestClient, db: Database, subscriber: Receiver) -> None:
     form = {"hub.mode": "subscribe", "hub.topic": SITE, "hub.callback": subscriber.url}
     sent = [client.post("/hub", data=form, headers={"Idempotency-Key": "k"}) for _ in range(2)]
     assert [answer.status_code for answer in sent] == [202, 202]
@@ -396,14 +358,14 @@ def test_a_request_sent_again_is_the_same(client: TestClient, db: Database, subs
     assert len(rows(db, REQUEST)) == 1
 
 
-def test_drafts_have_no_topic(client: TestClient, editor: Headers, subscriber: Subscriber) -> None:
+def test_drafts_have_no_topic(client: TestClient, editor: Headers, subscriber: Receiver) -> None:
     draft = make.draft(client, editor)
     missing = ask(client, subscriber, 422, topic=f"{FEEDS}/articles/no-such/comments.rss")
     hidden = ask(client, subscriber, 422, topic=f"{FEEDS}/articles/{draft['slug']}/comments.rss")
     assert {**missing, "request_id": ""} == {**hidden, "request_id": ""}
 
 
-def test_the_hub_takes_only_so_many(client: TestClient, db: Database, subscriber: Subscriber) -> None:
+def test_the_hub_takes_only_so_many(client: TestClient, db: Database, subscriber: Receiver) -> None:
     ask(client, subscriber)
     (row,) = rows(db, REQUEST)
     with db.transaction() as session:
@@ -423,7 +385,7 @@ def test_the_hub_takes_only_so_many(client: TestClient, db: Database, subscriber
 
 
 def test_one_host_has_only_so_many(
-    client: TestClient, db: Database, subscriber: Subscriber, work: Callable[[], None], monkeypatch: pytest.MonkeyPatch
+    client: TestClient, db: Database, subscriber: Receiver, work: Callable[[], None], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(actions, "PER_HOST", 2)
     for form in ("rss", "atom"):
@@ -441,7 +403,7 @@ def test_one_host_has_only_so_many(
 
 
 def test_what_older_clients_send_is_understood(
-    client: TestClient, db: Database, subscriber: Subscriber, work: Callable[[], None]
+    client: TestClient, db: Database, subscriber: Receiver, work: Callable[[], None]
 ) -> None:
     ask(client, subscriber, lease_seconds="", secret="", verify="async")
     work()
@@ -453,7 +415,7 @@ def test_many_subscribers_are_told_in_parts(
     client: TestClient,
     editor: Headers,
     db: Database,
-    subscriber: Subscriber,
+    subscriber: Receiver,
     work: Callable[[], None],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
@@ -465,8 +427,8 @@ def test_many_subscribers_are_told_in_parts(
     monkeypatch.setattr(channel, "render", lambda *args: made.append("") or render(*args))
     make.published(client, editor)
     work()
-    assert len(subscriber.sent) == 5
-    assert len({body for _, body in subscriber.sent}) == 1
+    assert len(subscriber.messages) == 5
+    assert len({body for _, body in subscriber.messages}) == 1
     assert len(made) == 1  # for all of them
 
 
