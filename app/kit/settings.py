@@ -106,7 +106,7 @@ class Settings(BaseSettings):
     paywall_selector: str = Field(
         "", description="CSS selector of what subscribers alone see on the site; empty: free."
     )
-    outgoing_allow: List = Field([], description="Private addresses or networks that webhooks may reach all the same.")
+    outgoing_allow: List = Field([], description="Private networks that webhooks and the hub may reach all the same.")
     websub_hubs: List = Field([], description="Further WebSub hubs that are told of changes, with commas.")
     log_format: Literal["auto", "json", "console"] = Field("auto", description="`auto`: console on a terminal.")
     max_body_size: int = Field(4_000_000, ge=1000, description="Largest request body in bytes, media apart.")
