@@ -111,6 +111,7 @@ from app.syndication.hub import routes as hub
 from app.syndication.hub.actions import prune as prune_hub
 from app.syndication.oembed import routes as oembed
 from app.syndication.partners import routes as partners
+from app.syndication.partners.handlers import published as forget_early_readers
 from app.syndication.partners.queries import is_named
 from app.syndication.pings.actions import HubChannel
 from app.syndication.pings.handlers import tell as tell_feeds
@@ -176,7 +177,7 @@ ROUTERS: list[APIRouter] = [
 
 # Every kind of event is named here, also when nobody listens yet: what is missing does not start.
 HANDLERS: dict[str, tuple[Callable[[Session, Entry], None], ...]] = {
-    "article.published": (find_again,),
+    "article.published": (find_again, forget_early_readers),
     "article.updated": (find_again,),
     "article.corrected": (),
     "article.unpublished": (),

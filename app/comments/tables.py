@@ -42,6 +42,7 @@ class Comment(SQLModel, table=True):
         sa.Index("ix_comment_participant", "participant_id", "created_at"),
         sa.Index("ix_comment_email", "email", **_HAS_EMAIL),
         sa.Index("ix_comment_address", "address_hash", "created_at"),
+        sa.Index("ix_comment_fingerprint", "fingerprint", "created_at"),
         sa.Index("ix_comment_state", "state", "created_at", "id"),
         sa.Index("ix_comment_withdrawn", "article_id", "withdrawn_at", "id", **_IS_WITHDRAWN),
     )

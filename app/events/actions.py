@@ -12,6 +12,7 @@ from app.events.queries import read_after
 from app.events.schemas import FORGOTTEN, Entry, Fact, Position
 from app.events.tables import Event, LogCursor
 from app.kit.clock import now
+from app.kit.db.prepared import Prepared
 from app.kit.schema import table_of
 
 POSITION = "position"
@@ -19,7 +20,10 @@ _EVENT, _CURSOR = table_of(Event), table_of(LogCursor)
 _INSERT: dict[str, Any] = {"sqlite": sqlite.insert, "postgresql": postgresql.insert}
 _XID: Any = sa.cast(sa.cast(sa.func.pg_current_xact_id(), sa.Text), sa.BigInteger)
 _NEW = sa.insert(_EVENT).returning(_EVENT.c.xid, _EVENT.c.seq)
-_EMIT = {"sqlite": _NEW.values(xid=0), "postgresql": _NEW.values(xid=_XID)}
+_EMIT = Prepared(
+    {"sqlite": _NEW.values(xid=0), "postgresql": _NEW.values(xid=_XID)},
+    ("type", "subject_id", "at", "groups", "payload"),
+)
 
 
 def emit(session: Session, fact: Fact) -> Position:
@@ -32,8 +36,7 @@ def emit(session: Session, fact: Fact) -> Position:
         "payload": fact.payload(),
     }
     session.flush()  # what the fact tells of stands before it
-    row = session.execute(_EMIT[session.get_bind().dialect.name], values).one()
-    position = Position(row.xid, row.seq)
+    position = Position(*_EMIT.one(session, values))
     session.info[POSITION] = position
     return position
 

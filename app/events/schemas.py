@@ -1,6 +1,6 @@
 """What a fact looks like to those who state it and to those who read it."""
 
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, ClassVar, NamedTuple
 
@@ -49,9 +49,7 @@ class Fact:
 
     def payload(self) -> dict[str, Any]:
         """The fields beyond the subject, as JSON."""
-        fields = asdict(self)
-        del fields["subject_id"]
-        return fields
+        return {name: value for name, value in vars(self).items() if name != "subject_id"}
 
 
 @dataclass(frozen=True)

@@ -2,7 +2,7 @@
 
 import asyncio
 
-from app.identity.keys.actions import PREFIX, REVOKED_WITHIN, KeyRing
+from app.identity.keys.actions import PREFIX, KeyRing
 from app.identity.participants.actions import hashed, is_wellformed
 from app.identity.participants.queries import by
 from app.identity.readers.actions import Readers
@@ -13,6 +13,9 @@ from app.kit.ids import as_id
 from app.kit.problems import Unauthorized
 from app.kit.schema import Row
 
+# A guest's token gives no rights but to their own: what they write asks the store again who they are.
+KNOWN_FOR = 5.0  # seconds
+
 
 class Callers:
     """Everybody who can be known by a token."""
@@ -20,7 +23,7 @@ class Callers:
     def __init__(self, db: Database, vault: Vault, readers: Readers) -> None:
         self.keys, self.vault, self.readers = KeyRing(db), vault, readers
         self._db = db
-        self._guests: dict[str, tuple[float, Row]] = {}  # recognised in the last second
+        self._guests: dict[str, tuple[float, Row]] = {}  # recognised a moment ago
 
     async def actor(self, token: str) -> Actor:
         """The caller with this token, or 401."""
@@ -45,7 +48,7 @@ class Callers:
             raise Unauthorized("This is not a token of this server.")
         digest, clock = hashed(token), asyncio.get_running_loop().time()
         checked, row = self._guests.get(digest, (0.0, None))
-        if row is None or clock - checked > REVOKED_WITHIN:
+        if row is None or clock - checked > KNOWN_FOR:
             row = await self._db.read(by, "token_hash", digest)
             if row is None:
                 self._guests.pop(digest, None)

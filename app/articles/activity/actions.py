@@ -13,6 +13,7 @@ from app.articles.activity.tables import DAYS, KINDS
 from app.articles.discussion.tables import SITE
 from app.events.actions import emit
 from app.kit.clock import now
+from app.kit.db.prepared import Prepared
 
 _INSERT: dict[str, Any] = {"sqlite": sqlite.insert, "postgresql": postgresql.insert}
 _SUMS = [f"{kind}_{days}d" for kind in KINDS for days in DAYS]
@@ -27,8 +28,11 @@ def _adding(insert: Any, table: sa.Table, names: list[str]) -> Any:
     return new.on_conflict_do_update(index_elements=list(table.primary_key), set_=more)
 
 
-_ADD_HOUR = {name: _adding(insert, HOUR, list(KINDS)).returning(HOUR.c.passed) for name, insert in _INSERT.items()}
-_ADD = {name: _adding(insert, ACTIVITY, _SUMS) for name, insert in _INSERT.items()}
+_ADD_HOUR = Prepared(
+    {name: _adding(insert, HOUR, list(KINDS)).returning(HOUR.c.passed) for name, insert in _INSERT.items()},
+    HOUR.c.keys(),
+)
+_ADD = Prepared({name: _adding(insert, ACTIVITY, _SUMS) for name, insert in _INSERT.items()}, ("article_id", *_SUMS))
 _MORE = {kind: sa.bindparam(f"more_{kind}", type_=sa.Integer()) for kind in KINDS}
 _TAKE = (
     sa.update(HOUR)
@@ -79,9 +83,8 @@ def count(session: Session, article_id: str, at: datetime, *, comments: int = 0,
             connection.execute(_CHANGE, {"article": article_id, **sums})
         return
     row = {"article_id": article_id, "hour": hour, "comments": comments, "reactions": reactions}
-    dialect = connection.dialect.name
-    found = connection.execute(_ADD_HOUR[dialect], {**row, "passed": passed, "due_at": _due(hour, passed)}).scalar_one()
-    connection.execute(_ADD[dialect], {"article_id": article_id, **_sums(found, comments, reactions)})
+    (found,) = _ADD_HOUR.one(connection, {**row, "passed": passed, "due_at": _due(hour, passed)})
+    _ADD.run(connection, {"article_id": article_id, **_sums(found, comments, reactions)})
 
 
 def age(session: Session, most: int = 200) -> int:

@@ -18,6 +18,7 @@ from app.identity.audit.actions import record
 from app.identity.schemas import Actor
 from app.kit import etag
 from app.kit.clock import now
+from app.kit.db.prepared import Prepared
 from app.kit.problems import Forbidden, NotFound
 from app.kit.schema import Row, table_of
 from app.publication.actions import unlimited
@@ -33,7 +34,9 @@ def _adding(insert: Any) -> Any:
     return new.on_conflict_do_update(index_elements=[_T.c.article_id], set_=more)
 
 
-_ADD = {dialect: _adding(insert) for dialect, insert in _INSERT.items()}
+_ADD = Prepared(
+    {dialect: _adding(insert) for dialect, insert in _INSERT.items()}, ("article_id", "comments", "inline", "reactions")
+)
 _NEW = {dialect: insert(_D).on_conflict_do_nothing().returning(_D.c.target_id) for dialect, insert in _INSERT.items()}
 _BEGIN = {dialect: insert(_T).on_conflict_do_nothing() for dialect, insert in _INSERT.items()}
 _HERE = _T.c.article_id == sa.bindparam("article", type_=_T.c.article_id.type)
@@ -44,8 +47,7 @@ _REACT = sa.update(_T).where(_HERE).values(reactions=sa.bindparam("totals", type
 def tally(session: Session, article_id: str, comments: int = 0, inline: int = 0) -> None:
     """Add to the numbers of published comments of an article, all and on passages."""
     values = {"article_id": article_id, "comments": comments, "inline": inline, "reactions": {}}
-    connection = session.connection()
-    connection.execute(_ADD[connection.dialect.name], values)
+    _ADD.run(session, values)
 
 
 def react(session: Session, article_id: str, old: str | None, new: str | None, names: Sequence[str]) -> dict[str, int]:

@@ -15,6 +15,7 @@ from sqlalchemy.sql.elements import ColumnElement
 from app.articles.discussion.tables import SITE, ArticleTally, Discussion
 from app.articles.tables import Article
 from app.kit.clock import now
+from app.kit.db.prepared import Prepared
 from app.kit.ids import is_id
 from app.kit.schema import ID, Row, as_text, moment, table_of
 from app.publication import queries as sections
@@ -251,17 +252,20 @@ def closed_at(store: sa.Connection | Session, article: Context) -> datetime | No
     return min((at for at in (by_hand, by_time) if at is not None), default=None)
 
 
-_CONTEXT = _by_ref(
-    sa.select(
-        A.c.id, A.c.slug, A.c.public, A.c.published_revision, A.c.section_id, A.c.series_id, A.c.language, *RULES
-    ).select_from(joined(A, tally=False))
+# Of one article the site's row is joined: four subqueries for it would cost more than all the rest.
+_OF_ALL = _D.alias("site_discussion")
+_HELD = [sa.func.coalesce(*(level.c[name] for level in (_OWN, _ABOVE, _OF_ALL))) for name in _INHERITED]
+_CONTEXTS = _by_ref(
+    sa.select(A.c.id, A.c.slug, A.c.public, A.c.published_revision, A.c.section_id, A.c.series_id, A.c.language)
+    .add_columns(*_HELD, *RULES[len(_INHERITED) :])
+    .select_from(joined(A, tally=False).outerjoin(_OF_ALL, _OF_ALL.c.target_id == _SITE))
 )
+_CONTEXT = {by_id: Prepared(query) for by_id, query in _CONTEXTS.items()}
 
 
 def context(where: sa.Connection | Session, ref: str) -> Context | None:
     """What posting has to know of an article by id or slug, whoever may see it; None if there is none."""
-    connection = where.connection() if isinstance(where, Session) else where
-    row = connection.execute(_CONTEXT[is_id(ref)], {"ref": ref}).first()
+    row = _CONTEXT[is_id(ref)].first(where, {"ref": ref})
     if row is None:
         return None
     article_id, slug, public, revision, section_id, series_id, language, *held = row

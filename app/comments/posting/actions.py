@@ -2,7 +2,6 @@
 
 import hashlib
 from datetime import datetime, timedelta
-from functools import lru_cache
 from typing import Any, NamedTuple
 
 import pydantic_core
@@ -21,6 +20,7 @@ from app.identity.participants.queries import find
 from app.identity.schemas import Actor
 from app.identity.secrets.actions import Vault
 from app.kit.clock import now
+from app.kit.db.prepared import Prepared
 from app.kit.ids import new_id
 from app.kit.problems import Conflict, Forbidden, Invalid
 from app.kit.schema import Row
@@ -32,6 +32,7 @@ _ID = sa.bindparam("id", type_=C.c.id.type)
 _KNOWN = sa.select(C.c.id, C.c.participant_id, C.c.request, C.c.state).where(C.c.id == _ID)
 _PARENT = sa.select(C.c.id, C.c.article_id, C.c.root_id, C.c.depth, C.c.state, C.c.participant_id).where(C.c.id == _ID)
 _LOCK = sa.select(sa.func.pg_advisory_xact_lock(sa.func.hashtextextended(sa.bindparam("id", type_=sa.Text()), 0)))
+_INSERT = Prepared(sa.insert(C), C.c.keys())
 _WROTE = sa.select(BY.c.author_id).where(
     BY.c.article_id == sa.bindparam("article", type_=BY.c.article_id.type),
     BY.c.author_id == sa.bindparam("author", type_=BY.c.author_id.type),
@@ -190,8 +191,8 @@ def post(session: Session, poster: Poster, ref: str, data: CommentIn, body: Body
     """Post a comment, once: the same one again gives the first. 409 where nothing can be posted, 422 for a bad one."""
     article = readable(session, ref)
     _check_section(poster.actor, article)
-    request = _fingerprint(article.article_id, data)
-    if data.id is not None and (before := _replayed(session, poster.actor, data.id, request)):
+    request = _fingerprint(article.article_id, data) if data.id is not None else None
+    if data.id is not None and request and (before := _replayed(session, poster.actor, data.id, request)):
         return before
     moment = now()
     is_late = _is_late(session, article, data, moment)
@@ -229,18 +230,13 @@ def post(session: Session, poster: Poster, ref: str, data: CommentIn, body: Body
         "state": verdict.state,
         "listed": verdict.state == "published",
     }
-    session.execute(_insert(), row)
+    _INSERT.run(session, row)
     if row["listed"]:
         appear(session, row)
     if verdict.reasons or not row["listed"]:
         poster.screen.filed(session, submission, verdict)
     whole = None if row["anchor_id"] else {**row, "anchor_kind": None}
     return Posted(comment_id, verdict.state, verdict, is_new=True, is_mine=True, row=whole)
-
-
-@lru_cache(1)
-def _insert() -> sa.Insert:
-    return sa.insert(C)
 
 
 def _anchor(session: Session, article: Context, data: CommentIn, person: Row) -> str | None:
@@ -254,7 +250,7 @@ def _anchor(session: Session, article: Context, data: CommentIn, person: Row) ->
     return anchors.place(session, article.article_id, data.anchor, person["id"])
 
 
-def _row(submission: Submission, data: CommentIn, parent: Row | None, request: str) -> dict[str, Any]:
+def _row(submission: Submission, data: CommentIn, parent: Row | None, request: str | None) -> dict[str, Any]:
     """The new row, but for what the store has to be asked."""
     person, comment_id = submission.participant, submission.comment_id
     return {
@@ -286,4 +282,5 @@ def _row(submission: Submission, data: CommentIn, parent: Row | None, request: s
         "created_at": submission.at,
         "edited_at": None,
         "removed_by": None,
+        "withdrawn_at": None,
     }

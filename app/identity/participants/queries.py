@@ -7,6 +7,7 @@ from sqlmodel import Session
 
 from app.identity.participants.tables import Participant
 from app.identity.schemas import Actor
+from app.kit.db.prepared import Prepared
 from app.kit.schema import Row, table_of
 
 PARTICIPANT = table_of(Participant)
@@ -18,7 +19,7 @@ def _by(name: str) -> sa.Select[Any]:
 
 
 _BY = {name: _by(name) for name in ("id", "token_hash", "subject", "key_id")}
-_HELD = {name: query.with_for_update(read=True, key_share=True) for name, query in _BY.items()}
+_HELD = {name: Prepared(query.with_for_update(read=True, key_share=True)) for name, query in _BY.items()}
 _EMAIL = _by("email").order_by(PARTICIPANT.c.id)
 _CONFIRMED = _by("email").where(PARTICIPANT.c.confirmed_at.is_not(None)).order_by(PARTICIPANT.c.id)
 
@@ -37,7 +38,7 @@ def find(store: sa.Connection | Session, actor: Actor) -> Row | None:
 def held(session: Session, actor: Actor) -> Row | None:
     """The same, whom nobody erases until this transaction ends: what is written now does not outlive the erasing."""
     name, value = _known_by(actor)
-    return session.execute(_HELD[name], {"value": value}).mappings().first() if value is not None else None
+    return _HELD[name].row(session, {"value": value}) if value is not None else None
 
 
 def _known_by(actor: Actor) -> tuple[str, str | None]:

@@ -44,8 +44,6 @@ def _wait(moment: datetime, window: int) -> int:
 
 def flood(case: Case) -> Finding | None:
     """Too many comments of one author or from one address: 429 that says when to come back."""
-    if case.settings.rate_limits == "off" or case.submission.is_edit:
-        return None
     known = case.standing
     windows = (
         (known.author_minute, A_MINUTE),
@@ -169,7 +167,9 @@ class Screening:
     def judge(self, session: Session, submission: Submission, opinion: Opinion | None = None) -> Verdict:
         """Decide about a comment or an edit; what is refused outright is raised as a problem. Writes nothing."""
         settings = self.settings
-        known = standing(session, submission, settings.flood_author, settings.flood_address)
+        is_counted = settings.rate_limits != "off" and not submission.is_edit
+        rates = (settings.flood_author, settings.flood_address) if is_counted else None
+        known = standing(session, submission, rates)
         learned = Counted(known.spam or 0, known.ham or 0)
         like = partial(likeness, session, learned, submission.text, submission.links)
         if opinion is None and settings.checker_url:

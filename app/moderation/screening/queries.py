@@ -10,13 +10,14 @@ from sqlmodel import Session
 from app.comments.posting.schemas import Submission
 from app.comments.tables import Comment
 from app.kit.clock import now
+from app.kit.db.prepared import Prepared
 from app.kit.schema import table_of
 from app.moderation.bans import queries as bans
 from app.moderation.learning.queries import TEXTS, TOKEN
 from app.moderation.phrases.queries import stamp
 from app.moderation.screening.schemas import A_DAY, A_MINUTE, MINUTES_A_DAY, SHORT, Standing
 
-MOST_LOOKED_AT = 200  # comments of one author or address among which a text is looked for
+MOST_LOOKED_AT = 200  # comments of a day that say the same, among which one's own are looked for
 _C = table_of(Comment)
 _AT = _C.c.created_at
 
@@ -27,8 +28,6 @@ def _given(name: str, column: ColumnElement[Any]) -> sa.BindParameter[Any]:
 
 _AUTHOR = _C.c.participant_id == _given("author", _C.c.participant_id)
 _ADDRESS = _C.c.address_hash == _given("address", _C.c.address_hash)
-_NEAR = _C.c.address_hash == _given("near", _C.c.address_hash)
-_OTHER = _C.c.id != _given("comment", _C.c.id)
 
 
 def _nth(who: ColumnElement[bool], since: str, n: str) -> sa.ScalarSelect[Any]:
@@ -37,53 +36,54 @@ def _nth(who: ColumnElement[bool], since: str, n: str) -> sa.ScalarSelect[Any]:
     return newest.limit(1).offset(sa.bindparam(n, type_=sa.Integer())).scalar_subquery()
 
 
-def _recent(who: ColumnElement[bool]) -> sa.Select[Any]:
-    """What was written within a day, the newest of it: one address may stand for very many people."""
-    columns = (_C.c.article_id, _C.c.fingerprint, _C.c.state)
-    newest = sa.select(*columns).where(who, _given("day", _AT) < _AT, _OTHER).order_by(_AT.desc()).limit(MOST_LOOKED_AT)
-    return sa.select(newest.subquery())
-
-
-def _standing() -> sa.Select[Any]:
-    recent = sa.union_all(_recent(_AUTHOR), _recent(_NEAR)).subquery()
-    is_here = recent.c.article_id == _given("article", _C.c.article_id)
-    here = sa.func.count(sa.case((is_here & (recent.c.state != "removed"), 1)))
-    elsewhere = sa.func.count(sa.case((~is_here, recent.c.article_id)).distinct())
+def _standing(counted: bool) -> sa.Select[Any]:
+    # By the text, not by who wrote: one address may stand for very many people, and an author for a long day.
+    alike = sa.select(_C.c.article_id, _C.c.state, _C.c.participant_id, _C.c.address_hash, _C.c.id)
+    alike = alike.where(_C.c.fingerprint == _given("fingerprint", _C.c.fingerprint), _given("day", _AT) < _AT)
+    newest = alike.order_by(_AT.desc()).limit(MOST_LOOKED_AT).subquery()
+    theirs = newest.c.participant_id == _given("author", _C.c.participant_id)
+    theirs |= newest.c.address_hash == _given("near", _C.c.address_hash)
+    is_here = newest.c.article_id == _given("article", _C.c.article_id)
+    here = sa.func.count(sa.case((is_here & (newest.c.state != "removed"), 1)))
+    elsewhere = sa.func.count(sa.case((~is_here, newest.c.article_id)).distinct())
     learned = sa.select(TOKEN.c.spam).where(TOKEN.c.token == TEXTS)
+    windows = [
+        _nth(who, since, f"{name}_{since}")
+        for name, who in (("author", _AUTHOR), ("address", _ADDRESS))
+        for since in ("minute", "day")
+    ]
     return sa.select(
         bans.stands(),
-        _nth(_AUTHOR, "minute", "author_minute"),
-        _nth(_AUTHOR, "day", "author_day"),
-        _nth(_ADDRESS, "minute", "address_minute"),
-        _nth(_ADDRESS, "day", "address_day"),
+        *(windows if counted else [sa.null()] * len(windows)),
         here,
         elsewhere,
         stamp(),
         learned.scalar_subquery(),
         learned.with_only_columns(TOKEN.c.ham).scalar_subquery(),
-    ).where(recent.c.fingerprint == _given("fingerprint", _C.c.fingerprint))
+    ).where(theirs, newest.c.id != _given("comment", _C.c.id))
 
 
-_STANDING = _standing()
+_STANDING = {counted: Prepared(_standing(counted)) for counted in (True, False)}
 
 
-def standing(session: Session, submission: Submission, author_rate: int, address_rate: int) -> Standing:
-    """What is known of the author and the text of a submission; the rates are comments a minute, before this one."""
-    address = submission.addresses[0] if submission.addresses else None
+def standing(session: Session, submission: Submission, rates: tuple[int, int] | None = None) -> Standing:
+    """What is known of the author and the text of a submission.
+
+    `rates`: comments a minute, before this one, of an author and of an address; None where nobody counts.
+    """
+    address, day = submission.addresses[0] if submission.addresses else None, submission.at - timedelta(seconds=A_DAY)
     given: dict[str, Any] = {
         "author": submission.participant["id"],
-        "address": address,
         "near": address if len(submission.text) >= SHORT else None,
         "comment": submission.comment_id,
         "article": submission.article_id,
         "fingerprint": submission.fingerprint,
-        "minute": submission.at - timedelta(seconds=A_MINUTE),
-        "day": submission.at - timedelta(seconds=A_DAY),
-        "author_minute": author_rate - 1,
-        "author_day": author_rate * MINUTES_A_DAY - 1,
-        "address_minute": address_rate - 1,
-        "address_day": address_rate * MINUTES_A_DAY - 1,
+        "day": day,
         "at": now(),
         **bans.parameters(bans.values(submission.participant, submission.addresses, submission.email)),
     }
-    return Standing._make(session.execute(_STANDING, given).one())
+    if rates is not None:
+        given |= {"address": address, "minute": submission.at - timedelta(seconds=A_MINUTE)}
+        for name, rate in zip(("author", "address"), rates, strict=True):
+            given |= {f"{name}_minute": rate - 1, f"{name}_day": rate * MINUTES_A_DAY - 1}
+    return Standing._make(_STANDING[rates is not None].one(session, given))

@@ -7,6 +7,7 @@ import sqlalchemy as sa
 from sqlmodel import Session
 
 from app.identity.keys.queries import reserved
+from app.kit.db.prepared import Prepared
 from app.kit.schema import table_of
 from app.kit.text import skeleton, skeletons
 from app.publication import queries
@@ -20,7 +21,7 @@ _IMAGE = [column.label(f"picture_{column.key}") for column in _MEDIA.c]
 ALL = sa.select(_AUTHOR, *_IMAGE).select_from(_AUTHOR.outerjoin(_MEDIA, _MEDIA.c.id == _AUTHOR.c.image_id))
 
 _LOOKS = [sa.bindparam(name, type_=sa.String()) for name in "abc"]
-_STAFF = sa.select(sa.exists().where(_AUTHOR.c.skeleton.in_(_LOOKS)) | reserved())
+_STAFF = Prepared(sa.select(sa.exists().where(_AUTHOR.c.skeleton.in_(_LOOKS)) | reserved()))
 
 
 def by_ref(connection: sa.Connection, ref: str) -> sa.RowMapping | None:
@@ -49,7 +50,7 @@ def is_staff_name(store: sa.Connection | Session, name: str, site_name: str = ""
         return False
     if skeleton(site_name) in looks:
         return True
-    return bool(store.execute(_STAFF, dict(zip("abc", looks, strict=True))).scalar_one())
+    return bool(_STAFF.one(store, dict(zip("abc", looks, strict=True)))[0])
 
 
 def page(connection: sa.Connection, asked: TermQuery) -> dict[str, Any]:

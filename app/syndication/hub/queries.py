@@ -54,7 +54,9 @@ def request(session: Session, request_id: str) -> tuple[Row | None, Position]:
 
 def _of(feeds: Feeds) -> sa.ColumnElement[bool]:
     here = SUBSCRIPTION.c.kind == feeds.kind
-    return here & (SUBSCRIPTION.c.target_id == feeds.target_id) if feeds.target_id else here
+    if feeds.target_id or feeds.kind == "site":
+        return here & (SUBSCRIPTION.c.target_id == feeds.target_id)
+    return here
 
 
 def subscribed(connection: sa.Connection, feeds: Iterable[Feeds]) -> list[Feeds]:

@@ -10,7 +10,7 @@ from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import DBAPIError
 from sqlmodel import Session
 
-from app.articles.actions import lock
+from app.articles.actions import WrongState, lock
 from app.articles.partners.schemas import Receipt
 from app.identity.audit.actions import record
 from app.identity.keys.tables import ApiKey
@@ -35,6 +35,8 @@ def name(session: Session, actor: Actor, ref: str, data: PartnersIn, versions: f
     """Let these keys, and no others, read an article before it is public; returns its id."""
     article = lock(session, actor, ref, versions, [])
     wanted = set(data.keys)
+    if article.public and wanted:
+        raise WrongState("It is public already: partners read it as everybody does.")
     known = sa.select(_KEY.c.id, _KEY.c.scopes).where(_KEY.c.id.in_(sorted(wanted)), _KEY.c.revoked_at.is_(None))
     keys = {row.id for row in session.execute(known) if "syndicate" in row.scopes}
     if wanted - keys:
@@ -48,6 +50,11 @@ def name(session: Session, actor: Actor, ref: str, data: PartnersIn, versions: f
     if before != wanted:
         record(session, actor, "article.partners", "article", article.id, {"keys": sorted(wanted)})
     return article.id
+
+
+def forget(session: Session, article_id: str) -> None:
+    """An article that is public has no early readers; should it be hidden again, they must be named again."""
+    session.execute(sa.delete(EARLY).where(EARLY.c.article_id == article_id))
 
 
 def _adding(dialect: str) -> Any:

@@ -46,7 +46,7 @@ async def name(request: Request, article: RefPath, body: PartnersIn, versions: V
     """Let some partners read an article before it is public: while it is scheduled, or published under embargo.
 
     Their keys read it at its address and find it in `/v1/embargoed`, cut to its level of syndication. It is nowhere
-    else, and nobody is told.
+    else, and nobody is told. That ends when it is public, for good: should it be hidden again, name them again.
     """
     return await write(request, actor, actions.name, article, body, versions, show=queries.named, model=PartnersOut)
 

@@ -88,6 +88,18 @@ def test_a_flood_of_an_author(db: Database, screen: Screening, article: Article)
     assert judged(db, screen, later).state == "published"
 
 
+def test_nobody_counts_edits_nor_where_limits_are_off(
+    db: Database, screen: Screening, settings: Settings, article: Article
+) -> None:
+    who = participant(db)
+    for n in range(4):
+        wrote(db, article, who, f"Number {n}.")
+    with pytest.raises(TooManyRequests):
+        judged(db, screen, by(who, article, addresses=(HERE,)))
+    assert judged(db, screen, by(who, article, addresses=(HERE,), is_edit=True)).state == "published"
+    assert judged(db, Screening(settings), by(who, article, addresses=(HERE,))).state == "published"
+
+
 def test_a_flood_from_an_address(db: Database, screen: Screening, article: Article) -> None:
     for _ in range(3):
         wrote(db, article, participant(db))

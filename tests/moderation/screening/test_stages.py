@@ -49,12 +49,6 @@ def test_a_flood_is_refused_and_told_when_it_is_over(name: str, age: int, least:
     assert least <= int((refused.value.headers or {})["Retry-After"]) <= most
 
 
-def test_no_flood_where_limits_are_off_and_of_edits() -> None:
-    known = Standing(author_minute=now())
-    assert actions.flood(case(known=known, settings={"rate_limits": "off"})) is None
-    assert actions.flood(case(submission(is_edit=True), known)) is None
-
-
 def test_a_repeat() -> None:
     with pytest.raises(DuplicateComment):
         actions.repeat(case(known=Standing(repeats_here=1, articles=5)))

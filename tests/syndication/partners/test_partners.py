@@ -229,6 +229,27 @@ def test_named_partners_read_what_is_to_come(client: TestClient, editor: Headers
     assert make.ok(client.get(f"/v1/articles/{early['id']}", headers=partner.headers), 404)
 
 
+def test_what_is_public_has_no_early_readers(
+    client: TestClient, editor: Headers, db: Database, settings: Settings
+) -> None:
+    partner = Partner(db)
+    article = make.published(client, editor, "Early", rights=FAR)
+    named(client, editor, article, partner)
+    make.patched(client, editor, article, rights={"embargoed_until": None})
+    assert client.portal is not None
+    worker: Any = client.app.state.worker  # type: ignore[attr-defined]
+    while client.portal.call(worker.once):
+        pass
+    url = f"/v1/articles/{article['id']}"
+    assert make.ok(client.get(f"{url}/partners", headers=editor))["keys"] == []
+    answer = client.put(f"{url}/partners", json={"keys": [partner.id]}, headers={**editor, "If-Match": "*"})
+    assert make.ok(answer, 409)["code"] == "wrong_state"
+    make.patched(client, editor, article, rights=FAR)
+    assert client.get(url, headers=partner.headers).status_code == 404
+    named(client, editor, article, partner)
+    assert client.get(url, headers=partner.headers).status_code == 200
+
+
 def test_who_may_name_whom(client: TestClient, editor: Headers, db: Database, make_key: Callable[..., Headers]) -> None:
     partner, article = Partner(db), make.draft(client, editor)
     url, body = f"/v1/articles/{article['id']}/partners", {"keys": [partner.id]}
