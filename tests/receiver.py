@@ -1,12 +1,47 @@
 """A receiver of webhooks, and of feeds from the hub, on the loopback."""
 
+import asyncio
 import json
+import random
 import threading
+from contextlib import nullcontext
+from datetime import timedelta
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 from urllib.parse import parse_qsl, urlsplit
 
+import time_machine
+
+from app import wiring
+from app.deliveries.courier.actions import Courier
+from app.identity.secrets.actions import Vault
+from app.kit.clock import now
+from app.kit.db import open_database
+from app.kit.settings import Settings
+from app.worker import Worker
+
 Headers = dict[str, str]
+
+
+def work_through(settings: Settings, later: timedelta = timedelta(0)) -> None:
+    """Read the log to its end, then send all that is due so much later."""
+
+    async def once() -> None:
+        own = open_database(settings.database)
+        await own.start()
+        worker = Worker(own, settings)
+        courier = Courier(own, wiring.channels(own, settings, Vault()), random.Random(1))
+        try:
+            while await worker.once():
+                pass
+            with time_machine.travel(now() + later) if later else nullcontext():
+                while await courier.once():
+                    await courier.settled()
+        finally:
+            await courier.stop()
+            await own.stop()
+
+    asyncio.run(once())
 
 
 class Receiver:

@@ -1,7 +1,5 @@
 """What is not public is nowhere: whoever looks at everything sees, to the last byte, a publication without it."""
 
-import asyncio
-import random
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from itertools import product
@@ -11,16 +9,12 @@ import pytest
 import time_machine
 from starlette.testclient import TestClient
 
-from app import wiring
-from app.deliveries.courier.actions import Courier
-from app.identity.secrets.actions import Vault
 from app.kit.clock import iso, now
-from app.kit.db import Database, open_database
+from app.kit.db import Database
 from app.kit.settings import Settings
-from app.worker import Worker
 from tests import make
 from tests.flows.test_private import CANARY, MISSING_ID, private, routes, shape, words
-from tests.receiver import Receiver
+from tests.receiver import Receiver, work_through
 
 Headers = dict[str, str]
 SITE = "https://site.example"
@@ -54,24 +48,7 @@ def receiver() -> Iterator[Receiver]:
 def work(settings: Settings, db: Database) -> Callable[[], None]:
     """All that is done in the background, and all that is sent because of it."""
 
-    async def once() -> None:
-        own = open_database(settings.database)
-        await own.start()
-        worker, courier = (
-            Worker(own, settings),
-            Courier(own, wiring.channels(own, settings, Vault()), random.Random(1)),
-        )
-        try:
-            while await worker.once():
-                pass
-            with time_machine.travel(now() + timedelta(seconds=10)):
-                while await courier.once():
-                    await courier.settled()
-        finally:
-            await courier.stop()
-            await own.stop()
-
-    return lambda: asyncio.run(once())
+    return lambda: work_through(settings, timedelta(seconds=10))
 
 
 @pytest.fixture

@@ -1,7 +1,5 @@
 """A receiver on the loopback, and what the worker and the courier do, done at once."""
 
-import asyncio
-import random
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -9,14 +7,10 @@ import pytest
 from standardwebhooks import Webhook
 from starlette.testclient import TestClient
 
-from app import wiring
-from app.deliveries.courier.actions import Courier
-from app.identity.secrets.actions import Vault
-from app.kit.db import Database, open_database
+from app.kit.db import Database
 from app.kit.settings import Settings
-from app.worker import Worker
 from tests.make import ok
-from tests.receiver import Receiver
+from tests.receiver import Receiver, work_through
 
 Headers = dict[str, str]
 
@@ -43,21 +37,7 @@ def manager(make_key: Callable[..., Headers]) -> Headers:
 def work(db: Database, settings: Settings) -> Callable[[], None]:
     """Read the log to its end, then send all that is due."""
 
-    async def once() -> None:
-        own = open_database(settings.database)
-        await own.start()
-        worker = Worker(own, settings)
-        courier = Courier(own, wiring.channels(own, settings, Vault()), random.Random(1))
-        try:
-            while await worker.once():
-                pass
-            while await courier.once():
-                await courier.settled()
-        finally:
-            await courier.stop()
-            await own.stop()
-
-    return lambda: asyncio.run(once())
+    return lambda: work_through(settings)
 
 
 @pytest.fixture

@@ -1,8 +1,6 @@
 """The hub: callbacks are asked before anything is sent to them, feeds are signed, and nobody is told too much."""
 
-import asyncio
 import hmac
-import random
 from collections.abc import Callable, Iterator
 from datetime import timedelta
 from typing import Any
@@ -14,12 +12,9 @@ import sqlalchemy as sa
 import time_machine
 from starlette.testclient import TestClient
 
-from app import wiring
-from app.deliveries.courier.actions import Courier
 from app.deliveries.lanes.actions import DELIVERY
-from app.identity.secrets.actions import Vault
 from app.kit.clock import now
-from app.kit.db import Database, open_database
+from app.kit.db import Database
 from app.kit.settings import Settings
 from app.main import create_app
 from app.syndication.hub import actions
@@ -28,9 +23,8 @@ from app.syndication.hub.queries import REQUEST, SUBSCRIPTION, render
 from app.syndication.hub.schemas import topic_of
 from app.syndication.pings import actions as channel
 from app.syndication.schemas import Publication
-from app.worker import Worker
 from tests import make
-from tests.receiver import Receiver
+from tests.receiver import Receiver, work_through
 
 Headers = dict[str, str]
 FEEDS = "https://api.example/feeds"
@@ -55,22 +49,7 @@ def settings(settings: Settings) -> Settings:
 def work(db: Database, settings: Settings) -> Callable[..., None]:
     """Read the log to its end, then send what is due ten seconds later."""
 
-    async def once(settings: Settings) -> None:
-        own = open_database(settings.database)
-        await own.start()
-        worker = Worker(own, settings)
-        courier = Courier(own, wiring.channels(own, settings, Vault()), random.Random(1))
-        try:
-            while await worker.once():
-                pass
-            with time_machine.travel(now() + timedelta(seconds=10)):
-                while await courier.once():
-                    await courier.settled()
-        finally:
-            await courier.stop()
-            await own.stop()
-
-    return lambda other=settings: asyncio.run(once(other))
+    return lambda other=settings: work_through(other, timedelta(seconds=10))
 
 
 def ask(client: TestClient, subscriber: Receiver, status: int = 202, **fields: Any) -> Any:
