@@ -122,12 +122,15 @@ def fields(name: str, **rights: str) -> dict[str, Any]:
     return {**made, "rights": {**made["rights"], **rights}}
 
 
-def check_missing(client: TestClient, hidden: dict[str, Any]) -> None:
+def check_missing(client: TestClient, hidden: dict[str, Any], headers: Headers) -> None:
     """By id and slug, in every form: the answer for what never was."""
     tails = ["", ".jsonld", ".ninjs", ".md", ".txt", "/related", "/neighbours", "/comments", "/anchors", "/live"]
     for ref, missing in ((hidden["id"], MISSING_ID), (hidden["slug"], "a" * len(hidden["slug"]))):
         for tail in tails:
-            asked = [client.get(f"/v1/articles/{name}{tail}", follow_redirects=False) for name in (ref, missing)]
+            asked = [
+                client.get(f"/v1/articles/{name}{tail}", headers=headers, follow_redirects=False)
+                for name in (ref, missing)
+            ]
             assert shape(asked[0]) == shape(asked[1]), tail
             assert asked[0].status_code == 404
         for url in (
@@ -135,14 +138,19 @@ def check_missing(client: TestClient, hidden: dict[str, Any]) -> None:
             "/v1/resolve?path=/open/{}",
             "/oembed?url=" + SITE + "/open/{}",
         ):
-            asked = [client.get(url.format(name), follow_redirects=False) for name in (ref, missing)]
+            asked = [client.get(url.format(name), headers=headers, follow_redirects=False) for name in (ref, missing)]
             assert shape(asked[0]) == shape(asked[1]), url
         counted = [client.get(f"/v1/counts?articles={name}").json() for name in (ref, missing)]
         assert counted[0] == counted[1] == {"data": {}}
 
 
 def test_what_never_was_public(
-    client: TestClient, editor: Headers, fills: dict[str, list[str]], receiver: Receiver, work: Callable[[], None]
+    client: TestClient,
+    editor: Headers,
+    make_key: Callable[..., Headers],
+    fills: dict[str, list[str]],
+    receiver: Receiver,
+    work: Callable[[], None],
 ) -> None:
     before, told = seen(client, fills), len(receiver.messages)
     draft = make.draft(client, editor, **fields("draft"))
@@ -160,15 +168,15 @@ def test_what_never_was_public(
     own = {url for url in changed if before[url][2] == after[url][2]}
     assert set(changed) == own, sorted(set(changed) - own)
     assert not any(words(str(answer)) for answer in after.values() if f"q={CANARY}" not in str(answer))
-    for hidden in (draft, scheduled, embargoed):
-        check_missing(client, hidden)
+    for hidden, headers in product((draft, scheduled, embargoed), ({}, make_key("syndicate"))):
+        check_missing(client, hidden, headers)
     assert len(receiver.messages) == told
 
 
 def test_what_is_public_no_longer(
     client: TestClient,
     editor: Headers,
-    db: Database,
+    make_key: Callable[..., Headers],
     fills: dict[str, list[str]],
     receiver: Receiver,
     work: Callable[[], None],
@@ -203,8 +211,8 @@ def test_what_is_public_no_longer(
     assert not leaks
     for url in differing(before, after):
         assert url.startswith(("/feeds/", "/v1/changes", "/v1/live", "/v1/series", "/v1/fronts")), url
-    for name in ("unpublished", "embargoed", "expired"):
-        check_missing(client, made[name])
+    for name, headers in product(("unpublished", "embargoed", "expired"), ({}, make_key("syndicate"))):
+        check_missing(client, made[name], headers)
     for name, status in (("retracted", 410), ("withheld", 451)):
         for tail in ("", ".jsonld", ".ninjs", ".md", ".txt", "/related", "/neighbours"):
             answer = client.get(f"/v1/articles/{made[name]['id']}{tail}")

@@ -59,10 +59,13 @@ def _of(feeds: Feeds) -> sa.ColumnElement[bool]:
     return here
 
 
+def has_subscribers(connection: sa.Connection) -> bool:
+    """Whether anybody wants to hear of anything: most publications need look no further."""
+    return connection.execute(sa.select(SUBSCRIPTION.c.id).limit(1)).first() is not None
+
+
 def subscribed(connection: sa.Connection, feeds: Iterable[Feeds]) -> list[Feeds]:
     """Those of some feeds that anybody wants to hear of."""
-    if connection.execute(sa.select(SUBSCRIPTION.c.id).limit(1)).first() is None:
-        return []
     moment, asked = {"moment": now()}, sa.select(sa.literal(1)).select_from(SUBSCRIPTION).limit(1)
     return [one for one in feeds if connection.execute(asked.where(_of(one), _ALIVE), moment).first()]
 

@@ -18,7 +18,7 @@ from app.events.schemas import Entry
 from app.kit.clock import now
 from app.publication.events import EVERYTHING
 from app.syndication.hub.actions import CHANNEL
-from app.syndication.hub.queries import subscribed
+from app.syndication.hub.queries import has_subscribers, subscribed
 from app.syndication.hub.schemas import TERMS, Feeds, name_of
 
 SPAN: Final = 5  # seconds
@@ -69,10 +69,13 @@ def _changed(session: Session, entry: Entry) -> Iterator[Feeds]:
 
 def tell(session: Session, entry: Entry, hubs: Sequence[str]) -> None:
     """Have subscribers of the feeds that may have changed, and other hubs, told of it at the end of this span."""
+    connection = session.connection()
+    if not hubs and not has_subscribers(connection):
+        return
     feeds = list(_changed(session, entry))
     span = int(now().timestamp()) // SPAN + 1
     due_at = datetime.fromtimestamp(span * SPAN, UTC) + timedelta(seconds=GRACE)
-    own = [(one.name, "spread") for one in subscribed(session.connection(), feeds)]
+    own = [(one.name, "spread") for one in subscribed(connection, feeds)]
     places = [one.name for one in feeds if one.kind != "comments" and (one.target_id or one == _SITE)]
     other = [(name_of(hub), f"publish {place}") for hub in hubs for place in places]
     enqueue_all(
