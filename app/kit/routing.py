@@ -130,7 +130,10 @@ def _short(route: APIRoute) -> Handler | None:
 
 
 def prepare(route: APIRoute) -> None:
-    """Give a route its handler."""
+    """Give a route its handler, once: the apps of one process share their routes."""
+    if vars(route).get("is_prepared"):
+        return
+    vars(route)["is_prepared"] = True
     if short := _short(route):
         route.app = request_response(short)
         return

@@ -215,7 +215,7 @@ def test_a_day_of_answers_is_as_documented(client: TestClient, admin: Headers) -
 # Requests made from the document
 
 BOUNDS = hypothesis.settings(
-    max_examples=6,
+    max_examples=4,
     deadline=None,
     phases=[Phase.generate],
     suppress_health_check=list(HealthCheck),

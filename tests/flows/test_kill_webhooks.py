@@ -36,7 +36,7 @@ from app.worker import Worker
 from tests.make import ok
 from tests.receiver import Receiver
 
-KILLS = int(os.environ.get("KILLS", "4"))
+KILLS = int(os.environ.get("KILLS", "2"))
 STORES = ["sqlite", "postgresql"] if "KILLS" in os.environ else ["sqlite"]
 WORKERS = {"sqlite": 1, "postgresql": 3}
 CLIENTS = 8
