@@ -16,7 +16,7 @@ from app.kit import outgoing
 from app.kit.addresses import Guard
 from app.kit.clock import now
 from app.kit.ids import new_id
-from app.kit.problems import Invalid, Problem, TooManyRequests, Unavailable
+from app.kit.problems import Invalid, NotFound, TooManyRequests, Unavailable
 from app.kit.schema import affected
 from app.syndication.hub.queries import REQUEST, SUBSCRIPTION, target, told
 from app.syndication.hub.schemas import Feeds, Wish, topic_of
@@ -49,6 +49,22 @@ def _make_sure_of_room(session: Session, wish: Wish, pair: str, host: str) -> No
         raise Unavailable("The hub has as many subscribers as it takes.", retry_after=3600)
 
 
+def _about(session: Session, wish: Wish, here: Publication, pair: str) -> dict[str, Any]:
+    """Which feed is meant; whoever wants to hear no more of one may name it by an address that it no longer has."""
+    columns = [SUBSCRIPTION.c[name] for name in ("kind", "target_id", "form")]
+    known = session.execute(sa.select(*columns).where(SUBSCRIPTION.c.pair == pair)).mappings().first()
+    if known is not None and wish.mode == "unsubscribe":
+        return dict(known)
+    topic = topic_of(wish.topic, here)
+    refused = Invalid("That is no feed of this server.", pointer="/hub.topic", code="unknown_topic")
+    if topic is None:
+        raise refused
+    try:
+        return {"kind": topic.kind, "target_id": target(session.connection(), topic), "form": topic.form}
+    except NotFound:
+        raise refused from None
+
+
 def ask(session: Session, _actor: Actor, wish: Wish, here: Publication, guard: Guard) -> str:
     """Note a request and have its callback asked; nothing changes before that has answered."""
     try:
@@ -57,14 +73,8 @@ def ask(session: Session, _actor: Actor, wish: Wish, here: Publication, guard: G
             raise outgoing.Refused("an address with a fragment, which no server is sent")
     except outgoing.Refused as error:
         raise Invalid(f"The callback is {error}.", pointer="/hub.callback", code="callback_refused") from error
-    topic = topic_of(wish.topic, here)
-    try:
-        target_id = target(session.connection(), topic) if topic else None
-    except Problem:
-        topic = None
-    if topic is None:
-        raise Invalid("That is no feed of this server.", pointer="/hub.topic", code="unknown_topic")
     pair = sha256(f"{wish.topic}\n{wish.callback}".encode()).hexdigest()
+    about = _about(session, wish, here, pair)
     host = outgoing.target(wish.callback).host
     _make_sure_of_room(session, wish, pair, host)
     request_id = new_id()
@@ -75,9 +85,7 @@ def ask(session: Session, _actor: Actor, wish: Wish, here: Publication, guard: G
         "topic": wish.topic,
         "callback": wish.callback,
         "host": host,
-        "kind": topic.kind,
-        "target_id": target_id,
-        "form": topic.form,
+        **about,
         "secret": wish.secret,
         "lease_seconds": wish.lease,
         "created_at": now(),

@@ -116,6 +116,11 @@ def test_each_feed_has_its_own_subscribers(
     told = {headers["link"].split("/feeds/")[1].split(">")[0]: body for headers, body in subscriber.messages[1:]}
     assert told.keys() == set(topics)
     assert b"https://api.example/feeds/sections/all-news.rss" in told[topics[0]]  # where it is by now
+    former = f"{FEEDS}/{topics[0]}"
+    assert ask(client, subscriber, 422, topic=former)["errors"][0]["code"] == "unknown_topic"
+    ask(client, subscriber, topic=former, mode="unsubscribe")  # whoever knows no other address can still end it
+    work()
+    assert former not in {row["topic"] for row in rows(db, SUBSCRIPTION)}
     assert b"By Ann" not in told["authors/ann.json"]  # as it is by now
     assert "I agree." in feedparser.parse(told[topics[2]]).entries[0].summary
 
