@@ -9,6 +9,7 @@ from operator import eq
 from typing import NamedTuple
 
 from app.kit.languages import base_of, stem
+from app.related.texts.measures import measures
 from app.related.texts.stop_words import STOP_WORDS
 
 MOST = 30_000  # characters of a text that are looked at: about 5,000 words
@@ -38,6 +39,11 @@ class Analysis(NamedTuple):
     labels: dict[str, str]  # the stem as the text writes it most often
     signature: bytes  # see `likeness`
 
+    @property
+    def names(self) -> set[str]:
+        """Stems that the text never begins with a small letter; in scripts that have none, there are none."""
+        return {stem for stem, label in self.labels.items() if label[:1].isupper()}
+
 
 def _words(text: str) -> Iterator[str]:
     for word in _WORD.findall(text):
@@ -50,7 +56,7 @@ def _words(text: str) -> Iterator[str]:
 def analyse(tag: str, title: str, text: str) -> Analysis:
     """Read a text in the language of a BCP 47 tag; numbers, single letters and words that say nothing are left out."""
     language = base_of(tag)
-    stop = STOP_WORDS.get(language, frozenset())
+    stop, measured = STOP_WORDS.get(language, frozenset()), measures(language)
     counts: Counter[str] = Counter()
     written: dict[str, Counter[str]] = {}
     run: list[str] = []
@@ -61,6 +67,8 @@ def analyse(tag: str, title: str, text: str) -> Analysis:
             if lower in stop or len(lower) < 2 or lower.isdecimal():
                 continue
             term = stem(language, lower)[:LONGEST]
+            if term in measured:
+                continue
             counts[term] += times
             written.setdefault(term, Counter())[word] += 1
     labels = {term: _label(forms) for term, forms in written.items()}

@@ -2,7 +2,7 @@
 
 import math
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from datetime import datetime
 from typing import NamedTuple
 
@@ -10,6 +10,8 @@ from app.related.texts.analysis import likeness
 
 LENGTH = 10_000  # of a vector: weights and scores are whole numbers, so that every order of adding gives the same
 TERMS = 50  # of a text
+AGAIN = 0.75  # the power of a stem's count
+NAME = 1.5  # how much more a name weighs
 STORED = 20  # links of an article
 EACH_AUTHOR = 4  # links before those of others are preferred
 FLOOR = 600  # what shares less is not linked
@@ -41,9 +43,19 @@ class Link(NamedTuple):
     deferred: bool = False
 
 
-def weigh(counts: Mapping[str, int], articles: Mapping[str, int], total: int) -> dict[str, int]:
-    """The strongest stems of a text, TF-IDF on the unit sphere: `articles` have each, of a `total` in the language."""
-    raw = {stem: count * math.log1p(total / max(1, articles.get(stem, 1))) for stem, count in counts.items()}
+def weigh(
+    counts: Mapping[str, int], articles: Mapping[str, int], total: int, names: Collection[str] = ()
+) -> dict[str, int]:
+    """The strongest stems of a text, TF-IDF on the unit sphere: `articles` have each, of a `total` in the language.
+
+    Being said again counts less each time, and what may be a name counts more: who and where tell stories apart.
+    """
+    raw = {
+        stem: math.pow(count, AGAIN)
+        * math.log1p(total / max(1, articles.get(stem, 1)))
+        * (NAME if stem in names else 1.0)
+        for stem, count in counts.items()
+    }
     best = sorted(raw, key=lambda stem: (-raw[stem], stem))[:TERMS]
     length = math.sqrt(sum(raw[stem] ** 2 for stem in best)) or 1.0
     return {stem: weight for stem in best if (weight := round(LENGTH * raw[stem] / length))}
