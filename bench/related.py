@@ -61,7 +61,8 @@ def read_texts(path: Path) -> dict[str, Vector]:
         weights = weigh(analysis.counts, have, total[language], analysis.names)
         terms = {numbers[language, stem]: weight for stem, weight in weights.items()}
         at = datetime.fromisoformat(row["published_at"]) if row.get("published_at") else EPOCH
-        found[row["id"]] = Vector(row["id"], at, None, terms, analysis.signature)
+        labels = {numbers[language, stem]: analysis.labels[stem] for stem in weights}
+        found[row["id"]] = Vector(row["id"], at, None, terms, analysis.signature, labels)
     return found
 
 
