@@ -21,7 +21,7 @@ from bench.seed import Store, seed
 from bench.servers import app
 
 READS, SEARCHES = "article", "search two words"
-ROUNDS, GOAL = 9, 2.0
+ROUNDS, GOAL = 15, 2.0
 
 
 class Round(NamedTuple):
