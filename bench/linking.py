@@ -68,7 +68,8 @@ def _word(number: int) -> str:
     return f"x{number}q"
 
 
-def _article(n: int, text: str) -> tuple[Row, Row]:
+def made_up(n: int, text: str) -> tuple[Row, Row]:
+    """An article and its revision."""
     at = FIRST + timedelta(minutes=30 * n)
     same: Row = {"title": f"Number {n}", "dek": None, "type": "article", "language": "en", "section_id": None}
     same |= {"series_id": None, "image_id": None, "excerpt": "", "word_count": WORDS, "reading_minutes": 2}
@@ -98,7 +99,7 @@ def _seed(connection: sa.Connection, texts: Sequence[Text]) -> None:
     for start in range(0, len(texts), CHUNK):
         found: dict[str, list[Row]] = {"article": [], "revision": [], "text": [], "term": []}
         for n, text in enumerate(texts[start : start + CHUNK], start):
-            row, revision = _article(n, "")
+            row, revision = made_up(n, "")
             counts = {_word(word): count for word, count in Counter(text).items()}
             weights = weigh(counts, {_word(word): have[word] for word in set(text)}, len(texts))
             terms = [[numbers[int(word[1:-1])], weight, word] for word, weight in weights.items()]
@@ -137,14 +138,14 @@ class Took(NamedTuple):
     cpu: float
 
 
-def _timed(work: Callable[[], Any]) -> Took:
+def timed(work: Callable[[], Any]) -> Took:
     started = time.perf_counter(), time.process_time()
     work()
     return Took((time.perf_counter() - started[0]) * 1000, (time.process_time() - started[1]) * 1000)
 
 
 def _publish(db: Database, n: int, text: Text) -> str:
-    row, revision = _article(n, " ".join(map(_word, text)))
+    row, revision = made_up(n, " ".join(map(_word, text)))
     with db.transaction() as session:
         session.execute(sa.insert(table_of(Article)), [row])
         session.execute(sa.insert(table_of(Revision)), [revision])
@@ -168,7 +169,7 @@ def _read(connection: sa.Connection, article_id: str, site: Site) -> None:
 
 def _measure(db: Database, texts: Sequence[Text], first: int) -> Iterator[tuple[str, list[Took]]]:
     ids = [_publish(db, first + n, text) for n, text in enumerate(texts)]
-    yield "link one more article", [_timed(lambda id_=id_: _link(db, id_)) for id_ in ids]
+    yield "link one more article", [timed(lambda id_=id_: _link(db, id_)) for id_ in ids]
     site = Site.of(Settings(_env_file=None))
     made = 1
     while made:
@@ -176,11 +177,11 @@ def _measure(db: Database, texts: Sequence[Text], first: int) -> Iterator[tuple[
             made = refresh_cards(session, site)
     with db.connect() as connection:
         for name in ("read links, first time", "read links, again"):
-            yield name, [_timed(lambda id_=id_: _read(connection, id_, site)) for id_ in ids]
+            yield name, [timed(lambda id_=id_: _read(connection, id_, site)) for id_ in ids]
     text = table_of(RelatedText)
     with db.transaction() as session:
         session.execute(sa.update(text).where(text.c.n <= 100).values(stale=True))
-    yield "make one list anew", [_timed(lambda: _anew(db)) for _ in range(100)]
+    yield "make one list anew", [timed(lambda: _anew(db)) for _ in range(100)]
 
 
 def _explain(console: Console, url: str, db: Database, text: Text, n: int) -> None:

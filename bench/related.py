@@ -58,10 +58,11 @@ def read_texts(path: Path) -> dict[str, Vector]:
         analysis = analyses[row["id"]]
         language = analysis.language
         have = {stem: articles[language, stem] for stem in analysis.counts}
-        weights = weigh(analysis.counts, have, total[language])
+        weights = weigh(analysis.counts, have, total[language], analysis.names)
         terms = {numbers[language, stem]: weight for stem, weight in weights.items()}
         at = datetime.fromisoformat(row["published_at"]) if row.get("published_at") else EPOCH
-        found[row["id"]] = Vector(row["id"], at, None, terms, analysis.signature)
+        labels = {numbers[language, stem]: analysis.labels[stem] for stem in weights}
+        found[row["id"]] = Vector(row["id"], at, None, terms, analysis.signature, labels)
     return found
 
 

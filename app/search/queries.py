@@ -75,7 +75,9 @@ _LAST = sa.select(sa.func.max(ENTRY.c.key)).where(ENTRY.c.key <= sa.bindparam("n
 
 
 @lru_cache(256)
-def _hits(shape: Shape, dialect: str) -> tuple[sa.FromClause, ColumnElement[int], list[ColumnElement[bool]]]:
+def _hits(
+    shape: Shape, dialect: str, *, joined: bool = False
+) -> tuple[sa.FromClause, ColumnElement[int], list[ColumnElement[bool]]]:
     """Where the articles that answer stand, their key, and what must hold of them."""
     question: sa.BindParameter[str] = sa.bindparam("question", type_=sa.Text())
     if dialect == "sqlite":
@@ -85,8 +87,13 @@ def _hits(shape: Shape, dialect: str) -> tuple[sa.FromClause, ColumnElement[int]
     else:
         tables, key = ENTRY, ENTRY.c.key
         matches = ENTRY.c.vector.op("@@")(sa.cast(question, sa.dialects.postgresql.TSQUERY))
-    within = (key <= sa.bindparam("newest", type_=_BIG)) & (key >= sa.bindparam("oldest", type_=_BIG))
-    return tables.join(A, A.c.id == ENTRY.c.article_id), key, [matches, within, *conditions(shape)]
+    if not joined and not (shape.groups or shape.bounds) and shape.featured is None and shape.states is None:
+        return tables, key, [matches, _within(key)]  # only what is public is in the index: no look at any article
+    return tables.join(A, A.c.id == ENTRY.c.article_id), key, [matches, _within(key), *conditions(shape)]
+
+
+def _within(key: ColumnElement[int]) -> ColumnElement[bool]:
+    return (key <= sa.bindparam("newest", type_=_BIG)) & (key >= sa.bindparam("oldest", type_=_BIG))
 
 
 @lru_cache(256)
@@ -106,7 +113,7 @@ def _count(shape: Shape, dialect: str) -> sa.Select[Any]:
 @lru_cache(256)
 def _sorted(shape: Shape, dialect: str) -> sa.Select[Any]:
     """A page in an order that is not the index's: all that answer are looked at."""
-    tables, _, where = _hits(shape, dialect)
+    tables, _, where = _hits(shape, dialect, joined=True)
     key = COLUMNS[shape.sort.name.lstrip("-")]
     if shape.paged:
         where = [*where, shape.sort.after(key, A.c.id)]

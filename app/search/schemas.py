@@ -12,7 +12,7 @@ from app.kit.paging import ListOut
 from app.kit.problems import InvalidParameter
 from app.kit.text import MAX_INT63
 
-RANKED = 500  # the newest so many articles that answer are ranked; those beyond follow by date
+RANKED = 240  # the newest so many articles that answer are ranked; those beyond follow by date
 NEWEST_KEY = MAX_INT63
 
 

@@ -1,6 +1,7 @@
 """The PostgreSQL store: retries, lost connections, timeouts, and how clients hear of them."""
 
 import asyncio
+import sys
 import threading
 from collections.abc import Awaitable, Callable, Iterator
 
@@ -239,3 +240,23 @@ def test_reads_may_go_to_a_replica(postgres_url: str) -> None:
     assert "replica" in str(reads.url)
     assert "replica" not in str(writes.url)
     asyncio.run(db.stop())
+
+
+def test_slow_reads_hold_no_other_read_up_and_let_the_loop_have_its_turn(store: PostgresDatabase) -> None:
+    gate, usual = threading.Event(), sys.getswitchinterval()
+
+    def slow(_: sa.Connection) -> float:
+        gate.wait(20)
+        return sys.getswitchinterval()
+
+    async def story() -> None:
+        scans = [asyncio.create_task(store.scan(slow)) for _ in range(20)]
+        await asyncio.sleep(0)
+        try:
+            assert await asyncio.wait_for(store.read(texts), 10) == []
+        finally:
+            gate.set()
+        assert max(await asyncio.gather(*scans)) < usual
+
+    run(story)
+    assert sys.getswitchinterval() == usual

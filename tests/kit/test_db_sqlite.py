@@ -1,6 +1,7 @@
 """The SQLite store: group commit, savepoints, and what happens when something in the middle of it breaks."""
 
 import asyncio
+import sys
 import threading
 from collections.abc import Awaitable, Callable, Iterator
 from pathlib import Path
@@ -248,3 +249,17 @@ def test_stop_finishes_what_was_accepted_and_takes_no_more(store: SqliteDatabase
     asyncio.run(story())
     with store.connect() as connection:
         assert texts(connection) == ["n0", "n1", "n2"]
+
+
+def test_slow_reads_let_the_loop_have_its_turn(store: SqliteDatabase) -> None:
+    both, usual = threading.Barrier(2), sys.getswitchinterval()
+
+    def slow(_: sa.Connection) -> float:
+        both.wait(20)
+        return sys.getswitchinterval()
+
+    async def story() -> None:
+        assert max(await asyncio.gather(store.scan(slow), store.scan(slow))) < usual
+
+    run(store, story)
+    assert sys.getswitchinterval() == usual

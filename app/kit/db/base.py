@@ -1,8 +1,10 @@
 """One store, as rooms see it, and the only place where anything is committed."""
 
+import sys
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
+from threading import Lock
 from typing import Concatenate, ParamSpec, TypeVar
 
 import sqlalchemy as sa
@@ -39,6 +41,38 @@ def is_full(error: DBAPIError) -> bool:
     """Whether the disk under the database is full."""
     code = getattr(error.orig, "sqlstate", None) or getattr(error.orig, "sqlite_errorname", "")
     return code in {"53100", "SQLITE_FULL"}
+
+
+class _Turns:
+    """While anything long runs in a thread, threads take turns of 0.2 ms instead of Python's 5.
+
+    The event loop needs the interpreter several times in a request of half a millisecond, and would wait each time.
+    Only meanwhile: where many short pieces of work compete, short turns cost a tenth.
+    """
+
+    seconds = 0.0002
+
+    def __init__(self) -> None:
+        self._lock, self._running, self._before = Lock(), 0, 0.0
+
+    @contextmanager
+    def short(self) -> Iterator[None]:
+        """For as long as this lasts, in any thread."""
+        with self._lock:
+            if not self._running:
+                self._before = sys.getswitchinterval()
+                sys.setswitchinterval(self.seconds)
+            self._running += 1
+        try:
+            yield
+        finally:
+            with self._lock:
+                self._running -= 1
+                if not self._running:
+                    sys.setswitchinterval(self._before)
+
+
+turns = _Turns()
 
 
 @contextmanager

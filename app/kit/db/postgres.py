@@ -11,9 +11,10 @@ import structlog
 from sqlalchemy.exc import DBAPIError
 from sqlmodel import Session
 
-from app.kit.db.base import RETRIED, Database, P, T
+from app.kit.db.base import RETRIED, Database, P, T, turns
 
 OPTIONS = "-c timezone=UTC -c statement_timeout=20000 -c lock_timeout=5000"
+SCANS = 3  # slow reads at a time
 log = structlog.get_logger("broadsheet.db")
 
 
@@ -25,7 +26,7 @@ class PostgresDatabase(Database):
     def __init__(self, url: str, read_url: str = "", threads: int = 8) -> None:
         options: dict[str, Any] = {
             "pool_size": threads,
-            "max_overflow": 4,
+            "max_overflow": SCANS + 1,
             "pool_timeout": 5,
             "pool_recycle": 1800,
             "hide_parameters": True,
@@ -34,6 +35,7 @@ class PostgresDatabase(Database):
         self._reads = sa.create_engine(_with_driver(read_url or url), isolation_level="AUTOCOMMIT", **options)
         self._writes = sa.create_engine(_with_driver(url), **options)
         self._read_threads = ThreadPoolExecutor(threads, "read")
+        self._scan_threads = ThreadPoolExecutor(SCANS, "scan")  # so that what is slow never holds all of the others up
         self._write_threads = ThreadPoolExecutor(threads, "write")
 
     def engines(self) -> tuple[sa.Engine, sa.Engine]:
@@ -48,12 +50,13 @@ class PostgresDatabase(Database):
     async def stop(self) -> None:
         await asyncio.to_thread(self._write_threads.shutdown)
         await asyncio.to_thread(self._read_threads.shutdown)
+        await asyncio.to_thread(self._scan_threads.shutdown)
         await super().stop()
 
-    async def read(self, query: Callable[Concatenate[sa.Connection, P], T], *args: P.args, **kwargs: P.kwargs) -> T:
+    async def _within(self, threads: ThreadPoolExecutor, query: Callable[[sa.Connection], T]) -> T:
         def once() -> T:
             with self.connect() as connection:
-                return query(connection, *args, **kwargs)
+                return query(connection)
 
         def run() -> T:
             try:
@@ -64,9 +67,17 @@ class PostgresDatabase(Database):
                 log.warning("connection was lost; reading again")
                 return once()  # a read may be repeated: the server was restarted or the pool was stale
 
-        return await asyncio.get_running_loop().run_in_executor(self._read_threads, run)
+        return await asyncio.get_running_loop().run_in_executor(threads, run)
 
-    scan = read
+    async def read(self, query: Callable[Concatenate[sa.Connection, P], T], *args: P.args, **kwargs: P.kwargs) -> T:
+        return await self._within(self._read_threads, lambda connection: query(connection, *args, **kwargs))
+
+    async def scan(self, query: Callable[Concatenate[sa.Connection, P], T], *args: P.args, **kwargs: P.kwargs) -> T:
+        def run(connection: sa.Connection) -> T:
+            with turns.short():
+                return query(connection, *args, **kwargs)
+
+        return await self._within(self._scan_threads, run)
 
     async def write(self, action: Callable[Concatenate[Session, P], T], *args: P.args, **kwargs: P.kwargs) -> T:
         def run(tries: int = 5) -> T:

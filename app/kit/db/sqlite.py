@@ -16,7 +16,7 @@ import structlog
 from sqlalchemy.exc import IntegrityError, OperationalError
 from sqlmodel import Session
 
-from app.kit.db.base import Database, Overloaded, P, T
+from app.kit.db.base import Database, Overloaded, P, T, turns
 from app.kit.db.driver import sqlite
 
 MINIMUM_SQLITE = (3, 51, 3)  # every older release can lose commits in WAL mode
@@ -197,7 +197,7 @@ class SqliteDatabase(Database):
 
     async def scan(self, query: Callable[Concatenate[sa.Connection, P], T], *args: P.args, **kwargs: P.kwargs) -> T:
         def run() -> T:
-            with self.connect() as connection:
+            with turns.short(), self.connect() as connection:
                 return query(connection, *args, **kwargs)
 
         return await asyncio.get_running_loop().run_in_executor(self._threads, run)

@@ -9,6 +9,7 @@ from operator import eq
 from typing import NamedTuple
 
 from app.kit.languages import base_of, stem
+from app.related.texts.measures import measures
 from app.related.texts.stop_words import STOP_WORDS
 
 MOST = 30_000  # characters of a text that are looked at: about 5,000 words
@@ -21,13 +22,14 @@ _MARKS = (
     "\u0300-\u036f\u0591-\u05bd\u0610-\u061a\u064b-\u065f\u0670\u0900-\u0963\u0980-\u0dff\u0e31\u0e34-\u0e4e"
     "\u200c\u200d"
 )
-# Scripts without spaces between words: each two letters in a row stand for a word.
+# Scripts without spaces between words: a few letters in a row stand for a word.
 _PAIRED = (
     "\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3005-\u3007\u3040-\u30ff\u3400-\u9fff"
     "\uac00-\ud7af\uf900-\ufaff\U00020000-\U0003ffff"
 )
 _WORD = re.compile(rf"[{_PAIRED}]+|(?:(?![{_PAIRED}])[^\W_]|[{_MARKS}])+")
 _IS_PAIRED = re.compile(rf"[{_PAIRED}]")
+ALPHABETIC = "\u1800"  # of these, scripts before it spell sounds: four letters say as much as two of the others
 
 
 class Analysis(NamedTuple):
@@ -38,11 +40,22 @@ class Analysis(NamedTuple):
     labels: dict[str, str]  # the stem as the text writes it most often
     signature: bytes  # see `likeness`
 
+    @property
+    def names(self) -> set[str]:
+        """Stems that the text never begins with a small letter; in scripts that have none, there are none."""
+        return {stem for stem, label in self.labels.items() if label[:1].isupper()}
+
+
+def is_paired(word: str) -> bool:
+    """Whether a word is of a script without spaces."""
+    return _IS_PAIRED.match(word) is not None
+
 
 def _words(text: str) -> Iterator[str]:
     for word in _WORD.findall(text):
-        if _IS_PAIRED.match(word):
-            yield from (word[at : at + 2] for at in range(max(1, len(word) - 1)))
+        if is_paired(word):
+            few = 4 if word < ALPHABETIC else 2
+            yield from (word[at : at + few] for at in range(max(1, len(word) - few + 1)))
         else:
             yield word
 
@@ -50,7 +63,7 @@ def _words(text: str) -> Iterator[str]:
 def analyse(tag: str, title: str, text: str) -> Analysis:
     """Read a text in the language of a BCP 47 tag; numbers, single letters and words that say nothing are left out."""
     language = base_of(tag)
-    stop = STOP_WORDS.get(language, frozenset())
+    stop, measured = STOP_WORDS.get(language, frozenset()), measures(language)
     counts: Counter[str] = Counter()
     written: dict[str, Counter[str]] = {}
     run: list[str] = []
@@ -61,6 +74,8 @@ def analyse(tag: str, title: str, text: str) -> Analysis:
             if lower in stop or len(lower) < 2 or lower.isdecimal():
                 continue
             term = stem(language, lower)[:LONGEST]
+            if term in measured:
+                continue
             counts[term] += times
             written.setdefault(term, Counter())[word] += 1
     labels = {term: _label(forms) for term, forms in written.items()}

@@ -2,18 +2,21 @@
 
 import math
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import NamedTuple
 
-from app.related.texts.analysis import likeness
+from app.related.texts.analysis import is_paired, likeness
 
 LENGTH = 10_000  # of a vector: weights and scores are whole numbers, so that every order of adding gives the same
 TERMS = 50  # of a text
+AGAIN = 0.75  # the power of a stem's count
+NAME = 1.5  # how much more a name weighs
 STORED = 20  # links of an article
 EACH_AUTHOR = 4  # links before those of others are preferred
 FLOOR = 600  # what shares less is not linked
-SHARED = 2  # terms at least: one may be a name that two people bear
+SHARED = 2  # words at least: one may be a name that two people bear
+RUN = 16  # letters of a word that is put together again
 COPY = 0.5  # of the shingles: near copies
 SHOWN = 5  # terms that tell why
 OLD, HALF_LIFE = 0.15, 180  # how much the oldest loses against the same in a newer article, and days for half of that
@@ -27,7 +30,7 @@ class Vector(NamedTuple):
     author_id: str | None
     terms: Mapping[int, int]  # weights by term, the strongest first
     signature: bytes
-    labels: Mapping[int, str] = {}
+    labels: Mapping[int, str]  # the terms as the text writes them
 
 
 class Link(NamedTuple):
@@ -41,12 +44,33 @@ class Link(NamedTuple):
     deferred: bool = False
 
 
-def weigh(counts: Mapping[str, int], articles: Mapping[str, int], total: int) -> dict[str, int]:
-    """The strongest stems of a text, TF-IDF on the unit sphere: `articles` have each, of a `total` in the language."""
-    raw = {stem: count * math.log1p(total / max(1, articles.get(stem, 1))) for stem, count in counts.items()}
-    best = sorted(raw, key=lambda stem: (-raw[stem], stem))[:TERMS]
+def weigh(
+    counts: Mapping[str, int], articles: Mapping[str, int], total: int, names: Collection[str] = ()
+) -> dict[str, int]:
+    """The strongest stems of a text, TF-IDF on the unit sphere: `articles` have each, of a `total` in the language.
+
+    Being said again counts less each time, and what may be a name counts more: who and where tell stories apart.
+    """
+    raw = {
+        stem: math.pow(count, AGAIN)
+        * math.log1p(total / max(1, articles.get(stem, 1)))
+        * (NAME if stem in names else 1.0)
+        for stem, count in counts.items()
+    }
+    best = _strongest(sorted(raw, key=lambda stem: (-raw[stem], stem)))
     length = math.sqrt(sum(raw[stem] ** 2 for stem in best)) or 1.0
     return {stem: weight for stem in best if (weight := round(LENGTH * raw[stem] / length))}
+
+
+def _strongest(stems: Sequence[str]) -> list[str]:
+    """The first of these; in scripts without spaces it takes about two pieces to make a word."""
+    room, kept = 2 * TERMS, []
+    for stem in stems:
+        room -= 1 if not stem.isascii() and is_paired(stem) else 2
+        if room < 0:
+            break
+        kept.append(stem)
+    return kept
 
 
 def cosine(one: Mapping[int, int], other: Mapping[int, int]) -> int:
@@ -70,11 +94,28 @@ def link(of: Vector, target: Vector) -> Link | None:
     shared = [term for term in of.terms if term in target.terms]
     if of.article_id == target.article_id or len(shared) < SHARED or (worth := score(of, target)) < FLOOR:
         return None
-    if likeness(of.signature, target.signature) >= COPY:
-        return None
     shared.sort(key=lambda term: (-of.terms[term] * target.terms[term], term))
-    labels = [of.labels[term] for term in shared[:SHOWN] if term in of.labels]
-    return Link(target.article_id, worth, labels, target.author_id, target.signature)
+    words = together([of.labels[term] for term in shared])
+    if len(words) < SHARED or likeness(of.signature, target.signature) >= COPY:
+        return None
+    return Link(target.article_id, worth, words[:SHOWN], target.author_id, target.signature)
+
+
+def together(labels: Sequence[str]) -> list[str]:
+    """Pieces, which stand for words in scripts without spaces, put together where one goes on another."""
+    words: list[str] = []
+    for label in labels:
+        if len(label) < 2 or label.isascii() or not is_paired(label):
+            words.append(label)
+            continue
+        runs = [word for word in words if len(word) < RUN and is_paired(word)]
+        common = len(label) - 1
+        before = next((word for word in runs if word.endswith(label[:-1])), "")
+        after = next((word for word in runs if word.startswith(label[1:]) and word != before), "")
+        place = min((words.index(word) for word in (before, after) if word), default=len(words))
+        words = [word for word in words if word not in (before, after)]
+        words.insert(place, (before[:-common] if before else "") + label + after[common:])
+    return words
 
 
 def _value(candidate: Link) -> tuple[int, str]:

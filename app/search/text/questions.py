@@ -9,10 +9,12 @@ from typing import Final
 from app.kit.languages import STEMMERS
 from app.search.text.words import (
     LONGEST,
+    MOST_WEIGHT,
     STEM_MARK,
     heaviest,
     is_paired,
     language_of,
+    needle,
     pairs,
     runs,
     stems,
@@ -54,15 +56,22 @@ class Term:
         """Its stem in each language."""
         return {stem.partition(STEM_MARK)[0]: stem for stem in self.stems}
 
+    @cached_property
+    def _lines(self) -> tuple[list[str], dict[str, str]]:
+        """What finds its whole words among the weights of an article, and its stem by language."""
+        whole = self.words[:-1] if self.is_open else self.words
+        return [needle(word) for word in whole], {code: needle(form) for code, form in self.forms.items()}
+
     def weight(self, weights: str, language: str | None) -> int:
         """How much it weighs in an article of a language."""
-        *others, last = self.words
-        found = [heaviest(weights, last) if self.is_open else weight(weights, last)]
-        found += [weight(weights, word) for word in others]
-        if language not in self.forms:
-            return min(found)
+        lines, forms = self._lines
+        found = min((weight(weights, line) for line in lines), default=MOST_WEIGHT)
+        if self.is_open:
+            found = min(found, heaviest(weights, self.words[-1]))
+        if language not in forms:
+            return found
         share, of = _STEM_SHARE
-        return max(min(found), weight(weights, self.forms[language]) * share // of)
+        return max(found, weight(weights, forms[language]) * share // of)
 
 
 @dataclass(frozen=True)

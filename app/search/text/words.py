@@ -27,6 +27,7 @@ _RUNS: Final = re.compile(f"[{SPACELESS}]+|[^{SPACELESS}]+")
 _KNOWN: Final = 20_000  # characters whose folded form is remembered
 _AVERAGE, _SATURATION, _BY_LENGTH = 400, 2.0, 0.75
 STEPS: Final = 90  # weights are one character each, from "!" on
+MOST_WEIGHT: Final = STEPS + 1
 _OTHER_SCRIPTS: Final = frozenset("ar el fa hi hy ne ru sr ta yi".split())
 
 
@@ -146,10 +147,15 @@ def indexed(title: str, dek: str | None, text: str, language: str) -> Indexed:
     return found._replace(stems=list(common), weights="\n" + "\n".join(lines) + "\n")
 
 
-def weight(weights: str, word: str) -> int:
-    """How much a word weighs in an article, 0 to 91; 0 if it does not stand there."""
-    at = weights.find(f"\n{word} ")
-    return ord(weights[at + len(word) + 2]) - 33 if at >= 0 else 0
+def needle(word: str) -> str:
+    """What finds the line of a word."""
+    return f"\n{word} "
+
+
+def weight(weights: str, line: str) -> int:
+    """How much the word of a needle weighs in an article, 0 to 91; 0 if it does not stand there."""
+    at = weights.find(line)
+    return ord(weights[at + len(line)]) - 33 if at >= 0 else 0
 
 
 def language_of(weights: str) -> str | None:

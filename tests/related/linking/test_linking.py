@@ -1,16 +1,21 @@
 """What publishing, changing and withdrawing articles does to the links of all."""
 
 from collections.abc import Callable
+from itertools import combinations
+from random import Random
 from typing import Any
 
 import pytest
 import sqlalchemy as sa
 from starlette.testclient import TestClient
 
+from app.articles.queries import A
 from app.events.tables import Event
 from app.kit.db import Database
 from app.kit.schema import table_of
-from app.related.linking.queries import has_stale
+from app.related.linking.queries import LINK, has_stale
+from app.related.texts.analysis import analyse, likeness
+from app.related.texts.similarity import COPY
 from app.wiring import READERS
 from app.worker import Worker
 from tests import make
@@ -70,6 +75,36 @@ def test_copies_of_one_text_never_lead_to_each_other_and_only_one_is_led_to(
     work()
     (other,) = titles(client, story)
     assert other != only
+
+
+def _passage(words: str, seed: int) -> str:
+    """These words in an order of its own, so that no four in a row stand in another passage."""
+    return " ".join(Random(seed).choices(words.split(), k=60))
+
+
+def test_what_stood_back_for_a_copy_comes_again_when_that_copy_goes(publish: Publish, work: Work, db: Database) -> None:
+    """Being a near copy is not handed on: the second is one of the first, as is the third, but not of each other."""
+    sea, court = "harbour ferry captain quay lighthouse sailor anchor", "judge appeal verdict lawyer pension clerk robe"
+    bread = "bakery oven flour village recipe apprentice crust"
+    one, two, three = (_passage(words, seed) for seed, words in enumerate((sea, court, bread)))
+    first, second, third = f"{one} {two} {three}", f"{one} {two}", f"{two} {three}"
+    signatures = {text: analyse("en", "", text).signature for text in (first, second, third)}
+    alike = [likeness(signatures[a], signatures[b]) >= COPY for a, b in combinations((first, second, third), 2)]
+    assert alike == [True, True, False]
+    reader = publish("Reader", _passage(f"{court} {bread} {bread}", 9))
+    publish("First", first), publish("Second", second)
+    work()
+    assert listed(db, reader) == ["First"]
+    publish("Third", third)
+    work()
+    assert listed(db, reader) == ["Third", "Second"]
+
+
+def listed(db: Database, article: dict[str, Any]) -> list[str]:
+    """The titles in an article's own list, the best first."""
+    query = sa.select(A.c.title).join(LINK, LINK.c.target_id == A.c.id).where(LINK.c.article_id == article["id"])
+    with db.connect() as connection:
+        return list(connection.execute(query.order_by(LINK.c.score.desc())).scalars())
 
 
 def test_changes_that_are_no_matter_of_the_text_cost_nothing(

@@ -23,7 +23,7 @@ def test_stems_without_the_words_that_say_nothing_and_the_title_three_times() ->
         ("tlh", "Qapla' Qapla", {"qapla": 2}),  # no stemmer: words as they are
         ("zh-Hant", "香港島", {"香港": 1, "港島": 1}),
         ("ja", "フェリーとABC", {"フェ": 1, "ェリ": 1, "リー": 1, "ーと": 1, "abc": 1}),
-        ("th", "เรือ", {"เร": 1, "รื": 1, "ือ": 1}),
+        ("th", "เรือไฟ ไป", {"เรือ": 1, "รือไ": 1, "ือไฟ": 1, "ไป": 1}),
         ("hi", "हिन्दी", {"हिन्द": 1}),
         ("en", "don’t e-mail … 👍", {"mail": 1}),
         ("en", "", {}),
@@ -31,6 +31,37 @@ def test_stems_without_the_words_that_say_nothing_and_the_title_three_times() ->
 )
 def test_each_language_by_what_is_known_of_it(tag: str, text: str, stems: dict[str, int]) -> None:
     assert analyse(tag, "", text).counts == stems
+
+
+@pytest.mark.parametrize(
+    ("tag", "text"),
+    [
+        (
+            "en",
+            "Six minutes later, on Tuesday, eleven said: twenty percent of a million in September; what a difference",
+        ),
+        ("de", "Sechs Minuten später, am Dienstag, sagten elf: zwanzig Prozent einer Million im September"),
+        ("fr", "Six minutes après, mardi, onze ont dit : vingt pour cent de deux millions en septembre"),
+        ("es", "Seis minutos después, el martes, once dijeron: veinte millones en septiembre"),
+        ("it", "Sei minuti dopo, martedì, undici hanno detto: venti milioni in settembre"),
+        ("pt-BR", "Seis minutos depois, no domingo, onze disseram: vinte milhões em setembro"),
+        ("nl", "Zes minuten later, op dinsdag, elf zeiden: twintig procent van een miljoen in september"),
+        ("sv", "Sex minuter efter, på tisdag, elva sade: tjugo procent av en miljon i september"),
+        ("da", "Seks minutter efter, tirsdag, elleve sagde: tyve procent af en million i september"),
+        ("nb", "Seks minutter etter, tirsdag, elleve sa: tjue prosent av en million i september"),
+        ("pl", "Sześć minut po, we wtorek: dwadzieścia procent, milion we wrześniu"),
+        ("ru", "Шесть минут после, во вторник: двадцать процентов, миллион в сентябре"),
+        ("tr", "Altı dakika sonra, salı: yirmi milyon, eylül"),
+        ("id", "Enam menit setelah, selasa: dua puluh persen, sejuta? seratus juta, september"),
+    ],
+)
+def test_numbers_and_times_say_nothing(tag: str, text: str) -> None:
+    assert len(analyse(tag, "", text).counts) <= 2, analyse(tag, "", text).counts
+
+
+def test_names_are_what_is_never_written_small() -> None:
+    found = analyse("en", "The Harbour and the Bridge", "Ida crossed the harbour. Bridges? Bridge! 東京")
+    assert found.names == {"ida", "bridg"}
 
 
 def test_a_bounded_piece_of_a_long_text_is_looked_at() -> None:

@@ -4,6 +4,8 @@ from datetime import UTC, datetime, timedelta
 from itertools import permutations
 from random import Random
 
+import pytest
+
 from app.related.texts.similarity import (
     EACH_AUTHOR,
     FLOOR,
@@ -15,6 +17,7 @@ from app.related.texts.similarity import (
     link,
     pick,
     score,
+    together,
     weigh,
 )
 
@@ -37,6 +40,41 @@ def test_what_is_rare_weighs_more_and_the_strongest_fifty_are_kept() -> None:
     assert round(sum(weight**2 for weight in found.values()) ** 0.5 / LENGTH, 3) == 1.0
     assert len(weigh({f"w{n}": 1 for n in range(80)}, {}, 1000)) == 50
     assert weigh({}, {}, 0) == {}
+
+
+def test_saying_it_again_counts_less_each_time_and_a_name_counts_more() -> None:
+    once, often = weigh({"a": 1, "b": 16}, {}, 10).values()
+    assert round(max(once, often) / min(once, often), 2) == 8.0
+    word, name = weigh({"a": 1, "b": 1}, {}, 10, {"b"})["a"], weigh({"a": 1, "b": 1}, {}, 10, {"b"})["b"]
+    assert round(name / word, 2) == 1.5
+
+
+def test_scripts_without_spaces_have_twice_as_many_pieces() -> None:
+    pieces = {chr(0x4E00 + n) + chr(0x4E00 + n + 1): 1 for n in range(150)}
+    assert len(weigh(pieces, {}, 10)) == 100
+    assert len(weigh({f"w{n}": 20 for n in range(40)} | pieces, {}, 10)) == 40 + 20
+
+
+@pytest.mark.parametrize(
+    ("pieces", "words"),
+    [
+        (["宪法", "法院", "的"], ["宪法院", "的"]),
+        (["法院", "律师", "宪法"], ["宪法院", "律师"]),
+        (["ェリ", "フェ", "港湾", "リー"], ["フェリー", "港湾"]),
+        (["นทาง", "ินทา", "เดิน", "ดินท"], ["เดินทาง"]),
+        (["harbour", "bourbon"], ["harbour", "bourbon"]),
+        (["aa", "ab"], ["aa", "ab"]),
+        ([], []),
+    ],
+)
+def test_pieces_are_put_together_to_be_read(pieces: list[str], words: list[str]) -> None:
+    assert together(pieces) == words
+
+
+def test_one_name_in_pieces_is_one_word_and_makes_no_link() -> None:
+    own, other = vector("own", t1=7000, t2=7000), vector("other", t1=7000, t2=7000)
+    assert link(own, other) is not None
+    assert link(own._replace(labels={1: "特朗", 2: "朗普"}), other) is None
 
 
 def test_the_same_is_one_and_nothing_in_common_is_none() -> None:
