@@ -8,8 +8,9 @@ import time
 from contextlib import suppress
 from email import policy
 from email.message import EmailMessage
+from email.policy import EmailPolicy
 from pathlib import Path
-from typing import Final, Literal, NamedTuple, Protocol
+from typing import Any, Final, Literal, NamedTuple, Protocol
 from urllib.parse import unquote, urlsplit
 
 import idna
@@ -21,8 +22,25 @@ CONNECTIONS: Final = 8  # open at once to one server
 IDLE: Final = 30.0  # seconds that a connection is kept for the next mail
 TIMEOUT: Final = 20.0  # seconds that a server may take for one answer
 Stage = Literal["connect", "sender", "recipient", "content"]
-WIRE: Final = policy.SMTP.clone(max_line_length=300)
-"""How mail is written for servers: no header of ours is so long that a link in it would be folded or encoded."""
+_WORDS: Final = frozenset({"subject", "from"})  # headers that may hold words beyond ASCII
+
+
+class _Wire(EmailPolicy):
+    """Words beyond ASCII take lines of 76 characters (RFC 2047 §2); a link that was folded would be encoded too."""
+
+    def fold(self, name: str, value: Any) -> str:
+        narrow = name.lower() in _WORDS
+        return str(super().fold(name, value) if narrow else _LONG.clone(linesep=self.linesep).fold(name, value))
+
+    def fold_binary(self, name: str, value: Any) -> bytes:
+        narrow = name.lower() in _WORDS
+        wide = _LONG.clone(linesep=self.linesep, utf8=self.utf8)
+        return bytes(super().fold_binary(name, value) if narrow else wide.fold_binary(name, value))
+
+
+_LONG: Final = policy.SMTP.clone(max_line_length=998)
+WIRE: Final = _Wire(linesep="\r\n", max_line_length=76)
+"""How mail is written for servers."""
 _ENHANCED = re.compile(r"\s*(\d\.\d{1,3}\.\d{1,3})\b")
 
 
@@ -53,8 +71,9 @@ class MailRefused(Exception):
 
     @property
     def is_final(self) -> bool:
-        """Whether asking again would not help (RFC 5321 §4.2.1); a server that refuses to talk may be put right."""
-        return self.stage != "connect" and 500 <= self.code < 600
+        """Whether asking again would not help (RFC 5321 §4.2.1); a server that refuses us, or our sender, may be put
+        right."""
+        return self.stage in ("recipient", "content") and 500 <= self.code < 600
 
     @property
     def is_bounce(self) -> bool:
@@ -226,7 +245,8 @@ class MaildirMailer:
         self.folder = folder
 
     async def send(self, message: EmailMessage, to: str) -> str:
-        await asyncio.to_thread(self._add, message.as_bytes(policy=policy.default.clone(utf8=not to.isascii())))
+        wire = WIRE.clone(linesep="\n", utf8=not to.isascii())
+        await asyncio.to_thread(self._add, message.as_bytes(policy=wire))
         return "stored"
 
     def _add(self, content: bytes) -> None:

@@ -14,10 +14,11 @@ from app.deliveries.actions import enqueue, enqueue_all
 from app.deliveries.schemas import NewDelivery
 from app.events.schemas import Position
 from app.kit.clock import now
+from app.kit.db.base import is_full, is_unavailable
 from app.kit.schema import Row, affected
 from app.notifications.digests.actions import gather
 from app.notifications.queries import CIRCLES, FANOUT
-from app.notifications.schemas import CHANNEL, LANE
+from app.notifications.schemas import ASKING, CHANNEL, LANE
 from app.subscriptions.opt_ins import actions as opt_ins
 from app.subscriptions.queries import Hearer, hearers
 
@@ -32,9 +33,9 @@ def _guarded(session: Session, work: Callable[[], object], put_back: Callable[[]
     try:
         with session.begin_nested():
             work()
-    except DBAPIError:
-        raise  # the store's fault: all of it is tried again
-    except Exception:
+    except Exception as error:
+        if isinstance(error, DBAPIError) and (is_unavailable(error) or is_full(error)):
+            raise  # the store's fault: all of it is tried again
         log.exception("could not be told", **about)
         put_back()
 
@@ -58,7 +59,7 @@ def _ask_back(session: Session, request: Row, most_in_hour: int) -> None:
         enqueue(
             session,
             channel=CHANNEL,
-            lane=LANE,
+            lane=ASKING,
             endpoint=opt_in["subscriber_id"],
             event=f"opt_in:{opt_in['id']}",
             what="opt_in",
