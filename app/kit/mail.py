@@ -7,6 +7,7 @@ import ssl
 import time
 from contextlib import suppress
 from email import policy
+from email.header import Header
 from email.message import EmailMessage
 from email.policy import EmailPolicy
 from pathlib import Path
@@ -22,23 +23,30 @@ CONNECTIONS: Final = 8  # open at once to one server
 IDLE: Final = 30.0  # seconds that a connection is kept for the next mail
 TIMEOUT: Final = 20.0  # seconds that a server may take for one answer
 Stage = Literal["connect", "sender", "recipient", "content"]
-_WORDS: Final = frozenset({"subject", "from"})  # headers that may hold words beyond ASCII
+
+
+def _words(name: str, value: Any) -> tuple[str, str]:
+    """The words of a header that people read, and what stands behind them."""
+    if name.lower() == "from" and (senders := getattr(value, "addresses", ())):
+        return senders[0].display_name, f" <{senders[0].addr_spec}>"
+    return (str(value) if name.lower() == "subject" else ""), ""
 
 
 class _Wire(EmailPolicy):
-    """Words beyond ASCII take lines of 76 characters (RFC 2047 §2); a link that was folded would be encoded too."""
+    """Words beyond ASCII are encoded as RFC 2047 has it, which the library's own folding does not keep to: it makes
+    them too long and loses spaces between them. Nothing else is folded: a link that was would be encoded too."""
 
     def fold(self, name: str, value: Any) -> str:
-        narrow = name.lower() in _WORDS
-        return str(super().fold(name, value) if narrow else _LONG.clone(linesep=self.linesep).fold(name, value))
+        words, rest = _words(name, value)
+        if words.isascii():
+            return str(policy.SMTP.clone(linesep=self.linesep, max_line_length=998, utf8=self.utf8).fold(name, value))
+        lines = [Header(words, "utf-8", 76, name).encode(linesep=self.linesep), *([rest] if rest else [])]
+        return f"{name}: {self.linesep.join(lines)}{self.linesep}"
 
     def fold_binary(self, name: str, value: Any) -> bytes:
-        narrow = name.lower() in _WORDS
-        wide = _LONG.clone(linesep=self.linesep, utf8=self.utf8)
-        return bytes(super().fold_binary(name, value) if narrow else wide.fold_binary(name, value))
+        return self.fold(name, value).encode("utf-8" if self.utf8 else "ascii")
 
 
-_LONG: Final = policy.SMTP.clone(max_line_length=998)
 WIRE: Final = _Wire(linesep="\r\n", max_line_length=76)
 """How mail is written for servers."""
 _ENHANCED = re.compile(r"\s*(\d\.\d{1,3}\.\d{1,3})\b")
@@ -104,8 +112,13 @@ def _abort(smtp: SMTP, transport: asyncio.BaseTransport | None) -> None:
 
 
 def ascii_domain(address: str) -> str:
-    """An address with its domain as every server knows it (RFC 5891)."""
+    """An address with its domain as every server knows it (RFC 5891).
+
+    What looks like an encoded word is none that anybody has, and the library would decode it into the header.
+    """
     local, _, domain = address.rpartition("@")
+    if "=?" in local:
+        raise MailRefused("recipient", 553, "5.1.3 The address is an encoded word")
     try:
         return f"{local}@{domain if domain.isascii() else idna.encode(domain, uts46=True).decode()}"
     except idna.IDNAError:

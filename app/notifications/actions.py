@@ -75,7 +75,7 @@ def spread(session: Session) -> int:
         return 0
     here = FANOUT.c.event == row["event"]
     later = sa.update(FANOUT).where(here).values(due_at=now() + PUT_BACK)
-    _guarded(session, partial(_step, session, row), partial(session.execute, later), event=row["event"])
+    _guarded(session, partial(_step, session, row), partial(session.execute, later), fact=row["event"])
     return 1
 
 

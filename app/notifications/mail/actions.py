@@ -76,7 +76,7 @@ class Writer:
         """The mail, as text and as HTML."""
         values = self._values(what)
         message = EmailMessage(policy=WIRE)
-        message["From"] = Address(self.name, addr_spec=self.address)
+        message["From"] = Address(self.name.replace("=?", "= ?"), addr_spec=self.address)
         message["To"] = _recipient(what.to)
         message["Subject"] = self._subject(what.template, values)
         message["Date"] = format_datetime(now())
@@ -99,6 +99,7 @@ class Writer:
         """One line, whatever is in it."""
         text = self.templates.get_template(f"{template}.subject.txt").render(values)
         line = " ".join("".join(map(_plain, text)).split())
+        line = line.replace("=?", "= ?")  # or the library reads an encoded word, line breaks and all, out of a title
         return line if len(line) <= LONGEST else f"{line[: LONGEST - 1]}…"
 
     def _values(self, what: Letter) -> dict[str, Any]:

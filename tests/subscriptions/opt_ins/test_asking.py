@@ -67,6 +67,7 @@ def test_what_cannot_be_asked_for(client: TestClient, db: Database, editor: Head
         ),
         ({"kind": "articles.new", "email": "ann@mail.example\r\nBcc: bo@mail.example"}, "/email", ""),
         ({"kind": "articles.new", "email": "ann\x00@mail.example"}, "/email", ""),
+        ({"kind": "articles.new", "email": "=?utf-8?q?=0D=0ABcc=3A_bo?=@mail.example"}, "/email", ""),
         ({"kind": "articles.new", "email": None}, "/email", ""),
         ({"kind": "articles.new", "more": 1}, "/more", ""),
         ({"kind": "articles.new", "target": site}, "/target", "unknown_target"),
