@@ -24,14 +24,8 @@ from tests.notifications.post import Mailbox, one_click, table, text_of, work, w
 Subscribed = Callable[..., dict[str, Any]]
 ANN = "ann@mail.example"
 BERLIN = ZoneInfo("Europe/Berlin")
-ZONES = [
-    "Europe/Berlin",
-    "America/New_York",
-    "Pacific/Apia",
-    "Asia/Kathmandu",
-    "Australia/Lord_Howe",
-    "Africa/Casablanca",
-]
+ZONES = "Europe/Berlin America/New_York Pacific/Apia Asia/Kathmandu Australia/Lord_Howe Africa/Casablanca".split()
+MOMENTS = st.integers(1230768000, 1924992000).map(lambda seconds: datetime.fromtimestamp(seconds, UTC))  # 2009 to 2030
 
 
 def utc(text: str) -> datetime:
