@@ -22,7 +22,7 @@ from app.notifications.schemas import ASKING, CHANNEL, LANE
 from app.subscriptions.opt_ins import actions as opt_ins
 from app.subscriptions.queries import Hearer, hearers
 
-AT_ONCE: Final = 500  # subscribers who are told in one transaction
+AT_ONCE: Final = 200  # subscribers who are told in one transaction: others want to write, too
 PUT_BACK = timedelta(minutes=1)
 KEPT = timedelta(days=100)  # as long as the log
 log = structlog.get_logger("broadsheet.notifications")
