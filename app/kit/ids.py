@@ -46,6 +46,16 @@ RefPath = Annotated[str, AfterValidator(_known_reference)]
 """An id or a slug in a path; what can be neither is a 404 like every other that is not there."""
 
 
+def _known_token(text: str) -> str:
+    if len(text) > 400 or not (text.isascii() and text.isprintable()):
+        raise NotFound
+    return text
+
+
+TokenPath = Annotated[str, AfterValidator(_known_token)]
+"""A token in a path; what can be none is a 404 like one that is unknown."""
+
+
 def _as_id(value: object) -> object:
     return value.lower() if isinstance(value, str) else value
 

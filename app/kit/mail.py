@@ -7,9 +7,11 @@ import ssl
 import time
 from contextlib import suppress
 from email import policy
+from email.header import Header
 from email.message import EmailMessage
+from email.policy import EmailPolicy
 from pathlib import Path
-from typing import Final, Literal, NamedTuple, Protocol
+from typing import Any, Final, Literal, NamedTuple, Protocol
 from urllib.parse import unquote, urlsplit
 
 import idna
@@ -21,8 +23,32 @@ CONNECTIONS: Final = 8  # open at once to one server
 IDLE: Final = 30.0  # seconds that a connection is kept for the next mail
 TIMEOUT: Final = 20.0  # seconds that a server may take for one answer
 Stage = Literal["connect", "sender", "recipient", "content"]
-WIRE: Final = policy.SMTP.clone(max_line_length=300)
-"""How mail is written for servers: no header of ours is so long that a link in it would be folded or encoded."""
+
+
+def _words(name: str, value: Any) -> tuple[str, str]:
+    """The words of a header that people read, and what stands behind them."""
+    if name.lower() == "from" and (senders := getattr(value, "addresses", ())):
+        return senders[0].display_name, f" <{senders[0].addr_spec}>"
+    return (str(value) if name.lower() == "subject" else ""), ""
+
+
+class _Wire(EmailPolicy):
+    """Words beyond ASCII are encoded as RFC 2047 has it, which the library's own folding does not keep to: it makes
+    them too long and loses spaces between them. Nothing else is folded: a link that was would be encoded too."""
+
+    def fold(self, name: str, value: Any) -> str:
+        words, rest = _words(name, value)
+        if words.isascii():
+            return str(policy.SMTP.clone(linesep=self.linesep, max_line_length=998, utf8=self.utf8).fold(name, value))
+        lines = [Header(words, "utf-8", 76, name).encode(linesep=self.linesep), *([rest] if rest else [])]
+        return f"{name}: {self.linesep.join(lines)}{self.linesep}"
+
+    def fold_binary(self, name: str, value: Any) -> bytes:
+        return self.fold(name, value).encode("utf-8" if self.utf8 else "ascii")
+
+
+WIRE: Final = _Wire(linesep="\r\n", max_line_length=76)
+"""How mail is written for servers."""
 _ENHANCED = re.compile(r"\s*(\d\.\d{1,3}\.\d{1,3})\b")
 
 
@@ -53,8 +79,9 @@ class MailRefused(Exception):
 
     @property
     def is_final(self) -> bool:
-        """Whether asking again would not help (RFC 5321 §4.2.1); a server that refuses to talk may be put right."""
-        return self.stage != "connect" and 500 <= self.code < 600
+        """Whether asking again would not help (RFC 5321 §4.2.1); a server that refuses us, or our sender, may be put
+        right."""
+        return self.stage in ("recipient", "content") and 500 <= self.code < 600
 
     @property
     def is_bounce(self) -> bool:
@@ -85,8 +112,13 @@ def _abort(smtp: SMTP, transport: asyncio.BaseTransport | None) -> None:
 
 
 def ascii_domain(address: str) -> str:
-    """An address with its domain as every server knows it (RFC 5891)."""
+    """An address with its domain as every server knows it (RFC 5891).
+
+    What looks like an encoded word is none that anybody has, and the library would decode it into the header.
+    """
     local, _, domain = address.rpartition("@")
+    if "=?" in local:
+        raise MailRefused("recipient", 553, "5.1.3 The address is an encoded word")
     try:
         return f"{local}@{domain if domain.isascii() else idna.encode(domain, uts46=True).decode()}"
     except idna.IDNAError:
@@ -226,7 +258,8 @@ class MaildirMailer:
         self.folder = folder
 
     async def send(self, message: EmailMessage, to: str) -> str:
-        await asyncio.to_thread(self._add, message.as_bytes(policy=policy.default.clone(utf8=not to.isascii())))
+        wire = WIRE.clone(linesep="\n", utf8=not to.isascii())
+        await asyncio.to_thread(self._add, message.as_bytes(policy=wire))
         return "stored"
 
     def _add(self, content: bytes) -> None:

@@ -14,14 +14,15 @@ from app.deliveries.actions import enqueue, enqueue_all
 from app.deliveries.schemas import NewDelivery
 from app.events.schemas import Position
 from app.kit.clock import now
+from app.kit.db.base import is_full, is_unavailable
 from app.kit.schema import Row, affected
 from app.notifications.digests.actions import gather
 from app.notifications.queries import CIRCLES, FANOUT
-from app.notifications.schemas import CHANNEL, LANE
+from app.notifications.schemas import ASKING, CHANNEL, LANE
 from app.subscriptions.opt_ins import actions as opt_ins
 from app.subscriptions.queries import Hearer, hearers
 
-AT_ONCE: Final = 500  # subscribers who are told in one transaction
+AT_ONCE: Final = 200  # subscribers who are told in one transaction: others want to write, too
 PUT_BACK = timedelta(minutes=1)
 KEPT = timedelta(days=100)  # as long as the log
 log = structlog.get_logger("broadsheet.notifications")
@@ -32,9 +33,9 @@ def _guarded(session: Session, work: Callable[[], object], put_back: Callable[[]
     try:
         with session.begin_nested():
             work()
-    except DBAPIError:
-        raise  # the store's fault: all of it is tried again
-    except Exception:
+    except Exception as error:
+        if isinstance(error, DBAPIError) and (is_unavailable(error) or is_full(error)):
+            raise  # the store's fault: all of it is tried again
         log.exception("could not be told", **about)
         put_back()
 
@@ -58,7 +59,7 @@ def _ask_back(session: Session, request: Row, most_in_hour: int) -> None:
         enqueue(
             session,
             channel=CHANNEL,
-            lane=LANE,
+            lane=ASKING,
             endpoint=opt_in["subscriber_id"],
             event=f"opt_in:{opt_in['id']}",
             what="opt_in",
@@ -74,7 +75,7 @@ def spread(session: Session) -> int:
         return 0
     here = FANOUT.c.event == row["event"]
     later = sa.update(FANOUT).where(here).values(due_at=now() + PUT_BACK)
-    _guarded(session, partial(_step, session, row), partial(session.execute, later), event=row["event"])
+    _guarded(session, partial(_step, session, row), partial(session.execute, later), fact=row["event"])
     return 1
 
 

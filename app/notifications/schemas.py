@@ -2,8 +2,11 @@
 
 from typing import Any, Final, NamedTuple
 
+from app.kit.schema import Row
+
 CHANNEL: Final = "mail"
 LANE: Final = "smtp"  # all mail goes by one server
+ASKING: Final = "smtp.opt_ins"  # but who has just asked does not wait behind a hundred thousand who are told of news
 
 
 class Letter(NamedTuple):
@@ -14,6 +17,6 @@ class Letter(NamedTuple):
     template: str  # opt_in, comment, article, correction, digest
     values: dict[str, Any]  # for the template
     list_id: str  # what it belongs to, for programs that sort mail (RFC 2919)
-    subscriptions: tuple[str, ...] = ()  # what one click ends
+    subscriptions: tuple[Row, ...] = ()  # what one click ends
     digest: str | None = None  # the frequency of the digest that one click ends instead
     thread: tuple[str, ...] = ()  # the events whose mails it follows, the last one answered (RFC 5322 §3.6.4)

@@ -12,7 +12,7 @@ from app.kit.clock import now
 from app.kit.ids import new_id
 from app.kit.schema import Row, affected
 from app.subscriptions.queries import SUBSCRIBER, SUBSCRIPTION, subscriber_with
-from app.subscriptions.schemas import Wish
+from app.subscriptions.schemas import Wish, address_hash
 
 MOST: Final = 1000  # subscriptions of one subscriber
 CHANNEL: Final = "mail"
@@ -21,7 +21,8 @@ _INSERT: dict[str, Any] = {"sqlite": sqlite.insert, "postgresql": postgresql.ins
 
 def subscriber_for(session: Session, email: str, *, proven: bool) -> Row:
     """The subscriber with an address, made if there is none; `proven` notes that it is theirs."""
-    row = {"id": new_id(), "email": email.lower(), "generation": 1, "created_at": now(), "confirmed_at": None}
+    row = {"id": new_id(), "email": email.lower(), "address": address_hash(email), "generation": 1}
+    row |= {"created_at": now(), "confirmed_at": None}
     session.execute(_INSERT[session.get_bind().dialect.name](SUBSCRIBER).on_conflict_do_nothing(), row)
     found = subscriber_with(session, email)
     if found is None:
@@ -83,13 +84,6 @@ def end(session: Session, *conditions: sa.ColumnElement[bool]) -> int:
     ended = list(session.execute(gone).scalars())
     forget_idle(session, set(ended))
     return len(ended)
-
-
-def end_discussions(session: Session, subscriber_id: str, article_ids: Collection[str]) -> None:
-    """End everything by which somebody hears of the comments on these articles."""
-    ids = [one for one in article_ids if one]
-    if ids:
-        end(session, SUBSCRIPTION.c.subscriber_id == subscriber_id, SUBSCRIPTION.c.article_id.in_(ids))
 
 
 def forget_idle(session: Session, subscriber_ids: Collection[str]) -> None:

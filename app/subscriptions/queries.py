@@ -21,6 +21,7 @@ TERMS = {"section": SECTION, "series": SERIES, "author": AUTHOR, "tag": TAG}
 _NAMES = "id kind target channel frequency article_id created_at confirmed_at"
 _COLUMNS = [SUBSCRIPTION.c[name] for name in _NAMES.split()]
 _BY_EMAIL = sa.select(SUBSCRIBER).where(SUBSCRIBER.c.email == sa.bindparam("email"))
+_BY_ADDRESS = sa.select(SUBSCRIBER).where(SUBSCRIBER.c.address == sa.bindparam("address"))
 _BY_ID = sa.select(SUBSCRIBER).where(SUBSCRIBER.c.id == sa.bindparam("id", type_=SUBSCRIBER.c.id.type))
 _CONFIRMED = SUBSCRIPTION.c.confirmed_at.is_not(None)
 
@@ -35,6 +36,11 @@ class Hearer(NamedTuple):
 def subscriber_with(store: sa.Connection | Session, email: str) -> Row | None:
     """The subscriber with an address, or None."""
     return store.execute(_BY_EMAIL, {"email": email.lower()}).mappings().first()
+
+
+def subscriber_at(store: sa.Connection | Session, address: str) -> Row | None:
+    """The subscriber whose address has this hash, or None."""
+    return store.execute(_BY_ADDRESS, {"address": address}).mappings().first()
 
 
 def subscriber(store: sa.Connection | Session, subscriber_id: str) -> Row | None:

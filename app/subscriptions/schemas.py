@@ -27,6 +27,8 @@ _DOTLESS = frozenset({"gmail.com", "googlemail.com"})
 
 
 def _lower(address: str) -> str:
+    if "=?" in address:
+        raise ValueError("must not look like an encoded word (RFC 2047)")
     return address.lower()
 
 

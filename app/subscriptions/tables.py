@@ -16,10 +16,14 @@ def _only(condition: str) -> dict[str, Any]:
 class Subscriber(SQLModel, table=True):
     """One e-mail address. It stands in this table alone: everything else names the subscriber's id."""
 
-    __table_args__ = (sa.Index("ix_subscriber_new", "created_at", "id"),)
+    __table_args__ = (
+        sa.Index("ix_subscriber_new", "created_at", "id"),
+        sa.Index("ix_subscriber_address", "address", unique=True),
+    )
 
     id: str = Field(primary_key=True, sa_type=ID)
     email: str = Field(max_length=320, unique=True)  # normalised, in lower case
+    address: str = Field(max_length=64)  # its SHA-256, by which links in mails name it
     generation: int = 1  # of the manage token: those before it have ended
     confirmed_at: datetime | None = None  # when the address was first proven
     created_at: datetime

@@ -1,5 +1,6 @@
 """A receiver that fails: left alone more and more, caught up with at once, given up in the end."""
 
+import os
 from datetime import datetime, timedelta
 
 import sqlalchemy as sa
@@ -12,6 +13,8 @@ from app.events.schemas import Position
 from app.kit.clock import now
 from app.kit.db import Database
 from tests.deliveries.conftest import DELIVERED, FAILED, START, Noted, add, at, drained, lane, rows, sending
+
+PUBLICATIONS = int(os.environ.get("PUBLICATIONS", "5"))  # 300: a full proof, which takes minutes
 
 
 class Long(Noted):
@@ -39,7 +42,7 @@ def test_72_hours_of_failure(db: Database, clock: time_machine.Traveller) -> Non
                 add(db, endpoint, event, topic=topic, position=Position(0, number))
 
     async def story(courier: Courier) -> None:
-        plan = [START + timedelta(hours=18 * n) for n in range(5)]
+        plan = [START + timedelta(hours=72 / (PUBLICATIONS - 1) * n) for n in range(PUBLICATIONS)]
         for number, moment in enumerate(plan):
             clock.move_to(moment)
             publish(number)

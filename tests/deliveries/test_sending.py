@@ -2,6 +2,7 @@
 
 import asyncio
 from datetime import timedelta
+from typing import Any
 
 import pytest
 import sqlalchemy as sa
@@ -202,6 +203,21 @@ def test_a_lane_is_as_wide_as_it_is_and_others_do_not_wait_for_it(db: Database) 
         sending(db, channel)
     assert channel.most["long"] <= WIDTH
     assert len(set(channel.tried)) == 301
+
+
+@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+def test_a_claim_walks_the_turns_and_reads_no_other_lane(db: Database) -> None:
+    seen: list[tuple[str, Any]] = []
+    with db.transaction() as session:
+        enqueue_all(session, [new(f"{number}", "1") for number in range(500)])
+    engine = db.engines()[1]
+    sa.event.listen(engine, "before_cursor_execute", lambda *args: seen.append((args[2], args[3])))
+    with db.transaction() as session:
+        assert len(claim(session, {"other": 30.0, **LEASES}, 4)) == 4
+    statement, values = next(one for one in seen if "FROM delivery_lane" in one[0])
+    with db.connect() as connection:
+        plan = [row[3] for row in connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {statement}", values)]
+    assert plan == ["SEARCH delivery_lane USING INDEX ix_delivery_lane_due (due_at<?)"]
 
 
 def test_lanes_take_turns(db: Database) -> None:

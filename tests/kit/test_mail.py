@@ -201,6 +201,8 @@ def test_addresses_beyond_ascii(mailbox: Mailbox) -> None:
     assert ascii_domain("ann@zürich.example") == "ann@xn--zrich-kva.example"
     with pytest.raises(MailRefused, match="no ASCII form"):
         ascii_domain("ann@\u2014.example")
+    with pytest.raises(MailRefused, match="encoded word"):
+        ascii_domain("=?utf-8?q?=0D=0ABcc=3A_bo?=@mail.example")
     with serving(mailbox) as port:
         (refused, answer) = sent(
             SmtpMailer(f"smtp://127.0.0.1:{port}", SENDER),

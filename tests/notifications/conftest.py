@@ -3,12 +3,17 @@
 from collections.abc import Callable, Iterator
 from typing import Any
 
+import jwt
 import pytest
+from pydantic import SecretStr
 from starlette.testclient import TestClient
 
+from app.kit.clock import now
 from app.kit.settings import Settings
 from tests.make import Headers, ok, published
 from tests.notifications.post import Mailbox, serving, token_in, work
+
+SECRET = "a secret that the site and this server share"
 
 
 @pytest.fixture
@@ -21,7 +26,11 @@ def mailbox() -> Iterator[Mailbox]:
 def settings(settings: Settings, mailbox: Mailbox) -> Iterator[Settings]:
     """The same, with a mail server."""
     with serving(mailbox) as port:
-        update = {"smtp_url": f"smtp://127.0.0.1:{port}", "api_url": "https://api.example"}
+        update = {
+            "smtp_url": f"smtp://127.0.0.1:{port}",
+            "api_url": "https://api.example",
+            "reader_secret": SecretStr(SECRET),
+        }
         yield settings.model_copy(update=update)
 
 
@@ -29,6 +38,17 @@ def settings(settings: Settings, mailbox: Mailbox) -> Iterator[Settings]:
 def article(client: TestClient, editor: Headers) -> dict[str, Any]:
     """A published article."""
     return published(client, editor, "Discussed")
+
+
+@pytest.fixture
+def reader() -> Callable[..., Headers]:
+    """Headers of a reader whom the site has signed in: `reader("ann@mail.example", email_verified=True)`."""
+
+    def make(email: str, **claims: Any) -> Headers:
+        known = {"sub": email, "email": email, "name": "Reader", "exp": int(now().timestamp()) + 600, **claims}
+        return {"Authorization": f"Bearer {jwt.encode(known, SECRET, 'HS256')}"}
+
+    return make
 
 
 @pytest.fixture

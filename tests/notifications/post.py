@@ -9,8 +9,12 @@ from email import message_from_bytes, policy
 from email.message import EmailMessage
 from typing import Any
 
+import sqlalchemy as sa
 from aiosmtpd.smtp import SMTP
+from sqlmodel import SQLModel
 from starlette.testclient import TestClient
+
+from app.kit.db import Database
 
 Headers = dict[str, str]
 LINK = re.compile(r"https?://[^\s\"<>]+")
@@ -24,12 +28,19 @@ class Mailbox:
         self.raw: list[bytes] = []
         self.refuse: dict[str, str] = {}
         self.content = "250 taken"
+        self.sender = "250 ok"
         self.sessions = 0
 
     async def handle_EHLO(self, server: Any, session: Any, envelope: Any, hostname: str, responses: list[str]) -> Any:
         self.sessions += 1
         session.host_name = hostname
         return responses
+
+    async def handle_MAIL(self, server: Any, session: Any, envelope: Any, address: str, options: Any) -> str:
+        if self.sender.startswith("2"):
+            envelope.mail_from = address
+            envelope.mail_options.extend(options)
+        return self.sender
 
     async def handle_RCPT(self, server: Any, session: Any, envelope: Any, address: str, options: Any) -> str:
         if address in self.refuse:
@@ -95,6 +106,34 @@ def work(client: TestClient) -> None:
 
     assert client.portal is not None
     client.portal.call(all_of_it)
+
+
+def worker_alone(client: TestClient) -> None:
+    """Drain the log and run what is due, and let what is to be sent wait."""
+    state = client.app.state  # type: ignore[attr-defined]
+
+    async def rounds() -> None:
+        while await state.worker.once():
+            pass
+
+    assert client.portal is not None
+    client.portal.call(rounds)
+
+
+def everything(db: Database) -> str:
+    """All that the store holds."""
+    rows: list[str] = []
+    with db.connect() as connection:
+        for table in SQLModel.metadata.sorted_tables:
+            rows += sorted(f"{table.name}: {row}" for row in connection.execute(sa.select(table)))
+    return "\n".join(rows)
+
+
+def table(db: Database, found: Any, *columns: str) -> list[Any]:
+    """Columns of all rows of a table, sorted."""
+    with db.connect() as connection:
+        rows = connection.execute(sa.select(*(found.c[name] for name in columns))).all()
+    return sorted((row[0] if len(columns) == 1 else tuple(row) for row in rows), key=str)
 
 
 def text_of(mail: EmailMessage, kind: str = "plain") -> str:

@@ -1,26 +1,14 @@
 """The reference page's “Subscribe / Notify of / guest”: asked for, confirmed, told of a reply once, and let go."""
 
-from typing import Any
-
 import sqlalchemy as sa
-from sqlmodel import SQLModel
 from starlette.testclient import TestClient
 
 from app.deliveries.lanes.actions import DELIVERY
 from app.kit.db import Database
 from tests.make import Headers, bearer, ok, published, said
-from tests.notifications.post import Mailbox, links, one_click, text_of, token_in, work
+from tests.notifications.post import Mailbox, everything, links, one_click, text_of, token_in, work, worker_alone
 
 ANN = "ann@mail.example"
-
-
-def everything(db: Database) -> str:
-    """All that the store holds, but for what only notes that somebody looked."""
-    rows: list[str] = []
-    with db.connect() as connection:
-        for table in SQLModel.metadata.sorted_tables:
-            rows += sorted(f"{table.name}: {row}" for row in connection.execute(sa.select(table)))
-    return "\n".join(rows)
 
 
 def test_notify_me_of_replies(
@@ -71,9 +59,7 @@ def test_notify_me_of_replies(
 
     queued = said(client, article, "Me too.", parent_id=mine["id"])
     ok(client.post(f"/v1/comments/{queued['id']}/approve", json={}, headers=admin))
-    portal: Any = client.portal
-    for _ in range(5):
-        portal.call(client.app.state.worker.once)  # type: ignore[attr-defined]
+    worker_alone(client)
     with db.connect() as connection:
         waits = connection.execute(sa.select(DELIVERY.c.event).where(DELIVERY.c.state == "waiting")).scalars().all()
     assert waits == [f"comment.published:{queued['id']}"]

@@ -96,6 +96,10 @@ class Database(ABC):
     async def scan(self, query: Callable[Concatenate[sa.Connection, P], T], *args: P.args, **kwargs: P.kwargs) -> T:
         """Run a query that may take longer than about 2 ms: never on the event loop."""
 
+    async def fresh(self, query: Callable[Concatenate[sa.Connection, P], T], *args: P.args, **kwargs: P.kwargs) -> T:
+        """`scan` what was committed a moment ago: never on a replica that may not have it yet."""
+        return await self.scan(query, *args, **kwargs)
+
     @abstractmethod
     async def write(self, action: Callable[Concatenate[Session, P], T], *args: P.args, **kwargs: P.kwargs) -> T:
         """Run an action whole or not at all; returns after the commit. The action may be run again, so it must

@@ -79,6 +79,9 @@ class PostgresDatabase(Database):
 
         return await self._within(self._scan_threads, run)
 
+    async def fresh(self, query: Callable[Concatenate[sa.Connection, P], T], *args: P.args, **kwargs: P.kwargs) -> T:
+        return await self.write(lambda session: query(session.connection(), *args, **kwargs))
+
     async def write(self, action: Callable[Concatenate[Session, P], T], *args: P.args, **kwargs: P.kwargs) -> T:
         def run(tries: int = 5) -> T:
             try:

@@ -8,6 +8,7 @@ from email.utils import format_datetime
 from hashlib import sha256
 from pathlib import Path
 from typing import Any, Final
+from unicodedata import category
 from urllib.parse import urlsplit, urlunsplit
 
 from jinja2 import ChoiceLoader, Environment, FileSystemLoader, PackageLoader, StrictUndefined, select_autoescape
@@ -30,6 +31,7 @@ from app.subscriptions.unsubscribing.queries import token_for, token_for_all, to
 
 TEMPLATES: Final = ("opt_in", "comment", "article", "correction", "digest")
 LONGEST: Final = 200  # characters of a subject
+_JOINERS: Final = "\u200c\u200d"
 
 
 def environment(folder: Path | None) -> Environment:
@@ -74,7 +76,7 @@ class Writer:
         """The mail, as text and as HTML."""
         values = self._values(what)
         message = EmailMessage(policy=WIRE)
-        message["From"] = Address(self.name, addr_spec=self.address)
+        message["From"] = Address(self.name.replace("=?", "= ?"), addr_spec=self.address)
         message["To"] = _recipient(what.to)
         message["Subject"] = self._subject(what.template, values)
         message["Date"] = format_datetime(now())
@@ -96,7 +98,8 @@ class Writer:
     def _subject(self, template: str, values: dict[str, Any]) -> str:
         """One line, whatever is in it."""
         text = self.templates.get_template(f"{template}.subject.txt").render(values)
-        line = " ".join("".join(char if char.isprintable() else " " for char in text).split())
+        line = " ".join("".join(map(_plain, text)).split())
+        line = line.replace("=?", "= ?")  # or the library reads an encoded word, line breaks and all, out of a title
         return line if len(line) <= LONGEST else f"{line[: LONGEST - 1]}…"
 
     def _values(self, what: Letter) -> dict[str, Any]:
@@ -105,7 +108,7 @@ class Writer:
             **what.values,
             "site": site,
             "unsubscribe_url": self._unsubscribe(what),
-            "unsubscribe_all_url": self._link(token_for_all(self.vault, what.subscriber_id)),
+            "unsubscribe_all_url": self._link(token_for_all(self.vault, what.to)),
             "confirm_link": self._confirm(what),
         }
 
@@ -114,16 +117,23 @@ class Writer:
 
     def _unsubscribe(self, what: Letter) -> str:
         if what.digest is not None:
-            return self._link(token_for_digest(self.vault, what.subscriber_id, what.digest))
+            return self._link(token_for_digest(self.vault, what.to, what.digest))
         if what.subscriptions:
-            return self._link(token_for(self.vault, what.subscriber_id, what.subscriptions))
-        return self._link(token_for_all(self.vault, what.subscriber_id))
+            return self._link(token_for(self.vault, what.to, what.subscriptions))
+        return self._link(token_for_all(self.vault, what.to))
 
     def _confirm(self, what: Letter) -> str | None:
         if what.template != "opt_in":
             return None
         page = what.values["confirm_url"] or self.settings.site_url + self.settings.confirm_path
         return _with_token(page, confirm_token(self.vault, what.values["opt_in"]))
+
+
+def _plain(char: str) -> str:
+    """A character as it may stand in a line. What turns its direction goes; what joins letters and emoji stays."""
+    if char.isprintable() or char in _JOINERS:
+        return char
+    return "" if category(char) == "Cf" else " "
 
 
 def _recipient(address: str) -> Address:
@@ -149,7 +159,7 @@ class MailChannel:
         A server's temporary no (4xx, RFC 5321 §4.2.1) and its absence are tried again; what it refuses for good is
         dead, and an address that is no mailbox (5xx for the recipient) gets nothing more.
         """
-        found = await db.scan(letter, piece.what, piece.endpoint, piece.content, self.site)
+        found = await db.fresh(letter, piece.what, piece.endpoint, piece.content, self.site)
         if found is None:
             return Outcome("cancelled")
         try:
@@ -168,7 +178,7 @@ class MailChannel:
         """Send nothing more to an address that its server refuses."""
         who = subscriber(session, endpoint)
         if who is not None:
-            suppress(session, who["email"], "bounce")
+            suppress(session, who["address"], "bounce")
 
     async def stop(self) -> None:
         """Close the connections."""

@@ -38,7 +38,7 @@ def letter(connection: sa.Connection, what: str, subscriber_id: str, content: Co
     told = _told(connection, what, content, site) if live else None
     if told is None:
         return None
-    head: dict[str, Any] = {"to": who["email"], "subscriber_id": who["id"], "subscriptions": tuple(live)}
+    head: dict[str, Any] = {"to": who["email"], "subscriber_id": who["id"], "subscriptions": tuple(live.values())}
     article_id = told["article"]["id"]
     thread = [f"article.published:{article_id}"]
     if what == "comment.published":

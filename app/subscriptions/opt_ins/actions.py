@@ -97,7 +97,7 @@ def take(session: Session, row: Row, most_in_hour: int) -> Row | None:
 
 
 def _at_once(session: Session, wish: Wish, since: datetime) -> None:
-    if not welcome_back(session, wish.email):
+    if not welcome_back(session, wish.email, since):
         return
     subscriber = actions.subscriber_for(session, wish.email, proven=True)
     subscription = actions.wanted(session, subscriber["id"], wish)
@@ -125,6 +125,7 @@ def _ask(session: Session, wish: Wish, most_in_hour: int) -> Row | None:
         "comment_id": wish.comment_id,
         "mailbox": mailbox,
         "network": wish.network,
+        "used": None,
         "created_at": now(),
     }
     session.execute(sa.insert(OPT_IN), row)
@@ -190,13 +191,14 @@ def confirm_token(vault: Vault, opt_in_id: str) -> str:
 
 
 def confirm(session: Session, _actor: Actor, vault: Vault, token: str) -> str:
-    """Let a subscription hold; returns its id. Confirming again while the token lasts changes nothing.
+    """Let a subscription hold; returns its id. Confirming again changes nothing: it only leads back to what holds, and
+    no longer than the manage token that was given the first time.
 
     A comment's author who asked for it has proven their e-mail with it: they, and nobody else who typed it.
     """
     body = vault.unsealed(CONFIRM, token)
     row = waiting(session, as_id(body)) if body and len(body) == 32 else None
-    if row is None or suppression_of(session, row["email"]):
+    if row is None or row["used"] not in (None, row["generation"]) or suppression_of(session, row["email"]):
         raise TokenInvalid(pointer="/token", code="token_invalid")
     subscription = (
         session.execute(sa.select(SUBSCRIPTION).where(SUBSCRIPTION.c.id == row["subscription_id"]).with_for_update())
@@ -205,6 +207,9 @@ def confirm(session: Session, _actor: Actor, vault: Vault, token: str) -> str:
     )
     if subscription is None:
         raise TokenInvalid(pointer="/token", code="token_invalid")
+    if row["used"] is not None:
+        return str(row["subscription_id"])
+    session.execute(sa.update(OPT_IN).where(OPT_IN.c.id == row["id"]).values(used=row["generation"]))
     actions.settle(session, subscription, row["frequency"], now())
     actions.prove(session, row["subscriber_id"])
     if row["participant_id"] is not None:
@@ -220,6 +225,7 @@ def forget(session: Session, email: str) -> None:
 def prune(session: Session) -> int:
     """Forget what nobody confirmed in time, and subscribers who have nothing else; what limits count lives as long."""
     late = now() - EXPIRES
-    waits = sa.select(SUBSCRIPTION.c.id).where(SUBSCRIPTION.c.confirmed_at.is_(None), SUBSCRIPTION.c.created_at < late)
-    forgotten = actions.end(session, SUBSCRIPTION.c.id.in_(waits.limit(AT_ONCE * 10)))
+    waits = SUBSCRIPTION.c.confirmed_at.is_(None)  # said twice: what is confirmed at this moment stays
+    old = sa.select(SUBSCRIPTION.c.id).where(waits, SUBSCRIPTION.c.created_at < late).limit(AT_ONCE * 10)
+    forgotten = actions.end(session, waits, SUBSCRIPTION.c.id.in_(old))
     return forgotten + affected(session.execute(sa.delete(OPT_IN).where(OPT_IN.c.created_at < late)))

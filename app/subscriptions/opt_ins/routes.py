@@ -72,8 +72,8 @@ async def confirm(request: Request, body: ConfirmIn, actor: Public) -> Response:
     """Confirm a subscription with the token from the mail; from now on it holds.
 
     The `manage_token` lists, changes and ends all subscriptions of this address; keep it with the reader. Confirming
-    again within three days gives it again. Somebody who asked for it with a comment has thereby confirmed the e-mail
-    of that comment as their own.
+    again within three days changes nothing and gives it again, until it was exchanged for another. Somebody who asked
+    for it with a comment has thereby confirmed the e-mail of that comment as their own.
     """
     vault = request.app.state.vault
 

@@ -47,6 +47,7 @@ class OptIn(SQLModel, table=True):
     comment_id: str | None = Field(None, sa_type=ID)  # with which it was asked for
     mailbox: str = Field(max_length=64)  # hash of the address without what stands after a plus sign
     network: str | None = Field(None, max_length=64)
+    used: int | None = None  # the generation of the manage token that confirming gave; null: not confirmed yet
     created_at: datetime
 
 

@@ -8,6 +8,7 @@ from app.kit.ids import is_id
 from app.kit.paging import Sort, fetch
 from app.kit.problems import InvalidParameter, NotFound
 from app.subscriptions.queries import SUBSCRIBER, SUBSCRIPTION, of_subscriber, present
+from app.subscriptions.schemas import TYPES
 from app.subscriptions.subscribers.schemas import SubscriberQuery
 
 NEWEST = Sort("-created_at", descending=True)
@@ -32,7 +33,8 @@ def page(connection: sa.Connection, asked: SubscriberQuery) -> dict[str, Any]:
         if asked.target is not None:
             if asked.target != "site" and not is_id(asked.target.partition(":")[2]):
                 raise InvalidParameter("target", "target: after the type stands an id.")
-            wanted = wanted.where(SUBSCRIPTION.c.target == asked.target)
+            kinds = [kind for kind, types in TYPES.items() if asked.target.partition(":")[0] in types]
+            wanted = wanted.where(SUBSCRIPTION.c.kind.in_(kinds), SUBSCRIPTION.c.target == asked.target)
         query = query.where(SUBSCRIBER.c.id.in_(wanted))
     return fetch(connection, query, NEWEST, SUBSCRIBER.c.created_at, asked)
 

@@ -19,7 +19,12 @@ _BY = _SHOWN.where(SUPPRESSION.c.address == sa.bindparam("address"))
 
 def of(store: sa.Connection | Session, email: str) -> Row | None:
     """Why an address gets no mail, or None."""
-    return store.execute(_BY, {"address": address_hash(email)}).mappings().first()
+    return at(store, address_hash(email))
+
+
+def at(store: sa.Connection | Session, address: str) -> Row | None:
+    """The same for the hash of an address."""
+    return store.execute(_BY, {"address": address}).mappings().first()
 
 
 def page(connection: sa.Connection, asked: SuppressionQuery) -> dict[str, Any]:

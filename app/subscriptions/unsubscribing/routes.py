@@ -10,7 +10,7 @@ from starlette.responses import HTMLResponse, Response
 from app.identity.routes import Public, write
 from app.identity.secrets.actions import Vault
 from app.kit.http import PRIVATE, database, dump, reply, settings
-from app.kit.ids import RefPath
+from app.kit.ids import TokenPath
 from app.kit.problems import Invalid, NotFound, documented
 from app.subscriptions.queries import present
 from app.subscriptions.unsubscribing import actions, queries
@@ -48,8 +48,8 @@ def _page(request: Request, title: str, body: str) -> Response:
 
 def _shown(connection: sa.Connection, vault: Vault, token: str) -> dict[str, Any]:
     scope = queries.scope_of(vault, token)
-    rows = present(connection, queries.within(connection, scope))
-    return {"everything": scope.everything, "subscriptions": rows}
+    rows = [row for row in queries.within(connection, scope) if row["confirmed_at"]]
+    return {"everything": scope.everything, "subscriptions": present(connection, rows)}
 
 
 def _done(_connection: sa.Connection, _result: object) -> dict[str, Any]:
@@ -57,7 +57,7 @@ def _done(_connection: sa.Connection, _result: object) -> dict[str, Any]:
 
 
 @router.get("/{token}", response_model=UnsubscribeOut, responses=_SHOWN | documented(NotFound))
-async def show(request: Request, token: RefPath, actor: Public) -> Response:
+async def show(request: Request, token: TokenPath, actor: Public) -> Response:
     """What the link would end; looking at it changes nothing, so that programs which follow links do no harm.
 
     A browser (`Accept: text/html`) gets a page with one button.
@@ -77,7 +77,7 @@ async def show(request: Request, token: RefPath, actor: Public) -> Response:
 @router.post("/{token}", response_model=UnsubscribedOut, responses=_SHOWN | documented(NotFound, Invalid))
 async def unsubscribe(
     request: Request,
-    token: RefPath,
+    token: TokenPath,
     actor: Public,
     one_click: Annotated[
         Literal["One-Click"],
