@@ -16,7 +16,7 @@ from rich.table import Table
 
 from bench.__main__ import DATABASES, urls
 from bench.cases import CASES, look
-from bench.load import Slice, _drive
+from bench.load import Slice, driven
 from bench.seed import Store, seed
 from bench.servers import app
 
@@ -34,7 +34,7 @@ class Round(NamedTuple):
 
 async def _both(port: int, reads: Iterator[bytes], searches: Iterator[bytes], seconds: float) -> tuple[Slice, Slice]:
     """One connection that reads and one that searches, each asking as soon as it has its answer."""
-    return await asyncio.gather(_drive(port, reads, 200, 1, seconds), _drive(port, searches, 200, 1, seconds))
+    return await asyncio.gather(driven(port, reads, 200, 1, seconds), driven(port, searches, 200, 1, seconds))
 
 
 def measure(store: Store, folder: Path, seconds: float) -> list[Round]:
@@ -45,7 +45,7 @@ def measure(store: Store, folder: Path, seconds: float) -> list[Round]:
     with app(store.url, folder) as process:
         uvloop.run(_both(process.port, reads, searches, 1.0))
         for _ in range(ROUNDS):
-            alone = uvloop.run(_drive(process.port, reads, 200, 1, seconds))
+            alone = uvloop.run(driven(process.port, reads, 200, 1, seconds))
             rounds.append(Round(alone, *uvloop.run(_both(process.port, reads, searches, seconds))))
     return rounds
 

@@ -139,6 +139,7 @@ class Took(NamedTuple):
 
 
 def timed(work: Callable[[], Any]) -> Took:
+    """How long a piece of work takes."""
     started = time.perf_counter(), time.process_time()
     work()
     return Took((time.perf_counter() - started[0]) * 1000, (time.process_time() - started[1]) * 1000)

@@ -124,7 +124,8 @@ class _Connection(asyncio.Protocol):
         self.run.closed()
 
 
-async def _drive(port: int, wires: Iterator[bytes], status: int, connections: int, seconds: float) -> Slice:
+async def driven(port: int, wires: Iterator[bytes], status: int, connections: int, seconds: float) -> Slice:
+    """The same as `drive`, within a loop that has other things to do."""
     run = _Run(wires, status, seconds, connections)
     started = time.perf_counter()
     loop = asyncio.get_running_loop()
@@ -139,4 +140,4 @@ async def _drive(port: int, wires: Iterator[bytes], status: int, connections: in
 
 def drive(port: int, wires: Iterator[bytes], *, status: int, connections: int, seconds: float) -> Slice:
     """Keep every connection busy for so long; WrongAnswer if any answer has another status."""
-    return uvloop.run(_drive(port, wires, status, connections, seconds))
+    return uvloop.run(driven(port, wires, status, connections, seconds))

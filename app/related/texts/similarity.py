@@ -95,7 +95,7 @@ def link(of: Vector, target: Vector) -> Link | None:
     if of.article_id == target.article_id or len(shared) < SHARED or (worth := score(of, target)) < FLOOR:
         return None
     shared.sort(key=lambda term: (-of.terms[term] * target.terms[term], term))
-    words = together([of.labels[term] for term in shared])
+    words = together([of.labels[term] for term in shared[: 4 * SHOWN]])
     if len(words) < SHARED or likeness(of.signature, target.signature) >= COPY:
         return None
     return Link(target.article_id, worth, words[:SHOWN], target.author_id, target.signature)
