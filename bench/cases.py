@@ -138,7 +138,7 @@ CASES = [
     Case("list of feed", lambda _: [_get("/v1/articles?limit=50&formats=html")]),
     *(Case(f"feed {form}", _feed(f"site.{form}"), statements=2) for form in ("rss", "atom", "json")),
     Case("feed rare tag", _feed("tags/{rare}.rss"), statements=2),
-    Case("feed comments", _feed("articles/{discussed}/comments.atom"), statements=3),
+    Case("feed comments", _feed("articles/{discussed}/comments.atom"), statements=4),
     Case("article jsonld", lambda facts: _articles(facts, ".jsonld")),
     Case("article ninjs", lambda facts: _articles(facts, ".ninjs")),
     Case("article neighbours", lambda facts: _articles(facts, "?include=neighbours"), statements=2),

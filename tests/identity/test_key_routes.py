@@ -26,6 +26,8 @@ def test_a_key_is_shown_once(client: TestClient, admin: Headers) -> None:
         "hint": key[:9],
         "scopes": ["content:write"],
         "sections": [UNKNOWN],
+        "quota_minute": None,
+        "quota_day": None,
         "created_at": made["created_at"],
         "expires_at": "2998-12-31T22:00:00Z",
         "revoked_at": None,
