@@ -35,6 +35,7 @@ def settings(settings: Settings, folder: Path) -> Settings:
     return settings.model_copy(update={"templates_dir": folder})
 
 
+@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 def test_ones_own_templates_and_a_broken_one(
     client: TestClient,
     db: Database,
