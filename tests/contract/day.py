@@ -209,7 +209,8 @@ def subscribe(api: Checked, client: TestClient, key: Headers, article: str) -> d
     send("GET", f"/v1/subscribers/{one['id']}", headers=key)
     suppressed = send("POST", "/v1/suppressions", {"email": "no@example.org"}, 201, key)
     send("GET", "/v1/suppressions", headers=key)
-    link = token_for(state.vault, one["id"], [kept])
+    row = {"kind": "comments.all", "target": f"article:{article}", "article_id": article}
+    link = token_for(state.vault, one["email"], [row])
     send("GET", f"/v1/unsubscribe/{link}")
     for accept in ("text/html", "application/json"):
         form = {"data": {"List-Unsubscribe": "One-Click"}, "headers": {"Accept": accept}}

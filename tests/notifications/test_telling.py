@@ -142,6 +142,7 @@ def test_removed_before_anybody_was_told_and_restored(
     assert told(mailbox) == [("ann", "Ann commented: Discussed")]
 
 
+@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 def test_corrections_each_once(
     client: TestClient, mailbox: Mailbox, editor: Headers, article: dict[str, Any], subscribed: Subscribed
 ) -> None:
@@ -164,6 +165,7 @@ def test_corrections_each_once(
     assert len({str(mail["References"]) for mail in mailbox.to(ANN)[1:]}) == 1, "they stand in one thread"
 
 
+@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 def test_who_subscribes_later_is_not_told_of_before(
     client: TestClient, db: Database, mailbox: Mailbox, editor: Headers, article: dict[str, Any], subscribed: Subscribed
 ) -> None:

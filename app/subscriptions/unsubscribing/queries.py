@@ -21,7 +21,7 @@ MOST: Final = 4  # subscriptions that a token names one by one
 _THESE, _DAILY, _WEEKLY, _ALL, _NEW = "01", "02", "03", "04", "05"
 _DIGESTS = {"daily": _DAILY, "weekly": _WEEKLY}
 _KINDS = get_args(Kind)  # by their places: new ones come last, or old links end something else
-_TYPES = (*get_args(TargetType), "participant")
+_TYPES = ("participant", *get_args(TargetType))
 _HASH, _ID, _NAME = 64, 32, 34  # characters of an address, of an id, and of a kind and target
 _NONE = "0" * _ID
 

@@ -87,6 +87,7 @@ def test_letters_and_emoji_stay_whole(writer: Writer) -> None:
     assert str(read["Subject"]) == "Ann replied to you: 👩‍👩‍👧‍👦 می‌خواهم softhyphen gnp"
 
 
+@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 def test_headers_and_threads(
     client: TestClient, db: Database, mailbox: Mailbox, editor: Headers, article: dict[str, Any], subscribed: Subscribed
 ) -> None:
@@ -120,6 +121,7 @@ def test_headers_and_threads(
     assert ids.count(str(again["Message-ID"])) == 2, "the same mail again can be told from a new one"
 
 
+@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 def test_who_has_just_asked_waits_behind_nobody(
     client: TestClient, db: Database, mailbox: Mailbox, editor: Headers, subscribed: Subscribed
 ) -> None:

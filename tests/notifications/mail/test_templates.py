@@ -35,6 +35,7 @@ def settings(settings: Settings, folder: Path) -> Settings:
     return settings.model_copy(update={"templates_dir": folder})
 
 
+@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 def test_ones_own_templates_and_a_broken_one(
     client: TestClient,
     db: Database,
@@ -63,6 +64,8 @@ def test_ones_own_templates_and_a_broken_one(
 
 def test_what_no_template_can_be_is_said_at_the_start(tmp_path: Path) -> None:
     assert environment(tmp_path).get_template("digest.txt")
-    (tmp_path / "digest.html").write_text("{% for one in %}")
+    broken = tmp_path / "broken"
+    broken.mkdir()
+    (broken / "digest.html").write_text("{% for one in %}")
     with pytest.raises(TemplateSyntaxError):
-        environment(tmp_path)
+        environment(broken)

@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from typing import Any
 
+import pytest
 from starlette.testclient import TestClient
 
 from app.kit.db import Database
@@ -46,6 +47,7 @@ def test_one_lists_changes_and_ends_ones_own(
     assert table(db, SUBSCRIBER, "email") == ["bo@mail.example"]
 
 
+@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 def test_who_may_not(client: TestClient, article: dict[str, Any], admin: Headers, subscribed: Subscribed) -> None:
     token = subscribed("ann@mail.example", "articles.new")["manage_token"]
     edit = said(client, article, "Mine.")["edit_token"]

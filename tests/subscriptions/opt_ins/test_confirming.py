@@ -46,6 +46,7 @@ def test_a_token_takes_effect_once(client: TestClient, db: Database, mailbox: Ma
     assert everything(db) == before
 
 
+@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 def test_a_retry_gets_the_same_answer(client: TestClient, mailbox: Mailbox) -> None:
     token = asked(client, mailbox)
     key = {"Idempotency-Key": "once"}
@@ -89,6 +90,7 @@ def test_it_expires_and_what_waited_is_forgotten(client: TestClient, db: Databas
     assert (table(db, SUBSCRIBER, "id"), table(db, OPT_IN, "id")) == ([], []), "nobody needs the address any more"
 
 
+@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 def test_forged_tokens(client: TestClient, db: Database, mailbox: Mailbox) -> None:
     token = asked(client, mailbox)
     stop = links(mailbox.mails[0])

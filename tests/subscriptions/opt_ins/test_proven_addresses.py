@@ -4,6 +4,7 @@ from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
 
+import pytest
 import sqlalchemy as sa
 from starlette.testclient import TestClient
 
@@ -135,3 +136,16 @@ def test_what_a_comment_asks_for(
     assert edit(text="Mine, edited.") == [], "an edit brings nothing back"
     assert edit(notify="replies") == ["comments.replies_to_me"]
     assert edit(notify="none") == []
+
+
+@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+def test_one_subscriber_has_so_many_subscriptions(
+    client: TestClient, db: Database, article: Any, reader: Reader, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("app.subscriptions.actions.MOST", 2)
+    who, here = reader(ANN, email_verified=True), {"type": "article", "id": article["id"]}
+    for kind, target in (("articles.new", None), ("comments.all", here), ("article.updated", here)):
+        ok(client.post("/v1/subscriptions", json={"email": ANN, "kind": kind, "target": target}, headers=who), 202)
+    ask(client, who)
+    work(client)
+    assert sorted(table(db, SUBSCRIPTION, "kind")) == ["articles.new", "comments.all"]

@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from typing import Any
 
+import pytest
 from starlette.testclient import TestClient
 
 from app.kit.db import Database
@@ -47,6 +48,7 @@ def test_a_complaint_ends_everything_for_good(
     assert "bo@mail.example" not in stored, "kept as a hash alone"
 
 
+@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 def test_who_may_and_what_is_refused(
     client: TestClient, db: Database, editor: Headers, make_key: Callable[..., Headers]
 ) -> None:

@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from typing import Any
 
+import pytest
 from starlette.testclient import TestClient
 
 from app.deliveries.lanes.actions import DELIVERY
@@ -66,6 +67,7 @@ def test_no_get_of_any_link_in_any_mail_changes_anything(
     assert everything(db) == before
 
 
+@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 def test_one_click_needs_its_form_and_nothing_else(
     client: TestClient, db: Database, mailbox: Mailbox, editor: Headers, subscribed: Subscribed
 ) -> None:
@@ -192,6 +194,7 @@ def test_never_again_holds_for_who_was_forgotten(
     assert table(db, SUBSCRIBER, "id") == []
 
 
+@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 def test_many_at_once_are_ended_with_all_of_their_kind(
     client: TestClient, db: Database, mailbox: Mailbox, editor: Headers, reader: Callable[..., Headers]
 ) -> None:
