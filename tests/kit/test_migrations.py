@@ -256,5 +256,6 @@ def test_addresses_that_are_there_already_get_their_hashes(url: str) -> None:
     migrations.downgrade(url, "0011")
     migrations.upgrade(url)
     with connected(url) as connection:
-        found = dict(connection.execute(sa.text("SELECT email, address FROM subscriber")).tuples())
+        rows_now = connection.execute(sa.text("SELECT email, address FROM subscriber")).all()
+        found = {row.email: row.address for row in rows_now}
     assert found == {row["email"]: address_hash(str(row["email"])) for row in rows}
