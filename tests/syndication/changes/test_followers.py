@@ -19,7 +19,7 @@ from tests.syndication.editors import Editor, shared
 from tests.syndication.follower import Follower, public_state
 
 Headers = dict[str, str]
-EDITS = int(os.environ.get("EDITS", "60"))
+EDITS = int(os.environ.get("EDITS", "40"))
 KILLS = int(os.environ.get("FOLLOW_KILLS", "1"))
 WRITERS = 3
 
