@@ -4,7 +4,7 @@ PYTHON ?= python3
 HOST ?= 127.0.0.1
 PORT ?= 8000
 T ?= tests
-JOBS ?= 3
+JOBS ?= 2
 ARGS ?=
 BIN := .venv/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet --no-input
@@ -29,7 +29,7 @@ setup: .venv/.stamp-run ## install what the server needs into .venv, and do noth
 run: .venv/.stamp-run ## serve on HOST and PORT, with a sample if the store is empty
 	@$(BIN)/broadsheet demo --host $(HOST) --port $(PORT)
 
-test: .venv/.stamp-dev ## run the tests: T=tests/kit for a part, ARGS=-x for pytest, JOBS=4 for more processes (they wait a third of the time)
+test: .venv/.stamp-dev ## run the tests: T=tests/kit for a part, ARGS=-x for pytest, JOBS=4 for more processes
 	@$(BIN)/python -m pytest -n $(JOBS) $(ARGS) $(T)
 
 check: .venv/.stamp-dev ## lint, types, layers, migrations and openapi.json

