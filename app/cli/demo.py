@@ -49,6 +49,8 @@ Try:
     curl '{address}/v1/articles' -H 'Authorization: Bearer {key}' --json '{{"title": "Hello, world"}}'
 """
     )
+    if not settings.api_url:  # feeds and the hub name themselves by it
+        os.environ["BROADSHEET_API_URL"] = address
     serve(host=host, port=port)
 
 

@@ -401,5 +401,5 @@ def test_the_life_of_articles(client: TestClient, db: Database, editor: Headers)
     for name in TAGS:
         make.ok(client.post("/v1/tags", json={"name": name.title(), "slug": name}, headers=editor), 201)
     machine = type("Machine", (Life,), {"client": client, "db": db, "editor": editor})
-    bounds = settings(max_examples=8, stateful_step_count=20, deadline=None, suppress_health_check=list(HealthCheck))
+    bounds = settings(max_examples=6, stateful_step_count=20, deadline=None, suppress_health_check=list(HealthCheck))
     run_state_machine_as_test(machine, settings=bounds)

@@ -238,8 +238,11 @@ def can_be_wrong(operation: schemathesis.APIOperation) -> bool:
 
 
 @pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
-@pytest.mark.parametrize("mode", [GenerationMode.POSITIVE, GenerationMode.NEGATIVE], ids=lambda mode: mode.value)
-@pytest.mark.parametrize("caller", ["anonymous", "editor"])
+@pytest.mark.parametrize(
+    ("caller", "mode"),
+    [("anonymous", GenerationMode.POSITIVE), ("editor", GenerationMode.NEGATIVE)],  # a stranger's faults are mostly 401
+    ids=["anonymous", "editor"],
+)
 def test_requests_made_from_the_document(
     settings: Settings, admin: Headers, make_key: Callable[..., Headers], mode: GenerationMode, caller: str
 ) -> None:

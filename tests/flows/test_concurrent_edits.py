@@ -18,7 +18,7 @@ from app.kit.db import Database
 from app.kit.schema import table_of
 from tests.make import ok
 
-EDITS, CLIENTS = int(os.environ.get("EDITS", "80")), 4
+EDITS, CLIENTS = int(os.environ.get("EDITS", "40")), 4
 Headers = dict[str, str]
 
 

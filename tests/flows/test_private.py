@@ -226,6 +226,7 @@ def test_no_private_word_comes_out(
     assert not any(secret in log for secret in world.secrets)
 
 
+@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)  # a test of the test
 def test_the_words_were_there_to_be_found(client: TestClient, world: World) -> None:
     """The same crawl with a key that may see everything finds every kind of word."""
     seen: set[str] = set()
