@@ -153,6 +153,19 @@ def db(database_url: str) -> Iterator[Database]:
 
 
 @pytest.fixture
+def lagging(settings: Settings) -> Database:
+    """The PostgreSQL store with a replica that has heard of nothing yet, not even of its tables; to be stopped."""
+    found = open_database(settings.database, settings.database)
+
+    def forget(connection: Any, _record: object) -> None:
+        connection.execute("SET search_path TO nowhere")
+        connection.commit()
+
+    sa.event.listen(found.engines()[0], "connect", forget)
+    return found
+
+
+@pytest.fixture
 def client(settings: Settings) -> Iterator[TestClient]:
     """The app, started, without the worker: tests that need it say `worker`."""
     with TestClient(create_app(settings, with_worker=False), raise_server_exceptions=False) as found:

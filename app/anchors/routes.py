@@ -15,7 +15,7 @@ from app.articles.actions import WrongState
 from app.articles.addresses.schemas import Site
 from app.articles.discussion.events import groups_of
 from app.articles.routes import Retracted, WithheldForLegalReasons, visible
-from app.identity.routes import Public, Versions, requires, write
+from app.identity.routes import VERSIONED, Public, Versions, requires, write
 from app.identity.schemas import ANONYMOUS, Actor
 from app.kit.fields import chosen
 from app.kit.http import ReadQuery, database, dump, reply, reply_list, settings
@@ -25,8 +25,6 @@ from app.kit.problems import (
     Forbidden,
     Invalid,
     NotFound,
-    PreconditionRequired,
-    StaleVersion,
     Unauthorized,
     documented,
 )
@@ -36,7 +34,7 @@ router = APIRouter(prefix="/v1", tags=["anchors"])
 Writer = Annotated[Actor, requires("content:write")]
 READS = documented(NotFound, Retracted, WithheldForLegalReasons)
 PLACES = (Unauthorized, Forbidden, NotFound, WrongState, Invalid, QuoteNotFound, StaleRevision)
-CHANGES = (Unauthorized, Forbidden, NotFound, WrongState, StaleVersion, PreconditionRequired)
+CHANGES = (*VERSIONED, WrongState)
 
 
 def _groups(article_id: str) -> tuple[str, ...]:

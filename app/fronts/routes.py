@@ -13,7 +13,7 @@ from app.articles.discussion.events import LISTS
 from app.articles.partners.actions import hand_over_one
 from app.fronts import actions, queries
 from app.fronts.schemas import FrontDefinition, FrontIn, FrontOut, FrontQuery, FrontsQuery
-from app.identity.routes import Public, Versions, requires, write
+from app.identity.routes import VERSIONED, Public, Versions, requires, write
 from app.identity.schemas import ANONYMOUS, Actor
 from app.kit import etag
 from app.kit.fields import chosen
@@ -25,8 +25,6 @@ from app.kit.problems import (
     Forbidden,
     Invalid,
     NotFound,
-    PreconditionRequired,
-    StaleVersion,
     Unauthorized,
     documented,
 )
@@ -36,7 +34,7 @@ from app.publication.actions import unlimited
 router = APIRouter(prefix="/v1/fronts", tags=["fronts"])
 Reader = Annotated[Actor, requires("content:read")]
 Publisher = Annotated[Actor, requires("content:publish")]
-WRITES = documented(Unauthorized, Forbidden, NotFound, StaleVersion, PreconditionRequired)
+WRITES = documented(*VERSIONED)
 
 
 async def _expected(

@@ -23,7 +23,16 @@ from app.identity.schemas import ANONYMOUS, Actor, Scope, WhoAmI
 from app.kit import etag
 from app.kit.http import database, dump, reply
 from app.kit.limits import Limiter, network
-from app.kit.problems import Forbidden, InvalidParameter, Unauthorized, Unavailable, documented
+from app.kit.problems import (
+    Forbidden,
+    InvalidParameter,
+    NotFound,
+    PreconditionRequired,
+    StaleVersion,
+    Unauthorized,
+    Unavailable,
+    documented,
+)
 
 router = APIRouter(prefix="/v1", tags=["identity"])
 
@@ -149,6 +158,8 @@ async def if_match(if_match: Annotated[str | None, Header(description="ETag of w
 
 
 Versions = Annotated[frozenset[int] | None, Depends(if_match)]
+VERSIONED = (Unauthorized, Forbidden, NotFound, StaleVersion, PreconditionRequired)
+"""What a change that takes `Versions` may be refused with, for `documented`."""
 
 
 @router.get("/whoami", response_model=WhoAmI, responses=documented(Unauthorized))

@@ -12,7 +12,6 @@ from typing import Any
 
 import pydantic_core
 from fastapi import Request
-from fastapi._compat import ModelField, Undefined
 from fastapi.dependencies.utils import request_body_to_args
 from fastapi.exceptions import RequestValidationError
 from fastapi.params import Body
@@ -30,14 +29,19 @@ from app.kit.problems import BadRequest
 Handler = Callable[[Request], Awaitable[Response]]
 
 
+def _parsed(body: bytes) -> Any:
+    """JSON as RFC 8259 has it: no NaN, no lone surrogates, no bottomless nesting; ValueError for anything else."""
+    return pydantic_core.from_json(body, allow_inf_nan=False)
+
+
 class _StrictRequest(Request):
-    """JSON as RFC 8259 has it: no NaN, no lone surrogates, no bottomless nesting."""
+    """A request whose JSON is read so, for the routes that are left to FastAPI."""
 
     async def json(self) -> Any:
         if not hasattr(self, "_json"):
             body = await self.body()
             try:
-                self._json = pydantic_core.from_json(body, allow_inf_nan=False)
+                self._json = _parsed(body)
             except ValueError as error:
                 raise json.JSONDecodeError("not JSON", "", 0) from error
         return self._json
@@ -74,21 +78,21 @@ def _is_json(content_type: str) -> bool:
     return kind == "application/json" or (kind.startswith("application/") and kind.endswith("+json"))
 
 
-async def _read_body(request: Request, field: ModelField) -> Any:
+async def _read_body(request: Request, field: Any) -> Any:
     """The body of a request; RequestValidationError where it is not JSON or does not fit."""
     try:
-        sent: Any = await request.body() or Undefined
+        sent: Any = await request.body() or pydantic_core.PydanticUndefined
     except ClientDisconnect:
         raise BadRequest("The body did not arrive.") from None
-    if sent is not Undefined and _is_json(request.headers.get("content-type", "")):
+    if sent is not pydantic_core.PydanticUndefined and _is_json(request.headers.get("content-type", "")):
         try:
-            sent = pydantic_core.from_json(sent, allow_inf_nan=False)
+            sent = _parsed(sent)
         except ValueError as error:
             entry = {"type": "json_invalid", "loc": ("body", 0), "msg": "JSON decode error", "input": {}}
             raise RequestValidationError([entry]) from error
     values, errors = await request_body_to_args([field], sent, embed_body_fields=False)
     if errors:
-        raise RequestValidationError(errors, body=sent)
+        raise RequestValidationError(errors, body=sent)  # which tells whether it was JSON at all
     return values[field.name]
 
 

@@ -8,7 +8,7 @@ from fastapi import Query, Request
 from pydantic import BaseModel
 from starlette.responses import Response
 
-from app.identity.routes import requires
+from app.identity.routes import VERSIONED, requires
 from app.identity.schemas import Actor
 from app.kit.fields import chosen
 from app.kit.http import ReadQuery, database, dump, reply
@@ -17,8 +17,6 @@ from app.kit.problems import (
     Forbidden,
     Invalid,
     NotFound,
-    PreconditionRequired,
-    StaleVersion,
     Unauthorized,
     documented,
 )
@@ -31,8 +29,8 @@ COUNTED = "articles"  # numbers of articles move with the articles' own facts
 
 READS = documented(NotFound)
 CREATES = documented(Unauthorized, Forbidden, SlugTaken, Invalid, Conflict)
-CHANGES = documented(Unauthorized, Forbidden, NotFound, SlugTaken, Invalid, StaleVersion, PreconditionRequired)
-DELETES = documented(Unauthorized, Forbidden, NotFound, InUse, StaleVersion, PreconditionRequired)
+CHANGES = documented(*VERSIONED, SlugTaken, Invalid)
+DELETES = documented(*VERSIONED, InUse)
 
 
 async def show(

@@ -50,9 +50,9 @@ def with_secret(connection: sa.Connection, webhook_id: str) -> dict[str, Any]:
     return {**by_id(connection, webhook_id), "secret": secret}
 
 
-def whole(store: sa.Connection | Session, webhook_id: str) -> Row | None:
+def whole(connection: sa.Connection, webhook_id: str) -> Row | None:
     """One webhook with its secrets, or None."""
-    return store.execute(sa.select(WEBHOOK).where(WEBHOOK.c.id == webhook_id)).mappings().first()
+    return connection.execute(sa.select(WEBHOOK).where(WEBHOOK.c.id == webhook_id)).mappings().first()
 
 
 def enabled(session: Session) -> list[Row]:

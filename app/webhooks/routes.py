@@ -6,7 +6,7 @@ from fastapi import APIRouter, Query, Request
 from sqlmodel import Session
 from starlette.responses import Response
 
-from app.identity.routes import Versions, requires, write
+from app.identity.routes import VERSIONED, Versions, requires, write
 from app.identity.schemas import Actor
 from app.kit.fields import chosen
 from app.kit.http import ReadQuery, database, dump, reply, reply_list, settings
@@ -16,8 +16,6 @@ from app.kit.problems import (
     Forbidden,
     Invalid,
     NotFound,
-    PreconditionRequired,
-    StaleVersion,
     Unauthorized,
     documented,
 )
@@ -40,7 +38,7 @@ router = APIRouter(prefix="/v1/webhooks", tags=["webhooks"])
 Manager = Annotated[Actor, requires("webhooks:manage")]
 READS = documented(Unauthorized, Forbidden, NotFound)
 SENDS = documented(Unauthorized, Forbidden, NotFound, actions.WebhookDisabled)
-CHANGES = documented(Unauthorized, Forbidden, NotFound, StaleVersion, PreconditionRequired)
+CHANGES = documented(*VERSIONED)
 CREATES = documented(Unauthorized, Forbidden, Invalid, actions.TooManyWebhooks)
 
 

@@ -1,5 +1,6 @@
 """Webhooks from end to end: set up, told, signed, retried, given up, told again."""
 
+import asyncio
 import json
 from collections.abc import Callable
 from datetime import timedelta
@@ -10,9 +11,13 @@ import sqlalchemy as sa
 import time_machine
 from starlette.testclient import TestClient
 
+from app.deliveries.claims.actions import claim
+from app.deliveries.schemas import Outcome
 from app.kit.clock import iso, now
 from app.kit.db import Database
 from app.kit.outgoing import Answer
+from app.kit.settings import Settings
+from app.webhooks.channel.actions import WebhookChannel
 from tests import make
 from tests.make import ok
 from tests.receiver import Receiver
@@ -113,6 +118,34 @@ def test_a_failure_is_told_again_in_the_same_bytes(
     (row,) = sent(client, manager, hook)
     assert (row["state"], row["status"], row["error"], row["next_attempt_at"]) == ("delivered", 204, "", None)
     assert row["payload"] == json.loads(first[1])
+
+
+@pytest.mark.parametrize("database_url", ["postgresql"], indirect=True)
+def test_what_a_webhook_is_now_is_not_asked_of_a_replica(
+    client: TestClient,
+    settings: Settings,
+    lagging: Database,
+    hook: dict[str, Any],
+    receiver: Receiver,
+    editor: Headers,
+    work: Work,
+) -> None:
+    receiver.status = 503
+    make.section(client, editor, "News")
+    work()
+    receiver.status = 204
+    channel = WebhookChannel(settings)
+
+    async def send() -> Outcome:
+        (piece,) = await lagging.write(claim, {"webhook": 60.0}, 5)
+        outcome = await channel.send(lagging, piece)
+        await channel.stop()
+        await lagging.stop()
+        return outcome
+
+    with time_machine.travel(now() + timedelta(seconds=10)):
+        assert asyncio.run(send()).result == "delivered"
+    assert [headers["webhook-id"] for headers, _ in receiver.messages] == [receiver.messages[0][0]["webhook-id"]] * 2
 
 
 def test_a_redirect_is_no_delivery(

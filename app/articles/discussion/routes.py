@@ -18,19 +18,15 @@ from app.articles.discussion.schemas import (
     DiscussionSettingsOut,
 )
 from app.articles.queries import is_visible
-from app.identity.routes import Public, Versions, requires, write
+from app.identity.routes import VERSIONED, Public, Versions, requires, write
 from app.identity.schemas import ANONYMOUS, Actor
 from app.kit.fields import chosen
 from app.kit.http import ReadQuery, database, dump, reply, settings
 from app.kit.ids import RefPath
 from app.kit.problems import (
-    Forbidden,
     Invalid,
     InvalidParameter,
     NotFound,
-    PreconditionRequired,
-    StaleVersion,
-    Unauthorized,
     documented,
 )
 from app.kit.schema import Row
@@ -39,7 +35,7 @@ router = APIRouter(prefix="/v1", tags=["discussion"])
 Reading = Annotated[ReadQuery, Query()]
 Moderator = Annotated[Actor, requires("comments:moderate")]
 READS = documented(NotFound)
-SETS = documented(Unauthorized, Forbidden, NotFound, Invalid, StaleVersion, PreconditionRequired)
+SETS = documented(*VERSIONED, Invalid)
 MOST = 100
 NAMED = 20  # headers hold the groups of so many articles
 

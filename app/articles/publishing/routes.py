@@ -14,24 +14,20 @@ from app.articles.publishing.schemas import CorrectionIn, RetractIn, ScheduleIn
 from app.articles.queries import by_ref, present
 from app.articles.revisions.queries import laid_over
 from app.articles.schemas import SingleArticleOut
-from app.identity.routes import Versions, requires, write
+from app.identity.routes import VERSIONED, Versions, requires, write
 from app.identity.schemas import Actor
 from app.kit.http import settings
 from app.kit.ids import RefPath
 from app.kit.problems import (
-    Forbidden,
     Invalid,
     NotFound,
-    PreconditionRequired,
-    StaleVersion,
-    Unauthorized,
     documented,
 )
 from app.kit.schema import Row
 
 router = APIRouter(prefix="/v1/articles/{article}", tags=["publishing"])
 Publisher = Annotated[Actor, requires("content:publish")]
-EDITED = documented(Unauthorized, Forbidden, NotFound, WrongState, StaleVersion, Invalid, PreconditionRequired)
+EDITED = documented(*VERSIONED, WrongState, Invalid)
 
 
 def show_edited(request: Request) -> Callable[[sa.Connection, str], Row]:

@@ -5,7 +5,7 @@ from typing import Annotated
 from fastapi import APIRouter, Query, Request
 from starlette.responses import Response
 
-from app.identity.routes import Versions, requires, write
+from app.identity.routes import VERSIONED, Versions, requires, write
 from app.identity.schemas import Actor
 from app.kit.fields import chosen
 from app.kit.http import ReadQuery, database, dump, reply, reply_list
@@ -15,8 +15,6 @@ from app.kit.problems import (
     Forbidden,
     Invalid,
     NotFound,
-    PreconditionRequired,
-    StaleVersion,
     Unauthorized,
     documented,
 )
@@ -26,7 +24,7 @@ from app.moderation.phrases.schemas import PhraseIn, PhraseOut, PhrasePatch, Phr
 router = APIRouter(prefix="/v1/moderation/phrases", tags=["moderation"])
 Moderator = Annotated[Actor, requires("comments:moderate")]
 LISTS = documented(Unauthorized, Forbidden)
-DELETES = documented(Unauthorized, Forbidden, NotFound, StaleVersion, PreconditionRequired)
+DELETES = documented(*VERSIONED)
 
 
 @router.get("", response_model=ListOut[PhraseOut], responses=LISTS)

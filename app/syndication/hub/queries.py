@@ -4,7 +4,6 @@ from collections.abc import Iterable
 from typing import Any
 
 import sqlalchemy as sa
-from sqlmodel import Session
 
 from app.articles.cards.queries import by_ref, steady
 from app.comments.queries import readable
@@ -39,17 +38,17 @@ def target(connection: sa.Connection, topic: Topic) -> str | None:
     return str(row["id"])
 
 
-def subscription(session: Session, subscription_id: str) -> tuple[Row | None, Position]:
+def subscription(connection: sa.Connection, subscription_id: str) -> tuple[Row | None, Position]:
     """A subscription whose lease has not ended, or None; and how far the log has come, which a replica may not have."""
     here = (SUBSCRIPTION.c.id == subscription_id) & _ALIVE
-    row = session.execute(sa.select(SUBSCRIPTION).where(here), {"moment": now()}).mappings().first()
-    return row, settled(session.connection())
+    row = connection.execute(sa.select(SUBSCRIPTION).where(here), {"moment": now()}).mappings().first()
+    return row, settled(connection)
 
 
-def request(session: Session, request_id: str) -> tuple[Row | None, Position]:
+def request(connection: sa.Connection, request_id: str) -> tuple[Row | None, Position]:
     """A request that waits for its callback, or None; and how far the log has come."""
-    row = session.execute(sa.select(REQUEST).where(REQUEST.c.id == request_id)).mappings().first()
-    return row, settled(session.connection())
+    row = connection.execute(sa.select(REQUEST).where(REQUEST.c.id == request_id)).mappings().first()
+    return row, settled(connection)
 
 
 def _of(feeds: Feeds) -> sa.ColumnElement[bool]:

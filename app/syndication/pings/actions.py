@@ -108,7 +108,7 @@ class HubChannel:
 
     async def _verify(self, db: Database, piece: Claimed) -> Outcome:
         """Ask a callback whether it really wants what was asked for in its name (WebSub §5.3)."""
-        row, position = await db.write(request, piece.endpoint)  # not from a replica, which may not have it yet
+        row, position = await db.fresh(request, piece.endpoint)
         if row is None:
             return Outcome("cancelled", error="the request was answered or is too old")
         more = {"challenge": secrets.token_urlsafe(32)}
@@ -142,7 +142,7 @@ class HubChannel:
 
     async def _content(self, db: Database, piece: Claimed) -> Outcome:
         """Send a feed as it is now, unless the subscriber has it (WebSub §7)."""
-        row, position = await db.write(subscription, piece.endpoint)
+        row, position = await db.fresh(subscription, piece.endpoint)
         if row is None:
             return Outcome("cancelled", error="the subscription has ended")
         try:

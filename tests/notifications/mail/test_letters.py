@@ -14,7 +14,7 @@ from starlette.testclient import TestClient
 from app.deliveries.actions import send_again
 from app.deliveries.lanes.actions import DELIVERY, LANE
 from app.identity.secrets.actions import Vault
-from app.kit.db import Database, open_database
+from app.kit.db import Database
 from app.kit.settings import Settings
 from app.notifications.mail.actions import MailChannel, Writer
 from app.notifications.schemas import ASKING, Letter
@@ -141,14 +141,10 @@ def test_who_has_just_asked_waits_behind_nobody(
 
 @pytest.mark.parametrize("database_url", ["postgresql"], indirect=True)
 def test_a_replica_that_lags_loses_no_mail(
-    client: TestClient, settings: Settings, db: Database, mailbox: Mailbox, subscribed: Subscribed
+    client: TestClient, settings: Settings, lagging: Database, mailbox: Mailbox
 ) -> None:
     ok(client.post("/v1/subscriptions", json={"email": ANN, "kind": "articles.new"}), 202)
     worker_alone(client)
-    lagging = open_database(
-        settings.database,
-        f"{settings.database}{'&' if '?' in settings.database else '?'}options=-csearch_path%3Dnowhere",
-    )
     state = client.app.state  # type: ignore[attr-defined]
     channel = MailChannel(settings, state.vault)
 
