@@ -73,34 +73,43 @@ class Client(asyncio.Protocol):
         self.comments: list[str] = []
         self.reconnects = 0
         self.last_id = ""
-        self.ready = asyncio.Event()
+        self.is_open = False
         self._transport: asyncio.Transport | None = None
 
     async def open(self) -> None:
-        """Connect and wait for the first bytes."""
+        """Connect and wait for the first counts; an exception if the connection is lost before."""
         self._raw, self._text, self._since = b"", b"", time.time()
         self._in_body = False
-        self.ready.clear()
-        await asyncio.get_running_loop().create_connection(lambda: self, "127.0.0.1", self.port)
-        await self.ready.wait()
+        loop = asyncio.get_running_loop()
+        self._counted, self._gone = loop.create_future(), loop.create_future()
+        await loop.create_connection(lambda: self, "127.0.0.1", self.port)
+        await self._counted
+        self.is_open = True
 
     async def lose(self, away: float) -> None:
         """Lose the connection, and come back."""
         self.reconnects += 1
-        self.close()
+        await self.close()
         await asyncio.sleep(away)
         await self.open()
 
-    def close(self) -> None:
-        """Go away without a word."""
+    async def close(self) -> None:
+        """Go away without a word; returns when nothing of the connection is left."""
+        self.is_open = False
         if self._transport:
             self._transport.abort()
-            self._transport = None
+            await self._gone
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         self._transport = transport
         last = f"Last-Event-ID: {self.last_id}\r\n" if self.last_id else ""
         transport.write(f"GET {self.path} HTTP/1.1\r\nHost: localhost\r\n{last}\r\n".encode())
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._transport = None
+        self._gone.set_result(None)
+        if not self._counted.done():
+            self._counted.set_exception(exc or ConnectionError(f"closed after {self._raw!r}"))
 
     def data_received(self, data: bytes) -> None:
         self._raw += data
@@ -124,8 +133,8 @@ class Client(asyncio.Protocol):
         for event in events:
             fields = dict(line.split(": ", 1) for line in event.decode().split("\n") if not line.startswith(":"))
             self.last_id = fields.get("id", self.last_id)
-            if fields.get("event") == "counts":
-                self.ready.set()
+            if fields.get("event") == "counts" and not self._counted.done():
+                self._counted.set_result(None)
             if fields.get("event") == "comment.published":
                 said = json.loads(fields["data"])
                 self.comments.append(said["id"])
@@ -154,17 +163,15 @@ def _post(process: Process, url: str, number: int) -> str:
     return str(json.loads(answer.body)["id"])
 
 
-async def _wander(clients: list[Client], every: float) -> None:
-    """Now and then a client loses its connection."""
-    while True:
-        await asyncio.sleep(every)
-        client = random.choice([one for one in clients if one.ready.is_set()])
-        client.ready.clear()
-        _TASKS.add(task := asyncio.create_task(client.lose(random.random() * AWAY)))
-        task.add_done_callback(_TASKS.discard)
-
-
-_TASKS: set["asyncio.Task[None]"] = set()
+async def _wander(clients: list[Client], every: float, until: asyncio.Event) -> None:
+    """Now and then a client loses its connection; at the end all are back."""
+    async with asyncio.TaskGroup() as losses:
+        while not until.is_set():
+            if there := [one for one in clients if one.is_open]:
+                client = random.choice(there)
+                client.is_open = False
+                losses.create_task(client.lose(random.random() * AWAY))
+            await asyncio.sleep(every)
 
 
 async def _drive(
@@ -185,14 +192,15 @@ async def _drive(
     opened = _rss(here.pid)
     servers = children(postmaster) if postmaster else []
     used, database_used, started = cpu(here.pid), cpu(*servers), time.perf_counter()
-    wandering = asyncio.create_task(_wander(readers, every))
+    wandering = asyncio.create_task(_wander(readers, every, enough := asyncio.Event()))
     posted: list[str] = []
     for number in range(int(seconds * per_minute / 60)):
         posted.append(await asyncio.to_thread(_post, (here, there)[number % 2], url, number))
         await asyncio.sleep(max(0.0, started + (number + 1) * 60 / per_minute - time.perf_counter()))
-    wandering.cancel()
+    enough.set()
     took, used = time.perf_counter() - started, cpu(here.pid) - used
     database_used = cpu(*servers) - database_used
+    await wandering
     until = time.perf_counter() + PATIENCE
     while any(len(reader.comments) < len(posted) for reader in readers) and time.perf_counter() < until:
         await asyncio.sleep(0.1)
@@ -212,8 +220,7 @@ async def _drive(
         seconds=took,
         latencies=latencies,
     )
-    for reader in readers:
-        reader.close()
+    await asyncio.gather(*(reader.close() for reader in readers))
     return found
 
 

@@ -1,6 +1,7 @@
 """Server-Sent Events as a client reads them."""
 
 import json
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any, NamedTuple
@@ -55,12 +56,20 @@ def read(text: str) -> list[Event]:
     return list(Reader(iter(text.split("\n"))))
 
 
+def _in_time(lines: Iterator[str]) -> Iterator[str]:
+    """Heartbeats keep a stream open without end, but nobody waits so long for what they need."""
+    until = time.monotonic() + PATIENCE
+    for line in lines:
+        assert time.monotonic() < until, "what must come has not come"
+        yield line
+
+
 @contextmanager
 def following(address: str, url: str, **headers: str) -> Iterator[Reader]:
     """An open stream of a running server, its first counts behind it."""
     with httpx2.Client(base_url=address, timeout=PATIENCE) as client, client.stream("GET", url, headers=headers) as it:
         assert it.status_code == 200, it.read()
-        reader = Reader(it.iter_lines())
+        reader = Reader(_in_time(it.iter_lines()))
         if "/articles/" in url:
             reader.until("counts")
         yield reader
