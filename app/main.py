@@ -16,7 +16,7 @@ from app.identity.routes import Access
 from app.identity.secrets.actions import Vault
 from app.kit import problems
 from app.kit.boundary import Boundary, Cors, LastResort, Metrics
-from app.kit.db import open_database
+from app.kit.db import Aside, Database, open_database
 from app.kit.limits import Limiter
 from app.kit.logs import configure
 from app.kit.openapi import describe
@@ -41,11 +41,18 @@ def _open(app: FastAPI, router: APIRouter) -> None:
         app.router.routes.append(route)
 
 
+def _store(settings: Settings) -> Database:
+    """The store; called also in the processes beside this one."""
+    configure(settings.log_format)
+    return open_database(settings.database, settings.read_database_url)
+
+
 @asynccontextmanager
 async def _running(app: FastAPI, settings: Settings, metrics: Metrics, with_worker: bool) -> AsyncIterator[None]:
     """What is open for as long as the app runs: begun from the ground up, ended from the roof down."""
-    db = open_database(settings.database, settings.read_database_url)
+    db = _store(settings)
     await db.start()
+    aside = app.state.aside = Aside(db, partial(_store, settings), settings.search_processes)
     vault = Vault()
     await vault.start(db)
     app.state.db, app.state.vault, app.state.callers = db, vault, Callers(db, vault, Readers(settings))
@@ -71,6 +78,7 @@ async def _running(app: FastAPI, settings: Settings, metrics: Metrics, with_work
         await screen.stop()
         await ledger.stop()
         await vault.stop()
+        await aside.stop()
         await db.stop()
 
 

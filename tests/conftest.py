@@ -133,6 +133,7 @@ def all_settings() -> Settings:
         site_url="https://site.example",
         site_name="The Example",
         rate_limits="off",
+        search_processes=0,
         live_seconds=0,  # streams end when they have told what there is
         log_format="json",
     )

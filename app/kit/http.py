@@ -17,7 +17,7 @@ from pydantic import BaseModel, Field
 from starlette.responses import Response
 
 from app.kit import etag
-from app.kit.db import Database
+from app.kit.db import Aside, Database
 from app.kit.fields import limited
 from app.kit.settings import Settings
 
@@ -44,6 +44,11 @@ class ReadQuery(BaseModel):
 def database(request: Request) -> Database:
     """The store of the running app."""
     return cast(Database, request.app.state.db)
+
+
+def aside(request: Request) -> Aside:
+    """The processes beside the running app."""
+    return cast(Aside, request.app.state.aside)
 
 
 def settings(request: Request) -> Settings:

@@ -70,6 +70,7 @@ class Settings(BaseSettings):
     redis_url: str = Field("", description="Shares rate limits between processes; empty: each process counts alone.")
     trusted_proxies: List = Field([], description="Addresses or networks whose `X-Forwarded-For` is believed.")
     media_url: str = Field("", description="Where media files are kept, any fsspec URL; empty: a folder in `DATA_DIR`.")
+    search_processes: int = Field(1, ge=0, le=64, description="Processes beside each that serves; 0: threads.")
     smtp_url: str = Field(
         "", description="`smtp://user:password@host:port` or `smtps://…`; empty: files in `DATA_DIR`."
     )

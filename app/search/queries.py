@@ -15,6 +15,7 @@ from app.articles.listing.queries import COLUMNS, Shape, conditions, shape_of
 from app.articles.listing.schemas import SORTS, Group, ListQuery
 from app.articles.queries import A
 from app.identity.schemas import Actor
+from app.kit.db import kindly
 from app.kit.languages import STEMMERS
 from app.kit.paging import Sort, bindings, page_of
 from app.kit.schema import Row, moment
@@ -206,7 +207,7 @@ class Search:
         else:
             window = self.newest(mark.newest, mark.oldest, RANKED)
             bounds, here = (mark.newest, mark.oldest, mark.more), (-mark.score, -mark.key)
-        places = sorted((-self.question.score(row["weights"]), -row["key"], at) for at, row in enumerate(window))
+        places = sorted((-self.question.score(row["weights"]), -row["key"], at) for at, row in kindly(window))
         left = [place for place in places if mark is None or place[:2] > here]
         rows = [window[at] for _, _, at in left[:limit]]
         if len(left) > limit:
@@ -217,8 +218,7 @@ class Search:
     def _beyond(self, mark: Mark) -> tuple[list[Row], str | None]:
         rows = self.newest(mark.key - 1, -NEWEST_KEY, self.query.limit + 1)
         shown = rows[: self.query.limit]
-        more = len(rows) > len(shown)
-        return shown, mark._replace(key=shown[-1]["key"]).encode() if more else None
+        return shown, mark._replace(key=shown[-1]["key"]).encode() if len(rows) > len(shown) else None
 
     def by_date(self) -> tuple[list[Row], str | None]:
         """A page of the newest, and the cursor of the next."""
@@ -282,7 +282,7 @@ def found(
     page = search.page(rows, cursor)
     page["data"] = [
         item[:-1] + b"," + pydantic_core.to_json(_answer(search.question, hit, row))[1:]
-        for item, hit, row in zip(page["data"], hits, rows, strict=True)
+        for _, (item, hit, row) in kindly(zip(page["data"], hits, rows, strict=True))
     ]
     return page
 

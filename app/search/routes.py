@@ -14,7 +14,7 @@ from app.articles.partners.actions import hand_over
 from app.identity.routes import Public
 from app.identity.schemas import ANONYMOUS
 from app.kit.fields import chosen
-from app.kit.http import database, reply_page, settings
+from app.kit.http import aside, reply_page, settings
 from app.kit.problems import documented
 from app.search import queries
 from app.search.schemas import FoundArticleOut, FoundList, SearchQuery
@@ -29,7 +29,7 @@ async def index(request: Request, query: Annotated[SearchQuery, Query()], actor:
     if fields and query.formats:
         fields = {**fields, "body": True}
     find = partial(queries.found, query=query, groups=groups_of(query), actor=actor, site=Site.of(settings(request)))
-    page = await database(request).scan(steady(find))
+    page = await aside(request).scan(steady(find))
     return reply_page(
         request,
         hand_over(request.app.state.ledger, actor, page["data"]),

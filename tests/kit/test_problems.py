@@ -1,5 +1,6 @@
 """Errors as problem+json: for every status, with a stable code, and never a word of what was sent."""
 
+import pickle
 from collections.abc import Iterator
 from typing import Annotated, Any, Literal
 
@@ -11,7 +12,18 @@ from starlette.exceptions import HTTPException
 from starlette.testclient import TestClient
 
 from app.kit import problems
-from app.kit.problems import MEDIA_TYPE, Conflict, Invalid, NotFound, Problem, ProblemOut, Unavailable, documented
+from app.kit.problems import (
+    MEDIA_TYPE,
+    Conflict,
+    Invalid,
+    InvalidParameter,
+    NotFound,
+    Problem,
+    ProblemOut,
+    Unauthorized,
+    Unavailable,
+    documented,
+)
 
 Headers = dict[str, str]
 NESTED = 10_000
@@ -216,3 +228,9 @@ def test_a_validation_error_without_a_place_in_the_body_is_told() -> None:
     error = RequestValidationError([{"type": "missing", "loc": ("header", "x-token"), "msg": "Field required"}])
     problem = problems.from_exception(error)
     assert (problem.status, problem.errors[0]["parameter"]) == (400, "x-token")
+
+
+@pytest.mark.parametrize("failure", [*FAILURES.values(), InvalidParameter("sort", "sort: unknown."), Unauthorized()])
+def test_it_goes_from_one_process_to_another_unchanged(failure: Exception) -> None:
+    again = pickle.loads(pickle.dumps(failure))
+    assert (type(again), again.args, vars(again)) == (type(failure), failure.args, vars(failure))

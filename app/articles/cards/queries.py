@@ -8,7 +8,7 @@ import contextlib
 import hashlib
 import json
 from collections.abc import Callable, Iterable, Sequence
-from functools import lru_cache
+from functools import lru_cache, partial
 from typing import Any, NamedTuple, TypeVar
 
 import pydantic_core
@@ -38,16 +38,16 @@ class MovedOn(Exception):
     """An article changed between the two statements of a read: what was read last may not be for this caller."""
 
 
+def _steadily(find: Callable[[sa.Connection], T], connection: sa.Connection) -> T:
+    for _ in range(TRIES):
+        with contextlib.suppress(MovedOn):
+            return find(connection)
+    raise Unavailable("The articles change faster than they can be read.")
+
+
 def steady(find: Callable[[sa.Connection], T]) -> Callable[[sa.Connection], T]:
-    """A read of articles that begins again if one of them changed under it."""
-
-    def again(connection: sa.Connection) -> T:
-        for _ in range(TRIES):
-            with contextlib.suppress(MovedOn):
-                return find(connection)
-        raise Unavailable("The articles change faster than they can be read.")
-
-    return again
+    """A read of articles that begins again if one of them changed under it; it pickles where `find` does."""
+    return partial(_steadily, find)
 
 
 @lru_cache(16)

@@ -19,7 +19,7 @@ from app.articles.schemas import ArticleList, ListedArticleOut, State
 from app.identity.routes import Public
 from app.identity.schemas import ANONYMOUS
 from app.kit.fields import chosen
-from app.kit.http import database, reply_page, settings
+from app.kit.http import aside, database, reply_page, settings
 from app.kit.problems import Forbidden, InvalidParameter, Unauthorized, documented
 
 router = APIRouter(prefix="/v1/articles", tags=["articles"])
@@ -42,7 +42,10 @@ async def index(request: Request, query: Annotated[ListQuery, Query()], actor: P
     if fields and query.formats:
         fields = {**fields, "body": True}
     groups = groups_of(query)
-    run = database(request).read if queries.is_quick(query, groups) else database(request).scan
+    if query.q is not None:
+        run = aside(request).scan
+    else:
+        run = database(request).read if queries.is_quick(query, groups) else database(request).scan
     find = partial(queries.page, query=query, groups=groups, actor=actor, site=Site.of(settings(request)))
     page = await run(steady(find))
     return reply_page(

@@ -2,11 +2,22 @@
 
 import sqlalchemy as sa
 
+from app.kit.db.aside import Aside, kindly
 from app.kit.db.base import Database, Overloaded, is_full, is_unavailable
 from app.kit.db.postgres import PostgresDatabase
 from app.kit.db.sqlite import SqliteDatabase
 
-__all__ = ["Database", "Overloaded", "PostgresDatabase", "SqliteDatabase", "is_full", "is_unavailable", "open_database"]
+__all__ = [
+    "Aside",
+    "Database",
+    "Overloaded",
+    "PostgresDatabase",
+    "SqliteDatabase",
+    "is_full",
+    "is_unavailable",
+    "kindly",
+    "open_database",
+]
 
 
 def open_database(url: str, read_url: str = "") -> Database:

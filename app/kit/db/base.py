@@ -115,6 +115,11 @@ class Database(ABC):
         with self.engines()[0].connect() as connection:
             yield connection
 
+    def asked(self, query: Callable[[sa.Connection], T]) -> T:
+        """Run a query here and now, for threads."""
+        with self.connect() as connection:
+            return query(connection)
+
     @abstractmethod
     def snapshot(self) -> AbstractContextManager[sa.Connection]:
         """A connection that sees the store as it is when it first reads, however long it reads on."""

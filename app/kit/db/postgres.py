@@ -53,21 +53,17 @@ class PostgresDatabase(Database):
         await asyncio.to_thread(self._scan_threads.shutdown)
         await super().stop()
 
+    def asked(self, query: Callable[[sa.Connection], T]) -> T:
+        try:
+            return super().asked(query)
+        except DBAPIError as error:
+            if not error.connection_invalidated:
+                raise
+            log.warning("connection was lost; reading again")
+            return super().asked(query)  # a read may be repeated: the server was restarted or the pool was stale
+
     async def _within(self, threads: ThreadPoolExecutor, query: Callable[[sa.Connection], T]) -> T:
-        def once() -> T:
-            with self.connect() as connection:
-                return query(connection)
-
-        def run() -> T:
-            try:
-                return once()
-            except DBAPIError as error:
-                if not error.connection_invalidated:
-                    raise
-                log.warning("connection was lost; reading again")
-                return once()  # a read may be repeated: the server was restarted or the pool was stale
-
-        return await asyncio.get_running_loop().run_in_executor(threads, run)
+        return await asyncio.get_running_loop().run_in_executor(threads, self.asked, query)
 
     async def read(self, query: Callable[Concatenate[sa.Connection, P], T], *args: P.args, **kwargs: P.kwargs) -> T:
         return await self._within(self._read_threads, lambda connection: query(connection, *args, **kwargs))

@@ -197,8 +197,8 @@ class SqliteDatabase(Database):
 
     async def scan(self, query: Callable[Concatenate[sa.Connection, P], T], *args: P.args, **kwargs: P.kwargs) -> T:
         def run() -> T:
-            with turns.short(), self.connect() as connection:
-                return query(connection, *args, **kwargs)
+            with turns.short():
+                return self.asked(lambda connection: query(connection, *args, **kwargs))
 
         return await asyncio.get_running_loop().run_in_executor(self._threads, run)
 

@@ -54,6 +54,16 @@ class Problem(Exception):
         self.detail, self.headers, self.members = detail or self.title, headers, members
         self.errors: list[Mapping[str, Any]] = list(errors)
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Pickled as it is: subclasses take other arguments than they hand on."""
+        return _again, (type(self), self.args, self.__dict__)
+
+
+def _again(kind: type[Problem], args: tuple[Any, ...], state: dict[str, Any]) -> Problem:
+    problem = kind.__new__(kind, *args)
+    problem.__dict__.update(state)
+    return problem
+
 
 Problem.registry[Problem.code] = Problem
 

@@ -1,0 +1,180 @@
+"""Processes beside this one, for reads that work long in Python: threads would keep the interpreter from others."""
+
+import asyncio
+import contextlib
+import gc
+import os
+import pickle
+import signal
+import socket
+import sys
+import time
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any, BinaryIO, TypeVar, cast
+
+import sqlalchemy as sa
+import structlog
+
+from app.kit.db.base import Database
+
+T = TypeVar("T")
+PAUSE = 10.0  # seconds between two beginnings, so that what always fails is not tried all the time
+SIZE = 8  # bytes before each message, which say how long it is
+BUFFER = 1 << 20
+log = structlog.get_logger("broadsheet.db")
+
+
+class _Gone(Exception):
+    """The process has ended."""
+
+
+class _Process:
+    """A process that answers one query after the other."""
+
+    def __init__(
+        self, process: asyncio.subprocess.Process, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
+    ) -> None:
+        self._process, self._reader, self._writer = process, reader, writer
+        self._turn, self.waiting = asyncio.Lock(), 0
+
+    @classmethod
+    async def begin(cls, opening: Callable[[], Database]) -> "_Process":
+        """Start one, and wait until it has opened its store."""
+        ours, theirs = socket.socketpair()
+        streams = await asyncio.open_unix_connection(sock=ours, limit=BUFFER)
+        code = f"from {__name__} import answer; answer()"
+        try:
+            with theirs:  # in a session of its own: Ctrl-C in a terminal is for the process that serves
+                process = await asyncio.create_subprocess_exec(
+                    sys.executable, "-c", code, stdin=theirs.fileno(), start_new_session=True
+                )
+        except BaseException:
+            streams[1].close()
+            raise
+        begun = cls(process, *streams)
+        try:
+            await begun.ask(opening)
+        except BaseException:
+            await begun.end()
+            raise
+        return begun
+
+    async def ask(self, question: Any) -> Any:
+        """What it answers, or the exception that it raises; in turn also if the caller goes away."""
+        self.waiting += 1
+        try:
+            said = await asyncio.shield(self._exchange(pickle.dumps(question)))
+        except (EOFError, ConnectionError) as lost:
+            raise _Gone from lost
+        finally:
+            self.waiting -= 1
+        error, answer = pickle.loads(said)  # noqa: S301  from a process of our own
+        if error is not None:
+            raise error
+        return answer
+
+    async def _exchange(self, message: bytes) -> bytes:
+        async with self._turn:
+            self._writer.write(len(message).to_bytes(SIZE) + message)
+            return await self._reader.readexactly(int.from_bytes(await self._reader.readexactly(SIZE)))
+
+    async def end(self) -> None:
+        """Let it finish what it does, and wait for that."""
+        async with self._turn:
+            self._writer.close()
+        with contextlib.suppress(ConnectionError):
+            await self._writer.wait_closed()
+        await self._process.wait()
+
+
+class Aside:
+    """Runs queries in processes that have connections of their own. They begin when the first query comes.
+
+    Until then, while they are replaced and where there are to be none, a thread of this process runs the query.
+    """
+
+    def __init__(self, db: Database, opening: Callable[[], Database], most: int) -> None:
+        self._db, self._opening, self._most = db, opening, most
+        self._processes: list[_Process] = []
+        self._beginning: asyncio.Task[None] | None = None
+        self._not_before = 0.0
+
+    async def scan(self, query: Callable[[sa.Connection], T]) -> T:
+        """As `Database.scan`; the query, what it answers and what it raises must pickle."""
+        if len(self._processes) < self._most and self._beginning is None and time.monotonic() >= self._not_before:
+            self._beginning = asyncio.create_task(self._begin())
+        if self._processes:
+            process = min(self._processes, key=lambda process: process.waiting)
+            try:
+                return cast(T, await process.ask(query))
+            except _Gone:
+                if process in self._processes:  # the first who notices
+                    self._processes.remove(process)
+                    log.warning("a process for searches has ended; another will be begun")
+                    await process.end()
+        return await self._db.scan(query)
+
+    async def _begin(self) -> None:
+        self._not_before = time.monotonic() + PAUSE
+        try:
+            while len(self._processes) < self._most:
+                self._processes.append(await _Process.begin(self._opening))
+        except (_Gone, OSError) as error:
+            log.warning("a process for searches could not begin", error=repr(error))
+        finally:
+            self._beginning = None
+
+    async def stop(self) -> None:
+        """Finish what runs, then end the processes."""
+        if beginning := self._beginning:
+            await beginning
+        while self._processes:
+            await self._processes.pop().end()
+
+
+def kindly(work: Iterable[T]) -> Iterator[tuple[int, T]]:
+    """`enumerate` for what works long: before each piece it lets others have the processor, if any wait for it.
+
+    A kernel lets them wait for 3 ms. In threads of the process that serves it does no more than `enumerate`: there they
+    wait for the interpreter.
+    """
+    for at, piece in enumerate(work):
+        for way in _WAYS:
+            way()
+        yield at, piece
+
+
+_WAYS: list[Callable[[], object]] = []
+
+
+def answer() -> None:
+    """Answer what comes on standard input, a socket, until it ends: with the parent, however that ends."""
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)  # the parent may still have requests to answer
+    with socket.socket(fileno=0) as both, cast(BinaryIO, both.makefile("rwb", BUFFER)) as stream:
+        db: Database = _next(stream)()
+        gc.freeze()
+        _WAYS.append(os.sched_yield)
+        _tell(stream, pickle.dumps((None, None)))  # the store is open
+        while query := _next(stream):
+            _tell(stream, _outcome(db, query))
+        for engine in db.engines():
+            engine.dispose()
+
+
+def _next(stream: BinaryIO) -> Any:
+    size = int.from_bytes(stream.read(SIZE))
+    return pickle.loads(stream.read(size)) if size else None  # noqa: S301  from the process that began this one
+
+
+def _tell(stream: BinaryIO, message: bytes) -> None:
+    stream.write(len(message).to_bytes(SIZE) + message)
+    stream.flush()
+
+
+def _outcome(db: Database, query: Callable[[sa.Connection], object]) -> bytes:
+    try:
+        return pickle.dumps((None, db.asked(query)))
+    except Exception as error:
+        message = pickle.dumps((error, None))
+        pickle.loads(message)  # noqa: S301  what could not be told ends this process, and a thread meets it again
+        return message
