@@ -174,7 +174,8 @@ class Search:
         found: list[Row] = []
         for window in _windows(self.connection, newest, oldest):
             asked = {**self._asked(window), "most": most - len(found)}
-            found += self.connection.execute(_newest(self.shape, self.dialect), asked).mappings()
+            rows = self.connection.execute(_newest(self.shape, self.dialect), asked).mappings()
+            found += [row for _, row in kindly(rows)]
             if len(found) >= most:
                 break
         return found
@@ -243,7 +244,7 @@ class Search:
             return []
         asked = {"ids": [row["id"] for row in hits], "made_for": made_for(self.site)}
         statement = _cards(self.shape.formats, self.shape.editing, highlit)
-        rows = {row["id"]: row for row in self.connection.execute(statement, asked).mappings()}
+        rows = {row["id"]: row for _, row in kindly(self.connection.execute(statement, asked).mappings())}
         if len(rows) < len(hits):
             raise MovedOn
         return [rows[row["id"]] for row in hits]

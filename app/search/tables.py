@@ -28,10 +28,12 @@ MAKE_WORDS = (
     "CREATE VIRTUAL TABLE search_words USING fts5"
     "(title, dek, text, stems, content='', contentless_delete=1, tokenize='ascii')"
 )
-# Rows are narrow, so that a word of a hundred thousand articles is read from a few pages.
+# Rows are narrow, so that a word of a hundred thousand articles is read from a few pages. What stands beside them is
+# not compressed: every search reads it of hundreds of articles.
 NARROW = "ALTER TABLE search_entry SET (toast_tuple_target = 128)"
+PLAIN = "ALTER TABLE search_entry ALTER COLUMN weights SET STORAGE EXTERNAL, ALTER COLUMN vector SET STORAGE EXTERNAL"
 ENTRY = table_of(SearchEntry)
-for _dialect, _statement in (("sqlite", MAKE_WORDS), ("postgresql", NARROW)):
+for _dialect, _statement in (("sqlite", MAKE_WORDS), ("postgresql", NARROW), ("postgresql", PLAIN)):
     _made: Any = sa.DDL(_statement)  # type: ignore[no-untyped-call]
     sa.event.listen(ENTRY, "after_create", _made.execute_if(dialect=_dialect))
 WORDS = sa.table(

@@ -11,6 +11,7 @@ from functools import partial
 from pathlib import Path
 
 import pytest
+import sqlalchemy as sa
 import structlog
 from sqlalchemy.exc import DBAPIError
 
@@ -207,3 +208,12 @@ def test_only_a_process_beside_another_gives_way(monkeypatch: pytest.MonkeyPatch
     monkeypatch.setattr(aside, "_WAYS", [lambda: given.append(1)])
     assert list(kindly("ab")) == [(0, "a"), (1, "b")]
     assert given == [1, 1]
+
+
+def test_sqlite_pauses_in_the_midst_of_a_query(file: str) -> None:
+    db, paused = open_database(file), list[int]()
+    db.pause = lambda: paused.append(1)
+    count = "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 10000) SELECT count(*) FROM n"
+    assert db.asked(lambda connection: connection.execute(sa.text(count)).scalar_one()) == 10_000
+    assert len(paused) > 100
+    asyncio.run(db.stop())

@@ -90,7 +90,7 @@ def test_what_is_indexed_is_what_a_question_looks_for(text: str, language: str) 
     assert words(folded(text)) == words(text)
     assert all("\n" not in word and " " not in word and "'" not in word and "\\" not in word for word in found.text)
     for chunk in text.split()[:5]:
-        question = parse(f'"{chunk.replace(chr(34), "")}"')
+        question = parse(f'"{chunk.replace(chr(34), " ")}"')
         for term in question.wanted:
             assert set(term.words[:-1]) <= set(found.text)
             assert question.score(found.weights) > 0

@@ -48,6 +48,14 @@ def test_an_upgrade_indexes_and_counts_what_is_there(older: Database, database_u
         assert [tuple(row) for row in connection.execute(sa.select(ACTIVITY))] == [(public[0], 1, 2, 2, 0, 0, 0)]
 
 
+def test_nothing_of_an_entry_is_compressed(db: Database) -> None:
+    if db.dialect == "postgresql":
+        stored = "SELECT attstorage FROM pg_attribute WHERE attrelid = 'search_entry'::regclass AND attname = :name"
+        with db.connect() as connection:
+            for name in ("weights", "vector"):
+                assert connection.execute(sa.text(stored), {"name": name}).scalar_one() == "e", name
+
+
 def test_the_command_indexes_everything_anew(
     data: Path, broadsheet: Callable[..., Any], sqlite_template: Path, tmp_path: Path
 ) -> None:

@@ -154,6 +154,7 @@ def answer() -> None:
         db: Database = _next(stream)()
         gc.freeze()
         _WAYS.append(os.sched_yield)
+        db.pause = os.sched_yield
         _tell(stream, pickle.dumps((None, None)))  # the store is open
         while query := _next(stream):
             _tell(stream, _outcome(db, query))

@@ -87,6 +87,8 @@ class Database(ABC):
     """One store. `read` and `write` are for the event loop, `connect` and `transaction` for everything else."""
 
     dialect: str
+    pause: Callable[[], object] | None = None
+    """What is called again and again while a query runs in this process: set before the first connection is opened."""
 
     @abstractmethod
     async def read(self, query: Callable[Concatenate[sa.Connection, P], T], *args: P.args, **kwargs: P.kwargs) -> T:

@@ -24,6 +24,7 @@ BATCH = 256
 WAITING = 20_000
 PRAGMAS = ("busy_timeout=10000", "synchronous=FULL", "foreign_keys=ON", "cache_size=-32000")
 WAL_ATTEMPTS = 100
+STEPS = 100  # of SQLite's machine between two pauses: some hundredths of a millisecond
 log = structlog.get_logger("broadsheet.db")
 
 
@@ -140,6 +141,7 @@ class SqliteDatabase(Database):
         self._writes = sa.create_engine(url, **options)
         for engine in self.engines():
             sa.event.listen(engine, "connect", _prepare_sqlite)
+        sa.event.listen(self._reads, "connect", self._pausing)
         sa.event.listen(self._writes, "begin", _begin_immediate)
         self._queue: queue.Queue[_Piece | None] = queue.Queue(WAITING)
         self._threads = ThreadPoolExecutor(4, "read")
@@ -157,6 +159,10 @@ class SqliteDatabase(Database):
                 yield connection
             finally:
                 connection.exec_driver_sql("ROLLBACK")
+
+    def _pausing(self, connection: Any, _record: object) -> None:
+        if pause := self.pause:
+            connection.set_progress_handler(lambda: bool(pause()), STEPS)  # True would end the query
 
     async def start(self) -> None:
         self._kept = self._reads.connect()
