@@ -6,8 +6,10 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from typing import Any, Concatenate
 
+import pydantic_core
 import sqlalchemy as sa
 import structlog
+from psycopg.types.string import TextLoader
 from sqlalchemy.exc import DBAPIError
 from sqlmodel import Session
 
@@ -29,11 +31,14 @@ class PostgresDatabase(Database):
             "max_overflow": SCANS + 1,
             "pool_timeout": 5,
             "pool_recycle": 1800,
+            "json_deserializer": pydantic_core.from_json,  # a third of the time that psycopg's own takes
             "hide_parameters": True,
             "connect_args": {"connect_timeout": 5, "options": OPTIONS, "application_name": "broadsheet"},
         }
         self._reads = sa.create_engine(_with_driver(read_url or url), isolation_level="AUTOCOMMIT", **options)
         self._writes = sa.create_engine(_with_driver(url), **options)
+        for engine in self.engines():
+            sa.event.listen(engine, "connect", _prepare_postgres)
         self._read_threads = ThreadPoolExecutor(threads, "read")
         self._scan_threads = ThreadPoolExecutor(SCANS, "scan")  # so that what is slow never holds all of the others up
         self._write_threads = ThreadPoolExecutor(threads, "write")
@@ -89,6 +94,10 @@ class PostgresDatabase(Database):
                 raise
 
         return await asyncio.get_running_loop().run_in_executor(self._write_threads, run)
+
+
+def _prepare_postgres(connection: Any, _record: object) -> None:
+    connection.adapters.register_loader("uuid", TextLoader)  # ids are text here, and a UUID in between costs 1 µs each
 
 
 def _with_driver(url: str) -> sa.URL:
