@@ -10,13 +10,14 @@ import structlog
 from sqlmodel import Session
 
 from app import wiring
-from app.events.actions import advance
-from app.events.queries import has_news
+from app.events.actions import advance, settle_in
+from app.events.queries import has_news, is_foreign
 from app.kit.db import Database
 from app.kit.settings import Settings
 
 LATE = 30.0  # seconds without a round after which a worker counts as late
 RETRY = 5.0  # seconds to wait after a failure
+LOOK = 60.0  # seconds between looks whether the store was restored from another server's
 PAUSE = 0.25  # seconds between looks: what is due goes live well within a second
 Look = Callable[[sa.Connection], bool]
 Run = Callable[[Session], int]
@@ -56,7 +57,7 @@ class Worker:
 
     async def once(self) -> bool:
         """One round; whether there is more to do at once. Nothing takes a lock before there is something to do."""
-        busy = False
+        busy = await self._piece("log", LOOK, is_foreign, settle_in)
         for reader, handle in self.readers.items():
             run = partial(advance, reader=reader, handle=handle, limit=wiring.FEW.get(reader, 100))
             busy |= await self._piece(reader, 0.0, partial(has_news, reader=reader), run)

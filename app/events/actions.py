@@ -8,8 +8,8 @@ import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlmodel import Session
 
-from app.events.queries import read_after
-from app.events.schemas import FORGOTTEN, Entry, Fact, Position
+from app.events.queries import MOVED_BY, read_after
+from app.events.schemas import FORGOTTEN, MOVED, Entry, Fact, Position
 from app.events.tables import Event, LogCursor
 from app.kit.clock import now
 from app.kit.db.prepared import Prepared
@@ -18,7 +18,11 @@ from app.kit.schema import table_of
 POSITION = "position"
 _EVENT, _CURSOR = table_of(Event), table_of(LogCursor)
 _INSERT: dict[str, Any] = {"sqlite": sqlite.insert, "postgresql": postgresql.insert}
-_XID: Any = sa.cast(sa.cast(sa.func.pg_current_xact_id(), sa.Text), sa.BigInteger)
+_OWN: Any = sa.cast(sa.cast(sa.func.pg_current_xact_id(), sa.Text), sa.BigInteger) + MOVED_BY
+_LAST = sa.select(sa.func.max(_EVENT.alias("seen").c.xid)).scalar_subquery()
+# A transaction may have its id and then wait for a lock, so that its fact follows that of one which began later. It
+# has to stand behind all that it has seen; readers miss nothing by that, for a place only ever moves away from them.
+_XID: Any = sa.func.greatest(_OWN, _LAST)
 _NEW = sa.insert(_EVENT).returning(_EVENT.c.xid, _EVENT.c.seq)
 _EMIT = Prepared(
     {"sqlite": _NEW.values(xid=0), "postgresql": _NEW.values(xid=_XID)},
@@ -70,7 +74,7 @@ def prune(session: Session, before: datetime) -> int:
     stale = sa.delete(_EVENT).where(
         _EVENT.c.at < before,
         _EVENT.c.seq < newest,
-        ~sa.exists().select_from(_CURSOR).where(behind, _CURSOR.c.reader != FORGOTTEN),
+        ~sa.exists().select_from(_CURSOR).where(behind, _CURSOR.c.reader.not_in((FORGOTTEN, MOVED))),
     )
     gone = session.execute(stale.returning(_EVENT.c.xid, _EVENT.c.seq)).all()
     if gone:
@@ -81,3 +85,18 @@ def prune(session: Session, before: datetime) -> int:
         place = {"xid": note.excluded.xid, "seq": note.excluded.seq}
         session.execute(note.on_conflict_do_update(index_elements=[_CURSOR.c.reader], set_=place, where=later))
     return len(gone)
+
+
+def settle_in(session: Session) -> bool:
+    """Go on with a log that was written on another PostgreSQL server, where transactions had higher ids than here.
+
+    What was restored from a dump would else never be passed by what is yet to come. Returns whether it was so.
+    """
+    if session.get_bind().dialect.name != "postgresql":
+        return False
+    highest = sa.func.max(_EVENT.c.xid)
+    foreign = sa.select(sa.literal(MOVED), highest, sa.literal(0)).having(highest > _OWN)
+    note = postgresql.insert(_CURSOR).from_select(["reader", "xid", "seq"], foreign)
+    moved = {"xid": sa.func.greatest(_CURSOR.c.xid, note.excluded.xid)}
+    noted = note.on_conflict_do_update(index_elements=[_CURSOR.c.reader], set_=moved).returning(_CURSOR.c.xid)
+    return session.execute(noted).first() is not None

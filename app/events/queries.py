@@ -6,13 +6,15 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from app.events.schemas import FORGOTTEN, START, Entry, Position
+from app.events.schemas import FORGOTTEN, MOVED, START, Entry, Position
 from app.events.tables import Event, LogCursor
 from app.kit.clock import now
 from app.kit.schema import table_of
 
 _EVENT, _CURSOR = table_of(Event), table_of(LogCursor)
-_SETTLED = sa.cast(sa.cast(sa.func.pg_snapshot_xmin(sa.func.pg_current_snapshot()), sa.Text), sa.BigInteger)
+MOVED_BY = sa.func.coalesce(sa.select(_CURSOR.c.xid).where(_CURSOR.c.reader == MOVED).scalar_subquery(), 0)
+_XMIN = sa.cast(sa.cast(sa.func.pg_snapshot_xmin(sa.func.pg_current_snapshot()), sa.Text), sa.BigInteger)
+_SETTLED = _XMIN + MOVED_BY
 
 
 def _after(settled_only: bool) -> sa.Select[tuple[object, ...]]:
@@ -26,6 +28,8 @@ def _after(settled_only: bool) -> sa.Select[tuple[object, ...]]:
 # commit a smaller (xid, seq) is running: all of those have ids at or above the snapshot's xmin.
 _QUERIES = {"sqlite": _after(settled_only=False), "postgresql": _after(settled_only=True)}
 _LAST = sa.select(_EVENT.c.xid, _EVENT.c.seq).order_by(_EVENT.c.xid.desc(), _EVENT.c.seq.desc()).limit(1)
+_XMAX = sa.cast(sa.cast(sa.func.pg_snapshot_xmax(sa.func.pg_current_snapshot()), sa.Text), sa.BigInteger)
+_FOREIGN = sa.select(sa.func.max(_EVENT.c.xid) >= _XMAX + MOVED_BY)
 _LAST_SETTLED = {"sqlite": _LAST, "postgresql": _LAST.where(_EVENT.c.xid < _SETTLED)}
 
 
@@ -95,6 +99,13 @@ def settled(connection: sa.Connection) -> Position:
     """The newest fact before which no other can come any more: whoever reads on from here misses nothing."""
     row = connection.execute(_LAST_SETTLED[connection.dialect.name]).first()
     return Position(row.xid, row.seq) if row else START
+
+
+def is_foreign(connection: sa.Connection) -> bool:
+    """Whether facts have ids of transactions that this PostgreSQL server is yet to have: they come from another one."""
+    if connection.dialect.name != "postgresql":
+        return False
+    return bool(connection.execute(_FOREIGN).scalar_one())
 
 
 def stretch(connection: sa.Connection, position: Position, most: int) -> tuple[Position, bool]:

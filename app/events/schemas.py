@@ -28,6 +28,7 @@ class Position(NamedTuple):
 
 START = Position(0, 0)
 FORGOTTEN = "(forgotten)"  # among the cursors of readers: the last fact that was pruned
+MOVED = "(moved)"  # there, too: what is added to the ids of transactions, for a server that begins to count anew
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -174,8 +174,8 @@ class Search:
         found: list[Row] = []
         for window in _windows(self.connection, newest, oldest):
             asked = {**self._asked(window), "most": most - len(found)}
-            rows = self.connection.execute(_newest(self.shape, self.dialect), asked).mappings()
-            found += [row for _, row in kindly(rows)]
+            rows = self.connection.execute(_newest(self.shape, self.dialect), asked)
+            found += [row for _, row in kindly(rows.mappings())]
             if len(found) >= most:
                 break
         return found
@@ -187,8 +187,7 @@ class Search:
         if self.question.is_empty:
             return 0
         asked = self._asked(Window(NEWEST_KEY, -NEWEST_KEY))
-        total: int = self.connection.execute(_count(self.shape, self.dialect), asked).scalar_one()
-        return total
+        return int(self.connection.execute(_count(self.shape, self.dialect), asked).scalar_one())
 
     def ranked(self) -> tuple[list[Row], str | None]:
         """A page of the best, and the cursor of the next."""

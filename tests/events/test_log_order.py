@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -15,9 +16,10 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 from sqlmodel import Session
 
-from app.events.actions import emit
-from app.events.queries import read_after
+from app.events.actions import emit, prune, settle_in
+from app.events.queries import is_foreign, read_after, settled
 from app.events.schemas import START, Fact, Position
+from app.kit.clock import now
 from app.kit.db import Database, open_database
 
 
@@ -171,6 +173,49 @@ def log_store(postgres_url: str) -> Iterator[Database]:
     yield db
     for engine in db.engines():
         engine.dispose()
+
+
+def note(db: Database, by: str) -> Position:
+    with db.transaction() as session:
+        return emit(session, Noted(subject_id=ID, by=by))
+
+
+def test_what_waited_for_a_lock_stands_behind_what_it_waited_for(log_store: Database) -> None:
+    """PostgreSQL may give a transaction its id before it waits for a row."""
+    with log_store.transaction() as session:
+        session.execute(sa.text("SELECT pg_current_xact_id()"))
+        first = note(log_store, "first")  # begun later, done earlier
+        second = emit(session, Noted(subject_id=ID, by="second"))
+    assert first < second < note(log_store, "third")
+    reader = Reader(log_store)
+    reader.read_all(3)
+    assert [by for _, by in reader.seen] == ["first", "second", "third"]
+
+
+def test_a_log_goes_on_where_transactions_are_counted_anew(log_store: Database) -> None:
+    """A dump brings ids of transactions that the server it is restored on is yet to have."""
+    reader = Reader(log_store)
+    note(log_store, "before")
+    reader.read_all(1)
+    with log_store.transaction() as session:
+        session.execute(sa.text("UPDATE event SET xid = xid + 1000000"))
+    reader.place = Position(reader.place.xid + 1_000_000, reader.place.seq)
+    between = note(log_store, "between")
+    with log_store.connect() as connection:
+        assert is_foreign(connection)
+        assert not reader.read(), "nobody knows yet what can still come before it"
+    with log_store.transaction() as session:
+        assert settle_in(session)
+        assert not settle_in(session)
+    after = [note(log_store, "after"), note(log_store, "later")]
+    assert reader.place < between < after[0] < after[1]
+    reader.read_all(4)
+    assert [by for _, by in reader.seen] == ["before", "between", "after", "later"]
+    with log_store.connect() as connection:
+        assert not is_foreign(connection)
+        assert settled(connection) == after[1]
+    with log_store.transaction() as session:
+        assert prune(session, now() + timedelta(days=1)) == 3, "it is no reader that has fallen behind"
 
 
 def log_store_end(db: Database) -> Position:

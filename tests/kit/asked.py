@@ -5,6 +5,7 @@ import time
 
 import sqlalchemy as sa
 
+from app.kit.db import aside
 from app.kit.problems import InvalidParameter
 
 
@@ -17,6 +18,13 @@ def who(connection: sa.Connection) -> int:
 def slowly(connection: sa.Connection) -> int:
     """The same, after a moment."""
     time.sleep(0.5)
+    return who(connection)
+
+
+def never(connection: sa.Connection) -> int:
+    """The same, but in a process beside another it does not come to that."""
+    if aside._WAYS:
+        time.sleep(600)
     return who(connection)
 
 

@@ -17,7 +17,7 @@ from sqlalchemy.exc import DBAPIError
 
 from app.kit.db import Aside, aside, kindly, open_database
 from app.kit.problems import InvalidParameter
-from tests.kit.asked import Untold, fail, fail_untold, much, refuse, slowly, who
+from tests.kit.asked import Untold, fail, fail_untold, much, never, refuse, slowly, who
 
 PATIENCE = 60.0  # seconds
 
@@ -104,7 +104,7 @@ def test_a_killed_process_costs_no_answer_and_is_replaced(file: str, monkeypatch
     async def story(beside: Aside) -> None:
         await begun(beside)
         first = await beside.scan(who)
-        waiting = [asyncio.create_task(beside.scan(query)) for query in (slowly, who, who)]
+        waiting = [asyncio.create_task(beside.scan(query)) for query in (never, who, who)]
         await asyncio.sleep(0.1)
         os.kill(first, signal.SIGKILL)
         assert await asyncio.gather(*waiting) == [os.getpid()] * 3
