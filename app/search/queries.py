@@ -15,7 +15,7 @@ from app.articles.listing.queries import COLUMNS, Shape, conditions, shape_of
 from app.articles.listing.schemas import SORTS, Group, ListQuery
 from app.articles.queries import A
 from app.identity.schemas import Actor
-from app.kit.db import kindly
+from app.kit.db import giving_way
 from app.kit.languages import STEMMERS
 from app.kit.paging import Sort, bindings, page_of
 from app.kit.schema import Row, moment
@@ -174,8 +174,7 @@ class Search:
         found: list[Row] = []
         for window in _windows(self.connection, newest, oldest):
             asked = {**self._asked(window), "most": most - len(found)}
-            rows = self.connection.execute(_newest(self.shape, self.dialect), asked)
-            found += [row for _, row in kindly(rows.mappings())]
+            found += giving_way(self.connection.execute(_newest(self.shape, self.dialect), asked).mappings())
             if len(found) >= most:
                 break
         return found
@@ -207,7 +206,8 @@ class Search:
         else:
             window = self.newest(mark.newest, mark.oldest, RANKED)
             bounds, here = (mark.newest, mark.oldest, mark.more), (-mark.score, -mark.key)
-        places = sorted((-self.question.score(row["weights"]), -row["key"], at) for at, row in kindly(window))
+        each = enumerate(giving_way(window))
+        places = sorted((-self.question.score(row["weights"]), -row["key"], at) for at, row in each)
         left = [place for place in places if mark is None or place[:2] > here]
         rows = [window[at] for _, _, at in left[:limit]]
         if len(left) > limit:
@@ -243,7 +243,7 @@ class Search:
             return []
         asked = {"ids": [row["id"] for row in hits], "made_for": made_for(self.site)}
         statement = _cards(self.shape.formats, self.shape.editing, highlit)
-        rows = {row["id"]: row for _, row in kindly(self.connection.execute(statement, asked).mappings())}
+        rows = {row["id"]: row for row in giving_way(self.connection.execute(statement, asked).mappings())}
         if len(rows) < len(hits):
             raise MovedOn
         return [rows[row["id"]] for row in hits]
@@ -282,7 +282,7 @@ def found(
     page = search.page(rows, cursor)
     page["data"] = [
         item[:-1] + b"," + pydantic_core.to_json(_answer(search.question, hit, row))[1:]
-        for _, (item, hit, row) in kindly(zip(page["data"], hits, rows, strict=True))
+        for item, hit, row in giving_way(zip(page["data"], hits, rows, strict=True))
     ]
     return page
 

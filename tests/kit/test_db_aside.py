@@ -15,7 +15,7 @@ import sqlalchemy as sa
 import structlog
 from sqlalchemy.exc import DBAPIError
 
-from app.kit.db import Aside, aside, kindly, open_database
+from app.kit.db import Aside, aside, giving_way, open_database
 from app.kit.problems import InvalidParameter
 from tests.kit.asked import Untold, fail, fail_untold, much, never, refuse, slowly, who
 
@@ -204,9 +204,9 @@ def test_it_ends_with_a_parent_that_is_killed_and_not_at_a_signal_before(file: s
 
 def test_only_a_process_beside_another_gives_way(monkeypatch: pytest.MonkeyPatch) -> None:
     given: list[int] = []
-    assert list(kindly("ab")) == [(0, "a"), (1, "b")]
+    assert list(giving_way("ab")) == ["a", "b"]
     monkeypatch.setattr(aside, "_WAYS", [lambda: given.append(1)])
-    assert list(kindly("ab")) == [(0, "a"), (1, "b")]
+    assert list(giving_way("ab")) == ["a", "b"]
     assert given == [1, 1]
 
 

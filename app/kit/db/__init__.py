@@ -2,7 +2,7 @@
 
 import sqlalchemy as sa
 
-from app.kit.db.aside import Aside, kindly
+from app.kit.db.aside import Aside, giving_way
 from app.kit.db.base import Database, Overloaded, is_full, is_unavailable
 from app.kit.db.postgres import PostgresDatabase
 from app.kit.db.sqlite import SqliteDatabase
@@ -13,9 +13,9 @@ __all__ = [
     "Overloaded",
     "PostgresDatabase",
     "SqliteDatabase",
+    "giving_way",
     "is_full",
     "is_unavailable",
-    "kindly",
     "open_database",
 ]
 

@@ -132,16 +132,16 @@ class Aside:
             await self._processes.pop().end()
 
 
-def kindly(work: Iterable[T]) -> Iterator[tuple[int, T]]:
-    """`enumerate` for what works long: before each piece it lets others have the processor, if any wait for it.
+def giving_way(work: Iterable[T]) -> Iterator[T]:
+    """Pieces of what works long; before each one others get the processor, if any wait for it.
 
-    A kernel lets them wait for 3 ms. In threads of the process that serves it does no more than `enumerate`: there they
-    wait for the interpreter.
+    A kernel lets them wait for 3 ms. In threads of the process that serves nothing is done: there they wait for the
+    interpreter.
     """
-    for at, piece in enumerate(work):
+    for piece in work:
         for way in _WAYS:
             way()
-        yield at, piece
+        yield piece
 
 
 _WAYS: list[Callable[[], object]] = []
