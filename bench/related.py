@@ -8,6 +8,7 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
+from statistics import fmean
 from typing import NamedTuple
 
 import sqlalchemy as sa
@@ -27,8 +28,9 @@ are then compared as they are kept there. PAIRS is a CSV file with the columns `
 slugs) and `score`: how related people found the two, on any scale, the average if several did.
 
 nDCG@5 is judged: each article ranks those it was judged with, gains are the judgements from the least (0) to the
-greatest (1) of the file. AUC: how probably a related pair scores higher than another; related is what was judged
-beyond the middle of the scale, or at least --related.
+greatest (1) of the file. Counted are the articles to which one of them is related; the rest, which the second figure
+takes in, rank nothing but noise. AUC: how probably a related pair scores higher than another; related is what was
+judged beyond the middle of the scale, or at least --related.
 """
 
 
@@ -38,7 +40,9 @@ class Figures(NamedTuple):
     articles: int
     pairs: int
     related: int  # of the pairs
-    ndcg: float
+    ranked: int  # of the articles: those to which another is related
+    ndcg: float  # over these
+    ndcg_of_all: float
     auc: float
 
 
@@ -58,7 +62,7 @@ def read_texts(path: Path) -> dict[str, Vector]:
         analysis = analyses[row["id"]]
         language = analysis.language
         have = {stem: articles[language, stem] for stem in analysis.counts}
-        weights = weigh(analysis.counts, have, total[language], analysis.names)
+        weights = weigh(analysis.counts, have, total[language])
         terms = {numbers[language, stem]: weight for stem, weight in weights.items()}
         at = datetime.fromisoformat(row["published_at"]) if row.get("published_at") else EPOCH
         labels = {numbers[language, stem]: analysis.labels[stem] for stem in weights}
@@ -103,18 +107,18 @@ def auc(scores: Iterable[float], related: Iterable[bool]) -> float:
     return (ranks - yes * (yes + 1) / 2) / (yes * (len(rows) - yes))
 
 
-def ndcg(scores: Mapping[tuple[str, str], float], gains: Judged) -> float:
-    """The mean over articles of the gain of their first five, of the most that could be had."""
+def ndcg(scores: Mapping[tuple[str, str], float], gains: Judged) -> dict[str, float]:
+    """For each article the gain of its first five, of the most there is; those with nothing to gain are left out."""
     judged: defaultdict[str, list[tuple[float, float]]] = defaultdict(list)
     for (a, b), gain in gains.items():
         judged[a].append((scores[a, b], gain))
         judged[b].append((scores[b, a], gain))
-    found = []
-    for rows in judged.values():
+    found = {}
+    for article, rows in judged.items():
         best = sorted((gain for _, gain in rows), reverse=True)
         if ideal := _discounted(best):
-            found.append(_discounted(gain for _, gain in sorted(rows, key=lambda row: -row[0])) / ideal)
-    return sum(found) / len(found)
+            found[article] = _discounted(gain for _, gain in sorted(rows, key=lambda row: -row[0])) / ideal
+    return found
 
 
 def _discounted(gains: Iterable[float]) -> float:
@@ -132,7 +136,13 @@ def figures(texts: Mapping[str, Vector], pairs: Judged, at_least: float | None =
     gains = {pair: (judged - least) / (greatest - least) for pair, judged in known.items()}
     related = [judged >= middle if at_least is not None else judged > middle for judged in known.values()]
     area = auc([max(scores[a, b], scores[b, a]) for a, b in known], related)
-    return Figures(len({name for pair in known for name in pair}), len(known), sum(related), ndcg(scores, gains), area)
+    every = ndcg(scores, gains)
+    ranked = {
+        name for pair, is_related in zip(known, related, strict=True) if is_related for name in pair
+    } & every.keys()
+    articles = {name for pair in known for name in pair}
+    means = fmean(every[name] for name in ranked), fmean(every.values())
+    return Figures(len(articles), len(known), sum(related), len(ranked), *means, area)
 
 
 def main() -> int:
@@ -151,7 +161,8 @@ def main() -> int:
         return 1
     found = figures(texts, pairs, options.related)
     print(f"{found.articles} articles, {found.pairs} judged pairs, {found.related} of them related")
-    print(f"nDCG@{DEPTH} {found.ndcg:.3f}\nAUC    {found.auc:.3f}")
+    print(f"nDCG@{DEPTH} {found.ndcg:.3f} over {found.ranked} articles, {found.ndcg_of_all:.3f} over all")
+    print(f"AUC    {found.auc:.3f}")
     return 0
 
 

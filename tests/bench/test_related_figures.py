@@ -15,8 +15,8 @@ def test_the_figures_are_those_of_the_books() -> None:
     assert auc([1, 1, 1, 1], [False, True, False, True]) == 0.5
     gains = {("a", "b"): 1.0, ("a", "c"): 0.0}
     good = {("a", "b"): 2.0, ("b", "a"): 2.0, ("a", "c"): 1.0, ("c", "a"): 1.0}
-    assert ndcg(good, gains) == 1.0
-    assert ndcg({**good, ("a", "c"): 3.0}, gains) == pytest.approx((0.6309 + 1) / 2, abs=1e-3)
+    assert ndcg(good, gains) == {"a": 1.0, "b": 1.0}  # nothing is to be had for c
+    assert ndcg({**good, ("a", "c"): 3.0}, gains) == pytest.approx({"a": 0.6309, "b": 1.0}, abs=1e-3)
 
 
 def test_stories_of_one_matter_are_found_among_others(tmp_path: Path) -> None:
@@ -26,7 +26,7 @@ def test_stories_of_one_matter_are_found_among_others(tmp_path: Path) -> None:
     pairs = tmp_path / "pairs.csv"
     pairs.write_text("\n".join(["a,b,score", *judged]))
     found = figures(texts, read_pairs(pairs))
-    assert (found.articles, found.pairs, found.related) == (24, 276, 36)
+    assert (found.articles, found.pairs, found.related, found.ranked) == (24, 276, 36, 24)
     assert found.ndcg >= 0.95
     assert found.auc >= 0.98
 
@@ -40,3 +40,11 @@ def test_judgements_are_averaged_and_may_have_a_threshold(tmp_path: Path) -> Non
     assert judged["ferry-1", "ferry-2"] == 4.0
     assert figures(read_texts(STORIES), judged).related == 1
     assert figures(read_texts(STORIES), judged, 2.0).related == 2
+
+
+def test_what_nothing_is_related_to_ranks_nothing() -> None:
+    judged = {("ferry-1", "ferry-2"): 4.0, ("ferry-1", "court-1"): 0.0}
+    judged |= {("court-2", "court-3"): 0.0, ("court-2", "court-4"): 0.0, ("court-2", "flood-1"): 0.5}
+    found = figures(read_texts(STORIES), judged)
+    assert (found.ranked, found.ndcg) == (2, 1.0)
+    assert 0.5 < found.ndcg_of_all < 1.0

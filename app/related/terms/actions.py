@@ -69,7 +69,7 @@ def reckoned(session: Session, analysis: Analysis) -> list[list[Any]]:
 def _strongest(analysis: Analysis, rows: Sequence[Any]) -> list[list[Any]]:
     ids = {row.stem: row.id for row in rows}
     articles = {row.stem: row.articles for row in rows}
-    weights = weigh(analysis.counts, articles, articles[EVERYWHERE], analysis.names)
+    weights = weigh(analysis.counts, articles, articles[EVERYWHERE])
     return [[ids[stem], weight, analysis.labels[stem]] for stem, weight in weights.items()]
 
 

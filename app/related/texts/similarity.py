@@ -2,7 +2,7 @@
 
 import math
 from collections import Counter
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import NamedTuple
 
@@ -10,8 +10,7 @@ from app.related.texts.analysis import is_paired, likeness
 
 LENGTH = 10_000  # of a vector: weights and scores are whole numbers, so that every order of adding gives the same
 TERMS = 50  # of a text
-AGAIN = 0.75  # the power of a stem's count
-NAME = 1.5  # how much more a name weighs
+AGAIN = 0.6  # the power of a stem's count
 STORED = 20  # links of an article
 EACH_AUTHOR = 4  # links before those of others are preferred
 FLOOR = 600  # what shares less is not linked
@@ -44,17 +43,13 @@ class Link(NamedTuple):
     deferred: bool = False
 
 
-def weigh(
-    counts: Mapping[str, int], articles: Mapping[str, int], total: int, names: Collection[str] = ()
-) -> dict[str, int]:
+def weigh(counts: Mapping[str, int], articles: Mapping[str, int], total: int) -> dict[str, int]:
     """The strongest stems of a text, TF-IDF on the unit sphere: `articles` have each, of a `total` in the language.
 
-    Being said again counts less each time, and what may be a name counts more: who and where tell stories apart.
+    Being said again counts less each time.
     """
     raw = {
-        stem: math.pow(count, AGAIN)
-        * math.log1p(total / max(1, articles.get(stem, 1)))
-        * (NAME if stem in names else 1.0)
+        stem: math.pow(count, AGAIN) * math.log1p(total / max(1, articles.get(stem, 1)))
         for stem, count in counts.items()
     }
     best = _strongest(sorted(raw, key=lambda stem: (-raw[stem], stem)))

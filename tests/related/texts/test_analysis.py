@@ -1,14 +1,16 @@
 """What a text is compared by."""
 
+from collections import Counter
+
 import pytest
 
-from app.related.texts.analysis import analyse, likeness
+from app.related.texts.analysis import LEAD, TITLE, analyse, likeness
 
 
-def test_stems_without_the_words_that_say_nothing_and_the_title_three_times() -> None:
+def test_stems_without_the_words_that_say_nothing_and_the_title_five_times() -> None:
     found = analyse("en-GB", "Ferries", "The ferry crossed; she is crossing the Harbour in 2026, at 7.")
     assert found.language == "en"
-    assert found.counts == {"ferri": 4, "cross": 2, "harbour": 1}
+    assert found.counts == {"ferri": 5 + 2, "cross": 4, "harbour": 2}
     assert found.labels == {"ferri": "ferry", "cross": "crossed", "harbour": "Harbour"}
 
 
@@ -30,7 +32,7 @@ def test_stems_without_the_words_that_say_nothing_and_the_title_three_times() ->
     ],
 )
 def test_each_language_by_what_is_known_of_it(tag: str, text: str, stems: dict[str, int]) -> None:
-    assert analyse(tag, "", text).counts == stems
+    assert analyse(tag, text, "").counts == {stem: TITLE * number for stem, number in stems.items()}
 
 
 @pytest.mark.parametrize(
@@ -59,9 +61,14 @@ def test_numbers_and_times_say_nothing(tag: str, text: str) -> None:
     assert len(analyse(tag, "", text).counts) <= 2, analyse(tag, "", text).counts
 
 
-def test_names_are_what_is_never_written_small() -> None:
-    found = analyse("en", "The Harbour and the Bridge", "Ida crossed the harbour. Bridges? Bridge! 東京")
-    assert found.names == {"ida", "bridg"}
+def test_what_the_text_begins_with_counts_twice() -> None:
+    found = analyse("en", "", "The harbour and the bridge. " + "Plum " * 100 + "quince").counts
+    assert found == {"harbour": 2, "bridg": 2, "plum": 100 + LEAD - 2, "quinc": 1}
+
+
+def test_of_scripts_without_spaces_twice_as_many_pieces_are_the_beginning() -> None:
+    text = "".join(chr(0x4E00 + at) for at in range(300))
+    assert Counter(analyse("zh", "", text).counts.values()) == {2: 2 * LEAD, 1: 299 - 2 * LEAD}
 
 
 def test_a_bounded_piece_of_a_long_text_is_looked_at() -> None:
