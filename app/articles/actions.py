@@ -156,6 +156,8 @@ def reckon(session: Session, article: Article, before: Counted, fields: list[str
         move(session, kind, sorted(old - new), -1)
         move(session, kind, sorted(new - old), +1)
     if before.public != after.public or (after.public and fields):
+        if not SHOWN:
+            raise RuntimeError("app.wiring was not imported: what other rooms keep of articles would go wrong")
         for tell in SHOWN.values():
             tell(session, article)
     about: dict[str, Any] = {"subject_id": article.id, "slug": article.slug, "revision": article.revision}

@@ -29,6 +29,7 @@ from app.kit.schema import table_of
 from app.kit.settings import Settings
 from app.main import create_app
 from app.publication.media.storage import open_storage
+from app.search.entries.queries import astray
 
 MINIMUM_POSTGRESQL = 14
 LITTLE, SCARCE = 1_000_000_000, 100_000_000  # bytes free on the disk: warned of, refused
@@ -213,6 +214,16 @@ def check_worker(settings: Settings, connection: sa.Connection) -> str:
     return "nothing waits"
 
 
+def check_search(settings: Settings, connection: sa.Connection) -> str:
+    """The index of the search has all public articles, and no others."""
+    if status(settings.database).standing != "current":
+        raise Doubt("cannot be told before the database is migrated")
+    lacking, false = astray(connection)
+    if lacking or false:
+        raise Doubt(f"{lacking:,} articles are not found, {false:,} should not be; run `broadsheet search rebuild`")
+    return "knows all public articles"
+
+
 def _compare(there: datetime, whose: str) -> float:
     seconds = abs((there - now()).total_seconds())
     if seconds > SKEW:
@@ -233,4 +244,5 @@ STORE: dict[str, Callable[[Settings, sa.Connection], str]] = {
     "migrations": check_migrations,
     "database clock": check_database_clock,
     "worker": check_worker,
+    "search": check_search,
 }

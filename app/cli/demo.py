@@ -9,7 +9,7 @@ from typing import Annotated, Any
 import typer
 from sqlmodel import Session, select
 
-from app.cli.common import say
+from app.cli.common import opened, say
 from app.kit.settings import Settings
 
 KEY_FILE = "editor.key"
@@ -23,17 +23,13 @@ def demo(
     """Fill an empty store with a small sample publication, print how to try it, and serve it."""
     from app.cli.serve import serve
     from app.kit import migrations
-    from app.kit.db import open_database
 
     settings = Settings()
     migrations.upgrade(settings.database)
-    db = open_database(settings.database)
-    with db.transaction() as session:
+    with opened(settings) as db, db.transaction() as session:
         if load_sample(session):
             say("The store was empty: loaded the sample publication.")
         key = editor_key(session, settings.data_dir / KEY_FILE)
-    for engine in db.engines():
-        engine.dispose()
     address = f"http://{'localhost' if host in {'127.0.0.1', '0.0.0.0', '::'} else host}:{port}"  # noqa: S104
     typer.echo(
         f"""

@@ -22,7 +22,7 @@ def rebuild() -> None:
     Nothing needs this in daily use: every change of an article changes the index with it.
     """
     from app.search.actions import rebuild_some, tidy
-    from app.search.queries import public
+    from app.search.entries.queries import public
 
     columns = (TextColumn("Indexing"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
     with opened(Settings()) as db, Progress(*columns, console=Console(stderr=True)) as progress:

@@ -101,31 +101,33 @@ def react(session: Session, voter: Voter, ref: str, value: str | None, names: Se
     if value is not None and value not in names:
         known = ", ".join(names) or "none"
         raise Invalid(f"The reactions here: {known}.", pointer="/value", code="unknown_reaction")
-    who = _participant(session, voter)
-    before, since = _replaced(session, article_id, who["id"], value)
+    who, moment = _participant(session, voter), now()
+    before, since = _replaced(session, article_id, who["id"], value, moment)
     totals = count_reaction(session, article_id, before, value, names)
     if before != value:
         if before is not None:
             activity.count(session, article_id, since, reactions=-1)
         if value is not None:
-            activity.count(session, article_id, now(), reactions=1)
+            activity.count(session, article_id, moment, reactions=1)
         emit(session, ArticleReacted(subject_id=article_id))
     return {"value": value, "reactions": totals}
 
 
-def _replaced(session: Session, article_id: str, participant_id: str, value: str | None) -> tuple[str | None, datetime]:
-    """Put a reaction into its row; returns what stood there before, and since when."""
+def _replaced(
+    session: Session, article_id: str, participant_id: str, value: str | None, moment: datetime
+) -> tuple[str | None, datetime]:
+    """Put a reaction of this moment into its row; returns what stood there before, and since when."""
     here = {"article": article_id, "participant": participant_id}
     if value is None:
         found = session.execute(_LOCKED, here).first()
         if found is None:
-            return None, now()
+            return None, moment
         session.execute(_UNREACT, here)
         return found.value, found.at
-    row = {"article_id": article_id, "participant_id": participant_id, "value": _NEW, "at": now()}
+    row = {"article_id": article_id, "participant_id": participant_id, "value": _NEW, "at": moment}
     before = session.execute(_HOLD[session.get_bind().dialect.name], row).one()
     if before.value != value:
-        session.execute(_CHOOSE, {**here, "to": value, "moment": now()})
+        session.execute(_CHOOSE, {**here, "to": value, "moment": moment})
     return before.value or None, before.at
 
 

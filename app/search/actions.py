@@ -11,7 +11,7 @@ from sqlmodel import Session
 from app.articles.queries import A, R
 from app.articles.tables import Article
 from app.kit.schema import affected
-from app.search.queries import period
+from app.search.entries.queries import period
 from app.search.tables import ENTRY, SLOTS, WORDS
 from app.search.text.words import Indexed, indexed
 

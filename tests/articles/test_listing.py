@@ -9,7 +9,8 @@ from urllib.parse import urlencode
 import pytest
 from starlette.testclient import TestClient
 
-from app.articles.listing.schemas import MOST_GROUPS, MOST_VALUES
+from app.articles.listing.queries import is_quick
+from app.articles.listing.schemas import MOST_GROUPS, MOST_VALUES, ListQuery, groups_of
 from app.articles.listing.schemas import SORTS as ALL_SORTS
 from app.articles.schemas import ArticleOut, ListedArticleOut
 from app.kit.db import Database
@@ -306,3 +307,22 @@ def test_etags_of_lists(client: TestClient, editor: Headers, shelf: list[Piece])
     changed = client.get("/v1/articles", headers={"If-None-Match": first.headers["etag"]})
     assert changed.status_code == 200
     assert changed.headers["etag"] != first.headers["etag"]
+
+
+@pytest.mark.parametrize(
+    ("asked", "quick"),
+    [
+        ({}, True),
+        ({"sort": "title"}, True),
+        ({"tag": ["a"]}, True),
+        ({"tag": ["a"], "sort": "published_at"}, True),
+        ({"tag": ["a"], "sort": "title"}, False),  # all of the tag is sorted
+        ({"section": ["a"], "sort": "-updated_at"}, False),
+        ({"type": ["opinion"], "sort": "-discussed_7d"}, False),
+        ({"q": "ferry"}, False),
+        ({"tag": ["-a"]}, False),
+    ],
+)
+def test_what_may_be_read_where_others_wait(asked: dict[str, Any], quick: bool) -> None:
+    query = ListQuery(**asked)
+    assert is_quick(query, groups_of(query)) is quick

@@ -12,6 +12,7 @@ from pydantic import ValidationError
 from app.cli import checks
 from app.kit.clock import now
 from app.kit.settings import Settings
+from tests.importers.wordpress.exports import HARBOUR
 
 Broadsheet = Callable[..., Any]
 Sql = Callable[[str, str], list[tuple[Any, ...]]]
@@ -53,6 +54,14 @@ def test_an_unmigrated_sqlite_file_is_worth_a_word(broadsheet: Broadsheet, data:
     (data / "broadsheet.db").touch()
     found = looked(broadsheet, 0)
     assert found["migrations"][0] == found["worker"][0] == "warning"
+
+
+def test_an_index_that_lacks_articles_is_told_of(broadsheet: Broadsheet, store: str, sql: Sql) -> None:
+    broadsheet("import", "wordpress", HARBOUR)
+    assert looked(broadsheet, 0)["search"] == ("ok", "knows all public articles")
+    sql(store, "DELETE FROM search_entry WHERE key = (SELECT min(key) FROM search_entry)")
+    status, detail = looked(broadsheet, 0)["search"]
+    assert (status, detail.split("; ")[0]) == ("warning", "1 articles are not found, 0 should not be")
 
 
 def test_a_database_of_a_newer_release_fails(broadsheet: Broadsheet, store: str, sql: Sql) -> None:

@@ -1,12 +1,16 @@
 """`broadsheet import` as an operator meets it."""
 
 import json
+import os
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from app.kit.migrations import FOLDER
 from tests.cli.conftest import Broadsheet
 from tests.importers.disqus.exports import disqus, post, thread
 from tests.importers.wordpress.exports import HARBOUR, export, item
@@ -34,6 +38,15 @@ def test_importing_prints_what_came_and_importing_again_does_nothing(
     assert again.status == 0
     assert "posts 11 0 0 10 0 1 0 0 0" in [" ".join(line.split()) for line in again.out.splitlines()]
     assert sql(store, "SELECT DISTINCT actor_kind, actor_name FROM audit") == [("system", "import")]
+
+
+def test_what_was_imported_is_found(store: str, data: Path, sql: Sql) -> None:
+    """In a process of its own: in this one all rooms are known already."""
+    environment = {**os.environ, "PYTHONPATH": str(FOLDER.parent)}
+    subprocess.run([sys.executable, "-m", "app", "import", "wordpress", str(HARBOUR)], env=environment, check=True)
+    entries = "SELECT count(*) FROM search_entry JOIN article ON article.id = search_entry.article_id"
+    assert sql(store, entries) == [(7,)]
+    assert published(sql, store) == 7
 
 
 def test_a_dry_run_reports_the_same_as_json_and_writes_nothing(broadsheet: Broadsheet, store: str, sql: Sql) -> None:

@@ -37,6 +37,9 @@ def marks(shown: str) -> list[str]:
         ("a <b>bridge</b> & bridges", "bridge", ["bridge", "bridges"]),
         ("e\u0308cole cole", "ecole", ["e\u0308cole"]),
         ("ﬁlm film", "film", ["ﬁlm", "film"]),
+        ("œ mer e\u0301", "mer", ["mer"]),  # folding makes one character two, and later two one
+        ("Zusam\u00admen\u00adarbeit", "zusammenarbeit", ["Zusam\u00admen\u00adarbeit"]),
+        ("zusammen\u200barbeit", "zusammen\u00adarbeit", ["zusammen\u200barbeit"]),
         ("unferry ferryman", "ferry", []),
         ("the ferry -", "-ferry", []),
     ],

@@ -17,6 +17,7 @@ from app.kit.ids import new_id
 from app.kit.schema import table_of
 from app.search import schemas
 from app.search.actions import rebuild_some, tidy
+from app.search.entries.queries import astray
 from app.search.tables import ENTRY
 from tests import make
 from tests.articles.stock import BEGIN, Piece, clear, put
@@ -117,6 +118,15 @@ def test_cursors_of_somebody_else(client: TestClient) -> None:
             assert make.ok(answer, 400)["errors"][0]["parameter"] == "cursor", (cursor, sort)
 
 
+def test_the_farthest_cursor_is_only_the_end(client: TestClient, editor: Headers) -> None:
+    make.published(client, editor, "A ferry")
+    for key in (-(2**63), 2**63 - 1):
+        content = f'["found",{key},"00000000-0000-7000-8000-000000000000"]'
+        cursor = base64.urlsafe_b64encode(content.encode()).decode().rstrip("=")
+        for path, sort in (("/v1/search", "-published_at"), ("/v1/articles", "-published_at")):
+            make.ok(client.get(path, params={"q": "ferry", "cursor": cursor, "sort": sort}))
+
+
 def indexed(db: Database) -> dict[str, Any]:
     """What the index holds, by article."""
     columns = [ENTRY.c.article_id, ENTRY.c.weights, sa.cast(ENTRY.c.vector, sa.Text).label("vector")]
@@ -173,8 +183,16 @@ def test_a_rebuild_drops_what_belongs_to_nothing(client: TestClient, editor: Hea
     rows = table_of(Article)
     with db.transaction() as session:  # as no action would do it
         session.execute(sa.update(rows).where(rows.c.id == article["id"]).values(public=False))
+    other = make.published(client, editor, "A ferry again")
+    for path in ("/v1/search", "/v1/articles"):  # and until then it only does not come up
+        found = client.get(path, params={"q": "ferry"}).json()["data"]
+        assert [row["id"] for row in found] == [other["id"]]
+    with db.connect() as connection:
+        assert astray(connection) == (0, 1)
     rebuild(db)
-    assert indexed(db) == {}
+    assert indexed(db).keys() == {other["id"]}
+    with db.connect() as connection:
+        assert astray(connection) == (0, 0)
 
 
 def test_the_window_is_what_the_documentation_says() -> None:

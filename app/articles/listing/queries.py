@@ -225,6 +225,8 @@ def is_quick(query: ListQuery, groups: tuple[Group, ...]) -> bool:
     filters = len(groups) + (query.featured is not None)
     if query.q is not None or query.state is not None or query.updated_after is not None:
         return False
+    if filters and query.sort.lstrip("-") != "published_at":
+        return False  # no index has this order within a tag or section: all of it is sorted
     return query.count == "none" and filters <= 1 and not any(group.negative for group in groups)
 
 

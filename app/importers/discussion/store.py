@@ -2,18 +2,20 @@
 
 from collections import Counter
 from collections.abc import Sequence
+from datetime import datetime
 from typing import Any
 
 import sqlalchemy as sa
 from sqlmodel import Session
 
+from app.articles.activity import actions as activity
 from app.articles.discussion.actions import tally
 from app.comments.tables import Comment
 from app.kit.schema import Row, table_of
 
 C = table_of(Comment)
 _TREE = sa.select(
-    C.c.id, C.c.parent_id, C.c.root_id, C.c.depth, C.c.state, C.c.listed, C.c.replies, C.c.anchor_id
+    *(C.c[name] for name in "id parent_id root_id depth state listed replies anchor_id created_at".split())
 ).where(C.c.article_id == sa.bindparam("article"))
 _CHANGE = (
     sa.update(C)
@@ -62,11 +64,22 @@ def lay(session: Session, article_id: str, rows: Sequence[dict[str, Any]], chang
     old, new = (_public(comments) for comments in (before, after))
     if old != new:
         tally(session, article_id, comments=new[0] - old[0], inline=new[1] - old[1])
+    written = _hours(after)
+    written.subtract(_hours(before))
+    for hour, more in sorted(written.items()):
+        if more:
+            activity.count(session, article_id, hour, comments=more)
 
 
 def _public(comments: dict[str, Any]) -> tuple[int, int]:
     public = [row for row in comments.values() if row["state"] == "published"]
     return len(public), sum(row.get("anchor_id") is not None for row in public)
+
+
+def _hours(comments: dict[str, Any]) -> Counter[datetime]:
+    """How many public comments were written in each hour."""
+    public = (row["created_at"] for row in comments.values() if row["state"] == "published")
+    return Counter(at.replace(minute=0, second=0, microsecond=0) for at in public)
 
 
 def reckoned(comments: dict[str, Any]) -> dict[str, tuple[bool, int]]:

@@ -30,6 +30,7 @@ _PAIRED = (
 )
 _WORD = re.compile(rf"[{_PAIRED}]+|(?:(?![{_PAIRED}])[^\W_]|[{_MARKS}])+")
 _IS_PAIRED = re.compile(rf"[{_PAIRED}]")
+_INSIDE = dict.fromkeys(map(ord, "\u00ad\u200b\u2060\ufeff"))  # where a word may or may not be broken: no end of it
 ALPHABETIC = "\u1800"  # of these, scripts before it spell sounds: four letters say as much as two of the others
 
 
@@ -64,13 +65,13 @@ def analyse(tag: str, title: str, text: str) -> Analysis:
     written: dict[str, Counter[str]] = {}
     run: list[str] = []
     for part, times, lead in ((title, TITLE, 0.0), (text[:MOST], 1, float(LEAD))):
-        for word in _words(unicodedata.normalize("NFKC", part)):
+        for word in _words(unicodedata.normalize("NFKC", part.translate(_INSIDE))):
             lower = word.lower()
             run.append(lower)
             if lower in stop or len(lower) < 2 or lower.isdecimal():
                 continue
             term = stem(language, lower)[:LONGEST]
-            if term in measured:
+            if not term or term in measured:  # a stemmer takes all of an Arabic ornament for an ending
                 continue
             counts[term] += times
             if lead > 0:

@@ -53,7 +53,7 @@ def _stands(term: Term, plain: str, spaced: str) -> Iterable[re.Match[str]]:
 def _folded(text: str) -> tuple[str, Sequence[int]]:
     """The text folded character by character, and where each of its characters came from."""
     plain = text.translate(FOLDS)
-    if len(plain) == len(text):
+    if text.isascii() or all(len(FOLDS[ord(char)]) == 1 for char in set(text)):
         return plain, range(len(text) + 1)
     parts = [FOLDS[ord(char)] for char in text]
     places = [at for at, part in enumerate(parts) for _ in part]

@@ -37,13 +37,20 @@ def _is_accent(char: str) -> bool:
     return place >= 200 or 10 <= place <= 35
 
 
+def _shown(char: str) -> str:
+    """Letters, digits and marks. What is invisible ends no word but for the non-joiner, which stands where Persian may
+    have a space."""
+    kind = unicodedata.category(char)
+    return char if kind[0] in "LNM" else "" if kind == "Cf" and char != "\u200c" else " "
+
+
 class _Folds(dict[int, str]):
     """What becomes of each character, reckoned when it is first met: letters, nothing, or a space."""
 
     def __missing__(self, code: int) -> str:
         plain = unicodedata.normalize("NFKD", chr(code)).casefold().translate(LATIN)
         kept = unicodedata.normalize("NFC", "".join(char for char in plain if not _is_accent(char)))
-        folded = "".join(char if unicodedata.category(char)[0] in "LNM" else " " for char in kept)
+        folded = "".join(map(_shown, kept))
         if len(self) >= _KNOWN:
             self.clear()
         self[code] = folded

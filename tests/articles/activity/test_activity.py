@@ -2,6 +2,7 @@
 
 from collections import Counter
 from datetime import UTC, datetime, timedelta
+from itertools import chain, repeat
 from typing import Any
 
 import pytest
@@ -66,6 +67,18 @@ def test_comments_and_reactions_order_lists(client: TestClient, editor: Headers,
     assert sums(db)[three["id"]] == (0, 0, 0, 2, 2, 2)
     make.act(client, editor, three, "unpublish")
     assert slugs(client, "-reacted_30d") == []
+
+
+def test_a_reaction_at_the_turn_of_an_hour_can_be_taken_back(
+    client: TestClient, editor: Headers, db: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    article, guest = make.published(client, editor), make.guest(client)
+    hour = datetime.now(UTC).replace(minute=0, second=0, microsecond=0)
+    turning = chain([hour - timedelta(microseconds=1)], repeat(hour))
+    monkeypatch.setattr("app.reactions.actions.now", lambda: next(turning))
+    for value in ("agree", None):
+        make.ok(client.put(f"/v1/articles/{article['id']}/reaction", json={"value": value}, headers=guest))
+    assert not any(sums(db).get(article["id"], ()))
 
 
 def test_pages_and_filters_of_the_most_discussed(client: TestClient, db: Database) -> None:

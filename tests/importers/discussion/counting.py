@@ -1,11 +1,15 @@
 """Comments as they are stored, and every counter reckoned anew."""
 
+from collections import Counter
+from datetime import timedelta
 from typing import Any
 
 import sqlalchemy as sa
 
+from app.articles.activity.queries import ACTIVITY
 from app.articles.discussion.tables import ArticleTally
 from app.comments.tables import Comment
+from app.kit.clock import now
 from app.kit.db import Database
 from app.kit.schema import table_of
 
@@ -41,3 +45,8 @@ def check_counters(db: Database) -> None:
         tallies = {row.article_id: row.comments for row in connection.execute(sa.select(TALLY)) if row.comments}
     public = [row["article_id"] for row in rows if row["state"] == "published"]
     assert tallies == {article: public.count(article) for article in public}
+    begin = now().replace(minute=0, second=0, microsecond=0) - timedelta(days=30)
+    recent = Counter(row["article_id"] for row in rows if row["state"] == "published" and row["created_at"] >= begin)
+    with db.connect() as connection:
+        sums = {row.article_id: row.comments_30d for row in connection.execute(sa.select(ACTIVITY)) if row.comments_30d}
+    assert sums == recent

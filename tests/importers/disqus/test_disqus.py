@@ -2,16 +2,19 @@
 
 import json
 from collections.abc import Callable
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
 import sqlalchemy as sa
 
+from app.articles.activity.queries import ACTIVITY
 from app.articles.addresses.schemas import Site
 from app.articles.tables import Article
 from app.identity.participants.tables import Participant
 from app.importers.disqus.loader import load
 from app.importers.streams import BrokenFile
+from app.kit.clock import iso, now
 from app.kit.db import Database
 from app.kit.schema import table_of
 from tests.importers.discussion.counting import by_text, check_counters, stored
@@ -72,6 +75,17 @@ def test_threads_find_their_articles(db: Database, imported: Import) -> None:
     assert loaded.failures == 0
     slugs = [1, 2, 3, 4, 4, 2, 3]
     assert titles(db) == {f"Comment {n}.": f"slug-{slug}" for n, slug in enumerate(slugs, start=1)}
+    check_counters(db)
+
+
+def test_what_was_written_lately_counts_as_such(db: Database, imported: Import) -> None:
+    at = [iso(now() - timedelta(days=days)) for days in (0, 3, 20, 40)]
+    posts = [post(number, 1, createdAt=moment) for number, moment in enumerate(at, start=1)]
+    for _ in range(2):
+        imported(thread(1, "http://old.example/2012/slug-1"), *posts)
+        with db.connect() as connection:
+            (row,) = connection.execute(sa.select(ACTIVITY)).all()
+        assert (row.comments_1d, row.comments_7d, row.comments_30d) == (1, 2, 3)
     check_counters(db)
 
 

@@ -55,3 +55,12 @@ def test_reports_of_one_matter_find_each_other(
     terms = related(client, made[0])[0]["reason"]["terms"]
     assert any(WORDS[language] in term for term in terms), terms
     assert not any(one[-1] == other[0] for one, other in pairwise(terms) if language in {"zh", "ja", "th"})
+
+
+def test_ornaments_of_arabic_are_no_words(
+    client: TestClient, publish: Callable[..., dict[str, Any]], work: Callable[[], None]
+) -> None:
+    """Nothing of a kashida alone is left by the stemmer, and by the empty stem all texts of a language are counted."""
+    one, two = (publish(f"{n}", f"ـــــ {text} ـــــ", language="ar") for n, text in enumerate(STORIES["ar"][:2]))
+    work()
+    assert (titles(client, one), titles(client, two)) == (["1"], ["0"])

@@ -27,7 +27,9 @@ def test_stems_without_the_words_that_say_nothing_and_the_title_five_times() -> 
         ("ja", "フェリーとABC", {"フェ": 1, "ェリ": 1, "リー": 1, "ーと": 1, "abc": 1}),
         ("th", "เรือไฟ ไป", {"เรือ": 1, "รือไ": 1, "ือไฟ": 1, "ไป": 1}),
         ("hi", "हिन्दी", {"हिन्द": 1}),
+        ("ar", "ـــــ ـــ", {}),
         ("en", "don’t e-mail … 👍", {"mail": 1}),
+        ("de", "Zusam\u00admen\u00adarbeit am Fluss\u200bufer", {"zusammenarbeit": 1, "flussuf": 1}),
         ("en", "", {}),
     ],
 )

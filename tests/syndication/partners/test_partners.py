@@ -41,6 +41,16 @@ def ledger(client: TestClient, editor: Headers, article: dict[str, Any]) -> list
     return make.ok(client.get(f"/v1/articles/{article['id']}/ledger", headers=editor))["data"]
 
 
+def test_what_is_not_offered_is_not_counted_either(client: TestClient, editor: Headers, db: Database) -> None:
+    shown = make.published(client, editor, "A ferry")
+    make.published(client, editor, "Another ferry", rights={"syndication": "none"})
+    partner = Partner(db)
+    for path in ("/v1/search?q=ferry", "/v1/search?q=ferry&sort=-published_at", "/v1/articles?q=ferry&sort=title"):
+        found = make.ok(client.get(f"{path}&count=exact&limit=1", headers=partner.headers))
+        assert [row["id"] for row in found["data"]] == [shown["id"]], path
+        assert (found["page"]["total"], found["page"]["next"]) == (1, None), path
+
+
 def test_each_level_leaves_out_more(client: TestClient, editor: Headers, db: Database) -> None:
     partner = Partner(db)
     make.section(client, editor, "Wire", syndication="excerpt")
