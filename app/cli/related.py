@@ -43,7 +43,7 @@ def rebuild(
         tasks = {step: progress.add_task(name, total=public) for step, name in STEPS.items()}
         done = dict.fromkeys(STEPS, 0)
         while True:
-            with db.transaction() as session:
+            with db.piece() as session:
                 batch = advance(session)
             if not batch.step:
                 break

@@ -30,7 +30,7 @@ def rebuild() -> None:
             task = progress.add_task("", total=public(connection))
         after, number = "00000000-0000-0000-0000-000000000000", 0
         while True:
-            with db.transaction() as session:
+            with db.piece() as session:
                 done = rebuild_some(session, after)
             if done is None:
                 break

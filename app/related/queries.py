@@ -14,13 +14,13 @@ from app.articles.queries import SERIES, A, sees_drafts, visible_to
 from app.identity.schemas import ANONYMOUS, Actor
 from app.kit.ids import is_id
 from app.kit.schema import Row, table_of
-from app.related.tables import RelatedChoice, RelatedLink, RelatedPin, RelatedText
+from app.related.tables import RelatedChoice, RelatedLink, RelatedPin, RelatedRebuild, RelatedText
 
 KINDS = ("pinned", "series", "automatic")
 IN_SERIES = 3  # before it, and after it
 LENGTH = 10_000
 _CHOICE, _LINK = table_of(RelatedChoice), table_of(RelatedLink)
-_PIN, _TEXT = table_of(RelatedPin), table_of(RelatedText)
+_PIN, _REBUILD, _TEXT = table_of(RelatedPin), table_of(RelatedRebuild), table_of(RelatedText)
 _LIMIT = sa.bindparam("most", type_=sa.BigInteger())
 
 
@@ -68,7 +68,9 @@ def _found(here: sa.CTE) -> sa.Subquery:
     """Everything that is linked, what is linked twice by its first kind alone."""
     pins = _row(_PIN.c.target_id, 0, _PIN.c.position).select_from(here.join(_PIN, _PIN.c.article_id == here.c.id))
     place = sa.case((_LINK.c.deferred, 2 * LENGTH), else_=LENGTH) - _LINK.c.score
-    told = sa.case((_TEXT.c.revision == here.c.revision, _LINK.c.terms))  # words that its text still has
+    # Words that its text still has: while the list waits to be made anew, and the rest with it, nobody knows.
+    still = (_TEXT.c.revision == here.c.revision) & ~_TEXT.c.stale & ~sa.exists(sa.select(_REBUILD.c.id))
+    told = sa.case((still, _LINK.c.terms))
     linked = here.join(_LINK, _LINK.c.article_id == here.c.id).outerjoin(_TEXT, _TEXT.c.article_id == here.c.id)
     automatic = _row(_LINK.c.target_id, 2, place, _LINK.c.score, told).select_from(linked)
     sides = [_in_series(here, later=later) for later in (True, False)]

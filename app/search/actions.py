@@ -1,5 +1,6 @@
 """Keeping the index what readers may see, in the transaction that changes it."""
 
+import time
 from datetime import UTC, datetime
 from typing import Any
 from zlib import crc32
@@ -15,7 +16,7 @@ from app.search.entries.queries import period
 from app.search.tables import ENTRY, SLOTS, WORDS
 from app.search.text.words import Indexed, indexed
 
-BATCH = 200  # articles of a transaction while the whole index is made anew
+BATCH, LONG = 20, 0.05  # articles and seconds of a transaction while the whole index is made anew
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _FARTHEST = 2**52  # microseconds from 1970 to either side that a key can hold: 1827 to 2112
 _INSERT: dict[str, Any] = {"sqlite": sqlite.insert, "postgresql": postgresql.insert}
@@ -92,10 +93,14 @@ def rebuild_some(session: Session, after: str) -> tuple[str, int] | None:
     """Index the next articles in the order of their ids anew; the last id and how many, None at the end."""
     connection = session.connection()
     rows = connection.execute(_NEXT.with_for_update(read=True, key_share=True, of=A), {"after": after}).all()
+    until, done = time.monotonic() + LONG, 0
     for row in rows:
         _drop(connection, row.id)
         _add(connection, row)
-    return (rows[-1].id, len(rows)) if rows else None
+        done += 1
+        if time.monotonic() > until:
+            break
+    return (rows[done - 1].id, done) if rows else None
 
 
 def tidy(session: Session) -> int:

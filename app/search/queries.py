@@ -179,22 +179,24 @@ def listed(
     search = Search(connection, query, groups, actor, site)
     if search.question.is_empty:
         return search.page([], None)
-    if query.sort == "-published_at":
+    with entries.led(connection):
+        if query.sort != "-published_at":
+            return search.page(*search.in_order())
         hits, cursor = search.by_date()
         return search.page([row for _, row in search.cards(hits, highlit=False)], cursor)
-    return search.page(*search.in_order())
 
 
 def found(
     connection: sa.Connection, query: SearchQuery, groups: tuple[Group, ...], actor: Actor, site: Site
 ) -> dict[str, Any]:
-    """A page of what the search finds, with scores and highlights: two statements, on PostgreSQL up to five."""
+    """A page of what the search finds, with scores and highlights: two statements, on PostgreSQL up to seven."""
     search = Search(connection, query, groups, actor, site)
     if search.question.is_empty:
         return search.page([], None)
-    hits, cursor = search.ranked() if query.sort == "relevance" else search.by_date()
-    shown = search.cards(hits, highlit=True)
-    page = search.page([row for _, row in shown], cursor)
+    with entries.led(connection):
+        hits, cursor = search.ranked() if query.sort == "relevance" else search.by_date()
+        shown = search.cards(hits, highlit=True)
+        page = search.page([row for _, row in shown], cursor)
     page["data"] = [
         item[:-1] + b"," + pydantic_core.to_json(_answer(search.question, hit, row))[1:]
         for item, (hit, row) in giving_way(zip(page["data"], shown, strict=True))

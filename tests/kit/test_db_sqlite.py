@@ -231,6 +231,31 @@ def test_too_many_waiting_writes_are_refused(tmp_path: Path, monkeypatch: pytest
     run(store, story)
 
 
+def test_a_command_that_writes_on_and_on_lets_others_in_between(store: SqliteDatabase) -> None:
+    command, done, pieces = SqliteDatabase(str(store.engines()[1].url)), threading.Event(), []
+
+    def busy() -> None:
+        while not done.is_set():
+            with command.piece() as session:
+                pieces.append(add(session, f"piece {len(pieces)}"))
+                threading.Event().wait(0.01)  # the work of a piece
+
+    async def story() -> None:
+        thread = threading.Thread(target=busy)
+        thread.start()
+        try:
+            for n in range(5):
+                before = len(pieces)
+                await store.write(adding(f"n{n}"))
+                assert len(pieces) - before < 20
+        finally:
+            done.set()
+            await asyncio.to_thread(thread.join)
+
+    run(store, story)
+    asyncio.run(command.stop())
+
+
 def test_stop_finishes_what_was_accepted_and_takes_no_more(store: SqliteDatabase) -> None:
     async def story() -> None:
         await store.start()

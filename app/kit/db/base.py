@@ -1,6 +1,7 @@
 """One store, as rooms see it, and the only place where anything is committed."""
 
 import sys
+import time
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
@@ -87,6 +88,7 @@ class Database(ABC):
     """One store. `read` and `write` are for the event loop, `connect` and `transaction` for everything else."""
 
     dialect: str
+    gap = 0.0  # seconds between two pieces of work of one command
     pause: Callable[[], object] | None = None
     """What is called again and again while a query runs in this process: set before the first connection is opened."""
 
@@ -131,6 +133,13 @@ class Database(ABC):
         """One transaction of a command or thread: committed at its end, rolled back on an exception."""
         with self.engines()[1].connect() as connection, connection.begin(), savepoint(connection) as session:
             yield session
+
+    @contextmanager
+    def piece(self) -> Iterator[Session]:
+        """One transaction of many that a command makes: before it goes on, others who wait can write."""
+        with self.transaction() as session:
+            yield session
+        time.sleep(self.gap)
 
     async def start(self) -> None:
         """Open what is kept open."""

@@ -22,7 +22,8 @@ from app.kit.db.driver import sqlite
 MINIMUM_SQLITE = (3, 51, 3)  # every older release can lose commits in WAL mode
 BATCH = 256
 WAITING = 20_000
-PRAGMAS = ("busy_timeout=10000", "synchronous=FULL", "foreign_keys=ON", "cache_size=-32000")
+PATIENCE = 10.0  # seconds to wait for another process
+PRAGMAS = (f"busy_timeout={PATIENCE * 1000:.0f}", "synchronous=FULL", "foreign_keys=ON", "cache_size=-32000")
 WAL_ATTEMPTS = 100
 STEPS = 100  # of SQLite's machine between two pauses: some hundredths of a millisecond
 log = structlog.get_logger("broadsheet.db")
@@ -124,6 +125,7 @@ class SqliteDatabase(Database):
     """One file, or several processes on one file."""
 
     dialect = "sqlite"
+    gap = 0.012  # longer than any wait between two tries to begin, see `_prepare_writes`
 
     def __init__(self, url: str) -> None:
         if sqlite.sqlite_version_info < MINIMUM_SQLITE:
@@ -142,6 +144,7 @@ class SqliteDatabase(Database):
         for engine in self.engines():
             sa.event.listen(engine, "connect", _prepare_sqlite)
         sa.event.listen(self._reads, "connect", self._pausing)
+        sa.event.listen(self._writes, "connect", _prepare_writes)
         sa.event.listen(self._writes, "begin", _begin_immediate)
         self._queue: queue.Queue[_Piece | None] = queue.Queue(WAITING)
         self._threads = ThreadPoolExecutor(4, "read")
@@ -239,5 +242,18 @@ def _prepare_sqlite(connection: Any, _record: object) -> None:
     _use_wal(connection)
 
 
+def _prepare_writes(connection: Any, _record: object) -> None:
+    """Try for 20 ms at a time: later tries of SQLite's are 0.1 s apart, and miss what lies between two transactions."""
+    connection.execute("PRAGMA busy_timeout=20")
+
+
 def _begin_immediate(connection: sa.Connection) -> None:
-    connection.exec_driver_sql("BEGIN IMMEDIATE")
+    until = time.monotonic() + PATIENCE
+    while True:
+        try:
+            connection.exec_driver_sql("BEGIN IMMEDIATE")
+        except OperationalError as error:
+            if not getattr(error.orig, "sqlite_errorname", "").startswith("SQLITE_BUSY") or time.monotonic() > until:
+                raise
+        else:
+            return

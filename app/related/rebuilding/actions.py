@@ -9,13 +9,14 @@ from app.articles.queries import A
 from app.kit.schema import table_of
 from app.publication.actions import alone
 from app.related.linking import queries
+from app.related.linking.actions import FEW as LISTS
 from app.related.linking.actions import relink, write
 from app.related.linking.queries import TEXT
 from app.related.tables import ArticleTerm, RelatedRebuild, RelatedTerm
 from app.related.terms import actions as terms
 from app.related.texts.analysis import analyse
 
-FEW = 20  # articles of a batch
+FEW = 8  # articles of a batch: no other writer waits long
 _REBUILD, _TERM_OF, _TERM = table_of(RelatedRebuild), table_of(ArticleTerm), table_of(RelatedTerm)
 
 
@@ -42,7 +43,7 @@ def advance(session: Session) -> Done:
     alone(session, "related")
     row = session.execute(sa.select(_REBUILD)).mappings().first()
     if row is None:
-        made = relink(session, FEW)
+        made = relink(session, LISTS)
         return Done("links" if made else "", made)
     step = row["step"]
     ids = _next(session, step, row["after"])

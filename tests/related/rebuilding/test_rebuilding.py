@@ -13,7 +13,7 @@ from app.related.rebuilding import actions
 from app.related.rebuilding.actions import advance, begin
 from tests import make
 from tests.make import Headers
-from tests.related.conftest import COURT, FERRY, LAWS, PORT, titles
+from tests.related.conftest import COURT, FERRY, LAWS, PORT, related, titles
 
 Publish = Callable[..., dict[str, Any]]
 Work = Callable[[], None]
@@ -67,3 +67,26 @@ def test_a_stopped_one_goes_on_and_the_links_stand_meanwhile(
     assert [titles(client, one) for one in (*town[:1], late, *town[2:])] == [["Late"], ["Ferry"], ["Laws"], ["Court"]]
     with db.connect() as connection:
         assert connection.execute(sa.select(sa.func.count()).select_from(LINK)).scalar_one() == 4
+
+
+def test_no_reason_is_told_that_the_text_may_have_lost(
+    client: TestClient, editor: Headers, town: list[dict[str, Any]], db: Database, work: Work
+) -> None:
+    def told() -> list[str]:
+        return [term for one in town for row in related(client, one) for term in row["reason"]["terms"]]
+
+    work()
+    assert told()
+    make.act(client, editor, make.patched(client, editor, town[0], body={"markdown": LAWS}), "publish")
+    with db.transaction() as session:
+        begin(session)
+    while True:  # before the worker has heard of the change
+        assert not told()
+        with db.transaction() as session:
+            if advance(session).step == "links":
+                break
+    _batches(db)
+    work()
+    ferry = {term.lower() for row in related(client, town[1]) for term in row["reason"]["terms"]}
+    assert told()
+    assert not any("ferry" in row["reason"]["text"].lower() for row in related(client, town[0])), ferry
