@@ -211,6 +211,7 @@ HANDLERS: dict[str, tuple[Callable[[Session, Entry], None], ...]] = {
 TARGETS["article"] = article_by_ref  # notices may stand with what a room above theirs holds
 SEEN["article"] = articles_seen_by
 BESIDE["related"] = Beside(related_beside, related_groups)
+BESIDE["comments"] = Beside(comments.beside, comments.groups_of)
 SHOWN["search"] = follow_in_search  # what rooms above articles keep of them, in the same transaction
 FIND["q"] = search_list
 MODERATION["reach"] = check_reach  # moderators change comments by the rules of the room above

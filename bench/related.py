@@ -5,8 +5,9 @@ import csv
 import math
 import sys
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from datetime import UTC, datetime
+from itertools import groupby
 from pathlib import Path
 from statistics import fmean
 from typing import NamedTuple
@@ -117,8 +118,15 @@ def ndcg(scores: Mapping[tuple[str, str], float], gains: Judged) -> dict[str, fl
     for article, rows in judged.items():
         best = sorted((gain for _, gain in rows), reverse=True)
         if ideal := _discounted(best):
-            found[article] = _discounted(gain for _, gain in sorted(rows, key=lambda row: -row[0])) / ideal
+            found[article] = _discounted(_ranked(rows)) / ideal
     return found
+
+
+def _ranked(rows: Iterable[tuple[float, float]]) -> Iterator[float]:
+    """Gains by score, the best first; those of one score share theirs."""
+    for _, same in groupby(sorted(rows, key=lambda row: -row[0]), key=lambda row: row[0]):
+        gains = [gain for _, gain in same]
+        yield from [fmean(gains)] * len(gains)
 
 
 def _discounted(gains: Iterable[float]) -> float:

@@ -1,6 +1,7 @@
 """One article over HTTP: itself, its neighbours, and what stands at a path of the site."""
 
 from collections.abc import Awaitable, Callable
+from datetime import datetime
 from typing import Annotated, Any
 
 import sqlalchemy as sa
@@ -187,17 +188,18 @@ async def neighbours(
     site, fields = Site.of(settings(request)), chosen(NeighboursOut, query.fields)
     formats = queries.chosen_formats(query.formats, ())
 
-    def find(connection: sa.Connection) -> bytes:
-        row = visible(connection, article, actor, site)
+    def find(connection: sa.Connection) -> tuple[bytes, datetime | None]:
+        row = visible(connection, article, actor, site, early=True)
         return cards.neighbours(connection, row, site, query.within, formats)
 
     try:
-        body = await database(request).read(cards.steady(find))
+        body, modified = await database(request).read(cards.steady(find))
     except NotFound:
         return await moved(request, article, actor, "/neighbours")
     body = hand_over_one(request.app.state.ledger, actor, body)
     groups = ("articles", "publication", LISTS)
-    return reply(request, limit_json(body, fields), groups=groups, private=actor is not ANONYMOUS)
+    private = actor is not ANONYMOUS
+    return reply(request, limit_json(body, fields), groups=groups, modified=modified, private=private)
 
 
 @router.get("/resolve", response_model=ResolvedOut, responses=documented(NotFound))

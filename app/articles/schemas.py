@@ -1,7 +1,7 @@
 """The article as everyone reads it."""
 
 from datetime import datetime
-from typing import Literal
+from typing import Any, Literal
 
 from pydantic import BaseModel, Field
 
@@ -132,6 +132,9 @@ class SingleArticleOut(ArticleOut):
     editing: EditorsOut | None = None
     neighbours: "NeighboursOut | None" = None
     related: "list[RelatedOut] | None" = None
+    comments: dict[str, Any] | None = Field(
+        None, description="The first page of `GET …/comments`, in its form; null where readers see no discussion."
+    )
 
 
 class ListedArticleOut(ArticleOut):
@@ -179,7 +182,7 @@ class ArticleQuery(FormatQuery):
     """Parameters of one article."""
 
     include: str | None = Field(
-        None, max_length=60, description="Also in the answer, with commas: `neighbours`, `related`."
+        None, max_length=60, description="Also in the answer, with commas: `neighbours`, `related`, `comments`."
     )
     revision: str | None = Field(
         None, pattern=r"^(latest|[1-9]\d{0,8})$", description="`latest` or a number; needs `content:read`."

@@ -34,6 +34,14 @@ def groups_of(article_id: str) -> tuple[str, ...]:
     return (*discussion_groups(article_id), f"article:{article_id}")
 
 
+def beside(connection: sa.Connection, row: Row, _site: Site, _actor: Actor) -> bytes:
+    """The first page of an article's discussion, to stand in the answer about it; null where readers see none."""
+    try:
+        return dump(CommentList, queries.discussion(connection, row["id"], CommentQuery())[1])
+    except NotFound:
+        return b"null"
+
+
 @router.get(
     "/articles/{article}/comments",
     response_model=CommentList,

@@ -98,12 +98,14 @@ def save(session: Session, actor: Actor, ref: str, data: FrontIn, versions: froz
         moment = now()
         row = Front(id=new_id(), slug=ref, version=0, published=None, draft=None, created_at=moment, updated_at=moment)
         session.add(row)
-    else:
-        etag.check(row.version, versions, [])
     blocks = [_block(session, actor, block, f"/blocks/{at}") for at, block in enumerate(data.blocks)]
     if sum(block["limit"] or len(block["articles"]) for block in blocks) > MOST_ARTICLES:
         raise Invalid(f"A front has at most {MOST_ARTICLES} articles.", pointer="/blocks", code="too_long")
-    _lay(session, row, {"title": data.title, "blocks": blocks}, data.state)
+    wanted = {"title": data.title, "blocks": blocks}
+    if row.version:
+        newest = row.draft or row.published or {}
+        etag.check(row.version, versions, [name for name, value in wanted.items() if newest.get(name) != value])
+    _lay(session, row, wanted, data.state)
     record(session, actor, "front.save", "front", row.id, {"slug": row.slug, "state": data.state})
     return row.id
 

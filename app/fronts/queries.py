@@ -1,6 +1,7 @@
 """A front in three statements: what is on it, the ids that each block may show, and the cards of those that it does."""
 
 from collections.abc import Sequence
+from datetime import datetime
 from functools import lru_cache
 from typing import Any, NamedTuple
 
@@ -109,7 +110,7 @@ def _ids(sources: tuple[tuple[int, Source], ...]) -> Any:
 @lru_cache(1)
 def _cards() -> Any:
     ids = sa.bindparam("ids", type_=A.c.id.type, expanding=True)
-    return lean().where(A.c.public, A.c.id.in_(ids))
+    return lean("updated_at").where(A.c.public, A.c.id.in_(ids))
 
 
 def _candidates(connection: sa.Connection, blocks: Sequence[Row]) -> list[list[str]]:
@@ -146,15 +147,25 @@ def _chosen(blocks: Sequence[Row], candidates: Sequence[Sequence[str]]) -> list[
     return chosen
 
 
-def filled(connection: sa.Connection, row: Row, version: Row, site: Site) -> bytes:
-    """A front as JSON of `FrontOut`. Pins that are not public are left out; `MovedOn` if anything else is, by now."""
+def is_quick(version: Row) -> bool:
+    """Whether indexes lead straight to all blocks; the most discussed of a section are sought among all that are."""
+    return not any(block["days"] and block["only"] for block in version["blocks"])
+
+
+def filled(connection: sa.Connection, row: Row, version: Row, site: Site) -> tuple[bytes, datetime]:
+    """A front as JSON of `FrontOut`, and when it or one of its articles last changed.
+
+    Pins that are not public are left out; `MovedOn` if anything else is, by now.
+    """
     blocks = version["blocks"]
     chosen = _chosen(blocks, _candidates(connection, blocks))
     ids = [article_id for block in chosen for article_id in block]
     cards: dict[str, bytes] = {}
+    modified = datetime.fromisoformat(version["at"])
     if ids:
         rows = connection.execute(_cards(), {"ids": ids, "made_for": made_for(site)}).mappings().all()
         cards = dict(zip((card["id"] for card in rows), finished(connection, rows, site), strict=True))
+        modified = max(modified, *(card["updated_at"] for card in rows)) if rows else modified
     parts = []
     for block, wanted in zip(blocks, chosen, strict=True):
         if block["kind"] != "pinned" and not cards.keys() >= set(wanted):
@@ -165,4 +176,4 @@ def filled(connection: sa.Connection, row: Row, version: Row, site: Site) -> byt
     head = pydantic_core.to_json(
         {"id": row["id"], "slug": row["slug"], "title": version["title"], "updated_at": version["at"]}
     )
-    return head[:-1] + b',"blocks":[' + b",".join(parts) + b"]}"
+    return head[:-1] + b',"blocks":[' + b",".join(parts) + b"]}", modified

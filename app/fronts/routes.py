@@ -1,5 +1,7 @@
 """Fronts over HTTP."""
 
+from datetime import datetime
+from functools import partial
 from typing import Annotated
 
 import sqlalchemy as sa
@@ -71,19 +73,24 @@ async def show(request: Request, front: RefPath, query: Annotated[FrontQuery, Qu
     if query.preview:
         unlimited(actor)
 
-    def find(connection: sa.Connection) -> tuple[Row, Row, bytes]:
+    def find(connection: sa.Connection) -> tuple[Row, Row, tuple[bytes, datetime] | None]:
         row = queries.by_ref(connection, front)
         version = row and ((row["draft"] if query.preview else None) or row["published"])
         if row is None or version is None:
             raise NotFound
-        return row, version, queries.filled(connection, row, version, site)
+        return row, version, queries.filled(connection, row, version, site) if queries.is_quick(version) else None
 
-    row, version, body = await database(request).read(steady(find))
+    row, version, found = await database(request).read(steady(find))
+    if found is None:
+        fill = partial(queries.filled, row=row, version=version, site=site)
+        found = await database(request).scan(steady(fill))
+    body, modified = found
     ranked = any(block["days"] for block in version["blocks"])
     return reply(
         request,
         limit_json(hand_over_one(request.app.state.ledger, actor, body), fields),
         groups=(f"front:{row['id']}", "articles", "publication", LISTS, *((RANKING,) if ranked else ())),
+        modified=modified,
         private=query.preview or actor is not ANONYMOUS,
     )
 

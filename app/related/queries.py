@@ -1,5 +1,6 @@
 """Reading related links: one statement for what is chosen, told by the series and found in the texts, cards and all."""
 
+from datetime import datetime
 from functools import lru_cache
 from typing import Any, NamedTuple
 
@@ -13,7 +14,7 @@ from app.articles.discussion.events import LISTS
 from app.articles.queries import SERIES, A, sees_drafts, visible_to
 from app.identity.schemas import ANONYMOUS, Actor
 from app.kit.ids import is_id
-from app.kit.schema import Row, table_of
+from app.kit.schema import Row, moment, table_of
 from app.related.tables import RelatedChoice, RelatedLink, RelatedPin, RelatedRebuild, RelatedText
 
 KINDS = ("pinned", "series", "automatic")
@@ -30,6 +31,7 @@ class Found(NamedTuple):
     article_id: str
     version: int
     items: list[bytes]
+    modified: datetime | None = None  # when one of these articles last changed
 
 
 def _here(column: ColumnElement[Any], *seen: ColumnElement[bool]) -> sa.CTE:
@@ -122,7 +124,7 @@ def _read(
     if not rows:
         return None
     items = [_item(row, article) for row, article in zip(rows, finished(connection, rows, site, formats), strict=True)]
-    return Found(rows[0]["of"], rows[0]["choice"] or 0, items)
+    return Found(rows[0]["of"], rows[0]["choice"] or 0, items, moment(max(row["updated_at"] for row in rows)))
 
 
 def related(
@@ -130,6 +132,12 @@ def related(
 ) -> Found | None:
     """What is related to an article by id or slug, in one statement; None if that is nothing, or no article to see."""
     return _read(connection, "id" if is_id(ref) else "slug", ref, actor, site, formats, limit)
+
+
+def related_to(connection: sa.Connection, row: Row, site: Site, formats: tuple[str, ...], limit: int) -> Found:
+    """The same of an article that the caller was shown, for whatever reason."""
+    found = _read(connection, "row", row["id"], ANONYMOUS, site, formats, limit)
+    return found or Found(row["id"], version(connection, row["id"]), [])
 
 
 def version(connection: sa.Connection, article_id: str) -> int:

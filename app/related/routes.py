@@ -55,9 +55,9 @@ async def index(request: Request, article: RefPath, query: Annotated[RelatedQuer
 
     def find(connection: sa.Connection) -> Found:
         found = queries.related(connection, article, actor, site, formats, query.limit)
-        if found is None:  # nothing, for one of many reasons
-            row = visible(connection, article, actor, site)
-            found = Found(row["id"], queries.version(connection, row["id"]), [])
+        if found is None:  # nothing, or not for everybody: partners may read it before
+            row = visible(connection, article, actor, site, early=True)
+            found = queries.related_to(connection, row, site, formats, query.limit)
         return found
 
     try:
@@ -71,6 +71,7 @@ async def index(request: Request, article: RefPath, query: Annotated[RelatedQuer
         fields,
         groups=(f"article:{found.article_id}", "publication", *queries.beside_groups(found.article_id)),
         version=found.version,
+        modified=found.modified,
         private=actor is not ANONYMOUS,
     )
 

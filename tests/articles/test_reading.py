@@ -47,7 +47,7 @@ def test_the_whole_article(client: TestClient, full: dict[str, Any]) -> None:
     assert article["word_count"] == 4
     assert article["body"]["text"] == "Heading\n\nSome bold text."
     assert [block["type"] for block in article["body"]["blocks"]] == ["heading", "paragraph"]
-    assert set(article) == set(SingleArticleOut.model_fields) - {"neighbours", "related", "editing"}
+    assert set(article) == set(SingleArticleOut.model_fields) - {"neighbours", "related", "comments", "editing"}
 
 
 def test_by_id_and_by_slug_are_the_same(client: TestClient, full: dict[str, Any]) -> None:
@@ -157,6 +157,8 @@ def test_neighbours(client: TestClient, editor: Headers) -> None:
     assert around("n0", "site") == [None, "N1"]
     assert around("n2", "series") == [None, None]
     assert around("n1", "section") == [None, None]
+    assert "last-modified" in client.get("/v1/articles/n2/neighbours").headers
+    assert "last-modified" not in client.get("/v1/articles/n2/neighbours?within=series").headers
 
 
 def test_a_preview_link_shows_the_newest_revision_until_it_is_revoked(client: TestClient, editor: Headers) -> None:

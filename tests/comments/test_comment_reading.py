@@ -409,3 +409,15 @@ def test_answers_can_be_kept_until_the_discussion_changes(
 def test_the_slug_of_the_article_serves_as_well(client: TestClient, article: Article) -> None:
     told = comment(client, article)
     assert ids(ok(client.get(f"/v1/articles/{article['slug']}/comments"))["data"]) == [told["id"]]
+
+
+def test_an_article_brings_its_discussion(client: TestClient, editor: Headers) -> None:
+    article, draft = make.published(client, editor, "Ferry"), make.draft(client, editor, "Draft")
+    first = make.comment(client, article, "One.")
+    make.comment(client, article, "Two.", parent_id=first["id"])
+    alone = client.get("/v1/articles/ferry/comments")
+    both = client.get("/v1/articles/ferry?include=related,comments&fields=title")
+    assert make.ok(both) == {"title": "Ferry", "related": [], "comments": make.ok(alone)}
+    assert set(alone.headers["cache-tag"].split(",")) <= set(both.headers["cache-tag"].split(","))
+    assert make.ok(client.get(f"/v1/articles/{draft['id']}?include=comments", headers=editor))["comments"] is None
+    assert "comments" not in make.ok(client.get("/v1/articles/ferry"))

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from starlette.testclient import TestClient
 
 from app.articles.activity.actions import count
+from app.fronts.queries import is_quick
 from app.kit.clock import now
 from app.kit.db import Database
 from app.kit.ids import new_id
@@ -63,6 +64,7 @@ def test_blocks_of_every_kind(client: TestClient, editor: Headers, db: Database)
     assert front["blocks"][0]["articles"][0] == make.ok(client.get("/v1/articles?ids=land-2"))["data"][0]
     assert answer.headers["cache-tag"] == f"front:{front['id']},articles,publication,discussions,activity"
     assert client.get("/v1/fronts/home", headers={"If-None-Match": answer.headers["etag"]}).status_code == 304
+    assert "last-modified" in answer.headers
     save(client, editor, "plain", {"kind": "newest", "type": "article", "limit": 1})
     assert "activity" not in client.get("/v1/fronts/plain").headers["cache-tag"]
     make.act(client, editor, land[2], "unpublish")
@@ -88,7 +90,7 @@ def test_making_replacing_and_deleting(client: TestClient, editor: Headers) -> N
     stale = {**editor, "If-Match": read.headers["etag"]}
     changed = make.ok(client.put(url, json={**body, "title": "Other"}, headers=stale))
     assert (changed["version"], changed["published"]["title"]) == (2, "Other")
-    make.ok(client.put(url, json=body, headers=stale), 412)
+    assert make.ok(client.put(url, json=body, headers=stale), 412)["fields"] == ["title"]
     make.ok(client.delete(url, headers=stale), 412)
     assert [row["slug"] for row in make.ok(client.get("/v1/fronts", headers=editor))["data"]] == ["home"]
     assert make.ok(client.get(f"/v1/fronts/{made['id']}"))["title"] == "Other"
@@ -269,3 +271,9 @@ def _has(piece: Piece, only: str) -> bool:
     if only == "type":
         return piece.type == "opinion"
     return bool({"author": piece.authors, "tag": piece.tags}.get(only, getattr(piece, only, None)))
+
+
+def test_what_may_be_read_where_others_wait() -> None:
+    newest, all_of_it = {"days": None, "only": {"tag": "x"}}, {"days": 7, "only": {}}
+    assert is_quick({"blocks": [newest, all_of_it]})
+    assert not is_quick({"blocks": [newest, {"days": 7, "only": {"tag": "x"}}]})

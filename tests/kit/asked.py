@@ -8,6 +8,8 @@ import sqlalchemy as sa
 from app.kit.db import aside
 from app.kit.problems import InvalidParameter
 
+ASKED: list[int] = []
+
 
 def who(connection: sa.Connection) -> int:
     """The process that answers."""
@@ -26,6 +28,12 @@ def never(connection: sa.Connection) -> int:
     if aside._WAYS:
         time.sleep(600)
     return who(connection)
+
+
+def counted(connection: sa.Connection) -> int:
+    """How often this process was asked this, slowly."""
+    ASKED.append(slowly(connection))
+    return len(ASKED)
 
 
 def much(connection: sa.Connection) -> bytes:

@@ -15,9 +15,9 @@ import sqlalchemy as sa
 import structlog
 from sqlalchemy.exc import DBAPIError
 
-from app.kit.db import Aside, aside, giving_way, open_database
+from app.kit.db import Aside, Overloaded, aside, giving_way, open_database
 from app.kit.problems import InvalidParameter
-from tests.kit.asked import Untold, fail, fail_untold, much, never, refuse, slowly, who
+from tests.kit.asked import Untold, counted, fail, fail_untold, much, never, refuse, slowly, who
 
 PATIENCE = 60.0  # seconds
 
@@ -138,6 +138,51 @@ def test_a_caller_who_goes_away_leaves_the_answers_in_order(file: str) -> None:
         await asyncio.sleep(0)
         gone.cancel()
         assert isinstance(await beside.scan(who), int)
+
+    run(file, story)
+
+
+def test_questions_of_those_who_went_away_are_not_asked(file: str) -> None:
+    async def story(beside: Aside) -> None:
+        await begun(beside)
+        callers = [asyncio.create_task(beside.scan(counted)) for _ in range(6)]
+        await asyncio.sleep(0.05)
+        for caller in callers:
+            caller.cancel()
+        assert await beside.scan(counted) == 2, "the one that was begun, and this"
+        assert beside._processes[0].waiting == 0
+
+    run(file, story)
+
+
+def test_a_process_that_hangs_is_given_up(file: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(aside, "PAUSE", 0.0)
+
+    async def story(beside: Aside) -> None:
+        await begun(beside)
+        pid = await beside.scan(who)
+        os.kill(pid, signal.SIGSTOP)
+        with pytest.raises(Overloaded):
+            await beside._processes[0].ask(who, 0.2)
+        assert await beside.scan(who) == os.getpid()
+        await begun(beside)
+        assert await beside.scan(who) not in {pid, os.getpid()}
+
+    run(file, story)
+
+
+def test_a_process_that_hangs_does_not_keep_this_one(file: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(aside, "ENDING", 0.2)
+
+    async def story(beside: Aside) -> None:
+        await begun(beside)
+        pid = await beside.scan(who)
+        os.kill(pid, signal.SIGSTOP)
+        asked = asyncio.create_task(beside.scan(who))
+        await asyncio.sleep(0.05)
+        await beside.stop()
+        assert await asked == os.getpid(), "a thread has answered"
+        assert not is_there(pid)
 
     run(file, story)
 

@@ -92,6 +92,7 @@ def test_the_answer_is_kept_until_it_changes(client: TestClient, town: dict[str,
     answer = client.get("/v1/articles/ferry/related")
     assert answer.json()["page"] == {"next": None, "limit": 20, "total": None}
     assert {f"related:{town['ferry']['id']}", "articles", "publication"} <= set(answer.headers["cache-tag"].split(","))
+    assert "last-modified" in answer.headers
     same = client.get("/v1/articles/ferry/related", headers={"If-None-Match": answer.headers["etag"]})
     assert same.status_code == 304
 

@@ -32,6 +32,7 @@ def marks(shown: str) -> list[str]:
         ("The bridges of a bridge", "bridge", ["bridges", "bridge"]),
         ("Straße STRASSE", "strasse", ["Straße", "STRASSE"]),
         ("The ferry left. A ferry came.", '"the ferry"', ["The ferry"]),
+        ("The ferry left. A ferry came.", "„the ferry“", ["The ferry"]),
         ("Ferries and ferry-men", "ferr*", ["Ferries", "ferry"]),
         ("iPhone発売、東京都の橋", "京都 iphone発売", ["iPhone発売", "京都"]),
         ("a <b>bridge</b> & bridges", "bridge", ["bridge", "bridges"]),

@@ -8,6 +8,7 @@ import contextlib
 import hashlib
 import json
 from collections.abc import Callable, Iterable, Sequence
+from datetime import datetime
 from functools import lru_cache, partial
 from typing import Any, NamedTuple, TypeVar
 
@@ -160,23 +161,26 @@ def _beside(formats: tuple[str, ...], within: str) -> Any:
     among = A.c.public if column is None else A.c.public & (column == sa.bindparam("among", type_=column.type))
     before = sa.select(A.c.id).where(among, here < there).order_by(A.c.listed_at.desc(), A.c.id.desc()).limit(1)
     after = sa.select(A.c.id).where(among, here > there).order_by(A.c.listed_at, A.c.id).limit(1)
-    return lean("listed_at", formats=formats).where(A.c.id.in_([before.scalar_subquery(), after.scalar_subquery()]))
+    return lean("listed_at", "updated_at", formats=formats).where(
+        A.c.id.in_([before.scalar_subquery(), after.scalar_subquery()])
+    )
 
 
 def neighbours(
     connection: sa.Connection, row: Row, site: Site, within: str = "site", formats: tuple[str, ...] = ()
-) -> bytes:
-    """The public articles just before and just after this one, as JSON of `NeighboursOut`."""
+) -> tuple[bytes, datetime | None]:
+    """The public articles just before and just after this one, as JSON of `NeighboursOut`, and when one changed."""
     among = {"section": row["section_id"], "series": row["series_id"]}.get(within)
-    sides = {"previous": b"null", "next": b"null"}
+    sides, others = {"previous": b"null", "next": b"null"}, list[Row]()
     if within == "site" or among is not None:
         values = {"key": row["listed_at"], "id": row["id"], "made_for": made_for(site)}
         values |= {"among": among} if within != "site" else {}
-        others = connection.execute(_beside(formats, within), values).mappings().all()
+        others = list(connection.execute(_beside(formats, within), values).mappings())
         for other, article in zip(others, finished(connection, others, site, formats), strict=True):
             is_before = (other["listed_at"], other["id"]) < (row["listed_at"], row["id"])
             sides["previous" if is_before else "next"] = article
-    return b'{"previous":' + sides["previous"] + b',"next":' + sides["next"] + b"}"
+    body = b'{"previous":' + sides["previous"] + b',"next":' + sides["next"] + b"}"
+    return body, max((other["updated_at"] for other in others), default=None)
 
 
 class Beside(NamedTuple):
@@ -188,7 +192,7 @@ class Beside(NamedTuple):
 
 # By the name that `include` has for it. Rooms above add theirs in wiring.py: this floor does not know them.
 BESIDE = {
-    "neighbours": Beside(lambda store, row, site, _: neighbours(store, row, site), lambda _: ("articles", LISTS)),
+    "neighbours": Beside(lambda store, row, site, _: neighbours(store, row, site)[0], lambda _: ("articles", LISTS)),
 }
 
 

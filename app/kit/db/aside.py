@@ -15,10 +15,11 @@ from typing import Any, BinaryIO, TypeVar, cast
 import sqlalchemy as sa
 import structlog
 
-from app.kit.db.base import Database
+from app.kit.db.base import Database, Overloaded
 
 T = TypeVar("T")
 PAUSE = 10.0  # seconds between two beginnings, so that what always fails is not tried all the time
+BEGINNING, LONGEST, ENDING = 120.0, 30.0, 5.0  # seconds that a process has to begin, to answer, and to end
 SIZE = 8  # bytes before each message, which say how long it is
 BUFFER = 1 << 20
 log = structlog.get_logger("broadsheet.db")
@@ -53,35 +54,62 @@ class _Process:
             raise
         begun = cls(process, *streams)
         try:
-            await begun.ask(opening)
+            await begun.ask(opening, BEGINNING)
         except BaseException:
             await begun.end()
             raise
         return begun
 
-    async def ask(self, question: Any) -> Any:
-        """What it answers, or the exception that it raises; in turn also if the caller goes away."""
+    async def ask(self, question: Any, patience: float = LONGEST) -> Any:
+        """What it answers, or the exception that it raises. Who goes away leaves the turn to the next."""
+        message = pickle.dumps(question)
         self.waiting += 1
         try:
-            said = await asyncio.shield(self._exchange(pickle.dumps(question)))
+            await self._turn.acquire()
+        except BaseException:
+            self.waiting -= 1
+            raise
+        exchange = asyncio.create_task(self._exchange(message, patience))
+        exchange.add_done_callback(self._exchanged)  # what was begun is heard to its end, also if the caller goes
+        try:
+            said = await asyncio.shield(exchange)
         except (EOFError, ConnectionError) as lost:
             raise _Gone from lost
-        finally:
-            self.waiting -= 1
         error, answer = pickle.loads(said)  # noqa: S301  from a process of our own
         if error is not None:
             raise error
         return answer
 
-    async def _exchange(self, message: bytes) -> bytes:
-        async with self._turn:
-            self._writer.write(len(message).to_bytes(SIZE) + message)
-            return await self._reader.readexactly(int.from_bytes(await self._reader.readexactly(SIZE)))
+    async def _exchange(self, message: bytes, patience: float) -> bytes:
+        try:
+            async with asyncio.timeout(patience):
+                self._writer.write(len(message).to_bytes(SIZE) + message)
+                return await self._reader.readexactly(int.from_bytes(await self._reader.readexactly(SIZE)))
+        except TimeoutError:
+            self.kill()
+            raise Overloaded("a process for searches did not answer in time") from None
+
+    def _exchanged(self, exchange: asyncio.Task[bytes]) -> None:
+        self._turn.release()
+        self.waiting -= 1
+        if not exchange.cancelled():
+            exchange.exception()  # is told to the caller, if there still is one
+
+    def kill(self) -> None:
+        """End it at once: it hangs."""
+        with contextlib.suppress(ProcessLookupError):
+            self._process.kill()
 
     async def end(self) -> None:
-        """Let it finish what it does, and wait for that."""
-        async with self._turn:
-            self._writer.close()
+        """Let it finish what it does, and wait for that, but not for ever."""
+        try:
+            async with asyncio.timeout(ENDING):
+                async with self._turn:
+                    self._writer.close()
+                await self._process.wait()
+        except TimeoutError:
+            self.kill()
+        self._writer.close()
         with contextlib.suppress(ConnectionError):
             await self._writer.wait_closed()
         await self._process.wait()

@@ -24,6 +24,7 @@ from app.search.text.words import (
 SHORTEST: Final = 3  # letters of a beginning; with fewer, `*` means nothing
 MOST: Final = 40  # parts of a question that count
 _PART: Final = re.compile(r'(?P<no>-)?(?:"(?P<phrase>[^"]*)(?:"|$)|(?P<word>[^\s"]+))(?P<open>\*)?')
+_QUOTES: Final = str.maketrans(dict.fromkeys("“”„‟«»", '"'))  # as phones and other languages have them
 _OWN: Final = "{title dek text}"
 _STEM_SHARE: Final = (4, 5)  # another form of the word counts so much of the word itself
 
@@ -125,7 +126,7 @@ def parse(text: str, languages: Iterable[str] = STEMMERS) -> Question:
     """Read a question; `languages` says in which languages other forms of its words are looked for."""
     wanted: list[Term] = []
     unwanted: list[Term] = []
-    for part in _PART.finditer(text):
+    for part in _PART.finditer(text.translate(_QUOTES)):
         if len(wanted) + len(unwanted) >= MOST:
             break
         phrase = part["phrase"]

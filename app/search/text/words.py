@@ -28,6 +28,7 @@ _KNOWN: Final = 20_000  # characters whose folded form is remembered
 _AVERAGE, _SATURATION, _BY_LENGTH = 400, 2.0, 0.75
 STEPS: Final = 90  # weights are one character each, from "!" on
 MOST_WEIGHT: Final = STEPS + 1
+MOST_BEGUN: Final = 200  # words of an article with one beginning that are weighed
 _OTHER_SCRIPTS: Final = frozenset("ar el fa hi hy ne ru sr ta yi".split())
 
 
@@ -172,9 +173,10 @@ def language_of(weights: str) -> str | None:
 
 
 def heaviest(weights: str, beginning: str) -> int:
-    """The same for the heaviest word that begins so."""
-    best, at = 0, weights.find(f"\n{beginning}")
-    while at >= 0:
+    """The same for the heaviest word that begins so, of some hundred."""
+    best, at, left = 0, weights.find(f"\n{beginning}"), MOST_BEGUN
+    while at >= 0 and left:
+        left -= 1
         end = weights.index("\n", at + 1)
         best = max(best, ord(weights[end - 1]) - 33)
         at = weights.find(f"\n{beginning}", end)

@@ -216,6 +216,9 @@ def test_named_partners_read_what_is_to_come(client: TestClient, editor: Headers
     for headers, seen in ((partner.headers, {early["id"], scheduled["id"]}), (other.headers, set()), ({}, set())):
         for article in (early, scheduled, drafted):
             answer = client.get(f"/v1/articles/{article['id']}", headers=headers)
+            for beside in ("related", "neighbours"):
+                around = client.get(f"/v1/articles/{article['id']}/{beside}", headers=headers)
+                assert around.status_code == answer.status_code, beside
             if article["id"] in seen:
                 assert make.ok(answer)["title"] == article["title"]
             else:
