@@ -102,6 +102,11 @@ def _not_uuid(value: str) -> str:
 def _language(value: str) -> str:
     if not _LANGUAGE.fullmatch(value):
         raise ValueError("must be a BCP 47 language tag, such as en or pt-BR")
+    return tag_case(value)
+
+
+def tag_case(value: str) -> str:
+    """A language tag in the letter case of BCP 47 (RFC 5646 §2.1.1)."""
     first, *rest = value.lower().split("-")
     subtags, extended = [first], False
     for subtag in rest:

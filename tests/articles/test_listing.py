@@ -326,3 +326,9 @@ def test_etags_of_lists(client: TestClient, editor: Headers, shelf: list[Piece])
 def test_what_may_be_read_where_others_wait(asked: dict[str, Any], quick: bool) -> None:
     query = ListQuery(**asked)
     assert is_quick(query, groups_of(query)) is quick
+
+
+def test_language_tags_are_read_in_any_letter_case(client: TestClient, editor: Headers) -> None:
+    make.published(client, editor, "Olá", language="pt-br")
+    for path in ("/v1/articles?language=PT-br", "/v1/articles?language=-EN", "/v1/search?q=ola&language=PT-BR"):
+        assert [row["language"] for row in make.ok(client.get(path))["data"]] == ["pt-BR"], path
