@@ -40,6 +40,7 @@ def test_importing_prints_what_came_and_importing_again_does_nothing(
     assert sql(store, "SELECT DISTINCT actor_kind, actor_name FROM audit") == [("system", "import")]
 
 
+@pytest.mark.parametrize("store", ["sqlite"], indirect=True)  # which rooms are known is not the store's affair
 def test_what_was_imported_is_found(store: str, data: Path, sql: Sql) -> None:
     """In a process of its own: in this one all rooms are known already."""
     environment = {**os.environ, "PYTHONPATH": str(FOLDER.parent)}

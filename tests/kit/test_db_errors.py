@@ -76,10 +76,11 @@ def test_reads_see_what_was_committed_and_nothing_else(store: SqliteDatabase) ->
     asyncio.run(story())
 
 
-def test_a_busy_store_is_a_503(store: SqliteDatabase) -> None:
+def test_a_busy_store_is_a_503(store: SqliteDatabase, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sqlite, "PATIENCE", 0.05)
+
     async def story() -> None:
         await store.start()
-        await store.write(lambda session: session.execute(sa.text("PRAGMA busy_timeout = 0")) and None)
         with store.transaction() as session:
             add(session, "held")
             with pytest.raises(DBAPIError) as caught:
