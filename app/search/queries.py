@@ -28,9 +28,9 @@ _HIGHLIT = ("title", "dek", "excerpt", "language")
 
 
 @lru_cache(256)
-def _sorted(shape: Shape, dialect: str) -> sa.Select[Any]:
+def _sorted(shape: Shape, dialect: str, among: entries.Among) -> sa.Select[Any]:
     """A page in an order that is not the index's: all that answer are looked at."""
-    tables, _, where = entries.hits(shape, dialect, joined=True)
+    tables, _, where = entries.hits(shape, dialect, among, joined=True)
     key = COLUMNS[shape.sort.name.lstrip("-")]
     if shape.paged:
         where = [*where, shape.sort.after(key, A.c.id)]
@@ -67,11 +67,16 @@ class Search:
         is_said = any(group.kind == "language" and not group.negative for group in groups)
         self.question = parse(query.q or "", sorted(spoken & STEMMERS.keys()) if is_said else STEMMERS)
         self.shape, self.values = shape_of(query, groups, actor, SORTS.get(query.sort, BY_KEY))
-        self.dialect = connection.dialect.name
+        among: entries.Among = "all"
+        is_plain = self.question.is_plain
+        if (few := entries.few(connection, self.shape, self.values, is_plain=is_plain)) is not None:
+            self.values["among"] = [key for key, weights in giving_way(few) if self.question.may_be_in(weights)]
+            among = "found" if is_plain else "few"
+        self.how = self.shape, connection.dialect.name, among
 
     def _asked(self, window: Window) -> dict[str, Any]:
         """The parameters of a statement about a window."""
-        if self.dialect == "sqlite":
+        if self.connection.dialect.name == "sqlite":
             question = self.question.fts5()
         else:
             question = self.question.tsquery()
@@ -85,7 +90,7 @@ class Search:
         found: list[Row] = []
         for window in entries.windows(self.connection, newest, oldest):
             asked = {**self._asked(window), "most": most - len(found)}
-            found += giving_way(self.connection.execute(entries.newest(self.shape, self.dialect), asked).mappings())
+            found += giving_way(self.connection.execute(entries.newest(*self.how), asked).mappings())
             if len(found) >= most:
                 break
         return found
@@ -97,7 +102,7 @@ class Search:
         if self.question.is_empty:
             return 0
         asked = self._asked(Window(NEWEST_KEY, -NEWEST_KEY))
-        return int(self.connection.execute(entries.counting(self.shape, self.dialect), asked).scalar_one())
+        return int(self.connection.execute(entries.counting(*self.how), asked).scalar_one())
 
     def ranked(self) -> tuple[list[Row], str | None]:
         """A page of the best, and the cursor of the next."""
@@ -144,7 +149,7 @@ class Search:
         key = sort.decode(self.query.cursor) if self.query.cursor else None
         asked = {**self._asked(Window(NEWEST_KEY, -NEWEST_KEY)), **bindings(key), "most": self.query.limit + 1}
         asked["made_for"] = made_for(self.site)
-        rows = self.connection.execute(_sorted(self.shape, self.dialect), asked).mappings().all()
+        rows = self.connection.execute(_sorted(*self.how), asked).mappings().all()
         found = page_of(rows, self.query.limit, sort, "key")
         return found["data"], found["page"]["next"]
 

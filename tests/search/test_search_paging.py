@@ -3,6 +3,7 @@
 import base64
 import random
 from datetime import timedelta
+from itertools import product
 from typing import Any
 
 import pytest
@@ -17,10 +18,11 @@ from app.kit.ids import new_id
 from app.kit.schema import table_of
 from app.search import schemas
 from app.search.actions import rebuild_some, tidy
+from app.search.entries import queries as entries
 from app.search.entries.queries import astray
 from app.search.tables import ENTRY
 from tests import make
-from tests.articles.stock import BEGIN, Piece, clear, put
+from tests.articles.stock import BEGIN, Piece, clear, put, terms
 
 Headers = dict[str, str]
 FIRST = "00000000-0000-0000-0000-000000000000"
@@ -96,6 +98,46 @@ def _answers(title: str, q: str) -> bool:
         if has == part.startswith("-"):
             return False
     return True
+
+
+ASKED = 'ferry|ferry bridge|ferr*|"ferry bridge"|ferry -bridge|-"ferry bridge" ferry|-ferr* gull|"gull riv*"'.split("|")
+
+
+@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+def test_among_few_the_same_is_found(client: TestClient, db: Database, monkeypatch: pytest.MonkeyPatch) -> None:
+    """SQLite looks at the weights of what a narrow filter leaves, and walks what has the words of all others."""
+    clear(db)
+    rng, tags, (home,) = random.Random(6), terms(db, "tag", "sea", "land"), terms(db, "section", "home")
+    pieces = [
+        Piece(
+            new_id(),
+            f"p{n}",
+            title=" ".join(rng.sample(WORDS, 3)),
+            listed_at=BEGIN + timedelta(days=rng.choice([0, 40, 900]), hours=n % 7),
+            section=rng.choice([home, None]),
+            tags=tuple(rng.sample(tags, rng.randrange(3))),
+        )
+        for n in range(70)
+    ]
+    put(db, pieces)
+    rebuild(db)
+
+    def answers() -> list[Any]:
+        found = []
+        filters = ({"tag": "sea"}, {"section": "home"}, {"tag": "sea,land", "section": "-home"}, {"tag": "-sea"})
+        for q, path, only in product(ASKED, ("/v1/search", "/v1/articles"), filters):
+            for sort in ("relevance", "-published_at") if path == "/v1/search" else ("-published_at", "title"):
+                asked = {"q": q, "limit": 5, "sort": sort, **only}
+                total = make.ok(client.get(path, params={**asked, "count": "exact"}))["page"]["total"]
+                found.append((asked, total, walk(client, path, **asked)))
+        return found
+
+    among = answers()
+    assert all(total == len(slugs) for _, total, slugs in among)
+    assert sum(total for _, total, _ in among) > 500
+    for name in ("FEW", "PHRASED"):
+        monkeypatch.setattr(entries, name, -1)
+    assert answers() == among
 
 
 def test_articles_that_come_between_pages_move_nothing(client: TestClient, editor: Headers, db: Database) -> None:

@@ -220,6 +220,20 @@ def shape_of(
     return shape, values
 
 
+def leading(shape: Shape) -> list[int]:
+    """The places of filters that name what they want: tags, authors, series, sections."""
+    return [at for at, (kind, negative, _) in enumerate(shape.groups) if kind in _LEADING and not negative]
+
+
+def left_by(shape: Shape, at: int) -> tuple[sa.Select[Any], sa.Select[Any]]:
+    """The ids of the articles that such a filter leaves, and how many public ones these are at most."""
+    kind, _, by_id = shape.groups[at]
+    table, column, links = _TERMS[kind]
+    terms = [_term_id(table, is_id, _value(at, number)) for number, is_id in enumerate(by_id)]
+    many = sa.select(sa.func.coalesce(sa.func.sum(table.c.articles), 0)).where(table.c.id.in_(terms))
+    return sa.select(A.c.id if links is None else links.c.article_id).where(column.in_(terms)).correlate(None), many
+
+
 def is_quick(query: ListQuery, groups: tuple[Group, ...]) -> bool:
     """Whether one index leads straight to the page; anything else may walk far for a few articles."""
     filters = len(groups) + (query.featured is not None)

@@ -1,15 +1,15 @@
 """The index: where articles stand that answer, newest first."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from functools import lru_cache
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import sqlalchemy as sa
 from sqlalchemy.sql.elements import ColumnElement
 
-from app.articles.listing.queries import Shape, conditions
+from app.articles.listing.queries import Shape, conditions, leading, left_by
 from app.articles.queries import A
 from app.kit.paging import Sort
 from app.search.tables import ENTRY, SLOTS, WORDS
@@ -17,6 +17,8 @@ from app.search.tables import ENTRY, SLOTS, WORDS
 BY_KEY = Sort("found", descending=True, kind=int)
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 BIG = sa.BigInteger()
+FEW, PHRASED = 3_000, 500  # articles that are looked at one by one: of more it is faster to walk what has the words
+Among = Literal["all", "few", "found"]
 
 
 def period(key: int, form: str = "%Y-%m") -> str:
@@ -63,6 +65,28 @@ def windows(connection: sa.Connection, newest: int, oldest: int) -> Iterator[Win
 _LAST = sa.select(sa.func.max(ENTRY.c.key)).where(ENTRY.c.key <= sa.bindparam("newest", type_=BIG))
 
 
+@lru_cache(256)
+def _left_by(shape: Shape, at: int) -> tuple[sa.Select[Any], sa.Select[Any]]:
+    return left_by(shape, at)
+
+
+def few(
+    connection: sa.Connection, shape: Shape, values: dict[str, Any], *, is_plain: bool
+) -> Sequence[tuple[int, str]] | None:
+    """Keys and weights of what the narrowest filter leaves, if that is little: else SQLite walks what has the words.
+
+    None if it is much, and on PostgreSQL, which decides that by itself.
+    """
+    if connection.dialect.name != "sqlite":
+        return None
+    many = {at: connection.execute(_left_by(shape, at)[1], values).scalar_one() for at in leading(shape)}
+    least = min(many, key=lambda at: many[at], default=None)
+    if least is None or many[least] > (FEW if is_plain else PHRASED):
+        return None
+    left = sa.select(ENTRY.c.key, ENTRY.c.weights).where(ENTRY.c.article_id.in_(_left_by(shape, least)[0]))
+    return [(key, weights) for key, weights in connection.execute(left, values)]
+
+
 @contextmanager
 def led(connection: sa.Connection) -> Iterator[None]:
     """Let the index of words lead. PostgreSQL does not reckon what reading the words of all articles costs instead."""
@@ -78,14 +102,21 @@ def led(connection: sa.Connection) -> Iterator[None]:
 
 @lru_cache(256)
 def hits(
-    shape: Shape, dialect: str, *, joined: bool = False
+    shape: Shape, dialect: str, among: Among = "all", *, joined: bool = False
 ) -> tuple[sa.FromClause, ColumnElement[int], list[ColumnElement[bool]]]:
-    """Where the articles that answer stand, their key, and what must hold of them."""
+    """Where the articles that answer stand, their key, and what must hold of them.
+
+    `few`: only among these keys; `found`: these are known to answer.
+    """
     question: sa.BindParameter[str] = sa.bindparam("question", type_=sa.Text())
     if dialect == "sqlite":
         tables: Any = WORDS.join(ENTRY, ENTRY.c.key == WORDS.c.rowid)
         key: Any = WORDS.c.rowid
         matches: Any = WORDS.c.search_words.op("MATCH")(question)
+        if among != "all":
+            keys = sa.bindparam("among", type_=BIG, expanding=True)
+            tables, key = (ENTRY, ENTRY.c.key) if among == "found" else (tables, key)
+            matches = key.in_(keys) if among == "found" else matches & key.in_(keys)
     else:
         # Not the bare column: PostgreSQL would walk all of its index for a rare word, for it thinks none so rare.
         tables, key = ENTRY, ENTRY.c.key + sa.literal_column("0", BIG)
@@ -101,18 +132,18 @@ def _within(key: ColumnElement[int]) -> ColumnElement[bool]:
 
 
 @lru_cache(256)
-def newest(shape: Shape, dialect: str) -> sa.Select[Any]:
+def newest(shape: Shape, dialect: str, among: Among) -> sa.Select[Any]:
     """The newest articles of a window that answer, with their keys and weights."""
-    tables, key, where = hits(shape, dialect)
+    tables, key, where = hits(shape, dialect, among)
     found = sa.select(key.label("key"), ENTRY.c.article_id.label("id"), ENTRY.c.weights)
     most = sa.bindparam("most", type_=BIG)
     return found.select_from(tables).where(*where).order_by(key.desc()).limit(most)
 
 
 @lru_cache(256)
-def counting(shape: Shape, dialect: str) -> sa.Select[Any]:
+def counting(shape: Shape, dialect: str, among: Among) -> sa.Select[Any]:
     """How many articles of a window answer."""
-    tables, _, where = hits(shape, dialect)
+    tables, _, where = hits(shape, dialect, among)
     return sa.select(sa.func.count()).select_from(tables).where(*where)
 
 

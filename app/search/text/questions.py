@@ -98,6 +98,18 @@ class Question:
         """As PostgreSQL's text form of a tsquery has it."""
         return " & ".join([term.tsquery() for term in self.wanted] + [f"!{term.tsquery()}" for term in self.unwanted])
 
+    @property
+    def is_plain(self) -> bool:
+        """Whether the weights of an article tell all: they do not know which words follow each other."""
+        return all(len(term.words) == 1 for term in (*self.wanted, *self.unwanted))
+
+    def may_be_in(self, weights: str) -> bool:
+        """Whether an article can answer by its weights, and where the question is plain, whether it does."""
+        language = language_of(weights)
+        if any(len(term.words) == 1 and term.weight(weights, language) for term in self.unwanted):
+            return False
+        return all(term.weight(weights, language) for term in self.wanted)
+
     def score(self, weights: str) -> int:
         """How well an article answers, from the weights of its words."""
         language = language_of(weights)
