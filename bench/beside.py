@@ -1,4 +1,4 @@
-"""`python -m bench.beside`: how long reads of articles take alone, and beside a stream of searches that never ends."""
+"""`python -m bench.beside`: how long reads of articles take alone, and beside a stream of searches."""
 
 import argparse
 import asyncio
@@ -32,12 +32,14 @@ class Round(NamedTuple):
     searches: Slice
 
 
-async def _both(port: int, reads: Iterator[bytes], searches: Iterator[bytes], seconds: float) -> tuple[Slice, Slice]:
-    """One connection that reads and one that searches, each asking as soon as it has its answer."""
-    return await asyncio.gather(driven(port, reads, 200, 1, seconds), driven(port, searches, 200, 1, seconds))
+async def _both(
+    port: int, reads: Iterator[bytes], searches: Iterator[bytes], seconds: float, pace: float = 0.0
+) -> tuple[Slice, Slice]:
+    """One connection that reads as soon as it has its answer, and one that searches so, or at a steady pace."""
+    return await asyncio.gather(driven(port, reads, 200, 1, seconds), driven(port, searches, 200, 1, seconds, pace))
 
 
-def measure(store: Store, folder: Path, seconds: float) -> list[Round]:
+def measure(store: Store, folder: Path, seconds: float, pace: float = 0.0) -> list[Round]:
     """Rounds of both, in turn."""
     facts, rounds = look(store), []
     asked = {case.name: case.requests(facts) for case in CASES if case.name in {READS, SEARCHES}}
@@ -46,7 +48,7 @@ def measure(store: Store, folder: Path, seconds: float) -> list[Round]:
         uvloop.run(_both(process.port, reads, searches, 1.0))
         for _ in range(ROUNDS):
             alone = uvloop.run(driven(process.port, reads, 200, 1, seconds))
-            rounds.append(Round(alone, *uvloop.run(_both(process.port, reads, searches, seconds))))
+            rounds.append(Round(alone, *uvloop.run(_both(process.port, reads, searches, seconds, pace))))
     return rounds
 
 
@@ -56,6 +58,7 @@ def main() -> int:
     parser.add_argument("--database", choices=(*DATABASES, "both"), default="both")
     parser.add_argument("--articles", type=int, default=100_000)
     parser.add_argument("--seconds", type=float, default=2.0, help="for each half of a round (default %(default)s)")
+    parser.add_argument("--rate", type=float, default=0.0, help="searches a second (default: without pause)")
     options, console = parser.parse_args(), Console(width=None if sys.stdout.isatty() else 140)
     table = Table("database", "what", "p50 ms", "p95 ms", "p99 ms")
     for dialect in DATABASES if options.database == "both" else (options.database,):
@@ -63,7 +66,8 @@ def main() -> int:
             tempfile.TemporaryDirectory(prefix="bench-", ignore_cleanup_errors=True) as folder,
             urls(dialect, Path(folder), [options.articles]) as ([url], _),
         ):
-            rounds = measure(seed(url, options.articles), Path(folder), options.seconds)
+            pace = 1 / options.rate if options.rate else 0.0
+            rounds = measure(seed(url, options.articles), Path(folder), options.seconds, pace)
         show(table, dialect, rounds)
     console.print(table)
     return 0

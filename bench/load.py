@@ -55,8 +55,8 @@ def ask(port: int, request: Request) -> Answer:
 class _Run:
     """What the connections of one slice share."""
 
-    def __init__(self, wires: Iterator[bytes], status: int, seconds: float, connections: int) -> None:
-        self.wires, self.expected = wires, b"HTTP/1.1 %d " % status
+    def __init__(self, wires: Iterator[bytes], status: int, seconds: float, connections: int, pace: float) -> None:
+        self.wires, self.expected, self.pace = wires, b"HTTP/1.1 %d " % status, pace
         self.until = time.perf_counter() + seconds
         self.open = connections
         self.latencies: list[float] = []
@@ -102,7 +102,11 @@ class _Connection(asyncio.Protocol):
             return
         self.run.latencies.append(time.perf_counter() - self.started)
         self.held, self.size, self.waiting = b"", 0, False
-        self._ask()
+        rest = self.started + self.run.pace - time.perf_counter()
+        if rest > 0:
+            asyncio.get_running_loop().call_later(rest, self._ask)
+        else:
+            self._ask()
 
     def _read_head(self) -> bool:
         end = self.held.find(b"\r\n\r\n") + 4
@@ -124,9 +128,11 @@ class _Connection(asyncio.Protocol):
         self.run.closed()
 
 
-async def driven(port: int, wires: Iterator[bytes], status: int, connections: int, seconds: float) -> Slice:
-    """The same as `drive`, within a loop that has other things to do."""
-    run = _Run(wires, status, seconds, connections)
+async def driven(
+    port: int, wires: Iterator[bytes], status: int, connections: int, seconds: float, pace: float = 0.0
+) -> Slice:
+    """The same as `drive`, within a loop that has other things to do; each asks at most once in so many seconds."""
+    run = _Run(wires, status, seconds, connections, pace)
     started = time.perf_counter()
     loop = asyncio.get_running_loop()
     for _ in range(connections):
