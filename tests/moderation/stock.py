@@ -68,10 +68,12 @@ def comment(db: Database, article: dict[str, Any], text: str = "Well said.", *, 
 
 
 def stored(db: Database, table: sa.Table, **where: Any) -> list[Any]:
-    """Rows of a table."""
+    """Rows of a table, in the order of their time."""
+    order = [table.c[name] for name in ("at", "created_at") if name in table.c]
     with db.connect() as connection:
         wanted = [table.c[name] == value for name, value in where.items()]
-        return list(connection.execute(sa.select(table).where(*wanted)).mappings())
+        query = sa.select(table).where(*wanted).order_by(*order, *table.primary_key)
+        return list(connection.execute(query).mappings())
 
 
 def state_of(db: Database, comment_id: str) -> str:
