@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 import time_machine
+from sqlalchemy.exc import DBAPIError
 from starlette.testclient import TestClient
 
 from app.articles.addresses.schemas import Site
@@ -208,3 +209,16 @@ def test_the_index_of_words_is_asked_however_rare_they_are(client: TestClient, e
                 assert "Bitmap Index Scan on ix_search_entry_vector" in plan, plan
                 assert "search_entry_pkey" not in plan, plan
         assert connection.exec_driver_sql("SHOW enable_seqscan").scalar() == "on"
+
+
+@pytest.mark.parametrize("database_url", ["postgresql"], indirect=True)
+def test_a_connection_that_is_lost_in_a_search_is_told_as_such(db: Database) -> None:
+    def cut(connection: sa.Connection, other: sa.Connection) -> None:
+        with led(connection):
+            pid = connection.exec_driver_sql("SELECT pg_backend_pid()").scalar_one()
+            other.exec_driver_sql(f"SELECT pg_terminate_backend({pid}, 10000)")
+            connection.exec_driver_sql("SELECT 1")
+
+    with db.connect() as connection, db.connect() as other, pytest.raises(DBAPIError) as lost:
+        cut(connection, other)
+    assert lost.value.connection_invalidated  # and so the search is tried again on another

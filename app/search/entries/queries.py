@@ -97,7 +97,8 @@ def led(connection: sa.Connection) -> Iterator[None]:
     try:
         yield
     finally:
-        connection.exec_driver_sql("RESET enable_seqscan")
+        if not connection.invalidated:  # lost with what was set
+            connection.exec_driver_sql("RESET enable_seqscan")
 
 
 @lru_cache(256)
