@@ -92,6 +92,6 @@ def retry(
             by_endpoint[row.channel, row.endpoint].append(row.id)
         for (channel, endpoint), found in by_endpoint.items():
             for start in range(0, len(found), CHUNK):
-                with db.transaction() as session:
+                with db.piece() as session:
                     send_again(session, channel=channel, endpoint=endpoint, ids=found[start : start + CHUNK])
         say(f"{len(rows):,} will be sent again.")
