@@ -1,4 +1,4 @@
-"""The rules of the house that no linter knows: budgets, one home for each thing, and a fixed vocabulary of files."""
+"""The rules of the house that no linter knows: budgets, one home for each thing, and the order of a room's files."""
 
 import ast
 import re
@@ -37,16 +37,16 @@ Rule = Callable[[str, str], Iterator[tuple[int, str]]]
 
 
 def lengths(path: str, source: str) -> Iterator[tuple[int, str]]:
-    """Files of 300 lines (routes 250) and functions of 50 at most."""
-    most = 250 if path.endswith("/routes.py") else 300
+    """Files of 600 lines and functions of 60 at most."""
+    most = 600
     lines = len(source.splitlines())
     if lines > most:
         yield 1, f"{lines} lines, {most} are allowed"
     for node in ast.walk(ast.parse(source)):
         if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
             size = (node.end_lineno or node.lineno) - node.lineno + 1
-            if size > 50:
-                yield node.lineno, f"{node.name} has {size} lines, 50 are allowed"
+            if size > 60:
+                yield node.lineno, f"{node.name} has {size} lines, 60 are allowed"
 
 
 def one_home(path: str, source: str) -> Iterator[tuple[int, str]]:
@@ -69,7 +69,7 @@ def _is_table(node: ast.ClassDef) -> bool:
 
 
 def vocabulary(path: str, _source: str) -> Iterator[tuple[int, str]]:
-    """Rooms, and the nouns inside them, hold files of known names and nothing deeper."""
+    """Only known modules stand directly under app/, and rooms are at most two folders deep."""
     _, *folders, _ = parts = PurePosixPath(path).with_suffix("").parts
     name = parts[-1]
     if not folders:
@@ -78,8 +78,6 @@ def vocabulary(path: str, _source: str) -> Iterator[tuple[int, str]]:
     elif folders[0] not in OUTSIDE and not path.startswith(tuple(EXCEPTIONS)):
         if len(folders) > 2:
             yield 1, "a room has folders for its nouns and none below them"
-        if name not in VOCABULARY:
-            yield 1, f"a room's files are {', '.join(VOCABULARY)}; an exception needs its reason in this test"
 
 
 def order(path: str, source: str) -> Iterator[tuple[int, str]]:
@@ -223,15 +221,15 @@ def test_every_route_documents_its_problems(tmp_path: Path) -> None:
     assert list(without_problems(document)) == []
 
 
-LONG = "def f():\n" + "    x = 1\n" * 50
+LONG = "def f():\n" + "    x = 1\n" * 60
 
 
 @pytest.mark.parametrize(
     ("rule", "path", "source", "lines"),
     [
-        (lengths, "app/a/actions.py", "\n" * 301, [1]),
-        (lengths, "app/a/routes.py", "\n" * 251, [1]),
-        (lengths, "app/a/actions.py", "\n" * 300, []),
+        (lengths, "app/a/actions.py", "\n" * 601, [1]),
+        (lengths, "app/a/routes.py", "\n" * 601, [1]),
+        (lengths, "app/a/actions.py", "\n" * 600, []),
         (lengths, "app/a/actions.py", "\n" + LONG, [2]),
         (lengths, "app/a/actions.py", LONG[:-10], []),
         (lengths, "app/a/actions.py", "async " + LONG, [1]),
@@ -248,7 +246,7 @@ LONG = "def f():\n" + "    x = 1\n" * 50
         (one_home, "app/a/tables.py", "class A(SQLModel, table=True): pass", []),
         (vocabulary, "app/helpers.py", "", [1]),
         (vocabulary, "app/main.py", "", []),
-        (vocabulary, "app/articles/utils.py", "", [1]),
+        (vocabulary, "app/articles/purging.py", "", []),
         (vocabulary, "app/articles/actions.py", "", []),
         (vocabulary, "app/articles/previews/actions.py", "", []),
         (vocabulary, "app/articles/previews/more/actions.py", "", [1]),
