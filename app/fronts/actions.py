@@ -89,7 +89,7 @@ def save(session: Session, actor: Actor, ref: str, data: FrontIn, versions: froz
     alone(session, f"front:{ref}")
     row = _found(session, ref)
     if row is not None and new:
-        raise StaleVersion(current_version=row.version, fields=[])
+        raise StaleVersion(current_version=row.version)
     if row is None:
         if not new or is_id(ref):
             raise NotFound

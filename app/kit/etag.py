@@ -37,7 +37,9 @@ def matches(if_none_match: str, tag: str) -> bool:
 def expected_versions(if_match: str | None) -> frozenset[int] | None:
     """The versions that `If-Match` accepts; None for `*`. Absent: 428. Unreadable: 400. A weak tag matches nothing."""
     if if_match is None:
-        raise PreconditionRequired("Send If-Match with the ETag that you read.")
+        raise PreconditionRequired(
+            "Send the header If-Match with the ETag that you read, or `If-Match: *` to change whatever is there now."
+        )
     if if_match.strip() == "*":
         return None
     tags = _TAG.findall(if_match)
@@ -48,6 +50,6 @@ def expected_versions(if_match: str | None) -> frozenset[int] | None:
 
 
 def check(current: int, expected: frozenset[int] | None, differing: Iterable[str] = ()) -> None:
-    """412 unless the current version is one of those expected; tells it, and the fields that differ."""
+    """Raise 412, which tells the current version and the fields that differ, unless that version is expected."""
     if expected is not None and current not in expected:
-        raise StaleVersion(current_version=current, fields=sorted(differing))
+        raise StaleVersion(current_version=current, fields=differing)

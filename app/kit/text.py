@@ -93,6 +93,12 @@ def _slug(value: str) -> str:
     return value
 
 
+def _reference(value: str) -> str:
+    if not is_slug(value):
+        raise ValueError("must be an id or a slug: lower-case letters and digits, with single hyphens between words")
+    return value
+
+
 def _not_uuid(value: str) -> str:
     if _UUID.fullmatch(value):
         raise ValueError("must not look like an id")
@@ -164,7 +170,7 @@ Identifier = Annotated[
     str,
     BeforeValidator(_lowered),
     StringConstraints(min_length=1, max_length=200),
-    AfterValidator(_slug),
+    AfterValidator(_reference),
     Field(json_schema_extra={"pattern": _SLUG_PATTERN}),
 ]
 """A reference to something that exists: its id (UUID) or its slug."""

@@ -136,7 +136,8 @@ def require(session: Session, model: type[Term], refs: Sequence[str], pointer: s
         known[row.id] = known[row.slug] = row.id
     for ref in refs:
         if ref not in known:
-            raise Invalid(f"There is no such {model.__tablename__}.", pointer=pointer, code="not_found")
+            detail = f"There is no {model.__tablename__} with this id or slug; it must exist before it is named."
+            raise Invalid(detail, pointer=pointer, code="not_found")
     return list(dict.fromkeys(known[ref] for ref in refs))
 
 

@@ -1,8 +1,17 @@
 """Articles as editors send them."""
 
-from typing import Annotated
+from typing import Annotated, Any
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    ValidationError,
+    ValidatorFunctionWrapHandler,
+    WrapValidator,
+    model_validator,
+)
 
 from app.kit.clock import Moment
 from app.kit.text import Identifier, LanguageTag, LongText, Name, Slug, Summary, Title
@@ -14,8 +23,18 @@ def _different(codes: list[str]) -> list[str]:
     return sorted(set(codes))
 
 
+def _author_ref(value: object, check: ValidatorFunctionWrapHandler) -> Any:
+    """Say for a name what authors are known by: tags, in the next field, do take names."""
+    try:
+        return check(value)
+    except ValidationError as error:
+        if not isinstance(value, str):
+            raise
+        raise ValueError("must be the id or slug of an author who exists; only tags may be new names") from error
+
+
 Kind = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_-]{0,39}$")]
-Refs = Annotated[list[Identifier], Field(max_length=50)]
+AuthorRefs = Annotated[list[Annotated[Identifier, WrapValidator(_author_ref)]], Field(max_length=50)]
 Territory = Annotated[list[Annotated[str, Field(pattern=r"^[A-Z]{2}$")]], AfterValidator(_different)]
 TagRefs = Annotated[list[Name], Field(max_length=100)]
 
@@ -71,7 +90,7 @@ class ArticlePatch(BaseModel):
     language: LanguageTag = Field("en", description="BCP 47 language tag.")
     section: Identifier | None = Field(None, description="Slug or id.")
     series: Identifier | None = Field(None, description="Slug or id.")
-    authors: Refs = Field([], description="Slugs or ids, in the order of the byline.")
+    authors: AuthorRefs = Field([], description="Slugs or ids of authors who exist, in the order of the byline.")
     tags: TagRefs = Field([], description="Slugs, ids or names; new ones are made.")
     image: Identifier | None = Field(None, description="Id of a medium.")
     featured: bool = Field(False, strict=True)

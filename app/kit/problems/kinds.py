@@ -139,6 +139,15 @@ class StaleVersion(Problem):
 
     status, code, title = 412, "stale_version", "The resource has changed since it was read"
 
+    def __init__(self, *, current_version: int, fields: Iterable[str] = ()) -> None:
+        """Tell the current version, also as an `ETag` that the next `If-Match` may name, and the fields that differ."""
+        super().__init__(
+            "Another change came first. Look at it, then send If-Match with the ETag of this answer.",
+            headers={"ETag": f'"v{current_version}"'},
+            current_version=current_version,
+            fields=sorted(fields),
+        )
+
 
 class BodyTooLarge(Problem):
     """The body is larger than this address takes."""
