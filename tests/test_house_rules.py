@@ -75,9 +75,8 @@ def vocabulary(path: str, _source: str) -> Iterator[tuple[int, str]]:
     if not folders:
         if name not in LOOSE:
             yield 1, f"directly under app/ stand only {', '.join(sorted(LOOSE))}"
-    elif folders[0] not in OUTSIDE and not path.startswith(tuple(EXCEPTIONS)):
-        if len(folders) > 2:
-            yield 1, "a room has folders for its nouns and none below them"
+    elif folders[0] not in OUTSIDE and not path.startswith(tuple(EXCEPTIONS)) and len(folders) > 2:
+        yield 1, "a room has folders for its nouns and none below them"
 
 
 def order(path: str, source: str) -> Iterator[tuple[int, str]]:
