@@ -9,6 +9,7 @@ from sqlmodel import Session, select
 
 from app.articles.events import ArticlePublished, ArticleUnpublished, ArticleUpdated
 from app.articles.revisions.tables import Revision
+from app.articles.schemas import PAGE
 from app.articles.tables import Article, ArticleAuthor, ArticleTag
 from app.events.actions import emit
 from app.identity.schemas import Actor
@@ -72,9 +73,9 @@ def linked(session: Session, model: type[ArticleAuthor] | type[ArticleTag], arti
 
 
 def counted(session: Session, article: Article) -> Counted:
-    """What the article counts for right now."""
-    if not article.public:
-        return Counted(False, frozenset(), frozenset(), frozenset(), frozenset())
+    """What the article counts for right now: a page, which no list shows unless asked, for nothing."""
+    if not article.public or article.type == PAGE:
+        return Counted(article.public, frozenset(), frozenset(), frozenset(), frozenset())
     return Counted(
         True,
         frozenset(filter(None, [article.section_id])),

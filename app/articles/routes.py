@@ -21,12 +21,11 @@ from app.articles.schemas import ArticleQuery, NeighboursOut, NeighboursQuery, S
 from app.identity.routes import Public
 from app.identity.schemas import ANONYMOUS, Actor
 from app.kit.fields import chosen
-from app.kit.http import JSON, database, dump, limit_json, preferred, reply, settings
+from app.kit.http import JSON, MOVED, database, dump, limit_json, preferred, reply, settings
 from app.kit.ids import RefPath
 from app.kit.problems import Forbidden, Gone, InvalidParameter, NotFound, Problem, Unauthorized, documented
 from app.kit.schema import Row
 
-MOVED = "public, max-age=300"
 FORMATS: dict[str, Any] = {
     "application/ld+json": {"schema": {"type": "object", "required": ["@context", "@type"]}},
     "application/vnd.iptc.ninjs+json": {"schema": {"type": "object", "required": ["uri"]}},

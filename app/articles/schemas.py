@@ -12,6 +12,8 @@ from app.publication.media.schemas import ImageOut
 from app.publication.schemas import LEVEL, Level
 
 State = Literal["draft", "scheduled", "published", "unpublished", "retracted"]
+PAGE = "page"
+"""The `type` of what stands outside of what is news: about, imprint."""
 FORMATS = ("html", "text", "markdown", "blocks")
 
 

@@ -14,7 +14,7 @@ import pydantic_core
 import zstandard
 from fastapi import Request
 from pydantic import BaseModel, Field
-from starlette.responses import Response
+from starlette.responses import RedirectResponse, Response
 
 from app.kit import etag
 from app.kit.db import Aside, Database
@@ -24,6 +24,7 @@ from app.kit.settings import Settings
 COMPRESS_FROM = 800  # bytes: below this the headers cost more than the saving
 CACHEABLE = "public, max-age=10, stale-while-revalidate=30"
 PRIVATE = "private, no-store"
+MOVED = "public, max-age=300"
 JSON = "application/json"
 _RANGE = re.compile(r"\s*([\w!#$&^.+-]+|\*)/([\w!#$&^.+-]+|\*)\s*(?:;.*)?")
 _WEIGHT = re.compile(r";\s*q\s*=\s*([01](?:\.\d{0,3})?)\s*(?:;|$)")
@@ -142,6 +143,13 @@ def reply(
         body = _compress(body, coding)
         headers["Content-Encoding"] = coding
     return Response(body, 200, headers, media_type)
+
+
+def redirect(request: Request, location: str, groups: Iterable[str]) -> Response:
+    """A 301 to another path of this server, with the query of the request."""
+    query = f"?{request.url.query}" if request.url.query else ""
+    headers = {"Cache-Control": MOVED, **_group_headers(list(groups))}
+    return RedirectResponse(f"{quote(location)}{query}", 301, headers)
 
 
 def _next(request: Request, cursor: str | None) -> dict[str, str] | None:

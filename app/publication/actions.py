@@ -19,13 +19,16 @@ from app.kit.schema import table_of
 from app.kit.text import is_slug, slugify
 from app.publication.media.tables import Media
 from app.publication.notices.tables import Notice
+from app.publication.references import Kind, resolve_references
 from app.publication.stamps.actions import bump
-from app.publication.tables import Term
+from app.publication.tables import FormerSlug, Term
 
 T = TypeVar("T", bound=Term)
 Row = TypeVar("Row", Notice, Media, Term)
-SHOWN = set("name slug html text placement position alt caption credit syndication".split())  # what articles show
+SHOWN = set("name slug html text placement position alt caption credit syndication parent_id".split())
+"""Columns that articles show, or that decide what they show."""
 _EMPTY_LINES = re.compile(r"\n\s*\n")
+_FORMER = table_of(FormerSlug)
 _ALONE = sa.text("SELECT pg_advisory_xact_lock(hashtextextended(:what, 0))")
 
 
@@ -63,13 +66,20 @@ def slug_for(session: Session, model: type[Term], name: str, asked: str | None) 
     if asked is not None:
         if _is_taken(session, model, asked):
             raise SlugTaken
-        return asked
-    base = slug = slugify(name)
-    number = 1
-    while _is_taken(session, model, slug):
-        number += 1
-        slug = f"{base}-{number}"
+        slug = asked
+    else:
+        base = slug = slugify(name)
+        number = 1
+        while _is_taken(session, model, slug):
+            number += 1
+            slug = f"{base}-{number}"
+    _forget_former(session, model, slug)
     return slug
+
+
+def _forget_former(session: Session, model: type[Term], slug: str) -> None:
+    """A slug that is taken anew no longer leads to whatever had it before."""
+    session.execute(sa.delete(_FORMER).where(_FORMER.c.kind == model.__tablename__, _FORMER.c.slug == slug))
 
 
 def locked(session: Session, model: type[T], ref: str) -> T:
@@ -104,11 +114,22 @@ def change(row: Row, versions: frozenset[int] | None, values: Mapping[str, Any])
 
 
 def change_term(session: Session, row: Term, versions: frozenset[int] | None, values: Mapping[str, Any]) -> list[str]:
-    """The same for a term, whose slug must stay unlike the others of its kind."""
+    """The same for a term, whose slug must stay unlike the others of its kind; a former slug leads on to it."""
     etag.check(row.version, versions, differing(row, values))
-    if values.get("slug", row.slug) != row.slug and _is_taken(session, type(row), values["slug"]):
-        raise SlugTaken
+    old, slug = row.slug, values.get("slug", row.slug)
+    if slug != old:
+        if _is_taken(session, type(row), slug):
+            raise SlugTaken
+        _forget_former(session, type(row), slug)
+        session.add(FormerSlug(kind=str(row.__tablename__), slug=old, target_id=row.id, created_at=now()))
     return change(row, versions, values)
+
+
+def remove_term(session: Session, row: Term, versions: frozenset[int] | None) -> None:
+    """Delete a term that nothing refers to, with the slugs that it had; 409 while something does."""
+    remove(session, row, versions)
+    gone = (_FORMER.c.kind == str(row.__tablename__)) & (_FORMER.c.target_id == row.id)
+    session.execute(sa.delete(_FORMER).where(gone))
 
 
 def remove(session: Session, row: Row, versions: frozenset[int] | None) -> None:
@@ -121,12 +142,8 @@ def remove(session: Session, row: Row, versions: frozenset[int] | None) -> None:
         raise InUse from error
 
 
-def require(session: Session, model: type[Term], refs: Sequence[str], pointer: str) -> list[str]:
-    """The ids of these ids or slugs, in their order and without repeats; 422 for one that is not there.
-
-    None of them can be deleted before this transaction ends.
-    """
-    table = table_of(model)
+def _hold(session: Session, table: sa.Table, refs: Sequence[str]) -> dict[str, str]:
+    """The ids of terms by ids and present slugs; none can be deleted before the transaction ends."""
     wanted = table.c.id.in_([ref for ref in refs if is_id(ref)]) | table.c.slug.in_(
         [ref for ref in refs if not is_id(ref) and is_slug(ref)]
     )
@@ -134,6 +151,21 @@ def require(session: Session, model: type[Term], refs: Sequence[str], pointer: s
     known: dict[str, str] = {}
     for row in session.execute(kept.with_for_update(read=True, key_share=True)):
         known[row.id] = known[row.slug] = row.id
+    return known
+
+
+def require(session: Session, model: type[Term], refs: Sequence[str], pointer: str) -> list[str]:
+    """The ids of these ids or slugs, in their order and without repeats; 422 for one that is not there.
+
+    A slug that one had before leads to it, unless another one has it now. None of them can be deleted before this
+    transaction ends.
+    """
+    table = table_of(model)
+    known = _hold(session, table, refs)
+    if missing := [ref for ref in refs if ref not in known]:
+        former = resolve_references(session, {cast(Kind, str(model.__tablename__)): missing})
+        held = _hold(session, table, [reference.id for reference in former.values()])
+        known |= {ref: reference.id for (_, ref), reference in former.items() if reference.id in held}
     for ref in refs:
         if ref not in known:
             detail = f"There is no {model.__tablename__} with this id or slug; it must exist before it is named."

@@ -1,7 +1,7 @@
 """How sections, tags, authors and series are answered: the same headers for all of them."""
 
 from collections.abc import Callable, Mapping
-from typing import Annotated, Any
+from typing import Annotated, Any, cast
 
 import sqlalchemy as sa
 from fastapi import Query, Request
@@ -11,7 +11,7 @@ from starlette.responses import Response
 from app.identity.routes import VERSIONED, requires
 from app.identity.schemas import Actor
 from app.kit.fields import chosen
-from app.kit.http import ReadQuery, database, dump, reply
+from app.kit.http import ReadQuery, database, dump, redirect, reply
 from app.kit.problems import (
     Conflict,
     Forbidden,
@@ -21,6 +21,7 @@ from app.kit.problems import (
     documented,
 )
 from app.publication.actions import InUse, SlugTaken
+from app.publication.references import PLURALS, TERMS, Kind, resolve_reference
 
 Reading = Annotated[ReadQuery, Query()]
 Reader = Annotated[Actor, requires("content:read")]
@@ -28,6 +29,8 @@ Writer = Annotated[Actor, requires("content:write")]
 COUNTED = "articles"  # numbers of articles move with the articles' own facts
 
 READS = documented(NotFound)
+LEADS_ON: dict[int | str, dict[str, Any]] = {301: {"description": "An old slug; `Location` has the new address."}}
+SHOWS = READS | LEADS_ON
 CREATES = documented(Unauthorized, Forbidden, SlugTaken, Invalid, Conflict)
 CHANGES = documented(*VERSIONED, SlugTaken, Invalid)
 DELETES = documented(*VERSIONED, InUse)
@@ -48,6 +51,8 @@ async def show(
     fields = chosen(model, query.fields)
     row = await database(request).read(read, ref)
     if row is None:
+        if own in TERMS:
+            return await lead_on(request, cast(Kind, own), ref, "/v1/{plural}/{slug}")
         raise NotFound
     return reply(
         request,
@@ -57,3 +62,12 @@ async def show(
         modified=row["updated_at"],
         private=not own,
     )
+
+
+async def lead_on(request: Request, kind: Kind, ref: str, path: str) -> Response:
+    """301 from a slug that a term had before, or 404; `path` is filled with the `plural` and the present `slug`."""
+    reference = await database(request).read(resolve_reference, kind, ref)
+    if reference is None:
+        raise NotFound
+    plural = PLURALS[kind]
+    return redirect(request, path.format(plural=plural, slug=reference.slug), (plural, f"{kind}:{reference.id}"))

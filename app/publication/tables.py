@@ -20,6 +20,17 @@ class Term(SQLModel):
     updated_at: datetime
 
 
+class FormerSlug(SQLModel, table=True):
+    """A slug that a section, tag, author or series had before: it leads on to the one it has now."""
+
+    __tablename__ = "former_slug"
+
+    kind: str = Field(primary_key=True, max_length=10)  # section, tag, author, series
+    slug: str = Field(primary_key=True, max_length=200)
+    target_id: str = Field(sa_type=ID, index=True)  # of one of four tables: hence no key
+    created_at: datetime
+
+
 def orders(table: str) -> tuple[sa.Index, sa.Index]:
     """Indexes for the lists of a table of terms: by name, and by number of articles."""
     return sa.Index(f"ix_{table}_name", "name", "id"), sa.Index(f"ix_{table}_articles", "articles", "id")

@@ -110,7 +110,7 @@ def test_a_patch_changes_what_it_names(kind: str, client: TestClient, make: Make
     assert changed.status_code == 200
     assert changed.json() == {**made, "slug": "two", "name": "Two", "updated_at": changed.json()["updated_at"]}
     assert changed.json()["updated_at"] > made["updated_at"]
-    assert client.get(f"/v1/{kind}/one").status_code == 404
+    assert client.get(f"/v1/{kind}/one", follow_redirects=False).status_code == 301
     assert client.get(f"/v1/{kind}/two").json() == changed.json()
 
 

@@ -30,6 +30,7 @@ from app.kit.problems import (
     documented,
 )
 from app.kit.schema import Row
+from app.publication.routes import LEADS_ON, lead_on
 
 router = APIRouter(prefix="/v1", tags=["discussion"])
 Reading = Annotated[ReadQuery, Query()]
@@ -89,12 +90,12 @@ async def set_site(request: Request, body: DiscussionIn, versions: Versions, act
     return await _write(request, actor, actions.set_site, body, versions, read=queries.of_site)
 
 
-@router.get("/sections/{section}/discussion", response_model=DiscussionSettingsOut, responses=READS)
+@router.get("/sections/{section}/discussion", response_model=DiscussionSettingsOut, responses=READS | LEADS_ON)
 async def show_section(request: Request, section: RefPath, query: Reading, actor: Public) -> Response:
     """How discussions are set for a section's articles, and what comes of it."""
     row = await database(request).read(queries.of_section, section)
     if row is None:
-        raise NotFound
+        return await lead_on(request, "section", section, "/v1/{plural}/{slug}/discussion")
     return _reply(request, row, query, (SETTINGS, f"section:{row['id']}"), actor)
 
 

@@ -69,7 +69,7 @@ def delete(session: Session, actor: Actor, ref: str, versions: frozenset[int] | 
     """Delete an author of no article, with their notices."""
     actions.unlimited(actor)
     row = actions.locked(session, Author, ref)
-    actions.remove(session, row, versions)
+    actions.remove_term(session, row, versions)
     forget(session, "author", row.id)
     emit(session, AuthorDeleted(subject_id=row.id, slug=row.slug))
     record(session, actor, "author.delete", "author", row.id, {"slug": row.slug})

@@ -26,9 +26,9 @@ async def index(request: Request, query: Annotated[TermQuery, Query()], actor: P
     return reply_list(request, ListOut[AuthorOut], page, fields, groups=("authors", "media", COUNTED))
 
 
-@router.get("/{author}", response_model=AuthorOut, responses=routes.READS)
+@router.get("/{author}", response_model=AuthorOut, responses=routes.SHOWS)
 async def show(request: Request, author: str, query: Reading, actor: Public) -> Response:
-    """One author, by id or slug."""
+    """One author, by id or slug; a slug that they had before leads on to the present one."""
     return await routes.show(
         request,
         queries.by_ref,
@@ -58,7 +58,7 @@ async def create(request: Request, body: AuthorIn, actor: Writer) -> Response:
 
 @router.patch("/{author}", response_model=AuthorOut, responses=CHANGES)
 async def change(request: Request, author: str, body: AuthorPatch, versions: Versions, actor: Writer) -> Response:
-    """Change an author by RFC 7396 merge patch."""
+    """Change an author by RFC 7396 merge patch. The address of an old slug leads on to the new one."""
     return await write(request, actor, actions.change, author, body, versions, show=queries.shown, model=AuthorOut)
 
 

@@ -10,6 +10,7 @@ from app.kit.ids import new_id
 from app.kit.problems import Invalid
 from app.publication import actions
 from app.publication.notices.actions import forget
+from app.publication.sections.closure import add_section, find_ancestors, lock_tree, move_section
 from app.publication.sections.events import SectionChanged, SectionDeleted
 from app.publication.sections.schemas import SectionIn, SectionPatch
 from app.publication.sections.tables import Section
@@ -23,6 +24,8 @@ def require(session: Session, ref: str, pointer: str = "/section") -> str:
 def create(session: Session, actor: Actor, data: SectionIn) -> str:
     """Make a section; returns its id."""
     actions.unlimited(actor)
+    if data.parent:
+        lock_tree(session)
     moment = now()
     row = Section(
         id=new_id(),
@@ -36,6 +39,8 @@ def create(session: Session, actor: Actor, data: SectionIn) -> str:
         updated_at=moment,
     )
     session.add(row)
+    session.flush()
+    add_section(session, row.id, row.parent_id)
     emit(session, SectionChanged(subject_id=row.id, slug=row.slug, created=True))
     record(session, actor, "section.create", "section", row.id, {"slug": row.slug})
     return row.id
@@ -45,24 +50,25 @@ def _parent(session: Session, row: Section, ref: str | None) -> str | None:
     """The id of a new parent that is not the section itself nor inside it."""
     if ref is None:
         return None
-    actions.alone(session, "section tree")
     parent_id = require(session, ref, "/parent")
-    above: str | None = parent_id
-    while above is not None:
-        if above == row.id:
-            raise Invalid("A section cannot be inside itself.", pointer="/parent", code="circular")
-        above = session.get_one(Section, above).parent_id
+    if row.id in find_ancestors(session, parent_id):
+        raise Invalid("A section cannot be inside itself.", pointer="/parent", code="circular")
     return parent_id
 
 
 def change(session: Session, actor: Actor, ref: str, data: SectionPatch, versions: frozenset[int] | None) -> str:
     """Change a section; returns its id."""
     actions.unlimited(actor)
-    row = actions.locked(session, Section, ref)
     values = data.model_dump(exclude_unset=True)
+    if "parent" in values:
+        lock_tree(session)
+    row = actions.locked(session, Section, ref)
     if "parent" in values:
         values["parent_id"] = _parent(session, row, values.pop("parent"))
     if fields := actions.change_term(session, row, versions, values):
+        if "parent_id" in fields:
+            session.flush()
+            move_section(session, row.id, row.parent_id)
         emit(session, SectionChanged(subject_id=row.id, slug=row.slug, created=False))
         record(session, actor, "section.change", "section", row.id, {"fields": fields})
     return row.id
@@ -72,7 +78,7 @@ def delete(session: Session, actor: Actor, ref: str, versions: frozenset[int] | 
     """Delete a section that has neither articles nor sections inside it, with its notices."""
     actions.unlimited(actor)
     row = actions.locked(session, Section, ref)
-    actions.remove(session, row, versions)
+    actions.remove_term(session, row, versions)
     forget(session, "section", row.id)
     emit(session, SectionDeleted(subject_id=row.id, slug=row.slug))
     record(session, actor, "section.delete", "section", row.id, {"slug": row.slug})

@@ -25,9 +25,9 @@ async def index(request: Request, query: Annotated[SectionQuery, Query()], actor
     return reply_list(request, ListOut[SectionOut], page, fields, groups=("sections", COUNTED))
 
 
-@router.get("/{section}", response_model=SectionOut, responses=routes.READS)
+@router.get("/{section}", response_model=SectionOut, responses=routes.SHOWS)
 async def show(request: Request, section: str, query: Reading, actor: Public) -> Response:
-    """One section, by id or slug."""
+    """One section, by id or slug; a slug that it had before leads on to the present one."""
     return await routes.show(
         request,
         queries.by_ref,
@@ -57,7 +57,7 @@ async def create(request: Request, body: SectionIn, actor: Writer) -> Response:
 
 @router.patch("/{section}", response_model=SectionOut, responses=CHANGES)
 async def change(request: Request, section: str, body: SectionPatch, versions: Versions, actor: Writer) -> Response:
-    """Change a section by RFC 7396 merge patch. Another slug means another address: the old one is not kept."""
+    """Change a section by RFC 7396 merge patch. The address of an old slug leads on to the new one."""
     return await write(request, actor, actions.change, section, body, versions, show=queries.shown, model=SectionOut)
 
 

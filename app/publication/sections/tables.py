@@ -1,7 +1,7 @@
 """Sections at rest."""
 
 import sqlalchemy as sa
-from sqlmodel import Field
+from sqlmodel import Field, SQLModel
 
 from app.kit.schema import ID
 from app.publication.tables import Term, orders
@@ -16,3 +16,14 @@ class Section(Term, table=True):
     parent_id: str | None = Field(None, sa_type=ID, foreign_key="section.id", ondelete="RESTRICT", index=True)
     position: int = Field(0, sa_type=sa.BigInteger)  # as wide as the number in a cursor may be
     syndication: str = Field("full", max_length=10, sa_column_kwargs={"server_default": "full"})  # none … full
+
+
+class SectionClosure(SQLModel, table=True):
+    """Every section with each one that it is inside of, however deep, and with itself at depth 0."""
+
+    __tablename__ = "section_closure"
+    __table_args__ = (sa.Index("ix_section_closure_descendant", "descendant_id", "depth", "ancestor_id"),)
+
+    ancestor_id: str = Field(primary_key=True, sa_type=ID, foreign_key="section.id", ondelete="CASCADE")
+    descendant_id: str = Field(primary_key=True, sa_type=ID, foreign_key="section.id", ondelete="CASCADE")
+    depth: int

@@ -51,7 +51,7 @@ def delete(session: Session, actor: Actor, ref: str, versions: frozenset[int] | 
     """Delete a series that no article is part of, with its notices."""
     actions.unlimited(actor)
     row = actions.locked(session, Series, ref)
-    actions.remove(session, row, versions)
+    actions.remove_term(session, row, versions)
     forget(session, "series", row.id)
     emit(session, SeriesDeleted(subject_id=row.id, slug=row.slug))
     record(session, actor, "series.delete", "series", row.id, {"slug": row.slug})

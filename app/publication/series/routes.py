@@ -26,9 +26,9 @@ async def index(request: Request, query: Annotated[TermQuery, Query()], actor: P
     return reply_list(request, ListOut[SeriesOut], page, fields, groups=("series", COUNTED))
 
 
-@router.get("/{series}", response_model=SeriesOut, responses=routes.READS)
+@router.get("/{series}", response_model=SeriesOut, responses=routes.SHOWS)
 async def show(request: Request, series: str, query: Reading, actor: Public) -> Response:
-    """One series, by id or slug."""
+    """One series, by id or slug; a slug that it had before leads on to the present one."""
     return await routes.show(request, queries.by_ref, series, SeriesOut, query, own="series", groups=(COUNTED,))
 
 
@@ -49,7 +49,7 @@ async def create(request: Request, body: SeriesIn, actor: Writer) -> Response:
 
 @router.patch("/{series}", response_model=SeriesOut, responses=CHANGES)
 async def change(request: Request, series: str, body: SeriesPatch, versions: Versions, actor: Writer) -> Response:
-    """Change a series by RFC 7396 merge patch."""
+    """Change a series by RFC 7396 merge patch. The address of an old slug leads on to the new one."""
     return await write(request, actor, actions.change, series, body, versions, show=queries.shown, model=SeriesOut)
 
 

@@ -15,6 +15,7 @@ from app.kit.problems import Invalid
 from app.kit.schema import table_of
 from app.kit.text import slugify
 from app.publication import actions
+from app.publication.references import resolve_references
 from app.publication.tags.events import TagChanged, TagDeleted
 from app.publication.tags.schemas import TagIn, TagPatch
 from app.publication.tags.tables import Tag
@@ -49,7 +50,7 @@ def _same(name: str, other: str) -> bool:
 
 
 def _known(session: Session, refs: Sequence[str]) -> Mapping[str, str]:
-    """The ids of those that are there: by id, by slug, or by name in whatever letter case."""
+    """The ids of those that are there: by id, by slug, by name in whatever letter case, or by a slug they had."""
     ids = [ref for ref in refs if is_id(ref)]
     words = [ref for ref in refs if not is_id(ref)]
     slugs = {slugify(word) for word in words}.union(words)
@@ -62,6 +63,9 @@ def _known(session: Session, refs: Sequence[str]) -> Mapping[str, str]:
         named = [row.id for row in rows if not is_id(ref) and _same(row.name, ref)]
         if exact or named:
             found[ref] = (exact or named)[0]
+    if former := [slug for slug in words if slug not in found]:
+        for (_, ref), reference in resolve_references(session, {"tag": former}).items():
+            found[ref] = reference.id
     return found
 
 
@@ -105,6 +109,6 @@ def delete(session: Session, actor: Actor, ref: str, versions: frozenset[int] | 
     """Delete a tag that no article has."""
     actions.unlimited(actor)
     row = actions.locked(session, Tag, ref)
-    actions.remove(session, row, versions)
+    actions.remove_term(session, row, versions)
     emit(session, TagDeleted(subject_id=row.id, slug=row.slug))
     record(session, actor, "tag.delete", "tag", row.id, {"slug": row.slug})

@@ -26,9 +26,9 @@ async def index(request: Request, query: Annotated[TermQuery, Query()], actor: P
     return reply_list(request, ListOut[TagDetailOut], page, fields, groups=("tags", COUNTED))
 
 
-@router.get("/{tag}", response_model=TagDetailOut, responses=routes.READS)
+@router.get("/{tag}", response_model=TagDetailOut, responses=routes.SHOWS)
 async def show(request: Request, tag: str, query: Reading, actor: Public) -> Response:
-    """One tag, by id or slug."""
+    """One tag, by id or slug; a slug that it had before leads on to the present one."""
     return await routes.show(request, queries.by_ref, tag, TagDetailOut, query, own="tag", groups=(COUNTED,))
 
 
@@ -49,7 +49,7 @@ async def create(request: Request, body: TagIn, actor: Writer) -> Response:
 
 @router.patch("/{tag}", response_model=TagDetailOut, responses=CHANGES)
 async def change(request: Request, tag: str, body: TagPatch, versions: Versions, actor: Writer) -> Response:
-    """Change a tag by RFC 7396 merge patch."""
+    """Change a tag by RFC 7396 merge patch. The address of an old slug leads on to the new one."""
     return await write(request, actor, actions.change, tag, body, versions, show=queries.shown, model=TagDetailOut)
 
 

@@ -8,6 +8,7 @@ from sqlmodel import Session
 
 from app.kit.schema import table_of
 from app.publication.authors.tables import Author
+from app.publication.sections.closure import CLOSURE, lock_tree
 from app.publication.sections.tables import Section
 from app.publication.series.tables import Series
 from app.publication.tags.tables import Tag
@@ -17,11 +18,17 @@ _TABLES = {"section": table_of(Section), "tag": table_of(Tag), "author": table_o
 
 
 def move(session: Session, kind: Kind, ids: Collection[str], delta: int) -> None:
-    """Add to the number of public articles of some terms of one kind. Rows are locked in the order of their ids,
-    so that two articles that share terms never wait for each other."""
+    """Add to the number of public articles of some terms of one kind; of a section, also to those it is inside of.
+
+    Rows are locked in the order of their ids, so that two articles that share terms never wait for each other.
+    """
     if not ids:
         return
     table = _TABLES[kind]
-    in_order = sa.select(table.c.id).where(table.c.id.in_(sorted(ids))).order_by(table.c.id)
+    counted = table.c.id.in_(sorted(ids))
+    if kind == "section":
+        lock_tree(session, shared=True)  # nobody moves a section between the look at its place and the count
+        counted = table.c.id.in_(sa.select(CLOSURE.c.ancestor_id).where(CLOSURE.c.descendant_id.in_(sorted(ids))))
+    in_order = sa.select(table.c.id).where(counted).order_by(table.c.id)
     rows = table.c.id.in_(in_order.with_for_update(key_share=True).correlate(None))
     session.execute(sa.update(table).where(rows).values(articles=table.c.articles + delta))

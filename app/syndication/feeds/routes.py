@@ -1,7 +1,7 @@
 """Feeds over HTTP."""
 
 from functools import partial
-from typing import Annotated, Any
+from typing import Annotated, Any, cast
 
 import sqlalchemy as sa
 from fastapi import APIRouter, Query, Request
@@ -11,13 +11,15 @@ from app.articles.addresses.queries import leads_to
 from app.articles.cards.queries import steady
 from app.articles.discussion.events import LISTS
 from app.articles.queries import is_visible
-from app.articles.routes import MOVED, Retracted, WithheldForLegalReasons, visible
+from app.articles.routes import Retracted, WithheldForLegalReasons, visible
 from app.identity.routes import Public
 from app.identity.schemas import ANONYMOUS, Actor
-from app.kit.http import database, reply, settings
+from app.kit.http import MOVED, database, reply, settings
 from app.kit.ids import RefPath
 from app.kit.problems import NotFound, documented
 from app.kit.schema import moment
+from app.publication.references import Kind
+from app.publication.routes import LEADS_ON, lead_on
 from app.syndication.feeds import queries
 from app.syndication.feeds.queries import Made
 from app.syndication.feeds.schemas import ArchiveQuery, FormatPath, MonthPath
@@ -37,7 +39,8 @@ _ANY: Any = {
 _FEED = {200: {"description": "RSS 2.0, Atom (RFC 4287) or JSON Feed 1.1.", **_ANY}} | documented(NotFound)
 _ARCHIVE = {200: {"description": "An archive document (RFC 5005 §4).", **_ATOM}} | documented(NotFound)
 _COMMENTS = _FEED | documented(NotFound, Retracted, WithheldForLegalReasons)
-_COMMENTS[301] = {"description": "An old slug; `Location` has the new address."}
+_COMMENTS |= LEADS_ON
+_OF_TERM = _FEED | LEADS_ON
 
 
 def _sent(request: Request, made: Made, form: str, groups: tuple[str, ...], actor: Actor) -> Response:
@@ -58,7 +61,13 @@ def _sent(request: Request, made: Made, form: str, groups: tuple[str, ...], acto
 
 async def _newest(request: Request, form: str, actor: Actor, kind: str | None = None, ref: str = "") -> Response:
     find = partial(queries.newest, here=Publication.of(settings(request)), form=form, kind=kind, ref=ref, actor=actor)
-    return _sent(request, await database(request).read(steady(find)), form, LISTED, actor)
+    try:
+        made = await database(request).read(steady(find))
+    except NotFound:
+        if kind is None:
+            raise
+        return await lead_on(request, cast(Kind, kind), ref, f"/feeds/{{plural}}/{{slug}}.{form}")
+    return _sent(request, made, form, LISTED, actor)
 
 
 @router.get("/site.{form}", responses=_FEED, response_class=Response)
@@ -70,19 +79,19 @@ async def site(request: Request, form: FormatPath, actor: Public) -> Response:
     return await _newest(request, form, actor)
 
 
-@router.get("/sections/{section}.{form}", responses=_FEED, response_class=Response)
+@router.get("/sections/{section}.{form}", responses=_OF_TERM, response_class=Response)
 async def of_section(request: Request, section: RefPath, form: FormatPath, actor: Public) -> Response:
     """The same of a section, by id or slug."""
     return await _newest(request, form, actor, "section", section)
 
 
-@router.get("/tags/{tag}.{form}", responses=_FEED, response_class=Response)
+@router.get("/tags/{tag}.{form}", responses=_OF_TERM, response_class=Response)
 async def of_tag(request: Request, tag: RefPath, form: FormatPath, actor: Public) -> Response:
     """The same of a tag, by id or slug."""
     return await _newest(request, form, actor, "tag", tag)
 
 
-@router.get("/authors/{author}.{form}", responses=_FEED, response_class=Response)
+@router.get("/authors/{author}.{form}", responses=_OF_TERM, response_class=Response)
 async def of_author(request: Request, author: RefPath, form: FormatPath, actor: Public) -> Response:
     """The same of an author, by id or slug."""
     return await _newest(request, form, actor, "author", author)
