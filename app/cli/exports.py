@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, BinaryIO
+from zoneinfo import ZoneInfo
 
 import typer
 from rich.console import Console
@@ -71,7 +72,7 @@ def _write(db: Database, settings: Settings, form: Form, media_url: str, file: B
     with db.snapshot() as connection:
         if form is Form.wxr:
             media = media_url.rstrip("/") or settings.site_url
-            return wxr.write(connection, site, settings.site_name, media, file, step)
+            return wxr.write(connection, site, settings.site_name, media, ZoneInfo(settings.time_zone), file, step)
         return ndjson.write(connection, site, settings.site_name, file.write, step)
 
 

@@ -100,6 +100,16 @@ def _paragraphs(content: Inline) -> str:
     return "".join(f"<p>{_inline(part)}</p>" for part in split(content))
 
 
+def inline_html(content: Inline) -> str:
+    """Render text with its marks, as HTML that has not been sanitised yet."""
+    return _inline(content)
+
+
+def paragraphs_html(content: Inline) -> list[str]:
+    """Render each paragraph of a text as a `p` element."""
+    return [f"<p>{_inline(part)}</p>" for part in split(content)]
+
+
 def _quote(block: QuoteBlock) -> str:
     cite = f"<cite>{_inline(block['cite'])}</cite>" if block["cite"] else ""
     return f"<blockquote>{_paragraphs({'text': block['text'], 'marks': block['marks']})}{cite}</blockquote>"

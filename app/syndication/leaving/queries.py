@@ -7,7 +7,7 @@ import sqlalchemy as sa
 
 from app.articles.addresses.schemas import Site
 from app.articles.addresses.tables import Address
-from app.articles.queries import AUTHOR, MEDIA, NOTICE, SERIES, TAG, A, R, present, whole
+from app.articles.queries import MEDIA, NOTICE, SERIES, TAG, A, R, present, whole
 from app.articles.schemas import FORMATS, SingleArticleOut
 from app.comments.queries import C
 from app.identity.participants.tables import Participant
@@ -101,11 +101,11 @@ def discussed(connection: sa.Connection, ids: Sequence[str]) -> set[str]:
 
 
 def comments(connection: sa.Connection, article_id: str | None = None) -> Iterator[sa.RowMapping]:
-    """Comments in whatever state, with who wrote them as they said: of an article, parents first, or all."""
+    """Comments in whatever state, with who wrote them as they said: of an article, by time, or all."""
     profile = sa.select(_PARTICIPANT.c.author_id).where(_PARTICIPANT.c.id == C.c.participant_id).scalar_subquery()
     query = sa.select(*(C.c[name] for name in _SAID), profile.label("profile_id"))
     if article_id is not None:  # in an order that no index has: sorted once, and taken as it comes
-        query = query.where(C.c.article_id == article_id).order_by(C.c.depth, C.c.created_at, C.c.id)
+        query = query.where(C.c.article_id == article_id).order_by(C.c.created_at, C.c.depth, C.c.id)
         yield from connection.execute(query.execution_options(yield_per=MANY)).mappings()
         return
     for rows in _chunks(connection, query, [C.c.id], MANY):
@@ -122,8 +122,3 @@ def languages(connection: sa.Connection) -> str | None:
     """The language that most articles are in."""
     most = sa.select(A.c.language).group_by(A.c.language).order_by(sa.func.count().desc(), A.c.language).limit(1)
     return connection.execute(most).scalar_one_or_none()
-
-
-def author_slugs(connection: sa.Connection) -> dict[str, str]:
-    """The slugs of all authors by id: what WordPress would call their logins."""
-    return {row.id: row.slug for row in connection.execute(sa.select(AUTHOR.c.id, AUTHOR.c.slug))}

@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import random
 import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -24,7 +25,7 @@ from app.kit.db import Database, open_database
 from app.kit.settings import Settings
 from app.publication.media.actions import create_reference
 from app.syndication.leaving import queries
-from app.syndication.leaving.wxr import body, number
+from app.syndication.leaving.wxr import ID_KEY, parents_first
 from tests import make
 
 Headers = dict[str, str]
@@ -38,7 +39,7 @@ BODIES = [
     "<table><tr><th>h</th></tr><tr><td>d</td></tr></table>",
     '<p>See <a href="https://a.example/?a=1&amp;b=[2]">this</a>.</p><hr>'
     '<figure><img src="https://a.example/p.jpg" alt="A pier">'
-    "<figcaption>The pier</figcaption></figure>",
+    '<figcaption>The pier</figcaption></figure><pre><code class="language-css">a {\n}</code></pre>',
 ]
 
 
@@ -301,16 +302,102 @@ def test_nothing_is_overwritten_and_nothing_half_done_is_left(
     assert sorted(path.name for path in tmp_path.iterdir() if "new" in path.name) == []
 
 
-def test_numbers_are_what_wordpress_takes() -> None:
-    numbers = {int(number(f"0199aaaa-0000-7000-8000-{n:012}")) for n in range(1000)}
-    assert len(numbers) == 1000
-    assert min(numbers) > 0
-    assert max(numbers) < 10**18
+WP = "{http://wordpress.org/export/1.2/}"
 
 
-def test_a_body_is_left_alone_by_wordpress() -> None:
-    found = body('<p>http://a.example</p><p>[x]</p><img src="/media/a.jpg">', "https://api.example")
-    assert found == (
-        "<!-- wp:html -->\n<p>http&#58;//a.example</p><p>&#91;x&#93;</p>".replace("&#93;", "]")
-        + '<img src="https://api.example/media/a.jpg">\n<!-- /wp:html -->'
-    )
+def test_numbers_are_what_wordpress_takes(publication: dict[str, Any], run: Callable[..., Any], tmp_path: Path) -> None:
+    file = tmp_path / "export.xml"
+    assert run("--format", "wxr", str(file)).exit_code == 0
+    channel = etree.parse(file).getroot()[0]
+    for kind in ("author_id", "term_id", "post_id", "comment_id"):
+        numbers = [int(element.text or "") for element in channel.iter(f"{WP}{kind}")]
+        assert len(numbers) == len(set(numbers)) > 1, kind
+        assert 0 < min(numbers) <= max(numbers) < 2**31, kind
+    replies = 0
+    for item in channel.iter("item"):
+        comments = {int(c.findtext(f"{WP}comment_id", "")): c for c in item.iter(f"{WP}comment")}
+        for number, comment in comments.items():
+            parent = int(comment.findtext(f"{WP}comment_parent", ""))
+            replies += parent != 0
+            assert parent == 0 or parent in comments
+            assert parent < number
+        times = [comments[number].findtext(f"{WP}comment_date_gmt", "") for number in sorted(comments)]
+        assert times == sorted(times)
+    assert replies == 2
+
+
+def test_namespaces_are_declared_once_with_their_usual_prefixes(
+    publication: dict[str, Any], run: Callable[..., Any], tmp_path: Path
+) -> None:
+    file = tmp_path / "export.xml"
+    assert run("--format", "wxr", str(file)).exit_code == 0
+    text = file.read_text("utf-8")
+    assert [text.count(f"xmlns:{prefix}=") for prefix in ("wp", "content", "excerpt", "dc")] == [1, 1, 1, 1]
+    assert text.count("xmlns") == 4
+    for item in etree.parse(file).getroot()[0].iter("item"):
+        is_dated = item.findtext(f"{WP}post_date_gmt") != "0000-00-00 00:00:00"
+        assert is_dated == bool(item.findtext("pubDate"))
+
+
+def test_local_times_are_those_of_the_publication(
+    client: TestClient, editor: Headers, run: Callable[..., Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("BROADSHEET_TIME_ZONE", "Asia/Tokyo")
+    make.published(client, editor, published_at="2026-11-28T16:30:00Z")
+    file = tmp_path / "export.xml"
+    assert run("--format", "wxr", str(file)).exit_code == 0
+    item = etree.parse(file).getroot()[0].find("item")
+    assert item is not None
+    assert item.findtext(f"{WP}post_date") == "2026-11-29 01:30:00"
+    assert item.findtext(f"{WP}post_date_gmt") == "2026-11-28 16:30:00"
+    assert item.findtext("pubDate") == "Sat, 28 Nov 2026 16:30:00 GMT"
+
+
+def test_sections_follow_the_section_that_they_are_part_of(
+    client: TestClient, editor: Headers, run: Callable[..., Any], tmp_path: Path
+) -> None:
+    for name in ("Leaf", "Branch", "Root"):
+        make.section(client, editor, name)
+    for child, parent in (("leaf", "branch"), ("branch", "root")):
+        changed = client.patch(f"/v1/sections/{child}", json={"parent": parent}, headers={**editor, "If-Match": "*"})
+        make.ok(changed)
+    file = tmp_path / "export.xml"
+    assert run("--format", "wxr", str(file)).exit_code == 0
+    slugs = [element.text for element in etree.parse(file).getroot()[0].iter(f"{WP}category_nicename")]
+    assert slugs == ["root", "branch", "leaf"]
+
+
+def test_all_authors_are_there_where_several_wrote(
+    client: TestClient, editor: Headers, run: Callable[..., Any], tmp_path: Path
+) -> None:
+    for name in ("Ann", "Bo"):
+        make.author(client, editor, name)
+    make.published(client, editor, authors=["bo", "ann"])
+    file = tmp_path / "export.xml"
+    assert run("--format", "wxr", str(file)).exit_code == 0
+    labels = [e.get("nicename") for e in etree.parse(file).iter("category") if e.get("domain") == "author"]
+    assert labels == ["cap-bo", "cap-ann"]
+
+
+def test_every_item_and_comment_carries_its_id(
+    publication: dict[str, Any], run: Callable[..., Any], tmp_path: Path
+) -> None:
+    file = tmp_path / "export.xml"
+    assert run("--format", "wxr", str(file)).exit_code == 0
+    root = etree.parse(file).getroot()
+    keys = [e.getparent().findtext(f"{WP}meta_value") for e in root.iter(f"{WP}meta_key") if e.text == ID_KEY]
+    shown = {article["id"] for article in publication["shown"]}
+    assert shown | {publication["image"], publication["first"]["id"]} <= set(keys)
+    assert len(keys) == len(set(keys)) == len(list(root.iter("item"))) + len(list(root.iter(f"{WP}comment")))
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_replies_follow_their_parents_whatever_the_clocks_say(seed: int) -> None:
+    chance = random.Random(seed)
+    rows = [{"id": str(n), "parent_id": str(chance.randrange(n)) if n and chance.random() < 0.8 else None}
+            for n in range(50)]  # fmt: skip
+    by_time = chance.sample(rows, len(rows)) if seed else rows
+    given = [row["id"] for row in parents_first([*by_time, {"id": "x", "parent_id": "absent"}])]
+    assert sorted(given) == sorted([*(row["id"] for row in rows), "x"]), seed
+    assert all(given.index(row["parent_id"]) < given.index(row["id"]) for row in rows if row["parent_id"]), seed
+    assert seed or given == [*(row["id"] for row in rows), "x"]
