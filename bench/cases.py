@@ -174,7 +174,7 @@ def look(store: Store) -> Facts:
     """Find in a store what the cases need."""
     article, tag, section = table_of(Article), table_of(Tag), table_of(Section)
     comment = table_of(Comment)
-    newest = sa.select(article.c.listed_at, article.c.id).where(article.c.public)
+    newest = sa.select(article.c.listed_at, article.c.id).where(article.c.listed)
     newest = newest.order_by(article.c.listed_at.desc(), article.c.id.desc())
     page = store.articles // DEPTH
     used, full = tag.c.articles, tag.c.articles > PAGE

@@ -73,7 +73,15 @@ def made_up(n: int, text: str) -> tuple[Row, Row]:
     at = FIRST + timedelta(minutes=30 * n)
     same: Row = {"title": f"Number {n}", "dek": None, "type": "article", "language": "en", "section_id": None}
     same |= {"series_id": None, "image_id": None, "excerpt": "", "word_count": WORDS, "reading_minutes": 2}
-    row = {**same, "id": new_id(), "slug": f"number-{n}", "state": "published", "public": True, "version": 1}
+    row = {
+        **same,
+        "id": new_id(),
+        "slug": f"number-{n}",
+        "state": "published",
+        "public": True,
+        "listed": True,
+        "version": 1,
+    }
     row |= {"revision": 1, "latest_revision": 1, "published_revision": 1, "created_at": at, "published_at": at}
     row |= {"updated_at": at, "listed_at": at, "featured": False, "corrections": [], "card_stamp": 0}
     revision = {

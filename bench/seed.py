@@ -199,7 +199,13 @@ class _Writer:
         public = self.rng.random() >= 0.03
         row = {name: revision[name] for name in (*META, *TEXT) if name in table_of(Article).c}
         row |= {"id": revision["article_id"], "slug": f"{revision['title'].lower().replace(' ', '-')}-{n}"}
-        row |= {"state": "published" if public else "draft", "public": public, "version": 1, "revision": 1}
+        row |= {
+            "state": "published" if public else "draft",
+            "public": public,
+            "listed": public and row["type"] != "page",
+            "version": 1,
+            "revision": 1,
+        }
         row |= {"latest_revision": 1, "published_revision": 1 if public else None, "created_at": moment}
         row |= {"published_at": moment if public else None, "updated_at": moment, "listed_at": moment}
         row |= {
@@ -214,7 +220,7 @@ class _Writer:
 
 
 def _links(article: dict[str, Any], column: str, ids: list[str]) -> Iterator[dict[str, Any]]:
-    same = {"article_id": article["id"], "public": article["public"], "listed_at": article["listed_at"]}
+    same = {"article_id": article["id"], "listed": article["listed"], "listed_at": article["listed_at"]}
     for position, term in enumerate(ids):
         yield {**same, column: term, "position": position}
 
@@ -241,7 +247,7 @@ def _count(connection: sa.Connection) -> None:
         (Tag, table_of(ArticleTag).c.tag_id),
     ):
         terms = table_of(model)
-        public = sa.select(sa.func.count()).where(column == terms.c.id, column.table.c.public)
+        public = sa.select(sa.func.count()).where(column == terms.c.id, column.table.c.listed)
         connection.execute(sa.update(terms).values(articles=public.scalar_subquery()))
 
 

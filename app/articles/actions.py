@@ -103,7 +103,7 @@ def lay_out(session: Session, article: Article, revision: Revision) -> list[str]
         changed.append("authors" if model is ArticleAuthor else "tags")
         table = table_of(model)
         session.execute(sa.delete(table).where(table.c.article_id == article.id))
-        common = {"article_id": article.id, "public": article.public, "listed_at": article.listed_at}
+        common = {"article_id": article.id, "listed": article.listed, "listed_at": article.listed_at}
         rows = [{**common, column: term, "position": at} for at, term in enumerate(wanted)]
         if rows:
             session.execute(sa.insert(table).values(rows))
@@ -114,6 +114,11 @@ def _is_public(article: Article, moment: datetime) -> bool:
     embargoed = article.embargoed_until is not None and article.embargoed_until > moment
     expired = article.expires_at is not None and article.expires_at <= moment
     return article.state == "published" and not embargoed and not expired
+
+
+def is_listed(article: Article) -> bool:
+    """Whether lists, feeds, neighbours and fronts hold the article: public ones, and pages only where asked for."""
+    return article.public and article.type != PAGE
 
 
 def _due_at(article: Article, moment: datetime) -> datetime | None:
@@ -141,6 +146,7 @@ def reckon(session: Session, article: Article, before: Counted, fields: list[str
     article.version += 1
     article.card_stamp = 0
     article.public = _is_public(article, moment)
+    article.listed = is_listed(article)
     article.listed_at = article.published_at or article.created_at
     article.due_at = _due_at(article, moment)
     if article.public and fields:
@@ -149,7 +155,7 @@ def reckon(session: Session, article: Article, before: Counted, fields: list[str
     if article.public and ("body" in fields or not before.public):
         _seen(session, article, moment)
     for links in _LINKS:
-        values = {"public": article.public, "listed_at": article.listed_at}
+        values = {"listed": article.listed, "listed_at": article.listed_at}
         session.execute(sa.update(links).where(links.c.article_id == article.id).values(values))
     after = counted(session, article)
     for kind in ("section", "series", "author", "tag"):

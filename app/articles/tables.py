@@ -18,14 +18,15 @@ class Article(SQLModel, table=True):
     """One article. While it is public these are the columns of its published revision, else those of its newest."""
 
     __table_args__ = (
-        sa.Index("ix_article_published", "public", "listed_at", "id"),
-        sa.Index("ix_article_updated", "public", "updated_at", "id"),
-        sa.Index("ix_article_title", "public", "title", "id"),
-        sa.Index("ix_article_section", "section_id", "public", "listed_at", "id"),
-        sa.Index("ix_article_series", "series_id", "public", "listed_at", "id"),
+        sa.Index("ix_article_published", "listed", "listed_at", "id"),
+        sa.Index("ix_article_updated", "listed", "updated_at", "id"),
+        sa.Index("ix_article_changed", "public", "updated_at", "id"),  # for sitemaps, which name pages too
+        sa.Index("ix_article_title", "listed", "title", "id"),
+        sa.Index("ix_article_section", "section_id", "listed", "listed_at", "id"),
+        sa.Index("ix_article_series", "series_id", "listed", "listed_at", "id"),
         sa.Index("ix_article_type", "type", "public", "listed_at", "id"),
-        sa.Index("ix_article_language", "language", "public", "listed_at", "id"),
-        sa.Index("ix_article_featured", "featured", "public", "listed_at", "id"),
+        sa.Index("ix_article_language", "language", "listed", "listed_at", "id"),
+        sa.Index("ix_article_featured", "featured", "listed", "listed_at", "id"),
         sa.Index("ix_article_due", "due_at"),
         sa.Index("ix_article_card", "card_stamp"),
         sa.Index("ix_article_retracted", "section_id", **_IS_RETRACTED),
@@ -35,6 +36,9 @@ class Article(SQLModel, table=True):
     slug: str = Field(max_length=200, unique=True)
     state: str = Field(max_length=20)  # draft, scheduled, published, unpublished, retracted
     public: bool = False  # published, not embargoed, not expired: what visible_to asks
+    listed: bool = (
+        False  # public, and no page: what lists, feeds, neighbours and fronts hold unless pages are asked for
+    )
     version: int = 1  # +1 with every change of any kind: what If-Match names
     revision: int  # the revision laid out here
     latest_revision: int  # the newest one saved
@@ -76,12 +80,12 @@ class ArticleAuthor(SQLModel, table=True):
     """Who wrote an article; repeats what lists of an author's articles are filtered and ordered by."""
 
     __tablename__ = "article_author"
-    __table_args__ = (sa.Index("ix_article_author_list", "author_id", "public", "listed_at", "article_id"),)
+    __table_args__ = (sa.Index("ix_article_author_list", "author_id", "listed", "listed_at", "article_id"),)
 
     article_id: str = Field(primary_key=True, sa_type=ID, foreign_key="article.id", ondelete="CASCADE")
     author_id: str = Field(primary_key=True, sa_type=ID, foreign_key="author.id", ondelete="RESTRICT")
     position: int
-    public: bool
+    listed: bool
     listed_at: datetime
 
 
@@ -89,10 +93,10 @@ class ArticleTag(SQLModel, table=True):
     """What an article is tagged with; repeats what lists of a tag's articles are filtered and ordered by."""
 
     __tablename__ = "article_tag"
-    __table_args__ = (sa.Index("ix_article_tag_list", "tag_id", "public", "listed_at", "article_id"),)
+    __table_args__ = (sa.Index("ix_article_tag_list", "tag_id", "listed", "listed_at", "article_id"),)
 
     article_id: str = Field(primary_key=True, sa_type=ID, foreign_key="article.id", ondelete="CASCADE")
     tag_id: str = Field(primary_key=True, sa_type=ID, foreign_key="tag.id", ondelete="RESTRICT")
     position: int
-    public: bool
+    listed: bool
     listed_at: datetime

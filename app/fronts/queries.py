@@ -74,7 +74,7 @@ def _branch(number: int, source: Source) -> sa.Select[Any]:
     tables: Any = A
     key: ColumnElement[Any] = A.c.listed_at
     row_id: ColumnElement[Any] = A.c.id
-    where: list[Any] = [A.c.public]
+    where: list[Any] = [A.c.listed]
     if busy is not None:
         tables, key, row_id = ACTIVITY.join(A, A.c.id == ACTIVITY.c.article_id), busy, ACTIVITY.c.article_id
         where.append(busy > 0)
@@ -89,7 +89,7 @@ def _branch(number: int, source: Source) -> sa.Select[Any]:
                 links,
                 links.c.listed_at,
                 links.c.article_id,
-                [links.c.public, column == wanted],
+                [links.c.listed, column == wanted],
             )
         else:
             where.append(sa.exists().where(links.c.article_id == A.c.id, column == wanted).correlate(A))

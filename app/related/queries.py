@@ -56,7 +56,7 @@ def _in_series(here: sa.CTE, *, later: bool) -> sa.Select[Any]:
     other = A.alias("later" if later else "earlier")
     key, mark = sa.tuple_(other.c.listed_at, other.c.id), sa.tuple_(here.c.listed_at, here.c.id)
     order = [other.c.listed_at, other.c.id] if later else [other.c.listed_at.desc(), other.c.id.desc()]
-    there = (other.c.series_id == here.c.series_id) & other.c.public & (key > mark if later else key < mark)
+    there = (other.c.series_id == here.c.series_id) & other.c.listed & (key > mark if later else key < mark)
     few = (
         sa.select(other.c.id, other.c.listed_at).select_from(here.join(other, there)).order_by(*order).limit(IN_SERIES)
     )

@@ -31,7 +31,7 @@ _DROP = (
     .where(ENTRY.c.article_id == sa.bindparam("article", type_=ENTRY.c.article_id.type))
     .returning(ENTRY.c.key)
 )
-_SHOWN = [A.c.id, A.c.title, A.c.dek, A.c.language, A.c.listed_at, R.c.text]
+_SHOWN = [A.c.id, A.c.listed, A.c.title, A.c.dek, A.c.language, A.c.listed_at, R.c.text]
 _OF = sa.select(*_SHOWN).join(R, (R.c.article_id == A.c.id) & (R.c.n == A.c.revision)).where(A.c.public)
 _ONE = _OF.where(A.c.id == sa.bindparam("article", type_=A.c.id.type))
 _NEXT = _OF.where(A.c.id > sa.bindparam("after", type_=A.c.id.type)).order_by(A.c.id).limit(BATCH)
@@ -60,7 +60,7 @@ def vector(found: Indexed, key: int) -> str:
 
 def _add(connection: sa.Connection, row: Any) -> None:
     found, dialect = indexed(row.title, row.dek, row.text, row.language), connection.dialect.name
-    values: dict[str, Any] = {"article_id": row.id, "weights": found.weights, "vector": None}
+    values: dict[str, Any] = {"article_id": row.id, "listed": row.listed, "weights": found.weights, "vector": None}
     for attempt in range(100):
         key = _key(row.id, row.listed_at, attempt)
         if dialect == "postgresql":

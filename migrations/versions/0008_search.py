@@ -5,9 +5,6 @@ from collections.abc import Sequence
 import sqlalchemy as sa
 from alembic import op
 from sqlalchemy.dialects.postgresql import TSVECTOR
-from sqlmodel import Session
-
-from app.search.actions import rebuild_some
 
 revision: str = "0008"
 down_revision: str | None = "0007"
@@ -37,17 +34,7 @@ def upgrade() -> None:
         )
     else:
         op.execute("ALTER TABLE search_entry SET (toast_tuple_target = 128)")
-    _index()
-
-
-def _index() -> None:
-    """Everything that is public already; its words are made here, as no database could."""
-    with Session(op.get_bind(), join_transaction_mode="create_savepoint") as session:
-        after: str | None = "00000000-0000-0000-0000-000000000000"
-        while after is not None:
-            done = rebuild_some(session, after)
-            after = done[0] if done else None
-        session.commit()
+    # A later migration fills it: the words are made by code that knows the tables as they are then.
 
 
 def downgrade() -> None:

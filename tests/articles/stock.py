@@ -50,6 +50,11 @@ class Piece:
     listed_at: datetime = BEGIN
     updated_at: datetime = BEGIN
 
+    @property
+    def listed(self) -> bool:
+        """Whether lists hold it that do not ask for pages."""
+        return self.public and self.type != "page"
+
 
 def terms(db: Database, kind: str, *slugs: str) -> tuple[Term, ...]:
     """New terms of a kind."""
@@ -77,6 +82,7 @@ def _row(piece: Piece) -> dict[str, Any]:
         "slug": piece.slug,
         "state": piece.state,
         "public": piece.public,
+        "listed": piece.listed,
         "version": 1,
         "revision": 1,
         "latest_revision": 1,
@@ -118,7 +124,7 @@ def put(db: Database, pieces: Iterable[Piece]) -> None:
                     "article_id": piece.id,
                     f"{name}_id": term.id,
                     "position": at,
-                    "public": piece.public,
+                    "listed": piece.listed,
                     "listed_at": piece.listed_at,
                 }
                 for piece in found

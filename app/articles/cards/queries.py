@@ -158,7 +158,7 @@ def _beside(formats: tuple[str, ...], within: str) -> Any:
     here = sa.tuple_(A.c.listed_at, A.c.id)
     there = sa.tuple_(sa.bindparam("key", type_=A.c.listed_at.type), sa.bindparam("id", type_=A.c.id.type))
     column = {"section": A.c.section_id, "series": A.c.series_id}.get(within)
-    among = A.c.public if column is None else A.c.public & (column == sa.bindparam("among", type_=column.type))
+    among = A.c.listed if column is None else A.c.listed & (column == sa.bindparam("among", type_=column.type))
     before = sa.select(A.c.id).where(among, here < there).order_by(A.c.listed_at.desc(), A.c.id.desc()).limit(1)
     after = sa.select(A.c.id).where(among, here > there).order_by(A.c.listed_at, A.c.id).limit(1)
     return lean("listed_at", "updated_at", formats=formats).where(

@@ -29,6 +29,7 @@ from app.articles.queries import (
     sees_drafts,
     visible_to,
 )
+from app.articles.schemas import PAGE
 from app.identity.schemas import Actor
 from app.kit.paging import Sort, bindings, page_of
 from app.kit.schema import moment
@@ -64,6 +65,7 @@ class Shape:
     actor: Actor | None
     editing: bool
     partner: bool = False
+    pages: bool = False  # whether these are asked for
 
     @property
     def is_plain(self) -> bool:
@@ -115,11 +117,13 @@ def _bounds(shape: Shape) -> Iterator[ColumnElement[bool]]:
 def _who(shape: Shape) -> Iterator[ColumnElement[bool]]:
     """Public articles, or the states that an editor asked for."""
     if shape.states is None or shape.actor is None:
-        yield A.c.public
+        yield A.c.public if shape.pages else A.c.listed
         if shape.partner:
             yield offered()
         return
     yield visible_to(shape.actor)
+    if not shape.pages:
+        yield A.c.type != PAGE
     if shape.states:
         yield A.c.state.in_(shape.states)
 
@@ -144,11 +148,11 @@ def _branch(shape: Shape, leading: int | None, number: int) -> sa.Select[Any]:
         where.append(term == _term_id(table, by_id[number], _value(leading, number)))
         if links is not None:
             source = links.join(A, A.c.id == links.c.article_id)
-            if shape.states is None:
-                where.append(links.c.public)
+            if shape.states is None and not shape.pages:
+                where.append(links.c.listed)
             if column is A.c.listed_at:
                 key, row_id = links.c.listed_at, links.c.article_id
-                if shape.is_plain:
+                if shape.is_plain and not shape.pages:
                     source = links  # its index has all that is asked
     if source is not links:
         where += [*_who(shape), *_bounds(shape)]
@@ -213,6 +217,7 @@ def shape_of(
         actor=actor if states is not None else None,
         editing=sees_drafts(actor),
         partner=actor.is_partner,
+        pages=any(group.names_pages for group in groups),
     )
     values: dict[str, Any] = {name: getattr(query, name) for name in shape.bounds}
     for at, group in enumerate(groups):

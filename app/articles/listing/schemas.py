@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 from pydantic import AfterValidator, Field
 
 from app.articles.activity.tables import DAYS
-from app.articles.schemas import FormatQuery
+from app.articles.schemas import PAGE, FormatQuery
 from app.kit.clock import Moment
 from app.kit.ids import is_id
 from app.kit.paging import PageQuery, Sort
@@ -49,7 +49,7 @@ class FilterQuery(PageQuery, FormatQuery):
     tag: Filters = Field([], description=_FILTER)
     author: Filters = Field([], description=_FILTER)
     series: Filters = Field([], description=_FILTER)
-    type: Filters = Field([], description=_WORDS)
+    type: Filters = Field([], description=f"{_WORDS} Articles of the type `{PAGE}` are in the list only if named here.")
     language: Filters = Field([], description=_WORDS)
     featured: bool | None = Field(None, description="Only featured ones, or only others.")
     ids: str | None = Field(None, max_length=4000, description="Only these, ids or slugs with commas, at most 100.")
@@ -103,6 +103,11 @@ class Group:
     def shape(self) -> tuple[str, bool, tuple[bool, ...]]:
         """All that the text of the statement depends on."""
         return self.kind, self.negative, tuple(is_id(ref) for ref in self.refs)
+
+    @property
+    def names_pages(self) -> bool:
+        """Whether it asks for pages, which no list holds otherwise: by their type, or one by one."""
+        return not self.negative and (self.kind == "ids" or (self.kind == "type" and PAGE in self.refs))
 
 
 def _group(kind: str, text: str) -> Group:

@@ -123,9 +123,10 @@ def hits(
         tables, key = ENTRY, ENTRY.c.key + sa.literal_column("0", BIG)
         matches = ENTRY.c.vector.op("@@")(sa.cast(question, sa.dialects.postgresql.TSQUERY))
     asks_more = shape.groups or shape.bounds or shape.partner or shape.featured is not None or shape.states is not None
+    where = [matches, _within(key), *(() if shape.pages else (ENTRY.c.listed,))]
     if not joined and not asks_more:
-        return tables, key, [matches, _within(key)]  # only what is public is in the index: no look at any article
-    return tables.join(A, A.c.id == ENTRY.c.article_id), key, [matches, _within(key), *conditions(shape)]
+        return tables, key, where  # only what is public is in the index: no look at any article
+    return tables.join(A, A.c.id == ENTRY.c.article_id), key, [*where, *conditions(shape)]
 
 
 def _within(key: ColumnElement[int]) -> ColumnElement[bool]:

@@ -164,7 +164,7 @@ def archive_url(here: Publication, month: str, page: int = 1) -> str:
 
 
 _BEGIN, _END = (sa.bindparam(name, type_=A.c.listed_at.type) for name in ("begin", "end"))
-_IN_MONTH = A.c.public & (A.c.listed_at >= _BEGIN) & (A.c.listed_at < _END)
+_IN_MONTH = A.c.listed & (A.c.listed_at >= _BEGIN) & (A.c.listed_at < _END)
 _PAGE = (
     sa.select(A.c.id, A.c.listed_at.label("key"))
     .where(_IN_MONTH)
@@ -175,8 +175,8 @@ _PAGE = (
 )
 _MONTH = lean(formats=("html",), page=_PAGE).order_by(_PAGE.c.key.desc(), _PAGE.c.id.desc())
 _BESIDE = sa.select(
-    sa.select(sa.func.max(A.c.listed_at)).where(A.c.public, A.c.listed_at < _BEGIN).scalar_subquery().label("older"),
-    sa.select(sa.func.min(A.c.listed_at)).where(A.c.public, A.c.listed_at >= _END).scalar_subquery().label("newer"),
+    sa.select(sa.func.max(A.c.listed_at)).where(A.c.listed, A.c.listed_at < _BEGIN).scalar_subquery().label("older"),
+    sa.select(sa.func.min(A.c.listed_at)).where(A.c.listed, A.c.listed_at >= _END).scalar_subquery().label("newer"),
 )
 _COUNT = sa.select(sa.func.count()).where(_IN_MONTH)
 

@@ -124,7 +124,7 @@ def index(here: Publication, found: Months) -> tuple[bytes, datetime]:
 _LATELY = (
     sa.select(A.c.slug, SECTION.c.slug.label("section"), A.c.published_at, A.c.title, A.c.language, A.c.updated_at)
     .select_from(A.outerjoin(SECTION, SECTION.c.id == A.c.section_id))
-    .where(A.c.public, A.c.listed_at > sa.bindparam("since", type_=A.c.listed_at.type), A.c.type != "page")
+    .where(A.c.listed, A.c.listed_at > sa.bindparam("since", type_=A.c.listed_at.type))
     .order_by(A.c.listed_at.desc(), A.c.id.desc())
     .limit(MOST_NEWS)
 )
