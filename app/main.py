@@ -23,6 +23,7 @@ from app.kit.openapi import describe
 from app.kit.routing import prepare
 from app.kit.settings import Settings
 from app.publication.media.storage import open_storage
+from app.publication.sections.closure import find_descendants
 from app.syndication.partners.actions import Ledger
 from app.worker import Worker
 
@@ -55,7 +56,11 @@ async def _running(app: FastAPI, settings: Settings, metrics: Metrics, with_work
     aside = app.state.aside = Aside(db, partial(_store, settings), settings.search_processes)
     vault = Vault()
     await vault.start(db)
-    app.state.db, app.state.vault, app.state.callers = db, vault, Callers(db, vault, Readers(settings))
+    app.state.db, app.state.vault, app.state.callers = (
+        db,
+        vault,
+        Callers(db, vault, Readers(settings), find_descendants),
+    )
     screen, ledger = wiring.screen(db, settings), Ledger(db)
     ledger.start()
     app.state.screen, app.state.ledger = screen, ledger

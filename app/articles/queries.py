@@ -20,6 +20,8 @@ from app.publication.authors.tables import Author
 from app.publication.media.schemas import public as picture
 from app.publication.media.tables import Media
 from app.publication.notices.tables import Notice
+from app.publication.sections.closure import CLOSURE
+from app.publication.sections.queries import syndication_of
 from app.publication.sections.tables import Section
 from app.publication.series.tables import Series
 from app.publication.tags.tables import Tag
@@ -30,11 +32,13 @@ TAGGED = table_of(ArticleTag)
 R = table_of(Revision)
 AUTHOR, TAG, SECTION, SERIES = table_of(Author), table_of(Tag), table_of(Section), table_of(Series)
 MEDIA, NOTICE = table_of(Media), table_of(Notice)
+MOST_DEPTH = 1000  # of sections inside sections, as far as the order of their notices goes
 EDITING = ("version", "latest_revision", "scheduled_at", "created_at", "syndication")
 RIGHTS = ("usage_terms", "copyright_holder", "territory", "embargoed_until", "expires_at")
 _INTERNAL = {"listed", "series_id", "image_id", "due_at", "card", "card_discussion"}
 _OWN = [column for column in A.c if column.key not in _INTERNAL]
-_SECTION = [column.label(f"section_{column.key}") for column in (SECTION.c.slug, SECTION.c.name, SECTION.c.syndication)]
+_SECTION = [column.label(f"section_{column.key}") for column in (SECTION.c.slug, SECTION.c.name)]
+_SECTION.append(syndication_of(A.c.section_id).label("section_syndication"))
 _SERIES = [column.label(f"series_{column.key}") for column in (SERIES.c.id, SERIES.c.slug, SERIES.c.name)]
 _IMAGE = [column.label(f"image_{column.key}") for column in MEDIA.c]
 
@@ -71,21 +75,22 @@ def _tags() -> ColumnElement[Any]:
 
 
 def _notices() -> ColumnElement[Any]:
-    """What stands with an article, from the widest scope to the narrowest."""
+    """What stands with an article, from the widest scope to the narrowest, of its section and all this is inside of."""
+    above = sa.select(CLOSURE.c.depth).where(CLOSURE.c.descendant_id == A.c.section_id).correlate(A, NOTICE)
     authors = sa.select(BY.c.author_id).where(BY.c.article_id == A.c.id).correlate(A)
     attached = [
         ("site", NOTICE.c.target_id.is_(None)),
-        ("section", NOTICE.c.target_id == A.c.section_id),
+        ("section", NOTICE.c.target_id.in_(above.with_only_columns(CLOSURE.c.ancestor_id))),
         ("series", NOTICE.c.target_id == A.c.series_id),
         ("author", NOTICE.c.target_id.in_(authors)),
         ("article", NOTICE.c.target_id == A.c.id),
     ]
     rank = sa.case({scope: at for at, (scope, _) in enumerate(attached)}, value=NOTICE.c.scope)
+    depth = sa.func.coalesce(above.where(CLOSURE.c.ancestor_id == NOTICE.c.target_id).scalar_subquery(), 0)
+    order = (rank * MOST_DEPTH - depth) * 1_000_000 + NOTICE.c.position
     shown = {name: NOTICE.c[name] for name in ("id", "placement", "scope", "html", "text")}
     here = sa.or_(*((NOTICE.c.scope == scope) & matches for scope, matches in attached))
-    return (
-        sa.select(json_rows(rank * 1_000_000 + NOTICE.c.position, **shown)).where(here).correlate(A).scalar_subquery()
-    )
+    return sa.select(json_rows(order, **shown)).where(here).correlate(A).scalar_subquery()
 
 
 @lru_cache(64)

@@ -68,7 +68,7 @@ class RightsOut(BaseModel):
     territory: list[str] | None = Field(
         description="ISO 3166-1 alpha-2 codes of the countries where others may use it; null: everywhere."
     )
-    syndication: Level = Field(description=f"Set for it, else for its section. {LEVEL}")
+    syndication: Level = Field(description=f"Set for it, else for its section and all that this is inside of. {LEVEL}")
     embargoed_until: datetime | None = Field(description="Not public before this time, even if published.")
     expires_at: datetime | None = Field(description="Not public from this time on.")
 

@@ -1,4 +1,7 @@
-"""A front in three statements: what is on it, the ids that each block may show, and the cards of those that it does."""
+"""A front in three statements: what is on it, the ids that each block may show, and the cards of those that it does.
+
+Where a block is of a section, one more finds the sections that are inside.
+"""
 
 from collections.abc import Sequence
 from datetime import datetime
@@ -19,8 +22,10 @@ from app.kit.ids import is_id
 from app.kit.paging import Sort, fetch
 from app.kit.schema import Row, table_of
 from app.kit.text import is_slug
+from app.publication.sections.closure import find_inside
 
 FRONT = table_of(Front)
+MOST_WALKS = 50  # of an index for one block; the articles of more sections are sorted
 BY_SLUG = Sort("slug", kind=str)
 _COLUMNS: dict[str, Any] = {"section": A.c.section_id, "series": A.c.series_id, "type": A.c.type}
 _LINKS: dict[str, Any] = {"tag": (TAGGED, TAGGED.c.tag_id), "author": (BY, BY.c.author_id)}
@@ -36,6 +41,7 @@ class Source(NamedTuple):
     kind: str
     days: int | None
     filter: str | None
+    values: int = 0  # of the filter: of a section as many as are inside of it
 
 
 def by_ref(connection: sa.Connection, ref: str) -> Row | None:
@@ -69,7 +75,21 @@ def page(connection: sa.Connection, asked: FrontsQuery) -> dict[str, Any]:
 
 
 def _branch(number: int, source: Source) -> sa.Select[Any]:
-    """The ids of one block, best first, by one walk of an index that has its order."""
+    """The ids of one block, best first."""
+    if source.filter == "section" and source.days is None and 1 < source.values <= MOST_WALKS:
+        walks = [sa.select(_best(number, source, [at]).subquery()) for at in range(source.values)]
+        every = sa.union_all(*walks).subquery(f"all_{number}")
+        best = sa.select(every).order_by(every.c.key.desc(), every.c.id.desc())
+        best = best.limit(sa.bindparam(f"most_{number}", type_=sa.BigInteger))
+    else:
+        best = _best(number, source, range(source.values))
+    rows = best.subquery(f"block_{number}")
+    place = sa.func.row_number().over(order_by=(rows.c.key.desc(), rows.c.id.desc()))
+    return sa.select(sa.literal_column(str(number)).label("block"), place.label("place"), rows.c.id)
+
+
+def _best(number: int, source: Source, values: Sequence[int]) -> sa.Select[Any]:
+    """The first ids of one block with some values of its filter: one walk of an index for a single one."""
     busy = column_of(f"-{source.kind}_{source.days}d")
     tables: Any = A
     key: ColumnElement[Any] = A.c.listed_at
@@ -80,10 +100,11 @@ def _branch(number: int, source: Source) -> sa.Select[Any]:
         where.append(busy > 0)
     if source.filter in _COLUMNS:
         column = _COLUMNS[source.filter]
-        where.append(column == sa.bindparam(f"only_{number}", type_=column.type))
+        names = [sa.bindparam(f"only_{number}_{at}", type_=column.type) for at in values]
+        where.append(column == names[0] if len(names) == 1 else column.in_(names))
     elif source.filter is not None:
         links, column = _LINKS[source.filter]
-        wanted = sa.bindparam(f"only_{number}", type_=column.type)
+        wanted = sa.bindparam(f"only_{number}_0", type_=column.type)
         if busy is None:
             tables, key, row_id, where = (
                 links,
@@ -94,10 +115,7 @@ def _branch(number: int, source: Source) -> sa.Select[Any]:
         else:
             where.append(sa.exists().where(links.c.article_id == A.c.id, column == wanted).correlate(A))
     found = sa.select(row_id.label("id"), key.label("key")).select_from(tables).where(*where)
-    best = found.order_by(key.desc(), row_id.desc()).limit(sa.bindparam(f"most_{number}", type_=sa.BigInteger))
-    rows = best.subquery(f"block_{number}")
-    place = sa.func.row_number().over(order_by=(rows.c.key.desc(), rows.c.id.desc()))
-    return sa.select(sa.literal_column(str(number)).label("block"), place.label("place"), rows.c.id)
+    return found.order_by(key.desc(), row_id.desc()).limit(sa.bindparam(f"most_{number}", type_=sa.BigInteger))
 
 
 @lru_cache(256)
@@ -119,16 +137,19 @@ def _candidates(connection: sa.Connection, blocks: Sequence[Row]) -> list[list[s
     sources: list[tuple[int, Source]] = []
     values: dict[str, Any] = {}
     before = 0
+    inside = find_inside(connection, [block["only"]["section"] for block in blocks if block["only"].get("section")])
     for number, block in enumerate(blocks):
         if block["kind"] == "pinned":
             found[number] = list(enumerate(block["articles"]))
             before += len(block["articles"])
             continue
         only = next(iter(block["only"]), None)
-        sources.append((number, Source(block["kind"], block["days"], only)))
+        wanted = [block["only"][only]] if only is not None else []
+        if only == "section":
+            wanted = inside[wanted[0]]
+        sources.append((number, Source(block["kind"], block["days"], only, len(wanted))))
         values[f"most_{number}"] = block["limit"] + before
-        if only is not None:
-            values[f"only_{number}"] = block["only"][only]
+        values |= {f"only_{number}_{at}": value for at, value in enumerate(wanted)}
         before += block["limit"]
     if sources:
         for row in connection.execute(_ids(tuple(sources)), values):

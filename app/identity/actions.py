@@ -2,7 +2,7 @@
 
 import asyncio
 
-from app.identity.keys.actions import PREFIX, KeyRing
+from app.identity.keys.actions import PREFIX, FindInside, KeyRing
 from app.identity.participants.actions import hashed, is_wellformed
 from app.identity.participants.queries import by
 from app.identity.readers.actions import Readers
@@ -20,8 +20,8 @@ KNOWN_FOR = 5.0  # seconds
 class Callers:
     """Everybody who can be known by a token."""
 
-    def __init__(self, db: Database, vault: Vault, readers: Readers) -> None:
-        self.keys, self.vault, self.readers = KeyRing(db), vault, readers
+    def __init__(self, db: Database, vault: Vault, readers: Readers, find_inside: FindInside) -> None:
+        self.keys, self.vault, self.readers = KeyRing(db, find_inside), vault, readers
         self._db = db
         self._guests: dict[str, tuple[float, Row]] = {}  # recognised a moment ago
 

@@ -85,4 +85,6 @@ class WhoAmI(BaseModel):
     )
     name: str | None = Field(description="Name of the key, guest or reader.")
     scopes: list[str] = Field(description="Scopes of the key; `admin` includes all others.")
-    sections: list[str] | None = Field(description="Ids of the sections that the key is limited to; null: all.")
+    sections: list[str] | None = Field(
+        description="Ids of the sections that the key is limited to, and of all inside of these; null: all."
+    )

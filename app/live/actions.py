@@ -142,7 +142,7 @@ class Live:
         return stream.chosen(found[article_id].frames)
 
     def _about(self, stream: Stream) -> list[str]:
-        return [stream.article_id, SITE, *filter(None, [stream.section_id])] if stream.article_id else []
+        return [stream.article_id, SITE, *stream.sections] if stream.article_id else []
 
     def _join(self, stream: Stream) -> None:
         if stream.article_id is None:

@@ -18,6 +18,7 @@ from app.kit.clock import iso
 from app.kit.http import dump
 from app.kit.schema import Row
 from app.live.schemas import Batch, Frame, LiveArticleOut, LiveCountsOut, LiveRemovedOut, Told, framed
+from app.publication.sections.closure import find_descendants
 
 MOST = 100  # facts that are read at once
 _IDS = sa.bindparam("ids", expanding=True, type_=A.c.id.type)
@@ -69,6 +70,7 @@ class _Seen(NamedTuple):
     articles: dict[str, Row]
     comments: dict[str, Row]
     reactions: Sequence[str]
+    inside: dict[str, set[str]]  # of each section whose discussions were set: it and all sections inside of it
 
 
 def _by_id(connection: sa.Connection, query: sa.Select[Any], ids: Collection[str]) -> dict[str, Row]:
@@ -88,7 +90,9 @@ def tell(
     articles = _by_id(connection, _ARTICLES, about)
     wanted = {e.subject_id for entries in about.values() for e in entries if e.type in _SHOWN and e.subject_id}
     comments = _by_id(connection, _COMMENTS, wanted.union(*batch.due.values()))
-    seen = _Seen(articles, comments, reactions)
+    sections = {e.subject_id for entries in about.values() for e in entries if _is_of_many(e) and e.subject_id}
+    inside = {section_id: find_descendants(connection, [section_id]) for section_id in sorted(sections - {SITE})}
+    seen = _Seen(articles, comments, reactions, inside)
     return {article_id: _told(seen, article_id, entries, batch.due) for article_id, entries in about.items()}
 
 
@@ -113,7 +117,7 @@ def _frames(seen: _Seen, row: Row, entry: Entry, is_hidden: bool) -> Iterator[Fr
     elif entry.type == "comment.removed":
         yield framed(entry.type, dump(LiveRemovedOut, {"id": entry.subject_id, **entry.payload}), entry.position)
     elif (entry.type in _CHANGES or entry.type == "article.updated") and (
-        not _is_of_many(entry) or entry.subject_id in (SITE, row["section_id"])
+        not _is_of_many(entry) or entry.subject_id == SITE or row["section_id"] in seen.inside[str(entry.subject_id)]
     ):
         yield _updated(entry, row)
 

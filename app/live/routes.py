@@ -4,6 +4,7 @@ from collections.abc import AsyncIterator, Mapping
 from functools import partial
 from typing import Annotated, Any, cast
 
+import sqlalchemy as sa
 from fastapi import APIRouter, Query, Request
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
@@ -19,10 +20,12 @@ from app.kit.http import database, settings
 from app.kit.ids import RefPath
 from app.kit.limits import network
 from app.kit.problems import Forbidden, InvalidParameter, NotFound, Unauthorized, documented
+from app.kit.schema import Row
 from app.kit.server import IS_LEAVING, ON_LEAVING
 from app.live.actions import Live, PositionGone, TooManyStreams
 from app.live.schemas import LiveQuery, SiteLiveQuery, chosen_types
 from app.live.streams.actions import Stream
+from app.publication.sections.closure import find_ancestors
 
 HEADERS: Mapping[str, str] = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
 router = APIRouter(prefix="/v1", tags=["live"])
@@ -162,12 +165,17 @@ async def follow_article(
     lines come every 15 seconds, with the id reached. The server ends each stream after a while, and that of a reader
     who does not keep up: clients resume.
     """
-    since = await _since(request, query)
+    since, site = await _since(request, query), Site.of(settings(request))
+
+    def find(connection: sa.Connection) -> tuple[Row, list[str]]:
+        row = visible(connection, article, ANONYMOUS, site)
+        return row, find_ancestors(connection, row["section_id"]) if row["section_id"] else []
+
     try:
-        row = await database(request).read(visible, article, ANONYMOUS, Site.of(settings(request)))
+        row, sections = await database(request).read(find)
     except NotFound:
         return await moved(request, article, ANONYMOUS, "/live")
-    stream = Stream(_caller(request, actor), since, article_id=row["id"], section_id=row["section_id"])
+    stream = Stream(_caller(request, actor), since, article_id=row["id"], sections=sections)
     return _answer(request, stream)
 
 

@@ -8,6 +8,7 @@ from sqlalchemy.dialects import postgresql, sqlite
 from sqlmodel import Session
 
 from app.articles.queries import A
+from app.articles.schemas import PAGE
 from app.events.schemas import Entry
 from app.kit.clock import now
 from app.notifications.queries import FANOUT
@@ -40,8 +41,10 @@ def _note(session: Session, entry: Entry, event: str, content: dict[str, Any]) -
 
 
 def _is_news(session: Session, entry: Entry) -> bool:
-    published = session.execute(sa.select(A.c.published_at).where(A.c.id == entry.subject_id)).scalar_one_or_none()
-    return published is not None and published > entry.at - STALE
+    row = session.execute(sa.select(A.c.published_at, A.c.type).where(A.c.id == entry.subject_id)).first()
+    if row is None or row.published_at is None or row.type == PAGE:
+        return False
+    return bool(row.published_at > entry.at - STALE)
 
 
 def _corrected(session: Session, entry: Entry) -> None:

@@ -6,12 +6,14 @@ from typing import Any, NamedTuple
 import sqlalchemy as sa
 
 from app.articles.queries import BY, TAGGED, A
+from app.articles.schemas import PAGE
 from app.comments.queries import C, readable
 from app.identity.participants.queries import by
 from app.kit.clock import now
 from app.kit.problems import NotFound
 from app.kit.schema import Row, table_of
 from app.notifications.tables import Fanout
+from app.publication.sections.closure import find_ancestors
 
 FANOUT = table_of(Fanout)
 Content = Mapping[str, Any]
@@ -51,12 +53,14 @@ def is_readable(connection: sa.Connection, article_id: str) -> bool:
 
 
 def _article(connection: sa.Connection, content: Content) -> Circle | None:
-    """A new article concerns who follows the site, or anything that it stands under."""
-    columns = (A.c.section_id, A.c.series_id, A.c.public)
+    """A new article concerns who follows the site, or anything that it stands under; a page is no news."""
+    columns = (A.c.section_id, A.c.series_id, A.c.public, A.c.type)
     row = connection.execute(sa.select(*columns).where(A.c.id == content["article"])).mappings().first()
-    if row is None or not row["public"]:
+    if row is None or not row["public"] or row["type"] == PAGE:
         return None
-    keys = [f"{name}:{row[f'{name}_id']}" for name in ("section", "series") if row[f"{name}_id"]]
+    keys = [f"series:{row['series_id']}"] if row["series_id"] else []
+    if row["section_id"]:
+        keys += [f"section:{section_id}" for section_id in find_ancestors(connection, row["section_id"])]
     for name, links in (("author", BY), ("tag", TAGGED)):
         found = sa.select(links.c[f"{name}_id"]).where(links.c.article_id == content["article"])
         keys += [f"{name}:{one}" for one in connection.execute(found).scalars()]

@@ -1,7 +1,7 @@
 """What sections, tags, authors and series have in common as they come in and go out."""
 
 from datetime import datetime
-from typing import Annotated, Literal
+from typing import Annotated, Literal, get_args
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -13,6 +13,8 @@ Position = Annotated[int, Field(strict=True, ge=0, le=999_999)]
 """A place among others, smallest first."""
 Level = Literal["none", "headline", "excerpt", "full"]
 """How much of an article partners may have."""
+LEVELS: tuple[str, ...] = get_args(Level)
+"""From the least to the most."""
 LEVEL = (
     "How much of it partners may have: `full`, `excerpt` (no text), `headline` (neither text nor standfirst) or `none`."
 )

@@ -190,7 +190,7 @@ def test_only_what_the_caller_sees_can_be_pinned(
     assert shown(client) == [["hidden"]]
 
 
-def test_a_front_of_five_blocks_takes_three_statements(
+def test_a_front_of_five_blocks_takes_four_statements(
     client: TestClient, editor: Headers, statements: list[str], make_cards: Callable[[], None]
 ) -> None:
     make.section(client, editor, "Sea")
@@ -203,7 +203,7 @@ def test_a_front_of_five_blocks_takes_three_statements(
     make_cards()
     statements.clear()
     assert shown(client) == [["one"], [], [], [], []]
-    assert len(statements) == 3, statements
+    assert len(statements) == 4, statements  # one finds what is inside of the section
 
 
 BLOCKS = st.lists(

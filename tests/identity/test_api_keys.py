@@ -18,6 +18,7 @@ from app.identity.keys.queries import by_hash, by_id
 from app.identity.schemas import SCOPES, SYSTEM, Actor
 from app.kit.db import Database, Overloaded
 from app.kit.problems import Invalid, NotFound, Unauthorized
+from app.publication.sections.closure import find_descendants
 
 NOON = datetime(2026, 1, 1, 12, tzinfo=UTC)
 Headers = dict[str, str]
@@ -79,12 +80,12 @@ def test_a_key_names_its_owner_and_scopes(db: Database) -> None:
 
     async def story() -> None:
         await db.start()
-        assert await KeyRing(db).actor(key) == Actor(
+        assert await KeyRing(db, find_descendants).actor(key) == Actor(
             "key", key_id, "for tests", frozenset({"content:read", "content:write"}), None
         )
         for wrong in ("", "bs_x", KEY, key[:-1], key + "x"):
             with pytest.raises(Unauthorized):
-                await KeyRing(db).actor(wrong)
+                await KeyRing(db, find_descendants).actor(wrong)
 
     asyncio.run(story())
 
@@ -94,14 +95,14 @@ def test_a_key_ends_at_its_time(db: Database) -> None:
         await db.start()
         with time_machine.travel(NOON, tick=False) as clock:
             _, key = make(db, NOON + timedelta(hours=1))
-            ring = KeyRing(db)
+            ring = KeyRing(db, find_descendants)
             clock.shift(3599)
             assert (await ring.actor(key)).kind == "key"
             clock.shift(1)
             with pytest.raises(Unauthorized):  # also while it is remembered
                 await ring.actor(key)
             with pytest.raises(Unauthorized):
-                await KeyRing(db).actor(key)
+                await KeyRing(db, find_descendants).actor(key)
 
     asyncio.run(story())
 
@@ -113,13 +114,13 @@ def test_a_revoked_key_is_refused_everywhere_within_a_second(db: Database, monke
         await db.start()
         clock = [1000.0]
         monkeypatch.setattr(asyncio.get_running_loop(), "time", lambda: clock[0], raising=False)
-        here, there = KeyRing(db), KeyRing(db)
+        here, there = KeyRing(db, find_descendants), KeyRing(db, find_descendants)
         for ring in (here, there):
             await ring.actor(key)
         await db.write(revoke, SYSTEM, key_id)
         clock[0] += actions.REVOKED_WITHIN + 0.001
         assert actions.REVOKED_WITHIN <= 1
-        for ring in (here, there, KeyRing(db)):
+        for ring in (here, there, KeyRing(db, find_descendants)):
             with pytest.raises(Unauthorized):
                 await ring.actor(key)
         monkeypatch.undo()
@@ -138,7 +139,7 @@ def test_a_busy_key_is_looked_up_once_a_second(db: Database, monkeypatch: pytest
     async def story() -> None:
         await db.start()
         monkeypatch.setattr(actions, "by_hash", look)
-        ring = KeyRing(db)
+        ring = KeyRing(db, find_descendants)
         clock = [1000.0]
         monkeypatch.setattr(asyncio.get_running_loop(), "time", lambda: clock[0], raising=False)
         for _ in range(50):
@@ -160,7 +161,7 @@ def test_the_last_use_is_noted_to_the_minute(db: Database) -> None:
 
     async def story() -> None:
         await db.start()
-        ring = KeyRing(db)
+        ring = KeyRing(db, find_descendants)
         with time_machine.travel(NOON, tick=False) as clock:
             await asyncio.gather(*(ring.actor(key) for _ in range(5)))
             assert last_used() == NOON
@@ -185,7 +186,7 @@ def test_a_store_that_takes_no_writes_does_not_shut_readers_out(db: Database, mo
     async def story() -> None:
         await db.start()
         monkeypatch.setattr(db, "write", refuse)
-        assert (await KeyRing(db).actor(key)).kind == "key"
+        assert (await KeyRing(db, find_descendants).actor(key)).kind == "key"
 
     asyncio.run(story())
 

@@ -9,8 +9,8 @@ from typing import Any, NamedTuple
 
 import pydantic_core
 import sqlalchemy as sa
-from sqlalchemy.orm import Session
 from sqlalchemy.sql.elements import ColumnElement
+from sqlmodel import Session
 
 from app.articles.discussion.tables import SITE, ArticleTally, Discussion
 from app.articles.tables import Article
@@ -19,12 +19,13 @@ from app.kit.db.prepared import Prepared
 from app.kit.ids import is_id
 from app.kit.schema import ID, Row, as_text, moment, table_of
 from app.publication import queries as sections
+from app.publication.sections.closure import CLOSURE, find_ancestors
 from app.publication.sections.tables import Section
 
 BUILT_IN = {"state": "open", "prompt": "What do you think?", "moderation": "post", "close_after_days": 0}
 A, T, _SECTION = table_of(Article), table_of(ArticleTally), table_of(Section)
 _D = table_of(Discussion)
-_OWN, _ABOVE = _D.alias("own_discussion"), _D.alias("section_discussion")
+_OWN = _D.alias("own_discussion")
 _INHERITED = tuple(BUILT_IN)
 _SITE = sa.cast(sa.literal_column(f"'{SITE}'"), ID)
 
@@ -52,17 +53,27 @@ class Context(NamedTuple):
     rules: Rules
 
 
-def _set(*levels: sa.FromClause) -> list[ColumnElement[Any]]:
+def _of_sections(section: ColumnElement[Any], name: str) -> ColumnElement[Any]:
+    """What the section sets for its articles, or the nearest of those it is inside of that sets anything."""
+    above = CLOSURE.join(_D, _D.c.target_id == CLOSURE.c.ancestor_id)
+    nearest = (
+        sa.select(_D.c[name]).select_from(above).where(CLOSURE.c.descendant_id == section, _D.c[name].is_not(None))
+    )
+    return nearest.order_by(CLOSURE.c.depth).limit(1).correlate(section.table).scalar_subquery()
+
+
+def _set(section: ColumnElement[Any] | None) -> list[ColumnElement[Any]]:
     """What is set, from the narrowest level to the site's, whose row is read once for a whole list."""
-    site = {name: sa.select(_D.c[name]).where(_D.c.target_id == _SITE) for name in _INHERITED}
-    return [
-        sa.func.coalesce(*(level.c[name] for level in levels), site[name].scalar_subquery()).label(f"set_{name}")
-        for name in _INHERITED
-    ]
+    found: list[ColumnElement[Any]] = []
+    for name in _INHERITED:
+        site = sa.select(_D.c[name]).where(_D.c.target_id == _SITE).scalar_subquery()
+        levels = [_OWN.c[name], *([_of_sections(section, name)] if section is not None else []), site]
+        found.append(sa.func.coalesce(*levels).label(f"set_{name}"))
+    return found
 
 
 RULES = [
-    *_set(_OWN, _ABOVE),
+    *_set(A.c.section_id),
     as_text(_OWN.c.closes_at).label("set_closes_at"),
     as_text(A.c.published_at).label("set_from"),
 ]
@@ -83,7 +94,7 @@ COLUMNS = [*RULES, TALLY]
 
 def joined(tables: Any, *, tally: bool = True) -> Any:
     """Articles with what `RULES`, and with their tally `COLUMNS`, are made of."""
-    tables = tables.outerjoin(_OWN, _OWN.c.target_id == A.c.id).outerjoin(_ABOVE, _ABOVE.c.target_id == A.c.section_id)
+    tables = tables.outerjoin(_OWN, _OWN.c.target_id == A.c.id)
     return tables.outerjoin(T, T.c.article_id == A.c.id) if tally else tables
 
 
@@ -186,10 +197,10 @@ def _by_ref(query: sa.Select[Any]) -> dict[bool, sa.Select[Any]]:
 
 _NOTHING = [sa.null().label("set_closes_at"), sa.null().label("set_from")]
 _HERE = sa.select(_SITE.label("id")).subquery()
-_OF_SITE = sa.select(_HERE.c.id, *_SETTINGS, *_set(_OWN), *_NOTHING).select_from(
+_OF_SITE = sa.select(_HERE.c.id, *_SETTINGS, *_set(None), *_NOTHING).select_from(
     _HERE.outerjoin(_OWN, _OWN.c.target_id == _HERE.c.id)
 )
-_OF_SECTION = sa.select(_SECTION.c.id, _SECTION.c.slug, *_SETTINGS, *_set(_OWN), *_NOTHING).select_from(
+_OF_SECTION = sa.select(_SECTION.c.id, _SECTION.c.slug, *_SETTINGS, *_set(_SECTION.c.id), *_NOTHING).select_from(
     _SECTION.outerjoin(_OWN, _OWN.c.target_id == _SECTION.c.id)
 )
 _OF_ARTICLE = _by_ref(
@@ -245,7 +256,8 @@ _LEVELS = sa.select(_D.c.target_id, _D.c.state, _D.c.closed_at).where(
 
 def closed_at(store: sa.Connection | Session, article: Context) -> datetime | None:
     """When a discussion that is closed was: by its time, or by hand where the narrowest setting says so."""
-    levels = [level for level in (article.article_id, article.section_id, SITE) if level]
+    above = find_ancestors(store, article.section_id) if article.section_id else []
+    levels = [article.article_id, *above, SITE]
     held = {row.target_id: row for row in store.execute(_LEVELS, {"levels": levels}) if row.state is not None}
     by_hand = next((held[level].closed_at for level in levels if level in held), None)
     by_time = article.rules.closes_at
@@ -254,7 +266,7 @@ def closed_at(store: sa.Connection | Session, article: Context) -> datetime | No
 
 # Of one article the site's row is joined: four subqueries for it would cost more than all the rest.
 _OF_ALL = _D.alias("site_discussion")
-_HELD = [sa.func.coalesce(*(level.c[name] for level in (_OWN, _ABOVE, _OF_ALL))) for name in _INHERITED]
+_HELD = [sa.func.coalesce(_OWN.c[name], _of_sections(A.c.section_id, name), _OF_ALL.c[name]) for name in _INHERITED]
 _CONTEXTS = _by_ref(
     sa.select(A.c.id, A.c.slug, A.c.public, A.c.published_revision, A.c.section_id, A.c.series_id, A.c.language)
     .add_columns(*_HELD, *RULES[len(_INHERITED) :])

@@ -21,7 +21,10 @@ _CLOSES = "Closes at this time, whatever the days say."
 
 
 class DiscussionIn(BaseModel):
-    """How discussions are to be set; what is null or absent is taken from above: section, then site, then built in."""
+    """How discussions are to be set; what is null or absent is taken from above.
+
+    That is the section, then those that it is inside of, the nearest first, then the site, then what is built in.
+    """
 
     model_config = ConfigDict(extra="forbid")
 

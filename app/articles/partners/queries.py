@@ -5,17 +5,17 @@ from collections.abc import Callable
 import sqlalchemy as sa
 from sqlalchemy.sql.elements import ColumnElement
 
-from app.articles.queries import SECTION, A
+from app.articles.queries import A
 from app.identity.schemas import Actor
 from app.kit.schema import Row
+from app.publication.sections.queries import syndication_of
 
 EARLY: dict[str, Callable[[sa.Connection, str, str], bool]] = {}  # filled in wiring: who is named is known above
-_OF_SECTION = sa.select(SECTION.c.syndication).where(SECTION.c.id == A.c.section_id).correlate(A).scalar_subquery()
 
 
 def offered() -> ColumnElement[bool]:
     """Whether partners may have anything of an article at all."""
-    return sa.func.coalesce(A.c.syndication, _OF_SECTION, "full") != "none"
+    return sa.func.coalesce(A.c.syndication, syndication_of(A.c.section_id), "full") != "none"
 
 
 def sees_early(connection: sa.Connection, row: Row, actor: Actor) -> bool:

@@ -4,9 +4,11 @@ import asyncio
 import hashlib
 import secrets
 import zlib
+from collections.abc import Callable, Collection
 from datetime import datetime, timedelta
 from typing import Literal
 
+import sqlalchemy as sa
 import structlog
 from sqlalchemy.exc import DBAPIError
 from sqlmodel import Session
@@ -22,6 +24,8 @@ from app.kit.problems import Invalid, NotFound, Unauthorized
 from app.kit.schema import Row
 from app.kit.text import skeleton
 
+FindInside = Callable[[sa.Connection, Collection[str]], set[str]]
+"""Finds the ids of sections and of all sections inside of them."""
 PREFIX = "bs_"
 UNITS: tuple[Literal["minute"], Literal["day"]] = ("minute", "day")
 USED_EVERY = timedelta(minutes=1)
@@ -98,8 +102,8 @@ def touch(session: Session, key_id: str) -> None:
 class KeyRing:
     """Keys recognised in the last second, so that a busy key costs one read a second."""
 
-    def __init__(self, db: Database) -> None:
-        self.db = db
+    def __init__(self, db: Database, find_inside: FindInside) -> None:
+        self.db, self._find_inside = db, find_inside
         self._seen: dict[str, tuple[float, Row]] = {}
 
     async def actor(self, token: str) -> Actor:
@@ -109,7 +113,7 @@ class KeyRing:
         hashed, clock = digest(token), asyncio.get_running_loop().time()
         checked, row = self._seen.get(hashed, (0.0, None))
         if row is None or clock - checked > REVOKED_WITHIN:
-            row = await self.db.read(by_hash, hashed)
+            row = await self.db.read(self._recognise, hashed)
             if row is None:
                 raise Unauthorized("This key is unknown.")
             if len(self._seen) >= 10_000:
@@ -124,6 +128,14 @@ class KeyRing:
         sections = frozenset(row["sections"]) if row["sections"] is not None else None
         quotas = tuple((unit, row[f"quota_{unit}"]) for unit in UNITS if row[f"quota_{unit}"])
         return Actor("key", row["id"], row["name"], frozenset(row["scopes"]), sections, quotas=quotas)
+
+    def _recognise(self, connection: sa.Connection, hashed: str) -> Row | None:
+        """The key with this hash; one that is limited to sections also works in all that are inside of these."""
+        row = by_hash(connection, hashed)
+        if row is None or row["sections"] is None:
+            return row
+        inside = self._find_inside(connection, row["sections"])
+        return {**row, "sections": sorted(inside.union(row["sections"]))}
 
     async def _touch(self, key_id: str) -> None:
         """Note the use; a store that takes no writes is no reason to refuse a reader."""

@@ -21,7 +21,10 @@ class KeyIn(BaseModel):
     name: Name = Field(description="What the key is for, for people.")
     scopes: list[Scope] = Field(min_length=1, max_length=8, description="What it may do.")
     sections: list[Annotated[str, Field(pattern=r"^[0-9a-f-]{36}$")]] | None = Field(
-        None, min_length=1, max_length=100, description="Ids of the sections it is limited to; null: all."
+        None,
+        min_length=1,
+        max_length=100,
+        description="Ids of the sections it is limited to, with all inside of them; null: all.",
     )
     expires_at: Moment | None = Field(None, description="When it stops working, RFC 3339; null: never.")
 

@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 
 from app.events.schemas import Position
 from app.live.schemas import Frame
@@ -15,7 +15,7 @@ class Stream:
     """One open stream, and what it has yet to send: bounded, so that a slow reader costs nothing more."""
 
     __slots__ = (
-        *("article_id", "caller", "is_over", "may_stay", "section_id", "since", "types", "until"),
+        *("article_id", "caller", "is_over", "may_stay", "sections", "since", "types", "until"),
         *("_emit", "_pieces", "_task"),
     )
 
@@ -25,12 +25,12 @@ class Stream:
         since: Position,
         *,
         article_id: str | None = None,
-        section_id: str | None = None,
+        sections: Sequence[str] = (),
         types: frozenset[str] = frozenset(),
         may_stay: Callable[[], Awaitable[bool]] | None = None,
     ) -> None:
         self.caller, self.since, self.may_stay = caller, since, may_stay
-        self.article_id, self.section_id, self.types = article_id, section_id, types
+        self.article_id, self.sections, self.types = article_id, sections, types
         self.until = 0.0  # monotonic time
         self.is_over = False
         self._pieces: list[bytes] = []

@@ -41,6 +41,18 @@ def find_descendants(store: sa.Connection | Session, ids: Collection[str]) -> se
     return set(store.execute(query).scalars()) if ids else set()
 
 
+def find_inside(store: sa.Connection | Session, ids: Collection[str]) -> dict[str, list[str]]:
+    """For each of these sections the ids of it and of all that are inside of it."""
+    found: dict[str, list[str]] = {section_id: [] for section_id in ids}
+    if found:
+        query = sa.select(CLOSURE.c.ancestor_id, CLOSURE.c.descendant_id).where(
+            CLOSURE.c.ancestor_id.in_(sorted(found))
+        )
+        for row in store.execute(query):
+            found[row.ancestor_id].append(row.descendant_id)
+    return {section_id: sorted(inside) or [section_id] for section_id, inside in found.items()}
+
+
 def find_ancestors(store: sa.Connection | Session, section_id: str) -> list[str]:
     """The ids of a section and of all that it is inside of, itself first and the outermost last."""
     query = sa.select(CLOSURE.c.ancestor_id).where(CLOSURE.c.descendant_id == section_id).order_by(CLOSURE.c.depth)

@@ -4,9 +4,12 @@ from collections.abc import Mapping
 from typing import Any
 
 import sqlalchemy as sa
+from sqlalchemy.sql.elements import ColumnElement
 
 from app.kit.schema import table_of
 from app.publication import queries
+from app.publication.schemas import LEVELS
+from app.publication.sections.closure import CLOSURE
 from app.publication.sections.schemas import SECTION_SORTS, SectionQuery
 from app.publication.sections.tables import Section
 
@@ -15,6 +18,15 @@ _PARENT = _SECTION.alias("parent")
 ALL = sa.select(_SECTION, _PARENT.c.slug.label("parent_slug"), _PARENT.c.name.label("parent_name")).select_from(
     _SECTION.outerjoin(_PARENT, _PARENT.c.id == _SECTION.c.parent_id)
 )
+
+_RANK = sa.case({level: rank for rank, level in enumerate(LEVELS)}, value=_SECTION.c.syndication)
+
+
+def syndication_of(section: ColumnElement[Any]) -> ColumnElement[Any]:
+    """How much partners may have of a section's articles: the least of what it says and of all it is inside of."""
+    above = CLOSURE.join(_SECTION, _SECTION.c.id == CLOSURE.c.ancestor_id)
+    least = sa.select(_SECTION.c.syndication).select_from(above).where(CLOSURE.c.descendant_id == section)
+    return least.order_by(_RANK).limit(1).correlate(section.table).scalar_subquery()
 
 
 def by_ref(connection: sa.Connection, ref: str) -> sa.RowMapping | None:

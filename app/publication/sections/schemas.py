@@ -8,6 +8,9 @@ from app.kit.paging import Sort
 from app.kit.text import Identifier, Summary
 from app.publication.schemas import LEVEL, TERM_SORTS, Level, Position, TermIn, TermOut, TermPatch, TermQuery
 
+SYNDICATION = (
+    f"Of articles that say nothing else. {LEVEL} Inside of a section that gives less, it is no more than that."
+)
 SECTION_SORTS = {**TERM_SORTS, "position": Sort("position", kind=int)}
 
 
@@ -17,7 +20,7 @@ class SectionIn(TermIn):
     description: Summary = Field("", description="Plain text of up to 2,000 characters.")
     parent: Identifier | None = Field(None, description="Id or slug of the section that it is part of.")
     position: Position = Field(0, description="Its place among sections, smallest first, 0 to 999,999.")
-    syndication: Level = Field("full", description=f"Of articles that say nothing else. {LEVEL}")
+    syndication: Level = Field("full", description=SYNDICATION)
 
 
 class SectionPatch(TermPatch):
@@ -26,7 +29,7 @@ class SectionPatch(TermPatch):
     description: Summary = Field(default_factory=str, description="Plain text of up to 2,000 characters.")
     parent: Identifier | None = Field(None, description="Id or slug of the section that it is part of; null: of none.")
     position: Position = Field(default_factory=int, description="Its place among sections, smallest first.")
-    syndication: Level = Field("full", description=f"Of articles that say nothing else. {LEVEL}")
+    syndication: Level = Field("full", description=SYNDICATION)
 
 
 class ParentOut(BaseModel):
@@ -43,7 +46,7 @@ class SectionOut(TermOut):
     description: str
     parent: ParentOut | None
     position: int = Field(description="Its place among sections, smallest first.")
-    syndication: Level = Field(description=f"Of articles that say nothing else. {LEVEL}")
+    syndication: Level = Field(description=SYNDICATION)
 
 
 class SectionQuery(TermQuery):

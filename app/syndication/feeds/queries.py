@@ -24,6 +24,7 @@ from app.kit.ids import is_id
 from app.kit.problems import NotFound
 from app.kit.schema import Row
 from app.kit.text import is_slug
+from app.publication.sections.closure import select_descendants
 from app.syndication.feeds.schemas import MOST, PER_ARCHIVE, bounds, name_of
 from app.syndication.formats.entries import (
     COMMENTS,
@@ -71,7 +72,7 @@ def _about(kind: str, by_id: bool) -> sa.Select[Any]:
     """A term with a row for each article retracted from it, or with one row of nulls."""
     table, description = _TERMS[kind]
     term = table.alias("term")
-    here: Any = A.c.section_id == term.c.id
+    here: Any = A.c.section_id.in_(select_descendants(term.c.id).correlate(term))
     if kind != "section":
         links, column = (TAGGED, "tag_id") if kind == "tag" else (BY, "author_id")
         here = sa.exists().where(links.c.article_id == A.c.id, links.c[column] == term.c.id).correlate(A, term)

@@ -17,6 +17,7 @@ from app.deliveries.schemas import NewDelivery
 from app.events.schemas import Entry
 from app.kit.clock import now
 from app.publication.events import EVERYTHING
+from app.publication.sections.closure import find_ancestors
 from app.syndication.hub.actions import CHANNEL
 from app.syndication.hub.queries import has_subscribers, subscribed
 from app.syndication.hub.schemas import TERMS, Feeds, name_of
@@ -36,7 +37,7 @@ def _of_article(session: Session, entry: Entry) -> Iterator[Feeds]:
     yield _SITE
     yield Feeds("comments", article.id)
     if article.section_id:
-        yield Feeds("section", article.section_id)
+        yield from (Feeds("section", section_id) for section_id in find_ancestors(session, article.section_id))
     yield from (Feeds("tag", tag) for tag in linked(session, ArticleTag, article.id))
     yield from (Feeds("author", author) for author in linked(session, ArticleAuthor, article.id))
 
