@@ -32,12 +32,13 @@ class Library:
 
     `attachment` gives an attachment, and `reusable` the content of a `wp_block` item, or None if there is none.
     `attached` gives the ids of the images uploaded to an item (0: to this article) in menu order, which a gallery
-    without ids shows.
+    without ids shows. `footnotes` is the custom field of that name, JSON.
     """
 
     attachment: Callable[[int], Attachment | None] = _nothing
     attached: Callable[[int], Sequence[int]] = _no_images
     reusable: Callable[[int], str | None] = _nothing
+    footnotes: str = ""
 
 
 _TOKEN = re.compile(
@@ -143,7 +144,7 @@ class Shortcodes:
             self.warnings.append(f"shortcode [{token['name']}] is kept as text")
 
     def _replace(self, name: str, rest: str, inner: str | None) -> str | None:
-        attributes = _attributes(rest)
+        attributes = shortcode_attributes(rest)
         if name in _CAPTIONS:
             return None if inner is None else self._caption(attributes.get("caption", ""), inner)
         after = "" if inner is None else inner
@@ -200,7 +201,7 @@ def _bare(match: re.Match[str]) -> str:
     return match[1] if match[2].lower() in _KNOWN else match.group()
 
 
-def _attributes(rest: str) -> dict[str, str]:
+def shortcode_attributes(rest: str) -> dict[str, str]:
     """Read `key="value"` in any quoting; the first value without a key (also `[name=value]`) is under an empty key."""
     attributes: dict[str, str] = {}
     for match in _ATTRIBUTE.finditer(rest.lstrip("=: \t\n")):

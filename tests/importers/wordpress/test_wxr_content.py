@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from app.articles.body import from_html
 from app.importers.wordpress.content import to_html
 from app.importers.wordpress.paragraphs import paragraphs
 from app.importers.wordpress.reader import read
@@ -298,3 +299,75 @@ def test_paragraphs_only_add_marks_and_change_space(pieces: list[str]) -> None:
 )
 def test_hostile_bodies_are_read_in_linear_time_and_do_not_grow(hostile: str) -> None:
     assert len(to_html(hostile).html) <= len(hostile) + 100
+
+
+LITERAL = "if (a < b) {\n\n    <!-- wp:x -->[gallery]\n}"
+
+
+@pytest.mark.parametrize(
+    ("content", "code", "language"),
+    [
+        (f"Before [code]{LITERAL}[/code] after", LITERAL, None),
+        (f"[sourcecode language='CSS' title=\"x\"]\n{LITERAL}\n[/sourcecode]", LITERAL, "css"),
+        (f"[php]{LITERAL}[/PHP]", LITERAL, "php"),
+        ("[code lang=text]a &lt; b &amp;&amp; c[/code]", "a < b && c", None),
+        ("[code=js]a &amp; <b>[/code]", "a &amp; <b>", "js"),
+        ("<pre>[code lang=go]<i>x</i>[/code]</pre>", "<i>x</i>", "go"),
+        (f"<!-- wp:shortcode -->\n[css]{LITERAL}[/css]\n<!-- /wp:shortcode -->", LITERAL, "css"),
+        (
+            '<!-- wp:syntaxhighlighter/code {"language":"css"} -->\n<pre class="wp-block-x">.a {}</pre>\n'
+            "<!-- /wp:syntaxhighlighter/code -->",
+            ".a {}",
+            "css",
+        ),
+        (
+            '<!-- wp:code {"lang":"rust"} -->\n<pre class="wp-block-code"><code>let</code></pre>\n<!-- /wp:code -->',
+            "let",
+            "rust",
+        ),
+        (
+            '<!-- wp:code {"language":"rust"} -->\n<pre data-language="go"><code>let</code></pre>\n<!-- /wp:code -->',
+            "let",
+            "go",
+        ),
+    ],
+)
+def test_code_is_literal_and_has_its_language(content: str, code: str, language: str | None) -> None:
+    blocks = from_html(to_html(f"{content}\n\nLast").html).blocks
+    (found,) = [block for block in blocks if block["type"] == "code"]
+    assert (found["text"], found["language"]) == (code, language)
+    assert blocks[-1]["type"] == "paragraph"
+    assert blocks[-1]["text"].split() == (["after", "Last"] if "after" in content else ["Last"])
+    assert blocks[-1]["marks"] == []
+
+
+@pytest.mark.parametrize("content", ["[[code]x[/code]]", "[code]x", "a [c] b", "<code>[css]x[/css]</code>"])
+def test_what_is_no_code_shortcode_stays(content: str) -> None:
+    assert "<pre>" not in to_html(content).html
+
+
+def test_numbers_of_a_list_come_from_its_block() -> None:
+    content = '<!-- wp:list {"ordered":true,"start":4,"type":"upper-roman"} -->\n<ol><li>x</li></ol>\n<!-- /wp:list -->'
+    assert to_html(content).html == '<ol start="4" type="I"><li>x</li></ol>'
+    written = content.replace("<ol>", '<ol start="5">')
+    assert to_html(written).html == '<ol type="I" start="5"><li>x</li></ol>'
+
+
+NOTES = '[{"id":"n-1","content":"See <em>there</em>."},{"id":"n-2","content":"And there."}]'
+REFERENCE = '<p>Tide<sup data-fn="n-1" class="fn"><a href="#n-1" id="n-1-link">1</a></sup></p>'
+
+
+@pytest.mark.parametrize("block", ["<!-- wp:footnotes /-->", '<!-- wp:footnotes {"className":"x"} /-->', ""])
+def test_footnotes_stand_where_their_block_is(block: str) -> None:
+    found = to_html(f"<!-- wp:paragraph -->{REFERENCE}<!-- /wp:paragraph -->\n{block}", Library(footnotes=NOTES))
+    assert found.warnings == ()
+    assert '<ol class="wp-block-footnotes"><li id="n-1">See <em>there</em>. <a href="#n-1-link"' in found.html
+    assert found.html.count("<ol") == 1
+    text = from_html(found.html).text
+    assert text.index("See there.") < text.index("And there.")
+
+
+@pytest.mark.parametrize("notes", ["", "no JSON", "[" * 5000, "[1]", '{"id":"a"}'])
+def test_a_block_of_footnotes_without_notes_is_told(notes: str) -> None:
+    found = to_html("<!-- wp:footnotes /-->", Library(footnotes=notes))
+    assert found.warnings == ("block footnotes has no content of its own and is left out",)
