@@ -2,7 +2,7 @@
 
 import json
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated
@@ -19,7 +19,13 @@ from app.kit.db import Database
 from app.kit.settings import Settings
 
 app = typer.Typer(help="Bring in what another system exported.", no_args_is_help=True)
-Export = Annotated[Path, typer.Argument(exists=True, dir_okay=False, readable=True, help="An export, XML.")]
+Exports = Annotated[
+    list[Path],
+    typer.Argument(
+        exists=True, dir_okay=False, readable=True, help="The files of one export, XML, also as .gz or .zip."
+    ),
+]
+Lenient = Annotated[bool, typer.Option("--lenient", help="Repair or leave out characters that XML does not allow.")]
 DryRun = Annotated[bool, typer.Option("--dry-run", help="Change nothing, and report the same.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print the report as JSON.")]
 Passing = Callable[[str], Callable[[int], None] | None]
@@ -31,7 +37,7 @@ def main() -> None:
 
 
 @app.command()
-def wordpress(file: Export, dry_run: DryRun = False, as_json: AsJson = False) -> None:
+def wordpress(files: Exports, dry_run: DryRun = False, as_json: AsJson = False, lenient: Lenient = False) -> None:
     """Import posts, pages, categories, tags, authors, pictures and comments of WordPress; again for what changed.
 
     What was not public there is a draft here. Exit status 1 if the file is broken, which leaves the store untouched,
@@ -39,11 +45,15 @@ def wordpress(file: Export, dry_run: DryRun = False, as_json: AsJson = False) ->
     """
     from app.importers.wordpress.loader import load
 
-    _run(file, as_json, lambda db, passing: load(db, file, dry_run=dry_run, passing=passing))
+    _run(
+        files,
+        as_json,
+        lambda db, passing: load(db, *files, dry_run=dry_run, lenient=lenient, passing=passing),
+    )
 
 
 @app.command()
-def disqus(file: Export, dry_run: DryRun = False, as_json: AsJson = False) -> None:
+def disqus(files: Exports, dry_run: DryRun = False, as_json: AsJson = False, lenient: Lenient = False) -> None:
     """Import the comments of a Disqus export under the articles that its threads belong to; again for what is new.
 
     A thread finds its article by its address, former ones included, else by its identifier. Exit status 1 if the file
@@ -53,18 +63,25 @@ def disqus(file: Export, dry_run: DryRun = False, as_json: AsJson = False) -> No
     from app.importers.disqus.loader import load
 
     site = Site.of(Settings())
-    _run(file, as_json, lambda db, passing: load(db, file, site, dry_run=dry_run, passing=passing))
+    _run(
+        files,
+        as_json,
+        lambda db, passing: load(db, files, site, dry_run=dry_run, lenient=lenient, passing=passing),
+    )
 
 
-def _run(file: Path, as_json: bool, load: Callable[[Database, Passing], Report]) -> None:
+def _run(files: Sequence[Path], as_json: bool, load: Callable[[Database, Passing], Report]) -> None:
     """Import and print the report."""
+    from app.importers.sources import UnsupportedFile
     from app.importers.streams import BrokenFile
 
-    with opened(Settings()) as db, _bars(file.stat().st_size) as passing:
+    is_packed = any(file.suffix.lower() in {".gz", ".zip"} for file in files)
+    size = None if is_packed else sum(file.stat().st_size for file in files)
+    with opened(Settings()) as db, _bars(size) as passing:
         try:
             report = load(db, passing)
-        except BrokenFile as error:
-            raise Failure(f"{file.name} cannot be read, and nothing was imported: {error}") from error
+        except (BrokenFile, UnsupportedFile) as error:
+            raise Failure(f"{error.file} cannot be read, and nothing was imported: {error}") from error
     (_print_json if as_json else _print)(report)
     failures, dry_run = report.failures, report.dry_run
     report.close()
@@ -74,8 +91,8 @@ def _run(file: Path, as_json: bool, load: Callable[[Database, Passing], Report])
 
 
 @contextmanager
-def _bars(size: int) -> Iterator[Passing]:
-    """A bar of the bytes read for each pass over the file, on stderr if that is a terminal."""
+def _bars(size: int | None) -> Iterator[Passing]:
+    """A bar of the bytes read for each pass over the files, on stderr if that is a terminal."""
     columns = (TextColumn("{task.description:<10}"), BarColumn(), DownloadColumn(), TimeRemainingColumn())
     with Progress(*columns, console=Console(stderr=True), disable=not sys.stderr.isatty()) as progress:
 
@@ -107,6 +124,8 @@ def _print(report: Report) -> None:
         numbers.add_row(Text(kind), *(str(counts[name]) for name in OUTCOMES))
     typer.echo()
     show(numbers)
+    if report.notes:
+        typer.echo("\n".join(["", "Notes:", *(f"  {note}" for note in report.notes)]))
     for title, counted in (("Comments in the file", report.comments), ("Left out", report.left_out)):
         rows = [f"  {number:>7,}  {what}" for what, number in sorted(counted.items()) if number]
         if rows:

@@ -40,6 +40,7 @@ class Report:
         self.kinds: dict[str, Counter[str]] = {}
         self.left_out: Counter[str] = Counter()
         self.comments: Counter[str] = Counter()
+        self.notes: list[str] = []  # about the files as a whole
         self._lines = tempfile.TemporaryFile("w+", encoding="utf-8")  # noqa: SIM115  closed with the report
 
     def add(self, kind: str, id: str, title: str, outcome: Outcome, reasons: Sequence[str] = ()) -> None:
@@ -69,6 +70,7 @@ class Report:
         return {
             "source": self.source,
             "dry_run": self.dry_run,
+            "notes": self.notes,
             "kinds": {kind: {name: counts[name] for name in OUTCOMES} for kind, counts in self.kinds.items()},
             "comments": dict(sorted(self.comments.items())),
             "left_out": {what: n for what, n in sorted(self.left_out.items()) if n},

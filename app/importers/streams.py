@@ -1,11 +1,13 @@
 """XML files of any size, read element by element: nothing is resolved or fetched, and a broken one says where."""
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any, BinaryIO, TypeVar
 
 from lxml import etree
+
+from app.importers.characters import first_fault
 
 Progress = Callable[[int], None]
 """Is told the number of bytes read so far; ends at the size of the file."""
@@ -24,6 +26,7 @@ class BrokenFile(Exception):
         where = f"line {line}, column {column}" + ("" if offset is None else f", in the line from byte {offset}")
         super().__init__(f"{where}: {message}")
         self.message, self.line, self.column, self.offset = message, line, column, offset
+        self.file = ""  # its name, where one of several broke
 
 
 class Unsuitable(Exception):
@@ -56,9 +59,35 @@ def stream(path: Path, progress: Progress | None, records: Callable[[Any], Itera
             yield from records(elements)
         except etree.XMLSyntaxError as error:
             line, column, message = _fault(elements, error)
+            # libxml2 says of some of these only that a section does not end.
+            fault = first_fault(path)
+            if fault is not None and fault.line <= line:
+                line, column = fault.line, fault.column
+                message = f"{fault.what} is not allowed in XML; --lenient repairs or leaves out such"
             raise BrokenFile(message, line, column, _line_start(path, line)) from error
         except Unsuitable as error:
             raise BrokenFile(str(error), error.line, 1, _line_start(path, error.line)) from None
+
+
+def stream_all(
+    files: Iterable[tuple[Path, str]], progress: Progress | None, read: Callable[[Path, Progress | None], Iterator[T]]
+) -> Iterator[tuple[int, T]]:
+    """Yield the records of several files with the number of the file; BrokenFile names the one that breaks."""
+    done = 0
+    for number, (path, name) in enumerate(files):
+        size = path.stat().st_size
+        try:
+            for record in read(path, _after(done, progress)):
+                yield number, record
+        except BrokenFile as error:
+            error.file = name
+            raise
+        done += size
+
+
+def _after(done: int, progress: Progress | None) -> Progress | None:
+    """Progress in one file, told as that in all of them."""
+    return None if progress is None else lambda count: progress(done + count)
 
 
 def checked_root(element: etree._Element, tag: str, system: str) -> etree._Element:

@@ -5,7 +5,7 @@ from urllib.parse import unquote
 
 import sqlalchemy as sa
 
-from app.articles.addresses.schemas import Site
+from app.articles.addresses.schemas import Site, article_number, numbered_address
 from app.articles.addresses.tables import Address
 from app.articles.queries import A, by_ref, present
 from app.kit.ids import is_id
@@ -30,11 +30,17 @@ def resolve(connection: sa.Connection, path: str, site: Site) -> dict[str, Any]:
     """What the publication's site should answer at a path, as `ResolvedOut` has it; 404 for what nobody may see.
 
     An article that stands there now comes first, then one that had just this path, then one of that slug elsewhere.
+    Of a query only the number of an article counts, as WordPress has it in short links and plain permalinks.
     """
-    wanted = unquote(path).rstrip("/") or "/"
+    place, _, query = path.partition("?")
+    wanted = unquote(place).rstrip("/") or "/"
     slug = wanted.rpartition("/")[2]
+    number = article_number(query)
+    numbered = leads_to(connection, numbered_address(wanted, number)) if number else None
+    if numbered:
+        slug = numbered["slug"]
     row = by_ref(connection, slug) if slug and len(slug) <= 200 and slug.isprintable() and not is_id(slug) else None
-    if row is None or present(row, site)["url"] != site.url + wanted:
+    if not numbered and (row is None or present(row, site)["url"] != site.url + wanted):
         former = leads_to(connection, wanted) or (leads_to(connection, slug) if row is None else None)
         row = by_ref(connection, former["slug"]) if former else row
     if row is None:

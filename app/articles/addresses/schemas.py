@@ -2,13 +2,32 @@
 
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Literal
+from typing import Any, Final, Literal
+from urllib.parse import parse_qs
 
 from pydantic import BaseModel, Field
 
 from app.articles.schemas import ListedArticleOut
 from app.kit.http import ReadQuery
 from app.kit.settings import Settings
+
+_NUMBERS: Final = ("p", "page_id", "attachment_id")  # WordPress counts all of them together
+
+
+def article_number(query: str) -> int | None:
+    """Read the number by which WordPress knows an article from the query of an address, or None."""
+    values = parse_qs(query, max_num_fields=100) if query.count("&") < 100 else {}
+    for name in _NUMBERS:
+        digits = values.get(name, [""])[0]
+        if digits.isascii() and digits.isdigit() and len(digits) <= 18:
+            return int(digits)
+    return None
+
+
+def numbered_address(place: str, number: int) -> str:
+    """Make the one form in which an address with a number is kept; `place` is the path before the query."""
+    folder = place.removesuffix("/index.php").rstrip("/")
+    return f"{folder}/?p={number}"
 
 
 @dataclass(frozen=True)

@@ -1,8 +1,13 @@
 """`broadsheet import disqus`: the comments of an export under the articles that are here already."""
 
-from collections.abc import Callable, Iterator
+import re
+from collections.abc import Callable, Iterator, Sequence
+from html import escape, unescape
 from pathlib import Path
 from typing import Final
+from urllib.parse import parse_qs, urlsplit
+
+import sqlalchemy as sa
 
 from app.articles.addresses.schemas import Site
 from app.importers.discussion.arrivals import Arrivals
@@ -15,17 +20,24 @@ from app.importers.discussion.remarks import (
     shown_name,
     with_links_for_pictures,
 )
-from app.importers.disqus.matching import article_of
+from app.importers.disqus.matching import A, article_of
 from app.importers.disqus.reader import Post
 from app.importers.disqus.survey import Survey
 from app.importers.ledger import Ledger
 from app.importers.report import Report
+from app.importers.sources import opened_exports
 from app.importers.streams import Progress
+from app.importers.wordpress.paragraphs import paragraphs
 from app.kit.db import Database
+from app.kit.text import is_http_url
 
 Passing = Callable[[str], Progress | None]
 """Is told the name of a pass over the file, and gives what hears of its bytes."""
 
+_DATE = sa.select(A.c.listed_at).where(A.c.id == sa.bindparam("this", type_=A.c.id.type))
+_MARKUP = re.compile(r"<(?:p|br|div|ul|ol|blockquote|pre)\b", re.IGNORECASE)
+_REDIRECT = re.compile(r"https?://(?:www\.)?disq\.us/(?:url)?\?[^\s\"'<>]*", re.IGNORECASE)
+_SIGNATURE = re.compile(r":[\w-]{20,44}$", re.ASCII)
 _BECOMES: Final = {
     "published": "approved: shown",
     "pending": "waiting: waiting here too",
@@ -34,12 +46,28 @@ _BECOMES: Final = {
 }
 
 
-def load(db: Database, path: Path, site: Site, *, dry_run: bool = False, passing: Passing = lambda _: None) -> Report:
-    """Import an export of Disqus; importing it again changes only what has changed in it.
+def load(
+    db: Database,
+    paths: Sequence[Path] | Path,
+    site: Site,
+    *,
+    dry_run: bool = False,
+    lenient: bool = False,
+    passing: Passing = lambda _: None,
+) -> Report:
+    """Import the files of an export of Disqus; importing them again changes only what has changed in them.
 
-    Raises BrokenFile before anything is written. After that each batch is written whole or not at all.
+    Raises BrokenFile or UnsupportedFile before anything is written. After that each batch is written whole or not at
+    all.
     """
-    survey = Survey(path, passing("Looking"))
+    files = [paths] if isinstance(paths, Path) else paths
+    with opened_exports(files, "disqus", lenient=lenient) as exports:
+        report = _load(db, Survey(exports.files, passing("Looking")), site, dry_run)
+        report.notes += exports.notes
+        return report
+
+
+def _load(db: Database, survey: Survey, site: Site, dry_run: bool) -> Report:
     try:
         ledger = Ledger(f"disqus:{survey.forum().lower()}")
         report = Report(ledger.source, dry_run=dry_run)
@@ -48,7 +76,7 @@ def load(db: Database, path: Path, site: Site, *, dry_run: bool = False, passing
                 for thread in survey.threads():
                     if article_id := article_of(connection, thread, site):
                         survey.belongs(thread.id, article_id)
-            Arrivals(db, ledger, report).run(_groups(survey, report))
+            Arrivals(db, ledger, report).run(_groups(db, survey, report))
             _tell_lost(survey, report)
         except BaseException:
             report.close()
@@ -67,20 +95,30 @@ def state_of(post: Post) -> State:
     return "published" if post.is_approved else "pending"
 
 
-def _groups(survey: Survey, report: Report) -> Iterator[Group]:
+def _groups(db: Database, survey: Survey, report: Report) -> Iterator[Group]:
     for article_id, title, posts in survey.articles():
         for post in posts:
             report.comments[f"comment, {_BECOMES[state_of(post)]}"] += 1
-        yield Group(article_id, title, None, [_remark(post) for post in posts], {})
+        with db.connect() as connection:
+            at = connection.execute(_DATE, {"this": article_id}).scalar_one_or_none()
+        yield Group(article_id, title, at, [_remark(post) for post in posts], {})
 
 
 def _remark(post: Post) -> Remark:
     state, notes = state_of(post), list[str]()
     if state == "removed":
         return Remark(post.id, post.parent, state, ANONYMOUS, "", "", post.created_at)
-    html = with_links_for_pictures(post.message, notes)
+    message = _REDIRECT.sub(_unwrap, post.message)
+    html = with_links_for_pictures(message if _MARKUP.search(message) else paragraphs(message), notes)
     name = shown_name(post.name, notes)
     return Remark(post.id, post.parent, state, name, address(post.email), html, post.created_at, notes=tuple(notes))
+
+
+def _unwrap(match: re.Match[str]) -> str:
+    """Give the address behind a link that Disqus sends through a counter of its own."""
+    values = parse_qs(urlsplit(unescape(match.group())).query).get("url", [""])
+    url = _SIGNATURE.sub("", values[0])
+    return escape(url) if is_http_url(url) else match.group()
 
 
 def _tell_lost(survey: Survey, report: Report) -> None:

@@ -2,11 +2,11 @@
 
 from collections.abc import Iterator, Sequence
 from datetime import datetime
-from pathlib import Path
 from typing import Any, NamedTuple
 
 from app.importers.disqus.reader import Post, Thread, read
-from app.importers.streams import Progress
+from app.importers.sources import ExportFile
+from app.importers.streams import Progress, stream_all
 from app.kit.db.driver import sqlite
 
 # An empty path is SQLite's private file, which goes when it is closed.
@@ -32,11 +32,11 @@ class Lost(NamedTuple):
 class Survey:
     """All of a file, looked at once; raises BrokenFile before anybody has written anything."""
 
-    def __init__(self, path: Path, progress: Progress | None = None) -> None:
+    def __init__(self, files: Sequence[ExportFile], progress: Progress | None = None) -> None:
         self._store = sqlite.connect("", isolation_level=None)
         self._store.executescript(_TABLES)
         self._store.execute("BEGIN")
-        for record in read(path, progress):
+        for _, record in stream_all(files, progress, read):
             self._take(record)
         self._store.execute("COMMIT")
 

@@ -117,12 +117,11 @@ class ArticleEntry:
         plan, found, connection = self.plan, self._ledger.local, session.connection()
         tags = [found(connection, "tag", key, table_of(Tag)) for key in plan.tags]
         authors = [found(connection, "author", key, table_of(Author)) for key in plan.authors]
-        number = plan.image.partition(" ")[0] if plan.image else None
         values: dict[str, Any] = {
             "section": plan.section and found(connection, "category", plan.section, table_of(Section)),
             "authors": [author for author in authors if author],
             "tags": [*filter(None, tags), *plan.more_tags],
-            "image": number and found(connection, "attachment", number, table_of(Media)),
+            "image": plan.image and found(connection, "attachment", plan.image, table_of(Media)),
         }
         if (at := self._date()) is not None:
             values["published_at"] = at

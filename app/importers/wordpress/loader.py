@@ -1,21 +1,26 @@
-"""`broadsheet import wordpress`: a whole export into the store, in four passes over the file."""
+"""`broadsheet import wordpress`: a whole export into the store, in four passes over its files."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
+from html import escape
 from pathlib import Path
 from typing import Final
 
+import sqlalchemy as sa
+
 from app.importers.discussion.arrivals import Arrivals
 from app.importers.discussion.remarks import Group
-from app.importers.engine import Engine
+from app.importers.engine import Engine, Entry
 from app.importers.ledger import Ledger
 from app.importers.report import Report
+from app.importers.sources import ExportFile, UnsupportedFile, opened_exports
 from app.importers.streams import Progress
 from app.importers.wordpress.articles import ARTICLE, ArticleEntry
 from app.importers.wordpress.comments import outcome_of, remarks_of
-from app.importers.wordpress.pictures import PictureEntry
-from app.importers.wordpress.plan import plan
-from app.importers.wordpress.reader import check, read
+from app.importers.wordpress.pictures import MEDIA, PictureEntry
+from app.importers.wordpress.plan import DEFAULT_LANGUAGE, language, plan
+from app.importers.wordpress.reader import read_all
 from app.importers.wordpress.records import Item, Site, Term
+from app.importers.wordpress.shortcodes import Attachment
 from app.importers.wordpress.survey import ABSENT, ARTICLES, Survey, is_default, is_picture, key_of
 from app.importers.wordpress.terms import AuthorEntry, SectionEntry, TagEntry
 from app.kit.db import Database
@@ -27,6 +32,7 @@ _NOT_CONTENT: Final = {
     "nav_menu_item": "menu entries",
     "wp_navigation": "menu entries",
     "wp_block": "reusable blocks (their text stands where it was shown)",
+    "guest-author": "guest authors (those who wrote something are authors)",
     "revision": "old revisions",
     **dict.fromkeys(
         "custom_css customize_changeset oembed_cache user_request wp_font_face wp_font_family wp_global_styles "
@@ -35,21 +41,44 @@ _NOT_CONTENT: Final = {
     ),
 }
 _ROWS: Final = {"post": "posts", "page": "pages", "attachment": "attachments"}
-_TAXONOMIES: Final = frozenset({"category", "post_tag"})
+_PICTURE = sa.select(MEDIA.c.url, MEDIA.c.alt, MEDIA.c.caption).where(
+    MEDIA.c.id == sa.bindparam("this", type_=MEDIA.c.id.type)
+)
+_TAXONOMIES: Final = frozenset({"author", "category", "post_tag"})
 
 
-def load(db: Database, path: Path, *, dry_run: bool = False, passing: Passing = lambda _: None) -> Report:
-    """Import a WXR file; importing it again changes only what has changed in it. A dry run only reads and reports.
+def load(
+    db: Database,
+    *paths: Path,
+    dry_run: bool = False,
+    lenient: bool = False,
+    passing: Passing = lambda _: None,
+) -> Report:
+    """Import the files of one export; importing them again changes only what has changed. A dry run only reports.
 
-    Raises BrokenFile before anything is written. After that each batch of items is written whole or not at all, and
-    what was written stays if a later one cannot be.
+    They may come in any order, and in several calls: what refers to something in a file of a later call is completed
+    when its own file is imported again. Raises BrokenFile or UnsupportedFile before anything is written. After that
+    each batch of items is written whole or not at all, and what was written stays if a later one cannot be.
     """
-    check(path, passing("Checking"))
-    survey = Survey(path, passing("Looking"))
-    try:
-        return _Load(db, path, survey, dry_run).run(passing("Importing"), passing("Comments"))
-    finally:
-        survey.close()
+    with opened_exports(paths, "wordpress", lenient=lenient) as exports:
+        sources = _check_all(exports.files, passing("Checking"))
+        ledger = Ledger(sources[0])
+        survey = Survey(exports.files, passing("Looking"), EarlierImports(db, ledger))
+        try:
+            importing = _Load(db, exports.files, survey, Report(ledger.source, dry_run=dry_run), ledger)
+            importing.report.notes += exports.notes
+            return importing.run(passing("Importing"), passing("Comments"))
+        finally:
+            survey.close()
+
+
+def _check_all(files: Sequence[ExportFile], progress: Progress | None) -> list[str]:
+    """Read everything once, so that a broken file is refused before anything is written; gives the source of each."""
+    sources = [source_of(record) for _, record in read_all(files, progress) if isinstance(record, Site)]
+    for file, source in zip(files, sources, strict=True):
+        if source != sources[0]:
+            raise UnsupportedFile(file.name, "it is the export of another site than the first; import it by itself")
+    return sources
 
 
 def source_of(site: Site) -> str:
@@ -57,13 +86,32 @@ def source_of(site: Site) -> str:
     return f"wordpress:{site.base_url.partition('://')[2].rstrip('/').lower()}"
 
 
+class EarlierImports:
+    """What earlier imports of the same site brought, as the ledger has it."""
+
+    def __init__(self, db: Database, ledger: Ledger) -> None:
+        self._db, self._ledger = db, ledger
+
+    def has(self, kind: str, key: str) -> bool:
+        """Whether it came and is known."""
+        with self._db.connect() as connection:
+            return self._ledger.known(connection, kind, key) is not None
+
+    def attachment(self, number: int) -> Attachment | None:
+        """A picture that came and is still there."""
+        with self._db.connect() as connection:
+            media_id = self._ledger.local(connection, PictureEntry.kind, str(number), MEDIA)
+            row = connection.execute(_PICTURE, {"this": media_id}).first() if media_id else None
+        return Attachment(row.url, row.alt, escape(row.caption, quote=False)) if row and row.url else None
+
+
 class _Load:
     """One import: terms first, then pictures, then what refers to them, then what readers said about it."""
 
-    def __init__(self, db: Database, path: Path, survey: Survey, dry_run: bool) -> None:
-        self.db, self.path, self.survey = db, path, survey
-        self.ledger = Ledger(source_of(survey.site))
-        self.report = Report(self.ledger.source, dry_run=dry_run)
+    def __init__(
+        self, db: Database, files: Sequence[ExportFile], survey: Survey, report: Report, ledger: Ledger
+    ) -> None:
+        self.db, self.files, self.survey, self.report, self.ledger = db, files, survey, report, ledger
 
     def run(self, *progress: Progress | None) -> Report:
         """Import everything; the report is the caller's to close."""
@@ -75,50 +123,76 @@ class _Load:
         return self.report
 
     def _load(self, progress: Progress | None, later: Progress | None) -> None:
+        self._check_language()
         engine = Engine(self.db, self.ledger, self.report)
         engine.run(self._authors())
         engine.run(self._sections())
-        engine.run(TagEntry(self.ledger, tag) for tag in self.survey.tags())
+        engine.run(self._tags())
         engine.run(PictureEntry(file) for file in self.survey.pictures())
         engine.run(self._articles(progress))
         arrivals = Arrivals(self.db, self.ledger, self.report)
         arrivals.run(self._discussions(later, {key for kind, key in engine.failed if kind == ArticleEntry.kind}))
 
+    def _check_language(self) -> None:
+        tag = self.survey.site.language
+        if language(tag) is None:
+            what = f"its language, {tag[:40]!r}, is not a language tag" if tag else "it does not say its language"
+            self.report.notes.append(f"{what}: {DEFAULT_LANGUAGE} is taken")
+
     def _authors(self) -> Iterator[AuthorEntry]:
         for author in self.survey.authors():
             entry = AuthorEntry(self.ledger, author)
-            if author.wrote:
+            is_known = self._is_known(entry)
+            if is_known and not author.listed:
+                self.report.add(entry.row, entry.label, entry.title, "unchanged")
+            elif author.wrote or is_known:
                 yield entry
             else:
                 self.report.add(entry.row, entry.label, entry.title, "skipped")
                 self.report.left_out["users who wrote no post or page"] += 1
 
+    def _is_known(self, entry: Entry) -> bool:
+        """Whether it came earlier: a file that only names it has nothing new to say of it."""
+        with self.db.connect() as connection:
+            return self.ledger.known(connection, entry.kind, entry.key) is not None
+
     def _sections(self) -> Iterator[SectionEntry]:
-        for category in self.survey.categories():
+        for category, is_listed in self.survey.categories():
+            entry = SectionEntry(self.ledger, category)
             if is_default(category):
                 self.report.add("categories", category.slug, category.name, "skipped")
                 self.report.left_out["the category Uncategorized (what is in no other has no section)"] += 1
+            elif is_listed or not self._is_known(entry):
+                yield entry
             else:
-                yield SectionEntry(self.ledger, category)
+                self.report.add(entry.row, entry.label, entry.title, "unchanged")
+
+    def _tags(self) -> Iterator[TagEntry]:
+        for tag, is_listed in self.survey.tags():
+            entry = TagEntry(self.ledger, tag)
+            if is_listed or not self._is_known(entry):
+                yield entry
+            else:
+                self.report.add(entry.row, entry.label, entry.title, "unchanged")
 
     def _articles(self, progress: Progress | None) -> Iterator[ArticleEntry]:
-        for place, record in enumerate(read(self.path, progress)):
+        for place, (file, record) in enumerate(read_all(self.files, progress)):
             if isinstance(record, Term) and record.taxonomy not in _TAXONOMIES:
                 self.report.left_out[f"terms of the taxonomy {record.taxonomy}"] += 1
             elif isinstance(record, Item):
                 self._count(record)
                 if record.type not in ARTICLES:
                     self._pass_over(record)
-                elif self._is_wanted(place, record):
+                elif self._is_wanted(place, file, record):
                     yield ArticleEntry(plan(record, self.survey), self.ledger, self.survey)
 
     def _discussions(self, progress: Progress | None, failed: set[str]) -> Iterator[Group]:
         """The comments of all that is here, or that would be."""
-        for place, item in enumerate(read(self.path, progress)):
+        for place, (_, item) in enumerate(read_all(self.files, progress)):
             if not isinstance(item, Item) or not item.comments:
                 continue
             key = key_of(item)
-            is_absent = item.type not in ARTICLES or not self.survey.is_first(place, item) or key in failed
+            is_absent = item.type not in ARTICLES or not self.survey.is_chosen(place, item) or key in failed
             with self.db.connect() as connection:
                 known = None if is_absent else self.ledger.known(connection, ArticleEntry.kind, key)
                 article_id = known and self.ledger.local(connection, ArticleEntry.kind, key, ARTICLE)
@@ -129,13 +203,16 @@ class _Load:
                 remarks, absent = remarks_of(item, self.survey)
                 yield Group(article_id, item.title, item.published_at, remarks, absent)
 
-    def _is_wanted(self, place: int, item: Item) -> bool:
+    def _is_wanted(self, place: int, file: int, item: Item) -> bool:
         """Whether it is there to be imported, and not a second one of the same id."""
         key, row, title = key_of(item), _ROWS[item.type], item.title
         if not key:
             self.report.add(row, "", title, "failed", ["it has no id, address or slug to know it by"])
             return False
-        if not self.survey.is_first(place, item):
+        if self.survey.is_in_another_file(file, item):
+            self._skip(item, "posts and pages that another file has as well")
+            return False
+        if not self.survey.is_chosen(place, item):
             self.report.add(row, key, title, "failed", ["an item before it has the same id"])
             return False
         with self.db.connect() as connection:

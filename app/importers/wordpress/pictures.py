@@ -16,13 +16,14 @@ from app.publication.media import actions as media
 from app.publication.media.schemas import MediaPatch
 from app.publication.media.tables import Media
 
+MEDIA = table_of(Media)
 _LONGEST = 2000
 
 
 class PictureEntry:
     """An attachment that is a picture; its title is no caption and is left out."""
 
-    kind, row, table = "attachment", "attachments", table_of(Media)
+    kind, row, table = "attachment", "attachments", MEDIA
 
     def __init__(self, file: ListedFile) -> None:
         self.key = self.label = str(file.number)

@@ -9,11 +9,20 @@ from typing import Literal
 
 from pydantic import TypeAdapter, ValidationError
 
+from app.articles.addresses.schemas import numbered_address
 from app.importers.engine import clipped
 from app.importers.ledger import fingerprint
 from app.importers.wordpress.content import to_html
 from app.importers.wordpress.records import Category, Item, whole_number
-from app.importers.wordpress.survey import ARTICLES, Survey, distinct, is_default, is_picture, key_of, path_of
+from app.importers.wordpress.survey import (
+    ARTICLES,
+    Survey,
+    distinct,
+    is_default,
+    is_picture,
+    key_of,
+    path_of,
+)
 from app.kit.html import plain_text
 from app.kit.text import LanguageTag, Slug, excerpt
 
@@ -21,6 +30,7 @@ State = Literal["draft", "scheduled", "published"]
 _SLUG: TypeAdapter[str] = TypeAdapter(Slug)
 _LANGUAGE: TypeAdapter[str] = TypeAdapter(LanguageTag)
 _PRIMARY = ("_yoast_wpseo_primary_category", "rank_math_primary_category")
+DEFAULT_LANGUAGE = "en"
 _MOST_TAGS = 100
 _LONGEST_PATH = 500
 _SOURCE_TITLE = 5000  # characters of a title that are looked at
@@ -75,10 +85,10 @@ def plan(item: Item, survey: Survey) -> Plan:
         slug_there=item.slug,
         dek=clipped(text_of(item.excerpt, notes, "the excerpt"), 2000, "the excerpt", notes) or None,
         type=ARTICLES[item.type],
-        language=language(survey.site.language),
+        language=language(survey.site.language) or DEFAULT_LANGUAGE,
         featured=item.sticky,
         section=section,
-        authors=(item.creator,) if item.creator else (),
+        authors=survey.authors_of(item),
         tags=tuple(tags),
         more_tags=tuple(more_tags),
         image=_image(item, survey, notes),
@@ -92,12 +102,12 @@ def plan(item: Item, survey: Survey) -> Plan:
     )
 
 
-def language(tag: str) -> str:
-    """The language of the site, English if it does not say."""
+def language(tag: str) -> str | None:
+    """Read the language of a site, in the form of BCP 47 or of a locale such as de_DE; None if it is neither."""
     try:
-        return _LANGUAGE.validate_python(tag)
+        return _LANGUAGE.validate_python(tag.partition(".")[0].partition("@")[0].replace("_", "-"))
     except ValidationError:
-        return "en"
+        return None
 
 
 def name_of(name: str, slug: str) -> str:
@@ -187,25 +197,27 @@ def _tags(item: Item, others: dict[str, str], survey: Survey, notes: list[str]) 
 
 
 def _image(item: Item, survey: Survey, notes: list[str]) -> str | None:
-    """The number of the featured image, with its address: another address is another picture."""
+    """The number of the featured image, which may have come earlier; a later import finds what is missing now."""
     number = item.thumbnail_id
     if not number:
         return None
     found = survey.attachment(number)
     if found is None:
-        notes.append(f"its featured image, attachment {number}, is not in the file")
+        notes.append(f"its featured image, attachment {number}, is in no file so far")
     elif not is_picture(found.url):
         notes.append(f"its featured image, attachment {number}, is no picture")
     else:
-        return f"{number} {found.url}"
+        return str(number)
     return None
 
 
 def _addresses(item: Item, slug: str | None, survey: Survey) -> Iterator[str]:
-    """Former slugs that no other item has now, a slug that cannot be kept, and the path of the old site."""
+    """Former slugs that no other item has now, a slug that cannot be kept, the path of the old site, the short link."""
     old = [former for former in item.old_slugs if former and former != slug and survey.owner(former) is None]
     path = path_of(item.link)
     paths = [path, re.sub("/+", "/", path)] if path else []
+    if item.post_id:
+        paths.append(numbered_address(path_of(survey.site.base_url), item.post_id))
     for address in distinct([*old, *([item.slug] if item.slug and item.slug != slug else []), *paths]):
         if len(address) <= _LONGEST_PATH and address.isprintable():
             yield address

@@ -1,13 +1,14 @@
 """A streaming reader of WordPress eXtended RSS (WXR 1.0, 1.1 and 1.2) whose memory does not grow with the file."""
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, Final
 
 from lxml import etree
 
-from app.importers.streams import Progress, Unsuitable, checked_root, line_of, stream
+from app.importers.sources import ExportFile
+from app.importers.streams import Progress, Unsuitable, checked_root, line_of, stream, stream_all
 from app.importers.wordpress.elements import MAKERS, Fields, field_name, site, text
 from app.importers.wordpress.records import Author, Category, Contents, Item, Record, Site, Tag, Term
 
@@ -47,6 +48,11 @@ def read(path: Path, progress: Progress | None = None) -> Iterator[Record]:
     after having yielded what stands before the break.
     """
     return stream(path, progress, _records)
+
+
+def read_all(files: Sequence[ExportFile], progress: Progress | None = None) -> Iterator[tuple[int, Record]]:
+    """Yield the records of several files with the number of the file; each begins with a site."""
+    return stream_all(files, progress, read)
 
 
 def _records(elements: Any) -> Iterator[Record]:

@@ -30,8 +30,8 @@ SITE = Site("https://site.example", "/{section}/{slug}")
 class Loaded(WordPress):
     """What an import of Disqus reported."""
 
-    def __init__(self, db: Database, path: Path, *, dry_run: bool = False) -> None:
-        report = load(db, path, SITE, dry_run=dry_run)
+    def __init__(self, db: Database, *paths: Path, dry_run: bool = False, lenient: bool = False) -> None:
+        report = load(db, paths, SITE, dry_run=dry_run, lenient=lenient)
         self.summary, self.lines, self.failures = report.summary(), list(report.lines()), report.failures
         report.close()
 
@@ -148,6 +148,32 @@ def test_twice_changes_nothing_and_a_dry_run_says_the_same(db: Database, importe
     once = dump(db)
     assert imported(*parts).counts("comments") == {"came": 8, "unchanged": 8}
     assert dump(db) == once
+
+
+def test_a_comment_without_a_date_has_that_of_its_article(db: Database, imported: Import) -> None:
+    loaded = imported(thread(1, "/slug-1"), post(1, 1, createdAt=""))
+    assert loaded.line("comments", 1).reasons == ["it has no date; that of the article is taken"]
+    assert iso(by_text(db)["Comment 1."]["created_at"]) == "2020-03-02T08:30:00Z"
+
+
+def test_plain_text_keeps_its_paragraphs_and_redirects_are_unwrapped(db: Database, imported: Import) -> None:
+    signed = (
+        "https://disq.us/url?url=https%3A%2F%2Fsea.example%2Fa%3Fb%3D1%26c%3D2%3AuLrNZdxGwYZEBRV-Z65-AGXQp1k&amp;cuid=7"
+    )
+    imported(
+        thread(1, "/slug-1"),
+        post(1, 1, message="One\ntwo\n\nthree"),
+        post(2, 1, message="<p>One\ntwo</p>"),
+        post(3, 1, message=f'<p><a href="{signed}" rel="nofollow">there</a></p>'),
+        post(4, 1, message="<p><a href='http://disq.us/url?url=javascript%3Aalert(1)'>no</a></p>"),
+        post(5, 1, message="<p><a href='http://disq.us/p/1abc'>short</a></p>"),
+    )
+    html = {row["text"]: row["html"] for row in stored(db)}
+    assert html["One\ntwo\n\nthree"] == "<p>One<br>\ntwo</p>\n<p>three</p>"
+    assert html["One two"] == "<p>One\ntwo</p>"
+    assert 'href="https://sea.example/a?b=1&amp;c=2"' in html["there"]
+    assert "disq.us" in html["no"]
+    assert 'href="http://disq.us/p/1abc"' in html["short"]
 
 
 @pytest.mark.parametrize(

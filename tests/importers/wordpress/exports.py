@@ -103,8 +103,8 @@ def export(path: Path, *parts: str, link: str = "https://quay.example") -> Path:
 class Loaded:
     """What an import reported."""
 
-    def __init__(self, db: Database, path: Path, *, dry_run: bool = False) -> None:
-        report = load(db, path, dry_run=dry_run)
+    def __init__(self, db: Database, *paths: Path, dry_run: bool = False, lenient: bool = False) -> None:
+        report = load(db, *paths, dry_run=dry_run, lenient=lenient)
         self.summary, self.lines, self.failures = report.summary(), list(report.lines()), report.failures
         report.close()
 

@@ -149,7 +149,7 @@ def test_titles_deks_names_and_pictures(client: TestClient, imported: Import) ->
     assert {row["name"] for row in ok(client.get("/v1/authors"))["data"]} == {"Mara & Co", "o", "nobody-listed"}
     assert loaded.line("posts", 4).reasons == [
         "the title is cut to 300 characters",
-        "its featured image, attachment 99, is not in the file",
+        "its featured image, attachment 99, is in no file so far",
     ]
     assert loaded.line("posts", 5).reasons == ["its featured image, attachment 21, is no picture"]
     assert loaded.line("attachments", 22).outcome == "failed"
@@ -268,3 +268,21 @@ def test_what_took_no_comments_takes_none_here(client: TestClient, imported: Imp
     loaded = imported(*parts, item(3, comment_status="closed"))
     assert loaded.outcomes() == {"unchanged", "updated"}
     assert states() == ["open", "open", "closed"]
+
+
+@pytest.mark.parametrize(
+    ("there", "here", "notes"),
+    [
+        ("de_DE", "de-DE", []),
+        ("pt_br.UTF-8", "pt-BR", []),
+        ("Deutsch (Sie)", "en", ["its language, 'Deutsch (Sie)', is not a language tag: en is taken"]),
+        ("", "en", ["it does not say its language: en is taken"]),
+    ],
+)
+def test_the_language_of_the_site(
+    client: TestClient, db: Database, tmp_path: Path, there: str, here: str, notes: list[str]
+) -> None:
+    path = export(tmp_path / "export.xml", item(1))
+    path.write_text(path.read_text("utf-8").replace("en-GB", there), "utf-8")
+    assert Loaded(db, path).summary["notes"] == notes
+    assert get(client, "slug-1")["language"] == here

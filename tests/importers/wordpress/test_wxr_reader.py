@@ -208,8 +208,9 @@ def test_an_export_without_records_is_still_one(tmp_path: Path) -> None:
         (HEAD + "<item><title>a &nbsp; b</title></item>" + TAIL, "Entity 'nbsp' not defined"),
         (HEAD + "<item><shop:price>3</shop:price></item>" + TAIL, "Namespace prefix shop"),
         (HEAD + "<a>" * 3000, "depth"),
-        (HEAD + "<item><title>\x08</title></item>" + TAIL, "invalid Char"),
-        (HEAD.encode() + b"<item><title>\xff</title></item>" + TAIL.encode(), "encoding"),
+        (HEAD + "<item><title>\x08</title></item>" + TAIL, "U+0008 is not allowed"),
+        (HEAD + "<item><title><![CDATA[a\n\x0b]]></title></item>" + TAIL, "U+000B is not allowed"),
+        (HEAD.encode() + b"<item><title>\xff</title></item>" + TAIL.encode(), "0xFF (not UTF-8)"),
     ],
 )
 def test_what_is_no_export_is_refused(tmp_path: Path, text: str | bytes, message: str) -> None:

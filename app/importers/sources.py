@@ -1,0 +1,181 @@
+"""The files of an export made ready: compressed ones opened, bad characters repaired, other formats named."""
+
+import gzip
+import re
+import tempfile
+import zipfile
+import zlib
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path, PurePosixPath
+from typing import IO, Final, NamedTuple
+
+from app.importers.characters import Fault, UnknownEncoding, repaired
+
+MAX_FILES: Final = 1000  # in one archive
+MAX_UNPACKED: Final = 20_000_000_000  # bytes of all files together
+FREE_UNPACKED: Final = 100_000_000  # bytes that a file may unpack to whatever it is packed in
+MAX_RATIO: Final = 200  # beyond those, unpacked to packed; XML comes to 10, rarely to 50
+MAX_SHOWN: Final = 20  # repairs that are named one by one
+_CHUNK: Final = 1 << 20
+_HEAD: Final = 4096
+_GZIP, _ZIP = b"\x1f\x8b", b"PK\x03\x04"
+_SUPPORTED = "supported are WordPress exports (XML) and Disqus exports (XML), also as .gz or .zip"
+_DECLARATION = re.compile(r"""^(\s*<\?xml[^>]*?)\s+encoding\s*=\s*["'][^"']*["']""")
+_FORMATS: Final = (
+    (re.compile(rb'^\s*[{\[].*"(?:db|exported_on|mobiledoc|lexical|posts_tags)"', re.DOTALL), "a Ghost export (JSON)"),
+    (re.compile(rb"^\s*[{\[]"), "JSON"),
+    (re.compile(rb"^(?:\xef\xbb\xbf)?\"?post_id\"?,\"?post_date\"?,"), "a Substack export (CSV)"),
+    (re.compile(rb"^(?:\xef\xbb\xbf)?\s*<(?:!doctype html|html)\b", re.IGNORECASE), "a web page (HTML)"),
+    (re.compile(rb"<feed\b[^>]*http://www\.w3\.org/2005/Atom.*blogger", re.DOTALL | re.IGNORECASE), "a Blogger export"),
+    (re.compile(rb"^(?:/\*|--).*(?:MySQL|MariaDB|phpMyAdmin|PostgreSQL)", re.IGNORECASE), "a database dump (SQL)"),
+    (re.compile(rb"^(?:AUTHOR|TITLE|BASENAME): "), "a Movable Type export"),
+    (
+        re.compile(rb"^BZh|^\xfd7zXZ\x00|^7z\xbc\xaf|^Rar!|^\x28\xb5\x2f\xfd"),
+        "compressed in an unsupported way",
+    ),
+    (re.compile(rb"^.{257}ustar", re.DOTALL), "a tar archive; unpack it and import the XML files in it"),
+    (re.compile(rb"^%PDF|^\x89PNG|^\xff\xd8\xff|^GIF8|^\xd0\xcf\x11\xe0"), "a document or picture"),
+    (re.compile(rb"^(?:\xef\xbb\xbf)?[\w \"-]+(?:[,;\t][\w \"-]+){2,}\r?\n"), "a table (CSV)"),
+)
+_OTHERS: Final = (
+    (re.compile(rb"<disqus\b"), "wordpress", "a Disqus export; use `import disqus`"),
+    (re.compile(rb"<rss\b.*wordpress\.org/export", re.DOTALL), "disqus", "a WordPress export; use `import wordpress`"),
+)
+
+
+class UnsupportedFile(Exception):
+    """Not a file that can be imported; the message says what it is. `file` is its name."""
+
+    def __init__(self, file: str, message: str) -> None:
+        super().__init__(message)
+        self.file = file
+
+
+class ExportFile(NamedTuple):
+    """A plain XML file and the name that the operator knows it by."""
+
+    path: Path
+    name: str
+
+
+@dataclass
+class Exports:
+    """The files of one export, in the order given, and what was done to them."""
+
+    files: list[ExportFile] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
+
+
+@contextmanager
+def opened_exports(paths: Sequence[Path], system: str, *, lenient: bool = False) -> Iterator[Exports]:
+    """Unpack what is compressed, and with `lenient` repair what XML forbids; the copies go at the end.
+
+    Raises UnsupportedFile for what is no export of the system, `wordpress` or `disqus`.
+    """
+    with tempfile.TemporaryDirectory(prefix="broadsheet-import-") as folder:
+        opening = _Opening(Path(folder), system)
+        for path in paths:
+            opening.open(path, path.name)
+        if lenient:
+            opening.repair()
+        yield opening.exports
+
+
+class _Opening:
+    def __init__(self, folder: Path, system: str) -> None:
+        self._folder, self._system = folder, system
+        self._unpacked, self._count = 0, 0
+        self.exports = Exports()
+
+    def open(self, path: Path, name: str, depth: int = 0) -> None:
+        with path.open("rb") as file:
+            head = file.read(_HEAD)
+        if depth < 2 and head.startswith(_GZIP):
+            with gzip.open(path) as packed:
+                self.open(self._unpack(packed, path.stat().st_size, name), name.removesuffix(".gz"), depth + 1)
+        elif depth < 2 and head.startswith(_ZIP):
+            self._open_zip(path, name, depth)
+        else:
+            if what := describe(head, self._system):
+                raise UnsupportedFile(name, f"it is {what}" + ("" if "import " in what else f"; {_SUPPORTED}"))
+            self.exports.files.append(ExportFile(path, name))
+
+    def _open_zip(self, path: Path, name: str, depth: int) -> None:
+        try:
+            with zipfile.ZipFile(path) as archive:
+                entries = [entry for entry in archive.infolist() if not entry.is_dir()]
+                entries = [entry for entry in entries if not entry.filename.startswith("__MACOSX/")]
+                if len(entries) > MAX_FILES:
+                    raise UnsupportedFile(name, f"it holds more than {MAX_FILES:,} files")
+                wanted = [e for e in entries if re.search(r"\.(?:xml|wxr)(?:\.gz)?$", e.filename, re.IGNORECASE)]
+                if not wanted:
+                    raise UnsupportedFile(name, f"it is {_describe_zip(entries)}; {_SUPPORTED}")
+                for entry in sorted(wanted, key=lambda entry: entry.filename):
+                    if entry.flag_bits & 1:
+                        raise UnsupportedFile(name, "it is encrypted")
+                    inner = f"{name}/{PurePosixPath(entry.filename).name}"
+                    with archive.open(entry) as packed:
+                        copy = self._unpack(packed, entry.compress_size, inner)
+                    self.open(copy, inner, depth + 1)
+                if left := len(entries) - len(wanted):
+                    self.exports.notes.append(f"{name}: {left:,} other files in it are left out")
+        except (zipfile.BadZipFile, NotImplementedError, RuntimeError) as error:
+            raise UnsupportedFile(name, "the archive is damaged or compressed in an unknown way") from error
+
+    def _unpack(self, packed: "gzip.GzipFile | IO[bytes]", size: int, name: str) -> Path:
+        """Write an unpacked copy, and stop where it grows beyond what an honest archive holds."""
+        copy, written = self._new(), 0
+        try:
+            with copy.open("wb") as target:
+                while data := packed.read(_CHUNK):
+                    written += len(data)
+                    self._unpacked += len(data)
+                    if written > max(FREE_UNPACKED, MAX_RATIO * size) or self._unpacked > MAX_UNPACKED:
+                        raise UnsupportedFile(name, "it unpacks to far more than it should; unpack it yourself")
+                    target.write(data)
+        except (OSError, EOFError, zlib.error, zipfile.BadZipFile) as error:
+            raise UnsupportedFile(name, "the compressed file is damaged or the disk is full") from error
+        return copy
+
+    def _new(self) -> Path:
+        self._count += 1
+        return self._folder / f"{self._count}.xml"
+
+    def repair(self) -> None:
+        """Put a copy without forbidden characters in place of each file that has some, and note what was done."""
+        for number, (path, name) in enumerate(self.exports.files):
+            faults, copy = list[Fault](), self._new()
+            try:
+                with path.open("rb") as source, copy.open("w", encoding="utf-8", newline="") as target:
+                    for position, text in enumerate(repaired(source, faults)):
+                        target.write(text if position else _DECLARATION.sub(r"\1", text, count=1))
+            except UnknownEncoding as error:
+                raise UnsupportedFile(name, f"its encoding {error} is not known") from error
+            if not faults:
+                copy.unlink()
+                continue
+            self.exports.files[number] = ExportFile(copy, name)
+            self.exports.notes += [f"{name}: {fault}" for fault in faults[:MAX_SHOWN]]
+            if more := len(faults) - MAX_SHOWN:
+                self.exports.notes += [f"{name}: {more:,} more such characters"] if more > 0 else []
+
+
+def describe(head: bytes, system: str = "") -> str:
+    """What a file is that is no XML export, from its first bytes; empty if it may be one."""
+    for pattern, wrong_for, what in _OTHERS:
+        if system == wrong_for and pattern.search(head):
+            return what
+    return next((what for pattern, what in _FORMATS if pattern.search(head)), "")
+
+
+def _describe_zip(entries: Sequence[zipfile.ZipInfo]) -> str:
+    names = [entry.filename.lower() for entry in entries]
+    if any(PurePosixPath(name).name == "posts.csv" for name in names):
+        return "a Substack export"
+    if any(name.endswith(".json") for name in names):
+        return "an archive of JSON files, such as a Ghost export"
+    if any(name.endswith((".html", ".htm")) for name in names):
+        return "an archive of web pages, such as a Medium export"
+    return "an archive without XML files"
