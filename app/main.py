@@ -19,6 +19,7 @@ from app.kit.boundary import Boundary, Cors, LastResort, Metrics
 from app.kit.db import Aside, Database, open_database
 from app.kit.limits import Limiter
 from app.kit.logs import configure
+from app.kit.offload import Offload
 from app.kit.openapi import describe
 from app.kit.routing import prepare
 from app.kit.settings import Settings
@@ -54,6 +55,7 @@ async def _running(app: FastAPI, settings: Settings, metrics: Metrics, with_work
     db = _store(settings)
     await db.start()
     aside = app.state.aside = Aside(db, partial(_store, settings), settings.search_processes)
+    app.state.offload = Offload(aside)
     vault = Vault()
     await vault.start(db)
     app.state.db, app.state.vault, app.state.callers = (

@@ -31,7 +31,8 @@ COLUMNS: list[sa.ColumnElement[Any]] = [*(C.c[name] for name in _OWN), *_ANCHOR]
 TABLES = C.outerjoin(ANCHOR, ANCHOR.c.id == C.c.anchor_id)
 _ID = sa.bindparam("id", type_=C.c.id.type)
 _ONE = sa.select(*COLUMNS, C.c.listed).select_from(TABLES).where(C.c.id == _ID)
-_LOCKED = sa.select(C).where(C.c.id == _ID).with_for_update()
+_WHOLE = sa.select(C).where(C.c.id == _ID)
+_LOCKED = _WHOLE.with_for_update()
 _MOST = sa.bindparam("most", type_=sa.BigInteger())
 _WHERE: dict[str, sa.ColumnElement[bool]] = {
     "under": (C.c.under_id == sa.bindparam("of", type_=C.c.id.type)) & C.c.listed,
@@ -69,6 +70,11 @@ def locked(session: Session, comment_id: str) -> sa.RowMapping:
     if row is None:
         raise NotFound
     return row
+
+
+def whole(store: sa.Connection | Session, comment_id: str) -> sa.RowMapping | None:
+    """All of one comment as it is at this moment, or None."""
+    return store.execute(_WHOLE, {"id": comment_id}).mappings().first() if is_id(comment_id) else None
 
 
 def by_id(store: sa.Connection | Session, comment_id: str) -> sa.RowMapping | None:

@@ -17,12 +17,13 @@ from app.events.schemas import Position
 from app.identity.actions import Callers
 from app.identity.participants.queries import find
 from app.identity.replays.routes import Done as Done  # how a write is answered: what routes take from here
+from app.identity.replays.routes import is_replay as is_replay
 from app.identity.replays.routes import write as write
 from app.identity.replays.routes import write_private as write_private
 from app.identity.schemas import ANONYMOUS, Actor, Scope, WhoAmI
 from app.kit import etag
 from app.kit.http import database, dump, reply
-from app.kit.limits import Limiter, network
+from app.kit.limits import Limiter, Quotas, network
 from app.kit.problems import (
     Forbidden,
     InvalidParameter,
@@ -46,9 +47,21 @@ async def limit(request: Request, policy: str, actor: Actor | None = None) -> No
 
     The answer tells of the policy that was counted last.
     """
-    address = network(request.client.host) if request.client else ""
     quotas = actor.quotas if actor and policy == "key" else ()  # what else is counted is counted as for everybody
-    limits = await cast(Limiter, request.app.state.limiter).hit(policy, (actor and actor.caller) or address, quotas)
+    await _count(request, policy, _caller(request, actor), quotas)
+
+
+async def limit_to(request: Request, name: str, rate: int, actor: Actor | None = None) -> None:
+    """Count a request as `limit` does, by a rate in a minute that no policy sets."""
+    await _count(request, name, f"{name}:{_caller(request, actor)}", (("minute", rate),))
+
+
+def _caller(request: Request, actor: Actor | None) -> str:
+    return (actor and actor.caller) or (network(request.client.host) if request.client else "")
+
+
+async def _count(request: Request, policy: str, caller: str, quotas: Quotas) -> None:
+    limits = await cast(Limiter, request.app.state.limiter).hit(policy, caller, quotas)
     if limits:
         request.scope["answer_headers"] = [(k.lower().encode(), v.encode()) for k, v in limits.items()]
 

@@ -149,6 +149,11 @@ def sanitise(html: str, profile: Profile = "article") -> str:
 def parse(html: str, profile: Profile = "article") -> LexborNode:
     """Parse untrusted HTML as a browser would and return its body; raise ValueError beyond the profile's bounds."""
     check_bounds(html, profile)
+    return parse_clean(html)
+
+
+def parse_clean(html: str) -> LexborNode:
+    """Parse HTML that `sanitise` gave, whose bounds need no second look."""
     body = LexborHTMLParser(f"<!doctype html><body>{html}").body
     if body is None:
         raise ValueError("the HTML has no body")
@@ -180,6 +185,11 @@ def walk(root: LexborNode) -> Iterator[tuple[LexborNode, bool]]:
 
 def plain_text(html: str, profile: Profile = "article") -> str:
     """Give the visible text of HTML: entities resolved, one blank line between blocks, line breaks kept."""
+    return text_of(parse(html, profile))
+
+
+def text_of(root: LexborNode) -> str:
+    """Give the visible text of parsed HTML, as `plain_text` does."""
     paragraphs: list[str] = []
     parts: list[str] = []
     preformatted = False
@@ -189,7 +199,7 @@ def plain_text(html: str, profile: Profile = "article") -> str:
         parts.clear()
         paragraphs.append(text.strip("\n") if preformatted else re.sub(" *\n *", "\n", text).strip())
 
-    for node, entering in walk(parse(html, profile)):
+    for node, entering in walk(root):
         tag = node.tag or ""
         if node.is_text_node:
             text = (node.text_content or "") if entering else ""

@@ -19,6 +19,7 @@ from starlette.responses import RedirectResponse, Response
 from app.kit import etag
 from app.kit.db import Aside, Database
 from app.kit.fields import limited
+from app.kit.offload import Offload
 from app.kit.settings import Settings
 
 COMPRESS_FROM = 800  # bytes: below this the headers cost more than the saving
@@ -50,6 +51,11 @@ def database(request: Request) -> Database:
 def aside(request: Request) -> Aside:
     """The processes beside the running app."""
     return cast(Aside, request.app.state.aside)
+
+
+def offload(request: Request) -> Offload:
+    """What works on long texts for the running app."""
+    return cast(Offload, request.app.state.offload)
 
 
 def settings(request: Request) -> Settings:

@@ -19,6 +19,7 @@ DEFAULTS = {
     "key": "6000/minute",
     "reader": "1200/minute",
     "guest": "60/hour",
+    "comment": "60/minute",
     "subscribe": "60/hour",
     "hub": "600/hour",
     "invalid": "60/minute",
@@ -91,7 +92,9 @@ class Limiter:
     """Counts calls by caller and policy.
 
     `read` (an address), `key` (an API key), `reader` (a guest or signed-in reader), `guest` (new guests from an
-    address), `subscribe` (subscriptions asked for from an address), `hub` (requests to the hub), `invalid` (bad keys).
+    address), `comment` (comments, edits and trials that are sent from an address, or by a reader of the site; each
+    operation of a batch is one), `subscribe` (subscriptions asked for from an address), `hub` (requests to the hub),
+    `invalid` (bad keys).
     """
 
     def __init__(self, rates: str, redis_url: str = "") -> None:

@@ -8,17 +8,18 @@ from sqlmodel import Session
 from starlette.responses import Response
 
 from app.comments.actions import ParentNotPublished
+from app.comments.body import is_quick
 from app.comments.editing import actions
 from app.comments.editing.actions import Editor, EditWindowClosed
 from app.comments.editing.schemas import CommentPatch
 from app.comments.posting.actions import read
-from app.comments.posting.routes import draft_of
-from app.comments.posting.schemas import Banned, DuplicateComment
+from app.comments.posting.routes import addresses_of, count_attempt, draft_of, examine, read_text
+from app.comments.posting.schemas import Attempt, Banned, DuplicateComment, PreparedText
 from app.comments.queries import by_id, present_to_author
 from app.comments.schemas import CommentOut
 from app.identity.routes import Done, Public, write, write_private
 from app.identity.schemas import ANONYMOUS, Actor
-from app.kit.http import settings
+from app.kit.http import database, settings
 from app.kit.ids import IdPath
 from app.kit.problems import Conflict, Forbidden, Invalid, NotFound, Unauthorized, documented
 from app.kit.schema import Row
@@ -31,8 +32,30 @@ EDITS = documented(*PROBLEMS, Banned, EditWindowClosed, ParentNotPublished, Dupl
 def editor_of(request: Request, actor: Actor) -> Editor:
     """Who changes a comment."""
     state, minutes = request.app.state, settings(request).edit_window
-    address = request.client.host if request.client else ""
-    return Editor(actor, state.vault, state.screen, timedelta(minutes=minutes), address)
+    return Editor(actor, state.vault, state.screen, timedelta(minutes=minutes), addresses_of(request))
+
+
+async def prepare_edit(
+    request: Request, editor: Editor, comment: str, data: CommentPatch, *, is_ahead: bool = False
+) -> PreparedText | None:
+    """Read a new text for `edit` and have it judged from outside; None where it has none.
+
+    A moderator's text is read and not judged. `is_ahead`: the comment is one that the same batch is going to post.
+    """
+    if "text" not in data.model_fields_set:
+        return None
+    if is_quick(data.text) and not editor.screen.asks_outside:
+        body = read(data.text)
+        return PreparedText(body, None, editor.screen.read(body.text, body.links))
+
+    def checked(connection: sa.Connection) -> Attempt | None:
+        return actions.check(connection, editor, comment, data.text)
+
+    attempt = None if is_ahead else await database(request).fresh(checked)
+    body = await read_text(request, data.text)
+    if not is_ahead and (attempt is None or editor.actor.kind == "key"):
+        return PreparedText(body)
+    return await examine(request, editor.screen, draft_of(comment, None, body, editor.actor), body, attempt)
 
 
 def _known(actor: Actor) -> Actor:
@@ -48,12 +71,11 @@ async def edit(request: Request, comment: IdPath, body: CommentPatch, actor: Pub
     An author's new text is judged as a new comment is, and may wait again. Moderators change the text and nothing else.
     """
     editor = editor_of(request, _known(actor))
-    opinion = None
-    if "text" in body.model_fields_set and actor.kind != "key":
-        opinion = await editor.screen.consult(draft_of(comment, None, read(body.text), actor))
+    await count_attempt(request, actor)
+    prepared = await prepare_edit(request, editor, comment, body)
 
     def change(session: Session, _actor: Actor) -> Done:
-        return Done(actions.edit(session, editor, comment, body, opinion))
+        return Done(actions.edit(session, editor, comment, body, prepared))
 
     def render(connection: sa.Connection, comment_id: str, _first: bool) -> Row:
         row = by_id(connection, comment_id)

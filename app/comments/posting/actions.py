@@ -1,6 +1,7 @@
 """Posting: who writes, where, whether it was posted before, what the judges say; then everything in one transaction."""
 
 import hashlib
+from collections.abc import Collection
 from datetime import datetime, timedelta
 from typing import Any, NamedTuple
 
@@ -13,7 +14,7 @@ from app.articles.discussion.queries import Context, closed_at, is_open
 from app.articles.queries import BY
 from app.comments.actions import ParentNotPublished, appear
 from app.comments.body import Body, from_markdown
-from app.comments.posting.schemas import CommentIn, Screen, Submission, Verdict
+from app.comments.posting.schemas import Attempt, CommentIn, PreparedText, Screen, Submission, Verdict
 from app.comments.queries import C, readable
 from app.identity.participants.actions import join
 from app.identity.participants.queries import find
@@ -22,7 +23,7 @@ from app.identity.secrets.actions import Vault
 from app.kit.clock import now
 from app.kit.db.prepared import Prepared
 from app.kit.ids import new_id
-from app.kit.problems import Conflict, Forbidden, Invalid
+from app.kit.problems import Conflict, Forbidden, Invalid, Unavailable
 from app.kit.schema import Row
 from app.publication.authors.queries import by_ref as author_by_ref
 from app.publication.authors.queries import is_staff_name
@@ -70,7 +71,7 @@ class Poster(NamedTuple):
     vault: Vault
     screen: Screen
     site_name: str
-    address: str  # of the network; only hashes of it are kept
+    addresses: tuple[str, ...]  # hashes of the network address, under the present salt and the one before
     token: str | None  # what a stranger will be known by
 
 
@@ -85,12 +86,17 @@ class Posted(NamedTuple):
     row: Row | None = None  # of a new comment that is not on a passage: for an answer without another read
 
 
+def unreadable(error: ValueError, pointer: str = "/text") -> Invalid:
+    """The problem with a text that cannot be read; what it says is about its shape alone."""
+    return Invalid(f"The text cannot be read: {error}.", pointer=pointer, code="unreadable_text")
+
+
 def read(text: str, pointer: str = "/text") -> Body:
     """The text in all its forms; 422 for what cannot be read or shows nothing."""
     try:
         return from_markdown(text)
     except ValueError as error:
-        raise Invalid("The text cannot be read.", pointer=pointer, code="unreadable_text") from error
+        raise unreadable(error, pointer) from error
 
 
 def _fingerprint(article_id: str, data: CommentIn) -> str:
@@ -111,11 +117,15 @@ def _check_section(actor: Actor, article: Context) -> None:
         raise Forbidden("The key is limited to other sections.")
 
 
+def _known(store: sa.Connection | Session, comment_id: str) -> Row | None:
+    return store.execute(_KNOWN, {"id": comment_id}).mappings().first()
+
+
 def _replayed(session: Session, actor: Actor, comment_id: str, request: str) -> Posted | None:
     """The comment of this id, if it was posted before: the same one is not posted again, another is refused."""
     if session.get_bind().dialect.name == "postgresql":
         session.execute(_LOCK, {"id": comment_id})  # a twin that is still running is waited for
-    row = session.execute(_KNOWN, {"id": comment_id}).mappings().first()
+    row = _known(session, comment_id)
     if row is None:
         return None
     if row["request"] is None:
@@ -129,7 +139,7 @@ def _replayed(session: Session, actor: Actor, comment_id: str, request: str) -> 
     return Posted(comment_id, row["state"], Verdict(row["state"]), is_new=False, is_mine=mine)
 
 
-def _parent(session: Session, article: Context, data: CommentIn) -> Row | None:
+def _parent(session: sa.Connection | Session, article: Context, data: CommentIn) -> Row | None:
     if data.parent_id is None:
         return None
     if data.anchor is not None or data.anchor_id is not None:
@@ -140,7 +150,7 @@ def _parent(session: Session, article: Context, data: CommentIn) -> Row | None:
     return row
 
 
-def _is_late(session: Session, article: Context, data: CommentIn, moment: datetime) -> bool:
+def _is_late(session: sa.Connection | Session, article: Context, data: CommentIn, moment: datetime) -> bool:
     """Whether it was written while the discussion was open and waited for a connection; 409 if it comes too late."""
     if is_open(article.rules):
         return False
@@ -174,9 +184,14 @@ def _author(session: Session, poster: Poster, data: CommentIn) -> tuple[Row, str
     if not shown:
         raise Invalid("A name is needed.", pointer="/author", code="required")
     # Also the name of an earlier comment: whose it is may have joined the staff since.
-    if not told and person["kind"] != "staff" and is_staff_name(session, shown, poster.site_name):
-        raise NameReserved("This name is reserved.", pointer="/author/name", code="name_reserved")
+    if not told and person["kind"] != "staff":
+        _check_name(session, poster, shown)
     return person, shown
+
+
+def _check_name(store: sa.Connection | Session, poster: Poster, name: str) -> None:
+    if is_staff_name(store, name, poster.site_name):
+        raise NameReserved("This name is reserved.", pointer="/author/name", code="name_reserved")
 
 
 def _badges(session: Session, article: Context, person: Row) -> list[str]:
@@ -187,7 +202,57 @@ def _badges(session: Session, article: Context, person: Row) -> list[str]:
     return ["staff", "author"] if wrote else ["staff"]
 
 
-def post(session: Session, poster: Poster, ref: str, data: CommentIn, body: Body, opinion: Any = None) -> Posted:
+class Checked(NamedTuple):
+    """What is known of a comment that may be posted, before its text is read."""
+
+    attempt: Attempt
+    is_known: bool  # it was posted before, so that there is nothing to prepare
+
+
+def check(
+    store: sa.Connection | Session, poster: Poster, ref: str, data: CommentIn, ahead: Collection[str] = ()
+) -> Checked:
+    """Refuse what cannot be posted, whatever it says: the same as `post` would, by cheap reads alone.
+
+    `ahead` are the comments of a batch that are going to be posted before: this one may answer them.
+    """
+    article, moment = readable(store, ref), now()
+    _check_section(poster.actor, article)
+    person = find(store, poster.actor)
+    attempt = Attempt(
+        person,
+        poster.addresses,
+        person["email"] if person else None,
+        data.id or article.article_id,
+        article.article_id,
+        data.parent_id or article.article_id,
+        moment,
+        is_staff=poster.actor.kind == "key" or (person is not None and person["kind"] == "staff"),
+    )
+    if data.id is not None and _known(store, data.id) is not None:
+        return Checked(attempt, is_known=True)
+    _is_late(store, article, data, moment)
+    if data.parent_id not in ahead:
+        _check_parent(_parent(store, article, data), person)
+    name = data.author.name if data.author else None
+    if poster.actor.kind == "anonymous" and name is None and not ahead:
+        raise Invalid("A guest needs a name.", pointer="/author", code="required")
+    if name is not None and poster.actor.kind in ("anonymous", "guest"):
+        _check_name(store, poster, name)
+    poster.screen.check_attempt(store, attempt, len(ahead))
+    return Checked(attempt, is_known=False)
+
+
+def _check_parent(parent: Row | None, person: Row | None) -> bool:
+    """Whether the comment that it answers waits itself, which only its author may answer; 409 for any other."""
+    if parent is None or parent["state"] == "published":
+        return False
+    if person is None or (parent["state"], parent["participant_id"]) != ("pending", person["id"]):
+        raise ParentNotPublished
+    return True
+
+
+def post(session: Session, poster: Poster, ref: str, data: CommentIn, prepared: PreparedText | None) -> Posted:
     """Post a comment, once: the same one again gives the first. 409 where nothing can be posted, 422 for a bad one."""
     article = readable(session, ref)
     _check_section(poster.actor, article)
@@ -198,11 +263,11 @@ def post(session: Session, poster: Poster, ref: str, data: CommentIn, body: Body
     is_late = _is_late(session, article, data, moment)
     parent = _parent(session, article, data)
     person, name = _author(session, poster, data)
-    waits = parent is not None and parent["state"] != "published"
-    if parent is not None and waits and (parent["state"], parent["participant_id"]) != ("pending", person["id"]):
-        raise ParentNotPublished
+    waits = _check_parent(parent, person)
     comment_id = data.id or new_id()
-    hashes = poster.vault.address_hashes(poster.address) if poster.address else (None, None)
+    if prepared is None:  # it was known a moment ago, and is not any more
+        raise Unavailable("Send the comment again.")
+    body = prepared.body
     submission = Submission(
         comment_id=comment_id,
         article_id=article.article_id,
@@ -217,16 +282,17 @@ def post(session: Session, poster: Poster, ref: str, data: CommentIn, body: Body
         text=body.text,
         links=body.links,
         fingerprint=body.fingerprint,
-        addresses=tuple(found for found in hashes if found),
+        addresses=poster.addresses,
         is_edit=False,
         must_wait=is_late or waits,
         at=moment,
+        under_id=data.parent_id,
     )
-    verdict = poster.screen.judge(session, submission, opinion)
+    verdict = poster.screen.judge(session, submission, prepared.opinion, prepared.reading)
     row = _row(submission, data, parent, request) | {
         "anchor_id": _anchor(session, article, data, person),
         "badges": _badges(session, article, person),
-        "address_hash": hashes[0],
+        "address_hash": poster.addresses[0] if poster.addresses else None,
         "state": verdict.state,
         "listed": verdict.state == "published",
     }

@@ -1,6 +1,7 @@
-"""Posting over HTTP."""
+"""Posting over HTTP: what can be refused cheaply is refused first; what takes long is done before the transaction."""
 
 import hashlib
+from collections.abc import Callable, Collection
 from typing import Annotated, Any
 
 import sqlalchemy as sa
@@ -10,31 +11,38 @@ from starlette.responses import Response
 
 from app.anchors.actions import QuoteNotFound, StaleRevision, TooManyAnchors
 from app.comments.actions import ParentNotPublished
-from app.comments.body import Body
+from app.comments.body import Body, from_markdown, is_quick
 from app.comments.posting import actions
 from app.comments.posting.actions import (
+    Checked,
     DiscussionClosed,
     IdReused,
     IdTaken,
     NameReserved,
     Posted,
     Poster,
+    check,
     check_may_write,
+    read,
+    unreadable,
 )
 from app.comments.posting.schemas import (
+    Attempt,
     Banned,
     CommentIn,
     Draft,
     DuplicateComment,
     PostedOut,
     PostQuery,
+    PreparedText,
+    Screen,
     TrialOut,
     Verdict,
 )
 from app.comments.queries import by_id, present_to_author
-from app.identity.routes import Done, Public, write_private
+from app.identity.routes import Done, Public, is_replay, limit, limit_to, write_private
 from app.identity.schemas import Actor
-from app.kit.http import PRIVATE, database, dump, settings
+from app.kit.http import PRIVATE, database, dump, offload, settings
 from app.kit.ids import RefPath
 from app.kit.problems import Forbidden, Invalid, NotFound, TooManyRequests, Unauthorized, documented
 from app.kit.schema import Row
@@ -60,6 +68,13 @@ PROBLEMS = (
 )
 
 
+def addresses_of(request: Request) -> tuple[str, ...]:
+    """The hashes of the caller's network address, under the present salt and the one before."""
+    if request.client is None:
+        return ()
+    return tuple(found for found in request.app.state.vault.address_hashes(request.client.host) if found)
+
+
 async def poster_of(request: Request, actor: Actor) -> tuple[Poster, bool]:
     """Who is posting, and whether a stranger's token can be shown again to who repeats the request."""
     state = request.app.state
@@ -69,15 +84,81 @@ async def poster_of(request: Request, actor: Actor) -> tuple[Poster, bool]:
         again = len(key) >= SECRET_KEY_LENGTH
         body = hashlib.sha256(await request.body()).hexdigest()
         token = state.vault.guest_token(f"{key}:{body}") if again else state.vault.new_guest_token()
-    address = request.client.host if request.client else ""
     name = settings(request).site_name
-    return Poster(actor, state.vault, state.screen, name, address, token), again
+    return Poster(actor, state.vault, state.screen, name, addresses_of(request), token), again
 
 
 def draft_of(article: str, name: str | None, body: Body, actor: Actor) -> Draft:
     """What a judge outside of this process is told."""
     kind = {"key": "staff", "reader": "reader"}.get(actor.kind, "guest")
     return Draft(article, body.text, body.html, body.links, name, kind)
+
+
+async def count_attempt(request: Request, actor: Actor, *, is_trial: bool = False) -> None:
+    """Count a comment, an edit or a trial that somebody sends, whatever becomes of it; 429 beyond the limits.
+
+    A token costs nothing, so that only readers whom the site vouches for count by themselves, all others by address.
+    Trials are counted as the comments that they could be, which floods are counted by.
+    """
+    if actor.kind == "key":
+        return  # counted with everything else that it does
+    chosen, caller = settings(request), actor if actor.kind == "reader" else None
+    await limit(request, "comment", caller)
+    if is_trial and chosen.rate_limits != "off":
+        rate = chosen.flood_address if caller is None else chosen.flood_author
+        await limit_to(request, "trial", rate, caller)
+
+
+async def read_text(request: Request, text: str, pointer: str = "/text") -> Body:
+    """Read a text, away from the event loop unless it is short and plain; 422 for one that cannot be read."""
+    if is_quick(text):
+        return read(text, pointer)
+    try:
+        return await offload(request).run(from_markdown, text)
+    except ValueError as error:
+        raise unreadable(error, pointer) from error
+
+
+async def examine(request: Request, screen: Screen, draft: Draft, body: Body, attempt: Attempt | None) -> PreparedText:
+    """Find out what the judges need to know of a text that was read; whoever costs most is asked last."""
+    if is_quick(body.source):
+        reading = screen.read(body.text, body.links)
+    else:
+        reading = await screen.read_aside(offload(request), body.text, body.links)
+    if screen.asks_outside and attempt is not None:
+        known = attempt._replace(text=body.text, fingerprint=body.fingerprint)
+        await database(request).fresh(_checking(screen, known))
+    return PreparedText(body, await screen.consult(draft), reading)
+
+
+def _checking(screen: Screen, attempt: Attempt) -> Callable[[sa.Connection], None]:
+    return lambda connection: screen.check_attempt(connection, attempt)
+
+
+async def prepare(
+    request: Request, poster: Poster, article: str, data: CommentIn, ahead: Collection[str] = ()
+) -> PreparedText | None:
+    """Prepare a comment for `post`; None for one that was posted before.
+
+    A short and plain text that goes to no checker is read at once: asking first would take longer than reading it, and
+    the transaction asks as well. `ahead` are the comments of a batch that come before this one.
+    """
+    screen = poster.screen
+    name = data.author.name if data.author else None
+    if is_quick(data.text) and not screen.asks_outside:
+        body = read(data.text)
+        return PreparedText(body, None, screen.read(body.text, body.links))
+    if await is_replay(request, poster.actor):
+        return None
+
+    def checked(connection: sa.Connection) -> Checked:
+        return check(connection, poster, article, data, ahead)
+
+    found = await database(request).fresh(checked)
+    if found.is_known:
+        return None
+    body = await read_text(request, data.text)
+    return await examine(request, screen, draft_of(article, name, body, poster.actor), body, found.attempt)
 
 
 class _Undone(Exception):
@@ -88,8 +169,8 @@ class _Undone(Exception):
         self.verdict = verdict
 
 
-def _try(session: Session, poster: Poster, article: str, data: CommentIn, text: Body, opinion: object) -> None:
-    posted = actions.post(session, poster, article, data, text, opinion)
+def _try(session: Session, poster: Poster, article: str, data: CommentIn, prepared: PreparedText | None) -> None:
+    posted = actions.post(session, poster, article, data, prepared)
     raise _Undone(posted.verdict)
 
 
@@ -114,14 +195,14 @@ async def post(
     """
     check_may_write(actor)
     poster, again = await poster_of(request, actor)
-    text = actions.read(body.text)
-    opinion = await poster.screen.consult(draft_of(article, body.author.name if body.author else None, text, actor))
+    await count_attempt(request, actor, is_trial=query.dry_run)
+    prepared = await prepare(request, poster, article, body)
     if query.dry_run:
-        return await _trial(request, poster, article, body, text, opinion)
+        return await _trial(request, poster, article, body, prepared)
     made: list[Posted] = []
 
     def send(session: Session, _actor: Actor) -> Done:
-        posted = actions.post(session, poster, article, body, text, opinion)
+        posted = actions.post(session, poster, article, body, prepared)
         made[:] = [posted]  # a write that was lost is tried again
         return Done(posted.id, 201 if posted.is_new else 200)
 

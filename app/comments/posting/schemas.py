@@ -4,13 +4,16 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Annotated, Any, Literal, NamedTuple, Protocol
 
+import sqlalchemy as sa
 from pydantic import BaseModel, ConfigDict, EmailStr, Field, StringConstraints
 from sqlmodel import Session
 
 from app.anchors.schemas import AnchorIn
+from app.comments.body import Body
 from app.comments.schemas import CommentOut
 from app.kit.clock import Moment
 from app.kit.ids import AnyId
+from app.kit.offload import Offload
 from app.kit.problems import Conflict, Forbidden
 from app.kit.schema import Row
 from app.kit.text import Name, Prose
@@ -74,6 +77,31 @@ class Submission:
     is_edit: bool
     must_wait: bool  # written while open, sent after closing; or under one that waits itself
     at: datetime
+    under_id: str | None = None  # the comment that it answers; None at the top
+
+
+class Attempt(NamedTuple):
+    """A comment that somebody wants to post, before anything is done with its text."""
+
+    participant: Row | None  # None: a stranger
+    addresses: tuple[str, ...]
+    email: str | None
+    comment_id: str
+    article_id: str
+    under_id: str  # the comment that it answers, or the article
+    at: datetime
+    text: str = ""  # known once the text has been read
+    fingerprint: str = ""
+    is_staff: bool = False
+    is_edit: bool = False  # which no flood is counted by
+
+
+class PreparedText(NamedTuple):
+    """A text that has been read, with what was found out about it before the transaction."""
+
+    body: Body
+    opinion: Any = None  # of `Screen.consult`
+    reading: Any = None  # of `Screen.read`
 
 
 class Reason(NamedTuple):
@@ -116,10 +144,26 @@ class DuplicateComment(Conflict):
 class Screen(Protocol):
     """The judges of what readers write; `moderation` above has them, `wiring` brings both together."""
 
+    @property
+    def asks_outside(self) -> bool:
+        """Whether `consult` asks somebody, which takes its time and may cost money."""
+
+    def check_attempt(self, store: sa.Connection | Session, attempt: Attempt, ahead: int = 0) -> None:
+        """Refuse what is refused outright, before any work: the banned, floods and, once it is read, repeats.
+
+        `ahead` comments of a batch come before this one.
+        """
+
+    def read(self, text: str, links: tuple[str, ...]) -> Any:
+        """Find in a text what needs no store; for `judge`."""
+
+    async def read_aside(self, offload: Offload, text: str, links: tuple[str, ...]) -> Any:
+        """Do as `read` does, away from the event loop."""
+
     async def consult(self, draft: Draft) -> Any:
         """Ask those who are outside of this process, before any transaction; what they said is for `judge`."""
 
-    def judge(self, session: Session, submission: Submission, opinion: Any = None) -> Verdict:
+    def judge(self, session: Session, submission: Submission, opinion: Any = None, reading: Any = None) -> Verdict:
         """Decide, and write nothing. `Banned`, `DuplicateComment`, `TooManyRequests`: what is refused outright."""
 
     def filed(self, session: Session, submission: Submission, verdict: Verdict) -> None:

@@ -8,14 +8,15 @@ from fastapi import APIRouter, Request
 from sqlmodel import Session
 from starlette.responses import Response
 
-from app.comments.editing.routes import editor_of
-from app.comments.posting.actions import check_may_write, read
-from app.comments.posting.routes import draft_of, poster_of
-from app.comments.sync.actions import carry_out
-from app.comments.sync.schemas import DeleteOp, PostOp, SyncIn, SyncOut
-from app.identity.routes import Done, Public, write_private
+from app.comments.editing.actions import Editor
+from app.comments.editing.routes import editor_of, prepare_edit
+from app.comments.posting.actions import Poster, check_may_write
+from app.comments.posting.routes import count_attempt, poster_of, prepare
+from app.comments.sync.actions import Step, author_by_token, carry_out
+from app.comments.sync.schemas import EditOp, PostOp, SyncIn, SyncOut
+from app.identity.routes import Done, Public, is_replay, write_private
 from app.identity.schemas import Actor
-from app.kit.problems import Forbidden, Invalid, Unauthorized, documented
+from app.kit.problems import Forbidden, Invalid, Problem, Unauthorized, documented
 from app.kit.schema import Row
 
 router = APIRouter(prefix="/v1/sync", tags=["comments"])
@@ -26,19 +27,17 @@ async def sync(request: Request, body: SyncIn, actor: Public) -> Response:
     """Carry out up to 50 posts, edits and deletes that were made offline, in order, with one result for each.
 
     An operation that fails changes nothing and stops no other. A `parent_id` may be the id of a comment that was posted
-    earlier in the same list. Sending the same list again posts nothing twice. Comments beyond the rate of one author
-    are answered 429 `rate_limited` and are taken when they are sent again later.
+    earlier in the same list. Sending the same list again posts nothing twice. Each operation counts towards the limits
+    as it would alone; those beyond them are answered 429 `rate_limited` with `retry_after`, and are taken when they are
+    sent again later.
     """
     if actor.kind != "edit":
         check_may_write(actor)
     (poster, again), editor = await poster_of(request, actor), editor_of(request, actor)
-    opinions: list[Any] = []
-    for op in body.operations:
-        asked = None if isinstance(op, DeleteOp) else _draft(op, actor)
-        opinions.append(await poster.screen.consult(asked) if asked else None)
+    steps = [] if await is_replay(request, actor) else await _prepared(request, body.operations, poster, editor)
 
     def send(session: Session, _actor: Actor) -> Done:
-        return Done(json.dumps(carry_out(session, poster, editor, body.operations, opinions)))
+        return Done(json.dumps(carry_out(session, poster, editor, body.operations, steps)))
 
     def render(_connection: sa.Connection, kept: str, first: bool) -> Row:
         results = json.loads(kept)
@@ -51,14 +50,27 @@ async def sync(request: Request, body: SyncIn, actor: Public) -> Response:
     return await write_private(request, actor, send, render=render, model=SyncOut)
 
 
-def _draft(op: Any, actor: Actor) -> Any:
-    """What a judge outside of this process is told of an operation, if it has a text that can be read."""
-    is_post = isinstance(op, PostOp)
-    if not is_post and "text" not in op.changes.model_fields_set:
-        return None
-    try:
-        text = read(op.comment.text if is_post else op.changes.text)
-    except Invalid:
-        return None  # the operation's own result says so
-    author = op.comment.author if is_post else None
-    return draft_of(op.article if is_post else op.id, author.name if author else None, text, actor)
+async def _prepared(request: Request, operations: list[Any], poster: Poster, editor: Editor) -> list[Step]:
+    """Prepare each operation, or find what it is refused for: what is refused here costs the writer nothing."""
+    steps: list[Step] = []
+    ahead: list[str] = []  # comments that are going to be posted by the operations before
+    for op in operations:
+        try:
+            await count_attempt(request, poster.actor)
+            steps.append(await _step(request, op, poster, editor, ahead))
+        except Problem as problem:
+            steps.append(problem)
+    return steps
+
+
+async def _step(request: Request, op: Any, poster: Poster, editor: Editor, ahead: list[str]) -> Step:
+    if isinstance(op, PostOp):
+        data = op.comment.model_copy(update={"id": op.id})
+        prepared = await prepare(request, poster, op.article, data, ahead)
+        if prepared is not None:
+            ahead.append(op.id)
+        return prepared
+    if isinstance(op, EditOp):
+        own = editor._replace(actor=author_by_token(poster, op))
+        return await prepare_edit(request, own, op.id, op.changes, is_ahead=op.id in ahead)
+    return None

@@ -66,6 +66,7 @@ class SyncedOut(BaseModel):
     state: State | None = Field(description="Of the comment, where the operation succeeded.")
     code: str | None = Field(description="Of the problem, where it did not.")
     detail: str | None
+    retry_after: int | None = Field(description="Seconds after which it may succeed, where it was refused as too many.")
     edit_token: str | None = Field(description="Of a comment that was posted.")
 
 

@@ -69,6 +69,12 @@ def claim(session: Session, caller: str, key: str, fingerprint: str) -> Answer |
     return Answer(kept.status, kept.headers or {}, kept.body or b"")
 
 
+def is_kept(connection: sa.Connection, caller: str, key: str) -> bool:
+    """Whether an answer is kept for this key, or is being made."""
+    query = sa.select(_REPLAY.c.key).where(_REPLAY.c.caller == caller, _REPLAY.c.key == key)
+    return connection.execute(query).first() is not None
+
+
 def keep(session: Session, caller: str, key: str, answer: Answer) -> None:
     """Store the answer in the transaction of its effect: both stand, or neither."""
     here = (_REPLAY.c.caller == caller) & (_REPLAY.c.key == key)

@@ -13,7 +13,7 @@ from starlette.responses import Response
 
 from app.events.actions import POSITION
 from app.events.queries import last_position
-from app.identity.replays.actions import Answer, ShownOnce, claim, keep
+from app.identity.replays.actions import Answer, ShownOnce, claim, is_kept, keep
 from app.identity.schemas import Actor
 from app.kit import etag
 from app.kit.http import PRIVATE, database, dump
@@ -41,6 +41,12 @@ class _Once:
         fingerprint = hashlib.sha256(address + content).hexdigest()
         # Strangers have no name to keep their keys apart by: one's key must never answer or stop another's request.
         return cls(actor.caller or fingerprint[:36], key, fingerprint)
+
+
+async def is_replay(request: Request, actor: Actor) -> bool:
+    """Whether the request came before with the same `Idempotency-Key`, so that it need not be prepared again."""
+    once = await _Once.of(request, actor, None)
+    return once is not None and await database(request).fresh(is_kept, once.caller, once.key)
 
 
 @dataclass(frozen=True)

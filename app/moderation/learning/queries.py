@@ -30,9 +30,14 @@ def texts(connection: sa.Connection) -> Counted:
     return Counted(*row) if row else Counted(0, 0)
 
 
-def likeness(session: Session, learned: Counted, text: str, links: tuple[str, ...] = ()) -> float:
-    """How likely a text is spam, 0 to 1, where so many texts were learned; one statement."""
-    found = tokens(text, links)
+def likeness(
+    session: Session, learned: Counted, text: str, links: tuple[str, ...] = (), found: list[int] | None = None
+) -> float:
+    """How likely a text is spam, 0 to 1, where so many texts were learned; one statement.
+
+    `found` are its `tokens`, where they are known already.
+    """
+    found = tokens(text, links) if found is None else found
     dialect = session.get_bind().dialect.name
     given = json.dumps(found) if dialect == "sqlite" else found
     return score(learned, [Counted(*row) for row in session.execute(_OF[dialect], {"tokens": given})])

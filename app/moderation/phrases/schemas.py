@@ -53,6 +53,11 @@ def _site(link: str) -> str:
         return rest
 
 
+def folded_whole(text: str, name: str, links: Iterable[str]) -> str:
+    """Give a text, its author's name and its links by their looks, each on a line of its own."""
+    return "\n".join(folded(part) for part in (text, name, *map(_site, links)))
+
+
 class Compiled(NamedTuple):
     """A phrase that is ready to be found."""
 
@@ -71,11 +76,17 @@ class Phrases:
             needle = folded(text) if match == "word" else folded(text).strip()
             self._by_key.setdefault(needle[:_KEY], []).append(Compiled(phrase_id, needle, action))
 
+    @property
+    def is_empty(self) -> bool:
+        """Whether there is nothing to look for."""
+        return not self._by_key
+
     def found(self, text: str, name: str, links: Iterable[str]) -> list[Compiled]:
         """Those that stand in a text, in its author's name or in its links."""
-        if not self._by_key:
-            return []
-        where = "\n".join(folded(part) for part in (text, name, *map(_site, links)))
+        return self.found_in(folded_whole(text, name, links)) if self._by_key else []
+
+    def found_in(self, where: str) -> list[Compiled]:
+        """Those that stand in what `folded_whole` gave."""
         hits: dict[str, Compiled] = {}
         for length in {len(key) for key in self._by_key}:
             for at in range(len(where) - length + 1):

@@ -5,10 +5,12 @@ from datetime import datetime
 from functools import partial
 from typing import Literal
 
+import sqlalchemy as sa
 from sqlmodel import Session
 
-from app.comments.posting.schemas import Banned, Draft, DuplicateComment, Judged, Reason, Submission, Verdict
+from app.comments.posting.schemas import Attempt, Banned, Draft, DuplicateComment, Judged, Reason, Submission, Verdict
 from app.kit.clock import now
+from app.kit.offload import Offload
 from app.kit.problems import TooManyRequests
 from app.kit.schema import Row
 from app.kit.settings import Settings
@@ -16,15 +18,16 @@ from app.moderation.bans.queries import require_not_banned
 from app.moderation.checker.actions import Checker
 from app.moderation.checker.schemas import UNAVAILABLE, Opinion
 from app.moderation.learning.queries import likeness
-from app.moderation.learning.schemas import Counted, is_trained
+from app.moderation.learning.schemas import Counted, is_trained, tokens
 from app.moderation.log.actions import record
 from app.moderation.phrases.queries import compiled
-from app.moderation.phrases.schemas import Phrases
-from app.moderation.screening.queries import standing
-from app.moderation.screening.schemas import A_DAY, A_MINUTE, SHORT, Case, Finding
+from app.moderation.phrases.schemas import Phrases, folded_whole
+from app.moderation.screening.queries import attempt_of, standing
+from app.moderation.screening.schemas import A_DAY, A_MINUTE, SHORT, Case, Finding, Reading, Standing
 
 SPAM, DOUBTFUL = 0.99, 0.9  # likeness to spam
 MANY_ARTICLES = 3
+MANY_PLACES = 3  # of one article, which have the same text already
 _STRICTER: dict[str, int] = {"published": 0, "pending": 1, "rejected": 2, "spam": 3}
 _Harm = Literal["pending", "rejected", "spam"]
 _MEANS: dict[str, _Harm] = {"hold": "pending", "reject": "rejected", "spam": "spam"}  # of phrases and of the checker
@@ -44,7 +47,11 @@ def _wait(moment: datetime, window: int) -> int:
 
 def flood(case: Case) -> Finding | None:
     """Too many comments of one author or from one address: 429 that says when to come back."""
-    known = case.standing
+    _refuse_flood(case.standing)
+    return None
+
+
+def _refuse_flood(known: Standing) -> None:
     windows = (
         (known.author_minute, A_MINUTE),
         (known.address_minute, A_MINUTE),
@@ -54,21 +61,30 @@ def flood(case: Case) -> Finding | None:
     waits = [_wait(moment, window) for moment, window in windows if moment is not None]
     if waits:
         raise TooManyRequests("Too many comments in a short time.", headers={"Retry-After": str(max(waits))})
-    return None
 
 
 def repeat(case: Case) -> Finding | None:
-    """The same text under the same article: 409. Under many articles within a day: spam."""
-    if case.standing.repeats_here:
-        raise DuplicateComment
+    """The same text in the same place, or a longer one in many places of an article: 409. Under many articles: spam.
+
+    People say "Yes!" to several comments; advertisements are longer.
+    """
+    _refuse_repeat(case.standing, case.submission.text)
     if case.standing.articles >= MANY_ARTICLES - 1 and len(case.submission.text) >= SHORT:
         return Finding("spam", f"under {case.standing.articles + 1} articles")
     return None
 
 
+def _refuse_repeat(known: Standing, text: str) -> None:
+    if known.repeats_here or (known.parents >= MANY_PLACES and len(text) >= SHORT):
+        raise DuplicateComment
+
+
 def phrases(case: Case) -> Finding | None:
     """Words that moderators have listed, in the text, the name and the links; the strictest of them decides."""
-    found = case.phrases.found(case.submission.text, case.submission.name, case.submission.links)
+    if case.found is None:
+        found = case.phrases.found(case.submission.text, case.submission.name, case.submission.links)
+    else:
+        found = [*case.found, *case.phrases.found("", case.submission.name, ())]
     if not found:
         return None
     first = max(found, key=lambda phrase: _STRICTER[_MEANS[phrase.action]])
@@ -151,6 +167,46 @@ class Screening:
     def __init__(self, settings: Settings, checker: Checker | None = None) -> None:
         self.settings, self.checker = settings, checker or Checker(settings)
         self._phrases: tuple[str | None, Phrases] = (None, Phrases())
+        self._has_learned = False  # whether the classifier had an opinion when it was asked last
+
+    @property
+    def asks_outside(self) -> bool:
+        """Whether there is a checker."""
+        return bool(self.checker.url)
+
+    def check_attempt(self, store: sa.Connection | Session, attempt: Attempt, ahead: int = 0) -> None:
+        """Refuse who is banned, floods and repeats by what the store knows, before the text is read or sent anywhere.
+
+        What passes is judged again in the transaction that posts it.
+        """
+        rates = None if attempt.is_staff or attempt.is_edit else self._rates()
+        known = standing(store, attempt, rates, ahead=ahead)
+        if known.banned:
+            raise Banned
+        if rates is not None and ahead >= min(rates):
+            raise TooManyRequests("Too many comments in a short time.", headers={"Retry-After": str(A_MINUTE)})
+        _refuse_flood(known)
+        if attempt.fingerprint and not attempt.is_staff:
+            _refuse_repeat(known, attempt.text)
+
+    def _rates(self) -> tuple[int, int] | None:
+        settings = self.settings
+        return (settings.flood_author, settings.flood_address) if settings.rate_limits != "off" else None
+
+    def read(self, text: str, links: tuple[str, ...]) -> Reading:
+        """Look for phrases and count words, as far as that was needed at the last comment."""
+        return self._reading(*analyse(text, links, *self._needs()))
+
+    async def read_aside(self, offload: Offload, text: str, links: tuple[str, ...]) -> Reading:
+        """Do as `read` does, away from the event loop."""
+        return self._reading(*await offload.run(analyse, text, links, *self._needs()))
+
+    def _needs(self) -> tuple[bool, bool]:
+        return not self._phrases[1].is_empty, self._has_learned
+
+    def _reading(self, folded: str, tokens: list[int] | None) -> Reading:
+        stamp, known = self._phrases
+        return Reading(stamp, tuple(known.found_in(folded)), tokens)
 
     async def consult(self, draft: Draft) -> Opinion | None:
         """Ask the checker, where there is one; the staff's words are not sent to it."""
@@ -164,14 +220,20 @@ class Screening:
         """403 for those who are banned, whatever they are about to do: vote, react, report."""
         require_not_banned(session, participant, addresses)
 
-    def judge(self, session: Session, submission: Submission, opinion: Opinion | None = None) -> Verdict:
+    def judge(
+        self,
+        session: Session,
+        submission: Submission,
+        opinion: Opinion | None = None,
+        reading: Reading | None = None,
+    ) -> Verdict:
         """Decide about a comment or an edit; what is refused outright is raised as a problem. Writes nothing."""
         settings = self.settings
-        is_counted = settings.rate_limits != "off" and not submission.is_edit
-        rates = (settings.flood_author, settings.flood_address) if is_counted else None
-        known = standing(session, submission, rates)
+        known = standing(session, attempt_of(submission), None if submission.is_edit else self._rates())
         learned = Counted(known.spam or 0, known.ham or 0)
-        like = partial(likeness, session, learned, submission.text, submission.links)
+        self._has_learned = is_trained(learned)
+        words = reading.tokens if reading else None
+        like = partial(likeness, session, learned, submission.text, submission.links, words)
         if opinion is None and settings.checker_url:
             opinion = UNAVAILABLE
         case = Case(
@@ -179,8 +241,9 @@ class Screening:
             known,
             settings,
             self._current(session, known.phrases),
-            like if is_trained(learned) else _unknown,
+            like if self._has_learned else _unknown,
             opinion,
+            reading.phrases if reading and reading.stamp == known.phrases else None,
         )
         return passed(case)
 
@@ -206,6 +269,11 @@ class Screening:
             found = compiled(session)
             self._phrases = (stamp, found)
         return found
+
+
+def analyse(text: str, links: tuple[str, ...], with_looks: bool, with_tokens: bool) -> tuple[str, list[int] | None]:
+    """Give a text and its links by their looks, for phrases, and the hashes of its words, for the classifier."""
+    return folded_whole(text, "", links) if with_looks else "", tokens(text, links) if with_tokens else None
 
 
 def _unknown() -> float:

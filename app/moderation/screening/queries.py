@@ -7,7 +7,7 @@ import sqlalchemy as sa
 from sqlalchemy.sql.elements import ColumnElement
 from sqlmodel import Session
 
-from app.comments.posting.schemas import Submission
+from app.comments.posting.schemas import Attempt, Submission
 from app.comments.tables import Comment
 from app.kit.clock import now
 from app.kit.db.prepared import Prepared
@@ -38,13 +38,17 @@ def _nth(who: ColumnElement[bool], since: str, n: str) -> sa.ScalarSelect[Any]:
 
 def _standing(counted: bool) -> sa.Select[Any]:
     # By the text, not by who wrote: one address may stand for very many people, and an author for a long day.
-    alike = sa.select(_C.c.article_id, _C.c.state, _C.c.participant_id, _C.c.address_hash, _C.c.id)
+    names = "article_id under_id state participant_id address_hash id"
+    alike = sa.select(*(_C.c[name] for name in names.split()))
     alike = alike.where(_C.c.fingerprint == _given("fingerprint", _C.c.fingerprint), _given("day", _AT) < _AT)
     newest = alike.order_by(_AT.desc()).limit(MOST_LOOKED_AT).subquery()
     theirs = newest.c.participant_id == _given("author", _C.c.participant_id)
     theirs |= newest.c.address_hash == _given("near", _C.c.address_hash)
     is_here = newest.c.article_id == _given("article", _C.c.article_id)
-    here = sa.func.count(sa.case((is_here & (newest.c.state != "removed"), 1)))
+    stands = is_here & (newest.c.state != "removed")
+    is_same_place = newest.c.under_id == _given("under", _C.c.under_id)
+    here = sa.func.count(sa.case((stands & is_same_place, 1)))
+    nearby = sa.func.count(sa.case((stands & ~is_same_place, newest.c.under_id)).distinct())
     elsewhere = sa.func.count(sa.case((~is_here, newest.c.article_id)).distinct())
     learned = sa.select(TOKEN.c.spam).where(TOKEN.c.token == TEXTS)
     windows = [
@@ -60,30 +64,56 @@ def _standing(counted: bool) -> sa.Select[Any]:
         stamp(),
         learned.scalar_subquery(),
         learned.with_only_columns(TOKEN.c.ham).scalar_subquery(),
+        nearby,
     ).where(theirs, newest.c.id != _given("comment", _C.c.id))
 
 
 _STANDING = {counted: Prepared(_standing(counted)) for counted in (True, False)}
 
 
-def standing(session: Session, submission: Submission, rates: tuple[int, int] | None = None) -> Standing:
+def standing(
+    store: sa.Connection | Session,
+    attempt: Attempt,
+    rates: tuple[int, int] | None = None,
+    *,
+    ahead: int = 0,
+) -> Standing:
     """What is known of the author and the text of a submission.
 
-    `rates`: comments a minute, before this one, of an author and of an address; None where nobody counts.
+    `rates`: comments a minute, before this one, of an author and of an address; None where nobody counts. `ahead`: so
+    many comments of a batch are going to be posted before this one.
     """
-    address, day = submission.addresses[0] if submission.addresses else None, submission.at - timedelta(seconds=A_DAY)
+    address, day = attempt.addresses[0] if attempt.addresses else None, attempt.at - timedelta(seconds=A_DAY)
+    person = attempt.participant
     given: dict[str, Any] = {
-        "author": submission.participant["id"],
-        "near": address if len(submission.text) >= SHORT else None,
-        "comment": submission.comment_id,
-        "article": submission.article_id,
-        "fingerprint": submission.fingerprint,
+        "author": person["id"] if person else None,
+        "near": address if len(attempt.text) >= SHORT else None,
+        "comment": attempt.comment_id,
+        "article": attempt.article_id,
+        "under": attempt.under_id,
+        "fingerprint": attempt.fingerprint,
         "day": day,
         "at": now(),
-        **bans.parameters(bans.values(submission.participant, submission.addresses, submission.email)),
+        **bans.parameters(bans.values(person, attempt.addresses, attempt.email)),
     }
     if rates is not None:
-        given |= {"address": address, "minute": submission.at - timedelta(seconds=A_MINUTE)}
+        given |= {"address": address, "minute": attempt.at - timedelta(seconds=A_MINUTE)}
         for name, rate in zip(("author", "address"), rates, strict=True):
-            given |= {f"{name}_minute": rate - 1, f"{name}_day": rate * MINUTES_A_DAY - 1}
-    return Standing._make(_STANDING[rates is not None].one(session, given))
+            most = {"minute": rate, "day": rate * MINUTES_A_DAY}
+            given |= {f"{name}_{window}": max(0, many - 1 - ahead) for window, many in most.items()}
+    return Standing._make(_STANDING[rates is not None].one(store, given))
+
+
+def attempt_of(submission: Submission) -> Attempt:
+    """A submission as `standing` knows it."""
+    return Attempt(
+        submission.participant,
+        submission.addresses,
+        submission.email,
+        submission.comment_id,
+        submission.article_id,
+        submission.under_id or submission.article_id,
+        submission.at,
+        submission.text,
+        submission.fingerprint,
+    )

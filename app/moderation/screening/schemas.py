@@ -8,7 +8,7 @@ from typing import Literal, NamedTuple
 from app.comments.posting.schemas import Submission
 from app.kit.settings import Settings
 from app.moderation.checker.schemas import Opinion
-from app.moderation.phrases.schemas import Phrases
+from app.moderation.phrases.schemas import Compiled, Phrases
 
 A_MINUTE, A_DAY = 60, 86_400  # seconds
 MINUTES_A_DAY = 100  # so many minutes' worth of comments are a day's
@@ -30,11 +30,20 @@ class Standing(NamedTuple):
     author_day: datetime | None = None
     address_minute: datetime | None = None
     address_day: datetime | None = None
-    repeats_here: int = 0  # the same text under the same article
+    repeats_here: int = 0  # the same text as an answer to the same comment, or at the top of the same article
     articles: int = 0  # other articles with the same text
     phrases: str | None = None  # the stamp of the phrases
     spam: int | None = None  # texts that the classifier has learned
     ham: int | None = None
+    parents: int = 0  # other places of the same article with the same text
+
+
+class Reading(NamedTuple):
+    """What takes long to find out about a text and needs no store: found before the transaction that judges it."""
+
+    stamp: str | None  # of the phrases that were looked for
+    phrases: tuple[Compiled, ...]
+    tokens: list[int] | None  # None: the classifier had not learned enough when it was read
 
 
 @dataclass(frozen=True)
@@ -47,3 +56,4 @@ class Case:
     phrases: Phrases
     likeness: Callable[[], float]  # how likely it is spam, 0.5 where that is unknown; asks the store
     opinion: Opinion | None  # None: there is no checker
+    found: tuple[Compiled, ...] | None = None  # phrases in the text and the links; None: not looked for yet

@@ -1,0 +1,145 @@
+"""What can be refused cheaply is refused before a text is read or sent to a checker, and trials count as comments."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from starlette.testclient import TestClient
+
+from app.kit.ids import new_id
+from app.kit.settings import Settings
+from app.main import create_app
+from tests import make
+from tests.make import Headers, bearer, comment, ok
+from tests.receiver import Receiver
+
+IDA = {"author": {"name": "Ida"}}
+DEAR = "*a*\n" * 400
+
+
+@pytest.fixture
+def checker() -> Iterator[Receiver]:
+    """A checker that finds everything good."""
+    with Receiver() as found:
+        found.answer = b'{"verdict": "publish"}'
+        yield found
+
+
+@pytest.fixture
+def client(settings: Settings, checker: Receiver) -> Iterator[TestClient]:
+    """The app with that checker and with limits."""
+    settings = settings.model_copy(update={"checker_url": checker.url, "rate_limits": "on"})
+    with TestClient(create_app(settings, with_worker=False)) as found:
+        yield found
+
+
+@pytest.fixture
+def article(client: TestClient, admin: Headers) -> dict[str, Any]:
+    """A published article."""
+    return make.published(client, admin)
+
+
+def statuses(client: TestClient, url: str, times: int, text: str = "Number {}.", **more: Any) -> list[int]:
+    """What a stranger is answered who posts again and again."""
+    headers = more.pop("headers", {})
+    bodies = [{"text": text.format(n), **IDA, **more} for n in range(times)]
+    return [client.post(url, json=body, headers=headers).status_code for body in bodies]
+
+
+def test_nobody_is_asked_about_what_cannot_be_posted(
+    client: TestClient, checker: Receiver, article: dict[str, Any], admin: Headers
+) -> None:
+    url = f"/v1/articles/{article['id']}/comments"
+    assert statuses(client, f"/v1/articles/{new_id()}/comments", 5, DEAR) == [404] * 5
+    assert statuses(client, f"{url}?dry_run=true", 1, DEAR, parent_id=new_id()) == [422]
+    assert statuses(client, url, 1, "A *b*.", author={"name": "The Example"}) == [422]
+    assert client.post(url, json={"text": "No name."}).status_code == 422
+    assert statuses(client, url, 1, "a\n" * 1000) == [422]
+    ok(
+        client.put(
+            f"/v1/articles/{article['id']}/discussion", json={"state": "closed"}, headers={**admin, "If-Match": "*"}
+        )
+    )
+    assert statuses(client, url, 3, DEAR) == [409] * 3
+    assert checker.messages == []
+
+
+def test_a_flood_of_comments_and_of_trials_asks_nobody(
+    client: TestClient, checker: Receiver, article: dict[str, Any]
+) -> None:
+    url = f"/v1/articles/{article['id']}/comments"
+    guest = make.guest(client)
+    assert statuses(client, url, 8, headers=guest) == [201] * 6 + [429] * 2
+    assert len(checker.messages) == 6
+    assert statuses(client, f"{url}?dry_run=true", 22) == [200] * 14 + [200] * 6 + [429] * 2
+    assert len(checker.messages) == 26
+
+
+def test_a_repeat_is_not_sent_again(client: TestClient, checker: Receiver, article: dict[str, Any]) -> None:
+    url, guest = f"/v1/articles/{article['id']}/comments", make.guest(client)
+    assert statuses(client, url, 3, "The same.", headers=guest) == [201, 409, 409]
+    assert len(checker.messages) == 1
+
+
+def test_a_batch_asks_about_those_that_may_be_posted(
+    client: TestClient, checker: Receiver, article: dict[str, Any]
+) -> None:
+    ops = [
+        {"op": "post", "article": ref, "id": new_id(), "comment": {"text": f"{DEAR}{n}", **IDA}}
+        for n, ref in enumerate([*[new_id()] * 10, *[article["id"]] * 10])
+    ]
+    ops += [{"op": "edit", "id": new_id(), "changes": {"text": f"{DEAR} {n}"}} for n in range(10)]
+    answer = ok(client.post("/v1/sync/comments", json={"operations": ops}))
+    expected = [404] * 10 + [201] * 6 + [429] * 4 + [404] * 10
+    assert [row["status"] for row in answer["data"]] == expected
+    assert len(checker.messages) == 6
+    waits = [row["retry_after"] for row in answer["data"]]
+    assert all(0 < wait <= 60 for wait in waits[16:20])
+    assert waits[:16] + waits[20:] == [None] * 26
+    again = ok(client.post("/v1/sync/comments", json={"operations": ops[:16]}, headers=bearer(answer["guest_token"])))
+    assert [row["status"] for row in again["data"]] == [404] * 10 + [200] * 6
+    assert len(checker.messages) == 6, "what was posted before is not judged again"
+
+
+def test_a_batch_counts_as_its_operations(client: TestClient, article: dict[str, Any]) -> None:
+    deletes = [{"op": "delete", "id": new_id()} for _ in range(50)]
+    headers = make.guest(client)
+    first, second = (
+        [
+            row["status"]
+            for row in ok(client.post("/v1/sync/comments", json={"operations": deletes}, headers=headers))["data"]
+        ]
+        for _ in range(2)
+    )
+    assert first == [404] * 50
+    assert second == [404] * 10 + [429] * 40
+
+
+def test_an_edit_is_asked_about_if_its_author_may_make_it(
+    client: TestClient, checker: Receiver, article: dict[str, Any]
+) -> None:
+    mine = comment(client, article)
+    url, before = f"/v1/comments/{mine['id']}", len(checker.messages)
+    stranger, author = make.guest(client), bearer(mine["edit_token"])
+    assert client.patch(url, json={"text": DEAR}, headers=stranger).status_code == 403
+    assert client.patch(f"/v1/comments/{new_id()}", json={"text": DEAR}, headers=author).status_code == 404
+    assert client.patch(url, json={"text": "I agree."}, headers=author).status_code == 200
+    assert len(checker.messages) == before
+    assert client.patch(url, json={"text": DEAR}, headers=author).status_code == 200
+    assert len(checker.messages) == before + 1
+
+
+def test_a_lost_answer_is_had_again_without_another_question(
+    client: TestClient, checker: Receiver, article: dict[str, Any], admin: Headers
+) -> None:
+    url, key = f"/v1/articles/{article['id']}/comments", {"Idempotency-Key": new_id()}
+    first = client.post(url, json={"text": DEAR, **IDA}, headers=key)
+    assert first.status_code == 201
+    ok(
+        client.put(
+            f"/v1/articles/{article['id']}/discussion", json={"state": "closed"}, headers={**admin, "If-Match": "*"}
+        )
+    )
+    again = client.post(url, json={"text": DEAR, **IDA}, headers=key)
+    assert (again.status_code, again.json()) == (201, first.json())
+    assert len(checker.messages) == 1
