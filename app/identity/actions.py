@@ -17,6 +17,11 @@ from app.kit.schema import Row
 KNOWN_FOR = 5.0  # seconds
 
 
+def is_reader_token(token: str) -> bool:
+    """Whether this is of a kind that readers' programs hold and that ends without their doing: all but an API key."""
+    return token.startswith((GUEST, EDIT, MANAGE)) or (not token.startswith(PREFIX) and token.count(".") == 2)
+
+
 class Callers:
     """Everybody who can be known by a token."""
 

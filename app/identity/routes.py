@@ -14,7 +14,7 @@ from starlette.responses import Response
 
 from app.events.queries import is_visible
 from app.events.schemas import Position
-from app.identity.actions import Callers
+from app.identity.actions import Callers, is_reader_token
 from app.identity.participants.queries import find
 from app.identity.replays.routes import Done as Done  # how a write is answered: what routes take from here
 from app.identity.replays.routes import is_replay as is_replay
@@ -22,6 +22,7 @@ from app.identity.replays.routes import write as write
 from app.identity.replays.routes import write_private as write_private
 from app.identity.schemas import ANONYMOUS, Actor, Scope, WhoAmI
 from app.kit import etag
+from app.kit.boundary import ANSWERED_AS_NOBODY
 from app.kit.http import database, dump, reply
 from app.kit.limits import Limiter, Quotas, network
 from app.kit.problems import (
@@ -33,12 +34,14 @@ from app.kit.problems import (
     Unauthorized,
     Unavailable,
     documented,
+    shown_name,
 )
 
 router = APIRouter(prefix="/v1", tags=["identity"])
 
 
 # An edit token costs nothing to make, once there is a comment: whoever sends one counts by address.
+_PAGES = frozenset({"page", "offset", "p", "start", "skip", "after", "page_token"})  # how others page
 POLICIES = {"key": "key", "guest": "reader", "reader": "reader", "edit": "read", "subscriber": "reader"}
 
 
@@ -70,10 +73,16 @@ class Access(SecurityBase):
     """A route's declared scope; `None` lets anyone in. A route without one does not start.
 
     `counted=False` is for what probes ask: it neither counts towards a rate limit nor is refused by one.
+    `strict=False` is for what the world's software asks, which adds parameters of its own: they are ignored.
+    `forgiving=False` is for reads of one's own: a reader's token that is unknown is refused there, while other public
+    reads answer as to nobody and say so (`Broadsheet-Token: unknown`).
     """
 
-    def __init__(self, scope: Scope | None, *, counted: bool = True) -> None:
-        self.scope, self.counted = scope, counted
+    def __init__(
+        self, scope: Scope | None, *, counted: bool = True, strict: bool = True, forgiving: bool = True
+    ) -> None:
+        self.scope, self.counted, self.strict = scope, counted, strict
+        self.forgiving = forgiving and scope is None
         self.scheme_name = "ApiKey"
         self.model = HTTPBearer(
             description="An API key (`Authorization: Bearer bs_…`), a guest token (`bg_…`), the token to edit one "
@@ -98,11 +107,16 @@ class Access(SecurityBase):
             await limit(request, "read")
             return ANONYMOUS
         kind, _, token = header.partition(" ")
+        token = token.strip()
         try:
             if kind.lower() != "bearer":
                 raise Unauthorized("Send the key as `Authorization: Bearer bs_…`.")
-            actor = await cast(Callers, request.app.state.callers).actor(token.strip())
+            actor = await cast(Callers, request.app.state.callers).actor(token)
         except Unauthorized:
+            if self.forgiving and request.method == "GET" and kind.lower() == "bearer" and is_reader_token(token):
+                await limit(request, "read")  # as without the token: a page must not be refused sooner because of it
+                request.scope[ANSWERED_AS_NOBODY] = True
+                return ANONYMOUS
             await limit(request, "invalid")
             raise
         except Unavailable:  # who it is cannot be told right now; asking counts all the same
@@ -112,19 +126,30 @@ class Access(SecurityBase):
         return actor
 
     async def _check_parameters(self, request: Request) -> None:
-        """Unknown parameters are an error; `min_position` waits for a write to be visible."""
+        """Unknown parameters are an error under `/v1`; `min_position` waits for a write to be visible."""
         route = cast(APIRoute, request.scope["route"])
         if route.endpoint not in self._parameters:
             self._parameters[route.endpoint] = _parameter_names(route)
         known = self._parameters[route.endpoint]
         for name, value in request.query_params.multi_items():
             if name not in known:
-                shown = name if name.isidentifier() and name.isascii() and len(name) <= 64 else "(not shown)"
-                raise InvalidParameter(shown, f"{shown}: there is no such parameter here.")
-            if "\0" in value:
+                if self.strict:
+                    raise _unknown(name, known)
+            elif "\0" in value:
                 raise InvalidParameter(name, f"{name}: no value holds a NUL character.")
-        if (position := request.query_params.get("min_position")) is not None:
+        if "min_position" in known and (position := request.query_params.get("min_position")) is not None:
             await _wait_for(request, position)
+
+
+def _unknown(name: str, known: frozenset[str]) -> InvalidParameter:
+    """What to say of a parameter that a route does not have."""
+    shown = shown_name(name)
+    detail = f"{shown}: there is no such parameter here."
+    if "cursor" in known and name in _PAGES:
+        detail += " Lists go on by cursor: send the page.next of the answer before."
+    elif known:
+        detail += f" There are {', '.join(sorted(known))}."
+    return InvalidParameter(shown, detail)
 
 
 def _query_fields(dependant: Dependant) -> Iterator[Any]:
@@ -162,10 +187,14 @@ def requires(scope: Scope) -> Any:
 
 
 Public = Annotated[Actor, Depends(Access(None))]
-Probe = Annotated[Actor, Depends(Access(None, counted=False))]
+Own = Annotated[Actor, Depends(Access(None, forgiving=False))]
+"""For what callers read and do of their own: an unknown token is refused."""
+World = Annotated[Actor, Depends(Access(None, strict=False))]
+"""For what the world's software asks: parameters, form fields and bodies that are not known here are ignored."""
+Probe = Annotated[Actor, Depends(Access(None, counted=False, strict=False))]
 
 
-async def if_match(if_match: Annotated[str | None, Header(description="ETag of what was read.")] = None) -> Any:
+async def if_match(if_match: Annotated[str | None, Header(description="ETag of what was read, or `*`.")] = None) -> Any:
     """The versions that an editorial write may replace: 428 without the header."""
     return etag.expected_versions(if_match)
 
@@ -176,7 +205,7 @@ VERSIONED = (Unauthorized, Forbidden, NotFound, StaleVersion, PreconditionRequir
 
 
 @router.get("/whoami", response_model=WhoAmI, responses=documented(Unauthorized))
-async def whoami(request: Request, actor: Public) -> Response:
+async def whoami(request: Request, actor: Own) -> Response:
     """Tell the caller who they are to this server; use it to check a token, or a key and its scopes."""
     sections = sorted(actor.sections) if actor.sections is not None else None
     shown = actor.comment or actor.id

@@ -8,6 +8,7 @@ from typing import Any
 
 import structlog
 from prometheus_client import CollectorRegistry, Counter, Histogram
+from starlette.datastructures import MutableHeaders
 from starlette.middleware.cors import CORSMiddleware
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -18,12 +19,15 @@ IDLE = 15.0  # seconds that a body may pause
 TOTAL = 120.0  # seconds that a body may take in all
 EXPOSED = (
     "ETag, Link, Location, RateLimit, RateLimit-Policy, Retry-After, X-Request-ID, Broadsheet-Position, Cache-Tag, "
-    "Surrogate-Key, Cache-Groups, Last-Modified, Idempotency-Replayed"
+    "Surrogate-Key, Cache-Groups, Last-Modified, Idempotency-Replayed, Broadsheet-Token"
 ).split(", ")
 METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
 GOES_ON = "goes_on"
 """In a request's state: what goes on with an answer, `(receive, send)`, when the app is done with it: an answer that is
 held open for long should not hold the app's stack."""
+ANSWERED_AS_NOBODY = "answered_as_nobody"
+"""In a request: a reader's token was sent that is not known, and the answer is the one that everybody gets."""
+_FOR_CACHES = frozenset({b"cache-control", b"cache-tag", b"surrogate-key", b"cache-groups"})
 _REQUEST_ID = re.compile(rb"[A-Za-z0-9._:\-]{1,100}")
 _SAFETY = [
     (b"x-content-type-options", b"nosniff"),
@@ -102,9 +106,15 @@ class _Exchange:
         """Pass the answer on with the headers that every answer has."""
         if message["type"] == "http.response.start":
             self.status = message["status"]
-            more = [(b"x-request-id", self.scope["request_id"].encode()), *_SAFETY]
-            more += self.scope.get("answer_headers", ())
-            message = {**message, "headers": [*message.get("headers", ()), *more]}
+            headers = list(message.get("headers", ()))
+            if self.scope.get(ANSWERED_AS_NOBODY):  # nobody else may be given this answer, from a cache
+                headers = [header for header in headers if header[0] not in _FOR_CACHES]
+                headers += [(b"cache-control", b"private, no-store"), (b"broadsheet-token", b"unknown")]
+            given = {name for name, _ in headers}
+            headers.append((b"x-request-id", self.scope["request_id"].encode()))
+            headers += [header for header in _SAFETY if header[0] not in given]
+            headers += self.scope.get("answer_headers", ())
+            message = {**message, "headers": headers}
         await self._send(message)
 
 
@@ -123,6 +133,8 @@ class Boundary:
         given = next((value for name, value in scope["headers"] if name == b"x-request-id"), b"")
         # HEAD is answered as GET; the server leaves the body out (RFC 9110 §9.3.2).
         scope = {**scope, "method": "GET" if method == "HEAD" else method}
+        if scope.get("raw_path", b"").endswith(b"/") and len(scope["path"]) > 1:  # `/v1/articles/` is `/v1/articles`
+            scope["path"], scope["raw_path"] = scope["path"][:-1], scope["raw_path"][:-1]
         scope["is_head"] = method == "HEAD"  # for answers that have no end of their own
         scope.setdefault("state", {})
         scope["request_id"] = given.decode() if _REQUEST_ID.fullmatch(given) else new_id()
@@ -169,6 +181,16 @@ class LastResort:
             await problems.answer(problem, scope["request_id"])(scope, receive, send)
 
 
+class _Cors(CORSMiddleware):
+    """Names `Origin` in `Vary` once."""
+
+    @staticmethod
+    def allow_explicit_origin(headers: MutableHeaders, origin: str) -> None:
+        headers["Access-Control-Allow-Origin"] = origin
+        if "origin" not in headers.get("vary", "").lower():
+            headers.add_vary_header("Origin")
+
+
 class Cors:
     """Reads from any origin; writes and credentials only from the publication's own front ends."""
 
@@ -177,7 +199,7 @@ class Cors:
         headers = ["Authorization", "Idempotency-Key", "If-Match", *reads]
         self.origins = frozenset(origin.encode() for origin in origins)
         self.plain = app
-        self.known = CORSMiddleware(
+        self.known = _Cors(
             app,
             allow_origins=list(origins),
             allow_methods=["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE"],
@@ -186,7 +208,7 @@ class Cors:
             expose_headers=EXPOSED,
             max_age=3600,
         )
-        self.anyone = CORSMiddleware(
+        self.anyone = _Cors(
             app,
             allow_origins=["*"],
             allow_methods=["GET", "HEAD"],

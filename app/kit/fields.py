@@ -5,7 +5,7 @@ from typing import Any, get_args, get_origin
 
 from pydantic import BaseModel
 
-from app.kit.problems import InvalidParameter
+from app.kit.problems import InvalidParameter, shown_name
 
 
 def _model_in(annotation: Any) -> type[BaseModel] | None:
@@ -44,9 +44,8 @@ def chosen(model: type[BaseModel], fields: str | None) -> dict[str, Any] | None:
         return None
     tree: dict[str, Any] = {}
     for field in fields.split(","):
-        path = field.strip().split(".")
-        harmless = all(part.isidentifier() and part.isascii() for part in path) and len(field) <= 64
-        _add(tree, model, path, field.strip() if harmless else "(not shown)")
+        name = field.strip()
+        _add(tree, model, name.split("."), shown_name(name))
     return tree
 
 

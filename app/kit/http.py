@@ -20,6 +20,7 @@ from app.kit import etag
 from app.kit.db import Aside, Database
 from app.kit.fields import limited
 from app.kit.offload import Offload
+from app.kit.schema import Row
 from app.kit.settings import Settings
 
 COMPRESS_FROM = 800  # bytes: below this the headers cost more than the saving
@@ -27,6 +28,7 @@ CACHEABLE = "public, max-age=10, stale-while-revalidate=30"
 PRIVATE = "private, no-store"
 MOVED = "public, max-age=300"
 JSON = "application/json"
+_PRINTED = "".join(map(chr, range(0x20, 0x7F)))
 _RANGE = re.compile(r"\s*([\w!#$&^.+-]+|\*)/([\w!#$&^.+-]+|\*)\s*(?:;.*)?")
 _WEIGHT = re.compile(r";\s*q\s*=\s*([01](?:\.\d{0,3})?)\s*(?:;|$)")
 _CODING = re.compile(r"\s*([\w*-]+)\s*(?:;\s*q\s*=\s*([\d.]+))?\s*")
@@ -116,6 +118,26 @@ def _group_headers(groups: Sequence[str]) -> dict[str, str]:
     }
 
 
+def address_for(template: str, row: Row) -> str:
+    """A template of an address with the values of a row, percent-encoded: a name may be in any script (RFC 3986)."""
+    return template.format_map(_Encoded(row))
+
+
+class _Encoded(dict[str, str]):
+    """The values of a row as parts of a path."""
+
+    def __init__(self, row: Row) -> None:
+        self.row = row
+
+    def __missing__(self, name: str) -> str:
+        return quote(str(self.row[name]), safe="")
+
+
+def ascii_value(text: str) -> str:
+    """What a header can carry of a text that holds addresses: anything but printed ASCII is percent-encoded."""
+    return text if text.isascii() and text.isprintable() else quote(text, safe=_PRINTED)
+
+
 def reply(
     request: Request,
     body: bytes,
@@ -138,7 +160,7 @@ def reply(
     if modified:
         headers["Last-Modified"] = _http_date(modified.replace(microsecond=0))
     if links:
-        headers["Link"] = ", ".join(f'<{target}>; rel="{relation}"' for relation, target in links.items())
+        headers["Link"] = ", ".join(f'<{ascii_value(target)}>; rel="{relation}"' for relation, target in links.items())
     accept = request.headers.get("accept-encoding")
     coding = _coding(accept) if accept and len(body) >= COMPRESS_FROM else None
     headers["ETag"] = f'"{tag}-{coding}"' if coding else f'"{tag}"'

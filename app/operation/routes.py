@@ -11,7 +11,7 @@ from pydantic import BaseModel, Field
 from sqlalchemy.exc import DBAPIError
 from starlette.responses import HTMLResponse, JSONResponse, Response
 
-from app.identity.routes import Probe, Public
+from app.identity.routes import Probe, World
 from app.kit.db import is_unavailable
 from app.kit.http import database, reply
 from app.kit.problems import NotFound, Problem, Unavailable, documented
@@ -82,13 +82,13 @@ async def metrics(request: Request, actor: Probe) -> Response:
 
 
 @router.get("/openapi.json", responses=documented(), response_class=JSONResponse)
-async def openapi(request: Request, actor: Public) -> Response:
+async def openapi(request: Request, actor: World) -> Response:
     """This API as an OpenAPI 3.1 document."""
     return JSONResponse(request.app.openapi())
 
 
 @router.get("/docs", responses=documented(), response_class=HTMLResponse)
-async def docs(request: Request, actor: Public) -> Response:
+async def docs(request: Request, actor: World) -> Response:
     """The same for people: one page that loads nothing from other hosts."""
     safe = {"Content-Security-Policy": "default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'none'"}
     return HTMLResponse(page(request.app.openapi()), headers=safe)
@@ -106,7 +106,7 @@ def _describe(kind: type[Problem]) -> dict[str, Any]:
 
 
 @router.get("/problems/{code}", response_model=ProblemKindOut, responses=documented(NotFound))
-async def problem(request: Request, code: str, actor: Public) -> Response:
+async def problem(request: Request, code: str, actor: World) -> Response:
     """What an error's `type` points to (RFC 9457 §3.1.1)."""
     kind = Problem.registry.get(code)
     if kind is None:

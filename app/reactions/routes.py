@@ -7,7 +7,7 @@ from fastapi import APIRouter, Query, Request
 from sqlmodel import Session
 from starlette.responses import Response
 
-from app.identity.routes import Public, write
+from app.identity.routes import Own, Public, write
 from app.identity.schemas import ANONYMOUS, Actor
 from app.kit.http import database, dump, reply, settings
 from app.kit.ids import IdPath, RefPath
@@ -68,7 +68,7 @@ async def react(request: Request, article: RefPath, body: ReactionIn, actor: Pub
 
 
 @router.get("/me/votes", response_model=MyVotesOut, responses=documented(Unauthorized, Forbidden, NotFound))
-async def mine(request: Request, query: Annotated[MyVotesQuery, Query()], actor: Public) -> Response:
+async def mine(request: Request, query: Annotated[MyVotesQuery, Query()], actor: Own) -> Response:
     """What the caller has chosen on an article: their reaction, and their votes on its comments."""
     if actor is ANONYMOUS:
         raise Unauthorized("Send the token that you vote with.")

@@ -253,7 +253,7 @@ def discuss(api: Checked, key: Headers, section: str, article: str) -> dict[str,
         send("POST", f"{target}/reports", {"reason": "other", "text": "Hm."}, 202, cy)
     reports = send("GET", "/v1/moderation/reports", headers=key)["data"]
     for report, end in zip(reports, ("dismiss", "uphold"), strict=True):
-        send("POST", f"/v1/moderation/reports/{report['id']}/{end}", {"reason": "Seen."}, headers=key)
+        send("POST", f"/v1/moderation/reports/{report['id']}/{end}", headers=key)
     send("POST", "/v1/moderation/queue/claim", {"limit": 5}, headers=key)
     for action in ("approve", "reject", "spam", "restore", "remove", "restore"):
         decide(other, action)

@@ -7,8 +7,10 @@ from typing import Annotated, Any, Literal
 import pytest
 from fastapi import FastAPI, Query
 from fastapi.exceptions import RequestValidationError
+from fastapi.routing import APIRoute
 from pydantic import BaseModel, ConfigDict, Field
 from starlette.exceptions import HTTPException
+from starlette.responses import Response
 from starlette.testclient import TestClient
 
 from app.kit import problems
@@ -24,6 +26,7 @@ from app.kit.problems import (
     Unavailable,
     documented,
 )
+from app.kit.routing import prepare
 
 Headers = dict[str, str]
 NESTED = 10_000
@@ -46,21 +49,24 @@ class Body(BaseModel):
 
 @pytest.fixture
 def small() -> Iterator[TestClient]:
-    app = FastAPI()
+    app = FastAPI(docs_url=None, redoc_url=None, openapi_url=None)
     problems.install(app)
 
     @app.post("/x")
-    async def post(body: Body, q: int = 0) -> None:
-        return None
+    async def post(body: Body, q: int = 0) -> Response:
+        return Response()
 
     @app.get("/x")
-    async def get(n: Annotated[int, Query(le=3)] = 0) -> None:
-        return None
+    async def get(n: Annotated[int, Query(le=3)] = 0) -> Response:
+        return Response()
 
     @app.get("/fail/{name}")
     async def fail(name: str) -> None:
         raise FAILURES[name]
 
+    for route in app.routes:
+        assert isinstance(route, APIRoute)
+        prepare(route)
     with TestClient(app, raise_server_exceptions=False) as found:
         yield found
 
@@ -130,8 +136,8 @@ def test_a_parameter_that_does_not_fit_is_a_400_that_names_it(small: TestClient)
     answer = small.get("/x?n=canary")
     assert (answer.status_code, answer.json()["errors"][0]["parameter"]) == (400, "n")
     assert "canary" not in answer.text
-    both = small.post("/x?q=canary", json={"n": 11})
-    assert {place.get("parameter") or place["pointer"] for place in both.json()["errors"]} == {"q", "/n"}
+    first = small.post("/x?q=canary", json={"n": 11})  # the body is not read before the parameters fit
+    assert [place.get("parameter") for place in first.json()["errors"]] == ["q"]
 
 
 def test_many_mistakes_are_told_up_to_twenty(small: TestClient) -> None:
@@ -218,7 +224,7 @@ def test_a_hundred_megabytes_are_refused(client: TestClient, admin: Headers) -> 
 
 
 def test_an_unknown_address_is_a_404(client: TestClient, admin: Headers) -> None:
-    for path in ("/none", "/v1/canary", "/v1/keys/", "//v1/keys", "/v1/keys/%2e%2e/x", "/%00", "/v1/keys/canary"):
+    for path in ("/none", "/v1/canary", "//v1/keys", "/v1/keys/%2e%2e/x", "/%00", "/v1/keys/canary"):
         answer = client.get(path, headers=admin, follow_redirects=False)
         assert (answer.status_code, answer.headers["content-type"]) == (404, MEDIA_TYPE), path
         assert "canary" not in answer.text

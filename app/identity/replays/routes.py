@@ -16,7 +16,7 @@ from app.events.queries import last_position
 from app.identity.replays.actions import Answer, ShownOnce, claim, is_kept, keep
 from app.identity.schemas import Actor
 from app.kit import etag
-from app.kit.http import PRIVATE, database, dump
+from app.kit.http import PRIVATE, address_for, database, dump
 from app.kit.problems import BadRequest
 from app.kit.schema import Row
 
@@ -66,7 +66,7 @@ class _Shown:
         body = dump(self.model, row)
         headers = {"ETag": f'"{etag.make(body, row.get("version"))}"'}
         if self.location:
-            headers["Location"] = self.location.format_map(row)
+            headers["Location"] = address_for(self.location, row)
         return Answer(self.status, headers, body)
 
 

@@ -25,6 +25,7 @@ from app.kit.problems.kinds import (
     Unavailable,
     UnsupportedMediaType,
     documented,
+    shown_name,
 )
 
 __all__ = [
@@ -56,4 +57,5 @@ __all__ = [
     "from_exception",
     "handle",
     "install",
+    "shown_name",
 ]

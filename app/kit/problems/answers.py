@@ -1,6 +1,5 @@
 """Any exception as problem+json: one handler for all, and never a word of what was sent."""
 
-import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -20,7 +19,6 @@ from app.kit.problems.kinds import (
     Conflict,
     Forbidden,
     Invalid,
-    InvalidJson,
     InvalidParameter,
     MethodNotAllowed,
     NotFound,
@@ -31,9 +29,9 @@ from app.kit.problems.kinds import (
     Unauthorized,
     Unavailable,
     UnsupportedMediaType,
+    shown_name,
 )
 
-_SAFE = re.compile(r"[\w.\-\[\]$]{1,64}", re.ASCII)
 # Messages of Pydantic that would repeat what was sent.
 _ECHOES = {
     "union_tag_invalid": "Input does not name a known kind",
@@ -89,18 +87,8 @@ def from_database(error: DBAPIError) -> Problem:
     return Unavailable("The store cannot be reached or is busy.") if away else Problem()
 
 
-def _name(part: object) -> str:
-    """A name as the client sent it, if it is harmless; names are told, values never."""
-    text = str(part)
-    return text if _SAFE.fullmatch(text) else "(not shown)"
-
-
 def _from_validation(error: RequestValidationError) -> Problem:
     errors = error.errors()
-    if any(entry["type"] == "json_invalid" for entry in errors):
-        return InvalidJson("The body is not valid JSON (RFC 8259).")
-    if isinstance(error.body, bytes):  # FastAPI leaves a body unread that does not say it is JSON
-        return UnsupportedMediaType("Send the body as application/json.")
     details: list[Mapping[str, Any]] = []
     in_body = True
     for entry in errors[:20]:
@@ -108,9 +96,9 @@ def _from_validation(error: RequestValidationError) -> Problem:
         message = _ECHOES.get(entry["type"]) or str(entry["msg"]).removeprefix("Value error, ")
         detail: dict[str, Any] = {"code": entry["type"], "detail": message}
         if place == "body":
-            detail["pointer"] = "".join(f"/{_name(part)}" for part in path)
+            detail["pointer"] = "".join(f"/{shown_name(str(part))}" for part in path)
         else:
-            in_body, detail["parameter"] = False, _name(path[0]) if path else str(place)
+            in_body, detail["parameter"] = False, shown_name(str(path[0])) if path else str(place)
         details.append(detail)
     first = details[0]
     where = first.get("parameter") or first.get("pointer") or "body"

@@ -1,11 +1,18 @@
 """What can go wrong, in RFC 9457's terms: a class for each `code`."""
 
+import re
 from collections.abc import Iterable, Mapping
 from typing import Any, ClassVar
 
 from pydantic import BaseModel, Field
 
 MEDIA_TYPE = "application/problem+json"
+_NAME = re.compile(r"[!#-%(-;=?-_a-~]{1,64}", re.ASCII)  # what is printed, but for quotes and what HTML is made of
+
+
+def shown_name(text: str) -> str:
+    """A name as it was sent, if it is short and printable: errors tell names, and never values."""
+    return text if _NAME.fullmatch(text) else "(not shown)"
 
 
 class ErrorDetail(BaseModel):

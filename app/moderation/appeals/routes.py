@@ -7,7 +7,7 @@ import sqlalchemy as sa
 from fastapi import APIRouter, Query, Request
 from starlette.responses import Response
 
-from app.identity.routes import Public, requires, write
+from app.identity.routes import Own, Public, requires, write
 from app.identity.schemas import Actor
 from app.kit.fields import chosen
 from app.kit.http import ReadQuery, database, dump, reply
@@ -26,7 +26,7 @@ def _told(connection: sa.Connection, comment_id: str, *, actor: Actor) -> dict[s
 
 
 @router.get("/decision", response_model=DecisionOut, responses=documented(NotFound))
-async def decision(request: Request, comment: IdPath, query: Annotated[ReadQuery, Query()], actor: Public) -> Response:
+async def decision(request: Request, comment: IdPath, query: Annotated[ReadQuery, Query()], actor: Own) -> Response:
     """What became of a comment and why, for its author: with its edit token, or the author's own."""
     fields = chosen(DecisionOut, query.fields)
     found = await database(request).read(queries.told, actor, comment)

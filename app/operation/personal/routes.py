@@ -3,7 +3,7 @@
 from fastapi import APIRouter, Request
 from starlette.responses import Response
 
-from app.identity.routes import Public, write
+from app.identity.routes import Own, Public, write
 from app.kit.http import database, dump, reply
 from app.kit.problems import Forbidden, Unauthorized, documented
 from app.operation.personal import actions, queries
@@ -13,7 +13,7 @@ router = APIRouter(prefix="/v1/me", tags=["privacy"])
 
 
 @router.get("/data", response_model=PersonalData, responses=documented(Unauthorized, Forbidden))
-async def show(request: Request, actor: Public) -> Response:
+async def show(request: Request, actor: Own) -> Response:
     """Everything that is stored about the caller.
 
     With a guest token: what was done with that token; the e-mail that was typed with it proves nothing. With a JWT of

@@ -15,7 +15,7 @@ from starlette.datastructures import FormData, UploadFile
 from starlette.responses import Response
 from starlette.types import Message
 
-from app.identity.routes import Public, Versions, write
+from app.identity.routes import Versions, World, write
 from app.kit import etag
 from app.kit.fields import chosen
 from app.kit.http import database, reply_list, settings
@@ -179,7 +179,7 @@ async def delete(request: Request, media: str, versions: Versions, actor: Writer
     response_class=Response,
     responses={200: {"description": "The file.", "content": {"image/*": {}}}, **documented(NotFound)},
 )
-async def file(request: Request, key: str, actor: Public) -> Response:
+async def file(request: Request, key: str, actor: World) -> Response:
     """The file of a picture or of one of its renditions; it never changes under its name."""
     found = _KEY.fullmatch(key)
     if found is None:

@@ -7,7 +7,7 @@ from fastapi import APIRouter, Query, Request
 from sqlmodel import Session
 from starlette.responses import Response
 
-from app.identity.routes import Done, Public, write, write_private
+from app.identity.routes import Done, Own, Public, write, write_private
 from app.identity.schemas import Actor
 from app.kit.fields import chosen
 from app.kit.http import ReadQuery, database, reply_list
@@ -37,7 +37,7 @@ def _one(connection: sa.Connection, subscription_id: str) -> Row:
 
 
 @router.get("", response_model=ListOut[SubscriptionOut], responses=documented(Unauthorized, Forbidden))
-async def index(request: Request, query: Annotated[ReadQuery, Query()], actor: Public) -> Response:
+async def index(request: Request, query: Annotated[ReadQuery, Query()], actor: Own) -> Response:
     """All subscriptions of the caller, the oldest first, on one page: there are 1,000 at most.
 
     The caller is known by the manage token, or by a JWT of the publication's site that says `email_verified`.

@@ -7,7 +7,7 @@ import sqlalchemy as sa
 from fastapi import APIRouter, Form, Request
 from starlette.responses import HTMLResponse, Response
 
-from app.identity.routes import Public, write
+from app.identity.routes import World, write
 from app.identity.secrets.actions import Vault
 from app.kit.http import PRIVATE, database, dump, reply, settings
 from app.kit.ids import TokenPath
@@ -57,7 +57,7 @@ def _done(_connection: sa.Connection, _result: object) -> dict[str, Any]:
 
 
 @router.get("/{token}", response_model=UnsubscribeOut, responses=_SHOWN | documented(NotFound))
-async def show(request: Request, token: TokenPath, actor: Public) -> Response:
+async def show(request: Request, token: TokenPath, actor: World) -> Response:
     """What the link would end; looking at it changes nothing, so that programs which follow links do no harm.
 
     A browser (`Accept: text/html`) gets a page with one button.
@@ -78,7 +78,7 @@ async def show(request: Request, token: TokenPath, actor: Public) -> Response:
 async def unsubscribe(
     request: Request,
     token: TokenPath,
-    actor: Public,
+    actor: World,
     one_click: Annotated[
         Literal["One-Click"],
         Form(alias="List-Unsubscribe", description="As RFC 8058 has it; the body is a form, and no cookie is needed."),

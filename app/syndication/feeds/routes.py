@@ -12,7 +12,7 @@ from app.articles.cards.queries import steady
 from app.articles.discussion.events import LISTS
 from app.articles.queries import is_visible
 from app.articles.routes import Retracted, WithheldForLegalReasons, visible
-from app.identity.routes import Public
+from app.identity.routes import World
 from app.identity.schemas import ANONYMOUS, Actor
 from app.kit.http import MOVED, database, reply, settings
 from app.kit.ids import RefPath
@@ -71,7 +71,7 @@ async def _newest(request: Request, form: str, actor: Actor, kind: str | None = 
 
 
 @router.get("/site.{form}", responses=_FEED, response_class=Response)
-async def site(request: Request, form: FormatPath, actor: Public) -> Response:
+async def site(request: Request, form: FormatPath, actor: World) -> Response:
     """The 50 newest articles with their texts, notices and corrections; under 1 MB: else the oldest are shortened.
 
     A retracted article leaves the feed: an entry says that it was and why, and Atom has a tombstone (RFC 6721).
@@ -80,25 +80,25 @@ async def site(request: Request, form: FormatPath, actor: Public) -> Response:
 
 
 @router.get("/sections/{section}.{form}", responses=_OF_TERM, response_class=Response)
-async def of_section(request: Request, section: RefPath, form: FormatPath, actor: Public) -> Response:
+async def of_section(request: Request, section: RefPath, form: FormatPath, actor: World) -> Response:
     """The same of a section, by id or slug."""
     return await _newest(request, form, actor, "section", section)
 
 
 @router.get("/tags/{tag}.{form}", responses=_OF_TERM, response_class=Response)
-async def of_tag(request: Request, tag: RefPath, form: FormatPath, actor: Public) -> Response:
+async def of_tag(request: Request, tag: RefPath, form: FormatPath, actor: World) -> Response:
     """The same of a tag, by id or slug."""
     return await _newest(request, form, actor, "tag", tag)
 
 
 @router.get("/authors/{author}.{form}", responses=_OF_TERM, response_class=Response)
-async def of_author(request: Request, author: RefPath, form: FormatPath, actor: Public) -> Response:
+async def of_author(request: Request, author: RefPath, form: FormatPath, actor: World) -> Response:
     """The same of an author, by id or slug."""
     return await _newest(request, form, actor, "author", author)
 
 
 @router.get("/articles/{article}/comments.{form}", responses=_COMMENTS, response_class=Response)
-async def of_comments(request: Request, article: RefPath, form: FormatPath, actor: Public) -> Response:
+async def of_comments(request: Request, article: RefPath, form: FormatPath, actor: World) -> Response:
     """The 50 newest comments on an article, by id or slug; Atom says which comment each answers (RFC 4685), and which
     readers can no longer see (RFC 6721)."""
     here = Publication.of(settings(request))
@@ -118,7 +118,7 @@ async def of_comments(request: Request, article: RefPath, form: FormatPath, acto
 
 @router.get("/archive/{month}.atom", responses=_ARCHIVE, response_class=Response)
 async def archive(
-    request: Request, month: MonthPath, query: Annotated[ArchiveQuery, Query()], actor: Public
+    request: Request, month: MonthPath, query: Annotated[ArchiveQuery, Query()], actor: World
 ) -> Response:
     """All that was published in a month (UTC), as RFC 5005 archives: follow `prev-archive` from `site.atom`.
 

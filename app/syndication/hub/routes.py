@@ -5,7 +5,7 @@ from typing import Annotated
 from fastapi import APIRouter, Form, Request
 from starlette.responses import Response
 
-from app.identity.routes import Public, limit, write
+from app.identity.routes import World, limit, write
 from app.kit.addresses import Guard
 from app.kit.http import settings
 from app.kit.problems import Invalid, TooManyRequests, documented
@@ -24,7 +24,7 @@ router = APIRouter(tags=["syndication"])
 )
 async def ask(
     request: Request,
-    actor: Public,
+    actor: World,
     mode: Annotated[Mode, Form(alias="hub.mode", description="What is asked for.")],
     topic: Annotated[
         str, Form(alias="hub.topic", max_length=2048, description="Address of a feed of this server, archives apart.")

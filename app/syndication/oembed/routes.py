@@ -9,7 +9,7 @@ from starlette.responses import Response
 from app.articles.addresses.queries import NOTHING, resolve
 from app.articles.discussion.events import LISTS
 from app.articles.routes import Retracted, WithheldForLegalReasons
-from app.identity.routes import Public
+from app.identity.routes import World
 from app.identity.schemas import ANONYMOUS
 from app.kit.http import JSON, database, dump, reply, settings
 from app.kit.problems import NotFound, documented
@@ -37,7 +37,7 @@ def _article(connection: sa.Connection, path: str, here: Publication) -> dict[st
     response_model=OEmbedOut,
     responses=_XML | documented(NotFound, Retracted, WithheldForLegalReasons),
 )
-async def oembed(request: Request, query: Annotated[OEmbedQuery, Query()], actor: Public) -> Response:
+async def oembed(request: Request, query: Annotated[OEmbedQuery, Query()], actor: World) -> Response:
     """What another site may show for the address of an article on ours (oembed.com), former addresses included."""
     here = Publication.of(settings(request))
     path = path_of(query.url, here)

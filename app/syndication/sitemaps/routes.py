@@ -7,7 +7,7 @@ import sqlalchemy as sa
 from fastapi import APIRouter, Request
 from starlette.responses import Response
 
-from app.identity.routes import Public
+from app.identity.routes import World
 from app.identity.schemas import ANONYMOUS, Actor
 from app.kit.http import database, reply, settings
 from app.kit.problems import NotFound, documented
@@ -26,7 +26,7 @@ def _sent(request: Request, found: tuple[bytes, datetime | None], actor: Actor) 
 
 
 @router.get("/sitemap.xml", responses=_XML | documented(), response_class=Response)
-async def sitemap(request: Request, actor: Public) -> Response:
+async def sitemap(request: Request, actor: World) -> Response:
     """Every public article with the time of its last change; beyond 50,000 an index of files by month of that change.
 
     Name it in the `robots.txt` of the publication's site (sitemaps.org), or serve it from there.
@@ -41,14 +41,14 @@ async def sitemap(request: Request, actor: Public) -> Response:
 
 
 @router.get("/sitemap-news.xml", responses=_XML | documented(), response_class=Response)
-async def news(request: Request, actor: Public) -> Response:
+async def news(request: Request, actor: World) -> Response:
     """The articles of the last 48 hours, 1,000 at most, as Google News reads them; pages are left out."""
     here = Publication.of(settings(request))
     return _sent(request, await database(request).scan(queries.news, here), actor)
 
 
 @router.get("/sitemap-{part}.xml", responses=_XML | documented(NotFound), response_class=Response)
-async def part(request: Request, part: PartPath, actor: Public) -> Response:
+async def part(request: Request, part: PartPath, actor: World) -> Response:
     """A part of the sitemap: what changed last in a month, `2026-01`, up to 50,000; `2026-01-2` goes on."""
     here = Publication.of(settings(request))
     return _sent(request, await database(request).scan(queries.urls, here, read(part)), actor)
