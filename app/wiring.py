@@ -19,6 +19,7 @@ from app.articles.activity.queries import is_due as has_aged
 from app.articles.addresses.schemas import Site
 from app.articles.cards.actions import refresh
 from app.articles.cards.queries import BESIDE, Beside, has_stale
+from app.articles.corrections import routes as corrections
 from app.articles.discussion import routes as discussion
 from app.articles.discussion.handlers import section_gone
 from app.articles.editing import routes as editing
@@ -44,7 +45,6 @@ from app.events.schemas import Entry
 from app.fronts import routes as fronts
 from app.identity import routes as identity
 from app.identity.audit import routes as audit
-from app.identity.keys import routes as keys
 from app.identity.participants import routes as participants
 from app.identity.replays.actions import prune as prune_replays
 from app.identity.secrets.actions import Vault, turn
@@ -81,7 +81,9 @@ from app.operation import routes as operation
 from app.operation.personal import routes as personal
 from app.operation.personal.actions import ALSO
 from app.publication.authors import routes as authors
+from app.publication.keys import routes as keys
 from app.publication.media import routes as media
+from app.publication.merges import tables as merges  # noqa: F401
 from app.publication.notices import routes as notices
 from app.publication.notices.queries import SEEN, TARGETS
 from app.publication.sections import routes as sections
@@ -140,6 +142,7 @@ ROUTERS: list[APIRouter] = [
     fronts.router,
     editing.router,
     publishing.router,
+    corrections.router,
     revisions.router,
     previews.router,
     anchors.router,
@@ -180,6 +183,8 @@ HANDLERS: dict[str, tuple[Callable[[Session, Entry], None], ...]] = {
     "article.published": (find_again, forget_early_readers),
     "article.updated": (find_again,),
     "article.corrected": (),
+    "article.correction_changed": (),
+    "article.correction_withdrawn": (),
     "article.unpublished": (),
     "article.retracted": (),
     "discussion.changed": (),

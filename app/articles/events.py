@@ -36,8 +36,27 @@ class ArticleCorrected(_ArticleFact):
     """A correction was added."""
 
     name: ClassVar[str] = "article.corrected"
+    n: int
     kind: str
     text: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class ArticleCorrectionChanged(_ArticleFact):
+    """A correction says something else than before."""
+
+    name: ClassVar[str] = "article.correction_changed"
+    n: int
+    kind: str
+    text: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class ArticleCorrectionWithdrawn(_ArticleFact):
+    """A correction was taken back."""
+
+    name: ClassVar[str] = "article.correction_withdrawn"
+    n: int
 
 
 @dataclass(frozen=True, kw_only=True)

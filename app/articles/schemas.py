@@ -45,9 +45,11 @@ class NoticeOut(BaseModel):
 class CorrectionOut(BaseModel):
     """A correction, as data."""
 
+    n: int = Field(description="Its number among those of the article, which no other one ever has.")
     at: datetime
     kind: Literal["correction", "clarification", "update", "editors_note"]
     text: str
+    changed_at: datetime | None = Field(description="When its words were last changed.")
 
 
 class DiscussionOut(BaseModel):

@@ -3,24 +3,27 @@
 import re
 from collections.abc import Iterator
 from datetime import datetime, timedelta
-from typing import Annotated, Any
+from typing import Annotated, Any, TypeVar, cast
 
 import sqlalchemy as sa
 import typer
-from pydantic import ValidationError
+from pydantic import BaseModel, ValidationError
 from rich.table import Table
 from rich.text import Text
 
 from app.cli.common import Failure, opened, say, show
 from app.identity.keys import actions, queries
-from app.identity.keys.schemas import KeyIn
+from app.identity.keys.schemas import KeyIn, KeyPatch
 from app.identity.schemas import SCOPES, SYSTEM
 from app.kit.clock import iso, now
 from app.kit.paging import PageQuery
+from app.kit.schema import Row
 from app.kit.settings import Settings
+from app.publication.keys.actions import change_key, create_key
 from app.publication.sections.queries import by_ref
 
-app = typer.Typer(help="Make, list and revoke API keys.", no_args_is_help=True)
+app = typer.Typer(help="Make, list, change and revoke API keys.", no_args_is_help=True)
+M = TypeVar("M", bound=BaseModel)
 _SPAN = re.compile(r"([1-9]\d{0,4})([hdw])")
 _UNITS = {"h": "hours", "d": "days", "w": "weeks"}
 
@@ -53,18 +56,15 @@ def create(
     quota_day: Annotated[int | None, typer.Option(help="Requests that it may make in 24 hours.")] = None,
 ) -> None:
     """Make a key and print it, alone on the last line: it is shown this once."""
-    try:
-        quotas = {"quota_minute": quota_minute, "quota_day": quota_day}
-        asked = KeyIn.model_validate({"name": name, "scopes": scope, "expires_at": expires, **quotas})
-    except ValidationError as error:
-        first = error.errors()[0]
-        raise typer.BadParameter(f"{first['loc'][0]}: {first['msg']}") from None
+    quotas = {"quota_minute": quota_minute, "quota_day": quota_day}
+    asked = _checked(
+        KeyIn, {"name": name, "scopes": scope, "sections": section or None, "expires_at": expires, **quotas}
+    )
     with opened(Settings()) as db:
         with db.connect() as connection:
-            sections = [_section_id(connection, ref) for ref in section] if section else None
+            _require_sections(connection, section or [])
         with db.transaction() as session:
-            about = asked.expires_at, asked.quota_minute, asked.quota_day
-            key_id, key = actions.create(session, SYSTEM, asked.name, list(asked.scopes), sections, *about)
+            key_id, key = create_key(session, SYSTEM, asked)
         say(f"Made key {key_id}. Keep it now: only its hash is stored.")
     typer.echo(key)
 
@@ -89,28 +89,78 @@ def index() -> None:
 
 
 @app.command()
+def change(
+    key: Annotated[str, typer.Argument(metavar="ID|HINT", help="The key's id, or its first characters.")],
+    name: Annotated[str | None, typer.Option(help="What the key is for.")] = None,
+    scope: Annotated[list[str] | None, typer.Option(help="What it may do from now on; repeat for more.")] = None,
+    section: Annotated[list[str] | None, typer.Option(help="Sections it is limited to, by id or slug.")] = None,
+    all_sections: Annotated[bool, typer.Option("--all-sections", help="Limit it to no sections.")] = False,
+    expires: Annotated[
+        datetime | None,
+        typer.Option(parser=_moment, metavar="SPAN|TIME", help="When it stops working: 90d, or RFC 3339."),
+    ] = None,
+    never_expires: Annotated[bool, typer.Option("--never-expires", help="Let it work until it is revoked.")] = False,
+    quota_minute: Annotated[int | None, typer.Option(help="Requests that it may make in a minute.")] = None,
+    quota_day: Annotated[int | None, typer.Option(help="Requests that it may make in 24 hours.")] = None,
+) -> None:
+    """Change what a key is called and may do: it holds everywhere within a second. What is not given stays."""
+    if (section and all_sections) or (expires and never_expires):
+        raise typer.BadParameter("--section excludes --all-sections, and --expires excludes --never-expires")
+    given: dict[str, Any] = {"name": name, "scopes": scope, "sections": section, "expires_at": expires}
+    given |= {"quota_minute": quota_minute, "quota_day": quota_day}
+    values = {field: value for field, value in given.items() if value}
+    values |= {"sections": None} if all_sections else {}
+    values |= {"expires_at": None} if never_expires else {}
+    if not values:
+        raise typer.BadParameter("say what to change")
+    asked = _checked(KeyPatch, values)
+    with opened(Settings()) as db:
+        with db.connect() as connection:
+            row = _single(connection, key)
+            _require_sections(connection, section or [])
+        if row["revoked_at"]:
+            raise Failure(f"Key {row['id']} is revoked.")
+        with db.transaction() as session:
+            change_key(session, SYSTEM, row["id"], asked)
+        say(f"Changed key {row['id']}: {', '.join(sorted(values))}.")
+
+
+@app.command()
 def revoke(
     key: Annotated[str, typer.Argument(metavar="ID|HINT", help="The key's id, or its first characters.")],
 ) -> None:
     """End a key: refused everywhere within a second."""
     with opened(Settings()) as db:
         with db.connect() as connection:
-            rows = [row for row in _all(connection) if key in (row["id"], row["hint"])]
-        if len(rows) != 1:
-            raise Failure(f"{len(rows)} keys begin with {key}: give the id." if rows else f"There is no key {key}.")
-        if rows[0]["revoked_at"]:
-            say(f"Key {rows[0]['id']} was revoked already.")
+            row = _single(connection, key)
+        if row["revoked_at"]:
+            say(f"Key {row['id']} was revoked already.")
             return
         with db.transaction() as session:
-            actions.revoke(session, SYSTEM, rows[0]["id"])
-        say(f"Revoked key {rows[0]['id']}, {rows[0]['name']}.")
+            actions.revoke(session, SYSTEM, row["id"])
+        say(f"Revoked key {row['id']}, {row['name']}.")
 
 
-def _section_id(connection: sa.Connection, ref: str) -> str:
-    row = by_ref(connection, ref)
-    if row is None:
-        raise Failure(f"There is no section {ref}.")
-    return str(row["id"])
+def _checked(model: type[M], values: dict[str, Any]) -> M:
+    try:
+        return model.model_validate(values)
+    except ValidationError as error:
+        first = error.errors()[0]
+        raise typer.BadParameter(f"{first['loc'][0]}: {first['msg']}") from None
+
+
+def _single(connection: sa.Connection, key: str) -> Row:
+    """The one key with this id or these first characters."""
+    rows = [row for row in _all(connection) if key in (row["id"], row["hint"])]
+    if len(rows) != 1:
+        raise Failure(f"{len(rows)} keys begin with {key}: give the id." if rows else f"There is no key {key}.")
+    return cast(Row, rows[0])
+
+
+def _require_sections(connection: sa.Connection, refs: list[str]) -> None:
+    for ref in refs:
+        if by_ref(connection, ref) is None:
+            raise Failure(f"There is no section {ref}.")
 
 
 def _all(connection: sa.Connection) -> Iterator[Any]:

@@ -33,6 +33,8 @@ _ENDED = {"article.unpublished", "article.retracted"}
 _CHANGES = {  # what `article.updated` names, where the fact does not
     "article.published": ["state"],
     "article.corrected": ["corrections"],
+    "article.correction_changed": ["corrections"],
+    "article.correction_withdrawn": ["corrections"],
     "discussion.changed": ["discussion"],
     "article.anchors_resolved": ["anchors"],
     "anchor.changed": ["anchors"],

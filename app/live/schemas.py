@@ -12,6 +12,8 @@ TYPES = (
     "article.published",
     "article.updated",
     "article.corrected",
+    "article.correction_changed",
+    "article.correction_withdrawn",
     "article.unpublished",
     "article.retracted",
     "article.reacted",

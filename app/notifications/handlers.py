@@ -48,11 +48,16 @@ def _is_news(session: Session, entry: Entry) -> bool:
 
 
 def _corrected(session: Session, entry: Entry) -> None:
-    """A correction is known by its place among those of its article: they are only ever added."""
+    """Note a correction by its number; one that was withdrawn meanwhile is not told.
+
+    Facts of former releases have no number: their correction is the last one that says the same.
+    """
     query = sa.select(A.c.corrections).where(A.c.id == entry.subject_id)
+    standing = session.execute(query).scalar_one_or_none() or []
     said = (entry.payload["kind"], entry.payload["text"])
-    listed = session.execute(query).scalar_one_or_none() or []
-    places = [at for at, one in enumerate(listed) if (one["kind"], one["text"]) == said]
-    for at in places[-1:]:
-        event = f"{entry.type}:{entry.subject_id}:{at}"
-        _note(session, entry, event, {"article": entry.subject_id, "correction": at})
+    number = entry.payload.get("n") or max(
+        (one["n"] for one in standing if (one["kind"], one["text"]) == said), default=0
+    )
+    if any(one["n"] == number for one in standing):
+        event = f"{entry.type}:{entry.subject_id}:{number}"
+        _note(session, entry, event, {"article": entry.subject_id, "correction_n": number})

@@ -1,6 +1,6 @@
 """Whom a fact concerns: the kinds and targets that it touches, and who wrote it."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import sqlalchemy as sa
@@ -67,9 +67,19 @@ def _article(connection: sa.Connection, content: Content) -> Circle | None:
     return Circle([("articles.new", key) for key in ("site", *keys)], None)
 
 
+def find_correction(corrections: Sequence[Row], content: Content) -> Row | None:
+    """The correction that a notification is about; None once it was withdrawn.
+
+    What was noted by former releases names its place, from 0: such corrections were numbered in that order.
+    """
+    number = content["correction_n"] if "correction_n" in content else content["correction"] + 1
+    return next((one for one in corrections if one["n"] == number), None)
+
+
 def _correction(connection: sa.Connection, content: Content) -> Circle | None:
-    public = sa.select(A.c.public).where(A.c.id == content["article"])
-    if not connection.execute(public).scalar_one_or_none():
+    columns = sa.select(A.c.public, A.c.corrections).where(A.c.id == content["article"])
+    row = connection.execute(columns).first()
+    if row is None or not row.public or find_correction(row.corrections, content) is None:
         return None
     return Circle([("article.updated", f"article:{content['article']}")], None)
 

@@ -73,7 +73,7 @@ def content_of(session: Session, entry: Entry, site: Site) -> dict[str, Any] | N
     if kind == "comment":
         tag = _comment_tag(connection, str(entry.subject_id))
     names = TOLD.get(entry.type, TOLD[kind])
-    data = {"id": entry.subject_id, **{name: entry.payload[name] for name in names}}
+    data = {"id": entry.subject_id, **{name: entry.payload[name] for name in names if name in entry.payload}}
     about = {"etag": tag and f'"{tag}"', "position": str(entry.position), "cache_groups": entry.groups}
     return message(entry.type, entry.at, data | about)
 

@@ -15,6 +15,8 @@ EventType = Literal[
     "article.published",
     "article.updated",
     "article.corrected",
+    "article.correction_changed",
+    "article.correction_withdrawn",
     "article.unpublished",
     "article.retracted",
     "article.reacted",
@@ -49,7 +51,9 @@ _TERM: Final = ("slug", "created")
 _ARTICLE: Final = ("slug", "revision")
 TOLD: Final[dict[str, Sequence[str]]] = {
     "article.updated": (*_ARTICLE, "fields"),
-    "article.corrected": (*_ARTICLE, "kind", "text"),
+    "article.corrected": (*_ARTICLE, "n", "kind", "text"),
+    "article.correction_changed": (*_ARTICLE, "n", "kind", "text"),
+    "article.correction_withdrawn": (*_ARTICLE, "n"),
     "article.unpublished": (*_ARTICLE, "reason"),
     "article.retracted": (*_ARTICLE, "reason", "legal"),
     "article.reacted": (),

@@ -103,3 +103,19 @@ def test_a_key_that_has_expired_already_is_not_made(broadsheet: Broadsheet, data
 def test_a_key_is_limited_to_sections_that_exist(broadsheet: Broadsheet, data: object) -> None:
     missing = broadsheet("keys", "create", "--name", "a", "--scope", "admin", "--section", "report")
     assert (missing.status, missing.out, missing.err) == (1, "", "Error: There is no section report.\n")
+
+
+def test_a_key_is_changed(broadsheet: Broadsheet, sql: Sql, store: str) -> None:
+    key = made(broadsheet, "--name", "old", "--scope", "content:read", "--expires", "90d")
+    done = broadsheet("keys", "change", key[:9], "--name", "new", "--scope", "content:write", "--never-expires")
+    assert done.status == 0, done.err
+    [(name, scopes, expires)] = sql(store, "SELECT name, scopes, expires_at FROM api_key")
+    assert (name, json.loads(scopes) if isinstance(scopes, str) else scopes) == ("new", ["content:write"])
+    assert expires is None
+    assert sql(store, "SELECT count(*) FROM audit WHERE action = 'key.change'") == [(1,)]
+    nowhere = broadsheet("keys", "change", key[:9], "--section", "report")
+    assert (nowhere.status, nowhere.err) == (1, "Error: There is no section report.\n")
+    assert broadsheet("keys", "change", key[:9]).status == 2
+    assert broadsheet("keys", "change", key[:9], "--expires", "1d", "--never-expires").status == 2
+    assert broadsheet("keys", "revoke", key[:9]).status == 0
+    assert broadsheet("keys", "change", key[:9], "--name", "x").status == 1

@@ -117,6 +117,9 @@ def live(api: Checked, key: Headers) -> dict[str, str]:
     change("POST", f"/v1/anchors/{ids['anchor']}/detach")
     change("POST", f"/v1/anchors/{ids['anchor']}/redact")
     change("POST", f"{url}/corrections", {"text": "It was four."})
+    change("PATCH", f"{url}/corrections/1", {"text": "It was five."})
+    make.ok(api.send("GET", f"{url}/corrections/history", headers=key))
+    change("DELETE", f"{url}/corrections/1")
     change("POST", f"{url}/revisions/1/restore")
     ids["preview"] = post(f"{url}/previews", {})["id"]
     other = post("/v1/articles", {"title": "Other"})["id"]
@@ -159,6 +162,7 @@ def live(api: Checked, key: Headers) -> dict[str, str]:
         202,
     )
     ids["key"] = post("/v1/keys", {"name": "Reader", "scopes": ["content:read"]})["id"]
+    make.ok(api.send("PATCH", f"/v1/keys/{ids['key']}", json={"name": "Readers"}, headers=key))
     share(api, key, article)
     return ids
 

@@ -3,7 +3,11 @@
 from collections.abc import Callable
 from typing import Any
 
+import pytest
+import sqlalchemy as sa
 from starlette.testclient import TestClient
+
+from app.kit.db import Database
 
 Headers = dict[str, str]
 UNKNOWN = "01890000-0000-7000-8000-000000000000"
@@ -18,14 +22,15 @@ def make(client: TestClient, admin: Headers, **fields: Any) -> dict[str, Any]:
 
 
 def test_a_key_is_shown_once(client: TestClient, admin: Headers) -> None:
-    made = make(client, admin, sections=[UNKNOWN], expires_at="2999-01-01T00:00:00+02:00")
+    section = client.post("/v1/sections", json={"name": "Report"}, headers=admin).json()["id"]
+    made = make(client, admin, sections=["report"], expires_at="2999-01-01T00:00:00+02:00")
     key = made.pop("key")
     assert made == {
         "id": made["id"],
         "name": "For imports",
         "hint": key[:9],
         "scopes": ["content:write"],
-        "sections": [UNKNOWN],
+        "sections": [section],
         "quota_minute": None,
         "quota_day": None,
         "created_at": made["created_at"],
@@ -62,8 +67,10 @@ BAD_KEYS: list[tuple[dict[str, Any], str]] = [
     ({"scopes": ["canary"]}, "/scopes/0"),
     ({"scopes": "admin"}, "/scopes"),
     ({"sections": []}, "/sections"),
-    ({"sections": ["canary"]}, "/sections/0"),
-    ({"sections": ["-" * 36]}, ""),
+    ({"sections": ["canary"]}, "/sections"),
+    ({"sections": [UNKNOWN]}, "/sections"),
+    ({"sections": ["No Slug"]}, "/sections/0"),
+    ({"sections": ["-" * 36]}, "/sections/0"),
     ({"scopes": ["admin"], "sections": [UNKNOWN]}, "/sections"),
     ({"expires_at": "2020-01-01T00:00:00Z"}, "/expires_at"),
     ({"expires_at": "2999-01-01T00:00:00"}, "/expires_at"),
@@ -130,3 +137,104 @@ def test_who_did_what_is_kept(client: TestClient, admin: Headers, make_key: Call
 def ask(client: TestClient, admin: Headers, query: str) -> list[dict[str, Any]]:
     found: list[dict[str, Any]] = client.get(f"/v1/audit?{query}", headers=admin).json()["data"]
     return found
+
+
+def test_a_key_is_changed(client: TestClient, admin: Headers) -> None:
+    for name in ("Report", "Sport"):
+        client.post("/v1/sections", json={"name": name}, headers=admin)
+    made = make(client, admin, sections=["report"], quota_day=7, expires_at="2999-01-01T00:00:00Z")
+    url, own = f"/v1/keys/{made['id']}", {"Authorization": f"Bearer {made['key']}"}
+    sport = client.get("/v1/sections/sport").json()["id"]
+    body = {"name": "For sport", "scopes": ["content:read"], "sections": ["sport"], "expires_at": None, "quota_day": 8}
+    changed = client.patch(url, json=body, headers=admin)
+    assert changed.status_code == 200
+    assert changed.json() == client.get(url, headers=admin).json()
+    kept = {name: changed.json()[name] for name in body}
+    assert kept == {**body, "sections": [sport]}
+    assert "key" not in changed.json()
+    assert client.patch(url, json={"sections": None, "quota_day": None}, headers=admin).json()["sections"] is None
+    assert client.patch(url, json={}, headers=admin).status_code == 200
+    actions = [row["action"] for row in ask(client, admin, f"subject_id={made['id']}")]
+    assert actions == ["key.change", "key.change", "key.create"], "what changes nothing is not recorded"
+    client.app.state.callers.keys._seen.clear()  # as a second later
+    told = client.get("/v1/whoami", headers=own).json()
+    assert (told["name"], told["scopes"]) == ("For sport", ["content:read"])
+
+
+@pytest.mark.parametrize(
+    ("body", "pointer"),
+    [
+        ({"name": None}, "/name"),
+        ({"scopes": []}, "/scopes"),
+        ({"scopes": None}, "/scopes"),
+        ({"sections": ["nowhere"]}, "/sections"),
+        ({"sections": []}, "/sections"),
+        ({"scopes": ["admin"]}, "/sections"),
+        ({"expires_at": "2020-01-01T00:00:00Z"}, "/expires_at"),
+        ({"hash": "canary"}, "/hash"),
+    ],
+)
+def test_a_key_cannot_be_changed_into_what_it_cannot_be(
+    body: dict[str, Any], pointer: str, client: TestClient, admin: Headers
+) -> None:
+    client.post("/v1/sections", json={"name": "Report"}, headers=admin)
+    made = make(client, admin, sections=["report"])
+    answer = client.patch(f"/v1/keys/{made['id']}", json=body, headers=admin)
+    assert (answer.status_code, answer.json()["errors"][0]["pointer"]) == (422, pointer)
+
+
+def test_only_administrators_change_keys_and_none_brings_one_back(
+    client: TestClient, admin: Headers, editor: Headers
+) -> None:
+    made = make(client, admin)
+    url = f"/v1/keys/{made['id']}"
+    assert client.patch(url, json={"scopes": ["admin"]}, headers=editor).status_code == 403
+    assert client.patch(f"/v1/keys/{UNKNOWN}", json={"name": "x"}, headers=admin).status_code == 404
+    client.delete(url, headers=admin)
+    gone = client.patch(url, json={"expires_at": None}, headers=admin)
+    assert (gone.status_code, gone.json()["code"]) == (409, "key_revoked")
+
+
+def test_the_audit_log_is_asked_by_time_and_kind(client: TestClient, admin: Headers) -> None:
+    client.post("/v1/tags", json={"name": "Fog"}, headers=admin)
+    made = make(client, admin)
+    at = client.get(f"/v1/audit?subject_id={made['id']}", headers=admin).json()["data"][0]["at"]
+    later = at.replace("2026-", "2027-").replace("2025-", "2026-")
+    assert [row["action"] for row in ask(client, admin, "subject_kind=tag")] == ["tag.create"]
+    assert [row["action"] for row in ask(client, admin, f"since={at}")] == ["key.create"]
+    assert [row["action"] for row in ask(client, admin, f"until={at}")] == ["tag.create", "key.create"]
+    assert ask(client, admin, f"since={later}&subject_kind=key") == []
+    first = client.get("/v1/audit?subject_kind=key&limit=1", headers=admin).json()
+    second = ask(client, admin, f"subject_kind=key&limit=1&cursor={first['page']['next']}")
+    assert len({first["data"][0]["id"], second[0]["id"]}) == 2
+    for bad in ("since=yesterday", "until=1", "subject_kind=Tag!", "subject_id=x"):
+        assert client.get(f"/v1/audit?{bad}", headers=admin).status_code == 400
+
+
+@pytest.mark.parametrize(
+    ("query", "index"),
+    [
+        ("subject_kind=key", "kind"),
+        (f"actor={UNKNOWN}", "actor"),
+        ("action=key.create", "action"),
+        (f"subject_id={UNKNOWN}", "subject"),
+    ],
+)
+def test_each_filter_of_the_audit_log_has_its_index(
+    query: str, index: str, client: TestClient, admin: Headers, db: Database
+) -> None:
+    seen: list[tuple[str, Any]] = []
+    for engine in client.app.state.db.engines():
+        sa.event.listen(engine, "before_cursor_execute", lambda _c, _k, text, values, *_: seen.append((text, values)))
+    ask(client, admin, query)
+    text, values = next((text, values) for text, values in seen if "FROM audit" in text)
+    explain = "EXPLAIN QUERY PLAN " if db.dialect == "sqlite" else "EXPLAIN "
+    with db.connect() as connection:
+        if db.dialect == "postgresql":
+            connection.exec_driver_sql("SET enable_seqscan = off")
+            connection.exec_driver_sql("SET enable_sort = off")
+        plan = str(connection.exec_driver_sql(explain + text, values).all())
+        if db.dialect == "postgresql":
+            connection.exec_driver_sql("RESET ALL")
+    assert f"ix_audit_{index}" in plan
+    assert "TEMP B-TREE" not in plan

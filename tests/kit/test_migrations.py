@@ -1,3 +1,4 @@
+import json
 import os
 import secrets
 import shutil
@@ -281,3 +282,26 @@ def test_addresses_that_are_there_already_get_their_hashes(url: str) -> None:
         rows_now = connection.execute(sa.text("SELECT email, address FROM subscriber")).all()
         found = {row.email: row.address for row in rows_now}
     assert found == {row["email"]: address_hash(str(row["email"])) for row in rows}
+
+
+def test_corrections_that_are_there_already_are_numbered(url: str) -> None:
+    migrations.upgrade(url)
+    row = (
+        "INSERT INTO article (id, slug, state, public, version, revision, latest_revision, updated_at, listed_at, "
+        "featured, corrections, card_stamp, created_at, title, type, language, excerpt, word_count, reading_minutes) "
+        "VALUES ('01890000-0000-7000-8000-000000000000', 'a', 'draft', false, 1, 1, 1, :at, :at, "
+        "false, :old, 3, :at, 'T', 'article', 'en', '', 0, 0)"
+    )
+    old = [{"at": "2026-01-01T00:00:00Z", "kind": kind, "text": kind} for kind in ("correction", "update")]
+    migrations.downgrade(url, "0018-1")
+    with connected(url) as connection:
+        connection.execute(sa.text(row), {"old": json.dumps(old), "at": datetime.now(UTC)})
+    migrations.upgrade(url)
+    read = sa.select(sa.column("corrections", sa.JSON()), sa.column("card_stamp")).select_from(sa.table("article"))
+    with connected(url) as connection:
+        found = connection.execute(read).one()
+    assert found.corrections == [{"n": n, "changed_at": None, **one} for n, one in enumerate(old, 1)]
+    assert found.card_stamp == 0
+    migrations.downgrade(url, "0018-1")
+    with connected(url) as connection:
+        assert connection.execute(read).one().corrections == old

@@ -8,6 +8,7 @@ import structlog
 from sqlmodel import Session, select
 
 from app.articles.actions import Counted, WrongState, counted, lay_out, lock, newest, reckon
+from app.articles.corrections.actions import next_number
 from app.articles.events import ArticleCorrected, ArticleRetracted
 from app.articles.publishing.schemas import CorrectionIn, RetractIn
 from app.articles.tables import Article
@@ -109,13 +110,14 @@ def correct(session: Session, actor: Actor, ref: str, data: CorrectionIn, versio
     if len(article.corrections) >= MOST_CORRECTIONS:
         raise WrongState(f"An article holds at most {MOST_CORRECTIONS} corrections.")
     before = counted(session, article)
-    correction = {"at": iso(now()), "kind": data.kind, "text": data.text}
+    n = next_number(session, article)
+    correction = {"n": n, "at": iso(now()), "kind": data.kind, "text": data.text, "changed_at": None}
     article.corrections = [*article.corrections, correction]
     reckon(session, article, before, ["corrections"], told=True)
     if article.public:
         about: dict[str, Any] = {"subject_id": article.id, "slug": article.slug, "revision": article.revision}
-        emit(session, ArticleCorrected(**about, kind=data.kind, text=data.text))
-    record(session, actor, "article.correct", "article", article.id, {"kind": data.kind})
+        emit(session, ArticleCorrected(**about, n=n, kind=data.kind, text=data.text))
+    record(session, actor, "article.correct", "article", article.id, {"n": n, "kind": data.kind})
     return article.id
 
 

@@ -17,9 +17,19 @@ NEWEST = Sort("-at", descending=True)
 def page(connection: sa.Connection, asked: AuditQuery) -> dict[str, Any]:
     """A page of the audit log, newest first."""
     query = sa.select(_AUDIT)
-    for column, value in ((_AUDIT.c.subject_id, asked.subject), (_AUDIT.c.actor_id, asked.actor)):
+    ids = (
+        (_AUDIT.c.subject_id, asked.subject_id),
+        (_AUDIT.c.subject_id, asked.subject),
+        (_AUDIT.c.actor_id, asked.actor),
+    )
+    for column, value in ids:
         if value is not None:
             query = query.where(column == value if is_id(value) else sa.false())
-    if asked.action is not None:
-        query = query.where(_AUDIT.c.action == asked.action)
+    for column, word in ((_AUDIT.c.action, asked.action), (_AUDIT.c.subject_kind, asked.subject_kind)):
+        if word is not None:
+            query = query.where(column == word)
+    if asked.since is not None:
+        query = query.where(_AUDIT.c.at >= asked.since)
+    if asked.until is not None:
+        query = query.where(_AUDIT.c.at < asked.until)
     return fetch(connection, query, NEWEST, _AUDIT.c.at, asked)

@@ -5,7 +5,10 @@ from typing import Any
 
 from pydantic import BaseModel, Field
 
+from app.kit.clock import Moment
 from app.kit.paging import PageQuery
+
+_ID = r"^[0-9a-f-]{36}$"
 
 
 class AuditOut(BaseModel):
@@ -25,6 +28,12 @@ class AuditOut(BaseModel):
 class AuditQuery(PageQuery):
     """Filters of the audit log."""
 
-    subject: str | None = Field(None, pattern=r"^[0-9a-f-]{36}$", description="Id of what was acted on.")
-    actor: str | None = Field(None, pattern=r"^[0-9a-f-]{36}$", description="Id of the key that acted.")
+    since: Moment | None = Field(None, description="From this time on, RFC 3339.")
+    until: Moment | None = Field(None, description="Before this time.")
+    subject_kind: str | None = Field(
+        None, pattern=r"^[a-z][a-z_.]{0,39}$", description="Kind of what was acted on: `article`, `key`, `comment`, …"
+    )
+    subject_id: str | None = Field(None, pattern=_ID, description="Id of what was acted on.")
+    subject: str | None = Field(None, pattern=_ID, description="Another name of `subject_id`.")
+    actor: str | None = Field(None, pattern=_ID, description="Id of the key that acted.")
     action: str | None = Field(None, max_length=60, description="Exactly this action.")

@@ -12,7 +12,13 @@ from app.kit.schema import ID
 class Audit(SQLModel, table=True):
     """One action; rows are added and never changed."""
 
-    __table_args__ = (sa.Index("ix_audit_at", "at", "id"), sa.Index("ix_audit_subject", "subject_id", "at", "id"))
+    __table_args__ = (
+        sa.Index("ix_audit_at", "at", "id"),
+        sa.Index("ix_audit_subject", "subject_id", "at", "id"),
+        sa.Index("ix_audit_kind", "subject_kind", "at", "id"),
+        sa.Index("ix_audit_actor", "actor_id", "at", "id"),
+        sa.Index("ix_audit_action", "action", "at", "id"),
+    )
 
     id: str = Field(primary_key=True, sa_type=ID)
     at: datetime

@@ -4,9 +4,9 @@ import asyncio
 import hashlib
 import secrets
 import zlib
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Mapping
 from datetime import datetime, timedelta
-from typing import Literal
+from typing import Any, Literal
 
 import sqlalchemy as sa
 import structlog
@@ -20,7 +20,7 @@ from app.identity.schemas import Actor
 from app.kit.clock import now
 from app.kit.db import Database
 from app.kit.ids import new_id
-from app.kit.problems import Invalid, NotFound, Unauthorized
+from app.kit.problems import Conflict, Invalid, NotFound, Unauthorized
 from app.kit.schema import Row
 from app.kit.text import skeleton
 
@@ -31,6 +31,12 @@ UNITS: tuple[Literal["minute"], Literal["day"]] = ("minute", "day")
 USED_EVERY = timedelta(minutes=1)
 REVOKED_WITHIN = 1.0  # seconds that a recognised key is believed without another look
 log = structlog.get_logger("broadsheet.identity")
+
+
+class KeyRevoked(Conflict):
+    """The key was revoked; it cannot be changed any more."""
+
+    code, title = "key_revoked", "The key was revoked"
 
 
 def digest(key: str) -> str:
@@ -81,6 +87,27 @@ def create(
     session.add(row)
     record(session, actor, "key.create", "key", row.id, {"name": name, "scopes": row.scopes})
     return row.id, key
+
+
+def change(session: Session, actor: Actor, key_id: str, values: Mapping[str, Any]) -> str:
+    """Set what differs of a key; returns its id. Changing nothing is not recorded."""
+    row = session.get(ApiKey, key_id, with_for_update=True)
+    if row is None:
+        raise NotFound("There is no such key.")
+    if row.revoked_at is not None:
+        raise KeyRevoked
+    wanted = {**values, "scopes": sorted(set(values.get("scopes", row.scopes)))}
+    if wanted.get("expires_at") and wanted["expires_at"] <= now():
+        raise Invalid("expires_at is in the past; revoke the key instead.", pointer="/expires_at")
+    if wanted.get("sections", row.sections) is not None and "admin" in wanted["scopes"]:
+        raise Invalid("A key with the scope admin, which may make other keys, has no limits.", pointer="/sections")
+    changed = sorted(name for name, value in wanted.items() if getattr(row, name) != value)
+    for name in changed:
+        setattr(row, name, wanted[name])
+    row.skeleton = skeleton(row.name)
+    if changed:
+        record(session, actor, "key.change", "key", row.id, {"name": row.name, "fields": changed})
+    return row.id
 
 
 def revoke(session: Session, actor: Actor, key_id: str) -> None:

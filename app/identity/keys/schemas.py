@@ -7,9 +7,10 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from app.identity.schemas import Scope
 from app.kit.clock import Moment
-from app.kit.ids import is_id
-from app.kit.text import Name
+from app.kit.text import Identifier, Name
 
+SectionRefs = Annotated[list[Identifier], Field(min_length=1, max_length=100)]
+_SECTIONS = "Slugs or ids of the sections it is limited to, which must exist, with all inside of them; null: all."
 Quota = Annotated[int, Field(strict=True, ge=1, le=100_000_000)]
 
 
@@ -20,12 +21,7 @@ class KeyIn(BaseModel):
 
     name: Name = Field(description="What the key is for, for people.")
     scopes: list[Scope] = Field(min_length=1, max_length=8, description="What it may do.")
-    sections: list[Annotated[str, Field(pattern=r"^[0-9a-f-]{36}$")]] | None = Field(
-        None,
-        min_length=1,
-        max_length=100,
-        description="Ids of the sections it is limited to, with all inside of them; null: all.",
-    )
+    sections: SectionRefs | None = Field(None, description=_SECTIONS)
     expires_at: Moment | None = Field(None, description="When it stops working, RFC 3339; null: never.")
 
     quota_minute: Quota | None = Field(
@@ -33,10 +29,18 @@ class KeyIn(BaseModel):
     )
     quota_day: Quota | None = Field(None, description="Requests that it may make in 24 hours; null: any number.")
 
-    def model_post_init(self, _context: object, /) -> None:
-        """Refuse what has the length of an id but not its form."""
-        if any(not is_id(section) for section in self.sections or []):
-            raise ValueError("sections must be ids")
+
+class KeyPatch(BaseModel):
+    """Changes to a key, as RFC 7396 has them: what is absent stays."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    name: Name = Field(default_factory=str, description="What the key is for, for people.")
+    scopes: list[Scope] = Field(default_factory=list[Scope], min_length=1, max_length=8, description="What it may do.")
+    sections: SectionRefs | None = Field(None, description=_SECTIONS)
+    expires_at: Moment | None = Field(None, description="When it stops working, RFC 3339; null: never.")
+    quota_minute: Quota | None = Field(None, description="Requests in a minute; null: what is common for keys.")
+    quota_day: Quota | None = Field(None, description="Requests in 24 hours; null: any number.")
 
 
 class KeyOut(BaseModel):
@@ -46,7 +50,7 @@ class KeyOut(BaseModel):
     name: str
     hint: str = Field(description="The first characters of the key.")
     scopes: list[str]
-    sections: list[str] | None
+    sections: list[str] | None = Field(description="Ids; all inside of them count as well; null: all.")
     quota_minute: int | None = Field(description="Requests in a minute; null: what is common for keys.")
     quota_day: int | None = Field(description="Requests in 24 hours; null: any number.")
     created_at: datetime

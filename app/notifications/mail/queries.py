@@ -12,7 +12,7 @@ from app.comments.queries import C
 from app.kit.schema import Row
 from app.kit.text import excerpt
 from app.notifications.digests.queries import MOST, items
-from app.notifications.queries import is_readable
+from app.notifications.queries import find_correction, is_readable
 from app.notifications.schemas import Letter
 from app.subscriptions.opt_ins.queries import waiting
 from app.subscriptions.queries import by_ids, subscriber, targets
@@ -84,17 +84,23 @@ def _told(connection: sa.Connection, what: str, content: Content, site: Site) ->
             return None
     article_id = comment["article_id"] if comment else content["article"]
     article = _articles(connection, [article_id], site).get(article_id)
-    if article is None:
+    if article is None or _is_withdrawn(article, content):
         return None
     return _values(article, comment, content)
+
+
+def _is_withdrawn(article: dict[str, Any], content: Content) -> bool:
+    """Whether this is about a correction that was taken back."""
+    is_correction = "correction" in content or "correction_n" in content
+    return is_correction and find_correction(article["corrections"], content) is None
 
 
 def _values(article: dict[str, Any], comment: dict[str, Any] | None, content: Content) -> dict[str, Any]:
     values: dict[str, Any] = {"article": article}
     if comment is not None:
         values["comment"] = {**comment, "url": f"{article['url']}#comment-{comment['id']}"}
-    if "correction" in content:
-        values["correction"] = article["corrections"][content["correction"]]
+    if "correction" in content or "correction_n" in content:
+        values["correction"] = find_correction(article["corrections"], content)
     return values
 
 
@@ -113,7 +119,9 @@ def _digest(connection: sa.Connection, who: Row, content: Content, site: Site) -
         comment = comments.get(item["content"].get("comment", ""))
         article = articles.get(comment["article_id"] if comment else item["content"].get("article", ""))
         is_hidden = comment is not None and (article is None or article["id"] not in open_ones)
-        if article is not None and not is_hidden and ("comment" not in item["content"] or comment):
+        if article is None or is_hidden or _is_withdrawn(article, item["content"]):
+            continue
+        if "comment" not in item["content"] or comment:
             entries[item["what"]].append(_values(article, comment, item["content"]))
     number = sum(len(some) for some in entries.values())
     if not number:

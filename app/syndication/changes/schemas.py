@@ -39,6 +39,8 @@ MEANINGS: Final[dict[str, Meaning]] = {
     "article.published": Meaning("article", "upsert"),
     "article.updated": Meaning("article", "upsert"),
     "article.corrected": Meaning("article", "upsert"),
+    "article.correction_changed": Meaning("article", "upsert"),
+    "article.correction_withdrawn": Meaning("article", "upsert"),
     "article.unpublished": Meaning("article", "withdraw"),
     "article.retracted": Meaning("article", "withdraw"),
     "discussion.changed": Meaning("discussion", "upsert"),

@@ -25,7 +25,10 @@ from app.syndication.hub.schemas import TERMS, Feeds, name_of
 SPAN: Final = 5  # seconds
 GRACE: Final = 1  # second that the clocks of a worker and of a courier may differ by
 _SITE: Final = Feeds("site")
-_ARTICLES: Final = frozenset(f"article.{what}" for what in "published updated corrected unpublished retracted".split())
+_ARTICLES: Final = frozenset(
+    f"article.{what}"
+    for what in "published updated corrected correction_changed correction_withdrawn unpublished retracted".split()
+)
 _COMMENTS: Final = frozenset(f"comment.{what}" for what in "published edited removed".split())
 _LINKS: Final = {"section": "section", "tags": "tag", "authors": "author"}  # fields of an article, and kinds of feeds
 

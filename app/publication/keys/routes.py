@@ -4,11 +4,11 @@ from typing import Annotated, Any
 
 import sqlalchemy as sa
 from fastapi import APIRouter, Query, Request
-from sqlmodel import Session
 from starlette.responses import Response
 
-from app.identity.keys import actions, queries
-from app.identity.keys.schemas import KeyIn, KeyOut, NewKeyOut
+from app.identity.keys import queries
+from app.identity.keys.actions import KeyRevoked, revoke
+from app.identity.keys.schemas import KeyIn, KeyOut, KeyPatch, NewKeyOut
 from app.identity.routes import requires, write
 from app.identity.schemas import Actor
 from app.kit.fields import chosen
@@ -16,6 +16,8 @@ from app.kit.http import ReadQuery, database, dump, reply, reply_list
 from app.kit.ids import IdPath
 from app.kit.paging import ListOut, PageQuery
 from app.kit.problems import Forbidden, Invalid, NotFound, Unauthorized, documented
+from app.kit.schema import Row
+from app.publication.keys import actions
 
 router = APIRouter(prefix="/v1/keys", tags=["keys"])
 Admin = Annotated[Actor, requires("admin")]
@@ -25,15 +27,19 @@ Admin = Annotated[Actor, requires("admin")]
 async def create(request: Request, body: KeyIn, actor: Admin) -> Response:
     """Make a key. The answer holds it, and no later answer does."""
 
-    def action(session: Session, actor: Actor) -> tuple[str, str]:
-        quotas = body.quota_minute, body.quota_day
-        return actions.create(session, actor, body.name, list(body.scopes), body.sections, body.expires_at, *quotas)
-
     def show(connection: sa.Connection, made: tuple[str, str]) -> dict[str, Any]:
         return {**(queries.by_id(connection, made[0]) or {}), "key": made[1]}
 
     return await write(
-        request, actor, action, show=show, model=NewKeyOut, status=201, location="/v1/keys/{id}", secret=True
+        request,
+        actor,
+        actions.create_key,
+        body,
+        show=show,
+        model=NewKeyOut,
+        status=201,
+        location="/v1/keys/{id}",
+        secret=True,
     )
 
 
@@ -53,7 +59,27 @@ async def show(request: Request, key_id: IdPath, query: Annotated[ReadQuery, Que
     return reply(request, dump(KeyOut, row, chosen(KeyOut, query.fields)), groups=(), private=True)
 
 
+@router.patch(
+    "/{key_id}",
+    response_model=KeyOut,
+    responses=documented(Unauthorized, Forbidden, NotFound, Invalid, KeyRevoked),
+)
+async def change(request: Request, key_id: IdPath, body: KeyPatch, actor: Admin) -> Response:
+    """Change a key by RFC 7396 merge patch: what it may do holds in every process within a second.
+
+    Keys have no versions, so `If-Match` is not asked for. A revoked key stays revoked: make another one.
+    """
+
+    def read(connection: sa.Connection, changed: str) -> Row:
+        row = queries.by_id(connection, changed)
+        if row is None:
+            raise NotFound
+        return row
+
+    return await write(request, actor, actions.change_key, key_id, body, show=read, model=KeyOut)
+
+
 @router.delete("/{key_id}", status_code=204, responses=documented(Unauthorized, Forbidden, NotFound))
-async def revoke(request: Request, key_id: IdPath, actor: Admin) -> Response:
+async def delete(request: Request, key_id: IdPath, actor: Admin) -> Response:
     """Revoke a key: refused everywhere within a second. Revoking twice changes nothing."""
-    return await write(request, actor, actions.revoke, key_id, status=204)
+    return await write(request, actor, revoke, key_id, status=204)
