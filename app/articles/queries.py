@@ -8,6 +8,7 @@ import sqlalchemy as sa
 from sqlalchemy.sql.elements import ColumnElement
 
 from app.articles.addresses.schemas import Site
+from app.articles.body.addresses import shown_body
 from app.articles.discussion import queries as discussion
 from app.articles.revisions.tables import Revision
 from app.articles.schemas import FORMATS
@@ -117,7 +118,7 @@ def present(row: Row, site: Site, formats: Iterable[str] = (), *, editing: bool 
     out = dict(row)
     section = _term(row, "section")
     out["section"], out["series"] = section, _term(row, "series")
-    out["image"] = picture({c.key: row[f"image_{c.key}"] for c in MEDIA.c}) if row["image_id"] is not None else None
+    out["image"] = picture({c.key: row[f"image_{c.key}"] for c in MEDIA.c}, site.api) if row["image_id"] else None
     for name in ("authors", "tags", "notices"):
         out[name] = row[name] or []
     out["url"] = site.url + site.path_of(section["slug"] if section else None, row["slug"], row["published_at"])
@@ -125,7 +126,7 @@ def present(row: Row, site: Site, formats: Iterable[str] = (), *, editing: bool 
     level = row["syndication"] or row["section_syndication"] or "full"
     out["rights"] = {**{name: row[name] for name in RIGHTS}, "syndication": level}
     if formats:
-        out["body"] = {name: row[f"body_{name}"] for name in formats}
+        out["body"] = shown_body(row, tuple(formats), site.api)
     if editing:
         out["editing"] = {name: row[name] for name in EDITING}
     return out

@@ -37,11 +37,12 @@ class Site:
     url: str
     path: str
     reactions: tuple[str, ...] = ("agree", "disagree", "insightful")
+    api: str = ""  # where this API is reached, and with it our own files
 
     @classmethod
     def of(cls, settings: Settings) -> "Site":
         """The site that the settings name."""
-        return cls(settings.site_url, settings.article_path, settings.reactions)
+        return cls(settings.site_url, settings.article_path, settings.reactions, settings.api)
 
     def path_of(self, section: str | None, slug: str, published_at: datetime | None) -> str:
         """The path of an article; an article without a section leaves that part of the path out."""

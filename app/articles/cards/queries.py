@@ -16,6 +16,7 @@ import pydantic_core
 import sqlalchemy as sa
 
 from app.articles.addresses.schemas import Site
+from app.articles.body.addresses import shown_body
 from app.articles.discussion import queries as discussion
 from app.articles.discussion.events import LISTS
 from app.articles.queries import EDITING, A, R, present, whole
@@ -55,7 +56,7 @@ def steady(find: Callable[[sa.Connection], T]) -> Callable[[sa.Connection], T]:
 def made_for(site: Site) -> str:
     """What cards depend on besides the tables: the site's addresses and the form of an article."""
     form = json.dumps(ArticleOut.model_json_schema(), sort_keys=True)
-    return hashlib.sha256(f"{site.url}\n{site.path}\n{form}".encode()).hexdigest()
+    return hashlib.sha256(f"{site.url}\n{site.path}\n{site.api}\n{form}".encode()).hexdigest()
 
 
 def lean(*names: str, formats: tuple[str, ...] = (), editing: bool = False, page: sa.Subquery | None = None) -> Any:
@@ -135,7 +136,7 @@ def finished(
         card, kept = (new.card, new.discussion) if new else (row["card"], row["card_discussion"])
         item = card[:-1] + b"," + discussion.shown_json(kept, row["tally"], names, at)
         if formats:
-            item += b"," + pydantic_core.to_json({"body": {name: row[f"body_{name}"] for name in formats}})[1:-1]
+            item += b"," + pydantic_core.to_json({"body": shown_body(row, tuple(formats), site.api)})[1:-1]
         if edits is not None and edits(row):
             item += b"," + pydantic_core.to_json({"editing": {name: row[name] for name in EDITING}})[1:-1]
         found.append(item + b"}")

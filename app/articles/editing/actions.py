@@ -9,6 +9,7 @@ from sqlmodel import Session
 
 from app.articles.actions import WrongState, counted, lock, newest, reckon
 from app.articles.addresses.actions import claim, invent, move
+from app.articles.body.addresses import relative_source
 from app.articles.body.convert import Body, from_html, from_markdown
 from app.articles.body.schemas import Block
 from app.articles.discussion import actions as discussion
@@ -31,12 +32,12 @@ from app.publication.tags import actions as tags
 TRIES = 5  # at a made-up slug that somebody else takes at the same moment
 
 
-def convert(body: BodyIn, previous: Sequence[Block] = ()) -> Body:
+def convert(body: BodyIn, previous: Sequence[Block] = (), api: str = "") -> Body:
     """The text in all its forms; blocks of the previous one keep their ids. May take a second: not for the writer."""
     try:
         if body.markdown is not None:
-            return from_markdown(body.markdown, previous)
-        return from_html(body.html or "", previous)
+            return from_markdown(relative_source(body.markdown, api), previous)
+        return from_html(relative_source(body.html or "", api), previous)
     except ValueError as error:
         raise Invalid(str(error), pointer="/body", code="body_refused") from error
 

@@ -6,7 +6,8 @@ from fastapi import APIRouter, Request
 from starlette.concurrency import run_in_threadpool
 from starlette.responses import Response
 
-from app.articles.body import Body
+from app.articles.body import Body, from_blocks
+from app.articles.body.addresses import Sizes, fill_sizes, unsized_files
 from app.articles.editing import actions
 from app.articles.editing.schemas import ArticleIn, ArticlePatch
 from app.articles.publishing.routes import EDITED, show_edited
@@ -14,10 +15,11 @@ from app.articles.revisions.queries import newest_blocks
 from app.articles.schemas import SingleArticleOut
 from app.identity.routes import Versions, requires, write
 from app.identity.schemas import Actor
-from app.kit.http import database
+from app.kit.http import database, settings
 from app.kit.ids import RefPath
 from app.kit.problems import Forbidden, Invalid, Unauthorized, documented
 from app.publication.actions import SlugTaken
+from app.publication.media.queries import find_sizes
 
 router = APIRouter(prefix="/v1/articles", tags=["editing"])
 Writer = Annotated[Actor, requires("content:write")]
@@ -28,7 +30,13 @@ async def _text(request: Request, ref: str | None, body: ArticlePatch) -> Body |
     if "body" not in body.model_fields_set:
         return None
     previous = await database(request).read(newest_blocks, ref) if ref else []
-    return await run_in_threadpool(actions.convert, body.body, previous)
+    text = await run_in_threadpool(actions.convert, body.body, previous, settings(request).api)
+    sizes = await database(request).read(find_sizes, unsized_files(text.blocks))
+    return await run_in_threadpool(_sized, text, sizes) if sizes else text
+
+
+def _sized(text: Body, sizes: Sizes) -> Body:
+    return from_blocks(fill_sizes(text.blocks, sizes))
 
 
 @router.post(

@@ -29,15 +29,15 @@ def by_ref(connection: sa.Connection, ref: str) -> sa.RowMapping | None:
     return queries.by_ref(connection, ALL, ref)
 
 
-def present(row: Mapping[Any, Any]) -> dict[str, Any]:
-    """A row in the shape of `AuthorOut`."""
+def present(row: Mapping[Any, Any], api: str) -> dict[str, Any]:
+    """A row in the shape of `AuthorOut`, files at the address of this API."""
     image = {column.key: row[f"picture_{column.key}"] for column in _MEDIA.c}
-    return {**row, "image": public(image) if row["image_id"] else None}
+    return {**row, "image": public(image, api) if row["image_id"] else None}
 
 
-def shown(connection: sa.Connection, author_id: str) -> dict[str, Any]:
+def shown(connection: sa.Connection, author_id: str, api: str) -> dict[str, Any]:
     """An author who was just written, in the shape of `AuthorOut`."""
-    return present(connection.execute(ALL.where(_AUTHOR.c.id == author_id)).mappings().one())
+    return present(connection.execute(ALL.where(_AUTHOR.c.id == author_id)).mappings().one(), api)
 
 
 def is_staff_name(store: sa.Connection | Session, name: str, site_name: str = "") -> bool:
@@ -53,7 +53,7 @@ def is_staff_name(store: sa.Connection | Session, name: str, site_name: str = ""
     return bool(_STAFF.one(store, dict(zip("abc", looks, strict=True)))[0])
 
 
-def page(connection: sa.Connection, asked: TermQuery) -> dict[str, Any]:
+def page(connection: sa.Connection, asked: TermQuery, api: str) -> dict[str, Any]:
     """A page of authors."""
     found = queries.page(connection, ALL, TERM_SORTS[asked.sort], asked)
-    return {**found, "data": [present(row) for row in found["data"]]}
+    return {**found, "data": [present(row, api) for row in found["data"]]}

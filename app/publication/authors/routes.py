@@ -1,13 +1,16 @@
 """Authors over HTTP."""
 
-from typing import Annotated
+from collections.abc import Callable, Mapping
+from functools import partial
+from typing import Annotated, Any
 
+import sqlalchemy as sa
 from fastapi import APIRouter, Query, Request
 from starlette.responses import Response
 
 from app.identity.routes import Public, Versions, write
 from app.kit.fields import chosen
-from app.kit.http import database, reply_list
+from app.kit.http import database, reply_list, settings
 from app.kit.paging import ListOut
 from app.publication import routes
 from app.publication.authors import actions, queries
@@ -18,11 +21,20 @@ from app.publication.schemas import TermQuery
 router = APIRouter(prefix="/v1/authors", tags=["authors"])
 
 
+def _shown(request: Request) -> Callable[[sa.Connection, str], dict[str, Any]]:
+    """How a write is answered."""
+    return partial(queries.shown, api=settings(request).api)
+
+
+def _present(request: Request) -> Callable[[Mapping[Any, Any]], dict[str, Any]]:
+    return partial(queries.present, api=settings(request).api)
+
+
 @router.get("", response_model=ListOut[AuthorOut], responses=routes.READS)
 async def index(request: Request, query: Annotated[TermQuery, Query()], actor: Public) -> Response:
     """Authors with their numbers of public articles."""
     fields = chosen(AuthorOut, query.fields)
-    page = await database(request).read(queries.page, query)
+    page = await database(request).read(queries.page, query, settings(request).api)
     return reply_list(request, ListOut[AuthorOut], page, fields, groups=("authors", "media", COUNTED))
 
 
@@ -35,7 +47,7 @@ async def show(request: Request, author: str, query: Reading, actor: Public) -> 
         author,
         AuthorOut,
         query,
-        present=queries.present,
+        present=_present(request),
         own="author",
         groups=("media", COUNTED),
     )
@@ -49,7 +61,7 @@ async def create(request: Request, body: AuthorIn, actor: Writer) -> Response:
         actor,
         actions.create,
         body,
-        show=queries.shown,
+        show=_shown(request),
         model=AuthorOut,
         status=201,
         location="/v1/authors/{id}",
@@ -59,7 +71,16 @@ async def create(request: Request, body: AuthorIn, actor: Writer) -> Response:
 @router.patch("/{author}", response_model=AuthorOut, responses=CHANGES)
 async def change(request: Request, author: str, body: AuthorPatch, versions: Versions, actor: Writer) -> Response:
     """Change an author by RFC 7396 merge patch. The address of an old slug leads on to the new one."""
-    return await write(request, actor, actions.change, author, body, versions, show=queries.shown, model=AuthorOut)
+    return await write(
+        request,
+        actor,
+        actions.change,
+        author,
+        body,
+        versions,
+        show=_shown(request),
+        model=AuthorOut,
+    )
 
 
 @router.delete("/{author}", status_code=204, responses=DELETES)

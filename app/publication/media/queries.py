@@ -1,6 +1,6 @@
 """Reading media."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any
 
 import sqlalchemy as sa
@@ -21,20 +21,29 @@ def by_ref(connection: sa.Connection, ref: str) -> sa.RowMapping | None:
     return connection.execute(_BY_ID, {"id": ref}).mappings().first() if is_id(ref) else None
 
 
-def present(row: Mapping[Any, Any]) -> dict[str, Any]:
-    """A row in the shape of `MediaOut`."""
-    return {**row, **public(row)}
+def present(row: Mapping[Any, Any], api: str) -> dict[str, Any]:
+    """A row in the shape of `MediaOut`, its files at the address of this API."""
+    return {**row, **public(row, api)}
 
 
-def shown(connection: sa.Connection, media_id: str) -> dict[str, Any]:
+def shown(connection: sa.Connection, media_id: str, api: str) -> dict[str, Any]:
     """A picture that was just written, in the shape of `MediaOut`."""
-    return present(connection.execute(_BY_ID, {"id": media_id}).mappings().one())
+    return present(connection.execute(_BY_ID, {"id": media_id}).mappings().one(), api)
 
 
-def page(connection: sa.Connection, asked: PageQuery) -> dict[str, Any]:
+def find_sizes(connection: sa.Connection, keys: Collection[str]) -> dict[str, tuple[int | None, int | None]]:
+    """Width and height of stored pictures by the keys of their files."""
+    if not keys:
+        return {}
+    columns = (_MEDIA.c.key, _MEDIA.c.width, _MEDIA.c.height)
+    rows = connection.execute(sa.select(*columns).where(_MEDIA.c.key.in_(sorted(keys))))
+    return {row.key: (row.width, row.height) for row in rows}
+
+
+def page(connection: sa.Connection, asked: PageQuery, api: str) -> dict[str, Any]:
     """A page of pictures, newest first."""
     found = fetch(connection, sa.select(_MEDIA), NEWEST, _MEDIA.c.created_at, asked)
-    return {**found, "data": [present(row) for row in found["data"]]}
+    return {**found, "data": [present(row, api) for row in found["data"]]}
 
 
 def is_stored(connection: sa.Connection, key: str) -> bool:

@@ -4,10 +4,12 @@ import asyncio
 import hashlib
 import json
 import re
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from typing import Annotated, Any, cast
 
+import sqlalchemy as sa
 from fastapi import APIRouter, Query, Request
 from fastapi.exceptions import RequestValidationError
 from pydantic import ValidationError
@@ -70,6 +72,15 @@ def _store(request: Request) -> Storage:
     return cast(Storage, request.app.state.media)
 
 
+def _shown(request: Request) -> Callable[[sa.Connection, str], dict[str, Any]]:
+    """How a write is answered."""
+    return partial(queries.shown, api=settings(request).api)
+
+
+def _present(request: Request) -> Callable[[Mapping[Any, Any]], dict[str, Any]]:
+    return partial(queries.present, api=settings(request).api)
+
+
 def _bounded(receive: Callable[[], Awaitable[Message]], most: int) -> Callable[[], Awaitable[Message]]:
     """The same body, given up with 413 once it is too long."""
     seen = 0
@@ -130,7 +141,7 @@ async def upload(request: Request, actor: Writer) -> Response:
         actions.create,
         picture,
         data,
-        show=queries.shown,
+        show=_shown(request),
         model=MediaOut,
         status=201,
         location="/v1/media/{id}",
@@ -144,20 +155,29 @@ async def upload(request: Request, actor: Writer) -> Response:
 async def index(request: Request, query: Annotated[PageQuery, Query()], actor: Reader) -> Response:
     """All pictures, newest first."""
     fields = chosen(MediaOut, query.fields)
-    page = await database(request).read(queries.page, query)
+    page = await database(request).read(queries.page, query, settings(request).api)
     return reply_list(request, ListOut[MediaOut], page, fields, groups=(), private=True)
 
 
 @router.get("/v1/media/{media}", response_model=MediaOut, responses=documented(Unauthorized, Forbidden, NotFound))
 async def show(request: Request, media: str, query: Reading, actor: Reader) -> Response:
     """What is known of a picture."""
-    return await routes.show(request, queries.by_ref, media, MediaOut, query, present=queries.present)
+    return await routes.show(request, queries.by_ref, media, MediaOut, query, present=_present(request))
 
 
 @router.patch("/v1/media/{media}", response_model=MediaOut, responses=CHANGES)
 async def change(request: Request, media: str, body: MediaPatch, versions: Versions, actor: Writer) -> Response:
     """Change what is said of a picture by RFC 7396 merge patch; the file stays."""
-    return await write(request, actor, actions.change, media, body, versions, show=queries.shown, model=MediaOut)
+    return await write(
+        request,
+        actor,
+        actions.change,
+        media,
+        body,
+        versions,
+        show=_shown(request),
+        model=MediaOut,
+    )
 
 
 @router.delete("/v1/media/{media}", status_code=204, responses=DELETES)

@@ -1,11 +1,11 @@
 """Media as they come in and go out."""
 
-from collections.abc import Mapping
 from datetime import datetime
 from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
+from app.kit.schema import Row
 from app.kit.text import HttpUrl, OneLine, Summary
 
 FILES = "/media/"  # where stored files are served
@@ -20,14 +20,14 @@ class RenditionOut(BaseModel):
     width: int = Field(description="Pixels.")
     height: int = Field(description="Pixels.")
     mime: str
-    url: str = Field(description="Path on this server.")
+    url: str = Field(description="On this server.")
 
 
 class ImageOut(BaseModel):
     """A picture as an article or author shows it."""
 
     id: str
-    url: str = Field(description="Path on this server, or an address elsewhere.")
+    url: str = Field(description="On this server, or elsewhere.")
     alt: str = Field(description="Says what is to be seen, for those who do not see it.")
     caption: str
     credit: str
@@ -73,9 +73,10 @@ class ReferenceIn(MediaIn):
     url: HttpUrl
 
 
-def public(row: Mapping[str, Any]) -> dict[str, Any]:
-    """A row of the table in the shape of `ImageOut`."""
+def public(row: Row, api: str) -> dict[str, Any]:
+    """A row of the table in the shape of `ImageOut`, its files at the address of this API."""
+    files = api + FILES
     image = {name: row[name] for name in ("id", "alt", "caption", "credit", "width", "height")}
-    image["url"] = FILES + row["key"] if row["key"] else row["url"]
-    image["renditions"] = [{**copy, "url": FILES + copy["key"]} for copy in row["renditions"]]
+    image["url"] = files + row["key"] if row["key"] else row["url"]
+    image["renditions"] = [{**copy, "url": files + copy["key"]} for copy in row["renditions"]]
     return image

@@ -52,15 +52,19 @@ def _chunk(rows: Sequence[Row], items: Sequence[bytes], most: int) -> Chunk:
     return Chunk(items, rows[-1]["id"] if len(rows) == most else None)
 
 
-def _plain(query: sa.Select[Any], model: type[BaseModel], present: Callable[[Any], Mapping[str, Any]] = dict) -> Read:
+Present = Callable[[Row, str], Mapping[str, Any]]
+"""Gives a row its shape; files are at the address of this API."""
+
+
+def _plain(query: sa.Select[Any], model: type[BaseModel], present: Present = lambda row, _: dict(row)) -> Read:
     """How to read what has an id and a shape."""
     column = query.selected_columns["id"]
     query = query.order_by(column).limit(_MOST)
 
-    def read(connection: sa.Connection, after: str | None, _asked: Asked) -> Chunk:
-        asked = query if after is None else query.where(column > _AFTER)
-        rows = connection.execute(asked, {"after": after, "most": MANY} if after else {"most": MANY}).mappings().all()
-        return _chunk(rows, [dump(model, present(row)) for row in rows], MANY)
+    def read(connection: sa.Connection, after: str | None, asked: Asked) -> Chunk:
+        wanted = query if after is None else query.where(column > _AFTER)
+        rows = connection.execute(wanted, {"after": after, "most": MANY} if after else {"most": MANY}).mappings().all()
+        return _chunk(rows, [dump(model, present(row, asked.site.api)) for row in rows], MANY)
 
     return read
 
@@ -88,13 +92,13 @@ def _comments() -> sa.Select[Any]:
 
 _SEEN_NOTICE = (NOTICE.c.scope != "article") | sa.exists().where(A.c.id == NOTICE.c.target_id, A.c.public)
 KINDS: dict[str, Read] = {
-    "section": _plain(sections.ALL, SectionOut, sections.present),
+    "section": _plain(sections.ALL, SectionOut, lambda row, _: sections.present(row)),
     "tag": _plain(sa.select(TAG), TagDetailOut),
     "author": _plain(authors.ALL, AuthorOut, authors.present),
     "series": _plain(sa.select(SERIES), SeriesOut),
     "media": _plain(sa.select(MEDIA).where(SHOWN), PictureOut, picture),
     "notice": _plain(sa.select(NOTICE).where(_SEEN_NOTICE), StandingNoticeOut),
     "article": _articles,
-    "comment": _plain(_comments(), CommentOut, comments.present),
+    "comment": _plain(_comments(), CommentOut, lambda row, _: comments.present(row)),
 }
 """How each kind of thing is read, in the order in which one needs the other."""

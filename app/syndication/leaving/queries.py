@@ -1,6 +1,8 @@
 """Reading everything that the publication holds, public or not, a chunk at a time; never a token or a hash."""
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from functools import partial
 from typing import Any
 
 import sqlalchemy as sa
@@ -18,6 +20,7 @@ from app.publication.media.queries import present as picture
 from app.publication.sections.queries import ALL as SECTIONS
 from app.publication.sections.queries import present as section
 
+FILES_WITH_US = ""  # no address of this server: its files are, or are not, taken along
 FEW, MANY = 50, 500  # rows of a chunk: articles hold their texts
 _ADDRESS, _PARTICIPANT = table_of(Address), table_of(Participant)
 _NOT_OUT = {"version", "skeleton", "parent_id", "parent_slug", "parent_name", "image_id", "key"}
@@ -28,9 +31,9 @@ _SAID = (
 TERMS: dict[str, tuple[sa.Select[Any], Any]] = {
     "section": (SECTIONS, section),
     "tag": (sa.select(TAG), dict),
-    "author": (AUTHORS, author),
+    "author": (AUTHORS, partial(author, api=FILES_WITH_US)),
     "series": (sa.select(SERIES), dict),
-    "media": (sa.select(MEDIA), picture),
+    "media": (sa.select(MEDIA), partial(picture, api=FILES_WITH_US)),
     "notice": (sa.select(NOTICE), dict),
 }
 """How the small things are read, and the shape that they have outside."""
@@ -76,7 +79,7 @@ def articles(connection: sa.Connection, site: Site) -> Iterator[list[dict[str, A
 
 
 def _article(row: sa.RowMapping, site: Site) -> dict[str, Any]:
-    shown = SingleArticleOut.model_validate(present(row, site, FORMATS, editing=True))
+    shown = SingleArticleOut.model_validate(present(row, replace(site, api=FILES_WITH_US), FORMATS, editing=True))
     return {**shown.model_dump(exclude_unset=True), "public": row["public"], "retraction": row["retraction"]}
 
 
