@@ -16,7 +16,8 @@ from app.kit import problems
 from app.kit.ids import new_id
 
 IDLE = 15.0  # seconds that a body may pause
-TOTAL = 120.0  # seconds that a body may take in all
+PATIENCE = 30.0  # seconds that a body may take in all, and
+LEAST_PACE = 8000  # bytes that buy a second more: slow lines can upload, and drops hold no request open
 EXPOSED = (
     "ETag, Link, Location, RateLimit, RateLimit-Policy, Retry-After, X-Request-ID, Broadsheet-Position, Cache-Tag, "
     "Surrogate-Key, Cache-Groups, Last-Modified, Idempotency-Replayed, Broadsheet-Token"
@@ -74,7 +75,7 @@ class _Exchange:
         self.size = 0
         self.status = 500
         self.body_done = False
-        self.deadline = 0.0
+        self.begun: float | None = None
 
     async def receive(self) -> Message:
         """The next part of the body, in time and in bounds or not at all."""
@@ -82,9 +83,10 @@ class _Exchange:
             return await self._receive()
         self._measure(self._announced())
         loop_time = asyncio.get_running_loop().time()
-        self.deadline = self.deadline or loop_time + TOTAL
+        self.begun = loop_time if self.begun is None else self.begun
+        deadline = self.begun + PATIENCE + self.size / LEAST_PACE
         try:
-            async with asyncio.timeout_at(min(loop_time + IDLE, self.deadline)):
+            async with asyncio.timeout_at(min(loop_time + IDLE, deadline)):
                 message = await self._receive()
         except TimeoutError:
             raise problems.RequestTimeout("The body did not arrive in time.") from None

@@ -6,7 +6,7 @@ import signal
 import socket
 from collections.abc import Callable
 from http import HTTPStatus
-from typing import Any, NoReturn
+from typing import Any, ClassVar, NoReturn, cast
 
 import structlog
 import uvicorn
@@ -21,8 +21,13 @@ BACKLOG = 2048
 KEEP_ALIVE = 65  # seconds: longer than proxies keep idle connections, so that they close first and lose no request
 STARTING = 60  # seconds that a process may take to start or to answer its parent before it is replaced
 DRAIN = 20  # seconds that requests have to finish after SIGTERM
-STALLED = 30.0  # seconds in which a reader takes nothing of what waits for it, after which it is left
+STALLED = 30.0  # seconds after which a reader is left that has not taken of what waits for it
+LEAST_PACE = 1000  # bytes in each of them
+MAX_UNREAD_BYTES = 64_000_000  # that wait for slow readers in one process; beyond it, who has waited longest is left
 LINGER = 0.3  # seconds that a connection is kept for what is on its way already, when it is about to be closed
+REST_SECONDS = 30.0  # in which the rest of a body is read and dropped after an answer that ends the connection,
+REST_IDLE = 5.0  # seconds for the next part of it,
+MAX_REST_BYTES = 64_000_000  # and its size
 ON_LEAVING, IS_LEAVING = "on_leaving", "is_leaving"
 """In a request's state: what to call when the server is told to stop, to end an answer that has no end of its own; and
 whether it was told before the request came."""
@@ -39,12 +44,23 @@ class HeadTooLarge(Problem):
     status, code, title = 431, "head_too_large", "The request's headers are too large"
 
 
+class _Transport:
+    """A connection as an answer with an unread body sees it: closing it is left to the protocol."""
+
+    def __init__(self, transport: asyncio.Transport, close: Callable[[], None]) -> None:
+        self.write, self.is_closing, self.close = transport.write, transport.is_closing, close
+
+
 class Protocol(HttpToolsProtocol):
     """HTTP/1.1 on one connection: a head that is too slow or too large ends it."""
 
     head_seconds = 10.0  # from the connection's start, or from a later head's first byte
     head_bytes = 65_536
     stalled_seconds = STALLED
+    least_pace = LEAST_PACE
+    max_unread = MAX_UNREAD_BYTES
+    rest_seconds, rest_idle, max_rest = REST_SECONDS, REST_IDLE, MAX_REST_BYTES
+    unread: ClassVar[dict["Protocol", int]] = {}  # bytes that wait for each slow reader of this process, oldest first
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
@@ -53,6 +69,8 @@ class Protocol(HttpToolsProtocol):
         self._timer: asyncio.TimerHandle | None = None
         self._leaving = self._refused = False
         self._stall: asyncio.TimerHandle | None = None
+        self._rest: float | None = None  # while the rest of a body is dropped: when that ends
+        self._rest_size = 0
         self._await_head()
 
     def connection_lost(self, exc: Exception | None) -> None:
@@ -62,6 +80,9 @@ class Protocol(HttpToolsProtocol):
 
     def data_received(self, data: bytes) -> None:
         if self._refused:
+            return
+        if self._rest is not None:
+            self._drop(len(data))
             return
         continued, self._chunk = self._in_head, len(data)
         super().data_received(data)
@@ -91,6 +112,38 @@ class Protocol(HttpToolsProtocol):
         super().on_headers_complete()
         if self._leaving:
             self.cycle.keep_alive = False
+        if self.scope["method"] not in ("GET", "HEAD"):
+            self.cycle.transport = cast(asyncio.Transport, _Transport(self.transport, self._close_after_rest))
+
+    def on_response_complete(self) -> None:
+        if self._rest is None:
+            super().on_response_complete()
+        else:
+            self.server_state.total_requests += 1
+
+    def _close_after_rest(self) -> None:
+        """Close the connection, once what is left of the request's body was read and dropped.
+
+        To close with unread data resets the connection, and takes the answer back before many clients have read it
+        (RFC 9112 §9.6).
+        """
+        if not self.cycle.more_body or self.transport.is_closing() or not self.transport.can_write_eof():
+            self.transport.close()
+            return
+        self._stop_waiting()
+        self._rest = self.loop.time() + self.rest_seconds
+        self.flow.resume_reading()
+        self.transport.write_eof()
+        self._drop(0)
+
+    def _drop(self, size: int) -> None:
+        self._stop_waiting()
+        self._rest_size += size
+        left = (self._rest or 0.0) - self.loop.time()
+        if self._rest_size > self.max_rest or left <= 0:
+            self.transport.close()
+        else:
+            self._timer = self.loop.call_later(min(self.rest_idle, left), self.transport.close)
 
     def shutdown(self) -> None:
         """Serve what is on its way, telling the client not to come back, then close."""
@@ -105,22 +158,34 @@ class Protocol(HttpToolsProtocol):
     def pause_writing(self) -> None:
         super().pause_writing()
         self._await_reader()
+        while sum(self.unread.values()) > self.max_unread:
+            next(iter(self.unread)).leave_reader()
 
     def resume_writing(self) -> None:
+        self._forget_reader()
+        super().resume_writing()
+
+    def leave_reader(self) -> None:
+        """End the connection of a reader who does not keep up."""
+        self._forget_reader()
+        self.transport.abort()
+
+    def _forget_reader(self) -> None:
+        self.unread.pop(self, None)
         if self._stall is not None:
             self._stall.cancel()
             self._stall = None
-        super().resume_writing()
 
     def _await_reader(self) -> None:
-        waiting = self.transport.get_write_buffer_size()
-        self._stall = self.loop.call_later(self.stalled_seconds, self._leave_reader, waiting)
+        self.unread[self] = waiting = self.transport.get_write_buffer_size()
+        self._stall = self.loop.call_later(self.stalled_seconds, self._check_reader, waiting)
 
-    def _leave_reader(self, before: int) -> None:
-        if self.transport.get_write_buffer_size() < before:
+    def _check_reader(self, before: int) -> None:
+        taken = before - self.transport.get_write_buffer_size()
+        if taken >= max(1.0, self.stalled_seconds * self.least_pace):
             self._await_reader()
         else:
-            self.transport.abort()
+            self.leave_reader()
 
     def _leave(self) -> None:
         if not self._is_busy():

@@ -222,7 +222,7 @@ async def ask(app: FastAPI, parts: Parts, length: bytes = b"") -> list[Any]:
     return sent
 
 
-@pytest.mark.parametrize(("limit", "client"), [("IDLE", silent), ("TOTAL", dripping)])
+@pytest.mark.parametrize(("limit", "client"), [("IDLE", silent), ("PATIENCE", dripping)])
 def test_a_body_that_does_not_come_in_time_is_a_408(
     metrics: Metrics, monkeypatch: pytest.MonkeyPatch, limit: str, client: Callable[[], Parts]
 ) -> None:
@@ -233,6 +233,19 @@ def test_a_body_that_does_not_come_in_time_is_a_408(
     assert start["status"] == 408
     assert json.loads(body["body"])["code"] == "request_timeout"
     assert (b"connection", b"close") in start["headers"]
+
+
+def test_a_body_that_keeps_a_pace_may_take_its_time(metrics: Metrics, monkeypatch: pytest.MonkeyPatch) -> None:
+    async def steady() -> Parts:
+        for _ in range(900):
+            await asyncio.sleep(0)
+            yield {"type": "http.request", "body": b" ", "more_body": True}
+        yield {"type": "http.request", "body": b"{}"}
+
+    monkeypatch.setattr(boundary, "PATIENCE", 0.01)
+    monkeypatch.setattr(boundary, "LEAST_PACE", 100)
+    start, _ = asyncio.run(ask(build(metrics), steady()))
+    assert start["status"] == 200
 
 
 def test_an_announced_size_is_enough_to_refuse(metrics: Metrics) -> None:

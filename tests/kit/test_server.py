@@ -177,6 +177,67 @@ def test_what_is_left_of_a_body_that_was_answered_early_has_the_deadline_too() -
     serving(scenario, refuse)
 
 
+async def close(scope: Any, receive: Any, send: Any) -> None:
+    """Refuses without reading, and ends the connection."""
+    headers = [(b"content-length", b"8"), (b"connection", b"close")]
+    await send({"type": "http.response.start", "status": 413, "headers": headers})
+    await send({"type": "http.response.body", "body": b"too much"})
+
+
+class Patient(Quick):
+    rest_idle, max_rest = 0.05, 3_000_000
+
+
+def test_an_answer_that_ends_the_connection_is_read_by_who_still_sends() -> None:
+    async def scenario(running: Running) -> None:
+        for _ in range(12):
+            async with running.connect() as (reader, writer):
+                writer.write(b"POST / HTTP/1.1\r\nContent-Length: 2500000\r\n\r\n")
+                for _ in range(25):  # a client that sends all of it before it reads
+                    writer.write(b"x" * 100_000)
+                    await writer.drain()
+                status, headers, body = await answer_of(reader)
+                assert (status, headers["connection"], body) == (413, "close", b"too much")
+                assert await reader.read() == b""
+
+    serving(scenario, close, Patient)
+
+
+def test_what_is_read_after_an_answer_is_bounded_in_size_and_time() -> None:
+    async def scenario(running: Running) -> None:
+        head = b"POST / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n"
+        async with running.connect() as (reader, writer):
+            writer.write(head)
+            assert (await answer_of(reader))[0] == 413
+            for _ in range(1000):
+                writer.write(b"x" * 100_000)
+                try:
+                    await writer.drain()
+                except ConnectionError:
+                    break
+            else:
+                raise AssertionError("it reads on for ever")
+        async with running.connect() as (reader, writer):
+            writer.write(head)
+            assert (await answer_of(reader))[0] == 413
+            while running.state.connections:  # nothing more comes: it waits no longer than it must
+                await asyncio.sleep(0.01)
+
+    serving(scenario, close, Patient)
+
+
+def test_a_body_that_was_read_keeps_no_connection_open() -> None:
+    async def scenario(running: Running) -> None:
+        async with running.connect() as (reader, writer):
+            writer.write(b"POST / HTTP/1.1\r\nConnection: close\r\nContent-Length: 1\r\n\r\nx")
+            assert json.loads((await answer_of(reader))[2])["body"] == "x"
+            assert await reader.read() == b""
+            while running.state.connections:
+                await asyncio.sleep(0.001)
+
+    serving(scenario, protocol=Patient)
+
+
 def test_pieces_of_any_size_make_the_same_request() -> None:
     async def scenario(running: Running) -> None:
         closing = GET.replace(b"\r\n\r\n", b"\r\nConnection: close\r\n\r\n")
@@ -331,6 +392,28 @@ def test_answers_without_an_end_are_told_to_end(monkeypatch: pytest.MonkeyPatch)
     serving(scenario, endless)
 
 
+def test_readers_who_let_too_much_wait_are_left_the_oldest_first() -> None:
+    class Full(Protocol):
+        max_unread = 100
+
+    async def scenario(_: Running) -> None:
+        config = configure(lambda: echo, trusted_proxies=[])
+        config.load()
+        protocols: list[Full] = []
+        for waiting in (60, 40, 50):
+            protocol = Full(config, ServerState(), {})
+            protocol._stall, transport = None, Slow(waiting)
+            protocol.transport, protocol.flow = transport, FlowControl(transport)
+            protocol.pause_writing()
+            protocols.append(protocol)
+        assert [protocol.transport.gone.is_set() for protocol in protocols] == [True, False, False]
+        for protocol in protocols[1:]:
+            protocol.resume_writing()
+        assert Full.unread == {}
+
+    serving(scenario)
+
+
 class Slow:
     """A transport whose reader takes some of what waits, and then nothing more."""
 
@@ -346,17 +429,17 @@ class Slow:
 
 def test_a_reader_who_takes_nothing_is_left() -> None:
     class Impatient(Protocol):
-        stalled_seconds = 0.0
+        stalled_seconds = 0.01
 
     async def scenario(_: Running) -> None:
         config = configure(lambda: echo, trusted_proxies=[])
         config.load()
         protocol = Impatient(config, ServerState(), {})
-        protocol._stall, transport = None, Slow(100, 60, 20, 20, 20)
+        protocol._stall, transport = None, Slow(100, 60, 20, 19, 20)
         protocol.transport, protocol.flow = transport, FlowControl(transport)
         protocol.pause_writing()
         await transport.gone.wait()
-        assert transport.waiting == [20], "as long as it takes something, it is waited for"
+        assert transport.waiting == [20], "as long as it keeps its pace, it is waited for"
         protocol.pause_writing()
         protocol.resume_writing()
         assert protocol._stall is None
