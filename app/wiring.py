@@ -30,7 +30,7 @@ from app.articles.previews import routes as previews
 from app.articles.publishing import routes as publishing
 from app.articles.publishing.actions import advance_due
 from app.articles.publishing.queries import is_due
-from app.articles.queries import by_ref as article_by_ref
+from app.articles.queries import notice_target
 from app.articles.queries import seen_by as articles_seen_by
 from app.articles.revisions import routes as revisions
 from app.comments import routes as comments
@@ -213,7 +213,7 @@ HANDLERS: dict[str, tuple[Callable[[Session, Entry], None], ...]] = {
     "media.deleted": (),
 }
 
-TARGETS["article"] = article_by_ref  # notices may stand with what a room above theirs holds
+TARGETS["article"] = notice_target  # notices may stand with what a room above theirs holds
 SEEN["article"] = articles_seen_by
 BESIDE["related"] = Beside(related_beside, related_groups)
 BESIDE["comments"] = Beside(comments.beside, comments.groups_of)

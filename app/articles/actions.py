@@ -7,8 +7,10 @@ from typing import Any, NamedTuple
 import sqlalchemy as sa
 from sqlmodel import Session, select
 
+from app.articles.addresses.tables import Address
 from app.articles.events import ArticlePublished, ArticleUnpublished, ArticleUpdated
-from app.articles.revisions.tables import Revision
+from app.articles.exposure import Exposure, check_exposure, exposure_of, is_article_shown
+from app.articles.revisions.tables import TEXT, Revision
 from app.articles.schemas import PAGE
 from app.articles.tables import Article, ArticleAuthor, ArticleTag
 from app.events.actions import emit
@@ -18,14 +20,14 @@ from app.kit.clock import now
 from app.kit.ids import is_id
 from app.kit.problems import Conflict, Forbidden, NotFound
 from app.kit.schema import table_of
-from app.publication.tallies.actions import move
+from app.publication.tallies.actions import Shown, count_shown, move
 
 LAID_OUT = (
     "title dek type language section_id series_id image_id excerpt word_count reading_minutes"  # columns of both tables
 ).split()
 SHOWN: dict[str, Callable[[Session, Article], None]] = {}
 """What rooms above keep of the articles that readers see: told of each in the transaction that changes what they do."""
-_REVISION = table_of(Revision)
+_ADDRESS, _REVISION = table_of(Address), table_of(Revision)
 _LINKS = (table_of(ArticleAuthor), table_of(ArticleTag))
 
 
@@ -36,19 +38,33 @@ class WrongState(Conflict):
 
 
 class Counted(NamedTuple):
-    """What an article adds one to while it is public."""
+    """An article as it stands: what it adds one to while it is public, and what readers see of it or will see."""
 
     public: bool
     section: frozenset[str]
     series: frozenset[str]
     author: frozenset[str]
     tag: frozenset[str]
+    stands: dict[Shown, frozenset[str]]  # with what it stands while readers see it or will see it
+    revision: int
+    embargoed_until: datetime | None
+    exposure: Exposure | None
+
+
+def _find(session: Session, ref: str) -> Article | None:
+    """The locked article with this id, slug or former slug."""
+    if is_id(ref):
+        return session.get(Article, ref, with_for_update=True)
+    article = session.exec(select(Article).where(Article.slug == ref).with_for_update()).first()
+    if article is not None:
+        return article
+    former = sa.select(_ADDRESS.c.article_id).where(_ADDRESS.c.address == ref).scalar_subquery()
+    return session.exec(select(Article).where(Article.id == former).with_for_update()).first()
 
 
 def lock(session: Session, actor: Actor, ref: str, versions: frozenset[int] | None, fields: list[str]) -> Article:
     """The article to change, locked: 404 unless the caller may see it, 403 outside its sections, 412 if it moved on."""
-    column = Article.id if is_id(ref) else Article.slug
-    article = session.exec(select(Article).where(column == ref).with_for_update()).first()
+    article = _find(session, ref)
     if article is None:
         raise NotFound
     if not actor.may_in(article.section_id):
@@ -73,15 +89,27 @@ def linked(session: Session, model: type[ArticleAuthor] | type[ArticleTag], arti
 
 
 def counted(session: Session, article: Article) -> Counted:
-    """What the article counts for right now: a page, which no list shows unless asked, for nothing."""
-    if not article.public or article.type == PAGE:
-        return Counted(article.public, frozenset(), frozenset(), frozenset(), frozenset())
+    """The article as it stands right now, to compare with after a change. A page counts for nothing in lists."""
+    is_counted, is_seen = article.public and article.type != PAGE, is_article_shown(article)
+    stands: dict[Shown, frozenset[str]] = {}
+    if is_seen:
+        stands = {
+            "section": frozenset(filter(None, [article.section_id])),
+            "series": frozenset(filter(None, [article.series_id])),
+            "author": frozenset(linked(session, ArticleAuthor, article.id)),
+            "tag": frozenset(linked(session, ArticleTag, article.id)),
+            "media": frozenset(filter(None, [article.image_id])),
+        }
     return Counted(
-        True,
-        frozenset(filter(None, [article.section_id])),
-        frozenset(filter(None, [article.series_id])),
-        frozenset(linked(session, ArticleAuthor, article.id)),
-        frozenset(linked(session, ArticleTag, article.id)),
+        article.public,
+        stands["section"] if is_counted else frozenset(),
+        stands["series"] if is_counted else frozenset(),
+        stands["author"] if is_counted else frozenset(),
+        stands["tag"] if is_counted else frozenset(),
+        stands,
+        article.revision,
+        article.embargoed_until,
+        exposure_of(article),
     )
 
 
@@ -90,9 +118,10 @@ def lay_out(session: Session, article: Article, revision: Revision) -> list[str]
     changed = [name for name in LAID_OUT if getattr(article, name) != getattr(revision, name)]
     for name in changed:
         setattr(article, name, getattr(revision, name))
-    if article.revision != revision.n:
-        article.revision = revision.n
+    was = session.get(Revision, (article.id, article.revision)) if article.revision else None
+    if was is None or any(getattr(was, name) != getattr(revision, name) for name in TEXT):
         changed.append("body")
+    is_other, article.revision = article.revision != revision.n, revision.n
     session.flush()
     for model, column, wanted in (
         (ArticleAuthor, "author_id", revision.authors),
@@ -107,6 +136,8 @@ def lay_out(session: Session, article: Article, revision: Revision) -> list[str]
         rows = [{**common, column: term, "position": at} for at, term in enumerate(wanted)]
         if rows:
             session.execute(sa.insert(table).values(rows))
+    if is_other and not changed:
+        changed.append("revision")  # which readers are told as well
     return [name.removesuffix("_id") for name in changed]
 
 
@@ -137,22 +168,36 @@ def _seen(session: Session, article: Article, moment: datetime) -> None:
     session.execute(sa.update(_REVISION).where(here, _REVISION.c.published_at.is_(None)).values(published_at=moment))
 
 
-def reckon(session: Session, article: Article, before: Counted, fields: list[str], *, told: bool = False) -> None:
+def _date_lift(article: Article, before: Counted, moment: datetime) -> None:
+    """Date an article that comes out of an embargo at that moment, unless it was dated by hand."""
+    if article.backdated or before.public or not article.public or before.embargoed_until is None:
+        return
+    lifted = min(before.embargoed_until, moment)
+    if article.published_at is None or lifted > article.published_at:
+        article.published_at = lifted
+
+
+def reckon(
+    session: Session, actor: Actor, article: Article, before: Counted, fields: list[str], *, told: bool = False
+) -> None:
     """After any change: what the public sees, what lists and counts hold, and what the log is told of it.
 
-    `fields` names what changed; `told` says that the caller has a more telling fact than unpublished or updated.
+    Refuses with 403 what readers would see, if the caller may not publish. `fields` names what changed; `told` says
+    that the caller has a more telling fact than unpublished or updated.
     """
     moment = now()
     article.version += 1
     article.card_stamp = 0
     article.public = _is_public(article, moment)
+    _date_lift(article, before, moment)
     article.listed = is_listed(article)
     article.listed_at = article.published_at or article.created_at
     article.due_at = _due_at(article, moment)
+    check_exposure(actor, before.exposure, exposure_of(article))
     if article.public and fields:
         article.updated_at = moment if before.public else max(article.updated_at, article.listed_at)
     session.flush()
-    if article.public and ("body" in fields or not before.public):
+    if article.public and (article.revision != before.revision or not before.public):
         _seen(session, article, moment)
     for links in _LINKS:
         values = {"listed": article.listed, "listed_at": article.listed_at}
@@ -162,6 +207,10 @@ def reckon(session: Session, article: Article, before: Counted, fields: list[str
         old, new = getattr(before, kind), getattr(after, kind)
         move(session, kind, sorted(old - new), -1)
         move(session, kind, sorted(new - old), +1)
+    for shown in dict.fromkeys([*before.stands, *after.stands]):
+        old, new = before.stands.get(shown, frozenset()), after.stands.get(shown, frozenset())
+        count_shown(session, shown, old - new, -1)
+        count_shown(session, shown, new - old, +1)
     if before.public != after.public or (after.public and fields):
         if not SHOWN:
             raise RuntimeError("app.wiring was not imported: what other rooms keep of articles would go wrong")

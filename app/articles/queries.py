@@ -34,7 +34,7 @@ R = table_of(Revision)
 AUTHOR, TAG, SECTION, SERIES = table_of(Author), table_of(Tag), table_of(Section), table_of(Series)
 MEDIA, NOTICE = table_of(Media), table_of(Notice)
 MOST_DEPTH = 1000  # of sections inside sections, as far as the order of their notices goes
-EDITING = ("version", "latest_revision", "scheduled_at", "created_at", "syndication")
+EDITING = ("version", "latest_revision", "scheduled_at", "scheduled_revision", "created_at", "syndication")
 RIGHTS = ("usage_terms", "copyright_holder", "territory", "embargoed_until", "expires_at")
 _INTERNAL = {"listed", "series_id", "image_id", "due_at", "card", "card_discussion"}
 _OWN = [column for column in A.c if column.key not in _INTERNAL]
@@ -45,8 +45,8 @@ _IMAGE = [column.label(f"image_{column.key}") for column in MEDIA.c]
 
 
 def visible_to(actor: Actor) -> ColumnElement[bool]:
-    """The one rule of who sees which article: everyone what is public, `content:read` the rest within its sections."""
-    if not actor.may("content:read"):
+    """The one rule of who sees which article: everyone what is public, readers of drafts the rest of their sections."""
+    if not actor.reads_drafts:
         return A.c.public
     if actor.sections is None:
         return sa.true()
@@ -60,7 +60,7 @@ def seen_by(actor: Actor) -> sa.Select[Any]:
 
 def sees_drafts(actor: Actor) -> bool:
     """Whether the caller may see more than the public."""
-    return actor.may("content:read")
+    return actor.reads_drafts
 
 
 def _authors() -> ColumnElement[Any]:
@@ -141,6 +141,14 @@ def _single(formats: tuple[str, ...], by_id: bool) -> sa.Select[Any]:
 def by_ref(connection: sa.Connection, ref: str, formats: tuple[str, ...] = ()) -> sa.RowMapping | None:
     """The whole row of one article by id or slug, whoever may see it; ask `is_visible` before showing it."""
     return connection.execute(_single(formats, is_id(ref)), {"ref": ref}).mappings().first()
+
+
+def notice_target(connection: sa.Connection, ref: str) -> sa.RowMapping | None:
+    """The article that a notice stands with, and whether readers see it, now or at a set time."""
+    coming = (A.c.state == "scheduled") | ((A.c.state == "published") & A.c.due_at.is_not(None))
+    column = A.c.id if is_id(ref) else A.c.slug
+    query = sa.select(A.c.id, A.c.section_id, (A.c.public | coming).label("shown")).where(column == ref)
+    return connection.execute(query).mappings().first()
 
 
 def is_visible(row: Row, actor: Actor) -> bool:

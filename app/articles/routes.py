@@ -138,7 +138,8 @@ async def show(request: Request, article: RefPath, query: Annotated[ArticleQuery
     beside = _included(query.include)
     special = query.preview is not None or query.revision is not None
     if query.preview is None and special and not queries.sees_drafts(actor):
-        raise (Unauthorized if actor is ANONYMOUS else Forbidden)("revision needs the scope content:read.")
+        missing = "revision needs the scope content:read or content:write."
+        raise (Unauthorized if actor is ANONYMOUS else Forbidden)(missing)
     site, drafts = Site.of(settings(request)), queries.sees_drafts(actor)
 
     def find(connection: sa.Connection) -> tuple[Row, bytes]:

@@ -120,11 +120,15 @@ class ArticleOut(CardOut):
 
 
 class EditorsOut(BaseModel):
-    """What only keys with `content:read` see of an article."""
+    """What only keys with `content:read` or `content:write` see of an article."""
 
     version: int = Field(description="Counts every change; the ETag carries it.")
     latest_revision: int = Field(description="Number of the newest saved revision.")
     scheduled_at: datetime | None
+    scheduled_revision: int | None = Field(
+        description="Number of the revision that goes live at `scheduled_at`; a later one does not, unless the article "
+        "is scheduled again."
+    )
     syndication: Level | None = Field(description="What is set for the article itself; null: as its section has it.")
     created_at: datetime
 
@@ -189,7 +193,9 @@ class ArticleQuery(FormatQuery):
         None, max_length=60, description="Also in the answer, with commas: `neighbours`, `related`, `comments`."
     )
     revision: str | None = Field(
-        None, pattern=r"^(latest|[1-9]\d{0,8})$", description="`latest` or a number; needs `content:read`."
+        None,
+        pattern=r"^(latest|[1-9]\d{0,8})$",
+        description="`latest` or a number; needs `content:read` or `content:write`.",
     )
     preview: str | None = Field(None, max_length=200, description="Token of a preview link: shows the newest revision.")
 

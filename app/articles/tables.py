@@ -15,7 +15,7 @@ _IS_RETRACTED: dict[str, Any] = {
 
 
 class Article(SQLModel, table=True):
-    """One article. While it is public these are the columns of its published revision, else those of its newest."""
+    """One article, with the columns of the revision that is published, retracted or scheduled, else of its newest."""
 
     __table_args__ = (
         sa.Index("ix_article_published", "listed", "listed_at", "id"),
@@ -43,8 +43,10 @@ class Article(SQLModel, table=True):
     revision: int  # the revision laid out here
     latest_revision: int  # the newest one saved
     published_revision: int | None = None  # the one published last; null: readers never saw any
+    scheduled_revision: int | None = None  # the one that goes live at scheduled_at
     created_at: datetime
     published_at: datetime | None = None
+    backdated: bool = Field(False, sa_column_kwargs={"server_default": sa.false()})  # published_at was set by hand
     updated_at: datetime  # of what readers see; of a draft, of the draft
     listed_at: datetime  # published_at, or created_at as long as there is none: lists are ordered by it
     scheduled_at: datetime | None = None

@@ -76,12 +76,19 @@ class Access(SecurityBase):
     `strict=False` is for what the world's software asks, which adds parameters of its own: they are ignored.
     `forgiving=False` is for reads of one's own: a reader's token that is unknown is refused there, while other public
     reads answer as to nobody and say so (`Broadsheet-Token: unknown`).
+    `drafts=True` lets in whoever reads drafts: `content:write` reads what it may write.
     """
 
     def __init__(
-        self, scope: Scope | None, *, counted: bool = True, strict: bool = True, forgiving: bool = True
+        self,
+        scope: Scope | None,
+        *,
+        counted: bool = True,
+        strict: bool = True,
+        forgiving: bool = True,
+        drafts: bool = False,
     ) -> None:
-        self.scope, self.counted, self.strict = scope, counted, strict
+        self.scope, self.counted, self.strict, self.drafts = scope, counted, strict, drafts
         self.forgiving = forgiving and scope is None
         self.scheme_name = "ApiKey"
         self.model = HTTPBearer(
@@ -92,8 +99,8 @@ class Access(SecurityBase):
 
     async def __call__(self, request: Request) -> Actor:
         actor = await self._identify(request)
-        if self.scope and not actor.may(self.scope):
-            missing = f"This needs a key with the scope {self.scope}."
+        if self.scope and not (actor.may(self.scope) or (self.drafts and actor.reads_drafts)):
+            missing = f"This needs a key with the scope {self.scope}{' or content:write' if self.drafts else ''}."
             raise Unauthorized(missing) if actor is ANONYMOUS else Forbidden(missing)
         if request.scope["query_string"]:
             await self._check_parameters(request)
@@ -187,6 +194,7 @@ def requires(scope: Scope) -> Any:
 
 
 Public = Annotated[Actor, Depends(Access(None))]
+DraftReader = Annotated[Actor, Depends(Access("content:read", drafts=True))]
 Own = Annotated[Actor, Depends(Access(None, forgiving=False))]
 """For what callers read and do of their own: an unknown token is refused."""
 World = Annotated[Actor, Depends(Access(None, strict=False))]

@@ -59,6 +59,14 @@ class Actor:
         return scope in self.scopes or "admin" in self.scopes
 
     @property
+    def reads_drafts(self) -> bool:
+        """Whether the caller reads what is not public, in its sections: who may write reads what they may write.
+
+        A partner's key stays a partner's: with `syndicate` it needs `content:read`.
+        """
+        return self.may("content:read") or ("content:write" in self.scopes and "syndicate" not in self.scopes)
+
+    @property
     def is_partner(self) -> bool:
         """Whether this is a key of somebody who takes articles elsewhere, and has no part in making them."""
         return "syndicate" in self.scopes and not self.may("content:read")

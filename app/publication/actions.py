@@ -9,6 +9,7 @@ import sqlalchemy as sa
 from sqlalchemy.orm import object_session
 from sqlmodel import Session, select
 
+from app.identity.permissions import require_publish
 from app.identity.schemas import Actor
 from app.kit import etag
 from app.kit.clock import now
@@ -99,10 +100,17 @@ def differing(row: Row, values: Mapping[str, Any]) -> list[str]:
     return sorted(name for name, value in values.items() if getattr(row, name) != value)
 
 
-def change(row: Row, versions: frozenset[int] | None, values: Mapping[str, Any]) -> list[str]:
-    """Set what differs, if the version is one of those expected (else 412); returns the names of what differed."""
+def change(
+    actor: Actor, row: Row, versions: frozenset[int] | None, values: Mapping[str, Any], *, shown: bool
+) -> list[str]:
+    """Set what differs, if the version is one of those expected (else 412); returns the names of what differed.
+
+    `shown` says that readers see the row, now or at a set time: then changing it needs `content:publish`.
+    """
     names = differing(row, values)
     etag.check(row.version, versions, names)
+    if names and shown:
+        require_publish(actor)
     for name in names:
         setattr(row, name, values[name])
     if SHOWN.intersection(names):
@@ -113,8 +121,19 @@ def change(row: Row, versions: frozenset[int] | None, values: Mapping[str, Any])
     return names
 
 
-def change_term(session: Session, row: Term, versions: frozenset[int] | None, values: Mapping[str, Any]) -> list[str]:
-    """The same for a term, whose slug must stay unlike the others of its kind; a former slug leads on to it."""
+def change_term(
+    session: Session,
+    actor: Actor,
+    row: Term,
+    versions: frozenset[int] | None,
+    values: Mapping[str, Any],
+    *,
+    shown: bool | None = None,
+) -> list[str]:
+    """The same for a term, whose slug must stay unlike the others of its kind; a former slug leads on to it.
+
+    `shown` says that readers see the term otherwise than with articles of its own.
+    """
     etag.check(row.version, versions, differing(row, values))
     old, slug = row.slug, values.get("slug", row.slug)
     if slug != old:
@@ -122,7 +141,7 @@ def change_term(session: Session, row: Term, versions: frozenset[int] | None, va
             raise SlugTaken
         _forget_former(session, type(row), slug)
         session.add(FormerSlug(kind=str(row.__tablename__), slug=old, target_id=row.id, created_at=now()))
-    return change(row, versions, values)
+    return change(actor, row, versions, values, shown=row.shown > 0 if shown is None else shown)
 
 
 def remove_term(session: Session, row: Term, versions: frozenset[int] | None) -> None:

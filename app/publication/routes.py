@@ -8,7 +8,7 @@ from fastapi import Query, Request
 from pydantic import BaseModel
 from starlette.responses import Response
 
-from app.identity.routes import VERSIONED, requires
+from app.identity.routes import VERSIONED, DraftReader, requires
 from app.identity.schemas import Actor
 from app.kit.fields import chosen
 from app.kit.http import ReadQuery, database, dump, redirect, reply
@@ -24,7 +24,7 @@ from app.publication.actions import InUse, SlugTaken
 from app.publication.references import PLURALS, TERMS, Kind, resolve_reference
 
 Reading = Annotated[ReadQuery, Query()]
-Reader = Annotated[Actor, requires("content:read")]
+Reader = DraftReader
 Writer = Annotated[Actor, requires("content:write")]
 COUNTED = "articles"  # numbers of articles move with the articles' own facts
 

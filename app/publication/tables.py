@@ -15,6 +15,8 @@ class Term(SQLModel):
     slug: str = Field(max_length=200, unique=True)
     name: str = Field(max_length=200)
     articles: int = Field(default=0, sa_type=sa.BigInteger)  # public ones; moved by publication.tallies alone
+    shown: int = Field(default=0, sa_type=sa.BigInteger, sa_column_kwargs={"server_default": "0"})
+    """Articles that readers see now or will at a set time; moved by publication.tallies alone."""
     version: int = 1
     created_at: datetime
     updated_at: datetime

@@ -4,13 +4,14 @@ import sqlalchemy as sa
 from sqlmodel import Session
 
 from app.articles.actions import lock
+from app.articles.exposure import check_beside
 from app.articles.queries import A, visible_to
 from app.events.actions import emit
 from app.identity.audit.actions import record
 from app.identity.schemas import Actor
 from app.kit import etag
 from app.kit.ids import is_id
-from app.kit.problems import Forbidden, Invalid
+from app.kit.problems import Invalid
 from app.kit.schema import table_of
 from app.related.events import RelatedChanged
 from app.related.queries import version
@@ -23,8 +24,6 @@ _CHOICE, _PIN = table_of(RelatedChoice), table_of(RelatedPin)
 def pin(session: Session, actor: Actor, ref: str, data: PinsIn, versions: frozenset[int] | None) -> str:
     """Put these links first, in this order, in place of those chosen before; returns the article's id."""
     article = lock(session, actor, ref, None, [])
-    if article.public and not actor.may("content:publish"):
-        raise Forbidden("This holds for readers at once, and the key lacks the scope content:publish.")
     current = version(session.connection(), article.id)
     held = sa.select(_PIN.c.target_id).where(_PIN.c.article_id == article.id).order_by(_PIN.c.position)
     before = list(session.execute(held).scalars())
@@ -32,6 +31,7 @@ def pin(session: Session, actor: Actor, ref: str, data: PinsIn, versions: frozen
     etag.check(current, versions, ["ids"] if wanted != before else [])
     if wanted == before:
         return article.id
+    check_beside(actor, article)
     session.execute(sa.delete(_PIN).where(_PIN.c.article_id == article.id))
     if wanted:
         rows = [{"article_id": article.id, "target_id": id_, "position": at} for at, id_ in enumerate(wanted)]

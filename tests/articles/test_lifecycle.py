@@ -59,9 +59,12 @@ class Story:
     state: str = "draft"
     legal: bool = False
     public: bool = False
+    seen: bool = False  # by readers, at any time
+    backdated: bool = False
     published_at: datetime | None = None
     scheduled_at: datetime | None = None
     embargo: datetime | None = None
+    embargo_before: datetime | None = None
     expiry: datetime | None = None
     corrections: int = 0
     facts: list[str] = field(default_factory=list)
@@ -77,6 +80,10 @@ class Story:
     def settle(self, moment: datetime, *, changed: bool = False, told: str = "") -> None:
         """What becomes public or stops being so, and which fact says it."""
         before, self.public = self.public, self.is_public(moment)
+        lifted, self.embargo_before = self.embargo_before, self.embargo
+        if self.public and not before and not self.backdated and lifted and self.published_at:
+            self.published_at = max(self.published_at, min(lifted, moment))
+        self.seen |= self.public
         if self.public and not before:
             self.facts.append("published")
         elif told:
@@ -99,9 +106,15 @@ class Story:
             self.state == "published" and self.public != self.is_public(moment)
         )
 
-    def go_live(self, moment: datetime) -> None:
-        self.state, self.scheduled_at, self.shown = "published", None, len(self.texts)
-        self.out, self.published_at = self.shown, self.published_at or moment
+    def is_shown(self, moment: datetime) -> bool:
+        """Whether readers see it now or at a set time."""
+        embargoed = self.embargo is not None and self.embargo > moment
+        return self.public or self.state == "scheduled" or (self.state == "published" and embargoed)
+
+    def go_live(self, moment: datetime, n: int) -> None:
+        self.state, self.scheduled_at, self.shown, self.out = "published", None, n, n
+        if self.published_at is None or not (self.backdated or self.seen):
+            self.published_at = moment
 
 
 texts = st.builds(
@@ -132,7 +145,7 @@ class Life(RuleBasedStateMachine):
         with self.db.transaction() as session:  # what an earlier example left
             session.execute(sa.delete(table_of(Article)))
             for name in ("section", "tag", "author"):
-                session.execute(sa.text(f"UPDATE {name} SET articles = 0"))
+                session.execute(sa.text(f"UPDATE {name} SET articles = 0, shown = 0"))
         self.begin = self.position()
 
     def teardown(self) -> None:
@@ -178,6 +191,7 @@ class Life(RuleBasedStateMachine):
             return
         answer = self.ask("POST", None, body=body, status=201)
         story = Story(answer.json()["id"], slug, self.clock, [text], answer.headers["etag"], published_at=published_at)
+        story.backdated = published_at is not None
         self.stories.append(story)
 
     def sent(self, text: Text) -> dict[str, Any]:
@@ -189,7 +203,7 @@ class Life(RuleBasedStateMachine):
         story = self.pick(number)
         if text != story.texts[-1]:
             story.texts.append(text)
-            if story.state not in {"published", "retracted"}:
+            if story.state not in {"published", "retracted", "scheduled"}:
                 story.shown = len(story.texts)
         story.settle(self.clock)
         self.ask("PATCH", story, body=self.sent(text))
@@ -199,7 +213,7 @@ class Life(RuleBasedStateMachine):
         story = self.pick(number)
         n = to % len(story.texts) + 1
         story.texts.append(story.texts[n - 1])
-        if story.state not in {"published", "retracted"}:
+        if story.state not in {"published", "retracted", "scheduled"}:
             story.shown = len(story.texts)
         self.ask("POST", story, f"/revisions/{n}/restore")
 
@@ -217,13 +231,14 @@ class Life(RuleBasedStateMachine):
             story.settle(self.clock, changed=True)
         self.ask("PATCH", story, body={"slug": slug})
 
-    @rule(number=which)
-    def publish(self, number: int) -> None:
+    @rule(number=which, to=st.none() | st.integers(0, 9))
+    def publish(self, number: int, to: int | None) -> None:
         story = self.pick(number)
-        if story.state != "published" or story.out != len(story.texts):
-            story.go_live(self.clock)
+        n = len(story.texts) if to is None else to % len(story.texts) + 1
+        if story.state != "published" or story.out != n:
+            story.go_live(self.clock, n)
             story.settle(self.clock, changed=True)
-        self.ask("POST", story, "/publish")
+        self.ask("POST", story, "/publish", None if to is None else {"revision": n})
 
     @rule(number=which)
     def unpublish(self, number: int) -> None:
@@ -247,14 +262,15 @@ class Life(RuleBasedStateMachine):
         story.settle(self.clock, told="retracted")
         self.ask("POST", story, "/retract", body)
 
-    @rule(number=which, hours=st.integers(1, 3))
-    def schedule(self, number: int, hours: int) -> None:
+    @rule(number=which, hours=st.integers(1, 3), to=st.none() | st.integers(0, 9))
+    def schedule(self, number: int, hours: int, to: int | None) -> None:
         story, at = self.pick(number), self.clock + hours * HOUR
-        body = {"at": iso(at)}
+        n = len(story.texts) if to is None else to % len(story.texts) + 1
+        body = {"at": iso(at), "revision": None if to is None else n}
         if story.state not in {"draft", "unpublished", "scheduled"}:
             self.refused("PUT", story, "/schedule", body)
             return
-        story.state, story.scheduled_at = "scheduled", at
+        story.state, story.scheduled_at, story.shown = "scheduled", at, n
         self.ask("PUT", story, "/schedule", body)
 
     @rule(number=which)
@@ -264,6 +280,7 @@ class Life(RuleBasedStateMachine):
             self.refused("DELETE", story, "/schedule")
             return
         story.state, story.scheduled_at = "draft" if story.out is None else "unpublished", None
+        story.shown = len(story.texts)
         self.ask("DELETE", story, "/schedule")
 
     @rule(number=which)
@@ -318,7 +335,7 @@ class Life(RuleBasedStateMachine):
         for story in self.stories:
             if story.is_due(self.clock):
                 if story.state == "scheduled":
-                    story.go_live(story.scheduled_at or self.clock)
+                    story.go_live(story.scheduled_at or self.clock, story.shown)
                 story.settle(self.clock, changed=True)
         with self.db.transaction() as session:
             while advance_due(session):
@@ -381,6 +398,16 @@ class Life(RuleBasedStateMachine):
         for kind, expected in counts.items():
             rows = make.ok(self.client.get(f"/v1/{kind}?fields=slug,articles"))["data"]
             assert {row["slug"]: row["articles"] for row in rows} == expected
+        shown = [story.text for story in self.stories if story.is_shown(self.clock)]
+        stands: dict[str, dict[str, int]] = {
+            "section": {name: sum(text.section == name for text in shown) for name in SECTIONS},
+            "tag": {name: sum(name in text.tags for text in shown) for name in TAGS},
+            "author": {name: sum(name in text.authors for text in shown) for name in AUTHORS},
+        }
+        with self.db.connect() as connection:
+            for kind, numbers in stands.items():
+                table = sa.table(kind, sa.column("slug"), sa.column("shown"))
+                assert {row.slug: row.shown for row in connection.execute(sa.select(table))} == numbers
         tagged = make.ok(self.client.get("/v1/articles?tag=war&fields=slug"))["data"]
         assert len(tagged) == counts["tags"]["war"]
 

@@ -76,7 +76,7 @@ def test_what_cannot_be_chosen_is_named(
     client: TestClient, editor: Headers, put: Sent, make_key: Callable[..., Headers], ids: Any, pointer: str, code: str
 ) -> None:
     make.draft(client, editor, "Hidden")
-    refused = put(ids, headers=make_key("content:write", "content:publish"))
+    refused = put(ids, headers=make_key("content:write", "content:publish", "syndicate"))
     assert refused.status_code == 422
     assert [(error["pointer"], error["code"]) for error in refused.json()["errors"]] == [(pointer, code)]
 

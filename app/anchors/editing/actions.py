@@ -11,6 +11,7 @@ from app.anchors.queries import ANCHOR, texts
 from app.anchors.resolution import ORPHANED, Resolution, Text
 from app.anchors.schemas import AnchorIn, AnchorPatch, PromptIn
 from app.articles.actions import WrongState, lock
+from app.articles.exposure import check_beside
 from app.articles.tables import Article
 from app.events.actions import emit
 from app.identity.audit.actions import record
@@ -35,8 +36,9 @@ def _may(article: Article) -> None:
 
 
 def _article(session: Session, actor: Actor, ref: str) -> Article:
-    """The article, locked: 404 unless the caller may see it, 403 outside the key's sections."""
+    """The article, locked: 404 unless the caller may see it, 403 outside the key's sections or where readers see it."""
     article = lock(session, actor, ref, None, [])
+    check_beside(actor, article)
     if article.state == "retracted":
         raise WrongState("The article was retracted.")
     return article

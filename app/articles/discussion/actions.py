@@ -12,9 +12,11 @@ from app.articles.discussion import queries
 from app.articles.discussion.events import DiscussionChanged
 from app.articles.discussion.schemas import ArticleDiscussionIn, DiscussionIn
 from app.articles.discussion.tables import SITE, ArticleTally, Discussion
+from app.articles.exposure import is_shown
 from app.articles.queries import is_visible
 from app.events.actions import emit
 from app.identity.audit.actions import record
+from app.identity.permissions import require_publish
 from app.identity.schemas import Actor
 from app.kit import etag
 from app.kit.clock import now
@@ -22,6 +24,7 @@ from app.kit.db.prepared import Prepared
 from app.kit.problems import Forbidden, NotFound
 from app.kit.schema import Row, table_of
 from app.publication.actions import unlimited
+from app.publication.sections.queries import is_shown as is_section_shown
 from app.publication.stamps.actions import bump
 
 _D, _T = table_of(Discussion), table_of(ArticleTally)
@@ -74,7 +77,7 @@ def react(session: Session, article_id: str, old: str | None, new: str | None, n
 def set_site(session: Session, actor: Actor, data: DiscussionIn, versions: frozenset[int] | None) -> str:
     """Set the discussions of the whole publication."""
     unlimited(actor)
-    _set(session, actor, "site", SITE, data, versions)
+    _set(session, actor, "site", SITE, data, versions, shown=True)
     return SITE
 
 
@@ -85,7 +88,8 @@ def set_section(session: Session, actor: Actor, ref: str, data: DiscussionIn, ve
         raise NotFound
     if not actor.may_in(row["id"]):
         raise Forbidden("The key is limited to other sections.")
-    _set(session, actor, "section", row["id"], data, versions)
+    shown = is_section_shown(session.connection(), row["id"])
+    _set(session, actor, "section", row["id"], data, versions, shown=shown, section_id=row["id"])
     return str(row["id"])
 
 
@@ -98,7 +102,9 @@ def set_article(
         raise NotFound
     if not actor.may_in(row["section_id"]):
         raise Forbidden("The key is limited to other sections.")
-    _set(session, actor, "article", row["id"], data, versions, told=row["public"])
+    shown = is_shown(row["state"], row["public"], row["due_at"])
+    about: dict[str, Any] = {"told": row["public"], "shown": shown, "section_id": row["section_id"]}
+    _set(session, actor, "article", row["id"], data, versions, **about)
     return str(row["id"])
 
 
@@ -110,9 +116,15 @@ def _set(
     data: DiscussionIn,
     versions: frozenset[int] | None,
     *,
+    shown: bool,
+    section_id: str | None = None,
     told: bool = True,
 ) -> None:
-    """Put settings in place of what was set before: 412 if somebody did so meanwhile. Version 0: nobody ever did."""
+    """Put settings in place of what was set before: 412 if somebody did so meanwhile. Version 0: nobody ever did.
+
+    Opening, closing and hiding a discussion is the work of moderators. Its question is a text of the publication, and
+    needs `content:publish` where readers see it, now or at a set time.
+    """
     connection = session.connection()
     connection.execute(_NEW[connection.dialect.name], {"target_id": target_id, "version": 0})
     here = _D.c.target_id == target_id
@@ -122,6 +134,8 @@ def _set(
     etag.check(row["version"], versions, fields)
     if not fields:
         return
+    if shown and "prompt" in fields:
+        require_publish(actor, section_id)
     if "state" in fields:
         values["closed_at"] = now() if data.state == "closed" else None
     connection.execute(sa.update(_D).where(here).values(**values, version=row["version"] + 1))

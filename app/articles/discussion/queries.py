@@ -204,7 +204,9 @@ _OF_SECTION = sa.select(_SECTION.c.id, _SECTION.c.slug, *_SETTINGS, *_set(_SECTI
     _SECTION.outerjoin(_OWN, _OWN.c.target_id == _SECTION.c.id)
 )
 _OF_ARTICLE = _by_ref(
-    sa.select(A.c.id, A.c.public, A.c.section_id, *_SETTINGS, *RULES).select_from(joined(A, tally=False))
+    sa.select(A.c.id, A.c.state, A.c.public, A.c.due_at, A.c.section_id, *_SETTINGS, *RULES).select_from(
+        joined(A, tally=False)
+    )
 )
 
 

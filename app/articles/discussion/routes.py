@@ -120,7 +120,10 @@ async def show_article(request: Request, article: RefPath, query: Reading, actor
 async def set_article(
     request: Request, article: RefPath, body: ArticleDiscussionIn, versions: Versions, actor: Moderator
 ) -> Response:
-    """Set the discussion of an article, in place of what was set before; of a draft with `content:read` too."""
+    """Set the discussion of an article, in place of what was set before; of a draft with `content:read` too.
+
+    Its prompt is a text of the publication: where readers see the article, setting it needs `content:publish`.
+    """
     return await _write(request, actor, actions.set_article, article, body, versions, read=queries.of_article)
 
 

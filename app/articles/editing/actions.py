@@ -14,7 +14,7 @@ from app.articles.body.convert import Body, from_html, from_markdown
 from app.articles.body.schemas import Block
 from app.articles.discussion import actions as discussion
 from app.articles.editing.schemas import ArticleIn, ArticlePatch, BodyIn
-from app.articles.revisions.actions import columns_of, save, show_newest_unless_published
+from app.articles.revisions.actions import columns_of, lay_out_unless_fixed, save
 from app.articles.revisions.tables import META, Revision
 from app.articles.tables import Article
 from app.identity.audit.actions import record
@@ -79,6 +79,8 @@ def _set_facts(article: Article, data: ArticlePatch) -> list[str]:
             raise Invalid("A published article has a published_at.", pointer="/published_at")
         wanted["published_at"] = data.published_at
     changed = [name for name, value in wanted.items() if getattr(article, name) != value]
+    if "published_at" in changed:
+        article.backdated = data.published_at is not None
     for name in changed:
         setattr(article, name, wanted[name])
     if article.embargoed_until and article.expires_at and article.expires_at <= article.embargoed_until:
@@ -129,9 +131,9 @@ def create(
     before = counted(session, article)
     article.version = 0  # reckon makes it 1
     _set_facts(article, data)
-    show_newest_unless_published(session, article, save(session, actor, article, values))
+    lay_out_unless_fixed(session, article, save(session, actor, article, values))
     article.updated_at = updated_at or article.updated_at
-    reckon(session, article, before, [])
+    reckon(session, actor, article, before, [])
     record(session, actor, "article.create", "article", article.id, {"slug": article.slug})
     return article.id
 
@@ -170,14 +172,12 @@ def patch(
         if slug != article.slug:
             move(session, article, slug)
             facts.append("slug")
-    if facts and article.public and not actor.may("content:publish"):
-        raise Forbidden("This holds for readers at once, and the key lacks the scope content:publish.")
     if not changes and not facts:
         return article.id
     shown: list[str] = []
     if changes:
-        shown = show_newest_unless_published(session, article, save(session, actor, article, changes))
-    reckon(session, article, before, facts + shown)
+        shown = lay_out_unless_fixed(session, article, save(session, actor, article, changes))
+    reckon(session, actor, article, before, facts + shown)
     fields = sorted({name.removesuffix("_id") for name in changes if name in META} | set(facts))
     fields += ["body"] if "html" in changes else []
     record(session, actor, "article.edit", "article", article.id, {"fields": fields})

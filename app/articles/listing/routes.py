@@ -34,7 +34,8 @@ async def index(request: Request, query: Annotated[ListQuery, Query()], actor: P
         raise InvalidParameter("sort", "sort: this order is not for q or state.")
     if query.state is not None:
         if not sees_drafts(actor):
-            raise (Unauthorized if actor is ANONYMOUS else Forbidden)("state needs a key with the scope content:read.")
+            missing = "state needs a key with the scope content:read or content:write."
+            raise (Unauthorized if actor is ANONYMOUS else Forbidden)(missing)
         if query.state != "all" and not set(query.state.split(",")) <= set(get_args(State)):
             raise InvalidParameter("state", f"state: `all`, or any of {', '.join(get_args(State))}.")
         if query.q is not None:

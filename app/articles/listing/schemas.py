@@ -68,7 +68,7 @@ class ListQuery(FilterQuery):
     state: str | None = Field(
         None,
         max_length=100,
-        description="Any of the states, with commas, or `all`; needs `content:read`. Not with `q`.",
+        description="Any of the states, with commas, or `all`; needs `content:read` or `content:write`. Not with `q`.",
     )
     sort: Literal[
         "-published_at",

@@ -10,7 +10,7 @@ from app.articles.addresses.schemas import Site
 from app.articles.previews import actions, queries
 from app.articles.previews.schemas import NewPreviewOut, PreviewIn, PreviewOut
 from app.articles.routes import visible
-from app.identity.routes import requires, write
+from app.identity.routes import DraftReader, requires, write
 from app.identity.schemas import Actor
 from app.kit.fields import chosen
 from app.kit.http import database, reply_list, settings
@@ -19,7 +19,7 @@ from app.kit.paging import ListOut, PageQuery
 from app.kit.problems import Forbidden, Invalid, NotFound, Unauthorized, documented
 
 router = APIRouter(prefix="/v1/articles/{article}/previews", tags=["previews"])
-Reader = Annotated[Actor, requires("content:read")]
+Reader = DraftReader
 Writer = Annotated[Actor, requires("content:write")]
 
 

@@ -11,6 +11,7 @@ from app.articles.actions import Counted, WrongState, counted, lay_out, lock, ne
 from app.articles.corrections.actions import next_number
 from app.articles.events import ArticleCorrected, ArticleRetracted
 from app.articles.publishing.schemas import CorrectionIn, RetractIn
+from app.articles.revisions.tables import Revision
 from app.articles.tables import Article
 from app.events.actions import emit
 from app.identity.audit.actions import record
@@ -22,27 +23,49 @@ from app.kit.schema import table_of
 Versions = frozenset[int] | None
 MOST_CORRECTIONS = 200
 PUT_BACK = timedelta(minutes=1)
-_ARTICLE = table_of(Article)
+_ARTICLE, _REVISION = table_of(Article), table_of(Revision)
 log = structlog.get_logger("broadsheet.publishing")
 
 
-def _go_live(session: Session, article: Article, before: Counted, moment: datetime) -> None:
-    """Show the newest revision to readers."""
-    fields = lay_out(session, article, newest(session, article))
+def _revision(session: Session, article: Article, n: int | None) -> Revision:
+    """The revision asked for, which must be there, or the newest one."""
+    revision = session.get(Revision, (article.id, article.latest_revision if n is None else n))
+    if revision is None:
+        raise Invalid("The article has no such revision.", pointer="/revision", code="not_found")
+    return revision
+
+
+def _was_seen(session: Session, article: Article) -> bool:
+    """Whether readers ever saw the article."""
+    seen = sa.select(_REVISION.c.n).where(_REVISION.c.article_id == article.id, _REVISION.c.published_at.is_not(None))
+    return session.execute(seen.limit(1)).first() is not None
+
+
+def _go_live(
+    session: Session, actor: Actor, article: Article, revision: Revision, before: Counted, moment: datetime
+) -> None:
+    """Show a revision to readers, from now on or from the end of the article's embargo."""
+    fields = lay_out(session, article, revision)
     if article.state != "published":
         fields.append("state")
-    article.state, article.scheduled_at, article.retraction = "published", None, None
+    article.state, article.retraction = "published", None
+    article.scheduled_at, article.scheduled_revision = None, None
     article.published_revision = article.revision
-    article.published_at = article.published_at or moment
-    reckon(session, article, before, fields)
+    if article.published_at is None or not (article.backdated or _was_seen(session, article)):
+        article.published_at = moment
+    reckon(session, actor, article, before, fields)
 
 
-def publish(session: Session, actor: Actor, ref: str, versions: Versions) -> str:
-    """Show the newest revision to readers now; publishing what is already out changes nothing."""
+def publish(session: Session, actor: Actor, ref: str, versions: Versions, n: int | None = None) -> str:
+    """Show revision `n`, or the newest one, to readers now; publishing what is already out changes nothing.
+
+    An article without a text can be published: it may be a headline, or a headline and a picture.
+    """
     article = lock(session, actor, ref, versions, [])
-    if article.state == "published" and article.published_revision == article.latest_revision:
+    revision = _revision(session, article, n)
+    if article.state == "published" and article.published_revision == revision.n:
         return article.id
-    _go_live(session, article, counted(session, article), now())
+    _go_live(session, actor, article, revision, counted(session, article), now())
     record(session, actor, "article.publish", "article", article.id, {"revision": article.revision})
     return article.id
 
@@ -54,7 +77,7 @@ def unpublish(session: Session, actor: Actor, ref: str, versions: Versions) -> s
         raise WrongState("Only a published article can be unpublished.")
     before = counted(session, article)
     article.state = "unpublished"
-    reckon(session, article, before, ["state"])
+    reckon(session, actor, article, before, ["state"])
     lay_out(session, article, newest(session, article))  # after: the fact tells of what readers saw
     record(session, actor, "article.unpublish", "article", article.id, {})
     return article.id
@@ -68,24 +91,25 @@ def retract(session: Session, actor: Actor, ref: str, data: RetractIn, versions:
     before = counted(session, article)
     article.state = "retracted"
     article.retraction = {"at": iso(now()), "reason": data.reason, "legal": data.legal}
-    reckon(session, article, before, ["state"], told=True)
+    reckon(session, actor, article, before, ["state"], told=True)
     about: dict[str, Any] = {"subject_id": article.id, "slug": article.slug, "revision": article.revision}
     emit(session, ArticleRetracted(**about, reason=data.reason, legal=data.legal))
     record(session, actor, "article.retract", "article", article.id, {"legal": data.legal})
     return article.id
 
 
-def schedule(session: Session, actor: Actor, ref: str, at: datetime, versions: Versions) -> str:
-    """Publish the newest revision at a time to come."""
+def schedule(session: Session, actor: Actor, ref: str, at: datetime, versions: Versions, n: int | None = None) -> str:
+    """Publish revision `n`, or what is the newest one now, at a time to come. Later edits leave it as it is."""
     article = lock(session, actor, ref, versions, [])
     if article.state not in {"draft", "unpublished", "scheduled"}:
         raise WrongState("A published or retracted article cannot be scheduled.")
     if at <= now():
         raise Invalid("at is not in the future; publish the article instead.", pointer="/at")
-    before = counted(session, article)
-    article.state, article.scheduled_at = "scheduled", at
-    reckon(session, article, before, [])
-    record(session, actor, "article.schedule", "article", article.id, {"at": iso(at)})
+    revision, before = _revision(session, article, n), counted(session, article)
+    lay_out(session, article, revision)
+    article.state, article.scheduled_at, article.scheduled_revision = "scheduled", at, revision.n
+    reckon(session, actor, article, before, [])
+    record(session, actor, "article.schedule", "article", article.id, {"at": iso(at), "revision": revision.n})
     return article.id
 
 
@@ -96,8 +120,9 @@ def unschedule(session: Session, actor: Actor, ref: str, versions: Versions) -> 
         raise WrongState("The article is not scheduled.")
     before = counted(session, article)
     article.state = "draft" if article.published_revision is None else "unpublished"
-    article.scheduled_at = None
-    reckon(session, article, before, [])
+    article.scheduled_at, article.scheduled_revision = None, None
+    reckon(session, actor, article, before, [])
+    lay_out(session, article, newest(session, article))
     record(session, actor, "article.unschedule", "article", article.id, {})
     return article.id
 
@@ -113,7 +138,7 @@ def correct(session: Session, actor: Actor, ref: str, data: CorrectionIn, versio
     n = next_number(session, article)
     correction = {"n": n, "at": iso(now()), "kind": data.kind, "text": data.text, "changed_at": None}
     article.corrections = [*article.corrections, correction]
-    reckon(session, article, before, ["corrections"], told=True)
+    reckon(session, actor, article, before, ["corrections"], told=True)
     if article.public:
         about: dict[str, Any] = {"subject_id": article.id, "slug": article.slug, "revision": article.revision}
         emit(session, ArticleCorrected(**about, n=n, kind=data.kind, text=data.text))
@@ -126,11 +151,11 @@ def advance(session: Session, article: Article) -> None:
     moment = now()
     before = counted(session, article)
     if article.state == "scheduled" and article.scheduled_at and article.scheduled_at <= moment:
-        at = article.scheduled_at
-        _go_live(session, article, before, at)
+        at, revision = article.scheduled_at, _revision(session, article, article.scheduled_revision)
+        _go_live(session, SYSTEM, article, revision, before, at)
         record(session, SYSTEM, "article.publish", "article", article.id, {"scheduled": iso(at)})
     else:
-        reckon(session, article, before, ["rights"])
+        reckon(session, SYSTEM, article, before, ["rights"])
 
 
 def advance_due(session: Session, most: int = 50) -> int:

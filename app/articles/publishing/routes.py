@@ -4,25 +4,22 @@ from collections.abc import Callable
 from typing import Annotated, Any
 
 import sqlalchemy as sa
-from fastapi import APIRouter, Request
+from fastapi import APIRouter, Query, Request
 from starlette.responses import Response
 
 from app.articles.actions import WrongState
 from app.articles.addresses.schemas import Site
-from app.articles.publishing import actions
-from app.articles.publishing.schemas import CorrectionIn, RetractIn, ScheduleIn
-from app.articles.queries import by_ref, present
+from app.articles.publishing import actions, queries
+from app.articles.publishing.schemas import CorrectionIn, PublishIn, RetractIn, ScheduleIn, ScheduleOut
+from app.articles.queries import by_ref, is_visible, present
 from app.articles.revisions.queries import laid_over
 from app.articles.schemas import SingleArticleOut
-from app.identity.routes import VERSIONED, Versions, requires, write
+from app.identity.routes import VERSIONED, DraftReader, Versions, requires, write
 from app.identity.schemas import Actor
-from app.kit.http import settings
+from app.kit.fields import chosen
+from app.kit.http import ReadQuery, database, dump, reply, settings
 from app.kit.ids import RefPath
-from app.kit.problems import (
-    Invalid,
-    NotFound,
-    documented,
-)
+from app.kit.problems import Forbidden, Invalid, NotFound, Unauthorized, documented
 from app.kit.schema import Row
 
 router = APIRouter(prefix="/v1/articles/{article}", tags=["publishing"])
@@ -50,9 +47,15 @@ async def _act(request: Request, actor: Actor, action: Callable[..., str], *args
 
 
 @router.post("/publish", response_model=SingleArticleOut, responses=EDITED)
-async def publish(request: Request, article: RefPath, versions: Versions, actor: Publisher) -> Response:
-    """Show the newest revision to readers now."""
-    return await _act(request, actor, actions.publish, article, versions)
+async def publish(
+    request: Request, article: RefPath, versions: Versions, actor: Publisher, body: PublishIn | None = None
+) -> Response:
+    """Show a revision to readers now: the one named, or the newest.
+
+    An article needs no text for it: a headline alone, or with a picture, is one. Under an embargo readers see the
+    article when that ends, and `published_at` is that moment unless it was set by hand.
+    """
+    return await _act(request, actor, actions.publish, article, versions, body.revision if body else None)
 
 
 @router.post("/unpublish", response_model=SingleArticleOut, responses=EDITED)
@@ -73,8 +76,24 @@ async def retract(
 async def schedule(
     request: Request, article: RefPath, body: ScheduleIn, versions: Versions, actor: Publisher
 ) -> Response:
-    """Publish at a time to come, within a second of it."""
-    return await _act(request, actor, actions.schedule, article, body.at, versions)
+    """Publish at a time to come, within a second of it: the revision named, or the newest one of this moment.
+
+    Later edits do not go live then: `editing.scheduled_revision` stays as it is while `latest_revision` grows. Schedule
+    the article again to take the newer one.
+    """
+    return await _act(request, actor, actions.schedule, article, body.at, versions, body.revision)
+
+
+@router.get("/schedule", response_model=ScheduleOut, responses=documented(Unauthorized, Forbidden, NotFound))
+async def show_schedule(
+    request: Request, article: RefPath, query: Annotated[ReadQuery, Query()], actor: DraftReader
+) -> Response:
+    """What goes live, and when; 404 for an article that is not scheduled. The ETag is the article's."""
+    row = await database(request).read(queries.schedule_of, article)
+    if row is None or not is_visible(row, actor):
+        raise NotFound
+    body = dump(ScheduleOut, row, chosen(ScheduleOut, query.fields))
+    return reply(request, body, groups=(), version=row["version"], private=True)
 
 
 @router.delete("/schedule", response_model=SingleArticleOut, responses=EDITED)

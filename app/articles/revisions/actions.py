@@ -47,9 +47,9 @@ def save(session: Session, actor: Actor, article: Article, changes: Mapping[str,
     return revision
 
 
-def show_newest_unless_published(session: Session, article: Article, revision: Revision) -> list[str]:
-    """A saved text is what an article shows, except where readers still see the published one."""
-    if article.state in {"published", "retracted"}:
+def lay_out_unless_fixed(session: Session, article: Article, revision: Revision) -> list[str]:
+    """A saved text is what an article shows, except where readers see another one, or will at a set time."""
+    if article.state in {"published", "retracted", "scheduled"}:
         return []
     changed = lay_out(session, article, revision)
     article.updated_at = now()
@@ -66,6 +66,6 @@ def restore(session: Session, actor: Actor, ref: str, n: int, versions: frozense
         raise Forbidden("The key is limited to other sections.")
     before = counted(session, article)
     revision = save(session, actor, article, {name: getattr(old, name) for name in (*META, *TEXT)}, restored_from=n)
-    reckon(session, article, before, show_newest_unless_published(session, article, revision))
+    reckon(session, actor, article, before, lay_out_unless_fixed(session, article, revision))
     record(session, actor, "article.restore", "article", article.id, {"from": n, "revision": revision.n})
     return article.id

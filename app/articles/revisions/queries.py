@@ -7,13 +7,15 @@ from typing import Any
 
 import sqlalchemy as sa
 
+from app.articles.addresses.tables import Address
 from app.articles.queries import AUTHOR, MEDIA, SECTION, SERIES, TAG, A, R
 from app.articles.revisions.tables import META
 from app.identity.schemas import Actor
 from app.kit.ids import is_id
 from app.kit.paging import PageQuery, Sort, fetch
-from app.kit.schema import Row
+from app.kit.schema import Row, table_of
 
+_ADDRESS = table_of(Address)
 NEWEST = Sort("-n", descending=True, kind=int)
 _LISTED = ["n", "created_at", "actor_id", "actor_name", "restored_from", *META, "word_count"]
 
@@ -38,7 +40,9 @@ def one(connection: sa.Connection, article_id: str, n: int) -> sa.RowMapping | N
 def newest_blocks(connection: sa.Connection, ref: str) -> list[Any]:
     """The blocks of an article's newest revision, whose ids the next one takes over; none for a missing article."""
     newest = (R.c.article_id == A.c.id) & (R.c.n == A.c.latest_revision)
-    query = sa.select(R.c.blocks).join(A, newest).where((A.c.id if is_id(ref) else A.c.slug) == ref)
+    former = sa.select(_ADDRESS.c.article_id).where(_ADDRESS.c.address == ref).scalar_subquery()
+    here = A.c.id == ref if is_id(ref) else (A.c.slug == ref) | (A.c.id == former)
+    query = sa.select(R.c.blocks).join(A, newest).where(here)
     return list(connection.execute(query).scalar_one_or_none() or [])
 
 

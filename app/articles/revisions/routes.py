@@ -14,7 +14,7 @@ from app.articles.revisions import actions, queries
 from app.articles.revisions.schemas import DiffOut, RevisionOut
 from app.articles.routes import visible
 from app.articles.schemas import FormatQuery, SingleArticleOut
-from app.identity.routes import Versions, requires, write
+from app.identity.routes import DraftReader, Versions, requires, write
 from app.identity.schemas import Actor
 from app.kit.fields import chosen
 from app.kit.http import ReadQuery, database, dump, reply, reply_list, settings
@@ -23,7 +23,7 @@ from app.kit.paging import ListOut, PageQuery
 from app.kit.problems import Forbidden, NotFound, Unauthorized, documented
 
 router = APIRouter(prefix="/v1/articles/{article}/revisions", tags=["revisions"])
-Reader = Annotated[Actor, requires("content:read")]
+Reader = DraftReader
 Number = Annotated[int, Path(ge=1, le=999_999_999)]
 REFUSED = (Unauthorized, Forbidden, NotFound)
 

@@ -143,8 +143,10 @@ class ArticleEntry:
         plan, article = self.plan, session.get_one(Article, article_id)
         if plan.state == "published" or (plan.state == "scheduled" and self._date() is not None):
             publishing.publish(session, IMPORT, article_id, None)
-        elif plan.state == "scheduled" and plan.at is not None and article.scheduled_at != plan.at:
-            publishing.schedule(session, IMPORT, article_id, plan.at, None)
+        elif plan.state == "scheduled" and plan.at is not None:
+            stands = (article.scheduled_at, article.scheduled_revision)
+            if stands != (plan.at, article.latest_revision):
+                publishing.schedule(session, IMPORT, article_id, plan.at, None)
         if plan.is_closed:
             close(session, article_id)
         for address in plan.addresses:

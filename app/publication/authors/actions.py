@@ -58,7 +58,7 @@ def change(session: Session, actor: Actor, ref: str, data: AuthorPatch, versions
     if "image" in values:
         image = values.pop("image")
         values["image_id"] = require_media(session, image) if image else None
-    if fields := actions.change_term(session, row, versions, values):
+    if fields := actions.change_term(session, actor, row, versions, values):
         row.skeleton = skeleton(row.name)
         emit(session, AuthorChanged(subject_id=row.id, slug=row.slug, created=False))
         record(session, actor, "author.change", "author", row.id, {"fields": fields})

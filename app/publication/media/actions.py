@@ -10,12 +10,14 @@ from sqlmodel import Session
 
 from app.events.actions import emit
 from app.identity.audit.actions import record
+from app.identity.permissions import require_publish
 from app.identity.schemas import Actor
 from app.kit import problems
 from app.kit.clock import now
 from app.kit.ids import is_id, new_id
 from app.kit.schema import table_of
 from app.publication import actions
+from app.publication.authors.tables import Author
 from app.publication.media import images
 from app.publication.media.events import MediaChanged, MediaDeleted
 from app.publication.media.schemas import MediaIn, MediaPatch
@@ -23,7 +25,7 @@ from app.publication.media.storage import NoSuchFile, Storage, StorageFull, Stor
 from app.publication.media.tables import Media
 
 MAX_PIXELS = 60_000_000  # all frames together; a decoded pixel takes three or four bytes
-_MEDIA = table_of(Media)
+_AUTHOR, _MEDIA = table_of(Author), table_of(Media)
 
 
 class ImageRefused(problems.Invalid):
@@ -152,20 +154,31 @@ def _locked(session: Session, media_id: str) -> Media:
     return row
 
 
+def _is_of_author(session: Session, media_id: str) -> bool:
+    """Whether it is the picture of an author, whose profile is public."""
+    return session.execute(sa.select(_AUTHOR.c.id).where(_AUTHOR.c.image_id == media_id).limit(1)).first() is not None
+
+
 def change(session: Session, actor: Actor, media_id: str, data: MediaPatch, versions: frozenset[int] | None) -> str:
     """Change what is said of a picture; returns its id."""
     actions.unlimited(actor)
     row = _locked(session, media_id)
-    if fields := actions.change(row, versions, data.model_dump(exclude_unset=True)):
+    shown = row.shown > 0 or _is_of_author(session, row.id)
+    if fields := actions.change(actor, row, versions, data.model_dump(exclude_unset=True), shown=shown):
         emit(session, MediaChanged(subject_id=row.id, created=False))
         record(session, actor, "media.change", "media", row.id, {"fields": fields})
     return row.id
 
 
 def delete(session: Session, actor: Actor, media_id: str, versions: frozenset[int] | None) -> list[str]:
-    """Delete a picture that nothing shows; returns the keys of its files, which may be other pictures' as well."""
+    """Delete a picture that nothing shows; returns the keys of its files, which may be other pictures' as well.
+
+    Files are public at their addresses, and texts may show them: removing one needs `content:publish`.
+    """
     actions.unlimited(actor)
     row = _locked(session, media_id)
+    if row.key is not None:
+        require_publish(actor)
     actions.remove(session, row, versions)
     emit(session, MediaDeleted(subject_id=row.id))
     record(session, actor, "media.delete", "media", row.id, {"state": row.state})

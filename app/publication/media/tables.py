@@ -27,6 +27,8 @@ class Media(SQLModel, table=True):
     caption: str = Field("", max_length=2000)
     credit: str = Field("", max_length=300)
     renditions: list[dict[str, Any]] = Field(default_factory=list, sa_type=sa.JSON)  # name, width, height, mime, key
+    shown: int = Field(default=0, sa_type=sa.BigInteger, sa_column_kwargs={"server_default": "0"})
+    """Articles led by it that readers see now or will at a set time; moved by publication.tallies alone."""
     version: int = 1
     created_at: datetime
     updated_at: datetime

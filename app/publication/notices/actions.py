@@ -5,6 +5,7 @@ from sqlmodel import Session
 
 from app.events.actions import emit
 from app.identity.audit.actions import record
+from app.identity.permissions import require_publish
 from app.identity.schemas import Actor
 from app.kit.clock import now
 from app.kit.ids import is_id, new_id
@@ -15,6 +16,7 @@ from app.publication.notices.events import NoticeChanged, NoticeDeleted
 from app.publication.notices.queries import TARGETS
 from app.publication.notices.schemas import NoticeIn, NoticePatch
 from app.publication.notices.tables import Notice
+from app.publication.sections.queries import is_shown
 from app.publication.stamps.actions import bump
 
 _NOTICE = table_of(Notice)
@@ -41,6 +43,18 @@ def _allow(actor: Actor, scope: str, target: sa.RowMapping | None) -> None:
         raise Forbidden("The key is limited to other sections.")
 
 
+def _check_shown(session: Session, actor: Actor, scope: str, target: sa.RowMapping | None) -> None:
+    """A notice stands with its articles at once: where readers see any of them, it needs `content:publish`."""
+    if target is None:
+        require_publish(actor)
+    elif scope == "section" and is_shown(session.connection(), target["id"]):
+        require_publish(actor, target["id"])
+    elif scope == "article" and target["shown"]:
+        require_publish(actor, target["section_id"])
+    elif scope in {"series", "author"} and target["shown"]:
+        require_publish(actor)
+
+
 def _words(html: str | None, text: str | None) -> tuple[str, str]:
     made = actions.note(html, text)
     if not made[1]:
@@ -52,6 +66,7 @@ def create(session: Session, actor: Actor, data: NoticeIn) -> str:
     """Put up a notice; returns its id."""
     target = _find(session, actor, data.scope, data.target_id)
     _allow(actor, data.scope, target)
+    _check_shown(session, actor, data.scope, target)
     html, text = _words(data.html, data.text)
     moment = now()
     row = Notice(
@@ -72,22 +87,23 @@ def create(session: Session, actor: Actor, data: NoticeIn) -> str:
     return row.id
 
 
-def _locked(session: Session, actor: Actor, notice_id: str) -> Notice:
+def _locked(session: Session, actor: Actor, notice_id: str) -> tuple[Notice, sa.RowMapping | None]:
     row = session.get(Notice, notice_id, with_for_update=True) if is_id(notice_id) else None
     if row is None:
         raise NotFound
-    if actor.sections is not None:
-        _allow(actor, row.scope, _find(session, actor, row.scope, row.target_id))
-    return row
+    target = _find(session, actor, row.scope, row.target_id)
+    _allow(actor, row.scope, target)
+    return row, target
 
 
 def change(session: Session, actor: Actor, notice_id: str, data: NoticePatch, versions: frozenset[int] | None) -> str:
     """Change a notice; returns its id."""
-    row = _locked(session, actor, notice_id)
+    row, target = _locked(session, actor, notice_id)
     values = data.model_dump(exclude_unset=True)
     if "html" in values or "text" in values:
         values["html"], values["text"] = _words(values.get("html"), values.get("text"))
-    if fields := actions.change(row, versions, values):
+    if fields := actions.change(actor, row, versions, values, shown=False):
+        _check_shown(session, actor, row.scope, target)
         emit(session, NoticeChanged(subject_id=row.id, scope=row.scope, target_id=row.target_id))
         record(session, actor, "notice.change", "notice", row.id, {"fields": fields})
     return row.id
@@ -95,8 +111,9 @@ def change(session: Session, actor: Actor, notice_id: str, data: NoticePatch, ve
 
 def delete(session: Session, actor: Actor, notice_id: str, versions: frozenset[int] | None) -> None:
     """Take down a notice."""
-    row = _locked(session, actor, notice_id)
+    row, target = _locked(session, actor, notice_id)
     actions.remove(session, row, versions)
+    _check_shown(session, actor, row.scope, target)
     bump(session)
     emit(session, NoticeDeleted(subject_id=row.id, scope=row.scope, target_id=row.target_id))
     record(session, actor, "notice.delete", "notice", row.id, {"scope": row.scope, "target_id": row.target_id})

@@ -4,6 +4,7 @@ from sqlmodel import Session
 
 from app.events.actions import emit
 from app.identity.audit.actions import record
+from app.identity.permissions import require_publish
 from app.identity.schemas import Actor
 from app.kit.clock import now
 from app.kit.ids import new_id
@@ -12,6 +13,7 @@ from app.publication import actions
 from app.publication.notices.actions import forget
 from app.publication.sections.closure import add_section, find_ancestors, lock_tree, move_section
 from app.publication.sections.events import SectionChanged, SectionDeleted
+from app.publication.sections.queries import is_shown
 from app.publication.sections.schemas import SectionIn, SectionPatch
 from app.publication.sections.tables import Section
 
@@ -65,7 +67,9 @@ def change(session: Session, actor: Actor, ref: str, data: SectionPatch, version
     row = actions.locked(session, Section, ref)
     if "parent" in values:
         values["parent_id"] = _parent(session, row, values.pop("parent"))
-    if fields := actions.change_term(session, row, versions, values):
+    moves = values.get("slug", row.slug) != row.slug  # addresses of a section are the site's, used or not
+    shown = moves or is_shown(session.connection(), row.id)
+    if fields := actions.change_term(session, actor, row, versions, values, shown=shown):
         if "parent_id" in fields:
             session.flush()
             move_section(session, row.id, row.parent_id)
@@ -78,6 +82,7 @@ def delete(session: Session, actor: Actor, ref: str, versions: frozenset[int] | 
     """Delete a section that has neither articles nor sections inside it, with its notices."""
     actions.unlimited(actor)
     row = actions.locked(session, Section, ref)
+    require_publish(actor)  # its address goes
     actions.remove_term(session, row, versions)
     forget(session, "section", row.id)
     emit(session, SectionDeleted(subject_id=row.id, slug=row.slug))

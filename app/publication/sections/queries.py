@@ -9,7 +9,7 @@ from sqlalchemy.sql.elements import ColumnElement
 from app.kit.schema import table_of
 from app.publication import queries
 from app.publication.schemas import LEVELS
-from app.publication.sections.closure import CLOSURE
+from app.publication.sections.closure import CLOSURE, select_descendants
 from app.publication.sections.schemas import SECTION_SORTS, SectionQuery
 from app.publication.sections.tables import Section
 
@@ -49,3 +49,10 @@ def page(connection: sa.Connection, asked: SectionQuery) -> dict[str, Any]:
     """A page of sections."""
     found = queries.page(connection, ALL, SECTION_SORTS[asked.sort], asked)
     return {**found, "data": [present(row) for row in found["data"]]}
+
+
+def is_shown(connection: sa.Connection, section_id: str) -> bool:
+    """Whether readers see articles of a section or of one inside it, now or at a set time."""
+    inside = select_descendants(sa.literal(section_id, _SECTION.c.id.type))
+    shown = sa.select(_SECTION.c.id).where(_SECTION.c.id.in_(inside), _SECTION.c.shown > 0).limit(1)
+    return connection.execute(shown).first() is not None

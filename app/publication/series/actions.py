@@ -41,7 +41,7 @@ def change(session: Session, actor: Actor, ref: str, data: SeriesPatch, versions
     """Change a series; returns its id."""
     actions.unlimited(actor)
     row = actions.locked(session, Series, ref)
-    if fields := actions.change_term(session, row, versions, data.model_dump(exclude_unset=True)):
+    if fields := actions.change_term(session, actor, row, versions, data.model_dump(exclude_unset=True)):
         emit(session, SeriesChanged(subject_id=row.id, slug=row.slug, created=False))
         record(session, actor, "series.change", "series", row.id, {"fields": fields})
     return row.id

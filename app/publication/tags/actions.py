@@ -99,7 +99,7 @@ def change(session: Session, actor: Actor, ref: str, data: TagPatch, versions: f
     """Change a tag; returns its id."""
     actions.unlimited(actor)
     row = actions.locked(session, Tag, ref)
-    if fields := actions.change_term(session, row, versions, data.model_dump(exclude_unset=True)):
+    if fields := actions.change_term(session, actor, row, versions, data.model_dump(exclude_unset=True)):
         emit(session, TagChanged(subject_id=row.id, slug=row.slug, created=False))
         record(session, actor, "tag.change", "tag", row.id, {"fields": fields})
     return row.id

@@ -8,6 +8,7 @@ from sqlmodel import Session
 
 from app.kit.schema import table_of
 from app.publication.authors.tables import Author
+from app.publication.media.tables import Media
 from app.publication.sections.closure import CLOSURE, lock_tree
 from app.publication.sections.tables import Section
 from app.publication.series.tables import Series
@@ -15,6 +16,19 @@ from app.publication.tags.tables import Tag
 
 Kind = Literal["section", "tag", "author", "series"]
 _TABLES = {"section": table_of(Section), "tag": table_of(Tag), "author": table_of(Author), "series": table_of(Series)}
+
+Shown = Literal["section", "tag", "author", "series", "media"]
+_SHOWN = {**_TABLES, "media": table_of(Media)}
+
+
+def count_shown(session: Session, kind: Shown, ids: Collection[str], delta: int) -> None:
+    """Add to the number of articles that readers see, now or at a set time, with just these terms or pictures."""
+    if not ids:
+        return
+    table = _SHOWN[kind]
+    in_order = sa.select(table.c.id).where(table.c.id.in_(sorted(ids))).order_by(table.c.id)
+    rows = table.c.id.in_(in_order.with_for_update(key_share=True).correlate(None))
+    session.execute(sa.update(table).where(rows).values(shown=table.c.shown + delta))
 
 
 def move(session: Session, kind: Kind, ids: Collection[str], delta: int) -> None:

@@ -15,8 +15,8 @@ Put = Callable[..., dict[str, Any]]
 
 @pytest.fixture
 def moderator(make_key: Callable[..., Headers]) -> Headers:
-    """Headers of a key that moderates comments, and reads drafts."""
-    return make_key("comments:moderate", "content:read")
+    """Headers of a key that moderates comments, reads drafts and may ask readers something."""
+    return make_key("comments:moderate", "content:read", "content:publish")
 
 
 @pytest.fixture

@@ -218,12 +218,13 @@ def test_reading_and_writing_need_their_scopes(
     client: TestClient, upload: Upload, make: Make, make_key: Callable[..., Headers]
 ) -> None:
     path = f"/v1/media/{upload(picture()).json()['id']}"
-    reader, writer = make_key("content:read"), make_key("content:write")
+    reader, publisher = make_key("content:read"), make_key("content:publish")
     limited = make_key("content:write", sections=[make("sections", name="Mine")["id"]])
     files = {"file": picture("red")}
     for place in "/v1/media", path:
         assert client.get(place).status_code == 401
-        assert client.get(place, headers=writer).status_code == 403
+        assert client.get(place, headers=publisher).status_code == 403
+        assert client.get(place, headers=make_key("content:write")).status_code == 200
     assert client.post("/v1/media", files=files).status_code == 401
     assert client.post("/v1/media", files=files, headers=reader).status_code == 403
     assert client.post("/v1/media", files=files, headers=limited).status_code == 201

@@ -108,7 +108,7 @@ def test_reading_and_writing_need_their_scopes(client: TestClient, make_key: Cal
     body = {"scope": "site", **WORDS}
     assert client.get("/v1/notices").status_code == 401
     assert client.post("/v1/notices", json=body).status_code == 401
-    assert client.get("/v1/notices", headers=make_key("content:write")).status_code == 403
+    assert client.get("/v1/notices", headers=make_key("content:publish")).status_code == 403
     assert client.post("/v1/notices", json=body, headers=make_key("content:read")).status_code == 403
 
 

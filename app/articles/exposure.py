@@ -1,0 +1,57 @@
+"""What readers see of an article, now or at a set time: compared before and after every change."""
+
+from datetime import datetime
+from typing import Any, NamedTuple
+
+from app.articles.tables import Article
+from app.identity.permissions import require_publish
+from app.identity.schemas import Actor
+
+_FACTS = (
+    "featured usage_terms copyright_holder territory syndication embargoed_until expires_at corrections scheduled_at"
+).split()
+
+
+class Exposure(NamedTuple):
+    """What readers see of an article, or will see; two that are equal look the same to them."""
+
+    section_id: str | None
+    slug: str
+    published_at: datetime | None
+    rest: tuple[Any, ...]
+
+
+def is_shown(state: str, public: bool, due_at: datetime | None) -> bool:
+    """Whether readers see an article now or will at a set time, as its last change or the clock left it."""
+    return public or state == "scheduled" or (state == "published" and due_at is not None)
+
+
+def is_article_shown(article: Article) -> bool:
+    """Whether readers see this article now or will at a set time."""
+    return is_shown(article.state, article.public, article.due_at)
+
+
+def exposure_of(article: Article) -> Exposure | None:
+    """What readers see of an article, now or at a set time; None while it is nothing.
+
+    A revision never changes, so its number stands for all of its text.
+    """
+    if article.state == "retracted":
+        rest: tuple[Any, ...] = (article.retraction,)
+    elif is_article_shown(article):
+        rest = (article.revision, *(getattr(article, name) for name in _FACTS))
+    else:
+        return None
+    return Exposure(article.section_id, article.slug, article.published_at, rest)
+
+
+def check_exposure(actor: Actor, before: Exposure | None, after: Exposure | None) -> None:
+    """Refuse a change after which readers would see something else, unless the caller may publish there."""
+    if before != after:
+        require_publish(actor, *(seen.section_id for seen in (before, after) if seen))
+
+
+def check_beside(actor: Actor, article: Article) -> None:
+    """The same for what stands beside an article and is no part of it: pins, prompts, the question to readers."""
+    if is_article_shown(article):
+        require_publish(actor, article.section_id)
