@@ -42,7 +42,7 @@ def change_correction(
     before = counted(session, article)
     _keep(session, actor, article, old, "changed")
     article.corrections = [new if correction["n"] == n else correction for correction in article.corrections]
-    reckon(session, article, before, ["corrections"], told=True)
+    reckon(session, actor, article, before, ["corrections"], told=True)
     if article.public:
         emit(session, ArticleCorrectionChanged(**_about(article), n=n, kind=new["kind"], text=new["text"]))
     record(session, actor, "article.correction_change", "article", article.id, {"n": n, "fields": sorted(values)})
@@ -56,7 +56,7 @@ def withdraw_correction(session: Session, actor: Actor, ref: str, n: int, versio
     before = counted(session, article)
     _keep(session, actor, article, old, "withdrawn")
     article.corrections = [correction for correction in article.corrections if correction["n"] != n]
-    reckon(session, article, before, ["corrections"], told=True)
+    reckon(session, actor, article, before, ["corrections"], told=True)
     if article.public:
         emit(session, ArticleCorrectionWithdrawn(**_about(article), n=n))
     record(session, actor, "article.correction_withdraw", "article", article.id, {"n": n})
