@@ -1,6 +1,7 @@
 """Marking passages, asking about them, and what editors do with those that went astray."""
 
 import re
+from itertools import islice
 from typing import Any
 
 import sqlalchemy as sa
@@ -8,7 +9,7 @@ from sqlalchemy.dialects import postgresql, sqlite
 from sqlmodel import Session
 
 from app.anchors.queries import ANCHOR, texts
-from app.anchors.resolution import MOST_PLACES, Pair, Passage, Resolution, Text, occurrences, resolve, trimmed
+from app.anchors.resolution import MOST_PLACES, Pair, Passage, Resolution, Text, resolve, trimmed
 from app.anchors.schemas import AnchorIn
 from app.anchors.tables import AnchorResolution
 from app.articles.queries import A, R
@@ -17,9 +18,9 @@ from app.kit.ids import is_id, new_id
 from app.kit.problems import Conflict, Invalid, NotFound
 from app.kit.schema import Row, table_of
 
+_SPACE = re.compile(r"\s+")
 MOST = 2_000  # of an article: all of them are looked for at once when its text changes
 HISTORY = table_of(AnchorResolution)
-_SPACE = re.compile(r"\s+")
 _INSERT: dict[str, Any] = {"sqlite": sqlite.insert, "postgresql": postgresql.insert}
 _ARTICLE = (
     sa.select(A.c.id, A.c.revision)
@@ -73,30 +74,49 @@ def _from_utf16(text: str, offset: int) -> int | None:
         return None
 
 
-def _plain(text: str) -> str:
-    return _SPACE.sub(" ", text).strip()
+def _letters(text: str) -> str:
+    return "".join(text.split())
 
 
 def locate(text: str, data: AnchorIn) -> Passage | None:
-    """Where a quote stands in a text, or None: it must be there, and only in one place if its own is not told."""
-    places: list[int]
+    """Where a quote stands in a text, or None: where it is said to stand, or else in one place that nothing doubts.
+
+    White space counts as one space. What stands around it is asked only where it stands in several places: what a
+    browser shows between blocks is not what stands in the plain text.
+    """
     if data.start is not None and data.end is not None:
-        ends = data.start, data.end
-        if data.unit == "utf16":
-            start, end = (_from_utf16(text, offset) for offset in ends)
-        else:
-            start, end = ends
-        places = [start] if start is not None and end is not None and text[start:end] == data.exact else []
-    else:
-        places = occurrences(text, data.exact, MOST_PLACES)
-    before, after = _plain(data.prefix or ""), _plain(data.suffix or "")
-    fits = [
-        start
-        for start in places
-        if _plain(text[max(0, start - 400) : start]).endswith(before)
-        and _plain(text[start + len(data.exact) : start + len(data.exact) + 400]).startswith(after)
-    ]
-    return trimmed(text, Passage(fits[0], fits[0] + len(data.exact))) if len(fits) == 1 else None
+        return _told(text, data, data.start, data.end)
+    places = _places(text, data.exact)
+    if len(places) > 1:
+        places = _surrounded(text, places, data.prefix or "", data.suffix or "")
+    return trimmed(text, places[0]) if len(places) == 1 else None
+
+
+def _told(text: str, data: AnchorIn, start: int, end: int) -> Passage | None:
+    first, last = start, end
+    if data.unit == "utf16":
+        units = _from_utf16(text, start), _from_utf16(text, end)
+        if units[0] is None or units[1] is None:
+            return None
+        first, last = units[0], units[1]
+    is_there = _SPACE.sub(" ", text[first:last]) == _SPACE.sub(" ", data.exact)
+    return trimmed(text, Passage(first, last)) if is_there else None
+
+
+def _places(text: str, quote: str) -> list[Passage]:
+    pattern = r"\s+".join(map(re.escape, quote.split()))
+    found = re.finditer(f"(?=({pattern}))", text)  # looks ahead, as places may overlap
+    return [Passage(*match.span(1)) for match in islice(found, MOST_PLACES)]
+
+
+def _surrounded(text: str, places: list[Passage], prefix: str, suffix: str) -> list[Passage]:
+    """The one place that has this before it and that behind it, or at least one of both; white space is nothing."""
+    before, after = _letters(prefix), _letters(suffix)
+    follows = [place for place in places if _letters(text[max(0, place.start - 400) : place.start]).endswith(before)]
+    precedes = [place for place in places if _letters(text[place.end : place.end + 400]).startswith(after)]
+    both = [place for place in follows if place in precedes]
+    sides = (both, follows if before else [], precedes if after else [])
+    return next((found for found in sides if len(found) == 1), [])
 
 
 def find(session: Session, article: Row, data: AnchorIn, pointer: str) -> tuple[int, Text, Passage, Resolution]:

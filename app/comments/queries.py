@@ -14,7 +14,7 @@ from app.articles.discussion.queries import Context, context
 from app.comments.schemas import SORT_COLUMNS, SORTS, CommentQuery, ReplyQuery, links
 from app.comments.tables import Comment
 from app.identity.participants.queries import find
-from app.identity.schemas import Actor
+from app.identity.schemas import ANONYMOUS, Actor
 from app.kit.ids import is_id
 from app.kit.paging import PageQuery, bindings, page_of
 from app.kit.problems import NotFound
@@ -30,7 +30,7 @@ COLUMNS: list[sa.ColumnElement[Any]] = [*(C.c[name] for name in _OWN), *_ANCHOR]
 """What `present` needs, of `TABLES`."""
 TABLES = C.outerjoin(ANCHOR, ANCHOR.c.id == C.c.anchor_id)
 _ID = sa.bindparam("id", type_=C.c.id.type)
-_ONE = sa.select(*COLUMNS, C.c.listed).select_from(TABLES).where(C.c.id == _ID)
+_ONE = sa.select(*COLUMNS, C.c.listed, C.c.source).select_from(TABLES).where(C.c.id == _ID)
 _WHOLE = sa.select(C).where(C.c.id == _ID)
 _LOCKED = _WHOLE.with_for_update()
 _MOST = sa.bindparam("most", type_=sa.BigInteger())
@@ -199,10 +199,10 @@ def replies(connection: sa.Connection, comment_id: str, asked: ReplyQuery) -> tu
 def single(connection: sa.Connection, comment_id: str, actor: Actor, *, ancestors: bool) -> dict[str, Any]:
     """One comment as the caller may see it: its author sees it in every state but removed."""
     row = _shown_in(connection, by_id(connection, comment_id))
-    mine = row["state"] not in ("published", "removed") and is_author(connection, actor, row)
+    mine = row["state"] != "removed" and actor is not ANONYMOUS and is_author(connection, actor, row)
     if not (row["listed"] or mine):
         raise NotFound
-    found = present_to_author(row) if mine else present(row)
+    found = present_to_author(row) | {"source": row["source"]} if mine else present(row)
     if ancestors:
         found["ancestors"] = _ancestors(connection, row["parent_id"]) if row["parent_id"] else []
     return found

@@ -72,7 +72,8 @@ async def show(
 ) -> Response:
     """One comment; `include=ancestors` adds those above it, up to 100.
 
-    With the token that it was written with, its author sees it and its state while it waits, or after it was refused.
+    With the token that it was written with, or the one to edit it, its author gets its `source`, and sees it and its
+    state while it waits, or after it was refused.
     """
     fields = chosen(SingleCommentOut, query.fields)
     ancestors = query.include == "ancestors"

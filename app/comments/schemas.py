@@ -82,7 +82,7 @@ class CommentOut(BaseModel):
     author: CommentAuthorOut | None
     html: str | None = Field(description='Sanitised: `a` has rel="noopener nofollow ugc".')
     text: str | None
-    created_at: datetime
+    created_at: datetime = Field(description="When it reached the server, whenever it was written.")
     edited_at: datetime | None
     replies: int = Field(description="Direct replies that have a place in the thread.")
     votes: VotesOut
@@ -110,6 +110,7 @@ RepliesOut.model_rebuild()  # replies have replies
 class SingleCommentOut(CommentOut):
     """One comment."""
 
+    source: str | None = Field(None, description="The Markdown as it was written; for its author alone.")
     ancestors: list[CommentOut] | None = Field(
         None, description="From the top of the thread down; with `include=ancestors`."
     )

@@ -48,6 +48,10 @@ class Callers:
             return await self.readers.actor(token)
         return await self.keys.actor(token)
 
+    def forget(self, participant_id: str | None) -> None:
+        """Recognise a guest no more who was erased; other processes find out within seconds, and write nothing."""
+        self._guests = {digest: held for digest, held in self._guests.items() if held[1]["id"] != participant_id}
+
     async def _guest(self, token: str) -> Actor:
         if not is_wellformed(token):
             raise Unauthorized("This is not a token of this server.")

@@ -68,3 +68,13 @@ def _is_uuid(text: str) -> str:
 
 AnyId = Annotated[str, BeforeValidator(_as_id), AfterValidator(_is_uuid)]
 """An id in a body; upper-case letters become lower-case."""
+
+
+def _is_uuid7(text: str) -> str:
+    if text[14] != "7" or text[19] not in "89ab":
+        raise ValueError("must be a UUIDv7 (RFC 9562 §5.7)")
+    return text
+
+
+NewId = Annotated[AnyId, AfterValidator(_is_uuid7)]
+"""The id of something new, made by the client: a UUIDv7, so that it stands at the end of every index."""

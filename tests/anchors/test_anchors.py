@@ -76,8 +76,6 @@ def test_the_same_words_in_the_same_place_are_one_anchor_after_an_edit(mark: Mar
         {"exact": "bakes the cake"},
         {"exact": "the"},
         {"exact": "bakes", "start": 0, "end": 5},
-        {"exact": "bakes", "prefix": "Her sister "},
-        {"exact": "bakes", "suffix": " a bread"},
         {"exact": "The ferry", "start": 0, "end": 10},
         {"exact": "The ferry", "start": 9_999_990, "end": 9_999_999},
         {"exact": "The ferry", "revision": 2},
@@ -93,6 +91,27 @@ def test_words_that_are_not_there_are_refused(quote: dict[str, Any], mark: Mark)
 def test_what_stands_around_words_tells_which_are_meant(mark: Mark, client: TestClient) -> None:
     found = anchor(client, mark("the", prefix="bread that ", suffix=" harbour"))
     assert found["start"] == len(TEXT[0]) + 2 + TEXT[1].index("the harbour")
+
+
+@pytest.mark.parametrize(
+    "quote",
+    [
+        {"exact": "bakes", "prefix": "Her sister "},
+        {"exact": "bakes", "suffix": " a bread"},
+        {"exact": "bakes  the\n\tbread", "prefix": "1. Her", "suffix": "Advertisement"},
+    ],
+)
+def test_words_that_stand_once_are_found_whatever_stands_around_them(quote: dict[str, Any], mark: Mark) -> None:
+    assert mark(**quote)
+
+
+def test_what_stands_around_words_may_be_told_as_a_browser_shows_it() -> None:
+    text = "One.\n\nThe sea is\nwide.\n\nTwo.\n\nThe sea is wide."
+    places = [(6, 22), (30, 46)]
+    assert locate(text, AnchorIn(exact="The sea is wide.", prefix="Two.")) == places[1]
+    assert locate(text, AnchorIn(exact="The sea is wide.", prefix="One.\n* ", suffix="Two.")) == places[0]
+    assert locate(text, AnchorIn(exact="The sea is wide.", prefix="Three")) is None
+    assert locate(text, AnchorIn(exact="The sea is wide.")) is None
 
 
 def test_places_may_be_counted_in_utf16() -> None:

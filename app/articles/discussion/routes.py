@@ -66,13 +66,15 @@ def _shown(read: Callable[[sa.Connection, str], Row | None]) -> Callable[[sa.Con
 
 @router.get("/counts", response_model=CountsOut, responses=documented())
 async def counts(request: Request, query: Annotated[CountsQuery, Query()], actor: Public) -> Response:
-    """Comments and reactions of up to 100 articles at once; what is not public is left out."""
+    """Comments and reactions of up to 100 articles at once; `missing` names those that are not public or not there."""
     refs = list(dict.fromkeys(part.strip() for part in query.articles.split(",")))
     if not all(refs) or len(refs) > MOST or any(len(ref) > 200 for ref in refs):
         raise InvalidParameter("articles", f"articles: 1 to {MOST} ids or slugs.")
     fields = chosen(CountOut, query.fields)
     ids, found = await database(request).read(queries.counts, refs, settings(request).reactions)
-    body = dump(CountsOut, {"data": found}, {"data": dict.fromkeys(found, fields)} if fields else None)
+    missing = [ref for ref in refs if ref not in found]
+    chosen_fields = {"data": dict.fromkeys(found, fields), "missing": ...} if fields else None
+    body = dump(CountsOut, {"data": found, "missing": missing}, chosen_fields)
     groups = [f"comments:{article_id}" for article_id in ids] if len(ids) <= NAMED else [LISTS]
     return reply(request, body, groups=(*groups, "articles"), private=actor is not ANONYMOUS)
 

@@ -79,6 +79,7 @@ class CountsOut(BaseModel):
     """Counts of articles, under the names by which they were asked for."""
 
     data: dict[str, CountOut]
+    missing: list[str] = Field(description="What was asked for and is not public, or is not there.")
 
 
 class CountsQuery(ReadQuery):

@@ -23,6 +23,7 @@ from app.identity.secrets.actions import Vault
 from app.kit.clock import now
 from app.kit.db.prepared import Prepared
 from app.kit.ids import new_id
+from app.kit.names import public_name
 from app.kit.problems import Conflict, Forbidden, Invalid, Unavailable
 from app.kit.schema import Row
 from app.publication.authors.queries import by_ref as author_by_ref
@@ -180,7 +181,7 @@ def _author(session: Session, poster: Poster, data: CommentIn) -> tuple[Row, str
         token=poster.token,
         author_id=profile["id"] if profile else None,
     )
-    shown = told or name or person["name"]
+    shown = public_name(told or name or person["name"] or "")
     if not shown:
         raise Invalid("A name is needed.", pointer="/author", code="required")
     # Also the name of an earlier comment: whose it is may have joined the staff since.

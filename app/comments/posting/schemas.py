@@ -12,11 +12,12 @@ from app.anchors.schemas import AnchorIn
 from app.comments.body import Body
 from app.comments.schemas import CommentOut
 from app.kit.clock import Moment
-from app.kit.ids import AnyId
+from app.kit.ids import AnyId, NewId
+from app.kit.names import PersonName
 from app.kit.offload import Offload
 from app.kit.problems import Conflict, Forbidden
 from app.kit.schema import Row
-from app.kit.text import Name, Prose
+from app.kit.text import Prose
 
 Judged = Literal["published", "pending", "rejected", "spam"]
 
@@ -26,7 +27,10 @@ class AuthorIn(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    name: Name = Field(description="Shown with the comment; names of the publication's staff are reserved.")
+    name: PersonName = Field(
+        description="Shown with the comment. Names of the publication's staff and of offices, such as Editor, are "
+        "reserved; an e-mail address is refused."
+    )
     email: Annotated[EmailStr, StringConstraints(max_length=320)] | None = Field(
         None, description="Never shown, and trusted only once confirmed."
     )
@@ -37,7 +41,7 @@ class CommentIn(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    id: AnyId | None = Field(
+    id: NewId | None = Field(
         None,
         description="A UUIDv7 (RFC 9562 §5.7) made by the client: the same comment sent again is not posted again.",
     )
@@ -52,7 +56,8 @@ class CommentIn(BaseModel):
     notify: Literal["none", "replies", "all"] = Field("none", description="What its author asks to hear of.")
     created_at: Moment | None = Field(
         None,
-        description="When it was written, if it waited to be sent; counts for 24 hours (RFC 3339, with an offset).",
+        description="When it was written, if it waited to be sent (RFC 3339, with an offset): lets a comment in that "
+        "was written before the discussion closed, up to 24 hours later. Its own `created_at` is when it arrived.",
     )
 
 

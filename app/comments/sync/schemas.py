@@ -7,7 +7,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from app.comments.editing.schemas import CommentPatch
 from app.comments.posting.schemas import CommentIn
 from app.comments.schemas import State
-from app.kit.ids import AnyId
+from app.kit.ids import AnyId, NewId
 from app.kit.text import OneLine
 
 Token = Annotated[str, OneLine, Field(max_length=200)]
@@ -20,7 +20,7 @@ class PostOp(BaseModel):
 
     op: Literal["post"]
     article: str = Field(min_length=1, max_length=200, description="Id or slug.")
-    id: AnyId
+    id: NewId = Field(description="A UUIDv7 made by the client.")
     comment: CommentIn
 
 

@@ -7,6 +7,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, StringConstraints, T
 
 from app.identity.readers.queries import ALGORITHMS, KeySet
 from app.identity.schemas import Actor, Claims
+from app.kit.names import public_name
 from app.kit.problems import Unauthorized
 from app.kit.settings import Settings
 from app.kit.text import Name, Slug, clean
@@ -48,6 +49,12 @@ def _fitting(adapter: TypeAdapter[str], value: Any) -> str | None:
         return None
 
 
+def _shown(name: Any) -> str | None:
+    """The name that a site gives, as others may see it."""
+    fitting = _fitting(_NAME, name)
+    return public_name(fitting) if fitting else None
+
+
 class Readers:
     """Knows the readers of the publication's site: by its published keys, by a secret shared with it, or by both."""
 
@@ -75,7 +82,7 @@ class Readers:
         email = _fitting(_EMAIL, found.get("email"))
         claims = Claims(
             subject=f"{who.iss}|{who.sub}",
-            name=_fitting(_NAME, found.get("name")),
+            name=_shown(found.get("name")),
             email=email,
             verified=email is not None and found.get("email_verified") is True,
             author=_fitting(_SLUG, found.get("author")),

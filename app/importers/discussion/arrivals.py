@@ -20,6 +20,7 @@ from app.importers.report import Outcome, Report
 from app.kit.clock import now
 from app.kit.db import Database
 from app.kit.ids import new_id
+from app.kit.names import public_name
 from app.kit.schema import Row
 
 BATCH = 500
@@ -178,7 +179,7 @@ def _values(piece: _Piece, person: Person | None, writers: set[str]) -> dict[str
         "featured": remark.featured and remark.state == "published",
         "participant_id": person and person.id,
         "author_id": person.public_id if person else "",
-        "author_name": remark.name if person else "",
+        "author_name": public_name(remark.name) if person else "",
         "author_kind": person.kind if person else "guest",
         "badges": badges,
         "email": (remark.email.lower() or None) if person and person.kind == "guest" else None,

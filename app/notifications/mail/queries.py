@@ -9,6 +9,7 @@ import sqlalchemy as sa
 from app.articles.addresses.schemas import Site
 from app.articles.queries import SECTION, A
 from app.comments.queries import C
+from app.kit.names import public_name, without_turns
 from app.kit.schema import Row
 from app.kit.text import excerpt
 from app.notifications.digests.queries import MOST, items
@@ -72,7 +73,11 @@ def _shown(row: Row, site: Site) -> dict[str, Any]:
 def _comments(connection: sa.Connection, ids: Collection[str]) -> dict[str, dict[str, Any]]:
     """What letters say of comments that stand."""
     rows = connection.execute(_COMMENT.where(C.c.id.in_(ids), C.c.state == "published")).mappings()
-    return {row["id"]: {**row, "name": row["author_name"], "excerpt": excerpt(row["text"], 280)} for row in rows}
+    found = {}
+    for row in rows:
+        said = {"name": public_name(row["author_name"]), "excerpt": without_turns(excerpt(row["text"], 280))}
+        found[row["id"]] = {**row, **said}
+    return found
 
 
 def _told(connection: sa.Connection, what: str, content: Content, site: Site) -> dict[str, Any] | None:

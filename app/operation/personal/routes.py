@@ -1,8 +1,11 @@
 """What is stored about the caller, over HTTP."""
 
+from typing import cast
+
 from fastapi import APIRouter, Request
 from starlette.responses import Response
 
+from app.identity.actions import Callers
 from app.identity.routes import Own, Public, write
 from app.kit.http import database, dump, reply
 from app.kit.problems import Forbidden, Unauthorized, documented
@@ -33,4 +36,6 @@ async def erase(request: Request, actor: Public) -> Response:
     their log without words, and a ban stays where it needs no name: on a network address, or as the hash of an e-mail.
     That an address wants no mail stays as well, as a hash.
     """
-    return await write(request, actor, actions.erase_me, status=204)
+    answer = await write(request, actor, actions.erase_me, status=204)
+    cast(Callers, request.app.state.callers).forget(actor.id)
+    return answer

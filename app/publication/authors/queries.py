@@ -8,6 +8,7 @@ from sqlmodel import Session
 
 from app.identity.keys.queries import reserved
 from app.kit.db.prepared import Prepared
+from app.kit.names import is_office
 from app.kit.schema import table_of
 from app.kit.text import skeleton, skeletons
 from app.publication import queries
@@ -41,14 +42,14 @@ def shown(connection: sa.Connection, author_id: str, api: str) -> dict[str, Any]
 
 
 def is_staff_name(store: sa.Connection | Session, name: str, site_name: str = "") -> bool:
-    """Whether a name looks like that of an author, of a key that works or of the publication: readers may not take it.
+    """Whether a name looks like that of an author, a key that works, an office or the publication.
 
     Keys are named after who works with them. One statement over two indexes.
     """
     looks = skeletons(name)
     if looks[0] == "":
         return False
-    if skeleton(site_name) in looks:
+    if skeleton(site_name) in looks or is_office(name):
         return True
     return bool(_STAFF.one(store, dict(zip("abc", looks, strict=True)))[0])
 

@@ -42,7 +42,7 @@ async def index(request: Request, query: Annotated[ReadQuery, Query()], actor: O
 
     The caller is known by the manage token, or by a JWT of the publication's site that says `email_verified`.
     """
-    found = await database(request).scan(_all, actor)
+    found = await database(request).fresh(_all, actor)
     fields = chosen(SubscriptionOut, query.fields)
     return reply_list(request, ListOut[SubscriptionOut], found, fields, groups=(), private=True)
 

@@ -24,8 +24,8 @@ from app.subscriptions.opt_ins.queries import (
     EXPIRES,
     OPT_IN,
     REQUEST,
-    is_proven,
     may_mail,
+    proven_email,
     target_of,
     waiting,
 )
@@ -49,11 +49,18 @@ class TokenInvalid(Invalid):
 
 
 def request(session: Session, actor: Actor, data: SubscriptionIn, network: str | None) -> None:
-    """Note what is asked for; the worker does the rest, so that the answer tells nothing of the address."""
+    """Note what is asked for; the worker does the rest, so that the answer tells nothing of the address.
+
+    Whose address is proven knows all that there is to know of it: for them it holds at once.
+    """
     connection = session.connection()
     target, article_id = target_of(connection, actor, data)
+    proven = proven_email(connection, actor)
+    email = data.email or proven
+    if email is None:
+        raise Invalid("An address is needed: this token proves none.", pointer="/email", code="required")
     wish = Wish(
-        email=data.email,
+        email=email,
         kind=data.kind,
         target=target,
         frequency=data.frequency,
@@ -62,7 +69,10 @@ def request(session: Session, actor: Actor, data: SubscriptionIn, network: str |
         confirm_url=data.confirm_url,
         network=network,
     )
-    _note(session, wish, is_proven(connection, actor, data.email))
+    if email == proven:
+        _at_once(session, wish, now())
+    else:
+        _note(session, wish, proven=False)
 
 
 def _note(session: Session, wish: Wish, proven: bool) -> None:

@@ -86,15 +86,15 @@ def _comment(store: sa.Connection, actor: Actor, kind: str, target: TargetIn) ->
     raise UnknownTarget("There is no such comment, or it is not yours.", pointer="/target", code="not_found")
 
 
-def is_proven(store: sa.Connection, actor: Actor, email: str) -> bool:
-    """Whether the caller has shown before that this address is theirs."""
+def proven_email(store: sa.Connection, actor: Actor) -> str | None:
+    """The address that the caller has shown before to be theirs, or None."""
     if actor.reader is not None:
-        return actor.reader.verified and actor.reader.email == email
+        return actor.reader.email if actor.reader.verified else None
     if actor.kind == "subscriber" and actor.subscriber is not None:
         row = subscriber(store, actor.subscriber)
-        return row is not None and row["generation"] == actor.generation and row["email"] == email
+        return str(row["email"]) if row is not None and row["generation"] == actor.generation else None
     me = find(store, actor) if actor.kind == "guest" else None
-    return me is not None and me["confirmed_at"] is not None and me["email"] == email
+    return me["email"] if me is not None and me["confirmed_at"] is not None else None
 
 
 def may_mail(session: Session, mailbox: str, network: str | None, most_in_hour: int) -> bool:

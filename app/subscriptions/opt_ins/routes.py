@@ -58,7 +58,8 @@ async def ask(request: Request, body: SubscriptionIn, actor: Public) -> Response
 
     A mail asks its reader to confirm: at most three to one mailbox in six hours, and none to an address that wants
     none. It expires after three days. A caller who has shown that the address is theirs (a JWT of the publication's
-    site that says `email_verified`, a guest whose e-mail is confirmed, a manage token) needs no second opt-in.
+    site that says `email_verified`, a guest whose e-mail is confirmed, a manage token) need not send it, gets no mail,
+    and finds the subscription in `GET /v1/subscriptions` right after.
     """
     await limit(request, "subscribe")
     _check_page(body.confirm_url, settings(request))

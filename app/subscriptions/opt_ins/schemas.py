@@ -30,7 +30,11 @@ class SubscriptionIn(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    email: Email = Field(description="Where to send it; never shown, and mailed to only once it was confirmed.")
+    email: Email | None = Field(
+        None,
+        description="Where to send it; never shown, and mailed to only once it was confirmed. Needed unless the "
+        "caller's token proves an address: then that one is taken.",
+    )
     kind: Kind = Field(description=KINDS)
     target: TargetIn | None = Field(None, description="What it is about; none: the whole site.")
     frequency: Frequency = Field("immediate", description="At once, or gathered in a daily or weekly digest.")

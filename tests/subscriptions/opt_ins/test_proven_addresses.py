@@ -1,20 +1,17 @@
 """Who has shown that an address is theirs is not asked again; everybody else is."""
 
 from collections.abc import Callable
-from datetime import timedelta
 from typing import Any
 
 import pytest
-import sqlalchemy as sa
 from starlette.testclient import TestClient
 
-from app.kit.clock import now
 from app.kit.db import Database
-from app.subscriptions.opt_ins.queries import REQUEST
 from app.subscriptions.queries import SUBSCRIPTION
 from app.subscriptions.schemas import address_hash
 from app.subscriptions.suppressions.actions import suppress
 from app.subscriptions.suppressions.queries import SUPPRESSION
+from tests import make
 from tests.make import Headers, bearer, comment, ok, said
 from tests.notifications.post import Mailbox, table, token_in, work
 
@@ -95,9 +92,6 @@ def test_who_asks_signed_in_is_welcome_back_and_no_sooner(
     with db.transaction() as session:
         suppress(session, address_hash(ANN), "unsubscribe")
     ask(client, {})
-    ask(client, who)
-    with db.transaction() as session:  # they ask, then click in an old mail before anybody looked at it
-        session.execute(sa.update(REQUEST).values(created_at=now() - timedelta(minutes=1)))
     work(client)
     assert (mailbox.mails, table(db, SUBSCRIPTION, "id")) == ([], [])
     assert table(db, SUPPRESSION, "reason") == ["unsubscribe"]
@@ -149,3 +143,22 @@ def test_one_subscriber_has_so_many_subscriptions(
     ask(client, who)
     work(client)
     assert sorted(table(db, SUBSCRIPTION, "kind")) == ["articles.new", "comments.all"]
+
+
+def test_whose_address_is_proven_need_not_type_it_and_finds_it_at_once(
+    client: TestClient, reader: Reader, subscribed: Callable[..., Any]
+) -> None:
+    manage = bearer(subscribed("bo@mail.example", "articles.new")["manage_token"])
+    for who in (reader(ANN, email_verified=True), manage):
+        answer = client.post("/v1/subscriptions", json={"kind": "articles.new", "frequency": "daily"}, headers=who)
+        assert answer.status_code == 202
+        position = answer.headers["broadsheet-position"]
+        found = ok(client.get(f"/v1/subscriptions?min_position={position}", headers=who))["data"]
+        assert [(row["kind"], row["frequency"]) for row in found] == [("articles.new", "daily")]
+        assert found[0]["confirmed_at"] is not None
+
+
+def test_a_token_that_proves_no_address_needs_one(client: TestClient, reader: Reader) -> None:
+    for who in ({}, make.guest(client), reader("bo@mail.example")):
+        answer = client.post("/v1/subscriptions", json={"kind": "articles.new"}, headers=who)
+        assert (answer.status_code, answer.json()["errors"][0]["pointer"]) == (422, "/email")
