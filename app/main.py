@@ -17,6 +17,7 @@ from app.identity.secrets.actions import Vault
 from app.kit import problems
 from app.kit.boundary import Boundary, Cors, LastResort, Metrics
 from app.kit.db import Aside, Database, open_database
+from app.kit.freshness import Freshness
 from app.kit.limits import Limiter
 from app.kit.logs import configure
 from app.kit.offload import Offload
@@ -105,6 +106,7 @@ def create_app(settings: Settings | None = None, *, with_worker: bool = True) ->
         redirect_slashes=False,
     )
     app.state.settings, app.state.metrics = settings, metrics
+    app.state.freshness = Freshness()
     app.state.limiter = Limiter(settings.rate_limits, settings.redis_url)
     app.state.media = open_storage(settings.media)
     for router in wiring.ROUTERS:

@@ -171,7 +171,6 @@ async def show(request: Request, article: RefPath, query: Annotated[ArticleQuery
             ]
         ),
         version=row["version"],
-        modified=row["updated_at"],
         private=special or actor is not ANONYMOUS,
     )
 
@@ -193,13 +192,13 @@ async def neighbours(
         return cards.neighbours(connection, row, site, query.within, formats)
 
     try:
-        body, modified = await database(request).read(cards.steady(find))
+        body, _ = await database(request).read(cards.steady(find))
     except NotFound:
         return await moved(request, article, actor, "/neighbours")
     body = hand_over_one(request.app.state.ledger, actor, body)
     groups = ("articles", "publication", LISTS)
     private = actor is not ANONYMOUS
-    return reply(request, limit_json(body, fields), groups=groups, modified=modified, private=private)
+    return reply(request, limit_json(body, fields), groups=groups, private=private)
 
 
 @router.get("/resolve", response_model=ResolvedOut, responses=documented(NotFound))

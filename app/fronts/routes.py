@@ -84,13 +84,12 @@ async def show(request: Request, front: RefPath, query: Annotated[FrontQuery, Qu
     if found is None:
         fill = partial(queries.filled, row=row, version=version, site=site)
         found = await database(request).scan(steady(fill))
-    body, modified = found
+    body, _ = found
     ranked = any(block["days"] for block in version["blocks"])
     return reply(
         request,
         limit_json(hand_over_one(request.app.state.ledger, actor, body), fields),
         groups=(f"front:{row['id']}", "articles", "publication", LISTS, *((RANKING,) if ranked else ())),
-        modified=modified,
         private=query.preview or actor is not ANONYMOUS,
     )
 

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Callable, Iterator
 from typing import Annotated, Any, cast
+from urllib.parse import urlencode
 
 from fastapi import APIRouter, Depends, Header, Request
 from fastapi.dependencies.models import Dependant
@@ -138,6 +139,9 @@ class Access(SecurityBase):
         if route.endpoint not in self._parameters:
             self._parameters[route.endpoint] = _parameter_names(route)
         known = self._parameters[route.endpoint]
+        if not self.strict:  # and nothing that is made of the request knows of the others
+            kept = [(name, value) for name, value in request.query_params.multi_items() if name in known]
+            request.scope["query_string"] = urlencode(kept).encode()
         for name, value in request.query_params.multi_items():
             if name not in known:
                 if self.strict:

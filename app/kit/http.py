@@ -3,8 +3,6 @@
 import gzip
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from datetime import datetime
-from email.utils import format_datetime
 from functools import lru_cache
 from typing import Any, cast
 from urllib.parse import quote
@@ -19,6 +17,7 @@ from starlette.responses import RedirectResponse, Response
 from app.kit import etag
 from app.kit.db import Aside, Database
 from app.kit.fields import limited
+from app.kit.freshness import Freshness, http_date, read_http_date
 from app.kit.offload import Offload
 from app.kit.schema import Row
 from app.kit.settings import Settings
@@ -104,11 +103,6 @@ def _compress(body: bytes, coding: str) -> bytes:
     return gzip.compress(body, 5, mtime=0)
 
 
-@lru_cache(4096)
-def _http_date(moment: datetime) -> str:
-    return format_datetime(moment, usegmt=True)
-
-
 def _group_headers(groups: Sequence[str]) -> dict[str, str]:
     """The cache groups for each kind of CDN, and as RFC 9875 has them."""
     return {
@@ -116,6 +110,16 @@ def _group_headers(groups: Sequence[str]) -> dict[str, str]:
         "Surrogate-Key": " ".join(groups),
         "Cache-Groups": ", ".join(f'"{group}"' for group in groups),
     }
+
+
+def _dated(request: Request, tag: str, media_type: str) -> tuple[str, bool]:
+    """Since when this answer is as it is, and whether the client says that it has it from then."""
+    scope = request.scope
+    address = f"{scope['path']}?{scope['query_string'].decode('latin-1')} {media_type}"
+    since, second = cast(Freshness, request.app.state.freshness).note(address, tag)
+    asked = request.headers.get("if-modified-since")
+    held = read_http_date(asked) if asked else None
+    return http_date(min(since, second)), held is not None and since <= held <= second
 
 
 def address_for(template: str, row: Row) -> str:
@@ -144,28 +148,30 @@ def reply(
     *,
     groups: Iterable[str],
     version: int | None = None,
-    modified: datetime | None = None,
     private: bool = False,
     links: Mapping[str, str] | None = None,
     media_type: str = JSON,
 ) -> Response:
-    """A 200 with strong ETag, or a 304; kept by caches unless private. `links` maps relations to targets (RFC 8288)."""
+    """A 200 with strong ETag, or a 304; kept by caches unless private. `links` maps relations to targets (RFC 8288).
+
+    `If-Modified-Since` counts where `If-None-Match` is absent (RFC 9110 §13.2.2).
+    """
     tag = etag.make(body, version)
     headers = {
         "Cache-Control": PRIVATE if private else CACHEABLE,
         "Vary": "Accept, Accept-Encoding, Authorization, Origin",
     }
+    is_known = False
     if not private:
         headers |= _group_headers(list(groups))
-    if modified:
-        headers["Last-Modified"] = _http_date(modified.replace(microsecond=0))
+        headers["Last-Modified"], is_known = _dated(request, tag, media_type)
     if links:
         headers["Link"] = ", ".join(f'<{ascii_value(target)}>; rel="{relation}"' for relation, target in links.items())
     accept = request.headers.get("accept-encoding")
     coding = _coding(accept) if accept and len(body) >= COMPRESS_FROM else None
     headers["ETag"] = f'"{tag}-{coding}"' if coding else f'"{tag}"'
     known = request.headers.get("if-none-match")
-    if known and etag.matches(known, tag):
+    if etag.matches(known, tag) if known is not None else is_known:
         return Response(status_code=304, headers=headers)
     if coding:
         body = _compress(body, coding)

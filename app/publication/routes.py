@@ -59,7 +59,6 @@ async def show(
         dump(model, present(row), fields),
         groups=(f"{own}:{row['id']}", *groups),
         version=row["version"],
-        modified=row["updated_at"],
         private=not own,
     )
 

@@ -71,7 +71,6 @@ async def index(request: Request, article: RefPath, query: Annotated[RelatedQuer
         fields,
         groups=(f"article:{found.article_id}", "publication", *queries.beside_groups(found.article_id)),
         version=found.version,
-        modified=found.modified,
         private=actor is not ANONYMOUS,
     )
 

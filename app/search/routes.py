@@ -37,5 +37,4 @@ async def index(request: Request, query: Annotated[SearchQuery, Query()], actor:
         fields,
         groups=("articles", "publication", LISTS),
         private=actor is not ANONYMOUS,
-        modified=page["modified"],
     )

@@ -56,5 +56,4 @@ async def index(request: Request, query: Annotated[ListQuery, Query()], actor: P
         fields,
         groups=("articles", "publication", LISTS, *((RANKING,) if busy else ())),
         private=actor is not ANONYMOUS,
-        modified=page["modified"],
     )

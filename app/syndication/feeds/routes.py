@@ -17,7 +17,6 @@ from app.identity.schemas import ANONYMOUS, Actor
 from app.kit.http import MOVED, database, reply, settings
 from app.kit.ids import RefPath
 from app.kit.problems import NotFound, documented
-from app.kit.schema import moment
 from app.publication.references import Kind
 from app.publication.routes import LEADS_ON, lead_on
 from app.syndication.feeds import queries
@@ -52,7 +51,6 @@ def _sent(request: Request, made: Made, form: str, groups: tuple[str, ...], acto
         request,
         written(form, feed, made.pieces),
         groups=(*groups, *made.groups),
-        modified=moment(feed.updated),
         private=actor is not ANONYMOUS,
         links={"self": feed.url} | dict.fromkeys(["hub"] if feed.hubs else [], "".join(feed.hubs[:1])),
         media_type=f"{FORMATS[form].MEDIA_TYPE}; charset=utf-8",

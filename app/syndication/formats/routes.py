@@ -74,7 +74,6 @@ async def send(request: Request, ref: str, actor: Actor, suffix: str, tail: str 
         kind.write(article, body, here),
         groups=(f"article:{row['id']}", "publication", *groups_of(row["id"])),
         version=row["version"],
-        modified=row["updated_at"],
         private=actor is not ANONYMOUS,
         media_type=kind.media_type,
     )

@@ -20,9 +20,9 @@ _XML: Any = {200: {"description": "The sitemap.", "content": {"application/xml":
 
 
 def _sent(request: Request, found: tuple[bytes, datetime | None], actor: Actor) -> Response:
-    body, modified = found
+    body, _ = found
     groups, private = ("articles", "publication"), actor is not ANONYMOUS
-    return reply(request, body, groups=groups, modified=modified, private=private, media_type="application/xml")
+    return reply(request, body, groups=groups, private=private, media_type="application/xml")
 
 
 @router.get("/sitemap.xml", responses=_XML | documented(), response_class=Response)
