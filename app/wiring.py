@@ -80,6 +80,7 @@ from app.notifications.queries import has_fanouts
 from app.operation import routes as operation
 from app.operation.personal import routes as personal
 from app.operation.personal.actions import ALSO
+from app.operation.purging import routes as purging
 from app.publication.authors import routes as authors
 from app.publication.keys import routes as keys
 from app.publication.media import routes as media
@@ -142,6 +143,7 @@ ROUTERS: list[APIRouter] = [
     fronts.router,
     editing.router,
     publishing.router,
+    purging.router,
     corrections.router,
     revisions.router,
     previews.router,
@@ -187,6 +189,7 @@ HANDLERS: dict[str, tuple[Callable[[Session, Entry], None], ...]] = {
     "article.correction_withdrawn": (),
     "article.unpublished": (),
     "article.retracted": (),
+    "article.purged": (),
     "discussion.changed": (),
     "article.anchors_resolved": (),
     "article.related_changed": (),

@@ -74,3 +74,14 @@ class ArticleRetracted(_ArticleFact):
     name: ClassVar[str] = "article.retracted"
     reason: str
     legal: bool
+
+
+@dataclass(frozen=True, kw_only=True)
+class ArticlePurged(Fact):
+    """It was erased for good; nothing but its id is remembered."""
+
+    name: ClassVar[str] = "article.purged"
+
+    def groups(self) -> list[str]:
+        """The article itself and every list of articles."""
+        return ["articles", f"article:{self.subject_id}"]

@@ -88,7 +88,7 @@ def _notices() -> ColumnElement[Any]:
     ]
     rank = sa.case({scope: at for at, (scope, _) in enumerate(attached)}, value=NOTICE.c.scope)
     depth = sa.func.coalesce(above.where(CLOSURE.c.ancestor_id == NOTICE.c.target_id).scalar_subquery(), 0)
-    order = (rank * MOST_DEPTH - depth) * 1_000_000 + NOTICE.c.position
+    order = (sa.cast(rank, sa.BigInteger) * MOST_DEPTH - depth) * 1_000_000 + NOTICE.c.position  # beyond 32 bits
     shown = {name: NOTICE.c[name] for name in ("id", "placement", "scope", "html", "text")}
     here = sa.or_(*((NOTICE.c.scope == scope) & matches for scope, matches in attached))
     return sa.select(json_rows(order, **shown)).where(here).correlate(A).scalar_subquery()

@@ -5,6 +5,7 @@ from collections.abc import Collection, Iterable, Sequence
 from datetime import datetime, timedelta
 from typing import Any, Final, NamedTuple
 
+import pydantic_core
 import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlmodel import Session
@@ -205,3 +206,18 @@ def prune(session: Session, limit: int = 5000) -> int:
     used = sa.exists().where(DELIVERY.c.lane_id == LANE.c.id)
     session.execute(sa.delete(LANE).where(LANE.c.due_at.is_(None), LANE.c.failures == 0, ~used))
     return done
+
+
+def blank_topic(session: Session, topic: str) -> None:
+    """Leave nothing but ids in what was, or is to be, sent about a topic, and in what receivers answered."""
+    query = sa.select(DELIVERY.c.id, DELIVERY.c.content).where(DELIVERY.c.topic == topic)
+    for row in session.execute(query).all():
+        values: dict[str, Any] = {"answer": "", "error": ""}
+        if "body" in row.content:
+            message = pydantic_core.from_json(row.content["body"])
+            kept = {name: message["data"].get(name) for name in ("id", "position", "cache_groups")}
+            values["content"] = {
+                **row.content,
+                "body": pydantic_core.to_json({**message, "data": kept}).decode(),
+            }
+        session.execute(sa.update(DELIVERY).where(DELIVERY.c.id == row.id).values(values))

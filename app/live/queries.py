@@ -29,7 +29,7 @@ _ARTICLES = (
 )
 _COMMENTS = sa.select(*COLUMNS).select_from(TABLES).where(C.c.id.in_(_IDS))
 _SHOWN = {"comment.published", "comment.edited"}
-_ENDED = {"article.unpublished", "article.retracted"}
+_ENDED = {"article.unpublished", "article.retracted", "article.purged"}
 _CHANGES = {  # what `article.updated` names, where the fact does not
     "article.published": ["state"],
     "article.corrected": ["corrections"],

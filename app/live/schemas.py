@@ -16,6 +16,7 @@ TYPES = (
     "article.correction_withdrawn",
     "article.unpublished",
     "article.retracted",
+    "article.purged",
     "article.reacted",
     "article.anchors_resolved",
     "discussion.changed",

@@ -25,3 +25,8 @@ def forget(session: Session, participant_ids: list[str], email: str | None, comm
     reports.forget(session, participant_ids, email, comment_ids)
     log.forget(session, comment_ids)
     bans.forget(session, participant_ids, comment_ids)
+
+
+def forget_article(session: Session, article_id: str) -> None:
+    """Blank the words about an article that is purged and about its comments; what was decided stays."""
+    log.forget_article(session, article_id)

@@ -113,3 +113,11 @@ def tidy(session: Session) -> int:
         if keys:
             session.connection().execute(_DROP_WORDS, keys)
     return dropped
+
+
+def forget(session: Session, article: Article) -> None:
+    """Drop an article that is purged, and what the index of SQLite still holds of its words in old segments."""
+    connection = session.connection()
+    _drop(connection, article.id)
+    if connection.dialect.name == "sqlite":
+        connection.exec_driver_sql("INSERT INTO search_words(search_words) VALUES('optimize')")

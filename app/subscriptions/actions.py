@@ -111,3 +111,8 @@ def forget_participants(session: Session, participant_ids: Sequence[str]) -> Non
     """End what somebody asked for with their comments, when they are erased."""
     if participant_ids:
         end(session, SUBSCRIPTION.c.participant_id.in_(participant_ids))
+
+
+def forget_article(session: Session, article_id: str) -> None:
+    """End every subscription to an article that is purged, and to what was said there."""
+    end(session, (SUBSCRIPTION.c.article_id == article_id) | (SUBSCRIPTION.c.target == f"article:{article_id}"))

@@ -23,7 +23,7 @@ from app.webhooks.queries import CHANNEL, enabled
 from app.webhooks.schemas import TOLD, TYPES, is_wanted
 
 # These take something away: they are told although nothing is left to see.
-_GONE: Final = frozenset({"article.unpublished", "article.retracted", "comment.removed"})
+_GONE: Final = frozenset({"article.unpublished", "article.retracted", "article.purged", "comment.removed"})
 
 
 def _article_of(entry: Entry) -> str | None:

@@ -133,6 +133,8 @@ def live(api: Checked, key: Headers) -> dict[str, str]:
     court = post("/v1/articles", {"title": "Court"})["id"]
     change("POST", f"/v1/articles/{court}/publish")
     change("POST", f"/v1/articles/{court}/retract", {"reason": "Order.", "legal": True})
+    purged = post("/v1/articles", {"title": "Purged"})["id"]
+    change("POST", f"/v1/articles/{purged}/purge", {"reason": "Order."}, status=204)
     brief = post("/v1/articles", {"title": "Brief"})["id"]
     change("DELETE", f"/v1/articles/{brief}", status=204)
     ids |= {"article": article, "gone": gone, "court": court} | discuss(api, key, ids["sections"], article)

@@ -14,9 +14,11 @@ from app.articles.body.convert import Body, from_html, from_markdown
 from app.articles.body.schemas import Block
 from app.articles.discussion import actions as discussion
 from app.articles.editing.schemas import ArticleIn, ArticlePatch, BodyIn
+from app.articles.events import ArticlePurged
 from app.articles.revisions.actions import columns_of, lay_out_unless_fixed, save
 from app.articles.revisions.tables import META, Revision
 from app.articles.tables import Article
+from app.events.actions import emit
 from app.identity.audit.actions import record
 from app.identity.schemas import Actor
 from app.kit.clock import now
@@ -194,3 +196,12 @@ def delete(session: Session, actor: Actor, ref: str, versions: frozenset[int] | 
     discussion.forget(session, article.id)
     record(session, actor, "article.delete", "article", article.id, {"slug": article.slug})
     session.delete(article)
+
+
+def purge(session: Session, article: Article) -> None:
+    """Delete an article in whatever state, with its revisions; followers of what was once public are told its id."""
+    was_public = article.published_revision is not None
+    session.delete(article)
+    session.flush()
+    if was_public:
+        emit(session, ArticlePurged(subject_id=article.id))

@@ -90,3 +90,14 @@ def forget(session: Session, caller: str) -> None:
 def prune(session: Session, before: datetime) -> int:
     """Forget answers older than a moment."""
     return affected(session.execute(sa.delete(_REPLAY).where(_REPLAY.c.created_at < before)))
+
+
+def forget_mentions(session: Session, subject_id: str) -> None:
+    """Drop every kept answer that names something which is purged: it may hold its text."""
+    find = sa.func.instr if session.get_bind().dialect.name == "sqlite" else _bytea_position
+    named = find(_REPLAY.c.body, sa.literal(subject_id.encode(), sa.LargeBinary())) > 0
+    session.execute(sa.delete(_REPLAY).where(_REPLAY.c.body.is_not(None), named))
+
+
+def _bytea_position(body: sa.ColumnElement[Any], part: sa.ColumnElement[Any]) -> sa.ColumnElement[Any]:
+    return sa.func.strpos(sa.func.encode(body, "escape"), sa.func.encode(part, "escape"))

@@ -54,3 +54,8 @@ def forget(session: Session, comment_ids: list[str]) -> None:
     for row in session.execute(sa.select(_LOG.c.id, _LOG.c.reasons).where(here, quoting)).all():
         kept = [one | {"detail": ""} if one["stage"] == "external" else one for one in row.reasons]
         session.execute(sa.update(_LOG).where(_LOG.c.id == row.id).values(reasons=kept))
+
+
+def forget_article(session: Session, article_id: str) -> None:
+    """Blank the words of moderators and the reasons of checks about an article and its comments."""
+    session.execute(sa.update(_LOG).where(_LOG.c.article_id == article_id).values(note=None, reasons=[]))

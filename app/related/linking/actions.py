@@ -174,3 +174,9 @@ def relink(session: Session, most: int = FEW) -> int:
         session.execute(sa.update(TEXT).where(done).values(stale=False))
         tell(session, rows[0]["article_id"], changed)
     return len(rows)
+
+
+def forget(session: Session, article_id: str) -> None:
+    """Drop what is kept of a text that is purged, and the words that no other text has."""
+    refresh(session, article_id)
+    terms.drop_unused(session)

@@ -9,7 +9,7 @@ import sqlalchemy as sa
 from sqlmodel import Session
 
 from app.kit.schema import table_of
-from app.related.tables import ArticleTerm
+from app.related.tables import ArticleTerm, RelatedTerm
 from app.related.texts.analysis import Analysis
 from app.related.texts.similarity import weigh
 
@@ -80,3 +80,9 @@ def lay_out(session: Session, n: int, before: list[list[Any]], terms: list[list[
     if terms:
         rows = [{"term_id": term, "n": n, "weight": weight} for term, weight, _ in terms]
         session.execute(sa.insert(_OF), rows)
+
+
+def drop_unused(session: Session) -> None:
+    """Drop stems that no text has any more; rare, so all are looked at."""
+    term = table_of(RelatedTerm)
+    session.execute(sa.delete(term).where(term.c.articles <= 0))

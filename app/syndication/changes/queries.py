@@ -88,7 +88,7 @@ def _seen(connection: sa.Connection, facts: Sequence[Row]) -> _Seen:
 
 def _may_be_told(fact: Row, seen: _Seen) -> bool:
     meaning, article = MEANINGS[fact["type"]], _article_of(fact)
-    if meaning.op == "withdraw":
+    if meaning.op == "withdraw" or fact["type"] == "article.purged":
         return True
     if article is not None and article not in seen.articles:
         return False

@@ -43,6 +43,7 @@ MEANINGS: Final[dict[str, Meaning]] = {
     "article.correction_withdrawn": Meaning("article", "upsert"),
     "article.unpublished": Meaning("article", "withdraw"),
     "article.retracted": Meaning("article", "withdraw"),
+    "article.purged": Meaning("article", "delete"),
     "discussion.changed": Meaning("discussion", "upsert"),
     "article.anchors_resolved": Meaning("discussion", "upsert"),
     "anchor.changed": Meaning("discussion", "upsert"),
@@ -107,7 +108,8 @@ class ChangeOut(BaseModel):
         "asked for."
     )
     op: Op = Field(
-        description="`upsert`: it is there, as it may have been before: read it. `delete`: it is gone. `withdraw`: an "
+        description="`upsert`: it is there, as it may have been before: read it. `delete`: it is gone; an article: "
+        "for good, and nothing of it may be kept. `withdraw`: an "
         "article that was public no longer is, and its discussion goes with it."
     )
     id: str | None = Field(description="Id of the thing; null for the discussion of the site.")

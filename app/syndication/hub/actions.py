@@ -152,3 +152,9 @@ def prune(session: Session) -> int:
     ended = session.execute(sa.delete(SUBSCRIPTION).where(SUBSCRIPTION.c.expires_at <= moment))
     stale = session.execute(sa.delete(REQUEST).where(REQUEST.c.created_at <= moment - PATIENCE))
     return affected(ended) + affected(stale)
+
+
+def forget_article(session: Session, article_id: str) -> None:
+    """End subscriptions to the feed of an article that is purged: their topics hold its slug."""
+    for table in (SUBSCRIPTION, REQUEST):
+        session.execute(sa.delete(table).where(table.c.target_id == article_id))

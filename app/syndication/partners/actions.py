@@ -131,3 +131,8 @@ class Ledger:
         while True:
             await asyncio.sleep(EVERY)
             await self.flush()
+
+
+def forget_fetches(session: Session, article_id: str) -> None:
+    """Drop the log of who fetched an article that is purged."""
+    session.execute(sa.delete(FETCH).where(FETCH.c.article_id == article_id))

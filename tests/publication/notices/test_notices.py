@@ -9,6 +9,7 @@ from starlette.testclient import TestClient
 
 from app.kit.db import Database
 from app.publication.notices.actions import forget
+from tests import make
 
 Make = Callable[..., dict[str, Any]]
 Send = Callable[..., Response]
@@ -159,3 +160,15 @@ def test_the_notices_of_one_target_are_forgotten(make: Make, send: Send, db: Dat
         forget(session, "section", one["id"])
         forget(session, "author", two["id"])
     assert [row["target_id"] for row in send("GET", "/v1/notices").json()["data"]] == [two["id"]]
+
+
+def test_notices_of_every_scope_are_read(client: TestClient, editor: dict[str, str]) -> None:
+    section, series, author = (make_one(client, editor, "One") for make_one in (make.section, make.series, make.author))
+    about = {"section": section["id"], "series": series["id"], "authors": [author["id"]]}
+    article = make.published(client, editor, **about)
+    targets = {"site": None, "section": section["id"], "series": series["id"], "author": author["id"]}
+    for scope, target in {**targets, "article": article["id"]}.items():
+        more = {"target_id": target} if target else {}
+        make.notice(client, editor, scope=scope, placement="before", text=scope, position=999_999, **more)
+    shown = make.ok(client.get(f"/v1/articles/{article['id']}"))["notices"]
+    assert [notice["scope"] for notice in shown] == ["site", "section", "series", "author", "article"]
