@@ -26,6 +26,7 @@ from app.kit.schema import Row
 BATCH = 500
 KIND = "comment"
 _HERE = sa.select(C.c.id, C.c.article_id, C.c.parent_id, C.c.state, C.c.version, C.c.edited_at)
+_ORPHAN = "?"  # ends the fingerprint of a reply while what it answers has not come
 _NOTHING = Body(source="", html="", text="", links=(), fingerprint="")
 
 
@@ -40,6 +41,10 @@ class _Piece:
     host: str = ""
     body: Body = _NOTHING
     local_id: str | None = None
+    is_adopted: bool = False  # came from the other system first
+    is_unnoted: bool = False  # its id at Disqus has still to be remembered
+    fingerprint: str = ""  # to remember
+    finds_parent: bool = False  # what it answers was not there when it came
 
 
 class Arrivals:
@@ -47,7 +52,9 @@ class Arrivals:
 
     def __init__(self, db: Database, ledger: Ledger, report: Report) -> None:
         self.db, self.ledger, self.report = db, ledger, report
+        self._disqus = Ledger("disqus")  # of both systems: ids at Disqus are unlike any other
         self._seen: set[str] = set()
+        self._seen_at_disqus: dict[str, str] = {}
 
     def run(self, groups: Iterable[Group]) -> None:
         """Import groups in their order; each batch is written whole or not at all."""
@@ -60,26 +67,47 @@ class Arrivals:
         self._finish(waiting)
 
     def _decided(self, group: Group) -> list[_Piece]:
-        remarks, pieces = list[Remark](), list[_Piece]()
+        remarks, pieces, copies = list[Remark](), list[_Piece](), dict[str, str]()
         for remark in sorted(group.remarks, key=lambda remark: (remark.created_at is None, remark.created_at or now())):
             if not remark.key or remark.key in self._seen:
                 reason = "a comment before it has the same id" if remark.key else "it has no id to know it by"
                 pieces.append(_Piece(group, remark, "failed", (reason,)))
+            elif remark.disqus_id in self._seen_at_disqus:
+                self._seen.add(remark.key)
+                copies[remark.key] = self._seen_at_disqus[remark.disqus_id]
+                pieces.append(_Piece(group, remark, "kept", ("another copy of the same comment at Disqus came",)))
             else:
+                if remark.disqus_id:
+                    self._seen_at_disqus[remark.disqus_id] = remark.key
                 self._seen.add(remark.key)
                 remarks.append(remark)
         with self.db.connect() as connection:
             keys = {key for remark in remarks for key in (remark.key, remark.parent) if key}
             known = self.ledger.all_known(connection, KIND, keys)
-            here = _rows(connection, [entry.local_id for entry in known.values()])
-        found = {remark.key: self._one(group, remark, known.get(remark.key), here) for remark in remarks}
+            twins = self._disqus.all_known(connection, KIND, {r.disqus_id for r in remarks if r.disqus_id})
+            here = _rows(connection, [entry.local_id for entry in (*known.values(), *twins.values())])
+        there = {remark.key for remark in remarks} | known.keys() | group.absent.keys() | copies.keys()
+        found = dict[str, _Piece]()
+        for remark in remarks:
+            key, twin = remark.key, twins.get(remark.disqus_id)
+            if key not in known and twin:
+                piece = _adopted(group, remark, here.get(twin.local_id))
+                known |= {key: Known(twin.local_id, remark.fingerprint)} if piece.is_adopted else {}
+            else:
+                piece = self._one(group, remark, known.get(key), here, is_orphan=remark.parent not in {"", *there})
+            piece.is_unnoted = bool(remark.disqus_id) and not twin
+            found[key] = piece
         states = {key: here[entry.local_id]["state"] for key, entry in known.items() if entry.local_id in here}
         for key, piece in found.items():
             if piece.outcome in {"new", "updated"}:
                 states[key] = piece.remark.state
         _hold_back(found, here, {entry.local_id: states[key] for key, entry in known.items() if key in states})
         taken = [piece.remark for key, piece in found.items() if key in states]
-        absent = {**group.absent, **{key: piece.remark.parent for key, piece in found.items() if key not in states}}
+        absent = {
+            **group.absent,
+            **copies,
+            **{key: piece.remark.parent for key, piece in found.items() if key not in states},
+        }
         host = hosts(taken, states, absent)
         for key, above in host.items():
             if above != found[key].remark.parent and found[key].outcome == "new":
@@ -89,12 +117,15 @@ class Arrivals:
         order = [found[remark.key] for remark in parents_first(taken, host)]
         return pieces + [piece for key, piece in found.items() if key not in states] + order
 
-    def _one(self, group: Group, remark: Remark, known: Known | None, here: dict[str, Row]) -> _Piece:
+    def _one(
+        self, group: Group, remark: Remark, known: Known | None, here: dict[str, Row], *, is_orphan: bool
+    ) -> _Piece:
         row = here.get(known.local_id) if known else None
+        fingerprint = remark.fingerprint + (_ORPHAN if is_orphan else "")
         if known is None:
             outcome: Outcome = "new"
-        elif known.fingerprint == remark.fingerprint:
-            return _Piece(group, remark, "unchanged")
+        elif known.fingerprint == fingerprint:
+            return _Piece(group, remark, "unchanged", local_id=row["id"] if row else None)
         elif row is None:
             return _Piece(group, remark, "kept", ("deleted here",))
         elif row["article_id"] != group.article_id:
@@ -114,10 +145,15 @@ class Arrivals:
                 return _Piece(group, remark, "skipped")
         reasons = (*remark.notes, *(() if remark.created_at else ("it has no date; that of the article is taken",)))
         reasons = reasons if remark.state != "removed" else ()
-        return _Piece(group, remark, outcome, tuple(dict.fromkeys(reasons)), "", body, row["id"] if row else None)
+        is_found = known is not None and known.fingerprint.endswith(_ORPHAN) and not is_orphan
+        local_id = row["id"] if row else None
+        reasons = tuple(dict.fromkeys(reasons))
+        return _Piece(
+            group, remark, outcome, reasons, "", body, local_id, fingerprint=fingerprint, finds_parent=is_found
+        )
 
     def _finish(self, pieces: Sequence[_Piece]) -> None:
-        written = [piece for piece in pieces if piece.outcome in {"new", "updated"}]
+        written = [piece for piece in pieces if _is_written(piece)]
         if written and not self.report.dry_run:
             patiently(self.db, lambda session: self._write(session, written))
         for piece in pieces:
@@ -127,7 +163,8 @@ class Arrivals:
         connection = session.connection()
         known = self.ledger.all_known(connection, KIND, {piece.host for piece in pieces if piece.host})
         ids = {key: entry.local_id for key, entry in known.items()}
-        persons = people(session, self.ledger, [piece.remark for piece in pieces if piece.remark.state != "removed"])
+        written = [piece.remark for piece in pieces if piece.outcome in {"new", "updated"}]
+        persons = people(session, self.ledger, [remark for remark in written if remark.state != "removed"])
         groups: dict[str, list[_Piece]] = {}
         for piece in pieces:
             assert piece.group.article_id is not None
@@ -137,25 +174,50 @@ class Arrivals:
             for piece in members:
                 remark = piece.remark
                 values = _values(piece, persons.get(remark.person), writers)
-                if piece.outcome == "new":
+                if piece.outcome not in {"new", "updated"}:
+                    assert piece.local_id is not None
+                    ids[remark.key] = piece.local_id
+                elif piece.outcome == "new":
                     ids[remark.key] = new_id()
                     rows.append(_new(piece, values, ids, article_id))
                 else:
                     assert piece.local_id is not None
                     ids[remark.key] = piece.local_id
-                    changes.append({**values, "id": piece.local_id})
+                    moved = {"parent_id": ids.get(piece.host)} if piece.finds_parent else {}
+                    changes.append({**values, **moved, "id": piece.local_id})
             lay(session, article_id, rows, changes)
-        noted = {piece.remark.key: Known(ids[piece.remark.key], piece.remark.fingerprint) for piece in pieces}
-        fresh = {piece.remark.key for piece in pieces if piece.outcome == "new"}
+        noted = {
+            piece.remark.key: Known(ids[piece.remark.key], piece.fingerprint or piece.remark.fingerprint)
+            for piece in pieces
+            if piece.outcome in {"new", "updated"} or piece.is_adopted
+        }
+        fresh = {piece.remark.key for piece in pieces if piece.outcome == "new" or piece.is_adopted}
+        twins = {piece.remark.disqus_id: Known(ids[piece.remark.key], "") for piece in pieces if piece.is_unnoted}
+        self._disqus.note_all(connection, KIND, twins)
         self.ledger.note_all(connection, KIND, {key: noted[key] for key in fresh})
         for key in noted.keys() - fresh:
             self.ledger.note(connection, KIND, key, noted[key])
 
 
+def _adopted(group: Group, remark: Remark, row: Row | None) -> _Piece:
+    """A comment that the export of the other system brought already."""
+    if row is None:
+        return _Piece(group, remark, "kept", ("deleted here",))
+    if row["article_id"] != group.article_id:
+        return _Piece(group, remark, "kept", ("it stands under another article here",))
+    reasons = ("another export brought it already: it stays as it is",)
+    return _Piece(group, remark, "kept", reasons, local_id=row["id"], is_adopted=True)
+
+
+def _is_written(piece: _Piece) -> bool:
+    """Whether anything is to be written for it: the comment, or only what ties it to its source."""
+    return piece.outcome in {"new", "updated"} or piece.is_adopted or (piece.is_unnoted and piece.local_id is not None)
+
+
 def _hold_back(pieces: dict[str, _Piece], here: dict[str, Row], states: dict[str, str]) -> None:
     """Leave as it is what would be shown now, but stands here under something that is not."""
     for piece in pieces.values():
-        above = here[piece.local_id]["parent_id"] if piece.local_id else None
+        above = here[piece.local_id]["parent_id"] if piece.local_id and piece.outcome == "updated" else None
         if above and not may_stand(piece.remark.state, under=states.get(above, "published")):
             piece.outcome, piece.reasons = "kept", ("what it answers is not shown here",)
 

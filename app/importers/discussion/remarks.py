@@ -33,6 +33,7 @@ class Remark:
     featured: bool = False
     writer: str = ""  # the key of the author of the publication who wrote it, if one did
     notes: tuple[str, ...] = field(default=(), compare=False)
+    disqus_id: str = ""  # of the comment at Disqus that this is, or is a copy of: both exports may have it
 
     @cached_property
     def fingerprint(self) -> str:
@@ -40,7 +41,7 @@ class Remark:
 
         Votes are left out: they are taken once, as readers go on voting here.
         """
-        left_out = {"notes", "upvotes", "downvotes", "fingerprint"}
+        left_out = {"notes", "upvotes", "downvotes", "fingerprint", "disqus_id"}
         values = {name: value for name, value in vars(self).items() if name not in left_out}
         return f"{self.state}:{fingerprint(values)[:48]}"
 

@@ -1,6 +1,6 @@
 """Comments of one article into the store, many at once, with every counter that they move."""
 
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
@@ -21,6 +21,11 @@ _CHANGE = (
     sa.update(C)
     .where(C.c.id == sa.bindparam("this"))
     .values(listed=sa.bindparam("is_listed"), replies=C.c.replies + sa.bindparam("more"))
+)
+_PLACE = (
+    sa.update(C)
+    .where(C.c.id == sa.bindparam("this"))
+    .values(root_id=sa.bindparam("is_root"), depth=sa.bindparam("is_deep"), under_id=sa.bindparam("is_under"))
 )
 _INSERT = sa.insert(C)
 
@@ -47,6 +52,7 @@ def lay(session: Session, article_id: str, rows: Sequence[dict[str, Any]], chang
         row["under_id"] = row["parent_id"] or article_id
         row["depth"] = parent["depth"] + 1 if parent else 0
         after[row["id"]] = row
+    placed = _move(after, article_id, [change for change in changes if "parent_id" in change])
     wanted = reckoned(after)
     for row in rows:
         row["listed"], row["replies"] = wanted[row["id"]]
@@ -54,6 +60,8 @@ def lay(session: Session, article_id: str, rows: Sequence[dict[str, Any]], chang
         connection.execute(_INSERT, list(rows))
     for change in changes:
         connection.execute(sa.update(C).where(C.c.id == change["id"]).values(change))
+    if placed := [row for row in placed if row["this"] in before]:
+        connection.execute(_PLACE, placed)
     moved = [
         {"this": key, "is_listed": wanted[key][0], "more": wanted[key][1] - row["replies"]}
         for key, row in before.items()
@@ -69,6 +77,36 @@ def lay(session: Session, article_id: str, rows: Sequence[dict[str, Any]], chang
     for hour, more in sorted(written.items()):
         if more:
             activity.count(session, article_id, hour, comments=more)
+
+
+def _move(comments: dict[str, Any], article_id: str, changes: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Hang comments under the parents that the changes name, and give the new places of all that hangs below them.
+
+    A change that would close a circle loses its parent.
+    """
+    below: dict[str | None, list[str]] = defaultdict(list)
+    for change in changes:
+        above = change["parent_id"]
+        while above and above != change["id"]:
+            above = comments[above]["parent_id"] if above in comments else None
+        if above:
+            change["parent_id"] = comments[change["id"]]["parent_id"]
+        comments[change["id"]]["parent_id"] = change["parent_id"]
+    if changes:
+        for row in comments.values():
+            below[row["parent_id"]].append(row["id"])
+    placed, waiting = list[dict[str, Any]](), [change["id"] for change in changes]
+    while waiting:
+        row = comments[waiting.pop()]
+        parent = comments.get(row["parent_id"]) if row["parent_id"] else None
+        row["root_id"] = parent["root_id"] if parent else row["id"]
+        row["depth"] = parent["depth"] + 1 if parent else 0
+        row["under_id"] = row["parent_id"] or article_id
+        placed.append(
+            {"this": row["id"], "is_root": row["root_id"], "is_deep": row["depth"], "is_under": row["under_id"]}
+        )
+        waiting += below[row["id"]]
+    return placed
 
 
 def _public(comments: dict[str, Any]) -> tuple[int, int]:

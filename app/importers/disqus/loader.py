@@ -107,11 +107,21 @@ def _groups(db: Database, survey: Survey, report: Report) -> Iterator[Group]:
 def _remark(post: Post) -> Remark:
     state, notes = state_of(post), list[str]()
     if state == "removed":
-        return Remark(post.id, post.parent, state, ANONYMOUS, "", "", post.created_at)
+        return Remark(post.id, post.parent, state, ANONYMOUS, "", "", post.created_at, disqus_id=post.id)
     message = _REDIRECT.sub(_unwrap, post.message)
     html = with_links_for_pictures(message if _MARKUP.search(message) else paragraphs(message), notes)
     name = shown_name(post.name, notes)
-    return Remark(post.id, post.parent, state, name, address(post.email), html, post.created_at, notes=tuple(notes))
+    return Remark(
+        post.id,
+        post.parent,
+        state,
+        name,
+        address(post.email),
+        html,
+        post.created_at,
+        notes=tuple(notes),
+        disqus_id=post.id,
+    )
 
 
 def _unwrap(match: re.Match[str]) -> str:

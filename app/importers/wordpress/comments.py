@@ -31,6 +31,7 @@ _BECOMES: Final = {
     "spam": "spam here too, never shown",
     "removed": "removed here too, without text and author",
 }
+_DISQUS_AGENT = re.compile(r"Disqus/[^:]{0,40}:(\d{1,18})$")
 _VOTE = re.compile(r's:\d+:"(like|dislike)";i:(-?\d{1,9});')
 
 
@@ -66,7 +67,7 @@ def remarks_of(item: Item, survey: Survey) -> tuple[list[Remark], dict[str, str]
 def _remark(comment: Comment, state: State, parent: str, survey: Survey) -> Remark:
     key = str(comment.id or "")
     if state == "removed":
-        return Remark(key, parent, state, ANONYMOUS, "", "", comment.created_at)
+        return Remark(key, parent, state, ANONYMOUS, "", "", comment.created_at, disqus_id=_disqus_id(comment))
     notes: list[str] = []
     up, down = _votes(comment)
     html = with_links_for_pictures(comment.content, notes)
@@ -83,7 +84,15 @@ def _remark(comment: Comment, state: State, parent: str, survey: Survey) -> Rema
         featured=comment.type == _STICKY or _meta(comment, "featured") == "1",
         writer=survey.login(comment.user_id) or "",
         notes=tuple(notes),
+        disqus_id=_disqus_id(comment),
     )
+
+
+def _disqus_id(comment: Comment) -> str:
+    """The id of the comment at Disqus that the plugin copied into WordPress; empty for all others."""
+    number = _meta(comment, "dsq_post_id").strip()
+    agent = _DISQUS_AGENT.match(comment.agent)
+    return (number if number.isascii() and number.isdigit() else "") or (agent[1] if agent else "")
 
 
 def _votes(comment: Comment) -> tuple[int, int]:

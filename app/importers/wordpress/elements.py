@@ -208,6 +208,7 @@ def _comment(element: etree._Element, notes: list[str]) -> Comment:
         email=fields.get("wp:comment_author_email", ""),
         url=fields.get("wp:comment_author_url", ""),
         ip=fields.get("wp:comment_author_IP", ""),
+        agent=fields.get("wp:comment_agent", ""),
         created_at=created_at,
         content=fields.get("wp:comment_content", ""),
         meta=_meta(element, "wp:commentmeta"),

@@ -88,6 +88,7 @@ class Comment:
     email: str = field(repr=False)
     url: str
     ip: str = field(repr=False)
+    agent: str = field(repr=False)
     created_at: datetime | None
     content: str
     meta: Mapping[str, tuple[str, ...]] = field(repr=False)
