@@ -73,6 +73,8 @@ class Article(SQLModel, table=True):
     corrections: list[dict[str, Any]] = Field(default_factory=list, sa_type=sa.JSON)
     retraction: dict[str, Any] | None = Field(None, sa_type=sa.JSON(none_as_null=True))
 
+    custom: dict[str, Any] | None = Field(None, sa_type=sa.JSON(none_as_null=True))  # of editors and imports
+
     card: bytes | None = None  # finished JSON, good while card_stamp is the publication's; see articles.cards
     card_stamp: int = 0
     card_discussion: str | None = Field(None, sa_type=sa.Text)  # what was set for it, as the card has the rest

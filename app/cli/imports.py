@@ -126,7 +126,8 @@ def _print(report: Report) -> None:
     show(numbers)
     if report.notes:
         typer.echo("\n".join(["", "Notes:", *(f"  {note}" for note in report.notes)]))
-    for title, counted in (("Comments in the file", report.comments), ("Left out", report.left_out)):
+    tables = {"Comments in the file": report.comments, "Kept as data": report.kept, "Left out": report.left_out}
+    for title, counted in tables.items():
         rows = [f"  {number:>7,}  {what}" for what, number in sorted(counted.items()) if number]
         if rows:
             typer.echo("\n".join(["", f"{title}:", *rows]))

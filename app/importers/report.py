@@ -15,7 +15,7 @@ OUTCOMES: Final = {
     "updated": "changed in the file since the last import, and now here",
     "unchanged": "imported before and the same",
     "kept": "left as it is here: it was here before, or was edited or deleted here since",
-    "skipped": "nothing to import, such as menus and trash",
+    "skipped": "nothing to import, such as trash; menus are kept as data",
     "refused": "of a kind that has no place here",
     "failed": "should have been imported and could not be",
     "altered": "among new and updated: not exactly as it was",
@@ -39,6 +39,7 @@ class Report:
         self.source, self.dry_run = source, dry_run
         self.kinds: dict[str, Counter[str]] = {}
         self.left_out: Counter[str] = Counter()
+        self.kept: Counter[str] = Counter()  # as data for what comes later
         self.comments: Counter[str] = Counter()
         self.notes: list[str] = []  # about the files as a whole
         self._lines = tempfile.TemporaryFile("w+", encoding="utf-8")  # noqa: SIM115  closed with the report
@@ -73,6 +74,7 @@ class Report:
             "notes": self.notes,
             "kinds": {kind: {name: counts[name] for name in OUTCOMES} for kind, counts in self.kinds.items()},
             "comments": dict(sorted(self.comments.items())),
+            "kept_as_data": {what: n for what, n in sorted(self.kept.items()) if n},
             "left_out": {what: n for what, n in sorted(self.left_out.items()) if n},
         }
 

@@ -1,5 +1,6 @@
 """Making and changing articles."""
 
+import json
 from collections.abc import Sequence
 from datetime import datetime
 from typing import Any, cast
@@ -13,7 +14,7 @@ from app.articles.body.addresses import relative_source
 from app.articles.body.convert import Body, from_html, from_markdown
 from app.articles.body.schemas import Block
 from app.articles.discussion import actions as discussion
-from app.articles.editing.schemas import ArticleIn, ArticlePatch, BodyIn
+from app.articles.editing.schemas import MAX_CUSTOM_BYTES, ArticleIn, ArticlePatch, BodyIn
 from app.articles.events import ArticlePurged
 from app.articles.revisions.actions import columns_of, lay_out_unless_fixed, save
 from app.articles.revisions.tables import META, Revision
@@ -90,6 +91,19 @@ def _set_facts(article: Article, data: ArticlePatch) -> list[str]:
     return changed
 
 
+def _set_custom(article: Article, data: ArticlePatch) -> bool:
+    """Set the keys of the custom data that the request names; tells whether anything changed. Readers never see it."""
+    if "custom" not in data.model_fields_set:
+        return False
+    merged = {**(article.custom or {}), **data.custom} if data.custom is not None else {}
+    wanted = {name: value for name, value in merged.items() if value is not None} or None
+    if len(json.dumps(wanted, ensure_ascii=False).encode()) > MAX_CUSTOM_BYTES:
+        raise Invalid(f"custom would be larger than {MAX_CUSTOM_BYTES:,} bytes.", pointer="/custom", code="too_long")
+    changed = wanted != article.custom
+    article.custom = wanted
+    return changed
+
+
 def _insert(session: Session, article_id: str, data: ArticleIn, values: dict[str, Any]) -> Article:
     """Add the row under the slug asked for, or under a free one made from the title."""
     moment = now()
@@ -133,6 +147,7 @@ def create(
     before = counted(session, article)
     article.version = 0  # reckon makes it 1
     _set_facts(article, data)
+    _set_custom(article, data)
     lay_out_unless_fixed(session, article, save(session, actor, article, values))
     article.updated_at = updated_at or article.updated_at
     reckon(session, actor, article, before, [])
@@ -174,14 +189,15 @@ def patch(
         if slug != article.slug:
             move(session, article, slug)
             facts.append("slug")
-    if not changes and not facts:
+    has_new_custom = _set_custom(article, data)
+    if not changes and not facts and not has_new_custom:
         return article.id
     shown: list[str] = []
     if changes:
         shown = lay_out_unless_fixed(session, article, save(session, actor, article, changes))
     reckon(session, actor, article, before, facts + shown)
     fields = sorted({name.removesuffix("_id") for name in changes if name in META} | set(facts))
-    fields += ["body"] if "html" in changes else []
+    fields += (["body"] if "html" in changes else []) + (["custom"] if has_new_custom else [])
     record(session, actor, "article.edit", "article", article.id, {"fields": fields})
     return article.id
 

@@ -1,6 +1,7 @@
 """Articles as editors send them."""
 
-from typing import Annotated, Any
+import json
+from typing import Annotated, Any, Final
 
 from pydantic import (
     AfterValidator,
@@ -14,8 +15,30 @@ from pydantic import (
 )
 
 from app.kit.clock import Moment
-from app.kit.text import Identifier, LanguageTag, LongText, Name, Slug, Summary, Title
+from app.kit.text import Identifier, LanguageTag, LongText, Name, Slug, Summary, Title, clean
 from app.publication.schemas import LEVEL, Level
+
+MAX_CUSTOM_BYTES: Final = 32_000  # of the JSON of an article's custom data
+MAX_CUSTOM_DEPTH: Final = 20
+
+
+def _check_custom(value: dict[str, Any] | None) -> dict[str, Any] | None:
+    """Refuse custom data that is too large or too deep, or that no database can hold."""
+    if value is None:
+        return None
+    waiting: list[tuple[Any, int]] = [(value, 1)]
+    while waiting:
+        part, depth = waiting.pop()
+        if depth > MAX_CUSTOM_DEPTH:
+            raise ValueError(f"must not be nested deeper than {MAX_CUSTOM_DEPTH} levels")
+        inside = [*part, *part.values()] if isinstance(part, dict) else part if isinstance(part, list) else []
+        waiting += [(entry, depth + 1) for entry in inside]
+        if isinstance(part, str):
+            clean(part)
+    text = json.dumps(value, ensure_ascii=False, allow_nan=False)
+    if len(text.encode()) > MAX_CUSTOM_BYTES:
+        raise ValueError(f"must be at most {MAX_CUSTOM_BYTES:,} bytes of JSON")
+    return value
 
 
 def _different(codes: list[str]) -> list[str]:
@@ -72,11 +95,14 @@ class RightsIn(BaseModel):
     expires_at: Moment | None = Field(None, description="Not public from this time on.")
 
 
+Custom = Annotated[dict[str, Any] | None, AfterValidator(_check_custom)]
+
+
 class ArticlePatch(BaseModel):
     """Changes to an article (RFC 7396): what is absent stays, null empties.
 
-    `slug`, `featured`, `rights` and `published_at` are facts of the article and hold at once; everything else is text
-    and goes into a new revision, which readers see when it is published.
+    `slug`, `featured`, `rights`, `published_at` and `custom` are facts of the article and hold at once. Everything else
+    is text and goes into a new revision, which readers see when it is published.
     """
 
     model_config = ConfigDict(extra="forbid")
@@ -97,6 +123,11 @@ class ArticlePatch(BaseModel):
     rights: RightsIn = Field(default_factory=RightsIn)
     published_at: Moment | None = Field(None, description="Back-dating; not in the future.")
     body: BodyIn = Field(default_factory=lambda: BodyIn(html=""))
+    custom: Custom = Field(
+        None,
+        description="Data of your own, an object of at most 32,000 bytes that readers never see. Each of its keys is "
+        "replaced as a whole; null removes a key, or all of it.",
+    )
 
 
 class ArticleIn(ArticlePatch):

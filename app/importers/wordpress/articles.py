@@ -63,6 +63,7 @@ class ArticleEntry:
         self._text = from_html(plan.html, previous)
         fields = {name: getattr(plan, name) for name in ("title", "dek", "type", "language", "featured")}
         fields["slug"] = self._slug(connection, local_id)
+        fields["custom"] = {"wordpress": plan.custom.get("wordpress")}
         if local_id is None:
             self._data = ArticleIn.model_validate(fields)
         else:

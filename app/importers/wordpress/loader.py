@@ -10,12 +10,14 @@ import sqlalchemy as sa
 from app.importers.discussion.arrivals import Arrivals
 from app.importers.discussion.remarks import Group
 from app.importers.engine import Engine, Entry
+from app.importers.extras import Extras
 from app.importers.ledger import Ledger
 from app.importers.report import Report
 from app.importers.sources import ExportFile, UnsupportedFile, opened_exports
 from app.importers.streams import Progress
 from app.importers.wordpress.articles import ARTICLE, ArticleEntry
 from app.importers.wordpress.comments import outcome_of, remarks_of
+from app.importers.wordpress.custom import menu_entry, term_entry
 from app.importers.wordpress.pictures import MEDIA, PictureEntry
 from app.importers.wordpress.plan import DEFAULT_LANGUAGE, language, plan
 from app.importers.wordpress.reader import read_all
@@ -29,7 +31,6 @@ Passing = Callable[[str], Progress | None]
 """Is told the name of a pass over the file, and gives what hears of its bytes."""
 
 _NOT_CONTENT: Final = {
-    "nav_menu_item": "menu entries",
     "wp_navigation": "menu entries",
     "wp_block": "reusable blocks (their text stands where it was shown)",
     "guest-author": "guest authors (those who wrote something are authors)",
@@ -112,6 +113,7 @@ class _Load:
         self, db: Database, files: Sequence[ExportFile], survey: Survey, report: Report, ledger: Ledger
     ) -> None:
         self.db, self.files, self.survey, self.report, self.ledger = db, files, survey, report, ledger
+        self._extras = Extras(db, ledger.source, dry_run=report.dry_run)
 
     def run(self, *progress: Progress | None) -> Report:
         """Import everything; the report is the caller's to close."""
@@ -130,6 +132,7 @@ class _Load:
         engine.run(self._tags())
         engine.run(PictureEntry(file) for file in self.survey.pictures())
         engine.run(self._articles(progress))
+        self._extras.finish()
         arrivals = Arrivals(self.db, self.ledger, self.report)
         arrivals.run(self._discussions(later, {key for kind, key in engine.failed if kind == ArticleEntry.kind}))
 
@@ -178,13 +181,13 @@ class _Load:
     def _articles(self, progress: Progress | None) -> Iterator[ArticleEntry]:
         for place, (file, record) in enumerate(read_all(self.files, progress)):
             if isinstance(record, Term) and record.taxonomy not in _TAXONOMIES:
-                self.report.left_out[f"terms of the taxonomy {record.taxonomy}"] += 1
+                self._extras.keep("term", f"{record.taxonomy}:{record.slug}", term_entry(record))
+                self.report.kept[f"terms of the taxonomy {record.taxonomy}"] += 1
             elif isinstance(record, Item):
-                self._count(record)
                 if record.type not in ARTICLES:
                     self._pass_over(record)
                 elif self._is_wanted(place, file, record):
-                    yield ArticleEntry(plan(record, self.survey), self.ledger, self.survey)
+                    yield ArticleEntry(plan(record, self.survey, self.report), self.ledger, self.survey)
 
     def _discussions(self, progress: Progress | None, failed: set[str]) -> Iterator[Group]:
         """The comments of all that is here, or that would be."""
@@ -230,6 +233,10 @@ class _Load:
                 self.report.add("attachments", "", item.title, "failed", ["it has no id to know it by"])
             elif not is_picture(item.attachment_url):
                 self._skip(item, "files that are no pictures (texts link to them where they are)")
+        elif item.type == "nav_menu_item":
+            self._extras.keep("menu_entry", key_of(item), menu_entry(item))
+            self.report.add(item.type, key_of(item), item.title, "skipped")
+            self.report.kept["entries of menus"] += 1
         elif item.type in _NOT_CONTENT:
             self._skip(item, _NOT_CONTENT[item.type])
         elif item.is_public:
@@ -241,13 +248,3 @@ class _Load:
     def _skip(self, item: Item, what: str) -> None:
         self.report.add(_ROWS.get(item.type, item.type), key_of(item), item.title, "skipped")
         self.report.left_out[what] += 1
-
-    def _count(self, item: Item) -> None:
-        """Count what goes with an item and is not taken."""
-        left_out = self.report.left_out
-        if item.type in ARTICLES:
-            for label in item.terms:
-                if label.domain not in _TAXONOMIES:
-                    left_out[f"labels of the taxonomy {label.domain}"] += 1
-            left_out["posts and pages with custom fields"] += any(key and key[0] != "_" for key in item.meta)
-            left_out["pages below others (their old paths lead to them)"] += bool(item.parent_id)

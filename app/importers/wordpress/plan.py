@@ -5,14 +5,16 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import datetime
 from functools import cached_property
-from typing import Literal
+from typing import Any, Literal
 
 from pydantic import TypeAdapter, ValidationError
 
 from app.articles.addresses.schemas import numbered_address
 from app.importers.engine import clipped
 from app.importers.ledger import fingerprint
+from app.importers.report import Report
 from app.importers.wordpress.content import to_html
+from app.importers.wordpress.custom import custom_of
 from app.importers.wordpress.records import Category, Item, whole_number
 from app.importers.wordpress.survey import (
     ARTICLES,
@@ -59,6 +61,7 @@ class Plan:
     modified_at: datetime | None
     addresses: tuple[str, ...]
     is_closed: bool  # takes no comments
+    custom: dict[str, Any]
     notes: tuple[str, ...] = field(compare=False)
 
     @cached_property
@@ -68,8 +71,8 @@ class Plan:
         return fingerprint({name: value for name, value in vars(self).items() if name not in left_out})
 
 
-def plan(item: Item, survey: Survey) -> Plan:
-    """Read an item. What does not come as it was is in the notes."""
+def plan(item: Item, survey: Survey, report: Report) -> Plan:
+    """Read an item. What does not come as it was is in the notes, and what is only kept as data is counted."""
     notes = list(item.notes)
     content = to_html(item.content, survey.library(item))
     notes += content.warnings
@@ -98,6 +101,7 @@ def plan(item: Item, survey: Survey) -> Plan:
         modified_at=item.modified_at or item.published_at,
         addresses=tuple(_addresses(item, slug, survey)),
         is_closed=not item.comments_open,
+        custom=custom_of(item, notes, report.kept, report.left_out),
         notes=tuple(notes),
     )
 

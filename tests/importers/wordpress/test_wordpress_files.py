@@ -75,7 +75,9 @@ def public_items(path: Path) -> list[Item]:
 
 def all_articles(client: TestClient, headers: Headers | None = None) -> list[dict[str, Any]]:
     found: list[dict[str, Any]] = []
-    url = "/v1/articles?limit=100&state=all" if headers else "/v1/articles?limit=100"
+    url = (
+        "/v1/articles?limit=100&state=all&type=article,page" if headers else "/v1/articles?limit=100&type=article,page"
+    )
     page = ok(client.get(url, headers=headers or {}))
     found += page["data"]
     assert page["page"]["next"] is None

@@ -6,12 +6,15 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import sqlalchemy as sa
 import time_machine
 from starlette.testclient import TestClient
 
 from app.articles.publishing.actions import advance_due
+from app.importers.tables import ImportExtra
 from app.importers.wordpress.loader import load
 from app.kit.db import Database
+from app.kit.schema import table_of
 from tests.importers.wordpress.exports import Loaded, author, category, dump, export, item, picture
 from tests.make import Headers, act, ok, patched, section
 
@@ -103,7 +106,10 @@ def test_slugs_belong_to_the_first_public_one_and_all_old_addresses_lead_on(
         item(8, post_name="0190163d-8694-739b-aea5-966c26f8ad91"),
     )
     assert loaded.failures == 0
-    titles = {article["slug"]: article["title"] for article in ok(client.get("/v1/articles?limit=100"))["data"]}
+    titles = {
+        article["slug"]: article["title"]
+        for article in ok(client.get("/v1/articles?limit=100&type=article,page"))["data"]
+    }
     assert titles["item-0190163d-8694-739b-aea5-966c26f8ad91"] == "Title 8"
     assert titles.keys() >= {"about", "low-tide", "slug-5", "slug-6"}
     assert titles["about"] == "Title 2"
@@ -286,3 +292,63 @@ def test_the_language_of_the_site(
     path.write_text(path.read_text("utf-8").replace("en-GB", there), "utf-8")
     assert Loaded(db, path).summary["notes"] == notes
     assert get(client, "slug-1")["language"] == here
+
+
+def test_what_has_no_field_is_kept_for_editors_and_counted(
+    client: TestClient, db: Database, editor: Headers, imported: Import
+) -> None:
+    meta = [
+        ("_yoast_wpseo_title", "Tides"),
+        ("_yoast_wpseo_metadesc", "All of them"),
+        ("_yoast_wpseo_meta-robots-noindex", "1"),
+        ("mood", "calm"),
+        ("mood", "wild"),
+        ("_edit_lock", "1:1"),
+        ("_elementor_data", "[]"),
+    ]
+    terms = [("category", "a"), ("category", "b"), ("post_format", "post-format-aside")]
+    entry = [("_menu_item_type", "post_type"), ("_menu_item_object_id", "1")]
+    parts = [
+        item(1, meta=meta, terms=terms),
+        item(2, post_type="page", post_parent=1, menu_order=3, meta=[("rank_math_title", "Team")]),
+        item(3),
+        item(4, post_type="nav_menu_item", terms=[("nav_menu", "main")], meta=entry),
+        item(5, meta=[("large", "x" * 40_000), ("small", "y")]),
+    ]
+    loaded = imported(*parts)
+    custom = {n: get(client, f"slug-{n}", editor)["editing"]["custom"] for n in (1, 2, 3, 5)}
+    assert custom[1]["wordpress"] == {
+        "id": 1,
+        "categories": [{"slug": "a", "name": "A"}, {"slug": "b", "name": "B"}],
+        "terms": {"post_format": [{"slug": "post-format-aside", "name": "Post-Format-Aside"}]},
+        "seo": {"title": "Tides", "description": "All of them", "noindex": True},
+        "fields": {
+            "_yoast_wpseo_title": "Tides",
+            "_yoast_wpseo_metadesc": "All of them",
+            "_yoast_wpseo_meta-robots-noindex": "1",
+            "mood": ["calm", "wild"],
+        },
+    }
+    assert (custom[2]["wordpress"]["parent"], custom[2]["wordpress"]["order"]) == (1, 3)
+    assert custom[2]["wordpress"]["seo"] == {"title": "Team"}
+    assert custom[3] is None
+    assert custom[5]["wordpress"]["fields"] == {"small": "y"}
+    assert loaded.line("posts", 5).reasons == ["custom fields are too large and left out: large"]
+    assert loaded.summary["kept_as_data"] == {
+        "entries of menus": 1,
+        "labels of the taxonomy post_format": 1,
+        "pages below others (the number of the parent)": 1,
+        "posts and pages with SEO fields": 2,
+        "posts and pages with custom fields": 2,
+        "posts and pages with several categories": 1,
+    }
+    assert loaded.summary["left_out"] == {"hidden custom fields of WordPress and its plugins": 2}
+    with db.connect() as connection:
+        (row,) = connection.execute(sa.select(table_of(ImportExtra))).all()
+    assert (row.kind, row.foreign_id) == ("menu_entry", "4")
+    assert row.data == {"title": "Title 4", "type": "post_type", "object_id": 1, "menus": ["main"]}
+    assert "editing" not in get(client, "slug-1")
+    assert "calm" not in client.get("/v1/articles").text + client.get("/v1/articles/slug-1").text
+    before = dump(db)
+    assert imported(*parts).outcomes() <= {"unchanged", "skipped"}
+    assert dump(db) == before
