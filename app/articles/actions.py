@@ -1,6 +1,6 @@
 """What every change of an article goes through: lock, lay a revision out, reckon what is public, tell the log."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import datetime
 from typing import Any, NamedTuple
 
@@ -20,6 +20,7 @@ from app.kit.clock import now
 from app.kit.ids import is_id
 from app.kit.problems import Conflict, Forbidden, NotFound
 from app.kit.schema import table_of
+from app.publication.sections.closure import find_ancestors
 from app.publication.tallies.actions import Shown, count_shown, move
 
 LAID_OUT = (
@@ -111,6 +112,20 @@ def counted(session: Session, article: Article) -> Counted:
         article.embargoed_until,
         exposure_of(article),
     )
+
+
+def told_of(session: Session, article: Article, before: Counted | None = None) -> dict[str, Any]:
+    """What every fact about an article has: also where it stands, and where it stood `before`."""
+    stood: Mapping[Shown, frozenset[str]] = before.stands if before is not None else {}
+    sections = {article.section_id, *stood.get("section", ())} - {None}
+    places: dict[str, Any] = {
+        "section": {one for section_id in sections for one in find_ancestors(session, str(section_id))},
+        "series": {article.series_id, *stood.get("series", ())} - {None},
+        "author": {*linked(session, ArticleAuthor, article.id), *stood.get("author", ())},
+        "tag": {*linked(session, ArticleTag, article.id), *stood.get("tag", ())},
+    }
+    within = [f"{kind}:{one}" for kind, ids in places.items() for one in sorted(ids)]
+    return {"subject_id": article.id, "slug": article.slug, "revision": article.revision, "within": within}
 
 
 def lay_out(session: Session, article: Article, revision: Revision) -> list[str]:
@@ -216,7 +231,9 @@ def reckon(
             raise RuntimeError("app.wiring was not imported: what other rooms keep of articles would go wrong")
         for tell in SHOWN.values():
             tell(session, article)
-    about: dict[str, Any] = {"subject_id": article.id, "slug": article.slug, "revision": article.revision}
+    if before.public == after.public and (told or not after.public or not fields):
+        return
+    about = told_of(session, article, before)
     if after.public and not before.public:
         emit(session, ArticlePublished(**about))
     elif told:

@@ -1,7 +1,7 @@
 """What the outside world hears of articles: only ever of what is, or just was, public."""
 
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from app.events.schemas import Fact
 
@@ -10,10 +10,15 @@ from app.events.schemas import Fact
 class _ArticleFact(Fact):
     slug: str
     revision: int
+    within: list[str]  # groups of the lists of what it stands under, or stood under before
 
     def groups(self) -> list[str]:
-        """The article itself and every list of articles."""
-        return ["articles", f"article:{self.subject_id}"]
+        """The article itself, and every list that it is in, comes into or leaves."""
+        return ["articles", f"article:{self.subject_id}", *self.within]
+
+    def payload(self) -> dict[str, Any]:
+        """The fields beyond the subject; where it stands, the groups tell."""
+        return {name: value for name, value in super().payload().items() if name != "within"}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -81,7 +86,12 @@ class ArticlePurged(Fact):
     """It was erased for good; nothing but its id is remembered."""
 
     name: ClassVar[str] = "article.purged"
+    within: list[str]
 
     def groups(self) -> list[str]:
-        """The article itself and every list of articles."""
-        return ["articles", f"article:{self.subject_id}"]
+        """The article itself, and all that it may have been in, also as retracted."""
+        return ["articles", f"article:{self.subject_id}", *self.within]
+
+    def payload(self) -> dict[str, Any]:
+        """Nothing but the id."""
+        return {}

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from typing import ClassVar
 
+from app.articles.discussion.events import changed_counts
 from app.events.schemas import Fact
 
 
@@ -14,7 +15,7 @@ class _CommentFact(Fact):
 
     def groups(self) -> list[str]:
         """The article's discussion, and every list that shows how many comments there are."""
-        return [f"comments:{self.article_id}", "discussions"]
+        return changed_counts(self.article_id)
 
 
 @dataclass(frozen=True, kw_only=True)

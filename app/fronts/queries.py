@@ -173,8 +173,8 @@ def is_quick(version: Row) -> bool:
     return not any(block["days"] and block["only"] for block in version["blocks"])
 
 
-def filled(connection: sa.Connection, row: Row, version: Row, site: Site) -> tuple[bytes, datetime]:
-    """A front as JSON of `FrontOut`, and when it or one of its articles last changed.
+def filled(connection: sa.Connection, row: Row, version: Row, site: Site) -> tuple[bytes, datetime, list[str]]:
+    """A front as JSON of `FrontOut`, when it or one of its articles last changed, and the ids of these.
 
     Pins that are not public are left out; `MovedOn` if anything else is, by now.
     """
@@ -197,4 +197,4 @@ def filled(connection: sa.Connection, row: Row, version: Row, site: Site) -> tup
     head = pydantic_core.to_json(
         {"id": row["id"], "slug": row["slug"], "title": version["title"], "updated_at": version["at"]}
     )
-    return head[:-1] + b',"blocks":[' + b",".join(parts) + b"]}", modified
+    return head[:-1] + b',"blocks":[' + b",".join(parts) + b"]}", modified, list(cards)

@@ -10,8 +10,8 @@ from starlette.responses import Response
 
 from app.articles.activity.events import RANKING
 from app.articles.addresses.schemas import Site
+from app.articles.cache_groups import ARTICLES, groups_of_list, shows_counts
 from app.articles.cards.queries import steady
-from app.articles.discussion.events import LISTS
 from app.articles.partners.actions import hand_over_one
 from app.fronts import actions, queries
 from app.fronts.schemas import FrontDefinition, FrontIn, FrontOut, FrontQuery, FrontsQuery
@@ -73,7 +73,7 @@ async def show(request: Request, front: RefPath, query: Annotated[FrontQuery, Qu
     if query.preview:
         unlimited(actor)
 
-    def find(connection: sa.Connection) -> tuple[Row, Row, tuple[bytes, datetime] | None]:
+    def find(connection: sa.Connection) -> tuple[Row, Row, tuple[bytes, datetime, list[str]] | None]:
         row = queries.by_ref(connection, front)
         version = row and ((row["draft"] if query.preview else None) or row["published"])
         if row is None or version is None:
@@ -84,12 +84,13 @@ async def show(request: Request, front: RefPath, query: Annotated[FrontQuery, Qu
     if found is None:
         fill = partial(queries.filled, row=row, version=version, site=site)
         found = await database(request).scan(steady(fill))
-    body, _ = found
+    body, _, ids = found
+    counts = shows_counts(fields, "blocks", "articles")
     ranked = any(block["days"] for block in version["blocks"])
     return reply(
         request,
         limit_json(hand_over_one(request.app.state.ledger, actor, body), fields),
-        groups=(f"front:{row['id']}", "articles", "publication", LISTS, *((RANKING,) if ranked else ())),
+        groups=(*groups_of_list([f"front:{row['id']}", ARTICLES], ids, counts=counts), *((RANKING,) if ranked else ())),
         private=query.preview or actor is not ANONYMOUS,
     )
 

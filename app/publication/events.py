@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from typing import ClassVar
+from urllib.parse import quote
 
 from app.events.schemas import Fact
 
@@ -19,7 +20,7 @@ class TermChanged(Fact):
 
     def groups(self) -> list[str]:
         """The term, the lists of its kind, and what shows its name."""
-        own = [self.plural, f"{self.singular}:{self.subject_id}"]
+        own = [self.plural, f"{self.singular}:{self.subject_id}", f"{self.singular}:{quote(self.slug)}"]
         return own if self.created else [*own, EVERYTHING]
 
 
@@ -33,4 +34,5 @@ class TermDeleted(Fact):
 
     def groups(self) -> list[str]:
         """The term and the lists of its kind."""
-        return [self.plural, f"{self.singular}:{self.subject_id}", EVERYTHING]
+        slug = f"{self.singular}:{quote(self.slug)}"
+        return [self.plural, f"{self.singular}:{self.subject_id}", slug, EVERYTHING]

@@ -63,6 +63,7 @@ class Search:
         site: Site,
     ) -> None:
         self.connection, self.query, self.actor, self.site = connection, query, actor, site
+        self.groups = groups
         spoken = {ref.partition("-")[0].lower() for group in groups if group.kind == "language" for ref in group.refs}
         is_said = any(group.kind == "language" and not group.negative for group in groups)
         self.question = parse(query.q or "", sorted(spoken & STEMMERS.keys()) if is_said else STEMMERS)
@@ -174,7 +175,9 @@ class Search:
         data = finished(self.connection, rows, self.site, self.shape.formats, edits)
         newest = max((row["updated_at"] for row in rows), default=None)
         page = {"next": cursor, "limit": self.query.limit, "total": self.total()}
-        return {"data": data, "page": page, "modified": newest and moment(newest)}
+        ids = [row["id"] for row in rows]
+        said = {"ids": ids, "resolved": self.groups, "modified": newest and moment(newest)}
+        return {"data": data, "page": page, **said}
 
 
 def listed(

@@ -7,8 +7,8 @@ from fastapi import APIRouter, Query, Request
 from starlette.responses import Response
 
 from app.articles.addresses.schemas import Site
+from app.articles.cache_groups import groups_of_list, membership, shows_counts
 from app.articles.cards.queries import steady
-from app.articles.discussion.events import LISTS
 from app.articles.listing.schemas import groups_of
 from app.articles.partners.actions import hand_over
 from app.identity.routes import Public
@@ -28,13 +28,14 @@ async def index(request: Request, query: Annotated[SearchQuery, Query()], actor:
     fields = chosen(FoundArticleOut, query.fields)
     if fields and query.formats:
         fields = {**fields, "body": True}
-    find = partial(queries.found, query=query, groups=groups_of(query), actor=actor, site=Site.of(settings(request)))
+    groups = groups_of(query)
+    find = partial(queries.found, query=query, groups=groups, actor=actor, site=Site.of(settings(request)))
     page = await aside(request).scan(steady(find))
     return reply_page(
         request,
         hand_over(request.app.state.ledger, actor, page["data"]),
         page["page"],
         fields,
-        groups=("articles", "publication", LISTS),
+        groups=groups_of_list(membership(groups, page["resolved"]), page["ids"], counts=shows_counts(fields)),
         private=actor is not ANONYMOUS,
     )

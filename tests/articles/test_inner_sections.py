@@ -32,7 +32,7 @@ def _move(client: TestClient, editor: Headers, ref: str, parent: str | None) -> 
 
 
 def _set(client: TestClient, make_key: Callable[..., Headers], path: str, **settings: Any) -> Response:
-    headers = {**make_key("comments:moderate"), "If-Match": "*"}
+    headers = {**make_key("comments:moderate", "content:publish"), "If-Match": "*"}
     return client.put(f"/v1/{path}discussion", json=settings, headers=headers)
 
 

@@ -62,7 +62,11 @@ def test_blocks_of_every_kind(client: TestClient, editor: Headers, db: Database)
         "pinned",
     )
     assert front["blocks"][0]["articles"][0] == make.ok(client.get("/v1/articles?ids=land-2"))["data"][0]
-    assert answer.headers["cache-tag"] == f"front:{front['id']},articles,publication,discussions,activity"
+    shown_ids = {article["id"] for block in front["blocks"] for article in block["articles"]}
+    assert set(answer.headers["cache-tag"].split(",")) == {
+        *(f"front:{front['id']}", "articles", "publication", "discussions:settings", "activity"),
+        *(f"counts:{article_id[-3:]}" for article_id in shown_ids),
+    }
     assert client.get("/v1/fronts/home", headers={"If-None-Match": answer.headers["etag"]}).status_code == 304
     assert "last-modified" in answer.headers
     save(client, editor, "plain", {"kind": "newest", "type": "article", "limit": 1})

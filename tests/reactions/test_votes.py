@@ -121,7 +121,7 @@ def test_a_reaction_stands_once_and_can_be_changed(client: TestClient, db: Datab
     told = facts(db, "article.reacted")
     assert len(told) == 4
     assert {row["subject_id"] for row in told} == {article["id"]}
-    assert told[0]["groups"] == [f"comments:{article['id']}", "discussions"]
+    assert told[0]["groups"] == [f"comments:{article['id']}", f"counts:{article['id'][-3:]}", "discussions"]
     assert told[0]["payload"] == {}
     assert [row["value"] for row in stored(db, REACTION)] == ["agree"]
 

@@ -169,7 +169,7 @@ def test_filters_fields_counts_and_texts(client: TestClient, editor: Headers) ->
 
 def test_search_answers_are_kept_under_the_groups_of_lists(client: TestClient, editor: Headers) -> None:
     answer = client.get("/v1/search?q=ferry")
-    assert answer.headers["cache-tag"] == "articles,publication,discussions"
+    assert answer.headers["cache-tag"] == "articles,publication,discussions:settings"
     assert client.get("/v1/search?q=ferry", headers={"If-None-Match": answer.headers["etag"]}).status_code == 304
     assert client.get("/v1/search?q=ferry", headers=editor).headers["cache-control"] == "private, no-store"
 

@@ -141,7 +141,7 @@ def test_feeds_are_sent_like_every_public_read(client: TestClient, editor: Heade
         assert answer.headers["content-type"] == f"{kind}; charset=utf-8"
         assert answer.headers["content-encoding"] == "zstd"
         assert "public" in answer.headers["cache-control"]
-        assert {"articles", "publication", f"section:{town['section']['id']}"} <= set(
+        assert {"discussions:settings", "publication", f"section:{town['section']['id']}"} <= set(
             answer.headers["cache-tag"].split(",")
         )
         again = client.get(f"/feeds/sections/town.{form}", headers={"If-None-Match": answer.headers["etag"]})

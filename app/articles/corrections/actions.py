@@ -5,7 +5,7 @@ from typing import Any
 import sqlalchemy as sa
 from sqlmodel import Session
 
-from app.articles.actions import WrongState, counted, lock, reckon
+from app.articles.actions import WrongState, counted, lock, reckon, told_of
 from app.articles.corrections.schemas import CorrectionPatch
 from app.articles.corrections.tables import CorrectionVersion
 from app.articles.events import ArticleCorrectionChanged, ArticleCorrectionWithdrawn
@@ -44,7 +44,7 @@ def change_correction(
     article.corrections = [new if correction["n"] == n else correction for correction in article.corrections]
     reckon(session, actor, article, before, ["corrections"], told=True)
     if article.public:
-        emit(session, ArticleCorrectionChanged(**_about(article), n=n, kind=new["kind"], text=new["text"]))
+        emit(session, ArticleCorrectionChanged(**told_of(session, article), n=n, kind=new["kind"], text=new["text"]))
     record(session, actor, "article.correction_change", "article", article.id, {"n": n, "fields": sorted(values)})
     return article.id
 
@@ -58,7 +58,7 @@ def withdraw_correction(session: Session, actor: Actor, ref: str, n: int, versio
     article.corrections = [correction for correction in article.corrections if correction["n"] != n]
     reckon(session, actor, article, before, ["corrections"], told=True)
     if article.public:
-        emit(session, ArticleCorrectionWithdrawn(**_about(article), n=n))
+        emit(session, ArticleCorrectionWithdrawn(**told_of(session, article), n=n))
     record(session, actor, "article.correction_withdraw", "article", article.id, {"n": n})
     return article.id
 
@@ -89,7 +89,3 @@ def _keep(session: Session, actor: Actor, article: Article, old: dict[str, Any],
             actor_name=actor.name,
         )
     )
-
-
-def _about(article: Article) -> dict[str, Any]:
-    return {"subject_id": article.id, "slug": article.slug, "revision": article.revision}

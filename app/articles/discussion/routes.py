@@ -8,7 +8,7 @@ from fastapi import APIRouter, Query, Request
 from starlette.responses import Response
 
 from app.articles.discussion import actions, queries
-from app.articles.discussion.events import LISTS, SETTINGS, groups_of
+from app.articles.discussion.events import SETTINGS, counts_groups, groups_of
 from app.articles.discussion.schemas import (
     ArticleDiscussionIn,
     CountOut,
@@ -75,7 +75,7 @@ async def counts(request: Request, query: Annotated[CountsQuery, Query()], actor
     missing = [ref for ref in refs if ref not in found]
     chosen_fields = {"data": dict.fromkeys(found, fields), "missing": ...} if fields else None
     body = dump(CountsOut, {"data": found, "missing": missing}, chosen_fields)
-    groups = [f"comments:{article_id}" for article_id in ids] if len(ids) <= NAMED else [LISTS]
+    groups = [f"comments:{article_id}" for article_id in ids] if len(ids) <= NAMED else counts_groups(ids)
     return reply(request, body, groups=(*groups, "articles"), private=actor is not ANONYMOUS)
 
 

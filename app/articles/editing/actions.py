@@ -8,7 +8,7 @@ from typing import Any, cast
 import sqlalchemy as sa
 from sqlmodel import Session
 
-from app.articles.actions import WrongState, counted, lock, newest, reckon
+from app.articles.actions import WrongState, counted, lock, newest, reckon, told_of
 from app.articles.addresses.actions import claim, invent, move
 from app.articles.body.addresses import relative_source
 from app.articles.body.convert import Body, from_html, from_markdown
@@ -217,7 +217,8 @@ def delete(session: Session, actor: Actor, ref: str, versions: frozenset[int] | 
 def purge(session: Session, article: Article) -> None:
     """Delete an article in whatever state, with its revisions; followers of what was once public are told its id."""
     was_public = article.published_revision is not None
+    within = told_of(session, article)["within"]
     session.delete(article)
     session.flush()
     if was_public:
-        emit(session, ArticlePurged(subject_id=article.id))
+        emit(session, ArticlePurged(subject_id=article.id, within=within))

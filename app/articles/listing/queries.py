@@ -280,7 +280,8 @@ def page(
     edits = (lambda row: actor.may_in(row["section_id"])) if shape.editing else None
     articles = finished(connection, found["data"], site, shape.formats, edits)
     newest = max((row["updated_at"] for row in found["data"]), default=None)
-    return {**found, "data": articles, "modified": newest and moment(newest)}
+    ids = [row["id"] for row in found["data"]]
+    return {**found, "data": articles, "ids": ids, "resolved": groups, "modified": newest and moment(newest)}
 
 
 def _unpaged(shape: Shape) -> Shape:

@@ -9,8 +9,8 @@ from starlette.responses import Response
 from app.articles.activity.events import RANKING
 from app.articles.activity.queries import column_of
 from app.articles.addresses.schemas import Site
+from app.articles.cache_groups import groups_of_list, membership, shows_counts
 from app.articles.cards.queries import steady
-from app.articles.discussion.events import LISTS
 from app.articles.listing import queries
 from app.articles.listing.schemas import ListQuery, groups_of
 from app.articles.partners.actions import hand_over
@@ -49,11 +49,12 @@ async def index(request: Request, query: Annotated[ListQuery, Query()], actor: P
         run = database(request).read if queries.is_quick(query, groups) else database(request).scan
     find = partial(queries.page, query=query, groups=groups, actor=actor, site=Site.of(settings(request)))
     page = await run(steady(find))
+    members = membership(groups, page["resolved"])
     return reply_page(
         request,
         hand_over(request.app.state.ledger, actor, page["data"]),
         page["page"],
         fields,
-        groups=("articles", "publication", LISTS, *((RANKING,) if busy else ())),
+        groups=(*groups_of_list(members, page["ids"], counts=shows_counts(fields)), *((RANKING,) if busy else ())),
         private=actor is not ANONYMOUS,
     )

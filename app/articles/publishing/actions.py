@@ -1,13 +1,12 @@
 """The states of an article: draft → scheduled → published → unpublished or retracted, and back to published."""
 
 from datetime import datetime, timedelta
-from typing import Any
 
 import sqlalchemy as sa
 import structlog
 from sqlmodel import Session, select
 
-from app.articles.actions import Counted, WrongState, counted, lay_out, lock, newest, reckon
+from app.articles.actions import Counted, WrongState, counted, lay_out, lock, newest, reckon, told_of
 from app.articles.corrections.actions import next_number
 from app.articles.events import ArticleCorrected, ArticleRetracted
 from app.articles.publishing.schemas import CorrectionIn, RetractIn
@@ -92,8 +91,7 @@ def retract(session: Session, actor: Actor, ref: str, data: RetractIn, versions:
     article.state = "retracted"
     article.retraction = {"at": iso(now()), "reason": data.reason, "legal": data.legal}
     reckon(session, actor, article, before, ["state"], told=True)
-    about: dict[str, Any] = {"subject_id": article.id, "slug": article.slug, "revision": article.revision}
-    emit(session, ArticleRetracted(**about, reason=data.reason, legal=data.legal))
+    emit(session, ArticleRetracted(**told_of(session, article, before), reason=data.reason, legal=data.legal))
     record(session, actor, "article.retract", "article", article.id, {"legal": data.legal})
     return article.id
 
@@ -140,8 +138,7 @@ def correct(session: Session, actor: Actor, ref: str, data: CorrectionIn, versio
     article.corrections = [*article.corrections, correction]
     reckon(session, actor, article, before, ["corrections"], told=True)
     if article.public:
-        about: dict[str, Any] = {"subject_id": article.id, "slug": article.slug, "revision": article.revision}
-        emit(session, ArticleCorrected(**about, n=n, kind=data.kind, text=data.text))
+        emit(session, ArticleCorrected(**told_of(session, article), n=n, kind=data.kind, text=data.text))
     record(session, actor, "article.correct", "article", article.id, {"n": n, "kind": data.kind})
     return article.id
 

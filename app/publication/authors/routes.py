@@ -49,7 +49,7 @@ async def show(request: Request, author: str, query: Reading, actor: Public) -> 
         query,
         present=_present(request),
         own="author",
-        groups=("media", COUNTED),
+        groups=("media",),
     )
 
 

@@ -36,7 +36,7 @@ async def show(request: Request, section: str, query: Reading, actor: Public) ->
         query,
         present=queries.present,
         own="section",
-        groups=("sections", COUNTED),
+        groups=("sections",),
     )
 
 

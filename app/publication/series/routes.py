@@ -29,7 +29,7 @@ async def index(request: Request, query: Annotated[TermQuery, Query()], actor: P
 @router.get("/{series}", response_model=SeriesOut, responses=routes.SHOWS)
 async def show(request: Request, series: str, query: Reading, actor: Public) -> Response:
     """One series, by id or slug; a slug that it had before leads on to the present one."""
-    return await routes.show(request, queries.by_ref, series, SeriesOut, query, own="series", groups=(COUNTED,))
+    return await routes.show(request, queries.by_ref, series, SeriesOut, query, own="series")
 
 
 @router.post("", status_code=201, response_model=SeriesOut, responses=CREATES)

@@ -29,7 +29,7 @@ async def index(request: Request, query: Annotated[TermQuery, Query()], actor: P
 @router.get("/{tag}", response_model=TagDetailOut, responses=routes.SHOWS)
 async def show(request: Request, tag: str, query: Reading, actor: Public) -> Response:
     """One tag, by id or slug; a slug that it had before leads on to the present one."""
-    return await routes.show(request, queries.by_ref, tag, TagDetailOut, query, own="tag", groups=(COUNTED,))
+    return await routes.show(request, queries.by_ref, tag, TagDetailOut, query, own="tag")
 
 
 @router.post("", status_code=201, response_model=TagDetailOut, responses=CREATES)

@@ -9,6 +9,7 @@ import pydantic_core
 import sqlalchemy as sa
 
 from app.articles.addresses.schemas import Site
+from app.articles.cache_groups import ARTICLES, groups_of_list
 from app.articles.cards.queries import finished, lean, made_for
 from app.articles.discussion.events import groups_of
 from app.articles.listing import queries as listing
@@ -48,11 +49,11 @@ _ASKED = ListQuery(limit=MOST, formats="html")
 
 
 class Made(NamedTuple):
-    """A feed, its entries, the cache groups that are its own, and what a partner is given by it."""
+    """A feed, its entries, its cache groups, and what a partner is given by it."""
 
     feed: Feed
     pieces: list[Piece]
-    groups: tuple[str, ...] = ()
+    groups: tuple[str, ...]
     given: Sequence[Receipt] = ()
 
 
@@ -156,7 +157,8 @@ def newest(
         links=links,
         author=here.name,
     )
-    return Made(feed, pieces, (told.group,) if told.group else (), given)
+    ids = [row["id"] for row in page["data"]]
+    return Made(feed, pieces, groups_of_list([told.group or ARTICLES], ids, counts=True), given)
 
 
 def archive_url(here: Publication, month: str, page: int = 1) -> str:
@@ -217,7 +219,8 @@ def archive(connection: sa.Connection, here: Publication, month: str, page: int,
         author=here.name,
         archive=True,
     )
-    return Made(feed, pieces, given=given)
+    ids = [row["id"] for row in rows[:PER_ARCHIVE]]
+    return Made(feed, pieces, groups_of_list([ARTICLES], ids, counts=True), given)
 
 
 _COMMENTS = CommentQuery(view="all", sort="newest", limit=MOST, replies=0)

@@ -9,7 +9,6 @@ from starlette.responses import RedirectResponse, Response
 
 from app.articles.addresses.queries import leads_to
 from app.articles.cards.queries import steady
-from app.articles.discussion.events import LISTS
 from app.articles.queries import is_visible
 from app.articles.routes import Retracted, WithheldForLegalReasons, visible
 from app.identity.routes import World
@@ -25,7 +24,6 @@ from app.syndication.feeds.schemas import ArchiveQuery, FormatPath, MonthPath
 from app.syndication.formats.entries import FORMATS, written
 from app.syndication.schemas import Publication
 
-LISTED = ("articles", "publication", LISTS)  # groups of what holds many articles
 router = APIRouter(prefix="/feeds", tags=["syndication"])
 _ATOM: Any = {"content": {"application/atom+xml": {"schema": {"type": "string"}}}}
 _ANY: Any = {
@@ -42,7 +40,7 @@ _COMMENTS |= LEADS_ON
 _OF_TERM = _FEED | LEADS_ON
 
 
-def _sent(request: Request, made: Made, form: str, groups: tuple[str, ...], actor: Actor) -> Response:
+def _sent(request: Request, made: Made, form: str, actor: Actor) -> Response:
     """A feed in the format that was asked for; with a hub also named in the headers, as WebSub §4 wants it."""
     feed = made.feed
     if made.given:
@@ -50,7 +48,7 @@ def _sent(request: Request, made: Made, form: str, groups: tuple[str, ...], acto
     return reply(
         request,
         written(form, feed, made.pieces),
-        groups=(*groups, *made.groups),
+        groups=made.groups,
         private=actor is not ANONYMOUS,
         links={"self": feed.url} | dict.fromkeys(["hub"] if feed.hubs else [], "".join(feed.hubs[:1])),
         media_type=f"{FORMATS[form].MEDIA_TYPE}; charset=utf-8",
@@ -65,7 +63,7 @@ async def _newest(request: Request, form: str, actor: Actor, kind: str | None = 
         if kind is None:
             raise
         return await lead_on(request, cast(Kind, kind), ref, f"/feeds/{{plural}}/{{slug}}.{form}")
-    return _sent(request, made, form, LISTED, actor)
+    return _sent(request, made, form, actor)
 
 
 @router.get("/site.{form}", responses=_FEED, response_class=Response)
@@ -111,7 +109,7 @@ async def of_comments(request: Request, article: RefPath, form: FormatPath, acto
         if former is None or not (is_visible(former, ANONYMOUS) or former["state"] == "retracted"):
             raise
         return RedirectResponse(f"/feeds/articles/{former['slug']}/comments.{form}", 301, {"Cache-Control": MOVED})
-    return _sent(request, made, form, (), actor)
+    return _sent(request, made, form, actor)
 
 
 @router.get("/archive/{month}.atom", responses=_ARCHIVE, response_class=Response)
@@ -124,4 +122,4 @@ async def archive(
     """
     here = Publication.of(settings(request))
     find = partial(queries.archive, here=here, month=month, page=query.page, actor=actor)
-    return _sent(request, await database(request).scan(steady(find)), "atom", LISTED, actor)
+    return _sent(request, await database(request).scan(steady(find)), "atom", actor)

@@ -273,7 +273,11 @@ def test_changes_are_told_with_what_they_make_stale(
     put(state="closed")
     here = article["section"]["id"]
     assert [(row["subject_id"], row["payload"], row["groups"]) for row in told(db)] == [
-        (article["id"], {"scope": "article"}, ["discussions", f"comments:{article['id']}"]),
+        (
+            article["id"],
+            {"scope": "article"},
+            [f"comments:{article['id']}", f"counts:{article['id'][-3:]}", "discussions"],
+        ),
         (here, {"scope": "section"}, ["discussions", "discussions:settings"]),
         (SITE, {"scope": "site"}, ["discussions", "discussions:settings"]),
     ]
@@ -283,7 +287,8 @@ def test_changes_are_told_with_what_they_make_stale(
 
     for path in ("articles/it", "articles/it/discussion"):
         assert groups(path) >= {f"comments:{article['id']}", "discussions:settings", f"article:{article['id']}"}
-    for path in ("articles", "articles/it/neighbours", "articles/it?include=neighbours", "resolve?path=/world/it"):
+    assert {"discussions:settings", f"counts:{article['id'][-3:]}"} <= groups("articles")
+    for path in ("articles/it/neighbours", "articles/it?include=neighbours", "resolve?path=/world/it"):
         assert "discussions" in groups(path)
     assert groups("discussion") == {"discussions:settings"}
     assert groups("sections/world/discussion") == {"discussions:settings", f"section:{here}"}
