@@ -134,11 +134,25 @@ class EditorsOut(BaseModel):
     custom: dict[str, Any] | None = Field(description="Data of editors and imports; readers never see it.")
 
 
+class DroppedOut(BaseModel):
+    """Something of a text that was sent and that the article does not have."""
+
+    element: str = Field(description="The HTML element, such as `script`; of a link only the address is dropped.")
+    count: int = Field(description="How many of them.")
+    near: str = Field(description="Words before the first one, or after it; at most 80 characters.")
+    reason: Literal["unsupported", "address", "data_image"] = Field(
+        description="`unsupported`: bodies have no form for it; `address`: it leads to no address that they may have."
+    )
+
+
 class SingleArticleOut(ArticleOut):
     """An article with its text."""
 
     body: BodyOut | None = None
     editing: EditorsOut | None = None
+    dropped: list[DroppedOut] | None = Field(
+        None, description="In the answer to a request with a `body`: what of it the article does not have."
+    )
     neighbours: "NeighboursOut | None" = None
     related: "list[RelatedOut] | None" = None
     comments: dict[str, Any] | None = Field(

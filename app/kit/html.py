@@ -58,24 +58,51 @@ _SPACE = re.compile("[\t\n\f\r ]+")
 _INLINE = {"a", "abbr", "b", "br", "cite", "code", "del", "em", "i", "ins", "mark", "q", "s", "small", "strong", "sub"}
 _NOTE_TAGS = _INLINE | {"blockquote", "hr", "li", "ol", "p", "pre", "sup", "u", "ul"}
 _ARTICLE_TAGS = _NOTE_TAGS | _names(
-    "caption figcaption figure h1 h2 h3 h4 h5 h6 img kbd samp table tbody td tfoot th thead time tr var"
+    "aside audio bdi bdo caption dd details dl dt figcaption figure h1 h2 h3 h4 h5 h6 hr img input kbd samp source "
+    "span summary table tbody td tfoot th thead time tr track var video"
 )
-_NOTE_ATTRIBUTES = {"a": {"href", "title"}, "abbr": {"title"}, "ol": {"start"}}
-_ARTICLE_ATTRIBUTES = _NOTE_ATTRIBUTES | {
-    "figure": {"data-embed", "data-provider"},
+# Without "*" the library would let `lang` and `title` stand everywhere, whatever they say.
+_NOTE_ATTRIBUTES: Final[dict[str, set[str]]] = {"*": set(), "a": {"href", "title"}, "abbr": {"title"}, "ol": {"start"}}
+_CELL = {"align", "colspan", "rowspan"}
+_RECORDING = {"controls", "src", "title"}
+_ARTICLE_ATTRIBUTES: Final[dict[str, set[str]]] = {
+    "*": {"dir", "lang"},
+    "a": {"href", "title"},
+    "abbr": {"title"},
+    "aside": {"data-kind"},
+    "audio": _RECORDING,
+    "details": {"open"},
+    "figure": {"data-embed", "data-gallery", "data-provider"},
     "img": {"alt", "height", "src", "title", "width"},
+    "input": {"checked"},
+    "li": {"value"},
+    "ol": {"data-footnotes", "reversed", "start", "type"},
     "pre": {"data-language"},
-    "td": {"colspan", "rowspan"},
-    "th": {"colspan", "rowspan", "scope"},
+    "source": {"src", "type"},
+    "sup": {"data-fn"},
+    "td": _CELL,
+    "th": _CELL | {"scope"},
     "time": {"datetime"},
+    "track": {"default", "kind", "label", "src", "srclang"},
+    "video": _RECORDING | {"height", "poster", "width"},
 }
+# An id makes an element a property of `window`; on a link, picture or form it would even stand in for a text or for
+# a property of `document`, so that none of these has one.
+_TARGETS = _names("aside audio blockquote details dl figure h1 h2 h3 h4 h5 h6 hr li ol p pre span table ul")
+for _tag in _TARGETS:
+    _ARTICLE_ATTRIBUTES[_tag] = _ARTICLE_ATTRIBUTES.get(_tag, set()) | {"id"}
+# Schemes of links that open an app, which asks before it acts: mail (RFC 6068), calls (RFC 3966), messages (RFC 5724),
+# maps (RFC 5870) and chats (RFC 5122). What runs or holds content itself (javascript, data, blob …) is never here.
+LINK_SCHEMES: Final = _names("mailto tel sms geo xmpp")
 _SCHEMES = {"http", "https", "mailto"}
+_INERT_INPUT = {"input": {"type": "checkbox", "disabled": ""}}
 _CLEANERS: Final[dict[Profile, nh3.Cleaner]] = {
     "article": nh3.Cleaner(
         tags=set(_ARTICLE_TAGS),
-        clean_content_tags=set(DROPPED),
+        clean_content_tags=set(DROPPED - _ARTICLE_TAGS),
         attributes=_ARTICLE_ATTRIBUTES,
-        url_schemes=_SCHEMES,
+        set_tag_attribute_values=_INERT_INPUT,
+        url_schemes=_SCHEMES | LINK_SCHEMES,
         link_rel="noopener",
     ),
     "note": nh3.Cleaner(
@@ -138,7 +165,7 @@ def check_bounds(html: str, profile: Profile = "article") -> None:
 
 
 def sanitise(html: str, profile: Profile = "article") -> str:
-    """Reduce HTML to the profile's allow-list: no script, style or frame, only web, mailto and relative URLs.
+    """Reduce HTML to the profile's allow-list: no script, style or frame, only relative URLs and harmless schemes.
 
     Raises ValueError when the input is larger or more deeply nested than the profile allows; nothing is cut silently.
     """

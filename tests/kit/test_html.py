@@ -57,13 +57,16 @@ VECTORS = [
     "<img src=x onerror\n=alert(1)//",
     "<x onclick=alert(1)>click</x>",
 ]
-URL = re.compile(r"(?:https?:|mailto:|(?![a-z][a-z0-9+.-]*:))", re.IGNORECASE)
+URL = re.compile(r"(?:https?:|(?:mailto|tel|sms|geo|xmpp):|(?![a-z][a-z0-9+.-]*:))", re.IGNORECASE)
 ALLOWED_ATTRIBUTES = {
     "href", "title", "rel", "src", "alt", "width", "height", "start", "colspan", "rowspan", "scope", "datetime",
-    "data-embed", "data-provider", "data-language",
+    "data-embed", "data-provider", "data-language", "align", "checked", "controls", "data-fn", "data-footnotes",
+    "data-gallery", "data-kind", "default", "dir", "disabled", "kind", "label", "lang", "open", "poster", "reversed",
+    "srclang", "type", "value",
 }  # fmt: skip
 DANGEROUS_TAGS = (
-    "script, style, svg, math, iframe, object, embed, form, input, template, noscript, base, meta, link, video"
+    "script, style, svg, math, iframe, object, embed, form, input:not([type=checkbox][disabled]), template, noscript, "
+    "base, meta, link, a[id], img[id], [name]"
 )
 
 
@@ -73,9 +76,11 @@ def dangers(markup):
     found = [node.tag for node in body.css(DANGEROUS_TAGS)]
     for node in body.css("*"):
         for name, value in node.attributes.items():
-            if name not in ALLOWED_ATTRIBUTES:
+            if name not in ALLOWED_ATTRIBUTES and not (name == "id" and node.tag not in {"a", "img", "input"}):
                 found.append(name)
-            if name in {"href", "src", "data-embed"} and not URL.match(re.sub(r"[\x00-\x20]", "", value or "")):
+            if name in {"href", "src", "poster", "data-embed"} and not URL.match(
+                re.sub(r"[\x00-\x20]", "", value or "")
+            ):
                 found.append(value)
     return found
 
@@ -87,6 +92,13 @@ def test_nothing_acts_and_cleaning_again_changes_nothing(vector, profile):
     assert dangers(once) == []
     assert "before" in once
     assert html.sanitise(once, profile) == once
+
+
+def test_notes_have_none_of_what_only_articles_have():
+    shown = "<h2 id=a>a</h2><video src=/a></video><details open>b</details><ul><li><input type=checkbox>c</ul>"
+    assert html.sanitise(f"{shown}<p lang=de dir=rtl title=t>d</p><a href=tel:+1>e</a>", "note") == (
+        'ab<ul><li>c</li></ul><p>d</p><a rel="noopener nofollow ugc">e</a>'
+    )
 
 
 def test_the_detector_detects():

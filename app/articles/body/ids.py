@@ -3,13 +3,15 @@
 import json
 from collections import defaultdict, deque
 from collections.abc import Iterator, Sequence
+from copy import deepcopy
 from hashlib import blake2s
-from itertools import count
+from itertools import count, zip_longest
 from typing import Final
 
 from rapidfuzz import fuzz
 from rapidfuzz.distance import LCSseq
 
+from app.articles.body.flatten import inner_lists
 from app.articles.body.schemas import Block
 
 SIMILAR: Final = 60.0
@@ -19,24 +21,43 @@ _COMPARED: Final = 1000
 
 def with_ids(blocks: Sequence[Block], previous: Sequence[Block] = ()) -> list[Block]:
     """Give every block an id: that of its counterpart in the previous revision, or a new one made from its content."""
+    named = [block.copy() for block in blocks]
+    _name_all(named, previous, {block["id"] for block in _everything(previous)}, defaultdict(count))
+    return named
+
+
+def _everything(blocks: Sequence[Block]) -> Iterator[Block]:
+    for block in blocks:
+        yield block
+        for inner in inner_lists(block):
+            yield from _everything(inner)
+
+
+def _name_all(
+    blocks: Sequence[Block], previous: Sequence[Block], used: set[str], salts: defaultdict[str, Iterator[int]]
+) -> None:
+    """Name the blocks of one container, then those inside of each after those of its counterpart."""
     keys = [_key(block) for block in blocks]
     matched = _matches(blocks, keys, previous, [_key(block) for block in previous])
-    used = {block["id"] for block in previous}
-    salts: defaultdict[str, Iterator[int]] = defaultdict(count)
-    done: list[Block] = []
     for index, block in enumerate(blocks):
         if index in matched:
-            name = previous[matched[index]]["id"]
+            block["id"] = previous[matched[index]]["id"]
         else:
-            name = next(name for salt in salts[keys[index]] if (name := _name(keys[index], salt)) not in used)
-            used.add(name)
-        named = block.copy()
-        named["id"] = name
-        done.append(named)
-    return done
+            block["id"] = next(name for salt in salts[keys[index]] if (name := _name(keys[index], salt)) not in used)
+            used.add(block["id"])
+    for index, block in enumerate(blocks):
+        before = previous[matched[index]] if index in matched else None
+        for new, old in zip_longest(inner_lists(block), inner_lists(before) if before else ()):
+            if new is not None:
+                _name_all(new, old or (), used, salts)
 
 
 def _key(block: Block) -> str:
+    if any(inner_lists(block)):
+        block = deepcopy(block)
+        for inner in inner_lists(block):
+            for each in _everything(inner):
+                each["id"] = ""
     return json.dumps({**block, "id": ""}, sort_keys=True, ensure_ascii=False)
 
 
@@ -92,4 +113,6 @@ def _likeness(old: Block, new: Block) -> float:
 
 
 def _source(block: Block) -> str | None:
-    return block["src"] if block["type"] == "image" else block["url"] if block["type"] == "embed" else None
+    if block["type"] == "embed":
+        return block["url"]
+    return block["src"] if block["type"] in {"image", "audio", "video"} else None

@@ -5,9 +5,9 @@ import re
 import unicodedata
 from collections.abc import Iterable, Sequence
 from itertools import pairwise
-from typing import Final, NamedTuple, get_args
+from typing import Final, NamedTuple, cast, get_args
 
-from app.articles.body.schemas import Inline, Mark, MarkType
+from app.articles.body.schemas import Direction, Inline, Mark, MarkType
 from app.kit.text import scrub
 
 # Outermost first, where marks cover the same text.
@@ -15,6 +15,8 @@ _ORDER: Final = {kind: rank for rank, kind in enumerate(get_args(MarkType))}
 _HTML_SPACE = re.compile("[\t\n\f ]+")
 # U+0338 would melt into the angle bracket before it when the markup around the text is normalised.
 _LOOSE_STROKE = re.compile("(^|\\s)\u0338+")
+_EXTRAS: Final = ("src", "width", "height", "note", "anchor", "lang", "dir")
+NO_ALT: Final = "\ufffc"  # what Unicode has to stand for an object in text
 _EDIT = re.compile("[ \n]*\n[ \n]*| {2,}")
 
 
@@ -24,6 +26,13 @@ class Style(NamedTuple):
     type: MarkType
     href: str | None = None
     title: str | None = None
+    src: str | None = None
+    width: int | None = None
+    height: int | None = None
+    note: str | None = None
+    anchor: str | None = None
+    lang: str | None = None
+    dir: Direction | None = None
 
 
 class Run(NamedTuple):
@@ -41,8 +50,25 @@ class Element(NamedTuple):
 
 
 def restyled(styles: tuple[Style, ...], style: Style) -> tuple[Style, ...]:
-    """Add a style; an inner link or abbreviation replaces the outer one, and no other can be doubled."""
+    """Add a style; an inner link or abbreviation replaces the outer one, and no other but anchors can be doubled."""
+    if style.type == "anchor":
+        return (*styles, style)
     return (*(known for known in styles if known.type != style.type), style)
+
+
+def picture(
+    alt: str, src: str, title: str | None, size: tuple[int | None, int | None], styles: tuple[Style, ...]
+) -> Run:
+    """Make the run of a picture that stands in a text: its alternative text under a style that nothing divides."""
+    while alt and unicodedata.combining(alt[0]):
+        alt = alt[1:].lstrip()
+    style = Style("image", title=title, src=src, width=size[0], height=size[1])
+    return Run(alt or NO_ALT, (*styles, style))
+
+
+def picture_of(run: Run) -> Style | None:
+    """Give the style of a run that is a picture."""
+    return next((style for style in run.styles if style.type == "image"), None)
 
 
 def flat(text: str) -> str:
@@ -55,8 +81,15 @@ def _composed(runs: Iterable[Run]) -> list[Run]:
     done: list[tuple[list[str], tuple[Style, ...]]] = []
     last = ""
     for text, styles in runs:
+        if picture_of(Run(text, styles)):
+            done.append(([text], styles))
+            last = ">"
+            continue
+        if last == ">":
+            text = text.lstrip("\u0338")
+            last = ""
         moved = 0
-        while last and moved < len(text) and _combines(last, text[moved]):
+        while last not in {"", "\n"} and moved < len(text) and _combines(last, text[moved]):
             last = text[moved]
             moved += 1
         if moved:
@@ -107,6 +140,9 @@ def _merged(spans: Iterable[tuple[int, int, Style]]) -> list[tuple[int, int, Sty
     latest: dict[Style, tuple[int, int]] = {}
     done: list[tuple[int, int, Style]] = []
     for start, end, style in spans:
+        if style.type == "image":
+            done.append((start, end, style))
+            continue
         known = latest.get(style)
         if known is not None and known[1] >= start:
             latest[style] = (known[0], end)
@@ -128,13 +164,33 @@ def _trimmed(text: str, start: int, end: int) -> tuple[int, int]:
 def _trimmed_mark(text: str, start: int, end: int, floor: int) -> tuple[int, int]:
     """Leave out spaces at the ends of a mark, and what combines with a letter or space before it."""
     start, end = _trimmed(text, start, end)
-    while floor < start < end and (unicodedata.combining(text[start]) or text[start].isspace()):
+    while floor < start < end and (
+        (unicodedata.combining(text[start]) and text[start - 1] != "\n") or text[start].isspace()
+    ):
         start += 1
     return start, end
 
 
 def _mark(style: Style, start: int, end: int) -> Mark:
-    return {"type": style.type, "start": start, "end": end, "href": style.href, "title": style.title}
+    mark: Mark = {"type": style.type, "start": start, "end": end, "href": style.href, "title": style.title}
+    extras = {name: value for name in _EXTRAS if (value := getattr(style, name)) is not None}
+    return cast(Mark, {**mark, **extras}) if extras else mark
+
+
+def style_of(mark: Mark) -> Style:
+    """Tell what a mark says, apart from where."""
+    return Style(
+        mark["type"],
+        mark["href"],
+        mark["title"],
+        mark.get("src"),
+        mark.get("width"),
+        mark.get("height"),
+        mark.get("note"),
+        mark.get("anchor"),
+        mark.get("lang"),
+        mark.get("dir"),
+    )
 
 
 def _key(mark: Mark) -> tuple[int, int, int]:
@@ -199,7 +255,7 @@ def runs_of(inline: Inline, outer: tuple[Style, ...] = ()) -> list[Run]:
         active = [mark for mark in active if mark["end"] > start]
         styles = outer
         for mark in active:
-            styles = restyled(styles, Style(mark["type"], mark["href"], mark["title"]))
+            styles = restyled(styles, style_of(mark))
         runs.append(Run(text[start:end], styles))
     return runs
 

@@ -39,10 +39,18 @@ def convert(body: BodyIn, previous: Sequence[Block] = (), api: str = "") -> Body
     """The text in all its forms; blocks of the previous one keep their ids. May take a second: not for the writer."""
     try:
         if body.markdown is not None:
-            return from_markdown(relative_source(body.markdown, api), previous)
-        return from_html(relative_source(body.html or "", api), previous)
+            text = from_markdown(relative_source(body.markdown, api), previous)
+        else:
+            text = from_html(relative_source(body.html or "", api), previous)
     except ValueError as error:
         raise Invalid(str(error), pointer="/body", code="body_refused") from error
+    if any(each.reason == "data_image" for each in text.dropped):
+        raise Invalid(
+            "An image is embedded as a data: URL. Upload it with POST /v1/media and use its address.",
+            pointer="/body/html" if body.markdown is None else "/body/markdown",
+            code="data_image",
+        )
+    return text
 
 
 def _text_changes(

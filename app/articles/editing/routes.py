@@ -1,7 +1,10 @@
 """Editing over HTTP; each write answers with the article as its newest revision has it."""
 
+from collections.abc import Callable
+from dataclasses import asdict
 from typing import Annotated
 
+import sqlalchemy as sa
 from fastapi import APIRouter, Request
 from starlette.concurrency import run_in_threadpool
 from starlette.responses import Response
@@ -18,6 +21,7 @@ from app.identity.schemas import Actor
 from app.kit.http import database, settings
 from app.kit.ids import RefPath
 from app.kit.problems import Forbidden, Invalid, Unauthorized, documented
+from app.kit.schema import Row
 from app.publication.actions import SlugTaken
 from app.publication.media.queries import find_sizes
 
@@ -36,7 +40,16 @@ async def _text(request: Request, ref: str | None, body: ArticlePatch) -> Body |
 
 
 def _sized(text: Body, sizes: Sizes) -> Body:
-    return from_blocks(fill_sizes(text.blocks, sizes))
+    return from_blocks(fill_sizes(text.blocks, sizes), text.dropped)
+
+
+def _showing(request: Request, text: Body | None) -> Callable[[sa.Connection, str], Row]:
+    """How a write answers: with what its text lost, if it has one."""
+    show = show_edited(request)
+    if text is None:
+        return show
+    dropped = [asdict(each) for each in text.dropped]
+    return lambda connection, article_id: {**show(connection, article_id), "dropped": dropped}
 
 
 @router.post(
@@ -47,7 +60,7 @@ def _sized(text: Body, sizes: Sizes) -> Body:
 )
 async def create(request: Request, body: ArticleIn, actor: Writer) -> Response:
     """Make a draft."""
-    text, show = await _text(request, None, body), show_edited(request)
+    text = await _text(request, None, body)
     return await write(
         request,
         actor,
@@ -55,7 +68,7 @@ async def create(request: Request, body: ArticleIn, actor: Writer) -> Response:
         body,
         None,
         text,
-        show=show,
+        show=_showing(request, text),
         model=SingleArticleOut,
         status=201,
         location="/v1/articles/{id}",
@@ -65,8 +78,18 @@ async def create(request: Request, body: ArticleIn, actor: Writer) -> Response:
 @router.patch("/{article}", response_model=SingleArticleOut, responses=EDITED)
 async def patch(request: Request, article: RefPath, body: ArticlePatch, versions: Versions, actor: Writer) -> Response:
     """Change an article (RFC 7396). What readers see of its text changes when it is published."""
-    text, show = await _text(request, article, body), show_edited(request)
-    return await write(request, actor, actions.patch, article, body, versions, text, show=show, model=SingleArticleOut)
+    text = await _text(request, article, body)
+    return await write(
+        request,
+        actor,
+        actions.patch,
+        article,
+        body,
+        versions,
+        text,
+        show=_showing(request, text),
+        model=SingleArticleOut,
+    )
 
 
 @router.delete("/{article}", status_code=204, responses=EDITED)

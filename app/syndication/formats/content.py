@@ -17,11 +17,11 @@ KINDS = {
     "editors_note": "Editor’s note",
 }
 # Only inside of tags, which the sanitiser writes in one form: the same words may stand in a text about HTML.
-_RELATIVE = re.compile(r' (?:href|src|data-embed)="(?!https?://|mailto:)', re.IGNORECASE)
+_RELATIVE = re.compile(r' (?:href|src|poster|data-embed)="(?![a-z][a-z0-9+.-]*:)', re.IGNORECASE)
 _TAG = re.compile(r'<[a-z][a-z0-9]*(?: [a-z-]+="[^"]*")+')
-_ADDRESS = re.compile(r'( (?:href|src|data-embed)=")([^"]*)')
+_ADDRESS = re.compile(r'( (?:href|src|poster|data-embed)=")([^"]*)')
 
-_LEADS = {"href", "src", "link", "url"}  # members of blocks
+_LEADS = {"href", "src", "poster", "link", "url"}  # members of blocks
 
 
 def absolute(html: str, base: str, api: str) -> str:

@@ -39,14 +39,34 @@ def to_wordpress(blocks: Iterable[Block], absolute: Callable[[str], str]) -> str
     return _LONE_ADDRESS.sub(r"\1&#58;", text)
 
 
+def _is_core(block: Block) -> bool:
+    """Tell whether a block of WordPress itself says all that a block says."""
+    if "lang" in block or "dir" in block or ("anchor" in block and block["type"] != "heading"):
+        return False
+    if block["type"] == "list":
+        return _is_core_list(block)
+    if block["type"] == "table":
+        return all(cell.keys() <= {"text", "marks"} for row in block["rows"] for cell in row)
+    return True
+
+
+def _is_core_list(content: ListBlock | NestedList) -> bool:
+    return not content.keys() & {"style", "reversed", "lang", "dir", "anchor"} and all(
+        not item.keys() & {"blocks", "value", "checked"} and (item["items"] is None or _is_core_list(item["items"]))
+        for item in content["items"]
+    )
+
+
 def _block(block: Block, absolute: Callable[[str], str]) -> str:
+    if not _is_core(block):
+        return _wrapped("html", {}, _escaped(block_html(block)))
     match block["type"]:
         case "paragraph":
             return _paragraph(block)
         case "heading":
             return _heading(block)
         case "quote":
-            return _quote(block)
+            return _quote(block, absolute)
         case "list":
             return _list(block)
         case "image":
@@ -82,17 +102,19 @@ def _paragraph(block: ParagraphBlock) -> str:
 
 def _heading(block: HeadingBlock) -> str:
     level = block["level"]
-    html = f'<h{level} class="wp-block-heading">{_escaped(inline_html(block))}</h{level}>'
+    anchor = f' id="{escape(block["anchor"])}"' if "anchor" in block else ""
+    html = f'<h{level} class="wp-block-heading"{anchor}>{_escaped(inline_html(block))}</h{level}>'
     return _wrapped("heading", {"level": level} if level != 2 else {}, html)
 
 
-def _quote(block: QuoteBlock) -> str:
-    inner = "\n\n".join(
-        _wrapped("paragraph", {}, paragraph)
-        for paragraph in paragraphs_html({"text": block["text"], "marks": block["marks"]})
-    )
+def _quote(block: QuoteBlock, absolute: Callable[[str], str]) -> str:
+    if "blocks" in block:
+        inner = "\n\n".join(_block(each, absolute) for each in block["blocks"])
+    else:
+        paragraphs = paragraphs_html({"text": block["text"], "marks": block["marks"]})
+        inner = _escaped("\n\n".join(_wrapped("paragraph", {}, paragraph) for paragraph in paragraphs))
     cite = f"<cite>{inline_html(block['cite'])}</cite>" if block["cite"] else ""
-    return _wrapped("quote", {}, f'<blockquote class="wp-block-quote">{_escaped(inner + cite)}</blockquote>')
+    return _wrapped("quote", {}, f'<blockquote class="wp-block-quote">{inner}{_escaped(cite)}</blockquote>')
 
 
 def _list(content: ListBlock | NestedList) -> str:

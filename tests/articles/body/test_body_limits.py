@@ -41,8 +41,8 @@ ATTACKS = [
     '<abbr title="&quot;><script>">a</abbr>',
     '<img src="/x" alt="&quot; onload=y">',
 ]
-ACTIVE = "script, style, svg, math, iframe, object, embed, form, template, noscript"
-UNSAFE_URL = re.compile(r"(?!https?:|mailto:)[a-z][a-z0-9+.-]*:", re.IGNORECASE)
+ACTIVE = "script, style, svg, math, iframe, object, embed, form, template, noscript, input:not([disabled])"
+UNSAFE_URL = re.compile(r"(?!https?:|(?:mailto|tel|sms|geo|xmpp):)[a-z][a-z0-9+.-]*:", re.IGNORECASE)
 
 
 @given(st.lists(st.sampled_from(ATTACKS), min_size=1, max_size=5).map("".join), st.booleans())
@@ -51,7 +51,8 @@ def test_nothing_in_the_output_can_act(source, markdown):
     document = LexborHTMLParser(f"<body>{body.html}").css_first("body")
     assert document.css(ACTIVE) == []
     for node in document.css("*"):
-        assert not [name for name in node.attributes if name.startswith("on") or name in {"style", "class", "id"}]
+        assert not [name for name in node.attributes if name.startswith("on") or name in {"style", "class", "name"}]
+        assert "id" not in node.attributes or node.tag not in {"a", "img", "form", "input"}
         assert not [
             value for value in node.attributes.values() if UNSAFE_URL.match(re.sub(r"[\x00-\x20]", "", value or ""))
         ]
