@@ -66,6 +66,7 @@ from app.moderation.phrases import routes as phrases
 from app.moderation.queries import check_reach
 from app.moderation.queue import routes as queue
 from app.moderation.queue.actions import prune as prune_leases
+from app.moderation.redaction import routes as redaction
 from app.moderation.reports import routes as reports
 from app.moderation.screening.actions import Screening
 from app.notifications.actions import ask_back, spread
@@ -160,6 +161,7 @@ ROUTERS: list[APIRouter] = [
     phrases.router,
     queue.router,
     decisions.router,
+    redaction.router,
     reports.router,
     appeals.router,
     moderation_log.router,
@@ -191,6 +193,7 @@ HANDLERS: dict[str, tuple[Callable[[Session, Entry], None], ...]] = {
     "article.retracted": (),
     "article.purged": (),
     "discussion.changed": (),
+    "article.reported": (),
     "article.anchors_resolved": (),
     "article.related_changed": (),
     "anchor.changed": (),
@@ -198,6 +201,11 @@ HANDLERS: dict[str, tuple[Callable[[Session, Entry], None], ...]] = {
     "comment.edited": (),
     "comment.removed": (),
     "comment.voted": (),
+    "comment.pending": (),
+    "comment.held": (),
+    "comment.reported": (),
+    "comment.appealed": (),
+    "comment.decided": (),
     "article.reacted": (),
     "activity.aged": (),
     "front.changed": (),

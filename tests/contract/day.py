@@ -261,6 +261,10 @@ def discuss(api: Checked, key: Headers, section: str, article: str) -> dict[str,
     for report, end in zip(reports, ("dismiss", "uphold"), strict=True):
         send("POST", f"/v1/moderation/reports/{report['id']}/{end}", headers=key)
     send("POST", "/v1/moderation/queue/claim", {"limit": 5}, headers=key)
+    first_word = other["text"].split()[0]
+    send("POST", f"/v1/comments/{other['id']}/redact", {"passages": [first_word]}, headers=key)
+    send("GET", f"/v1/comments/{other['id']}/revisions", headers=key)
+    send("DELETE", f"/v1/comments/{other['id']}/redaction", headers=key)
     for action in ("approve", "reject", "spam", "restore", "remove", "restore"):
         decide(other, action)
     send("POST", "/v1/moderation/decisions", {"ids": [other["id"]], "action": "reject"}, headers=key)

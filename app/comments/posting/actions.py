@@ -348,6 +348,7 @@ def _row(submission: Submission, data: CommentIn, parent: Row | None, request: s
         "version": 1,
         "created_at": submission.at,
         "edited_at": None,
+        "redacted_at": None,
         "removed_by": None,
         "withdrawn_at": None,
     }

@@ -80,6 +80,17 @@ class AppealData(BaseModel):
     answered_at: datetime | None
 
 
+class CommentRevisionData(BaseModel):
+    """The text of a comment before a change."""
+
+    comment_id: str
+    number: int
+    replaced_at: datetime
+    replaced_by: str = Field(description="`author` or `moderator`.")
+    source: str
+    text: str
+
+
 class PassageData(BaseModel):
     """A passage that was marked in an article."""
 
@@ -124,6 +135,7 @@ class PersonalData(BaseModel):
     reactions: list[ReactionData]
     reports: list[ReportData]
     appeals: list[AppealData]
+    comment_revisions: list[CommentRevisionData]
     passages: list[PassageData]
     bans: list[BanData]
     subscriptions: list[SubscriptionOut]
