@@ -35,6 +35,7 @@ _PERSONAL: dict[str, Any] = {
     "email": None,
     "notify": "none",
     "address_hash": None,
+    "address_ranges": None,
     "source": "",
     "html": "",
     "text": "",

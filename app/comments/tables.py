@@ -71,6 +71,7 @@ class Comment(SQLModel, table=True):
     email: str | None = Field(None, max_length=320)  # as typed with this comment; never public
     notify: str = Field("none", max_length=10)
     address_hash: str | None = Field(None, max_length=64)
+    address_ranges: str | None = Field(None, max_length=130)  # hashes of the ranges it is in, where mail is asked for
 
     source: str = Field(sa_type=sa.Text)  # as written: what its author edits
     html: str = Field(sa_type=sa.Text)

@@ -132,6 +132,10 @@ class Access(SecurityBase):
         except Unavailable:  # who it is cannot be told right now; asking counts all the same
             await limit(request, "read")
             raise
+        if (
+            actor.kind == "guest" and not actor.proven
+        ):  # a token costs nothing: what is done with it counts for the address
+            await limit(request, POLICIES[actor.kind])
         await limit(request, POLICIES[actor.kind], actor if actor.kind != "edit" else None)
         return actor
 

@@ -46,6 +46,8 @@ class VoteData(BaseModel):
     comment_id: str
     value: int
     at: datetime
+    address_hash: str | None = Field(description="What stands for the network address of a guest; nothing leads back.")
+    counted: bool
 
 
 class ReactionData(BaseModel):
@@ -54,6 +56,8 @@ class ReactionData(BaseModel):
     article_id: str
     value: str
     at: datetime
+    address_hash: str | None = Field(description="As in votes.")
+    counted: bool
 
 
 class ReportData(BaseModel):

@@ -55,6 +55,7 @@ def test_comments_and_reactions_order_lists(client: TestClient, editor: Headers,
     assert slugs(client, "-discussed_7d", "&limit=1") == ["two"]
     assert slugs(client, "-reacted_7d") == []
     guests = [make.guest(client) for _ in range(2)]
+    make.prove_guests(db)
     chosen = ((0, three, "agree"), (1, three, "disagree"), (0, one, "agree"), (0, three, "insightful"))
     for guest, article, value in chosen:
         url = f"/v1/articles/{article['id']}/reaction"
