@@ -59,7 +59,7 @@ _EVENTS: Final = (
 _URL: Final = "Where to send: https, or http; not an address inside of a private network (see `OUTGOING_ALLOW`)."
 
 # The members of a fact's payload that are told; the subject's id always is, and nothing else ever.
-_TERM: Final = ("slug", "created")
+_TERM: Final = ("slug", "created", "into")
 _ARTICLE: Final = ("slug", "revision")
 _MODERATED: Final = ("article_id", "section_id")
 TOLD: Final[dict[str, Sequence[str]]] = {

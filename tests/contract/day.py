@@ -99,6 +99,9 @@ def live(api: Checked, key: Headers) -> dict[str, str]:
     }
     for kind, row in ids.items():
         change("PATCH", f"/v1/{kind}/{row}", {"name": f"Our {kind}"})
+    for kind in ("tags", "authors", "series"):
+        spare = post(f"/v1/{kind}", {"name": f"Spare {kind}"})["id"]
+        ids["merge"] = change("POST", f"/v1/{kind}/{spare}/merge", {"into": None}, 202)["id"]
     notice = {"scope": "section", "target_id": ids["sections"], "placement": "both", "text": "Mind this."}
     ids["notices"] = post("/v1/notices", notice)["id"]
     change("PATCH", f"/v1/notices/{ids['notices']}", {"placement": "before"})

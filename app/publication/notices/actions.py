@@ -122,3 +122,9 @@ def delete(session: Session, actor: Actor, notice_id: str, versions: frozenset[i
 def forget(session: Session, scope: str, target_id: str) -> None:
     """Take down all notices of something that is being deleted; its own fact tells of it."""
     session.execute(sa.delete(_NOTICE).where(_NOTICE.c.scope == scope, _NOTICE.c.target_id == target_id))
+
+
+def move(session: Session, scope: str, target_id: str, new_target_id: str) -> None:
+    """Let the notices of something that is merged stand with the other."""
+    here = (_NOTICE.c.scope == scope) & (_NOTICE.c.target_id == target_id)
+    session.execute(sa.update(_NOTICE).where(here).values(target_id=new_target_id))
