@@ -17,6 +17,7 @@ from app.events.actions import emit
 from app.identity.schemas import Actor
 from app.kit import etag
 from app.kit.clock import now
+from app.kit.collation import collation_key
 from app.kit.ids import is_id
 from app.kit.problems import Conflict, Forbidden, NotFound
 from app.kit.schema import table_of
@@ -223,6 +224,7 @@ def reckon(
     article.public = _is_public(article, moment)
     _date_lift(article, before, moment)
     article.listed = is_listed(article)
+    article.title_key = collation_key(article.title)
     article.listed_at = article.published_at or article.created_at
     article.due_at = _due_at(article, moment)
     check_exposure(actor, before.exposure, exposure_of(article))

@@ -41,6 +41,7 @@ _WHERE: dict[str, sa.ColumnElement[bool]] = {
 _WHERE["inline"] = _WHERE["all"] & C.c.anchor_id.is_not(None)
 _WHERE["anchor"] = _WHERE["all"] & (C.c.anchor_id == sa.bindparam("anchor", type_=C.c.id.type))
 _FIRST_SORT = SORTS["oldest"]
+_ALL_REPLIES = ReplyQuery()
 
 
 def present(row: Row) -> dict[str, Any]:
@@ -135,18 +136,22 @@ def _with_replies(connection: sa.Connection, rows: Sequence[Row], few: int) -> l
         values = {"parents": parents, "most": few + 1}
         for reply in connection.execute(_first(connection.dialect.name), values).mappings():
             found[reply["parent_id"]].append(reply)
-    return [present(row) | {"first_replies": _replies(found[row["id"]], few) if few else None} for row in rows]
+    return [
+        present(row) | {"first_replies": _replies(found[row["id"]], few, row["id"]) if few else None} for row in rows
+    ]
 
 
-def _replies(rows: Sequence[Row], few: int) -> dict[str, Any]:
-    page = page_of(rows, few, _FIRST_SORT, "created_at")
+def _replies(rows: Sequence[Row], few: int, parent_id: str) -> dict[str, Any]:
+    """The first replies, with the cursor of the list of all of them."""
+    sort = _FIRST_SORT.bound_to(_ALL_REPLIES, parent_id) if len(rows) > few else _FIRST_SORT
+    page = page_of(rows, few, sort, "created_at")
     return {**page, "data": [present(row) | {"first_replies": None} for row in page["data"]]}
 
 
 def _page(
     connection: sa.Connection, kind: str, asked: PageQuery, sort: str, few: int, values: dict[str, Any]
 ) -> dict[str, Any]:
-    order = SORTS[sort]
+    order = SORTS[sort].bound_to(asked, *sorted(values.values()))
     key = order.decode(asked.cursor) if asked.cursor else None
     total = connection.execute(_count(kind), values).scalar_one() if asked.count == "exact" else None
     statement = _level(kind, sort, key is not None)

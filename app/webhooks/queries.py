@@ -83,7 +83,7 @@ def deliveries(connection: sa.Connection, actor: Actor, webhook_id: str, asked: 
     query = sa.select(*_SENT).where(DELIVERY.c.channel == CHANNEL, DELIVERY.c.endpoint == webhook_id, shown_to(actor))
     if asked.state is not None:
         query = query.where(DELIVERY.c.state == asked.state)
-    found = fetch(connection, query, NEWEST, DELIVERY.c.created_at, asked)
+    found = fetch(connection, query, NEWEST, DELIVERY.c.created_at, asked, within=webhook_id)
     found["data"] = [_present(row) for row in found["data"]]
     return found
 

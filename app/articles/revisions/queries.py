@@ -29,7 +29,7 @@ def page(
     query = sa.select(*columns, R.c.article_id.label("id")).where(R.c.article_id == article_id)
     if actor.sections is not None:
         query = query.where(R.c.section_id.in_(sorted(actor.sections)))
-    found = fetch(connection, query, NEWEST, R.c.n, asked)
+    found = fetch(connection, query, NEWEST, R.c.n, asked, within=article_id)
     return {**found, "data": [{**row, "published": row["n"] == published} for row in found["data"]]}
 
 
