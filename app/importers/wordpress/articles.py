@@ -8,7 +8,8 @@ from sqlmodel import Session
 
 from app.articles.addresses.actions import remember
 from app.articles.addresses.tables import Address
-from app.articles.body import Body, from_html
+from app.articles.body import Body, from_blocks, from_html
+from app.articles.body.addresses import fill_sizes, unsized_files
 from app.articles.discussion.actions import close
 from app.articles.editing import actions as editing
 from app.articles.editing.schemas import ArticleIn, ArticlePatch
@@ -23,6 +24,7 @@ from app.kit.clock import now
 from app.kit.schema import table_of
 from app.kit.text import slugify
 from app.publication.authors.tables import Author
+from app.publication.media.queries import find_sizes
 from app.publication.media.tables import Media
 from app.publication.sections.tables import Section
 from app.publication.tags.tables import Tag
@@ -60,7 +62,9 @@ class ArticleEntry:
         previous = newest_blocks(connection, local_id) if local_id else []
         if plan.state == "published" and plan.at is not None and self._date() is None:
             self.notes.append("its date is still to come; that of the import is taken")
-        self._text = from_html(plan.html, previous)
+        text = from_html(plan.html, previous)
+        sizes = find_sizes(connection, unsized_files(text.blocks))
+        self._text = from_blocks(fill_sizes(text.blocks, sizes)) if sizes else text
         fields = {name: getattr(plan, name) for name in ("title", "dek", "type", "language", "featured")}
         fields["slug"] = self._slug(connection, local_id)
         fields["custom"] = {"wordpress": plan.custom.get("wordpress")}
