@@ -1,7 +1,7 @@
 """Reading what was asked for: targets that can be subscribed to, the limits of mails, and what a mail tells."""
 
 from datetime import datetime, timedelta
-from typing import Any, Final
+from typing import Any, Final, cast
 
 import sqlalchemy as sa
 from sqlmodel import Session
@@ -14,9 +14,10 @@ from app.kit.clock import now
 from app.kit.ids import is_id
 from app.kit.problems import Forbidden, Invalid, Unauthorized
 from app.kit.schema import Row, table_of
+from app.publication.references import Kind, resolve_reference
 from app.subscriptions.opt_ins.schemas import SubscriptionIn, TargetIn
 from app.subscriptions.opt_ins.tables import CommentAsk, OptIn, SubscriptionRequest
-from app.subscriptions.queries import SUBSCRIBER, SUBSCRIPTION, TERMS, subscriber
+from app.subscriptions.queries import SUBSCRIBER, SUBSCRIPTION, subscriber
 from app.subscriptions.schemas import SITE, TYPES, Wish
 
 OPT_IN, REQUEST, COMMENT_ASK = table_of(OptIn), table_of(SubscriptionRequest), table_of(CommentAsk)
@@ -54,8 +55,8 @@ def target_of(store: sa.Connection, actor: Actor, asked: SubscriptionIn) -> tupl
         article_id = store.execute(query).scalar_one_or_none()
         if article_id is not None:
             return f"article:{article_id}", article_id if asked.kind == "comments.all" else None
-    elif term := store.execute(sa.select(TERMS[kind].c.id).where(_matches(TERMS[kind], target))).scalar_one_or_none():
-        return f"{kind}:{term}", None
+    elif term := resolve_reference(store, cast(Kind, kind), target.id or target.slug or ""):
+        return f"{kind}:{term.id}", None
     raise UnknownTarget("There is no such target.", pointer="/target", code="not_found")
 
 
