@@ -17,6 +17,7 @@ from app.articles.actions import SHOWN
 from app.articles.activity.actions import age
 from app.articles.activity.queries import is_due as has_aged
 from app.articles.addresses.schemas import Site
+from app.articles.bulk import routes as bulk
 from app.articles.cards.actions import refresh
 from app.articles.cards.queries import BESIDE, Beside, has_stale
 from app.articles.corrections import routes as corrections
@@ -148,6 +149,7 @@ ROUTERS: list[APIRouter] = [
     search.router,
     fronts.router,
     editing.router,
+    bulk.router,
     publishing.router,
     purging.router,
     corrections.router,

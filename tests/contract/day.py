@@ -139,6 +139,8 @@ def live(api: Checked, key: Headers) -> dict[str, str]:
     purged = post("/v1/articles", {"title": "Purged"})["id"]
     change("POST", f"/v1/articles/{purged}/purge", {"reason": "Order."}, status=204)
     brief = post("/v1/articles", {"title": "Brief"})["id"]
+    many = {"operations": [{"op": "patch", "article": brief, "if_match": "*", "body": {"dek": "D"}}]}
+    post("/v1/articles/bulk", many, 200)
     change("DELETE", f"/v1/articles/{brief}", status=204)
     ids |= {"article": article, "gone": gone, "court": court} | discuss(api, key, ids["sections"], article)
     change("PUT", f"/v1/articles/{article}/related", {"ids": [other]})

@@ -29,7 +29,7 @@ router = APIRouter(prefix="/v1/articles", tags=["editing"])
 Writer = Annotated[Actor, requires("content:write")]
 
 
-async def _text(request: Request, ref: str | None, body: ArticlePatch) -> Body | None:
+async def prepare_text(request: Request, ref: str | None, body: ArticlePatch) -> Body | None:
     """Convert the text before the write begins: long texts take long, and the writer is one for all."""
     if "body" not in body.model_fields_set:
         return None
@@ -60,7 +60,7 @@ def _showing(request: Request, text: Body | None) -> Callable[[sa.Connection, st
 )
 async def create(request: Request, body: ArticleIn, actor: Writer) -> Response:
     """Make a draft."""
-    text = await _text(request, None, body)
+    text = await prepare_text(request, None, body)
     return await write(
         request,
         actor,
@@ -78,7 +78,7 @@ async def create(request: Request, body: ArticleIn, actor: Writer) -> Response:
 @router.patch("/{article}", response_model=SingleArticleOut, responses=EDITED)
 async def patch(request: Request, article: RefPath, body: ArticlePatch, versions: Versions, actor: Writer) -> Response:
     """Change an article (RFC 7396). What readers see of its text changes when it is published."""
-    text = await _text(request, article, body)
+    text = await prepare_text(request, article, body)
     return await write(
         request,
         actor,

@@ -5,6 +5,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
+import pydantic_core
 import sqlalchemy as sa
 from fastapi import Request
 from pydantic import BaseModel
@@ -161,3 +162,28 @@ async def write_private(
         return answer, kept is not None
 
     return _sent(*await database(request).write(work))
+
+
+async def write_part(
+    request: Request, actor: Actor, part: int, action: Callable[..., dict[str, Any]], *args: Any
+) -> tuple[dict[str, Any], str]:
+    """Run one of the actions of a request in a transaction of its own; its result and its position in the log.
+
+    With `Idempotency-Key` each part is carried out once, so that a repeated request does what is left. A part that is
+    refused is not kept, and is tried again.
+    """
+    once = await _Once.of(request, actor, None)
+    key = hashlib.sha256(f"{once.key}#{part}".encode()).hexdigest() if once else ""
+
+    def work(session: Session) -> tuple[dict[str, Any], str]:
+        if once and (kept := claim(session, once.caller, key, once.fingerprint)):
+            return pydantic_core.from_json(kept.body), kept.headers["Broadsheet-Position"]
+        result = action(session, actor, *args)
+        session.flush()
+        position = _position(session)
+        if once:
+            headers = {"Broadsheet-Position": position}
+            keep(session, once.caller, key, Answer(200, headers, pydantic_core.to_json(result)))
+        return result, position
+
+    return await database(request).write(work)
