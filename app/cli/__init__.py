@@ -1,5 +1,6 @@
 """The `broadsheet` command: serving, operating and filling the store from a terminal."""
 
+import os
 import sys
 
 import typer
@@ -31,7 +32,12 @@ app.command("openapi")(doctor.openapi)
 
 
 def main() -> None:
-    """Run a command; what an operator can put right ends it with one line and status 1."""
+    """Run a command; what an operator can put right ends it with one line and status 1.
+
+    What it writes, and the processes that it starts, is for its own user alone: stores, mails, media, exports and
+    backups hold addresses and secrets.
+    """
+    os.umask(0o077)
     try:
         app()
     except Exception as error:

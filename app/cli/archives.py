@@ -176,6 +176,7 @@ def _copy_files(source: Path, target: Path) -> tuple[int, int]:
         draft = place.parent / f".{secrets.token_hex(8)}"
         try:
             shutil.copy2(file, draft)
+            draft.chmod(0o600)
             _sync(draft)
             draft.replace(place)
             copied += 1

@@ -103,6 +103,21 @@ def check_data(settings: Settings) -> str:
     return str(folder)
 
 
+def check_files(settings: Settings) -> str:
+    """Only the user that the server runs as can read what it keeps."""
+    url = sa.make_url(settings.database)
+    places = [settings.data_dir / "mail", Path(settings.media)]
+    if url.get_backend_name() == "sqlite":
+        places += [Path(f"{url.database}{end}") for end in ("", "-wal", "-shm")]
+    open_ones = [place for place in places if place.exists() and place.stat().st_mode & 0o077]
+    if settings.data_dir.is_dir() and not settings.data_dir.stat().st_mode & 0o077:
+        open_ones = [place for place in open_ones if settings.data_dir.absolute() not in place.absolute().parents]
+    if open_ones:
+        names = ", ".join(map(str, open_ones))
+        raise Doubt(f"other users of this machine can read {names}: chmod -R go= {settings.data_dir}")
+    return "readable for their owner alone"
+
+
 def check_disk(settings: Settings) -> str:
     """There is room to go on."""
     folder = settings.data_dir.absolute()
@@ -234,6 +249,7 @@ def _compare(there: datetime, whose: str) -> float:
 LOCAL: dict[str, Callable[[Settings], str]] = {
     "settings": check_settings,
     "data folder": check_data,
+    "files": check_files,
     "disk": check_disk,
     "clock": check_clock,
     "media": check_media,

@@ -17,6 +17,7 @@ from urllib.parse import unquote, urlsplit
 import idna
 from aiosmtplib import SMTP, SMTPException, SMTPResponseException, SMTPServerDisconnected
 
+from app.kit.files import make_folder
 from app.kit.logs import hide
 
 CONNECTIONS: Final = 8  # open at once to one server
@@ -263,7 +264,7 @@ class MaildirMailer:
         return "stored"
 
     def _add(self, content: bytes) -> None:
-        self.folder.parent.mkdir(parents=True, exist_ok=True)
+        make_folder(self.folder.parent)
         mailbox.Maildir(self.folder, create=True).add(content)  # writes it through to the disk
 
     async def stop(self) -> None:

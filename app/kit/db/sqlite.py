@@ -18,6 +18,7 @@ from sqlmodel import Session
 
 from app.kit.db.base import Database, Overloaded, P, T, turns
 from app.kit.db.driver import sqlite
+from app.kit.files import make_folder
 
 MINIMUM_SQLITE = (3, 51, 3)  # every older release can lose commits in WAL mode
 BATCH = 256
@@ -133,7 +134,7 @@ class SqliteDatabase(Database):
         path = sa.make_url(url).database
         if not path or path == ":memory:":
             raise RuntimeError("a SQLite database needs a file")
-        Path(path).parent.mkdir(parents=True, exist_ok=True)
+        make_folder(Path(path).parent)
         options: dict[str, Any] = {
             "module": sqlite,
             "connect_args": {"check_same_thread": False},

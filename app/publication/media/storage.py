@@ -12,6 +12,8 @@ from typing import Any
 import fsspec
 from fsspec.implementations.local import LocalFileSystem
 
+from app.kit.files import make_folder
+
 _KEY = re.compile(r"[a-z0-9][a-z0-9_-]*(?:\.[a-z0-9_-]+)*(?:/[a-z0-9][a-z0-9_-]*(?:\.[a-z0-9_-]+)*)*")
 _FULL = {errno.ENOSPC, errno.EDQUOT}
 
@@ -95,10 +97,10 @@ def _surfacing() -> Iterator[None]:
 
 def _write_local(path: Path, data: bytes) -> None:
     """A reader sees the old file or the new one, and after a power cut one of them is there in full."""
-    path.parent.mkdir(parents=True, exist_ok=True)
+    make_folder(path.parent)
     draft = path.parent / f".{secrets.token_hex(8)}"
     try:
-        with draft.open("xb") as file:
+        with os.fdopen(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
             file.write(data)
             file.flush()
             os.fsync(file.fileno())

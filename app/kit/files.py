@@ -1,0 +1,10 @@
+"""Folders for what only the server's own user may read."""
+
+from pathlib import Path
+
+
+def make_folder(path: Path) -> None:
+    """Make a folder and those above it that are missing, all of them for their owner alone, whatever the umask."""
+    if not path.is_dir():
+        make_folder(path.parent)
+        path.mkdir(mode=0o700, exist_ok=True)
