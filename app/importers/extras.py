@@ -22,9 +22,13 @@ class Extras:
     def __init__(self, db: Database, source: str, *, dry_run: bool) -> None:
         self._db, self._source, self._dry_run = db, source, dry_run
         self._waiting: list[tuple[dict[str, str], dict[str, Any]]] = []
+        self._seen: set[tuple[str, str]] = set()
 
     def keep(self, kind: str, key: str, data: dict[str, Any]) -> None:
-        """Keep one thing, in place of what was kept of it before."""
+        """Keep one thing, in place of what an earlier import kept of it; of two in one import the first counts."""
+        if (kind, key) in self._seen:
+            return
+        self._seen.add((kind, key))
         this = {"source_is": self._source, "kind_is": kind, "foreign_id_is": foreign_id(key)}
         self._waiting.append((this, data))
         if len(self._waiting) >= BATCH:

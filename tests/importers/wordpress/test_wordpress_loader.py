@@ -313,6 +313,7 @@ def test_what_has_no_field_is_kept_for_editors_and_counted(
         item(2, post_type="page", post_parent=1, menu_order=3, meta=[("rank_math_title", "Team")]),
         item(3),
         item(4, post_type="nav_menu_item", terms=[("nav_menu", "main")], meta=entry),
+        item(4, post_type="nav_menu_item", title="Its double"),
         item(5, meta=[("large", "x" * 40_000), ("small", "y")]),
     ]
     loaded = imported(*parts)
@@ -335,7 +336,7 @@ def test_what_has_no_field_is_kept_for_editors_and_counted(
     assert custom[5]["wordpress"]["fields"] == {"small": "y"}
     assert loaded.line("posts", 5).reasons == ["custom fields are too large and left out: large"]
     assert loaded.summary["kept_as_data"] == {
-        "entries of menus": 1,
+        "entries of menus": 2,
         "labels of the taxonomy post_format": 1,
         "pages below others (the number of the parent)": 1,
         "posts and pages with SEO fields": 2,
