@@ -58,6 +58,14 @@ class Picture:
 
 
 @dataclass(frozen=True)
+class Enclosure:
+    """A recording that belongs to an entry, as podcasts have one; nothing is known of its length."""
+
+    url: str
+    mime: str
+
+
+@dataclass(frozen=True)
 class Replies:
     """Where the comments on an entry are, and how many."""
 
@@ -82,6 +90,7 @@ class Entry:
     language: str | None = None
     image: Picture | None = None
     rights: str | None = None
+    enclosure: Enclosure | None = None
     replies: Replies | None = None
     answers: tuple[str, str] | None = None  # id and address of what it answers
 

@@ -104,6 +104,33 @@ def test_addresses_in_the_text_are_absolute_and_nothing_else_is_touched(
     assert '&lt;a href="/kept"&gt; href="/kept"' in html, "text about HTML stays as it is"
 
 
+def test_a_recording_is_enclosed(client: TestClient, editor: Headers) -> None:
+    """Podcasts: the first file that is sound or film, in every format."""
+    texts = {
+        "Typed": '<video controls><source src="/media/aa/f?x=1" type=\'video/mp4; codecs="avc1"\'></video>',
+        "Named": '<audio src="https://cdn.example/a%20b.MP3?t=1&amp;u=2#t=5"></audio><audio src=/b.mp3></audio>',
+        "Linked": '<iframe src="https://cdn.example/a.m4a"></iframe>',
+        "Unknown": '<audio src="/a.bin"></audio><p>&lt;audio src="/b.mp3"&gt;</p>',
+    }
+    for title, html in texts.items():
+        make.published(client, editor, title, body={"html": html})
+    wanted = {
+        "Typed": (f"{API}/media/aa/f?x=1", "video/mp4"),
+        "Named": ("https://cdn.example/a%20b.MP3?t=1&u=2#t=5", "audio/mpeg"),
+        "Linked": ("https://cdn.example/a.m4a", "audio/mp4"),
+    }
+    items = json.loads(get(client, "/feeds/site.json"))["items"]
+    shown = {item["title"]: item.get("attachments") for item in items}
+    assert shown == {"Unknown": None} | {
+        title: [{"url": url, "mime_type": mime}] for title, (url, mime) in wanted.items()
+    }
+    for form in ("rss", "atom"):
+        entries = parsed(get(client, f"/feeds/site.{form}")).entries
+        seen = {entry.title: [(each.href, each.type) for each in entry.enclosures] for entry in entries}
+        assert seen == {"Unknown": []} | {title: [each] for title, each in wanted.items()}
+    assert b'length="0"' in get(client, "/feeds/site.rss")
+
+
 def test_each_feed_has_its_own_articles_newest_first(client: TestClient, editor: Headers, town: Any) -> None:
     make.published(client, editor, "Older", tags=["ferry"], published_at=at(1))
     make.published(client, editor, "Newer", section="town", published_at=at(5))

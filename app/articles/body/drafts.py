@@ -42,7 +42,7 @@ MAX_COLUMNS: Final = 200
 MAX_CELLS: Final = 20_000
 MAX_LIST_DEPTH: Final = 20
 _LANGUAGE = re.compile(r"[A-Za-z0-9+#._-]{1,40}")
-_MIME = re.compile(r"[a-z]+/[A-Za-z0-9.+-]{1,60}(?:; ?codecs=[\w., -]{1,60})?")
+_MIME = re.compile(r"[a-z]+/[A-Za-z0-9.+-]{1,60}(?:; ?codecs=\"?[\w., -]{1,60}\"?)?")
 T = TypeVar("T", bound=Mapping[str, Any])
 
 

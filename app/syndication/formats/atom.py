@@ -72,6 +72,8 @@ def entry(entry: Entry) -> bytes:
         add(add(element, _A + "author"), _A + "name", author)
     if entry.url:
         add(element, _A + "link", rel="alternate", href=entry.url, type="text/html")
+    if entry.enclosure:
+        add(element, _A + "link", rel="enclosure", href=entry.enclosure.url, type=entry.enclosure.mime)
     for slug, name in entry.terms:
         add(element, _A + "category", term=slug, label=name)
     if entry.rights:

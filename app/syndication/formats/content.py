@@ -1,11 +1,14 @@
 """An article's text by itself: with its notices and corrections, and with addresses that work elsewhere."""
 
+import posixpath
 import re
 from collections.abc import Mapping
 from html import escape, unescape
 from typing import Any
 from urllib.parse import urljoin
 
+from app.kit.html import parse
+from app.kit.text import is_http_url
 from app.publication.media.schemas import FILES
 from app.syndication.schemas import uri
 
@@ -21,6 +24,12 @@ _RELATIVE = re.compile(r' (?:href|src|poster|data-embed)="(?![a-z][a-z0-9+.-]*:)
 _TAG = re.compile(r'<[a-z][a-z0-9]*(?: [a-z-]+="[^"]*")+')
 _ADDRESS = re.compile(r'( (?:href|src|poster|data-embed)=")([^"]*)')
 
+# What the tables of operating systems lack, or say otherwise.
+_RECORDINGS = {
+    ".aac": "audio/aac", ".flac": "audio/flac", ".m4a": "audio/mp4", ".m4v": "video/mp4", ".mov": "video/quicktime",
+    ".mp3": "audio/mpeg", ".mp4": "video/mp4", ".oga": "audio/ogg", ".ogg": "audio/ogg", ".ogv": "video/ogg",
+    ".opus": "audio/ogg", ".wav": "audio/wav", ".webm": "video/webm",
+}  # fmt: skip
 _LEADS = {"href", "src", "poster", "link", "url"}  # members of blocks
 
 
@@ -75,6 +84,22 @@ def whole(article: Article, html: str, api: str) -> str:
         parts.append(f"<p><strong>{correction(row)}:</strong> {text}</p>")
     parts += [notice["html"] for notice in placed(article, "after")]
     return absolute("\n".join(parts), uri(article["url"]), api)
+
+
+def recording(html: str, base: str, api: str) -> tuple[str, str] | None:
+    """The absolute address and the media type of the first recording of known type in a stored text."""
+    if not any(mark in html for mark in ("<audio", "<video", "data-embed")):
+        return None
+    for node in parse(html).css("audio[src], video[src], source[src], figure[data-embed]"):
+        url = _joined(base, node.attributes.get("src") or node.attributes.get("data-embed") or "", api)
+        kind = (node.attributes.get("type") or "").partition(";")[0] or _kind(url)
+        if kind.startswith(("audio/", "video/")) and is_http_url(url):
+            return uri(url), kind
+    return None
+
+
+def _kind(url: str) -> str:
+    return _RECORDINGS.get(posixpath.splitext(url.partition("#")[0].partition("?")[0])[1].lower(), "")
 
 
 def on_server(url: str, api: str) -> str:

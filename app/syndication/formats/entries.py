@@ -13,8 +13,8 @@ import pydantic_core
 from app.kit.clock import iso
 from app.kit.text import excerpt
 from app.syndication.formats import atom, json_feed, rss
-from app.syndication.formats.content import Article, absolute, on_server, rights, summary, whole
-from app.syndication.schemas import Deleted, Entry, Feed, Picture, Publication, Replies, uri, urn
+from app.syndication.formats.content import Article, absolute, on_server, recording, rights, summary, whole
+from app.syndication.schemas import Deleted, Enclosure, Entry, Feed, Picture, Publication, Replies, uri, urn
 
 
 class Format(Protocol):
@@ -39,6 +39,7 @@ def of_article(article: Article, html: str, here: Publication) -> Entry:
     """An article with its text; `article` has the shape of `ArticleOut`."""
     url = uri(article["url"])
     terms = [article["section"], *article["tags"]] if article["section"] else article["tags"]
+    found = recording(html, url, here.api)
     return Entry(
         id=urn(article["id"]),
         url=url,
@@ -52,6 +53,7 @@ def of_article(article: Article, html: str, here: Publication) -> Entry:
         language=article["language"],
         image=_picture(article["image"], here),
         rights=rights(article),
+        enclosure=Enclosure(*found) if found else None,
         replies=_replies(article, url, here),
     )
 

@@ -39,6 +39,7 @@ def entry(entry: Entry) -> bytes:
             "authors": [{"name": author} for author in entry.authors],
             "tags": [name for _, name in entry.terms],
             "language": entry.language,
+            "attachments": entry.enclosure and [{"url": entry.enclosure.url, "mime_type": entry.enclosure.mime}],
         }
     )
     return pydantic_core.to_json(members | {"content_html": entry.html})

@@ -77,6 +77,8 @@ def entry(entry: Entry) -> bytes:
     add(item, _NAMES["content:encoded"], entry.html)
     if entry.rights:
         add(item, _NAMES["dc:rights"], entry.rights)
+    if entry.enclosure:  # RSS wants a length; 0 says that it is not known
+        add(item, "enclosure", url=entry.enclosure.url, length="0", type=entry.enclosure.mime)
     if entry.image:
         media(item, entry)
     if entry.replies:
