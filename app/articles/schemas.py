@@ -80,7 +80,7 @@ class BodyOut(BaseModel):
 
     html: str | None = Field(None, description="Sanitised HTML.")
     text: str | None = Field(None, description="Plain text, blocks apart by an empty line.")
-    markdown: str | None = Field(None, description="CommonMark with tables; HTML only where Markdown has no form.")
+    markdown: str | None = Field(None, description="Markdown as it may be sent; HTML only where that has no form.")
     blocks: list[Block] | None = Field(None, description="Typed blocks; ids stay while neighbours change.")
 
 
@@ -131,7 +131,6 @@ class EditorsOut(BaseModel):
     )
     syndication: Level | None = Field(description="What is set for the article itself; null: as its section has it.")
     created_at: datetime
-    edited_at: datetime = Field(description="When the newest revision was saved.")
     custom: dict[str, Any] | None = Field(description="Data of editors and imports; readers never see it.")
 
 

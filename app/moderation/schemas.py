@@ -70,4 +70,3 @@ class JudgedCommentOut(BaseModel):
     version: int
     created_at: datetime
     edited_at: datetime | None
-    redacted_at: datetime | None = Field(description="When a moderator last took words out of it.")

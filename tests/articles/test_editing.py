@@ -172,3 +172,55 @@ def test_a_slug_of_null_is_made_from_the_title_again(client: TestClient, editor:
 def test_many_articles_of_one_title(client: TestClient, editor: Headers) -> None:
     slugs = [make.draft(client, editor, "Daily", body={"html": ""})["slug"] for _ in range(23)]
     assert slugs == ["daily", *(f"daily-{number}" for number in range(2, 24))]
+
+
+def test_what_a_text_loses_is_named_in_the_answer(client: TestClient, editor: Headers) -> None:
+    html = "<p>Before <svg></svg></p><script>x</script><script>y</script><p><a href='javascript:x'>link</a></p>"
+    article = make.draft(client, editor, body={"html": html})
+    assert article["dropped"] == [
+        {"element": "svg", "count": 1, "near": "Before", "reason": "unsupported"},
+        {"element": "script", "count": 2, "near": "Before", "reason": "unsupported"},
+        {"element": "a", "count": 1, "near": "Before", "reason": "address"},
+    ]
+    assert make.patched(client, editor, article, body={"markdown": "All *kept*."})["dropped"] == []
+    assert "dropped" not in make.patched(client, editor, article, title="Without a text")
+    assert "dropped" not in make.ok(client.get(f"/v1/articles/{article['id']}", headers=editor))
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        {"html": "<p>Chart: <img alt=chart src='data:image/png;base64,iVBORw0KGgo='></p>"},
+        {"markdown": "Chart: ![chart](data:image/png;base64,iVBORw0KGgo=)"},
+    ],
+)
+def test_pictures_in_data_addresses_are_refused(client: TestClient, editor: Headers, body: dict[str, str]) -> None:
+    article = make.draft(client, editor)
+    headers = {**editor, "If-Match": "*"}
+    for answer in (
+        client.post("/v1/articles", json={"title": "A", "body": body}, headers=editor),
+        client.patch(f"/v1/articles/{article['id']}", json={"body": body}, headers=headers),
+    ):
+        assert answer.status_code == 422
+        (error,) = answer.json()["errors"]
+        assert (error["code"], error["pointer"]) == ("data_image", f"/body/{next(iter(body))}")
+        assert "iVBOR" not in answer.text
+    lazy = "<img src='data:image/gif;base64,R0lGOD' data-src='/media/a.jpg' alt=a>"
+    assert make.draft(client, editor, body={"html": lazy})["dropped"] == []
+
+
+def test_blocks_of_every_kind_are_read_and_exported(client: TestClient, editor: Headers) -> None:
+    html = (
+        "<h2 id=a>A</h2><p dir=rtl>b<a href=#n>1</a> <img src=/c.png alt=c> d</p><aside class=facts><p>e</p></aside>"
+        "<details><summary>f</summary><ul><li><input type=checkbox> g</ul></details><dl><dt>h<dd>i<pre>j</pre></dl>"
+        "<audio src=/k.mp3></audio><video src=/l.mp4></video><figure><img src=/m><img src=/n></figure>"
+        "<table><tr><td colspan=2 align=right>o<tr><th scope=row>p<td>q</table><ol data-footnotes><li id=n>r</ol>"
+    )
+    article = make.published(client, editor, body={"html": html})
+    seen = make.ok(client.get(f"/v1/articles/{article['id']}?formats=html,text,markdown,blocks"))["body"]
+    assert [block["type"] for block in seen["blocks"]] == [
+        "heading", "paragraph", "box", "details", "definitions", "audio", "video", "gallery", "table", "footnotes",
+    ]  # fmt: skip
+    for form in ("html", "markdown"):
+        again = make.patched(client, editor, article, body={form: seen[form]})
+        assert again["editing"]["latest_revision"] == 1, f"{form} changed"

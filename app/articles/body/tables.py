@@ -95,6 +95,8 @@ def _grid(
             while taken.get(len(line), 0) > 0:
                 taken[len(line)] -= 1
                 line.append(drafts.empty_cell())
+            if len(line) > drafts.MAX_COLUMNS:
+                raise ValueError(f"a table has more than {drafts.MAX_COLUMNS} columns")
             column, down = len(line), _span(part, "rowspan", left[index])
             across = _span(part, "colspan", max(1, widest - column))
             across = next((n for n in range(1, across) if taken.get(column + n, 0) > 0), across)
@@ -106,7 +108,7 @@ def _grid(
             for offset in range(across):
                 taken[column + offset] = down - 1
         for column in range(len(line), max(taken, default=-1) + 1):
-            if taken.get(column, 0) > 0:
+            if taken.get(column, 0) > 0:  # what reaches down from a row above
                 taken[column] -= 1
                 line.extend(drafts.empty_cell() for _ in range(column + 1 - len(line)))
         grid.append(line)

@@ -68,7 +68,11 @@ class BodyIn(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
     html: LongText | None = Field(None, description="HTML; sanitised, at most 1,000,000 characters.")
-    markdown: LongText | None = Field(None, description="CommonMark with tables; at most 1,000,000 characters.")
+    markdown: LongText | None = Field(
+        None,
+        description="CommonMark with tables, strikethrough, footnotes, task and definition lists, and HTML; at most "
+        "1,000,000 characters.",
+    )
 
     @model_validator(mode="after")
     def _one_of(self) -> "BodyIn":
