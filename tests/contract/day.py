@@ -124,6 +124,7 @@ def live(api: Checked, key: Headers) -> dict[str, str]:
     ids["preview"] = post(f"{url}/previews", {})["id"]
     other = post("/v1/articles", {"title": "Other"})["id"]
     change("PUT", f"/v1/articles/{other}/schedule", {"at": "2999-01-01T00:00:00Z"})
+    make.ok(api.send("GET", f"/v1/articles/{other}/schedule", headers=key))
     change("DELETE", f"/v1/articles/{other}/schedule")
     change("POST", f"/v1/articles/{other}/publish")
     change("POST", f"/v1/articles/{other}/unpublish")
