@@ -24,6 +24,7 @@ _URL = re.compile(r"https?://[^\s\\<>\"`{}|^/?#]+(?:[/?#][^\s\\<>\"`{}|^]*)?", r
 _SLUG_PATTERN: Final = r"^[^\W_]+(?:-[^\W_]+)*$"
 _LANGUAGE_PATTERN: Final = r"^[A-Za-z]{2,8}(-[A-Za-z0-9]{1,8})*$"
 # Latin letters that do not decompose into a base letter and a mark.
+_UMLAUTS = str.maketrans({"ä": "ae", "ö": "oe", "ü": "ue", "Ä": "Ae", "Ö": "Oe", "Ü": "Ue"})
 LATIN = str.maketrans({"æ": "ae", "œ": "oe", "ø": "o", "đ": "d", "ð": "d", "þ": "th", "ł": "l", "ħ": "h", "ı": "i"})
 
 
@@ -206,8 +207,13 @@ def _without_latin_marks(text: str) -> str:
     return unicodedata.normalize("NFC", "".join(kept))
 
 
-def slugify(text: str, max_length: int = 80) -> str:
-    """Make a slug from a title: any script is kept, Latin diacritics go; never empty and never shaped like an id."""
+def slugify(text: str, max_length: int = 80, language: str = "") -> str:
+    """Make a slug from a title: any script is kept, Latin diacritics go; never empty and never shaped like an id.
+
+    German umlauts are spelled out in German: `Häuser` becomes `haeuser`.
+    """
+    if language.partition("-")[0].lower() == "de":
+        text = unicodedata.normalize("NFC", text[:2000]).translate(_UMLAUTS)
     folded = unicodedata.normalize("NFKC", text[:2000]).casefold().lower()
     plain = _without_latin_marks(folded.translate(LATIN)).lower()
     plain = re.sub("['’ʼ]", "", plain)

@@ -25,9 +25,9 @@ def claim(session: Session, article_id: str, wanted: str) -> str:
     return wanted
 
 
-def invent(session: Session, title: str, article_id: str = NOBODY) -> str:
+def invent(session: Session, title: str, article_id: str = NOBODY, language: str = "") -> str:
     """A free slug made from a title: `title`, `title-2`, `title-3`, …; what the article itself has is free for it."""
-    base = slugify(title)
+    base = slugify(title, language=language)
     for block in itertools.count(0, BLOCK):
         tried = [f"{base}-{number}" if number > 1 else base for number in range(block + 1, block + BLOCK + 1)]
         slugs = sa.select(_ARTICLE.c.slug).where(_ARTICLE.c.slug.in_(tried), _ARTICLE.c.id != article_id)

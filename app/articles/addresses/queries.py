@@ -26,13 +26,25 @@ def leads_to(connection: sa.Connection, address: str) -> sa.RowMapping | None:
     return connection.execute(_LEADS_TO, {"address": address}).mappings().first()
 
 
+def _path_on(address: str, site: Site) -> str:
+    """The path of an address of the site, whether it names http or https; 404 for addresses of other sites."""
+    if address.startswith("/"):
+        return address
+    _, _, rest = address.partition("://")
+    _, _, own = site.url.partition("://")
+    host, slash, path = rest.partition("/")
+    if own.partition("/")[0].lower() != host.partition("?")[0].lower():
+        raise NotFound(NOTHING)
+    return f"/{path}" if slash else f"/{host[len(host.partition('?')[0]) :]}"
+
+
 def resolve(connection: sa.Connection, path: str, site: Site) -> dict[str, Any]:
     """What the publication's site should answer at a path, as `ResolvedOut` has it; 404 for what nobody may see.
 
     An article that stands there now comes first, then one that had just this path, then one of that slug elsewhere.
     Of a query only the number of an article counts, as WordPress has it in short links and plain permalinks.
     """
-    place, _, query = path.partition("?")
+    place, _, query = _path_on(path, site).partition("#")[0].partition("?")
     wanted = unquote(place).rstrip("/") or "/"
     slug = wanted.rpartition("/")[2]
     number = article_number(query)

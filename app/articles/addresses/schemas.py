@@ -55,10 +55,13 @@ class Site:
         return path.format_map(values)
 
 
+_PATH = r"^(/|[Hh][Tt][Tt][Pp][Ss]?://)[^\x00-\x1f]*$"
+
+
 class ResolveQuery(ReadQuery):
     """A path of the publication's site."""
 
-    path: str = Field(min_length=1, max_length=500, pattern=r"^/[^\x00-\x1f]*$", description="Begins with `/`.")
+    path: str = Field(min_length=1, max_length=500, pattern=_PATH, description="A path, or a full address of the site.")
 
 
 class ResolvedOut(BaseModel):

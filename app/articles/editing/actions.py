@@ -117,7 +117,9 @@ def _insert(session: Session, article_id: str, data: ArticleIn, values: dict[str
     moment = now()
     laid_out = {name: value for name, value in values.items() if name in Article.model_fields}
     for attempt in range(TRIES):
-        slug = claim(session, article_id, data.slug) if data.slug else invent(session, data.title)
+        slug = (
+            claim(session, article_id, data.slug) if data.slug else invent(session, data.title, language=data.language)
+        )
         article = Article(
             id=article_id,
             slug=slug,
@@ -193,7 +195,8 @@ def patch(
     facts = _set_facts(article, data)
     if "slug" in data.model_fields_set:
         title = changes.get("title", newest(session, article).title)
-        slug = data.slug or invent(session, title, article.id)
+        language = changes.get("language", newest(session, article).language)
+        slug = data.slug or invent(session, title, article.id, language)
         if slug != article.slug:
             move(session, article, slug)
             facts.append("slug")
