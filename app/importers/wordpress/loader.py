@@ -1,15 +1,21 @@
 """`broadsheet import wordpress`: a whole export into the store, in four passes over its files."""
 
 from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from html import escape
+from itertools import islice
 from pathlib import Path
 from typing import Final
 
 import sqlalchemy as sa
+from sqlmodel import Session
 
+from app.articles.addresses.actions import remember
+from app.articles.addresses.queries import leads_to
+from app.articles.addresses.schemas import numbered_address
 from app.importers.discussion.arrivals import Arrivals
 from app.importers.discussion.remarks import Group
-from app.importers.engine import Engine, Entry
+from app.importers.engine import BATCH, Engine, Entry, patiently
 from app.importers.extras import Extras
 from app.importers.ledger import Ledger
 from app.importers.report import Report
@@ -23,7 +29,7 @@ from app.importers.wordpress.plan import DEFAULT_LANGUAGE, language, plan
 from app.importers.wordpress.reader import read_all
 from app.importers.wordpress.records import Item, Site, Term
 from app.importers.wordpress.shortcodes import Attachment
-from app.importers.wordpress.survey import ABSENT, ARTICLES, Survey, is_default, is_picture, key_of
+from app.importers.wordpress.survey import ABSENT, ARTICLES, Survey, is_default, is_picture, key_of, path_of
 from app.importers.wordpress.terms import AuthorEntry, SectionEntry, TagEntry
 from app.kit.db import Database
 
@@ -87,6 +93,11 @@ def source_of(site: Site) -> str:
     return f"wordpress:{site.base_url.partition('://')[2].rstrip('/').lower()}"
 
 
+def _remember_all(addresses: Sequence[tuple[str, str]], session: Session) -> None:
+    for article_id, address in addresses:
+        remember(session, article_id, address)
+
+
 class EarlierImports:
     """What earlier imports of the same site brought, as the ledger has it."""
 
@@ -133,6 +144,7 @@ class _Load:
         engine.run(PictureEntry(file) for file in self.survey.pictures())
         engine.run(self._articles(progress))
         self._extras.finish()
+        self._lead_attachments_on()
         arrivals = Arrivals(self.db, self.ledger, self.report)
         arrivals.run(self._discussions(later, {key for kind, key in engine.failed if kind == ArticleEntry.kind}))
 
@@ -141,6 +153,20 @@ class _Load:
         if language(tag) is None:
             what = f"its language, {tag[:40]!r}, is not a language tag" if tag else "it does not say its language"
             self.report.notes.append(f"{what}: {DEFAULT_LANGUAGE} is taken")
+
+    def _lead_attachments_on(self) -> None:
+        """Let the numbered address of each attachment lead to the article that it was uploaded to."""
+        folder, uploads = path_of(self.survey.site.base_url), self.survey.uploads()
+        while not self.report.dry_run and (batch := list(islice(uploads, BATCH))):
+            missing: list[tuple[str, str]] = []
+            with self.db.connect() as connection:
+                for number, parent in batch:
+                    address = numbered_address(folder, number)
+                    article_id = self.ledger.local(connection, ArticleEntry.kind, str(parent), ARTICLE)
+                    if article_id and leads_to(connection, address) is None:
+                        missing.append((article_id, address))
+            if missing:
+                patiently(self.db, partial(_remember_all, missing))
 
     def _authors(self) -> Iterator[AuthorEntry]:
         for author in self.survey.authors():

@@ -306,6 +306,11 @@ class Survey:
         rows = self._store.execute("SELECT number, url, alt, caption, title, described FROM attachment ORDER BY number")
         return (found for row in rows if is_picture((found := ListedFile(*row)).url))
 
+    def uploads(self) -> Iterator[tuple[int, int]]:
+        """The number of each attachment that was uploaded to something, and the number of that."""
+        query = "SELECT number, parent FROM attachment WHERE parent != 0 AND number != 0 ORDER BY number"
+        return iter(self._store.execute(query).fetchall())
+
     def depth(self, slug: str) -> int:
         """How many categories stand above one."""
         above: list[str] = []

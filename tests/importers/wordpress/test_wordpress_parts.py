@@ -166,3 +166,21 @@ def test_numbers_of_a_site_in_a_folder(client: TestClient, db: Database, tmp_pat
         found = ok(client.get("/v1/resolve", params={"path": path}))
         assert (found["status"], found["location"].rpartition("/")[2]) == (301, slug)
     assert client.get("/v1/resolve", params={"path": "/?p=7"}).status_code == 404
+
+
+def test_numbers_of_attachments_lead_to_what_they_were_uploaded_to(
+    client: TestClient, db: Database, tmp_path: Path
+) -> None:
+    posts = export(tmp_path / "1.xml", item(7), item(8, status="draft"))
+    pictures = [picture(20, post_parent=7), picture(21, post_parent=8), picture(22)]
+    files = export(tmp_path / "2.xml", *pictures)
+    for path in (files, posts, files):
+        Loaded(db, path)
+    found = ok(client.get("/v1/resolve", params={"path": "/?attachment_id=20"}))
+    assert (found["status"], found["location"].rpartition("/")[2]) == (301, "slug-7")
+    for number in (21, 22):
+        assert client.get("/v1/resolve", params={"path": f"/?attachment_id={number}"}).status_code == 404
+    before = dump(db)
+    for path in (files, posts):
+        assert Loaded(db, path).outcomes() == {"unchanged"}
+    assert dump(db) == before
