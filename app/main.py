@@ -85,6 +85,7 @@ async def _running(app: FastAPI, settings: Settings, metrics: Metrics, with_work
         await courier.stop()
         await screen.stop()
         await ledger.stop()
+        await app.state.callers.readers.stop()
         await vault.stop()
         await aside.stop()
         await db.stop()

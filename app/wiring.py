@@ -26,6 +26,8 @@ from app.articles.discussion.handlers import section_gone
 from app.articles.editing import routes as editing
 from app.articles.listing import routes as listing
 from app.articles.listing.queries import FIND
+from app.articles.merging import routes as merging
+from app.articles.merging.actions import advance_merges
 from app.articles.partners.queries import EARLY
 from app.articles.previews import routes as previews
 from app.articles.publishing import routes as publishing
@@ -44,6 +46,7 @@ from app.deliveries.schemas import Channel
 from app.events.actions import prune as prune_events
 from app.events.schemas import Entry
 from app.fronts import routes as fronts
+from app.fronts.handlers import follow_merge as follow_merge_on_fronts
 from app.identity import routes as identity
 from app.identity.audit import routes as audit
 from app.identity.participants import routes as participants
@@ -67,6 +70,7 @@ from app.moderation.phrases import routes as phrases
 from app.moderation.queries import check_reach
 from app.moderation.queue import routes as queue
 from app.moderation.queue.actions import prune as prune_leases
+from app.moderation.redaction import routes as redaction
 from app.moderation.reports import routes as reports
 from app.moderation.screening.actions import Screening
 from app.notifications.actions import ask_back, spread
@@ -85,7 +89,7 @@ from app.operation.purging import routes as purging
 from app.publication.authors import routes as authors
 from app.publication.keys import routes as keys
 from app.publication.media import routes as media
-from app.publication.merges import tables as merges  # noqa: F401
+from app.publication.merges.queries import has_running as has_merges
 from app.publication.notices import routes as notices
 from app.publication.notices.queries import SEEN, TARGETS
 from app.publication.sections import routes as sections
@@ -101,6 +105,7 @@ from app.related.queries import beside_groups as related_groups
 from app.search import routes as search
 from app.search.actions import follow as follow_in_search
 from app.search.queries import listed as search_list
+from app.subscriptions.handlers import follow_merge
 from app.subscriptions.management import routes as subscriptions
 from app.subscriptions.opt_ins import routes as opt_ins
 from app.subscriptions.opt_ins.queries import has_requests
@@ -140,6 +145,7 @@ ROUTERS: list[APIRouter] = [
     authors.router,
     series.router,
     media.router,
+    merging.router,
     search.router,
     fronts.router,
     editing.router,
@@ -162,6 +168,7 @@ ROUTERS: list[APIRouter] = [
     phrases.router,
     queue.router,
     decisions.router,
+    redaction.router,
     reports.router,
     appeals.router,
     moderation_log.router,
@@ -193,6 +200,7 @@ HANDLERS: dict[str, tuple[Callable[[Session, Entry], None], ...]] = {
     "article.retracted": (),
     "article.purged": (),
     "discussion.changed": (),
+    "article.reported": (),
     "article.anchors_resolved": (),
     "article.related_changed": (),
     "anchor.changed": (),
@@ -200,6 +208,11 @@ HANDLERS: dict[str, tuple[Callable[[Session, Entry], None], ...]] = {
     "comment.edited": (),
     "comment.removed": (),
     "comment.voted": (),
+    "comment.pending": (),
+    "comment.held": (),
+    "comment.reported": (),
+    "comment.appealed": (),
+    "comment.decided": (),
     "article.reacted": (),
     "activity.aged": (),
     "front.changed": (),
@@ -207,11 +220,11 @@ HANDLERS: dict[str, tuple[Callable[[Session, Entry], None], ...]] = {
     "section.changed": (),
     "section.deleted": (section_gone,),
     "tag.changed": (),
-    "tag.deleted": (),
+    "tag.deleted": (follow_merge, follow_merge_on_fronts),
     "author.changed": (),
-    "author.deleted": (),
+    "author.deleted": (follow_merge, follow_merge_on_fronts),
     "series.changed": (),
-    "series.deleted": (),
+    "series.deleted": (follow_merge, follow_merge_on_fronts),
     "notice.changed": (),
     "notice.deleted": (),
     "media.changed": (),
@@ -296,6 +309,7 @@ def timers(settings: Settings) -> dict[str, Timer]:
     site, plan = Site.of(settings), Plan.of(settings)
     return {
         "publishing": Timer(0.0, advance_due, is_due),
+        "merges": Timer(0.0, advance_merges, has_merges),
         "activity": Timer(1.0, age, has_aged),
         "cards": Timer(0.0, partial(refresh, site=site), partial(has_stale, site=site)),
         "links": Timer(0.0, relink, has_stale_links),

@@ -10,9 +10,9 @@ from urllib.parse import quote
 
 import sqlalchemy as sa
 
-from app.articles.listing.schemas import SORTS
+from app.articles.listing.schemas import SORTS, ListQuery
 from app.articles.tables import Article
-from app.comments.schemas import SORT_COLUMNS
+from app.comments.schemas import SORT_COLUMNS, CommentQuery
 from app.comments.schemas import SORTS as COMMENT_SORTS
 from app.comments.tables import Comment
 from app.kit.db import open_database
@@ -167,7 +167,7 @@ def _page(connection: sa.Connection, article_id: str, sort: str) -> str:
     top = sa.select(column.label("key"), comment.c.id).where(comment.c.under_id == article_id)
     top = top.order_by(*order.order_by(column, comment.c.id)).limit(1).offset((DEEP - 1) * PAGE - 1)
     row = connection.execute(top).one()
-    return quote(order.encode(row.key, row.id))
+    return quote(order.bound_to(CommentQuery(sort=sort), article_id).encode(row.key, row.id))
 
 
 def look(store: Store) -> Facts:
@@ -191,7 +191,7 @@ def look(store: Store) -> Facts:
         facts = Facts(
             key=store.key,
             slugs=random.Random(SAMPLE).sample(slugs, min(SAMPLE, len(slugs))),
-            cursor=quote(SORTS["-published_at"].encode(before.listed_at, before.id)),
+            cursor=quote(SORTS["-published_at"].bound_to(ListQuery()).encode(before.listed_at, before.id)),
             common=first(sa.select(tag.c.slug).order_by(used.desc(), tag.c.id)),
             rare=first(sa.select(tag.c.slug).where(full).order_by(used, tag.c.id)),
             section=first(sa.select(section.c.slug).order_by(section.c.articles, section.c.id)),

@@ -58,7 +58,7 @@ def _of_article(kind: str | None) -> sa.Select[Any]:
 def page(connection: sa.Connection, article_id: str, asked: AnchorQuery) -> dict[str, Any]:
     """An article's prompts and the passages that readers speak of, in the order of the text."""
     query = _of_article(asked.kind).params(article_id=article_id)
-    found = fetch(connection, query, _IN_ORDER, ANCHOR.c.start, asked)
+    found = fetch(connection, query, _IN_ORDER, ANCHOR.c.start, asked, within=article_id)
     return {**found, "data": [present(row) for row in found["data"]]}
 
 

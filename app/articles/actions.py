@@ -17,10 +17,16 @@ from app.events.actions import emit
 from app.identity.schemas import Actor
 from app.kit import etag
 from app.kit.clock import now
+from app.kit.collation import collation_key
 from app.kit.ids import is_id
 from app.kit.problems import Conflict, Forbidden, NotFound
 from app.kit.schema import table_of
+from app.publication.authors.tables import Author
+from app.publication.merges.queries import follow_merges
 from app.publication.sections.closure import find_ancestors
+from app.publication.series.tables import Series
+from app.publication.tables import Term
+from app.publication.tags.tables import Tag
 from app.publication.tallies.actions import Shown, count_shown, move
 
 LAID_OUT = (
@@ -128,19 +134,31 @@ def told_of(session: Session, article: Article, before: Counted | None = None) -
     return {"subject_id": article.id, "slug": article.slug, "revision": article.revision, "within": within}
 
 
+def _current(session: Session, model: type[Term], ids: list[str]) -> list[str]:
+    """Those of a revision's terms that there are: a merged one is the other by now, a deleted one is left out."""
+    table = table_of(model)
+    wanted = follow_merges(session, ids)
+    there = set(session.execute(sa.select(table.c.id).where(table.c.id.in_(wanted))).scalars()) if wanted else set()
+    return [term_id for term_id in wanted if term_id in there]
+
+
 def lay_out(session: Session, article: Article, revision: Revision) -> list[str]:
     """Make a revision the one that the article shows; names what changed by it."""
-    changed = [name for name in LAID_OUT if getattr(article, name) != getattr(revision, name)]
+    values = {name: getattr(revision, name) for name in LAID_OUT}
+    values["series_id"] = next(
+        iter(_current(session, Series, [revision.series_id] if revision.series_id else [])), None
+    )
+    changed = [name for name, value in values.items() if getattr(article, name) != value]
     for name in changed:
-        setattr(article, name, getattr(revision, name))
+        setattr(article, name, values[name])
     was = session.get(Revision, (article.id, article.revision)) if article.revision else None
     if was is None or any(getattr(was, name) != getattr(revision, name) for name in TEXT):
         changed.append("body")
     is_other, article.revision = article.revision != revision.n, revision.n
     session.flush()
     for model, column, wanted in (
-        (ArticleAuthor, "author_id", revision.authors),
-        (ArticleTag, "tag_id", revision.tags),
+        (ArticleAuthor, "author_id", _current(session, Author, revision.authors)),
+        (ArticleTag, "tag_id", _current(session, Tag, revision.tags)),
     ):
         if linked(session, model, article.id) == wanted:
             continue
@@ -206,6 +224,7 @@ def reckon(
     article.public = _is_public(article, moment)
     _date_lift(article, before, moment)
     article.listed = is_listed(article)
+    article.title_key = collation_key(article.title)
     article.listed_at = article.published_at or article.created_at
     article.due_at = _due_at(article, moment)
     check_exposure(actor, before.exposure, exposure_of(article))

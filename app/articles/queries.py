@@ -34,9 +34,18 @@ R = table_of(Revision)
 AUTHOR, TAG, SECTION, SERIES = table_of(Author), table_of(Tag), table_of(Section), table_of(Series)
 MEDIA, NOTICE = table_of(Media), table_of(Notice)
 MOST_DEPTH = 1000  # of sections inside sections, as far as the order of their notices goes
-EDITING = ("version", "latest_revision", "scheduled_at", "scheduled_revision", "created_at", "syndication", "custom")
+EDITING = (
+    "version",
+    "latest_revision",
+    "scheduled_at",
+    "scheduled_revision",
+    "created_at",
+    "edited_at",
+    "syndication",
+    "custom",
+)
 RIGHTS = ("usage_terms", "copyright_holder", "territory", "embargoed_until", "expires_at")
-_INTERNAL = {"listed", "series_id", "image_id", "due_at", "card", "card_discussion"}
+_INTERNAL = {"listed", "title_key", "series_id", "image_id", "due_at", "card", "card_discussion"}
 _OWN = [column for column in A.c if column.key not in _INTERNAL]
 _SECTION = [column.label(f"section_{column.key}") for column in (SECTION.c.slug, SECTION.c.name)]
 _SECTION.append(syndication_of(A.c.section_id).label("section_syndication"))

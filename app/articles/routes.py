@@ -18,6 +18,7 @@ from app.articles.partners.queries import sees_early
 from app.articles.previews.queries import is_valid
 from app.articles.revisions.queries import laid_over
 from app.articles.schemas import ArticleQuery, NeighboursOut, NeighboursQuery, SingleArticleOut
+from app.articles.selection import add_formats, branch_of, check_editing, refuse_fields
 from app.identity.routes import Public
 from app.identity.schemas import ANONYMOUS, Actor
 from app.kit.fields import chosen
@@ -86,11 +87,6 @@ def _revision(
     return found, dump(SingleArticleOut, queries.present(found, site, formats, editing=editing))
 
 
-def _formats(asked: str | None, fields: dict[str, Any] | None) -> tuple[str, ...]:
-    default = ("html",) if fields is None or "body" in fields else ()
-    return queries.chosen_formats(asked, default)
-
-
 def _included(asked: str | None) -> list[str]:
     """What is to stand beside the article, by name; 400 for what is not known."""
     names = dict.fromkeys(part.strip() for part in asked.split(",")) if asked is not None else {}
@@ -134,8 +130,13 @@ async def show(request: Request, article: RefPath, query: Annotated[ArticleQuery
     if (kind := _asked_for(request, query)) != JSON:
         return await ACCEPTED[kind](request, article, actor)
     fields = chosen(SingleArticleOut, query.fields)
-    formats = _formats(query.formats, fields)
-    beside = _included(query.include)
+    check_editing(fields, actor)
+    formats = add_formats(query.formats, fields, default=("html",) if fields is None else ())
+    beside = list(
+        dict.fromkeys([*_included(query.include), *(name for name in cards.BESIDE if name in (fields or {}))])
+    )
+    for name in beside:
+        refuse_fields(branch_of(fields, name), "body", "editing")
     special = query.preview is not None or query.revision is not None
     if query.preview is None and special and not queries.sees_drafts(actor):
         missing = "revision needs the scope content:read or content:write."
@@ -185,7 +186,8 @@ async def neighbours(
 ) -> Response:
     """The articles published just before and just after this one, within the site, its section or its series."""
     site, fields = Site.of(settings(request)), chosen(NeighboursOut, query.fields)
-    formats = queries.chosen_formats(query.formats, ())
+    formats = add_formats(query.formats, branch_of(fields, "previous"), branch_of(fields, "next"))
+    refuse_fields(fields, "editing")
 
     def find(connection: sa.Connection) -> tuple[bytes, datetime | None]:
         row = visible(connection, article, actor, site, early=True)
@@ -206,5 +208,7 @@ async def at_path(request: Request, query: Annotated[ResolveQuery, Query()], act
     """What the publication's site should answer at one of its paths: the article, where it moved, or why it is gone."""
     found = await database(request).read(resolve, query.path, Site.of(settings(request)))
     body = hand_over_one(request.app.state.ledger, actor, dump(ResolvedOut, found), NOTHING)
-    body = limit_json(body, chosen(ResolvedOut, query.fields))
+    fields = chosen(ResolvedOut, query.fields)
+    refuse_fields(fields, "body", "editing")
+    body = limit_json(body, fields)
     return reply(request, body, groups=("articles", "publication", LISTS), private=actor is not ANONYMOUS)

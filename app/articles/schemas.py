@@ -131,6 +131,7 @@ class EditorsOut(BaseModel):
     )
     syndication: Level | None = Field(description="What is set for the article itself; null: as its section has it.")
     created_at: datetime
+    edited_at: datetime = Field(description="When the newest revision was saved.")
     custom: dict[str, Any] | None = Field(description="Data of editors and imports; readers never see it.")
 
 

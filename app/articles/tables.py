@@ -6,12 +6,18 @@ from typing import Any
 import sqlalchemy as sa
 from sqlmodel import Field, SQLModel
 
+from app.kit.collation import SORT_KEY
 from app.kit.schema import ID
 
 _IS_RETRACTED: dict[str, Any] = {
     "sqlite_where": sa.text("state = 'retracted'"),
     "postgresql_where": sa.text("state = 'retracted'"),
 }  # few, and every feed tells of them
+_IS_AHEAD: dict[str, Any] = {
+    "sqlite_where": sa.text("latest_revision > revision"),
+    "postgresql_where": sa.text("latest_revision > revision"),
+}  # few: saved, and not published yet
+_LONG_AGO = {"server_default": sa.text("'1970-01-01 00:00:00'")}
 
 
 class Article(SQLModel, table=True):
@@ -21,12 +27,17 @@ class Article(SQLModel, table=True):
         sa.Index("ix_article_published", "listed", "listed_at", "id"),
         sa.Index("ix_article_updated", "listed", "updated_at", "id"),
         sa.Index("ix_article_changed", "public", "updated_at", "id"),  # for sitemaps, which name pages too
-        sa.Index("ix_article_title", "listed", "title", "id"),
+        sa.Index("ix_article_title", "listed", "title_key", "id"),
         sa.Index("ix_article_section", "section_id", "listed", "listed_at", "id"),
         sa.Index("ix_article_series", "series_id", "listed", "listed_at", "id"),
         sa.Index("ix_article_type", "type", "public", "listed_at", "id"),
         sa.Index("ix_article_language", "language", "listed", "listed_at", "id"),
         sa.Index("ix_article_featured", "featured", "listed", "listed_at", "id"),
+        sa.Index("ix_article_any", "listed_at", "id"),  # this and the next ones for editors, who see every state
+        sa.Index("ix_article_created", "created_at", "id"),
+        sa.Index("ix_article_edited", "edited_at", "id"),
+        sa.Index("ix_article_state", "state", "edited_at", "id"),
+        sa.Index("ix_article_ahead", "edited_at", "id", **_IS_AHEAD),
         sa.Index("ix_article_due", "due_at"),
         sa.Index("ix_article_card", "card_stamp"),
         sa.Index("ix_article_retracted", "section_id", **_IS_RETRACTED),
@@ -36,9 +47,7 @@ class Article(SQLModel, table=True):
     slug: str = Field(max_length=200, unique=True)
     state: str = Field(max_length=20)  # draft, scheduled, published, unpublished, retracted
     public: bool = False  # published, not embargoed, not expired: what visible_to asks
-    listed: bool = (
-        False  # public, and no page: what lists, feeds, neighbours and fronts hold unless pages are asked for
-    )
+    listed: bool = False  # public and no page: what lists and feeds hold unless pages are asked for
     version: int = 1  # +1 with every change of any kind: what If-Match names
     revision: int  # the revision laid out here
     latest_revision: int  # the newest one saved
@@ -49,12 +58,14 @@ class Article(SQLModel, table=True):
     backdated: bool = Field(False, sa_column_kwargs={"server_default": sa.false()})  # published_at was set by hand
     updated_at: datetime  # of what readers see; of a draft, of the draft
     listed_at: datetime  # published_at, or created_at as long as there is none: lists are ordered by it
+    edited_at: datetime = Field(sa_column_kwargs=_LONG_AGO)  # when the newest revision was saved
     scheduled_at: datetime | None = None
     due_at: datetime | None = None  # when the clock changes something next
 
     type: str = Field(max_length=40)
     language: str = Field(max_length=35)
     title: str = Field(max_length=300)
+    title_key: str = Field(default="", sa_type=SORT_KEY, sa_column_kwargs={"server_default": ""})  # alphabetical order
     dek: str | None = Field(max_length=2000)
     excerpt: str = Field(max_length=2000)
     section_id: str | None = Field(sa_type=ID, foreign_key="section.id", ondelete="RESTRICT")

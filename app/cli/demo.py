@@ -47,6 +47,8 @@ Try:
     )
     if not settings.api_url:  # feeds and the hub name themselves by it
         os.environ["BROADSHEET_API_URL"] = address
+    if "site_url" not in settings.model_fields_set:  # addresses of articles and links in mails
+        os.environ["BROADSHEET_SITE_URL"] = address
     serve(host=host, port=port)
 
 

@@ -28,6 +28,9 @@ Exports = Annotated[
 Lenient = Annotated[bool, typer.Option("--lenient", help="Repair or leave out characters that XML does not allow.")]
 DryRun = Annotated[bool, typer.Option("--dry-run", help="Change nothing, and report the same.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print the report as JSON.")]
+FetchMedia = Annotated[
+    bool, typer.Option("--fetch-media", help="Bring pictures into the media store; again for those that are missing.")
+]
 Passing = Callable[[str], Callable[[int], None] | None]
 
 
@@ -37,18 +40,30 @@ def main() -> None:
 
 
 @app.command()
-def wordpress(files: Exports, dry_run: DryRun = False, as_json: AsJson = False, lenient: Lenient = False) -> None:
+def wordpress(
+    files: Exports,
+    dry_run: DryRun = False,
+    as_json: AsJson = False,
+    lenient: Lenient = False,
+    fetch_media: FetchMedia = False,
+) -> None:
     """Import posts, pages, categories, tags, authors, pictures and comments of WordPress; again for what changed.
 
     What was not public there is a draft here. Exit status 1 if the file is broken, which leaves the store untouched,
     or if something could not be imported, while all the rest is.
     """
+    from app.importers.fetching import Fetcher
     from app.importers.wordpress.loader import load
+    from app.kit.addresses import Guard
+    from app.publication.media.storage import open_storage
 
+    settings, fetcher = Settings(), None
+    if fetch_media:
+        fetcher = Fetcher(open_storage(settings.media), Guard(settings.outgoing_allow), settings.max_media_size)
     _run(
         files,
         as_json,
-        lambda db, passing: load(db, *files, dry_run=dry_run, lenient=lenient, passing=passing),
+        lambda db, passing: load(db, *files, dry_run=dry_run, lenient=lenient, fetcher=fetcher, passing=passing),
     )
 
 

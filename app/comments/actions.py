@@ -11,10 +11,12 @@ from app.articles.discussion.actions import tally
 from app.comments.events import CommentEdited, CommentPublished, CommentRemoved, CommentVoted
 from app.comments.queries import C
 from app.comments.schemas import State, best, controversy
+from app.comments.tables import CommentRevision
 from app.events.actions import emit
 from app.kit.clock import now
+from app.kit.ids import new_id
 from app.kit.problems import Conflict
-from app.kit.schema import Row
+from app.kit.schema import Row, table_of
 
 By = Literal["author", "moderator", "system"]
 _HERE = C.c.id == sa.bindparam("here", type_=C.c.id.type)
@@ -33,6 +35,7 @@ _PERSONAL: dict[str, Any] = {
     "email": None,
     "notify": "none",
     "address_hash": None,
+    "address_ranges": None,
     "source": "",
     "html": "",
     "text": "",
@@ -40,8 +43,14 @@ _PERSONAL: dict[str, Any] = {
     "request": None,
     "approved_text": False,
     "featured": False,
+    "redacted_at": None,
 }
 _CLEAR = _UPDATE.values(**_PERSONAL, version=C.c.version + 1)
+_REVISION = table_of(CommentRevision)
+_NEXT_NUMBER = sa.select(sa.func.coalesce(sa.func.max(_REVISION.c.number), 0) + 1).where(
+    _REVISION.c.comment_id == sa.bindparam("of", type_=_REVISION.c.comment_id.type)
+)
+MAX_REVISIONS = 100
 _DISOWN = _UPDATE.values(participant_id=None)
 _VOTED = _UPDATE.values({name: sa.bindparam(f"new_{name}") for name in ("upvotes", "downvotes", "best", "controversy")})
 
@@ -132,6 +141,17 @@ def rewrite(session: Session, row: Row, values: dict[str, Any]) -> None:
         emit(session, CommentEdited(**facts(row)))
 
 
+def keep_revision(session: Session, row: Row, *, by: Literal["author", "moderator"]) -> None:
+    """Keep the text of a comment before it is changed; of many changes the oldest texts go first."""
+    number: int = session.execute(_NEXT_NUMBER, {"of": row["id"]}).scalar_one()
+    texts = {name: row[name] for name in ("source", "html", "text")}
+    about = {"id": new_id(), "comment_id": row["id"], "number": number, "replaced_at": now(), "replaced_by": by}
+    session.execute(sa.insert(_REVISION).values(about | texts))
+    if number > MAX_REVISIONS:
+        old = (_REVISION.c.comment_id == row["id"]) & (_REVISION.c.number <= number - MAX_REVISIONS)
+        session.execute(sa.delete(_REVISION).where(old))
+
+
 def feature(session: Session, row: Row, value: bool) -> None:
     """Let a comment stand out, or no longer."""
     rewrite(session, row, {"featured": value})
@@ -152,6 +172,7 @@ def clear(session: Session, row: Row) -> None:
 
     Whose it was stays known here: to count floods, and to find what is left about it when its author is erased.
     """
+    session.execute(sa.delete(_REVISION).where(_REVISION.c.comment_id == row["id"]))
     session.execute(_CLEAR, {"here": row["id"]})
 
 

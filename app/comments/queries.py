@@ -12,7 +12,7 @@ from app.anchors.queries import ANCHOR, shown
 from app.anchors.queries import COLUMNS as _ANCHOR
 from app.articles.discussion.queries import Context, context
 from app.comments.schemas import SORT_COLUMNS, SORTS, CommentQuery, ReplyQuery, links
-from app.comments.tables import Comment
+from app.comments.tables import Comment, CommentRevision
 from app.identity.participants.queries import find
 from app.identity.schemas import ANONYMOUS, Actor
 from app.kit.ids import is_id
@@ -20,11 +20,11 @@ from app.kit.paging import PageQuery, bindings, page_of
 from app.kit.problems import NotFound
 from app.kit.schema import ID, Row, table_of
 
-C = table_of(Comment)
+C, _REVISION = table_of(Comment), table_of(CommentRevision)
 MOST_ANCESTORS = 100
 _OWN = (
     "id article_id parent_id root_id depth state featured replies upvotes downvotes best controversy participant_id "
-    "author_id author_name author_kind badges html text created_at edited_at"
+    "author_id author_name author_kind badges html text created_at edited_at redacted_at"
 ).split()
 COLUMNS: list[sa.ColumnElement[Any]] = [*(C.c[name] for name in _OWN), *_ANCHOR]
 """What `present` needs, of `TABLES`."""
@@ -41,12 +41,14 @@ _WHERE: dict[str, sa.ColumnElement[bool]] = {
 _WHERE["inline"] = _WHERE["all"] & C.c.anchor_id.is_not(None)
 _WHERE["anchor"] = _WHERE["all"] & (C.c.anchor_id == sa.bindparam("anchor", type_=C.c.id.type))
 _FIRST_SORT = SORTS["oldest"]
+_ALL_REPLIES = ReplyQuery()
 
 
 def present(row: Row) -> dict[str, Any]:
     """A row of `COLUMNS` as everyone reads it: all but published ones are tombstones, whatever they are."""
     out = {name: row[name] for name in ("id", "article_id", "parent_id", "root_id", "depth", "created_at", "replies")}
     out |= {"state": "removed", "author": None, "html": None, "text": None, "edited_at": None, "featured": False}
+    out["redacted_at"] = None
     if row["state"] == "published":
         out |= {"state": "published", **_said(row)}
     out["votes"] = {"up": row["upvotes"], "down": row["downvotes"]}
@@ -60,7 +62,7 @@ def present_to_author(row: Row) -> dict[str, Any]:
 
 def _said(row: Row) -> dict[str, Any]:
     author = {"id": row["author_id"], "name": row["author_name"], "kind": row["author_kind"], "badges": row["badges"]}
-    kept = {name: row[name] for name in ("html", "text", "edited_at", "featured")}
+    kept = {name: row[name] for name in ("html", "text", "edited_at", "redacted_at", "featured")}
     return {"author": author, **kept}
 
 
@@ -75,6 +77,13 @@ def locked(session: Session, comment_id: str) -> sa.RowMapping:
 def whole(store: sa.Connection | Session, comment_id: str) -> sa.RowMapping | None:
     """All of one comment as it is at this moment, or None."""
     return store.execute(_WHOLE, {"id": comment_id}).mappings().first() if is_id(comment_id) else None
+
+
+def former_texts(connection: sa.Connection, comment_ids: Sequence[str]) -> Sequence[Row]:
+    """The texts that comments had before each change, for whoever wrote them."""
+    columns = [_REVISION.c[name] for name in ("comment_id", "number", "replaced_at", "replaced_by", "source", "text")]
+    rows = sa.select(*columns).where(_REVISION.c.comment_id.in_(comment_ids))
+    return connection.execute(rows.order_by(_REVISION.c.comment_id, _REVISION.c.number)).mappings().all()
 
 
 def by_id(store: sa.Connection | Session, comment_id: str) -> sa.RowMapping | None:
@@ -127,18 +136,22 @@ def _with_replies(connection: sa.Connection, rows: Sequence[Row], few: int) -> l
         values = {"parents": parents, "most": few + 1}
         for reply in connection.execute(_first(connection.dialect.name), values).mappings():
             found[reply["parent_id"]].append(reply)
-    return [present(row) | {"first_replies": _replies(found[row["id"]], few) if few else None} for row in rows]
+    return [
+        present(row) | {"first_replies": _replies(found[row["id"]], few, row["id"]) if few else None} for row in rows
+    ]
 
 
-def _replies(rows: Sequence[Row], few: int) -> dict[str, Any]:
-    page = page_of(rows, few, _FIRST_SORT, "created_at")
+def _replies(rows: Sequence[Row], few: int, parent_id: str) -> dict[str, Any]:
+    """The first replies, with the cursor of the list of all of them."""
+    sort = _FIRST_SORT.bound_to(_ALL_REPLIES, parent_id) if len(rows) > few else _FIRST_SORT
+    page = page_of(rows, few, sort, "created_at")
     return {**page, "data": [present(row) | {"first_replies": None} for row in page["data"]]}
 
 
 def _page(
     connection: sa.Connection, kind: str, asked: PageQuery, sort: str, few: int, values: dict[str, Any]
 ) -> dict[str, Any]:
-    order = SORTS[sort]
+    order = SORTS[sort].bound_to(asked, *sorted(values.values()))
     key = order.decode(asked.cursor) if asked.cursor else None
     total = connection.execute(_count(kind), values).scalar_one() if asked.count == "exact" else None
     statement = _level(kind, sort, key is not None)

@@ -23,7 +23,7 @@ from app.identity.schemas import ANONYMOUS, Actor
 from app.kit.fields import chosen
 from app.kit.http import database, dump, reply, reply_list, settings
 from app.kit.ids import IdPath, RefPath
-from app.kit.problems import NotFound, documented
+from app.kit.problems import InvalidParameter, NotFound, documented
 from app.kit.schema import Row
 
 router = APIRouter(prefix="/v1", tags=["comments"])
@@ -54,6 +54,8 @@ async def index(request: Request, article: RefPath, query: Annotated[CommentQuer
     replies stand under it; flat views leave it out.
     """
     fields = chosen(ThreadedCommentOut, query.fields)
+    if "replies" in query.model_fields_set and (query.view != "threads" or query.anchor is not None):
+        raise InvalidParameter("replies", "replies: only with view=threads, and not with anchor.")
 
     def find(connection: sa.Connection) -> tuple[str, dict[str, Any]]:
         try:
@@ -76,7 +78,7 @@ async def show(
     state while it waits, or after it was refused.
     """
     fields = chosen(SingleCommentOut, query.fields)
-    ancestors = query.include == "ancestors"
+    ancestors = query.include == "ancestors" or "ancestors" in (fields or {})
     found = await database(request).read(_single, comment, actor, ancestors)
     body = dump(SingleCommentOut, found, fields or None)
     return reply(request, body, groups=groups_of(found["article_id"]), private=actor is not ANONYMOUS)

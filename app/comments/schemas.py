@@ -84,6 +84,9 @@ class CommentOut(BaseModel):
     text: str | None
     created_at: datetime = Field(description="When it reached the server, whenever it was written.")
     edited_at: datetime | None
+    redacted_at: datetime | None = Field(
+        description="When a moderator last took words out of it; `[…]` stands in their place."
+    )
     replies: int = Field(description="Direct replies that have a place in the thread.")
     votes: VotesOut
     anchor: AnchorOut | None = Field(description="The passage that it speaks of, where it stands now.")

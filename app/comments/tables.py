@@ -71,6 +71,7 @@ class Comment(SQLModel, table=True):
     email: str | None = Field(None, max_length=320)  # as typed with this comment; never public
     notify: str = Field("none", max_length=10)
     address_hash: str | None = Field(None, max_length=64)
+    address_ranges: str | None = Field(None, max_length=130)  # hashes of the ranges it is in, where mail is asked for
 
     source: str = Field(sa_type=sa.Text)  # as written: what its author edits
     html: str = Field(sa_type=sa.Text)
@@ -83,3 +84,20 @@ class Comment(SQLModel, table=True):
     edited_at: datetime | None = None
     removed_by: str | None = Field(None, max_length=10)  # author or moderator, once it is removed
     withdrawn_at: datetime | None = None  # when readers last saw it, if they do no longer
+    redacted_at: datetime | None = None  # when a moderator last took words out of it
+
+
+class CommentRevision(SQLModel, table=True):
+    """The text of a comment before a change: for moderators, and erased with the comment's text."""
+
+    __tablename__ = "comment_revision"
+    __table_args__ = (sa.UniqueConstraint("comment_id", "number"),)
+
+    id: str = Field(primary_key=True, sa_type=ID)
+    comment_id: str = Field(sa_type=ID, foreign_key="comment.id", ondelete="CASCADE")
+    number: int = Field(sa_type=BIG)  # from 1, the oldest
+    replaced_at: datetime
+    replaced_by: str = Field(max_length=10)  # author or moderator
+    source: str = Field(sa_type=sa.Text)
+    html: str = Field(sa_type=sa.Text)
+    text: str = Field(sa_type=sa.Text)

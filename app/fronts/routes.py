@@ -13,6 +13,7 @@ from app.articles.addresses.schemas import Site
 from app.articles.cache_groups import ARTICLES, groups_of_list, shows_counts
 from app.articles.cards.queries import steady
 from app.articles.partners.actions import hand_over_one
+from app.articles.selection import refuse_fields
 from app.fronts import actions, queries
 from app.fronts.schemas import FrontDefinition, FrontIn, FrontOut, FrontQuery, FrontsQuery
 from app.identity.routes import VERSIONED, Public, Versions, requires, write
@@ -68,6 +69,7 @@ async def index(request: Request, query: Annotated[FrontsQuery, Query()], actor:
 async def show(request: Request, front: RefPath, query: Annotated[FrontQuery, Query()], actor: Public) -> Response:
     """A front with all of its blocks, each article once; what is not public is on none, in a preview neither."""
     fields, site = chosen(FrontOut, query.fields), Site.of(settings(request))
+    refuse_fields(fields, "body", "editing")
     if query.preview and not actor.may("content:read"):
         raise (Unauthorized if actor is ANONYMOUS else Forbidden)("preview needs a key with the scope content:read.")
     if query.preview:

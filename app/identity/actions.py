@@ -65,4 +65,4 @@ class Callers:
             if len(self._guests) >= 10_000:
                 self._guests.clear()
             self._guests[digest] = (clock, row)
-        return Actor("guest", row["id"], row["name"] or "")
+        return Actor("guest", row["id"], row["name"] or "", proven=row["confirmed_at"] is not None)

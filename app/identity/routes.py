@@ -71,7 +71,7 @@ async def _count(request: Request, policy: str, caller: str, quotas: Quotas) -> 
 
 
 class Access(SecurityBase):
-    """A route's declared scope; `None` lets anyone in. A route without one does not start.
+    """A route's declared scope, or any one of several; `None` lets anyone in. A route without one does not start.
 
     `counted=False` is for what probes ask: it neither counts towards a rate limit nor is refused by one.
     `strict=False` is for what the world's software asks, which adds parameters of its own: they are ignored.
@@ -83,13 +83,14 @@ class Access(SecurityBase):
     def __init__(
         self,
         scope: Scope | None,
-        *,
+        *alternatives: Scope,
         counted: bool = True,
         strict: bool = True,
         forgiving: bool = True,
         drafts: bool = False,
     ) -> None:
         self.scope, self.counted, self.strict, self.drafts = scope, counted, strict, drafts
+        self.scopes = (scope, *alternatives) if scope else ()
         self.forgiving = forgiving and scope is None
         self.scheme_name = "ApiKey"
         self.model = HTTPBearer(
@@ -100,8 +101,9 @@ class Access(SecurityBase):
 
     async def __call__(self, request: Request) -> Actor:
         actor = await self._identify(request)
-        if self.scope and not (actor.may(self.scope) or (self.drafts and actor.reads_drafts)):
-            missing = f"This needs a key with the scope {self.scope}{' or content:write' if self.drafts else ''}."
+        if self.scopes and not (any(map(actor.may, self.scopes)) or (self.drafts and actor.reads_drafts)):
+            names = " or ".join((*self.scopes, *(("content:write",) if self.drafts else ())))
+            missing = f"This needs a key with the scope {names}."
             raise Unauthorized(missing) if actor is ANONYMOUS else Forbidden(missing)
         if request.scope["query_string"]:
             await self._check_parameters(request)
@@ -130,6 +132,10 @@ class Access(SecurityBase):
         except Unavailable:  # who it is cannot be told right now; asking counts all the same
             await limit(request, "read")
             raise
+        if (
+            actor.kind == "guest" and not actor.proven
+        ):  # a token costs nothing: what is done with it counts for the address
+            await limit(request, POLICIES[actor.kind])
         await limit(request, POLICIES[actor.kind], actor if actor.kind != "edit" else None)
         return actor
 
@@ -192,9 +198,9 @@ async def _wait_for(request: Request, text: str) -> None:
     raise Unavailable("That position is not visible here yet.")
 
 
-def requires(scope: Scope) -> Any:
-    """The dependency of a route that needs a scope."""
-    return Depends(Access(scope))
+def requires(scope: Scope, *alternatives: Scope) -> Any:
+    """The dependency of a route that needs a scope, or any one of several."""
+    return Depends(Access(scope, *alternatives))
 
 
 Public = Annotated[Actor, Depends(Access(None))]

@@ -46,6 +46,7 @@ class Actor:
     subscriber: str | None = None  # whose subscriptions a manage token is for
     generation: int = 0  # of that token: it ends when the subscriber has a later one
     reader: Claims | None = None
+    proven: bool = False  # of a guest: their e-mail is known to be theirs
     quotas: tuple[tuple[Literal["minute", "day"], int], ...] = ()  # a key's own limits
 
     @property

@@ -93,6 +93,11 @@ class Ledger:
         mine = (_KNOWN.c.local_id == local_id) & (_KNOWN.c.source == self.source) & (_KNOWN.c.kind == kind)
         return connection.execute(sa.select(_KNOWN.c.local_id).where(mine).limit(1)).first() is not None
 
+    def has_any(self, connection: sa.Connection, kind: str) -> bool:
+        """Whether anything of a kind came."""
+        mine = (_KNOWN.c.source == self.source) & (_KNOWN.c.kind == kind)
+        return connection.execute(sa.select(_KNOWN.c.kind).where(mine).limit(1)).first() is not None
+
     def note(self, connection: sa.Connection, kind: str, key: str, known: Known) -> None:
         """Remember what became of a thing, in place of what was noted before."""
         if affected(connection.execute(_UPDATE, {**self._of(kind, key), **known._asdict()})) == 0:

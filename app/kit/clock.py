@@ -1,11 +1,13 @@
 """The one clock, so that a test can move time and every stored time is aware UTC."""
 
 import re
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime, timedelta
 from typing import Annotated
+from zoneinfo import ZoneInfo
 
 from pydantic import AfterValidator, AwareDatetime, BeforeValidator
 
+_DAY = re.compile(r"\d{4}-\d\d-\d\d", re.ASCII)
 _RFC_3339 = re.compile(r"\d{4}-\d\d-\d\d[Tt ]\d\d:\d\d:\d\d(\.\d+)?([Zz]|[+-]\d\d:\d\d)", re.ASCII)
 
 
@@ -34,3 +36,49 @@ def _in_utc(moment: datetime) -> datetime:
 
 Moment = Annotated[AwareDatetime, BeforeValidator(_written_out), AfterValidator(_in_utc)]
 """A time from outside, RFC 3339 with an offset, in UTC: the first and last hours of the calendar have none there."""
+
+
+def _moment_or_day(value: object) -> object:
+    if isinstance(value, str) and _DAY.fullmatch(value):
+        try:
+            return date.fromisoformat(value)
+        except ValueError:
+            raise ValueError("must be a day that the calendar has") from None
+    if not isinstance(value, str) or not _RFC_3339.fullmatch(value):
+        raise ValueError("must be a time as RFC 3339 has it, or a day, such as 2026-01-31")
+    try:
+        moment = datetime.fromisoformat(value.upper())
+    except ValueError:
+        raise ValueError("must be a time that the calendar has") from None
+    return _in_utc(moment)
+
+
+When = Annotated[datetime | date, BeforeValidator(_moment_or_day)]
+"""A time, or a day of the publication's calendar: what `starts_at` makes one of."""
+
+
+def starts_at(when: datetime | date, zone: str) -> datetime:
+    """A time as it is, or the first moment of a day in a time zone, in UTC."""
+    if isinstance(when, datetime):
+        return when
+    local = datetime(when.year, when.month, when.day, tzinfo=ZoneInfo(zone))
+    try:
+        return local.astimezone(UTC)
+    except OverflowError:  # the first or last day of the calendar, elsewhere on earth
+        return local.replace(tzinfo=UTC)
+
+
+def local_time(moment: datetime, zone: str) -> datetime:
+    """A time as clocks in a time zone show it; the first and last hours of the calendar stay in UTC."""
+    try:
+        return moment.astimezone(ZoneInfo(zone))
+    except OverflowError:
+        return moment
+
+
+def just_before(when: datetime | date, zone: str) -> datetime:
+    """What "later than" a time or "from a day on" means, for a comparison with `>`."""
+    start = starts_at(when, zone)
+    if isinstance(when, datetime) or start == datetime.min.replace(tzinfo=UTC):
+        return start
+    return start - timedelta(microseconds=1)

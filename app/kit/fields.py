@@ -45,6 +45,8 @@ def chosen(model: type[BaseModel], fields: str | None) -> dict[str, Any] | None:
     tree: dict[str, Any] = {}
     for field in fields.split(","):
         name = field.strip()
+        if name.startswith("-"):
+            raise InvalidParameter("fields", "fields: name the fields to give; `-` cannot leave fields out.")
         _add(tree, model, name.split("."), shown_name(name))
     return tree
 

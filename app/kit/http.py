@@ -103,6 +103,11 @@ def _compress(body: bytes, coding: str) -> bytes:
     return gzip.compress(body, 5, mtime=0)
 
 
+@lru_cache(16)
+def _compress_once(body: bytes, coding: str) -> bytes:
+    return _compress(body, coding)
+
+
 def _group_headers(groups: Sequence[str]) -> dict[str, str]:
     """The cache groups for each kind of CDN, and as RFC 9875 has them."""
     return {
@@ -151,9 +156,11 @@ def reply(
     private: bool = False,
     links: Mapping[str, str] | None = None,
     media_type: str = JSON,
+    fixed: bool = False,
 ) -> Response:
     """A 200 with strong ETag, or a 304; kept by caches unless private. `links` maps relations to targets (RFC 8288).
 
+    What is `fixed` stays the same while the process runs, and is compressed once.
     `If-Modified-Since` counts where `If-None-Match` is absent (RFC 9110 §13.2.2).
     """
     tag = etag.make(body, version)
@@ -174,7 +181,7 @@ def reply(
     if etag.matches(known, tag) if known is not None else is_known:
         return Response(status_code=304, headers=headers)
     if coding:
-        body = _compress(body, coding)
+        body = _compress_once(body, coding) if fixed else _compress(body, coding)
         headers["Content-Encoding"] = coding
     return Response(body, 200, headers, media_type)
 

@@ -83,6 +83,20 @@ def network(address: str) -> str:
         return address
 
 
+@lru_cache(10_000)
+def ranges(address: str) -> tuple[str, str] | None:
+    """The ranges that an address is in: a site's and a provider's, /48 and /32 in IPv6, /24 and /16 in IPv4."""
+    try:
+        found = ip_address(address)
+    except ValueError:
+        return None
+    mapped = found.ipv4_mapped if isinstance(found, IPv6Address) else None
+    whole = mapped or found
+    lengths = (48, 32) if isinstance(whole, IPv6Address) else (24, 16)
+    near, far = (str(ip_network(f"{whole}/{length}", strict=False)) for length in lengths)
+    return near, far
+
+
 @lru_cache(1000)
 def _rate(amount: int, unit: str) -> RateLimitItem:
     return parse(f"{amount}/{unit}")

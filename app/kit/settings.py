@@ -77,7 +77,7 @@ class Settings(BaseSettings):
     mail_from: str = Field("", description="Sender of all mail: an address, or `Name <address>`.")
     confirm_path: str = Field("/subscriptions/confirm", description="Page of the site where readers confirm.")
     templates_dir: Path | None = Field(None, description="Folder of mail templates that replace the built-in ones.")
-    opt_in_limit: int = Field(1000, ge=1, description="Mails in an hour that ask readers to confirm a subscription.")
+    opt_in_limit: int = Field(1000, ge=1, description="Confirmation mails in an hour to strangers.")
     digest_hour: int = Field(7, ge=0, le=23, description="Hour in `TIME_ZONE` at which digests are sent.")
     digest_day: Literal["monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday"] = Field(
         "monday", description="Day on which weekly digests are sent."

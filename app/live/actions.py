@@ -125,7 +125,7 @@ class Live:
         """The next of what lies between a stream and the tail."""
         entries = await self._db.scan(read_between, stream.since, upto, MOST, self._about(stream))
         reached = upto if len(entries) < MOST else entries[-1].position
-        told = Told([public_frame(entry) for entry in entries if entry.type in stream.types], False)
+        told = Told([public_frame(entry) for entry in entries if stream.wants(entry)], False)
         if stream.article_id and entries:
             followed, reactions = [stream.article_id], self._settings.reactions
             found = await self._db.scan(tell, Batch(entries, {}), followed, reactions)
@@ -218,9 +218,9 @@ class Live:
             for stream in (*integrators, *(one for streams in articles.values() for one in streams)):
                 stream.end()
             raise
-        frames = [(entry.type, public_frame(entry)) for entry in batch.entries] if integrators else []
+        frames = [(entry, public_frame(entry)) for entry in batch.entries] if integrators else []
         for stream in integrators:
-            stream.put(stream.chosen([frame for name, frame in frames if name in stream.types]))
+            stream.put(stream.chosen([frame for entry, frame in frames if stream.wants(entry)]))
         for article_id, found in told.items():
             await self._send(articles.get(article_id, []), found)
 

@@ -29,6 +29,7 @@ from app.publication.sections.closure import find_ancestors
 
 HEADERS: Mapping[str, str] = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
 router = APIRouter(prefix="/v1", tags=["live"])
+Follower = Annotated[Actor, requires("syndicate", "comments:moderate")]
 
 
 class EventStream(Response):
@@ -187,22 +188,28 @@ async def follow_article(
     responses={**_SITE, **documented(Unauthorized, Forbidden, PositionGone, TooManyStreams)},
 )
 async def follow_site(
-    request: Request, query: Annotated[SiteLiveQuery, Query()], actor: Annotated[Actor, requires("syndicate")]
+    request: Request,
+    query: Annotated[SiteLiveQuery, Query()],
+    actor: Annotated[Actor, requires("syndicate", "comments:moderate")],
 ) -> Response:
     """Follow the whole publication by Server-Sent Events: every fact of what is public, once and in order.
 
     Each event is named by its type and carries `{type, timestamp, data}` as a webhook does: ids, `position`,
     `cache_groups`, and what the fact itself tells; read the rest where it is. Resuming, heartbeats and ends are as
-    in an article's stream. A stream ends within seconds of its key.
+    in an article's stream. A stream ends within seconds of its key, or of a change to it.
+
+    Keys with `comments:moderate` also receive the events of moderation, of their sections if they are limited to some.
     """
     since, token = await _since(request, query), request.headers["authorization"].partition(" ")[2].strip()
     callers = cast(Callers, request.app.state.callers)
 
     async def may_stay() -> bool:
         try:
-            return (await callers.actor(token)).may("syndicate")
+            now = await callers.actor(token)
         except Unauthorized:
             return False
+        return (now.scopes, now.sections) == (actor.scopes, actor.sections)
 
-    stream = Stream(_caller(request, actor), since, types=chosen_types(query.types), may_stay=may_stay)
+    types = chosen_types(query.types, moderation=actor.may("comments:moderate"))
+    stream = Stream(_caller(request, actor), since, types=types, key_sections=actor.sections, may_stay=may_stay)
     return _answer(request, stream)

@@ -7,6 +7,8 @@ from pydantic import AfterValidator, BaseModel, Field
 from app.articles.discussion.schemas import CountOut
 from app.comments.schemas import VotesOut
 from app.events.schemas import Entry, Position
+from app.kit.problems import Forbidden
+from app.moderation.events import MODERATION_TYPES
 
 TYPES = (
     "article.published",
@@ -31,8 +33,9 @@ _KINDS = {f"{name.partition('.')[0]}.*" for name in TYPES}
 
 
 def _known(text: str) -> str:
-    if not all(part in TYPES or part in _KINDS for part in text.split(",")):
-        raise ValueError(f"must name some of {', '.join(TYPES)}; article.* stands for all that begin with article")
+    if not all(part in TYPES or part in MODERATION_TYPES or part in _KINDS for part in text.split(",")):
+        names = ", ".join((*TYPES, *MODERATION_TYPES))
+        raise ValueError(f"must name some of {names}; article.* stands for all that begin with article")
     return text
 
 
@@ -50,14 +53,20 @@ class SiteLiveQuery(LiveQuery):
     """What to follow of the whole publication."""
 
     types: Annotated[str, AfterValidator(_known)] | None = Field(
-        None, max_length=1000, description="Types of facts with commas, `article.*` for all of a kind; all unless said."
+        None,
+        max_length=1000,
+        description="Types of events with commas, `article.*` for all of a kind; all unless said. Those of moderation "
+        f"({', '.join(f'`{name}`' for name in MODERATION_TYPES)}) need `comments:moderate`.",
     )
 
 
-def chosen_types(text: str | None) -> frozenset[str]:
-    """The types that `types` names."""
-    asked = text.split(",") if text else [*_KINDS]
-    return frozenset(name for name in TYPES if name in asked or f"{name.partition('.')[0]}.*" in asked)
+def chosen_types(text: str | None, *, moderation: bool) -> frozenset[str]:
+    """The types that `types` names, with those of moderation for a key that may see them; 403 for one that may not."""
+    names = text.split(",") if text else [*_KINDS]
+    if not moderation and not set(MODERATION_TYPES).isdisjoint(names):
+        raise Forbidden("Moderation events need a key with the scope comments:moderate.")
+    types = (*TYPES, *MODERATION_TYPES) if moderation else TYPES
+    return frozenset(name for name in types if name in names or f"{name.partition('.')[0]}.*" in names)
 
 
 class LiveRemovedOut(BaseModel):

@@ -18,7 +18,8 @@ _OWN = [
     C.c[name]
     for name in (
         "id article_id parent_id root_id depth anchor_id state removed_by source html text approved_text featured "
-        "replies version created_at edited_at upvotes downvotes author_id author_name author_kind badges email"
+        "replies version created_at edited_at redacted_at upvotes downvotes author_id author_name author_kind badges "
+        "email"
     ).split()
 ]
 _ABOUT = [
@@ -65,12 +66,16 @@ def within(actor: Actor) -> ColumnElement[bool]:
     return sa.true() if actor.sections is None else A.c.section_id.in_(sorted(actor.sections))
 
 
+def section_of(connection: sa.Connection, article_id: str) -> str | None:
+    """The id of the section that an article is in, or None."""
+    section_id: str | None = connection.execute(_SECTION, {"id": article_id}).scalar_one_or_none()
+    return section_id
+
+
 def check_reach(connection: sa.Connection, actor: Actor, article_id: str) -> None:
     """404 for what stands in a section that the key does not reach: it is not told what waits there."""
-    if actor.sections is not None:
-        section_id = connection.execute(_SECTION, {"id": article_id}).scalar_one_or_none()
-        if not actor.may_in(section_id):
-            raise NotFound
+    if actor.sections is not None and not actor.may_in(section_of(connection, article_id)):
+        raise NotFound
 
 
 def participant_of(store: sa.Connection | Session, actor: Actor) -> Row | None:

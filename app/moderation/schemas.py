@@ -70,3 +70,4 @@ class JudgedCommentOut(BaseModel):
     version: int
     created_at: datetime
     edited_at: datetime | None
+    redacted_at: datetime | None = Field(description="When a moderator last took words out of it.")

@@ -1,19 +1,21 @@
 """Health, readiness, metrics, the OpenAPI document with its page, and the problems that answers name."""
 
+import json
 import time
-from typing import Any
+from typing import Any, cast
 
 import sqlalchemy as sa
 import structlog
-from fastapi import APIRouter, Request
+from fastapi import APIRouter, FastAPI, Request
 from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, Gauge, generate_latest
 from pydantic import BaseModel, Field
 from sqlalchemy.exc import DBAPIError
 from starlette.responses import HTMLResponse, JSONResponse, Response
 
-from app.identity.routes import Probe, World
+from app.identity.routes import Probe, Public, World
 from app.kit.db import is_unavailable
-from app.kit.http import database, reply
+from app.kit.http import database, dump, reply, settings
+from app.kit.paging import ListOut
 from app.kit.problems import NotFound, Problem, Unavailable, documented
 from app.operation.docs import page
 from app.operation.gauges.queries import count, measure
@@ -81,17 +83,89 @@ async def metrics(request: Request, actor: Probe) -> Response:
     return Response(found, media_type=CONTENT_TYPE_LATEST)
 
 
+def _documents(app: FastAPI) -> tuple[bytes, bytes]:
+    """The OpenAPI document and its page, written once."""
+    if not hasattr(app.state, "documents"):
+        document = app.openapi()
+        text = json.dumps(document, ensure_ascii=False, separators=(",", ":"))
+        app.state.documents = text.encode(), page(document).encode()
+    return cast(tuple[bytes, bytes], app.state.documents)
+
+
 @router.get("/openapi.json", responses=documented(), response_class=JSONResponse)
 async def openapi(request: Request, actor: World) -> Response:
     """This API as an OpenAPI 3.1 document."""
-    return JSONResponse(request.app.openapi())
+    return reply(request, _documents(request.app)[0], groups=("openapi",), fixed=True)
 
 
 @router.get("/docs", responses=documented(), response_class=HTMLResponse)
 async def docs(request: Request, actor: World) -> Response:
     """The same for people: one page that loads nothing from other hosts."""
-    safe = {"Content-Security-Policy": "default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'none'"}
-    return HTMLResponse(page(request.app.openapi()), headers=safe)
+    answer = reply(
+        request, _documents(request.app)[1], groups=("openapi",), media_type="text/html; charset=utf-8", fixed=True
+    )
+    policy = "default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'none'"
+    answer.headers["Content-Security-Policy"] = policy
+    return answer
+
+
+LINKS = {
+    "openapi": "/openapi.json",
+    "docs": "/docs",
+    "problems": "/problems",
+    "articles": "/v1/articles",
+    "search": "/v1/search?q={q}",
+    "rss": "/feeds/site.rss",
+    "atom": "/feeds/site.atom",
+    "json_feed": "/feeds/site.json",
+    "changes": "/v1/changes",
+    "sitemap": "/sitemap.xml",
+    "health": "/healthz",
+}
+"""Where to begin, by name."""
+
+
+class DoorOut(BaseModel):
+    """What this server is, and where to begin."""
+
+    name: str = Field(description="Name of the publication.")
+    site: str = Field(description="Address of the publication's own site.")
+    software: str = Field(description="`Broadsheet`.")
+    version: str = Field(description="Version of the API.")
+    links: dict[str, str] = Field(description="Addresses on this server by what they are, as URI references.")
+
+
+def _door(request: Request) -> Response:
+    known = settings(request)
+    row = {"name": known.site_name, "site": known.site_url, "software": request.app.title}
+    return reply(request, dump(DoorOut, {**row, "version": request.app.version, "links": LINKS}), groups=("openapi",))
+
+
+@router.get("/", response_model=DoorOut, responses=documented())
+async def show_root(request: Request, actor: World) -> Response:
+    """What this server is: the publication, the version of the API, and where to begin."""
+    return _door(request)
+
+
+@router.get("/v1", response_model=DoorOut, responses=documented())
+async def show_version(request: Request, actor: Public) -> Response:
+    """The same as at `/`."""
+    return _door(request)
+
+
+_TEXT: Any = {200: {"description": "Rules for crawlers.", "content": {"text/plain": {"schema": {"type": "string"}}}}}
+
+
+@router.get("/robots.txt", responses=_TEXT | documented(), response_class=Response)
+async def show_robots(request: Request, actor: World) -> Response:
+    """What crawlers may read here (RFC 9309): all that is public but the links from mails, and where the sitemaps are.
+
+    Sites that load articles in the browser need it so: search engines read this file before they let a page do that.
+    """
+    api = settings(request).api
+    lines = ["User-agent: *", "Disallow: /v1/unsubscribe/", ""]
+    lines += [f"Sitemap: {api}/sitemap.xml", f"Sitemap: {api}/sitemap-news.xml", ""]
+    return reply(request, "\n".join(lines).encode(), groups=("openapi",), media_type="text/plain; charset=utf-8")
 
 
 def _describe(kind: type[Problem]) -> dict[str, Any]:
@@ -103,6 +177,14 @@ def _describe(kind: type[Problem]) -> dict[str, Any]:
         "title": kind.title,
         "description": about,
     }
+
+
+@router.get("/problems", response_model=ListOut[ProblemKindOut], responses=documented())
+async def list_problems(request: Request, actor: World) -> Response:
+    """Every kind of problem that an answer can name, by code, on one page."""
+    rows = [_describe(kind) for _, kind in sorted(Problem.registry.items())]
+    found = {"data": rows, "page": {"next": None, "limit": len(rows), "total": len(rows)}}
+    return reply(request, dump(ListOut[ProblemKindOut], found), groups=("problems",))
 
 
 @router.get("/problems/{code}", response_model=ProblemKindOut, responses=documented(NotFound))

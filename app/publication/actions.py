@@ -19,6 +19,7 @@ from app.kit.problems import Conflict, Forbidden, Invalid, NotFound
 from app.kit.schema import table_of
 from app.kit.text import is_slug, slugify
 from app.publication.media.tables import Media
+from app.publication.merges.queries import is_merging
 from app.publication.notices.tables import Notice
 from app.publication.references import Kind, resolve_references
 from app.publication.stamps.actions import bump
@@ -146,6 +147,8 @@ def change_term(
 
 def remove_term(session: Session, row: Term, versions: frozenset[int] | None) -> None:
     """Delete a term that nothing refers to, with the slugs that it had; 409 while something does."""
+    if is_merging(session, row.id):
+        raise InUse("A merge of it is running.")
     remove(session, row, versions)
     gone = (_FORMER.c.kind == str(row.__tablename__)) & (_FORMER.c.target_id == row.id)
     session.execute(sa.delete(_FORMER).where(gone))

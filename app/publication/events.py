@@ -26,11 +26,12 @@ class TermChanged(Fact):
 
 @dataclass(frozen=True, kw_only=True)
 class TermDeleted(Fact):
-    """One is gone; no article stood under it."""
+    """One is gone; no article stands under it. `into` is the id of the one that it was merged into."""
 
     singular: ClassVar[str]
     plural: ClassVar[str]
     slug: str
+    into: str | None = None
 
     def groups(self) -> list[str]:
         """The term and the lists of its kind."""

@@ -27,4 +27,5 @@ def by_ref(connection: sa.Connection, query: sa.Select[Any], ref: str) -> sa.Row
 
 def page(connection: sa.Connection, query: sa.Select[Any], sort: Sort, asked: PageQuery) -> dict[str, Any]:
     """A page of a query over a table of terms."""
-    return fetch(connection, query, sort, query.selected_columns[sort.name.removeprefix("-")], asked)
+    column = {"name": "name_key"}.get(sort.name, sort.name.removeprefix("-"))
+    return fetch(connection, query, sort, query.selected_columns[column], asked)

@@ -5,6 +5,7 @@ from datetime import datetime
 import sqlalchemy as sa
 from sqlmodel import Field, SQLModel
 
+from app.kit.collation import SORT_KEY, collation_key
 from app.kit.schema import ID
 
 
@@ -14,12 +15,20 @@ class Term(SQLModel):
     id: str = Field(primary_key=True, sa_type=ID)
     slug: str = Field(max_length=200, unique=True)
     name: str = Field(max_length=200)
+    name_key: str = Field(default="", sa_type=SORT_KEY, sa_column_kwargs={"server_default": ""})  # alphabetical order
     articles: int = Field(default=0, sa_type=sa.BigInteger)  # public ones; moved by publication.tallies alone
     shown: int = Field(default=0, sa_type=sa.BigInteger, sa_column_kwargs={"server_default": "0"})
     """Articles that readers see now or will at a set time; moved by publication.tallies alone."""
     version: int = 1
     created_at: datetime
     updated_at: datetime
+
+
+@sa.event.listens_for(Term, "before_insert", propagate=True)
+@sa.event.listens_for(Term, "before_update", propagate=True)
+def _keep_name_key(_mapper: object, _connection: object, term: Term) -> None:
+    """Whoever names a term, its place in the alphabet goes along."""
+    term.name_key = collation_key(term.name)
 
 
 class FormerSlug(SQLModel, table=True):
@@ -35,4 +44,4 @@ class FormerSlug(SQLModel, table=True):
 
 def orders(table: str) -> tuple[sa.Index, sa.Index]:
     """Indexes for the lists of a table of terms: by name, and by number of articles."""
-    return sa.Index(f"ix_{table}_name", "name", "id"), sa.Index(f"ix_{table}_articles", "articles", "id")
+    return sa.Index(f"ix_{table}_name", "name_key", "id"), sa.Index(f"ix_{table}_articles", "articles", "id")

@@ -14,10 +14,10 @@ VOTE, REACTION = table_of(Vote), table_of(Reaction)
 _ME = "participant"
 _MY_VOTE = VOTE.c.participant_id == sa.bindparam(_ME, type_=VOTE.c.participant_id.type)
 _MY_REACTION = REACTION.c.participant_id == sa.bindparam(_ME, type_=REACTION.c.participant_id.type)
-MY_VOTE = sa.select(VOTE.c.value).where(
+MY_VOTE = sa.select(VOTE.c.value, VOTE.c.counted).where(
     VOTE.c.comment_id == sa.bindparam("comment", type_=VOTE.c.comment_id.type), _MY_VOTE
 )
-MY_REACTION = sa.select(REACTION.c.value, REACTION.c.at).where(
+MY_REACTION = sa.select(REACTION.c.value, REACTION.c.at, REACTION.c.counted).where(
     REACTION.c.article_id == sa.bindparam("article", type_=REACTION.c.article_id.type), _MY_REACTION
 )
 _ON_ARTICLE = (
@@ -26,9 +26,10 @@ _ON_ARTICLE = (
     .where(_MY_VOTE, C.c.article_id == sa.bindparam("article", type_=C.c.article_id.type))
     .order_by(VOTE.c.comment_id)
 )
-_VOTES = sa.select(VOTE.c.comment_id, VOTE.c.value, VOTE.c.at).where(_MY_VOTE).order_by(VOTE.c.comment_id)
+_ABOUT = ("value", "at", "address_hash", "counted")
+_VOTES = sa.select(VOTE.c.comment_id, *(VOTE.c[name] for name in _ABOUT)).where(_MY_VOTE).order_by(VOTE.c.comment_id)
 _REACTIONS = (
-    sa.select(REACTION.c.article_id, REACTION.c.value, REACTION.c.at)
+    sa.select(REACTION.c.article_id, *(REACTION.c[name] for name in _ABOUT))
     .where(_MY_REACTION)
     .order_by(REACTION.c.article_id)
 )

@@ -39,7 +39,8 @@ def _shown(_connection: sa.Connection, result: Row) -> Row:
 async def vote(request: Request, comment: IdPath, body: VoteIn, actor: Public) -> Response:
     """Vote on a comment: 1, -1, or 0 to take it back. Whoever sends a token has one vote, and none on their own.
 
-    `POST /v1/guests` gives a token to those who have not written anything.
+    `POST /v1/guests` gives a token to those who have not written anything. Tokens cost nothing: of guests without a
+    proven e-mail at one network address one counts in the numbers, within 24 hours.
     """
     voter = _voter(request, actor)
 
@@ -57,7 +58,7 @@ async def vote(request: Request, comment: IdPath, body: VoteIn, actor: Public) -
 async def react(request: Request, article: RefPath, body: ReactionIn, actor: Public) -> Response:
     """React to an article with one of the names in its `reactions`, or with null to take it back.
 
-    Whoever sends a token has one reaction; `POST /v1/guests` gives one.
+    Whoever sends a token has one reaction; `POST /v1/guests` gives one. Guests count as in votes.
     """
     voter, names = _voter(request, actor), settings(request).reactions
 

@@ -25,7 +25,7 @@ class Voter(NamedTuple):
     actor: Actor
     vault: Vault
     screen: Screen
-    addresses: tuple[str, ...]  # hashes of the network address: what bans know it by; nothing is counted by it
+    addresses: tuple[str, ...]  # hashes of the network address: what bans and other guests there are known by
 
 
 class VoteIn(BaseModel):
@@ -37,7 +37,7 @@ class VoteIn(BaseModel):
 
 
 class VoteOut(BaseModel):
-    """The vote that now stands, and all votes of the comment."""
+    """The vote that now stands, and all votes of the comment that count."""
 
     value: int
     votes: VotesOut
@@ -54,7 +54,7 @@ class ReactionIn(BaseModel):
 
 
 class ReactionOut(BaseModel):
-    """The reaction that now stands, and all reactions of the article."""
+    """The reaction that now stands, and all reactions of the article that count."""
 
     value: str | None
     reactions: dict[str, int]

@@ -90,7 +90,8 @@ def _statement(by: str, formats: tuple[str, ...], actor: Actor) -> sa.Select[Any
     page = sa.select(found, found.c.place.label("key"), *about).join(here, found.c.id != here.c.id)
     page = page.where(found.c.nth == 1)
     rows = page.subquery("page")
-    seen = A.c.public if not sees_drafts(actor) else A.c.public | ((rows.c.kind == 0) & visible_to(actor))
+    shown = A.c.listed | (A.c.public & (rows.c.kind == 0))  # pages stand here only where editors chose them
+    seen = shown if not sees_drafts(actor) else shown | ((rows.c.kind == 0) & visible_to(actor))
     cards: sa.Select[Any] = lean(formats=formats, page=rows)
     cards = cards.add_columns(rows.c.kind, rows.c.score, rows.c.terms, rows.c.of, rows.c.choice, rows.c.series)
     return cards.where(seen).order_by(rows.c.kind, rows.c.place, rows.c.id.desc()).limit(_LIMIT)

@@ -11,9 +11,9 @@ from app.articles.addresses.schemas import Site
 from app.articles.cards.queries import steady
 from app.articles.partners.actions import hand_over
 from app.articles.publishing.routes import EDITED
-from app.articles.queries import chosen_formats
 from app.articles.routes import Retracted, WithheldForLegalReasons, moved, visible
 from app.articles.schemas import RelatedOut
+from app.articles.selection import add_formats, branch_of, refuse_fields
 from app.identity.routes import Public, Versions, requires, write
 from app.identity.schemas import ANONYMOUS, Actor
 from app.kit.fields import chosen
@@ -51,7 +51,9 @@ async def index(request: Request, article: RefPath, query: Annotated[RelatedQuer
     Only what is public now. The ETag carries the version of the choice, which `PUT` needs. Editors also see chosen
     articles that are not public.
     """
-    site, fields, formats = Site.of(settings(request)), _fields(query), chosen_formats(query.formats, ())
+    site, fields = Site.of(settings(request)), _fields(query)
+    formats = add_formats(query.formats, branch_of(fields, "article"))
+    refuse_fields(fields, "editing")
 
     def find(connection: sa.Connection) -> Found:
         found = queries.related(connection, article, actor, site, formats, query.limit)

@@ -1,6 +1,7 @@
 """Finding: the index gives articles that answer, newest first and no more than can be ranked; cards do the rest."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from functools import lru_cache
 from typing import Any
 
@@ -10,6 +11,7 @@ import sqlalchemy as sa
 from app.articles.addresses.schemas import Site
 from app.articles.cards.queries import MovedOn, finished, lean, made_for
 from app.articles.listing.queries import COLUMNS, Shape, shape_of
+from app.articles.listing.references import resolve_groups
 from app.articles.listing.schemas import SORTS, Group, ListQuery
 from app.articles.queries import A
 from app.identity.schemas import Actor
@@ -17,6 +19,7 @@ from app.kit.db import giving_way
 from app.kit.languages import STEMMERS
 from app.kit.paging import bindings, page_of
 from app.kit.schema import Row, moment
+from app.search import drafts
 from app.search.entries import queries as entries
 from app.search.entries.queries import BY_KEY, Window
 from app.search.schemas import NEWEST_KEY, RANKED, Mark, SearchQuery
@@ -64,10 +67,11 @@ class Search:
     ) -> None:
         self.connection, self.query, self.actor, self.site = connection, query, actor, site
         self.groups = groups
+        self.fingerprint = query.fingerprint()
         spoken = {ref.partition("-")[0].lower() for group in groups if group.kind == "language" for ref in group.refs}
         is_said = any(group.kind == "language" and not group.negative for group in groups)
         self.question = parse(query.q or "", sorted(spoken & STEMMERS.keys()) if is_said else STEMMERS)
-        self.shape, self.values = shape_of(query, groups, actor, SORTS.get(query.sort, BY_KEY))
+        self.shape, self.values = shape_of(query, groups, actor, SORTS.get(query.sort, BY_KEY), site)
         among: entries.Among = "all"
         is_plain = self.question.is_plain
         if (few := entries.few(connection, self.shape, self.values, is_plain=is_plain)) is not None:
@@ -86,6 +90,10 @@ class Search:
                 question = f"({question}) & ({names})"
         return {**self.values, "question": question, "newest": window.newest, "oldest": window.oldest}
 
+    def ask_all(self) -> dict[str, Any]:
+        """The parameters of a statement about the whole index."""
+        return self._asked(Window(NEWEST_KEY, -NEWEST_KEY))
+
     def newest(self, newest: int, oldest: int, most: int) -> list[Row]:
         """The newest articles that answer, with their keys and weights."""
         found: list[Row] = []
@@ -102,13 +110,13 @@ class Search:
             return None
         if self.question.is_empty:
             return 0
-        asked = self._asked(Window(NEWEST_KEY, -NEWEST_KEY))
+        asked = self.ask_all()
         return int(self.connection.execute(entries.counting(*self.how), asked).scalar_one())
 
     def ranked(self) -> tuple[list[Row], str | None]:
         """A page of the best, and the cursor of the next."""
         limit, cursor = self.query.limit, self.query.cursor
-        mark = Mark.decode(cursor) if cursor else None
+        mark = Mark.decode(cursor, self.fingerprint) if cursor else None
         if mark is not None and mark.score < 0:
             return self._beyond(mark)
         most = RANKED - RANKED % limit  # so that only the last page holds less than was asked for
@@ -129,19 +137,20 @@ class Search:
         rows = [window[at] for _, _, at in left[:limit]]
         if len(left) > limit:
             score, key, _ = left[limit - 1]
-            return rows, Mark(-score, -key, *bounds).encode()
-        return rows, Mark(-1, bounds[1], *bounds).encode() if bounds[2] else None
+            return rows, Mark(-score, -key, *bounds).encode(self.fingerprint)
+        return rows, Mark(-1, bounds[1], *bounds).encode(self.fingerprint) if bounds[2] else None
 
     def _beyond(self, mark: Mark) -> tuple[list[Row], str | None]:
         rows = self.newest(mark.key - 1, -NEWEST_KEY, self.query.limit + 1)
         shown = rows[: self.query.limit]
-        return shown, mark._replace(key=shown[-1]["key"]).encode() if len(rows) > len(shown) else None
+        return shown, mark._replace(key=shown[-1]["key"]).encode(self.fingerprint) if len(rows) > len(shown) else None
 
     def by_date(self) -> tuple[list[Row], str | None]:
         """A page of the newest, and the cursor of the next."""
-        key = BY_KEY.decode(self.query.cursor) if self.query.cursor else None
+        sort = BY_KEY.bound_to(self.query)
+        key = sort.decode(self.query.cursor) if self.query.cursor else None
         rows = self.newest(max(int(key[0]), -NEWEST_KEY) - 1 if key else NEWEST_KEY, -NEWEST_KEY, self.query.limit + 1)  # type: ignore[arg-type]
-        found = page_of(rows, self.query.limit, BY_KEY, "key")
+        found = page_of(rows, self.query.limit, sort, "key")
         return found["data"], found["page"]["next"]
 
     def in_order(self) -> tuple[Sequence[Row], str | None]:
@@ -169,15 +178,42 @@ class Search:
             raise MovedOn
         return [(hit, rows[hit["id"]]) for hit in hits if hit["id"] in rows]
 
-    def page(self, rows: Sequence[Row], cursor: str | None) -> dict[str, Any]:
+    def page(self, rows: Sequence[Row], cursor: str | None, total: int | None = None) -> dict[str, Any]:
         """Articles as JSON, with what `page` and `Last-Modified` say of them."""
         edits = (lambda row: self.actor.may_in(row["section_id"])) if self.shape.editing else None
         data = finished(self.connection, rows, self.site, self.shape.formats, edits)
         newest = max((row["updated_at"] for row in rows), default=None)
-        page = {"next": cursor, "limit": self.query.limit, "total": self.total()}
+        page = {"next": cursor, "limit": self.query.limit, "total": self.total() if total is None else total}
         ids = [row["id"] for row in rows]
         said = {"ids": ids, "resolved": self.groups, "modified": newest and moment(newest)}
         return {"data": data, "page": page, **said}
+
+
+def _in_states(search: Search) -> dict[str, Any]:
+    """A page of articles in any state that an editor asked for: public texts that answer, and newer ones that do.
+
+    The index holds what readers see. Texts that they do not see, far fewer, are looked at one by one.
+    """
+    connection, query, sort = search.connection, search.query, search.shape.sort
+    wanted = drafts.parse_words(query.q or "")
+    shape = replace(search.shape, paged=False)
+    found = drafts.select_matching(shape, connection.dialect.name, tuple(word.shape for word in wanted))
+    values = {**search.values, **drafts.bind_words(wanted)}
+    values |= search.ask_all()
+    total = None
+    if query.count == "exact":
+        total = connection.execute(sa.select(sa.func.count()).select_from(found.subquery()), values).scalar_one()
+    key = sort.decode(query.cursor) if query.cursor else None
+    column = COLUMNS[sort.name.lstrip("-")]
+    if key:
+        found = found.where(sort.after(column, A.c.id))
+    page = found.order_by(*sort.order_by(column, A.c.id)).limit(query.limit + 1).subquery("page")
+    cards: sa.Select[Any] = lean(formats=shape.formats, editing=shape.editing, page=page)
+    values |= {**bindings(key), "made_for": made_for(search.site)}
+    with entries.led(connection):
+        rows = connection.execute(cards.order_by(*sort.order_by(page.c.key, page.c.id)), values).mappings().all()
+    result = page_of(rows, query.limit, sort, "key")
+    return search.page(result["data"], result["page"]["next"], total)
 
 
 def listed(
@@ -187,6 +223,8 @@ def listed(
     search = Search(connection, query, groups, actor, site)
     if search.question.is_empty:
         return search.page([], None)
+    if query.states is not None:
+        return _in_states(search)
     with entries.led(connection):
         if query.sort != "-published_at":
             return search.page(*search.in_order())
@@ -198,6 +236,7 @@ def found(
     connection: sa.Connection, query: SearchQuery, groups: tuple[Group, ...], actor: Actor, site: Site
 ) -> dict[str, Any]:
     """A page of what the search finds, with scores and highlights: two statements, on PostgreSQL up to seven."""
+    groups = resolve_groups(connection, groups, query)
     search = Search(connection, query, groups, actor, site)
     if search.question.is_empty:
         return search.page([], None)

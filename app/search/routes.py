@@ -11,6 +11,7 @@ from app.articles.cache_groups import groups_of_list, membership, shows_counts
 from app.articles.cards.queries import steady
 from app.articles.listing.schemas import groups_of
 from app.articles.partners.actions import hand_over
+from app.articles.selection import add_formats, check_editing
 from app.identity.routes import Public
 from app.identity.schemas import ANONYMOUS
 from app.kit.fields import chosen
@@ -26,8 +27,11 @@ router = APIRouter(prefix="/v1/search", tags=["search"])
 async def index(request: Request, query: Annotated[SearchQuery, Query()], actor: Public) -> Response:
     """Published articles that answer a question, best first, each with the places that answer it."""
     fields = chosen(FoundArticleOut, query.fields)
+    check_editing(fields, actor)
+    formats = add_formats(query.formats, fields)
     if fields and query.formats:
         fields = {**fields, "body": True}
+    query = query.model_copy(update={"formats": ",".join(formats) or None})
     groups = groups_of(query)
     find = partial(queries.found, query=query, groups=groups, actor=actor, site=Site.of(settings(request)))
     page = await aside(request).scan(steady(find))

@@ -1,14 +1,12 @@
 """What can be asked of the search, what it answers, and its cursors."""
 
-import base64
-import json
 from typing import Literal, NamedTuple
 
 from pydantic import BaseModel, Field
 
 from app.articles.listing.schemas import FilterQuery, Words
 from app.articles.schemas import ListedArticleOut
-from app.kit.paging import ListOut
+from app.kit.paging import OTHER_QUERY, ListOut, pack, unpack
 from app.kit.problems import InvalidParameter
 from app.kit.text import MAX_INT63
 
@@ -63,19 +61,16 @@ class Mark(NamedTuple):
     oldest: int
     more: int  # 1 if there is something beyond the window
 
-    def encode(self) -> str:
-        """As a cursor."""
-        text = json.dumps(["relevance", *self])
-        return base64.urlsafe_b64encode(text.encode()).decode().rstrip("=")
+    def encode(self, query: str) -> str:
+        """As a cursor of the query with this fingerprint."""
+        return pack(query, "relevance", *self)
 
     @classmethod
-    def decode(cls, cursor: str) -> "Mark":
-        """Read a cursor; anything else is a 400."""
-        try:
-            name, *numbers = json.loads(base64.b64decode(cursor + "=" * (-len(cursor) % 4), b"-_", validate=True))
-        except (ValueError, TypeError, RecursionError):
-            raise InvalidParameter("cursor", "The cursor is not one that this server gave.") from None
+    def decode(cls, cursor: str, query: str) -> "Mark":
+        """Read a cursor of the query with this fingerprint; anything else is a 400."""
+        parts = unpack(cursor)
+        owner, numbers = parts[:2], parts[2:]
         fits = all(type(number) is int and -MAX_INT63 <= number <= MAX_INT63 for number in numbers)
-        if name != "relevance" or not fits or len(numbers) != len(cls._fields):
-            raise InvalidParameter("cursor", "The cursor belongs to another list or order.")
+        if owner != [query, "relevance"] or not fits or len(numbers) != len(cls._fields):
+            raise InvalidParameter("cursor", OTHER_QUERY)
         return cls(*numbers)

@@ -61,7 +61,9 @@ class Wish(NamedTuple):
     participant_id: str | None = None
     comment_id: str | None = None
     confirm_url: str | None = None
-    network: str | None = None
+    network: str | None = None  # hash of the network address
+    near_range: str | None = None  # hashes of the ranges that it is in
+    far_range: str | None = None
 
 
 class TargetOut(BaseModel):

@@ -2,6 +2,7 @@
 
 import base64
 import secrets
+from collections.abc import Sequence
 from datetime import timedelta
 from hashlib import blake2b
 from typing import Any, Final
@@ -19,11 +20,12 @@ from app.kit.addresses import Guard
 from app.kit.clock import iso, now
 from app.kit.ids import new_id
 from app.kit.outgoing import Refused, check
-from app.kit.problems import Conflict, Invalid, NotFound
+from app.kit.problems import Conflict, Forbidden, Invalid, NotFound
 from app.kit.settings import Settings
+from app.moderation.events import MODERATION_TYPES
 from app.publication.actions import unlimited
-from app.webhooks.queries import CHANNEL, DELIVERY, WEBHOOK
-from app.webhooks.schemas import PING, RotateIn, WebhookIn, WebhookPatch
+from app.webhooks.queries import CHANNEL, DELIVERY, WEBHOOK, shown_to
+from app.webhooks.schemas import PING, RotateIn, WebhookIn, WebhookPatch, is_wanted
 from app.webhooks.tables import Webhook
 
 MOST: Final = 100
@@ -59,6 +61,15 @@ def _check(url: str, settings: Settings) -> None:
         raise Invalid(f"The URL is {error}.", pointer="/url", code="url_refused") from None
 
 
+def _may_receive_moderation(actor: Actor, events: Sequence[str]) -> bool:
+    """Whether a webhook whose events this key sets receives those of moderation; 403 where it names one and may not."""
+    if actor.may("comments:moderate"):
+        return any(is_wanted(events, name, moderation=True) for name in MODERATION_TYPES)
+    if named := sorted(set(MODERATION_TYPES).intersection(events)):
+        raise Forbidden(f"{', '.join(named)}: moderation events need a key with the scope comments:moderate.")
+    return False
+
+
 def locked(session: Session, actor: Actor, webhook_id: str) -> Webhook:
     """A webhook, for a change; 404 without."""
     unlimited(actor)
@@ -83,7 +94,8 @@ def create(session: Session, actor: Actor, settings: Settings, data: WebhookIn) 
     if session.execute(sa.select(sa.func.count()).select_from(WEBHOOK)).scalar_one() >= MOST:
         raise TooManyWebhooks
     moment = now()
-    row = Webhook(id=new_id(), secret=_new_secret(), created_at=moment, updated_at=moment, **data.model_dump())
+    values = {**data.model_dump(), "moderation": _may_receive_moderation(actor, data.events)}
+    row = Webhook(id=new_id(), secret=_new_secret(), created_at=moment, updated_at=moment, **values)
     session.add(row)
     audit(session, actor, "webhook.create", "webhook", row.id, {"events": row.events})
     return row.id
@@ -99,7 +111,11 @@ def change(
 ) -> str:
     """Change a webhook; another address, or being enabled again, is a fresh start. Returns the id."""
     row = locked(session, actor, webhook_id)
+    if row.moderation and not actor.may("comments:moderate"):
+        raise Forbidden("This webhook receives moderation events: changing it needs the scope comments:moderate.")
     values = data.model_dump(exclude_unset=True)
+    if "events" in values:
+        values["moderation"] = _may_receive_moderation(actor, values["events"])
     names = sorted(name for name, value in values.items() if getattr(row, name) != value)
     etag.check(row.version, versions, names)
     if "url" in names:
@@ -174,7 +190,7 @@ def redeliver(session: Session, actor: Actor, webhook_id: str, delivery_id: str)
     """Send a message once more; returns the delivery's id."""
     row = working(session, actor, webhook_id)
     known = (DELIVERY.c.channel == CHANNEL, DELIVERY.c.endpoint == row.id, DELIVERY.c.id == delivery_id)
-    if session.execute(sa.select(DELIVERY.c.id).where(*known)).first() is None:
+    if session.execute(sa.select(DELIVERY.c.id).where(*known, shown_to(actor))).first() is None:
         raise NotFound
     if not send_again(session, channel=CHANNEL, endpoint=row.id, ids=[delivery_id]):
         raise DeliveryRunning

@@ -18,6 +18,7 @@ from app.identity.schemas import ANONYMOUS
 from app.kit import etag
 from app.kit.http import dump
 from app.kit.problems import NotFound
+from app.moderation.events import MODERATION_TYPES
 from app.webhooks.actions import message, message_id
 from app.webhooks.queries import CHANNEL, enabled
 from app.webhooks.schemas import TOLD, TYPES, is_wanted
@@ -68,7 +69,7 @@ def content_of(session: Session, entry: Entry, site: Site) -> dict[str, Any] | N
     article_id, tag = _article_of(entry), None
     if article_id is not None:
         tag = _article_tag(connection, article_id, site)
-        if tag is None and entry.type not in _GONE:
+        if tag is None and entry.type not in _GONE and entry.type not in MODERATION_TYPES:
             return None
     if kind == "comment":
         tag = _comment_tag(connection, str(entry.subject_id))
@@ -99,7 +100,9 @@ def delivery_of(session: Session, entry: Entry, site: Site) -> Callable[[str], N
 def tell(session: Session, entry: Entry, *, site: Site) -> None:
     """Have every enabled webhook told that wants this type and was there when it happened."""
     wanted = [
-        row["id"] for row in enabled(session) if is_wanted(row["events"], entry.type) and row["created_at"] <= entry.at
+        row["id"]
+        for row in enabled(session)
+        if is_wanted(row["events"], entry.type, moderation=row["moderation"]) and row["created_at"] <= entry.at
     ]
     if wanted and (made := delivery_of(session, entry, site)):
         enqueue_all(session, [made(webhook_id) for webhook_id in wanted])

@@ -4,12 +4,15 @@ from typing import Any
 
 import pydantic_core
 import sqlalchemy as sa
+from sqlalchemy.sql.elements import ColumnElement
 from sqlmodel import Session
 
 from app.deliveries.tables import Delivery, DeliveryLane
+from app.identity.schemas import Actor
 from app.kit.paging import PageQuery, Sort, fetch
 from app.kit.problems import NotFound
 from app.kit.schema import Row, table_of
+from app.moderation.events import MODERATION_TYPES
 from app.webhooks.schemas import DeliveryQuery
 from app.webhooks.tables import Webhook
 
@@ -57,7 +60,7 @@ def whole(connection: sa.Connection, webhook_id: str) -> Row | None:
 
 def enabled(session: Session) -> list[Row]:
     """All that are to be told."""
-    columns = (WEBHOOK.c.id, WEBHOOK.c.events, WEBHOOK.c.created_at)
+    columns = (WEBHOOK.c.id, WEBHOOK.c.events, WEBHOOK.c.moderation, WEBHOOK.c.created_at)
     return list(session.execute(sa.select(*columns).where(WEBHOOK.c.enabled)).mappings())
 
 
@@ -69,13 +72,18 @@ def _present(row: Row) -> dict[str, Any]:
     return out
 
 
-def deliveries(connection: sa.Connection, webhook_id: str, asked: DeliveryQuery) -> dict[str, Any]:
+def shown_to(actor: Actor) -> ColumnElement[bool]:
+    """The deliveries that a key may see: those of moderation events need `comments:moderate`."""
+    return sa.true() if actor.may("comments:moderate") else DELIVERY.c.what.not_in(MODERATION_TYPES)
+
+
+def deliveries(connection: sa.Connection, actor: Actor, webhook_id: str, asked: DeliveryQuery) -> dict[str, Any]:
     """A page of what a webhook was sent or is to be sent, newest first."""
     by_id(connection, webhook_id)
-    query = sa.select(*_SENT).where(DELIVERY.c.channel == CHANNEL, DELIVERY.c.endpoint == webhook_id)
+    query = sa.select(*_SENT).where(DELIVERY.c.channel == CHANNEL, DELIVERY.c.endpoint == webhook_id, shown_to(actor))
     if asked.state is not None:
         query = query.where(DELIVERY.c.state == asked.state)
-    found = fetch(connection, query, NEWEST, DELIVERY.c.created_at, asked)
+    found = fetch(connection, query, NEWEST, DELIVERY.c.created_at, asked, within=webhook_id)
     found["data"] = [_present(row) for row in found["data"]]
     return found
 

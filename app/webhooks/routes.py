@@ -133,7 +133,7 @@ async def deliveries(
     request: Request, webhook: IdPath, query: Annotated[DeliveryQuery, Query()], actor: Manager
 ) -> Response:
     """What it was sent, newest first, with the answers. Delivered messages are kept for 14 days, dead ones for 90."""
-    page = await database(request).scan(queries.deliveries, webhook, query)
+    page = await database(request).scan(queries.deliveries, actor, webhook, query)
     return reply_list(request, ListOut[DeliveryOut], page, chosen(DeliveryOut, query.fields), groups=(), private=True)
 
 

@@ -10,6 +10,7 @@ from app.deliveries.schemas import State
 from app.kit.clock import Moment
 from app.kit.paging import PageQuery
 from app.kit.text import HttpUrl, Summary
+from app.moderation.events import MODERATION_TYPES
 
 EventType = Literal[
     "article.published",
@@ -25,6 +26,12 @@ EventType = Literal[
     "comment.edited",
     "comment.removed",
     "comment.voted",
+    "comment.pending",
+    "comment.held",
+    "comment.reported",
+    "comment.appealed",
+    "comment.decided",
+    "article.reported",
     "discussion.changed",
     "section.changed",
     "section.deleted",
@@ -44,12 +51,17 @@ Wildcard = Literal[
 ]
 TYPES: Final = frozenset(get_args(EventType))
 PING: Final = "webhook.test"
-_EVENTS: Final = "Types of events, such as `article.published`; `comment.*` stands for all of a kind, `*` for all."
+_EVENTS: Final = (
+    "Types of events, such as `article.published`; `comment.*` stands for all of a kind, `*` for all. Those of "
+    f"moderation ({', '.join(f'`{name}`' for name in MODERATION_TYPES)}) need a key with `comments:moderate`; the "
+    "wildcards include them if such a key sets them."
+)
 _URL: Final = "Where to send: https, or http; not an address inside of a private network (see `OUTGOING_ALLOW`)."
 
 # The members of a fact's payload that are told; the subject's id always is, and nothing else ever.
-_TERM: Final = ("slug", "created")
+_TERM: Final = ("slug", "created", "into")
 _ARTICLE: Final = ("slug", "revision")
+_MODERATED: Final = ("article_id", "section_id")
 TOLD: Final[dict[str, Sequence[str]]] = {
     "article.updated": (*_ARTICLE, "fields"),
     "article.corrected": (*_ARTICLE, "n", "kind", "text"),
@@ -60,7 +72,13 @@ TOLD: Final[dict[str, Sequence[str]]] = {
     "article.purged": (),
     "article.reacted": (),
     "article": _ARTICLE,
+    "article.reported": ("section_id", "reason"),
     "comment": ("article_id", "parent_id", "root_id"),
+    "comment.pending": (*_MODERATED, "reasons"),
+    "comment.held": (*_MODERATED, "reasons"),
+    "comment.reported": (*_MODERATED, "reason"),
+    "comment.appealed": _MODERATED,
+    "comment.decided": (*_MODERATED, "action", "state", "by"),
     "discussion": ("scope",),
     "section": _TERM,
     "tag": _TERM,
@@ -71,8 +89,10 @@ TOLD: Final[dict[str, Sequence[str]]] = {
 }
 
 
-def is_wanted(patterns: Sequence[str], what: str) -> bool:
-    """Whether a list of types and wildcards names this type."""
+def is_wanted(patterns: Sequence[str], what: str, *, moderation: bool) -> bool:
+    """Whether a list of types and wildcards names this type; `moderation` admits the events of moderation."""
+    if what in MODERATION_TYPES and not moderation:
+        return False
     return what in patterns or "*" in patterns or f"{what.partition('.')[0]}.*" in patterns
 
 
@@ -142,6 +162,7 @@ class WebhookOut(BaseModel):
     url: str
     events: list[str]
     description: str
+    moderation: bool = Field(description="Whether it receives moderation events, where `events` name them.")
     enabled: bool
     disabled_at: datetime | None = Field(description="When this server gave it up; null: it did not.")
     disabled_reason: str | None = Field(

@@ -15,6 +15,8 @@ class Webhook(SQLModel, table=True):
     url: str = Field(max_length=2048)
     events: list[str] = Field(sa_type=sa.JSON)
     description: str = Field(max_length=2000)
+    moderation: bool = Field(False, sa_column_kwargs={"server_default": sa.false()})
+    """Moderation events may be sent: a key with `comments:moderate` chose its events."""
     enabled: bool = True
     disabled_at: datetime | None = None  # by this server, and not by an editor
     disabled_reason: str | None = Field(None, max_length=300)

@@ -10,10 +10,12 @@ import sqlalchemy as sa
 from app.articles.revisions.tables import Revision
 from app.articles.tables import Article, ArticleAuthor, ArticleTag
 from app.kit.clock import iso
+from app.kit.collation import collation_key
 from app.kit.db import Database
 from app.kit.ids import new_id
 from app.kit.schema import table_of
 from app.publication.authors.tables import Author
+from app.publication.sections.closure import CLOSURE
 from app.publication.sections.tables import Section
 from app.publication.series.tables import Series
 from app.publication.tags.tables import Tag
@@ -64,9 +66,22 @@ def terms(db: Database, kind: str, *slugs: str) -> tuple[Term, ...]:
         "section": {"description": "", "position": 0},
         "author": {"bio_html": "", "bio_text": ""},
     }.get(kind, {})
-    rows = [{"id": term.id, "slug": term.slug, "name": term.slug.title(), **common, **more} for term in made]
+    rows = [
+        {
+            "id": term.id,
+            "slug": term.slug,
+            "name": term.slug.title(),
+            "name_key": collation_key(term.slug),
+            **common,
+            **more,
+        }
+        for term in made
+    ]
     with db.transaction() as session:
         session.execute(sa.insert(table_of(TERMS[kind])), rows)
+        if kind == "section":
+            paths = [{"ancestor_id": term.id, "descendant_id": term.id, "depth": 0} for term in made]
+            session.execute(sa.insert(CLOSURE), paths)
     return made
 
 
@@ -93,6 +108,8 @@ def _row(piece: Piece) -> dict[str, Any]:
         "type": piece.type,
         "language": piece.language,
         "title": piece.title,
+        "title_key": collation_key(piece.title),
+        "edited_at": piece.updated_at,
         "excerpt": "",
         "section_id": piece.section and piece.section.id,
         "series_id": piece.series and piece.series.id,

@@ -58,8 +58,8 @@ def facts() -> st.SearchStrategy[dict[str, Any]]:
 
 
 def references(kind: str) -> st.SearchStrategy[tuple[str, str]]:
-    """One filter by a term, as it stands in a query: by slug, by id (`#slug` until ids are known), or by neither."""
-    names = st.sampled_from([*KINDS[kind], *(f"#{slug}" for slug in KINDS[kind]), "nowhere"])
+    """One filter by a term, as it stands in a query: by slug, or by id (`#slug` until ids are known)."""
+    names = st.sampled_from([*KINDS[kind], *(f"#{slug}" for slug in KINDS[kind])])
     values = st.lists(names, min_size=1, max_size=3).map(",".join)
     return st.tuples(st.just(kind), st.builds("".join, st.tuples(st.sampled_from(["", "", "-"]), values)))
 

@@ -19,7 +19,10 @@ def test_it_names_itself_by_the_port_that_it_has(
     monkeypatch.setenv("BROADSHEET_DATABASE_URL", f"sqlite:///{tmp_path}/broadsheet.db")
     monkeypatch.setenv("BROADSHEET_API_URL", given)
     monkeypatch.setattr(serving, "serve", lambda **told: served.append((Settings().api_url, told)))
+    monkeypatch.setenv("BROADSHEET_SITE_URL", "")
+    monkeypatch.delenv("BROADSHEET_SITE_URL")
     demo(port=8123)
+    assert Settings().site_url == "http://localhost:8123"
     assert served == [(given or "http://localhost:8123", {"host": "127.0.0.1", "port": 8123})]
     key, printed = (tmp_path / KEY_FILE).read_text().strip(), capsys.readouterr().out
     assert printed.count("curl 'http://localhost:8123/v1/articles") == 3

@@ -99,6 +99,9 @@ def live(api: Checked, key: Headers) -> dict[str, str]:
     }
     for kind, row in ids.items():
         change("PATCH", f"/v1/{kind}/{row}", {"name": f"Our {kind}"})
+    for kind in ("tags", "authors", "series"):
+        spare = post(f"/v1/{kind}", {"name": f"Spare {kind}"})["id"]
+        ids["merge"] = change("POST", f"/v1/{kind}/{spare}/merge", {"into": None}, 202)["id"]
     notice = {"scope": "section", "target_id": ids["sections"], "placement": "both", "text": "Mind this."}
     ids["notices"] = post("/v1/notices", notice)["id"]
     change("PATCH", f"/v1/notices/{ids['notices']}", {"placement": "before"})
@@ -264,6 +267,10 @@ def discuss(api: Checked, key: Headers, section: str, article: str) -> dict[str,
     for report, end in zip(reports, ("dismiss", "uphold"), strict=True):
         send("POST", f"/v1/moderation/reports/{report['id']}/{end}", headers=key)
     send("POST", "/v1/moderation/queue/claim", {"limit": 5}, headers=key)
+    first_word = other["text"].split()[0]
+    send("POST", f"/v1/comments/{other['id']}/redact", {"passages": [first_word]}, headers=key)
+    send("GET", f"/v1/comments/{other['id']}/revisions", headers=key)
+    send("DELETE", f"/v1/comments/{other['id']}/redaction", headers=key)
     for action in ("approve", "reject", "spam", "restore", "remove", "restore"):
         decide(other, action)
     send("POST", "/v1/moderation/decisions", {"ids": [other["id"]], "action": "reject"}, headers=key)

@@ -160,7 +160,7 @@ def test_a_day_of_answers_is_as_documented(client: TestClient, admin: Headers) -
     }
     names |= {"section": ids["sections"], "tag": "one", "author": ids["authors"], "series": ids["series"]}
     names |= {"media": article, "key": "aa/x.jpg", "article": article, "anchor": ids["anchor"]}
-    names |= {kind: ids[kind] for kind in LATER}
+    names |= {kind: ids[kind] for kind in (*LATER, "merge")}
     for method, path, operation in api.operations:
         missing = path.format_map(dict.fromkeys(names, "0199aaaa-0000-7000-8000-000000000000") | {"n": "9"})
         here = path.format_map(names)

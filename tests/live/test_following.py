@@ -8,6 +8,7 @@ import httpx2
 import pytest
 from starlette.testclient import TestClient
 
+from app.kit.db import Database
 from app.kit.settings import Settings
 from bench.live import follow
 from tests import make
@@ -50,9 +51,12 @@ def test_a_comment_is_told_as_it_is_read(client: TestClient, address: str, url: 
         assert reader.until("comment.removed").data["id"] == said["id"]
 
 
-def test_a_storm_of_votes_is_few_counts(client: TestClient, address: str, url: str, article: dict[str, Any]) -> None:
+def test_a_storm_of_votes_is_few_counts(
+    client: TestClient, db: Database, address: str, url: str, article: dict[str, Any]
+) -> None:
     said = make.said(client, article, "Yes.")
     voters = [make.guest(client) for _ in range(12)]
+    make.prove_guests(db)
     with following(address, url) as reader:
         for voter in voters:
             make.ok(client.put(f"/v1/comments/{said['id']}/vote", json={"value": 1}, headers=voter))

@@ -31,6 +31,32 @@ def test_a_server_that_is_well_says_so(client: TestClient) -> None:
         assert answer.headers["cache-control"] == "no-store"
 
 
+@pytest.mark.parametrize("address", ["/openapi.json", "/docs"])
+@only_sqlite
+def test_the_document_is_compressed_and_known_again(client: TestClient, address: str) -> None:
+    plain = client.get(address, headers={"Accept-Encoding": "identity"})
+    for coding in ("br", "gzip"):
+        answer = client.get(address, headers={"Accept-Encoding": coding})
+        assert (answer.content, answer.headers["content-encoding"]) == (plain.content, coding)
+        assert int(answer.headers["content-length"]) < len(plain.content) / 4
+        headers = {"Accept-Encoding": coding, "If-None-Match": answer.headers["etag"]}
+        assert client.get(address, headers=headers).status_code == 304
+
+
+@only_sqlite
+def test_there_is_a_door(client: TestClient) -> None:
+    door = make.ok(client.get("/"))
+    assert door == make.ok(client.get("/v1")) == make.ok(client.get("/v1/"))
+    assert (door["name"], door["software"]) == ("The Example", "Broadsheet")
+    for address in door["links"].values():
+        assert client.get(address.format(q="x")).status_code == 200, address
+    told = make.ok(client.get("/problems"))
+    assert {row["code"] for row in told["data"]} == set(Problem.registry)
+    robots = client.get("/robots.txt")
+    assert robots.headers["content-type"] == "text/plain; charset=utf-8"
+    assert "Sitemap: https://site.example/sitemap.xml\n" in robots.text
+
+
 def test_a_store_that_is_away_is_told_by_readiness_alone(client: TestClient, db: Database) -> None:
     async def lost(*_: object) -> None:
         raise sa.exc.OperationalError("SELECT", None, ConnectionError())

@@ -7,8 +7,11 @@ import pytest
 from httpx2 import Response
 from starlette.testclient import TestClient
 
+from app.identity.schemas import ANONYMOUS
 from app.kit.db import Database
 from app.publication.references import Reference, resolve_references
+from app.subscriptions.opt_ins.queries import target_of
+from app.subscriptions.opt_ins.schemas import SubscriptionIn
 from tests.make import draft, ok, published
 
 Make = Callable[..., dict[str, Any]]
@@ -127,3 +130,17 @@ def test_pages_are_not_counted(client: TestClient, make: Make, editor: dict[str,
     published(client, editor, "News", **under)
     for plural in KINDS:
         assert ok(client.get(f"/v1/{plural}/about"))["articles"] == 1
+
+
+def test_notices_and_subscriptions_follow_former_slugs(
+    client: TestClient, make: Make, send: Send, db: Database
+) -> None:
+    made = make("sections", name="Opinion")
+    _rename(send, "sections", "opinion", "views")
+    stands = make("notices", scope="section", target_id="opinion", placement="before", text="Mind")
+    assert stands["target_id"] == made["id"]
+    asked = SubscriptionIn.model_validate(
+        {"email": "a@reader.example", "kind": "articles.new", "target": {"type": "section", "slug": "opinion"}}
+    )
+    with db.connect() as connection:
+        assert target_of(connection, ANONYMOUS, asked) == (f"section:{made['id']}", None)

@@ -109,9 +109,8 @@ def test_a_question_is_needed(client: TestClient) -> None:
     assert make.ok(client.get("/v1/search"), 400)["errors"][0]["parameter"] == "q"
 
 
-def test_orders_and_states_that_do_not_go_with_words(client: TestClient, editor: Headers) -> None:
+def test_orders_that_do_not_go_with_words(client: TestClient) -> None:
     assert make.ok(client.get("/v1/articles?q=a&sort=-discussed_7d"), 400)["errors"][0]["parameter"] == "sort"
-    assert make.ok(client.get("/v1/articles?q=a&state=all", headers=editor), 400)["errors"][0]["parameter"] == "state"
 
 
 def test_only_what_readers_see_now_is_found(

@@ -8,6 +8,7 @@ from urllib.parse import parse_qs
 from pydantic import BaseModel, Field
 
 from app.articles.schemas import ListedArticleOut
+from app.kit.clock import local_time
 from app.kit.http import ReadQuery
 from app.kit.settings import Settings
 
@@ -38,18 +39,24 @@ class Site:
     path: str
     reactions: tuple[str, ...] = ("agree", "disagree", "insightful")
     api: str = ""  # where this API is reached, and with it our own files
+    zone: str = "UTC"
 
     @classmethod
     def of(cls, settings: Settings) -> "Site":
         """The site that the settings name."""
-        return cls(settings.site_url, settings.article_path, settings.reactions, settings.api)
+        return cls(settings.site_url, settings.article_path, settings.reactions, settings.api, settings.time_zone)
 
     def path_of(self, section: str | None, slug: str, published_at: datetime | None) -> str:
-        """The path of an article; an article without a section leaves that part of the path out."""
+        """The path of an article, dated in the publication's time zone; without a section it leaves that part out."""
         path = self.path if section else self.path.replace("/{section}", "")
         values: dict[str, Any] = {"section": section, "slug": slug}
         if published_at:
-            values |= {"year": published_at.year, "month": f"{published_at.month:02}", "day": f"{published_at.day:02}"}
+            published_at = local_time(published_at, self.zone)
+            values |= {
+                "year": f"{published_at.year:04}",
+                "month": f"{published_at.month:02}",
+                "day": f"{published_at.day:02}",
+            }
         else:
             values |= {"year": "0000", "month": "00", "day": "00"}
         return path.format_map(values)

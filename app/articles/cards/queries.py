@@ -56,7 +56,7 @@ def steady(find: Callable[[sa.Connection], T]) -> Callable[[sa.Connection], T]:
 def made_for(site: Site) -> str:
     """What cards depend on besides the tables: the site's addresses and the form of an article."""
     form = json.dumps(ArticleOut.model_json_schema(), sort_keys=True)
-    return hashlib.sha256(f"{site.url}\n{site.path}\n{site.api}\n{form}".encode()).hexdigest()
+    return hashlib.sha256(f"{site.url}\n{site.path}\n{site.api}\n{site.zone}\n{form}".encode()).hexdigest()
 
 
 def lean(*names: str, formats: tuple[str, ...] = (), editing: bool = False, page: sa.Subquery | None = None) -> Any:

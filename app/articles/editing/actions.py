@@ -129,6 +129,7 @@ def _insert(session: Session, article_id: str, data: ArticleIn, values: dict[str
             created_at=moment,
             updated_at=moment,
             listed_at=moment,
+            edited_at=moment,
             **laid_out,
         )
         try:

@@ -5,9 +5,10 @@ of its values, so that neither the depth of the page nor the number of articles 
 """
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from datetime import datetime
 from functools import lru_cache
-from typing import Any, cast
+from typing import Any, Literal, cast
 
 import sqlalchemy as sa
 from sqlalchemy.sql.elements import ColumnElement
@@ -15,7 +16,8 @@ from sqlalchemy.sql.elements import ColumnElement
 from app.articles.activity.queries import ACTIVITY, column_of
 from app.articles.addresses.schemas import Site
 from app.articles.cards.queries import finished, lean, made_for
-from app.articles.listing.schemas import SORTS, FilterQuery, Group, ListQuery
+from app.articles.listing.references import check_editor, resolve_groups
+from app.articles.listing.schemas import EDITORS_SORTS, SORTS, FilterQuery, Group, ListQuery
 from app.articles.partners.queries import offered
 from app.articles.queries import (
     AUTHOR,
@@ -25,19 +27,24 @@ from app.articles.queries import (
     TAG,
     TAGGED,
     A,
+    R,
     chosen_formats,
     sees_drafts,
     visible_to,
 )
 from app.articles.schemas import PAGE
 from app.identity.schemas import Actor
+from app.kit.clock import just_before, starts_at
+from app.kit.ids import is_id
 from app.kit.paging import Sort, bindings, page_of
 from app.kit.schema import moment
 
 COLUMNS: dict[str, ColumnElement[Any]] = {
     "published_at": A.c.listed_at,
     "updated_at": A.c.updated_at,
-    "title": A.c.title,
+    "edited_at": A.c.edited_at,
+    "created_at": A.c.created_at,
+    "title": A.c.title_key,
 }
 FIND: dict[str, Callable[..., dict[str, Any]]] = {}
 """The room above that finds words, by the parameter that it serves; called like `page`."""
@@ -48,7 +55,9 @@ _TERMS = {
     "series": (SERIES, A.c.series_id, None),
 }
 _WORDS = {"type": A.c.type, "language": A.c.language}
-_LEADING = ("tag", "author", "series", "section")
+_LEADING = ("tag", "author", "series", "section", "language", "type")
+MAX_BRANCHES = 64
+"""Walks of one index that are merged; of more values (a section with very many inside) articles are filtered."""
 
 
 @dataclass(frozen=True)
@@ -66,11 +75,15 @@ class Shape:
     editing: bool
     partner: bool = False
     pages: bool = False  # whether these are asked for
+    quiet: str | None = None  # an order by activity, of which these are the articles without any
+    changed: bool | None = None
+    editor: Literal["actor_id", "actor_name"] | None = None
+    own: bool = False  # only what a key limited to sections may edit
 
     @property
     def is_plain(self) -> bool:
         """Whether one index answers it: what combines filters may look at many articles to find a few."""
-        combines = len(self.groups) > 1 or self.featured is not None or bool(self.bounds)
+        combines = len(self.groups) > 1 or self.featured is not None or bool(self.bounds) or self.pages
         return not combines and self.states is None and not self.partner
 
 
@@ -110,6 +123,11 @@ def _bounds(shape: Shape) -> Iterator[ColumnElement[bool]]:
         bound = sa.bindparam(name, type_=moment)
         column = A.c.updated_at if name == "updated_after" else A.c.listed_at
         yield column > bound if name.endswith("after") else column < bound
+    if shape.changed is not None:
+        yield A.c.latest_revision > A.c.revision if shape.changed else A.c.latest_revision <= A.c.revision
+    if shape.editor is not None:
+        saved = R.c[shape.editor]
+        yield A.c.id.in_(sa.select(R.c.article_id).where(saved == sa.bindparam("editor", type_=saved.type)))
     if shape.featured is not None:
         yield A.c.featured if shape.featured else ~A.c.featured
 
@@ -122,6 +140,8 @@ def _who(shape: Shape) -> Iterator[ColumnElement[bool]]:
             yield offered()
         return
     yield visible_to(shape.actor)
+    if shape.own and shape.actor.sections is not None:
+        yield A.c.section_id.in_(sorted(shape.actor.sections))
     if not shape.pages:
         yield A.c.type != PAGE
     if shape.states:
@@ -131,7 +151,7 @@ def _who(shape: Shape) -> Iterator[ColumnElement[bool]]:
 def _branch(shape: Shape, leading: int | None, number: int) -> sa.Select[Any]:
     """The ids of a page as one index gives them: the articles of one value of the leading filter, or all."""
     busy = column_of(shape.sort.name)
-    column = COLUMNS[shape.sort.name.lstrip("-")] if busy is None else busy
+    column = busy if busy is not None else COLUMNS["published_at" if shape.quiet else shape.sort.name.lstrip("-")]
     source: Any = A
     links: sa.Table | None = None
     key, row_id = column, A.c.id
@@ -144,18 +164,23 @@ def _branch(shape: Shape, leading: int | None, number: int) -> sa.Select[Any]:
             where.append(_condition(at, *group))
     if leading is not None:
         kind, _, by_id = shape.groups[leading]
-        table, term, links = _TERMS[kind]
-        where.append(term == _term_id(table, by_id[number], _value(leading, number)))
+        if kind in _WORDS:
+            where.append(_WORDS[kind] == _value(leading, number))
+        else:
+            table, term, links = _TERMS[kind]
+            where.append(term == _term_id(table, by_id[number], _value(leading, number)))
         if links is not None:
             source = links.join(A, A.c.id == links.c.article_id)
             if shape.states is None and not shape.pages:
                 where.append(links.c.listed)
             if column is A.c.listed_at:
                 key, row_id = links.c.listed_at, links.c.article_id
-                if shape.is_plain and not shape.pages:
+                if shape.is_plain:
                     source = links  # its index has all that is asked
     if source is not links:
         where += [*_who(shape), *_bounds(shape)]
+    if shape.quiet and (active := column_of(shape.quiet)) is not None:
+        where.append(~sa.exists().where(ACTIVITY.c.article_id == row_id, active > 0))
     if shape.paged:
         where.append(shape.sort.after(key, row_id))
     page = sa.select(row_id.label("id"), key.label("key")).select_from(source).where(*where)
@@ -167,8 +192,8 @@ def _leading(shape: Shape) -> int | None:
     if column_of(shape.sort.name) is not None:
         return None
     for kind in _LEADING:
-        for at, (found, negative, _) in enumerate(shape.groups):
-            if found == kind and not negative:
+        for at, (found, negative, values) in enumerate(shape.groups):
+            if found == kind and not negative and len(values) <= MAX_BRANCHES:
                 return at
     return None
 
@@ -199,27 +224,33 @@ def conditions(shape: Shape) -> list[ColumnElement[bool]]:
 
 
 def shape_of(
-    query: FilterQuery, groups: tuple[Group, ...], actor: Actor, sort: Sort, state: str | None = None
+    query: FilterQuery, groups: tuple[Group, ...], actor: Actor, sort: Sort, site: Site
 ) -> tuple[Shape, dict[str, Any]]:
     """What a list's statement depends on, and the values of its parameters."""
-    bounds = ("published_after", "published_before", "updated_after")
-    states: tuple[str, ...] | None = None
-    if state is not None:
-        states = () if state == "all" else tuple(sorted(set(state.split(","))))
+    bounds = {
+        name: (starts_at if name.endswith("before") else just_before)(value, site.zone)
+        for name in ("published_after", "published_before", "updated_after")
+        if (value := getattr(query, name)) is not None
+    }
+    states = query.states if isinstance(query, ListQuery) else None
+    changed, editor = (query.changed, query.editor) if isinstance(query, ListQuery) else (None, None)
     shape = Shape(
-        sort=sort,
+        sort=sort.bound_to(query),
         groups=tuple(group.shape for group in groups),
         formats=chosen_formats(query.formats, ()),
         paged=query.cursor is not None,
         featured=query.featured,
-        bounds=tuple(name for name in bounds if getattr(query, name) is not None),
+        bounds=tuple(bounds),
         states=states,
         actor=actor if states is not None else None,
         editing=sees_drafts(actor),
         partner=actor.is_partner,
         pages=any(group.names_pages for group in groups),
+        changed=changed,
+        editor=None if editor is None else "actor_id" if is_id(editor) else "actor_name",
+        own=changed is not None or editor is not None or sort.name in EDITORS_SORTS,
     )
-    values: dict[str, Any] = {name: getattr(query, name) for name in shape.bounds}
+    values: dict[str, Any] = {**bounds, **({} if editor is None else {"editor": editor})}
     for at, group in enumerate(groups):
         values |= {f"g{at}_{number}": ref for number, ref in enumerate(group.refs)}
     return shape, values
@@ -227,7 +258,7 @@ def shape_of(
 
 def leading(shape: Shape) -> list[int]:
     """The places of filters that name what they want: tags, authors, series, sections."""
-    return [at for at, (kind, negative, _) in enumerate(shape.groups) if kind in _LEADING and not negative]
+    return [at for at, (kind, negative, _) in enumerate(shape.groups) if kind in _TERMS and not negative]
 
 
 def left_by(shape: Shape, at: int) -> tuple[sa.Select[Any], sa.Select[Any]]:
@@ -242,7 +273,7 @@ def left_by(shape: Shape, at: int) -> tuple[sa.Select[Any], sa.Select[Any]]:
 def is_quick(query: ListQuery, groups: tuple[Group, ...]) -> bool:
     """Whether one index leads straight to the page; anything else may walk far for a few articles."""
     filters = len(groups) + (query.featured is not None)
-    if query.q is not None or query.state is not None or query.updated_after is not None:
+    if query.q is not None or query.states is not None or query.updated_after is not None:
         return False
     if filters and query.sort.lstrip("-") != "published_at":
         return False  # no index has this order within a tag or section: all of it is sorted
@@ -252,37 +283,63 @@ def is_quick(query: ListQuery, groups: tuple[Group, ...]) -> bool:
 def rows(
     connection: sa.Connection, query: ListQuery, groups: tuple[Group, ...], actor: Actor, site: Site
 ) -> dict[str, Any]:
-    """A page of articles as lean rows: one statement, one more to count."""
-    return _rows(connection, query, *shape_of(query, groups, actor, SORTS[query.sort], query.state), site)
+    """A page of articles as lean rows: one statement, one more for what filters name, one more to count."""
+    groups = resolve_groups(connection, groups, query)
+    shape, values = shape_of(query, groups, actor, SORTS[query.sort], site)
+    return _rows(connection, query, shape, {**values, "made_for": made_for(site)})
 
 
-def _rows(
-    connection: sa.Connection, query: ListQuery, shape: Shape, values: dict[str, Any], site: Site
-) -> dict[str, Any]:
-    key = shape.sort.decode(query.cursor) if query.cursor else None
+def _rows(connection: sa.Connection, query: ListQuery, shape: Shape, values: dict[str, Any]) -> dict[str, Any]:
+    is_busy = column_of(shape.sort.name) is not None
     total = None
     if query.count == "exact":
-        everything = sa.select(sa.func.count()).select_from(_ids(_unpaged(shape)))
+        all_of_it = replace(shape, paged=False, sort=SORTS["-published_at"] if is_busy else shape.sort)
+        everything = sa.select(sa.func.count()).select_from(_ids(all_of_it))
         total = connection.execute(everything, {**values, "most": 2**62}).scalar_one()
-    values = {**values, **bindings(key), "most": query.limit + 1, "made_for": made_for(site)}
+    if is_busy:
+        return _most_active(connection, query, shape, values, total)
+    key = shape.sort.decode(query.cursor) if query.cursor else None
+    values = {**values, **bindings(key), "most": query.limit + 1}
     found = connection.execute(_statement(shape), values).mappings().all()
     return page_of(found, query.limit, shape.sort, "key", total)
+
+
+def _most_active(
+    connection: sa.Connection, query: ListQuery, shape: Shape, values: dict[str, Any], total: int | None
+) -> dict[str, Any]:
+    """A page of articles by activity, and where these end, of those without any: one statement more there."""
+    found: list[sa.RowMapping] = []
+    quiet = replace(
+        shape,
+        sort=replace(shape.sort, name=f"quiet {shape.sort.name}", kind=datetime),
+        quiet=shape.sort.name,
+        paged=query.cursor is not None and replace(shape.sort, name=f"quiet {shape.sort.name}").is_in(query.cursor),
+    )
+    if not quiet.paged:
+        key = shape.sort.decode(query.cursor) if query.cursor else None
+        asked = {**values, **bindings(key), "most": query.limit + 1}
+        found += connection.execute(_statement(shape), asked).mappings()
+    active = len(found)
+    if active <= query.limit:
+        key = quiet.sort.decode(query.cursor) if query.cursor and quiet.paged else None
+        asked = {**values, **bindings(key), "most": query.limit + 1 - active}
+        found += connection.execute(_statement(quiet), asked).mappings()
+    last_of = shape.sort if query.limit <= active else quiet.sort
+    return page_of(found, query.limit, last_of, "key", total)
 
 
 def page(
     connection: sa.Connection, query: ListQuery, groups: tuple[Group, ...], actor: Actor, site: Site
 ) -> dict[str, Any]:
     """A page of articles as JSON, with what `page` and `Last-Modified` say of it."""
+    groups = resolve_groups(connection, groups, query)
+    check_editor(connection, query)
     if query.q is not None:
         return FIND["q"](connection, query, groups, actor, site)
-    shape, values = shape_of(query, groups, actor, SORTS[query.sort], query.state)
-    found = _rows(connection, query, shape, values, site)
+    shape, values = shape_of(query, groups, actor, SORTS[query.sort], site)
+    found = _rows(connection, query, shape, {**values, "made_for": made_for(site)})
     edits = (lambda row: actor.may_in(row["section_id"])) if shape.editing else None
     articles = finished(connection, found["data"], site, shape.formats, edits)
     newest = max((row["updated_at"] for row in found["data"]), default=None)
     ids = [row["id"] for row in found["data"]]
     return {**found, "data": articles, "ids": ids, "resolved": groups, "modified": newest and moment(newest)}
-
-
-def _unpaged(shape: Shape) -> Shape:
-    return Shape(**{**vars(shape), "paged": False})

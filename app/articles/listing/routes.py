@@ -16,6 +16,7 @@ from app.articles.listing.schemas import ListQuery, groups_of
 from app.articles.partners.actions import hand_over
 from app.articles.queries import sees_drafts
 from app.articles.schemas import ArticleList, ListedArticleOut, State
+from app.articles.selection import add_formats, check_editing
 from app.identity.routes import Public
 from app.identity.schemas import ANONYMOUS
 from app.kit.fields import chosen
@@ -30,18 +31,21 @@ async def index(request: Request, query: Annotated[ListQuery, Query()], actor: P
     """Published articles, newest first unless `sort` says otherwise; with `state` and a key also the others."""
     fields = chosen(ListedArticleOut, query.fields)
     busy = column_of(query.sort) is not None
-    if busy and (query.q is not None or query.state is not None):
+    if busy and (query.q is not None or query.states is not None):
         raise InvalidParameter("sort", "sort: this order is not for q or state.")
-    if query.state is not None:
+    if query.states is not None:
         if not sees_drafts(actor):
-            missing = "state needs a key with the scope content:read or content:write."
-            raise (Unauthorized if actor is ANONYMOUS else Forbidden)(missing)
-        if query.state != "all" and not set(query.state.split(",")) <= set(get_args(State)):
-            raise InvalidParameter("state", f"state: `all`, or any of {', '.join(get_args(State))}.")
-        if query.q is not None:
-            raise InvalidParameter("state", "state: q looks among public articles alone.")
+            asked = next(name for name in ("state", "changed", "editor", "sort") if name in query.model_fields_set)
+            raise (Unauthorized if actor is ANONYMOUS else Forbidden)(
+                f"{asked} needs a key with the scope content:read or content:write."
+            )
+        if not set(query.states) <= set(get_args(State)):
+            raise InvalidParameter("state", f"state: `any`, or any of {', '.join(get_args(State))}.")
+    check_editing(fields, actor)
+    formats = add_formats(query.formats, fields)
     if fields and query.formats:
         fields = {**fields, "body": True}
+    query = query.model_copy(update={"formats": ",".join(formats) or None})
     groups = groups_of(query)
     if query.q is not None:
         run = aside(request).scan

@@ -7,7 +7,7 @@ from pydantic import AfterValidator, Field
 
 from app.articles.activity.tables import DAYS
 from app.articles.schemas import PAGE, FormatQuery
-from app.kit.clock import Moment
+from app.kit.clock import When
 from app.kit.ids import is_id
 from app.kit.paging import PageQuery, Sort
 from app.kit.problems import InvalidParameter
@@ -22,14 +22,21 @@ SORTS = {
         Sort("updated_at"),
         Sort("-title", descending=True, kind=str),
         Sort("title", kind=str),
+        Sort("-edited_at", descending=True),
+        Sort("edited_at"),
+        Sort("-created_at", descending=True),
+        Sort("created_at"),
         *(Sort(f"-{verb}_{days}d", descending=True, kind=int) for verb in ("discussed", "reacted") for days in DAYS),
     )
 }
 Filters = list[str]
 MOST_VALUES = 20
 MOST_GROUPS = 5
+EDITORS_SORTS = frozenset({"-edited_at", "edited_at", "-created_at", "created_at"})
+"""Orders that tell of drafts and of texts that are not public yet."""
 _FILTER = "Comma: any of these. Repeated: all of these. Leading `-`: none of these. By slug or id."
 _WORDS = "Comma: any of these. Leading `-`: none of these."
+_DAY = "RFC 3339, or a day of the publication's time zone"
 
 
 def _stripped(value: str) -> str:
@@ -45,30 +52,45 @@ Words = Annotated[str, Field(min_length=1, max_length=300), AfterValidator(_stri
 class FilterQuery(PageQuery, FormatQuery):
     """Filters of a list of articles."""
 
-    section: Filters = Field([], description=_FILTER)
+    section: Filters = Field([], description=f"{_FILTER} With all sections inside of it, unless `descendants=false`.")
+    descendants: bool = Field(True, description="Whether a section in `section` means those inside of it, too.")
     tag: Filters = Field([], description=_FILTER)
     author: Filters = Field([], description=_FILTER)
     series: Filters = Field([], description=_FILTER)
     type: Filters = Field([], description=f"{_WORDS} Articles of the type `{PAGE}` are in the list only if named here.")
-    language: Filters = Field([], description=_WORDS)
+    language: Filters = Field([], description=f"{_WORDS} `de` means `de-AT` too (RFC 4647 basic filtering).")
     featured: bool | None = Field(None, description="Only featured ones, or only others.")
     ids: str | None = Field(None, max_length=4000, description="Only these, ids or slugs with commas, at most 100.")
     exclude: str | None = Field(None, max_length=4000, description="Not these, ids or slugs with commas, at most 100.")
-    published_after: Moment | None = Field(None, description="Published later than this, RFC 3339.")
-    published_before: Moment | None = Field(None, description="Published earlier than this, RFC 3339.")
-    updated_after: Moment | None = Field(None, description="Changed later than this, RFC 3339.")
+    published_after: When | None = Field(None, description=f"Published later than this: {_DAY}, that day included.")
+    published_before: When | None = Field(None, description=f"Published earlier than this: {_DAY}, excluded.")
+    updated_after: When | None = Field(None, description=f"Changed later than this: {_DAY}, that day included.")
 
 
 class ListQuery(FilterQuery):
     """Parameters of a list of articles."""
 
     q: Words | None = Field(
-        None, description="Only public articles with these words: as `GET /v1/search` reads them, in this list's order."
+        None,
+        description="Only articles with these words: as `GET /v1/search` reads them, in this list's order. With "
+        "`state` also those whose newest saved text has them, as parts of words and in any letter case.",
     )
     state: str | None = Field(
         None,
         max_length=100,
-        description="Any of the states, with commas, or `all`; needs `content:read` or `content:write`. Not with `q`.",
+        description="Any of the states, with commas, or `any` (or `all`); needs `content:read` or `content:write`.",
+    )
+    changed: bool | None = Field(
+        None,
+        description="Only articles whose newest saved text is not the one that readers see, or only others. Needs "
+        "`content:read`, and means `state=any` without a state.",
+    )
+    editor: str | None = Field(
+        None,
+        min_length=1,
+        max_length=200,
+        description="Only articles of which this key saved a text, by its id or name. Needs `content:read`, and means "
+        "`state=any` without a state.",
     )
     sort: Literal[
         "-published_at",
@@ -77,6 +99,10 @@ class ListQuery(FilterQuery):
         "updated_at",
         "-title",
         "title",
+        "-edited_at",
+        "edited_at",
+        "-created_at",
+        "created_at",
         "-discussed_1d",
         "-discussed_7d",
         "-discussed_30d",
@@ -86,9 +112,19 @@ class ListQuery(FilterQuery):
     ] = Field(
         "-published_at",
         description="Order; leading `-`: descending. The id breaks ties. `-discussed_7d`, `-reacted_7d`: those with "
-        "the most comments written or reactions chosen in the last 7 days, to the hour, and only those that have any; "
-        "so for `1d` and `30d`. These are not for `q` or `state`.",
+        "the most comments written or reactions chosen in the last 7 days, to the hour, then those that have none, the "
+        "newest first; so for `1d` and `30d`. These are not for `q` or `state`. `edited_at` (of the newest saved text) "
+        "and `created_at` need `content:read`, and mean `state=any` without a state.",
     )
+
+    @property
+    def states(self) -> tuple[str, ...] | None:
+        """The states asked for, by name or by what only editors can ask for; () is any, None what readers see."""
+        asks_more = self.changed is not None or self.editor is not None or self.sort in EDITORS_SORTS
+        if self.state is None:
+            return () if asks_more else None
+        names = {name.strip() for name in self.state.split(",")}
+        return () if names <= {"any", "all"} else tuple(sorted(names))
 
 
 @dataclass(frozen=True)
@@ -124,6 +160,8 @@ def _group(kind: str, text: str) -> Group:
 def groups_of(query: FilterQuery) -> tuple[Group, ...]:
     """The filters of a request; 400 for what cannot be read."""
     found: list[Group] = []
+    if "descendants" in query.model_fields_set and not query.section:
+        raise InvalidParameter("descendants", "descendants: only with section.")
     for kind in ("tag", "author", "series", "section", "type", "language"):
         values: Filters = getattr(query, kind)
         if len(values) > MOST_GROUPS:

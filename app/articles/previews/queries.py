@@ -38,4 +38,4 @@ def by_id(connection: sa.Connection, preview_id: str) -> sa.RowMapping | None:
 def page(connection: sa.Connection, article_id: str, asked: PageQuery) -> dict[str, Any]:
     """An article's links, newest first."""
     query = sa.select(_PREVIEW).where(_PREVIEW.c.article_id == article_id)
-    return fetch(connection, query, NEWEST, _PREVIEW.c.created_at, asked)
+    return fetch(connection, query, NEWEST, _PREVIEW.c.created_at, asked, within=article_id)

@@ -43,6 +43,7 @@ def save(session: Session, actor: Actor, article: Article, changes: Mapping[str,
         **{**values, **changes, **more},
     )
     session.add(revision)
+    article.edited_at = revision.created_at
     session.flush()
     return revision
 

@@ -14,6 +14,7 @@ from app.identity.schemas import Actor
 from app.kit.ids import is_id
 from app.kit.paging import PageQuery, Sort, fetch
 from app.kit.schema import Row, table_of
+from app.publication.merges.queries import follow_merges
 
 _ADDRESS = table_of(Address)
 NEWEST = Sort("-n", descending=True, kind=int)
@@ -28,7 +29,7 @@ def page(
     query = sa.select(*columns, R.c.article_id.label("id")).where(R.c.article_id == article_id)
     if actor.sections is not None:
         query = query.where(R.c.section_id.in_(sorted(actor.sections)))
-    found = fetch(connection, query, NEWEST, R.c.n, asked)
+    found = fetch(connection, query, NEWEST, R.c.n, asked, within=article_id)
     return {**found, "data": [{**row, "published": row["n"] == published} for row in found["data"]]}
 
 
@@ -63,14 +64,15 @@ def laid_over(connection: sa.Connection, row: Row, n: int, formats: tuple[str, .
     for prefix, table in (("section", SECTION), ("series", SERIES)):
         ids = [revision[f"{prefix}_id"]] if revision[f"{prefix}_id"] else []
         shown = ("id", "slug", "name", *(["syndication"] if table is SECTION else []))
+        ids = follow_merges(connection, ids)
         term = next(iter(_by_ids(connection, table, ids, *shown)), dict.fromkeys(shown))
         out |= {f"{prefix}_{name}": value for name, value in term.items()}
     names = [column.key for column in MEDIA.c]
     ids = [revision["image_id"]] if revision["image_id"] else []
     image = next(iter(_by_ids(connection, MEDIA, ids, *names)), dict.fromkeys(names))
     out |= {f"image_{name}": value for name, value in image.items()}
-    out["authors"] = _by_ids(connection, AUTHOR, revision["authors"], "id", "slug", "name")
-    out["tags"] = _by_ids(connection, TAG, revision["tags"], "slug", "name")
+    out["authors"] = _by_ids(connection, AUTHOR, follow_merges(connection, revision["authors"]), "id", "slug", "name")
+    out["tags"] = _by_ids(connection, TAG, follow_merges(connection, revision["tags"]), "slug", "name")
     return out | {f"body_{name}": revision[name] for name in formats}
 
 

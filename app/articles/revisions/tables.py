@@ -15,6 +15,11 @@ TEXT = ("html", "markdown", "text", "blocks", "excerpt", "word_count", "reading_
 class Revision(SQLModel, table=True):
     """Everything that an editor saved at once; rows are added, and only told once when readers first saw them."""
 
+    __table_args__ = (
+        sa.Index("ix_revision_actor", "actor_id", "article_id"),
+        sa.Index("ix_revision_actor_name", "actor_name", "article_id"),
+    )
+
     article_id: str = Field(primary_key=True, sa_type=ID, foreign_key="article.id", ondelete="CASCADE")
     n: int = Field(primary_key=True)
     created_at: datetime

@@ -1,4 +1,4 @@
-"""Changing and taking back a comment: by its author while the window is open, or by a moderator."""
+"""Changing a comment, by its author while the window is open, and taking it back, by its author or a moderator."""
 
 from collections.abc import Callable
 from datetime import timedelta
@@ -7,11 +7,10 @@ from typing import Any, NamedTuple
 import sqlalchemy as sa
 from sqlmodel import Session
 
-from app.comments.actions import clear, rewrite, set_state
+from app.comments.actions import clear, keep_revision, rewrite, set_state
 from app.comments.editing.schemas import CommentPatch
 from app.comments.posting.schemas import Attempt, PreparedText, Screen, Submission
 from app.comments.queries import is_author, locked, readable, whole
-from app.identity.audit.actions import record as audit
 from app.identity.participants.queries import by
 from app.identity.schemas import Actor
 from app.identity.secrets.actions import Vault
@@ -64,21 +63,28 @@ def _connection(store: sa.Connection | Session) -> sa.Connection:
     return store if isinstance(store, sa.Connection) else store.connection()
 
 
-def _check_moderates(session: sa.Connection | Session, actor: Actor, row: Row) -> None:
-    """What authors no longer may, they may who moderate there."""
-    if not actor.may("comments:moderate"):
-        raise EditWindowClosed
-    MODERATION["reach"](_connection(session), actor, row["article_id"])
+def _moderates(store: sa.Connection | Session, actor: Actor, row: Row) -> bool:
+    """Whether the caller moderates the article: what moderators wrote themselves they may change at any time."""
+    if row["removed_by"] == "author" or not actor.may("comments:moderate"):
+        return False
+    MODERATION["reach"](_connection(store), actor, row["article_id"])
+    return True
 
 
-def _judged_as_own(store: sa.Connection | Session, editor: Editor, row: Row, is_own: bool) -> bool:
-    """Whether a new text is its author's, who may still change it; 409 where nobody may."""
-    if is_own and (row["state"] not in _EDITABLE or now() - row["created_at"] > editor.window):
-        _check_moderates(store, editor.actor, row)
-        is_own = False
-    if row["removed_by"] == "author":
+def _require_own(store: sa.Connection | Session, actor: Actor, row: Row, is_own: bool) -> None:
+    """Refuse a change to what somebody else wrote (403), or what its author has taken back (409)."""
+    if is_own:
+        return
+    if is_author(store, actor, row):
         raise EditWindowClosed
-    return is_own
+    raise Forbidden("Moderators do not rewrite comments: redact, reject or remove them instead.")
+
+
+def _require_editable(store: sa.Connection | Session, editor: Editor, row: Row) -> None:
+    """Refuse a new text when its state or age allows none any more (409)."""
+    is_late = row["state"] not in _EDITABLE or now() - row["created_at"] > editor.window
+    if is_late and not _moderates(store, editor.actor, row):
+        raise EditWindowClosed
 
 
 def check(store: sa.Connection | Session, editor: Editor, comment_id: str, text: str) -> Attempt | None:
@@ -86,9 +92,10 @@ def check(store: sa.Connection | Session, editor: Editor, comment_id: str, text:
     row = whole(store, comment_id)
     if row is None:
         raise NotFound
-    is_own = _is_own(store, editor.actor, row)
-    if text == row["source"] or not _judged_as_own(store, editor, row, is_own):
+    _require_own(store, editor.actor, row, _is_own(store, editor.actor, row))
+    if text == row["source"]:
         return None
+    _require_editable(store, editor, row)
     readable(store, row["article_id"])
     person = by(store, "id", row["participant_id"])
     at, under, kind = now(), row["under_id"], row["author_kind"]
@@ -99,25 +106,29 @@ def check(store: sa.Connection | Session, editor: Editor, comment_id: str, text:
 
 
 def edit(session: Session, editor: Editor, comment_id: str, data: CommentPatch, prepared: PreparedText | None) -> str:
-    """Change a comment; returns its id. A changed text is judged again, and what waits goes on waiting."""
+    """Change the caller's own comment and return its id.
+
+    A changed text passes moderation again; one that waits, or that a moderator redacted, waits for a moderator.
+    """
     row, is_own = _mine(session, editor.actor, comment_id)
     values: dict[str, Any] = {}
+    _require_own(session, editor.actor, row, is_own)
     if "text" in data.model_fields_set and data.text != row["source"]:
-        is_own = _judged_as_own(session, editor, row, is_own)
+        _require_editable(session, editor, row)
         if prepared is None:  # it had this text a moment ago
             raise Unavailable("Send the change again.")
         body = prepared.body
         values = {"source": body.source, "html": body.html, "text": body.text, "fingerprint": body.fingerprint}
-        values |= {"edited_at": now(), "approved_text": not is_own and row["approved_text"]}
-    if "notify" in data.model_fields_set and is_own:
+        values |= {"edited_at": now(), "approved_text": False}
+    if "notify" in data.model_fields_set:
         values["notify"] = data.notify
     if not values:
         return comment_id
+    if "text" in values:
+        keep_revision(session, row, by="author")
     rewrite(session, row, values)
-    if "text" in values and is_own and prepared is not None:
+    if "text" in values and prepared is not None:
         _judge(session, editor, {**row, **values}, prepared)
-    if not is_own:
-        audit(session, editor.actor, "comment.edit", "comment", comment_id, {"fields": sorted(values)})
     return comment_id
 
 
@@ -143,9 +154,10 @@ def _judge(session: Session, editor: Editor, row: Row, prepared: PreparedText) -
         fingerprint=body.fingerprint,
         addresses=editor.addresses,
         is_edit=True,
-        must_wait=row["state"] == "pending",
+        must_wait=row["state"] == "pending" or row["redacted_at"] is not None,
         at=row["edited_at"],
         under_id=row["parent_id"],
+        was_public=row["state"] == "published",
     )
     verdict = editor.screen.judge(session, submission, prepared.opinion, prepared.reading)
     if verdict.state != row["state"]:

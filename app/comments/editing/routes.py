@@ -66,9 +66,10 @@ def _known(actor: Actor) -> Actor:
 
 @router.patch("/{comment}", response_model=CommentOut, responses=EDITS)
 async def edit(request: Request, comment: IdPath, body: CommentPatch, actor: Public) -> Response:
-    """Change a comment: its author within the edit window (`EDIT_WINDOW` minutes), or a moderator.
+    """Change one's own comment within the edit window (`EDIT_WINDOW` minutes).
 
-    An author's new text is judged as a new comment is, and may wait again. Moderators change the text and nothing else.
+    The new text passes moderation as a new comment does, and may have to wait again; the former one is kept for
+    moderators. Nobody rewrites the comments of others: moderators redact them, or remove them.
     """
     editor = editor_of(request, _known(actor))
     await count_attempt(request, actor)

@@ -73,6 +73,7 @@ class Poster(NamedTuple):
     screen: Screen
     site_name: str
     addresses: tuple[str, ...]  # hashes of the network address, under the present salt and the one before
+    ranges: tuple[str, str] | None  # hashes of the ranges that the address is in
     token: str | None  # what a stranger will be known by
 
 
@@ -292,6 +293,7 @@ def post(session: Session, poster: Poster, ref: str, data: CommentIn, prepared: 
     verdict = poster.screen.judge(session, submission, prepared.opinion, prepared.reading)
     row = _row(submission, data, parent, request) | {
         "anchor_id": _anchor(session, article, data, person),
+        "address_ranges": " ".join(poster.ranges) if poster.ranges and data.notify != "none" else None,
         "badges": _badges(session, article, person),
         "address_hash": poster.addresses[0] if poster.addresses else None,
         "state": verdict.state,
@@ -348,6 +350,7 @@ def _row(submission: Submission, data: CommentIn, parent: Row | None, request: s
         "version": 1,
         "created_at": submission.at,
         "edited_at": None,
+        "redacted_at": None,
         "removed_by": None,
         "withdrawn_at": None,
     }

@@ -85,7 +85,8 @@ async def poster_of(request: Request, actor: Actor) -> tuple[Poster, bool]:
         body = hashlib.sha256(await request.body()).hexdigest()
         token = state.vault.guest_token(f"{key}:{body}") if again else state.vault.new_guest_token()
     name = settings(request).site_name
-    return Poster(actor, state.vault, state.screen, name, addresses_of(request), token), again
+    ranges = state.vault.range_hashes(request.client.host) if request.client else None
+    return Poster(actor, state.vault, state.screen, name, addresses_of(request), ranges, token), again
 
 
 def draft_of(article: str, name: str | None, body: Body, actor: Actor) -> Draft:

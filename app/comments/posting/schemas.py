@@ -83,6 +83,7 @@ class Submission:
     must_wait: bool  # written while open, sent after closing; or under one that waits itself
     at: datetime
     under_id: str | None = None  # the comment that it answers; None at the top
+    was_public: bool = False  # readers saw it before this edit
 
 
 class Attempt(NamedTuple):

@@ -89,6 +89,11 @@ class Readers:
         )
         return Actor("reader", name=claims.name or "", reader=claims)
 
+    async def stop(self) -> None:
+        """Ask the site nothing more."""
+        if self._keys:
+            await self._keys.stop()
+
     async def _key(self, token: str) -> tuple[str, Any]:
         """The algorithm that a token names, if it is one that this server takes, and the key for it."""
         try:

@@ -29,6 +29,7 @@ LONGEST = 3600.0  # the longest that it may say
 STALE = 24 * 3600.0  # seconds that keys are believed while the site cannot be reached
 AGAIN = 60.0  # seconds between looks for a key that is not there
 RETRY = 10.0  # seconds after a look that failed
+GRACE = 0.1  # seconds that the caller who finds the keys too old gives the site to tell newer ones
 _MAX_AGE = re.compile(r"\bmax-age\s*=\s*\"?(\d{1,9})", re.ASCII | re.IGNORECASE)
 log = structlog.get_logger("broadsheet.identity")
 Fetch = Callable[[str], Awaitable[tuple[bytes, str]]]
@@ -88,13 +89,16 @@ class _Held(NamedTuple):
 
 
 class KeySet:
-    """The site's keys, read when they are first needed and again when their time is over or one is not among them."""
+    """The site's keys, read when they are first needed and again when their time is over or one is not among them.
+
+    One look at a time. While it lasts, known keys serve on, and only those wait whose key is not known.
+    """
 
     def __init__(self, url: str, fetch: Fetch = fetch, clock: Callable[[], float] = time.monotonic) -> None:
         self.url, self._fetch, self._clock = url, fetch, clock
         self._held: _Held | None = None
         self._failed_at = float("-inf")
-        self._one = asyncio.Lock()
+        self._look: asyncio.Task[None] | None = None
 
     async def key(self, kid: str | None, algorithm: str) -> Any | None:
         """The key with this id for this algorithm; without an id the only one for it. None: the site has no such key.
@@ -102,13 +106,25 @@ class KeySet:
         A 503 where the site cannot be reached and the key is not known from before.
         """
         held = self._current()
-        if held is None or self._clock() >= held.fresh_until or self._chosen(held, kid, algorithm) is None:
-            await self._look(kid, algorithm)
-            held = self._current()
         found = self._chosen(held, kid, algorithm) if held else None
+        if held is None or found is None or self._clock() >= held.fresh_until:
+            before = self._look
+            look = self._begin_look()
+            if look and found is None:
+                await asyncio.wait({look})  # which a caller who goes away does not end
+            elif look and look is not before:
+                await asyncio.wait({look}, timeout=GRACE)
+            held = self._current()
+            found = self._chosen(held, kid, algorithm) if held else None
         if found is None and (held is None or self._failed_at >= held.read_at):
             raise ReaderKeysUnavailable(retry_after=int(RETRY))
         return found
+
+    async def stop(self) -> None:
+        """End a look that is under way."""
+        if self._look is not None:
+            self._look.cancel()
+            await asyncio.wait({self._look})
 
     def _current(self) -> _Held | None:
         return self._held if self._held and self._clock() - self._held.read_at < STALE else None
@@ -121,22 +137,28 @@ class KeySet:
             found = [key for (_, known), keys in held.keys.items() if known == algorithm for key in keys]
         return found[0] if len(found) == 1 else None
 
-    async def _look(self, kid: str | None, algorithm: str) -> None:
-        """Read the keys again, one caller for all, and not too often."""
-        async with self._one:
-            held, clock = self._current(), self._clock()
-            fresh = held is not None and clock < held.fresh_until
-            if held and fresh and (self._chosen(held, kid, algorithm) is not None or clock - held.read_at < AGAIN):
-                return
-            if clock - self._failed_at < (AGAIN if fresh else RETRY):
-                return
-            try:
-                body, control = await self._fetch(self.url)
-                keys = parse(body)
-            except (ValueError, CallFailed) as error:
-                self._failed_at = clock
-                log.warning("the site's keys could not be read", error=type(error).__name__)
-                return
-            told = _MAX_AGE.search(control)
-            lifetime = min(max(float(told[1]), AGAIN), LONGEST) if told else FRESH
-            self._held, self._failed_at = _Held(keys, clock, clock + lifetime), float("-inf")
+    def _begin_look(self) -> asyncio.Task[None] | None:
+        """The look that is under way, begun if none is and the last one is long enough ago."""
+        if self._look is not None and not self._look.done():
+            return self._look
+        held, clock = self._current(), self._clock()
+        fresh = held is not None and clock < held.fresh_until
+        if held and fresh and clock - held.read_at < AGAIN:
+            return None
+        if clock - self._failed_at < (AGAIN if fresh else RETRY):
+            return None
+        self._look = asyncio.create_task(self._read())
+        return self._look
+
+    async def _read(self) -> None:
+        clock = self._clock()
+        try:
+            body, control = await self._fetch(self.url)
+            keys = parse(body)
+        except (ValueError, CallFailed) as error:
+            self._failed_at = clock
+            log.warning("the site's keys could not be read", error=type(error).__name__)
+            return
+        told = _MAX_AGE.search(control)
+        lifetime = min(max(float(told[1]), AGAIN), LONGEST) if told else FRESH
+        self._held, self._failed_at = _Held(keys, clock, clock + lifetime), float("-inf")

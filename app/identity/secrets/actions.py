@@ -19,7 +19,7 @@ from app.identity.secrets.tables import Secret
 from app.kit.clock import now
 from app.kit.db import Database
 from app.kit.ids import as_id, is_id
-from app.kit.limits import network
+from app.kit.limits import network, ranges
 from app.kit.problems import Unavailable
 from app.kit.schema import affected, table_of
 
@@ -163,6 +163,14 @@ class Vault:
         if not known:
             raise Unavailable("The server's secrets are not loaded yet.")
         return known[0], known[1] if len(known) > 1 else None
+
+    def range_hashes(self, address: str) -> tuple[str, str] | None:
+        """What stands for the ranges that a network address is in, the nearer one first; None for no IP address."""
+        salt, places = self._secrets.get(salt_name(now())), ranges(address)
+        if salt is None or places is None:
+            return None
+        near, far = (_derived(salt, "range", place) for place in places)
+        return near, far
 
 
 def _guest(body: str) -> str:

@@ -8,7 +8,8 @@ from sqlmodel import Session
 
 from app.articles.addresses.actions import remember
 from app.articles.addresses.tables import Address
-from app.articles.body import Body, from_html
+from app.articles.body import Body, Dropped, from_blocks, from_html
+from app.articles.body.addresses import fill_sizes, unsized_files
 from app.articles.discussion.actions import close
 from app.articles.editing import actions as editing
 from app.articles.editing.schemas import ArticleIn, ArticlePatch
@@ -23,6 +24,7 @@ from app.kit.clock import now
 from app.kit.schema import table_of
 from app.kit.text import slugify
 from app.publication.authors.tables import Author
+from app.publication.media.queries import find_sizes
 from app.publication.media.tables import Media
 from app.publication.sections.tables import Section
 from app.publication.tags.tables import Tag
@@ -30,6 +32,12 @@ from app.publication.tags.tables import Tag
 ARTICLE, ADDRESS = table_of(Article), table_of(Address)
 _SLUG = sa.select(ARTICLE.c.id).where(ARTICLE.c.slug == sa.bindparam("slug"))
 _HOLDERS = _SLUG.union_all(sa.select(ADDRESS.c.article_id).where(ADDRESS.c.address == sa.bindparam("slug")))
+
+
+def _describe(loss: Dropped) -> str:
+    """Say what a text lost, and near which words."""
+    where = f", near {loss.near!r}" if loss.near else ""
+    return f"{loss.count:,} × {loss.element} left out ({loss.reason.replace('_', ' ')}){where}"
 
 
 class ArticleEntry:
@@ -60,7 +68,10 @@ class ArticleEntry:
         previous = newest_blocks(connection, local_id) if local_id else []
         if plan.state == "published" and plan.at is not None and self._date() is None:
             self.notes.append("its date is still to come; that of the import is taken")
-        self._text = from_html(plan.html, previous)
+        text = from_html(plan.html, previous)
+        sizes = find_sizes(connection, unsized_files(text.blocks))
+        self._text = from_blocks(fill_sizes(text.blocks, sizes), text.dropped) if sizes else text
+        self.notes += [_describe(loss) for loss in text.dropped]
         fields = {name: getattr(plan, name) for name in ("title", "dek", "type", "language", "featured")}
         fields["slug"] = self._slug(connection, local_id)
         fields["custom"] = {"wordpress": plan.custom.get("wordpress")}

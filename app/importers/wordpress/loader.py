@@ -17,6 +17,7 @@ from app.importers.discussion.arrivals import Arrivals
 from app.importers.discussion.remarks import Group
 from app.importers.engine import BATCH, Engine, Entry, patiently
 from app.importers.extras import Extras
+from app.importers.fetching import Fetcher
 from app.importers.ledger import Ledger
 from app.importers.report import Report
 from app.importers.sources import ExportFile, UnsupportedFile, opened_exports
@@ -24,6 +25,7 @@ from app.importers.streams import Progress
 from app.importers.wordpress.articles import ARTICLE, ArticleEntry
 from app.importers.wordpress.comments import outcome_of, remarks_of
 from app.importers.wordpress.custom import menu_entry, term_entry
+from app.importers.wordpress.files import Files
 from app.importers.wordpress.pictures import MEDIA, PictureEntry
 from app.importers.wordpress.plan import DEFAULT_LANGUAGE, language, plan
 from app.importers.wordpress.reader import read_all
@@ -59,22 +61,26 @@ def load(
     *paths: Path,
     dry_run: bool = False,
     lenient: bool = False,
+    fetcher: Fetcher | None = None,
     passing: Passing = lambda _: None,
 ) -> Report:
     """Import the files of one export; importing them again changes only what has changed. A dry run only reports.
 
     They may come in any order, and in several calls: what refers to something in a file of a later call is completed
     when its own file is imported again. Raises BrokenFile or UnsupportedFile before anything is written. After that
-    each batch of items is written whole or not at all, and what was written stays if a later one cannot be.
+    each batch of items is written whole or not at all, and what was written stays if a later one cannot be. With a
+    `fetcher` pictures are brought in; else they stay where they are.
     """
     with opened_exports(paths, "wordpress", lenient=lenient) as exports:
         sources = _check_all(exports.files, passing("Checking"))
         ledger = Ledger(sources[0])
-        survey = Survey(exports.files, passing("Looking"), EarlierImports(db, ledger))
+        report = Report(ledger.source, dry_run=dry_run)
+        report.notes += exports.notes
+        files = Files(db, ledger, report)
+        survey = Survey(exports.files, passing("Looking"), EarlierImports(db, ledger, files))
         try:
-            importing = _Load(db, exports.files, survey, Report(ledger.source, dry_run=dry_run), ledger)
-            importing.report.notes += exports.notes
-            return importing.run(passing("Importing"), passing("Comments"))
+            importing = _Load(db, exports.files, survey, report, ledger)
+            return importing.run(lambda: files.fetch(fetcher, survey.pictures()) if fetcher else None, passing)
         finally:
             survey.close()
 
@@ -101,8 +107,9 @@ def _remember_all(addresses: Sequence[tuple[str, str]], session: Session) -> Non
 class EarlierImports:
     """What earlier imports of the same site brought, as the ledger has it."""
 
-    def __init__(self, db: Database, ledger: Ledger) -> None:
+    def __init__(self, db: Database, ledger: Ledger, files: Files) -> None:
         self._db, self._ledger = db, ledger
+        self.show = files.show
 
     def has(self, kind: str, key: str) -> bool:
         """Whether it came and is known."""
@@ -126,22 +133,23 @@ class _Load:
         self.db, self.files, self.survey, self.report, self.ledger = db, files, survey, report, ledger
         self._extras = Extras(db, ledger.source, dry_run=report.dry_run)
 
-    def run(self, *progress: Progress | None) -> Report:
+    def run(self, fetch: Callable[[], None], passing: Passing) -> Report:
         """Import everything; the report is the caller's to close."""
         try:
-            self._load(*progress)
+            self._load(fetch, passing("Importing"), passing("Comments"))
         except BaseException:
             self.report.close()
             raise
         return self.report
 
-    def _load(self, progress: Progress | None, later: Progress | None) -> None:
+    def _load(self, fetch: Callable[[], None], progress: Progress | None, later: Progress | None) -> None:
         self._check_language()
         engine = Engine(self.db, self.ledger, self.report)
         engine.run(self._authors())
         engine.run(self._sections())
         engine.run(self._tags())
         engine.run(PictureEntry(file) for file in self.survey.pictures())
+        fetch()
         engine.run(self._articles(progress))
         self._extras.finish()
         self._lead_attachments_on()

@@ -95,7 +95,7 @@ def plan(item: Item, survey: Survey, report: Report) -> Plan:
         tags=tuple(tags),
         more_tags=tuple(more_tags),
         image=_image(item, survey, notes),
-        html=content.html,
+        html=survey.show(content.html),
         state=state,
         at=at,
         modified_at=item.modified_at or item.published_at,

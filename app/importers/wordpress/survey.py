@@ -143,6 +143,9 @@ class Earlier(Protocol):
     def attachment(self, number: int) -> Attachment | None:
         """A picture that came, as it is here."""
 
+    def show(self, html: str) -> str:
+        """HTML in which the files that are stored here are shown from here."""
+
 
 class _Nothing:
     def has(self, _kind: str, _key: str) -> bool:
@@ -150,6 +153,9 @@ class _Nothing:
 
     def attachment(self, _number: int) -> Attachment | None:
         return None
+
+    def show(self, html: str) -> str:
+        return html
 
 
 NOTHING_EARLIER: Final = _Nothing()
@@ -368,6 +374,10 @@ class Survey:
     def _block(self, number: int) -> str | None:
         row = self._one("SELECT content FROM block WHERE number = ?", number)
         return str(row[0]) if row else None
+
+    def show(self, html: str) -> str:
+        """HTML in which the files that are stored here are shown from here."""
+        return self._earlier.show(html)
 
     def library(self, item: Item) -> Library:
         """What the body of an item refers to."""

@@ -4,8 +4,9 @@ import asyncio
 import time
 from collections.abc import Awaitable, Callable, Sequence
 
-from app.events.schemas import Position
+from app.events.schemas import Entry, Position
 from app.live.schemas import Frame
+from app.moderation.events import MODERATION_TYPES
 
 MOST_WAITING = 100  # pieces that wait for a slow reader before its stream ends
 Emit = Callable[[bytes | None], Awaitable[None]]
@@ -15,7 +16,7 @@ class Stream:
     """One open stream, and what it has yet to send: bounded, so that a slow reader costs nothing more."""
 
     __slots__ = (
-        *("article_id", "caller", "is_over", "may_stay", "sections", "since", "types", "until"),
+        *("article_id", "caller", "is_over", "key_sections", "may_stay", "sections", "since", "types", "until"),
         *("_emit", "_pieces", "_task"),
     )
 
@@ -27,10 +28,12 @@ class Stream:
         article_id: str | None = None,
         sections: Sequence[str] = (),
         types: frozenset[str] = frozenset(),
+        key_sections: frozenset[str] | None = None,
         may_stay: Callable[[], Awaitable[bool]] | None = None,
     ) -> None:
         self.caller, self.since, self.may_stay = caller, since, may_stay
         self.article_id, self.sections, self.types = article_id, sections, types
+        self.key_sections = key_sections  # moderation events of other sections are not sent; None: of all
         self.until = 0.0  # monotonic time
         self.is_over = False
         self._pieces: list[bytes] = []
@@ -59,6 +62,13 @@ class Stream:
         if not self.is_over:
             self.is_over = True
             self._wake()
+
+    def wants(self, entry: Entry) -> bool:
+        """Whether an event of the whole publication is sent."""
+        if entry.type not in self.types:
+            return False
+        is_limited = self.key_sections is not None and entry.type in MODERATION_TYPES
+        return not is_limited or entry.payload["section_id"] in (self.key_sections or ())
 
     def chosen(self, frames: list[Frame]) -> bytes:
         """What is new to this reader, who may have been ahead of this process."""

@@ -15,6 +15,7 @@ from app.kit.schema import Row
 from app.moderation.appeals import queries
 from app.moderation.appeals.queries import APPEAL
 from app.moderation.appeals.schemas import AppealIn
+from app.moderation.emitting import emit_appealed, emit_decided
 from app.moderation.log.actions import record
 from app.moderation.log.queries import decision
 from app.moderation.queries import check_reach
@@ -56,6 +57,7 @@ def appeal(session: Session, actor: Actor, comment_id: str, data: AppealIn) -> s
     session.execute(sa.insert(APPEAL).values(**values, state="open", created_at=now()))
     keep(session, comment, appealed=True)
     record(session, comment_id, actor.kind, None, "appeal", None, article_id=comment["article_id"])
+    emit_appealed(session, comment)
     return comment_id
 
 
@@ -79,6 +81,7 @@ def decline(session: Session, actor: Actor, comment_id: str, reason: str | None)
     about = comment["article_id"]
     record(session, comment_id, actor.kind, actor.id, "decline", None, article_id=about, note=reason)
     audit(session, actor, "comment.decline", "comment", comment_id, {})
+    emit_decided(session, comment, "decline", comment["state"], by="moderator")
     return comment_id
 
 

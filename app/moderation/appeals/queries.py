@@ -9,13 +9,13 @@ from app.identity.schemas import Actor
 from app.kit.problems import NotFound
 from app.kit.schema import Row, table_of
 from app.moderation.appeals.tables import Appeal
-from app.moderation.log.queries import decision
+from app.moderation.log.queries import decision, redaction_of
 from app.moderation.queries import C, check_reach
 
 APPEAL = table_of(Appeal)
-_COMMENT = sa.select(*(C.c[name] for name in "id article_id participant_id state removed_by".split())).where(
-    C.c.id == sa.bindparam("id", type_=C.c.id.type)
-)
+_COMMENT = sa.select(
+    *(C.c[name] for name in "id article_id participant_id state removed_by redacted_at".split())
+).where(C.c.id == sa.bindparam("id", type_=C.c.id.type))
 _BY = {"key": "moderator", "system": "system"}
 
 
@@ -43,12 +43,13 @@ def told(connection: sa.Connection, actor: Actor, comment_id: str) -> dict[str, 
     elif not is_author(connection, actor, comment):
         raise NotFound
     decided = decision(connection, comment_id)
+    redaction = redaction_of(connection, comment_id) if comment["redacted_at"] else None
     if comment["removed_by"] == "author":
         return {
             "state": comment["state"],
             "action": "remove",
             "by": "author",
-            **dict.fromkeys(("at", "reason", "appeal")),
+            **dict.fromkeys(("at", "reason", "appeal", "redaction")),
             "may_appeal": False,
         }
     appeal = appeal_of(connection, comment_id, decided["id"] if decided else comment_id)
@@ -60,6 +61,7 @@ def told(connection: sa.Connection, actor: Actor, comment_id: str) -> dict[str, 
         "reason": decided["note"] if decided else None,
         "may_appeal": appeal is None and is_appealable(comment, decided),
         "appeal": appeal,
+        "redaction": {"at": redaction["at"], "reason": redaction["note"]} if redaction else None,
     }
 
 

@@ -27,6 +27,13 @@ class AppealOut(BaseModel):
     answered_at: datetime | None
 
 
+class RedactionOut(BaseModel):
+    """What a moderator took out of a comment, as its author is told."""
+
+    at: datetime
+    reason: str | None = Field(description="The moderator's reason, if one was given.")
+
+
 class DecisionOut(BaseModel):
     """What was decided about a comment, as its author sees it."""
 
@@ -37,3 +44,4 @@ class DecisionOut(BaseModel):
     reason: str | None = Field(description="The moderator's reason, if one was given.")
     may_appeal: bool
     appeal: AppealOut | None = Field(description="The appeal against this very decision.")
+    redaction: RedactionOut | None = Field(description="Words were taken out of the comment; null: none were.")

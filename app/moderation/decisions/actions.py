@@ -13,6 +13,7 @@ from app.kit.problems import Conflict, Problem
 from app.kit.schema import Row
 from app.moderation.appeals import actions as appeals
 from app.moderation.decisions.schemas import MACHINE, Action, BulkIn
+from app.moderation.emitting import emit_decided
 from app.moderation.learning.actions import learned
 from app.moderation.log.actions import record
 from app.moderation.queries import check_reach
@@ -60,6 +61,7 @@ def decide(session: Session, actor: Actor, comment_id: str, action: Action, reas
     named = "decline" if declined and not shows else action
     record(session, comment_id, actor.kind, actor.id, named, state, article_id=comment["article_id"], note=reason)
     audit(session, actor, f"comment.{named}", "comment", comment_id, {"from": comment["state"], "state": state})
+    emit_decided(session, comment, named, MACHINE[action][0], by="moderator")
     return comment_id
 
 

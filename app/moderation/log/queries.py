@@ -34,6 +34,12 @@ def page(connection: sa.Connection, actor: Actor, asked: LogQuery) -> dict[str, 
     return fetch(connection, query, NEWEST, LOG.c.at, asked)
 
 
+def redaction_of(connection: sa.Connection, comment_id: str) -> sa.RowMapping | None:
+    """The newest redaction of a comment, or None."""
+    query = sa.select(LOG).where(LOG.c.comment_id == comment_id, LOG.c.action == "redact")
+    return connection.execute(query.order_by(LOG.c.at.desc(), LOG.c.id.desc()).limit(1)).mappings().first()
+
+
 def decision(connection: sa.Connection, comment_id: str) -> sa.RowMapping | None:
     """What decided the state that a comment has: the newest entry that changed it."""
     query = sa.select(LOG).where(LOG.c.comment_id == comment_id, LOG.c.state.is_not(None))

@@ -92,7 +92,7 @@ def waiting(actor: Actor, asked: QueueFilters, limit: int, key: Key | None = Non
 def page(connection: sa.Connection, actor: Actor, asked: QueueQuery) -> dict[str, Any]:
     """A page of the queue."""
     total = None
-    sort = SORTS[asked.sort]
+    sort = SORTS[asked.sort].bound_to(asked)
     if asked.count == "exact":
         everything = waiting(actor, asked, 2**31 - 1).subquery()
         total = connection.execute(sa.select(sa.func.count()).select_from(everything)).scalar_one()

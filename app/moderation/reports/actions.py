@@ -20,6 +20,7 @@ from app.kit.ids import new_id
 from app.kit.problems import Conflict, NotFound, TooManyRequests
 from app.kit.schema import Row
 from app.moderation.bans.queries import require_not_banned
+from app.moderation.emitting import emit_article_reported, emit_held, emit_reported
 from app.moderation.log.actions import record
 from app.moderation.queries import check_reach, participant_of
 from app.moderation.queue.actions import keep
@@ -124,10 +125,12 @@ def report_comment(
     case = case_of(session.connection(), comment_id) or {"reports": 0, "weight": 0}
     total = case["weight"] + weight
     keep(session, comment, reports=case["reports"] + 1, weight=total)
+    emit_reported(session, comment, data.reason)
     if threshold and total >= threshold * 10 and not comment["approved_text"]:
         set_state(session, comment, "pending", by="system")
         why = [("reports", f"weight {total / 10:g}")]
         record(session, comment_id, "system", None, "hide", "pending", why, article_id=comment["article_id"])
+        emit_held(session, comment, ["reports"])
 
 
 def report_article(session: Session, actor: Actor, ref: str, data: ReportIn, addresses: tuple[str, ...]) -> None:
@@ -135,7 +138,8 @@ def report_article(session: Session, actor: Actor, ref: str, data: ReportIn, add
     article_id = queries.public_article(session.connection(), ref)
     if article_id is None:
         raise NotFound
-    _file(session, actor, data, addresses, article_id, None)
+    if _file(session, actor, data, addresses, article_id, None):
+        emit_article_reported(session, article_id, data.reason)
 
 
 def close(session: Session, comment: Row, state: Closed) -> None:

@@ -17,6 +17,7 @@ from app.kit.settings import Settings
 from app.moderation.bans.queries import require_not_banned
 from app.moderation.checker.actions import Checker
 from app.moderation.checker.schemas import UNAVAILABLE, Opinion
+from app.moderation.emitting import emit_decided, emit_held, emit_pending
 from app.moderation.learning.queries import likeness
 from app.moderation.learning.schemas import Counted, is_trained, tokens
 from app.moderation.log.actions import record
@@ -261,6 +262,14 @@ class Screening:
                 verdict.reasons,
                 article_id=about,
             )
+        comment = {"id": submission.comment_id, "article_id": submission.article_id}
+        stages = [reason.stage for reason in verdict.reasons]
+        if verdict.state == "pending" and submission.was_public:
+            emit_held(session, comment, stages)
+        elif verdict.state == "pending":
+            emit_pending(session, comment, stages)
+        elif verdict.state != "published":
+            emit_decided(session, comment, "screen", verdict.state, by="system")
 
     def _current(self, session: Session, stamp: str | None) -> Phrases:
         """The phrases as they stand, read again where another process or this one has changed them."""

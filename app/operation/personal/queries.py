@@ -7,7 +7,7 @@ import sqlalchemy as sa
 from sqlmodel import Session
 
 from app.anchors.queries import ANCHOR
-from app.comments.queries import C
+from app.comments.queries import C, former_texts
 from app.deliveries.lanes.actions import DELIVERY
 from app.identity.participants.queries import find, with_email
 from app.identity.schemas import Actor
@@ -99,6 +99,7 @@ def everything(connection: sa.Connection, actor: Actor) -> Data:
         "reactions": [row for one in whom.ids for row in reactions_of(connection, one)],
         "reports": written_by(connection, whom.ids, whom.email),
         "appeals": _in_parts(shown, lambda part: written_about(connection, part)),
+        "comment_revisions": _in_parts(shown, lambda part: former_texts(connection, part)),
         "passages": list(connection.execute(sa.select(*_PASSAGE).where(ANCHOR.c.made_by.in_(whom.ids))).mappings()),
         "bans": about(connection, whom.ids, whom.email),
         **_mail(connection, whom),

@@ -46,6 +46,8 @@ class VoteData(BaseModel):
     comment_id: str
     value: int
     at: datetime
+    address_hash: str | None = Field(description="What stands for the network address of a guest; nothing leads back.")
+    counted: bool
 
 
 class ReactionData(BaseModel):
@@ -54,6 +56,8 @@ class ReactionData(BaseModel):
     article_id: str
     value: str
     at: datetime
+    address_hash: str | None = Field(description="As in votes.")
+    counted: bool
 
 
 class ReportData(BaseModel):
@@ -78,6 +82,17 @@ class AppealData(BaseModel):
     answer: str | None
     created_at: datetime
     answered_at: datetime | None
+
+
+class CommentRevisionData(BaseModel):
+    """The text of a comment before a change."""
+
+    comment_id: str
+    number: int
+    replaced_at: datetime
+    replaced_by: str = Field(description="`author` or `moderator`.")
+    source: str
+    text: str
 
 
 class PassageData(BaseModel):
@@ -124,6 +139,7 @@ class PersonalData(BaseModel):
     reactions: list[ReactionData]
     reports: list[ReportData]
     appeals: list[AppealData]
+    comment_revisions: list[CommentRevisionData]
     passages: list[PassageData]
     bans: list[BanData]
     subscriptions: list[SubscriptionOut]

@@ -23,6 +23,7 @@ from app.publication.media.events import MediaChanged, MediaDeleted
 from app.publication.media.schemas import MediaIn, MediaPatch
 from app.publication.media.storage import NoSuchFile, Storage, StorageFull, StorageUnavailable
 from app.publication.media.tables import Media
+from app.publication.stamps.actions import bump
 
 MAX_PIXELS = 60_000_000  # all frames together; a decoded pixel takes three or four bytes
 _AUTHOR, _MEDIA = table_of(Author), table_of(Media)
@@ -100,8 +101,29 @@ def load(storage: Storage, key: str) -> bytes:
 
 def create(session: Session, actor: Actor, upload: Upload, data: MediaIn) -> str:
     """Make a picture of files that are stored already; returns its id."""
+    row = _new(data, "stored")
+    _set_files(row, upload)
+    return _add(session, actor, row)
+
+
+def store_reference(session: Session, actor: Actor, media_id: str, upload: Upload) -> str:
+    """Give a picture that was only referred to files of its own, which are stored already; returns its id."""
+    row = _locked(session, media_id)
+    if row.state == "reference":
+        _set_files(row, upload)
+        row.state, row.version, row.updated_at = "stored", row.version + 1, now()
+        bump(session)
+        emit(session, MediaChanged(subject_id=row.id, created=False))
+        record(session, actor, "media.change", "media", row.id, {"fields": ["file"]})
+    return row.id
+
+
+def _set_files(row: Media, upload: Upload) -> None:
     picture = upload.picture
-    renditions = [
+    row.mime, row.width, row.height = picture.media_type, picture.width, picture.height
+    row.bytes, row.sha256 = len(picture.data), sha256(picture.data).hexdigest()
+    row.key = key_of(picture)
+    row.renditions = [
         {
             "name": f"w{image.width}",
             "width": image.width,
@@ -111,11 +133,6 @@ def create(session: Session, actor: Actor, upload: Upload, data: MediaIn) -> str
         }
         for image in upload.renditions
     ]
-    row = _new(data, "stored")
-    row.mime, row.width, row.height = picture.media_type, picture.width, picture.height
-    row.bytes, row.sha256 = len(picture.data), sha256(picture.data).hexdigest()
-    row.key, row.renditions = key_of(picture), renditions
-    return _add(session, actor, row)
 
 
 def create_reference(

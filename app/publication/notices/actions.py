@@ -1,5 +1,7 @@
 """Putting up, changing and taking down notices."""
 
+from typing import cast
+
 import sqlalchemy as sa
 from sqlmodel import Session
 
@@ -16,6 +18,7 @@ from app.publication.notices.events import NoticeChanged, NoticeDeleted
 from app.publication.notices.queries import TARGETS
 from app.publication.notices.schemas import NoticeIn, NoticePatch
 from app.publication.notices.tables import Notice
+from app.publication.references import TERMS, Kind, resolve_reference
 from app.publication.sections.queries import is_shown
 from app.publication.stamps.actions import bump
 
@@ -31,6 +34,8 @@ def _find(session: Session, actor: Actor, scope: str, ref: str | None) -> sa.Row
     if ref is None:
         raise Invalid(f"The id or slug of the {scope} is needed.", pointer="/target_id", code="missing")
     found = TARGETS[scope](session.connection(), ref)
+    if found is None and scope in TERMS and (former := resolve_reference(session, cast(Kind, scope), ref)):
+        found = TARGETS[scope](session.connection(), former.id)
     if found is None or (scope == "article" and not actor.may_in(found["section_id"])):
         raise Invalid(f"There is no such {scope}.", pointer="/target_id", code="not_found")
     return found
@@ -122,3 +127,9 @@ def delete(session: Session, actor: Actor, notice_id: str, versions: frozenset[i
 def forget(session: Session, scope: str, target_id: str) -> None:
     """Take down all notices of something that is being deleted; its own fact tells of it."""
     session.execute(sa.delete(_NOTICE).where(_NOTICE.c.scope == scope, _NOTICE.c.target_id == target_id))
+
+
+def move(session: Session, scope: str, target_id: str, new_target_id: str) -> None:
+    """Let the notices of something that is merged stand with the other."""
+    here = (_NOTICE.c.scope == scope) & (_NOTICE.c.target_id == target_id)
+    session.execute(sa.update(_NOTICE).where(here).values(target_id=new_target_id))

@@ -19,7 +19,7 @@ _SOURCE = (
     sa.select(A.c.id, A.c.revision, A.c.language, A.c.title, A.c.listed_at, R.c.text)
     .add_columns(_FIRST_AUTHOR.correlate(A).scalar_subquery().label("author_id"))
     .join(R, (R.c.article_id == A.c.id) & (R.c.n == A.c.revision))
-    .where(A.c.id == sa.bindparam("article", type_=A.c.id.type), A.c.public)
+    .where(A.c.id == sa.bindparam("article", type_=A.c.id.type), A.c.listed)
 )
 _KNOWN = (
     sa.select(TEXT, R.c.title, R.c.text, R.c.language.label("tag"))
@@ -35,7 +35,7 @@ _LISTERS = sa.select(LINK.c.article_id).where(LINK.c.target_id == sa.bindparam("
 
 
 def source(connection: sa.Connection, article_id: str) -> Row | None:
-    """What readers see of an article, or None while they see nothing."""
+    """What readers see of an article, or None while they see nothing, and of a page: that is no further reading."""
     return connection.execute(_SOURCE, {"article": article_id}).mappings().first()
 
 

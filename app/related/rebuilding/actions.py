@@ -63,7 +63,7 @@ def _next(session: Session, step: str, after: str | None) -> list[str]:
     """The next public articles, or those of them that are counted, by id."""
     column = A.c.id if step == "texts" else TEXT.c.article_id
     query = sa.select(column).order_by(column).limit(FEW)
-    query = query.where(A.c.public) if step == "texts" else query
+    query = query.where(A.c.listed) if step == "texts" else query
     return list(session.execute(query.where(column > after) if after else query).scalars())
 
 

@@ -1,7 +1,7 @@
 """Asking, being asked back by mail, and confirming."""
 
 from datetime import datetime, timedelta
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql, sqlite
@@ -30,7 +30,7 @@ from app.subscriptions.opt_ins.queries import (
     waiting,
 )
 from app.subscriptions.opt_ins.schemas import SubscriptionIn
-from app.subscriptions.queries import SUBSCRIPTION
+from app.subscriptions.queries import SUBSCRIPTION, subscriber_with
 from app.subscriptions.schemas import Wish, mailbox_hash
 from app.subscriptions.suppressions.actions import welcome_back
 from app.subscriptions.suppressions.queries import of as suppression_of
@@ -38,8 +38,28 @@ from app.subscriptions.suppressions.queries import of as suppression_of
 AT_ONCE: Final = 50  # requests that one transaction looks at
 PUT_BACK = timedelta(minutes=1)
 FORGOTTEN = timedelta(hours=1)  # requests that cannot be looked at for so long are given up
-_WISH = ("email", "kind", "target", "frequency", "article_id", "participant_id", "comment_id", "confirm_url", "network")
+_WISH = (
+    "email",
+    "kind",
+    "target",
+    "frequency",
+    "article_id",
+    "participant_id",
+    "comment_id",
+    "confirm_url",
+    "network",
+    "near_range",
+    "far_range",
+)
 _REMEMBER: dict[str, Any] = {"sqlite": sqlite.insert, "postgresql": postgresql.insert}
+
+
+class Places(NamedTuple):
+    """Hashes of the network address that something is asked from, and of the ranges that it is in."""
+
+    network: str | None = None
+    near_range: str | None = None
+    far_range: str | None = None
 
 
 class TokenInvalid(Invalid):
@@ -48,7 +68,7 @@ class TokenInvalid(Invalid):
     code, title = "token_invalid", "The token is unknown or has expired"
 
 
-def request(session: Session, actor: Actor, data: SubscriptionIn, network: str | None) -> None:
+def request(session: Session, actor: Actor, data: SubscriptionIn, places: Places) -> None:
     """Note what is asked for; the worker does the rest, so that the answer tells nothing of the address.
 
     Whose address is proven knows all that there is to know of it: for them it holds at once.
@@ -67,7 +87,7 @@ def request(session: Session, actor: Actor, data: SubscriptionIn, network: str |
         article_id=article_id,
         participant_id=target.partition(":")[2] if target.startswith("participant:") else None,
         confirm_url=data.confirm_url,
-        network=network,
+        **places._asdict(),
     )
     if email == proven:
         _at_once(session, wish, now())
@@ -119,7 +139,11 @@ def _ask(session: Session, wish: Wish, most_in_hour: int) -> Row | None:
     """What a mail has to ask back, within the limits; beyond them nothing is kept at all."""
     alone(session, "opt_in")  # or two would count what the other is about to add to
     mailbox = mailbox_hash(wish.email)
-    if suppression_of(session, wish.email) or not may_mail(session, mailbox, wish.network, most_in_hour):
+    if suppression_of(session, wish.email):
+        return None
+    known = subscriber_with(session, wish.email)
+    is_subscriber = known is not None and known["confirmed_at"] is not None
+    if not may_mail(session, mailbox, wish, most_in_hour, is_subscriber=is_subscriber):
         return None
     subscriber = actions.subscriber_for(session, wish.email, proven=False)
     subscription = actions.wanted(session, subscriber["id"], wish)
@@ -135,6 +159,8 @@ def _ask(session: Session, wish: Wish, most_in_hour: int) -> Row | None:
         "comment_id": wish.comment_id,
         "mailbox": mailbox,
         "network": wish.network,
+        "near_range": wish.near_range,
+        "far_range": wish.far_range,
         "used": None,
         "created_at": now(),
     }
@@ -159,6 +185,7 @@ def heed(session: Session, entry: Entry) -> None:
     if comment["notify"] == "none" or email is None or person is None:
         return
     is_all = comment["notify"] == "all"
+    near, far = (comment["address_ranges"] or "").split() or (None, None)
     wish = Wish(
         email=email,
         kind="comments.all" if is_all else "comments.replies_to_me",
@@ -167,6 +194,8 @@ def heed(session: Session, entry: Entry) -> None:
         participant_id=person["id"],
         comment_id=comment["id"],
         network=comment["address_hash"],
+        near_range=near,
+        far_range=far,
     )
     if person["confirmed_at"] is None or person["email"] != email:
         if entry.at > now() - EXPIRES:  # nobody expects to be asked about it later than that

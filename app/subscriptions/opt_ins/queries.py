@@ -1,7 +1,7 @@
 """Reading what was asked for: targets that can be subscribed to, the limits of mails, and what a mail tells."""
 
 from datetime import datetime, timedelta
-from typing import Any, Final
+from typing import Any, Final, cast
 
 import sqlalchemy as sa
 from sqlmodel import Session
@@ -14,16 +14,18 @@ from app.kit.clock import now
 from app.kit.ids import is_id
 from app.kit.problems import Forbidden, Invalid, Unauthorized
 from app.kit.schema import Row, table_of
+from app.publication.references import Kind, resolve_reference
 from app.subscriptions.opt_ins.schemas import SubscriptionIn, TargetIn
 from app.subscriptions.opt_ins.tables import CommentAsk, OptIn, SubscriptionRequest
-from app.subscriptions.queries import SUBSCRIBER, SUBSCRIPTION, TERMS, subscriber
-from app.subscriptions.schemas import SITE, TYPES
+from app.subscriptions.queries import SUBSCRIBER, SUBSCRIPTION, subscriber
+from app.subscriptions.schemas import SITE, TYPES, Wish
 
 OPT_IN, REQUEST, COMMENT_ASK = table_of(OptIn), table_of(SubscriptionRequest), table_of(CommentAsk)
 EXPIRES: Final = timedelta(days=3)  # how long a subscription waits to be confirmed
 WINDOW: Final = timedelta(hours=6)
 MOST_TO_MAILBOX: Final = 3  # mails in `WINDOW` that ask one mailbox to confirm something
 MOST_FROM_NETWORK: Final = 20  # the same for whatever is asked from one network address
+MOST_FROM: Final = {"network": MOST_FROM_NETWORK, "near_range": 60, "far_range": 300}  # and from the ranges around it
 _COUNT = sa.select(sa.func.count()).select_from(OPT_IN)
 _COMMENT = sa.select(C.c.id, C.c.article_id, C.c.root_id, C.c.state, C.c.listed, C.c.participant_id, A.c.public)
 _COMMENT = _COMMENT.join(A, A.c.id == C.c.article_id)
@@ -53,8 +55,8 @@ def target_of(store: sa.Connection, actor: Actor, asked: SubscriptionIn) -> tupl
         article_id = store.execute(query).scalar_one_or_none()
         if article_id is not None:
             return f"article:{article_id}", article_id if asked.kind == "comments.all" else None
-    elif term := store.execute(sa.select(TERMS[kind].c.id).where(_matches(TERMS[kind], target))).scalar_one_or_none():
-        return f"{kind}:{term}", None
+    elif term := resolve_reference(store, cast(Kind, kind), target.id or target.slug or ""):
+        return f"{kind}:{term.id}", None
     raise UnknownTarget("There is no such target.", pointer="/target", code="not_found")
 
 
@@ -97,19 +99,24 @@ def proven_email(store: sa.Connection, actor: Actor) -> str | None:
     return me["email"] if me is not None and me["confirmed_at"] is not None else None
 
 
-def may_mail(session: Session, mailbox: str, network: str | None, most_in_hour: int) -> bool:
-    """Whether one more mail may ask for a confirmation: limits of the mailbox, of the network and of the site."""
+def may_mail(session: Session, mailbox: str, wish: Wish, most_in_hour: int, *, is_subscriber: bool) -> bool:
+    """Whether one more mail may ask for a confirmation: limits of the mailbox, of the network and of the site.
+
+    The site's limit stops strangers first: a fifth of all mails is for those who have confirmed something before.
+    """
     moment = now()
     since = moment - WINDOW
     to_it = _COUNT.where(OPT_IN.c.mailbox == mailbox, OPT_IN.c.created_at > since)
     if session.execute(to_it).scalar_one() >= MOST_TO_MAILBOX:
         return False
-    if network is not None:
-        from_it = _COUNT.where(OPT_IN.c.network == network, OPT_IN.c.created_at > since)
-        if session.execute(from_it).scalar_one() >= MOST_FROM_NETWORK:
-            return False
+    for name, most in MOST_FROM.items():
+        if (place := getattr(wish, name)) is not None:
+            from_it = _COUNT.where(OPT_IN.c[name] == place, OPT_IN.c.created_at > since)
+            if session.execute(from_it).scalar_one() >= most:
+                return False
     of_all = _COUNT.where(OPT_IN.c.created_at > moment - timedelta(hours=1))
-    return bool(session.execute(of_all).scalar_one() < most_in_hour)
+    most = most_in_hour + most_in_hour // 4 if is_subscriber else most_in_hour
+    return bool(session.execute(of_all).scalar_one() < most)
 
 
 def waiting(store: sa.Connection | Session, opt_in_id: str, moment: datetime | None = None) -> Row | None:

@@ -16,7 +16,7 @@ from app.kit.schema import Row
 from app.kit.settings import Settings
 from app.subscriptions.management.actions import manage_token
 from app.subscriptions.opt_ins import actions
-from app.subscriptions.opt_ins.actions import TokenInvalid
+from app.subscriptions.opt_ins.actions import Places, TokenInvalid
 from app.subscriptions.opt_ins.queries import UnknownTarget
 from app.subscriptions.opt_ins.schemas import AcceptedOut, ConfirmedOut, ConfirmIn, SubscriptionIn
 from app.subscriptions.queries import present, single
@@ -64,8 +64,10 @@ async def ask(request: Request, body: SubscriptionIn, actor: Public) -> Response
     await limit(request, "subscribe")
     _check_page(body.confirm_url, settings(request))
     host = request.client.host if request.client else None
-    network = request.app.state.vault.address_hashes(host)[0] if host else None
-    return await write(request, actor, actions.request, body, network, show=_accepted, model=AcceptedOut, status=202)
+    vault = request.app.state.vault
+    ranges = (vault.range_hashes(host) if host else None) or (None, None)
+    places = Places(vault.address_hashes(host)[0] if host else None, *ranges)
+    return await write(request, actor, actions.request, body, places, show=_accepted, model=AcceptedOut, status=202)
 
 
 @router.post("/confirm", response_model=ConfirmedOut, responses=documented(TokenInvalid, Invalid))

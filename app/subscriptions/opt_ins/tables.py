@@ -24,6 +24,8 @@ class SubscriptionRequest(SQLModel, table=True):
     comment_id: str | None = Field(None, sa_type=ID)
     confirm_url: str | None = Field(None, max_length=2048)
     network: str | None = Field(None, max_length=64)  # hash of where it came from
+    near_range: str | None = Field(None, max_length=64)  # the same of the ranges that this is in
+    far_range: str | None = Field(None, max_length=64)
     proven: bool  # whoever asked had shown that the address is theirs
     created_at: datetime
     due_at: datetime
@@ -36,6 +38,8 @@ class OptIn(SQLModel, table=True):
     __table_args__ = (
         sa.Index("ix_opt_in_mailbox", "mailbox", "created_at"),
         sa.Index("ix_opt_in_network", "network", "created_at"),
+        sa.Index("ix_opt_in_near_range", "near_range", "created_at"),
+        sa.Index("ix_opt_in_far_range", "far_range", "created_at"),
         sa.Index("ix_opt_in_at", "created_at"),
     )
 
@@ -47,6 +51,8 @@ class OptIn(SQLModel, table=True):
     comment_id: str | None = Field(None, sa_type=ID)  # with which it was asked for
     mailbox: str = Field(max_length=64)  # hash of the address without what stands after a plus sign
     network: str | None = Field(None, max_length=64)
+    near_range: str | None = Field(None, max_length=64)
+    far_range: str | None = Field(None, max_length=64)
     used: int | None = None  # the generation of the manage token that confirming gave; null: not confirmed yet
     created_at: datetime
 

@@ -61,7 +61,7 @@ def fetches(connection: sa.Connection, article_id: str, asked: PageQuery) -> dic
     """A page of what partners were given of an article, the last fetched first."""
     tables = FETCH.outerjoin(_KEY, _KEY.c.id == FETCH.c.key_id)
     query = sa.select(FETCH, _KEY.c.name).select_from(tables).where(FETCH.c.article_id == article_id)
-    found = fetch(connection, query, _LAST, FETCH.c.last_at, asked)
+    found = fetch(connection, query, _LAST, FETCH.c.last_at, asked, within=article_id)
     rows = [{**row, "key": {"id": row["key_id"], "name": row["name"] or ""}} for row in found["data"]]
     return {**found, "data": rows}
 
@@ -76,12 +76,13 @@ def early(
     total = None
     if asked.count == "exact":
         total = connection.execute(sa.select(sa.func.count()).select_from(ids.subquery()), values).scalar_one()
+    sort = _NAMED.bound_to(asked, "early", actor.id or "")
     order = EARLY.c.named_at, EARLY.c.article_id
     if asked.cursor:
-        values |= bindings(_NAMED.decode(asked.cursor))
+        values |= bindings(sort.decode(asked.cursor))
         ids = ids.where(_NAMED.after(*order))
     page = ids.order_by(*_NAMED.order_by(*order)).limit(sa.bindparam("most", type_=sa.BigInteger())).subquery("page")
     query = lean(formats=formats, page=page).order_by(*_NAMED.order_by(page.c.key, page.c.id))
     rows = [{**row, "key": moment(row["key"])} for row in connection.execute(query, values).mappings()]
-    found = page_of(rows, asked.limit, _NAMED, "key", total)
+    found = page_of(rows, asked.limit, sort, "key", total)
     return {**found, "data": finished(connection, found["data"], site, formats)}

@@ -10,8 +10,8 @@ from app.articles.addresses.schemas import Site
 from app.articles.cards.queries import steady
 from app.articles.partners.actions import hand_over
 from app.articles.publishing.routes import EDITED
-from app.articles.queries import chosen_formats
 from app.articles.schemas import ArticleList, ListedArticleOut
+from app.articles.selection import add_formats, refuse_fields
 from app.identity.routes import Versions, requires, write
 from app.identity.schemas import Actor
 from app.kit.fields import chosen
@@ -70,7 +70,9 @@ async def ledger(request: Request, article: RefPath, query: Annotated[PageQuery,
 async def embargoed(request: Request, query: Annotated[EarlyQuery, Query()], actor: Partner) -> Response:
     """The articles to come that the calling key is named for, those named last first. Until `embargoed_until`, or until
     they are public, they are not to be published."""
-    fields, formats = chosen(ListedArticleOut, query.fields), chosen_formats(query.formats, ())
+    fields = chosen(ListedArticleOut, query.fields)
+    formats = add_formats(query.formats, fields)
+    refuse_fields(fields, "editing")
     if fields and query.formats:
         fields = {**fields, "body": True}
     site = Site.of(settings(request))

@@ -51,7 +51,9 @@ def proceed(session: Session, site: Site) -> int:
     webhook = session.get_one(Webhook, replay.webhook_id)
     entries = read_after(session.connection(), Position(replay.xid, replay.seq), STEP) if webhook.enabled else []
     for entry in entries:
-        if replay.since <= entry.at < replay.until and is_wanted(webhook.events, entry.type):
+        if replay.since <= entry.at < replay.until and is_wanted(
+            webhook.events, entry.type, moderation=webhook.moderation
+        ):
             _again(session, webhook.id, entry, site)
     if len(entries) < STEP or _is_over(entries[-1], replay.until):
         session.delete(replay)

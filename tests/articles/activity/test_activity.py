@@ -51,22 +51,23 @@ def test_comments_and_reactions_order_lists(client: TestClient, editor: Headers,
     first = make.comment(client, two)
     make.comment(client, two, text="Again, I say.")
     make.comment(client, one)
-    assert slugs(client, "-discussed_1d") == ["two", "one"]
+    assert slugs(client, "-discussed_1d") == ["two", "one", "three"]
     assert slugs(client, "-discussed_7d", "&limit=1") == ["two"]
-    assert slugs(client, "-reacted_7d") == []
+    assert slugs(client, "-reacted_7d") == ["three", "two", "one"]
     guests = [make.guest(client) for _ in range(2)]
+    make.prove_guests(db)
     chosen = ((0, three, "agree"), (1, three, "disagree"), (0, one, "agree"), (0, three, "insightful"))
     for guest, article, value in chosen:
         url = f"/v1/articles/{article['id']}/reaction"
         make.ok(client.put(url, json={"value": value}, headers=guests[guest]))
-    assert slugs(client, "-reacted_30d") == ["three", "one"]
+    assert slugs(client, "-reacted_30d") == ["three", "one", "two"]
     make.ok(client.put(f"/v1/articles/{one['id']}/reaction", json={"value": None}, headers=guests[0]))
-    assert slugs(client, "-reacted_30d") == ["three"]
+    assert slugs(client, "-reacted_30d") == ["three", "two", "one"]
     make.ok(client.post(f"/v1/comments/{first['id']}/remove", json={"reason": "Off topic."}, headers=admin))
     assert sums(db)[two["id"]] == (1, 1, 1, 0, 0, 0)
     assert sums(db)[three["id"]] == (0, 0, 0, 2, 2, 2)
     make.act(client, editor, three, "unpublish")
-    assert slugs(client, "-reacted_30d") == []
+    assert slugs(client, "-reacted_30d") == ["two", "one"]
 
 
 def test_a_reaction_at_the_turn_of_an_hour_can_be_taken_back(
@@ -90,7 +91,7 @@ def test_pages_and_filters_of_the_most_discussed(client: TestClient, db: Databas
         for n, piece in enumerate(pieces):
             if n // 2:
                 count(session, piece.id, moment, comments=n // 2)
-    wanted = [p.slug for _, p in sorted(((n // 2, p.id), p) for n, p in enumerate(pieces) if n // 2)][::-1]
+    wanted = [p.slug for _, p in sorted(((n // 2, p.id), p) for n, p in enumerate(pieces))][::-1]
     found, cursor = [], ""
     while cursor is not None:
         page = make.ok(client.get(f"/v1/articles?sort=-discussed_7d&limit=2&fields=slug{cursor}"))

@@ -128,6 +128,47 @@ def test_a_look_for_an_unknown_key_that_fails_is_not_repeated_at_once(site: Site
     assert site.asked == 2
 
 
+def test_while_the_site_does_not_answer_only_those_wait_whose_key_is_unknown(site: Site) -> None:
+    answer = asyncio.Event()
+
+    async def hang(url: str) -> tuple[bytes, str]:
+        site.asked += 1
+        await answer.wait()
+        return json.dumps({"keys": [*site.keys, published(EC, "new")]}).encode(), ""
+
+    async def scenario() -> None:
+        assert await site.set.key("old", "RS256")
+        site.set._fetch, site.clock = hang, FRESH
+        unknown = [asyncio.create_task(site.set.key("new", "ES256")) for _ in range(20)]
+        await asyncio.sleep(0)
+        for _ in range(20):  # at once: nothing here lets time go by
+            known = site.set.key("old", "RS256")
+            with pytest.raises(StopIteration) as end:
+                known.send(None)
+            assert end.value.value is not None
+        assert not any(task.done() for task in unknown)
+        unknown[0].cancel()  # one goes away, and the others are answered all the same
+        answer.set()
+        assert None not in await asyncio.gather(*unknown[1:])
+        assert site.asked == 2
+
+    asyncio.run(scenario())
+
+
+def test_old_keys_serve_when_the_site_hangs(site: Site) -> None:
+    async def hang(url: str) -> tuple[bytes, str]:
+        await asyncio.Event().wait()
+        raise AssertionError
+
+    async def scenario() -> None:
+        assert await site.set.key("old", "RS256")
+        site.set._fetch, site.clock = hang, FRESH
+        assert await site.set.key("old", "RS256")
+        await site.set.stop()
+
+    asyncio.run(scenario())
+
+
 @pytest.mark.parametrize("body", [b"", b"[]", b"{}", b'{"keys": 7}', b"<html>", b'{"keys"', b"\xff"])
 def test_what_is_no_key_set_is_a_503(site: Site, body: bytes) -> None:
     site.set = KeySet("https://site.example/keys", answering(body), lambda: 0.0)

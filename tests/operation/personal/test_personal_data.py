@@ -77,8 +77,8 @@ def live(
     ok(home.post(f"/v1/comments/{answer['id']}/reports", json=told, headers=ann), 202)
     vote(home, ann, answer["id"], 1)
     vote(client, bo, posted["id"], 1)
-    for who in (ann, bo):
-        ok(client.put(f"{url}/reaction", json={"value": "agree"}, headers=who))
+    for where, who in ((home, ann), (client, bo)):
+        ok(where.put(f"{url}/reaction", json={"value": "agree"}, headers=who))
     with db.transaction() as session:
         reasons = [("external", "It says zqxfirst.")]
         record(session, posted["id"], "system", None, "screen", "published", reasons, article_id=article["id"])

@@ -115,3 +115,19 @@ def _choosy(client: TestClient) -> Any:
         return take(session, row, most)
 
     return choosy
+
+
+def test_the_sites_limit_stops_strangers_before_subscribers(client: TestClient, db: Database, mailbox: Mailbox) -> None:
+    for number in range(31):
+        ask(from_(client, f"10.{number}.0.1"), f"reader{number}@mail.example")
+    work(client)
+    assert len(mailbox.mails) == 30
+    with db.transaction() as session:
+        session.execute(
+            sa.update(SUBSCRIBER).where(SUBSCRIBER.c.email == "reader0@mail.example").values(confirmed_at=now())
+        )
+    ask(from_(client, "10.99.0.1"), "stranger@mail.example")
+    ask(from_(client, "10.98.0.1"), "reader0@mail.example", frequency="daily")
+    work(client)
+    assert str(mailbox.mails[-1]["To"]) == "reader0@mail.example"
+    assert len(mailbox.mails) == 31

@@ -1,0 +1,82 @@
+"""Words in texts that readers do not see: drafts, and what was saved since an article was published."""
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.sql.elements import ColumnElement
+
+from app.articles.listing.queries import COLUMNS, Shape, conditions
+from app.articles.queries import A, R
+from app.search.entries import queries as entries
+from app.search.tables import ENTRY
+
+MAX_WORDS = 12
+_PART = re.compile(r'(?P<no>-)?(?:"(?P<phrase>[^"]+)"?|(?P<word>[^\s"]+))')
+_SPECIAL = re.compile(r"([%_\\])")
+
+
+@dataclass(frozen=True)
+class Word:
+    """A word or phrase that a text must have, or must not have."""
+
+    text: str
+    is_excluded: bool
+
+    @property
+    def variants(self) -> tuple[str, ...]:
+        """Its letter cases: SQLite folds those of ASCII alone."""
+        if self.text.isascii():
+            return (self.text,)
+        return tuple(dict.fromkeys((self.text, self.text.lower(), self.text.title(), self.text.upper())))
+
+    @property
+    def shape(self) -> tuple[bool, int]:
+        """All that the text of the statement depends on."""
+        return self.is_excluded, len(self.variants)
+
+
+def parse_words(question: str) -> list[Word]:
+    """The words of a question, as parts of a text: quotes hold words together, `-` excludes."""
+    words = []
+    for part in _PART.finditer(question):
+        text = " ".join((part["phrase"] or part["word"].rstrip("*")).split())
+        if any(char.isalnum() for char in text):
+            words.append(Word(text, part["no"] is not None))
+    return words[:MAX_WORDS]
+
+
+def bind_words(words: Sequence[Word]) -> dict[str, str]:
+    """The parameters that `select_matching` names."""
+    return {
+        f"word{at}_{number}": f"%{_SPECIAL.sub(_ESCAPED, variant)}%"
+        for at, word in enumerate(words)
+        for number, variant in enumerate(word.variants)
+    }
+
+
+_ESCAPED = r"\\\1"
+
+
+def _has(at: int, variants: int) -> ColumnElement[bool]:
+    patterns = [sa.bindparam(f"word{at}_{number}", type_=sa.Text()) for number in range(variants)]
+    columns = (R.c.title, sa.func.coalesce(R.c.dek, ""), R.c.text)
+    return sa.or_(*(column.ilike(pattern, escape="\\") for pattern in patterns for column in columns))
+
+
+def select_matching(shape: Shape, dialect: str, words: tuple[tuple[bool, int], ...]) -> sa.Select[Any]:
+    """SELECT the ids and sort keys of articles that answer, by the index or by their newest text."""
+    everything = replace(shape, groups=(), bounds=(), featured=None, states=None, partner=False, pages=True)
+    tables, _, matches = entries.hits(replace(everything, changed=None, editor=None, own=False), dialect)
+    indexed = sa.select(ENTRY.c.article_id).select_from(tables).where(*matches).correlate(None)
+    newest = (R.c.article_id == A.c.id) & (R.c.n == A.c.latest_revision)
+    if shape.actor is not None and shape.actor.sections is not None:
+        own = sorted(shape.actor.sections)
+        newest &= A.c.section_id.in_(own) & R.c.section_id.in_(own)
+    said = [~_has(at, number) if excluded else _has(at, number) for at, (excluded, number) in enumerate(words)]
+    unseen = ~A.c.public | (A.c.latest_revision > A.c.revision)
+    saved = unseen & sa.exists().where(newest, *said).correlate(A)
+    key = COLUMNS[shape.sort.name.lstrip("-")].label("key")
+    return sa.select(A.c.id, key).where(A.c.id.in_(indexed) | saved, *conditions(shape))

@@ -1,0 +1,142 @@
+"""Filters that name sections with what is inside of them, languages with their variants, and days of the calendar."""
+
+import pytest
+import time_machine
+from starlette.testclient import TestClient
+
+from app.articles.listing import queries
+from app.kit.settings import Settings
+from tests import make
+
+Headers = dict[str, str]
+
+
+@pytest.fixture
+def settings(settings: Settings) -> Settings:
+    """A publication far in the east."""
+    return settings.model_copy(update={"time_zone": "Asia/Tokyo"})
+
+
+@pytest.fixture
+def tree(client: TestClient, editor: Headers) -> None:
+    """Harbour with ferries inside of it, and pilots inside of these; arts apart. An article in each."""
+    make.section(client, editor, "Harbour")
+    make.section(client, editor, "Ferries", parent="harbour")
+    make.section(client, editor, "Pilots", parent="ferries")
+    make.section(client, editor, "Arts")
+    for name in ("harbour", "ferries", "pilots", "arts"):
+        make.published(client, editor, f"News of {name}", section=name, tags=[name, "all"])
+    make.published(client, editor, "News of nowhere", tags=["all"])
+
+
+def found(client: TestClient, query: str, headers: Headers | None = None) -> list[str]:
+    """The last words of the titles in a list, which counts itself and says the same in pages of one."""
+    rest = f"{query}{'&' if '?' in query else '?'}count=exact&fields=title"
+    page = make.ok(client.get(f"/v1/{rest}", headers=headers or {}))
+    names = [row["title"].rpartition(" ")[2] for row in page["data"]]
+    assert page["page"]["total"] == len(names)
+    paged, cursor = [], ""
+    while cursor is not None:
+        part = make.ok(client.get(f"/v1/{rest}&limit=1{cursor}", headers=headers or {}))
+        paged += [row["title"].rpartition(" ")[2] for row in part["data"]]
+        cursor = part["page"]["next"] and f"&cursor={part['page']['next']}"
+    assert paged == names
+    return sorted(names)
+
+
+SECTIONS = {
+    "section=harbour": ["ferries", "harbour", "pilots"],
+    "section=ferries": ["ferries", "pilots"],
+    "section=pilots": ["pilots"],
+    "section=ferries,arts": ["arts", "ferries", "pilots"],
+    "section=harbour,pilots": ["ferries", "harbour", "pilots"],
+    "section=harbour&section=ferries": ["ferries", "pilots"],
+    "section=-ferries": ["arts", "harbour", "nowhere"],
+    "section=harbour&section=-ferries": ["harbour"],
+    "section=harbour&tag=all": ["ferries", "harbour", "pilots"],
+    "section=harbour&sort=title": ["ferries", "harbour", "pilots"],
+    "section=harbour&sort=-discussed_7d": ["ferries", "harbour", "pilots"],
+    "section=harbour&descendants=false": ["harbour"],
+    "section=-ferries&descendants=false": ["arts", "harbour", "nowhere", "pilots"],
+}
+
+
+@pytest.mark.usefixtures("tree")
+def test_a_section_means_all_that_is_inside_of_it(
+    client: TestClient, editor: Headers, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for query, names in SECTIONS.items():
+        assert found(client, f"articles?{query}") == names, query
+        if "discussed" not in query:
+            assert found(client, f"articles?{query}&q=news") == names, query
+            assert found(client, f"articles?{query}&state=any", editor) == names, query
+        if "sort" not in query:
+            assert found(client, f"search?{query}&q=news") == names, query
+    monkeypatch.setattr(queries, "MAX_BRANCHES", 1)
+    queries._ids.cache_clear()
+    queries._statement.cache_clear()
+    for query, names in SECTIONS.items():
+        assert found(client, f"articles?{query}") == names, query
+
+
+def test_what_does_not_exist_is_named_and_former_slugs_are_followed(client: TestClient, editor: Headers) -> None:
+    make.section(client, editor, "Opinion")
+    author = make.author(client, editor, "Ann Marlow")
+    make.series(client, editor, "Long reads")
+    fields = {"section": "opinion", "series": "long-reads", "authors": [author["slug"]], "tags": ["boats"]}
+    make.published(client, editor, "News of opinion", **fields)
+    names = {"section": "opinion", "series": "long-reads", "author": "ann-marlow", "tag": "boats"}
+    kinds = {"section": "sections", "series": "series", "author": "authors", "tag": "tags"}
+    for kind, slug in names.items():
+        url = f"/v1/{kinds[kind]}/{slug}"
+        make.ok(client.patch(url, json={"slug": f"new-{slug}"}, headers={**editor, "If-Match": "*"}))
+        for value in (slug, f"new-{slug}"):
+            assert found(client, f"articles?{kind}={value}") == ["opinion"]
+            assert found(client, f"articles?{kind}=-{value}") == []
+            assert found(client, f"search?q=news&{kind}={value}") == ["opinion"]
+        for path in ("articles?", "articles?q=news&", "articles?state=any&", "search?q=news&"):
+            for value in ("nothing-here", f"-{slug},nothing-here"):
+                problem = make.ok(client.get(f"/v1/{path}{kind}={value}", headers=editor), 400)
+                assert problem["errors"][0]["parameter"] == kind
+                assert "nothing-here" not in str(problem)
+
+
+def test_a_language_means_its_variants(client: TestClient, editor: Headers) -> None:
+    for language in ("de", "de-AT", "de-Latn-CH", "den", "en"):
+        make.published(client, editor, f"News of {language}", language=language)
+    everything = {"de", "de-AT", "de-Latn-CH", "den", "en"}
+    for query, names in {
+        "language=de": {"de", "de-AT", "de-Latn-CH"},
+        "language=DE-at": {"de-AT"},
+        "language=de-latn": {"de-Latn-CH"},
+        "language=-de": {"den", "en"},
+        "language=de,en": everything - {"den"},
+        "language=fr": set(),
+        "language=-fr": everything,
+    }.items():
+        assert set(found(client, f"articles?{query}")) == names, query
+        assert set(found(client, f"search?q=news&{query}")) == names, query
+        assert set(found(client, f"articles?sort=title&{query}")) == names, query
+
+
+def test_days_are_those_of_the_publication(client: TestClient, editor: Headers) -> None:
+    with time_machine.travel("2026-06-01T12:00:00Z", tick=True):
+        for name, at in {
+            "before": "2026-03-01T14:59:59Z",
+            "midnight": "2026-03-01T15:00:00Z",
+            "noon": "2026-03-02T03:00:00Z",
+            "after": "2026-03-02T15:00:00Z",
+        }.items():
+            make.published(client, editor, f"News of {name}", published_at=at)
+        for path in ("articles?", "search?q=news&"):
+            assert found(client, f"{path}published_after=2026-03-02&published_before=2026-03-03") == [
+                "midnight",
+                "noon",
+            ]
+            assert found(client, f"{path}published_after=2026-03-03") == ["after"]
+            assert found(client, f"{path}published_before=2026-03-02") == ["before"]
+            assert found(client, f"{path}published_after=2026-03-01T15:00:00Z") == ["after", "noon"]
+            assert found(client, f"{path}updated_after=2026-06-02") == []
+            for value in ("2026-02-30", "2026-3-1", "20260301", "2026-03-01T10:00:00", "0000-01-01"):
+                problem = make.ok(client.get(f"/v1/{path}published_after={value}"), 400)
+                assert problem["errors"][0]["parameter"] == "published_after"

@@ -1,0 +1,22 @@
+"""Pages are no further reading: nothing is linked to them, nor they to anything, unless editors choose them."""
+
+from starlette.testclient import TestClient
+
+from app.kit.db import Database
+from app.related.linking.queries import source
+from tests.make import ok, published, version
+
+
+def test_pages_are_related_only_where_editors_choose_them(
+    client: TestClient, editor: dict[str, str], db: Database
+) -> None:
+    news = published(client, editor, "News")
+    page = published(client, editor, "Imprint", type="page")
+    with db.connect() as connection:
+        assert source(connection, news["id"]) is not None
+        assert source(connection, page["id"]) is None
+    url = f"/v1/articles/{news['id']}/related"
+    assert ok(client.get(url))["data"] == []
+    headers = {**version(client, editor, news), "If-Match": client.get(url).headers["etag"]}
+    ok(client.put(url, json={"ids": ["imprint"]}, headers=headers))
+    assert [row["article"]["slug"] for row in ok(client.get(url))["data"]] == ["imprint"]
