@@ -12,8 +12,7 @@ from app.articles.corrections.schemas import CorrectionPatch, CorrectionVersionO
 from app.articles.publishing.routes import EDITED, Publisher, show_edited
 from app.articles.routes import visible
 from app.articles.schemas import SingleArticleOut
-from app.identity.routes import Versions, requires, write
-from app.identity.schemas import Actor
+from app.identity.routes import DraftReader, Versions, write
 from app.kit.fields import chosen
 from app.kit.http import database, reply_list, settings
 from app.kit.ids import RefPath
@@ -31,7 +30,7 @@ async def list_history(
     request: Request,
     article: RefPath,
     query: Annotated[PageQuery, Query()],
-    actor: Annotated[Actor, requires("content:read")],
+    actor: DraftReader,
 ) -> Response:
     """What corrections said before they were changed or withdrawn, the last replaced first."""
 

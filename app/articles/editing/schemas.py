@@ -105,8 +105,9 @@ Custom = Annotated[dict[str, Any] | None, AfterValidator(_check_custom)]
 class ArticlePatch(BaseModel):
     """Changes to an article (RFC 7396): what is absent stays, null empties.
 
-    `slug`, `featured`, `rights`, `published_at` and `custom` are facts of the article and hold at once. Everything else
-    is text and goes into a new revision, which readers see when it is published.
+    `slug`, `featured`, `rights`, `published_at` and `custom` are facts of the article and hold at once: what of them
+    readers see, now or at a set time, needs `content:publish`. Everything else is text and goes into a new revision,
+    which readers see when it is published. A scheduled article goes live in the revision that was scheduled.
     """
 
     model_config = ConfigDict(extra="forbid")

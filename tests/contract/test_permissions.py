@@ -1,0 +1,351 @@
+"""Who may do what, in which state of the thing: every operation of the app, held cell by cell. See `permissions.py`."""
+
+import re
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from dataclasses import dataclass, field
+from datetime import timedelta
+from typing import Any
+
+import pytest
+import sqlalchemy as sa
+import time_machine
+from fastapi import FastAPI
+from fastapi.routing import APIRoute
+from sqlmodel import Session
+from starlette.testclient import TestClient
+
+from app.articles.publishing.actions import advance_due
+from app.articles.queries import whole
+from app.articles.tables import Article
+from app.fronts.tables import Front
+from app.identity.routes import Access
+from app.identity.schemas import SYSTEM
+from app.kit.clock import iso, now
+from app.kit.db import Database
+from app.kit.schema import table_of
+from app.kit.settings import Settings
+from app.main import create_app
+from app.publication.media.actions import create_reference
+from app.related.tables import RelatedPin
+from tests import make
+from tests.contract.permissions import (
+    NO,
+    PUBLISH,
+    READ,
+    STATES,
+    TABLE,
+    WRITE,
+    Anyone,
+    Changes,
+    Needs,
+    Reads,
+    Row,
+)
+
+Headers = dict[str, str]
+HERE = "tests/contract/permissions.py"
+EVERYWHERE = {"content:write", "content:publish", "content:write+content:publish", "comments:moderate"}
+SOME = {"", "draft", "published", "used"}  # states in which everybody else changes something
+LOOKED_AT = {"content:write", "comments:moderate"}  # callers that change something and may not publish
+AHEAD = {"scheduled", "embargoed", "expired", "coming", ""}  # what readers may see later
+LATER = timedelta(hours=3)  # by then all that the world below sets for a time has come
+A, PIN, FRONT = table_of(Article), table_of(RelatedPin), table_of(Front)
+SCOPES = (
+    "content:read content:write content:publish comments:moderate subscribers:manage webhooks:manage syndicate admin"
+).split()
+# What only says how discussions are run, is the moderators' work; numbers and marks of change follow from the rest.
+NOT_SEEN = re.compile(
+    r"discussion|tally|moderation|close|version|card|created_at|updated_at|latest|shown|articles$|own_|set_"
+)
+
+
+def routes(app: FastAPI) -> Iterator[tuple[str, APIRoute, Access]]:
+    """Every operation, with what it asks of its caller."""
+    for route in app.router.routes:
+        assert isinstance(route, APIRoute)
+        (access,) = [inner.call for inner in route.dependant.dependencies if isinstance(inner.call, Access)]
+        for method in route.methods or ():
+            yield f"{method} {route.path}", route, access
+
+
+def test_every_operation_has_its_row(tmp_path: Any) -> None:
+    app = create_app(Settings(_env_file=None, data_dir=tmp_path), with_worker=False)
+    declared = {name: access for name, _, access in routes(app)}
+    missing, extra = sorted(declared.keys() - TABLE.keys()), sorted(TABLE.keys() - declared.keys())
+    assert not missing, f"add a row to {HERE}, whose first lines say how, for each of: {', '.join(missing)}"
+    assert not extra, f"take out of {HERE} what the app has no more: {', '.join(extra)}"
+    for name, rows in TABLE.items():
+        scopes = {getattr(row, "scope", None) for row in rows}
+        assert scopes == {declared[name].scope}, f"{name}: {HERE} and the route name different scopes"
+        drafts = {isinstance(row, Needs | Reads) and row.scope is not None and row.drafts for row in rows}
+        assert drafts == {declared[name].drafts}, f"{name}: is it for keys with content:write, too?"
+
+
+@dataclass(frozen=True)
+class Caller:
+    """Somebody who calls."""
+
+    name: str
+    headers: Headers
+    scopes: frozenset[str] = frozenset()
+    elsewhere: bool = False  # limited to a section that nothing here is in
+
+    def may(self, scope: str | None) -> bool:
+        return scope is None or scope in self.scopes or "admin" in self.scopes
+
+    @property
+    def reads_drafts(self) -> bool:
+        return not self.elsewhere and (self.may(READ) or (self.may(WRITE) and "syndicate" not in self.scopes))
+
+
+@dataclass
+class World:
+    """A small publication with something in every state, whose changes are undone."""
+
+    client: TestClient
+    db: Database
+    things: dict[str, dict[str, str]]  # what stands in paths, by kind and state
+    before: Any = None
+    after: Any = None  # what readers saw when the last change was made, and not undone yet
+    looks: bool = False  # at what readers see
+    ahead: bool = False  # also at what they will see
+    failures: list[str] = field(default_factory=list)
+
+
+class Undone(Exception):
+    """The change was made and looked at."""
+
+
+def seen(connection: sa.Connection) -> dict[str, Any]:
+    """All that readers see, but for the discussions."""
+
+    def rows(query: Any) -> list[Any]:
+        found = connection.execute(query).mappings()
+        return [{name: value for name, value in row.items() if not NOT_SEEN.search(name)} for row in found]
+
+    out = {"articles": rows(whole(("html",)).where(A.c.public).order_by(A.c.id))}
+    out["gone"] = rows(sa.select(A.c.slug, A.c.retraction).where(A.c.state == "retracted"))
+    public = sa.select(A.c.id).where(A.c.public)
+    out["pins"] = rows(sa.select(PIN).where(PIN.c.article_id.in_(public), PIN.c.target_id.in_(public)))
+    out["fronts"] = rows(sa.select(FRONT.c.slug, FRONT.c.published))
+    texts = (
+        "SELECT prompt FROM discussion WHERE prompt IS NOT NULL AND (target_id IN (SELECT id FROM article WHERE public "
+        "UNION SELECT section_id FROM article WHERE public) OR target_id NOT IN (SELECT id FROM article UNION "
+        "SELECT id FROM section))",
+        "SELECT exact, question, state FROM anchor WHERE article_id IN (SELECT id FROM article WHERE public)",
+        "SELECT slug FROM section WHERE slug <> 'new'",
+        "SELECT slug, name, description, parent_id FROM section WHERE articles > 0",
+        "SELECT slug, name, description FROM tag WHERE articles > 0",
+        "SELECT slug, name, description FROM series WHERE articles > 0",
+        "SELECT a.slug, a.name, bio_html, alt FROM author a LEFT JOIN media m ON m.id = image_id WHERE articles > 0",
+        "SELECT key FROM media",
+        "SELECT address FROM address WHERE article_id IN (SELECT id FROM article WHERE public OR state = 'retracted')",
+    )
+    return out | {text: sorted(map(repr, rows(sa.text(text)))) for text in texts}
+
+
+def look(session: Session, *, ahead: bool = True) -> list[Any]:
+    """What readers see now, and when all that is set for a time has come."""
+    at_once = seen(session.connection())
+    if not ahead:
+        return [at_once]
+    with time_machine.travel(now() + LATER, tick=False):
+        while advance_due(session):
+            pass
+        session.flush()
+        return [at_once, seen(session.connection())]
+
+
+def _articles(client: TestClient, editor: Headers) -> dict[str, str]:
+    """An article in each state, with a newer revision that nobody has approved where the state can have one."""
+    hours = [iso(now() + timedelta(hours=h)) for h in (1, 2)]
+    coming = {"section": "here", "tags": ["coming"], "authors": ["coming"], "series": "coming"}
+    used = {"section": "here", "tags": ["used"], "authors": ["used"], "series": "used"}
+    for state in STATES:
+        more: dict[str, Any] = coming if state == "scheduled" else {**used, "section": "here"}
+        if state in {"draft", "unpublished", "expired", "retracted"}:
+            more = {"section": "here", "authors": ["used"]}
+        if state == "embargoed":
+            more = {"section": "here", "rights": {"embargoed_until": hours[1]}}
+        article = make.draft(client, editor, state.title(), slug=state, **more)
+        if state == "scheduled":
+            url = f"/v1/articles/{state}/schedule"
+            make.ok(client.put(url, json={"at": hours[0]}, headers={**editor, "If-Match": "*"}))
+        elif state != "draft":
+            make.act(client, editor, article, "publish")
+        if state == "published":
+            make.act(client, editor, article, "corrections", {"text": "It was four."})
+        if state == "expired":
+            make.patched(client, editor, article, rights={"expires_at": "2020-01-01T00:00:00Z"})
+        if state == "unpublished":
+            make.act(client, editor, article, "unpublish")
+        if state == "retracted":
+            make.act(client, editor, article, "retract", {"reason": "Wrong."})
+        make.patched(client, editor, article, title=f"{state.title()}, not approved")
+    return {state: state for state in STATES}
+
+
+def _terms(client: TestClient, editor: Headers, db: Database) -> dict[str, dict[str, str]]:
+    names = ("used", "coming", "unused")
+    for name in ("Here", "There", "Used", "Coming", "Unused", "Unused 2"):
+        make.section(client, editor, name)
+    make.section(client, editor, "Inner used", parent="used")  # a section is used with what is inside of it
+    for name in names:
+        make.author(client, editor, name.title())
+        make.series(client, editor, name.title())
+        make.ok(client.post("/v1/tags", json={"name": name.title()}, headers=editor), 201)
+    things = {kind: {name: name for name in names} for kind in ("section", "tag", "author", "series")}
+    with db.transaction() as session:
+        things["media"] = {name: create_reference(session, SYSTEM, f"https://x.example/{name}.jpg") for name in names}
+        session.execute(
+            sa.text("UPDATE media SET key = 'ab/' || :key WHERE id = :id"),
+            [{"key": name, "id": media} for name, media in things["media"].items()],
+        )
+    return things
+
+
+@pytest.fixture
+def world(client: TestClient, db: Database, editor: Headers, monkeypatch: pytest.MonkeyPatch) -> World:
+    things = _terms(client, editor, db)
+    make.published(client, editor, "Pinned", slug="pinned", section="here")
+    things["article"] = _articles(client, editor)
+    make.published(client, editor, "Inside", section="inner-used", image=things["media"]["used"])
+    later = make.draft(client, editor, "Later", section="coming", image=things["media"]["coming"])
+    url = f"/v1/articles/{later['id']}/schedule"
+    at = iso(now() + timedelta(hours=1))
+    make.ok(client.put(url, json={"at": at}, headers={**editor, "If-Match": "*"}))
+    things["notice"] = {
+        "used": make.notice(client, editor, scope="article", target_id="published", placement="before", text="!")["id"],
+        "coming": make.notice(client, editor, scope="author", target_id="coming", placement="before", text="!")["id"],
+        "unused": make.notice(client, editor, scope="section", target_id="unused", placement="before", text="!")["id"],
+    }
+    asked = {"exact": "Once", "question": "Why?"}
+    anchor = make.ok(client.post("/v1/articles/pinned/anchors", json=asked, headers=editor), 201)["id"]
+    things["anchor"] = {"used": anchor}
+    front = {**editor, "If-None-Match": "*"}
+    make.ok(client.put("/v1/fronts/home", json={"title": "F", "blocks": []}, headers=front), 201)
+    things["front"] = {"used": "home"}
+    found = World(client, db, things)
+    store: Database = client.app.state.db  # type: ignore[attr-defined]
+    write = store.write
+
+    async def undone(work: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
+        if args or kwargs:  # a note that the key was used
+            return await write(work, *args, **kwargs)
+        made = []
+
+        def probe(session: Session) -> None:
+            made.append(work(session))
+            session.flush()
+            if found.looks:
+                found.after = look(session, ahead=found.ahead)
+            raise Undone
+
+        with suppress(Undone):
+            await write(probe)
+        return made[0]
+
+    with db.transaction() as session:
+        found.before = look(session)
+        session.rollback()
+    monkeypatch.setattr(store, "write", undone)
+    return found
+
+
+@pytest.fixture
+def callers(client: TestClient, db: Database, make_key: Callable[..., Headers]) -> list[Caller]:
+    """Everybody of whom the table speaks; made before the world, whose writes are undone."""
+    there = make.section(client, make_key("admin"), "Elsewhere")["id"]
+    sets = [*((scope,) for scope in SCOPES), (READ, WRITE), (WRITE, PUBLISH), (WRITE, "syndicate")]
+    found = [Caller("nobody", {}), Caller("a guest", make.guest(client))]
+    found += [Caller("+".join(scopes), make_key(*scopes), frozenset(scopes)) for scopes in sets]
+    limited = (READ, WRITE, PUBLISH, "comments:moderate")
+    found.append(Caller("elsewhere", make_key(*limited, sections=[there]), frozenset(limited), elsewhere=True))
+    if db.dialect == "postgresql":  # who may what is told by the same code: here the changes matter
+        return [caller for caller in found if caller.name in {"nobody", *EVERYWHERE}]
+    return found
+
+
+def _path(path: str, things: dict[str, str]) -> str:
+    values = {"n": "1", "form": "rss", "part": "1", "month": "2026-01", "suffix": "md", "code": "not_found", "key": "x"}
+    values |= {"token": "x", **things}
+    return re.sub(r"{(\w+)(?::\w+)?}", lambda found: values.get(found[1], NO), path)
+
+
+def _send(
+    world: World, operation: str, caller: Caller, things: dict[str, str], body: Any = None, state: str = ""
+) -> int:
+    """Send a request, and check that readers see the same after it unless the caller may publish."""
+    method, path = operation.split(" ", 1)
+    world.after, world.looks, world.ahead = None, caller.name in LOOKED_AT, state in AHEAD
+    headers = {**caller.headers, **({} if method == "GET" else {"If-Match": "*"})}
+    answer = world.client.request(method, _path(path, things), json=body, headers=headers, follow_redirects=False)
+    if world.after is not None:
+        for when, was, became in zip(("at once", "later"), world.before, world.after, strict=False):
+            if changed := [name for name in was if was[name] != became[name]]:
+                world.failures.append(f"{operation} {things} {body} by {caller.name}: readers see it {when}: {changed}")
+    status: int = answer.status_code
+    return status
+
+
+def _expected(row: Changes, caller: Caller, state: str) -> set[int]:
+    if not caller.may(row.scope):
+        return {403} if caller.headers else {401}
+    if caller.elsewhere and (row.shared or row.on != "nothing"):
+        return {403, 404, 422}
+    if row.seen and state != "published" and not caller.reads_drafts and row.on == "article":
+        return {404}
+    if state in row.answers:
+        return {row.answers[state], 403} if state in row.publish and not caller.may(PUBLISH) else {row.answers[state]}
+    if state in row.publish and not caller.may(PUBLISH):
+        return {403}
+    return {200, 201, 204}
+
+
+def _reads(row: Reads, caller: Caller, state: str) -> set[int]:
+    if row.scope and not (caller.may(row.scope) or (row.drafts and caller.reads_drafts)):
+        allowed = row.drafts and caller.may(WRITE) and "syndicate" not in caller.scopes
+        if not allowed:
+            return {403} if caller.headers else {401}
+    if row.scope and caller.elsewhere and state == "published":
+        return {200, 404}  # the article is public, its texts are of another section
+    is_seen = state == "published" or (caller.reads_drafts and not row.public_alone)
+    if state in row.answers and (is_seen or state == "retracted"):
+        return {row.answers[state]}
+    if is_seen:
+        return {200}
+    return {row.gone} if state == "retracted" else {404}
+
+
+def _cells(row: Row, caller: Caller, world: World) -> Iterator[tuple[str, dict[str, str], Any, set[int]]]:
+    """What to send in each state, and the statuses that may come."""
+    if isinstance(row, Reads):
+        for state in STATES:
+            yield state, {"article": state}, None, _reads(row, caller, state)
+    elif isinstance(row, Changes):
+        kind = row.on.removeprefix("*")
+        states = world.things.get(kind, {"": ""})
+        for state, thing in states.items():
+            body = row.body
+            if row.on.startswith("*"):
+                body = {**body, "target_id": thing}
+            yield state, {kind: thing}, body, _expected(row, caller, state)
+
+
+def test_every_cell_of_the_table_holds(callers: list[Caller], world: World) -> None:
+    for operation, rows in TABLE.items():
+        for row in rows:
+            if isinstance(row, Anyone | Needs):
+                continue  # the scope that the route declares is all there is to it, and that is compared above
+            for caller in callers:
+                for state, things, body, expected in _cells(row, caller, world):
+                    if isinstance(row, Changes) and caller.name not in EVERYWHERE and state not in SOME:
+                        continue
+                    status = _send(world, operation, caller, things, body, state)
+                    if status not in expected:
+                        where = f"{operation} {things} {body} by {caller.name}"
+                        world.failures.append(f"{where}: {status}, not {sorted(expected)}")
+                    if expected in ({401}, {403}) and not caller.may(row.scope):
+                        break  # without the scope the state is not looked at
+    assert not world.failures, "\n".join([f"{len(world.failures)} cells:", *world.failures])
