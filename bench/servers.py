@@ -63,15 +63,15 @@ def _process(log: Path, *arguments: str, **environment: str) -> Iterator[Process
             popen.stdout.close()
 
 
-def app(url: str, folder: Path) -> AbstractContextManager[Process]:
-    """The app on a store, without the worker and without rate limits; it logs requests as always."""
+def app(url: str, folder: Path, rate_limits: str = "off") -> AbstractContextManager[Process]:
+    """The app on a store, without the worker; it logs requests as always."""
     folder.mkdir(exist_ok=True)
     return _process(
         folder / "app.log",
         "app",
         BROADSHEET_DATABASE_URL=url,
         BROADSHEET_DATA_DIR=str(folder),
-        BROADSHEET_RATE_LIMITS="off",
+        BROADSHEET_RATE_LIMITS=rate_limits,
         BROADSHEET_LOG_FORMAT="json",
     )
 

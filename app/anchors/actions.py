@@ -1,7 +1,6 @@
 """Marking passages, asking about them, and what editors do with those that went astray."""
 
 import re
-from itertools import islice
 from typing import Any
 
 import sqlalchemy as sa
@@ -104,9 +103,12 @@ def _told(text: str, data: AnchorIn, start: int, end: int) -> Passage | None:
 
 
 def _places(text: str, quote: str) -> list[Passage]:
-    pattern = r"\s+".join(map(re.escape, quote.split()))
-    found = re.finditer(f"(?=({pattern}))", text)  # looks ahead, as places may overlap
-    return [Passage(*match.span(1)) for match in islice(found, MOST_PLACES)]
+    pattern, found = re.compile(r"\s+".join(map(re.escape, quote.split()))), list[Passage]()
+    match = pattern.search(text)
+    while match and len(found) < MOST_PLACES:
+        found.append(Passage(*match.span()))
+        match = pattern.search(text, match.start() + 1)  # places may overlap
+    return found
 
 
 def _surrounded(text: str, places: list[Passage], prefix: str, suffix: str) -> list[Passage]:
