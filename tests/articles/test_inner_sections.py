@@ -199,3 +199,21 @@ def test_settings_of_an_outer_section_reach_a_stream_of_an_article(
     headers = {"Last-Event-ID": f"{row.xid}.{row.seq}"}
     told = client.get("/v1/articles/tokyo/live", headers=headers).text
     assert told.count('"fields":["discussion"]') == 1
+
+
+def test_lists_and_feeds_of_a_parent_hold_what_is_inside(
+    client: TestClient, editor: Headers, tree: dict[str, str]
+) -> None:
+    for name, ref in ("Tokyo", "japan"), ("Rome", "world"), ("Goal", "sport"):
+        published(client, editor, name, section=ref)
+
+    def shown(path: str) -> list[bool]:
+        text = client.get(path).text
+        return [name in text for name in ("Tokyo", "Rome", "Goal")]
+
+    for path in ("/v1/articles?section=world", *(f"/feeds/sections/world.{form}" for form in ("rss", "atom", "json"))):
+        assert shown(path) == [True, True, False], path
+    assert shown("/v1/articles?section=world&descendants=false") == [False, True, False]
+    _move(client, editor, "asia", "sport")
+    assert shown("/feeds/sections/world.rss") == [False, True, False]
+    assert shown("/feeds/sections/sport.rss") == [True, False, True]
