@@ -102,6 +102,7 @@ ARTICLES: dict[str, list[Row]] = {
     "GET /v1/articles/{article}/schedule": [
         Reads(READ, answers=wrong(*(state for state in STATES if state != "scheduled"), status=404))
     ],
+    "POST /v1/articles/bulk": [Needs(WRITE)],  # each operation asks what it needs itself
     "POST /v1/articles": [Changes(WRITE, {"title": "Another", "tags": ["A new tag"]}, on="nothing", shared=True)],
     "PATCH /v1/articles/{article}": [
         # the text waits for publishing, also where an earlier one is scheduled or public
@@ -209,6 +210,8 @@ TERMS: dict[str, list[Row]] = {
     "DELETE /v1/tags/{tag}": [Changes(WRITE, on="tag", answers=wrong(*USED), shared=True)],
     "DELETE /v1/authors/{author}": [Changes(WRITE, on="author", answers=wrong(*USED), shared=True)],
     "DELETE /v1/series/{series}": [Changes(WRITE, on="series", answers=wrong(*USED), shared=True)],
+    **{f"POST /v1/{it}/merge": [Needs(PUBLISH)] for it in ("tags/{tag}", "authors/{author}", "series/{series}")},
+    "GET /v1/merges/{merge}": [Needs(PUBLISH)],
     "GET /v1/discussion": ANY,
     "PUT /v1/discussion": [
         Changes(MODERATE, {"state": "closed"}, on="nothing", shared=True),

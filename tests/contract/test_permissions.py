@@ -56,7 +56,7 @@ SCOPES = (
 ).split()
 # What only says how discussions are run, is the moderators' work; numbers and marks of change follow from the rest.
 NOT_SEEN = re.compile(
-    r"discussion|tally|moderation|close|version|card|created_at|updated_at|latest|shown|articles$|own_|set_"
+    r"discussion|edited|custom|tally|moderation|close|version|card|created_at|updated_at|latest|shown|articles$|own_|set_"
 )
 
 
