@@ -21,7 +21,7 @@ from app.kit.text import is_slug, slugify
 from app.publication.media.tables import Media
 from app.publication.merges.queries import is_merging
 from app.publication.notices.tables import Notice
-from app.publication.references import Kind, resolve_references
+from app.publication.references import Kind, resolve_reference, resolve_references
 from app.publication.stamps.actions import bump
 from app.publication.tables import FormerSlug, Term
 
@@ -84,13 +84,16 @@ def _forget_former(session: Session, model: type[Term], slug: str) -> None:
     session.execute(sa.delete(_FORMER).where(_FORMER.c.kind == model.__tablename__, _FORMER.c.slug == slug))
 
 
-def locked(session: Session, model: type[T], ref: str) -> T:
-    """The row with this id or slug, for a change; 404 without one."""
+def locked(session: Session, model: type[T], ref: str, *, follow: bool = True) -> T:
+    """The row with this id, slug or (`follow`) former slug, for a change; 404 without one."""
     row = None
     if is_id(ref):
         row = session.get(model, ref, with_for_update=True)
     elif is_slug(ref):
         row = session.exec(select(model).where(model.slug == ref).with_for_update()).first()
+        if row is None and follow:
+            former = resolve_reference(session, cast(Kind, str(model.__tablename__)), ref)
+            row = session.get(model, former.id, with_for_update=True) if former else None
     if row is None:
         raise NotFound
     return row

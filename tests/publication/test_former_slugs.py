@@ -68,6 +68,21 @@ def test_what_goes_back_to_its_slug_is_there(plural: str, client: TestClient, ma
 
 
 @kinds
+def test_writes_follow_an_old_slug(plural: str, client: TestClient, make: Make, send: Send) -> None:
+    made = make(plural, name="Opinion")
+    _rename(send, plural, "opinion", "views")
+    changed = send("PATCH", f"/v1/{plural}/opinion", {"name": "Views"})
+    assert (changed.json()["id"], changed.json()["slug"], changed.json()["name"]) == (made["id"], "views", "Views")
+    taken = make(plural, name="Opinion")
+    assert send("PATCH", f"/v1/{plural}/opinion", {"name": "Taken"}).json()["id"] == taken["id"]
+    assert send("DELETE", f"/v1/{plural}/opinion").status_code == 204
+    assert send("PATCH", f"/v1/{plural}/opinion", {"name": "Gone"}).status_code == 404
+    _rename(send, plural, "views", "opinions")
+    assert send("DELETE", f"/v1/{plural}/views").status_code == 204
+    assert client.get(f"/v1/{plural}/{made['id']}").status_code == 404
+
+
+@kinds
 def test_nothing_leads_to_what_is_deleted(plural: str, client: TestClient, make: Make, send: Send) -> None:
     make(plural, name="Opinion")
     _rename(send, plural, "opinion", "views")

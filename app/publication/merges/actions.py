@@ -43,7 +43,7 @@ def begin_merge(
 ) -> TermMerge:
     """Note that a term gives way to another one, or to none; its articles are still under it."""
     unlimited(actor)
-    source = locked(session, MODELS[kind], ref)
+    source = locked(session, MODELS[kind], ref, follow=False)  # asked again, a merge must not go on to its target
     etag.check(source.version, versions)
     target_id = require(session, MODELS[kind], [into], "/into")[0] if into is not None else None
     if target_id == source.id:

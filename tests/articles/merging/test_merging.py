@@ -51,6 +51,7 @@ def test_articles_go_over_and_the_slug_leads_on(kind: str, client: TestClient, e
     assert make.ok(client.get(begun.headers["location"], headers=editor)) == told
     assert client.get(f"/v1/{kind}/fery", follow_redirects=False).headers["location"].endswith("ferry")
     assert client.get(f"/v1/{kind}/{old['id']}").status_code == 404
+    assert merge(client, editor, kind, "fery", None).status_code == 404, "asked again, it spares the other one"
     public = ["First"] if kind == "series" else ["Both", "First"]
     assert sorted(make.titles(client, f"{KINDS[kind]}=ferry")) == public
     assert make.ok(client.get(f"/v1/{kind}/ferry"))["articles"] == len(public)
