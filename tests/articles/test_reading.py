@@ -47,7 +47,8 @@ def test_the_whole_article(client: TestClient, full: dict[str, Any]) -> None:
     assert article["word_count"] == 4
     assert article["body"]["text"] == "Heading\n\nSome bold text."
     assert [block["type"] for block in article["body"]["blocks"]] == ["heading", "paragraph"]
-    assert set(article) == set(SingleArticleOut.model_fields) - {"neighbours", "related", "comments", "editing"}
+    not_asked = {"neighbours", "related", "comments", "editing", "dropped"}
+    assert set(article) == set(SingleArticleOut.model_fields) - not_asked
 
 
 def test_by_id_and_by_slug_are_the_same(client: TestClient, full: dict[str, Any]) -> None:

@@ -50,7 +50,7 @@ def test_notify_me_of_replies(
     before = everything(db)
     for mail in mailbox.mails:
         for link in links(mail):
-            path = link.partition("example")[2] or "/"
+            path = link.partition("example")[2] or "/no-page-of-the-site"
             for accept in ("*/*", "text/html"):
                 answer = client.get(path, headers={"Accept": accept}, follow_redirects=False)
                 is_ours = link.startswith("https://api.example")
