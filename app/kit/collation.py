@@ -47,6 +47,18 @@ def _base(text: str) -> str:
     return "".join(parts)[:MAX_BASE]
 
 
+def fold_name(name: str) -> str:
+    """Fold a name so that two that differ in letter case, width or spaces alone are equal; accents and signs count."""
+    visible = "".join(char for char in unicodedata.normalize("NFKC", name) if unicodedata.category(char) != "Cf")
+    return " ".join(unicodedata.normalize("NFKC", visible.casefold()).split())
+
+
+def key_bounds(name: str) -> tuple[str, str]:
+    """Bounds, the upper one excluded, of the keys of every name that `fold_name` makes equal to this one."""
+    base = collation_key(fold_name(name)).partition(_END)[0]
+    return f"{base}{_END}", f"{base}{chr(ord(_END) + 1)}"
+
+
 @lru_cache(2048)
 def collation_key(text: str) -> str:
     """The key of a text: compare keys by code points to have the texts in alphabetical order."""

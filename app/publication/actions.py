@@ -13,17 +13,21 @@ from app.identity.permissions import require_publish
 from app.identity.schemas import Actor
 from app.kit import etag
 from app.kit.clock import now
+from app.kit.collation import fold_name, key_bounds
 from app.kit.html import plain_text, sanitise
 from app.kit.ids import is_id
 from app.kit.problems import Conflict, Forbidden, Invalid, NotFound
+from app.kit.schema import Row as TableRow
 from app.kit.schema import table_of
 from app.kit.text import is_slug, slugify
+from app.publication.authors.tables import Author
 from app.publication.media.tables import Media
 from app.publication.merges.queries import is_merging
 from app.publication.notices.tables import Notice
-from app.publication.references import Kind, resolve_reference, resolve_references
+from app.publication.references import PLURALS, Kind, resolve_reference, resolve_references
 from app.publication.stamps.actions import bump
 from app.publication.tables import FormerSlug, Term
+from app.publication.uses import Uses, find_uses
 
 T = TypeVar("T", bound=Term)
 Row = TypeVar("Row", Notice, Media, Term)
@@ -40,10 +44,30 @@ class SlugTaken(Conflict):
     code, title = "slug_taken", "Another one has this slug"
 
 
+class NameTaken(Conflict):
+    """Another one of its kind has this name, told by `existing` {id, slug, name} and `Location`; use or merge that."""
+
+    code, title = "name_taken", "Another one has this name"
+
+    def __init__(self, kind: Kind, existing: TableRow) -> None:
+        place = f"/v1/{PLURALS[kind]}/{existing['id']}"
+        super().__init__(
+            "Names are compared without letter case. Use the existing one, or give this one another name.",
+            headers={"Location": place},
+            existing={name: existing[name] for name in ("id", "slug", "name")},
+        )
+
+
 class InUse(Conflict):
-    """Something still stands under it or shows it; move or delete that first."""
+    """Something stands under it or shows it; `uses` says what, by kind: how many, and the first ids."""
 
     code, title = "in_use", "It is still in use"
+
+    def __init__(self, detail: str = "", uses: Mapping[str, Uses] | None = None) -> None:
+        if uses:
+            counts = ", ".join(f"{kind}: {found['count']:,}" for kind, found in uses.items())
+            detail = f"Still in use ({counts}); move or delete those first."
+        super().__init__(detail, uses=dict(uses or {}))
 
 
 def unlimited(actor: Actor) -> None:
@@ -77,6 +101,33 @@ def slug_for(session: Session, model: type[Term], name: str, asked: str | None) 
             slug = f"{base}-{number}"
     _forget_former(session, model, slug)
     return slug
+
+
+def require_name_free(
+    session: Session,
+    actor: Actor,
+    model: type[Term],
+    name: str,
+    *,
+    parent_id: str | None = None,
+    own: str | None = None,
+) -> None:
+    """409 naming the existing term if another than `own` has this name; none can take it before the transaction ends.
+
+    Sections are compared with those inside the same parent. Only keys are held to it: imports keep what their source
+    calls things.
+    """
+    if actor.kind == "system":
+        return
+    kind, folded = cast(Kind, str(model.__tablename__)), fold_name(name)
+    alone(session, f"{kind}:name:{folded}")
+    table, (low, high) = table_of(model), key_bounds(name)
+    alike = sa.select(table.c.id, table.c.slug, table.c.name).where(table.c.name_key >= low, table.c.name_key < high)
+    if "parent_id" in table.c:
+        alike = alike.where(table.c.parent_id == parent_id)
+    for row in session.execute(alike.order_by(table.c.id)).mappings():
+        if row["id"] != own and fold_name(row["name"]) == folded:
+            raise NameTaken(kind, row)
 
 
 def _forget_former(session: Session, model: type[Term], slug: str) -> None:
@@ -134,11 +185,17 @@ def change_term(
     *,
     shown: bool | None = None,
 ) -> list[str]:
-    """The same for a term, whose slug must stay unlike the others of its kind; a former slug leads on to it.
+    """The same for a term, whose slug and name must stay unlike the others of its kind; a former slug leads on to it.
+
+    Authors may share a name: two people can have the same.
 
     `shown` says that readers see the term otherwise than with articles of its own.
     """
     etag.check(row.version, versions, differing(row, values))
+    name, parent_id = values.get("name", row.name), getattr(row, "parent_id", None)
+    goes_to = values.get("parent_id", parent_id)
+    if not isinstance(row, Author) and (fold_name(name) != fold_name(row.name) or goes_to != parent_id):
+        require_name_free(session, actor, type(row), name, parent_id=goes_to, own=row.id)
     old, slug = row.slug, values.get("slug", row.slug)
     if slug != old:
         if _is_taken(session, type(row), slug):
@@ -160,10 +217,12 @@ def remove_term(session: Session, row: Term, versions: frozenset[int] | None) ->
 def remove(session: Session, row: Row, versions: frozenset[int] | None) -> None:
     """Delete a row that nothing refers to; 409 while something does."""
     etag.check(row.version, versions)
+    if uses := find_uses(session, row):
+        raise InUse(uses=uses)
     session.delete(row)
     try:
         session.flush()
-    except sa.exc.IntegrityError as error:
+    except sa.exc.IntegrityError as error:  # somebody began to use it just now
         raise InUse from error
 
 

@@ -20,7 +20,7 @@ from app.kit.problems import (
     Unauthorized,
     documented,
 )
-from app.publication.actions import InUse, SlugTaken
+from app.publication.actions import InUse, NameTaken, SlugTaken
 from app.publication.references import PLURALS, TERMS, Kind, resolve_reference
 
 Reading = Annotated[ReadQuery, Query()]
@@ -31,8 +31,8 @@ COUNTED = "articles"  # numbers of articles move with the articles' own facts
 READS = documented(NotFound)
 LEADS_ON: dict[int | str, dict[str, Any]] = {301: {"description": "An old slug; `Location` has the new address."}}
 SHOWS = READS | LEADS_ON
-CREATES = documented(Unauthorized, Forbidden, SlugTaken, Invalid, Conflict)
-CHANGES = documented(*VERSIONED, SlugTaken, Invalid)
+CREATES = documented(Unauthorized, Forbidden, SlugTaken, NameTaken, Invalid, Conflict)
+CHANGES = documented(*VERSIONED, SlugTaken, NameTaken, Invalid)
 DELETES = documented(*VERSIONED, InUse)
 
 

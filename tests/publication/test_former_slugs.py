@@ -48,7 +48,7 @@ def test_an_old_address_leads_on(plural: str, client: TestClient, make: Make, se
 def test_who_takes_a_slug_anew_has_it(plural: str, client: TestClient, make: Make, send: Send) -> None:
     first = make(plural, name="Opinion")
     _rename(send, plural, "opinion", "views")
-    second = make(plural, name="Opinion")
+    second = make(plural, name="Opinion!")
     assert second["slug"] == "opinion"
     assert client.get(f"/v1/{plural}/opinion", follow_redirects=False).json()["id"] == second["id"]
     third = make(plural, name="Third")

@@ -103,6 +103,44 @@ def test_a_made_slug_is_numbered_and_a_given_one_is_not(kind: str, make: Make, s
     assert make(kind, name="Other", slug="other-one")["slug"] == "other-one"
 
 
+@pytest.mark.parametrize("kind", ["sections", "tags", "series"])
+@pytest.mark.parametrize("name", ["Old Ferry", "old  ferry", "OLD\u00a0FERRY", "\uff2fld Ferry", "Old\u200b Ferry"])
+def test_a_name_that_another_one_has_leads_to_it(
+    kind: str, name: str, client: TestClient, make: Make, send: Send
+) -> None:
+    made = make(kind, name="Old Ferry", slug="the-boat")
+    make(kind, name="Old Ferr\u00e9")
+    for body in ({"name": name}, {"name": name, "slug": "another"}):
+        answer = send("POST", f"/v1/{kind}", body)
+        assert (answer.status_code, answer.json()["code"]) == (409, "name_taken")
+        assert answer.json()["existing"] == {"id": made["id"], "slug": "the-boat", "name": "Old Ferry"}
+        assert client.get(answer.headers["location"]).json()["id"] == made["id"]
+    other = make(kind, name="Old Ferry?")
+    renamed = send("PATCH", f"/v1/{kind}/{other['id']}", {"name": name})
+    assert (renamed.status_code, renamed.json()["existing"]["id"]) == (409, made["id"])
+    assert send("PATCH", f"/v1/{kind}/{made['id']}", {"name": name}).status_code == 200
+
+
+def test_authors_may_share_a_name(make: Make) -> None:
+    assert [make("authors", name="Ann Lee")["slug"] for _ in range(2)] == ["ann-lee", "ann-lee-2"]
+
+
+def test_sections_share_a_name_only_inside_different_ones(make: Make, send: Send) -> None:
+    for parent in ("North", "South"):
+        make("sections", name=parent)
+    make("sections", name="Sport", parent="north")
+    other = make("sections", name="Sport", parent="south")
+    assert send("POST", "/v1/sections", {"name": "SPORT", "parent": "north"}).json()["code"] == "name_taken"
+    assert send("PATCH", f"/v1/sections/{other['id']}", {"parent": "north"}).json()["code"] == "name_taken"
+    assert send("PATCH", f"/v1/sections/{other['id']}", {"parent": None}).status_code == 200
+
+
+def test_many_at_once_make_one_of_a_name(make: Make, send: Send) -> None:
+    with ThreadPoolExecutor(4) as threads:
+        answers = list(threads.map(lambda name: send("POST", "/v1/tags", {"name": name}), ["Fog", "FOG", "fog"] * 2))
+    assert sorted(answer.status_code for answer in answers) == [201, *[409] * 5]
+
+
 @kinds
 def test_a_patch_changes_what_it_names(kind: str, client: TestClient, make: Make, send: Send) -> None:
     made = make(kind, name="One")
@@ -179,8 +217,21 @@ def test_what_a_draft_stands_under_cannot_be_deleted(kind: str, make: Make, send
     article = make("articles", title="Draft", body={"html": "<p>x</p>"}, **field)
     answer = send("DELETE", f"/v1/{kind}/one")
     assert (answer.status_code, answer.json()["code"]) == (409, "in_use")
+    assert answer.json()["uses"] == {"articles": {"count": 1, "ids": [article["id"]]}}
     assert send("DELETE", f"/v1/articles/{article['id']}").status_code == 204
     assert send("DELETE", f"/v1/{kind}/one").status_code == 204
+
+
+def test_what_uses_a_section_is_counted_by_kind_and_its_first_are_named(make: Make, send: Send) -> None:
+    make("sections", name="One")
+    inner = [make("sections", name=f"Inner {n}", parent="one")["id"] for n in range(2)]
+    articles = [make("articles", title=f"A {n}", section="one", body={"html": "<p>x</p>"})["id"] for n in range(7)]
+    answer = send("DELETE", "/v1/sections/one").json()
+    assert answer["uses"] == {
+        "articles": {"count": 7, "ids": sorted(articles)[:5]},
+        "sections": {"count": 2, "ids": sorted(inner)},
+    }
+    assert "articles: 7" in answer["detail"]
 
 
 @pytest.mark.parametrize("kind", ["sections", "authors", "series"])

@@ -111,6 +111,10 @@ class TagEntry(_SluggedEntry):
 
     kind, row, table = "tag", "tags", table_of(TagRow)
 
+    def existing(self, connection: sa.Connection) -> str | None:
+        """The tag with this slug, else one of exactly this name: articles that name it find either."""
+        return super().existing(connection) or self.alike(connection, self.table.c.name == self.name)
+
     def __init__(self, ledger: Ledger, tag: Tag) -> None:
         super().__init__(ledger, tag.slug, tag.name, tag.description)
 

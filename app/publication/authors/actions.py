@@ -24,7 +24,7 @@ def require(session: Session, refs: Sequence[str], pointer: str = "/authors") ->
 
 
 def create(session: Session, actor: Actor, data: AuthorIn) -> str:
-    """Make an author; returns the id."""
+    """Make an author; returns the id. Two people may share a name; the slugs of the later ones are numbered."""
     actions.unlimited(actor)
     without = data.bio_html is None and data.bio_text is None
     html, text = ("", "") if without else actions.note(data.bio_html, data.bio_text, "/bio_")

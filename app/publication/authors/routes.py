@@ -55,7 +55,7 @@ async def show(request: Request, author: str, query: Reading, actor: Public) -> 
 
 @router.post("", status_code=201, response_model=AuthorOut, responses=CREATES)
 async def create(request: Request, body: AuthorIn, actor: Writer) -> Response:
-    """Make an author."""
+    """Make an author. Two people may share a name: the slug of a later one is numbered."""
     return await write(
         request,
         actor,

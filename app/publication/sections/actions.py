@@ -24,17 +24,19 @@ def require(session: Session, ref: str, pointer: str = "/section") -> str:
 
 
 def create(session: Session, actor: Actor, data: SectionIn) -> str:
-    """Make a section; returns its id."""
+    """Make a section; returns its id. 409 naming the existing one if its parent holds a section of this name."""
     actions.unlimited(actor)
     if data.parent:
         lock_tree(session)
+    parent_id = require(session, data.parent, "/parent") if data.parent else None
+    actions.require_name_free(session, actor, Section, data.name, parent_id=parent_id)
     moment = now()
     row = Section(
         id=new_id(),
         slug=actions.slug_for(session, Section, data.name, data.slug),
         name=data.name,
         description=data.description,
-        parent_id=require(session, data.parent, "/parent") if data.parent else None,
+        parent_id=parent_id,
         position=data.position,
         syndication=data.syndication,
         created_at=moment,

@@ -42,7 +42,10 @@ async def show(request: Request, section: str, query: Reading, actor: Public) ->
 
 @router.post("", status_code=201, response_model=SectionOut, responses=CREATES)
 async def create(request: Request, body: SectionIn, actor: Writer) -> Response:
-    """Make a section. The slug is made from the name unless one is sent."""
+    """Make a section. The slug is made from the name unless one is sent.
+
+    409 `name_taken` names the existing one if a section inside the same parent has this name in whatever letter case.
+    """
     return await write(
         request,
         actor,

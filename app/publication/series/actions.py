@@ -20,8 +20,9 @@ def require(session: Session, ref: str, pointer: str = "/series") -> str:
 
 
 def create(session: Session, actor: Actor, data: SeriesIn) -> str:
-    """Make a series; returns its id."""
+    """Make a series; returns its id. 409 naming the existing one if a series has this name."""
     actions.unlimited(actor)
+    actions.require_name_free(session, actor, Series, data.name)
     moment = now()
     row = Series(
         id=new_id(),

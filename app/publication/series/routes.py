@@ -34,7 +34,7 @@ async def show(request: Request, series: str, query: Reading, actor: Public) -> 
 
 @router.post("", status_code=201, response_model=SeriesOut, responses=CREATES)
 async def create(request: Request, body: SeriesIn, actor: Writer) -> Response:
-    """Make a series."""
+    """Make a series. 409 `name_taken` names the existing one if a series has this name in whatever letter case."""
     return await write(
         request,
         actor,

@@ -10,6 +10,7 @@ from app.events.actions import emit
 from app.identity.audit.actions import record
 from app.identity.schemas import Actor
 from app.kit.clock import now
+from app.kit.collation import fold_name, key_bounds
 from app.kit.ids import is_id, new_id
 from app.kit.problems import Invalid
 from app.kit.schema import table_of
@@ -24,8 +25,9 @@ _TAG = table_of(Tag)
 
 
 def create(session: Session, actor: Actor, data: TagIn) -> str:
-    """Make a tag; returns its id."""
+    """Make a tag; returns its id. 409 naming the existing one if a tag has this name."""
     actions.unlimited(actor)
+    actions.require_name_free(session, actor, Tag, data.name)
     return _add(session, actor, data)
 
 
@@ -46,7 +48,12 @@ def _add(session: Session, actor: Actor, data: TagIn) -> str:
 
 
 def _same(name: str, other: str) -> bool:
-    return " ".join(name.split()).casefold() == " ".join(other.split()).casefold()
+    return fold_name(name) == fold_name(other)
+
+
+def _named_alike(word: str) -> sa.ColumnElement[bool]:
+    low, high = key_bounds(word)
+    return (_TAG.c.name_key >= low) & (_TAG.c.name_key < high)
 
 
 def _known(session: Session, refs: Sequence[str]) -> Mapping[str, str]:
@@ -54,7 +61,7 @@ def _known(session: Session, refs: Sequence[str]) -> Mapping[str, str]:
     ids = [ref for ref in refs if is_id(ref)]
     words = [ref for ref in refs if not is_id(ref)]
     slugs = {slugify(word) for word in words}.union(words)
-    wanted = _TAG.c.id.in_(ids) | _TAG.c.slug.in_(sorted(slugs)) | _TAG.c.name.in_(words)
+    wanted = sa.or_(_TAG.c.id.in_(ids), _TAG.c.slug.in_(sorted(slugs)), *map(_named_alike, words))
     kept = sa.select(_TAG.c.id, _TAG.c.slug, _TAG.c.name).where(wanted).order_by(_TAG.c.id)
     rows = session.execute(kept.with_for_update(read=True, key_share=True)).all()
     found: dict[str, str] = {}
@@ -78,8 +85,9 @@ def require(session: Session, actor: Actor, refs: Sequence[str], pointer: str = 
     missing = [(at, ref) for at, ref in enumerate(refs) if ref not in known]
     if any(is_id(ref) for _, ref in missing):
         raise Invalid("There is no such tag.", pointer=pointer, code="not_found")
-    for ref in sorted({slugify(ref) for _, ref in missing}):
-        actions.alone(session, f"tag:{ref}")
+    names = [ref for _, ref in missing]
+    for lock in (*sorted(f"name:{fold_name(ref)}" for ref in names), *sorted(slugify(ref) for ref in names)):
+        actions.alone(session, f"tag:{lock}")
     known = dict(_known(session, refs) if missing else known)  # somebody else may have made them just now
     for at, ref in missing:
         if ref not in known:

@@ -34,7 +34,10 @@ async def show(request: Request, tag: str, query: Reading, actor: Public) -> Res
 
 @router.post("", status_code=201, response_model=TagDetailOut, responses=CREATES)
 async def create(request: Request, body: TagIn, actor: Writer) -> Response:
-    """Make a tag. Saving an article with a name that no tag has makes one as well."""
+    """Make a tag. Saving an article with a name that no tag has makes one as well.
+
+    409 `name_taken` names the existing one if a tag has this name in whatever letter case.
+    """
     return await write(
         request,
         actor,

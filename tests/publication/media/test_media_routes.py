@@ -192,9 +192,10 @@ def test_pictures_are_listed_newest_first(upload: Upload, send: Send) -> None:
 
 def test_what_is_shown_cannot_be_deleted(upload: Upload, make: Make, send: Send, client: TestClient) -> None:
     made = upload(picture()).json()
-    make("authors", name="Ada", image=made["id"])
+    author = make("authors", name="Ada", image=made["id"])
     answer = send("DELETE", f"/v1/media/{made['id']}")
     assert (answer.status_code, answer.json()["code"]) == (409, "in_use")
+    assert answer.json()["uses"] == {"authors": {"count": 1, "ids": [author["id"]]}}
     assert client.get(made["url"]).status_code == 200
     send("PATCH", "/v1/authors/ada", {"image": None})
     article = make("articles", title="x", image=made["id"], body={"html": "<p>x</p>"})

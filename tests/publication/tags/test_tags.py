@@ -26,6 +26,7 @@ def test_a_tag_is_known_by_id_slug_and_name(db: Database) -> None:
         one = actions.create(session, SYSTEM, TagIn(name="Middle East"))
         other = actions.create(session, SYSTEM, TagIn(name="École", slug="school"))
         found = actions.require(session, SYSTEM, ["École", one, "middle-east", "Middle East", "MIDDLE  east", "school"])
+        assert actions.require(session, SYSTEM, ["ÉCOLE"]) == [other]
         assert found == [other, one]
     assert _names(db) == {"middle-east": "Middle East", "school": "École"}
 
