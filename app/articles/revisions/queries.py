@@ -1,6 +1,6 @@
 """Reading saved texts, and what changed between two of them."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from difflib import SequenceMatcher
 from itertools import zip_longest
 from typing import Any
@@ -14,11 +14,45 @@ from app.identity.schemas import Actor
 from app.kit.ids import is_id
 from app.kit.paging import PageQuery, Sort, fetch
 from app.kit.schema import Row, table_of
-from app.publication.merges.queries import follow_merges
+from app.publication.merges.queries import find_merged, follow_merges
 
 _ADDRESS = table_of(Address)
 NEWEST = Sort("-n", descending=True, kind=int)
 _LISTED = ["n", "created_at", "actor_id", "actor_name", "restored_from", *META, "word_count"]
+
+
+_TERMS = {"section": SECTION, "series": SERIES, "authors": AUTHOR, "tags": TAG}
+
+
+def _ids_of(revision: Row, field: str) -> list[str]:
+    """The ids that a revision has of one kind of terms."""
+    if field in ("authors", "tags"):
+        return list(revision[field])
+    return [revision[f"{field}_id"]] if revision[f"{field}_id"] else []
+
+
+def _name_terms(connection: sa.Connection, revisions: Sequence[Row]) -> list[dict[str, Any]]:
+    """For each revision its section, series, authors and tags as they are called now, under the ids that it has.
+
+    A merged term is called what it went into; what was deleted is left out.
+    """
+    names: dict[str, dict[str, Any]] = {}
+    for field, table in _TERMS.items():
+        ids = sorted({term_id for revision in revisions for term_id in _ids_of(revision, field)})
+        moved = find_merged(connection, ids)
+        present = {term_id: moved.get(term_id, term_id) for term_id in ids}
+        wanted = sorted({term_id for term_id in present.values() if term_id})
+        rows = connection.execute(sa.select(table.c.id, table.c.slug, table.c.name).where(table.c.id.in_(wanted)))
+        terms = {row.id: row for row in rows} if wanted else {}
+        for own, term_id in present.items():
+            if term := terms.get(term_id):
+                names[own] = {"id": own, "slug": term.slug, "name": term.name}
+    return [_pick_terms(revision, names) for revision in revisions]
+
+
+def _pick_terms(revision: Row, names: dict[str, dict[str, Any]]) -> dict[str, Any]:
+    found = {field: [names[one] for one in _ids_of(revision, field) if one in names] for field in _TERMS}
+    return {**found, "section": next(iter(found["section"]), None), "series": next(iter(found["series"]), None)}
 
 
 def page(
@@ -30,7 +64,15 @@ def page(
     if actor.sections is not None:
         query = query.where(R.c.section_id.in_(sorted(actor.sections)))
     found = fetch(connection, query, NEWEST, R.c.n, asked, within=article_id)
-    return {**found, "data": [{**row, "published": row["n"] == published} for row in found["data"]]}
+    terms = _name_terms(connection, found["data"])
+    rows = zip(found["data"], terms, strict=True)
+    return {**found, "data": [{**row, "terms": named, "published": row["n"] == published} for row, named in rows]}
+
+
+def find_named(connection: sa.Connection, article_id: str, n: int) -> dict[str, Any] | None:
+    """One revision with everything and the names of its terms, or None."""
+    row = one(connection, article_id, n)
+    return {**row, "terms": _name_terms(connection, [row])[0]} if row is not None else None
 
 
 def one(connection: sa.Connection, article_id: str, n: int) -> sa.RowMapping | None:
@@ -100,7 +142,17 @@ def diff(connection: sa.Connection, actor: Actor, article_id: str, new: int, old
     if left is None or right is None or not (actor.may_in(left["section_id"]) and actor.may_in(right["section_id"])):
         return None
     fields = [{"field": name, "old": left[name], "new": right[name]} for name in META if left[name] != right[name]]
-    return {"old": old, "new": new, "fields": fields, "blocks": list(_block_changes(left["blocks"], right["blocks"]))}
+    changed = {change["field"].removesuffix("_id") for change in fields} & set(_TERMS)
+    named = _name_terms(connection, [left, right])
+    terms = [{field: side[field] if field in changed else None for field in _TERMS} for side in named]
+    return {
+        "old": old,
+        "new": new,
+        "fields": fields,
+        "old_terms": terms[0],
+        "new_terms": terms[1],
+        "blocks": list(_block_changes(left["blocks"], right["blocks"])),
+    }
 
 
 def version_of(connection: sa.Connection, article_id: str) -> sa.RowMapping | None:

@@ -56,7 +56,7 @@ async def show(
 
     def find(connection: sa.Connection) -> dict[str, Any]:
         row = visible(connection, article, actor, Site.of(settings(request)))
-        found = queries.one(connection, row["id"], n)
+        found = queries.find_named(connection, row["id"], n)
         if found is None or not actor.may_in(found["section_id"]):
             raise NotFound
         body = {name: found[name] for name in formats}

@@ -5,7 +5,28 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, Field
 
-from app.articles.schemas import BodyOut
+from app.articles.schemas import BodyOut, TermOut
+
+
+class RevisionTermsOut(BaseModel):
+    """What an article stood under: the ids that were saved, with the present slugs and names.
+
+    A merged one is called what it went into; what was deleted is left out.
+    """
+
+    section: TermOut | None
+    series: TermOut | None
+    authors: list[TermOut]
+    tags: list[TermOut]
+
+
+class ChangedTermsOut(BaseModel):
+    """One side of what differs in section, series, authors and tags, with present slugs and names."""
+
+    section: TermOut | None
+    series: TermOut | None
+    authors: list[TermOut] | None = Field(description="Null where both sides have the same.")
+    tags: list[TermOut] | None = Field(description="Null where both sides have the same.")
 
 
 class RevisionOut(BaseModel):
@@ -26,6 +47,7 @@ class RevisionOut(BaseModel):
     image_id: str | None
     authors: list[str] = Field(description="Ids.")
     tags: list[str] = Field(description="Ids.")
+    terms: RevisionTermsOut = Field(description="The same section, series, authors and tags with their names.")
     word_count: int
     body: BodyOut | None = Field(None, description="In a single revision.")
 
@@ -54,4 +76,6 @@ class DiffOut(BaseModel):
     old: int = Field(description="Number of the earlier side, `against`.")
     new: int
     fields: list[FieldChange]
+    old_terms: ChangedTermsOut = Field(description="What `fields` has of the earlier side as ids, with names.")
+    new_terms: ChangedTermsOut
     blocks: list[BlockChange]

@@ -28,11 +28,16 @@ def is_merging(session: Session, term_id: str) -> bool:
     return session.execute(sa.select(MERGE.c.id).where(named, MERGE.c.state == RUNNING)).first() is not None
 
 
+def find_merged(store: sa.Connection | Session, ids: Sequence[str]) -> dict[str, str | None]:
+    """What merged terms went into, by their ids; None for those that were taken off their articles."""
+    if not ids:
+        return {}
+    named = sa.select(MERGE.c.source_id, MERGE.c.target_id).where(MERGE.c.source_id.in_(ids))
+    return {row.source_id: row.target_id for row in store.execute(named)}
+
+
 def follow_merges(store: sa.Connection | Session, ids: Sequence[str]) -> list[str]:
     """Put the terms that others were merged into in their place, in order and without repeats; drop removed ones."""
-    if not ids:
-        return []
-    named = sa.select(MERGE.c.source_id, MERGE.c.target_id).where(MERGE.c.source_id.in_(ids))
-    moved: dict[str, str | None] = {row.source_id: row.target_id for row in store.execute(named)}
+    moved = find_merged(store, ids)
     current = [moved.get(term_id, term_id) for term_id in ids]
     return list(dict.fromkeys(term_id for term_id in current if term_id is not None))
