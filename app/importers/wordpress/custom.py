@@ -8,6 +8,7 @@ from typing import Any, Final
 
 from app.articles.editing.schemas import MAX_CUSTOM_BYTES
 from app.importers.wordpress.records import Item, Term, whole_number
+from app.syndication.leaving.wordpress_ids import ID_KEY, IMAGE_KEY
 
 _RESERVED: Final = 2000  # bytes left for what editors add
 _SEO: Final = ("_yoast_wpseo_", "rank_math_", "_aioseo_", "_aioseop_", "_seopress_")
@@ -43,13 +44,13 @@ _NOINDEX: Final = {
     "_aioseop_noindex": r"1|on",
     "_seopress_robots_index": r"yes|1",
 }
-_USED: Final = frozenset({"_thumbnail_id", "_wp_old_slug", "_wp_attachment_image_alt", "footnotes"})
+_USED: Final = frozenset({"_thumbnail_id", "_wp_old_slug", "_wp_attachment_image_alt", "footnotes", ID_KEY, IMAGE_KEY})
 _OWN_TAXONOMIES: Final = frozenset({"author", "category", "post_tag"})
 
 
 def custom_of(item: Item, notes: list[str], kept: Counter[str], left_out: Counter[str]) -> dict[str, Any]:
     """Collect what an article keeps of its post, within the size of `custom`, and count it for the report."""
-    data: dict[str, Any] = {"id": item.post_id}
+    data: dict[str, Any] = {} if item.first_meta(ID_KEY) else {"id": item.post_id}
     if item.parent_id:
         data["parent"] = item.parent_id
         kept["pages below others (the number of the parent)"] += 1

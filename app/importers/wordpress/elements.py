@@ -23,7 +23,9 @@ from app.importers.wordpress.records import (
     Term,
     whole_number,
 )
+from app.kit.ids import is_id
 from app.kit.text import scrub
+from app.syndication.leaving.wordpress_ids import ID_KEY, IMAGE_KEY, PARENT_KEY, number_of
 
 Fields = dict[str, str]
 
@@ -145,8 +147,11 @@ def _item(element: etree._Element) -> Item:
     password = fields.get("wp:post_password", "")
     if creator != _login(creator):
         notes.append("stray < or > taken off the creator's login")
+    meta = _meta(element, "wp:postmeta")
+    if image_number := _known_number(meta, IMAGE_KEY):
+        meta["_thumbnail_id"] = (str(image_number),)
     return Item(
-        post_id=whole_number(fields.get("wp:post_id", "")),
+        post_id=_known_number(meta, ID_KEY) or whole_number(fields.get("wp:post_id", "")),
         type=fields.get("wp:post_type", "").lower(),
         status=status,
         title=fields.get("title", ""),
@@ -166,7 +171,7 @@ def _item(element: etree._Element) -> Item:
         comments_open=fields.get("wp:comment_status", "") != "closed",
         attachment_url=fields.get("wp:attachment_url", ""),
         terms=_labels(element),
-        meta=_meta(element, "wp:postmeta"),
+        meta=meta,
         comments=tuple(_comment(child, notes) for child in element if field_name(child.tag) == "wp:comment"),
         notes=tuple(notes),
     )
@@ -183,7 +188,13 @@ def _labels(element: etree._Element) -> tuple[Label, ...]:
     return tuple(labels.values())
 
 
-def _meta(element: etree._Element, kind: str) -> Mapping[str, tuple[str, ...]]:
+def _known_number(meta: Mapping[str, tuple[str, ...]], key: str) -> int:
+    """Give the number of an id that an export of ours put into metadata, or 0."""
+    row_id = next(iter(meta.get(key, ())), "")
+    return number_of(row_id) if is_id(row_id) else 0
+
+
+def _meta(element: etree._Element, kind: str) -> dict[str, tuple[str, ...]]:
     values: dict[str, list[str]] = {}
     for child in element:
         if field_name(child.tag) == kind:
@@ -193,14 +204,14 @@ def _meta(element: etree._Element, kind: str) -> Mapping[str, tuple[str, ...]]:
 
 
 def _comment(element: etree._Element, notes: list[str]) -> Comment:
-    fields = _fields(element)
-    number = whole_number(fields.get("wp:comment_id", ""))
+    fields, meta = _fields(element), _meta(element, "wp:commentmeta")
+    number = _known_number(meta, ID_KEY) or whole_number(fields.get("wp:comment_id", ""))
     created_at = _utc(fields.get("wp:comment_date_gmt", ""))
     if created_at is None and (created_at := _utc(fields.get("wp:comment_date", ""))):
         notes.append(f"comment {number} has no date in UTC; its local time is read as UTC")
     return Comment(
         id=number,
-        parent_id=whole_number(fields.get("wp:comment_parent", "")),
+        parent_id=_known_number(meta, PARENT_KEY) or whole_number(fields.get("wp:comment_parent", "")),
         user_id=whole_number(fields.get("wp:comment_user_id", "")),
         type=fields.get("wp:comment_type", ""),
         approved=fields.get("wp:comment_approved", ""),
@@ -211,7 +222,7 @@ def _comment(element: etree._Element, notes: list[str]) -> Comment:
         agent=fields.get("wp:comment_agent", ""),
         created_at=created_at,
         content=fields.get("wp:comment_content", ""),
-        meta=_meta(element, "wp:commentmeta"),
+        meta=meta,
     )
 
 

@@ -27,6 +27,7 @@ from app.importers.wordpress.survey import (
 )
 from app.kit.html import plain_text
 from app.kit.text import LanguageTag, Slug, excerpt
+from app.syndication.leaving.wordpress_ids import ID_KEY
 
 State = Literal["draft", "scheduled", "published"]
 _SLUG: TypeAdapter[str] = TypeAdapter(Slug)
@@ -220,7 +221,7 @@ def _addresses(item: Item, slug: str | None, survey: Survey) -> Iterator[str]:
     old = [former for former in item.old_slugs if former and former != slug and survey.owner(former) is None]
     path = path_of(item.link)
     paths = [path, re.sub("/+", "/", path)] if path else []
-    if item.post_id:
+    if item.post_id and not item.first_meta(ID_KEY):  # a number of ours never was an address
         paths.append(numbered_address(path_of(survey.site.base_url), item.post_id))
     for address in distinct([*old, *([item.slug] if item.slug and item.slug != slug else []), *paths]):
         if len(address) <= _LONGEST_PATH and address.isprintable():

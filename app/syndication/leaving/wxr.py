@@ -3,7 +3,7 @@
 The numbers that the format wants in place of ids are given in the order of the file, from 1 for each kind of thing, so
 that they stay below 2³¹ and readers in JavaScript keep them exact. Comments are numbered by time, each after the one it
 answers: WordPress inserts them in the order of their numbers, and a reply needs its parent to be there. As a number
-says nothing about another export, each item and comment also carries its id, which our own importer goes by.
+says nothing about another export, each item and comment also carries its id, see `wordpress_ids`.
 
 Titles, names and deks are HTML in WordPress, so they are escaped once more. Series, notices, corrections, revisions and
 passages have no place in that format. Authors beyond the first are written as the Co-Authors Plus plugin has them.
@@ -28,9 +28,8 @@ from app.kit.schema import Row
 from app.publication.media.schemas import FILES
 from app.syndication.leaving import queries
 from app.syndication.leaving.wordpress_blocks import to_wordpress
+from app.syndication.leaving.wordpress_ids import ID_KEY, IMAGE_KEY, PARENT_KEY
 
-ID_KEY: Final = "_broadsheet_id"
-"""Key of the post and comment metadata that holds the id of an article, a picture or a comment."""
 _NAMESPACES: Final = {
     "xmlns:excerpt": "http://wordpress.org/export/1.2/excerpt/",
     "xmlns:content": "http://purl.org/rss/1.0/modules/content/",
@@ -288,6 +287,7 @@ class _Writer:
             document.meta("post", "_wp_old_slug", slug)
         if article["image"]:
             document.meta("post", "_thumbnail_id", self.numbers[article["image"]["id"]])
+            document.meta("post", IMAGE_KEY, article["image"]["id"])
         document.meta("post", ID_KEY, article["id"])
 
     def _discussion(self, article_id: str) -> None:
@@ -319,6 +319,8 @@ class _Writer:
             votes = f'a:2:{{s:4:"like";i:{row["upvotes"]};s:7:"dislike";i:{row["downvotes"]};}}'
             document.meta("comment", "wpdiscuz_votes_seperate", votes)
         document.meta("comment", ID_KEY, row["id"])
+        if row["parent_id"]:
+            document.meta("comment", PARENT_KEY, row["parent_id"])
         document.close("wp:comment")
 
 
