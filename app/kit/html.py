@@ -3,6 +3,7 @@
 import re
 from collections.abc import Iterator
 from typing import Final, Literal
+from urllib.parse import quote
 
 import nh3
 from selectolax.lexbor import LexborHTMLParser, LexborNode
@@ -95,12 +96,30 @@ for _tag in _TARGETS:
 # maps (RFC 5870) and chats (RFC 5122). What runs or holds content itself (javascript, data, blob …) is never here.
 LINK_SCHEMES: Final = _names("mailto tel sms geo xmpp")
 _SCHEMES = {"http", "https", "mailto"}
+_ADDRESSES = _names("data-embed href poster src")
+_IGNORED_IN_URLS = re.compile("[\t\n\r]")
+_AROUND_URLS: Final = "".join(map(chr, range(0x21)))
+_BLANK_IN_URL = re.compile(r"[\s\x00-\x1f\x7f-\xa0\xad\u200b-\u200f\u2028-\u202e\u2060-\u2064\ufeff]")
+
+
+def _write_as_parsed(_tag: str, attribute: str, value: str) -> str:
+    """Write an address as browsers parse it (WHATWG URL 4.4): trimmed, on one line, what shows nothing encoded.
+
+    So its scheme, which has been checked on what browsers parse, is the same to whatever reads it less exactly.
+    """
+    if attribute not in _ADDRESSES:
+        return value
+    url = _IGNORED_IN_URLS.sub("", value.strip(_AROUND_URLS))
+    return _BLANK_IN_URL.sub(lambda blank: quote(blank.group()), url)
+
+
 _INERT_INPUT = {"input": {"type": "checkbox", "disabled": ""}}
 _CLEANERS: Final[dict[Profile, nh3.Cleaner]] = {
     "article": nh3.Cleaner(
         tags=set(_ARTICLE_TAGS),
         clean_content_tags=set(DROPPED - _ARTICLE_TAGS),
         attributes=_ARTICLE_ATTRIBUTES,
+        attribute_filter=_write_as_parsed,
         set_tag_attribute_values=_INERT_INPUT,
         url_schemes=_SCHEMES | LINK_SCHEMES,
         link_rel="noopener",
@@ -109,6 +128,7 @@ _CLEANERS: Final[dict[Profile, nh3.Cleaner]] = {
         tags=set(_NOTE_TAGS),
         clean_content_tags=set(DROPPED),
         attributes=_NOTE_ATTRIBUTES,
+        attribute_filter=_write_as_parsed,
         url_schemes=_SCHEMES,
         link_rel="noopener nofollow ugc",
     ),

@@ -158,6 +158,24 @@ def test_what_would_take_too_long_is_refused_before_it_is_parsed(source, reason)
             read(source)
 
 
+@pytest.mark.parametrize("profile", ["article", "note"])
+@pytest.mark.parametrize(
+    ("address", "written"),
+    [
+        ("java script:alert(1)", "java%20script:alert(1)"),
+        ("java\u00a0script:alert(1)", "java%C2%A0script:alert(1)"),
+        ("\u200bjavascript:alert(1)", "%E2%80%8Bjavascript:alert(1)"),
+        ("java\nscript:alert(1)", None),
+        (" \x01 javascript:alert(1)", None),
+        (" https://a.example/b c\n/d ", "https://a.example/b%20c/d"),
+        ("/x?y=%20", "/x?y=%20"),
+    ],
+)
+def test_addresses_are_written_as_browsers_parse_them(profile: html.Profile, address: str, written: str | None) -> None:
+    clean = LexborHTMLParser(html.sanitise(f'<a href="{address}">x</a>', profile))
+    assert clean.css("a")[0].attributes.get("href") == written
+
+
 def test_notes_are_short():
     with pytest.raises(ValueError, match="50000"):
         html.sanitise("x" * 50_001, "note")

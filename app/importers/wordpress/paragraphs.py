@@ -9,6 +9,7 @@ _TOKEN = re.compile(
     r"|<(?P<end>/?)(?P<name>[a-z][a-z0-9]*)\b[^<>]*>",
     re.DOTALL | re.IGNORECASE,
 )
+_VALUE = re.compile("\"[^\"]*\"|'[^']*'")
 _BLANK_LINE = re.compile(r"\n[ \t\n]*\n")
 _LINE_END = re.compile(r"(?:<br\s*+/?>)?(?<![ \t])[ \t]*+\n[ \t]*", re.IGNORECASE)
 
@@ -37,14 +38,21 @@ def paragraphs(html: str) -> str:
         if token["opaque"] or name == "hr":
             writer.block(token.group())
         elif name not in _BLOCKS:
-            # A line end inside a tag is no line end of the text.
-            writer.text(token.group().replace("\n", " "))
+            writer.text(_join_lines(token.group()))
         elif token["end"]:
             writer.end(name, token.group())
         else:
             writer.start(name, token.group())
     writer.text(text[position:])
     return writer.finish()
+
+
+def _join_lines(tag: str) -> str:
+    """Put a tag on one line: a line end inside it is no line end of the text.
+
+    In values a tab stands for it, since browsers take both out of addresses, but keep spaces.
+    """
+    return _VALUE.sub(lambda value: value.group().replace("\n", "\t"), tag).replace("\n", " ")
 
 
 class _Writer:

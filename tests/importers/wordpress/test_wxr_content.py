@@ -62,6 +62,7 @@ def words(html: str) -> Counter[str]:
         ("<table>\n<tr>\n<td>a</td>\n\n</tr>\n</table>", "<table><tr><td>a</td></tr></table>"),
         ("A\n\n<hr />\n\nB", "<p>A</p><hr /><p>B</p>"),
         ('<a\nhref="https://x.example">b</a> c', '<p><a href="https://x.example">b</a> c</p>'),
+        ("<a href='java\nscript:x'>b</a> c", "<p><a href='java\tscript:x'>b</a> c</p>"),
         ("2 < 3\n\n</div>end", "<p>2 < 3</p></div><p>end</p>"),
     ],
 )
