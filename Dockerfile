@@ -5,7 +5,7 @@ WORKDIR /srv/broadsheet
 RUN python -m venv /opt/venv
 COPY requirements.lock .
 RUN /opt/venv/bin/pip install --require-hashes -r requirements.lock
-COPY pyproject.toml README.md ./
+COPY pyproject.toml README.md LICENSE ./
 COPY app app
 COPY migrations migrations
 RUN /opt/venv/bin/pip install --no-deps --no-build-isolation --editable . \

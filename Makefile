@@ -32,11 +32,12 @@ run: .venv/.stamp-run ## serve on HOST and PORT, with a sample if the store is e
 test: .venv/.stamp-dev ## run the tests: T=tests/kit for a part, ARGS=-x for pytest, JOBS=4 for more processes
 	@$(BIN)/python -m pytest -n $(JOBS) $(ARGS) $(T)
 
-check: .venv/.stamp-dev ## lint, types, layers, migrations and openapi.json
+check: .venv/.stamp-dev ## lint, types, layers, commit subjects, migrations and openapi.json
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports --no-logo --no-cache
+	@.ci/commits
 	@$(SCRATCH) && set -e && $(BIN)/alembic upgrade head && $(BIN)/alembic check
 	@$(SCRATCH) && set -e && $(BIN)/broadsheet openapi > "$$scratch/openapi.json" && \
 		{ diff -u openapi.json "$$scratch/openapi.json" || { echo 'openapi.json is not current: make openapi' >&2; exit 1; }; }
