@@ -29,7 +29,7 @@ from app.kit.text import reading_minutes
 from app.publication.authors.tables import Author
 from app.publication.media.tables import Media
 from app.publication.notices.tables import Notice
-from app.publication.sections.tables import Section
+from app.publication.sections.tables import Section, SectionClosure
 from app.publication.series.tables import Series
 from app.publication.tags.tables import Tag
 from app.search.actions import rebuild_some
@@ -173,6 +173,8 @@ class _Writer:
     def __init__(self, connection: sa.Connection, rng: random.Random, articles: int) -> None:
         self.rng, self.step = rng, timedelta(days=365 * YEARS) / articles
         self.sections = _terms(connection, rng, Section, SECTIONS, description="", parent_id=None, position=0)
+        paths = [{"ancestor_id": one, "descendant_id": one, "depth": 0} for one in self.sections.ids]
+        _insert(connection, SectionClosure, paths)
         self.series = _terms(connection, rng, Series, SERIES, description="")
         person = {"bio_html": "", "bio_text": "", "url": None, "image_id": None}
         self.authors = _terms(connection, rng, Author, AUTHORS, **person)

@@ -29,7 +29,7 @@ def test_reads_take_no_statement_per_row(store: Store, tmp_path: Path) -> None:
 
 def test_a_seeded_store_is_consistent(store: Store, db: Database, client: TestClient) -> None:
     tag, link = table_of(Tag), table_of(ArticleTag)
-    counted = sa.select(sa.func.count()).where(link.c.tag_id == tag.c.id, link.c.public).scalar_subquery()
+    counted = sa.select(sa.func.count()).where(link.c.tag_id == tag.c.id, link.c.listed).scalar_subquery()
     with db.connect() as connection:
         assert connection.execute(sa.select(tag.c.slug).where(tag.c.articles != counted)).all() == []
     page = client.get("/v1/articles", params={"count": "exact", "limit": 100}).json()["page"]

@@ -168,7 +168,7 @@ def check(db: Database, ledger: Ledger) -> None:
         assert set(told) == {found for found, value in state.items() if value == "published"}
         assert out <= set(told), "a publication without its fact"
         for kind, links in (("section", "article"), ("tag", "article_tag")):
-            recount = f"SELECT count(*) FROM {links} l WHERE l.{kind}_id = t.id AND l.public"
+            recount = f"SELECT count(*) FROM {links} l WHERE l.{kind}_id = t.id AND l.listed"
             assert rows(f"SELECT slug, articles FROM {kind} t WHERE articles <> ({recount})") == []
         audit = rows("SELECT count(*) FROM audit WHERE action IN ('article.create', 'article.publish')")[0][0]
         assert audit == len(state) + len(told), "each action is in the audit log once"
