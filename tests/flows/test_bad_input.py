@@ -138,13 +138,15 @@ TEXT = {"", " ", CANARY, "x" * 301, f"{CANARY} <b>", "\u202e", "2020-13-45T00:00
 def fits(name: str, value: Any) -> bool:
     """Whether the contract allows this value in this field."""
     if value is None:
-        return name in {"slug", "dek", "section", "series", "image", "published_at"}
+        return name in {"slug", "dek", "section", "series", "image", "published_at", "custom"}
     if name in {"title", "dek"} and isinstance(value, str):
         return value in TEXT and (name == "dek" or (bool(value.strip("\u202e ")) and len(value) <= 300))
     if name in {"type", "slug"}:
         return value == CANARY or (name == "slug" and value == "x" * 301 and False)
     if name == "tags":
         return value in ([], [CANARY])
+    if name == "custom":
+        return isinstance(value, dict)
     return (name, value) in [("authors", []), ("rights", {})] or (name == "featured" and value is True)
 
 

@@ -111,30 +111,32 @@ def spoil(db: Database, article_id: str, how: str) -> None:
     """Make an article impossible to publish, as a fault of the store or of an older release would."""
     with db.transaction() as session:
         if how == "no revision":
-            values: dict[str, Any] = {"latest_revision": 99}
+            values: dict[str, Any] = {"scheduled_revision": 99}
             session.execute(sa.update(ARTICLE).where(ARTICLE.c.id == article_id).values(values))
         else:
-            authors = f'["{new_id()}"]'  # an author who is not there: the link to them is refused
-            statement = sa.text("UPDATE revision SET authors = :authors WHERE article_id = :id")
-            session.execute(statement, {"authors": authors, "id": article_id})
+            # A picture that is not there: the database refuses to show it.
+            statement = sa.text("UPDATE revision SET image_id = :image WHERE article_id = :id")
+            session.execute(statement, {"image": new_id(), "id": article_id})
 
 
 def test_a_spoilt_article_stands_in_nobodys_way(
     settings: Settings, serve: Serve, editor: Headers, db: Database
 ) -> None:
-    titles = ["Lost text", "Good", "Lost author", "Good too"]
+    titles = ["Lost text", "Good", "Lost picture", "Good too"]
     sleep_through(settings, editor, titles)
     with db.connect() as connection:
         ids = {row.title: row.id for row in connection.execute(sa.select(ARTICLE.c.title, ARTICLE.c.id))}
     spoil(db, ids["Lost text"], "no revision")
-    spoil(db, ids["Lost author"], "no author")
+    spoil(db, ids["Lost picture"], "no picture")
     with httpx2.Client(base_url=serve(with_worker=True), timeout=30) as client:
         until(lambda: {row["title"] for row in make.ok(client.get("/v1/articles"))["data"]} == {"Good", "Good too"})
         later = schedule(client, editor, "Later", now() + SECOND)
         until(lambda: client.get(f"/v1/articles/{later['slug']}").status_code == 200)
     with db.connect() as connection:
         spoilt = connection.execute(
-            sa.select(ARTICLE.c.state, ARTICLE.c.due_at).where(ARTICLE.c.id.in_([ids["Lost text"], ids["Lost author"]]))
+            sa.select(ARTICLE.c.state, ARTICLE.c.due_at).where(
+                ARTICLE.c.id.in_([ids["Lost text"], ids["Lost picture"]])
+            )
         ).all()
     assert [row.state for row in spoilt] == ["scheduled", "scheduled"]
     assert all(row.due_at > now() for row in spoilt), "they are tried again later, not for ever"

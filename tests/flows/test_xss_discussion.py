@@ -81,7 +81,7 @@ def read_all(client: TestClient, urls: list[str], headers: Headers) -> list[str]
 
 
 def test_every_field_of_a_discussion(client: TestClient, editor: Headers, make_key: Any) -> None:
-    moderator, any_version = make_key("comments:moderate"), {"If-Match": "*"}
+    moderator, any_version = make_key("comments:moderate", "content:publish"), {"If-Match": "*"}
     article = make.published(client, editor, body={"html": "<p>One &lt;b&gt; two.</p>"})
     url = f"/v1/articles/{article['id']}"
     texts = [sendable(vector)[:2000] for vector in VECTORS]
