@@ -80,9 +80,14 @@ def _link_address(state: StateInline, silent: bool) -> bool:
     return True
 
 
-def enable_autolinks(markdown: MarkdownIt) -> None:
-    """Let bare `http`, `https`, `ftp` and `mailto` addresses become links; words with a dot in them do not."""
+def enable_autolinks(markdown: MarkdownIt, *, without: str | None = None) -> None:
+    """Let bare `http`, `https`, `ftp` and `mailto` addresses become links; words with a dot in them do not.
+
+    Addresses that begin with `without` do not either.
+    """
     linkify = LinkifyIt(options={"fuzzy_link": False, "fuzzy_email": False, "fuzzy_ip": False})
+    if without is not None:
+        linkify.add(without, None)
     linkify.test_schema_at = _Bounded(linkify).test_schema_at
     markdown.linkify = linkify
     markdown.options["linkify"] = True

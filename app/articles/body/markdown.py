@@ -12,6 +12,7 @@ from mdit_py_plugins.deflist import deflist_plugin
 from mdit_py_plugins.footnote import footnote_plugin
 
 from app.articles.body.context import anchor_name
+from app.kit.autolinks import enable_autolinks
 from app.kit.html import MAX_LENGTH
 from app.kit.text import drop_controls
 
@@ -26,11 +27,9 @@ class _Markdown(MarkdownIt):
     """The parser; addresses are checked later, with those of HTML."""
 
     def __init__(self) -> None:
-        super().__init__("commonmark", {"html": True, "linkify": True, "maxNesting": MAX_NESTING})
-        self.enable(["table", "strikethrough", "linkify"])
-        if self.linkify is not None:
-            self.linkify.set({"fuzzy_link": False, "fuzzy_email": False, "fuzzy_ip": False})
-            self.linkify.add("//", None)
+        super().__init__("commonmark", {"html": True, "maxNesting": MAX_NESTING})
+        self.enable(["table", "strikethrough"])
+        enable_autolinks(self, without="//")
         self.use(deflist_plugin)
         self.use(footnote_plugin, move_to_end=False)
         self.core.ruler.after("inline", "notes", _move_notes)
