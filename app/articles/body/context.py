@@ -13,6 +13,7 @@ from app.kit.text import scrub
 MAX_NEAR: Final = 80
 # Every container has the text of what it holds once more.
 MAX_VOLUME: Final = 5_000_000
+MAX_PARTS: Final = 30_000  # entries, cells, quotes and other containers, each of which is read by itself
 Reason = Literal["unsupported", "address", "data_image"]
 _ANCHOR = re.compile(r"\w[\w:.-]{0,99}")
 _UNSAFE = re.compile(r"[^\w:.-]+")
@@ -72,6 +73,7 @@ class Context:
     lists_of_notes: set[int] = field(default_factory=set)
     claimed: set[str] = field(default_factory=set)
     volume: int = 0
+    parts: int = 0
     _dropped: dict[tuple[str, Reason], tuple[int, str]] = field(default_factory=dict)
 
     @classmethod
@@ -138,6 +140,12 @@ class Context:
         self.volume += len(text)
         if self.volume > MAX_VOLUME:
             raise ValueError("the HTML is nested too deeply")
+
+    def count_part(self) -> None:
+        """Count a container; raise ValueError when there are too many of them."""
+        self.parts += 1
+        if self.parts > MAX_PARTS:
+            raise ValueError(f"the body has more than {MAX_PARTS} entries, cells and other containers")
 
     def drop(self, element: str, near: str, reason: Reason = "unsupported") -> None:
         """Note what is left out, and where it first stood."""

@@ -19,6 +19,9 @@ from app.kit.text import drop_controls
 MAX_NESTING: Final = 60
 # Every bracket may begin a link, and is looked at again from every other.
 MAX_BRACKETS: Final = 10_000
+MAX_LINES: Final = 30_000
+MAX_MARKS: Final = 100_000  # signs that may begin or end a mark, a link or a tag
+_MARK = re.compile(r"[&<*_`\[\]\\~|^:]")
 _TASK = re.compile(r"\[([ xX])\](?:\s+|$)")
 _HEADING_ID = re.compile(r"[ \t]*\{#([^\s{}]{1,100})\}[ \t]*$")
 
@@ -128,6 +131,10 @@ def markdown_html(source: str) -> str:
         raise ValueError(f"the Markdown is longer than {MAX_LENGTH['article']} characters")
     if source.count("[") > MAX_BRACKETS:
         raise ValueError(f"the Markdown has more than {MAX_BRACKETS} opening brackets")
+    if source.count("\n") >= MAX_LINES:
+        raise ValueError(f"the Markdown has more than {MAX_LINES} lines")
+    if len(_MARK.findall(source)) > MAX_MARKS:
+        raise ValueError(f"the Markdown has more than {MAX_MARKS} signs of emphasis, code, links, tags and tables")
     env: dict[str, Any] = {}
     tokens = _MARKDOWN.parse(drop_controls(source), env)
     if any(token.level >= MAX_NESTING - 2 for token in tokens):

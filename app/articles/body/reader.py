@@ -80,6 +80,7 @@ class _Reader:
     def __init__(self, context: Context, level: int, depth: int, *, is_text: bool = False, in_note: bool = False):
         if level > MAX_LEVEL:
             raise ValueError("the HTML is nested too deeply")
+        context.count_part()
         self.context = context
         self.level = level
         self.depth = depth
