@@ -39,7 +39,7 @@ class ImageRefused(problems.Invalid):
 class Upload:
     """A picture rebuilt, with its renditions: all that the store and the table need."""
 
-    picture: images.Encoded
+    picture: images.Picture
     renditions: Sequence[images.Encoded]
 
     def files(self) -> dict[str, bytes]:
@@ -76,6 +76,13 @@ def _answering() -> Iterator[None]:
         raise problems.StorageFull("The media store is full.") from error
     except StorageUnavailable as error:
         raise problems.Unavailable("The media store cannot be reached.") from error
+
+
+def warnings_of(upload: Upload) -> list[str]:
+    """What of an upload could not be kept, for whoever sent it."""
+    if not upload.picture.lost_frames:
+        return []
+    return ["Only the first frame is kept: animations are kept as GIF and WebP."]
 
 
 def keep(storage: Storage, upload: Upload) -> None:

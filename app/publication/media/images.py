@@ -74,6 +74,7 @@ class Picture(Encoded):
 
     animated: bool
     still: Image.Image
+    lost_frames: bool = False  # the upload moves, and its first frame alone was kept
 
 
 class Rendition(Encoded):
@@ -131,14 +132,24 @@ def _rebuild(data: bytes, kind: str, max_pixels: int) -> Picture:
             raise UnreadableImage(TOO_LARGE, f"The picture is wider or higher than {MAX_SIDE:,} pixels.")
         if source.width * source.height > max_pixels:
             raise _too_many_pixels(max_pixels)
-        animated = kind in {"GIF", "WEBP"} and getattr(source, "is_animated", False)
+        moves = getattr(source, "is_animated", False)
+        animated = moves and kind in {"GIF", "WEBP"}
         if animated:
             still, encoded = _encode_all(source, kind, max_pixels)
         else:
             still = _clean(source)
             encoded = _encode(still, kind)
     name = f"{hashlib.sha256(encoded).hexdigest()[:32]}.{_ENDING[kind]}"
-    return Picture(name, Image.MIME[kind], still.width, still.height, encoded, animated=animated, still=still)
+    return Picture(
+        name,
+        Image.MIME[kind],
+        still.width,
+        still.height,
+        encoded,
+        animated=animated,
+        still=still,
+        lost_frames=moves and not animated,
+    )
 
 
 def _too_many_pixels(most: int) -> UnreadableImage:

@@ -23,7 +23,7 @@ def by_ref(connection: sa.Connection, ref: str) -> sa.RowMapping | None:
 
 def present(row: Mapping[Any, Any], api: str) -> dict[str, Any]:
     """A row in the shape of `MediaOut`, its files at the address of this API."""
-    return {**row, **public(row, api)}
+    return {**row, **public(row, api), "warnings": []}
 
 
 def shown(connection: sa.Connection, media_id: str, api: str) -> dict[str, Any]:

@@ -129,19 +129,26 @@ async def _parts(form: FormData) -> tuple[bytes, MediaIn]:
     ),
 )
 async def upload(request: Request, actor: Writer) -> Response:
-    """Take in a picture: JPEG, PNG, GIF, WebP or AVIF. It is encoded again without metadata, with smaller copies."""
+    """Take in a picture: JPEG, PNG, GIF, WebP or AVIF. It is encoded again without metadata, with smaller copies.
+
+    Animations stay as GIF and WebP. Of an animated PNG or AVIF the first frame is kept, which `warnings` says.
+    """
     content, data = await _read(request)
     said = json.dumps(data.model_dump()).encode()
     loop = asyncio.get_running_loop()
     picture = await loop.run_in_executor(_DECODING, actions.rebuild, content, settings(request).max_media_size)
     await asyncio.to_thread(actions.keep, _store(request), picture)  # no row without its files
+
+    def show_uploaded(connection: sa.Connection, media_id: str) -> dict[str, Any]:
+        return {**_shown(request)(connection, media_id), "warnings": actions.warnings_of(picture)}
+
     answer = await write(
         request,
         actor,
         actions.create,
         picture,
         data,
-        show=_shown(request),
+        show=show_uploaded,
         model=MediaOut,
         status=201,
         location="/v1/media/{id}",

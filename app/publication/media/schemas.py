@@ -43,6 +43,9 @@ class MediaOut(ImageOut):
     mime: str | None
     bytes: int | None = Field(description="Size of the file.")
     sha256: str | None = Field(description="SHA-256 of the file, hexadecimal.")
+    warnings: list[str] = Field(
+        description="In the answer of an upload: what of it could not be kept, such as all frames but the first."
+    )
     created_at: datetime
     updated_at: datetime
 

@@ -70,6 +70,21 @@ def test_an_upload_is_known_by_its_content_and_served_for_ever(client: TestClien
     assert len(client.get(made["url"]).content) == made["bytes"]
 
 
+@pytest.mark.parametrize(("kind", "kept"), [("PNG", False), ("AVIF", False), ("GIF", True), ("WEBP", True)])
+def test_the_answer_says_whether_an_animation_was_kept(
+    upload: Upload, client: TestClient, kind: str, kept: bool
+) -> None:
+    frames = [Image.new("RGB", (20, 20), colour) for colour in ("navy", "red", "gold")]
+    out = io.BytesIO()
+    frames[0].save(out, kind, save_all=True, append_images=frames[1:], duration=100)
+    answer = upload(out.getvalue())
+    assert answer.status_code == 201
+    assert len(answer.json()["warnings"]) == (0 if kept else 1)
+    file = Image.open(io.BytesIO(client.get(answer.json()["url"]).content))
+    assert getattr(file, "n_frames", 1) == (3 if kept else 1)
+    assert upload(picture(kind=kind)).json()["warnings"] == []
+
+
 def test_a_file_that_is_known_already_is_not_sent_again(client: TestClient, upload: Upload) -> None:
     url = upload(picture()).json()["url"]
     tag = client.get(url).headers["etag"]
