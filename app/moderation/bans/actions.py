@@ -17,7 +17,7 @@ from app.kit.ids import new_id
 from app.kit.problems import Conflict, Invalid, NotFound
 from app.kit.schema import Row, affected, table_of
 from app.moderation.bans.queries import BAN, hashed_email
-from app.moderation.bans.schemas import BanIn
+from app.moderation.bans.schemas import BanIn, is_network_address
 from app.publication.actions import unlimited
 
 _C = table_of(Comment)
@@ -60,12 +60,19 @@ def _named(data: BanIn, value: str) -> str:
     return hashed_email(value)
 
 
-def _target(session: Session, data: BanIn) -> tuple[str, datetime | None]:
+def _target(session: Session, data: BanIn, address: str | None) -> tuple[str, datetime | None]:
     if (data.comment_id is None) == (data.value is None):
         raise Invalid("Name a comment or a value, and not both.", pointer="/comment_id", code="one_of")
     if data.value is not None:
+        if data.kind == "address":
+            if address is None:
+                raise Invalid("Name one IPv4 or IPv6 address; ranges are not taken.", pointer="/value", code="invalid")
+            ends = salt_ends(now())
+            return f"address:{address}", min(data.until, ends) if data.until else ends
         if not data.kind.startswith("email"):
-            raise Invalid("Only e-mail addresses and domains are named.", pointer="/value", code="not_wanted")
+            raise Invalid("Only addresses and domains are named.", pointer="/value", code="not_wanted")
+        if is_network_address(data.value):
+            raise Invalid("This is a network address: its kind is `address`.", pointer="/value", code="invalid")
         return _named(data, data.value), data.until
     comment = session.execute(_SOURCE.where(_C.c.id == data.comment_id)).mappings().first()
     if comment is None:
@@ -73,13 +80,16 @@ def _target(session: Session, data: BanIn) -> tuple[str, datetime | None]:
     return _of_comment(comment, data)
 
 
-def create(session: Session, actor: Actor, data: BanIn) -> str:
-    """Ban what stands behind a comment, or an e-mail address or domain; returns the ban's id."""
+def create(session: Session, actor: Actor, data: BanIn, address: str | None = None) -> str:
+    """Ban what stands behind a comment, or an e-mail or network address or domain; returns the ban's id.
+
+    `address` is the hash of the network address that is named, under the present salt.
+    """
     unlimited(actor)
     moment = now()
     if data.until is not None and data.until <= moment:
         raise Invalid("The end lies in the past.", pointer="/until", code="in_the_past")
-    value, until = _target(session, data)
+    value, until = _target(session, data, address)
     ended = BAN.c.until <= moment
     session.execute(sa.delete(BAN).where(BAN.c.value == value, ended))
     row: dict[str, Any] = {

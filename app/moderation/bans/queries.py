@@ -107,6 +107,12 @@ def page(connection: sa.Connection, asked: BanQuery) -> dict[str, Any]:
     return found
 
 
+def find_ban(connection: sa.Connection, ban_id: str) -> dict[str, Any] | None:
+    """One ban, also one that has ended, or None."""
+    row = connection.execute(_SHOWN.where(BAN.c.id == ban_id)).mappings().first()
+    return present(row) if row is not None else None
+
+
 def shown(connection: sa.Connection, ban_id: str) -> dict[str, Any]:
     """One ban that was just imposed."""
     return present(connection.execute(_SHOWN.where(BAN.c.id == ban_id)).mappings().one())

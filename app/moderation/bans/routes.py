@@ -1,5 +1,6 @@
 """Bans over HTTP."""
 
+from ipaddress import ip_address
 from typing import Annotated
 
 from fastapi import APIRouter, Query, Request
@@ -8,12 +9,12 @@ from starlette.responses import Response
 from app.identity.routes import requires, write
 from app.identity.schemas import Actor
 from app.kit.fields import chosen
-from app.kit.http import database, reply_list
+from app.kit.http import ReadQuery, database, dump, reply, reply_list
 from app.kit.ids import IdPath
 from app.kit.paging import ListOut
 from app.kit.problems import Forbidden, Invalid, NotFound, Unauthorized, documented
 from app.moderation.bans import actions, queries
-from app.moderation.bans.schemas import BanIn, BanOut, BanQuery
+from app.moderation.bans.schemas import BanIn, BanOut, BanQuery, is_network_address
 
 router = APIRouter(prefix="/v1/bans", tags=["moderation"])
 Moderator = Annotated[Actor, requires("comments:moderate")]
@@ -27,14 +28,34 @@ async def index(request: Request, query: Annotated[BanQuery, Query()], actor: Mo
     return reply_list(request, ListOut[BanOut], page, chosen(BanOut, query.fields), groups=(), private=True)
 
 
+@router.get("/{ban}", response_model=BanOut, responses=documented(Unauthorized, Forbidden, NotFound))
+async def show(request: Request, ban: IdPath, query: Annotated[ReadQuery, Query()], actor: Moderator) -> Response:
+    """One ban, also one that has ended."""
+    row = await database(request).read(queries.find_ban, ban)
+    if row is None:
+        raise NotFound
+    return reply(request, dump(BanOut, row, chosen(BanOut, query.fields)), groups=(), private=True)
+
+
 @router.post("", status_code=201, response_model=BanOut, responses=IMPOSES)
 async def create(request: Request, body: BanIn, actor: Moderator) -> Response:
-    """Exclude somebody from commenting, voting and reporting, by what stands behind a comment or by an e-mail address.
+    """Exclude somebody from commenting, voting and reporting, by what stands behind a comment or by an address.
 
     Network addresses are known under salts that change every 30 days, so that such a ban ends after 60 at the latest.
     """
+    address = None
+    if body.kind == "address" and body.value is not None and is_network_address(body.value):
+        address, _ = request.app.state.vault.address_hashes(str(ip_address(body.value)))
     return await write(
-        request, actor, actions.create, body, show=queries.shown, model=BanOut, status=201, location="/v1/bans/{id}"
+        request,
+        actor,
+        actions.create,
+        body,
+        address,
+        show=queries.shown,
+        model=BanOut,
+        status=201,
+        location="/v1/bans/{id}",
     )
 
 

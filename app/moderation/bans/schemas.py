@@ -2,6 +2,7 @@
 
 import re
 from datetime import datetime
+from ipaddress import ip_address
 from typing import Annotated, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints
@@ -18,18 +19,27 @@ BanKind = Literal["identity", "address", "email", "email_domain"]
 _ADDRESS = re.compile(r"(?:[^\s@]+@)?[^\s@.]+(?:\.[^\s@.]+)+")
 
 
+def is_network_address(value: str) -> bool:
+    """Tell whether this is one IPv4 or IPv6 address."""
+    try:
+        ip_address(value)
+    except ValueError:
+        return False
+    return "%" not in value  # a zone is known to its own machine alone
+
+
 def _named(value: str) -> str:
-    if not _ADDRESS.fullmatch(value):
-        raise ValueError("must be an e-mail address or a domain")
+    if not (_ADDRESS.fullmatch(value) or is_network_address(value)):
+        raise ValueError("must be an e-mail address, a domain or one network address")
     return value.lower()
 
 
 Named = Annotated[str, OneLine, StringConstraints(min_length=3, max_length=254), AfterValidator(_named)]
-"""An e-mail address or a domain, in lower case."""
+"""An e-mail address, a domain or a network address, in lower case."""
 
 
 class BanIn(BaseModel):
-    """A ban to impose, on what stands behind a comment or on an e-mail address or domain that is named."""
+    """A ban to impose, on what stands behind a comment or on an e-mail or network address or domain that is named."""
 
     model_config = ConfigDict(extra="forbid")
 
@@ -38,7 +48,11 @@ class BanIn(BaseModel):
         "`email`: the address typed; `email_domain`: all addresses of its domain and of those below."
     )
     comment_id: AnyId | None = Field(None, description="The comment that gives reason to it.")
-    value: Named | None = Field(None, description="The e-mail address or domain, where no comment is named.")
+    value: Named | None = Field(
+        None,
+        description="Where no comment is named: the e-mail address, the domain, or one IPv4 or IPv6 address. Ranges "
+        "are not taken, as only hashes of addresses are kept; an IPv6 address stands for its /64.",
+    )
     until: Moment | None = Field(None, description="When it ends; null: never (RFC 3339).")
     reason: Words | None = Field(None, description="For the other moderators.")
 

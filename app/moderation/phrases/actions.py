@@ -13,7 +13,7 @@ from app.kit.clock import now
 from app.kit.ids import new_id
 from app.kit.problems import Conflict, Invalid, NotFound
 from app.moderation.phrases.queries import PHRASE, STAMP
-from app.moderation.phrases.schemas import PhraseIn, PhrasePatch, is_part
+from app.moderation.phrases.schemas import PhraseIn, PhrasePatch, PhrasesIn, is_part
 from app.moderation.phrases.tables import Phrase
 from app.publication.actions import unlimited
 
@@ -34,9 +34,9 @@ def _changed(session: Session) -> None:
     session.execute(insert.on_conflict_do_update(index_elements=[STAMP.c.id], set_={"value": row["value"]}))
 
 
-def _check(text: str, match: str) -> None:
+def _check(text: str, match: str, pointer: str = "/text") -> None:
     if match == "text" and not is_part(text):
-        raise Invalid("A part of a word has three letters at least.", pointer="/text", code="too_short")
+        raise Invalid("A part of a word has three letters at least.", pointer=pointer, code="too_short")
 
 
 def create(session: Session, actor: Actor, data: PhraseIn) -> str:
@@ -51,6 +51,24 @@ def create(session: Session, actor: Actor, data: PhraseIn) -> str:
     _changed(session)
     audit(session, actor, "phrase.create", "phrase", row.id, {"match": row.match, "action": row.action})
     return row.id
+
+
+def create_many(session: Session, actor: Actor, data: PhrasesIn) -> list[str]:
+    """Watch for phrases from now on, all of them or none; those that are watched already are left as they are."""
+    unlimited(actor)
+    for at, entry in enumerate(data.phrases):
+        _check(entry.text, entry.match, f"/phrases/{at}/text")
+    _changed(session)  # nobody else adds any before this ends
+    known = {(row.text, row.match) for row in session.execute(sa.select(PHRASE.c.text, PHRASE.c.match))}
+    new = {(entry.text, entry.match): entry for entry in data.phrases if (entry.text, entry.match) not in known}
+    if len(known) + len(new) > MOST:
+        raise TooManyPhrases
+    moment = now()
+    rows = [Phrase(id=new_id(), created_at=moment, updated_at=moment, **entry.model_dump()) for entry in new.values()]
+    session.add_all(rows)
+    for row in rows:
+        audit(session, actor, "phrase.create", "phrase", row.id, {"match": row.match, "action": row.action})
+    return [row.id for row in rows]
 
 
 def _locked(session: Session, actor: Actor, phrase_id: str) -> Phrase:

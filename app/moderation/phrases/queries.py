@@ -35,6 +35,12 @@ def shown(connection: sa.Connection, phrase_id: str) -> sa.RowMapping:
     return connection.execute(sa.select(PHRASE).where(PHRASE.c.id == phrase_id)).mappings().one()
 
 
+def list_made(connection: sa.Connection, ids: list[str]) -> dict[str, Any]:
+    """Phrases that were just written, in the order in which they were sent."""
+    rows = connection.execute(sa.select(PHRASE).where(PHRASE.c.id.in_(ids)).order_by(PHRASE.c.id)).mappings()
+    return {"data": list(rows)}
+
+
 def page(connection: sa.Connection, asked: PhraseQuery) -> dict[str, Any]:
     """A page of phrases, newest first."""
     query = sa.select(PHRASE)

@@ -19,7 +19,7 @@ from app.kit.problems import (
     documented,
 )
 from app.moderation.phrases import actions, queries
-from app.moderation.phrases.schemas import PhraseIn, PhraseOut, PhrasePatch, PhraseQuery
+from app.moderation.phrases.schemas import PhraseIn, PhraseOut, PhrasePatch, PhraseQuery, PhrasesIn, PhrasesOut
 
 router = APIRouter(prefix="/v1/moderation/phrases", tags=["moderation"])
 Moderator = Annotated[Actor, requires("comments:moderate")]
@@ -56,6 +56,19 @@ async def create(request: Request, body: PhraseIn, actor: Moderator) -> Response
     return await write(
         request, actor, actions.create, body, show=queries.shown, model=PhraseOut, status=201, location=location
     )
+
+
+@router.post(
+    "/bulk",
+    response_model=PhrasesOut,
+    responses=documented(Unauthorized, Forbidden, Invalid, actions.TooManyPhrases),
+)
+async def create_many(request: Request, body: PhrasesIn, actor: Moderator) -> Response:
+    """Watch for up to 500 phrases, all of them or none; answers those that are new.
+
+    What is watched for already, by the same text and `match`, stays as it is.
+    """
+    return await write(request, actor, actions.create_many, body, show=queries.list_made, model=PhrasesOut)
 
 
 @router.patch("/{phrase}", response_model=PhraseOut, responses=DELETES | documented(Invalid))

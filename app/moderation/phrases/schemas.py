@@ -128,6 +128,14 @@ class PhraseIn(BaseModel):
     note: Words | None = Field(None, description=_NOTE)
 
 
+class PhrasesIn(BaseModel):
+    """Phrases to watch for."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    phrases: list[PhraseIn] = Field(min_length=1, max_length=500)
+
+
 class PhrasePatch(BaseModel):
     """Changes to a phrase, as RFC 7396 has them."""
 
@@ -150,6 +158,12 @@ class PhraseOut(BaseModel):
     version: int
     created_at: datetime
     updated_at: datetime
+
+
+class PhrasesOut(BaseModel):
+    """Phrases that were new."""
+
+    data: list[PhraseOut]
 
 
 class PhraseQuery(PageQuery):

@@ -25,6 +25,7 @@ CASE, LEASE = table_of(ModerationCase), table_of(ModerationLease)
 _LOG, _REPORT, _APPEAL = table_of(ModerationLog), table_of(Report), table_of(Appeal)
 SORTS = {"oldest": Sort("oldest"), "newest": Sort("newest", descending=True)}
 SHOWN_REPORTS = 20
+COMMENT_STATES = ("pending", "published", "rejected", "spam", "removed")
 _LEASED = [LEASE.c.key_id.label("lease_by"), LEASE.c.until.label("lease_until")]
 _WHOLE = (
     sa.select(*COLUMNS, CASE.c.weight.label("report_weight"), CASE.c.reports.label("report_count"), *_LEASED)
@@ -67,6 +68,8 @@ def _walks(asked: QueueFilters) -> list[tuple[sa.Select[Any], ColumnElement[Any]
         return [(cases.where(CASE.c.waits, CASE.c.reports > 0), *case_keys)]
     if asked.state == "appealed":
         return [(cases.where(CASE.c.waits, CASE.c.appealed), *case_keys)]
+    if asked.state == "any":
+        return [(own.where(C.c.state == state), C.c.created_at, C.c.id) for state in COMMENT_STATES]
     first = (own.where(C.c.state == (asked.state or "pending")), C.c.created_at, C.c.id)
     if asked.state is not None:
         return [first]

@@ -10,7 +10,7 @@ from app.kit.text import Identifier
 from app.moderation.log.schemas import ReasonOut
 from app.moderation.schemas import JudgedCommentOut
 
-QueueState = Literal["pending", "spam", "rejected", "removed", "published", "reported", "appealed"]
+QueueState = Literal["pending", "spam", "rejected", "removed", "published", "reported", "appealed", "any"]
 QueueSort = Literal["oldest", "newest"]
 
 
@@ -62,7 +62,9 @@ class QueueFilters(BaseModel):
     """Which comments of the queue."""
 
     state: QueueState | None = Field(
-        None, description="Only these; without it all that wait: pending, reported and appealed ones."
+        None,
+        description="Only these; `any`: every comment in whatever state; without it all that wait: pending, reported "
+        "and appealed ones.",
     )
     article: Identifier | None = Field(None, description="Only under this article, by id or slug.")
     author: str | None = Field(None, pattern=r"^[0-9a-f]{32}$", description="Only by this author, by public id.")

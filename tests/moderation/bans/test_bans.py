@@ -101,7 +101,7 @@ def test_a_ban_ends(client: TestClient, db: Database, moderator: Headers) -> Non
     [
         {"kind": "email"},
         {"kind": "identity", "value": "bad@mail.example"},
-        {"kind": "address", "value": "10.0.0.1"},
+        {"kind": "address", "value": "10.0.0.0/8"},
         {"kind": "email", "value": "mail.example"},
         {"kind": "email", "value": "bad@"},
         {"kind": "email_domain", "value": "com"},
@@ -162,3 +162,50 @@ def test_all_that_somebody_could_be_banned_by_is_asked_for() -> None:
     assert len(found) == len(set(found)) == 11
     assert {"address:x", "address:y", f"identity:{who['id']}", "email_domain:four.example"} <= set(found)
     assert "email_domain:example" not in found
+
+
+@pytest.mark.parametrize(("named", "theirs"), [("192.0.2.7", "192.0.2.7"), ("2001:DB8::7", "2001:db8::1:2:3:4")])
+def test_a_network_address_is_banned_by_hand(
+    client: TestClient, db: Database, moderator: Headers, named: str, theirs: str
+) -> None:
+    vault = client.app.state.vault  # type: ignore[attr-defined]
+    made = impose(client, moderator, kind="address", value=named, reason="A flood.")
+    assert made["until"] == iso(salt_ends(now()))
+    assert is_banned(db, None, vault.address_hashes(theirs))
+    assert not is_banned(db, None, vault.address_hashes("198.51.100.1"))
+    with db.connect() as connection:
+        assert named.lower() not in str(connection.execute(BAN.select()).all()).lower()
+    impose(client, moderator, 409, kind="address", value=named)
+    ok(client.delete(f"/v1/bans/{made['id']}", headers=moderator), 204)
+    soon = iso(now() + timedelta(hours=1))
+    assert impose(client, moderator, kind="address", value=named, until=soon)["until"] == soon
+
+
+@pytest.mark.parametrize(
+    ("kind", "value"),
+    [
+        ("address", "192.0.2.0/24"),
+        ("address", "2001:db8::/32"),
+        ("address", "site.example"),
+        ("address", "a@site.example"),
+        ("address", "fe80::1%eth0"),
+        ("email", "192.0.2.7"),
+        ("email_domain", "2001:db8::7"),
+        ("identity", "192.0.2.7"),
+    ],
+)
+def test_what_is_no_address_of_its_kind_is_refused(
+    client: TestClient, moderator: Headers, kind: str, value: str
+) -> None:
+    answer = client.post("/v1/bans", json={"kind": kind, "value": value}, headers=moderator)
+    assert answer.status_code == 422
+    assert answer.json()["errors"][0]["pointer"] == "/value"
+    assert value not in answer.text
+
+
+def test_one_ban_is_read_by_its_id(client: TestClient, moderator: Headers, editor: Headers) -> None:
+    made = impose(client, moderator, kind="email_domain", value="spam.example")
+    url = f"/v1/bans/{made['id']}"
+    assert ok(client.get(url, headers=moderator)) == made
+    assert client.get(url, headers=editor).status_code == 403
+    assert client.get(f"/v1/bans/{new_id()}", headers=moderator).status_code == 404

@@ -189,3 +189,29 @@ def test_only_moderators_of_everything_write_the_list(
         some = {**headers, "If-Match": "*"}
         assert client.patch(url, json={"text": "x1"}, headers=some).status_code == status
         assert client.delete(url, headers=some).status_code == status
+
+
+def test_many_phrases_are_added_at_once(client: TestClient, moderator: Headers) -> None:
+    first = ok(client.post(URL, json={"text": "cheap pills", "action": "spam"}, headers=moderator), 201)
+    sent = [{"text": "cheap pills"}, {"text": "bags", "match": "text"}, {"text": "Bags"}, {"text": "Bags"}]
+    made = ok(client.post(f"{URL}/bulk", json={"phrases": sent}, headers=moderator))["data"]
+    assert [(row["text"], row["match"]) for row in made] == [("bags", "text"), ("Bags", "word")]
+    listed = ok(client.get(URL, headers=moderator))["data"]
+    assert {row["id"] for row in listed} == {first["id"], *(row["id"] for row in made)}
+    assert ok(client.get(f"{URL}/{first['id']}", headers=moderator))["action"] == "spam"
+
+
+def test_many_phrases_are_added_whole_or_not_at_all(
+    client: TestClient, moderator: Headers, editor: Headers, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    good = [{"text": f"word {n}"} for n in range(3)]
+    for bad, pointer in (({"text": "ab", "match": "text"}, "/phrases/3/text"), ({"text": ""}, "/phrases/3/text")):
+        answer = client.post(f"{URL}/bulk", json={"phrases": [*good, bad]}, headers=moderator)
+        assert (answer.status_code, answer.json()["errors"][0]["pointer"]) == (422, pointer)
+    for phrases in ([], [{"text": f"word {n}"} for n in range(501)]):
+        assert client.post(f"{URL}/bulk", json={"phrases": phrases}, headers=moderator).status_code == 422
+    assert client.post(f"{URL}/bulk", json={"phrases": good}, headers=editor).status_code == 403
+    monkeypatch.setattr(actions, "MOST", 2)
+    answer = client.post(f"{URL}/bulk", json={"phrases": good}, headers=moderator)
+    assert answer.json()["code"] == "too_many_phrases"
+    assert ok(client.get(URL, headers=moderator))["data"] == []

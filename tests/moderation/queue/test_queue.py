@@ -37,6 +37,9 @@ def test_what_waits_stands_in_it(client: TestClient, db: Database, article: Arti
     assert len(queued(client, moderator, "state=published")) == 2
     for state in ("rejected", "spam", "removed"):
         assert len(queued(client, moderator, f"state={state}")) == 1
+    everything = queued(client, moderator, "state=any&sort=newest")
+    assert [len(everything), *ids(everything)[-2:]] == [6, held, reported]
+    assert ids(queued(client, moderator, "state=any&limit=1")) == [reported]
     assert ok(client.get("/v1/moderation/queue?count=exact", headers=moderator))["page"]["total"] == 2
 
 
