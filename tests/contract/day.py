@@ -219,6 +219,8 @@ def subscribe(api: Checked, client: TestClient, key: Headers, article: str) -> d
     send("POST", "/v1/subscriptions/rotate", headers=mine)
     (one,) = send("GET", "/v1/subscribers", headers=key)["data"]
     send("GET", f"/v1/subscribers/{one['id']}", headers=key)
+    send("POST", "/v1/persons/export", {"email": "di@example.org"}, headers=key)
+    send("POST", "/v1/persons/erase", {"email": "nobody@example.org"}, 204, key)
     suppressed = send("POST", "/v1/suppressions", {"email": "no@example.org"}, 201, key)
     send("GET", "/v1/suppressions", headers=key)
     row = {"kind": "comments.all", "target": f"article:{article}", "article_id": article}
@@ -280,7 +282,10 @@ def discuss(api: Checked, key: Headers, section: str, article: str) -> dict[str,
     send("POST", f"/v1/comments/{other['id']}/appeal/decline", {"reason": "So."}, headers=key)
     send("PUT", f"/v1/comments/{top['id']}/featured", {"value": True}, headers=key)
     ban = send("POST", "/v1/bans", {"kind": "identity", "comment_id": other["id"]}, 201, key)
+    send("GET", f"/v1/bans/{ban['id']}", headers=key)
     phrase = send("POST", "/v1/moderation/phrases", {"text": "cheap watches"}, 201, key)
+    send("POST", "/v1/moderation/phrases/bulk", {"phrases": [{"text": "cheap bags"}]}, headers=key)
+    send("GET", "/v1/moderation/queue?state=any", headers=key)
     send("PATCH", f"/v1/moderation/phrases/{phrase['id']}", {"action": "spam"}, headers=any_version)
     late = {"op": "post", "article": article, "id": new_id(), "comment": {"text": "From the train."}}
     send("POST", "/v1/sync/comments", {"operations": [late, {"op": "delete", "id": late["id"]}]}, headers=ann)

@@ -10,13 +10,15 @@ from app.comments.actions import erase as erase_comment
 from app.comments.actions import set_state
 from app.comments.queries import locked
 from app.deliveries.actions import cancel
+from app.identity.audit.actions import record
 from app.identity.participants.actions import disown, erase
 from app.identity.participants.queries import PARTICIPANT
 from app.identity.replays.actions import forget as forget_answers
 from app.identity.schemas import Actor, Claims
 from app.kit.schema import Row
 from app.moderation.actions import forget as forget_cases
-from app.operation.personal.queries import Person, comment_ids, parts, person
+from app.operation.personal.queries import Person, comment_ids, parts, person, person_with
+from app.publication.actions import unlimited
 from app.reactions.actions import forget as forget_votes
 from app.subscriptions.actions import forget_participants, forget_subscriber
 from app.subscriptions.opt_ins.actions import forget as forget_requests
@@ -29,9 +31,32 @@ ALSO: dict[str, Forget] = {}
 
 def erase_me(session: Session, actor: Actor) -> None:
     """Erase the caller: comments to nothing or to tombstones, votes, reports, tokens, and all that names them."""
-    known = person(session, actor)
-    _hold(session, known)
-    whom = person(session, actor)  # as they are now that nobody else writes for them
+    _hold(session, person(session, actor))
+    _erase(session, person(session, actor))  # as they are now that nobody else writes for them
+    if actor.caller is not None:
+        forget_answers(session, actor.caller)
+
+
+def note_export(session: Session, actor: Actor, name: str) -> None:
+    """Note in the audit log that somebody's data were handed out; `name` stands for the address."""
+    unlimited(actor)
+    record(session, actor, "person.export", "person", None, {"person": name})
+
+
+def erase_person(session: Session, actor: Actor, email: str, name: str) -> list[str]:
+    """Erase whoever has proven an address, and all that bears it; returns the ids of their participants.
+
+    `name` stands for the address in the audit log.
+    """
+    unlimited(actor)
+    _hold(session, person_with(session, email))
+    whom = person_with(session, email)
+    _erase(session, whom)
+    record(session, actor, "person.erase", "person", None, {"person": name})
+    return whom.ids
+
+
+def _erase(session: Session, whom: Person) -> None:
     written = comment_ids(session, whom)
     for comment_id in written:
         row = locked(session, comment_id)
@@ -45,8 +70,6 @@ def erase_me(session: Session, actor: Actor) -> None:
         anchors.forget(session, one["id"])
         forget_answers(session, _caller(one))
         erase(session, one["id"])
-    if actor.caller is not None:
-        forget_answers(session, actor.caller)
     for also in ALSO.values():
         also(session, [row["id"] for row in (*whom.own, *whom.typed)])
     forget_participants(session, whom.ids)

@@ -63,6 +63,11 @@ def person(store: sa.Connection | Session, actor: Actor) -> Person:
     return _with(store, actor.reader.email if actor.reader and actor.reader.verified else None, me)
 
 
+def person_with(store: sa.Connection | Session, email: str) -> Person:
+    """Whoever has proven this address, and all that bears it."""
+    return _with(store, email, None)
+
+
 def _with(store: sa.Connection | Session, email: str | None, me: Row | None) -> Person:
     named = with_email(store, email) if email else []
     own = {row["id"]: row for row in named if row["confirmed_at"] is not None} | ({me["id"]: me} if me else {})
@@ -88,7 +93,11 @@ def parts(ids: Sequence[str]) -> Iterator[list[str]]:
 
 def everything(connection: sa.Connection, actor: Actor) -> Data:
     """What is stored about the caller, as `PersonalData` has it; at most `MOST` of each."""
-    whom = person(connection, actor)
+    return export_person(connection, person(connection, actor))
+
+
+def export_person(connection: sa.Connection, whom: Person) -> Data:
+    """What is stored about somebody, as `PersonalData` has it; at most `MOST` of each."""
     ids = comment_ids(connection, whom)
     shown = ids[:MOST]
     comments = sa.select(*(C.c[name] for name in _COMMENT)).order_by(C.c.id)

@@ -3,9 +3,9 @@
 from datetime import datetime
 from typing import Any
 
-from pydantic import BaseModel, Field
+from pydantic import BaseModel, ConfigDict, Field
 
-from app.subscriptions.schemas import SubscriptionOut
+from app.subscriptions.schemas import Email, SubscriptionOut
 
 
 class ParticipantData(BaseModel):
@@ -127,6 +127,14 @@ class SuppressionData(BaseModel):
 
     reason: str
     created_at: datetime
+
+
+class PersonIn(BaseModel):
+    """Whom it is about."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    email: Email = Field(description="The address; whether it is theirs is for who asks to make sure.")
 
 
 class PersonalData(BaseModel):
