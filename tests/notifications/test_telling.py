@@ -166,6 +166,21 @@ def test_corrections_each_once(
 
 
 @pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+def test_a_withdrawn_correction_is_told_to_nobody(
+    client: TestClient, mailbox: Mailbox, editor: Headers, article: dict[str, Any], subscribed: Subscribed
+) -> None:
+    subscribed(ANN, "article.updated", article=article["id"])
+    for text in ("Tuesday.", "Wednesday."):
+        act(client, editor, article, "corrections", {"kind": "correction", "text": text})
+    url = f"/v1/articles/{article['id']}/corrections/1"
+    assert client.delete(url, headers={**editor, "If-Match": "*"}).is_success
+    work(client)
+    (mail,) = mailbox.to(ANN)[1:]
+    assert "Wednesday." in text_of(mail)
+    assert "Tuesday." not in text_of(mail)
+
+
+@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 def test_who_subscribes_later_is_not_told_of_before(
     client: TestClient, db: Database, mailbox: Mailbox, editor: Headers, article: dict[str, Any], subscribed: Subscribed
 ) -> None:

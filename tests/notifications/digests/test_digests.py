@@ -223,3 +223,20 @@ def test_what_was_ended_meanwhile_is_in_no_digest(
     said(client, article, "Another comment.")
     work(client)
     assert [str(mail["To"]) for mail in mailbox.mails[7:]] == ["bo@mail.example"], "what comes at once stays"
+
+
+def test_a_digest_leaves_out_what_was_withdrawn(
+    client: TestClient, mailbox: Mailbox, editor: Headers, article: Any, digests: Clock, subscribed: Subscribed
+) -> None:
+    subscribed(ANN, "article.updated", frequency="daily", article=article["id"])
+    for text in ("Tuesday.", "Wednesday."):
+        act(client, editor, article, "corrections", {"kind": "correction", "text": text})
+    work(client)
+    url = f"/v1/articles/{article['id']}/corrections/1"
+    assert client.delete(url, headers={**editor, "If-Match": "*"}).is_success
+    sent = len(mailbox.mails)
+    digests.move(digests.until(1))
+    (digest,) = mailbox.mails[sent:]
+    for kind in ("plain", "html"):
+        assert "Wednesday." in text_of(digest, kind)
+        assert "Tuesday." not in text_of(digest, kind)
