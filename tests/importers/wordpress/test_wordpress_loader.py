@@ -241,6 +241,22 @@ def test_what_was_edited_or_deleted_here_stays_so(
     assert dump(db) == before
 
 
+def test_what_was_purged_does_not_come_back(
+    client: TestClient, db: Database, editor: Headers, admin: Headers, imported: Import
+) -> None:
+    imported(item(1), item(2))
+    article = get(client, "slug-1")
+    act(client, editor, article, "unpublish")
+    purge = client.post(
+        f"/v1/articles/{article['id']}/purge", json={"reason": "Order."}, headers={**admin, "If-Match": "*"}
+    )
+    assert purge.status_code == 204
+    assert imported(item(1), item(2)).outcomes() == {"unchanged"}
+    loaded = imported(item(1, title="Theirs"), item(2))
+    assert loaded.line("posts", 1).reasons == ["deleted here"]
+    assert client.get("/v1/articles/slug-1", headers=editor).status_code == 404
+
+
 def test_two_sites_do_not_meet(client: TestClient, db: Database, tmp_path: Path) -> None:
     for link in ("https://one.example", "https://two.example", "http://one.example/"):
         Loaded(db, export(tmp_path / "export.xml", item(1), link=link))
