@@ -4,9 +4,9 @@ from typing import Any
 
 from sqlmodel import Session
 
-from app.articles.body import Body
 from app.articles.bulk.schemas import BulkOp, BulkPatch, BulkPublish, BulkRetract, BulkSchedule
 from app.articles.editing import actions as editing
+from app.articles.editing.actions import PreparedBody
 from app.articles.publishing import actions as publishing
 from app.articles.revisions.queries import version_of
 from app.identity.schemas import Actor, Scope
@@ -21,7 +21,7 @@ def scope_of(op: str) -> Scope:
     return "content:write" if op in WRITES else "content:publish"
 
 
-def carry_out(session: Session, actor: Actor, op: Any, text: Body | None) -> dict[str, Any]:
+def carry_out(session: Session, actor: Actor, op: Any, prepared: PreparedBody | None) -> dict[str, Any]:
     """Carry out one operation by the action of its single route; the result in the shape of `BulkResultOut`."""
     if not actor.may(scope_of(op.op)):
         raise Forbidden(f"This needs a key with the scope {scope_of(op.op)}.")
@@ -29,16 +29,19 @@ def carry_out(session: Session, actor: Actor, op: Any, text: Body | None) -> dic
     if op.op == "delete":
         editing.delete(session, actor, op.article, versions)
         return {"op": op.op, "id": None, "status": 204, "version": None, "etag": None}
-    article_id = _change(session, actor, op, versions, text)
+    article_id = _change(session, actor, op, versions, prepared)
     session.flush()
     row = version_of(session.connection(), article_id)
     version = row["version"] if row else None
     return {"op": op.op, "id": article_id, "status": 200, "version": version, "etag": f'"v{version}"'}
 
 
-def _change(session: Session, actor: Actor, op: BulkOp, versions: frozenset[int] | None, text: Body | None) -> str:
+def _change(
+    session: Session, actor: Actor, op: BulkOp, versions: frozenset[int] | None, prepared: PreparedBody | None
+) -> str:
     if isinstance(op, BulkPatch):
-        return editing.patch(session, actor, op.article, op.body, versions, text)
+        text, after = prepared or (None, None)
+        return editing.patch(session, actor, op.article, op.body, versions, text, after)
     if isinstance(op, BulkPublish):
         return publishing.publish(session, actor, op.article, versions, op.body.revision if op.body else None)
     if isinstance(op, BulkRetract):

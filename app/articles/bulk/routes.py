@@ -7,8 +7,9 @@ from sqlalchemy.exc import DBAPIError
 from starlette.responses import Response
 
 from app.articles.bulk.actions import carry_out
-from app.articles.bulk.schemas import BulkIn, BulkOut, BulkPatch
-from app.articles.editing.routes import prepare_text
+from app.articles.bulk.schemas import AnyBulkOp, BulkIn, BulkOut, BulkPatch
+from app.articles.editing.actions import PreparedBody
+from app.articles.editing.routes import with_text
 from app.identity.replays.actions import IdempotencyKeyReused
 from app.identity.replays.routes import write_part
 from app.identity.routes import POLICIES, limit, requires
@@ -35,8 +36,7 @@ async def change_many(request: Request, body: BulkIn, actor: Annotated[Actor, re
         try:
             if number:
                 await limit(request, POLICIES[actor.kind], actor)
-            text = await prepare_text(request, op.article, op.body) if isinstance(op, BulkPatch) else None
-            result, position = await write_part(request, actor, number, carry_out, op, text)
+            result, position = await _carry_out(request, actor, number, op)
             headers["Broadsheet-Position"] = position
         except IdempotencyKeyReused:
             raise
@@ -44,6 +44,13 @@ async def change_many(request: Request, body: BulkIn, actor: Annotated[Actor, re
             result = {"op": op.op, **_refused(from_exception(error))}
         results.append({**dict.fromkeys(NOTHING), **result})
     return Response(dump(BulkOut, {"data": results}), 200, headers, "application/json")
+
+
+async def _carry_out(request: Request, actor: Actor, number: int, op: AnyBulkOp) -> tuple[dict[str, Any], str]:
+    async def send(prepared: PreparedBody | None) -> tuple[dict[str, Any], str]:
+        return await write_part(request, actor, number, carry_out, op, prepared)
+
+    return await with_text(request, op.article, op.body, send) if isinstance(op, BulkPatch) else await send(None)
 
 
 def _refused(problem: Problem) -> dict[str, Any]:

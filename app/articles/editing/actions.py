@@ -3,15 +3,15 @@
 import json
 from collections.abc import Sequence
 from datetime import datetime
-from typing import Any, cast
+from typing import Any, NamedTuple, cast
 
 import sqlalchemy as sa
 from sqlmodel import Session
 
 from app.articles.actions import WrongState, counted, lock, newest, reckon, told_of
 from app.articles.addresses.actions import claim, invent, move
-from app.articles.body.addresses import relative_source
-from app.articles.body.convert import Body, from_html, from_markdown
+from app.articles.body.addresses import Sizes, fill_sizes, relative_source
+from app.articles.body.convert import Body, from_blocks, from_html, from_markdown
 from app.articles.body.schemas import Block
 from app.articles.discussion import actions as discussion
 from app.articles.editing.schemas import MAX_CUSTOM_BYTES, ArticleIn, ArticlePatch, BodyIn
@@ -35,22 +35,57 @@ from app.publication.tags import actions as tags
 TRIES = 5  # at a made-up slug that somebody else takes at the same moment
 
 
-def convert(body: BodyIn, previous: Sequence[Block] = (), api: str = "") -> Body:
-    """The text in all its forms; blocks of the previous one keep their ids. May take a second: not for the writer."""
-    try:
-        if body.markdown is not None:
-            text = from_markdown(relative_source(body.markdown, api), previous)
-        else:
-            text = from_html(relative_source(body.html or "", api), previous)
-    except ValueError as error:
-        raise Invalid(str(error), pointer="/body", code="body_refused") from error
+class BodyOutdated(Exception):
+    """Another revision was saved after the blocks had been read whose ids a new text takes over."""
+
+
+class PreparedBody(NamedTuple):
+    """A text that was converted before the transaction."""
+
+    text: Body
+    after: int | None = None  # the newest revision when it was converted, which must still be that; None: any
+
+
+def read_body(body: BodyIn, previous: Sequence[Block] = (), api: str = "") -> Body:
+    """Read a text into all its forms; ValueError beyond the bounds. May take seconds: not for the writer."""
+    if body.markdown is not None:
+        return from_markdown(relative_source(body.markdown, api), previous)
+    return from_html(relative_source(body.html or "", api), previous)
+
+
+def add_sizes(text: Body, sizes: Sizes) -> Body:
+    """Say the sizes of our own pictures in a text."""
+    return from_blocks(fill_sizes(text.blocks, sizes), text.dropped)
+
+
+def pointer_to(body: BodyIn) -> str:
+    """Name the format in which a body was sent."""
+    return "/body/html" if body.markdown is None else "/body/markdown"
+
+
+def refused_body(error: ValueError, body: BodyIn) -> Invalid:
+    """Make the problem with a body that cannot be read; what it says is about its shape alone."""
+    return Invalid(str(error), pointer=pointer_to(body), code="body_refused")
+
+
+def check_text(text: Body, body: BodyIn) -> Body:
+    """Refuse pictures inside of addresses: 422."""
     if any(each.reason == "data_image" for each in text.dropped):
         raise Invalid(
             "An image is embedded as a data: URL. Upload it with POST /v1/media and use its address.",
-            pointer="/body/html" if body.markdown is None else "/body/markdown",
+            pointer=pointer_to(body),
             code="data_image",
         )
     return text
+
+
+def convert(body: BodyIn, previous: Sequence[Block] = (), api: str = "") -> Body:
+    """Convert a text at once, where nobody waits for the writer; 422 for one that cannot be read."""
+    try:
+        text = read_body(body, previous, api)
+    except ValueError as error:
+        raise refused_body(error, body) from error
+    return check_text(text, body)
 
 
 def _text_changes(
@@ -186,11 +221,17 @@ def patch(
     data: ArticlePatch,
     versions: frozenset[int] | None,
     text: Body | None = None,
+    after: int | None = None,
 ) -> str:
-    """Change an article; changes of its text become a new revision. Changing nothing changes no version."""
+    """Change an article; changes of its text become a new revision. Changing nothing changes no version.
+
+    `BodyOutdated` where `after` is given and is no longer the newest revision.
+    """
     article = lock(session, actor, ref, None, [])
     if versions is not None and article.version not in versions:
         lock(session, actor, ref, versions, differing(session, article, data, text))
+    if after is not None and after != article.latest_revision:
+        raise BodyOutdated
     before = counted(session, article)
     changes = _text_changes(session, actor, data, newest(session, article), text)
     facts = _set_facts(article, data)

@@ -1,24 +1,25 @@
 """Editing over HTTP; each write answers with the article as its newest revision has it."""
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import asdict
-from typing import Annotated
+from typing import Annotated, Final, TypeVar
 
 import sqlalchemy as sa
 from fastapi import APIRouter, Request
 from starlette.concurrency import run_in_threadpool
 from starlette.responses import Response
 
-from app.articles.body import Body, from_blocks
-from app.articles.body.addresses import Sizes, fill_sizes, unsized_files
+from app.articles.body import Body
+from app.articles.body.addresses import unsized_files
 from app.articles.editing import actions
-from app.articles.editing.schemas import ArticleIn, ArticlePatch
+from app.articles.editing.actions import BodyOutdated, PreparedBody
+from app.articles.editing.schemas import ArticleIn, ArticlePatch, BodyIn
 from app.articles.publishing.routes import EDITED, show_edited
-from app.articles.revisions.queries import newest_blocks
+from app.articles.revisions.queries import Newest, newest_blocks
 from app.articles.schemas import SingleArticleOut
 from app.identity.routes import Versions, requires, write
 from app.identity.schemas import Actor
-from app.kit.http import database, settings
+from app.kit.http import database, offload, settings
 from app.kit.ids import RefPath
 from app.kit.problems import Forbidden, Invalid, Unauthorized, documented
 from app.kit.schema import Row
@@ -27,20 +28,44 @@ from app.publication.media.queries import find_sizes
 
 router = APIRouter(prefix="/v1/articles", tags=["editing"])
 Writer = Annotated[Actor, requires("content:write")]
+QUICK_LENGTH: Final = 2000  # characters, which are read in a few milliseconds whatever they are
+TRIES: Final = 2  # at a text, while others save revisions between
+T = TypeVar("T")
 
 
-async def prepare_text(request: Request, ref: str | None, body: ArticlePatch) -> Body | None:
-    """Convert the text before the write begins: long texts take long, and the writer is one for all."""
-    if "body" not in body.model_fields_set:
+async def _prepare(request: Request, ref: str | None, body: BodyIn) -> PreparedBody | None:
+    """Convert a text before the write begins; None where there is no such article, as the write will find as well."""
+    newest = await database(request).fresh(newest_blocks, ref) if ref else Newest(0, [])
+    if newest is None:
         return None
-    previous = await database(request).read(newest_blocks, ref) if ref else []
-    text = await run_in_threadpool(actions.convert, body.body, previous, settings(request).api)
+    run = run_in_threadpool if len(body.markdown or body.html or "") <= QUICK_LENGTH else offload(request).run
+    try:
+        text = await run(actions.read_body, body, newest.blocks, settings(request).api)
+    except ValueError as error:
+        raise actions.refused_body(error, body) from error
+    actions.check_text(text, body)
     sizes = await database(request).read(find_sizes, unsized_files(text.blocks))
-    return await run_in_threadpool(_sized, text, sizes) if sizes else text
+    return PreparedBody(await run(actions.add_sizes, text, sizes) if sizes else text, newest.n)
 
 
-def _sized(text: Body, sizes: Sizes) -> Body:
-    return from_blocks(fill_sizes(text.blocks, sizes), text.dropped)
+async def with_text(
+    request: Request, ref: str | None, body: ArticlePatch, send: Callable[[PreparedBody | None], Awaitable[T]]
+) -> T:
+    """Convert the text of a change, away from the event loop and the writer, and `send` it.
+
+    Where somebody saves another revision meanwhile it is converted again, so that its blocks keep their ids; the last
+    time whatever is saved between.
+    """
+    if "body" not in body.model_fields_set:
+        return await send(None)
+    for _ in range(TRIES):
+        prepared = await _prepare(request, ref, body.body)
+        try:
+            return await send(prepared)
+        except BodyOutdated:
+            continue
+    prepared = await _prepare(request, ref, body.body)
+    return await send(prepared and prepared._replace(after=None))
 
 
 def _showing(request: Request, text: Body | None) -> Callable[[sa.Connection, str], Row]:
@@ -60,36 +85,36 @@ def _showing(request: Request, text: Body | None) -> Callable[[sa.Connection, st
 )
 async def create(request: Request, body: ArticleIn, actor: Writer) -> Response:
     """Make a draft."""
-    text = await prepare_text(request, None, body)
-    return await write(
-        request,
-        actor,
-        actions.create,
-        body,
-        None,
-        text,
-        show=_showing(request, text),
-        model=SingleArticleOut,
-        status=201,
-        location="/v1/articles/{id}",
-    )
+
+    async def send(prepared: PreparedBody | None) -> Response:
+        text = prepared and prepared.text
+        return await write(
+            request,
+            actor,
+            actions.create,
+            body,
+            None,
+            text,
+            show=_showing(request, text),
+            model=SingleArticleOut,
+            status=201,
+            location="/v1/articles/{id}",
+        )
+
+    return await with_text(request, None, body, send)
 
 
 @router.patch("/{article}", response_model=SingleArticleOut, responses=EDITED)
 async def patch(request: Request, article: RefPath, body: ArticlePatch, versions: Versions, actor: Writer) -> Response:
     """Change an article (RFC 7396). What readers see of its text changes when it is published."""
-    text = await prepare_text(request, article, body)
-    return await write(
-        request,
-        actor,
-        actions.patch,
-        article,
-        body,
-        versions,
-        text,
-        show=_showing(request, text),
-        model=SingleArticleOut,
-    )
+
+    async def send(prepared: PreparedBody | None) -> Response:
+        text, after = prepared or (None, None)
+        show = _showing(request, text)
+        change = (article, body, versions, text, after)
+        return await write(request, actor, actions.patch, *change, show=show, model=SingleArticleOut)
+
+    return await with_text(request, article, body, send)
 
 
 @router.delete("/{article}", status_code=204, responses=EDITED)

@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Sequence
 from difflib import SequenceMatcher
 from itertools import zip_longest
-from typing import Any
+from typing import Any, NamedTuple
 
 import sqlalchemy as sa
 
@@ -80,13 +80,20 @@ def one(connection: sa.Connection, article_id: str, n: int) -> sa.RowMapping | N
     return connection.execute(sa.select(R).where(R.c.article_id == article_id, R.c.n == n)).mappings().first()
 
 
-def newest_blocks(connection: sa.Connection, ref: str) -> list[Any]:
-    """The blocks of an article's newest revision, whose ids the next one takes over; none for a missing article."""
+class Newest(NamedTuple):
+    """The newest revision of an article: its number, and its blocks, whose ids the next one takes over."""
+
+    n: int
+    blocks: list[Any]
+
+
+def newest_blocks(connection: sa.Connection, ref: str) -> Newest | None:
+    """Read the blocks of an article's newest revision; None for a missing article."""
     newest = (R.c.article_id == A.c.id) & (R.c.n == A.c.latest_revision)
     former = sa.select(_ADDRESS.c.article_id).where(_ADDRESS.c.address == ref).scalar_subquery()
     here = A.c.id == ref if is_id(ref) else (A.c.slug == ref) | (A.c.id == former)
-    query = sa.select(R.c.blocks).join(A, newest).where(here)
-    return list(connection.execute(query).scalar_one_or_none() or [])
+    found = connection.execute(sa.select(R.c.n, R.c.blocks).join(A, newest).where(here)).one_or_none()
+    return None if found is None else Newest(found.n, found.blocks)
 
 
 def _by_ids(connection: sa.Connection, table: sa.Table, ids: list[str], *names: str) -> list[dict[str, Any]]:

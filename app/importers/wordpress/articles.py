@@ -65,10 +65,10 @@ class ArticleEntry:
     def prepare(self, connection: sa.Connection, local_id: str | None) -> None:
         """Convert the body, choose the slug and check the rest."""
         plan = self.plan
-        previous = newest_blocks(connection, local_id) if local_id else []
+        newest = newest_blocks(connection, local_id) if local_id else None
         if plan.state == "published" and plan.at is not None and self._date() is None:
             self.notes.append("its date is still to come; that of the import is taken")
-        text = from_html(plan.html, previous)
+        text = from_html(plan.html, newest.blocks if newest else ())
         sizes = find_sizes(connection, unsized_files(text.blocks))
         self._text = from_blocks(fill_sizes(text.blocks, sizes), text.dropped) if sizes else text
         self.notes += [_describe(loss) for loss in text.dropped]
