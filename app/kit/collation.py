@@ -1,7 +1,8 @@
 """Alphabetical order: keys that sort names and titles as readers expect, alike on every database.
 
 An approximation of the Unicode Collation Algorithm with CLDR's root order: spaces, punctuation, symbols, digits, then
-letters by script; accents count only between words that are otherwise alike, and letter case only after them.
+letters by script; accents count only between words that are otherwise alike, and letter case only after them. What of
+it holds, and why no library makes the keys: ADR 25.
 """
 
 import re
@@ -14,23 +15,33 @@ SORT_KEY = sa.String(600).with_variant(sa.String(600, collation="C"), "postgresq
 """Column of keys, compared code point by code point."""
 MAX_BASE, MAX_TIE = 150, 60  # characters of a key: what is alike so far keeps the order of ids
 _PUNCTUATION, _SYMBOL, _END = "!", '"', "\x01"  # each sorts before the digits, and the end before everything
-# Letters that have no decomposition, as the root order places them: beside their base letter, or after it.
+# Letters without a decomposition, or with one that says nothing of their place: beside a letter, or ("~") after it.
+_BESIDE = {"æ": "ae", "œ": "oe", "ø": "o", "ł": "l", "đ": "d", "ħ": "h", "ŧ": "t"}
+_BESIDE |= {"ך": "כ", "ם": "מ", "ן": "נ", "ף": "פ", "ץ": "צ"}
+_AFTER = {"ð": "d", "ı": "i", "ŋ": "n", "þ": "z"}
+_CYRILLIC = ("гґ", "дђѓ", "еє", "зѕ", "ийіїј", "лљ", "нњ", "тћќ", "уў", "чџ")  # what follows the first letter of each
+_AFTER_CYRILLIC = "\u052f"  # no letter of any alphabet stands behind it
 _LETTERS = str.maketrans(
-    {"æ": "ae", "œ": "oe", "ø": "o", "ł": "l", "đ": "d", "ð": "d~", "ħ": "h", "ı": "i~", "þ": "z~"}
+    {
+        **_BESIDE,
+        **{letter: base + "~" for letter, base in _AFTER.items()},
+        **{run[n]: run[0] + _AFTER_CYRILLIC * n for run in _CYRILLIC for n in range(1, len(run))},
+    }
 )
 _SPACES = re.compile(r"\s+")
 
 
 def _is_accent(char: str) -> bool:
-    """Whether a mark is no letter of its own: those of Latin, Greek, Cyrillic, Hebrew, Arabic, and voicing in kana."""
+    """Whether a mark is no letter of its own: those of Latin, Greek, Cyrillic, Hebrew, Arabic, nuktas, and voicing."""
     combining = unicodedata.combining(char)
-    return combining >= 200 or combining == 8 or 1 <= combining <= 6 or 10 <= combining <= 36
+    return combining >= 200 or 1 <= combining <= 8 or 10 <= combining <= 36
 
 
-def _base(text: str) -> str:
-    """The text without accents and letter case, with what is no letter before all letters."""
+def _base(line: str) -> str:
+    """A folded text without accents, with what is no letter before all letters."""
     parts = []
-    for char in unicodedata.normalize("NFKD", text.casefold().translate(_LETTERS)):
+    letters = unicodedata.normalize("NFKC", line).translate(_LETTERS)
+    for char in unicodedata.normalize("NFKD", letters).translate(_LETTERS):  # twice: ǽ is an æ once it is taken apart
         kind = unicodedata.category(char)
         if _is_accent(char) or kind in {"Cf", "Cc"}:
             continue
@@ -59,9 +70,16 @@ def key_bounds(name: str) -> tuple[str, str]:
     return f"{base}{_END}", f"{base}{chr(ord(_END) + 1)}"
 
 
+def _accents(line: str) -> str:
+    """The accents of a folded text, with a space for each letter: no letter comes before or behind an accent."""
+    marks = (char if _is_accent(char) else f" {char}" if char in _BESIDE else " " for char in line)
+    return "".join(marks)[:MAX_TIE]
+
+
 @lru_cache(2048)
 def collation_key(text: str) -> str:
     """The key of a text: compare keys by code points to have the texts in alphabetical order."""
-    line = _SPACES.sub(" ", text).strip()
-    accents = unicodedata.normalize("NFD", line.casefold())[:MAX_TIE]
-    return _END.join((_base(line), accents, line.swapcase()[:MAX_TIE]))
+    line = unicodedata.normalize("NFC", _SPACES.sub(" ", text).strip())
+    folded = unicodedata.normalize("NFC", line.casefold())
+    lower_first = "".join(turned if len(turned := char.swapcase()) == 1 else char for char in line)
+    return _END.join((_base(folded), _accents(unicodedata.normalize("NFD", folded)), lower_first[:MAX_TIE]))
