@@ -76,6 +76,20 @@ def local_time(moment: datetime, zone: str) -> datetime:
         return moment
 
 
+def month_of(moment: datetime, zone: str) -> str:
+    """The month of a time on the calendar of a time zone, as `2026-01`."""
+    local = local_time(moment, zone)
+    return f"{local.year:04}-{local.month:02}"
+
+
+def month_bounds(year: int, month: int, zone: str) -> tuple[datetime, datetime]:
+    """When a month begins in a time zone, and the next one; the last month of the calendar ends with it."""
+    begin = starts_at(date(year, month, 1), zone)
+    if (year, month) == (9999, 12):
+        return begin, datetime.max.replace(tzinfo=UTC)
+    return begin, starts_at(date(year + month // 12, month % 12 + 1, 1), zone)
+
+
 def just_before(when: datetime | date, zone: str) -> datetime:
     """What "later than" a time or "from a day on" means, for a comparison with `>`."""
     start = starts_at(when, zone)

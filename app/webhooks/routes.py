@@ -156,4 +156,14 @@ async def replay(request: Request, webhook: IdPath, body: ReplayIn, actor: Manag
 
     Messages keep their `webhook-id`, so that a receiver can drop what it has; those that wait already are not doubled.
     """
-    return await write(request, actor, replays.ask, webhook, body, show=replaying.shown, model=ReplayOut, status=202)
+    return await write(
+        request,
+        actor,
+        replays.ask,
+        webhook,
+        body,
+        settings(request).time_zone,
+        show=replaying.shown,
+        model=ReplayOut,
+        status=202,
+    )

@@ -4,10 +4,10 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Any, Final, Literal, get_args
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, ConfigDict, Field
 
 from app.deliveries.schemas import State
-from app.kit.clock import Moment
+from app.kit.clock import When
 from app.kit.paging import PageQuery
 from app.kit.text import HttpUrl, Summary
 from app.moderation.events import MODERATION_TYPES
@@ -136,14 +136,8 @@ class ReplayIn(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    since: Moment = Field(description="RFC 3339. The log goes back 100 days.")
-    until: Moment = Field(description="RFC 3339, later than `since`.")
-
-    @model_validator(mode="after")
-    def _in_order(self) -> "ReplayIn":
-        if self.since >= self.until:
-            raise ValueError("until must be later than since")
-        return self
+    since: When = Field(description="RFC 3339, or a day of `TIME_ZONE`. The log goes back 100 days.")
+    until: When = Field(description="RFC 3339, or a day of `TIME_ZONE` (itself excluded); later than `since`.")
 
 
 class ReplayOut(BaseModel):

@@ -6,6 +6,7 @@ import sqlalchemy as sa
 
 from app.identity.audit.schemas import AuditQuery
 from app.identity.audit.tables import Audit
+from app.kit.clock import starts_at
 from app.kit.ids import is_id
 from app.kit.paging import Sort, fetch
 from app.kit.schema import table_of
@@ -14,8 +15,8 @@ _AUDIT = table_of(Audit)
 NEWEST = Sort("-at", descending=True)
 
 
-def page(connection: sa.Connection, asked: AuditQuery) -> dict[str, Any]:
-    """A page of the audit log, newest first."""
+def page(connection: sa.Connection, asked: AuditQuery, zone: str) -> dict[str, Any]:
+    """A page of the audit log, newest first; days are those of a time zone."""
     query = sa.select(_AUDIT)
     ids = (
         (_AUDIT.c.subject_id, asked.subject_id),
@@ -29,7 +30,7 @@ def page(connection: sa.Connection, asked: AuditQuery) -> dict[str, Any]:
         if word is not None:
             query = query.where(column == word)
     if asked.since is not None:
-        query = query.where(_AUDIT.c.at >= asked.since)
+        query = query.where(_AUDIT.c.at >= starts_at(asked.since, zone))
     if asked.until is not None:
-        query = query.where(_AUDIT.c.at < asked.until)
+        query = query.where(_AUDIT.c.at < starts_at(asked.until, zone))
     return fetch(connection, query, NEWEST, _AUDIT.c.at, asked)

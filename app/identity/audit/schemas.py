@@ -5,7 +5,7 @@ from typing import Any
 
 from pydantic import BaseModel, Field
 
-from app.kit.clock import Moment
+from app.kit.clock import When
 from app.kit.paging import PageQuery
 
 _ID = r"^[0-9a-f-]{36}$"
@@ -28,8 +28,8 @@ class AuditOut(BaseModel):
 class AuditQuery(PageQuery):
     """Filters of the audit log."""
 
-    since: Moment | None = Field(None, description="From this time on, RFC 3339.")
-    until: Moment | None = Field(None, description="Before this time.")
+    since: When | None = Field(None, description="From this time on, RFC 3339, or from this day of `TIME_ZONE` on.")
+    until: When | None = Field(None, description="Before this time, or before this day of `TIME_ZONE`.")
     subject_kind: str | None = Field(
         None, pattern=r"^[a-z][a-z_.]{0,39}$", description="Kind of what was acted on: `article`, `key`, `comment`, …"
     )

@@ -20,13 +20,13 @@ from app.articles.queries import AUTHOR, BY, SECTION, TAG, TAGGED, A
 from app.comments import queries as comments
 from app.comments.schemas import CommentQuery
 from app.identity.schemas import ANONYMOUS, Actor
-from app.kit.clock import iso
+from app.kit.clock import iso, month_bounds, month_of
 from app.kit.ids import is_id
 from app.kit.problems import NotFound
 from app.kit.schema import Row
 from app.kit.text import is_slug
 from app.publication.sections.closure import select_descendants
-from app.syndication.feeds.schemas import MOST, PER_ARCHIVE, bounds, name_of
+from app.syndication.feeds.schemas import MOST, PER_ARCHIVE
 from app.syndication.formats.entries import (
     COMMENTS,
     Piece,
@@ -144,7 +144,8 @@ def newest(
     left = [one for one in pieces if one in articles] if retractions else articles
     links = {}
     if kind is None and left and (page["page"]["next"] or len(left) < len(articles)):
-        links["prev-archive"] = archive_url(here, name_of(datetime.fromisoformat(left[-1].entry.published)))
+        oldest = datetime.fromisoformat(left[-1].entry.published)
+        links["prev-archive"] = archive_url(here, month_of(oldest, here.site.zone))
     moments = [one.entry.updated for one in pieces] or ([told.updated] if told.updated else [])
     feed = Feed(
         title=told.title,
@@ -184,14 +185,14 @@ _BESIDE = sa.select(
 _COUNT = sa.select(sa.func.count()).where(_IN_MONTH)
 
 
-def _months(month: str) -> dict[str, datetime]:
-    begin, end = bounds(month)
+def _months(month: str, zone: str) -> dict[str, datetime]:
+    begin, end = month_bounds(int(month[:4]), int(month[5:]), zone)
     return {"begin": begin, "end": end}
 
 
 def archive(connection: sa.Connection, here: Publication, month: str, page: int, actor: Actor) -> Made:
     """A part of what was published in a month, chained to those before and after (RFC 5005 §4); 404 if it is empty."""
-    span = _months(month)
+    span = _months(month, here.site.zone)
     paged = {"most": PER_ARCHIVE + 1, "skipped": (page - 1) * PER_ARCHIVE, "made_for": made_for(here.site)}
     rows = connection.execute(_MONTH, {**span, **paged}).mappings().all()
     if not rows:
@@ -201,12 +202,12 @@ def archive(connection: sa.Connection, here: Publication, month: str, page: int,
     if len(rows) > PER_ARCHIVE:
         links["prev-archive"] = archive_url(here, month, page + 1)
     elif beside.older:
-        links["prev-archive"] = archive_url(here, name_of(beside.older))
+        links["prev-archive"] = archive_url(here, month_of(beside.older, here.site.zone))
     if page > 1:
         links["next-archive"] = archive_url(here, month, page - 1)
     elif beside.newer:
-        later = name_of(beside.newer)
-        last = -(-connection.execute(_COUNT, _months(later)).scalar_one() // PER_ARCHIVE)
+        later = month_of(beside.newer, here.site.zone)
+        last = -(-connection.execute(_COUNT, _months(later, here.site.zone)).scalar_one() // PER_ARCHIVE)
         links["next-archive"] = archive_url(here, later, last)
     pieces, given = _pieces(connection, rows[:PER_ARCHIVE], here, "atom", actor)
     feed = Feed(

@@ -116,7 +116,7 @@ async def of_comments(request: Request, article: RefPath, form: FormatPath, acto
 async def archive(
     request: Request, month: MonthPath, query: Annotated[ArchiveQuery, Query()], actor: World
 ) -> Response:
-    """All that was published in a month (UTC), as RFC 5005 archives: follow `prev-archive` from `site.atom`.
+    """All that was published in a month (of `TIME_ZONE`), as RFC 5005 archives: follow `prev-archive` from `site.atom`.
 
     Texts are shortened beyond 1 MB as in other feeds, but no entry is left out.
     """

@@ -1,6 +1,6 @@
 """What a feed's address says: which format, and of an archive which month."""
 
-from datetime import UTC, datetime
+import re
 from typing import Annotated
 
 from pydantic import AfterValidator, BaseModel, Field
@@ -10,6 +10,7 @@ from app.syndication.formats.entries import FORMATS
 
 PER_ARCHIVE = 250
 MOST = 50
+_MONTH = re.compile(r"(?!0000)\d{4}-(0[1-9]|1[0-2])", re.ASCII)
 
 
 def _known_format(name: str) -> str:
@@ -19,11 +20,7 @@ def _known_format(name: str) -> str:
 
 
 def _known_month(text: str) -> str:
-    try:
-        begin = datetime.strptime(text, "%Y-%m").replace(tzinfo=UTC)
-    except ValueError:
-        raise NotFound from None
-    if name_of(begin) != text:
+    if not _MONTH.fullmatch(text):
         raise NotFound
     return text
 
@@ -38,16 +35,3 @@ class ArchiveQuery(BaseModel):
     """Which part of a month."""
 
     page: int = Field(1, ge=1, le=100_000, description=f"A page of {PER_ARCHIVE} entries; 1 has the newest.")
-
-
-def name_of(moment: datetime) -> str:
-    """The month of a time, in UTC."""
-    return f"{moment.year:04}-{moment.month:02}"
-
-
-def bounds(month: str) -> tuple[datetime, datetime]:
-    """When a month begins, and the next one; the last month of the calendar ends with it."""
-    begin = datetime.strptime(month, "%Y-%m").replace(tzinfo=UTC)
-    if (begin.year, begin.month) == (9999, 12):
-        return begin, datetime.max.replace(tzinfo=UTC)
-    return begin, begin.replace(year=begin.year + begin.month // 12, month=begin.month % 12 + 1)

@@ -6,16 +6,14 @@ file, and all others stay as they are.
 
 from collections.abc import Iterator
 from datetime import datetime, timedelta
-from functools import lru_cache
 from html import escape
 from typing import Any, NamedTuple
 
 import sqlalchemy as sa
 
 from app.articles.queries import SECTION, A
-from app.kit.clock import iso, now
+from app.kit.clock import iso, month_bounds, month_of, now
 from app.kit.problems import NotFound
-from app.kit.schema import as_text
 from app.syndication.formats.xml import add, root, written
 from app.syndication.schemas import Publication, uri
 from app.syndication.sitemaps.schemas import MOST, MOST_NEWS, Part, bounds
@@ -28,7 +26,7 @@ _CHINESE = {"zh-hans": "zh-cn", "zh-hant": "zh-tw", "zh-cn": "zh-cn", "zh-tw": "
 
 
 class Months(NamedTuple):
-    """How many public articles changed last in each month, and when the last of them did."""
+    """How many public articles changed last in each month of the time zone, and when the last of them did."""
 
     rows: list[tuple[str, int, datetime]]
 
@@ -38,18 +36,38 @@ class Months(NamedTuple):
         return sum(count for _, count, _ in self.rows)
 
 
-@lru_cache(2)
-def _months(dialect: str) -> sa.Select[Any]:
-    """All by month, from the index alone."""
-    text = sa.func.to_char(sa.func.timezone("UTC", A.c.updated_at), "YYYY-MM")
-    month = text if dialect == "postgresql" else sa.func.substr(as_text(A.c.updated_at), 1, 7)
-    query = sa.select(month.label("month"), sa.func.count().label("n"), sa.func.max(A.c.updated_at).label("last"))
-    return query.where(A.c.public).group_by(month).order_by(month.desc())
+_EVER = sa.select(
+    *(
+        sa.select(extreme(A.c.updated_at)).where(A.c.public).scalar_subquery().label(name)
+        for name, extreme in (("first", sa.func.min), ("last", sa.func.max))
+    )
+)
 
 
-def months(connection: sa.Connection) -> Months:
-    """The months in which articles changed last, newest first."""
-    return Months([(row.month, row.n, row.last) for row in connection.execute(_months(connection.dialect.name))])
+def _between(first: datetime, last: datetime, zone: str) -> Iterator[tuple[str, datetime, datetime]]:
+    """The months from one time to another, newest first, with their bounds."""
+    oldest, name = month_of(first, zone), month_of(last, zone)
+    while name >= oldest:
+        year, month = int(name[:4]), int(name[5:])
+        yield name, *month_bounds(year, month, zone)
+        name = f"{year - (month == 1):04}-{(month - 2) % 12 + 1:02}"
+
+
+def months(connection: sa.Connection, zone: str) -> Months:
+    """The months of a time zone in which articles changed last, newest first: each a range of the index."""
+    ever = connection.execute(_EVER).one()
+    if ever.first is None:
+        return Months([])
+    moment = A.c.updated_at.type
+    columns = (sa.column("name", sa.String()), sa.column("begin", moment), sa.column("end", moment))
+    month = sa.values(*columns, name="month").data(list(_between(ever.first, ever.last, zone))).cte("month")
+    inside = A.c.public & (A.c.updated_at >= month.c.begin) & (A.c.updated_at < month.c.end)
+    count, last = (
+        sa.select(of).where(inside).correlate(month).scalar_subquery()
+        for of in (sa.func.count(), sa.func.max(A.c.updated_at))
+    )
+    rows = connection.execute(sa.select(month.c.name, count, last).order_by(month.c.name.desc()))
+    return Months([(name, n, changed) for name, n, changed in rows if n])
 
 
 _FROM, _TO = (sa.bindparam(name, type_=A.c.updated_at.type) for name in ("begin", "end"))
@@ -88,7 +106,7 @@ def urls(connection: sa.Connection, here: Publication, part: Part | None = None)
 
     Written by hand: fifty thousand elements are many, and of each address no more than `&` and `'` is to be escaped.
     """
-    begin, end = bounds(part)
+    begin, end = bounds(part, here.site.zone)
     after = NOBODY
     if part is not None and part.n > 1:
         skipped = {"begin": begin, "end": end, "skipped": (part.n - 1) * MOST - 1}

@@ -29,12 +29,13 @@ def _sent(request: Request, found: tuple[bytes, datetime | None], actor: Actor) 
 async def sitemap(request: Request, actor: World) -> Response:
     """Every public article with the time of its last change; beyond 50,000 an index of files by month of that change.
 
+    Months are those of `TIME_ZONE`.
     Name it in the `robots.txt` of the publication's site (sitemaps.org), or serve it from there.
     """
     here = Publication.of(settings(request))
 
     def find(connection: sa.Connection) -> tuple[bytes, datetime]:
-        found = queries.months(connection)
+        found = queries.months(connection, here.site.zone)
         return queries.index(here, found) if found.total > MOST else queries.urls(connection, here)
 
     return _sent(request, await database(request).scan(find), actor)

@@ -6,6 +6,7 @@ from typing import Annotated, NamedTuple
 
 from pydantic import AfterValidator, Field
 
+from app.kit.clock import month_bounds
 from app.kit.problems import NotFound
 
 MOST = 50_000
@@ -39,12 +40,8 @@ PartPath = Annotated[str, AfterValidator(_known), Field(json_schema_extra={"patt
 """A part of the sitemap, as the index names it."""
 
 
-def bounds(part: Part | None) -> tuple[datetime, datetime]:
+def bounds(part: Part | None, zone: str) -> tuple[datetime, datetime]:
     """From when to when; all time without a part."""
-    first, last = datetime.min.replace(tzinfo=UTC), datetime.max.replace(tzinfo=UTC)
     if part is None:
-        return first, last
-    begin = first.replace(year=part.year, month=part.month)
-    if (part.year, part.month) == (9999, 12):
-        return begin, last
-    return begin, begin.replace(year=part.year + part.month // 12, month=part.month % 12 + 1)
+        return datetime.min.replace(tzinfo=UTC), datetime.max.replace(tzinfo=UTC)
+    return month_bounds(part.year, part.month, zone)

@@ -1,6 +1,6 @@
 """Asking for a replay, and carrying it out piece by piece."""
 
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Final
 
 import sqlalchemy as sa
@@ -12,8 +12,9 @@ from app.events.queries import before, read_after
 from app.events.schemas import Entry, Position
 from app.identity.audit.actions import record as audit
 from app.identity.schemas import Actor
-from app.kit.clock import iso, now
+from app.kit.clock import iso, now, starts_at
 from app.kit.ids import new_id
+from app.kit.problems import Invalid
 from app.webhooks.actions import working
 from app.webhooks.handlers import delivery_of
 from app.webhooks.queries import CHANNEL, DELIVERY
@@ -21,24 +22,28 @@ from app.webhooks.schemas import ReplayIn, is_wanted
 from app.webhooks.tables import Webhook, WebhookReplay
 
 STEP: Final = 100  # facts at a time
+EARLIEST: Final = datetime(1970, 1, 1, tzinfo=UTC)  # nothing was noted before
 SKEW: Final = timedelta(minutes=1)  # facts are not quite in the order of their times
 
 
-def ask(session: Session, actor: Actor, webhook_id: str, data: ReplayIn) -> str:
+def ask(session: Session, actor: Actor, webhook_id: str, data: ReplayIn, zone: str) -> str:
     """Have a part of the log told again; returns the id of the replay."""
     row = working(session, actor, webhook_id)
-    start = before(session.connection(), data.since - SKEW)
+    since, until = starts_at(data.since, zone), starts_at(data.until, zone)
+    if since >= until:
+        raise Invalid("until must be later than since.", pointer="/until")
+    start = before(session.connection(), max(since, EARLIEST) - SKEW)
     replay = WebhookReplay(
         id=new_id(),
         webhook_id=row.id,
-        since=data.since,
-        until=data.until,
+        since=since,
+        until=until,
         xid=start.xid,
         seq=start.seq,
         created_at=now(),
     )
     session.add(replay)
-    audit(session, actor, "webhook.replay", "webhook", row.id, {"since": iso(data.since), "until": iso(data.until)})
+    audit(session, actor, "webhook.replay", "webhook", row.id, {"since": iso(since), "until": iso(until)})
     return replay.id
 
 
@@ -63,7 +68,7 @@ def proceed(session: Session, site: Site) -> int:
 
 
 def _is_over(entry: Entry, until: datetime) -> bool:
-    return entry.at > until + SKEW
+    return entry.at - SKEW > until
 
 
 def _again(session: Session, webhook_id: str, entry: Entry, site: Site) -> None:
