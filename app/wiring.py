@@ -19,7 +19,7 @@ from app.articles.activity.queries import is_due as has_aged
 from app.articles.addresses.schemas import Site
 from app.articles.bulk import routes as bulk
 from app.articles.cards.actions import refresh
-from app.articles.cards.queries import BESIDE, Beside, has_stale
+from app.articles.cards.queries import BESIDE, has_stale
 from app.articles.corrections import routes as corrections
 from app.articles.discussion import routes as discussion
 from app.articles.discussion.handlers import section_gone
@@ -101,7 +101,6 @@ from app.related.handlers import relate
 from app.related.linking.actions import relink
 from app.related.linking.queries import has_stale as has_stale_links
 from app.related.queries import beside as related_beside
-from app.related.queries import beside_groups as related_groups
 from app.search import routes as search
 from app.search.actions import follow as follow_in_search
 from app.search.queries import listed as search_list
@@ -233,8 +232,8 @@ HANDLERS: dict[str, tuple[Callable[[Session, Entry], None], ...]] = {
 
 TARGETS["article"] = notice_target  # notices may stand with what a room above theirs holds
 SEEN["article"] = articles_seen_by
-BESIDE["related"] = Beside(related_beside, related_groups)
-BESIDE["comments"] = Beside(comments.beside, comments.groups_of)
+BESIDE["related"] = related_beside
+BESIDE["comments"] = comments.beside
 SHOWN["search"] = follow_in_search  # what rooms above articles keep of them, in the same transaction
 FIND["q"] = search_list
 MODERATION["reach"] = check_reach  # moderators change comments by the rules of the room above

@@ -1,7 +1,6 @@
 """One article over HTTP: itself, its neighbours, and what stands at a path of the site."""
 
 from collections.abc import Awaitable, Callable
-from datetime import datetime
 from typing import Annotated, Any
 
 import sqlalchemy as sa
@@ -11,8 +10,9 @@ from starlette.responses import RedirectResponse, Response
 from app.articles import queries
 from app.articles.addresses.queries import NOTHING, leads_to, resolve
 from app.articles.addresses.schemas import ResolvedOut, ResolveQuery, Site
+from app.articles.cache_groups import ARTICLES, groups_of_list, shows_counts
 from app.articles.cards import queries as cards
-from app.articles.discussion.events import LISTS, groups_of
+from app.articles.discussion.events import groups_of
 from app.articles.partners.actions import hand_over_one
 from app.articles.partners.queries import sees_early
 from app.articles.previews.queries import is_valid
@@ -26,6 +26,7 @@ from app.kit.http import JSON, MOVED, database, dump, limit_json, preferred, rep
 from app.kit.ids import RefPath
 from app.kit.problems import Forbidden, Gone, InvalidParameter, NotFound, Problem, Unauthorized, documented
 from app.kit.schema import Row
+from app.publication.events import EVERYTHING
 
 FORMATS: dict[str, Any] = {
     "application/ld+json": {"schema": {"type": "object", "required": ["@context", "@type"]}},
@@ -143,18 +144,19 @@ async def show(request: Request, article: RefPath, query: Annotated[ArticleQuery
         raise (Unauthorized if actor is ANONYMOUS else Forbidden)(missing)
     site, drafts = Site.of(settings(request)), queries.sees_drafts(actor)
 
-    def find(connection: sa.Connection) -> tuple[Row, bytes]:
+    def find(connection: sa.Connection) -> tuple[Row, bytes, list[str]]:
         if special:
             row, out = _revision(connection, article, actor, site, query, formats)
         else:
             row = visible(connection, article, actor, site, formats, early=True)
             edits = drafts and actor.may_in(row["section_id"])
             (out,) = cards.finished(connection, [row], site, formats, lambda _: edits)
-        found = {name: cards.BESIDE[name].find(connection, row, site, actor) for name in beside}
-        return row, cards.joined([out, *(b'{"%b":%b}' % (name.encode(), part) for name, part in found.items())])
+        found = {name: cards.BESIDE[name](connection, row, site, actor) for name in beside}
+        parts = (b'{"%b":%b}' % (name.encode(), part.json) for name, part in found.items())
+        return row, cards.joined([out, *parts]), [group for part in found.values() for group in part.groups]
 
     try:
-        row, body = await database(request).read(cards.steady(find))
+        row, body, groups = await database(request).read(cards.steady(find))
     except NotFound:
         return await moved(request, article, actor)
     body = hand_over_one(request.app.state.ledger, actor, body)
@@ -168,7 +170,7 @@ async def show(request: Request, article: RefPath, query: Annotated[ArticleQuery
                 f"article:{row['id']}",
                 "publication",
                 *groups_of(row["id"]),
-                *(group for name in beside for group in cards.BESIDE[name].groups(row["id"])),
+                *groups,
             ]
         ),
         version=row["version"],
@@ -189,16 +191,16 @@ async def neighbours(
     formats = add_formats(query.formats, branch_of(fields, "previous"), branch_of(fields, "next"))
     refuse_fields(fields, "editing")
 
-    def find(connection: sa.Connection) -> tuple[bytes, datetime | None]:
+    def find(connection: sa.Connection) -> tuple[bytes, list[str]]:
         row = visible(connection, article, actor, site, early=True)
         return cards.neighbours(connection, row, site, query.within, formats)
 
     try:
-        body, _ = await database(request).read(cards.steady(find))
+        body, ids = await database(request).read(cards.steady(find))
     except NotFound:
         return await moved(request, article, actor, "/neighbours")
     body = hand_over_one(request.app.state.ledger, actor, body)
-    groups = ("articles", "publication", LISTS)
+    groups = groups_of_list([ARTICLES], ids, counts=shows_counts(fields, "previous") or shows_counts(fields, "next"))
     private = actor is not ANONYMOUS
     return reply(request, limit_json(body, fields), groups=groups, private=private)
 
@@ -211,4 +213,5 @@ async def at_path(request: Request, query: Annotated[ResolveQuery, Query()], act
     fields = chosen(ResolvedOut, query.fields)
     refuse_fields(fields, "body", "editing")
     body = limit_json(body, fields)
-    return reply(request, body, groups=("articles", "publication", LISTS), private=actor is not ANONYMOUS)
+    counts = groups_of(found["article"]["id"]) if "article" in found and shows_counts(fields, "article") else ()
+    return reply(request, body, groups=(ARTICLES, EVERYTHING, *counts), private=actor is not ANONYMOUS)

@@ -7,6 +7,7 @@ from fastapi import APIRouter, Query, Request
 from starlette.responses import Response
 
 from app.articles.addresses.schemas import Site
+from app.articles.cards.queries import Beside
 from app.articles.discussion.events import groups_of as discussion_groups
 from app.articles.routes import Retracted, WithheldForLegalReasons, visible
 from app.comments import queries
@@ -34,12 +35,13 @@ def groups_of(article_id: str) -> tuple[str, ...]:
     return (*discussion_groups(article_id), f"article:{article_id}")
 
 
-def beside(connection: sa.Connection, row: Row, _site: Site, _actor: Actor) -> bytes:
+def beside(connection: sa.Connection, row: Row, _site: Site, _actor: Actor) -> Beside:
     """The first page of an article's discussion, to stand in the answer about it; null where readers see none."""
+    groups = groups_of(row["id"])
     try:
-        return dump(CommentList, queries.discussion(connection, row["id"], CommentQuery())[1])
+        return Beside(dump(CommentList, queries.discussion(connection, row["id"], CommentQuery())[1]), groups)
     except NotFound:
-        return b"null"
+        return Beside(b"null", groups)
 
 
 @router.get(

@@ -1,6 +1,6 @@
 """Reading related links: one statement for what is chosen, told by the series and found in the texts, cards and all."""
 
-from datetime import datetime
+from collections.abc import Sequence
 from functools import lru_cache
 from typing import Any, NamedTuple
 
@@ -9,12 +9,13 @@ import sqlalchemy as sa
 from sqlalchemy.sql.elements import ColumnElement
 
 from app.articles.addresses.schemas import Site
-from app.articles.cards.queries import finished, lean, made_for
-from app.articles.discussion.events import LISTS
+from app.articles.cache_groups import ARTICLES
+from app.articles.cards.queries import Beside, finished, lean, made_for
+from app.articles.discussion.events import counts_groups
 from app.articles.queries import SERIES, A, sees_drafts, visible_to
 from app.identity.schemas import ANONYMOUS, Actor
 from app.kit.ids import is_id
-from app.kit.schema import Row, moment, table_of
+from app.kit.schema import Row, table_of
 from app.related.tables import RelatedChoice, RelatedLink, RelatedPin, RelatedRebuild, RelatedText
 
 KINDS = ("pinned", "series", "automatic")
@@ -31,7 +32,7 @@ class Found(NamedTuple):
     article_id: str
     version: int
     items: list[bytes]
-    modified: datetime | None = None  # when one of these articles last changed
+    ids: Sequence[str] = ()  # of these articles
 
 
 def _here(column: ColumnElement[Any], *seen: ColumnElement[bool]) -> sa.CTE:
@@ -125,7 +126,7 @@ def _read(
     if not rows:
         return None
     items = [_item(row, article) for row, article in zip(rows, finished(connection, rows, site, formats), strict=True)]
-    return Found(rows[0]["of"], rows[0]["choice"] or 0, items, moment(max(row["updated_at"] for row in rows)))
+    return Found(rows[0]["of"], rows[0]["choice"] or 0, items, [row["id"] for row in rows])
 
 
 def related(
@@ -147,12 +148,13 @@ def version(connection: sa.Connection, article_id: str) -> int:
     return connection.execute(query).scalar_one_or_none() or 0
 
 
-def beside(connection: sa.Connection, row: Row, site: Site, actor: Actor) -> bytes:
+def beside(connection: sa.Connection, row: Row, site: Site, actor: Actor) -> Beside:
     """The same for an article that was just read, as a JSON array to stand in its answer."""
     found = _read(connection, "row", row["id"], actor, site, (), 20)
-    return b"[" + b",".join(found.items if found else ()) + b"]"
+    groups = members(row["id"]) + (counts_groups(found.ids) if found else ())
+    return Beside(b"[" + b",".join(found.items if found else ()) + b"]", groups)
 
 
-def beside_groups(article_id: str) -> tuple[str, ...]:
-    """The cache groups of related links."""
-    return f"related:{article_id}", "articles", LISTS
+def members(article_id: str) -> tuple[str, ...]:
+    """The cache groups of what decides which articles are related to one."""
+    return f"related:{article_id}", ARTICLES

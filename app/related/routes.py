@@ -8,6 +8,7 @@ from fastapi import APIRouter, Query, Request
 from starlette.responses import Response
 
 from app.articles.addresses.schemas import Site
+from app.articles.cache_groups import groups_of_list, shows_counts
 from app.articles.cards.queries import steady
 from app.articles.partners.actions import hand_over
 from app.articles.publishing.routes import EDITED
@@ -71,7 +72,10 @@ async def index(request: Request, article: RefPath, query: Annotated[RelatedQuer
         hand_over(request.app.state.ledger, actor, found.items),
         {"next": None, "limit": query.limit, "total": None},
         fields,
-        groups=(f"article:{found.article_id}", "publication", *queries.beside_groups(found.article_id)),
+        groups=(
+            f"article:{found.article_id}",
+            *groups_of_list(queries.members(found.article_id), found.ids, counts=shows_counts(fields, "article")),
+        ),
         version=found.version,
         private=actor is not ANONYMOUS,
     )

@@ -22,6 +22,10 @@ PATHS = """
 /v1/articles/second/neighbours?within=section /v1/articles/first/related /v1/counts?articles=first,second,third
 /v1/sections /v1/sections/world /v1/sections/japan /v1/tags /v1/tags/ferry /v1/authors/ann /v1/series/life
 /v1/fronts/home /v1/fronts/home?fields=blocks.articles.title /v1/articles/first/comments
+/v1/articles/first/neighbours?fields=next.title /v1/articles/third/related?fields=article.title
+/v1/resolve?path=/asia/second
+/oembed?url=https://site.example/japan/first
+/v1/articles/second?include=related&fields=title,related.article.title
 /v1/sections/japan/discussion /v1/articles/second/discussion /v1/discussion /v1/resolve?path=/japan/first
 /feeds/site.rss /feeds/sections/world.atom /feeds/sections/sport.json /feeds/tags/ferry.rss /feeds/authors/ann.atom
 /sitemap.xml /news-sitemap.xml
@@ -161,6 +165,8 @@ def test_a_comment_spares_lists_that_do_not_show_its_article(client: TestClient,
     while len(ids) < 2:  # the groups of counts are shared by one in 4,096
         other = published(client, editor, "Other", tags=["boat"])
         ids.add(other["id"][-3:])
+    pins = {"ids": [one["id"]]}
+    ok(client.put(f"/v1/articles/{other['id']}/related", json=pins, headers={**editor, "If-Match": "*"}))
     with db.connect() as connection:
         start = last_position(connection)
     comment(client, one)
@@ -173,8 +179,15 @@ def test_a_comment_spares_lists_that_do_not_show_its_article(client: TestClient,
     for path in ("/v1/articles", "/v1/articles?tag=ferry", "/feeds/sections/sea.rss", "/v1/articles/one"):
         assert is_touched(path), path
     for path in (
+        *("/v1/articles/other/neighbours", "/v1/articles/other?include=neighbours", "/v1/resolve?path=/sea/one"),
+        *("/v1/articles/other/related", "/v1/articles/other?include=related"),
+    ):
+        assert is_touched(path), path
+    for path in (
         *("/v1/articles?fields=title", "/v1/articles?tag=boat", "/feeds/tags/boat.rss", "/v1/tags/ferry"),
         *("/v1/articles?tag=ferry&fields=title,url", "/v1/search?q=one&fields=title", "/v1/articles/other"),
+        *("/v1/articles/one/neighbours", "/v1/articles/one/related?fields=article.title", "/v1/resolve?path=/other"),
+        *("/v1/resolve?path=/sea/one&fields=article.title", "/oembed?url=https://site.example/sea/one"),
     ):
         assert not is_touched(path), path
 

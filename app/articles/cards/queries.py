@@ -8,7 +8,6 @@ import contextlib
 import hashlib
 import json
 from collections.abc import Callable, Iterable, Sequence
-from datetime import datetime
 from functools import lru_cache, partial
 from typing import Any, NamedTuple, TypeVar
 
@@ -18,7 +17,7 @@ import sqlalchemy as sa
 from app.articles.addresses.schemas import Site
 from app.articles.body.addresses import shown_body
 from app.articles.discussion import queries as discussion
-from app.articles.discussion.events import LISTS
+from app.articles.discussion.events import counts_groups
 from app.articles.queries import EDITING, A, R, present, whole
 from app.articles.schemas import ArticleOut, CardOut
 from app.identity.schemas import Actor
@@ -169,8 +168,8 @@ def _beside(formats: tuple[str, ...], within: str) -> Any:
 
 def neighbours(
     connection: sa.Connection, row: Row, site: Site, within: str = "site", formats: tuple[str, ...] = ()
-) -> tuple[bytes, datetime | None]:
-    """The public articles just before and just after this one, as JSON of `NeighboursOut`, and when one changed."""
+) -> tuple[bytes, list[str]]:
+    """The public articles just before and just after this one, as JSON of `NeighboursOut`, and their ids."""
     among = {"section": row["section_id"], "series": row["series_id"]}.get(within)
     sides, others = {"previous": b"null", "next": b"null"}, list[Row]()
     if within == "site" or among is not None:
@@ -181,20 +180,23 @@ def neighbours(
             is_before = (other["listed_at"], other["id"]) < (row["listed_at"], row["id"])
             sides["previous" if is_before else "next"] = article
     body = b'{"previous":' + sides["previous"] + b',"next":' + sides["next"] + b"}"
-    return body, max((other["updated_at"] for other in others), default=None)
+    return body, [other["id"] for other in others]
 
 
 class Beside(NamedTuple):
-    """What can stand beside an article in one answer: JSON made of its lean row, and the cache groups of that."""
+    """What stands beside an article in one answer: JSON, and the cache groups of that."""
 
-    find: Callable[[sa.Connection, Row, Site, Actor], bytes]
-    groups: Callable[[str], tuple[str, ...]]
+    json: bytes
+    groups: tuple[str, ...]
+
+
+def _neighbours_beside(connection: sa.Connection, row: Row, site: Site, _actor: Actor) -> Beside:
+    body, ids = neighbours(connection, row, site)
+    return Beside(body, ("articles", *counts_groups(ids)))
 
 
 # By the name that `include` has for it. Rooms above add theirs in wiring.py: this floor does not know them.
-BESIDE = {
-    "neighbours": Beside(lambda store, row, site, _: neighbours(store, row, site)[0], lambda _: ("articles", LISTS)),
-}
+BESIDE: dict[str, Callable[[sa.Connection, Row, Site, Actor], Beside]] = {"neighbours": _neighbours_beside}
 
 
 def has_stale(connection: sa.Connection, site: Site) -> bool:

@@ -7,7 +7,6 @@ from fastapi import APIRouter, Query, Request
 from starlette.responses import Response
 
 from app.articles.addresses.queries import NOTHING, resolve
-from app.articles.discussion.events import LISTS
 from app.articles.routes import Retracted, WithheldForLegalReasons
 from app.identity.routes import World
 from app.identity.schemas import ANONYMOUS
@@ -49,7 +48,7 @@ async def oembed(request: Request, query: Annotated[OEmbedQuery, Query()], actor
     return reply(
         request,
         as_xml(members) if is_xml else dump(OEmbedOut, members),
-        groups=("articles", "publication", LISTS),
+        groups=("articles", "publication"),
         private=actor is not ANONYMOUS,
         media_type="text/xml" if is_xml else JSON,
     )
