@@ -1,5 +1,6 @@
 """What a comment's text becomes: the short way for plain words gives what the long one would."""
 
+import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
@@ -22,3 +23,21 @@ def test_plain_words_become_what_markdown_makes_of_them(pieces: list[str]) -> No
     except ValueError:
         assume(False)
     assert found == body._body(source, body._MARKDOWN.render(source))
+
+
+@pytest.mark.parametrize(
+    "closing",
+    list(
+        "\u201d\u2019\u201c\u00bb\u203a\u300b\uff09\u300d\u3011\uff08\uff0c\u3002\u3001\uff01\uff1f\uff1b\u2026\u2014"
+    ),
+)
+def test_addresses_end_before_closing_quotes_and_full_width_signs(closing: str) -> None:
+    for address in ("http://a.example", "https://a.example/b?c=d", "https://a.example/b/"):
+        assert body.from_markdown(f"See {address}{closing} there").links == (address,)
+        assert body.from_markdown(f"{address}{closing}").links == (address,)
+
+
+def test_addresses_hold_what_stands_inside_of_words() -> None:
+    for address in ("https://a.example/caf\u00e9", "https://a.example/\u6f22\u5b57", "https://a.example/b\u2013c"):
+        assert len(body.from_markdown(f"See {address} there").links) == 1
+        assert f">{address}</a>" in body.from_markdown(f"See {address} there").html

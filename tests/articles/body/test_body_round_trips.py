@@ -4,7 +4,7 @@ import re
 from collections.abc import Callable
 from typing import Any
 
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from app.articles.body import Block, drafts, from_html, from_markdown, render_html, render_markdown
@@ -274,6 +274,7 @@ def _check(body: list[Block], render: Callable[[list[Block]], str], read: Callab
     assert clean(written) == written
 
 
+@settings(max_examples=300)
 @given(bodies)
 def test_html_round_trip(body: list[Block]) -> None:
     _check(body, render_html, from_html)
