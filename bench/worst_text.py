@@ -13,6 +13,7 @@ from rich.console import Console
 from rich.table import Table
 
 from app.anchors.actions import locate
+from app.anchors.resolution import Pair, Passage, Text, resolve
 from app.anchors.schemas import AnchorIn
 from app.articles.body import from_html as article_from_html
 from app.articles.body import from_markdown as article_from_markdown
@@ -20,6 +21,9 @@ from app.comments.body import from_markdown
 from app.kit.names import PersonName, is_office
 from app.kit.text import Prose
 from app.moderation.screening.actions import analyse
+from app.search.schemas import Words
+from app.search.text.marks import snippet
+from app.search.text.questions import parse
 from app.subscriptions.schemas import Email
 
 PLAIN: Final = "Well said, all of it. "
@@ -65,6 +69,7 @@ PIECES: Final = [
 _PROSE: Final = TypeAdapter(Prose)
 _NAME: Final = TypeAdapter(PersonName)
 _EMAIL: Final = TypeAdapter(Email)
+_WORDS: Final = TypeAdapter(Words)
 _TEXT: Final = "The ferry leaves at dawn. Her brother bakes the bread that the harbour eats. " * 2000
 
 
@@ -81,8 +86,22 @@ def _comment(text: str) -> None:
     analyse(body.text, body.links, True, True)
 
 
+def _search(text: str) -> None:
+    question = parse(_WORDS.validate_python(text))
+    snippet(_TEXT, question, "en")
+
+
 def _quote(text: str) -> None:
     locate(_TEXT, AnchorIn(exact=text, prefix=text[:200], suffix=text[:200]))
+
+
+def _earlier_quote(text: str) -> None:
+    middle = len(_TEXT) // 2
+    old = Text(f"{_TEXT[:middle]}\n\n{text}\n\n{_TEXT[middle:]}", ())
+    resolve(
+        Pair(old, Text(f"{_TEXT[:middle]}\n\n{text[1::2]} {text[:-9]}\n\n{_TEXT[middle:]}", ())),
+        Passage(middle + 2, middle + 2 + len(text)),
+    )
 
 
 FIELDS: Final = [
@@ -90,6 +109,8 @@ FIELDS: Final = [
     Field("name", 200, lambda text: is_office(_NAME.validate_python(text))),
     Field("report, appeal", 10_000, _PROSE.validate_python),
     Field("quote of a passage", 2000, _quote),
+    Field("quote of an earlier text", 2000, _earlier_quote),
+    Field("search q", 200, _search),
     Field("e-mail", 254, _EMAIL.validate_python),
     Field("article Markdown (keys)", 20_000, article_from_markdown),
     Field("article HTML (keys)", 20_000, article_from_html),
