@@ -1,10 +1,16 @@
 """Filters that name sections with what is inside of them, languages with their variants, and days of the calendar."""
 
+from dataclasses import replace
+
 import pytest
+import sqlalchemy as sa
 import time_machine
 from starlette.testclient import TestClient
 
+from app.articles.addresses.schemas import Site
 from app.articles.listing import queries
+from app.articles.listing.schemas import SORTS, ListQuery, groups_of
+from app.identity.schemas import ANONYMOUS
 from app.kit.settings import Settings
 from tests import make
 
@@ -140,3 +146,29 @@ def test_days_are_those_of_the_publication(client: TestClient, editor: Headers) 
             for value in ("2026-02-30", "2026-3-1", "20260301", "2026-03-01T10:00:00", "0000-01-01"):
                 problem = make.ok(client.get(f"/v1/{path}published_after={value}"), 400)
                 assert problem["errors"][0]["parameter"] == "published_after"
+
+
+def size_of(sent: dict[str, list[str]], inside: int = 1) -> int:
+    """How long the statement of a list is; each section named holds so many others."""
+    query = ListQuery.model_validate(sent)
+    groups = tuple(
+        replace(group, refs=tuple(f"{ref}-{n}" for ref in group.refs for n in range(inside)))
+        if group.kind == "section"
+        else group
+        for group in groups_of(query)
+    )
+    shape, _ = queries.shape_of(query, groups, ANONYMOUS, SORTS[query.sort], Site("", ""))
+    return len(str(sa.select(queries._ids(shape))))
+
+
+def test_no_combination_of_filters_makes_a_long_statement() -> None:
+    many = ",".join(f"v{n}" for n in range(20))
+    kinds = ("section", "tag", "author", "series", "type", "language")
+    plain = size_of({"section": ["v"]})
+    assert size_of({"section": ["v"]}, inside=queries.MAX_BRANCHES) < 50 * plain
+    assert size_of({"section": ["v"]}, inside=1000) < 5 * plain
+    for kind in kinds:
+        everything = {name: [many] * 5 for name in kinds} | {kind: ["v"], "section": ["v"] * 5}
+        assert size_of(everything, inside=60) < 50 * plain, kind
+    assert size_of({"section": ["v"], "ids": many, "exclude": many}, inside=20) < 50 * plain
+    assert len({size_of({"tag": ["-a,b"], "section": ["-a,b"]}, inside=number) for number in (1, 5, 70)}) == 1

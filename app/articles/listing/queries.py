@@ -4,7 +4,7 @@ The index walked is that of the most selective filter (a tag's, an author's, a s
 of its values, so that neither the depth of the page nor the number of articles changes what a page costs.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import lru_cache
@@ -56,8 +56,10 @@ _TERMS = {
 }
 _WORDS = {"type": A.c.type, "language": A.c.language}
 _LEADING = ("tag", "author", "series", "section", "language", "type")
-MAX_BRANCHES = 64
+MAX_BRANCHES = 32
 """Walks of one index that are merged; of more values (a section with very many inside) articles are filtered."""
+MAX_COMPARED = 256
+"""Values that all walks together compare with: a statement that is new costs time by their number, for anybody."""
 
 
 @dataclass(frozen=True)
@@ -79,6 +81,7 @@ class Shape:
     changed: bool | None = None
     editor: Literal["actor_id", "actor_name"] | None = None
     own: bool = False  # only what a key limited to sections may edit
+    walked: int | None = None  # the filter whose index leads; of all others the number of values does not matter
 
     @property
     def is_plain(self) -> bool:
@@ -97,22 +100,35 @@ def _term_id(table: sa.Table, by_id: bool, value: sa.BindParameter[str]) -> Colu
     return sa.select(table.c.id).where(table.c.slug == value).scalar_subquery()
 
 
+def _any_of(name: str, type_: Any) -> sa.BindParameter[Any]:
+    """Any number of values: the text of the statement does not depend on it."""
+    return sa.bindparam(name, expanding=True, type_=type_)
+
+
+def _is_any(column: ColumnElement[Any], table: sa.Table, at: int, by_id: tuple[bool, ...]) -> ColumnElement[bool]:
+    """Whether a column holds the id of any row that a filter names by id or slug."""
+    ways: list[ColumnElement[bool]] = []
+    if True in by_id:
+        ways.append(column.in_(_any_of(f"g{at}_ids", table.c.id.type)))
+    if False in by_id:
+        named = sa.select(table.c.id).where(table.c.slug.in_(_any_of(f"g{at}_slugs", sa.String())))
+        ways.append(column.in_(named))
+    return sa.or_(*ways)
+
+
 def _condition(at: int, kind: str, negative: bool, by_id: tuple[bool, ...]) -> ColumnElement[bool]:
     """A filter as a predicate on the article."""
     if kind in _WORDS:
-        found: ColumnElement[bool] = _WORDS[kind].in_([_value(at, number) for number in range(len(by_id))])
+        found: ColumnElement[bool] = _WORDS[kind].in_(_any_of(f"g{at}_words", sa.String()))
     elif kind == "ids":
-        ids = [sa.bindparam(f"g{at}_{n}", type_=A.c.id.type) for n, is_id in enumerate(by_id) if is_id]
-        slugs = [_value(at, n) for n, is_id in enumerate(by_id) if not is_id]
-        found = sa.or_(*([A.c.id.in_(ids)] if ids else []), *([A.c.slug.in_(slugs)] if slugs else []))
+        found = _is_any(A.c.id, A, at, by_id)
     else:
         table, column, links = _TERMS[kind]
-        terms = [_term_id(table, is_id, _value(at, number)) for number, is_id in enumerate(by_id)]
         if links is None:
-            found = sa.func.coalesce(column.in_(terms), sa.false())
+            found = sa.func.coalesce(_is_any(column, table, at, by_id), sa.false())
         else:
             other = links.alias(f"l{at}")
-            here = (other.c.article_id == A.c.id) & other.c[column.key].in_(terms)
+            here = (other.c.article_id == A.c.id) & _is_any(other.c[column.key], table, at, by_id)
             found = sa.exists().where(here).correlate(A)
     return ~found if negative else found
 
@@ -187,15 +203,21 @@ def _branch(shape: Shape, leading: int | None, number: int) -> sa.Select[Any]:
     return page.order_by(*shape.sort.order_by(key, row_id)).limit(sa.bindparam("most", type_=sa.BigInteger))
 
 
-def _leading(shape: Shape) -> int | None:
-    """The filter whose index is walked: a positive one, tags and authors first; none where few are looked at anyway."""
-    if column_of(shape.sort.name) is not None:
-        return None
+def _choose_walked(groups: Sequence[Group]) -> int | None:
+    """The filter whose index is walked: a positive one, tags and authors first; none if that were too many walks."""
+    number = sum(len(group.refs) for group in groups)
     for kind in _LEADING:
-        for at, (found, negative, values) in enumerate(shape.groups):
-            if found == kind and not negative and len(values) <= MAX_BRANCHES:
+        for at, group in enumerate(groups):
+            walks = len(group.refs)
+            compared = walks * (1 + number - walks)
+            if group.kind == kind and not group.negative and walks <= MAX_BRANCHES and compared <= MAX_COMPARED:
                 return at
     return None
+
+
+def _leading(shape: Shape) -> int | None:
+    """The filter whose index is walked; none where few are looked at anyway."""
+    return None if column_of(shape.sort.name) is not None else shape.walked
 
 
 @lru_cache(512)
@@ -234,9 +256,11 @@ def shape_of(
     }
     states = query.states if isinstance(query, ListQuery) else None
     changed, editor = (query.changed, query.editor) if isinstance(query, ListQuery) else (None, None)
+    walked = _choose_walked(groups)
     shape = Shape(
         sort=sort.bound_to(query),
-        groups=tuple(group.shape for group in groups),
+        groups=tuple(group.shape if at == walked else group.outline for at, group in enumerate(groups)),
+        walked=walked,
         formats=chosen_formats(query.formats, ()),
         paged=query.cursor is not None,
         featured=query.featured,
@@ -252,7 +276,10 @@ def shape_of(
     )
     values: dict[str, Any] = {**bounds, **({} if editor is None else {"editor": editor})}
     for at, group in enumerate(groups):
-        values |= {f"g{at}_{number}": ref for number, ref in enumerate(group.refs)}
+        values |= {f"g{at}_{number}": ref for number, ref in enumerate(group.refs)} if at == walked else {}
+        values[f"g{at}_words"] = group.refs
+        values[f"g{at}_ids"] = [ref for ref in group.refs if is_id(ref)]
+        values[f"g{at}_slugs"] = [ref for ref in group.refs if not is_id(ref)]
     return shape, values
 
 
@@ -265,9 +292,9 @@ def left_by(shape: Shape, at: int) -> tuple[sa.Select[Any], sa.Select[Any]]:
     """The ids of the articles that such a filter leaves, and how many public ones these are at most."""
     kind, _, by_id = shape.groups[at]
     table, column, links = _TERMS[kind]
-    terms = [_term_id(table, is_id, _value(at, number)) for number, is_id in enumerate(by_id)]
-    many = sa.select(sa.func.coalesce(sa.func.sum(table.c.articles), 0)).where(table.c.id.in_(terms))
-    return sa.select(A.c.id if links is None else links.c.article_id).where(column.in_(terms)).correlate(None), many
+    many = sa.select(sa.func.coalesce(sa.func.sum(table.c.articles), 0)).where(_is_any(table.c.id, table, at, by_id))
+    left = sa.select(A.c.id if links is None else links.c.article_id).where(_is_any(column, table, at, by_id))
+    return left.correlate(None), many
 
 
 def is_quick(query: ListQuery, groups: tuple[Group, ...]) -> bool:

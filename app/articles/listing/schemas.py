@@ -141,6 +141,11 @@ class Group:
         return self.kind, self.negative, tuple(is_id(ref) for ref in self.refs)
 
     @property
+    def outline(self) -> tuple[str, bool, tuple[bool, ...]]:
+        """The same for a statement that takes any number of values: whether some are ids, and whether some are not."""
+        return self.kind, self.negative, tuple(sorted({is_id(ref) for ref in self.refs}))
+
+    @property
     def names_pages(self) -> bool:
         """Whether it asks for pages, which no list holds otherwise: by their type, or one by one."""
         return not self.negative and (self.kind == "ids" or (self.kind == "type" and PAGE in self.refs))
