@@ -1,5 +1,7 @@
 """Claiming an idempotency key, and keeping the answer that belongs to it."""
 
+import re
+from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -16,6 +18,8 @@ from app.kit.schema import affected, table_of
 _REPLAY = table_of(Replay)
 _INSERT: dict[str, Any] = {"sqlite": sqlite.insert, "postgresql": postgresql.insert}
 LOCK_NOT_AVAILABLE = "55P03"
+_AT_ONCE = 500  # answers that are in memory together
+_IDS = re.compile(rb"(?<![0-9a-f-])(?:[0-9a-f]{32}|[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12})(?![0-9a-f-])")
 
 
 class IdempotencyKeyReused(Invalid):
@@ -92,12 +96,11 @@ def prune(session: Session, before: datetime) -> int:
     return affected(session.execute(sa.delete(_REPLAY).where(_REPLAY.c.created_at < before)))
 
 
-def forget_mentions(session: Session, subject_id: str) -> None:
-    """Drop every kept answer that names something which is purged: it may hold its text."""
-    find = sa.func.instr if session.get_bind().dialect.name == "sqlite" else _bytea_position
-    named = find(_REPLAY.c.body, sa.literal(subject_id.encode(), sa.LargeBinary())) > 0
-    session.execute(sa.delete(_REPLAY).where(_REPLAY.c.body.is_not(None), named))
-
-
-def _bytea_position(body: sa.ColumnElement[Any], part: sa.ColumnElement[Any]) -> sa.ColumnElement[Any]:
-    return sa.func.strpos(sa.func.encode(body, "escape"), sa.func.encode(part, "escape"))
+def forget_mentions(session: Session, ids: Collection[str]) -> None:
+    """Drop every kept answer, whoever asked, that names something which is erased or purged: it may hold its words."""
+    gone = {one.encode() for one in ids}
+    kept = sa.select(_REPLAY.c.caller, _REPLAY.c.key, _REPLAY.c.body).where(_REPLAY.c.body.is_not(None))
+    rows = session.execute(kept.execution_options(yield_per=_AT_ONCE))
+    named = [(row.caller, row.key) for row in rows if not gone.isdisjoint(_IDS.findall(row.body))]
+    for caller, key in named:
+        session.execute(sa.delete(_REPLAY).where(_REPLAY.c.caller == caller, _REPLAY.c.key == key))

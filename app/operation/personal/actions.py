@@ -14,6 +14,7 @@ from app.identity.audit.actions import record
 from app.identity.participants.actions import disown, erase
 from app.identity.participants.queries import PARTICIPANT
 from app.identity.replays.actions import forget as forget_answers
+from app.identity.replays.actions import forget_mentions
 from app.identity.schemas import Actor, Claims
 from app.kit.schema import Row
 from app.moderation.actions import forget as forget_cases
@@ -72,6 +73,7 @@ def _erase(session: Session, whom: Person) -> None:
         erase(session, one["id"])
     for also in ALSO.values():
         also(session, [row["id"] for row in (*whom.own, *whom.typed)])
+    forget_mentions(session, [*written, *(row["public_id"] for row in (*whom.own, *whom.typed) if row["public_id"])])
     forget_participants(session, whom.ids)
     if whom.email is not None:
         disown(session, whom.email)

@@ -51,7 +51,7 @@ def purge_article(session: Session, actor: Actor, ref: str, data: PurgeIn, versi
     purge(session, article)
     blank_facts(session, ids)
     blank_topic(session, article_id)
-    forget_mentions(session, article_id)
+    forget_mentions(session, [article_id])
     audit.blank_details(session, ids)
     audit.record(session, actor, "article.purge", "article", article_id, {"reason": data.reason})
 

@@ -69,6 +69,10 @@ def live(
     own = said(home, article, "Zqxreply.", ann, parent_id=answer["id"])
     inline = said(home, article, "Zqxinline.", ann, anchor={"revision": 1, "exact": "a time"})
     lost = said(home, article, "Zqxrejected.", ann)
+    edited = {**ann, "Idempotency-Key": "zqxedit"}
+    ok(home.patch(f"/v1/comments/{inline['id']}", json={"text": "Zqxlater and zqxname."}, headers=edited))
+    words = {"passages": ["Zqxlater"], "reason": "Because of zqxreason."}
+    ok(client.post(f"/v1/comments/{inline['id']}/redact", json=words, headers={**admin, "Idempotency-Key": "red"}))
     decide(client, admin, lost["id"], "reject", reason="Because of zqxnote.")
     ok(home.post(f"/v1/comments/{lost['id']}/appeal", json={"text": "Zqxappeal."}, headers=ann), 201)
     told = {"reason": "abuse", "text": "Zqxquoted.", "email": "bo@site.example"}
@@ -86,7 +90,7 @@ def live(
         writer = stored(db, C, id=posted["id"])[0]["participant_id"]
         session.execute(sa.insert(SOURCE).values(**row, local_id=writer))
     body = {"kind": "identity", "comment_id": posted["id"], "reason": "Zqxban."}
-    ok(client.post("/v1/bans", json=body, headers=admin), 201)
+    ok(client.post("/v1/bans", json=body, headers={**admin, "Idempotency-Key": "ban"}), 201)
     return [posted["id"], own["id"], inline["id"], lost["id"], answer["id"]]
 
 
@@ -155,9 +159,9 @@ def test_a_guest_is_told_all_of_theirs_and_nothing_else(
     assert found["email"] is None
     assert [(row["name"], row["email"]) for row in found["participants"]] == [("Zqxname", EMAIL)]
     assert {row["id"] for row in found["comments"]} >= set(ids[:4])
-    assert {row["source"] for row in found["comments"]} == {
-        f"Zqx{word}." for word in ("hello", "first", "reply", "inline", "rejected")
-    }
+    texts = {f"Zqx{word}." for word in ("hello", "first", "reply", "rejected")} | {"[…] and zqxname."}
+    assert {row["source"] for row in found["comments"]} == texts
+    assert [row["source"] for row in found["comment_revisions"]] == ["Zqxinline.", "Zqxlater and zqxname."]
     assert [(row["comment_id"], row["value"]) for row in found["votes"]] == [(ids[4], 1)]
     assert [row["value"] for row in found["reactions"]] == ["agree"]
     assert [row["text"] for row in found["reports"]] == ["Zqxreport."]
