@@ -32,30 +32,51 @@ class Reference(NamedTuple):
     ids: tuple[str, ...]  # of a section: its own and those of all sections inside of it; of others: its own
 
 
-def _branches(kind: str) -> tuple[sa.Select[Any], sa.Select[Any]]:
-    """SELECT terms of one kind by id or present slug, and by a former slug that no other has taken."""
+def _parts(kind: str) -> tuple[sa.Select[Any], sa.Select[Any]]:
+    """SELECT terms of one kind by what they are called now, and by slugs that they had."""
     term = TERMS[kind].alias(f"{kind}_term")
     inside = term.c.id.label("inside")
     tables: Any = term
     if kind == "section":
         inside = CLOSURE.c.descendant_id.label("inside")
         tables = term.join(CLOSURE, CLOSURE.c.ancestor_id == term.c.id)
-    ids = sa.bindparam(f"{kind}_ids", expanding=True, type_=term.c.id.type)
-    slugs = sa.bindparam(f"{kind}_slugs", expanding=True, type_=sa.String())
     name: Any = sa.literal_column(f"'{kind}'").label("kind")
     present = sa.select(name, term.c.id, term.c.slug, sa.null().label("former"), inside).select_from(tables)
     former = sa.select(name, term.c.id, term.c.slug, _FORMER.c.slug.label("former"), inside).select_from(
         tables.join(_FORMER, _FORMER.c.target_id == term.c.id)
     )
-    return (
-        present.where(term.c.id.in_(ids) | term.c.slug.in_(slugs)),
-        former.where(_FORMER.c.kind == name, _FORMER.c.slug.in_(slugs)),
-    )
+    return present, former.where(_FORMER.c.kind == name)
+
+
+def _branches(kind: str) -> tuple[sa.Select[Any], sa.Select[Any]]:
+    """SELECT terms of one kind by ids or present slugs, and by former slugs."""
+    present, former = _parts(kind)
+    ids = sa.bindparam(f"{kind}_ids", expanding=True, type_=TERMS[kind].c.id.type)
+    slugs = sa.bindparam(f"{kind}_slugs", expanding=True, type_=sa.String())
+    now = present.selected_columns
+    return present.where(now["id"].in_(ids) | now["slug"].in_(slugs)), former.where(_FORMER.c.slug.in_(slugs))
 
 
 @lru_cache(16)
 def _statement(kinds: tuple[str, ...]) -> Any:
     return sa.union_all(*(branch for kind in kinds for branch in _branches(kind)))
+
+
+@lru_cache(16)
+def _single(kind: str, by_id: bool) -> Any:
+    """SELECT a term by its id or present slug, of a section with a row for each that is inside."""
+    present, _ = _parts(kind)
+    column = TERMS[kind].c.id if by_id else TERMS[kind].c.slug
+    return present.where(present.selected_columns["id" if by_id else "slug"] == sa.bindparam("ref", type_=column.type))
+
+
+def _resolve_present(store: sa.Connection | Session, kind: Kind, ref: str) -> Reference | None:
+    """What one id or present slug refers to: what nearly all filters name, without the parts for everything else."""
+    by_id = is_id(ref)
+    rows = store.execute(_single(kind, by_id), {"ref": ref}).all() if by_id or is_slug(ref) else []
+    if not rows:
+        return None
+    return Reference(rows[0].id, rows[0].slug, False, tuple(sorted(row.inside for row in rows)))
 
 
 def resolve_references(
@@ -65,6 +86,10 @@ def resolve_references(
 
     A slug refers to the term that has it now, else to the one that had it before.
     """
+    if len(refs) == 1:
+        ((only, named),) = refs.items()
+        if len(named) == 1 and (reference := _resolve_present(store, only, named[0])):
+            return {(only, named[0]): reference}
     values: dict[str, list[str]] = {}
     for kind, named in refs.items():
         if ids := [ref for ref in named if is_id(ref)]:
