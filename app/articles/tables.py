@@ -36,6 +36,8 @@ class Article(SQLModel, table=True):
         sa.Index("ix_article_any", "listed_at", "id"),  # this and the next ones for editors, who see every state
         sa.Index("ix_article_created", "created_at", "id"),
         sa.Index("ix_article_edited", "edited_at", "id"),
+        sa.Index("ix_article_touched", "updated_at", "id"),
+        sa.Index("ix_article_alphabet", "title_key", "id"),
         sa.Index("ix_article_state", "state", "edited_at", "id"),
         sa.Index("ix_article_ahead", "edited_at", "id", **_IS_AHEAD),
         sa.Index("ix_article_due", "due_at"),

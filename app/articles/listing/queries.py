@@ -227,7 +227,9 @@ def _ids(shape: Shape) -> sa.Subquery:
     if values == 1:
         return _branch(shape, leading, 0).subquery("page")
     branches = [sa.select(_branch(shape, leading, number).subquery()) for number in range(values)]
-    merged = sa.union(*branches).subquery()
+    # An article stands in one section, but may have several of the tags: only then some are found twice.
+    together = sa.union if leading is not None and shape.groups[leading][0] in {"tag", "author"} else sa.union_all
+    merged = together(*branches).subquery()
     order = shape.sort.order_by(merged.c.key, merged.c.id)
     return sa.select(merged).order_by(*order).limit(sa.bindparam("most", type_=sa.BigInteger)).subquery("page")
 
