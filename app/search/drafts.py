@@ -77,6 +77,8 @@ def select_matching(shape: Shape, dialect: str, words: tuple[tuple[bool, int], .
         newest &= A.c.section_id.in_(own) & R.c.section_id.in_(own)
     said = [~_has(at, number) if excluded else _has(at, number) for at, (excluded, number) in enumerate(words)]
     unseen = ~A.c.public | (A.c.latest_revision > A.c.revision)
-    saved = unseen & sa.exists().where(newest, *said).correlate(A)
+    # Not EXISTS: for that PostgreSQL may read the texts of all revisions first, instead of the few that are unseen.
+    answers = sa.select(sa.literal_column("1")).where(newest, *said).limit(1).correlate(A).scalar_subquery()
+    saved = unseen & answers.is_not(None)
     key = COLUMNS[shape.sort.name.lstrip("-")].label("key")
     return sa.select(A.c.id, key).where(A.c.id.in_(indexed) | saved, *conditions(shape))
