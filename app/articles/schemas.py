@@ -175,7 +175,7 @@ class NeighboursOut(BaseModel):
     next: ListedArticleOut | None
 
 
-class ReasonOut(BaseModel):
+class RelatedReasonOut(BaseModel):
     """Why an article is related."""
 
     terms: list[str] = Field(description="Words that both texts are about, the most telling first; at most 5.")
@@ -189,7 +189,7 @@ class RelatedOut(BaseModel):
         description="`pinned`: chosen by editors; `series`: of the same series; `automatic`: found in the texts."
     )
     score: float | None = Field(description="How near the texts are, 0 to 1; only of `automatic`.")
-    reason: ReasonOut
+    reason: RelatedReasonOut
     article: ListedArticleOut
 
 

@@ -7,7 +7,7 @@ from sqlalchemy.exc import DBAPIError
 from starlette.responses import Response
 
 from app.articles.bulk.actions import carry_out
-from app.articles.bulk.schemas import AnyBulkOp, BulkIn, BulkOut, BulkPatch
+from app.articles.bulk.schemas import AnyBulkOp, ArticleBulkIn, ArticleBulkOut, BulkPatch
 from app.articles.editing.actions import PreparedBody
 from app.articles.editing.routes import with_text
 from app.identity.replays.actions import IdempotencyKeyReused
@@ -22,9 +22,11 @@ NOTHING = ("code", "detail", "errors", "retry_after", "id", "version", "etag")
 
 
 @router.post(
-    "/bulk", response_model=BulkOut, responses=documented(Unauthorized, Forbidden, Invalid, IdempotencyKeyReused)
+    "/bulk", response_model=ArticleBulkOut, responses=documented(Unauthorized, Forbidden, Invalid, IdempotencyKeyReused)
 )
-async def change_many(request: Request, body: BulkIn, actor: Annotated[Actor, requires("content:write")]) -> Response:
+async def change_many(
+    request: Request, body: ArticleBulkIn, actor: Annotated[Actor, requires("content:write")]
+) -> Response:
     """Carry out up to 100 operations on articles in their order, with a result for each.
 
     Each is checked for scope, section and version as by its single route, and stands or fails by itself: a refused one
@@ -43,7 +45,7 @@ async def change_many(request: Request, body: BulkIn, actor: Annotated[Actor, re
         except (Problem, DBAPIError) as error:
             result = {"op": op.op, **_refused(from_exception(error))}
         results.append({**dict.fromkeys(NOTHING), **result})
-    return Response(dump(BulkOut, {"data": results}), 200, headers, "application/json")
+    return Response(dump(ArticleBulkOut, {"data": results}), 200, headers, "application/json")
 
 
 async def _carry_out(request: Request, actor: Actor, number: int, op: AnyBulkOp) -> tuple[dict[str, Any], str]:

@@ -63,7 +63,7 @@ AnyBulkOp = Annotated[
 ]
 
 
-class BulkIn(BaseModel):
+class ArticleBulkIn(BaseModel):
     """Operations to carry out in their order."""
 
     model_config = ConfigDict(extra="forbid")
@@ -85,7 +85,7 @@ class BulkResultOut(BaseModel):
     retry_after: int | None = Field(description="Seconds to wait after 429 and 503.")
 
 
-class BulkOut(BaseModel):
+class ArticleBulkOut(BaseModel):
     """A result for each operation, in their order."""
 
     data: list[BulkResultOut]

@@ -22,7 +22,7 @@ from app.kit.text import Prose
 Judged = Literal["published", "pending", "rejected", "spam"]
 
 
-class AuthorIn(BaseModel):
+class CommentAuthorIn(BaseModel):
     """How the author wants to be shown."""
 
     model_config = ConfigDict(extra="forbid")
@@ -47,7 +47,7 @@ class CommentIn(BaseModel):
     )
     parent_id: AnyId | None = Field(None, description="The comment that this one answers; null at the top.")
     text: Prose = Field(description="CommonMark without HTML, headings and images; 1 to 10,000 characters.")
-    author: AuthorIn | None = Field(
+    author: CommentAuthorIn | None = Field(
         None,
         description="Needed with a guest's first comment; of no effect where the publication's site names a reader.",
     )
@@ -176,7 +176,7 @@ class Screen(Protocol):
         """Note in the moderation log why a comment that now stands was not simply published."""
 
 
-class ReasonOut(BaseModel):
+class CheckReasonOut(BaseModel):
     """Why a comment would not simply be published."""
 
     stage: str = Field(description="The rule that decided, such as `links`, `phrases` or `mode`.")
@@ -186,7 +186,7 @@ class TrialOut(BaseModel):
     """What would become of a comment, with `dry_run=true`."""
 
     state: Judged
-    reasons: list[ReasonOut]
+    reasons: list[CheckReasonOut]
 
 
 class PostedOut(CommentOut):

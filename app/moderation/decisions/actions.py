@@ -12,7 +12,7 @@ from app.identity.schemas import Actor
 from app.kit.problems import Conflict, Problem
 from app.kit.schema import Row
 from app.moderation.appeals import actions as appeals
-from app.moderation.decisions.schemas import MACHINE, Action, BulkIn
+from app.moderation.decisions.schemas import MACHINE, Action, DecisionBulkIn
 from app.moderation.emitting import emit_decided
 from app.moderation.learning.actions import learned
 from app.moderation.log.actions import record
@@ -81,7 +81,7 @@ def remove(session: Session, actor: Actor, comment_id: str) -> None:
     decide(session, actor, comment_id, "remove", None, force=False)
 
 
-def decide_all(session: Session, actor: Actor, data: BulkIn) -> list[dict[str, Any]]:
+def decide_all(session: Session, actor: Actor, data: DecisionBulkIn) -> list[dict[str, Any]]:
     """One decision about several comments: each is decided or refused by itself."""
     results: list[dict[str, Any]] = []
     for comment_id in data.ids:

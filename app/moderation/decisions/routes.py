@@ -12,7 +12,7 @@ from app.identity.schemas import Actor
 from app.kit.ids import IdPath
 from app.kit.problems import Forbidden, Invalid, NotFound, Unauthorized, documented
 from app.moderation.decisions import actions
-from app.moderation.decisions.schemas import Action, BulkIn, BulkOut, FeaturedIn
+from app.moderation.decisions.schemas import Action, DecisionBulkIn, DecisionBulkOut, FeaturedIn
 from app.moderation.queries import judged
 from app.moderation.queue.actions import Leased
 from app.moderation.schemas import JudgedCommentOut, ReasonIn
@@ -75,11 +75,13 @@ def _results(_connection: sa.Connection, results: list[dict[str, Any]]) -> dict[
 
 
 @router.post(
-    "/moderation/decisions", response_model=BulkOut, responses=documented(Unauthorized, Forbidden, NotFound, Invalid)
+    "/moderation/decisions",
+    response_model=DecisionBulkOut,
+    responses=documented(Unauthorized, Forbidden, NotFound, Invalid),
 )
-async def decide_all(request: Request, body: BulkIn, actor: Moderator) -> Response:
+async def decide_all(request: Request, body: DecisionBulkIn, actor: Moderator) -> Response:
     """One decision about up to 100 comments; each has a result of its own."""
-    return await write(request, actor, actions.decide_all, body, show=_results, model=BulkOut)
+    return await write(request, actor, actions.decide_all, body, show=_results, model=DecisionBulkOut)
 
 
 @router.put("/comments/{comment}/featured", response_model=JudgedCommentOut, responses=documented(*_REFUSED))

@@ -21,7 +21,7 @@ MACHINE: dict[Action, tuple[CommentState, frozenset[CommentState]]] = {
 }
 
 
-class BulkIn(BaseModel):
+class DecisionBulkIn(BaseModel):
     """One decision about several comments."""
 
     model_config = ConfigDict(extra="forbid")
@@ -41,7 +41,7 @@ class BulkItemOut(BaseModel):
     code: str | None = Field(description="Why nothing was done: `not_found`, `leased`, `wrong_comment_state`, …")
 
 
-class BulkOut(BaseModel):
+class DecisionBulkOut(BaseModel):
     """One result each, in the order they were sent."""
 
     data: list[BulkItemOut]

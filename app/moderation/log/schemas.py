@@ -9,7 +9,7 @@ from app.kit.paging import PageQuery
 ID_PATTERN = r"^[0-9a-f-]{36}$"
 
 
-class ReasonOut(BaseModel):
+class DecisionReasonOut(BaseModel):
     """Why something was decided."""
 
     stage: str = Field(description="The rule that spoke: `links`, `phrases`, `flood`, `reports`, …")
@@ -27,7 +27,7 @@ class LogOut(BaseModel):
     actor_id: str | None = Field(description="Id of the key; null for rules and readers.")
     action: str = Field(description="`approve`, `reject`, `spam`, `remove`, `restore`, `feature`, `hide`, `decline`, …")
     state: str | None = Field(description="The comment's state from then on; null: it did not change.")
-    reasons: list[ReasonOut]
+    reasons: list[DecisionReasonOut]
     note: str | None = Field(description="The moderator's reason, which the author may read.")
 
 

@@ -7,7 +7,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from app.kit.paging import PageQuery
 from app.kit.text import Identifier
-from app.moderation.log.schemas import ReasonOut
+from app.moderation.log.schemas import DecisionReasonOut
 from app.moderation.schemas import JudgedCommentOut
 
 QueueState = Literal["pending", "spam", "rejected", "removed", "published", "reported", "appealed", "any"]
@@ -52,7 +52,7 @@ class QueueItemOut(BaseModel):
 
     id: str = Field(description="Id of the comment.")
     comment: JudgedCommentOut
-    reasons: list[ReasonOut] = Field(description="Why it has its state, from the newest entry of the log.")
+    reasons: list[DecisionReasonOut] = Field(description="Why it has its state, from the newest entry of the log.")
     reports: QueuedReportsOut
     appeal: QueuedAppealOut | None
     lease: LeaseOut | None

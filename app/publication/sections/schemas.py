@@ -32,7 +32,7 @@ class SectionPatch(TermPatch):
     syndication: Level = Field("full", description=SYNDICATION)
 
 
-class ParentOut(BaseModel):
+class ParentSectionOut(BaseModel):
     """The section that another one is part of."""
 
     id: str
@@ -44,7 +44,7 @@ class SectionOut(TermOut):
     """A section."""
 
     description: str
-    parent: ParentOut | None
+    parent: ParentSectionOut | None
     position: int = Field(description="Its place among sections, smallest first.")
     syndication: Level = Field(description=SYNDICATION)
 

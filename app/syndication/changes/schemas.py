@@ -91,7 +91,7 @@ def decode(log: str, cursor: str) -> Position:
     return found
 
 
-class ParentOut(BaseModel):
+class ChangeParentOut(BaseModel):
     """What something belongs to."""
 
     type: Literal["site", "section", "series", "author", "article"]
@@ -113,7 +113,9 @@ class ChangeOut(BaseModel):
         "article that was public no longer is, and its discussion goes with it."
     )
     id: str | None = Field(description="Id of the thing; null for the discussion of the site.")
-    of: ParentOut | None = Field(description="A comment's article; what a notice stands with; whose discussion it is.")
+    of: ChangeParentOut | None = Field(
+        description="A comment's article; what a notice stands with; whose discussion it is."
+    )
     revision: int | None = Field(description="Of an article: the revision that was shown at that time.")
     at: datetime
     reason: str | None = Field(
