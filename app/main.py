@@ -22,7 +22,7 @@ from app.kit.limits import Limiter
 from app.kit.logs import configure
 from app.kit.offload import Offload
 from app.kit.openapi import describe
-from app.kit.routing import prepare
+from app.kit.routing import keep_apart, prepare
 from app.kit.settings import Settings
 from app.publication.media.storage import open_storage
 from app.publication.sections.closure import find_descendants
@@ -112,6 +112,7 @@ def create_app(settings: Settings | None = None, *, with_worker: bool = True) ->
     app.state.media = open_storage(settings.media)
     for router in wiring.ROUTERS:
         _open(app, router)
+    keep_apart(app.router.routes)
     describe(app)
     problems.install(app)
     app.add_middleware(LastResort)

@@ -16,7 +16,7 @@ from app.articles.partners.actions import hand_over_one
 from app.articles.selection import refuse_fields
 from app.fronts import actions, queries
 from app.fronts.schemas import FrontDefinition, FrontIn, FrontOut, FrontQuery, FrontsQuery
-from app.identity.routes import VERSIONED, Public, Versions, requires, write
+from app.identity.routes import VERSIONED, IfMatch, Public, Versions, requires, write
 from app.identity.schemas import ANONYMOUS, Actor
 from app.kit import etag
 from app.kit.fields import chosen
@@ -41,8 +41,15 @@ WRITES = documented(*VERSIONED)
 
 
 async def _expected(
-    if_match: Annotated[str | None, Header(description="ETag of what was read, or `*`: replace a front.")] = None,
-    if_none_match: Annotated[str | None, Header(description="`*`: make a front where there is none.")] = None,
+    if_match: IfMatch = None,
+    if_none_match: Annotated[
+        str | None,
+        Header(
+            alias="If-None-Match",
+            description="`*`: make a front where there is none. Either this or `If-Match` is needed, and not both.",
+            json_schema_extra={"enum": ["*"]},
+        ),
+    ] = None,
 ) -> tuple[frozenset[int] | None, bool]:
     """The versions that a front may have, and whether there must be none (RFC 9110 §13.1); 428 without either."""
     if if_none_match is None:

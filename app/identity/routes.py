@@ -18,6 +18,7 @@ from app.events.schemas import Position
 from app.identity.actions import Callers, is_reader_token
 from app.identity.participants.queries import find
 from app.identity.replays.routes import Done as Done  # how a write is answered: what routes take from here
+from app.identity.replays.routes import idempotency_key
 from app.identity.replays.routes import is_replay as is_replay
 from app.identity.replays.routes import write as write
 from app.identity.replays.routes import write_private as write_private
@@ -105,6 +106,7 @@ class Access(SecurityBase):
             names = " or ".join((*self.scopes, *(("content:write",) if self.drafts else ())))
             missing = f"This needs a key with the scope {names}."
             raise Unauthorized(missing) if actor is ANONYMOUS else Forbidden(missing)
+        idempotency_key(request)
         if request.scope["query_string"]:
             await self._check_parameters(request)
         return actor
@@ -212,7 +214,17 @@ World = Annotated[Actor, Depends(Access(None, strict=False))]
 Probe = Annotated[Actor, Depends(Access(None, counted=False, strict=False))]
 
 
-async def if_match(if_match: Annotated[str | None, Header(description="ETag of what was read, or `*`.")] = None) -> Any:
+IfMatch = Annotated[
+    str | None,
+    Header(
+        alias="If-Match",
+        description="ETag of what was read, or `*`.",
+        json_schema_extra={"pattern": etag.IF_MATCH_PATTERN, "example": "*"},
+    ),
+]
+
+
+async def if_match(if_match: IfMatch = None) -> Any:
     """The versions that an editorial write may replace: 428 without the header."""
     return etag.expected_versions(if_match)
 

@@ -11,6 +11,10 @@ from collections.abc import Iterable
 from app.kit.problems import BadRequest, PreconditionRequired, StaleVersion
 
 _TAG = re.compile(r'(W/)?"([\x21\x23-\x7e]*)"')
+_TAG_PATTERN = r'[ \t]*(?:W/)?"[\x21\x23-\x7E]*"[ \t]*'
+IF_MATCH_PATTERN = rf"^(?:[ \t]*\*[ \t]*|{_TAG_PATTERN}(?:,{_TAG_PATTERN})*)$"
+"""What the header may hold (RFC 9110 §13.1.1), for the OpenAPI document too."""
+_IF_MATCH = re.compile(IF_MATCH_PATTERN)
 _VERSION = re.compile(r"v(\d{1,18})(?:-.*)?", re.ASCII)
 _CODINGS = ("-gzip", "-br", "-zstd")
 
@@ -40,12 +44,12 @@ def expected_versions(if_match: str | None) -> frozenset[int] | None:
         raise PreconditionRequired(
             "Send the header If-Match with the ETag that you read, or `If-Match: *` to change whatever is there now."
         )
+    if not _IF_MATCH.fullmatch(if_match):
+        detail = "If-Match must be `*`, or entity tags in quotes with commas between them."
+        raise BadRequest(detail, errors=[{"parameter": "If-Match", "code": "invalid", "detail": detail}])
     if if_match.strip() == "*":
         return None
     tags = _TAG.findall(if_match)
-    if not tags:
-        detail = "If-Match holds no entity tag."
-        raise BadRequest(detail, errors=[{"parameter": "If-Match", "code": "invalid", "detail": detail}])
     return frozenset(int(found[1]) for weak, tag in tags if not weak and (found := _VERSION.fullmatch(tag)))
 
 

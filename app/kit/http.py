@@ -33,6 +33,10 @@ _WEIGHT = re.compile(r";\s*q\s*=\s*([01](?:\.\d{0,3})?)\s*(?:;|$)")
 _CODING = re.compile(r"\s*([\w*-]+)\s*(?:;\s*q\s*=\s*([\d.]+))?\s*")
 
 
+POSITION_PATTERN = r"^[0-9]{1,18}\.[0-9]{1,18}$"
+"""A `Broadsheet-Position`, for the OpenAPI document."""
+
+
 class ReadQuery(BaseModel):
     """Parameters that every read takes."""
 

@@ -16,7 +16,7 @@ from app.identity.actions import Callers
 from app.identity.routes import Public, requires
 from app.identity.schemas import ANONYMOUS, Actor
 from app.kit.boundary import GOES_ON
-from app.kit.http import database, settings
+from app.kit.http import POSITION_PATTERN, database, settings
 from app.kit.ids import RefPath
 from app.kit.limits import network
 from app.kit.problems import Forbidden, InvalidParameter, NotFound, Unauthorized, documented
@@ -119,7 +119,7 @@ _HEADER: dict[str, Any] = {
             "in": "header",
             "required": False,
             "description": "The `id` that came last: the stream goes on after it. Browsers send it by themselves.",
-            "schema": {"type": "string", "maxLength": 40},
+            "schema": {"type": "string", "maxLength": 40, "pattern": POSITION_PATTERN},
         }
     ]
 }

@@ -7,6 +7,7 @@ from pydantic import AfterValidator, BaseModel, Field
 from app.articles.discussion.schemas import CountOut
 from app.comments.schemas import VotesOut
 from app.events.schemas import Entry, Position
+from app.kit.http import POSITION_PATTERN
 from app.kit.problems import Forbidden
 from app.moderation.events import MODERATION_TYPES
 
@@ -45,6 +46,7 @@ class LiveQuery(BaseModel):
     last_event_id: str | None = Field(
         None,
         max_length=40,
+        pattern=POSITION_PATTERN,
         description="Instead of `Last-Event-ID`, which goes before it. Any `Broadsheet-Position` will do.",
     )
 

@@ -12,6 +12,7 @@ from app.kit.text import slugify
 from app.publication.actions import SlugTaken
 
 NOBODY = "00000000-0000-0000-0000-000000000000"
+RESERVED = frozenset({"bulk"})  # what stands under /v1/articles beside the articles
 BLOCK = 20  # slugs looked up at once
 _ADDRESS, _ARTICLE = table_of(Address), table_of(Article)
 
@@ -20,7 +21,7 @@ def claim(session: Session, article_id: str, wanted: str) -> str:
     """Take exactly this slug for an article: 409 if it is, or was, another's."""
     other = sa.select(_ARTICLE.c.id).where(_ARTICLE.c.slug == wanted, _ARTICLE.c.id != article_id)
     former = sa.select(_ADDRESS.c.article_id).where(_ADDRESS.c.address == wanted, _ADDRESS.c.article_id != article_id)
-    if session.execute(other.union_all(former)).first():
+    if wanted in RESERVED or session.execute(other.union_all(former)).first():
         raise SlugTaken
     return wanted
 
@@ -33,7 +34,7 @@ def invent(session: Session, title: str, article_id: str = NOBODY, language: str
         slugs = sa.select(_ARTICLE.c.slug).where(_ARTICLE.c.slug.in_(tried), _ARTICLE.c.id != article_id)
         others = (_ADDRESS.c.address.in_(tried)) & (_ADDRESS.c.article_id != article_id)
         taken = set(session.execute(slugs.union_all(sa.select(_ADDRESS.c.address).where(others))).scalars())
-        if free := next((slug for slug in tried if slug not in taken), None):
+        if free := next((slug for slug in tried if slug not in taken | RESERVED), None):
             return free
     raise AssertionError("counting has no end")
 

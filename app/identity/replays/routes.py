@@ -18,8 +18,18 @@ from app.identity.replays.actions import Answer, ShownOnce, claim, is_kept, keep
 from app.identity.schemas import Actor
 from app.kit import etag
 from app.kit.http import PRIVATE, address_for, database, dump
+from app.kit.openapi import IDEMPOTENCY_KEY_LENGTH
 from app.kit.problems import BadRequest
 from app.kit.schema import Row
+
+
+def idempotency_key(request: Request) -> str | None:
+    """The `Idempotency-Key` of a POST; 400 for one that can be none."""
+    key = request.headers.get("idempotency-key") if request.method == "POST" else None
+    if key is not None and not (0 < len(key) <= IDEMPOTENCY_KEY_LENGTH and key.isascii() and key.isprintable()):
+        detail = f"Idempotency-Key must have 1 to {IDEMPOTENCY_KEY_LENGTH} visible ASCII characters."
+        raise BadRequest(detail, errors=[{"parameter": "Idempotency-Key", "code": "invalid", "detail": detail}])
+    return key
 
 
 @dataclass(frozen=True)
@@ -32,11 +42,9 @@ class _Once:
 
     @classmethod
     async def of(cls, request: Request, actor: Actor, payload: bytes | None) -> "_Once | None":
-        key = request.headers.get("idempotency-key") if request.method == "POST" else None
+        key = idempotency_key(request)
         if key is None:
             return None
-        if not (0 < len(key) <= 255 and key.isascii() and key.isprintable()):
-            raise BadRequest("Idempotency-Key must have 1 to 255 visible ASCII characters.")
         content = payload if payload is not None else await request.body()
         address = f"{request.method} {request.url.path}?{request.url.query}\n".encode()
         fingerprint = hashlib.sha256(address + content).hexdigest()

@@ -6,7 +6,7 @@ from typing import Any
 import sqlalchemy as sa
 from sqlmodel import Session
 
-from app.articles.addresses.actions import remember
+from app.articles.addresses.actions import RESERVED, remember
 from app.articles.addresses.tables import Address
 from app.articles.body import Body, Dropped, from_blocks, from_html
 from app.articles.body.addresses import fill_sizes, unsized_files
@@ -104,7 +104,7 @@ class ArticleEntry:
         return chosen
 
     def _is_free(self, connection: sa.Connection, slug: str, local_id: str | None) -> bool:
-        if self._survey.is_given(slug, self.plan.key):
+        if slug in RESERVED or self._survey.is_given(slug, self.plan.key):
             return False
         return all(row.id == local_id for row in connection.execute(_HOLDERS, {"slug": slug}))
 

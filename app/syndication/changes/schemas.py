@@ -132,7 +132,7 @@ class ChangePageOut(BaseModel):
 
     next: str = Field(description="Cursor to come back with; never null, for something will change.")
     limit: int = Field(description="The most that a page holds.")
-    total: None = Field(description="Always null: the feed has no end.")
+    total: int | None = Field(description="Always null: the feed has no end.")
     more: bool = Field(description="Whether to come back at once. A page may be short, or empty, and have more behind.")
 
 

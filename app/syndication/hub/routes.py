@@ -3,6 +3,7 @@
 from typing import Annotated
 
 from fastapi import APIRouter, Form, Request
+from pydantic import Field
 from starlette.responses import Response
 
 from app.identity.routes import World, limit, write
@@ -27,18 +28,28 @@ async def ask(
     actor: World,
     mode: Annotated[Mode, Form(alias="hub.mode", description="What is asked for.")],
     topic: Annotated[
-        str, Form(alias="hub.topic", max_length=2048, description="Address of a feed of this server, archives apart.")
+        str,
+        Form(
+            alias="hub.topic",
+            min_length=1,
+            max_length=2048,
+            description="Address of a feed of this server, archives apart.",
+        ),
     ],
     callback: Annotated[
-        str, Form(alias="hub.callback", max_length=CALLBACK, description="Where to confirm, and to send the feed to.")
+        str,
+        Form(
+            alias="hub.callback",
+            min_length=1,
+            max_length=CALLBACK,
+            description="Where to confirm, and to send the feed to.",
+        ),
     ],
     lease_seconds: Annotated[
-        int | None,
+        Annotated[int, Field(ge=1, le=10**9)] | None,
         Absent,
         Form(
             alias="hub.lease_seconds",
-            ge=1,
-            le=10**9,
             description=f"How long to be told: {LEASE:,} if absent; {LEASES[0]:,} to {LEASES[1]:,} are given.",
         ),
     ] = None,
