@@ -6,20 +6,21 @@ from typing import Annotated, Literal
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_validator
 
 from app.kit.paging import PageQuery
-from app.kit.text import LongText, OneLine, Visible
+from app.kit.rules import all_or_none
+from app.kit.text import LongText, OneLine, Visible, Whole
 
 AnchorKind = Literal["passage", "prompt"]
 AnchorState = Literal["anchored", "moved", "changed", "orphaned", "detached"]
 Quote = Annotated[LongText, StringConstraints(min_length=1, max_length=2000), Visible]
 Context = Annotated[LongText, StringConstraints(max_length=200)]
-Offset = Annotated[int, Field(strict=True, ge=0, le=10_000_000)]
+Offset = Annotated[int, Field(strict=True, ge=0, le=10_000_000), Whole]
 Question = Annotated[str, OneLine, StringConstraints(min_length=1, max_length=300), Visible]
 
 
 class AnchorIn(BaseModel):
     """A passage of the article's plain text (`formats=text`), named as in the W3C Web Annotation Data Model."""
 
-    model_config = ConfigDict(extra="forbid")
+    model_config = ConfigDict(extra="forbid", json_schema_extra=all_or_none("start", "end"))
 
     revision: int | None = Field(
         None, strict=True, ge=1, le=999_999_999, description="Whose text it is; the public one if absent."

@@ -1,14 +1,16 @@
 """Fronts as they come in, as editors see them, and as readers get them."""
 
 from datetime import datetime
-from typing import Annotated, Literal
+from itertools import combinations
+from typing import Annotated, Literal, get_args
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
 from app.articles.schemas import ListedArticleOut
 from app.kit.http import ReadQuery
 from app.kit.paging import PageQuery
-from app.kit.text import Identifier, Title
+from app.kit.rules import absent, both, given, not_together, where
+from app.kit.text import Identifier, Title, Whole
 
 Kind = Literal["pinned", "newest", "discussed", "reacted"]
 MOST_BLOCKS, MOST_PINS, MOST_ARTICLES = 20, 30, 200
@@ -20,15 +22,23 @@ _KIND = (
 )
 _FILTER = "Only its articles; at most one of section, series, tag, author and type. Not for `pinned`."
 
+_OTHERS = [kind for kind in get_args(Kind) if kind != "pinned"]
+_BLOCK = both(
+    where("kind", ["pinned"], both(given("articles"), absent("limit", *FILTERS))),
+    where("kind", _OTHERS, absent("articles")),
+    where("kind", [kind for kind in _OTHERS if kind not in ("discussed", "reacted")], absent("days")),
+    *(not_together(*pair) for pair in combinations(FILTERS, 2)),
+)
+
 
 class BlockIn(BaseModel):
     """A block of articles."""
 
-    model_config = ConfigDict(extra="forbid")
+    model_config = ConfigDict(extra="forbid", json_schema_extra=_BLOCK)
 
     kind: Kind = Field(description=_KIND)
     title: Title | None = Field(None, description="What stands over it.")
-    limit: Annotated[int, Field(strict=True, ge=1, le=30)] | None = Field(
+    limit: Annotated[int, Field(strict=True, ge=1, le=30), Whole] | None = Field(
         None, description="The most articles that it shows, 1 to 30; 8 if absent. Not for `pinned`."
     )
     articles: list[Identifier] | None = Field(

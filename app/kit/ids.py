@@ -4,7 +4,7 @@ import re
 from typing import Annotated
 
 import uuid_utils
-from pydantic import AfterValidator, BeforeValidator
+from pydantic import AfterValidator, BeforeValidator, Field
 
 from app.kit.problems import NotFound
 
@@ -66,7 +66,13 @@ def _is_uuid(text: str) -> str:
     return text
 
 
-AnyId = Annotated[str, BeforeValidator(_as_id), AfterValidator(_is_uuid)]
+_HEX = "[0-9A-Fa-f]"
+AnyId = Annotated[
+    str,
+    BeforeValidator(_as_id),
+    AfterValidator(_is_uuid),
+    Field(json_schema_extra={"pattern": f"^{_HEX}{{8}}(?:-{_HEX}{{4}}){{3}}-{_HEX}{{12}}$"}),
+]
 """An id in a body; upper-case letters become lower-case."""
 
 
@@ -76,5 +82,9 @@ def _is_uuid7(text: str) -> str:
     return text
 
 
-NewId = Annotated[AnyId, AfterValidator(_is_uuid7)]
+NewId = Annotated[
+    AnyId,
+    AfterValidator(_is_uuid7),
+    Field(json_schema_extra={"pattern": f"^{_HEX}{{8}}-{_HEX}{{4}}-7{_HEX}{{3}}-[89ABab]{_HEX}{{3}}-{_HEX}{{12}}$"}),
+]
 """The id of something new, made by the client: a UUIDv7, so that it stands at the end of every index."""

@@ -2,10 +2,19 @@
 
 import re
 import unicodedata
-from typing import Annotated, Final
+from dataclasses import dataclass
+from typing import Annotated, Any, Final
 from urllib.parse import urlsplit
 
-from pydantic import AfterValidator, BeforeValidator, Field, StringConstraints
+from pydantic import (
+    AfterValidator,
+    BeforeValidator,
+    Field,
+    GetCoreSchemaHandler,
+    GetJsonSchemaHandler,
+    StringConstraints,
+)
+from pydantic_core import CoreSchema
 
 from app.kit.confusables import skeleton as skeleton  # what a name looks like belongs to texts too
 from app.kit.confusables import skeletons as skeletons
@@ -141,11 +150,37 @@ def _http_url(value: str) -> str:
     return value
 
 
-OneLine = BeforeValidator(_one_line)
+_CONTROLS: Final = r"\x00-\x08\x0B\x0C\x0E-\x1F\x7F-\x9F"  # as `_FORBIDDEN`; a carriage return ends a line
+_UNSEEN: Final = (
+    r"\u00AD\u0600-\u0605\u061C\u06DD\u070F\u115F\u1160\u180E\u200B-\u200F\u202A-\u202E\u2060-\u2064\u2066-\u206F"
+    r"\u2800\u3164\uFEFF\uFFA0\uFFF9-\uFFFB"
+)
+CLEAN_PATTERN: Final = f"^[^{_CONTROLS}]*$"
+"""What `clean` takes, for the OpenAPI document."""
+_SPACES: Final = r"\t\n\r\u0020\u00A0\u1680\u2000-\u200A\u2028\u2029\u202F\u205F\u3000"
+VISIBLE_PATTERN: Final = rf"^[{_SPACES}{_UNSEEN}]*[^\s{_CONTROLS}{_UNSEEN}][^{_CONTROLS}]*$"
+"""The same with something to see in it."""
+
+
+@dataclass(frozen=True)
+class _Patterned:
+    """A validator that JSON Schema can say in a pattern, or nearly so."""
+
+    validator: BeforeValidator | AfterValidator
+    pattern: str
+
+    def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
+        return self.validator.__get_pydantic_core_schema__(source, handler)
+
+    def __get_pydantic_json_schema__(self, schema: CoreSchema, handler: GetJsonSchemaHandler) -> dict[str, Any]:
+        return {**handler(schema), "pattern": self.pattern}
+
+
+OneLine = _Patterned(BeforeValidator(_one_line), CLEAN_PATTERN)
 """Marks text without line breaks or tabs: these become a single space, and the ends are stripped."""
-ManyLines = BeforeValidator(_stripped)
+ManyLines = _Patterned(BeforeValidator(_stripped), CLEAN_PATTERN)
 """Marks text that may have several lines; the ends are stripped."""
-Visible = AfterValidator(_visible)
+Visible = _Patterned(AfterValidator(_visible), VISIBLE_PATTERN)
 """Marks text that must show something: not only spaces and invisible characters."""
 
 Name = Annotated[str, OneLine, StringConstraints(min_length=1, max_length=200), Visible]
@@ -156,7 +191,7 @@ Summary = Annotated[str, ManyLines, StringConstraints(max_length=2000)]
 """Plain text of up to 2,000 characters; may be empty."""
 Prose = Annotated[str, ManyLines, StringConstraints(min_length=1, max_length=10_000), Visible]
 """Plain text of 1 to 10,000 characters, such as a correction or a reason."""
-LongText = Annotated[str, BeforeValidator(_text), StringConstraints(max_length=1_000_000)]
+LongText = Annotated[str, _Patterned(BeforeValidator(_text), CLEAN_PATTERN), StringConstraints(max_length=1_000_000)]
 """A whole document, such as HTML or Markdown, of up to 1,000,000 characters; spaces at the ends are kept."""
 Slug = Annotated[
     str,
@@ -185,12 +220,20 @@ LanguageTag = Annotated[
 """A language tag in the shape and letter case of BCP 47 (RFC 5646), such as `en`, `pt-BR` or `zh-Hant`."""
 HttpUrl = Annotated[
     str,
-    ManyLines,
+    BeforeValidator(_stripped),
     StringConstraints(max_length=2048),
     AfterValidator(_http_url),
     Field(json_schema_extra={"format": "uri"}),
 ]
 """An absolute http or https URL of up to 2,048 characters, kept as it was written."""
+
+
+def _whole(value: object) -> object:
+    return int(value) if isinstance(value, float) and value.is_integer() else value
+
+
+Whole = BeforeValidator(_whole)
+"""Marks a strict whole number that may be written `16.0`, which in JSON is the same as `16`."""
 Int63 = Annotated[int, Field(ge=0, le=MAX_INT63)]
 """A whole number from 0 to 2^63 - 1, so that every database can store it."""
 

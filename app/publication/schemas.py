@@ -6,10 +6,10 @@ from typing import Annotated, Literal, get_args
 from pydantic import BaseModel, ConfigDict, Field
 
 from app.kit.paging import PageQuery, Sort
-from app.kit.text import LongText, Name, Slug
+from app.kit.text import LongText, Name, Slug, Whole
 
 TERM_SORTS = {sort.name: sort for sort in (Sort("name", kind=str), Sort("-articles", descending=True, kind=int))}
-Position = Annotated[int, Field(strict=True, ge=0, le=999_999)]
+Position = Annotated[int, Field(strict=True, ge=0, le=999_999), Whole]
 """A place among others, smallest first."""
 Level = Literal["none", "headline", "excerpt", "full"]
 """How much of an article partners may have."""

@@ -1,6 +1,6 @@
 """Votes and reactions as they come in and go out."""
 
-from typing import NamedTuple, Protocol
+from typing import Annotated, NamedTuple, Protocol
 
 from pydantic import BaseModel, ConfigDict, Field
 from sqlmodel import Session
@@ -10,6 +10,7 @@ from app.identity.schemas import Actor
 from app.identity.secrets.actions import Vault
 from app.kit.http import ReadQuery
 from app.kit.schema import Row
+from app.kit.text import Whole
 
 
 class Screen(Protocol):
@@ -33,7 +34,9 @@ class VoteIn(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    value: int = Field(ge=-1, le=1, strict=True, description="1, -1, or 0 to take the vote back.")
+    value: Annotated[int, Field(ge=-1, le=1, strict=True), Whole] = Field(
+        description="1, -1, or 0 to take the vote back."
+    )
 
 
 class VoteOut(BaseModel):

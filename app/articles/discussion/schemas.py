@@ -7,12 +7,12 @@ from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
 from app.kit.clock import Moment
 from app.kit.http import ReadQuery
-from app.kit.text import OneLine
+from app.kit.text import OneLine, Whole
 
 State = Literal["open", "closed", "hidden"]
 Moderation = Literal["post", "pre"]
 Prompt = Annotated[str, OneLine, StringConstraints(max_length=300)]
-Days = Annotated[int, Field(strict=True, ge=0, le=36_500)]
+Days = Annotated[int, Field(strict=True, ge=0, le=36_500), Whole]
 _STATE = "`closed`: no new comments; `hidden`: none are shown either."
 _PROMPT = "The question to readers; empty: none."
 _MODERATION = "`post`: comments show at once unless something speaks against it; `pre`: all of them wait."

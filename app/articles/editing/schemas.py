@@ -15,6 +15,7 @@ from pydantic import (
 )
 
 from app.kit.clock import Moment
+from app.kit.rules import exactly_one
 from app.kit.text import Identifier, LanguageTag, LongText, Name, Slug, Summary, Title, clean
 from app.publication.schemas import LEVEL, Level
 
@@ -65,7 +66,7 @@ TagRefs = Annotated[list[Name], Field(max_length=100)]
 class BodyIn(BaseModel):
     """The text, in one of two formats."""
 
-    model_config = ConfigDict(extra="forbid")
+    model_config = ConfigDict(extra="forbid", json_schema_extra=exactly_one("html", "markdown"))
 
     html: LongText | None = Field(None, description="HTML; sanitised, at most 1,000,000 characters.")
     markdown: LongText | None = Field(

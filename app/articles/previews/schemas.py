@@ -1,8 +1,11 @@
 """Preview links as they come in and go out."""
 
 from datetime import datetime
+from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, Field
+
+from app.kit.text import Whole
 
 
 class PreviewIn(BaseModel):
@@ -10,7 +13,9 @@ class PreviewIn(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    hours: int = Field(72, strict=True, ge=1, le=24 * 90, description="For how many hours it is good.")
+    hours: Annotated[int, Field(strict=True, ge=1, le=24 * 90), Whole] = Field(
+        72, description="For how many hours it is good."
+    )
 
 
 class PreviewOut(BaseModel):

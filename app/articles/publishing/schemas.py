@@ -6,9 +6,9 @@ from typing import Annotated, Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 from app.kit.clock import Moment
-from app.kit.text import Prose
+from app.kit.text import Prose, Whole
 
-Revision = Annotated[int, Field(strict=True, ge=1, le=999_999_999)]
+Revision = Annotated[int, Field(strict=True, ge=1, le=999_999_999), Whole]
 
 
 class PublishIn(BaseModel):

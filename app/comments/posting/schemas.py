@@ -16,6 +16,7 @@ from app.kit.ids import AnyId, NewId
 from app.kit.names import PersonName
 from app.kit.offload import Offload
 from app.kit.problems import Conflict, Forbidden
+from app.kit.rules import both, not_together
 from app.kit.schema import Row
 from app.kit.text import Prose
 
@@ -36,10 +37,15 @@ class CommentAuthorIn(BaseModel):
     )
 
 
+_COMMENT = both(  # a passage is named either way, and a reply speaks of what its thread speaks of
+    not_together("anchor", "anchor_id"), not_together("parent_id", "anchor"), not_together("parent_id", "anchor_id")
+)
+
+
 class CommentIn(BaseModel):
     """A new comment."""
 
-    model_config = ConfigDict(extra="forbid")
+    model_config = ConfigDict(extra="forbid", json_schema_extra=_COMMENT)
 
     id: NewId | None = Field(
         None,

@@ -7,17 +7,25 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from app.identity.schemas import Scope
 from app.kit.clock import Moment
-from app.kit.text import Identifier, Name
+from app.kit.rules import Rule, absent
+from app.kit.text import Identifier, Name, Whole
 
 SectionRefs = Annotated[list[Identifier], Field(min_length=1, max_length=100)]
 _SECTIONS = "Slugs or ids of the sections it is limited to, which must exist, with all inside of them; null: all."
-Quota = Annotated[int, Field(strict=True, ge=1, le=100_000_000)]
+Quota = Annotated[int, Field(strict=True, ge=1, le=100_000_000), Whole]
+
+_KEY: Rule = {  # one with the scope admin could make others without limits
+    "anyOf": [
+        {"properties": {"scopes": {"not": {"contains": {"const": "admin"}}}}},
+        absent("sections"),
+    ]
+}
 
 
 class KeyIn(BaseModel):
     """A key to make."""
 
-    model_config = ConfigDict(extra="forbid")
+    model_config = ConfigDict(extra="forbid", json_schema_extra=_KEY)
 
     name: Name = Field(description="What the key is for, for people.")
     scopes: list[Scope] = Field(min_length=1, max_length=8, description="What it may do.")

@@ -10,6 +10,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstra
 from app.kit.clock import Moment
 from app.kit.ids import AnyId
 from app.kit.paging import PageQuery
+from app.kit.rules import absent, both, exactly_one, where
 from app.kit.text import OneLine
 from app.moderation.schemas import Words
 
@@ -36,12 +37,17 @@ def _named(value: str) -> str:
 
 Named = Annotated[str, OneLine, StringConstraints(min_length=3, max_length=254), AfterValidator(_named)]
 """An e-mail address, a domain or a network address, in lower case."""
+_BAN = both(
+    exactly_one("comment_id", "value"),
+    where("kind", ["identity"], absent("value")),
+    where("kind", ["email"], {"properties": {"value": {"pattern": "^[^@]+@"}}}),
+)
 
 
 class BanIn(BaseModel):
     """A ban to impose, on what stands behind a comment or on an e-mail or network address or domain that is named."""
 
-    model_config = ConfigDict(extra="forbid")
+    model_config = ConfigDict(extra="forbid", json_schema_extra=_BAN)
 
     kind: BanKind = Field(
         description="`identity`: the author's token or account; `address`: the network address, for 60 days at most; "

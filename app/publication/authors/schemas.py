@@ -1,7 +1,8 @@
 """Authors as they come in and go out."""
 
-from pydantic import Field
+from pydantic import ConfigDict, Field
 
+from app.kit.rules import not_together
 from app.kit.text import HttpUrl
 from app.publication.media.schemas import ImageOut
 from app.publication.schemas import NoteHtml, NoteText, TermIn, TermOut, TermPatch
@@ -9,6 +10,8 @@ from app.publication.schemas import NoteHtml, NoteText, TermIn, TermOut, TermPat
 
 class AuthorIn(TermIn):
     """An author to make."""
+
+    model_config = ConfigDict(json_schema_extra=not_together("bio_html", "bio_text"))
 
     bio_html: NoteHtml | None = Field(None, description="Who they are, as HTML; sanitised.")
     bio_text: NoteText | None = Field(None, description="The same as plain text: send one of the two.")
@@ -18,6 +21,8 @@ class AuthorIn(TermIn):
 
 class AuthorPatch(TermPatch):
     """Changes to an author."""
+
+    model_config = ConfigDict(json_schema_extra=not_together("bio_html", "bio_text"))
 
     bio_html: NoteHtml = Field(default_factory=str, description="Who they are, as HTML; sanitised.")
     bio_text: NoteText = Field(default_factory=str, description="The same as plain text: send one of the two.")

@@ -1,22 +1,29 @@
 """Notices as they come in and go out."""
 
 from datetime import datetime
-from typing import Literal
+from typing import Literal, get_args
 
 from pydantic import BaseModel, ConfigDict, Field
 
 from app.kit.paging import PageQuery
+from app.kit.rules import absent, both, exactly_one, given, not_together, where
 from app.kit.text import Identifier
 from app.publication.schemas import NoteHtml, NoteText, Position
 
 NoticeScope = Literal["site", "section", "series", "author", "article"]
 Placement = Literal["before", "after", "both"]
+_SCOPES = [scope for scope in get_args(NoticeScope) if scope != "site"]
+_NOTICE = both(
+    exactly_one("html", "text"),
+    where("scope", ["site"], absent("target_id")),
+    where("scope", _SCOPES, given("target_id")),
+)
 
 
 class NoticeIn(BaseModel):
     """A notice to put up."""
 
-    model_config = ConfigDict(extra="forbid")
+    model_config = ConfigDict(extra="forbid", json_schema_extra=_NOTICE)
 
     scope: NoticeScope = Field(description="Which articles it stands with: all of them, or those of the target.")
     target_id: Identifier | None = Field(None, description="Id or slug of what `scope` names; none for `site`.")
@@ -29,7 +36,7 @@ class NoticeIn(BaseModel):
 class NoticePatch(BaseModel):
     """Changes to a notice, as RFC 7396 has them; it stays with its scope and target."""
 
-    model_config = ConfigDict(extra="forbid")
+    model_config = ConfigDict(extra="forbid", json_schema_extra=not_together("html", "text"))
 
     placement: Placement = Field("before", description="Before the text, after it, or on both sides.")
     html: NoteHtml = Field(default_factory=str, description="What it says, as HTML; sanitised.")

@@ -5,14 +5,17 @@ from typing import Literal
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from app.kit.ids import AnyId
+from app.kit.rules import both, exactly_one, given, where
 from app.kit.text import HttpUrl, Identifier
 from app.subscriptions.schemas import KINDS, Email, Frequency, Kind, ManageTokenOut, SubscriptionOut
+
+_TARGET = both(exactly_one("id", "slug"), where("type", ["comment"], given("id")))
 
 
 class TargetIn(BaseModel):
     """What a subscription shall be about, by id or slug."""
 
-    model_config = ConfigDict(extra="forbid")
+    model_config = ConfigDict(extra="forbid", json_schema_extra=_TARGET)
 
     type: Literal["section", "series", "author", "tag", "article", "comment"]
     id: AnyId | None = Field(None, description="Its id.")
