@@ -51,30 +51,6 @@ def chosen(model: type[BaseModel], fields: str | None) -> dict[str, Any] | None:
     return tree
 
 
-def _paths(model: type[BaseModel], above: tuple[type[BaseModel], ...] = ()) -> str:
-    """A regular expression for the names of a model's fields, with those inside of them."""
-    names = []
-    for name, info in model.model_fields.items():
-        inner = _model_in(info.annotation)
-        deeper = inner is not None and inner not in above
-        names.append(name + (rf"(?:\.(?:{_paths(inner, (*above, inner))}))?" if inner and deeper else ""))
-    return "|".join(names)
-
-
-def pattern_of_fields(response_model: Any) -> str | None:
-    """What `fields` may hold for answers of this model, for the OpenAPI document; of a list it names its rows' fields.
-
-    None where it is too much to be of use.
-    """
-    model = _model_in(response_model)
-    if model is None:
-        return None
-    if is_list((rows := model.model_fields.get("data")) and rows.annotation):
-        model = _model_in(model.model_fields["data"].annotation) or model
-    paths = _paths(model)
-    return f"^(?:{paths})(?:,(?:{paths}))*$"
-
-
 def limited(value: Any, tree: Any) -> Any:
     """The chosen fields of plain data: what `chosen` gives, for JSON that is not made from a model."""
     if tree is True or value is None:

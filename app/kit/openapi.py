@@ -8,7 +8,6 @@ from fastapi.openapi.utils import get_openapi
 from fastapi.routing import APIRoute
 from starlette.routing import BaseRoute
 
-from app.kit.fields import pattern_of_fields
 from app.kit.problems import MEDIA_TYPE, BodyTooLarge, UnsupportedMediaType
 
 IDEMPOTENCY_KEY_LENGTH = 255
@@ -104,24 +103,15 @@ def _complete_bodies(document: dict[str, Any]) -> None:
                 properties[name] = _without_null(each)
 
 
-def _operation_of(document: dict[str, Any], route: APIRoute, method: str) -> dict[str, Any]:
-    operation: dict[str, Any] = document["paths"][route.path_format][method.lower()]
-    return operation
-
-
-def _complete_routes(document: dict[str, Any], routes: Sequence[BaseRoute]) -> None:
-    """What only the routes know: where a key is possible but not needed, and which names `fields` takes."""
+def _open_without_key(document: dict[str, Any], routes: Sequence[BaseRoute]) -> None:
+    """A key is possible but not needed where a route's scope is None; FastAPI knows needed alone."""
     for route in routes:
-        if not isinstance(route, APIRoute):
-            continue
-        open_to_all = any(getattr(d.call, "scope", "") is None for d in route.dependant.dependencies)
-        for method in route.methods or ():
-            operation = _operation_of(document, route, method)
-            if open_to_all:
+        if isinstance(route, APIRoute) and any(
+            getattr(d.call, "scope", "") is None for d in route.dependant.dependencies
+        ):
+            for method in route.methods or ():
+                operation = document["paths"][route.path_format][method.lower()]
                 operation["security"] = [{}, *operation["security"]]
-            for parameter in operation["parameters"]:
-                if parameter["name"] == "fields" and (pattern := pattern_of_fields(route.response_model)):
-                    parameter["schema"]["pattern"] = pattern
 
 
 def describe(app: FastAPI) -> None:
@@ -133,7 +123,7 @@ def describe(app: FastAPI) -> None:
                 get_openapi(title=app.title, version=app.version, description=app.description, routes=app.routes)
             )
             _complete_bodies(document)
-            _complete_routes(document, app.routes)
+            _open_without_key(document, app.routes)
             app.openapi_schema = document
         return app.openapi_schema
 
