@@ -331,8 +331,12 @@ def test_what_is_required_cannot_be_deleted_meanwhile(make: Make, db: Database, 
 
 
 @kinds
-def test_a_forged_cursor_is_never_a_failure(kind: str, client: TestClient) -> None:
-    forged = ["-articles", 2**62, "0199aaaa-0000-7000-8000-000000000000"]
+def test_a_forged_cursor_is_never_a_failure(kind: str, make: Make, client: TestClient) -> None:
+    for name in ("One", "Two"):
+        make(kind, name=name)
+    given = client.get(f"/v1/{kind}?sort=-articles&limit=1").json()["page"]["next"]
+    query, *_ = json.loads(base64.urlsafe_b64decode(given + "=" * (-len(given) % 4)))
+    forged = [query, "-articles", 2**62, "0199aaaa-0000-7000-8000-000000000000"]
     cursor = base64.urlsafe_b64encode(json.dumps(forged).encode()).decode().rstrip("=")
     assert client.get(f"/v1/{kind}?sort=-articles&cursor={cursor}").status_code == 200
     assert client.get(f"/v1/{kind}?sort=name&cursor={cursor}").status_code == 400
