@@ -2,7 +2,7 @@
 
 import time
 
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from app.anchors.actions import locate
@@ -12,6 +12,7 @@ TEXT = "The ferry leaves at dawn. Her brother bakes the bread that the harbour e
 PIECES = st.lists(st.sampled_from(["a", "b", "\u6f22", " ", "  ", "\n\n", "\u3000 ", "\t"]), max_size=9).map("".join)
 
 
+@settings(deadline=None)
 @given(PIECES, PIECES, PIECES)
 def test_a_quote_that_stands_once_is_found_whatever_its_white_space(before: str, quote: str, after: str) -> None:
     whole = f"{before}x {quote} y{after}"
