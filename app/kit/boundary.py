@@ -8,7 +8,7 @@ from typing import Any
 
 import structlog
 from prometheus_client import CollectorRegistry, Counter, Histogram
-from starlette.datastructures import MutableHeaders
+from starlette.datastructures import Headers, MutableHeaders
 from starlette.middleware.cors import CORSMiddleware
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -184,13 +184,19 @@ class LastResort:
 
 
 class _Cors(CORSMiddleware):
-    """Names `Origin` in `Vary` once."""
+    """Names `Origin` in `Vary` once: Starlette adds it to every answer, also where the answer names it already."""
 
-    @staticmethod
-    def allow_explicit_origin(headers: MutableHeaders, origin: str) -> None:
-        headers["Access-Control-Allow-Origin"] = origin
-        if "origin" not in headers.get("vary", "").lower():
-            headers.add_vary_header("Origin")
+    async def send(self, message: Message, send: Send, request_headers: Headers) -> None:
+        """Send a message with its headers for the caller's origin."""
+
+        async def send_once(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                headers = MutableHeaders(scope=message)
+                names = (name.strip() for value in headers.getlist("Vary") for name in value.split(","))
+                headers["Vary"] = ", ".join(dict.fromkeys(names))
+            await send(message)
+
+        await super().send(message, send_once, request_headers)
 
 
 class Cors:

@@ -16,7 +16,18 @@ async def page(request: Request) -> Response:
     return PlainTextResponse("ok")
 
 
-site = TestClient(Cors(Starlette(routes=[Route("/", page, methods=["GET", "POST"])]), [FRONT]))
+async def varied(request: Request) -> Response:
+    return PlainTextResponse("ok", headers={"Vary": "Accept, Origin"})
+
+
+ROUTES = [Route("/", page, methods=["GET", "POST"]), Route("/varied", varied)]
+site = TestClient(Cors(Starlette(routes=ROUTES), [FRONT]))
+
+
+@pytest.mark.parametrize("origin", [FRONT, OTHER, "null"])
+def test_origin_stands_in_vary_once(origin: str) -> None:
+    assert site.get("/varied", headers={"Origin": origin}).headers.get_list("vary") == ["Accept, Origin"]
+    assert site.get("/", headers={"Origin": origin}).headers.get_list("vary") == ["Origin"]
 
 
 @pytest.mark.parametrize(
