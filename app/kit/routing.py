@@ -126,7 +126,7 @@ async def _read_json(request: Request, fields: list[Any]) -> Mapping[str, Any]:
         raise UnsupportedMediaType("Send the body as application/json.")
     values, errors = await request_body_to_args(fields, sent, embed_body_fields=False)
     if errors:
-        raise RequestValidationError(errors)
+        raise RequestValidationError(errors, body=sent)
     return values
 
 

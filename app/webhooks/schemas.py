@@ -49,6 +49,7 @@ EventType = Literal[
 Wildcard = Literal[
     "*", "article.*", "comment.*", "discussion.*", "section.*", "tag.*", "author.*", "series.*", "notice.*", "media.*"
 ]
+Events = list[Literal[EventType, Wildcard]]
 TYPES: Final = frozenset(get_args(EventType))
 PING: Final = "webhook.test"
 _EVENTS: Final = (
@@ -102,7 +103,7 @@ class WebhookIn(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
     url: HttpUrl = Field(description=_URL)
-    events: list[EventType | Wildcard] = Field(min_length=1, max_length=40, description=_EVENTS)
+    events: Events = Field(min_length=1, max_length=40, description=_EVENTS)
     description: Summary = Field("", description="What it is for, for people.")
 
 
@@ -112,9 +113,7 @@ class WebhookPatch(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
     url: HttpUrl = Field(default_factory=str, description=_URL)
-    events: list[EventType | Wildcard] = Field(
-        default_factory=list[EventType | Wildcard], min_length=1, max_length=40, description=_EVENTS
-    )
+    events: Events = Field(default_factory=Events, min_length=1, max_length=40, description=_EVENTS)
     description: Summary = Field("", description="What it is for, for people.")
     enabled: bool = Field(
         True, description="`false`: it is told nothing; `true` also brings back one that was given up."

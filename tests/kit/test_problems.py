@@ -38,6 +38,7 @@ class Cat(BaseModel):
 
 class Dog(BaseModel):
     kind: Literal["dog"]
+    name: str
 
 
 class Body(BaseModel):
@@ -118,6 +119,8 @@ def test_members_headers_and_places(small: TestClient) -> None:
         ({"n": 1 << 80}, "/n", "less_than_equal"),
         ({"word": "canary"}, "/word", "literal_error"),
         ({"pet": {"kind": "canary"}}, "/pet", "union_tag_invalid"),
+        ({"pet": {"kind": "dog", "name": 1}}, "/pet/name", "string_type"),
+        ({"pet": {"kind": "dog"}}, "/pet/name", "missing"),
         ({"known-name": "canary"}, "/known-name", "extra_forbidden"),
         ({"<canary>": 1}, "/(not shown)", "extra_forbidden"),
         ({"x" * 65: 1}, "/(not shown)", "extra_forbidden"),

@@ -309,6 +309,14 @@ def test_what_is_refused(client: TestClient, manager: Headers, body: Any, code: 
     assert code is None or answer.json()["errors"][0]["code"] == code
 
 
+def test_an_event_that_does_not_exist_is_named_by_its_place(client: TestClient, manager: Headers) -> None:
+    body = {"url": "https://hooks.example/", "events": ["article.*", "article.nosuch"]}
+    (place,) = client.post(URL, json=body, headers=manager).json()["errors"]
+    assert place["pointer"] == "/events/1"
+    for known in ("'article.published'", "'article.*'"):
+        assert known in place["detail"]
+
+
 def test_it_needs_its_scope_and_no_limits(client: TestClient, editor: Headers, make_key: Any) -> None:
     body = {"url": "https://hooks.example/", "events": ["*"]}
     assert client.post(URL, json=body).status_code == 401

@@ -1,6 +1,6 @@
 """Any exception as problem+json: one handler for all, and never a word of what was sent."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import structlog
@@ -87,6 +87,19 @@ def from_database(error: DBAPIError) -> Problem:
     return Unavailable("The store cannot be reached or is busy.") if away else Problem()
 
 
+def _pointer(path: Sequence[str | int], kind: str, body: Any) -> str:
+    """The JSON pointer of a place in the body: Pydantic's path also names which member of a union it tried."""
+    pointer, there = "", body
+    for at, part in enumerate(path):
+        inside = part in there if isinstance(there, Mapping) else isinstance(there, list) and isinstance(part, int)
+        is_missing = kind == "missing" and at == len(path) - 1
+        if inside or is_missing or body is None:
+            pointer += f"/{shown_name(str(part))}"
+        if inside:
+            there = there[part]
+    return pointer
+
+
 def _from_validation(error: RequestValidationError) -> Problem:
     errors = error.errors()
     details: list[Mapping[str, Any]] = []
@@ -96,7 +109,7 @@ def _from_validation(error: RequestValidationError) -> Problem:
         message = _ECHOES.get(entry["type"]) or str(entry["msg"]).removeprefix("Value error, ")
         detail: dict[str, Any] = {"code": entry["type"], "detail": message}
         if place == "body":
-            detail["pointer"] = "".join(f"/{shown_name(str(part))}" for part in path)
+            detail["pointer"] = _pointer(path, entry["type"], error.body)
         else:
             in_body, detail["parameter"] = False, shown_name(str(path[0])) if path else str(place)
         details.append(detail)
