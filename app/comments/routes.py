@@ -24,7 +24,7 @@ from app.identity.schemas import ANONYMOUS, Actor
 from app.kit.fields import chosen
 from app.kit.http import database, dump, reply, reply_list, settings
 from app.kit.ids import IdPath, RefPath
-from app.kit.problems import InvalidParameter, NotFound, documented
+from app.kit.problems import Forbidden, InvalidParameter, NotFound, Unauthorized, documented
 from app.kit.schema import Row
 
 router = APIRouter(prefix="/v1", tags=["comments"])
@@ -70,24 +70,34 @@ async def index(request: Request, article: RefPath, query: Annotated[CommentQuer
     return reply_list(request, CommentList, page, fields, groups=groups_of(article_id), private=actor is not ANONYMOUS)
 
 
-@router.get("/comments/{comment}", response_model=SingleCommentOut, responses=documented(NotFound))
+@router.get(
+    "/comments/{comment}",
+    response_model=SingleCommentOut,
+    responses=documented(NotFound, Unauthorized, Forbidden),
+)
 async def show(
     request: Request, comment: IdPath, query: Annotated[OneCommentQuery, Query()], actor: Public
 ) -> Response:
     """One comment; `include=ancestors` adds those above it, up to 100.
 
-    With the token that it was written with, or the one to edit it, its author gets its `source`, and sees it and its
-    state while it waits, or after it was refused.
+    The token that it was written with, or its `edit_token`, shows the author its `source`, and the comment with its
+    state also while it waits or after it was refused. Asked for by others, `fields=source` is a 401 or 403.
     """
     fields = chosen(SingleCommentOut, query.fields)
     ancestors = query.include == "ancestors" or "ancestors" in (fields or {})
     found = await database(request).read(_single, comment, actor, ancestors)
+    _check_source(found, fields, actor)
     body = dump(SingleCommentOut, found, fields or None)
     return reply(request, body, groups=groups_of(found["article_id"]), private=actor is not ANONYMOUS)
 
 
 def _single(connection: sa.Connection, comment_id: str, actor: Actor, ancestors: bool) -> Row:
     return queries.single(connection, comment_id, actor, ancestors=ancestors)
+
+
+def _check_source(found: Row, fields: dict[str, Any] | None, actor: Actor) -> None:
+    if "source" in (fields or {}) and "source" not in found:
+        raise (Unauthorized if actor is ANONYMOUS else Forbidden)("source is given to the author of the comment alone.")
 
 
 @router.get("/comments/{comment}/replies", response_model=CommentList, responses=documented(NotFound))

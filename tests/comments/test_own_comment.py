@@ -28,6 +28,7 @@ def test_its_author_reads_the_source(client: TestClient, article: Article, moder
         answer = client.get(url, headers=others)
         assert ok(answer).get("source") is None
         assert ok(answer)["text"] == "I walk it"
+        assert client.get(f"{url}?fields=source", headers=others).status_code == (403 if others else 401)
 
 
 @pytest.mark.parametrize("name", ["Editor", "The Moderators", "Аdmin", "ida@example.org"])
