@@ -78,7 +78,7 @@ def request(session: Session, actor: Actor, data: SubscriptionIn, places: Places
     proven = proven_email(connection, actor)
     email = data.email or proven
     if email is None:
-        raise Invalid("An address is needed: this token proves none.", pointer="/email", code="required")
+        raise Invalid("Send an `email`: no token of the request proves one.", pointer="/email", code="required")
     wish = Wish(
         email=email,
         kind=data.kind,
