@@ -61,13 +61,14 @@ def _check(url: str, settings: Settings) -> None:
         raise Invalid(f"The URL is {error}.", pointer="/url", code="url_refused") from None
 
 
-def _may_receive_moderation(actor: Actor, events: Sequence[str]) -> bool:
+def _moderation_of(actor: Actor, events: Sequence[str]) -> dict[str, Any]:
     """Whether a webhook whose events this key sets receives those of moderation; 403 where it names one and may not."""
     if actor.may("comments:moderate"):
-        return any(is_wanted(events, name, moderation=True) for name in MODERATION_TYPES)
+        is_told = any(is_wanted(events, name, moderation=True) for name in MODERATION_TYPES)
+        return {"moderation": is_told, "moderator_id": actor.id if is_told else None}
     if named := sorted(set(MODERATION_TYPES).intersection(events)):
         raise Forbidden(f"{', '.join(named)}: moderation events need a key with the scope comments:moderate.")
-    return False
+    return {"moderation": False, "moderator_id": None}
 
 
 def locked(session: Session, actor: Actor, webhook_id: str) -> Webhook:
@@ -94,7 +95,7 @@ def create(session: Session, actor: Actor, settings: Settings, data: WebhookIn) 
     if session.execute(sa.select(sa.func.count()).select_from(WEBHOOK)).scalar_one() >= MOST:
         raise TooManyWebhooks
     moment = now()
-    values = {**data.model_dump(), "moderation": _may_receive_moderation(actor, data.events)}
+    values = {**data.model_dump(), **_moderation_of(actor, data.events)}
     row = Webhook(id=new_id(), secret=_new_secret(), created_at=moment, updated_at=moment, **values)
     session.add(row)
     audit(session, actor, "webhook.create", "webhook", row.id, {"events": row.events})
@@ -115,7 +116,7 @@ def change(
         raise Forbidden("This webhook receives moderation events: changing it needs the scope comments:moderate.")
     values = data.model_dump(exclude_unset=True)
     if "events" in values:
-        values["moderation"] = _may_receive_moderation(actor, values["events"])
+        values |= _moderation_of(actor, values["events"])
     names = sorted(name for name, value in values.items() if getattr(row, name) != value)
     etag.check(row.version, versions, names)
     if "url" in names:

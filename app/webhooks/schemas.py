@@ -155,7 +155,10 @@ class WebhookOut(BaseModel):
     url: str
     events: list[str]
     description: str
-    moderation: bool = Field(description="Whether it receives moderation events, where `events` name them.")
+    moderation: bool = Field(
+        description="Whether it receives moderation events, where `events` name them: as long as the key that set them "
+        "holds, has `comments:moderate` and is for all sections. Another such key sends `events` to take it over."
+    )
     enabled: bool
     disabled_at: datetime | None = Field(description="When this server gave it up; null: it did not.")
     disabled_reason: str | None = Field(

@@ -16,7 +16,9 @@ class Webhook(SQLModel, table=True):
     events: list[str] = Field(sa_type=sa.JSON)
     description: str = Field(max_length=2000)
     moderation: bool = Field(False, sa_column_kwargs={"server_default": sa.false()})
-    """Moderation events may be sent: a key with `comments:moderate` chose its events."""
+    """Moderation events may be sent: a key with `comments:moderate` chose its events,"""
+    moderator_id: str | None = Field(None, sa_type=ID)
+    """this one, and they are sent as long as it may moderate everywhere."""
     enabled: bool = True
     disabled_at: datetime | None = None  # by this server, and not by an editor
     disabled_reason: str | None = Field(None, max_length=300)

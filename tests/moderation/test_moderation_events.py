@@ -153,5 +153,36 @@ def test_no_key_gets_at_them_by_changing_a_webhook(
     assert grown["moderation"] is True
 
 
+def test_a_webhook_loses_them_with_the_key_that_chose_them(
+    client: TestClient, make_key: Callable[..., Headers], admin: Headers, settings: Settings, article: dict[str, Any]
+) -> None:
+    scopes = ["webhooks:manage", "comments:moderate"]
+    section = make.section(client, admin, "Elsewhere")
+    ends: list[dict[str, Any] | None] = [{"scopes": scopes[:1]}, {"sections": [section["id"]]}, None]
+    for end in ends:
+        key = make_key(*scopes)
+        with Receiver() as receiver:
+            hook = ok(client.post("/v1/webhooks", json={"url": receiver.url, "events": ["*"]}, headers=key), 201)
+            url = f"/v1/keys/{ok(client.get('/v1/whoami', headers=key))['id']}"
+            ok(client.delete(url, headers=admin), 204) if end is None else ok(
+                client.patch(url, json=end, headers={**admin, "If-Match": "*"})
+            )
+            url = f"/v1/webhooks/{hook['id']}"
+            assert ok(client.get(url, headers=admin))["moderation"] is False
+            assert hook["id"] not in {
+                row["id"] for row in ok(client.get("/v1/webhooks", headers=admin))["data"] if row["moderation"]
+            }
+            ok(client.post(f"/v1/articles/{article['id']}/reports", json={"reason": "other"}), 202)
+            again = {"since": "2000-01-01T00:00:00Z", "until": "2100-01-01T00:00:00Z"}
+            ok(client.post(f"{url}/replay", json=again, headers=admin), 202)
+            work_through(settings)
+            received = {body(message)["type"] for message in receiver.messages}
+            assert "article.published" in received
+            assert not received & set(MODERATION_TYPES)
+            taken = ok(client.patch(url, json={"events": ["*"]}, headers={**admin, "If-Match": "*"}))
+            assert taken["moderation"] is True
+            ok(client.delete(url, headers={**admin, "If-Match": "*"}), 204)
+
+
 def body(message: tuple[Headers, bytes]) -> Any:
     return json.loads(message[1])

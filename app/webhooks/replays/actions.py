@@ -17,9 +17,9 @@ from app.kit.ids import new_id
 from app.kit.problems import Invalid
 from app.webhooks.actions import working
 from app.webhooks.handlers import delivery_of
-from app.webhooks.queries import CHANNEL, DELIVERY
+from app.webhooks.queries import CHANNEL, DELIVERY, enabled
 from app.webhooks.schemas import ReplayIn, is_wanted
-from app.webhooks.tables import Webhook, WebhookReplay
+from app.webhooks.tables import WebhookReplay
 
 STEP: Final = 100  # facts at a time
 EARLIEST: Final = datetime(1970, 1, 1, tzinfo=UTC)  # nothing was noted before
@@ -53,13 +53,15 @@ def proceed(session: Session, site: Site) -> int:
     replay = session.exec(query.with_for_update(skip_locked=True)).first()
     if replay is None:
         return 0
-    webhook = session.get_one(Webhook, replay.webhook_id)
-    entries = read_after(session.connection(), Position(replay.xid, replay.seq), STEP) if webhook.enabled else []
+    webhook = next(iter(enabled(session, replay.webhook_id)), None)
+    entries = read_after(session.connection(), Position(replay.xid, replay.seq), STEP) if webhook else []
     for entry in entries:
-        if replay.since <= entry.at < replay.until and is_wanted(
-            webhook.events, entry.type, moderation=webhook.moderation
+        if (
+            webhook
+            and replay.since <= entry.at < replay.until
+            and is_wanted(webhook["events"], entry.type, moderation=webhook["moderation"])
         ):
-            _again(session, webhook.id, entry, site)
+            _again(session, webhook["id"], entry, site)
     if len(entries) < STEP or _is_over(entries[-1], replay.until):
         session.delete(replay)
     else:
