@@ -138,3 +138,16 @@ def test_titles_and_names_stand_in_alphabetical_order(client: TestClient, editor
         assert [row["name"] for row in part["data"] + rest["data"]] == expected
     make.ok(client.patch("/v1/sections/banana", json={"name": "Yam"}, headers={**editor, "If-Match": "*"}))
     assert make.ok(client.get("/v1/sections"))["data"][-2]["name"] == "Yam"
+
+
+def test_preview_links_are_known_in_their_section_alone(
+    client: TestClient, editor: Headers, make_key: Callable[..., Headers]
+) -> None:
+    own, other = make.section(client, editor, "Own"), make.section(client, editor, "Other")
+    limited = make_key("content:write", sections=[own["id"]])
+    for section, status in ((own, 200), (other, 404)):
+        article = make.published(client, editor, f"In {section['name']}", section=section["id"])
+        url = f"/v1/articles/{article['id']}/previews"
+        make.ok(client.post(url, json={}, headers=editor), 201)
+        assert len(make.ok(client.get(url, headers=editor))["data"]) == 1
+        assert client.get(url, headers=limited).status_code == status

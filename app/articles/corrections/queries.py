@@ -15,4 +15,4 @@ NEWEST = Sort("-replaced_at", descending=True)
 def list_versions(connection: sa.Connection, article_id: str, asked: PageQuery) -> dict[str, Any]:
     """Page through the former versions of an article's corrections, the last replaced first."""
     query = sa.select(_VERSION).where(_VERSION.c.article_id == article_id)
-    return fetch(connection, query, NEWEST, _VERSION.c.replaced_at, asked)
+    return fetch(connection, query, NEWEST, _VERSION.c.replaced_at, asked, within=article_id)

@@ -45,7 +45,10 @@ async def index(request: Request, article: RefPath, query: Annotated[PageQuery, 
     """The article's preview links, newest first, without their tokens."""
 
     def find(connection: sa.Connection) -> dict[str, Any]:
-        return queries.page(connection, visible(connection, article, actor, Site.of(settings(request)))["id"], query)
+        row = visible(connection, article, actor, Site.of(settings(request)))
+        if not actor.may_in(row["section_id"]):
+            raise NotFound
+        return queries.page(connection, row["id"], query)
 
     page = await database(request).read(find)
     fields = chosen(PreviewOut, query.fields)

@@ -27,7 +27,7 @@ def list_revisions(
         raise NotFound
     check_reach(connection, actor, article_id)
     rows = sa.select(*_COLUMNS).where(_REVISION.c.comment_id == comment_id)
-    return fetch(connection, rows, NEWEST, _REVISION.c.number, query)
+    return fetch(connection, rows, NEWEST, _REVISION.c.number, query, within=comment_id)
 
 
 def text_before_redaction(connection: sa.Connection, comment_id: str) -> str | None:

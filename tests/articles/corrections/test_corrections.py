@@ -103,3 +103,15 @@ def test_corrections_of_what_is_not_public_are_changed_in_silence(
         assert read_after(connection, START)[-1].type == "article.unpublished"
     make.act(client, editor, article, "publish")
     assert shown(client, article) == []
+
+
+def test_a_cursor_is_of_one_article(client: TestClient, editor: Headers) -> None:
+    urls = []
+    for _ in range(2):
+        article = corrected(client, editor, "Three.", "Four.")
+        for n in (1, 2):
+            make.ok(send(client, editor, "DELETE", article, n))
+        urls.append(f"/v1/articles/{article['id']}/corrections/history?limit=1")
+    cursor = make.ok(client.get(urls[0], headers=editor))["page"]["next"]
+    assert len(make.ok(client.get(f"{urls[0]}&cursor={cursor}", headers=editor))["data"]) == 1
+    assert client.get(f"{urls[1]}&cursor={cursor}", headers=editor).status_code == 400
