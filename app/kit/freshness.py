@@ -8,6 +8,7 @@ import email.utils
 from collections import OrderedDict
 from dataclasses import dataclass
 from functools import lru_cache
+from hashlib import blake2b
 
 from app.kit.clock import now
 
@@ -29,14 +30,15 @@ class Freshness:
     """
 
     def __init__(self) -> None:
-        self._seen: OrderedDict[str, _Seen] = OrderedDict()
+        self._seen: OrderedDict[bytes, _Seen] = OrderedDict()
 
     def note(self, address: str, tag: str) -> tuple[int, int]:
         """Note that an address is answered with what has this tag: since when it is so, and what second it is now."""
         second = int(now().timestamp())
-        seen = self._seen.get(address)
+        key = blake2b(address.encode(), digest_size=16).digest()  # addresses may be long, and strangers choose them
+        seen = self._seen.get(key)
         if seen is None:
-            seen = self._seen[address] = _Seen(tag, second, second)
+            seen = self._seen[key] = _Seen(tag, second, second)
             if len(self._seen) > MAX_ADDRESSES:
                 self._seen.popitem(last=False)
         elif seen.tag != tag:

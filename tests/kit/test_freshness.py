@@ -39,6 +39,12 @@ def test_only_so_many_addresses_are_remembered(monkeypatch: pytest.MonkeyPatch) 
         assert [seen.note(address, "one")[0] - AT_NOON for address in "bac"] == [0, 10, 0]
 
 
+def test_long_addresses_take_no_more_memory() -> None:
+    seen = Freshness()
+    seen.note(f"/v1/articles?q={'x' * 5000}", "one")
+    assert all(len(key) == 16 for key in seen._seen)
+
+
 @pytest.mark.parametrize(
     "text", ["", "yesterday", "2026-03-01", "0", "Sun, 99 Mar 2026 12:00:00 GMT", "x" * 1000, "日"]
 )
