@@ -1,6 +1,7 @@
 """Characters and bytes that XML does not allow: found, named, and repaired or left out."""
 
 import codecs
+import io
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -40,8 +41,10 @@ def encoding_of(head: bytes) -> str:
     declared = _DECLARED.match(head)
     name = declared[1].decode("ascii").lower() if declared else "utf-8"
     try:
+        io.TextIOWrapper(io.BytesIO(), encoding=name)  # refuses codecs that are of no text, such as zlib's
+        codecs.getincrementaldecoder(name)("replace").decode(b"")
         return codecs.lookup(name).name
-    except LookupError:
+    except (LookupError, UnicodeError):
         raise UnknownEncoding(name) from None
 
 

@@ -15,7 +15,7 @@ from app.importers.characters import Fault, UnknownEncoding, repaired
 
 MAX_FILES: Final = 1000  # in one archive
 MAX_UNPACKED: Final = 20_000_000_000  # bytes of all files together
-FREE_UNPACKED: Final = 100_000_000  # bytes that a file may unpack to whatever it is packed in
+FREE_UNPACKED: Final = 100_000_000  # bytes that all may unpack to, whatever they are packed in
 MAX_RATIO: Final = 200  # beyond those, unpacked to packed; XML comes to 10, rarely to 50
 MAX_SHOWN: Final = 20  # repairs that are named one by one
 _CHUNK: Final = 1 << 20
@@ -86,15 +86,16 @@ def opened_exports(paths: Sequence[Path], system: str, *, lenient: bool = False)
 class _Opening:
     def __init__(self, folder: Path, system: str) -> None:
         self._folder, self._system = folder, system
-        self._unpacked, self._count = 0, 0
+        self._packed, self._unpacked, self._count = 0, 0, 0
         self.exports = Exports()
 
     def open(self, path: Path, name: str, depth: int = 0) -> None:
         with path.open("rb") as file:
             head = file.read(_HEAD)
+        self._packed += 0 if depth else path.stat().st_size
         if depth < 2 and head.startswith(_GZIP):
             with gzip.open(path) as packed:
-                self.open(self._unpack(packed, path.stat().st_size, name), name.removesuffix(".gz"), depth + 1)
+                self.open(self._unpack(packed, name), name.removesuffix(".gz"), depth + 1)
         elif depth < 2 and head.startswith(_ZIP):
             self._open_zip(path, name, depth)
         else:
@@ -117,22 +118,21 @@ class _Opening:
                         raise UnsupportedFile(name, "it is encrypted")
                     inner = f"{name}/{PurePosixPath(entry.filename).name}"
                     with archive.open(entry) as packed:
-                        copy = self._unpack(packed, entry.compress_size, inner)
+                        copy = self._unpack(packed, inner)
                     self.open(copy, inner, depth + 1)
                 if left := len(entries) - len(wanted):
                     self.exports.notes.append(f"{name}: {left:,} other files in it are left out")
         except (zipfile.BadZipFile, NotImplementedError, RuntimeError) as error:
             raise UnsupportedFile(name, "the archive is damaged or compressed in an unknown way") from error
 
-    def _unpack(self, packed: "gzip.GzipFile | IO[bytes]", size: int, name: str) -> Path:
-        """Write an unpacked copy, and stop where it grows beyond what an honest archive holds."""
-        copy, written = self._new(), 0
+    def _unpack(self, packed: "gzip.GzipFile | IO[bytes]", name: str) -> Path:
+        """Write an unpacked copy, and stop where all grow beyond what honest archives hold."""
+        copy = self._new()
         try:
             with copy.open("wb") as target:
                 while data := packed.read(_CHUNK):
-                    written += len(data)
                     self._unpacked += len(data)
-                    if written > max(FREE_UNPACKED, MAX_RATIO * size) or self._unpacked > MAX_UNPACKED:
+                    if self._unpacked > min(MAX_UNPACKED, max(FREE_UNPACKED, MAX_RATIO * self._packed)):
                         raise UnsupportedFile(name, "it unpacks to far more than it should; unpack it yourself")
                     target.write(data)
         except (OSError, EOFError, zlib.error, zipfile.BadZipFile) as error:

@@ -8,7 +8,7 @@ from alembic import op
 from app.kit.schema import ID
 
 revision: str = "0022"
-down_revision: str | None = "0019"
+down_revision: str | None = "0025"
 branch_labels: str | Sequence[str] | None = None
 depends_on: str | Sequence[str] | None = None
 

@@ -52,6 +52,10 @@ def test_bombs_and_damaged_archives_are_refused(tmp_path: Path, monkeypatch: pyt
     bomb.write_bytes(gzip.compress(b"<a>" + b" " * 5_000_000))
     assert "unpacks to far more" in refused(bomb)
     assert "unpacks to far more" in refused(zipped(tmp_path / "bomb.zip", ("a.xml", b" " * 5_000_000)))
+    spaces = [(f"{number}.xml", b" " * 9_000) for number in range(9)]
+    with monkeypatch.context() as strict:
+        strict.setattr(sources, "MAX_RATIO", 10)
+        assert "unpacks to far more" in refused(zipped(tmp_path / "small.zip", *spaces)), "together, not one by one"
     cut = tmp_path / "cut.xml.gz"
     cut.write_bytes(gzip.compress(XML.encode() * 50)[:-20])
     assert "damaged" in refused(cut)
@@ -140,8 +144,9 @@ def test_many_repairs_are_counted(tmp_path: Path) -> None:
     assert notes[-1] == "a.xml: 30 more such characters"
 
 
-def test_an_unknown_encoding_is_named(tmp_path: Path) -> None:
+@pytest.mark.parametrize("encoding", ["klingon", "zlib", "hex", "undefined"])
+def test_an_unknown_encoding_is_named(tmp_path: Path, encoding: str) -> None:
     path = tmp_path / "a.xml"
-    path.write_text('<?xml version="1.0" encoding="klingon"?><a/>', "utf-8")
-    with pytest.raises(UnsupportedFile, match="encoding klingon is not known"):
+    path.write_text(f'<?xml version="1.0" encoding="{encoding}"?><a/>', "utf-8")
+    with pytest.raises(UnsupportedFile, match=f"encoding {encoding} is not known"):
         read(path, lenient=True)
