@@ -62,8 +62,9 @@ class CommentIn(BaseModel):
     notify: Literal["none", "replies", "all"] = Field("none", description="What its author asks to hear of.")
     created_at: Moment | None = Field(
         None,
-        description="When it was written, if it waited to be sent (RFC 3339, with an offset): lets a comment in that "
-        "was written before the discussion closed, up to 24 hours later. Its own `created_at` is when it arrived.",
+        description="When it was written, if the client could not send it at once (RFC 3339, with an offset). One "
+        "that was written before the discussion closed is accepted up to 24 hours later. The `created_at` of the "
+        "answer is the time of its arrival.",
     )
 
 
@@ -148,7 +149,7 @@ class Banned(Forbidden):
 
 
 class DuplicateComment(Conflict):
-    """The same text stands under this article already."""
+    """The same text stands in the same place already or, if it is longer than a short answer, in several others."""
 
     code, title = "duplicate_comment", "This has been said already"
 

@@ -37,7 +37,7 @@ class ProblemOut(BaseModel):
 
 
 class Problem(Exception):
-    """An answer other than success; a subclass for each `code`."""
+    """The request could not be answered because of a fault of the server; its log has the cause by the `request_id`."""
 
     status: ClassVar[int] = 500
     code: ClassVar[str] = "internal_error"
@@ -97,7 +97,7 @@ class InvalidJson(Problem):
 
 
 class Unauthorized(Problem):
-    """No key, or one that is unknown, expired or revoked."""
+    """No key or token came with the request, or one that is unknown, expired or revoked."""
 
     status, code, title = 401, "unauthorized", "A valid key is needed"
 
