@@ -25,7 +25,10 @@ class Position(NamedTuple):
         if not _FORM.fullmatch(text):
             raise ValueError("not a position of this log")
         xid, _, seq = text.partition(".")
-        return cls(int(xid), int(seq))
+        found = cls(int(xid), int(seq))
+        if max(found) >= 2**63:
+            raise ValueError("not a position of this log")
+        return found
 
 
 START = Position(0, 0)

@@ -33,7 +33,7 @@ _WEIGHT = re.compile(r";\s*q\s*=\s*([01](?:\.\d{0,3})?)\s*(?:;|$)")
 _CODING = re.compile(r"\s*([\w*-]+)\s*(?:;\s*q\s*=\s*([\d.]+))?\s*")
 
 
-POSITION_PATTERN = r"^[0-9]{1,18}\.[0-9]{1,18}$"
+POSITION_PATTERN = r"^[0-9]{1,19}\.[0-9]{1,19}$"
 """A `Broadsheet-Position`, for the OpenAPI document."""
 
 
