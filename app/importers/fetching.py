@@ -21,6 +21,13 @@ SECONDS: Final = 30.0  # for one call
 _MOVED: Final = frozenset({301, 302, 303, 307, 308})
 
 
+def _host_of(url: str) -> str:
+    try:
+        return urlsplit(url).hostname or ""
+    except ValueError:  # which the call refuses, too
+        return ""
+
+
 class Fetcher:
     """Fetches pictures, encodes them again as uploads are, and stores their files."""
 
@@ -46,7 +53,7 @@ class Fetcher:
             await outgoing.stop()
 
     async def _fetch_one(self, outgoing: Outgoing, url: str) -> Upload | str:
-        host = urlsplit(url).hostname or ""
+        host = _host_of(url)
         self._count += 1
         if self._count > MAX_FILES:
             return f"more than {MAX_FILES:,} files: import again to go on"
@@ -73,5 +80,8 @@ class Fetcher:
             location = answer.headers.get("location", "")
             if answer.status not in _MOVED or not location:
                 raise CallFailed(f"the server answered {answer.status}")
-            url = urljoin(url, location)
+            try:
+                url = urljoin(url, location)
+            except ValueError:  # a host in brackets that is no address
+                raise CallFailed("it was moved to what is no address") from None
         raise CallFailed("too many redirects")

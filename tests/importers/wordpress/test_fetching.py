@@ -126,6 +126,18 @@ def test_private_addresses_are_never_called(db: Database, settings: Any, site: O
     assert "not of the public internet" in Fetched(db, path, settings.media).line("files", 21).reasons[0]
 
 
+def test_an_address_that_is_none_stops_no_import(db: Database, settings: Any, site: OldSite, tmp_path: Path) -> None:
+    site.moved["/up/odd.png"] = "http://["
+    pictures = [
+        picture(number, attachment_url=f"{site.url}/up/{name}.png") for number, name in ((20, "odd"), (21, "boat"))
+    ]
+    loaded = Fetched(db, export(tmp_path / "1.xml", *pictures), settings.media)
+    assert loaded.line("files", 20).reasons == ["the picture was not fetched: it was moved to what is no address"]
+    assert loaded.counts("files") == {"came": 2, "new": 1, "failed": 1}
+    fetcher = Fetcher(open_storage(settings.media), Guard(("127.0.0.0/8",)), 50_000)
+    assert isinstance(fetcher.fetch(["http://[/x.png"])[0], str)
+
+
 def test_a_host_that_always_fails_is_left_alone(db: Database, settings: Any, site: OldSite, tmp_path: Path) -> None:
     pictures = [picture(number, attachment_url=f"{site.url}/no/{number}.png") for number in range(1, 41)]
     loaded = Fetched(db, export(tmp_path / "1.xml", *pictures), settings.media)
