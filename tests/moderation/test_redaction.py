@@ -105,6 +105,19 @@ def test_what_cannot_be_taken_out(
     assert ok(client.get(f"/v1/comments/{said['id']}"))["redacted_at"] is None
 
 
+def test_what_is_left_is_bounded_as_what_is_posted(
+    client: TestClient, moderator: Headers, article: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    said = make.comment(client, article, "ab " * 1500 + "*and* more.")
+    answer = redact(client, moderator, said, "ab")
+    assert (answer.status_code, answer.json()["errors"][0]["code"]) == (422, "unreadable_text")
+    redacted = ok(redact(client, moderator, said, "more"))
+    assert redacted["source"].endswith("*and* […].")
+    monkeypatch.setattr("app.comments.body.MAX_MARKS", 0)  # it was posted when more was allowed
+    url = f"/v1/comments/{said['id']}/redaction"
+    assert ok(client.delete(url, headers=moderator))["html"].endswith("<em>and</em> more.</p>")
+
+
 def test_who_may_not(
     client: TestClient, editor: Headers, make_key: Callable[..., Headers], moderator: Headers, said: dict[str, Any]
 ) -> None:

@@ -3,7 +3,7 @@
 from sqlmodel import Session
 
 from app.comments import actions as comments
-from app.comments.body import from_markdown
+from app.comments.body import Body, from_markdown
 from app.comments.queries import locked
 from app.identity.audit.actions import record as audit
 from app.identity.schemas import Actor
@@ -45,7 +45,11 @@ def redact_comment(session: Session, actor: Actor, comment_id: str, data: Redact
         source = source.replace(passage, MARKER)  # one that overlaps an earlier passage is gone with it
     if not any(character.isalnum() for character in source):
         raise Invalid("No word would be left. Remove the comment instead.", pointer="/passages", code="nothing_left")
-    _replace_text(session, actor, comment, source, "redact", data.reason)
+    try:
+        body = from_markdown(source)
+    except ValueError as error:
+        raise Invalid(f"What is left cannot be read: {error}.", pointer="/passages", code="unreadable_text") from error
+    _replace_text(session, actor, comment, body, "redact", data.reason)
     return comment_id
 
 
@@ -55,12 +59,11 @@ def undo_redaction(session: Session, actor: Actor, comment_id: str) -> str:
     former = text_before_redaction(session.connection(), comment_id) if comment["redacted_at"] else None
     if former is None:
         raise WrongCommentState("The comment is not redacted.")
-    _replace_text(session, actor, comment, former, "unredact", None)
+    _replace_text(session, actor, comment, former, "unredact", None)  # as it was read then
     return comment_id
 
 
-def _replace_text(session: Session, actor: Actor, comment: Row, source: str, action: str, reason: str | None) -> None:
-    body = from_markdown(source)
+def _replace_text(session: Session, actor: Actor, comment: Row, body: Body, action: str, reason: str | None) -> None:
     values = {
         "source": body.source,
         "html": body.html,

@@ -4,6 +4,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
+from app.comments.body import Body, fingerprint
 from app.comments.tables import CommentRevision
 from app.identity.schemas import Actor
 from app.kit.paging import Sort, fetch
@@ -30,10 +31,10 @@ def list_revisions(
     return fetch(connection, rows, NEWEST, _REVISION.c.number, query, within=comment_id)
 
 
-def text_before_redaction(connection: sa.Connection, comment_id: str) -> str | None:
-    """The source that its author wrote last, where moderators have changed it since; None where they have not."""
+def text_before_redaction(connection: sa.Connection, comment_id: str) -> Body | None:
+    """The text that its author wrote last, where moderators have changed it since; None where they have not."""
     rows = connection.execute(
-        sa.select(_REVISION.c.source, _REVISION.c.replaced_by)
+        sa.select(*(_REVISION.c[name] for name in ("source", "html", "text", "replaced_by")))
         .where(_REVISION.c.comment_id == comment_id)
         .order_by(_REVISION.c.number.desc())
     )
@@ -41,5 +42,5 @@ def text_before_redaction(connection: sa.Connection, comment_id: str) -> str | N
     for row in rows:
         if row.replaced_by != "moderator":
             break
-        former = row.source
+        former = Body(row.source, row.html, row.text, (), fingerprint(row.text))
     return former
