@@ -169,7 +169,7 @@ async def show(request: Request, article: RefPath, query: Annotated[ArticleQuery
             [
                 f"article:{row['id']}",
                 "publication",
-                *groups_of(row["id"]),
+                *(groups_of(row["id"]) if shows_counts(fields) or "comments" in beside else ()),
                 *groups,
             ]
         ),

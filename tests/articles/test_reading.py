@@ -94,6 +94,31 @@ def test_headers_of_a_public_answer(client: TestClient, full: dict[str, Any]) ->
     assert (again.status_code, again.content) == (304, b"")
 
 
+@pytest.mark.parametrize(
+    ("query", "shown"),
+    [
+        ("", True),
+        ("?fields=title", False),
+        ("?fields=title,body.html", False),
+        ("?fields=discussion.comments", True),
+        ("?fields=reactions", True),
+        ("?fields=title&include=comments", True),
+        ("?fields=title,comments", True),
+    ],
+)
+def test_it_is_in_the_group_of_its_comments_only_where_they_are_shown(
+    client: TestClient, editor: Headers, query: str, shown: bool
+) -> None:
+    article = client.post("/v1/articles", json={"title": "Tides"}, headers=editor).json()
+    client.post(f"/v1/articles/{article['id']}/publish", headers=editor | {"If-Match": "*"})
+    answer = client.get(f"/v1/articles/tides{query}")
+    assert answer.status_code == 200
+    groups = answer.headers["cache-tag"].split(",")
+    assert f"article:{article['id']}" in groups
+    assert (f"comments:{article['id']}" in groups) is shown
+    assert ("discussions:settings" in groups) is shown
+
+
 def test_what_editors_read_is_not_cached(client: TestClient, editor: Headers, full: dict[str, Any]) -> None:
     answer = client.get("/v1/articles/everything", headers=editor)
     assert answer.headers["cache-control"] == "private, no-store"
