@@ -183,7 +183,7 @@ def test_writers_read_the_drafts_that_they_may_write(
     assert client.get("/v1/articles/in-here").status_code == 404
 
 
-def test_a_former_slug_is_followed_by_writes(client: TestClient, editor: Headers) -> None:
+def test_a_former_slug_is_followed_by_writes_and_editors_reads(client: TestClient, editor: Headers) -> None:
     make.published(client, editor, slug="old")
     send(client, editor, "PATCH", "old", {"slug": "new"})
     assert send(client, editor, "PATCH", "old", {"title": "Other", "body": {"markdown": "Other."}})["slug"] == "new"
@@ -192,6 +192,9 @@ def test_a_former_slug_is_followed_by_writes(client: TestClient, editor: Headers
     send(client, editor, "POST", "old/unpublish")
     send(client, editor, "PUT", "old/schedule", {"at": "2999-01-01T00:00:00Z"})
     assert send(client, editor, "GET", "old/schedule")["revision"] == 2
+    for read in ("revisions", "revisions/1", "revisions/2/diff", "previews"):
+        assert send(client, editor, "GET", f"old/{read}") == send(client, editor, "GET", f"new/{read}")
+        send(client, editor, "GET", f"never/{read}", status=404)
     send(client, editor, "POST", "never/publish", status=404)
 
 

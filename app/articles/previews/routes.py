@@ -9,7 +9,7 @@ from starlette.responses import Response
 from app.articles.addresses.schemas import Site
 from app.articles.previews import actions, queries
 from app.articles.previews.schemas import NewPreviewOut, PreviewIn, PreviewOut
-from app.articles.routes import visible
+from app.articles.routes import visible_to_editor
 from app.identity.routes import DraftReader, requires, write
 from app.identity.schemas import Actor
 from app.kit.fields import chosen
@@ -45,7 +45,7 @@ async def index(request: Request, article: RefPath, query: Annotated[PageQuery, 
     """The article's preview links, newest first, without their tokens."""
 
     def find(connection: sa.Connection) -> dict[str, Any]:
-        row = visible(connection, article, actor, Site.of(settings(request)))
+        row = visible_to_editor(connection, article, actor, Site.of(settings(request)))
         if not actor.may_in(row["section_id"]):
             raise NotFound
         return queries.page(connection, row["id"], query)

@@ -12,7 +12,7 @@ from app.articles.publishing.routes import EDITED, show_edited
 from app.articles.queries import chosen_formats
 from app.articles.revisions import actions, queries
 from app.articles.revisions.schemas import DiffOut, RevisionOut
-from app.articles.routes import visible
+from app.articles.routes import visible_to_editor
 from app.articles.schemas import FormatQuery, SingleArticleOut
 from app.identity.routes import DraftReader, Versions, requires, write
 from app.identity.schemas import Actor
@@ -39,7 +39,7 @@ async def index(request: Request, article: RefPath, query: Annotated[PageQuery, 
     """All that was ever saved, newest first, without the texts."""
 
     def find(connection: sa.Connection) -> dict[str, Any]:
-        row = visible(connection, article, actor, Site.of(settings(request)))
+        row = visible_to_editor(connection, article, actor, Site.of(settings(request)))
         return queries.page(connection, actor, row["id"], row["published_revision"], query)
 
     page = await database(request).read(find)
@@ -55,7 +55,7 @@ async def show(
     formats = chosen_formats(query.formats, ("html",))
 
     def find(connection: sa.Connection) -> dict[str, Any]:
-        row = visible(connection, article, actor, Site.of(settings(request)))
+        row = visible_to_editor(connection, article, actor, Site.of(settings(request)))
         found = queries.find_named(connection, row["id"], n)
         if found is None or not actor.may_in(found["section_id"]):
             raise NotFound
@@ -73,7 +73,7 @@ async def diff(
     """What changed up to revision `n`, since the one before or since `against`."""
 
     def find(connection: sa.Connection) -> dict[str, Any]:
-        row = visible(connection, article, actor, Site.of(settings(request)))
+        row = visible_to_editor(connection, article, actor, Site.of(settings(request)))
         found = queries.diff(connection, actor, row["id"], n, query.against or max(1, n - 1))
         if found is None:
             raise NotFound
