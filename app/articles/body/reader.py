@@ -41,6 +41,8 @@ MAX_DEPTH: Final = 150
 MAX_LEVEL: Final = 24
 MAX_BLOCKS: Final = 10_000
 MAX_SIZE: Final = 100_000
+_UNWRAPPED: Final = frozenset("blink button dialog fieldset form marquee meter output progress".split())
+"""Elements that do something which a text cannot: their words stay, and they are named among what was dropped."""
 _STYLES: Final[dict[str, MarkType]] = {
     "b": "strong", "strong": "strong", "em": "emphasis", "i": "emphasis", "dfn": "emphasis", "var": "emphasis",
     "u": "underline", "s": "strike", "strike": "strike", "del": "strike", "ins": "insertion", "mark": "highlight",
@@ -72,6 +74,12 @@ def read_html(source: str) -> Converted:
     if len(blocks) > MAX_BLOCKS:
         raise ValueError(f"the body has more than {MAX_BLOCKS} blocks")
     return Converted(blocks, reader.context.dropped)
+
+
+def _has_parentheses(node: LexborNode) -> bool:
+    """Tell whether the parentheses around a ruby annotation are written out (HTML §4.5.12)."""
+    parent = node.parent
+    return parent is not None and any(child.tag == "rp" for child in children(parent))
 
 
 class _Reader:
@@ -231,6 +239,8 @@ class _Reader:
         self.context.drop(tag, self._near(after))
 
     def _element(self, node: LexborNode, tag: str, styles: Styles) -> None:
+        if tag in _UNWRAPPED:
+            self._drop(node)
         if tag in BLOCKS or tag in _LISTS:
             self._cut()
             if tag not in {"li", "figcaption", "dt", "summary", "caption"}:
@@ -276,6 +286,10 @@ class _Reader:
         elif tag == "abbr":
             title = drafts.label(attribute(node, "title"))
             self.flow(node, restyled(styles, Style("abbreviation", title=title)) if title else styles)
+        elif tag == "rt" and not _has_parentheses(node):
+            self.runs.append(Run("(", styles))
+            self.flow(node, styles)
+            self.runs.append(Run(")", styles))
         else:
             self.flow(node, styles)
 

@@ -302,9 +302,25 @@ def test_what_is_dropped_is_named():
     assert found["a", "address"] == (1, "Before and")
     assert found["img", "data_image"] == (1, "c")
     names = {name for name, _ in found}
-    assert names == {"svg", "a", "script", "input", "select", "iframe", "img", "audio", "math", "style"}
+    assert names == {"svg", "a", "script", "form", "input", "select", "iframe", "img", "audio", "math", "style"}
     assert all(len(each.near) <= 80 for each in from_html("<p>" + "long " * 500 + "<svg></svg></p>").dropped)
     assert from_html("<canvas></canvas><p>After</p>").dropped == (Dropped("canvas", 1, "After", "unsupported"),)
+
+
+@pytest.mark.parametrize(
+    ("html", "text", "dropped"),
+    [
+        ("<p><ruby>漢<rt>kan</rt>字<rt>ji</rt></ruby>.</p>", "漢(kan)字(ji).", []),
+        ("<p><ruby>漢<rp>(</rp><rt>kan</rt><rp>)</rp></ruby>.</p>", "漢(kan).", []),
+        ("<p>a <marquee>b</marquee></p><form><p>c</p><button>d</button></form>", "a b\n\nc\n\nd",
+         ["button", "form", "marquee"]),
+        ("<fieldset><legend>e</legend>f</fieldset>", "e\n\nf", ["fieldset"]),
+    ],
+)  # fmt: skip
+def test_words_stay_where_their_element_is_no_text(html, text, dropped):
+    body = from_html(html)
+    assert body.text == text
+    assert sorted(each.element for each in body.dropped) == dropped
 
 
 @pytest.mark.parametrize("html", ["<table>" + ("<tr>" + "<td rowspan=65534>a" * 9) * 999, "<blockquote>a<hr>" * 30])
