@@ -116,9 +116,14 @@ def _not_uuid(value: str) -> str:
 
 
 def _language(value: str) -> str:
-    if not _LANGUAGE.fullmatch(value):
+    if not is_language(value):
         raise ValueError("must be a BCP 47 language tag, such as en or pt-BR")
     return tag_case(value)
+
+
+def is_language(value: str) -> bool:
+    """Tell whether a text has the form of a BCP 47 language tag."""
+    return _LANGUAGE.fullmatch(value) is not None
 
 
 def tag_case(value: str) -> str:

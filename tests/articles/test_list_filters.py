@@ -123,6 +123,9 @@ def test_a_language_means_its_variants(client: TestClient, editor: Headers) -> N
         assert set(found(client, f"articles?{query}")) == names, query
         assert set(found(client, f"search?q=news&{query}")) == names, query
         assert set(found(client, f"articles?sort=title&{query}")) == names, query
+    for wrong in ("de_AT", "*", "de-"):
+        answer = client.get("/v1/articles", params={"language": wrong})
+        assert (answer.status_code, answer.json()["errors"][0]["parameter"]) == (400, "language")
 
 
 def test_days_are_those_of_the_publication(client: TestClient, editor: Headers) -> None:

@@ -11,7 +11,7 @@ from app.kit.clock import When
 from app.kit.ids import is_id
 from app.kit.paging import PageQuery, Sort
 from app.kit.problems import InvalidParameter
-from app.kit.text import tag_case
+from app.kit.text import is_language, tag_case
 
 SORTS = {
     sort.name: sort
@@ -159,7 +159,11 @@ def _group(kind: str, text: str) -> Group:
         raise InvalidParameter(kind, f"{kind}: write `-` before the first value, or in a parameter of its own.")
     if not all(refs) or len(refs) > MOST_VALUES or any(len(ref) > 200 or "\0" in ref for ref in refs):
         raise InvalidParameter(kind, f"{kind}: 1 to {MOST_VALUES} values of 1 to 200 characters.")
-    return Group(kind, negative, tuple(map(tag_case, refs)) if kind == "language" else refs)
+    if kind != "language":
+        return Group(kind, negative, refs)
+    if not all(map(is_language, refs)):
+        raise InvalidParameter(kind, f"{kind}: BCP 47 language tags, such as de or de-AT.")
+    return Group(kind, negative, tuple(map(tag_case, refs)))
 
 
 def groups_of(query: FilterQuery) -> tuple[Group, ...]:
