@@ -223,5 +223,6 @@ def test_no_visible_word_is_lost():
     html = """<div>loose <center>mid</center><p>para<ul><li>item<div>deep<table><tr><td>cell<td>two</table>tail</div>
     </ul>
     <form><label>label</label><button>press</button></form><h3>head<p>broken<blockquote>quote<h4>inner</h4><ol><li>last</ol>
-    </blockquote><fieldset><legend>legend</legend>set</fieldset><address>where</address><ruby>base <rt>note</rt></ruby>"""
+    </blockquote><fieldset><legend>legend</legend>set</fieldset><address>where</address>
+    <ruby>base <rt>note</rt></ruby>"""
     assert sorted(re.findall(r"\w+", from_html(html).text)) == sorted(re.findall(r"\w+", plain_text(html)))
