@@ -274,13 +274,13 @@ def _check(body: list[Block], render: Callable[[list[Block]], str], read: Callab
     assert clean(written) == written
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=100, deadline=None)
 @given(bodies)
 def test_html_round_trip(body: list[Block]) -> None:
     _check(body, render_html, from_html)
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=100, deadline=None)
 @given(bodies)
 def test_markdown_round_trip(body: list[Block]) -> None:
     _check(body, render_markdown, from_markdown)
