@@ -245,8 +245,11 @@ def _handler(route: APIRoute) -> Handler:
 def keep_apart(routes: Sequence[BaseRoute]) -> None:
     """Let an address belong to one path alone, as OpenAPI has it: a fixed one goes before one with variables.
 
-    Without this a method that `/v1/articles/bulk` has not is looked for at `/v1/articles/{article}`.
+    Without this a method that `/v1/articles/bulk` has not is looked for at `/v1/articles/{article}`. Done once: the
+    apps of one process share their routes.
     """
+    if all(vars(route).get("is_apart") for route in routes if isinstance(route, APIRoute)):
+        return
     paths = {route.path: route for route in routes if isinstance(route, APIRoute)}
     methods: dict[str, set[str]] = {}
     for route in routes:
@@ -263,7 +266,10 @@ def keep_apart(routes: Sequence[BaseRoute]) -> None:
         for path in paths
     }
     for route in routes:
-        if isinstance(route, APIRoute) and (others := taken[route.path]):
+        if not isinstance(route, APIRoute) or vars(route).get("is_apart"):
+            continue
+        vars(route)["is_apart"] = True
+        if others := taken[route.path]:
             own = route.path_regex.pattern.removeprefix("^")
             route.path_regex = re.compile(f"^(?!{'|'.join(others)}){own}")
 

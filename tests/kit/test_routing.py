@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Iterable
+from pathlib import Path
 from typing import Annotated, Any
 
 import pytest
@@ -15,6 +16,8 @@ from starlette.responses import JSONResponse, Response
 from app.kit import problems
 from app.kit.problems import Unauthorized
 from app.kit.routing import prepare
+from app.kit.settings import Settings
+from app.main import create_app
 
 router = APIRouter()
 
@@ -123,3 +126,15 @@ def test_a_stranger_is_refused_before_the_body_is_read(site: TestClient) -> None
 
 def test_a_client_that_goes_away(site: TestClient) -> None:
     assert asyncio.run(_asked(site.app, [(b"please", b"yes")], [{"type": "http.disconnect"}])) == [400, 1]
+
+
+def test_apps_of_one_process_share_their_routes_as_they_are(tmp_path: Path) -> None:
+    settings = Settings(_env_file=None, data_dir=tmp_path)
+
+    def patterns() -> list[str]:
+        app = create_app(settings, with_worker=False)
+        return [route.path_regex.pattern for route in app.router.routes if isinstance(route, APIRoute)]
+
+    first = patterns()
+    assert any("(?!" in pattern for pattern in first)
+    assert patterns() == first
