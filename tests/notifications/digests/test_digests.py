@@ -77,8 +77,9 @@ class Clock:
         self.client, self.db, self.plan = client, db, Plan.of(settings)
 
     def until(self, days: int, hour: int = 7) -> datetime:
-        """So many days from now, at an hour in Berlin."""
-        day = now().astimezone(BERLIN).date() + timedelta(days=days)
+        """So many days after the latest daily digest that was due, at an hour in Berlin."""
+        latest, _ = self.plan.latest("daily", now())
+        day = date.fromisoformat(latest) + timedelta(days=days)
         return datetime(day.year, day.month, day.day, hour, tzinfo=BERLIN).astimezone(UTC)
 
     def put_together(self) -> None:
