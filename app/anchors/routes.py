@@ -48,7 +48,13 @@ def _shown(connection: sa.Connection, anchor_id: str) -> Row:
     return queries.present(row)
 
 
-@router.get("/articles/{article}/anchors", response_model=ListOut[PassageOut], responses=READS)
+@router.get(
+    "/articles/{article}/anchors",
+    operation_id="listAnchors",
+    summary="List the anchors of an article",
+    response_model=ListOut[PassageOut],
+    responses=READS,
+)
 async def index(request: Request, article: RefPath, query: Annotated[AnchorQuery, Query()], actor: Public) -> Response:
     """An article's prompts and the passages that have comments, in the order of the text; the lost stand among them."""
     site = Site.of(settings(request))
@@ -65,6 +71,8 @@ async def index(request: Request, article: RefPath, query: Annotated[AnchorQuery
 
 @router.post(
     "/articles/{article}/anchors",
+    operation_id="createPrompt",
+    summary="Add a prompt to a passage",
     status_code=201,
     response_model=PassageOut,
     responses=documented(*PLACES, TooManyAnchors, AlreadyAsked),
@@ -84,7 +92,9 @@ async def ask(request: Request, article: RefPath, body: PromptIn, actor: Writer)
     )
 
 
-@router.get("/anchors/{anchor}", response_model=PassageOut, responses=READS)
+@router.get(
+    "/anchors/{anchor}", operation_id="getAnchor", summary="Get an anchor", response_model=PassageOut, responses=READS
+)
 async def show(request: Request, anchor: IdPath, query: Annotated[ReadQuery, Query()], actor: Public) -> Response:
     """One passage, with the ETag that changing it needs."""
     site = Site.of(settings(request))
@@ -100,19 +110,37 @@ async def show(request: Request, anchor: IdPath, query: Annotated[ReadQuery, Que
     return reply(request, body, groups=_groups(row["article_id"]), version=row["version"], private=private)
 
 
-@router.patch("/anchors/{anchor}", response_model=PassageOut, responses=documented(*PLACES, *CHANGES))
+@router.patch(
+    "/anchors/{anchor}",
+    operation_id="updateAnchor",
+    summary="Change an anchor",
+    response_model=PassageOut,
+    responses=documented(*PLACES, *CHANGES),
+)
 async def change(request: Request, anchor: IdPath, body: AnchorPatch, versions: Versions, actor: Writer) -> Response:
     """Change what a prompt asks, or put an anchor where it belongs in the public text."""
     return await write(request, actor, actions.change, anchor, body, versions, show=_shown, model=PassageOut)
 
 
-@router.post("/anchors/{anchor}/detach", response_model=PassageOut, responses=documented(*CHANGES))
+@router.post(
+    "/anchors/{anchor}/detach",
+    operation_id="detachAnchor",
+    summary="Detach an anchor from the text",
+    response_model=PassageOut,
+    responses=documented(*CHANGES),
+)
 async def detach(request: Request, anchor: IdPath, versions: Versions, actor: Writer) -> Response:
     """Take an anchor off the text; its comments stay. `PATCH` with `place` puts it back."""
     return await write(request, actor, actions.detach, anchor, versions, show=_shown, model=PassageOut)
 
 
-@router.post("/anchors/{anchor}/redact", response_model=PassageOut, responses=documented(*CHANGES))
+@router.post(
+    "/anchors/{anchor}/redact",
+    operation_id="redactAnchor",
+    summary="Redact the quoted words of an anchor",
+    response_model=PassageOut,
+    responses=documented(*CHANGES),
+)
 async def redact(request: Request, anchor: IdPath, versions: Versions, actor: Writer) -> Response:
     """Remove the quoted words for good; the comments stay, beside the block as long as the article has it."""
     return await write(request, actor, actions.redact, anchor, versions, show=_shown, model=PassageOut)

@@ -127,6 +127,8 @@ def _asked_for(request: Request, query: ArticleQuery) -> str:
 
 @router.get(
     "/articles/{article}",
+    operation_id="getArticle",
+    summary="Get an article",
     response_model=SingleArticleOut,
     responses={
         **documented(Unauthorized, Forbidden, NotFound, Retracted, WithheldForLegalReasons),
@@ -191,6 +193,8 @@ async def show(request: Request, article: RefPath, query: Annotated[ArticleQuery
 
 @router.get(
     "/articles/{article}/neighbours",
+    operation_id="getNeighbours",
+    summary="Get the previous and next article",
     response_model=NeighboursOut,
     responses=documented(NotFound, Retracted, WithheldForLegalReasons),
 )
@@ -216,7 +220,13 @@ async def neighbours(
     return reply(request, limit_json(body, fields), groups=groups, private=private)
 
 
-@router.get("/resolve", response_model=ResolvedOut, responses=documented(NotFound))
+@router.get(
+    "/resolve",
+    operation_id="resolvePath",
+    summary="Resolve a path of the site",
+    response_model=ResolvedOut,
+    responses=documented(NotFound),
+)
 async def at_path(request: Request, query: Annotated[ResolveQuery, Query()], actor: Public) -> Response:
     """What the publication's site should answer at one of its paths: the article, where it moved, or why it is gone."""
     found = await database(request).read(resolve, query.path, Site.of(settings(request)))

@@ -46,6 +46,8 @@ def beside(connection: sa.Connection, row: Row, _site: Site, _actor: Actor) -> B
 
 @router.get(
     "/articles/{article}/comments",
+    operation_id="listComments",
+    summary="List the comments of an article",
     response_model=CommentList,
     responses=documented(NotFound, Retracted, WithheldForLegalReasons),
 )
@@ -72,6 +74,8 @@ async def index(request: Request, article: RefPath, query: Annotated[CommentQuer
 
 @router.get(
     "/comments/{comment}",
+    operation_id="getComment",
+    summary="Get a comment",
     response_model=SingleCommentOut,
     responses=documented(NotFound, Unauthorized, Forbidden),
 )
@@ -100,7 +104,13 @@ def _check_source(found: Row, fields: dict[str, Any] | None, actor: Actor) -> No
         raise (Unauthorized if actor is ANONYMOUS else Forbidden)("source is given to the author of the comment alone.")
 
 
-@router.get("/comments/{comment}/replies", response_model=CommentList, responses=documented(NotFound))
+@router.get(
+    "/comments/{comment}/replies",
+    operation_id="listReplies",
+    summary="List the replies to a comment",
+    response_model=CommentList,
+    responses=documented(NotFound),
+)
 async def replies(request: Request, comment: IdPath, query: Annotated[ReplyQuery, Query()], actor: Public) -> Response:
     """The direct replies to a comment, the earliest first unless `sort` says otherwise."""
     fields = chosen(ThreadedCommentOut, query.fields)

@@ -63,7 +63,13 @@ async def _expected(
 Expected = Annotated[tuple[frozenset[int] | None, bool], Depends(_expected)]
 
 
-@router.get("", response_model=ListOut[FrontDefinition], responses=documented(Unauthorized, Forbidden))
+@router.get(
+    "",
+    operation_id="listFronts",
+    summary="List fronts",
+    response_model=ListOut[FrontDefinition],
+    responses=documented(Unauthorized, Forbidden),
+)
 async def index(request: Request, query: Annotated[FrontsQuery, Query()], actor: Reader) -> Response:
     """How all fronts are put together, by slug; not for keys that are limited to sections."""
     unlimited(actor)
@@ -72,7 +78,13 @@ async def index(request: Request, query: Annotated[FrontsQuery, Query()], actor:
     return reply_list(request, ListOut[FrontDefinition], page, fields, groups=(), private=True)
 
 
-@router.get("/{front}", response_model=FrontOut, responses=documented(Unauthorized, Forbidden, NotFound))
+@router.get(
+    "/{front}",
+    operation_id="getFront",
+    summary="Get a front",
+    response_model=FrontOut,
+    responses=documented(Unauthorized, Forbidden, NotFound),
+)
 async def show(request: Request, front: RefPath, query: Annotated[FrontQuery, Query()], actor: Public) -> Response:
     """A front with all of its blocks, each article once; what is not public is on none, in a preview neither."""
     fields, site = chosen(FrontOut, query.fields), Site.of(settings(request))
@@ -106,6 +118,8 @@ async def show(request: Request, front: RefPath, query: Annotated[FrontQuery, Qu
 
 @router.get(
     "/{front}/definition",
+    operation_id="getFrontDefinition",
+    summary="Get the definition of a front",
     response_model=FrontDefinition,
     responses=documented(Unauthorized, Forbidden, NotFound),
 )
@@ -121,6 +135,8 @@ async def define(request: Request, front: RefPath, query: Annotated[ReadQuery, Q
 
 @router.put(
     "/{front}",
+    operation_id="putFront",
+    summary="Create or replace a front",
     response_model=FrontDefinition,
     responses=WRITES
     | documented(Invalid, BadRequest, actions.TooManyFronts)
@@ -147,7 +163,7 @@ async def save(request: Request, front: RefPath, body: FrontIn, expected: Expect
     )
 
 
-@router.delete("/{front}", status_code=204, responses=WRITES)
+@router.delete("/{front}", operation_id="deleteFront", summary="Delete a front", status_code=204, responses=WRITES)
 async def delete(request: Request, front: RefPath, versions: Versions, actor: Publisher) -> Response:
     """Delete a front, and its draft."""
     return await write(request, actor, actions.delete, front, versions, status=204)

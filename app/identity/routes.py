@@ -234,7 +234,13 @@ VERSIONED = (Unauthorized, Forbidden, NotFound, StaleVersion, PreconditionRequir
 """What a change that takes `Versions` may be refused with, for `documented`."""
 
 
-@router.get("/whoami", response_model=WhoAmI, responses=documented(Unauthorized))
+@router.get(
+    "/whoami",
+    operation_id="getCaller",
+    summary="Tell who is calling",
+    response_model=WhoAmI,
+    responses=documented(Unauthorized),
+)
 async def whoami(request: Request, actor: Own) -> Response:
     """Tell the caller who they are to this server; use it to check a token, or a key and its scopes."""
     sections = sorted(actor.sections) if actor.sections is not None else None

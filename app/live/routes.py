@@ -143,6 +143,8 @@ _SITE = _streams(
 
 @router.get(
     "/articles/{article}/live",
+    operation_id="followArticle",
+    summary="Follow an article live",
     status_code=200,
     response_class=EventStream,
     openapi_extra=_HEADER,
@@ -182,6 +184,8 @@ async def follow_article(
 
 @router.get(
     "/live",
+    operation_id="followSite",
+    summary="Follow the publication live",
     status_code=200,
     response_class=EventStream,
     openapi_extra=_HEADER,

@@ -44,13 +44,25 @@ def _ping(connection: sa.Connection) -> None:
     connection.execute(sa.text("SELECT 1 FROM event LIMIT 1"))
 
 
-@router.get("/healthz", response_model=HealthOut, responses=documented())
+@router.get(
+    "/healthz",
+    operation_id="checkHealth",
+    summary="Check that the process answers",
+    response_model=HealthOut,
+    responses=documented(),
+)
 async def healthz(actor: Probe) -> Response:
     """Liveness: this process answers."""
     return JSONResponse({"status": "ok"}, headers={"Cache-Control": "no-store"})
 
 
-@router.get("/readyz", response_model=HealthOut, responses=documented())
+@router.get(
+    "/readyz",
+    operation_id="checkReadiness",
+    summary="Check that the server can answer requests",
+    response_model=HealthOut,
+    responses=documented(),
+)
 async def readyz(request: Request, actor: Probe) -> Response:
     """Readiness: the store answers, its tables are there, and the worker of this process, if any, is at work."""
     try:
@@ -68,7 +80,13 @@ async def readyz(request: Request, actor: Probe) -> Response:
 _PROMETHEUS: Any = {200: {"description": "The metrics.", "content": {"text/plain": {}}}}
 
 
-@router.get("/metrics", responses=_PROMETHEUS | documented(), response_class=Response)
+@router.get(
+    "/metrics",
+    operation_id="getMetrics",
+    summary="Get metrics for Prometheus",
+    responses=_PROMETHEUS | documented(),
+    response_class=Response,
+)
 async def metrics(request: Request, actor: Probe) -> Response:
     """Counters and timings of this process, and how the log and deliveries stand, in the Prometheus text format."""
     state, registry = request.app.state, CollectorRegistry()
@@ -92,13 +110,25 @@ def _documents(app: FastAPI) -> tuple[bytes, bytes]:
     return cast(tuple[bytes, bytes], app.state.documents)
 
 
-@router.get("/openapi.json", responses=documented(), response_class=JSONResponse)
+@router.get(
+    "/openapi.json",
+    operation_id="getOpenApi",
+    summary="Get the OpenAPI document",
+    responses=documented(),
+    response_class=JSONResponse,
+)
 async def openapi(request: Request, actor: World) -> Response:
     """This API as an OpenAPI 3.1 document."""
     return reply(request, _documents(request.app)[0], groups=("openapi",), fixed=True)
 
 
-@router.get("/docs", responses=documented(), response_class=HTMLResponse)
+@router.get(
+    "/docs",
+    operation_id="getDocumentation",
+    summary="Read the API documentation",
+    responses=documented(),
+    response_class=HTMLResponse,
+)
 async def docs(request: Request, actor: World) -> Response:
     """The same for people: one page that loads nothing from other hosts."""
     answer = reply(
@@ -141,13 +171,19 @@ def _door(request: Request) -> Response:
     return reply(request, dump(DoorOut, {**row, "version": request.app.version, "links": LINKS}), groups=("openapi",))
 
 
-@router.get("/", response_model=DoorOut, responses=documented())
+@router.get("/", operation_id="getRoot", summary="Describe this server", response_model=DoorOut, responses=documented())
 async def show_root(request: Request, actor: World) -> Response:
     """What this server is: the publication, the version of the API, and where to begin."""
     return _door(request)
 
 
-@router.get("/v1", response_model=DoorOut, responses=documented())
+@router.get(
+    "/v1",
+    operation_id="getVersion",
+    summary="Describe version 1 of the API",
+    response_model=DoorOut,
+    responses=documented(),
+)
 async def show_version(request: Request, actor: Public) -> Response:
     """The same as at `/`."""
     return _door(request)
@@ -156,7 +192,13 @@ async def show_version(request: Request, actor: Public) -> Response:
 _TEXT: Any = {200: {"description": "Rules for crawlers.", "content": {"text/plain": {"schema": {"type": "string"}}}}}
 
 
-@router.get("/robots.txt", responses=_TEXT | documented(), response_class=Response)
+@router.get(
+    "/robots.txt",
+    operation_id="getRobots",
+    summary="Get the rules for crawlers",
+    responses=_TEXT | documented(),
+    response_class=Response,
+)
 async def show_robots(request: Request, actor: World) -> Response:
     """What crawlers may read here (RFC 9309): all that is public but the links from mails, and where the sitemaps are.
 
@@ -179,7 +221,13 @@ def _describe(kind: type[Problem]) -> dict[str, Any]:
     }
 
 
-@router.get("/problems", response_model=ListOut[ProblemKindOut], responses=documented())
+@router.get(
+    "/problems",
+    operation_id="listProblems",
+    summary="List the kinds of problems",
+    response_model=ListOut[ProblemKindOut],
+    responses=documented(),
+)
 async def list_problems(request: Request, actor: World) -> Response:
     """Every kind of problem that an answer can name, by code, on one page."""
     rows = [_describe(kind) for _, kind in sorted(Problem.registry.items())]
@@ -187,7 +235,13 @@ async def list_problems(request: Request, actor: World) -> Response:
     return reply(request, dump(ListOut[ProblemKindOut], found), groups=("problems",))
 
 
-@router.get("/problems/{code}", response_model=ProblemKindOut, responses=documented(NotFound))
+@router.get(
+    "/problems/{code}",
+    operation_id="getProblem",
+    summary="Get a kind of problem",
+    response_model=ProblemKindOut,
+    responses=documented(NotFound),
+)
 async def problem(request: Request, code: str, actor: World) -> Response:
     """What an error's `type` points to (RFC 9457 §3.1.1)."""
     kind = Problem.registry.get(code)

@@ -33,6 +33,8 @@ def _shown(_connection: sa.Connection, result: Row) -> Row:
 
 @router.put(
     "/comments/{comment}/vote",
+    operation_id="voteOnComment",
+    summary="Vote on a comment",
     response_model=VoteOut,
     responses=documented(Unauthorized, Forbidden, NotFound, OwnComment, Invalid),
 )
@@ -52,6 +54,8 @@ async def vote(request: Request, comment: IdPath, body: VoteIn, actor: Public) -
 
 @router.put(
     "/articles/{article}/reaction",
+    operation_id="setReaction",
+    summary="React to an article",
     response_model=ReactionOut,
     responses=documented(Unauthorized, Forbidden, NotFound, Invalid),
 )
@@ -68,7 +72,13 @@ async def react(request: Request, article: RefPath, body: ReactionIn, actor: Pub
     return await write(request, actor, choose, show=_shown, model=ReactionOut)
 
 
-@router.get("/me/votes", response_model=MyVotesOut, responses=documented(Unauthorized, Forbidden, NotFound))
+@router.get(
+    "/me/votes",
+    operation_id="getOwnVotes",
+    summary="Get one's own votes on an article",
+    response_model=MyVotesOut,
+    responses=documented(Unauthorized, Forbidden, NotFound),
+)
 async def mine(request: Request, query: Annotated[MyVotesQuery, Query()], actor: Own) -> Response:
     """What the caller has chosen on an article: their reaction, and their votes on its comments."""
     if actor is ANONYMOUS:

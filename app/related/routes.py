@@ -40,6 +40,8 @@ def _fields(query: RelatedQuery) -> dict[str, Any] | None:
 
 @router.get(
     "/related",
+    operation_id="listRelatedArticles",
+    summary="List related articles",
     response_model=RelatedList,
     responses={
         **documented(NotFound, Retracted, WithheldForLegalReasons),
@@ -81,7 +83,13 @@ async def index(request: Request, article: RefPath, query: Annotated[RelatedQuer
     )
 
 
-@router.put("/related", response_model=RelatedList, responses=EDITED)
+@router.put(
+    "/related",
+    operation_id="pinRelatedArticles",
+    summary="Pin related articles",
+    response_model=RelatedList,
+    responses=EDITED,
+)
 async def pin(request: Request, article: RefPath, body: PinsIn, versions: Versions, actor: Writer) -> Response:
     """Choose the articles that stand first among the related ones; `If-Match` names the ETag of `GET …/related`."""
     site = Site.of(settings(request))

@@ -23,7 +23,9 @@ from app.search.schemas import FoundArticleOut, FoundList, SearchQuery
 router = APIRouter(prefix="/v1/search", tags=["search"])
 
 
-@router.get("", response_model=FoundList, responses=documented())
+@router.get(
+    "", operation_id="searchArticles", summary="Search articles", response_model=FoundList, responses=documented()
+)
 async def index(request: Request, query: Annotated[SearchQuery, Query()], actor: Public) -> Response:
     """Published articles that answer a question, best first, each with the places that answer it."""
     fields = chosen(FoundArticleOut, query.fields)

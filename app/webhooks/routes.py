@@ -42,7 +42,14 @@ CHANGES = documented(*VERSIONED)
 CREATES = documented(Unauthorized, Forbidden, Invalid, actions.TooManyWebhooks)
 
 
-@router.post("", status_code=201, response_model=NewWebhookOut, responses=CREATES)
+@router.post(
+    "",
+    operation_id="createWebhook",
+    summary="Create a webhook",
+    status_code=201,
+    response_model=NewWebhookOut,
+    responses=CREATES,
+)
 async def create(request: Request, body: WebhookIn, actor: Manager) -> Response:
     """Have an address told of what becomes public. The answer holds the secret, and no later answer does.
 
@@ -69,14 +76,22 @@ async def create(request: Request, body: WebhookIn, actor: Manager) -> Response:
     )
 
 
-@router.get("", response_model=ListOut[WebhookOut], responses=documented(Unauthorized, Forbidden))
+@router.get(
+    "",
+    operation_id="listWebhooks",
+    summary="List webhooks",
+    response_model=ListOut[WebhookOut],
+    responses=documented(Unauthorized, Forbidden),
+)
 async def index(request: Request, query: Annotated[PageQuery, Query()], actor: Manager) -> Response:
     """All webhooks, newest first; never their secrets."""
     page = await database(request).read(queries.page, query)
     return reply_list(request, ListOut[WebhookOut], page, chosen(WebhookOut, query.fields), groups=(), private=True)
 
 
-@router.get("/{webhook}", response_model=WebhookOut, responses=READS)
+@router.get(
+    "/{webhook}", operation_id="getWebhook", summary="Get a webhook", response_model=WebhookOut, responses=READS
+)
 async def show(request: Request, webhook: IdPath, query: Annotated[ReadQuery, Query()], actor: Manager) -> Response:
     """One webhook, and how it does."""
     row = await database(request).read(queries.by_id, webhook)
@@ -84,7 +99,13 @@ async def show(request: Request, webhook: IdPath, query: Annotated[ReadQuery, Qu
     return reply(request, body, version=row["version"], groups=(), private=True)
 
 
-@router.patch("/{webhook}", response_model=WebhookOut, responses=CHANGES | documented(Invalid))
+@router.patch(
+    "/{webhook}",
+    operation_id="updateWebhook",
+    summary="Change a webhook",
+    response_model=WebhookOut,
+    responses=CHANGES | documented(Invalid),
+)
 async def change(request: Request, webhook: IdPath, body: WebhookPatch, versions: Versions, actor: Manager) -> Response:
     """Change a webhook by RFC 7396 merge patch. Disabling it cancels what waits; enabling it is a fresh start."""
     return await write(
@@ -100,13 +121,21 @@ async def change(request: Request, webhook: IdPath, body: WebhookPatch, versions
     )
 
 
-@router.delete("/{webhook}", status_code=204, responses=CHANGES)
+@router.delete(
+    "/{webhook}", operation_id="deleteWebhook", summary="Delete a webhook", status_code=204, responses=CHANGES
+)
 async def delete(request: Request, webhook: IdPath, versions: Versions, actor: Manager) -> Response:
     """Tell it nothing any more, not even what waits."""
     return await write(request, actor, actions.delete, webhook, versions, status=204)
 
 
-@router.post("/{webhook}/rotate", response_model=NewWebhookOut, responses=CHANGES | documented(Invalid))
+@router.post(
+    "/{webhook}/rotate",
+    operation_id="rotateWebhookSecret",
+    summary="Rotate the secret of a webhook",
+    response_model=NewWebhookOut,
+    responses=CHANGES | documented(Invalid),
+)
 async def rotate(request: Request, webhook: IdPath, body: RotateIn, versions: Versions, actor: Manager) -> Response:
     """Replace the secret. For `overlap_hours` messages carry two signatures, so that no receiver misses one."""
     return await write(
@@ -122,13 +151,26 @@ async def rotate(request: Request, webhook: IdPath, body: RotateIn, versions: Ve
     )
 
 
-@router.post("/{webhook}/test", status_code=202, response_model=DeliveryOut, responses=SENDS)
+@router.post(
+    "/{webhook}/test",
+    operation_id="testWebhook",
+    summary="Send a test message to a webhook",
+    status_code=202,
+    response_model=DeliveryOut,
+    responses=SENDS,
+)
 async def test(request: Request, webhook: IdPath, actor: Manager) -> Response:
     """Send a message of the type `webhook.test`; the list of deliveries tells how it went."""
     return await write(request, actor, actions.ping, webhook, show=queries.delivery, model=DeliveryOut, status=202)
 
 
-@router.get("/{webhook}/deliveries", response_model=ListOut[DeliveryOut], responses=READS)
+@router.get(
+    "/{webhook}/deliveries",
+    operation_id="listDeliveries",
+    summary="List the deliveries of a webhook",
+    response_model=ListOut[DeliveryOut],
+    responses=READS,
+)
 async def deliveries(
     request: Request, webhook: IdPath, query: Annotated[DeliveryQuery, Query()], actor: Manager
 ) -> Response:
@@ -139,6 +181,8 @@ async def deliveries(
 
 @router.post(
     "/{webhook}/deliveries/{delivery}/redeliver",
+    operation_id="redeliverMessage",
+    summary="Redeliver a message",
     status_code=202,
     response_model=DeliveryOut,
     responses=SENDS | documented(actions.WebhookDisabled, actions.DeliveryRunning, NotFound, Forbidden),
@@ -150,7 +194,14 @@ async def redeliver(request: Request, webhook: IdPath, delivery: IdPath, actor: 
     )
 
 
-@router.post("/{webhook}/replay", status_code=202, response_model=ReplayOut, responses=SENDS | documented(Invalid))
+@router.post(
+    "/{webhook}/replay",
+    operation_id="replayEvents",
+    summary="Replay events to a webhook",
+    status_code=202,
+    response_model=ReplayOut,
+    responses=SENDS | documented(Invalid),
+)
 async def replay(request: Request, webhook: IdPath, body: ReplayIn, actor: Manager) -> Response:
     """Tell it again what happened in a span of time, also from before it was set up, as far as it is still public.
 

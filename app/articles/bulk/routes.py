@@ -22,7 +22,11 @@ NOTHING = ("code", "detail", "errors", "retry_after", "id", "version", "etag")
 
 
 @router.post(
-    "/bulk", response_model=ArticleBulkOut, responses=documented(Unauthorized, Forbidden, Invalid, IdempotencyKeyReused)
+    "/bulk",
+    operation_id="changeArticles",
+    summary="Change many articles",
+    response_model=ArticleBulkOut,
+    responses=documented(Unauthorized, Forbidden, Invalid, IdempotencyKeyReused),
 )
 async def change_many(
     request: Request, body: ArticleBulkIn, actor: Annotated[Actor, requires("content:write")]

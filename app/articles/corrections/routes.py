@@ -24,7 +24,11 @@ Number = Annotated[int, Path(ge=1, le=999_999_999, description="The correction's
 
 
 @router.get(
-    "/history", response_model=ListOut[CorrectionVersionOut], responses=documented(Unauthorized, Forbidden, NotFound)
+    "/history",
+    operation_id="listCorrectionHistory",
+    summary="List former texts of corrections",
+    response_model=ListOut[CorrectionVersionOut],
+    responses=documented(Unauthorized, Forbidden, NotFound),
 )
 async def list_history(
     request: Request,
@@ -45,7 +49,13 @@ async def list_history(
     return reply_list(request, ListOut[CorrectionVersionOut], page, fields, groups=(), private=True)
 
 
-@router.patch("/{n}", response_model=SingleArticleOut, responses=EDITED)
+@router.patch(
+    "/{n}",
+    operation_id="updateCorrection",
+    summary="Change a correction",
+    response_model=SingleArticleOut,
+    responses=EDITED,
+)
 async def change(
     request: Request, article: RefPath, n: Number, body: CorrectionPatch, versions: Versions, actor: Publisher
 ) -> Response:
@@ -55,7 +65,13 @@ async def change(
     return await write(request, actor, actions.change_correction, *args, show=show, model=SingleArticleOut)
 
 
-@router.delete("/{n}", response_model=SingleArticleOut, responses=EDITED)
+@router.delete(
+    "/{n}",
+    operation_id="withdrawCorrection",
+    summary="Withdraw a correction",
+    response_model=SingleArticleOut,
+    responses=EDITED,
+)
 async def withdraw(request: Request, article: RefPath, n: Number, versions: Versions, actor: Publisher) -> Response:
     """Withdraw a correction: readers no longer see it, editors still find what it said. Its number stays taken."""
     show = show_edited(request)

@@ -64,7 +64,13 @@ def _shown(read: Callable[[sa.Connection, str], Row | None]) -> Callable[[sa.Con
     return show
 
 
-@router.get("/counts", response_model=CountsOut, responses=documented())
+@router.get(
+    "/counts",
+    operation_id="getCounts",
+    summary="Get comment and reaction counts",
+    response_model=CountsOut,
+    responses=documented(),
+)
 async def counts(request: Request, query: Annotated[CountsQuery, Query()], actor: Public) -> Response:
     """Comments and reactions of up to 100 articles at once; `missing` names those that are not public or not there."""
     refs = list(dict.fromkeys(part.strip() for part in query.articles.split(",")))
@@ -79,20 +85,38 @@ async def counts(request: Request, query: Annotated[CountsQuery, Query()], actor
     return reply(request, body, groups=(*groups, "articles"), private=actor is not ANONYMOUS)
 
 
-@router.get("/discussion", response_model=DiscussionSettingsOut, responses=documented())
+@router.get(
+    "/discussion",
+    operation_id="getSiteDiscussion",
+    summary="Get the discussion settings of the site",
+    response_model=DiscussionSettingsOut,
+    responses=documented(),
+)
 async def show_site(request: Request, query: Reading, actor: Public) -> Response:
     """How discussions are set for the whole publication; sections and articles may have it otherwise."""
     row = await database(request).read(queries.of_site)
     return _reply(request, row, query, (SETTINGS,), actor)
 
 
-@router.put("/discussion", response_model=DiscussionSettingsOut, responses=SETS)
+@router.put(
+    "/discussion",
+    operation_id="setSiteDiscussion",
+    summary="Set the discussion settings of the site",
+    response_model=DiscussionSettingsOut,
+    responses=SETS,
+)
 async def set_site(request: Request, body: DiscussionIn, versions: Versions, actor: Moderator) -> Response:
     """Set the discussions of the whole publication, in place of what was set before."""
     return await _write(request, actor, actions.set_site, body, versions, read=queries.of_site)
 
 
-@router.get("/sections/{section}/discussion", response_model=DiscussionSettingsOut, responses=READS | LEADS_ON)
+@router.get(
+    "/sections/{section}/discussion",
+    operation_id="getSectionDiscussion",
+    summary="Get the discussion settings of a section",
+    response_model=DiscussionSettingsOut,
+    responses=READS | LEADS_ON,
+)
 async def show_section(request: Request, section: RefPath, query: Reading, actor: Public) -> Response:
     """How discussions are set for a section's articles, and what comes of it."""
     row = await database(request).read(queries.of_section, section)
@@ -101,7 +125,13 @@ async def show_section(request: Request, section: RefPath, query: Reading, actor
     return _reply(request, row, query, (SETTINGS, f"section:{row['id']}"), actor)
 
 
-@router.put("/sections/{section}/discussion", response_model=DiscussionSettingsOut, responses=SETS)
+@router.put(
+    "/sections/{section}/discussion",
+    operation_id="setSectionDiscussion",
+    summary="Set the discussion settings of a section",
+    response_model=DiscussionSettingsOut,
+    responses=SETS,
+)
 async def set_section(
     request: Request, section: RefPath, body: DiscussionIn, versions: Versions, actor: Moderator
 ) -> Response:
@@ -109,7 +139,13 @@ async def set_section(
     return await _write(request, actor, actions.set_section, section, body, versions, read=queries.of_section)
 
 
-@router.get("/articles/{article}/discussion", response_model=DiscussionSettingsOut, responses=READS)
+@router.get(
+    "/articles/{article}/discussion",
+    operation_id="getArticleDiscussion",
+    summary="Get the discussion settings of an article",
+    response_model=DiscussionSettingsOut,
+    responses=READS,
+)
 async def show_article(request: Request, article: RefPath, query: Reading, actor: Public) -> Response:
     """How the discussion of an article is set, and what comes of it."""
     row = await database(request).read(queries.of_article, article)
@@ -118,7 +154,13 @@ async def show_article(request: Request, article: RefPath, query: Reading, actor
     return _reply(request, row, query, (*groups_of(row["id"]), f"article:{row['id']}"), actor)
 
 
-@router.put("/articles/{article}/discussion", response_model=DiscussionSettingsOut, responses=SETS)
+@router.put(
+    "/articles/{article}/discussion",
+    operation_id="setArticleDiscussion",
+    summary="Set the discussion settings of an article",
+    response_model=DiscussionSettingsOut,
+    responses=SETS,
+)
 async def set_article(
     request: Request, article: RefPath, body: ArticleDiscussionIn, versions: Versions, actor: Moderator
 ) -> Response:

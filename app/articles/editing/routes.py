@@ -79,6 +79,8 @@ def _showing(request: Request, text: Body | None) -> Callable[[sa.Connection, st
 
 @router.post(
     "",
+    operation_id="createArticle",
+    summary="Create an article",
     status_code=201,
     response_model=SingleArticleOut,
     responses=documented(Unauthorized, Forbidden, SlugTaken, Invalid),
@@ -104,7 +106,13 @@ async def create(request: Request, body: ArticleIn, actor: Writer) -> Response:
     return await with_text(request, None, body, send)
 
 
-@router.patch("/{article}", response_model=SingleArticleOut, responses=EDITED)
+@router.patch(
+    "/{article}",
+    operation_id="updateArticle",
+    summary="Change an article",
+    response_model=SingleArticleOut,
+    responses=EDITED,
+)
 async def patch(request: Request, article: RefPath, body: ArticlePatch, versions: Versions, actor: Writer) -> Response:
     """Change an article (RFC 7396). What readers see of its text changes when it is published."""
 
@@ -117,7 +125,7 @@ async def patch(request: Request, article: RefPath, body: ArticlePatch, versions
     return await with_text(request, article, body, send)
 
 
-@router.delete("/{article}", status_code=204, responses=EDITED)
+@router.delete("/{article}", operation_id="deleteArticle", summary="Delete a draft", status_code=204, responses=EDITED)
 async def delete(request: Request, article: RefPath, versions: Versions, actor: Writer) -> Response:
     """Delete a draft that was never published."""
     return await write(request, actor, actions.delete, article, versions, status=204)

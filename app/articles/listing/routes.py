@@ -26,7 +26,13 @@ from app.kit.problems import Forbidden, InvalidParameter, Unauthorized, document
 router = APIRouter(prefix="/v1/articles", tags=["articles"])
 
 
-@router.get("", response_model=ArticleList, responses=documented(Unauthorized, Forbidden))
+@router.get(
+    "",
+    operation_id="listArticles",
+    summary="List articles",
+    response_model=ArticleList,
+    responses=documented(Unauthorized, Forbidden),
+)
 async def index(request: Request, query: Annotated[ListQuery, Query()], actor: Public) -> Response:
     """Published articles, newest first unless `sort` says otherwise; with `state` and a key also the others."""
     fields = chosen(ListedArticleOut, query.fields)

@@ -37,7 +37,14 @@ async def _merge(request: Request, actor: Actor, kind: str, ref: str, body: Merg
     )
 
 
-@router.post("/tags/{tag}/merge", status_code=202, response_model=MergeOut, responses=MERGES)
+@router.post(
+    "/tags/{tag}/merge",
+    operation_id="mergeTag",
+    summary="Merge a tag into another",
+    status_code=202,
+    response_model=MergeOut,
+    responses=MERGES,
+)
 async def merge_tag(request: Request, tag: str, body: MergeIn, versions: Versions, actor: Publisher) -> Response:
     """Merge a tag into another one, over any number of articles; `into: null` takes it off them.
 
@@ -47,19 +54,39 @@ async def merge_tag(request: Request, tag: str, body: MergeIn, versions: Version
     return await _merge(request, actor, "tag", tag, body, versions)
 
 
-@router.post("/authors/{author}/merge", status_code=202, response_model=MergeOut, responses=MERGES)
+@router.post(
+    "/authors/{author}/merge",
+    operation_id="mergeAuthor",
+    summary="Merge an author into another",
+    status_code=202,
+    response_model=MergeOut,
+    responses=MERGES,
+)
 async def merge_author(request: Request, author: str, body: MergeIn, versions: Versions, actor: Publisher) -> Response:
     """Merge an author into another one, as tags are merged; the notices of the former go with the articles."""
     return await _merge(request, actor, "author", author, body, versions)
 
 
-@router.post("/series/{series}/merge", status_code=202, response_model=MergeOut, responses=MERGES)
+@router.post(
+    "/series/{series}/merge",
+    operation_id="mergeSeries",
+    summary="Merge a series into another",
+    status_code=202,
+    response_model=MergeOut,
+    responses=MERGES,
+)
 async def merge_series(request: Request, series: str, body: MergeIn, versions: Versions, actor: Publisher) -> Response:
     """Merge a series into another one, as tags are merged; the notices of the former go with the articles."""
     return await _merge(request, actor, "series", series, body, versions)
 
 
-@router.get("/merges/{merge}", response_model=MergeOut, responses=documented(Unauthorized, Forbidden, NotFound))
+@router.get(
+    "/merges/{merge}",
+    operation_id="getMerge",
+    summary="Get the progress of a merge",
+    response_model=MergeOut,
+    responses=documented(Unauthorized, Forbidden, NotFound),
+)
 async def show_merge(
     request: Request, merge: IdPath, query: Annotated[ReadQuery, Query()], actor: Publisher
 ) -> Response:

@@ -25,6 +25,8 @@ Writer = Annotated[Actor, requires("content:write")]
 
 @router.post(
     "",
+    operation_id="createPreview",
+    summary="Create a preview link",
     status_code=201,
     response_model=NewPreviewOut,
     responses=documented(Unauthorized, Forbidden, NotFound, Invalid),
@@ -40,7 +42,13 @@ async def create(request: Request, article: RefPath, body: PreviewIn, actor: Wri
     )
 
 
-@router.get("", response_model=ListOut[PreviewOut], responses=documented(Unauthorized, Forbidden, NotFound))
+@router.get(
+    "",
+    operation_id="listPreviews",
+    summary="List the preview links of an article",
+    response_model=ListOut[PreviewOut],
+    responses=documented(Unauthorized, Forbidden, NotFound),
+)
 async def index(request: Request, article: RefPath, query: Annotated[PageQuery, Query()], actor: Reader) -> Response:
     """The article's preview links, newest first, without their tokens."""
 
@@ -55,7 +63,13 @@ async def index(request: Request, article: RefPath, query: Annotated[PageQuery, 
     return reply_list(request, ListOut[PreviewOut], page, fields, groups=(), private=True)
 
 
-@router.delete("/{preview_id}", status_code=204, responses=documented(Unauthorized, Forbidden, NotFound))
+@router.delete(
+    "/{preview_id}",
+    operation_id="revokePreview",
+    summary="Revoke a preview link",
+    status_code=204,
+    responses=documented(Unauthorized, Forbidden, NotFound),
+)
 async def revoke(request: Request, article: RefPath, preview_id: IdPath, actor: Writer) -> Response:
     """Revoke a link at once."""
     return await write(request, actor, actions.revoke, article, preview_id, status=204)

@@ -46,7 +46,13 @@ async def _act(request: Request, actor: Actor, action: Callable[..., str], *args
     return await write(request, actor, action, *args, show=show_edited(request), model=SingleArticleOut)
 
 
-@router.post("/publish", response_model=SingleArticleOut, responses=EDITED)
+@router.post(
+    "/publish",
+    operation_id="publishArticle",
+    summary="Publish an article",
+    response_model=SingleArticleOut,
+    responses=EDITED,
+)
 async def publish(
     request: Request, article: RefPath, versions: Versions, actor: Publisher, body: PublishIn | None = None
 ) -> Response:
@@ -58,13 +64,25 @@ async def publish(
     return await _act(request, actor, actions.publish, article, versions, body.revision if body else None)
 
 
-@router.post("/unpublish", response_model=SingleArticleOut, responses=EDITED)
+@router.post(
+    "/unpublish",
+    operation_id="unpublishArticle",
+    summary="Unpublish an article",
+    response_model=SingleArticleOut,
+    responses=EDITED,
+)
 async def unpublish(request: Request, article: RefPath, versions: Versions, actor: Publisher) -> Response:
     """Take the article back: readers get 404 from now on."""
     return await _act(request, actor, actions.unpublish, article, versions)
 
 
-@router.post("/retract", response_model=SingleArticleOut, responses=EDITED)
+@router.post(
+    "/retract",
+    operation_id="retractArticle",
+    summary="Retract an article",
+    response_model=SingleArticleOut,
+    responses=EDITED,
+)
 async def retract(
     request: Request, article: RefPath, body: RetractIn, versions: Versions, actor: Publisher
 ) -> Response:
@@ -72,7 +90,13 @@ async def retract(
     return await _act(request, actor, actions.retract, article, body, versions)
 
 
-@router.put("/schedule", response_model=SingleArticleOut, responses=EDITED)
+@router.put(
+    "/schedule",
+    operation_id="scheduleArticle",
+    summary="Schedule an article",
+    response_model=SingleArticleOut,
+    responses=EDITED,
+)
 async def schedule(
     request: Request, article: RefPath, body: ScheduleIn, versions: Versions, actor: Publisher
 ) -> Response:
@@ -84,7 +108,13 @@ async def schedule(
     return await _act(request, actor, actions.schedule, article, body.at, versions, body.revision)
 
 
-@router.get("/schedule", response_model=ScheduleOut, responses=documented(Unauthorized, Forbidden, NotFound))
+@router.get(
+    "/schedule",
+    operation_id="getSchedule",
+    summary="Get the schedule of an article",
+    response_model=ScheduleOut,
+    responses=documented(Unauthorized, Forbidden, NotFound),
+)
 async def show_schedule(
     request: Request, article: RefPath, query: Annotated[ReadQuery, Query()], actor: DraftReader
 ) -> Response:
@@ -96,13 +126,25 @@ async def show_schedule(
     return reply(request, body, groups=(), version=row["version"], private=True)
 
 
-@router.delete("/schedule", response_model=SingleArticleOut, responses=EDITED)
+@router.delete(
+    "/schedule",
+    operation_id="unscheduleArticle",
+    summary="Cancel the schedule of an article",
+    response_model=SingleArticleOut,
+    responses=EDITED,
+)
 async def unschedule(request: Request, article: RefPath, versions: Versions, actor: Publisher) -> Response:
     """Forget the time that was set."""
     return await _act(request, actor, actions.unschedule, article, versions)
 
 
-@router.post("/corrections", response_model=SingleArticleOut, responses=EDITED)
+@router.post(
+    "/corrections",
+    operation_id="addCorrection",
+    summary="Add a correction",
+    response_model=SingleArticleOut,
+    responses=EDITED,
+)
 async def correct(
     request: Request, article: RefPath, body: CorrectionIn, versions: Versions, actor: Publisher
 ) -> Response:

@@ -34,7 +34,13 @@ class DiffQuery(ReadQuery):
     against: int | None = Field(None, ge=1, le=999_999_999, description="The earlier side; the one before if absent.")
 
 
-@router.get("", response_model=ListOut[RevisionOut], responses=documented(*REFUSED))
+@router.get(
+    "",
+    operation_id="listRevisions",
+    summary="List the revisions of an article",
+    response_model=ListOut[RevisionOut],
+    responses=documented(*REFUSED),
+)
 async def index(request: Request, article: RefPath, query: Annotated[PageQuery, Query()], actor: Reader) -> Response:
     """All that was ever saved, newest first, without the texts."""
 
@@ -47,7 +53,13 @@ async def index(request: Request, article: RefPath, query: Annotated[PageQuery, 
     return reply_list(request, ListOut[RevisionOut], page, fields, groups=(), private=True)
 
 
-@router.get("/{n}", response_model=RevisionOut, responses=documented(*REFUSED))
+@router.get(
+    "/{n}",
+    operation_id="getRevision",
+    summary="Get a revision",
+    response_model=RevisionOut,
+    responses=documented(*REFUSED),
+)
 async def show(
     request: Request, article: RefPath, n: Number, query: Annotated[FormatQuery, Query()], actor: Reader
 ) -> Response:
@@ -66,7 +78,13 @@ async def show(
     return reply(request, dump(RevisionOut, out, chosen(RevisionOut, query.fields)), groups=(), private=True)
 
 
-@router.get("/{n}/diff", response_model=DiffOut, responses=documented(*REFUSED))
+@router.get(
+    "/{n}/diff",
+    operation_id="compareRevisions",
+    summary="Compare two revisions",
+    response_model=DiffOut,
+    responses=documented(*REFUSED),
+)
 async def diff(
     request: Request, article: RefPath, n: Number, query: Annotated[DiffQuery, Query()], actor: Reader
 ) -> Response:
@@ -83,7 +101,13 @@ async def diff(
     return reply(request, dump(DiffOut, out, chosen(DiffOut, query.fields)), groups=(), private=True)
 
 
-@router.post("/{n}/restore", response_model=SingleArticleOut, responses=EDITED)
+@router.post(
+    "/{n}/restore",
+    operation_id="restoreRevision",
+    summary="Restore a revision",
+    response_model=SingleArticleOut,
+    responses=EDITED,
+)
 async def restore(
     request: Request,
     article: RefPath,

@@ -64,7 +64,9 @@ def _known(actor: Actor) -> Actor:
     return actor
 
 
-@router.patch("/{comment}", response_model=CommentOut, responses=EDITS)
+@router.patch(
+    "/{comment}", operation_id="updateComment", summary="Edit a comment", response_model=CommentOut, responses=EDITS
+)
 async def edit(request: Request, comment: IdPath, body: CommentPatch, actor: Public) -> Response:
     """Change one's own comment within the edit window (`EDIT_WINDOW` minutes).
 
@@ -87,7 +89,13 @@ async def edit(request: Request, comment: IdPath, body: CommentPatch, actor: Pub
     return await write_private(request, actor, change, render=render, model=CommentOut)
 
 
-@router.delete("/{comment}", status_code=204, responses=documented(*PROBLEMS, Conflict))
+@router.delete(
+    "/{comment}",
+    operation_id="deleteComment",
+    summary="Delete a comment",
+    status_code=204,
+    responses=documented(*PROBLEMS, Conflict),
+)
 async def remove(request: Request, comment: IdPath, actor: Public) -> Response:
     """Take a comment back: its author at any time, and for good; or a moderator, who can restore it.
 

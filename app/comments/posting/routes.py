@@ -177,6 +177,8 @@ def _try(session: Session, poster: Poster, article: str, data: CommentIn, prepar
 
 @router.post(
     "/articles/{article}/comments",
+    operation_id="postComment",
+    summary="Post a comment",
     status_code=201,
     response_model=PostedOut,
     responses={

@@ -22,7 +22,13 @@ from app.kit.schema import Row
 router = APIRouter(prefix="/v1/sync", tags=["comments"])
 
 
-@router.post("/comments", response_model=SyncOut, responses=documented(Unauthorized, Forbidden, Invalid))
+@router.post(
+    "/comments",
+    operation_id="syncComments",
+    summary="Sync comments made offline",
+    response_model=SyncOut,
+    responses=documented(Unauthorized, Forbidden, Invalid),
+)
 async def sync(request: Request, body: SyncIn, actor: Public) -> Response:
     """Carry out up to 50 posts, edits and deletes that were made offline, in order, with one result for each.
 

@@ -17,7 +17,13 @@ from app.kit.problems import Forbidden, Unauthorized, documented
 router = APIRouter(prefix="/v1/audit", tags=["audit"])
 
 
-@router.get("", response_model=ListOut[AuditOut], responses=documented(Unauthorized, Forbidden))
+@router.get(
+    "",
+    operation_id="listAuditEntries",
+    summary="List the audit log",
+    response_model=ListOut[AuditOut],
+    responses=documented(Unauthorized, Forbidden),
+)
 async def index(
     request: Request, query: Annotated[AuditQuery, Query()], actor: Annotated[Actor, requires("admin")]
 ) -> Response:

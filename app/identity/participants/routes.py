@@ -19,7 +19,14 @@ def _shown(_connection: sa.Connection, made: tuple[str, Row]) -> dict[str, Any]:
     return {"guest_token": made[0], "id": made[1]["public_id"]}
 
 
-@router.post("", status_code=201, response_model=GuestOut, responses=documented())
+@router.post(
+    "",
+    operation_id="createGuest",
+    summary="Create a guest token",
+    status_code=201,
+    response_model=GuestOut,
+    responses=documented(),
+)
 async def create(request: Request, actor: Public) -> Response:
     """Become a guest: a token to vote, react and comment with. The answer holds it, and no later answer does."""
     await limit(request, "guest")

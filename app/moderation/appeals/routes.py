@@ -25,7 +25,13 @@ def _told(connection: sa.Connection, comment_id: str, *, actor: Actor) -> dict[s
     return queries.told(connection, actor, comment_id)
 
 
-@router.get("/decision", response_model=DecisionOut, responses=documented(NotFound))
+@router.get(
+    "/decision",
+    operation_id="getDecision",
+    summary="Get the decision on a comment",
+    response_model=DecisionOut,
+    responses=documented(NotFound),
+)
 async def decision(request: Request, comment: IdPath, query: Annotated[ReadQuery, Query()], actor: Own) -> Response:
     """What became of a comment and why, for its author: with its edit token, or the author's own."""
     fields = chosen(DecisionOut, query.fields)
@@ -35,6 +41,8 @@ async def decision(request: Request, comment: IdPath, query: Annotated[ReadQuery
 
 @router.post(
     "/appeal",
+    operation_id="appealDecision",
+    summary="Appeal a moderation decision",
     status_code=201,
     response_model=DecisionOut,
     responses=documented(NotFound, Invalid, actions.NotAppealable, actions.AlreadyAppealed),
@@ -47,6 +55,8 @@ async def appeal(request: Request, comment: IdPath, body: AppealIn, actor: Publi
 
 @router.post(
     "/appeal/decline",
+    operation_id="declineAppeal",
+    summary="Decline an appeal",
     response_model=DecisionOut,
     responses=documented(Unauthorized, Forbidden, NotFound, Invalid, actions.NoAppeal),
 )

@@ -21,14 +21,26 @@ Moderator = Annotated[Actor, requires("comments:moderate")]
 IMPOSES = documented(Unauthorized, Forbidden, Invalid, actions.AlreadyBanned)
 
 
-@router.get("", response_model=ListOut[BanOut], responses=documented(Unauthorized, Forbidden))
+@router.get(
+    "",
+    operation_id="listBans",
+    summary="List bans",
+    response_model=ListOut[BanOut],
+    responses=documented(Unauthorized, Forbidden),
+)
 async def index(request: Request, query: Annotated[BanQuery, Query()], actor: Moderator) -> Response:
     """All bans, newest first; those that have ended stay in the list until they are lifted."""
     page = await database(request).scan(queries.page, query)
     return reply_list(request, ListOut[BanOut], page, chosen(BanOut, query.fields), groups=(), private=True)
 
 
-@router.get("/{ban}", response_model=BanOut, responses=documented(Unauthorized, Forbidden, NotFound))
+@router.get(
+    "/{ban}",
+    operation_id="getBan",
+    summary="Get a ban",
+    response_model=BanOut,
+    responses=documented(Unauthorized, Forbidden, NotFound),
+)
 async def show(request: Request, ban: IdPath, query: Annotated[ReadQuery, Query()], actor: Moderator) -> Response:
     """One ban, also one that has ended."""
     row = await database(request).read(queries.find_ban, ban)
@@ -37,7 +49,9 @@ async def show(request: Request, ban: IdPath, query: Annotated[ReadQuery, Query(
     return reply(request, dump(BanOut, row, chosen(BanOut, query.fields)), groups=(), private=True)
 
 
-@router.post("", status_code=201, response_model=BanOut, responses=IMPOSES)
+@router.post(
+    "", operation_id="createBan", summary="Ban a commenter", status_code=201, response_model=BanOut, responses=IMPOSES
+)
 async def create(request: Request, body: BanIn, actor: Moderator) -> Response:
     """Exclude somebody from commenting, voting and reporting, by what stands behind a comment or by an address.
 
@@ -59,7 +73,13 @@ async def create(request: Request, body: BanIn, actor: Moderator) -> Response:
     )
 
 
-@router.delete("/{ban}", status_code=204, responses=documented(Unauthorized, Forbidden, NotFound))
+@router.delete(
+    "/{ban}",
+    operation_id="liftBan",
+    summary="Lift a ban",
+    status_code=204,
+    responses=documented(Unauthorized, Forbidden, NotFound),
+)
 async def lift(request: Request, ban: IdPath, actor: Moderator) -> Response:
     """Lift a ban."""
     return await write(request, actor, actions.lift, ban, status=204)

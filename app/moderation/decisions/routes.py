@@ -32,7 +32,13 @@ async def _decide(
     return await write(request, actor, actions.decide, *args, show=judged, model=JudgedCommentOut)
 
 
-@router.post("/comments/{comment}/approve", response_model=JudgedCommentOut, responses=DECIDES)
+@router.post(
+    "/comments/{comment}/approve",
+    operation_id="approveComment",
+    summary="Approve a comment",
+    response_model=JudgedCommentOut,
+    responses=DECIDES,
+)
 async def approve(
     request: Request, comment: IdPath, actor: Moderator, body: Why = None, force: Force = False
 ) -> Response:
@@ -40,7 +46,13 @@ async def approve(
     return await _decide(request, actor, comment, "approve", body, force)
 
 
-@router.post("/comments/{comment}/reject", response_model=JudgedCommentOut, responses=DECIDES)
+@router.post(
+    "/comments/{comment}/reject",
+    operation_id="rejectComment",
+    summary="Reject a comment",
+    response_model=JudgedCommentOut,
+    responses=DECIDES,
+)
 async def reject(
     request: Request, comment: IdPath, actor: Moderator, body: Why = None, force: Force = False
 ) -> Response:
@@ -48,13 +60,25 @@ async def reject(
     return await _decide(request, actor, comment, "reject", body, force)
 
 
-@router.post("/comments/{comment}/spam", response_model=JudgedCommentOut, responses=DECIDES)
+@router.post(
+    "/comments/{comment}/spam",
+    operation_id="markCommentAsSpam",
+    summary="Mark a comment as spam",
+    response_model=JudgedCommentOut,
+    responses=DECIDES,
+)
 async def spam(request: Request, comment: IdPath, actor: Moderator, body: Why = None, force: Force = False) -> Response:
     """Refuse a comment as spam; later ones are measured by it."""
     return await _decide(request, actor, comment, "spam", body, force)
 
 
-@router.post("/comments/{comment}/remove", response_model=JudgedCommentOut, responses=DECIDES)
+@router.post(
+    "/comments/{comment}/remove",
+    operation_id="removeComment",
+    summary="Remove a comment as a moderator",
+    response_model=JudgedCommentOut,
+    responses=DECIDES,
+)
 async def remove(
     request: Request, comment: IdPath, actor: Moderator, body: Why = None, force: Force = False
 ) -> Response:
@@ -62,7 +86,13 @@ async def remove(
     return await _decide(request, actor, comment, "remove", body, force)
 
 
-@router.post("/comments/{comment}/restore", response_model=JudgedCommentOut, responses=DECIDES)
+@router.post(
+    "/comments/{comment}/restore",
+    operation_id="restoreComment",
+    summary="Restore a comment",
+    response_model=JudgedCommentOut,
+    responses=DECIDES,
+)
 async def restore(
     request: Request, comment: IdPath, actor: Moderator, body: Why = None, force: Force = False
 ) -> Response:
@@ -76,6 +106,8 @@ def _results(_connection: sa.Connection, results: list[dict[str, Any]]) -> dict[
 
 @router.post(
     "/moderation/decisions",
+    operation_id="decideComments",
+    summary="Decide many comments",
     response_model=DecisionBulkOut,
     responses=documented(Unauthorized, Forbidden, NotFound, Invalid),
 )
@@ -84,7 +116,13 @@ async def decide_all(request: Request, body: DecisionBulkIn, actor: Moderator) -
     return await write(request, actor, actions.decide_all, body, show=_results, model=DecisionBulkOut)
 
 
-@router.put("/comments/{comment}/featured", response_model=JudgedCommentOut, responses=documented(*_REFUSED))
+@router.put(
+    "/comments/{comment}/featured",
+    operation_id="featureComment",
+    summary="Feature a comment",
+    response_model=JudgedCommentOut,
+    responses=documented(*_REFUSED),
+)
 async def feature(request: Request, comment: IdPath, body: FeaturedIn, actor: Moderator) -> Response:
     """Let a published comment stand out, or no longer."""
     return await write(request, actor, actions.feature, comment, body.value, show=judged, model=JudgedCommentOut)

@@ -17,7 +17,13 @@ from app.moderation.log.schemas import LogOut, LogQuery
 router = APIRouter(prefix="/v1/moderation/log", tags=["moderation"])
 
 
-@router.get("", response_model=ListOut[LogOut], responses=documented(Unauthorized, Forbidden))
+@router.get(
+    "",
+    operation_id="listModerationLog",
+    summary="List the moderation log",
+    response_model=ListOut[LogOut],
+    responses=documented(Unauthorized, Forbidden),
+)
 async def index(
     request: Request, query: Annotated[LogQuery, Query()], actor: Annotated[Actor, requires("comments:moderate")]
 ) -> Response:

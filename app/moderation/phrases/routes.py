@@ -27,14 +27,22 @@ LISTS = documented(Unauthorized, Forbidden)
 DELETES = documented(*VERSIONED)
 
 
-@router.get("", response_model=ListOut[PhraseOut], responses=LISTS)
+@router.get(
+    "", operation_id="listPhrases", summary="List watched phrases", response_model=ListOut[PhraseOut], responses=LISTS
+)
 async def index(request: Request, query: Annotated[PhraseQuery, Query()], actor: Moderator) -> Response:
     """The phrases that are watched for, newest first."""
     page = await database(request).scan(queries.page, query)
     return reply_list(request, ListOut[PhraseOut], page, chosen(PhraseOut, query.fields), groups=(), private=True)
 
 
-@router.get("/{phrase}", response_model=PhraseOut, responses=documented(Unauthorized, Forbidden, NotFound))
+@router.get(
+    "/{phrase}",
+    operation_id="getPhrase",
+    summary="Get a watched phrase",
+    response_model=PhraseOut,
+    responses=documented(Unauthorized, Forbidden, NotFound),
+)
 async def show(request: Request, phrase: IdPath, query: Annotated[ReadQuery, Query()], actor: Moderator) -> Response:
     """One phrase."""
     row = await database(request).read(queries.by_id, phrase)
@@ -46,6 +54,8 @@ async def show(request: Request, phrase: IdPath, query: Annotated[ReadQuery, Que
 
 @router.post(
     "",
+    operation_id="createPhrase",
+    summary="Watch for a phrase",
     status_code=201,
     response_model=PhraseOut,
     responses=documented(Unauthorized, Forbidden, Invalid, actions.TooManyPhrases),
@@ -60,6 +70,8 @@ async def create(request: Request, body: PhraseIn, actor: Moderator) -> Response
 
 @router.post(
     "/bulk",
+    operation_id="createPhrases",
+    summary="Watch for many phrases",
     response_model=PhrasesOut,
     responses=documented(Unauthorized, Forbidden, Invalid, actions.TooManyPhrases),
 )
@@ -71,13 +83,21 @@ async def create_many(request: Request, body: PhrasesIn, actor: Moderator) -> Re
     return await write(request, actor, actions.create_many, body, show=queries.list_made, model=PhrasesOut)
 
 
-@router.patch("/{phrase}", response_model=PhraseOut, responses=DELETES | documented(Invalid))
+@router.patch(
+    "/{phrase}",
+    operation_id="updatePhrase",
+    summary="Change a watched phrase",
+    response_model=PhraseOut,
+    responses=DELETES | documented(Invalid),
+)
 async def change(request: Request, phrase: IdPath, body: PhrasePatch, versions: Versions, actor: Moderator) -> Response:
     """Change a phrase by RFC 7396 merge patch."""
     return await write(request, actor, actions.change, phrase, body, versions, show=queries.shown, model=PhraseOut)
 
 
-@router.delete("/{phrase}", status_code=204, responses=DELETES)
+@router.delete(
+    "/{phrase}", operation_id="deletePhrase", summary="Delete a watched phrase", status_code=204, responses=DELETES
+)
 async def delete(request: Request, phrase: IdPath, versions: Versions, actor: Moderator) -> Response:
     """Watch for a phrase no longer."""
     return await write(request, actor, actions.delete, phrase, versions, status=204)

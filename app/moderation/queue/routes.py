@@ -19,7 +19,13 @@ router = APIRouter(prefix="/v1/moderation/queue", tags=["moderation"])
 Moderator = Annotated[Actor, requires("comments:moderate")]
 
 
-@router.get("", response_model=ListOut[QueueItemOut], responses=documented(Unauthorized, Forbidden))
+@router.get(
+    "",
+    operation_id="listModerationQueue",
+    summary="List the moderation queue",
+    response_model=ListOut[QueueItemOut],
+    responses=documented(Unauthorized, Forbidden),
+)
 async def index(request: Request, query: Annotated[QueueQuery, Query()], actor: Moderator) -> Response:
     """Comments that wait for a moderator: held back, reported or appealed, with what is needed to decide.
 
@@ -30,14 +36,24 @@ async def index(request: Request, query: Annotated[QueueQuery, Query()], actor: 
     return reply_list(request, ListOut[QueueItemOut], page, fields, groups=(), private=True)
 
 
-@router.post("/claim", response_model=ClaimedOut, responses=documented(Unauthorized, Forbidden, Invalid))
+@router.post(
+    "/claim",
+    operation_id="claimComments",
+    summary="Claim comments to moderate",
+    response_model=ClaimedOut,
+    responses=documented(Unauthorized, Forbidden, Invalid),
+)
 async def claim(request: Request, body: ClaimIn, actor: Moderator) -> Response:
     """Take comments that nobody else works on; for some minutes no other moderator is given them."""
     return await write(request, actor, actions.claim, body, show=actions.claimed, model=ClaimedOut)
 
 
 @router.delete(
-    "/{comment}/lease", status_code=204, responses=documented(Unauthorized, Forbidden, NotFound, actions.Leased)
+    "/{comment}/lease",
+    operation_id="releaseComment",
+    summary="Release a claimed comment",
+    status_code=204,
+    responses=documented(Unauthorized, Forbidden, NotFound, actions.Leased),
 )
 async def release(request: Request, comment: IdPath, actor: Moderator) -> Response:
     """Give a comment back that was taken."""

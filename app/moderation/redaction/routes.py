@@ -23,7 +23,13 @@ Moderator = Annotated[Actor, requires("comments:moderate")]
 CHANGES = documented(Unauthorized, Forbidden, NotFound, Invalid, WrongCommentState)
 
 
-@router.post("/redact", response_model=JudgedCommentOut, responses=CHANGES)
+@router.post(
+    "/redact",
+    operation_id="redactComment",
+    summary="Redact passages of a comment",
+    response_model=JudgedCommentOut,
+    responses=CHANGES,
+)
 async def redact_comment(request: Request, comment: IdPath, body: RedactIn, actor: Moderator) -> Response:
     """Take passages out of a comment: readers see `[…]` in their place, and `redacted_at`.
 
@@ -33,14 +39,24 @@ async def redact_comment(request: Request, comment: IdPath, body: RedactIn, acto
     return await write(request, actor, actions.redact_comment, comment, body, show=judged, model=JudgedCommentOut)
 
 
-@router.delete("/redaction", response_model=JudgedCommentOut, responses=CHANGES)
+@router.delete(
+    "/redaction",
+    operation_id="undoRedaction",
+    summary="Undo the redaction of a comment",
+    response_model=JudgedCommentOut,
+    responses=CHANGES,
+)
 async def undo_redaction(request: Request, comment: IdPath, actor: Moderator) -> Response:
     """Put the author's own words back."""
     return await write(request, actor, actions.undo_redaction, comment, show=judged, model=JudgedCommentOut)
 
 
 @router.get(
-    "/revisions", response_model=ListOut[CommentRevisionOut], responses=documented(Unauthorized, Forbidden, NotFound)
+    "/revisions",
+    operation_id="listCommentRevisions",
+    summary="List former texts of a comment",
+    response_model=ListOut[CommentRevisionOut],
+    responses=documented(Unauthorized, Forbidden, NotFound),
 )
 async def list_revisions(
     request: Request, comment: IdPath, query: Annotated[CommentRevisionQuery, Query()], actor: Moderator

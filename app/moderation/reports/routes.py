@@ -47,20 +47,40 @@ async def _take(request: Request, actor: Actor, report: Callable[..., None], *ar
     return await write(request, actor, tell, show=_received, model=ReceivedOut, status=202)
 
 
-@router.post("/comments/{comment}/reports", status_code=202, response_model=ReceivedOut, responses=TAKES)
+@router.post(
+    "/comments/{comment}/reports",
+    operation_id="reportComment",
+    summary="Report a comment",
+    status_code=202,
+    response_model=ReceivedOut,
+    responses=TAKES,
+)
 async def report_comment(request: Request, comment: IdPath, body: ReportIn, actor: Public) -> Response:
     """Tell moderators that something is wrong with a comment. Anyone may; each counts once, all get this answer."""
     args = (comment, body, _addresses(request), settings(request).report_threshold)
     return await _take(request, actor, actions.report_comment, *args)
 
 
-@router.post("/articles/{article}/reports", status_code=202, response_model=ReceivedOut, responses=TAKES)
+@router.post(
+    "/articles/{article}/reports",
+    operation_id="reportArticle",
+    summary="Report an article",
+    status_code=202,
+    response_model=ReceivedOut,
+    responses=TAKES,
+)
 async def report_article(request: Request, article: RefPath, body: ReportIn, actor: Public) -> Response:
     """Tell the editors that something is wrong with an article. Anyone may; each counts once."""
     return await _take(request, actor, actions.report_article, article, body, _addresses(request))
 
 
-@router.get("/moderation/reports", response_model=ListOut[ReportOut], responses=documented(Unauthorized, Forbidden))
+@router.get(
+    "/moderation/reports",
+    operation_id="listReports",
+    summary="List reports",
+    response_model=ListOut[ReportOut],
+    responses=documented(Unauthorized, Forbidden),
+)
 async def index(request: Request, query: Annotated[ReportQuery, Query()], actor: Moderator) -> Response:
     """Reports on comments and articles, newest first. Private e-mail addresses are in it."""
     fields = chosen(ReportOut, query.fields)
@@ -68,13 +88,25 @@ async def index(request: Request, query: Annotated[ReportQuery, Query()], actor:
     return reply_list(request, ListOut[ReportOut], page, fields, groups=(), private=True)
 
 
-@router.post("/moderation/reports/{report}/dismiss", response_model=ReportOut, responses=DECIDES)
+@router.post(
+    "/moderation/reports/{report}/dismiss",
+    operation_id="dismissReport",
+    summary="Dismiss a report",
+    response_model=ReportOut,
+    responses=DECIDES,
+)
 async def dismiss(request: Request, report: IdPath, actor: Moderator) -> Response:
     """Find a report unfounded: its reporter weighs less from now on. The comment stays as it is."""
     return await write(request, actor, actions.decide, report, "dismissed", show=queries.shown, model=ReportOut)
 
 
-@router.post("/moderation/reports/{report}/uphold", response_model=ReportOut, responses=DECIDES)
+@router.post(
+    "/moderation/reports/{report}/uphold",
+    operation_id="upholdReport",
+    summary="Uphold a report",
+    response_model=ReportOut,
+    responses=DECIDES,
+)
 async def uphold(request: Request, report: IdPath, actor: Moderator) -> Response:
     """Find a report founded. The comment stays as it is: that is another decision."""
     return await write(request, actor, actions.decide, report, "upheld", show=queries.shown, model=ReportOut)

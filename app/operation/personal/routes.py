@@ -20,7 +20,13 @@ router = APIRouter(prefix="/v1", tags=["privacy"])
 Officer = Annotated[Actor, requires("admin")]
 
 
-@router.get("/me/data", response_model=PersonalData, responses=documented(Unauthorized, Forbidden))
+@router.get(
+    "/me/data",
+    operation_id="getOwnData",
+    summary="Get one's own data",
+    response_model=PersonalData,
+    responses=documented(Unauthorized, Forbidden),
+)
 async def show(request: Request, actor: Own) -> Response:
     """Everything that is stored about the caller.
 
@@ -33,7 +39,13 @@ async def show(request: Request, actor: Own) -> Response:
     return reply(request, dump(PersonalData, found), groups=(), private=True)
 
 
-@router.delete("/me/data", status_code=204, responses=documented(Unauthorized, Forbidden))
+@router.delete(
+    "/me/data",
+    operation_id="eraseOwnData",
+    summary="Erase one's own data",
+    status_code=204,
+    responses=documented(Unauthorized, Forbidden),
+)
 async def erase(request: Request, actor: Public) -> Response:
     """Erase all of it for good: texts, names, e-mails, votes, reactions, reports and appeals; the token ends.
 
@@ -51,7 +63,13 @@ def _name_of(request: Request, email: str) -> str:
     return cast(Vault, request.app.state.vault).public_id(f"email:{email}")
 
 
-@router.post("/persons/export", response_model=PersonalData, responses=documented(Unauthorized, Forbidden, Invalid))
+@router.post(
+    "/persons/export",
+    operation_id="exportPerson",
+    summary="Export a person's data",
+    response_model=PersonalData,
+    responses=documented(Unauthorized, Forbidden, Invalid),
+)
 async def export_person(request: Request, body: PersonIn, actor: Officer) -> Response:
     """Everything that is stored about an e-mail address, for who answers the requests of persons.
 
@@ -67,7 +85,13 @@ async def export_person(request: Request, body: PersonIn, actor: Officer) -> Res
     return reply(request, dump(PersonalData, whole), groups=(), private=True)
 
 
-@router.post("/persons/erase", status_code=204, responses=documented(Unauthorized, Forbidden, Invalid))
+@router.post(
+    "/persons/erase",
+    operation_id="erasePerson",
+    summary="Erase a person's data",
+    status_code=204,
+    responses=documented(Unauthorized, Forbidden, Invalid),
+)
 async def erase_person(request: Request, body: PersonIn, actor: Officer) -> Response:
     """Erase all that is stored about an e-mail address, for who answers the requests of persons.
 

@@ -16,7 +16,13 @@ from app.operation.purging.schemas import PurgeIn
 router = APIRouter(prefix="/v1/articles/{article}", tags=["publishing"])
 
 
-@router.post("/purge", status_code=204, responses=documented(*VERSIONED, WrongState, Invalid))
+@router.post(
+    "/purge",
+    operation_id="purgeArticle",
+    summary="Erase an article for good",
+    status_code=204,
+    responses=documented(*VERSIONED, WrongState, Invalid),
+)
 async def purge(
     request: Request,
     article: RefPath,

@@ -30,7 +30,9 @@ def _present(request: Request) -> Callable[[Mapping[Any, Any]], dict[str, Any]]:
     return partial(queries.present, api=settings(request).api)
 
 
-@router.get("", response_model=ListOut[AuthorOut], responses=routes.READS)
+@router.get(
+    "", operation_id="listAuthors", summary="List authors", response_model=ListOut[AuthorOut], responses=routes.READS
+)
 async def index(request: Request, query: Annotated[TermQuery, Query()], actor: Public) -> Response:
     """Authors with their numbers of public articles."""
     fields = chosen(AuthorOut, query.fields)
@@ -38,7 +40,9 @@ async def index(request: Request, query: Annotated[TermQuery, Query()], actor: P
     return reply_list(request, ListOut[AuthorOut], page, fields, groups=("authors", "media", COUNTED))
 
 
-@router.get("/{author}", response_model=AuthorOut, responses=routes.SHOWS)
+@router.get(
+    "/{author}", operation_id="getAuthor", summary="Get an author", response_model=AuthorOut, responses=routes.SHOWS
+)
 async def show(request: Request, author: str, query: Reading, actor: Public) -> Response:
     """One author, by id or slug; a slug that they had before leads on to the present one."""
     return await routes.show(
@@ -53,7 +57,14 @@ async def show(request: Request, author: str, query: Reading, actor: Public) -> 
     )
 
 
-@router.post("", status_code=201, response_model=AuthorOut, responses=CREATES)
+@router.post(
+    "",
+    operation_id="createAuthor",
+    summary="Create an author",
+    status_code=201,
+    response_model=AuthorOut,
+    responses=CREATES,
+)
 async def create(request: Request, body: AuthorIn, actor: Writer) -> Response:
     """Make an author. Two people may share a name: the slug of a later one is numbered."""
     return await write(
@@ -68,7 +79,9 @@ async def create(request: Request, body: AuthorIn, actor: Writer) -> Response:
     )
 
 
-@router.patch("/{author}", response_model=AuthorOut, responses=CHANGES)
+@router.patch(
+    "/{author}", operation_id="updateAuthor", summary="Change an author", response_model=AuthorOut, responses=CHANGES
+)
 async def change(request: Request, author: str, body: AuthorPatch, versions: Versions, actor: Writer) -> Response:
     """Change an author by RFC 7396 merge patch. The address of an old slug leads on to the new one."""
     return await write(
@@ -83,7 +96,7 @@ async def change(request: Request, author: str, body: AuthorPatch, versions: Ver
     )
 
 
-@router.delete("/{author}", status_code=204, responses=DELETES)
+@router.delete("/{author}", operation_id="deleteAuthor", summary="Delete an author", status_code=204, responses=DELETES)
 async def delete(request: Request, author: str, versions: Versions, actor: Writer) -> Response:
     """Delete an author; 409 `in_use` while articles in whatever state are by them. Their notices go too."""
     return await write(request, actor, actions.delete, author, versions, status=204)

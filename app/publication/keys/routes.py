@@ -23,7 +23,14 @@ router = APIRouter(prefix="/v1/keys", tags=["keys"])
 Admin = Annotated[Actor, requires("admin")]
 
 
-@router.post("", status_code=201, response_model=NewKeyOut, responses=documented(Unauthorized, Forbidden, Invalid))
+@router.post(
+    "",
+    operation_id="createKey",
+    summary="Create an API key",
+    status_code=201,
+    response_model=NewKeyOut,
+    responses=documented(Unauthorized, Forbidden, Invalid),
+)
 async def create(request: Request, body: KeyIn, actor: Admin) -> Response:
     """Make a key. The answer holds it, and no later answer does."""
 
@@ -43,14 +50,26 @@ async def create(request: Request, body: KeyIn, actor: Admin) -> Response:
     )
 
 
-@router.get("", response_model=ListOut[KeyOut], responses=documented(Unauthorized, Forbidden))
+@router.get(
+    "",
+    operation_id="listKeys",
+    summary="List API keys",
+    response_model=ListOut[KeyOut],
+    responses=documented(Unauthorized, Forbidden),
+)
 async def index(request: Request, query: Annotated[PageQuery, Query()], actor: Admin) -> Response:
     """All keys, newest first, revoked and expired ones too; never the keys themselves."""
     page = await database(request).read(queries.page, query)
     return reply_list(request, ListOut[KeyOut], page, chosen(KeyOut, query.fields), groups=(), private=True)
 
 
-@router.get("/{key_id}", response_model=KeyOut, responses=documented(Unauthorized, Forbidden, NotFound))
+@router.get(
+    "/{key_id}",
+    operation_id="getKey",
+    summary="Get an API key",
+    response_model=KeyOut,
+    responses=documented(Unauthorized, Forbidden, NotFound),
+)
 async def show(request: Request, key_id: IdPath, query: Annotated[ReadQuery, Query()], actor: Admin) -> Response:
     """One key."""
     row = await database(request).read(queries.by_id, key_id)
@@ -61,6 +80,8 @@ async def show(request: Request, key_id: IdPath, query: Annotated[ReadQuery, Que
 
 @router.patch(
     "/{key_id}",
+    operation_id="updateKey",
+    summary="Change an API key",
     response_model=KeyOut,
     responses=documented(Unauthorized, Forbidden, NotFound, Invalid, KeyRevoked),
 )
@@ -79,7 +100,13 @@ async def change(request: Request, key_id: IdPath, body: KeyPatch, actor: Admin)
     return await write(request, actor, actions.change_key, key_id, body, show=read, model=KeyOut)
 
 
-@router.delete("/{key_id}", status_code=204, responses=documented(Unauthorized, Forbidden, NotFound))
+@router.delete(
+    "/{key_id}",
+    operation_id="revokeKey",
+    summary="Revoke an API key",
+    status_code=204,
+    responses=documented(Unauthorized, Forbidden, NotFound),
+)
 async def delete(request: Request, key_id: IdPath, actor: Admin) -> Response:
     """Revoke a key: refused everywhere within a second. Revoking twice changes nothing."""
     return await write(request, actor, revoke, key_id, status=204)

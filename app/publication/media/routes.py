@@ -120,6 +120,8 @@ async def _parts(form: FormData) -> tuple[bytes, MediaIn]:
 
 @router.post(
     "/v1/media",
+    operation_id="uploadMedia",
+    summary="Upload a picture",
     status_code=201,
     response_model=MediaOut,
     max_body_size=MOST,
@@ -158,7 +160,13 @@ async def upload(request: Request, actor: Writer) -> Response:
     return answer
 
 
-@router.get("/v1/media", response_model=ListOut[MediaOut], responses=documented(Unauthorized, Forbidden))
+@router.get(
+    "/v1/media",
+    operation_id="listMedia",
+    summary="List pictures",
+    response_model=ListOut[MediaOut],
+    responses=documented(Unauthorized, Forbidden),
+)
 async def index(request: Request, query: Annotated[PageQuery, Query()], actor: Reader) -> Response:
     """All pictures, newest first."""
     fields = chosen(MediaOut, query.fields)
@@ -166,13 +174,25 @@ async def index(request: Request, query: Annotated[PageQuery, Query()], actor: R
     return reply_list(request, ListOut[MediaOut], page, fields, groups=(), private=True)
 
 
-@router.get("/v1/media/{media}", response_model=MediaOut, responses=documented(Unauthorized, Forbidden, NotFound))
+@router.get(
+    "/v1/media/{media}",
+    operation_id="getMedia",
+    summary="Get a picture",
+    response_model=MediaOut,
+    responses=documented(Unauthorized, Forbidden, NotFound),
+)
 async def show(request: Request, media: str, query: Reading, actor: Reader) -> Response:
     """What is known of a picture."""
     return await routes.show(request, queries.by_ref, media, MediaOut, query, present=_present(request))
 
 
-@router.patch("/v1/media/{media}", response_model=MediaOut, responses=CHANGES)
+@router.patch(
+    "/v1/media/{media}",
+    operation_id="updateMedia",
+    summary="Change a picture",
+    response_model=MediaOut,
+    responses=CHANGES,
+)
 async def change(request: Request, media: str, body: MediaPatch, versions: Versions, actor: Writer) -> Response:
     """Change what is said of a picture by RFC 7396 merge patch; the file stays."""
     return await write(
@@ -187,7 +207,9 @@ async def change(request: Request, media: str, body: MediaPatch, versions: Versi
     )
 
 
-@router.delete("/v1/media/{media}", status_code=204, responses=DELETES)
+@router.delete(
+    "/v1/media/{media}", operation_id="deleteMedia", summary="Delete a picture", status_code=204, responses=DELETES
+)
 async def delete(request: Request, media: str, versions: Versions, actor: Writer) -> Response:
     """Delete a picture and its files; 409 `in_use` while an article or author shows it."""
     keys: list[str] = []
@@ -203,6 +225,8 @@ async def delete(request: Request, media: str, versions: Versions, actor: Writer
 
 @router.get(
     FILES + "{key:path}",
+    operation_id="getMediaFile",
+    summary="Get the file of a picture",
     response_class=Response,
     responses={200: {"description": "The file.", "content": {"image/*": {}}}, **documented(NotFound)},
 )

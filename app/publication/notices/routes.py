@@ -19,7 +19,13 @@ from app.publication.routes import CHANGES, CREATES, DELETES, READS, Reader, Rea
 router = APIRouter(prefix="/v1/notices", tags=["notices"])
 
 
-@router.get("", response_model=ListOut[NoticeDetailOut], responses=documented(Unauthorized, Forbidden))
+@router.get(
+    "",
+    operation_id="listNotices",
+    summary="List notices",
+    response_model=ListOut[NoticeDetailOut],
+    responses=documented(Unauthorized, Forbidden),
+)
 async def index(request: Request, query: Annotated[NoticeQuery, Query()], actor: Reader) -> Response:
     """All notices, newest first."""
     fields = chosen(NoticeDetailOut, query.fields)
@@ -27,7 +33,13 @@ async def index(request: Request, query: Annotated[NoticeQuery, Query()], actor:
     return reply_list(request, ListOut[NoticeDetailOut], page, fields, groups=(), private=True)
 
 
-@router.get("/{notice}", response_model=NoticeDetailOut, responses=READS | documented(Unauthorized, Forbidden))
+@router.get(
+    "/{notice}",
+    operation_id="getNotice",
+    summary="Get a notice",
+    response_model=NoticeDetailOut,
+    responses=READS | documented(Unauthorized, Forbidden),
+)
 async def show(request: Request, notice: str, query: Reading, actor: Reader) -> Response:
     """One notice."""
 
@@ -37,7 +49,14 @@ async def show(request: Request, notice: str, query: Reading, actor: Reader) -> 
     return await routes.show(request, read, notice, NoticeDetailOut, query)
 
 
-@router.post("", status_code=201, response_model=NoticeDetailOut, responses=CREATES)
+@router.post(
+    "",
+    operation_id="createNotice",
+    summary="Create a notice",
+    status_code=201,
+    response_model=NoticeDetailOut,
+    responses=CREATES,
+)
 async def create(request: Request, body: NoticeIn, actor: Writer) -> Response:
     """Put up a notice: it stands with the articles of its target at once. Targets are named by id or slug."""
     return await write(
@@ -52,7 +71,13 @@ async def create(request: Request, body: NoticeIn, actor: Writer) -> Response:
     )
 
 
-@router.patch("/{notice}", response_model=NoticeDetailOut, responses=CHANGES)
+@router.patch(
+    "/{notice}",
+    operation_id="updateNotice",
+    summary="Change a notice",
+    response_model=NoticeDetailOut,
+    responses=CHANGES,
+)
 async def change(request: Request, notice: str, body: NoticePatch, versions: Versions, actor: Writer) -> Response:
     """Change a notice by RFC 7396 merge patch; scope and target stay."""
     return await write(
@@ -60,7 +85,7 @@ async def change(request: Request, notice: str, body: NoticePatch, versions: Ver
     )
 
 
-@router.delete("/{notice}", status_code=204, responses=DELETES)
+@router.delete("/{notice}", operation_id="deleteNotice", summary="Delete a notice", status_code=204, responses=DELETES)
 async def delete(request: Request, notice: str, versions: Versions, actor: Writer) -> Response:
     """Take down a notice."""
     return await write(request, actor, actions.delete, notice, versions, status=204)

@@ -17,7 +17,9 @@ from app.publication.sections.schemas import SectionIn, SectionOut, SectionPatch
 router = APIRouter(prefix="/v1/sections", tags=["sections"])
 
 
-@router.get("", response_model=ListOut[SectionOut], responses=routes.READS)
+@router.get(
+    "", operation_id="listSections", summary="List sections", response_model=ListOut[SectionOut], responses=routes.READS
+)
 async def index(request: Request, query: Annotated[SectionQuery, Query()], actor: Public) -> Response:
     """Sections with their numbers of public articles."""
     fields = chosen(SectionOut, query.fields)
@@ -25,7 +27,9 @@ async def index(request: Request, query: Annotated[SectionQuery, Query()], actor
     return reply_list(request, ListOut[SectionOut], page, fields, groups=("sections", COUNTED))
 
 
-@router.get("/{section}", response_model=SectionOut, responses=routes.SHOWS)
+@router.get(
+    "/{section}", operation_id="getSection", summary="Get a section", response_model=SectionOut, responses=routes.SHOWS
+)
 async def show(request: Request, section: str, query: Reading, actor: Public) -> Response:
     """One section, by id or slug; a slug that it had before leads on to the present one."""
     return await routes.show(
@@ -40,7 +44,14 @@ async def show(request: Request, section: str, query: Reading, actor: Public) ->
     )
 
 
-@router.post("", status_code=201, response_model=SectionOut, responses=CREATES)
+@router.post(
+    "",
+    operation_id="createSection",
+    summary="Create a section",
+    status_code=201,
+    response_model=SectionOut,
+    responses=CREATES,
+)
 async def create(request: Request, body: SectionIn, actor: Writer) -> Response:
     """Make a section. The slug is made from the name unless one is sent.
 
@@ -58,13 +69,17 @@ async def create(request: Request, body: SectionIn, actor: Writer) -> Response:
     )
 
 
-@router.patch("/{section}", response_model=SectionOut, responses=CHANGES)
+@router.patch(
+    "/{section}", operation_id="updateSection", summary="Change a section", response_model=SectionOut, responses=CHANGES
+)
 async def change(request: Request, section: str, body: SectionPatch, versions: Versions, actor: Writer) -> Response:
     """Change a section by RFC 7396 merge patch. The address of an old slug leads on to the new one."""
     return await write(request, actor, actions.change, section, body, versions, show=queries.shown, model=SectionOut)
 
 
-@router.delete("/{section}", status_code=204, responses=DELETES)
+@router.delete(
+    "/{section}", operation_id="deleteSection", summary="Delete a section", status_code=204, responses=DELETES
+)
 async def delete(request: Request, section: str, versions: Versions, actor: Writer) -> Response:
     """Delete a section; 409 `in_use` while articles of any state or other sections are in it. Its notices go too."""
     return await write(request, actor, actions.delete, section, versions, status=204)

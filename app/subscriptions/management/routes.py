@@ -36,7 +36,13 @@ def _one(connection: sa.Connection, subscription_id: str) -> Row:
     return queries.present(connection, [row])[0]
 
 
-@router.get("", response_model=ListOut[SubscriptionOut], responses=documented(Unauthorized, Forbidden))
+@router.get(
+    "",
+    operation_id="listSubscriptions",
+    summary="List one's own subscriptions",
+    response_model=ListOut[SubscriptionOut],
+    responses=documented(Unauthorized, Forbidden),
+)
 async def index(request: Request, query: Annotated[ReadQuery, Query()], actor: Own) -> Response:
     """All subscriptions of the caller, the oldest first, on one page: there are 1,000 at most.
 
@@ -47,7 +53,13 @@ async def index(request: Request, query: Annotated[ReadQuery, Query()], actor: O
     return reply_list(request, ListOut[SubscriptionOut], found, fields, groups=(), private=True)
 
 
-@router.post("/rotate", response_model=ManageTokenOut, responses=documented(Unauthorized, Forbidden, NotFound))
+@router.post(
+    "/rotate",
+    operation_id="rotateManageToken",
+    summary="Replace the manage token",
+    response_model=ManageTokenOut,
+    responses=documented(Unauthorized, Forbidden, NotFound),
+)
 async def rotate(request: Request, actor: Public) -> Response:
     """End every manage token that was given out for this address, the one sent too, and get a new one."""
     vault = request.app.state.vault
@@ -63,6 +75,8 @@ async def rotate(request: Request, actor: Public) -> Response:
 
 @router.patch(
     "/{subscription}",
+    operation_id="updateSubscription",
+    summary="Change a subscription",
     response_model=SubscriptionOut,
     responses=documented(Unauthorized, Forbidden, NotFound, Invalid),
 )
@@ -71,7 +85,13 @@ async def change(request: Request, subscription: IdPath, body: SubscriptionPatch
     return await write(request, actor, actions.change, subscription, body, show=_one, model=SubscriptionOut)
 
 
-@router.delete("/{subscription}", status_code=204, responses=documented(Unauthorized, Forbidden, NotFound))
+@router.delete(
+    "/{subscription}",
+    operation_id="endSubscription",
+    summary="End a subscription",
+    status_code=204,
+    responses=documented(Unauthorized, Forbidden, NotFound),
+)
 async def end(request: Request, subscription: IdPath, actor: Public) -> Response:
     """End it; what waits to be sent because of it is not sent."""
     return await write(request, actor, actions.end, subscription, status=204)

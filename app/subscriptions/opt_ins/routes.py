@@ -49,6 +49,8 @@ def _accepted(_connection: sa.Connection, _result: object) -> dict[str, Any]:
 
 @router.post(
     "",
+    operation_id="requestSubscription",
+    summary="Request a subscription",
     status_code=202,
     response_model=AcceptedOut,
     responses=documented(Unauthorized, Forbidden, UnknownTarget, ForeignPage, Invalid),
@@ -70,7 +72,13 @@ async def ask(request: Request, body: SubscriptionIn, actor: Public) -> Response
     return await write(request, actor, actions.request, body, places, show=_accepted, model=AcceptedOut, status=202)
 
 
-@router.post("/confirm", response_model=ConfirmedOut, responses=documented(TokenInvalid, Invalid))
+@router.post(
+    "/confirm",
+    operation_id="confirmSubscription",
+    summary="Confirm a subscription",
+    response_model=ConfirmedOut,
+    responses=documented(TokenInvalid, Invalid),
+)
 async def confirm(request: Request, body: ConfirmIn, actor: Public) -> Response:
     """Confirm a subscription with the token from the mail; from now on it holds.
 

@@ -20,7 +20,13 @@ router = APIRouter(prefix="/v1/subscribers", tags=["subscriptions"])
 Manager = Annotated[Actor, requires("subscribers:manage")]
 
 
-@router.get("", response_model=ListOut[SubscriberOut], responses=documented(Unauthorized, Forbidden))
+@router.get(
+    "",
+    operation_id="listSubscribers",
+    summary="List subscribers",
+    response_model=ListOut[SubscriberOut],
+    responses=documented(Unauthorized, Forbidden),
+)
 async def index(request: Request, query: Annotated[SubscriberQuery, Query()], actor: Manager) -> Response:
     """Addresses with subscriptions, newest first, also those that wait to be confirmed."""
     unlimited(actor)
@@ -30,7 +36,13 @@ async def index(request: Request, query: Annotated[SubscriberQuery, Query()], ac
     )
 
 
-@router.get("/{subscriber}", response_model=OneSubscriberOut, responses=documented(Unauthorized, Forbidden, NotFound))
+@router.get(
+    "/{subscriber}",
+    operation_id="getSubscriber",
+    summary="Get a subscriber",
+    response_model=OneSubscriberOut,
+    responses=documented(Unauthorized, Forbidden, NotFound),
+)
 async def show(request: Request, subscriber: IdPath, query: Annotated[ReadQuery, Query()], actor: Manager) -> Response:
     """One of them with all that it is subscribed to."""
     unlimited(actor)
@@ -39,7 +51,13 @@ async def show(request: Request, subscriber: IdPath, query: Annotated[ReadQuery,
     return reply(request, body, groups=(), private=True)
 
 
-@router.delete("/{subscriber}", status_code=204, responses=documented(Unauthorized, Forbidden, NotFound))
+@router.delete(
+    "/{subscriber}",
+    operation_id="deleteSubscriber",
+    summary="Delete a subscriber",
+    status_code=204,
+    responses=documented(Unauthorized, Forbidden, NotFound),
+)
 async def delete(request: Request, subscriber: IdPath, actor: Manager) -> Response:
     """Forget the address and end its subscriptions. It may subscribe again: `POST /v1/suppressions` prevents that."""
     return await write(request, actor, actions.delete, subscriber, status=204)

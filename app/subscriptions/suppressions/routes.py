@@ -20,7 +20,13 @@ router = APIRouter(prefix="/v1/suppressions", tags=["subscriptions"])
 Manager = Annotated[Actor, requires("subscribers:manage")]
 
 
-@router.get("", response_model=ListOut[SuppressionOut], responses=documented(Unauthorized, Forbidden))
+@router.get(
+    "",
+    operation_id="listSuppressions",
+    summary="List suppressed addresses",
+    response_model=ListOut[SuppressionOut],
+    responses=documented(Unauthorized, Forbidden),
+)
 async def index(request: Request, query: Annotated[SuppressionQuery, Query()], actor: Manager) -> Response:
     """Addresses that get no mail whatever is asked for them, newest first; `email` tells whether one is among them."""
     unlimited(actor)
@@ -29,7 +35,14 @@ async def index(request: Request, query: Annotated[SuppressionQuery, Query()], a
     return reply_list(request, ListOut[SuppressionOut], page, fields, groups=(), private=True)
 
 
-@router.post("", status_code=201, response_model=SuppressionOut, responses=documented(Unauthorized, Forbidden, Invalid))
+@router.post(
+    "",
+    operation_id="createSuppression",
+    summary="Suppress an address",
+    status_code=201,
+    response_model=SuppressionOut,
+    responses=documented(Unauthorized, Forbidden, Invalid),
+)
 async def create(request: Request, body: SuppressionIn, actor: Manager) -> Response:
     """Send an address nothing more, and end its subscriptions: for complaints that mail providers hand on.
 
@@ -47,7 +60,13 @@ async def create(request: Request, body: SuppressionIn, actor: Manager) -> Respo
     )
 
 
-@router.delete("/{suppression}", status_code=204, responses=documented(Unauthorized, Forbidden, NotFound))
+@router.delete(
+    "/{suppression}",
+    operation_id="liftSuppression",
+    summary="Lift the suppression of an address",
+    status_code=204,
+    responses=documented(Unauthorized, Forbidden, NotFound),
+)
 async def lift(request: Request, suppression: IdPath, actor: Manager) -> Response:
     """Let an address subscribe again. The subscriptions that it had do not come back."""
     return await write(request, actor, actions.lift, suppression, status=204)

@@ -56,7 +56,13 @@ def _done(_connection: sa.Connection, _result: object) -> dict[str, Any]:
     return {"unsubscribed": True}
 
 
-@router.get("/{token}", response_model=UnsubscribeOut, responses=_SHOWN | documented(NotFound))
+@router.get(
+    "/{token}",
+    operation_id="getUnsubscribe",
+    summary="Show what an unsubscribe link ends",
+    response_model=UnsubscribeOut,
+    responses=_SHOWN | documented(NotFound),
+)
 async def show(request: Request, token: TokenPath, actor: World) -> Response:
     """What the link would end; looking at it changes nothing, so that programs which follow links do no harm.
 
@@ -74,7 +80,13 @@ async def show(request: Request, token: TokenPath, actor: World) -> Response:
     return _page(request, "Unsubscribe", f"<p>You will get no more mail about:</p><ul>{listed}</ul>{_BUTTON}")
 
 
-@router.post("/{token}", response_model=UnsubscribedOut, responses=_SHOWN | documented(NotFound, Invalid))
+@router.post(
+    "/{token}",
+    operation_id="unsubscribeAddress",
+    summary="Unsubscribe by the link of a mail",
+    response_model=UnsubscribedOut,
+    responses=_SHOWN | documented(NotFound, Invalid),
+)
 async def unsubscribe(
     request: Request,
     token: TokenPath,

@@ -16,7 +16,13 @@ from app.syndication.changes.schemas import ChangeOut, ChangesOut, ChangesQuery,
 router = APIRouter(prefix="/v1", tags=["syndication"])
 
 
-@router.get("/changes", response_model=ChangesOut, responses=documented(CursorExpired))
+@router.get(
+    "/changes",
+    operation_id="listChanges",
+    summary="List changes of public content",
+    response_model=ChangesOut,
+    responses=documented(CursorExpired),
+)
 async def index(request: Request, query: Annotated[ChangesQuery, Query()], actor: Public) -> Response:
     """What of the public content changed since a cursor, oldest first, without a gap. Nothing is told that is not, or
     was not, public.

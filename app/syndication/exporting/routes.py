@@ -115,7 +115,13 @@ async def lines(
     yield line("trailer", TrailerOut(count=count, sha256=digest.hexdigest()).model_dump_json().encode())
 
 
-@router.get("/export.ndjson", responses=_STREAM, response_class=Response)
+@router.get(
+    "/export.ndjson",
+    operation_id="exportContent",
+    summary="Export all public content",
+    responses=_STREAM,
+    response_class=Response,
+)
 async def export(request: Request, query: Annotated[ExportQuery, Query()], actor: Public) -> Response:
     """Everything that is public, as newline-delimited JSON: sections, tags, authors, series, media and notices that
     readers see, articles with their texts, and comments.

@@ -66,7 +66,13 @@ async def _newest(request: Request, form: str, actor: Actor, kind: str | None = 
     return _sent(request, made, form, actor)
 
 
-@router.get("/site.{form}", responses=_FEED, response_class=Response)
+@router.get(
+    "/site.{form}",
+    operation_id="getSiteFeed",
+    summary="Get the feed of the publication",
+    responses=_FEED,
+    response_class=Response,
+)
 async def site(request: Request, form: FormatPath, actor: World) -> Response:
     """The 50 newest articles with their texts, notices and corrections; under 1 MB: else the oldest are shortened.
 
@@ -75,25 +81,49 @@ async def site(request: Request, form: FormatPath, actor: World) -> Response:
     return await _newest(request, form, actor)
 
 
-@router.get("/sections/{section}.{form}", responses=_OF_TERM, response_class=Response)
+@router.get(
+    "/sections/{section}.{form}",
+    operation_id="getSectionFeed",
+    summary="Get the feed of a section",
+    responses=_OF_TERM,
+    response_class=Response,
+)
 async def of_section(request: Request, section: RefPath, form: FormatPath, actor: World) -> Response:
     """The same of a section, by id or slug."""
     return await _newest(request, form, actor, "section", section)
 
 
-@router.get("/tags/{tag}.{form}", responses=_OF_TERM, response_class=Response)
+@router.get(
+    "/tags/{tag}.{form}",
+    operation_id="getTagFeed",
+    summary="Get the feed of a tag",
+    responses=_OF_TERM,
+    response_class=Response,
+)
 async def of_tag(request: Request, tag: RefPath, form: FormatPath, actor: World) -> Response:
     """The same of a tag, by id or slug."""
     return await _newest(request, form, actor, "tag", tag)
 
 
-@router.get("/authors/{author}.{form}", responses=_OF_TERM, response_class=Response)
+@router.get(
+    "/authors/{author}.{form}",
+    operation_id="getAuthorFeed",
+    summary="Get the feed of an author",
+    responses=_OF_TERM,
+    response_class=Response,
+)
 async def of_author(request: Request, author: RefPath, form: FormatPath, actor: World) -> Response:
     """The same of an author, by id or slug."""
     return await _newest(request, form, actor, "author", author)
 
 
-@router.get("/articles/{article}/comments.{form}", responses=_COMMENTS, response_class=Response)
+@router.get(
+    "/articles/{article}/comments.{form}",
+    operation_id="getCommentsFeed",
+    summary="Get the feed of an article's comments",
+    responses=_COMMENTS,
+    response_class=Response,
+)
 async def of_comments(request: Request, article: RefPath, form: FormatPath, actor: World) -> Response:
     """The 50 newest comments on an article, by id or slug; Atom says which comment each answers (RFC 4685), and which
     readers can no longer see (RFC 6721)."""
@@ -112,7 +142,13 @@ async def of_comments(request: Request, article: RefPath, form: FormatPath, acto
     return _sent(request, made, form, actor)
 
 
-@router.get("/archive/{month}.atom", responses=_ARCHIVE, response_class=Response)
+@router.get(
+    "/archive/{month}.atom",
+    operation_id="getFeedArchive",
+    summary="Get a month of the feed archive",
+    responses=_ARCHIVE,
+    response_class=Response,
+)
 async def archive(
     request: Request, month: MonthPath, query: Annotated[ArchiveQuery, Query()], actor: World
 ) -> Response:

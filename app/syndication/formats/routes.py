@@ -79,7 +79,13 @@ async def send(request: Request, ref: str, actor: Actor, suffix: str, tail: str 
     )
 
 
-@router.get("/{article}.{suffix}", responses=_DOCUMENTED, response_class=Response)
+@router.get(
+    "/{article}.{suffix}",
+    operation_id="getArticleFormat",
+    summary="Get an article in another format",
+    responses=_DOCUMENTED,
+    response_class=Response,
+)
 async def show(request: Request, article: RefPath, suffix: SuffixPath, actor: Public) -> Response:
     """One article by id or slug: `jsonld` (schema.org), `ninjs` (IPTC ninjs 3.1), `md` (CommonMark) or `txt`.
 

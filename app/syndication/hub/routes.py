@@ -19,6 +19,8 @@ router = APIRouter(tags=["syndication"])
 
 @router.post(
     "/hub",
+    operation_id="requestFeedUpdates",
+    summary="Subscribe to a feed by WebSub",
     status_code=202,
     response_class=Response,
     responses={202: {"description": "The callback will be asked."}, **documented(Invalid, TooManyRequests)},

@@ -33,6 +33,8 @@ def _article(connection: sa.Connection, path: str, here: Publication) -> dict[st
 
 @router.get(
     "/oembed",
+    operation_id="getOEmbed",
+    summary="Get the oEmbed form of an article",
     response_model=OEmbedOut,
     responses=_XML | documented(NotFound, Retracted, WithheldForLegalReasons),
 )

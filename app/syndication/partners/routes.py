@@ -29,7 +29,13 @@ Partner = Annotated[Actor, requires("syndicate")]
 _READS = documented(Unauthorized, Forbidden, NotFound)
 
 
-@router.get("/articles/{article}/partners", response_model=PartnersOut, responses=_READS)
+@router.get(
+    "/articles/{article}/partners",
+    operation_id="getArticlePartners",
+    summary="Get the partners of an article",
+    response_model=PartnersOut,
+    responses=_READS,
+)
 async def show(request: Request, article: RefPath, query: Annotated[ReadQuery, Query()], actor: Reader) -> Response:
     """Who may read an article before it is public. The ETag is of the article's version."""
 
@@ -41,7 +47,13 @@ async def show(request: Request, article: RefPath, query: Annotated[ReadQuery, Q
     return reply(request, body, groups=(), version=int(str(found["version"])), private=True)
 
 
-@router.put("/articles/{article}/partners", response_model=PartnersOut, responses=EDITED)
+@router.put(
+    "/articles/{article}/partners",
+    operation_id="setArticlePartners",
+    summary="Set the partners of an article",
+    response_model=PartnersOut,
+    responses=EDITED,
+)
 async def name(request: Request, article: RefPath, body: PartnersIn, versions: Versions, actor: Publisher) -> Response:
     """Let some partners read an article before it is public: while it is scheduled, or published under embargo.
 
@@ -51,7 +63,13 @@ async def name(request: Request, article: RefPath, body: PartnersIn, versions: V
     return await write(request, actor, actions.name, article, body, versions, show=queries.named, model=PartnersOut)
 
 
-@router.get("/articles/{article}/ledger", response_model=ListOut[FetchOut], responses=_READS)
+@router.get(
+    "/articles/{article}/ledger",
+    operation_id="listPartnerAccess",
+    summary="List which partners read an article",
+    response_model=ListOut[FetchOut],
+    responses=_READS,
+)
 async def ledger(request: Request, article: RefPath, query: Annotated[PageQuery, Query()], actor: Reader) -> Response:
     """Which partners were given which revision of an article, and when, the last first: who must hear of a retraction.
 
@@ -66,7 +84,13 @@ async def ledger(request: Request, article: RefPath, query: Annotated[PageQuery,
     return reply_list(request, ListOut[FetchOut], page, chosen(FetchOut, query.fields), groups=(), private=True)
 
 
-@router.get("/embargoed", response_model=ArticleList, responses=documented(Unauthorized, Forbidden))
+@router.get(
+    "/embargoed",
+    operation_id="listEmbargoedArticles",
+    summary="List embargoed articles",
+    response_model=ArticleList,
+    responses=documented(Unauthorized, Forbidden),
+)
 async def embargoed(request: Request, query: Annotated[EarlyQuery, Query()], actor: Partner) -> Response:
     """The articles to come that the calling key is named for, those named last first. Until `embargoed_until`, or until
     they are public, they are not to be published."""

@@ -25,7 +25,13 @@ def _sent(request: Request, found: tuple[bytes, datetime | None], actor: Actor) 
     return reply(request, body, groups=groups, private=private, media_type="application/xml")
 
 
-@router.get("/sitemap.xml", responses=_XML | documented(), response_class=Response)
+@router.get(
+    "/sitemap.xml",
+    operation_id="getSitemap",
+    summary="Get the sitemap",
+    responses=_XML | documented(),
+    response_class=Response,
+)
 async def sitemap(request: Request, actor: World) -> Response:
     """Every public article with the time of its last change; beyond 50,000 an index of files by month of that change.
 
@@ -41,14 +47,26 @@ async def sitemap(request: Request, actor: World) -> Response:
     return _sent(request, await database(request).scan(find), actor)
 
 
-@router.get("/sitemap-news.xml", responses=_XML | documented(), response_class=Response)
+@router.get(
+    "/sitemap-news.xml",
+    operation_id="getNewsSitemap",
+    summary="Get the news sitemap",
+    responses=_XML | documented(),
+    response_class=Response,
+)
 async def news(request: Request, actor: World) -> Response:
     """The articles of the last 48 hours, 1,000 at most, as Google News reads them; pages are left out."""
     here = Publication.of(settings(request))
     return _sent(request, await database(request).scan(queries.news, here), actor)
 
 
-@router.get("/sitemap-{part}.xml", responses=_XML | documented(NotFound), response_class=Response)
+@router.get(
+    "/sitemap-{part}.xml",
+    operation_id="getSitemapPart",
+    summary="Get a part of the sitemap",
+    responses=_XML | documented(NotFound),
+    response_class=Response,
+)
 async def part(request: Request, part: PartPath, actor: World) -> Response:
     """A part of the sitemap: what changed last in a month, `2026-01`, up to 50,000; `2026-01-2` goes on."""
     here = Publication.of(settings(request))
