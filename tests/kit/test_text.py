@@ -30,6 +30,29 @@ def test_clean_normalises():
     assert text.clean("e\u0301\r\nb\rc\td\n") == "é\nb\nc\td\n"
 
 
+@pytest.mark.parametrize("marks", ["\u0301\u0323", "\u0345\u0344", "\U0001d165\u0334"])
+def test_clean_breaks_runs_of_marks_that_no_script_has(marks):
+    """Normalising sorts each run in time by the square of its length."""
+    usual, long = "a" + marks * 15, "a" + marks * 200
+    assert text.clean(usual) == unicodedata.normalize("NFC", usual)
+    cleaned = text.clean(long)
+    assert text.clean(cleaned) == cleaned
+    assert unicodedata.is_normalized("NFC", cleaned)
+    assert cleaned.count("\u034f") >= 12
+    kept = unicodedata.normalize("NFD", cleaned.replace("\u034f", ""))
+    assert sorted(kept) == sorted(unicodedata.normalize("NFD", long))
+
+
+def test_marks_in_order_stay_as_they_are():
+    assert text.clean("a" + "\u0323" * 500 + "\u0302" * 500) == "ậ" + "\u0323" * 499 + "\u0302" * 499
+
+
+def test_all_marks_are_looked_at():
+    marks = [chr(code) for code in range(0x110000) if unicodedata.combining(chr(code))]
+    assert len(marks) > 900
+    assert [mark for mark in marks if "\u034f" not in text.to_nfc(f"{mark}\u0334{mark}\u0345" * 16)] == []
+
+
 @given(st.text())
 def test_scrubbed_text_is_clean(value):
     scrubbed = text.scrub(value)

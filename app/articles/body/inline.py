@@ -8,7 +8,7 @@ from itertools import pairwise
 from typing import Final, NamedTuple, cast, get_args
 
 from app.articles.body.schemas import Direction, Inline, Mark, MarkType
-from app.kit.text import scrub
+from app.kit.text import scrub, to_nfc
 
 # Outermost first, where marks cover the same text.
 _ORDER: Final = {kind: rank for rank, kind in enumerate(get_args(MarkType))}
@@ -97,7 +97,7 @@ def _composed(runs: Iterable[Run]) -> list[Run]:
         if text[moved:]:
             done.append(([text[moved:]], styles))
             last = text[-1]
-    return [Run(unicodedata.normalize("NFC", "".join(parts)), styles) for parts, styles in done]
+    return [Run(to_nfc("".join(parts)), styles) for parts, styles in done]
 
 
 def _combines(before: str, char: str) -> bool:
