@@ -1,7 +1,7 @@
 """What every route asks first: who calls, may they, how often, and have they sent this before."""
 
 import asyncio
-from collections.abc import Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator
 from typing import Annotated, Any, cast
 from urllib.parse import urlencode
 
@@ -43,6 +43,10 @@ router = APIRouter(prefix="/v1", tags=["identity"])
 
 
 # An edit token costs nothing to make, once there is a comment: whoever sends one counts by address.
+MAX_PUBLIC_BYTES = 160_000
+"""Of a body on a route that anyone may call: 10,000 characters and a quote take 150 kB where all are escaped."""
+Admit = Callable[[Request, Actor], Awaitable[None]]
+"""Refuses a caller, or counts what they send, before the body is read."""
 _PAGES = frozenset({"page", "offset", "p", "start", "skip", "after", "page_token"})  # how others page
 POLICIES = {"key": "key", "guest": "reader", "reader": "reader", "edit": "read", "subscriber": "reader"}
 
@@ -79,6 +83,8 @@ class Access(SecurityBase):
     `forgiving=False` is for reads of one's own: a reader's token that is unknown is refused there, while other public
     reads answer as to nobody and say so (`Broadsheet-Token: unknown`).
     `drafts=True` lets in whoever reads drafts: `content:write` reads what it may write.
+    `admit` asks what else is to be asked of a caller before the body is read: may they do this, and how often.
+    `max_bytes` bounds the body; where anyone is let in it is small unless the route says otherwise.
     """
 
     def __init__(
@@ -89,10 +95,14 @@ class Access(SecurityBase):
         strict: bool = True,
         forgiving: bool = True,
         drafts: bool = False,
+        admit: Admit | None = None,
+        max_bytes: int | None = None,
     ) -> None:
         self.scope, self.counted, self.strict, self.drafts = scope, counted, strict, drafts
         self.scopes = (scope, *alternatives) if scope else ()
         self.forgiving = forgiving and scope is None
+        self.admit = admit
+        self.max_bytes = max_bytes or (MAX_PUBLIC_BYTES if scope is None else None)
         self.scheme_name = "ApiKey"
         self.model = HTTPBearer(
             description="An API key (`Authorization: Bearer bs_…`), a guest token (`bg_…`), the token to edit one "
@@ -106,6 +116,8 @@ class Access(SecurityBase):
             names = " or ".join((*self.scopes, *(("content:write",) if self.drafts else ())))
             missing = f"This needs a key with the scope {names}."
             raise Unauthorized(missing) if actor is ANONYMOUS else Forbidden(missing)
+        if self.admit is not None:
+            await self.admit(request, actor)
         idempotency_key(request)
         if request.scope["query_string"]:
             await self._check_parameters(request)
@@ -198,6 +210,11 @@ async def _wait_for(request: Request, text: str) -> None:
             return
         await asyncio.sleep(pause)
     raise Unavailable("That position is not visible here yet.")
+
+
+def admits(admit: Admit, *, max_bytes: int = MAX_PUBLIC_BYTES, strict: bool = True) -> Any:
+    """The dependency of a route that lets anyone in whom `admit` does not refuse."""
+    return Depends(Access(None, admit=admit, max_bytes=max_bytes, strict=strict))
 
 
 def requires(scope: Scope, *alternatives: Scope) -> Any:

@@ -100,7 +100,8 @@ class _Exchange:
         return int(length) if length.isdigit() else 0
 
     def _measure(self, size: int) -> None:
-        most = getattr(self.scope.get("route"), "max_body_size", None) or self.most
+        route = self.scope.get("route")
+        most = getattr(route, "max_body_size", None) or min(self.most, getattr(route, "max_public_size", self.most))
         if size > most:
             raise problems.BodyTooLarge(f"The body is larger than {most:,} bytes.")
 

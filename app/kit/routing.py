@@ -9,7 +9,8 @@ or a form. A route that needs anything else does not start. The OpenAPI document
 import inspect
 import re
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from typing import Any
+from functools import cache
+from typing import Any, Final
 
 import jiter
 import pydantic_core
@@ -19,15 +20,18 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.params import Body, Form
 from fastapi.routing import APIRoute
 from fastapi.security.base import SecurityBase
-from pydantic import BaseModel, ValidationError
+from pydantic import BaseModel, TypeAdapter, ValidationError
 from starlette.requests import ClientDisconnect
 from starlette.responses import Response
 from starlette.routing import BaseRoute, request_response
 
 from app.kit.fields import is_list
-from app.kit.problems import BadRequest, InvalidJson, UnsupportedMediaType
+from app.kit.http import offload
+from app.kit.problems import BadRequest, InvalidJson, UnsupportedMediaType, from_exception
 
 MAX_FORM_BYTES = 64_000
+MAX_INLINE_BYTES: Final = 32_000
+"""Of JSON that is read on the event loop: the worst takes a millisecond, and four megabytes take half a second."""
 MAX_EMPTY_BYTES = 64  # of a body that says nothing: `{}` and white space around it
 _NOTHING = pydantic_core.PydanticUndefined
 _FORM_TYPES = frozenset({"application/x-www-form-urlencoded", "multipart/form-data"})
@@ -115,15 +119,34 @@ async def _read_all(request: Request) -> bytes:
         raise BadRequest("The body did not arrive.") from None
 
 
+@cache
+def _adapter(kind: Any) -> TypeAdapter[Any]:
+    return TypeAdapter(kind)
+
+
+def read_long_json(body: bytes, kind: Any) -> Any:
+    """Parse and validate a long body, in another process: what is raised must pickle."""
+    sent = parse_json(body)
+    try:
+        return _adapter(kind).validate_python(sent)
+    except ValidationError as error:
+        found = error.errors(include_url=False, include_input=False)
+        placed = [{**entry, "loc": ("body", *entry["loc"])} for entry in found]
+        raise from_exception(RequestValidationError(placed, body=sent)) from None
+
+
 async def _read_json(request: Request, fields: list[Any]) -> Mapping[str, Any]:
     """The body of a request; a problem where it is not JSON, RequestValidationError where it does not fit."""
     sent: Any = await _read_all(request)
     if not sent or (sent.isspace() and not fields[0].field_info.is_required()):
         sent = _NOTHING
-    elif _is_json(_media_type(request)):
-        sent = parse_json(sent)
-    else:
+    elif not _is_json(_media_type(request)):
         raise UnsupportedMediaType("Send the body as application/json.")
+    elif len(sent) > MAX_INLINE_BYTES:
+        kind = fields[0].field_info.annotation
+        return {fields[0].name: await offload(request).run(read_long_json, sent, kind)}
+    else:
+        sent = parse_json(sent)
     values, errors = await request_body_to_args(fields, sent, embed_body_fields=False)
     if errors:
         raise RequestValidationError(errors, body=sent)
@@ -285,6 +308,9 @@ def prepare(route: APIRoute) -> None:
         return
     vars(route)["is_prepared"] = True
     route.app = request_response(_handler(route))
+    for inner in route.dependant.dependencies:
+        if max_bytes := getattr(inner.call, "max_bytes", None):
+            vars(route)["max_public_size"] = max_bytes
     if any(isinstance(field.field_info, Form) for field in route.dependant.body_params):
         vars(route).setdefault("max_body_size", None)
         route.max_body_size = route.max_body_size or MAX_FORM_BYTES

@@ -16,6 +16,7 @@ from app.comments.queries import locked, readable
 from app.events.actions import emit
 from app.identity.participants.actions import join
 from app.identity.participants.queries import held
+from app.identity.schemas import Actor
 from app.kit.clock import now
 from app.kit.problems import Forbidden, Invalid, NotFound, Unauthorized
 from app.kit.schema import Row
@@ -66,11 +67,16 @@ class OwnComment(Forbidden):
     code, title = "own_comment", "This is your own comment"
 
 
+def check_may_vote(actor: Actor) -> None:
+    """Refuse callers who are nobody in particular, or cannot take part."""
+    if actor.kind == "anonymous":
+        raise Unauthorized("Voting needs a token: POST /v1/guests gives one.")
+    check_may_write(actor)
+
+
 def _participant(session: Session, voter: Voter) -> Row:
     """Who votes, admitted; a reader or a key that has not taken part before does so from now on."""
-    if voter.actor.kind == "anonymous":
-        raise Unauthorized("Voting needs a token: POST /v1/guests gives one.")
-    check_may_write(voter.actor)
+    check_may_vote(voter.actor)
     row = held(session, voter.actor)
     if row is None or row["erased_at"] is not None:
         claims = voter.actor.reader

@@ -7,17 +7,24 @@ from fastapi import APIRouter, Query, Request
 from sqlmodel import Session
 from starlette.responses import Response
 
-from app.identity.routes import Own, Public, write
+from app.identity.routes import Own, admits, write
 from app.identity.schemas import ANONYMOUS, Actor
 from app.kit.http import database, dump, reply, settings
 from app.kit.ids import IdPath, RefPath
 from app.kit.problems import Forbidden, Invalid, NotFound, Unauthorized, documented
 from app.kit.schema import Row
 from app.reactions import actions, queries
-from app.reactions.actions import OwnComment
+from app.reactions.actions import OwnComment, check_may_vote
 from app.reactions.schemas import MyVotesOut, MyVotesQuery, ReactionIn, ReactionOut, VoteIn, VoteOut, Voter
 
 router = APIRouter(prefix="/v1", tags=["reactions"])
+
+
+async def _admit(_request: Request, actor: Actor) -> None:
+    check_may_vote(actor)
+
+
+Participant = Annotated[Actor, admits(_admit)]
 
 
 def _voter(request: Request, actor: Actor) -> Voter:
@@ -38,7 +45,7 @@ def _shown(_connection: sa.Connection, result: Row) -> Row:
     response_model=VoteOut,
     responses=documented(Unauthorized, Forbidden, NotFound, OwnComment, Invalid),
 )
-async def vote(request: Request, comment: IdPath, body: VoteIn, actor: Public) -> Response:
+async def vote(request: Request, comment: IdPath, body: VoteIn, actor: Participant) -> Response:
     """Vote on a comment: 1, -1, or 0 to take it back. Whoever sends a token has one vote, and none on their own.
 
     `POST /v1/guests` gives a token to those who have not written anything. Tokens cost nothing: of guests without a
@@ -59,7 +66,7 @@ async def vote(request: Request, comment: IdPath, body: VoteIn, actor: Public) -
     response_model=ReactionOut,
     responses=documented(Unauthorized, Forbidden, NotFound, Invalid),
 )
-async def react(request: Request, article: RefPath, body: ReactionIn, actor: Public) -> Response:
+async def react(request: Request, article: RefPath, body: ReactionIn, actor: Participant) -> Response:
     """React to an article with one of the names in its `reactions`, or with null to take it back.
 
     Whoever sends a token has one reaction; `POST /v1/guests` gives one. Guests count as in votes.

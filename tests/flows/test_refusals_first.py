@@ -1,12 +1,16 @@
 """What can be refused cheaply is refused before a text is read or sent to a checker, and trials count as comments."""
 
+import json
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, cast
 
 import pytest
 from starlette.testclient import TestClient
 
+from app.comments.sync.routes import MAX_SYNC_BYTES
+from app.identity.routes import MAX_PUBLIC_BYTES
 from app.kit.ids import new_id
+from app.kit.routing import MAX_INLINE_BYTES
 from app.kit.settings import Settings
 from app.main import create_app
 from tests import make
@@ -15,6 +19,29 @@ from tests.receiver import Receiver
 
 IDA = {"author": {"name": "Ida"}}
 DEAR = "*a*\n" * 400
+
+
+def asked(client: TestClient, method: str, path: str, body: bytes, headers: Headers) -> tuple[int, int, Headers]:
+    """The status of an answer, how many parts of the body were read for it, and the answer's headers."""
+    reads, start = 0, {"status": 0, "headers": []}
+
+    async def receive() -> dict[str, Any]:
+        nonlocal reads
+        reads += 1
+        return {"type": "http.request", "body": body}
+
+    async def send(message: dict[str, Any]) -> None:
+        if message["type"] == "http.response.start":
+            start.update(message)
+
+    sent = {"content-type": "application/json", "content-length": str(len(body)), **headers}
+    scope = {"type": "http", "method": method, "path": path, "raw_path": path.encode(), "root_path": ""}
+    scope |= {"query_string": b"", "scheme": "http", "http_version": "1.1", "client": ("testclient", 1)}
+    scope |= {"headers": [(name.lower().encode(), value.encode()) for name, value in sent.items()]}
+    assert client.portal is not None
+    client.portal.call(client.app, scope, receive, send)
+    told: Any = start["headers"]
+    return cast(int, start["status"]), reads, {name.decode(): value.decode() for name, value in told}
 
 
 @pytest.fixture
@@ -31,6 +58,12 @@ def client(settings: Settings, checker: Receiver) -> Iterator[TestClient]:
     settings = settings.model_copy(update={"checker_url": checker.url, "rate_limits": "on"})
     with TestClient(create_app(settings, with_worker=False)) as found:
         yield found
+
+
+def sync(client: TestClient, ops: list[dict[str, Any]], headers: Headers) -> list[dict[str, Any]]:
+    """What became of operations that were made offline."""
+    data: list[dict[str, Any]] = ok(client.post("/v1/sync/comments", json={"operations": ops}, headers=headers))["data"]
+    return data
 
 
 @pytest.fixture
@@ -113,6 +146,81 @@ def test_a_batch_counts_as_its_operations(client: TestClient, article: dict[str,
     )
     assert first == [404] * 50
     assert second == [404] * 10 + [429] * 40
+
+
+def test_nothing_is_read_of_who_has_sent_too_much(client: TestClient, article: dict[str, Any]) -> None:
+    mine = comment(client, article)
+    deletes = [{"op": "delete", "id": new_id()} for _ in range(50)]
+    guest, author = make.guest(client), bearer(mine["edit_token"])
+    assert [row["status"] for row in sync(client, deletes, guest)] == [404] * 50
+    assert [row["status"] for row in sync(client, deletes[:9], guest)] == [404] * 9
+    body = json.dumps({"operations": deletes}).encode()
+    for method, path, headers in (
+        ("POST", "/v1/sync/comments", {}),
+        ("POST", "/v1/sync/comments", {**guest, "Idempotency-Key": new_id()}),
+        ("POST", f"/v1/articles/{article['id']}/comments", {}),
+        ("PATCH", f"/v1/comments/{mine['id']}", author),
+    ):
+        status, reads, told = asked(client, method, path, body, headers)
+        assert (status, reads) == (429, 0)
+        assert 0 < int(told["retry-after"]) <= 60
+
+
+def test_who_may_not_write_is_told_before_the_body_is_read(client: TestClient, article: dict[str, Any]) -> None:
+    mine = comment(client, article)
+    author, body = bearer(mine["edit_token"]), b'{"value": [' * 10_000
+    for method, path, headers, status in (
+        ("PATCH", f"/v1/comments/{mine['id']}", {}, 401),
+        ("PUT", f"/v1/comments/{mine['id']}/vote", {}, 401),
+        ("PUT", f"/v1/articles/{article['id']}/reaction", {}, 401),
+        ("PUT", f"/v1/comments/{mine['id']}/vote", author, 403),
+        ("POST", f"/v1/articles/{article['id']}/comments", author, 403),
+    ):
+        assert asked(client, method, path, body, headers)[:2] == (status, 0)
+
+
+def test_a_list_of_operations_counts_as_many(client: TestClient, article: dict[str, Any]) -> None:
+    guest, key = make.guest(client), {"Idempotency-Key": new_id()}
+    ops = [{"op": "delete", "id": new_id()} for _ in range(20)]
+    first = client.post("/v1/sync/comments", json={"operations": ops}, headers={**guest, **key})
+    assert first.headers["ratelimit"].startswith('"comment";r=40;')
+    again = client.post("/v1/sync/comments", json={"operations": ops}, headers={**guest, **key})
+    assert again.json() == first.json()
+    assert again.headers["ratelimit"].startswith('"comment";r=39;'), "what came before is one request, and no more"
+    assert client.post("/v1/sync/comments", json={"operations": []}, headers=guest).status_code == 422
+    assert [row["status"] for row in sync(client, ops, guest)] == [404] * 20
+    assert [row["status"] for row in sync(client, ops, guest)] == [404] * 18 + [429] * 2
+
+
+def test_anybody_may_send_what_their_texts_need(client: TestClient, article: dict[str, Any]) -> None:
+    url, guest = f"/v1/articles/{article['id']}/comments", make.guest(client)
+    longest = json.dumps({"text": "\U0001f44d" * 10_000, **IDA}).encode()
+    assert len(longest) > MAX_INLINE_BYTES
+    headers = {**guest, "content-type": "application/json"}
+    assert client.post(url, content=longest, headers=headers).status_code == 201
+    ops = [
+        {"op": "post", "article": new_id(), "id": new_id(), "comment": {"text": "\u6f22" * 9_990 + str(n), **IDA}}
+        for n in range(50)
+    ]
+    sent = json.dumps({"operations": ops}, ensure_ascii=False).encode()
+    answer = client.post("/v1/sync/comments", content=sent, headers=headers)
+    assert [row["status"] for row in ok(answer)["data"]] == [404] * 50
+    for path, size in ((url, MAX_PUBLIC_BYTES), ("/v1/sync/comments", MAX_SYNC_BYTES)):
+        assert client.post(path, content=b" " * size, headers=headers).status_code == 400
+        assert client.post(path, content=b" " * (size + 1), headers=headers).status_code == 413
+
+
+def test_a_long_body_is_refused_as_a_short_one(client: TestClient, article: dict[str, Any]) -> None:
+    url, headers = f"/v1/articles/{article['id']}/comments", {"content-type": "application/json"}
+    for fault in (
+        '{"text": "a", "author": {"name": ""}}',
+        '{"text": "a", "text": "b"}',
+        '{"text": 1, "surprise": 2}',
+    ):
+        short, long = (client.post(url, content=f"{fault}{' ' * size}", headers=headers) for size in (1, 40_000))
+        kept = [{**answer.json(), "request_id": None} for answer in (short, long)]
+        assert short.status_code in {400, 422}
+        assert kept[0] == kept[1]
 
 
 def test_an_edit_is_asked_about_if_its_author_may_make_it(

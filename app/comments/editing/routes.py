@@ -1,6 +1,7 @@
 """Changing and taking back a comment over HTTP."""
 
 from datetime import timedelta
+from typing import Annotated
 
 import sqlalchemy as sa
 from fastapi import APIRouter, Request
@@ -17,7 +18,7 @@ from app.comments.posting.routes import addresses_of, count_attempt, draft_of, e
 from app.comments.posting.schemas import Attempt, Banned, DuplicateComment, PreparedText
 from app.comments.queries import by_id, present_to_author
 from app.comments.schemas import CommentOut
-from app.identity.routes import Done, Public, write, write_private
+from app.identity.routes import Done, Public, admits, write, write_private
 from app.identity.schemas import ANONYMOUS, Actor
 from app.kit.http import database, settings
 from app.kit.ids import IdPath
@@ -64,17 +65,22 @@ def _known(actor: Actor) -> Actor:
     return actor
 
 
+async def _admit_editor(request: Request, actor: Actor) -> None:
+    await count_attempt(request, _known(actor))
+
+
 @router.patch(
     "/{comment}", operation_id="updateComment", summary="Edit a comment", response_model=CommentOut, responses=EDITS
 )
-async def edit(request: Request, comment: IdPath, body: CommentPatch, actor: Public) -> Response:
+async def edit(
+    request: Request, comment: IdPath, body: CommentPatch, actor: Annotated[Actor, admits(_admit_editor)]
+) -> Response:
     """Change one's own comment within the edit window (`EDIT_WINDOW` minutes).
 
     The new text passes moderation as a new comment does, and may have to wait again; the former one is kept for
     moderators. Nobody rewrites the comments of others: moderators redact them, or remove them.
     """
-    editor = editor_of(request, _known(actor))
-    await count_attempt(request, actor)
+    editor = editor_of(request, actor)
     prepared = await prepare_edit(request, editor, comment, body)
 
     def change(session: Session, _actor: Actor) -> Done:

@@ -40,7 +40,7 @@ from app.comments.posting.schemas import (
     Verdict,
 )
 from app.comments.queries import by_id, present_to_author
-from app.identity.routes import Done, Public, is_replay, limit, limit_to, write_private
+from app.identity.routes import Done, admits, is_replay, limit, limit_to, write_private
 from app.identity.schemas import Actor
 from app.kit.http import PRIVATE, database, dump, offload, settings
 from app.kit.ids import RefPath
@@ -82,7 +82,7 @@ async def poster_of(request: Request, actor: Actor) -> tuple[Poster, bool]:
     if actor.kind == "anonymous":
         key = request.headers.get("idempotency-key", "")
         again = len(key) >= SECRET_KEY_LENGTH
-        body = hashlib.sha256(await request.body()).hexdigest()
+        body = hashlib.sha256(await request.body()).hexdigest() if again else ""
         token = state.vault.guest_token(f"{key}:{body}") if again else state.vault.new_guest_token()
     name = settings(request).site_name
     ranges = state.vault.range_hashes(request.client.host) if request.client else None
@@ -95,19 +95,27 @@ def draft_of(article: str, name: str | None, body: Body, actor: Actor) -> Draft:
     return Draft(article, body.text, body.html, body.links, name, kind)
 
 
-async def count_attempt(request: Request, actor: Actor, *, is_trial: bool = False) -> None:
+async def count_attempt(request: Request, actor: Actor) -> None:
     """Count a comment, an edit or a trial that somebody sends, whatever becomes of it; 429 beyond the limits.
 
     A token costs nothing, so that only readers whom the site vouches for count by themselves, all others by address.
-    Trials are counted as the comments that they could be, which floods are counted by.
     """
-    if actor.kind == "key":
-        return  # counted with everything else that it does
+    if actor.kind != "key":  # which is counted with everything else that it does
+        await limit(request, "comment", actor if actor.kind == "reader" else None)
+
+
+async def _count_trial(request: Request, actor: Actor) -> None:
+    """Count a trial as the comment that it could be, which floods are counted by."""
     chosen, caller = settings(request), actor if actor.kind == "reader" else None
-    await limit(request, "comment", caller)
-    if is_trial and chosen.rate_limits != "off":
+    if actor.kind != "key" and chosen.rate_limits != "off":
         rate = chosen.flood_address if caller is None else chosen.flood_author
         await limit_to(request, "trial", rate, caller)
+
+
+async def admit_author(request: Request, actor: Actor) -> None:
+    """Refuse who cannot write comments, and count what they send before it is read."""
+    check_may_write(actor)
+    await count_attempt(request, actor)
 
 
 async def read_text(request: Request, text: str, pointer: str = "/text") -> Body:
@@ -187,7 +195,11 @@ def _try(session: Session, poster: Poster, article: str, data: CommentIn, prepar
     },
 )
 async def post(
-    request: Request, article: RefPath, body: CommentIn, query: Annotated[PostQuery, Query()], actor: Public
+    request: Request,
+    article: RefPath,
+    body: CommentIn,
+    query: Annotated[PostQuery, Query()],
+    actor: Annotated[Actor, admits(admit_author)],
 ) -> Response:
     """Post a comment as a guest, a reader of the site or staff; the answer says in `state` what became of it.
 
@@ -196,9 +208,9 @@ async def post(
     answer can be had again with its tokens. A comment with a `created_at` of before the discussion closed is taken up
     to 24 hours later and waits for a moderator.
     """
-    check_may_write(actor)
     poster, again = await poster_of(request, actor)
-    await count_attempt(request, actor, is_trial=query.dry_run)
+    if query.dry_run:
+        await _count_trial(request, actor)
     prepared = await prepare(request, poster, article, body)
     if query.dry_run:
         return await _trial(request, poster, article, body, prepared)

@@ -3,7 +3,7 @@
 import hashlib
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, cast
 
 import pydantic_core
 import sqlalchemy as sa
@@ -21,6 +21,9 @@ from app.kit.http import PRIVATE, address_for, database, dump
 from app.kit.openapi import IDEMPOTENCY_KEY_LENGTH
 from app.kit.problems import BadRequest
 from app.kit.schema import Row
+
+_ONCE = "idempotent_request"
+"""In a request: its `_Once`, for which a long body is hashed once."""
 
 
 def idempotency_key(request: Request) -> str | None:
@@ -45,11 +48,16 @@ class _Once:
         key = idempotency_key(request)
         if key is None:
             return None
+        if payload is None and (known := request.scope.get(_ONCE)):
+            return cast(_Once, known)
         content = payload if payload is not None else await request.body()
         address = f"{request.method} {request.url.path}?{request.url.query}\n".encode()
         fingerprint = hashlib.sha256(address + content).hexdigest()
         # Strangers have no name to keep their keys apart by: one's key must never answer or stop another's request.
-        return cls(actor.caller or fingerprint[:36], key, fingerprint)
+        once = cls(actor.caller or fingerprint[:36], key, fingerprint)
+        if payload is None:
+            request.scope[_ONCE] = once
+        return once
 
 
 async def is_replay(request: Request, actor: Actor) -> bool:

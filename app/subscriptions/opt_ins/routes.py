@@ -1,6 +1,6 @@
 """Asking for subscriptions and confirming them, over HTTP."""
 
-from typing import Any
+from typing import Annotated, Any
 from urllib.parse import urlsplit
 
 import sqlalchemy as sa
@@ -8,7 +8,7 @@ from fastapi import APIRouter, Request
 from sqlmodel import Session
 from starlette.responses import Response
 
-from app.identity.routes import Done, Public, limit, write, write_private
+from app.identity.routes import Done, Public, admits, limit, write, write_private
 from app.identity.schemas import Actor
 from app.kit.http import settings
 from app.kit.problems import Forbidden, Invalid, Unauthorized, documented
@@ -43,6 +43,10 @@ def _check_page(url: str | None, chosen: Settings) -> None:
         raise ForeignPage(pointer="/confirm_url", code="foreign_page")
 
 
+async def _admit(request: Request, _actor: Actor) -> None:
+    await limit(request, "subscribe")
+
+
 def _accepted(_connection: sa.Connection, _result: object) -> dict[str, Any]:
     return {"accepted": True}
 
@@ -55,7 +59,7 @@ def _accepted(_connection: sa.Connection, _result: object) -> dict[str, Any]:
     response_model=AcceptedOut,
     responses=documented(Unauthorized, Forbidden, UnknownTarget, ForeignPage, Invalid),
 )
-async def ask(request: Request, body: SubscriptionIn, actor: Public) -> Response:
+async def ask(request: Request, body: SubscriptionIn, actor: Annotated[Actor, admits(_admit)]) -> Response:
     """Ask for a subscription. The answer is the same whatever is known of the address.
 
     A mail asks its reader to confirm: at most three to one mailbox in six hours, and none to an address that wants
@@ -63,7 +67,6 @@ async def ask(request: Request, body: SubscriptionIn, actor: Public) -> Response
     site that says `email_verified`, a guest whose e-mail is confirmed, a manage token) need not send it, gets no mail,
     and finds the subscription in `GET /v1/subscriptions` right after.
     """
-    await limit(request, "subscribe")
     _check_page(body.confirm_url, settings(request))
     host = request.client.host if request.client else None
     vault = request.app.state.vault

@@ -6,7 +6,8 @@ from fastapi import APIRouter, Form, Request
 from pydantic import Field
 from starlette.responses import Response
 
-from app.identity.routes import World, limit, write
+from app.identity.routes import admits, limit, write
+from app.identity.schemas import Actor
 from app.kit.addresses import Guard
 from app.kit.http import settings
 from app.kit.problems import Invalid, TooManyRequests, documented
@@ -15,6 +16,10 @@ from app.syndication.hub.schemas import CALLBACK, LEASE, LEASES, SECRET, Absent,
 from app.syndication.schemas import Publication
 
 router = APIRouter(tags=["syndication"])
+
+
+async def _admit(request: Request, actor: Actor) -> None:
+    await limit(request, "hub", actor)
 
 
 @router.post(
@@ -27,7 +32,7 @@ router = APIRouter(tags=["syndication"])
 )
 async def ask(
     request: Request,
-    actor: World,
+    actor: Annotated[Actor, admits(_admit, strict=False)],
     mode: Annotated[Mode, Form(alias="hub.mode", description="What is asked for.")],
     topic: Annotated[
         str,
@@ -74,7 +79,6 @@ async def ask(
     `hub.mode=denied`. Requests for private networks are refused, and one host has 200 requests and 2,000
     subscriptions at most.
     """
-    await limit(request, "hub", actor)
     wish = Wish(mode, topic, callback, lease_seconds or LEASE, secret)
     known = settings(request)
     guard = Guard(known.outgoing_allow)
