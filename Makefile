@@ -45,8 +45,9 @@ check: .venv/.stamp-dev ## lint, types, layers, commit subjects, migrations and 
 bench: .venv/.stamp-dev ## measure against a raw ASGI app on both databases: ARGS= for the harness
 	@$(BIN)/python -m bench $(ARGS)
 
-openapi: .venv/.stamp-run ## write openapi.json
+openapi: .venv/.stamp-run ## write openapi.json and the pages of docs/ that are made from the code
 	@$(SCRATCH) && $(BIN)/broadsheet openapi > "$$scratch/openapi.json" && cp "$$scratch/openapi.json" openapi.json
+	@$(SCRATCH) && $(BIN)/python -m docs.generate
 
 lock: .venv/.stamp-dev ## pin the newest allowed releases again, under Python 3.11: ARGS=--upgrade
 	@$(BIN)/python -c 'import sys; sys.exit(sys.version_info[:2] != (3, 11))' || \
@@ -62,7 +63,7 @@ migration: .venv/.stamp-dev ## write a migration from the tables: NAME="add read
 
 clean: ## remove .venv and what tools left behind; data stays
 	@rm -rf .venv build ./*.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
-	@find app bench migrations tests -name __pycache__ -type d -prune -exec rm -rf {} +
+	@find app bench docs migrations tests -name __pycache__ -type d -prune -exec rm -rf {} +
 
 .venv/bin/python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \

@@ -1,0 +1,84 @@
+"""Every line of shell in README, the tutorials and the how-tos does what it says, against the sample publication."""
+
+import asyncio
+import os
+import re
+import shlex
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
+from app.cli import app as commands
+from app.cli.demo import KEY_FILE, editor_key, load_sample
+from app.kit.db import open_database
+from app.kit.settings import Settings
+from tests.flows.conftest import serving
+
+ROOT = Path(__file__).resolve().parents[2]
+BLOCK = re.compile(r"^```sh\n(.*?)^```", re.S | re.M)
+COMMAND = re.compile(r"\.venv/bin/broadsheet ((?:'[^']*'|[^|>)\n'])+)")
+HAND_OUT = 'set -- "$PRINTED"/*.out; cat "${1%.out}.err" >&2; cat "$1"; rm "$1"\n'
+
+
+def pages() -> list[str]:
+    """Return the pages with shell lines that readers are to run."""
+    paths = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
+    return [path.relative_to(ROOT).as_posix() for path in paths if BLOCK.search(path.read_text("utf-8"))]
+
+
+def prepare_commands(folder: Path, script: str) -> None:
+    """Run the commands of a script here, and let `.venv/bin/broadsheet` hand out in turn what they printed."""
+    printed = folder / "printed"
+    printed.mkdir()
+    for number, line in enumerate(COMMAND.findall(script)):
+        result = CliRunner().invoke(commands, shlex.split(line))
+        assert result.exit_code == 0, (line, result.output)
+        (printed / f"{number}.out").write_text(result.stdout)
+        (printed / f"{number}.err").write_text(result.stderr)
+    stand_in = folder / ".venv/bin/broadsheet"
+    stand_in.parent.mkdir(parents=True)
+    stand_in.write_text("#!/bin/sh\n" + HAND_OUT)
+    stand_in.chmod(0o700)
+
+
+@pytest.fixture(scope="module")
+def sample(sqlite_template: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A data folder with the sample publication and an editor's key, to copy."""
+    data = tmp_path_factory.mktemp("sample")
+    shutil.copy(sqlite_template, data / "broadsheet.db")
+    db = open_database(f"sqlite:///{data}/broadsheet.db")
+    with db.transaction() as session:
+        load_sample(session)
+        editor_key(session, data / KEY_FILE)
+    asyncio.run(db.stop())
+    return data
+
+
+@pytest.mark.parametrize("page", pages())
+def test_its_shell_lines_work(
+    page: str, tmp_path: Path, sample: Path, monkeypatch: pytest.MonkeyPatch, all_settings: Settings
+) -> None:
+    assert shutil.which("curl"), "curl is needed to run what the documentation shows"
+    script = "\n".join(BLOCK.findall((ROOT / page).read_text("utf-8")))
+    data = tmp_path / "data"
+    shutil.copytree(sample, data)
+    monkeypatch.setenv("BROADSHEET_DATABASE_URL", f"sqlite:///{data}/broadsheet.db")
+    monkeypatch.setenv("BROADSHEET_DATA_DIR", str(data))
+    told = {"data_dir": data, "database_url": f"sqlite:///{data}/broadsheet.db", "site_url": "http://localhost:8000"}
+    settings = all_settings.model_copy(update=told)
+    prepare_commands(tmp_path, script)
+    with serving(settings) as address:
+        rc = f'connect-to = "localhost:8000:{address.removeprefix("http://")}"\nfail-with-body\nshow-error\nsilent\n'
+        (tmp_path / ".curlrc").write_text(rc)
+        run = subprocess.run(
+            ["bash", "-euo", "pipefail", "-c", script],
+            cwd=tmp_path,
+            env={"PATH": os.environ["PATH"], "CURL_HOME": str(tmp_path), "PRINTED": str(tmp_path / "printed")},
+            capture_output=True,
+            text=True,
+            timeout=60,
+        )
+    assert run.returncode == 0, f"{run.stdout[-2000:]}\n{run.stderr}"
