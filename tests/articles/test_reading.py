@@ -230,3 +230,23 @@ def test_revisions_diff_and_restore(client: TestClient, editor: Headers) -> None
     assert make.ok(client.get(f"{url}/3", headers=editor))["restored_from"] == 1
     assert client.get(f"{url}/9", headers=editor).status_code == 404
     assert client.get(f"{url}/0", headers=editor).status_code == 400
+
+
+def test_a_revision_in_another_section_is_not_there_to_read_or_restore(
+    client: TestClient, editor: Headers, make_key: Any
+) -> None:
+    make.section(client, editor, "Closed")
+    own = make.section(client, editor, "Own")
+    article = make.draft(client, editor, "Moved", section="closed")
+    make.patched(client, editor, article, section="own")
+    limited = make_key("content:read", "content:write", sections=[own["id"]])
+    url = f"/v1/articles/{article['id']}/revisions"
+    refusals = [
+        client.get(f"{url}/1", headers=limited),
+        client.post(f"{url}/1/restore", headers=limited | {"If-Match": "*"}),
+        client.post(f"{url}/9/restore", headers=limited | {"If-Match": "*"}),
+    ]
+    assert [(answer.status_code, answer.json()["detail"]) for answer in refusals] == [
+        (404, refusals[0].json()["detail"])
+    ] * 3
+    make.ok(client.post(f"{url}/2/restore", headers=limited | {"If-Match": "*"}))
