@@ -8,7 +8,7 @@ import pytest
 from fastapi import FastAPI, Query
 from fastapi.exceptions import RequestValidationError
 from fastapi.routing import APIRoute
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, EmailStr, Field, ValidationError
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
 from starlette.testclient import TestClient
@@ -133,6 +133,38 @@ def test_a_body_that_does_not_fit(small: TestClient, body: Any, pointer: str, co
     assert answer.status_code == 422
     assert [(place["pointer"], place["code"]) for place in answer.json()["errors"]] == [(pointer, code)]
     assert "canary" not in answer.text
+
+
+class Letter(BaseModel):
+    to: EmailStr | None = None
+    pages: list[int] = []
+    options: dict[str, int] = {}
+    pet: Annotated[Cat | Dog, Field(discriminator="kind")] = Cat(kind="cat")
+    cat: Cat = Cat(kind="cat")
+
+
+@pytest.mark.parametrize(
+    ("letter", "detail"),
+    [
+        ({"pages": 1}, "/pages: Input should be an array"),
+        ({"options": []}, "/options: Input should be an object"),
+        ({"cat": 1}, "/cat: Input should be an object"),
+        ({"pet": {}}, "/pet: Input does not name its kind"),
+        ([], "body: Input should be an object"),
+        ({"to": "a@canary\u2603.example"}, "/to: must be a valid e-mail address: The part after the @-sign is invalid"),
+        (
+            {"to": "a\u2603canary @b.example"},
+            "/to: must be a valid e-mail address: The email address contains invalid characters before the @-sign",
+        ),
+        ({"to": "canary"}, "/to: must be a valid e-mail address: An email address must have an @-sign"),
+    ],
+)
+def test_details_speak_of_json_and_cite_nothing(letter: Any, detail: str) -> None:
+    with pytest.raises(ValidationError) as caught:
+        Letter.model_validate(letter)
+    entries = [{**entry, "loc": ("body", *entry["loc"])} for entry in caught.value.errors()]
+    problem = problems.from_exception(RequestValidationError(entries, body=letter))
+    assert problem.detail == detail
 
 
 def test_a_parameter_that_does_not_fit_is_a_400_that_names_it(small: TestClient) -> None:

@@ -1,5 +1,6 @@
 """Any exception as problem+json: one handler for all, and never a word of what was sent."""
 
+import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -32,12 +33,17 @@ from app.kit.problems.kinds import (
     shown_name,
 )
 
-# Messages of Pydantic that would repeat what was sent.
-_ECHOES = {
+# Messages instead of those of Pydantic that would repeat what was sent, or that speak of Python.
+_MESSAGES = {
     "union_tag_invalid": "Input does not name a known kind",
+    "union_tag_not_found": "Input does not name its kind",
     "uuid_parsing": "Input should be a valid UUID",
     "url_parsing": "Input should be a valid URL",
+    "none_required": "Input should be null",
+    **dict.fromkeys(("list_type", "set_type", "frozen_set_type", "tuple_type"), "Input should be an array"),
+    **dict.fromkeys(("dict_type", "model_type", "model_attributes_type"), "Input should be an object"),
 }
+_CITED = re.compile(r"(?:: | \().*", re.DOTALL)  # the part of a reason that cites characters of an e-mail address
 log = structlog.get_logger("broadsheet.problems")
 
 
@@ -100,14 +106,22 @@ def _pointer(path: Sequence[str | int], kind: str, body: Any) -> str:
     return pointer
 
 
+def _message(entry: Mapping[str, Any]) -> str:
+    """What is wrong with a value, without the value."""
+    if message := _MESSAGES.get(entry["type"]):
+        return message
+    if reason := entry.get("ctx", {}).get("reason") if entry["type"] == "value_error" else None:
+        return f"must be a valid e-mail address: {_CITED.sub('', reason).removesuffix('.')}"
+    return str(entry["msg"]).removeprefix("Value error, ")
+
+
 def _from_validation(error: RequestValidationError) -> Problem:
     errors = error.errors()
     details: list[Mapping[str, Any]] = []
     in_body = True
     for entry in errors[:20]:
         place, *path = entry["loc"]
-        message = _ECHOES.get(entry["type"]) or str(entry["msg"]).removeprefix("Value error, ")
-        detail: dict[str, Any] = {"code": entry["type"], "detail": message}
+        detail: dict[str, Any] = {"code": entry["type"], "detail": _message(entry)}
         if place == "body":
             detail["pointer"] = _pointer(path, entry["type"], error.body)
         else:
