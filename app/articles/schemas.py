@@ -8,6 +8,7 @@ from pydantic import BaseModel, Field
 from app.articles.body.schemas import Block
 from app.kit.http import ReadQuery
 from app.kit.paging import ListOut
+from app.kit.rules import any_of
 from app.publication.media.schemas import ImageOut
 from app.publication.schemas import LEVEL, Level
 
@@ -199,14 +200,22 @@ ArticleList = ListOut[ListedArticleOut]
 class FormatQuery(ReadQuery):
     """Parameters of everything that holds articles."""
 
-    formats: str | None = Field(None, max_length=40, description="Of the text: any of html, text, markdown, blocks.")
+    formats: str | None = Field(
+        None,
+        max_length=40,
+        description="Of the text: any of html, text, markdown, blocks.",
+        json_schema_extra=any_of(FORMATS),
+    )
 
 
 class ArticleQuery(FormatQuery):
     """Parameters of one article."""
 
     include: str | None = Field(
-        None, max_length=60, description="Also in the answer, with commas: `neighbours`, `related`, `comments`."
+        None,
+        max_length=60,
+        description="Also in the answer, with commas: `neighbours`, `related`, `comments`.",
+        json_schema_extra=any_of(("neighbours", "related", "comments")),
     )
     revision: str | None = Field(
         None,

@@ -19,6 +19,7 @@ from app.kit.db import Aside, Database
 from app.kit.fields import limited
 from app.kit.freshness import Freshness, http_date, read_http_date
 from app.kit.offload import Offload
+from app.kit.rules import FIELD_NAMES
 from app.kit.schema import Row
 from app.kit.settings import Settings
 
@@ -41,10 +42,16 @@ class ReadQuery(BaseModel):
     """Parameters that every read takes."""
 
     fields: str | None = Field(
-        None, max_length=2000, description="Exactly these fields, with commas and dots: `title,authors.name`."
+        None,
+        max_length=2000,
+        description="Exactly these fields, with commas and dots: `title,authors.name`.",
+        json_schema_extra=FIELD_NAMES,
     )
     min_position: str | None = Field(
-        None, max_length=40, description="Wait (≤ 2 s) until this `Broadsheet-Position` is visible, else 503."
+        None,
+        max_length=40,
+        description="Wait (≤ 2 s) until this `Broadsheet-Position` is visible, else 503.",
+        json_schema_extra={"pattern": POSITION_PATTERN},
     )
 
 

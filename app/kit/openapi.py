@@ -8,6 +8,7 @@ from fastapi.openapi.utils import get_openapi
 from fastapi.routing import APIRoute
 from starlette.routing import BaseRoute
 
+from app.kit.http import POSITION_PATTERN
 from app.kit.problems import MEDIA_TYPE, BodyTooLarge, UnsupportedMediaType
 
 IDEMPOTENCY_KEY_LENGTH = 255
@@ -29,9 +30,10 @@ _MIN_POSITION = {
     "in": "query",
     "required": False,
     "description": "Wait (at most 2 s) until this `Broadsheet-Position` is visible, else 503.",
-    "schema": {"type": "string", "maxLength": 40},
+    "schema": {"type": "string", "maxLength": 40, "pattern": POSITION_PATTERN},
 }
 _WITHOUT_NUL = r"^[^\x00]*$"  # what any query parameter may hold
+_LIMITED = {"const", "enum", "format"}  # a schema with one of these needs no pattern
 _FORMS = ("application/x-www-form-urlencoded", "multipart/form-data")
 _PRECONDITIONS = {"if-match", "if-none-match"}
 
@@ -40,7 +42,7 @@ def _without_null(schema: dict[str, Any]) -> dict[str, Any]:
     """The schema of a value that is absent or given: parameters and form fields cannot be null."""
     kinds = [kind for kind in schema.get("anyOf", ()) if kind != {"type": "null"}]
     if len(kinds) != 1:
-        return schema
+        return {**schema, "anyOf": kinds} if kinds else schema
     return {**kinds[0], **{name: value for name, value in schema.items() if name != "anyOf" and value is not None}}
 
 
@@ -53,7 +55,8 @@ def _complete_parameters(method: str, operation: dict[str, Any]) -> None:
         parameters.append(_MIN_POSITION)
     for parameter in parameters:
         schema = parameter["schema"] = _without_null(parameter["schema"])
-        if parameter["in"] == "query" and schema.get("type") == "string" and not schema.keys() & {"enum", "format"}:
+        is_text = schema.get("type") == "string" and not schema.keys() & _LIMITED
+        if parameter["in"] == "query" and is_text:
             schema.setdefault("pattern", _WITHOUT_NUL)
     preconditions = [parameter for parameter in parameters if parameter["name"].lower() in _PRECONDITIONS]
     if len(preconditions) == 1 and "428" in operation["responses"]:  # of two, one or the other is needed

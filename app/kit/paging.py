@@ -50,7 +50,13 @@ class PageQuery(ReadQuery):
     """Parameters that every list takes."""
 
     limit: int = Field(20, ge=1, le=100, description="The most that a page holds, 1 to 100.")
-    cursor: str | None = Field(None, min_length=1, max_length=2500, description="`page.next` of the page before.")
+    cursor: str | None = Field(
+        None,
+        min_length=1,
+        max_length=2500,
+        description="`page.next` of the page before.",
+        json_schema_extra={"pattern": r"^[A-Za-z0-9_-]+={0,2}$"},
+    )
     count: Literal["none", "exact"] = Field("none", description="`exact` fills `page.total`, at the cost of counting.")
 
     def fingerprint(self, *scope: str) -> str:

@@ -35,10 +35,10 @@ _PERHAPS_MARKS = re.compile(
 _CJK = re.compile("[\u3005-\u3007\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\U00020000-\U0003ffff]")
 _DASHES = re.compile("[\u2013-\u2015\u2026/]")
 _UUID = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
-_LANGUAGE = re.compile(r"[A-Za-z]{2,8}(?:-[A-Za-z0-9]{1,8})*")
+LANGUAGE_FORM: Final = r"[A-Za-z]{2,8}(?:-[A-Za-z0-9]{1,8})*"
+_LANGUAGE = re.compile(LANGUAGE_FORM)
 _URL = re.compile(r"https?://[^\s\\<>\"`{}|^/?#]+(?:[/?#][^\s\\<>\"`{}|^]*)?", re.IGNORECASE)
 _SLUG_PATTERN: Final = r"^[^\W_]+(?:-[^\W_]+)*$"
-_LANGUAGE_PATTERN: Final = r"^[A-Za-z]{2,8}(-[A-Za-z0-9]{1,8})*$"
 # Latin letters that do not decompose into a base letter and a mark.
 _UMLAUTS = str.maketrans({"ä": "ae", "ö": "oe", "ü": "ue", "Ä": "Ae", "Ö": "Oe", "Ü": "Ue"})
 LATIN = str.maketrans({"æ": "ae", "œ": "oe", "ø": "o", "đ": "d", "ð": "d", "þ": "th", "ł": "l", "ħ": "h", "ı": "i"})
@@ -251,7 +251,7 @@ LanguageTag = Annotated[
     ManyLines,
     StringConstraints(min_length=2, max_length=35),
     AfterValidator(_language),
-    Field(json_schema_extra={"pattern": _LANGUAGE_PATTERN}),
+    Field(json_schema_extra={"pattern": f"^{LANGUAGE_FORM}$"}),
 ]
 """A language tag in the shape and letter case of BCP 47 (RFC 5646), such as `en`, `pt-BR` or `zh-Hant`."""
 HttpUrl = Annotated[

@@ -9,6 +9,7 @@ from app.comments.schemas import VotesOut
 from app.events.schemas import Entry, Position
 from app.kit.http import POSITION_PATTERN
 from app.kit.problems import Forbidden
+from app.kit.rules import any_of
 from app.moderation.events import MODERATION_TYPES
 
 TYPES = (
@@ -59,6 +60,7 @@ class SiteLiveQuery(LiveQuery):
         max_length=1000,
         description="Types of events with commas, `article.*` for all of a kind; all unless said. Those of moderation "
         f"({', '.join(f'`{name}`' for name in MODERATION_TYPES)}) need `comments:moderate`.",
+        json_schema_extra=any_of((*TYPES, *MODERATION_TYPES, *sorted(_KINDS)), spaces=False),
     )
 
 

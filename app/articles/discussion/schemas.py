@@ -7,6 +7,7 @@ from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
 from app.kit.clock import Moment
 from app.kit.http import ReadQuery
+from app.kit.rules import references
 from app.kit.text import OneLine, Whole
 
 State = Literal["open", "closed", "hidden"]
@@ -85,4 +86,9 @@ class CountsOut(BaseModel):
 class CountsQuery(ReadQuery):
     """Which articles to count for; `fields` chooses of each count."""
 
-    articles: str = Field(min_length=1, max_length=4000, description="Ids or slugs with commas, at most 100.")
+    articles: str = Field(
+        min_length=1,
+        max_length=4000,
+        description="Ids or slugs with commas, at most 100.",
+        json_schema_extra=references(100, 200),
+    )

@@ -1,17 +1,18 @@
 """What lists of articles can be asked for."""
 
 from dataclasses import dataclass
-from typing import Annotated, Literal
+from typing import Annotated, Literal, get_args
 
 from pydantic import AfterValidator, Field
 
 from app.articles.activity.tables import DAYS
-from app.articles.schemas import PAGE, FormatQuery
+from app.articles.schemas import PAGE, FormatQuery, State
 from app.kit.clock import When
 from app.kit.ids import is_id
 from app.kit.paging import PageQuery, Sort
 from app.kit.problems import InvalidParameter
-from app.kit.text import is_language, tag_case
+from app.kit.rules import NOT_BLANK, any_of, filter_values, references
+from app.kit.text import LANGUAGE_FORM, is_language, tag_case
 
 SORTS = {
     sort.name: sort
@@ -29,9 +30,15 @@ SORTS = {
         *(Sort(f"-{verb}_{days}d", descending=True, kind=int) for verb in ("discussed", "reacted") for days in DAYS),
     )
 }
-Filters = list[str]
 MOST_VALUES = 20
 MOST_GROUPS = 5
+_GROUPS = Field(json_schema_extra={"maxItems": MOST_GROUPS})
+Filters = Annotated[
+    list[Annotated[str, Field(json_schema_extra=filter_values(MOST_VALUES, r"[^\x00\s,-][^\x00,]{0,199}"))]], _GROUPS
+]
+Languages = Annotated[
+    list[Annotated[str, Field(json_schema_extra=filter_values(MOST_VALUES, rf"{LANGUAGE_FORM}\s*"))]], _GROUPS
+]
 EDITORS_SORTS = frozenset({"-edited_at", "edited_at", "-created_at", "created_at"})
 """Orders that tell of drafts and of texts that are not public yet."""
 _FILTER = "Comma: any of these. Repeated: all of these. Leading `-`: none of these. By slug or id."
@@ -45,7 +52,7 @@ def _stripped(value: str) -> str:
     return value.strip()
 
 
-Words = Annotated[str, Field(min_length=1, max_length=300), AfterValidator(_stripped)]
+Words = Annotated[str, Field(min_length=1, max_length=300, json_schema_extra=NOT_BLANK), AfterValidator(_stripped)]
 """What somebody looks for."""
 
 
@@ -58,10 +65,20 @@ class FilterQuery(PageQuery, FormatQuery):
     author: Filters = Field([], description=_FILTER)
     series: Filters = Field([], description=_FILTER)
     type: Filters = Field([], description=f"{_WORDS} Articles of the type `{PAGE}` are in the list only if named here.")
-    language: Filters = Field([], description=f"{_WORDS} `de` means `de-AT` too (RFC 4647 basic filtering).")
+    language: Languages = Field([], description=f"{_WORDS} `de` means `de-AT` too (RFC 4647 basic filtering).")
     featured: bool | None = Field(None, description="Only featured ones, or only others.")
-    ids: str | None = Field(None, max_length=4000, description="Only these, ids or slugs with commas, at most 100.")
-    exclude: str | None = Field(None, max_length=4000, description="Not these, ids or slugs with commas, at most 100.")
+    ids: str | None = Field(
+        None,
+        max_length=4000,
+        description="Only these, ids or slugs with commas, at most 100.",
+        json_schema_extra=references(100),
+    )
+    exclude: str | None = Field(
+        None,
+        max_length=4000,
+        description="Not these, ids or slugs with commas, at most 100.",
+        json_schema_extra=references(100),
+    )
     published_after: When | None = Field(None, description=f"Published later than this: {_DAY}, that day included.")
     published_before: When | None = Field(None, description=f"Published earlier than this: {_DAY}, excluded.")
     updated_after: When | None = Field(None, description=f"Changed later than this: {_DAY}, that day included.")
@@ -79,6 +96,7 @@ class ListQuery(FilterQuery):
         None,
         max_length=100,
         description="Any of the states, with commas, or `any` (or `all`); needs `content:read` or `content:write`.",
+        json_schema_extra=any_of(get_args(State), instead=("any", "all")),
     )
     changed: bool | None = Field(
         None,
@@ -172,7 +190,7 @@ def groups_of(query: FilterQuery) -> tuple[Group, ...]:
     if "descendants" in query.model_fields_set and not query.section:
         raise InvalidParameter("descendants", "descendants: only with section.")
     for kind in ("tag", "author", "series", "section", "type", "language"):
-        values: Filters = getattr(query, kind)
+        values: list[str] = getattr(query, kind)
         if len(values) > MOST_GROUPS:
             raise InvalidParameter(kind, f"{kind}: at most {MOST_GROUPS} times.")
         found += [_group(kind, value) for value in values]

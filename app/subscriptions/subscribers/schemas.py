@@ -32,7 +32,7 @@ class SubscriberQuery(PageQuery):
     kind: Kind | None = Field(None, description="Only those who subscribe to something of this kind.")
     target: str | None = Field(
         None,
-        pattern=r"^(site|(section|series|author|tag|article|comment):[0-9a-f-]{36})$",
+        pattern=r"^(site|(section|series|author|tag|article|comment):[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12})$",
         description="Only those who subscribe to this: `site`, or a type and an id, such as `article:0199…`.",
     )
     email: Email | None = Field(None, description="Only this address.")

@@ -8,6 +8,7 @@ from pydantic import BaseModel, Field
 from app.events.schemas import Position
 from app.kit.http import ReadQuery
 from app.kit.problems import Gone, InvalidParameter
+from app.kit.rules import FIELD_NAMES, any_of
 
 Type = Literal[
     "article",
@@ -152,13 +153,20 @@ class ChangesQuery(ReadQuery):
         max_length=60,
         description=f"`page.next` of the page before, or the `cursor` of an export ({EXPORT}); without it, from the "
         "oldest change that is kept.",
+        json_schema_extra={"pattern": r"^[\w-]+\.[0-9]{1,19}\.[0-9]{1,19}$"},
     )
     types: str | None = Field(
-        None, max_length=200, description="Only these, with commas; all but `votes` and `reactions` if absent."
+        None,
+        max_length=200,
+        description="Only these, with commas; all but `votes` and `reactions` if absent.",
+        json_schema_extra=any_of(get_args(Type)),
     )
     limit: int = Field(20, ge=1, le=100, description="The most that a page holds, 1 to 100; 256 KiB if that is less.")
     fields: str | None = Field(
-        None, max_length=2000, description="Exactly these fields of each change, with commas: `type,op,id`."
+        None,
+        max_length=2000,
+        description="Exactly these fields of each change, with commas: `type,op,id`.",
+        json_schema_extra=FIELD_NAMES,
     )
 
     def chosen_types(self) -> frozenset[str]:

@@ -5,6 +5,8 @@ from typing import Any, Final, Literal
 
 from pydantic import BaseModel, Field
 
+from app.articles.schemas import FORMATS
+from app.kit.rules import any_of
 from app.publication.media.schemas import ImageOut
 from app.publication.notices.schemas import NoticeScope, Placement
 
@@ -57,5 +59,8 @@ class ExportQuery(BaseModel):
     """What to export."""
 
     formats: str | None = Field(
-        None, max_length=40, description="Of articles' texts: any of html, text, markdown, blocks; html if absent."
+        None,
+        max_length=40,
+        description="Of articles' texts: any of html, text, markdown, blocks; html if absent.",
+        json_schema_extra=any_of(FORMATS),
     )
