@@ -18,7 +18,7 @@ from app.identity.schemas import Actor
 from app.kit.db import giving_way
 from app.kit.languages import STEMMERS
 from app.kit.paging import bindings, page_of
-from app.kit.schema import Row, moment
+from app.kit.schema import Row
 from app.search import drafts
 from app.search.entries import queries as entries
 from app.search.entries.queries import BY_KEY, Window
@@ -179,13 +179,12 @@ class Search:
         return [(hit, rows[hit["id"]]) for hit in hits if hit["id"] in rows]
 
     def page(self, rows: Sequence[Row], cursor: str | None, total: int | None = None) -> dict[str, Any]:
-        """Articles as JSON, with what `page` and `Last-Modified` say of them."""
+        """Articles as JSON, with what `page` and cache groups say of them."""
         edits = (lambda row: self.actor.may_in(row["section_id"])) if self.shape.editing else None
         data = finished(self.connection, rows, self.site, self.shape.formats, edits)
-        newest = max((row["updated_at"] for row in rows), default=None)
         page = {"next": cursor, "limit": self.query.limit, "total": self.total() if total is None else total}
         ids = [row["id"] for row in rows]
-        said = {"ids": ids, "resolved": self.groups, "modified": newest and moment(newest)}
+        said = {"ids": ids, "resolved": self.groups}
         return {"data": data, "page": page, **said}
 
 

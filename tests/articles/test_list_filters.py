@@ -1,6 +1,7 @@
 """Filters that name sections with what is inside of them, languages with their variants, and days of the calendar."""
 
 from dataclasses import replace
+from typing import Any
 
 import pytest
 import sqlalchemy as sa
@@ -36,14 +37,14 @@ def tree(client: TestClient, editor: Headers) -> None:
 
 
 def found(client: TestClient, query: str, headers: Headers | None = None) -> list[str]:
-    """The last words of the titles in a list, which counts itself and says the same in pages of one."""
-    rest = f"{query}{'&' if '?' in query else '?'}count=exact&fields=title"
-    page = make.ok(client.get(f"/v1/{rest}", headers=headers or {}))
+    """The last words of the titles in a list, which counts itself and says the same in pages of one, uncounted."""
+    uncounted = f"{query}{'&' if '?' in query else '?'}fields=title"
+    page = make.ok(client.get(f"/v1/{uncounted}&count=exact", headers=headers or {}))
     names = [row["title"].rpartition(" ")[2] for row in page["data"]]
     assert page["page"]["total"] == len(names)
     paged, cursor = [], ""
     while cursor is not None:
-        part = make.ok(client.get(f"/v1/{rest}&limit=1{cursor}", headers=headers or {}))
+        part = make.ok(client.get(f"/v1/{uncounted}&limit=1{cursor}", headers=headers or {}))
         paged += [row["title"].rpartition(" ")[2] for row in part["data"]]
         cursor = part["page"]["next"] and f"&cursor={part['page']['next']}"
     assert paged == names
@@ -105,6 +106,33 @@ def test_what_does_not_exist_is_named_and_former_slugs_are_followed(client: Test
                 problem = make.ok(client.get(f"/v1/{path}{kind}={value}", headers=editor), 400)
                 assert problem["errors"][0]["parameter"] == kind
                 assert "nothing-here" not in str(problem)
+
+
+@pytest.mark.usefixtures("tree")
+def test_a_filter_means_what_its_term_is_now(client: TestClient, editor: Headers) -> None:
+    """A list remembers nothing of terms between requests: other processes change them too."""
+
+    def listed(query: str) -> list[str]:
+        page = make.ok(client.get(f"/v1/articles?{query}&fields=title"))
+        return sorted(row["title"].rpartition(" ")[2] for row in page["data"])
+
+    def change(path: str, **fields: Any) -> None:
+        make.ok(client.patch(f"/v1/{path}", json=fields, headers={**editor, "If-Match": "*"}))
+
+    assert listed("section=arts") == ["arts"]
+    assert listed("section=ferries") == ["ferries", "pilots"]
+    change("sections/pilots", parent="arts")
+    assert listed("section=arts") == ["arts", "pilots"]
+    assert listed("section=ferries") == ["ferries"]
+    assert listed("section=arts&tag=all") == ["arts", "pilots"]
+    assert listed("tag=arts") == ["arts"]
+    change("tags/arts", slug="crafts")
+    assert listed("tag=arts") == listed("tag=crafts") == ["arts"]
+    change("tags/pilots", slug="arts")
+    assert listed("tag=arts") == ["pilots"]
+    header = client.get("/v1/articles?tag=arts").headers["Cache-Tag"].split(",")
+    tag = make.ok(client.get("/v1/tags/arts"))["id"]
+    assert {"tag:arts", f"tag:{tag}"} <= set(header)
 
 
 def test_a_language_means_its_variants(client: TestClient, editor: Headers) -> None:

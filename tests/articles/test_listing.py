@@ -196,7 +196,9 @@ def test_every_field_can_be_asked_for_alone(client: TestClient, shelf: list[Piec
 def test_a_list_is_one_statement(
     client: TestClient, shelf: list[Piece], editor: Headers, statements: list[str]
 ) -> None:
-    for query in ("", "type=-opinion", "sort=title&limit=2", "formats=html,blocks", "ids=a1,a2"):
+    tag = make.ok(client.get("/v1/tags/war"))["id"]
+    terms = ("tag=war", "author=bo", "series=long", "section=world", "tag=oil&section=world", f"tag={tag}")
+    for query in ("", "type=-opinion", "sort=title&limit=2", "formats=html,blocks", "ids=a1,a2", *terms):
         statements.clear()
         make.ok(client.get(f"/v1/articles?{query}"))
         assert len(statements) == 1, query

@@ -37,7 +37,7 @@ from app.identity.schemas import Actor
 from app.kit.clock import just_before, starts_at
 from app.kit.ids import is_id
 from app.kit.paging import Sort, bindings, page_of
-from app.kit.schema import moment
+from app.publication.sections.closure import CLOSURE
 
 COLUMNS: dict[str, ColumnElement[Any]] = {
     "published_at": A.c.listed_at,
@@ -82,6 +82,8 @@ class Shape:
     editor: Literal["actor_id", "actor_name"] | None = None
     own: bool = False  # only what a key limited to sections may edit
     walked: int | None = None  # the filter whose index leads; of all others the number of values does not matter
+    looks_up: bool = False  # filters name one term each, which the statement finds by itself; see `_looks_up`
+    childless: bool = False  # and it finds nothing for a section that has others inside
 
     @property
     def is_plain(self) -> bool:
@@ -98,6 +100,16 @@ def _term_id(table: sa.Table, by_id: bool, value: sa.BindParameter[str]) -> Colu
     if by_id:
         return sa.bindparam(value.key, type_=table.c.id.type)
     return sa.select(table.c.id).where(table.c.slug == value).scalar_subquery()
+
+
+def _named_term(at: int, kind: str, by_id: tuple[bool, ...]) -> ColumnElement[Any]:
+    """The id of the one term that a filter names."""
+    return _term_id(_TERMS[kind][0], by_id[0], _value(at, 0))
+
+
+def _has_no_children(at: int, by_id: tuple[bool, ...]) -> ColumnElement[bool]:
+    inside = (CLOSURE.c.ancestor_id == _named_term(at, "section", by_id)) & (CLOSURE.c.depth > 0)
+    return ~sa.exists().where(inside)
 
 
 def _any_of(name: str, type_: Any) -> sa.BindParameter[Any]:
@@ -197,6 +209,8 @@ def _branch(shape: Shape, leading: int | None, number: int) -> sa.Select[Any]:
         where += [*_who(shape), *_bounds(shape)]
     if shape.quiet and (active := column_of(shape.quiet)) is not None:
         where.append(~sa.exists().where(ACTIVITY.c.article_id == row_id, active > 0))
+    if shape.childless:
+        where += [_has_no_children(at, by_id) for at, (kind, _, by_id) in enumerate(shape.groups) if kind == "section"]
     if shape.paged:
         where.append(shape.sort.after(key, row_id))
     page = sa.select(row_id.label("id"), key.label("key")).select_from(source).where(*where)
@@ -238,6 +252,9 @@ def _ids(shape: Shape) -> sa.Subquery:
 def _statement(shape: Shape) -> sa.Select[Any]:
     ids = _ids(shape)
     found = lean(formats=shape.formats, editing=shape.editing, page=ids)
+    if shape.looks_up:
+        terms = [(at, kind, by_id) for at, (kind, _, by_id) in enumerate(shape.groups) if kind in _TERMS]
+        found = found.add_columns(*(_named_term(at, kind, by_id).label(f"term_{at}") for at, kind, by_id in terms))
     return cast("sa.Select[Any]", found.order_by(*shape.sort.order_by(ids.c.key, ids.c.id)))
 
 
@@ -248,7 +265,7 @@ def conditions(shape: Shape) -> list[ColumnElement[bool]]:
 
 
 def shape_of(
-    query: FilterQuery, groups: tuple[Group, ...], actor: Actor, sort: Sort, site: Site
+    query: FilterQuery, groups: tuple[Group, ...], actor: Actor, sort: Sort, site: Site, *, looks_up: bool = False
 ) -> tuple[Shape, dict[str, Any]]:
     """What a list's statement depends on, and the values of its parameters."""
     bounds = {
@@ -263,6 +280,8 @@ def shape_of(
         sort=sort.bound_to(query),
         groups=tuple(group.shape if at == walked else group.outline for at, group in enumerate(groups)),
         walked=walked,
+        looks_up=looks_up,
+        childless=looks_up and query.descendants and any(group.kind == "section" for group in groups),
         formats=chosen_formats(query.formats, ()),
         paged=query.cursor is not None,
         featured=query.featured,
@@ -278,7 +297,8 @@ def shape_of(
     )
     values: dict[str, Any] = {**bounds, **({} if editor is None else {"editor": editor})}
     for at, group in enumerate(groups):
-        values |= {f"g{at}_{number}": ref for number, ref in enumerate(group.refs)} if at == walked else {}
+        if at == walked or looks_up:
+            values |= {f"g{at}_{number}": ref for number, ref in enumerate(group.refs)}
         values[f"g{at}_words"] = group.refs
         values[f"g{at}_ids"] = [ref for ref in group.refs if is_id(ref)]
         values[f"g{at}_slugs"] = [ref for ref in group.refs if not is_id(ref)]
@@ -312,10 +332,35 @@ def is_quick(query: ListQuery, groups: tuple[Group, ...]) -> bool:
 def rows(
     connection: sa.Connection, query: ListQuery, groups: tuple[Group, ...], actor: Actor, site: Site
 ) -> dict[str, Any]:
-    """A page of articles as lean rows: one statement, one more for what filters name, one more to count."""
+    """A page of articles as lean rows: see `_find_page`; one statement more to count."""
+    return _find_page(connection, query, groups, actor, site)[0]
+
+
+def _looks_up(query: ListQuery, groups: tuple[Group, ...]) -> bool:
+    """Whether the statement of a list can find by itself what its filters name: terms, one by one."""
+    if query.count != "none" or query.states is not None or column_of(query.sort) is not None:
+        return False
+    named = all(group.kind in _TERMS and not group.negative and len(group.refs) == 1 for group in groups)
+    return bool(groups) and named
+
+
+def _find_page(
+    connection: sa.Connection, query: ListQuery, groups: tuple[Group, ...], actor: Actor, site: Site
+) -> tuple[dict[str, Any], Shape, tuple[Group, ...]]:
+    """A page of articles as lean rows, and the filters with the ids of what they name.
+
+    One statement where each filter names one term by what it is called now and sections have none inside. A page that
+    it leaves empty is asked for again once that was looked at: a term may not exist, be known by a former slug, or
+    have others inside.
+    """
+    if _looks_up(query, groups):
+        shape, values = shape_of(query, groups, actor, SORTS[query.sort], site, looks_up=True)
+        found = _rows(connection, query, shape, {**values, "made_for": made_for(site)})
+        if rows := found["data"]:
+            return found, shape, tuple(replace(group, refs=(rows[0][f"term_{n}"],)) for n, group in enumerate(groups))
     groups = resolve_groups(connection, groups, query)
     shape, values = shape_of(query, groups, actor, SORTS[query.sort], site)
-    return _rows(connection, query, shape, {**values, "made_for": made_for(site)})
+    return _rows(connection, query, shape, {**values, "made_for": made_for(site)}), shape, groups
 
 
 def _rows(connection: sa.Connection, query: ListQuery, shape: Shape, values: dict[str, Any]) -> dict[str, Any]:
@@ -360,15 +405,12 @@ def _most_active(
 def page(
     connection: sa.Connection, query: ListQuery, groups: tuple[Group, ...], actor: Actor, site: Site
 ) -> dict[str, Any]:
-    """A page of articles as JSON, with what `page` and `Last-Modified` say of it."""
-    groups = resolve_groups(connection, groups, query)
+    """A page of articles as JSON, with what cache groups say of it."""
     check_editor(connection, query)
     if query.q is not None:
-        return FIND["q"](connection, query, groups, actor, site)
-    shape, values = shape_of(query, groups, actor, SORTS[query.sort], site)
-    found = _rows(connection, query, shape, {**values, "made_for": made_for(site)})
+        return FIND["q"](connection, query, resolve_groups(connection, groups, query), actor, site)
+    found, shape, groups = _find_page(connection, query, groups, actor, site)
     edits = (lambda row: actor.may_in(row["section_id"])) if shape.editing else None
     articles = finished(connection, found["data"], site, shape.formats, edits)
-    newest = max((row["updated_at"] for row in found["data"]), default=None)
     ids = [row["id"] for row in found["data"]]
-    return {**found, "data": articles, "ids": ids, "resolved": groups, "modified": newest and moment(newest)}
+    return {**found, "data": articles, "ids": ids, "resolved": groups}
