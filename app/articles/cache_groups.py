@@ -26,6 +26,8 @@ def shows_counts(fields: Any, *path: str) -> bool:
         if fields is None or fields is True:
             return True
         fields = fields.get("__all__", fields).get(name, {})
+    if fields is None or fields is True:
+        return True
     if isinstance(fields, Mapping):
         fields = fields.get("__all__", fields)
     return fields is None or fields is True or bool(_COUNTS & fields.keys())

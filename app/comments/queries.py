@@ -42,17 +42,21 @@ _WHERE["inline"] = _WHERE["all"] & C.c.anchor_id.is_not(None)
 _WHERE["anchor"] = _WHERE["all"] & (C.c.anchor_id == sa.bindparam("anchor", type_=C.c.id.type))
 _FIRST_SORT = SORTS["oldest"]
 _ALL_REPLIES = ReplyQuery()
+_SAID = ("html", "text", "edited_at", "redacted_at", "featured")
+_TOMBSTONE = {**dict.fromkeys(_SAID), "state": "removed", "author": None, "featured": False}
 
 
 def present(row: Row) -> dict[str, Any]:
     """A row of `COLUMNS` as everyone reads it: all but published ones are tombstones, whatever they are."""
     out = {name: row[name] for name in ("id", "article_id", "parent_id", "root_id", "depth", "created_at", "replies")}
-    out |= {"state": "removed", "author": None, "html": None, "text": None, "edited_at": None, "featured": False}
-    out["redacted_at"] = None
     if row["state"] == "published":
-        out |= {"state": "published", **_said(row)}
+        out["state"] = "published"
+        out.update(_said(row))
+    else:
+        out.update(_TOMBSTONE)
     out["votes"] = {"up": row["upvotes"], "down": row["downvotes"]}
-    return out | {"anchor": shown(row), "links": links(row)}
+    out["anchor"], out["links"] = shown(row), links(row)
+    return out
 
 
 def present_to_author(row: Row) -> dict[str, Any]:
@@ -62,8 +66,9 @@ def present_to_author(row: Row) -> dict[str, Any]:
 
 def _said(row: Row) -> dict[str, Any]:
     author = {"id": row["author_id"], "name": row["author_name"], "kind": row["author_kind"], "badges": row["badges"]}
-    kept = {name: row[name] for name in ("html", "text", "edited_at", "redacted_at", "featured")}
-    return {"author": author, **kept}
+    said = {name: row[name] for name in _SAID}
+    said["author"] = author
+    return said
 
 
 def locked(session: Session, comment_id: str) -> sa.RowMapping:
@@ -136,9 +141,10 @@ def _with_replies(connection: sa.Connection, rows: Sequence[Row], few: int) -> l
         values = {"parents": parents, "most": few + 1}
         for reply in connection.execute(_first(connection.dialect.name), values).mappings():
             found[reply["parent_id"]].append(reply)
-    return [
-        present(row) | {"first_replies": _replies(found[row["id"]], few, row["id"]) if few else None} for row in rows
-    ]
+    comments = [present(row) for row in rows]
+    for comment in comments:
+        comment["first_replies"] = _replies(found[comment["id"]], few, comment["id"]) if few else None
+    return comments
 
 
 def _replies(rows: Sequence[Row], few: int, parent_id: str) -> dict[str, Any]:

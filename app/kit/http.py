@@ -13,6 +13,7 @@ import zstandard
 from fastapi import Request
 from pydantic import BaseModel, Field
 from starlette.responses import RedirectResponse, Response
+from starlette.types import Scope
 
 from app.kit import etag
 from app.kit.db import Aside, Database
@@ -124,8 +125,16 @@ def _group_headers(groups: Sequence[str]) -> dict[str, str]:
     return {
         "Cache-Tag": ",".join(groups),
         "Surrogate-Key": " ".join(groups),
-        "Cache-Groups": ", ".join(f'"{group}"' for group in groups),
+        "Cache-Groups": '"' + '", "'.join(groups) + '"' if groups else "",
     }
+
+
+def _header(scope: Scope, name: bytes) -> str | None:
+    """The first header of this name; Starlette's mapping raises and catches an exception for each absent one."""
+    for key, value in scope["headers"]:
+        if key == name:
+            return cast(bytes, value).decode("latin-1")
+    return None
 
 
 def _dated(request: Request, tag: str, media_type: str) -> tuple[str, bool]:
@@ -133,7 +142,7 @@ def _dated(request: Request, tag: str, media_type: str) -> tuple[str, bool]:
     scope = request.scope
     address = f"{scope['path']}?{scope['query_string'].decode('latin-1')} {media_type}"
     since, second = cast(Freshness, request.app.state.freshness).note(address, tag)
-    asked = request.headers.get("if-modified-since")
+    asked = _header(scope, b"if-modified-since")
     held = read_http_date(asked) if asked else None
     return http_date(min(since, second)), held is not None and since <= held <= second
 
@@ -185,10 +194,10 @@ def reply(
         headers["Last-Modified"], is_known = _dated(request, tag, media_type)
     if links:
         headers["Link"] = ", ".join(f'<{ascii_value(target)}>; rel="{relation}"' for relation, target in links.items())
-    accept = request.headers.get("accept-encoding")
+    accept = _header(request.scope, b"accept-encoding")
     coding = _coding(accept) if accept and len(body) >= COMPRESS_FROM else None
     headers["ETag"] = f'"{tag}-{coding}"' if coding else f'"{tag}"'
-    known = request.headers.get("if-none-match")
+    known = _header(request.scope, b"if-none-match")
     if etag.matches(known, tag) if known is not None else is_known:
         return Response(status_code=304, headers=headers)
     if coding:

@@ -7,7 +7,7 @@ import base64
 import json
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from hashlib import sha256
 from typing import Any, Generic, Literal, TypeVar, cast
@@ -28,6 +28,8 @@ FREE = frozenset({"limit", "cursor", "count", "fields", "formats", "include", "m
 OTHER_QUERY = "The cursor belongs to another list, filter or order."
 NOT_OURS = "The cursor is not one that this server gave."
 Key = tuple[datetime | str | int, str]
+_in_order = json.JSONEncoder(sort_keys=True).encode  # `json.dumps` would make an encoder for each call
+_in_full = json.JSONEncoder(ensure_ascii=False).encode
 _UNSTORABLE = re.compile("[\0\ud800-\udfff]")
 
 
@@ -61,11 +63,11 @@ class PageQuery(ReadQuery):
 
     def fingerprint(self, *scope: str) -> str:
         """Tell this query from all others, whatever page of it is asked for; `scope` names what the list is within."""
-        filters = {
-            name: sorted(value) if isinstance(value, list) else value
-            for name, value in self.model_dump(mode="json", exclude=set(FREE), exclude_defaults=True).items()
-        }
-        text = json.dumps([type(self).__name__, scope, filters], sort_keys=True)
+        filters: dict[str, Any] = {}
+        if chosen := self.model_fields_set - FREE:  # most pages have no filters, and every page asks
+            kept = self.model_dump(mode="json", include=chosen, exclude_defaults=True)
+            filters = {name: sorted(value) if isinstance(value, list) else value for name, value in kept.items()}
+        text = _in_order([type(self).__name__, scope, filters])
         return sha256(text.encode()).hexdigest()[:16]
 
 
@@ -82,7 +84,7 @@ def unpack(cursor: str) -> list[Any]:
 
 def pack(*parts: object) -> str:
     """A cursor that holds these."""
-    return base64.urlsafe_b64encode(json.dumps(parts, ensure_ascii=False).encode()).decode().rstrip("=")
+    return base64.urlsafe_b64encode(_in_full(parts).encode()).decode().rstrip("=")
 
 
 @dataclass(frozen=True)
@@ -96,7 +98,7 @@ class Sort:
 
     def bound_to(self, asked: PageQuery, *scope: str) -> "Sort":
         """The same order, with cursors of this query alone; `scope` names what the list is within, as its parent."""
-        return replace(self, query=asked.fingerprint(*scope))
+        return Sort(self.name, self.descending, self.kind, asked.fingerprint(*scope))
 
     def encode(self, value: datetime | str | int, row_id: str) -> str:
         """The cursor that goes on after this row."""

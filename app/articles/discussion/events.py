@@ -21,7 +21,7 @@ def counts_group(article_id: str) -> str:
 
 def counts_groups(ids: Iterable[str]) -> tuple[str, ...]:
     """The groups of an answer that shows the counts of these articles."""
-    found = sorted({counts_group(article_id) for article_id in ids})
+    found = sorted(set(map(counts_group, ids)))
     return (SETTINGS, *found) if len(found) <= MAX_COUNTS else (SETTINGS, LISTS)
 
 

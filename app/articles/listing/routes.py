@@ -51,7 +51,8 @@ async def index(request: Request, query: Annotated[ListQuery, Query()], actor: P
     formats = add_formats(query.formats, fields)
     if fields and query.formats:
         fields = {**fields, "body": True}
-    query = query.model_copy(update={"formats": ",".join(formats) or None})
+    if (named := ",".join(formats) or None) != query.formats:
+        query = query.model_copy(update={"formats": named})
     groups = groups_of(query)
     if query.q is not None:
         run = aside(request).scan
