@@ -19,7 +19,7 @@ export PY_COLORS := 0
 endif
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run test check bench openapi lock migration clean
+.PHONY: help setup run test check bench openapi docs lock migration clean
 
 help: ## list these targets
 	@sed -n 's/^\([a-z]*\):.*## /\1|/p' Makefile | while IFS='|' read -r name text; do printf '  %-10s %s\n' "$$name" "$$text"; done
@@ -49,6 +49,9 @@ openapi: .venv/.stamp-run ## write openapi.json and the pages of docs/ that are 
 	@$(SCRATCH) && $(BIN)/broadsheet openapi > "$$scratch/openapi.json" && cp "$$scratch/openapi.json" openapi.json
 	@$(SCRATCH) && $(BIN)/python -m docs.generate
 
+docs: .venv/.stamp-docs ## build the documentation into build/site; warnings are errors
+	@NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet --clean
+
 lock: .venv/.stamp-dev ## pin the newest allowed releases again, under Python 3.11: ARGS=--upgrade
 	@$(BIN)/python -c 'import sys; sys.exit(sys.version_info[:2] != (3, 11))' || \
 		{ echo 'make lock needs a .venv of Python 3.11, the oldest one served: make clean && make lock PYTHON=python3.11' >&2; exit 1; }
@@ -56,6 +59,10 @@ lock: .venv/.stamp-dev ## pin the newest allowed releases again, under Python 3.
 	@$(BIN)/python -c "import tomllib; groups = tomllib.load(open('pyproject.toml', 'rb'))['dependency-groups']; \
 		print(*groups['test'], *groups['tools'], sep='\n')" > .venv/dev.in
 	@$(LOCK) $(ARGS) --constraint requirements.lock --output-file requirements-dev.lock .venv/dev.in
+	@$(BIN)/python -c "import tomllib; groups = tomllib.load(open('pyproject.toml', 'rb'))['dependency-groups']; \
+		print(*groups['docs'], sep='\n')" > .venv/docs.in
+	@$(LOCK) $(ARGS) --constraint requirements.lock --constraint requirements-dev.lock \
+		--output-file requirements-docs.lock .venv/docs.in
 
 migration: .venv/.stamp-dev ## write a migration from the tables: NAME="add reading time"
 	@test -n "$(NAME)" || { echo 'make migration needs a NAME="what it does"' >&2; exit 1; }
@@ -77,4 +84,8 @@ clean: ## remove .venv and what tools left behind; data stays
 
 .venv/.stamp-dev: requirements-dev.lock .venv/.stamp-run
 	@$(PIP) install --require-hashes -r requirements-dev.lock
+	@touch $@
+
+.venv/.stamp-docs: requirements-docs.lock .venv/.stamp-run
+	@$(PIP) install --require-hashes -r requirements-docs.lock
 	@touch $@

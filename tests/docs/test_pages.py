@@ -50,6 +50,12 @@ def test_links_lead_somewhere(page: str) -> None:
             assert anchor in anchors_of(path.read_text("utf-8")), f"{page}: {target} has no such heading"
 
 
+def test_navigation_names_every_page() -> None:
+    named = re.findall(r"^ +- (?:\w+: )?([a-z/-]+\.md)$", text_of("mkdocs.yml"), re.M)
+    pages = {page.removeprefix("docs/") for page in PAGES if page.startswith("docs/") and "/adr/" not in page}
+    assert sorted(named) == sorted(pages)
+
+
 def test_readme_fits_two_screens() -> None:
     assert len(text_of("README.md").splitlines()) <= 150
 
