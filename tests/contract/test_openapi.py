@@ -16,6 +16,7 @@ from schemathesis.core.failures import FailureGroup
 from schemathesis.generation import GenerationMode
 from schemathesis.specs.openapi.checks import (
     content_type_conformance,
+    negative_data_rejection,
     response_schema_conformance,
     status_code_conformance,
 )
@@ -229,6 +230,7 @@ CHECKS = [
     response_schema_conformance,
     content_type_conformance,
     status_code_conformance,
+    negative_data_rejection,
 ]
 
 
@@ -384,6 +386,11 @@ RULES = [
     ("BlockIn", {"kind": "pinned", "articles": ["a"]}, {"kind": "pinned", "articles": ["a"], "limit": 3}),
     ("BlockIn", {"kind": "newest"}, {"kind": "pinned"}),
     ("SectionIn", {"name": "A\tb", "position": 1.0}, {"name": "A\x0bb"}),
+    (
+        "NoticeIn",
+        {"scope": "site", "placement": "both", "text": "a"},
+        {"scope": "site", "placement": "both", "html": ""},
+    ),
     ("TagIn", {"name": "\u200bA"}, {"name": "\u200b \u00a0"}),
     ("TagIn", {"name": "A", "description": ""}, {"name": "A", "description": "\x85"}),
 ]

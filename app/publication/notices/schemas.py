@@ -6,7 +6,7 @@ from typing import Literal, get_args
 from pydantic import BaseModel, ConfigDict, Field
 
 from app.kit.paging import PageQuery
-from app.kit.rules import absent, both, exactly_one, given, not_together, where
+from app.kit.rules import Rule, absent, both, exactly_one, given, not_together, where
 from app.kit.text import Identifier
 from app.publication.schemas import NoteHtml, NoteText, Position
 
@@ -18,6 +18,7 @@ _NOTICE = both(
     where("scope", ["site"], absent("target_id")),
     where("scope", _SCOPES, given("target_id")),
 )
+_SOME: Rule = {"minLength": 1}
 
 
 class NoticeIn(BaseModel):
@@ -28,8 +29,10 @@ class NoticeIn(BaseModel):
     scope: NoticeScope = Field(description="Which articles it stands with: all of them, or those of the target.")
     target_id: Identifier | None = Field(None, description="Id or slug of what `scope` names; none for `site`.")
     placement: Placement = Field(description="Before the text, after it, or on both sides.")
-    html: NoteHtml | None = Field(None, description="What it says, as HTML; sanitised.")
-    text: NoteText | None = Field(None, description="The same as plain text: send one of the two.")
+    html: NoteHtml | None = Field(None, description="What it says, as HTML; sanitised.", json_schema_extra=_SOME)
+    text: NoteText | None = Field(
+        None, description="The same as plain text: send one of the two.", json_schema_extra=_SOME
+    )
     position: Position = Field(0, description="Its place among notices of the same scope, smallest first.")
 
 
@@ -39,8 +42,12 @@ class NoticePatch(BaseModel):
     model_config = ConfigDict(extra="forbid", json_schema_extra=not_together("html", "text"))
 
     placement: Placement = Field("before", description="Before the text, after it, or on both sides.")
-    html: NoteHtml = Field(default_factory=str, description="What it says, as HTML; sanitised.")
-    text: NoteText = Field(default_factory=str, description="The same as plain text: send one of the two.")
+    html: NoteHtml = Field(
+        default_factory=str, description="What it says, as HTML; sanitised.", json_schema_extra=_SOME
+    )
+    text: NoteText = Field(
+        default_factory=str, description="The same as plain text: send one of the two.", json_schema_extra=_SOME
+    )
     position: Position = Field(default_factory=int, description="Its place among notices of the same scope.")
 
 

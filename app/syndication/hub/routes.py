@@ -50,6 +50,7 @@ async def ask(
             min_length=1,
             max_length=CALLBACK,
             description="Where to confirm, and to send the feed to.",
+            json_schema_extra={"pattern": r"^[Hh][Tt][Tt][Pp][Ss]?://[^\s/?#@]+(?:[/?][^\s#]*)?$"},
         ),
     ],
     lease_seconds: Annotated[
