@@ -22,8 +22,8 @@ class AnchorIn(BaseModel):
 
     model_config = ConfigDict(extra="forbid", json_schema_extra=all_or_none("start", "end"))
 
-    revision: int | None = Field(
-        None, strict=True, ge=1, le=999_999_999, description="Whose text it is; the public one if absent."
+    revision: Annotated[int, Field(strict=True, ge=1, le=999_999_999), Whole] | None = Field(
+        None, description="Whose text it is; the public one if absent."
     )
     exact: Quote = Field(description="The very words, 1 to 2,000 characters.")
     prefix: Context | None = Field(None, description="What stands just before them.")

@@ -114,6 +114,11 @@ def test_what_stands_around_words_may_be_told_as_a_browser_shows_it() -> None:
     assert locate(text, AnchorIn(exact="The sea is wide.")) is None
 
 
+def test_whole_numbers_may_be_written_with_a_fraction_of_zero() -> None:
+    quote = AnchorIn.model_validate({"exact": "a", "start": 0.0, "end": 1.0, "revision": 2.0})
+    assert (quote.start, quote.end, quote.revision) == (0, 1, 2)
+
+
 def test_places_may_be_counted_in_utf16() -> None:
     text = "🌊🌊 a wave 🌊"
     here = {"exact": "wave", "unit": "utf16"}
