@@ -21,9 +21,9 @@ from app.kit.freshness import Freshness
 from app.kit.limits import Limiter
 from app.kit.logs import configure
 from app.kit.offload import Offload
-from app.kit.openapi import describe
 from app.kit.routing import keep_apart, prepare
 from app.kit.settings import Settings
+from app.openapi.document import describe
 from app.publication.media.storage import open_storage
 from app.publication.sections.closure import find_descendants
 from app.syndication.partners.actions import Ledger

@@ -1,6 +1,9 @@
 """Rules as JSON Schema says them, between the fields of a body or within a parameter that holds a list.
 
 They are for the OpenAPI document; the checks stand elsewhere.
+
+A rule between fields names faults: a body keeps it if none of them fits. Written with `not` alone, rules do not change
+what generators make of a body, while for `oneOf` or `anyOf` they would make a class of each alternative.
 """
 
 import re
@@ -14,39 +17,71 @@ FIELD_NAMES: Rule = {"pattern": r"^\s*\w+(?:\.\w+)*\s*(?:,\s*\w+(?:\.\w+)*\s*)*$
 """Names of fields and of fields inside them; which ones there are differs from answer to answer."""
 
 
-def given(*names: str) -> Rule:
+def _given(*names: str) -> Rule:
     """These fields are there, and not null."""
     return {"required": list(names), "properties": {name: {"not": {"type": "null"}} for name in names}}
 
 
-def absent(*names: str) -> Rule:
+def _absent(*names: str) -> Rule:
     """These fields are not there, or null."""
     return {"properties": {name: {"type": "null"} for name in names}}
 
 
+def _none_of(*faults: Rule) -> Rule:
+    return {"not": faults[0] if len(faults) == 1 else {"anyOf": list(faults)}}
+
+
+def _faults(rule: Rule) -> list[Rule]:
+    fault: Rule = rule["not"]
+    return list(fault["anyOf"]) if "anyOf" in fault else [fault]
+
+
+def given(*names: str) -> Rule:
+    """These fields are given."""
+    return _none_of(*(_absent(name) for name in names))
+
+
+def absent(*names: str) -> Rule:
+    """These fields are not given."""
+    return _none_of(*(_given(name) for name in names))
+
+
 def exactly_one(*names: str) -> Rule:
     """One of these fields is given, and no other."""
-    return {"oneOf": [given(name) for name in names]}
+    pairs = [_given(one, other) for at, one in enumerate(names) for other in names[at + 1 :]]
+    return _none_of(_absent(*names), *pairs)
 
 
 def not_together(*names: str) -> Rule:
     """These fields are not all given."""
-    return {"not": given(*names)}
+    return _none_of(_given(*names))
 
 
 def all_or_none(*names: str) -> Rule:
     """These fields are given together or not at all."""
-    return {"anyOf": [given(*names), absent(*names)]}
+    return _none_of(*({"allOf": [_given(one), _absent(other)]} for one in names for other in names if one != other))
+
+
+def matching(name: str, pattern: str) -> Rule:
+    """A field, if it is a text, matches a pattern."""
+    return _none_of({"required": [name], "properties": {name: {"not": {"pattern": pattern}}}})
+
+
+def not_with(name: str, values: str, value: str) -> Rule:
+    """A field is not given where another, a list, has this value."""
+    holds = {"required": [values], "properties": {values: {"contains": {"const": value}}}}
+    return _none_of({"allOf": [holds, _given(name)]})
 
 
 def both(*rules: Rule) -> Rule:
     """All of these rules hold."""
-    return {"allOf": list(rules)}
+    return _none_of(*(fault for rule in rules for fault in _faults(rule)))
 
 
 def where(name: str, values: list[str], rule: Rule) -> Rule:
     """Where a field has one of these values, a rule holds."""
-    return {"anyOf": [{"properties": {name: {"not": {"enum": values}}}}, rule]}
+    chosen = {"required": [name], "properties": {name: {"enum": values}}}
+    return _none_of(*({"allOf": [chosen, fault]} for fault in _faults(rule)))
 
 
 def any_of(names: Iterable[str], *, instead: Iterable[str] = (), spaces: bool = True) -> Rule:

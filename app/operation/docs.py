@@ -24,6 +24,8 @@ def _type(schema: dict[str, Any]) -> str:
         return " | ".join(escape(str(value)) for value in schema["enum"])
     if schema.get("type") == "array":
         return f"list of {_type(schema.get('items', {}))}"
+    if isinstance(schema.get("type"), list):
+        return " or ".join(_type({**schema, "type": kind}) for kind in schema["type"])
     return escape(str(schema.get("format") or schema.get("const") or schema.get("type") or "any"))
 
 
@@ -32,16 +34,26 @@ def _table(rows: list[tuple[str, str, str]]) -> str:
     return f"<table>{cells}</table>" if rows else ""
 
 
-def _operation(path: str, method: str, operation: dict[str, Any]) -> Iterator[str]:
-    summary = (operation.get("description") or "").split("\n")[0]
+def _resolve(document: dict[str, Any], part: dict[str, Any]) -> dict[str, Any]:
+    """What a reference to a shared parameter or response stands for, or the part itself."""
+    if "$ref" not in part:
+        return part
+    _, _, section, name = part["$ref"].split("/")
+    found: dict[str, Any] = document["components"][section][name]
+    return found
+
+
+def _operation(document: dict[str, Any], path: str, method: str, operation: dict[str, Any]) -> Iterator[str]:
     name = f'<b class="method">{method.upper()}</b> <code>{escape(path)}</code>'
-    yield f"<details><summary>{name} {escape(summary)}</summary>"
-    parameters = operation.get("parameters", [])
+    yield f"<details><summary>{name} {escape(operation.get('summary', ''))}</summary>"
+    yield f"<p>{escape(operation.get('description', ''))}</p>"
+    parameters = [_resolve(document, each) for each in operation.get("parameters", [])]
     yield _table([(p["name"], _type(p["schema"]) + f" ({p['in']})", p.get("description", "")) for p in parameters])
     for media, content in operation.get("requestBody", {}).get("content", {}).items():
         yield f"<p>Body: {_type(content['schema'])} as <code>{escape(media)}</code></p>"
     answers: list[tuple[str, str, str]] = []
-    for status, answer in operation["responses"].items():
+    for status, shared in operation["responses"].items():
+        answer = _resolve(document, shared)
         schema: dict[str, Any] = next((content.get("schema", {}) for content in answer.get("content", {}).values()), {})
         answers.append((status, _type(schema), answer.get("description", "")))
     yield _table(answers) + "</details>"
@@ -56,7 +68,7 @@ def page(document: dict[str, Any]) -> str:
     parts.append('<h1>Broadsheet API</h1><p>The same as data: <a href="/openapi.json">/openapi.json</a>.</p>')
     for path, methods in document["paths"].items():
         for method, operation in methods.items():
-            parts += _operation(path, method, operation)
+            parts += _operation(document, path, method, operation)
     parts.append("<h2>Schemas</h2>")
     for name, schema in sorted(document["components"]["schemas"].items()):
         rows = [(n, _type(p), p.get("description", "")) for n, p in schema.get("properties", {}).items()]

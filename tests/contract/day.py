@@ -13,16 +13,9 @@ from app.subscriptions.opt_ins.actions import confirm_token
 from app.subscriptions.opt_ins.queries import OPT_IN
 from app.subscriptions.unsubscribing.queries import token_for
 from tests import make
+from tests.document import Operation, operations
 
 Headers = dict[str, str]
-Operation = tuple[str, str, dict[str, Any]]
-
-
-def operations(document: dict[str, Any]) -> Iterator[Operation]:
-    """Every operation with its method and path."""
-    for path, methods in document["paths"].items():
-        for method, operation in methods.items():
-            yield method.upper(), path, operation
 
 
 class Checked:

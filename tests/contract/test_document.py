@@ -1,6 +1,8 @@
 """What generators and readers need of the OpenAPI document: names, titles and shared parts."""
 
+import json
 import re
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -8,7 +10,7 @@ import pytest
 
 from app.kit.settings import Settings
 from app.main import create_app
-from tests.contract.day import operations
+from tests.document import operations
 
 VERBS = set(
     "add appeal approve change check claim compare confirm create decide decline delete detach dismiss end erase export"
@@ -39,3 +41,62 @@ def test_every_operation_has_a_short_title(document: dict[str, Any]) -> None:
     for title in titles:
         assert re.fullmatch(r"[A-Z][^.]{3,59}", title), title
     assert len(titles) == len(set(titles))
+
+
+def test_every_tag_is_described_and_used(document: dict[str, Any]) -> None:
+    described = {tag["name"]: tag["description"] for tag in document["tags"]}
+    used = {tag for _, _, operation in operations(document) for tag in operation["tags"]}
+    assert used == set(described)
+    assert all(text.endswith(".") for text in described.values())
+
+
+def nodes(part: Any, place: str = "") -> Iterator[tuple[str, dict[str, Any]]]:
+    """Every object in a part of the document with its place, but for rules of what is refused."""
+    if isinstance(part, list):
+        for at, item in enumerate(part):
+            yield from nodes(item, f"{place}/{at}")
+    elif isinstance(part, dict):
+        yield place, part
+        for name, item in part.items():
+            if name != "not":
+                yield from nodes(item, f"{place}/{name}")
+
+
+def test_no_enum_stands_in_two_places(document: dict[str, Any]) -> None:
+    enums: dict[tuple[object, ...], list[str]] = {}
+    for place, node in [*nodes(document["paths"], "paths"), *nodes(document["components"]["schemas"], "schemas")]:
+        if isinstance(node.get("enum"), list):
+            enums.setdefault(tuple(node["enum"]), []).append(place)
+    assert enums
+    assert {values: places for values, places in enums.items() if len(places) > 1} == {}
+
+
+@pytest.mark.parametrize("section", ["parameters", "responses"])
+def test_what_operations_share_stands_once(document: dict[str, Any], section: str) -> None:
+    inline: list[str] = []
+    for methods in document["paths"].values():
+        for operation in methods.values():
+            parts = operation[section]
+            parts = parts.values() if isinstance(parts, dict) else parts
+            inline += [json.dumps(part, sort_keys=True) for part in parts if "$ref" not in part]
+    shared = [json.dumps(part, sort_keys=True) for part in document["components"][section].values()]
+    assert len(set(inline)) == len(inline)
+    assert set(inline).isdisjoint(shared)
+    assert len(set(shared)) == len(shared)
+
+
+def test_every_component_is_used(document: dict[str, Any]) -> None:
+    used = {node["$ref"] for _, node in nodes(document) if isinstance(node.get("$ref"), str)}
+    for section in ("schemas", "parameters", "responses"):
+        assert {
+            name for name in document["components"][section] if f"#/components/{section}/{name}" not in used
+        } == set()
+
+
+def test_clients_can_load_it_whole(document: dict[str, Any]) -> None:
+    assert len(json.dumps(document, separators=(",", ":"))) <= 370_000
+
+
+def test_it_says_where_the_api_is(document: dict[str, Any]) -> None:
+    assert [server["url"] for server in document["servers"]] == ["/"]
+    assert document["info"]["license"]["identifier"] == "Apache-2.0"

@@ -15,6 +15,7 @@ from app.kit.ids import new_id
 from app.kit.settings import Settings
 from app.main import create_app
 from tests import make
+from tests.document import operation_at
 
 Headers = dict[str, str]
 PARTS = {"form": "rss", "month": "2026-01", "part": "2026-01", "suffix": "txt", "n": "1", "code": "not_found"}
@@ -193,7 +194,7 @@ def test_no_declared_header_breaks_any_operation(client: TestClient, admin: Head
     document = client.get("/openapi.json").json()
     broken: list[tuple[str, str, Any, int]] = []
     for route in ROUTES:
-        operation = document["paths"][route.path_format][method_of(route).lower()]
+        operation = operation_at(document, method_of(route), route.path_format)
         names = [parameter["name"] for parameter in operation["parameters"] if parameter["in"] == "header"]
         form = {"List-Unsubscribe": "One-Click", "hub.mode": "subscribe", "hub.topic": "x", "hub.callback": "x"}
         body: Any = {"json": {}} if route.dependant.body_params else {}

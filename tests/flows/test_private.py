@@ -18,6 +18,7 @@ from app.identity.schemas import SYSTEM
 from app.kit.clock import iso
 from app.kit.db import Database
 from tests import make
+from tests.document import operation_at
 
 Headers = dict[str, str]
 CANARY = "zqx"  # every private word begins with it
@@ -153,7 +154,7 @@ def routes(client: TestClient) -> Iterator[tuple[str, list[str], set[str]]]:
     document = client.get("/openapi.json").json()
     for path, methods in document["paths"].items():
         if "get" in methods:
-            parameters = methods["get"].get("parameters", [])
+            parameters = operation_at(document, "GET", path)["parameters"]
             names = [p["name"] for p in parameters if p["in"] == "path"]
             yield path, names, {p["name"] for p in parameters if p["in"] == "query"}
 

@@ -7,19 +7,14 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from app.identity.schemas import Scope
 from app.kit.clock import Moment
-from app.kit.rules import Rule, absent
+from app.kit.rules import not_with
 from app.kit.text import Identifier, Name, Whole
 
 SectionRefs = Annotated[list[Identifier], Field(min_length=1, max_length=100)]
 _SECTIONS = "Slugs or ids of the sections it is limited to, which must exist, with all inside of them; null: all."
 Quota = Annotated[int, Field(strict=True, ge=1, le=100_000_000), Whole]
 
-_KEY: Rule = {  # one with the scope admin could make others without limits
-    "anyOf": [
-        {"properties": {"scopes": {"not": {"contains": {"const": "admin"}}}}},
-        absent("sections"),
-    ]
-}
+_KEY = not_with("sections", "scopes", "admin")  # one with the scope admin could make others without limits
 
 
 class KeyIn(BaseModel):

@@ -10,7 +10,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstra
 from app.kit.clock import Moment
 from app.kit.ids import AnyId
 from app.kit.paging import PageQuery
-from app.kit.rules import absent, both, exactly_one, where
+from app.kit.rules import absent, both, exactly_one, matching, where
 from app.kit.text import OneLine
 from app.moderation.schemas import Words
 
@@ -40,7 +40,7 @@ Named = Annotated[str, OneLine, StringConstraints(min_length=3, max_length=254),
 _BAN = both(
     exactly_one("comment_id", "value"),
     where("kind", ["identity"], absent("value")),
-    where("kind", ["email"], {"properties": {"value": {"pattern": "^[^@]+@"}}}),
+    where("kind", ["email"], matching("value", "^[^@]+@")),
 )
 
 

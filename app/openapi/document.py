@@ -1,0 +1,116 @@
+"""The OpenAPI document of the whole API, put together once when it is first asked for."""
+
+from typing import Any
+
+from fastapi import FastAPI
+
+from app.kit.openapi import Node, complete, inherit, name_types, operations, share
+from app.openapi.names import TYPES
+
+SERVERS = [{"url": "/", "description": "The server that this document comes from."}]
+DESCRIPTION = """\
+The API of a publication: articles, discussions, subscriptions, syndication and all that editors do.
+
+- **Names**: `{article}` and the like take an id or a slug; times are RFC 3339 in UTC.
+- **Lists** come in pages: `{"data": […], "page": {"next", "limit", "total"}}`, with a `Link` to the next one.
+- **Errors** are `application/problem+json` (RFC 9457) with a stable `code`; `GET /problems` lists them.
+- **Reads** carry `ETag`, `Last-Modified`, `Cache-Control` and the cache groups of the answer.
+- **Writes** take an `Idempotency-Key` (POST) or need `If-Match` (what editors change), and answer with a
+  `Broadsheet-Position`: a read with `min_position` sees at least that state.
+- Every answer has an `X-Request-ID`; `RateLimit` and `RateLimit-Policy` tell what is left of a rate limit.
+"""
+TAGS = {
+    "anchors": "Passages of articles: prompts of editors, and what readers comment on.",
+    "articles": "Reading articles.",
+    "audit": "Who changed what.",
+    "authors": "Who articles are by.",
+    "comments": "Reading and writing comments.",
+    "discussion": "Whether and how readers may comment, and how much they did.",
+    "editing": "Writing articles.",
+    "fronts": "Pages that are put together from blocks of articles.",
+    "identity": "Who is calling.",
+    "keys": "API keys, their scopes and limits.",
+    "live": "Server-Sent Events.",
+    "media": "Pictures.",
+    "merging": "Merging tags, authors and series.",
+    "moderation": "Queue, decisions, reports, bans, watched phrases and appeals.",
+    "notices": "Notices that stand with articles.",
+    "operation": "Health, metrics and documentation.",
+    "previews": "Links that show what is not published yet.",
+    "privacy": "What is stored about a person, and its erasure.",
+    "publishing": "What readers see, and when; corrections and retractions.",
+    "reactions": "Votes on comments and reactions to articles.",
+    "related": "What to read next.",
+    "revisions": "The saved texts of an article.",
+    "search": "Full-text search.",
+    "sections": "Sections, which form a tree.",
+    "series": "Series of articles.",
+    "subscriptions": "News by e-mail, confirmed by double opt-in.",
+    "syndication": "Feeds, sitemaps, oEmbed, formats, changes, exports, WebSub and partners.",
+    "tags": "Tags of articles.",
+    "webhooks": "Signed messages about what changes.",
+}
+PATH_PARAMETERS = {
+    "anchor": "Id of the anchor.",
+    "article": "Id or slug of the article.",
+    "author": "Id or slug of the author.",
+    "ban": "Id of the ban.",
+    "code": "Code of the problem.",
+    "comment": "Id of the comment.",
+    "delivery": "Id of the delivery.",
+    "form": "Format of the feed.",
+    "front": "Slug of the front.",
+    "key": "Name of the file.",
+    "key_id": "Id of the key.",
+    "media": "Id of the picture.",
+    "merge": "Id of the merge.",
+    "month": "Year and month, such as `2026-01`.",
+    "n": "Number of the revision or correction.",
+    "notice": "Id of the notice.",
+    "part": "Year and month, and where there are more, a number: `2026-01-2`.",
+    "phrase": "Id of the phrase.",
+    "preview_id": "Id of the preview link.",
+    "report": "Id of the report.",
+    "section": "Id or slug of the section.",
+    "series": "Id or slug of the series.",
+    "subscriber": "Id of the subscriber.",
+    "subscription": "Id of the subscription.",
+    "suffix": "The format.",
+    "suppression": "Id of the suppression.",
+    "tag": "Id or slug of the tag.",
+    "token": "Token from the link of a mail.",
+    "webhook": "Id of the webhook.",
+}
+
+
+def _describe_paths(document: Node) -> None:
+    for _, _, operation in operations(document):
+        for parameter in operation["parameters"]:
+            if parameter["in"] == "path":
+                parameter["description"] = PATH_PARAMETERS[parameter["name"]]
+
+
+def _make(app: FastAPI) -> Node:
+    document = complete(app)
+    document["info"] |= {
+        "description": DESCRIPTION,
+        "license": {"name": "Apache-2.0", "identifier": "Apache-2.0"},
+    }
+    document["servers"] = SERVERS
+    document["tags"] = [{"name": name, "description": text} for name, text in TAGS.items()]
+    _describe_paths(document)
+    name_types(document, TYPES)
+    inherit(document)
+    share(document)
+    return document
+
+
+def describe(app: FastAPI) -> None:
+    """Give the app its document, made once."""
+
+    def openapi() -> dict[str, Any]:
+        if not app.openapi_schema:
+            app.openapi_schema = _make(app)
+        return app.openapi_schema
+
+    app.openapi = openapi  # type: ignore[method-assign]

@@ -1,0 +1,54 @@
+"""Reading the OpenAPI document in tests: what stands once for all operations is put back into each."""
+
+from collections.abc import Iterator
+from typing import Any
+
+Operation = tuple[str, str, dict[str, Any]]
+COMMON = {"400": "bad_request", "401": "unauthorized", "429": "rate_limited", "503": "unavailable"}
+WITH_KEY = {"403": "forbidden"}
+WITH_BODY = {"413": "body_too_large", "415": "unsupported_media_type", "422": "invalid_body"}
+POST = {"409": "request_in_progress", "422": "idempotency_key_reused"}
+
+
+def resolve(document: dict[str, Any], part: dict[str, Any]) -> dict[str, Any]:
+    """What a reference to a component stands for, or the part itself."""
+    while "$ref" in part and not part["$ref"].startswith("#/components/schemas/"):
+        _, _, section, name = part["$ref"].split("/")
+        part = document["components"][section][name]
+    return part
+
+
+def _common(method: str, operation: dict[str, Any]) -> dict[str, str]:
+    """The problems that the `default` response promises of this operation, each with its code."""
+    common = POST | COMMON if method == "POST" else COMMON
+    common = common if {} in operation.get("security", [{}]) else common | WITH_KEY
+    return common | WITH_BODY if "requestBody" in operation else common
+
+
+def resolved(document: dict[str, Any], method: str, operation: dict[str, Any]) -> dict[str, Any]:
+    """An operation with its own parameters and responses in place of references, and of its `default` response."""
+    responses = {status: resolve(document, each) for status, each in operation["responses"].items()}
+    if default := responses.pop("default", None):
+        for status, code in _common(method, operation).items():
+            assert f"`{code}` ({status})" in default["description"]
+            responses.setdefault(status, {**default, "description": f"`{code}`: {default['description']}"})
+    parameters = [resolve(document, each) for each in operation.get("parameters", [])]
+    return {**operation, "parameters": parameters, "responses": responses}
+
+
+def operations(document: dict[str, Any]) -> Iterator[Operation]:
+    """Every operation, resolved, with its method and path."""
+    for path, methods in document["paths"].items():
+        for method in methods:
+            yield method.upper(), path, operation_at(document, method, path)
+
+
+def operation_at(document: dict[str, Any], method: str, path: str) -> dict[str, Any]:
+    """One operation, resolved."""
+    return resolved(document, method.upper(), document["paths"][path][method.lower()])
+
+
+def expanded(document: dict[str, Any]) -> dict[str, Any]:
+    """The document with every operation resolved: it names each status that may be answered."""
+    paths = {path: {m: operation_at(document, m, path) for m in methods} for path, methods in document["paths"].items()}
+    return {**document, "paths": paths}
