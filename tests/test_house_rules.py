@@ -25,7 +25,7 @@ EXCEPTIONS = {
     "app/articles/body/": "conversions between HTML, Markdown, text and blocks: pure functions, one file for each",
     "app/comments/body.py": "makes what readers wrote harmless: pure functions without a store",
     "app/importers/": "a file or folder for each system that content comes from",
-    "app/operation/docs.py": "draws the page at /docs",
+    "app/operation/docs.py": "holds the page at /docs and the scripts that it loads",
     "app/related/texts/": "compares texts: pure functions without a store",
     "app/publication/media/images.py": "decodes and encodes pictures: pure functions without a store",
     "app/syndication/leaving/": "writes the publication in the forms of other systems: a file for each",

@@ -71,6 +71,7 @@ PATH_PARAMETERS = {
     "phrase": "Id of the phrase.",
     "preview_id": "Id of the preview link.",
     "report": "Id of the report.",
+    "script": "Name of the file.",
     "section": "Id or slug of the section.",
     "series": "Id or slug of the series.",
     "subscriber": "Id of the subscriber.",

@@ -17,7 +17,7 @@ from app.kit.db import is_unavailable
 from app.kit.http import database, dump, reply, settings
 from app.kit.paging import ListOut
 from app.kit.problems import NotFound, Problem, Unavailable, documented
-from app.operation.docs import page
+from app.operation.docs import PAGE, POLICY, SCRIPTS, read_script
 from app.operation.gauges.queries import count, measure
 
 router = APIRouter(tags=["operation"])
@@ -101,13 +101,11 @@ async def metrics(request: Request, actor: Probe) -> Response:
     return Response(found, media_type=CONTENT_TYPE_LATEST)
 
 
-def _documents(app: FastAPI) -> tuple[bytes, bytes]:
-    """The OpenAPI document and its page, written once."""
-    if not hasattr(app.state, "documents"):
-        document = app.openapi()
-        text = json.dumps(document, ensure_ascii=False, separators=(",", ":"))
-        app.state.documents = text.encode(), page(document).encode()
-    return cast(tuple[bytes, bytes], app.state.documents)
+def _document(app: FastAPI) -> bytes:
+    """The OpenAPI document, written once."""
+    if not hasattr(app.state, "document"):
+        app.state.document = json.dumps(app.openapi(), ensure_ascii=False, separators=(",", ":")).encode()
+    return cast(bytes, app.state.document)
 
 
 @router.get(
@@ -119,7 +117,7 @@ def _documents(app: FastAPI) -> tuple[bytes, bytes]:
 )
 async def openapi(request: Request, actor: World) -> Response:
     """This API as an OpenAPI 3.1 document."""
-    return reply(request, _documents(request.app)[0], groups=("openapi",), fixed=True)
+    return reply(request, _document(request.app), groups=("openapi",), fixed=True)
 
 
 @router.get(
@@ -130,13 +128,28 @@ async def openapi(request: Request, actor: World) -> Response:
     response_class=HTMLResponse,
 )
 async def docs(request: Request, actor: World) -> Response:
-    """The same for people: one page that loads nothing from other hosts."""
-    answer = reply(
-        request, _documents(request.app)[1], groups=("openapi",), media_type="text/html; charset=utf-8", fixed=True
-    )
-    policy = "default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'none'"
-    answer.headers["Content-Security-Policy"] = policy
+    """The interactive documentation, from which requests can be sent. It loads nothing from other hosts."""
+    answer = reply(request, PAGE, groups=("openapi",), media_type="text/html; charset=utf-8", fixed=True)
+    answer.headers["Content-Security-Policy"] = POLICY
     return answer
+
+
+_SCRIPT: Any = {200: {"description": "The script.", "content": {"text/javascript": {"schema": {"type": "string"}}}}}
+
+
+@router.get(
+    "/docs/{script}",
+    operation_id="getDocumentationScript",
+    summary="Get a script of the API documentation",
+    responses=_SCRIPT | documented(NotFound),
+    response_class=Response,
+)
+async def show_docs_script(request: Request, script: str, actor: World) -> Response:
+    """A script of the interactive documentation."""
+    if script not in SCRIPTS:
+        raise NotFound
+    media_type = "text/javascript; charset=utf-8"
+    return reply(request, read_script(script), groups=("openapi",), media_type=media_type, fixed=True)
 
 
 LINKS = {

@@ -259,6 +259,7 @@ OTHERS: dict[str, list[Row]] = {
             "GET /robots.txt",
             "GET /problems",
             "GET /docs",
+            "GET /docs/{script}",
             "GET /openapi.json",
             "GET /healthz",
             "GET /readyz",
