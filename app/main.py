@@ -9,24 +9,24 @@ from fastapi import APIRouter, FastAPI
 from fastapi.routing import APIRoute
 
 from app import wiring
-from app.deliveries.courier.actions import Courier
-from app.identity.actions import Callers
-from app.identity.readers.actions import Readers
-from app.identity.routes import Access
-from app.identity.secrets.actions import Vault
-from app.kit import problems
-from app.kit.boundary import Boundary, Cors, LastResort, Metrics
-from app.kit.db import Aside, Database, open_database
-from app.kit.freshness import Freshness
-from app.kit.limits import Limiter
-from app.kit.logs import configure
-from app.kit.offload import Offload
-from app.kit.routing import keep_apart, prepare
-from app.kit.settings import Settings
+from app.core.logs import configure
+from app.core.settings import Settings
+from app.db import Aside, Database, open_database
+from app.deliveries.courier import Courier
+from app.identity.access import Access
+from app.identity.callers import Callers
+from app.identity.readers import Readers
+from app.identity.secrets import Vault
 from app.openapi.document import describe
-from app.publication.media.storage import open_storage
-from app.publication.sections.closure import find_descendants
-from app.syndication.partners.actions import Ledger
+from app.partners.partners import Ledger
+from app.publication.section_tree import find_descendants
+from app.publication.storage import open_storage
+from app.web import problem_responses
+from app.web.boundary import Boundary, Cors, LastResort, Metrics
+from app.web.freshness import Freshness
+from app.web.offload import Offload
+from app.web.rate_limits import Limiter
+from app.web.routing import keep_apart, prepare
 from app.worker import Worker
 
 
@@ -114,7 +114,7 @@ def create_app(settings: Settings | None = None, *, with_worker: bool = True) ->
         _open(app, router)
     keep_apart(app.router.routes)
     describe(app)
-    problems.install(app)
+    problem_responses.install(app)
     app.add_middleware(LastResort)
     app.add_middleware(Cors, origins=settings.frontend_origins)
     app.add_middleware(Boundary, metrics=metrics, max_body_size=settings.max_body_size)

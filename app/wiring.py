@@ -11,181 +11,175 @@ from prometheus_client import CollectorRegistry, Gauge
 from sqlmodel import Session
 
 from app.anchors import routes as anchors
-from app.anchors.handlers import find_again
+from app.anchors.relocation import find_again
+from app.articles import bulk_routes as bulk
+from app.articles import bulk_routes as merging
+from app.articles import discussion_routes as discussion
+from app.articles import editorial_routes as corrections
+from app.articles import editorial_routes as editing
+from app.articles import editorial_routes as previews
+from app.articles import editorial_routes as publishing
+from app.articles import editorial_routes as revisions
 from app.articles import routes as articles
-from app.articles.actions import SHOWN
-from app.articles.activity.actions import age
-from app.articles.activity.queries import is_due as has_aged
-from app.articles.addresses.schemas import Site
-from app.articles.bulk import routes as bulk
-from app.articles.cards.actions import refresh
-from app.articles.cards.queries import BESIDE, has_stale
-from app.articles.corrections import routes as corrections
-from app.articles.discussion import routes as discussion
-from app.articles.discussion.handlers import section_gone
-from app.articles.editing import routes as editing
-from app.articles.listing import routes as listing
-from app.articles.listing.queries import FIND
-from app.articles.merging import routes as merging
-from app.articles.merging.actions import advance_merges
-from app.articles.partners.queries import EARLY
-from app.articles.previews import routes as previews
-from app.articles.publishing import routes as publishing
-from app.articles.publishing.actions import advance_due
-from app.articles.publishing.queries import is_due
-from app.articles.queries import notice_target
-from app.articles.queries import seen_by as articles_seen_by
-from app.articles.revisions import routes as revisions
+from app.articles import routes as listing
+from app.articles.activity import age
+from app.articles.activity import is_due as has_aged
+from app.articles.cached_json import BESIDE, has_stale, refresh
+from app.articles.discussions import section_gone
+from app.articles.listing import FIND
+from app.articles.merging import advance_merges
+from app.articles.partners import EARLY
+from app.articles.projection import SHOWN
+from app.articles.publishing import advance_due, is_due
+from app.articles.reading import notice_target
+from app.articles.reading import seen_by as articles_seen_by
+from app.articles.site import Site
+from app.changes import routes as changes
+from app.comments import routes as comment_editing
 from app.comments import routes as comments
-from app.comments.editing import routes as comment_editing
-from app.comments.editing.actions import MODERATION
-from app.comments.posting import routes as posting
-from app.comments.sync import routes as sync
-from app.deliveries.actions import prune as prune_deliveries
+from app.comments import routes as posting
+from app.comments import routes as sync
+from app.comments.editing import MODERATION
+from app.core.clock import now
+from app.core.settings import Settings
+from app.db import Database
+from app.deliveries.outbox import prune as prune_deliveries
 from app.deliveries.schemas import Channel
-from app.events.actions import prune as prune_events
+from app.events.log import prune as prune_events
 from app.events.schemas import Entry
+from app.export import routes as exporting
+from app.feeds import format_routes as formats
+from app.feeds import routes as feeds
+from app.feeds import routes as oembed
+from app.feeds import routes as sitemaps
 from app.fronts import routes as fronts
-from app.fronts.handlers import follow_merge as follow_merge_on_fronts
-from app.identity import routes as identity
-from app.identity.audit import routes as audit
-from app.identity.participants import routes as participants
-from app.identity.replays.actions import prune as prune_replays
-from app.identity.secrets.actions import Vault, turn
-from app.identity.secrets.queries import is_due as is_turn
+from app.fronts.fronts import follow_merge as follow_merge_on_fronts
+from app.identity import access as identity
+from app.identity import routes as audit
+from app.identity import routes as participants
+from app.identity.idempotency import prune as prune_replays
+from app.identity.secrets import Vault, turn
+from app.identity.secrets import is_due as is_turn
 from app.importers import tables as imported  # noqa: F401  a table without routes: known to migrations through here
 from app.importers.ledger import forget as forget_imported
-from app.kit.clock import now
-from app.kit.db import Database
-from app.kit.settings import Settings
 from app.live import routes as live_routes
-from app.live.actions import Live
-from app.moderation.actions import withdrawn
-from app.moderation.appeals import routes as appeals
-from app.moderation.bans import routes as bans
-from app.moderation.decisions import routes as decisions
-from app.moderation.decisions.actions import remove as remove_comment
-from app.moderation.log import routes as moderation_log
-from app.moderation.phrases import routes as phrases
-from app.moderation.queries import check_reach
-from app.moderation.queue import routes as queue
-from app.moderation.queue.actions import prune as prune_leases
-from app.moderation.redaction import routes as redaction
-from app.moderation.reports import routes as reports
-from app.moderation.screening.actions import Screening
-from app.notifications.actions import ask_back, spread
-from app.notifications.actions import prune as prune_notifications
-from app.notifications.digests.actions import prune as prune_digests
-from app.notifications.digests.actions import put_together
-from app.notifications.digests.queries import Plan
-from app.notifications.digests.queries import is_due as is_digest
-from app.notifications.handlers import hear
-from app.notifications.mail.actions import MailChannel
-from app.notifications.queries import has_fanouts
-from app.operation import routes as operation
-from app.operation.personal import routes as personal
-from app.operation.personal.actions import ALSO
-from app.operation.purging import routes as purging
-from app.publication.authors import routes as authors
-from app.publication.keys import routes as keys
-from app.publication.media import routes as media
-from app.publication.merges.queries import has_running as has_merges
-from app.publication.notices import routes as notices
-from app.publication.notices.queries import SEEN, TARGETS
-from app.publication.sections import routes as sections
-from app.publication.series import routes as series
-from app.publication.tags import routes as tags
+from app.live.broadcasting import Live
+from app.mail.digests import Plan, put_together
+from app.mail.digests import is_due as is_digest
+from app.mail.digests import prune as prune_digests
+from app.mail.letters import MailChannel
+from app.mail.notifications import ask_back, has_fanouts, hear, spread
+from app.mail.notifications import prune as prune_notifications
+from app.moderation import routes as appeals
+from app.moderation import routes as bans
+from app.moderation import routes as decisions
+from app.moderation import routes as moderation_log
+from app.moderation import routes as phrases
+from app.moderation import routes as queue
+from app.moderation import routes as redaction
+from app.moderation import routes as reports
+from app.moderation.comment_access import check_reach
+from app.moderation.decisions import remove as remove_comment
+from app.moderation.forgetting import withdrawn
+from app.moderation.pipeline import Screening
+from app.moderation.queue import prune as prune_leases
+from app.ops import routes as operation
+from app.ops import routes as personal
+from app.ops import routes as purging
+from app.ops.personal import ALSO
+from app.partners import routes as partners
+from app.partners.partners import is_named
+from app.partners.partners import published as forget_early_readers
+from app.publication import key_routes as keys
+from app.publication import media_routes as media
+from app.publication import notice_routes as notices
+from app.publication import routes as authors
+from app.publication import routes as sections
+from app.publication import routes as series
+from app.publication import routes as tags
+from app.publication.notice_targets import SEEN, TARGETS
+from app.publication.terms import has_running as has_merges
 from app.reactions import routes as reactions
 from app.related import routes as related
-from app.related.handlers import relate
-from app.related.linking.actions import relink
-from app.related.linking.queries import has_stale as has_stale_links
-from app.related.queries import beside as related_beside
+from app.related.linking import has_stale as has_stale_links
+from app.related.linking import relate, relink
+from app.related.links import beside as related_beside
 from app.search import routes as search
-from app.search.actions import follow as follow_in_search
-from app.search.queries import listed as search_list
-from app.subscriptions.handlers import follow_merge
-from app.subscriptions.management import routes as subscriptions
-from app.subscriptions.opt_ins import routes as opt_ins
-from app.subscriptions.opt_ins.queries import has_requests
-from app.subscriptions.subscribers import routes as subscribers
-from app.subscriptions.suppressions import routes as suppressions
-from app.subscriptions.unsubscribing import routes as unsubscribing
-from app.syndication.changes import routes as changes
-from app.syndication.exporting import routes as exporting
-from app.syndication.feeds import routes as feeds
-from app.syndication.formats import routes as formats
-from app.syndication.hub import routes as hub
-from app.syndication.hub.actions import prune as prune_hub
-from app.syndication.oembed import routes as oembed
-from app.syndication.partners import routes as partners
-from app.syndication.partners.handlers import published as forget_early_readers
-from app.syndication.partners.queries import is_named
-from app.syndication.pings.actions import HubChannel
-from app.syndication.pings.handlers import tell as tell_feeds
-from app.syndication.sitemaps import routes as sitemaps
+from app.search.finding import listed as search_list
+from app.search.indexing import follow as follow_in_search
+from app.subscriptions import routes as opt_ins
+from app.subscriptions import routes as subscribers
+from app.subscriptions import routes as subscriptions
+from app.subscriptions import routes as suppressions
+from app.subscriptions import routes as unsubscribing
+from app.subscriptions.opt_ins import has_requests
+from app.subscriptions.subscriptions import follow_merge
 from app.webhooks import routes as webhooks
-from app.webhooks.channel.actions import WebhookChannel
-from app.webhooks.handlers import tell as tell_webhooks
-from app.webhooks.replays.actions import proceed as proceed_with_replays
-from app.webhooks.replays.queries import is_asked as is_replay_asked
+from app.webhooks.channel import WebhookChannel
+from app.webhooks.messages import tell as tell_webhooks
+from app.webhooks.replays import is_asked as is_replay_asked
+from app.webhooks.replays import proceed as proceed_with_replays
+from app.websub import routes as hub
+from app.websub.hub import prune as prune_hub
+from app.websub.publisher import HubChannel
+from app.websub.publisher import tell as tell_feeds
 
 ROUTERS: list[APIRouter] = [
     formats.router,  # before the articles, to whose addresses it adds suffixes
-    articles.router,  # what is asked most stands first: routes are matched in turn
-    listing.router,
-    comments.router,
-    posting.router,
+    articles.articles_router,  # what is asked most stands first: routes are matched in turn
+    listing.listing_router,
+    comments.comments_router,
+    posting.posting_router,
     reactions.router,
     discussion.router,
-    feeds.router,
-    sections.router,
-    tags.router,
-    authors.router,
-    series.router,
+    feeds.feeds_router,
+    sections.sections_router,
+    tags.tags_router,
+    authors.authors_router,
+    series.series_router,
     media.router,
-    merging.router,
+    merging.merging_router,
     search.router,
     fronts.router,
-    editing.router,
-    bulk.router,
-    publishing.router,
-    purging.router,
-    corrections.router,
-    revisions.router,
-    previews.router,
+    editing.editing_router,
+    bulk.bulk_router,
+    publishing.publishing_router,
+    purging.purging_router,
+    corrections.corrections_router,
+    revisions.revisions_router,
+    previews.previews_router,
     anchors.router,
     related.router,
-    comment_editing.router,
-    sync.router,
+    comment_editing.editing_router,
+    sync.sync_router,
     notices.router,
     identity.router,
-    participants.router,
+    participants.participants_router,
     keys.router,
-    audit.router,
-    bans.router,
-    phrases.router,
-    queue.router,
-    decisions.router,
-    redaction.router,
-    reports.router,
-    appeals.router,
-    moderation_log.router,
+    audit.audit_router,
+    bans.bans_router,
+    phrases.phrases_router,
+    queue.queue_router,
+    decisions.decisions_router,
+    redaction.redaction_router,
+    reports.reports_router,
+    appeals.appeals_router,
+    moderation_log.log_router,
     changes.router,
     exporting.router,
     partners.router,
-    opt_ins.router,
-    subscriptions.router,
-    unsubscribing.router,
-    subscribers.router,
-    suppressions.router,
+    opt_ins.opt_ins_router,
+    subscriptions.management_router,
+    unsubscribing.unsubscribing_router,
+    subscribers.subscribers_router,
+    suppressions.suppressions_router,
     webhooks.router,
-    personal.router,
+    personal.personal_router,
     live_routes.router,
-    sitemaps.router,
-    oembed.router,
+    sitemaps.sitemaps_router,
+    oembed.oembed_router,
     hub.router,
-    operation.router,
+    operation.operation_router,
 ]
 
 # Every kind of event is named here, also when nobody listens yet: what is missing does not start.

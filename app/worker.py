@@ -10,10 +10,9 @@ import structlog
 from sqlmodel import Session
 
 from app import wiring
-from app.events.actions import advance, settle_in
-from app.events.queries import has_news, is_foreign
-from app.kit.db import Database
-from app.kit.settings import Settings
+from app.core.settings import Settings
+from app.db import Database
+from app.events.log import advance, has_news, is_foreign, settle_in
 
 LATE = 30.0  # seconds without a round after which a worker counts as late
 RETRY = 5.0  # seconds to wait after a failure

@@ -10,15 +10,14 @@ from urllib.parse import quote
 
 import sqlalchemy as sa
 
-from app.articles.listing.schemas import SORTS, ListQuery
+from app.articles.list_parameters import SORTS, ListQuery
 from app.articles.tables import Article
 from app.comments.schemas import SORT_COLUMNS, CommentQuery
 from app.comments.schemas import SORTS as COMMENT_SORTS
 from app.comments.tables import Comment
-from app.kit.db import open_database
-from app.kit.schema import table_of
-from app.publication.sections.tables import Section
-from app.publication.tags.tables import Tag
+from app.db import open_database
+from app.db.columns import table_of
+from app.publication.tables import Section, Tag
 from bench.discussion import tokens
 from bench.seed import WORDS, Store, draft
 

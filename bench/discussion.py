@@ -9,13 +9,12 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from app.articles.discussion.tables import ArticleTally
-from app.articles.tables import Article
+from app.articles.tables import Article, ArticleTally
 from app.comments.schemas import best, controversy
 from app.comments.tables import Comment
-from app.identity.participants.actions import hashed
-from app.identity.participants.tables import Participant
-from app.kit.schema import table_of
+from app.db.columns import table_of
+from app.identity.participants import hashed
+from app.identity.tables import Participant
 
 Row = dict[str, Any]
 COMMENTS, GUESTS = 20_000, 500

@@ -10,7 +10,7 @@ import time
 from pathlib import Path
 from typing import NamedTuple
 
-from app.kit import migrations
+from app.db import migrations
 from bench.__main__ import DATABASES, urls
 from bench.seed import seed
 

@@ -22,19 +22,18 @@ from rich.console import Console
 from rich.table import Table
 from sqlmodel import SQLModel
 
-from app.articles.addresses.schemas import Site
-from app.articles.cards.actions import refresh as refresh_cards
-from app.articles.revisions.tables import Revision
-from app.articles.tables import Article
+from app.articles.cached_json import refresh as refresh_cards
+from app.articles.site import Site
+from app.articles.tables import Article, Revision
+from app.core.ids import new_id
+from app.core.settings import Settings
+from app.db import Database, open_database
+from app.db.columns import table_of
 from app.identity.schemas import ANONYMOUS
-from app.kit.db import Database, open_database
-from app.kit.ids import new_id
-from app.kit.schema import table_of
-from app.kit.settings import Settings
-from app.related.linking.actions import refresh, relink
-from app.related.queries import related
+from app.related.linking import refresh, relink
+from app.related.links import related
+from app.related.similarity import weigh
 from app.related.tables import ArticleTerm, RelatedTerm, RelatedText
-from app.related.texts.similarity import weigh
 from bench.__main__ import DATABASES, urls
 from bench.seed import FIRST, Store, in_bulk, settle
 from bench.statements import explained, recorded

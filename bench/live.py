@@ -18,10 +18,9 @@ from typing import NamedTuple
 
 import uvloop
 
-from app.identity.keys import actions as keys
+from app.db import migrations, open_database
+from app.identity import keys
 from app.identity.schemas import SYSTEM
-from app.kit import migrations
-from app.kit.db import open_database
 from bench.__main__ import DATABASES, urls
 from bench.cases import Request
 from bench.load import ask

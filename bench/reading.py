@@ -17,14 +17,14 @@ from rich.console import Console
 from rich.table import Table
 from sqlmodel import SQLModel
 
-from app.articles.addresses.schemas import Site
-from app.articles.cards.actions import refresh as refresh_cards
+from app.articles.cached_json import refresh as refresh_cards
+from app.articles.site import Site
 from app.articles.tables import Article
+from app.core.settings import Settings
+from app.db import Database, open_database
+from app.db.columns import table_of
 from app.identity.schemas import ANONYMOUS
-from app.kit.db import Database, open_database
-from app.kit.schema import table_of
-from app.kit.settings import Settings
-from app.related.queries import related
+from app.related.links import related
 from app.related.tables import RelatedLink, RelatedText
 from bench.__main__ import DATABASES, urls
 from bench.linking import Took, made_up, timed

@@ -14,11 +14,11 @@ from typing import NamedTuple
 
 import sqlalchemy as sa
 
-from app.articles.queries import A
-from app.kit.db import open_database
-from app.related.linking.queries import TEXT, vector
-from app.related.texts.analysis import analyse
-from app.related.texts.similarity import Vector, score, weigh
+from app.articles.reading import A
+from app.db import open_database
+from app.related.analysis import analyse
+from app.related.linking import TEXT, vector
+from app.related.similarity import Vector, score, weigh
 
 EPOCH = datetime(2000, 1, 1, tzinfo=UTC)
 DEPTH = 5

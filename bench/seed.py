@@ -13,26 +13,20 @@ import sqlalchemy as sa
 from sqlmodel import Session, SQLModel
 
 import app.wiring  # noqa: F401  brings every table into the metadata
-from app.articles.activity.actions import count
-from app.articles.addresses.schemas import Site
-from app.articles.cards.actions import refresh
-from app.articles.revisions.tables import META, TEXT, Revision
-from app.articles.tables import Article, ArticleAuthor, ArticleTag
+from app.articles.activity import count
+from app.articles.cached_json import refresh
+from app.articles.site import Site
+from app.articles.tables import META, TEXT, Article, ArticleAuthor, ArticleTag, Revision
+from app.core.clock import iso, now
+from app.core.settings import Settings
+from app.db import Database, open_database
+from app.db.columns import table_of
 from app.fronts.tables import Front
-from app.identity.keys import actions as keys
+from app.identity import keys
 from app.identity.schemas import SYSTEM
-from app.kit.clock import iso, now
-from app.kit.db import Database, open_database
-from app.kit.schema import table_of
-from app.kit.settings import Settings
-from app.kit.text import reading_minutes
-from app.publication.authors.tables import Author
-from app.publication.media.tables import Media
-from app.publication.notices.tables import Notice
-from app.publication.sections.tables import Section, SectionClosure
-from app.publication.series.tables import Series
-from app.publication.tags.tables import Tag
-from app.search.actions import rebuild_some
+from app.publication.tables import Author, Media, Notice, Section, SectionClosure, Series, Tag
+from app.search.indexing import rebuild_some
+from app.text.inputs import reading_minutes
 from bench.discussion import discuss
 
 FIRST, YEARS = datetime(2014, 1, 1, tzinfo=UTC), 10

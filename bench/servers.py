@@ -11,9 +11,10 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from app.kit import logs, server
-from app.kit.settings import Settings
+from app.core import logs
+from app.core.settings import Settings
 from app.main import create_app
+from app.web import server
 from bench.load import Answer
 
 OWN = {"date", "connection"}  # headers that uvicorn adds by itself

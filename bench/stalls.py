@@ -17,8 +17,8 @@ from fastapi import FastAPI
 from rich.console import Console
 from rich.table import Table
 
-from app.kit import ids
-from app.kit.settings import Settings
+from app.core import ids
+from app.core.settings import Settings
 from app.main import create_app
 from bench.__main__ import DATABASES, urls
 from bench.cases import CASES, look

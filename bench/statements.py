@@ -10,8 +10,8 @@ import sqlalchemy as sa
 import structlog
 from starlette.testclient import TestClient
 
-from app.kit.db import open_database
-from app.kit.settings import Settings
+from app.core.settings import Settings
+from app.db import open_database
 from app.main import create_app
 from bench.cases import Case, Request, look, prepared
 from bench.seed import Store

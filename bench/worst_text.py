@@ -12,19 +12,19 @@ from pydantic import TypeAdapter, ValidationError
 from rich.console import Console
 from rich.table import Table
 
-from app.anchors.actions import locate
+from app.anchors.anchors import locate
 from app.anchors.resolution import Pair, Passage, Text, resolve
 from app.anchors.schemas import AnchorIn
-from app.articles.body import from_html as article_from_html
-from app.articles.body import from_markdown as article_from_markdown
-from app.comments.body import from_markdown
-from app.kit.names import PersonName, is_office
-from app.kit.text import Prose
-from app.moderation.screening.actions import analyse
-from app.search.schemas import Words
-from app.search.text.marks import snippet
-from app.search.text.questions import parse
+from app.articles.list_parameters import Words
+from app.blocks import from_html as article_from_html
+from app.blocks import from_markdown as article_from_markdown
+from app.comments.rendering import from_markdown
+from app.moderation.pipeline import analyse
+from app.search.marks import snippet
+from app.search.questions import parse
 from app.subscriptions.schemas import Email
+from app.text.inputs import Prose
+from app.text.names import PersonName, is_office
 
 PLAIN: Final = "Well said, all of it. "
 PIECES: Final = [

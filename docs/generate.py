@@ -17,9 +17,9 @@ from pydantic.fields import FieldInfo
 
 import app.main  # noqa: F401  imports every room, and so every event and problem
 from app.cli import app as commands
+from app.core.problems import Problem
+from app.core.settings import Settings
 from app.events.schemas import Fact
-from app.kit.problems import Problem
-from app.kit.settings import Settings
 from app.live.schemas import TYPES as LIVE_TYPES
 from app.moderation.events import MODERATION_TYPES
 from app.webhooks.schemas import TOLD, TYPES

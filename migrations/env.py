@@ -8,8 +8,8 @@ from sqlmodel import SQLModel
 from sqlmodel.sql.sqltypes import AutoString, UTCDateTime
 
 import app.wiring  # noqa: F401  brings every table into the metadata
-from app.kit.db import open_database
-from app.kit.settings import Settings
+from app.core.settings import Settings
+from app.db import open_database
 
 LOCK_TIMEOUT = "5s"  # a migration that cannot get its lock gives up instead of blocking every reader behind it
 

@@ -17,15 +17,14 @@ from sqlmodel import SQLModel
 from starlette.testclient import TestClient
 
 import app.wiring  # noqa: F401  brings every table into the metadata
-from app.articles.addresses.schemas import Site
-from app.articles.cards.actions import refresh
-from app.identity.keys import actions as keys
+from app.articles.cached_json import refresh
+from app.articles.site import Site
+from app.core.settings import Settings
+from app.db import Database, migrations, open_database
+from app.identity import keys
 from app.identity.schemas import SYSTEM
-from app.kit import migrations
-from app.kit.db import Database, open_database
-from app.kit.settings import Settings
+from app.mail import letters
 from app.main import create_app
-from app.notifications.mail import actions as letters
 
 os.environ.setdefault("XDG_RUNTIME_DIR", tempfile.mkdtemp())  # where the PostgreSQL of the tests has its socket
 

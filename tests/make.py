@@ -5,9 +5,9 @@ from typing import Any
 import sqlalchemy as sa
 from starlette.testclient import TestClient
 
-from app.identity.participants.queries import PARTICIPANT
-from app.kit.clock import now
-from app.kit.db import Database
+from app.core.clock import now
+from app.db import Database
+from app.identity.participants import PARTICIPANT
 
 Headers = dict[str, str]
 

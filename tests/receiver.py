@@ -13,11 +13,11 @@ from urllib.parse import parse_qsl, urlsplit
 import time_machine
 
 from app import wiring
-from app.deliveries.courier.actions import Courier
-from app.identity.secrets.actions import Vault
-from app.kit.clock import now
-from app.kit.db import open_database
-from app.kit.settings import Settings
+from app.core.clock import now
+from app.core.settings import Settings
+from app.db import open_database
+from app.deliveries.courier import Courier
+from app.identity.secrets import Vault
 from app.worker import Worker
 
 Headers = dict[str, str]

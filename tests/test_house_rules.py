@@ -8,32 +8,18 @@ from typing import Any
 
 import pytest
 
-from app.kit.settings import Settings
+from app.core.settings import Settings
 from app.main import create_app
 from tests.document import operations
 
 ROOT = Path(__file__).resolve().parent.parent
 SOURCES = sorted(path.relative_to(ROOT).as_posix() for path in (ROOT / "app").rglob("*.py"))
 
-# Highest first: a file of a room imports only from those below it in its own folder.
-VOCABULARY = ["routes", "handlers", "actions", "queries", "events", "schemas", "tables", "__init__"]
-OUTSIDE = {"kit", "cli", "edge", "openapi"}  # folders that are no rooms
+# Highest first: of these modules a room imports downwards only.
+ORDER = ["routes", "schemas", "tables"]
+LIBRARIES = {"importers", "cli"}  # folders that have folders of their own
 LOOSE = {"__init__", "__main__", "main", "worker", "wiring"}
 NOW = re.compile(r"\b(datetime\.(now|utcnow|today)|date\.today|time\.time(_ns)?)$")
-EXCEPTIONS = {
-    "app/anchors/resolution/": "finds a passage again in another text: pure functions without a store",
-    "app/articles/body/": "conversions between HTML, Markdown, text and blocks: pure functions, one file for each",
-    "app/comments/body.py": "makes what readers wrote harmless: pure functions without a store",
-    "app/importers/": "a file or folder for each system that content comes from",
-    "app/operation/docs.py": "holds the page at /docs and the scripts that it loads",
-    "app/related/texts/": "compares texts: pure functions without a store",
-    "app/publication/media/images.py": "decodes and encodes pictures: pure functions without a store",
-    "app/syndication/leaving/": "writes the publication in the forms of other systems: a file for each",
-    "app/publication/media/storage.py": "keeps files on a folder or behind a URL",
-    "app/syndication/formats/": "one file for each format that content goes out in: pure functions, and their routes",
-    "app/search/text/": "words of texts and questions, weighed and marked: pure functions without a store",
-}
-
 Rule = Callable[[str, str], Iterator[tuple[int, str]]]
 
 
@@ -57,10 +43,10 @@ def one_home(path: str, source: str) -> Iterator[tuple[int, str]]:
             called = ast.unparse(node.func)
             if called.rsplit(".", 1)[-1] == "Relationship":
                 yield node.lineno, "Relationship() loads rows behind the reader's back: select columns"
-            if called.endswith(".commit") and not path.startswith(("app/kit/db.py", "app/kit/db/")):
-                yield node.lineno, "only kit.db commits"
-        if isinstance(node, ast.Attribute) and NOW.search(ast.unparse(node)) and path != "app/kit/clock.py":
-            yield node.lineno, "the time comes from kit.clock"
+            if called.endswith(".commit") and not path.startswith("app/db/"):
+                yield node.lineno, "only app.db commits"
+        if isinstance(node, ast.Attribute) and NOW.search(ast.unparse(node)) and path != "app/core/clock.py":
+            yield node.lineno, "the time comes from core.clock"
         if isinstance(node, ast.ClassDef) and _is_table(node) and not path.endswith("/tables.py"):
             yield node.lineno, "tables stand in tables.py"
 
@@ -69,21 +55,20 @@ def _is_table(node: ast.ClassDef) -> bool:
     return any(keyword.arg == "table" for keyword in node.keywords)
 
 
-def vocabulary(path: str, _source: str) -> Iterator[tuple[int, str]]:
-    """Only known modules stand directly under app/, and rooms are at most two folders deep."""
-    _, *folders, _ = parts = PurePosixPath(path).with_suffix("").parts
-    name = parts[-1]
+def layout(path: str, _source: str) -> Iterator[tuple[int, str]]:
+    """Only known modules stand directly under app/, and rooms are flat."""
+    _, *folders, name = PurePosixPath(path).with_suffix("").parts
     if not folders:
         if name not in LOOSE:
             yield 1, f"directly under app/ stand only {', '.join(sorted(LOOSE))}"
-    elif folders[0] not in OUTSIDE and not path.startswith(tuple(EXCEPTIONS)) and len(folders) > 2:
-        yield 1, "a room has folders for its nouns and none below them"
+    elif len(folders) > 1 and folders[0] not in LIBRARIES:
+        yield 1, "a room is flat: name the module by what it does"
 
 
 def order(path: str, source: str) -> Iterator[tuple[int, str]]:
-    """Inside a folder imports go down as well."""
+    """Tables know no schemas, and neither knows routes."""
     folder, own = str(PurePosixPath(path).parent), PurePosixPath(path).stem
-    if own not in VOCABULARY or path.startswith(tuple(EXCEPTIONS)):
+    if own not in ORDER:
         return
     package = folder.replace("/", ".")
     for node in ast.walk(ast.parse(source)):
@@ -94,7 +79,7 @@ def order(path: str, source: str) -> Iterator[tuple[int, str]]:
         targets = [module, *(f"{module}.{name}" for name in names)] if module else names
         for target in targets:
             head, _, tail = target.rpartition(".")
-            if head == package and tail in VOCABULARY and VOCABULARY.index(tail) < VOCABULARY.index(own):
+            if head == package and tail in ORDER and ORDER.index(tail) < ORDER.index(own):
                 yield node.lineno, f"{own} is below {tail} and may not import it"
 
 
@@ -103,7 +88,7 @@ def docstrings(path: str, source: str) -> Iterator[tuple[int, str]]:
     tree = ast.parse(source)
     if not ast.get_docstring(tree):
         yield 1, "the module has no docstring"
-    if path.endswith(("/actions.py", "/queries.py")):
+    if not path.endswith(("routes.py", "schemas.py", "tables.py", "events.py")):
         verbs = [node for node in tree.body if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)]
         for verb in verbs:
             if not verb.name.startswith("_") and not ast.get_docstring(verb):
@@ -184,7 +169,7 @@ def found(rule: Rule, paths: list[str]) -> str:
     return "\n".join(f"{path}:{line}: {text}" for path, line, text in broken)
 
 
-@pytest.mark.parametrize("rule", [lengths, one_home, vocabulary, order, docstrings], ids=lambda rule: rule.__name__)
+@pytest.mark.parametrize("rule", [lengths, one_home, layout, order, docstrings], ids=lambda rule: rule.__name__)
 def test_the_app_keeps(rule: Rule) -> None:
     assert not (broken := found(rule, SOURCES)), f"{rule.__doc__}\n{broken}"
 
@@ -192,10 +177,6 @@ def test_the_app_keeps(rule: Rule) -> None:
 def test_no_address_of_a_machine_or_registry_is_in_the_project() -> None:
     assert "Makefile" in (files := project_files())
     assert not (broken := found(banned, files)), broken
-
-
-def test_exceptions_are_still_needed() -> None:
-    assert [place for place in EXCEPTIONS if not any(path.startswith(place) for path in SOURCES)] == []
 
 
 def test_every_event_is_wired() -> None:
@@ -232,27 +213,23 @@ LONG = "def f():\n" + "    x = 1\n" * 60
         (lengths, "app/a/actions.py", "async " + LONG, [1]),
         (one_home, "app/a/tables.py", "x = 1\ny = sqlmodel.Relationship()", [2]),
         (one_home, "app/a/actions.py", "session.commit()", [1]),
-        (one_home, "app/kit/db.py", "session.commit()", []),
-        (one_home, "app/kit/db/sqlite.py", "session.commit()", []),
-        (one_home, "app/kit/dbx.py", "session.commit()", [1]),
+        (one_home, "app/db/sqlite.py", "session.commit()", []),
+        (one_home, "app/dbx/base.py", "session.commit()", [1]),
         (one_home, "app/a/actions.py", "datetime.now(UTC)", [1]),
         (one_home, "app/a/actions.py", "f(default_factory=dt.datetime.utcnow)", [1]),
         (one_home, "app/a/actions.py", "time.time()\ntime.monotonic()\nclock.now()", [1]),
-        (one_home, "app/kit/clock.py", "datetime.now(UTC)", []),
+        (one_home, "app/core/clock.py", "datetime.now(UTC)", []),
         (one_home, "app/a/actions.py", "class A(SQLModel, table=True): pass", [1]),
         (one_home, "app/a/tables.py", "class A(SQLModel, table=True): pass", []),
-        (vocabulary, "app/helpers.py", "", [1]),
-        (vocabulary, "app/main.py", "", []),
-        (vocabulary, "app/articles/purging.py", "", []),
-        (vocabulary, "app/articles/actions.py", "", []),
-        (vocabulary, "app/articles/previews/actions.py", "", []),
-        (vocabulary, "app/articles/previews/more/actions.py", "", [1]),
-        (vocabulary, "app/kit/anything.py", "", []),
-        (vocabulary, "app/articles/body/markdown.py", "", []),
-        (order, "app/a/queries.py", "from app.a.actions import x", [1]),
-        (order, "app/a/queries.py", "from app.a import actions, tables", [1]),
-        (order, "app/a/queries.py", "import app.a.routes", [1]),
-        (order, "app/a/actions.py", "from app.a import queries\nfrom app.b.actions import x", []),
+        (layout, "app/helpers.py", "", [1]),
+        (layout, "app/main.py", "", []),
+        (layout, "app/articles/purging.py", "", []),
+        (layout, "app/articles/previews/actions.py", "", [1]),
+        (layout, "app/importers/wordpress/reader.py", "", []),
+        (order, "app/a/tables.py", "from app.a.schemas import x", [1]),
+        (order, "app/a/schemas.py", "from app.a import routes, tables", [1]),
+        (order, "app/a/schemas.py", "import app.a.routes", [1]),
+        (order, "app/a/routes.py", "from app.a import schemas\nfrom app.b.actions import x", []),
         (docstrings, "app/a/routes.py", "def f(): pass", [1]),
         (docstrings, "app/a/actions.py", '"""Why."""\ndef f(): pass\ndef _g(): pass', [2]),
         (docstrings, "app/a/actions.py", '"""Why."""\nasync def f():\n    """Why."""', []),

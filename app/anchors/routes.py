@@ -6,29 +6,23 @@ import sqlalchemy as sa
 from fastapi import APIRouter, Query, Request
 from starlette.responses import Response
 
-from app.anchors import queries
-from app.anchors.actions import QuoteNotFound, StaleRevision, TooManyAnchors
-from app.anchors.editing import actions
-from app.anchors.editing.actions import AlreadyAsked
+from app.anchors import anchors, editing
+from app.anchors.anchors import QuoteNotFound, StaleRevision, TooManyAnchors
+from app.anchors.editing import AlreadyAsked
 from app.anchors.schemas import AnchorPatch, AnchorQuery, PassageOut, PromptIn
-from app.articles.actions import WrongState
-from app.articles.addresses.schemas import Site
-from app.articles.discussion.events import groups_of
+from app.articles.events import discussion_cache_groups
+from app.articles.projection import WrongState
 from app.articles.routes import Retracted, WithheldForLegalReasons, visible
-from app.identity.routes import VERSIONED, Public, Versions, requires, write
+from app.articles.site import Site
+from app.core.ids import IdPath, RefPath
+from app.core.problems import Forbidden, Invalid, NotFound, Unauthorized, documented
+from app.db.columns import Row
+from app.identity.access import VERSIONED, Public, Versions, requires
 from app.identity.schemas import ANONYMOUS, Actor
-from app.kit.fields import chosen
-from app.kit.http import ReadQuery, database, dump, reply, reply_list, settings
-from app.kit.ids import IdPath, RefPath
-from app.kit.paging import ListOut
-from app.kit.problems import (
-    Forbidden,
-    Invalid,
-    NotFound,
-    Unauthorized,
-    documented,
-)
-from app.kit.schema import Row
+from app.identity.writes import write
+from app.web.fields import chosen
+from app.web.paging import ListOut
+from app.web.responses import ReadQuery, database, dump, reply, reply_list, settings
 
 router = APIRouter(prefix="/v1", tags=["anchors"])
 Writer = Annotated[Actor, requires("content:write")]
@@ -38,14 +32,14 @@ CHANGES = (*VERSIONED, WrongState)
 
 
 def _groups(article_id: str) -> tuple[str, ...]:
-    return (f"anchors:{article_id}", f"article:{article_id}", *groups_of(article_id))
+    return (f"anchors:{article_id}", f"article:{article_id}", *discussion_cache_groups(article_id))
 
 
 def _shown(connection: sa.Connection, anchor_id: str) -> Row:
-    row = queries.by_id(connection, anchor_id)
+    row = anchors.by_id(connection, anchor_id)
     if row is None:
         raise NotFound
-    return queries.present(row)
+    return anchors.present(row)
 
 
 @router.get(
@@ -55,13 +49,15 @@ def _shown(connection: sa.Connection, anchor_id: str) -> Row:
     response_model=ListOut[PassageOut],
     responses=READS,
 )
-async def index(request: Request, article: RefPath, query: Annotated[AnchorQuery, Query()], actor: Public) -> Response:
+async def list_anchors(
+    request: Request, article: RefPath, query: Annotated[AnchorQuery, Query()], actor: Public
+) -> Response:
     """An article's prompts and the passages that have comments, in the order of the text; the lost stand among them."""
     site = Site.of(settings(request))
 
     def find(connection: sa.Connection) -> tuple[str, dict[str, Any]]:
         row = visible(connection, article, actor, site)
-        return row["id"], queries.page(connection, row["id"], query)
+        return row["id"], anchors.page(connection, row["id"], query)
 
     article_id, page = await database(request).read(find)
     fields = chosen(PassageOut, query.fields)
@@ -77,12 +73,12 @@ async def index(request: Request, article: RefPath, query: Annotated[AnchorQuery
     response_model=PassageOut,
     responses=documented(*PLACES, TooManyAnchors, AlreadyAsked),
 )
-async def ask(request: Request, article: RefPath, body: PromptIn, actor: Writer) -> Response:
+async def create_prompt(request: Request, article: RefPath, body: PromptIn, actor: Writer) -> Response:
     """Ask readers about a passage of the public text."""
     return await write(
         request,
         actor,
-        actions.ask,
+        editing.ask,
         article,
         body,
         show=_shown,
@@ -95,7 +91,7 @@ async def ask(request: Request, article: RefPath, body: PromptIn, actor: Writer)
 @router.get(
     "/anchors/{anchor}", operation_id="getAnchor", summary="Get an anchor", response_model=PassageOut, responses=READS
 )
-async def show(request: Request, anchor: IdPath, query: Annotated[ReadQuery, Query()], actor: Public) -> Response:
+async def get_anchor(request: Request, anchor: IdPath, query: Annotated[ReadQuery, Query()], actor: Public) -> Response:
     """One passage, with the ETag that changing it needs."""
     site = Site.of(settings(request))
 
@@ -117,9 +113,11 @@ async def show(request: Request, anchor: IdPath, query: Annotated[ReadQuery, Que
     response_model=PassageOut,
     responses=documented(*PLACES, *CHANGES),
 )
-async def change(request: Request, anchor: IdPath, body: AnchorPatch, versions: Versions, actor: Writer) -> Response:
+async def update_anchor(
+    request: Request, anchor: IdPath, body: AnchorPatch, versions: Versions, actor: Writer
+) -> Response:
     """Change what a prompt asks, or put an anchor where it belongs in the public text."""
-    return await write(request, actor, actions.change, anchor, body, versions, show=_shown, model=PassageOut)
+    return await write(request, actor, editing.change, anchor, body, versions, show=_shown, model=PassageOut)
 
 
 @router.post(
@@ -129,9 +127,9 @@ async def change(request: Request, anchor: IdPath, body: AnchorPatch, versions: 
     response_model=PassageOut,
     responses=documented(*CHANGES),
 )
-async def detach(request: Request, anchor: IdPath, versions: Versions, actor: Writer) -> Response:
+async def detach_anchor(request: Request, anchor: IdPath, versions: Versions, actor: Writer) -> Response:
     """Take an anchor off the text; its comments stay. `PATCH` with `place` puts it back."""
-    return await write(request, actor, actions.detach, anchor, versions, show=_shown, model=PassageOut)
+    return await write(request, actor, editing.detach, anchor, versions, show=_shown, model=PassageOut)
 
 
 @router.post(
@@ -141,6 +139,6 @@ async def detach(request: Request, anchor: IdPath, versions: Versions, actor: Wr
     response_model=PassageOut,
     responses=documented(*CHANGES),
 )
-async def redact(request: Request, anchor: IdPath, versions: Versions, actor: Writer) -> Response:
+async def redact_anchor(request: Request, anchor: IdPath, versions: Versions, actor: Writer) -> Response:
     """Remove the quoted words for good; the comments stay, beside the block as long as the article has it."""
-    return await write(request, actor, actions.redact, anchor, versions, show=_shown, model=PassageOut)
+    return await write(request, actor, editing.redact, anchor, versions, show=_shown, model=PassageOut)

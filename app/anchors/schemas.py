@@ -5,9 +5,9 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_validator
 
-from app.kit.paging import PageQuery
-from app.kit.rules import all_or_none
-from app.kit.text import LongText, OneLine, Visible, Whole
+from app.core.schema_rules import all_or_none
+from app.text.inputs import LongText, OneLine, Visible, Whole
+from app.web.paging import PageQuery
 
 AnchorKind = Literal["passage", "prompt"]
 AnchorState = Literal["anchored", "moved", "changed", "orphaned", "detached"]

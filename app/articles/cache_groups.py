@@ -8,9 +8,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 from urllib.parse import quote
 
-from app.articles.discussion.events import counts_groups
-from app.articles.listing.schemas import Group
-from app.kit.ids import is_id
+from app.articles.events import counts_groups
+from app.articles.list_parameters import Group
+from app.core.ids import is_id
 from app.publication.events import EVERYTHING
 
 ARTICLES = "articles"  # of what any article may come into or leave

@@ -5,12 +5,11 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, Field
 
-from app.articles.body.schemas import Block
-from app.kit.http import ReadQuery
-from app.kit.paging import ListOut
-from app.kit.rules import any_of
-from app.publication.media.schemas import ImageOut
-from app.publication.schemas import LEVEL, Level
+from app.blocks.schemas import Block
+from app.core.schema_rules import any_of
+from app.publication.schemas import LEVEL, ImageOut, Level
+from app.web.paging import ListOut
+from app.web.responses import ReadQuery
 
 State = Literal["draft", "scheduled", "published", "unpublished", "retracted"]
 PAGE = "page"

@@ -3,10 +3,10 @@
 from collections.abc import Iterator
 from typing import Any
 
-from app.articles.queries import chosen_formats, sees_drafts
+from app.articles.reading import chosen_formats, sees_drafts
 from app.articles.schemas import FORMATS
+from app.core.problems import Forbidden, InvalidParameter, Unauthorized
 from app.identity.schemas import ANONYMOUS, Actor
-from app.kit.problems import Forbidden, InvalidParameter, Unauthorized
 
 Tree = dict[str, Any] | None
 """What `kit.fields.chosen` makes of `fields`; None: all of them."""

@@ -6,8 +6,8 @@ from typing import Any
 import sqlalchemy as sa
 from sqlmodel import Field, SQLModel
 
-from app.kit.collation import SORT_KEY
-from app.kit.schema import ID
+from app.db.columns import ID
+from app.text.collation import SORT_KEY
 
 _IS_RETRACTED: dict[str, Any] = {
     "sqlite_where": sa.text("state = 'retracted'"),
@@ -117,3 +117,142 @@ class ArticleTag(SQLModel, table=True):
     position: int
     listed: bool
     listed_at: datetime
+
+
+DAYS = (1, 7, 30)
+KINDS = ("comments", "reactions")
+
+
+class ArticleActivity(SQLModel, table=True):
+    """Sums over the last days of an article; without a row, nothing happened."""
+
+    __tablename__ = "article_activity"
+    __table_args__ = tuple(
+        sa.Index(f"ix_article_activity_{kind}_{days}d", f"{kind}_{days}d", "article_id")
+        for kind in KINDS
+        for days in DAYS
+    )
+
+    article_id: str = Field(primary_key=True, sa_type=ID, foreign_key="article.id", ondelete="CASCADE")
+    comments_1d: int = 0
+    comments_7d: int = 0
+    comments_30d: int = 0
+    reactions_1d: int = 0
+    reactions_7d: int = 0
+    reactions_30d: int = 0
+
+
+class ActivityHour(SQLModel, table=True):
+    """What was written or chosen in one hour and still stands; gone after the last of the windows."""
+
+    __tablename__ = "activity_hour"
+
+    article_id: str = Field(primary_key=True, sa_type=ID, foreign_key="article.id", ondelete="CASCADE")
+    hour: datetime = Field(primary_key=True)  # its beginning
+    comments: int = 0
+    reactions: int = 0
+    passed: int = 0  # how many of the windows it has left already
+    due_at: datetime = Field(index=True)  # when it leaves the next one
+
+
+class Address(SQLModel, table=True):
+    """A former slug, or a path (it begins with `/`) that the article had on this or an earlier site."""
+
+    address: str = Field(primary_key=True, max_length=500)
+    article_id: str = Field(sa_type=ID, foreign_key="article.id", ondelete="CASCADE", index=True)
+
+    __table_args__ = (sa.CheckConstraint("length(address) > 0", name="ck_address_not_empty"),)
+
+
+class CorrectionVersion(SQLModel, table=True):
+    """A correction as it stood until it was replaced or withdrawn; the present ones stand with the article."""
+
+    __tablename__ = "correction_version"
+    __table_args__ = (sa.Index("ix_correction_version_article", "article_id", "replaced_at", "id"),)
+
+    id: str = Field(primary_key=True, sa_type=ID)
+    article_id: str = Field(sa_type=ID, foreign_key="article.id", ondelete="CASCADE")
+    n: int  # its number among the article's corrections; numbers are not given twice
+    kind: str = Field(max_length=20)
+    text: str
+    replaced_at: datetime
+    change: str = Field(max_length=10)  # changed, withdrawn
+    actor_id: str | None = Field(sa_type=ID)  # who replaced it
+    actor_name: str = Field(max_length=200)
+
+
+SITE = "00000000-0000-0000-0000-000000000000"  # the target of what counts for the whole publication
+
+
+class Discussion(SQLModel, table=True):
+    """What was set for an article, a section or the site; null takes what is set above it."""
+
+    target_id: str = Field(primary_key=True, sa_type=ID)  # of an article or a section, or SITE: hence no key
+    state: str | None = Field(None, max_length=10)  # open, closed, hidden
+    prompt: str | None = Field(None, max_length=300)  # empty: none
+    moderation: str | None = Field(None, max_length=10)  # post, pre
+    close_after_days: int | None = None  # after published_at; 0: never
+    closes_at: datetime | None = None  # of articles alone; goes before close_after_days
+    closed_at: datetime | None = None  # by hand: what was written before it may still be on its way
+    version: int = 1
+
+
+class ArticleTally(SQLModel, table=True):
+    """What readers did with an article, counted; without a row, nothing."""
+
+    __tablename__ = "article_tally"
+
+    article_id: str = Field(primary_key=True, sa_type=ID, foreign_key="article.id", ondelete="CASCADE")
+    comments: int = 0  # those that are published
+    inline: int = 0  # of these, the ones on passages of the text
+    reactions: dict[str, int] = Field(default_factory=dict, sa_type=sa.JSON)
+
+
+class Preview(SQLModel, table=True):
+    """A link that shows one article's newest revision; the token itself is not kept."""
+
+    id: str = Field(primary_key=True, sa_type=ID)
+    article_id: str = Field(sa_type=ID, foreign_key="article.id", ondelete="CASCADE", index=True)
+    hash: str = Field(max_length=64, unique=True)
+    created_at: datetime
+    expires_at: datetime
+    revoked_at: datetime | None = None
+
+
+META = ("title", "dek", "type", "language", "section_id", "series_id", "image_id", "authors", "tags")
+TEXT = ("html", "markdown", "text", "blocks", "excerpt", "word_count", "reading_minutes")
+
+
+class Revision(SQLModel, table=True):
+    """Everything that an editor saved at once; rows are added, and only told once when readers first saw them."""
+
+    __table_args__ = (
+        sa.Index("ix_revision_actor", "actor_id", "article_id"),
+        sa.Index("ix_revision_actor_name", "actor_name", "article_id"),
+    )
+
+    article_id: str = Field(primary_key=True, sa_type=ID, foreign_key="article.id", ondelete="CASCADE")
+    n: int = Field(primary_key=True)
+    created_at: datetime
+    actor_id: str | None = Field(sa_type=ID)
+    actor_name: str = Field(max_length=200)
+    restored_from: int | None = None
+    published_at: datetime | None = None  # when readers first saw it; null: they never did
+
+    title: str = Field(max_length=300)
+    dek: str | None = Field(max_length=2000)
+    type: str = Field(max_length=40)
+    language: str = Field(max_length=35)
+    section_id: str | None = Field(sa_type=ID)
+    series_id: str | None = Field(sa_type=ID)
+    image_id: str | None = Field(sa_type=ID)
+    authors: list[str] = Field(sa_type=sa.JSON)
+    tags: list[str] = Field(sa_type=sa.JSON)
+
+    html: str
+    markdown: str
+    text: str
+    blocks: list[dict[str, Any]] = Field(sa_type=sa.JSON)
+    excerpt: str = Field(max_length=2000)
+    word_count: int
+    reading_minutes: int

@@ -16,7 +16,7 @@ import sqlalchemy as sa
 from fsspec.implementations.local import LocalFileSystem
 
 from app.cli.common import Failure
-from app.kit.db.driver import sqlite
+from app.db.driver import sqlite
 
 DATABASE = "broadsheet.db"
 DUMP = "broadsheet.dump"
@@ -119,7 +119,7 @@ def _check(connection: Any, file: Path) -> None:
 
 
 def _check_revision(connection: Any, file: Path) -> None:
-    from app.kit.migrations import known
+    from app.db.migrations import known
 
     try:
         row = connection.execute("SELECT version_num FROM alembic_version").fetchone()

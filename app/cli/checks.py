@@ -18,18 +18,18 @@ import sqlalchemy as sa
 
 from app import wiring
 from app.cli.common import Failure, explain
-from app.events.queries import read_after
+from app.core.clock import now
+from app.core.settings import Settings
+from app.db import open_database
+from app.db.columns import table_of
+from app.db.migrations import status
+from app.events.log import read_after
 from app.events.schemas import START, Position
 from app.events.tables import LogCursor
-from app.kit.clock import now
-from app.kit.db import open_database
-from app.kit.mail import Server
-from app.kit.migrations import status
-from app.kit.schema import table_of
-from app.kit.settings import Settings
 from app.main import create_app
-from app.publication.media.storage import open_storage
-from app.search.entries.queries import astray
+from app.net.smtp import Server
+from app.publication.storage import open_storage
+from app.search.index import astray
 
 MINIMUM_POSTGRESQL = 14
 LITTLE, SCARCE = 1_000_000_000, 100_000_000  # bytes free on the disk: warned of, refused

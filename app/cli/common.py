@@ -11,9 +11,9 @@ from rich.console import Console
 from rich.table import Table
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 
-from app.kit.db import Database, open_database
-from app.kit.problems import Problem
-from app.kit.settings import Settings
+from app.core.problems import Problem
+from app.core.settings import Settings
+from app.db import Database, open_database
 
 PIPE_WIDTH = 1000  # columns of a table that goes into a file or another program: nothing is cut
 
@@ -39,7 +39,7 @@ def show(table: Table) -> None:
 def opened(settings: Settings) -> Iterator[Database]:
     """The migrated store, closed at the end, with every room in force that keeps something of what others write."""
     from app import wiring  # noqa: F401  without it an import would fill no search index
-    from app.kit.migrations import ensure
+    from app.db.migrations import ensure
 
     ensure(settings.database)
     db = open_database(settings.database)

@@ -8,14 +8,14 @@ import typer
 
 from app.cli import archives
 from app.cli.common import Failure, say
-from app.kit.settings import Settings
+from app.core.settings import Settings
 
 
 def migrate(
     check: Annotated[bool, typer.Option("--check", help="Change nothing; fail if there is something to do.")] = False,
 ) -> None:
     """Bring the database to the tables that this release needs."""
-    from app.kit import migrations
+    from app.db import migrations
 
     url = Settings().database
     if check:

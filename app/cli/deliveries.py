@@ -10,12 +10,12 @@ from rich.table import Table
 from rich.text import Text
 
 from app.cli.common import Failure, opened, say, show
-from app.deliveries import queries
-from app.deliveries.actions import send_again
-from app.deliveries.lanes.actions import BREAKS
-from app.kit.clock import iso, now
-from app.kit.ids import is_id
-from app.kit.settings import Settings
+from app.core.clock import iso, now
+from app.core.ids import is_id
+from app.core.settings import Settings
+from app.deliveries import outbox
+from app.deliveries.lanes import BREAKS
+from app.deliveries.outbox import send_again
 
 app = typer.Typer(help="What waits to be sent, what fails, and what was given up.")
 SHOWN = 100
@@ -31,7 +31,7 @@ def deliveries(
     if context.invoked_subcommand:
         return
     with opened(Settings()) as db, db.connect() as connection:
-        show(_dead(queries.dead(connection, SHOWN)) if dead else _lanes(queries.lanes(connection)))
+        show(_dead(outbox.dead(connection, SHOWN)) if dead else _lanes(outbox.lanes(connection)))
 
 
 def _lanes(rows: Sequence[Any]) -> Table:
@@ -84,7 +84,7 @@ def retry(
     with opened(Settings()) as db:
         with db.connect() as connection:
             ids = None if delivery is None else [delivery] if is_id(delivery) else []
-            rows = queries.places(connection, ids)
+            rows = outbox.places(connection, ids)
         if not rows and delivery is not None:
             raise Failure(f"There is no dead delivery {delivery}.")
         by_endpoint: dict[tuple[str, str], list[str]] = defaultdict(list)

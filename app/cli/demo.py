@@ -10,7 +10,7 @@ import typer
 from sqlmodel import Session, select
 
 from app.cli.common import opened, say
-from app.kit.settings import Settings
+from app.core.settings import Settings
 
 KEY_FILE = "editor.key"
 SCOPES = ["content:read", "content:write", "content:publish", "comments:moderate"]
@@ -22,7 +22,7 @@ def demo(
 ) -> None:
     """Fill an empty store with a small sample publication, print how to try it, and serve it."""
     from app.cli.serve import serve
-    from app.kit import migrations
+    from app.db import migrations
 
     settings = Settings()
     migrations.upgrade(settings.database)
@@ -54,9 +54,9 @@ Try:
 
 def editor_key(session: Session, path: Path) -> str:
     """The editor's key kept in a file that only its owner can read; a new one if there is none that works."""
-    from app.identity.keys import actions as keys
-    from app.identity.keys.tables import ApiKey
+    from app.identity import keys
     from app.identity.schemas import SYSTEM
+    from app.identity.tables import ApiKey
 
     kept = path.read_text().strip() if path.exists() else ""
     row = session.exec(select(ApiKey).where(ApiKey.hash == keys.digest(kept))).first()
@@ -72,19 +72,14 @@ def editor_key(session: Session, path: Path) -> str:
 
 def load_sample(session: Session) -> bool:
     """Enter the sample publication as a newsroom would; False if the store already holds an article."""
-    from app.articles.editing import actions as editing
-    from app.articles.editing.schemas import ArticleIn
-    from app.articles.publishing.actions import publish
+    from app.articles import editing
+    from app.articles.editorial_schemas import ArticleIn
+    from app.articles.publishing import publish
     from app.articles.tables import Article
     from app.identity.schemas import SYSTEM
-    from app.publication.authors import actions as authors
-    from app.publication.authors.schemas import AuthorIn
-    from app.publication.notices import actions as notices
-    from app.publication.notices.schemas import NoticeIn
-    from app.publication.sections import actions as sections
-    from app.publication.sections.schemas import SectionIn
-    from app.publication.series import actions as series
-    from app.publication.series.schemas import SeriesIn
+    from app.publication import authors, notices, sections
+    from app.publication import series as series_terms
+    from app.publication.schemas import AuthorIn, NoticeIn, SectionIn, SeriesIn
 
     if session.exec(select(Article.id).limit(1)).first() is not None:
         return False
@@ -96,7 +91,7 @@ def load_sample(session: Session) -> bool:
     for entry in sample["authors"]:
         authors.create(session, SYSTEM, AuthorIn(**entry))
     for entry in sample["series"]:
-        series.create(session, SYSTEM, SeriesIn(**entry))
+        series_terms.create(session, SYSTEM, SeriesIn(**entry))
     for entry in sample["notices"]:
         notices.create(session, SYSTEM, NoticeIn(**entry))
     for entry in [*sample["articles"], *sample["drafts"]]:

@@ -11,7 +11,7 @@ from rich.table import Table
 from rich.text import Text
 
 from app.cli.common import explain, say, show
-from app.kit.settings import Settings
+from app.core.settings import Settings
 
 _STYLES = {"ok": "green", "warning": "yellow", "failed": "bold red"}
 

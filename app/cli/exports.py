@@ -16,8 +16,8 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from app.cli.common import Failure, opened, say
-from app.kit.db import Database
-from app.kit.settings import Settings
+from app.core.settings import Settings
+from app.db import Database
 
 Step = Callable[[int], None]
 
@@ -65,8 +65,8 @@ def export(
 
 
 def _write(db: Database, settings: Settings, form: Form, media_url: str, file: BinaryIO, step: Step) -> int:
-    from app.articles.addresses.schemas import Site
-    from app.syndication.leaving import ndjson, wxr
+    from app.articles.site import Site
+    from app.export import ndjson, wxr
 
     site = Site.of(settings)
     with db.snapshot() as connection:
@@ -77,8 +77,8 @@ def _write(db: Database, settings: Settings, form: Form, media_url: str, file: B
 
 
 def _fill(db: Database, settings: Settings, target: Path, step: Step) -> int:
-    from app.articles.addresses.schemas import Site
-    from app.syndication.leaving import markdown
+    from app.articles.site import Site
+    from app.export import markdown
 
     with _becoming(target) as draft, db.snapshot() as connection:
         draft.mkdir(mode=0o700)
@@ -101,7 +101,7 @@ def _becoming(target: Path) -> Iterator[Path]:
 @contextmanager
 def _bar(db: Database) -> Iterator[Step]:
     """A bar of articles and comments, on stderr if that is a terminal."""
-    from app.syndication.leaving.queries import sizes
+    from app.export.everything import sizes
 
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
     with Progress(*columns, console=Console(stderr=True), disable=not sys.stderr.isatty()) as progress:

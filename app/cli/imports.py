@@ -14,9 +14,9 @@ from rich.table import Table
 from rich.text import Text
 
 from app.cli.common import Failure, opened, say, show
+from app.core.settings import Settings
+from app.db import Database
 from app.importers.report import OUTCOMES, Report
-from app.kit.db import Database
-from app.kit.settings import Settings
 
 app = typer.Typer(help="Bring in what another system exported.", no_args_is_help=True)
 Exports = Annotated[
@@ -52,10 +52,10 @@ def wordpress(
     What was not public there is a draft here. Exit status 1 if the file is broken, which leaves the store untouched,
     or if something could not be imported, while all the rest is.
     """
+    from app.core.network_addresses import Guard
     from app.importers.fetching import Fetcher
     from app.importers.wordpress.loader import load
-    from app.kit.addresses import Guard
-    from app.publication.media.storage import open_storage
+    from app.publication.storage import open_storage
 
     settings, fetcher = Settings(), None
     if fetch_media:
@@ -74,7 +74,7 @@ def disqus(files: Exports, dry_run: DryRun = False, as_json: AsJson = False, len
     A thread finds its article by its address, former ones included, else by its identifier. Exit status 1 if the file
     is broken, which leaves the store untouched, or if comments have no article here, while all the others come.
     """
-    from app.articles.addresses.schemas import Site
+    from app.articles.site import Site
     from app.importers.disqus.loader import load
 
     site = Site.of(Settings())

@@ -12,15 +12,14 @@ from rich.table import Table
 from rich.text import Text
 
 from app.cli.common import Failure, opened, say, show
-from app.identity.keys import actions, queries
-from app.identity.keys.schemas import KeyIn, KeyPatch
-from app.identity.schemas import SCOPES, SYSTEM
-from app.kit.clock import iso, now
-from app.kit.paging import PageQuery
-from app.kit.schema import Row
-from app.kit.settings import Settings
-from app.publication.keys.actions import change_key, create_key
-from app.publication.sections.queries import by_ref
+from app.core.clock import iso, now
+from app.core.settings import Settings
+from app.db.columns import Row
+from app.identity import keys
+from app.identity.schemas import SCOPES, SYSTEM, KeyIn, KeyPatch
+from app.publication.api_keys import change_key, create_key
+from app.publication.term_queries import find_section
+from app.web.paging import PageQuery
 
 app = typer.Typer(help="Make, list, change and revoke API keys.", no_args_is_help=True)
 M = TypeVar("M", bound=BaseModel)
@@ -137,7 +136,7 @@ def revoke(
             say(f"Key {row['id']} was revoked already.")
             return
         with db.transaction() as session:
-            actions.revoke(session, SYSTEM, row["id"])
+            keys.revoke(session, SYSTEM, row["id"])
         say(f"Revoked key {row['id']}, {row['name']}.")
 
 
@@ -159,14 +158,14 @@ def _single(connection: sa.Connection, key: str) -> Row:
 
 def _require_sections(connection: sa.Connection, refs: list[str]) -> None:
     for ref in refs:
-        if by_ref(connection, ref) is None:
+        if find_section(connection, ref) is None:
             raise Failure(f"There is no section {ref}.")
 
 
 def _all(connection: sa.Connection) -> Iterator[Any]:
     cursor: str | None = None
     while True:
-        page = queries.page(connection, PageQuery(limit=100, cursor=cursor))
+        page = keys.page(connection, PageQuery(limit=100, cursor=cursor))
         yield from page["data"]
         cursor = page["page"]["next"]
         if cursor is None:

@@ -9,7 +9,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from app.cli.common import opened, say
-from app.kit.settings import Settings
+from app.core.settings import Settings
 
 app = typer.Typer(help="Links between articles.", no_args_is_help=True)
 STEPS = {"texts": "counting words", "weights": "weighing terms", "links": "linking"}
@@ -28,8 +28,8 @@ def rebuild(
 
     The server may run beside it; readers have the former links meanwhile. One that was stopped goes on where it was.
     """
-    from app.articles.queries import A
-    from app.related.rebuilding.actions import advance, begin
+    from app.articles.reading import A
+    from app.related.rebuilding import advance, begin
 
     columns = (TextColumn("{task.description:<14}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
     bars = Progress(*columns, console=Console(stderr=True), disable=not sys.stderr.isatty())

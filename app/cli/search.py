@@ -5,7 +5,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from app.cli.common import opened
-from app.kit.settings import Settings
+from app.core.settings import Settings
 
 app = typer.Typer(help="Look after the search.", no_args_is_help=True)
 
@@ -21,8 +21,8 @@ def rebuild() -> None:
 
     Nothing needs this in daily use: every change of an article changes the index with it.
     """
-    from app.search.actions import rebuild_some, tidy
-    from app.search.entries.queries import public
+    from app.search.index import public
+    from app.search.indexing import rebuild_some, tidy
 
     columns = (TextColumn("Indexing"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
     with opened(Settings()) as db, Progress(*columns, console=Console(stderr=True)) as progress:

@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from app.cli.common import Failure, say
-from app.kit.settings import Settings
+from app.core.settings import Settings
 
 
 def serve(
@@ -21,8 +21,9 @@ def serve(
 
     An empty or older SQLite file is migrated first. Each process also drains the log, unless told otherwise.
     """
-    from app.kit import migrations, server
+    from app.db import migrations
     from app.main import create_app
+    from app.web import server
 
     server.exit_on_signals()
     settings = Settings()
@@ -48,7 +49,8 @@ def tell_of_mail(settings: Settings) -> None:
 
 def worker() -> None:
     """Drain the log and do what is due, in a process of its own, until SIGTERM or Ctrl-C."""
-    from app.kit import logs, migrations
+    from app.core import logs
+    from app.db import migrations
 
     settings = Settings()
     logs.configure(settings.log_format)
@@ -60,9 +62,9 @@ async def _work(settings: Settings) -> None:
     import structlog
 
     from app import wiring
-    from app.deliveries.courier.actions import Courier
-    from app.identity.secrets.actions import Vault
-    from app.kit.db import open_database
+    from app.db import open_database
+    from app.deliveries.courier import Courier
+    from app.identity.secrets import Vault
     from app.worker import Worker
 
     told = asyncio.Event()

@@ -1,33 +1,86 @@
 """Comments over HTTP, as everyone reads them."""
 
+import asyncio
+import hashlib
+import json
+from collections.abc import Callable, Collection
+from datetime import timedelta
 from typing import Annotated, Any
 
 import sqlalchemy as sa
 from fastapi import APIRouter, Query, Request
+from sqlmodel import Session
 from starlette.responses import Response
 
-from app.articles.addresses.schemas import Site
-from app.articles.cards.queries import Beside
-from app.articles.discussion.events import groups_of as discussion_groups
+from app.anchors.anchors import QuoteNotFound, StaleRevision, TooManyAnchors
+from app.articles.cached_json import Beside
+from app.articles.events import discussion_cache_groups as discussion_groups
 from app.articles.routes import Retracted, WithheldForLegalReasons, visible
-from app.comments import queries
-from app.comments.schemas import (
-    CommentList,
-    CommentQuery,
-    OneCommentQuery,
-    ReplyQuery,
-    SingleCommentOut,
-    ThreadedCommentOut,
+from app.articles.site import Site
+from app.comments import editing, posting, reading
+from app.comments.editing import Editor, EditWindowClosed
+from app.comments.lifecycle import ParentNotPublished
+from app.comments.posting import (
+    Checked,
+    DiscussionClosed,
+    IdReused,
+    IdTaken,
+    NameReserved,
+    Posted,
+    Poster,
+    check,
+    check_may_write,
+    read,
+    unreadable,
 )
-from app.identity.routes import Public
+from app.comments.reading import by_id, present_to_author
+from app.comments.rendering import Body, from_markdown, is_quick
+from app.comments.schemas import (
+    Attempt,
+    Banned,
+    CommentIn,
+    CommentList,
+    CommentOut,
+    CommentPatch,
+    CommentQuery,
+    Draft,
+    DuplicateComment,
+    EditOp,
+    OneCommentQuery,
+    PostedOut,
+    PostOp,
+    PostQuery,
+    PreparedText,
+    ReplyQuery,
+    Screen,
+    SingleCommentOut,
+    SyncIn,
+    SyncOut,
+    ThreadedCommentOut,
+    TrialOut,
+    Verdict,
+)
+from app.comments.sync import Step, author_by_token, carry_out
+from app.core.ids import IdPath, RefPath
+from app.core.problems import (
+    Conflict,
+    Forbidden,
+    Invalid,
+    InvalidParameter,
+    NotFound,
+    Problem,
+    TooManyRequests,
+    Unauthorized,
+    documented,
+)
+from app.db.columns import Row
+from app.identity.access import Public, admits, limit, limit_to
 from app.identity.schemas import ANONYMOUS, Actor
-from app.kit.fields import chosen
-from app.kit.http import database, dump, reply, reply_list, settings
-from app.kit.ids import IdPath, RefPath
-from app.kit.problems import Forbidden, InvalidParameter, NotFound, Unauthorized, documented
-from app.kit.schema import Row
+from app.identity.writes import Done, is_replay, write, write_private
+from app.web.fields import chosen
+from app.web.responses import PRIVATE, database, dump, offload, reply, reply_list, settings
 
-router = APIRouter(prefix="/v1", tags=["comments"])
+comments_router = APIRouter(prefix="/v1", tags=["comments"])
 
 
 def groups_of(article_id: str) -> tuple[str, ...]:
@@ -39,19 +92,21 @@ def beside(connection: sa.Connection, row: Row, _site: Site, _actor: Actor) -> B
     """The first page of an article's discussion, to stand in the answer about it; null where readers see none."""
     groups = groups_of(row["id"])
     try:
-        return Beside(dump(CommentList, queries.discussion(connection, row["id"], CommentQuery())[1]), groups)
+        return Beside(dump(CommentList, reading.discussion(connection, row["id"], CommentQuery())[1]), groups)
     except NotFound:
         return Beside(b"null", groups)
 
 
-@router.get(
+@comments_router.get(
     "/articles/{article}/comments",
     operation_id="listComments",
     summary="List the comments of an article",
     response_model=CommentList,
     responses=documented(NotFound, Retracted, WithheldForLegalReasons),
 )
-async def index(request: Request, article: RefPath, query: Annotated[CommentQuery, Query()], actor: Public) -> Response:
+async def list_comments(
+    request: Request, article: RefPath, query: Annotated[CommentQuery, Query()], actor: Public
+) -> Response:
     """An article's discussion: its threads with their first replies, all comments, or those on passages.
 
     Moderators find what is not public in `/v1/moderation/queue`. What was removed keeps its place as a tombstone while
@@ -63,7 +118,7 @@ async def index(request: Request, article: RefPath, query: Annotated[CommentQuer
 
     def find(connection: sa.Connection) -> tuple[str, dict[str, Any]]:
         try:
-            return queries.discussion(connection, article, query)
+            return reading.discussion(connection, article, query)
         except NotFound:
             visible(connection, article, ANONYMOUS, Site.of(settings(request)))  # retracted or withheld says so
             raise
@@ -72,14 +127,14 @@ async def index(request: Request, article: RefPath, query: Annotated[CommentQuer
     return reply_list(request, CommentList, page, fields, groups=groups_of(article_id), private=actor is not ANONYMOUS)
 
 
-@router.get(
+@comments_router.get(
     "/comments/{comment}",
     operation_id="getComment",
     summary="Get a comment",
     response_model=SingleCommentOut,
     responses=documented(NotFound, Unauthorized, Forbidden),
 )
-async def show(
+async def get_comment(
     request: Request, comment: IdPath, query: Annotated[OneCommentQuery, Query()], actor: Public
 ) -> Response:
     """One comment; `include=ancestors` adds those above it, up to 100.
@@ -96,7 +151,7 @@ async def show(
 
 
 def _single(connection: sa.Connection, comment_id: str, actor: Actor, ancestors: bool) -> Row:
-    return queries.single(connection, comment_id, actor, ancestors=ancestors)
+    return reading.single(connection, comment_id, actor, ancestors=ancestors)
 
 
 def _check_source(found: Row, fields: dict[str, Any] | None, actor: Actor) -> None:
@@ -104,15 +159,389 @@ def _check_source(found: Row, fields: dict[str, Any] | None, actor: Actor) -> No
         raise (Unauthorized if actor is ANONYMOUS else Forbidden)("source is given to the author of the comment alone.")
 
 
-@router.get(
+@comments_router.get(
     "/comments/{comment}/replies",
     operation_id="listReplies",
     summary="List the replies to a comment",
     response_model=CommentList,
     responses=documented(NotFound),
 )
-async def replies(request: Request, comment: IdPath, query: Annotated[ReplyQuery, Query()], actor: Public) -> Response:
+async def list_replies(
+    request: Request, comment: IdPath, query: Annotated[ReplyQuery, Query()], actor: Public
+) -> Response:
     """The direct replies to a comment, the earliest first unless `sort` says otherwise."""
     fields = chosen(ThreadedCommentOut, query.fields)
-    article_id, page = await database(request).read(queries.replies, comment, query)
+    article_id, page = await database(request).read(reading.replies, comment, query)
     return reply_list(request, CommentList, page, fields, groups=groups_of(article_id), private=actor is not ANONYMOUS)
+
+
+posting_router = APIRouter(prefix="/v1", tags=["comments"])
+SECRET_KEY_LENGTH = 16  # of an idempotency key that nobody guesses
+POST_PROBLEMS = (
+    Unauthorized,
+    Forbidden,
+    Banned,
+    NotFound,
+    DiscussionClosed,
+    DuplicateComment,
+    ParentNotPublished,
+    IdTaken,
+    IdReused,
+    NameReserved,
+    Invalid,
+    QuoteNotFound,
+    StaleRevision,
+    TooManyAnchors,
+    TooManyRequests,
+)
+
+
+def addresses_of(request: Request) -> tuple[str, ...]:
+    """The hashes of the caller's network address, under the present salt and the one before."""
+    if request.client is None:
+        return ()
+    return tuple(found for found in request.app.state.vault.address_hashes(request.client.host) if found)
+
+
+async def poster_of(request: Request, actor: Actor) -> tuple[Poster, bool]:
+    """Who is posting, and whether a stranger's token can be shown again to who repeats the request."""
+    state = request.app.state
+    token, again = None, False
+    if actor.kind == "anonymous":
+        key = request.headers.get("idempotency-key", "")
+        again = len(key) >= SECRET_KEY_LENGTH
+        body = hashlib.sha256(await request.body()).hexdigest() if again else ""
+        token = state.vault.guest_token(f"{key}:{body}") if again else state.vault.new_guest_token()
+    name = settings(request).site_name
+    ranges = state.vault.range_hashes(request.client.host) if request.client else None
+    return Poster(actor, state.vault, state.screen, name, addresses_of(request), ranges, token), again
+
+
+def draft_of(article: str, name: str | None, body: Body, actor: Actor) -> Draft:
+    """What a judge outside of this process is told."""
+    kind = {"key": "staff", "reader": "reader"}.get(actor.kind, "guest")
+    return Draft(article, body.text, body.html, body.links, name, kind)
+
+
+async def count_attempt(request: Request, actor: Actor) -> None:
+    """Count a comment, an edit or a trial that somebody sends, whatever becomes of it; 429 beyond the limits.
+
+    A token costs nothing, so that only readers whom the site vouches for count by themselves, all others by address.
+    """
+    if actor.kind != "key":  # which is counted with everything else that it does
+        await limit(request, "comment", actor if actor.kind == "reader" else None)
+
+
+async def _count_trial(request: Request, actor: Actor) -> None:
+    """Count a trial as the comment that it could be, which floods are counted by."""
+    chosen, caller = settings(request), actor if actor.kind == "reader" else None
+    if actor.kind != "key" and chosen.rate_limits != "off":
+        rate = chosen.flood_address if caller is None else chosen.flood_author
+        await limit_to(request, "trial", rate, caller)
+
+
+async def admit_author(request: Request, actor: Actor) -> None:
+    """Refuse who cannot write comments, and count what they send before it is read."""
+    check_may_write(actor)
+    await count_attempt(request, actor)
+
+
+async def read_text(request: Request, text: str, pointer: str = "/text") -> Body:
+    """Read a text, away from the event loop unless it is short and plain; 422 for one that cannot be read."""
+    if is_quick(text):
+        return read(text, pointer)
+    try:
+        return await offload(request).run(from_markdown, text)
+    except ValueError as error:
+        raise unreadable(error, pointer) from error
+
+
+async def examine(request: Request, screen: Screen, draft: Draft, body: Body, attempt: Attempt | None) -> PreparedText:
+    """Find out what the judges need to know of a text that was read; whoever costs most is asked last."""
+    if is_quick(body.source):
+        reading = screen.read(body.text, body.links)
+    else:
+        reading = await screen.read_aside(offload(request), body.text, body.links)
+    if screen.asks_outside and attempt is not None:
+        known = attempt._replace(text=body.text, fingerprint=body.fingerprint)
+        await database(request).fresh(_checking(screen, known))
+    return PreparedText(body, await screen.consult(draft), reading)
+
+
+def _checking(screen: Screen, attempt: Attempt) -> Callable[[sa.Connection], None]:
+    return lambda connection: screen.check_attempt(connection, attempt)
+
+
+async def prepare(
+    request: Request, poster: Poster, article: str, data: CommentIn, ahead: Collection[str] = ()
+) -> PreparedText | None:
+    """Prepare a comment for `post`; None for one that was posted before.
+
+    A short and plain text that goes to no checker is read at once: asking first would take longer than reading it, and
+    the transaction asks as well. `ahead` are the comments of a batch that come before this one.
+    """
+    screen = poster.screen
+    name = data.author.name if data.author else None
+    if is_quick(data.text) and not screen.asks_outside:
+        body = read(data.text)
+        return PreparedText(body, None, screen.read(body.text, body.links))
+    if await is_replay(request, poster.actor):
+        return None
+
+    def checked(connection: sa.Connection) -> Checked:
+        return check(connection, poster, article, data, ahead)
+
+    found = await database(request).fresh(checked)
+    if found.is_known:
+        return None
+    body = await read_text(request, data.text)
+    return await examine(request, screen, draft_of(article, name, body, poster.actor), body, found.attempt)
+
+
+class _Undone(Exception):
+    """Takes a trial back, with what it found."""
+
+    def __init__(self, verdict: Verdict) -> None:
+        super().__init__()
+        self.verdict = verdict
+
+
+def _try(session: Session, poster: Poster, article: str, data: CommentIn, prepared: PreparedText | None) -> None:
+    posted = posting.post(session, poster, article, data, prepared)
+    raise _Undone(posted.verdict)
+
+
+@posting_router.post(
+    "/articles/{article}/comments",
+    operation_id="postComment",
+    summary="Post a comment",
+    status_code=201,
+    response_model=PostedOut,
+    responses={
+        **documented(*POST_PROBLEMS),
+        200: {"model": PostedOut | TrialOut, "description": "Posted before, or a trial"},
+    },
+)
+async def post_comment(
+    request: Request,
+    article: RefPath,
+    body: CommentIn,
+    query: Annotated[PostQuery, Query()],
+    actor: Annotated[Actor, admits(admit_author)],
+) -> Response:
+    """Post a comment as a guest, a reader of the site or staff; the answer says in `state` what became of it.
+
+    With an `id` of the client's making the same comment may be sent again and again: 201 the first time, 200 after
+    that, 422 `id_reused` for another text. Send also an `Idempotency-Key` with a guest's first comment, so that a lost
+    answer can be had again with its tokens. A comment with a `created_at` of before the discussion closed is taken up
+    to 24 hours later and waits for a moderator.
+    """
+    poster, again = await poster_of(request, actor)
+    if query.dry_run:
+        await _count_trial(request, actor)
+    prepared = await prepare(request, poster, article, body)
+    if query.dry_run:
+        return await _trial(request, poster, article, body, prepared)
+    made: list[Posted] = []
+
+    def send(session: Session, _actor: Actor) -> Done:
+        posted = posting.post(session, poster, article, body, prepared)
+        made[:] = [posted]  # a write that was lost is tried again
+        return Done(posted.id, 201 if posted.is_new else 200)
+
+    def render(connection: sa.Connection, comment_id: str, first: bool) -> Row:
+        return posted_out(connection, poster, comment_id, made[0] if made else None, first or again)
+
+    return await write_private(request, actor, send, render=render, model=PostedOut, location="/v1/comments/{id}")
+
+
+def posted_out(
+    connection: sa.Connection, poster: Poster, comment_id: str, posted: Posted | None, with_token: bool
+) -> dict[str, object]:
+    """A comment with the tokens for it, as its author gets it; `posted` is None where a kept answer is given again."""
+    row = (posted and posted.row) or by_id(connection, comment_id)
+    if row is None:
+        raise NotFound
+    tokens: dict[str, object] = {"guest_token": None, "edit_token": None}
+    if posted is None or posted.is_mine:
+        tokens["edit_token"] = poster.vault.edit_token(comment_id)
+        tokens["guest_token"] = poster.token if with_token else None
+    return present_to_author(row) | tokens
+
+
+async def _trial(request: Request, *sent: Any) -> Response:
+    try:
+        await database(request).write(_try, *sent)
+    except _Undone as done:
+        reasons = [{"stage": reason.stage} for reason in done.verdict.reasons]
+        content = dump(TrialOut, {"state": done.verdict.state, "reasons": reasons})
+        return Response(content, 200, {"Cache-Control": PRIVATE}, "application/json")
+    raise AssertionError("a trial is always taken back")
+
+
+editing_router = APIRouter(prefix="/v1/comments", tags=["comments"])
+EDIT_PROBLEMS = (Unauthorized, Forbidden, NotFound, Invalid)
+EDITS = documented(*EDIT_PROBLEMS, Banned, EditWindowClosed, ParentNotPublished, DuplicateComment)
+
+
+def editor_of(request: Request, actor: Actor) -> Editor:
+    """Who changes a comment."""
+    state, minutes = request.app.state, settings(request).edit_window
+    return Editor(actor, state.vault, state.screen, timedelta(minutes=minutes), addresses_of(request))
+
+
+async def prepare_edit(
+    request: Request, editor: Editor, comment: str, data: CommentPatch, *, is_ahead: bool = False
+) -> PreparedText | None:
+    """Read a new text for `edit` and have it judged from outside; None where it has none.
+
+    A moderator's text is read and not judged. `is_ahead`: the comment is one that the same batch is going to post.
+    """
+    if "text" not in data.model_fields_set:
+        return None
+    if is_quick(data.text) and not editor.screen.asks_outside:
+        body = read(data.text)
+        return PreparedText(body, None, editor.screen.read(body.text, body.links))
+
+    def checked(connection: sa.Connection) -> Attempt | None:
+        return editing.check(connection, editor, comment, data.text)
+
+    attempt = None if is_ahead else await database(request).fresh(checked)
+    body = await read_text(request, data.text)
+    if not is_ahead and (attempt is None or editor.actor.kind == "key"):
+        return PreparedText(body)
+    return await examine(request, editor.screen, draft_of(comment, None, body, editor.actor), body, attempt)
+
+
+def _known(actor: Actor) -> Actor:
+    if actor is ANONYMOUS:
+        raise Unauthorized("Send the token that the comment was written with, or the one to edit it.")
+    return actor
+
+
+async def _admit_editor(request: Request, actor: Actor) -> None:
+    await count_attempt(request, _known(actor))
+
+
+@editing_router.patch(
+    "/{comment}", operation_id="updateComment", summary="Edit a comment", response_model=CommentOut, responses=EDITS
+)
+async def update_comment(
+    request: Request, comment: IdPath, body: CommentPatch, actor: Annotated[Actor, admits(_admit_editor)]
+) -> Response:
+    """Change one's own comment within the edit window (`EDIT_WINDOW` minutes).
+
+    The new text passes moderation as a new comment does, and may have to wait again; the former one is kept for
+    moderators. Nobody rewrites the comments of others: moderators redact them, or remove them.
+    """
+    editor = editor_of(request, actor)
+    prepared = await prepare_edit(request, editor, comment, body)
+
+    def change(session: Session, _actor: Actor) -> Done:
+        return Done(editing.edit(session, editor, comment, body, prepared))
+
+    def render(connection: sa.Connection, comment_id: str, _first: bool) -> Row:
+        row = by_id(connection, comment_id)
+        if row is None:
+            raise NotFound
+        return present_to_author(row)
+
+    return await write_private(request, actor, change, render=render, model=CommentOut)
+
+
+@editing_router.delete(
+    "/{comment}",
+    operation_id="deleteComment",
+    summary="Delete a comment",
+    status_code=204,
+    responses=documented(*EDIT_PROBLEMS, Conflict),
+)
+async def delete_comment(request: Request, comment: IdPath, actor: Public) -> Response:
+    """Take a comment back: its author at any time, and for good; or a moderator, who can restore it.
+
+    With replies under it a tombstone keeps its place, without text, name or address. A moderator is refused as in
+    `POST /v1/comments/{comment}/remove`.
+    """
+    editor = editor_of(request, _known(actor))
+
+    def take(session: Session, _actor: Actor) -> None:
+        editing.remove(session, editor, comment)
+
+    return await write(request, actor, take, status=204)
+
+
+sync_router = APIRouter(prefix="/v1/sync", tags=["comments"])
+MAX_SYNC_BYTES = 1_600_000  # 50 comments of 10,000 characters that take three bytes each
+
+
+async def _admit(request: Request, actor: Actor) -> None:
+    """Refuse who cannot write, and count the first operation before the list is read; the others are counted then."""
+    if actor.kind != "edit":
+        check_may_write(actor)
+    await count_attempt(request, actor)
+
+
+@sync_router.post(
+    "/comments",
+    operation_id="syncComments",
+    summary="Sync comments made offline",
+    response_model=SyncOut,
+    responses=documented(Unauthorized, Forbidden, Invalid),
+)
+async def sync_comments(
+    request: Request, body: SyncIn, actor: Annotated[Actor, admits(_admit, max_bytes=MAX_SYNC_BYTES)]
+) -> Response:
+    """Carry out up to 50 posts, edits and deletes that were made offline, in order, with one result for each.
+
+    An operation that fails changes nothing and stops no other. A `parent_id` may be the id of a comment that was posted
+    earlier in the same list. Sending the same list again posts nothing twice. Each operation counts towards the limits
+    as it would alone; those beyond them are answered 429 `rate_limited` with `retry_after`, and are taken when they are
+    sent again later. Where none is left the whole request is answered so, and is not read. A list has at most 1,600,000
+    bytes.
+    """
+    (poster, again), editor = await poster_of(request, actor), editor_of(request, actor)
+    steps = [] if await is_replay(request, actor) else await _prepared(request, body.operations, poster, editor)
+
+    def send(session: Session, _actor: Actor) -> Done:
+        return Done(json.dumps(carry_out(session, poster, editor, body.operations, steps)))
+
+    def render(_connection: sa.Connection, kept: str, first: bool) -> Row:
+        results = json.loads(kept)
+        for result in results:
+            shown = result.pop("mine", False) and result["code"] is None
+            result["edit_token"] = poster.vault.edit_token(result["id"]) if shown else None
+        posted = any(result["status"] == 201 for result in results)
+        return {"guest_token": poster.token if posted and (first or again) else None, "data": results}
+
+    return await write_private(request, actor, send, render=render, model=SyncOut)
+
+
+async def _prepared(request: Request, operations: list[Any], poster: Poster, editor: Editor) -> list[Step]:
+    """Prepare each operation, or find what it is refused for: what is refused here costs the writer nothing."""
+    steps: list[Step] = []
+    ahead: list[str] = []  # comments that are going to be posted by the operations before
+    for number, op in enumerate(operations):
+        await asyncio.sleep(0)  # short texts are read here: others have their turn between two of them
+        try:
+            if number:  # the first was counted before the list was read
+                await count_attempt(request, poster.actor)
+        except TooManyRequests as problem:
+            return steps + [problem] * (len(operations) - number)
+        try:
+            steps.append(await _step(request, op, poster, editor, ahead))
+        except Problem as problem:
+            steps.append(problem)
+    return steps
+
+
+async def _step(request: Request, op: Any, poster: Poster, editor: Editor, ahead: list[str]) -> Step:
+    if isinstance(op, PostOp):
+        data = op.comment.model_copy(update={"id": op.id})
+        prepared = await prepare(request, poster, op.article, data, ahead)
+        if prepared is not None:
+            ahead.append(op.id)
+        return prepared
+    if isinstance(op, EditOp):
+        own = editor._replace(actor=author_by_token(poster, op))
+        return await prepare_edit(request, own, op.id, op.changes, is_ahead=op.id in ahead)
+    return None

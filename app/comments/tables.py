@@ -6,7 +6,7 @@ from typing import Any
 import sqlalchemy as sa
 from sqlmodel import Field, SQLModel
 
-from app.kit.schema import BIG, ID
+from app.db.columns import BIG, ID
 
 _IS_INLINE: dict[str, Any] = {
     "sqlite_where": sa.text("anchor_id IS NOT NULL"),

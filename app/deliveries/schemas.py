@@ -7,8 +7,8 @@ from typing import Any, Final, Literal, NamedTuple, Protocol
 
 from sqlmodel import Session
 
+from app.db import Database
 from app.events.schemas import START, Position
-from app.kit.db import Database
 
 Result = Literal["delivered", "retry", "dead", "cancelled"]
 State = Literal["waiting", "running", "delivered", "dead", "cancelled"]

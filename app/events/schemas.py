@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, ClassVar, NamedTuple
 
-from app.kit.http import POSITION_PATTERN
+from app.web.responses import POSITION_PATTERN
 
 _FORM = re.compile(POSITION_PATTERN)
 

@@ -8,31 +8,25 @@ import sqlalchemy as sa
 from fastapi import APIRouter, Depends, Header, Query, Request
 from starlette.responses import Response
 
-from app.articles.activity.events import RANKING
-from app.articles.addresses.schemas import Site
 from app.articles.cache_groups import ARTICLES, groups_of_list, shows_counts
-from app.articles.cards.queries import steady
-from app.articles.partners.actions import hand_over_one
+from app.articles.cached_json import steady
+from app.articles.events import RANKING
+from app.articles.partners import hand_over_one
 from app.articles.selection import refuse_fields
-from app.fronts import actions, queries
+from app.articles.site import Site
+from app.core.ids import RefPath
+from app.core.problems import BadRequest, Forbidden, Invalid, NotFound, Unauthorized, documented
+from app.db.columns import Row
+from app.fronts import fronts
 from app.fronts.schemas import FrontDefinition, FrontIn, FrontOut, FrontQuery, FrontsQuery
-from app.identity.routes import VERSIONED, IfMatch, Public, Versions, requires, write
+from app.identity.access import VERSIONED, IfMatch, Public, Versions, requires
 from app.identity.schemas import ANONYMOUS, Actor
-from app.kit import etag
-from app.kit.fields import chosen
-from app.kit.http import ReadQuery, database, dump, limit_json, reply, reply_list, settings
-from app.kit.ids import RefPath
-from app.kit.paging import ListOut
-from app.kit.problems import (
-    BadRequest,
-    Forbidden,
-    Invalid,
-    NotFound,
-    Unauthorized,
-    documented,
-)
-from app.kit.schema import Row
-from app.publication.actions import unlimited
+from app.identity.writes import write
+from app.publication.terms import unlimited
+from app.web import etag
+from app.web.fields import chosen
+from app.web.paging import ListOut
+from app.web.responses import ReadQuery, database, dump, limit_json, reply, reply_list, settings
 
 router = APIRouter(prefix="/v1/fronts", tags=["fronts"])
 Reader = Annotated[Actor, requires("content:read")]
@@ -70,10 +64,10 @@ Expected = Annotated[tuple[frozenset[int] | None, bool], Depends(_expected)]
     response_model=ListOut[FrontDefinition],
     responses=documented(Unauthorized, Forbidden),
 )
-async def index(request: Request, query: Annotated[FrontsQuery, Query()], actor: Reader) -> Response:
+async def list_fronts(request: Request, query: Annotated[FrontsQuery, Query()], actor: Reader) -> Response:
     """How all fronts are put together, by slug; not for keys that are limited to sections."""
     unlimited(actor)
-    page = await database(request).read(queries.page, query)
+    page = await database(request).read(fronts.page, query)
     fields = chosen(FrontDefinition, query.fields)
     return reply_list(request, ListOut[FrontDefinition], page, fields, groups=(), private=True)
 
@@ -85,7 +79,7 @@ async def index(request: Request, query: Annotated[FrontsQuery, Query()], actor:
     response_model=FrontOut,
     responses=documented(Unauthorized, Forbidden, NotFound),
 )
-async def show(request: Request, front: RefPath, query: Annotated[FrontQuery, Query()], actor: Public) -> Response:
+async def get_front(request: Request, front: RefPath, query: Annotated[FrontQuery, Query()], actor: Public) -> Response:
     """A front with all of its blocks, each article once; what is not public is on none, in a preview neither."""
     fields, site = chosen(FrontOut, query.fields), Site.of(settings(request))
     refuse_fields(fields, "body", "editing")
@@ -95,15 +89,15 @@ async def show(request: Request, front: RefPath, query: Annotated[FrontQuery, Qu
         unlimited(actor)
 
     def find(connection: sa.Connection) -> tuple[Row, Row, tuple[bytes, datetime, list[str]] | None]:
-        row = queries.by_ref(connection, front)
+        row = fronts.by_ref(connection, front)
         version = row and ((row["draft"] if query.preview else None) or row["published"])
         if row is None or version is None:
             raise NotFound
-        return row, version, queries.filled(connection, row, version, site) if queries.is_quick(version) else None
+        return row, version, fronts.filled(connection, row, version, site) if fronts.is_quick(version) else None
 
     row, version, found = await database(request).read(steady(find))
     if found is None:
-        fill = partial(queries.filled, row=row, version=version, site=site)
+        fill = partial(fronts.filled, row=row, version=version, site=site)
         found = await database(request).scan(steady(fill))
     body, _, ids = found
     counts = shows_counts(fields, "blocks", "articles")
@@ -123,13 +117,15 @@ async def show(request: Request, front: RefPath, query: Annotated[FrontQuery, Qu
     response_model=FrontDefinition,
     responses=documented(Unauthorized, Forbidden, NotFound),
 )
-async def define(request: Request, front: RefPath, query: Annotated[ReadQuery, Query()], actor: Reader) -> Response:
+async def get_front_definition(
+    request: Request, front: RefPath, query: Annotated[ReadQuery, Query()], actor: Reader
+) -> Response:
     """How a front is put together, and the draft beside it; not for keys that are limited to sections."""
     unlimited(actor)
-    row = await database(request).read(queries.by_ref, front)
+    row = await database(request).read(fronts.by_ref, front)
     if row is None:
         raise NotFound
-    body = dump(FrontDefinition, queries.definition(row), chosen(FrontDefinition, query.fields))
+    body = dump(FrontDefinition, fronts.definition(row), chosen(FrontDefinition, query.fields))
     return reply(request, body, groups=(), version=row["version"], private=True)
 
 
@@ -139,10 +135,10 @@ async def define(request: Request, front: RefPath, query: Annotated[ReadQuery, Q
     summary="Create or replace a front",
     response_model=FrontDefinition,
     responses=WRITES
-    | documented(Invalid, BadRequest, actions.TooManyFronts)
+    | documented(Invalid, BadRequest, fronts.TooManyFronts)
     | {201: {"model": FrontDefinition, "description": "It was made."}},
 )
-async def save(request: Request, front: RefPath, body: FrontIn, expected: Expected, actor: Publisher) -> Response:
+async def put_front(request: Request, front: RefPath, body: FrontIn, expected: Expected, actor: Publisher) -> Response:
     """Put a front together: in place of another with `If-Match`, or with `If-None-Match: *` a new one, which is a 201.
 
     The ETag to send is that of `GET /v1/fronts/{front}/definition`.
@@ -151,12 +147,12 @@ async def save(request: Request, front: RefPath, body: FrontIn, expected: Expect
     return await write(
         request,
         actor,
-        actions.save,
+        fronts.save,
         front,
         body,
         versions,
         new,
-        show=queries.shown,
+        show=fronts.shown,
         model=FrontDefinition,
         status=201 if new else 200,
         location="/v1/fronts/{slug}" if new else None,
@@ -164,6 +160,6 @@ async def save(request: Request, front: RefPath, body: FrontIn, expected: Expect
 
 
 @router.delete("/{front}", operation_id="deleteFront", summary="Delete a front", status_code=204, responses=WRITES)
-async def delete(request: Request, front: RefPath, versions: Versions, actor: Publisher) -> Response:
+async def delete_front(request: Request, front: RefPath, versions: Versions, actor: Publisher) -> Response:
     """Delete a front, and its draft."""
-    return await write(request, actor, actions.delete, front, versions, status=204)
+    return await write(request, actor, fronts.delete, front, versions, status=204)

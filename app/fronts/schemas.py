@@ -7,10 +7,10 @@ from typing import Annotated, Literal, get_args
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
 from app.articles.schemas import ListedArticleOut
-from app.kit.http import ReadQuery
-from app.kit.paging import PageQuery
-from app.kit.rules import absent, both, given, not_together, where
-from app.kit.text import Identifier, Title, Whole
+from app.core.schema_rules import absent, both, given, not_together, where
+from app.text.inputs import Identifier, Title, Whole
+from app.web.paging import PageQuery
+from app.web.responses import ReadQuery
 
 Kind = Literal["pinned", "newest", "discussed", "reacted"]
 MOST_BLOCKS, MOST_PINS, MOST_ARTICLES = 20, 30, 200

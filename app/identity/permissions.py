@@ -1,7 +1,7 @@
 """Who may change what readers see: the one rule, asked by every action that changes it."""
 
+from app.core.problems import Forbidden
 from app.identity.schemas import Actor
-from app.kit.problems import Forbidden
 
 NEEDS_PUBLISH = "This changes what readers see, now or at a set time, and needs a key with the scope content:publish."
 

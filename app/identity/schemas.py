@@ -1,10 +1,16 @@
 """The caller, as actions and queries see one."""
 
 from dataclasses import dataclass
+from datetime import datetime
 from hashlib import sha256
-from typing import Literal, get_args
+from typing import Annotated, Any, Literal, get_args
 
-from pydantic import BaseModel, Field
+from pydantic import BaseModel, ConfigDict, Field
+
+from app.core.clock import Moment, When
+from app.core.schema_rules import not_with
+from app.text.inputs import Identifier, Name, Whole
+from app.web.paging import PageQuery
 
 Scope = Literal[
     "content:read",
@@ -97,3 +103,102 @@ class WhoAmI(BaseModel):
     sections: list[str] | None = Field(
         description="Ids of the sections that the key is limited to, and of all inside of these; null: all."
     )
+
+
+SectionRefs = Annotated[list[Identifier], Field(min_length=1, max_length=100)]
+_SECTIONS = "Slugs or ids of the sections it is limited to, which must exist, with all inside of them; null: all."
+Quota = Annotated[int, Field(strict=True, ge=1, le=100_000_000), Whole]
+
+_KEY = not_with("sections", "scopes", "admin")  # one with the scope admin could make others without limits
+
+
+class KeyIn(BaseModel):
+    """A key to make."""
+
+    model_config = ConfigDict(extra="forbid", json_schema_extra=_KEY)
+
+    name: Name = Field(description="What the key is for, for people.")
+    scopes: list[Scope] = Field(min_length=1, max_length=8, description="What it may do.")
+    sections: SectionRefs | None = Field(None, description=_SECTIONS)
+    expires_at: Moment | None = Field(None, description="When it stops working, RFC 3339; null: never.")
+
+    quota_minute: Quota | None = Field(
+        None, description="Requests that it may make in a minute, in place of what is common for keys; null: that."
+    )
+    quota_day: Quota | None = Field(None, description="Requests that it may make in 24 hours; null: any number.")
+
+
+class KeyPatch(BaseModel):
+    """Changes to a key, as RFC 7396 has them: what is absent stays."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    name: Name = Field(default_factory=str, description="What the key is for, for people.")
+    scopes: list[Scope] = Field(default_factory=list[Scope], min_length=1, max_length=8, description="What it may do.")
+    sections: SectionRefs | None = Field(None, description=_SECTIONS)
+    expires_at: Moment | None = Field(None, description="When it stops working, RFC 3339; null: never.")
+    quota_minute: Quota | None = Field(None, description="Requests in a minute; null: what is common for keys.")
+    quota_day: Quota | None = Field(None, description="Requests in 24 hours; null: any number.")
+
+
+class KeyOut(BaseModel):
+    """A key, without the key itself."""
+
+    id: str
+    name: str
+    hint: str = Field(description="The first characters of the key.")
+    scopes: list[str]
+    sections: list[str] | None = Field(description="Ids; all inside of them count as well; null: all.")
+    quota_minute: int | None = Field(description="Requests in a minute; null: what is common for keys.")
+    quota_day: int | None = Field(description="Requests in 24 hours; null: any number.")
+    created_at: datetime
+    expires_at: datetime | None
+    revoked_at: datetime | None
+    last_used_at: datetime | None = Field(description="To the minute.")
+
+
+class NewKeyOut(KeyOut):
+    """A key just made: the only answer that ever holds it."""
+
+    key: str = Field(description="The key: `bs_`, 32 random bytes in hexadecimal, CRC-32 of these. Keep it now.")
+
+
+_ID = r"^[0-9a-f-]{36}$"
+
+
+class AuditOut(BaseModel):
+    """One action."""
+
+    id: str
+    at: datetime
+    actor_kind: str = Field(description="`key` or `system`.")
+    actor_id: str | None
+    actor_name: str
+    action: str = Field(description="What was done: `article.publish`, `key.revoke`, …")
+    subject_kind: str
+    subject_id: str | None
+    detail: dict[str, Any] = Field(description="Names of changed fields, states, reasons.")
+
+
+class AuditQuery(PageQuery):
+    """Filters of the audit log."""
+
+    since: When | None = Field(None, description="From this time on, RFC 3339, or from this day of `TIME_ZONE` on.")
+    until: When | None = Field(None, description="Before this time, or before this day of `TIME_ZONE`.")
+    subject_kind: str | None = Field(
+        None, pattern=r"^[a-z][a-z_.]{0,39}$", description="Kind of what was acted on: `article`, `key`, `comment`, …"
+    )
+    subject_id: str | None = Field(None, pattern=_ID, description="Id of what was acted on.")
+    subject: str | None = Field(None, pattern=_ID, description="Another name of `subject_id`.")
+    actor: str | None = Field(None, pattern=_ID, description="Id of the key that acted.")
+    action: str | None = Field(None, max_length=60, description="Exactly this action.")
+
+
+class GuestOut(BaseModel):
+    """A guest who was just made: the only answer that ever holds the token."""
+
+    guest_token: str = Field(
+        description="The token to send as `Authorization: Bearer bg_…`: `bg_`, 32 random bytes in hexadecimal, CRC-32 "
+        "of these. Keep it now."
+    )
+    id: str = Field(description="How others see this guest: the `author.id` of their comments.")

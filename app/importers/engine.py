@@ -11,11 +11,11 @@ from pydantic import ValidationError
 from sqlalchemy.exc import DBAPIError, IntegrityError
 from sqlmodel import Session
 
+from app.core.problems import Problem
+from app.db import Database, is_unavailable
 from app.identity.schemas import Actor
 from app.importers.ledger import Known, Ledger, is_edited, is_there
 from app.importers.report import Outcome, Report
-from app.kit.db import Database, is_unavailable
-from app.kit.problems import Problem
 
 IMPORT = Actor("system", name="import", scopes=frozenset({"admin"}))
 BATCH = 40  # small enough that others who write need not wait long, large enough that commits cost little

@@ -4,11 +4,11 @@ from typing import Any
 
 import sqlalchemy as sa
 
+from app.db import Database
+from app.db.columns import table_of
 from app.importers.engine import BATCH, patiently
 from app.importers.ledger import foreign_id
 from app.importers.tables import ImportExtra
-from app.kit.db import Database
-from app.kit.schema import table_of
 
 EXTRA = table_of(ImportExtra)
 _THIS = sa.and_(*(EXTRA.c[name] == sa.bindparam(f"{name}_is") for name in ("source", "kind", "foreign_id")))

@@ -6,12 +6,12 @@ from collections.abc import Sequence
 from typing import Final
 from urllib.parse import urljoin, urlsplit
 
-from app.kit.addresses import Guard
-from app.kit.outgoing import CallFailed, Outgoing
-from app.kit.problems import Problem
-from app.publication.media import actions as media
-from app.publication.media.actions import Upload
-from app.publication.media.storage import Storage
+from app.core.network_addresses import Guard
+from app.core.problems import Problem
+from app.net.outgoing import CallFailed, Outgoing
+from app.publication import media_library as media
+from app.publication.media_library import Upload
+from app.publication.storage import Storage
 
 MAX_FILES: Final = 20_000  # in one import; another goes on with those that are missing
 MAX_REDIRECTS: Final = 3

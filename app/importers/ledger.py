@@ -9,9 +9,9 @@ from typing import Any, NamedTuple
 import sqlalchemy as sa
 from sqlmodel import Session
 
-from app.identity.audit.tables import Audit
+from app.db.columns import affected, table_of
+from app.identity.tables import Audit
 from app.importers.tables import ImportSource
-from app.kit.schema import affected, table_of
 
 _KNOWN, _AUDIT = table_of(ImportSource), table_of(Audit)
 _THIS = sa.and_(*(_KNOWN.c[name] == sa.bindparam(f"{name}_is") for name in ("source", "kind", "foreign_id")))

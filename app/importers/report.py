@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from typing import Any, Final, Literal, NamedTuple
 
-from app.kit.text import excerpt
+from app.text.inputs import excerpt
 
 Outcome = Literal["new", "updated", "unchanged", "kept", "skipped", "refused", "failed"]
 OUTCOMES: Final = {

@@ -5,7 +5,7 @@ from typing import Any
 import sqlalchemy as sa
 from sqlmodel import Field, SQLModel
 
-from app.kit.schema import ID
+from app.db.columns import ID
 
 
 class ImportSource(SQLModel, table=True):

@@ -9,23 +9,23 @@ from fastapi import APIRouter, Query, Request
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
-from app.articles.addresses.schemas import Site
 from app.articles.routes import Retracted, WithheldForLegalReasons, moved, visible
+from app.articles.site import Site
+from app.core.ids import RefPath
+from app.core.problems import Forbidden, InvalidParameter, NotFound, Unauthorized, documented
+from app.db.columns import Row
 from app.events.schemas import Position
-from app.identity.actions import Callers
-from app.identity.routes import Public, requires
+from app.identity.access import Public, requires
+from app.identity.callers import Callers
 from app.identity.schemas import ANONYMOUS, Actor
-from app.kit.boundary import GOES_ON
-from app.kit.http import POSITION_PATTERN, database, settings
-from app.kit.ids import RefPath
-from app.kit.limits import network
-from app.kit.problems import Forbidden, InvalidParameter, NotFound, Unauthorized, documented
-from app.kit.schema import Row
-from app.kit.server import IS_LEAVING, ON_LEAVING
-from app.live.actions import Live, PositionGone, TooManyStreams
+from app.live.broadcasting import Live, PositionGone, TooManyStreams
 from app.live.schemas import LiveQuery, SiteLiveQuery, chosen_types
-from app.live.streams.actions import Stream
-from app.publication.sections.closure import find_ancestors
+from app.live.streams import Stream
+from app.publication.section_tree import find_ancestors
+from app.web.boundary import GOES_ON
+from app.web.rate_limits import network
+from app.web.responses import POSITION_PATTERN, database, settings
+from app.web.server import IS_LEAVING, ON_LEAVING
 
 HEADERS: Mapping[str, str] = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
 router = APIRouter(prefix="/v1", tags=["live"])

@@ -4,13 +4,13 @@ from typing import Annotated, Literal, NamedTuple
 
 from pydantic import AfterValidator, BaseModel, Field
 
-from app.articles.discussion.schemas import CountOut
+from app.articles.discussion_schemas import CountOut
 from app.comments.schemas import VotesOut
+from app.core.problems import Forbidden
+from app.core.schema_rules import any_of
 from app.events.schemas import Entry, Position
-from app.kit.http import POSITION_PATTERN
-from app.kit.problems import Forbidden
-from app.kit.rules import any_of
 from app.moderation.events import MODERATION_TYPES
+from app.web.responses import POSITION_PATTERN
 
 TYPES = (
     "article.published",

@@ -4,8 +4,8 @@ from typing import Any
 
 from fastapi import FastAPI
 
-from app.kit.openapi import Node, complete, inherit, name_types, operations, share
 from app.openapi.names import TYPES
+from app.web.openapi import Node, complete, inherit, name_types, operations, share
 
 SERVERS = [{"url": "/", "description": "The server that this document comes from."}]
 DESCRIPTION = """\

@@ -5,26 +5,23 @@ from typing import Annotated, Any, Literal
 from pydantic import Field
 
 from app.anchors.schemas import AnchorKind, AnchorState
-from app.articles.body.schemas import Block, Direction
-from app.articles.corrections.schemas import CorrectionKind
-from app.articles.discussion.schemas import Moderation as DiscussionModeration
-from app.articles.discussion.schemas import State as DiscussionState
+from app.articles.discussion_schemas import Moderation as DiscussionModeration
+from app.articles.discussion_schemas import State as DiscussionState
+from app.articles.editorial_schemas import CorrectionKind
 from app.articles.schemas import State as ArticleState
+from app.blocks.schemas import Block, Direction
 from app.comments.schemas import SortName as CommentSort
 from app.comments.schemas import State as CommentState
 from app.deliveries.schemas import State as DeliveryState
 from app.fronts.schemas import Kind as FrontBlockKind
 from app.identity.schemas import Scope
-from app.kit.text import Name, Prose, Title
-from app.moderation.bans.schemas import BanKind
-from app.moderation.phrases.schemas import PhraseAction, PhraseMatch
-from app.moderation.queue.schemas import QueueSort, QueueState
-from app.moderation.reports.schemas import ReportReason, ReportState
-from app.publication.notices.schemas import NoticeScope, Placement
-from app.publication.schemas import Level
+from app.moderation.rule_schemas import BanKind, PhraseAction, PhraseMatch
+from app.moderation.schemas import QueueSort, QueueState, ReportReason, ReportState
+from app.publication.schemas import Level, NoticeScope, Placement
 from app.subscriptions.schemas import Frequency
 from app.subscriptions.schemas import Kind as SubscriptionKind
-from app.subscriptions.suppressions.schemas import Reason as SuppressionReason
+from app.subscriptions.schemas import Reason as SuppressionReason
+from app.text.inputs import Name, Prose, Title
 from app.webhooks.schemas import EventType, Wildcard
 
 # Names for values that differ in their letter case alone, which constants of programming languages do not.

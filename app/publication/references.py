@@ -7,15 +7,11 @@ from typing import Any, Literal, NamedTuple
 import sqlalchemy as sa
 from sqlmodel import Session
 
-from app.kit.ids import is_id
-from app.kit.schema import table_of
-from app.kit.text import is_slug
-from app.publication.authors.tables import Author
-from app.publication.sections.closure import CLOSURE
-from app.publication.sections.tables import Section
-from app.publication.series.tables import Series
-from app.publication.tables import FormerSlug
-from app.publication.tags.tables import Tag
+from app.core.ids import is_id
+from app.db.columns import table_of
+from app.publication.section_tree import CLOSURE
+from app.publication.tables import Author, FormerSlug, Section, Series, Tag
+from app.text.inputs import is_slug
 
 Kind = Literal["section", "tag", "author", "series"]
 TERMS = {"section": table_of(Section), "tag": table_of(Tag), "author": table_of(Author), "series": table_of(Series)}

@@ -1,72 +1,327 @@
-"""How sections, tags, authors and series are answered: the same headers for all of them."""
+"""Sections over HTTP."""
 
 from collections.abc import Callable, Mapping
-from typing import Annotated, Any, cast
+from functools import partial
+from typing import Annotated, Any
 
 import sqlalchemy as sa
-from fastapi import Query, Request
-from pydantic import BaseModel
+from fastapi import APIRouter, Query, Request
 from starlette.responses import Response
 
-from app.identity.routes import VERSIONED, DraftReader, requires
-from app.identity.schemas import Actor
-from app.kit.fields import chosen
-from app.kit.http import ReadQuery, database, dump, redirect, reply
-from app.kit.problems import (
-    Conflict,
-    Forbidden,
-    Invalid,
-    NotFound,
-    Unauthorized,
-    documented,
+from app.identity.access import Public, Versions
+from app.identity.writes import write
+from app.publication import authors, responses, sections, tags, term_queries
+from app.publication import series as series_terms
+from app.publication.responses import CHANGES, COUNTED, CREATES, DELETES, Reading, Writer
+from app.publication.schemas import (
+    AuthorIn,
+    AuthorOut,
+    AuthorPatch,
+    SectionIn,
+    SectionOut,
+    SectionPatch,
+    SectionQuery,
+    SeriesIn,
+    SeriesOut,
+    SeriesPatch,
+    TagDetailOut,
+    TagIn,
+    TagPatch,
+    TermQuery,
 )
-from app.publication.actions import InUse, NameTaken, SlugTaken
-from app.publication.references import PLURALS, TERMS, Kind, resolve_reference
+from app.web.fields import chosen
+from app.web.paging import ListOut
+from app.web.responses import database, reply_list, settings
 
-Reading = Annotated[ReadQuery, Query()]
-Reader = DraftReader
-Writer = Annotated[Actor, requires("content:write")]
-COUNTED = "articles"  # numbers of articles move with the articles' own facts
-
-READS = documented(NotFound)
-LEADS_ON: dict[int | str, dict[str, Any]] = {301: {"description": "An old slug; `Location` has the new address."}}
-SHOWS = READS | LEADS_ON
-CREATES = documented(Unauthorized, Forbidden, SlugTaken, NameTaken, Invalid, Conflict)
-CHANGES = documented(*VERSIONED, SlugTaken, NameTaken, Invalid)
-DELETES = documented(*VERSIONED, InUse)
+sections_router = APIRouter(prefix="/v1/sections", tags=["sections"])
 
 
-async def show(
-    request: Request,
-    read: Callable[[sa.Connection, str], sa.RowMapping | None],
-    ref: str,
-    model: type[BaseModel],
-    query: ReadQuery,
-    *,
-    present: Callable[[sa.RowMapping], Mapping[str, Any]] = dict,
-    own: str = "",
-    groups: tuple[str, ...] = (),
-) -> Response:
-    """One row by id or slug, or 404. Public where `own` names its own cache group, as `tag` in `tag:{id}`."""
-    fields = chosen(model, query.fields)
-    row = await database(request).read(read, ref)
-    if row is None:
-        if own in TERMS:
-            return await lead_on(request, cast(Kind, own), ref, "/v1/{plural}/{slug}")
-        raise NotFound
-    return reply(
+@sections_router.get(
+    "",
+    operation_id="listSections",
+    summary="List sections",
+    response_model=ListOut[SectionOut],
+    responses=responses.READS,
+)
+async def list_sections(request: Request, query: Annotated[SectionQuery, Query()], actor: Public) -> Response:
+    """Sections with their numbers of public articles."""
+    fields = chosen(SectionOut, query.fields)
+    page = await database(request).read(term_queries.list_sections, query)
+    return reply_list(request, ListOut[SectionOut], page, fields, groups=("sections", COUNTED))
+
+
+@sections_router.get(
+    "/{section}",
+    operation_id="getSection",
+    summary="Get a section",
+    response_model=SectionOut,
+    responses=responses.SHOWS,
+)
+async def get_section(request: Request, section: str, query: Reading, actor: Public) -> Response:
+    """One section, by id or slug; a slug that it had before leads on to the present one."""
+    return await responses.show(
         request,
-        dump(model, present(row), fields),
-        groups=(f"{own}:{row['id']}", *groups),
-        version=row["version"],
-        private=not own,
+        term_queries.find_section,
+        section,
+        SectionOut,
+        query,
+        present=term_queries.present_section,
+        own="section",
+        groups=("sections",),
     )
 
 
-async def lead_on(request: Request, kind: Kind, ref: str, path: str) -> Response:
-    """301 from a slug that a term had before, or 404; `path` is filled with the `plural` and the present `slug`."""
-    reference = await database(request).read(resolve_reference, kind, ref)
-    if reference is None:
-        raise NotFound
-    plural = PLURALS[kind]
-    return redirect(request, path.format(plural=plural, slug=reference.slug), (plural, f"{kind}:{reference.id}"))
+@sections_router.post(
+    "",
+    operation_id="createSection",
+    summary="Create a section",
+    status_code=201,
+    response_model=SectionOut,
+    responses=CREATES,
+)
+async def create_section(request: Request, body: SectionIn, actor: Writer) -> Response:
+    """Make a section. The slug is made from the name unless one is sent.
+
+    409 `name_taken` names the existing one if a section inside the same parent has this name in whatever letter case.
+    """
+    return await write(
+        request,
+        actor,
+        sections.create,
+        body,
+        show=term_queries.get_section,
+        model=SectionOut,
+        status=201,
+        location="/v1/sections/{id}",
+    )
+
+
+@sections_router.patch(
+    "/{section}", operation_id="updateSection", summary="Change a section", response_model=SectionOut, responses=CHANGES
+)
+async def update_section(
+    request: Request, section: str, body: SectionPatch, versions: Versions, actor: Writer
+) -> Response:
+    """Change a section by RFC 7396 merge patch. The address of an old slug leads on to the new one."""
+    return await write(
+        request, actor, sections.change, section, body, versions, show=term_queries.get_section, model=SectionOut
+    )
+
+
+@sections_router.delete(
+    "/{section}", operation_id="deleteSection", summary="Delete a section", status_code=204, responses=DELETES
+)
+async def delete_section(request: Request, section: str, versions: Versions, actor: Writer) -> Response:
+    """Delete a section; 409 `in_use` while articles of any state or other sections are in it. Its notices go too."""
+    return await write(request, actor, sections.delete, section, versions, status=204)
+
+
+tags_router = APIRouter(prefix="/v1/tags", tags=["tags"])
+
+
+@tags_router.get(
+    "", operation_id="listTags", summary="List tags", response_model=ListOut[TagDetailOut], responses=responses.READS
+)
+async def list_tags(request: Request, query: Annotated[TermQuery, Query()], actor: Public) -> Response:
+    """Tags with their numbers of public articles."""
+    fields = chosen(TagDetailOut, query.fields)
+    page = await database(request).read(term_queries.list_tags, query)
+    return reply_list(request, ListOut[TagDetailOut], page, fields, groups=("tags", COUNTED))
+
+
+@tags_router.get(
+    "/{tag}", operation_id="getTag", summary="Get a tag", response_model=TagDetailOut, responses=responses.SHOWS
+)
+async def get_tag(request: Request, tag: str, query: Reading, actor: Public) -> Response:
+    """One tag, by id or slug; a slug that it had before leads on to the present one."""
+    return await responses.show(request, term_queries.find_tag, tag, TagDetailOut, query, own="tag")
+
+
+@tags_router.post(
+    "",
+    operation_id="createTag",
+    summary="Create a tag",
+    status_code=201,
+    response_model=TagDetailOut,
+    responses=CREATES,
+)
+async def create_tag(request: Request, body: TagIn, actor: Writer) -> Response:
+    """Make a tag. Saving an article with a name that no tag has makes one as well.
+
+    409 `name_taken` names the existing one if a tag has this name in whatever letter case.
+    """
+    return await write(
+        request,
+        actor,
+        tags.create,
+        body,
+        show=term_queries.get_tag,
+        model=TagDetailOut,
+        status=201,
+        location="/v1/tags/{id}",
+    )
+
+
+@tags_router.patch(
+    "/{tag}", operation_id="updateTag", summary="Change a tag", response_model=TagDetailOut, responses=CHANGES
+)
+async def update_tag(request: Request, tag: str, body: TagPatch, versions: Versions, actor: Writer) -> Response:
+    """Change a tag by RFC 7396 merge patch. The address of an old slug leads on to the new one."""
+    return await write(request, actor, tags.change, tag, body, versions, show=term_queries.get_tag, model=TagDetailOut)
+
+
+@tags_router.delete("/{tag}", operation_id="deleteTag", summary="Delete a tag", status_code=204, responses=DELETES)
+async def delete_tag(request: Request, tag: str, versions: Versions, actor: Writer) -> Response:
+    """Delete a tag; 409 `in_use` while articles in whatever state have it."""
+    return await write(request, actor, tags.delete, tag, versions, status=204)
+
+
+authors_router = APIRouter(prefix="/v1/authors", tags=["authors"])
+
+
+def _shown(request: Request) -> Callable[[sa.Connection, str], dict[str, Any]]:
+    """How a write is answered."""
+    return partial(term_queries.get_author, api=settings(request).api)
+
+
+def _present(request: Request) -> Callable[[Mapping[Any, Any]], dict[str, Any]]:
+    return partial(term_queries.present_author, api=settings(request).api)
+
+
+@authors_router.get(
+    "", operation_id="listAuthors", summary="List authors", response_model=ListOut[AuthorOut], responses=responses.READS
+)
+async def list_authors(request: Request, query: Annotated[TermQuery, Query()], actor: Public) -> Response:
+    """Authors with their numbers of public articles."""
+    fields = chosen(AuthorOut, query.fields)
+    page = await database(request).read(term_queries.list_authors, query, settings(request).api)
+    return reply_list(request, ListOut[AuthorOut], page, fields, groups=("authors", "media", COUNTED))
+
+
+@authors_router.get(
+    "/{author}", operation_id="getAuthor", summary="Get an author", response_model=AuthorOut, responses=responses.SHOWS
+)
+async def get_author(request: Request, author: str, query: Reading, actor: Public) -> Response:
+    """One author, by id or slug; a slug that they had before leads on to the present one."""
+    return await responses.show(
+        request,
+        term_queries.find_author,
+        author,
+        AuthorOut,
+        query,
+        present=_present(request),
+        own="author",
+        groups=("media",),
+    )
+
+
+@authors_router.post(
+    "",
+    operation_id="createAuthor",
+    summary="Create an author",
+    status_code=201,
+    response_model=AuthorOut,
+    responses=CREATES,
+)
+async def create_author(request: Request, body: AuthorIn, actor: Writer) -> Response:
+    """Make an author. Two people may share a name: the slug of a later one is numbered."""
+    return await write(
+        request,
+        actor,
+        authors.create,
+        body,
+        show=_shown(request),
+        model=AuthorOut,
+        status=201,
+        location="/v1/authors/{id}",
+    )
+
+
+@authors_router.patch(
+    "/{author}", operation_id="updateAuthor", summary="Change an author", response_model=AuthorOut, responses=CHANGES
+)
+async def update_author(
+    request: Request, author: str, body: AuthorPatch, versions: Versions, actor: Writer
+) -> Response:
+    """Change an author by RFC 7396 merge patch. The address of an old slug leads on to the new one."""
+    return await write(
+        request,
+        actor,
+        authors.change,
+        author,
+        body,
+        versions,
+        show=_shown(request),
+        model=AuthorOut,
+    )
+
+
+@authors_router.delete(
+    "/{author}", operation_id="deleteAuthor", summary="Delete an author", status_code=204, responses=DELETES
+)
+async def delete_author(request: Request, author: str, versions: Versions, actor: Writer) -> Response:
+    """Delete an author; 409 `in_use` while articles in whatever state are by them. Their notices go too."""
+    return await write(request, actor, authors.delete, author, versions, status=204)
+
+
+series_router = APIRouter(prefix="/v1/series", tags=["series"])
+
+
+@series_router.get(
+    "", operation_id="listSeries", summary="List series", response_model=ListOut[SeriesOut], responses=responses.READS
+)
+async def list_series(request: Request, query: Annotated[TermQuery, Query()], actor: Public) -> Response:
+    """Series with their numbers of public articles."""
+    fields = chosen(SeriesOut, query.fields)
+    page = await database(request).read(term_queries.list_series, query)
+    return reply_list(request, ListOut[SeriesOut], page, fields, groups=("series", COUNTED))
+
+
+@series_router.get(
+    "/{series}", operation_id="getSeries", summary="Get a series", response_model=SeriesOut, responses=responses.SHOWS
+)
+async def get_series(request: Request, series: str, query: Reading, actor: Public) -> Response:
+    """One series, by id or slug; a slug that it had before leads on to the present one."""
+    return await responses.show(request, term_queries.find_series, series, SeriesOut, query, own="series")
+
+
+@series_router.post(
+    "",
+    operation_id="createSeries",
+    summary="Create a series",
+    status_code=201,
+    response_model=SeriesOut,
+    responses=CREATES,
+)
+async def create_series(request: Request, body: SeriesIn, actor: Writer) -> Response:
+    """Make a series. 409 `name_taken` names the existing one if a series has this name in whatever letter case."""
+    return await write(
+        request,
+        actor,
+        series_terms.create,
+        body,
+        show=term_queries.get_series,
+        model=SeriesOut,
+        status=201,
+        location="/v1/series/{id}",
+    )
+
+
+@series_router.patch(
+    "/{series}", operation_id="updateSeries", summary="Change a series", response_model=SeriesOut, responses=CHANGES
+)
+async def update_series(
+    request: Request, series: str, body: SeriesPatch, versions: Versions, actor: Writer
+) -> Response:
+    """Change a series by RFC 7396 merge patch. The address of an old slug leads on to the new one."""
+    return await write(
+        request, actor, series_terms.change, series, body, versions, show=term_queries.get_series, model=SeriesOut
+    )
+
+
+@series_router.delete(
+    "/{series}", operation_id="deleteSeries", summary="Delete a series", status_code=204, responses=DELETES
+)
+async def delete_series(request: Request, series: str, versions: Versions, actor: Writer) -> Response:
+    """Delete a series; 409 `in_use` while articles in whatever state are part of it. Its notices go too."""
+    return await write(request, actor, series_terms.delete, series, versions, status=204)

@@ -6,7 +6,7 @@ from typing import TypedDict
 import sqlalchemy as sa
 from sqlmodel import Session, SQLModel
 
-from app.kit.schema import table_of
+from app.db.columns import table_of
 
 MAX_IDS = 5  # named of each kind
 

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import ClassVar
 
-from app.articles.discussion.events import changed_counts
+from app.articles.events import changed_counts
 from app.events.schemas import Fact
 
 

@@ -7,15 +7,16 @@ from fastapi import APIRouter, Query, Request
 from sqlmodel import Session
 from starlette.responses import Response
 
-from app.identity.routes import Own, admits, write
+from app.core.ids import IdPath, RefPath
+from app.core.problems import Forbidden, Invalid, NotFound, Unauthorized, documented
+from app.db.columns import Row
+from app.identity.access import Own, admits
 from app.identity.schemas import ANONYMOUS, Actor
-from app.kit.http import database, dump, reply, settings
-from app.kit.ids import IdPath, RefPath
-from app.kit.problems import Forbidden, Invalid, NotFound, Unauthorized, documented
-from app.kit.schema import Row
-from app.reactions import actions, queries
-from app.reactions.actions import OwnComment, check_may_vote
+from app.identity.writes import write
+from app.reactions import reactions
+from app.reactions.reactions import OwnComment, check_may_vote
 from app.reactions.schemas import MyVotesOut, MyVotesQuery, ReactionIn, ReactionOut, VoteIn, VoteOut, Voter
+from app.web.responses import database, dump, reply, settings
 
 router = APIRouter(prefix="/v1", tags=["reactions"])
 
@@ -45,7 +46,7 @@ def _shown(_connection: sa.Connection, result: Row) -> Row:
     response_model=VoteOut,
     responses=documented(Unauthorized, Forbidden, NotFound, OwnComment, Invalid),
 )
-async def vote(request: Request, comment: IdPath, body: VoteIn, actor: Participant) -> Response:
+async def vote_on_comment(request: Request, comment: IdPath, body: VoteIn, actor: Participant) -> Response:
     """Vote on a comment: 1, -1, or 0 to take it back. Whoever sends a token has one vote, and none on their own.
 
     `POST /v1/guests` gives a token to those who have not written anything. Tokens cost nothing: of guests without a
@@ -54,7 +55,7 @@ async def vote(request: Request, comment: IdPath, body: VoteIn, actor: Participa
     voter = _voter(request, actor)
 
     def cast(session: Session, _actor: Actor) -> dict[str, Any]:
-        return actions.vote(session, voter, comment, body.value)
+        return reactions.vote(session, voter, comment, body.value)
 
     return await write(request, actor, cast, show=_shown, model=VoteOut)
 
@@ -66,7 +67,7 @@ async def vote(request: Request, comment: IdPath, body: VoteIn, actor: Participa
     response_model=ReactionOut,
     responses=documented(Unauthorized, Forbidden, NotFound, Invalid),
 )
-async def react(request: Request, article: RefPath, body: ReactionIn, actor: Participant) -> Response:
+async def set_reaction(request: Request, article: RefPath, body: ReactionIn, actor: Participant) -> Response:
     """React to an article with one of the names in its `reactions`, or with null to take it back.
 
     Whoever sends a token has one reaction; `POST /v1/guests` gives one. Guests count as in votes.
@@ -74,7 +75,7 @@ async def react(request: Request, article: RefPath, body: ReactionIn, actor: Par
     voter, names = _voter(request, actor), settings(request).reactions
 
     def choose(session: Session, _actor: Actor) -> dict[str, Any]:
-        return actions.react(session, voter, article, body.value, names)
+        return reactions.react(session, voter, article, body.value, names)
 
     return await write(request, actor, choose, show=_shown, model=ReactionOut)
 
@@ -86,11 +87,11 @@ async def react(request: Request, article: RefPath, body: ReactionIn, actor: Par
     response_model=MyVotesOut,
     responses=documented(Unauthorized, Forbidden, NotFound),
 )
-async def mine(request: Request, query: Annotated[MyVotesQuery, Query()], actor: Own) -> Response:
+async def get_own_votes(request: Request, query: Annotated[MyVotesQuery, Query()], actor: Own) -> Response:
     """What the caller has chosen on an article: their reaction, and their votes on its comments."""
     if actor is ANONYMOUS:
         raise Unauthorized("Send the token that you vote with.")
     if actor.kind == "edit":
         raise Forbidden("This token is for one comment alone.")
-    found = await database(request).scan(queries.mine, actor, query.article)
+    found = await database(request).scan(reactions.mine, actor, query.article)
     return reply(request, dump(MyVotesOut, found), groups=(), private=True)

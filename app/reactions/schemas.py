@@ -6,11 +6,11 @@ from pydantic import BaseModel, ConfigDict, Field
 from sqlmodel import Session
 
 from app.comments.schemas import VotesOut
+from app.db.columns import Row
 from app.identity.schemas import Actor
-from app.identity.secrets.actions import Vault
-from app.kit.http import ReadQuery
-from app.kit.schema import Row
-from app.kit.text import Whole
+from app.identity.secrets import Vault
+from app.text.inputs import Whole
+from app.web.responses import ReadQuery
 
 
 class Screen(Protocol):

@@ -6,7 +6,7 @@ from typing import Any
 import sqlalchemy as sa
 from sqlmodel import Field, SQLModel
 
-from app.kit.schema import ID
+from app.db.columns import ID
 
 _OF_STRANGERS: dict[str, Any] = {
     "sqlite_where": sa.text("address_hash IS NOT NULL"),

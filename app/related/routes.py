@@ -7,24 +7,25 @@ import sqlalchemy as sa
 from fastapi import APIRouter, Query, Request
 from starlette.responses import Response
 
-from app.articles.addresses.schemas import Site
 from app.articles.cache_groups import groups_of_list, shows_counts
-from app.articles.cards.queries import steady
-from app.articles.partners.actions import hand_over
-from app.articles.publishing.routes import EDITED
+from app.articles.cached_json import steady
+from app.articles.editorial_routes import EDITED
+from app.articles.partners import hand_over
 from app.articles.routes import Retracted, WithheldForLegalReasons, moved, visible
 from app.articles.schemas import RelatedOut
 from app.articles.selection import add_formats, branch_of, refuse_fields
-from app.identity.routes import Public, Versions, requires, write
+from app.articles.site import Site
+from app.core.ids import RefPath
+from app.core.problems import NotFound, documented
+from app.db.columns import Row
+from app.identity.access import Public, Versions, requires
 from app.identity.schemas import ANONYMOUS, Actor
-from app.kit.fields import chosen
-from app.kit.http import database, reply_page, settings
-from app.kit.ids import RefPath
-from app.kit.problems import NotFound, documented
-from app.kit.schema import Row
-from app.related import actions, queries
-from app.related.queries import Found
+from app.identity.writes import write
+from app.related import links
+from app.related.links import Found
 from app.related.schemas import PinsIn, RelatedList, RelatedQuery
+from app.web.fields import chosen
+from app.web.responses import database, reply_page, settings
 
 router = APIRouter(prefix="/v1/articles/{article}", tags=["related"])
 Writer = Annotated[Actor, requires("content:write")]
@@ -48,7 +49,9 @@ def _fields(query: RelatedQuery) -> dict[str, Any] | None:
         301: {"description": "An old slug; `Location` has the new address."},
     },
 )
-async def index(request: Request, article: RefPath, query: Annotated[RelatedQuery, Query()], actor: Public) -> Response:
+async def list_related_articles(
+    request: Request, article: RefPath, query: Annotated[RelatedQuery, Query()], actor: Public
+) -> Response:
     """What to read next: what editors chose, then the same series, then what the texts have in common; each once.
 
     Only what is public now. The ETag carries the version of the choice, which `PUT` needs. Editors also see chosen
@@ -59,10 +62,10 @@ async def index(request: Request, article: RefPath, query: Annotated[RelatedQuer
     refuse_fields(fields, "editing")
 
     def find(connection: sa.Connection) -> Found:
-        found = queries.related(connection, article, actor, site, formats, query.limit)
+        found = links.related(connection, article, actor, site, formats, query.limit)
         if found is None:  # nothing, or not for everybody: partners may read it before
             row = visible(connection, article, actor, site, early=True)
-            found = queries.related_to(connection, row, site, formats, query.limit)
+            found = links.related_to(connection, row, site, formats, query.limit)
         return found
 
     try:
@@ -76,7 +79,7 @@ async def index(request: Request, article: RefPath, query: Annotated[RelatedQuer
         fields,
         groups=(
             f"article:{found.article_id}",
-            *groups_of_list(queries.members(found.article_id), found.ids, counts=shows_counts(fields, "article")),
+            *groups_of_list(links.members(found.article_id), found.ids, counts=shows_counts(fields, "article")),
         ),
         version=found.version,
         private=actor is not ANONYMOUS,
@@ -90,14 +93,16 @@ async def index(request: Request, article: RefPath, query: Annotated[RelatedQuer
     response_model=RelatedList,
     responses=EDITED,
 )
-async def pin(request: Request, article: RefPath, body: PinsIn, versions: Versions, actor: Writer) -> Response:
+async def pin_related_articles(
+    request: Request, article: RefPath, body: PinsIn, versions: Versions, actor: Writer
+) -> Response:
     """Choose the articles that stand first among the related ones; `If-Match` names the ETag of `GET …/related`."""
     site = Site.of(settings(request))
 
     def show(connection: sa.Connection, article_id: str) -> Row:
-        found = queries.related(connection, article_id, actor, site)
+        found = links.related(connection, article_id, actor, site)
         data = [pydantic_core.from_json(item) for item in found.items] if found else []
         page = {"next": None, "limit": 20, "total": None}
-        return {"data": data, "page": page, "version": queries.version(connection, article_id)}
+        return {"data": data, "page": page, "version": links.version(connection, article_id)}
 
-    return await write(request, actor, actions.pin, article, body, versions, show=show, model=RelatedList)
+    return await write(request, actor, links.pin, article, body, versions, show=show, model=RelatedList)

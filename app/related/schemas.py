@@ -5,8 +5,8 @@ from typing import Annotated
 from pydantic import BaseModel, ConfigDict, Field
 
 from app.articles.schemas import FormatQuery, RelatedOut
-from app.kit.paging import ListOut
-from app.kit.text import Identifier
+from app.text.inputs import Identifier
+from app.web.paging import ListOut
 
 MOST_PINS = 20
 RelatedList = ListOut[RelatedOut]

@@ -8,9 +8,9 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.sql.elements import ColumnElement
 
-from app.articles.listing.queries import COLUMNS, Shape, conditions
-from app.articles.queries import A, R
-from app.search.entries import queries as entries
+from app.articles.listing import COLUMNS, Shape, conditions
+from app.articles.reading import A, R
+from app.search import index as entries
 from app.search.tables import ENTRY
 
 MAX_WORDS = 12

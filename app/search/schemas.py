@@ -4,11 +4,11 @@ from typing import Literal, NamedTuple
 
 from pydantic import BaseModel, Field
 
-from app.articles.listing.schemas import FilterQuery, Words
+from app.articles.list_parameters import FilterQuery, Words
 from app.articles.schemas import ListedArticleOut
-from app.kit.paging import OTHER_QUERY, ListOut, pack, unpack
-from app.kit.problems import InvalidParameter
-from app.kit.text import MAX_INT63
+from app.core.problems import InvalidParameter
+from app.text.inputs import MAX_INT63
+from app.web.paging import OTHER_QUERY, ListOut, pack, unpack
 
 RANKED = 240  # the newest so many articles that answer are ranked; those beyond follow by date
 NEWEST_KEY = MAX_INT63

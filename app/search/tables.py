@@ -6,7 +6,7 @@ import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import TSVECTOR
 from sqlmodel import Field, SQLModel
 
-from app.kit.schema import ID, table_of
+from app.db.columns import ID, table_of
 
 SLOTS = 1024  # keys of the same microsecond
 

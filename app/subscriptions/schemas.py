@@ -4,7 +4,12 @@ from datetime import datetime
 from hashlib import sha256
 from typing import Annotated, Final, Literal, NamedTuple
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, EmailStr, Field, StringConstraints
+from pydantic import AfterValidator, BaseModel, ConfigDict, EmailStr, Field, StringConstraints, model_validator
+
+from app.core.ids import AnyId
+from app.core.schema_rules import both, exactly_one, given, where
+from app.text.inputs import HttpUrl, Identifier
+from app.web.paging import PageQuery
 
 Kind = Literal["comments.all", "comments.replies_to_me", "comments.thread", "articles.new", "article.updated"]
 Frequency = Literal["immediate", "daily", "weekly"]
@@ -101,3 +106,136 @@ class SubscriptionPatch(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
     frequency: Frequency = Field("immediate", description="At once, or gathered in a daily or weekly digest.")
+
+
+_TARGET = both(exactly_one("id", "slug"), where("type", ["comment"], given("id")))
+
+
+class TargetIn(BaseModel):
+    """What a subscription shall be about, by id or slug."""
+
+    model_config = ConfigDict(extra="forbid", json_schema_extra=_TARGET)
+
+    type: Literal["section", "series", "author", "tag", "article", "comment"]
+    id: AnyId | None = Field(None, description="Its id.")
+    slug: Identifier | None = Field(None, description="Its slug instead; comments have none.")
+
+    @model_validator(mode="after")
+    def _one(self) -> "TargetIn":
+        if (self.id is None) == (self.slug is None) or (self.type == "comment" and self.id is None):
+            raise ValueError("give either id or slug; for a comment its id")
+        return self
+
+
+class SubscriptionIn(BaseModel):
+    """A subscription to ask for."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    email: Email | None = Field(
+        None,
+        description="Where to send it; never shown, and mailed to only once it was confirmed. Needed unless the "
+        "caller's token proves an address: then that one is taken.",
+    )
+    kind: Kind = Field(description=KINDS)
+    target: TargetIn | None = Field(None, description="What it is about; none: the whole site.")
+    frequency: Frequency = Field("immediate", description="At once, or gathered in a daily or weekly digest.")
+    confirm_url: HttpUrl | None = Field(
+        None,
+        description="The page that the mail leads to, with `token` added to its query; on the publication's site or "
+        "one of its front ends. It sends the token on by `POST /v1/subscriptions/confirm`.",
+    )
+
+
+class AcceptedOut(BaseModel):
+    """The one answer, whatever is known of the address."""
+
+    accepted: Literal[True]
+
+
+class ConfirmIn(BaseModel):
+    """The token of a mail."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    token: str = Field(min_length=1, max_length=200, description="`bc_…`, from the link in the mail.")
+
+
+class ConfirmedOut(ManageTokenOut):
+    """A subscription that holds now."""
+
+    subscription: SubscriptionOut
+
+
+class SubscriberOut(BaseModel):
+    """An address that something was subscribed to."""
+
+    id: str
+    email: str
+    subscriptions: int = Field(description="Those that hold.")
+    confirmed_at: datetime | None = Field(description="When the address was first proven; null: it never was.")
+    created_at: datetime
+
+
+class OneSubscriberOut(SubscriberOut):
+    """The same with what it is subscribed to."""
+
+    all: list[SubscriptionOut] = Field(description="Those that hold, and those that wait to be confirmed.")
+
+
+class SubscriberQuery(PageQuery):
+    """Filters of the list of subscribers."""
+
+    state: Literal["confirmed", "pending"] | None = Field(None, description="Only addresses that are proven, or not.")
+    kind: Kind | None = Field(None, description="Only those who subscribe to something of this kind.")
+    target: str | None = Field(
+        None,
+        pattern=r"^(site|(section|series|author|tag|article|comment):[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12})$",
+        description="Only those who subscribe to this: `site`, or a type and an id, such as `article:0199…`.",
+    )
+    email: Email | None = Field(None, description="Only this address.")
+
+
+Reason = Literal["unsubscribe", "bounce", "complaint"]
+
+
+class SuppressionIn(BaseModel):
+    """An address that shall get no mail."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    email: Email = Field(description="Kept as a hash alone.")
+    reason: Reason = Field(
+        "complaint",
+        description="`complaint`: reported as spam (RFC 5965); `bounce`: its server refuses it; `unsubscribe`: they "
+        "want nothing. The last ends when a reader who is signed in with this address subscribes again.",
+    )
+
+
+class SuppressionOut(BaseModel):
+    """An address that gets no mail. Which one it is cannot be read from it."""
+
+    id: str
+    reason: Reason
+    created_at: datetime
+    created_by: str | None = Field(description="Id of the key that asked for it; null: the subscriber or their server.")
+
+
+class SuppressionQuery(PageQuery):
+    """Filters of the list of suppressions."""
+
+    reason: Reason | None = Field(None, description="Only those with this reason.")
+    email: Email | None = Field(None, description="Only that of this address.")
+
+
+class UnsubscribeOut(BaseModel):
+    """What sending the same address by POST would end."""
+
+    everything: bool = Field(description="All subscriptions of the address, which then gets no mail at all.")
+    subscriptions: list[SubscriptionOut] = Field(description="Those that hold; empty if they have ended already.")
+
+
+class UnsubscribedOut(BaseModel):
+    """It has ended, now or before."""
+
+    unsubscribed: bool

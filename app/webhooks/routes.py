@@ -6,22 +6,16 @@ from fastapi import APIRouter, Query, Request
 from sqlmodel import Session
 from starlette.responses import Response
 
-from app.identity.routes import VERSIONED, Versions, requires, write
+from app.core.ids import IdPath
+from app.core.problems import Forbidden, Invalid, NotFound, Unauthorized, documented
+from app.identity.access import VERSIONED, Versions, requires
 from app.identity.schemas import Actor
-from app.kit.fields import chosen
-from app.kit.http import ReadQuery, database, dump, reply, reply_list, settings
-from app.kit.ids import IdPath
-from app.kit.paging import ListOut, PageQuery
-from app.kit.problems import (
-    Forbidden,
-    Invalid,
-    NotFound,
-    Unauthorized,
-    documented,
-)
-from app.webhooks import actions, queries
-from app.webhooks.replays import actions as replays
-from app.webhooks.replays import queries as replaying
+from app.identity.writes import write
+from app.web.fields import chosen
+from app.web.paging import ListOut, PageQuery
+from app.web.responses import ReadQuery, database, dump, reply, reply_list, settings
+from app.webhooks import replays, webhooks
+from app.webhooks import replays as replaying
 from app.webhooks.schemas import (
     DeliveryOut,
     DeliveryQuery,
@@ -37,9 +31,9 @@ from app.webhooks.schemas import (
 router = APIRouter(prefix="/v1/webhooks", tags=["webhooks"])
 Manager = Annotated[Actor, requires("webhooks:manage")]
 READS = documented(Unauthorized, Forbidden, NotFound)
-SENDS = documented(Unauthorized, Forbidden, NotFound, actions.WebhookDisabled)
+SENDS = documented(Unauthorized, Forbidden, NotFound, webhooks.WebhookDisabled)
 CHANGES = documented(*VERSIONED)
-CREATES = documented(Unauthorized, Forbidden, Invalid, actions.TooManyWebhooks)
+CREATES = documented(Unauthorized, Forbidden, Invalid, webhooks.TooManyWebhooks)
 
 
 @router.post(
@@ -50,7 +44,7 @@ CREATES = documented(Unauthorized, Forbidden, Invalid, actions.TooManyWebhooks)
     response_model=NewWebhookOut,
     responses=CREATES,
 )
-async def create(request: Request, body: WebhookIn, actor: Manager) -> Response:
+async def create_webhook(request: Request, body: WebhookIn, actor: Manager) -> Response:
     """Have an address told of what becomes public. The answer holds the secret, and no later answer does.
 
     Messages are `POST {"type", "timestamp", "data": {"id", …, "etag", "position", "cache_groups"}}` with the headers of
@@ -62,13 +56,13 @@ async def create(request: Request, body: WebhookIn, actor: Manager) -> Response:
     """
 
     def action(session: Session, actor: Actor) -> str:
-        return actions.create(session, actor, settings(request), body)
+        return webhooks.create(session, actor, settings(request), body)
 
     return await write(
         request,
         actor,
         action,
-        show=queries.with_secret,
+        show=webhooks.with_secret,
         model=NewWebhookOut,
         status=201,
         location="/v1/webhooks/{id}",
@@ -83,18 +77,20 @@ async def create(request: Request, body: WebhookIn, actor: Manager) -> Response:
     response_model=ListOut[WebhookOut],
     responses=documented(Unauthorized, Forbidden),
 )
-async def index(request: Request, query: Annotated[PageQuery, Query()], actor: Manager) -> Response:
+async def list_webhooks(request: Request, query: Annotated[PageQuery, Query()], actor: Manager) -> Response:
     """All webhooks, newest first; never their secrets."""
-    page = await database(request).read(queries.page, query)
+    page = await database(request).read(webhooks.page, query)
     return reply_list(request, ListOut[WebhookOut], page, chosen(WebhookOut, query.fields), groups=(), private=True)
 
 
 @router.get(
     "/{webhook}", operation_id="getWebhook", summary="Get a webhook", response_model=WebhookOut, responses=READS
 )
-async def show(request: Request, webhook: IdPath, query: Annotated[ReadQuery, Query()], actor: Manager) -> Response:
+async def get_webhook(
+    request: Request, webhook: IdPath, query: Annotated[ReadQuery, Query()], actor: Manager
+) -> Response:
     """One webhook, and how it does."""
-    row = await database(request).read(queries.by_id, webhook)
+    row = await database(request).read(webhooks.by_id, webhook)
     body = dump(WebhookOut, row, chosen(WebhookOut, query.fields))
     return reply(request, body, version=row["version"], groups=(), private=True)
 
@@ -106,17 +102,19 @@ async def show(request: Request, webhook: IdPath, query: Annotated[ReadQuery, Qu
     response_model=WebhookOut,
     responses=CHANGES | documented(Invalid),
 )
-async def change(request: Request, webhook: IdPath, body: WebhookPatch, versions: Versions, actor: Manager) -> Response:
+async def update_webhook(
+    request: Request, webhook: IdPath, body: WebhookPatch, versions: Versions, actor: Manager
+) -> Response:
     """Change a webhook by RFC 7396 merge patch. Disabling it cancels what waits; enabling it is a fresh start."""
     return await write(
         request,
         actor,
-        actions.change,
+        webhooks.change,
         settings(request),
         webhook,
         body,
         versions,
-        show=queries.by_id,
+        show=webhooks.by_id,
         model=WebhookOut,
     )
 
@@ -124,9 +122,9 @@ async def change(request: Request, webhook: IdPath, body: WebhookPatch, versions
 @router.delete(
     "/{webhook}", operation_id="deleteWebhook", summary="Delete a webhook", status_code=204, responses=CHANGES
 )
-async def delete(request: Request, webhook: IdPath, versions: Versions, actor: Manager) -> Response:
+async def delete_webhook(request: Request, webhook: IdPath, versions: Versions, actor: Manager) -> Response:
     """Tell it nothing any more, not even what waits."""
-    return await write(request, actor, actions.delete, webhook, versions, status=204)
+    return await write(request, actor, webhooks.delete, webhook, versions, status=204)
 
 
 @router.post(
@@ -136,16 +134,18 @@ async def delete(request: Request, webhook: IdPath, versions: Versions, actor: M
     response_model=NewWebhookOut,
     responses=CHANGES | documented(Invalid),
 )
-async def rotate(request: Request, webhook: IdPath, body: RotateIn, versions: Versions, actor: Manager) -> Response:
+async def rotate_webhook_secret(
+    request: Request, webhook: IdPath, body: RotateIn, versions: Versions, actor: Manager
+) -> Response:
     """Replace the secret. For `overlap_hours` messages carry two signatures, so that no receiver misses one."""
     return await write(
         request,
         actor,
-        actions.rotate,
+        webhooks.rotate,
         webhook,
         body,
         versions,
-        show=queries.with_secret,
+        show=webhooks.with_secret,
         model=NewWebhookOut,
         secret=True,
     )
@@ -159,9 +159,9 @@ async def rotate(request: Request, webhook: IdPath, body: RotateIn, versions: Ve
     response_model=DeliveryOut,
     responses=SENDS,
 )
-async def test(request: Request, webhook: IdPath, actor: Manager) -> Response:
+async def test_webhook(request: Request, webhook: IdPath, actor: Manager) -> Response:
     """Send a message of the type `webhook.test`; the list of deliveries tells how it went."""
-    return await write(request, actor, actions.ping, webhook, show=queries.delivery, model=DeliveryOut, status=202)
+    return await write(request, actor, webhooks.ping, webhook, show=webhooks.delivery, model=DeliveryOut, status=202)
 
 
 @router.get(
@@ -171,11 +171,11 @@ async def test(request: Request, webhook: IdPath, actor: Manager) -> Response:
     response_model=ListOut[DeliveryOut],
     responses=READS,
 )
-async def deliveries(
+async def list_deliveries(
     request: Request, webhook: IdPath, query: Annotated[DeliveryQuery, Query()], actor: Manager
 ) -> Response:
     """What it was sent, newest first, with the answers. Delivered messages are kept for 14 days, dead ones for 90."""
-    page = await database(request).scan(queries.deliveries, actor, webhook, query)
+    page = await database(request).scan(webhooks.deliveries, actor, webhook, query)
     return reply_list(request, ListOut[DeliveryOut], page, chosen(DeliveryOut, query.fields), groups=(), private=True)
 
 
@@ -185,12 +185,12 @@ async def deliveries(
     summary="Redeliver a message",
     status_code=202,
     response_model=DeliveryOut,
-    responses=SENDS | documented(actions.WebhookDisabled, actions.DeliveryRunning, NotFound, Forbidden),
+    responses=SENDS | documented(webhooks.WebhookDisabled, webhooks.DeliveryRunning, NotFound, Forbidden),
 )
-async def redeliver(request: Request, webhook: IdPath, delivery: IdPath, actor: Manager) -> Response:
+async def redeliver_message(request: Request, webhook: IdPath, delivery: IdPath, actor: Manager) -> Response:
     """Send a message once more, delivered or not: the same bytes, under the same `webhook-id`."""
     return await write(
-        request, actor, actions.redeliver, webhook, delivery, show=queries.delivery, model=DeliveryOut, status=202
+        request, actor, webhooks.redeliver, webhook, delivery, show=webhooks.delivery, model=DeliveryOut, status=202
     )
 
 
@@ -202,7 +202,7 @@ async def redeliver(request: Request, webhook: IdPath, delivery: IdPath, actor: 
     response_model=ReplayOut,
     responses=SENDS | documented(Invalid),
 )
-async def replay(request: Request, webhook: IdPath, body: ReplayIn, actor: Manager) -> Response:
+async def replay_events(request: Request, webhook: IdPath, body: ReplayIn, actor: Manager) -> Response:
     """Tell it again what happened in a span of time, also from before it was set up, as far as it is still public.
 
     Messages keep their `webhook-id`, so that a receiver can drop what it has; those that wait already are not doubled.

@@ -6,11 +6,11 @@ from typing import Any, Final, Literal, get_args
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from app.core.clock import When
 from app.deliveries.schemas import State
-from app.kit.clock import When
-from app.kit.paging import PageQuery
-from app.kit.text import HttpUrl, Summary
 from app.moderation.events import MODERATION_TYPES
+from app.text.inputs import HttpUrl, Summary
+from app.web.paging import PageQuery
 
 EventType = Literal[
     "article.published",

@@ -5,7 +5,7 @@ from datetime import datetime
 import sqlalchemy as sa
 from sqlmodel import Field, SQLModel
 
-from app.kit.schema import ID
+from app.db.columns import ID
 
 
 class Webhook(SQLModel, table=True):

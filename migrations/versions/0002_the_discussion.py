@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import sqlalchemy as sa
 from alembic import op
 
-from app.kit.text import skeleton
+from app.text.confusables import skeleton
 
 revision: str = "0002"
 down_revision: str | None = "0001"

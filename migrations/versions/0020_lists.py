@@ -6,9 +6,9 @@ import sqlalchemy as sa
 from alembic import op
 from sqlmodel import Session
 
-from app.kit.collation import SORT_KEY, collation_key
-from app.kit.schema import ID
-from app.search.actions import rebuild_some
+from app.db.columns import ID
+from app.search.indexing import rebuild_some
+from app.text.collation import SORT_KEY, collation_key
 
 revision: str = "0020"
 down_revision: str | None = "0015"

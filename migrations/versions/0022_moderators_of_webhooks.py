@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import sqlalchemy as sa
 from alembic import op
 
-from app.kit.schema import ID
+from app.db.columns import ID
 
 revision: str = "0022"
 down_revision: str | None = "0025"

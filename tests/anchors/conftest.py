@@ -6,10 +6,10 @@ from typing import Any
 import pytest
 from starlette.testclient import TestClient
 
-from app.anchors.actions import count, place
+from app.anchors.anchors import count, place
 from app.anchors.schemas import AnchorIn
-from app.events.actions import advance
-from app.kit.db import Database
+from app.db import Database
+from app.events.log import advance
 from app.wiring import READERS
 from tests import make
 

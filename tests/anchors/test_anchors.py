@@ -8,19 +8,31 @@ import sqlalchemy as sa
 from pydantic import ValidationError
 from starlette.testclient import TestClient
 
-from app.anchors.actions import MOST, StaleRevision, TooManyAnchors, columns, forget, history, locate, place, require
-from app.anchors.handlers import find_again
-from app.anchors.queries import ANCHOR, COLUMNS, shown
+from app.anchors.anchors import (
+    ANCHOR,
+    COLUMNS,
+    MOST,
+    StaleRevision,
+    TooManyAnchors,
+    columns,
+    forget,
+    history,
+    locate,
+    place,
+    require,
+    shown,
+)
+from app.anchors.relocation import find_again
 from app.anchors.resolution import Resolution
 from app.anchors.schemas import AnchorIn
 from app.anchors.tables import AnchorResolution
-from app.articles.discussion.events import SETTINGS
-from app.events.queries import read_after
+from app.articles.events import SETTINGS
+from app.core.ids import new_id
+from app.core.problems import Invalid, NotFound, Problem
+from app.db import Database
+from app.db.columns import table_of
+from app.events.log import read_after
 from app.events.schemas import START
-from app.kit.db import Database
-from app.kit.ids import new_id
-from app.kit.problems import Invalid, NotFound, Problem
-from app.kit.schema import table_of
 from tests import make
 from tests.anchors.conftest import TEXT, html
 

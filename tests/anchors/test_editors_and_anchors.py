@@ -8,10 +8,10 @@ import sqlalchemy as sa
 from httpx2 import Response
 from starlette.testclient import TestClient
 
-from app.anchors.queries import ANCHOR
-from app.events.queries import read_after
+from app.anchors.anchors import ANCHOR
+from app.db import Database
+from app.events.log import read_after
 from app.events.schemas import START
-from app.kit.db import Database
 from tests import make
 from tests.anchors.conftest import TEXT
 

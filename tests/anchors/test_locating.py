@@ -5,7 +5,7 @@ import time
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from app.anchors.actions import locate
+from app.anchors.anchors import locate
 from app.anchors.schemas import AnchorIn
 
 TEXT = "The ferry leaves at dawn. Her brother bakes the bread that the harbour eats. " * 1000

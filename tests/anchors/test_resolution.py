@@ -4,9 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from app.anchors.resolution import Pair, Passage, Resolution, Text, resolve, trimmed
-from app.anchors.resolution.find import FUZZY_FROM, SIMILAR, similarity
-from app.articles.body import Block, block_map, from_html
+from app.anchors.resolution import FUZZY_FROM, SIMILAR, Pair, Passage, Resolution, Text, resolve, similarity, trimmed
+from app.blocks import Block, block_map, from_html
 
 FERRY = "The ferry to the island leaves at dawn, and nobody on the quay is ever awake enough to wave."
 BAKER = "Her brother bakes the bread that the whole harbour eats, though he has not slept a full night since March."

@@ -7,18 +7,14 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from app.articles.revisions.tables import Revision
-from app.articles.tables import Article, ArticleAuthor, ArticleTag
-from app.kit.clock import iso
-from app.kit.collation import collation_key
-from app.kit.db import Database
-from app.kit.ids import new_id
-from app.kit.schema import table_of
-from app.publication.authors.tables import Author
-from app.publication.sections.closure import CLOSURE
-from app.publication.sections.tables import Section
-from app.publication.series.tables import Series
-from app.publication.tags.tables import Tag
+from app.articles.tables import Article, ArticleAuthor, ArticleTag, Revision
+from app.core.clock import iso
+from app.core.ids import new_id
+from app.db import Database
+from app.db.columns import table_of
+from app.publication.section_tree import CLOSURE
+from app.publication.tables import Author, Section, Series, Tag
+from app.text.collation import collation_key
 
 BEGIN = datetime(2024, 1, 1, tzinfo=UTC)
 TERMS = {"section": Section, "series": Series, "author": Author, "tag": Tag}

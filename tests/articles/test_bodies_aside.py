@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 
-from app.articles.editing import actions
-from app.articles.editing.routes import QUICK_LENGTH
-from app.kit.offload import Offload
+from app.articles import editing
+from app.articles.editorial_routes import QUICK_LENGTH
+from app.web.offload import Offload
 
 LONG = "A sentence of a long text. " * (QUICK_LENGTH // 20)
 
@@ -63,7 +63,7 @@ def test_what_cannot_be_read_is_refused_by_its_format(client, whatever, runs, ki
 @pytest.mark.parametrize("times", [1, 2, 9])
 def test_blocks_keep_the_ids_of_a_revision_that_came_between(client, whatever, monkeypatch, times):
     made = client.post("/v1/articles", json={"title": "One", "body": {"html": "<p>One.</p>"}}, headers=whatever).json()
-    here, read, reads = f"/v1/articles/{made['id']}", actions.read_body, []
+    here, read, reads = f"/v1/articles/{made['id']}", editing.read_body, []
 
     def interrupted(body: Any, *more: Any) -> Any:
         if "Three" in body.html:
@@ -73,7 +73,7 @@ def test_blocks_keep_the_ids_of_a_revision_that_came_between(client, whatever, m
                 assert client.patch(here, json={"body": {"html": others}}, headers=whatever).status_code == 200
         return read(body, *more)
 
-    monkeypatch.setattr(actions, "read_body", interrupted)
+    monkeypatch.setattr(editing, "read_body", interrupted)
     text = "<p>One.</p><p>Two, as I have it.</p><p>Three.</p>"
     assert client.patch(here, json={"body": {"html": text}}, headers=whatever).status_code == 200
     assert len(reads) == min(times + 1, 3)
@@ -89,14 +89,14 @@ def test_blocks_keep_the_ids_of_a_revision_that_came_between(client, whatever, m
 
 def test_another_version_is_told_before_a_revision_that_came_between(client, whatever, monkeypatch):
     made = client.post("/v1/articles", json={"title": "One", "body": {"html": "<p>One.</p>"}}, headers=whatever)
-    here, read = f"/v1/articles/{made.json()['id']}", actions.read_body
+    here, read = f"/v1/articles/{made.json()['id']}", editing.read_body
 
     def interrupted(body: Any, *more: Any) -> Any:
         if "Three" in body.html:
             assert client.patch(here, json={"body": {"html": "<p>Two.</p>"}}, headers=whatever).status_code == 200
         return read(body, *more)
 
-    monkeypatch.setattr(actions, "read_body", interrupted)
+    monkeypatch.setattr(editing, "read_body", interrupted)
     asked = client.patch(
         here, json={"body": {"html": "<p>Three.</p>"}}, headers={**whatever, "If-Match": made.headers["etag"]}
     )

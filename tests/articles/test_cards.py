@@ -7,12 +7,12 @@ import pytest
 import sqlalchemy as sa
 from starlette.testclient import TestClient
 
-from app.articles.addresses.schemas import Site
-from app.articles.cards.queries import has_stale
-from app.articles.publishing.actions import unpublish
+from app.articles.cached_json import has_stale
+from app.articles.publishing import unpublish
+from app.articles.site import Site
+from app.core.settings import Settings
+from app.db import Database
 from app.identity.schemas import SYSTEM
-from app.kit.db import Database
-from app.kit.settings import Settings
 from app.main import create_app
 from tests import make
 

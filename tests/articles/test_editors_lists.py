@@ -5,9 +5,9 @@ from collections.abc import Callable
 import pytest
 from starlette.testclient import TestClient
 
-from app.identity.keys import actions as keys
+from app.db import Database
+from app.identity import keys
 from app.identity.schemas import SYSTEM
-from app.kit.db import Database
 from tests import make
 
 Headers = dict[str, str]

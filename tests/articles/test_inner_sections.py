@@ -8,11 +8,11 @@ import sqlalchemy as sa
 from httpx2 import Response
 from starlette.testclient import TestClient
 
-from app.kit.db import Database
-from app.kit.settings import Settings
-from app.notifications.queries import CIRCLES
-from app.syndication.feeds.queries import about
-from app.syndication.schemas import Publication
+from app.core.settings import Settings
+from app.db import Database
+from app.feeds.feeds import about
+from app.feeds.schemas import Publication
+from app.mail.notifications import CIRCLES
 from tests.make import act, comment, draft, notice, ok, patched, published, section
 
 Headers = dict[str, str]
@@ -172,7 +172,7 @@ def test_the_feed_of_a_parent_tells_of_what_was_retracted_inside(
 def test_a_block_of_a_section_shows_what_is_inside(
     client: TestClient, editor: Headers, tree: dict[str, str], most: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("app.fronts.queries.MOST_WALKS", most)
+    monkeypatch.setattr("app.fronts.fronts.MOST_WALKS", most)
     for name, ref in ("Tokyo", "japan"), ("Delhi", "asia"), ("Rome", "world"), ("Goal", "sport"):
         published(client, editor, name, section=ref)
     blocks = [

@@ -18,13 +18,13 @@ from hypothesis.stateful import (
 )
 from starlette.testclient import TestClient
 
-from app.articles.publishing.actions import advance_due
+from app.articles.publishing import advance_due
 from app.articles.tables import Article
-from app.events.queries import read_after
+from app.core.clock import iso
+from app.db import Database
+from app.db.columns import table_of
+from app.events.log import read_after
 from app.events.schemas import START, Position
-from app.kit.clock import iso
-from app.kit.db import Database
-from app.kit.schema import table_of
 from tests import make
 
 Headers = dict[str, str]

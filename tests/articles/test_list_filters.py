@@ -8,11 +8,11 @@ import sqlalchemy as sa
 import time_machine
 from starlette.testclient import TestClient
 
-from app.articles.addresses.schemas import Site
-from app.articles.listing import queries
-from app.articles.listing.schemas import SORTS, ListQuery, groups_of
+from app.articles import listing
+from app.articles.list_parameters import SORTS, ListQuery, cache_groups_of_filter
+from app.articles.site import Site
+from app.core.settings import Settings
 from app.identity.schemas import ANONYMOUS
-from app.kit.settings import Settings
 from tests import make
 
 Headers = dict[str, str]
@@ -79,9 +79,9 @@ def test_a_section_means_all_that_is_inside_of_it(
             assert found(client, f"articles?{query}&state=any", editor) == names, query
         if "sort" not in query:
             assert found(client, f"search?{query}&q=news") == names, query
-    monkeypatch.setattr(queries, "MAX_BRANCHES", 1)
-    queries._ids.cache_clear()
-    queries._statement.cache_clear()
+    monkeypatch.setattr(listing, "MAX_BRANCHES", 1)
+    listing._ids.cache_clear()
+    listing._statement.cache_clear()
     for query, names in SECTIONS.items():
         assert found(client, f"articles?{query}") == names, query
 
@@ -186,17 +186,17 @@ def size_of(sent: dict[str, list[str]], inside: int = 1) -> int:
         replace(group, refs=tuple(f"{ref}-{n}" for ref in group.refs for n in range(inside)))
         if group.kind == "section"
         else group
-        for group in groups_of(query)
+        for group in cache_groups_of_filter(query)
     )
-    shape, _ = queries.shape_of(query, groups, ANONYMOUS, SORTS[query.sort], Site("", ""))
-    return len(str(sa.select(queries._ids(shape))))
+    shape, _ = listing.shape_of(query, groups, ANONYMOUS, SORTS[query.sort], Site("", ""))
+    return len(str(sa.select(listing._ids(shape))))
 
 
 def test_no_combination_of_filters_makes_a_long_statement() -> None:
     many = ",".join(f"v{letter}" for letter in "abcdefghijklmnopqrst")  # which languages may be called, too
     kinds = ("section", "tag", "author", "series", "type", "language")
     plain = size_of({"section": ["v"]})
-    assert size_of({"section": ["v"]}, inside=queries.MAX_BRANCHES) < 50 * plain
+    assert size_of({"section": ["v"]}, inside=listing.MAX_BRANCHES) < 50 * plain
     assert size_of({"section": ["v"]}, inside=1000) < 5 * plain
     for kind in kinds:
         everything = {name: [many] * 5 for name in kinds} | {kind: ["vv"], "section": ["v"] * 5}

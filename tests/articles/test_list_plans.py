@@ -3,7 +3,7 @@
 import pytest
 from starlette.testclient import TestClient
 
-from app.kit.db import Database
+from app.db import Database
 from bench.statements import recorded
 from tests.make import draft, ok
 

@@ -9,13 +9,13 @@ from urllib.parse import urlencode
 import pytest
 from starlette.testclient import TestClient
 
-from app.articles.activity.queries import column_of
-from app.articles.listing.queries import is_quick
-from app.articles.listing.schemas import EDITORS_SORTS, MOST_GROUPS, MOST_VALUES, ListQuery, groups_of
-from app.articles.listing.schemas import SORTS as ALL_SORTS
+from app.articles.activity import column_of
+from app.articles.list_parameters import EDITORS_SORTS, MOST_GROUPS, MOST_VALUES, ListQuery, cache_groups_of_filter
+from app.articles.list_parameters import SORTS as ALL_SORTS
+from app.articles.listing import is_quick
 from app.articles.schemas import ArticleOut, ListedArticleOut
-from app.kit.db import Database
-from app.kit.ids import new_id
+from app.core.ids import new_id
+from app.db import Database
 from tests import make
 from tests.articles import stock
 from tests.articles.stock import BEGIN, Piece, Query
@@ -334,7 +334,7 @@ def test_etags_of_lists(client: TestClient, editor: Headers, shelf: list[Piece])
 )
 def test_what_may_be_read_where_others_wait(asked: dict[str, Any], quick: bool) -> None:
     query = ListQuery(**asked)
-    assert is_quick(query, groups_of(query)) is quick
+    assert is_quick(query, cache_groups_of_filter(query)) is quick
 
 
 def test_language_tags_are_read_in_any_letter_case(client: TestClient, editor: Headers) -> None:

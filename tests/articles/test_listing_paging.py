@@ -10,8 +10,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from starlette.testclient import TestClient
 
-from app.kit.db import Database
-from app.kit.ids import new_id
+from app.core.ids import new_id
+from app.db import Database
 from tests import make
 from tests.articles import stock
 from tests.articles.stock import BEGIN, Piece, Query, Term

@@ -10,9 +10,9 @@ import sqlalchemy as sa
 from PIL import Image
 from starlette.testclient import TestClient
 
-from app.articles.body.addresses import absolute_html, absolute_markdown, relative_source
-from app.kit.db import Database
-from app.kit.settings import Settings
+from app.articles.media_addresses import absolute_html, absolute_markdown, relative_source
+from app.core.settings import Settings
+from app.db import Database
 from app.main import create_app
 from tests.make import act, author, draft, ok, patched, published
 

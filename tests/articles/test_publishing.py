@@ -7,11 +7,11 @@ import pytest
 import time_machine
 from starlette.testclient import TestClient
 
-from app.articles.publishing.actions import advance_due
-from app.events.queries import read_after
+from app.articles.publishing import advance_due
+from app.core.clock import iso
+from app.db import Database
+from app.events.log import read_after
 from app.events.schemas import START
-from app.kit.clock import iso
-from app.kit.db import Database
 from tests import make
 
 Headers = dict[str, str]

@@ -7,9 +7,9 @@ import sqlalchemy as sa
 from starlette.testclient import TestClient
 
 from app.articles.tables import ArticleTag
-from app.kit.db import Database
-from app.kit.schema import table_of
-from app.publication.tags.tables import Tag
+from app.db import Database
+from app.db.columns import table_of
+from app.publication.tables import Tag
 from bench.cases import CASES
 from bench.seed import Store, seed
 from bench.statements import behind, excess, explained

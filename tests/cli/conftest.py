@@ -14,8 +14,8 @@ import sqlalchemy as sa
 import structlog
 
 from app.cli import main
-from app.kit.db import open_database
-from app.kit.migrations import upgrade
+from app.db import open_database
+from app.db.migrations import upgrade
 
 
 @dataclass

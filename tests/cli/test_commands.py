@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from app.kit.migrations import FOLDER, status
+from app.db.migrations import FOLDER, status
 
 Broadsheet = Callable[..., Any]
 
@@ -59,7 +59,7 @@ def test_settings_that_cannot_be_used_end_in_one_line(
 def test_a_fault_of_the_program_is_not_dressed_up(
     broadsheet: Broadsheet, data: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("app.kit.migrations.status", lambda url: 1 / 0)
+    monkeypatch.setattr("app.db.migrations.status", lambda url: 1 / 0)
     with pytest.raises(ZeroDivisionError):
         broadsheet("migrate", "--check")
 

@@ -8,8 +8,8 @@ import pysqlite3.dbapi2 as sqlite
 import pytest
 import sqlalchemy as sa
 
-from app.kit.db import open_database
-from app.kit.migrations import head, status
+from app.db import open_database
+from app.db.migrations import head, status
 
 Broadsheet = Callable[..., Any]
 

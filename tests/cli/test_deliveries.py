@@ -5,12 +5,12 @@ from collections.abc import Iterator
 import pytest
 import sqlalchemy as sa
 
-from app.deliveries.actions import enqueue
-from app.deliveries.claims.actions import claim, finish
-from app.deliveries.lanes.actions import BREAKS, LANE
+from app.core.clock import now
+from app.db import Database, open_database
+from app.deliveries.claims import claim, finish
+from app.deliveries.lanes import BREAKS, LANE
+from app.deliveries.outbox import enqueue
 from app.deliveries.schemas import Outcome
-from app.kit.clock import now
-from app.kit.db import Database, open_database
 from tests.cli.conftest import Broadsheet
 
 

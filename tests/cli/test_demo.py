@@ -7,7 +7,7 @@ import pytest
 
 from app.cli import serve as serving
 from app.cli.demo import KEY_FILE, demo
-from app.kit.settings import Settings
+from app.core.settings import Settings
 
 
 @pytest.mark.parametrize("given", ["", "https://api.example"])

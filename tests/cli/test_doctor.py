@@ -10,8 +10,8 @@ import pytest
 from pydantic import ValidationError
 
 from app.cli import checks
-from app.kit.clock import now
-from app.kit.settings import Settings
+from app.core.clock import now
+from app.core.settings import Settings
 from tests.importers.wordpress.exports import HARBOUR
 
 Broadsheet = Callable[..., Any]

@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 
 from app.cli.checks import Doubt, check_files
-from app.kit.mail import MaildirMailer
-from app.kit.settings import Settings
-from app.publication.media.storage import open_storage
+from app.core.settings import Settings
+from app.net.smtp import MaildirMailer
+from app.publication.storage import open_storage
 
 
 def run(folder: Path, *args: str) -> None:

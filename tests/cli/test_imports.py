@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from app.kit.migrations import FOLDER
+from app.db.migrations import FOLDER
 from tests.cli.conftest import Broadsheet
 from tests.importers.disqus.exports import disqus, post, thread
 from tests.importers.wordpress.exports import HARBOUR, export, item

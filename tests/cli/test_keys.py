@@ -5,8 +5,8 @@ from typing import Any
 
 import pytest
 
-from app.identity.keys.actions import digest, is_wellformed
-from app.kit.clock import now
+from app.core.clock import now
+from app.identity.keys import digest, is_wellformed
 
 Broadsheet = Callable[..., Any]
 Sql = Callable[[str, str], list[tuple[Any, ...]]]

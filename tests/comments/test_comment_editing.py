@@ -8,10 +8,10 @@ import sqlalchemy as sa
 import time_machine
 from starlette.testclient import TestClient
 
-from app.comments.queries import C
-from app.kit.clock import now
-from app.kit.db import Database
-from app.kit.settings import Settings
+from app.comments.reading import C
+from app.core.clock import now
+from app.core.settings import Settings
+from app.db import Database
 from app.main import create_app
 from tests import make
 from tests.make import Headers, bearer, comment, ok

@@ -7,8 +7,8 @@ import pytest
 from starlette.testclient import TestClient
 
 from app.comments.schemas import SORT_COLUMNS
-from app.kit.db import Database
-from app.kit.ids import new_id
+from app.core.ids import new_id
+from app.db import Database
 from tests import make
 from tests.comments.trees import Twig, grown
 from tests.make import Headers, bearer, comment, ok

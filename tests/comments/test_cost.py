@@ -6,9 +6,9 @@ from functools import partial
 
 import pytest
 
-from app.comments import body
-from app.comments.body import from_markdown
-from app.moderation.screening.actions import analyse
+from app.comments import rendering
+from app.comments.rendering import from_markdown
+from app.moderation.pipeline import analyse
 
 LENGTH = 10_000
 # Units that, written again and again, were the dearest a search found: `python -m bench.worst_text`.
@@ -44,14 +44,14 @@ def accepted(unit: str, most: int) -> str:
     size = most
     while size > 100:
         text = (unit * size)[:size].strip() or "a"
-        if body.count_marks(text) <= body.MAX_MARKS and text.count("\n") < body.MAX_LINES:
+        if rendering.count_marks(text) <= rendering.MAX_MARKS and text.count("\n") < rendering.MAX_LINES:
             return text
         size = size * 9 // 10
     return unit
 
 
 def test_no_text_costs_much_more_than_one_with_as_much_emphasis_as_it_may_have() -> None:
-    usual, dear = seconds(lambda: read("*a* and " * (body.MAX_MARKS // 2))), {}
+    usual, dear = seconds(lambda: read("*a* and " * (rendering.MAX_MARKS // 2))), {}
     for unit in UNITS:
         work = partial(read, accepted(unit, LENGTH))
         if seconds(work, 1) > 6 * usual and (spent := seconds(work)) > 6 * usual:
@@ -82,7 +82,7 @@ def test_what_is_not_read_is_told_by_its_shape(source: str, why: str) -> None:
 
 
 def test_what_is_read_at_once_is_short_and_plain() -> None:
-    assert body.is_quick("Well said. " * 100)
-    assert body.is_quick("Two\n\nparagraphs, *and* a [link](https://a.example).")
-    assert not body.is_quick("a" * (body.QUICK_LENGTH + 1))
-    assert not body.is_quick("a\n" * (body.QUICK_MARKS + 1))
+    assert rendering.is_quick("Well said. " * 100)
+    assert rendering.is_quick("Two\n\nparagraphs, *and* a [link](https://a.example).")
+    assert not rendering.is_quick("a" * (rendering.QUICK_LENGTH + 1))
+    assert not rendering.is_quick("a\n" * (rendering.QUICK_MARKS + 1))

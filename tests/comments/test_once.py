@@ -10,12 +10,12 @@ import pytest
 import sqlalchemy as sa
 from starlette.testclient import TestClient
 
-from app.articles.discussion.tables import ArticleTally
-from app.comments.queries import C
-from app.kit.db import Database
-from app.kit.ids import new_id
-from app.kit.schema import table_of
-from app.kit.settings import Settings
+from app.articles.tables import ArticleTally
+from app.comments.reading import C
+from app.core.ids import new_id
+from app.core.settings import Settings
+from app.db import Database
+from app.db.columns import table_of
 from app.main import create_app
 from tests import make
 from tests.make import bearer, comment, ok

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from starlette.testclient import TestClient
 
-from app.kit.ids import new_id
+from app.core.ids import new_id
 from tests import make
 from tests.make import Headers, bearer, comment, ok, said
 

@@ -10,11 +10,11 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 from starlette.testclient import TestClient
 
-from app.comments.actions import appear, set_state, voted
-from app.comments.queries import C, locked
+from app.comments.lifecycle import appear, set_state, voted
+from app.comments.reading import C, locked
 from app.comments.schemas import SORT_COLUMNS
-from app.kit.db import Database
-from app.kit.ids import new_id
+from app.core.ids import new_id
+from app.db import Database
 from tests import make
 from tests.comments.trees import Twig, grown
 from tests.make import Headers, ok

@@ -6,8 +6,8 @@ import pytest
 import time_machine
 from starlette.testclient import TestClient
 
-from app.kit.clock import iso, now
-from app.kit.ids import new_id
+from app.core.clock import iso, now
+from app.core.ids import new_id
 from tests import make
 from tests.make import Headers, bearer, comment, ok
 

@@ -7,9 +7,9 @@ import pytest
 import time_machine
 from starlette.testclient import TestClient
 
-from app.kit.clock import iso, now
-from app.kit.ids import new_id
-from app.kit.settings import Settings
+from app.core.clock import iso, now
+from app.core.ids import new_id
+from app.core.settings import Settings
 from app.main import create_app
 from tests import make
 from tests.make import Headers, bearer, comment, ok

@@ -7,13 +7,13 @@ from typing import Any, NamedTuple
 
 import sqlalchemy as sa
 
-from app.articles.discussion.tables import ArticleTally
-from app.comments.queries import C
+from app.articles.tables import ArticleTally
+from app.comments.reading import C
 from app.comments.schemas import best, controversy
-from app.identity.participants.tables import Participant
-from app.kit.db import Database
-from app.kit.ids import new_id
-from app.kit.schema import table_of
+from app.core.ids import new_id
+from app.db import Database
+from app.db.columns import table_of
+from app.identity.tables import Participant
 
 FIRST = datetime(2026, 3, 1, 12, tzinfo=UTC)
 WRITER = "01990000-0000-7000-8000-000000000001"

@@ -8,10 +8,9 @@ import jsonschema_rs
 import sqlalchemy as sa
 from starlette.testclient import TestClient
 
-from app.kit.ids import new_id
-from app.subscriptions.opt_ins.actions import confirm_token
-from app.subscriptions.opt_ins.queries import OPT_IN
-from app.subscriptions.unsubscribing.queries import token_for
+from app.core.ids import new_id
+from app.subscriptions.opt_ins import OPT_IN, confirm_token
+from app.subscriptions.unsubscribing import token_for
 from tests import make
 from tests.document import Operation, operations
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from app.kit.settings import Settings
+from app.core.settings import Settings
 from app.main import create_app
 from tests.document import operations
 

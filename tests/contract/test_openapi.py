@@ -22,11 +22,11 @@ from schemathesis.specs.openapi.checks import (
 )
 from starlette.testclient import TestClient
 
-from app.identity.routes import Access
+from app.core.clock import now
+from app.core.problems import Problem
+from app.core.settings import Settings
+from app.identity.access import Access
 from app.identity.schemas import SCOPES
-from app.kit.clock import now
-from app.kit.problems import Problem
-from app.kit.settings import Settings
 from app.main import create_app
 from tests import make
 from tests.contract.day import Checked, Headers, live, subscribe

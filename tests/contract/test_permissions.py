@@ -15,33 +15,21 @@ from fastapi.routing import APIRoute
 from sqlmodel import Session
 from starlette.testclient import TestClient
 
-from app.articles.publishing.actions import advance_due
-from app.articles.queries import whole
+from app.articles.publishing import advance_due
+from app.articles.reading import whole
 from app.articles.tables import Article
+from app.core.clock import iso, now
+from app.core.settings import Settings
+from app.db import Database
+from app.db.columns import table_of
 from app.fronts.tables import Front
-from app.identity.routes import Access
+from app.identity.access import Access
 from app.identity.schemas import SYSTEM
-from app.kit.clock import iso, now
-from app.kit.db import Database
-from app.kit.schema import table_of
-from app.kit.settings import Settings
 from app.main import create_app
-from app.publication.media.actions import create_reference
+from app.publication.media_library import create_reference
 from app.related.tables import RelatedPin
 from tests import make
-from tests.contract.permissions import (
-    NO,
-    PUBLISH,
-    READ,
-    STATES,
-    TABLE,
-    WRITE,
-    Anyone,
-    Changes,
-    Needs,
-    Reads,
-    Row,
-)
+from tests.contract.permissions import NO, PUBLISH, READ, STATES, TABLE, WRITE, Anyone, Changes, Needs, Reads, Row
 
 Headers = dict[str, str]
 HERE = "tests/contract/permissions.py"

@@ -13,12 +13,12 @@ import sqlalchemy as sa
 import time_machine
 from sqlmodel import Session
 
-from app.deliveries.actions import enqueue
-from app.deliveries.courier.actions import Courier
-from app.deliveries.lanes.actions import DELIVERY, LANE
+from app.core.clock import now
+from app.db import Database, open_database
+from app.deliveries.courier import Courier
+from app.deliveries.lanes import DELIVERY, LANE
+from app.deliveries.outbox import enqueue
 from app.deliveries.schemas import Claimed, Outcome
-from app.kit.clock import now
-from app.kit.db import Database, open_database
 
 START = datetime(2030, 1, 1, 12, tzinfo=UTC)
 DELIVERED = Outcome("delivered", 200)

@@ -6,12 +6,12 @@ from datetime import datetime, timedelta
 import sqlalchemy as sa
 import time_machine
 
-from app.deliveries.courier.actions import Courier
-from app.deliveries.lanes.actions import BREAKS, LANE, PAUSES
+from app.core.clock import now
+from app.db import Database
+from app.deliveries.courier import Courier
+from app.deliveries.lanes import BREAKS, LANE, PAUSES
 from app.deliveries.schemas import Claimed, Outcome
 from app.events.schemas import Position
-from app.kit.clock import now
-from app.kit.db import Database
 from tests.deliveries.conftest import DELIVERED, FAILED, START, Noted, add, at, drained, lane, rows, sending
 
 PUBLICATIONS = int(os.environ.get("PUBLICATIONS", "5"))  # 300: a full proof, which takes minutes

@@ -7,13 +7,13 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 
-from app.deliveries.actions import cancel, enqueue_all, prune, send_again
-from app.deliveries.claims.actions import claim, finish, release
-from app.deliveries.lanes.actions import DELIVERY, LANE, WIDTH
+from app.core.clock import now
+from app.db import Database
+from app.deliveries.claims import claim, finish, release
+from app.deliveries.lanes import DELIVERY, LANE, WIDTH
+from app.deliveries.outbox import cancel, enqueue_all, prune, send_again
 from app.deliveries.schemas import Claimed, NewDelivery, Outcome
 from app.events.schemas import Position
-from app.kit.clock import now
-from app.kit.db import Database
 from tests.deliveries.conftest import DELIVERED, FAILED, START, Noted, add, at, lane, rows, sending
 
 LEASES = {"test": 30.0}
@@ -271,7 +271,7 @@ def test_what_is_due_earlier_goes_first(db: Database) -> None:
 
 
 def test_stopping_gives_back_what_is_under_way(db: Database, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("app.deliveries.courier.actions.PATIENCE", 0.01)
+    monkeypatch.setattr("app.deliveries.courier.PATIENCE", 0.01)
 
     class Slow(Noted):
         async def send(self, db: Database, piece: Claimed) -> Outcome:

@@ -8,7 +8,7 @@ import pytest
 import typer
 
 from app.cli import app as commands
-from app.kit.settings import Settings
+from app.core.settings import Settings
 from docs import generate
 
 ROOT = Path(__file__).resolve().parents[2]

@@ -7,8 +7,8 @@ import pytest
 import typer
 
 from app.cli import app as commands
-from app.kit.limits import DEFAULTS
-from app.kit.settings import Settings
+from app.core.settings import Settings
+from app.web.rate_limits import DEFAULTS
 from app.webhooks.schemas import TYPES
 from docs import generate
 

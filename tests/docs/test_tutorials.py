@@ -13,8 +13,8 @@ from typer.testing import CliRunner
 
 from app.cli import app as commands
 from app.cli.demo import KEY_FILE, editor_key, load_sample
-from app.kit.db import open_database
-from app.kit.settings import Settings
+from app.core.settings import Settings
+from app.db import open_database
 from tests.flows.conftest import serving
 
 ROOT = Path(__file__).resolve().parents[2]

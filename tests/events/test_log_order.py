@@ -16,11 +16,10 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 from sqlmodel import Session
 
-from app.events.actions import emit, prune, settle_in
-from app.events.queries import is_foreign, read_after, settled
+from app.core.clock import now
+from app.db import Database, open_database
+from app.events.log import emit, is_foreign, prune, read_after, settle_in, settled
 from app.events.schemas import START, Fact, Position
-from app.kit.clock import now
-from app.kit.db import Database, open_database
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -12,12 +12,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 from sqlmodel import Session
 
-from app.events.actions import advance, prune
-from app.events.queries import has_news, is_visible, last_position, read_after
+from app.db import Database
+from app.db.columns import table_of
+from app.events.log import advance, has_news, is_visible, last_position, prune, read_after
 from app.events.schemas import START, Entry, Position
 from app.events.tables import Event, LogCursor
-from app.kit.db import Database
-from app.kit.schema import table_of
 
 EVENT, CURSOR = table_of(Event), table_of(LogCursor)
 LONG_AGO = datetime(2020, 1, 1, tzinfo=UTC)

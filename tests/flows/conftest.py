@@ -7,9 +7,9 @@ from contextlib import ExitStack, contextmanager
 import pytest
 import uvicorn
 
-from app.kit import server
-from app.kit.settings import Settings
+from app.core.settings import Settings
 from app.main import create_app
+from app.web import server
 
 Serve = Callable[..., str]
 

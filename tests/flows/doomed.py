@@ -5,9 +5,10 @@ import signal
 import sys
 from typing import Any
 
-from app.kit import logs, server
-from app.kit.settings import Settings
+from app.core import logs
+from app.core.settings import Settings
 from app.main import create_app
+from app.web import server
 
 
 class Doomed:

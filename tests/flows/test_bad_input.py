@@ -13,9 +13,9 @@ from urllib.parse import quote, urlsplit
 import pytest
 from starlette.testclient import TestClient
 
-from app.articles.editing.schemas import ArticleIn
-from app.articles.listing.schemas import ListQuery
-from app.kit.problems import Problem
+from app.articles.editorial_schemas import ArticleIn
+from app.articles.list_parameters import ListQuery
+from app.core.problems import Problem
 from tests import make
 
 Headers = dict[str, str]

@@ -7,9 +7,9 @@ from typing import Any
 import pytest
 from starlette.testclient import TestClient
 
-from app.events.queries import last_position, read_between
+from app.db import Database
+from app.events.log import last_position, read_between
 from app.events.schemas import Position
-from app.kit.db import Database
 from tests.make import act, author, comment, draft, ok, published, section, series
 
 Headers = dict[str, str]

@@ -13,9 +13,9 @@ from typing import Any
 import httpx2
 import sqlalchemy as sa
 
-from app.articles.revisions.tables import Revision
-from app.kit.db import Database
-from app.kit.schema import table_of
+from app.articles.tables import Revision
+from app.db import Database
+from app.db.columns import table_of
 from tests.make import ok
 
 EDITS, CLIENTS = int(os.environ.get("EDITS", "40")), 4

@@ -7,8 +7,8 @@ import pytest
 import time_machine
 from starlette.testclient import TestClient
 
-from app.kit.settings import Settings
-from app.syndication.sitemaps import routes
+from app.core.settings import Settings
+from app.feeds import routes
 from tests import make
 
 Headers = dict[str, str]
@@ -60,7 +60,7 @@ def test_archives_and_sitemaps_are_of_months_of_the_zone(
     def named(path: str) -> list[str]:
         return re.findall(r"/(october|first|last|december)<", client.get(path).text)
 
-    monkeypatch.setattr(routes, "MOST", 2)
+    monkeypatch.setattr(routes, "MAX_SITEMAP_URLS", 2)
     files = re.findall(r"<loc>[^<]*(/sitemap-[^<]*)</loc>", client.get("/sitemap.xml").text)
     assert files == [f"/sitemap-2026-{month}.xml" for month in (12, 11, 10)]
     assert [sorted(named(path)) for path in files] == [["december"], ["first", "last"], ["october"]]

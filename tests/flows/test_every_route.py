@@ -10,9 +10,9 @@ from fastapi.routing import APIRoute
 from starlette.testclient import TestClient
 
 from app import wiring
-from app.identity.routes import Access
-from app.kit.ids import new_id
-from app.kit.settings import Settings
+from app.core.ids import new_id
+from app.core.settings import Settings
+from app.identity.access import Access
 from app.main import create_app
 from tests import make
 from tests.document import operation_at

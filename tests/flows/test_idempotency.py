@@ -8,9 +8,9 @@ import httpx2
 import sqlalchemy as sa
 
 from app.articles.tables import Article
-from app.identity.audit.tables import Audit
-from app.kit.db import Database
-from app.kit.schema import table_of
+from app.db import Database
+from app.db.columns import table_of
+from app.identity.tables import Audit
 from tests.make import ok
 
 KEYS, TIMES, CLIENTS = 100, 10, 50

@@ -22,9 +22,9 @@ import httpx2
 import pytest
 import sqlalchemy as sa
 
-from app.identity.keys import actions as keys
+from app.db import Database, open_database
+from app.identity import keys
 from app.identity.schemas import SYSTEM
-from app.kit.db import Database, open_database
 from tests.make import ok
 
 KILLS = int(os.environ.get("KILLS", "2"))

@@ -24,14 +24,14 @@ import sqlalchemy as sa
 import time_machine
 
 from app import wiring
-from app.deliveries.courier.actions import Courier
-from app.identity.keys import actions as keys
+from app.core.clock import now
+from app.core.ids import new_id
+from app.core.settings import Settings
+from app.db import Database, open_database
+from app.deliveries.courier import Courier
+from app.identity import keys
 from app.identity.schemas import SYSTEM
-from app.identity.secrets.actions import Vault
-from app.kit.clock import now
-from app.kit.db import Database, open_database
-from app.kit.ids import new_id
-from app.kit.settings import Settings
+from app.identity.secrets import Vault
 from app.worker import Worker
 from tests.make import ok
 from tests.receiver import Receiver

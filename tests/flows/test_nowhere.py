@@ -9,9 +9,9 @@ import pytest
 import time_machine
 from starlette.testclient import TestClient
 
-from app.kit.clock import iso, now
-from app.kit.db import Database
-from app.kit.settings import Settings
+from app.core.clock import iso, now
+from app.core.settings import Settings
+from app.db import Database
 from tests import make
 from tests.flows.test_private import CANARY, MISSING_ID, private, routes, shape, words
 from tests.receiver import Receiver, work_through

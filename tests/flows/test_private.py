@@ -11,12 +11,12 @@ import sqlalchemy as sa
 import time_machine
 from starlette.testclient import TestClient
 
-from app.articles.publishing.actions import advance_due
-from app.identity.audit.actions import record
-from app.identity.keys import actions as keys
+from app.articles.publishing import advance_due
+from app.core.clock import iso
+from app.db import Database
+from app.identity import keys
+from app.identity.audit import record
 from app.identity.schemas import SYSTEM
-from app.kit.clock import iso
-from app.kit.db import Database
 from tests import make
 from tests.document import operation_at
 

@@ -10,8 +10,8 @@ import sqlalchemy as sa
 from sqlmodel import SQLModel
 from starlette.testclient import TestClient
 
-from app.kit.db import Database
-from app.kit.ids import new_id
+from app.core.ids import new_id
+from app.db import Database
 from tests import make
 from tests.flows.test_private import CANARY, MISSING_ID, routes, shape, words
 from tests.make import Headers, bearer, ok

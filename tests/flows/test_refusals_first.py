@@ -7,12 +7,12 @@ from typing import Any, cast
 import pytest
 from starlette.testclient import TestClient
 
-from app.comments.sync.routes import MAX_SYNC_BYTES
-from app.identity.routes import MAX_PUBLIC_BYTES
-from app.kit.ids import new_id
-from app.kit.routing import MAX_INLINE_BYTES
-from app.kit.settings import Settings
+from app.comments.routes import MAX_SYNC_BYTES
+from app.core.ids import new_id
+from app.core.settings import Settings
+from app.identity.access import MAX_PUBLIC_BYTES
 from app.main import create_app
+from app.web.routing import MAX_INLINE_BYTES
 from tests import make
 from tests.make import Headers, bearer, comment, ok
 from tests.receiver import Receiver

@@ -12,13 +12,13 @@ import time_machine
 from starlette.testclient import TestClient
 
 from app.articles.tables import Article
-from app.events.queries import read_after
+from app.core.clock import iso, now
+from app.core.ids import new_id
+from app.core.settings import Settings
+from app.db import Database
+from app.db.columns import table_of
+from app.events.log import read_after
 from app.events.schemas import START, Entry
-from app.kit.clock import iso, now
-from app.kit.db import Database
-from app.kit.ids import new_id
-from app.kit.schema import table_of
-from app.kit.settings import Settings
 from app.main import create_app
 from tests import make
 from tests.articles import stock

@@ -12,8 +12,8 @@ from markdown_it import MarkdownIt
 from selectolax.lexbor import LexborHTMLParser
 from starlette.testclient import TestClient
 
-from app.articles.body.convert import Body, from_html, from_markdown
-from app.publication.actions import note
+from app.blocks.convert import Body, from_html, from_markdown
+from app.publication.terms import note
 from tests import make
 
 Headers = dict[str, str]

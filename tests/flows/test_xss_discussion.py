@@ -8,10 +8,10 @@ import pytest
 from selectolax.lexbor import LexborHTMLParser
 from starlette.testclient import TestClient
 
-from app.articles.addresses.schemas import Site
-from app.comments.body import from_html, from_markdown
+from app.articles.site import Site
+from app.comments.rendering import from_html, from_markdown
+from app.db import Database
 from app.importers.disqus.loader import load
-from app.kit.db import Database
 from tests import make
 from tests.flows.test_xss import VECTORS, faults, is_harmless, sendable
 from tests.importers.disqus.exports import disqus, post, thread

@@ -9,11 +9,11 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from starlette.testclient import TestClient
 
-from app.articles.activity.actions import count
-from app.fronts.queries import is_quick
-from app.kit.clock import now
-from app.kit.db import Database
-from app.kit.ids import new_id
+from app.articles.activity import count
+from app.core.clock import now
+from app.core.ids import new_id
+from app.db import Database
+from app.fronts.fronts import is_quick
 from tests import make
 from tests.articles.stock import BEGIN, Piece, clear, put, terms
 

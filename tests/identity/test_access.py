@@ -10,15 +10,15 @@ from fastapi.routing import APIRoute
 from starlette.testclient import TestClient
 
 from app import wiring
-from app.events.actions import emit
+from app.core.settings import Settings
+from app.db import Database
+from app.events.log import emit
 from app.events.schemas import Fact
-from app.identity import routes
-from app.identity.routes import Access
+from app.identity import access
+from app.identity.access import Access
 from app.identity.schemas import SCOPES
-from app.kit.db import Database
-from app.kit.limits import Limiter
-from app.kit.settings import Settings
 from app.main import create_app
+from app.web.rate_limits import Limiter
 
 Headers = dict[str, str]
 MakeKey = Callable[..., Headers]
@@ -135,7 +135,7 @@ def test_what_is_visible_is_not_waited_for(client: TestClient, db: Database) -> 
 def test_a_write_is_waited_for(client: TestClient, db: Database, monkeypatch: pytest.MonkeyPatch) -> None:
     written = threading.Event()
     looked: list[bool] = []
-    is_visible = routes.is_visible
+    is_visible = access.is_visible
 
     def look(connection, position):  # type: ignore[no-untyped-def]
         if looked and not written.is_set():
@@ -147,7 +147,7 @@ def test_a_write_is_waited_for(client: TestClient, db: Database, monkeypatch: py
 
     with db.transaction() as session:
         xid, seq = emit(session, Seen(subject_id=UNKNOWN))
-    monkeypatch.setattr(routes, "is_visible", look)
+    monkeypatch.setattr(access, "is_visible", look)
     assert client.get(f"/v1/whoami?min_position={xid}.{seq + 1}").status_code == 200
     assert looked == [False, True]
 
@@ -158,7 +158,7 @@ def test_what_never_becomes_visible_is_a_503(client: TestClient, monkeypatch: py
     async def sleep(pause: float) -> None:
         pauses.append(pause)
 
-    monkeypatch.setattr(routes.asyncio, "sleep", sleep)
+    monkeypatch.setattr(access.asyncio, "sleep", sleep)
     answer = client.get("/v1/whoami?min_position=1.99")
     assert (answer.status_code, answer.json()["code"]) == (503, "unavailable")
     assert int(answer.headers["retry-after"]) > 0

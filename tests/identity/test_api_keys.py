@@ -12,13 +12,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 from sqlmodel import SQLModel
 
-from app.identity.keys import actions
-from app.identity.keys.actions import KeyRing, create, digest, is_wellformed, revoke
-from app.identity.keys.queries import by_hash, by_id
+from app.core.problems import Invalid, NotFound, Unauthorized
+from app.db import Database, Overloaded
+from app.identity import keys
+from app.identity.keys import KeyRing, by_hash, by_id, create, digest, is_wellformed, revoke
 from app.identity.schemas import SCOPES, SYSTEM, Actor
-from app.kit.db import Database, Overloaded
-from app.kit.problems import Invalid, NotFound, Unauthorized
-from app.publication.sections.closure import find_descendants
+from app.publication.section_tree import find_descendants
 
 NOON = datetime(2026, 1, 1, 12, tzinfo=UTC)
 Headers = dict[str, str]
@@ -118,8 +117,8 @@ def test_a_revoked_key_is_refused_everywhere_within_a_second(db: Database, monke
         for ring in (here, there):
             await ring.actor(key)
         await db.write(revoke, SYSTEM, key_id)
-        clock[0] += actions.REVOKED_WITHIN + 0.001
-        assert actions.REVOKED_WITHIN <= 1
+        clock[0] += keys.REVOKED_WITHIN + 0.001
+        assert keys.REVOKED_WITHIN <= 1
         for ring in (here, there, KeyRing(db, find_descendants)):
             with pytest.raises(Unauthorized):
                 await ring.actor(key)
@@ -138,7 +137,7 @@ def test_a_busy_key_is_looked_up_once_a_second(db: Database, monkeypatch: pytest
 
     async def story() -> None:
         await db.start()
-        monkeypatch.setattr(actions, "by_hash", look)
+        monkeypatch.setattr(keys, "by_hash", look)
         ring = KeyRing(db, find_descendants)
         clock = [1000.0]
         monkeypatch.setattr(asyncio.get_running_loop(), "time", lambda: clock[0], raising=False)

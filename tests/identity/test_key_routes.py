@@ -7,7 +7,7 @@ import pytest
 import sqlalchemy as sa
 from starlette.testclient import TestClient
 
-from app.kit.db import Database
+from app.db import Database
 
 Headers = dict[str, str]
 UNKNOWN = "01890000-0000-7000-8000-000000000000"

@@ -2,9 +2,9 @@
 
 from starlette.testclient import TestClient
 
-from app.kit.db import Database
-from app.kit.ids import new_id
-from app.kit.settings import Settings
+from app.core.ids import new_id
+from app.core.settings import Settings
+from app.db import Database
 from app.main import create_app
 from tests import make
 

@@ -13,16 +13,16 @@ from starlette.responses import Response
 from starlette.testclient import TestClient
 
 from app import wiring
-from app.identity.audit.actions import record
-from app.identity.audit.tables import Audit
-from app.identity.participants import routes as guests
-from app.identity.replays.tables import Replay
-from app.identity.routes import Done, Public, write_private
+from app.core.problems import Conflict, Gone
+from app.core.settings import Settings
+from app.db import Database
+from app.db.columns import table_of
+from app.identity import routes as guests
+from app.identity.access import Public
+from app.identity.audit import record
 from app.identity.schemas import Actor
-from app.kit.db import Database
-from app.kit.problems import Conflict, Gone
-from app.kit.schema import table_of
-from app.kit.settings import Settings
+from app.identity.tables import Audit, Replay
+from app.identity.writes import Done, write_private
 from app.main import create_app
 from tests.make import Headers, ok
 
@@ -62,7 +62,7 @@ async def create(request: Request, body: Note, actor: Public) -> Response:
 @pytest.fixture
 def notes(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> Iterator[TestClient]:
     """The app with a route of these tests."""
-    monkeypatch.setattr(wiring, "ROUTERS", [NOTES, guests.router])
+    monkeypatch.setattr(wiring, "ROUTERS", [NOTES, guests.participants_router])
     gone.clear()
     with TestClient(create_app(settings, with_worker=False), raise_server_exceptions=False) as found:
         yield found

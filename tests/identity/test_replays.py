@@ -16,15 +16,15 @@ from starlette.responses import Response
 from starlette.testclient import TestClient
 
 from app import wiring
-from app.identity.audit.actions import record
-from app.identity.audit.tables import Audit
-from app.identity.replays.actions import Answer, IdempotencyKeyReused, StillRunning, claim, keep, prune
-from app.identity.replays.tables import Replay
-from app.identity.routes import Public, requires, write
+from app.core.problems import Conflict
+from app.core.settings import Settings
+from app.db import Database
+from app.identity.access import Public, requires
+from app.identity.audit import record
+from app.identity.idempotency import Answer, IdempotencyKeyReused, StillRunning, claim, keep, prune
 from app.identity.schemas import Actor
-from app.kit.db import Database
-from app.kit.problems import Conflict
-from app.kit.settings import Settings
+from app.identity.tables import Audit, Replay
+from app.identity.writes import write
 from app.main import create_app
 
 Headers = dict[str, str]

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 import httpx2
 import pytest
 
-from app.kit.settings import Settings
+from app.core.settings import Settings
 
 PATIENCE = 30.0  # seconds to wait for what must come
 

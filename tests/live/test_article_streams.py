@@ -6,10 +6,10 @@ import pytest
 import sqlalchemy as sa
 from starlette.testclient import TestClient
 
+from app.core.settings import Settings
+from app.db import Database
+from app.db.columns import table_of
 from app.events.tables import Event
-from app.kit.db import Database
-from app.kit.schema import table_of
-from app.kit.settings import Settings
 from app.main import create_app
 from tests import make
 from tests.live.conftest import read

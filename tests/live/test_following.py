@@ -8,8 +8,8 @@ import httpx2
 import pytest
 from starlette.testclient import TestClient
 
-from app.kit.db import Database
-from app.kit.settings import Settings
+from app.core.settings import Settings
+from app.db import Database
 from bench.live import follow
 from tests import make
 from tests.flows.conftest import serving

@@ -6,8 +6,8 @@ from typing import Any
 import pytest
 from starlette.testclient import TestClient
 
+from app.core.settings import Settings
 from app.events.schemas import Fact
-from app.kit.settings import Settings
 from app.live.schemas import TYPES
 from tests import make
 from tests.flows.conftest import serving

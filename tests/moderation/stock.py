@@ -7,12 +7,12 @@ import sqlalchemy as sa
 from starlette.testclient import TestClient
 
 from app.comments.tables import Comment
-from app.identity.participants.tables import Participant
+from app.core.clock import now
+from app.core.ids import new_id
+from app.db import Database
+from app.db.columns import table_of
 from app.identity.schemas import Actor
-from app.kit.clock import now
-from app.kit.db import Database
-from app.kit.ids import new_id
-from app.kit.schema import table_of
+from app.identity.tables import Participant
 from tests.make import Headers, ok
 
 C, PARTICIPANT = table_of(Comment), table_of(Participant)

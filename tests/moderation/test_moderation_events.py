@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from starlette.testclient import TestClient
 
-from app.kit.settings import Settings
+from app.core.settings import Settings
 from app.moderation.events import MODERATION_TYPES
 from tests import make
 from tests.live.conftest import read

@@ -7,8 +7,8 @@ import pytest
 from starlette.testclient import TestClient
 
 from app.comments.tables import CommentRevision
-from app.kit.db import Database
-from app.kit.schema import table_of
+from app.db import Database
+from app.db.columns import table_of
 from tests import make
 from tests.make import Headers, ok
 from tests.moderation.stock import stored
@@ -113,7 +113,7 @@ def test_what_is_left_is_bounded_as_what_is_posted(
     assert (answer.status_code, answer.json()["errors"][0]["code"]) == (422, "unreadable_text")
     redacted = ok(redact(client, moderator, said, "more"))
     assert redacted["source"].endswith("*and* […].")
-    monkeypatch.setattr("app.comments.body.MAX_MARKS", 0)  # it was posted when more was allowed
+    monkeypatch.setattr("app.comments.rendering.MAX_MARKS", 0)  # it was posted when more was allowed
     url = f"/v1/comments/{said['id']}/redaction"
     assert ok(client.delete(url, headers=moderator))["html"].endswith("<em>and</em> more.</p>")
 

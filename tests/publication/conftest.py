@@ -10,7 +10,7 @@ from httpx2 import Response
 from sqlmodel import Session
 from starlette.testclient import TestClient
 
-from app.kit.db import Database
+from app.db import Database
 
 Send = Callable[..., Response]
 

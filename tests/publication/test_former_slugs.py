@@ -7,11 +7,11 @@ import pytest
 from httpx2 import Response
 from starlette.testclient import TestClient
 
+from app.db import Database
 from app.identity.schemas import ANONYMOUS
-from app.kit.db import Database
 from app.publication.references import Reference, resolve_references
-from app.subscriptions.opt_ins.queries import target_of
-from app.subscriptions.opt_ins.schemas import SubscriptionIn
+from app.subscriptions.opt_ins import target_of
+from app.subscriptions.schemas import SubscriptionIn
 from tests.make import draft, ok, published
 
 Make = Callable[..., dict[str, Any]]

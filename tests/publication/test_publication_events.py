@@ -6,9 +6,9 @@ from typing import Any
 import pytest
 from httpx2 import Response
 
-from app.events.queries import read_after
+from app.db import Database
+from app.events.log import read_after
 from app.events.schemas import START, Entry
-from app.kit.db import Database
 
 Make = Callable[..., dict[str, Any]]
 Send = Callable[..., Response]

@@ -13,22 +13,17 @@ from httpx2 import Response
 from sqlmodel import Session
 from starlette.testclient import TestClient
 
-from app.events.queries import read_after
+from app.core.problems import Invalid
+from app.db import Database
+from app.db.columns import table_of
+from app.events.log import read_after
 from app.events.schemas import START
-from app.identity.audit.tables import Audit
 from app.identity.schemas import SYSTEM
-from app.kit.db import Database
-from app.kit.problems import Invalid
-from app.kit.schema import table_of
-from app.publication import actions
-from app.publication.authors import actions as authors
-from app.publication.media import actions as media
-from app.publication.sections import actions as sections
-from app.publication.sections.schemas import SectionIn
-from app.publication.series import actions as series
-from app.publication.tables import Term
-from app.publication.tags import actions as tags
-from app.publication.tags.tables import Tag
+from app.identity.tables import Audit
+from app.publication import authors, sections, series, tags, terms
+from app.publication import media_library as media
+from app.publication.schemas import SectionIn
+from app.publication.tables import Tag, Term
 
 Make = Callable[..., dict[str, Any]]
 Send = Callable[..., Response]
@@ -298,8 +293,8 @@ def test_required_ones_keep_their_order_without_repeats(kind: str, make: Make, d
     model: type[Term] = next(found for found in Term.__subclasses__() if found.__tablename__ == SINGULAR[kind])
     one, two = make(kind, name="One")["id"], make(kind, name="Two")["id"]
     with db.transaction() as session:
-        assert actions.require(session, model, ["two", one, "one", two], "/x") == [two, one]
-        assert actions.require(session, model, [], "/x") == []
+        assert terms.require(session, model, ["two", one, "one", two], "/x") == [two, one]
+        assert terms.require(session, model, [], "/x") == []
 
 
 def test_missing_ones_are_told_by_pointer(db: Database) -> None:
@@ -308,7 +303,7 @@ def test_missing_ones_are_told_by_pointer(db: Database) -> None:
             (lambda: sections.require(session, "none"), "/section"),
             (lambda: series.require(session, "none"), "/series"),
             (lambda: authors.require(session, ["none"]), "/authors"),
-            (lambda: actions.require(session, Tag, ["0199aaaa-0000-7000-8000-000000000000"], "/x"), "/x"),
+            (lambda: terms.require(session, Tag, ["0199aaaa-0000-7000-8000-000000000000"], "/x"), "/x"),
         ):
             with pytest.raises(Invalid) as caught:
                 call()
@@ -352,7 +347,7 @@ def test_a_forged_cursor_is_never_a_failure(kind: str, make: Make, client: TestC
     ],
 )
 def test_a_note_is_html_and_text_from_either(html: str | None, text: str | None, expected: tuple[str, str]) -> None:
-    assert actions.note(html, text) == expected
+    assert terms.note(html, text) == expected
 
 
 @pytest.mark.parametrize(
@@ -360,5 +355,5 @@ def test_a_note_is_html_and_text_from_either(html: str | None, text: str | None,
 )
 def test_a_note_that_cannot_be_taken_is_told_by_pointer(html: str | None, text: str | None, pointer: str) -> None:
     with pytest.raises(Invalid) as caught:
-        actions.note(html, text)
+        terms.note(html, text)
     assert caught.value.errors[0]["pointer"] == pointer

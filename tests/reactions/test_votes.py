@@ -10,14 +10,14 @@ import pytest
 import sqlalchemy as sa
 from starlette.testclient import TestClient
 
-from app.articles.discussion.queries import T
-from app.comments.queries import C
+from app.articles.discussion_settings import T
+from app.comments.reading import C
 from app.comments.schemas import best, controversy
+from app.core.clock import now
+from app.db import Database
+from app.db.columns import table_of
 from app.events.tables import Event
-from app.kit.clock import now
-from app.kit.db import Database
-from app.kit.schema import table_of
-from app.reactions.queries import REACTION, VOTE
+from app.reactions.reactions import REACTION, VOTE
 from tests.make import Headers, guest, ok, prove_guests, said
 from tests.moderation.stock import comment, stored
 

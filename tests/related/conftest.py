@@ -6,9 +6,9 @@ from typing import Any
 import pytest
 from starlette.testclient import TestClient
 
-from app.events.actions import advance
-from app.kit.db import Database
-from app.related.linking.actions import relink
+from app.db import Database
+from app.events.log import advance
+from app.related.linking import relink
 from app.wiring import READERS
 from tests import make
 

@@ -2,8 +2,8 @@
 
 from starlette.testclient import TestClient
 
-from app.kit.db import Database
-from app.related.linking.queries import source
+from app.db import Database
+from app.related.linking import source
 from tests.make import ok, published, version
 
 

@@ -7,9 +7,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from app.search.text.marks import SNIPPET, marked, snippet
-from app.search.text.questions import parse
-from app.search.text.words import folded, indexed, words
+from app.search.marks import SNIPPET, marked, snippet
+from app.search.questions import parse
+from app.search.words import folded, indexed, words
 from tests.flows.test_xss import VECTORS
 
 MARKUP = re.compile("</?mark>")

@@ -11,15 +11,15 @@ import time_machine
 from sqlalchemy.exc import DBAPIError
 from starlette.testclient import TestClient
 
-from app.articles.addresses.schemas import Site
-from app.articles.listing.schemas import groups_of
-from app.articles.publishing.actions import advance_due
+from app.articles.list_parameters import cache_groups_of_filter
+from app.articles.publishing import advance_due
+from app.articles.site import Site
+from app.core.clock import iso
+from app.core.settings import Settings
+from app.db import Database
 from app.identity.schemas import ANONYMOUS
-from app.kit.clock import iso
-from app.kit.db import Database
-from app.kit.settings import Settings
-from app.search import queries
-from app.search.entries.queries import led
+from app.search import finding
+from app.search.index import led
 from app.search.schemas import SearchQuery
 from tests import make
 
@@ -198,7 +198,9 @@ def test_the_index_of_words_is_asked_however_rare_they_are(client: TestClient, e
     query = SearchQuery(q="kingfisher", count="exact")
     with db.connect() as connection:
         sa.event.listen(connection, "before_cursor_execute", listen)
-        queries.found(connection, query, groups_of(query), ANONYMOUS, Site("https://site.example", "/{slug}"))
+        finding.found(
+            connection, query, cache_groups_of_filter(query), ANONYMOUS, Site("https://site.example", "/{slug}")
+        )
         sa.event.remove(connection, "before_cursor_execute", listen)
         searches = [(sql, values) for sql, values in asked if "@@" in sql]
         assert len(searches) >= 2

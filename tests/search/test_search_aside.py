@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from starlette.testclient import TestClient
 
-from app.kit.settings import Settings
+from app.core.settings import Settings
 from app.main import create_app
 from tests import make
 

@@ -12,15 +12,15 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from starlette.testclient import TestClient
 
-from app.articles.listing.schemas import ListQuery
+from app.articles.list_parameters import ListQuery
 from app.articles.tables import Article
-from app.kit.db import Database
-from app.kit.ids import new_id
-from app.kit.schema import table_of
+from app.core.ids import new_id
+from app.db import Database
+from app.db.columns import table_of
+from app.search import index as entries
 from app.search import schemas
-from app.search.actions import rebuild_some, tidy
-from app.search.entries import queries as entries
-from app.search.entries.queries import BY_KEY, astray
+from app.search.index import BY_KEY, astray
+from app.search.indexing import rebuild_some, tidy
 from app.search.schemas import SearchQuery
 from app.search.tables import ENTRY
 from tests import make
@@ -74,7 +74,7 @@ def test_each_answer_is_visited_once(client: TestClient, db: Database, monkeypat
     pieces = stocked(db, 90)
     newest = {piece.slug: piece.listed_at for piece in pieces}
     for ranked in (10, 30, 500):
-        monkeypatch.setattr("app.search.queries.RANKED", ranked)
+        monkeypatch.setattr("app.search.finding.RANKED", ranked)
         for q, limit in (("ferry", 7), ("ferry -gull", 4), ("bri* river", 10), ("council", 3)):
             wanted = {p.slug for p in pieces if _answers(p.title, q)}
             found = walk(client, "/v1/search", q=q, limit=limit)

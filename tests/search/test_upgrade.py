@@ -9,14 +9,13 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 
-from app.articles.activity.queries import ACTIVITY
+from app.articles.activity import ACTIVITY
 from app.articles.tables import Article
-from app.comments.queries import C
-from app.kit import migrations
-from app.kit.clock import now
-from app.kit.db import Database, open_database
-from app.kit.ids import new_id
-from app.kit.schema import table_of
+from app.comments.reading import C
+from app.core.clock import now
+from app.core.ids import new_id
+from app.db import Database, migrations, open_database
+from app.db.columns import table_of
 from app.search.tables import ENTRY
 from tests.articles.stock import Piece, put
 from tests.comments.trees import Twig, grown

@@ -1,5 +1,5 @@
 """The same beginnings as tests of mail: what is subscribed to ends in a mailbox."""
 
-from tests.notifications.conftest import article, mailbox, reader, settings, subscribed
+from tests.mail.conftest import article, mailbox, reader, settings, subscribed
 
 __all__ = ["article", "mailbox", "reader", "settings", "subscribed"]

@@ -7,8 +7,8 @@ import pytest
 from standardwebhooks import Webhook
 from starlette.testclient import TestClient
 
-from app.kit.db import Database
-from app.kit.settings import Settings
+from app.core.settings import Settings
+from app.db import Database
 from tests.make import ok
 from tests.receiver import Receiver, work_through
 

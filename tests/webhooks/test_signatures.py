@@ -7,7 +7,7 @@ import pytest
 import time_machine
 from standardwebhooks import Webhook, WebhookVerificationError
 
-from app.webhooks.channel.actions import signed
+from app.webhooks.channel import signed
 
 NOW = datetime(2030, 1, 1, 12, tzinfo=UTC)
 SECRET, FORMER, OTHER = (f"whsec_{letter * 43}=" for letter in "MKQ")

@@ -11,13 +11,13 @@ import sqlalchemy as sa
 import time_machine
 from starlette.testclient import TestClient
 
-from app.deliveries.claims.actions import claim
+from app.core.clock import iso, now
+from app.core.settings import Settings
+from app.db import Database
+from app.deliveries.claims import claim
 from app.deliveries.schemas import Outcome
-from app.kit.clock import iso, now
-from app.kit.db import Database
-from app.kit.outgoing import Answer
-from app.kit.settings import Settings
-from app.webhooks.channel.actions import WebhookChannel
+from app.net.outgoing import Answer
+from app.webhooks.channel import WebhookChannel
 from tests import make
 from tests.make import ok
 from tests.receiver import Receiver
@@ -327,7 +327,7 @@ def test_it_needs_its_scope_and_no_limits(client: TestClient, editor: Headers, m
 
 
 def test_there_is_an_end(client: TestClient, manager: Headers, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("app.webhooks.actions.MOST", 1)
+    monkeypatch.setattr("app.webhooks.webhooks.MOST", 1)
     body = {"url": "https://hooks.example/", "events": ["*"]}
     ok(client.post(URL, json=body, headers=manager), 201)
     assert client.post(URL, json=body, headers=manager).json()["code"] == "too_many_webhooks"

@@ -8,8 +8,12 @@ from typing import Any
 import sqlalchemy as sa
 from sqlmodel import Session
 
-from app.comments.body import Body, from_html
+from app.comments.rendering import Body, from_html
 from app.comments.schemas import best, controversy
+from app.core.clock import now
+from app.core.ids import new_id
+from app.db import Database
+from app.db.columns import Row
 from app.importers.discussion.people import Person, authors_of, people
 from app.importers.discussion.remarks import Group, Remark
 from app.importers.discussion.store import C, lay
@@ -17,11 +21,7 @@ from app.importers.discussion.threads import hosts, may_stand, parents_first
 from app.importers.engine import patiently
 from app.importers.ledger import Known, Ledger
 from app.importers.report import Outcome, Report
-from app.kit.clock import now
-from app.kit.db import Database
-from app.kit.ids import new_id
-from app.kit.names import public_name
-from app.kit.schema import Row
+from app.text.names import public_name
 
 BATCH = 500
 KIND = "comment"

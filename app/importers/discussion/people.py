@@ -7,14 +7,14 @@ import sqlalchemy as sa
 from sqlmodel import Session
 
 from app.articles.tables import ArticleAuthor
-from app.identity.participants.tables import Participant
-from app.identity.secrets.actions import Vault
+from app.core.clock import now
+from app.core.ids import new_id
+from app.db.columns import table_of
+from app.identity.secrets import Vault
+from app.identity.tables import Participant
 from app.importers.discussion.remarks import Remark
 from app.importers.ledger import Known, Ledger
-from app.kit.clock import now
-from app.kit.ids import new_id
-from app.kit.schema import table_of
-from app.publication.authors.tables import Author
+from app.publication.tables import Author
 
 P, AUTHOR, _BY = table_of(Participant), table_of(Author), table_of(ArticleAuthor)
 _KIND = "reader"

@@ -8,10 +8,10 @@ from typing import Any
 import sqlalchemy as sa
 from sqlmodel import Session
 
-from app.articles.activity import actions as activity
-from app.articles.discussion.actions import tally
+from app.articles import activity
+from app.articles.discussions import tally
 from app.comments.tables import Comment
-from app.kit.schema import Row, table_of
+from app.db.columns import Row, table_of
 
 C = table_of(Comment)
 _TREE = sa.select(

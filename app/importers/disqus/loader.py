@@ -9,7 +9,8 @@ from urllib.parse import parse_qs, urlsplit
 
 import sqlalchemy as sa
 
-from app.articles.addresses.schemas import Site
+from app.articles.site import Site
+from app.db import Database
 from app.importers.discussion.arrivals import Arrivals
 from app.importers.discussion.remarks import (
     ANONYMOUS,
@@ -28,8 +29,7 @@ from app.importers.report import Report
 from app.importers.sources import opened_exports
 from app.importers.streams import Progress
 from app.importers.wordpress.paragraphs import paragraphs
-from app.kit.db import Database
-from app.kit.text import is_http_url
+from app.text.inputs import is_http_url
 
 Passing = Callable[[str], Progress | None]
 """Is told the name of a pass over the file, and gives what hears of its bytes."""

@@ -6,14 +6,14 @@ from urllib.parse import parse_qs, unquote, urlsplit
 
 import sqlalchemy as sa
 
-from app.articles.addresses.queries import leads_to
-from app.articles.addresses.schemas import Site
+from app.articles.addresses import leads_to
+from app.articles.site import Site
 from app.articles.tables import Article
+from app.core.ids import is_id
+from app.db.columns import table_of
 from app.importers.disqus.reader import Thread
 from app.importers.tables import ImportSource
-from app.kit.ids import is_id
-from app.kit.schema import table_of
-from app.publication.sections.tables import Section
+from app.publication.tables import Section
 
 A, _SECTION, _SOURCE = table_of(Article), table_of(Section), table_of(ImportSource)
 _PLACE = sa.select(A.c.id, A.c.slug, A.c.published_at, _SECTION.c.slug.label("section")).select_from(

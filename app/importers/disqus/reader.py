@@ -9,7 +9,7 @@ from typing import Any, Final
 from lxml import etree
 
 from app.importers.streams import Progress, checked_root, stream
-from app.kit.text import scrub
+from app.text.inputs import scrub
 
 _SPACE: Final = "{http://disqus.com}"
 _ID: Final = "{http://disqus.com/disqus-internals}id"

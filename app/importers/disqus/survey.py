@@ -4,10 +4,10 @@ from collections.abc import Iterator, Sequence
 from datetime import datetime
 from typing import Any, NamedTuple
 
+from app.db.driver import sqlite
 from app.importers.disqus.reader import Post, Thread, read
 from app.importers.sources import ExportFile
 from app.importers.streams import Progress, stream_all
-from app.kit.db.driver import sqlite
 
 # An empty path is SQLite's private file, which goes when it is closed.
 _TABLES = """

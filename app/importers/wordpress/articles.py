@@ -6,28 +6,23 @@ from typing import Any
 import sqlalchemy as sa
 from sqlmodel import Session
 
-from app.articles.addresses.actions import RESERVED, remember
-from app.articles.addresses.tables import Address
-from app.articles.body import Body, Dropped, from_blocks, from_html
-from app.articles.body.addresses import fill_sizes, unsized_files
-from app.articles.discussion.actions import close
-from app.articles.editing import actions as editing
-from app.articles.editing.schemas import ArticleIn, ArticlePatch
-from app.articles.publishing import actions as publishing
-from app.articles.revisions.queries import newest_blocks
-from app.articles.tables import Article
+from app.articles import editing, publishing
+from app.articles.addresses import RESERVED, remember
+from app.articles.discussions import close
+from app.articles.editorial_schemas import ArticleIn, ArticlePatch
+from app.articles.media_addresses import fill_sizes, unsized_files
+from app.articles.revisions import newest_blocks
+from app.articles.tables import Address, Article
+from app.blocks import Body, Dropped, from_blocks, from_html
+from app.core.clock import now
+from app.db.columns import table_of
 from app.importers.engine import IMPORT
 from app.importers.ledger import Ledger
 from app.importers.wordpress.plan import Plan
 from app.importers.wordpress.survey import Survey
-from app.kit.clock import now
-from app.kit.schema import table_of
-from app.kit.text import slugify
-from app.publication.authors.tables import Author
-from app.publication.media.queries import find_sizes
-from app.publication.media.tables import Media
-from app.publication.sections.tables import Section
-from app.publication.tags.tables import Tag
+from app.publication.media_library import find_sizes
+from app.publication.tables import Author, Media, Section, Tag
+from app.text.inputs import slugify
 
 ARTICLE, ADDRESS = table_of(Article), table_of(Address)
 _SLUG = sa.select(ARTICLE.c.id).where(ARTICLE.c.slug == sa.bindparam("slug"))

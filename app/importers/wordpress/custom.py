@@ -6,9 +6,9 @@ from collections import Counter
 from collections.abc import Mapping
 from typing import Any, Final
 
-from app.articles.editing.schemas import MAX_CUSTOM_BYTES
+from app.articles.editorial_schemas import MAX_CUSTOM_BYTES
+from app.export.wordpress_ids import ID_KEY, IMAGE_KEY
 from app.importers.wordpress.records import Item, Term, whole_number
-from app.syndication.leaving.wordpress_ids import ID_KEY, IMAGE_KEY
 
 _RESERVED: Final = 2000  # bytes left for what editors add
 _SEO: Final = ("_yoast_wpseo_", "rank_math_", "_aioseo_", "_aioseop_", "_seopress_")

@@ -11,6 +11,8 @@ from urllib.parse import unquote
 
 from lxml import etree
 
+from app.core.ids import is_id
+from app.export.wordpress_ids import ID_KEY, IMAGE_KEY, PARENT_KEY, number_of
 from app.importers.wordpress.records import (
     Author,
     Category,
@@ -23,9 +25,7 @@ from app.importers.wordpress.records import (
     Term,
     whole_number,
 )
-from app.kit.ids import is_id
-from app.kit.text import scrub
-from app.syndication.leaving.wordpress_ids import ID_KEY, IMAGE_KEY, PARENT_KEY, number_of
+from app.text.inputs import scrub
 
 Fields = dict[str, str]
 

@@ -9,17 +9,17 @@ from urllib.parse import unquote, urlsplit
 import sqlalchemy as sa
 from sqlmodel import Session
 
+from app.core.problems import Problem
+from app.db import Database
 from app.importers.engine import IMPORT, patiently
 from app.importers.fetching import Fetcher
 from app.importers.ledger import Known, Ledger
 from app.importers.report import Report
 from app.importers.wordpress.pictures import MEDIA, PictureEntry
 from app.importers.wordpress.survey import ListedFile, is_picture
-from app.kit.db import Database
-from app.kit.problems import Problem
-from app.publication.media import actions as media
-from app.publication.media.actions import Upload
-from app.publication.media.schemas import FILES
+from app.publication import media_library as media
+from app.publication.media_library import Upload
+from app.publication.schemas import FILES
 
 _BATCH = 8  # decoded pictures that are in memory together
 _KIND = "file"

@@ -10,9 +10,9 @@ from typing import Final
 import sqlalchemy as sa
 from sqlmodel import Session
 
-from app.articles.addresses.actions import remember
-from app.articles.addresses.queries import leads_to
-from app.articles.addresses.schemas import numbered_address
+from app.articles.addresses import leads_to, remember
+from app.articles.site import numbered_address
+from app.db import Database
 from app.importers.discussion.arrivals import Arrivals
 from app.importers.discussion.remarks import Group
 from app.importers.engine import BATCH, Engine, Entry, patiently
@@ -33,7 +33,6 @@ from app.importers.wordpress.records import Item, Site, Term
 from app.importers.wordpress.shortcodes import Attachment
 from app.importers.wordpress.survey import ABSENT, ARTICLES, Survey, is_default, is_picture, key_of, path_of
 from app.importers.wordpress.terms import AuthorEntry, SectionEntry, TagEntry
-from app.kit.db import Database
 
 Passing = Callable[[str], Progress | None]
 """Is told the name of a pass over the file, and gives what hears of its bytes."""

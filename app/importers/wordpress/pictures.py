@@ -5,16 +5,16 @@ from functools import cached_property
 import sqlalchemy as sa
 from sqlmodel import Session
 
-from app.articles.body.urls import safe_url
+from app.blocks.urls import safe_url
+from app.db.columns import table_of
 from app.importers.engine import IMPORT, clipped
 from app.importers.ledger import fingerprint
 from app.importers.wordpress.plan import text_of
 from app.importers.wordpress.survey import ListedFile
-from app.kit.schema import table_of
-from app.kit.text import is_http_url
-from app.publication.media import actions as media
-from app.publication.media.schemas import MediaPatch
-from app.publication.media.tables import Media
+from app.publication import media_library as media
+from app.publication.schemas import MediaPatch
+from app.publication.tables import Media
+from app.text.inputs import is_http_url
 
 MEDIA = table_of(Media)
 _LONGEST = 2000

@@ -9,25 +9,17 @@ from typing import Any, Literal
 
 from pydantic import TypeAdapter, ValidationError
 
-from app.articles.addresses.schemas import numbered_address
+from app.articles.site import numbered_address
+from app.export.wordpress_ids import ID_KEY
 from app.importers.engine import clipped
 from app.importers.ledger import fingerprint
 from app.importers.report import Report
 from app.importers.wordpress.content import to_html
 from app.importers.wordpress.custom import custom_of
 from app.importers.wordpress.records import Category, Item, whole_number
-from app.importers.wordpress.survey import (
-    ARTICLES,
-    Survey,
-    distinct,
-    is_default,
-    is_picture,
-    key_of,
-    path_of,
-)
-from app.kit.html import plain_text
-from app.kit.text import LanguageTag, Slug, excerpt
-from app.syndication.leaving.wordpress_ids import ID_KEY
+from app.importers.wordpress.survey import ARTICLES, Survey, distinct, is_default, is_picture, key_of, path_of
+from app.text.html import plain_text
+from app.text.inputs import LanguageTag, Slug, excerpt
 
 State = Literal["draft", "scheduled", "published"]
 _SLUG: TypeAdapter[str] = TypeAdapter(Slug)

@@ -5,13 +5,13 @@ from html import unescape
 from typing import Final, NamedTuple, Protocol
 from urllib.parse import unquote, urlsplit
 
+from app.db.driver import sqlite
 from app.importers.sources import ExportFile
 from app.importers.streams import Progress
 from app.importers.wordpress.reader import read_all
 from app.importers.wordpress.records import Author, Category, Item, Label, Record, Site, Tag, Term
 from app.importers.wordpress.shortcodes import Attachment, Library
-from app.kit.db.driver import sqlite
-from app.kit.text import slugify
+from app.text.inputs import slugify
 
 ARTICLES: Final = {"post": "article", "page": "page"}
 """The post types that become articles, with the type that these have here."""

@@ -6,22 +6,16 @@ from typing import Any
 import sqlalchemy as sa
 from sqlmodel import Session
 
+from app.db.columns import table_of
 from app.importers.engine import IMPORT, clipped
 from app.importers.ledger import Ledger, fingerprint
 from app.importers.wordpress.plan import name_of, slug_of, text_of
 from app.importers.wordpress.records import Category, Tag
 from app.importers.wordpress.survey import ListedAuthor
-from app.kit.schema import table_of
-from app.publication.authors import actions as authors
-from app.publication.authors.schemas import AuthorIn, AuthorPatch
-from app.publication.authors.tables import Author
-from app.publication.sections import actions as sections
-from app.publication.sections.schemas import SectionIn, SectionPatch
-from app.publication.sections.tables import Section
-from app.publication.tables import Term
-from app.publication.tags import actions as tags
-from app.publication.tags.schemas import TagIn, TagPatch
-from app.publication.tags.tables import Tag as TagRow
+from app.publication import authors, sections, tags
+from app.publication.schemas import AuthorIn, AuthorPatch, SectionIn, SectionPatch, TagIn, TagPatch
+from app.publication.tables import Author, Section, Term
+from app.publication.tables import Tag as TagRow
 
 
 class _TermEntry:

@@ -6,12 +6,12 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from app.articles.activity.queries import ACTIVITY
-from app.articles.discussion.tables import ArticleTally
+from app.articles.activity import ACTIVITY
+from app.articles.tables import ArticleTally
 from app.comments.tables import Comment
-from app.kit.clock import now
-from app.kit.db import Database
-from app.kit.schema import table_of
+from app.core.clock import now
+from app.db import Database
+from app.db.columns import table_of
 
 C, TALLY = table_of(Comment), table_of(ArticleTally)
 

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from app.kit.db import Database
+from app.db import Database
 from tests.importers.discussion.counting import by_text, check_counters, stored
 from tests.importers.disqus.exports import disqus, post, thread
 from tests.importers.disqus.test_disqus import Loaded as Disqus

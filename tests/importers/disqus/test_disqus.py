@@ -8,15 +8,15 @@ from pathlib import Path
 import pytest
 import sqlalchemy as sa
 
-from app.articles.activity.queries import ACTIVITY
-from app.articles.addresses.schemas import Site
+from app.articles.activity import ACTIVITY
+from app.articles.site import Site
 from app.articles.tables import Article
-from app.identity.participants.tables import Participant
+from app.core.clock import iso, now
+from app.db import Database
+from app.db.columns import table_of
+from app.identity.tables import Participant
 from app.importers.disqus.loader import load
 from app.importers.streams import BrokenFile
-from app.kit.clock import iso, now
-from app.kit.db import Database
-from app.kit.schema import table_of
 from tests.importers.discussion.counting import by_text, check_counters, stored
 from tests.importers.disqus.exports import HEAD, disqus, post, thread
 from tests.importers.wordpress.exports import Loaded as WordPress

@@ -8,9 +8,9 @@ from typing import Any
 import sqlalchemy as sa
 from sqlmodel import SQLModel
 
+from app.db import Database
 from app.importers.report import Line
 from app.importers.wordpress.loader import load
-from app.kit.db import Database
 
 HARBOUR = Path(__file__).with_name("harbour.xml")
 SHARED = Path(__file__).parents[3].parent / "shared" / "data" / "wordpress-theme-unit-test.xml"

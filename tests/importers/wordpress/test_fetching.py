@@ -11,11 +11,11 @@ import pytest
 from PIL import Image
 from starlette.testclient import TestClient
 
+from app.core.network_addresses import Guard
+from app.db import Database
 from app.importers.fetching import Fetcher
 from app.importers.wordpress.loader import load
-from app.kit.addresses import Guard
-from app.kit.db import Database
-from app.publication.media.storage import open_storage
+from app.publication.storage import open_storage
 from tests.importers.wordpress.exports import Loaded, dump, export, item, picture
 from tests.make import Headers, ok
 

@@ -7,10 +7,10 @@ import pytest
 import sqlalchemy as sa
 
 from app.comments.schemas import best, controversy
-from app.identity.participants.tables import Participant
+from app.db import Database
+from app.db.columns import table_of
+from app.identity.tables import Participant
 from app.importers.discussion.store import C
-from app.kit.db import Database
-from app.kit.schema import table_of
 from tests.importers.discussion.counting import by_text, check_counters, stored
 from tests.importers.wordpress.exports import FILES, Loaded, author, comment, dump, export, item
 

@@ -12,12 +12,12 @@ from urllib.parse import unquote, urlsplit
 import pytest
 from starlette.testclient import TestClient
 
+from app.core.clock import iso
+from app.db import Database
 from app.importers.streams import BrokenFile
 from app.importers.wordpress.content import to_html
 from app.importers.wordpress.reader import read
 from app.importers.wordpress.records import Author, Item
-from app.kit.clock import iso
-from app.kit.db import Database
 from tests.importers.wordpress.exports import FILES, HARBOUR, Loaded, author, comment, dump, export, item
 from tests.make import Headers, ok
 

@@ -10,11 +10,11 @@ import sqlalchemy as sa
 import time_machine
 from starlette.testclient import TestClient
 
-from app.articles.publishing.actions import advance_due
+from app.articles.publishing import advance_due
+from app.db import Database
+from app.db.columns import table_of
 from app.importers.tables import ImportExtra
 from app.importers.wordpress.loader import load
-from app.kit.db import Database
-from app.kit.schema import table_of
 from tests.importers.wordpress.exports import Loaded, author, category, dump, export, item, picture
 from tests.make import Headers, act, ok, patched, section
 

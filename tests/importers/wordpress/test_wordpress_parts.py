@@ -6,9 +6,9 @@ from typing import Any
 import pytest
 from starlette.testclient import TestClient
 
+from app.db import Database
 from app.importers.sources import UnsupportedFile
 from app.importers.streams import BrokenFile
-from app.kit.db import Database
 from tests.importers.wordpress.exports import Loaded, author, category, comment, dump, export, item, picture
 from tests.make import ok
 

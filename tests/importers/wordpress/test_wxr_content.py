@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from app.articles.body import from_html
+from app.blocks import from_html
 from app.importers.wordpress.content import to_html
 from app.importers.wordpress.paragraphs import paragraphs
 from app.importers.wordpress.reader import read

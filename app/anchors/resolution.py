@@ -1,0 +1,403 @@
+"""Texts as words with places, what is asked of them, and what is answered."""
+
+import re
+import unicodedata
+from bisect import bisect_left, bisect_right
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from itertools import product
+from typing import Final, Literal, NamedTuple
+
+from rapidfuzz import fuzz
+from rapidfuzz.distance import LCSseq
+
+from app.blocks import BlockSpan
+
+State = Literal["anchored", "moved", "changed", "orphaned", "detached"]  # the last is for editors to say
+Method = Literal["shift", "diff", "exact", "fuzzy", "none"]
+CONTEXT: Final = 32
+"""How many characters on either side of a passage tell where it stood."""
+
+# A word, or one character of a script that writes no spaces, or any other character that can be seen.
+_TOKEN: Final = re.compile(
+    r"[\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\U00020000-\U0003ffff]|"
+    r"[^\W\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\U00020000-\U0003ffff]+|[^\w\s]"
+)
+_JOINERS: Final = frozenset("\u200d\ufe0e\ufe0f")
+
+
+class Token(NamedTuple):
+    """A word and where it stands."""
+
+    text: str
+    start: int
+    end: int
+
+
+class Passage(NamedTuple):
+    """A stretch of a text, in code points."""
+
+    start: int
+    end: int
+
+
+class Resolution(NamedTuple):
+    """Where a passage stands now, how it was found and how sure that is; no place when it is orphaned."""
+
+    state: State
+    method: Method
+    score: float
+    start: int | None
+    end: int | None
+    block_id: str | None
+
+
+ORPHANED: Final = Resolution("orphaned", "none", 0.0, None, None, None)
+
+
+def trimmed(text: str, passage: Passage) -> Passage:
+    """A passage without the space at its ends: nobody can see how much of that was marked."""
+    quote = text[passage.start : passage.end]
+    start = passage.start + len(quote) - len(quote.lstrip())
+    return Passage(start, start + len(quote.strip()))
+
+
+@dataclass(frozen=True)
+class Text:
+    """The plain text of a revision with the places of its blocks."""
+
+    text: str
+    spans: Sequence[BlockSpan]
+
+    @cached_property
+    def starts(self) -> list[int]:
+        """Where blocks begin."""
+        return [span.start for span in self.spans]
+
+    @cached_property
+    def at(self) -> dict[str, int]:
+        """The number of a block by its id."""
+        return {span.id: number for number, span in enumerate(self.spans)}
+
+    @cached_property
+    def tokens(self) -> list[Token]:
+        """All words in order."""
+        return [Token(found.group(), *found.span()) for found in _TOKEN.finditer(self.text)]
+
+    @cached_property
+    def token_starts(self) -> list[int]:
+        """Where words begin."""
+        return [token.start for token in self.tokens]
+
+    @cached_property
+    def places(self) -> dict[str, list[int]]:
+        """Where each word stands."""
+        found: defaultdict[str, list[int]] = defaultdict(list)
+        for token in self.tokens:
+            found[token.text].append(token.start)
+        return dict(found)
+
+    def block(self, position: int) -> int | None:
+        """The number of the block that holds a position; what follows a block (its caption or source) is its own."""
+        number = bisect_right(self.starts, position) - 1
+        return number if number >= 0 else None
+
+    def block_id(self, position: int) -> str | None:
+        """The id of that block."""
+        number = self.block(position)
+        return None if number is None else self.spans[number].id
+
+    def region(self, first: int, last: int) -> Passage:
+        """All that stands from one block up to the end of another, with what follows that one."""
+        end = self.spans[last + 1].start if last + 1 < len(self.spans) else len(self.text)
+        start = self.spans[first].start
+        return Passage(start, start + len(self.text[start:end].rstrip()))
+
+    def words(self, start: int, end: int) -> tuple[int, int]:
+        """The range of words that overlap a stretch."""
+        first = bisect_right(self.token_starts, start)
+        if first and self.tokens[first - 1].end > start:
+            first -= 1
+        last = first
+        while last < len(self.tokens) and self.tokens[last].start < end:
+            last += 1
+        return first, last
+
+    def before(self, start: int) -> str:
+        """What stands just before a position."""
+        return self.text[max(0, start - CONTEXT) : start]
+
+    def after(self, end: int) -> str:
+        """What stands just after a position."""
+        return self.text[end : end + CONTEXT]
+
+    def splits(self, position: int) -> bool:
+        """Whether a position is inside of a word, or between a character and what belongs to it."""
+        if not 0 < position < len(self.text):
+            return False
+        left, right = self.text[position - 1], self.text[position]
+        if self.joins(position) or not (left.isalnum() and right.isalnum()):
+            return self.joins(position)
+        return _TOKEN.fullmatch(left + right) is not None
+
+    def joins(self, position: int) -> bool:
+        """Whether a position is between a character and what belongs to it."""
+        left, right = self.text[position - 1 : position], self.text[position : position + 1]
+        return bool(right) and (left == "\u200d" or right in _JOINERS or unicodedata.category(right)[0] == "M")
+
+    def closed(self, end: int) -> int:
+        """An end, moved behind what belongs to the character before it."""
+        while self.joins(end):
+            end += 1
+        return end
+
+
+@dataclass(frozen=True)
+class Pair:
+    """Two texts, one of which a passage is known in; keeps what comparing them has shown."""
+
+    old: Text
+    new: Text
+
+    @cached_property
+    def maps(self) -> dict[tuple[int, int, int, int], dict[int, int]]:
+        """Words of the old text that stand in the new one, by the blocks that were compared."""
+        return {}
+
+
+SURVIVE: Final = 0.5  # of a passage's characters, for what changed around them to tell where it is
+SIMILAR: Final = 0.75  # how like its old words any new ones must be
+TOTAL: Final = 0.80  # the same with what stands around them, for words that are only alike
+FUZZY_FROM: Final = 16  # characters: shorter passages are too like too much
+NEAR: Final = 0.5  # how like its old surroundings those of the same words elsewhere must be
+LEAD: Final = 0.1  # how far the best place must be ahead of the next
+_MOST_COMPARED: Final = 100_000_000  # words times words
+MOST_PLACES: Final = 500  # where the same words may stand, before nobody can tell which is meant
+_COMMON: Final = 40  # a word that stands in more places says nothing of where a passage is
+_CANDIDATES: Final = 5
+_LONG: Final = 160  # characters, from which alike passages are aligned by words
+
+
+class _Found(NamedTuple):
+    start: int
+    end: int
+    quote: float
+    total: float
+
+
+def similarity(old: str, new: str) -> float:
+    """How alike two passages are, 0 to 1."""
+    return fuzz.ratio(old, new) / 100
+
+
+def occurrences(text: str, quote: str, most: int) -> list[int]:
+    """Where a quote stands in a text, word for word; stops looking after so many places."""
+    found: list[int] = []
+    at = text.find(quote)
+    while at >= 0 and len(found) < most:
+        found.append(at)
+        at = text.find(quote, at + 1)
+    return found
+
+
+def resolve(pair: Pair, passage: Passage) -> Resolution:
+    """Where a passage of the old text stands in the new one; orphaned rather than in a doubtful place."""
+    passage = trimmed(pair.old.text, passage)
+    quote = pair.old.text[passage.start : passage.end]
+    if not quote or not pair.new.text:
+        return ORPHANED
+    ways: tuple[tuple[Method, _Found | None], ...]
+    if found := _shift(pair, passage):
+        ways = (("shift", found),)
+    elif found := _diff(pair, passage, quote):
+        ways = (("diff", found),)
+    else:
+        found, ambiguous = _exact(pair, passage, quote)
+        ways = (("exact", found),) if found or ambiguous else (("fuzzy", _fuzzy(pair, passage, quote)),)
+    method, best = ways[0]
+    return _answer(pair, passage, quote, method, best) if best else ORPHANED
+
+
+def _answer(pair: Pair, passage: Passage, quote: str, method: Method, found: _Found) -> Resolution:
+    block_id = pair.new.block_id(found.start)
+    if pair.new.text[found.start : found.end] != quote:
+        return Resolution("changed", method, round(found.total, 3), found.start, found.end, block_id)
+    state: State = "anchored" if block_id == pair.old.block_id(passage.start) else "moved"
+    return Resolution(state, method, round(found.total, 3), found.start, found.end, block_id)
+
+
+def _blocks(pair: Pair, passage: Passage) -> tuple[int, int, int, int] | None:
+    """The passage's first and last block in the old text and the same blocks in the new one, if they are there."""
+    first, last = pair.old.block(passage.start), pair.old.block(max(passage.start, passage.end - 1))
+    if first is None or last is None:
+        return None
+    new_first = pair.new.at.get(pair.old.spans[first].id)
+    new_last = pair.new.at.get(pair.old.spans[last].id)
+    if new_first is None or new_last is None or new_first > new_last:
+        return None
+    return first, last, new_first, new_last
+
+
+def _shift(pair: Pair, passage: Passage) -> _Found | None:
+    """The blocks say the same as before: only what stands before them may differ."""
+    if (blocks := _blocks(pair, passage)) is None:
+        return None
+    old, new = pair.old.region(*blocks[:2]), pair.new.region(*blocks[2:])
+    if pair.old.text[old.start : old.end] != pair.new.text[new.start : new.end] or passage.end > old.end:
+        return None
+    by = new.start - old.start
+    return _Found(passage.start + by, passage.end + by, 1.0, 1.0)
+
+
+def _map(pair: Pair, blocks: tuple[int, int, int, int]) -> dict[int, int]:
+    """Which words of the old blocks are which of the new ones."""
+    if blocks not in pair.maps:
+        old = pair.old.words(*pair.old.region(*blocks[:2]))
+        new = pair.new.words(*pair.new.region(*blocks[2:]))
+        left = [token.text for token in pair.old.tokens[slice(*old)]]
+        right = [token.text for token in pair.new.tokens[slice(*new)]]
+        found: dict[int, int] = {}
+        if len(left) * len(right) <= _MOST_COMPARED:
+            for op in LCSseq.opcodes(left, right):
+                if op.tag == "equal":
+                    here = range(old[0] + op.src_start, old[0] + op.src_end)
+                    found.update(zip(here, range(new[0] + op.dest_start, new[0] + op.dest_end), strict=True))
+        pair.maps[blocks] = found
+    return pair.maps[blocks]
+
+
+def _diff(pair: Pair, passage: Passage, quote: str) -> _Found | None:
+    """The blocks were edited: the passage is between what is left of it."""
+    if (blocks := _blocks(pair, passage)) is None:
+        return None
+    known = _map(pair, blocks)
+    first, last = pair.old.words(*passage)
+    kept = [number for number in range(first, last) if number in known]
+    old, new = pair.old.tokens, pair.new.tokens
+    whole = sum(_inside(old[number].start, old[number].end, passage) for number in range(first, last))
+    if not kept or sum(_inside(old[number].start, old[number].end, passage) for number in kept) < SURVIVE * whole:
+        return None
+    head, tail = old[kept[0]], old[kept[-1]]
+    start = new[known[kept[0]]].start + max(0, passage.start - head.start)
+    end = new[known[kept[-1]]].end - max(0, tail.end - passage.end)
+    # Words that took the place of its first or last ones stand between what is left of it and its neighbour.
+    low, high = pair.old.words(*pair.old.region(*blocks[:2]))
+    bounds = pair.new.words(*pair.new.region(*blocks[2:]))
+    before = bounds[0] - 1 if first == low else known.get(first - 1)
+    after = bounds[1] if last == high else known.get(last)
+    wide_start, wide_end = start, end
+    if kept[0] > first and before is not None and before + 1 < known[kept[0]]:
+        wide_start = new[before + 1].start
+    if kept[-1] < last - 1 and after is not None and after - 1 > known[kept[-1]]:
+        wide_end = new[after - 1].end
+    for places in ([(wide_start, wide_end)], [(start, wide_end), (wide_start, end), (start, end)]):
+        best = _best(pair.new, quote, places)
+        if best and best.quote >= SIMILAR:
+            return best
+    return None
+
+
+def _inside(start: int, end: int, passage: Passage) -> int:
+    return min(end, passage.end) - max(start, passage.start)
+
+
+def _best(text: Text, quote: str, places: Iterable[tuple[int, int]]) -> _Found | None:
+    """The stretch that is most like the quote; none ends between a letter and its mark."""
+    whole = {(start, text.closed(end)) for start, end in places if start < end}
+    found = [_Found(start, end, score := similarity(quote, text.text[start:end]), score) for start, end in whole]
+    return max(found, key=lambda each: (each.quote, each.start - each.end), default=None)
+
+
+def _context(pair: Pair, passage: Passage, start: int, end: int) -> float:
+    """How like the old surroundings those of a new place are."""
+    sides = (
+        (pair.old.before(passage.start), pair.new.before(start)),
+        (pair.old.after(passage.end), pair.new.after(end)),
+    )
+    scores = [similarity(old, new) for old, new in sides if old or new]
+    return sum(scores) / len(scores) if scores else 1.0
+
+
+def _leader(found: list[_Found], lead: float) -> tuple[_Found | None, bool]:
+    """The best of several that do not overlap it, and whether it is too close to call."""
+    if not found:
+        return None, False
+    best = max(found, key=lambda each: each.total)
+    others = [each.total for each in found if each.end <= best.start or each.start >= best.end]
+    ambiguous = bool(others) and best.total - max(others) < lead
+    return (None if ambiguous else best), ambiguous
+
+
+def _exact(pair: Pair, passage: Passage, quote: str) -> tuple[_Found | None, bool]:
+    """The same words elsewhere: where the surroundings are the most alike, unless two places are about as likely."""
+    text = pair.new
+    torn = pair.old.splits(passage.start), pair.old.splits(passage.end)
+    places = [(at, at + len(quote)) for at in occurrences(text.text, quote, MOST_PLACES + 1)]
+    if len(places) > MOST_PLACES:
+        return None, True
+    whole = [(start, end) for start, end in places if (text.splits(start), text.splits(end)) == torn]
+    found = [_Found(start, end, 1.0, _context(pair, passage, start, end)) for start, end in whole]
+    best, ambiguous = _leader(found, LEAD)
+    sure = best is not None and (best.total >= NEAR or (len(found) == 1 and len(quote) >= FUZZY_FROM))
+    return (best, False) if sure else (None, ambiguous or len(found) > 1)
+
+
+def _diagonals(pair: Pair, passage: Passage) -> list[int]:
+    """Where the passage would begin if its rarer words stood where they stand in the new text; most votes first."""
+    width = max(8, (passage.end - passage.start) // 4)
+    votes: Counter[int] = Counter()
+    for token in pair.old.tokens[slice(*pair.old.words(*passage))]:
+        places = pair.new.places.get(token.text, ())
+        if 0 < len(places) <= _COMMON:
+            for place in places:
+                bucket = (place - (token.start - passage.start)) // width
+                votes[bucket] += token.end - token.start
+                votes[bucket + 1] += (token.end - token.start) // 2
+    return [bucket * width for bucket, _ in votes.most_common(_CANDIDATES)]
+
+
+def _fuzzy(pair: Pair, passage: Passage, quote: str) -> _Found | None:
+    """Words that are only alike, with surroundings that are too."""
+    if len(quote) < FUZZY_FROM:
+        return None
+    text, found = pair.new, list[_Found]()
+    for begin in _diagonals(pair, passage):
+        low = max(0, begin - len(quote) // 2)
+        window = text.text[low : max(low, begin + len(quote) + len(quote) // 2)]
+        if len(window) < len(quote) * SIMILAR:
+            continue
+        low, high = _aligned(pair, passage, quote, low, low + len(window))
+        best = _best(text, quote, _around(text, low, high))
+        if best and best.quote >= SIMILAR:
+            total = (5 * best.quote + 4 * _context(pair, passage, best.start, best.end)) / 9
+            found.append(best._replace(total=total))
+    best, _ = _leader(found, LEAD / 2)
+    return best if best and best.total >= TOTAL else None
+
+
+def _aligned(pair: Pair, passage: Passage, quote: str, low: int, high: int) -> tuple[int, int]:
+    """The part of a window that is most like the quote, letter by letter, or word by word where that would be slow."""
+    if high - low <= len(quote):
+        return low, high
+    if len(quote) <= _LONG:
+        near = fuzz.partial_ratio_alignment(quote, pair.new.text[low:high], score_cutoff=60)
+        return (low + near.dest_start, low + near.dest_end) if near else (low, high)
+    old, new = (
+        text.tokens[slice(*text.words(*place))] for text, place in ((pair.old, passage), (pair.new, (low, high)))
+    )
+    ops = LCSseq.opcodes([token.text for token in old], [token.text for token in new])
+    equal = [op for op in ops if op.tag == "equal"]
+    return (new[equal[0].dest_start].start, new[equal[-1].dest_end - 1].end) if equal else (low, high)
+
+
+def _around(text: Text, start: int, end: int) -> list[tuple[int, int]]:
+    """A stretch with its ends moved to the words nearby."""
+    first, last = text.words(start, end)
+    if first >= last:
+        return []
+    starts = {token.start for token in text.tokens[max(0, first - 1) : first + 2]}
+    at = bisect_left(text.token_starts, end)
+    ends = {token.end for token in text.tokens[max(0, at - 2) : at + 2]}
+    return [(low, high) for low, high in product(sorted(starts), sorted(ends)) if low < high]

@@ -1,1 +1,0 @@
-"""Many changes of articles in one request: each by itself, as its single route would make it."""

@@ -1,0 +1,166 @@
+"""Many changes of articles in one request, over HTTP."""
+
+from typing import Annotated, Any
+
+import sqlalchemy as sa
+from fastapi import APIRouter, Query, Request
+from sqlalchemy.exc import DBAPIError
+from starlette.responses import Response
+
+from app.articles import merging
+from app.articles.bulk import carry_out
+from app.articles.editing import PreparedBody
+from app.articles.editorial_routes import with_text
+from app.articles.editorial_schemas import (
+    AnyBulkOp,
+    ArticleBulkIn,
+    ArticleBulkOut,
+    BulkPatch,
+    MergeIn,
+    MergeOut,
+    present_merge,
+)
+from app.core.ids import IdPath
+from app.core.problems import Forbidden, Invalid, NotFound, Problem, Unauthorized, documented
+from app.identity.access import POLICIES, VERSIONED, Versions, limit, requires
+from app.identity.idempotency import IdempotencyKeyReused
+from app.identity.schemas import Actor
+from app.identity.writes import write, write_part
+from app.publication.merges import MergeRunning
+from app.publication.terms import find_merge
+from app.web.fields import chosen
+from app.web.problem_responses import from_exception
+from app.web.responses import PRIVATE, ReadQuery, database, dump, reply
+
+bulk_router = APIRouter(prefix="/v1/articles", tags=["editing"])
+NOTHING = ("code", "detail", "errors", "retry_after", "id", "version", "etag")
+
+
+@bulk_router.post(
+    "/bulk",
+    operation_id="changeArticles",
+    summary="Change many articles",
+    response_model=ArticleBulkOut,
+    responses=documented(Unauthorized, Forbidden, Invalid, IdempotencyKeyReused),
+)
+async def change_articles(
+    request: Request, body: ArticleBulkIn, actor: Annotated[Actor, requires("content:write")]
+) -> Response:
+    """Carry out up to 100 operations on articles in their order, with a result for each.
+
+    Each is checked for scope, section and version as by its single route, and stands or fails by itself: a refused one
+    changes nothing and stops no other. Each counts towards the limits as a request of its own. With `Idempotency-Key`
+    a repeated request carries out only what was not done before.
+    """
+    results, headers = [], {"Cache-Control": PRIVATE}
+    for number, op in enumerate(body.operations):
+        try:
+            if number:
+                await limit(request, POLICIES[actor.kind], actor)
+            result, position = await _carry_out(request, actor, number, op)
+            headers["Broadsheet-Position"] = position
+        except IdempotencyKeyReused:
+            raise
+        except (Problem, DBAPIError) as error:
+            result = {"op": op.op, **_refused(from_exception(error))}
+        results.append({**dict.fromkeys(NOTHING), **result})
+    return Response(dump(ArticleBulkOut, {"data": results}), 200, headers, "application/json")
+
+
+async def _carry_out(request: Request, actor: Actor, number: int, op: AnyBulkOp) -> tuple[dict[str, Any], str]:
+    async def send(prepared: PreparedBody | None) -> tuple[dict[str, Any], str]:
+        return await write_part(request, actor, number, carry_out, op, prepared)
+
+    return await with_text(request, op.article, op.body, send) if isinstance(op, BulkPatch) else await send(None)
+
+
+def _refused(problem: Problem) -> dict[str, Any]:
+    headers = problem.headers or {}
+    wait = headers.get("Retry-After")
+    return {
+        "status": problem.status,
+        "version": problem.members.get("current_version"),
+        "etag": headers.get("ETag"),
+        "code": problem.code,
+        "detail": problem.detail,
+        "errors": [{"pointer": None, "parameter": None, **error} for error in problem.errors] or None,
+        "retry_after": int(wait) if wait else None,
+    }
+
+
+merging_router = APIRouter(prefix="/v1", tags=["merging"])
+Publisher = Annotated[Actor, requires("content:publish")]
+MERGES = documented(*VERSIONED, Invalid, MergeRunning)
+
+
+def _read(connection: sa.Connection, merge_id: str) -> dict[str, Any]:
+    row = find_merge(connection, merge_id)
+    if row is None:
+        raise NotFound
+    return present_merge(row)
+
+
+async def _merge(request: Request, actor: Actor, kind: str, ref: str, body: MergeIn, versions: Any) -> Response:
+    args = (kind, ref, body.into, versions)
+    location = "/v1/merges/{id}"
+    return await write(
+        request, actor, merging.merge_terms, *args, show=_read, model=MergeOut, status=202, location=location
+    )
+
+
+@merging_router.post(
+    "/tags/{tag}/merge",
+    operation_id="mergeTag",
+    summary="Merge a tag into another",
+    status_code=202,
+    response_model=MergeOut,
+    responses=MERGES,
+)
+async def merge_tag(request: Request, tag: str, body: MergeIn, versions: Versions, actor: Publisher) -> Response:
+    """Merge a tag into another one, over any number of articles; `into: null` takes it off them.
+
+    The answer tells how far it is, as `GET /v1/merges/{id}` does later. Each article is moved whole: it has one of the
+    two tags at any time. Afterwards the tag is gone, its slug leads on, and old revisions show the other tag.
+    """
+    return await _merge(request, actor, "tag", tag, body, versions)
+
+
+@merging_router.post(
+    "/authors/{author}/merge",
+    operation_id="mergeAuthor",
+    summary="Merge an author into another",
+    status_code=202,
+    response_model=MergeOut,
+    responses=MERGES,
+)
+async def merge_author(request: Request, author: str, body: MergeIn, versions: Versions, actor: Publisher) -> Response:
+    """Merge an author into another one, as tags are merged; the notices of the former go with the articles."""
+    return await _merge(request, actor, "author", author, body, versions)
+
+
+@merging_router.post(
+    "/series/{series}/merge",
+    operation_id="mergeSeries",
+    summary="Merge a series into another",
+    status_code=202,
+    response_model=MergeOut,
+    responses=MERGES,
+)
+async def merge_series(request: Request, series: str, body: MergeIn, versions: Versions, actor: Publisher) -> Response:
+    """Merge a series into another one, as tags are merged; the notices of the former go with the articles."""
+    return await _merge(request, actor, "series", series, body, versions)
+
+
+@merging_router.get(
+    "/merges/{merge}",
+    operation_id="getMerge",
+    summary="Get the progress of a merge",
+    response_model=MergeOut,
+    responses=documented(Unauthorized, Forbidden, NotFound),
+)
+async def get_merge(
+    request: Request, merge: IdPath, query: Annotated[ReadQuery, Query()], actor: Publisher
+) -> Response:
+    """How far a merge is."""
+    out = await database(request).read(_read, merge)
+    return reply(request, dump(MergeOut, out, chosen(MergeOut, query.fields)), groups=(), private=True)

@@ -1,1 +1,0 @@
-"""Whether and how readers may answer an article, and how many did."""

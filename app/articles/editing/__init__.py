@@ -1,1 +1,0 @@
-"""Editing: making, changing and deleting articles before anyone sees them."""

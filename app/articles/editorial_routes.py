@@ -1,0 +1,508 @@
+"""The verbs of publishing over HTTP; each answers with the article as it stands then."""
+
+from collections.abc import Awaitable, Callable
+from dataclasses import asdict
+from typing import Annotated, Any, Final, TypeVar
+
+import sqlalchemy as sa
+from fastapi import APIRouter, Path, Query, Request
+from pydantic import Field
+from starlette.concurrency import run_in_threadpool
+from starlette.responses import Response
+
+from app.articles import corrections, editing, previews, publishing, revisions
+from app.articles.editing import BodyOutdated, PreparedBody
+from app.articles.editorial_schemas import (
+    ArticleIn,
+    ArticlePatch,
+    BodyIn,
+    CorrectionIn,
+    CorrectionPatch,
+    CorrectionVersionOut,
+    DiffOut,
+    NewPreviewOut,
+    PreviewIn,
+    PreviewOut,
+    PublishIn,
+    RetractIn,
+    RevisionOut,
+    ScheduleIn,
+    ScheduleOut,
+)
+from app.articles.media_addresses import unsized_files
+from app.articles.projection import WrongState
+from app.articles.reading import by_ref, chosen_formats, is_visible, present
+from app.articles.revisions import Newest, laid_over, newest_blocks
+from app.articles.routes import visible, visible_to_editor
+from app.articles.schemas import FormatQuery, SingleArticleOut
+from app.articles.site import Site
+from app.blocks import Body
+from app.core.ids import IdPath, RefPath
+from app.core.problems import Forbidden, Invalid, NotFound, Unauthorized, documented
+from app.db.columns import Row
+from app.identity.access import VERSIONED, DraftReader, Versions, requires
+from app.identity.schemas import Actor
+from app.identity.writes import write
+from app.publication.media_library import find_sizes
+from app.publication.terms import SlugTaken
+from app.web.fields import chosen
+from app.web.paging import ListOut, PageQuery
+from app.web.responses import ReadQuery, database, dump, offload, reply, reply_list, settings
+
+publishing_router = APIRouter(prefix="/v1/articles/{article}", tags=["publishing"])
+Publisher = Annotated[Actor, requires("content:publish")]
+EDITED = documented(*VERSIONED, WrongState, Invalid)
+
+
+def show_edited(request: Request) -> Callable[[sa.Connection, str], Row]:
+    """How a write answers: the article as its newest revision has it, with HTML and Markdown."""
+    site, formats = Site.of(settings(request)), ("html", "markdown")
+
+    def show(connection: sa.Connection, article_id: str) -> Row:
+        row: Row | None = by_ref(connection, article_id, formats)
+        if row is not None and row["revision"] != row["latest_revision"]:
+            row = laid_over(connection, row, row["latest_revision"], formats)
+        if row is None:
+            raise NotFound
+        return present(row, site, formats, editing=True)
+
+    return show
+
+
+async def _act(request: Request, actor: Actor, action: Callable[..., str], *args: Any) -> Response:
+    return await write(request, actor, action, *args, show=show_edited(request), model=SingleArticleOut)
+
+
+@publishing_router.post(
+    "/publish",
+    operation_id="publishArticle",
+    summary="Publish an article",
+    response_model=SingleArticleOut,
+    responses=EDITED,
+)
+async def publish_article(
+    request: Request, article: RefPath, versions: Versions, actor: Publisher, body: PublishIn | None = None
+) -> Response:
+    """Show a revision to readers now: the one named, or the newest.
+
+    An article needs no text for it: a headline alone, or with a picture, is one. Under an embargo readers see the
+    article when that ends, and `published_at` is that moment unless it was set by hand.
+    """
+    return await _act(request, actor, publishing.publish, article, versions, body.revision if body else None)
+
+
+@publishing_router.post(
+    "/unpublish",
+    operation_id="unpublishArticle",
+    summary="Unpublish an article",
+    response_model=SingleArticleOut,
+    responses=EDITED,
+)
+async def unpublish_article(request: Request, article: RefPath, versions: Versions, actor: Publisher) -> Response:
+    """Take the article back: readers get 404 from now on."""
+    return await _act(request, actor, publishing.unpublish, article, versions)
+
+
+@publishing_router.post(
+    "/retract",
+    operation_id="retractArticle",
+    summary="Retract an article",
+    response_model=SingleArticleOut,
+    responses=EDITED,
+)
+async def retract_article(
+    request: Request, article: RefPath, body: RetractIn, versions: Versions, actor: Publisher
+) -> Response:
+    """Withdraw the article for good: readers get 410, or 451, with the reason."""
+    return await _act(request, actor, publishing.retract, article, body, versions)
+
+
+@publishing_router.put(
+    "/schedule",
+    operation_id="scheduleArticle",
+    summary="Schedule an article",
+    response_model=SingleArticleOut,
+    responses=EDITED,
+)
+async def schedule_article(
+    request: Request, article: RefPath, body: ScheduleIn, versions: Versions, actor: Publisher
+) -> Response:
+    """Publish at a time to come, within a second of it: the revision named, or the newest one of this moment.
+
+    Later edits do not go live then: `editing.scheduled_revision` stays as it is while `latest_revision` grows. Schedule
+    the article again to take the newer one.
+    """
+    return await _act(request, actor, publishing.schedule, article, body.at, versions, body.revision)
+
+
+@publishing_router.get(
+    "/schedule",
+    operation_id="getSchedule",
+    summary="Get the schedule of an article",
+    response_model=ScheduleOut,
+    responses=documented(Unauthorized, Forbidden, NotFound),
+)
+async def get_schedule(
+    request: Request, article: RefPath, query: Annotated[ReadQuery, Query()], actor: DraftReader
+) -> Response:
+    """What goes live, and when; 404 for an article that is not scheduled. The ETag is the article's."""
+    row = await database(request).read(publishing.schedule_of, article)
+    if row is None or not is_visible(row, actor):
+        raise NotFound
+    body = dump(ScheduleOut, row, chosen(ScheduleOut, query.fields))
+    return reply(request, body, groups=(), version=row["version"], private=True)
+
+
+@publishing_router.delete(
+    "/schedule",
+    operation_id="unscheduleArticle",
+    summary="Cancel the schedule of an article",
+    response_model=SingleArticleOut,
+    responses=EDITED,
+)
+async def unschedule_article(request: Request, article: RefPath, versions: Versions, actor: Publisher) -> Response:
+    """Forget the time that was set."""
+    return await _act(request, actor, publishing.unschedule, article, versions)
+
+
+@publishing_router.post(
+    "/corrections",
+    operation_id="addCorrection",
+    summary="Add a correction",
+    response_model=SingleArticleOut,
+    responses=EDITED,
+)
+async def add_correction(
+    request: Request, article: RefPath, body: CorrectionIn, versions: Versions, actor: Publisher
+) -> Response:
+    """Add a correction; it stands with the article at once."""
+    return await _act(request, actor, publishing.correct, article, body, versions)
+
+
+editing_router = APIRouter(prefix="/v1/articles", tags=["editing"])
+Writer = Annotated[Actor, requires("content:write")]
+QUICK_LENGTH: Final = 2000  # characters, which are read in a few milliseconds whatever they are
+TRIES: Final = 2  # at a text, while others save revisions between
+T = TypeVar("T")
+
+
+async def _prepare(request: Request, ref: str | None, body: BodyIn) -> PreparedBody | None:
+    """Convert a text before the write begins; None where there is no such article, as the write will find as well."""
+    newest = await database(request).fresh(newest_blocks, ref) if ref else Newest(0, [])
+    if newest is None:
+        return None
+    run = run_in_threadpool if len(body.markdown or body.html or "") <= QUICK_LENGTH else offload(request).run
+    try:
+        text = await run(editing.read_body, body, newest.blocks, settings(request).api)
+    except ValueError as error:
+        raise editing.refused_body(error, body) from error
+    editing.check_text(text, body)
+    sizes = await database(request).read(find_sizes, unsized_files(text.blocks))
+    return PreparedBody(await run(editing.add_sizes, text, sizes) if sizes else text, newest.n)
+
+
+async def with_text(
+    request: Request, ref: str | None, body: ArticlePatch, send: Callable[[PreparedBody | None], Awaitable[T]]
+) -> T:
+    """Convert the text of a change, away from the event loop and the writer, and `send` it.
+
+    Where somebody saves another revision meanwhile it is converted again, so that its blocks keep their ids; the last
+    time whatever is saved between.
+    """
+    if "body" not in body.model_fields_set:
+        return await send(None)
+    for _ in range(TRIES):
+        prepared = await _prepare(request, ref, body.body)
+        try:
+            return await send(prepared)
+        except BodyOutdated:
+            continue
+    prepared = await _prepare(request, ref, body.body)
+    return await send(prepared and prepared._replace(after=None))
+
+
+def _showing(request: Request, text: Body | None) -> Callable[[sa.Connection, str], Row]:
+    """How a write answers: with what its text lost, if it has one."""
+    show = show_edited(request)
+    if text is None:
+        return show
+    dropped = [asdict(each) for each in text.dropped]
+    return lambda connection, article_id: {**show(connection, article_id), "dropped": dropped}
+
+
+@editing_router.post(
+    "",
+    operation_id="createArticle",
+    summary="Create an article",
+    status_code=201,
+    response_model=SingleArticleOut,
+    responses=documented(Unauthorized, Forbidden, SlugTaken, Invalid),
+)
+async def create_article(request: Request, body: ArticleIn, actor: Writer) -> Response:
+    """Make a draft."""
+
+    async def send(prepared: PreparedBody | None) -> Response:
+        text = prepared and prepared.text
+        return await write(
+            request,
+            actor,
+            editing.create,
+            body,
+            None,
+            text,
+            show=_showing(request, text),
+            model=SingleArticleOut,
+            status=201,
+            location="/v1/articles/{id}",
+        )
+
+    return await with_text(request, None, body, send)
+
+
+@editing_router.patch(
+    "/{article}",
+    operation_id="updateArticle",
+    summary="Change an article",
+    response_model=SingleArticleOut,
+    responses=EDITED,
+)
+async def update_article(
+    request: Request, article: RefPath, body: ArticlePatch, versions: Versions, actor: Writer
+) -> Response:
+    """Change an article (RFC 7396). What readers see of its text changes when it is published."""
+
+    async def send(prepared: PreparedBody | None) -> Response:
+        text, after = prepared or (None, None)
+        show = _showing(request, text)
+        change = (article, body, versions, text, after)
+        return await write(request, actor, editing.patch, *change, show=show, model=SingleArticleOut)
+
+    return await with_text(request, article, body, send)
+
+
+@editing_router.delete(
+    "/{article}", operation_id="deleteArticle", summary="Delete a draft", status_code=204, responses=EDITED
+)
+async def delete_article(request: Request, article: RefPath, versions: Versions, actor: Writer) -> Response:
+    """Delete a draft that was never published."""
+    return await write(request, actor, editing.delete, article, versions, status=204)
+
+
+corrections_router = APIRouter(prefix="/v1/articles/{article}/corrections", tags=["publishing"])
+CorrectionNumber = Annotated[int, Path(ge=1, le=999_999_999, description="The correction's `n`.")]
+
+
+@corrections_router.get(
+    "/history",
+    operation_id="listCorrectionHistory",
+    summary="List former texts of corrections",
+    response_model=ListOut[CorrectionVersionOut],
+    responses=documented(Unauthorized, Forbidden, NotFound),
+)
+async def list_correction_history(
+    request: Request,
+    article: RefPath,
+    query: Annotated[PageQuery, Query()],
+    actor: DraftReader,
+) -> Response:
+    """What corrections said before they were changed or withdrawn, the last replaced first."""
+
+    def find(connection: sa.Connection) -> dict[str, Any]:
+        row = visible(connection, article, actor, Site.of(settings(request)))
+        if not actor.may_in(row["section_id"]):
+            raise NotFound
+        return corrections.list_versions(connection, row["id"], query)
+
+    page = await database(request).read(find)
+    fields = chosen(CorrectionVersionOut, query.fields)
+    return reply_list(request, ListOut[CorrectionVersionOut], page, fields, groups=(), private=True)
+
+
+@corrections_router.patch(
+    "/{n}",
+    operation_id="updateCorrection",
+    summary="Change a correction",
+    response_model=SingleArticleOut,
+    responses=EDITED,
+)
+async def update_correction(
+    request: Request, article: RefPath, n: CorrectionNumber, body: CorrectionPatch, versions: Versions, actor: Publisher
+) -> Response:
+    """Change what a correction says (RFC 7396). Readers see it at once; editors still find what it said before."""
+    show = show_edited(request)
+    args = (article, n, body, versions)
+    return await write(request, actor, corrections.change_correction, *args, show=show, model=SingleArticleOut)
+
+
+@corrections_router.delete(
+    "/{n}",
+    operation_id="withdrawCorrection",
+    summary="Withdraw a correction",
+    response_model=SingleArticleOut,
+    responses=EDITED,
+)
+async def withdraw_correction(
+    request: Request, article: RefPath, n: CorrectionNumber, versions: Versions, actor: Publisher
+) -> Response:
+    """Withdraw a correction: readers no longer see it, editors still find what it said. Its number stays taken."""
+    show = show_edited(request)
+    return await write(
+        request, actor, corrections.withdraw_correction, article, n, versions, show=show, model=SingleArticleOut
+    )
+
+
+revisions_router = APIRouter(prefix="/v1/articles/{article}/revisions", tags=["revisions"])
+Reader = DraftReader
+RevisionNumber = Annotated[int, Path(ge=1, le=999_999_999)]
+REFUSED = (Unauthorized, Forbidden, NotFound)
+
+
+class DiffQuery(ReadQuery):
+    """Parameters of a diff."""
+
+    against: int | None = Field(None, ge=1, le=999_999_999, description="The earlier side; the one before if absent.")
+
+
+@revisions_router.get(
+    "",
+    operation_id="listRevisions",
+    summary="List the revisions of an article",
+    response_model=ListOut[RevisionOut],
+    responses=documented(*REFUSED),
+)
+async def list_revisions(
+    request: Request, article: RefPath, query: Annotated[PageQuery, Query()], actor: Reader
+) -> Response:
+    """All that was ever saved, newest first, without the texts."""
+
+    def find(connection: sa.Connection) -> dict[str, Any]:
+        row = visible_to_editor(connection, article, actor, Site.of(settings(request)))
+        return revisions.page(connection, actor, row["id"], row["published_revision"], query)
+
+    page = await database(request).read(find)
+    fields = chosen(RevisionOut, query.fields)
+    return reply_list(request, ListOut[RevisionOut], page, fields, groups=(), private=True)
+
+
+@revisions_router.get(
+    "/{n}",
+    operation_id="getRevision",
+    summary="Get a revision",
+    response_model=RevisionOut,
+    responses=documented(*REFUSED),
+)
+async def get_revision(
+    request: Request, article: RefPath, n: RevisionNumber, query: Annotated[FormatQuery, Query()], actor: Reader
+) -> Response:
+    """One saved text, as HTML unless `formats` says otherwise."""
+    formats = chosen_formats(query.formats, ("html",))
+
+    def find(connection: sa.Connection) -> dict[str, Any]:
+        row = visible_to_editor(connection, article, actor, Site.of(settings(request)))
+        found = revisions.find_named(connection, row["id"], n)
+        if found is None or not actor.may_in(found["section_id"]):
+            raise NotFound
+        body = {name: found[name] for name in formats}
+        return {**found, "published": n == row["published_revision"], "body": body}
+
+    out = await database(request).read(find)
+    return reply(request, dump(RevisionOut, out, chosen(RevisionOut, query.fields)), groups=(), private=True)
+
+
+@revisions_router.get(
+    "/{n}/diff",
+    operation_id="compareRevisions",
+    summary="Compare two revisions",
+    response_model=DiffOut,
+    responses=documented(*REFUSED),
+)
+async def compare_revisions(
+    request: Request, article: RefPath, n: RevisionNumber, query: Annotated[DiffQuery, Query()], actor: Reader
+) -> Response:
+    """What changed up to revision `n`, since the one before or since `against`."""
+
+    def find(connection: sa.Connection) -> dict[str, Any]:
+        row = visible_to_editor(connection, article, actor, Site.of(settings(request)))
+        found = revisions.diff(connection, actor, row["id"], n, query.against or max(1, n - 1))
+        if found is None:
+            raise NotFound
+        return found
+
+    out = await database(request).scan(find)
+    return reply(request, dump(DiffOut, out, chosen(DiffOut, query.fields)), groups=(), private=True)
+
+
+@revisions_router.post(
+    "/{n}/restore",
+    operation_id="restoreRevision",
+    summary="Restore a revision",
+    response_model=SingleArticleOut,
+    responses=EDITED,
+)
+async def restore_revision(
+    request: Request,
+    article: RefPath,
+    n: RevisionNumber,
+    versions: Versions,
+    actor: Annotated[Actor, requires("content:write")],
+) -> Response:
+    """Make a new revision with the text of an old one; publish it to show it to readers."""
+    show = show_edited(request)
+    return await write(request, actor, revisions.restore, article, n, versions, show=show, model=SingleArticleOut)
+
+
+previews_router = APIRouter(prefix="/v1/articles/{article}/previews", tags=["previews"])
+
+
+@previews_router.post(
+    "",
+    operation_id="createPreview",
+    summary="Create a preview link",
+    status_code=201,
+    response_model=NewPreviewOut,
+    responses=documented(Unauthorized, Forbidden, NotFound, Invalid),
+)
+async def create_preview(request: Request, article: RefPath, body: PreviewIn, actor: Writer) -> Response:
+    """Make a link that shows this article's newest revision to whoever holds it. The token is shown once."""
+
+    def show(connection: sa.Connection, made: tuple[str, str]) -> dict[str, Any]:
+        return {**(previews.by_id(connection, made[0]) or {}), "token": made[1]}
+
+    return await write(
+        request, actor, previews.create, article, body.hours, show=show, model=NewPreviewOut, status=201, secret=True
+    )
+
+
+@previews_router.get(
+    "",
+    operation_id="listPreviews",
+    summary="List the preview links of an article",
+    response_model=ListOut[PreviewOut],
+    responses=documented(Unauthorized, Forbidden, NotFound),
+)
+async def list_previews(
+    request: Request, article: RefPath, query: Annotated[PageQuery, Query()], actor: Reader
+) -> Response:
+    """The article's preview links, newest first, without their tokens."""
+
+    def find(connection: sa.Connection) -> dict[str, Any]:
+        row = visible_to_editor(connection, article, actor, Site.of(settings(request)))
+        if not actor.may_in(row["section_id"]):
+            raise NotFound
+        return previews.page(connection, row["id"], query)
+
+    page = await database(request).read(find)
+    fields = chosen(PreviewOut, query.fields)
+    return reply_list(request, ListOut[PreviewOut], page, fields, groups=(), private=True)
+
+
+@previews_router.delete(
+    "/{preview_id}",
+    operation_id="revokePreview",
+    summary="Revoke a preview link",
+    status_code=204,
+    responses=documented(Unauthorized, Forbidden, NotFound),
+)
+async def revoke_preview(request: Request, article: RefPath, preview_id: IdPath, actor: Writer) -> Response:
+    """Revoke a link at once."""
+    return await write(request, actor, previews.revoke, article, preview_id, status=204)

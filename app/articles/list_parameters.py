@@ -1,0 +1,204 @@
+"""What lists of articles can be asked for."""
+
+from dataclasses import dataclass
+from typing import Annotated, Literal, get_args
+
+from pydantic import AfterValidator, Field
+
+from app.articles.schemas import PAGE, FormatQuery, State
+from app.articles.tables import DAYS
+from app.core.clock import When
+from app.core.ids import is_id
+from app.core.problems import InvalidParameter
+from app.core.schema_rules import NOT_BLANK, any_of, filter_values, references
+from app.text.inputs import LANGUAGE_FORM, is_language, tag_case
+from app.web.paging import PageQuery, Sort
+
+SORTS = {
+    sort.name: sort
+    for sort in (
+        Sort("-published_at", descending=True),
+        Sort("published_at"),
+        Sort("-updated_at", descending=True),
+        Sort("updated_at"),
+        Sort("-title", descending=True, kind=str),
+        Sort("title", kind=str),
+        Sort("-edited_at", descending=True),
+        Sort("edited_at"),
+        Sort("-created_at", descending=True),
+        Sort("created_at"),
+        *(Sort(f"-{verb}_{days}d", descending=True, kind=int) for verb in ("discussed", "reacted") for days in DAYS),
+    )
+}
+MOST_VALUES = 20
+MOST_GROUPS = 5
+_GROUPS = Field(json_schema_extra={"maxItems": MOST_GROUPS})
+Filters = Annotated[
+    list[Annotated[str, Field(json_schema_extra=filter_values(MOST_VALUES, r"[^\x00\s,-][^\x00,]{0,199}"))]], _GROUPS
+]
+Languages = Annotated[
+    list[Annotated[str, Field(json_schema_extra=filter_values(MOST_VALUES, rf"{LANGUAGE_FORM}\s*"))]], _GROUPS
+]
+EDITORS_SORTS = frozenset({"-edited_at", "edited_at", "-created_at", "created_at"})
+"""Orders that tell of drafts and of texts that are not public yet."""
+_FILTER = "Comma: any of these. Repeated: all of these. Leading `-`: none of these. By slug or id."
+_WORDS = "Comma: any of these. Leading `-`: none of these."
+_DAY = "RFC 3339, or a day of the publication's time zone"
+
+
+def _stripped(value: str) -> str:
+    if not value.strip():
+        raise ValueError("must not be blank")
+    return value.strip()
+
+
+Words = Annotated[str, Field(min_length=1, max_length=300, json_schema_extra=NOT_BLANK), AfterValidator(_stripped)]
+"""What somebody looks for."""
+
+
+class FilterQuery(PageQuery, FormatQuery):
+    """Filters of a list of articles."""
+
+    section: Filters = Field([], description=f"{_FILTER} With all sections inside of it, unless `descendants=false`.")
+    descendants: bool = Field(True, description="Whether a section in `section` means those inside of it, too.")
+    tag: Filters = Field([], description=_FILTER)
+    author: Filters = Field([], description=_FILTER)
+    series: Filters = Field([], description=_FILTER)
+    type: Filters = Field([], description=f"{_WORDS} Articles of the type `{PAGE}` are in the list only if named here.")
+    language: Languages = Field([], description=f"{_WORDS} `de` means `de-AT` too (RFC 4647 basic filtering).")
+    featured: bool | None = Field(None, description="Only featured ones, or only others.")
+    ids: str | None = Field(
+        None,
+        max_length=4000,
+        description="Only these, ids or slugs with commas, at most 100.",
+        json_schema_extra=references(100),
+    )
+    exclude: str | None = Field(
+        None,
+        max_length=4000,
+        description="Not these, ids or slugs with commas, at most 100.",
+        json_schema_extra=references(100),
+    )
+    published_after: When | None = Field(None, description=f"Published later than this: {_DAY}, that day included.")
+    published_before: When | None = Field(None, description=f"Published earlier than this: {_DAY}, excluded.")
+    updated_after: When | None = Field(None, description=f"Changed later than this: {_DAY}, that day included.")
+
+
+class ListQuery(FilterQuery):
+    """Parameters of a list of articles."""
+
+    q: Words | None = Field(
+        None,
+        description="Only articles with these words: as `GET /v1/search` reads them, in this list's order. With "
+        "`state` also those whose newest saved text has them, as parts of words and in any letter case.",
+    )
+    state: str | None = Field(
+        None,
+        max_length=100,
+        description="Any of the states, with commas, or `any` (or `all`); needs `content:read` or `content:write`.",
+        json_schema_extra=any_of(get_args(State), instead=("any", "all")),
+    )
+    changed: bool | None = Field(
+        None,
+        description="Only articles whose newest saved text is not the one that readers see, or only others. Needs "
+        "`content:read`, and means `state=any` without a state.",
+    )
+    editor: str | None = Field(
+        None,
+        min_length=1,
+        max_length=200,
+        description="Only articles of which this key saved a text, by its id or name. Needs `content:read`, and means "
+        "`state=any` without a state.",
+    )
+    sort: Literal[
+        "-published_at",
+        "published_at",
+        "-updated_at",
+        "updated_at",
+        "-title",
+        "title",
+        "-edited_at",
+        "edited_at",
+        "-created_at",
+        "created_at",
+        "-discussed_1d",
+        "-discussed_7d",
+        "-discussed_30d",
+        "-reacted_1d",
+        "-reacted_7d",
+        "-reacted_30d",
+    ] = Field(
+        "-published_at",
+        description="Order; leading `-`: descending. The id breaks ties. `-discussed_7d`, `-reacted_7d`: those with "
+        "the most comments written or reactions chosen in the last 7 days, to the hour, then those that have none, the "
+        "newest first; so for `1d` and `30d`. These are not for `q` or `state`. `edited_at` (of the newest saved text) "
+        "and `created_at` need `content:read`, and mean `state=any` without a state.",
+    )
+
+    @property
+    def states(self) -> tuple[str, ...] | None:
+        """The states asked for, by name or by what only editors can ask for; () is any, None what readers see."""
+        asks_more = self.changed is not None or self.editor is not None or self.sort in EDITORS_SORTS
+        if self.state is None:
+            return () if asks_more else None
+        names = {name.strip() for name in self.state.split(",")}
+        return () if names <= {"any", "all"} else tuple(sorted(names))
+
+
+@dataclass(frozen=True)
+class Group:
+    """One filter value as it was sent: any of its references, or, if negative, none of them."""
+
+    kind: str
+    negative: bool
+    refs: tuple[str, ...]
+
+    @property
+    def shape(self) -> tuple[str, bool, tuple[bool, ...]]:
+        """All that the text of the statement depends on."""
+        return self.kind, self.negative, tuple(is_id(ref) for ref in self.refs)
+
+    @property
+    def outline(self) -> tuple[str, bool, tuple[bool, ...]]:
+        """The same for a statement that takes any number of values: whether some are ids, and whether some are not."""
+        return self.kind, self.negative, tuple(sorted({is_id(ref) for ref in self.refs}))
+
+    @property
+    def names_pages(self) -> bool:
+        """Whether it asks for pages, which no list holds otherwise: by their type, or one by one."""
+        return not self.negative and (self.kind == "ids" or (self.kind == "type" and PAGE in self.refs))
+
+
+def _group(kind: str, text: str) -> Group:
+    parts = [part.strip() for part in text.split(",")]
+    negative = parts[0].startswith("-")
+    refs = tuple(part[1:] if part.startswith("-") else part for part in parts)
+    if any(part.startswith("-") != negative for part in parts) and not negative:
+        raise InvalidParameter(kind, f"{kind}: write `-` before the first value, or in a parameter of its own.")
+    if not all(refs) or len(refs) > MOST_VALUES or any(len(ref) > 200 or "\0" in ref for ref in refs):
+        raise InvalidParameter(kind, f"{kind}: 1 to {MOST_VALUES} values of 1 to 200 characters.")
+    if kind != "language":
+        return Group(kind, negative, refs)
+    if not all(map(is_language, refs)):
+        raise InvalidParameter(kind, f"{kind}: BCP 47 language tags, such as de or de-AT.")
+    return Group(kind, negative, tuple(map(tag_case, refs)))
+
+
+def cache_groups_of_filter(query: FilterQuery) -> tuple[Group, ...]:
+    """The filters of a request; 400 for what cannot be read."""
+    found: list[Group] = []
+    if "descendants" in query.model_fields_set and not query.section:
+        raise InvalidParameter("descendants", "descendants: only with section.")
+    for kind in ("tag", "author", "series", "section", "type", "language"):
+        values: list[str] = getattr(query, kind)
+        if len(values) > MOST_GROUPS:
+            raise InvalidParameter(kind, f"{kind}: at most {MOST_GROUPS} times.")
+        found += [_group(kind, value) for value in values]
+    for kind, negative, text in (("ids", False, query.ids), ("ids", True, query.exclude)):
+        if text is not None:
+            refs = tuple(part.strip() for part in text.split(","))
+            if not all(refs) or len(refs) > 100 or any("\0" in ref for ref in refs):
+                name = "exclude" if negative else "ids"
+                raise InvalidParameter(name, f"{name}: 1 to 100 ids or slugs.")
+            found.append(Group(kind, negative, refs))
+    return tuple(found)

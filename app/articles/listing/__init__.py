@@ -1,1 +1,0 @@
-"""Listing: many articles at once, filtered, sorted and paged."""

@@ -1,0 +1,94 @@
+"""Addresses of our own files in texts: stored as paths, shown as addresses of this API, with the sizes of pictures."""
+
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from html import escape
+from typing import Any, Final, cast
+
+from app.blocks.schemas import Block
+from app.db.columns import Row
+from app.publication.schemas import FILES
+
+Sizes = Mapping[str, tuple[int | None, int | None]]
+"""Width and height of files by their key, which is their path without what all have in common."""
+_ADDRESSES: Final = {"href", "src", "link", "url", "poster"}  # members of blocks
+# Only inside of tags, which the sanitiser writes in one form: the same words may stand in a text about HTML.
+_TAG: Final = re.compile(r'<[a-z][a-z0-9]*(?: [a-z-]+="[^"]*")+')
+_ATTRIBUTE: Final = re.compile(rf'( (?:href|src|poster|data-embed)="){FILES}')
+_TARGET: Final = re.compile(rf"(\]\(<?|^\[[^\]\n]+\]: *<?){FILES}", re.MULTILINE)
+
+
+def absolute_html(html: str, api: str) -> str:
+    """Stored HTML with our own files at the address of this API."""
+    if FILES not in html:
+        return html
+    attribute = rf"\g<1>{escape(api)}{FILES}"
+    return _TAG.sub(lambda tag: _ATTRIBUTE.sub(attribute, tag.group()), html)
+
+
+def absolute_markdown(text: str, api: str) -> str:
+    """Stored Markdown with our own files at the address of this API."""
+    return _TARGET.sub(rf"\g<1>{api}{FILES}", absolute_html(text, api)) if FILES in text else text
+
+
+def absolute_blocks(value: Any, api: str) -> Any:
+    """Stored blocks, or any part of them, with our own files at the address of this API."""
+    if isinstance(value, list):
+        return [absolute_blocks(row, api) for row in value]
+    if not isinstance(value, dict):
+        return value
+    return {
+        name: api + inner
+        if name in _ADDRESSES and isinstance(inner, str) and inner.startswith(FILES)
+        else absolute_blocks(inner, api)
+        for name, inner in value.items()
+    }
+
+
+_ABSOLUTE: Final = {"html": absolute_html, "markdown": absolute_markdown, "blocks": absolute_blocks}
+
+
+def shown_body(stored: Row, formats: Sequence[str], api: str) -> dict[str, Any]:
+    """The formats of a text, from columns `body_{format}`, as readers get them."""
+    body = {name: stored[f"body_{name}"] for name in formats}
+    return {name: _ABSOLUTE[name](text, api) if text and name in _ABSOLUTE else text for name, text in body.items()}
+
+
+def relative_source(source: str, api: str) -> str:
+    """HTML or Markdown as somebody sends it, with our own files as paths: what was read here comes back as it was."""
+    if not api or api not in source:
+        return source
+    before = r"""(=\s*["']?|\]\(\s*<?|^ {0,3}\[[^\]\n]+\]:\s*<?)"""
+    return re.sub(rf"{before}{re.escape(api)}(?={FILES})", r"\g<1>", source, flags=re.MULTILINE)
+
+
+def _pictures(value: Any) -> Iterator[dict[str, Any]]:
+    """Our own pictures without a size, at any depth of blocks."""
+    if isinstance(value, list):
+        for row in value:
+            yield from _pictures(row)
+    elif isinstance(value, dict):
+        is_own = {"src", "width", "height"} <= value.keys() and str(value["src"]).startswith(FILES)
+        if is_own and value["width"] is None and value["height"] is None:
+            yield value
+        for inner in value.values():
+            yield from _pictures(inner)
+
+
+def unsized_files(blocks: Sequence[Block]) -> set[str]:
+    """The keys of our own pictures whose size the blocks do not say."""
+    return {picture["src"].removeprefix(FILES) for picture in _pictures(list(blocks))}
+
+
+def fill_sizes(blocks: Sequence[Block], sizes: Sizes) -> list[Block]:
+    """Blocks that say the size of our own pictures, where they said none."""
+    copied = cast("list[Block]", _copied(list(blocks)))
+    for picture in _pictures(copied):
+        picture["width"], picture["height"] = sizes.get(picture["src"].removeprefix(FILES), (None, None))
+    return copied
+
+
+def _copied(value: Any) -> Any:
+    if isinstance(value, list):
+        return [_copied(row) for row in value]
+    return {name: _copied(inner) for name, inner in value.items()} if isinstance(value, dict) else value

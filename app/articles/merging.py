@@ -1,0 +1,83 @@
+"""Merging terms: every article is moved as by any other change of it, in pieces."""
+
+import time
+from typing import Any
+
+import sqlalchemy as sa
+from sqlmodel import Session, select
+
+from app.articles.projection import counted, reckon
+from app.articles.tables import Article, ArticleAuthor, ArticleTag
+from app.db.columns import table_of
+from app.identity.schemas import SYSTEM, Actor
+from app.publication.merges import MODELS, begin_merge, end_merge
+from app.publication.tables import TermMerge
+from app.publication.terms import RUNNING
+
+AT_ONCE, LONG = 20, 0.03  # articles and seconds of one piece, which holds SQLite's writer
+_ARTICLE = table_of(Article)
+_LINKS: dict[str, Any] = {"tag": table_of(ArticleTag), "author": table_of(ArticleAuthor)}
+_FIELDS = {"tag": "tags", "author": "authors", "series": "series"}
+
+
+def _under(kind: str, term_id: str) -> sa.Select[Any]:
+    """SELECT the ids of the articles that stand under a term."""
+    if kind == "series":
+        return sa.select(_ARTICLE.c.id).where(_ARTICLE.c.series_id == term_id)
+    links = _LINKS[kind]
+    return sa.select(links.c.article_id).where(links.c[f"{kind}_id"] == term_id)
+
+
+def merge_terms(
+    session: Session, actor: Actor, kind: str, ref: str, into: str | None, versions: frozenset[int] | None
+) -> str:
+    """Begin a merge, and end it at once if few articles are moved; the worker goes on with it otherwise."""
+    merge = begin_merge(session, actor, kind, ref, into, versions)
+    under = _under(kind, merge.source_id).subquery()
+    merge.total = session.execute(sa.select(sa.func.count()).select_from(under)).scalar_one()
+    session.flush()
+    if merge.total <= AT_ONCE:
+        _move_some(session, merge)
+    return merge.id
+
+
+def advance_merges(session: Session) -> int:
+    """Move the next articles of the oldest merge that runs; returns how many merges went on."""
+    oldest = select(TermMerge).where(TermMerge.state == RUNNING).order_by(TermMerge.id).limit(1)
+    merge = session.exec(oldest.with_for_update(skip_locked=True)).first()
+    if merge is None:
+        return 0
+    _move_some(session, merge)
+    return 1
+
+
+def _move_some(session: Session, merge: TermMerge) -> None:
+    """Move as many articles as a piece may hold. None left, the term is locked, looked at again, and deleted."""
+    until = time.monotonic() + LONG
+    next_ids = _under(merge.kind, merge.source_id).limit(AT_ONCE)
+    for article_id in sorted(session.execute(next_ids).scalars()):
+        article = session.exec(select(Article).where(Article.id == article_id).with_for_update()).one()
+        before = counted(session, article)
+        _move(session, article, merge)
+        reckon(session, SYSTEM, article, before, [_FIELDS[merge.kind]])
+        merge.done += 1
+        if time.monotonic() > until and merge.total > AT_ONCE:
+            return
+    session.flush()
+    session.get(MODELS[merge.kind], merge.source_id, with_for_update=True)  # nobody puts an article under it now
+    if session.execute(_under(merge.kind, merge.source_id).limit(1)).first() is None:
+        end_merge(session, merge)
+
+
+def _move(session: Session, article: Article, merge: TermMerge) -> None:
+    if merge.kind == "series":
+        article.series_id = merge.target_id
+        return
+    links, name = _LINKS[merge.kind], f"{merge.kind}_id"
+    own = links.c.article_id == article.id
+    has_target = sa.select(links.c.position).where(own, links.c[name] == merge.target_id)
+    if merge.target_id is None or session.execute(has_target).first() is not None:
+        session.execute(sa.delete(links).where(own, links.c[name] == merge.source_id))
+    else:
+        moved = sa.update(links).where(own, links.c[name] == merge.source_id)
+        session.execute(moved.values({name: merge.target_id}))

@@ -1,1 +1,0 @@
-"""What partners, whose keys have the scope `syndicate`, may have of articles."""

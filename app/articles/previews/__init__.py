@@ -1,1 +1,0 @@
-"""Previews: links that show one unpublished article to whoever holds them."""

@@ -1,1 +1,0 @@
-"""Publishing: the states of an article, by hand and by the clock."""

@@ -1,0 +1,169 @@
+"""Reading whole articles from the tables, one statement each; who may see them; what they look like."""
+
+from collections.abc import Iterable
+from functools import lru_cache
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.sql.elements import ColumnElement
+
+from app.articles import discussion_settings as discussion
+from app.articles.media_addresses import shown_body
+from app.articles.schemas import FORMATS
+from app.articles.site import Site
+from app.articles.tables import Article, ArticleAuthor, ArticleTag, Revision
+from app.core.ids import is_id
+from app.core.problems import InvalidParameter
+from app.db.columns import Row, json_rows, table_of
+from app.identity.schemas import Actor
+from app.publication.schemas import public as picture
+from app.publication.section_tree import CLOSURE
+from app.publication.tables import Author, Media, Notice, Section, Series, Tag
+from app.publication.term_queries import syndication_of
+
+A = table_of(Article)
+BY = table_of(ArticleAuthor)
+TAGGED = table_of(ArticleTag)
+R = table_of(Revision)
+AUTHOR, TAG, SECTION, SERIES = table_of(Author), table_of(Tag), table_of(Section), table_of(Series)
+MEDIA, NOTICE = table_of(Media), table_of(Notice)
+MOST_DEPTH = 1000  # of sections inside sections, as far as the order of their notices goes
+EDITING = (
+    "version",
+    "latest_revision",
+    "scheduled_at",
+    "scheduled_revision",
+    "created_at",
+    "edited_at",
+    "syndication",
+    "custom",
+)
+RIGHTS = ("usage_terms", "copyright_holder", "territory", "embargoed_until", "expires_at")
+_INTERNAL = {"listed", "title_key", "series_id", "image_id", "due_at", "card", "card_discussion"}
+_OWN = [column for column in A.c if column.key not in _INTERNAL]
+_SECTION = [column.label(f"section_{column.key}") for column in (SECTION.c.slug, SECTION.c.name)]
+_SECTION.append(syndication_of(A.c.section_id).label("section_syndication"))
+_SERIES = [column.label(f"series_{column.key}") for column in (SERIES.c.id, SERIES.c.slug, SERIES.c.name)]
+_IMAGE = [column.label(f"image_{column.key}") for column in MEDIA.c]
+
+
+def visible_to(actor: Actor) -> ColumnElement[bool]:
+    """The one rule of who sees which article: everyone what is public, readers of drafts the rest of their sections."""
+    if not actor.reads_drafts:
+        return A.c.public
+    if actor.sections is None:
+        return sa.true()
+    return A.c.public | A.c.section_id.in_(sorted(actor.sections))
+
+
+def seen_by(actor: Actor) -> sa.Select[Any]:
+    """The ids of the articles that a caller may see."""
+    return sa.select(A.c.id).where(visible_to(actor))
+
+
+def sees_drafts(actor: Actor) -> bool:
+    """Whether the caller may see more than the public."""
+    return actor.reads_drafts
+
+
+def _authors() -> ColumnElement[Any]:
+    rows = json_rows(BY.c.position, id=AUTHOR.c.id, slug=AUTHOR.c.slug, name=AUTHOR.c.name)
+    joined = BY.join(AUTHOR, AUTHOR.c.id == BY.c.author_id)
+    return sa.select(rows).select_from(joined).where(BY.c.article_id == A.c.id).correlate(A).scalar_subquery()
+
+
+def _tags() -> ColumnElement[Any]:
+    rows = json_rows(TAGGED.c.position, slug=TAG.c.slug, name=TAG.c.name)
+    joined = TAGGED.join(TAG, TAG.c.id == TAGGED.c.tag_id)
+    return sa.select(rows).select_from(joined).where(TAGGED.c.article_id == A.c.id).correlate(A).scalar_subquery()
+
+
+def _notices() -> ColumnElement[Any]:
+    """What stands with an article, from the widest scope to the narrowest, of its section and all this is inside of."""
+    above = sa.select(CLOSURE.c.depth).where(CLOSURE.c.descendant_id == A.c.section_id).correlate(A, NOTICE)
+    authors = sa.select(BY.c.author_id).where(BY.c.article_id == A.c.id).correlate(A)
+    attached = [
+        ("site", NOTICE.c.target_id.is_(None)),
+        ("section", NOTICE.c.target_id.in_(above.with_only_columns(CLOSURE.c.ancestor_id))),
+        ("series", NOTICE.c.target_id == A.c.series_id),
+        ("author", NOTICE.c.target_id.in_(authors)),
+        ("article", NOTICE.c.target_id == A.c.id),
+    ]
+    rank = sa.case({scope: at for at, (scope, _) in enumerate(attached)}, value=NOTICE.c.scope)
+    depth = sa.func.coalesce(above.where(CLOSURE.c.ancestor_id == NOTICE.c.target_id).scalar_subquery(), 0)
+    order = (sa.cast(rank, sa.BigInteger) * MOST_DEPTH - depth) * 1_000_000 + NOTICE.c.position  # beyond 32 bits
+    shown = {name: NOTICE.c[name] for name in ("id", "placement", "scope", "html", "text")}
+    here = sa.or_(*((NOTICE.c.scope == scope) & matches for scope, matches in attached))
+    return sa.select(json_rows(order, **shown)).where(here).correlate(A).scalar_subquery()
+
+
+@lru_cache(64)
+def whole(formats: tuple[str, ...] = ()) -> sa.Select[Any]:
+    """SELECT of everything that an article shows, without WHERE: rows for `present`."""
+    columns = [*_OWN, *_SECTION, *_SERIES, *_IMAGE, *discussion.COLUMNS]
+    columns += [_authors().label("authors"), _tags().label("tags"), _notices().label("notices")]
+    tables = A.outerjoin(SECTION, SECTION.c.id == A.c.section_id).outerjoin(SERIES, SERIES.c.id == A.c.series_id)
+    tables = discussion.joined(tables.outerjoin(MEDIA, MEDIA.c.id == A.c.image_id))
+    if formats:
+        tables = tables.join(R, (R.c.article_id == A.c.id) & (R.c.n == A.c.revision))
+        columns += [R.c[name].label(f"body_{name}") for name in formats]
+    return sa.select(*columns).select_from(tables)
+
+
+def _term(row: Row, prefix: str) -> dict[str, Any] | None:
+    if row[f"{prefix}_id"] is None:
+        return None
+    return {name: row[f"{prefix}_{name}"] for name in ("id", "slug", "name")}
+
+
+def present(row: Row, site: Site, formats: Iterable[str] = (), *, editing: bool = False) -> dict[str, Any]:
+    """A row of `whole` in the shape of `ArticleOut`; `editing` adds what only editors see."""
+    out = dict(row)
+    section = _term(row, "section")
+    out["section"], out["series"] = section, _term(row, "series")
+    out["image"] = picture({c.key: row[f"image_{c.key}"] for c in MEDIA.c}, site.api) if row["image_id"] else None
+    for name in ("authors", "tags", "notices"):
+        out[name] = row[name] or []
+    out["url"] = site.url + site.path_of(section["slug"] if section else None, row["slug"], row["published_at"])
+    out |= discussion.shown(row, site.reactions)
+    level = row["syndication"] or row["section_syndication"] or "full"
+    out["rights"] = {**{name: row[name] for name in RIGHTS}, "syndication": level}
+    if formats:
+        out["body"] = shown_body(row, tuple(formats), site.api)
+    if editing:
+        out["editing"] = {name: row[name] for name in EDITING}
+    return out
+
+
+@lru_cache(128)
+def _single(formats: tuple[str, ...], by_id: bool) -> sa.Select[Any]:
+    column = A.c.id if by_id else A.c.slug
+    return whole(formats).where(column == sa.bindparam("ref", type_=column.type))
+
+
+def by_ref(connection: sa.Connection, ref: str, formats: tuple[str, ...] = ()) -> sa.RowMapping | None:
+    """The whole row of one article by id or slug, whoever may see it; ask `is_visible` before showing it."""
+    return connection.execute(_single(formats, is_id(ref)), {"ref": ref}).mappings().first()
+
+
+def notice_target(connection: sa.Connection, ref: str) -> sa.RowMapping | None:
+    """The article that a notice stands with, and whether readers see it, now or at a set time."""
+    coming = (A.c.state == "scheduled") | ((A.c.state == "published") & A.c.due_at.is_not(None))
+    column = A.c.id if is_id(ref) else A.c.slug
+    query = sa.select(A.c.id, A.c.section_id, (A.c.public | coming).label("shown")).where(column == ref)
+    return connection.execute(query).mappings().first()
+
+
+def is_visible(row: Row, actor: Actor) -> bool:
+    """`visible_to` for a row already read."""
+    return bool(row["public"]) or (sees_drafts(actor) and actor.may_in(row["section_id"]))
+
+
+def chosen_formats(formats: str | None, default: tuple[str, ...]) -> tuple[str, ...]:
+    """The formats asked for, in one order; 400 for an unknown one."""
+    if formats is None:
+        return default
+    asked = {name.strip() for name in formats.split(",")}
+    if not asked <= set(FORMATS):
+        raise InvalidParameter("formats", "formats: any of html, text, markdown, blocks.")
+    return tuple(name for name in FORMATS if name in asked)

@@ -1,0 +1,229 @@
+"""Saving a text, and bringing an old one back."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from difflib import SequenceMatcher
+from itertools import zip_longest
+from typing import Any, NamedTuple
+
+import sqlalchemy as sa
+from sqlmodel import Session
+
+from app.articles.projection import counted, lay_out, lock, newest, reckon
+from app.articles.reading import AUTHOR, MEDIA, SECTION, SERIES, TAG, A, R
+from app.articles.tables import META, TEXT, Address, Article, Revision
+from app.blocks.convert import Body
+from app.core.clock import now
+from app.core.ids import is_id
+from app.core.problems import NotFound
+from app.db.columns import Row, table_of
+from app.identity.audit import record
+from app.identity.schemas import Actor
+from app.publication.terms import find_merged, follow_merges
+from app.text.inputs import reading_minutes
+from app.web.paging import PageQuery, Sort, fetch
+
+
+def columns_of(body: Body) -> dict[str, Any]:
+    """What a revision stores of a text."""
+    return {
+        "html": body.html,
+        "markdown": body.markdown,
+        "text": body.text,
+        "blocks": body.blocks,
+        "excerpt": body.excerpt,
+        "word_count": body.words,
+        "reading_minutes": reading_minutes(body.words),
+    }
+
+
+def save(session: Session, actor: Actor, article: Article, changes: Mapping[str, Any], **more: Any) -> Revision:
+    """Add a revision: the newest one with these changes."""
+    base = newest(session, article) if article.latest_revision else None
+    values = {name: getattr(base, name) for name in (*META, *TEXT)} if base else {}
+    article.latest_revision += 1
+    revision = Revision(
+        article_id=article.id,
+        n=article.latest_revision,
+        created_at=now(),
+        actor_id=actor.id,
+        actor_name=actor.name,
+        **{**values, **changes, **more},
+    )
+    session.add(revision)
+    article.edited_at = revision.created_at
+    session.flush()
+    return revision
+
+
+def lay_out_unless_fixed(session: Session, article: Article, revision: Revision) -> list[str]:
+    """A saved text is what an article shows, except where readers see another one, or will at a set time."""
+    if article.state in {"published", "retracted", "scheduled"}:
+        return []
+    changed = lay_out(session, article, revision)
+    article.updated_at = now()
+    return changed
+
+
+def restore(session: Session, actor: Actor, ref: str, n: int, versions: frozenset[int] | None) -> str:
+    """Make a new revision with the text of an old one; publishing it is a step of its own."""
+    article = lock(session, actor, ref, versions, [])
+    old = session.get(Revision, (article.id, n))
+    if old is None or not actor.may_in(old.section_id):
+        raise NotFound
+    before = counted(session, article)
+    revision = save(session, actor, article, {name: getattr(old, name) for name in (*META, *TEXT)}, restored_from=n)
+    reckon(session, actor, article, before, lay_out_unless_fixed(session, article, revision))
+    record(session, actor, "article.restore", "article", article.id, {"from": n, "revision": revision.n})
+    return article.id
+
+
+_ADDRESS = table_of(Address)
+NEWEST = Sort("-n", descending=True, kind=int)
+_LISTED = ["n", "created_at", "actor_id", "actor_name", "restored_from", *META, "word_count"]
+
+
+_TERMS = {"section": SECTION, "series": SERIES, "authors": AUTHOR, "tags": TAG}
+
+
+def _ids_of(revision: Row, field: str) -> list[str]:
+    """The ids that a revision has of one kind of terms."""
+    if field in ("authors", "tags"):
+        return list(revision[field])
+    return [revision[f"{field}_id"]] if revision[f"{field}_id"] else []
+
+
+def _name_terms(connection: sa.Connection, revisions: Sequence[Row]) -> list[dict[str, Any]]:
+    """For each revision its section, series, authors and tags as they are called now, under the ids that it has.
+
+    A merged term is called what it went into; what was deleted is left out.
+    """
+    names: dict[str, dict[str, Any]] = {}
+    for field, table in _TERMS.items():
+        ids = sorted({term_id for revision in revisions for term_id in _ids_of(revision, field)})
+        moved = find_merged(connection, ids)
+        present = {term_id: moved.get(term_id, term_id) for term_id in ids}
+        wanted = sorted({term_id for term_id in present.values() if term_id})
+        rows = connection.execute(sa.select(table.c.id, table.c.slug, table.c.name).where(table.c.id.in_(wanted)))
+        terms = {row.id: row for row in rows} if wanted else {}
+        for own, term_id in present.items():
+            if term := terms.get(term_id):
+                names[own] = {"id": own, "slug": term.slug, "name": term.name}
+    return [_pick_terms(revision, names) for revision in revisions]
+
+
+def _pick_terms(revision: Row, names: dict[str, dict[str, Any]]) -> dict[str, Any]:
+    found = {field: [names[one] for one in _ids_of(revision, field) if one in names] for field in _TERMS}
+    return {**found, "section": next(iter(found["section"]), None), "series": next(iter(found["series"]), None)}
+
+
+def page(
+    connection: sa.Connection, actor: Actor, article_id: str, published: int | None, asked: PageQuery
+) -> dict[str, Any]:
+    """An article's revisions in sections that the caller may see, newest first, without their texts."""
+    columns = [R.c[name] for name in _LISTED]
+    query = sa.select(*columns, R.c.article_id.label("id")).where(R.c.article_id == article_id)
+    if actor.sections is not None:
+        query = query.where(R.c.section_id.in_(sorted(actor.sections)))
+    found = fetch(connection, query, NEWEST, R.c.n, asked, within=article_id)
+    terms = _name_terms(connection, found["data"])
+    rows = zip(found["data"], terms, strict=True)
+    return {**found, "data": [{**row, "terms": named, "published": row["n"] == published} for row, named in rows]}
+
+
+def find_named(connection: sa.Connection, article_id: str, n: int) -> dict[str, Any] | None:
+    """One revision with everything and the names of its terms, or None."""
+    row = one(connection, article_id, n)
+    return {**row, "terms": _name_terms(connection, [row])[0]} if row is not None else None
+
+
+def one(connection: sa.Connection, article_id: str, n: int) -> sa.RowMapping | None:
+    """One revision with everything, or None."""
+    return connection.execute(sa.select(R).where(R.c.article_id == article_id, R.c.n == n)).mappings().first()
+
+
+class Newest(NamedTuple):
+    """The newest revision of an article: its number, and its blocks, whose ids the next one takes over."""
+
+    n: int
+    blocks: list[Any]
+
+
+def newest_blocks(connection: sa.Connection, ref: str) -> Newest | None:
+    """Read the blocks of an article's newest revision; None for a missing article."""
+    newest = (R.c.article_id == A.c.id) & (R.c.n == A.c.latest_revision)
+    former = sa.select(_ADDRESS.c.article_id).where(_ADDRESS.c.address == ref).scalar_subquery()
+    here = A.c.id == ref if is_id(ref) else (A.c.slug == ref) | (A.c.id == former)
+    found = connection.execute(sa.select(R.c.n, R.c.blocks).join(A, newest).where(here)).one_or_none()
+    return None if found is None else Newest(found.n, found.blocks)
+
+
+def _by_ids(connection: sa.Connection, table: sa.Table, ids: list[str], *names: str) -> list[dict[str, Any]]:
+    """Rows of a table in the order of the ids; what was deleted since is left out."""
+    rows = connection.execute(sa.select(*(table.c[name] for name in names), table.c.id).where(table.c.id.in_(ids)))
+    found = {row["id"]: {name: row[name] for name in names} for row in rows.mappings()} if ids else {}
+    return [found[row_id] for row_id in ids if row_id in found]
+
+
+def laid_over(connection: sa.Connection, row: Row, n: int, formats: tuple[str, ...]) -> dict[str, Any] | None:
+    """A row of `whole` as it would be if revision `n` were published: what editors and previews look at."""
+    revision = one(connection, row["id"], n)
+    if revision is None:
+        return None
+    out = {**row, **{name: revision[name] for name in ("title", "dek", "type", "language", "excerpt")}}
+    out |= {"revision": n, "word_count": revision["word_count"], "reading_minutes": revision["reading_minutes"]}
+    for prefix, table in (("section", SECTION), ("series", SERIES)):
+        ids = [revision[f"{prefix}_id"]] if revision[f"{prefix}_id"] else []
+        shown = ("id", "slug", "name", *(["syndication"] if table is SECTION else []))
+        ids = follow_merges(connection, ids)
+        term = next(iter(_by_ids(connection, table, ids, *shown)), dict.fromkeys(shown))
+        out |= {f"{prefix}_{name}": value for name, value in term.items()}
+    names = [column.key for column in MEDIA.c]
+    ids = [revision["image_id"]] if revision["image_id"] else []
+    image = next(iter(_by_ids(connection, MEDIA, ids, *names)), dict.fromkeys(names))
+    out |= {f"image_{name}": value for name, value in image.items()}
+    out["authors"] = _by_ids(connection, AUTHOR, follow_merges(connection, revision["authors"]), "id", "slug", "name")
+    out["tags"] = _by_ids(connection, TAG, follow_merges(connection, revision["tags"]), "slug", "name")
+    return out | {f"body_{name}": revision[name] for name in formats}
+
+
+def _block_changes(old: list[dict[str, Any]], new: list[dict[str, Any]]) -> Iterator[dict[str, Any]]:
+    def key(block: dict[str, Any]) -> str:
+        return repr({name: value for name, value in sorted(block.items()) if name != "id"})
+
+    matcher = SequenceMatcher(None, [key(block) for block in old], [key(block) for block in new], autojunk=False)
+    for op, a, b, c, d in matcher.get_opcodes():
+        if op == "equal":
+            continue
+        for left, right in zip_longest(old[a:b], new[c:d]):
+            yield {
+                "op": "insert" if left is None else "delete" if right is None else "replace",
+                "old_id": left and left["id"],
+                "new_id": right and right["id"],
+                "old": left and left["text"],
+                "new": right and right["text"],
+            }
+
+
+def diff(connection: sa.Connection, actor: Actor, article_id: str, new: int, old: int) -> dict[str, Any] | None:
+    """What changed from revision `old` to revision `new`, as `DiffOut` has it; None if the caller lacks either."""
+    left, right = one(connection, article_id, old), one(connection, article_id, new)
+    if left is None or right is None or not (actor.may_in(left["section_id"]) and actor.may_in(right["section_id"])):
+        return None
+    fields = [{"field": name, "old": left[name], "new": right[name]} for name in META if left[name] != right[name]]
+    changed = {change["field"].removesuffix("_id") for change in fields} & set(_TERMS)
+    named = _name_terms(connection, [left, right])
+    terms = [{field: side[field] if field in changed else None for field in _TERMS} for side in named]
+    return {
+        "old": old,
+        "new": new,
+        "fields": fields,
+        "old_terms": terms[0],
+        "new_terms": terms[1],
+        "blocks": list(_block_changes(left["blocks"], right["blocks"])),
+    }
+
+
+def version_of(connection: sa.Connection, article_id: str) -> sa.RowMapping | None:
+    """State and numbers of one article, without its card."""
+    columns = (A.c.id, A.c.version, A.c.public, A.c.section_id, A.c.published_revision)
+    return connection.execute(sa.select(*columns).where(A.c.id == article_id)).mappings().first()

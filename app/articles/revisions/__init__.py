@@ -1,1 +1,0 @@
-"""Revisions: every text that was ever saved, never changed afterwards."""

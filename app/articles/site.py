@@ -1,0 +1,80 @@
+"""Where an article stands on the publication's own site, and what else that site shows with it."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Final, Literal
+from urllib.parse import parse_qs
+
+from pydantic import BaseModel, Field
+
+from app.articles.schemas import ListedArticleOut
+from app.core.clock import local_time
+from app.core.settings import Settings
+from app.web.responses import ReadQuery
+
+_NUMBERS: Final = ("p", "page_id", "attachment_id")  # WordPress counts all of them together
+
+
+def article_number(query: str) -> int | None:
+    """Read the number by which WordPress knows an article from the query of an address, or None."""
+    values = parse_qs(query, max_num_fields=100) if query.count("&") < 100 else {}
+    for name in _NUMBERS:
+        digits = values.get(name, [""])[0]
+        if digits.isascii() and digits.isdigit() and len(digits) <= 18:
+            return int(digits)
+    return None
+
+
+def numbered_address(place: str, number: int) -> str:
+    """Make the one form in which an address with a number is kept; `place` is the path before the query."""
+    folder = place.removesuffix("/index.php").rstrip("/")
+    return f"{folder}/?p={number}"
+
+
+@dataclass(frozen=True)
+class Site:
+    """What addresses are made of, and the reactions that the publication offers."""
+
+    url: str
+    path: str
+    reactions: tuple[str, ...] = ("agree", "disagree", "insightful")
+    api: str = ""  # where this API is reached, and with it our own files
+    zone: str = "UTC"
+
+    @classmethod
+    def of(cls, settings: Settings) -> "Site":
+        """The site that the settings name."""
+        return cls(settings.site_url, settings.article_path, settings.reactions, settings.api, settings.time_zone)
+
+    def path_of(self, section: str | None, slug: str, published_at: datetime | None) -> str:
+        """The path of an article, dated in the publication's time zone; without a section it leaves that part out."""
+        path = self.path if section else self.path.replace("/{section}", "")
+        values: dict[str, Any] = {"section": section, "slug": slug}
+        if published_at:
+            published_at = local_time(published_at, self.zone)
+            values |= {
+                "year": f"{published_at.year:04}",
+                "month": f"{published_at.month:02}",
+                "day": f"{published_at.day:02}",
+            }
+        else:
+            values |= {"year": "0000", "month": "00", "day": "00"}
+        return path.format_map(values)
+
+
+_PATH = r"^(/|[Hh][Tt][Tt][Pp][Ss]?://)[^\x00-\x1f]*$"
+
+
+class ResolveQuery(ReadQuery):
+    """A path of the publication's site."""
+
+    path: str = Field(min_length=1, max_length=500, pattern=_PATH, description="A path, or a full address of the site.")
+
+
+class ResolvedOut(BaseModel):
+    """What stands at a path."""
+
+    status: Literal[200, 301, 410, 451] = Field(description="What the site should answer (RFC 9110; 451: RFC 7725).")
+    article: ListedArticleOut | None = Field(None, description="With 200.")
+    location: str | None = Field(None, description="With 301: the article's address now.")
+    reason: str | None = Field(None, description="With 410 and 451: the public reason.")

@@ -1,0 +1,290 @@
+"""Text with marks: built from runs of differently marked text, cut into paragraphs, and nested again for output."""
+
+import heapq
+import re
+import unicodedata
+from collections.abc import Iterable, Sequence
+from itertools import pairwise
+from typing import Final, NamedTuple, cast, get_args
+
+from app.blocks.schemas import Direction, Inline, Mark, MarkType
+from app.text.inputs import scrub, to_nfc
+
+# Outermost first, where marks cover the same text.
+_ORDER: Final = {kind: rank for rank, kind in enumerate(get_args(MarkType))}
+_HTML_SPACE = re.compile("[\t\n\f ]+")
+# U+0338 would melt into the angle bracket before it when the markup around the text is normalised.
+_LOOSE_STROKE = re.compile("(^|\\s)\u0338+")
+_EXTRAS: Final = ("src", "width", "height", "note", "anchor", "lang", "dir")
+NO_ALT: Final = "\ufffc"  # what Unicode has to stand for an object in text
+_EDIT = re.compile("[ \n]*\n[ \n]*| {2,}")
+
+
+class Style(NamedTuple):
+    """What a mark says, apart from where."""
+
+    type: MarkType
+    href: str | None = None
+    title: str | None = None
+    src: str | None = None
+    width: int | None = None
+    height: int | None = None
+    note: str | None = None
+    anchor: str | None = None
+    lang: str | None = None
+    dir: Direction | None = None
+
+
+class Run(NamedTuple):
+    """Text under the same styles; a line feed is a line break, two are a paragraph's end."""
+
+    text: str
+    styles: tuple[Style, ...] = ()
+
+
+class Element(NamedTuple):
+    """A mark and what it encloses, after overlaps have been cut apart."""
+
+    mark: Mark
+    children: "list[Element | str]"
+
+
+def restyled(styles: tuple[Style, ...], style: Style) -> tuple[Style, ...]:
+    """Add a style; an inner link or abbreviation replaces the outer one, and no other but anchors can be doubled."""
+    if style.type == "anchor":
+        return (*styles, style)
+    return (*(known for known in styles if known.type != style.type), style)
+
+
+def picture(
+    alt: str, src: str, title: str | None, size: tuple[int | None, int | None], styles: tuple[Style, ...]
+) -> Run:
+    """Make the run of a picture that stands in a text: its alternative text under a style that nothing divides."""
+    while alt and unicodedata.combining(alt[0]):
+        alt = alt[1:].lstrip()
+    style = Style("image", title=title, src=src, width=size[0], height=size[1])
+    return Run(alt or NO_ALT, (*styles, style))
+
+
+def picture_of(run: Run) -> Style | None:
+    """Give the style of a run that is a picture."""
+    return next((style for style in run.styles if style.type == "image"), None)
+
+
+def flat(text: str) -> str:
+    """Turn line ends, tabs and repeated spaces of source text into single spaces, as HTML does."""
+    return _HTML_SPACE.sub(" ", _LOOSE_STROKE.sub(r"\1", scrub(text)))
+
+
+def _composed(runs: Iterable[Run]) -> list[Run]:
+    """Normalise to NFC across runs: what would combine with the end of a run moves into it."""
+    done: list[tuple[list[str], tuple[Style, ...]]] = []
+    last = ""
+    for text, styles in runs:
+        if picture_of(Run(text, styles)):
+            done.append(([text], styles))
+            last = ">"
+            continue
+        if last == ">":
+            text = text.lstrip("\u0338")
+            last = ""
+        moved = 0
+        while last not in {"", "\n"} and moved < len(text) and _combines(last, text[moved]):
+            last = text[moved]
+            moved += 1
+        if moved:
+            done[-1][0].append(text[:moved])
+        if text[moved:]:
+            done.append(([text[moved:]], styles))
+            last = text[-1]
+    return [Run(to_nfc("".join(parts)), styles) for parts, styles in done]
+
+
+def _combines(before: str, char: str) -> bool:
+    return bool(unicodedata.combining(char)) or not unicodedata.is_normalized("NFC", before + char)
+
+
+def _replacement(match: re.Match[str]) -> str:
+    found = match.group()
+    return " " if "\n" not in found else "\n" if found.count("\n") == 1 else "\n\n"
+
+
+def _tidied(runs: Sequence[Run]) -> tuple[str, list[tuple[int, int, Style]]]:
+    """Join runs, reduce spaces and line breaks, and give each style's stretches in the resulting text."""
+    whole = "".join(run.text for run in runs)
+    parts: list[str] = []
+    edits: list[tuple[int, int, int]] = []
+    position = length = 0
+    for match in _EDIT.finditer(whole):
+        replacement = _replacement(match)
+        length += match.start() - position + len(replacement)
+        parts += [whole[position : match.start()], replacement]
+        position = match.end()
+        edits.append((match.start(), position, length))
+    text = "".join([*parts, whole[position:]])
+    spans: list[tuple[int, int, Style]] = []
+    source = start = edit = moved = 0
+    for run in runs:
+        source += len(run.text)
+        while edit < len(edits) and edits[edit][1] <= source:
+            moved = edits[edit][2] - edits[edit][1]
+            edit += 1
+        inside = edit < len(edits) and edits[edit][0] < source
+        end = (edits[edit][0] if inside else source) + moved
+        spans += [(start, end, style) for style in run.styles if end > start]
+        start = end
+    return text, spans
+
+
+def _merged(spans: Iterable[tuple[int, int, Style]]) -> list[tuple[int, int, Style]]:
+    latest: dict[Style, tuple[int, int]] = {}
+    done: list[tuple[int, int, Style]] = []
+    for start, end, style in spans:
+        if style.type == "image":
+            done.append((start, end, style))
+            continue
+        known = latest.get(style)
+        if known is not None and known[1] >= start:
+            latest[style] = (known[0], end)
+            continue
+        if known is not None:
+            done.append((*known, style))
+        latest[style] = (start, end)
+    return done + [(start, end, style) for style, (start, end) in latest.items()]
+
+
+def _trimmed(text: str, start: int, end: int) -> tuple[int, int]:
+    while start < end and text[start].isspace():
+        start += 1
+    while end > start and text[end - 1].isspace():
+        end -= 1
+    return start, end
+
+
+def _trimmed_mark(text: str, start: int, end: int, floor: int) -> tuple[int, int]:
+    """Leave out spaces at the ends of a mark, and what combines with a letter or space before it."""
+    start, end = _trimmed(text, start, end)
+    while floor < start < end and (
+        (unicodedata.combining(text[start]) and text[start - 1] != "\n") or text[start].isspace()
+    ):
+        start += 1
+    return start, end
+
+
+def _mark(style: Style, start: int, end: int) -> Mark:
+    mark: Mark = {"type": style.type, "start": start, "end": end, "href": style.href, "title": style.title}
+    extras = {name: value for name in _EXTRAS if (value := getattr(style, name)) is not None}
+    return cast(Mark, {**mark, **extras}) if extras else mark
+
+
+def style_of(mark: Mark) -> Style:
+    """Tell what a mark says, apart from where."""
+    return Style(
+        mark["type"],
+        mark["href"],
+        mark["title"],
+        mark.get("src"),
+        mark.get("width"),
+        mark.get("height"),
+        mark.get("note"),
+        mark.get("anchor"),
+        mark.get("lang"),
+        mark.get("dir"),
+    )
+
+
+def _key(mark: Mark) -> tuple[int, int, int]:
+    return mark["start"], -mark["end"], _ORDER[mark["type"]]
+
+
+def paragraphs(runs: Iterable[Run]) -> list[Inline]:
+    """Build the paragraphs of runs in canonical form: NFC, single spaces, trimmed, marks merged, trimmed and sorted."""
+    text, spans = _tidied(_composed(runs))
+    merged = sorted(_merged(spans), key=lambda span: span[0])
+    done: list[Inline] = []
+    position = taken = 0
+    carried: list[tuple[int, int, Style]] = []
+    for part in text.split("\n\n"):
+        limit = position + len(part)
+        start, end = _trimmed(text, position, limit)
+        while taken < len(merged) and merged[taken][0] < limit:
+            carried.append(merged[taken])
+            taken += 1
+        marks: list[Mark] = []
+        for first, last, style in carried:
+            first, last = _trimmed_mark(text, max(first, start), min(last, end), start)
+            if last > first:
+                marks.append(_mark(style, first - start, last - start))
+        if end > start:
+            done.append({"text": text[start:end], "marks": sorted(marks, key=_key)})
+        carried = [span for span in carried if span[1] > limit]
+        position = limit + 2
+    return done
+
+
+def joined(inlines: Sequence[Inline], separator: str = "\n\n") -> Inline:
+    """Put paragraphs or lines into one text, with their marks moved along."""
+    marks: list[Mark] = []
+    offset = 0
+    for inline in inlines:
+        marks += [{**mark, "start": mark["start"] + offset, "end": mark["end"] + offset} for mark in inline["marks"]]
+        offset += len(inline["text"]) + len(separator)
+    return {"text": separator.join(inline["text"] for inline in inlines), "marks": marks}
+
+
+def split(inline: Inline) -> list[Inline]:
+    """Take a text apart into its paragraphs: the reverse of `joined`."""
+    return paragraphs(runs_of(inline))
+
+
+def without(inline: Inline, kind: MarkType) -> Inline:
+    """Take all marks of one kind away."""
+    return {"text": inline["text"], "marks": [mark for mark in inline["marks"] if mark["type"] != kind]}
+
+
+def runs_of(inline: Inline, outer: tuple[Style, ...] = ()) -> list[Run]:
+    """Give the runs that a text with marks is made of, each under the `outer` styles as well."""
+    text, marks = inline["text"], inline["marks"]
+    edges = sorted({0, len(text), *(m["start"] for m in marks), *(m["end"] for m in marks)})
+    waiting = sorted(marks, key=_key, reverse=True)
+    active: list[Mark] = []
+    runs: list[Run] = []
+    for start, end in pairwise(edges):
+        while waiting and waiting[-1]["start"] <= start:
+            active.append(waiting.pop())
+        active = [mark for mark in active if mark["end"] > start]
+        styles = outer
+        for mark in active:
+            styles = restyled(styles, style_of(mark))
+        runs.append(Run(text[start:end], styles))
+    return runs
+
+
+def nested(inline: Inline) -> list[Element | str]:
+    """Arrange a text and its marks as a tree: what only overlaps is cut where the outer mark ends."""
+    return _nested(inline["text"], 0, len(inline["text"]), inline["marks"])
+
+
+def _nested(text: str, start: int, end: int, marks: Iterable[Mark]) -> list[Element | str]:
+    heap = [(*_key(mark), index, mark) for index, mark in enumerate(marks)]
+    heapq.heapify(heap)
+    serial = len(heap)
+    tree: list[Element | str] = []
+    while heap:
+        mark = heapq.heappop(heap)[-1]
+        inner: list[Mark] = []
+        while heap and heap[0][0] < mark["end"]:
+            other = heapq.heappop(heap)[-1]
+            if other["end"] > mark["end"]:
+                rest: Mark = {**other, "start": mark["end"]}
+                heapq.heappush(heap, (*_key(rest), serial, rest))
+                serial += 1
+                other = {**other, "end": mark["end"]}
+            inner.append(other)
+        if mark["start"] > start:
+            tree.append(text[start : mark["start"]])
+        tree.append(Element(mark, _nested(text, mark["start"], mark["end"], inner)))
+        start = mark["end"]
+    if end > start:
+        tree.append(text[start:end])
+    return tree

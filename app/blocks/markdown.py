@@ -1,0 +1,142 @@
+"""Markdown as HTML: CommonMark with tables, strikethrough, notes, definitions, tasks and links of bare addresses."""
+
+import re
+from collections.abc import Iterator, Sequence
+from html import escape
+from typing import Any, Final
+
+from markdown_it import MarkdownIt
+from markdown_it.rules_core import StateCore
+from markdown_it.token import Token
+from mdit_py_plugins.deflist import deflist_plugin
+from mdit_py_plugins.footnote import footnote_plugin
+
+from app.blocks.context import anchor_name
+from app.text.autolinks import enable_autolinks
+from app.text.html import MAX_LENGTH
+from app.text.inputs import drop_controls
+
+MAX_NESTING: Final = 60
+# Every bracket may begin a link, and is looked at again from every other.
+MAX_BRACKETS: Final = 10_000
+MAX_LINES: Final = 30_000
+MAX_MARKS: Final = 100_000  # signs that may begin or end a mark, a link or a tag
+_MARK = re.compile(r"[&<*_`\[\]\\~|^:]")
+_TASK = re.compile(r"\[([ xX])\](?:\s+|$)")
+_HEADING_ID = re.compile(r"[ \t]*\{#([^\s{}]{1,100})\}[ \t]*$")
+
+
+class _Markdown(MarkdownIt):
+    """The parser; addresses are checked later, with those of HTML."""
+
+    def __init__(self) -> None:
+        super().__init__("commonmark", {"html": True, "maxNesting": MAX_NESTING})
+        self.enable(["table", "strikethrough"])
+        enable_autolinks(self, without="//")
+        self.use(deflist_plugin)
+        self.use(footnote_plugin, move_to_end=False)
+        self.core.ruler.after("inline", "notes", _move_notes)
+        self.core.ruler.after("notes", "tasks", _mark_tasks)
+        self.core.ruler.after("tasks", "heading_ids", _name_headings)
+
+    def normalizeLink(self, url: str) -> str:
+        return url
+
+    def normalizeLinkText(self, link: str) -> str:
+        return link
+
+
+def _html(content: str) -> Token:
+    return Token("html_block", "", 0, content=content)
+
+
+def _note_id(label: str | None, number: int) -> str:
+    """The id of a note: labels that are numbers get a letter before them."""
+    name = anchor_name(label) if label is not None else f"inline-{number + 1}"
+    return f"fn{name}" if name and name.isdigit() else name or f"fn-{number + 1}"
+
+
+def _children(tokens: Sequence[Token]) -> Iterator[Token]:
+    for token in tokens:
+        yield token
+        if token.children:
+            yield from _children(token.children)
+
+
+def _move_notes(state: StateCore) -> None:
+    """Gather the notes at the end, those first to which the text refers, in its order; none is left out."""
+    data: dict[str, Any] = state.env.get("footnotes", {})
+    listed: dict[int, dict[str, Any]] = data.get("list", {})
+    outside: list[Token] = []
+    written: dict[str, list[Token]] = {}
+    open_labels: list[str] = []
+    for token in state.tokens:
+        if token.type == "footnote_reference_open":
+            open_labels.append(token.meta["label"])
+            written.setdefault(token.meta["label"], [])
+        elif token.type == "footnote_reference_close":
+            open_labels.pop()
+        else:
+            (written[open_labels[-1]] if open_labels else outside).append(token)
+    ids = {number: _note_id(note.get("label"), number) for number, note in listed.items()}
+    notes = [(ids[number], _tokens_of(note, written)) for number, note in listed.items()]
+    notes += [(_note_id(label, len(notes) + at), tokens) for at, (label, tokens) in enumerate(written.items())]
+    for token in _children([*outside, *(token for _, tokens in notes for token in tokens)]):
+        if token.type == "footnote_ref":
+            name = escape(ids[token.meta["id"]])
+            token.type, token.content = "html_inline", f'<sup data-fn="{name}"><a href="#{name}">*</a></sup>'
+    if notes:
+        outside.append(_html('<ol data-footnotes="">'))
+        for name, tokens in notes:
+            outside += [_html(f'<li id="{escape(name)}">'), *tokens, _html("</li>")]
+        outside.append(_html("</ol>"))
+    state.tokens = outside
+
+
+def _tokens_of(note: dict[str, Any], written: dict[str, list[Token]]) -> list[Token]:
+    if "label" in note:
+        return written.pop(note["label"], [])
+    return [Token("inline", "", 0, content=note["content"], children=note["tokens"], block=True)]
+
+
+def _mark_tasks(state: StateCore) -> None:
+    """Put a box for `[ ]` and `[x]` at the beginning of an entry of a list."""
+    for entry, paragraph, inline in zip(state.tokens, state.tokens[1:], state.tokens[2:], strict=False):
+        if (entry.type, paragraph.type, inline.type) != ("list_item_open", "paragraph_open", "inline"):
+            continue
+        children = inline.children or []
+        match = _TASK.match(inline.content)
+        if match is None or not children or not children[0].content.startswith(match.group().rstrip()):
+            continue
+        children[0].content = children[0].content[len(match.group().rstrip()) :].lstrip()
+        checked = "" if match[1] == " " else ' checked=""'
+        children.insert(0, Token("html_inline", "", 0, content=f'<input type="checkbox"{checked}>'))
+
+
+def _name_headings(state: StateCore) -> None:
+    """Read `{#name}` at the end of a heading as its id."""
+    for heading, inline in zip(state.tokens, state.tokens[1:], strict=False):
+        last = inline.children[-1] if heading.type == "heading_open" and inline.children else None
+        if last is not None and last.type == "text" and (match := _HEADING_ID.search(last.content)):
+            last.content = last.content[: match.start()]
+            heading.attrSet("id", match[1])
+
+
+_MARKDOWN: Final = _Markdown()
+
+
+def markdown_html(source: str) -> str:
+    """Render Markdown, with HTML inside it, as HTML that has still to be read; ValueError beyond the bounds."""
+    if len(source) > MAX_LENGTH["article"]:
+        raise ValueError(f"the Markdown is longer than {MAX_LENGTH['article']} characters")
+    if source.count("[") > MAX_BRACKETS:
+        raise ValueError(f"the Markdown has more than {MAX_BRACKETS} opening brackets")
+    if source.count("\n") >= MAX_LINES:
+        raise ValueError(f"the Markdown has more than {MAX_LINES} lines")
+    if len(_MARK.findall(source)) > MAX_MARKS:
+        raise ValueError(f"the Markdown has more than {MAX_MARKS} signs of emphasis, code, links, tags and tables")
+    env: dict[str, Any] = {}
+    tokens = _MARKDOWN.parse(drop_controls(source), env)
+    if any(token.level >= MAX_NESTING - 2 for token in tokens):
+        raise ValueError("the Markdown is nested too deeply")
+    return str(_MARKDOWN.renderer.render(tokens, _MARKDOWN.options, env))

@@ -1,0 +1,98 @@
+"""What the elements of a parsed source say of themselves."""
+
+import re
+from collections.abc import Iterator
+from typing import NamedTuple, cast
+
+from selectolax.lexbor import LexborNode
+
+from app.blocks.schemas import Direction
+from app.text.html import DROPPED
+
+_SPOKEN = re.compile(r"[A-Za-z]{2,8}(?:-[A-Za-z0-9]{1,8})*")
+
+
+class Said(NamedTuple):
+    """The language and direction that an element sets."""
+
+    lang: str | None
+    dir: Direction | None
+
+
+def children(node: LexborNode) -> Iterator[LexborNode]:
+    """Yield the children of an element."""
+    child = node.first_child
+    while child is not None:
+        yield child
+        child = child.next
+
+
+def attribute(node: LexborNode, name: str) -> str | None:
+    """Give an attribute as it was written."""
+    return node.attributes.get(name)
+
+
+def number(value: str | None, limit: int) -> int | None:
+    """Read a whole number at the beginning of an attribute, at most `limit`."""
+    match = re.match(r"\s*([0-9]{1,9})(?![0-9])", value or "")
+    return min(int(match[1]), limit) if match else None
+
+
+def speech(node: LexborNode) -> Said:
+    """Give the language and direction that an element sets, where they are valid."""
+    lang, direction = attribute(node, "lang") or "", (attribute(node, "dir") or "").lower()
+    return Said(
+        lang if _SPOKEN.fullmatch(lang) else None,
+        cast(Direction, direction) if direction in {"ltr", "rtl", "auto"} else None,
+    )
+
+
+def only_link(node: LexborNode) -> LexborNode | None:
+    """The link that is all there is in an element, brackets around it aside."""
+    links = [child for child in children(node) if child.is_element_node]
+    around = "".join(child.text_content or "" for child in children(node) if child.is_text_node)
+    return links[0] if len(links) == 1 and links[0].tag == "a" and not around.strip(" \n\t[]()") else None
+
+
+def parts_of_definitions(node: LexborNode) -> Iterator[LexborNode]:
+    """Yield the children of a list of definitions, groups opened."""
+    for child in children(node):
+        if child.tag == "div":
+            yield from parts_of_definitions(child)
+        elif child.is_element_node or child.is_text_node:
+            yield child
+
+
+def is_done(node: LexborNode) -> bool | None:
+    """Whether the task of an entry is done; None if it is no task."""
+    child = node.first_child if node.tag == "li" else None
+    while child is not None:
+        if child.is_element_node and child.tag in {"p", "label"}:
+            child = child.first_child
+            continue
+        if child.is_element_node:
+            is_box = child.tag == "input" and (child.attributes.get("type") or "").lower() == "checkbox"
+            return "checked" in child.attributes if is_box else None
+        if child.is_text_node and (child.text_content or "").strip():
+            return None
+        child = child.next
+    return None
+
+
+def is_task(node: LexborNode) -> bool:
+    """Whether an element is the box of a task, which its entry tells of."""
+    above = node.parent
+    while above is not None and above.tag in {"p", "label"}:
+        above = above.parent
+    return node.tag == "input" and above is not None and is_done(above) is not None
+
+
+def raw_text(node: LexborNode) -> Iterator[str]:
+    """Yield the text of preformatted content."""
+    for child in children(node):
+        if child.is_text_node:
+            yield child.text_content or ""
+        elif child.tag == "br":
+            yield "\n"
+        elif child.is_element_node and child.tag not in DROPPED:
+            yield from raw_text(child)

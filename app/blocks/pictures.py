@@ -1,0 +1,58 @@
+"""Pictures: which stand in a text, which by themselves, and which make a gallery."""
+
+import re
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Final
+
+from app.blocks import drafts
+from app.blocks.inline import NO_ALT, Run, Style, picture_of
+from app.blocks.schemas import Block, ImageBlock
+
+# Larger pictures stand by themselves, wherever in a paragraph their tag is.
+MAX_INLINE_HEIGHT: Final = 100
+MAX_INLINE_WIDTH: Final = 200
+_LINE_ENDS = re.compile("(\n+)")
+
+
+def is_small(style: Style) -> bool:
+    """Tell whether a picture may stand in a line of text, by the size that its tag gives."""
+    if style.height is not None:
+        return style.height <= MAX_INLINE_HEIGHT
+    return style.width is None or style.width <= MAX_INLINE_WIDTH
+
+
+def as_block(run: Run, style: Style) -> Block:
+    """Make a block of a picture that was read as part of a text."""
+    link = next((other.href for other in run.styles if other.type == "link"), None)
+    anchor = next((other.anchor for other in run.styles if other.type == "anchor"), None)
+    alt = "" if run.text == NO_ALT else run.text
+    block = drafts.image(style.src or "", alt=alt, title=style.title, link=link, width=style.width, height=style.height)
+    return drafts.with_members(block, anchor=anchor)
+
+
+def parted(runs: Iterable[Run]) -> Iterator[Run]:
+    """Part runs at line ends; each of these comes as a run of its own."""
+    for run in runs:
+        if picture_of(run):
+            yield run
+        else:
+            yield from (Run(part, run.styles) for part in _LINE_ENDS.split(run.text) if part)
+
+
+def lone_pictures(blocks: Sequence[Block]) -> list[ImageBlock] | None:
+    """The pictures of a figure that has nothing else, as galleries are written: bare, in figures or in a list."""
+    found: list[ImageBlock] = []
+    for block in blocks:
+        if block["type"] == "image":
+            found.append(block)
+            continue
+        inner: list[ImageBlock] | None = None
+        if block["type"] == "gallery" and block["caption"] is None:
+            inner = block["images"]
+        elif block["type"] == "list" and all(not item["items"] for item in block["items"]):
+            inner = lone_pictures([each for item in block["items"] for each in item.get("blocks", ())])
+            inner = inner if all(item.get("blocks") for item in block["items"]) else None
+        if not inner:
+            return None
+        found += inner
+    return found or None

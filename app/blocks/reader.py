@@ -1,0 +1,587 @@
+"""HTML as the world writes it, read into blocks: unknown wrappers are opened, and no visible word is lost."""
+
+import re
+from itertools import groupby
+from typing import Final, NamedTuple, cast
+
+from selectolax.lexbor import LexborNode
+
+from app.blocks import drafts, players
+from app.blocks.context import Context, Dropped, holds_notes, is_back_link
+from app.blocks.flatten import is_attribution
+from app.blocks.html_tables import read_table
+from app.blocks.inline import Run, Style, flat, joined, paragraphs, picture, picture_of, restyled, split
+from app.blocks.nodes import (
+    Said,
+    attribute,
+    children,
+    is_done,
+    is_task,
+    number,
+    only_link,
+    parts_of_definitions,
+    raw_text,
+    speech,
+)
+from app.blocks.pictures import as_block, is_small, lone_pictures, parted
+from app.blocks.schemas import Block, Content, Definition, Inline, ListItem, MarkType, Note
+from app.blocks.urls import embed_url, is_data_url, safe_url, shown_url
+from app.text.html import BLOCKS, DROPPED, parse
+
+MAX_DEPTH: Final = 150
+# Containers of text (quotes, list entries, cells) are read again by what holds them: their depth multiplies the cost.
+MAX_LEVEL: Final = 24
+MAX_BLOCKS: Final = 10_000
+MAX_SIZE: Final = 100_000
+_UNWRAPPED: Final = frozenset("blink button dialog fieldset form marquee meter output progress".split())
+"""Elements that do something which a text cannot: their words stay, and they are named among what was dropped."""
+_STYLES: Final[dict[str, MarkType]] = {
+    "b": "strong", "strong": "strong", "em": "emphasis", "i": "emphasis", "dfn": "emphasis", "var": "emphasis",
+    "u": "underline", "s": "strike", "strike": "strike", "del": "strike", "ins": "insertion", "mark": "highlight",
+    "small": "small", "sup": "superscript", "sub": "subscript", "code": "code", "kbd": "code", "samp": "code",
+    "tt": "code", "cite": "cite", "q": "quotation",
+}  # fmt: skip
+_LISTS: Final = frozenset({"ul", "ol", "menu", "dir"})
+# What is never shown, or repeats what is shown, is no loss.
+_SILENT: Final = frozenset({"head", "meta", "noembed", "noframes", "noscript", "template", "title"})
+_CODE_CLASS = re.compile(r"(?:^|[\s_])(?:language|lang|brush|highlight-source)[-:]\s*([\w+#.-]+)")
+_KIND = re.compile(r"[A-Za-z][\w-]{0,39}", re.ASCII)
+_ADDRESS = re.compile(r"https?://\S+", re.IGNORECASE)
+Styles = tuple[Style, ...]
+
+
+class Converted(NamedTuple):
+    """Blocks without ids, and what of the source they do not hold."""
+
+    blocks: list[Block]
+    dropped: tuple[Dropped, ...]
+
+
+def read_html(source: str) -> Converted:
+    """Read HTML into blocks without ids; raise ValueError when it is too large or nested too deeply."""
+    root = parse(source)
+    reader = _Reader(Context.of(root), 0, 0)
+    reader.flow(root, ())
+    blocks = reader.finish()
+    if len(blocks) > MAX_BLOCKS:
+        raise ValueError(f"the body has more than {MAX_BLOCKS} blocks")
+    return Converted(blocks, reader.context.dropped)
+
+
+def _has_parentheses(node: LexborNode) -> bool:
+    """Tell whether the parentheses around a ruby annotation are written out (HTML §4.5.12)."""
+    parent = node.parent
+    return parent is not None and any(child.tag == "rp" for child in children(parent))
+
+
+class _Reader:
+    """Collects the blocks of one container; its paragraphs are cut wherever a block begins or ends."""
+
+    def __init__(self, context: Context, level: int, depth: int, *, is_text: bool = False, in_note: bool = False):
+        if level > MAX_LEVEL:
+            raise ValueError("the HTML is nested too deeply")
+        context.count_part()
+        self.context = context
+        self.level = level
+        self.depth = depth
+        self.is_text = is_text  # it becomes a text without blocks
+        self.in_note = in_note
+        self.blocks: list[Block] = []
+        self.runs: list[Run] = []
+        self.anchors: list[str] = []  # of what comes next
+        self.said = Said(None, None)
+
+    def finish(self) -> list[Block]:
+        self._cut()
+        if self.anchors and self.blocks and "anchor" not in self.blocks[-1]:
+            self.blocks[-1]["anchor"] = self.anchors.pop(0)
+        return self.blocks
+
+    def flow(self, node: LexborNode, styles: Styles) -> None:
+        self.depth += 1
+        if self.depth > MAX_DEPTH:
+            raise ValueError("the HTML is nested too deeply")
+        for child in children(node):
+            if child.is_text_node:
+                self._text(child.text_content or "", styles)
+            elif child.is_element_node:
+                self._element(child, child.tag or "", styles)
+        self.depth -= 1
+
+    def _text(self, text: str, styles: Styles) -> None:
+        text = flat(text)
+        if self.anchors and text.strip():
+            styles = self._anchored(styles)
+        self.runs.append(Run(text, styles))
+
+    def _anchored(self, styles: Styles) -> Styles:
+        styles = (*(Style("anchor", anchor=name) for name in self.anchors), *styles)
+        self.anchors = []
+        return styles
+
+    def _cut(self) -> None:
+        """End the paragraph: pictures that stand on a line of their own leave it."""
+        runs, self.runs = self.runs, []
+        if not runs:
+            return
+        if self.is_text or not any(picture_of(run) for run in runs):
+            self._paragraphs(runs)
+            return
+        waiting: list[Run] = []
+        for is_end, line in groupby(parted(runs), key=lambda run: run.text.startswith("\n")):
+            parts = list(line)
+            if is_end:
+                waiting += parts
+                continue
+            alone = all(picture_of(run) or not run.text.strip() for run in parts)
+            for run in parts:
+                style = picture_of(run)
+                if style is not None and (alone or not is_small(style)):
+                    self._paragraphs(waiting)
+                    waiting = []
+                    self._keep(as_block(run, style))
+                else:
+                    waiting.append(run)
+        self._paragraphs(waiting)
+
+    def _paragraphs(self, runs: list[Run]) -> None:
+        for content in paragraphs(runs):
+            block: Block = drafts.paragraph(content)
+            if _ADDRESS.fullmatch(content["text"]) and not self.is_text:
+                block = self._address(content)
+            self._keep(block)
+
+    def _address(self, content: Inline) -> Block:
+        """What an address on a line of its own becomes: what it leads to, else a link."""
+        text, marks = content["text"], content["marks"]
+        links = [mark for mark in marks if mark["type"] == "link"]
+        if len(links) == len(marks) <= 1 and all(safe_url(text) == mark["href"] for mark in links):
+            if url := shown_url(text):
+                return drafts.embed(url, None)
+            if not marks and self.level == 0 and (href := safe_url(text)):
+                return drafts.paragraph(paragraphs([Run(text, (Style("link", href),))])[0])
+        return drafts.paragraph(content)
+
+    def _keep(self, block: Block) -> None:
+        if not self.is_text and (block["type"] == "paragraph" or block["type"] == "heading"):
+            first = next(iter(block["marks"]), None)
+            if "anchor" not in block and first and first["type"] == "anchor" and first["start"] == 0:
+                block["anchor"] = first.get("anchor", "")
+                block["marks"] = block["marks"][1:]
+        said = {name: value for name, value in self.said._asdict().items() if value and name not in block}
+        self.blocks.append(cast(Block, {**block, **said}) if said and not self.is_text else block)
+
+    def _add(self, *blocks: Block) -> None:
+        self._cut()
+        for block in blocks:
+            if self.anchors and "anchor" not in block:
+                block["anchor"] = self.anchors.pop(0)
+            self._keep(block)
+
+    def _reader(self, *, is_text: bool = False) -> "_Reader":
+        return _Reader(self.context, self.level + 1, self.depth, is_text=is_text, in_note=self.in_note)
+
+    def _inside(self, node: LexborNode, styles: Styles) -> list[Block]:
+        reader = self._reader()
+        reader.flow(node, styles)
+        return self._finished(reader)
+
+    def _finished(self, reader: "_Reader") -> list[Block]:
+        blocks = reader.finish()
+        self.anchors += reader.anchors
+        return blocks
+
+    def _counted(self, content: Content) -> Content:
+        if "blocks" in content:
+            self.context.count(content["text"])
+        return content
+
+    def _inline(self, node: LexborNode, styles: Styles, others: list[Block], separator: str = "\n") -> Inline:
+        """Read what has no place for blocks: paragraphs become lines, and `others` takes the rest."""
+        spoken = speech(node)
+        if spoken.lang or spoken.dir:
+            styles = restyled(styles, Style("span", lang=spoken.lang, dir=spoken.dir))
+        reader = self._reader(is_text=True)
+        for name in self.context.claim(node):
+            reader.anchors.append(name)
+        reader.flow(node, styles)
+        texts: list[Inline] = []
+        for block in self._finished(reader):
+            if block["type"] == "paragraph":
+                texts.append({"text": block["text"], "marks": block["marks"]})
+            else:
+                others.append(block)
+        return joined(texts, separator)
+
+    def _near(self, after: str = "") -> str:
+        """A few of the words before this place, or after it where there are none."""
+        words = ""
+        for run in reversed(self.runs[-20:]):
+            words = run.text + words
+            if len(words) > 80:
+                break
+        if not words.strip() and self.blocks:
+            words = self.blocks[-1]["text"][-200:]
+        return " ".join(words.split())[-80:] or " ".join(after[:400].split())[:80]
+
+    def _drop(self, node: LexborNode) -> None:
+        tag, following, after = node.tag or "", node.next, ""
+        if following is not None and not self.context.has_dropped(tag):  # its text may be long
+            after = (following.text_content or "") if following.is_text_node else following.text()
+        self.context.drop(tag, self._near(after))
+
+    def _element(self, node: LexborNode, tag: str, styles: Styles) -> None:
+        if tag in _UNWRAPPED:
+            self._drop(node)
+        if tag in BLOCKS or tag in _LISTS:
+            self._cut()
+            if tag not in {"li", "figcaption", "dt", "summary", "caption"}:
+                self.anchors += self.context.claim(node)
+            outer = self.said
+            spoken = speech(node)
+            self.said = Said(spoken.lang or outer.lang, spoken.dir or outer.dir)
+            self._block(node, tag, styles)
+            self._cut()
+            self.said = outer
+        elif tag in players.FRAMES or tag in players.RECORDINGS:
+            self._player(node)
+        elif tag in DROPPED:
+            if tag not in _SILENT and not is_task(node):
+                self._drop(node)
+        else:
+            self.anchors += self.context.claim(node)
+            self._phrase(node, tag, self._spoken(node, tag, styles))
+
+    def _spoken(self, node: LexborNode, tag: str, styles: Styles) -> Styles:
+        """Add the language and direction of a phrase."""
+        lang, direction = speech(node)
+        if tag == "bdo" and direction in {"ltr", "rtl"}:
+            styles, direction = restyled(styles, Style("override", dir=direction)), None
+        elif tag == "bdi":
+            styles, direction = restyled(styles, Style("isolate", dir=direction)), None
+        if not lang and not direction:
+            return styles
+        outer = next((style for style in styles if style.type == "span"), Style("span"))
+        return restyled(styles, Style("span", lang=lang or outer.lang, dir=direction or outer.dir))
+
+    def _phrase(self, node: LexborNode, tag: str, styles: Styles) -> None:
+        if tag == "a":
+            self._link(node, styles)
+        elif tag == "sup" and (link := only_link(node)) is not None and self._refer(link, styles):
+            return
+        elif tag in _STYLES:
+            self.flow(node, restyled(styles, Style(_STYLES[tag])))
+        elif tag == "br":
+            self.runs.append(Run("\n", styles))
+        elif tag == "img":
+            self._image(node, styles)
+        elif tag == "abbr":
+            title = drafts.label(attribute(node, "title"))
+            self.flow(node, restyled(styles, Style("abbreviation", title=title)) if title else styles)
+        elif tag == "rt" and not _has_parentheses(node):
+            self.runs.append(Run("(", styles))
+            self.flow(node, styles)
+            self.runs.append(Run(")", styles))
+        else:
+            self.flow(node, styles)
+
+    def _block(self, node: LexborNode, tag: str, styles: Styles) -> None:
+        if len(tag) == 2 and tag[0] == "h" and tag[1] in "123456":
+            self._heading(node, int(tag[1]), styles)
+        elif post := players.post_url(node, tag):
+            self._add(drafts.embed(post, None, self._post(node, styles)))
+        elif tag in _LISTS:
+            self._list(node, tag, styles)
+        elif tag == "blockquote":
+            self._quote(node, styles)
+        elif tag == "pre":
+            self._pre(node, styles)
+        elif tag == "table":
+            self._table(node, styles)
+        elif tag == "figure":
+            self._figure(node, styles)
+        elif tag == "hr":
+            self._add(drafts.divider())
+        elif tag == "dl":
+            self._definitions(node, styles)
+        elif tag == "details":
+            self._details(node, styles)
+        elif tag == "aside" and not holds_notes(node):
+            self._box(node, styles)
+        elif tag in {"dt", "summary", "legend"}:
+            self.flow(node, restyled(styles, Style("strong")))
+        else:
+            self.flow(node, styles)
+
+    def _heading(self, node: LexborNode, level: int, styles: Styles) -> None:
+        reader = self._reader(is_text=True)
+        reader.flow(node, styles)
+        for is_text, group in groupby(self._finished(reader), key=lambda block: block["type"] == "paragraph"):
+            blocks = list(group)
+            if not is_text:
+                self._add(*blocks)
+                continue
+            texts: list[Inline] = [{"text": block["text"], "marks": block["marks"]} for block in blocks]
+            self._add(drafts.heading(joined(texts, "\n"), level))
+
+    def _link(self, node: LexborNode, styles: Styles) -> None:
+        if self.in_note and is_back_link(node):
+            return
+        if self._refer(node, styles):
+            return
+        address = attribute(node, "href")
+        href = safe_url(address)
+        if address and href is None and address.strip():
+            self.context.drop("a", self._near(node.text()), "address")
+        style = Style("link", self.context.target(href), drafts.label(attribute(node, "title"))) if href else None
+        self.flow(node, restyled(styles, style) if style else styles)
+
+    def _refer(self, link: LexborNode, styles: Styles) -> bool:
+        """Read a reference to a footnote, if it is one."""
+        note = self.context.note(attribute(link, "href"))
+        if note is None:
+            return False
+        kept = tuple(style for style in styles if style.type not in {"link", "superscript", "footnote"})
+        styles = self._anchored(kept) if self.anchors else kept
+        self.runs.append(Run(drafts.footnote_label(note.number), restyled(styles, Style("footnote", note=note.id))))
+        return True
+
+    def _image(self, node: LexborNode, styles: Styles) -> None:
+        alt = drafts.label(attribute(node, "alt")) or ""
+        addresses = [attribute(node, name) for name in ("src", "data-src", "data-lazy-src", "data-original")]
+        src = next((url for address in addresses if (url := safe_url(address, mail=False))), None)
+        if self.anchors:
+            styles = self._anchored(styles)
+        if src is None:
+            is_data = any(is_data_url(address) for address in addresses)
+            self.context.drop("img", self._near(alt), "data_image" if is_data else "address")
+            self.runs.append(Run(alt, styles))
+            return
+        size = (
+            number(attribute(node, "width"), MAX_SIZE),
+            number(attribute(node, "height"), MAX_SIZE),
+        )
+        self.runs.append(picture(alt, src, drafts.label(attribute(node, "title")), size, styles))
+
+    def _player(self, node: LexborNode) -> None:
+        block = players.read_player(node)
+        if block is None:
+            self._drop(node)
+            return
+        self._cut()
+        self.anchors += self.context.claim(node)
+        self._add(block)
+
+    def _post(self, node: LexborNode, styles: Styles) -> list[Block]:
+        """What a post of another site says."""
+        blocks = self._inside(node, styles)
+        self.context.count("".join(block["text"] for block in blocks))
+        return blocks
+
+    def _quote(self, node: LexborNode, styles: Styles) -> None:
+        blocks = self._inside(node, styles)
+        last = blocks[-1] if len(blocks) > 1 else None
+        cite: Inline | None = None
+        if last is not None and last["type"] == "paragraph" and is_attribution(last) and not _extras(last):
+            cite = {"text": last["text"], "marks": last["marks"]}
+            blocks = blocks[:-1]
+        if blocks:
+            quote = drafts.quote(blocks, cite)
+            self.context.count(quote["text"] if "blocks" in quote else "")
+            self._add(quote)
+
+    def _pre(self, node: LexborNode, styles: Styles) -> None:
+        names = attribute(node, "class") or ""
+        text = "".join(raw_text(node))
+        if "verse" in names:
+            lines = "\n".join(flat(line) for line in text.split("\n"))
+            self.runs.append(Run(lines, styles))
+            return
+        inner = node.css_first("code")
+        within = [node, *([inner] if inner is not None else [])]
+        classes = _CODE_CLASS.search(" ".join(attribute(part, "class") or "" for part in within))
+        named = [attribute(part, name) for name in ("data-language", "data-lang") for part in within]
+        named += [classes[1] if classes else None, *(attribute(part, "lang") for part in within)]
+        block = drafts.code(text, next(filter(None, named), None))
+        self.said = Said(None, self.said.dir)
+        self._add(*([block] if block["text"].strip() else []))
+
+    def _table(self, node: LexborNode, styles: Styles) -> None:
+        others: list[Block] = []
+
+        def cell(part: LexborNode) -> Content:
+            blocks = self._entry(part, styles)
+            if all(block["type"] == "paragraph" and not _extras(block) for block in blocks):
+                texts: list[Inline] = [{"text": block["text"], "marks": block["marks"]} for block in blocks]
+                blocks = [drafts.paragraph(line) for text in texts for line in split(text)]
+            return self._counted(drafts.content(blocks, "\n"))
+
+        found = read_table(node, cell, lambda part: self._inline(part, styles, others))
+        if found is None:
+            self.flow(node, styles)
+            return
+        is_shown = found["text"].strip() or found["caption"] or any("blocks" in c for row in found["rows"] for c in row)
+        self._add(*([found] if is_shown else []), *others)
+
+    def _figure(self, node: LexborNode, styles: Styles) -> None:
+        others: list[Block] = []
+        captions: list[Inline] = []
+        body = self._reader()
+        url = embed_url(attribute(node, "data-embed")) or players.wrapped_url(node)
+        if url:
+            fallback: list[Block] = []
+            title = None
+            for child in children(node) if "data-embed" in node.attributes else ():
+                if child.tag == "blockquote":
+                    fallback += self._post(child, styles)
+                elif child.tag == "a" and title is None:
+                    title = drafts.label(child.text())
+            body._add(drafts.embed(url, title, fallback))
+        first = False
+        for child in children(node):
+            if child.is_element_node and child.tag == "figcaption":
+                first = first or not (body.blocks or any(run.text.strip() for run in body.runs))
+                caption = self._inline(child, styles, others)
+                captions += [caption] if caption["text"] else []
+            elif url is None and child.is_element_node:
+                body._element(child, child.tag or "", styles)
+            elif url is None and child.is_text_node:
+                body._text(child.text_content or "", styles)
+        blocks = self._finished(body)
+        pictures = lone_pictures(blocks)
+        if pictures is not None and (len(pictures) > 1 or "data-gallery" in node.attributes):
+            blocks = [drafts.gallery(pictures, None)]
+        caption = joined([line for text in captions for line in split(text)], "\n")
+        if not caption["text"]:
+            self._add(*blocks, *others)
+        elif len(blocks) == 1 and (block := drafts.captioned(blocks[0], caption)):
+            self._add(block, *others)
+        else:
+            text = drafts.paragraph(caption)
+            self._add(*([text, *blocks] if first else [*blocks, text]), *others)
+
+    def _definitions(self, node: LexborNode, styles: Styles) -> None:
+        items: list[Definition] = []
+        for part in parts_of_definitions(node):
+            if part.is_text_node:
+                if (text := flat(part.text_content or "").strip()) and items:
+                    items[-1]["meanings"].append({"text": text, "marks": []})
+                elif text:
+                    items.append({"terms": [], "meanings": [{"text": text, "marks": []}]})
+                continue
+            others: list[Block] = []
+            if part.tag == "dt":
+                term = self._inline(part, styles, others)
+                if not items or items[-1]["meanings"]:
+                    items.append({"terms": [], "meanings": []})
+                items[-1]["terms"] += [term] if term["text"] else []
+            elif part.tag == "dd":
+                others = self._entry(part, styles)
+            elif part.is_element_node:
+                reader = self._reader()
+                reader._element(part, part.tag or "", styles)
+                others = self._finished(reader)
+            if others:
+                if not items:
+                    items.append({"terms": [], "meanings": []})
+                items[-1]["meanings"].append(self._counted(drafts.content(others)))
+        items = [item for item in items if item["terms"] or item["meanings"]]
+        if items:
+            self._add(drafts.definitions(items))
+
+    def _entry(self, node: LexborNode, styles: Styles) -> list[Block]:
+        """Read an entry of a list, a meaning or a note, which has the anchor of its element."""
+        reader = self._reader()
+        reader.anchors += self.context.claim(node)
+        reader.said = speech(node)
+        reader.flow(node, styles)
+        return self._finished(reader)
+
+    def _details(self, node: LexborNode, styles: Styles) -> None:
+        summary = drafts.empty()
+        reader = self._reader()
+        found = False
+        for child in children(node):
+            if child.tag == "summary" and not found:
+                found = True
+                others: list[Block] = []
+                summary = self._inline(child, styles, others)
+                reader._add(*others)
+            elif child.is_element_node:
+                reader._element(child, child.tag or "", styles)
+            elif child.is_text_node:
+                reader._text(child.text_content or "", styles)
+        blocks = self._finished(reader)
+        if blocks or summary["text"]:
+            block = drafts.details(summary, blocks, opened="open" in node.attributes)
+            self.context.count(block["text"])
+            self._add(block)
+
+    def _box(self, node: LexborNode, styles: Styles) -> None:
+        names = [attribute(node, "data-kind") or "", *(attribute(node, "class") or "").split()]
+        kind = next((name for name in names if _KIND.fullmatch(name)), None)
+        reader = self._reader()
+        reader.flow(node, styles)
+        blocks = self._finished(reader)
+        if blocks:
+            block = drafts.box(kind, blocks)
+            self.context.count(block["text"])
+            self._add(block)
+
+    def _list(self, node: LexborNode, tag: str, styles: Styles) -> None:
+        if node.mem_id in self.context.lists_of_notes:
+            self._footnotes(node, styles)
+            return
+        items: list[ListItem] = []
+        for child in children(node):
+            if child.is_element_node and child.tag == "li":
+                blocks = self._entry(child, styles)
+            else:
+                reader = self._reader()
+                if child.is_element_node:
+                    reader._element(child, child.tag or "", styles)
+                elif child.is_text_node:
+                    reader._text(child.text_content or "", styles)
+                blocks = self._finished(reader)
+            done = is_done(child)
+            value = number(attribute(child, "value"), drafts.MAX_START) if tag == "ol" and child.tag == "li" else None
+            entry = drafts.item(blocks, value=value, checked=done)
+            self._counted(entry)
+            last = items[-1] if items else None
+            if child.tag != "li" and last and not entry["text"] and entry["items"] and last["items"] is None:
+                last["items"] = entry["items"]
+            elif blocks or done is not None:
+                items.append(entry)
+        if not items:
+            return
+        style = (attribute(node, "type") or "").strip()
+        numbered = drafts.nested_list(
+            items,
+            ordered=tag == "ol",
+            start=number(attribute(node, "start"), drafts.MAX_START) if tag == "ol" else None,
+            style=style if tag == "ol" and style in {"a", "A", "i", "I"} else None,
+            reversed=tag == "ol" and "reversed" in node.attributes,
+        )
+        self._add(drafts.listing(numbered))
+
+    def _footnotes(self, node: LexborNode, styles: Styles) -> None:
+        notes: list[Note] = []
+        for child in children(node):
+            if child.tag != "li":
+                if child.is_element_node:
+                    self._element(child, child.tag or "", styles)
+                continue
+            reader = self._reader()
+            reader.in_note = True
+            reader.said = speech(child)
+            reader.flow(child, styles)
+            content = self._counted(drafts.content(self._finished(reader)))
+            raw = attribute(child, "id") or f"note-{len(notes) + 1}"
+            known = self.context.notes.get(raw)
+            notes.append({"id": known.id if known else f"note-{len(notes) + 1}", **content})
+        if notes:
+            self._add(drafts.footnotes(notes))
+
+
+def _extras(block: Block) -> dict[str, object]:
+    return {name: value for name, value in block.items() if name in {"lang", "dir", "anchor"}}

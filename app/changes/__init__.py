@@ -1,0 +1,1 @@
+"""The change feed, which followers read with a cursor."""

@@ -1,0 +1,176 @@
+"""Changing a comment, by its author while the window is open, and taking it back, by its author or a moderator."""
+
+from collections.abc import Callable
+from datetime import timedelta
+from typing import Any, NamedTuple
+
+import sqlalchemy as sa
+from sqlmodel import Session
+
+from app.comments.lifecycle import clear, keep_revision, rewrite, set_state
+from app.comments.reading import is_author, locked, readable, whole
+from app.comments.schemas import Attempt, CommentPatch, PreparedText, Screen, Submission
+from app.core.clock import now
+from app.core.problems import Conflict, Forbidden, NotFound, Unavailable
+from app.db.columns import Row
+from app.identity.participants import by
+from app.identity.schemas import Actor
+from app.identity.secrets import Vault
+
+_EDITABLE = {"published", "pending"}
+MODERATION: dict[str, Callable[..., object]] = {}
+"""What the room above does, which fills it: `reach` checks what a moderator's key reaches and `remove` decides for one,
+with the caller and an id; `withdrawn` settles what waits about comments that their author took back, with their ids."""
+
+
+class EditWindowClosed(Conflict):
+    """The time for changes has passed, or the comment's state allows none."""
+
+    code, title = "edit_window_closed", "This comment can no longer be changed"
+
+
+class Editor(NamedTuple):
+    """What a change needs besides itself."""
+
+    actor: Actor
+    vault: Vault
+    screen: Screen
+    window: timedelta
+    addresses: tuple[str, ...]  # hashes of the network address
+
+
+def _mine(session: Session, actor: Actor, comment_id: str) -> tuple[Row, bool]:
+    """The comment, and whether the caller is its author and not a moderator; 403 for anybody else."""
+    row = locked(session, comment_id)
+    return row, _is_own(session, actor, row)
+
+
+def _is_own(session: sa.Connection | Session, actor: Actor, row: Row) -> bool:
+    is_here = row["participant_id"] is not None and row["removed_by"] != "author"
+    if is_here and is_author(session, actor, row):
+        return True
+    if not actor.may("comments:moderate"):
+        if row["state"] != "published":
+            raise NotFound  # what is not public is not told of
+        readable(session, row["article_id"])
+        raise Forbidden("Only its author or a moderator may change a comment.")
+    MODERATION["reach"](_connection(session), actor, row["article_id"])
+    return False
+
+
+def _connection(store: sa.Connection | Session) -> sa.Connection:
+    return store if isinstance(store, sa.Connection) else store.connection()
+
+
+def _moderates(store: sa.Connection | Session, actor: Actor, row: Row) -> bool:
+    """Whether the caller moderates the article: what moderators wrote themselves they may change at any time."""
+    if row["removed_by"] == "author" or not actor.may("comments:moderate"):
+        return False
+    MODERATION["reach"](_connection(store), actor, row["article_id"])
+    return True
+
+
+def _require_own(store: sa.Connection | Session, actor: Actor, row: Row, is_own: bool) -> None:
+    """Refuse a change to what somebody else wrote (403), or what its author has taken back (409)."""
+    if is_own:
+        return
+    if is_author(store, actor, row):
+        raise EditWindowClosed
+    raise Forbidden("Moderators do not rewrite comments: redact, reject or remove them instead.")
+
+
+def _require_editable(store: sa.Connection | Session, editor: Editor, row: Row) -> None:
+    """Refuse a new text when its state or age allows none any more (409)."""
+    is_late = row["state"] not in _EDITABLE or now() - row["created_at"] > editor.window
+    if is_late and not _moderates(store, editor.actor, row):
+        raise EditWindowClosed
+
+
+def check(store: sa.Connection | Session, editor: Editor, comment_id: str, text: str) -> Attempt | None:
+    """Refuse a new text that nobody may give this comment, by cheap reads alone; None: there is nothing to judge."""
+    row = whole(store, comment_id)
+    if row is None:
+        raise NotFound
+    _require_own(store, editor.actor, row, _is_own(store, editor.actor, row))
+    if text == row["source"]:
+        return None
+    _require_editable(store, editor, row)
+    readable(store, row["article_id"])
+    person = by(store, "id", row["participant_id"])
+    at, under, kind = now(), row["under_id"], row["author_kind"]
+    attempt = Attempt(person, editor.addresses, row["email"], comment_id, row["article_id"], under, at)
+    attempt = attempt._replace(is_staff=kind == "staff", is_edit=True)
+    editor.screen.check_attempt(store, attempt)
+    return attempt
+
+
+def edit(session: Session, editor: Editor, comment_id: str, data: CommentPatch, prepared: PreparedText | None) -> str:
+    """Change the caller's own comment and return its id.
+
+    A changed text passes moderation again; one that waits, or that a moderator redacted, waits for a moderator.
+    """
+    row, is_own = _mine(session, editor.actor, comment_id)
+    values: dict[str, Any] = {}
+    _require_own(session, editor.actor, row, is_own)
+    if "text" in data.model_fields_set and data.text != row["source"]:
+        _require_editable(session, editor, row)
+        if prepared is None:  # it had this text a moment ago
+            raise Unavailable("Send the change again.")
+        body = prepared.body
+        values = {"source": body.source, "html": body.html, "text": body.text, "fingerprint": body.fingerprint}
+        values |= {"edited_at": now(), "approved_text": False}
+    if "notify" in data.model_fields_set:
+        values["notify"] = data.notify
+    if not values:
+        return comment_id
+    if "text" in values:
+        keep_revision(session, row, by="author")
+    rewrite(session, row, values)
+    if "text" in values and prepared is not None:
+        _judge(session, editor, {**row, **values}, prepared)
+    return comment_id
+
+
+def _judge(session: Session, editor: Editor, row: Row, prepared: PreparedText) -> None:
+    """Let a new text pass the judges as a new comment would."""
+    article, body = readable(session, row["article_id"]), prepared.body
+    person = by(session, "id", row["participant_id"])
+    if person is None:
+        raise NotFound
+    submission = Submission(
+        comment_id=row["id"],
+        article_id=row["article_id"],
+        section_id=article.section_id,
+        moderation=article.rules.moderation,
+        participant=person,
+        kind=row["author_kind"],
+        name=row["author_name"],
+        email=row["email"],
+        source=body.source,
+        html=body.html,
+        text=body.text,
+        links=body.links,
+        fingerprint=body.fingerprint,
+        addresses=editor.addresses,
+        is_edit=True,
+        must_wait=row["state"] == "pending" or row["redacted_at"] is not None,
+        at=row["edited_at"],
+        under_id=row["parent_id"],
+        was_public=row["state"] == "published",
+    )
+    verdict = editor.screen.judge(session, submission, prepared.opinion, prepared.reading)
+    if verdict.state != row["state"]:
+        set_state(session, locked(session, row["id"]), verdict.state, by="system")
+    if verdict.state != "published":
+        editor.screen.filed(session, submission, verdict)
+
+
+def remove(session: Session, editor: Editor, comment_id: str) -> None:
+    """Take a comment back. Its author's leaves nothing but its place; a moderator's can be restored."""
+    row, is_own = _mine(session, editor.actor, comment_id)
+    if not is_own:
+        MODERATION["remove"](session, editor.actor, comment_id)
+        return
+    set_state(session, row, "removed", by="author")  # also of one that a moderator removed: nobody restores it now
+    clear(session, row)
+    MODERATION["withdrawn"](session, [comment_id])

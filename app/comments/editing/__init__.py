@@ -1,1 +1,0 @@
-"""Changing and taking back a comment."""

@@ -1,0 +1,182 @@
+"""Moving a comment between states, and everything that is counted by them."""
+
+from typing import Any, Literal
+
+import sqlalchemy as sa
+from sqlmodel import Session
+
+from app.anchors import anchors
+from app.articles import activity
+from app.articles.discussions import tally
+from app.comments.events import CommentEdited, CommentPublished, CommentRemoved, CommentVoted
+from app.comments.reading import C
+from app.comments.schemas import State, best, controversy
+from app.comments.tables import CommentRevision
+from app.core.clock import now
+from app.core.ids import new_id
+from app.core.problems import Conflict
+from app.db.columns import Row, table_of
+from app.events.log import emit
+
+By = Literal["author", "moderator", "system"]
+_HERE = C.c.id == sa.bindparam("here", type_=C.c.id.type)
+_UPDATE = sa.update(C).where(_HERE)
+_MORE = sa.bindparam("more", type_=sa.Integer())
+_BELOW = (
+    _UPDATE.values(replies=C.c.replies + _MORE)
+    .where(C.c.listed)
+    .returning(C.c.id, C.c.parent_id, C.c.state, C.c.replies)
+)
+_UNLIST = _UPDATE.values(listed=False)
+_PERSONAL: dict[str, Any] = {
+    "author_id": "",
+    "author_name": "",
+    "badges": [],
+    "email": None,
+    "notify": "none",
+    "address_hash": None,
+    "address_ranges": None,
+    "source": "",
+    "html": "",
+    "text": "",
+    "fingerprint": "",
+    "request": None,
+    "approved_text": False,
+    "featured": False,
+    "redacted_at": None,
+}
+_CLEAR = _UPDATE.values(**_PERSONAL, version=C.c.version + 1)
+_REVISION = table_of(CommentRevision)
+_NEXT_NUMBER = sa.select(sa.func.coalesce(sa.func.max(_REVISION.c.number), 0) + 1).where(
+    _REVISION.c.comment_id == sa.bindparam("of", type_=_REVISION.c.comment_id.type)
+)
+MAX_REVISIONS = 100
+_DISOWN = _UPDATE.values(participant_id=None)
+_VOTED = _UPDATE.values({name: sa.bindparam(f"new_{name}") for name in ("upvotes", "downvotes", "best", "controversy")})
+
+
+class ParentNotPublished(Conflict):
+    """The comment that it answers is not public, so the reply has no place to stand."""
+
+    code, title = "parent_not_published", "The comment that it answers is not public"
+
+
+def facts(row: Row) -> dict[str, Any]:
+    """What every event of a comment tells: ids alone."""
+    return {
+        "subject_id": row["id"],
+        "article_id": row["article_id"],
+        "parent_id": row["parent_id"],
+        "root_id": row["root_id"],
+    }
+
+
+def appear(session: Session, row: Row) -> None:
+    """Count a comment that has just become public where it is counted, and tell of it."""
+    if row["parent_id"] is not None and _count_reply(session, row["parent_id"], 1) is None:
+        raise ParentNotPublished
+    _count(session, row, 1)
+    emit(session, CommentPublished(**facts(row)))
+
+
+def _count(session: Session, row: Row, more: int) -> None:
+    inline = row["anchor_id"] is not None
+    if inline:
+        anchors.count(session, row["anchor_id"], more)
+    tally(session, row["article_id"], comments=more, inline=more if inline else 0)
+    activity.count(session, row["article_id"], row["created_at"], comments=more)
+
+
+def _count_reply(session: Session, parent_id: str, more: int) -> Row | None:
+    return session.execute(_BELOW, {"here": parent_id, "more": more}).mappings().first()
+
+
+def _leave(session: Session, row: Row) -> None:
+    """Take a comment out of its thread, and every tombstone above it that held nothing else."""
+    parent_id = row["parent_id"]
+    while parent_id is not None:
+        parent = _count_reply(session, parent_id, -1)
+        if parent is None or parent["state"] == "published" or parent["replies"]:
+            return
+        session.execute(_UNLIST, {"here": parent_id})
+        parent_id = parent["parent_id"]
+
+
+def set_state(session: Session, row: Row, state: State, *, by: By, approved_text: bool | None = None) -> str:
+    """Move a comment, read by `queries.locked`, to a state; returns the one that it had.
+
+    A comment that leaves the public view keeps its place as a tombstone while replies stand under it. 409 if it would
+    become public under one that is not.
+    """
+    was, is_public = row["state"], state == "published"
+    values: dict[str, Any] = {"state": state, "listed": is_public or row["replies"] > 0, "version": row["version"] + 1}
+    values["removed_by"] = by if state == "removed" else None
+    if approved_text is not None:
+        values["approved_text"] = approved_text
+    if is_public:
+        values["withdrawn_at"] = None
+    else:
+        values["featured"] = False
+        if was == "published":
+            values["withdrawn_at"] = now()
+    session.execute(_UPDATE.values(values), {"here": row["id"]})
+    if is_public and was != "published":
+        if row["listed"]:  # its place was kept
+            _count(session, row, 1)
+            emit(session, CommentPublished(**facts(row)))
+        else:
+            appear(session, row)
+    elif was == "published" and not is_public:
+        if not values["listed"]:
+            _leave(session, row)
+        _count(session, row, -1)
+        emit(session, CommentRemoved(**facts(row)))
+    return str(was)
+
+
+def rewrite(session: Session, row: Row, values: dict[str, Any]) -> None:
+    """Change what a comment says or how it is shown."""
+    session.execute(_UPDATE.values(**values, version=C.c.version + 1), {"here": row["id"]})
+    if row["state"] == "published":
+        emit(session, CommentEdited(**facts(row)))
+
+
+def keep_revision(session: Session, row: Row, *, by: Literal["author", "moderator"]) -> None:
+    """Keep the text of a comment before it is changed; of many changes the oldest texts go first."""
+    number: int = session.execute(_NEXT_NUMBER, {"of": row["id"]}).scalar_one()
+    texts = {name: row[name] for name in ("source", "html", "text")}
+    about = {"id": new_id(), "comment_id": row["id"], "number": number, "replaced_at": now(), "replaced_by": by}
+    session.execute(sa.insert(_REVISION).values(about | texts))
+    if number > MAX_REVISIONS:
+        old = (_REVISION.c.comment_id == row["id"]) & (_REVISION.c.number <= number - MAX_REVISIONS)
+        session.execute(sa.delete(_REVISION).where(old))
+
+
+def feature(session: Session, row: Row, value: bool) -> None:
+    """Let a comment stand out, or no longer."""
+    rewrite(session, row, {"featured": value})
+
+
+def voted(session: Session, row: Row, up: int, down: int) -> tuple[int, int]:
+    """Move the votes of a comment, read by `queries.locked`; returns how many it has now."""
+    ups, downs = max(0, row["upvotes"] + up), max(0, row["downvotes"] + down)
+    scores = {"new_best": best(ups, downs), "new_controversy": controversy(ups, downs)}
+    session.execute(_VOTED, {"here": row["id"], "new_upvotes": ups, "new_downvotes": downs, **scores})
+    if row["state"] == "published":
+        emit(session, CommentVoted(**facts(row)))
+    return ups, downs
+
+
+def clear(session: Session, row: Row) -> None:
+    """Blank everything that was said and how its author was shown; only the place in the thread stays.
+
+    Whose it was stays known here: to count floods, and to find what is left about it when its author is erased.
+    """
+    session.execute(sa.delete(_REVISION).where(_REVISION.c.comment_id == row["id"]))
+    session.execute(_CLEAR, {"here": row["id"]})
+
+
+def erase(session: Session, row: Row) -> None:
+    """The same, and nothing tells any more whose it was."""
+    clear(session, row)
+    session.execute(_DISOWN, {"here": row["id"]})

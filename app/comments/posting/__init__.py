@@ -1,1 +1,0 @@
-"""Posting a comment: once, however often it is sent."""

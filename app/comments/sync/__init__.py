@@ -1,1 +1,0 @@
-"""What a client wrote while it was offline, sent in one go."""

@@ -1,0 +1,1 @@
+"""What every room may use: settings, clock, ids, logs and problem classes."""

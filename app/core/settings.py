@@ -1,0 +1,335 @@
+"""Settings: environment variables (or `.env`) with the prefix `BROADSHEET_`."""
+
+import re
+from email.utils import parseaddr
+from pathlib import Path
+from typing import Annotated, Literal
+from urllib.parse import urlsplit
+from zoneinfo import ZoneInfo
+
+from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, field_validator
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+
+from app.core.network_addresses import Guard
+from app.text.inputs import is_http_url
+
+
+def _zone(name: str) -> str:
+    try:
+        ZoneInfo(name)
+    except (KeyError, OSError) as error:
+        raise ValueError("is no time zone that this machine knows") from error
+    return name
+
+
+def _split(value: object) -> object:
+    return [part.strip().rstrip("/") for part in value.split(",") if part.strip()] if isinstance(value, str) else value
+
+
+_WEBHOOK_SECRET = re.compile(r"whsec_(?=.{32,88}\Z)(?:[A-Za-z0-9+/]{4})+(?:[A-Za-z0-9+/]{2}==|[A-Za-z0-9+/]{3}=)?")
+
+
+_ADDRESS = re.compile(r"[^\s@<>()\[\]\\,;:\"]+@[^\s@<>()\[\]\\,;:\"]+", re.ASCII)
+
+
+def _names(value: object) -> object:
+    return tuple(part.strip() for part in value.split(",") if part.strip()) if isinstance(value, str) else value
+
+
+def _different(names: tuple[str, ...]) -> tuple[str, ...]:
+    if len(set(names)) < len(names):
+        raise ValueError("must not name anything twice")
+    return names
+
+
+List = Annotated[list[str], NoDecode]
+Names = Annotated[
+    tuple[Annotated[str, Field(pattern=r"^[a-z][a-z0-9_-]{0,30}$")], ...],
+    NoDecode,
+    BeforeValidator(_names),
+    Field(max_length=12),
+    AfterValidator(_different),
+]
+
+
+class Settings(BaseSettings):
+    """Everything an operator can choose; the reference page of settings is generated from it."""
+
+    model_config = SettingsConfigDict(env_prefix="BROADSHEET_", env_file=".env", extra="ignore", frozen=True)
+
+    data_dir: Path = Field(Path("data"), description="Folder for the SQLite file, media and mail.")
+    database_url: str = Field(
+        "",
+        description="`sqlite:///path` or `postgresql://user:password@host/name`. Empty: a SQLite file in `DATA_DIR`.",
+    )
+    read_database_url: str = Field("", description="A PostgreSQL replica for reads. Empty: the same database.")
+    site_url: str = Field("http://localhost:8000", description="Address of the publication's own site.")
+    api_url: str = Field(
+        "",
+        description="Address at which this API is reached from outside, for links in mail and feeds. Empty: "
+        "`SITE_URL`.",
+    )
+    site_name: str = Field("Broadsheet", description="Name of the publication.")
+    article_path: str = Field(
+        "/{section}/{slug}",
+        description="Path of an article on the site; it ends with `{slug}` and may also contain `{section}`, `{year}`, "
+        "`{month}` and `{day}`.",
+    )
+    time_zone: Annotated[str, AfterValidator(_zone)] = Field(
+        "UTC",
+        description="IANA time zone of the publication. It decides which day a date in an address or a filter means, "
+        "and where months of archives and sitemaps begin.",
+    )
+    frontend_origins: List = Field(
+        [], description="Origins, separated by commas, whose pages may write and send credentials (CORS)."
+    )
+    rate_limits: str = Field(
+        "on",
+        description="`on`, `off`, or changes to the defaults, which are `read=1200/minute,key=6000/minute,"
+        "reader=1200/minute,guest=60/hour,comment=60/minute,subscribe=60/hour,hub=600/hour,invalid=60/minute`.",
+    )
+    redis_url: str = Field(
+        "",
+        description="A Redis through which processes share rate limits and quotas; needs the `redis` package. Empty: "
+        "each process counts by itself and starts from zero.",
+    )
+    trusted_proxies: List = Field(
+        [], description="Addresses or networks, separated by commas, whose `X-Forwarded-For` is believed."
+    )
+    media_url: str = Field(
+        "",
+        description="Where media files are stored: any fsspec URL, whose driver has to be installed. Empty: a folder "
+        "in `DATA_DIR`.",
+    )
+    search_processes: int = Field(
+        1,
+        ge=0,
+        le=64,
+        description="Processes started beside each serving process at its first search (130 MB each), so that searches "
+        "delay no other request. 0: threads instead.",
+    )
+    smtp_url: str = Field(
+        "",
+        description="Mail server: `smtp://user:password@host:port` (STARTTLS where the server offers it) or "
+        "`smtps://…`. Empty: mail is written to `DATA_DIR/mail` in maildir format.",
+    )
+    mail_from: str = Field(
+        "",
+        description="Sender of all mail: an address, or `Name <address>`. Empty: `SITE_NAME` and noreply@ the site's "
+        "host.",
+    )
+    confirm_path: str = Field(
+        "/subscriptions/confirm", description="Page of the site where readers confirm a subscription."
+    )
+    templates_dir: Path | None = Field(
+        None, description="Folder of mail templates (Jinja2) that replace the built-in ones."
+    )
+    opt_in_limit: int = Field(
+        1000,
+        ge=1,
+        description="Confirmation mails an hour to addresses that have not confirmed before, and a quarter as many to "
+        "those that have. Besides, in 6 hours at most 3 go to one address, 20 are caused by one network "
+        "address, 60 by its /24 (IPv6: /48) and 300 by its /16 (IPv6: /32).",
+    )
+    digest_hour: int = Field(7, ge=0, le=23, description="Hour, in `TIME_ZONE`, at which digests are sent.")
+    digest_day: Literal["monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday"] = Field(
+        "monday", description="Day on which weekly digests are sent."
+    )
+    edit_window: int = Field(
+        15, ge=0, le=525_600, description="Minutes in which the author of a comment may change its text. 0: never."
+    )
+    reactions: Names = Field(
+        ("agree", "disagree", "insightful"),
+        description="Reactions that readers can choose for an article: up to 12 lower-case words, separated by commas. "
+        "Empty: none.",
+    )
+    report_threshold: int = Field(
+        3,
+        ge=0,
+        description="Weight of open reports at which a published comment goes back to the queue. 0: reports never "
+        "hide one.",
+    )
+    flood_author: int = Field(
+        6,
+        ge=1,
+        le=10_000,
+        description="Comments that one author may post in a minute, and a hundred times as many in a day; beyond that "
+        "429. No limit where `RATE_LIMITS` is `off`.",
+    )
+    flood_address: int = Field(
+        20, ge=1, le=10_000, description="Comments that one network address may post in a minute; as `FLOOD_AUTHOR`."
+    )
+    max_links: int = Field(2, ge=0, description="Links in a comment beyond which it waits for a moderator.")
+    moderate_new_authors: int = Field(
+        0,
+        ge=0,
+        description="Approved comments that an author needs before new ones are published at once. Guests without a "
+        "confirmed e-mail address stay new. 0: off.",
+    )
+    checker_url: str = Field(
+        "",
+        description="An HTTP service of yours to which every comment is sent before it is stored; it may be in a "
+        "private network. Empty: none.",
+    )
+    checker_secret: SecretStr = Field(
+        SecretStr(""), description="Secret (`whsec_…`) with which requests to the checker are signed."
+    )
+    checker_on_unavailable: Literal["pending", "publish"] = Field(
+        "pending",
+        description="What becomes of comments while the checker does not answer: `pending` holds them, `publish` lets "
+        "them pass. The moderation log records it either way.",
+    )
+    live_streams: int = Field(2500, ge=0, description="Live streams that one process holds open.")
+    live_streams_per_caller: int = Field(
+        100, ge=0, description="Live streams that one process holds open for one network address or key."
+    )
+    live_seconds: int = Field(
+        900, ge=0, description="Seconds after which a live stream ends, so that its client reconnects and resumes."
+    )
+    reader_jwks_url: str = Field(
+        "",
+        description="Where your site publishes the keys that sign its readers' JWTs (RS256, PS256, ES256, EdDSA); "
+        "https.",
+    )
+    reader_secret: SecretStr = Field(
+        SecretStr(""), description="Secret of 32 bytes or more that signs readers' JWTs instead (HS256)."
+    )
+    reader_issuer: str = Field(
+        "",
+        description="The `iss` that readers' JWTs must have; set it if others use the same keys. Empty: any.",
+    )
+    reader_audience: str = Field(
+        "",
+        description="The `aud` that readers' JWTs must have; set it if others use the same keys. Empty: any.",
+    )
+    publishing_principles: str = Field(
+        "", description="Address of the page with your editorial principles, for JSON-LD."
+    )
+    paywall_selector: str = Field(
+        "", description="CSS selector of what only subscribers see on the site, for JSON-LD. Empty: all of it is free."
+    )
+    outgoing_allow: List = Field(
+        [],
+        description="Private addresses or networks, separated by commas, in which webhooks and subscribers of the hub "
+        "may nevertheless be.",
+    )
+    websub_hubs: List = Field(
+        [], description="Further WebSub hubs, separated by commas, that are notified of changed feeds."
+    )
+    log_format: Literal["auto", "json", "console"] = Field(
+        "auto", description="`json`, `console`, or `auto`: console on a terminal, JSON lines otherwise."
+    )
+    max_body_size: int = Field(4_000_000, ge=1000, description="Largest request body in bytes, except for uploads.")
+    max_media_size: int = Field(25_000_000, ge=1000, description="Largest upload in bytes.")
+
+    _lists = field_validator("frontend_origins", "trusted_proxies", mode="before")(_split)
+
+    @field_validator("websub_hubs", mode="before")
+    @classmethod
+    def _are_hubs(cls, value: object) -> object:
+        found = [part.strip() for part in value.split(",") if part.strip()] if isinstance(value, str) else value
+        if not all(is_http_url(hub) for hub in (found if isinstance(found, list) else [])):
+            raise ValueError("must be http or https URLs without credentials")
+        return found
+
+    @field_validator("outgoing_allow", mode="before")
+    @classmethod
+    def _are_networks(cls, value: object) -> object:
+        found = [part.strip() for part in value.split(",") if part.strip()] if isinstance(value, str) else value
+        Guard(found if isinstance(found, list) else [])
+        return found
+
+    @field_validator("site_url")
+    @classmethod
+    def _no_slash(cls, value: str) -> str:
+        if not value.startswith(("http://", "https://")):
+            raise ValueError("must start with http:// or https://")
+        return value.rstrip("/")
+
+    @field_validator("api_url")
+    @classmethod
+    def _is_reached(cls, value: str) -> str:
+        if value and not is_http_url(value):
+            raise ValueError("must be an http or https URL")
+        return value.rstrip("/")
+
+    @field_validator("confirm_path")
+    @classmethod
+    def _is_path(cls, value: str) -> str:
+        if not value.startswith("/") or value.startswith("//") or not is_http_url(f"https://site{value}"):
+            raise ValueError("must be a path that starts with /")
+        return value
+
+    @field_validator("smtp_url")
+    @classmethod
+    def _is_mail_server(cls, value: str) -> str:
+        parts = urlsplit(value)
+        if value and (parts.scheme not in ("smtp", "smtps") or not parts.hostname or parts.port == 0):
+            raise ValueError("must be smtp://user:password@host:port or smtps://…")
+        return value
+
+    @field_validator("mail_from")
+    @classmethod
+    def _is_sender(cls, value: str) -> str:
+        address = parseaddr(value)[1]
+        if value and (not _ADDRESS.fullmatch(address) or not value.isprintable()):
+            raise ValueError("must be an e-mail address, or a name and <an e-mail address>")
+        return value
+
+    @field_validator("reader_jwks_url")
+    @classmethod
+    def _is_safe(cls, value: str) -> str:
+        parts = urlsplit(value)
+        local = parts.scheme == "http" and parts.hostname in ("localhost", "127.0.0.1", "::1")
+        if value and not (parts.hostname and (local or parts.scheme == "https")):
+            raise ValueError("must start with https://, except on localhost")
+        return value
+
+    @field_validator("reader_secret")
+    @classmethod
+    def _is_long(cls, value: SecretStr) -> SecretStr:
+        if 0 < len(value.get_secret_value().encode()) < 32:
+            raise ValueError("must have 32 bytes or more")
+        return value
+
+    @field_validator("checker_url", "publishing_principles")
+    @classmethod
+    def _is_web(cls, value: str) -> str:
+        if value and not is_http_url(value):
+            raise ValueError("must be an http or https URL without credentials")
+        return value
+
+    @field_validator("checker_secret")
+    @classmethod
+    def _is_standard(cls, value: SecretStr) -> SecretStr:
+        if value.get_secret_value() and not _WEBHOOK_SECRET.fullmatch(value.get_secret_value()):
+            raise ValueError("must be whsec_ and the base64 of 24 to 64 bytes")
+        return value
+
+    @field_validator("article_path")
+    @classmethod
+    def _has_slug(cls, value: str) -> str:
+        if not value.startswith("/") or not value.rstrip("/").endswith("{slug}"):
+            raise ValueError("must start with / and end with {slug}")
+        return value.rstrip("/")
+
+    @property
+    def database(self) -> str:
+        """The database's URL, the SQLite default filled in."""
+        return self.database_url or f"sqlite:///{self.data_dir / 'broadsheet.db'}"
+
+    @property
+    def api(self) -> str:
+        """The address of this API, the site's filled in."""
+        return self.api_url or self.site_url
+
+    @property
+    def sender(self) -> tuple[str, str]:
+        """The name and the address that mails come from."""
+        name, address = parseaddr(self.mail_from)
+        return name or self.site_name, address or f"noreply@{urlsplit(self.site_url).hostname}"
+
+    @property
+    def media(self) -> str:
+        """The media store's URL, the default folder filled in."""
+        return self.media_url or str(self.data_dir / "media")

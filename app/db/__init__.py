@@ -1,0 +1,30 @@
+"""One database interface over SQLite and PostgreSQL, and the only code that commits."""
+
+import sqlalchemy as sa
+
+from app.db.base import Database, Overloaded, is_full, is_unavailable
+from app.db.postgres import PostgresDatabase
+from app.db.query_process import Aside, giving_way
+from app.db.sqlite import SqliteDatabase
+
+__all__ = [
+    "Aside",
+    "Database",
+    "Overloaded",
+    "PostgresDatabase",
+    "SqliteDatabase",
+    "giving_way",
+    "is_full",
+    "is_unavailable",
+    "open_database",
+]
+
+
+def open_database(url: str, read_url: str = "") -> Database:
+    """The store behind a URL: `sqlite:///path` or `postgresql://user@host/name`."""
+    name = sa.make_url(url).get_backend_name()
+    if name == "sqlite":
+        return SqliteDatabase(url)
+    if name == "postgresql":
+        return PostgresDatabase(url, read_url)
+    raise RuntimeError("DATABASE_URL must start with sqlite:/// or postgresql://")

@@ -1,1 +1,0 @@
-"""Taking what is due on a lease, and noting what became of it."""

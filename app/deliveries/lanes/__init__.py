@@ -1,1 +1,0 @@
-"""Ways out, one for each receiver: whose turn it is, and which one is broken."""

@@ -1,0 +1,101 @@
+"""Reading everything that is public, a few hundred rows at a time, each time one range of a primary key."""
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, NamedTuple
+
+import sqlalchemy as sa
+from pydantic import BaseModel
+
+from app.articles.cached_json import finished, lean, made_for, steady
+from app.articles.discussion_settings import RULES, joined
+from app.articles.reading import MEDIA, NOTICE, SERIES, TAG, A
+from app.articles.site import Site
+from app.changes.changes import SHOWN
+from app.comments import reading as comments
+from app.comments.reading import C
+from app.comments.schemas import CommentOut
+from app.db.columns import Row
+from app.export.schemas import PictureOut, StandingNoticeOut
+from app.publication import term_queries as authors
+from app.publication import term_queries as sections
+from app.publication.schemas import AuthorOut, SectionOut, SeriesOut, TagDetailOut
+from app.publication.schemas import public as picture
+from app.web.responses import dump
+
+FEW, MANY = 50, 500  # rows of a chunk: articles hold their texts
+_AFTER = sa.bindparam("after", type_=A.c.id.type)
+_MOST = sa.bindparam("most", type_=sa.BigInteger())
+_STATE = next(column for column in RULES if column.key == "set_state")
+
+
+class Chunk(NamedTuple):
+    """Some things as JSON, and the id after which more may come."""
+
+    items: Sequence[bytes]
+    after: str | None
+
+
+class Asked(NamedTuple):
+    """What every chunk of an export depends on."""
+
+    site: Site
+    formats: tuple[str, ...]
+
+
+Read = Callable[[sa.Connection, str | None, Asked], Chunk]
+
+
+def _chunk(rows: Sequence[Row], items: Sequence[bytes], most: int) -> Chunk:
+    return Chunk(items, rows[-1]["id"] if len(rows) == most else None)
+
+
+Present = Callable[[Row, str], Mapping[str, Any]]
+"""Gives a row its shape; files are at the address of this API."""
+
+
+def _plain(query: sa.Select[Any], model: type[BaseModel], present: Present = lambda row, _: dict(row)) -> Read:
+    """How to read what has an id and a shape."""
+    column = query.selected_columns["id"]
+    query = query.order_by(column).limit(_MOST)
+
+    def read(connection: sa.Connection, after: str | None, asked: Asked) -> Chunk:
+        wanted = query if after is None else query.where(column > _AFTER)
+        rows = connection.execute(wanted, {"after": after, "most": MANY} if after else {"most": MANY}).mappings().all()
+        return _chunk(rows, [dump(model, present(row, asked.site.api)) for row in rows], MANY)
+
+    return read
+
+
+def _articles(connection: sa.Connection, after: str | None, asked: Asked) -> Chunk:
+    """Public articles, made of their cards, with their texts."""
+    ids = sa.select(A.c.id, A.c.id.label("key")).where(A.c.public).order_by(A.c.id).limit(_MOST)
+    page = (ids if after is None else ids.where(A.c.id > _AFTER)).subquery("page")
+    values = {"most": FEW, "made_for": made_for(asked.site)} | ({"after": after} if after else {})
+
+    def find(connection: sa.Connection) -> Chunk:
+        found = lean(formats=asked.formats, page=page).order_by(page.c.id)
+        rows = connection.execute(found, values).mappings().all()
+        return _chunk(rows, finished(connection, rows, asked.site, asked.formats), FEW)
+
+    return steady(find)(connection)
+
+
+def _comments() -> sa.Select[Any]:
+    """Comments that readers see: published, with a public article whose discussion is not hidden."""
+    hidden = sa.func.coalesce(_STATE, "open") == "hidden"
+    tables = joined(comments.TABLES.join(A, A.c.id == C.c.article_id), tally=False)
+    return sa.select(*comments.COLUMNS).select_from(tables).where(C.c.state == "published", A.c.public, ~hidden)
+
+
+_SEEN_NOTICE = (NOTICE.c.scope != "article") | sa.exists().where(A.c.id == NOTICE.c.target_id, A.c.public)
+KINDS: dict[str, Read] = {
+    "section": _plain(sections.SECTIONS, SectionOut, lambda row, _: sections.present_section(row)),
+    "tag": _plain(sa.select(TAG), TagDetailOut),
+    "author": _plain(authors.AUTHORS, AuthorOut, authors.present_author),
+    "series": _plain(sa.select(SERIES), SeriesOut),
+    "media": _plain(sa.select(MEDIA).where(SHOWN), PictureOut, picture),
+    "notice": _plain(sa.select(NOTICE).where(_SEEN_NOTICE), StandingNoticeOut),
+    "article": _articles,
+    "comment": _plain(_comments(), CommentOut, lambda row, _: comments.present(row)),
+}
+"""How each kind of thing is read, in the order in which one needs the other."""

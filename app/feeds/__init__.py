@@ -1,0 +1,1 @@
+"""Feeds, sitemaps, oEmbed and articles in the formats of other systems."""

@@ -1,0 +1,105 @@
+"""One article in the formats of other systems: by suffix, and by `Accept` at its own address."""
+
+from collections.abc import Callable, Mapping
+from typing import Annotated, Any, NamedTuple
+
+import pydantic_core
+import sqlalchemy as sa
+from fastapi import APIRouter, Request
+from pydantic import AfterValidator, Field
+from starlette.responses import Response
+
+from app.articles.cached_json import finished, steady
+from app.articles.events import discussion_cache_groups
+from app.articles.partners import hand_over_one
+from app.articles.routes import FORMATS, Retracted, WithheldForLegalReasons, moved, visible
+from app.core.ids import RefPath
+from app.core.problems import NotFound, documented
+from app.db.columns import Row
+from app.feeds import json_ld, ninjs, prose
+from app.feeds.content import Article
+from app.feeds.schemas import Publication
+from app.identity.access import Public
+from app.identity.schemas import ANONYMOUS, Actor
+from app.web.responses import database, reply, settings
+
+
+class Format(NamedTuple):
+    """How an article is written."""
+
+    media_type: str
+    bodies: tuple[str, ...]  # the forms of the text that it needs
+    write: Callable[[Article, Mapping[str, Any], Publication], bytes]
+
+
+SUFFIXES = {
+    "jsonld": Format(json_ld.MEDIA_TYPE, json_ld.BODIES, json_ld.write),
+    "ninjs": Format(ninjs.MEDIA_TYPE, ninjs.BODIES, ninjs.write),
+    "txt": Format("text/plain", ("text",), prose.text),
+    "md": Format("text/markdown", ("markdown", "blocks"), prose.markdown),
+}
+
+
+def _known(suffix: str) -> str:
+    if suffix not in SUFFIXES:
+        raise NotFound
+    return suffix
+
+
+SuffixPath = Annotated[str, AfterValidator(_known), Field(json_schema_extra={"enum": list(SUFFIXES)})]
+router = APIRouter(prefix="/v1/articles", tags=["syndication"])
+_DOCUMENTED: Any = {
+    200: {"description": "The article.", "content": FORMATS},
+    301: {"description": "An old slug; `Location` has the new address."},
+    **documented(NotFound, Retracted, WithheldForLegalReasons),
+}
+
+
+async def send(request: Request, ref: str, actor: Actor, suffix: str, tail: str = "") -> Response:
+    """An article by id or slug in one of the formats; `tail` is what its address ends in."""
+    here, kind = Publication.of(settings(request)), SUFFIXES[suffix]
+
+    def find(connection: sa.Connection) -> tuple[Row, bytes]:
+        row = visible(connection, ref, actor, here.site, kind.bodies, early=True)
+        return row, finished(connection, [row], here.site, kind.bodies)[0]
+
+    try:
+        row, card = await database(request).read(steady(find))
+    except NotFound:
+        return await moved(request, ref, actor, tail)
+    article = pydantic_core.from_json(hand_over_one(request.app.state.ledger, actor, card))
+    body = article.pop("body", None) or {**dict.fromkeys(kind.bodies, ""), "blocks": []}
+    return reply(
+        request,
+        kind.write(article, body, here),
+        groups=(f"article:{row['id']}", "publication", *discussion_cache_groups(row["id"])),
+        version=row["version"],
+        private=actor is not ANONYMOUS,
+        media_type=kind.media_type,
+    )
+
+
+@router.get(
+    "/{article}.{suffix}",
+    operation_id="getArticleFormat",
+    summary="Get an article in another format",
+    responses=_DOCUMENTED,
+    response_class=Response,
+)
+async def get_article_format(request: Request, article: RefPath, suffix: SuffixPath, actor: Public) -> Response:
+    """One article by id or slug: `jsonld` (schema.org), `ninjs` (IPTC ninjs 3.1), `md` (CommonMark) or `txt`.
+
+    The same comes from the article's own address with `Accept`.
+    """
+    return await send(request, article, actor, suffix, f".{suffix}")
+
+
+def _accepted(suffix: str) -> Callable[[Request, str, Actor], Any]:
+    async def answer(request: Request, ref: str, actor: Actor) -> Response:
+        return await send(request, ref, actor, suffix)
+
+    return answer
+
+
+ACCEPTED = {kind.media_type: _accepted(suffix) for suffix, kind in SUFFIXES.items()}
+"""What wiring gives to the articles' own address."""

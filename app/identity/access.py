@@ -1,0 +1,267 @@
+"""What every route asks first: who calls, may they, how often, and have they sent this before."""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Iterator
+from typing import Annotated, Any, cast
+from urllib.parse import urlencode
+
+from fastapi import APIRouter, Depends, Header, Request
+from fastapi.dependencies.models import Dependant
+from fastapi.openapi.models import HTTPBearer
+from fastapi.routing import APIRoute
+from fastapi.security.base import SecurityBase
+from pydantic import BaseModel
+from starlette.responses import Response
+
+from app.core.problems import (
+    Forbidden,
+    InvalidParameter,
+    NotFound,
+    PreconditionRequired,
+    StaleVersion,
+    Unauthorized,
+    Unavailable,
+    documented,
+    shown_name,
+)
+from app.events.log import is_visible
+from app.events.schemas import Position
+from app.identity.callers import Callers, is_reader_token
+from app.identity.participants import find
+from app.identity.schemas import ANONYMOUS, Actor, Scope, WhoAmI
+from app.identity.writes import (
+    idempotency_key,
+)
+from app.web import etag
+from app.web.boundary import ANSWERED_AS_NOBODY
+from app.web.rate_limits import Limiter, Quotas, network
+from app.web.responses import database, dump, reply
+
+router = APIRouter(prefix="/v1", tags=["identity"])
+
+
+# An edit token costs nothing to make, once there is a comment: whoever sends one counts by address.
+MAX_PUBLIC_BYTES = 160_000
+"""Of a body on a route that anyone may call: 10,000 characters and a quote take 150 kB where all are escaped."""
+Admit = Callable[[Request, Actor], Awaitable[None]]
+"""Refuses a caller, or counts what they send, before the body is read."""
+_PAGES = frozenset({"page", "offset", "p", "start", "skip", "after", "page_token"})  # how others page
+POLICIES = {"key": "key", "guest": "reader", "reader": "reader", "edit": "read", "subscriber": "reader"}
+
+
+async def limit(request: Request, policy: str, actor: Actor | None = None) -> None:
+    """Count a request by a policy of `kit.limits`, for its caller if that is one, else for its address; 429 at the end.
+
+    The answer tells of the policy that was counted last.
+    """
+    quotas = actor.quotas if actor and policy == "key" else ()  # what else is counted is counted as for everybody
+    await _count(request, policy, _caller(request, actor), quotas)
+
+
+async def limit_to(request: Request, name: str, rate: int, actor: Actor | None = None) -> None:
+    """Count a request as `limit` does, by a rate in a minute that no policy sets."""
+    await _count(request, name, f"{name}:{_caller(request, actor)}", (("minute", rate),))
+
+
+def _caller(request: Request, actor: Actor | None) -> str:
+    return (actor and actor.caller) or (network(request.client.host) if request.client else "")
+
+
+async def _count(request: Request, policy: str, caller: str, quotas: Quotas) -> None:
+    limits = await cast(Limiter, request.app.state.limiter).hit(policy, caller, quotas)
+    if limits:
+        request.scope["answer_headers"] = [(k.lower().encode(), v.encode()) for k, v in limits.items()]
+
+
+class Access(SecurityBase):
+    """A route's declared scope, or any one of several; `None` lets anyone in. A route without one does not start.
+
+    `counted=False` is for what probes ask: it neither counts towards a rate limit nor is refused by one.
+    `strict=False` is for what the world's software asks, which adds parameters of its own: they are ignored.
+    `forgiving=False` is for reads of one's own: a reader's token that is unknown is refused there, while other public
+    reads answer as to nobody and say so (`Broadsheet-Token: unknown`).
+    `drafts=True` lets in whoever reads drafts: `content:write` reads what it may write.
+    `admit` asks what else is to be asked of a caller before the body is read: may they do this, and how often.
+    `max_bytes` bounds the body; where anyone is let in it is small unless the route says otherwise.
+    """
+
+    def __init__(
+        self,
+        scope: Scope | None,
+        *alternatives: Scope,
+        counted: bool = True,
+        strict: bool = True,
+        forgiving: bool = True,
+        drafts: bool = False,
+        admit: Admit | None = None,
+        max_bytes: int | None = None,
+    ) -> None:
+        self.scope, self.counted, self.strict, self.drafts = scope, counted, strict, drafts
+        self.scopes = (scope, *alternatives) if scope else ()
+        self.forgiving = forgiving and scope is None
+        self.admit = admit
+        self.max_bytes = max_bytes or (MAX_PUBLIC_BYTES if scope is None else None)
+        self.scheme_name = "ApiKey"
+        self.model = HTTPBearer(
+            description="An API key (`Authorization: Bearer bs_…`), a guest token (`bg_…`), the token to edit one "
+            "comment (`be_…`) or to manage subscriptions (`bm_…`), or a JWT of the publication's own site."
+        )
+        self._parameters: dict[Callable[..., Any], frozenset[str]] = {}
+
+    async def __call__(self, request: Request) -> Actor:
+        actor = await self._identify(request)
+        if self.scopes and not (any(map(actor.may, self.scopes)) or (self.drafts and actor.reads_drafts)):
+            names = " or ".join((*self.scopes, *(("content:write",) if self.drafts else ())))
+            missing = f"This needs a key with the scope {names}."
+            raise Unauthorized(missing) if actor is ANONYMOUS else Forbidden(missing)
+        if self.admit is not None:
+            await self.admit(request, actor)
+        idempotency_key(request)
+        if request.scope["query_string"]:
+            await self._check_parameters(request)
+        return actor
+
+    async def _identify(self, request: Request) -> Actor:
+        if not self.counted:
+            return ANONYMOUS
+        header = request.headers.get("authorization")
+        if header is None:
+            await limit(request, "read")
+            return ANONYMOUS
+        kind, _, token = header.partition(" ")
+        token = token.strip()
+        try:
+            if kind.lower() != "bearer":
+                raise Unauthorized("Send the key as `Authorization: Bearer bs_…`.")
+            actor = await cast(Callers, request.app.state.callers).actor(token)
+        except Unauthorized:
+            if self.forgiving and request.method == "GET" and kind.lower() == "bearer" and is_reader_token(token):
+                await limit(request, "read")  # as without the token: a page must not be refused sooner because of it
+                request.scope[ANSWERED_AS_NOBODY] = True
+                return ANONYMOUS
+            await limit(request, "invalid")
+            raise
+        except Unavailable:  # who it is cannot be told right now; asking counts all the same
+            await limit(request, "read")
+            raise
+        if (
+            actor.kind == "guest" and not actor.proven
+        ):  # a token costs nothing: what is done with it counts for the address
+            await limit(request, POLICIES[actor.kind])
+        await limit(request, POLICIES[actor.kind], actor if actor.kind != "edit" else None)
+        return actor
+
+    async def _check_parameters(self, request: Request) -> None:
+        """Unknown parameters are an error under `/v1`; `min_position` waits for a write to be visible."""
+        route = cast(APIRoute, request.scope["route"])
+        if route.endpoint not in self._parameters:
+            self._parameters[route.endpoint] = _parameter_names(route)
+        known = self._parameters[route.endpoint]
+        if not self.strict:  # and nothing that is made of the request knows of the others
+            kept = [(name, value) for name, value in request.query_params.multi_items() if name in known]
+            request.scope["query_string"] = urlencode(kept).encode()
+        for name, value in request.query_params.multi_items():
+            if name not in known:
+                if self.strict:
+                    raise _unknown(name, known)
+            elif "\0" in value:
+                raise InvalidParameter(name, f"{name}: no value holds a NUL character.")
+        if "min_position" in known and (position := request.query_params.get("min_position")) is not None:
+            await _wait_for(request, position)
+
+
+def _unknown(name: str, known: frozenset[str]) -> InvalidParameter:
+    """What to say of a parameter that a route does not have."""
+    shown = shown_name(name)
+    detail = f"{shown}: there is no such parameter here."
+    if "cursor" in known and name in _PAGES:
+        detail += " Lists go on by cursor: send the page.next of the answer before."
+    elif known:
+        detail += f" There are {', '.join(sorted(known))}."
+    return InvalidParameter(shown, detail)
+
+
+def _query_fields(dependant: Dependant) -> Iterator[Any]:
+    yield from dependant.query_params
+    for inner in dependant.dependencies:
+        yield from _query_fields(inner)
+
+
+def _parameter_names(route: APIRoute) -> frozenset[str]:
+    names: set[str] = {"min_position"} if "GET" in (route.methods or ()) else set()
+    for field in _query_fields(route.dependant):
+        kind = field.field_info.annotation
+        if isinstance(kind, type) and issubclass(kind, BaseModel):
+            names |= {info.alias or name for name, info in kind.model_fields.items()}
+        else:
+            names.add(field.alias)
+    return frozenset(names)
+
+
+async def _wait_for(request: Request, text: str) -> None:
+    try:
+        position = Position.parse(text)
+    except ValueError:
+        raise InvalidParameter("min_position", "min_position is not a Broadsheet-Position.") from None
+    for pause in (0.01, 0.04, 0.15, 0.3, 0.5, 1.0, 0.0):
+        if await database(request).read(is_visible, position):
+            return
+        await asyncio.sleep(pause)
+    raise Unavailable("That position is not visible here yet.")
+
+
+def admits(admit: Admit, *, max_bytes: int = MAX_PUBLIC_BYTES, strict: bool = True) -> Any:
+    """The dependency of a route that lets anyone in whom `admit` does not refuse."""
+    return Depends(Access(None, admit=admit, max_bytes=max_bytes, strict=strict))
+
+
+def requires(scope: Scope, *alternatives: Scope) -> Any:
+    """The dependency of a route that needs a scope, or any one of several."""
+    return Depends(Access(scope, *alternatives))
+
+
+Public = Annotated[Actor, Depends(Access(None))]
+DraftReader = Annotated[Actor, Depends(Access("content:read", drafts=True))]
+Own = Annotated[Actor, Depends(Access(None, forgiving=False))]
+"""For what callers read and do of their own: an unknown token is refused."""
+World = Annotated[Actor, Depends(Access(None, strict=False))]
+"""For what the world's software asks: parameters, form fields and bodies that are not known here are ignored."""
+Probe = Annotated[Actor, Depends(Access(None, counted=False, strict=False))]
+
+
+IfMatch = Annotated[
+    str | None,
+    Header(
+        alias="If-Match",
+        description="ETag of what was read, or `*`.",
+        json_schema_extra={"pattern": etag.IF_MATCH_PATTERN, "example": "*"},
+    ),
+]
+
+
+async def if_match(if_match: IfMatch = None) -> Any:
+    """The versions that an editorial write may replace: 428 without the header."""
+    return etag.expected_versions(if_match)
+
+
+Versions = Annotated[frozenset[int] | None, Depends(if_match)]
+VERSIONED = (Unauthorized, Forbidden, NotFound, StaleVersion, PreconditionRequired)
+"""What a change that takes `Versions` may be refused with, for `documented`."""
+
+
+@router.get(
+    "/whoami",
+    operation_id="getCaller",
+    summary="Tell who is calling",
+    response_model=WhoAmI,
+    responses=documented(Unauthorized),
+)
+async def get_caller(request: Request, actor: Own) -> Response:
+    """Tell the caller who they are to this server; use it to check a token, or a key and its scopes."""
+    sections = sorted(actor.sections) if actor.sections is not None else None
+    shown = actor.comment or actor.id
+    if actor.kind in ("guest", "reader"):
+        participant = await database(request).read(find, actor)
+        shown = participant["public_id"] if participant else None
+    row = {"kind": actor.kind, "id": shown, "name": actor.name or None, "scopes": sorted(actor.scopes)}
+    return reply(request, dump(WhoAmI, {**row, "sections": sections}), groups=(), private=True)

@@ -1,1 +1,0 @@
-"""API keys: shown once, kept as a hash, scoped, expiring, revoked everywhere within a second."""

@@ -1,0 +1,90 @@
+"""The audit log."""
+
+from datetime import datetime
+from typing import Any
+
+import sqlalchemy as sa
+from sqlmodel import Field, SQLModel
+
+from app.db.columns import ID
+
+
+class Audit(SQLModel, table=True):
+    """One action; rows are added and never changed."""
+
+    __table_args__ = (
+        sa.Index("ix_audit_at", "at", "id"),
+        sa.Index("ix_audit_subject", "subject_id", "at", "id"),
+        sa.Index("ix_audit_kind", "subject_kind", "at", "id"),
+        sa.Index("ix_audit_actor", "actor_id", "at", "id"),
+        sa.Index("ix_audit_action", "action", "at", "id"),
+    )
+
+    id: str = Field(primary_key=True, sa_type=ID)
+    at: datetime
+    actor_kind: str = Field(max_length=20)
+    actor_id: str | None = Field(sa_type=ID)
+    actor_name: str = Field(max_length=200)
+    action: str = Field(max_length=60)
+    subject_kind: str = Field(max_length=40)
+    subject_id: str | None = Field(sa_type=ID)
+    detail: dict[str, Any] = Field(sa_type=sa.JSON)
+
+
+class ApiKey(SQLModel, table=True):
+    """A key: everything but the key itself."""
+
+    __tablename__ = "api_key"
+
+    id: str = Field(primary_key=True, sa_type=ID)
+    name: str = Field(max_length=200)
+    skeleton: str = Field(max_length=200, index=True, sa_column_kwargs={"server_default": ""})  # of the name
+    hint: str = Field(max_length=20)  # its first characters, so that people can tell keys apart
+    hash: str = Field(max_length=64, unique=True)  # SHA-256: the key has 256 random bits, a slow hash adds nothing
+    scopes: list[str] = Field(sa_type=sa.JSON)
+    sections: list[str] | None = Field(sa_type=sa.JSON(none_as_null=True))
+    quota_minute: int | None = None  # requests; null: as many as any key
+    quota_day: int | None = None
+    created_at: datetime
+    expires_at: datetime | None
+    revoked_at: datetime | None = None
+    last_used_at: datetime | None = None
+
+
+class Participant(SQLModel, table=True):
+    """One who takes part. What tells who they are outside of this server is private, and is cleared by `erase`."""
+
+    id: str = Field(primary_key=True, sa_type=ID)
+    kind: str = Field(max_length=10)  # guest, reader, staff
+    public_id: str = Field(max_length=32, unique=True)  # shown to everybody: HMAC of the id, tells nothing
+    name: str | None = Field(None, max_length=200)
+    email: str | None = Field(None, max_length=320, index=True)  # in lower case
+    confirmed_at: datetime | None = None  # when the e-mail was proven to be theirs
+    token_hash: str | None = Field(None, max_length=64, unique=True)  # of guests: SHA-256
+    subject: str | None = Field(None, max_length=600, unique=True)  # of readers: `iss|sub` of their JWT
+    key_id: str | None = Field(None, sa_type=ID, unique=True)  # of staff who write with an API key
+    author_id: str | None = Field(None, sa_type=ID)  # their profile among the publication's authors
+    approved: int = 0
+    rejected: int = 0
+    created_at: datetime
+    erased_at: datetime | None = None
+
+
+class Replay(SQLModel, table=True):
+    """The answer to one POST, for as long as a client may repeat it."""
+
+    caller: str = Field(primary_key=True, max_length=36)
+    key: str = Field(primary_key=True, max_length=255)
+    fingerprint: str = Field(max_length=64)  # SHA-256 of method, address and body
+    status: int | None = None
+    headers: dict[str, str] | None = Field(None, sa_type=sa.JSON(none_as_null=True))
+    body: bytes | None = None
+    created_at: datetime = Field(index=True)
+
+
+class Secret(SQLModel, table=True):
+    """32 random bytes in hexadecimal: `site` for good, `salt-N` for the N-th thirty days and the thirty after."""
+
+    name: str = Field(primary_key=True, max_length=40)
+    value: str = Field(max_length=64)
+    created_at: datetime

@@ -1,1 +1,0 @@
-"""What every room uses and no reader has heard of: database, problems, paging, HTTP; no domain words."""

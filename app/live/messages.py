@@ -1,0 +1,150 @@
+"""What streams are sent, read for all of them at once: a statement for the articles and one for their comments."""
+
+from collections.abc import Collection, Iterable, Iterator, Sequence
+from typing import Any, NamedTuple
+
+import pydantic_core
+import sqlalchemy as sa
+
+from app.articles.discussion_settings import COLUMNS as DISCUSSION
+from app.articles.discussion_settings import joined, rules, shown
+from app.articles.reading import A
+from app.articles.tables import SITE
+from app.comments.reading import COLUMNS, TABLES, C, present
+from app.comments.schemas import CommentOut
+from app.core.clock import iso
+from app.db.columns import Row
+from app.events.log import read_after, stamp
+from app.events.schemas import Entry, Position
+from app.live.schemas import Batch, Frame, LiveArticleOut, LiveCountsOut, LiveRemovedOut, Told, framed
+from app.publication.section_tree import find_descendants
+from app.web.responses import dump
+
+MOST = 100  # facts that are read at once
+_IDS = sa.bindparam("ids", expanding=True, type_=A.c.id.type)
+_ARTICLES = (
+    sa.select(A.c.id, A.c.slug, A.c.public, A.c.state, A.c.revision, A.c.section_id, A.c.retraction, *DISCUSSION)
+    .select_from(joined(A))
+    .where(A.c.id.in_(_IDS))
+)
+_COMMENTS = sa.select(*COLUMNS).select_from(TABLES).where(C.c.id.in_(_IDS))
+_SHOWN = {"comment.published", "comment.edited"}
+_ENDED = {"article.unpublished", "article.retracted", "article.purged"}
+_CHANGES = {  # what `article.updated` names, where the fact does not
+    "article.published": ["state"],
+    "article.corrected": ["corrections"],
+    "article.correction_changed": ["corrections"],
+    "article.correction_withdrawn": ["corrections"],
+    "discussion.changed": ["discussion"],
+    "article.anchors_resolved": ["anchors"],
+    "anchor.changed": ["anchors"],
+}
+_COUNTED = {"comment.published", "comment.removed", "article.reacted", "comment.voted"}
+_KEPT_BACK = {"target_id"}  # may name what is not public
+
+
+def look(connection: sa.Connection, position: Position, seen: int | None) -> tuple[int | None, list[Entry]]:
+    """The next facts. Where a stamp tells that nothing was committed since it was `seen`, the log is not read."""
+    now = stamp(connection)
+    return now, [] if now is not None and now == seen else read_after(connection, position, MOST)
+
+
+def is_counted(entry: Entry) -> bool:
+    """Whether a fact changes what `counts` tells."""
+    return entry.type in _COUNTED
+
+
+def article_of(entry: Entry) -> str | None:
+    """The article that a fact is about, of those that its streams are told of; None for facts of many or none."""
+    if entry.type.startswith(("comment.", "anchor.")):
+        return str(entry.payload["article_id"])
+    is_own = entry.type.startswith("article.") or entry.payload.get("scope") == "article"
+    return entry.subject_id if is_own and not entry.type.startswith("notice.") else None
+
+
+def _is_of_many(entry: Entry) -> bool:
+    return entry.type == "discussion.changed" and entry.payload["scope"] != "article"
+
+
+class _Seen(NamedTuple):
+    """What readers see now: facts are told as far as it still bears them out."""
+
+    articles: dict[str, Row]
+    comments: dict[str, Row]
+    reactions: Sequence[str]
+    inside: dict[str, set[str]]  # of each section whose discussions were set: it and all sections inside of it
+
+
+def _by_id(connection: sa.Connection, query: sa.Select[Any], ids: Collection[str]) -> dict[str, Row]:
+    rows = connection.execute(query, {"ids": sorted(ids)}).mappings().all() if ids else []
+    return {row["id"]: row for row in rows}
+
+
+def tell(
+    connection: sa.Connection, batch: Batch, followed: Collection[str], reactions: Sequence[str]
+) -> dict[str, Told]:
+    """What the streams of each of the followed articles are sent for a batch, by the article's id."""
+    about: dict[str, list[Entry]] = {article_id: [] for article_id in batch.due}
+    for entry in batch.entries:
+        one = article_of(entry)
+        for article_id in followed if _is_of_many(entry) else {one} & set(followed):
+            about.setdefault(str(article_id), []).append(entry)
+    articles = _by_id(connection, _ARTICLES, about)
+    wanted = {e.subject_id for entries in about.values() for e in entries if e.type in _SHOWN and e.subject_id}
+    comments = _by_id(connection, _COMMENTS, wanted.union(*batch.due.values()))
+    sections = {e.subject_id for entries in about.values() for e in entries if _is_of_many(e) and e.subject_id}
+    inside = {section_id: find_descendants(connection, [section_id]) for section_id in sorted(sections - {SITE})}
+    seen = _Seen(articles, comments, reactions, inside)
+    return {article_id: _told(seen, article_id, entries, batch.due) for article_id, entries in about.items()}
+
+
+def _told(seen: _Seen, article_id: str, entries: Iterable[Entry], due: dict[str, set[str]]) -> Told:
+    row = seen.articles.get(article_id)
+    if row is None or not row["public"]:
+        ended = [entry for entry in entries if entry.type in _ENDED]
+        return Told([_updated(entry, row) for entry in ended if row], bool(ended))
+    is_hidden = rules(row).state == "hidden"
+    frames = [frame for entry in entries for frame in _frames(seen, row, entry, is_hidden)]
+    if article_id in due:
+        frames.append(_counts(seen, row, set() if is_hidden else due[article_id]))
+    return Told(frames, False)
+
+
+def _frames(seen: _Seen, row: Row, entry: Entry, is_hidden: bool) -> Iterator[Frame]:
+    """A fact of a public article, if there is still something to tell."""
+    if entry.type in _SHOWN:
+        comment = seen.comments.get(entry.subject_id or "")
+        if comment is not None and comment["state"] == "published" and not is_hidden:
+            yield framed(entry.type, dump(CommentOut, present(comment)), entry.position)
+    elif entry.type == "comment.removed":
+        yield framed(entry.type, dump(LiveRemovedOut, {"id": entry.subject_id, **entry.payload}), entry.position)
+    elif (entry.type in _CHANGES or entry.type == "article.updated") and (
+        not _is_of_many(entry) or entry.subject_id == SITE or row["section_id"] in seen.inside[str(entry.subject_id)]
+    ):
+        yield _updated(entry, row)
+
+
+def _updated(entry: Entry, row: Row) -> Frame:
+    out = {"id": row["id"], "slug": row["slug"], "revision": row["revision"], "reason": None, "state": "published"}
+    out["fields"] = _CHANGES.get(entry.type) or entry.payload.get("fields") or ["state"]
+    if not row["public"]:
+        out["state"] = "retracted" if row["state"] == "retracted" else "unpublished"
+        out["reason"] = row["retraction"]["reason"] if row["state"] == "retracted" else None
+    return framed("article.updated", dump(LiveArticleOut, out), entry.position)
+
+
+def _counts(seen: _Seen, row: Row, voted: Iterable[str]) -> Frame:
+    counted = shown(row, seen.reactions)
+    out = {name: counted["discussion"][name] for name in ("comments", "inline")}
+    out["reactions"] = counted["reactions"]
+    rows = [seen.comments[comment_id] for comment_id in voted if comment_id in seen.comments]
+    out["votes"] = {c["id"]: present(c)["votes"] for c in rows if c["state"] == "published"}
+    return framed("counts", dump(LiveCountsOut, out))
+
+
+def public_frame(entry: Entry) -> Frame:
+    """A fact as integrators get it: thin, in the form of Standard Webhooks."""
+    about = {name: value for name, value in entry.payload.items() if name not in _KEPT_BACK}
+    data = {"id": entry.subject_id, "position": str(entry.position), "cache_groups": entry.groups, **about}
+    body = pydantic_core.to_json({"type": entry.type, "timestamp": iso(entry.at), "data": data})
+    return framed(entry.type, body, entry.position)

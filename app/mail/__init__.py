@@ -1,0 +1,1 @@
+"""Mails about subscriptions: who gets which, digests, and the letters themselves."""

@@ -1,0 +1,266 @@
+"""Whom a fact concerns: the kinds and targets that it touches, and who wrote it."""
+
+from collections.abc import Callable, Mapping, Sequence
+from datetime import timedelta
+from functools import partial
+from typing import Any, Final, NamedTuple
+
+import sqlalchemy as sa
+import structlog
+from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.exc import DBAPIError
+from sqlmodel import Session
+
+from app.articles.reading import BY, TAGGED, A
+from app.articles.schemas import PAGE
+from app.comments.reading import C, readable
+from app.core.clock import now
+from app.core.problems import NotFound
+from app.db.base import is_full, is_unavailable
+from app.db.columns import Row, affected, table_of
+from app.deliveries.outbox import enqueue, enqueue_all
+from app.deliveries.schemas import NewDelivery
+from app.events.schemas import Entry, Position
+from app.identity.participants import by
+from app.mail.digests import gather
+from app.mail.schemas import ASKING, CHANNEL, LANE
+from app.mail.tables import Fanout
+from app.publication.section_tree import find_ancestors
+from app.subscriptions import opt_ins
+from app.subscriptions.opt_ins import heed
+from app.subscriptions.subscriptions import Hearer, hearers
+
+FANOUT = table_of(Fanout)
+Content = Mapping[str, Any]
+
+
+class Circle(NamedTuple):
+    """Who hears of a fact."""
+
+    keys: list[tuple[str, str]]  # kinds and targets of subscriptions
+    author: Row | None  # `participant_id` and `emails` of who wrote it
+
+
+def _comment(connection: sa.Connection, content: Content) -> Circle | None:
+    """A comment concerns who follows its discussion, its thread, or what it answers."""
+    columns = (C.c.participant_id, C.c.email, C.c.article_id, C.c.root_id, C.c.parent_id, C.c.state)
+    row = connection.execute(sa.select(*columns).where(C.c.id == content["comment"])).mappings().first()
+    if row is None or row["state"] != "published" or not is_readable(connection, row["article_id"]):
+        return None
+    keys = [("comments.all", f"article:{row['article_id']}"), ("comments.thread", f"comment:{row['root_id']}")]
+    if row["parent_id"] is not None:
+        answered = sa.select(C.c.participant_id).where(C.c.id == row["parent_id"])
+        keys.append(("comments.replies_to_me", f"comment:{row['parent_id']}"))
+        if (writer := connection.execute(answered).scalar_one_or_none()) is not None:
+            keys.append(("comments.replies_to_me", f"participant:{writer}"))
+    person = by(connection, "id", row["participant_id"])
+    emails = sorted({row["email"], person["email"] if person else None} - {None})
+    return Circle(keys, {"participant_id": row["participant_id"], "emails": emails})
+
+
+def is_readable(connection: sa.Connection, article_id: str) -> bool:
+    """Whether readers see an article and its discussion."""
+    try:
+        readable(connection, article_id)
+    except NotFound:
+        return False
+    return True
+
+
+def _article(connection: sa.Connection, content: Content) -> Circle | None:
+    """A new article concerns who follows the site, or anything that it stands under; a page is no news."""
+    columns = (A.c.section_id, A.c.series_id, A.c.public, A.c.type)
+    row = connection.execute(sa.select(*columns).where(A.c.id == content["article"])).mappings().first()
+    if row is None or not row["public"] or row["type"] == PAGE:
+        return None
+    keys = [f"series:{row['series_id']}"] if row["series_id"] else []
+    if row["section_id"]:
+        keys += [f"section:{section_id}" for section_id in find_ancestors(connection, row["section_id"])]
+    for name, links in (("author", BY), ("tag", TAGGED)):
+        found = sa.select(links.c[f"{name}_id"]).where(links.c.article_id == content["article"])
+        keys += [f"{name}:{one}" for one in connection.execute(found).scalars()]
+    return Circle([("articles.new", key) for key in ("site", *keys)], None)
+
+
+def find_correction(corrections: Sequence[Row], content: Content) -> Row | None:
+    """The correction that a notification is about; None once it was withdrawn.
+
+    What was noted by former releases names its place, from 0: such corrections were numbered in that order.
+    """
+    number = content["correction_n"] if "correction_n" in content else content["correction"] + 1
+    return next((one for one in corrections if one["n"] == number), None)
+
+
+def _correction(connection: sa.Connection, content: Content) -> Circle | None:
+    columns = sa.select(A.c.public, A.c.corrections).where(A.c.id == content["article"])
+    row = connection.execute(columns).first()
+    if row is None or not row.public or find_correction(row.corrections, content) is None:
+        return None
+    return Circle([("article.updated", f"article:{content['article']}")], None)
+
+
+CIRCLES: dict[str, Callable[[sa.Connection, Content], Circle | None]] = {
+    "comment.published": _comment,
+    "article.published": _article,
+    "article.corrected": _correction,
+}
+"""By type of fact; None where readers see it no more."""
+
+
+def has_fanouts(connection: sa.Connection) -> bool:
+    """Whether a fact is to be told to more subscribers."""
+    return connection.execute(sa.select(FANOUT.c.event).where(FANOUT.c.due_at <= now()).limit(1)).first() is not None
+
+
+AT_ONCE: Final = 200  # subscribers who are told in one transaction: others want to write, too
+PUT_BACK = timedelta(minutes=1)
+KEPT = timedelta(days=100)  # as long as the log
+log = structlog.get_logger("broadsheet.notifications")
+
+
+def _guarded(session: Session, work: Callable[[], object], put_back: Callable[[], object], **about: Any) -> None:
+    """Do a piece of work; one that cannot be done is logged, put back and stands in nobody's way."""
+    try:
+        with session.begin_nested():
+            work()
+    except Exception as error:
+        if isinstance(error, DBAPIError) and (is_unavailable(error) or is_full(error)):
+            raise  # the store's fault: all of it is tried again
+        log.exception("could not be told", **about)
+        put_back()
+
+
+def ask_back(session: Session, most_in_hour: int) -> int:
+    """Look at what was asked for, and have mails sent that ask for a confirmation; returns how much that was."""
+    requests = opt_ins.next_requests(session)
+    for request in requests:
+        _guarded(
+            session,
+            partial(_ask_back, session, request, most_in_hour),
+            partial(opt_ins.put_back, session, request),
+            request=request["id"],
+        )
+    return len(requests)
+
+
+def _ask_back(session: Session, request: Row, most_in_hour: int) -> None:
+    opt_in = opt_ins.take(session, request, most_in_hour)
+    if opt_in is not None:
+        enqueue(
+            session,
+            channel=CHANNEL,
+            lane=ASKING,
+            endpoint=opt_in["subscriber_id"],
+            event=f"opt_in:{opt_in['id']}",
+            what="opt_in",
+            content={"opt_in": opt_in["id"]},
+        )
+
+
+def spread(session: Session) -> int:
+    """Tell a fact to its next subscribers; returns whether there was one."""
+    due = sa.select(FANOUT).where(FANOUT.c.due_at <= now()).order_by(FANOUT.c.due_at).limit(1)
+    row = session.execute(due.with_for_update(skip_locked=True)).mappings().first()
+    if row is None:
+        return 0
+    here = FANOUT.c.event == row["event"]
+    later = sa.update(FANOUT).where(here).values(due_at=now() + PUT_BACK)
+    _guarded(session, partial(_step, session, row), partial(session.execute, later), fact=row["event"])
+    return 1
+
+
+def _step(session: Session, row: Row) -> None:
+    here = FANOUT.c.event == row["event"]
+    connection = session.connection()
+    circle = CIRCLES[row["what"]](connection, row["content"])
+    if circle is None:  # readers see it no more; should it come back, it is told then
+        session.execute(sa.delete(FANOUT).where(here))
+        return
+    found, horizon = hearers(connection, circle.keys, row["at"], row["after"], AT_ONCE, circle.author)
+    _tell(session, row, found)
+    done = {"due_at": None} if horizon is None else {"after": horizon}
+    session.execute(sa.update(FANOUT).where(here).values(done))
+
+
+def _tell(session: Session, row: Row, found: list[Hearer]) -> None:
+    """One notification for each, however many of their subscriptions it concerns: at once if any of them says so."""
+    at_once, later = list[NewDelivery](), list[dict[str, Any]]()
+    for hearer in found:
+        ids = [one["id"] for one in hearer.subscriptions]
+        frequencies = {one["frequency"] for one in hearer.subscriptions}
+        content = {**row["content"], "subscriptions": ids}
+        if "immediate" in frequencies:
+            at_once.append(
+                NewDelivery(
+                    channel=CHANNEL,
+                    lane=LANE,
+                    endpoint=hearer.subscriber_id,
+                    event=row["event"],
+                    what=row["what"],
+                    content=content,
+                    position=Position(row["xid"], row["seq"]),
+                )
+            )
+        else:
+            frequency = "daily" if "daily" in frequencies else "weekly"
+            item = {"subscriber_id": hearer.subscriber_id, "event": row["event"], "what": row["what"]}
+            later.append(item | {"frequency": frequency, "content": content})
+    if at_once:
+        enqueue_all(session, at_once)
+    if later:
+        gather(session, later)
+
+
+def prune(session: Session) -> int:
+    """Forget facts that nobody can bring back."""
+    gone = sa.delete(FANOUT).where(FANOUT.c.due_at.is_(None), FANOUT.c.created_at < now() - KEPT)
+    return affected(session.execute(gone)) + opt_ins.prune(session)
+
+
+STALE = timedelta(days=2)  # what is dated so long before it came out is no news: imports, back-dated articles
+_INSERT: dict[str, Any] = {
+    "sqlite": sqlite.insert(FANOUT).on_conflict_do_nothing(),
+    "postgresql": postgresql.insert(FANOUT).on_conflict_do_nothing(),
+}
+
+
+def hear(session: Session, entry: Entry) -> None:
+    """The reader `notifications` of the log."""
+    if entry.type in ("comment.published", "comment.edited"):
+        heed(session, entry)
+    if entry.type == "comment.published":
+        _note(session, entry, f"{entry.type}:{entry.subject_id}", {"comment": entry.subject_id})
+    elif entry.type == "article.published" and _is_news(session, entry):
+        _note(session, entry, f"{entry.type}:{entry.subject_id}", {"article": entry.subject_id})
+    elif entry.type == "article.corrected":
+        _corrected(session, entry)
+
+
+def _note(session: Session, entry: Entry, event: str, content: dict[str, Any]) -> None:
+    moment = now()
+    row = {"event": event, "what": entry.type, "content": content, "at": entry.at, "after": None}
+    row |= {"xid": entry.position.xid, "seq": entry.position.seq, "due_at": moment, "created_at": moment}
+    session.execute(_INSERT[session.get_bind().dialect.name], row)
+
+
+def _is_news(session: Session, entry: Entry) -> bool:
+    row = session.execute(sa.select(A.c.published_at, A.c.type).where(A.c.id == entry.subject_id)).first()
+    if row is None or row.published_at is None or row.type == PAGE:
+        return False
+    return bool(row.published_at > entry.at - STALE)
+
+
+def _corrected(session: Session, entry: Entry) -> None:
+    """Note a correction by its number; one that was withdrawn meanwhile is not told.
+
+    Facts of former releases have no number: their correction is the last one that says the same.
+    """
+    query = sa.select(A.c.corrections).where(A.c.id == entry.subject_id)
+    standing = session.execute(query).scalar_one_or_none() or []
+    said = (entry.payload["kind"], entry.payload["text"])
+    number = entry.payload.get("n") or max(
+        (one["n"] for one in standing if (one["kind"], one["text"]) == said), default=0
+    )
+    if any(one["n"] == number for one in standing):
+        event = f"{entry.type}:{entry.subject_id}:{number}"
+        _note(session, entry, event, {"article": entry.subject_id, "correction_n": number})

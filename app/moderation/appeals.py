@@ -1,0 +1,151 @@
+"""Reading what was decided about a comment, for its author."""
+
+from typing import Any, Literal
+
+import sqlalchemy as sa
+from sqlmodel import Session
+
+from app.comments.reading import is_author, locked
+from app.core.clock import now
+from app.core.ids import new_id
+from app.core.problems import Conflict, NotFound
+from app.db.columns import Row, table_of
+from app.identity.audit import record as audit
+from app.identity.schemas import Actor
+from app.moderation.comment_access import C, check_reach
+from app.moderation.events import emit_appealed, emit_decided
+from app.moderation.log import decision, record, redaction_of
+from app.moderation.queue import case_of, keep
+from app.moderation.schemas import AppealIn
+from app.moderation.tables import Appeal
+
+APPEAL = table_of(Appeal)
+_COMMENT = sa.select(
+    *(C.c[name] for name in "id article_id participant_id state removed_by redacted_at".split())
+).where(C.c.id == sa.bindparam("id", type_=C.c.id.type))
+_BY = {"key": "moderator", "system": "system"}
+
+
+def appeal_of(connection: sa.Connection, comment_id: str, decision_id: str) -> sa.RowMapping | None:
+    """The appeal against one decision, or None."""
+    query = sa.select(APPEAL).where(APPEAL.c.comment_id == comment_id, APPEAL.c.decision_id == decision_id)
+    return connection.execute(query).mappings().first()
+
+
+def is_appealable(comment: Row, decided: Row | None) -> bool:
+    """Whether something was decided against a comment: not by its author, and not merely put off."""
+    if comment["state"] == "removed":
+        return bool(comment["removed_by"] == "moderator")
+    hidden = comment["state"] == "pending" and decided is not None and decided["action"] == "hide"
+    return hidden or comment["state"] in {"rejected", "spam"}
+
+
+def told(connection: sa.Connection, actor: Actor, comment_id: str) -> dict[str, Any]:
+    """What was decided about a comment, as `DecisionOut` has it; 404 for all but its author and moderators."""
+    comment = connection.execute(_COMMENT, {"id": comment_id}).mappings().first()
+    if comment is None:
+        raise NotFound
+    if actor.may("comments:moderate"):
+        check_reach(connection, actor, comment["article_id"])
+    elif not is_author(connection, actor, comment):
+        raise NotFound
+    decided = decision(connection, comment_id)
+    redaction = redaction_of(connection, comment_id) if comment["redacted_at"] else None
+    if comment["removed_by"] == "author":
+        return {
+            "state": comment["state"],
+            "action": "remove",
+            "by": "author",
+            **dict.fromkeys(("at", "reason", "appeal", "redaction")),
+            "may_appeal": False,
+        }
+    appeal = appeal_of(connection, comment_id, decided["id"] if decided else comment_id)
+    return {
+        "state": comment["state"],
+        "action": decided["action"] if decided else None,
+        "by": _BY.get(decided["actor_kind"], "system") if decided else None,
+        "at": decided["at"] if decided else None,
+        "reason": decided["note"] if decided else None,
+        "may_appeal": appeal is None and is_appealable(comment, decided),
+        "appeal": appeal,
+        "redaction": {"at": redaction["at"], "reason": redaction["note"]} if redaction else None,
+    }
+
+
+def written_about(connection: sa.Connection, comment_ids: list[str]) -> list[Row]:
+    """The appeals of these comments: what is told to those who ask what is stored about them."""
+    columns = [APPEAL.c[name] for name in "comment_id text state answer created_at answered_at".split()]
+    return list(connection.execute(sa.select(*columns).where(APPEAL.c.comment_id.in_(comment_ids))).mappings())
+
+
+class NotAppealable(Conflict):
+    """Nothing was decided against the comment, or its author took it away."""
+
+    code, title = "not_appealable", "There is no decision to appeal against"
+
+
+class AlreadyAppealed(Conflict):
+    """The decision was appealed before: each may be once."""
+
+    code, title = "already_appealed", "The decision was appealed before"
+
+
+class NoAppeal(Conflict):
+    """There is no open appeal to answer."""
+
+    code, title = "no_appeal", "There is no open appeal"
+
+
+def appeal(session: Session, actor: Actor, comment_id: str, data: AppealIn) -> str:
+    """Ask moderators to look at a decision again; returns the comment's id. 404 for all but the comment's author."""
+    comment = locked(session, comment_id)
+    connection = session.connection()
+    if not is_author(connection, actor, comment):
+        raise NotFound
+    decided = decision(connection, comment_id)
+    if not is_appealable(comment, decided):
+        raise NotAppealable
+    decision_id = decided["id"] if decided else comment_id
+    if appeal_of(connection, comment_id, decision_id):
+        raise AlreadyAppealed
+    values = {"id": new_id(), "comment_id": comment_id, "decision_id": decision_id, "text": data.text}
+    session.execute(sa.insert(APPEAL).values(**values, state="open", created_at=now()))
+    keep(session, comment, appealed=True)
+    record(session, comment_id, actor.kind, None, "appeal", None, article_id=comment["article_id"])
+    emit_appealed(session, comment)
+    return comment_id
+
+
+def answer(session: Session, comment: Row, state: Literal["granted", "declined"], words: str | None) -> bool:
+    """Answer the open appeal of a comment, whose row is locked; tells whether there was one."""
+    case = case_of(session.connection(), comment["id"])
+    if case is None or not case["appealed"]:
+        return False
+    here = (APPEAL.c.comment_id == comment["id"]) & (APPEAL.c.state == "open")
+    session.execute(sa.update(APPEAL).where(here).values(state=state, answer=words, answered_at=now()))
+    keep(session, comment, appealed=False)
+    return True
+
+
+def decline(session: Session, actor: Actor, comment_id: str, reason: str | None) -> str:
+    """Leave the decision as it is and say so; returns the comment's id."""
+    comment = locked(session, comment_id)
+    check_reach(session.connection(), actor, comment["article_id"])
+    if not answer(session, comment, "declined", reason):
+        raise NoAppeal
+    about = comment["article_id"]
+    record(session, comment_id, actor.kind, actor.id, "decline", None, article_id=about, note=reason)
+    audit(session, actor, "comment.decline", "comment", comment_id, {})
+    emit_decided(session, comment, "decline", comment["state"], by="moderator")
+    return comment_id
+
+
+def settle(session: Session, comment_ids: list[str]) -> None:
+    """Close the open appeals of comments that are gone."""
+    here = APPEAL.c.comment_id.in_(comment_ids) & (APPEAL.c.state == "open")
+    session.execute(sa.update(APPEAL).where(here).values(state="declined", answered_at=now()))
+
+
+def forget(session: Session, comment_ids: list[str]) -> None:
+    """Blank the words of appeals about comments that are erased."""
+    session.execute(sa.update(APPEAL).where(APPEAL.c.comment_id.in_(comment_ids)).values(text="", answer=None))

@@ -1,0 +1,83 @@
+"""Asking a checker."""
+
+import time
+from collections.abc import Callable
+
+import pydantic_core
+import structlog
+from standardwebhooks import Webhook
+
+from app.comments.schemas import Draft
+from app.core.clock import now
+from app.core.ids import new_id
+from app.core.settings import Settings
+from app.moderation.rule_schemas import UNAVAILABLE, Opinion, OpinionIn
+from app.net.outgoing import Outgoing
+
+TIMEOUT = 2.0  # seconds for all of it
+LARGEST = 65_536  # bytes of an answer
+FAILURES = 5  # in a row, after which nobody waits for it any more
+PAUSE = 30.0  # seconds until it is asked again
+log = structlog.get_logger("broadsheet.moderation")
+
+
+class Checker:
+    """Asks the checker at `CHECKER_URL`; without one there is nothing to ask.
+
+    The address is the operator's own choice, so that it may well be one of a private network.
+    """
+
+    def __init__(
+        self, settings: Settings, timeout: float = TIMEOUT, clock: Callable[[], float] = time.monotonic
+    ) -> None:
+        self.url, self._timeout, self._clock = settings.checker_url, timeout, clock
+        secret = settings.checker_secret.get_secret_value()
+        self._signer = Webhook(secret) if secret else None
+        self._failures, self._asked_again_at = 0, 0.0
+        self._outgoing = Outgoing(None)
+
+    async def ask(self, draft: Draft) -> Opinion | None:
+        """What the checker says of a draft; None where there is no checker."""
+        if not self.url:
+            return None
+        if self._clock() < self._asked_again_at:
+            return UNAVAILABLE
+        try:
+            answer = OpinionIn.model_validate_json(await self._post(*self._message(draft)))
+        except Exception as error:  # whatever it is: somebody waits to comment, and is told nothing of it
+            self._failed(type(error).__name__)
+            return UNAVAILABLE
+        self._failures = 0
+        return Opinion(answer.verdict, answer.reason or "")
+
+    async def stop(self) -> None:
+        """Close the connections."""
+        await self._outgoing.stop()
+
+    def _failed(self, error: str) -> None:
+        self._failures += 1
+        if self._failures >= FAILURES:
+            self._asked_again_at = self._clock() + PAUSE
+        log.warning("the checker could not be asked", error=error, failures=self._failures)
+
+    def _message(self, draft: Draft) -> tuple[bytes, dict[str, str]]:
+        moment = now()
+        content = {"type": "comment.check", "timestamp": moment, "data": draft._asdict()}
+        body = pydantic_core.to_json(content)
+        message_id = f"msg_{new_id()}"
+        headers = {
+            "Content-Type": "application/json",
+            "webhook-id": message_id,
+            "webhook-timestamp": str(int(moment.timestamp())),
+        }
+        if self._signer is not None:
+            headers["webhook-signature"] = self._signer.sign(message_id, moment, body.decode())
+        return body, headers
+
+    async def _post(self, body: bytes, headers: dict[str, str]) -> bytes:
+        answer = await self._outgoing.call(
+            "POST", self.url, timeout=self._timeout, headers=headers.items(), content=body, most=LARGEST
+        )
+        if answer.status != 200:
+            raise ValueError(f"status {answer.status}")
+        return answer.body

@@ -1,0 +1,85 @@
+"""Comments as moderators see them, and who it is that reports or appeals."""
+
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.sql.elements import ColumnElement
+from sqlmodel import Session
+
+from app.articles.tables import Article
+from app.comments.tables import Comment
+from app.core.problems import NotFound
+from app.db.columns import Row, table_of
+from app.identity.participants import PARTICIPANT, find
+from app.identity.schemas import Actor
+
+A, C = table_of(Article), table_of(Comment)
+_OWN = [
+    C.c[name]
+    for name in (
+        "id article_id parent_id root_id depth anchor_id state removed_by source html text approved_text featured "
+        "replies version created_at edited_at redacted_at upvotes downvotes author_id author_name author_kind badges "
+        "email"
+    ).split()
+]
+_ABOUT = [
+    A.c.slug.label("article_slug"),
+    A.c.title.label("article_title"),
+    PARTICIPANT.c.confirmed_at,
+    PARTICIPANT.c.approved,
+    PARTICIPANT.c.rejected,
+]
+COLUMNS: list[ColumnElement[Any]] = [*_OWN, *_ABOUT]
+TABLES = C.join(A, A.c.id == C.c.article_id).outerjoin(PARTICIPANT, PARTICIPANT.c.id == C.c.participant_id)
+_ONE = sa.select(*COLUMNS).select_from(TABLES).where(C.c.id == sa.bindparam("id", type_=C.c.id.type))
+_SECTION = sa.select(A.c.section_id).where(A.c.id == sa.bindparam("id", type_=A.c.id.type))
+_WRITER = (
+    sa.select(PARTICIPANT)
+    .join(C, C.c.participant_id == PARTICIPANT.c.id)
+    .where(C.c.id == sa.bindparam("id", type_=C.c.id.type))
+)
+_AUTHOR = ("id", "name", "kind")
+
+
+def present(row: Row) -> dict[str, Any]:
+    """A row of `COLUMNS` in the shape of `JudgedCommentOut`."""
+    out = dict(row)
+    out["article"] = {"id": row["article_id"], "slug": row["article_slug"], "title": row["article_title"]}
+    out["author"] = {name: row[f"author_{name}"] for name in _AUTHOR} | {
+        "badges": row["badges"],
+        "email": row["email"],
+        "confirmed": row["confirmed_at"] is not None,
+        "approved": row["approved"] or 0,
+        "rejected": row["rejected"] or 0,
+    }
+    out["votes"] = {"up": row["upvotes"], "down": row["downvotes"]}
+    return out
+
+
+def judged(connection: sa.Connection, comment_id: str) -> dict[str, Any]:
+    """One comment as moderators see it."""
+    return present(connection.execute(_ONE, {"id": comment_id}).mappings().one())
+
+
+def within(actor: Actor) -> ColumnElement[bool]:
+    """The articles whose discussion a moderator's key reaches."""
+    return sa.true() if actor.sections is None else A.c.section_id.in_(sorted(actor.sections))
+
+
+def section_of(connection: sa.Connection, article_id: str) -> str | None:
+    """The id of the section that an article is in, or None."""
+    section_id: str | None = connection.execute(_SECTION, {"id": article_id}).scalar_one_or_none()
+    return section_id
+
+
+def check_reach(connection: sa.Connection, actor: Actor, article_id: str) -> None:
+    """404 for what stands in a section that the key does not reach: it is not told what waits there."""
+    if actor.sections is not None and not actor.may_in(section_of(connection, article_id)):
+        raise NotFound
+
+
+def participant_of(store: sa.Connection | Session, actor: Actor) -> Row | None:
+    """The participant behind a caller who has written or voted before, or None: also behind a comment's own token."""
+    if actor.kind == "edit":
+        return store.execute(_WRITER, {"id": actor.comment}).mappings().first()
+    return find(store, actor)

@@ -1,1 +1,0 @@
-"""Decisions: what moderators do to comments, and what follows from it."""

@@ -1,1 +1,0 @@
-"""Learning from moderators what spam looks like: a naive Bayes classifier over hashed words."""

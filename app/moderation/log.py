@@ -1,0 +1,99 @@
+"""Writing the moderation log."""
+
+from collections.abc import Iterable
+from typing import Any
+
+import sqlalchemy as sa
+from sqlmodel import Session
+
+from app.articles.tables import Article
+from app.core.clock import now
+from app.core.ids import is_id, new_id
+from app.db.columns import table_of
+from app.identity.schemas import Actor
+from app.moderation.schemas import LogQuery
+from app.moderation.tables import ModerationLog
+from app.web.paging import Sort, fetch
+
+_LOG = table_of(ModerationLog)
+
+
+def record(
+    session: Session,
+    comment_id: str | None,
+    actor_kind: str,
+    actor_id: str | None,
+    action: str,
+    state: str | None,
+    reasons: Iterable[tuple[str, str]] = (),
+    *,
+    article_id: str | None = None,
+    note: str | None = None,
+) -> str:
+    """Note a decision in its own transaction; returns its id. Reasons are (stage, detail) without private text.
+
+    `state` is the state that the comment has from now on, None where the decision does not change it.
+    """
+    row: dict[str, Any] = {
+        "id": new_id(),
+        "at": now(),
+        "comment_id": comment_id,
+        "article_id": article_id,
+        "actor_kind": actor_kind,
+        "actor_id": actor_id,
+        "action": action,
+        "state": state,
+        "reasons": [{"stage": stage, "detail": detail[:500]} for stage, detail in reasons],
+        "note": note,
+    }
+    session.execute(sa.insert(_LOG).values(row))
+    return str(row["id"])
+
+
+def forget(session: Session, comment_ids: list[str]) -> None:
+    """Blank the words of moderators and of the checker about comments that are erased: they may quote them."""
+    here = _LOG.c.comment_id.in_(comment_ids)
+    session.execute(sa.update(_LOG).where(here, _LOG.c.note.is_not(None)).values(note=None))
+    quoting = sa.cast(_LOG.c.reasons, sa.Text).contains('"external"')
+    for row in session.execute(sa.select(_LOG.c.id, _LOG.c.reasons).where(here, quoting)).all():
+        kept = [one | {"detail": ""} if one["stage"] == "external" else one for one in row.reasons]
+        session.execute(sa.update(_LOG).where(_LOG.c.id == row.id).values(reasons=kept))
+
+
+def forget_article(session: Session, article_id: str) -> None:
+    """Blank the words of moderators and the reasons of checks about an article and its comments."""
+    session.execute(sa.update(_LOG).where(_LOG.c.article_id == article_id).values(note=None, reasons=[]))
+
+
+LOG, _ARTICLE = table_of(ModerationLog), table_of(Article)
+NEWEST = Sort("-at", descending=True)
+
+
+def page(connection: sa.Connection, actor: Actor, asked: LogQuery) -> dict[str, Any]:
+    """A page of the log, newest first; a key that is limited to sections reads only of their articles."""
+    query = sa.select(LOG)
+    if actor.sections is not None:
+        within = sa.select(_ARTICLE.c.id).where(_ARTICLE.c.section_id.in_(sorted(actor.sections)))
+        query = query.where(LOG.c.article_id.in_(within))
+    for column, value in (
+        (LOG.c.comment_id, asked.comment),
+        (LOG.c.article_id, asked.article),
+        (LOG.c.actor_id, asked.actor),
+    ):
+        if value is not None:
+            query = query.where(column == value if is_id(value) else sa.false())
+    if asked.action is not None:
+        query = query.where(LOG.c.action == asked.action)
+    return fetch(connection, query, NEWEST, LOG.c.at, asked)
+
+
+def redaction_of(connection: sa.Connection, comment_id: str) -> sa.RowMapping | None:
+    """The newest redaction of a comment, or None."""
+    query = sa.select(LOG).where(LOG.c.comment_id == comment_id, LOG.c.action == "redact")
+    return connection.execute(query.order_by(LOG.c.at.desc(), LOG.c.id.desc()).limit(1)).mappings().first()
+
+
+def decision(connection: sa.Connection, comment_id: str) -> sa.RowMapping | None:
+    """What decided the state that a comment has: the newest entry that changed it."""
+    query = sa.select(LOG).where(LOG.c.comment_id == comment_id, LOG.c.state.is_not(None))
+    return connection.execute(query.order_by(LOG.c.at.desc(), LOG.c.id.desc()).limit(1)).mappings().first()

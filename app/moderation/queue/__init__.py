@@ -1,1 +1,0 @@
-"""The queue: comments that wait for a moderator, and who is working on which."""

@@ -1,0 +1,116 @@
+"""Reading the former texts of a comment."""
+
+from typing import Any
+
+import sqlalchemy as sa
+from sqlmodel import Session
+
+from app.comments import lifecycle as comments
+from app.comments.reading import locked
+from app.comments.rendering import Body, fingerprint, from_markdown
+from app.comments.tables import CommentRevision
+from app.core.clock import now
+from app.core.problems import Invalid, NotFound
+from app.db.columns import Row, table_of
+from app.identity.audit import record as audit
+from app.identity.schemas import Actor
+from app.moderation.comment_access import C, check_reach
+from app.moderation.decisions import WrongCommentState
+from app.moderation.events import emit_decided
+from app.moderation.log import record
+from app.moderation.schemas import CommentRevisionQuery, RedactIn
+from app.web.paging import Sort, fetch
+
+_REVISION = table_of(CommentRevision)
+_ARTICLE = sa.select(C.c.article_id).where(C.c.id == sa.bindparam("id", type_=C.c.id.type))
+NEWEST = Sort("-number", descending=True, kind=int)
+_COLUMNS = [_REVISION.c[name] for name in "id number replaced_at replaced_by source html text".split()]
+
+
+def list_revisions(
+    connection: sa.Connection, actor: Actor, comment_id: str, query: CommentRevisionQuery
+) -> dict[str, Any]:
+    """A page of the texts that a comment had before each change, newest first; 404 for what the key does not reach."""
+    article_id = connection.execute(_ARTICLE, {"id": comment_id}).scalar_one_or_none()
+    if article_id is None:
+        raise NotFound
+    check_reach(connection, actor, article_id)
+    rows = sa.select(*_COLUMNS).where(_REVISION.c.comment_id == comment_id)
+    return fetch(connection, rows, NEWEST, _REVISION.c.number, query, within=comment_id)
+
+
+def text_before_redaction(connection: sa.Connection, comment_id: str) -> Body | None:
+    """The text that its author wrote last, where moderators have changed it since; None where they have not."""
+    rows = connection.execute(
+        sa.select(*(_REVISION.c[name] for name in ("source", "html", "text", "replaced_by")))
+        .where(_REVISION.c.comment_id == comment_id)
+        .order_by(_REVISION.c.number.desc())
+    )
+    former = None
+    for row in rows:
+        if row.replaced_by != "moderator":
+            break
+        former = Body(row.source, row.html, row.text, (), fingerprint(row.text))
+    return former
+
+
+MARKER = "[…]"
+
+
+def _locked(session: Session, actor: Actor, comment_id: str) -> Row:
+    comment = locked(session, comment_id)
+    check_reach(session.connection(), actor, comment["article_id"])
+    if comment["state"] == "removed":
+        raise WrongCommentState("A removed comment is not changed; restore it first.")
+    return comment
+
+
+def redact_comment(session: Session, actor: Actor, comment_id: str, data: RedactIn) -> str:
+    """Replace passages of a comment's source by a marker and return its id.
+
+    422 `quote_not_found` for a passage that does not stand there, or if no word would be left.
+    """
+    comment = _locked(session, actor, comment_id)
+    source: str = comment["source"]
+    for number, passage in enumerate(data.passages):
+        if passage not in comment["source"]:
+            raise Invalid(
+                "The comment's source has no such passage.",
+                pointer=f"/passages/{number}",
+                code="quote_not_found",
+            )
+        source = source.replace(passage, MARKER)  # one that overlaps an earlier passage is gone with it
+    if not any(character.isalnum() for character in source):
+        raise Invalid("No word would be left. Remove the comment instead.", pointer="/passages", code="nothing_left")
+    try:
+        body = from_markdown(source)
+    except ValueError as error:
+        raise Invalid(f"What is left cannot be read: {error}.", pointer="/passages", code="unreadable_text") from error
+    _replace_text(session, actor, comment, body, "redact", data.reason)
+    return comment_id
+
+
+def undo_redaction(session: Session, actor: Actor, comment_id: str) -> str:
+    """Put back the text that stood before the last redaction, or before several in a row; returns the comment's id."""
+    comment = _locked(session, actor, comment_id)
+    former = text_before_redaction(session.connection(), comment_id) if comment["redacted_at"] else None
+    if former is None:
+        raise WrongCommentState("The comment is not redacted.")
+    _replace_text(session, actor, comment, former, "unredact", None)  # as it was read then
+    return comment_id
+
+
+def _replace_text(session: Session, actor: Actor, comment: Row, body: Body, action: str, reason: str | None) -> None:
+    values = {
+        "source": body.source,
+        "html": body.html,
+        "text": body.text,
+        "fingerprint": body.fingerprint,
+        "redacted_at": now() if action == "redact" else None,
+    }
+    comments.keep_revision(session, comment, by="moderator")
+    comments.rewrite(session, comment, values)
+    article_id: str = comment["article_id"]
+    record(session, comment["id"], actor.kind, actor.id, action, None, article_id=article_id, note=reason)
+    audit(session, actor, f"comment.{action}", "comment", comment["id"], {})
+    emit_decided(session, comment, action, comment["state"], by="moderator")

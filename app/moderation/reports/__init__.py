@@ -1,1 +1,0 @@
-"""Reports: what readers say is wrong with a comment or an article."""

@@ -1,1 +1,0 @@
-"""Screening: every comment passes the same stages before it is shown."""

@@ -1,0 +1,166 @@
+"""Appeals at rest."""
+
+from datetime import datetime
+from typing import Any
+
+import sqlalchemy as sa
+from sqlmodel import Field, SQLModel
+
+from app.db.columns import BIG, ID
+
+
+class Appeal(SQLModel, table=True):
+    """An author's one appeal against one decision."""
+
+    __table_args__ = (sa.UniqueConstraint("comment_id", "decision_id", name="uq_appeal_decision"),)
+
+    id: str = Field(primary_key=True, sa_type=ID)
+    comment_id: str = Field(sa_type=ID, foreign_key="comment.id", ondelete="CASCADE")
+    decision_id: str = Field(sa_type=ID)  # entry of the moderation log; the comment's id where there is none
+    text: str = Field(max_length=2000)
+    state: str = Field(max_length=10)  # open, granted, declined
+    answer: str | None = Field(None, max_length=2000)
+    created_at: datetime
+    answered_at: datetime | None = None
+
+
+class Ban(SQLModel, table=True):
+    """What may not take part. Addresses and e-mails stand here as hashes: a ban outlives what it was made from."""
+
+    id: str = Field(primary_key=True, sa_type=ID)
+    kind: str = Field(max_length=12)  # identity, address, email, email_domain
+    value: str = Field(max_length=300, unique=True)  # `kind:` and a participant's id, a hash or a domain
+    participant_id: str | None = Field(sa_type=ID)  # of identities
+    comment_id: str | None = Field(sa_type=ID)  # what gave reason to it; may be gone
+    reason: str | None = Field(max_length=2000)
+    until: datetime | None
+    created_at: datetime = Field(index=True)
+    created_by: str | None = Field(sa_type=ID)  # the moderator's key
+
+
+class SpamToken(SQLModel, table=True):
+    """In how many texts of each class a word stood. The word itself is not kept; row 0 counts the texts."""
+
+    __tablename__ = "spam_token"
+
+    token: int = Field(primary_key=True, sa_type=BIG, sa_column_kwargs={"autoincrement": False})  # 63 bits of a hash
+    spam: int = 0
+    ham: int = 0
+
+
+class LearnedComment(SQLModel, table=True):
+    """What was learned of one comment, so that it can be taken back whatever has become of its text."""
+
+    __tablename__ = "learned_comment"
+
+    comment_id: str = Field(primary_key=True, sa_type=ID, foreign_key="comment.id", ondelete="CASCADE")
+    spam: bool
+    tokens: list[Any] = Field(default_factory=list, sa_type=sa.JSON)
+
+
+class ModerationLog(SQLModel, table=True):
+    """One decision; neither text of comments nor addresses stand here."""
+
+    __tablename__ = "moderation_log"
+    __table_args__ = (
+        sa.Index("ix_moderation_log_at", "at", "id"),
+        sa.Index("ix_moderation_log_comment", "comment_id", "at", "id"),
+        sa.Index("ix_moderation_log_article", "article_id", "at", "id"),
+        sa.Index("ix_moderation_log_actor", "actor_id", "at", "id"),
+    )
+
+    id: str = Field(primary_key=True, sa_type=ID)
+    at: datetime
+    comment_id: str | None = Field(sa_type=ID)  # no key: what was decided is told also of what is gone
+    article_id: str | None = Field(sa_type=ID)
+    actor_kind: str = Field(max_length=20)  # key, system, guest, reader, anonymous, edit
+    actor_id: str | None = Field(sa_type=ID)
+    action: str = Field(max_length=40)
+    state: str | None = Field(max_length=10)  # the comment's state from then on; null: it did not change
+    reasons: list[dict[str, Any]] = Field(default_factory=list, sa_type=sa.JSON)  # [{stage, detail}]
+    note: str | None = Field(None, max_length=2000)  # a moderator's words, for the author to read
+
+
+class Phrase(SQLModel, table=True):
+    """Something that comments may not say unread."""
+
+    id: str = Field(primary_key=True, sa_type=ID)
+    text: str = Field(max_length=200)
+    match: str = Field(max_length=10)  # word or text
+    action: str = Field(max_length=10)  # hold, reject, spam
+    note: str | None = Field(None, max_length=2000)
+    version: int = 1
+    created_at: datetime = Field(index=True)
+    updated_at: datetime
+
+
+class PhraseStamp(SQLModel, table=True):
+    """The only row: another value than the one that a process compiled its phrases under means that they changed."""
+
+    __tablename__ = "phrase_stamp"
+
+    id: int = Field(1, primary_key=True)
+    value: str = Field(sa_type=ID)
+
+
+class ModerationCase(SQLModel, table=True):
+    """A comment that was reported, appealed or decided about: what the queue is ordered by stands on the row."""
+
+    __tablename__ = "moderation_case"
+    __table_args__ = (
+        sa.Index(
+            "ix_moderation_case_waits",
+            "commented_at",
+            "comment_id",
+            sqlite_where=sa.text("waits = 1"),
+            postgresql_where=sa.text("waits"),
+        ),
+    )
+
+    comment_id: str = Field(primary_key=True, sa_type=ID, foreign_key="comment.id", ondelete="CASCADE")
+    commented_at: datetime  # the comment's created_at
+    reports: int = 0  # open ones
+    weight: int = 0  # of the open ones, in tenths
+    appealed: bool = False
+    waits: bool = False  # reported or appealed
+    verdict: str | None = Field(None, max_length=10)  # approved or rejected: what its author's trust was moved by
+
+
+class ModerationLease(SQLModel, table=True):
+    """A comment that one moderator works on until a time."""
+
+    __tablename__ = "moderation_lease"
+
+    comment_id: str = Field(primary_key=True, sa_type=ID, foreign_key="comment.id", ondelete="CASCADE")
+    key_id: str = Field(sa_type=ID)
+    until: datetime
+
+
+class Report(SQLModel, table=True):
+    """What one reader says of one comment or article; their words and e-mail are private."""
+
+    __table_args__ = (
+        sa.UniqueConstraint("target_id", "reporter", name="uq_report_reporter"),
+        sa.Index("ix_report_state", "state", "created_at", "id"),
+        sa.Index("ix_report_comment", "comment_id", "state"),
+        sa.Index("ix_report_article", "article_id", "created_at", "id"),
+        sa.Index("ix_report_reporter", "reporter", "state"),
+        sa.Index("ix_report_address", "address_hash", "created_at"),
+        sa.Index("ix_report_participant", "participant_id"),
+        sa.Index("ix_report_email", "email"),
+    )
+
+    id: str = Field(primary_key=True, sa_type=ID)
+    target_id: str = Field(sa_type=ID)  # the comment, or the article
+    comment_id: str | None = Field(None, sa_type=ID, foreign_key="comment.id", ondelete="CASCADE")
+    article_id: str = Field(sa_type=ID, foreign_key="article.id", ondelete="CASCADE")
+    reporter: str = Field(max_length=80)  # who counts once: a proven participant, or whoever is behind an address
+    participant_id: str | None = Field(None, sa_type=ID, foreign_key="participant.id", ondelete="SET NULL")
+    address_hash: str | None = Field(None, max_length=64)
+    reason: str = Field(max_length=20)
+    text: str | None = Field(None, max_length=2000)
+    email: str | None = Field(None, max_length=320)
+    weight: int  # in tenths
+    state: str = Field(max_length=10)  # open, upheld, dismissed
+    created_at: datetime
+    decided_at: datetime | None = None

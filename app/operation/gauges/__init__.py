@@ -1,1 +1,0 @@
-"""How far the readers of the log are, and how deliveries stand, for `/metrics`."""

@@ -1,1 +1,0 @@
-"""What is stored about a person: told to them, and erased when they ask."""

@@ -1,0 +1,1 @@
+"""Running a publication: health, metrics, API documentation, personal data, purging."""

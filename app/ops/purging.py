@@ -1,0 +1,68 @@
+"""Purging an article from every room in one transaction."""
+
+import sqlalchemy as sa
+from sqlmodel import Session
+
+from app.anchors.anchors import ANCHOR
+from app.articles import discussions as discussion
+from app.articles.editing import purge
+from app.articles.projection import WrongState, lock
+from app.comments.reading import C
+from app.db.columns import table_of
+from app.deliveries.outbox import blank_topic
+from app.events.log import blank_facts
+from app.identity import audit
+from app.identity.idempotency import forget_mentions
+from app.identity.schemas import Actor
+from app.moderation.forgetting import forget_article as forget_cases
+from app.ops.schemas import PurgeIn
+from app.partners.partners import forget_fetches
+from app.publication import notices
+from app.publication.tables import Notice
+from app.publication.terms import unlimited
+from app.related.linking import forget as forget_links
+from app.search.indexing import forget as forget_words
+from app.subscriptions.subscriptions import forget_article as forget_subscriptions
+from app.websub.hub import forget_article as forget_topics
+
+NOTICE = table_of(Notice)
+
+
+def purge_article(session: Session, actor: Actor, ref: str, data: PurgeIn, versions: frozenset[int] | None) -> None:
+    """Erase an article that readers do not see: its revisions, discussion and traces. Followers are told its id.
+
+    Rows that refer to it go with it by their foreign keys; what is called here holds words or addresses without one.
+    The writer is held for as long as this takes: a purge is whole, or is not.
+    """
+    unlimited(actor)
+    article = lock(session, actor, ref, versions, [])
+    if article.public:
+        raise WrongState("Readers see this article: unpublish or retract it before it is purged.")
+    article_id = article.id
+    ids = [article_id, *_ids_beside(session, article_id)]
+    forget_cases(session, article_id)
+    forget_links(session, article_id)
+    forget_words(session, article)
+    forget_subscriptions(session, article_id)
+    forget_topics(session, article_id)
+    forget_fetches(session, article_id)
+    notices.forget(session, "article", article_id)
+    discussion.forget(session, article_id)
+    purge(session, article)
+    blank_facts(session, ids)
+    blank_topic(session, article_id)
+    forget_mentions(session, [article_id])
+    audit.blank_details(session, ids)
+    audit.record(session, actor, "article.purge", "article", article_id, {"reason": data.reason})
+
+
+def _ids_beside(session: Session, article_id: str) -> list[str]:
+    """Ids of what the log and the audit log name, and what goes with the article."""
+    found: list[str] = []
+    for query in (
+        sa.select(C.c.id).where(C.c.article_id == article_id),
+        sa.select(ANCHOR.c.id).where(ANCHOR.c.article_id == article_id),
+        sa.select(NOTICE.c.id).where(NOTICE.c.scope == "article", NOTICE.c.target_id == article_id),
+    ):
+        found += session.execute(query).scalars()
+    return found

@@ -1,0 +1,27 @@
+"""Making and changing API keys whose sections are named by slug or id."""
+
+from sqlmodel import Session
+
+from app.identity import keys
+from app.identity.schemas import Actor, KeyIn, KeyPatch
+from app.publication.tables import Section
+from app.publication.terms import require
+
+
+def _section_ids(session: Session, refs: list[str] | None) -> list[str] | None:
+    return None if refs is None else require(session, Section, refs, "/sections")
+
+
+def create_key(session: Session, actor: Actor, data: KeyIn) -> tuple[str, str]:
+    """Make a key; returns its id and the key itself."""
+    sections = _section_ids(session, data.sections)
+    quotas = data.quota_minute, data.quota_day
+    return keys.create(session, actor, data.name, list(data.scopes), sections, data.expires_at, *quotas)
+
+
+def change_key(session: Session, actor: Actor, key_id: str, data: KeyPatch) -> str:
+    """Change a key by merge patch; returns its id."""
+    values = data.model_dump(exclude_unset=True)
+    if "sections" in values:
+        values["sections"] = _section_ids(session, data.sections)
+    return keys.change(session, actor, key_id, values)

@@ -1,1 +1,0 @@
-"""Authors: who writes the articles."""

@@ -1,0 +1,112 @@
+"""API keys over HTTP; all of it needs the scope `admin`."""
+
+from typing import Annotated, Any
+
+import sqlalchemy as sa
+from fastapi import APIRouter, Query, Request
+from starlette.responses import Response
+
+from app.core.ids import IdPath
+from app.core.problems import Forbidden, Invalid, NotFound, Unauthorized, documented
+from app.db.columns import Row
+from app.identity import keys
+from app.identity.access import requires
+from app.identity.keys import KeyRevoked, revoke
+from app.identity.schemas import Actor, KeyIn, KeyOut, KeyPatch, NewKeyOut
+from app.identity.writes import write
+from app.publication import api_keys
+from app.web.fields import chosen
+from app.web.paging import ListOut, PageQuery
+from app.web.responses import ReadQuery, database, dump, reply, reply_list
+
+router = APIRouter(prefix="/v1/keys", tags=["keys"])
+Admin = Annotated[Actor, requires("admin")]
+
+
+@router.post(
+    "",
+    operation_id="createKey",
+    summary="Create an API key",
+    status_code=201,
+    response_model=NewKeyOut,
+    responses=documented(Unauthorized, Forbidden, Invalid),
+)
+async def create_key(request: Request, body: KeyIn, actor: Admin) -> Response:
+    """Make a key. The answer holds it, and no later answer does."""
+
+    def show(connection: sa.Connection, made: tuple[str, str]) -> dict[str, Any]:
+        return {**(keys.by_id(connection, made[0]) or {}), "key": made[1]}
+
+    return await write(
+        request,
+        actor,
+        api_keys.create_key,
+        body,
+        show=show,
+        model=NewKeyOut,
+        status=201,
+        location="/v1/keys/{id}",
+        secret=True,
+    )
+
+
+@router.get(
+    "",
+    operation_id="listKeys",
+    summary="List API keys",
+    response_model=ListOut[KeyOut],
+    responses=documented(Unauthorized, Forbidden),
+)
+async def list_keys(request: Request, query: Annotated[PageQuery, Query()], actor: Admin) -> Response:
+    """All keys, newest first, revoked and expired ones too; never the keys themselves."""
+    page = await database(request).read(keys.page, query)
+    return reply_list(request, ListOut[KeyOut], page, chosen(KeyOut, query.fields), groups=(), private=True)
+
+
+@router.get(
+    "/{key_id}",
+    operation_id="getKey",
+    summary="Get an API key",
+    response_model=KeyOut,
+    responses=documented(Unauthorized, Forbidden, NotFound),
+)
+async def get_key(request: Request, key_id: IdPath, query: Annotated[ReadQuery, Query()], actor: Admin) -> Response:
+    """One key."""
+    row = await database(request).read(keys.by_id, key_id)
+    if row is None:
+        raise NotFound
+    return reply(request, dump(KeyOut, row, chosen(KeyOut, query.fields)), groups=(), private=True)
+
+
+@router.patch(
+    "/{key_id}",
+    operation_id="updateKey",
+    summary="Change an API key",
+    response_model=KeyOut,
+    responses=documented(Unauthorized, Forbidden, NotFound, Invalid, KeyRevoked),
+)
+async def update_key(request: Request, key_id: IdPath, body: KeyPatch, actor: Admin) -> Response:
+    """Change a key by RFC 7396 merge patch: what it may do holds in every process within a second.
+
+    Keys have no versions, so `If-Match` is not asked for. A revoked key stays revoked: make another one.
+    """
+
+    def read(connection: sa.Connection, changed: str) -> Row:
+        row = keys.by_id(connection, changed)
+        if row is None:
+            raise NotFound
+        return row
+
+    return await write(request, actor, api_keys.change_key, key_id, body, show=read, model=KeyOut)
+
+
+@router.delete(
+    "/{key_id}",
+    operation_id="revokeKey",
+    summary="Revoke an API key",
+    status_code=204,
+    responses=documented(Unauthorized, Forbidden, NotFound),
+)
+async def revoke_key(request: Request, key_id: IdPath, actor: Admin) -> Response:
+    """Revoke a key: refused everywhere within a second. Revoking twice changes nothing."""
+    return await write(request, actor, revoke, key_id, status=204)

@@ -1,1 +1,0 @@
-"""API keys as administrators handle them: a key may be limited to sections, which are named by slug or id here."""

@@ -1,1 +1,0 @@
-"""Pictures that articles show: uploaded, rebuilt, cut to widths and stored."""

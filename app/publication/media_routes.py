@@ -1,0 +1,243 @@
+"""Media over HTTP: taking pictures in, and serving their files to everyone."""
+
+import asyncio
+import hashlib
+import json
+import re
+from collections.abc import Awaitable, Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+from typing import Annotated, Any, cast
+
+import sqlalchemy as sa
+from fastapi import APIRouter, Query, Request
+from fastapi.exceptions import RequestValidationError
+from pydantic import ValidationError
+from starlette.datastructures import FormData, UploadFile
+from starlette.responses import Response
+from starlette.types import Message
+
+from app.core.problems import (
+    BodyTooLarge,
+    Forbidden,
+    Invalid,
+    NotFound,
+    StorageFull,
+    Unauthorized,
+    UnsupportedMediaType,
+    documented,
+)
+from app.identity.access import Versions, World
+from app.identity.writes import write
+from app.publication import media_library, responses
+from app.publication.responses import CHANGES, DELETES, Reader, Reading, Writer
+from app.publication.schemas import FILES, MediaIn, MediaOut, MediaPatch
+from app.publication.storage import Storage
+from app.web import etag
+from app.web.fields import chosen
+from app.web.paging import ListOut, PageQuery
+from app.web.responses import database, reply_list, settings
+
+MOST = 1_000_000_000  # bytes; MAX_MEDIA_SIZE is the limit that holds, this one lifts that of all other bodies
+AROUND = 64_000  # bytes that the form may take beside the file
+FOREVER = "public, max-age=31536000, immutable"
+TYPES = {"jpg": "image/jpeg", "png": "image/png", "gif": "image/gif", "webp": "image/webp", "avif": "image/avif"}
+_KEY = re.compile(rf"[0-9a-f]{{2}}/([0-9a-f]{{32}}(?:-\d{{1,5}})?)\.({'|'.join(TYPES)})")
+_DECODING = ThreadPoolExecutor(2, "images")  # a picture being decoded takes up to half a gigabyte
+_FORM = {
+    "requestBody": {
+        "required": True,
+        "content": {
+            "multipart/form-data": {
+                "schema": {
+                    "type": "object",
+                    "required": ["file"],
+                    "additionalProperties": False,
+                    "properties": {
+                        "file": {
+                            "type": "string",
+                            "contentMediaType": "application/octet-stream",
+                            "description": "JPEG, PNG, GIF, WebP or AVIF; known by its content, not by its name.",
+                        },
+                        **MediaIn.model_json_schema()["properties"],
+                    },
+                }
+            }
+        },
+    }
+}
+router = APIRouter(tags=["media"])
+
+
+def _store(request: Request) -> Storage:
+    return cast(Storage, request.app.state.media)
+
+
+def _shown(request: Request) -> Callable[[sa.Connection, str], dict[str, Any]]:
+    """How a write is answered."""
+    return partial(media_library.shown, api=settings(request).api)
+
+
+def _present(request: Request) -> Callable[[Mapping[Any, Any]], dict[str, Any]]:
+    return partial(media_library.present, api=settings(request).api)
+
+
+def _bounded(receive: Callable[[], Awaitable[Message]], most: int) -> Callable[[], Awaitable[Message]]:
+    """The same body, given up with 413 once it is too long."""
+    seen = 0
+
+    async def bounded() -> Message:
+        nonlocal seen
+        message = await receive()
+        seen += len(message.get("body", b""))
+        if seen > most:
+            raise BodyTooLarge(f"The body is larger than {most:,} bytes.")
+        return message
+
+    return bounded
+
+
+async def _read(request: Request) -> tuple[bytes, MediaIn]:
+    """The file and what is said of it, out of a multipart form (RFC 7578)."""
+    if not request.headers.get("content-type", "").lower().startswith("multipart/form-data"):
+        raise UnsupportedMediaType("Send the picture as multipart/form-data.")
+    most = settings(request).max_media_size + AROUND
+    inner = Request(request.scope, _bounded(request.receive, most))
+    async with inner.form(max_files=1, max_fields=len(MediaIn.model_fields), max_part_size=AROUND) as form:
+        return await _parts(form)
+
+
+async def _parts(form: FormData) -> tuple[bytes, MediaIn]:
+    parts: dict[str, Any] = dict(form)
+    file = parts.pop("file", None)
+    if not isinstance(file, UploadFile):
+        raise Invalid("The form needs a file named file.", pointer="/file", code="missing")
+    try:
+        data = MediaIn.model_validate(parts)
+    except ValidationError as error:
+        raise RequestValidationError([{**entry, "loc": ("body", *entry["loc"])} for entry in error.errors()]) from error
+    return await file.read(), data
+
+
+@router.post(
+    "/v1/media",
+    operation_id="uploadMedia",
+    summary="Upload a picture",
+    status_code=201,
+    response_model=MediaOut,
+    max_body_size=MOST,
+    openapi_extra=_FORM,
+    responses=documented(
+        Unauthorized, Forbidden, BodyTooLarge, UnsupportedMediaType, Invalid, media_library.ImageRefused, StorageFull
+    ),
+)
+async def upload_media(request: Request, actor: Writer) -> Response:
+    """Take in a picture: JPEG, PNG, GIF, WebP or AVIF. It is encoded again without metadata, with smaller copies.
+
+    Animations stay as GIF and WebP. Of an animated PNG or AVIF the first frame is kept, which `warnings` says.
+    """
+    content, data = await _read(request)
+    said = json.dumps(data.model_dump()).encode()
+    loop = asyncio.get_running_loop()
+    picture = await loop.run_in_executor(_DECODING, media_library.rebuild, content, settings(request).max_media_size)
+    await asyncio.to_thread(media_library.keep, _store(request), picture)  # no row without its files
+
+    def show_uploaded(connection: sa.Connection, media_id: str) -> dict[str, Any]:
+        return {**_shown(request)(connection, media_id), "warnings": media_library.warnings_of(picture)}
+
+    answer = await write(
+        request,
+        actor,
+        media_library.create,
+        picture,
+        data,
+        show=show_uploaded,
+        model=MediaOut,
+        status=201,
+        location="/v1/media/{id}",
+        payload=hashlib.sha256(content).digest() + said,
+    )
+    await asyncio.to_thread(media_library.keep, _store(request), picture)  # the last row with these may just have gone
+    return answer
+
+
+@router.get(
+    "/v1/media",
+    operation_id="listMedia",
+    summary="List pictures",
+    response_model=ListOut[MediaOut],
+    responses=documented(Unauthorized, Forbidden),
+)
+async def list_media(request: Request, query: Annotated[PageQuery, Query()], actor: Reader) -> Response:
+    """All pictures, newest first."""
+    fields = chosen(MediaOut, query.fields)
+    page = await database(request).read(media_library.page, query, settings(request).api)
+    return reply_list(request, ListOut[MediaOut], page, fields, groups=(), private=True)
+
+
+@router.get(
+    "/v1/media/{media}",
+    operation_id="getMedia",
+    summary="Get a picture",
+    response_model=MediaOut,
+    responses=documented(Unauthorized, Forbidden, NotFound),
+)
+async def get_media(request: Request, media: str, query: Reading, actor: Reader) -> Response:
+    """What is known of a picture."""
+    return await responses.show(request, media_library.by_ref, media, MediaOut, query, present=_present(request))
+
+
+@router.patch(
+    "/v1/media/{media}",
+    operation_id="updateMedia",
+    summary="Change a picture",
+    response_model=MediaOut,
+    responses=CHANGES,
+)
+async def update_media(request: Request, media: str, body: MediaPatch, versions: Versions, actor: Writer) -> Response:
+    """Change what is said of a picture by RFC 7396 merge patch; the file stays."""
+    return await write(
+        request,
+        actor,
+        media_library.change,
+        media,
+        body,
+        versions,
+        show=_shown(request),
+        model=MediaOut,
+    )
+
+
+@router.delete(
+    "/v1/media/{media}", operation_id="deleteMedia", summary="Delete a picture", status_code=204, responses=DELETES
+)
+async def delete_media(request: Request, media: str, versions: Versions, actor: Writer) -> Response:
+    """Delete a picture and its files; 409 `in_use` while an article or author shows it."""
+    keys: list[str] = []
+
+    def action(*args: Any) -> None:
+        keys[:] = media_library.delete(*args)
+
+    answer = await write(request, actor, action, media, versions, status=204)
+    if keys and not await database(request).read(media_library.is_stored, keys[0]):
+        await asyncio.to_thread(media_library.drop, _store(request), keys)
+    return answer
+
+
+@router.get(
+    FILES + "{key:path}",
+    operation_id="getMediaFile",
+    summary="Get the file of a picture",
+    response_class=Response,
+    responses={200: {"description": "The file.", "content": {"image/*": {}}}, **documented(NotFound)},
+)
+async def get_media_file(request: Request, key: str, actor: World) -> Response:
+    """The file of a picture or of one of its renditions; it never changes under its name."""
+    found = _KEY.fullmatch(key)
+    if found is None:
+        raise NotFound
+    headers = {"Cache-Control": FOREVER, "Content-Security-Policy": "default-src 'none'", "ETag": f'"{found[1]}"'}
+    if etag.matches(request.headers.get("if-none-match", ""), found[1]):
+        return Response(status_code=304, headers=headers)
+    data = await asyncio.to_thread(media_library.load, _store(request), key)
+    return Response(data, 200, headers, TYPES[found[2]])

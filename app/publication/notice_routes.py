@@ -1,0 +1,93 @@
+"""Notices over HTTP; articles show them to everyone, this is where they are written."""
+
+from typing import Annotated
+
+import sqlalchemy as sa
+from fastapi import APIRouter, Query, Request
+from starlette.responses import Response
+
+from app.core.problems import Forbidden, Unauthorized, documented
+from app.identity.access import Versions
+from app.identity.writes import write
+from app.publication import notice_targets, notices, responses
+from app.publication.responses import CHANGES, CREATES, DELETES, READS, Reader, Reading, Writer
+from app.publication.schemas import NoticeDetailOut, NoticeIn, NoticePatch, NoticeQuery
+from app.web.fields import chosen
+from app.web.paging import ListOut
+from app.web.responses import database, reply_list
+
+router = APIRouter(prefix="/v1/notices", tags=["notices"])
+
+
+@router.get(
+    "",
+    operation_id="listNotices",
+    summary="List notices",
+    response_model=ListOut[NoticeDetailOut],
+    responses=documented(Unauthorized, Forbidden),
+)
+async def list_notices(request: Request, query: Annotated[NoticeQuery, Query()], actor: Reader) -> Response:
+    """All notices, newest first."""
+    fields = chosen(NoticeDetailOut, query.fields)
+    page = await database(request).read(notice_targets.page, actor, query)
+    return reply_list(request, ListOut[NoticeDetailOut], page, fields, groups=(), private=True)
+
+
+@router.get(
+    "/{notice}",
+    operation_id="getNotice",
+    summary="Get a notice",
+    response_model=NoticeDetailOut,
+    responses=READS | documented(Unauthorized, Forbidden),
+)
+async def get_notice(request: Request, notice: str, query: Reading, actor: Reader) -> Response:
+    """One notice."""
+
+    def read(connection: sa.Connection, ref: str) -> sa.RowMapping | None:
+        return notice_targets.by_id(connection, actor, ref)
+
+    return await responses.show(request, read, notice, NoticeDetailOut, query)
+
+
+@router.post(
+    "",
+    operation_id="createNotice",
+    summary="Create a notice",
+    status_code=201,
+    response_model=NoticeDetailOut,
+    responses=CREATES,
+)
+async def create_notice(request: Request, body: NoticeIn, actor: Writer) -> Response:
+    """Put up a notice: it stands with the articles of its target at once. Targets are named by id or slug."""
+    return await write(
+        request,
+        actor,
+        notices.create,
+        body,
+        show=notice_targets.shown,
+        model=NoticeDetailOut,
+        status=201,
+        location="/v1/notices/{id}",
+    )
+
+
+@router.patch(
+    "/{notice}",
+    operation_id="updateNotice",
+    summary="Change a notice",
+    response_model=NoticeDetailOut,
+    responses=CHANGES,
+)
+async def update_notice(
+    request: Request, notice: str, body: NoticePatch, versions: Versions, actor: Writer
+) -> Response:
+    """Change a notice by RFC 7396 merge patch; scope and target stay."""
+    return await write(
+        request, actor, notices.change, notice, body, versions, show=notice_targets.shown, model=NoticeDetailOut
+    )
+
+
+@router.delete("/{notice}", operation_id="deleteNotice", summary="Delete a notice", status_code=204, responses=DELETES)
+async def delete_notice(request: Request, notice: str, versions: Versions, actor: Writer) -> Response:
+    """Take down a notice."""
+    return await write(request, actor, notices.delete, notice, versions, status=204)

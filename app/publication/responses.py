@@ -1,0 +1,65 @@
+"""How sections, tags, authors and series are answered: the same headers for all of them."""
+
+from collections.abc import Callable, Mapping
+from typing import Annotated, Any, cast
+
+import sqlalchemy as sa
+from fastapi import Query, Request
+from pydantic import BaseModel
+from starlette.responses import Response
+
+from app.core.problems import Conflict, Forbidden, Invalid, NotFound, Unauthorized, documented
+from app.identity.access import VERSIONED, DraftReader, requires
+from app.identity.schemas import Actor
+from app.publication.references import PLURALS, TERMS, Kind, resolve_reference
+from app.publication.terms import InUse, NameTaken, SlugTaken
+from app.web.fields import chosen
+from app.web.responses import ReadQuery, database, dump, redirect, reply
+
+Reading = Annotated[ReadQuery, Query()]
+Reader = DraftReader
+Writer = Annotated[Actor, requires("content:write")]
+COUNTED = "articles"  # numbers of articles move with the articles' own facts
+
+READS = documented(NotFound)
+LEADS_ON: dict[int | str, dict[str, Any]] = {301: {"description": "An old slug; `Location` has the new address."}}
+SHOWS = READS | LEADS_ON
+CREATES = documented(Unauthorized, Forbidden, SlugTaken, NameTaken, Invalid, Conflict)
+CHANGES = documented(*VERSIONED, SlugTaken, NameTaken, Invalid)
+DELETES = documented(*VERSIONED, InUse)
+
+
+async def show(
+    request: Request,
+    read: Callable[[sa.Connection, str], sa.RowMapping | None],
+    ref: str,
+    model: type[BaseModel],
+    query: ReadQuery,
+    *,
+    present: Callable[[sa.RowMapping], Mapping[str, Any]] = dict,
+    own: str = "",
+    groups: tuple[str, ...] = (),
+) -> Response:
+    """One row by id or slug, or 404. Public where `own` names its own cache group, as `tag` in `tag:{id}`."""
+    fields = chosen(model, query.fields)
+    row = await database(request).read(read, ref)
+    if row is None:
+        if own in TERMS:
+            return await lead_on(request, cast(Kind, own), ref, "/v1/{plural}/{slug}")
+        raise NotFound
+    return reply(
+        request,
+        dump(model, present(row), fields),
+        groups=(f"{own}:{row['id']}", *groups),
+        version=row["version"],
+        private=not own,
+    )
+
+
+async def lead_on(request: Request, kind: Kind, ref: str, path: str) -> Response:
+    """301 from a slug that a term had before, or 404; `path` is filled with the `plural` and the present `slug`."""
+    reference = await database(request).read(resolve_reference, kind, ref)
+    if reference is None:
+        raise NotFound
+    plural = PLURALS[kind]
+    return redirect(request, path.format(plural=plural, slug=reference.slug), (plural, f"{kind}:{reference.id}"))

@@ -1,1 +1,0 @@
-"""Sections: the parts of the publication, one inside another if need be."""

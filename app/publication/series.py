@@ -1,0 +1,58 @@
+"""Making, changing and deleting series."""
+
+from sqlmodel import Session
+
+from app.core.clock import now
+from app.core.ids import new_id
+from app.events.log import emit
+from app.identity.audit import record
+from app.identity.schemas import Actor
+from app.publication import terms
+from app.publication.events import SeriesChanged, SeriesDeleted
+from app.publication.notices import forget
+from app.publication.schemas import SeriesIn, SeriesPatch
+from app.publication.tables import Series
+
+
+def require(session: Session, ref: str, pointer: str = "/series") -> str:
+    """The id of a series that must be there; 422 otherwise."""
+    return terms.require(session, Series, [ref], pointer)[0]
+
+
+def create(session: Session, actor: Actor, data: SeriesIn) -> str:
+    """Make a series; returns its id. 409 naming the existing one if a series has this name."""
+    terms.unlimited(actor)
+    terms.require_name_free(session, actor, Series, data.name)
+    moment = now()
+    row = Series(
+        id=new_id(),
+        slug=terms.slug_for(session, Series, data.name, data.slug),
+        name=data.name,
+        description=data.description,
+        created_at=moment,
+        updated_at=moment,
+    )
+    session.add(row)
+    emit(session, SeriesChanged(subject_id=row.id, slug=row.slug, created=True))
+    record(session, actor, "series.create", "series", row.id, {"slug": row.slug})
+    return row.id
+
+
+def change(session: Session, actor: Actor, ref: str, data: SeriesPatch, versions: frozenset[int] | None) -> str:
+    """Change a series; returns its id."""
+    terms.unlimited(actor)
+    row = terms.locked(session, Series, ref)
+    if fields := terms.change_term(session, actor, row, versions, data.model_dump(exclude_unset=True)):
+        emit(session, SeriesChanged(subject_id=row.id, slug=row.slug, created=False))
+        record(session, actor, "series.change", "series", row.id, {"fields": fields})
+    return row.id
+
+
+def delete(session: Session, actor: Actor, ref: str, versions: frozenset[int] | None) -> None:
+    """Delete a series that no article is part of, with its notices."""
+    terms.unlimited(actor)
+    row = terms.locked(session, Series, ref)
+    terms.remove_term(session, row, versions)
+    forget(session, "series", row.id)
+    emit(session, SeriesDeleted(subject_id=row.id, slug=row.slug))
+    record(session, actor, "series.delete", "series", row.id, {"slug": row.slug})

@@ -1,1 +1,0 @@
-"""Series: articles that belong together."""

@@ -1,1 +1,0 @@
-"""Tags: what articles are about."""

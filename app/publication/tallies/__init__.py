@@ -1,1 +1,0 @@
-"""How many public articles each section, tag, author and series has."""

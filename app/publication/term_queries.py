@@ -1,0 +1,143 @@
+"""Reading sections."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.sql.elements import ColumnElement
+from sqlmodel import Session
+
+from app.db.columns import table_of
+from app.db.prepared import Prepared
+from app.identity.keys import reserved
+from app.publication import terms
+from app.publication.schemas import LEVELS, SECTION_SORTS, TERM_SORTS, SectionQuery, TermQuery, public
+from app.publication.section_tree import CLOSURE, select_descendants
+from app.publication.tables import Author, Media, Section, Series, Tag
+from app.text.confusables import skeleton, skeletons
+from app.text.names import is_office
+
+_SECTION = table_of(Section)
+_PARENT = _SECTION.alias("parent")
+SECTIONS = sa.select(_SECTION, _PARENT.c.slug.label("parent_slug"), _PARENT.c.name.label("parent_name")).select_from(
+    _SECTION.outerjoin(_PARENT, _PARENT.c.id == _SECTION.c.parent_id)
+)
+
+_RANK = sa.case({level: rank for rank, level in enumerate(LEVELS)}, value=_SECTION.c.syndication)
+
+
+def syndication_of(section: ColumnElement[Any]) -> ColumnElement[Any]:
+    """How much partners may have of a section's articles: the least of what it says and of all it is inside of."""
+    above = CLOSURE.join(_SECTION, _SECTION.c.id == CLOSURE.c.ancestor_id)
+    least = sa.select(_SECTION.c.syndication).select_from(above).where(CLOSURE.c.descendant_id == section)
+    return least.order_by(_RANK).limit(1).correlate(section.table).scalar_subquery()
+
+
+def find_section(connection: sa.Connection, ref: str) -> sa.RowMapping | None:
+    """One section by id or slug, or None."""
+    return terms.by_ref(connection, SECTIONS, ref)
+
+
+def present_section(row: Mapping[Any, Any]) -> dict[str, Any]:
+    """A row in the shape of `SectionOut`."""
+    parent = {name: row[f"parent_{name}"] for name in ("id", "slug", "name")}
+    return {**row, "parent": parent if row["parent_id"] else None}
+
+
+def get_section(connection: sa.Connection, section_id: str) -> dict[str, Any]:
+    """A section that was just written, in the shape of `SectionOut`."""
+    return present_section(connection.execute(SECTIONS.where(_SECTION.c.id == section_id)).mappings().one())
+
+
+def list_sections(connection: sa.Connection, asked: SectionQuery) -> dict[str, Any]:
+    """A page of sections."""
+    found = terms.page(connection, SECTIONS, SECTION_SORTS[asked.sort], asked)
+    return {**found, "data": [present_section(row) for row in found["data"]]}
+
+
+def is_shown(connection: sa.Connection, section_id: str) -> bool:
+    """Whether readers see articles of a section or of one inside it, now or at a set time."""
+    inside = select_descendants(sa.literal(section_id, _SECTION.c.id.type))
+    shown = sa.select(_SECTION.c.id).where(_SECTION.c.id.in_(inside), _SECTION.c.shown > 0).limit(1)
+    return connection.execute(shown).first() is not None
+
+
+_TAG = table_of(Tag)
+_TAGS = sa.select(_TAG)
+
+
+def find_tag(connection: sa.Connection, ref: str) -> sa.RowMapping | None:
+    """One tag by id or slug, or None."""
+    return terms.by_ref(connection, _TAGS, ref)
+
+
+def get_tag(connection: sa.Connection, tag_id: str) -> sa.RowMapping:
+    """A tag that was just written."""
+    return connection.execute(_TAGS.where(_TAG.c.id == tag_id)).mappings().one()
+
+
+def list_tags(connection: sa.Connection, asked: TermQuery) -> dict[str, Any]:
+    """A page of tags."""
+    return terms.page(connection, _TAGS, TERM_SORTS[asked.sort], asked)
+
+
+_AUTHOR, _MEDIA = table_of(Author), table_of(Media)
+_IMAGE = [column.label(f"picture_{column.key}") for column in _MEDIA.c]
+AUTHORS = sa.select(_AUTHOR, *_IMAGE).select_from(_AUTHOR.outerjoin(_MEDIA, _MEDIA.c.id == _AUTHOR.c.image_id))
+
+_LOOKS = [sa.bindparam(name, type_=sa.String()) for name in "abc"]
+_STAFF = Prepared(sa.select(sa.exists().where(_AUTHOR.c.skeleton.in_(_LOOKS)) | reserved()))
+
+
+def find_author(connection: sa.Connection, ref: str) -> sa.RowMapping | None:
+    """One author by id or slug, or None."""
+    return terms.by_ref(connection, AUTHORS, ref)
+
+
+def present_author(row: Mapping[Any, Any], api: str) -> dict[str, Any]:
+    """A row in the shape of `AuthorOut`, files at the address of this API."""
+    image = {column.key: row[f"picture_{column.key}"] for column in _MEDIA.c}
+    return {**row, "image": public(image, api) if row["image_id"] else None}
+
+
+def get_author(connection: sa.Connection, author_id: str, api: str) -> dict[str, Any]:
+    """An author who was just written, in the shape of `AuthorOut`."""
+    return present_author(connection.execute(AUTHORS.where(_AUTHOR.c.id == author_id)).mappings().one(), api)
+
+
+def is_staff_name(store: sa.Connection | Session, name: str, site_name: str = "") -> bool:
+    """Whether a name looks like that of an author, a key that works, an office or the publication.
+
+    Keys are named after who works with them. One statement over two indexes.
+    """
+    looks = skeletons(name)
+    if looks[0] == "":
+        return False
+    if skeleton(site_name) in looks or is_office(name):
+        return True
+    return bool(_STAFF.one(store, dict(zip("abc", looks, strict=True)))[0])
+
+
+def list_authors(connection: sa.Connection, asked: TermQuery, api: str) -> dict[str, Any]:
+    """A page of authors."""
+    found = terms.page(connection, AUTHORS, TERM_SORTS[asked.sort], asked)
+    return {**found, "data": [present_author(row, api) for row in found["data"]]}
+
+
+_SERIES = table_of(Series)
+_ALL_SERIES = sa.select(_SERIES)
+
+
+def find_series(connection: sa.Connection, ref: str) -> sa.RowMapping | None:
+    """One series by id or slug, or None."""
+    return terms.by_ref(connection, _ALL_SERIES, ref)
+
+
+def get_series(connection: sa.Connection, series_id: str) -> sa.RowMapping:
+    """A series that was just written."""
+    return connection.execute(_ALL_SERIES.where(_SERIES.c.id == series_id)).mappings().one()
+
+
+def list_series(connection: sa.Connection, asked: TermQuery) -> dict[str, Any]:
+    """A page of series."""
+    return terms.page(connection, _ALL_SERIES, TERM_SORTS[asked.sort], asked)

@@ -1,0 +1,248 @@
+"""Reading what somebody has voted and chosen."""
+
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from typing import Any, Final, NamedTuple
+
+import sqlalchemy as sa
+from sqlalchemy.dialects import postgresql, sqlite
+from sqlmodel import Session
+
+from app.articles import activity
+from app.articles.discussions import react as count_reaction
+from app.comments.lifecycle import voted
+from app.comments.posting import check_may_write
+from app.comments.reading import C, locked, readable
+from app.core.clock import now
+from app.core.problems import Forbidden, Invalid, NotFound, Unauthorized
+from app.db.columns import Row, table_of
+from app.events.log import emit
+from app.identity.participants import find, held, join
+from app.identity.schemas import Actor
+from app.publication.term_queries import find_author as author_by_ref
+from app.reactions.events import ArticleReacted
+from app.reactions.schemas import Voter
+from app.reactions.tables import Reaction, Vote
+
+VOTE, REACTION = table_of(Vote), table_of(Reaction)
+_ME = "participant"
+_MY_VOTE = VOTE.c.participant_id == sa.bindparam(_ME, type_=VOTE.c.participant_id.type)
+_MY_REACTION = REACTION.c.participant_id == sa.bindparam(_ME, type_=REACTION.c.participant_id.type)
+MY_VOTE = sa.select(VOTE.c.value, VOTE.c.counted).where(
+    VOTE.c.comment_id == sa.bindparam("comment", type_=VOTE.c.comment_id.type), _MY_VOTE
+)
+MY_REACTION = sa.select(REACTION.c.value, REACTION.c.at, REACTION.c.counted).where(
+    REACTION.c.article_id == sa.bindparam("article", type_=REACTION.c.article_id.type), _MY_REACTION
+)
+_ON_ARTICLE = (
+    sa.select(VOTE.c.comment_id, VOTE.c.value)
+    .join(C, C.c.id == VOTE.c.comment_id)
+    .where(_MY_VOTE, C.c.article_id == sa.bindparam("article", type_=C.c.article_id.type))
+    .order_by(VOTE.c.comment_id)
+)
+_ABOUT = ("value", "at", "address_hash", "counted")
+_VOTES = sa.select(VOTE.c.comment_id, *(VOTE.c[name] for name in _ABOUT)).where(_MY_VOTE).order_by(VOTE.c.comment_id)
+_REACTIONS = (
+    sa.select(REACTION.c.article_id, *(REACTION.c[name] for name in _ABOUT))
+    .where(_MY_REACTION)
+    .order_by(REACTION.c.article_id)
+)
+
+
+def mine(connection: sa.Connection, actor: Actor, ref: str) -> dict[str, Any]:
+    """What the caller has chosen on an article that readers see, as `MyVotesOut` has it; 404 for any other."""
+    article_id = readable(connection, ref).article_id
+    participant = find(connection, actor)
+    if participant is None:
+        return {"reaction": None, "votes": {}}
+    asked = {_ME: participant["id"], "article": article_id}
+    chosen = connection.execute(MY_REACTION, asked).scalar_one_or_none()
+    return {"reaction": chosen, "votes": {row[0]: row[1] for row in connection.execute(_ON_ARTICLE, asked)}}
+
+
+def votes_of(connection: sa.Connection, participant_id: str) -> list[sa.RowMapping]:
+    """All votes of somebody, in the order of the comments' ids."""
+    return list(connection.execute(_VOTES, {_ME: participant_id}).mappings())
+
+
+def reactions_of(connection: sa.Connection, participant_id: str) -> list[sa.RowMapping]:
+    """All reactions of somebody, in the order of the articles' ids."""
+    return list(connection.execute(_REACTIONS, {_ME: participant_id}).mappings())
+
+
+WINDOW: Final = timedelta(hours=24)  # in which strangers at one address count once
+_INSERT: dict[str, Any] = {"sqlite": sqlite.insert, "postgresql": postgresql.insert}
+_THIS_VOTE = (VOTE.c.comment_id == sa.bindparam("comment")) & (VOTE.c.participant_id == sa.bindparam("participant"))
+_THIS_REACTION = (REACTION.c.article_id == sa.bindparam("article")) & (
+    REACTION.c.participant_id == sa.bindparam("participant")
+)
+_UNVOTE, _UNREACT = sa.delete(VOTE).where(_THIS_VOTE), sa.delete(REACTION).where(_THIS_REACTION)
+_CHOOSE = (
+    sa.update(REACTION)
+    .where(_THIS_REACTION)
+    .values({name: sa.bindparam(f"new_{name}") for name in ("value", "at", "address_hash", "counted")})
+)
+_TURN = sa.select(sa.func.pg_advisory_xact_lock(sa.func.hashtextextended(sa.bindparam("of", type_=sa.Text()), 0)))
+_LOCKED = MY_REACTION.with_for_update()
+_NEW = ""  # what a row holds between being made and being filled, in one transaction
+
+
+def _voting(insert: Any) -> Any:
+    new = insert(VOTE)
+    said = {name: new.excluded[name] for name in ("value", "at", "address_hash", "counted")}
+    return new.on_conflict_do_update(index_elements=list(VOTE.primary_key), set_=said)
+
+
+def _holding(insert: Any) -> Any:
+    """Make the row of a reaction or lock it: either way it tells what was chosen, and a twin waits behind it."""
+    new = insert(REACTION)
+    kept = {"value": REACTION.c.value}
+    return new.on_conflict_do_update(index_elements=list(REACTION.primary_key), set_=kept).returning(
+        REACTION.c.value, REACTION.c.at, REACTION.c.counted
+    )
+
+
+_VOTE = {dialect: _voting(insert) for dialect, insert in _INSERT.items()}
+_HOLD = {dialect: _holding(insert) for dialect, insert in _INSERT.items()}
+
+
+class OwnComment(Forbidden):
+    """Nobody votes on what they wrote themselves."""
+
+    code, title = "own_comment", "This is your own comment"
+
+
+def check_may_vote(actor: Actor) -> None:
+    """Refuse callers who are nobody in particular, or cannot take part."""
+    if actor.kind == "anonymous":
+        raise Unauthorized("Voting needs a token: POST /v1/guests gives one.")
+    check_may_write(actor)
+
+
+def _participant(session: Session, voter: Voter) -> Row:
+    """Who votes, admitted; a reader or a key that has not taken part before does so from now on."""
+    check_may_vote(voter.actor)
+    row = held(session, voter.actor)
+    if row is None or row["erased_at"] is not None:
+        claims = voter.actor.reader
+        profile = author_by_ref(session.connection(), claims.author) if claims and claims.author else None
+        row = join(session, voter.vault, voter.actor, author_id=profile["id"] if profile else None)
+    voter.screen.admit(session, row, voter.addresses)
+    return row
+
+
+def _address(who: Row, voter: Voter) -> str | None:
+    """The address that stands for whom nothing but a token tells apart, and tokens cost nothing; None for others."""
+    is_stranger = who["kind"] == "guest" and who["confirmed_at"] is None
+    return voter.addresses[0] if is_stranger and voter.addresses else None
+
+
+def _counts(session: Session, table: sa.Table, target: sa.ColumnElement[bool], who: Row, voter: Voter) -> bool:
+    """Whether what a participant chooses counts: of strangers at one address, what one of them chose lately."""
+    if _address(who, voter) is None:
+        return True
+    others = (table.c.participant_id != who["id"]) & table.c.address_hash.in_(voter.addresses)
+    lately = table.c.counted & (table.c.at > now() - WINDOW)
+    return session.execute(sa.select(table.c.at).where(target, others, lately).limit(1)).first() is None
+
+
+def vote(session: Session, voter: Voter, comment_id: str, value: int) -> dict[str, Any]:
+    """Let a vote stand in place of the one before; returns it with the comment's votes. 404 for what is not public."""
+    who = _participant(session, voter)
+    comment = locked(session, comment_id)  # from here on its votes are counted one after the other
+    if comment["state"] != "published":
+        raise NotFound
+    readable(session, comment["article_id"])
+    if comment["participant_id"] == who["id"]:
+        raise OwnComment
+    here = {"comment": comment_id, "participant": who["id"]}
+    found = session.execute(MY_VOTE, here).first()
+    before, counted = (found.value, found.counted) if found else (0, True)
+    up, down = comment["upvotes"], comment["downvotes"]
+    if value != before:
+        weight = before if counted else 0
+        counted = value == 0 or _counts(session, VOTE, VOTE.c.comment_id == comment_id, who, voter)
+        if value:
+            row = {"comment_id": comment_id, "participant_id": who["id"], "value": value, "at": now()}
+            row |= {"address_hash": _address(who, voter), "counted": counted}
+            session.execute(_VOTE[session.get_bind().dialect.name], row)
+        else:
+            session.execute(_UNVOTE, here)
+        more = value if counted else 0
+        if more != weight:
+            up, down = voted(session, comment, (more > 0) - (weight > 0), (more < 0) - (weight < 0))
+    return {"value": value, "votes": {"up": up, "down": down}}
+
+
+def react(session: Session, voter: Voter, ref: str, value: str | None, names: Sequence[str]) -> dict[str, Any]:
+    """Let a reaction stand in place of the one before; returns it with the article's reactions."""
+    article_id = readable(session, ref).article_id
+    if value is not None and value not in names:
+        known = ", ".join(names) or "none"
+        raise Invalid(f"The reactions here: {known}.", pointer="/value", code="unknown_reaction")
+    who, moment = _participant(session, voter), now()
+    if address := _address(who, voter):
+        _one_after_the_other(session, article_id, address)
+    counted = value is None or _counts(session, REACTION, REACTION.c.article_id == article_id, who, voter)
+    said = {"value": value, "at": moment, "address_hash": address, "counted": counted}
+    before = _replaced(session, article_id, who["id"], said)
+    if before.value == value:
+        counted = before.counted
+    old, new = (before.value if before.counted else None), (value if counted else None)
+    totals = count_reaction(session, article_id, old, new, names)
+    if old != new:
+        if old is not None:
+            activity.count(session, article_id, before.at, reactions=-1)
+        if new is not None:
+            activity.count(session, article_id, moment, reactions=1)
+        emit(session, ArticleReacted(subject_id=article_id))
+    return {"value": value, "reactions": totals}
+
+
+def _one_after_the_other(session: Session, article_id: str, address: str) -> None:
+    """Let strangers at one address react to an article in turn, so that one finds what the other has chosen."""
+    if session.get_bind().dialect.name == "postgresql":
+        session.execute(_TURN, {"of": f"{article_id}:{address}"})
+
+
+class _Before(NamedTuple):
+    """What a reaction replaces."""
+
+    value: str | None
+    at: datetime
+    counted: bool
+
+
+def _replaced(session: Session, article_id: str, participant_id: str, said: dict[str, Any]) -> _Before:
+    """Put a reaction into its row; returns what stood there before."""
+    here = {"article": article_id, "participant": participant_id}
+    if said["value"] is None:
+        found = session.execute(_LOCKED, here).first()
+        if found is None:
+            return _Before(None, said["at"], counted=True)
+        session.execute(_UNREACT, here)
+        return _Before(found.value, found.at, found.counted)
+    row = {**said, "article_id": article_id, "participant_id": participant_id, "value": _NEW}
+    before = session.execute(_HOLD[session.get_bind().dialect.name], row).one()
+    if before.value != said["value"]:
+        session.execute(_CHOOSE, {**here, **{f"new_{name}": value for name, value in said.items()}})
+    return _Before(before.value or None, before.at, before.counted)
+
+
+def forget(session: Session, participant_id: str) -> None:
+    """Take back every vote and reaction of somebody, and what was counted by them.
+
+    The caller has locked the participant, so that no more come meanwhile.
+    """
+    connection = session.connection()
+    for row in votes_of(connection, participant_id):
+        comment = locked(session, row["comment_id"])
+        session.execute(_UNVOTE, {"comment": row["comment_id"], "participant": participant_id})
+        if row["counted"]:
+            voted(session, comment, -1 if row["value"] > 0 else 0, -1 if row["value"] < 0 else 0)
+    for row in reactions_of(connection, participant_id):
+        session.execute(_UNREACT, {"article": row["article_id"], "participant": participant_id})
+        if row["counted"]:
+            count_reaction(session, row["article_id"], row["value"], None, ())
+            activity.count(session, row["article_id"], row["at"], reactions=-1)
+            emit(session, ArticleReacted(subject_id=row["article_id"]))

@@ -1,1 +1,0 @@
-"""Rebuilding: all terms and links anew, in batches beside a running server."""

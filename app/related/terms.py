@@ -1,0 +1,88 @@
+"""Counting stems, and laying out the strongest of a text."""
+
+from collections.abc import Sequence
+from functools import lru_cache
+from typing import Any
+
+import pydantic_core
+import sqlalchemy as sa
+from sqlmodel import Session
+
+from app.db.columns import table_of
+from app.related.analysis import Analysis
+from app.related.similarity import weigh
+from app.related.tables import ArticleTerm, RelatedTerm
+
+EVERYWHERE = ""  # the stem that all articles of a language have
+_OF = table_of(ArticleTerm)
+_WORDS = {"sqlite": "json_each(:stems)", "postgresql": "json_array_elements_text(CAST(:stems AS json)) AS e(value)"}
+_WEAKEN = sa.delete(_OF).where(
+    _OF.c.term_id == sa.bindparam("term", type_=sa.BigInteger()), _OF.c.n == sa.bindparam("text", type_=sa.BigInteger())
+)
+
+
+_COUNT = """
+    INSERT INTO related_term (language, stem, articles)
+    SELECT CAST(:language AS VARCHAR(8)), value, 1 FROM {words} WHERE true
+    ON CONFLICT (language, stem) DO UPDATE SET articles = related_term.articles + 1
+    RETURNING id, stem, articles
+"""
+_UNCOUNT = """
+    UPDATE related_term SET articles = articles - 1
+    WHERE language = :language AND stem IN (SELECT value FROM {words})
+"""
+_LOOK = """
+    SELECT id, stem, articles FROM related_term
+    WHERE language = :language AND stem IN (SELECT value FROM {words})
+"""
+
+
+@lru_cache(6)
+def _statement(dialect: str, text: str) -> sa.TextClause:
+    return sa.text(text.format(words=_WORDS[dialect]))
+
+
+def _execute(session: Session, text: str, analysis: Analysis) -> sa.CursorResult[Any]:
+    """Go through all stems of a text, in one order, so that two writers cannot wait for each other."""
+    stems = pydantic_core.to_json([EVERYWHERE, *sorted(analysis.counts)]).decode()
+    connection = session.connection()
+    return connection.execute(
+        _statement(connection.dialect.name, text), {"language": analysis.language, "stems": stems}
+    )
+
+
+def count(session: Session, analysis: Analysis) -> list[list[Any]]:
+    """One more article has these stems; returns the strongest, as `related_text` keeps them."""
+    return _strongest(analysis, _execute(session, _COUNT, analysis).all())
+
+
+def uncount(session: Session, analysis: Analysis) -> None:
+    """One article less has these stems."""
+    _execute(session, _UNCOUNT, analysis)
+
+
+def reckoned(session: Session, analysis: Analysis) -> list[list[Any]]:
+    """The strongest stems of a text that is counted already."""
+    return _strongest(analysis, _execute(session, _LOOK, analysis).all())
+
+
+def _strongest(analysis: Analysis, rows: Sequence[Any]) -> list[list[Any]]:
+    ids = {row.stem: row.id for row in rows}
+    articles = {row.stem: row.articles for row in rows}
+    weights = weigh(analysis.counts, articles, articles[EVERYWHERE])
+    return [[ids[stem], weight, analysis.labels[stem]] for stem, weight in weights.items()]
+
+
+def lay_out(session: Session, n: int, before: list[list[Any]], terms: list[list[Any]]) -> None:
+    """Let the text be found by these terms instead of those."""
+    if before:
+        session.execute(_WEAKEN, [{"term": term, "text": n} for term, *_ in before])
+    if terms:
+        rows = [{"term_id": term, "n": n, "weight": weight} for term, weight, _ in terms]
+        session.execute(sa.insert(_OF), rows)
+
+
+def drop_unused(session: Session) -> None:
+    """Drop stems that no text has any more; rare, so all are looked at."""
+    term = table_of(RelatedTerm)
+    session.execute(sa.delete(term).where(term.c.articles <= 0))

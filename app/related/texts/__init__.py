@@ -1,1 +1,0 @@
-"""Texts as what they can be compared by: pure functions of titles, words and weights."""

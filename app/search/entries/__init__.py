@@ -1,1 +1,0 @@
-"""The entries of the index of the search."""

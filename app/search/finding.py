@@ -1,0 +1,262 @@
+"""Finding: the index gives articles that answer, newest first and no more than can be ranked; cards do the rest."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from functools import lru_cache
+from typing import Any
+
+import pydantic_core
+import sqlalchemy as sa
+
+from app.articles.cached_json import MovedOn, finished, lean, made_for
+from app.articles.list_parameters import SORTS, Group, ListQuery
+from app.articles.listing import COLUMNS, Shape, resolve_groups, shape_of
+from app.articles.reading import A
+from app.articles.site import Site
+from app.db import giving_way
+from app.db.columns import Row
+from app.identity.schemas import Actor
+from app.search import drafts
+from app.search import index as entries
+from app.search.index import BY_KEY, Window
+from app.search.marks import marked, snippet
+from app.search.questions import Question, parse
+from app.search.schemas import NEWEST_KEY, RANKED, Mark, SearchQuery
+from app.search.words import STEPS
+from app.text.languages import STEMMERS
+from app.web.paging import bindings, page_of
+
+_HIGHLIT = ("title", "dek", "excerpt", "language")
+
+
+@lru_cache(256)
+def _sorted(shape: Shape, dialect: str, among: entries.Among) -> sa.Select[Any]:
+    """A page in an order that is not the index's: all that answer are looked at."""
+    tables, _, where = entries.hits(shape, dialect, among, joined=True)
+    key = COLUMNS[shape.sort.name.lstrip("-")]
+    if shape.paged:
+        where = [*where, shape.sort.after(key, A.c.id)]
+    found = sa.select(A.c.id, key.label("key")).select_from(tables).where(*where)
+    found = found.order_by(*shape.sort.order_by(key, A.c.id)).limit(sa.bindparam("most", type_=entries.BIG))
+    page = found.subquery("page")
+    cards: sa.Select[Any] = lean(formats=shape.formats, editing=shape.editing, page=page)
+    return cards.order_by(*shape.sort.order_by(page.c.key, page.c.id))
+
+
+@lru_cache(64)
+def _cards(formats: tuple[str, ...], editing: bool, highlit: bool) -> sa.Select[Any]:
+    ids = sa.bindparam("ids", type_=A.c.id.type, expanding=True)
+    page = sa.select(A.c.id, A.c.listed_at.label("key")).where(A.c.public, A.c.id.in_(ids)).subquery("page")
+    names, more = (_HIGHLIT, ("text",)) if highlit else ((), ())
+    wanted = tuple(dict.fromkeys((*formats, *more)))
+    cards: sa.Select[Any] = lean(*names, formats=wanted, editing=editing, page=page)
+    return cards
+
+
+class Search:
+    """One request: a question and filters, on one connection."""
+
+    def __init__(
+        self,
+        connection: sa.Connection,
+        query: ListQuery | SearchQuery,
+        groups: tuple[Group, ...],
+        actor: Actor,
+        site: Site,
+    ) -> None:
+        self.connection, self.query, self.actor, self.site = connection, query, actor, site
+        self.groups = groups
+        self.fingerprint = query.fingerprint()
+        spoken = {ref.partition("-")[0].lower() for group in groups if group.kind == "language" for ref in group.refs}
+        is_said = any(group.kind == "language" and not group.negative for group in groups)
+        self.question = parse(query.q or "", sorted(spoken & STEMMERS.keys()) if is_said else STEMMERS)
+        self.shape, self.values = shape_of(query, groups, actor, SORTS.get(query.sort, BY_KEY), site)
+        among: entries.Among = "all"
+        is_plain = self.question.is_plain
+        if (few := entries.few(connection, self.shape, self.values, is_plain=is_plain)) is not None:
+            self.values["among"] = [key for key, weights in giving_way(few) if self.question.may_be_in(weights)]
+            among = "found" if is_plain else "few"
+        self.how = self.shape, connection.dialect.name, among
+
+    def _asked(self, window: Window) -> dict[str, Any]:
+        """The parameters of a statement about a window."""
+        if self.connection.dialect.name == "sqlite":
+            question = self.question.fts5()
+        else:
+            question = self.question.tsquery()
+            if window.periods:
+                names = " | ".join(f"'{name}'" for name in window.periods)
+                question = f"({question}) & ({names})"
+        return {**self.values, "question": question, "newest": window.newest, "oldest": window.oldest}
+
+    def ask_all(self) -> dict[str, Any]:
+        """The parameters of a statement about the whole index."""
+        return self._asked(Window(NEWEST_KEY, -NEWEST_KEY))
+
+    def newest(self, newest: int, oldest: int, most: int) -> list[Row]:
+        """The newest articles that answer, with their keys and weights."""
+        found: list[Row] = []
+        for window in entries.windows(self.connection, newest, oldest):
+            asked = {**self._asked(window), "most": most - len(found)}
+            found += giving_way(self.connection.execute(entries.newest(*self.how), asked).mappings())
+            if len(found) >= most:
+                break
+        return found
+
+    def total(self) -> int | None:
+        """How many answer, if that was asked."""
+        if self.query.count == "none":
+            return None
+        if self.question.is_empty:
+            return 0
+        asked = self.ask_all()
+        return int(self.connection.execute(entries.counting(*self.how), asked).scalar_one())
+
+    def ranked(self) -> tuple[list[Row], str | None]:
+        """A page of the best, and the cursor of the next."""
+        limit, cursor = self.query.limit, self.query.cursor
+        mark = Mark.decode(cursor, self.fingerprint) if cursor else None
+        if mark is not None and mark.score < 0:
+            return self._beyond(mark)
+        most = RANKED - RANKED % limit  # so that only the last page holds less than was asked for
+        if mark is None:
+            window = self.newest(NEWEST_KEY, -NEWEST_KEY, most + 1)
+            if not window:
+                return [], None
+            more = len(window) > most
+            window = window[:most]
+            bounds = window[0]["key"], window[-1]["key"], int(more)
+            here = (1, 0)
+        else:
+            window = self.newest(mark.newest, mark.oldest, RANKED)
+            bounds, here = (mark.newest, mark.oldest, mark.more), (-mark.score, -mark.key)
+        each = enumerate(giving_way(window))
+        places = sorted((-self.question.score(row["weights"]), -row["key"], at) for at, row in each)
+        left = [place for place in places if mark is None or place[:2] > here]
+        rows = [window[at] for _, _, at in left[:limit]]
+        if len(left) > limit:
+            score, key, _ = left[limit - 1]
+            return rows, Mark(-score, -key, *bounds).encode(self.fingerprint)
+        return rows, Mark(-1, bounds[1], *bounds).encode(self.fingerprint) if bounds[2] else None
+
+    def _beyond(self, mark: Mark) -> tuple[list[Row], str | None]:
+        rows = self.newest(mark.key - 1, -NEWEST_KEY, self.query.limit + 1)
+        shown = rows[: self.query.limit]
+        return shown, mark._replace(key=shown[-1]["key"]).encode(self.fingerprint) if len(rows) > len(shown) else None
+
+    def by_date(self) -> tuple[list[Row], str | None]:
+        """A page of the newest, and the cursor of the next."""
+        sort = BY_KEY.bound_to(self.query)
+        key = sort.decode(self.query.cursor) if self.query.cursor else None
+        rows = self.newest(max(int(key[0]), -NEWEST_KEY) - 1 if key else NEWEST_KEY, -NEWEST_KEY, self.query.limit + 1)  # type: ignore[arg-type]
+        found = page_of(rows, self.query.limit, sort, "key")
+        return found["data"], found["page"]["next"]
+
+    def in_order(self) -> tuple[Sequence[Row], str | None]:
+        """The same in any other order of a list, as finished rows."""
+        sort = self.shape.sort
+        key = sort.decode(self.query.cursor) if self.query.cursor else None
+        asked = {**self._asked(Window(NEWEST_KEY, -NEWEST_KEY)), **bindings(key), "most": self.query.limit + 1}
+        asked["made_for"] = made_for(self.site)
+        rows = self.connection.execute(_sorted(*self.how), asked).mappings().all()
+        found = page_of(rows, self.query.limit, sort, "key")
+        return found["data"], found["page"]["next"]
+
+    def cards(self, hits: Sequence[Row], *, highlit: bool) -> list[tuple[Row, Row]]:
+        """What was found, each with the row of its card; `MovedOn` if one has left the index since.
+
+        What the index has though it is not public is left out: `broadsheet doctor` tells of an index that was harmed.
+        """
+        if not hits:
+            return []
+        asked = {"ids": [row["id"] for row in hits], "made_for": made_for(self.site)}
+        statement = _cards(self.shape.formats, self.shape.editing, highlit)
+        rows = {row["id"]: row for row in giving_way(self.connection.execute(statement, asked).mappings())}
+        missing = set(asked["ids"]) - rows.keys()
+        if missing and missing != entries.misplaced(self.connection, missing):
+            raise MovedOn
+        return [(hit, rows[hit["id"]]) for hit in hits if hit["id"] in rows]
+
+    def page(self, rows: Sequence[Row], cursor: str | None, total: int | None = None) -> dict[str, Any]:
+        """Articles as JSON, with what `page` and cache groups say of them."""
+        edits = (lambda row: self.actor.may_in(row["section_id"])) if self.shape.editing else None
+        data = finished(self.connection, rows, self.site, self.shape.formats, edits)
+        page = {"next": cursor, "limit": self.query.limit, "total": self.total() if total is None else total}
+        ids = [row["id"] for row in rows]
+        said = {"ids": ids, "resolved": self.groups}
+        return {"data": data, "page": page, **said}
+
+
+def _in_states(search: Search) -> dict[str, Any]:
+    """A page of articles in any state that an editor asked for: public texts that answer, and newer ones that do.
+
+    The index holds what readers see. Texts that they do not see, far fewer, are looked at one by one.
+    """
+    connection, query, sort = search.connection, search.query, search.shape.sort
+    wanted = drafts.parse_words(query.q or "")
+    shape = replace(search.shape, paged=False)
+    found = drafts.select_matching(shape, connection.dialect.name, tuple(word.shape for word in wanted))
+    values = {**search.values, **drafts.bind_words(wanted)}
+    values |= search.ask_all()
+    total = None
+    if query.count == "exact":
+        total = connection.execute(sa.select(sa.func.count()).select_from(found.subquery()), values).scalar_one()
+    key = sort.decode(query.cursor) if query.cursor else None
+    column = COLUMNS[sort.name.lstrip("-")]
+    if key:
+        found = found.where(sort.after(column, A.c.id))
+    page = found.order_by(*sort.order_by(column, A.c.id)).limit(query.limit + 1).subquery("page")
+    cards: sa.Select[Any] = lean(formats=shape.formats, editing=shape.editing, page=page)
+    values |= {**bindings(key), "made_for": made_for(search.site)}
+    with entries.led(connection):
+        rows = connection.execute(cards.order_by(*sort.order_by(page.c.key, page.c.id)), values).mappings().all()
+    result = page_of(rows, query.limit, sort, "key")
+    return search.page(result["data"], result["page"]["next"], total)
+
+
+def listed(
+    connection: sa.Connection, query: ListQuery, groups: tuple[Group, ...], actor: Actor, site: Site
+) -> dict[str, Any]:
+    """A page of a list of articles that answer `q`: two statements, or one in another order than by date."""
+    search = Search(connection, query, groups, actor, site)
+    if search.question.is_empty:
+        return search.page([], None)
+    if query.states is not None:
+        return _in_states(search)
+    with entries.led(connection):
+        if query.sort != "-published_at":
+            return search.page(*search.in_order())
+        hits, cursor = search.by_date()
+        return search.page([row for _, row in search.cards(hits, highlit=False)], cursor)
+
+
+def found(
+    connection: sa.Connection, query: SearchQuery, groups: tuple[Group, ...], actor: Actor, site: Site
+) -> dict[str, Any]:
+    """A page of what the search finds, with scores and highlights: two statements, on PostgreSQL up to seven."""
+    groups = resolve_groups(connection, groups, query)
+    search = Search(connection, query, groups, actor, site)
+    if search.question.is_empty:
+        return search.page([], None)
+    with entries.led(connection):
+        hits, cursor = search.ranked() if query.sort == "relevance" else search.by_date()
+        shown = search.cards(hits, highlit=True)
+        page = search.page([row for _, row in shown], cursor)
+    page["data"] = [
+        item[:-1] + b"," + pydantic_core.to_json(_answer(search.question, hit, row))[1:]
+        for item, (hit, row) in giving_way(zip(page["data"], shown, strict=True))
+    ]
+    return page
+
+
+def _answer(question: Question, hit: Row, row: Row) -> dict[str, Any]:
+    """What the search says of an article besides what it is."""
+    language, dek = row["language"], row["dek"]
+    return {
+        "score": round(question.score(hit["weights"]) / (STEPS * len(question.wanted)), 4),
+        "highlight": {
+            "title": marked(row["title"], question, language),
+            "dek": marked(dek, question, language) if dek is not None else None,
+            "text": snippet(row["body_text"], question, language),
+        },
+    }

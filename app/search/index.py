@@ -1,0 +1,168 @@
+"""The index: where articles stand that answer, newest first."""
+
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
+from functools import lru_cache
+from typing import Any, Literal, NamedTuple
+
+import sqlalchemy as sa
+from sqlalchemy.sql.elements import ColumnElement
+
+from app.articles.listing import Shape, conditions, leading, left_by
+from app.articles.reading import A
+from app.search.tables import ENTRY, SLOTS, WORDS
+from app.web.paging import Sort
+
+BY_KEY = Sort("found", descending=True, kind=int)
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+BIG = sa.BigInteger()
+FEW, PHRASED = 3_000, 500  # articles that are looked at one by one: of more it is faster to walk what has the words
+Among = Literal["all", "few", "found"]
+
+
+def period(key: int, form: str = "%Y-%m") -> str:
+    """The month or year of a key, as a word that stands beside the words of articles on PostgreSQL."""
+    return (_EPOCH + timedelta(microseconds=key // SLOTS)).strftime(f"@{form}")
+
+
+def _begins(year: int, month: int = 1) -> int:
+    """The first key of a month, months counted on beyond a year."""
+    since = datetime(year + (month - 1) // 12, (month - 1) % 12 + 1, 1, tzinfo=UTC) - _EPOCH
+    return since // timedelta(microseconds=1) * SLOTS
+
+
+class Window(NamedTuple):
+    """Keys among which articles are looked for, and words that PostgreSQL finds them by."""
+
+    newest: int
+    oldest: int
+    periods: tuple[str, ...] = ()
+
+
+def windows(connection: sa.Connection, newest: int, oldest: int) -> Iterator[Window]:
+    """Where to look in turn. SQLite walks its index from the newest on and stops by itself.
+
+    PostgreSQL gets all that answer before it knows which are the newest: so the last two months are asked first, then
+    the last two years. Their names are words of the index, and so the rest of a common word's articles is skipped.
+    """
+    if connection.dialect.name == "postgresql":
+        last = connection.execute(_LAST, {"newest": newest}).scalar_one_or_none()
+        if last is None:
+            return
+        at = _EPOCH + timedelta(microseconds=last // SLOTS)
+        for begin, form in ((_begins(at.year, at.month - 1), "%Y-%m"), (_begins(at.year - 1), "%Y")):
+            if newest < oldest:
+                return
+            if begin <= newest:
+                names = tuple(dict.fromkeys((period(last, form), period(begin, form))))
+                yield Window(newest, max(begin, oldest), names)
+                newest = begin - 1
+    if newest >= oldest:
+        yield Window(newest, oldest)
+
+
+_LAST = sa.select(sa.func.max(ENTRY.c.key)).where(ENTRY.c.key <= sa.bindparam("newest", type_=BIG))
+
+
+@lru_cache(256)
+def _left_by(shape: Shape, at: int) -> tuple[sa.Select[Any], sa.Select[Any]]:
+    return left_by(shape, at)
+
+
+def few(
+    connection: sa.Connection, shape: Shape, values: dict[str, Any], *, is_plain: bool
+) -> Sequence[tuple[int, str]] | None:
+    """Keys and weights of what the narrowest filter leaves, if that is little: else SQLite walks what has the words.
+
+    None if it is much, and on PostgreSQL, which decides that by itself.
+    """
+    if connection.dialect.name != "sqlite":
+        return None
+    many = {at: connection.execute(_left_by(shape, at)[1], values).scalar_one() for at in leading(shape)}
+    least = min(many, key=lambda at: many[at], default=None)
+    if least is None or many[least] > (FEW if is_plain else PHRASED):
+        return None
+    left = sa.select(ENTRY.c.key, ENTRY.c.weights).where(ENTRY.c.article_id.in_(_left_by(shape, least)[0]))
+    return [(key, weights) for key, weights in connection.execute(left, values)]
+
+
+@contextmanager
+def led(connection: sa.Connection) -> Iterator[None]:
+    """Let the index of words lead. PostgreSQL does not reckon what reading the words of all articles costs instead."""
+    if connection.dialect.name != "postgresql":
+        yield
+        return
+    connection.exec_driver_sql("SET enable_seqscan = off")
+    try:
+        yield
+    finally:
+        if not connection.invalidated:  # lost with what was set
+            connection.exec_driver_sql("RESET enable_seqscan")
+
+
+@lru_cache(256)
+def hits(
+    shape: Shape, dialect: str, among: Among = "all", *, joined: bool = False
+) -> tuple[sa.FromClause, ColumnElement[int], list[ColumnElement[bool]]]:
+    """Where the articles that answer stand, their key, and what must hold of them.
+
+    `few`: only among these keys; `found`: these are known to answer.
+    """
+    question: sa.BindParameter[str] = sa.bindparam("question", type_=sa.Text())
+    if dialect == "sqlite":
+        tables: Any = WORDS.join(ENTRY, ENTRY.c.key == WORDS.c.rowid)
+        key: Any = WORDS.c.rowid
+        matches: Any = WORDS.c.search_words.op("MATCH")(question)
+        if among != "all":
+            keys = sa.bindparam("among", type_=BIG, expanding=True)
+            tables, key = (ENTRY, ENTRY.c.key) if among == "found" else (tables, key)
+            matches = key.in_(keys) if among == "found" else matches & key.in_(keys)
+    else:
+        # Not the bare column: PostgreSQL would walk all of its index for a rare word, for it thinks none so rare.
+        tables, key = ENTRY, ENTRY.c.key + sa.literal_column("0", BIG)
+        matches = ENTRY.c.vector.op("@@")(sa.cast(question, sa.dialects.postgresql.TSQUERY))
+    asks_more = shape.groups or shape.bounds or shape.partner or shape.featured is not None or shape.states is not None
+    where = [matches, _within(key), *(() if shape.pages else (ENTRY.c.listed,))]
+    if not joined and not asks_more:
+        return tables, key, where  # only what is public is in the index: no look at any article
+    return tables.join(A, A.c.id == ENTRY.c.article_id), key, [*where, *conditions(shape)]
+
+
+def _within(key: ColumnElement[int]) -> ColumnElement[bool]:
+    return (key <= sa.bindparam("newest", type_=BIG)) & (key >= sa.bindparam("oldest", type_=BIG))
+
+
+@lru_cache(256)
+def newest(shape: Shape, dialect: str, among: Among) -> sa.Select[Any]:
+    """The newest articles of a window that answer, with their keys and weights."""
+    tables, key, where = hits(shape, dialect, among)
+    found = sa.select(key.label("key"), ENTRY.c.article_id.label("id"), ENTRY.c.weights)
+    most = sa.bindparam("most", type_=BIG)
+    return found.select_from(tables).where(*where).order_by(key.desc()).limit(most)
+
+
+@lru_cache(256)
+def counting(shape: Shape, dialect: str, among: Among) -> sa.Select[Any]:
+    """How many articles of a window answer."""
+    tables, _, where = hits(shape, dialect, among)
+    return sa.select(sa.func.count()).select_from(tables).where(*where)
+
+
+def public(connection: sa.Connection) -> int:
+    """How many articles there are to index."""
+    return connection.execute(sa.select(sa.func.count()).where(A.c.public)).scalar_one()
+
+
+def misplaced(connection: sa.Connection, ids: Iterable[str]) -> set[str]:
+    """Which of these articles the index has though they are not public: none, unless it was harmed."""
+    query = sa.select(A.c.id).join(ENTRY, ENTRY.c.article_id == A.c.id).where(A.c.id.in_(list(ids)), ~A.c.public)
+    return set(connection.execute(query).scalars())
+
+
+def astray(connection: sa.Connection) -> tuple[int, int]:
+    """How many public articles the index lacks, and how many others it has."""
+    joined = sa.outerjoin(A, ENTRY, ENTRY.c.article_id == A.c.id)
+    lacking = sa.select(sa.func.count()).select_from(joined).where(A.c.public, ENTRY.c.key.is_(None))
+    false = sa.select(sa.func.count()).select_from(ENTRY.join(A, A.c.id == ENTRY.c.article_id)).where(~A.c.public)
+    return connection.execute(lacking).scalar_one(), connection.execute(false).scalar_one()

@@ -1,0 +1,123 @@
+"""Keeping the index what readers may see, in the transaction that changes it."""
+
+import time
+from datetime import UTC, datetime
+from typing import Any
+from zlib import crc32
+
+import sqlalchemy as sa
+from sqlalchemy.dialects import postgresql, sqlite
+from sqlmodel import Session
+
+from app.articles.reading import A, R
+from app.articles.tables import Article
+from app.db.columns import affected
+from app.search.index import period
+from app.search.tables import ENTRY, SLOTS, WORDS
+from app.search.words import Indexed, indexed
+
+BATCH, LONG = 20, 0.05  # articles and seconds of a transaction while the whole index is made anew
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_FARTHEST = 2**52  # microseconds from 1970 to either side that a key can hold: 1827 to 2112
+_INSERT: dict[str, Any] = {"sqlite": sqlite.insert, "postgresql": postgresql.insert}
+_NEW = {
+    name: insert(ENTRY).on_conflict_do_nothing(index_elements=[ENTRY.c.key]).returning(ENTRY.c.key)
+    for name, insert in _INSERT.items()
+}
+_ADD_WORDS = sa.insert(WORDS)
+_DROP_WORDS = sa.delete(WORDS).where(WORDS.c.rowid == sa.bindparam("key"))
+_DROP = (
+    sa.delete(ENTRY)
+    .where(ENTRY.c.article_id == sa.bindparam("article", type_=ENTRY.c.article_id.type))
+    .returning(ENTRY.c.key)
+)
+_SHOWN = [A.c.id, A.c.listed, A.c.title, A.c.dek, A.c.language, A.c.listed_at, R.c.text]
+_OF = sa.select(*_SHOWN).join(R, (R.c.article_id == A.c.id) & (R.c.n == A.c.revision)).where(A.c.public)
+_ONE = _OF.where(A.c.id == sa.bindparam("article", type_=A.c.id.type))
+_NEXT = _OF.where(A.c.id > sa.bindparam("after", type_=A.c.id.type)).order_by(A.c.id).limit(BATCH)
+
+
+def _key(article_id: str, listed_at: datetime, attempt: int) -> int:
+    """A number that orders articles as lists of the newest do; those of one microsecond by chance."""
+    since = listed_at - _EPOCH
+    moment = (since.days * 86_400 + since.seconds) * 1_000_000 + since.microseconds
+    among = SLOTS if attempt < 3 else SLOTS * SLOTS  # an import may give thousands the same time
+    slot = crc32(f"{article_id}{attempt}".encode()) % among
+    return max(-_FARTHEST, min(moment, _FARTHEST)) * SLOTS + slot
+
+
+def vector(found: Indexed, key: int) -> str:
+    """The text form of PostgreSQL's tsvector: each word with its places, then stems, month and year without any."""
+    places: dict[str, list[str]] = {}
+    begin = 1
+    for part in (found.title, found.dek, found.text):
+        for at, word in enumerate(part, begin):
+            places.setdefault(word, []).append(str(at))
+        begin += len(part) + 10  # no phrase goes on from one part into the next
+    lexemes = [f"'{word}':{','.join(where[:250])}" for word, where in places.items()]
+    return " ".join(lexemes + [f"'{more}'" for more in (*found.stems, period(key), period(key, "%Y"))])
+
+
+def _add(connection: sa.Connection, row: Any) -> None:
+    found, dialect = indexed(row.title, row.dek, row.text, row.language), connection.dialect.name
+    values: dict[str, Any] = {"article_id": row.id, "listed": row.listed, "weights": found.weights, "vector": None}
+    for attempt in range(100):
+        key = _key(row.id, row.listed_at, attempt)
+        if dialect == "postgresql":
+            values["vector"] = vector(found, key)
+        if connection.execute(_NEW[dialect], {"key": key, **values}).first() is not None:
+            break
+    else:
+        raise RuntimeError("no key is free for an article")
+    if dialect == "sqlite":
+        parts = {name: " ".join(getattr(found, name)) for name in ("title", "dek", "text", "stems")}
+        connection.execute(_ADD_WORDS, {"rowid": key, **parts})
+
+
+def _drop(connection: sa.Connection, article_id: str) -> None:
+    keys = connection.execute(_DROP, {"article": article_id}).scalars().all()
+    if keys and connection.dialect.name == "sqlite":
+        connection.execute(_DROP_WORDS, [{"key": key} for key in keys])
+
+
+def follow(session: Session, article: Article) -> None:
+    """Bring the index to what readers see of an article from now on."""
+    connection = session.connection()
+    _drop(connection, article.id)
+    row = connection.execute(_ONE, {"article": article.id}).first() if article.public else None
+    if row is not None:
+        _add(connection, row)
+
+
+def rebuild_some(session: Session, after: str) -> tuple[str, int] | None:
+    """Index the next articles in the order of their ids anew; the last id and how many, None at the end."""
+    connection = session.connection()
+    rows = connection.execute(_NEXT.with_for_update(read=True, key_share=True, of=A), {"after": after}).all()
+    until, done = time.monotonic() + LONG, 0
+    for row in rows:
+        _drop(connection, row.id)
+        _add(connection, row)
+        done += 1
+        if time.monotonic() > until:
+            break
+    return (rows[done - 1].id, done) if rows else None
+
+
+def tidy(session: Session) -> int:
+    """Drop what belongs to no public article, if ever there is any; returns how many entries that were."""
+    public = sa.select(A.c.id).where(A.c.public)
+    dropped = affected(session.execute(sa.delete(ENTRY).where(ENTRY.c.article_id.not_in(public))))
+    if session.get_bind().dialect.name == "sqlite":
+        lost = sa.select(WORDS.c.rowid).where(WORDS.c.rowid.not_in(sa.select(ENTRY.c.key)))
+        keys = [{"key": key} for key in session.execute(lost).scalars()]
+        if keys:
+            session.connection().execute(_DROP_WORDS, keys)
+    return dropped
+
+
+def forget(session: Session, article: Article) -> None:
+    """Drop an article that is purged, and what the index of SQLite still holds of its words in old segments."""
+    connection = session.connection()
+    _drop(connection, article.id)
+    if connection.dialect.name == "sqlite":
+        connection.exec_driver_sql("INSERT INTO search_words(search_words) VALUES('optimize')")

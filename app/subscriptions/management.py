@@ -1,0 +1,50 @@
+"""Managing one's own subscriptions."""
+
+import sqlalchemy as sa
+from sqlmodel import Session
+
+from app.core.problems import NotFound
+from app.identity.schemas import Actor
+from app.identity.secrets import MANAGE, Vault
+from app.subscriptions import subscriptions
+from app.subscriptions.schemas import SubscriptionPatch
+from app.subscriptions.subscriptions import SUBSCRIPTION, owner, single, subscriber
+
+
+def manage_token(store: sa.Connection | Session, vault: Vault, subscriber_id: str) -> str:
+    """The token that a subscriber manages subscriptions with: who they are, and which of their tokens it is."""
+    row = subscriber(store, subscriber_id)
+    if row is None:
+        raise NotFound
+    return vault.sealed(MANAGE, f"{subscriber_id.replace('-', '')}{row['generation']:08x}")
+
+
+def _mine(session: Session, actor: Actor, subscription_id: str) -> str:
+    """The id of a subscription of the caller's; 404 for every other."""
+    me = owner(session, actor)
+    row = single(session, subscription_id, me["id"]) if me else None
+    if row is None:
+        raise NotFound
+    return str(row["id"])
+
+
+def change(session: Session, actor: Actor, subscription_id: str, data: SubscriptionPatch) -> str:
+    """Change how often one hears of something; returns the subscription's id."""
+    found = _mine(session, actor, subscription_id)
+    if "frequency" in data.model_fields_set:
+        subscriptions.change(session, found, data.frequency)
+    return found
+
+
+def end(session: Session, actor: Actor, subscription_id: str) -> None:
+    """End one subscription."""
+    subscriptions.end(session, SUBSCRIPTION.c.id == _mine(session, actor, subscription_id))
+
+
+def rotate(session: Session, actor: Actor) -> str:
+    """End every manage token of the caller's; returns the id of the subscriber, who gets a new one."""
+    me = owner(session, actor)
+    if me is None:
+        raise NotFound
+    subscriptions.rotate(session, me["id"])
+    return str(me["id"])

@@ -1,1 +1,0 @@
-"""Subscribers, as staff see them."""

@@ -1,1 +1,0 @@
-"""Suppressions: addresses that get no mail whatever is asked, kept as hashes alone."""

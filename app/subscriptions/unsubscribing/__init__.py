@@ -1,1 +1,0 @@
-"""One click in a mail ends what the mail came from (RFC 8058)."""

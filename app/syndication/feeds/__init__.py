@@ -1,1 +1,0 @@
-"""Feeds: what is new, for feed readers and aggregators."""

@@ -1,1 +1,0 @@
-"""Formats: one file for each that content goes out in."""

@@ -1,1 +1,0 @@
-"""oEmbed: what another site shows in place of a link to an article (oembed.com)."""

@@ -1,1 +1,0 @@
-"""Telling subscribers of our hub, and other hubs, that feeds have changed."""

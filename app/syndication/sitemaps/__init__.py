@@ -1,1 +1,0 @@
-"""Sitemaps: where the articles are, for search engines (sitemaps.org; Google's news extension)."""

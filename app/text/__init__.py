@@ -1,0 +1,1 @@
+"""Text from outside: input types, HTML sanitising, names, languages and collation."""

@@ -1,0 +1,262 @@
+"""Hostile HTML made harmless: bounded before it is parsed, reduced to an allow-list, and read as plain text."""
+
+import re
+from collections.abc import Iterator
+from typing import Final, Literal
+from urllib.parse import quote
+
+import nh3
+from selectolax.lexbor import LexborHTMLParser, LexborNode
+
+from app.text.inputs import scrub
+
+Profile = Literal["article", "note"]
+
+MAX_LENGTH: Final[dict[Profile, int]] = {"article": 1_000_000, "note": 50_000}
+MAX_AMPERSANDS: Final = 50_000
+MAX_TAGS: Final = 100_000
+MAX_DEPTH: Final = 100
+# Parsers rebuild open elements again and again: the sum of the depths of all tags is what they really cost.
+MAX_WORK: Final = 500_000
+MAX_ATTRIBUTES: Final = 200
+_LONG_TAG = 1000
+
+
+def _names(names: str) -> frozenset[str]:
+    return frozenset(names.split())
+
+
+DROPPED: Final = _names(
+    "applet audio canvas embed frame frameset head iframe input math meta noembed noframes noscript object "
+    "plaintext script select style svg template textarea title video xmp"
+)
+_VOID = _names("area base basefont bgsound br col embed frame hr img input keygen link meta param source track wbr")
+# An end tag of these is implied by the next one, so that they never nest without a container between them.
+_IMPLIED = _names("body caption colgroup dd dt head html li optgroup option p rb rp rt rtc tbody td tfoot th thead tr")
+_FORMATTING = _names("a b big code em font i nobr s small strike strong tt u")
+_SCOPES = _names("applet button marquee math object select svg table template")
+_RAW = "script|style|textarea|title|xmp|iframe|noembed|noframes"
+BLOCKS: Final = _names(
+    "address article aside blockquote body caption dd details dialog div dl dt fieldset figcaption figure footer form "
+    "h1 h2 h3 h4 h5 h6 header hgroup hr legend li main nav ol p pre section summary table tbody tfoot thead tr ul"
+)
+_ATTRIBUTE = (
+    r"[^\t\n\f\r />][^\t\n\f\r />=]*+"
+    r"(?:[\t\n\f\r ]*+=[\t\n\f\r ]*+(?:\"[^\"]*+\"|'[^']*+'|[^\t\n\f\r >\"'][^\t\n\f\r >]*+)?+)?+"
+)
+_ATTRIBUTES = rf"(?:[\t\n\f\r /]++|{_ATTRIBUTE})*+>?"
+# The tokens of the HTML standard that matter for nesting; every alternative consumes all that it has looked at.
+_TOKEN = re.compile(
+    rf"<!--(?:-?>|.*?--!?>|.*)|<[!?][^>]*+>?|<(?P<raw>{_RAW})(?=[\t\n\f\r />]){_ATTRIBUTES}"
+    rf"(?P<content>.*?</(?P=raw)(?=[\t\n\f\r />])|.*)|<(?P<end>/?)(?P<name>[a-z][^\t\n\f\r />]*+){_ATTRIBUTES}",
+    re.DOTALL | re.IGNORECASE,
+)
+_ONE_ATTRIBUTE = re.compile(_ATTRIBUTE)
+_OPENING = re.compile("<[a-z]", re.IGNORECASE)
+_FOREIGN = re.compile("<(?:svg|math)", re.IGNORECASE)
+_SPACE = re.compile("[\t\n\f\r ]+")
+
+_INLINE = {"a", "abbr", "b", "br", "cite", "code", "del", "em", "i", "ins", "mark", "q", "s", "small", "strong", "sub"}
+_NOTE_TAGS = _INLINE | {"blockquote", "hr", "li", "ol", "p", "pre", "sup", "u", "ul"}
+_ARTICLE_TAGS = _NOTE_TAGS | _names(
+    "aside audio bdi bdo caption dd details dl dt figcaption figure h1 h2 h3 h4 h5 h6 hr img input kbd samp source "
+    "span summary table tbody td tfoot th thead time tr track var video"
+)
+# Without "*" the library would let `lang` and `title` stand everywhere, whatever they say.
+_NOTE_ATTRIBUTES: Final[dict[str, set[str]]] = {"*": set(), "a": {"href", "title"}, "abbr": {"title"}, "ol": {"start"}}
+_CELL = {"align", "colspan", "rowspan"}
+_RECORDING = {"controls", "src", "title"}
+_ARTICLE_ATTRIBUTES: Final[dict[str, set[str]]] = {
+    "*": {"dir", "lang"},
+    "a": {"href", "title"},
+    "abbr": {"title"},
+    "aside": {"data-kind"},
+    "audio": _RECORDING,
+    "details": {"open"},
+    "figure": {"data-embed", "data-gallery", "data-provider"},
+    "img": {"alt", "height", "src", "title", "width"},
+    "input": {"checked"},
+    "li": {"value"},
+    "ol": {"data-footnotes", "reversed", "start", "type"},
+    "pre": {"data-language"},
+    "source": {"src", "type"},
+    "sup": {"data-fn"},
+    "td": _CELL,
+    "th": _CELL | {"scope"},
+    "time": {"datetime"},
+    "track": {"default", "kind", "label", "src", "srclang"},
+    "video": _RECORDING | {"height", "poster", "width"},
+}
+# An id makes an element a property of `window`; on a link, picture or form it would even stand in for a text or for
+# a property of `document`, so that none of these has one.
+_TARGETS = _names("aside audio blockquote details dl figure h1 h2 h3 h4 h5 h6 hr li ol p pre span table ul")
+for _tag in _TARGETS:
+    _ARTICLE_ATTRIBUTES[_tag] = _ARTICLE_ATTRIBUTES.get(_tag, set()) | {"id"}
+# Schemes of links that open an app, which asks before it acts: mail (RFC 6068), calls (RFC 3966), messages (RFC 5724),
+# maps (RFC 5870) and chats (RFC 5122). What runs or holds content itself (javascript, data, blob …) is never here.
+LINK_SCHEMES: Final = _names("mailto tel sms geo xmpp")
+_SCHEMES = {"http", "https", "mailto"}
+_ADDRESSES = _names("data-embed href poster src")
+_IGNORED_IN_URLS = re.compile("[\t\n\r]")
+_AROUND_URLS: Final = "".join(map(chr, range(0x21)))
+_BLANK_IN_URL = re.compile(r"[\s\x00-\x1f\x7f-\xa0\xad\u200b-\u200f\u2028-\u202e\u2060-\u2064\ufeff]")
+
+
+def _write_as_parsed(_tag: str, attribute: str, value: str) -> str:
+    """Write an address as browsers parse it (WHATWG URL 4.4): trimmed, on one line, what shows nothing encoded.
+
+    So its scheme, which has been checked on what browsers parse, is the same to whatever reads it less exactly.
+    """
+    if attribute not in _ADDRESSES:
+        return value
+    url = _IGNORED_IN_URLS.sub("", value.strip(_AROUND_URLS))
+    return _BLANK_IN_URL.sub(lambda blank: quote(blank.group()), url)
+
+
+_INERT_INPUT = {"input": {"type": "checkbox", "disabled": ""}}
+_CLEANERS: Final[dict[Profile, nh3.Cleaner]] = {
+    "article": nh3.Cleaner(
+        tags=set(_ARTICLE_TAGS),
+        clean_content_tags=set(DROPPED - _ARTICLE_TAGS),
+        attributes=_ARTICLE_ATTRIBUTES,
+        attribute_filter=_write_as_parsed,
+        set_tag_attribute_values=_INERT_INPUT,
+        url_schemes=_SCHEMES | LINK_SCHEMES,
+        link_rel="noopener",
+    ),
+    "note": nh3.Cleaner(
+        tags=set(_NOTE_TAGS),
+        clean_content_tags=set(DROPPED),
+        attributes=_NOTE_ATTRIBUTES,
+        attribute_filter=_write_as_parsed,
+        url_schemes=_SCHEMES,
+        link_rel="noopener nofollow ugc",
+    ),
+}
+
+
+class _Nesting:
+    """A pessimistic model of the parser's open elements: it may count too many, hardly ever too few."""
+
+    def __init__(self) -> None:
+        self.open: list[str] = []
+        self.work = 0
+
+    def start(self, name: str, count: int = 1) -> None:
+        if name not in _VOID and name not in _IMPLIED:
+            self.open.extend([name] * count)
+        self.work += len(self.open)
+        if len(self.open) > MAX_DEPTH or self.work > MAX_WORK:
+            raise ValueError("the HTML is nested too deeply")
+
+    def end(self, name: str) -> None:
+        self.work += 1
+        for index in range(len(self.open) - 1, -1, -1):
+            if self.open[index] == name:
+                above = self.open[index + 1 :]
+                # Formatting that is still open comes back after its container has closed.
+                self.open[index:] = above if name in _FORMATTING else [tag for tag in above if tag in _FORMATTING]
+                return
+            if self.open[index] in _SCOPES:
+                return
+
+
+def check_bounds(html: str, profile: Profile = "article") -> None:
+    """Raise ValueError when HTML is too long or nested so deeply that parsing it would cost more than linear time."""
+    if len(html) > MAX_LENGTH[profile]:
+        raise ValueError(f"the HTML is longer than {MAX_LENGTH[profile]} characters")
+    if html.count("&") > MAX_AMPERSANDS:
+        raise ValueError(f"the HTML has more than {MAX_AMPERSANDS} ampersands")
+    if html.count("<") > MAX_TAGS:
+        raise ValueError(f"the HTML has more than {MAX_TAGS} tags")
+    nesting, foreign = _Nesting(), bool(_FOREIGN.search(html))
+    for token in _TOKEN.finditer(html):
+        if (
+            len(tag := token.group()) > _LONG_TAG
+            and token["name"]
+            and len(_ONE_ATTRIBUTE.findall(tag)) > MAX_ATTRIBUTES
+        ):
+            raise ValueError(f"an HTML tag has more than {MAX_ATTRIBUTES} attributes")
+        if name := token["name"]:
+            (nesting.end if token["end"] else nesting.start)(name.lower())
+        elif foreign and (content := token["content"]):
+            # Inside SVG and MathML these elements hold markup after all.
+            nesting.start("raw", len(_OPENING.findall(content)))
+
+
+def sanitise(html: str, profile: Profile = "article") -> str:
+    """Reduce HTML to the profile's allow-list: no script, style or frame, only relative URLs and harmless schemes.
+
+    Raises ValueError when the input is larger or more deeply nested than the profile allows; nothing is cut silently.
+    """
+    check_bounds(html, profile)
+    return _CLEANERS[profile].clean(html)
+
+
+def parse(html: str, profile: Profile = "article") -> LexborNode:
+    """Parse untrusted HTML as a browser would and return its body; raise ValueError beyond the profile's bounds."""
+    check_bounds(html, profile)
+    return parse_clean(html)
+
+
+def parse_clean(html: str) -> LexborNode:
+    """Parse HTML that `sanitise` gave, whose bounds need no second look."""
+    body = LexborHTMLParser(f"<!doctype html><body>{html}").body
+    if body is None:
+        raise ValueError("the HTML has no body")
+    return body
+
+
+def walk(root: LexborNode) -> Iterator[tuple[LexborNode, bool]]:
+    """Yield the nodes below `root` in document order, elements twice: (node, True) on entry and (node, False) on exit.
+
+    The contents of elements that are never shown, such as script and style, are left out.
+    """
+    node = root.first_child
+    while node is not None:
+        yield node, True
+        child = None if node.is_text_node or node.is_comment_node or node.tag in DROPPED else node.first_child
+        if child is not None:
+            node = child
+            continue
+        while node is not None and node.mem_id != root.mem_id:
+            yield node, False
+            following = node.next
+            if following is not None:
+                node = following
+                break
+            node = node.parent
+        else:
+            return
+
+
+def plain_text(html: str, profile: Profile = "article") -> str:
+    """Give the visible text of HTML: entities resolved, one blank line between blocks, line breaks kept."""
+    return text_of(parse(html, profile))
+
+
+def text_of(root: LexborNode) -> str:
+    """Give the visible text of parsed HTML, as `plain_text` does."""
+    paragraphs: list[str] = []
+    parts: list[str] = []
+    preformatted = False
+
+    def end_paragraph() -> None:
+        text = scrub("".join(parts))
+        parts.clear()
+        paragraphs.append(text.strip("\n") if preformatted else re.sub(" *\n *", "\n", text).strip())
+
+    for node, entering in walk(root):
+        tag = node.tag or ""
+        if node.is_text_node:
+            text = (node.text_content or "") if entering else ""
+            parts.append(text if preformatted else _SPACE.sub(" ", text))
+        elif tag in BLOCKS:
+            end_paragraph()
+            preformatted = entering if tag == "pre" else preformatted
+        elif tag == "br" and entering:
+            parts.append("\n")
+        elif tag in {"td", "th"} and not entering:
+            parts.append(" ")
+    end_paragraph()
+    return "\n\n".join(paragraph for paragraph in paragraphs if paragraph.strip())

@@ -1,0 +1,240 @@
+"""The outermost layers of the app: request ids, bounds of bodies, metrics, the access log, CORS, the last resort."""
+
+import asyncio
+import re
+import time
+from collections.abc import Sequence
+from typing import Any
+
+import structlog
+from prometheus_client import CollectorRegistry, Counter, Histogram
+from starlette.datastructures import Headers, MutableHeaders
+from starlette.middleware.cors import CORSMiddleware
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from app.core import problems
+from app.core.ids import new_id
+from app.web import problem_responses
+
+IDLE = 15.0  # seconds that a body may pause
+PATIENCE = 30.0  # seconds that a body may take in all, and
+LEAST_PACE = 8000  # bytes that buy a second more: slow lines can upload, and drops hold no request open
+EXPOSED = (
+    "ETag, Link, Location, RateLimit, RateLimit-Policy, Retry-After, X-Request-ID, Broadsheet-Position, Cache-Tag, "
+    "Surrogate-Key, Cache-Groups, Last-Modified, Idempotency-Replayed, Broadsheet-Token"
+).split(", ")
+METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
+GOES_ON = "goes_on"
+"""In a request's state: what goes on with an answer, `(receive, send)`, when the app is done with it: an answer that is
+held open for long should not hold the app's stack."""
+ANSWERED_AS_NOBODY = "answered_as_nobody"
+"""In a request: a reader's token was sent that is not known, and the answer is the one that everybody gets."""
+_FOR_CACHES = frozenset({b"cache-control", b"cache-tag", b"surrogate-key", b"cache-groups"})
+_REQUEST_ID = re.compile(rb"[A-Za-z0-9._:\-]{1,100}")
+_SAFETY = [
+    (b"x-content-type-options", b"nosniff"),
+    (b"referrer-policy", b"strict-origin-when-cross-origin"),
+    (b"cross-origin-resource-policy", b"cross-origin"),
+]
+log = structlog.get_logger("broadsheet.access")
+
+
+class Metrics:
+    """What `/metrics` shows of requests; labels are known methods and route templates, so their number is bounded."""
+
+    def __init__(self) -> None:
+        self.registry = CollectorRegistry()
+        self.requests = Counter(
+            "broadsheet_requests_total", "Requests answered.", ["method", "route", "status"], registry=self.registry
+        )
+        self.seconds = Histogram(
+            "broadsheet_request_seconds",
+            "Time to answer in seconds.",
+            ["route"],
+            buckets=(0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5),
+            registry=self.registry,
+        )
+        self._children: dict[tuple[str, str, int], tuple[Any, Any]] = {}
+
+    def observe(self, method: str, route: str, status: int, seconds: float) -> None:
+        """Count an answer."""
+        method = method if method in METHODS else "other"
+        key = (method, route, status)
+        if key not in self._children:
+            self._children[key] = (self.requests.labels(method, route, str(status)), self.seconds.labels(route))
+        requests, duration = self._children[key]
+        requests.inc()
+        duration.observe(seconds)
+
+
+class _Exchange:
+    """One request and its answer as they pass the boundary."""
+
+    def __init__(self, scope: Scope, receive: Receive, send: Send, most: int) -> None:
+        self.scope, self._receive, self._send = scope, receive, send
+        self.most = most
+        self.size = 0
+        self.status = 500
+        self.body_done = False
+        self.begun: float | None = None
+
+    async def receive(self) -> Message:
+        """The next part of the body, in time and in bounds or not at all."""
+        if self.body_done:
+            return await self._receive()
+        self._measure(self._announced())
+        loop_time = asyncio.get_running_loop().time()
+        self.begun = loop_time if self.begun is None else self.begun
+        deadline = self.begun + PATIENCE + self.size / LEAST_PACE
+        try:
+            async with asyncio.timeout_at(min(loop_time + IDLE, deadline)):
+                message = await self._receive()
+        except TimeoutError:
+            raise problems.RequestTimeout("The body did not arrive in time.") from None
+        self.body_done = message["type"] != "http.request" or not message.get("more_body")
+        self.size += len(message.get("body", b""))
+        self._measure(self.size)
+        return message
+
+    def _announced(self) -> int:
+        length = next((value for name, value in self.scope["headers"] if name == b"content-length"), b"")
+        return int(length) if length.isdigit() else 0
+
+    def _measure(self, size: int) -> None:
+        route = self.scope.get("route")
+        most = getattr(route, "max_body_size", None) or min(self.most, getattr(route, "max_public_size", self.most))
+        if size > most:
+            raise problems.BodyTooLarge(f"The body is larger than {most:,} bytes.")
+
+    async def send(self, message: Message) -> None:
+        """Pass the answer on with the headers that every answer has."""
+        if message["type"] == "http.response.start":
+            self.status = message["status"]
+            headers = list(message.get("headers", ()))
+            if self.scope.get(ANSWERED_AS_NOBODY):  # nobody else may be given this answer, from a cache
+                headers = [header for header in headers if header[0] not in _FOR_CACHES]
+                headers += [(b"cache-control", b"private, no-store"), (b"broadsheet-token", b"unknown")]
+            given = {name for name, _ in headers}
+            headers.append((b"x-request-id", self.scope["request_id"].encode()))
+            headers += [header for header in _SAFETY if header[0] not in given]
+            headers += self.scope.get("answer_headers", ())
+            message = {**message, "headers": headers}
+        await self._send(message)
+
+
+class Boundary:
+    """ASGI middleware around the whole app."""
+
+    def __init__(self, app: ASGIApp, metrics: Metrics, max_body_size: int) -> None:
+        self.app, self.metrics, self.max_body_size = app, metrics, max_body_size
+        self.log = log.bind()  # once: to find the logger anew costs as much as to write the line
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self.app(scope, receive, send)
+            return
+        started, method = time.perf_counter(), scope["method"]
+        given = next((value for name, value in scope["headers"] if name == b"x-request-id"), b"")
+        # HEAD is answered as GET; the server leaves the body out (RFC 9110 §9.3.2).
+        scope = {**scope, "method": "GET" if method == "HEAD" else method}
+        if scope.get("raw_path", b"").endswith(b"/") and len(scope["path"]) > 1:  # `/v1/articles/` is `/v1/articles`
+            scope["path"], scope["raw_path"] = scope["path"][:-1], scope["raw_path"][:-1]
+        scope["is_head"] = method == "HEAD"  # for answers that have no end of their own
+        scope.setdefault("state", {})
+        scope["request_id"] = given.decode() if _REQUEST_ID.fullmatch(given) else new_id()
+        structlog.contextvars.bind_contextvars(request_id=scope["request_id"])
+        exchange = _Exchange(scope, receive, send, self.max_body_size)
+        try:
+            await self.app(scope, exchange.receive, exchange.send)
+        finally:
+            seconds = time.perf_counter() - started
+            route = getattr(scope.get("route"), "path", "unmatched")
+            self.metrics.observe(method, route, exchange.status, seconds)
+            self.log.info(
+                "request",
+                method=method,
+                route=route,
+                status=exchange.status,
+                ms=round(seconds * 1000, 2),
+            )
+        if go_on := scope["state"].pop(GOES_ON, None):
+            del scope, exchange
+            await go_on(receive, send)
+
+
+class LastResort:
+    """Answers what nobody expected; inside `Cors`, so that a front end can read that answer too."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self.app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        started = False
+
+        async def watch(message: Message) -> None:
+            nonlocal started
+            started = True
+            await send(message)
+
+        try:
+            await self.app(scope, receive, watch)
+        except Exception as error:
+            if started or scope["type"] != "http":
+                raise
+            problem = problem_responses.from_exception(error)
+            await problem_responses.answer(problem, scope["request_id"])(scope, receive, send)
+
+
+class _Cors(CORSMiddleware):
+    """Names `Origin` in `Vary` once: Starlette adds it to every answer, also where the answer names it already."""
+
+    async def send(self, message: Message, send: Send, request_headers: Headers) -> None:
+        """Send a message with its headers for the caller's origin."""
+
+        async def send_once(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                headers = MutableHeaders(scope=message)
+                names = (name.strip() for value in headers.getlist("Vary") for name in value.split(","))
+                headers["Vary"] = ", ".join(dict.fromkeys(names))
+            await send(message)
+
+        await super().send(message, send_once, request_headers)
+
+
+class Cors:
+    """Reads from any origin; writes and credentials only from the publication's own front ends."""
+
+    def __init__(self, app: ASGIApp, origins: Sequence[str]) -> None:
+        reads = ["Content-Type", "If-None-Match", "Last-Event-ID", "X-Request-ID"]
+        headers = ["Authorization", "Idempotency-Key", "If-Match", *reads]
+        self.origins = frozenset(origin.encode() for origin in origins)
+        self.plain = app
+        self.known = _Cors(
+            app,
+            allow_origins=list(origins),
+            allow_methods=["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE"],
+            allow_headers=headers,
+            allow_credentials=True,
+            expose_headers=EXPOSED,
+            max_age=3600,
+        )
+        self.anyone = _Cors(
+            app,
+            allow_origins=["*"],
+            allow_methods=["GET", "HEAD"],
+            allow_headers=reads,
+            expose_headers=EXPOSED,
+            max_age=3600,
+        )
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self.plain(scope, receive, send)
+            return
+        origin = next((value for name, value in scope["headers"] if name == b"origin"), None)
+        if origin is None:
+            await self.plain(scope, receive, send)
+        elif origin in self.origins:
+            await self.known(scope, receive, send)
+        else:
+            await self.anyone(scope, receive, send)

@@ -1,0 +1,59 @@
+"""Strong entity tags (RFC 9110 §8.8.3) that carry the version an editor must name to write.
+
+A tag is `"v7-1f0c…"`: the version of the row behind it, then a hash of the very bytes. A compressed answer adds its
+coding. So a reader compares the bytes, and `If-Match` the version, whatever fields or coding were asked for.
+"""
+
+import hashlib
+import re
+from collections.abc import Iterable
+
+from app.core.problems import BadRequest, PreconditionRequired, StaleVersion
+
+_TAG = re.compile(r'(W/)?"([\x21\x23-\x7e]*)"')
+_TAG_PATTERN = r'[ \t]*(?:W/)?"[\x21\x23-\x7E]*"[ \t]*'
+IF_MATCH_PATTERN = rf"^(?:[ \t]*\*[ \t]*|{_TAG_PATTERN}(?:,{_TAG_PATTERN})*)$"
+"""What the header may hold (RFC 9110 §13.1.1), for the OpenAPI document too."""
+_IF_MATCH = re.compile(IF_MATCH_PATTERN)
+_VERSION = re.compile(r"v(\d{1,18})(?:-.*)?", re.ASCII)
+_CODINGS = ("-gzip", "-br", "-zstd")
+
+
+def make(body: bytes, version: int | None = None) -> str:
+    """The tag of these bytes, without quotes."""
+    digest = hashlib.blake2b(body, digest_size=10).hexdigest()
+    return f"v{version}-{digest}" if version is not None else digest
+
+
+def _bare(tag: str) -> str:
+    for coding in _CODINGS:
+        tag = tag.removesuffix(coding)
+    return tag
+
+
+def matches(if_none_match: str, tag: str) -> bool:
+    """Whether the client already has these bytes, in whatever content coding."""
+    if if_none_match.strip() == "*":
+        return True
+    return any(_bare(found) == tag for _, found in _TAG.findall(if_none_match))
+
+
+def expected_versions(if_match: str | None) -> frozenset[int] | None:
+    """The versions that `If-Match` accepts; None for `*`. Absent: 428. Unreadable: 400. A weak tag matches nothing."""
+    if if_match is None:
+        raise PreconditionRequired(
+            "Send the header If-Match with the ETag that you read, or `If-Match: *` to change whatever is there now."
+        )
+    if not _IF_MATCH.fullmatch(if_match):
+        detail = "If-Match must be `*`, or entity tags in quotes with commas between them."
+        raise BadRequest(detail, errors=[{"parameter": "If-Match", "code": "invalid", "detail": detail}])
+    if if_match.strip() == "*":
+        return None
+    tags = _TAG.findall(if_match)
+    return frozenset(int(found[1]) for weak, tag in tags if not weak and (found := _VERSION.fullmatch(tag)))
+
+
+def check(current: int, expected: frozenset[int] | None, differing: Iterable[str] = ()) -> None:
+    """Raise 412, which tells the current version and the fields that differ, unless that version is expected."""
+    if expected is not None and current not in expected:
+        raise StaleVersion(current_version=current, fields=differing)

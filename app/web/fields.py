@@ -1,0 +1,60 @@
+"""`fields=title,authors.name`: exactly those, from an allow-list that is the public model itself."""
+
+from functools import lru_cache
+from typing import Any, get_args, get_origin
+
+from pydantic import BaseModel
+
+from app.core.problems import InvalidParameter, shown_name
+
+
+def _model_in(annotation: Any) -> type[BaseModel] | None:
+    """The model inside `Model`, `Model | None` or `list[Model]`."""
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        return annotation
+    return next((found for part in get_args(annotation) if (found := _model_in(part))), None)
+
+
+def is_list(annotation: Any) -> bool:
+    """Whether a field holds a list, `None` or not."""
+    return get_origin(annotation) is list or any(map(is_list, get_args(annotation)))
+
+
+def _add(tree: dict[str, Any], model: type[BaseModel], path: list[str], shown: str) -> None:
+    name, *rest = path
+    info = model.model_fields.get(name)
+    if info is None:
+        raise InvalidParameter("fields", f"fields: there is no field {shown}.")
+    if not rest:
+        tree[name] = True
+        return
+    inner = _model_in(info.annotation)
+    if inner is None:
+        raise InvalidParameter("fields", f"fields: there is no field {shown}.")
+    many = is_list(info.annotation)
+    branch = tree.setdefault(name, {"__all__": {}} if many else {})
+    if branch is not True:
+        _add(branch["__all__"] if many else branch, inner, rest, shown)
+
+
+@lru_cache(1024)
+def chosen(model: type[BaseModel], fields: str | None) -> dict[str, Any] | None:
+    """What Pydantic calls `include` for a `fields` parameter; None, for all, without one. 400 for unknown names."""
+    if fields is None:
+        return None
+    tree: dict[str, Any] = {}
+    for field in fields.split(","):
+        name = field.strip()
+        if name.startswith("-"):
+            raise InvalidParameter("fields", "fields: name the fields to give; `-` cannot leave fields out.")
+        _add(tree, model, name.split("."), shown_name(name))
+    return tree
+
+
+def limited(value: Any, tree: Any) -> Any:
+    """The chosen fields of plain data: what `chosen` gives, for JSON that is not made from a model."""
+    if tree is True or value is None:
+        return value
+    if isinstance(value, list):
+        return [limited(item, tree["__all__"]) for item in value]
+    return {name: limited(item, tree[name]) for name, item in value.items() if name in tree}

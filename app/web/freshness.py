@@ -1,0 +1,62 @@
+"""Since when answers are as they are: what `Last-Modified` can say of an answer that many rows make.
+
+No time in the store covers every change of an answer: an item leaves a list, a count moves, a section gets another
+name, and the newest `updated_at` stays. So each process remembers when it first saw the bytes that an address has now.
+"""
+
+import email.utils
+from collections import OrderedDict
+from dataclasses import dataclass
+from functools import lru_cache
+from hashlib import blake2b
+
+from app.core.clock import now
+
+MAX_ADDRESSES = 10_000  # that one process remembers
+
+
+@dataclass(slots=True)
+class _Seen:
+    tag: str
+    since: int
+    served: int
+
+
+class Freshness:
+    """When the answers of this process last changed, in seconds since 1970.
+
+    A second in which an answer was served as it was before is never told as that of its change: whoever holds the
+    former bytes, with `Last-Modified` or the date of the answer, gets the new ones.
+    """
+
+    def __init__(self) -> None:
+        self._seen: OrderedDict[bytes, _Seen] = OrderedDict()
+
+    def note(self, address: str, tag: str) -> tuple[int, int]:
+        """Note that an address is answered with what has this tag: since when it is so, and what second it is now."""
+        second = int(now().timestamp())
+        key = blake2b(address.encode(), digest_size=16).digest()  # addresses may be long, and strangers choose them
+        seen = self._seen.get(key)
+        if seen is None:
+            seen = self._seen[key] = _Seen(tag, second, second)
+            if len(self._seen) > MAX_ADDRESSES:
+                self._seen.popitem(last=False)
+        elif seen.tag != tag:
+            seen.tag, seen.since = tag, max(second, seen.served + 1)
+        seen.served = max(second, seen.served)
+        return seen.since, second
+
+
+@lru_cache(4096)
+def http_date(second: int) -> str:
+    """A time as HTTP headers have it (RFC 9110 §5.6.7)."""
+    return email.utils.formatdate(second, usegmt=True)
+
+
+@lru_cache(4096)
+def read_http_date(text: str) -> int | None:
+    """The time in a header, None for what is no date."""
+    try:
+        return int(email.utils.parsedate_to_datetime(text).timestamp()) if len(text) <= 64 else None
+    except (ValueError, TypeError, IndexError, OverflowError):
+        return None

@@ -1,0 +1,328 @@
+"""The OpenAPI 3.1 document: completed from what every operation has, then written with each repeated part once.
+
+`complete` adds what no route repeats, `name_types` gives schemas that occur in many places a name, and `share` moves
+parameters and responses that several operations have into components.
+"""
+
+import json
+import re
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from http import HTTPStatus
+from typing import Any
+
+from fastapi import FastAPI
+from fastapi.openapi.utils import get_openapi
+from fastapi.routing import APIRoute
+from pydantic import TypeAdapter
+from starlette.routing import BaseRoute
+
+from app.core.problems import (
+    MEDIA_TYPE,
+    BadRequest,
+    BodyTooLarge,
+    Forbidden,
+    Invalid,
+    Problem,
+    TooManyRequests,
+    Unauthorized,
+    Unavailable,
+    UnsupportedMediaType,
+)
+from app.web.responses import POSITION_PATTERN
+
+Node = dict[str, Any]  # an object of the document
+SCHEMAS = "#/components/schemas/"
+IDEMPOTENCY_KEY_LENGTH = 255
+_IDEMPOTENCY_KEY = {
+    "name": "Idempotency-Key",
+    "in": "header",
+    "description": "Send the same key again to get the same answer again: the request is carried out once. "
+    "Kept for 48 hours. With another body: 422 `idempotency_key_reused`.",
+    "schema": {"type": "string", "minLength": 1, "maxLength": IDEMPOTENCY_KEY_LENGTH, "pattern": r"^[\x20-\x7E]+$"},
+}
+# What any operation may answer stands in its `default` response, and is not repeated.
+_ALWAYS: tuple[type[Problem], ...] = (BadRequest, Unauthorized, TooManyRequests, Unavailable)
+_WITH_KEY: tuple[type[Problem], ...] = (Forbidden,)
+_WITH_BODY: tuple[type[Problem], ...] = (BodyTooLarge, UnsupportedMediaType, Invalid)
+_MAY_ANSWER = ", ".join(f"`{kind.code}` ({kind.status})" for kind in (*_ALWAYS, *_WITH_KEY, *_WITH_BODY))
+_DEFAULT = f"""\
+Any problem that is not listed. Every operation may answer {_MAY_ANSWER} or `internal_error` (500); one with an
+`Idempotency-Key` also `request_in_progress` (409), as long as the first request is not answered, or
+`idempotency_key_reused` (422), if the key came with another body or address before."""
+_MIN_POSITION = {
+    "name": "min_position",
+    "in": "query",
+    "description": "Wait (≤ 2 s) until this `Broadsheet-Position` is visible, else 503.",
+    "schema": {"type": "string", "maxLength": 40, "pattern": POSITION_PATTERN},
+}
+_WITHOUT_NUL = r"^[^\x00]*$"  # what any query parameter may hold
+_CLOSED = {"$ref", "anyOf", "const", "enum"}  # a schema with one of these takes null only beside another
+_LIMITED = {"const", "enum", "format"}  # a schema with one of these needs no pattern
+_FORMS = ("application/x-www-form-urlencoded", "multipart/form-data")
+_PRECONDITIONS = {"if-match", "if-none-match"}
+_PROBLEM = {MEDIA_TYPE: {"schema": {"$ref": f"{SCHEMAS}ProblemOut"}}}
+_NOTES = {"title", "description", "default", "example", "examples", "x-enum-varnames"}  # say nothing of what is valid
+
+
+def operations(document: Node) -> Iterator[tuple[str, str, Node]]:
+    """Every operation with its path and method."""
+    for path, methods in document["paths"].items():
+        for method, operation in methods.items():
+            yield path, method, operation
+
+
+def _nodes(part: Any) -> Iterator[Node]:
+    """Every object in a part of the document, from the inside out, so that each may be changed in place."""
+    if isinstance(part, list):
+        for item in part:
+            yield from _nodes(item)
+    elif isinstance(part, dict):
+        for item in part.values():
+            yield from _nodes(item)
+        yield part
+
+
+def _without_null(schema: Node) -> Node:
+    """The schema of a value that is absent or given: parameters and form fields cannot be null."""
+    kinds = [kind for kind in schema.get("anyOf", ()) if kind != {"type": "null"}]
+    if not kinds:
+        return schema
+    more = {name: value for name, value in schema.items() if name != "anyOf" and value is not None}
+    return {**kinds[0], **more} if len(kinds) == 1 else {"anyOf": kinds, **more}
+
+
+def _complete_parameters(path: str, method: str, operation: Node) -> None:
+    parameters = operation.setdefault("parameters", [])
+    names = {parameter["name"] for parameter in parameters}
+    if method == "post":
+        parameters.append(_copy(_IDEMPOTENCY_KEY))
+    if method == "get" and path.startswith("/v1") and "min_position" not in names:
+        parameters.append(_copy(_MIN_POSITION))
+    for parameter in parameters:
+        schema = parameter["schema"] = _without_null(parameter["schema"])
+        is_text = schema.get("type") == "string" and not schema.keys() & _LIMITED
+        if parameter["in"] == "query" and is_text:
+            schema.setdefault("pattern", _WITHOUT_NUL)
+        if schema.get("description") == parameter.get("description"):
+            schema.pop("description", None)
+    preconditions = [parameter for parameter in parameters if parameter["name"].lower() in _PRECONDITIONS]
+    if len(preconditions) == 1 and "428" in operation["responses"]:  # of two, one or the other is needed
+        preconditions[0]["required"] = True
+
+
+def _describe(kind: type[Problem]) -> str:
+    return f"`{kind.code}`: {kind.__doc__}"
+
+
+def _complete_responses(operation: Node) -> None:
+    """Leave to `default` the problems that any operation has: any at all, any with a key, or any with a body."""
+    common = list(_ALWAYS)
+    if "requestBody" in operation:
+        common += _WITH_BODY
+    if "security" in operation and {} not in operation["security"]:
+        common += _WITH_KEY
+    usual = {str(kind.status): _describe(kind) for kind in common}
+    if "requestBody" not in operation:  # FastAPI assumes 422 for every parameter, which is 400 here
+        operation["responses"].pop("422", None)
+    responses = operation["responses"] = {
+        status: answer
+        for status, answer in operation["responses"].items()
+        if answer["description"] != usual.get(status)
+    }
+    responses["default"] = {"description": _DEFAULT}
+    for status, answer in responses.items():
+        if status >= "400":
+            answer["content"] = _copy(_PROBLEM)
+        elif answer["description"] == "Successful Response":
+            answer["description"] = HTTPStatus(int(status)).phrase
+
+
+def _bodies(document: Node) -> Iterator[tuple[str, str, Node]]:
+    """The named schemas of bodies, each with its method and media type."""
+    schemas = document["components"]["schemas"]
+    for _, method, operation in operations(document):
+        for media_type, content in operation.get("requestBody", {}).get("content", {}).items():
+            if reference := content["schema"].get("$ref"):
+                yield method, media_type, schemas[reference.rpartition("/")[2]]
+
+
+def _complete_bodies(document: Node) -> None:
+    """Say what leaving a field out means: in a change nothing, where a generated client would send the default."""
+    for method, media_type, schema in _bodies(document):
+        properties = schema.get("properties", {})
+        for name, each in properties.items():
+            if method == "patch":
+                each.pop("default", None)
+            if media_type in _FORMS:
+                properties[name] = _without_null(each)
+
+
+def _open_without_key(document: Node, routes: Sequence[BaseRoute]) -> None:
+    """A key is possible but not needed where a route's scope is None; FastAPI knows needed alone."""
+    for route in routes:
+        if isinstance(route, APIRoute) and any(
+            getattr(d.call, "scope", "") is None for d in route.dependant.dependencies
+        ):
+            for method in route.methods or ():
+                operation = document["paths"][route.path_format][method.lower()]
+                operation["security"] = [{}, *operation["security"]]
+
+
+def _shorten(document: Node) -> None:
+    """Leave out titles that repeat names and `required: false`, and write what may be null as a list of types."""
+    for node in [*_nodes(document["components"]["schemas"]), *_nodes(document["paths"])]:
+        if isinstance(node.get("title"), str):
+            del node["title"]
+        if node.get("required") is False:
+            del node["required"]
+        kinds = node.get("anyOf", [])
+        if len(kinds) == 2 and kinds[1] == {"type": "null"} and not kinds[0].keys() & {*_CLOSED, *node}:
+            del node["anyOf"]
+            node |= {**kinds[0], "type": [kinds[0]["type"], "null"]}
+
+
+def _rename(document: Node) -> None:
+    """Name pages of lists and forms as a programmer would; the framework writes `ListOut_TagOut_` and `Body_putTag`."""
+    schemas, names = document["components"]["schemas"], {}
+    for name in schemas:
+        if found := re.fullmatch(r"ListOut_(\w+)_", name):
+            names[name] = f"{found[1]}List"
+            schemas[name]["description"] = f"A page of `{found[1]}`."
+        elif found := re.fullmatch(r"Body_(\w)(\w+)", name):
+            names[name] = f"{found[1].upper()}{found[2]}Form"
+            schemas[name]["description"] = f"Fields of the form of `{found[1]}{found[2]}`."
+    for old, new in names.items():
+        schemas[new] = schemas.pop(old)
+    targets = {SCHEMAS + old: SCHEMAS + new for old, new in names.items()}
+    for node in _nodes(document):
+        if node.get("$ref") in targets:
+            node["$ref"] = targets[node["$ref"]]
+
+
+def complete(app: FastAPI) -> Node:
+    """Make the document of an app's routes, with what every operation has."""
+    document = get_openapi(title=app.title, version=app.version, description=app.description, routes=app.routes)
+    _open_without_key(document, app.routes)
+    for path, method, operation in operations(document):
+        _complete_responses(operation)
+        _complete_parameters(path, method, operation)
+    for name in ("HTTPValidationError", "ValidationError"):  # FastAPI's own, which no answer has
+        document["components"]["schemas"].pop(name, None)
+    _complete_bodies(document)
+    _shorten(document)
+    _rename(document)
+    return document
+
+
+def schema_of(kind: Any) -> Node:
+    """The schema of a type, with its models among the components."""
+    schema = TypeAdapter(kind).json_schema(ref_template=f"{SCHEMAS}{{model}}")
+    return {name: part for name, part in schema.items() if name not in {"$defs", "title"}}
+
+
+def _core(schema: Node) -> Node:
+    """What a schema takes, without what it says to people."""
+    return {name: value for name, value in schema.items() if name not in _NOTES}
+
+
+def name_types(document: Node, types: Mapping[str, tuple[Any, str]]) -> None:
+    """Give types names: wherever a schema takes exactly what one of them takes, a reference to it stands instead.
+
+    `types` maps a name to the type and to what its schema says to people.
+    """
+    schemas = document["components"]["schemas"]
+    names: list[tuple[Node, str]] = []
+    named: dict[str, Node] = {}
+    for name, (kind, text) in types.items():
+        schema = schema_of(kind)
+        names.append((_core(schema), name))
+        named[name] = {"description": text, **schema}
+    for node in [*_nodes(schemas), *_nodes(document["paths"])]:
+        core = _core(node)
+        if reference := next((name for known, name in names if known == core), None):
+            notes = {key: value for key, value in node.items() if key in _NOTES}
+            node.clear()
+            node.update({"$ref": f"{SCHEMAS}{reference}", **notes})
+    schemas.update(named)
+
+
+def _is_extension(schema: Node, base: Node) -> bool:
+    """Whether a schema has all fields of another one, and more."""
+    own, fields = schema["properties"], base["properties"]
+    is_wider = len(own) > len(fields) and all(own.get(name) == field for name, field in fields.items())
+    return is_wider and set(base.get("required", ())) <= set(schema.get("required", ()))
+
+
+def inherit(document: Node, fewest: int = 6) -> None:
+    """Write objects that have all fields of another one, at least so many, as extensions of it."""
+    schemas = document["components"]["schemas"]
+    plain = {
+        name: schema
+        for name, schema in schemas.items()
+        if schema.keys() <= {"type", "description", "properties", "required"} and len(schema["properties"]) >= fewest
+    }
+    for name, schema in plain.items():
+        bases = [other for other, base in plain.items() if _is_extension(schema, base)]
+        if not bases:
+            continue
+        closest = max(bases, key=lambda base: len(plain[base]["properties"]))
+        base = plain[closest]
+        own = {field: part for field, part in schema["properties"].items() if field not in base["properties"]}
+        more: Node = {"type": "object", "properties": own}
+        if required := [field for field in schema.get("required", ()) if field not in base.get("required", ())]:
+            more["required"] = required
+        parts = [{"$ref": f"{SCHEMAS}{closest}"}, more]
+        schemas[name] = {"description": schema["description"], "allOf": parts}
+
+
+def _parameter_name(parameter: Node) -> str:
+    name = _pascal(parameter["name"])
+    return f"{name}Path" if parameter["in"] == "path" else name
+
+
+def _pascal(text: str) -> str:
+    return "".join(word[:1].upper() + word[1:] for word in re.findall(r"[A-Za-z0-9]+", text))
+
+
+def _response_name(response: Node) -> str:
+    if response["description"] == _DEFAULT:
+        return "Problem"
+    if codes := re.findall(r"`([a-z_]+)`: ", response["description"]):
+        return "Or".join("".join(map(str.title, code.split("_"))) for code in codes)
+    content = response.get("content")
+    if not content:
+        return "Moved" if "`Location`" in response["description"] else _pascal(response["description"])
+    media_type = next(iter(content))
+    reference = content[media_type].get("schema", {}).get("$ref")
+    return str(reference).rpartition("/")[2] if reference else _pascal(media_type.partition("/")[2])
+
+
+def _text(part: Any) -> str:
+    return json.dumps(part, sort_keys=True)
+
+
+def _copy(part: Any) -> Any:
+    return json.loads(json.dumps(part))
+
+
+def _share(document: Node, section: str, places: list[tuple[Any, Any]], name_of: Callable[[Node], str]) -> None:
+    """Move what stands in several places into a section of the components; a name must mean one thing."""
+    times = Counter(_text(holder[key]) for holder, key in places)
+    components = document["components"].setdefault(section, {})
+    for holder, key in places:
+        part = holder[key]
+        if times[_text(part)] > 1 and (name := name_of(part)):
+            if _text(components.setdefault(name, part)) != _text(part):
+                raise ValueError(f"two {section} would be called {name}")
+            holder[key] = {"$ref": f"#/components/{section}/{name}"}
+
+
+def share(document: Node) -> None:
+    """Write parameters and problem responses that several operations have once, as components."""
+    found = [operation for _, _, operation in operations(document)]
+    parameters = [(each["parameters"], at) for each in found for at in range(len(each["parameters"]))]
+    _share(document, "parameters", parameters, _parameter_name)
+    _share(
+        document, "responses", [(each["responses"], key) for each in found for key in each["responses"]], _response_name
+    )

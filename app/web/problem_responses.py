@@ -1,0 +1,178 @@
+"""Any exception as problem+json: one handler for all, and never a word of what was sent."""
+
+import re
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import structlog
+from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from sqlalchemy.exc import DBAPIError, IntegrityError
+from starlette.exceptions import HTTPException
+from starlette.responses import JSONResponse
+from starlette.routing import Match, Route
+
+from app.core.problems import (
+    MEDIA_TYPE,
+    BadRequest,
+    BodyTooLarge,
+    Conflict,
+    Forbidden,
+    Invalid,
+    InvalidParameter,
+    MethodNotAllowed,
+    NotFound,
+    Problem,
+    RequestTimeout,
+    StorageFull,
+    TooManyRequests,
+    Unauthorized,
+    Unavailable,
+    UnsupportedMediaType,
+    shown_name,
+)
+from app.db import is_full, is_unavailable
+
+# Messages instead of those of Pydantic that would repeat what was sent, or that speak of Python.
+_MESSAGES = {
+    "union_tag_invalid": "Input does not name a known kind",
+    "union_tag_not_found": "Input does not name its kind",
+    "uuid_parsing": "Input should be a valid UUID",
+    "url_parsing": "Input should be a valid URL",
+    "none_required": "Input should be null",
+    **dict.fromkeys(("list_type", "set_type", "frozen_set_type", "tuple_type"), "Input should be an array"),
+    **dict.fromkeys(("dict_type", "model_type", "model_attributes_type"), "Input should be an object"),
+}
+_CITED = re.compile(r"(?:: | \().*", re.DOTALL)  # the part of a reason that cites characters of an e-mail address
+log = structlog.get_logger("broadsheet.problems")
+
+
+_BY_STATUS: dict[int, type[Problem]] = {
+    400: BadRequest,
+    401: Unauthorized,
+    403: Forbidden,
+    404: NotFound,
+    405: MethodNotAllowed,
+    408: RequestTimeout,
+    413: BodyTooLarge,
+    415: UnsupportedMediaType,
+    422: Invalid,
+    429: TooManyRequests,
+    503: Unavailable,
+}
+
+
+def answer(problem: Problem, request_id: str) -> JSONResponse:
+    """The problem as a response that no cache keeps."""
+    content: dict[str, Any] = {
+        "type": f"/problems/{problem.code}",
+        "title": problem.title,
+        "status": problem.status,
+        "detail": problem.detail,
+        "code": problem.code,
+        "request_id": request_id,
+        **problem.members,
+    }
+    if problem.errors:
+        content["errors"] = problem.errors
+    headers = {"Cache-Control": "no-store", **(problem.headers or {})}
+    if problem.status in {408, 413}:
+        headers["Connection"] = "close"  # the rest of the body is not waited for
+    return JSONResponse(content, problem.status, headers, MEDIA_TYPE)
+
+
+def from_database(error: DBAPIError) -> Problem:
+    """503 where the store is away or busy, 507 where it is full, else 500; the cause goes to the log alone."""
+    if isinstance(error, IntegrityError):
+        log.warning("a constraint refused a write", error=type(error.orig).__name__)
+        return Conflict("Something that this names was changed or taken at the same moment; read it and try again.")
+    if is_full(error):
+        return StorageFull()
+    away = is_unavailable(error)
+    log.error("database failed", error=type(error.orig).__name__, exc_info=None if away else error)
+    return Unavailable("The store cannot be reached or is busy.") if away else Problem()
+
+
+def _pointer(path: Sequence[str | int], kind: str, body: Any) -> str:
+    """The JSON pointer of a place in the body: Pydantic's path also names which member of a union it tried."""
+    pointer, there = "", body
+    for at, part in enumerate(path):
+        inside = part in there if isinstance(there, Mapping) else isinstance(there, list) and isinstance(part, int)
+        is_missing = kind == "missing" and at == len(path) - 1
+        if inside or is_missing or body is None:
+            pointer += f"/{shown_name(str(part))}"
+        if inside:
+            there = there[part]
+    return pointer
+
+
+def _message(entry: Mapping[str, Any]) -> str:
+    """What is wrong with a value, without the value."""
+    if message := _MESSAGES.get(entry["type"]):
+        return message
+    if reason := entry.get("ctx", {}).get("reason") if entry["type"] == "value_error" else None:
+        return f"must be a valid e-mail address: {_CITED.sub('', reason).removesuffix('.')}"
+    return str(entry["msg"]).removeprefix("Value error, ")
+
+
+def _from_validation(error: RequestValidationError) -> Problem:
+    errors = error.errors()
+    details: list[Mapping[str, Any]] = []
+    in_body = True
+    for entry in errors[:20]:
+        place, *path = entry["loc"]
+        detail: dict[str, Any] = {"code": entry["type"], "detail": _message(entry)}
+        if place == "body":
+            detail["pointer"] = _pointer(path, entry["type"], error.body)
+        else:
+            in_body, detail["parameter"] = False, shown_name(str(path[0])) if path else str(place)
+        details.append(detail)
+    first = details[0]
+    where = first.get("parameter") or first.get("pointer") or "body"
+    summary = f"{where}: {first['detail']}"
+    if in_body:
+        return Invalid(summary, errors=details)
+    problem = InvalidParameter(str(where), summary)
+    problem.errors = details
+    return problem
+
+
+def from_exception(error: Exception) -> Problem:
+    """The problem that tells of any exception at all."""
+    if isinstance(error, Problem):
+        return error
+    if isinstance(error, RequestValidationError):
+        return _from_validation(error)
+    if isinstance(error, DBAPIError):
+        return from_database(error)
+    if isinstance(error, HTTPException):
+        if isinstance(error.__cause__, Problem):  # raised while the body was read
+            return error.__cause__
+        problem = _BY_STATUS.get(error.status_code, Problem)()
+        problem.headers = {**(problem.headers or {}), **(error.headers or {})}
+        return problem
+    log.error("request failed", exc_info=error)
+    return Problem()
+
+
+async def handle(request: Request, error: Exception) -> JSONResponse:
+    """FastAPI's exception handler for everything."""
+    problem = from_exception(error)
+    if isinstance(problem, MethodNotAllowed):
+        problem.headers = {"Allow": ", ".join(_methods(request))}
+    return answer(problem, request.scope.get("request_id", ""))
+
+
+def _methods(request: Request) -> list[str]:
+    """The methods that any route at this address takes: the framework names those of one route alone."""
+    found: set[str] = set()
+    for route in request.app.routes:
+        if isinstance(route, Route) and route.matches(request.scope)[0] != Match.NONE:
+            found |= route.methods or set()
+    return sorted(found | {"HEAD"} if "GET" in found else found)
+
+
+def install(app: FastAPI) -> None:
+    """Make every error of the app a problem."""
+    for kind in (Problem, RequestValidationError, DBAPIError, HTTPException):
+        app.add_exception_handler(kind, handle)

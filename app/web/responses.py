@@ -1,0 +1,253 @@
+"""Answers to reads: the same headers, validators and compression for every public resource."""
+
+import gzip
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from functools import lru_cache
+from typing import Any, cast
+from urllib.parse import quote
+
+import brotli
+import pydantic_core
+import zstandard
+from fastapi import Request
+from pydantic import BaseModel, Field
+from starlette.responses import RedirectResponse, Response
+from starlette.types import Scope
+
+from app.core.schema_rules import FIELD_NAMES
+from app.core.settings import Settings
+from app.db import Aside, Database
+from app.db.columns import Row
+from app.web import etag
+from app.web.fields import limited
+from app.web.freshness import Freshness, http_date, read_http_date
+from app.web.offload import Offload
+
+COMPRESS_FROM = 800  # bytes: below this the headers cost more than the saving
+CACHEABLE = "public, max-age=10, stale-while-revalidate=30"
+PRIVATE = "private, no-store"
+MOVED = "public, max-age=300"
+JSON = "application/json"
+_PRINTED = "".join(map(chr, range(0x20, 0x7F)))
+_RANGE = re.compile(r"\s*([\w!#$&^.+-]+|\*)/([\w!#$&^.+-]+|\*)\s*(?:;.*)?")
+_WEIGHT = re.compile(r";\s*q\s*=\s*([01](?:\.\d{0,3})?)\s*(?:;|$)")
+_CODING = re.compile(r"\s*([\w*-]+)\s*(?:;\s*q\s*=\s*([\d.]+))?\s*")
+
+
+POSITION_PATTERN = r"^[0-9]{1,19}\.[0-9]{1,19}$"
+"""A `Broadsheet-Position`, for the OpenAPI document."""
+
+
+class ReadQuery(BaseModel):
+    """Parameters that every read takes."""
+
+    fields: str | None = Field(
+        None,
+        max_length=2000,
+        description="Exactly these fields, with commas and dots: `title,authors.name`.",
+        json_schema_extra=FIELD_NAMES,
+    )
+    min_position: str | None = Field(
+        None,
+        max_length=40,
+        description="Wait (≤ 2 s) until this `Broadsheet-Position` is visible, else 503.",
+        json_schema_extra={"pattern": POSITION_PATTERN},
+    )
+
+
+def database(request: Request) -> Database:
+    """The store of the running app."""
+    return cast(Database, request.app.state.db)
+
+
+def aside(request: Request) -> Aside:
+    """The processes beside the running app."""
+    return cast(Aside, request.app.state.aside)
+
+
+def offload(request: Request) -> Offload:
+    """What works on long texts for the running app."""
+    return cast(Offload, request.app.state.offload)
+
+
+def settings(request: Request) -> Settings:
+    """The settings of the running app."""
+    return cast(Settings, request.app.state.settings)
+
+
+@lru_cache(128)  # few: a header may be long
+def preferred(accept: str, offered: tuple[str, ...]) -> str:
+    """The media type that the client likes best (RFC 9110 §12.5.1); the first if it likes several, or none of them."""
+    weights: dict[str, float] = {}
+    for part in accept.lower().split(","):
+        if found := _RANGE.fullmatch(part):
+            weight = _WEIGHT.search(part)
+            weights[f"{found[1]}/{found[2]}"] = float(weight[1]) if weight else 1.0
+
+    def liked(media_type: str) -> float:
+        ranges = (media_type, f"{media_type.partition('/')[0]}/*", "*/*")
+        return next((weights[name] for name in ranges if name in weights), 0.0)  # the most specific one holds
+
+    return max(offered, key=liked)
+
+
+def _coding(accept: str) -> str | None:
+    """The best coding that the client takes (RFC 9110 §12.5.3), or None; the smallest for least CPU first."""
+    weights: dict[str, float] = {}
+    for part in accept.lower().split(","):
+        if found := _CODING.fullmatch(part):
+            try:
+                weights[found[1]] = float(found[2] or 1)
+            except ValueError:
+                continue  # a weight that is no number: that coding is not offered
+    anything = weights.get("*", 0.0)
+    best = max(("zstd", "br", "gzip"), key=lambda name: weights.get(name, anything))
+    weight = weights.get(best, anything)
+    return best if weight > 0 and weight >= weights.get("identity", 0.0) else None
+
+
+def _compress(body: bytes, coding: str) -> bytes:
+    if coding == "zstd":
+        return zstandard.compress(body, 3)
+    if coding == "br":
+        return cast(bytes, brotli.compress(body, quality=4))
+    return gzip.compress(body, 5, mtime=0)
+
+
+@lru_cache(16)
+def _compress_once(body: bytes, coding: str) -> bytes:
+    return _compress(body, coding)
+
+
+def _group_headers(groups: Sequence[str]) -> dict[str, str]:
+    """The cache groups for each kind of CDN, and as RFC 9875 has them."""
+    return {
+        "Cache-Tag": ",".join(groups),
+        "Surrogate-Key": " ".join(groups),
+        "Cache-Groups": '"' + '", "'.join(groups) + '"' if groups else "",
+    }
+
+
+def _header(scope: Scope, name: bytes) -> str | None:
+    """The first header of this name; Starlette's mapping raises and catches an exception for each absent one."""
+    for key, value in scope["headers"]:
+        if key == name:
+            return cast(bytes, value).decode("latin-1")
+    return None
+
+
+def _dated(request: Request, tag: str, media_type: str) -> tuple[str, bool]:
+    """Since when this answer is as it is, and whether the client says that it has it from then."""
+    scope = request.scope
+    address = f"{scope['path']}?{scope['query_string'].decode('latin-1')} {media_type}"
+    since, second = cast(Freshness, request.app.state.freshness).note(address, tag)
+    asked = _header(scope, b"if-modified-since")
+    held = read_http_date(asked) if asked else None
+    return http_date(min(since, second)), held is not None and since <= held <= second
+
+
+def address_for(template: str, row: Row) -> str:
+    """A template of an address with the values of a row, percent-encoded: a name may be in any script (RFC 3986)."""
+    return template.format_map(_Encoded(row))
+
+
+class _Encoded(dict[str, str]):
+    """The values of a row as parts of a path."""
+
+    def __init__(self, row: Row) -> None:
+        self.row = row
+
+    def __missing__(self, name: str) -> str:
+        return quote(str(self.row[name]), safe="")
+
+
+def ascii_value(text: str) -> str:
+    """What a header can carry of a text that holds addresses: anything but printed ASCII is percent-encoded."""
+    return text if text.isascii() and text.isprintable() else quote(text, safe=_PRINTED)
+
+
+def reply(
+    request: Request,
+    body: bytes,
+    *,
+    groups: Iterable[str],
+    version: int | None = None,
+    private: bool = False,
+    links: Mapping[str, str] | None = None,
+    media_type: str = JSON,
+    fixed: bool = False,
+) -> Response:
+    """A 200 with strong ETag, or a 304; kept by caches unless private. `links` maps relations to targets (RFC 8288).
+
+    What is `fixed` stays the same while the process runs, and is compressed once.
+    `If-Modified-Since` counts where `If-None-Match` is absent (RFC 9110 §13.2.2).
+    """
+    tag = etag.make(body, version)
+    headers = {
+        "Cache-Control": PRIVATE if private else CACHEABLE,
+        "Vary": "Accept, Accept-Encoding, Authorization, Origin",
+    }
+    is_known = False
+    if not private:
+        headers |= _group_headers(list(groups))
+        headers["Last-Modified"], is_known = _dated(request, tag, media_type)
+    if links:
+        headers["Link"] = ", ".join(f'<{ascii_value(target)}>; rel="{relation}"' for relation, target in links.items())
+    accept = _header(request.scope, b"accept-encoding")
+    coding = _coding(accept) if accept and len(body) >= COMPRESS_FROM else None
+    headers["ETag"] = f'"{tag}-{coding}"' if coding else f'"{tag}"'
+    known = _header(request.scope, b"if-none-match")
+    if etag.matches(known, tag) if known is not None else is_known:
+        return Response(status_code=304, headers=headers)
+    if coding:
+        body = _compress_once(body, coding) if fixed else _compress(body, coding)
+        headers["Content-Encoding"] = coding
+    return Response(body, 200, headers, media_type)
+
+
+def redirect(request: Request, location: str, groups: Iterable[str]) -> Response:
+    """A 301 to another path of this server, with the query of the request."""
+    query = f"?{request.url.query}" if request.url.query else ""
+    headers = {"Cache-Control": MOVED, **_group_headers(list(groups))}
+    return RedirectResponse(f"{quote(location)}{query}", 301, headers)
+
+
+def _next(request: Request, cursor: str | None) -> dict[str, str] | None:
+    # Relative to the address that was asked: `Host` is the client's word and must not get into a kept answer.
+    if cursor is None:
+        return None
+    parts = request.scope["query_string"].decode("latin-1").split("&")
+    kept = [
+        quote(part, safe="%=+,.-_~:*/@!$'()", encoding="latin-1")
+        for part in parts
+        if part and not part.startswith("cursor=")
+    ]
+    return {"next": f"{quote(request.scope['path'])}?{'&'.join([*kept, f'cursor={cursor}'])}"}
+
+
+def reply_list(request: Request, model: type[BaseModel], page: Mapping[str, Any], fields: Any, **more: Any) -> Response:
+    """A page of a list, with its `next` link; `fields` limits each row, see `kit.fields`."""
+    include = {"data": {"__all__": fields}, "page": True} if fields else None
+    return reply(request, dump(model, page, include), links=_next(request, page["page"]["next"]), **more)
+
+
+def reply_page(request: Request, items: Iterable[bytes], page: Mapping[str, Any], fields: Any, **more: Any) -> Response:
+    """The same for rows that are JSON already."""
+    rows = limit_json(b"[" + b",".join(items) + b"]", {"__all__": fields} if fields else None)
+    body = b'{"data":' + rows + b',"page":' + pydantic_core.to_json(page) + b"}"
+    return reply(request, body, links=_next(request, page["next"]), **more)
+
+
+def limit_json(item: bytes, fields: Any) -> bytes:
+    """The chosen fields of what is JSON already."""
+    return pydantic_core.to_json(limited(pydantic_core.from_json(item), fields)) if fields else item
+
+
+def dump(model: type[BaseModel], value: Any, include: Any = None) -> bytes:
+    """Validate a row against the public model and write it as JSON; `include` limits it to chosen fields.
+
+    What the row does not have is absent, not null.
+    """
+    checked = model.model_validate(value)
+    return checked.__pydantic_serializer__.to_json(checked, include=include, exclude_unset=True)

@@ -1,0 +1,342 @@
+"""The HTTP server: uvicorn with bounds on request heads, one kind of error answer, and an orderly end."""
+
+import asyncio
+import logging
+import signal
+import socket
+from collections.abc import Callable
+from http import HTTPStatus
+from typing import Any, ClassVar, NoReturn, cast
+
+import structlog
+import uvicorn
+from uvicorn.config import STARTUP_FAILURE
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+from uvicorn.supervisors import Multiprocess
+
+from app.core.ids import new_id
+from app.core.problems import BadRequest, Problem, RequestTimeout
+from app.web.problem_responses import answer
+
+BACKLOG = 2048
+KEEP_ALIVE = 65  # seconds: longer than proxies keep idle connections, so that they close first and lose no request
+STARTING = 60  # seconds that a process may take to start or to answer its parent before it is replaced
+DRAIN = 20  # seconds that requests have to finish after SIGTERM
+STALLED = 30.0  # seconds after which a reader is left that has not taken of what waits for it
+LEAST_PACE = 1000  # bytes in each of them
+MAX_UNREAD_BYTES = 64_000_000  # that wait for slow readers in one process; beyond it, who has waited longest is left
+LINGER = 0.3  # seconds that a connection is kept for what is on its way already, when it is about to be closed
+REST_SECONDS = 30.0  # in which the rest of a body is read and dropped after an answer that ends the connection,
+REST_IDLE = 5.0  # seconds for the next part of it,
+MAX_REST_BYTES = 64_000_000  # and its size
+ON_LEAVING, IS_LEAVING = "on_leaving", "is_leaving"
+"""In a request's state: what to call when the server is told to stop, to end an answer that has no end of its own; and
+whether it was told before the request came."""
+log = structlog.get_logger("broadsheet.server")
+
+
+class ServerError(RuntimeError):
+    """The server could not start; the message tells the operator why."""
+
+
+class HeadTooLarge(Problem):
+    """The request line and the headers are larger than 64 KiB together (RFC 6585 §5)."""
+
+    status, code, title = 431, "head_too_large", "The request's headers are too large"
+
+
+class _Transport:
+    """A connection as an answer with an unread body sees it: closing it is left to the protocol."""
+
+    def __init__(self, transport: asyncio.Transport, close: Callable[[], None]) -> None:
+        self.write, self.is_closing, self.close = transport.write, transport.is_closing, close
+
+
+class Protocol(HttpToolsProtocol):
+    """HTTP/1.1 on one connection: a head that is too slow or too large ends it."""
+
+    head_seconds = 10.0  # from the connection's start, or from a later head's first byte
+    head_bytes = 65_536
+    stalled_seconds = STALLED
+    least_pace = LEAST_PACE
+    max_unread = MAX_UNREAD_BYTES
+    rest_seconds, rest_idle, max_rest = REST_SECONDS, REST_IDLE, MAX_REST_BYTES
+    unread: ClassVar[dict["Protocol", int]] = {}  # bytes that wait for each slow reader of this process, oldest first
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        super().connection_made(transport)
+        self._in_head = False
+        self._chunk = self._before = 0  # bytes: of what is being parsed, and of the head before that
+        self._timer: asyncio.TimerHandle | None = None
+        self._leaving = self._refused = False
+        self._stall: asyncio.TimerHandle | None = None
+        self._rest: float | None = None  # while the rest of a body is dropped: when that ends
+        self._rest_size = 0
+        self._await_head()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._stop_waiting()
+        self.resume_writing()
+        super().connection_lost(exc)
+
+    def data_received(self, data: bytes) -> None:
+        if self._refused:
+            return
+        if self._rest is not None:
+            self._drop(len(data))
+            return
+        continued, self._chunk = self._in_head, len(data)
+        super().data_received(data)
+        self._before = self._before + len(data) if continued and self._in_head else 0
+        if self._refused or self.transport.is_closing():
+            return
+        if self._before > self.head_bytes:
+            self._refuse(HeadTooLarge())
+        elif self._is_busy():
+            self._stop_waiting()  # a request is under way: the app has its own deadlines
+        elif self._timer is None:
+            self._await_head()
+
+    def on_message_begin(self) -> None:
+        self._in_head = True
+        super().on_message_begin()
+        if self._leaving:
+            self.scope["state"][IS_LEAVING] = True
+
+    def on_headers_complete(self) -> None:
+        self._in_head = False
+        if self._before + self._chunk > self.head_bytes:
+            size = len(self.url) + sum(len(name) + len(value) + 4 for name, value in self.headers)
+            if size > self.head_bytes:
+                self._refuse(HeadTooLarge())
+                raise ValueError("the head is too large")  # ends the parsing
+        super().on_headers_complete()
+        if self._leaving:
+            self.cycle.keep_alive = False
+        if self.scope["method"] not in ("GET", "HEAD"):
+            self.cycle.transport = cast(asyncio.Transport, _Transport(self.transport, self._close_after_rest))
+
+    def on_response_complete(self) -> None:
+        if self._rest is None:
+            super().on_response_complete()
+        else:
+            self.server_state.total_requests += 1
+
+    def _close_after_rest(self) -> None:
+        """Close the connection, once what is left of the request's body was read and dropped.
+
+        To close with unread data resets the connection, and takes the answer back before many clients have read it
+        (RFC 9112 §9.6).
+        """
+        if not self.cycle.more_body or self.transport.is_closing() or not self.transport.can_write_eof():
+            self.transport.close()
+            return
+        self._stop_waiting()
+        self._rest = self.loop.time() + self.rest_seconds
+        self.flow.resume_reading()
+        self.transport.write_eof()
+        self._drop(0)
+
+    def _drop(self, size: int) -> None:
+        self._stop_waiting()
+        self._rest_size += size
+        left = (self._rest or 0.0) - self.loop.time()
+        if self._rest_size > self.max_rest or left <= 0:
+            self.transport.close()
+        else:
+            self._timer = self.loop.call_later(min(self.rest_idle, left), self.transport.close)
+
+    def shutdown(self) -> None:
+        """Serve what is on its way, telling the client not to come back, then close."""
+        self._leaving = True
+        if self._is_busy():
+            super().shutdown()
+            if end := self.cycle.scope["state"].get(ON_LEAVING):
+                end()
+        else:
+            self.loop.call_later(LINGER, self._leave)
+
+    def pause_writing(self) -> None:
+        super().pause_writing()
+        self._await_reader()
+        while sum(self.unread.values()) > self.max_unread:
+            next(iter(self.unread)).leave_reader()
+
+    def resume_writing(self) -> None:
+        self._forget_reader()
+        super().resume_writing()
+
+    def leave_reader(self) -> None:
+        """End the connection of a reader who does not keep up."""
+        self._forget_reader()
+        self.transport.abort()
+
+    def _forget_reader(self) -> None:
+        self.unread.pop(self, None)
+        if self._stall is not None:
+            self._stall.cancel()
+            self._stall = None
+
+    def _await_reader(self) -> None:
+        self.unread[self] = waiting = self.transport.get_write_buffer_size()
+        self._stall = self.loop.call_later(self.stalled_seconds, self._check_reader, waiting)
+
+    def _check_reader(self, before: int) -> None:
+        taken = before - self.transport.get_write_buffer_size()
+        if taken >= max(1.0, self.stalled_seconds * self.least_pace):
+            self._await_reader()
+        else:
+            self.leave_reader()
+
+    def _leave(self) -> None:
+        if not self._is_busy():
+            self.transport.close()
+
+    def _is_busy(self) -> bool:
+        return self.cycle is not None and not self.cycle.response_complete
+
+    def send_400_response(self, msg: str) -> None:
+        if not self._refused:
+            self._refuse(BadRequest(msg))
+
+    def _await_head(self) -> None:
+        self._timer = self.loop.call_later(self.head_seconds, self._give_up)
+
+    def _stop_waiting(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+
+    def _give_up(self) -> None:
+        self._timer = None
+        if self._in_head:
+            self._refuse(RequestTimeout("The request's head did not arrive in time."))
+        else:
+            self.transport.close()
+
+    def _refuse(self, problem: Problem) -> None:
+        """End the connection, with an answer unless one is on its way already.
+
+        What still comes in is read and dropped for a moment: closing at once would take the answer back, RFC 9112 §9.6.
+        """
+        self._refused = True
+        self._stop_waiting()
+        if self.transport.is_closing() or self.pipeline or (self._is_busy() and self.cycle.response_started):
+            self.transport.close()
+            return
+        if self._is_busy():  # the app waits for a body: tell it that the client has gone
+            self.cycle.disconnected = True
+            self.cycle.message_event.set()
+        request_id = new_id()
+        response = answer(problem, request_id)
+        headers = [*self.server_state.default_headers, *response.raw_headers, (b"x-request-id", request_id.encode())]
+        headers.append((b"connection", b"close"))
+        lines = [f"HTTP/1.1 {problem.status} {HTTPStatus(problem.status).phrase}".encode()]
+        lines += [name + b": " + value for name, value in headers]
+        self.transport.write(b"\r\n".join([*lines, b"", bytes(response.body)]))
+        self.transport.write_eof()
+        self.loop.call_later(LINGER, self.transport.close)
+
+
+class _Supervisor(Multiprocess):
+    """Uvicorn's parent of several processes, made to let go of what only they should hold open."""
+
+    def init_processes(self) -> None:
+        super().init_processes()
+        for process in self.processes:
+            process.child_conn.close()  # so that the end of a process that fails to start is noticed at once
+
+    def terminate_all(self) -> None:
+        for listener in self.sockets:
+            listener.close()  # so that new connections are refused and do not wait for nobody
+        super().terminate_all()
+
+
+class _LogHandler(logging.Handler):
+    """What uvicorn and asyncio have to say goes the way of all logs."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        log.log(record.levelno, record.getMessage().strip(), logger=record.name, exc_info=record.exc_info or None)
+
+
+class _Config(uvicorn.Config):
+    """Uvicorn calls this in every process that it starts."""
+
+    def configure_logging(self) -> None:
+        super().configure_logging()
+        root = logging.getLogger()
+        if not any(isinstance(handler, _LogHandler) for handler in root.handlers):
+            root.addHandler(_LogHandler(logging.WARNING))
+
+
+def configure(make_app: Callable[[], Any], *, workers: int = 1, trusted_proxies: list[str]) -> uvicorn.Config:
+    """Uvicorn's settings; `make_app` is called in each process, so it must pickle when there are several."""
+    return _Config(
+        make_app,
+        factory=True,
+        workers=workers,
+        http=Protocol,
+        ws="none",
+        lifespan="on",
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        proxy_headers=bool(trusted_proxies),
+        forwarded_allow_ips=trusted_proxies,
+        backlog=BACKLOG,
+        timeout_keep_alive=KEEP_ALIVE,
+        timeout_graceful_shutdown=DRAIN,
+        timeout_worker_healthcheck=STARTING,
+    )
+
+
+def bind(host: str, port: int) -> socket.socket:
+    """Take an address without listening yet; port 0 takes any that is free."""
+    try:
+        family, kind, protocol, _, address = socket.getaddrinfo(
+            host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
+        )[0]
+        listener = socket.socket(family, kind, protocol)
+    except OSError as error:
+        raise ServerError(f"{host} is not an address of this machine: {error.strerror}.") from error
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        listener.bind(address)
+    except OSError as error:
+        listener.close()
+        raise ServerError(f"Cannot listen on {host}, port {port}: {error.strerror}.") from error
+    return listener
+
+
+def address_of(listener: socket.socket) -> str:
+    """The URL of a bound socket."""
+    host, port = listener.getsockname()[:2]
+    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+
+
+def exit_on_signals() -> None:
+    """SIGTERM and SIGINT end this process with status 0; a running server drains first."""
+
+    def leave(_number: int, _frame: object) -> NoReturn:
+        raise SystemExit(0)
+
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, leave)
+
+
+def serve(config: uvicorn.Config, listener: socket.socket) -> None:
+    """Serve on a bound socket until a signal comes, then drain; ServerError if the app did not start."""
+    listener.listen(config.backlog)
+    log.info("listening", url=address_of(listener), processes=config.workers)
+    if config.workers > 1:
+        supervisor = _Supervisor(config, [listener])
+        supervisor.run()
+        failed = any(process.exitcode == STARTUP_FAILURE for process in supervisor.processes)
+    else:
+        try:
+            uvicorn.Server(config).run([listener])
+            failed = False
+        except SystemExit as end:
+            failed = end.code == STARTUP_FAILURE
+    if failed:
+        raise ServerError("The server did not start; the lines above say why.")

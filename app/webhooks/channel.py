@@ -1,0 +1,103 @@
+"""One message to one webhook, signed as Standard Webhooks has it."""
+
+from datetime import datetime, timedelta
+from typing import Final
+
+from sqlmodel import Session
+from standardwebhooks import Webhook
+
+from app.core.clock import now
+from app.core.network_addresses import Guard
+from app.core.settings import Settings
+from app.db import Database
+from app.db.columns import Row
+from app.deliveries.schemas import ANSWER, Claimed, Outcome
+from app.net.outgoing import Answer, CallFailed, Outgoing
+from app.text.inputs import drop_controls
+from app.webhooks.webhooks import CHANNEL, give_up, whole
+
+# What the specification recommends, after the first attempt at once: nine more within 75 hours.
+SCHEDULE: Final = tuple(
+    timedelta(**step).total_seconds()
+    for step in (
+        {"seconds": 5},
+        {"minutes": 5},
+        {"minutes": 30},
+        {"hours": 2},
+        {"hours": 5},
+        {"hours": 10},
+        {"hours": 14},
+        {"hours": 20},
+        {"hours": 24},
+    )
+)
+TIMEOUT: Final = 15.0  # seconds for all of one attempt
+PATIENCE: Final = timedelta(days=5)  # of nothing but failures
+GONE = 410
+
+
+def signed(webhook: Row, event: str, body: str, moment: datetime) -> dict[str, str]:
+    """The headers of a message: signed anew at every attempt, with both secrets while one replaces the other."""
+    keys = [webhook["secret"]]
+    if webhook["old_secret"] and webhook["old_secret_until"] > moment:
+        keys.append(webhook["old_secret"])
+    return {
+        "Content-Type": "application/json",
+        "webhook-id": event,
+        "webhook-timestamp": str(int(moment.timestamp())),
+        "webhook-signature": " ".join(Webhook(key).sign(event, moment, body) for key in keys),
+    }
+
+
+def judged(answer: Answer) -> Outcome:
+    """What an answer means: 2xx took it, 410 wants nothing any more, all else is tried again."""
+    text = drop_controls(answer.body.decode("utf-8", "replace"))[:ANSWER]
+    if 200 <= answer.status < 300:
+        return Outcome("delivered", answer.status, answer=text)
+    if answer.status == GONE:
+        return Outcome("dead", GONE, "the receiver answered 410 Gone", text, disable=True)
+    error = f"status {answer.status}" + (", and redirects are not followed" if 300 <= answer.status < 400 else "")
+    return Outcome("retry", answer.status, error, text, answer.retry_after)
+
+
+class WebhookChannel:
+    """How deliveries to webhooks are sent; only addresses of the public internet, and what `OUTGOING_ALLOW` names."""
+
+    name = CHANNEL
+    schedule = SCHEDULE
+    timeout = TIMEOUT + 5.0  # with the store
+    patience = PATIENCE
+
+    def __init__(self, settings: Settings, outgoing: Outgoing | None = None) -> None:
+        self._outgoing = outgoing or Outgoing(Guard(settings.outgoing_allow))
+
+    async def send(self, db: Database, piece: Claimed) -> Outcome:
+        """One attempt."""
+        webhook = await db.fresh(whole, piece.endpoint)
+        if webhook is None:
+            return Outcome("cancelled", error="the webhook was deleted")
+        if not webhook["enabled"]:
+            return Outcome("dead", error="the webhook is disabled", at_fault=False)
+        body = piece.content["body"]
+        headers = signed(webhook, piece.event, body, now())
+        try:
+            answer = await self._outgoing.call(
+                "POST",
+                webhook["url"],
+                timeout=TIMEOUT,
+                headers=headers.items(),
+                content=body.encode(),
+                most=4 * ANSWER,
+                cut=True,
+            )
+        except CallFailed as error:
+            return Outcome("retry", error=str(error))
+        return judged(answer)
+
+    def disabled(self, session: Session, endpoint: str, why: str) -> None:
+        """Give it up."""
+        give_up(session, endpoint, why)
+
+    async def stop(self) -> None:
+        """Close the connections."""
+        await self._outgoing.stop()

@@ -1,0 +1,107 @@
+"""What facts of the log cause here: a delivery to every webhook that asked for them."""
+
+from collections.abc import Callable
+from typing import Any, Final
+
+import sqlalchemy as sa
+from sqlmodel import Session
+
+from app.articles import cached_json as cards
+from app.articles.reading import is_visible
+from app.articles.site import Site
+from app.comments import reading as comments
+from app.comments.schemas import SingleCommentOut
+from app.core.problems import NotFound
+from app.deliveries.outbox import enqueue_all
+from app.deliveries.schemas import NewDelivery
+from app.events.schemas import Entry
+from app.identity.schemas import ANONYMOUS
+from app.moderation.events import MODERATION_TYPES
+from app.web import etag
+from app.web.responses import dump
+from app.webhooks.schemas import TOLD, TYPES, is_wanted
+from app.webhooks.webhooks import CHANNEL, enabled, message, message_id
+
+# These take something away: they are told although nothing is left to see.
+_GONE: Final = frozenset({"article.unpublished", "article.retracted", "article.purged", "comment.removed"})
+
+
+def _article_of(entry: Entry) -> str | None:
+    """The article that a fact is about, by which messages keep their order."""
+    if entry.type.startswith("article."):
+        return entry.subject_id
+    if entry.type == "discussion.changed":
+        return entry.subject_id if entry.payload["scope"] == "article" else None
+    found: str | None = entry.payload.get("article_id")
+    return found
+
+
+def _article_tag(connection: sa.Connection, article_id: str, site: Site) -> str | None:
+    """The ETag with which everyone reads an article now; None where nobody does."""
+
+    def find(connection: sa.Connection) -> str | None:
+        row = cards.by_ref(connection, article_id, site, ("html",))
+        if row is None or not is_visible(row, ANONYMOUS):
+            return None
+        (body,) = cards.finished(connection, [row], site, ("html",))
+        return etag.make(body, row["version"])
+
+    return cards.steady(find)(connection)
+
+
+def _comment_tag(connection: sa.Connection, comment_id: str) -> str | None:
+    """The same for a comment."""
+    try:
+        return etag.make(dump(SingleCommentOut, comments.single(connection, comment_id, ANONYMOUS, ancestors=False)))
+    except NotFound:
+        return None
+
+
+def content_of(session: Session, entry: Entry, site: Site) -> dict[str, Any] | None:
+    """What is sent of a fact; None for one that is not told: its article is not public now, or it is of another kind.
+
+    Nothing but ids, the members that `TOLD` names, and what tells a reader of the API what to fetch and to forget.
+    """
+    if entry.type not in TYPES:
+        return None
+    connection, kind = session.connection(), entry.type.partition(".")[0]
+    article_id, tag = _article_of(entry), None
+    if article_id is not None:
+        tag = _article_tag(connection, article_id, site)
+        if tag is None and entry.type not in _GONE and entry.type not in MODERATION_TYPES:
+            return None
+    if kind == "comment":
+        tag = _comment_tag(connection, str(entry.subject_id))
+    names = TOLD.get(entry.type, TOLD[kind])
+    data = {"id": entry.subject_id, **{name: entry.payload[name] for name in names if name in entry.payload}}
+    about = {"etag": tag and f'"{tag}"', "position": str(entry.position), "cache_groups": entry.groups}
+    return message(entry.type, entry.at, data | about)
+
+
+def delivery_of(session: Session, entry: Entry, site: Site) -> Callable[[str], NewDelivery] | None:
+    """What makes the delivery of a fact to a webhook; None for a fact that is not told."""
+    content = content_of(session, entry, site)
+    if content is None:
+        return None
+    event = message_id(entry.position, entry.at, entry.type, entry.subject_id)
+    topic = _article_of(entry) or entry.subject_id
+    return lambda webhook_id: NewDelivery(
+        channel=CHANNEL,
+        endpoint=webhook_id,
+        event=event,
+        what=entry.type,
+        content=content,
+        topic=topic,
+        position=entry.position,
+    )
+
+
+def tell(session: Session, entry: Entry, *, site: Site) -> None:
+    """Have every enabled webhook told that wants this type and was there when it happened."""
+    wanted = [
+        row["id"]
+        for row in enabled(session)
+        if is_wanted(row["events"], entry.type, moderation=row["moderation"]) and row["created_at"] <= entry.at
+    ]
+    if wanted and (made := delivery_of(session, entry, site)):
+        enqueue_all(session, [made(webhook_id) for webhook_id in wanted])

@@ -1,1 +1,0 @@
-"""Telling a webhook again what the log still knows."""

@@ -1,0 +1,298 @@
+"""Reading webhooks and their deliveries."""
+
+import base64
+import secrets
+from collections.abc import Sequence
+from datetime import timedelta
+from hashlib import blake2b
+from typing import Any, Final
+
+import pydantic_core
+import sqlalchemy as sa
+import structlog
+from sqlalchemy.sql.elements import ColumnElement
+from sqlmodel import Session
+
+from app.core.clock import iso, now
+from app.core.ids import new_id
+from app.core.network_addresses import Guard
+from app.core.problems import Conflict, Forbidden, Invalid, NotFound
+from app.core.settings import Settings
+from app.db.columns import Row, table_of
+from app.deliveries.outbox import cancel, enqueue, mend, send_again
+from app.deliveries.tables import Delivery, DeliveryLane
+from app.identity.audit import record as audit
+from app.identity.schemas import SYSTEM, Actor
+from app.identity.tables import ApiKey
+from app.moderation.events import MODERATION_TYPES
+from app.net.outgoing import Refused, check
+from app.publication.terms import unlimited
+from app.web import etag
+from app.web.paging import PageQuery, Sort, fetch
+from app.webhooks.schemas import PING, DeliveryQuery, RotateIn, WebhookIn, WebhookPatch, is_wanted
+from app.webhooks.tables import Webhook
+
+CHANNEL = "webhook"
+WEBHOOK, DELIVERY, LANE = table_of(Webhook), table_of(Delivery), table_of(DeliveryLane)
+NEWEST = Sort("-created_at", descending=True)
+_HEALTH = [LANE.c.failing_since, LANE.c.succeeded_at, LANE.c.failed_at]
+_SECRET = {"secret", "old_secret", "moderator_id"}
+_KEY = table_of(ApiKey)
+_MODERATOR = ("scopes", "sections", "revoked_at", "expires_at")
+_KEY_COLUMNS = [_KEY.c[name].label(f"key_{name}") for name in _MODERATOR]
+_WITH_KEY = WEBHOOK.outerjoin(_KEY, _KEY.c.id == WEBHOOK.c.moderator_id)
+# A lane is named by the text of an id, which PostgreSQL keeps as a UUID.
+_OWN_LANE = (LANE.c.channel == CHANNEL) & (LANE.c.name == sa.cast(WEBHOOK.c.id, sa.String))
+_SHOWN = sa.select(
+    *(column for column in WEBHOOK.c if column.key not in _SECRET),
+    sa.func.coalesce(LANE.c.failures, 0).label("failures"),
+    *_HEALTH,
+    *_KEY_COLUMNS,
+).select_from(_WITH_KEY.outerjoin(LANE, _OWN_LANE))
+_SENT: list[Any] = [
+    DELIVERY.c[name] for name in "id event state attempts status error answer created_at attempted_at".split()
+]
+_SENT += [DELIVERY.c.finished_at, DELIVERY.c.what.label("type"), DELIVERY.c.content, DELIVERY.c.due_at]
+
+
+def _with_moderation(row: Row) -> dict[str, Any]:
+    """A webhook's row whose `moderation` holds now: the key that chose its events may still moderate everywhere."""
+    out = dict(row)
+    scopes, sections, revoked_at, expires_at = (out.pop(f"key_{name}") for name in _MODERATOR)
+    is_good = revoked_at is None and (expires_at is None or expires_at > now()) and sections is None
+    out["moderation"] = out["moderation"] and is_good and not {"comments:moderate", "admin"}.isdisjoint(scopes or ())
+    return out
+
+
+def page(connection: sa.Connection, asked: PageQuery) -> dict[str, Any]:
+    """A page of webhooks, newest first."""
+    found = fetch(connection, _SHOWN, NEWEST, WEBHOOK.c.created_at, asked)
+    return {**found, "data": [_with_moderation(row) for row in found["data"]]}
+
+
+def by_id(connection: sa.Connection, webhook_id: str) -> dict[str, Any]:
+    """One webhook; 404 without."""
+    row = connection.execute(_SHOWN.where(WEBHOOK.c.id == webhook_id)).mappings().first()
+    if row is None:
+        raise NotFound
+    return _with_moderation(row)
+
+
+def with_secret(connection: sa.Connection, webhook_id: str) -> dict[str, Any]:
+    """One webhook that was just written, with its secret."""
+    secret = connection.execute(sa.select(WEBHOOK.c.secret).where(WEBHOOK.c.id == webhook_id)).scalar_one()
+    return {**by_id(connection, webhook_id), "secret": secret}
+
+
+def whole(connection: sa.Connection, webhook_id: str) -> Row | None:
+    """One webhook with its secrets, or None."""
+    return connection.execute(sa.select(WEBHOOK).where(WEBHOOK.c.id == webhook_id)).mappings().first()
+
+
+def enabled(session: Session, webhook_id: str | None = None) -> list[dict[str, Any]]:
+    """All that are to be told, or one of them."""
+    columns = (WEBHOOK.c.id, WEBHOOK.c.events, WEBHOOK.c.moderation, WEBHOOK.c.created_at, *_KEY_COLUMNS)
+    found = sa.select(*columns).select_from(_WITH_KEY).where(WEBHOOK.c.enabled)
+    if webhook_id is not None:
+        found = found.where(WEBHOOK.c.id == webhook_id)
+    return [_with_moderation(row) for row in session.execute(found).mappings()]
+
+
+def _present(row: Row) -> dict[str, Any]:
+    out = dict(row)
+    out["payload"] = pydantic_core.from_json(out.pop("content")["body"])
+    due = out.pop("due_at")
+    out["next_attempt_at"] = due if row["state"] == "waiting" else None
+    return out
+
+
+def shown_to(actor: Actor) -> ColumnElement[bool]:
+    """The deliveries that a key may see: those of moderation events need `comments:moderate`."""
+    return sa.true() if actor.may("comments:moderate") else DELIVERY.c.what.not_in(MODERATION_TYPES)
+
+
+def deliveries(connection: sa.Connection, actor: Actor, webhook_id: str, asked: DeliveryQuery) -> dict[str, Any]:
+    """A page of what a webhook was sent or is to be sent, newest first."""
+    by_id(connection, webhook_id)
+    query = sa.select(*_SENT).where(DELIVERY.c.channel == CHANNEL, DELIVERY.c.endpoint == webhook_id, shown_to(actor))
+    if asked.state is not None:
+        query = query.where(DELIVERY.c.state == asked.state)
+    found = fetch(connection, query, NEWEST, DELIVERY.c.created_at, asked, within=webhook_id)
+    found["data"] = [_present(row) for row in found["data"]]
+    return found
+
+
+def delivery(connection: sa.Connection, delivery_id: str) -> dict[str, Any]:
+    """One delivery that was just written."""
+    return _present(connection.execute(sa.select(*_SENT).where(DELIVERY.c.id == delivery_id)).mappings().one())
+
+
+MOST: Final = 100
+log = structlog.get_logger("broadsheet.webhooks")
+
+
+class TooManyWebhooks(Conflict):
+    """There are as many webhooks as one publication can have."""
+
+    code, title = "too_many_webhooks", "There are too many webhooks"
+
+
+class WebhookDisabled(Conflict):
+    """The webhook is told nothing; enable it first."""
+
+    code, title = "webhook_disabled", "The webhook is disabled"
+
+
+class DeliveryRunning(Conflict):
+    """It is being sent at this moment."""
+
+    code, title = "delivery_running", "It is being sent just now"
+
+
+def _new_secret() -> str:
+    return f"whsec_{base64.b64encode(secrets.token_bytes(32)).decode()}"
+
+
+def _check(url: str, settings: Settings) -> None:
+    try:
+        check(url, Guard(settings.outgoing_allow))
+    except Refused as error:
+        raise Invalid(f"The URL is {error}.", pointer="/url", code="url_refused") from None
+
+
+def _moderation_of(actor: Actor, events: Sequence[str]) -> dict[str, Any]:
+    """Whether a webhook whose events this key sets receives those of moderation; 403 where it names one and may not."""
+    if actor.may("comments:moderate"):
+        is_told = any(is_wanted(events, name, moderation=True) for name in MODERATION_TYPES)
+        return {"moderation": is_told, "moderator_id": actor.id if is_told else None}
+    if named := sorted(set(MODERATION_TYPES).intersection(events)):
+        raise Forbidden(f"{', '.join(named)}: moderation events need a key with the scope comments:moderate.")
+    return {"moderation": False, "moderator_id": None}
+
+
+def locked(session: Session, actor: Actor, webhook_id: str) -> Webhook:
+    """A webhook, for a change; 404 without."""
+    unlimited(actor)
+    row = session.get(Webhook, webhook_id, with_for_update=True)
+    if row is None:
+        raise NotFound
+    return row
+
+
+def working(session: Session, actor: Actor, webhook_id: str) -> Webhook:
+    """The same, if it is told anything."""
+    row = locked(session, actor, webhook_id)
+    if not row.enabled:
+        raise WebhookDisabled
+    return row
+
+
+def create(session: Session, actor: Actor, settings: Settings, data: WebhookIn) -> str:
+    """Tell somebody from now on; returns the id."""
+    unlimited(actor)
+    _check(data.url, settings)
+    if session.execute(sa.select(sa.func.count()).select_from(WEBHOOK)).scalar_one() >= MOST:
+        raise TooManyWebhooks
+    moment = now()
+    values = {**data.model_dump(), **_moderation_of(actor, data.events)}
+    row = Webhook(id=new_id(), secret=_new_secret(), created_at=moment, updated_at=moment, **values)
+    session.add(row)
+    audit(session, actor, "webhook.create", "webhook", row.id, {"events": row.events})
+    return row.id
+
+
+def change(
+    session: Session,
+    actor: Actor,
+    settings: Settings,
+    webhook_id: str,
+    data: WebhookPatch,
+    versions: frozenset[int] | None,
+) -> str:
+    """Change a webhook; another address, or being enabled again, is a fresh start. Returns the id."""
+    row = locked(session, actor, webhook_id)
+    if row.moderation and not actor.may("comments:moderate"):
+        raise Forbidden("This webhook receives moderation events: changing it needs the scope comments:moderate.")
+    values = data.model_dump(exclude_unset=True)
+    if "events" in values:
+        values |= _moderation_of(actor, values["events"])
+    names = sorted(name for name, value in values.items() if getattr(row, name) != value)
+    etag.check(row.version, versions, names)
+    if "url" in names:
+        _check(data.url, settings)
+    for name in names:
+        setattr(row, name, values[name])
+    if "url" in names or ("enabled" in names and row.enabled):
+        mend(session, channel=CHANNEL, lane=row.id)
+    if "enabled" in names:
+        row.disabled_at = row.disabled_reason = None
+        if not row.enabled:
+            cancel(session, channel=CHANNEL, endpoint=row.id)
+    if names:
+        row.version, row.updated_at = row.version + 1, now()
+        audit(session, actor, "webhook.change", "webhook", row.id, {"fields": names})
+    return row.id
+
+
+def delete(session: Session, actor: Actor, webhook_id: str, versions: frozenset[int] | None) -> None:
+    """Tell it nothing any more, not even what waits."""
+    row = locked(session, actor, webhook_id)
+    etag.check(row.version, versions)
+    cancel(session, channel=CHANNEL, endpoint=row.id)
+    session.delete(row)
+    audit(session, actor, "webhook.delete", "webhook", webhook_id, {})
+
+
+def rotate(session: Session, actor: Actor, webhook_id: str, data: RotateIn, versions: frozenset[int] | None) -> str:
+    """Give it a new secret; the former one signs beside it for a while. Returns the id."""
+    row = locked(session, actor, webhook_id)
+    etag.check(row.version, versions)
+    overlap = timedelta(hours=data.overlap_hours)
+    row.old_secret, row.old_secret_until = (row.secret, now() + overlap) if overlap else (None, None)
+    row.secret = _new_secret()
+    row.version, row.updated_at = row.version + 1, now()
+    audit(session, actor, "webhook.rotate", "webhook", row.id, {"overlap_hours": data.overlap_hours})
+    return row.id
+
+
+def give_up(session: Session, webhook_id: str, why: str) -> None:
+    """Tell it nothing until somebody enables it again."""
+    row = session.get(Webhook, webhook_id, with_for_update=True)
+    if row is None or not row.enabled:
+        return
+    row.enabled, row.disabled_at, row.disabled_reason = False, now(), why[:300]
+    row.version, row.updated_at = row.version + 1, now()
+    audit(session, SYSTEM, "webhook.disable", "webhook", row.id, {"reason": row.disabled_reason})
+    log.warning("a webhook was disabled", id=row.id, reason=row.disabled_reason)
+
+
+def message_id(*parts: object) -> str:
+    """The `webhook-id` of an event: made from it, so that whoever is told again knows it again."""
+    return f"msg_{blake2b('|'.join(map(str, parts)).encode(), digest_size=16).hexdigest()}"
+
+
+def message(what: str, at: Any, data: dict[str, Any]) -> dict[str, Any]:
+    """What a delivery keeps: the body as it is sent, the same bytes at every attempt."""
+    return {"body": pydantic_core.to_json({"type": what, "timestamp": iso(at), "data": data}).decode()}
+
+
+def ping(session: Session, actor: Actor, webhook_id: str) -> str:
+    """Send a test message, whatever events are asked for; returns the delivery's id."""
+    row = working(session, actor, webhook_id)
+    event = message_id(PING, new_id())
+    content = message(PING, now(), {"id": row.id})
+    enqueue(session, channel=CHANNEL, endpoint=row.id, event=event, what=PING, content=content)
+    sent = (DELIVERY.c.channel == CHANNEL, DELIVERY.c.endpoint == row.id, DELIVERY.c.event == event)
+    return str(session.execute(sa.select(DELIVERY.c.id).where(*sent)).scalar_one())
+
+
+def redeliver(session: Session, actor: Actor, webhook_id: str, delivery_id: str) -> str:
+    """Send a message once more; returns the delivery's id."""
+    row = working(session, actor, webhook_id)
+    known = (DELIVERY.c.channel == CHANNEL, DELIVERY.c.endpoint == row.id, DELIVERY.c.id == delivery_id)
+    if session.execute(sa.select(DELIVERY.c.id).where(*known, shown_to(actor))).first() is None:
+        raise NotFound
+    if not send_again(session, channel=CHANNEL, endpoint=row.id, ids=[delivery_id]):
+        raise DeliveryRunning
+    audit(session, actor, "webhook.redeliver", "webhook", row.id, {"delivery": delivery_id})
+    return delivery_id

@@ -1,0 +1,1 @@
+"""The WebSub hub, and notifications to it and to other hubs."""

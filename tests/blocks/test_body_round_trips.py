@@ -1,0 +1,292 @@
+"""Whatever blocks can say survives the way through HTML and through Markdown."""
+
+import re
+from collections.abc import Callable
+from typing import Any
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from app.blocks import Block, drafts, from_html, from_markdown, render_html, render_markdown
+from app.blocks.flatten import inner_lists
+from app.blocks.inline import Run, Style, flat, joined, paragraphs, picture, runs_of
+from app.blocks.schemas import Inline
+from app.text.inputs import clean
+
+PIECES = [
+    *"a Z 9 * _ __ \\ \\* ` `` ``` ~~ ~ $ ! ( ) { } % ^ = & \" ' “ ” — … 日本語 漢字 שלום مرحبا ﬁ İ 😀 ᄀ ᅡ".split(),
+    *"word --- === *** **bold** snake_case [x](y) ![i](u) <b> </p> <!-- --> &amp; &#x41; &notin; [r]: /u".split(),
+    *"http://x.example/?a=1&b=2 user@example.org <https://auto.example> e\u0301 \u0301 \u0338 \u200f \u2028".split(" "),
+    *(
+        "1. x",
+        "2) y",
+        "# x",
+        "## ",
+        " #",
+        "- ",
+        "+ b",
+        "> q",
+        ": c",
+        "| d |",
+        " ",
+        "  ",
+        "\u00a0",
+        "\u3000",
+        "\n",
+        "\t",
+    ),
+    "\U0001f469\u200d\U0001f467",
+]
+HREFS = [
+    *"https://example.org/ https://example.org/a_b*c?d=1&copy=2#e /relative/(path) #note mailto:a@b.example".split(),
+    *"//cdn.example/x https://example.org/ünï/漢 https://example.org/a%20b~c ?q=[x]".split(),
+]
+LABELS = st.sampled_from(["A title", 'say "hi"', "back\\slash", "a & b &amp; c", "<i>", "漢", "it's", "[x]"])
+PLAIN_STYLES = [
+    "quotation", "strong", "emphasis", "underline", "strike", "insertion", "highlight", "small", "superscript",
+    "subscript", "code",
+]  # fmt: skip
+
+
+def _style(kind: str, **values: st.SearchStrategy[Any]) -> st.SearchStrategy[Style]:
+    return st.fixed_dictionaries(values).map(lambda given: Style(kind, **given))
+
+
+styles = st.one_of(
+    st.sampled_from(PLAIN_STYLES).map(Style),
+    _style("link", href=st.sampled_from(HREFS), title=st.none() | LABELS),
+    _style("abbreviation", title=LABELS),
+    _style("span", lang=st.sampled_from(["fr", "zh-Hant"]), dir=st.sampled_from([None, "rtl"])),
+    _style("override", dir=st.sampled_from(["ltr", "rtl"])),
+    _style("isolate", dir=st.sampled_from([None, "auto"])),
+)
+
+
+def _distinct(chosen: list[Style]) -> tuple[Style, ...]:
+    return tuple({style.type: style for style in chosen}.values())
+
+
+words = st.lists(
+    st.sampled_from(PIECES) | st.text(st.characters(exclude_categories=["Cs", "Cc"]), max_size=3), max_size=5
+)
+runs = st.lists(st.builds(Run, words.map("".join), st.lists(styles, max_size=3).map(_distinct)), min_size=1, max_size=5)
+
+
+def _canonical(raw: list[Run]) -> list[Inline]:
+    # What a parser hands over: source spaces are flat already, and line feeds stand for explicit breaks.
+    return paragraphs([Run("\n".join(flat(line) for line in run.text.split("\n")), run.styles) for run in raw])
+
+
+def _with_pictures(parts: list[Inline], pictures: list[Run]) -> list[Inline]:
+    """Put a picture between the words of a text."""
+    if not pictures:
+        return parts
+    styles = next((run.styles for run in runs_of(parts[0]) if run.text.strip()), ())
+    return [*paragraphs([Run("see "), *(Run(p.text, (*styles, *p.styles)) for p in pictures), Run(" now")]), *parts]
+
+
+PICTURES = st.lists(
+    st.builds(
+        picture, st.just("") | LABELS, st.sampled_from(["/s.png", "https://x.example/(a)"]),
+        st.none() | LABELS, st.tuples(st.none() | st.integers(1, 99), st.none() | st.integers(1, 99)), st.just(()),
+    ),
+    max_size=2,
+)  # fmt: skip
+many = st.builds(_with_pictures, runs.map(lambda raw: _canonical(raw) or [{"text": "word", "marks": []}]), PICTURES)
+lines = many.map(lambda parts: joined(parts, "\n"))
+one = many.map(lambda parts: parts[0])
+code_text = st.lists(st.sampled_from([*PIECES, "    ", "\n\n", "</code></pre>"]), max_size=8).map("".join)
+url = st.sampled_from(["https://example.org/a.png", "/media/b_c.jpg?x=1&y=2", "https://example.org/(ü).gif"])
+number = st.none() | st.integers(0, 5000)
+languages = st.sampled_from(["ar", "zh-Hant", "de"])
+directions = st.sampled_from(["ltr", "rtl", "auto"])
+
+
+def _plain(parts: list[Inline]) -> list[Block]:
+    return [drafts.paragraph(part) for part in parts]
+
+
+def _said(block: Block, lang: str | None, direction: str | None) -> Block:
+    return drafts.with_members(block, lang=lang, dir=direction)
+
+
+pictures = st.builds(
+    drafts.image, url, alt=st.just("") | LABELS, title=st.none() | LABELS, link=st.none() | st.sampled_from(HREFS),
+    width=number, height=number,
+)  # fmt: skip
+captioned_pictures = pictures | st.builds(drafts.captioned, pictures, lines)
+galleries = st.builds(drafts.gallery, st.lists(captioned_pictures, min_size=2, max_size=3), st.none() | lines)
+files = st.lists(
+    st.fixed_dictionaries({"src": url, "mime": st.sampled_from([None, "audio/mpeg", 'video/mp4; codecs=avc1'])}),
+    min_size=1, max_size=2,
+)  # fmt: skip
+tracks = st.lists(
+    st.fixed_dictionaries(
+        {
+            "src": url, "kind": st.sampled_from(["captions", "subtitles", "chapters"]), "lang": st.none() | languages,
+            "label": st.none() | LABELS, "default": st.booleans(),
+        }
+    ),
+    max_size=2,
+)  # fmt: skip
+recordings = st.builds(drafts.audio, files, tracks, title=st.none() | LABELS) | st.builds(
+    drafts.video, files, tracks, title=st.none() | LABELS, poster=st.none() | url, width=number, height=number
+)
+embeds = st.builds(drafts.embed, url | st.just("https://www.youtube.com/watch?v=abcdefghijk"), st.none() | LABELS)
+captioned = st.builds(drafts.captioned, pictures | embeds | recordings, lines)
+simple = st.one_of(
+    st.builds(drafts.paragraph, one),
+    st.builds(drafts.heading, lines, st.integers(1, 6)),
+    pictures,
+    embeds,
+    captioned,
+    galleries,
+    recordings,
+    st.builds(drafts.code, code_text, st.sampled_from([None, "python", "c++"])).filter(
+        lambda block: block["text"].strip()
+    ),
+    st.just(drafts.divider()),
+    st.builds(
+        _said, st.builds(drafts.paragraph, one) | st.builds(drafts.heading, lines, st.just(2)), languages,
+        st.none() | directions,
+    ),
+)  # fmt: skip
+
+
+def _lists(inner: st.SearchStrategy[list[Block]]) -> st.SearchStrategy[Block]:
+    tasks = st.sampled_from([None, None, True, False])
+    entry = st.builds(drafts.item, many.map(_plain) | inner, checked=tasks)
+    numbered = st.builds(drafts.item, many.map(_plain) | inner, value=st.none() | st.integers(0, 99))
+    ordered = st.builds(
+        drafts.nested_list, st.lists(numbered, min_size=1, max_size=3), ordered=st.just(True),
+        start=st.sampled_from([None, 0, 1, 3, 999]), style=st.sampled_from([None, None, "a", "I"]),
+        reversed=st.sampled_from([False, False, True]),
+    )  # fmt: skip
+    usual = st.builds(
+        drafts.nested_list, st.lists(st.builds(drafts.item, many.map(_plain) | inner), min_size=1, max_size=3),
+        ordered=st.just(True), start=st.sampled_from([None, 0, 3]),
+    )  # fmt: skip
+    bulleted = st.builds(drafts.nested_list, st.lists(entry, min_size=1, max_size=3), ordered=st.just(False))
+    lists = ordered | usual | bulleted
+    return st.builds(drafts.listing, lists) | st.builds(
+        lambda text, below: drafts.listing(
+            drafts.nested_list([drafts.item([*_plain(text), drafts.listing(below)])], ordered=False)
+        ),
+        many,
+        lists,
+    )
+
+
+def _cells(inner: st.SearchStrategy[list[Block]]) -> st.SearchStrategy[Any]:
+    text = lines.map(lambda line: drafts.content([drafts.paragraph(line)]))
+    held = text | text | st.just({"text": "", "marks": []}) | inner.map(lambda blocks: drafts.content(blocks, "\n"))
+    return st.builds(
+        drafts.with_members, held, align=st.sampled_from([None, None, "left", "right"]),
+    )  # fmt: skip
+
+
+@st.composite
+def tables(draw: st.DrawFn, inner: st.SearchStrategy[list[Block]]) -> Block:
+    width, height = draw(st.integers(1, 3)), draw(st.integers(1, 3))
+    header = draw(st.booleans()) or width == height == 1
+    cells = _cells(inner)
+    rows = [[draw(cells) for _ in range(width)] for _ in range(height)]
+    rows[0][0] = drafts.content([drafts.paragraph(draw(lines))])
+    for index, row in enumerate(rows):
+        if (index or not header) and draw(st.booleans()):
+            row[-1] = drafts.with_members(row[-1], header=True, scope=draw(st.sampled_from([None, "row", "col"])))
+    if not header and all(cell.get("header") for cell in rows[0]):
+        rows[0][0].pop("header", None)
+        rows[0][0].pop("scope", None)
+    if width == 3 and height > 1 and draw(st.booleans()):  # the second row has all columns, or a cell of the first
+        across, down = draw(st.sampled_from([(2, 1), (1, 2), (2, 2)]))
+        rows[0][0] = drafts.with_members(
+            rows[0][0], colspan=across if across > 1 else None, rowspan=down if down > 1 and not header else None
+        )
+        covered = [(r, c) for r in range(down if not header else 1) for c in range(across) if (r, c) != (0, 0)]
+        for row_index, column in covered:
+            rows[row_index][column] = drafts.empty_cell()
+    return drafts.table(rows, header=header, caption=draw(st.none() | lines))
+
+
+def _nested(inner: st.SearchStrategy[Block]) -> st.SearchStrategy[Block]:
+    several = st.lists(inner, min_size=1, max_size=3)
+    held = many.map(_plain) | several
+    meanings = st.lists(held.map(drafts.content), min_size=1, max_size=2)
+    definition = st.fixed_dictionaries({"terms": st.lists(lines, min_size=1, max_size=2), "meanings": meanings})
+    return st.one_of(
+        st.builds(drafts.quote, held, st.none() | lines),
+        _lists(several),
+        tables(several),
+        st.builds(drafts.details, lines | st.just({"text": "", "marks": []}), held, opened=st.booleans()),
+        st.builds(drafts.box, st.sampled_from([None, "factbox", "Info-2"]), held),
+        st.builds(drafts.definitions, st.lists(definition, min_size=1, max_size=2)),
+        st.builds(drafts.embed, st.just("https://x.com/a/status/123456"), st.none(), held),
+    )
+
+
+blocks = st.recursive(simple, _nested, max_leaves=6)
+
+
+def _top(block: Block) -> Block:
+    """An address that is a paragraph of its own is a link."""
+    if block["type"] == "paragraph" and not block["marks"] and re.fullmatch(r"https?://\S+", block["text"], re.I):
+        return from_html(render_html([block])).blocks[0]
+    return block
+
+
+@st.composite
+def bodies_of(draw: st.DrawFn, blocks: st.SearchStrategy[Block]) -> list[Block]:
+    """Blocks, some with an anchor, and notes to which they refer."""
+    body: list[Block] = [_top(block) for block in draw(st.lists(blocks, max_size=4))]
+    for index, block in enumerate(body):
+        if draw(st.integers(0, 3)) == 0:
+            body[index] = drafts.with_members(block, anchor=f"s{index}")
+    notes = draw(st.lists(many.map(_plain) | st.lists(blocks, min_size=1, max_size=2), max_size=2))
+    names = ["fn1", "b", "6a72f4e2-0000"]
+    for name, number in draw(st.permutations([(name, n) for n, name in enumerate(names[: len(notes)], 1)])):
+        if draw(st.booleans()):
+            style = Style("footnote", note=name)
+            text = paragraphs([Run("Claim"), Run(drafts.footnote_label(number), (style,)), Run(" stands.")])
+            body.append(drafts.paragraph(text[0]))
+    if notes:
+        found = [{"id": name, **drafts.content(held)} for name, held in zip(names, notes, strict=False)]
+        body.insert(draw(st.sampled_from([len(body), len(body), 0])), drafts.footnotes(found))
+    return body
+
+
+bodies = bodies_of(blocks)
+
+
+def _bare(found: list[Block]) -> list[Block]:
+    for block in found:
+        block["id"] = ""
+        for inner in inner_lists(block):
+            _bare(inner)
+    return found
+
+
+def _check(body: list[Block], render: Callable[[list[Block]], str], read: Callable[[str], Any]) -> None:
+    written = render(body)
+    found = read(written)
+    assert found.dropped == ()
+    assert _bare(found.blocks) == body, written
+    assert clean(written) == written
+
+
+@settings(max_examples=100, deadline=None)
+@given(bodies)
+def test_html_round_trip(body: list[Block]) -> None:
+    _check(body, render_html, from_html)
+
+
+@settings(max_examples=100, deadline=None)
+@given(bodies)
+def test_markdown_round_trip(body: list[Block]) -> None:
+    _check(body, render_markdown, from_markdown)
+
+
+@given(runs)
+def test_a_text_and_its_runs_are_the_same_thing(raw: list[Run]) -> None:
+    for inline in _canonical(raw):
+        assert paragraphs(runs_of(inline)) == [inline]

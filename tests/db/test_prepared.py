@@ -1,0 +1,89 @@
+"""Statements that are compiled once: they do what `execute` does, on both databases."""
+
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+import sqlalchemy as sa
+from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.exc import DBAPIError, IntegrityError
+from sqlmodel import Session
+from sqlmodel.sql.sqltypes import UTCDateTime
+
+from app.core.ids import new_id
+from app.db import Database
+from app.db.columns import ID
+from app.db.prepared import Prepared
+
+META = sa.MetaData()
+SHEET = sa.Table(
+    "sheet",
+    META,
+    sa.Column("id", ID, primary_key=True),
+    sa.Column("at", UTCDateTime()),
+    sa.Column("facts", sa.JSON),
+    sa.Column("open", sa.Boolean),
+    sa.Column("copies", sa.Integer, unique=True),
+    prefixes=["TEMPORARY"],
+)
+ROW = {"at": datetime(2026, 3, 1, 12, 30, 0, 250_000, tzinfo=UTC), "facts": {"é": [1, None]}, "open": True, "copies": 7}
+BY_ID = sa.select(SHEET).where(SHEET.c.id == sa.bindparam("id", type_=ID))
+
+
+@pytest.fixture
+def session(db: Database) -> Iterator[Session]:
+    with db.transaction() as found:
+        META.create_all(found.connection())
+        yield found
+        found.rollback()
+
+
+def test_what_goes_in_and_comes_out_is_converted_as_by_execute(session: Session) -> None:
+    row = {**ROW, "id": new_id()}
+    insert = Prepared(sa.insert(SHEET), SHEET.c.keys())
+    insert.run(session, row)
+    insert.run(session.connection(), {**row, "id": new_id(), "copies": None})
+    found = session.execute(BY_ID, {"id": row["id"]}).mappings().one()
+    assert dict(found) == row
+    assert Prepared(BY_ID).row(session, {"id": row["id"]}) == row
+    assert Prepared(BY_ID).first(session, {"id": row["id"]}) == tuple(found.values())
+    assert Prepared(BY_ID).first(session, {"id": new_id()}) is None
+    assert Prepared(BY_ID).row(session, {"id": new_id()}) is None
+
+
+def test_one_statement_for_each_database_and_what_it_holds_itself(session: Session) -> None:
+    more = {}
+    for name, insert in (("sqlite", sqlite.insert), ("postgresql", postgresql.insert)):
+        new = insert(SHEET).values(copies=1)
+        added = {"copies": SHEET.c.copies + new.excluded.copies}
+        more[name] = new.on_conflict_do_update(index_elements=[SHEET.c.id], set_=added).returning(SHEET.c.copies)
+    adding, sheet = Prepared(more, ("id", "open")), {"id": new_id(), "open": False}
+    assert [adding.one(session, sheet) for _ in range(3)] == [(1,), (2,), (3,)]
+
+
+def test_what_it_must_be_given(session: Session) -> None:
+    with pytest.raises(KeyError):
+        Prepared(BY_ID).first(session, {})
+    with pytest.raises(AssertionError):
+        Prepared(BY_ID).one(session, {"id": new_id()})
+    with pytest.raises(TypeError):  # a list of any length is written anew each time
+        Prepared(sa.select(SHEET).where(SHEET.c.id.in_(["a"]))).first(session, {})
+
+
+def test_what_goes_wrong_is_told_as_by_execute(session: Session) -> None:
+    insert = Prepared(sa.insert(SHEET), SHEET.c.keys())
+    insert.run(session, {**ROW, "id": new_id()})
+    with pytest.raises(IntegrityError) as caught, session.begin_nested():
+        insert.run(session, {**ROW, "id": new_id()})
+    assert "é" not in str(caught.value)  # what was being written is in no log
+    with pytest.raises(DBAPIError), session.begin_nested():
+        Prepared(sa.text("SELECT nothing FROM nowhere").columns()).first(session, {})
+
+
+def test_it_is_heard_by_who_listens(session: Session) -> None:
+    heard: list[Any] = []
+    engine = session.connection().engine
+    sa.event.listen(engine, "before_cursor_execute", lambda *told: heard.append(told[2]))
+    Prepared(BY_ID).first(session, {"id": new_id()})
+    assert [statement.split()[0] for statement in heard] == ["SELECT"]

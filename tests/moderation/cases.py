@@ -1,0 +1,46 @@
+"""Submissions as the judges see them."""
+
+from dataclasses import replace
+from typing import Any
+
+from app.comments.rendering import from_markdown
+from app.comments.schemas import Submission
+from app.core.clock import now
+from app.core.ids import new_id
+from app.core.settings import Settings
+from app.moderation.rule_schemas import Case, Phrases, Standing
+
+SETTINGS = Settings(_env_file=None)
+STRANGER: dict[str, Any] = {"id": new_id(), "kind": "guest", "email": None, "confirmed_at": None, "approved": 0}
+
+
+def submission(text: str = "Well said, all of it.", **fields: Any) -> Submission:
+    """A guest's new comment."""
+    body = from_markdown(text)
+    made = Submission(
+        comment_id=new_id(),
+        article_id=new_id(),
+        section_id=None,
+        moderation="post",
+        participant=STRANGER,
+        kind="guest",
+        name="Somebody",
+        email=None,
+        source=text,
+        html=body.html,
+        text=body.text,
+        links=body.links,
+        fingerprint=body.fingerprint,
+        addresses=("a" * 64,),
+        is_edit=False,
+        must_wait=False,
+        at=now(),
+    )
+    return replace(made, **fields)
+
+
+def case(of: Submission | None = None, known: Standing | None = None, **fields: Any) -> Case:
+    """The same before the stages, with settings and what is known of the author."""
+    settings = SETTINGS.model_copy(update=fields.pop("settings", {}))
+    made = Case(of or submission(), known or Standing(), settings, Phrases(), lambda: 0.5, None)
+    return replace(made, **fields)

@@ -1,0 +1,254 @@
+"""The outermost layers: ids, bounds, CORS, metrics, the log, and answers to what nobody expected."""
+
+import asyncio
+import json
+from collections.abc import AsyncIterator, Callable, Iterator
+from functools import partial
+from typing import Any
+
+import pytest
+from fastapi import FastAPI, Request
+from prometheus_client import generate_latest
+from starlette.responses import JSONResponse, Response, StreamingResponse
+from starlette.testclient import TestClient
+
+from app.core import logs
+from app.core.ids import is_id
+from app.web import boundary, problem_responses
+from app.web.boundary import Boundary, Cors, LastResort, Metrics
+
+FRONT = "https://front.example"
+PRIVATE = ["reader@example.org", "bs_" + "0f" * 20, "203.0.113.7", "2001:db8::7", "q-canary", "local-canary"]
+
+
+class Handed(Response):
+    """Begins an answer, and leaves it to go on when the app is done with it."""
+
+    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+        await send({"type": "http.response.start", "status": 200, "headers": []})
+        registry = scope["app"].state.registry
+        scope["state"][boundary.GOES_ON] = partial(self.go_on, registry, scope["is_head"])
+
+    async def go_on(self, registry: Any, is_head: bool, receive: Any, send: Any) -> None:
+        counted = 'route="/on",status="200"} 1.0' in generate_latest(registry).decode()
+        await send({"type": "http.response.body", "body": f"{counted} {is_head}".encode()})
+
+
+def build(metrics: Metrics) -> FastAPI:
+    app = FastAPI(redirect_slashes=False)
+
+    @app.get("/ok/{name}")
+    async def ok(request: Request, name: str) -> Response:
+        request.scope["answer_headers"] = [(b"ratelimit", b"r")]
+        return JSONResponse({"name": name})
+
+    @app.post("/ok/{name}")
+    async def post(name: str, body: dict[str, Any]) -> dict[str, int]:
+        return {"size": len(str(body))}
+
+    @app.get("/boom")
+    async def boom() -> None:
+        secret = "local-canary"
+        raise ValueError(f"{' '.join(PRIVATE[:4])} {len(secret)}")
+
+    @app.get("/late")
+    async def late() -> Response:
+        async def parts() -> AsyncIterator[bytes]:
+            yield b"begun"
+            raise LookupError
+
+        return StreamingResponse(parts())
+
+    @app.get("/on")
+    async def on(request: Request) -> Response:
+        return Handed()
+
+    problem_responses.install(app)
+    app.state.registry = metrics.registry
+    app.add_middleware(LastResort)
+    app.add_middleware(Cors, origins=[FRONT])
+    app.add_middleware(Boundary, metrics=metrics, max_body_size=1000)
+    return app
+
+
+def test_an_answer_can_go_on_without_the_app(site: TestClient) -> None:
+    answer = site.get("/on", headers={"Origin": FRONT})
+    assert answer.text == "True False", "it is counted when it begins"
+    assert answer.headers["access-control-allow-origin"] == FRONT
+    assert answer.headers["x-request-id"]
+
+
+@pytest.fixture
+def metrics() -> Metrics:
+    return Metrics()
+
+
+@pytest.fixture
+def site(metrics: Metrics) -> Iterator[TestClient]:
+    with TestClient(build(metrics), raise_server_exceptions=False) as found:
+        yield found
+
+
+@pytest.mark.parametrize("sent", ["abc", "A-1._:x", "x" * 100, "01890000-0000-7000-8000-000000000000"])
+def test_a_request_id_comes_back(site: TestClient, sent: str) -> None:
+    assert site.get("/ok/a", headers={"X-Request-ID": sent}).headers["x-request-id"] == sent
+    assert site.get("/none", headers={"X-Request-ID": sent}).json()["request_id"] == sent
+
+
+@pytest.mark.parametrize("sent", ["", "a b", "x" * 101, "<script>", "a\tb", "ä", "a,b"])
+def test_a_bad_request_id_is_replaced(site: TestClient, sent: str) -> None:
+    answers = [site.get("/ok/a", headers={"X-Request-ID": sent.encode()}) for _ in range(2)]
+    given = [answer.headers["x-request-id"] for answer in answers]
+    assert all(map(is_id, given))
+    assert given[0] != given[1]
+
+
+@pytest.mark.parametrize("path", ["/ok/a", "/none", "/boom"])
+def test_head_is_get_without_a_body(site: TestClient, path: str) -> None:
+    head, get = site.head(path, headers={"X-Request-ID": "same"}), site.get(path, headers={"X-Request-ID": "same"})
+    assert (head.status_code, head.headers) == (get.status_code, get.headers)
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "status"),
+    [
+        ("GET", "/ok/a", 200),
+        ("GET", "/none", 404),
+        ("PUT", "/ok/a", 405),
+        ("GET", "/boom", 500),
+        ("POST", "/ok/a", 422),
+    ],
+)
+def test_every_answer_has_the_safe_headers(site: TestClient, method: str, path: str, status: int) -> None:
+    answer = site.request(method, path)
+    assert answer.status_code == status
+    assert answer.headers["x-content-type-options"] == "nosniff"
+    assert answer.headers["referrer-policy"] == "strict-origin-when-cross-origin"
+    assert answer.headers["cross-origin-resource-policy"] == "cross-origin"
+    assert answer.headers["x-request-id"]
+    if status > 200:
+        assert answer.headers["content-type"] == "application/problem+json"
+        assert answer.headers["cache-control"] == "no-store"
+
+
+def test_what_a_route_left_for_the_answer_is_added(site: TestClient) -> None:
+    assert site.get("/ok/a").headers["ratelimit"] == "r"
+
+
+def test_what_nobody_expected_is_a_500_that_tells_nothing(metrics: Metrics, capsys: pytest.CaptureFixture[str]) -> None:
+    logs.configure("json")
+    site = TestClient(build(metrics), raise_server_exceptions=False)
+    bearer = {"Authorization": f"Bearer {PRIVATE[1]}", "X-Request-ID": "id-1", "Origin": FRONT}
+    answer = site.get("/boom?q=q-canary", headers=bearer)
+    assert answer.status_code == 500
+    assert answer.json() == {
+        "type": "/problems/internal_error",
+        "title": "The server failed",
+        "status": 500,
+        "detail": "The server failed",
+        "code": "internal_error",
+        "request_id": "id-1",
+    }
+    assert answer.headers["access-control-allow-origin"] == FRONT  # a front end can read it
+    error, request = [json.loads(line) for line in capsys.readouterr().err.splitlines()]
+    assert (error["event"], error["level"], error["request_id"]) == ("request failed", "error", "id-1")
+    assert error["exception"][0]["exc_type"] == "ValueError"
+    assert (request["event"], request["route"], request["status"]) == ("request", "/boom", 500)
+    assert request["request_id"] == "id-1"
+    assert not [secret for secret in PRIVATE if secret in str([error, request])]
+
+
+def test_an_answer_that_has_begun_is_broken_off(metrics: Metrics) -> None:
+    with TestClient(build(metrics)) as site, pytest.raises(LookupError):
+        site.get("/late")
+
+
+def test_labels_of_metrics_are_bounded(site: TestClient, metrics: Metrics) -> None:
+    for n in range(5):
+        site.get(f"/ok/{n}?q={n}")
+        site.get(f"/none/{n}")
+        site.request(f"WHAT{n}", "/ok/a")
+    text = generate_latest(metrics.registry).decode()
+    counted = {line for line in text.splitlines() if line.startswith("broadsheet_requests_total{")}
+    assert counted == {
+        'broadsheet_requests_total{method="GET",route="/ok/{name}",status="200"} 5.0',
+        'broadsheet_requests_total{method="GET",route="unmatched",status="404"} 5.0',
+        'broadsheet_requests_total{method="other",route="/ok/{name}",status="405"} 5.0',
+    }
+    assert 'broadsheet_request_seconds_count{route="/ok/{name}"} 10.0' in text
+
+
+def test_a_body_that_is_too_large_is_refused(site: TestClient) -> None:
+    body = b'{"a": "' + b"x" * 2000 + b'"}'
+    json_type = {"Content-Type": "application/json"}
+    for content in (body, iter([body[:900], body[900:]])):
+        answer = site.post("/ok/a", content=content, headers=json_type)
+        assert (answer.status_code, answer.json()["code"]) == (413, "body_too_large")
+        assert answer.headers["connection"] == "close"
+        assert answer.headers["x-request-id"]
+    assert site.post("/ok/a", content=body[:900] + b'"}', headers=json_type).status_code == 200
+
+
+Parts = AsyncIterator[dict[str, Any]]
+
+
+async def silent() -> Parts:
+    """A client that begins and then says nothing for a while."""
+    yield {"type": "http.request", "body": b"{", "more_body": True}
+    await asyncio.sleep(0.05)
+    yield {"type": "http.request", "body": b"}"}
+
+
+async def dripping() -> Parts:
+    """A client that never pauses and hardly gets on."""
+    for _ in range(20_000):
+        await asyncio.sleep(0)
+        yield {"type": "http.request", "body": b"", "more_body": True}
+    yield {"type": "http.request", "body": b"{}"}
+
+
+async def ask(app: FastAPI, parts: Parts, length: bytes = b"") -> list[Any]:
+    """What the app sends to a request whose body comes in such parts."""
+    sent: list[Any] = []
+
+    async def receive() -> dict[str, Any]:
+        return await anext(parts)
+
+    async def send(message: Any) -> None:
+        sent.append(message)
+
+    headers = [(b"content-type", b"application/json")] + ([(b"content-length", length)] if length else [])
+    scope = {"type": "http", "method": "POST", "path": "/ok/a", "query_string": b"", "headers": headers}
+    await app({**scope, "root_path": "", "http_version": "1.1", "asgi": {"version": "3.0"}}, receive, send)  # type: ignore[arg-type]
+    return sent
+
+
+@pytest.mark.parametrize(("limit", "client"), [("IDLE", silent), ("PATIENCE", dripping)])
+def test_a_body_that_does_not_come_in_time_is_a_408(
+    metrics: Metrics, monkeypatch: pytest.MonkeyPatch, limit: str, client: Callable[[], Parts]
+) -> None:
+    start, _ = asyncio.run(ask(build(metrics), client()))
+    assert start["status"] == 200
+    monkeypatch.setattr(boundary, limit, 0.01)
+    start, body = asyncio.run(ask(build(metrics), client()))
+    assert start["status"] == 408
+    assert json.loads(body["body"])["code"] == "request_timeout"
+    assert (b"connection", b"close") in start["headers"]
+
+
+def test_a_body_that_keeps_a_pace_may_take_its_time(metrics: Metrics, monkeypatch: pytest.MonkeyPatch) -> None:
+    async def steady() -> Parts:
+        for _ in range(900):
+            await asyncio.sleep(0)
+            yield {"type": "http.request", "body": b" ", "more_body": True}
+        yield {"type": "http.request", "body": b"{}"}
+
+    monkeypatch.setattr(boundary, "PATIENCE", 0.01)
+    monkeypatch.setattr(boundary, "LEAST_PACE", 100)
+    start, _ = asyncio.run(ask(build(metrics), steady()))
+    assert start["status"] == 200
+
+
+def test_an_announced_size_is_enough_to_refuse(metrics: Metrics) -> None:
+    start, _ = asyncio.run(ask(build(metrics), silent(), b"104857600"))  # nothing is read of it
+    assert start["status"] == 413
