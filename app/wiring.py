@@ -24,7 +24,7 @@ from app.articles import routes as articles
 from app.articles import routes as listing
 from app.articles.activity import age
 from app.articles.activity import is_due as has_aged
-from app.articles.cached_json import BESIDE, has_stale, refresh
+from app.articles.cached_json import BESIDE, Include, has_stale, refresh
 from app.articles.discussions import section_gone
 from app.articles.listing import FIND
 from app.articles.merging import advance_merges
@@ -33,6 +33,7 @@ from app.articles.projection import SHOWN
 from app.articles.publishing import advance_due, is_due
 from app.articles.reading import notice_target
 from app.articles.reading import seen_by as articles_seen_by
+from app.articles.schemas import RelatedOut
 from app.articles.site import Site
 from app.changes import routes as changes
 from app.comments import routes as comment_editing
@@ -40,6 +41,7 @@ from app.comments import routes as comments
 from app.comments import routes as posting
 from app.comments import routes as sync
 from app.comments.editing import MODERATION
+from app.comments.schemas import CommentList
 from app.core.clock import now
 from app.core.settings import Settings
 from app.db import Database
@@ -226,8 +228,8 @@ HANDLERS: dict[str, tuple[Callable[[Session, Entry], None], ...]] = {
 
 TARGETS["article"] = notice_target  # notices may stand with what a room above theirs holds
 SEEN["article"] = articles_seen_by
-BESIDE["related"] = related_beside
-BESIDE["comments"] = comments.beside
+BESIDE["related"] = Include(related_beside, RelatedOut)
+BESIDE["comments"] = Include(comments.beside, CommentList)
 SHOWN["search"] = follow_in_search  # what rooms above articles keep of them, in the same transaction
 FIND["q"] = search_list
 MODERATION["reach"] = check_reach  # moderators change comments by the rules of the room above

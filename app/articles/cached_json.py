@@ -13,13 +13,14 @@ from typing import Any, NamedTuple, TypeVar
 
 import pydantic_core
 import sqlalchemy as sa
+from pydantic import BaseModel
 from sqlmodel import Session
 
 from app.articles import discussion_settings as discussion
 from app.articles.events import counts_groups
 from app.articles.media_addresses import shown_body
 from app.articles.reading import EDITING, A, R, present, whole
-from app.articles.schemas import ArticleOut, CardOut
+from app.articles.schemas import ArticleOut, CardOut, NeighboursOut
 from app.articles.site import Site
 from app.articles.tables import Article
 from app.core.clock import now
@@ -198,8 +199,15 @@ def _neighbours_beside(connection: sa.Connection, row: Row, site: Site, _actor: 
     return Beside(body, ("articles", *counts_groups(ids)))
 
 
+class Include(NamedTuple):
+    """What `include` can add to an article: how it is read, and its model, by which `fields` reaches into it."""
+
+    read: Callable[[sa.Connection, Row, Site, Actor], Beside]
+    model: type[BaseModel]
+
+
 # By the name that `include` has for it. Rooms above add theirs in wiring.py: this floor does not know them.
-BESIDE: dict[str, Callable[[sa.Connection, Row, Site, Actor], Beside]] = {"neighbours": _neighbours_beside}
+BESIDE: dict[str, Include] = {"neighbours": Include(_neighbours_beside, NeighboursOut)}
 
 
 def has_stale(connection: sa.Connection, site: Site) -> bool:

@@ -2,7 +2,7 @@
 
 from collections.abc import Awaitable, Callable
 from functools import partial
-from typing import Annotated, Any, get_args
+from typing import Annotated, get_args
 
 import sqlalchemy as sa
 from fastapi import APIRouter, Query, Request
@@ -40,12 +40,6 @@ from app.publication.events import EVERYTHING
 from app.web.fields import chosen
 from app.web.responses import JSON, MOVED, aside, database, dump, limit_json, preferred, reply, reply_page, settings
 
-FORMATS: dict[str, Any] = {
-    "application/ld+json": {"schema": {"type": "object", "required": ["@context", "@type"]}},
-    "application/vnd.iptc.ninjs+json": {"schema": {"type": "object", "required": ["uri"]}},
-    "text/plain": {"schema": {"type": "string"}},
-    "text/markdown": {"schema": {"type": "string"}},
-}
 # How else one article is written, by media type; wiring.py gives what the room above has for these.
 ACCEPTED: dict[str, Callable[[Request, str, Actor], Awaitable[Response]]] = {}
 articles_router = APIRouter(prefix="/v1", tags=["articles"])
@@ -144,7 +138,6 @@ def _asked_for(request: Request, query: ArticleQuery) -> str:
     response_model=SingleArticleOut,
     responses={
         **documented(Unauthorized, Forbidden, NotFound, Retracted, WithheldForLegalReasons),
-        200: {"content": FORMATS},
         301: {"description": "An old slug; `Location` has the new address."},
     },
 )
@@ -153,11 +146,12 @@ async def get_article(
 ) -> Response:
     """One article by id or slug, with its text as HTML unless `formats` says otherwise.
 
-    `Accept` chooses another form of it (RFC 9110 §12.5.1), for which there are no further parameters. JSON comes first.
+    `Accept` chooses another format (RFC 9110 §12.5.1), each of which also has an address with a suffix. It takes no
+    further parameters. JSON comes first.
     """
     if (kind := _asked_for(request, query)) != JSON:
         return await ACCEPTED[kind](request, article, actor)
-    fields = chosen(SingleArticleOut, query.fields)
+    fields = chosen(SingleArticleOut, query.fields, tuple((name, part.model) for name, part in cards.BESIDE.items()))
     check_editing(fields, actor)
     formats = add_formats(query.formats, fields, default=("html",) if fields is None else ())
     beside = list(
@@ -178,7 +172,7 @@ async def get_article(
             row = visible(connection, article, actor, site, formats, early=True)
             edits = drafts and actor.may_in(row["section_id"])
             (out,) = cards.finished(connection, [row], site, formats, lambda _: edits)
-        found = {name: cards.BESIDE[name](connection, row, site, actor) for name in beside}
+        found = {name: cards.BESIDE[name].read(connection, row, site, actor) for name in beside}
         parts = (b'{"%b":%b}' % (name.encode(), part.json) for name, part in found.items())
         return row, cards.joined([out, *parts]), [group for part in found.values() for group in part.groups]
 

@@ -2,8 +2,8 @@
 
 They are for the OpenAPI document; the checks stand elsewhere.
 
-A rule between fields names faults: a body keeps it if none of them fits. Written with `not` alone, rules do not change
-what generators make of a body, while for `oneOf` or `anyOf` they would make a class of each alternative.
+A rule between fields names faults: a body keeps it if none of them fits. Written with `if` alone, rules do not change
+what generators make of a body, while of `oneOf`, `anyOf` and `not` they make classes of their own.
 """
 
 import re
@@ -27,12 +27,19 @@ def _absent(*names: str) -> Rule:
     return {"properties": {name: {"type": "null"} for name in names}}
 
 
+def _all_of(first: Rule, second: Rule) -> Rule:
+    """Both hold, which speak of different fields."""
+    required = [*first.get("required", ()), *second.get("required", ())]
+    properties = {**first.get("properties", {}), **second.get("properties", {})}
+    return {"required": required, "properties": properties}
+
+
 def _none_of(*faults: Rule) -> Rule:
-    return {"not": faults[0] if len(faults) == 1 else {"anyOf": list(faults)}}
+    return {"if": faults[0] if len(faults) == 1 else {"anyOf": list(faults)}, "then": {"not": {}}}
 
 
 def _faults(rule: Rule) -> list[Rule]:
-    fault: Rule = rule["not"]
+    fault: Rule = rule["if"]
     return list(fault["anyOf"]) if "anyOf" in fault else [fault]
 
 
@@ -59,7 +66,7 @@ def not_together(*names: str) -> Rule:
 
 def all_or_none(*names: str) -> Rule:
     """These fields are given together or not at all."""
-    return _none_of(*({"allOf": [_given(one), _absent(other)]} for one in names for other in names if one != other))
+    return _none_of(*(_all_of(_given(one), _absent(other)) for one in names for other in names if one != other))
 
 
 def matching(name: str, pattern: str) -> Rule:
@@ -70,7 +77,7 @@ def matching(name: str, pattern: str) -> Rule:
 def not_with(name: str, values: str, value: str) -> Rule:
     """A field is not given where another, a list, has this value."""
     holds = {"required": [values], "properties": {values: {"contains": {"const": value}}}}
-    return _none_of({"allOf": [holds, _given(name)]})
+    return _none_of(_all_of(holds, _given(name)))
 
 
 def both(*rules: Rule) -> Rule:
@@ -81,7 +88,7 @@ def both(*rules: Rule) -> Rule:
 def where(name: str, values: list[str], rule: Rule) -> Rule:
     """Where a field has one of these values, a rule holds."""
     chosen = {"required": [name], "properties": {name: {"enum": values}}}
-    return _none_of(*({"allOf": [chosen, fault]} for fault in _faults(rule)))
+    return _none_of(*(_all_of(chosen, fault) for fault in _faults(rule)))
 
 
 def any_of(names: Iterable[str], *, instead: Iterable[str] = (), spaces: bool = True) -> Rule:

@@ -31,7 +31,10 @@ AT_ONCE = {"anonymous": 1, "key": 3}  # exports that a process makes at the same
 PATIENCE = 60.0  # seconds in which a client must take what it was sent
 RETRY = 30  # seconds
 _STREAM: Any = {
-    200: {"description": "One JSON object in a line: `LineOut`.", "content": {MEDIA_TYPE: {}}},
+    200: {
+        "description": "One JSON object in a line: `LineOut`.",
+        "content": {MEDIA_TYPE: {"schema": {"type": "string"}}},
+    },
     **documented(Unavailable),
 }
 Give = Callable[[Sequence[bytes]], Sequence[bytes]]

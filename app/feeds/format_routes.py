@@ -12,7 +12,7 @@ from starlette.responses import Response
 from app.articles.cached_json import finished, steady
 from app.articles.events import discussion_cache_groups
 from app.articles.partners import hand_over_one
-from app.articles.routes import FORMATS, Retracted, WithheldForLegalReasons, moved, visible
+from app.articles.routes import Retracted, WithheldForLegalReasons, moved, visible
 from app.core.ids import RefPath
 from app.core.problems import NotFound, documented
 from app.db.columns import Row
@@ -47,6 +47,16 @@ def _known(suffix: str) -> str:
 
 
 SuffixPath = Annotated[str, AfterValidator(_known), Field(json_schema_extra={"enum": list(SUFFIXES)})]
+FORMATS: dict[str, Any] = {
+    "application/ld+json": {
+        "schema": {"type": "object", "properties": {"@context": {}, "@type": {}}, "required": ["@context", "@type"]}
+    },
+    "application/vnd.iptc.ninjs+json": {
+        "schema": {"type": "object", "properties": {"uri": {"type": "string"}}, "required": ["uri"]}
+    },
+    "text/plain": {"schema": {"type": "string"}},
+    "text/markdown": {"schema": {"type": "string"}},
+}
 router = APIRouter(prefix="/v1/articles", tags=["syndication"])
 _DOCUMENTED: Any = {
     200: {"description": "The article.", "content": FORMATS},

@@ -31,7 +31,13 @@ _ANY: Any = {
     "content": {
         "application/rss+xml": {"schema": {"type": "string"}},
         **_ATOM["content"],
-        "application/feed+json": {"schema": {"type": "object", "required": ["version", "title", "items"]}},
+        "application/feed+json": {
+            "schema": {
+                "type": "object",
+                "properties": {"version": {"type": "string"}, "title": {"type": "string"}, "items": {"type": "array"}},
+                "required": ["version", "title", "items"],
+            }
+        },
     }
 }
 _FEED = {200: {"description": "RSS 2.0, Atom (RFC 4287) or JSON Feed 1.1.", **_ANY}} | documented(NotFound)

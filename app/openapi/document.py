@@ -4,8 +4,10 @@ from typing import Any
 
 from fastapi import FastAPI
 
+from app.articles.schemas import SingleArticleOut
+from app.comments.schemas import CommentList
 from app.openapi.names import TYPES
-from app.web.openapi import Node, complete, inherit, name_types, operations, share
+from app.web.openapi import SCHEMAS, Node, complete, inherit, name_types, operations, share
 
 SERVERS = [{"url": "/", "description": "The server that this document comes from."}]
 DESCRIPTION = """\
@@ -91,6 +93,13 @@ def _describe_paths(document: Node) -> None:
                 parameter["description"] = PATH_PARAMETERS[parameter["name"]]
 
 
+def _type_comments(document: Node) -> None:
+    """Say what articles bring of the room above theirs, which their own schema cannot name."""
+    properties = document["components"]["schemas"][SingleArticleOut.__name__]["properties"]
+    kinds = [{"$ref": f"{SCHEMAS}{CommentList.__name__}"}, {"type": "null"}]
+    properties["comments"] = {"anyOf": kinds, "description": properties["comments"]["description"]}
+
+
 def _make(app: FastAPI) -> Node:
     document = complete(app)
     document["info"] |= {
@@ -100,6 +109,7 @@ def _make(app: FastAPI) -> Node:
     document["servers"] = SERVERS
     document["tags"] = [{"name": name, "description": text} for name, text in TAGS.items()]
     _describe_paths(document)
+    _type_comments(document)
     name_types(document, TYPES)
     inherit(document)
     share(document)

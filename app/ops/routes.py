@@ -86,7 +86,7 @@ async def check_readiness(request: Request, actor: Probe) -> Response:
     return JSONResponse({"status": "ok"}, headers={"Cache-Control": "no-store"})
 
 
-_PROMETHEUS: Any = {200: {"description": "The metrics.", "content": {"text/plain": {}}}}
+_PROMETHEUS: Any = {200: {"description": "The metrics.", "content": {"text/plain": {"schema": {"type": "string"}}}}}
 
 
 @operation_router.get(

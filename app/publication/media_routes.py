@@ -229,7 +229,10 @@ async def delete_media(request: Request, media: str, versions: Versions, actor: 
     operation_id="getMediaFile",
     summary="Get the file of a picture",
     response_class=Response,
-    responses={200: {"description": "The file.", "content": {"image/*": {}}}, **documented(NotFound)},
+    responses={
+        200: {"description": "The file.", "content": {"image/*": {"schema": {"type": "string", "format": "binary"}}}},
+        **documented(NotFound),
+    },
 )
 async def get_media_file(request: Request, key: str, actor: World) -> Response:
     """The file of a picture or of one of its renditions; it never changes under its name."""

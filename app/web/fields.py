@@ -7,6 +7,8 @@ from pydantic import BaseModel
 
 from app.core.problems import InvalidParameter, shown_name
 
+Included = tuple[tuple[str, type[BaseModel]], ...]
+
 
 def _model_in(annotation: Any) -> type[BaseModel] | None:
     """The model inside `Model`, `Model | None` or `list[Model]`."""
@@ -20,7 +22,7 @@ def is_list(annotation: Any) -> bool:
     return get_origin(annotation) is list or any(map(is_list, get_args(annotation)))
 
 
-def _add(tree: dict[str, Any], model: type[BaseModel], path: list[str], shown: str) -> None:
+def _add(tree: dict[str, Any], model: type[BaseModel], path: list[str], shown: str, included: Included = ()) -> None:
     name, *rest = path
     info = model.model_fields.get(name)
     if info is None:
@@ -28,7 +30,7 @@ def _add(tree: dict[str, Any], model: type[BaseModel], path: list[str], shown: s
     if not rest:
         tree[name] = True
         return
-    inner = _model_in(info.annotation)
+    inner = dict(included).get(name) or _model_in(info.annotation)
     if inner is None:
         raise InvalidParameter("fields", f"fields: there is no field {shown}.")
     many = is_list(info.annotation)
@@ -38,8 +40,11 @@ def _add(tree: dict[str, Any], model: type[BaseModel], path: list[str], shown: s
 
 
 @lru_cache(1024)
-def chosen(model: type[BaseModel], fields: str | None) -> dict[str, Any] | None:
-    """What Pydantic calls `include` for a `fields` parameter; None, for all, without one. 400 for unknown names."""
+def chosen(model: type[BaseModel], fields: str | None, included: Included = ()) -> dict[str, Any] | None:
+    """What Pydantic calls `include` for a `fields` parameter; None, for all, without one. 400 for unknown names.
+
+    `included` gives the models of fields that this model knows as JSON only.
+    """
     if fields is None:
         return None
     tree: dict[str, Any] = {}
@@ -47,7 +52,7 @@ def chosen(model: type[BaseModel], fields: str | None) -> dict[str, Any] | None:
         name = field.strip()
         if name.startswith("-"):
             raise InvalidParameter("fields", "fields: name the fields to give; `-` cannot leave fields out.")
-        _add(tree, model, name.split("."), shown_name(name))
+        _add(tree, model, name.split("."), shown_name(name), included)
     return tree
 
 

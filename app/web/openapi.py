@@ -58,6 +58,7 @@ _MIN_POSITION = {
 }
 _WITHOUT_NUL = r"^[^\x00]*$"  # what any query parameter may hold
 _CLOSED = {"$ref", "anyOf", "const", "enum"}  # a schema with one of these takes null only beside another
+_TAKEN = {"Exclude"}  # types of TypeScript
 _LIMITED = {"const", "enum", "format"}  # a schema with one of these needs no pattern
 _FORMS = ("application/x-www-form-urlencoded", "multipart/form-data")
 _PRECONDITIONS = {"if-match", "if-none-match"}
@@ -242,8 +243,9 @@ def name_types(document: Node, types: Mapping[str, tuple[Any, str]]) -> None:
         core = _core(node)
         if reference := next((name for known, name in names if known == core), None):
             notes = {key: value for key, value in node.items() if key in _NOTES}
-            node.clear()
-            node.update({"$ref": f"{SCHEMAS}{reference}", **notes})
+            link = {"$ref": f"{SCHEMAS}{reference}"}
+            node.clear()  # generators take a default beside a reference for a fault
+            node.update({"allOf": [link], **notes} if "default" in notes else {**link, **notes})
     schemas.update(named)
 
 
@@ -278,7 +280,9 @@ def inherit(document: Node, fewest: int = 6) -> None:
 
 def _parameter_name(parameter: Node) -> str:
     name = _pascal(parameter["name"])
-    return f"{name}Path" if parameter["in"] == "path" else name
+    if parameter["in"] == "path":
+        return f"{name}Path"
+    return f"{name}Query" if name in _TAKEN else name
 
 
 def _pascal(text: str) -> str:

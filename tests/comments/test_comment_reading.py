@@ -422,3 +422,18 @@ def test_an_article_brings_its_discussion(client: TestClient, editor: Headers) -
     assert set(alone.headers["cache-tag"].split(",")) <= set(both.headers["cache-tag"].split(","))
     assert make.ok(client.get(f"/v1/articles/{draft['id']}?include=comments", headers=editor))["comments"] is None
     assert "comments" not in make.ok(client.get("/v1/articles/ferry"))
+
+
+def test_fields_reach_into_what_an_article_brings(client: TestClient, editor: Headers) -> None:
+    article = make.published(client, editor, "Ferry")
+    first = make.comment(client, article, "One.")
+    make.comment(client, article, "Two.", parent_id=first["id"])
+    fields = "title,comments.data.text,comments.data.first_replies.data.text,comments.page.limit,neighbours.next.title"
+    assert make.ok(client.get(f"/v1/articles/ferry?fields={fields}")) == {
+        "title": "Ferry",
+        "neighbours": {"next": None},
+        "comments": {"data": [{"text": "One.", "first_replies": {"data": [{"text": "Two."}]}}], "page": {"limit": 20}},
+    }
+    for wrong in ("comments.text", "comments.data.words", "comments.data.text.length"):
+        answer = client.get(f"/v1/articles/ferry?fields={wrong}")
+        assert (answer.status_code, answer.json()["detail"]) == (400, f"fields: there is no field {wrong}.")

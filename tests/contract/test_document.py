@@ -10,7 +10,7 @@ import pytest
 
 from app.core.settings import Settings
 from app.main import create_app
-from tests.document import operations
+from tests.document import operation_at, operations
 
 VERBS = set(
     "add appeal approve change check claim compare confirm create decide decline delete detach dismiss end erase export"
@@ -58,7 +58,7 @@ def nodes(part: Any, place: str = "") -> Iterator[tuple[str, dict[str, Any]]]:
     elif isinstance(part, dict):
         yield place, part
         for name, item in part.items():
-            if name != "not":
+            if name != "if":
                 yield from nodes(item, f"{place}/{name}")
 
 
@@ -100,3 +100,13 @@ def test_clients_can_load_it_whole(document: dict[str, Any]) -> None:
 def test_it_says_where_the_api_is(document: dict[str, Any]) -> None:
     assert [server["url"] for server in document["servers"]] == ["/"]
     assert document["info"]["license"]["identifier"] == "Apache-2.0"
+
+
+def test_an_article_is_one_type_with_typed_comments(document: dict[str, Any]) -> None:
+    article = operation_at(document, "GET", "/v1/articles/{article}")["responses"]["200"]["content"]
+    assert {kind: content["schema"] for kind, content in article.items()} == {
+        "application/json": {"$ref": "#/components/schemas/SingleArticleOut"}
+    }
+    schema = document["components"]["schemas"]["SingleArticleOut"]
+    comments = [node["comments"] for _, node in nodes(schema) if "comments" in node]
+    assert comments[0]["anyOf"] == [{"$ref": "#/components/schemas/CommentList"}, {"type": "null"}]

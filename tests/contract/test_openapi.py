@@ -156,6 +156,7 @@ def test_a_day_of_answers_is_as_documented(client: TestClient, admin: Headers) -
         "code": "not_found",
         "form": "json",
         "suffix": "jsonld",
+        "script": "start.js",
         "month": f"{now():%Y-%m}",
         "part": f"{now():%Y-%m}",
     }
@@ -185,7 +186,7 @@ def test_a_day_of_answers_is_as_documented(client: TestClient, admin: Headers) -
         "/v1/articles/a?fields=title",
         f"/v1/articles/{ids['gone']}",
         f"/v1/articles/{ids['court']}",
-        f"/v1/articles/{article}?include=neighbours&formats=html,text,markdown,blocks",
+        f"/v1/articles/{article}?include=neighbours,related,comments&formats=html,text,markdown,blocks",
         "/v1/articles?formats=html,blocks&count=exact&limit=1",
         "/v1/resolve?path=/gone",
         "/v1/resolve?path=/court",
