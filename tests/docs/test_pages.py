@@ -80,6 +80,8 @@ def test_make_targets_exist(page: str) -> None:
     targets = set(re.findall(r"^([a-z]+):", (ROOT / "Makefile").read_text("utf-8"), re.M))
     named = {name for code in code_of(page) for name in re.findall(r"\bmake ([a-z]+)", code)}
     assert named <= targets
+    parts = {part for code in code_of(page) for part in re.findall(r"\bT=(\S+?)(?=[`\s])", code)}
+    assert [part for part in parts if not (ROOT / part).exists()] == []
 
 
 @pytest.mark.parametrize("page", PRESENT)
