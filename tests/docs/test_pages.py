@@ -56,6 +56,15 @@ def test_navigation_names_every_page() -> None:
     assert sorted(named) == sorted(pages)
 
 
+def test_decision_records_have_a_number_of_their_own_and_a_date() -> None:
+    records = sorted((ROOT / "docs/adr").glob("*.md"))
+    titles = [path.read_text("utf-8").split("\n", 1)[0] for path in records]
+    assert [int(path.name[:4]) for path in records] == [int(title.strip("# ").partition(".")[0]) for title in titles]
+    assert len({path.name[:4] for path in records}) == len(records)
+    undated = [path.name for path in records if not re.search(r"Date\W+\d{4}-\d\d-\d\d", path.read_text("utf-8"))]
+    assert undated == []
+
+
 def test_readme_fits_two_screens() -> None:
     assert len(text_of("README.md").splitlines()) <= 150
 
