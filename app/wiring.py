@@ -22,17 +22,17 @@ from app.articles import editorial_routes as publishing
 from app.articles import editorial_routes as revisions
 from app.articles import routes as articles
 from app.articles import routes as listing
-from app.articles.activity import age
-from app.articles.activity import is_due as has_aged
-from app.articles.cached_json import BESIDE, Include, has_stale, refresh
-from app.articles.discussions import section_gone
+from app.articles.activity import age_activity
+from app.articles.activity import has_due_hours as has_aged
+from app.articles.cached_json import BESIDE, Include, has_stale, rebuild_stale
+from app.articles.discussions import delete_section_settings
 from app.articles.listing import FIND
 from app.articles.merging import advance_merges
 from app.articles.partners import EARLY
 from app.articles.projection import SHOWN
-from app.articles.publishing import advance_due, is_due
-from app.articles.reading import notice_target
-from app.articles.reading import seen_by as articles_seen_by
+from app.articles.publishing import advance_due_articles, has_due_articles
+from app.articles.reading import find_notice_target
+from app.articles.reading import select_visible_ids as articles_seen_by
 from app.articles.schemas import RelatedOut
 from app.articles.site import Site
 from app.changes import routes as changes
@@ -213,7 +213,7 @@ HANDLERS: dict[str, tuple[Callable[[Session, Entry], None], ...]] = {
     "front.changed": (),
     "front.deleted": (),
     "section.changed": (),
-    "section.deleted": (section_gone,),
+    "section.deleted": (delete_section_settings,),
     "tag.changed": (),
     "tag.deleted": (follow_merge, follow_merge_on_fronts),
     "author.changed": (),
@@ -226,7 +226,7 @@ HANDLERS: dict[str, tuple[Callable[[Session, Entry], None], ...]] = {
     "media.deleted": (),
 }
 
-TARGETS["article"] = notice_target  # notices may stand with what a room above theirs holds
+TARGETS["article"] = find_notice_target  # notices may stand with what a room above theirs holds
 SEEN["article"] = articles_seen_by
 BESIDE["related"] = Include(related_beside, RelatedOut)
 BESIDE["comments"] = Include(comments.beside, CommentList)
@@ -256,7 +256,7 @@ def readers(settings: Settings) -> dict[str, Callable[[Session, Entry], None]]:
     """Everything that reads the log, each with a cursor of its own: one that fails holds up no other."""
     return {
         **READERS,
-        "webhooks": partial(tell_webhooks, site=Site.of(settings)),
+        "webhooks": partial(tell_webhooks, site=Site.from_settings(settings)),
         "websub": partial(tell_feeds, hubs=settings.websub_hubs),
     }
 
@@ -301,12 +301,12 @@ class Timer:
 
 def timers(settings: Settings) -> dict[str, Timer]:
     """What the worker of a publication does by the clock."""
-    site, plan = Site.of(settings), Plan.of(settings)
+    site, plan = Site.from_settings(settings), Plan.of(settings)
     return {
-        "publishing": Timer(0.0, advance_due, is_due),
+        "publishing": Timer(0.0, advance_due_articles, has_due_articles),
         "merges": Timer(0.0, advance_merges, has_merges),
-        "activity": Timer(1.0, age, has_aged),
-        "cards": Timer(0.0, partial(refresh, site=site), partial(has_stale, site=site)),
+        "activity": Timer(1.0, age_activity, has_aged),
+        "cards": Timer(0.0, partial(rebuild_stale, site=site), partial(has_stale, site=site)),
         "links": Timer(0.0, relink, has_stale_links),
         "opt-ins": Timer(0.0, partial(ask_back, most_in_hour=settings.opt_in_limit), has_requests),
         "notifications": Timer(0.0, spread, has_fanouts),

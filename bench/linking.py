@@ -22,7 +22,7 @@ from rich.console import Console
 from rich.table import Table
 from sqlmodel import SQLModel
 
-from app.articles.cached_json import refresh as refresh_cards
+from app.articles.cached_json import rebuild_stale as refresh_cards
 from app.articles.site import Site
 from app.articles.tables import Article, Revision
 from app.core.ids import new_id
@@ -178,7 +178,7 @@ def _read(connection: sa.Connection, article_id: str, site: Site) -> None:
 def _measure(db: Database, texts: Sequence[Text], first: int) -> Iterator[tuple[str, list[Took]]]:
     ids = [_publish(db, first + n, text) for n, text in enumerate(texts)]
     yield "link one more article", [timed(lambda id_=id_: _link(db, id_)) for id_ in ids]
-    site = Site.of(Settings(_env_file=None))
+    site = Site.from_settings(Settings(_env_file=None))
     made = 1
     while made:
         with db.transaction() as session:
@@ -198,7 +198,7 @@ def _explain(console: Console, url: str, db: Database, text: Text, n: int) -> No
     with recorded() as sent:
         _link(db, article_id)
         with db.connect() as connection:
-            _read(connection, article_id, Site.of(Settings(_env_file=None)))
+            _read(connection, article_id, Site.from_settings(Settings(_env_file=None)))
     seen = set()
     for statement in sent:
         if (

@@ -17,7 +17,7 @@ from rich.console import Console
 from rich.table import Table
 from sqlmodel import SQLModel
 
-from app.articles.cached_json import refresh as refresh_cards
+from app.articles.cached_json import rebuild_stale as refresh_cards
 from app.articles.site import Site
 from app.articles.tables import Article
 from app.core.settings import Settings
@@ -55,7 +55,7 @@ def _copies(connection: sa.Connection, model: type[SQLModel], number: int, **col
 
 def fill(url: str, articles: int) -> Database:
     """A store of so many articles."""
-    db, site = open_database(url), Site.of(Settings(_env_file=None))
+    db, site = open_database(url), Site.from_settings(Settings(_env_file=None))
     writes, made = db.engines()[1], 1
     SQLModel.metadata.create_all(writes)
     with db.transaction() as session:
@@ -101,7 +101,7 @@ class Round(NamedTuple):
 
 def measure(stores: Sequence[tuple[Database, int]]) -> list[list[Round]]:
     """Each store in each round."""
-    site, rng = Site.of(Settings(_env_file=None)), random.Random(1)
+    site, rng = Site.from_settings(Settings(_env_file=None)), random.Random(1)
     found: list[list[Round]] = [[] for _ in stores]
     for _ in range(ROUNDS):
         for at, (db, articles) in enumerate(stores):

@@ -14,7 +14,7 @@ from typing import NamedTuple
 
 import sqlalchemy as sa
 
-from app.articles.reading import A
+from app.articles.reading import ARTICLE
 from app.db import open_database
 from app.related.analysis import analyse
 from app.related.linking import TEXT, vector
@@ -75,7 +75,7 @@ def read_store(url: str) -> dict[str, Vector]:
     """The texts of a store, by id and by slug."""
     db, found = open_database(url), {}
     with db.connect() as connection:
-        query = sa.select(TEXT, A.c.slug).join(A, A.c.id == TEXT.c.article_id)
+        query = sa.select(TEXT, ARTICLE.c.slug).join(ARTICLE, ARTICLE.c.id == TEXT.c.article_id)
         for row in connection.execute(query).mappings():
             found[row["article_id"]] = found[row["slug"]] = vector(row)
     for engine in db.engines():

@@ -13,10 +13,10 @@ import sqlalchemy as sa
 from sqlmodel import Session, SQLModel
 
 import app.wiring  # noqa: F401  brings every table into the metadata
-from app.articles.activity import count
-from app.articles.cached_json import refresh
+from app.articles.activity import count_activity
+from app.articles.cached_json import rebuild_stale
 from app.articles.site import Site
-from app.articles.tables import META, TEXT, Article, ArticleAuthor, ArticleTag, Revision
+from app.articles.tables import META_COLUMNS, TEXT_COLUMNS, Article, ArticleAuthor, ArticleTag, Revision
 from app.core.clock import iso, now
 from app.core.settings import Settings
 from app.db import Database, open_database
@@ -193,7 +193,7 @@ class _Writer:
         moment = FIRST + self.step * (n + self.rng.random())
         revision = self.revision(_id(self.rng, moment), moment)
         public = self.rng.random() >= 0.03
-        row = {name: revision[name] for name in (*META, *TEXT) if name in table_of(Article).c}
+        row = {name: revision[name] for name in (*META_COLUMNS, *TEXT_COLUMNS) if name in table_of(Article).c}
         row |= {"id": revision["article_id"], "slug": f"{revision['title'].lower().replace(' ', '-')}-{n}"}
         row |= {
             "state": "published" if public else "draft",
@@ -261,10 +261,10 @@ def in_bulk(connection: sa.Connection) -> None:
 
 def _cards(connection: sa.Connection) -> None:
     """Make the articles' cards as the worker does."""
-    site, made = Site.of(Settings(_env_file=None)), 1
+    site, made = Site.from_settings(Settings(_env_file=None)), 1
     while made:
         with connection.begin(), Session(connection) as session:
-            made = refresh(session, site)
+            made = rebuild_stale(session, site)
 
 
 def _index(db: Database) -> None:
@@ -281,7 +281,7 @@ def _index(db: Database) -> None:
         )
         rows = session.execute(newest.limit(500)).all()
         for n, row in enumerate(rows):
-            count(session, row.id, now(), comments=n % 50 + 1)
+            count_activity(session, row.id, now(), comments=n % 50 + 1)
         only = [{}, {"section": rows[0].section_id}, {}]
         for kind, where in zip(("newest", "newest", "discussed"), only, strict=True):
             days = 7 if kind == "discussed" else None

@@ -17,7 +17,7 @@ from sqlmodel import SQLModel
 from starlette.testclient import TestClient
 
 import app.wiring  # noqa: F401  brings every table into the metadata
-from app.articles.cached_json import refresh
+from app.articles.cached_json import rebuild_stale
 from app.articles.site import Site
 from app.core.settings import Settings
 from app.db import Database, migrations, open_database
@@ -202,7 +202,7 @@ def make_cards(db: Database, settings: Settings) -> Callable[[], None]:
 
     def make() -> None:
         with db.transaction() as session:
-            while refresh(session, Site.of(settings)):
+            while rebuild_stale(session, Site.from_settings(settings)):
                 pass
 
     return make

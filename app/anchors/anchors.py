@@ -12,7 +12,7 @@ from sqlmodel import Session
 from app.anchors.resolution import MOST_PLACES, Pair, Passage, Resolution, Text, occurrences, resolve, trimmed
 from app.anchors.schemas import AnchorIn, AnchorQuery
 from app.anchors.tables import Anchor, AnchorResolution
-from app.articles.reading import A, R
+from app.articles.reading import ARTICLE, REVISION
 from app.blocks import block_map
 from app.core.clock import now
 from app.core.ids import is_id, new_id
@@ -70,7 +70,9 @@ def page(connection: sa.Connection, article_id: str, asked: AnchorQuery) -> dict
 
 def texts(connection: sa.Connection, article_id: str, revisions: set[int]) -> dict[int, Text]:
     """The texts of some revisions of an article."""
-    query = sa.select(R.c.n, R.c.text, R.c.blocks).where(R.c.article_id == article_id, R.c.n.in_(sorted(revisions)))
+    query = sa.select(REVISION.c.n, REVISION.c.text, REVISION.c.blocks).where(
+        REVISION.c.article_id == article_id, REVISION.c.n.in_(sorted(revisions))
+    )
     return {row.n: Text(row.text, tuple(block_map(row.blocks))) for row in connection.execute(query)}
 
 
@@ -80,8 +82,8 @@ MOST = 2_000  # of an article: all of them are looked for at once when its text 
 HISTORY = table_of(AnchorResolution)
 _INSERT: dict[str, Any] = {"sqlite": sqlite.insert, "postgresql": postgresql.insert}
 _ARTICLE = (
-    sa.select(A.c.id, A.c.revision)
-    .where(A.c.id == sa.bindparam("id", type_=A.c.id.type), A.c.public)
+    sa.select(ARTICLE.c.id, ARTICLE.c.revision)
+    .where(ARTICLE.c.id == sa.bindparam("id", type_=ARTICLE.c.id.type), ARTICLE.c.public)
     .with_for_update(read=True, key_share=True)
 )
 _COUNT = (
@@ -94,8 +96,9 @@ _KNOWN = sa.select(ANCHOR.c.id).where(
     ANCHOR.c.article_id == sa.bindparam("article", type_=ANCHOR.c.id.type),
     ANCHOR.c.state != "detached",
 )
-_WAS_PUBLIC = sa.select(R.c.published_at).where(
-    R.c.article_id == sa.bindparam("article", type_=A.c.id.type), R.c.n == sa.bindparam("n", type_=sa.Integer())
+_WAS_PUBLIC = sa.select(REVISION.c.published_at).where(
+    REVISION.c.article_id == sa.bindparam("article", type_=ARTICLE.c.id.type),
+    REVISION.c.n == sa.bindparam("n", type_=sa.Integer()),
 )
 
 

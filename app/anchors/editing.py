@@ -9,8 +9,8 @@ from app.anchors.anchors import ANCHOR, QuoteNotFound, columns, find, note, plac
 from app.anchors.events import AnchorChanged
 from app.anchors.resolution import ORPHANED, Resolution, Text
 from app.anchors.schemas import AnchorIn, AnchorPatch, PromptIn
-from app.articles.exposure import check_beside
-from app.articles.projection import WrongState, lock
+from app.articles.exposure import check_attachment
+from app.articles.projection import WrongState, lock_article
 from app.articles.tables import Article
 from app.core.ids import is_id
 from app.core.problems import Conflict, NotFound
@@ -36,8 +36,8 @@ def _may(article: Article) -> None:
 
 def _article(session: Session, actor: Actor, ref: str) -> Article:
     """The article, locked: 404 unless the caller may see it, 403 outside the key's sections or where readers see it."""
-    article = lock(session, actor, ref, None, [])
-    check_beside(actor, article)
+    article = lock_article(session, actor, ref, None, [])
+    check_attachment(actor, article)
     if article.state == "retracted":
         raise WrongState("The article was retracted.")
     return article

@@ -9,21 +9,23 @@ from app.anchors.anchors import ANCHOR, HISTORY, history, texts
 from app.anchors.editing import beside_block
 from app.anchors.events import AnchorsResolved
 from app.anchors.resolution import Pair, Passage, Resolution, resolve
-from app.articles.reading import A
+from app.articles.reading import ARTICLE
 from app.db.columns import Row
 from app.events.log import emit
 from app.events.schemas import Entry
 
-_BEHIND = (ANCHOR.c.article_id == A.c.id) & (ANCHOR.c.revision != A.c.revision)
+_BEHIND = (ANCHOR.c.article_id == ARTICLE.c.id) & (ANCHOR.c.revision != ARTICLE.c.revision)
 _STALE = (
-    sa.select(A.c.revision)
-    .where(A.c.id == sa.bindparam("article", type_=A.c.id.type), A.c.public, sa.exists().where(_BEHIND))
+    sa.select(ARTICLE.c.revision)
+    .where(
+        ARTICLE.c.id == sa.bindparam("article", type_=ARTICLE.c.id.type), ARTICLE.c.public, sa.exists().where(_BEHIND)
+    )
     .with_for_update(read=True, key_share=True)
 )
 _ANCHORS = (
     sa.select(ANCHOR)
     .where(
-        ANCHOR.c.article_id == sa.bindparam("article", type_=A.c.id.type),
+        ANCHOR.c.article_id == sa.bindparam("article", type_=ARTICLE.c.id.type),
         ANCHOR.c.revision != sa.bindparam("current", type_=sa.Integer()),
     )
     .order_by(ANCHOR.c.id)

@@ -12,7 +12,7 @@ from app.anchors.editing import AlreadyAsked
 from app.anchors.schemas import AnchorPatch, AnchorQuery, PassageOut, PromptIn
 from app.articles.events import discussion_cache_groups
 from app.articles.projection import WrongState
-from app.articles.routes import Retracted, WithheldForLegalReasons, visible
+from app.articles.routes import Retracted, WithheldForLegalReasons, get_visible
 from app.articles.site import Site
 from app.core.ids import IdPath, RefPath
 from app.core.problems import Forbidden, Invalid, NotFound, Unauthorized, documented
@@ -53,10 +53,10 @@ async def list_anchors(
     request: Request, article: RefPath, query: Annotated[AnchorQuery, Query()], actor: Public
 ) -> Response:
     """An article's prompts and the passages that have comments, in the order of the text; the lost stand among them."""
-    site = Site.of(settings(request))
+    site = Site.from_settings(settings(request))
 
     def find(connection: sa.Connection) -> tuple[str, dict[str, Any]]:
-        row = visible(connection, article, actor, site)
+        row = get_visible(connection, article, actor, site)
         return row["id"], anchors.page(connection, row["id"], query)
 
     article_id, page = await database(request).read(find)
@@ -93,11 +93,11 @@ async def create_prompt(request: Request, article: RefPath, body: PromptIn, acto
 )
 async def get_anchor(request: Request, anchor: IdPath, query: Annotated[ReadQuery, Query()], actor: Public) -> Response:
     """One passage, with the ETag that changing it needs."""
-    site = Site.of(settings(request))
+    site = Site.from_settings(settings(request))
 
     def find(connection: sa.Connection) -> Row:
         row = _shown(connection, anchor)
-        visible(connection, row["article_id"], actor, site)
+        get_visible(connection, row["article_id"], actor, site)
         return row
 
     row = await database(request).read(find)

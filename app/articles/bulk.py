@@ -7,45 +7,47 @@ from sqlmodel import Session
 from app.articles import editing, publishing
 from app.articles.editing import PreparedBody
 from app.articles.editorial_schemas import BulkOp, BulkPatch, BulkPublish, BulkRetract, BulkSchedule
-from app.articles.revisions import version_of
+from app.articles.revisions import find_version
 from app.core.problems import Forbidden
 from app.identity.schemas import Actor, Scope
 from app.web import etag
 
-WRITES = ("patch", "delete")  # all others publish
+WRITE_OPERATIONS = ("patch", "delete")  # all others publish
 
 
 def scope_of(op: str) -> Scope:
     """The scope that the single route of an operation asks for."""
-    return "content:write" if op in WRITES else "content:publish"
+    return "content:write" if op in WRITE_OPERATIONS else "content:publish"
 
 
-def carry_out(session: Session, actor: Actor, op: Any, prepared: PreparedBody | None) -> dict[str, Any]:
+def run_operation(session: Session, actor: Actor, op: Any, prepared: PreparedBody | None) -> dict[str, Any]:
     """Carry out one operation by the action of its single route; the result in the shape of `BulkResultOut`."""
     if not actor.may(scope_of(op.op)):
         raise Forbidden(f"This needs a key with the scope {scope_of(op.op)}.")
     versions = etag.expected_versions(op.if_match)
     if op.op == "delete":
-        editing.delete(session, actor, op.article, versions)
+        editing.delete_article(session, actor, op.article, versions)
         return {"op": op.op, "id": None, "status": 204, "version": None, "etag": None}
-    article_id = _change(session, actor, op, versions, prepared)
+    article_id = _change_article(session, actor, op, versions, prepared)
     session.flush()
-    row = version_of(session.connection(), article_id)
+    row = find_version(session.connection(), article_id)
     version = row["version"] if row else None
     return {"op": op.op, "id": article_id, "status": 200, "version": version, "etag": f'"v{version}"'}
 
 
-def _change(
+def _change_article(
     session: Session, actor: Actor, op: BulkOp, versions: frozenset[int] | None, prepared: PreparedBody | None
 ) -> str:
     if isinstance(op, BulkPatch):
         text, after = prepared or (None, None)
-        return editing.patch(session, actor, op.article, op.body, versions, text, after)
+        return editing.update_article(session, actor, op.article, op.body, versions, text, after)
     if isinstance(op, BulkPublish):
-        return publishing.publish(session, actor, op.article, versions, op.body.revision if op.body else None)
+        return publishing.publish_article(session, actor, op.article, versions, op.body.revision if op.body else None)
     if isinstance(op, BulkRetract):
-        return publishing.retract(session, actor, op.article, op.body, versions)
+        return publishing.retract_article(session, actor, op.article, op.body, versions)
     if isinstance(op, BulkSchedule):
-        return publishing.schedule(session, actor, op.article, op.body.at, versions, op.body.revision)
-    verb = {"unpublish": publishing.unpublish, "unschedule": publishing.unschedule}[str(getattr(op, "op", ""))]
+        return publishing.schedule_article(session, actor, op.article, op.body.at, versions, op.body.revision)
+    verb = {"unpublish": publishing.unpublish_article, "unschedule": publishing.unschedule_article}[
+        str(getattr(op, "op", ""))
+    ]
     return verb(session, actor, op.article, versions)

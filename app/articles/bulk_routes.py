@@ -8,9 +8,9 @@ from sqlalchemy.exc import DBAPIError
 from starlette.responses import Response
 
 from app.articles import merging
-from app.articles.bulk import carry_out
+from app.articles.bulk import run_operation
 from app.articles.editing import PreparedBody
-from app.articles.editorial_routes import with_text
+from app.articles.editorial_routes import send_with_body
 from app.articles.editorial_schemas import (
     AnyBulkOp,
     ArticleBulkIn,
@@ -33,7 +33,7 @@ from app.web.problem_responses import from_exception
 from app.web.responses import PRIVATE, ReadQuery, database, dump, reply
 
 bulk_router = APIRouter(prefix="/v1/articles", tags=["editing"])
-NOTHING = ("code", "detail", "errors", "retry_after", "id", "version", "etag")
+RESULT_MEMBERS = ("code", "detail", "errors", "retry_after", "id", "version", "etag")
 
 
 @bulk_router.post(
@@ -57,24 +57,24 @@ async def change_articles(
         try:
             if number:
                 await limit(request, POLICIES[actor.kind], actor)
-            result, position = await _carry_out(request, actor, number, op)
+            result, position = await _run_operation(request, actor, number, op)
             headers["Broadsheet-Position"] = position
         except IdempotencyKeyReused:
             raise
         except (Problem, DBAPIError) as error:
-            result = {"op": op.op, **_refused(from_exception(error))}
-        results.append({**dict.fromkeys(NOTHING), **result})
+            result = {"op": op.op, **_present_refusal(from_exception(error))}
+        results.append({**dict.fromkeys(RESULT_MEMBERS), **result})
     return Response(dump(ArticleBulkOut, {"data": results}), 200, headers, "application/json")
 
 
-async def _carry_out(request: Request, actor: Actor, number: int, op: AnyBulkOp) -> tuple[dict[str, Any], str]:
+async def _run_operation(request: Request, actor: Actor, number: int, op: AnyBulkOp) -> tuple[dict[str, Any], str]:
     async def send(prepared: PreparedBody | None) -> tuple[dict[str, Any], str]:
-        return await write_part(request, actor, number, carry_out, op, prepared)
+        return await write_part(request, actor, number, run_operation, op, prepared)
 
-    return await with_text(request, op.article, op.body, send) if isinstance(op, BulkPatch) else await send(None)
+    return await send_with_body(request, op.article, op.body, send) if isinstance(op, BulkPatch) else await send(None)
 
 
-def _refused(problem: Problem) -> dict[str, Any]:
+def _present_refusal(problem: Problem) -> dict[str, Any]:
     headers = problem.headers or {}
     wait = headers.get("Retry-After")
     return {
@@ -90,21 +90,21 @@ def _refused(problem: Problem) -> dict[str, Any]:
 
 merging_router = APIRouter(prefix="/v1", tags=["merging"])
 Publisher = Annotated[Actor, requires("content:publish")]
-MERGES = documented(*VERSIONED, Invalid, MergeRunning)
+MERGE_RESPONSES = documented(*VERSIONED, Invalid, MergeRunning)
 
 
-def _read(connection: sa.Connection, merge_id: str) -> dict[str, Any]:
+def _get_merge(connection: sa.Connection, merge_id: str) -> dict[str, Any]:
     row = find_merge(connection, merge_id)
     if row is None:
         raise NotFound
     return present_merge(row)
 
 
-async def _merge(request: Request, actor: Actor, kind: str, ref: str, body: MergeIn, versions: Any) -> Response:
+async def _merge_terms(request: Request, actor: Actor, kind: str, ref: str, body: MergeIn, versions: Any) -> Response:
     args = (kind, ref, body.into, versions)
     location = "/v1/merges/{id}"
     return await write(
-        request, actor, merging.merge_terms, *args, show=_read, model=MergeOut, status=202, location=location
+        request, actor, merging.merge_terms, *args, show=_get_merge, model=MergeOut, status=202, location=location
     )
 
 
@@ -114,7 +114,7 @@ async def _merge(request: Request, actor: Actor, kind: str, ref: str, body: Merg
     summary="Merge a tag into another",
     status_code=202,
     response_model=MergeOut,
-    responses=MERGES,
+    responses=MERGE_RESPONSES,
 )
 async def merge_tag(request: Request, tag: str, body: MergeIn, versions: Versions, actor: Publisher) -> Response:
     """Merge a tag into another one, over any number of articles; `into: null` takes it off them.
@@ -122,7 +122,7 @@ async def merge_tag(request: Request, tag: str, body: MergeIn, versions: Version
     The answer tells how far it is, as `GET /v1/merges/{id}` does later. Each article is moved whole: it has one of the
     two tags at any time. Afterwards the tag is gone, its slug leads on, and old revisions show the other tag.
     """
-    return await _merge(request, actor, "tag", tag, body, versions)
+    return await _merge_terms(request, actor, "tag", tag, body, versions)
 
 
 @merging_router.post(
@@ -131,11 +131,11 @@ async def merge_tag(request: Request, tag: str, body: MergeIn, versions: Version
     summary="Merge an author into another",
     status_code=202,
     response_model=MergeOut,
-    responses=MERGES,
+    responses=MERGE_RESPONSES,
 )
 async def merge_author(request: Request, author: str, body: MergeIn, versions: Versions, actor: Publisher) -> Response:
     """Merge an author into another one, as tags are merged; the notices of the former go with the articles."""
-    return await _merge(request, actor, "author", author, body, versions)
+    return await _merge_terms(request, actor, "author", author, body, versions)
 
 
 @merging_router.post(
@@ -144,11 +144,11 @@ async def merge_author(request: Request, author: str, body: MergeIn, versions: V
     summary="Merge a series into another",
     status_code=202,
     response_model=MergeOut,
-    responses=MERGES,
+    responses=MERGE_RESPONSES,
 )
 async def merge_series(request: Request, series: str, body: MergeIn, versions: Versions, actor: Publisher) -> Response:
     """Merge a series into another one, as tags are merged; the notices of the former go with the articles."""
-    return await _merge(request, actor, "series", series, body, versions)
+    return await _merge_terms(request, actor, "series", series, body, versions)
 
 
 @merging_router.get(
@@ -162,5 +162,5 @@ async def get_merge(
     request: Request, merge: IdPath, query: Annotated[ReadQuery, Query()], actor: Publisher
 ) -> Response:
     """How far a merge is."""
-    out = await database(request).read(_read, merge)
+    out = await database(request).read(_get_merge, merge)
     return reply(request, dump(MergeOut, out, chosen(MergeOut, query.fields)), groups=(), private=True)

@@ -8,16 +8,16 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 from urllib.parse import quote
 
-from app.articles.events import counts_groups
-from app.articles.list_parameters import Group
+from app.articles.events import counts_groups_of
+from app.articles.list_parameters import Filter
 from app.core.ids import is_id
 from app.publication.events import EVERYTHING
 
-ARTICLES = "articles"  # of what any article may come into or leave
-MAX_TERMS = 20  # groups of terms in one answer: what is filtered by more depends on all articles
-MAX_LENGTH = 1500  # of these groups together, in bytes: they stand in three headers
-_FILTERS = ("tag", "author", "series", "section")
-_COUNTS = {"discussion", "reactions"}
+ARTICLES_GROUP = "articles"  # of what any article may come into or leave
+MAX_TERM_GROUPS = 20  # groups of terms in one answer: what is filtered by more depends on all articles
+MAX_TERM_GROUP_BYTES = 1500  # of these groups together, in bytes: they stand in three headers
+_TERM_KINDS = ("tag", "author", "series", "section")
+_COUNT_FIELDS = {"discussion", "reactions"}
 
 
 def shows_counts(fields: Any, *path: str) -> bool:
@@ -30,23 +30,23 @@ def shows_counts(fields: Any, *path: str) -> bool:
         return True
     if isinstance(fields, Mapping):
         fields = fields.get("__all__", fields)
-    return fields is None or fields is True or bool(_COUNTS & fields.keys())
+    return fields is None or fields is True or bool(_COUNT_FIELDS & fields.keys())
 
 
-def membership(asked: Sequence[Group], resolved: Sequence[Group]) -> tuple[str, ...]:
+def membership_groups(requested: Sequence[Filter], resolved: Sequence[Filter]) -> tuple[str, ...]:
     """What decides which articles are in a list: the terms of one of its filters, else all articles.
 
     `asked` names terms as the request does, also by slugs that may mean another one some day; `resolved` by ids.
     """
-    for kind in _FILTERS:
-        for before, after in zip(asked, resolved, strict=True):
+    for kind in _TERM_KINDS:
+        for before, after in zip(requested, resolved, strict=True):
             if after.kind == kind and not after.negative and all(map(is_id, after.refs)):
-                found = dict.fromkeys(f"{kind}:{quote(ref)}" for ref in (*before.refs, *after.refs))
-                if len(found) <= MAX_TERMS and sum(map(len, found)) <= MAX_LENGTH:
-                    return tuple(found)
-    return (ARTICLES,)
+                groups = dict.fromkeys(f"{kind}:{quote(ref)}" for ref in (*before.refs, *after.refs))
+                if len(groups) <= MAX_TERM_GROUPS and sum(map(len, groups)) <= MAX_TERM_GROUP_BYTES:
+                    return tuple(groups)
+    return (ARTICLES_GROUP,)
 
 
 def groups_of_list(members: Iterable[str], ids: Iterable[str], *, counts: bool) -> tuple[str, ...]:
     """The groups of an answer that holds these articles."""
-    return (*members, EVERYTHING, *(counts_groups(ids) if counts else ()))
+    return (*members, EVERYTHING, *(counts_groups_of(ids) if counts else ()))

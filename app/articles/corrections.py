@@ -7,7 +7,7 @@ from sqlmodel import Session
 
 from app.articles.editorial_schemas import CorrectionPatch
 from app.articles.events import ArticleCorrectionChanged, ArticleCorrectionWithdrawn
-from app.articles.projection import WrongState, counted, lock, reckon, told_of
+from app.articles.projection import WrongState, build_event_fields, lock_article, refresh_visibility, take_snapshot
 from app.articles.tables import Article, CorrectionVersion
 from app.core.clock import iso, now
 from app.core.ids import new_id
@@ -18,11 +18,11 @@ from app.identity.audit import record
 from app.identity.schemas import Actor
 from app.web.paging import PageQuery, Sort, fetch
 
-MAX_VERSIONS = 1000  # former versions kept for one article
+MAX_CORRECTION_VERSIONS = 1000  # former versions kept for one article
 _VERSION = table_of(CorrectionVersion)
 
 
-def next_number(session: Session, article: Article) -> int:
+def next_correction_number(session: Session, article: Article) -> int:
     """The number of the article's next correction: one that none ever had, withdrawn ones included."""
     last = sa.select(sa.func.max(_VERSION.c.n)).where(_VERSION.c.article_id == article.id)
     numbers: list[int] = [correction["n"] for correction in article.corrections]
@@ -33,37 +33,40 @@ def change_correction(
     session: Session, actor: Actor, ref: str, n: int, data: CorrectionPatch, versions: frozenset[int] | None
 ) -> str:
     """Replace what a correction says; what it said stays known to editors. Changing nothing changes no version."""
-    article = lock(session, actor, ref, versions, ["corrections"])
-    old = _standing(article, n)
+    article = lock_article(session, actor, ref, versions, ["corrections"])
+    old = _get_correction(article, n)
     values = data.model_dump(exclude_unset=True)
     if all(old[name] == value for name, value in values.items()):
         return article.id
     new = {**old, **values, "changed_at": iso(now())}
-    before = counted(session, article)
-    _keep(session, actor, article, old, "changed")
+    before = take_snapshot(session, article)
+    _archive_version(session, actor, article, old, "changed")
     article.corrections = [new if correction["n"] == n else correction for correction in article.corrections]
-    reckon(session, actor, article, before, ["corrections"], told=True)
+    refresh_visibility(session, actor, article, before, ["corrections"], emits_own_event=True)
     if article.public:
-        emit(session, ArticleCorrectionChanged(**told_of(session, article), n=n, kind=new["kind"], text=new["text"]))
+        emit(
+            session,
+            ArticleCorrectionChanged(**build_event_fields(session, article), n=n, kind=new["kind"], text=new["text"]),
+        )
     record(session, actor, "article.correction_change", "article", article.id, {"n": n, "fields": sorted(values)})
     return article.id
 
 
 def withdraw_correction(session: Session, actor: Actor, ref: str, n: int, versions: frozenset[int] | None) -> str:
     """Take a correction back: readers no longer see it, editors still know what it said."""
-    article = lock(session, actor, ref, versions, ["corrections"])
-    old = _standing(article, n)
-    before = counted(session, article)
-    _keep(session, actor, article, old, "withdrawn")
+    article = lock_article(session, actor, ref, versions, ["corrections"])
+    old = _get_correction(article, n)
+    before = take_snapshot(session, article)
+    _archive_version(session, actor, article, old, "withdrawn")
     article.corrections = [correction for correction in article.corrections if correction["n"] != n]
-    reckon(session, actor, article, before, ["corrections"], told=True)
+    refresh_visibility(session, actor, article, before, ["corrections"], emits_own_event=True)
     if article.public:
-        emit(session, ArticleCorrectionWithdrawn(**told_of(session, article), n=n))
+        emit(session, ArticleCorrectionWithdrawn(**build_event_fields(session, article), n=n))
     record(session, actor, "article.correction_withdraw", "article", article.id, {"n": n})
     return article.id
 
 
-def _standing(article: Article, n: int) -> dict[str, Any]:
+def _get_correction(article: Article, n: int) -> dict[str, Any]:
     if article.state == "retracted":
         raise WrongState("The corrections of a retracted article cannot be changed.")
     found = next((correction for correction in article.corrections if correction["n"] == n), None)
@@ -72,10 +75,10 @@ def _standing(article: Article, n: int) -> dict[str, Any]:
     return found
 
 
-def _keep(session: Session, actor: Actor, article: Article, old: dict[str, Any], change: str) -> None:
+def _archive_version(session: Session, actor: Actor, article: Article, old: dict[str, Any], change: str) -> None:
     kept = sa.select(sa.func.count()).select_from(_VERSION).where(_VERSION.c.article_id == article.id)
-    if session.execute(kept).scalar_one() >= MAX_VERSIONS:
-        raise WrongState(f"The corrections of an article can be changed at most {MAX_VERSIONS} times.")
+    if session.execute(kept).scalar_one() >= MAX_CORRECTION_VERSIONS:
+        raise WrongState(f"The corrections of an article can be changed at most {MAX_CORRECTION_VERSIONS} times.")
     session.add(
         CorrectionVersion(
             id=new_id(),
@@ -91,10 +94,10 @@ def _keep(session: Session, actor: Actor, article: Article, old: dict[str, Any],
     )
 
 
-NEWEST = Sort("-replaced_at", descending=True)
+NEWEST_FIRST = Sort("-replaced_at", descending=True)
 
 
 def list_versions(connection: sa.Connection, article_id: str, asked: PageQuery) -> dict[str, Any]:
     """Page through the former versions of an article's corrections, the last replaced first."""
     query = sa.select(_VERSION).where(_VERSION.c.article_id == article_id)
-    return fetch(connection, query, NEWEST, _VERSION.c.replaced_at, asked, within=article_id)
+    return fetch(connection, query, NEWEST_FIRST, _VERSION.c.replaced_at, asked, within=article_id)

@@ -16,7 +16,7 @@ from app.articles.discussion_schemas import (
     DiscussionIn,
     DiscussionSettingsOut,
 )
-from app.articles.events import SETTINGS, counts_groups, discussion_cache_groups
+from app.articles.events import SETTINGS_GROUP, counts_groups_of, discussion_cache_groups
 from app.articles.reading import is_visible
 from app.core.ids import RefPath
 from app.core.problems import Invalid, InvalidParameter, NotFound, documented
@@ -31,31 +31,31 @@ from app.web.responses import ReadQuery, database, dump, reply, settings
 router = APIRouter(prefix="/v1", tags=["discussion"])
 Reading = Annotated[ReadQuery, Query()]
 Moderator = Annotated[Actor, requires("comments:moderate")]
-READS = documented(NotFound)
-SETS = documented(*VERSIONED, Invalid)
-MOST = 100
-NAMED = 20  # headers hold the groups of so many articles
+READ_RESPONSES = documented(NotFound)
+WRITE_RESPONSES = documented(*VERSIONED, Invalid)
+MAX_COUNTED_ARTICLES = 100
+MAX_ARTICLE_GROUPS = 20  # headers hold the groups of so many articles
 
 
-def _reply(request: Request, row: Row, query: ReadQuery, groups: tuple[str, ...], actor: Actor) -> Response:
-    found = discussion_settings.present(row)
+def _reply_settings(request: Request, row: Row, query: ReadQuery, groups: tuple[str, ...], actor: Actor) -> Response:
+    out = discussion_settings.present_settings(row)
     return reply(
         request,
-        dump(DiscussionSettingsOut, found, chosen(DiscussionSettingsOut, query.fields)),
+        dump(DiscussionSettingsOut, out, chosen(DiscussionSettingsOut, query.fields)),
         groups=groups,
-        version=found["version"],
+        version=out["version"],
         private=actor is not ANONYMOUS,
     )
 
 
-def _shown(read: Callable[[sa.Connection, str], Row | None]) -> Callable[[sa.Connection, str], Row]:
+def _show_settings(read: Callable[[sa.Connection, str], Row | None]) -> Callable[[sa.Connection, str], Row]:
     """How a write answers: the settings as they are now."""
 
     def show(connection: sa.Connection, target_id: str) -> Row:
         row = read(connection, target_id)
         if row is None:
             raise NotFound
-        return discussion_settings.present(row)
+        return discussion_settings.present_settings(row)
 
     return show
 
@@ -70,14 +70,16 @@ def _shown(read: Callable[[sa.Connection, str], Row | None]) -> Callable[[sa.Con
 async def get_counts(request: Request, query: Annotated[CountsQuery, Query()], actor: Public) -> Response:
     """Comments and reactions of up to 100 articles at once; `missing` names those that are not public or not there."""
     refs = list(dict.fromkeys(part.strip() for part in query.articles.split(",")))
-    if not all(refs) or len(refs) > MOST or any(len(ref) > 200 for ref in refs):
-        raise InvalidParameter("articles", f"articles: 1 to {MOST} ids or slugs.")
+    if not all(refs) or len(refs) > MAX_COUNTED_ARTICLES or any(len(ref) > 200 for ref in refs):
+        raise InvalidParameter("articles", f"articles: 1 to {MAX_COUNTED_ARTICLES} ids or slugs.")
     fields = chosen(CountOut, query.fields)
-    ids, found = await database(request).read(discussion_settings.counts, refs, settings(request).reactions)
+    ids, found = await database(request).read(discussion_settings.list_counts, refs, settings(request).reactions)
     missing = [ref for ref in refs if ref not in found]
     chosen_fields = {"data": dict.fromkeys(found, fields), "missing": ...} if fields else None
     body = dump(CountsOut, {"data": found, "missing": missing}, chosen_fields)
-    groups = [f"comments:{article_id}" for article_id in ids] if len(ids) <= NAMED else counts_groups(ids)
+    groups = (
+        [f"comments:{article_id}" for article_id in ids] if len(ids) <= MAX_ARTICLE_GROUPS else counts_groups_of(ids)
+    )
     return reply(request, body, groups=(*groups, "articles"), private=actor is not ANONYMOUS)
 
 
@@ -90,8 +92,8 @@ async def get_counts(request: Request, query: Annotated[CountsQuery, Query()], a
 )
 async def get_site_discussion(request: Request, query: Reading, actor: Public) -> Response:
     """How discussions are set for the whole publication; sections and articles may have it otherwise."""
-    row = await database(request).read(discussion_settings.of_site)
-    return _reply(request, row, query, (SETTINGS,), actor)
+    row = await database(request).read(discussion_settings.get_site_settings)
+    return _reply_settings(request, row, query, (SETTINGS_GROUP,), actor)
 
 
 @router.put(
@@ -99,11 +101,13 @@ async def get_site_discussion(request: Request, query: Reading, actor: Public) -
     operation_id="setSiteDiscussion",
     summary="Set the discussion settings of the site",
     response_model=DiscussionSettingsOut,
-    responses=SETS,
+    responses=WRITE_RESPONSES,
 )
 async def set_site_discussion(request: Request, body: DiscussionIn, versions: Versions, actor: Moderator) -> Response:
     """Set the discussions of the whole publication, in place of what was set before."""
-    return await _write(request, actor, discussions.set_site, body, versions, read=discussion_settings.of_site)
+    return await _write_settings(
+        request, actor, discussions.set_site_discussion, body, versions, read=discussion_settings.get_site_settings
+    )
 
 
 @router.get(
@@ -111,14 +115,14 @@ async def set_site_discussion(request: Request, body: DiscussionIn, versions: Ve
     operation_id="getSectionDiscussion",
     summary="Get the discussion settings of a section",
     response_model=DiscussionSettingsOut,
-    responses=READS | LEADS_ON,
+    responses=READ_RESPONSES | LEADS_ON,
 )
 async def get_section_discussion(request: Request, section: RefPath, query: Reading, actor: Public) -> Response:
     """How discussions are set for a section's articles, and what comes of it."""
-    row = await database(request).read(discussion_settings.of_section, section)
+    row = await database(request).read(discussion_settings.find_section_settings, section)
     if row is None:
         return await lead_on(request, "section", section, "/v1/{plural}/{slug}/discussion")
-    return _reply(request, row, query, (SETTINGS, f"section:{row['id']}"), actor)
+    return _reply_settings(request, row, query, (SETTINGS_GROUP, f"section:{row['id']}"), actor)
 
 
 @router.put(
@@ -126,14 +130,20 @@ async def get_section_discussion(request: Request, section: RefPath, query: Read
     operation_id="setSectionDiscussion",
     summary="Set the discussion settings of a section",
     response_model=DiscussionSettingsOut,
-    responses=SETS,
+    responses=WRITE_RESPONSES,
 )
 async def set_section_discussion(
     request: Request, section: RefPath, body: DiscussionIn, versions: Versions, actor: Moderator
 ) -> Response:
     """Set the discussions of a section's articles, in place of what was set before."""
-    return await _write(
-        request, actor, discussions.set_section, section, body, versions, read=discussion_settings.of_section
+    return await _write_settings(
+        request,
+        actor,
+        discussions.set_section_discussion,
+        section,
+        body,
+        versions,
+        read=discussion_settings.find_section_settings,
     )
 
 
@@ -142,14 +152,14 @@ async def set_section_discussion(
     operation_id="getArticleDiscussion",
     summary="Get the discussion settings of an article",
     response_model=DiscussionSettingsOut,
-    responses=READS,
+    responses=READ_RESPONSES,
 )
 async def get_article_discussion(request: Request, article: RefPath, query: Reading, actor: Public) -> Response:
     """How the discussion of an article is set, and what comes of it."""
-    row = await database(request).read(discussion_settings.of_article, article)
+    row = await database(request).read(discussion_settings.find_article_settings, article)
     if row is None or not is_visible(row, actor):
         raise NotFound
-    return _reply(request, row, query, (*discussion_cache_groups(row["id"]), f"article:{row['id']}"), actor)
+    return _reply_settings(request, row, query, (*discussion_cache_groups(row["id"]), f"article:{row['id']}"), actor)
 
 
 @router.put(
@@ -157,7 +167,7 @@ async def get_article_discussion(request: Request, article: RefPath, query: Read
     operation_id="setArticleDiscussion",
     summary="Set the discussion settings of an article",
     response_model=DiscussionSettingsOut,
-    responses=SETS,
+    responses=WRITE_RESPONSES,
 )
 async def set_article_discussion(
     request: Request, article: RefPath, body: ArticleDiscussionIn, versions: Versions, actor: Moderator
@@ -166,16 +176,22 @@ async def set_article_discussion(
 
     Its prompt is a text of the publication: where readers see the article, setting it needs `content:publish`.
     """
-    return await _write(
-        request, actor, discussions.set_article, article, body, versions, read=discussion_settings.of_article
+    return await _write_settings(
+        request,
+        actor,
+        discussions.set_article_discussion,
+        article,
+        body,
+        versions,
+        read=discussion_settings.find_article_settings,
     )
 
 
-async def _write(
+async def _write_settings(
     request: Request,
     actor: Actor,
     action: Callable[..., str],
     *args: Any,
     read: Callable[[sa.Connection, str], Row | None],
 ) -> Response:
-    return await write(request, actor, action, *args, show=_shown(read), model=DiscussionSettingsOut)
+    return await write(request, actor, action, *args, show=_show_settings(read), model=DiscussionSettingsOut)

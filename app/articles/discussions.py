@@ -8,12 +8,12 @@ from sqlalchemy.dialects import postgresql, sqlite
 from sqlmodel import Session
 
 from app.articles import discussion_settings
-from app.articles.cached_json import spoil
+from app.articles.cached_json import invalidate
 from app.articles.discussion_schemas import ArticleDiscussionIn, DiscussionIn
 from app.articles.events import DiscussionChanged
 from app.articles.exposure import is_shown
 from app.articles.reading import is_visible
-from app.articles.tables import SITE, ArticleTally, Discussion
+from app.articles.tables import SITE_ID, ArticleTally, Discussion
 from app.core.clock import now
 from app.core.problems import Forbidden, NotFound
 from app.db.columns import Row, table_of
@@ -28,63 +28,73 @@ from app.publication.term_queries import is_shown as is_section_shown
 from app.publication.terms import unlimited
 from app.web import etag
 
-_D, _T = table_of(Discussion), table_of(ArticleTally)
+_DISCUSSION, _TALLY = table_of(Discussion), table_of(ArticleTally)
 _INSERT: dict[str, Any] = {"sqlite": sqlite.insert, "postgresql": postgresql.insert}
 
 
-def _adding(insert: Any) -> Any:
-    new = insert(_T)
-    more = {name: _T.c[name] + new.excluded[name] for name in ("comments", "inline")}
-    return new.on_conflict_do_update(index_elements=[_T.c.article_id], set_=more)
+def _upsert_sum(insert: Any) -> Any:
+    new = insert(_TALLY)
+    more = {name: _TALLY.c[name] + new.excluded[name] for name in ("comments", "inline")}
+    return new.on_conflict_do_update(index_elements=[_TALLY.c.article_id], set_=more)
 
 
 _ADD = Prepared(
-    {dialect: _adding(insert) for dialect, insert in _INSERT.items()}, ("article_id", "comments", "inline", "reactions")
+    {dialect: _upsert_sum(insert) for dialect, insert in _INSERT.items()},
+    ("article_id", "comments", "inline", "reactions"),
 )
-_NEW = {dialect: insert(_D).on_conflict_do_nothing().returning(_D.c.target_id) for dialect, insert in _INSERT.items()}
-_BEGIN = {dialect: insert(_T).on_conflict_do_nothing() for dialect, insert in _INSERT.items()}
-_IS_ARTICLE = _T.c.article_id == sa.bindparam("article", type_=_T.c.article_id.type)
-_LOCK = sa.select(_T.c.reactions).where(_IS_ARTICLE).with_for_update()
-_REACT = sa.update(_T).where(_IS_ARTICLE).values(reactions=sa.bindparam("totals", type_=_T.c.reactions.type))
+_INSERT_SETTINGS = {
+    dialect: insert(_DISCUSSION).on_conflict_do_nothing().returning(_DISCUSSION.c.target_id)
+    for dialect, insert in _INSERT.items()
+}
+_INSERT_TALLY = {dialect: insert(_TALLY).on_conflict_do_nothing() for dialect, insert in _INSERT.items()}
+_IS_ARTICLE = _TALLY.c.article_id == sa.bindparam("article", type_=_TALLY.c.article_id.type)
+_LOCK_REACTIONS = sa.select(_TALLY.c.reactions).where(_IS_ARTICLE).with_for_update()
+_UPDATE_REACTIONS = (
+    sa.update(_TALLY).where(_IS_ARTICLE).values(reactions=sa.bindparam("totals", type_=_TALLY.c.reactions.type))
+)
 
 
-def tally(session: Session, article_id: str, comments: int = 0, inline: int = 0) -> None:
+def adjust_tally(session: Session, article_id: str, comments: int = 0, inline: int = 0) -> None:
     """Add to the numbers of published comments of an article, all and on passages."""
     values = {"article_id": article_id, "comments": comments, "inline": inline, "reactions": {}}
     _ADD.run(session, values)
 
 
-def react(session: Session, article_id: str, old: str | None, new: str | None, names: Sequence[str]) -> dict[str, int]:
+def change_reaction(
+    session: Session, article_id: str, old: str | None, new: str | None, names: Sequence[str]
+) -> dict[str, int]:
     """Take one from what a reader chose before and add one to what they choose now; returns the totals of `names`.
 
     What the publication no longer offers keeps its number, should it be offered again.
     """
-    connection, here = session.connection(), {"article": article_id}
-    found = connection.execute(_LOCK, here).first()
-    if found is None:  # a twin may begin at the same moment: whoever comes second waits here for the first
+    connection, parameters = session.connection(), {"article": article_id}
+    row = connection.execute(_LOCK_REACTIONS, parameters).first()
+    if row is None:  # a twin may begin at the same moment: whoever comes second waits here for the first
         empty = {"article_id": article_id, "comments": 0, "inline": 0, "reactions": {}}
-        connection.execute(_BEGIN[connection.dialect.name], empty)
-        found = connection.execute(_LOCK, here).one()
-    totals = dict(found[0])
+        connection.execute(_INSERT_TALLY[connection.dialect.name], empty)
+        row = connection.execute(_LOCK_REACTIONS, parameters).one()
+    totals = dict(row[0])
     if old != new:
         if old is not None:
             totals[old] = max(0, totals.get(old, 0) - 1)
         if new is not None:
             totals[new] = totals.get(new, 0) + 1
-        connection.execute(_REACT, {**here, "totals": totals})
-    return discussion_settings.named(totals, names)
+        connection.execute(_UPDATE_REACTIONS, {**parameters, "totals": totals})
+    return discussion_settings.offered_reactions(totals, names)
 
 
-def set_site(session: Session, actor: Actor, data: DiscussionIn, versions: frozenset[int] | None) -> str:
+def set_site_discussion(session: Session, actor: Actor, data: DiscussionIn, versions: frozenset[int] | None) -> str:
     """Set the discussions of the whole publication."""
     unlimited(actor)
-    _set_discussion(session, actor, "site", SITE, data, versions, shown=True)
-    return SITE
+    _set_discussion(session, actor, "site", SITE_ID, data, versions, shown=True)
+    return SITE_ID
 
 
-def set_section(session: Session, actor: Actor, ref: str, data: DiscussionIn, versions: frozenset[int] | None) -> str:
+def set_section_discussion(
+    session: Session, actor: Actor, ref: str, data: DiscussionIn, versions: frozenset[int] | None
+) -> str:
     """Set the discussions of a section's articles; returns its id."""
-    row = discussion_settings.of_section(session.connection(), ref)
+    row = discussion_settings.find_section_settings(session.connection(), ref)
     if row is None:
         raise NotFound
     if not actor.may_in(row["id"]):
@@ -94,17 +104,17 @@ def set_section(session: Session, actor: Actor, ref: str, data: DiscussionIn, ve
     return str(row["id"])
 
 
-def set_article(
+def set_article_discussion(
     session: Session, actor: Actor, ref: str, data: ArticleDiscussionIn, versions: frozenset[int] | None
 ) -> str:
     """Set the discussion of an article that the caller may see; returns its id."""
-    row = discussion_settings.of_article(session.connection(), ref)
+    row = discussion_settings.find_article_settings(session.connection(), ref)
     if row is None or not is_visible(row, actor):
         raise NotFound
     if not actor.may_in(row["section_id"]):
         raise Forbidden("The key is limited to other sections.")
     shown = is_shown(row["state"], row["public"], row["due_at"])
-    about: dict[str, Any] = {"told": row["public"], "shown": shown, "section_id": row["section_id"]}
+    about: dict[str, Any] = {"emits_event": row["public"], "shown": shown, "section_id": row["section_id"]}
     _set_discussion(session, actor, "article", row["id"], data, versions, **about)
     return str(row["id"])
 
@@ -119,7 +129,7 @@ def _set_discussion(
     *,
     shown: bool,
     section_id: str | None = None,
-    told: bool = True,
+    emits_event: bool = True,
 ) -> None:
     """Put settings in place of what was set before: 412 if somebody did so meanwhile. Version 0: nobody ever did.
 
@@ -127,9 +137,9 @@ def _set_discussion(
     needs `content:publish` where readers see it, now or at a set time.
     """
     connection = session.connection()
-    connection.execute(_NEW[connection.dialect.name], {"target_id": target_id, "version": 0})
-    here = _D.c.target_id == target_id
-    row: Row = connection.execute(sa.select(_D).where(here).with_for_update()).mappings().one()
+    connection.execute(_INSERT_SETTINGS[connection.dialect.name], {"target_id": target_id, "version": 0})
+    is_target = _DISCUSSION.c.target_id == target_id
+    row: Row = connection.execute(sa.select(_DISCUSSION).where(is_target).with_for_update()).mappings().one()
     values = data.model_dump()
     fields = sorted(name for name, value in values.items() if row[name] != value)
     etag.check(row["version"], versions, fields)
@@ -139,33 +149,33 @@ def _set_discussion(
         require_publish(actor, section_id)
     if "state" in fields:
         values["closed_at"] = now() if data.state == "closed" else None
-    connection.execute(sa.update(_D).where(here).values(**values, version=row["version"] + 1))
+    connection.execute(sa.update(_DISCUSSION).where(is_target).values(**values, version=row["version"] + 1))
     if scope == "article":
-        spoil(session, target_id)
+        invalidate(session, target_id)
     else:
         bump(session)
-    if told:
+    if emits_event:
         emit(session, DiscussionChanged(subject_id=target_id, scope=scope))
     record(session, actor, "discussion.set", scope, None if scope == "site" else target_id, {"fields": fields})
 
 
-def close(session: Session, article_id: str) -> None:
+def close_discussion(session: Session, article_id: str) -> None:
     """Let an article that came from elsewhere take no comments, unless its discussion was set here before."""
     connection = session.connection()
     values = {"target_id": article_id, "state": "closed", "closed_at": now(), "version": 1}
-    if connection.execute(_NEW[connection.dialect.name], values).first() is not None:
-        spoil(session, article_id)
-        row = discussion_settings.of_article(connection, article_id)
+    if connection.execute(_INSERT_SETTINGS[connection.dialect.name], values).first() is not None:
+        invalidate(session, article_id)
+        row = discussion_settings.find_article_settings(connection, article_id)
         if row is not None and row["public"]:
             emit(session, DiscussionChanged(subject_id=article_id, scope="article"))
 
 
-def forget(session: Session, target_id: str) -> None:
+def delete_settings(session: Session, target_id: str) -> None:
     """Drop the settings of something that is deleted; its own fact tells of it."""
-    session.execute(sa.delete(_D).where(_D.c.target_id == target_id))
+    session.execute(sa.delete(_DISCUSSION).where(_DISCUSSION.c.target_id == target_id))
 
 
-def section_gone(session: Session, entry: Entry) -> None:
+def delete_section_settings(session: Session, entry: Entry) -> None:
     """Sections are deleted on the floor below, which knows nothing of discussions."""
     if entry.subject_id is not None:
-        forget(session, entry.subject_id)
+        delete_settings(session, entry.subject_id)

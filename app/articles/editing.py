@@ -9,13 +9,20 @@ import sqlalchemy as sa
 from sqlmodel import Session
 
 from app.articles import discussions as discussion
-from app.articles.addresses import claim, invent, move
+from app.articles.addresses import change_slug, claim_slug, generate_slug
 from app.articles.editorial_schemas import MAX_CUSTOM_BYTES, ArticleIn, ArticlePatch, BodyIn
 from app.articles.events import ArticlePurged
-from app.articles.media_addresses import Sizes, fill_sizes, relative_source
-from app.articles.projection import WrongState, counted, lock, newest, reckon, told_of
-from app.articles.revisions import columns_of, lay_out_unless_fixed, save
-from app.articles.tables import META, Article, Revision
+from app.articles.media_addresses import Sizes, fill_sizes, relativize_source
+from app.articles.projection import (
+    WrongState,
+    build_event_fields,
+    get_newest_revision,
+    lock_article,
+    refresh_visibility,
+    take_snapshot,
+)
+from app.articles.revisions import apply_unless_fixed, body_columns_of, save_revision
+from app.articles.tables import META_COLUMNS, Article, Revision
 from app.blocks.convert import Body, from_blocks, from_html, from_markdown
 from app.blocks.schemas import Block
 from app.core.clock import now
@@ -28,7 +35,7 @@ from app.publication import authors, notices, sections, tags
 from app.publication import media_library as media
 from app.publication import series as series_terms
 
-TRIES = 5  # at a made-up slug that somebody else takes at the same moment
+MAX_SLUG_ATTEMPTS = 5  # at a made-up slug that somebody else takes at the same moment
 
 
 class BodyOutdated(Exception):
@@ -45,8 +52,8 @@ class PreparedBody(NamedTuple):
 def read_body(body: BodyIn, previous: Sequence[Block] = (), api: str = "") -> Body:
     """Read a text into all its forms; ValueError beyond the bounds. May take seconds: not for the writer."""
     if body.markdown is not None:
-        return from_markdown(relative_source(body.markdown, api), previous)
-    return from_html(relative_source(body.html or "", api), previous)
+        return from_markdown(relativize_source(body.markdown, api), previous)
+    return from_html(relativize_source(body.html or "", api), previous)
 
 
 def add_sizes(text: Body, sizes: Sizes) -> Body:
@@ -54,34 +61,34 @@ def add_sizes(text: Body, sizes: Sizes) -> Body:
     return from_blocks(fill_sizes(text.blocks, sizes), text.dropped)
 
 
-def pointer_to(body: BodyIn) -> str:
+def body_pointer(body: BodyIn) -> str:
     """Name the format in which a body was sent."""
     return "/body/html" if body.markdown is None else "/body/markdown"
 
 
-def refused_body(error: ValueError, body: BodyIn) -> Invalid:
+def make_body_problem(error: ValueError, body: BodyIn) -> Invalid:
     """Make the problem with a body that cannot be read; what it says is about its shape alone."""
-    return Invalid(str(error), pointer=pointer_to(body), code="body_refused")
+    return Invalid(str(error), pointer=body_pointer(body), code="body_refused")
 
 
-def check_text(text: Body, body: BodyIn) -> Body:
+def refuse_data_images(text: Body, body: BodyIn) -> Body:
     """Refuse pictures inside of addresses: 422."""
     if any(each.reason == "data_image" for each in text.dropped):
         raise Invalid(
             "An image is embedded as a data: URL. Upload it with POST /v1/media and use its address.",
-            pointer=pointer_to(body),
+            pointer=body_pointer(body),
             code="data_image",
         )
     return text
 
 
-def convert(body: BodyIn, previous: Sequence[Block] = (), api: str = "") -> Body:
+def convert_body(body: BodyIn, previous: Sequence[Block] = (), api: str = "") -> Body:
     """Convert a text at once, where nobody waits for the writer; 422 for one that cannot be read."""
     try:
         text = read_body(body, previous, api)
     except ValueError as error:
-        raise refused_body(error, body) from error
-    return check_text(text, body)
+        raise make_body_problem(error, body) from error
+    return refuse_data_images(text, body)
 
 
 def _text_changes(
@@ -103,7 +110,7 @@ def _text_changes(
     if "tags" in given:
         changes["tags"] = tags.require(session, actor, data.tags)
     if "body" in given:
-        changes |= columns_of(text or convert(data.body, cast("list[Block]", old.blocks) if old else []))
+        changes |= body_columns_of(text or convert_body(data.body, cast("list[Block]", old.blocks) if old else []))
     if not actor.may_in(changes.get("section_id", old.section_id if old else None)):
         raise Forbidden("The key is limited to other sections.")
     return {name: value for name, value in changes.items() if old is None or getattr(old, name) != value}
@@ -111,20 +118,20 @@ def _text_changes(
 
 def _set_facts(article: Article, data: ArticlePatch) -> list[str]:
     """Set what holds at once; names what changed."""
-    wanted: dict[str, Any] = {name: getattr(data.rights, name) for name in data.rights.model_fields_set}
+    values: dict[str, Any] = {name: getattr(data.rights, name) for name in data.rights.model_fields_set}
     if "featured" in data.model_fields_set:
-        wanted["featured"] = data.featured
+        values["featured"] = data.featured
     if "published_at" in data.model_fields_set:
         if data.published_at and data.published_at > now():
             raise Invalid("published_at is in the future; schedule the article instead.", pointer="/published_at")
         if data.published_at is None and article.state in {"published", "retracted"}:
             raise Invalid("A published article has a published_at.", pointer="/published_at")
-        wanted["published_at"] = data.published_at
-    changed = [name for name, value in wanted.items() if getattr(article, name) != value]
+        values["published_at"] = data.published_at
+    changed = [name for name, value in values.items() if getattr(article, name) != value]
     if "published_at" in changed:
         article.backdated = data.published_at is not None
     for name in changed:
-        setattr(article, name, wanted[name])
+        setattr(article, name, values[name])
     if article.embargoed_until and article.expires_at and article.expires_at <= article.embargoed_until:
         raise Invalid("expires_at must be later than embargoed_until.", pointer="/rights/expires_at")
     return changed
@@ -135,21 +142,23 @@ def _set_custom(article: Article, data: ArticlePatch) -> bool:
     if "custom" not in data.model_fields_set:
         return False
     merged = {**(article.custom or {}), **data.custom} if data.custom is not None else {}
-    wanted = {name: value for name, value in merged.items() if value is not None} or None
-    if len(json.dumps(wanted, ensure_ascii=False).encode()) > MAX_CUSTOM_BYTES:
+    custom = {name: value for name, value in merged.items() if value is not None} or None
+    if len(json.dumps(custom, ensure_ascii=False).encode()) > MAX_CUSTOM_BYTES:
         raise Invalid(f"custom would be larger than {MAX_CUSTOM_BYTES:,} bytes.", pointer="/custom", code="too_long")
-    changed = wanted != article.custom
-    article.custom = wanted
+    changed = custom != article.custom
+    article.custom = custom
     return changed
 
 
-def _insert(session: Session, article_id: str, data: ArticleIn, values: dict[str, Any]) -> Article:
+def _insert_article(session: Session, article_id: str, data: ArticleIn, values: dict[str, Any]) -> Article:
     """Add the row under the slug asked for, or under a free one made from the title."""
     moment = now()
     laid_out = {name: value for name, value in values.items() if name in Article.model_fields}
-    for attempt in range(TRIES):
+    for attempt in range(MAX_SLUG_ATTEMPTS):
         slug = (
-            claim(session, article_id, data.slug) if data.slug else invent(session, data.title, language=data.language)
+            claim_slug(session, article_id, data.slug)
+            if data.slug
+            else generate_slug(session, data.title, language=data.language)
         )
         article = Article(
             id=article_id,
@@ -168,14 +177,14 @@ def _insert(session: Session, article_id: str, data: ArticleIn, values: dict[str
                 session.add(article)
                 session.flush()
         except sa.exc.IntegrityError:
-            if attempt == TRIES - 1:
+            if attempt == MAX_SLUG_ATTEMPTS - 1:
                 raise
         else:
             return article
     raise AssertionError("the last try returns or raises")
 
 
-def create(
+def create_article(
     session: Session,
     actor: Actor,
     data: ArticleIn,
@@ -185,32 +194,32 @@ def create(
 ) -> str:
     """Make a draft; returns its id. `text` is the body if it has been converted already; imports back-date the rest."""
     values = _text_changes(session, actor, data, None, text)
-    article = _insert(session, article_id or new_id(), data, values)
-    before = counted(session, article)
+    article = _insert_article(session, article_id or new_id(), data, values)
+    before = take_snapshot(session, article)
     article.version = 0  # reckon makes it 1
     _set_facts(article, data)
     _set_custom(article, data)
-    lay_out_unless_fixed(session, article, save(session, actor, article, values))
+    apply_unless_fixed(session, article, save_revision(session, actor, article, values))
     article.updated_at = updated_at or article.updated_at
-    reckon(session, actor, article, before, [])
+    refresh_visibility(session, actor, article, before, [])
     record(session, actor, "article.create", "article", article.id, {"slug": article.slug})
     return article.id
 
 
-def differing(session: Session, article: Article, data: ArticlePatch, text: Body | None) -> list[str]:
+def list_differing_fields(session: Session, article: Article, data: ArticlePatch, text: Body | None) -> list[str]:
     """Which of the plain fields sent differ from what is stored: what a 412 tells the editor to look at."""
-    revision = newest(session, article)
+    revision = get_newest_revision(session, article)
     given = data.model_fields_set
     plain = {"slug": article.slug, "featured": article.featured, "published_at": article.published_at}
     plain |= {name: getattr(revision, name) for name in ("title", "dek", "type", "language")}
-    found = [name for name, value in plain.items() if name in given and getattr(data, name) != value]
+    fields = [name for name, value in plain.items() if name in given and getattr(data, name) != value]
     if "body" in given:
-        text = text or convert(data.body, cast("list[Block]", revision.blocks))
-        found += ["body"] if text.html != revision.html else []
-    return found
+        text = text or convert_body(data.body, cast("list[Block]", revision.blocks))
+        fields += ["body"] if text.html != revision.html else []
+    return fields
 
 
-def patch(
+def update_article(
     session: Session,
     actor: Actor,
     ref: str,
@@ -223,50 +232,50 @@ def patch(
 
     `BodyOutdated` where `after` is given and is no longer the newest revision.
     """
-    article = lock(session, actor, ref, None, [])
+    article = lock_article(session, actor, ref, None, [])
     if versions is not None and article.version not in versions:
-        lock(session, actor, ref, versions, differing(session, article, data, text))
+        lock_article(session, actor, ref, versions, list_differing_fields(session, article, data, text))
     if after is not None and after != article.latest_revision:
         raise BodyOutdated
-    before = counted(session, article)
-    changes = _text_changes(session, actor, data, newest(session, article), text)
+    before = take_snapshot(session, article)
+    changes = _text_changes(session, actor, data, get_newest_revision(session, article), text)
     facts = _set_facts(article, data)
     if "slug" in data.model_fields_set:
-        title = changes.get("title", newest(session, article).title)
-        language = changes.get("language", newest(session, article).language)
-        slug = data.slug or invent(session, title, article.id, language)
+        title = changes.get("title", get_newest_revision(session, article).title)
+        language = changes.get("language", get_newest_revision(session, article).language)
+        slug = data.slug or generate_slug(session, title, article.id, language)
         if slug != article.slug:
-            move(session, article, slug)
+            change_slug(session, article, slug)
             facts.append("slug")
     has_new_custom = _set_custom(article, data)
     if not changes and not facts and not has_new_custom:
         return article.id
     shown: list[str] = []
     if changes:
-        shown = lay_out_unless_fixed(session, article, save(session, actor, article, changes))
-    reckon(session, actor, article, before, facts + shown)
-    fields = sorted({name.removesuffix("_id") for name in changes if name in META} | set(facts))
+        shown = apply_unless_fixed(session, article, save_revision(session, actor, article, changes))
+    refresh_visibility(session, actor, article, before, facts + shown)
+    fields = sorted({name.removesuffix("_id") for name in changes if name in META_COLUMNS} | set(facts))
     fields += (["body"] if "html" in changes else []) + (["custom"] if has_new_custom else [])
     record(session, actor, "article.edit", "article", article.id, {"fields": fields})
     return article.id
 
 
-def delete(session: Session, actor: Actor, ref: str, versions: frozenset[int] | None) -> None:
+def delete_article(session: Session, actor: Actor, ref: str, versions: frozenset[int] | None) -> None:
     """Delete a draft that was never published, with its revisions; anything else is unpublished or retracted."""
-    article = lock(session, actor, ref, versions, [])
-    was_out = article.state != "draft" or article.published_revision is not None
-    if was_out:
+    article = lock_article(session, actor, ref, versions, [])
+    was_published = article.state != "draft" or article.published_revision is not None
+    if was_published:
         raise WrongState("Only drafts that were never published can be deleted; unpublish or retract the article.")
     notices.forget(session, "article", article.id)
-    discussion.forget(session, article.id)
+    discussion.delete_settings(session, article.id)
     record(session, actor, "article.delete", "article", article.id, {"slug": article.slug})
     session.delete(article)
 
 
-def purge(session: Session, article: Article) -> None:
+def erase_article(session: Session, article: Article) -> None:
     """Delete an article in whatever state, with its revisions; followers of what was once public are told its id."""
     was_public = article.published_revision is not None
-    within = told_of(session, article)["within"]
+    within = build_event_fields(session, article)["within"]
     session.delete(article)
     session.flush()
     if was_public:

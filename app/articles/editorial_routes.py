@@ -29,11 +29,11 @@ from app.articles.editorial_schemas import (
     ScheduleIn,
     ScheduleOut,
 )
-from app.articles.media_addresses import unsized_files
+from app.articles.media_addresses import find_unsized_files
 from app.articles.projection import WrongState
-from app.articles.reading import by_ref, chosen_formats, is_visible, present
-from app.articles.revisions import Newest, laid_over, newest_blocks
-from app.articles.routes import visible, visible_to_editor
+from app.articles.reading import find_article, is_visible, parse_formats, present_article
+from app.articles.revisions import NewestBlocks, find_newest_blocks, overlay_revision
+from app.articles.routes import get_visible, get_visible_to_editor
 from app.articles.schemas import FormatQuery, SingleArticleOut
 from app.articles.site import Site
 from app.blocks import Body
@@ -51,25 +51,25 @@ from app.web.responses import ReadQuery, database, dump, offload, reply, reply_l
 
 publishing_router = APIRouter(prefix="/v1/articles/{article}", tags=["publishing"])
 Publisher = Annotated[Actor, requires("content:publish")]
-EDITED = documented(*VERSIONED, WrongState, Invalid)
+EDIT_RESPONSES = documented(*VERSIONED, WrongState, Invalid)
 
 
 def show_edited(request: Request) -> Callable[[sa.Connection, str], Row]:
     """How a write answers: the article as its newest revision has it, with HTML and Markdown."""
-    site, formats = Site.of(settings(request)), ("html", "markdown")
+    site, formats = Site.from_settings(settings(request)), ("html", "markdown")
 
     def show(connection: sa.Connection, article_id: str) -> Row:
-        row: Row | None = by_ref(connection, article_id, formats)
+        row: Row | None = find_article(connection, article_id, formats)
         if row is not None and row["revision"] != row["latest_revision"]:
-            row = laid_over(connection, row, row["latest_revision"], formats)
+            row = overlay_revision(connection, row, row["latest_revision"], formats)
         if row is None:
             raise NotFound
-        return present(row, site, formats, editing=True)
+        return present_article(row, site, formats, editing=True)
 
     return show
 
 
-async def _act(request: Request, actor: Actor, action: Callable[..., str], *args: Any) -> Response:
+async def _write_article(request: Request, actor: Actor, action: Callable[..., str], *args: Any) -> Response:
     return await write(request, actor, action, *args, show=show_edited(request), model=SingleArticleOut)
 
 
@@ -78,7 +78,7 @@ async def _act(request: Request, actor: Actor, action: Callable[..., str], *args
     operation_id="publishArticle",
     summary="Publish an article",
     response_model=SingleArticleOut,
-    responses=EDITED,
+    responses=EDIT_RESPONSES,
 )
 async def publish_article(
     request: Request, article: RefPath, versions: Versions, actor: Publisher, body: PublishIn | None = None
@@ -88,7 +88,9 @@ async def publish_article(
     An article needs no text for it: a headline alone, or with a picture, is one. Under an embargo readers see the
     article when that ends, and `published_at` is that moment unless it was set by hand.
     """
-    return await _act(request, actor, publishing.publish, article, versions, body.revision if body else None)
+    return await _write_article(
+        request, actor, publishing.publish_article, article, versions, body.revision if body else None
+    )
 
 
 @publishing_router.post(
@@ -96,11 +98,11 @@ async def publish_article(
     operation_id="unpublishArticle",
     summary="Unpublish an article",
     response_model=SingleArticleOut,
-    responses=EDITED,
+    responses=EDIT_RESPONSES,
 )
 async def unpublish_article(request: Request, article: RefPath, versions: Versions, actor: Publisher) -> Response:
     """Take the article back: readers get 404 from now on."""
-    return await _act(request, actor, publishing.unpublish, article, versions)
+    return await _write_article(request, actor, publishing.unpublish_article, article, versions)
 
 
 @publishing_router.post(
@@ -108,13 +110,13 @@ async def unpublish_article(request: Request, article: RefPath, versions: Versio
     operation_id="retractArticle",
     summary="Retract an article",
     response_model=SingleArticleOut,
-    responses=EDITED,
+    responses=EDIT_RESPONSES,
 )
 async def retract_article(
     request: Request, article: RefPath, body: RetractIn, versions: Versions, actor: Publisher
 ) -> Response:
     """Withdraw the article for good: readers get 410, or 451, with the reason."""
-    return await _act(request, actor, publishing.retract, article, body, versions)
+    return await _write_article(request, actor, publishing.retract_article, article, body, versions)
 
 
 @publishing_router.put(
@@ -122,7 +124,7 @@ async def retract_article(
     operation_id="scheduleArticle",
     summary="Schedule an article",
     response_model=SingleArticleOut,
-    responses=EDITED,
+    responses=EDIT_RESPONSES,
 )
 async def schedule_article(
     request: Request, article: RefPath, body: ScheduleIn, versions: Versions, actor: Publisher
@@ -132,7 +134,7 @@ async def schedule_article(
     Later edits do not go live then: `editing.scheduled_revision` stays as it is while `latest_revision` grows. Schedule
     the article again to take the newer one.
     """
-    return await _act(request, actor, publishing.schedule, article, body.at, versions, body.revision)
+    return await _write_article(request, actor, publishing.schedule_article, article, body.at, versions, body.revision)
 
 
 @publishing_router.get(
@@ -146,7 +148,7 @@ async def get_schedule(
     request: Request, article: RefPath, query: Annotated[ReadQuery, Query()], actor: DraftReader
 ) -> Response:
     """What goes live, and when; 404 for an article that is not scheduled. The ETag is the article's."""
-    row = await database(request).read(publishing.schedule_of, article)
+    row = await database(request).read(publishing.find_schedule, article)
     if row is None or not is_visible(row, actor):
         raise NotFound
     body = dump(ScheduleOut, row, chosen(ScheduleOut, query.fields))
@@ -158,11 +160,11 @@ async def get_schedule(
     operation_id="unscheduleArticle",
     summary="Cancel the schedule of an article",
     response_model=SingleArticleOut,
-    responses=EDITED,
+    responses=EDIT_RESPONSES,
 )
 async def unschedule_article(request: Request, article: RefPath, versions: Versions, actor: Publisher) -> Response:
     """Forget the time that was set."""
-    return await _act(request, actor, publishing.unschedule, article, versions)
+    return await _write_article(request, actor, publishing.unschedule_article, article, versions)
 
 
 @publishing_router.post(
@@ -170,38 +172,38 @@ async def unschedule_article(request: Request, article: RefPath, versions: Versi
     operation_id="addCorrection",
     summary="Add a correction",
     response_model=SingleArticleOut,
-    responses=EDITED,
+    responses=EDIT_RESPONSES,
 )
 async def add_correction(
     request: Request, article: RefPath, body: CorrectionIn, versions: Versions, actor: Publisher
 ) -> Response:
     """Add a correction; it stands with the article at once."""
-    return await _act(request, actor, publishing.correct, article, body, versions)
+    return await _write_article(request, actor, publishing.add_correction, article, body, versions)
 
 
 editing_router = APIRouter(prefix="/v1/articles", tags=["editing"])
 Writer = Annotated[Actor, requires("content:write")]
-QUICK_LENGTH: Final = 2000  # characters, which are read in a few milliseconds whatever they are
-TRIES: Final = 2  # at a text, while others save revisions between
+MAX_THREAD_CHARACTERS: Final = 2000  # characters, which are read in a few milliseconds whatever they are
+MAX_CONVERSIONS: Final = 2  # at a text, while others save revisions between
 T = TypeVar("T")
 
 
-async def _prepare(request: Request, ref: str | None, body: BodyIn) -> PreparedBody | None:
+async def _prepare_body(request: Request, ref: str | None, body: BodyIn) -> PreparedBody | None:
     """Convert a text before the write begins; None where there is no such article, as the write will find as well."""
-    newest = await database(request).fresh(newest_blocks, ref) if ref else Newest(0, [])
+    newest = await database(request).fresh(find_newest_blocks, ref) if ref else NewestBlocks(0, [])
     if newest is None:
         return None
-    run = run_in_threadpool if len(body.markdown or body.html or "") <= QUICK_LENGTH else offload(request).run
+    run = run_in_threadpool if len(body.markdown or body.html or "") <= MAX_THREAD_CHARACTERS else offload(request).run
     try:
         text = await run(editing.read_body, body, newest.blocks, settings(request).api)
     except ValueError as error:
-        raise editing.refused_body(error, body) from error
-    editing.check_text(text, body)
-    sizes = await database(request).read(find_sizes, unsized_files(text.blocks))
+        raise editing.make_body_problem(error, body) from error
+    editing.refuse_data_images(text, body)
+    sizes = await database(request).read(find_sizes, find_unsized_files(text.blocks))
     return PreparedBody(await run(editing.add_sizes, text, sizes) if sizes else text, newest.n)
 
 
-async def with_text(
+async def send_with_body(
     request: Request, ref: str | None, body: ArticlePatch, send: Callable[[PreparedBody | None], Awaitable[T]]
 ) -> T:
     """Convert the text of a change, away from the event loop and the writer, and `send` it.
@@ -211,17 +213,17 @@ async def with_text(
     """
     if "body" not in body.model_fields_set:
         return await send(None)
-    for _ in range(TRIES):
-        prepared = await _prepare(request, ref, body.body)
+    for _ in range(MAX_CONVERSIONS):
+        prepared = await _prepare_body(request, ref, body.body)
         try:
             return await send(prepared)
         except BodyOutdated:
             continue
-    prepared = await _prepare(request, ref, body.body)
+    prepared = await _prepare_body(request, ref, body.body)
     return await send(prepared and prepared._replace(after=None))
 
 
-def _showing(request: Request, text: Body | None) -> Callable[[sa.Connection, str], Row]:
+def _show_with_dropped(request: Request, text: Body | None) -> Callable[[sa.Connection, str], Row]:
     """How a write answers: with what its text lost, if it has one."""
     show = show_edited(request)
     if text is None:
@@ -246,17 +248,17 @@ async def create_article(request: Request, body: ArticleIn, actor: Writer) -> Re
         return await write(
             request,
             actor,
-            editing.create,
+            editing.create_article,
             body,
             None,
             text,
-            show=_showing(request, text),
+            show=_show_with_dropped(request, text),
             model=SingleArticleOut,
             status=201,
             location="/v1/articles/{id}",
         )
 
-    return await with_text(request, None, body, send)
+    return await send_with_body(request, None, body, send)
 
 
 @editing_router.patch(
@@ -264,7 +266,7 @@ async def create_article(request: Request, body: ArticleIn, actor: Writer) -> Re
     operation_id="updateArticle",
     summary="Change an article",
     response_model=SingleArticleOut,
-    responses=EDITED,
+    responses=EDIT_RESPONSES,
 )
 async def update_article(
     request: Request, article: RefPath, body: ArticlePatch, versions: Versions, actor: Writer
@@ -273,19 +275,19 @@ async def update_article(
 
     async def send(prepared: PreparedBody | None) -> Response:
         text, after = prepared or (None, None)
-        show = _showing(request, text)
+        show = _show_with_dropped(request, text)
         change = (article, body, versions, text, after)
-        return await write(request, actor, editing.patch, *change, show=show, model=SingleArticleOut)
+        return await write(request, actor, editing.update_article, *change, show=show, model=SingleArticleOut)
 
-    return await with_text(request, article, body, send)
+    return await send_with_body(request, article, body, send)
 
 
 @editing_router.delete(
-    "/{article}", operation_id="deleteArticle", summary="Delete a draft", status_code=204, responses=EDITED
+    "/{article}", operation_id="deleteArticle", summary="Delete a draft", status_code=204, responses=EDIT_RESPONSES
 )
 async def delete_article(request: Request, article: RefPath, versions: Versions, actor: Writer) -> Response:
     """Delete a draft that was never published."""
-    return await write(request, actor, editing.delete, article, versions, status=204)
+    return await write(request, actor, editing.delete_article, article, versions, status=204)
 
 
 corrections_router = APIRouter(prefix="/v1/articles/{article}/corrections", tags=["publishing"])
@@ -308,7 +310,7 @@ async def list_correction_history(
     """What corrections said before they were changed or withdrawn, the last replaced first."""
 
     def find(connection: sa.Connection) -> dict[str, Any]:
-        row = visible(connection, article, actor, Site.of(settings(request)))
+        row = get_visible(connection, article, actor, Site.from_settings(settings(request)))
         if not actor.may_in(row["section_id"]):
             raise NotFound
         return corrections.list_versions(connection, row["id"], query)
@@ -323,7 +325,7 @@ async def list_correction_history(
     operation_id="updateCorrection",
     summary="Change a correction",
     response_model=SingleArticleOut,
-    responses=EDITED,
+    responses=EDIT_RESPONSES,
 )
 async def update_correction(
     request: Request, article: RefPath, n: CorrectionNumber, body: CorrectionPatch, versions: Versions, actor: Publisher
@@ -339,7 +341,7 @@ async def update_correction(
     operation_id="withdrawCorrection",
     summary="Withdraw a correction",
     response_model=SingleArticleOut,
-    responses=EDITED,
+    responses=EDIT_RESPONSES,
 )
 async def withdraw_correction(
     request: Request, article: RefPath, n: CorrectionNumber, versions: Versions, actor: Publisher
@@ -354,7 +356,7 @@ async def withdraw_correction(
 revisions_router = APIRouter(prefix="/v1/articles/{article}/revisions", tags=["revisions"])
 Reader = DraftReader
 RevisionNumber = Annotated[int, Path(ge=1, le=999_999_999)]
-REFUSED = (Unauthorized, Forbidden, NotFound)
+READ_PROBLEMS = (Unauthorized, Forbidden, NotFound)
 
 
 class DiffQuery(ReadQuery):
@@ -368,7 +370,7 @@ class DiffQuery(ReadQuery):
     operation_id="listRevisions",
     summary="List the revisions of an article",
     response_model=ListOut[RevisionOut],
-    responses=documented(*REFUSED),
+    responses=documented(*READ_PROBLEMS),
 )
 async def list_revisions(
     request: Request, article: RefPath, query: Annotated[PageQuery, Query()], actor: Reader
@@ -376,8 +378,8 @@ async def list_revisions(
     """All that was ever saved, newest first, without the texts."""
 
     def find(connection: sa.Connection) -> dict[str, Any]:
-        row = visible_to_editor(connection, article, actor, Site.of(settings(request)))
-        return revisions.page(connection, actor, row["id"], row["published_revision"], query)
+        row = get_visible_to_editor(connection, article, actor, Site.from_settings(settings(request)))
+        return revisions.list_revisions(connection, actor, row["id"], row["published_revision"], query)
 
     page = await database(request).read(find)
     fields = chosen(RevisionOut, query.fields)
@@ -389,17 +391,17 @@ async def list_revisions(
     operation_id="getRevision",
     summary="Get a revision",
     response_model=RevisionOut,
-    responses=documented(*REFUSED),
+    responses=documented(*READ_PROBLEMS),
 )
 async def get_revision(
     request: Request, article: RefPath, n: RevisionNumber, query: Annotated[FormatQuery, Query()], actor: Reader
 ) -> Response:
     """One saved text, as HTML unless `formats` says otherwise."""
-    formats = chosen_formats(query.formats, ("html",))
+    formats = parse_formats(query.formats, ("html",))
 
     def find(connection: sa.Connection) -> dict[str, Any]:
-        row = visible_to_editor(connection, article, actor, Site.of(settings(request)))
-        found = revisions.find_named(connection, row["id"], n)
+        row = get_visible_to_editor(connection, article, actor, Site.from_settings(settings(request)))
+        found = revisions.find_revision_with_terms(connection, row["id"], n)
         if found is None or not actor.may_in(found["section_id"]):
             raise NotFound
         body = {name: found[name] for name in formats}
@@ -414,7 +416,7 @@ async def get_revision(
     operation_id="compareRevisions",
     summary="Compare two revisions",
     response_model=DiffOut,
-    responses=documented(*REFUSED),
+    responses=documented(*READ_PROBLEMS),
 )
 async def compare_revisions(
     request: Request, article: RefPath, n: RevisionNumber, query: Annotated[DiffQuery, Query()], actor: Reader
@@ -422,8 +424,8 @@ async def compare_revisions(
     """What changed up to revision `n`, since the one before or since `against`."""
 
     def find(connection: sa.Connection) -> dict[str, Any]:
-        row = visible_to_editor(connection, article, actor, Site.of(settings(request)))
-        found = revisions.diff(connection, actor, row["id"], n, query.against or max(1, n - 1))
+        row = get_visible_to_editor(connection, article, actor, Site.from_settings(settings(request)))
+        found = revisions.compare_revisions(connection, actor, row["id"], n, query.against or max(1, n - 1))
         if found is None:
             raise NotFound
         return found
@@ -437,7 +439,7 @@ async def compare_revisions(
     operation_id="restoreRevision",
     summary="Restore a revision",
     response_model=SingleArticleOut,
-    responses=EDITED,
+    responses=EDIT_RESPONSES,
 )
 async def restore_revision(
     request: Request,
@@ -448,7 +450,9 @@ async def restore_revision(
 ) -> Response:
     """Make a new revision with the text of an old one; publish it to show it to readers."""
     show = show_edited(request)
-    return await write(request, actor, revisions.restore, article, n, versions, show=show, model=SingleArticleOut)
+    return await write(
+        request, actor, revisions.restore_revision, article, n, versions, show=show, model=SingleArticleOut
+    )
 
 
 previews_router = APIRouter(prefix="/v1/articles/{article}/previews", tags=["previews"])
@@ -466,10 +470,18 @@ async def create_preview(request: Request, article: RefPath, body: PreviewIn, ac
     """Make a link that shows this article's newest revision to whoever holds it. The token is shown once."""
 
     def show(connection: sa.Connection, made: tuple[str, str]) -> dict[str, Any]:
-        return {**(previews.by_id(connection, made[0]) or {}), "token": made[1]}
+        return {**(previews.find_preview(connection, made[0]) or {}), "token": made[1]}
 
     return await write(
-        request, actor, previews.create, article, body.hours, show=show, model=NewPreviewOut, status=201, secret=True
+        request,
+        actor,
+        previews.create_preview,
+        article,
+        body.hours,
+        show=show,
+        model=NewPreviewOut,
+        status=201,
+        secret=True,
     )
 
 
@@ -486,10 +498,10 @@ async def list_previews(
     """The article's preview links, newest first, without their tokens."""
 
     def find(connection: sa.Connection) -> dict[str, Any]:
-        row = visible_to_editor(connection, article, actor, Site.of(settings(request)))
+        row = get_visible_to_editor(connection, article, actor, Site.from_settings(settings(request)))
         if not actor.may_in(row["section_id"]):
             raise NotFound
-        return previews.page(connection, row["id"], query)
+        return previews.list_previews(connection, row["id"], query)
 
     page = await database(request).read(find)
     fields = chosen(PreviewOut, query.fields)
@@ -505,4 +517,4 @@ async def list_previews(
 )
 async def revoke_preview(request: Request, article: RefPath, preview_id: IdPath, actor: Writer) -> Response:
     """Revoke a link at once."""
-    return await write(request, actor, previews.revoke, article, preview_id, status=204)
+    return await write(request, actor, previews.revoke_preview, article, preview_id, status=204)

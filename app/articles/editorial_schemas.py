@@ -45,12 +45,12 @@ def _check_custom(value: dict[str, Any] | None) -> dict[str, Any] | None:
     return value
 
 
-def _different(codes: list[str]) -> list[str]:
+def _sort_unique(codes: list[str]) -> list[str]:
     """Each once, in the order of the alphabet."""
     return sorted(set(codes))
 
 
-def _author_ref(value: object, check: ValidatorFunctionWrapHandler) -> Any:
+def _check_author_ref(value: object, check: ValidatorFunctionWrapHandler) -> Any:
     """Say for a name what authors are known by: tags, in the next field, do take names."""
     try:
         return check(value)
@@ -60,9 +60,9 @@ def _author_ref(value: object, check: ValidatorFunctionWrapHandler) -> Any:
         raise ValueError("must be the id or slug of an author who exists; only tags may be new names") from error
 
 
-Kind = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_-]{0,39}$")]
-AuthorRefs = Annotated[list[Annotated[Identifier, WrapValidator(_author_ref)]], Field(max_length=50)]
-Territory = Annotated[list[Annotated[str, Field(pattern=r"^[A-Z]{2}$")]], AfterValidator(_different)]
+ArticleType = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_-]{0,39}$")]
+AuthorRefs = Annotated[list[Annotated[Identifier, WrapValidator(_check_author_ref)]], Field(max_length=50)]
+Territory = Annotated[list[Annotated[str, Field(pattern=r"^[A-Z]{2}$")]], AfterValidator(_sort_unique)]
 TagRefs = Annotated[list[Name], Field(max_length=100)]
 
 
@@ -121,7 +121,7 @@ class ArticlePatch(BaseModel):
         None, description="Unique; made from the title if null or, in a new article, absent. Old ones answer 301."
     )
     dek: Summary | None = Field(None, description="The standfirst.")
-    type: Kind = Field("article", description="`article`, `opinion`, `page` or any other lower-case word.")
+    type: ArticleType = Field("article", description="`article`, `opinion`, `page` or any other lower-case word.")
     language: LanguageTag = Field("en", description="BCP 47 language tag.")
     section: Identifier | None = Field(None, description="Slug or id.")
     series: Identifier | None = Field(None, description="Slug or id.")
@@ -232,7 +232,7 @@ class NewPreviewOut(PreviewOut):
     token: str = Field(description="Read the article with `?preview=TOKEN`: it shows the newest revision.")
 
 
-Revision = Annotated[int, Field(strict=True, ge=1, le=999_999_999), Whole]
+RevisionNumber = Annotated[int, Field(strict=True, ge=1, le=999_999_999), Whole]
 
 
 class PublishIn(BaseModel):
@@ -240,7 +240,9 @@ class PublishIn(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    revision: Revision | None = Field(None, description="Number of the revision to show; absent or null: the newest.")
+    revision: RevisionNumber | None = Field(
+        None, description="Number of the revision to show; absent or null: the newest."
+    )
 
 
 class ScheduleIn(BaseModel):
@@ -249,7 +251,7 @@ class ScheduleIn(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
     at: Moment = Field(description="In the future, RFC 3339; live within a second of it.")
-    revision: Revision | None = Field(
+    revision: RevisionNumber | None = Field(
         None, description="Number of the revision to go live; absent or null: the newest of this moment."
     )
 

@@ -98,7 +98,7 @@ class ArticlePurged(Fact):
         return {}
 
 
-RANKING = "activity"  # the group of lists that are ordered by activity
+ACTIVITY_GROUP = "activity"  # the group of lists that are ordered by activity
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -109,15 +109,17 @@ class ActivityAged(Fact):
 
     def groups(self) -> list[str]:
         """Lists of what is most discussed."""
-        return [RANKING]
+        return [ACTIVITY_GROUP]
 
 
-LISTS = "discussions"  # the group of answers that show counts of articles which they do not name
-MAX_COUNTS = 100  # groups of single articles in one answer
-SETTINGS = "discussions:settings"  # the group of what shows one article, and so changes with its section or the site
+COUNTS_GROUP = "discussions"  # the group of answers that show counts of articles which they do not name
+MAX_COUNTS_GROUPS = 100  # groups of single articles in one answer
+SETTINGS_GROUP = (
+    "discussions:settings"  # the group of what shows one article, and so changes with its section or the site
+)
 
 
-def counts_group(article_id: str) -> str:
+def counts_group_of(article_id: str) -> str:
     """The group of answers that show the counts of an article, which it shares with one in 4,096 others.
 
     A list of 100 names so many of these: the ids in full would not fit into headers.
@@ -125,20 +127,20 @@ def counts_group(article_id: str) -> str:
     return f"counts:{article_id[-3:]}"
 
 
-def counts_groups(ids: Iterable[str]) -> tuple[str, ...]:
+def counts_groups_of(ids: Iterable[str]) -> tuple[str, ...]:
     """The groups of an answer that shows the counts of these articles."""
-    found = sorted(set(map(counts_group, ids)))
-    return (SETTINGS, *found) if len(found) <= MAX_COUNTS else (SETTINGS, LISTS)
+    groups = sorted(set(map(counts_group_of, ids)))
+    return (SETTINGS_GROUP, *groups) if len(groups) <= MAX_COUNTS_GROUPS else (SETTINGS_GROUP, COUNTS_GROUP)
 
 
-def changed_counts(article_id: str) -> list[str]:
+def changed_counts_groups(article_id: str) -> list[str]:
     """The groups of all that shows counts of an article, for facts that change them."""
-    return [f"comments:{article_id}", counts_group(article_id), LISTS]
+    return [f"comments:{article_id}", counts_group_of(article_id), COUNTS_GROUP]
 
 
 def discussion_cache_groups(article_id: str) -> tuple[str, str]:
     """The cache groups of an answer that shows the discussion of one article."""
-    return f"comments:{article_id}", SETTINGS
+    return f"comments:{article_id}", SETTINGS_GROUP
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -150,4 +152,4 @@ class DiscussionChanged(Fact):
 
     def groups(self) -> list[str]:
         """The article's answers, or everybody's, and all lists."""
-        return changed_counts(self.subject_id) if self.scope == "article" else [LISTS, SETTINGS]
+        return changed_counts_groups(self.subject_id) if self.scope == "article" else [COUNTS_GROUP, SETTINGS_GROUP]

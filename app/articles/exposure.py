@@ -51,7 +51,7 @@ def check_exposure(actor: Actor, before: Exposure | None, after: Exposure | None
         require_publish(actor, *(seen.section_id for seen in (before, after) if seen))
 
 
-def check_beside(actor: Actor, article: Article) -> None:
+def check_attachment(actor: Actor, article: Article) -> None:
     """The same for what stands beside an article and is no part of it: pins, prompts, the question to readers."""
     if is_article_shown(article):
         require_publish(actor, article.section_id)

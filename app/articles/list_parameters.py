@@ -5,8 +5,8 @@ from typing import Annotated, Literal, get_args
 
 from pydantic import AfterValidator, Field
 
-from app.articles.schemas import PAGE, FormatQuery, State
-from app.articles.tables import DAYS
+from app.articles.schemas import PAGE_TYPE, FormatQuery, State
+from app.articles.tables import WINDOW_DAYS
 from app.core.clock import When
 from app.core.ids import is_id
 from app.core.problems import InvalidParameter
@@ -27,32 +27,37 @@ SORTS = {
         Sort("edited_at"),
         Sort("-created_at", descending=True),
         Sort("created_at"),
-        *(Sort(f"-{verb}_{days}d", descending=True, kind=int) for verb in ("discussed", "reacted") for days in DAYS),
+        *(
+            Sort(f"-{verb}_{days}d", descending=True, kind=int)
+            for verb in ("discussed", "reacted")
+            for days in WINDOW_DAYS
+        ),
     )
 }
-MOST_VALUES = 20
-MOST_GROUPS = 5
-_GROUPS = Field(json_schema_extra={"maxItems": MOST_GROUPS})
+MAX_FILTER_VALUES = 20
+MAX_FILTER_REPEATS = 5
+_REPEATS = Field(json_schema_extra={"maxItems": MAX_FILTER_REPEATS})
 Filters = Annotated[
-    list[Annotated[str, Field(json_schema_extra=filter_values(MOST_VALUES, r"[^\x00\s,-][^\x00,]{0,199}"))]], _GROUPS
+    list[Annotated[str, Field(json_schema_extra=filter_values(MAX_FILTER_VALUES, r"[^\x00\s,-][^\x00,]{0,199}"))]],
+    _REPEATS,
 ]
 Languages = Annotated[
-    list[Annotated[str, Field(json_schema_extra=filter_values(MOST_VALUES, rf"{LANGUAGE_FORM}\s*"))]], _GROUPS
+    list[Annotated[str, Field(json_schema_extra=filter_values(MAX_FILTER_VALUES, rf"{LANGUAGE_FORM}\s*"))]], _REPEATS
 ]
-EDITORS_SORTS = frozenset({"-edited_at", "edited_at", "-created_at", "created_at"})
+EDITOR_SORTS = frozenset({"-edited_at", "edited_at", "-created_at", "created_at"})
 """Orders that tell of drafts and of texts that are not public yet."""
 _FILTER = "Comma: any of these. Repeated: all of these. Leading `-`: none of these. By slug or id."
 _WORDS = "Comma: any of these. Leading `-`: none of these."
 _DAY = "RFC 3339, or a day of the publication's time zone"
 
 
-def _stripped(value: str) -> str:
+def _strip_words(value: str) -> str:
     if not value.strip():
         raise ValueError("must not be blank")
     return value.strip()
 
 
-Words = Annotated[str, Field(min_length=1, max_length=300, json_schema_extra=NOT_BLANK), AfterValidator(_stripped)]
+Words = Annotated[str, Field(min_length=1, max_length=300, json_schema_extra=NOT_BLANK), AfterValidator(_strip_words)]
 """What somebody looks for."""
 
 
@@ -64,7 +69,9 @@ class FilterQuery(PageQuery, FormatQuery):
     tag: Filters = Field([], description=_FILTER)
     author: Filters = Field([], description=_FILTER)
     series: Filters = Field([], description=_FILTER)
-    type: Filters = Field([], description=f"{_WORDS} Articles of the type `{PAGE}` are in the list only if named here.")
+    type: Filters = Field(
+        [], description=f"{_WORDS} Articles of the type `{PAGE_TYPE}` are in the list only if named here."
+    )
     language: Languages = Field([], description=f"{_WORDS} `de` means `de-AT` too (RFC 4647 basic filtering).")
     featured: bool | None = Field(None, description="Only featured ones, or only others.")
     ids: str | None = Field(
@@ -138,7 +145,7 @@ class ListQuery(FilterQuery):
     @property
     def states(self) -> tuple[str, ...] | None:
         """The states asked for, by name or by what only editors can ask for; () is any, None what readers see."""
-        asks_more = self.changed is not None or self.editor is not None or self.sort in EDITORS_SORTS
+        asks_more = self.changed is not None or self.editor is not None or self.sort in EDITOR_SORTS
         if self.state is None:
             return () if asks_more else None
         names = {name.strip() for name in self.state.split(",")}
@@ -146,7 +153,7 @@ class ListQuery(FilterQuery):
 
 
 @dataclass(frozen=True)
-class Group:
+class Filter:
     """One filter value as it was sent: any of its references, or, if negative, none of them."""
 
     kind: str
@@ -166,39 +173,39 @@ class Group:
     @property
     def names_pages(self) -> bool:
         """Whether it asks for pages, which no list holds otherwise: by their type, or one by one."""
-        return not self.negative and (self.kind == "ids" or (self.kind == "type" and PAGE in self.refs))
+        return not self.negative and (self.kind == "ids" or (self.kind == "type" and PAGE_TYPE in self.refs))
 
 
-def _group(kind: str, text: str) -> Group:
+def _parse_filter(kind: str, text: str) -> Filter:
     parts = [part.strip() for part in text.split(",")]
     negative = parts[0].startswith("-")
     refs = tuple(part[1:] if part.startswith("-") else part for part in parts)
     if any(part.startswith("-") != negative for part in parts) and not negative:
         raise InvalidParameter(kind, f"{kind}: write `-` before the first value, or in a parameter of its own.")
-    if not all(refs) or len(refs) > MOST_VALUES or any(len(ref) > 200 or "\0" in ref for ref in refs):
-        raise InvalidParameter(kind, f"{kind}: 1 to {MOST_VALUES} values of 1 to 200 characters.")
+    if not all(refs) or len(refs) > MAX_FILTER_VALUES or any(len(ref) > 200 or "\0" in ref for ref in refs):
+        raise InvalidParameter(kind, f"{kind}: 1 to {MAX_FILTER_VALUES} values of 1 to 200 characters.")
     if kind != "language":
-        return Group(kind, negative, refs)
+        return Filter(kind, negative, refs)
     if not all(map(is_language, refs)):
         raise InvalidParameter(kind, f"{kind}: BCP 47 language tags, such as de or de-AT.")
-    return Group(kind, negative, tuple(map(tag_case, refs)))
+    return Filter(kind, negative, tuple(map(tag_case, refs)))
 
 
-def cache_groups_of_filter(query: FilterQuery) -> tuple[Group, ...]:
+def parse_filters(query: FilterQuery) -> tuple[Filter, ...]:
     """The filters of a request; 400 for what cannot be read."""
-    found: list[Group] = []
+    filters: list[Filter] = []
     if "descendants" in query.model_fields_set and not query.section:
         raise InvalidParameter("descendants", "descendants: only with section.")
     for kind in ("tag", "author", "series", "section", "type", "language"):
         values: list[str] = getattr(query, kind)
-        if len(values) > MOST_GROUPS:
-            raise InvalidParameter(kind, f"{kind}: at most {MOST_GROUPS} times.")
-        found += [_group(kind, value) for value in values]
+        if len(values) > MAX_FILTER_REPEATS:
+            raise InvalidParameter(kind, f"{kind}: at most {MAX_FILTER_REPEATS} times.")
+        filters += [_parse_filter(kind, value) for value in values]
     for kind, negative, text in (("ids", False, query.ids), ("ids", True, query.exclude)):
         if text is not None:
             refs = tuple(part.strip() for part in text.split(","))
             if not all(refs) or len(refs) > 100 or any("\0" in ref for ref in refs):
                 name = "exclude" if negative else "ids"
                 raise InvalidParameter(name, f"{name}: 1 to 100 ids or slugs.")
-            found.append(Group(kind, negative, refs))
-    return tuple(found)
+            filters.append(Filter(kind, negative, refs))
+    return tuple(filters)

@@ -18,7 +18,7 @@ _ATTRIBUTE: Final = re.compile(rf'( (?:href|src|poster|data-embed)="){FILES}')
 _TARGET: Final = re.compile(rf"(\]\(<?|^\[[^\]\n]+\]: *<?){FILES}", re.MULTILINE)
 
 
-def absolute_html(html: str, api: str) -> str:
+def absolutize_html(html: str, api: str) -> str:
     """Stored HTML with our own files at the address of this API."""
     if FILES not in html:
         return html
@@ -26,35 +26,35 @@ def absolute_html(html: str, api: str) -> str:
     return _TAG.sub(lambda tag: _ATTRIBUTE.sub(attribute, tag.group()), html)
 
 
-def absolute_markdown(text: str, api: str) -> str:
+def absolutize_markdown(text: str, api: str) -> str:
     """Stored Markdown with our own files at the address of this API."""
-    return _TARGET.sub(rf"\g<1>{api}{FILES}", absolute_html(text, api)) if FILES in text else text
+    return _TARGET.sub(rf"\g<1>{api}{FILES}", absolutize_html(text, api)) if FILES in text else text
 
 
-def absolute_blocks(value: Any, api: str) -> Any:
+def absolutize_blocks(value: Any, api: str) -> Any:
     """Stored blocks, or any part of them, with our own files at the address of this API."""
     if isinstance(value, list):
-        return [absolute_blocks(row, api) for row in value]
+        return [absolutize_blocks(row, api) for row in value]
     if not isinstance(value, dict):
         return value
     return {
         name: api + inner
         if name in _ADDRESSES and isinstance(inner, str) and inner.startswith(FILES)
-        else absolute_blocks(inner, api)
+        else absolutize_blocks(inner, api)
         for name, inner in value.items()
     }
 
 
-_ABSOLUTE: Final = {"html": absolute_html, "markdown": absolute_markdown, "blocks": absolute_blocks}
+_ABSOLUTIZE: Final = {"html": absolutize_html, "markdown": absolutize_markdown, "blocks": absolutize_blocks}
 
 
-def shown_body(stored: Row, formats: Sequence[str], api: str) -> dict[str, Any]:
+def present_body(stored: Row, formats: Sequence[str], api: str) -> dict[str, Any]:
     """The formats of a text, from columns `body_{format}`, as readers get them."""
     body = {name: stored[f"body_{name}"] for name in formats}
-    return {name: _ABSOLUTE[name](text, api) if text and name in _ABSOLUTE else text for name, text in body.items()}
+    return {name: _ABSOLUTIZE[name](text, api) if text and name in _ABSOLUTIZE else text for name, text in body.items()}
 
 
-def relative_source(source: str, api: str) -> str:
+def relativize_source(source: str, api: str) -> str:
     """HTML or Markdown as somebody sends it, with our own files as paths: what was read here comes back as it was."""
     if not api or api not in source:
         return source
@@ -62,33 +62,33 @@ def relative_source(source: str, api: str) -> str:
     return re.sub(rf"{before}{re.escape(api)}(?={FILES})", r"\g<1>", source, flags=re.MULTILINE)
 
 
-def _pictures(value: Any) -> Iterator[dict[str, Any]]:
+def _iterate_unsized(value: Any) -> Iterator[dict[str, Any]]:
     """Our own pictures without a size, at any depth of blocks."""
     if isinstance(value, list):
         for row in value:
-            yield from _pictures(row)
+            yield from _iterate_unsized(row)
     elif isinstance(value, dict):
         is_own = {"src", "width", "height"} <= value.keys() and str(value["src"]).startswith(FILES)
         if is_own and value["width"] is None and value["height"] is None:
             yield value
         for inner in value.values():
-            yield from _pictures(inner)
+            yield from _iterate_unsized(inner)
 
 
-def unsized_files(blocks: Sequence[Block]) -> set[str]:
+def find_unsized_files(blocks: Sequence[Block]) -> set[str]:
     """The keys of our own pictures whose size the blocks do not say."""
-    return {picture["src"].removeprefix(FILES) for picture in _pictures(list(blocks))}
+    return {picture["src"].removeprefix(FILES) for picture in _iterate_unsized(list(blocks))}
 
 
 def fill_sizes(blocks: Sequence[Block], sizes: Sizes) -> list[Block]:
     """Blocks that say the size of our own pictures, where they said none."""
-    copied = cast("list[Block]", _copied(list(blocks)))
-    for picture in _pictures(copied):
+    copied = cast("list[Block]", _copy_containers(list(blocks)))
+    for picture in _iterate_unsized(copied):
         picture["width"], picture["height"] = sizes.get(picture["src"].removeprefix(FILES), (None, None))
     return copied
 
 
-def _copied(value: Any) -> Any:
+def _copy_containers(value: Any) -> Any:
     if isinstance(value, list):
-        return [_copied(row) for row in value]
-    return {name: _copied(inner) for name, inner in value.items()} if isinstance(value, dict) else value
+        return [_copy_containers(row) for row in value]
+    return {name: _copy_containers(inner) for name, inner in value.items()} if isinstance(value, dict) else value

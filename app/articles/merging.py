@@ -6,7 +6,7 @@ from typing import Any
 import sqlalchemy as sa
 from sqlmodel import Session, select
 
-from app.articles.projection import counted, reckon
+from app.articles.projection import refresh_visibility, take_snapshot
 from app.articles.tables import Article, ArticleAuthor, ArticleTag
 from app.db.columns import table_of
 from app.identity.schemas import SYSTEM, Actor
@@ -14,13 +14,13 @@ from app.publication.merges import MODELS, begin_merge, end_merge
 from app.publication.tables import TermMerge
 from app.publication.terms import RUNNING
 
-AT_ONCE, LONG = 20, 0.03  # articles and seconds of one piece, which holds SQLite's writer
+MAX_ARTICLES_PER_STEP, MAX_STEP_SECONDS = 20, 0.03  # articles and seconds of one piece, which holds SQLite's writer
 _ARTICLE = table_of(Article)
 _LINKS: dict[str, Any] = {"tag": table_of(ArticleTag), "author": table_of(ArticleAuthor)}
 _FIELDS = {"tag": "tags", "author": "authors", "series": "series"}
 
 
-def _under(kind: str, term_id: str) -> sa.Select[Any]:
+def _select_articles(kind: str, term_id: str) -> sa.Select[Any]:
     """SELECT the ids of the articles that stand under a term."""
     if kind == "series":
         return sa.select(_ARTICLE.c.id).where(_ARTICLE.c.series_id == term_id)
@@ -33,11 +33,11 @@ def merge_terms(
 ) -> str:
     """Begin a merge, and end it at once if few articles are moved; the worker goes on with it otherwise."""
     merge = begin_merge(session, actor, kind, ref, into, versions)
-    under = _under(kind, merge.source_id).subquery()
+    under = _select_articles(kind, merge.source_id).subquery()
     merge.total = session.execute(sa.select(sa.func.count()).select_from(under)).scalar_one()
     session.flush()
-    if merge.total <= AT_ONCE:
-        _move_some(session, merge)
+    if merge.total <= MAX_ARTICLES_PER_STEP:
+        _move_step(session, merge)
     return merge.id
 
 
@@ -47,29 +47,29 @@ def advance_merges(session: Session) -> int:
     merge = session.exec(oldest.with_for_update(skip_locked=True)).first()
     if merge is None:
         return 0
-    _move_some(session, merge)
+    _move_step(session, merge)
     return 1
 
 
-def _move_some(session: Session, merge: TermMerge) -> None:
+def _move_step(session: Session, merge: TermMerge) -> None:
     """Move as many articles as a piece may hold. None left, the term is locked, looked at again, and deleted."""
-    until = time.monotonic() + LONG
-    next_ids = _under(merge.kind, merge.source_id).limit(AT_ONCE)
+    until = time.monotonic() + MAX_STEP_SECONDS
+    next_ids = _select_articles(merge.kind, merge.source_id).limit(MAX_ARTICLES_PER_STEP)
     for article_id in sorted(session.execute(next_ids).scalars()):
         article = session.exec(select(Article).where(Article.id == article_id).with_for_update()).one()
-        before = counted(session, article)
-        _move(session, article, merge)
-        reckon(session, SYSTEM, article, before, [_FIELDS[merge.kind]])
+        before = take_snapshot(session, article)
+        _move_article(session, article, merge)
+        refresh_visibility(session, SYSTEM, article, before, [_FIELDS[merge.kind]])
         merge.done += 1
-        if time.monotonic() > until and merge.total > AT_ONCE:
+        if time.monotonic() > until and merge.total > MAX_ARTICLES_PER_STEP:
             return
     session.flush()
     session.get(MODELS[merge.kind], merge.source_id, with_for_update=True)  # nobody puts an article under it now
-    if session.execute(_under(merge.kind, merge.source_id).limit(1)).first() is None:
+    if session.execute(_select_articles(merge.kind, merge.source_id).limit(1)).first() is None:
         end_merge(session, merge)
 
 
-def _move(session: Session, article: Article, merge: TermMerge) -> None:
+def _move_article(session: Session, article: Article, merge: TermMerge) -> None:
     if merge.kind == "series":
         article.series_id = merge.target_id
         return

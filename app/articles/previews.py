@@ -8,7 +8,7 @@ from typing import Any
 import sqlalchemy as sa
 from sqlmodel import Session
 
-from app.articles.projection import lock
+from app.articles.projection import lock_article
 from app.articles.tables import Preview
 from app.core.clock import now
 from app.core.ids import new_id
@@ -19,18 +19,18 @@ from app.identity.schemas import Actor
 from app.web.paging import PageQuery, Sort, fetch
 
 _PREVIEW = table_of(Preview)
-NEWEST = Sort("-created_at", descending=True)
+NEWEST_FIRST = Sort("-created_at", descending=True)
 
 
-def digest(token: str) -> str:
+def hash_token(token: str) -> str:
     """How a token is kept."""
     return hashlib.sha256(token.encode("utf-8", "replace")).hexdigest()
 
 
-def is_valid(connection: sa.Connection, article_id: str, token: str) -> bool:
+def is_valid_preview(connection: sa.Connection, article_id: str, token: str) -> bool:
     """Whether the token is that of a link to this article which neither expired nor was revoked."""
     query = sa.select(_PREVIEW.c.id).where(
-        _PREVIEW.c.hash == digest(token),
+        _PREVIEW.c.hash == hash_token(token),
         _PREVIEW.c.article_id == article_id,
         _PREVIEW.c.expires_at > now(),
         _PREVIEW.c.revoked_at.is_(None),
@@ -38,25 +38,25 @@ def is_valid(connection: sa.Connection, article_id: str, token: str) -> bool:
     return connection.execute(query).first() is not None
 
 
-def by_id(connection: sa.Connection, preview_id: str) -> sa.RowMapping | None:
+def find_preview(connection: sa.Connection, preview_id: str) -> sa.RowMapping | None:
     """One link, or None."""
     return connection.execute(sa.select(_PREVIEW).where(_PREVIEW.c.id == preview_id)).mappings().first()
 
 
-def page(connection: sa.Connection, article_id: str, asked: PageQuery) -> dict[str, Any]:
+def list_previews(connection: sa.Connection, article_id: str, asked: PageQuery) -> dict[str, Any]:
     """An article's links, newest first."""
     query = sa.select(_PREVIEW).where(_PREVIEW.c.article_id == article_id)
-    return fetch(connection, query, NEWEST, _PREVIEW.c.created_at, asked, within=article_id)
+    return fetch(connection, query, NEWEST_FIRST, _PREVIEW.c.created_at, asked, within=article_id)
 
 
-def create(session: Session, actor: Actor, ref: str, hours: int) -> tuple[str, str]:
+def create_preview(session: Session, actor: Actor, ref: str, hours: int) -> tuple[str, str]:
     """Make a link to an article; returns its id and its token, which is kept only as a hash."""
-    article = lock(session, actor, ref, None, [])
+    article = lock_article(session, actor, ref, None, [])
     token = secrets.token_urlsafe(32)
     row = Preview(
         id=new_id(),
         article_id=article.id,
-        hash=digest(token),
+        hash=hash_token(token),
         created_at=now(),
         expires_at=now() + timedelta(hours=hours),
     )
@@ -65,9 +65,9 @@ def create(session: Session, actor: Actor, ref: str, hours: int) -> tuple[str, s
     return row.id, token
 
 
-def revoke(session: Session, actor: Actor, ref: str, preview_id: str) -> None:
+def revoke_preview(session: Session, actor: Actor, ref: str, preview_id: str) -> None:
     """End a link; revoking twice changes nothing."""
-    article = lock(session, actor, ref, None, [])
+    article = lock_article(session, actor, ref, None, [])
     row = session.get(Preview, preview_id, with_for_update=True)
     if row is None or row.article_id != article.id:
         raise NotFound

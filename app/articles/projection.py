@@ -9,8 +9,8 @@ from sqlmodel import Session, select
 
 from app.articles.events import ArticlePublished, ArticleUnpublished, ArticleUpdated
 from app.articles.exposure import Exposure, check_exposure, exposure_of, is_article_shown
-from app.articles.schemas import PAGE
-from app.articles.tables import TEXT, Address, Article, ArticleAuthor, ArticleTag, Revision
+from app.articles.schemas import PAGE_TYPE
+from app.articles.tables import TEXT_COLUMNS, Address, Article, ArticleAuthor, ArticleTag, Revision
 from app.core.clock import now
 from app.core.ids import is_id
 from app.core.problems import Conflict, Forbidden, NotFound
@@ -24,7 +24,7 @@ from app.publication.terms import follow_merges
 from app.text.collation import collation_key
 from app.web import etag
 
-LAID_OUT = (
+PROJECTED_COLUMNS = (
     "title dek type language section_id series_id image_id excerpt word_count reading_minutes"  # columns of both tables
 ).split()
 SHOWN: dict[str, Callable[[Session, Article], None]] = {}
@@ -39,7 +39,7 @@ class WrongState(Conflict):
     code, title = "wrong_state", "The article's state does not allow this"
 
 
-class Counted(NamedTuple):
+class ArticleSnapshot(NamedTuple):
     """An article as it stands: what it adds one to while it is public, and what readers see of it or will see."""
 
     public: bool
@@ -53,7 +53,7 @@ class Counted(NamedTuple):
     exposure: Exposure | None
 
 
-def _find(session: Session, ref: str) -> Article | None:
+def _lock_by_ref(session: Session, ref: str) -> Article | None:
     """The locked article with this id, slug or former slug."""
     if is_id(ref):
         return session.get(Article, ref, with_for_update=True)
@@ -64,25 +64,27 @@ def _find(session: Session, ref: str) -> Article | None:
     return session.exec(select(Article).where(Article.id == former).with_for_update()).first()
 
 
-def lock(session: Session, actor: Actor, ref: str, versions: frozenset[int] | None, fields: list[str]) -> Article:
+def lock_article(
+    session: Session, actor: Actor, ref: str, versions: frozenset[int] | None, fields: list[str]
+) -> Article:
     """The article to change, locked: 404 unless the caller may see it, 403 outside its sections, 412 if it moved on."""
-    article = _find(session, ref)
+    article = _lock_by_ref(session, ref)
     if article is None:
         raise NotFound
     if not actor.may_in(article.section_id):
         raise Forbidden("The key is limited to other sections.") if article.public else NotFound()
-    if actor.sections is not None and not actor.may_in(newest(session, article).section_id):
+    if actor.sections is not None and not actor.may_in(get_newest_revision(session, article).section_id):
         raise Forbidden("The newest revision moves the article to a section that the key is not for.")
     etag.check(article.version, versions, fields)
     return article
 
 
-def newest(session: Session, article: Article) -> Revision:
+def get_newest_revision(session: Session, article: Article) -> Revision:
     """The revision saved last."""
     return session.get_one(Revision, (article.id, article.latest_revision))
 
 
-def linked(session: Session, model: type[ArticleAuthor] | type[ArticleTag], article_id: str) -> list[str]:
+def list_linked_ids(session: Session, model: type[ArticleAuthor] | type[ArticleTag], article_id: str) -> list[str]:
     """Ids of the authors or tags laid out, in their order."""
     table = table_of(model)
     column = table.c.author_id if model is ArticleAuthor else table.c.tag_id
@@ -90,19 +92,19 @@ def linked(session: Session, model: type[ArticleAuthor] | type[ArticleTag], arti
     return list(found.scalars())
 
 
-def counted(session: Session, article: Article) -> Counted:
+def take_snapshot(session: Session, article: Article) -> ArticleSnapshot:
     """The article as it stands right now, to compare with after a change. A page counts for nothing in lists."""
-    is_counted, is_seen = article.public and article.type != PAGE, is_article_shown(article)
+    is_counted, is_seen = article.public and article.type != PAGE_TYPE, is_article_shown(article)
     stands: dict[Shown, frozenset[str]] = {}
     if is_seen:
         stands = {
             "section": frozenset(filter(None, [article.section_id])),
             "series": frozenset(filter(None, [article.series_id])),
-            "author": frozenset(linked(session, ArticleAuthor, article.id)),
-            "tag": frozenset(linked(session, ArticleTag, article.id)),
+            "author": frozenset(list_linked_ids(session, ArticleAuthor, article.id)),
+            "tag": frozenset(list_linked_ids(session, ArticleTag, article.id)),
             "media": frozenset(filter(None, [article.image_id])),
         }
-    return Counted(
+    return ArticleSnapshot(
         article.public,
         stands["section"] if is_counted else frozenset(),
         stands["series"] if is_counted else frozenset(),
@@ -115,53 +117,53 @@ def counted(session: Session, article: Article) -> Counted:
     )
 
 
-def told_of(session: Session, article: Article, before: Counted | None = None) -> dict[str, Any]:
+def build_event_fields(session: Session, article: Article, before: ArticleSnapshot | None = None) -> dict[str, Any]:
     """What every fact about an article has: also where it stands, and where it stood `before`."""
-    stood: Mapping[Shown, frozenset[str]] = before.stands if before is not None else {}
-    sections = {article.section_id, *stood.get("section", ())} - {None}
+    stood_under: Mapping[Shown, frozenset[str]] = before.stands if before is not None else {}
+    sections = {article.section_id, *stood_under.get("section", ())} - {None}
     places: dict[str, Any] = {
         "section": {one for section_id in sections for one in find_ancestors(session, str(section_id))},
-        "series": {article.series_id, *stood.get("series", ())} - {None},
-        "author": {*linked(session, ArticleAuthor, article.id), *stood.get("author", ())},
-        "tag": {*linked(session, ArticleTag, article.id), *stood.get("tag", ())},
+        "series": {article.series_id, *stood_under.get("series", ())} - {None},
+        "author": {*list_linked_ids(session, ArticleAuthor, article.id), *stood_under.get("author", ())},
+        "tag": {*list_linked_ids(session, ArticleTag, article.id), *stood_under.get("tag", ())},
     }
     within = [f"{kind}:{one}" for kind, ids in places.items() for one in sorted(ids)]
     return {"subject_id": article.id, "slug": article.slug, "revision": article.revision, "within": within}
 
 
-def _current(session: Session, model: type[Term], ids: list[str]) -> list[str]:
+def _current_terms(session: Session, model: type[Term], ids: list[str]) -> list[str]:
     """Those of a revision's terms that there are: a merged one is the other by now, a deleted one is left out."""
     table = table_of(model)
-    wanted = follow_merges(session, ids)
-    there = set(session.execute(sa.select(table.c.id).where(table.c.id.in_(wanted))).scalars()) if wanted else set()
-    return [term_id for term_id in wanted if term_id in there]
+    merged = follow_merges(session, ids)
+    existing = set(session.execute(sa.select(table.c.id).where(table.c.id.in_(merged))).scalars()) if merged else set()
+    return [term_id for term_id in merged if term_id in existing]
 
 
-def lay_out(session: Session, article: Article, revision: Revision) -> list[str]:
+def apply_revision(session: Session, article: Article, revision: Revision) -> list[str]:
     """Make a revision the one that the article shows; names what changed by it."""
-    values = {name: getattr(revision, name) for name in LAID_OUT}
+    values = {name: getattr(revision, name) for name in PROJECTED_COLUMNS}
     values["series_id"] = next(
-        iter(_current(session, Series, [revision.series_id] if revision.series_id else [])), None
+        iter(_current_terms(session, Series, [revision.series_id] if revision.series_id else [])), None
     )
     changed = [name for name, value in values.items() if getattr(article, name) != value]
     for name in changed:
         setattr(article, name, values[name])
-    was = session.get(Revision, (article.id, article.revision)) if article.revision else None
-    if was is None or any(getattr(was, name) != getattr(revision, name) for name in TEXT):
+    shown = session.get(Revision, (article.id, article.revision)) if article.revision else None
+    if shown is None or any(getattr(shown, name) != getattr(revision, name) for name in TEXT_COLUMNS):
         changed.append("body")
     is_other, article.revision = article.revision != revision.n, revision.n
     session.flush()
-    for model, column, wanted in (
-        (ArticleAuthor, "author_id", _current(session, Author, revision.authors)),
-        (ArticleTag, "tag_id", _current(session, Tag, revision.tags)),
+    for model, column, term_ids in (
+        (ArticleAuthor, "author_id", _current_terms(session, Author, revision.authors)),
+        (ArticleTag, "tag_id", _current_terms(session, Tag, revision.tags)),
     ):
-        if linked(session, model, article.id) == wanted:
+        if list_linked_ids(session, model, article.id) == term_ids:
             continue
         changed.append("authors" if model is ArticleAuthor else "tags")
         table = table_of(model)
         session.execute(sa.delete(table).where(table.c.article_id == article.id))
         common = {"article_id": article.id, "listed": article.listed, "listed_at": article.listed_at}
-        rows = [{**common, column: term, "position": at} for at, term in enumerate(wanted)]
+        rows = [{**common, column: term, "position": at} for at, term in enumerate(term_ids)]
         if rows:
             session.execute(sa.insert(table).values(rows))
     if is_other and not changed:
@@ -177,10 +179,10 @@ def _is_public(article: Article, moment: datetime) -> bool:
 
 def is_listed(article: Article) -> bool:
     """Whether lists, feeds, neighbours and fronts hold the article: public ones, and pages only where asked for."""
-    return article.public and article.type != PAGE
+    return article.public and article.type != PAGE_TYPE
 
 
-def _due_at(article: Article, moment: datetime) -> datetime | None:
+def _next_due_at(article: Article, moment: datetime) -> datetime | None:
     """When the clock next changes something about the article."""
     moments = []
     if article.state == "scheduled":
@@ -190,13 +192,15 @@ def _due_at(article: Article, moment: datetime) -> datetime | None:
     return min((when for when in moments if when), default=None)
 
 
-def _seen(session: Session, article: Article, moment: datetime) -> None:
+def _mark_revision_seen(session: Session, article: Article, moment: datetime) -> None:
     """Note when readers first see a revision: only what they have seen may be quoted."""
-    here = (_REVISION.c.article_id == article.id) & (_REVISION.c.n == article.revision)
-    session.execute(sa.update(_REVISION).where(here, _REVISION.c.published_at.is_(None)).values(published_at=moment))
+    is_revision = (_REVISION.c.article_id == article.id) & (_REVISION.c.n == article.revision)
+    session.execute(
+        sa.update(_REVISION).where(is_revision, _REVISION.c.published_at.is_(None)).values(published_at=moment)
+    )
 
 
-def _date_lift(article: Article, before: Counted, moment: datetime) -> None:
+def _date_embargo_end(article: Article, before: ArticleSnapshot, moment: datetime) -> None:
     """Date an article that comes out of an embargo at that moment, unless it was dated by hand."""
     if article.backdated or before.public or not article.public or before.embargoed_until is None:
         return
@@ -205,8 +209,14 @@ def _date_lift(article: Article, before: Counted, moment: datetime) -> None:
         article.published_at = lifted
 
 
-def reckon(
-    session: Session, actor: Actor, article: Article, before: Counted, fields: list[str], *, told: bool = False
+def refresh_visibility(
+    session: Session,
+    actor: Actor,
+    article: Article,
+    before: ArticleSnapshot,
+    fields: list[str],
+    *,
+    emits_own_event: bool = False,
 ) -> None:
     """After any change: what the public sees, what lists and counts hold, and what the log is told of it.
 
@@ -217,21 +227,21 @@ def reckon(
     article.version += 1
     article.card_stamp = 0
     article.public = _is_public(article, moment)
-    _date_lift(article, before, moment)
+    _date_embargo_end(article, before, moment)
     article.listed = is_listed(article)
     article.title_key = collation_key(article.title)
     article.listed_at = article.published_at or article.created_at
-    article.due_at = _due_at(article, moment)
+    article.due_at = _next_due_at(article, moment)
     check_exposure(actor, before.exposure, exposure_of(article))
     if article.public and fields:
         article.updated_at = moment if before.public else max(article.updated_at, article.listed_at)
     session.flush()
     if article.public and (article.revision != before.revision or not before.public):
-        _seen(session, article, moment)
+        _mark_revision_seen(session, article, moment)
     for links in _LINKS:
         values = {"listed": article.listed, "listed_at": article.listed_at}
         session.execute(sa.update(links).where(links.c.article_id == article.id).values(values))
-    after = counted(session, article)
+    after = take_snapshot(session, article)
     for kind in ("section", "series", "author", "tag"):
         old, new = getattr(before, kind), getattr(after, kind)
         move(session, kind, sorted(old - new), -1)
@@ -243,19 +253,19 @@ def reckon(
     if before.public != after.public or (after.public and fields):
         if not SHOWN:
             raise RuntimeError("app.wiring was not imported: what other rooms keep of articles would go wrong")
-        for tell in SHOWN.values():
-            tell(session, article)
-    if before.public == after.public and (told or not after.public or not fields):
+        for notify in SHOWN.values():
+            notify(session, article)
+    if before.public == after.public and (emits_own_event or not after.public or not fields):
         return
-    about = told_of(session, article, before)
+    event_fields = build_event_fields(session, article, before)
     if after.public and not before.public:
-        emit(session, ArticlePublished(**about))
-    elif told:
+        emit(session, ArticlePublished(**event_fields))
+    elif emits_own_event:
         return
     elif after.public and fields:
-        emit(session, ArticleUpdated(**about, fields=sorted(set(fields))))
+        emit(session, ArticleUpdated(**event_fields, fields=sorted(set(fields))))
     elif before.public and not after.public:
         reason = "unpublished"
         if article.state == "published":
             reason = "expired" if article.expires_at and article.expires_at <= moment else "embargoed"
-        emit(session, ArticleUnpublished(**about, reason=reason))
+        emit(session, ArticleUnpublished(**event_fields, reason=reason))

@@ -8,10 +8,19 @@ import structlog
 from sqlalchemy.sql.elements import ColumnElement
 from sqlmodel import Session, select
 
-from app.articles.corrections import next_number
+from app.articles.corrections import next_correction_number
 from app.articles.editorial_schemas import CorrectionIn, RetractIn
 from app.articles.events import ArticleCorrected, ArticleRetracted
-from app.articles.projection import Counted, WrongState, counted, lay_out, lock, newest, reckon, told_of
+from app.articles.projection import (
+    ArticleSnapshot,
+    WrongState,
+    apply_revision,
+    build_event_fields,
+    get_newest_revision,
+    lock_article,
+    refresh_visibility,
+    take_snapshot,
+)
 from app.articles.tables import Address, Article, Revision
 from app.core.clock import iso, now
 from app.core.ids import is_id
@@ -22,13 +31,13 @@ from app.identity.audit import record
 from app.identity.schemas import SYSTEM, Actor
 
 Versions = frozenset[int] | None
-MOST_CORRECTIONS = 200
-PUT_BACK = timedelta(minutes=1)
+MAX_CORRECTIONS = 200
+RETRY_DELAY = timedelta(minutes=1)
 _ARTICLE, _REVISION = table_of(Article), table_of(Revision)
 log = structlog.get_logger("broadsheet.publishing")
 
 
-def _revision(session: Session, article: Article, n: int | None) -> Revision:
+def _get_revision(session: Session, article: Article, n: int | None) -> Revision:
     """The revision asked for, which must be there, or the newest one."""
     revision = session.get(Revision, (article.id, article.latest_revision if n is None else n))
     if revision is None:
@@ -42,11 +51,11 @@ def _was_seen(session: Session, article: Article) -> bool:
     return session.execute(seen.limit(1)).first() is not None
 
 
-def _go_live(
-    session: Session, actor: Actor, article: Article, revision: Revision, before: Counted, moment: datetime
+def _publish_revision(
+    session: Session, actor: Actor, article: Article, revision: Revision, before: ArticleSnapshot, moment: datetime
 ) -> None:
     """Show a revision to readers, from now on or from the end of the article's embargo."""
-    fields = lay_out(session, article, revision)
+    fields = apply_revision(session, article, revision)
     if article.state != "published":
         fields.append("state")
     article.state, article.retraction = "published", None
@@ -54,124 +63,128 @@ def _go_live(
     article.published_revision = article.revision
     if article.published_at is None or not (article.backdated or _was_seen(session, article)):
         article.published_at = moment
-    reckon(session, actor, article, before, fields)
+    refresh_visibility(session, actor, article, before, fields)
 
 
-def publish(session: Session, actor: Actor, ref: str, versions: Versions, n: int | None = None) -> str:
+def publish_article(session: Session, actor: Actor, ref: str, versions: Versions, n: int | None = None) -> str:
     """Show revision `n`, or the newest one, to readers now; publishing what is already out changes nothing.
 
     An article without a text can be published: it may be a headline, or a headline and a picture.
     """
-    article = lock(session, actor, ref, versions, [])
-    revision = _revision(session, article, n)
+    article = lock_article(session, actor, ref, versions, [])
+    revision = _get_revision(session, article, n)
     if article.state == "published" and article.published_revision == revision.n:
         return article.id
-    _go_live(session, actor, article, revision, counted(session, article), now())
+    _publish_revision(session, actor, article, revision, take_snapshot(session, article), now())
     record(session, actor, "article.publish", "article", article.id, {"revision": article.revision})
     return article.id
 
 
-def unpublish(session: Session, actor: Actor, ref: str, versions: Versions) -> str:
+def unpublish_article(session: Session, actor: Actor, ref: str, versions: Versions) -> str:
     """Take an article back: readers get 404 as if it had never been there, editors keep everything."""
-    article = lock(session, actor, ref, versions, [])
+    article = lock_article(session, actor, ref, versions, [])
     if article.state != "published":
         raise WrongState("Only a published article can be unpublished.")
-    before = counted(session, article)
+    before = take_snapshot(session, article)
     article.state = "unpublished"
-    reckon(session, actor, article, before, ["state"])
-    lay_out(session, article, newest(session, article))  # after: the fact tells of what readers saw
+    refresh_visibility(session, actor, article, before, ["state"])
+    apply_revision(session, article, get_newest_revision(session, article))  # after: the fact tells of what readers saw
     record(session, actor, "article.unpublish", "article", article.id, {})
     return article.id
 
 
-def retract(session: Session, actor: Actor, ref: str, data: RetractIn, versions: Versions) -> str:
+def retract_article(session: Session, actor: Actor, ref: str, data: RetractIn, versions: Versions) -> str:
     """Withdraw what readers have seen: 410 (or 451) with a public reason from now on."""
-    article = lock(session, actor, ref, versions, [])
+    article = lock_article(session, actor, ref, versions, [])
     if article.state not in {"published", "unpublished"} or article.published_revision is None:
         raise WrongState("Only an article that was published can be retracted.")
-    before = counted(session, article)
+    before = take_snapshot(session, article)
     article.state = "retracted"
     article.retraction = {"at": iso(now()), "reason": data.reason, "legal": data.legal}
-    reckon(session, actor, article, before, ["state"], told=True)
-    emit(session, ArticleRetracted(**told_of(session, article, before), reason=data.reason, legal=data.legal))
+    refresh_visibility(session, actor, article, before, ["state"], emits_own_event=True)
+    emit(
+        session, ArticleRetracted(**build_event_fields(session, article, before), reason=data.reason, legal=data.legal)
+    )
     record(session, actor, "article.retract", "article", article.id, {"legal": data.legal})
     return article.id
 
 
-def schedule(session: Session, actor: Actor, ref: str, at: datetime, versions: Versions, n: int | None = None) -> str:
+def schedule_article(
+    session: Session, actor: Actor, ref: str, at: datetime, versions: Versions, n: int | None = None
+) -> str:
     """Publish revision `n`, or what is the newest one now, at a time to come. Later edits leave it as it is."""
-    article = lock(session, actor, ref, versions, [])
+    article = lock_article(session, actor, ref, versions, [])
     if article.state not in {"draft", "unpublished", "scheduled"}:
         raise WrongState("A published or retracted article cannot be scheduled.")
     if at <= now():
         raise Invalid("at is not in the future; publish the article instead.", pointer="/at")
-    revision, before = _revision(session, article, n), counted(session, article)
-    lay_out(session, article, revision)
+    revision, before = _get_revision(session, article, n), take_snapshot(session, article)
+    apply_revision(session, article, revision)
     article.state, article.scheduled_at, article.scheduled_revision = "scheduled", at, revision.n
-    reckon(session, actor, article, before, [])
+    refresh_visibility(session, actor, article, before, [])
     record(session, actor, "article.schedule", "article", article.id, {"at": iso(at), "revision": revision.n})
     return article.id
 
 
-def unschedule(session: Session, actor: Actor, ref: str, versions: Versions) -> str:
+def unschedule_article(session: Session, actor: Actor, ref: str, versions: Versions) -> str:
     """Forget the time; the article is what it was before."""
-    article = lock(session, actor, ref, versions, [])
+    article = lock_article(session, actor, ref, versions, [])
     if article.state != "scheduled":
         raise WrongState("The article is not scheduled.")
-    before = counted(session, article)
+    before = take_snapshot(session, article)
     article.state = "draft" if article.published_revision is None else "unpublished"
     article.scheduled_at, article.scheduled_revision = None, None
-    reckon(session, actor, article, before, [])
-    lay_out(session, article, newest(session, article))
+    refresh_visibility(session, actor, article, before, [])
+    apply_revision(session, article, get_newest_revision(session, article))
     record(session, actor, "article.unschedule", "article", article.id, {})
     return article.id
 
 
-def correct(session: Session, actor: Actor, ref: str, data: CorrectionIn, versions: Versions) -> str:
+def add_correction(session: Session, actor: Actor, ref: str, data: CorrectionIn, versions: Versions) -> str:
     """Add a correction to what readers have seen."""
-    article = lock(session, actor, ref, versions, [])
+    article = lock_article(session, actor, ref, versions, [])
     if article.published_revision is None or article.state == "retracted":
         raise WrongState("Only an article that was published can be corrected.")
-    if len(article.corrections) >= MOST_CORRECTIONS:
-        raise WrongState(f"An article holds at most {MOST_CORRECTIONS} corrections.")
-    before = counted(session, article)
-    n = next_number(session, article)
+    if len(article.corrections) >= MAX_CORRECTIONS:
+        raise WrongState(f"An article holds at most {MAX_CORRECTIONS} corrections.")
+    before = take_snapshot(session, article)
+    n = next_correction_number(session, article)
     correction = {"n": n, "at": iso(now()), "kind": data.kind, "text": data.text, "changed_at": None}
     article.corrections = [*article.corrections, correction]
-    reckon(session, actor, article, before, ["corrections"], told=True)
+    refresh_visibility(session, actor, article, before, ["corrections"], emits_own_event=True)
     if article.public:
-        emit(session, ArticleCorrected(**told_of(session, article), n=n, kind=data.kind, text=data.text))
+        emit(session, ArticleCorrected(**build_event_fields(session, article), n=n, kind=data.kind, text=data.text))
     record(session, actor, "article.correct", "article", article.id, {"n": n, "kind": data.kind})
     return article.id
 
 
-def advance(session: Session, article: Article) -> None:
+def advance_article(session: Session, article: Article) -> None:
     """Do what the clock has made due: go live, come out of an embargo, expire."""
     moment = now()
-    before = counted(session, article)
+    before = take_snapshot(session, article)
     if article.state == "scheduled" and article.scheduled_at and article.scheduled_at <= moment:
-        at, revision = article.scheduled_at, _revision(session, article, article.scheduled_revision)
-        _go_live(session, SYSTEM, article, revision, before, at)
+        at, revision = article.scheduled_at, _get_revision(session, article, article.scheduled_revision)
+        _publish_revision(session, SYSTEM, article, revision, before, at)
         record(session, SYSTEM, "article.publish", "article", article.id, {"scheduled": iso(at)})
     else:
-        reckon(session, SYSTEM, article, before, ["rights"])
+        refresh_visibility(session, SYSTEM, article, before, ["rights"])
 
 
-def advance_due(session: Session, most: int = 50) -> int:
+def advance_due_articles(session: Session, limit: int = 50) -> int:
     """Let the clock act on the articles that are due; returns how many there were.
 
     An article that cannot go on is logged, put back by a minute and stands in nobody's way.
     """
-    due = select(Article).where(_ARTICLE.c.due_at <= now()).order_by(_ARTICLE.c.due_at).limit(most)
+    due = select(Article).where(_ARTICLE.c.due_at <= now()).order_by(_ARTICLE.c.due_at).limit(limit)
     articles = session.exec(due.with_for_update(skip_locked=True)).all()
     for article in articles:
         article_id = article.id
         try:
             with session.begin_nested():
-                advance(session, article)
+                advance_article(session, article)
         except Exception:
             log.exception("article could not go on", article=article_id)
-            later = sa.update(_ARTICLE).where(_ARTICLE.c.id == article_id).values(due_at=now() + PUT_BACK)
+            later = sa.update(_ARTICLE).where(_ARTICLE.c.id == article_id).values(due_at=now() + RETRY_DELAY)
             session.execute(later)
     return len(articles)
 
@@ -179,19 +192,19 @@ def advance_due(session: Session, most: int = 50) -> int:
 _ADDRESS = table_of(Address)
 
 
-def is_due(connection: sa.Connection) -> bool:
+def has_due_articles(connection: sa.Connection) -> bool:
     """Whether any article waits for the clock's hand: one look at an index."""
     due = sa.select(_ARTICLE.c.id).where(_ARTICLE.c.due_at <= now()).limit(1)
     return connection.execute(due).first() is not None
 
 
-def schedule_of(connection: sa.Connection, ref: str) -> sa.RowMapping | None:
+def find_schedule(connection: sa.Connection, ref: str) -> sa.RowMapping | None:
     """Read when which revision of an article goes live; None for an article that is not scheduled."""
     former = sa.select(_ADDRESS.c.article_id).where(_ADDRESS.c.address == ref).scalar_subquery()
-    here = _ARTICLE.c.id == ref if is_id(ref) else (_ARTICLE.c.slug == ref) | (_ARTICLE.c.id == former)
+    is_article = _ARTICLE.c.id == ref if is_id(ref) else (_ARTICLE.c.slug == ref) | (_ARTICLE.c.id == former)
     columns: list[ColumnElement[Any]] = [
         _ARTICLE.c[name] for name in ("id", "version", "public", "section_id", "latest_revision")
     ]
     columns += [_ARTICLE.c.scheduled_at.label("at"), _ARTICLE.c.scheduled_revision.label("revision")]
-    query = sa.select(*columns).where(here, _ARTICLE.c.state == "scheduled")
+    query = sa.select(*columns).where(is_article, _ARTICLE.c.state == "scheduled")
     return connection.execute(query).mappings().first()

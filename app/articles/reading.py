@@ -8,8 +8,8 @@ import sqlalchemy as sa
 from sqlalchemy.sql.elements import ColumnElement
 
 from app.articles import discussion_settings as discussion
-from app.articles.media_addresses import shown_body
-from app.articles.schemas import FORMATS
+from app.articles.media_addresses import present_body
+from app.articles.schemas import TEXT_FORMATS
 from app.articles.site import Site
 from app.articles.tables import Article, ArticleAuthor, ArticleTag, Revision
 from app.core.ids import is_id
@@ -21,14 +21,14 @@ from app.publication.section_tree import CLOSURE
 from app.publication.tables import Author, Media, Notice, Section, Series, Tag
 from app.publication.term_queries import syndication_of
 
-A = table_of(Article)
-BY = table_of(ArticleAuthor)
-TAGGED = table_of(ArticleTag)
-R = table_of(Revision)
+ARTICLE = table_of(Article)
+ARTICLE_AUTHOR = table_of(ArticleAuthor)
+ARTICLE_TAG = table_of(ArticleTag)
+REVISION = table_of(Revision)
 AUTHOR, TAG, SECTION, SERIES = table_of(Author), table_of(Tag), table_of(Section), table_of(Series)
 MEDIA, NOTICE = table_of(Media), table_of(Notice)
-MOST_DEPTH = 1000  # of sections inside sections, as far as the order of their notices goes
-EDITING = (
+MAX_SECTION_DEPTH = 1000  # of sections inside sections, as far as the order of their notices goes
+EDITING_COLUMNS = (
     "version",
     "latest_revision",
     "scheduled_at",
@@ -38,132 +38,150 @@ EDITING = (
     "syndication",
     "custom",
 )
-RIGHTS = ("usage_terms", "copyright_holder", "territory", "embargoed_until", "expires_at")
-_INTERNAL = {"listed", "title_key", "series_id", "image_id", "due_at", "card", "card_discussion"}
-_OWN = [column for column in A.c if column.key not in _INTERNAL]
-_SECTION = [column.label(f"section_{column.key}") for column in (SECTION.c.slug, SECTION.c.name)]
-_SECTION.append(syndication_of(A.c.section_id).label("section_syndication"))
-_SERIES = [column.label(f"series_{column.key}") for column in (SERIES.c.id, SERIES.c.slug, SERIES.c.name)]
-_IMAGE = [column.label(f"image_{column.key}") for column in MEDIA.c]
+RIGHTS_COLUMNS = ("usage_terms", "copyright_holder", "territory", "embargoed_until", "expires_at")
+_INTERNAL_COLUMNS = {"listed", "title_key", "series_id", "image_id", "due_at", "card", "card_discussion"}
+_ARTICLE_COLUMNS = [column for column in ARTICLE.c if column.key not in _INTERNAL_COLUMNS]
+_SECTION_COLUMNS = [column.label(f"section_{column.key}") for column in (SECTION.c.slug, SECTION.c.name)]
+_SECTION_COLUMNS.append(syndication_of(ARTICLE.c.section_id).label("section_syndication"))
+_SERIES_COLUMNS = [column.label(f"series_{column.key}") for column in (SERIES.c.id, SERIES.c.slug, SERIES.c.name)]
+_IMAGE_COLUMNS = [column.label(f"image_{column.key}") for column in MEDIA.c]
 
 
 def visible_to(actor: Actor) -> ColumnElement[bool]:
     """The one rule of who sees which article: everyone what is public, readers of drafts the rest of their sections."""
     if not actor.reads_drafts:
-        return A.c.public
+        return ARTICLE.c.public
     if actor.sections is None:
         return sa.true()
-    return A.c.public | A.c.section_id.in_(sorted(actor.sections))
+    return ARTICLE.c.public | ARTICLE.c.section_id.in_(sorted(actor.sections))
 
 
-def seen_by(actor: Actor) -> sa.Select[Any]:
+def select_visible_ids(actor: Actor) -> sa.Select[Any]:
     """The ids of the articles that a caller may see."""
-    return sa.select(A.c.id).where(visible_to(actor))
+    return sa.select(ARTICLE.c.id).where(visible_to(actor))
 
 
-def sees_drafts(actor: Actor) -> bool:
+def can_read_drafts(actor: Actor) -> bool:
     """Whether the caller may see more than the public."""
     return actor.reads_drafts
 
 
-def _authors() -> ColumnElement[Any]:
-    rows = json_rows(BY.c.position, id=AUTHOR.c.id, slug=AUTHOR.c.slug, name=AUTHOR.c.name)
-    joined = BY.join(AUTHOR, AUTHOR.c.id == BY.c.author_id)
-    return sa.select(rows).select_from(joined).where(BY.c.article_id == A.c.id).correlate(A).scalar_subquery()
+def _authors_column() -> ColumnElement[Any]:
+    rows = json_rows(ARTICLE_AUTHOR.c.position, id=AUTHOR.c.id, slug=AUTHOR.c.slug, name=AUTHOR.c.name)
+    joined = ARTICLE_AUTHOR.join(AUTHOR, AUTHOR.c.id == ARTICLE_AUTHOR.c.author_id)
+    return (
+        sa.select(rows)
+        .select_from(joined)
+        .where(ARTICLE_AUTHOR.c.article_id == ARTICLE.c.id)
+        .correlate(ARTICLE)
+        .scalar_subquery()
+    )
 
 
-def _tags() -> ColumnElement[Any]:
-    rows = json_rows(TAGGED.c.position, slug=TAG.c.slug, name=TAG.c.name)
-    joined = TAGGED.join(TAG, TAG.c.id == TAGGED.c.tag_id)
-    return sa.select(rows).select_from(joined).where(TAGGED.c.article_id == A.c.id).correlate(A).scalar_subquery()
+def _tags_column() -> ColumnElement[Any]:
+    rows = json_rows(ARTICLE_TAG.c.position, slug=TAG.c.slug, name=TAG.c.name)
+    joined = ARTICLE_TAG.join(TAG, TAG.c.id == ARTICLE_TAG.c.tag_id)
+    return (
+        sa.select(rows)
+        .select_from(joined)
+        .where(ARTICLE_TAG.c.article_id == ARTICLE.c.id)
+        .correlate(ARTICLE)
+        .scalar_subquery()
+    )
 
 
-def _notices() -> ColumnElement[Any]:
+def _notices_column() -> ColumnElement[Any]:
     """What stands with an article, from the widest scope to the narrowest, of its section and all this is inside of."""
-    above = sa.select(CLOSURE.c.depth).where(CLOSURE.c.descendant_id == A.c.section_id).correlate(A, NOTICE)
-    authors = sa.select(BY.c.author_id).where(BY.c.article_id == A.c.id).correlate(A)
+    above = sa.select(CLOSURE.c.depth).where(CLOSURE.c.descendant_id == ARTICLE.c.section_id).correlate(ARTICLE, NOTICE)
+    authors = (
+        sa.select(ARTICLE_AUTHOR.c.author_id).where(ARTICLE_AUTHOR.c.article_id == ARTICLE.c.id).correlate(ARTICLE)
+    )
     attached = [
         ("site", NOTICE.c.target_id.is_(None)),
         ("section", NOTICE.c.target_id.in_(above.with_only_columns(CLOSURE.c.ancestor_id))),
-        ("series", NOTICE.c.target_id == A.c.series_id),
+        ("series", NOTICE.c.target_id == ARTICLE.c.series_id),
         ("author", NOTICE.c.target_id.in_(authors)),
-        ("article", NOTICE.c.target_id == A.c.id),
+        ("article", NOTICE.c.target_id == ARTICLE.c.id),
     ]
     rank = sa.case({scope: at for at, (scope, _) in enumerate(attached)}, value=NOTICE.c.scope)
     depth = sa.func.coalesce(above.where(CLOSURE.c.ancestor_id == NOTICE.c.target_id).scalar_subquery(), 0)
-    order = (sa.cast(rank, sa.BigInteger) * MOST_DEPTH - depth) * 1_000_000 + NOTICE.c.position  # beyond 32 bits
-    shown = {name: NOTICE.c[name] for name in ("id", "placement", "scope", "html", "text")}
-    here = sa.or_(*((NOTICE.c.scope == scope) & matches for scope, matches in attached))
-    return sa.select(json_rows(order, **shown)).where(here).correlate(A).scalar_subquery()
+    order = (sa.cast(rank, sa.BigInteger) * MAX_SECTION_DEPTH - depth) * 1_000_000 + NOTICE.c.position  # beyond 32 bits
+    fields = {name: NOTICE.c[name] for name in ("id", "placement", "scope", "html", "text")}
+    attached_to_article = sa.or_(*((NOTICE.c.scope == scope) & matches for scope, matches in attached))
+    return sa.select(json_rows(order, **fields)).where(attached_to_article).correlate(ARTICLE).scalar_subquery()
 
 
 @lru_cache(64)
-def whole(formats: tuple[str, ...] = ()) -> sa.Select[Any]:
+def select_articles(formats: tuple[str, ...] = ()) -> sa.Select[Any]:
     """SELECT of everything that an article shows, without WHERE: rows for `present`."""
-    columns = [*_OWN, *_SECTION, *_SERIES, *_IMAGE, *discussion.COLUMNS]
-    columns += [_authors().label("authors"), _tags().label("tags"), _notices().label("notices")]
-    tables = A.outerjoin(SECTION, SECTION.c.id == A.c.section_id).outerjoin(SERIES, SERIES.c.id == A.c.series_id)
-    tables = discussion.joined(tables.outerjoin(MEDIA, MEDIA.c.id == A.c.image_id))
+    columns = [*_ARTICLE_COLUMNS, *_SECTION_COLUMNS, *_SERIES_COLUMNS, *_IMAGE_COLUMNS, *discussion.DISCUSSION_COLUMNS]
+    columns += [_authors_column().label("authors"), _tags_column().label("tags"), _notices_column().label("notices")]
+    tables = ARTICLE.outerjoin(SECTION, SECTION.c.id == ARTICLE.c.section_id).outerjoin(
+        SERIES, SERIES.c.id == ARTICLE.c.series_id
+    )
+    tables = discussion.join_discussion(tables.outerjoin(MEDIA, MEDIA.c.id == ARTICLE.c.image_id))
     if formats:
-        tables = tables.join(R, (R.c.article_id == A.c.id) & (R.c.n == A.c.revision))
-        columns += [R.c[name].label(f"body_{name}") for name in formats]
+        tables = tables.join(REVISION, (REVISION.c.article_id == ARTICLE.c.id) & (REVISION.c.n == ARTICLE.c.revision))
+        columns += [REVISION.c[name].label(f"body_{name}") for name in formats]
     return sa.select(*columns).select_from(tables)
 
 
-def _term(row: Row, prefix: str) -> dict[str, Any] | None:
+def _present_term(row: Row, prefix: str) -> dict[str, Any] | None:
     if row[f"{prefix}_id"] is None:
         return None
     return {name: row[f"{prefix}_{name}"] for name in ("id", "slug", "name")}
 
 
-def present(row: Row, site: Site, formats: Iterable[str] = (), *, editing: bool = False) -> dict[str, Any]:
+def present_article(row: Row, site: Site, formats: Iterable[str] = (), *, editing: bool = False) -> dict[str, Any]:
     """A row of `whole` in the shape of `ArticleOut`; `editing` adds what only editors see."""
     out = dict(row)
-    section = _term(row, "section")
-    out["section"], out["series"] = section, _term(row, "series")
+    section = _present_term(row, "section")
+    out["section"], out["series"] = section, _present_term(row, "series")
     out["image"] = picture({c.key: row[f"image_{c.key}"] for c in MEDIA.c}, site.api) if row["image_id"] else None
     for name in ("authors", "tags", "notices"):
         out[name] = row[name] or []
     out["url"] = site.url + site.path_of(section["slug"] if section else None, row["slug"], row["published_at"])
-    out |= discussion.shown(row, site.reactions)
+    out |= discussion.present_discussion(row, site.reactions)
     level = row["syndication"] or row["section_syndication"] or "full"
-    out["rights"] = {**{name: row[name] for name in RIGHTS}, "syndication": level}
+    out["rights"] = {**{name: row[name] for name in RIGHTS_COLUMNS}, "syndication": level}
     if formats:
-        out["body"] = shown_body(row, tuple(formats), site.api)
+        out["body"] = present_body(row, tuple(formats), site.api)
     if editing:
-        out["editing"] = {name: row[name] for name in EDITING}
+        out["editing"] = {name: row[name] for name in EDITING_COLUMNS}
     return out
 
 
 @lru_cache(128)
-def _single(formats: tuple[str, ...], by_id: bool) -> sa.Select[Any]:
-    column = A.c.id if by_id else A.c.slug
-    return whole(formats).where(column == sa.bindparam("ref", type_=column.type))
+def _select_article(formats: tuple[str, ...], by_id: bool) -> sa.Select[Any]:
+    column = ARTICLE.c.id if by_id else ARTICLE.c.slug
+    return select_articles(formats).where(column == sa.bindparam("ref", type_=column.type))
 
 
-def by_ref(connection: sa.Connection, ref: str, formats: tuple[str, ...] = ()) -> sa.RowMapping | None:
+def find_article(connection: sa.Connection, ref: str, formats: tuple[str, ...] = ()) -> sa.RowMapping | None:
     """The whole row of one article by id or slug, whoever may see it; ask `is_visible` before showing it."""
-    return connection.execute(_single(formats, is_id(ref)), {"ref": ref}).mappings().first()
+    return connection.execute(_select_article(formats, is_id(ref)), {"ref": ref}).mappings().first()
 
 
-def notice_target(connection: sa.Connection, ref: str) -> sa.RowMapping | None:
+def find_notice_target(connection: sa.Connection, ref: str) -> sa.RowMapping | None:
     """The article that a notice stands with, and whether readers see it, now or at a set time."""
-    coming = (A.c.state == "scheduled") | ((A.c.state == "published") & A.c.due_at.is_not(None))
-    column = A.c.id if is_id(ref) else A.c.slug
-    query = sa.select(A.c.id, A.c.section_id, (A.c.public | coming).label("shown")).where(column == ref)
+    coming = (ARTICLE.c.state == "scheduled") | ((ARTICLE.c.state == "published") & ARTICLE.c.due_at.is_not(None))
+    column = ARTICLE.c.id if is_id(ref) else ARTICLE.c.slug
+    query = sa.select(ARTICLE.c.id, ARTICLE.c.section_id, (ARTICLE.c.public | coming).label("shown")).where(
+        column == ref
+    )
     return connection.execute(query).mappings().first()
 
 
 def is_visible(row: Row, actor: Actor) -> bool:
     """`visible_to` for a row already read."""
-    return bool(row["public"]) or (sees_drafts(actor) and actor.may_in(row["section_id"]))
+    return bool(row["public"]) or (can_read_drafts(actor) and actor.may_in(row["section_id"]))
 
 
-def chosen_formats(formats: str | None, default: tuple[str, ...]) -> tuple[str, ...]:
+def parse_formats(formats: str | None, default: tuple[str, ...]) -> tuple[str, ...]:
     """The formats asked for, in one order; 400 for an unknown one."""
     if formats is None:
         return default
-    asked = {name.strip() for name in formats.split(",")}
-    if not asked <= set(FORMATS):
+    names = {name.strip() for name in formats.split(",")}
+    if not names <= set(TEXT_FORMATS):
         raise InvalidParameter("formats", "formats: any of html, text, markdown, blocks.")
-    return tuple(name for name in FORMATS if name in asked)
+    return tuple(name for name in TEXT_FORMATS if name in names)

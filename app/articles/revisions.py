@@ -8,9 +8,9 @@ from typing import Any, NamedTuple
 import sqlalchemy as sa
 from sqlmodel import Session
 
-from app.articles.projection import counted, lay_out, lock, newest, reckon
-from app.articles.reading import AUTHOR, MEDIA, SECTION, SERIES, TAG, A, R
-from app.articles.tables import META, TEXT, Address, Article, Revision
+from app.articles.projection import apply_revision, get_newest_revision, lock_article, refresh_visibility, take_snapshot
+from app.articles.reading import ARTICLE, AUTHOR, MEDIA, REVISION, SECTION, SERIES, TAG
+from app.articles.tables import META_COLUMNS, TEXT_COLUMNS, Address, Article, Revision
 from app.blocks.convert import Body
 from app.core.clock import now
 from app.core.ids import is_id
@@ -23,7 +23,7 @@ from app.text.inputs import reading_minutes
 from app.web.paging import PageQuery, Sort, fetch
 
 
-def columns_of(body: Body) -> dict[str, Any]:
+def body_columns_of(body: Body) -> dict[str, Any]:
     """What a revision stores of a text."""
     return {
         "html": body.html,
@@ -36,10 +36,12 @@ def columns_of(body: Body) -> dict[str, Any]:
     }
 
 
-def save(session: Session, actor: Actor, article: Article, changes: Mapping[str, Any], **more: Any) -> Revision:
+def save_revision(
+    session: Session, actor: Actor, article: Article, changes: Mapping[str, Any], **more: Any
+) -> Revision:
     """Add a revision: the newest one with these changes."""
-    base = newest(session, article) if article.latest_revision else None
-    values = {name: getattr(base, name) for name in (*META, *TEXT)} if base else {}
+    base = get_newest_revision(session, article) if article.latest_revision else None
+    values = {name: getattr(base, name) for name in (*META_COLUMNS, *TEXT_COLUMNS)} if base else {}
     article.latest_revision += 1
     revision = Revision(
         article_id=article.id,
@@ -55,34 +57,36 @@ def save(session: Session, actor: Actor, article: Article, changes: Mapping[str,
     return revision
 
 
-def lay_out_unless_fixed(session: Session, article: Article, revision: Revision) -> list[str]:
+def apply_unless_fixed(session: Session, article: Article, revision: Revision) -> list[str]:
     """A saved text is what an article shows, except where readers see another one, or will at a set time."""
     if article.state in {"published", "retracted", "scheduled"}:
         return []
-    changed = lay_out(session, article, revision)
+    changed = apply_revision(session, article, revision)
     article.updated_at = now()
     return changed
 
 
-def restore(session: Session, actor: Actor, ref: str, n: int, versions: frozenset[int] | None) -> str:
+def restore_revision(session: Session, actor: Actor, ref: str, n: int, versions: frozenset[int] | None) -> str:
     """Make a new revision with the text of an old one; publishing it is a step of its own."""
-    article = lock(session, actor, ref, versions, [])
+    article = lock_article(session, actor, ref, versions, [])
     old = session.get(Revision, (article.id, n))
     if old is None or not actor.may_in(old.section_id):
         raise NotFound
-    before = counted(session, article)
-    revision = save(session, actor, article, {name: getattr(old, name) for name in (*META, *TEXT)}, restored_from=n)
-    reckon(session, actor, article, before, lay_out_unless_fixed(session, article, revision))
+    before = take_snapshot(session, article)
+    revision = save_revision(
+        session, actor, article, {name: getattr(old, name) for name in (*META_COLUMNS, *TEXT_COLUMNS)}, restored_from=n
+    )
+    refresh_visibility(session, actor, article, before, apply_unless_fixed(session, article, revision))
     record(session, actor, "article.restore", "article", article.id, {"from": n, "revision": revision.n})
     return article.id
 
 
 _ADDRESS = table_of(Address)
-NEWEST = Sort("-n", descending=True, kind=int)
-_LISTED = ["n", "created_at", "actor_id", "actor_name", "restored_from", *META, "word_count"]
+NEWEST_FIRST = Sort("-n", descending=True, kind=int)
+_LISTED_COLUMNS = ["n", "created_at", "actor_id", "actor_name", "restored_from", *META_COLUMNS, "word_count"]
 
 
-_TERMS = {"section": SECTION, "series": SERIES, "authors": AUTHOR, "tags": TAG}
+_TERM_TABLES = {"section": SECTION, "series": SERIES, "authors": AUTHOR, "tags": TAG}
 
 
 def _ids_of(revision: Row, field: str) -> list[str]:
@@ -98,13 +102,13 @@ def _name_terms(connection: sa.Connection, revisions: Sequence[Row]) -> list[dic
     A merged term is called what it went into; what was deleted is left out.
     """
     names: dict[str, dict[str, Any]] = {}
-    for field, table in _TERMS.items():
+    for field, table in _TERM_TABLES.items():
         ids = sorted({term_id for revision in revisions for term_id in _ids_of(revision, field)})
         moved = find_merged(connection, ids)
         present = {term_id: moved.get(term_id, term_id) for term_id in ids}
-        wanted = sorted({term_id for term_id in present.values() if term_id})
-        rows = connection.execute(sa.select(table.c.id, table.c.slug, table.c.name).where(table.c.id.in_(wanted)))
-        terms = {row.id: row for row in rows} if wanted else {}
+        present_ids = sorted({term_id for term_id in present.values() if term_id})
+        rows = connection.execute(sa.select(table.c.id, table.c.slug, table.c.name).where(table.c.id.in_(present_ids)))
+        terms = {row.id: row for row in rows} if present_ids else {}
         for own, term_id in present.items():
             if term := terms.get(term_id):
                 names[own] = {"id": own, "slug": term.slug, "name": term.name}
@@ -112,61 +116,67 @@ def _name_terms(connection: sa.Connection, revisions: Sequence[Row]) -> list[dic
 
 
 def _pick_terms(revision: Row, names: dict[str, dict[str, Any]]) -> dict[str, Any]:
-    found = {field: [names[one] for one in _ids_of(revision, field) if one in names] for field in _TERMS}
-    return {**found, "section": next(iter(found["section"]), None), "series": next(iter(found["series"]), None)}
+    terms = {field: [names[one] for one in _ids_of(revision, field) if one in names] for field in _TERM_TABLES}
+    return {**terms, "section": next(iter(terms["section"]), None), "series": next(iter(terms["series"]), None)}
 
 
-def page(
+def list_revisions(
     connection: sa.Connection, actor: Actor, article_id: str, published: int | None, asked: PageQuery
 ) -> dict[str, Any]:
     """An article's revisions in sections that the caller may see, newest first, without their texts."""
-    columns = [R.c[name] for name in _LISTED]
-    query = sa.select(*columns, R.c.article_id.label("id")).where(R.c.article_id == article_id)
+    columns = [REVISION.c[name] for name in _LISTED_COLUMNS]
+    query = sa.select(*columns, REVISION.c.article_id.label("id")).where(REVISION.c.article_id == article_id)
     if actor.sections is not None:
-        query = query.where(R.c.section_id.in_(sorted(actor.sections)))
-    found = fetch(connection, query, NEWEST, R.c.n, asked, within=article_id)
-    terms = _name_terms(connection, found["data"])
-    rows = zip(found["data"], terms, strict=True)
-    return {**found, "data": [{**row, "terms": named, "published": row["n"] == published} for row, named in rows]}
+        query = query.where(REVISION.c.section_id.in_(sorted(actor.sections)))
+    page = fetch(connection, query, NEWEST_FIRST, REVISION.c.n, asked, within=article_id)
+    terms = _name_terms(connection, page["data"])
+    rows = zip(page["data"], terms, strict=True)
+    return {**page, "data": [{**row, "terms": named, "published": row["n"] == published} for row, named in rows]}
 
 
-def find_named(connection: sa.Connection, article_id: str, n: int) -> dict[str, Any] | None:
+def find_revision_with_terms(connection: sa.Connection, article_id: str, n: int) -> dict[str, Any] | None:
     """One revision with everything and the names of its terms, or None."""
-    row = one(connection, article_id, n)
+    row = find_revision(connection, article_id, n)
     return {**row, "terms": _name_terms(connection, [row])[0]} if row is not None else None
 
 
-def one(connection: sa.Connection, article_id: str, n: int) -> sa.RowMapping | None:
+def find_revision(connection: sa.Connection, article_id: str, n: int) -> sa.RowMapping | None:
     """One revision with everything, or None."""
-    return connection.execute(sa.select(R).where(R.c.article_id == article_id, R.c.n == n)).mappings().first()
+    return (
+        connection.execute(sa.select(REVISION).where(REVISION.c.article_id == article_id, REVISION.c.n == n))
+        .mappings()
+        .first()
+    )
 
 
-class Newest(NamedTuple):
+class NewestBlocks(NamedTuple):
     """The newest revision of an article: its number, and its blocks, whose ids the next one takes over."""
 
     n: int
     blocks: list[Any]
 
 
-def newest_blocks(connection: sa.Connection, ref: str) -> Newest | None:
+def find_newest_blocks(connection: sa.Connection, ref: str) -> NewestBlocks | None:
     """Read the blocks of an article's newest revision; None for a missing article."""
-    newest = (R.c.article_id == A.c.id) & (R.c.n == A.c.latest_revision)
+    is_newest = (REVISION.c.article_id == ARTICLE.c.id) & (REVISION.c.n == ARTICLE.c.latest_revision)
     former = sa.select(_ADDRESS.c.article_id).where(_ADDRESS.c.address == ref).scalar_subquery()
-    here = A.c.id == ref if is_id(ref) else (A.c.slug == ref) | (A.c.id == former)
-    found = connection.execute(sa.select(R.c.n, R.c.blocks).join(A, newest).where(here)).one_or_none()
-    return None if found is None else Newest(found.n, found.blocks)
+    is_article = ARTICLE.c.id == ref if is_id(ref) else (ARTICLE.c.slug == ref) | (ARTICLE.c.id == former)
+    row = connection.execute(
+        sa.select(REVISION.c.n, REVISION.c.blocks).join(ARTICLE, is_newest).where(is_article)
+    ).one_or_none()
+    return None if row is None else NewestBlocks(row.n, row.blocks)
 
 
-def _by_ids(connection: sa.Connection, table: sa.Table, ids: list[str], *names: str) -> list[dict[str, Any]]:
+def _list_by_ids(connection: sa.Connection, table: sa.Table, ids: list[str], *names: str) -> list[dict[str, Any]]:
     """Rows of a table in the order of the ids; what was deleted since is left out."""
     rows = connection.execute(sa.select(*(table.c[name] for name in names), table.c.id).where(table.c.id.in_(ids)))
-    found = {row["id"]: {name: row[name] for name in names} for row in rows.mappings()} if ids else {}
-    return [found[row_id] for row_id in ids if row_id in found]
+    by_id = {row["id"]: {name: row[name] for name in names} for row in rows.mappings()} if ids else {}
+    return [by_id[row_id] for row_id in ids if row_id in by_id]
 
 
-def laid_over(connection: sa.Connection, row: Row, n: int, formats: tuple[str, ...]) -> dict[str, Any] | None:
+def overlay_revision(connection: sa.Connection, row: Row, n: int, formats: tuple[str, ...]) -> dict[str, Any] | None:
     """A row of `whole` as it would be if revision `n` were published: what editors and previews look at."""
-    revision = one(connection, row["id"], n)
+    revision = find_revision(connection, row["id"], n)
     if revision is None:
         return None
     out = {**row, **{name: revision[name] for name in ("title", "dek", "type", "language", "excerpt")}}
@@ -175,14 +185,16 @@ def laid_over(connection: sa.Connection, row: Row, n: int, formats: tuple[str, .
         ids = [revision[f"{prefix}_id"]] if revision[f"{prefix}_id"] else []
         shown = ("id", "slug", "name", *(["syndication"] if table is SECTION else []))
         ids = follow_merges(connection, ids)
-        term = next(iter(_by_ids(connection, table, ids, *shown)), dict.fromkeys(shown))
+        term = next(iter(_list_by_ids(connection, table, ids, *shown)), dict.fromkeys(shown))
         out |= {f"{prefix}_{name}": value for name, value in term.items()}
     names = [column.key for column in MEDIA.c]
     ids = [revision["image_id"]] if revision["image_id"] else []
-    image = next(iter(_by_ids(connection, MEDIA, ids, *names)), dict.fromkeys(names))
+    image = next(iter(_list_by_ids(connection, MEDIA, ids, *names)), dict.fromkeys(names))
     out |= {f"image_{name}": value for name, value in image.items()}
-    out["authors"] = _by_ids(connection, AUTHOR, follow_merges(connection, revision["authors"]), "id", "slug", "name")
-    out["tags"] = _by_ids(connection, TAG, follow_merges(connection, revision["tags"]), "slug", "name")
+    out["authors"] = _list_by_ids(
+        connection, AUTHOR, follow_merges(connection, revision["authors"]), "id", "slug", "name"
+    )
+    out["tags"] = _list_by_ids(connection, TAG, follow_merges(connection, revision["tags"]), "slug", "name")
     return out | {f"body_{name}": revision[name] for name in formats}
 
 
@@ -204,15 +216,19 @@ def _block_changes(old: list[dict[str, Any]], new: list[dict[str, Any]]) -> Iter
             }
 
 
-def diff(connection: sa.Connection, actor: Actor, article_id: str, new: int, old: int) -> dict[str, Any] | None:
+def compare_revisions(
+    connection: sa.Connection, actor: Actor, article_id: str, new: int, old: int
+) -> dict[str, Any] | None:
     """What changed from revision `old` to revision `new`, as `DiffOut` has it; None if the caller lacks either."""
-    left, right = one(connection, article_id, old), one(connection, article_id, new)
+    left, right = find_revision(connection, article_id, old), find_revision(connection, article_id, new)
     if left is None or right is None or not (actor.may_in(left["section_id"]) and actor.may_in(right["section_id"])):
         return None
-    fields = [{"field": name, "old": left[name], "new": right[name]} for name in META if left[name] != right[name]]
-    changed = {change["field"].removesuffix("_id") for change in fields} & set(_TERMS)
+    fields = [
+        {"field": name, "old": left[name], "new": right[name]} for name in META_COLUMNS if left[name] != right[name]
+    ]
+    changed = {change["field"].removesuffix("_id") for change in fields} & set(_TERM_TABLES)
     named = _name_terms(connection, [left, right])
-    terms = [{field: side[field] if field in changed else None for field in _TERMS} for side in named]
+    terms = [{field: side[field] if field in changed else None for field in _TERM_TABLES} for side in named]
     return {
         "old": old,
         "new": new,
@@ -223,7 +239,7 @@ def diff(connection: sa.Connection, actor: Actor, article_id: str, new: int, old
     }
 
 
-def version_of(connection: sa.Connection, article_id: str) -> sa.RowMapping | None:
+def find_version(connection: sa.Connection, article_id: str) -> sa.RowMapping | None:
     """State and numbers of one article, without its card."""
-    columns = (A.c.id, A.c.version, A.c.public, A.c.section_id, A.c.published_revision)
-    return connection.execute(sa.select(*columns).where(A.c.id == article_id)).mappings().first()
+    columns = (ARTICLE.c.id, ARTICLE.c.version, ARTICLE.c.public, ARTICLE.c.section_id, ARTICLE.c.published_revision)
+    return connection.execute(sa.select(*columns).where(ARTICLE.c.id == article_id)).mappings().first()

@@ -10,16 +10,16 @@ from starlette.responses import RedirectResponse, Response
 
 from app.articles import cached_json as cards
 from app.articles import listing, reading
-from app.articles.activity import column_of
-from app.articles.addresses import NOTHING, leads_to, resolve
-from app.articles.cache_groups import ARTICLES, groups_of_list, membership, shows_counts
-from app.articles.cached_json import steady
-from app.articles.events import RANKING, discussion_cache_groups
-from app.articles.list_parameters import ListQuery, cache_groups_of_filter
-from app.articles.partners import hand_over, hand_over_one, sees_early
-from app.articles.previews import is_valid
-from app.articles.reading import sees_drafts
-from app.articles.revisions import laid_over
+from app.articles.activity import activity_column
+from app.articles.addresses import NOT_FOUND_DETAIL, find_by_former_address, resolve_address
+from app.articles.cache_groups import ARTICLES_GROUP, groups_of_list, membership_groups, shows_counts
+from app.articles.cached_json import retry_on_change
+from app.articles.events import ACTIVITY_GROUP, discussion_cache_groups
+from app.articles.list_parameters import ListQuery, parse_filters
+from app.articles.partners import can_read_early, filter_for_partner, filter_one_for_partner
+from app.articles.previews import is_valid_preview
+from app.articles.reading import can_read_drafts
+from app.articles.revisions import overlay_revision
 from app.articles.schemas import (
     ArticleList,
     ArticleQuery,
@@ -29,7 +29,7 @@ from app.articles.schemas import (
     SingleArticleOut,
     State,
 )
-from app.articles.selection import add_formats, branch_of, check_editing, refuse_fields
+from app.articles.selection import check_editing, refuse_fields, resolve_formats, subtree_of
 from app.articles.site import ResolvedOut, ResolveQuery, Site
 from app.core.ids import RefPath
 from app.core.problems import Forbidden, Gone, InvalidParameter, NotFound, Problem, Unauthorized, documented
@@ -57,77 +57,81 @@ class WithheldForLegalReasons(Problem):
     status, code, title = 451, "article_withheld", "The article is withheld for legal reasons"
 
 
-def gone(row: Row) -> Problem:
+def make_retraction_problem(row: Row) -> Problem:
     """The answer for a retracted article."""
     kind = WithheldForLegalReasons if row["retraction"]["legal"] else Retracted
     return kind("The publication has withdrawn this article.", reason=row["retraction"]["reason"])
 
 
-def visible(
+def get_visible(
     connection: sa.Connection, ref: str, actor: Actor, site: Site, formats: tuple[str, ...] = (), *, early: bool = False
 ) -> Row:
     """The lean row of an article that the caller may see; 410 for a retracted one, 404 for all others.
 
     `early`: also what is not public yet and the caller, a partner, is named for.
     """
-    row = cards.by_ref(connection, ref, site, formats, editing=reading.sees_drafts(actor))
-    if row is not None and (reading.is_visible(row, actor) or (early and sees_early(connection, row, actor))):
+    row = cards.find_cached(connection, ref, site, formats, editing=reading.can_read_drafts(actor))
+    if row is not None and (reading.is_visible(row, actor) or (early and can_read_early(connection, row, actor))):
         return row
     if row is not None and row["state"] == "retracted":
-        raise gone(row)
+        raise make_retraction_problem(row)
     raise NotFound
 
 
-def visible_to_editor(connection: sa.Connection, ref: str, actor: Actor, site: Site) -> Row:
+def get_visible_to_editor(connection: sa.Connection, ref: str, actor: Actor, site: Site) -> Row:
     """Find an article for what only editors read of it; a former slug is followed, as writes follow it."""
     try:
-        return visible(connection, ref, actor, site)
+        return get_visible(connection, ref, actor, site)
     except NotFound:
-        former = leads_to(connection, ref)
+        former = find_by_former_address(connection, ref)
         if former is None:
             raise
-        return visible(connection, former["slug"], actor, site)
+        return get_visible(connection, former["slug"], actor, site)
 
 
-def _revision(
+def _render_revision(
     connection: sa.Connection, ref: str, actor: Actor, site: Site, query: ArticleQuery, formats: tuple[str, ...]
 ) -> tuple[Row, bytes]:
     """The article as one of its revisions has it, for editors and for holders of a preview link."""
-    row = reading.by_ref(connection, ref, formats)
-    held = row is not None and query.preview is not None and is_valid(connection, row["id"], query.preview)
-    if row is None or not (held or (query.preview is None and reading.is_visible(row, actor))):
+    row = reading.find_article(connection, ref, formats)
+    has_preview = (
+        row is not None and query.preview is not None and is_valid_preview(connection, row["id"], query.preview)
+    )
+    if row is None or not (has_preview or (query.preview is None and reading.is_visible(row, actor))):
         raise NotFound
-    wanted = query.revision or "latest"
-    found = laid_over(connection, row, row["latest_revision"] if held or wanted == "latest" else int(wanted), formats)
-    if found is None or not (held or actor.may_in(found["section_id"])):
+    number = query.revision or "latest"
+    overlaid = overlay_revision(
+        connection, row, row["latest_revision"] if has_preview or number == "latest" else int(number), formats
+    )
+    if overlaid is None or not (has_preview or actor.may_in(overlaid["section_id"])):
         raise NotFound
-    editing = reading.sees_drafts(actor) and actor.may_in(row["section_id"])
-    return found, dump(SingleArticleOut, reading.present(found, site, formats, editing=editing))
+    editing = reading.can_read_drafts(actor) and actor.may_in(row["section_id"])
+    return overlaid, dump(SingleArticleOut, reading.present_article(overlaid, site, formats, editing=editing))
 
 
-def _included(asked: str | None) -> list[str]:
+def _parse_include(include: str | None) -> list[str]:
     """What is to stand beside the article, by name; 400 for what is not known."""
-    names = dict.fromkeys(part.strip() for part in asked.split(",")) if asked is not None else {}
+    names = dict.fromkeys(part.strip() for part in include.split(",")) if include is not None else {}
     if not names.keys() <= cards.BESIDE.keys():
         raise InvalidParameter("include", f"include: any of {', '.join(cards.BESIDE)}.")
     return list(names)
 
 
-async def moved(request: Request, ref: str, actor: Actor, tail: str = "") -> Response:
+async def redirect_former_slug(request: Request, ref: str, actor: Actor, tail: str = "") -> Response:
     """301 from a slug that the article had, with what else its address ends in; or 404."""
-    former = await database(request).read(leads_to, ref)
+    former = await database(request).read(find_by_former_address, ref)
     if former is None or not (reading.is_visible(former, actor) or former["state"] == "retracted"):
         raise NotFound
     query = f"?{request.url.query}" if request.url.query else ""
     return RedirectResponse(f"/v1/articles/{former['slug']}{tail}{query}", 301, {"Cache-Control": MOVED})
 
 
-def _asked_for(request: Request, query: ArticleQuery) -> str:
+def _choose_media_type(request: Request, query: ArticleQuery) -> str:
     """The media type to answer with; 400 for parameters that only JSON has."""
     accept = request.headers.get("accept")
     kind = preferred(accept, (JSON, *ACCEPTED)) if accept else JSON
-    if kind != JSON and (asked := sorted(query.model_fields_set - {"min_position"})):
-        raise InvalidParameter(asked[0], f"{asked[0]}: only with JSON.")
+    if kind != JSON and (sent := sorted(query.model_fields_set - {"min_position"})):
+        raise InvalidParameter(sent[0], f"{sent[0]}: only with JSON.")
     return kind
 
 
@@ -149,40 +153,40 @@ async def get_article(
     `Accept` chooses another format (RFC 9110 §12.5.1), each of which also has an address with a suffix. It takes no
     further parameters. JSON comes first.
     """
-    if (kind := _asked_for(request, query)) != JSON:
+    if (kind := _choose_media_type(request, query)) != JSON:
         return await ACCEPTED[kind](request, article, actor)
     fields = chosen(SingleArticleOut, query.fields, tuple((name, part.model) for name, part in cards.BESIDE.items()))
     check_editing(fields, actor)
-    formats = add_formats(query.formats, fields, default=("html",) if fields is None else ())
-    beside = list(
-        dict.fromkeys([*_included(query.include), *(name for name in cards.BESIDE if name in (fields or {}))])
+    formats = resolve_formats(query.formats, fields, default=("html",) if fields is None else ())
+    includes = list(
+        dict.fromkeys([*_parse_include(query.include), *(name for name in cards.BESIDE if name in (fields or {}))])
     )
-    for name in beside:
-        refuse_fields(branch_of(fields, name), "body", "editing")
+    for name in includes:
+        refuse_fields(subtree_of(fields, name), "body", "editing")
     special = query.preview is not None or query.revision is not None
-    if query.preview is None and special and not reading.sees_drafts(actor):
+    if query.preview is None and special and not reading.can_read_drafts(actor):
         missing = "revision needs the scope content:read or content:write."
         raise (Unauthorized if actor is ANONYMOUS else Forbidden)(missing)
-    site, drafts = Site.of(settings(request)), reading.sees_drafts(actor)
+    site, drafts = Site.from_settings(settings(request)), reading.can_read_drafts(actor)
 
     def find(connection: sa.Connection) -> tuple[Row, bytes, list[str]]:
         if special:
-            row, out = _revision(connection, article, actor, site, query, formats)
+            row, out = _render_revision(connection, article, actor, site, query, formats)
         else:
-            row = visible(connection, article, actor, site, formats, early=True)
+            row = get_visible(connection, article, actor, site, formats, early=True)
             edits = drafts and actor.may_in(row["section_id"])
-            (out,) = cards.finished(connection, [row], site, formats, lambda _: edits)
-        found = {name: cards.BESIDE[name].read(connection, row, site, actor) for name in beside}
+            (out,) = cards.render_articles(connection, [row], site, formats, lambda _: edits)
+        found = {name: cards.BESIDE[name].read(connection, row, site, actor) for name in includes}
         parts = (b'{"%b":%b}' % (name.encode(), part.json) for name, part in found.items())
-        return row, cards.joined([out, *parts]), [group for part in found.values() for group in part.groups]
+        return row, cards.merge_objects([out, *parts]), [group for part in found.values() for group in part.groups]
 
     try:
-        row, body, groups = await database(request).read(cards.steady(find))
+        row, body, groups = await database(request).read(cards.retry_on_change(find))
     except NotFound:
-        return await moved(request, article, actor)
-    body = hand_over_one(request.app.state.ledger, actor, body)
+        return await redirect_former_slug(request, article, actor)
+    body = filter_one_for_partner(request.app.state.ledger, actor, body)
     if fields is not None:
-        body = limit_json(body, {**dict.fromkeys([*beside, *(["body"] if query.formats else [])], True), **fields})
+        body = limit_json(body, {**dict.fromkeys([*includes, *(["body"] if query.formats else [])], True), **fields})
     return reply(
         request,
         body,
@@ -190,7 +194,7 @@ async def get_article(
             [
                 f"article:{row['id']}",
                 "publication",
-                *(discussion_cache_groups(row["id"]) if shows_counts(fields) or "comments" in beside else ()),
+                *(discussion_cache_groups(row["id"]) if shows_counts(fields) or "comments" in includes else ()),
                 *groups,
             ]
         ),
@@ -210,20 +214,22 @@ async def get_neighbours(
     request: Request, article: RefPath, query: Annotated[NeighboursQuery, Query()], actor: Public
 ) -> Response:
     """The articles published just before and just after this one, within the site, its section or its series."""
-    site, fields = Site.of(settings(request)), chosen(NeighboursOut, query.fields)
-    formats = add_formats(query.formats, branch_of(fields, "previous"), branch_of(fields, "next"))
+    site, fields = Site.from_settings(settings(request)), chosen(NeighboursOut, query.fields)
+    formats = resolve_formats(query.formats, subtree_of(fields, "previous"), subtree_of(fields, "next"))
     refuse_fields(fields, "editing")
 
     def find(connection: sa.Connection) -> tuple[bytes, list[str]]:
-        row = visible(connection, article, actor, site, early=True)
-        return cards.neighbours(connection, row, site, query.within, formats)
+        row = get_visible(connection, article, actor, site, early=True)
+        return cards.render_neighbours(connection, row, site, query.within, formats)
 
     try:
-        body, ids = await database(request).read(cards.steady(find))
+        body, ids = await database(request).read(cards.retry_on_change(find))
     except NotFound:
-        return await moved(request, article, actor, "/neighbours")
-    body = hand_over_one(request.app.state.ledger, actor, body)
-    groups = groups_of_list([ARTICLES], ids, counts=shows_counts(fields, "previous") or shows_counts(fields, "next"))
+        return await redirect_former_slug(request, article, actor, "/neighbours")
+    body = filter_one_for_partner(request.app.state.ledger, actor, body)
+    groups = groups_of_list(
+        [ARTICLES_GROUP], ids, counts=shows_counts(fields, "previous") or shows_counts(fields, "next")
+    )
     private = actor is not ANONYMOUS
     return reply(request, limit_json(body, fields), groups=groups, private=private)
 
@@ -237,17 +243,17 @@ async def get_neighbours(
 )
 async def resolve_path(request: Request, query: Annotated[ResolveQuery, Query()], actor: Public) -> Response:
     """What the publication's site should answer at one of its paths: the article, where it moved, or why it is gone."""
-    found = await database(request).read(resolve, query.path, Site.of(settings(request)))
-    body = hand_over_one(request.app.state.ledger, actor, dump(ResolvedOut, found), NOTHING)
+    resolved = await database(request).read(resolve_address, query.path, Site.from_settings(settings(request)))
+    body = filter_one_for_partner(request.app.state.ledger, actor, dump(ResolvedOut, resolved), NOT_FOUND_DETAIL)
     fields = chosen(ResolvedOut, query.fields)
     refuse_fields(fields, "body", "editing")
     body = limit_json(body, fields)
     counts = (
-        discussion_cache_groups(found["article"]["id"])
-        if "article" in found and shows_counts(fields, "article")
+        discussion_cache_groups(resolved["article"]["id"])
+        if "article" in resolved and shows_counts(fields, "article")
         else ()
     )
-    return reply(request, body, groups=(ARTICLES, EVERYTHING, *counts), private=actor is not ANONYMOUS)
+    return reply(request, body, groups=(ARTICLES_GROUP, EVERYTHING, *counts), private=actor is not ANONYMOUS)
 
 
 listing_router = APIRouter(prefix="/v1/articles", tags=["articles"])
@@ -263,36 +269,41 @@ listing_router = APIRouter(prefix="/v1/articles", tags=["articles"])
 async def list_articles(request: Request, query: Annotated[ListQuery, Query()], actor: Public) -> Response:
     """Published articles, newest first unless `sort` says otherwise; with `state` and a key also the others."""
     fields = chosen(ListedArticleOut, query.fields)
-    busy = column_of(query.sort) is not None
-    if busy and (query.q is not None or query.states is not None):
+    is_by_activity = activity_column(query.sort) is not None
+    if is_by_activity and (query.q is not None or query.states is not None):
         raise InvalidParameter("sort", "sort: this order is not for q or state.")
     if query.states is not None:
-        if not sees_drafts(actor):
-            asked = next(name for name in ("state", "changed", "editor", "sort") if name in query.model_fields_set)
+        if not can_read_drafts(actor):
+            parameter = next(name for name in ("state", "changed", "editor", "sort") if name in query.model_fields_set)
             raise (Unauthorized if actor is ANONYMOUS else Forbidden)(
-                f"{asked} needs a key with the scope content:read or content:write."
+                f"{parameter} needs a key with the scope content:read or content:write."
             )
         if not set(query.states) <= set(get_args(State)):
             raise InvalidParameter("state", f"state: `any`, or any of {', '.join(get_args(State))}.")
     check_editing(fields, actor)
-    formats = add_formats(query.formats, fields)
+    formats = resolve_formats(query.formats, fields)
     if fields and query.formats:
         fields = {**fields, "body": True}
-    if (named := ",".join(formats) or None) != query.formats:
-        query = query.model_copy(update={"formats": named})
-    groups = cache_groups_of_filter(query)
+    if (named_formats := ",".join(formats) or None) != query.formats:
+        query = query.model_copy(update={"formats": named_formats})
+    groups = parse_filters(query)
     if query.q is not None:
         run = aside(request).scan
     else:
         run = database(request).read if listing.is_quick(query, groups) else database(request).scan
-    find = partial(listing.page, query=query, groups=groups, actor=actor, site=Site.of(settings(request)))
-    page = await run(steady(find))
-    members = membership(groups, page["resolved"])
+    find = partial(
+        listing.list_articles, query=query, groups=groups, actor=actor, site=Site.from_settings(settings(request))
+    )
+    page = await run(retry_on_change(find))
+    members = membership_groups(groups, page["resolved"])
     return reply_page(
         request,
-        hand_over(request.app.state.ledger, actor, page["data"]),
+        filter_for_partner(request.app.state.ledger, actor, page["data"]),
         page["page"],
         fields,
-        groups=(*groups_of_list(members, page["ids"], counts=shows_counts(fields)), *((RANKING,) if busy else ())),
+        groups=(
+            *groups_of_list(members, page["ids"], counts=shows_counts(fields)),
+            *((ACTIVITY_GROUP,) if is_by_activity else ()),
+        ),
         private=actor is not ANONYMOUS,
     )

@@ -12,9 +12,9 @@ from app.web.paging import ListOut
 from app.web.responses import ReadQuery
 
 State = Literal["draft", "scheduled", "published", "unpublished", "retracted"]
-PAGE = "page"
+PAGE_TYPE = "page"
 """The `type` of what stands outside of what is news: about, imprint."""
-FORMATS = ("html", "text", "markdown", "blocks")
+TEXT_FORMATS = ("html", "text", "markdown", "blocks")
 
 
 class TermOut(BaseModel):
@@ -84,7 +84,7 @@ class BodyOut(BaseModel):
     blocks: list[Block] | None = Field(None, description="Typed blocks; ids stay while neighbours change.")
 
 
-class CardOut(BaseModel):
+class CachedArticleOut(BaseModel):
     """An article without its counts and its text: what is kept ready beside its row."""
 
     id: str
@@ -112,7 +112,7 @@ class CardOut(BaseModel):
     rights: RightsOut
 
 
-class ArticleOut(CardOut):
+class ArticleOut(CachedArticleOut):
     """An article."""
 
     discussion: DiscussionOut
@@ -203,7 +203,7 @@ class FormatQuery(ReadQuery):
         None,
         max_length=40,
         description="Of the text: any of html, text, markdown, blocks.",
-        json_schema_extra=any_of(FORMATS),
+        json_schema_extra=any_of(TEXT_FORMATS),
     )
 
 

@@ -3,28 +3,28 @@
 from collections.abc import Iterator
 from typing import Any
 
-from app.articles.reading import chosen_formats, sees_drafts
-from app.articles.schemas import FORMATS
+from app.articles.reading import can_read_drafts, parse_formats
+from app.articles.schemas import TEXT_FORMATS
 from app.core.problems import Forbidden, InvalidParameter, Unauthorized
 from app.identity.schemas import ANONYMOUS, Actor
 
-Tree = dict[str, Any] | None
+FieldTree = dict[str, Any] | None
 """What `kit.fields.chosen` makes of `fields`; None: all of them."""
 
 
-def add_formats(formats: str | None, *trees: Any, default: tuple[str, ...] = ()) -> tuple[str, ...]:
+def resolve_formats(formats: str | None, *trees: Any, default: tuple[str, ...] = ()) -> tuple[str, ...]:
     """The formats of texts that `formats` names or that chosen fields need: `fields=body.html` needs HTML."""
-    wanted = set(chosen_formats(formats, default))
+    names = set(parse_formats(formats, default))
     for tree in trees:
         body = tree.get("body") if isinstance(tree, dict) else None
         if isinstance(body, dict):
-            wanted |= body.keys()
-        elif body and not wanted:
-            wanted.add("html")
-    return tuple(name for name in FORMATS if name in wanted)
+            names |= body.keys()
+        elif body and not names:
+            names.add("html")
+    return tuple(name for name in TEXT_FORMATS if name in names)
 
 
-def branch_of(tree: Any, *path: str) -> Any:
+def subtree_of(tree: Any, *path: str) -> Any:
     """The chosen fields of a part of an answer: None for all or none of it."""
     for name in path:
         tree = tree.get(name) if isinstance(tree, dict) else None
@@ -33,23 +33,23 @@ def branch_of(tree: Any, *path: str) -> Any:
     return tree
 
 
-def _names(tree: Any) -> Iterator[str]:
+def _iterate_names(tree: Any) -> Iterator[str]:
     if isinstance(tree, dict):
         for name, inner in tree.items():
             yield name
-            yield from _names(inner)
+            yield from _iterate_names(inner)
 
 
 def refuse_fields(tree: Any, *names: str) -> None:
     """400 for chosen fields that this answer does not have."""
     for name in names:
-        if name in _names(tree):
+        if name in _iterate_names(tree):
             raise InvalidParameter("fields", f"fields: {name} is not in this answer; read the article by itself.")
 
 
-def check_editing(tree: Tree, actor: Actor) -> None:
+def check_editing(tree: FieldTree, actor: Actor) -> None:
     """401 or 403 for `fields=editing` by a caller who is not given it."""
-    if tree and "editing" in tree and not sees_drafts(actor):
+    if tree and "editing" in tree and not can_read_drafts(actor):
         raise (Unauthorized if actor is ANONYMOUS else Forbidden)(
             "editing needs a key with the scope content:read or content:write."
         )

@@ -12,20 +12,20 @@ from app.core.clock import local_time
 from app.core.settings import Settings
 from app.web.responses import ReadQuery
 
-_NUMBERS: Final = ("p", "page_id", "attachment_id")  # WordPress counts all of them together
+_NUMBER_PARAMETERS: Final = ("p", "page_id", "attachment_id")  # WordPress counts all of them together
 
 
-def article_number(query: str) -> int | None:
+def parse_article_number(query: str) -> int | None:
     """Read the number by which WordPress knows an article from the query of an address, or None."""
     values = parse_qs(query, max_num_fields=100) if query.count("&") < 100 else {}
-    for name in _NUMBERS:
+    for name in _NUMBER_PARAMETERS:
         digits = values.get(name, [""])[0]
         if digits.isascii() and digits.isdigit() and len(digits) <= 18:
             return int(digits)
     return None
 
 
-def numbered_address(place: str, number: int) -> str:
+def make_numbered_address(place: str, number: int) -> str:
     """Make the one form in which an address with a number is kept; `place` is the path before the query."""
     folder = place.removesuffix("/index.php").rstrip("/")
     return f"{folder}/?p={number}"
@@ -42,7 +42,7 @@ class Site:
     zone: str = "UTC"
 
     @classmethod
-    def of(cls, settings: Settings) -> "Site":
+    def from_settings(cls, settings: Settings) -> "Site":
         """The site that the settings name."""
         return cls(settings.site_url, settings.article_path, settings.reactions, settings.api, settings.time_zone)
 

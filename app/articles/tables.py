@@ -17,7 +17,7 @@ _IS_AHEAD: dict[str, Any] = {
     "sqlite_where": sa.text("latest_revision > revision"),
     "postgresql_where": sa.text("latest_revision > revision"),
 }  # few: saved, and not published yet
-_LONG_AGO = {"server_default": sa.text("'1970-01-01 00:00:00'")}
+_EPOCH_DEFAULT = {"server_default": sa.text("'1970-01-01 00:00:00'")}
 
 
 class Article(SQLModel, table=True):
@@ -60,7 +60,7 @@ class Article(SQLModel, table=True):
     backdated: bool = Field(False, sa_column_kwargs={"server_default": sa.false()})  # published_at was set by hand
     updated_at: datetime  # of what readers see; of a draft, of the draft
     listed_at: datetime  # published_at, or created_at as long as there is none: lists are ordered by it
-    edited_at: datetime = Field(sa_column_kwargs=_LONG_AGO)  # when the newest revision was saved
+    edited_at: datetime = Field(sa_column_kwargs=_EPOCH_DEFAULT)  # when the newest revision was saved
     scheduled_at: datetime | None = None
     due_at: datetime | None = None  # when the clock changes something next
 
@@ -119,8 +119,8 @@ class ArticleTag(SQLModel, table=True):
     listed_at: datetime
 
 
-DAYS = (1, 7, 30)
-KINDS = ("comments", "reactions")
+WINDOW_DAYS = (1, 7, 30)
+ACTIVITY_KINDS = ("comments", "reactions")
 
 
 class ArticleActivity(SQLModel, table=True):
@@ -129,8 +129,8 @@ class ArticleActivity(SQLModel, table=True):
     __tablename__ = "article_activity"
     __table_args__ = tuple(
         sa.Index(f"ix_article_activity_{kind}_{days}d", f"{kind}_{days}d", "article_id")
-        for kind in KINDS
-        for days in DAYS
+        for kind in ACTIVITY_KINDS
+        for days in WINDOW_DAYS
     )
 
     article_id: str = Field(primary_key=True, sa_type=ID, foreign_key="article.id", ondelete="CASCADE")
@@ -181,7 +181,7 @@ class CorrectionVersion(SQLModel, table=True):
     actor_name: str = Field(max_length=200)
 
 
-SITE = "00000000-0000-0000-0000-000000000000"  # the target of what counts for the whole publication
+SITE_ID = "00000000-0000-0000-0000-000000000000"  # the target of what counts for the whole publication
 
 
 class Discussion(SQLModel, table=True):
@@ -219,8 +219,8 @@ class Preview(SQLModel, table=True):
     revoked_at: datetime | None = None
 
 
-META = ("title", "dek", "type", "language", "section_id", "series_id", "image_id", "authors", "tags")
-TEXT = ("html", "markdown", "text", "blocks", "excerpt", "word_count", "reading_minutes")
+META_COLUMNS = ("title", "dek", "type", "language", "section_id", "series_id", "image_id", "authors", "tags")
+TEXT_COLUMNS = ("html", "markdown", "text", "blocks", "excerpt", "word_count", "reading_minutes")
 
 
 class Revision(SQLModel, table=True):

@@ -10,9 +10,9 @@ from typing import Any, NamedTuple
 
 import sqlalchemy as sa
 
-from app.articles.discussion_settings import RULES, joined
-from app.articles.reading import AUTHOR, MEDIA, A
-from app.articles.tables import SITE
+from app.articles.discussion_settings import RULE_COLUMNS, join_discussion
+from app.articles.reading import ARTICLE, AUTHOR, MEDIA
+from app.articles.tables import SITE_ID
 from app.changes.schemas import EXPORT, MEANINGS, CursorExpired, decode, encode
 from app.comments.reading import C
 from app.core.problems import InvalidParameter, Unavailable
@@ -24,11 +24,17 @@ from app.events.tables import Event
 MOST_READ = 1000  # facts that one page looks through for what was asked for
 MOST_BYTES = 262_144  # of one page: reasons can be long
 _EVENT = table_of(Event)
-_IDS = sa.bindparam("ids", expanding=True, type_=A.c.id.type)
-_STATE = next(column for column in RULES if column.key == "set_state")
-_ARTICLES = sa.select(A.c.id, _STATE).select_from(joined(A, tally=False)).where(A.c.id.in_(_IDS), A.c.public)
+_IDS = sa.bindparam("ids", expanding=True, type_=ARTICLE.c.id.type)
+_STATE = next(column for column in RULE_COLUMNS if column.key == "set_state")
+_ARTICLES = (
+    sa.select(ARTICLE.c.id, _STATE)
+    .select_from(join_discussion(ARTICLE, tally=False))
+    .where(ARTICLE.c.id.in_(_IDS), ARTICLE.c.public)
+)
 _COMMENTS = sa.select(C.c.id).where(C.c.id.in_(_IDS), C.c.state == "published")
-SHOWN = sa.exists().where(A.c.image_id == MEDIA.c.id, A.c.public) | sa.exists().where(AUTHOR.c.image_id == MEDIA.c.id)
+SHOWN = sa.exists().where(ARTICLE.c.image_id == MEDIA.c.id, ARTICLE.c.public) | sa.exists().where(
+    AUTHOR.c.image_id == MEDIA.c.id
+)
 _PICTURES = sa.select(MEDIA.c.id).where(MEDIA.c.id.in_(_IDS), SHOWN)
 
 
@@ -104,7 +110,7 @@ def _parent(fact: Row) -> dict[str, Any] | None:
     if fact["type"].startswith("notice."):
         return {"type": payload["scope"], "id": payload["target_id"]}
     if fact["type"] == "discussion.changed":
-        return {"type": payload["scope"], "id": None if fact["subject_id"] == SITE else fact["subject_id"]}
+        return {"type": payload["scope"], "id": None if fact["subject_id"] == SITE_ID else fact["subject_id"]}
     article = _article_of(fact)
     return {"type": "article", "id": article} if article and not fact["type"].startswith("article.") else None
 

@@ -74,7 +74,7 @@ def load_sample(session: Session) -> bool:
     """Enter the sample publication as a newsroom would; False if the store already holds an article."""
     from app.articles import editing
     from app.articles.editorial_schemas import ArticleIn
-    from app.articles.publishing import publish
+    from app.articles.publishing import publish_article
     from app.articles.tables import Article
     from app.identity.schemas import SYSTEM
     from app.publication import authors, notices, sections
@@ -96,7 +96,7 @@ def load_sample(session: Session) -> bool:
         notices.create(session, SYSTEM, NoticeIn(**entry))
     for entry in [*sample["articles"], *sample["drafts"]]:
         body = {"markdown": entry.pop("markdown")}
-        article_id = editing.create(session, SYSTEM, ArticleIn.model_validate({**entry, "body": body}))
+        article_id = editing.create_article(session, SYSTEM, ArticleIn.model_validate({**entry, "body": body}))
         if entry["published_at"]:
-            publish(session, SYSTEM, article_id, None)
+            publish_article(session, SYSTEM, article_id, None)
     return True

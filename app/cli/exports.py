@@ -68,7 +68,7 @@ def _write(db: Database, settings: Settings, form: Form, media_url: str, file: B
     from app.articles.site import Site
     from app.export import ndjson, wxr
 
-    site = Site.of(settings)
+    site = Site.from_settings(settings)
     with db.snapshot() as connection:
         if form is Form.wxr:
             media = media_url.rstrip("/") or settings.site_url
@@ -82,7 +82,7 @@ def _fill(db: Database, settings: Settings, target: Path, step: Step) -> int:
 
     with _becoming(target) as draft, db.snapshot() as connection:
         draft.mkdir(mode=0o700)
-        return markdown.write(connection, Site.of(settings), draft, step)
+        return markdown.write(connection, Site.from_settings(settings), draft, step)
 
 
 @contextmanager

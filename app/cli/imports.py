@@ -77,7 +77,7 @@ def disqus(files: Exports, dry_run: DryRun = False, as_json: AsJson = False, len
     from app.articles.site import Site
     from app.importers.disqus.loader import load
 
-    site = Site.of(Settings())
+    site = Site.from_settings(Settings())
     _run(
         files,
         as_json,

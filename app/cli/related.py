@@ -28,14 +28,14 @@ def rebuild(
 
     The server may run beside it; readers have the former links meanwhile. One that was stopped goes on where it was.
     """
-    from app.articles.reading import A
+    from app.articles.reading import ARTICLE
     from app.related.rebuilding import advance, begin
 
     columns = (TextColumn("{task.description:<14}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
     bars = Progress(*columns, console=Console(stderr=True), disable=not sys.stderr.isatty())
     with opened(Settings()) as db, bars as progress:
         with db.connect() as connection:
-            public = connection.execute(sa.select(sa.func.count()).where(A.c.public)).scalar_one()
+            public = connection.execute(sa.select(sa.func.count()).where(ARTICLE.c.public)).scalar_one()
         with db.transaction() as session:
             is_new = begin(session, again=again)
         if not is_new:

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import ClassVar
 
-from app.articles.events import changed_counts
+from app.articles.events import changed_counts_groups
 from app.events.schemas import Fact
 
 
@@ -15,7 +15,7 @@ class _CommentFact(Fact):
 
     def groups(self) -> list[str]:
         """The article's discussion, and every list that shows how many comments there are."""
-        return changed_counts(self.article_id)
+        return changed_counts_groups(self.article_id)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -7,7 +7,7 @@ from sqlmodel import Session
 
 from app.anchors import anchors
 from app.articles import activity
-from app.articles.discussions import tally
+from app.articles.discussions import adjust_tally
 from app.comments.events import CommentEdited, CommentPublished, CommentRemoved, CommentVoted
 from app.comments.reading import C
 from app.comments.schemas import State, best, controversy
@@ -83,8 +83,8 @@ def _count(session: Session, row: Row, more: int) -> None:
     inline = row["anchor_id"] is not None
     if inline:
         anchors.count(session, row["anchor_id"], more)
-    tally(session, row["article_id"], comments=more, inline=more if inline else 0)
-    activity.count(session, row["article_id"], row["created_at"], comments=more)
+    adjust_tally(session, row["article_id"], comments=more, inline=more if inline else 0)
+    activity.count_activity(session, row["article_id"], row["created_at"], comments=more)
 
 
 def _count_reply(session: Session, parent_id: str, more: int) -> Row | None:

@@ -10,8 +10,8 @@ import sqlalchemy as sa
 from sqlmodel import Session
 
 from app.anchors import anchors
-from app.articles.discussion_settings import Context, closed_at, is_open
-from app.articles.reading import BY
+from app.articles.discussion_settings import PostingContext, find_closed_at, is_open
+from app.articles.reading import ARTICLE_AUTHOR
 from app.comments.lifecycle import ParentNotPublished, appear
 from app.comments.reading import C, readable
 from app.comments.rendering import Body, from_markdown
@@ -34,9 +34,9 @@ _KNOWN = sa.select(C.c.id, C.c.participant_id, C.c.request, C.c.state).where(C.c
 _PARENT = sa.select(C.c.id, C.c.article_id, C.c.root_id, C.c.depth, C.c.state, C.c.participant_id).where(C.c.id == _ID)
 _LOCK = sa.select(sa.func.pg_advisory_xact_lock(sa.func.hashtextextended(sa.bindparam("id", type_=sa.Text()), 0)))
 _INSERT = Prepared(sa.insert(C), C.c.keys())
-_WROTE = sa.select(BY.c.author_id).where(
-    BY.c.article_id == sa.bindparam("article", type_=BY.c.article_id.type),
-    BY.c.author_id == sa.bindparam("author", type_=BY.c.author_id.type),
+_WROTE = sa.select(ARTICLE_AUTHOR.c.author_id).where(
+    ARTICLE_AUTHOR.c.article_id == sa.bindparam("article", type_=ARTICLE_AUTHOR.c.article_id.type),
+    ARTICLE_AUTHOR.c.author_id == sa.bindparam("author", type_=ARTICLE_AUTHOR.c.author_id.type),
 )
 
 
@@ -113,7 +113,7 @@ def check_may_write(actor: Actor) -> None:
         raise Forbidden("Writing as staff needs a key with the scope content:write or comments:moderate.")
 
 
-def _check_section(actor: Actor, article: Context) -> None:
+def _check_section(actor: Actor, article: PostingContext) -> None:
     if not actor.may_in(article.section_id):
         raise Forbidden("The key is limited to other sections.")
 
@@ -140,7 +140,7 @@ def _replayed(session: Session, actor: Actor, comment_id: str, request: str) -> 
     return Posted(comment_id, row["state"], Verdict(row["state"]), is_new=False, is_mine=mine)
 
 
-def _parent(session: sa.Connection | Session, article: Context, data: CommentIn) -> Row | None:
+def _parent(session: sa.Connection | Session, article: PostingContext, data: CommentIn) -> Row | None:
     if data.parent_id is None:
         return None
     if data.anchor is not None or data.anchor_id is not None:
@@ -151,14 +151,14 @@ def _parent(session: sa.Connection | Session, article: Context, data: CommentIn)
     return row
 
 
-def _is_late(session: sa.Connection | Session, article: Context, data: CommentIn, moment: datetime) -> bool:
+def _is_late(session: sa.Connection | Session, article: PostingContext, data: CommentIn, moment: datetime) -> bool:
     """Whether it was written while the discussion was open and waited for a connection; 409 if it comes too late."""
     if is_open(article.rules):
         return False
     written = data.created_at
     if written is None or not moment - LATE <= written <= moment:
         raise DiscussionClosed
-    closed = closed_at(session, article)
+    closed = find_closed_at(session, article)
     if closed is None or not written <= closed <= moment:
         raise DiscussionClosed
     return True
@@ -195,7 +195,7 @@ def _check_name(store: sa.Connection | Session, poster: Poster, name: str) -> No
         raise NameReserved("This name is reserved.", pointer="/author/name", code="name_reserved")
 
 
-def _badges(session: Session, article: Context, person: Row) -> list[str]:
+def _badges(session: Session, article: PostingContext, person: Row) -> list[str]:
     if person["kind"] != "staff":
         return []
     asked = {"article": article.article_id, "author": person["author_id"]}
@@ -307,7 +307,7 @@ def post(session: Session, poster: Poster, ref: str, data: CommentIn, prepared: 
     return Posted(comment_id, verdict.state, verdict, is_new=True, is_mine=True, row=whole)
 
 
-def _anchor(session: Session, article: Context, data: CommentIn, person: Row) -> str | None:
+def _anchor(session: Session, article: PostingContext, data: CommentIn, person: Row) -> str | None:
     """The passage that it speaks of, marked now if nobody has marked it before."""
     if data.anchor is None:
         if data.anchor_id is not None:

@@ -10,7 +10,7 @@ from sqlmodel import Session
 
 from app.anchors.anchors import ANCHOR, shown
 from app.anchors.anchors import COLUMNS as _ANCHOR
-from app.articles.discussion_settings import Context, context
+from app.articles.discussion_settings import PostingContext, find_posting_context
 from app.comments.schemas import SORT_COLUMNS, SORTS, CommentQuery, ReplyQuery, links
 from app.comments.tables import Comment, CommentRevision
 from app.core.ids import is_id
@@ -166,9 +166,9 @@ def _page(
     return {**page, "data": _with_replies(connection, page["data"], few)}
 
 
-def readable(store: sa.Connection | Session, ref: str) -> Context:
+def readable(store: sa.Connection | Session, ref: str) -> PostingContext:
     """The article by id or slug, if readers see it and its discussion; else 404."""
-    article = context(store, ref)
+    article = find_posting_context(store, ref)
     if article is None or not article.public or article.rules.state == "hidden":
         raise NotFound
     return article

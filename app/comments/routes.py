@@ -13,9 +13,9 @@ from sqlmodel import Session
 from starlette.responses import Response
 
 from app.anchors.anchors import QuoteNotFound, StaleRevision, TooManyAnchors
-from app.articles.cached_json import Beside
+from app.articles.cached_json import IncludedPart
 from app.articles.events import discussion_cache_groups as discussion_groups
-from app.articles.routes import Retracted, WithheldForLegalReasons, visible
+from app.articles.routes import Retracted, WithheldForLegalReasons, get_visible
 from app.articles.site import Site
 from app.comments import editing, posting, reading
 from app.comments.editing import Editor, EditWindowClosed
@@ -88,13 +88,13 @@ def groups_of(article_id: str) -> tuple[str, ...]:
     return (*discussion_groups(article_id), f"article:{article_id}")
 
 
-def beside(connection: sa.Connection, row: Row, _site: Site, _actor: Actor) -> Beside:
+def beside(connection: sa.Connection, row: Row, _site: Site, _actor: Actor) -> IncludedPart:
     """The first page of an article's discussion, to stand in the answer about it; null where readers see none."""
     groups = groups_of(row["id"])
     try:
-        return Beside(dump(CommentList, reading.discussion(connection, row["id"], CommentQuery())[1]), groups)
+        return IncludedPart(dump(CommentList, reading.discussion(connection, row["id"], CommentQuery())[1]), groups)
     except NotFound:
-        return Beside(b"null", groups)
+        return IncludedPart(b"null", groups)
 
 
 @comments_router.get(
@@ -120,7 +120,9 @@ async def list_comments(
         try:
             return reading.discussion(connection, article, query)
         except NotFound:
-            visible(connection, article, ANONYMOUS, Site.of(settings(request)))  # retracted or withheld says so
+            get_visible(
+                connection, article, ANONYMOUS, Site.from_settings(settings(request))
+            )  # retracted or withheld says so
             raise
 
     article_id, page = await database(request).read(find)

@@ -7,8 +7,8 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from app.articles.reading import MEDIA, NOTICE, SERIES, TAG, A, R, present, whole
-from app.articles.schemas import FORMATS, SingleArticleOut
+from app.articles.reading import ARTICLE, MEDIA, NOTICE, REVISION, SERIES, TAG, present_article, select_articles
+from app.articles.schemas import TEXT_FORMATS, SingleArticleOut
 from app.articles.site import Site
 from app.articles.tables import Address
 from app.comments.reading import C
@@ -73,18 +73,20 @@ def _is_told(name: str) -> bool:
 
 def articles(connection: sa.Connection, site: Site) -> Iterator[list[dict[str, Any]]]:
     """All articles in whatever state, as editors see what is laid out of them, with their texts in every format."""
-    for rows in _chunks(connection, whole(FORMATS), [A.c.id], FEW):
+    for rows in _chunks(connection, select_articles(TEXT_FORMATS), [ARTICLE.c.id], FEW):
         yield [_article(row, site) for row in rows]
 
 
 def _article(row: sa.RowMapping, site: Site) -> dict[str, Any]:
-    shown = SingleArticleOut.model_validate(present(row, replace(site, api=FILES_WITH_US), FORMATS, editing=True))
+    shown = SingleArticleOut.model_validate(
+        present_article(row, replace(site, api=FILES_WITH_US), TEXT_FORMATS, editing=True)
+    )
     return {**shown.model_dump(exclude_unset=True), "public": row["public"], "retraction": row["retraction"]}
 
 
 def revisions(connection: sa.Connection) -> Iterator[sa.RowMapping]:
     """Everything that editors ever saved."""
-    for rows in _chunks(connection, sa.select(R), [R.c.article_id, R.c.n], FEW):
+    for rows in _chunks(connection, sa.select(REVISION), [REVISION.c.article_id, REVISION.c.n], FEW):
         yield from rows
 
 
@@ -98,8 +100,8 @@ def addresses(connection: sa.Connection, ids: Sequence[str] | None = None) -> It
 
 def discussed(connection: sa.Connection, ids: Sequence[str]) -> set[str]:
     """Which of some articles have any comments."""
-    there = sa.select(sa.literal(1)).where(C.c.article_id == A.c.id).exists()
-    return set(connection.execute(sa.select(A.c.id).where(A.c.id.in_(ids), there)).scalars())
+    there = sa.select(sa.literal(1)).where(C.c.article_id == ARTICLE.c.id).exists()
+    return set(connection.execute(sa.select(ARTICLE.c.id).where(ARTICLE.c.id.in_(ids), there)).scalars())
 
 
 def comments(connection: sa.Connection, article_id: str | None = None) -> Iterator[sa.RowMapping]:
@@ -116,11 +118,16 @@ def comments(connection: sa.Connection, article_id: str | None = None) -> Iterat
 
 def sizes(connection: sa.Connection) -> tuple[int, int]:
     """How many articles and comments there are."""
-    counts = [connection.execute(sa.select(sa.func.count()).select_from(table)).scalar_one() for table in (A, C)]
+    counts = [connection.execute(sa.select(sa.func.count()).select_from(table)).scalar_one() for table in (ARTICLE, C)]
     return counts[0], counts[1]
 
 
 def languages(connection: sa.Connection) -> str | None:
     """The language that most articles are in."""
-    most = sa.select(A.c.language).group_by(A.c.language).order_by(sa.func.count().desc(), A.c.language).limit(1)
+    most = (
+        sa.select(ARTICLE.c.language)
+        .group_by(ARTICLE.c.language)
+        .order_by(sa.func.count().desc(), ARTICLE.c.language)
+        .limit(1)
+    )
     return connection.execute(most).scalar_one_or_none()

@@ -6,9 +6,9 @@ from typing import Any, NamedTuple
 import sqlalchemy as sa
 from pydantic import BaseModel
 
-from app.articles.cached_json import finished, lean, made_for, steady
-from app.articles.discussion_settings import RULES, joined
-from app.articles.reading import MEDIA, NOTICE, SERIES, TAG, A
+from app.articles.cached_json import cache_key_of, render_articles, retry_on_change, select_cached
+from app.articles.discussion_settings import RULE_COLUMNS, join_discussion
+from app.articles.reading import ARTICLE, MEDIA, NOTICE, SERIES, TAG
 from app.articles.site import Site
 from app.changes.changes import SHOWN
 from app.comments import reading as comments
@@ -23,9 +23,9 @@ from app.publication.schemas import public as picture
 from app.web.responses import dump
 
 FEW, MANY = 50, 500  # rows of a chunk: articles hold their texts
-_AFTER = sa.bindparam("after", type_=A.c.id.type)
+_AFTER = sa.bindparam("after", type_=ARTICLE.c.id.type)
 _MOST = sa.bindparam("most", type_=sa.BigInteger())
-_STATE = next(column for column in RULES if column.key == "set_state")
+_STATE = next(column for column in RULE_COLUMNS if column.key == "set_state")
 
 
 class Chunk(NamedTuple):
@@ -68,26 +68,26 @@ def _plain(query: sa.Select[Any], model: type[BaseModel], present: Present = lam
 
 def _articles(connection: sa.Connection, after: str | None, asked: Asked) -> Chunk:
     """Public articles, made of their cards, with their texts."""
-    ids = sa.select(A.c.id, A.c.id.label("key")).where(A.c.public).order_by(A.c.id).limit(_MOST)
-    page = (ids if after is None else ids.where(A.c.id > _AFTER)).subquery("page")
-    values = {"most": FEW, "made_for": made_for(asked.site)} | ({"after": after} if after else {})
+    ids = sa.select(ARTICLE.c.id, ARTICLE.c.id.label("key")).where(ARTICLE.c.public).order_by(ARTICLE.c.id).limit(_MOST)
+    page = (ids if after is None else ids.where(ARTICLE.c.id > _AFTER)).subquery("page")
+    values = {"most": FEW, "cache_key": cache_key_of(asked.site)} | ({"after": after} if after else {})
 
     def find(connection: sa.Connection) -> Chunk:
-        found = lean(formats=asked.formats, page=page).order_by(page.c.id)
+        found = select_cached(formats=asked.formats, page=page).order_by(page.c.id)
         rows = connection.execute(found, values).mappings().all()
-        return _chunk(rows, finished(connection, rows, asked.site, asked.formats), FEW)
+        return _chunk(rows, render_articles(connection, rows, asked.site, asked.formats), FEW)
 
-    return steady(find)(connection)
+    return retry_on_change(find)(connection)
 
 
 def _comments() -> sa.Select[Any]:
     """Comments that readers see: published, with a public article whose discussion is not hidden."""
     hidden = sa.func.coalesce(_STATE, "open") == "hidden"
-    tables = joined(comments.TABLES.join(A, A.c.id == C.c.article_id), tally=False)
-    return sa.select(*comments.COLUMNS).select_from(tables).where(C.c.state == "published", A.c.public, ~hidden)
+    tables = join_discussion(comments.TABLES.join(ARTICLE, ARTICLE.c.id == C.c.article_id), tally=False)
+    return sa.select(*comments.COLUMNS).select_from(tables).where(C.c.state == "published", ARTICLE.c.public, ~hidden)
 
 
-_SEEN_NOTICE = (NOTICE.c.scope != "article") | sa.exists().where(A.c.id == NOTICE.c.target_id, A.c.public)
+_SEEN_NOTICE = (NOTICE.c.scope != "article") | sa.exists().where(ARTICLE.c.id == NOTICE.c.target_id, ARTICLE.c.public)
 KINDS: dict[str, Read] = {
     "section": _plain(sections.SECTIONS, SectionOut, lambda row, _: sections.present_section(row)),
     "tag": _plain(sa.select(TAG), TagDetailOut),

@@ -13,8 +13,8 @@ from fastapi import APIRouter, Query, Request
 from starlette.responses import Response, StreamingResponse
 from starlette.types import Send
 
-from app.articles.partners import hand_over
-from app.articles.reading import chosen_formats
+from app.articles.partners import filter_for_partner
+from app.articles.reading import parse_formats
 from app.articles.site import Site
 from app.changes.schemas import encode
 from app.core.clock import now
@@ -135,7 +135,7 @@ async def export_content(request: Request, query: Annotated[ExportQuery, Query()
     whole. One export at a time for strangers, at half speed, and three for keys: 503 beyond that. Partners get
     of each article what its level of syndication allows.
     """
-    site, formats = Site.of(settings(request)), chosen_formats(query.formats, ("html",))
+    site, formats = Site.from_settings(settings(request)), parse_formats(query.formats, ("html",))
     db, name = database(request), request.app.state.vault.log_name()
     about = settings(request)
     manifest = ManifestOut(
@@ -148,5 +148,5 @@ async def export_content(request: Request, query: Annotated[ExportQuery, Query()
     )
     who = "key" if actor.kind == "key" else "anonymous"
     first = line("manifest", pydantic_core.to_json(manifest))
-    give = partial(hand_over, request.app.state.ledger, actor)
+    give = partial(filter_for_partner, request.app.state.ledger, actor)
     return _Stream(lines(db, Asked(site, formats), first, rest=0.0 if who == "key" else 1.0, give=give), who)

@@ -5,7 +5,7 @@ from typing import Any, Final, Literal
 
 from pydantic import BaseModel, Field
 
-from app.articles.schemas import FORMATS
+from app.articles.schemas import TEXT_FORMATS
 from app.core.schema_rules import any_of
 from app.publication.schemas import ImageOut, NoticeScope, Placement
 
@@ -61,5 +61,5 @@ class ExportQuery(BaseModel):
         None,
         max_length=40,
         description="Of articles' texts: any of html, text, markdown, blocks; html if absent.",
-        json_schema_extra=any_of(FORMATS),
+        json_schema_extra=any_of(TEXT_FORMATS),
     )

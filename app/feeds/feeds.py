@@ -11,12 +11,12 @@ import sqlalchemy as sa
 from pydantic import AfterValidator, BaseModel, Field
 
 from app.articles import listing
-from app.articles.cache_groups import ARTICLES, groups_of_list
-from app.articles.cached_json import finished, lean, made_for
+from app.articles.cache_groups import ARTICLES_GROUP, groups_of_list
+from app.articles.cached_json import cache_key_of, render_articles, select_cached
 from app.articles.events import discussion_cache_groups
-from app.articles.list_parameters import Group, ListQuery
-from app.articles.partners import Receipt, as_partner
-from app.articles.reading import AUTHOR, BY, SECTION, TAG, TAGGED, A
+from app.articles.list_parameters import Filter, ListQuery
+from app.articles.partners import AccessRecord, limit_for_partner
+from app.articles.reading import ARTICLE, ARTICLE_AUTHOR, ARTICLE_TAG, AUTHOR, SECTION, TAG
 from app.articles.site import Site
 from app.comments import reading as comments
 from app.comments.schemas import CommentQuery
@@ -71,8 +71,10 @@ class ArchiveQuery(BaseModel):
     page: int = Field(1, ge=1, le=100_000, description=f"A page of {PER_ARCHIVE} entries; 1 has the newest.")
 
 
-_RETRACTED = A.c.state == sa.literal_column("'retracted'")  # written out: else SQLite does not see its partial index
-_GONE = [A.c.id.label("gone_id"), A.c.slug.label("gone_slug"), A.c.published_at, A.c.retraction]
+_RETRACTED = ARTICLE.c.state == sa.literal_column(
+    "'retracted'"
+)  # written out: else SQLite does not see its partial index
+_GONE = [ARTICLE.c.id.label("gone_id"), ARTICLE.c.slug.label("gone_slug"), ARTICLE.c.published_at, ARTICLE.c.retraction]
 _GONE.append(SECTION.c.slug.label("gone_section"))
 _TERMS = {"section": (SECTION, "description"), "tag": (TAG, "description"), "author": (AUTHOR, "bio_text")}
 _ASKED = ListQuery(limit=MAX_FEED_ENTRIES, formats="html")
@@ -84,7 +86,7 @@ class Made(NamedTuple):
     feed: Feed
     pieces: list[Piece]
     groups: tuple[str, ...]
-    given: Sequence[Receipt] = ()
+    given: Sequence[AccessRecord] = ()
 
 
 class About(NamedTuple):
@@ -103,17 +105,21 @@ def _about(kind: str, by_id: bool) -> sa.Select[Any]:
     """A term with a row for each article retracted from it, or with one row of nulls."""
     table, description = _TERMS[kind]
     term = table.alias("term")
-    here: Any = A.c.section_id.in_(select_descendants(term.c.id).correlate(term))
+    here: Any = ARTICLE.c.section_id.in_(select_descendants(term.c.id).correlate(term))
     if kind != "section":
-        links, column = (TAGGED, "tag_id") if kind == "tag" else (BY, "author_id")
-        here = sa.exists().where(links.c.article_id == A.c.id, links.c[column] == term.c.id).correlate(A, term)
-    tables = term.outerjoin(A, _RETRACTED & here).outerjoin(SECTION, SECTION.c.id == A.c.section_id)
+        links, column = (ARTICLE_TAG, "tag_id") if kind == "tag" else (ARTICLE_AUTHOR, "author_id")
+        here = (
+            sa.exists().where(links.c.article_id == ARTICLE.c.id, links.c[column] == term.c.id).correlate(ARTICLE, term)
+        )
+    tables = term.outerjoin(ARTICLE, _RETRACTED & here).outerjoin(SECTION, SECTION.c.id == ARTICLE.c.section_id)
     own = [term.c.id, term.c.slug, term.c.name, term.c[description].label("description"), term.c.updated_at]
     wanted = term.c.id if by_id else term.c.slug
     return sa.select(*own, *_GONE).select_from(tables).where(wanted == sa.bindparam("ref", type_=wanted.type))
 
 
-_SITE = sa.select(*_GONE).select_from(A.outerjoin(SECTION, SECTION.c.id == A.c.section_id)).where(_RETRACTED)
+_SITE = (
+    sa.select(*_GONE).select_from(ARTICLE.outerjoin(SECTION, SECTION.c.id == ARTICLE.c.section_id)).where(_RETRACTED)
+)
 
 
 def about(connection: sa.Connection, here: Publication, kind: str | None, ref: str) -> About:
@@ -147,15 +153,15 @@ def _retractions(gone: Sequence[Row], site: Site) -> list[tuple[Deleted, Entry]]
 
 def _pieces(
     connection: sa.Connection, rows: Sequence[Row], here: Publication, form: str, actor: Actor
-) -> tuple[list[Piece], Sequence[Receipt]]:
+) -> tuple[list[Piece], Sequence[AccessRecord]]:
     """Entries of articles: for a partner, as much as the level of each allows."""
-    cards = finished(connection, rows, here.site)
+    cards = render_articles(connection, rows, here.site)
     if not actor.is_partner:
         return [of_card(form, card, row["body_html"], here) for row, card in zip(rows, cards, strict=True)], ()
-    given: list[Receipt] = []
+    given: list[AccessRecord] = []
     pieces = []
     for row, card in zip(rows, cards, strict=True):
-        if (article := as_partner(card, given)) is not None:
+        if (article := limit_for_partner(card, given)) is not None:
             text = row["body_html"] if given[-1].level == "full" else ""
             pieces.append(piece(form, of_article(article, text, here)))
     return pieces, given
@@ -166,8 +172,8 @@ def newest(
 ) -> Made:
     """The newest articles of the site, or of a section, tag or author, as a feed."""
     told = about(connection, here, kind, ref)
-    groups = (Group(kind, False, (ref,)),) if kind else ()
-    page = listing.rows(connection, _ASKED, groups, ANONYMOUS, here.site)
+    groups = (Filter(kind, False, (ref,)),) if kind else ()
+    page = listing.list_rows(connection, _ASKED, groups, ANONYMOUS, here.site)
     articles, given = _pieces(connection, page["data"], here, form, actor)
     retractions = _retractions(told.gone, here.site)
     pieces = articles
@@ -191,7 +197,7 @@ def newest(
         author=here.name,
     )
     ids = [row["id"] for row in page["data"]]
-    return Made(feed, pieces, groups_of_list([told.group or ARTICLES], ids, counts=True), given)
+    return Made(feed, pieces, groups_of_list([told.group or ARTICLES_GROUP], ids, counts=True), given)
 
 
 def archive_url(here: Publication, month: str, page: int = 1) -> str:
@@ -199,20 +205,26 @@ def archive_url(here: Publication, month: str, page: int = 1) -> str:
     return f"{here.api}/feeds/archive/{month}.atom" + (f"?page={page}" if page > 1 else "")
 
 
-_BEGIN, _END = (sa.bindparam(name, type_=A.c.listed_at.type) for name in ("begin", "end"))
-_IN_MONTH = A.c.listed & (A.c.listed_at >= _BEGIN) & (A.c.listed_at < _END)
+_BEGIN, _END = (sa.bindparam(name, type_=ARTICLE.c.listed_at.type) for name in ("begin", "end"))
+_IN_MONTH = ARTICLE.c.listed & (ARTICLE.c.listed_at >= _BEGIN) & (ARTICLE.c.listed_at < _END)
 _PAGE = (
-    sa.select(A.c.id, A.c.listed_at.label("key"))
+    sa.select(ARTICLE.c.id, ARTICLE.c.listed_at.label("key"))
     .where(_IN_MONTH)
-    .order_by(A.c.listed_at.desc(), A.c.id.desc())
+    .order_by(ARTICLE.c.listed_at.desc(), ARTICLE.c.id.desc())
     .limit(sa.bindparam("most", type_=sa.BigInteger()))
     .offset(sa.bindparam("skipped", type_=sa.BigInteger()))
     .subquery("page")
 )
-_MONTH_COLUMN = lean(formats=("html",), page=_PAGE).order_by(_PAGE.c.key.desc(), _PAGE.c.id.desc())
+_MONTH_COLUMN = select_cached(formats=("html",), page=_PAGE).order_by(_PAGE.c.key.desc(), _PAGE.c.id.desc())
 _BESIDE = sa.select(
-    sa.select(sa.func.max(A.c.listed_at)).where(A.c.listed, A.c.listed_at < _BEGIN).scalar_subquery().label("older"),
-    sa.select(sa.func.min(A.c.listed_at)).where(A.c.listed, A.c.listed_at >= _END).scalar_subquery().label("newer"),
+    sa.select(sa.func.max(ARTICLE.c.listed_at))
+    .where(ARTICLE.c.listed, ARTICLE.c.listed_at < _BEGIN)
+    .scalar_subquery()
+    .label("older"),
+    sa.select(sa.func.min(ARTICLE.c.listed_at))
+    .where(ARTICLE.c.listed, ARTICLE.c.listed_at >= _END)
+    .scalar_subquery()
+    .label("newer"),
 )
 _COUNT = sa.select(sa.func.count()).where(_IN_MONTH)
 
@@ -225,7 +237,7 @@ def _months(month: str, zone: str) -> dict[str, datetime]:
 def archive(connection: sa.Connection, here: Publication, month: str, page: int, actor: Actor) -> Made:
     """A part of what was published in a month, chained to those before and after (RFC 5005 §4); 404 if it is empty."""
     span = _months(month, here.site.zone)
-    paged = {"most": PER_ARCHIVE + 1, "skipped": (page - 1) * PER_ARCHIVE, "made_for": made_for(here.site)}
+    paged = {"most": PER_ARCHIVE + 1, "skipped": (page - 1) * PER_ARCHIVE, "cache_key": cache_key_of(here.site)}
     rows = connection.execute(_MONTH_COLUMN, {**span, **paged}).mappings().all()
     if not rows:
         raise NotFound
@@ -253,7 +265,7 @@ def archive(connection: sa.Connection, here: Publication, month: str, page: int,
         archive=True,
     )
     ids = [row["id"] for row in rows[:PER_ARCHIVE]]
-    return Made(feed, pieces, groups_of_list([ARTICLES], ids, counts=True), given)
+    return Made(feed, pieces, groups_of_list([ARTICLES_GROUP], ids, counts=True), given)
 
 
 _COMMENTS = CommentQuery(view="all", sort="newest", limit=MAX_FEED_ENTRIES, replies=0)
@@ -262,7 +274,7 @@ _COMMENTS = CommentQuery(view="all", sort="newest", limit=MAX_FEED_ENTRIES, repl
 def discussed(connection: sa.Connection, here: Publication, row: Row, form: str) -> Made:
     """The newest comments on an article that readers see; 404 where its discussion is hidden."""
     _, page = comments.discussion(connection, row["id"], _COMMENTS)
-    (card,) = finished(connection, [row], here.site)
+    (card,) = render_articles(connection, [row], here.site)
     article = pydantic_core.from_json(card)
     pieces = [of_said(form, comment, article, here) for comment in page["data"]]
     gone = (

@@ -9,10 +9,10 @@ from fastapi import APIRouter, Request
 from pydantic import AfterValidator, Field
 from starlette.responses import Response
 
-from app.articles.cached_json import finished, steady
+from app.articles.cached_json import render_articles, retry_on_change
 from app.articles.events import discussion_cache_groups
-from app.articles.partners import hand_over_one
-from app.articles.routes import Retracted, WithheldForLegalReasons, moved, visible
+from app.articles.partners import filter_one_for_partner
+from app.articles.routes import Retracted, WithheldForLegalReasons, get_visible, redirect_former_slug
 from app.core.ids import RefPath
 from app.core.problems import NotFound, documented
 from app.db.columns import Row
@@ -70,14 +70,14 @@ async def send(request: Request, ref: str, actor: Actor, suffix: str, tail: str 
     here, kind = Publication.of(settings(request)), SUFFIXES[suffix]
 
     def find(connection: sa.Connection) -> tuple[Row, bytes]:
-        row = visible(connection, ref, actor, here.site, kind.bodies, early=True)
-        return row, finished(connection, [row], here.site, kind.bodies)[0]
+        row = get_visible(connection, ref, actor, here.site, kind.bodies, early=True)
+        return row, render_articles(connection, [row], here.site, kind.bodies)[0]
 
     try:
-        row, card = await database(request).read(steady(find))
+        row, card = await database(request).read(retry_on_change(find))
     except NotFound:
-        return await moved(request, ref, actor, tail)
-    article = pydantic_core.from_json(hand_over_one(request.app.state.ledger, actor, card))
+        return await redirect_former_slug(request, ref, actor, tail)
+    article = pydantic_core.from_json(filter_one_for_partner(request.app.state.ledger, actor, card))
     body = article.pop("body", None) or {**dict.fromkeys(kind.bodies, ""), "blocks": []}
     return reply(
         request,

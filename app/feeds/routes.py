@@ -8,10 +8,10 @@ import sqlalchemy as sa
 from fastapi import APIRouter, Query, Request
 from starlette.responses import RedirectResponse, Response
 
-from app.articles.addresses import NOTHING, leads_to, resolve
-from app.articles.cached_json import steady
+from app.articles.addresses import NOT_FOUND_DETAIL, find_by_former_address, resolve_address
+from app.articles.cached_json import retry_on_change
 from app.articles.reading import is_visible
-from app.articles.routes import Retracted, WithheldForLegalReasons, visible
+from app.articles.routes import Retracted, WithheldForLegalReasons, get_visible
 from app.core.ids import RefPath
 from app.core.problems import NotFound, documented
 from app.feeds import feeds, sitemaps
@@ -65,7 +65,7 @@ def _reply_feed(request: Request, made: Made, form: str, actor: Actor) -> Respon
 async def _newest(request: Request, form: str, actor: Actor, kind: str | None = None, ref: str = "") -> Response:
     find = partial(feeds.newest, here=Publication.of(settings(request)), form=form, kind=kind, ref=ref, actor=actor)
     try:
-        made = await database(request).read(steady(find))
+        made = await database(request).read(retry_on_change(find))
     except NotFound:
         if kind is None:
             raise
@@ -137,12 +137,12 @@ async def get_comments_feed(request: Request, article: RefPath, form: FormatPath
     here = Publication.of(settings(request))
 
     def find(connection: sa.Connection) -> Made:
-        return feeds.discussed(connection, here, visible(connection, article, ANONYMOUS, here.site), form)
+        return feeds.discussed(connection, here, get_visible(connection, article, ANONYMOUS, here.site), form)
 
     try:
-        made = await database(request).read(steady(find))
+        made = await database(request).read(retry_on_change(find))
     except NotFound:
-        former = await database(request).read(leads_to, article)
+        former = await database(request).read(find_by_former_address, article)
         if former is None or not (is_visible(former, ANONYMOUS) or former["state"] == "retracted"):
             raise
         return RedirectResponse(f"/feeds/articles/{former['slug']}/comments.{form}", 301, {"Cache-Control": MOVED})
@@ -165,7 +165,7 @@ async def get_feed_archive(
     """
     here = Publication.of(settings(request))
     find = partial(feeds.archive, here=here, month=month, page=query.page, actor=actor)
-    return _reply_feed(request, await database(request).scan(steady(find)), "atom", actor)
+    return _reply_feed(request, await database(request).scan(retry_on_change(find)), "atom", actor)
 
 
 sitemaps_router = APIRouter(tags=["syndication"])
@@ -234,9 +234,9 @@ _OEMBED_RESPONSES: Any = {200: {"content": {"text/xml": {"schema": {"type": "str
 
 def _article(connection: sa.Connection, path: str, here: Publication) -> dict[str, Any]:
     """What stands at a path of the site, or where it leads."""
-    found = resolve(connection, path, here.site)
+    found = resolve_address(connection, path, here.site)
     if found["status"] == 301:
-        found = resolve(connection, found["location"][len(here.site.url) :], here.site)
+        found = resolve_address(connection, found["location"][len(here.site.url) :], here.site)
     if "reason" in found:
         kind = WithheldForLegalReasons if found["status"] == 451 else Retracted
         raise kind("The publication has withdrawn this article.", reason=found["reason"])
@@ -256,7 +256,7 @@ async def get_o_embed(request: Request, query: Annotated[OEmbedQuery, Query()], 
     here = Publication.of(settings(request))
     path = path_of(query.url, here)
     if path is None:
-        raise NotFound(NOTHING)
+        raise NotFound(NOT_FOUND_DETAIL)
     article = await database(request).read(_article, path, here)
     members = answer(article, here, query)
     is_xml = query.format == "xml"

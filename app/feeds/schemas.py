@@ -33,7 +33,7 @@ class Publication:
         """The publication that the settings name."""
         principles, paywall = settings.publishing_principles, settings.paywall_selector
         others = tuple(settings.websub_hubs)
-        return cls(settings.site_name, Site.of(settings), settings.api, principles, paywall, others)
+        return cls(settings.site_name, Site.from_settings(settings), settings.api, principles, paywall, others)
 
     @property
     def hubs(self) -> tuple[str, ...]:

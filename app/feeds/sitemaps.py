@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 
 import sqlalchemy as sa
 
-from app.articles.reading import SECTION, A
+from app.articles.reading import ARTICLE, SECTION
 from app.core.clock import iso, month_bounds, month_of, now
 from app.core.problems import NotFound
 from app.feeds.schemas import MAX_NEWS_URLS, MAX_SITEMAP_URLS, Part, Publication, bounds, uri
@@ -37,7 +37,7 @@ class Months(NamedTuple):
 
 _EVER = sa.select(
     *(
-        sa.select(extreme(A.c.updated_at)).where(A.c.public).scalar_subquery().label(name)
+        sa.select(extreme(ARTICLE.c.updated_at)).where(ARTICLE.c.public).scalar_subquery().label(name)
         for name, extreme in (("first", sa.func.min), ("last", sa.func.max))
     )
 )
@@ -57,31 +57,37 @@ def months(connection: sa.Connection, zone: str) -> Months:
     ever = connection.execute(_EVER).one()
     if ever.first is None:
         return Months([])
-    moment = A.c.updated_at.type
+    moment = ARTICLE.c.updated_at.type
     columns = (sa.column("name", sa.String()), sa.column("begin", moment), sa.column("end", moment))
     month = sa.values(*columns, name="month").data(list(_between(ever.first, ever.last, zone))).cte("month")
-    inside = A.c.public & (A.c.updated_at >= month.c.begin) & (A.c.updated_at < month.c.end)
+    inside = ARTICLE.c.public & (ARTICLE.c.updated_at >= month.c.begin) & (ARTICLE.c.updated_at < month.c.end)
     count, last = (
         sa.select(of).where(inside).correlate(month).scalar_subquery()
-        for of in (sa.func.count(), sa.func.max(A.c.updated_at))
+        for of in (sa.func.count(), sa.func.max(ARTICLE.c.updated_at))
     )
     rows = connection.execute(sa.select(month.c.name, count, last).order_by(month.c.name.desc()))
     return Months([(name, n, changed) for name, n, changed in rows if n])
 
 
-_FROM, _TO = (sa.bindparam(name, type_=A.c.updated_at.type) for name in ("begin", "end"))
-_ID = sa.bindparam("id", type_=A.c.id.type)
+_FROM, _TO = (sa.bindparam(name, type_=ARTICLE.c.updated_at.type) for name in ("begin", "end"))
+_ID = sa.bindparam("id", type_=ARTICLE.c.id.type)
 _URLS = (
-    sa.select(A.c.id, A.c.slug, SECTION.c.slug.label("section"), A.c.published_at, A.c.updated_at)
-    .select_from(A.outerjoin(SECTION, SECTION.c.id == A.c.section_id))
-    .where(A.c.public, sa.tuple_(A.c.updated_at, A.c.id) > sa.tuple_(_FROM, _ID), A.c.updated_at < _TO)
-    .order_by(A.c.updated_at, A.c.id)
+    sa.select(
+        ARTICLE.c.id, ARTICLE.c.slug, SECTION.c.slug.label("section"), ARTICLE.c.published_at, ARTICLE.c.updated_at
+    )
+    .select_from(ARTICLE.outerjoin(SECTION, SECTION.c.id == ARTICLE.c.section_id))
+    .where(
+        ARTICLE.c.public,
+        sa.tuple_(ARTICLE.c.updated_at, ARTICLE.c.id) > sa.tuple_(_FROM, _ID),
+        ARTICLE.c.updated_at < _TO,
+    )
+    .order_by(ARTICLE.c.updated_at, ARTICLE.c.id)
     .limit(BATCH)
 )
 _START = (
-    sa.select(A.c.updated_at, A.c.id)
-    .where(A.c.public, A.c.updated_at >= _FROM, A.c.updated_at < _TO)
-    .order_by(A.c.updated_at, A.c.id)
+    sa.select(ARTICLE.c.updated_at, ARTICLE.c.id)
+    .where(ARTICLE.c.public, ARTICLE.c.updated_at >= _FROM, ARTICLE.c.updated_at < _TO)
+    .order_by(ARTICLE.c.updated_at, ARTICLE.c.id)
     .limit(1)
     .offset(sa.bindparam("skipped", type_=sa.BigInteger()))
 )
@@ -139,10 +145,17 @@ def index(here: Publication, found: Months) -> tuple[bytes, datetime]:
 
 
 _LATELY = (
-    sa.select(A.c.slug, SECTION.c.slug.label("section"), A.c.published_at, A.c.title, A.c.language, A.c.updated_at)
-    .select_from(A.outerjoin(SECTION, SECTION.c.id == A.c.section_id))
-    .where(A.c.listed, A.c.listed_at > sa.bindparam("since", type_=A.c.listed_at.type))
-    .order_by(A.c.listed_at.desc(), A.c.id.desc())
+    sa.select(
+        ARTICLE.c.slug,
+        SECTION.c.slug.label("section"),
+        ARTICLE.c.published_at,
+        ARTICLE.c.title,
+        ARTICLE.c.language,
+        ARTICLE.c.updated_at,
+    )
+    .select_from(ARTICLE.outerjoin(SECTION, SECTION.c.id == ARTICLE.c.section_id))
+    .where(ARTICLE.c.listed, ARTICLE.c.listed_at > sa.bindparam("since", type_=ARTICLE.c.listed_at.type))
+    .order_by(ARTICLE.c.listed_at.desc(), ARTICLE.c.id.desc())
     .limit(MAX_NEWS_URLS)
 )
 

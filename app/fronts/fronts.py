@@ -10,9 +10,9 @@ import sqlalchemy as sa
 from sqlalchemy.sql.elements import ColumnElement
 from sqlmodel import Session, select
 
-from app.articles.activity import ACTIVITY, column_of
-from app.articles.cached_json import MovedOn, finished, lean, made_for
-from app.articles.reading import BY, TAGGED, A, seen_by
+from app.articles.activity import ACTIVITY, activity_column
+from app.articles.cached_json import SnapshotChanged, cache_key_of, render_articles, select_cached
+from app.articles.reading import ARTICLE, ARTICLE_AUTHOR, ARTICLE_TAG, select_visible_ids
 from app.articles.site import Site
 from app.core.clock import iso, now
 from app.core.ids import is_id, new_id
@@ -45,7 +45,9 @@ class TooManyFronts(Conflict):
 def _pins(session: Session, actor: Actor, refs: list[str], pointer: str) -> list[str]:
     """The ids of articles that the caller may see, in their order; 422 for any other."""
     ids, slugs = [ref for ref in refs if is_id(ref)], [ref for ref in refs if not is_id(ref)]
-    wanted = seen_by(actor).add_columns(A.c.slug).where(A.c.id.in_(ids) | A.c.slug.in_(slugs))
+    wanted = (
+        select_visible_ids(actor).add_columns(ARTICLE.c.slug).where(ARTICLE.c.id.in_(ids) | ARTICLE.c.slug.in_(slugs))
+    )
     known: dict[str, str] = {}
     for row in session.execute(wanted):
         known[row.id] = known[row.slug] = row.id
@@ -147,8 +149,11 @@ def delete(session: Session, actor: Actor, ref: str, versions: frozenset[int] | 
 FRONT = table_of(Front)
 MOST_WALKS = 50  # of an index for one block; the articles of more sections are sorted
 BY_SLUG = Sort("slug", kind=str)
-_COLUMNS: dict[str, Any] = {"section": A.c.section_id, "series": A.c.series_id, "type": A.c.type}
-_LINKS: dict[str, Any] = {"tag": (TAGGED, TAGGED.c.tag_id), "author": (BY, BY.c.author_id)}
+_COLUMNS: dict[str, Any] = {"section": ARTICLE.c.section_id, "series": ARTICLE.c.series_id, "type": ARTICLE.c.type}
+_LINKS: dict[str, Any] = {
+    "tag": (ARTICLE_TAG, ARTICLE_TAG.c.tag_id),
+    "author": (ARTICLE_AUTHOR, ARTICLE_AUTHOR.c.author_id),
+}
 _REF = {
     name: sa.select(FRONT).where(FRONT.c[name] == sa.bindparam("ref", type_=FRONT.c[name].type))
     for name in ("id", "slug")
@@ -210,13 +215,13 @@ def _branch(number: int, source: Source) -> sa.Select[Any]:
 
 def _best(number: int, source: Source, values: Sequence[int]) -> sa.Select[Any]:
     """The first ids of one block with some values of its filter: one walk of an index for a single one."""
-    busy = column_of(f"-{source.kind}_{source.days}d")
-    tables: Any = A
-    key: ColumnElement[Any] = A.c.listed_at
-    row_id: ColumnElement[Any] = A.c.id
-    where: list[Any] = [A.c.listed]
+    busy = activity_column(f"-{source.kind}_{source.days}d")
+    tables: Any = ARTICLE
+    key: ColumnElement[Any] = ARTICLE.c.listed_at
+    row_id: ColumnElement[Any] = ARTICLE.c.id
+    where: list[Any] = [ARTICLE.c.listed]
     if busy is not None:
-        tables, key, row_id = ACTIVITY.join(A, A.c.id == ACTIVITY.c.article_id), busy, ACTIVITY.c.article_id
+        tables, key, row_id = ACTIVITY.join(ARTICLE, ARTICLE.c.id == ACTIVITY.c.article_id), busy, ACTIVITY.c.article_id
         where.append(busy > 0)
     if source.filter in _COLUMNS:
         column = _COLUMNS[source.filter]
@@ -233,7 +238,7 @@ def _best(number: int, source: Source, values: Sequence[int]) -> sa.Select[Any]:
                 [links.c.listed, column == wanted],
             )
         else:
-            where.append(sa.exists().where(links.c.article_id == A.c.id, column == wanted).correlate(A))
+            where.append(sa.exists().where(links.c.article_id == ARTICLE.c.id, column == wanted).correlate(ARTICLE))
     found = sa.select(row_id.label("id"), key.label("key")).select_from(tables).where(*where)
     return found.order_by(key.desc(), row_id.desc()).limit(sa.bindparam(f"most_{number}", type_=sa.BigInteger))
 
@@ -247,8 +252,8 @@ def _ids(sources: tuple[tuple[int, Source], ...]) -> Any:
 
 @lru_cache(1)
 def _cards() -> Any:
-    ids = sa.bindparam("ids", type_=A.c.id.type, expanding=True)
-    return lean("updated_at").where(A.c.public, A.c.id.in_(ids))
+    ids = sa.bindparam("ids", type_=ARTICLE.c.id.type, expanding=True)
+    return select_cached("updated_at").where(ARTICLE.c.public, ARTICLE.c.id.in_(ids))
 
 
 def _candidates(connection: sa.Connection, blocks: Sequence[Row]) -> list[list[str]]:
@@ -304,13 +309,13 @@ def filled(connection: sa.Connection, row: Row, version: Row, site: Site) -> tup
     cards: dict[str, bytes] = {}
     modified = datetime.fromisoformat(version["at"])
     if ids:
-        rows = connection.execute(_cards(), {"ids": ids, "made_for": made_for(site)}).mappings().all()
-        cards = dict(zip((card["id"] for card in rows), finished(connection, rows, site), strict=True))
+        rows = connection.execute(_cards(), {"ids": ids, "cache_key": cache_key_of(site)}).mappings().all()
+        cards = dict(zip((card["id"] for card in rows), render_articles(connection, rows, site), strict=True))
         modified = max(modified, *(card["updated_at"] for card in rows)) if rows else modified
     parts = []
     for block, wanted in zip(blocks, chosen, strict=True):
         if block["kind"] != "pinned" and not cards.keys() >= set(wanted):
-            raise MovedOn
+            raise SnapshotChanged
         head = pydantic_core.to_json({"kind": block["kind"], "title": block["title"]})
         articles = b",".join(cards[article_id] for article_id in wanted if article_id in cards)
         parts.append(head[:-1] + b',"articles":[' + articles + b"]}")

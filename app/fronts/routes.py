@@ -8,10 +8,10 @@ import sqlalchemy as sa
 from fastapi import APIRouter, Depends, Header, Query, Request
 from starlette.responses import Response
 
-from app.articles.cache_groups import ARTICLES, groups_of_list, shows_counts
-from app.articles.cached_json import steady
-from app.articles.events import RANKING
-from app.articles.partners import hand_over_one
+from app.articles.cache_groups import ARTICLES_GROUP, groups_of_list, shows_counts
+from app.articles.cached_json import retry_on_change
+from app.articles.events import ACTIVITY_GROUP
+from app.articles.partners import filter_one_for_partner
 from app.articles.selection import refuse_fields
 from app.articles.site import Site
 from app.core.ids import RefPath
@@ -81,7 +81,7 @@ async def list_fronts(request: Request, query: Annotated[FrontsQuery, Query()], 
 )
 async def get_front(request: Request, front: RefPath, query: Annotated[FrontQuery, Query()], actor: Public) -> Response:
     """A front with all of its blocks, each article once; what is not public is on none, in a preview neither."""
-    fields, site = chosen(FrontOut, query.fields), Site.of(settings(request))
+    fields, site = chosen(FrontOut, query.fields), Site.from_settings(settings(request))
     refuse_fields(fields, "body", "editing")
     if query.preview and not actor.may("content:read"):
         raise (Unauthorized if actor is ANONYMOUS else Forbidden)("preview needs a key with the scope content:read.")
@@ -95,17 +95,20 @@ async def get_front(request: Request, front: RefPath, query: Annotated[FrontQuer
             raise NotFound
         return row, version, fronts.filled(connection, row, version, site) if fronts.is_quick(version) else None
 
-    row, version, found = await database(request).read(steady(find))
+    row, version, found = await database(request).read(retry_on_change(find))
     if found is None:
         fill = partial(fronts.filled, row=row, version=version, site=site)
-        found = await database(request).scan(steady(fill))
+        found = await database(request).scan(retry_on_change(fill))
     body, _, ids = found
     counts = shows_counts(fields, "blocks", "articles")
     ranked = any(block["days"] for block in version["blocks"])
     return reply(
         request,
-        limit_json(hand_over_one(request.app.state.ledger, actor, body), fields),
-        groups=(*groups_of_list([f"front:{row['id']}", ARTICLES], ids, counts=counts), *((RANKING,) if ranked else ())),
+        limit_json(filter_one_for_partner(request.app.state.ledger, actor, body), fields),
+        groups=(
+            *groups_of_list([f"front:{row['id']}", ARTICLES_GROUP], ids, counts=counts),
+            *((ACTIVITY_GROUP,) if ranked else ()),
+        ),
         private=query.preview or actor is not ANONYMOUS,
     )
 

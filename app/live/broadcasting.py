@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator
 
 import structlog
 
-from app.articles.tables import SITE
+from app.articles.tables import SITE_ID
 from app.core.problems import Gone, TooManyRequests, Unavailable
 from app.core.settings import Settings
 from app.db import Database
@@ -142,7 +142,7 @@ class Live:
         return stream.chosen(found[article_id].frames)
 
     def _about(self, stream: Stream) -> list[str]:
-        return [stream.article_id, SITE, *stream.sections] if stream.article_id else []
+        return [stream.article_id, SITE_ID, *stream.sections] if stream.article_id else []
 
     def _join(self, stream: Stream) -> None:
         if stream.article_id is None:

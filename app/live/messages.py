@@ -6,10 +6,10 @@ from typing import Any, NamedTuple
 import pydantic_core
 import sqlalchemy as sa
 
-from app.articles.discussion_settings import COLUMNS as DISCUSSION
-from app.articles.discussion_settings import joined, rules, shown
-from app.articles.reading import A
-from app.articles.tables import SITE
+from app.articles.discussion_settings import DISCUSSION_COLUMNS as DISCUSSION
+from app.articles.discussion_settings import join_discussion, present_discussion, rules_of
+from app.articles.reading import ARTICLE
+from app.articles.tables import SITE_ID
 from app.comments.reading import COLUMNS, TABLES, C, present
 from app.comments.schemas import CommentOut
 from app.core.clock import iso
@@ -21,11 +21,20 @@ from app.publication.section_tree import find_descendants
 from app.web.responses import dump
 
 MOST = 100  # facts that are read at once
-_IDS = sa.bindparam("ids", expanding=True, type_=A.c.id.type)
+_IDS = sa.bindparam("ids", expanding=True, type_=ARTICLE.c.id.type)
 _ARTICLES = (
-    sa.select(A.c.id, A.c.slug, A.c.public, A.c.state, A.c.revision, A.c.section_id, A.c.retraction, *DISCUSSION)
-    .select_from(joined(A))
-    .where(A.c.id.in_(_IDS))
+    sa.select(
+        ARTICLE.c.id,
+        ARTICLE.c.slug,
+        ARTICLE.c.public,
+        ARTICLE.c.state,
+        ARTICLE.c.revision,
+        ARTICLE.c.section_id,
+        ARTICLE.c.retraction,
+        *DISCUSSION,
+    )
+    .select_from(join_discussion(ARTICLE))
+    .where(ARTICLE.c.id.in_(_IDS))
 )
 _COMMENTS = sa.select(*COLUMNS).select_from(TABLES).where(C.c.id.in_(_IDS))
 _SHOWN = {"comment.published", "comment.edited"}
@@ -93,7 +102,7 @@ def tell(
     wanted = {e.subject_id for entries in about.values() for e in entries if e.type in _SHOWN and e.subject_id}
     comments = _by_id(connection, _COMMENTS, wanted.union(*batch.due.values()))
     sections = {e.subject_id for entries in about.values() for e in entries if _is_of_many(e) and e.subject_id}
-    inside = {section_id: find_descendants(connection, [section_id]) for section_id in sorted(sections - {SITE})}
+    inside = {section_id: find_descendants(connection, [section_id]) for section_id in sorted(sections - {SITE_ID})}
     seen = _Seen(articles, comments, reactions, inside)
     return {article_id: _told(seen, article_id, entries, batch.due) for article_id, entries in about.items()}
 
@@ -103,7 +112,7 @@ def _told(seen: _Seen, article_id: str, entries: Iterable[Entry], due: dict[str,
     if row is None or not row["public"]:
         ended = [entry for entry in entries if entry.type in _ENDED]
         return Told([_updated(entry, row) for entry in ended if row], bool(ended))
-    is_hidden = rules(row).state == "hidden"
+    is_hidden = rules_of(row).state == "hidden"
     frames = [frame for entry in entries for frame in _frames(seen, row, entry, is_hidden)]
     if article_id in due:
         frames.append(_counts(seen, row, set() if is_hidden else due[article_id]))
@@ -119,7 +128,7 @@ def _frames(seen: _Seen, row: Row, entry: Entry, is_hidden: bool) -> Iterator[Fr
     elif entry.type == "comment.removed":
         yield framed(entry.type, dump(LiveRemovedOut, {"id": entry.subject_id, **entry.payload}), entry.position)
     elif (entry.type in _CHANGES or entry.type == "article.updated") and (
-        not _is_of_many(entry) or entry.subject_id == SITE or row["section_id"] in seen.inside[str(entry.subject_id)]
+        not _is_of_many(entry) or entry.subject_id == SITE_ID or row["section_id"] in seen.inside[str(entry.subject_id)]
     ):
         yield _updated(entry, row)
 
@@ -134,7 +143,7 @@ def _updated(entry: Entry, row: Row) -> Frame:
 
 
 def _counts(seen: _Seen, row: Row, voted: Iterable[str]) -> Frame:
-    counted = shown(row, seen.reactions)
+    counted = present_discussion(row, seen.reactions)
     out = {name: counted["discussion"][name] for name in ("comments", "inline")}
     out["reactions"] = counted["reactions"]
     rows = [seen.comments[comment_id] for comment_id in voted if comment_id in seen.comments]

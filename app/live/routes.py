@@ -9,7 +9,7 @@ from fastapi import APIRouter, Query, Request
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
-from app.articles.routes import Retracted, WithheldForLegalReasons, moved, visible
+from app.articles.routes import Retracted, WithheldForLegalReasons, get_visible, redirect_former_slug
 from app.articles.site import Site
 from app.core.ids import RefPath
 from app.core.problems import Forbidden, InvalidParameter, NotFound, Unauthorized, documented
@@ -168,16 +168,16 @@ async def follow_article(
     lines come every 15 seconds, with the id reached. The server ends each stream after a while, and that of a reader
     who does not keep up: clients resume.
     """
-    since, site = await _since(request, query), Site.of(settings(request))
+    since, site = await _since(request, query), Site.from_settings(settings(request))
 
     def find(connection: sa.Connection) -> tuple[Row, list[str]]:
-        row = visible(connection, article, ANONYMOUS, site)
+        row = get_visible(connection, article, ANONYMOUS, site)
         return row, find_ancestors(connection, row["section_id"]) if row["section_id"] else []
 
     try:
         row, sections = await database(request).read(find)
     except NotFound:
-        return await moved(request, article, ANONYMOUS, "/live")
+        return await redirect_former_slug(request, article, ANONYMOUS, "/live")
     stream = Stream(_caller(request, actor), since, article_id=row["id"], sections=sections)
     return _answer(request, stream)
 

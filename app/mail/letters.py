@@ -15,7 +15,7 @@ import sqlalchemy as sa
 from jinja2 import ChoiceLoader, Environment, FileSystemLoader, PackageLoader, StrictUndefined, select_autoescape
 from sqlmodel import Session
 
-from app.articles.reading import SECTION, A
+from app.articles.reading import ARTICLE, SECTION
 from app.articles.site import Site
 from app.comments.reading import C
 from app.core.clock import now
@@ -37,8 +37,10 @@ from app.subscriptions.unsubscribing import token_for, token_for_all, token_for_
 from app.text.inputs import excerpt
 from app.text.names import public_name, without_turns
 
-_COLUMNS = [A.c[name] for name in "id slug title dek excerpt published_at corrections".split()]
-_ARTICLE = sa.select(*_COLUMNS, SECTION.c.slug.label("section")).outerjoin(SECTION, SECTION.c.id == A.c.section_id)
+_COLUMNS = [ARTICLE.c[name] for name in "id slug title dek excerpt published_at corrections".split()]
+_ARTICLE = sa.select(*_COLUMNS, SECTION.c.slug.label("section")).outerjoin(
+    SECTION, SECTION.c.id == ARTICLE.c.section_id
+)
 _COMMENT = sa.select(*(C.c[name] for name in "id article_id parent_id author_name text created_at".split()))
 _PARTS = {"article.published": "articles", "article.corrected": "corrections", "comment.published": "comments"}
 Content = Mapping[str, Any]
@@ -79,7 +81,7 @@ def _live(connection: sa.Connection, ids: Collection[str]) -> dict[str, Row]:
 
 def _articles(connection: sa.Connection, ids: Collection[str], site: Site) -> dict[str, dict[str, Any]]:
     """What letters say of articles that readers see."""
-    rows = connection.execute(_ARTICLE.where(A.c.id.in_(ids), A.c.public)).mappings()
+    rows = connection.execute(_ARTICLE.where(ARTICLE.c.id.in_(ids), ARTICLE.c.public)).mappings()
     return {row["id"]: _shown(row, site) for row in rows}
 
 
@@ -311,7 +313,7 @@ class MailChannel:
     patience: timedelta | None = None
 
     def __init__(self, settings: Settings, vault: Vault, mailer: Mailer | None = None) -> None:
-        self.site, self.writer = Site.of(settings), Writer(settings, vault)
+        self.site, self.writer = Site.from_settings(settings), Writer(settings, vault)
         self.mailer = mailer or open_mailer(settings.smtp_url, self.writer.address, settings.data_dir / "mail")
 
     async def send(self, db: Database, piece: Claimed) -> Outcome:

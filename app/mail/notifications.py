@@ -11,8 +11,8 @@ from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import DBAPIError
 from sqlmodel import Session
 
-from app.articles.reading import BY, TAGGED, A
-from app.articles.schemas import PAGE
+from app.articles.reading import ARTICLE, ARTICLE_AUTHOR, ARTICLE_TAG
+from app.articles.schemas import PAGE_TYPE
 from app.comments.reading import C, readable
 from app.core.clock import now
 from app.core.problems import NotFound
@@ -69,14 +69,14 @@ def is_readable(connection: sa.Connection, article_id: str) -> bool:
 
 def _article(connection: sa.Connection, content: Content) -> Circle | None:
     """A new article concerns who follows the site, or anything that it stands under; a page is no news."""
-    columns = (A.c.section_id, A.c.series_id, A.c.public, A.c.type)
-    row = connection.execute(sa.select(*columns).where(A.c.id == content["article"])).mappings().first()
-    if row is None or not row["public"] or row["type"] == PAGE:
+    columns = (ARTICLE.c.section_id, ARTICLE.c.series_id, ARTICLE.c.public, ARTICLE.c.type)
+    row = connection.execute(sa.select(*columns).where(ARTICLE.c.id == content["article"])).mappings().first()
+    if row is None or not row["public"] or row["type"] == PAGE_TYPE:
         return None
     keys = [f"series:{row['series_id']}"] if row["series_id"] else []
     if row["section_id"]:
         keys += [f"section:{section_id}" for section_id in find_ancestors(connection, row["section_id"])]
-    for name, links in (("author", BY), ("tag", TAGGED)):
+    for name, links in (("author", ARTICLE_AUTHOR), ("tag", ARTICLE_TAG)):
         found = sa.select(links.c[f"{name}_id"]).where(links.c.article_id == content["article"])
         keys += [f"{name}:{one}" for one in connection.execute(found).scalars()]
     return Circle([("articles.new", key) for key in ("site", *keys)], None)
@@ -92,7 +92,7 @@ def find_correction(corrections: Sequence[Row], content: Content) -> Row | None:
 
 
 def _correction(connection: sa.Connection, content: Content) -> Circle | None:
-    columns = sa.select(A.c.public, A.c.corrections).where(A.c.id == content["article"])
+    columns = sa.select(ARTICLE.c.public, ARTICLE.c.corrections).where(ARTICLE.c.id == content["article"])
     row = connection.execute(columns).first()
     if row is None or not row.public or find_correction(row.corrections, content) is None:
         return None
@@ -244,8 +244,10 @@ def _note(session: Session, entry: Entry, event: str, content: dict[str, Any]) -
 
 
 def _is_news(session: Session, entry: Entry) -> bool:
-    row = session.execute(sa.select(A.c.published_at, A.c.type).where(A.c.id == entry.subject_id)).first()
-    if row is None or row.published_at is None or row.type == PAGE:
+    row = session.execute(
+        sa.select(ARTICLE.c.published_at, ARTICLE.c.type).where(ARTICLE.c.id == entry.subject_id)
+    ).first()
+    if row is None or row.published_at is None or row.type == PAGE_TYPE:
         return False
     return bool(row.published_at > entry.at - STALE)
 
@@ -255,7 +257,7 @@ def _corrected(session: Session, entry: Entry) -> None:
 
     Facts of former releases have no number: their correction is the last one that says the same.
     """
-    query = sa.select(A.c.corrections).where(A.c.id == entry.subject_id)
+    query = sa.select(ARTICLE.c.corrections).where(ARTICLE.c.id == entry.subject_id)
     standing = session.execute(query).scalar_one_or_none() or []
     said = (entry.payload["kind"], entry.payload["text"])
     number = entry.payload.get("n") or max(

@@ -5,8 +5,8 @@ from sqlmodel import Session
 
 from app.anchors.anchors import ANCHOR
 from app.articles import discussions as discussion
-from app.articles.editing import purge
-from app.articles.projection import WrongState, lock
+from app.articles.editing import erase_article
+from app.articles.projection import WrongState, lock_article
 from app.comments.reading import C
 from app.db.columns import table_of
 from app.deliveries.outbox import blank_topic
@@ -35,7 +35,7 @@ def purge_article(session: Session, actor: Actor, ref: str, data: PurgeIn, versi
     The writer is held for as long as this takes: a purge is whole, or is not.
     """
     unlimited(actor)
-    article = lock(session, actor, ref, versions, [])
+    article = lock_article(session, actor, ref, versions, [])
     if article.public:
         raise WrongState("Readers see this article: unpublish or retract it before it is purged.")
     article_id = article.id
@@ -47,8 +47,8 @@ def purge_article(session: Session, actor: Actor, ref: str, data: PurgeIn, versi
     forget_topics(session, article_id)
     forget_fetches(session, article_id)
     notices.forget(session, "article", article_id)
-    discussion.forget(session, article_id)
-    purge(session, article)
+    discussion.delete_settings(session, article_id)
+    erase_article(session, article)
     blank_facts(session, ids)
     blank_topic(session, article_id)
     forget_mentions(session, [article_id])

@@ -10,10 +10,10 @@ from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import DBAPIError
 from sqlmodel import Session
 
-from app.articles.cached_json import finished, lean, made_for
-from app.articles.partners import Receipt
-from app.articles.projection import WrongState, lock
-from app.articles.reading import A
+from app.articles.cached_json import cache_key_of, render_articles, select_cached
+from app.articles.partners import AccessRecord
+from app.articles.projection import WrongState, lock_article
+from app.articles.reading import ARTICLE
 from app.articles.site import Site
 from app.core.clock import now
 from app.core.ids import is_id, new_id
@@ -31,16 +31,19 @@ from app.web.paging import PageQuery, Sort, bindings, fetch, page_of
 EARLY, FETCH, _KEY = table_of(EarlyReader), table_of(Fetch), table_of(ApiKey)
 _LAST, _NAMED = Sort("-last_at", descending=True), Sort("-named_at", descending=True)
 _COMING = (
-    A.c.state.in_(["published", "scheduled"])
-    & ~A.c.public
-    & (A.c.expires_at.is_(None) | (A.c.expires_at > sa.bindparam("moment", type_=A.c.expires_at.type)))
+    ARTICLE.c.state.in_(["published", "scheduled"])
+    & ~ARTICLE.c.public
+    & (
+        ARTICLE.c.expires_at.is_(None)
+        | (ARTICLE.c.expires_at > sa.bindparam("moment", type_=ARTICLE.c.expires_at.type))
+    )
 )
-_JOINED = EARLY.join(A, A.c.id == EARLY.c.article_id)
+_JOINED = EARLY.join(ARTICLE, ARTICLE.c.id == EARLY.c.article_id)
 _IS_NAMED = (
     sa.select(sa.literal(1))
     .select_from(_JOINED)
     .where(
-        EARLY.c.article_id == sa.bindparam("article", type_=A.c.id.type),
+        EARLY.c.article_id == sa.bindparam("article", type_=ARTICLE.c.id.type),
         EARLY.c.key_id == sa.bindparam("key", type_=_KEY.c.id.type),
         _COMING,
     )
@@ -54,8 +57,12 @@ def is_named(connection: sa.Connection, article_id: str, key_id: str) -> bool:
 
 def article(connection: sa.Connection, ref: str, actor: Actor) -> sa.RowMapping:
     """Id and version of an article that the caller may edit; 404 for all others."""
-    column = A.c.id if is_id(ref) else A.c.slug
-    row = connection.execute(sa.select(A.c.id, A.c.version, A.c.section_id).where(column == ref)).mappings().first()
+    column = ARTICLE.c.id if is_id(ref) else ARTICLE.c.slug
+    row = (
+        connection.execute(sa.select(ARTICLE.c.id, ARTICLE.c.version, ARTICLE.c.section_id).where(column == ref))
+        .mappings()
+        .first()
+    )
     if row is None or not actor.may_in(row["section_id"]):
         raise NotFound
     return row
@@ -63,7 +70,7 @@ def article(connection: sa.Connection, ref: str, actor: Actor) -> sa.RowMapping:
 
 def named(connection: sa.Connection, article_id: str) -> dict[str, Any]:
     """Who is named for an article, in the shape of `PartnersOut`, with the article's version."""
-    version = connection.execute(sa.select(A.c.version).where(A.c.id == article_id)).scalar_one()
+    version = connection.execute(sa.select(ARTICLE.c.version).where(ARTICLE.c.id == article_id)).scalar_one()
     keys = sa.select(_KEY.c.id, _KEY.c.name).join(EARLY, EARLY.c.key_id == _KEY.c.id)
     rows = connection.execute(keys.where(EARLY.c.article_id == article_id).order_by(_KEY.c.name, _KEY.c.id)).mappings()
     return {"article_id": article_id, "keys": [dict(row) for row in rows], "version": version}
@@ -82,7 +89,12 @@ def early(
     connection: sa.Connection, actor: Actor, site: Site, formats: tuple[str, ...], asked: PageQuery
 ) -> dict[str, Any]:
     """A page of the articles to come that a key is named for, as JSON, the last named first."""
-    values: dict[str, Any] = {"key": actor.id, "moment": now(), "made_for": made_for(site), "most": asked.limit + 1}
+    values: dict[str, Any] = {
+        "key": actor.id,
+        "moment": now(),
+        "cache_key": cache_key_of(site),
+        "most": asked.limit + 1,
+    }
     ids = sa.select(EARLY.c.article_id.label("id"), EARLY.c.named_at.label("key")).select_from(_JOINED)
     ids = ids.where(EARLY.c.key_id == sa.bindparam("key", type_=_KEY.c.id.type), _COMING)
     total = None
@@ -94,10 +106,10 @@ def early(
         values |= bindings(sort.decode(asked.cursor))
         ids = ids.where(_NAMED.after(*order))
     page = ids.order_by(*_NAMED.order_by(*order)).limit(sa.bindparam("most", type_=sa.BigInteger())).subquery("page")
-    query = lean(formats=formats, page=page).order_by(*_NAMED.order_by(page.c.key, page.c.id))
+    query = select_cached(formats=formats, page=page).order_by(*_NAMED.order_by(page.c.key, page.c.id))
     rows = [{**row, "key": moment(row["key"])} for row in connection.execute(query, values).mappings()]
     found = page_of(rows, asked.limit, sort, "key", total)
-    return {**found, "data": finished(connection, found["data"], site, formats)}
+    return {**found, "data": render_articles(connection, found["data"], site, formats)}
 
 
 EVERY = 1.0  # seconds between writes of the ledger
@@ -109,7 +121,7 @@ log = structlog.get_logger("broadsheet.syndication")
 
 def name(session: Session, actor: Actor, ref: str, data: PartnersIn, versions: frozenset[int] | None) -> str:
     """Let these keys, and no others, read an article before it is public; returns its id."""
-    article = lock(session, actor, ref, versions, [])
+    article = lock_article(session, actor, ref, versions, [])
     wanted = set(data.keys)
     if article.public and wanted:
         raise WrongState("It is public already: partners read it as everybody does.")
@@ -170,7 +182,7 @@ class Ledger:
             await asyncio.gather(self._task, return_exceptions=True)
         await self.flush()
 
-    def note(self, key_id: str, receipts: Sequence[Receipt]) -> None:
+    def note(self, key_id: str, receipts: Sequence[AccessRecord]) -> None:
         """Note what a partner is given."""
         moment = now()
         for article_id, revision, level in receipts:

@@ -6,11 +6,11 @@ import sqlalchemy as sa
 from fastapi import APIRouter, Query, Request
 from starlette.responses import Response
 
-from app.articles.cached_json import steady
-from app.articles.editorial_routes import EDITED
-from app.articles.partners import hand_over
+from app.articles.cached_json import retry_on_change
+from app.articles.editorial_routes import EDIT_RESPONSES
+from app.articles.partners import filter_for_partner
 from app.articles.schemas import ArticleList, ListedArticleOut
-from app.articles.selection import add_formats, refuse_fields
+from app.articles.selection import refuse_fields, resolve_formats
 from app.articles.site import Site
 from app.core.ids import RefPath
 from app.core.problems import Forbidden, NotFound, Unauthorized, documented
@@ -55,7 +55,7 @@ async def get_article_partners(
     operation_id="setArticlePartners",
     summary="Set the partners of an article",
     response_model=PartnersOut,
-    responses=EDITED,
+    responses=EDIT_RESPONSES,
 )
 async def set_article_partners(
     request: Request, article: RefPath, body: PartnersIn, versions: Versions, actor: Publisher
@@ -102,15 +102,15 @@ async def list_embargoed_articles(request: Request, query: Annotated[EarlyQuery,
     """The articles to come that the calling key is named for, those named last first. Until `embargoed_until`, or until
     they are public, they are not to be published."""
     fields = chosen(ListedArticleOut, query.fields)
-    formats = add_formats(query.formats, fields)
+    formats = resolve_formats(query.formats, fields)
     refuse_fields(fields, "editing")
     if fields and query.formats:
         fields = {**fields, "body": True}
-    site = Site.of(settings(request))
+    site = Site.from_settings(settings(request))
 
     def find(connection: sa.Connection) -> dict[str, object]:
         return partners.early(connection, actor, site, formats, query)
 
-    page = await database(request).read(steady(find))
-    items = hand_over(request.app.state.ledger, actor, page["data"])  # type: ignore[arg-type]
+    page = await database(request).read(retry_on_change(find))
+    items = filter_for_partner(request.app.state.ledger, actor, page["data"])  # type: ignore[arg-type]
     return reply_page(request, items, page["page"], fields, groups=(), private=True)  # type: ignore[arg-type]

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import ClassVar
 
-from app.articles.events import changed_counts
+from app.articles.events import changed_counts_groups
 from app.events.schemas import Fact
 
 
@@ -15,4 +15,4 @@ class ArticleReacted(Fact):
 
     def groups(self) -> list[str]:
         """The article's answers, and every list that shows its counts."""
-        return changed_counts(self.subject_id)
+        return changed_counts_groups(self.subject_id)

@@ -9,7 +9,7 @@ from sqlalchemy.dialects import postgresql, sqlite
 from sqlmodel import Session
 
 from app.articles import activity
-from app.articles.discussions import react as count_reaction
+from app.articles.discussions import change_reaction as count_reaction
 from app.comments.lifecycle import voted
 from app.comments.posting import check_may_write
 from app.comments.reading import C, locked, readable
@@ -192,9 +192,9 @@ def react(session: Session, voter: Voter, ref: str, value: str | None, names: Se
     totals = count_reaction(session, article_id, old, new, names)
     if old != new:
         if old is not None:
-            activity.count(session, article_id, before.at, reactions=-1)
+            activity.count_activity(session, article_id, before.at, reactions=-1)
         if new is not None:
-            activity.count(session, article_id, moment, reactions=1)
+            activity.count_activity(session, article_id, moment, reactions=1)
         emit(session, ArticleReacted(subject_id=article_id))
     return {"value": value, "reactions": totals}
 
@@ -244,5 +244,5 @@ def forget(session: Session, participant_id: str) -> None:
         session.execute(_UNREACT, {"article": row["article_id"], "participant": participant_id})
         if row["counted"]:
             count_reaction(session, row["article_id"], row["value"], None, ())
-            activity.count(session, row["article_id"], row["at"], reactions=-1)
+            activity.count_activity(session, row["article_id"], row["at"], reactions=-1)
             emit(session, ArticleReacted(subject_id=row["article_id"]))

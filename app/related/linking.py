@@ -7,7 +7,7 @@ from typing import Any
 import sqlalchemy as sa
 from sqlmodel import Session
 
-from app.articles.reading import BY, A, R
+from app.articles.reading import ARTICLE, ARTICLE_AUTHOR, REVISION
 from app.db.columns import Row, table_of
 from app.events.log import emit
 from app.events.schemas import Entry
@@ -22,16 +22,23 @@ TEXT, LINK = table_of(RelatedText), table_of(RelatedLink)
 EACH = 400  # the newest texts with a term that are looked at
 MOST = 200  # candidates that are compared term by term
 ELEMENTS = {"sqlite": "json_each(:{0})", "postgresql": "json_array_elements(CAST(:{0} AS json)) AS e(value)"}
-_FIRST_AUTHOR = sa.select(BY.c.author_id).where(BY.c.article_id == A.c.id).order_by(BY.c.position).limit(1)
+_FIRST_AUTHOR = (
+    sa.select(ARTICLE_AUTHOR.c.author_id)
+    .where(ARTICLE_AUTHOR.c.article_id == ARTICLE.c.id)
+    .order_by(ARTICLE_AUTHOR.c.position)
+    .limit(1)
+)
 _SOURCE = (
-    sa.select(A.c.id, A.c.revision, A.c.language, A.c.title, A.c.listed_at, R.c.text)
-    .add_columns(_FIRST_AUTHOR.correlate(A).scalar_subquery().label("author_id"))
-    .join(R, (R.c.article_id == A.c.id) & (R.c.n == A.c.revision))
-    .where(A.c.id == sa.bindparam("article", type_=A.c.id.type), A.c.listed)
+    sa.select(
+        ARTICLE.c.id, ARTICLE.c.revision, ARTICLE.c.language, ARTICLE.c.title, ARTICLE.c.listed_at, REVISION.c.text
+    )
+    .add_columns(_FIRST_AUTHOR.correlate(ARTICLE).scalar_subquery().label("author_id"))
+    .join(REVISION, (REVISION.c.article_id == ARTICLE.c.id) & (REVISION.c.n == ARTICLE.c.revision))
+    .where(ARTICLE.c.id == sa.bindparam("article", type_=ARTICLE.c.id.type), ARTICLE.c.listed)
 )
 _KNOWN = (
-    sa.select(TEXT, R.c.title, R.c.text, R.c.language.label("tag"))
-    .outerjoin(R, (R.c.article_id == TEXT.c.article_id) & (R.c.n == TEXT.c.revision))
+    sa.select(TEXT, REVISION.c.title, REVISION.c.text, REVISION.c.language.label("tag"))
+    .outerjoin(REVISION, (REVISION.c.article_id == TEXT.c.article_id) & (REVISION.c.n == TEXT.c.revision))
     .where(TEXT.c.article_id == sa.bindparam("article", type_=TEXT.c.article_id.type))
 )
 # Looked up one by one: joined, PostgreSQL would rather read all texts there are than some hundreds by their index.

@@ -9,12 +9,12 @@ import sqlalchemy as sa
 from sqlalchemy.sql.elements import ColumnElement
 from sqlmodel import Session
 
-from app.articles.cache_groups import ARTICLES
-from app.articles.cached_json import Beside, finished, lean, made_for
-from app.articles.events import counts_groups
-from app.articles.exposure import check_beside
-from app.articles.projection import lock
-from app.articles.reading import SERIES, A, sees_drafts, visible_to
+from app.articles.cache_groups import ARTICLES_GROUP
+from app.articles.cached_json import IncludedPart, cache_key_of, render_articles, select_cached
+from app.articles.events import counts_groups_of
+from app.articles.exposure import check_attachment
+from app.articles.projection import lock_article
+from app.articles.reading import ARTICLE, SERIES, can_read_drafts, visible_to
 from app.articles.site import Site
 from app.core.ids import is_id
 from app.core.problems import Invalid
@@ -46,9 +46,9 @@ class Found(NamedTuple):
 
 def _here(column: ColumnElement[Any], *seen: ColumnElement[bool]) -> sa.CTE:
     """The article that is asked about."""
-    named = A.outerjoin(SERIES, SERIES.c.id == A.c.series_id)
-    shown = [A.c.id, A.c.series_id, A.c.listed_at, A.c.revision, SERIES.c.name.label("series")]
-    version = sa.select(_CHOICE.c.version).where(_CHOICE.c.article_id == A.c.id).scalar_subquery()
+    named = ARTICLE.outerjoin(SERIES, SERIES.c.id == ARTICLE.c.series_id)
+    shown = [ARTICLE.c.id, ARTICLE.c.series_id, ARTICLE.c.listed_at, ARTICLE.c.revision, SERIES.c.name.label("series")]
+    version = sa.select(_CHOICE.c.version).where(_CHOICE.c.article_id == ARTICLE.c.id).scalar_subquery()
     ref = sa.bindparam("ref", type_=column.type)
     return sa.select(*shown, version.label("choice")).select_from(named).where(column == ref, *seen).cte("here")
 
@@ -63,7 +63,7 @@ def _row(
 
 def _in_series(here: sa.CTE, *, later: bool) -> sa.Select[Any]:
     """The next articles of the same series to one side: a few steps in one index."""
-    other = A.alias("later" if later else "earlier")
+    other = ARTICLE.alias("later" if later else "earlier")
     key, mark = sa.tuple_(other.c.listed_at, other.c.id), sa.tuple_(here.c.listed_at, here.c.id)
     order = [other.c.listed_at, other.c.id] if later else [other.c.listed_at.desc(), other.c.id.desc()]
     there = (other.c.series_id == here.c.series_id) & other.c.listed & (key > mark if later else key < mark)
@@ -94,15 +94,15 @@ def _found(here: sa.CTE) -> sa.Subquery:
 @lru_cache(128)
 def _statement(by: str, formats: tuple[str, ...], actor: Actor) -> sa.Select[Any]:
     """Cards of what is related to an article: by `id` or `slug` if the caller sees it, or by the `row` they saw."""
-    here = _here(A.c.slug if by == "slug" else A.c.id, *([] if by == "row" else [visible_to(actor)]))
+    here = _here(ARTICLE.c.slug if by == "slug" else ARTICLE.c.id, *([] if by == "row" else [visible_to(actor)]))
     found = _found(here)
     about = [here.c.id.label("of"), here.c.choice, here.c.series]
     page = sa.select(found, found.c.place.label("key"), *about).join(here, found.c.id != here.c.id)
     page = page.where(found.c.nth == 1)
     rows = page.subquery("page")
-    shown = A.c.listed | (A.c.public & (rows.c.kind == 0))  # pages stand here only where editors chose them
-    seen = shown if not sees_drafts(actor) else shown | ((rows.c.kind == 0) & visible_to(actor))
-    cards: sa.Select[Any] = lean(formats=formats, page=rows)
+    shown = ARTICLE.c.listed | (ARTICLE.c.public & (rows.c.kind == 0))  # pages stand here only where editors chose them
+    seen = shown if not can_read_drafts(actor) else shown | ((rows.c.kind == 0) & visible_to(actor))
+    cards: sa.Select[Any] = select_cached(formats=formats, page=rows)
     cards = cards.add_columns(rows.c.kind, rows.c.score, rows.c.terms, rows.c.of, rows.c.choice, rows.c.series)
     return cards.where(seen).order_by(rows.c.kind, rows.c.place, rows.c.id.desc()).limit(_LIMIT)
 
@@ -130,11 +130,13 @@ def _item(row: Row, article: bytes) -> bytes:
 def _read(
     connection: sa.Connection, by: str, ref: str, actor: Actor, site: Site, formats: tuple[str, ...], limit: int
 ) -> Found | None:
-    statement = _statement(by, formats, actor if sees_drafts(actor) else ANONYMOUS)
-    rows = connection.execute(statement, {"ref": ref, "most": limit, "made_for": made_for(site)}).mappings().all()
+    statement = _statement(by, formats, actor if can_read_drafts(actor) else ANONYMOUS)
+    rows = connection.execute(statement, {"ref": ref, "most": limit, "cache_key": cache_key_of(site)}).mappings().all()
     if not rows:
         return None
-    items = [_item(row, article) for row, article in zip(rows, finished(connection, rows, site, formats), strict=True)]
+    items = [
+        _item(row, article) for row, article in zip(rows, render_articles(connection, rows, site, formats), strict=True)
+    ]
     return Found(rows[0]["of"], rows[0]["choice"] or 0, items, [row["id"] for row in rows])
 
 
@@ -157,21 +159,21 @@ def version(connection: sa.Connection, article_id: str) -> int:
     return connection.execute(query).scalar_one_or_none() or 0
 
 
-def beside(connection: sa.Connection, row: Row, site: Site, actor: Actor) -> Beside:
+def beside(connection: sa.Connection, row: Row, site: Site, actor: Actor) -> IncludedPart:
     """The same for an article that was just read, as a JSON array to stand in its answer."""
     found = _read(connection, "row", row["id"], actor, site, (), 20)
-    groups = members(row["id"]) + (counts_groups(found.ids) if found else ())
-    return Beside(b"[" + b",".join(found.items if found else ()) + b"]", groups)
+    groups = members(row["id"]) + (counts_groups_of(found.ids) if found else ())
+    return IncludedPart(b"[" + b",".join(found.items if found else ()) + b"]", groups)
 
 
 def members(article_id: str) -> tuple[str, ...]:
     """The cache groups of what decides which articles are related to one."""
-    return f"related:{article_id}", ARTICLES
+    return f"related:{article_id}", ARTICLES_GROUP
 
 
 def pin(session: Session, actor: Actor, ref: str, data: PinsIn, versions: frozenset[int] | None) -> str:
     """Put these links first, in this order, in place of those chosen before; returns the article's id."""
-    article = lock(session, actor, ref, None, [])
+    article = lock_article(session, actor, ref, None, [])
     current = version(session.connection(), article.id)
     held = sa.select(_PIN.c.target_id).where(_PIN.c.article_id == article.id).order_by(_PIN.c.position)
     before = list(session.execute(held).scalars())
@@ -179,7 +181,7 @@ def pin(session: Session, actor: Actor, ref: str, data: PinsIn, versions: frozen
     etag.check(current, versions, ["ids"] if wanted != before else [])
     if wanted == before:
         return article.id
-    check_beside(actor, article)
+    check_attachment(actor, article)
     session.execute(sa.delete(_PIN).where(_PIN.c.article_id == article.id))
     if wanted:
         rows = [{"article_id": article.id, "target_id": id_, "position": at} for at, id_ in enumerate(wanted)]
@@ -197,7 +199,9 @@ def pin(session: Session, actor: Actor, ref: str, data: PinsIn, versions: frozen
 def _targets(session: Session, actor: Actor, article_id: str, refs: list[str]) -> list[str]:
     """The ids behind ids and slugs; 422 for what the caller cannot see, for the article itself, and for repeats."""
     ids, slugs = [ref for ref in refs if is_id(ref)], [ref for ref in refs if not is_id(ref)]
-    query = sa.select(A.c.id, A.c.slug).where(A.c.id.in_(ids) | A.c.slug.in_(slugs), visible_to(actor))
+    query = sa.select(ARTICLE.c.id, ARTICLE.c.slug).where(
+        ARTICLE.c.id.in_(ids) | ARTICLE.c.slug.in_(slugs), visible_to(actor)
+    )
     known = {name: row.id for row in session.execute(query) for name in (row.id, row.slug)} if refs else {}
     found: list[str] = []
     for at, ref in enumerate(refs):

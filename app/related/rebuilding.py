@@ -5,7 +5,7 @@ from typing import NamedTuple
 import sqlalchemy as sa
 from sqlmodel import Session
 
-from app.articles.reading import A
+from app.articles.reading import ARTICLE
 from app.db.columns import table_of
 from app.publication.terms import alone
 from app.related import linking, terms
@@ -59,9 +59,9 @@ def advance(session: Session) -> Done:
 
 def _next(session: Session, step: str, after: str | None) -> list[str]:
     """The next public articles, or those of them that are counted, by id."""
-    column = A.c.id if step == "texts" else TEXT.c.article_id
+    column = ARTICLE.c.id if step == "texts" else TEXT.c.article_id
     query = sa.select(column).order_by(column).limit(FEW)
-    query = query.where(A.c.listed) if step == "texts" else query
+    query = query.where(ARTICLE.c.listed) if step == "texts" else query
     return list(session.execute(query.where(column > after) if after else query).scalars())
 
 

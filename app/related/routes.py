@@ -8,12 +8,12 @@ from fastapi import APIRouter, Query, Request
 from starlette.responses import Response
 
 from app.articles.cache_groups import groups_of_list, shows_counts
-from app.articles.cached_json import steady
-from app.articles.editorial_routes import EDITED
-from app.articles.partners import hand_over
-from app.articles.routes import Retracted, WithheldForLegalReasons, moved, visible
+from app.articles.cached_json import retry_on_change
+from app.articles.editorial_routes import EDIT_RESPONSES
+from app.articles.partners import filter_for_partner
+from app.articles.routes import Retracted, WithheldForLegalReasons, get_visible, redirect_former_slug
 from app.articles.schemas import RelatedOut
-from app.articles.selection import add_formats, branch_of, refuse_fields
+from app.articles.selection import refuse_fields, resolve_formats, subtree_of
 from app.articles.site import Site
 from app.core.ids import RefPath
 from app.core.problems import NotFound, documented
@@ -57,24 +57,24 @@ async def list_related_articles(
     Only what is public now. The ETag carries the version of the choice, which `PUT` needs. Editors also see chosen
     articles that are not public.
     """
-    site, fields = Site.of(settings(request)), _fields(query)
-    formats = add_formats(query.formats, branch_of(fields, "article"))
+    site, fields = Site.from_settings(settings(request)), _fields(query)
+    formats = resolve_formats(query.formats, subtree_of(fields, "article"))
     refuse_fields(fields, "editing")
 
     def find(connection: sa.Connection) -> Found:
         found = links.related(connection, article, actor, site, formats, query.limit)
         if found is None:  # nothing, or not for everybody: partners may read it before
-            row = visible(connection, article, actor, site, early=True)
+            row = get_visible(connection, article, actor, site, early=True)
             found = links.related_to(connection, row, site, formats, query.limit)
         return found
 
     try:
-        found = await database(request).read(steady(find))
+        found = await database(request).read(retry_on_change(find))
     except NotFound:
-        return await moved(request, article, actor, "/related")
+        return await redirect_former_slug(request, article, actor, "/related")
     return reply_page(
         request,
-        hand_over(request.app.state.ledger, actor, found.items),
+        filter_for_partner(request.app.state.ledger, actor, found.items),
         {"next": None, "limit": query.limit, "total": None},
         fields,
         groups=(
@@ -91,13 +91,13 @@ async def list_related_articles(
     operation_id="pinRelatedArticles",
     summary="Pin related articles",
     response_model=RelatedList,
-    responses=EDITED,
+    responses=EDIT_RESPONSES,
 )
 async def pin_related_articles(
     request: Request, article: RefPath, body: PinsIn, versions: Versions, actor: Writer
 ) -> Response:
     """Choose the articles that stand first among the related ones; `If-Match` names the ETag of `GET …/related`."""
-    site = Site.of(settings(request))
+    site = Site.from_settings(settings(request))
 
     def show(connection: sa.Connection, article_id: str) -> Row:
         found = links.related(connection, article_id, actor, site)

@@ -8,8 +8,8 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.sql.elements import ColumnElement
 
-from app.articles.listing import COLUMNS, Shape, conditions
-from app.articles.reading import A, R
+from app.articles.listing import SORT_COLUMNS, QueryShape, conditions_of
+from app.articles.reading import ARTICLE, REVISION
 from app.search import index as entries
 from app.search.tables import ENTRY
 
@@ -62,23 +62,23 @@ _ESCAPED = r"\\\1"
 
 def _has(at: int, variants: int) -> ColumnElement[bool]:
     patterns = [sa.bindparam(f"word{at}_{number}", type_=sa.Text()) for number in range(variants)]
-    columns = (R.c.title, sa.func.coalesce(R.c.dek, ""), R.c.text)
+    columns = (REVISION.c.title, sa.func.coalesce(REVISION.c.dek, ""), REVISION.c.text)
     return sa.or_(*(column.ilike(pattern, escape="\\") for pattern in patterns for column in columns))
 
 
-def select_matching(shape: Shape, dialect: str, words: tuple[tuple[bool, int], ...]) -> sa.Select[Any]:
+def select_matching(shape: QueryShape, dialect: str, words: tuple[tuple[bool, int], ...]) -> sa.Select[Any]:
     """SELECT the ids and sort keys of articles that answer, by the index or by their newest text."""
     everything = replace(shape, groups=(), bounds=(), featured=None, states=None, partner=False, pages=True)
     tables, _, matches = entries.hits(replace(everything, changed=None, editor=None, own=False), dialect)
     indexed = sa.select(ENTRY.c.article_id).select_from(tables).where(*matches).correlate(None)
-    newest = (R.c.article_id == A.c.id) & (R.c.n == A.c.latest_revision)
+    newest = (REVISION.c.article_id == ARTICLE.c.id) & (REVISION.c.n == ARTICLE.c.latest_revision)
     if shape.actor is not None and shape.actor.sections is not None:
         own = sorted(shape.actor.sections)
-        newest &= A.c.section_id.in_(own) & R.c.section_id.in_(own)
+        newest &= ARTICLE.c.section_id.in_(own) & REVISION.c.section_id.in_(own)
     said = [~_has(at, number) if excluded else _has(at, number) for at, (excluded, number) in enumerate(words)]
-    unseen = ~A.c.public | (A.c.latest_revision > A.c.revision)
+    unseen = ~ARTICLE.c.public | (ARTICLE.c.latest_revision > ARTICLE.c.revision)
     # Not EXISTS: for that PostgreSQL may read the texts of all revisions first, instead of the few that are unseen.
-    answers = sa.select(sa.literal_column("1")).where(newest, *said).limit(1).correlate(A).scalar_subquery()
+    answers = sa.select(sa.literal_column("1")).where(newest, *said).limit(1).correlate(ARTICLE).scalar_subquery()
     saved = unseen & answers.is_not(None)
-    key = COLUMNS[shape.sort.name.lstrip("-")].label("key")
-    return sa.select(A.c.id, key).where(A.c.id.in_(indexed) | saved, *conditions(shape))
+    key = SORT_COLUMNS[shape.sort.name.lstrip("-")].label("key")
+    return sa.select(ARTICLE.c.id, key).where(ARTICLE.c.id.in_(indexed) | saved, *conditions_of(shape))

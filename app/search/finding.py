@@ -8,10 +8,10 @@ from typing import Any
 import pydantic_core
 import sqlalchemy as sa
 
-from app.articles.cached_json import MovedOn, finished, lean, made_for
-from app.articles.list_parameters import SORTS, Group, ListQuery
-from app.articles.listing import COLUMNS, Shape, resolve_groups, shape_of
-from app.articles.reading import A
+from app.articles.cached_json import SnapshotChanged, cache_key_of, render_articles, select_cached
+from app.articles.list_parameters import SORTS, Filter, ListQuery
+from app.articles.listing import SORT_COLUMNS, QueryShape, resolve_filters, shape_of
+from app.articles.reading import ARTICLE
 from app.articles.site import Site
 from app.db import giving_way
 from app.db.columns import Row
@@ -30,26 +30,30 @@ _HIGHLIT = ("title", "dek", "excerpt", "language")
 
 
 @lru_cache(256)
-def _sorted(shape: Shape, dialect: str, among: entries.Among) -> sa.Select[Any]:
+def _sorted(shape: QueryShape, dialect: str, among: entries.Among) -> sa.Select[Any]:
     """A page in an order that is not the index's: all that answer are looked at."""
     tables, _, where = entries.hits(shape, dialect, among, joined=True)
-    key = COLUMNS[shape.sort.name.lstrip("-")]
+    key = SORT_COLUMNS[shape.sort.name.lstrip("-")]
     if shape.paged:
-        where = [*where, shape.sort.after(key, A.c.id)]
-    found = sa.select(A.c.id, key.label("key")).select_from(tables).where(*where)
-    found = found.order_by(*shape.sort.order_by(key, A.c.id)).limit(sa.bindparam("most", type_=entries.BIG))
+        where = [*where, shape.sort.after(key, ARTICLE.c.id)]
+    found = sa.select(ARTICLE.c.id, key.label("key")).select_from(tables).where(*where)
+    found = found.order_by(*shape.sort.order_by(key, ARTICLE.c.id)).limit(sa.bindparam("most", type_=entries.BIG))
     page = found.subquery("page")
-    cards: sa.Select[Any] = lean(formats=shape.formats, editing=shape.editing, page=page)
+    cards: sa.Select[Any] = select_cached(formats=shape.formats, editing=shape.editing, page=page)
     return cards.order_by(*shape.sort.order_by(page.c.key, page.c.id))
 
 
 @lru_cache(64)
 def _cards(formats: tuple[str, ...], editing: bool, highlit: bool) -> sa.Select[Any]:
-    ids = sa.bindparam("ids", type_=A.c.id.type, expanding=True)
-    page = sa.select(A.c.id, A.c.listed_at.label("key")).where(A.c.public, A.c.id.in_(ids)).subquery("page")
+    ids = sa.bindparam("ids", type_=ARTICLE.c.id.type, expanding=True)
+    page = (
+        sa.select(ARTICLE.c.id, ARTICLE.c.listed_at.label("key"))
+        .where(ARTICLE.c.public, ARTICLE.c.id.in_(ids))
+        .subquery("page")
+    )
     names, more = (_HIGHLIT, ("text",)) if highlit else ((), ())
     wanted = tuple(dict.fromkeys((*formats, *more)))
-    cards: sa.Select[Any] = lean(*names, formats=wanted, editing=editing, page=page)
+    cards: sa.Select[Any] = select_cached(*names, formats=wanted, editing=editing, page=page)
     return cards
 
 
@@ -60,7 +64,7 @@ class Search:
         self,
         connection: sa.Connection,
         query: ListQuery | SearchQuery,
-        groups: tuple[Group, ...],
+        groups: tuple[Filter, ...],
         actor: Actor,
         site: Site,
     ) -> None:
@@ -157,7 +161,7 @@ class Search:
         sort = self.shape.sort
         key = sort.decode(self.query.cursor) if self.query.cursor else None
         asked = {**self._asked(Window(NEWEST_KEY, -NEWEST_KEY)), **bindings(key), "most": self.query.limit + 1}
-        asked["made_for"] = made_for(self.site)
+        asked["cache_key"] = cache_key_of(self.site)
         rows = self.connection.execute(_sorted(*self.how), asked).mappings().all()
         found = page_of(rows, self.query.limit, sort, "key")
         return found["data"], found["page"]["next"]
@@ -169,18 +173,18 @@ class Search:
         """
         if not hits:
             return []
-        asked = {"ids": [row["id"] for row in hits], "made_for": made_for(self.site)}
+        asked = {"ids": [row["id"] for row in hits], "cache_key": cache_key_of(self.site)}
         statement = _cards(self.shape.formats, self.shape.editing, highlit)
         rows = {row["id"]: row for row in giving_way(self.connection.execute(statement, asked).mappings())}
         missing = set(asked["ids"]) - rows.keys()
         if missing and missing != entries.misplaced(self.connection, missing):
-            raise MovedOn
+            raise SnapshotChanged
         return [(hit, rows[hit["id"]]) for hit in hits if hit["id"] in rows]
 
     def page(self, rows: Sequence[Row], cursor: str | None, total: int | None = None) -> dict[str, Any]:
         """Articles as JSON, with what `page` and cache groups say of them."""
         edits = (lambda row: self.actor.may_in(row["section_id"])) if self.shape.editing else None
-        data = finished(self.connection, rows, self.site, self.shape.formats, edits)
+        data = render_articles(self.connection, rows, self.site, self.shape.formats, edits)
         page = {"next": cursor, "limit": self.query.limit, "total": self.total() if total is None else total}
         ids = [row["id"] for row in rows]
         said = {"ids": ids, "resolved": self.groups}
@@ -202,12 +206,12 @@ def _in_states(search: Search) -> dict[str, Any]:
     if query.count == "exact":
         total = connection.execute(sa.select(sa.func.count()).select_from(found.subquery()), values).scalar_one()
     key = sort.decode(query.cursor) if query.cursor else None
-    column = COLUMNS[sort.name.lstrip("-")]
+    column = SORT_COLUMNS[sort.name.lstrip("-")]
     if key:
-        found = found.where(sort.after(column, A.c.id))
-    page = found.order_by(*sort.order_by(column, A.c.id)).limit(query.limit + 1).subquery("page")
-    cards: sa.Select[Any] = lean(formats=shape.formats, editing=shape.editing, page=page)
-    values |= {**bindings(key), "made_for": made_for(search.site)}
+        found = found.where(sort.after(column, ARTICLE.c.id))
+    page = found.order_by(*sort.order_by(column, ARTICLE.c.id)).limit(query.limit + 1).subquery("page")
+    cards: sa.Select[Any] = select_cached(formats=shape.formats, editing=shape.editing, page=page)
+    values |= {**bindings(key), "cache_key": cache_key_of(search.site)}
     with entries.led(connection):
         rows = connection.execute(cards.order_by(*sort.order_by(page.c.key, page.c.id)), values).mappings().all()
     result = page_of(rows, query.limit, sort, "key")
@@ -215,7 +219,7 @@ def _in_states(search: Search) -> dict[str, Any]:
 
 
 def listed(
-    connection: sa.Connection, query: ListQuery, groups: tuple[Group, ...], actor: Actor, site: Site
+    connection: sa.Connection, query: ListQuery, groups: tuple[Filter, ...], actor: Actor, site: Site
 ) -> dict[str, Any]:
     """A page of a list of articles that answer `q`: two statements, or one in another order than by date."""
     search = Search(connection, query, groups, actor, site)
@@ -231,10 +235,10 @@ def listed(
 
 
 def found(
-    connection: sa.Connection, query: SearchQuery, groups: tuple[Group, ...], actor: Actor, site: Site
+    connection: sa.Connection, query: SearchQuery, groups: tuple[Filter, ...], actor: Actor, site: Site
 ) -> dict[str, Any]:
     """A page of what the search finds, with scores and highlights: two statements, on PostgreSQL up to seven."""
-    groups = resolve_groups(connection, groups, query)
+    groups = resolve_filters(connection, groups, query)
     search = Search(connection, query, groups, actor, site)
     if search.question.is_empty:
         return search.page([], None)

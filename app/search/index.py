@@ -9,8 +9,8 @@ from typing import Any, Literal, NamedTuple
 import sqlalchemy as sa
 from sqlalchemy.sql.elements import ColumnElement
 
-from app.articles.listing import Shape, conditions, leading, left_by
-from app.articles.reading import A
+from app.articles.listing import QueryShape, conditions_of, select_filtered_ids, selective_filters
+from app.articles.reading import ARTICLE
 from app.search.tables import ENTRY, SLOTS, WORDS
 from app.web.paging import Sort
 
@@ -66,12 +66,12 @@ _LAST = sa.select(sa.func.max(ENTRY.c.key)).where(ENTRY.c.key <= sa.bindparam("n
 
 
 @lru_cache(256)
-def _left_by(shape: Shape, at: int) -> tuple[sa.Select[Any], sa.Select[Any]]:
-    return left_by(shape, at)
+def _left_by(shape: QueryShape, at: int) -> tuple[sa.Select[Any], sa.Select[Any]]:
+    return select_filtered_ids(shape, at)
 
 
 def few(
-    connection: sa.Connection, shape: Shape, values: dict[str, Any], *, is_plain: bool
+    connection: sa.Connection, shape: QueryShape, values: dict[str, Any], *, is_plain: bool
 ) -> Sequence[tuple[int, str]] | None:
     """Keys and weights of what the narrowest filter leaves, if that is little: else SQLite walks what has the words.
 
@@ -79,7 +79,7 @@ def few(
     """
     if connection.dialect.name != "sqlite":
         return None
-    many = {at: connection.execute(_left_by(shape, at)[1], values).scalar_one() for at in leading(shape)}
+    many = {at: connection.execute(_left_by(shape, at)[1], values).scalar_one() for at in selective_filters(shape)}
     least = min(many, key=lambda at: many[at], default=None)
     if least is None or many[least] > (FEW if is_plain else PHRASED):
         return None
@@ -103,7 +103,7 @@ def led(connection: sa.Connection) -> Iterator[None]:
 
 @lru_cache(256)
 def hits(
-    shape: Shape, dialect: str, among: Among = "all", *, joined: bool = False
+    shape: QueryShape, dialect: str, among: Among = "all", *, joined: bool = False
 ) -> tuple[sa.FromClause, ColumnElement[int], list[ColumnElement[bool]]]:
     """Where the articles that answer stand, their key, and what must hold of them.
 
@@ -126,7 +126,7 @@ def hits(
     where = [matches, _within(key), *(() if shape.pages else (ENTRY.c.listed,))]
     if not joined and not asks_more:
         return tables, key, where  # only what is public is in the index: no look at any article
-    return tables.join(A, A.c.id == ENTRY.c.article_id), key, [*where, *conditions(shape)]
+    return tables.join(ARTICLE, ARTICLE.c.id == ENTRY.c.article_id), key, [*where, *conditions_of(shape)]
 
 
 def _within(key: ColumnElement[int]) -> ColumnElement[bool]:
@@ -134,7 +134,7 @@ def _within(key: ColumnElement[int]) -> ColumnElement[bool]:
 
 
 @lru_cache(256)
-def newest(shape: Shape, dialect: str, among: Among) -> sa.Select[Any]:
+def newest(shape: QueryShape, dialect: str, among: Among) -> sa.Select[Any]:
     """The newest articles of a window that answer, with their keys and weights."""
     tables, key, where = hits(shape, dialect, among)
     found = sa.select(key.label("key"), ENTRY.c.article_id.label("id"), ENTRY.c.weights)
@@ -143,7 +143,7 @@ def newest(shape: Shape, dialect: str, among: Among) -> sa.Select[Any]:
 
 
 @lru_cache(256)
-def counting(shape: Shape, dialect: str, among: Among) -> sa.Select[Any]:
+def counting(shape: QueryShape, dialect: str, among: Among) -> sa.Select[Any]:
     """How many articles of a window answer."""
     tables, _, where = hits(shape, dialect, among)
     return sa.select(sa.func.count()).select_from(tables).where(*where)
@@ -151,18 +151,26 @@ def counting(shape: Shape, dialect: str, among: Among) -> sa.Select[Any]:
 
 def public(connection: sa.Connection) -> int:
     """How many articles there are to index."""
-    return connection.execute(sa.select(sa.func.count()).where(A.c.public)).scalar_one()
+    return connection.execute(sa.select(sa.func.count()).where(ARTICLE.c.public)).scalar_one()
 
 
 def misplaced(connection: sa.Connection, ids: Iterable[str]) -> set[str]:
     """Which of these articles the index has though they are not public: none, unless it was harmed."""
-    query = sa.select(A.c.id).join(ENTRY, ENTRY.c.article_id == A.c.id).where(A.c.id.in_(list(ids)), ~A.c.public)
+    query = (
+        sa.select(ARTICLE.c.id)
+        .join(ENTRY, ENTRY.c.article_id == ARTICLE.c.id)
+        .where(ARTICLE.c.id.in_(list(ids)), ~ARTICLE.c.public)
+    )
     return set(connection.execute(query).scalars())
 
 
 def astray(connection: sa.Connection) -> tuple[int, int]:
     """How many public articles the index lacks, and how many others it has."""
-    joined = sa.outerjoin(A, ENTRY, ENTRY.c.article_id == A.c.id)
-    lacking = sa.select(sa.func.count()).select_from(joined).where(A.c.public, ENTRY.c.key.is_(None))
-    false = sa.select(sa.func.count()).select_from(ENTRY.join(A, A.c.id == ENTRY.c.article_id)).where(~A.c.public)
+    joined = sa.outerjoin(ARTICLE, ENTRY, ENTRY.c.article_id == ARTICLE.c.id)
+    lacking = sa.select(sa.func.count()).select_from(joined).where(ARTICLE.c.public, ENTRY.c.key.is_(None))
+    false = (
+        sa.select(sa.func.count())
+        .select_from(ENTRY.join(ARTICLE, ARTICLE.c.id == ENTRY.c.article_id))
+        .where(~ARTICLE.c.public)
+    )
     return connection.execute(lacking).scalar_one(), connection.execute(false).scalar_one()

@@ -9,7 +9,7 @@ import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlmodel import Session
 
-from app.articles.reading import A, R
+from app.articles.reading import ARTICLE, REVISION
 from app.articles.tables import Article
 from app.db.columns import affected
 from app.search.index import period
@@ -31,10 +31,22 @@ _DROP = (
     .where(ENTRY.c.article_id == sa.bindparam("article", type_=ENTRY.c.article_id.type))
     .returning(ENTRY.c.key)
 )
-_SHOWN = [A.c.id, A.c.listed, A.c.title, A.c.dek, A.c.language, A.c.listed_at, R.c.text]
-_OF = sa.select(*_SHOWN).join(R, (R.c.article_id == A.c.id) & (R.c.n == A.c.revision)).where(A.c.public)
-_ONE = _OF.where(A.c.id == sa.bindparam("article", type_=A.c.id.type))
-_NEXT = _OF.where(A.c.id > sa.bindparam("after", type_=A.c.id.type)).order_by(A.c.id).limit(BATCH)
+_SHOWN = [
+    ARTICLE.c.id,
+    ARTICLE.c.listed,
+    ARTICLE.c.title,
+    ARTICLE.c.dek,
+    ARTICLE.c.language,
+    ARTICLE.c.listed_at,
+    REVISION.c.text,
+]
+_OF = (
+    sa.select(*_SHOWN)
+    .join(REVISION, (REVISION.c.article_id == ARTICLE.c.id) & (REVISION.c.n == ARTICLE.c.revision))
+    .where(ARTICLE.c.public)
+)
+_ONE = _OF.where(ARTICLE.c.id == sa.bindparam("article", type_=ARTICLE.c.id.type))
+_NEXT = _OF.where(ARTICLE.c.id > sa.bindparam("after", type_=ARTICLE.c.id.type)).order_by(ARTICLE.c.id).limit(BATCH)
 
 
 def _key(article_id: str, listed_at: datetime, attempt: int) -> int:
@@ -92,7 +104,7 @@ def follow(session: Session, article: Article) -> None:
 def rebuild_some(session: Session, after: str) -> tuple[str, int] | None:
     """Index the next articles in the order of their ids anew; the last id and how many, None at the end."""
     connection = session.connection()
-    rows = connection.execute(_NEXT.with_for_update(read=True, key_share=True, of=A), {"after": after}).all()
+    rows = connection.execute(_NEXT.with_for_update(read=True, key_share=True, of=ARTICLE), {"after": after}).all()
     until, done = time.monotonic() + LONG, 0
     for row in rows:
         _drop(connection, row.id)
@@ -105,7 +117,7 @@ def rebuild_some(session: Session, after: str) -> tuple[str, int] | None:
 
 def tidy(session: Session) -> int:
     """Drop what belongs to no public article, if ever there is any; returns how many entries that were."""
-    public = sa.select(A.c.id).where(A.c.public)
+    public = sa.select(ARTICLE.c.id).where(ARTICLE.c.public)
     dropped = affected(session.execute(sa.delete(ENTRY).where(ENTRY.c.article_id.not_in(public))))
     if session.get_bind().dialect.name == "sqlite":
         lost = sa.select(WORDS.c.rowid).where(WORDS.c.rowid.not_in(sa.select(ENTRY.c.key)))

@@ -6,11 +6,11 @@ from typing import Annotated
 from fastapi import APIRouter, Query, Request
 from starlette.responses import Response
 
-from app.articles.cache_groups import groups_of_list, membership, shows_counts
-from app.articles.cached_json import steady
-from app.articles.list_parameters import cache_groups_of_filter
-from app.articles.partners import hand_over
-from app.articles.selection import add_formats, check_editing
+from app.articles.cache_groups import groups_of_list, membership_groups, shows_counts
+from app.articles.cached_json import retry_on_change
+from app.articles.list_parameters import parse_filters
+from app.articles.partners import filter_for_partner
+from app.articles.selection import check_editing, resolve_formats
 from app.articles.site import Site
 from app.core.problems import documented
 from app.identity.access import Public
@@ -30,18 +30,18 @@ async def search_articles(request: Request, query: Annotated[SearchQuery, Query(
     """Published articles that answer a question, best first, each with the places that answer it."""
     fields = chosen(FoundArticleOut, query.fields)
     check_editing(fields, actor)
-    formats = add_formats(query.formats, fields)
+    formats = resolve_formats(query.formats, fields)
     if fields and query.formats:
         fields = {**fields, "body": True}
     query = query.model_copy(update={"formats": ",".join(formats) or None})
-    groups = cache_groups_of_filter(query)
-    find = partial(finding.found, query=query, groups=groups, actor=actor, site=Site.of(settings(request)))
-    page = await aside(request).scan(steady(find))
+    groups = parse_filters(query)
+    find = partial(finding.found, query=query, groups=groups, actor=actor, site=Site.from_settings(settings(request)))
+    page = await aside(request).scan(retry_on_change(find))
     return reply_page(
         request,
-        hand_over(request.app.state.ledger, actor, page["data"]),
+        filter_for_partner(request.app.state.ledger, actor, page["data"]),
         page["page"],
         fields,
-        groups=groups_of_list(membership(groups, page["resolved"]), page["ids"], counts=shows_counts(fields)),
+        groups=groups_of_list(membership_groups(groups, page["resolved"]), page["ids"], counts=shows_counts(fields)),
         private=actor is not ANONYMOUS,
     )

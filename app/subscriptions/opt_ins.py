@@ -7,7 +7,7 @@ import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlmodel import Session
 
-from app.articles.reading import A
+from app.articles.reading import ARTICLE
 from app.comments.reading import C, is_author
 from app.core.clock import now
 from app.core.ids import as_id, is_id, new_id
@@ -34,8 +34,8 @@ MOST_TO_MAILBOX: Final = 3  # mails in `WINDOW` that ask one mailbox to confirm 
 MOST_FROM_NETWORK: Final = 20  # the same for whatever is asked from one network address
 MOST_FROM: Final = {"network": MOST_FROM_NETWORK, "near_range": 60, "far_range": 300}  # and from the ranges around it
 _COUNT = sa.select(sa.func.count()).select_from(OPT_IN)
-_COMMENT = sa.select(C.c.id, C.c.article_id, C.c.root_id, C.c.state, C.c.listed, C.c.participant_id, A.c.public)
-_COMMENT = _COMMENT.join(A, A.c.id == C.c.article_id)
+_COMMENT = sa.select(C.c.id, C.c.article_id, C.c.root_id, C.c.state, C.c.listed, C.c.participant_id, ARTICLE.c.public)
+_COMMENT = _COMMENT.join(ARTICLE, ARTICLE.c.id == C.c.article_id)
 
 
 class UnknownTarget(Invalid):
@@ -58,7 +58,7 @@ def target_of(store: sa.Connection, actor: Actor, asked: SubscriptionIn) -> tupl
     if kind == "comment":
         return _comment(store, actor, asked.kind, target)
     if kind == "article":
-        query = sa.select(A.c.id).where(_matches(A, target), A.c.public)
+        query = sa.select(ARTICLE.c.id).where(_matches(ARTICLE, target), ARTICLE.c.public)
         article_id = store.execute(query).scalar_one_or_none()
         if article_id is not None:
             return f"article:{article_id}", article_id if asked.kind == "comments.all" else None

@@ -9,7 +9,7 @@ from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.sql.elements import ColumnElement
 from sqlmodel import Session
 
-from app.articles.reading import AUTHOR, SECTION, SERIES, TAG, A
+from app.articles.reading import ARTICLE, AUTHOR, SECTION, SERIES, TAG
 from app.comments.reading import C
 from app.core.clock import now
 from app.core.ids import new_id
@@ -115,17 +115,17 @@ def targets(store: sa.Connection | Session, found: Collection[str]) -> dict[str,
 
 
 def _id_of(kind: str) -> ColumnElement[str]:
-    table = {"article": A, "comment": C}.get(kind)
+    table = {"article": ARTICLE, "comment": C}.get(kind)
     found: ColumnElement[str] = (TERMS[kind] if table is None else table).c.id
     return found
 
 
 def _named(kind: str) -> sa.Select[Any]:
     if kind == "article":
-        return sa.select(A.c.id, A.c.slug, A.c.title.label("name")).where(A.c.public)
+        return sa.select(ARTICLE.c.id, ARTICLE.c.slug, ARTICLE.c.title.label("name")).where(ARTICLE.c.public)
     if kind == "comment":
-        title = sa.select(C.c.id, sa.null().label("slug"), A.c.title.label("name"))
-        return title.join(A, A.c.id == C.c.article_id).where(A.c.public)
+        title = sa.select(C.c.id, sa.null().label("slug"), ARTICLE.c.title.label("name"))
+        return title.join(ARTICLE, ARTICLE.c.id == C.c.article_id).where(ARTICLE.c.public)
     return sa.select(*(TERMS[kind].c[name] for name in ("id", "slug", "name")))
 
 

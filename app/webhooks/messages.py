@@ -40,13 +40,13 @@ def _article_tag(connection: sa.Connection, article_id: str, site: Site) -> str 
     """The ETag with which everyone reads an article now; None where nobody does."""
 
     def find(connection: sa.Connection) -> str | None:
-        row = cards.by_ref(connection, article_id, site, ("html",))
+        row = cards.find_cached(connection, article_id, site, ("html",))
         if row is None or not is_visible(row, ANONYMOUS):
             return None
-        (body,) = cards.finished(connection, [row], site, ("html",))
+        (body,) = cards.render_articles(connection, [row], site, ("html",))
         return etag.make(body, row["version"])
 
-    return cards.steady(find)(connection)
+    return cards.retry_on_change(find)(connection)
 
 
 def _comment_tag(connection: sa.Connection, comment_id: str) -> str | None:

@@ -9,7 +9,7 @@ import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlmodel import Session
 
-from app.articles.cached_json import by_ref, steady
+from app.articles.cached_json import find_cached, retry_on_change
 from app.comments.reading import readable
 from app.core.clock import now
 from app.core.ids import new_id
@@ -93,14 +93,14 @@ def render(connection: sa.Connection, row: Row, here: Publication, position: Pos
 
     def find(connection: sa.Connection) -> Made:
         if row["kind"] == "comments":
-            article = by_ref(connection, row["target_id"], here.site)
+            article = find_cached(connection, row["target_id"], here.site)
             if article is None or not article["public"]:
                 raise NotFound
             return discussed(connection, here, article, row["form"])
         kind = None if row["kind"] == "site" else row["kind"]
         return newest(connection, here, row["form"], kind, row["target_id"] or "")
 
-    made = steady(find)(connection)
+    made = retry_on_change(find)(connection)
     return written(row["form"], made.feed, made.pieces), f"{FORMATS[row['form']].MEDIA_TYPE}; charset=utf-8"
 
 

@@ -12,7 +12,7 @@ from urllib.parse import urlencode
 import structlog
 from sqlmodel import Session
 
-from app.articles.projection import linked
+from app.articles.projection import list_linked_ids
 from app.articles.tables import Article, ArticleAuthor, ArticleTag
 from app.core.clock import now
 from app.core.ids import is_id
@@ -230,8 +230,8 @@ def _of_article(session: Session, entry: Entry) -> Iterator[Feeds]:
     yield Feeds("comments", article.id)
     if article.section_id:
         yield from (Feeds("section", section_id) for section_id in find_ancestors(session, article.section_id))
-    yield from (Feeds("tag", tag) for tag in linked(session, ArticleTag, article.id))
-    yield from (Feeds("author", author) for author in linked(session, ArticleAuthor, article.id))
+    yield from (Feeds("tag", tag) for tag in list_linked_ids(session, ArticleTag, article.id))
+    yield from (Feeds("author", author) for author in list_linked_ids(session, ArticleAuthor, article.id))
 
 
 def _of_former(entry: Entry) -> Iterator[Feeds]:

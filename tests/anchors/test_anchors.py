@@ -26,7 +26,7 @@ from app.anchors.relocation import find_again
 from app.anchors.resolution import Resolution
 from app.anchors.schemas import AnchorIn
 from app.anchors.tables import AnchorResolution
-from app.articles.events import SETTINGS
+from app.articles.events import SETTINGS_GROUP
 from app.core.ids import new_id
 from app.core.problems import Invalid, NotFound, Problem
 from app.db import Database
@@ -266,7 +266,7 @@ def test_answers_are_kept_by_caches_until_something_they_show_changes(
     anchor_id = mark("The ferry")
     for url in ("/v1/articles/ferry/anchors", f"/v1/anchors/{anchor_id}"):
         answer = client.get(url)
-        groups = {f"{kind}:{article['id']}" for kind in ("anchors", "article", "comments")} | {SETTINGS}
+        groups = {f"{kind}:{article['id']}" for kind in ("anchors", "article", "comments")} | {SETTINGS_GROUP}
         assert set(answer.headers["cache-tag"].split(",")) == groups
         assert client.get(url, headers={"If-None-Match": answer.headers["etag"]}).status_code == 304
         assert client.get(url, headers=editor).headers["cache-control"] == "private, no-store"

@@ -12,7 +12,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from starlette.testclient import TestClient
 
-from app.articles.activity import ACTIVITY, HOUR, age, count, is_due
+from app.articles.activity import ACTIVITY, HOUR, age_activity, count_activity, has_due_hours
 from app.core.ids import new_id
 from app.db import Database
 from tests import make
@@ -30,13 +30,13 @@ def slugs(client: TestClient, sort: str, more: str = "") -> list[str]:
 def grown_old(db: Database) -> None:
     """What the worker does."""
     with db.connect() as connection:
-        due = is_due(connection)
+        due = has_due_hours(connection)
     with db.transaction() as session:
-        assert bool(age(session, 3)) == due
-        while age(session, 3):
+        assert bool(age_activity(session, 3)) == due
+        while age_activity(session, 3):
             pass
     with db.connect() as connection:
-        assert not is_due(connection)
+        assert not has_due_hours(connection)
 
 
 def sums(db: Database) -> dict[str, tuple[int, ...]]:
@@ -89,7 +89,7 @@ def test_pages_and_filters_of_the_most_discussed(client: TestClient, db: Databas
     with db.transaction() as session:
         for n, piece in enumerate(pieces):
             if n // 2:
-                count(session, piece.id, moment, comments=n // 2)
+                count_activity(session, piece.id, moment, comments=n // 2)
     wanted = [p.slug for _, p in sorted(((n // 2, p.id), p) for n, p in enumerate(pieces))][::-1]
     found, cursor = [], ""
     while cursor is not None:
@@ -109,10 +109,10 @@ def test_what_is_old_is_forgotten_by_the_clock(client: TestClient, db: Database)
     piece = Piece(new_id(), "one")
     put(db, [piece])
     with time_machine.travel(NOW, tick=False), db.transaction() as session:
-        count(session, piece.id, NOW - timedelta(days=31), comments=5)  # too old for any
-        count(session, piece.id, NOW - timedelta(days=8), comments=3)
-        count(session, piece.id, NOW - timedelta(minutes=40), comments=2, reactions=1)
-        count(session, piece.id, NOW, comments=-1)  # never counted there
+        count_activity(session, piece.id, NOW - timedelta(days=31), comments=5)  # too old for any
+        count_activity(session, piece.id, NOW - timedelta(days=8), comments=3)
+        count_activity(session, piece.id, NOW - timedelta(minutes=40), comments=2, reactions=1)
+        count_activity(session, piece.id, NOW, comments=-1)  # never counted there
     wanted = {
         timedelta(): (2, 2, 5, 1, 1, 1),
         timedelta(hours=23, minutes=29): (2, 2, 5, 1, 1, 1),
@@ -157,10 +157,10 @@ def test_sums_are_what_a_recount_gives(db: Database, steps: list[tuple[str, int,
             elif verb == "write":
                 standing.append((pieces[n].id, moment - timedelta(hours=hours)))
                 with db.transaction() as session:
-                    count(session, *standing[-1], comments=1)
+                    count_activity(session, *standing[-1], comments=1)
             elif standing:
                 with db.transaction() as session:
-                    count(session, *standing.pop(hours % len(standing)), comments=-1)
+                    count_activity(session, *standing.pop(hours % len(standing)), comments=-1)
     with time_machine.travel(moment, tick=False):
         grown_old(db)
     wanted: dict[str, Counter[int]] = {}

@@ -7,10 +7,10 @@ from typing import Any
 import pytest
 
 from app.articles import editing
-from app.articles.editorial_routes import QUICK_LENGTH
+from app.articles.editorial_routes import MAX_THREAD_CHARACTERS
 from app.web.offload import Offload
 
-LONG = "A sentence of a long text. " * (QUICK_LENGTH // 20)
+LONG = "A sentence of a long text. " * (MAX_THREAD_CHARACTERS // 20)
 
 
 @pytest.fixture

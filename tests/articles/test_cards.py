@@ -8,7 +8,7 @@ import sqlalchemy as sa
 from starlette.testclient import TestClient
 
 from app.articles.cached_json import has_stale
-from app.articles.publishing import unpublish
+from app.articles.publishing import unpublish_article
 from app.articles.site import Site
 from app.core.settings import Settings
 from app.db import Database
@@ -109,12 +109,12 @@ def test_another_site_address_is_seen_at_once(
 ) -> None:
     make_cards()
     with db.connect() as connection:
-        assert not has_stale(connection, Site.of(settings))
+        assert not has_stale(connection, Site.from_settings(settings))
     moved = settings.model_copy(update={"site_url": "https://new.example"})
     with TestClient(create_app(moved, with_worker=False)) as other:
         assert other.get("/v1/articles/shown").json()["url"] == "https://new.example/world/shown"
     with db.connect() as connection:
-        assert has_stale(connection, Site.of(moved))
+        assert has_stale(connection, Site.from_settings(moved))
 
 
 @pytest.mark.parametrize("url", ["/v1/articles", "/v1/articles/shown", "/v1/articles/other/neighbours"])
@@ -124,7 +124,7 @@ def test_an_article_that_is_taken_back_during_a_read_shows_nothing_of_its_next_t
     """A card that is not good takes a second statement: what changes before that is no business of the caller."""
     make.published(client, editor, "Other", slug="other")
     make.patched(client, editor, shown, title="Canary of a draft")
-    pending = [lambda session: unpublish(session, SYSTEM, shown["id"], None)]
+    pending = [lambda session: unpublish_article(session, SYSTEM, shown["id"], None)]
 
     def interfere(_conn: object, _cursor: object, statement: str, *_: object) -> None:
         if "LEFT OUTER JOIN section" in statement and pending:

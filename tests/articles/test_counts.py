@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 from starlette.testclient import TestClient
 
-from app.articles.discussions import react, tally
+from app.articles.discussions import adjust_tally, change_reaction
 from app.core.ids import new_id
 from app.db import Database
 from tests import make
@@ -20,8 +20,8 @@ def articles(client: TestClient, editor: Headers, db: Database) -> list[dict[str
     """Two public articles, of which the first has comments and a reaction, and a draft."""
     made = [make.published(client, editor, name, slug=name) for name in ("one", "two")]
     with db.transaction() as session:
-        tally(session, made[0]["id"], comments=3, inline=1)
-        react(session, made[0]["id"], None, "agree", NAMES)
+        adjust_tally(session, made[0]["id"], comments=3, inline=1)
+        change_reaction(session, made[0]["id"], None, "agree", NAMES)
     return [*made, make.draft(client, editor, "three", slug="three")]
 
 
@@ -67,7 +67,7 @@ def test_an_answer_is_known_by_its_etag_and_goes_stale_with_what_it_counts(
     known = {"If-None-Match": answer.headers["etag"]}
     assert client.get(url, headers=known).status_code == 304
     with db.transaction() as session:
-        tally(session, articles[1]["id"], comments=1)
+        adjust_tally(session, articles[1]["id"], comments=1)
     assert client.get(url, headers=known).status_code == 200
     more = [make.published(client, editor, f"more {n}", slug=f"more-{n}") for n in range(21)]
     slugs = [article["slug"] for article in more]

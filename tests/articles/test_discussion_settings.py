@@ -10,9 +10,9 @@ import sqlalchemy as sa
 import time_machine
 from starlette.testclient import TestClient
 
-from app.articles.discussion_settings import context, is_open
-from app.articles.discussions import close
-from app.articles.tables import SITE, Discussion
+from app.articles.discussion_settings import find_posting_context, is_open
+from app.articles.discussions import close_discussion
+from app.articles.tables import SITE_ID, Discussion
 from app.core.ids import new_id
 from app.db import Database
 from app.db.columns import table_of
@@ -83,15 +83,19 @@ def test_the_narrowest_setting_holds_for_each_thing_alone(
 def test_any_settings_give_what_the_rule_says(client: TestClient, db: Database, article: dict[str, Any]) -> None:
     rng = random.Random(20)
     with db.connect() as connection:
-        found = context(connection, "it")
+        found = find_posting_context(connection, "it")
         assert found is not None
-        assert [context(connection, ref) for ref in (article["id"], "other", new_id())] == [found, None, None]
+        assert [find_posting_context(connection, ref) for ref in (article["id"], "other", new_id())] == [
+            found,
+            None,
+            None,
+        ]
     published = found.published_at
     assert published is not None
     assert (found.slug, found.public, found.revision, found.language) == ("it", True, 1, "en")
     for _ in range(60):
         levels = []
-        for target in (article["id"], found.section_id, SITE):
+        for target in (article["id"], found.section_id, SITE_ID):
             values: dict[str, Any] = {
                 "target_id": target,
                 "state": rng.choice([None, None, "open", "closed", "hidden"]),
@@ -116,7 +120,7 @@ def test_any_settings_give_what_the_rule_says(client: TestClient, db: Database, 
         state = first("state", "open")
         over = state == "open" and closes_at is not None and closes_at < datetime.now(UTC)
         with db.transaction() as session:
-            now = context(session, "it")
+            now = find_posting_context(session, "it")
         assert now is not None
         expected = (
             "closed" if over else state,
@@ -190,7 +194,7 @@ def test_a_card_made_while_settings_change_is_not_taken(
     def interfere(connection: sa.Connection, _cursor: object, statement: str, *_: object) -> None:
         if statement.startswith("UPDATE article SET card=") and pending:
             with sa.orm.Session(connection, join_transaction_mode="create_savepoint") as session:
-                close(session, pending.pop())  # type: ignore[arg-type]
+                close_discussion(session, pending.pop())  # type: ignore[arg-type]
                 session.commit()
 
     engine = db.engines()[1]
@@ -279,7 +283,7 @@ def test_changes_are_told_with_what_they_make_stale(
             [f"comments:{article['id']}", f"counts:{article['id'][-3:]}", "discussions"],
         ),
         (here, {"scope": "section"}, ["discussions", "discussions:settings"]),
-        (SITE, {"scope": "site"}, ["discussions", "discussions:settings"]),
+        (SITE_ID, {"scope": "site"}, ["discussions", "discussions:settings"]),
     ]
 
     def groups(path: str) -> set[str]:
@@ -310,7 +314,7 @@ def test_settings_go_with_what_they_are_for(
             while advance(session, reader, handle):
                 pass
     with db.connect() as connection:
-        assert list(connection.execute(sa.select(D.c.target_id)).scalars()) == [SITE]
+        assert list(connection.execute(sa.select(D.c.target_id)).scalars()) == [SITE_ID]
 
 
 def test_closing_what_came_from_elsewhere_leaves_what_was_set_here(
@@ -322,7 +326,7 @@ def test_closing_what_came_from_elsewhere_leaves_what_was_set_here(
     before = len(told(db))
     with db.transaction() as session:
         for slug in ("it", "it", "other", "draft"):
-            close(session, make.ok(client.get(f"/v1/articles/{slug}", headers=editor))["id"])
+            close_discussion(session, make.ok(client.get(f"/v1/articles/{slug}", headers=editor))["id"])
     assert discussion(client)["state"] == "closed"
     assert discussion(client, "other")["state"] == "open"
     assert make.ok(client.get(f"/v1/articles/{draft['id']}", headers=editor))["discussion"]["state"] == "closed"

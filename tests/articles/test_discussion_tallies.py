@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from starlette.testclient import TestClient
 
-from app.articles.discussions import react, tally
+from app.articles.discussions import adjust_tally, change_reaction
 from app.core.settings import Settings
 from app.db import Database
 from app.main import create_app
@@ -34,8 +34,8 @@ def test_counts_are_in_everything_that_shows_an_article(
     for turn in (1, 2):  # first put together from the tables, then from cards
         before = client.get("/v1/articles/it").headers["etag"]
         with db.transaction() as session:
-            tally(session, article["id"], comments=3, inline=1)
-            react(session, article["id"], None, "agree", NAMES)
+            adjust_tally(session, article["id"], comments=3, inline=1)
+            change_reaction(session, article["id"], None, "agree", NAMES)
         answer = client.get("/v1/articles/it")
         assert answer.headers["etag"] != before
         assert answer.headers["etag"].partition("-")[0] == before.partition("-")[0]  # editors' versions stay
@@ -59,8 +59,8 @@ def test_both_ways_give_the_same_bytes(
     url = "/v1/articles/it/discussion"
     make.ok(client.put(url, json=body, headers={**admin, "If-Match": "*"}))
     with db.transaction() as session:
-        tally(session, article["id"], comments=3, inline=1)
-        react(session, article["id"], None, "insightful", NAMES)
+        adjust_tally(session, article["id"], comments=3, inline=1)
+        change_reaction(session, article["id"], None, "insightful", NAMES)
     urls = ("/v1/articles/it", "/v1/articles", "/v1/articles?fields=discussion.closes_at,reactions")
     before = [client.get(url).content for url in urls]
     single = client.get("/v1/articles/it?revision=1", headers=admin).json()
@@ -78,7 +78,7 @@ def test_deltas_add_up(client: TestClient, db: Database, article: dict[str, Any]
             for _ in range(5):
                 delta = {"comments": rng.randint(-2, 5), "inline": rng.randint(-2, 5)}
                 total.update(delta)
-                tally(session, article["id"], **delta)
+                adjust_tally(session, article["id"], **delta)
     shown = make.ok(client.get("/v1/articles/it"))["discussion"]
     assert {name: shown[name] for name in total} == total
 
@@ -93,7 +93,7 @@ def test_reactions_move_and_none_is_below_zero(client: TestClient, db: Database,
             if old and totals[old]:
                 totals[old] -= 1
         with db.transaction() as session:
-            found = react(session, article["id"], old, new, NAMES)
+            found = change_reaction(session, article["id"], old, new, NAMES)
         assert found == {name: totals[name] for name in NAMES}
     assert totals["gone"]
     assert make.ok(client.get("/v1/articles/it"))["reactions"] == found
@@ -102,8 +102,8 @@ def test_reactions_move_and_none_is_below_zero(client: TestClient, db: Database,
 def test_readers_who_come_at_once_are_all_counted(client: TestClient, db: Database, article: dict[str, Any]) -> None:
     def come(number: int) -> None:
         with db.transaction() as session:
-            react(session, article["id"], None, NAMES[number % 3], NAMES)
-            tally(session, article["id"], comments=1)
+            change_reaction(session, article["id"], None, NAMES[number % 3], NAMES)
+            adjust_tally(session, article["id"], comments=1)
 
     with ThreadPoolExecutor(6) as pool:
         list(pool.map(come, range(30)))
@@ -116,7 +116,7 @@ def test_only_the_reactions_that_are_offered_are_shown(
     client: TestClient, db: Database, settings: Settings, article: dict[str, Any], make_cards: Callable[[], None]
 ) -> None:
     with db.transaction() as session:
-        react(session, article["id"], None, "agree", NAMES)
+        change_reaction(session, article["id"], None, "agree", NAMES)
     make_cards()
     offered = settings.model_copy(update={"reactions": ("thanks", "agree")})
     with TestClient(create_app(offered, with_worker=False)) as other:

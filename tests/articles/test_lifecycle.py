@@ -18,7 +18,7 @@ from hypothesis.stateful import (
 )
 from starlette.testclient import TestClient
 
-from app.articles.publishing import advance_due
+from app.articles.publishing import advance_due_articles
 from app.articles.tables import Article
 from app.core.clock import iso
 from app.db import Database
@@ -338,7 +338,7 @@ class Life(RuleBasedStateMachine):
                     story.go_live(story.scheduled_at or self.clock, story.shown)
                 story.settle(self.clock, changed=True)
         with self.db.transaction() as session:
-            while advance_due(session):
+            while advance_due_articles(session):
                 pass
         for story in self.stories:
             headers = make.version(self.client, self.editor, {"id": story.id})

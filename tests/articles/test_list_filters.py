@@ -9,7 +9,7 @@ import time_machine
 from starlette.testclient import TestClient
 
 from app.articles import listing
-from app.articles.list_parameters import SORTS, ListQuery, cache_groups_of_filter
+from app.articles.list_parameters import SORTS, ListQuery, parse_filters
 from app.articles.site import Site
 from app.core.settings import Settings
 from app.identity.schemas import ANONYMOUS
@@ -80,8 +80,8 @@ def test_a_section_means_all_that_is_inside_of_it(
         if "sort" not in query:
             assert found(client, f"search?{query}&q=news") == names, query
     monkeypatch.setattr(listing, "MAX_BRANCHES", 1)
-    listing._ids.cache_clear()
-    listing._statement.cache_clear()
+    listing._select_ids.cache_clear()
+    listing._select_page.cache_clear()
     for query, names in SECTIONS.items():
         assert found(client, f"articles?{query}") == names, query
 
@@ -186,10 +186,10 @@ def size_of(sent: dict[str, list[str]], inside: int = 1) -> int:
         replace(group, refs=tuple(f"{ref}-{n}" for ref in group.refs for n in range(inside)))
         if group.kind == "section"
         else group
-        for group in cache_groups_of_filter(query)
+        for group in parse_filters(query)
     )
     shape, _ = listing.shape_of(query, groups, ANONYMOUS, SORTS[query.sort], Site("", ""))
-    return len(str(sa.select(listing._ids(shape))))
+    return len(str(sa.select(listing._select_ids(shape))))
 
 
 def test_no_combination_of_filters_makes_a_long_statement() -> None:

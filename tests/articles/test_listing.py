@@ -9,8 +9,8 @@ from urllib.parse import urlencode
 import pytest
 from starlette.testclient import TestClient
 
-from app.articles.activity import column_of
-from app.articles.list_parameters import EDITORS_SORTS, MOST_GROUPS, MOST_VALUES, ListQuery, cache_groups_of_filter
+from app.articles.activity import activity_column
+from app.articles.list_parameters import EDITOR_SORTS, MAX_FILTER_REPEATS, MAX_FILTER_VALUES, ListQuery, parse_filters
 from app.articles.list_parameters import SORTS as ALL_SORTS
 from app.articles.listing import is_quick
 from app.articles.schemas import ArticleOut, ListedArticleOut
@@ -23,7 +23,7 @@ from tests.articles.stock import BEGIN, Piece, Query
 Headers = dict[str, str]
 DAY = timedelta(days=1)
 # Those by activity and for editors have tests of their own.
-SORTS = [name for name in ALL_SORTS if column_of(name) is None and name not in EDITORS_SORTS]
+SORTS = [name for name in ALL_SORTS if activity_column(name) is None and name not in EDITOR_SORTS]
 
 
 @pytest.fixture
@@ -252,7 +252,7 @@ def test_a_key_of_one_section_sees_the_drafts_of_that_section(
     assert total == len(stock.answer(seen, query))
 
 
-MANY = ",".join(f"t{n}" for n in range(MOST_VALUES + 1))
+MANY = ",".join(f"t{n}" for n in range(MAX_FILTER_VALUES + 1))
 
 
 UNKNOWN = [
@@ -276,7 +276,7 @@ UNKNOWN = [
     ("tag=-", "tag"),
     ("tag=war,-cup", "tag"),
     (f"tag={MANY}", "tag"),
-    ("&".join(["tag=war"] * (MOST_GROUPS + 1)), "tag"),
+    ("&".join(["tag=war"] * (MAX_FILTER_REPEATS + 1)), "tag"),
     (f"section={'x' * 201}", "section"),
     ("ids=", "ids"),
     (f"ids={','.join('a' * 101)}", "ids"),
@@ -334,7 +334,7 @@ def test_etags_of_lists(client: TestClient, editor: Headers, shelf: list[Piece])
 )
 def test_what_may_be_read_where_others_wait(asked: dict[str, Any], quick: bool) -> None:
     query = ListQuery(**asked)
-    assert is_quick(query, cache_groups_of_filter(query)) is quick
+    assert is_quick(query, parse_filters(query)) is quick
 
 
 def test_language_tags_are_read_in_any_letter_case(client: TestClient, editor: Headers) -> None:

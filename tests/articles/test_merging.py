@@ -74,7 +74,7 @@ def test_articles_go_over_and_the_slug_leads_on(kind: str, client: TestClient, e
 def test_many_articles_go_over_in_pieces(
     client: TestClient, editor: Headers, db: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(merging, "AT_ONCE", 2)
+    monkeypatch.setattr(merging, "MAX_ARTICLES_PER_STEP", 2)
     two(client, editor, "tags")
     for number in range(5):
         make.published(client, editor, f"No {number}", tags=["fery"])

@@ -10,7 +10,7 @@ import sqlalchemy as sa
 from PIL import Image
 from starlette.testclient import TestClient
 
-from app.articles.media_addresses import absolute_html, absolute_markdown, relative_source
+from app.articles.media_addresses import absolutize_html, absolutize_markdown, relativize_source
 from app.core.settings import Settings
 from app.db import Database
 from app.main import create_app
@@ -99,12 +99,12 @@ def test_moving_the_api_moves_what_was_written(
 
 def test_only_addresses_are_changed_and_no_words() -> None:
     html = '<p title="/media/x"> src="/media/x" <a href="/media/x">/media/x</a> <code>&lt;img src="/media/x"</code></p>'
-    assert absolute_html(html, "https://a") == html.replace('<a href="', '<a href="https://a')
-    assert absolute_markdown("![a](/media/x) /media/y [b]: /media/z", "https://a") == (
+    assert absolutize_html(html, "https://a") == html.replace('<a href="', '<a href="https://a')
+    assert absolutize_markdown("![a](/media/x) /media/y [b]: /media/z", "https://a") == (
         "![a](https://a/media/x) /media/y [b]: /media/z"
     )
     words = "See https://a/media/x (https://a/media/x)."
-    assert relative_source(words, "https://a") == words
-    assert relative_source("![](https://a/media/x)", "https://a") == "![](/media/x)"
-    assert relative_source("<img src='https://a/media/x'>", "https://a") == "<img src='/media/x'>"
-    assert relative_source("![](https://a.example/media/x)", "https://a") == "![](https://a.example/media/x)"
+    assert relativize_source(words, "https://a") == words
+    assert relativize_source("![](https://a/media/x)", "https://a") == "![](/media/x)"
+    assert relativize_source("<img src='https://a/media/x'>", "https://a") == "<img src='/media/x'>"
+    assert relativize_source("![](https://a.example/media/x)", "https://a") == "![](https://a.example/media/x)"

@@ -7,7 +7,7 @@ import pytest
 import time_machine
 from starlette.testclient import TestClient
 
-from app.articles.publishing import advance_due
+from app.articles.publishing import advance_due_articles
 from app.core.clock import iso
 from app.db import Database
 from app.events.log import read_after
@@ -25,7 +25,7 @@ def facts(db: Database) -> list[str]:
 
 def run_clock(db: Database) -> int:
     with db.transaction() as session:
-        return advance_due(session)
+        return advance_due_articles(session)
 
 
 def test_publishing_shows_and_unpublishing_hides(client: TestClient, editor: Headers, db: Database) -> None:

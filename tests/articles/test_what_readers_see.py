@@ -8,7 +8,7 @@ import pytest
 import time_machine
 from starlette.testclient import TestClient
 
-from app.articles.publishing import advance_due
+from app.articles.publishing import advance_due_articles
 from app.core.clock import iso
 from app.db import Database
 from app.events.log import read_after
@@ -30,7 +30,7 @@ def writer(make_key: Callable[..., Headers]) -> Headers:
 
 def advance(db: Database) -> None:
     with db.transaction() as session:
-        advance_due(session)
+        advance_due_articles(session)
 
 
 def send(client: TestClient, headers: Headers, method: str, tail: str, body: Any = None, status: int = 200) -> Any:

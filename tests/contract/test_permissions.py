@@ -15,8 +15,8 @@ from fastapi.routing import APIRoute
 from sqlmodel import Session
 from starlette.testclient import TestClient
 
-from app.articles.publishing import advance_due
-from app.articles.reading import whole
+from app.articles.publishing import advance_due_articles
+from app.articles.reading import select_articles
 from app.articles.tables import Article
 from app.core.clock import iso, now
 from app.core.settings import Settings
@@ -112,7 +112,7 @@ def seen(connection: sa.Connection) -> dict[str, Any]:
         found = connection.execute(query).mappings()
         return [{name: value for name, value in row.items() if not NOT_SEEN.search(name)} for row in found]
 
-    out = {"articles": rows(whole(("html",)).where(A.c.public).order_by(A.c.id))}
+    out = {"articles": rows(select_articles(("html",)).where(A.c.public).order_by(A.c.id))}
     out["gone"] = rows(sa.select(A.c.slug, A.c.retraction).where(A.c.state == "retracted"))
     public = sa.select(A.c.id).where(A.c.public)
     out["pins"] = rows(sa.select(PIN).where(PIN.c.article_id.in_(public), PIN.c.target_id.in_(public)))
@@ -139,7 +139,7 @@ def look(session: Session, *, ahead: bool = True) -> list[Any]:
     if not ahead:
         return [at_once]
     with time_machine.travel(now() + LATER, tick=False):
-        while advance_due(session):
+        while advance_due_articles(session):
             pass
         session.flush()
         return [at_once, seen(session.connection())]

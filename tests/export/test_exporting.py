@@ -137,7 +137,7 @@ def test_memory_does_not_grow_with_the_publication(db: Database, settings: Setti
             read.append("")
             return public.Chunk([b"{}"], "x")
 
-        stream = routes.lines(db, public.Asked(Site.of(settings), ()), b"", rest=0.0)
+        stream = routes.lines(db, public.Asked(Site.from_settings(settings), ()), b"", rest=0.0)
         await anext(stream)
         assert read == []
         for number in range(1, 4):

@@ -14,8 +14,8 @@ from lxml import etree
 from starlette.testclient import TestClient
 from typer.testing import CliRunner
 
-from app.articles.discussion_settings import context
-from app.articles.reading import AUTHOR, BY, MEDIA, SECTION, TAG, TAGGED, A, R
+from app.articles.discussion_settings import find_posting_context
+from app.articles.reading import ARTICLE, ARTICLE_AUTHOR, ARTICLE_TAG, AUTHOR, MEDIA, REVISION, SECTION, TAG
 from app.cli import app as cli
 from app.comments.reading import C
 from app.core.settings import Settings
@@ -127,22 +127,26 @@ def held(db: Database) -> dict[str, Any]:
             "media": rows(sa.select(MEDIA.c.url, MEDIA.c.alt, MEDIA.c.caption).order_by(MEDIA.c.url)),
         }
         found: dict[str, Any] = {}
-        query = sa.select(A, R.c.html, SECTION.c.slug.label("section"), MEDIA.c.url).select_from(
-            A.join(R, (R.c.article_id == A.c.id) & (R.c.n == A.c.revision))
-            .outerjoin(SECTION, SECTION.c.id == A.c.section_id)
-            .outerjoin(MEDIA, MEDIA.c.id == A.c.image_id)
+        query = sa.select(ARTICLE, REVISION.c.html, SECTION.c.slug.label("section"), MEDIA.c.url).select_from(
+            ARTICLE.join(REVISION, (REVISION.c.article_id == ARTICLE.c.id) & (REVISION.c.n == ARTICLE.c.revision))
+            .outerjoin(SECTION, SECTION.c.id == ARTICLE.c.section_id)
+            .outerjoin(MEDIA, MEDIA.c.id == ARTICLE.c.image_id)
         )
         for row in connection.execute(query).mappings():
-            by = sa.select(AUTHOR.c.name).join(BY, BY.c.author_id == AUTHOR.c.id).where(BY.c.article_id == row["id"])
-            tags = sa.select(TAG.c.slug).join(TAGGED, TAGGED.c.tag_id == TAG.c.id)
+            by = (
+                sa.select(AUTHOR.c.name)
+                .join(ARTICLE_AUTHOR, ARTICLE_AUTHOR.c.author_id == AUTHOR.c.id)
+                .where(ARTICLE_AUTHOR.c.article_id == row["id"])
+            )
+            tags = sa.select(TAG.c.slug).join(ARTICLE_TAG, ARTICLE_TAG.c.tag_id == TAG.c.id)
             found[row["slug"]] = {
                 **{name: row[name] for name in ("title", "dek", "featured", "public", "html", "section", "url")},
                 "type": row["type"],
                 "published_at": row["public"] and row["published_at"].replace(microsecond=0),
                 "updated_at": row["public"] and row["updated_at"].replace(microsecond=0),
                 "open": rules(connection, row["id"]).state == "open",
-                "authors": rows(by.order_by(BY.c.position))[:1],
-                "tags": rows(tags.where(TAGGED.c.article_id == row["id"]).order_by(TAGGED.c.position)),
+                "authors": rows(by.order_by(ARTICLE_AUTHOR.c.position))[:1],
+                "tags": rows(tags.where(ARTICLE_TAG.c.article_id == row["id"]).order_by(ARTICLE_TAG.c.position)),
                 "comments": sorted(threads(connection, row["id"])),
             }
         return {**terms, "articles": found}
@@ -150,7 +154,7 @@ def held(db: Database) -> dict[str, Any]:
 
 def rules(connection: sa.Connection, article_id: str) -> Any:
     """How the discussion of an article is set."""
-    found = context(connection, article_id)
+    found = find_posting_context(connection, article_id)
     assert found is not None
     return found.rules
 
@@ -184,8 +188,8 @@ def test_wxr_comes_back_as_it_was(
         assert after["articles"][slug] == article, slug
     assert after == before
     with other.connect() as connection:
-        states = dict(connection.execute(sa.select(A.c.title, A.c.state)).all())
-        scheduled = dict(connection.execute(sa.select(A.c.title, A.c.scheduled_at)).all())
+        states = dict(connection.execute(sa.select(ARTICLE.c.title, ARTICLE.c.state)).all())
+        scheduled = dict(connection.execute(sa.select(ARTICLE.c.title, ARTICLE.c.scheduled_at)).all())
         former = connection.execute(sa.text("SELECT address FROM address WHERE address NOT LIKE '/%'")).scalars().all()
     assert {title: states[title] for title in ("A draft", "Taken back", "Wrong", "Early", "Over", "Coming")} == {
         "A draft": "draft",
@@ -238,7 +242,9 @@ def test_wxr_is_well_formed_whatever_stands_in_it(
 ) -> None:
     article = make.published(client, editor, "Odd")
     with db.transaction() as session:  # as no input lets it in
-        session.connection().execute(sa.update(A).where(A.c.id == article["id"]).values(title="A\x0b\ufffe]]>B"))
+        session.connection().execute(
+            sa.update(ARTICLE).where(ARTICLE.c.id == article["id"]).values(title="A\x0b\ufffe]]>B")
+        )
     file = tmp_path / "export.xml"
     assert run("--format", "wxr", str(file)).exit_code == 0
     assert etree.parse(file).findtext("channel/item/title") == "A]]&gt;B"
@@ -259,7 +265,13 @@ def test_ndjson_holds_everything_but_secrets(
     for line in lines[1:-1]:
         kinds.setdefault(line["type"], []).append(line["data"])
     with db.connect() as connection:
-        for kind, table in (("article", A), ("revision", R), ("comment", C), ("section", SECTION), ("media", MEDIA)):
+        for kind, table in (
+            ("article", ARTICLE),
+            ("revision", REVISION),
+            ("comment", C),
+            ("section", SECTION),
+            ("media", MEDIA),
+        ):
             assert len(kinds[kind]) == connection.execute(sa.select(sa.func.count()).select_from(table)).scalar_one()
         places = ["value FROM secret", "hash FROM api_key", "token_hash FROM participant", "address_hash FROM comment"]
         found = [connection.execute(sa.text(f"SELECT {place}")).scalars().all() for place in places]

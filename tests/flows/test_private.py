@@ -11,7 +11,7 @@ import sqlalchemy as sa
 import time_machine
 from starlette.testclient import TestClient
 
-from app.articles.publishing import advance_due
+from app.articles.publishing import advance_due_articles
 from app.core.clock import iso
 from app.db import Database
 from app.identity import keys
@@ -71,7 +71,7 @@ def plant(client: TestClient, editor: Headers, db: Database) -> list[dict[str, A
         fields = private(name)
         found.append(make.published(client, editor, **{**fields, "rights": {**fields["rights"], **rights}}))
     with time_machine.travel(now + timedelta(hours=1)), db.transaction() as session:
-        assert advance_due(session) == 1  # it expires
+        assert advance_due_articles(session) == 1  # it expires
     return found
 
 

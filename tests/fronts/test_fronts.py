@@ -9,7 +9,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from starlette.testclient import TestClient
 
-from app.articles.activity import count
+from app.articles.activity import count_activity
 from app.core.clock import now
 from app.core.ids import new_id
 from app.db import Database
@@ -250,7 +250,7 @@ def test_each_article_once_and_every_block_as_full_as_it_can_be(
     with db.transaction() as session:
         for piece in pieces:
             if comments[piece.id]:
-                count(session, piece.id, now(), comments=comments[piece.id], reactions=comments[piece.id])
+                count_activity(session, piece.id, now(), comments=comments[piece.id], reactions=comments[piece.id])
     pins = [piece.slug for piece in seed.sample(pieces, 3)]
     sent, expected, seen = [], [], set()
     for block in blocks:

@@ -7,7 +7,7 @@ import pytest
 import sqlalchemy as sa
 from starlette.testclient import TestClient
 
-from app.articles.partners import Receipt
+from app.articles.partners import AccessRecord
 from app.core.settings import Settings
 from app.db import Database
 from app.identity import keys
@@ -336,11 +336,11 @@ def test_what_cannot_be_written_is_held(db: Database, monkeypatch: pytest.Monkey
     async def run() -> None:
         await db.start()
         held = Ledger(db)
-        held.note(article, [Receipt(article, 1, "full")])
+        held.note(article, [AccessRecord(article, 1, "full")])
         write = db.write
 
         async def away(*_: Any) -> None:
-            held.note(article, [Receipt(article, 1, "full"), Receipt(article, 2, "full")])  # readers go on
+            held.note(article, [AccessRecord(article, 1, "full"), AccessRecord(article, 2, "full")])  # readers go on
             raise Overloaded("away")
 
         monkeypatch.setattr(db, "write", away)

@@ -10,7 +10,7 @@ import pytest
 import sqlalchemy as sa
 from starlette.testclient import TestClient
 
-from app.articles.discussion_settings import T
+from app.articles.discussion_settings import ARTICLE_TALLY
 from app.comments.reading import C
 from app.comments.schemas import best, controversy
 from app.core.clock import now
@@ -180,7 +180,7 @@ def test_many_at_once_are_counted_exactly(client: TestClient, db: Database, arti
     (row,) = stored(db, C, id=one)
     assert (row["upvotes"], row["downvotes"]) == (values.count(1), values.count(-1))
     chosen = [row["value"] for row in stored(db, REACTION) if row["counted"]]
-    (tally,) = stored(db, T, article_id=article["id"])
+    (tally,) = stored(db, ARTICLE_TALLY, article_id=article["id"])
     assert {name: n for name, n in tally["reactions"].items() if n} == {name: chosen.count(name) for name in chosen}
     assert len(values) <= 1, "strangers at one address"
     assert len(chosen) <= 1

@@ -9,7 +9,7 @@ import pytest
 import sqlalchemy as sa
 from starlette.testclient import TestClient
 
-from app.articles.reading import A
+from app.articles.reading import ARTICLE
 from app.db import Database
 from app.db.columns import table_of
 from app.events.tables import Event
@@ -102,7 +102,11 @@ def test_what_stood_back_for_a_copy_comes_again_when_that_copy_goes(publish: Pub
 
 def listed(db: Database, article: dict[str, Any]) -> list[str]:
     """The titles in an article's own list, the best first."""
-    query = sa.select(A.c.title).join(LINK, LINK.c.target_id == A.c.id).where(LINK.c.article_id == article["id"])
+    query = (
+        sa.select(ARTICLE.c.title)
+        .join(LINK, LINK.c.target_id == ARTICLE.c.id)
+        .where(LINK.c.article_id == article["id"])
+    )
     with db.connect() as connection:
         return list(connection.execute(query.order_by(LINK.c.score.desc())).scalars())
 

@@ -15,7 +15,7 @@ import time_machine
 
 from app.articles import editing, publishing
 from app.articles.editorial_schemas import ArticleIn, ArticlePatch, RetractIn
-from app.articles.reading import A
+from app.articles.reading import ARTICLE
 from app.articles.site import Site
 from app.core.problems import Conflict
 from app.db import Database
@@ -89,24 +89,26 @@ class Walk:
 
     def make(self) -> None:
         with self.db.transaction() as session:
-            made = editing.create(session, SYSTEM, ArticleIn(**self.fields()))
+            made = editing.create_article(session, SYSTEM, ArticleIn(**self.fields()))
             self.ids.append(made)
             if self.rng.random() < 0.9:
-                publishing.publish(session, SYSTEM, made, None)
+                publishing.publish_article(session, SYSTEM, made, None)
 
     def change(self) -> None:
         with self.db.transaction() as session:
-            changed = editing.patch(session, SYSTEM, self.rng.choice(self.ids), ArticlePatch(**self.fields()), None)
+            changed = editing.update_article(
+                session, SYSTEM, self.rng.choice(self.ids), ArticlePatch(**self.fields()), None
+            )
             if self.rng.random() < 0.7:
-                publishing.publish(session, SYSTEM, changed, None)
+                publishing.publish_article(session, SYSTEM, changed, None)
 
     def withdraw(self) -> None:
         one = self.rng.choice(self.ids)
         with self.db.transaction() as session:
             if self.rng.random() < 0.5:
-                publishing.unpublish(session, SYSTEM, one, None)
+                publishing.unpublish_article(session, SYSTEM, one, None)
             else:
-                publishing.retract(session, SYSTEM, one, RetractIn(reason="wrong"), None)
+                publishing.retract_article(session, SYSTEM, one, RetractIn(reason="wrong"), None)
 
     def rights(self) -> None:
         at = (datetime.now(UTC) + timedelta(hours=self.rng.randint(-3, 3))).isoformat()
@@ -114,7 +116,7 @@ class Walk:
             [{"embargoed_until": at, "expires_at": None}, {"expires_at": at, "embargoed_until": None}]
         )
         with self.db.transaction() as session:
-            editing.patch(
+            editing.update_article(
                 session, SYSTEM, self.rng.choice(self.ids), ArticlePatch.model_validate({"rights": rights}), None
             )
 
@@ -126,7 +128,7 @@ class Walk:
     def clockwork(self) -> None:
         self.clock.shift(timedelta(hours=1))
         with self.db.transaction() as session:
-            publishing.advance_due(session)
+            publishing.advance_due_articles(session)
 
     def work(self) -> None:
         with self.db.transaction() as session:
@@ -136,7 +138,7 @@ class Walk:
     def check(self) -> None:
         """Every answer holds only what is public, never the article itself, and nothing twice."""
         with self.db.connect() as connection:
-            public = set(connection.execute(sa.select(A.c.id).where(A.c.public)).scalars())
+            public = set(connection.execute(sa.select(ARTICLE.c.id).where(ARTICLE.c.public)).scalars())
             for one in self.ids:
                 found = related(connection, one, ANONYMOUS, SITE, limit=100)
                 targets = ids_of(found.items if found else [])
@@ -205,7 +207,7 @@ def _consistent(db: Database) -> None:
     """What is stored is of public articles in one language, without copies, and counted right."""
     with db.connect() as connection:
         texts = {row.article_id: row for row in connection.execute(sa.select(TEXT))}
-        public = set(connection.execute(sa.select(A.c.id).where(A.c.public)).scalars())
+        public = set(connection.execute(sa.select(ARTICLE.c.id).where(ARTICLE.c.public)).scalars())
         assert set(texts) == public
         lists: dict[str, list[Any]] = {}
         for row in connection.execute(sa.select(LINK)):

@@ -11,8 +11,8 @@ import time_machine
 from sqlalchemy.exc import DBAPIError
 from starlette.testclient import TestClient
 
-from app.articles.list_parameters import cache_groups_of_filter
-from app.articles.publishing import advance_due
+from app.articles.list_parameters import parse_filters
+from app.articles.publishing import advance_due_articles
 from app.articles.site import Site
 from app.core.clock import iso
 from app.core.settings import Settings
@@ -137,7 +137,7 @@ def test_only_what_readers_see_now_is_found(
     make.patched(client, editor, article, rights={"expires_at": iso(moment + timedelta(hours=1))})
     assert found("bridge") == ["One bridge"]
     with time_machine.travel(moment + timedelta(hours=2)), db.transaction() as session:
-        assert advance_due(session) == 1
+        assert advance_due_articles(session) == 1
     assert found("bridge") == []
     make.patched(client, editor, article, rights={"expires_at": None})
     assert found("bridge") == ["One bridge"]
@@ -198,9 +198,7 @@ def test_the_index_of_words_is_asked_however_rare_they_are(client: TestClient, e
     query = SearchQuery(q="kingfisher", count="exact")
     with db.connect() as connection:
         sa.event.listen(connection, "before_cursor_execute", listen)
-        finding.found(
-            connection, query, cache_groups_of_filter(query), ANONYMOUS, Site("https://site.example", "/{slug}")
-        )
+        finding.found(connection, query, parse_filters(query), ANONYMOUS, Site("https://site.example", "/{slug}"))
         sa.event.remove(connection, "before_cursor_execute", listen)
         searches = [(sql, values) for sql, values in asked if "@@" in sql]
         assert len(searches) >= 2

@@ -9,7 +9,7 @@ import sqlalchemy as sa
 from sqlmodel import Session
 
 from app.articles import activity
-from app.articles.discussions import tally
+from app.articles.discussions import adjust_tally
 from app.comments.tables import Comment
 from app.db.columns import Row, table_of
 
@@ -71,12 +71,12 @@ def lay(session: Session, article_id: str, rows: Sequence[dict[str, Any]], chang
         connection.execute(_CHANGE, moved)
     old, new = (_public(comments) for comments in (before, after))
     if old != new:
-        tally(session, article_id, comments=new[0] - old[0], inline=new[1] - old[1])
+        adjust_tally(session, article_id, comments=new[0] - old[0], inline=new[1] - old[1])
     written = _hours(after)
     written.subtract(_hours(before))
     for hour, more in sorted(written.items()):
         if more:
-            activity.count(session, article_id, hour, comments=more)
+            activity.count_activity(session, article_id, hour, comments=more)
 
 
 def _move(comments: dict[str, Any], article_id: str, changes: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:

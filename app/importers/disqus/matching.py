@@ -6,7 +6,7 @@ from urllib.parse import parse_qs, unquote, urlsplit
 
 import sqlalchemy as sa
 
-from app.articles.addresses import leads_to
+from app.articles.addresses import find_by_former_address
 from app.articles.site import Site
 from app.articles.tables import Article
 from app.core.ids import is_id
@@ -78,7 +78,9 @@ def _at(connection: sa.Connection, path: str, site: Site) -> str | None:
     row = connection.execute(_BY_SLUG, {"slug": slug}).mappings().first() if slug else None
     if row and site.path_of(row["section"], row["slug"], row["published_at"]) == path:
         return str(row["id"])
-    former = leads_to(connection, path) or (leads_to(connection, slug) if row is None else None)
+    former = find_by_former_address(connection, path) or (
+        find_by_former_address(connection, slug) if row is None else None
+    )
     if former:
         row = connection.execute(_BY_SLUG, {"slug": former["slug"]}).mappings().first()
     return str(row["id"]) if row else None

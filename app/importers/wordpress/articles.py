@@ -7,11 +7,11 @@ import sqlalchemy as sa
 from sqlmodel import Session
 
 from app.articles import editing, publishing
-from app.articles.addresses import RESERVED, remember
-from app.articles.discussions import close
+from app.articles.addresses import RESERVED_SLUGS, add_former_address
+from app.articles.discussions import close_discussion
 from app.articles.editorial_schemas import ArticleIn, ArticlePatch
-from app.articles.media_addresses import fill_sizes, unsized_files
-from app.articles.revisions import newest_blocks
+from app.articles.media_addresses import fill_sizes, find_unsized_files
+from app.articles.revisions import find_newest_blocks
 from app.articles.tables import Address, Article
 from app.blocks import Body, Dropped, from_blocks, from_html
 from app.core.clock import now
@@ -60,11 +60,11 @@ class ArticleEntry:
     def prepare(self, connection: sa.Connection, local_id: str | None) -> None:
         """Convert the body, choose the slug and check the rest."""
         plan = self.plan
-        newest = newest_blocks(connection, local_id) if local_id else None
+        newest = find_newest_blocks(connection, local_id) if local_id else None
         if plan.state == "published" and plan.at is not None and self._date() is None:
             self.notes.append("its date is still to come; that of the import is taken")
         text = from_html(plan.html, newest.blocks if newest else ())
-        sizes = find_sizes(connection, unsized_files(text.blocks))
+        sizes = find_sizes(connection, find_unsized_files(text.blocks))
         self._text = from_blocks(fill_sizes(text.blocks, sizes), text.dropped) if sizes else text
         self.notes += [_describe(loss) for loss in text.dropped]
         fields = {name: getattr(plan, name) for name in ("title", "dek", "type", "language", "featured")}
@@ -99,7 +99,7 @@ class ArticleEntry:
         return chosen
 
     def _is_free(self, connection: sa.Connection, slug: str, local_id: str | None) -> bool:
-        if slug in RESERVED or self._survey.is_given(slug, self.plan.key):
+        if slug in RESERVED_SLUGS or self._survey.is_given(slug, self.plan.key):
             return False
         return all(row.id == local_id for row in connection.execute(_HOLDERS, {"slug": slug}))
 
@@ -108,7 +108,7 @@ class ArticleEntry:
         data, modified_at = self._named(session), self.plan.modified_at
         assert isinstance(data, ArticleIn)
         updated_at = min(modified_at, now()) if modified_at else None
-        article_id = editing.create(session, IMPORT, data, text=self._text, updated_at=updated_at)
+        article_id = editing.create_article(session, IMPORT, data, text=self._text, updated_at=updated_at)
         self._settle(session, article_id)
         return article_id
 
@@ -116,7 +116,7 @@ class ArticleEntry:
         """Save what is new as another revision, and show it if the article is public."""
         if self.plan.state != "published":
             self._withdraw(session, local_id)  # first: what went private there is not changed in public
-        editing.patch(session, IMPORT, local_id, self._named(session), None, self._text)
+        editing.update_article(session, IMPORT, local_id, self._named(session), None, self._text)
         self._settle(session, local_id)
 
     def _named(self, session: Session) -> ArticlePatch:
@@ -141,22 +141,22 @@ class ArticleEntry:
     def _withdraw(self, session: Session, article_id: str) -> None:
         state = session.get_one(Article, article_id).state
         if state == "published":
-            publishing.unpublish(session, IMPORT, article_id, None)
+            publishing.unpublish_article(session, IMPORT, article_id, None)
         elif state == "scheduled" and self.plan.state == "draft":
-            publishing.unschedule(session, IMPORT, article_id, None)
+            publishing.unschedule_article(session, IMPORT, article_id, None)
 
     def _settle(self, session: Session, article_id: str) -> None:
         """Bring the article into its state, close what took no comments, and let its old addresses lead to it."""
         plan, article = self.plan, session.get_one(Article, article_id)
         if plan.state == "published" or (plan.state == "scheduled" and self._date() is not None):
-            publishing.publish(session, IMPORT, article_id, None)
+            publishing.publish_article(session, IMPORT, article_id, None)
         elif plan.state == "scheduled" and plan.at is not None:
             stands = (article.scheduled_at, article.scheduled_revision)
             if stands != (plan.at, article.latest_revision):
-                publishing.schedule(session, IMPORT, article_id, plan.at, None)
+                publishing.schedule_article(session, IMPORT, article_id, plan.at, None)
         if plan.is_closed:
-            close(session, article_id)
+            close_discussion(session, article_id)
         for address in plan.addresses:
             is_taken = not address.startswith("/") and session.connection().execute(_SLUG, {"slug": address}).first()
             if not is_taken:
-                remember(session, article_id, address)
+                add_former_address(session, article_id, address)

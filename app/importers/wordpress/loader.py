@@ -10,8 +10,8 @@ from typing import Final
 import sqlalchemy as sa
 from sqlmodel import Session
 
-from app.articles.addresses import leads_to, remember
-from app.articles.site import numbered_address
+from app.articles.addresses import add_former_address, find_by_former_address
+from app.articles.site import make_numbered_address
 from app.db import Database
 from app.importers.discussion.arrivals import Arrivals
 from app.importers.discussion.remarks import Group
@@ -100,7 +100,7 @@ def source_of(site: Site) -> str:
 
 def _remember_all(addresses: Sequence[tuple[str, str]], session: Session) -> None:
     for article_id, address in addresses:
-        remember(session, article_id, address)
+        add_former_address(session, article_id, address)
 
 
 class EarlierImports:
@@ -168,9 +168,9 @@ class _Load:
             missing: list[tuple[str, str]] = []
             with self.db.connect() as connection:
                 for number, parent in batch:
-                    address = numbered_address(folder, number)
+                    address = make_numbered_address(folder, number)
                     article_id = self.ledger.local(connection, ArticleEntry.kind, str(parent), ARTICLE)
-                    if article_id and leads_to(connection, address) is None:
+                    if article_id and find_by_former_address(connection, address) is None:
                         missing.append((article_id, address))
             if missing:
                 patiently(self.db, partial(_remember_all, missing))

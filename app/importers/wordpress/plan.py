@@ -9,7 +9,7 @@ from typing import Any, Literal
 
 from pydantic import TypeAdapter, ValidationError
 
-from app.articles.site import numbered_address
+from app.articles.site import make_numbered_address
 from app.export.wordpress_ids import ID_KEY
 from app.importers.engine import clipped
 from app.importers.ledger import fingerprint
@@ -214,7 +214,7 @@ def _addresses(item: Item, slug: str | None, survey: Survey) -> Iterator[str]:
     path = path_of(item.link)
     paths = [path, re.sub("/+", "/", path)] if path else []
     if item.post_id and not item.first_meta(ID_KEY):  # a number of ours never was an address
-        paths.append(numbered_address(path_of(survey.site.base_url), item.post_id))
+        paths.append(make_numbered_address(path_of(survey.site.base_url), item.post_id))
     for address in distinct([*old, *([item.slug] if item.slug and item.slug != slug else []), *paths]):
         if len(address) <= _LONGEST_PATH and address.isprintable():
             yield address

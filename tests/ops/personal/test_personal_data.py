@@ -8,7 +8,7 @@ import sqlalchemy as sa
 from sqlmodel import SQLModel
 from starlette.testclient import TestClient
 
-from app.articles.discussion_settings import T
+from app.articles.discussion_settings import ARTICLE_TALLY
 from app.comments.reading import C
 from app.db import Database
 from app.db.columns import table_of
@@ -127,7 +127,7 @@ def test_nothing_of_a_guest_remains(
     assert {row["state"] for row in (first, own, inline, lost)} == {"removed"}
     assert (first["listed"], first["replies"], own["listed"], answer["replies"]) == (True, 1, False, 0)
     assert (answer["state"], answer["text"], answer["upvotes"]) == ("published", "Bo answers.", 0)
-    (tally,) = stored(db, T, article_id=article["id"])
+    (tally,) = stored(db, ARTICLE_TALLY, article_id=article["id"])
     assert (tally["comments"], tally["inline"], tally["reactions"]["agree"]) == (2, 0, 1)
     assert [row["participant_id"] for row in (*stored(db, VOTE), *stored(db, REACTION))] == [
         answer["participant_id"]
