@@ -25,6 +25,14 @@ from app.moderation.events import MODERATION_TYPES
 from app.webhooks.schemas import TOLD, TYPES
 
 ROOT = Path(__file__).resolve().parent.parent
+JSON_TYPES = {
+    "str": "string",
+    "int": "integer",
+    "bool": "boolean",
+    "list": "list of strings",
+    "list[str]": "list of strings",
+    "str | None": "string or null",
+}
 NOTE = "<!-- Written by docs/generate.py: change the code that it describes, then run `make openapi`. -->"
 
 
@@ -98,11 +106,11 @@ def members_of(event: type[Fact]) -> list[str]:
 def receivers_of(name: str) -> str:
     """Return who receives events of a type."""
     if name in MODERATION_TYPES:
-        return "webhooks and site-wide live streams, of keys with `comments:moderate`"
+        return "webhooks and the live stream `/v1/live`, of keys with `comments:moderate`"
     receivers = [
-        title for title, types in (("webhooks", TYPES), ("site-wide live streams", LIVE_TYPES)) if name in types
+        title for title, types in (("webhooks", TYPES), ("the live stream `/v1/live`", LIVE_TYPES)) if name in types
     ]
-    return " and ".join(receivers) or "consumers inside Broadsheet only, such as caches"
+    return " and ".join(receivers) or "consumers inside Broadsheet only"
 
 
 def events_page() -> str:
@@ -110,7 +118,8 @@ def events_page() -> str:
     lines: list[str] = []
     for event in events():
         name = event.name
-        types = {field.name: getattr(field.type, "__name__", None) or str(field.type) for field in fields(event)}
+        python_types = {field.name: str(getattr(field.type, "__name__", field.type)) for field in fields(event)}
+        types = {member: JSON_TYPES.get(name_of_type, name_of_type) for member, name_of_type in python_types.items()}
         members = "".join(f", `{member}` ({types[member]})" for member in members_of(event) if member in types)
         lines += [
             f"## `{name}`",
@@ -127,7 +136,7 @@ def events_page() -> str:
         "message is `{type, timestamp, data}`. `data` names the subject by `id`, has the members listed here, and "
         "with every type `position` (where the event is in the log) and `cache_groups` (what it makes stale); with "
         "public articles also `etag`. In a list of types `article.*` stands for all types of a kind, and `*` for all. "
-        "Only what is public, or just was, is told, except to moderators."
+        "Only what is public, or was until then, is sent, except to moderators."
     )
     return page("Events and webhooks", intro, lines).rstrip() + "\n"
 
