@@ -73,18 +73,18 @@ from app.mail.letters import MailChannel
 from app.mail.notifications import ask_back, has_fanouts, hear, spread
 from app.mail.notifications import prune as prune_notifications
 from app.moderation import routes as appeals
-from app.moderation import routes as bans
 from app.moderation import routes as decisions
 from app.moderation import routes as moderation_log
-from app.moderation import routes as phrases
 from app.moderation import routes as queue
 from app.moderation import routes as redaction
 from app.moderation import routes as reports
+from app.moderation import rule_routes as bans
+from app.moderation import rule_routes as phrases
 from app.moderation.comment_access import check_reach
-from app.moderation.decisions import remove as remove_comment
-from app.moderation.forgetting import withdrawn
-from app.moderation.pipeline import Screening
-from app.moderation.queue import prune as prune_leases
+from app.moderation.decisions import remove_comment
+from app.moderation.forgetting import withdraw_comments
+from app.moderation.pipeline import ModerationPipeline
+from app.moderation.queue import prune_leases
 from app.ops import routes as operation
 from app.ops import routes as personal
 from app.ops import routes as purging
@@ -234,7 +234,7 @@ SHOWN["search"] = follow_in_search  # what rooms above articles keep of them, in
 FIND["q"] = search_list
 MODERATION["reach"] = check_reach  # moderators change comments by the rules of the room above
 MODERATION["remove"] = remove_comment
-MODERATION["withdrawn"] = withdrawn
+MODERATION["withdrawn"] = withdraw_comments
 EARLY["named"] = is_named
 articles.ACCEPTED.update(formats.ACCEPTED)  # one article's address gives the formats of the room above, too
 ALSO["importers"] = forget_imported  # rooms on one floor do not see each other
@@ -261,9 +261,9 @@ def readers(settings: Settings) -> dict[str, Callable[[Session, Entry], None]]:
     }
 
 
-def screen(_db: Database, settings: Settings) -> Screening:
+def screen(_db: Database, settings: Settings) -> ModerationPipeline:
     """The judges of what readers write: comments stand below moderation and are given them."""
-    return Screening(settings)
+    return ModerationPipeline(settings)
 
 
 def live(db: Database, settings: Settings, registry: CollectorRegistry) -> Live:

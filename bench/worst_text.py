@@ -19,7 +19,7 @@ from app.articles.list_parameters import Words
 from app.blocks import from_html as article_from_html
 from app.blocks import from_markdown as article_from_markdown
 from app.comments.rendering import from_markdown
-from app.moderation.pipeline import analyse
+from app.moderation.pipeline import analyze_text
 from app.search.marks import snippet
 from app.search.questions import parse
 from app.subscriptions.schemas import Email
@@ -83,7 +83,7 @@ class Field(NamedTuple):
 
 def _comment(text: str) -> None:
     body = from_markdown(_PROSE.validate_python(text))
-    analyse(body.text, body.links, True, True)
+    analyze_text(body.text, body.links, True, True)
 
 
 def _search(text: str) -> None:

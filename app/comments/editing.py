@@ -158,11 +158,11 @@ def _judge(session: Session, editor: Editor, row: Row, prepared: PreparedText) -
         under_id=row["parent_id"],
         was_public=row["state"] == "published",
     )
-    verdict = editor.screen.judge(session, submission, prepared.opinion, prepared.reading)
+    verdict = editor.screen.evaluate(session, submission, prepared.opinion, prepared.reading)
     if verdict.state != row["state"]:
         set_state(session, locked(session, row["id"]), verdict.state, by="system")
     if verdict.state != "published":
-        editor.screen.filed(session, submission, verdict)
+        editor.screen.log_verdict(session, submission, verdict)
 
 
 def remove(session: Session, editor: Editor, comment_id: str) -> None:

@@ -289,7 +289,7 @@ def post(session: Session, poster: Poster, ref: str, data: CommentIn, prepared: 
         at=moment,
         under_id=data.parent_id,
     )
-    verdict = poster.screen.judge(session, submission, prepared.opinion, prepared.reading)
+    verdict = poster.screen.evaluate(session, submission, prepared.opinion, prepared.reading)
     row = _row(submission, data, parent, request) | {
         "anchor_id": _anchor(session, article, data, person),
         "address_ranges": " ".join(poster.ranges) if poster.ranges and data.notify != "none" else None,
@@ -302,7 +302,7 @@ def post(session: Session, poster: Poster, ref: str, data: CommentIn, prepared: 
     if row["listed"]:
         appear(session, row)
     if verdict.reasons or not row["listed"]:
-        poster.screen.filed(session, submission, verdict)
+        poster.screen.log_verdict(session, submission, verdict)
     whole = None if row["anchor_id"] else {**row, "anchor_kind": None}
     return Posted(comment_id, verdict.state, verdict, is_new=True, is_mine=True, row=whole)
 

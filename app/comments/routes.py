@@ -261,13 +261,13 @@ async def read_text(request: Request, text: str, pointer: str = "/text") -> Body
 async def examine(request: Request, screen: Screen, draft: Draft, body: Body, attempt: Attempt | None) -> PreparedText:
     """Find out what the judges need to know of a text that was read; whoever costs most is asked last."""
     if is_quick(body.source):
-        reading = screen.read(body.text, body.links)
+        reading = screen.analyze(body.text, body.links)
     else:
-        reading = await screen.read_aside(offload(request), body.text, body.links)
-    if screen.asks_outside and attempt is not None:
+        reading = await screen.analyze_offloaded(offload(request), body.text, body.links)
+    if screen.has_checker and attempt is not None:
         known = attempt._replace(text=body.text, fingerprint=body.fingerprint)
         await database(request).fresh(_checking(screen, known))
-    return PreparedText(body, await screen.consult(draft), reading)
+    return PreparedText(body, await screen.ask_checker(draft), reading)
 
 
 def _checking(screen: Screen, attempt: Attempt) -> Callable[[sa.Connection], None]:
@@ -284,9 +284,9 @@ async def prepare(
     """
     screen = poster.screen
     name = data.author.name if data.author else None
-    if is_quick(data.text) and not screen.asks_outside:
+    if is_quick(data.text) and not screen.has_checker:
         body = read(data.text)
-        return PreparedText(body, None, screen.read(body.text, body.links))
+        return PreparedText(body, None, screen.analyze(body.text, body.links))
     if await is_replay(request, poster.actor):
         return None
 
@@ -401,9 +401,9 @@ async def prepare_edit(
     """
     if "text" not in data.model_fields_set:
         return None
-    if is_quick(data.text) and not editor.screen.asks_outside:
+    if is_quick(data.text) and not editor.screen.has_checker:
         body = read(data.text)
-        return PreparedText(body, None, editor.screen.read(body.text, body.links))
+        return PreparedText(body, None, editor.screen.analyze(body.text, body.links))
 
     def checked(connection: sa.Connection) -> Attempt | None:
         return editing.check(connection, editor, comment, data.text)

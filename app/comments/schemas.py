@@ -275,8 +275,8 @@ class PreparedText(NamedTuple):
     """A text that has been read, with what was found out about it before the transaction."""
 
     body: Body
-    opinion: Any = None  # of `Screen.consult`
-    reading: Any = None  # of `Screen.read`
+    opinion: Any = None  # of `Screen.ask_checker`
+    reading: Any = None  # of `Screen.analyze`
 
 
 class Reason(NamedTuple):
@@ -320,8 +320,8 @@ class Screen(Protocol):
     """The judges of what readers write; `moderation` above has them, `wiring` brings both together."""
 
     @property
-    def asks_outside(self) -> bool:
-        """Whether `consult` asks somebody, which takes its time and may cost money."""
+    def has_checker(self) -> bool:
+        """Whether `ask_checker` asks somebody, which takes its time and may cost money."""
 
     def check_attempt(self, store: sa.Connection | Session, attempt: Attempt, ahead: int = 0) -> None:
         """Refuse what is refused outright, before any work: the banned, floods and, once it is read, repeats.
@@ -329,19 +329,19 @@ class Screen(Protocol):
         `ahead` comments of a batch come before this one.
         """
 
-    def read(self, text: str, links: tuple[str, ...]) -> Any:
-        """Find in a text what needs no store; for `judge`."""
+    def analyze(self, text: str, links: tuple[str, ...]) -> Any:
+        """Find in a text what needs no store; for `evaluate`."""
 
-    async def read_aside(self, offload: Offload, text: str, links: tuple[str, ...]) -> Any:
+    async def analyze_offloaded(self, offload: Offload, text: str, links: tuple[str, ...]) -> Any:
         """Do as `read` does, away from the event loop."""
 
-    async def consult(self, draft: Draft) -> Any:
-        """Ask those who are outside of this process, before any transaction; what they said is for `judge`."""
+    async def ask_checker(self, draft: Draft) -> Any:
+        """Ask those who are outside of this process, before any transaction; what they said is for `evaluate`."""
 
-    def judge(self, session: Session, submission: Submission, opinion: Any = None, reading: Any = None) -> Verdict:
+    def evaluate(self, session: Session, submission: Submission, opinion: Any = None, reading: Any = None) -> Verdict:
         """Decide, and write nothing. `Banned`, `DuplicateComment`, `TooManyRequests`: what is refused outright."""
 
-    def filed(self, session: Session, submission: Submission, verdict: Verdict) -> None:
+    def log_verdict(self, session: Session, submission: Submission, verdict: Verdict) -> None:
         """Note in the moderation log why a comment that now stands was not simply published."""
 
 

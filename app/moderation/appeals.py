@@ -14,43 +14,43 @@ from app.identity.audit import record as audit
 from app.identity.schemas import Actor
 from app.moderation.comment_access import C, check_reach
 from app.moderation.events import emit_appealed, emit_decided
-from app.moderation.log import decision, record, redaction_of
-from app.moderation.queue import case_of, keep
+from app.moderation.log import find_decision, find_redaction, log_decision
+from app.moderation.queue import find_case, update_case
 from app.moderation.schemas import AppealIn
 from app.moderation.tables import Appeal
 
 APPEAL = table_of(Appeal)
-_COMMENT = sa.select(
+_SELECT_COMMENT = sa.select(
     *(C.c[name] for name in "id article_id participant_id state removed_by redacted_at".split())
 ).where(C.c.id == sa.bindparam("id", type_=C.c.id.type))
-_BY = {"key": "moderator", "system": "system"}
+_DECIDER_BY_ACTOR_KIND = {"key": "moderator", "system": "system"}
 
 
-def appeal_of(connection: sa.Connection, comment_id: str, decision_id: str) -> sa.RowMapping | None:
+def find_appeal(connection: sa.Connection, comment_id: str, decision_id: str) -> sa.RowMapping | None:
     """The appeal against one decision, or None."""
     query = sa.select(APPEAL).where(APPEAL.c.comment_id == comment_id, APPEAL.c.decision_id == decision_id)
     return connection.execute(query).mappings().first()
 
 
-def is_appealable(comment: Row, decided: Row | None) -> bool:
+def is_appealable(comment: Row, decision: Row | None) -> bool:
     """Whether something was decided against a comment: not by its author, and not merely put off."""
     if comment["state"] == "removed":
         return bool(comment["removed_by"] == "moderator")
-    hidden = comment["state"] == "pending" and decided is not None and decided["action"] == "hide"
+    hidden = comment["state"] == "pending" and decision is not None and decision["action"] == "hide"
     return hidden or comment["state"] in {"rejected", "spam"}
 
 
-def told(connection: sa.Connection, actor: Actor, comment_id: str) -> dict[str, Any]:
+def get_decision(connection: sa.Connection, actor: Actor, comment_id: str) -> dict[str, Any]:
     """What was decided about a comment, as `DecisionOut` has it; 404 for all but its author and moderators."""
-    comment = connection.execute(_COMMENT, {"id": comment_id}).mappings().first()
+    comment = connection.execute(_SELECT_COMMENT, {"id": comment_id}).mappings().first()
     if comment is None:
         raise NotFound
     if actor.may("comments:moderate"):
         check_reach(connection, actor, comment["article_id"])
     elif not is_author(connection, actor, comment):
         raise NotFound
-    decided = decision(connection, comment_id)
-    redaction = redaction_of(connection, comment_id) if comment["redacted_at"] else None
+    decision = find_decision(connection, comment_id)
+    redaction = find_redaction(connection, comment_id) if comment["redacted_at"] else None
     if comment["removed_by"] == "author":
         return {
             "state": comment["state"],
@@ -59,20 +59,20 @@ def told(connection: sa.Connection, actor: Actor, comment_id: str) -> dict[str, 
             **dict.fromkeys(("at", "reason", "appeal", "redaction")),
             "may_appeal": False,
         }
-    appeal = appeal_of(connection, comment_id, decided["id"] if decided else comment_id)
+    appeal = find_appeal(connection, comment_id, decision["id"] if decision else comment_id)
     return {
         "state": comment["state"],
-        "action": decided["action"] if decided else None,
-        "by": _BY.get(decided["actor_kind"], "system") if decided else None,
-        "at": decided["at"] if decided else None,
-        "reason": decided["note"] if decided else None,
-        "may_appeal": appeal is None and is_appealable(comment, decided),
+        "action": decision["action"] if decision else None,
+        "by": _DECIDER_BY_ACTOR_KIND.get(decision["actor_kind"], "system") if decision else None,
+        "at": decision["at"] if decision else None,
+        "reason": decision["note"] if decision else None,
+        "may_appeal": appeal is None and is_appealable(comment, decision),
         "appeal": appeal,
         "redaction": {"at": redaction["at"], "reason": redaction["note"]} if redaction else None,
     }
 
 
-def written_about(connection: sa.Connection, comment_ids: list[str]) -> list[Row]:
+def list_appeals_about(connection: sa.Connection, comment_ids: list[str]) -> list[Row]:
     """The appeals of these comments: what is told to those who ask what is stored about them."""
     columns = [APPEAL.c[name] for name in "comment_id text state answer created_at answered_at".split()]
     return list(connection.execute(sa.select(*columns).where(APPEAL.c.comment_id.in_(comment_ids))).mappings())
@@ -96,56 +96,56 @@ class NoAppeal(Conflict):
     code, title = "no_appeal", "There is no open appeal"
 
 
-def appeal(session: Session, actor: Actor, comment_id: str, data: AppealIn) -> str:
+def appeal_decision(session: Session, actor: Actor, comment_id: str, data: AppealIn) -> str:
     """Ask moderators to look at a decision again; returns the comment's id. 404 for all but the comment's author."""
     comment = locked(session, comment_id)
     connection = session.connection()
     if not is_author(connection, actor, comment):
         raise NotFound
-    decided = decision(connection, comment_id)
-    if not is_appealable(comment, decided):
+    decision = find_decision(connection, comment_id)
+    if not is_appealable(comment, decision):
         raise NotAppealable
-    decision_id = decided["id"] if decided else comment_id
-    if appeal_of(connection, comment_id, decision_id):
+    decision_id = decision["id"] if decision else comment_id
+    if find_appeal(connection, comment_id, decision_id):
         raise AlreadyAppealed
     values = {"id": new_id(), "comment_id": comment_id, "decision_id": decision_id, "text": data.text}
     session.execute(sa.insert(APPEAL).values(**values, state="open", created_at=now()))
-    keep(session, comment, appealed=True)
-    record(session, comment_id, actor.kind, None, "appeal", None, article_id=comment["article_id"])
+    update_case(session, comment, appealed=True)
+    log_decision(session, comment_id, actor.kind, None, "appeal", None, article_id=comment["article_id"])
     emit_appealed(session, comment)
     return comment_id
 
 
-def answer(session: Session, comment: Row, state: Literal["granted", "declined"], words: str | None) -> bool:
+def answer_appeal(session: Session, comment: Row, state: Literal["granted", "declined"], words: str | None) -> bool:
     """Answer the open appeal of a comment, whose row is locked; tells whether there was one."""
-    case = case_of(session.connection(), comment["id"])
+    case = find_case(session.connection(), comment["id"])
     if case is None or not case["appealed"]:
         return False
-    here = (APPEAL.c.comment_id == comment["id"]) & (APPEAL.c.state == "open")
-    session.execute(sa.update(APPEAL).where(here).values(state=state, answer=words, answered_at=now()))
-    keep(session, comment, appealed=False)
+    is_open = (APPEAL.c.comment_id == comment["id"]) & (APPEAL.c.state == "open")
+    session.execute(sa.update(APPEAL).where(is_open).values(state=state, answer=words, answered_at=now()))
+    update_case(session, comment, appealed=False)
     return True
 
 
-def decline(session: Session, actor: Actor, comment_id: str, reason: str | None) -> str:
+def decline_appeal(session: Session, actor: Actor, comment_id: str, reason: str | None) -> str:
     """Leave the decision as it is and say so; returns the comment's id."""
     comment = locked(session, comment_id)
     check_reach(session.connection(), actor, comment["article_id"])
-    if not answer(session, comment, "declined", reason):
+    if not answer_appeal(session, comment, "declined", reason):
         raise NoAppeal
-    about = comment["article_id"]
-    record(session, comment_id, actor.kind, actor.id, "decline", None, article_id=about, note=reason)
+    article_id = comment["article_id"]
+    log_decision(session, comment_id, actor.kind, actor.id, "decline", None, article_id=article_id, note=reason)
     audit(session, actor, "comment.decline", "comment", comment_id, {})
     emit_decided(session, comment, "decline", comment["state"], by="moderator")
     return comment_id
 
 
-def settle(session: Session, comment_ids: list[str]) -> None:
+def close_appeals(session: Session, comment_ids: list[str]) -> None:
     """Close the open appeals of comments that are gone."""
-    here = APPEAL.c.comment_id.in_(comment_ids) & (APPEAL.c.state == "open")
-    session.execute(sa.update(APPEAL).where(here).values(state="declined", answered_at=now()))
+    is_open = APPEAL.c.comment_id.in_(comment_ids) & (APPEAL.c.state == "open")
+    session.execute(sa.update(APPEAL).where(is_open).values(state="declined", answered_at=now()))
 
 
-def forget(session: Session, comment_ids: list[str]) -> None:
+def erase_appeals(session: Session, comment_ids: list[str]) -> None:
     """Blank the words of appeals about comments that are erased."""
     session.execute(sa.update(APPEAL).where(APPEAL.c.comment_id.in_(comment_ids)).values(text="", answer=None))

@@ -11,13 +11,13 @@ from app.comments.schemas import Draft
 from app.core.clock import now
 from app.core.ids import new_id
 from app.core.settings import Settings
-from app.moderation.rule_schemas import UNAVAILABLE, Opinion, OpinionIn
+from app.moderation.rule_schemas import UNAVAILABLE, CheckerAnswerIn, CheckerVerdict
 from app.net.outgoing import Outgoing
 
-TIMEOUT = 2.0  # seconds for all of it
-LARGEST = 65_536  # bytes of an answer
-FAILURES = 5  # in a row, after which nobody waits for it any more
-PAUSE = 30.0  # seconds until it is asked again
+TIMEOUT_SECONDS = 2.0  # seconds for all of it
+MAX_ANSWER_BYTES = 65_536  # bytes of an answer
+MAX_FAILURES = 5  # in a row, after which nobody waits for it any more
+PAUSE_SECONDS = 30.0  # seconds until it is asked again
 log = structlog.get_logger("broadsheet.moderation")
 
 
@@ -28,7 +28,7 @@ class Checker:
     """
 
     def __init__(
-        self, settings: Settings, timeout: float = TIMEOUT, clock: Callable[[], float] = time.monotonic
+        self, settings: Settings, timeout: float = TIMEOUT_SECONDS, clock: Callable[[], float] = time.monotonic
     ) -> None:
         self.url, self._timeout, self._clock = settings.checker_url, timeout, clock
         secret = settings.checker_secret.get_secret_value()
@@ -36,19 +36,19 @@ class Checker:
         self._failures, self._asked_again_at = 0, 0.0
         self._outgoing = Outgoing(None)
 
-    async def ask(self, draft: Draft) -> Opinion | None:
+    async def ask(self, draft: Draft) -> CheckerVerdict | None:
         """What the checker says of a draft; None where there is no checker."""
         if not self.url:
             return None
         if self._clock() < self._asked_again_at:
             return UNAVAILABLE
         try:
-            answer = OpinionIn.model_validate_json(await self._post(*self._message(draft)))
+            answer = CheckerAnswerIn.model_validate_json(await self._post(*self._message(draft)))
         except Exception as error:  # whatever it is: somebody waits to comment, and is told nothing of it
             self._failed(type(error).__name__)
             return UNAVAILABLE
         self._failures = 0
-        return Opinion(answer.verdict, answer.reason or "")
+        return CheckerVerdict(answer.verdict, answer.reason or "")
 
     async def stop(self) -> None:
         """Close the connections."""
@@ -56,8 +56,8 @@ class Checker:
 
     def _failed(self, error: str) -> None:
         self._failures += 1
-        if self._failures >= FAILURES:
-            self._asked_again_at = self._clock() + PAUSE
+        if self._failures >= MAX_FAILURES:
+            self._asked_again_at = self._clock() + PAUSE_SECONDS
         log.warning("the checker could not be asked", error=error, failures=self._failures)
 
     def _message(self, draft: Draft) -> tuple[bytes, dict[str, str]]:
@@ -76,7 +76,7 @@ class Checker:
 
     async def _post(self, body: bytes, headers: dict[str, str]) -> bytes:
         answer = await self._outgoing.call(
-            "POST", self.url, timeout=self._timeout, headers=headers.items(), content=body, most=LARGEST
+            "POST", self.url, timeout=self._timeout, headers=headers.items(), content=body, most=MAX_ANSWER_BYTES
         )
         if answer.status != 200:
             raise ValueError(f"status {answer.status}")

@@ -14,7 +14,7 @@ from app.identity.participants import PARTICIPANT, find
 from app.identity.schemas import Actor
 
 A, C = table_of(Article), table_of(Comment)
-_OWN = [
+_COMMENT_COLUMNS = [
     C.c[name]
     for name in (
         "id article_id parent_id root_id depth anchor_id state removed_by source html text approved_text featured "
@@ -22,30 +22,30 @@ _OWN = [
         "email"
     ).split()
 ]
-_ABOUT = [
+_RELATED_COLUMNS = [
     A.c.slug.label("article_slug"),
     A.c.title.label("article_title"),
     PARTICIPANT.c.confirmed_at,
     PARTICIPANT.c.approved,
     PARTICIPANT.c.rejected,
 ]
-COLUMNS: list[ColumnElement[Any]] = [*_OWN, *_ABOUT]
+COLUMNS: list[ColumnElement[Any]] = [*_COMMENT_COLUMNS, *_RELATED_COLUMNS]
 TABLES = C.join(A, A.c.id == C.c.article_id).outerjoin(PARTICIPANT, PARTICIPANT.c.id == C.c.participant_id)
-_ONE = sa.select(*COLUMNS).select_from(TABLES).where(C.c.id == sa.bindparam("id", type_=C.c.id.type))
-_SECTION = sa.select(A.c.section_id).where(A.c.id == sa.bindparam("id", type_=A.c.id.type))
-_WRITER = (
+_SELECT_COMMENT = sa.select(*COLUMNS).select_from(TABLES).where(C.c.id == sa.bindparam("id", type_=C.c.id.type))
+_SELECT_SECTION = sa.select(A.c.section_id).where(A.c.id == sa.bindparam("id", type_=A.c.id.type))
+_SELECT_AUTHOR = (
     sa.select(PARTICIPANT)
     .join(C, C.c.participant_id == PARTICIPANT.c.id)
     .where(C.c.id == sa.bindparam("id", type_=C.c.id.type))
 )
-_AUTHOR = ("id", "name", "kind")
+_AUTHOR_COLUMNS = ("id", "name", "kind")
 
 
-def present(row: Row) -> dict[str, Any]:
+def present_comment(row: Row) -> dict[str, Any]:
     """A row of `COLUMNS` in the shape of `JudgedCommentOut`."""
     out = dict(row)
     out["article"] = {"id": row["article_id"], "slug": row["article_slug"], "title": row["article_title"]}
-    out["author"] = {name: row[f"author_{name}"] for name in _AUTHOR} | {
+    out["author"] = {name: row[f"author_{name}"] for name in _AUTHOR_COLUMNS} | {
         "badges": row["badges"],
         "email": row["email"],
         "confirmed": row["confirmed_at"] is not None,
@@ -56,30 +56,30 @@ def present(row: Row) -> dict[str, Any]:
     return out
 
 
-def judged(connection: sa.Connection, comment_id: str) -> dict[str, Any]:
+def get_comment(connection: sa.Connection, comment_id: str) -> dict[str, Any]:
     """One comment as moderators see it."""
-    return present(connection.execute(_ONE, {"id": comment_id}).mappings().one())
+    return present_comment(connection.execute(_SELECT_COMMENT, {"id": comment_id}).mappings().one())
 
 
-def within(actor: Actor) -> ColumnElement[bool]:
+def is_in_reach(actor: Actor) -> ColumnElement[bool]:
     """The articles whose discussion a moderator's key reaches."""
     return sa.true() if actor.sections is None else A.c.section_id.in_(sorted(actor.sections))
 
 
-def section_of(connection: sa.Connection, article_id: str) -> str | None:
+def find_section(connection: sa.Connection, article_id: str) -> str | None:
     """The id of the section that an article is in, or None."""
-    section_id: str | None = connection.execute(_SECTION, {"id": article_id}).scalar_one_or_none()
+    section_id: str | None = connection.execute(_SELECT_SECTION, {"id": article_id}).scalar_one_or_none()
     return section_id
 
 
 def check_reach(connection: sa.Connection, actor: Actor, article_id: str) -> None:
     """404 for what stands in a section that the key does not reach: it is not told what waits there."""
-    if actor.sections is not None and not actor.may_in(section_of(connection, article_id)):
+    if actor.sections is not None and not actor.may_in(find_section(connection, article_id)):
         raise NotFound
 
 
-def participant_of(store: sa.Connection | Session, actor: Actor) -> Row | None:
+def find_participant(store: sa.Connection | Session, actor: Actor) -> Row | None:
     """The participant behind a caller who has written or voted before, or None: also behind a comment's own token."""
     if actor.kind == "edit":
-        return store.execute(_WRITER, {"id": actor.comment}).mappings().first()
+        return store.execute(_SELECT_AUTHOR, {"id": actor.comment}).mappings().first()
     return find(store, actor)

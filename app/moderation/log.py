@@ -18,7 +18,7 @@ from app.web.paging import Sort, fetch
 _LOG = table_of(ModerationLog)
 
 
-def record(
+def log_decision(
     session: Session,
     comment_id: str | None,
     actor_kind: str,
@@ -50,17 +50,17 @@ def record(
     return str(row["id"])
 
 
-def forget(session: Session, comment_ids: list[str]) -> None:
+def erase_notes(session: Session, comment_ids: list[str]) -> None:
     """Blank the words of moderators and of the checker about comments that are erased: they may quote them."""
-    here = _LOG.c.comment_id.in_(comment_ids)
-    session.execute(sa.update(_LOG).where(here, _LOG.c.note.is_not(None)).values(note=None))
+    is_about = _LOG.c.comment_id.in_(comment_ids)
+    session.execute(sa.update(_LOG).where(is_about, _LOG.c.note.is_not(None)).values(note=None))
     quoting = sa.cast(_LOG.c.reasons, sa.Text).contains('"external"')
-    for row in session.execute(sa.select(_LOG.c.id, _LOG.c.reasons).where(here, quoting)).all():
-        kept = [one | {"detail": ""} if one["stage"] == "external" else one for one in row.reasons]
-        session.execute(sa.update(_LOG).where(_LOG.c.id == row.id).values(reasons=kept))
+    for row in session.execute(sa.select(_LOG.c.id, _LOG.c.reasons).where(is_about, quoting)).all():
+        reasons = [one | {"detail": ""} if one["stage"] == "external" else one for one in row.reasons]
+        session.execute(sa.update(_LOG).where(_LOG.c.id == row.id).values(reasons=reasons))
 
 
-def forget_article(session: Session, article_id: str) -> None:
+def erase_article_notes(session: Session, article_id: str) -> None:
     """Blank the words of moderators and the reasons of checks about an article and its comments."""
     session.execute(sa.update(_LOG).where(_LOG.c.article_id == article_id).values(note=None, reasons=[]))
 
@@ -69,31 +69,31 @@ LOG, _ARTICLE = table_of(ModerationLog), table_of(Article)
 NEWEST = Sort("-at", descending=True)
 
 
-def page(connection: sa.Connection, actor: Actor, asked: LogQuery) -> dict[str, Any]:
+def list_entries(connection: sa.Connection, actor: Actor, filters: LogQuery) -> dict[str, Any]:
     """A page of the log, newest first; a key that is limited to sections reads only of their articles."""
     query = sa.select(LOG)
     if actor.sections is not None:
         within = sa.select(_ARTICLE.c.id).where(_ARTICLE.c.section_id.in_(sorted(actor.sections)))
         query = query.where(LOG.c.article_id.in_(within))
     for column, value in (
-        (LOG.c.comment_id, asked.comment),
-        (LOG.c.article_id, asked.article),
-        (LOG.c.actor_id, asked.actor),
+        (LOG.c.comment_id, filters.comment),
+        (LOG.c.article_id, filters.article),
+        (LOG.c.actor_id, filters.actor),
     ):
         if value is not None:
             query = query.where(column == value if is_id(value) else sa.false())
-    if asked.action is not None:
-        query = query.where(LOG.c.action == asked.action)
-    return fetch(connection, query, NEWEST, LOG.c.at, asked)
+    if filters.action is not None:
+        query = query.where(LOG.c.action == filters.action)
+    return fetch(connection, query, NEWEST, LOG.c.at, filters)
 
 
-def redaction_of(connection: sa.Connection, comment_id: str) -> sa.RowMapping | None:
+def find_redaction(connection: sa.Connection, comment_id: str) -> sa.RowMapping | None:
     """The newest redaction of a comment, or None."""
     query = sa.select(LOG).where(LOG.c.comment_id == comment_id, LOG.c.action == "redact")
     return connection.execute(query.order_by(LOG.c.at.desc(), LOG.c.id.desc()).limit(1)).mappings().first()
 
 
-def decision(connection: sa.Connection, comment_id: str) -> sa.RowMapping | None:
+def find_decision(connection: sa.Connection, comment_id: str) -> sa.RowMapping | None:
     """What decided the state that a comment has: the newest entry that changed it."""
     query = sa.select(LOG).where(LOG.c.comment_id == comment_id, LOG.c.state.is_not(None))
     return connection.execute(query.order_by(LOG.c.at.desc(), LOG.c.id.desc()).limit(1)).mappings().first()

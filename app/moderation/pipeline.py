@@ -20,113 +20,113 @@ from app.moderation import bans
 from app.moderation.bans import require_not_banned
 from app.moderation.checker import Checker
 from app.moderation.events import emit_decided, emit_held, emit_pending
-from app.moderation.learning import TEXTS, TOKEN, likeness
-from app.moderation.log import record
-from app.moderation.phrases import compiled, stamp
+from app.moderation.learning import TEXT_COUNT_ROW, TOKEN, spam_probability
+from app.moderation.log import log_decision
+from app.moderation.phrases import compile_phrases, select_generation
 from app.moderation.rule_schemas import (
-    A_DAY,
-    A_MINUTE,
-    MINUTES_A_DAY,
-    SHORT,
+    DAILY_RATE_FACTOR,
+    DAY_SECONDS,
+    MIN_DISTINCTIVE_LENGTH,
+    MINUTE_SECONDS,
     UNAVAILABLE,
-    Case,
-    Counted,
+    AuthorHistory,
+    CheckerVerdict,
+    ClassCounts,
     Finding,
-    Opinion,
+    ModerationContext,
     Phrases,
-    Reading,
-    Standing,
-    folded_whole,
+    TextAnalysis,
+    fold_comment,
     is_trained,
-    tokens,
+    tokenize,
 )
 from app.web.offload import Offload
 
-MOST_LOOKED_AT = 200  # comments of a day that say the same, among which one's own are looked for
+MAX_COMPARED_COMMENTS = 200  # comments of a day that say the same, among which one's own are looked for
 _C = table_of(Comment)
 _AT = _C.c.created_at
 
 
-def _given(name: str, column: ColumnElement[Any]) -> sa.BindParameter[Any]:
+def _parameter(name: str, column: ColumnElement[Any]) -> sa.BindParameter[Any]:
     return sa.bindparam(name, type_=column.type)
 
 
-_AUTHOR = _C.c.participant_id == _given("author", _C.c.participant_id)
-_ADDRESS = _C.c.address_hash == _given("address", _C.c.address_hash)
+_IS_BY_AUTHOR = _C.c.participant_id == _parameter("author", _C.c.participant_id)
+_IS_FROM_ADDRESS = _C.c.address_hash == _parameter("address", _C.c.address_hash)
 
 
-def _nth(who: ColumnElement[bool], since: str, n: str) -> sa.ScalarSelect[Any]:
+def _select_nth_newest(who: ColumnElement[bool], since: str, n: str) -> sa.ScalarSelect[Any]:
     """When the n-th newest comment since a time was written: null where there are fewer."""
-    newest = sa.select(_AT).where(who, _given(since, _AT) < _AT).order_by(_AT.desc())
+    newest = sa.select(_AT).where(who, _parameter(since, _AT) < _AT).order_by(_AT.desc())
     return newest.limit(1).offset(sa.bindparam(n, type_=sa.Integer())).scalar_subquery()
 
 
-def _standing(counted: bool) -> sa.Select[Any]:
+def _select_history(with_rates: bool) -> sa.Select[Any]:
     # By the text, not by who wrote: one address may stand for very many people, and an author for a long day.
     names = "article_id under_id state participant_id address_hash id"
     alike = sa.select(*(_C.c[name] for name in names.split()))
-    alike = alike.where(_C.c.fingerprint == _given("fingerprint", _C.c.fingerprint), _given("day", _AT) < _AT)
-    newest = alike.order_by(_AT.desc()).limit(MOST_LOOKED_AT).subquery()
-    theirs = newest.c.participant_id == _given("author", _C.c.participant_id)
-    theirs |= newest.c.address_hash == _given("near", _C.c.address_hash)
-    is_here = newest.c.article_id == _given("article", _C.c.article_id)
-    stands = is_here & (newest.c.state != "removed")
-    is_same_place = newest.c.under_id == _given("under", _C.c.under_id)
-    here = sa.func.count(sa.case((stands & is_same_place, 1)))
-    nearby = sa.func.count(sa.case((stands & ~is_same_place, newest.c.under_id)).distinct())
-    elsewhere = sa.func.count(sa.case((~is_here, newest.c.article_id)).distinct())
-    learned = sa.select(TOKEN.c.spam).where(TOKEN.c.token == TEXTS)
+    alike = alike.where(_C.c.fingerprint == _parameter("fingerprint", _C.c.fingerprint), _parameter("day", _AT) < _AT)
+    newest = alike.order_by(_AT.desc()).limit(MAX_COMPARED_COMMENTS).subquery()
+    is_theirs = newest.c.participant_id == _parameter("author", _C.c.participant_id)
+    is_theirs |= newest.c.address_hash == _parameter("near", _C.c.address_hash)
+    is_here = newest.c.article_id == _parameter("article", _C.c.article_id)
+    is_visible_here = is_here & (newest.c.state != "removed")
+    is_same_place = newest.c.under_id == _parameter("under", _C.c.under_id)
+    same_place_count = sa.func.count(sa.case((is_visible_here & is_same_place, 1)))
+    place_count = sa.func.count(sa.case((is_visible_here & ~is_same_place, newest.c.under_id)).distinct())
+    article_count = sa.func.count(sa.case((~is_here, newest.c.article_id)).distinct())
+    learned = sa.select(TOKEN.c.spam).where(TOKEN.c.token == TEXT_COUNT_ROW)
     windows = [
-        _nth(who, since, f"{name}_{since}")
-        for name, who in (("author", _AUTHOR), ("address", _ADDRESS))
+        _select_nth_newest(who, since, f"{name}_{since}")
+        for name, who in (("author", _IS_BY_AUTHOR), ("address", _IS_FROM_ADDRESS))
         for since in ("minute", "day")
     ]
     return sa.select(
-        bans.stands(),
-        *(windows if counted else [sa.null()] * len(windows)),
-        here,
-        elsewhere,
-        stamp(),
+        bans.select_is_banned(),
+        *(windows if with_rates else [sa.null()] * len(windows)),
+        same_place_count,
+        article_count,
+        select_generation(),
         learned.scalar_subquery(),
         learned.with_only_columns(TOKEN.c.ham).scalar_subquery(),
-        nearby,
-    ).where(theirs, newest.c.id != _given("comment", _C.c.id))
+        place_count,
+    ).where(is_theirs, newest.c.id != _parameter("comment", _C.c.id))
 
 
-_STANDING = {counted: Prepared(_standing(counted)) for counted in (True, False)}
+_SELECT_HISTORY = {counted: Prepared(_select_history(counted)) for counted in (True, False)}
 
 
-def standing(
+def read_history(
     store: sa.Connection | Session,
     attempt: Attempt,
     rates: tuple[int, int] | None = None,
     *,
     ahead: int = 0,
-) -> Standing:
+) -> AuthorHistory:
     """What is known of the author and the text of a submission.
 
     `rates`: comments a minute, before this one, of an author and of an address; None where nobody counts. `ahead`: so
     many comments of a batch are going to be posted before this one.
     """
-    address, day = attempt.addresses[0] if attempt.addresses else None, attempt.at - timedelta(seconds=A_DAY)
+    address, day = attempt.addresses[0] if attempt.addresses else None, attempt.at - timedelta(seconds=DAY_SECONDS)
     person = attempt.participant
-    given: dict[str, Any] = {
+    parameters: dict[str, Any] = {
         "author": person["id"] if person else None,
-        "near": address if len(attempt.text) >= SHORT else None,
+        "near": address if len(attempt.text) >= MIN_DISTINCTIVE_LENGTH else None,
         "comment": attempt.comment_id,
         "article": attempt.article_id,
         "under": attempt.under_id,
         "fingerprint": attempt.fingerprint,
         "day": day,
         "at": now(),
-        **bans.parameters(bans.values(person, attempt.addresses, attempt.email)),
+        **bans.ban_parameters(bans.ban_values(person, attempt.addresses, attempt.email)),
     }
     if rates is not None:
-        given |= {"address": address, "minute": attempt.at - timedelta(seconds=A_MINUTE)}
+        parameters |= {"address": address, "minute": attempt.at - timedelta(seconds=MINUTE_SECONDS)}
         for name, rate in zip(("author", "address"), rates, strict=True):
-            most = {"minute": rate, "day": rate * MINUTES_A_DAY}
-            given |= {f"{name}_{window}": max(0, many - 1 - ahead) for window, many in most.items()}
-    return Standing._make(_STANDING[rates is not None].one(store, given))
+            limits = {"minute": rate, "day": rate * DAILY_RATE_FACTOR}
+            parameters |= {f"{name}_{window}": max(0, many - 1 - ahead) for window, many in limits.items()}
+    return AuthorHistory._make(_SELECT_HISTORY[rates is not None].one(store, parameters))
 
 
 def attempt_of(submission: Submission) -> Attempt:
@@ -144,143 +144,148 @@ def attempt_of(submission: Submission) -> Attempt:
     )
 
 
-SPAM, DOUBTFUL = 0.99, 0.9  # likeness to spam
-MANY_ARTICLES = 3
-MANY_PLACES = 3  # of one article, which have the same text already
-_STRICTER: dict[str, int] = {"published": 0, "pending": 1, "rejected": 2, "spam": 3}
-_Harm = Literal["pending", "rejected", "spam"]
-_MEANS: dict[str, _Harm] = {"hold": "pending", "reject": "rejected", "spam": "spam"}  # of phrases and of the checker
+SPAM_PROBABILITY, DOUBTFUL_PROBABILITY = 0.99, 0.9  # likeness to spam
+MAX_REPEAT_ARTICLES = 3
+MAX_REPEAT_PLACES = 3  # of one article, which have the same text already
+_SEVERITY: dict[str, int] = {"published": 0, "pending": 1, "rejected": 2, "spam": 3}
+_AdverseState = Literal["pending", "rejected", "spam"]
+_STATE_BY_ACTION: dict[str, _AdverseState] = {
+    "hold": "pending",
+    "reject": "rejected",
+    "spam": "spam",
+}  # of phrases and of the checker
 
 
-def banned(case: Case) -> Finding | None:
+def check_ban(context: ModerationContext) -> Finding | None:
     """Who is banned does not take part: 403."""
-    if case.standing.banned:
+    if context.history.banned:
         raise Banned
     return None
 
 
-def _wait(moment: datetime, window: int) -> int:
+def _seconds_to_wait(moment: datetime, window: int) -> int:
     """Seconds until a comment of that moment is out of the window."""
     return max(1, min(window, round((moment - now()).total_seconds()) + window))
 
 
-def flood(case: Case) -> Finding | None:
+def check_flood(context: ModerationContext) -> Finding | None:
     """Too many comments of one author or from one address: 429 that says when to come back."""
-    _refuse_flood(case.standing)
+    _refuse_flood(context.history)
     return None
 
 
-def _refuse_flood(known: Standing) -> None:
+def _refuse_flood(history: AuthorHistory) -> None:
     windows = (
-        (known.author_minute, A_MINUTE),
-        (known.address_minute, A_MINUTE),
-        (known.author_day, A_DAY),
-        (known.address_day, A_DAY),
+        (history.author_minute, MINUTE_SECONDS),
+        (history.address_minute, MINUTE_SECONDS),
+        (history.author_day, DAY_SECONDS),
+        (history.address_day, DAY_SECONDS),
     )
-    waits = [_wait(moment, window) for moment, window in windows if moment is not None]
+    waits = [_seconds_to_wait(moment, window) for moment, window in windows if moment is not None]
     if waits:
         raise TooManyRequests("Too many comments in a short time.", headers={"Retry-After": str(max(waits))})
 
 
-def repeat(case: Case) -> Finding | None:
+def check_repeat(context: ModerationContext) -> Finding | None:
     """The same text in the same place, or a longer one in many places of an article: 409. Under many articles: spam.
 
     People say "Yes!" to several comments; advertisements are longer.
     """
-    _refuse_repeat(case.standing, case.submission.text)
-    if case.standing.articles >= MANY_ARTICLES - 1 and len(case.submission.text) >= SHORT:
-        return Finding("spam", f"under {case.standing.articles + 1} articles")
+    _refuse_repeat(context.history, context.submission.text)
+    if context.history.articles >= MAX_REPEAT_ARTICLES - 1 and len(context.submission.text) >= MIN_DISTINCTIVE_LENGTH:
+        return Finding("spam", f"under {context.history.articles + 1} articles")
     return None
 
 
-def _refuse_repeat(known: Standing, text: str) -> None:
-    if known.repeats_here or (known.parents >= MANY_PLACES and len(text) >= SHORT):
+def _refuse_repeat(history: AuthorHistory, text: str) -> None:
+    if history.repeats_here or (history.parents >= MAX_REPEAT_PLACES and len(text) >= MIN_DISTINCTIVE_LENGTH):
         raise DuplicateComment
 
 
-def phrases(case: Case) -> Finding | None:
+def check_phrases(context: ModerationContext) -> Finding | None:
     """Words that moderators have listed, in the text, the name and the links; the strictest of them decides."""
-    if case.found is None:
-        found = case.phrases.found(case.submission.text, case.submission.name, case.submission.links)
+    if context.matches is None:
+        matches = context.phrases.find(context.submission.text, context.submission.name, context.submission.links)
     else:
-        found = [*case.found, *case.phrases.found("", case.submission.name, ())]
-    if not found:
+        matches = [*context.matches, *context.phrases.find("", context.submission.name, ())]
+    if not matches:
         return None
-    first = max(found, key=lambda phrase: _STRICTER[_MEANS[phrase.action]])
-    return Finding(_MEANS[first.action], first.id)
+    first = max(matches, key=lambda phrase: _SEVERITY[_STATE_BY_ACTION[phrase.action]])
+    return Finding(_STATE_BY_ACTION[first.action], first.id)
 
 
-def links(case: Case) -> Finding | None:
+def check_links(context: ModerationContext) -> Finding | None:
     """More links than a reader's comment usually has."""
-    count = len(case.submission.links)
-    return Finding("pending", f"{count} links") if count > case.settings.max_links else None
+    count = len(context.submission.links)
+    return Finding("pending", f"{count} links") if count > context.settings.max_links else None
 
 
-def new_author(case: Case) -> Finding | None:
+def check_new_author(context: ModerationContext) -> Finding | None:
     """Authors whom moderators have not approved often enough; a guest without a proven e-mail stays a new one."""
-    needed, author = case.settings.moderate_new_authors, case.submission.participant
+    needed, author = context.settings.moderate_new_authors, context.submission.participant
     if not needed:
         return None
-    known = author["kind"] != "guest" or author["confirmed_at"] is not None
-    approved = author["approved"] if known else 0
+    is_proven = author["kind"] != "guest" or author["confirmed_at"] is not None
+    approved = author["approved"] if is_proven else 0
     return Finding("pending", f"{approved} of {needed} approved") if approved < needed else None
 
 
-def local_bayes(case: Case) -> Finding | None:
+def check_spam_probability(context: ModerationContext) -> Finding | None:
     """What moderators called spam before looks like this."""
-    likely = case.likeness()
-    if likely < DOUBTFUL:
+    probability = context.spam_probability()
+    if probability < DOUBTFUL_PROBABILITY:
         return None
-    return Finding("spam" if likely >= SPAM else "pending", f"{likely:.3f}")
+    return Finding("spam" if probability >= SPAM_PROBABILITY else "pending", f"{probability:.3f}")
 
 
-def external(case: Case) -> Finding | None:
+def apply_checker_verdict(context: ModerationContext) -> Finding | None:
     """What the checker outside of this process said; that it said nothing is never passed over."""
-    if case.opinion is None or case.opinion.verdict == "publish":
+    if context.checker_verdict is None or context.checker_verdict.verdict == "publish":
         return None
-    if case.opinion.verdict == "unavailable":
-        held = case.settings.checker_on_unavailable == "pending"
-        return Finding("pending" if held else "note", "unavailable")
-    return Finding(_MEANS[case.opinion.verdict], case.opinion.reason)
+    if context.checker_verdict.verdict == "unavailable":
+        is_held = context.settings.checker_on_unavailable == "pending"
+        return Finding("pending" if is_held else "note", "unavailable")
+    return Finding(_STATE_BY_ACTION[context.checker_verdict.verdict], context.checker_verdict.reason)
 
 
-def mode(case: Case) -> Finding | None:
+def check_moderation_mode(context: ModerationContext) -> Finding | None:
     """Articles whose every comment is read first, and comments that must wait for a reason of their own."""
-    if case.submission.moderation == "pre":
+    if context.submission.moderation == "pre":
         return Finding("pending", "pre")
-    return Finding("pending", "waits") if case.submission.must_wait else None
+    return Finding("pending", "waits") if context.submission.must_wait else None
 
 
-STAGES: tuple[Callable[[Case], Finding | None], ...] = (
-    banned,
-    flood,
-    repeat,
-    phrases,
-    links,
-    new_author,
-    local_bayes,
-    external,
-    mode,
+STAGES: tuple[tuple[str, Callable[[ModerationContext], Finding | None]], ...] = (
+    ("banned", check_ban),
+    ("flood", check_flood),
+    ("repeat", check_repeat),
+    ("phrases", check_phrases),
+    ("links", check_links),
+    ("new_author", check_new_author),
+    ("local_bayes", check_spam_probability),
+    ("external", apply_checker_verdict),
+    ("mode", check_moderation_mode),
 )
+"""The stages in their order, by the names that reasons, the moderation log and events carry."""
 
 
-def passed(case: Case) -> Verdict:
+def run_stages(context: ModerationContext) -> Verdict:
     """What becomes of a submission: the strictest of what the stages find; a refusal ends it. Staff are only banned."""
     state: Judged = "published"
     reasons: list[Reason] = []
-    for stage in STAGES if case.submission.kind != "staff" else (banned,):
-        finding = stage(case)
+    for name, stage in STAGES if context.submission.kind != "staff" else STAGES[:1]:
+        finding = stage(context)
         if finding is None:
             continue
-        reasons.append(Reason(stage.__name__, finding.detail))
-        if finding.state != "note" and _STRICTER[finding.state] > _STRICTER[state]:
+        reasons.append(Reason(name, finding.detail))
+        if finding.state != "note" and _SEVERITY[finding.state] > _SEVERITY[state]:
             state = finding.state
         if state in ("rejected", "spam"):
             break
     return Verdict(state, tuple(reasons))
 
 
-class Screening:
+class ModerationPipeline:
     """The judges of one process: `app.comments.schemas.Screen`."""
 
     def __init__(self, settings: Settings, checker: Checker | None = None) -> None:
@@ -289,45 +294,45 @@ class Screening:
         self._has_learned = False  # whether the classifier had an opinion when it was asked last
 
     @property
-    def asks_outside(self) -> bool:
+    def has_checker(self) -> bool:
         """Whether there is a checker."""
         return bool(self.checker.url)
 
     def check_attempt(self, store: sa.Connection | Session, attempt: Attempt, ahead: int = 0) -> None:
         """Refuse who is banned, floods and repeats by what the store knows, before the text is read or sent anywhere.
 
-        What passes is judged again in the transaction that posts it.
+        What passes is get_comment again in the transaction that posts it.
         """
         rates = None if attempt.is_staff or attempt.is_edit else self._rates()
-        known = standing(store, attempt, rates, ahead=ahead)
-        if known.banned:
+        history = read_history(store, attempt, rates, ahead=ahead)
+        if history.banned:
             raise Banned
         if rates is not None and ahead >= min(rates):
-            raise TooManyRequests("Too many comments in a short time.", headers={"Retry-After": str(A_MINUTE)})
-        _refuse_flood(known)
+            raise TooManyRequests("Too many comments in a short time.", headers={"Retry-After": str(MINUTE_SECONDS)})
+        _refuse_flood(history)
         if attempt.fingerprint and not attempt.is_staff:
-            _refuse_repeat(known, attempt.text)
+            _refuse_repeat(history, attempt.text)
 
     def _rates(self) -> tuple[int, int] | None:
         settings = self.settings
         return (settings.flood_author, settings.flood_address) if settings.rate_limits != "off" else None
 
-    def read(self, text: str, links: tuple[str, ...]) -> Reading:
+    def analyze(self, text: str, links: tuple[str, ...]) -> TextAnalysis:
         """Look for phrases and count words, as far as that was needed at the last comment."""
-        return self._reading(*analyse(text, links, *self._needs()))
+        return self._analysis(*analyze_text(text, links, *self._needs()))
 
-    async def read_aside(self, offload: Offload, text: str, links: tuple[str, ...]) -> Reading:
+    async def analyze_offloaded(self, offload: Offload, text: str, links: tuple[str, ...]) -> TextAnalysis:
         """Do as `read` does, away from the event loop."""
-        return self._reading(*await offload.run(analyse, text, links, *self._needs()))
+        return self._analysis(*await offload.run(analyze_text, text, links, *self._needs()))
 
     def _needs(self) -> tuple[bool, bool]:
         return not self._phrases[1].is_empty, self._has_learned
 
-    def _reading(self, folded: str, tokens: list[int] | None) -> Reading:
-        stamp, known = self._phrases
-        return Reading(stamp, tuple(known.found_in(folded)), tokens)
+    def _analysis(self, folded: str, tokens: list[int] | None) -> TextAnalysis:
+        generation, phrases = self._phrases
+        return TextAnalysis(generation, tuple(phrases.find_in_folded(folded)), tokens)
 
-    async def consult(self, draft: Draft) -> Opinion | None:
+    async def ask_checker(self, draft: Draft) -> CheckerVerdict | None:
         """Ask the checker, where there is one; the staff's words are not sent to it."""
         return await self.checker.ask(draft) if draft.kind != "staff" else None
 
@@ -335,42 +340,42 @@ class Screening:
         """Close what is open to the outside."""
         await self.checker.stop()
 
-    def admit(self, session: Session, participant: Row | None, addresses: tuple[str, ...]) -> None:
+    def require_not_banned(self, session: Session, participant: Row | None, addresses: tuple[str, ...]) -> None:
         """403 for those who are banned, whatever they are about to do: vote, react, report."""
         require_not_banned(session, participant, addresses)
 
-    def judge(
+    def evaluate(
         self,
         session: Session,
         submission: Submission,
-        opinion: Opinion | None = None,
-        reading: Reading | None = None,
+        checker_verdict: CheckerVerdict | None = None,
+        analysis: TextAnalysis | None = None,
     ) -> Verdict:
         """Decide about a comment or an edit; what is refused outright is raised as a problem. Writes nothing."""
         settings = self.settings
-        known = standing(session, attempt_of(submission), None if submission.is_edit else self._rates())
-        learned = Counted(known.spam or 0, known.ham or 0)
+        history = read_history(session, attempt_of(submission), None if submission.is_edit else self._rates())
+        learned = ClassCounts(history.spam or 0, history.ham or 0)
         self._has_learned = is_trained(learned)
-        words = reading.tokens if reading else None
-        like = partial(likeness, session, learned, submission.text, submission.links, words)
-        if opinion is None and settings.checker_url:
-            opinion = UNAVAILABLE
-        case = Case(
+        words = analysis.tokens if analysis else None
+        probability = partial(spam_probability, session, learned, submission.text, submission.links, words)
+        if checker_verdict is None and settings.checker_url:
+            checker_verdict = UNAVAILABLE
+        case = ModerationContext(
             submission,
-            known,
+            history,
             settings,
-            self._current(session, known.phrases),
-            like if self._has_learned else _unknown,
-            opinion,
-            reading.phrases if reading and reading.stamp == known.phrases else None,
+            self._current(session, history.phrases),
+            probability if self._has_learned else _unknown_probability,
+            checker_verdict,
+            analysis.phrases if analysis and analysis.generation == history.phrases else None,
         )
-        return passed(case)
+        return run_stages(case)
 
-    def filed(self, session: Session, submission: Submission, verdict: Verdict) -> None:
+    def log_verdict(self, session: Session, submission: Submission, verdict: Verdict) -> None:
         """Note in the moderation log why a comment that now stands was not simply published."""
         if verdict.state != "published" or verdict.reasons:
-            about = submission.article_id
-            record(
+            article_id = submission.article_id
+            log_decision(
                 session,
                 submission.comment_id,
                 "system",
@@ -378,7 +383,7 @@ class Screening:
                 "screen",
                 verdict.state,
                 verdict.reasons,
-                article_id=about,
+                article_id=article_id,
             )
         comment = {"id": submission.comment_id, "article_id": submission.article_id}
         stages = [reason.stage for reason in verdict.reasons]
@@ -389,19 +394,21 @@ class Screening:
         elif verdict.state != "published":
             emit_decided(session, comment, "screen", verdict.state, by="system")
 
-    def _current(self, session: Session, stamp: str | None) -> Phrases:
+    def _current(self, session: Session, current: str | None) -> Phrases:
         """The phrases as they stand, read again where another process or this one has changed them."""
-        kept, found = self._phrases
-        if kept != stamp:
-            found = compiled(session)
-            self._phrases = (stamp, found)
-        return found
+        generation, phrases = self._phrases
+        if generation != current:
+            phrases = compile_phrases(session)
+            self._phrases = (current, phrases)
+        return phrases
 
 
-def analyse(text: str, links: tuple[str, ...], with_looks: bool, with_tokens: bool) -> tuple[str, list[int] | None]:
+def analyze_text(
+    text: str, links: tuple[str, ...], with_looks: bool, with_tokens: bool
+) -> tuple[str, list[int] | None]:
     """Give a text and its links by their looks, for phrases, and the hashes of its words, for the classifier."""
-    return folded_whole(text, "", links) if with_looks else "", tokens(text, links) if with_tokens else None
+    return fold_comment(text, "", links) if with_looks else "", tokenize(text, links) if with_tokens else None
 
 
-def _unknown() -> float:
+def _unknown_probability() -> float:
     return 0.5

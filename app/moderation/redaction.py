@@ -17,12 +17,12 @@ from app.identity.schemas import Actor
 from app.moderation.comment_access import C, check_reach
 from app.moderation.decisions import WrongCommentState
 from app.moderation.events import emit_decided
-from app.moderation.log import record
+from app.moderation.log import log_decision
 from app.moderation.schemas import CommentRevisionQuery, RedactIn
 from app.web.paging import Sort, fetch
 
 _REVISION = table_of(CommentRevision)
-_ARTICLE = sa.select(C.c.article_id).where(C.c.id == sa.bindparam("id", type_=C.c.id.type))
+_SELECT_ARTICLE_ID = sa.select(C.c.article_id).where(C.c.id == sa.bindparam("id", type_=C.c.id.type))
 NEWEST = Sort("-number", descending=True, kind=int)
 _COLUMNS = [_REVISION.c[name] for name in "id number replaced_at replaced_by source html text".split()]
 
@@ -31,7 +31,7 @@ def list_revisions(
     connection: sa.Connection, actor: Actor, comment_id: str, query: CommentRevisionQuery
 ) -> dict[str, Any]:
     """A page of the texts that a comment had before each change, newest first; 404 for what the key does not reach."""
-    article_id = connection.execute(_ARTICLE, {"id": comment_id}).scalar_one_or_none()
+    article_id = connection.execute(_SELECT_ARTICLE_ID, {"id": comment_id}).scalar_one_or_none()
     if article_id is None:
         raise NotFound
     check_reach(connection, actor, article_id)
@@ -39,7 +39,7 @@ def list_revisions(
     return fetch(connection, rows, NEWEST, _REVISION.c.number, query, within=comment_id)
 
 
-def text_before_redaction(connection: sa.Connection, comment_id: str) -> Body | None:
+def find_text_before_redaction(connection: sa.Connection, comment_id: str) -> Body | None:
     """The text that its author wrote last, where moderators have changed it since; None where they have not."""
     rows = connection.execute(
         sa.select(*(_REVISION.c[name] for name in ("source", "html", "text", "replaced_by")))
@@ -57,7 +57,7 @@ def text_before_redaction(connection: sa.Connection, comment_id: str) -> Body | 
 MARKER = "[…]"
 
 
-def _locked(session: Session, actor: Actor, comment_id: str) -> Row:
+def _lock_comment(session: Session, actor: Actor, comment_id: str) -> Row:
     comment = locked(session, comment_id)
     check_reach(session.connection(), actor, comment["article_id"])
     if comment["state"] == "removed":
@@ -70,7 +70,7 @@ def redact_comment(session: Session, actor: Actor, comment_id: str, data: Redact
 
     422 `quote_not_found` for a passage that does not stand there, or if no word would be left.
     """
-    comment = _locked(session, actor, comment_id)
+    comment = _lock_comment(session, actor, comment_id)
     source: str = comment["source"]
     for number, passage in enumerate(data.passages):
         if passage not in comment["source"]:
@@ -92,8 +92,8 @@ def redact_comment(session: Session, actor: Actor, comment_id: str, data: Redact
 
 def undo_redaction(session: Session, actor: Actor, comment_id: str) -> str:
     """Put back the text that stood before the last redaction, or before several in a row; returns the comment's id."""
-    comment = _locked(session, actor, comment_id)
-    former = text_before_redaction(session.connection(), comment_id) if comment["redacted_at"] else None
+    comment = _lock_comment(session, actor, comment_id)
+    former = find_text_before_redaction(session.connection(), comment_id) if comment["redacted_at"] else None
     if former is None:
         raise WrongCommentState("The comment is not redacted.")
     _replace_text(session, actor, comment, former, "unredact", None)  # as it was read then
@@ -111,6 +111,6 @@ def _replace_text(session: Session, actor: Actor, comment: Row, body: Body, acti
     comments.keep_revision(session, comment, by="moderator")
     comments.rewrite(session, comment, values)
     article_id: str = comment["article_id"]
-    record(session, comment["id"], actor.kind, actor.id, action, None, article_id=article_id, note=reason)
+    log_decision(session, comment["id"], actor.kind, actor.id, action, None, article_id=article_id, note=reason)
     audit(session, actor, f"comment.{action}", "comment", comment["id"], {})
     emit_decided(session, comment, action, comment["state"], by="moderator")

@@ -19,17 +19,17 @@ from app.identity.participants import PARTICIPANT, find, join
 from app.identity.schemas import Actor
 from app.identity.secrets import Vault
 from app.moderation.bans import require_not_banned
-from app.moderation.comment_access import A, check_reach, participant_of, within
+from app.moderation.comment_access import A, check_reach, find_participant, is_in_reach
 from app.moderation.events import emit_article_reported, emit_held, emit_reported
-from app.moderation.log import record
-from app.moderation.queue import case_of, keep
+from app.moderation.log import log_decision
+from app.moderation.queue import find_case, update_case
 from app.moderation.schemas import ReportIn, ReportQuery
 from app.moderation.tables import Report
 from app.web.paging import Sort, fetch
 
 REPORT = table_of(Report)
 NEWEST = Sort("-created_at", descending=True)
-_SHOWN = (
+_SELECT_REPORTS = (
     sa.select(
         *(
             REPORT.c[name]
@@ -47,77 +47,77 @@ _SHOWN = (
 )
 
 
-def present(row: Row) -> dict[str, Any]:
+def present_report(row: Row) -> dict[str, Any]:
     """A row of reports in the shape of `ReportOut`."""
     out = dict(row)
     out["target"] = "comment" if row["comment_id"] else "article"
     out["article"] = {"id": row["article_id"], "slug": row["article_slug"], "title": row["article_title"]}
-    known = {name: row[f"reporter_{name}"] for name in ("id", "name", "kind")}
-    out["reporter"] = known if row["reporter_id"] else None
+    reporter = {name: row[f"reporter_{name}"] for name in ("id", "name", "kind")}
+    out["reporter"] = reporter if row["reporter_id"] else None
     out["weight"] = row["weight"] / 10
     return out
 
 
-def page(connection: sa.Connection, actor: Actor, asked: ReportQuery) -> dict[str, Any]:
+def list_reports(connection: sa.Connection, actor: Actor, filters: ReportQuery) -> dict[str, Any]:
     """A page of reports, newest first."""
-    query = _SHOWN.where(within(actor))
-    if asked.target is not None:
-        query = query.where(REPORT.c.comment_id.is_(None) == (asked.target == "article"))
-    if asked.state is not None:
-        query = query.where(REPORT.c.state == asked.state)
-    if asked.reason is not None:
-        query = query.where(REPORT.c.reason == asked.reason)
-    for column, value in ((REPORT.c.article_id, asked.article), (REPORT.c.comment_id, asked.comment)):
+    query = _SELECT_REPORTS.where(is_in_reach(actor))
+    if filters.target is not None:
+        query = query.where(REPORT.c.comment_id.is_(None) == (filters.target == "article"))
+    if filters.state is not None:
+        query = query.where(REPORT.c.state == filters.state)
+    if filters.reason is not None:
+        query = query.where(REPORT.c.reason == filters.reason)
+    for column, value in ((REPORT.c.article_id, filters.article), (REPORT.c.comment_id, filters.comment)):
         if value is not None:
             query = query.where(column == value if is_id(value) else sa.false())
-    found = fetch(connection, query, NEWEST, REPORT.c.created_at, asked)
-    found["data"] = [present(row) for row in found["data"]]
-    return found
+    page = fetch(connection, query, NEWEST, REPORT.c.created_at, filters)
+    page["data"] = [present_report(row) for row in page["data"]]
+    return page
 
 
-def shown(connection: sa.Connection, report_id: str) -> dict[str, Any]:
+def get_report(connection: sa.Connection, report_id: str) -> dict[str, Any]:
     """One report as moderators see it."""
-    return present(connection.execute(_SHOWN.where(REPORT.c.id == report_id)).mappings().one())
+    return present_report(connection.execute(_SELECT_REPORTS.where(REPORT.c.id == report_id)).mappings().one())
 
 
-def public_article(connection: sa.Connection, ref: str) -> str | None:
+def find_public_article(connection: sa.Connection, ref: str) -> str | None:
     """The id of an article that readers see, by id or slug; None for all others."""
     query = sa.select(A.c.id).where((A.c.id if is_id(ref) else A.c.slug) == ref, A.c.public)
     return connection.execute(query).scalar_one_or_none()
 
 
-def standing(connection: sa.Connection, target_id: str, reporters: list[str]) -> sa.RowMapping | None:
+def find_former_report(connection: sa.Connection, target_id: str, reporters: list[str]) -> sa.RowMapping | None:
     """What one of these has reported of the target before, or None."""
     query = sa.select(REPORT).where(REPORT.c.target_id == target_id, REPORT.c.reporter.in_(reporters))
     return connection.execute(query.limit(1)).mappings().first()
 
 
-def sent(connection: sa.Connection, address_hashes: list[str], since: datetime) -> int:
+def count_sent(connection: sa.Connection, address_hashes: list[str], since: datetime) -> int:
     """How many reports came from an address since a time."""
     query = sa.select(sa.func.count()).where(REPORT.c.address_hash.in_(address_hashes), REPORT.c.created_at > since)
     return connection.execute(query).scalar_one()
 
 
-def dismissals(connection: sa.Connection, reporters: list[str]) -> int:
+def count_dismissals(connection: sa.Connection, reporters: list[str]) -> int:
     """How many more reports of a reporter were dismissed than upheld; not below 0."""
     counts = sa.select(REPORT.c.state, sa.func.count()).where(REPORT.c.reporter.in_(reporters)).group_by(REPORT.c.state)
-    found: dict[str, int] = {row[0]: row[1] for row in connection.execute(counts)}
-    return max(0, found.get("dismissed", 0) - found.get("upheld", 0))
+    by_state: dict[str, int] = {row[0]: row[1] for row in connection.execute(counts)}
+    return max(0, by_state.get("dismissed", 0) - by_state.get("upheld", 0))
 
 
-def written_by(connection: sa.Connection, participant_ids: list[str], email: str | None) -> list[Row]:
+def list_reports_by(connection: sa.Connection, participant_ids: list[str], email: str | None) -> list[Row]:
     """The reports that somebody sent: what is told to those who ask what is stored about them."""
-    mine: ColumnElement[bool] = REPORT.c.participant_id.in_(participant_ids)
+    is_theirs: ColumnElement[bool] = REPORT.c.participant_id.in_(participant_ids)
     if email is not None:
-        mine = mine | (REPORT.c.email == email.lower())
+        is_theirs = is_theirs | (REPORT.c.email == email.lower())
     columns = [REPORT.c[name] for name in "id comment_id article_id reason text email state created_at".split()]
-    return list(connection.execute(sa.select(*columns).where(mine).order_by(REPORT.c.id)).mappings())
+    return list(connection.execute(sa.select(*columns).where(is_theirs).order_by(REPORT.c.id)).mappings())
 
 
-Closed = Literal["upheld", "dismissed"]
-MOST_AN_HOUR = 30
+ClosedState = Literal["upheld", "dismissed"]
+MAX_REPORTS_PER_HOUR = 30
 HOUR = timedelta(hours=1)
-PROVEN, KNOWN, STRANGER = 20, 10, 5  # weights, in tenths
+PROVEN_WEIGHT, KNOWN_WEIGHT, STRANGER_WEIGHT = 20, 10, 5  # weights, in tenths
 _INSERT: dict[str, Any] = {"sqlite": sqlite.insert, "postgresql": postgresql.insert}
 
 
@@ -127,21 +127,21 @@ class ReportDecided(Conflict):
     code, title = "report_decided", "The report is decided"
 
 
-def _reporter(participant: Row | None, addresses: tuple[str, ...]) -> tuple[list[str], int]:
+def _identify_reporter(participant: Row | None, addresses: tuple[str, ...]) -> tuple[list[str], int]:
     """Who counts once, under the names they may be known by, newest first; and how much.
 
     A guest token costs nothing, so that a guest without a proven e-mail is one with all others behind the address.
     """
     if participant is not None:
         if participant["kind"] == "staff" or participant["confirmed_at"] is not None:
-            return [participant["id"]], PROVEN
+            return [participant["id"]], PROVEN_WEIGHT
         if participant["kind"] == "reader" or not addresses:
-            return [participant["id"]], KNOWN
+            return [participant["id"]], KNOWN_WEIGHT
     names = [f"address:{address}" for address in addresses] or ["address:"]
-    return names, STRANGER if participant is None else KNOWN
+    return names, STRANGER_WEIGHT if participant is None else KNOWN_WEIGHT
 
 
-def introduce(session: Session, actor: Actor, vault: Vault) -> None:
+def register_reader(session: Session, actor: Actor, vault: Vault) -> None:
     """Let a reader of the site take part who never did before, so that their report counts as theirs."""
     if actor.kind == "reader" and find(session, actor) is None:
         join(session, vault, actor)
@@ -153,22 +153,22 @@ def _is_of_another_text(report: Row, comment: Row | None) -> bool:
     return edited is not None and decided is not None and bool(decided < edited)
 
 
-def _file(
+def _save_report(
     session: Session, actor: Actor, data: ReportIn, addresses: tuple[str, ...], article_id: str, comment: Row | None
 ) -> int:
     """Keep a report unless its reporter has one on the target; returns its weight, 0 for one that does not count."""
     connection, moment = session.connection(), now()
-    participant = participant_of(connection, actor)
+    participant = find_participant(connection, actor)
     require_not_banned(session, participant, addresses)
-    names, weight = _reporter(participant, addresses)
+    names, weight = _identify_reporter(participant, addresses)
     target_id = comment["id"] if comment else article_id
-    before = standing(connection, target_id, names)
-    if before is not None and not _is_of_another_text(before, comment):
+    former = find_former_report(connection, target_id, names)
+    if former is not None and not _is_of_another_text(former, comment):
         return 0
-    if addresses and sent(connection, list(addresses), moment - HOUR) >= MOST_AN_HOUR:
+    if addresses and count_sent(connection, list(addresses), moment - HOUR) >= MAX_REPORTS_PER_HOUR:
         raise TooManyRequests("Too many reports within the hour.", headers={"Retry-After": str(HOUR.seconds)})
-    weight = max(1, weight // (1 + dismissals(connection, names)))
-    said = {
+    weight = max(1, weight // (1 + count_dismissals(connection, names)))
+    content = {
         "reason": data.reason,
         "text": data.text,
         "email": data.email.lower() if data.email else None,
@@ -177,10 +177,10 @@ def _file(
         "created_at": moment,
         "decided_at": None,
     }
-    if before is not None:
-        session.execute(sa.update(REPORT).where(REPORT.c.id == before["id"]).values(said))
+    if former is not None:
+        session.execute(sa.update(REPORT).where(REPORT.c.id == former["id"]).values(content))
         return weight
-    about = {
+    subject = {
         "id": new_id(),
         "target_id": target_id,
         "comment_id": comment["id"] if comment else None,
@@ -189,9 +189,9 @@ def _file(
         "participant_id": participant["id"] if participant else None,
         "address_hash": addresses[0] if addresses else None,
     }
-    fresh = _INSERT[session.get_bind().dialect.name](REPORT).values(about | said)
-    made = session.execute(fresh.on_conflict_do_nothing().returning(REPORT.c.id)).first()
-    return weight if made else 0
+    insert = _INSERT[session.get_bind().dialect.name](REPORT).values(subject | content)
+    inserted = session.execute(insert.on_conflict_do_nothing().returning(REPORT.c.id)).first()
+    return weight if inserted else 0
 
 
 def report_comment(
@@ -204,73 +204,73 @@ def report_comment(
     readable(session, comment["article_id"])
     if is_author(session.connection(), actor, comment):
         return
-    weight = _file(session, actor, data, addresses, comment["article_id"], comment)
+    weight = _save_report(session, actor, data, addresses, comment["article_id"], comment)
     if not weight:
         return
-    case = case_of(session.connection(), comment_id) or {"reports": 0, "weight": 0}
+    case = find_case(session.connection(), comment_id) or {"reports": 0, "weight": 0}
     total = case["weight"] + weight
-    keep(session, comment, reports=case["reports"] + 1, weight=total)
+    update_case(session, comment, reports=case["reports"] + 1, weight=total)
     emit_reported(session, comment, data.reason)
     if threshold and total >= threshold * 10 and not comment["approved_text"]:
         set_state(session, comment, "pending", by="system")
-        why = [("reports", f"weight {total / 10:g}")]
-        record(session, comment_id, "system", None, "hide", "pending", why, article_id=comment["article_id"])
+        reasons = [("reports", f"weight {total / 10:g}")]
+        log_decision(session, comment_id, "system", None, "hide", "pending", reasons, article_id=comment["article_id"])
         emit_held(session, comment, ["reports"])
 
 
 def report_article(session: Session, actor: Actor, ref: str, data: ReportIn, addresses: tuple[str, ...]) -> None:
     """Take a report on an article, for its editors to read."""
-    article_id = public_article(session.connection(), ref)
+    article_id = find_public_article(session.connection(), ref)
     if article_id is None:
         raise NotFound
-    if _file(session, actor, data, addresses, article_id, None):
+    if _save_report(session, actor, data, addresses, article_id, None):
         emit_article_reported(session, article_id, data.reason)
 
 
-def close(session: Session, comment: Row, state: Closed) -> None:
+def close_reports(session: Session, comment: Row, state: ClosedState) -> None:
     """Close the open reports of a comment that is decided about; its row is locked."""
-    here = (REPORT.c.comment_id == comment["id"]) & (REPORT.c.state == "open")
-    session.execute(sa.update(REPORT).where(here).values(state=state, decided_at=now()))
-    keep(session, comment, reports=0, weight=0)
+    is_open = (REPORT.c.comment_id == comment["id"]) & (REPORT.c.state == "open")
+    session.execute(sa.update(REPORT).where(is_open).values(state=state, decided_at=now()))
+    update_case(session, comment, reports=0, weight=0)
 
 
-def decide(session: Session, actor: Actor, report_id: str, state: Closed) -> str:
+def decide_report(session: Session, actor: Actor, report_id: str, state: ClosedState) -> str:
     """Uphold or dismiss one report; the comment itself is left as it is. Returns the report's id."""
-    first = sa.select(REPORT).where(REPORT.c.id == report_id)
-    found = session.execute(first).mappings().first()
-    if found is None:
+    query = sa.select(REPORT).where(REPORT.c.id == report_id)
+    report = session.execute(query).mappings().first()
+    if report is None:
         raise NotFound
-    check_reach(session.connection(), actor, found["article_id"])
-    comment = locked(session, found["comment_id"]) if found["comment_id"] else None
-    found = session.execute(first.with_for_update()).mappings().one()
-    if found["state"] == state:
+    check_reach(session.connection(), actor, report["article_id"])
+    comment = locked(session, report["comment_id"]) if report["comment_id"] else None
+    report = session.execute(query.with_for_update()).mappings().one()
+    if report["state"] == state:
         return report_id
-    if found["state"] != "open":
+    if report["state"] != "open":
         raise ReportDecided
     session.execute(sa.update(REPORT).where(REPORT.c.id == report_id).values(state=state, decided_at=now()))
-    if comment is not None and (case := case_of(session.connection(), comment["id"])):
-        left = {"reports": case["reports"] - 1, "weight": case["weight"] - found["weight"]}
-        keep(session, comment, **{name: max(0, value) for name, value in left.items()})
-    action, why = f"report.{state}", [("reports", found["reason"])]
-    about = found["article_id"]
-    record(session, found["comment_id"], actor.kind, actor.id, action, None, why, article_id=about)
-    audit(session, actor, action, "report", report_id, {"target": found["target_id"]})
+    if comment is not None and (case := find_case(session.connection(), comment["id"])):
+        remaining = {"reports": case["reports"] - 1, "weight": case["weight"] - report["weight"]}
+        update_case(session, comment, **{name: max(0, value) for name, value in remaining.items()})
+    action, why = f"report.{state}", [("reports", report["reason"])]
+    article_id = report["article_id"]
+    log_decision(session, report["comment_id"], actor.kind, actor.id, action, None, why, article_id=article_id)
+    audit(session, actor, action, "report", report_id, {"target": report["target_id"]})
     return report_id
 
 
-def settle(session: Session, comment_ids: list[str]) -> None:
+def uphold_reports(session: Session, comment_ids: list[str]) -> None:
     """Close the open reports of comments that are gone: nobody was wrong to send them."""
-    here = REPORT.c.comment_id.in_(comment_ids) & (REPORT.c.state == "open")
-    session.execute(sa.update(REPORT).where(here).values(state="upheld", decided_at=now()))
+    is_open = REPORT.c.comment_id.in_(comment_ids) & (REPORT.c.state == "open")
+    session.execute(sa.update(REPORT).where(is_open).values(state="upheld", decided_at=now()))
 
 
-def forget(session: Session, participant_ids: list[str], email: str | None, comment_ids: list[str]) -> None:
+def erase_reports(session: Session, participant_ids: list[str], email: str | None, comment_ids: list[str]) -> None:
     """Blank what tells who reported, and words that may quote comments which are erased."""
     blank: dict[str, Any] = {"text": None, "email": None}
-    theirs: ColumnElement[bool] = REPORT.c.participant_id.in_(participant_ids)
+    is_theirs: ColumnElement[bool] = REPORT.c.participant_id.in_(participant_ids)
     if email is not None:
-        theirs = theirs | (REPORT.c.email == email.lower())
+        is_theirs = is_theirs | (REPORT.c.email == email.lower())
     nobody = sa.literal("erased:").concat(sa.cast(REPORT.c.id, sa.Text))
-    gone = sa.update(REPORT).where(theirs)
-    session.execute(gone.values(**blank, participant_id=None, address_hash=None, reporter=nobody))
+    update = sa.update(REPORT).where(is_theirs)
+    session.execute(update.values(**blank, participant_id=None, address_hash=None, reporter=nobody))
     session.execute(sa.update(REPORT).where(REPORT.c.comment_id.in_(comment_ids)).values(**blank))

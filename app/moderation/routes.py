@@ -1,8 +1,7 @@
-"""Appeals over HTTP, and what authors are told of decisions."""
+"""Moderation over HTTP: appeals, decisions, the queue, redaction, reports and the log."""
 
 from collections.abc import Callable
 from functools import partial
-from ipaddress import ip_address
 from typing import Annotated, Any
 
 import sqlalchemy as sa
@@ -14,25 +13,13 @@ from app.comments.lifecycle import ParentNotPublished
 from app.comments.schemas import Banned
 from app.core.ids import IdPath, RefPath
 from app.core.problems import Forbidden, Invalid, NotFound, Unauthorized, documented
-from app.identity.access import VERSIONED, Own, Public, Versions, requires
+from app.identity.access import Own, Public, requires
 from app.identity.schemas import Actor
 from app.identity.writes import write
-from app.moderation import appeals, bans, decisions, log, phrases, queue, redaction, reports
-from app.moderation.comment_access import judged
+from app.moderation import appeals, decisions, log, queue, redaction, reports
+from app.moderation.comment_access import get_comment
 from app.moderation.decisions import WrongCommentState
 from app.moderation.queue import Leased
-from app.moderation.rule_schemas import (
-    BanIn,
-    BanOut,
-    BanQuery,
-    PhraseIn,
-    PhraseOut,
-    PhrasePatch,
-    PhraseQuery,
-    PhrasesIn,
-    PhrasesOut,
-    is_network_address,
-)
 from app.moderation.schemas import (
     Action,
     AppealIn,
@@ -64,8 +51,8 @@ appeals_router = APIRouter(prefix="/v1/comments/{comment}", tags=["moderation"])
 Moderator = Annotated[Actor, requires("comments:moderate")]
 
 
-def _told(connection: sa.Connection, comment_id: str, *, actor: Actor) -> dict[str, Any]:
-    return appeals.told(connection, actor, comment_id)
+def _show_decision(connection: sa.Connection, comment_id: str, *, actor: Actor) -> dict[str, Any]:
+    return appeals.get_decision(connection, actor, comment_id)
 
 
 @appeals_router.get(
@@ -78,8 +65,8 @@ def _told(connection: sa.Connection, comment_id: str, *, actor: Actor) -> dict[s
 async def get_decision(request: Request, comment: IdPath, query: Annotated[ReadQuery, Query()], actor: Own) -> Response:
     """What became of a comment and why, for its author: with its edit token, or the author's own."""
     fields = chosen(DecisionOut, query.fields)
-    found = await database(request).read(appeals.told, actor, comment)
-    return reply(request, dump(DecisionOut, found, fields), groups=(), private=True)
+    decision = await database(request).read(appeals.get_decision, actor, comment)
+    return reply(request, dump(DecisionOut, decision, fields), groups=(), private=True)
 
 
 @appeals_router.post(
@@ -92,8 +79,8 @@ async def get_decision(request: Request, comment: IdPath, query: Annotated[ReadQ
 )
 async def appeal_decision(request: Request, comment: IdPath, body: AppealIn, actor: Public) -> Response:
     """Ask moderators to look at a decision again, once; with the comment's edit token, or the author's own."""
-    show = partial(_told, actor=actor)
-    return await write(request, actor, appeals.appeal, comment, body, show=show, model=DecisionOut, status=201)
+    show = partial(_show_decision, actor=actor)
+    return await write(request, actor, appeals.appeal_decision, comment, body, show=show, model=DecisionOut, status=201)
 
 
 @appeals_router.post(
@@ -108,94 +95,26 @@ async def decline_appeal(request: Request, comment: IdPath, actor: Moderator, bo
     return await write(
         request,
         actor,
-        appeals.decline,
+        appeals.decline_appeal,
         comment,
         body.reason if body else None,
-        show=partial(_told, actor=actor),
+        show=partial(_show_decision, actor=actor),
         model=DecisionOut,
     )
 
 
-bans_router = APIRouter(prefix="/v1/bans", tags=["moderation"])
-IMPOSES = documented(Unauthorized, Forbidden, Invalid, bans.AlreadyBanned)
-
-
-@bans_router.get(
-    "",
-    operation_id="listBans",
-    summary="List bans",
-    response_model=ListOut[BanOut],
-    responses=documented(Unauthorized, Forbidden),
-)
-async def list_bans(request: Request, query: Annotated[BanQuery, Query()], actor: Moderator) -> Response:
-    """All bans, newest first; those that have ended stay in the list until they are lifted."""
-    page = await database(request).scan(bans.page, query)
-    return reply_list(request, ListOut[BanOut], page, chosen(BanOut, query.fields), groups=(), private=True)
-
-
-@bans_router.get(
-    "/{ban}",
-    operation_id="getBan",
-    summary="Get a ban",
-    response_model=BanOut,
-    responses=documented(Unauthorized, Forbidden, NotFound),
-)
-async def get_ban(request: Request, ban: IdPath, query: Annotated[ReadQuery, Query()], actor: Moderator) -> Response:
-    """One ban, also one that has ended."""
-    row = await database(request).read(bans.find_ban, ban)
-    if row is None:
-        raise NotFound
-    return reply(request, dump(BanOut, row, chosen(BanOut, query.fields)), groups=(), private=True)
-
-
-@bans_router.post(
-    "", operation_id="createBan", summary="Ban a commenter", status_code=201, response_model=BanOut, responses=IMPOSES
-)
-async def create_ban(request: Request, body: BanIn, actor: Moderator) -> Response:
-    """Exclude somebody from commenting, voting and reporting, by what stands behind a comment or by an address.
-
-    Network addresses are known under salts that change every 30 days, so that such a ban ends after 60 at the latest.
-    """
-    address = None
-    if body.kind == "address" and body.value is not None and is_network_address(body.value):
-        address, _ = request.app.state.vault.address_hashes(str(ip_address(body.value)))
-    return await write(
-        request,
-        actor,
-        bans.create,
-        body,
-        address,
-        show=bans.shown,
-        model=BanOut,
-        status=201,
-        location="/v1/bans/{id}",
-    )
-
-
-@bans_router.delete(
-    "/{ban}",
-    operation_id="liftBan",
-    summary="Lift a ban",
-    status_code=204,
-    responses=documented(Unauthorized, Forbidden, NotFound),
-)
-async def lift_ban(request: Request, ban: IdPath, actor: Moderator) -> Response:
-    """Lift a ban."""
-    return await write(request, actor, bans.lift, ban, status=204)
-
-
 decisions_router = APIRouter(prefix="/v1", tags=["moderation"])
 Force = Annotated[bool, Query(description="Decide also about what another moderator is working on.")]
-Why = ReasonIn | None
-_REFUSED = (Unauthorized, Forbidden, NotFound, Invalid, decisions.WrongCommentState)
-DECISION_RESPONSES = documented(*_REFUSED, Leased, ParentNotPublished)
+OptionalReason = ReasonIn | None
+_DECISION_PROBLEMS = (Unauthorized, Forbidden, NotFound, Invalid, decisions.WrongCommentState)
+DECISION_RESPONSES = documented(*_DECISION_PROBLEMS, Leased, ParentNotPublished)
 
 
-async def _decide(
+async def _write_decision(
     request: Request, actor: Actor, comment: str, action: Action, body: ReasonIn | None, force: bool
 ) -> Response:
     args = (comment, action, body.reason if body else None, force)
-    return await write(request, actor, decisions.decide, *args, show=judged, model=JudgedCommentOut)
+    return await write(request, actor, decisions.decide_comment, *args, show=get_comment, model=JudgedCommentOut)
 
 
 @decisions_router.post(
@@ -206,10 +125,10 @@ async def _decide(
     responses=DECISION_RESPONSES,
 )
 async def approve_comment(
-    request: Request, comment: IdPath, actor: Moderator, body: Why = None, force: Force = False
+    request: Request, comment: IdPath, actor: Moderator, body: OptionalReason = None, force: Force = False
 ) -> Response:
     """Publish a comment. Open reports are dismissed, and no report hides this very text again."""
-    return await _decide(request, actor, comment, "approve", body, force)
+    return await _write_decision(request, actor, comment, "approve", body, force)
 
 
 @decisions_router.post(
@@ -220,10 +139,10 @@ async def approve_comment(
     responses=DECISION_RESPONSES,
 )
 async def reject_comment(
-    request: Request, comment: IdPath, actor: Moderator, body: Why = None, force: Force = False
+    request: Request, comment: IdPath, actor: Moderator, body: OptionalReason = None, force: Force = False
 ) -> Response:
     """Refuse a comment; its author may read the reason and appeal."""
-    return await _decide(request, actor, comment, "reject", body, force)
+    return await _write_decision(request, actor, comment, "reject", body, force)
 
 
 @decisions_router.post(
@@ -234,10 +153,10 @@ async def reject_comment(
     responses=DECISION_RESPONSES,
 )
 async def mark_comment_as_spam(
-    request: Request, comment: IdPath, actor: Moderator, body: Why = None, force: Force = False
+    request: Request, comment: IdPath, actor: Moderator, body: OptionalReason = None, force: Force = False
 ) -> Response:
     """Refuse a comment as spam; later ones are measured by it."""
-    return await _decide(request, actor, comment, "spam", body, force)
+    return await _write_decision(request, actor, comment, "spam", body, force)
 
 
 @decisions_router.post(
@@ -248,10 +167,10 @@ async def mark_comment_as_spam(
     responses=DECISION_RESPONSES,
 )
 async def remove_comment(
-    request: Request, comment: IdPath, actor: Moderator, body: Why = None, force: Force = False
+    request: Request, comment: IdPath, actor: Moderator, body: OptionalReason = None, force: Force = False
 ) -> Response:
     """Take a comment away; where it has replies, they stay under a tombstone."""
-    return await _decide(request, actor, comment, "remove", body, force)
+    return await _write_decision(request, actor, comment, "remove", body, force)
 
 
 @decisions_router.post(
@@ -262,13 +181,13 @@ async def remove_comment(
     responses=DECISION_RESPONSES,
 )
 async def restore_comment(
-    request: Request, comment: IdPath, actor: Moderator, body: Why = None, force: Force = False
+    request: Request, comment: IdPath, actor: Moderator, body: OptionalReason = None, force: Force = False
 ) -> Response:
     """Publish a comment again that moderators removed or refused."""
-    return await _decide(request, actor, comment, "restore", body, force)
+    return await _write_decision(request, actor, comment, "restore", body, force)
 
 
-def _results(_connection: sa.Connection, results: list[dict[str, Any]]) -> dict[str, Any]:
+def _show_results(_connection: sa.Connection, results: list[dict[str, Any]]) -> dict[str, Any]:
     return {"data": results}
 
 
@@ -281,7 +200,7 @@ def _results(_connection: sa.Connection, results: list[dict[str, Any]]) -> dict[
 )
 async def decide_comments(request: Request, body: DecisionBulkIn, actor: Moderator) -> Response:
     """One decision about up to 100 comments; each has a result of its own."""
-    return await write(request, actor, decisions.decide_all, body, show=_results, model=DecisionBulkOut)
+    return await write(request, actor, decisions.decide_comments, body, show=_show_results, model=DecisionBulkOut)
 
 
 @decisions_router.put(
@@ -289,11 +208,13 @@ async def decide_comments(request: Request, body: DecisionBulkIn, actor: Moderat
     operation_id="featureComment",
     summary="Feature a comment",
     response_model=JudgedCommentOut,
-    responses=documented(*_REFUSED),
+    responses=documented(*_DECISION_PROBLEMS),
 )
 async def feature_comment(request: Request, comment: IdPath, body: FeaturedIn, actor: Moderator) -> Response:
     """Let a published comment stand out, or no longer."""
-    return await write(request, actor, decisions.feature, comment, body.value, show=judged, model=JudgedCommentOut)
+    return await write(
+        request, actor, decisions.feature_comment, comment, body.value, show=get_comment, model=JudgedCommentOut
+    )
 
 
 log_router = APIRouter(prefix="/v1/moderation/log", tags=["moderation"])
@@ -311,93 +232,8 @@ async def list_moderation_log(
 ) -> Response:
     """What was decided about comments, by whom and why, newest first."""
     fields = chosen(LogOut, query.fields)
-    page = await database(request).scan(log.page, actor, query)
+    page = await database(request).scan(log.list_entries, actor, query)
     return reply_list(request, ListOut[LogOut], page, fields, groups=(), private=True)
-
-
-phrases_router = APIRouter(prefix="/v1/moderation/phrases", tags=["moderation"])
-LISTS = documented(Unauthorized, Forbidden)
-DELETES = documented(*VERSIONED)
-
-
-@phrases_router.get(
-    "", operation_id="listPhrases", summary="List watched phrases", response_model=ListOut[PhraseOut], responses=LISTS
-)
-async def list_phrases(request: Request, query: Annotated[PhraseQuery, Query()], actor: Moderator) -> Response:
-    """The phrases that are watched for, newest first."""
-    page = await database(request).scan(phrases.page, query)
-    return reply_list(request, ListOut[PhraseOut], page, chosen(PhraseOut, query.fields), groups=(), private=True)
-
-
-@phrases_router.get(
-    "/{phrase}",
-    operation_id="getPhrase",
-    summary="Get a watched phrase",
-    response_model=PhraseOut,
-    responses=documented(Unauthorized, Forbidden, NotFound),
-)
-async def get_phrase(
-    request: Request, phrase: IdPath, query: Annotated[ReadQuery, Query()], actor: Moderator
-) -> Response:
-    """One phrase."""
-    row = await database(request).read(phrases.by_id, phrase)
-    if row is None:
-        raise NotFound
-    body = dump(PhraseOut, row, chosen(PhraseOut, query.fields))
-    return reply(request, body, version=row["version"], groups=(), private=True)
-
-
-@phrases_router.post(
-    "",
-    operation_id="createPhrase",
-    summary="Watch for a phrase",
-    status_code=201,
-    response_model=PhraseOut,
-    responses=documented(Unauthorized, Forbidden, Invalid, phrases.TooManyPhrases),
-)
-async def create_phrase(request: Request, body: PhraseIn, actor: Moderator) -> Response:
-    """Watch for a phrase in comments, names of authors and links; what stands already is not judged again."""
-    location = "/v1/moderation/phrases/{id}"
-    return await write(
-        request, actor, phrases.create, body, show=phrases.shown, model=PhraseOut, status=201, location=location
-    )
-
-
-@phrases_router.post(
-    "/bulk",
-    operation_id="createPhrases",
-    summary="Watch for many phrases",
-    response_model=PhrasesOut,
-    responses=documented(Unauthorized, Forbidden, Invalid, phrases.TooManyPhrases),
-)
-async def create_phrases(request: Request, body: PhrasesIn, actor: Moderator) -> Response:
-    """Watch for up to 500 phrases, all of them or none; answers those that are new.
-
-    What is watched for already, by the same text and `match`, stays as it is.
-    """
-    return await write(request, actor, phrases.create_many, body, show=phrases.list_made, model=PhrasesOut)
-
-
-@phrases_router.patch(
-    "/{phrase}",
-    operation_id="updatePhrase",
-    summary="Change a watched phrase",
-    response_model=PhraseOut,
-    responses=DELETES | documented(Invalid),
-)
-async def update_phrase(
-    request: Request, phrase: IdPath, body: PhrasePatch, versions: Versions, actor: Moderator
-) -> Response:
-    """Change a phrase by RFC 7396 merge patch."""
-    return await write(request, actor, phrases.change, phrase, body, versions, show=phrases.shown, model=PhraseOut)
-
-
-@phrases_router.delete(
-    "/{phrase}", operation_id="deletePhrase", summary="Delete a watched phrase", status_code=204, responses=DELETES
-)
-async def delete_phrase(request: Request, phrase: IdPath, versions: Versions, actor: Moderator) -> Response:
-    """Watch for a phrase no longer."""
-    return await write(request, actor, phrases.delete, phrase, versions, status=204)
 
 
 queue_router = APIRouter(prefix="/v1/moderation/queue", tags=["moderation"])
@@ -416,7 +252,7 @@ async def list_moderation_queue(request: Request, query: Annotated[QueueQuery, Q
     Private e-mail addresses are in it: it is for moderators' eyes.
     """
     fields = chosen(QueueItemOut, query.fields)
-    page = await database(request).scan(queue.page, actor, query)
+    page = await database(request).scan(queue.list_queue, actor, query)
     return reply_list(request, ListOut[QueueItemOut], page, fields, groups=(), private=True)
 
 
@@ -429,7 +265,7 @@ async def list_moderation_queue(request: Request, query: Annotated[QueueQuery, Q
 )
 async def claim_comments(request: Request, body: ClaimIn, actor: Moderator) -> Response:
     """Take comments that nobody else works on; for some minutes no other moderator is given them."""
-    return await write(request, actor, queue.claim, body, show=queue.claimed, model=ClaimedOut)
+    return await write(request, actor, queue.claim_comments, body, show=queue.present_claim, model=ClaimedOut)
 
 
 @queue_router.delete(
@@ -441,11 +277,11 @@ async def claim_comments(request: Request, body: ClaimIn, actor: Moderator) -> R
 )
 async def release_comment(request: Request, comment: IdPath, actor: Moderator) -> Response:
     """Give a comment back that was taken."""
-    return await write(request, actor, queue.release, comment, status=204)
+    return await write(request, actor, queue.release_comment, comment, status=204)
 
 
 redaction_router = APIRouter(prefix="/v1/comments/{comment}", tags=["moderation"])
-CHANGES = documented(Unauthorized, Forbidden, NotFound, Invalid, WrongCommentState)
+REDACTION_RESPONSES = documented(Unauthorized, Forbidden, NotFound, Invalid, WrongCommentState)
 
 
 @redaction_router.post(
@@ -453,7 +289,7 @@ CHANGES = documented(Unauthorized, Forbidden, NotFound, Invalid, WrongCommentSta
     operation_id="redactComment",
     summary="Redact passages of a comment",
     response_model=JudgedCommentOut,
-    responses=CHANGES,
+    responses=REDACTION_RESPONSES,
 )
 async def redact_comment(request: Request, comment: IdPath, body: RedactIn, actor: Moderator) -> Response:
     """Take passages out of a comment: readers see `[…]` in their place, and `redacted_at`.
@@ -461,7 +297,9 @@ async def redact_comment(request: Request, comment: IdPath, body: RedactIn, acto
     The former text stays on record for moderators. The author reads what was done, and the reason, in
     `GET /v1/comments/{comment}/decision`; what they write instead waits for a moderator.
     """
-    return await write(request, actor, redaction.redact_comment, comment, body, show=judged, model=JudgedCommentOut)
+    return await write(
+        request, actor, redaction.redact_comment, comment, body, show=get_comment, model=JudgedCommentOut
+    )
 
 
 @redaction_router.delete(
@@ -469,11 +307,11 @@ async def redact_comment(request: Request, comment: IdPath, body: RedactIn, acto
     operation_id="undoRedaction",
     summary="Undo the redaction of a comment",
     response_model=JudgedCommentOut,
-    responses=CHANGES,
+    responses=REDACTION_RESPONSES,
 )
 async def undo_redaction(request: Request, comment: IdPath, actor: Moderator) -> Response:
     """Put the author's own words back."""
-    return await write(request, actor, redaction.undo_redaction, comment, show=judged, model=JudgedCommentOut)
+    return await write(request, actor, redaction.undo_redaction, comment, show=get_comment, model=JudgedCommentOut)
 
 
 @redaction_router.get(
@@ -494,30 +332,30 @@ async def list_comment_revisions(
 
 
 reports_router = APIRouter(prefix="/v1", tags=["moderation"])
-TAKES = documented(NotFound, Invalid, Banned)
+REPORT_RESPONSES = documented(NotFound, Invalid, Banned)
 REPORT_DECISION_RESPONSES = documented(Unauthorized, Forbidden, NotFound, reports.ReportDecided)
 
 
-def _addresses(request: Request) -> tuple[str, ...]:
+def _address_hashes(request: Request) -> tuple[str, ...]:
     """The hashes of the caller's address, under the present salt and the one before."""
     if request.client is None:
         return ()
     return tuple(found for found in request.app.state.vault.address_hashes(request.client.host) if found)
 
 
-def _received(_connection: sa.Connection, _result: Any) -> dict[str, Any]:
+def _show_received(_connection: sa.Connection, _result: Any) -> dict[str, Any]:
     return {"received": True}
 
 
-async def _take(request: Request, actor: Actor, report: Callable[..., None], *args: Any) -> Response:
+async def _receive_report(request: Request, actor: Actor, report: Callable[..., None], *args: Any) -> Response:
     """Take a report, and give the one answer to it."""
     vault = request.app.state.vault
 
     def tell(session: Session, caller: Actor) -> None:
-        reports.introduce(session, caller, vault)
+        reports.register_reader(session, caller, vault)
         report(session, caller, *args)
 
-    return await write(request, actor, tell, show=_received, model=ReceivedOut, status=202)
+    return await write(request, actor, tell, show=_show_received, model=ReceivedOut, status=202)
 
 
 @reports_router.post(
@@ -526,12 +364,12 @@ async def _take(request: Request, actor: Actor, report: Callable[..., None], *ar
     summary="Report a comment",
     status_code=202,
     response_model=ReceivedOut,
-    responses=TAKES,
+    responses=REPORT_RESPONSES,
 )
 async def report_comment(request: Request, comment: IdPath, body: ReportIn, actor: Public) -> Response:
     """Tell moderators that something is wrong with a comment. Anyone may; each counts once, all get this answer."""
-    args = (comment, body, _addresses(request), settings(request).report_threshold)
-    return await _take(request, actor, reports.report_comment, *args)
+    args = (comment, body, _address_hashes(request), settings(request).report_threshold)
+    return await _receive_report(request, actor, reports.report_comment, *args)
 
 
 @reports_router.post(
@@ -540,11 +378,11 @@ async def report_comment(request: Request, comment: IdPath, body: ReportIn, acto
     summary="Report an article",
     status_code=202,
     response_model=ReceivedOut,
-    responses=TAKES,
+    responses=REPORT_RESPONSES,
 )
 async def report_article(request: Request, article: RefPath, body: ReportIn, actor: Public) -> Response:
     """Tell the editors that something is wrong with an article. Anyone may; each counts once."""
-    return await _take(request, actor, reports.report_article, article, body, _addresses(request))
+    return await _receive_report(request, actor, reports.report_article, article, body, _address_hashes(request))
 
 
 @reports_router.get(
@@ -557,7 +395,7 @@ async def report_article(request: Request, article: RefPath, body: ReportIn, act
 async def list_reports(request: Request, query: Annotated[ReportQuery, Query()], actor: Moderator) -> Response:
     """Reports on comments and articles, newest first. Private e-mail addresses are in it."""
     fields = chosen(ReportOut, query.fields)
-    page = await database(request).scan(reports.page, actor, query)
+    page = await database(request).scan(reports.list_reports, actor, query)
     return reply_list(request, ListOut[ReportOut], page, fields, groups=(), private=True)
 
 
@@ -570,7 +408,9 @@ async def list_reports(request: Request, query: Annotated[ReportQuery, Query()],
 )
 async def dismiss_report(request: Request, report: IdPath, actor: Moderator) -> Response:
     """Find a report unfounded: its reporter weighs less from now on. The comment stays as it is."""
-    return await write(request, actor, reports.decide, report, "dismissed", show=reports.shown, model=ReportOut)
+    return await write(
+        request, actor, reports.decide_report, report, "dismissed", show=reports.get_report, model=ReportOut
+    )
 
 
 @reports_router.post(
@@ -582,4 +422,6 @@ async def dismiss_report(request: Request, report: IdPath, actor: Moderator) -> 
 )
 async def uphold_report(request: Request, report: IdPath, actor: Moderator) -> Response:
     """Find a report founded. The comment stays as it is: that is another decision."""
-    return await write(request, actor, reports.decide, report, "upheld", show=reports.shown, model=ReportOut)
+    return await write(
+        request, actor, reports.decide_report, report, "upheld", show=reports.get_report, model=ReportOut
+    )

@@ -18,57 +18,57 @@ from app.core.clock import Moment
 from app.core.ids import AnyId
 from app.core.schema_rules import absent, both, exactly_one, matching, where
 from app.core.settings import Settings
-from app.moderation.schemas import Words
+from app.moderation.schemas import ModeratorText
 from app.text.confusables import skeleton
 from app.text.inputs import OneLine, Visible
 from app.web.paging import PageQuery
 
 PhraseMatch = Literal["word", "text"]
 PhraseAction = Literal["hold", "reject", "spam"]
-_KEY: Final = 3  # characters by which phrases are looked up, fewer only of those that have no more
-_KNOWN: Final = 20_000  # characters whose looks are remembered
-_SPELT: Final = re.compile(r"(?<= )[^\W_](?: [^\W_](?= )){2,}")  # v i a g r a
-_LINK: Final = 300  # characters of a link that are looked at
+_PREFIX_LENGTH: Final = 3  # characters by which phrases are looked up, fewer only of those that have no more
+_MAX_CACHED_SKELETONS: Final = 20_000  # characters whose looks are remembered
+_SPELT_OUT: Final = re.compile(r"(?<= )[^\W_](?: [^\W_](?= )){2,}")  # v i a g r a
+_MAX_LINK_CHARACTERS: Final = 300  # characters of a link that are looked at
 
 
-class _Looks(dict[int, str]):
+class _Skeletons(dict[int, str]):
     """What each character looks like, reckoned when it is first met."""
 
     def __missing__(self, code: int) -> str:
         char = chr(code)
         kind = unicodedata.category(char)
         look = skeleton(char) or ("" if kind[0] in "LMN" or kind == "Cf" else " ")
-        if len(self) >= _KNOWN:
+        if len(self) >= _MAX_CACHED_SKELETONS:
             self.clear()
         self[code] = look
         return look
 
 
-_LOOKS: Final = _Looks()
+_SKELETONS: Final = _Skeletons()
 
 
-def folded(text: str) -> str:
+def fold_text(text: str) -> str:
     """A text by its looks: letters and digits that pass for others are alike, and between words stands one space."""
-    words = " ".join(text.translate(_LOOKS).split())
-    return _SPELT.sub(lambda spelt: spelt[0].replace(" ", ""), f" {words} ").replace("rn", "m").replace("vv", "w")
+    words = " ".join(text.translate(_SKELETONS).split())
+    return _SPELT_OUT.sub(lambda spelt: spelt[0].replace(" ", ""), f" {words} ").replace("rn", "m").replace("vv", "w")
 
 
-def _site(link: str) -> str:
+def _readable_link(link: str) -> str:
     """What stands in a link behind `https://`, names in other scripts as readers see them."""
-    rest = link.partition("://")[2][:_LINK]
+    address = link.partition("://")[2][:_MAX_LINK_CHARACTERS]
     try:
         host = urlsplit(link).hostname or ""
-        return f"{host.encode().decode('idna')} {rest}" if "xn--" in host else rest
+        return f"{host.encode().decode('idna')} {address}" if "xn--" in host else address
     except ValueError:
-        return rest
+        return address
 
 
-def folded_whole(text: str, name: str, links: Iterable[str]) -> str:
+def fold_comment(text: str, name: str, links: Iterable[str]) -> str:
     """Give a text, its author's name and its links by their looks, each on a line of its own."""
-    return "\n".join(folded(part) for part in (text, name, *map(_site, links)))
+    return "\n".join(fold_text(part) for part in (text, name, *map(_readable_link, links)))
 
 
-class Compiled(NamedTuple):
+class CompiledPhrase(NamedTuple):
     """A phrase that is ready to be found."""
 
     id: str
@@ -81,23 +81,23 @@ class Phrases:
 
     def __init__(self, phrases: Iterable[Sequence[Any]] = ()) -> None:
         """Each is its id, its text, how it matches and what it does."""
-        self._by_key: dict[str, list[Compiled]] = {}
+        self._by_key: dict[str, list[CompiledPhrase]] = {}
         for phrase_id, text, match, action in phrases:
-            needle = folded(text) if match == "word" else folded(text).strip()
-            self._by_key.setdefault(needle[:_KEY], []).append(Compiled(phrase_id, needle, action))
+            needle = fold_text(text) if match == "word" else fold_text(text).strip()
+            self._by_key.setdefault(needle[:_PREFIX_LENGTH], []).append(CompiledPhrase(phrase_id, needle, action))
 
     @property
     def is_empty(self) -> bool:
         """Whether there is nothing to look for."""
         return not self._by_key
 
-    def found(self, text: str, name: str, links: Iterable[str]) -> list[Compiled]:
+    def find(self, text: str, name: str, links: Iterable[str]) -> list[CompiledPhrase]:
         """Those that stand in a text, in its author's name or in its links."""
-        return self.found_in(folded_whole(text, name, links)) if self._by_key else []
+        return self.find_in_folded(fold_comment(text, name, links)) if self._by_key else []
 
-    def found_in(self, where: str) -> list[Compiled]:
+    def find_in_folded(self, where: str) -> list[CompiledPhrase]:
         """Those that stand in what `folded_whole` gave."""
-        hits: dict[str, Compiled] = {}
+        hits: dict[str, CompiledPhrase] = {}
         for length in {len(key) for key in self._by_key}:
             for at in range(len(where) - length + 1):
                 for phrase in self._by_key.get(where[at : at + length], ()):
@@ -106,20 +106,20 @@ class Phrases:
         return list(hits.values())
 
 
-def is_part(text: str) -> bool:
+def is_long_enough(text: str) -> bool:
     """Whether a phrase may be looked for inside of words: two letters may where each is nearly a word."""
-    letters = folded(text).strip()
-    return len(letters) >= _KEY or not letters.isascii()
+    letters = fold_text(text).strip()
+    return len(letters) >= _PREFIX_LENGTH or not letters.isascii()
 
 
-def _says_enough(text: str) -> str:
-    if len(folded(text).strip()) < 2:
+def _check_letters(text: str) -> str:
+    if len(fold_text(text).strip()) < 2:
         raise ValueError("must have two letters or digits at least")
     return text
 
 
 PhraseText = Annotated[
-    str, OneLine, StringConstraints(min_length=2, max_length=200), Visible, AfterValidator(_says_enough)
+    str, OneLine, StringConstraints(min_length=2, max_length=200), Visible, AfterValidator(_check_letters)
 ]
 """A word, several words, or a part of one, 2 to 200 characters on one line."""
 _MATCH: Final = "`word`: whole words; `text`: also as part of a longer word, three letters or digits at least."
@@ -135,7 +135,7 @@ class PhraseIn(BaseModel):
     text: PhraseText = Field(description="Words, or the host of a link.")
     match: PhraseMatch = Field("word", description=_MATCH)
     action: PhraseAction = Field("hold", description=_ACTION)
-    note: Words | None = Field(None, description=_NOTE)
+    note: ModeratorText | None = Field(None, description=_NOTE)
 
 
 class PhrasesIn(BaseModel):
@@ -154,7 +154,7 @@ class PhrasePatch(BaseModel):
     text: PhraseText = Field(default_factory=str, description="Words, or the host of a link.")
     match: PhraseMatch = Field("word", description=_MATCH)
     action: PhraseAction = Field("hold", description=_ACTION)
-    note: Words | None = Field(None, description=_NOTE)
+    note: ModeratorText | None = Field(None, description=_NOTE)
 
 
 class PhraseOut(BaseModel):
@@ -198,13 +198,13 @@ def is_network_address(value: str) -> bool:
     return "%" not in value  # a zone is known to its own machine alone
 
 
-def _named(value: str) -> str:
+def _parse_ban_value(value: str) -> str:
     if not (_ADDRESS.fullmatch(value) or is_network_address(value)):
         raise ValueError("must be an e-mail address, a domain or one network address")
     return value.lower()
 
 
-Named = Annotated[str, OneLine, StringConstraints(min_length=3, max_length=254), AfterValidator(_named)]
+BanValue = Annotated[str, OneLine, StringConstraints(min_length=3, max_length=254), AfterValidator(_parse_ban_value)]
 """An e-mail address, a domain or a network address, in lower case."""
 _BAN = both(
     exactly_one("comment_id", "value"),
@@ -223,13 +223,13 @@ class BanIn(BaseModel):
         "`email`: the address typed; `email_domain`: all addresses of its domain and of those below."
     )
     comment_id: AnyId | None = Field(None, description="The comment that gives reason to it.")
-    value: Named | None = Field(
+    value: BanValue | None = Field(
         None,
         description="Where no comment is named: the e-mail address, the domain, or one IPv4 or IPv6 address. Ranges "
         "are not taken, as only hashes of addresses are kept; an IPv6 address stands for its /64.",
     )
     until: Moment | None = Field(None, description="When it ends; null: never (RFC 3339).")
-    reason: Words | None = Field(None, description="For the other moderators.")
+    reason: ModeratorText | None = Field(None, description="For the other moderators.")
 
 
 class BannedAuthorOut(BaseModel):
@@ -260,33 +260,33 @@ class BanQuery(PageQuery):
     kind: BanKind | None = Field(None, description="Only those of this kind.")
 
 
-MOST_TOKENS: Final = 150  # of one text
-MOST_TELLING: Final = 60
-LEAST_TELLING: Final = 5  # with fewer the classifier has no opinion
-LEAST_TEXTS: Final = 20  # of each class, before it has one at all
-_LONGEST: Final = 40
-_DISTANCE: Final = 0.1  # from even, for a word to be telling
-_PRIOR: Final = 1.0  # texts that speak for even before any is read: Robinson's s, with x = 0.5
+MAX_TOKENS: Final = 150  # of one text
+MAX_SIGNIFICANT_TOKENS: Final = 60
+MIN_SIGNIFICANT_TOKENS: Final = 5  # with fewer the classifier has no opinion
+MIN_LEARNED_TEXTS: Final = 20  # of each class, before it has one at all
+_MAX_TOKEN_LENGTH: Final = 40
+_MIN_DISTANCE: Final = 0.1  # from even, for a word to be telling
+_PRIOR_TEXTS: Final = 1.0  # texts that speak for even before any is read: Robinson's s, with x = 0.5
 _WORD: Final = re.compile(r"[^\W_]+(?:['’][^\W_]+)*")
 _SPACELESS: Final = re.compile("[\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3040-\u30ff\u3400-\u9fff\uf900-\ufaff]")
 
 
-class Counted(NamedTuple):
+class ClassCounts(NamedTuple):
     """In how many texts of each class: one word, or all there are."""
 
     spam: int
     ham: int
 
 
-def _words(text: str) -> Iterator[str]:
+def _iterate_words(text: str) -> Iterator[str]:
     for word in _WORD.findall(unicodedata.normalize("NFKC", text).casefold()):
         if _SPACELESS.search(word):  # no spaces between words: two letters at a time
             yield from (word[i : i + 2] for i in range(len(word) - 1))
         elif len(word) > 1:
-            yield word[:_LONGEST]
+            yield word[:_MAX_TOKEN_LENGTH]
 
 
-def _hosts(links: Iterable[str]) -> Iterator[str]:
+def _iterate_hosts(links: Iterable[str]) -> Iterator[str]:
     for link in links:
         try:
             host = urlsplit(link).hostname
@@ -296,35 +296,35 @@ def _hosts(links: Iterable[str]) -> Iterator[str]:
             yield f"//{host.removeprefix('www.')}"
 
 
-def _hashed(token: str) -> int:
+def _hash_token(token: str) -> int:
     return int.from_bytes(hashlib.blake2b(token.encode(), digest_size=8).digest()) >> 1 or 1
 
 
-def tokens(text: str, links: Iterable[str] = ()) -> list[int]:
+def tokenize(text: str, links: Iterable[str] = ()) -> list[int]:
     """Hashes of the different words of a text and of the hosts that it links to, smallest first."""
-    found: dict[str, None] = {}
-    for token in (*_hosts(links), *_words(text)):
-        found[token] = None
-        if len(found) == MOST_TOKENS:
+    different: dict[str, None] = {}
+    for token in (*_iterate_hosts(links), *_iterate_words(text)):
+        different[token] = None
+        if len(different) == MAX_TOKENS:
             break
-    return sorted(map(_hashed, found))
+    return sorted(map(_hash_token, different))
 
 
-def is_trained(texts: Counted) -> bool:
+def is_trained(texts: ClassCounts) -> bool:
     """Whether enough has been learned of both classes."""
-    return min(texts) >= LEAST_TEXTS
+    return min(texts) >= MIN_LEARNED_TEXTS
 
 
-def _share(word: Counted, texts: Counted) -> float:
+def _spam_share(word: ClassCounts, texts: ClassCounts) -> float:
     """How much a word speaks for spam, 0 to 1 (Robinson 2003): the rarer it is, the nearer to even."""
     spam, ham = word.spam / texts.spam, word.ham / texts.ham
     if spam + ham == 0.0:
         return 0.5
-    seen = word.spam + word.ham
-    return (_PRIOR * 0.5 + seen * spam / (spam + ham)) / (_PRIOR + seen)
+    count = word.spam + word.ham
+    return (_PRIOR_TEXTS * 0.5 + count * spam / (spam + ham)) / (_PRIOR_TEXTS + count)
 
 
-def _chance(statistic: float, half: int) -> float:
+def _chi_square_tail(statistic: float, half: int) -> float:
     """The chance that χ² with `2 * half` degrees of freedom is larger."""
     term = total = math.exp(-statistic / 2)
     for i in range(1, half):
@@ -333,40 +333,42 @@ def _chance(statistic: float, half: int) -> float:
     return min(total, 1.0)
 
 
-def score(texts: Counted, words: Iterable[Counted]) -> float:
+def combine_shares(texts: ClassCounts, words: Iterable[ClassCounts]) -> float:
     """How likely a text is spam, 0 to 1, by Fisher's method over its most telling words; 0.5 means unknown."""
-    shares = sorted((_share(word, texts) for word in words), key=lambda share: -abs(share - 0.5))[:MOST_TELLING]
-    shares = [share for share in shares if abs(share - 0.5) >= _DISTANCE]
-    if len(shares) < LEAST_TELLING or not is_trained(texts):
+    shares = sorted((_spam_share(word, texts) for word in words), key=lambda share: -abs(share - 0.5))[
+        :MAX_SIGNIFICANT_TOKENS
+    ]
+    shares = [share for share in shares if abs(share - 0.5) >= _MIN_DISTANCE]
+    if len(shares) < MIN_SIGNIFICANT_TOKENS or not is_trained(texts):
         return 0.5
-    for_ham = _chance(-2 * sum(map(math.log, shares)), len(shares))
-    for_spam = _chance(-2 * sum(math.log(1 - share) for share in shares), len(shares))
+    for_ham = _chi_square_tail(-2 * sum(map(math.log, shares)), len(shares))
+    for_spam = _chi_square_tail(-2 * sum(math.log(1 - share) for share in shares), len(shares))
     return (1 + for_ham - for_spam) / 2
 
 
-Said = Literal["publish", "hold", "reject", "spam", "unavailable"]
+CheckerAnswer = Literal["publish", "hold", "reject", "spam", "unavailable"]
 
 
-class Opinion(NamedTuple):
+class CheckerVerdict(NamedTuple):
     """What a checker said of a comment, or that it could not be asked."""
 
-    verdict: Said
+    verdict: CheckerAnswer
     reason: str = ""
 
 
-UNAVAILABLE = Opinion("unavailable")
+UNAVAILABLE = CheckerVerdict("unavailable")
 
 
-class OpinionIn(BaseModel):
+class CheckerAnswerIn(BaseModel):
     """A checker's answer; what else is in it does not matter."""
 
     verdict: Literal["publish", "hold", "reject", "spam"]
     reason: Annotated[str, OneLine, StringConstraints(max_length=500)] | None = Field(None)
 
 
-A_MINUTE, A_DAY = 60, 86_400  # seconds
-MINUTES_A_DAY = 100  # so many minutes' worth of comments are a day's
-SHORT = 20  # characters: what is shorter, several people say
+MINUTE_SECONDS, DAY_SECONDS = 60, 86_400  # seconds
+DAILY_RATE_FACTOR = 100  # so many minutes' worth of comments are a day's
+MIN_DISTINCTIVE_LENGTH = 20  # characters: what is shorter, several people say
 
 
 class Finding(NamedTuple):
@@ -376,7 +378,7 @@ class Finding(NamedTuple):
     detail: str = ""
 
 
-class Standing(NamedTuple):
+class AuthorHistory(NamedTuple):
     """What the store knows of the author and of the text, in one row."""
 
     banned: bool = False
@@ -392,22 +394,22 @@ class Standing(NamedTuple):
     parents: int = 0  # other places of the same article with the same text
 
 
-class Reading(NamedTuple):
+class TextAnalysis(NamedTuple):
     """What takes long to find out about a text and needs no store: found before the transaction that judges it."""
 
-    stamp: str | None  # of the phrases that were looked for
-    phrases: tuple[Compiled, ...]
+    generation: str | None  # of the phrases that were looked for
+    phrases: tuple[CompiledPhrase, ...]
     tokens: list[int] | None  # None: the classifier had not learned enough when it was read
 
 
 @dataclass(frozen=True)
-class Case:
+class ModerationContext:
     """One submission before the stages."""
 
     submission: Submission
-    standing: Standing
+    history: AuthorHistory
     settings: Settings
     phrases: Phrases
-    likeness: Callable[[], float]  # how likely it is spam, 0.5 where that is unknown; asks the store
-    opinion: Opinion | None  # None: there is no checker
-    found: tuple[Compiled, ...] | None = None  # phrases in the text and the links; None: not looked for yet
+    spam_probability: Callable[[], float]  # how likely it is spam, 0.5 where that is unknown; asks the store
+    checker_verdict: CheckerVerdict | None  # None: there is no checker
+    matches: tuple[CompiledPhrase, ...] | None = None  # phrases in the text and the links; None: not looked for yet

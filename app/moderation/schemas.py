@@ -9,7 +9,7 @@ from app.core.ids import AnyId
 from app.text.inputs import Identifier, ManyLines, Visible
 from app.web.paging import PageQuery
 
-Words = Annotated[str, ManyLines, StringConstraints(min_length=1, max_length=2000), Visible]
+ModeratorText = Annotated[str, ManyLines, StringConstraints(min_length=1, max_length=2000), Visible]
 """A few sentences, 1 to 2,000 characters."""
 CommentState = Literal["pending", "published", "rejected", "spam", "removed"]
 
@@ -19,7 +19,7 @@ class ReasonIn(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    reason: Words | None = Field(None, description="For the log, and for the comment's author to read.")
+    reason: ModeratorText | None = Field(None, description="For the log, and for the comment's author to read.")
 
 
 class JudgedAuthorOut(BaseModel):
@@ -80,7 +80,7 @@ ACTIONS: tuple[Action, ...] = get_args(Action)
 
 # What each decision makes of a comment, and in which states it may be made. A comment that its author has removed
 # stays so; one that has the state already is left as it is.
-MACHINE: dict[Action, tuple[CommentState, frozenset[CommentState]]] = {
+TRANSITIONS: dict[Action, tuple[CommentState, frozenset[CommentState]]] = {
     "approve": ("published", frozenset({"pending", "rejected", "spam"})),
     "reject": ("rejected", frozenset({"pending", "published", "spam"})),
     "spam": ("spam", frozenset({"pending", "published", "rejected"})),
@@ -96,7 +96,7 @@ class DecisionBulkIn(BaseModel):
 
     ids: list[AnyId] = Field(min_length=1, max_length=100, description="Ids of comments, 1 to 100.")
     action: Action
-    reason: Words | None = Field(None, description="For the log, and for the comments' authors to read.")
+    reason: ModeratorText | None = Field(None, description="For the log, and for the comments' authors to read.")
     force: bool = Field(False, description="Decide also about what another moderator is working on.")
 
 
@@ -253,7 +253,7 @@ class ReportIn(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
     reason: ReportReason
-    text: Words | None = Field(None, description="In the reporter's words; only moderators read it.")
+    text: ModeratorText | None = Field(None, description="In the reporter's words; only moderators read it.")
     email: Annotated[EmailStr, StringConstraints(max_length=320)] | None = Field(
         None, description="For an answer; only moderators see it."
     )
@@ -310,7 +310,7 @@ class AppealIn(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    text: Words = Field(description="For moderators to read.")
+    text: ModeratorText = Field(description="For moderators to read.")
 
 
 class AppealOut(BaseModel):
@@ -356,7 +356,7 @@ class RedactIn(BaseModel):
         description="Stretches of the comment's `source`, letter by letter; each is replaced by `[…]` wherever it "
         "stands.",
     )
-    reason: Words | None = Field(None, description="For the log, and for the comment's author to read.")
+    reason: ModeratorText | None = Field(None, description="For the log, and for the comment's author to read.")
 
 
 class CommentRevisionOut(BaseModel):

@@ -94,7 +94,7 @@ class Phrase(SQLModel, table=True):
     updated_at: datetime
 
 
-class PhraseStamp(SQLModel, table=True):
+class PhraseGeneration(SQLModel, table=True):
     """The only row: another value than the one that a process compiled its phrases under means that they changed."""
 
     __tablename__ = "phrase_stamp"

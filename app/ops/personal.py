@@ -20,10 +20,10 @@ from app.identity.idempotency import forget as forget_answers
 from app.identity.idempotency import forget_mentions
 from app.identity.participants import PARTICIPANT, disown, erase, find, with_email
 from app.identity.schemas import Actor, Claims
-from app.moderation.appeals import written_about
-from app.moderation.bans import about
-from app.moderation.forgetting import forget as forget_cases
-from app.moderation.reports import written_by
+from app.moderation.appeals import list_appeals_about
+from app.moderation.bans import list_bans_of
+from app.moderation.forgetting import erase_person as forget_cases
+from app.moderation.reports import list_reports_by
 from app.ops.schemas import Data
 from app.publication.terms import unlimited
 from app.reactions.reactions import forget as forget_votes
@@ -124,11 +124,11 @@ def export_person(connection: sa.Connection, whom: Person) -> Data:
         "comments": _in_parts(shown, lambda part: connection.execute(comments.where(C.c.id.in_(part))).mappings()),
         "votes": [row for one in whom.ids for row in votes_of(connection, one)],
         "reactions": [row for one in whom.ids for row in reactions_of(connection, one)],
-        "reports": written_by(connection, whom.ids, whom.email),
-        "appeals": _in_parts(shown, lambda part: written_about(connection, part)),
+        "reports": list_reports_by(connection, whom.ids, whom.email),
+        "appeals": _in_parts(shown, lambda part: list_appeals_about(connection, part)),
         "comment_revisions": _in_parts(shown, lambda part: former_texts(connection, part)),
         "passages": list(connection.execute(sa.select(*_PASSAGE).where(ANCHOR.c.made_by.in_(whom.ids))).mappings()),
-        "bans": about(connection, whom.ids, whom.email),
+        "bans": list_bans_of(connection, whom.ids, whom.email),
         **_mail(connection, whom),
     }
     cut = [name for name, rows in found.items() if len(rows) > MOST]

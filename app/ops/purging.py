@@ -14,7 +14,7 @@ from app.events.log import blank_facts
 from app.identity import audit
 from app.identity.idempotency import forget_mentions
 from app.identity.schemas import Actor
-from app.moderation.forgetting import forget_article as forget_cases
+from app.moderation.forgetting import erase_article as forget_cases
 from app.ops.schemas import PurgeIn
 from app.partners.partners import forget_fetches
 from app.publication import notices

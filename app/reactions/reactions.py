@@ -127,7 +127,7 @@ def _participant(session: Session, voter: Voter) -> Row:
         claims = voter.actor.reader
         profile = author_by_ref(session.connection(), claims.author) if claims and claims.author else None
         row = join(session, voter.vault, voter.actor, author_id=profile["id"] if profile else None)
-    voter.screen.admit(session, row, voter.addresses)
+    voter.screen.require_not_banned(session, row, voter.addresses)
     return row
 
 

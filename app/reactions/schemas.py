@@ -16,7 +16,7 @@ from app.web.responses import ReadQuery
 class Screen(Protocol):
     """Who keeps out those that may not take part; `moderation` beside has it, `wiring` brings both together."""
 
-    def admit(self, session: Session, participant: Row | None, addresses: tuple[str, ...]) -> None:
+    def require_not_banned(self, session: Session, participant: Row | None, addresses: tuple[str, ...]) -> None:
         """403 for those who are banned."""
 
 

@@ -8,7 +8,7 @@ import pytest
 
 from app.comments import rendering
 from app.comments.rendering import from_markdown
-from app.moderation.pipeline import analyse
+from app.moderation.pipeline import analyze_text
 
 LENGTH = 10_000
 # Units that, written again and again, were the dearest a search found: `python -m bench.worst_text`.
@@ -36,7 +36,7 @@ def read(source: str) -> None:
         found = from_markdown(source)
     except ValueError:
         return
-    analyse(found.text, found.links, True, True)
+    analyze_text(found.text, found.links, True, True)
 
 
 def accepted(unit: str, most: int) -> str:

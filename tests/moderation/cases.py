@@ -8,7 +8,7 @@ from app.comments.schemas import Submission
 from app.core.clock import now
 from app.core.ids import new_id
 from app.core.settings import Settings
-from app.moderation.rule_schemas import Case, Phrases, Standing
+from app.moderation.rule_schemas import AuthorHistory, ModerationContext, Phrases
 
 SETTINGS = Settings(_env_file=None)
 STRANGER: dict[str, Any] = {"id": new_id(), "kind": "guest", "email": None, "confirmed_at": None, "approved": 0}
@@ -39,8 +39,8 @@ def submission(text: str = "Well said, all of it.", **fields: Any) -> Submission
     return replace(made, **fields)
 
 
-def case(of: Submission | None = None, known: Standing | None = None, **fields: Any) -> Case:
+def case(of: Submission | None = None, known: AuthorHistory | None = None, **fields: Any) -> ModerationContext:
     """The same before the stages, with settings and what is known of the author."""
     settings = SETTINGS.model_copy(update=fields.pop("settings", {}))
-    made = Case(of or submission(), known or Standing(), settings, Phrases(), lambda: 0.5, None)
+    made = ModerationContext(of or submission(), known or AuthorHistory(), settings, Phrases(), lambda: 0.5, None)
     return replace(made, **fields)

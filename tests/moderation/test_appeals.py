@@ -9,8 +9,15 @@ from app.core.ids import new_id
 from app.core.problems import NotFound
 from app.db import Database
 from app.identity.schemas import ANONYMOUS, Actor
-from app.moderation.appeals import APPEAL, AlreadyAppealed, NotAppealable, appeal, told, written_about
-from app.moderation.forgetting import forget
+from app.moderation.appeals import (
+    APPEAL,
+    AlreadyAppealed,
+    NotAppealable,
+    appeal_decision,
+    get_decision,
+    list_appeals_about,
+)
+from app.moderation.forgetting import erase_person
 from app.moderation.log import LOG
 from app.moderation.schemas import AppealIn
 from tests.make import Headers, ok
@@ -23,13 +30,13 @@ PLEASE = AppealIn(text="Please look again.")
 def plead(db: Database, actor: Actor, comment_id: str) -> None:
     """An appeal that is made."""
     with db.transaction() as session:
-        appeal(session, actor, comment_id, PLEASE)
+        appeal_decision(session, actor, comment_id, PLEASE)
 
 
 def hears(db: Database, actor: Actor, comment_id: str) -> dict[str, Any]:
     """What a caller is told of a decision."""
     with db.connect() as connection:
-        return told(connection, actor, comment_id)
+        return get_decision(connection, actor, comment_id)
 
 
 @pytest.mark.parametrize("action", ["reject", "spam", "remove"])
@@ -148,8 +155,8 @@ def test_words_about_erased_comments_are_blanked(
     decide(client, moderator, one, "reject", reason="You wrote …")
     plead(db, by_token(one), one)
     with db.connect() as connection:
-        assert written_about(connection, [one])[0]["text"] == "Please look again."
+        assert list_appeals_about(connection, [one])[0]["text"] == "Please look again."
     with db.transaction() as session:
-        forget(session, [], None, [one])
+        erase_person(session, [], None, [one])
     assert [row["text"] for row in stored(db, APPEAL)] == [""]
     assert {row["note"] for row in stored(db, LOG)} == {None}

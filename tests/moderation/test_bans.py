@@ -11,7 +11,7 @@ from app.core.clock import iso, now
 from app.core.ids import new_id
 from app.db import Database
 from app.identity.secrets import TURN
-from app.moderation.bans import BAN, banned, plain_email, salt_ends, values
+from app.moderation.bans import BAN, address_hash_expiry, ban_values, has_ban, normalize_email
 from tests.make import Headers, ok, section
 from tests.moderation.cases import STRANGER
 from tests.moderation.stock import comment, participant, report, stored
@@ -27,7 +27,7 @@ def impose(client: TestClient, headers: Headers, status: int = 201, **body: Any)
 
 def is_banned(db: Database, who: Any = None, addresses: tuple[str, ...] = (), email: str | None = None) -> bool:
     with db.transaction() as session:
-        return banned(session, who, addresses, email)
+        return has_ban(session, who, addresses, email)
 
 
 def test_the_identity_behind_a_comment(client: TestClient, db: Database, article: Article, moderator: Headers) -> None:
@@ -50,8 +50,8 @@ def test_an_address_is_banned_while_its_salt_is_known(
 ) -> None:
     one = comment(db, article, address_hash=HASH)
     made = impose(client, moderator, comment_id=one, kind="address")
-    assert made["until"] == iso(salt_ends(now()))
-    assert TURN < salt_ends(now()) - now() <= 2 * TURN
+    assert made["until"] == iso(address_hash_expiry(now()))
+    assert TURN < address_hash_expiry(now()) - now() <= 2 * TURN
     for addresses in ((HASH, "d"), ("d", HASH)):
         assert is_banned(db, None, addresses)
     assert not is_banned(db, None, ("d", "e"))
@@ -70,7 +70,7 @@ def test_an_email_and_its_variants(client: TestClient, db: Database, article: Ar
         assert is_banned(db, {**STRANGER, "email": email})
     assert not is_banned(db, None, (), "good@mail.example")
     assert "bad@" not in str(stored(db, BAN))
-    assert plain_email(" A.B+c+d@X.example ") == "a.b@x.example"
+    assert normalize_email(" A.B+c+d@X.example ") == "a.b@x.example"
 
 
 def test_a_domain_and_those_below_it(client: TestClient, db: Database, moderator: Headers) -> None:
@@ -157,7 +157,7 @@ def test_who_is_banned_does_not_report(client: TestClient, db: Database, article
 
 def test_all_that_somebody_could_be_banned_by_is_asked_for() -> None:
     who = {**STRANGER, "email": "a@one.two.three.four.example"}
-    found = values(who, ("x", "y"), "b@five.six.seven.eight.example")
+    found = ban_values(who, ("x", "y"), "b@five.six.seven.eight.example")
     assert len(found) == len(set(found)) == 11
     assert {"address:x", "address:y", f"identity:{who['id']}", "email_domain:four.example"} <= set(found)
     assert "email_domain:example" not in found
@@ -169,7 +169,7 @@ def test_a_network_address_is_banned_by_hand(
 ) -> None:
     vault = client.app.state.vault  # type: ignore[attr-defined]
     made = impose(client, moderator, kind="address", value=named, reason="A flood.")
-    assert made["until"] == iso(salt_ends(now()))
+    assert made["until"] == iso(address_hash_expiry(now()))
     assert is_banned(db, None, vault.address_hashes(theirs))
     assert not is_banned(db, None, vault.address_hashes("198.51.100.1"))
     with db.connect() as connection:

@@ -11,8 +11,8 @@ from standardwebhooks import Webhook
 
 from app.comments.schemas import Draft
 from app.core.settings import Settings
-from app.moderation.checker import FAILURES, LARGEST, PAUSE, Checker
-from app.moderation.rule_schemas import UNAVAILABLE, Opinion
+from app.moderation.checker import MAX_ANSWER_BYTES, MAX_FAILURES, PAUSE_SECONDS, Checker
+from app.moderation.rule_schemas import UNAVAILABLE, CheckerVerdict
 
 SECRET = "whsec_" + "MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
 DRAFT = Draft("0199", "Text", "<p>Text</p>", ("https://a.example/",), "Somebody", "guest")
@@ -64,7 +64,7 @@ class Server:
 
         return asyncio.run(main())
 
-    def asks(self, **fields: Any) -> Opinion:
+    def asks(self, **fields: Any) -> CheckerVerdict:
         """What it says of a draft."""
         return self.run(lambda checker: checker.ask(DRAFT), **fields)
 
@@ -110,7 +110,7 @@ def test_without_a_secret_it_is_not_signed() -> None:
         (b'{"verdict": "burn"}', "200 OK", ""),
         (b'{"verdict": "unavailable"}', "200 OK", ""),
         (b'{"verdict": "publish", "reason": 5}', "200 OK", ""),
-        (b'{"verdict": "publish"}' + b" " * LARGEST, "200 OK", ""),
+        (b'{"verdict": "publish"}' + b" " * MAX_ANSWER_BYTES, "200 OK", ""),
         (b'{"verdict": "publish"}', "500 Broken", ""),
         (b'{"verdict": "publish"}', "204 No Content", ""),
         (b'{"verdict": "publish"}', "302 Found", "Location: /elsewhere\r\n"),
@@ -132,7 +132,7 @@ def test_one_that_does_not_answer_in_time() -> None:
 def test_proxies_of_the_environment_are_not_followed(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("HTTP_PROXY", "http_proxy", "ALL_PROXY"):
         monkeypatch.setenv(name, "http://127.0.0.1:9")
-    assert Server(b'{"verdict": "publish"}').asks() == Opinion("publish")
+    assert Server(b'{"verdict": "publish"}').asks() == CheckerVerdict("publish")
 
 
 def test_nobody_waits_for_one_that_is_away() -> None:
@@ -140,21 +140,21 @@ def test_nobody_waits_for_one_that_is_away() -> None:
 
     async def many(checker: Checker) -> list[int]:
         asked = []
-        for clock in (0.0, PAUSE - 1, PAUSE):
+        for clock in (0.0, PAUSE_SECONDS - 1, PAUSE_SECONDS):
             server.clock = clock
-            for _ in range(FAILURES + 2):
+            for _ in range(MAX_FAILURES + 2):
                 assert await checker.ask(DRAFT) == UNAVAILABLE
             asked.append(server.asked)
-        server.body, server.clock = b'{"verdict": "publish"}', 2 * PAUSE
-        assert await checker.ask(DRAFT) == Opinion("publish")
+        server.body, server.clock = b'{"verdict": "publish"}', 2 * PAUSE_SECONDS
+        assert await checker.ask(DRAFT) == CheckerVerdict("publish")
         server.body = b"{}"
-        for _ in range(FAILURES):
+        for _ in range(MAX_FAILURES):
             await checker.ask(DRAFT)
         asked.append(server.asked)
         return asked
 
     # After the pause one try tells whether it is back; one that answered may fail as often again.
-    assert server.run(many) == [FAILURES, FAILURES, FAILURES + 1, 2 * FAILURES + 2]
+    assert server.run(many) == [MAX_FAILURES, MAX_FAILURES, MAX_FAILURES + 1, 2 * MAX_FAILURES + 2]
 
 
 def test_without_an_address_there_is_no_checker() -> None:

@@ -15,11 +15,11 @@ from app.db import Database
 from app.db.columns import table_of
 from app.identity.schemas import Actor
 from app.identity.tables import Audit
-from app.moderation.decisions import decide as decide_about
+from app.moderation.decisions import decide_comment as decide_about
 from app.moderation.log import LOG
 from app.moderation.queue import CASE, LEASE
 from app.moderation.reports import REPORT
-from app.moderation.schemas import ACTIONS, MACHINE, Action
+from app.moderation.schemas import ACTIONS, TRANSITIONS, Action
 from tests.make import Headers, ok, published, section
 from tests.moderation.stock import PARTICIPANT, C, comment, decide, participant, queued, report, state_of, stored
 
@@ -32,7 +32,7 @@ MODERATOR = Actor("key", new_id(), scopes=frozenset({"comments:moderate"}))
 def test_each_may_be_made_in_some_states(
     action: Action, client: TestClient, db: Database, article: Article, moderator: Headers
 ) -> None:
-    target, sources = MACHINE[action]
+    target, sources = TRANSITIONS[action]
     for state in STATES:
         one = comment(db, article, state=state)
         answer = client.post(f"/v1/comments/{one}/{action}", json={"reason": "House rules."}, headers=moderator)
@@ -81,8 +81,8 @@ def _trust_follows(db: Database, article: Article, actions: list[Action]) -> Non
                 decide_about(session, MODERATOR, one, action, None, False)
         except Problem:
             continue
-        moved = state != MACHINE[action][0] or (action == "approve" and verdict is None)
-        state = MACHINE[action][0]
+        moved = state != TRANSITIONS[action][0] or (action == "approve" and verdict is None)
+        state = TRANSITIONS[action][0]
         verdict = ("approved" if state == "published" else "rejected") if moved else verdict
     row = stored(db, PARTICIPANT, id=author)[0]
     assert state_of(db, one) == state

@@ -7,9 +7,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from app.db import Database
-from app.moderation.forgetting import forget
-from app.moderation.learning import LEARNED, TEXTS, TOKEN, learned, likeness, texts
-from app.moderation.rule_schemas import LEAST_TEXTS, MOST_TOKENS, Counted, is_trained, score, tokens
+from app.moderation.forgetting import erase_person
+from app.moderation.learning import LEARNED, TEXT_COUNT_ROW, TOKEN, count_texts, learn_comment, spam_probability
+from app.moderation.rule_schemas import MAX_TOKENS, MIN_LEARNED_TEXTS, ClassCounts, combine_shares, is_trained, tokenize
 from tests.moderation.stock import comment, stored
 
 Article = dict[str, Any]
@@ -20,7 +20,7 @@ HAM = "The council voted about schools and roads yesterday"
 def learn(db: Database, comment_id: str, text: str, spam: bool | None) -> None:
     """A moderator's decision."""
     with db.transaction() as session:
-        learned(session, comment_id, text, spam)
+        learn_comment(session, comment_id, text, spam)
 
 
 def counted(db: Database) -> dict[int, tuple[int, int]]:
@@ -30,56 +30,60 @@ def counted(db: Database) -> dict[int, tuple[int, int]]:
 
 
 def test_the_same_words_are_the_same_tokens() -> None:
-    assert tokens("Cheap PILLS, cheap pills!") == tokens("pills cheap")
-    assert tokens("ｃｈｅａｐ") == tokens("cheap")
-    assert tokens("a I 1 !") == []
-    assert len(tokens("笨蛋东西")) == 3  # two letters at a time
-    assert tokens("don't") != tokens("don t")
-    assert len(tokens(" ".join(map(str, range(10, 1000))))) == MOST_TOKENS
-    assert tokens("x" * 41) == tokens("x" * 40)
+    assert tokenize("Cheap PILLS, cheap pills!") == tokenize("pills cheap")
+    assert tokenize("ｃｈｅａｐ") == tokenize("cheap")
+    assert tokenize("a I 1 !") == []
+    assert len(tokenize("笨蛋东西")) == 3  # two letters at a time
+    assert tokenize("don't") != tokenize("don t")
+    assert len(tokenize(" ".join(map(str, range(10, 1000))))) == MAX_TOKENS
+    assert tokenize("x" * 41) == tokenize("x" * 40)
 
 
 def test_hosts_of_links_are_tokens() -> None:
     links = ("https://www.bad.example/a", "https://bad.example/b?c", "mailto:somebody", "http://[::1")
-    assert tokens("", links) == tokens("", links[:1])
-    assert tokens("bad.example") != tokens("", links)
+    assert tokenize("", links) == tokenize("", links[:1])
+    assert tokenize("bad.example") != tokenize("", links)
 
 
 def test_tokens_fit_every_store() -> None:
-    assert all(0 < token < 2**63 for token in tokens(" ".join(map(str, range(10, 160)))))
+    assert all(0 < token < 2**63 for token in tokenize(" ".join(map(str, range(10, 160)))))
 
 
 @given(st.lists(st.tuples(st.integers(0, 500), st.integers(0, 500)), max_size=80), st.integers(20, 500))
 @settings(derandomize=True, max_examples=200)
 def test_a_score_stays_within_its_bounds(words: list[tuple[int, int]], each: int) -> None:
-    found = score(Counted(each, each), [Counted(min(spam, each), min(ham, each)) for spam, ham in words])
+    found = combine_shares(
+        ClassCounts(each, each), [ClassCounts(min(spam, each), min(ham, each)) for spam, ham in words]
+    )
     assert 0.0 <= found <= 1.0
-    turned = score(Counted(each, each), [Counted(min(ham, each), min(spam, each)) for spam, ham in words])
+    turned = combine_shares(
+        ClassCounts(each, each), [ClassCounts(min(ham, each), min(spam, each)) for spam, ham in words]
+    )
     assert abs(found + turned - 1) < 1e-9
 
 
 def test_a_score_follows_what_was_counted() -> None:
-    learned_texts = Counted(100, 100)
-    assert score(learned_texts, [Counted(30, 0)] * 10) > 0.999
-    assert score(learned_texts, [Counted(0, 30)] * 10) < 0.001
-    assert score(learned_texts, [Counted(20, 20)] * 50) == 0.5
-    assert score(learned_texts, [Counted(30, 0)] * 4) == 0.5  # too few words to tell
-    assert 0.1 < score(learned_texts, [Counted(30, 0)] * 10 + [Counted(0, 30)] * 10) < 0.9
-    assert score(Counted(19, 1000), [Counted(19, 0)] * 10) == 0.5
-    assert score(Counted(1000, 20), [Counted(500, 10)] * 10) == 0.5  # shares count, not numbers
+    learned_texts = ClassCounts(100, 100)
+    assert combine_shares(learned_texts, [ClassCounts(30, 0)] * 10) > 0.999
+    assert combine_shares(learned_texts, [ClassCounts(0, 30)] * 10) < 0.001
+    assert combine_shares(learned_texts, [ClassCounts(20, 20)] * 50) == 0.5
+    assert combine_shares(learned_texts, [ClassCounts(30, 0)] * 4) == 0.5  # too few words to tell
+    assert 0.1 < combine_shares(learned_texts, [ClassCounts(30, 0)] * 10 + [ClassCounts(0, 30)] * 10) < 0.9
+    assert combine_shares(ClassCounts(19, 1000), [ClassCounts(19, 0)] * 10) == 0.5
+    assert combine_shares(ClassCounts(1000, 20), [ClassCounts(500, 10)] * 10) == 0.5  # shares count, not numbers
 
 
 def test_nothing_is_said_before_enough_is_learned() -> None:
-    assert not is_trained(Counted(LEAST_TEXTS, LEAST_TEXTS - 1))
-    assert not is_trained(Counted(LEAST_TEXTS - 1, LEAST_TEXTS))
-    assert is_trained(Counted(LEAST_TEXTS, LEAST_TEXTS))
+    assert not is_trained(ClassCounts(MIN_LEARNED_TEXTS, MIN_LEARNED_TEXTS - 1))
+    assert not is_trained(ClassCounts(MIN_LEARNED_TEXTS - 1, MIN_LEARNED_TEXTS))
+    assert is_trained(ClassCounts(MIN_LEARNED_TEXTS, MIN_LEARNED_TEXTS))
 
 
 def test_a_text_is_learned_once(db: Database, article: Article) -> None:
     one = comment(db, article, SPAM)
     for _ in range(2):
         learn(db, one, SPAM, True)
-    assert counted(db) == dict.fromkeys((TEXTS, *tokens(SPAM)), (1, 0))
+    assert counted(db) == dict.fromkeys((TEXT_COUNT_ROW, *tokenize(SPAM)), (1, 0))
 
 
 def test_another_decision_moves_it(db: Database, article: Article) -> None:
@@ -87,10 +91,10 @@ def test_another_decision_moves_it(db: Database, article: Article) -> None:
     learn(db, one, SPAM, True)
     learn(db, other, SPAM, True)
     learn(db, one, SPAM, False)
-    assert counted(db) == dict.fromkeys((TEXTS, *tokens(SPAM)), (1, 1))
+    assert counted(db) == dict.fromkeys((TEXT_COUNT_ROW, *tokenize(SPAM)), (1, 1))
     learn(db, one, SPAM, None)
     learn(db, one, SPAM, None)
-    assert counted(db) == dict.fromkeys((TEXTS, *tokens(SPAM)), (1, 0))
+    assert counted(db) == dict.fromkeys((TEXT_COUNT_ROW, *tokenize(SPAM)), (1, 0))
     assert [row["comment_id"] for row in stored(db, LEARNED)] == [other]
 
 
@@ -98,13 +102,13 @@ def test_what_was_learned_is_taken_back_after_an_edit(db: Database, article: Art
     one = comment(db, article, SPAM)
     learn(db, one, SPAM, True)
     learn(db, one, HAM, False)
-    assert counted(db) == dict.fromkeys((TEXTS, *tokens(HAM)), (0, 1))
+    assert counted(db) == dict.fromkeys((TEXT_COUNT_ROW, *tokenize(HAM)), (0, 1))
 
 
 def test_where_a_comment_links_to_is_learned(db: Database, article: Article) -> None:
     html = '<p><a href="https://www.bad.example/x">See this</a></p>'
     learn(db, comment(db, article, "See this", html=html), "See this", True)
-    assert set(counted(db)) == {TEXTS, *tokens("See this", ("https://bad.example",))}
+    assert set(counted(db)) == {TEXT_COUNT_ROW, *tokenize("See this", ("https://bad.example",))}
 
 
 def test_no_words_are_kept(db: Database, article: Article) -> None:
@@ -118,7 +122,7 @@ def test_erasing_leaves_only_counts(db: Database, article: Article) -> None:
     learn(db, other, HAM, False)
     before = counted(db)
     with db.transaction() as session:
-        forget(session, [], None, [one])
+        erase_person(session, [], None, [one])
     assert [row["comment_id"] for row in stored(db, LEARNED)] == [other]
     assert counted(db) == before
 
@@ -131,12 +135,15 @@ def test_it_tells_the_classes_apart(db: Database, article: Article) -> None:
     def made(own: list[str]) -> str:
         return " ".join(rng.sample(both, 20) + rng.sample(own, 8))
 
-    for _ in range(LEAST_TEXTS + 10):
+    for _ in range(MIN_LEARNED_TEXTS + 10):
         for own, spam in ((bad, True), (good, False)):
             learn(db, comment(db, article, text := made(own)), text, spam)
     with db.transaction() as session:
-        known = texts(session.connection())
+        known = count_texts(session.connection())
         assert known == (30, 30)
-        scores = [(likeness(session, known, made(bad)), likeness(session, known, made(good))) for _ in range(20)]
+        scores = [
+            (spam_probability(session, known, made(bad)), spam_probability(session, known, made(good)))
+            for _ in range(20)
+        ]
     assert sum(spam >= 0.9 for spam, _ in scores) >= 18
     assert not [ham for _, ham in scores if ham >= 0.9]

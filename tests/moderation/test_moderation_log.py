@@ -7,7 +7,7 @@ from starlette.testclient import TestClient
 
 from app.core.ids import new_id
 from app.db import Database
-from app.moderation.log import record
+from app.moderation.log import log_decision
 from tests.make import Headers, ok, published, section
 from tests.moderation.stock import comment, decide
 
@@ -28,7 +28,7 @@ def test_what_was_decided_stands_there_newest_first(
     decide(client, second, one, "remove")
     decide(client, second, two, "spam")
     with db.transaction() as session:
-        record(session, two, "system", None, "screen", "pending", [("links", "5")], article_id=article["id"])
+        log_decision(session, two, "system", None, "screen", "pending", [("links", "5")], article_id=article["id"])
     assert read(client, first) == ["screen", "spam", "remove", "approve"]
     assert read(client, first, f"comment={one}") == ["remove", "approve"]
     assert read(client, first, f"article={article['id']}") == ["screen", "spam", "remove", "approve"]

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from starlette.testclient import TestClient
 
 from app.moderation import phrases as phrases_module
-from app.moderation.rule_schemas import PhraseMatch, Phrases, folded
+from app.moderation.rule_schemas import PhraseMatch, Phrases, fold_text
 from tests.make import Headers, ok, section
 
 URL = "/v1/moderation/phrases"
@@ -17,7 +17,7 @@ URL = "/v1/moderation/phrases"
 
 def finds(phrase: str, text: str, match: PhraseMatch = "word", links: tuple[str, ...] = ()) -> bool:
     """Whether a phrase is found."""
-    return bool(Phrases([("1", phrase, match, "hold")]).found(text, "", links))
+    return bool(Phrases([("1", phrase, match, "hold")]).find(text, "", links))
 
 
 @pytest.mark.parametrize(
@@ -68,7 +68,7 @@ def test_a_text_may_be_part_of_a_word() -> None:
     assert finds("casino", "bestcasinos4u", "text")
     assert not finds("casino", "best cas inos", "text")
     assert finds("笨蛋", "你这个笨蛋啊", "text")  # without spaces every word is part of another
-    found = Phrases([("1", "笨蛋", "text", "hold"), ("2", "casino", "text", "hold")]).found("笨蛋 casinos", "", ())
+    found = Phrases([("1", "笨蛋", "text", "hold"), ("2", "casino", "text", "hold")]).find("笨蛋 casinos", "", ())
     assert {phrase.id for phrase in found} == {"1", "2"}
 
 
@@ -91,9 +91,9 @@ def test_hosts_of_links(link: str, found: bool) -> None:
 
 def test_nothing_is_found_across_what_stands_apart() -> None:
     phrases = Phrases([("1", "cheap pills", "word", "hold")])
-    assert phrases.found("cheap", "pills", ()) == []
-    assert phrases.found("all of it cheap", "pills", ("https://pills.example",)) == []
-    assert [found.id for found in phrases.found("x", "Cheap Pills", ())] == ["1"]
+    assert phrases.find("cheap", "pills", ()) == []
+    assert phrases.find("all of it cheap", "pills", ("https://pills.example",)) == []
+    assert [found.id for found in phrases.find("x", "Cheap Pills", ())] == ["1"]
 
 
 WORDS = st.lists(st.text("abcrnvwßéдґ笨", min_size=2, max_size=5), min_size=1, max_size=4).map(" ".join)
@@ -110,7 +110,7 @@ def test_what_stands_in_a_text_is_found(before: str, after: str, phrase: str) ->
 @given(st.text(max_size=60))
 @settings(derandomize=True, max_examples=200)
 def test_folding_leaves_letters_and_single_spaces(text: str) -> None:
-    found = folded(text)
+    found = fold_text(text)
     assert found[0] == found[-1] == " "
     assert all(word.isalnum() for word in found.split())
     assert "  " not in found.strip()
@@ -174,7 +174,7 @@ def test_a_word_does_not_become_a_part_that_is_too_short(client: TestClient, mod
 
 
 def test_there_is_a_most(client: TestClient, moderator: Headers, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(phrases_module, "MOST", 1)
+    monkeypatch.setattr(phrases_module, "MAX_PHRASES", 1)
     add(client, moderator, text="one")
     assert add(client, moderator, 409, text="two")["code"] == "too_many_phrases"
 
@@ -211,7 +211,7 @@ def test_many_phrases_are_added_whole_or_not_at_all(
     for phrases in ([], [{"text": f"word {n}"} for n in range(501)]):
         assert client.post(f"{URL}/bulk", json={"phrases": phrases}, headers=moderator).status_code == 422
     assert client.post(f"{URL}/bulk", json={"phrases": good}, headers=editor).status_code == 403
-    monkeypatch.setattr(phrases_module, "MOST", 2)
+    monkeypatch.setattr(phrases_module, "MAX_PHRASES", 2)
     answer = client.post(f"{URL}/bulk", json={"phrases": good}, headers=moderator)
     assert answer.json()["code"] == "too_many_phrases"
     assert ok(client.get(URL, headers=moderator))["data"] == []

@@ -13,8 +13,8 @@ from app.core.clock import now
 from app.core.ids import new_id
 from app.db import Database
 from app.identity.schemas import Actor
-from app.moderation.log import record
-from app.moderation.queue import LEASE, claim, items, prune, waiting
+from app.moderation.log import log_decision
+from app.moderation.queue import LEASE, claim_comments, list_items, prune_leases, select_waiting
 from app.moderation.schemas import ClaimIn, QueueQuery
 from tests.make import Headers, ok, published, section
 from tests.moderation.stock import comment, decide, ids, participant, queued, report, stored
@@ -94,7 +94,7 @@ def test_filters(client: TestClient, db: Database, editor: Headers, article: Art
     reported = comment(db, other, state="published")
     ok(report(client, reported, reason="illegal"), 202)
     with db.transaction() as session:
-        record(session, there, "system", None, "screen", "pending", [("links", "5")], article_id=other["id"])
+        log_decision(session, there, "system", None, "screen", "pending", [("links", "5")], article_id=other["id"])
     assert ids(queued(client, moderator, f"article={article['id']}")) == [here]
     assert ids(queued(client, moderator, "article=another")) == [there, reported]
     assert ids(queued(client, moderator, f"author={author.replace('-', '')}")) == [here]
@@ -164,9 +164,9 @@ def test_a_lease_runs_out(client: TestClient, db: Database, article: Article, mo
     assert queued(client, moderator)[0]["lease"] is None
     assert ids(ok(client.post("/v1/moderation/queue/claim", json={}, headers=moderator))["data"]) == [one]
     with db.transaction() as session:
-        assert prune(session) == 0
+        assert prune_leases(session) == 0
         session.execute(sa.update(LEASE).values(until=now() - timedelta(seconds=1)))
-        assert prune(session) == 1
+        assert prune_leases(session) == 1
 
 
 def test_two_who_claim_at_once_share_nothing(db: Database, article: Article) -> None:
@@ -179,7 +179,7 @@ def test_two_who_claim_at_once_share_nothing(db: Database, article: Article) -> 
         together.wait()
         for limit in range(3, 9):
             with db.transaction() as session:
-                taken[str(actor.id)] += claim(session, actor, ClaimIn(limit=limit))[0]
+                taken[str(actor.id)] += claim_comments(session, actor, ClaimIn(limit=limit))[0]
 
     threads = [threading.Thread(target=work, args=(actor,)) for actor in actors]
     for thread in threads:
@@ -198,8 +198,8 @@ def test_an_open_claim_is_passed_by(db: Database, article: Article) -> None:
     made = [comment(db, article, age=9 - n) for n in range(4)]
     one, two = Actor("key", new_id()), Actor("key", new_id())
     with db.transaction() as first, db.transaction() as second:
-        assert claim(first, one, ClaimIn(limit=2))[0] == made[:2]
-        assert claim(second, two, ClaimIn(limit=2))[0] == made[2:]
+        assert claim_comments(first, one, ClaimIn(limit=2))[0] == made[:2]
+        assert claim_comments(second, two, ClaimIn(limit=2))[0] == made[2:]
 
 
 def test_it_walks_along_indexes(db: Database, article: Article) -> None:
@@ -210,10 +210,10 @@ def test_it_walks_along_indexes(db: Database, article: Article) -> None:
         if db.dialect == "postgresql":
             connection.exec_driver_sql("SET LOCAL enable_seqscan = off")
             connection.exec_driver_sql("SET LOCAL enable_bitmapscan = off")
-        query = waiting(Actor("key", new_id()), QueueQuery(), 21)
+        query = select_waiting(Actor("key", new_id()), QueueQuery(), 21)
         text = str(query.compile(dialect=connection.dialect, compile_kwargs={"literal_binds": True}))
         explain = "EXPLAIN QUERY PLAN " if db.dialect == "sqlite" else "EXPLAIN "
         plan = "\n".join(str(row[-1]) for row in connection.exec_driver_sql(explain + text.replace("%", "%%")))
         assert "ix_comment_state" in plan
         assert "ix_moderation_case_waits" in plan
-        assert items(connection, []) == []
+        assert list_items(connection, []) == []

@@ -16,10 +16,10 @@ from app.core.settings import Settings
 from app.db import Database
 from app.identity.schemas import ANONYMOUS, Actor
 from app.main import create_app
-from app.moderation.forgetting import forget
+from app.moderation.forgetting import erase_person
 from app.moderation.log import LOG
 from app.moderation.queue import CASE
-from app.moderation.reports import MOST_AN_HOUR, REPORT, report_comment, written_by
+from app.moderation.reports import MAX_REPORTS_PER_HOUR, REPORT, list_reports_by, report_comment
 from app.moderation.schemas import ReportIn
 from tests.make import Headers, act, bearer, draft, ok, published, section
 from tests.moderation.stock import C, by_token, comment, decide, guest, participant, queued, report, state_of, stored
@@ -136,7 +136,7 @@ def test_unfounded_reports_weigh_less_from_then_on(
 
 
 def test_an_address_sends_so_many_an_hour(client: TestClient, db: Database, article: Article) -> None:
-    for _ in range(MOST_AN_HOUR):
+    for _ in range(MAX_REPORTS_PER_HOUR):
         ok(report(client, comment(db, article, state="published")), 202)
     refused = report(client, comment(db, article, state="published"))
     assert ok(refused, 429)["code"] == "rate_limited"
@@ -230,11 +230,11 @@ def test_a_reporter_is_forgotten(client: TestClient, db: Database, article: Arti
     ok(report(client, mine, "10.0.0.2", text="They wrote: …", email="other@site.example"), 202)
     assert weight_of(db, guest(reporter), one, "a") == 20
     with db.connect() as connection:
-        assert len(written_by(connection, [reporter], "me@site.example")) == 2
+        assert len(list_reports_by(connection, [reporter], "me@site.example")) == 2
     with db.transaction() as session:
-        forget(session, [reporter], "ME@site.example", [mine])
+        erase_person(session, [reporter], "ME@site.example", [mine])
     with db.connect() as connection:
-        assert written_by(connection, [reporter], "me@site.example") == []
+        assert list_reports_by(connection, [reporter], "me@site.example") == []
     rows = stored(db, REPORT)
     assert [(row["text"], row["email"], row["participant_id"]) for row in rows] == [(None, None, None)] * 3
     assert [row["address_hash"] for row in rows if row["comment_id"] == one] == [None, None]

@@ -14,8 +14,8 @@ from app.db import Database
 from app.db.columns import table_of
 from app.identity.participants import PARTICIPANT
 from app.importers.tables import ImportSource
-from app.moderation.bans import BAN, hashed_email
-from app.moderation.log import LOG, record
+from app.moderation.bans import BAN, hash_email
+from app.moderation.log import LOG, log_decision
 from app.moderation.reports import REPORT
 from app.ops import personal
 from app.reactions.reactions import REACTION, VOTE
@@ -84,7 +84,7 @@ def live(
         ok(where.put(f"{url}/reaction", json={"value": "agree"}, headers=who))
     with db.transaction() as session:
         reasons = [("external", "It says zqxfirst.")]
-        record(session, posted["id"], "system", None, "screen", "published", reasons, article_id=article["id"])
+        log_decision(session, posted["id"], "system", None, "screen", "published", reasons, article_id=article["id"])
         row = {"source": "disqus:x", "kind": "reader", "foreign_id": "sha256:zqxhash", "fingerprint": ""}
         writer = stored(db, C, id=posted["id"])[0]["participant_id"]
         session.execute(sa.insert(SOURCE).values(**row, local_id=writer))
@@ -246,7 +246,7 @@ def test_to_be_erased_lifts_no_ban(
     ok(client.post("/v1/bans", json={"kind": "identity", "comment_id": one, "reason": "Zqx."}, headers=admin), 201)
     erase(client, me)
     (ban,) = stored(db, BAN)
-    assert (ban["kind"], ban["value"]) == ("email", hashed_email(EMAIL))
+    assert (ban["kind"], ban["value"]) == ("email", hash_email(EMAIL))
     assert {ban[name] for name in ("participant_id", "comment_id", "reason")} == {None}
     url = f"/v1/articles/{article['id']}/comments"
     assert client.post(url, json={"text": "Again."}, headers=me).json()["code"] == "banned"

@@ -1,0 +1,205 @@
+"""Bans and watched phrases over HTTP."""
+
+from ipaddress import ip_address
+from typing import Annotated
+
+from fastapi import APIRouter, Query, Request
+from starlette.responses import Response
+
+from app.core.ids import IdPath
+from app.core.problems import Forbidden, Invalid, NotFound, Unauthorized, documented
+from app.identity.access import VERSIONED, Versions, requires
+from app.identity.schemas import Actor
+from app.identity.writes import write
+from app.moderation import bans, phrases
+from app.moderation.rule_schemas import (
+    BanIn,
+    BanOut,
+    BanQuery,
+    PhraseIn,
+    PhraseOut,
+    PhrasePatch,
+    PhraseQuery,
+    PhrasesIn,
+    PhrasesOut,
+    is_network_address,
+)
+from app.web.fields import chosen
+from app.web.paging import ListOut
+from app.web.responses import ReadQuery, database, dump, reply, reply_list
+
+Moderator = Annotated[Actor, requires("comments:moderate")]
+
+bans_router = APIRouter(prefix="/v1/bans", tags=["moderation"])
+CREATE_BAN_RESPONSES = documented(Unauthorized, Forbidden, Invalid, bans.AlreadyBanned)
+
+
+@bans_router.get(
+    "",
+    operation_id="listBans",
+    summary="List bans",
+    response_model=ListOut[BanOut],
+    responses=documented(Unauthorized, Forbidden),
+)
+async def list_bans(request: Request, query: Annotated[BanQuery, Query()], actor: Moderator) -> Response:
+    """All bans, newest first; those that have ended stay in the list until they are lifted."""
+    page = await database(request).scan(bans.list_bans, query)
+    return reply_list(request, ListOut[BanOut], page, chosen(BanOut, query.fields), groups=(), private=True)
+
+
+@bans_router.get(
+    "/{ban}",
+    operation_id="getBan",
+    summary="Get a ban",
+    response_model=BanOut,
+    responses=documented(Unauthorized, Forbidden, NotFound),
+)
+async def get_ban(request: Request, ban: IdPath, query: Annotated[ReadQuery, Query()], actor: Moderator) -> Response:
+    """One ban, also one that has ended."""
+    row = await database(request).read(bans.find_ban, ban)
+    if row is None:
+        raise NotFound
+    return reply(request, dump(BanOut, row, chosen(BanOut, query.fields)), groups=(), private=True)
+
+
+@bans_router.post(
+    "",
+    operation_id="createBan",
+    summary="Ban a commenter",
+    status_code=201,
+    response_model=BanOut,
+    responses=CREATE_BAN_RESPONSES,
+)
+async def create_ban(request: Request, body: BanIn, actor: Moderator) -> Response:
+    """Exclude somebody from commenting, voting and reporting, by what stands behind a comment or by an address.
+
+    Network addresses are known under salts that change every 30 days, so that such a ban ends after 60 at the latest.
+    """
+    address = None
+    if body.kind == "address" and body.value is not None and is_network_address(body.value):
+        address, _ = request.app.state.vault.address_hashes(str(ip_address(body.value)))
+    return await write(
+        request,
+        actor,
+        bans.create_ban,
+        body,
+        address,
+        show=bans.get_ban,
+        model=BanOut,
+        status=201,
+        location="/v1/bans/{id}",
+    )
+
+
+@bans_router.delete(
+    "/{ban}",
+    operation_id="liftBan",
+    summary="Lift a ban",
+    status_code=204,
+    responses=documented(Unauthorized, Forbidden, NotFound),
+)
+async def lift_ban(request: Request, ban: IdPath, actor: Moderator) -> Response:
+    """Lift a ban."""
+    return await write(request, actor, bans.lift_ban, ban, status=204)
+
+
+phrases_router = APIRouter(prefix="/v1/moderation/phrases", tags=["moderation"])
+LIST_RESPONSES = documented(Unauthorized, Forbidden)
+VERSIONED_RESPONSES = documented(*VERSIONED)
+
+
+@phrases_router.get(
+    "",
+    operation_id="listPhrases",
+    summary="List watched phrases",
+    response_model=ListOut[PhraseOut],
+    responses=LIST_RESPONSES,
+)
+async def list_phrases(request: Request, query: Annotated[PhraseQuery, Query()], actor: Moderator) -> Response:
+    """The phrases that are watched for, newest first."""
+    page = await database(request).scan(phrases.list_phrases, query)
+    return reply_list(request, ListOut[PhraseOut], page, chosen(PhraseOut, query.fields), groups=(), private=True)
+
+
+@phrases_router.get(
+    "/{phrase}",
+    operation_id="getPhrase",
+    summary="Get a watched phrase",
+    response_model=PhraseOut,
+    responses=documented(Unauthorized, Forbidden, NotFound),
+)
+async def get_phrase(
+    request: Request, phrase: IdPath, query: Annotated[ReadQuery, Query()], actor: Moderator
+) -> Response:
+    """One phrase."""
+    row = await database(request).read(phrases.find_phrase, phrase)
+    if row is None:
+        raise NotFound
+    body = dump(PhraseOut, row, chosen(PhraseOut, query.fields))
+    return reply(request, body, version=row["version"], groups=(), private=True)
+
+
+@phrases_router.post(
+    "",
+    operation_id="createPhrase",
+    summary="Watch for a phrase",
+    status_code=201,
+    response_model=PhraseOut,
+    responses=documented(Unauthorized, Forbidden, Invalid, phrases.TooManyPhrases),
+)
+async def create_phrase(request: Request, body: PhraseIn, actor: Moderator) -> Response:
+    """Watch for a phrase in comments, names of authors and links; what stands already is not judged again."""
+    location = "/v1/moderation/phrases/{id}"
+    return await write(
+        request,
+        actor,
+        phrases.create_phrase,
+        body,
+        show=phrases.get_phrase,
+        model=PhraseOut,
+        status=201,
+        location=location,
+    )
+
+
+@phrases_router.post(
+    "/bulk",
+    operation_id="createPhrases",
+    summary="Watch for many phrases",
+    response_model=PhrasesOut,
+    responses=documented(Unauthorized, Forbidden, Invalid, phrases.TooManyPhrases),
+)
+async def create_phrases(request: Request, body: PhrasesIn, actor: Moderator) -> Response:
+    """Watch for up to 500 phrases, all of them or none; answers those that are new.
+
+    What is watched for already, by the same text and `match`, stays as it is.
+    """
+    return await write(request, actor, phrases.create_phrases, body, show=phrases.list_created, model=PhrasesOut)
+
+
+@phrases_router.patch(
+    "/{phrase}",
+    operation_id="updatePhrase",
+    summary="Change a watched phrase",
+    response_model=PhraseOut,
+    responses=VERSIONED_RESPONSES | documented(Invalid),
+)
+async def update_phrase(
+    request: Request, phrase: IdPath, body: PhrasePatch, versions: Versions, actor: Moderator
+) -> Response:
+    """Change a phrase by RFC 7396 merge patch."""
+    return await write(
+        request, actor, phrases.update_phrase, phrase, body, versions, show=phrases.get_phrase, model=PhraseOut
+    )
+
+
+@phrases_router.delete(
+    "/{phrase}",
+    operation_id="deletePhrase",
+    summary="Delete a watched phrase",
+    status_code=204,
+    responses=VERSIONED_RESPONSES,
+)
+async def delete_phrase(request: Request, phrase: IdPath, versions: Versions, actor: Moderator) -> Response:
+    """Watch for a phrase no longer."""
+    return await write(request, actor, phrases.delete_phrase, phrase, versions, status=204)
