@@ -7,7 +7,6 @@ from functools import partial
 
 import sqlalchemy as sa
 from fastapi import APIRouter
-from prometheus_client import CollectorRegistry, Gauge
 from sqlmodel import Session
 
 from app.anchors import routes as anchors
@@ -44,7 +43,6 @@ from app.comments.editing import MODERATION
 from app.comments.schemas import CommentList
 from app.core.clock import now
 from app.core.settings import Settings
-from app.db import Database
 from app.deliveries.outbox import prune as prune_deliveries
 from app.deliveries.schemas import Channel
 from app.events.log import prune as prune_events
@@ -65,7 +63,6 @@ from app.identity.secrets import is_due as is_turn
 from app.importers import tables as imported  # noqa: F401  a table without routes: known to migrations through here
 from app.importers.ledger import forget as forget_imported
 from app.live import routes as live_routes
-from app.live.broadcasting import Live
 from app.mail.digests import Plan, put_together
 from app.mail.digests import is_due as is_digest
 from app.mail.digests import prune as prune_digests
@@ -83,7 +80,6 @@ from app.moderation import rule_routes as phrases
 from app.moderation.comment_access import check_reach
 from app.moderation.decisions import remove_comment
 from app.moderation.forgetting import withdraw_comments
-from app.moderation.pipeline import ModerationPipeline
 from app.moderation.queue import prune_leases
 from app.ops import routes as operation
 from app.ops import routes as personal
@@ -261,20 +257,7 @@ def readers(settings: Settings) -> dict[str, Callable[[Session, Entry], None]]:
     }
 
 
-def screen(_db: Database, settings: Settings) -> ModerationPipeline:
-    """The judges of what readers write: comments stand below moderation and are given them."""
-    return ModerationPipeline(settings)
-
-
-def live(db: Database, settings: Settings, registry: CollectorRegistry) -> Live:
-    """The streams of this process, begun; `/metrics` counts them."""
-    streams = Live(db, settings)
-    streams.start()
-    Gauge("broadsheet_live_streams", "Live streams that are open.", registry=registry).set_function(streams.__len__)
-    return streams
-
-
-def channels(_db: Database, settings: Settings, vault: Vault) -> list[Channel]:
+def channels(settings: Settings, vault: Vault) -> list[Channel]:
     """The ways by which the courier sends."""
     return [MailChannel(settings, vault), WebhookChannel(settings), HubChannel(settings)]
 

@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Collection, Mapping
 from functools import partial
 
 import sqlalchemy as sa
@@ -10,9 +10,9 @@ import structlog
 from sqlmodel import Session
 
 from app import wiring
-from app.core.settings import Settings
 from app.db import Database
 from app.events.log import advance, has_news, is_foreign, settle_in
+from app.events.schemas import Entry
 
 LATE = 30.0  # seconds without a round after which a worker counts as late
 RETRY = 5.0  # seconds to wait after a failure
@@ -20,14 +20,15 @@ LOOK = 60.0  # seconds between looks whether the store was restored from another
 PAUSE = 0.25  # seconds between looks: what is due goes live well within a second
 Look = Callable[[sa.Connection], bool]
 Run = Callable[[Session], int]
+Handle = Callable[[Session, Entry], None]
 log = structlog.get_logger("broadsheet.worker")
 
 
 class Worker:
     """Runs every reader and every timer in turn; a failing one is logged, waits and never stops the others."""
 
-    def __init__(self, db: Database, settings: Settings) -> None:
-        self.db, self.timers, self.readers = db, wiring.timers(settings), wiring.readers(settings)
+    def __init__(self, db: Database, readers: Mapping[str, Handle], timers: Mapping[str, wiring.Timer]) -> None:
+        self.db, self.timers, self.readers = db, timers, readers
         self.beat = 0.0  # monotonic time of the last full round, for /readyz
         self._task: asyncio.Task[None] | None = None
         self._due: dict[str, float] = {}
@@ -42,6 +43,11 @@ class Worker:
         if self._task:
             self._task.cancel()
             await asyncio.gather(self._task, return_exceptions=True)
+
+    @property
+    def consumers(self) -> Collection[str]:
+        """The names of those that read the event log."""
+        return self.readers.keys()
 
     def is_late(self, clock: float) -> bool:
         """Whether a worker that was started has not come round for half a minute."""

@@ -217,7 +217,7 @@ def statements(client: TestClient, make_cards: Callable[[], None]) -> Iterator[l
     def note(_conn: object, _cursor: object, statement: str, *_: object) -> None:
         seen.append(statement)
 
-    engines = client.app.state.db.engines()
+    engines = client.app.state.services.database.engines()
     for engine in engines:
         sa.event.listen(engine, "before_cursor_execute", note)
     yield seen

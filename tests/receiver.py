@@ -18,7 +18,7 @@ from app.core.settings import Settings
 from app.db import open_database
 from app.deliveries.courier import Courier
 from app.identity.secrets import Vault
-from app.worker import Worker
+from app.services import build_worker
 
 Headers = dict[str, str]
 
@@ -29,8 +29,8 @@ def work_through(settings: Settings, later: timedelta = timedelta(0)) -> None:
     async def once() -> None:
         own = open_database(settings.database)
         await own.start()
-        worker = Worker(own, settings)
-        courier = Courier(own, wiring.channels(own, settings, Vault()), random.Random(1))
+        worker = build_worker(own, settings)
+        courier = Courier(own, wiring.channels(settings, Vault()), random.Random(1))
         try:
             while await worker.once():
                 pass

@@ -18,7 +18,7 @@ SOURCES = sorted(path.relative_to(ROOT).as_posix() for path in (ROOT / "app").rg
 # Highest first: of these modules a room imports downwards only.
 ORDER = ["routes", "schemas", "tables"]
 LIBRARIES = {"importers", "cli"}  # folders that have folders of their own
-LOOSE = {"__init__", "__main__", "main", "worker", "wiring"}
+LOOSE = {"__init__", "__main__", "main", "services", "worker", "wiring"}
 NOW = re.compile(r"\b(datetime\.(now|utcnow|today)|date\.today|time\.time(_ns)?)$")
 Rule = Callable[[str, str], Iterator[tuple[int, str]]]
 
@@ -53,6 +53,18 @@ def one_home(path: str, source: str) -> Iterator[tuple[int, str]]:
 
 def _is_table(node: ast.ClassDef) -> bool:
     return any(keyword.arg == "table" for keyword in node.keywords)
+
+
+STATE = re.compile(r"""(\bapp|\["app"\]|\['app'\])\.state\b""")
+
+
+def one_accessor(path: str, source: str) -> Iterator[tuple[int, str]]:
+    """The state of the app is set in main, and read in one place that gives it a type."""
+    if path in {"app/main.py", "app/web/services.py"}:
+        return
+    for node in ast.walk(ast.parse(source)):
+        if isinstance(node, ast.Attribute) and node.attr == "state" and STATE.search(ast.unparse(node)):
+            yield node.lineno, "declare what the room needs in its services.py, and ask for it with `of(request)`"
 
 
 def layout(path: str, _source: str) -> Iterator[tuple[int, str]]:
@@ -169,7 +181,9 @@ def found(rule: Rule, paths: list[str]) -> str:
     return "\n".join(f"{path}:{line}: {text}" for path, line, text in broken)
 
 
-@pytest.mark.parametrize("rule", [lengths, one_home, layout, order, docstrings], ids=lambda rule: rule.__name__)
+@pytest.mark.parametrize(
+    "rule", [lengths, one_home, one_accessor, layout, order, docstrings], ids=lambda rule: rule.__name__
+)
 def test_the_app_keeps(rule: Rule) -> None:
     assert not (broken := found(rule, SOURCES)), f"{rule.__doc__}\n{broken}"
 
@@ -221,6 +235,11 @@ LONG = "def f():\n" + "    x = 1\n" * 60
         (one_home, "app/core/clock.py", "datetime.now(UTC)", []),
         (one_home, "app/a/actions.py", "class A(SQLModel, table=True): pass", [1]),
         (one_home, "app/a/tables.py", "class A(SQLModel, table=True): pass", []),
+        (one_accessor, "app/a/routes.py", "x = 1\nrequest.app.state.db", [2]),
+        (one_accessor, "app/a/routes.py", "def f(app):\n    app.state = 1", [2]),
+        (one_accessor, "app/a/routes.py", "scope['app'].state.db", [1]),
+        (one_accessor, "app/a/routes.py", "article.state\nA.c.state", []),
+        (one_accessor, "app/main.py", "app.state.services = 1", []),
         (layout, "app/helpers.py", "", [1]),
         (layout, "app/main.py", "", []),
         (layout, "app/articles/purging.py", "", []),

@@ -37,7 +37,7 @@ class AccessRecord(NamedTuple):
 
 
 class AccessLog(Protocol):
-    """Keeps receipts: `app.state.ledger`, of the room above."""
+    """Keeps receipts; the room above has it."""
 
     def note(self, key_id: str, receipts: Sequence[AccessRecord]) -> None: ...
 

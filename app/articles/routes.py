@@ -30,6 +30,7 @@ from app.articles.schemas import (
     State,
 )
 from app.articles.selection import check_editing, refuse_fields, resolve_formats, subtree_of
+from app.articles.services import ArticleServices
 from app.articles.site import ResolvedOut, ResolveQuery, Site
 from app.core.ids import RefPath
 from app.core.problems import Forbidden, Gone, InvalidParameter, NotFound, Problem, Unauthorized, documented
@@ -184,7 +185,7 @@ async def get_article(
         row, body, groups = await database(request).read(cards.retry_on_change(find))
     except NotFound:
         return await redirect_former_slug(request, article, actor)
-    body = filter_one_for_partner(request.app.state.ledger, actor, body)
+    body = filter_one_for_partner(ArticleServices.of(request).access_log, actor, body)
     if fields is not None:
         body = limit_json(body, {**dict.fromkeys([*includes, *(["body"] if query.formats else [])], True), **fields})
     return reply(
@@ -226,7 +227,7 @@ async def get_neighbours(
         body, ids = await database(request).read(cards.retry_on_change(find))
     except NotFound:
         return await redirect_former_slug(request, article, actor, "/neighbours")
-    body = filter_one_for_partner(request.app.state.ledger, actor, body)
+    body = filter_one_for_partner(ArticleServices.of(request).access_log, actor, body)
     groups = groups_of_list(
         [ARTICLES_GROUP], ids, counts=shows_counts(fields, "previous") or shows_counts(fields, "next")
     )
@@ -244,7 +245,9 @@ async def get_neighbours(
 async def resolve_path(request: Request, query: Annotated[ResolveQuery, Query()], actor: Public) -> Response:
     """What the publication's site should answer at one of its paths: the article, where it moved, or why it is gone."""
     resolved = await database(request).read(resolve_address, query.path, Site.from_settings(settings(request)))
-    body = filter_one_for_partner(request.app.state.ledger, actor, dump(ResolvedOut, resolved), NOT_FOUND_DETAIL)
+    body = filter_one_for_partner(
+        ArticleServices.of(request).access_log, actor, dump(ResolvedOut, resolved), NOT_FOUND_DETAIL
+    )
     fields = chosen(ResolvedOut, query.fields)
     refuse_fields(fields, "body", "editing")
     body = limit_json(body, fields)
@@ -298,7 +301,7 @@ async def list_articles(request: Request, query: Annotated[ListQuery, Query()], 
     members = membership_groups(groups, page["resolved"])
     return reply_page(
         request,
-        filter_for_partner(request.app.state.ledger, actor, page["data"]),
+        filter_for_partner(ArticleServices.of(request).access_log, actor, page["data"]),
         page["page"],
         fields,
         groups=(

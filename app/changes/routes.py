@@ -10,6 +10,7 @@ from app.changes import changes
 from app.changes.schemas import ChangeOut, ChangesOut, ChangesQuery, CursorExpired
 from app.core.problems import documented
 from app.identity.access import Public
+from app.identity.services import IdentityServices
 from app.web.fields import chosen
 from app.web.responses import database, reply_list, settings
 
@@ -33,7 +34,7 @@ async def list_changes(request: Request, query: Annotated[ChangesQuery, Query()]
     show them, and a `discussion` those that it is for, without a line for each. Changes are kept for a hundred days.
     """
     fields, types = chosen(ChangeOut, query.fields), query.chosen_types()
-    log = request.app.state.vault.log_name()
+    log = IdentityServices.of(request).vault.log_name()
     is_replica = bool(settings(request).read_database_url)
 
     def find(connection: sa.Connection) -> dict[str, Any]:

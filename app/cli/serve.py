@@ -61,22 +61,16 @@ def worker() -> None:
 async def _work(settings: Settings) -> None:
     import structlog
 
-    from app import wiring
-    from app.db import open_database
-    from app.deliveries.courier import Courier
-    from app.identity.secrets import Vault
-    from app.worker import Worker
+    from app.services import build_services
 
     told = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, told.set)
-    db = open_database(settings.database)
-    await db.start()
-    vault = Vault()
-    await vault.start(db)
-    courier = Courier(db, wiring.channels(db, settings, vault))
-    courier.start()
-    work, end = asyncio.create_task(Worker(db, settings).run()), asyncio.create_task(told.wait())
+    services = build_services(settings.model_copy(update={"read_database_url": ""}))  # a replica may lag
+    await services.database.start()
+    await services.vault.start(services.database)
+    services.courier.start()
+    work, end = asyncio.create_task(services.worker.run()), asyncio.create_task(told.wait())
     structlog.get_logger("broadsheet.worker").info("working")
     try:
         done, _ = await asyncio.wait({work, end}, return_when=asyncio.FIRST_COMPLETED)
@@ -86,6 +80,6 @@ async def _work(settings: Settings) -> None:
         work.cancel()
         end.cancel()
         await asyncio.gather(work, end, return_exceptions=True)
-        await courier.stop()
-        await vault.stop()
-        await db.stop()
+        await services.courier.stop()
+        await services.vault.stop()
+        await services.database.stop()

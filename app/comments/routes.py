@@ -60,6 +60,7 @@ from app.comments.schemas import (
     TrialOut,
     Verdict,
 )
+from app.comments.services import CommentServices
 from app.comments.sync import Step, author_by_token, carry_out
 from app.core.ids import IdPath, RefPath
 from app.core.problems import (
@@ -202,21 +203,21 @@ def addresses_of(request: Request) -> tuple[str, ...]:
     """The hashes of the caller's network address, under the present salt and the one before."""
     if request.client is None:
         return ()
-    return tuple(found for found in request.app.state.vault.address_hashes(request.client.host) if found)
+    return tuple(found for found in CommentServices.of(request).vault.address_hashes(request.client.host) if found)
 
 
 async def poster_of(request: Request, actor: Actor) -> tuple[Poster, bool]:
     """Who is posting, and whether a stranger's token can be shown again to who repeats the request."""
-    state = request.app.state
+    services = CommentServices.of(request)
     token, again = None, False
     if actor.kind == "anonymous":
         key = request.headers.get("idempotency-key", "")
         again = len(key) >= SECRET_KEY_LENGTH
         body = hashlib.sha256(await request.body()).hexdigest() if again else ""
-        token = state.vault.guest_token(f"{key}:{body}") if again else state.vault.new_guest_token()
+        token = services.vault.guest_token(f"{key}:{body}") if again else services.vault.new_guest_token()
     name = settings(request).site_name
-    ranges = state.vault.range_hashes(request.client.host) if request.client else None
-    return Poster(actor, state.vault, state.screen, name, addresses_of(request), ranges, token), again
+    ranges = services.vault.range_hashes(request.client.host) if request.client else None
+    return Poster(actor, services.vault, services.pipeline, name, addresses_of(request), ranges, token), again
 
 
 def draft_of(article: str, name: str | None, body: Body, actor: Actor) -> Draft:
@@ -388,8 +389,9 @@ EDITS = documented(*EDIT_PROBLEMS, Banned, EditWindowClosed, ParentNotPublished,
 
 def editor_of(request: Request, actor: Actor) -> Editor:
     """Who changes a comment."""
-    state, minutes = request.app.state, settings(request).edit_window
-    return Editor(actor, state.vault, state.screen, timedelta(minutes=minutes), addresses_of(request))
+    services = CommentServices.of(request)
+    window = timedelta(minutes=services.settings.edit_window)
+    return Editor(actor, services.vault, services.pipeline, window, addresses_of(request))
 
 
 async def prepare_edit(

@@ -134,7 +134,6 @@ class SqliteDatabase(Database):
         path = sa.make_url(url).database
         if not path or path == ":memory:":
             raise RuntimeError("a SQLite database needs a file")
-        make_folder(Path(path).parent)
         options: dict[str, Any] = {
             "module": sqlite,
             "connect_args": {"check_same_thread": False},
@@ -142,7 +141,8 @@ class SqliteDatabase(Database):
         }
         self._reads = sa.create_engine(url, isolation_level="AUTOCOMMIT", **options)
         self._writes = sa.create_engine(url, **options)
-        for engine in self.engines():
+        self._folder = Path(path).parent
+        for engine in (self._reads, self._writes):
             sa.event.listen(engine, "connect", _prepare_sqlite)
         sa.event.listen(self._reads, "connect", self._pausing)
         sa.event.listen(self._writes, "connect", _prepare_writes)
@@ -153,6 +153,7 @@ class SqliteDatabase(Database):
         self._kept: sa.Connection | None = None
 
     def engines(self) -> tuple[sa.Engine, sa.Engine]:
+        make_folder(self._folder)  # not before: a store that is only built leaves nothing behind
         return self._reads, self._writes
 
     @contextmanager
@@ -169,6 +170,7 @@ class SqliteDatabase(Database):
             connection.set_progress_handler(lambda: bool(pause()), STEPS)  # True would end the query
 
     async def start(self) -> None:
+        make_folder(self._folder)
         self._kept = self._reads.connect()
         try:  # statistics for the planner: only where they are missing or old, on a sample, in a few milliseconds
             self._kept.exec_driver_sql("PRAGMA optimize=0x10002")

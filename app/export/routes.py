@@ -15,6 +15,7 @@ from starlette.types import Send
 
 from app.articles.partners import filter_for_partner
 from app.articles.reading import parse_formats
+from app.articles.services import ArticleServices
 from app.articles.site import Site
 from app.changes.schemas import encode
 from app.core.clock import now
@@ -24,6 +25,7 @@ from app.events.log import settled
 from app.export.public import KINDS, Asked
 from app.export.schemas import FORMAT, MEDIA_TYPE, ExportQuery, ManifestOut, TrailerOut
 from app.identity.access import Public
+from app.identity.services import IdentityServices
 from app.web.responses import PRIVATE, database, settings
 
 router = APIRouter(prefix="/v1", tags=["syndication"])
@@ -136,7 +138,7 @@ async def export_content(request: Request, query: Annotated[ExportQuery, Query()
     of each article what its level of syndication allows.
     """
     site, formats = Site.from_settings(settings(request)), parse_formats(query.formats, ("html",))
-    db, name = database(request), request.app.state.vault.log_name()
+    db, name = database(request), IdentityServices.of(request).vault.log_name()
     about = settings(request)
     manifest = ManifestOut(
         format=FORMAT,
@@ -148,5 +150,5 @@ async def export_content(request: Request, query: Annotated[ExportQuery, Query()
     )
     who = "key" if actor.kind == "key" else "anonymous"
     first = line("manifest", pydantic_core.to_json(manifest))
-    give = partial(filter_for_partner, request.app.state.ledger, actor)
+    give = partial(filter_for_partner, ArticleServices.of(request).access_log, actor)
     return _Stream(lines(db, Asked(site, formats), first, rest=0.0 if who == "key" else 1.0, give=give), who)

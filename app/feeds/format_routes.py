@@ -13,6 +13,7 @@ from app.articles.cached_json import render_articles, retry_on_change
 from app.articles.events import discussion_cache_groups
 from app.articles.partners import filter_one_for_partner
 from app.articles.routes import Retracted, WithheldForLegalReasons, get_visible, redirect_former_slug
+from app.articles.services import ArticleServices
 from app.core.ids import RefPath
 from app.core.problems import NotFound, documented
 from app.db.columns import Row
@@ -77,7 +78,7 @@ async def send(request: Request, ref: str, actor: Actor, suffix: str, tail: str 
         row, card = await database(request).read(retry_on_change(find))
     except NotFound:
         return await redirect_former_slug(request, ref, actor, tail)
-    article = pydantic_core.from_json(filter_one_for_partner(request.app.state.ledger, actor, card))
+    article = pydantic_core.from_json(filter_one_for_partner(ArticleServices.of(request).access_log, actor, card))
     body = article.pop("body", None) or {**dict.fromkeys(kind.bodies, ""), "blocks": []}
     return reply(
         request,

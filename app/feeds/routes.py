@@ -12,6 +12,7 @@ from app.articles.addresses import NOT_FOUND_DETAIL, find_by_former_address, res
 from app.articles.cached_json import retry_on_change
 from app.articles.reading import is_visible
 from app.articles.routes import Retracted, WithheldForLegalReasons, get_visible
+from app.articles.services import ArticleServices
 from app.core.ids import RefPath
 from app.core.problems import NotFound, documented
 from app.feeds import feeds, sitemaps
@@ -51,7 +52,7 @@ def _reply_feed(request: Request, made: Made, form: str, actor: Actor) -> Respon
     """A feed in the format that was asked for; with a hub also named in the headers, as WebSub §4 wants it."""
     feed = made.feed
     if made.given:
-        request.app.state.ledger.note(str(actor.id), made.given)
+        ArticleServices.of(request).access_log.note(str(actor.id), made.given)
     return reply(
         request,
         written(form, feed, made.pieces),

@@ -13,6 +13,7 @@ from app.articles.cached_json import retry_on_change
 from app.articles.events import ACTIVITY_GROUP
 from app.articles.partners import filter_one_for_partner
 from app.articles.selection import refuse_fields
+from app.articles.services import ArticleServices
 from app.articles.site import Site
 from app.core.ids import RefPath
 from app.core.problems import BadRequest, Forbidden, Invalid, NotFound, Unauthorized, documented
@@ -104,7 +105,7 @@ async def get_front(request: Request, front: RefPath, query: Annotated[FrontQuer
     ranked = any(block["days"] for block in version["blocks"])
     return reply(
         request,
-        limit_json(filter_one_for_partner(request.app.state.ledger, actor, body), fields),
+        limit_json(filter_one_for_partner(ArticleServices.of(request).access_log, actor, body), fields),
         groups=(
             *groups_of_list([f"front:{row['id']}", ARTICLES_GROUP], ids, counts=counts),
             *((ACTIVITY_GROUP,) if ranked else ()),

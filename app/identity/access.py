@@ -26,16 +26,18 @@ from app.core.problems import (
 )
 from app.events.log import is_visible
 from app.events.schemas import Position
-from app.identity.callers import Callers, is_reader_token
+from app.identity.callers import is_reader_token
 from app.identity.participants import find
 from app.identity.schemas import ANONYMOUS, Actor, Scope, WhoAmI
+from app.identity.services import IdentityServices
 from app.identity.writes import (
     idempotency_key,
 )
 from app.web import etag
 from app.web.boundary import ANSWERED_AS_NOBODY
-from app.web.rate_limits import Limiter, Quotas, network
+from app.web.rate_limits import Quotas, network
 from app.web.responses import database, dump, reply
+from app.web.services import WebServices
 
 router = APIRouter(prefix="/v1", tags=["identity"])
 
@@ -68,7 +70,7 @@ def _caller(request: Request, actor: Actor | None) -> str:
 
 
 async def _count(request: Request, policy: str, caller: str, quotas: Quotas) -> None:
-    limits = await cast(Limiter, request.app.state.limiter).hit(policy, caller, quotas)
+    limits = await WebServices.of(request).limiter.hit(policy, caller, quotas)
     if limits:
         request.scope["answer_headers"] = [(k.lower().encode(), v.encode()) for k, v in limits.items()]
 
@@ -133,7 +135,7 @@ class Access(SecurityBase):
         try:
             if kind.lower() != "bearer":
                 raise Unauthorized("Send the key as `Authorization: Bearer bs_…`.")
-            actor = await cast(Callers, request.app.state.callers).actor(token)
+            actor = await IdentityServices.of(request).callers.actor(token)
         except Unauthorized:
             if self.forgiving and request.method == "GET" and kind.lower() == "bearer" and is_reader_token(token):
                 await limit(request, "read")  # as without the token: a page must not be refused sooner because of it

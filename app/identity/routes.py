@@ -11,6 +11,7 @@ from app.db.columns import Row
 from app.identity import audit, participants
 from app.identity.access import Public, limit, requires
 from app.identity.schemas import Actor, AuditOut, AuditQuery, GuestOut
+from app.identity.services import IdentityServices
 from app.identity.writes import write
 from app.web.fields import chosen
 from app.web.paging import ListOut
@@ -53,7 +54,7 @@ def _shown(_connection: sa.Connection, made: tuple[str, Row]) -> dict[str, Any]:
 async def create_guest(request: Request, actor: Public) -> Response:
     """Become a guest: a token to vote, react and comment with. The answer holds it, and no later answer does."""
     await limit(request, "guest")
-    vault = request.app.state.vault
+    vault = IdentityServices.of(request).vault
     return await write(
         request, actor, participants.welcome, vault, show=_shown, model=GuestOut, status=201, secret=True
     )

@@ -87,8 +87,7 @@ def _derived(secret: str, purpose: str, text: str) -> str:
 class Vault:
     """The secrets of this process, and everything that is made from them, without a look at the store.
 
-    `app.state.vault` is loaded when the app starts and kept fresh. Actions take it as an argument, so that they need no
-    app: `await write(request, actor, post, request.app.state.vault, body)` for `def post(session, actor, vault, body)`.
+    Loaded when the app starts and kept fresh. Actions take it as an argument, so that they need no app.
     While nothing could be loaded, everything here is a 503.
     """
 

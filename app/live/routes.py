@@ -2,7 +2,7 @@
 
 from collections.abc import AsyncIterator, Mapping
 from functools import partial
-from typing import Annotated, Any, cast
+from typing import Annotated, Any
 
 import sqlalchemy as sa
 from fastapi import APIRouter, Query, Request
@@ -16,10 +16,10 @@ from app.core.problems import Forbidden, InvalidParameter, NotFound, Unauthorize
 from app.db.columns import Row
 from app.events.schemas import Position
 from app.identity.access import Public, requires
-from app.identity.callers import Callers
 from app.identity.schemas import ANONYMOUS, Actor
 from app.live.broadcasting import Live, PositionGone, TooManyStreams
 from app.live.schemas import LiveQuery, SiteLiveQuery, chosen_types
+from app.live.services import LiveServices
 from app.live.streams import Stream
 from app.publication.section_tree import find_ancestors
 from app.web.boundary import GOES_ON
@@ -90,7 +90,7 @@ async def _go_on(
 
 
 def _live(request: Request) -> Live:
-    return cast(Live, request.app.state.live)
+    return LiveServices.of(request).live
 
 
 async def _since(request: Request, query: LiveQuery) -> Position:
@@ -205,7 +205,7 @@ async def follow_site(
     Keys with `comments:moderate` also receive the events of moderation, of their sections if they are limited to some.
     """
     since, token = await _since(request, query), request.headers["authorization"].partition(" ")[2].strip()
-    callers = cast(Callers, request.app.state.callers)
+    callers = LiveServices.of(request).callers
 
     async def may_stay() -> bool:
         try:

@@ -15,6 +15,7 @@ from app.core.ids import IdPath, RefPath
 from app.core.problems import Forbidden, Invalid, NotFound, Unauthorized, documented
 from app.identity.access import Own, Public, requires
 from app.identity.schemas import Actor
+from app.identity.services import IdentityServices
 from app.identity.writes import write
 from app.moderation import appeals, decisions, log, queue, redaction, reports
 from app.moderation.comment_access import get_comment
@@ -340,7 +341,7 @@ def _address_hashes(request: Request) -> tuple[str, ...]:
     """The hashes of the caller's address, under the present salt and the one before."""
     if request.client is None:
         return ()
-    return tuple(found for found in request.app.state.vault.address_hashes(request.client.host) if found)
+    return tuple(found for found in IdentityServices.of(request).vault.address_hashes(request.client.host) if found)
 
 
 def _show_received(_connection: sa.Connection, _result: Any) -> dict[str, Any]:
@@ -349,7 +350,7 @@ def _show_received(_connection: sa.Connection, _result: Any) -> dict[str, Any]:
 
 async def _receive_report(request: Request, actor: Actor, report: Callable[..., None], *args: Any) -> Response:
     """Take a report, and give the one answer to it."""
-    vault = request.app.state.vault
+    vault = IdentityServices.of(request).vault
 
     def tell(session: Session, caller: Actor) -> None:
         reports.register_reader(session, caller, vault)

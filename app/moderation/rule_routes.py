@@ -10,6 +10,7 @@ from app.core.ids import IdPath
 from app.core.problems import Forbidden, Invalid, NotFound, Unauthorized, documented
 from app.identity.access import VERSIONED, Versions, requires
 from app.identity.schemas import Actor
+from app.identity.services import IdentityServices
 from app.identity.writes import write
 from app.moderation import bans, phrases
 from app.moderation.rule_schemas import (
@@ -77,7 +78,7 @@ async def create_ban(request: Request, body: BanIn, actor: Moderator) -> Respons
     """
     address = None
     if body.kind == "address" and body.value is not None and is_network_address(body.value):
-        address, _ = request.app.state.vault.address_hashes(str(ip_address(body.value)))
+        address, _ = IdentityServices.of(request).vault.address_hashes(str(ip_address(body.value)))
     return await write(
         request,
         actor,

@@ -1,12 +1,11 @@
 """Health, readiness, metrics, the OpenAPI document with its page, and the problems that answers name."""
 
-import json
 import time
-from typing import Annotated, Any, cast
+from typing import Annotated, Any
 
 import sqlalchemy as sa
 import structlog
-from fastapi import APIRouter, FastAPI, Request
+from fastapi import APIRouter, Request
 from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, Gauge, generate_latest
 from pydantic import BaseModel, Field
 from sqlalchemy.exc import DBAPIError
@@ -18,14 +17,13 @@ from app.core.ids import RefPath
 from app.core.problems import Forbidden, Invalid, NotFound, Problem, Unauthorized, Unavailable, documented
 from app.db import is_unavailable
 from app.identity.access import VERSIONED, Own, Probe, Public, Versions, World, requires
-from app.identity.callers import Callers
 from app.identity.schemas import Actor
-from app.identity.secrets import Vault
 from app.identity.writes import write
 from app.ops import personal, purging
 from app.ops.docs import PAGE, POLICY, SCRIPTS, read_script
 from app.ops.gauges import count, measure
 from app.ops.schemas import Data, PersonalData, PersonIn, PurgeIn
+from app.ops.services import OperationServices
 from app.web.paging import ListOut
 from app.web.responses import database, dump, reply, settings
 
@@ -80,8 +78,7 @@ async def check_readiness(request: Request, actor: Probe) -> Response:
         raise Unavailable(
             "The store cannot be reached." if is_unavailable(error) else "The store is not migrated."
         ) from error
-    worker = request.app.state.worker
-    if worker.is_late(time.monotonic()):
+    if OperationServices.of(request).worker.is_late(time.monotonic()):
         raise Unavailable("The worker is behind.")
     return JSONResponse({"status": "ok"}, headers={"Cache-Control": "no-store"})
 
@@ -98,23 +95,16 @@ _PROMETHEUS: Any = {200: {"description": "The metrics.", "content": {"text/plain
 )
 async def get_metrics(request: Request, actor: Probe) -> Response:
     """Counters and timings of this process, and how the log and deliveries stand, in the Prometheus text format."""
-    state, registry = request.app.state, CollectorRegistry()
-    count(registry, state.courier.done)
+    services, registry = OperationServices.of(request), CollectorRegistry()
+    count(registry, services.courier.done)
     up = Gauge("broadsheet_store_up", "Whether the store could be asked.", registry=registry)
     try:
-        await database(request).scan(measure, registry, list(state.worker.readers))
+        await database(request).scan(measure, registry, list(services.worker.consumers))
         up.set(1)
     except DBAPIError as error:
         log.warning("the store could not be asked for metrics", error=type(error.orig).__name__)
-    found = generate_latest(state.metrics.registry) + generate_latest(registry)
+    found = generate_latest(services.metrics.registry) + generate_latest(registry)
     return Response(found, media_type=CONTENT_TYPE_LATEST)
-
-
-def _document(app: FastAPI) -> bytes:
-    """The OpenAPI document, written once."""
-    if not hasattr(app.state, "document"):
-        app.state.document = json.dumps(app.openapi(), ensure_ascii=False, separators=(",", ":")).encode()
-    return cast(bytes, app.state.document)
 
 
 @operation_router.get(
@@ -126,7 +116,8 @@ def _document(app: FastAPI) -> bytes:
 )
 async def get_open_api(request: Request, actor: World) -> Response:
     """This API as an OpenAPI 3.1 document."""
-    return reply(request, _document(request.app), groups=("openapi",), fixed=True)
+    body = OperationServices.of(request).document.render(request.app.openapi)
+    return reply(request, body, groups=("openapi",), fixed=True)
 
 
 @operation_router.get(
@@ -338,13 +329,13 @@ async def erase_own_data(request: Request, actor: Public) -> Response:
     That an address wants no mail stays as well, as a hash.
     """
     answer = await write(request, actor, personal.erase_me, status=204)
-    cast(Callers, request.app.state.callers).forget(actor.id)
+    OperationServices.of(request).callers.forget(actor.id)
     return answer
 
 
 def _name_of(request: Request, email: str) -> str:
     """What stands for an address in the audit log: the same each time, and no way back without the server's secret."""
-    return cast(Vault, request.app.state.vault).public_id(f"email:{email}")
+    return OperationServices.of(request).vault.public_id(f"email:{email}")
 
 
 @personal_router.post(
@@ -389,5 +380,5 @@ async def erase_person(request: Request, body: PersonIn, actor: Officer) -> Resp
 
     answer = await write(request, actor, erase, status=204)
     for participant_id in erased:
-        cast(Callers, request.app.state.callers).forget(participant_id)
+        OperationServices.of(request).callers.forget(participant_id)
     return answer

@@ -11,6 +11,7 @@ from app.articles.editorial_routes import EDIT_RESPONSES
 from app.articles.partners import filter_for_partner
 from app.articles.schemas import ArticleList, ListedArticleOut
 from app.articles.selection import refuse_fields, resolve_formats
+from app.articles.services import ArticleServices
 from app.articles.site import Site
 from app.core.ids import RefPath
 from app.core.problems import Forbidden, NotFound, Unauthorized, documented
@@ -112,5 +113,5 @@ async def list_embargoed_articles(request: Request, query: Annotated[EarlyQuery,
         return partners.early(connection, actor, site, formats, query)
 
     page = await database(request).read(retry_on_change(find))
-    items = filter_for_partner(request.app.state.ledger, actor, page["data"])  # type: ignore[arg-type]
+    items = filter_for_partner(ArticleServices.of(request).access_log, actor, page["data"])  # type: ignore[arg-type]
     return reply_page(request, items, page["page"], fields, groups=(), private=True)  # type: ignore[arg-type]

@@ -7,7 +7,7 @@ import re
 from collections.abc import Awaitable, Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
-from typing import Annotated, Any, cast
+from typing import Annotated, Any
 
 import sqlalchemy as sa
 from fastapi import APIRouter, Query, Request
@@ -32,6 +32,7 @@ from app.identity.writes import write
 from app.publication import media_library, responses
 from app.publication.responses import CHANGES, DELETES, Reader, Reading, Writer
 from app.publication.schemas import FILES, MediaIn, MediaOut, MediaPatch
+from app.publication.services import PublicationServices
 from app.publication.storage import Storage
 from app.web import etag
 from app.web.fields import chosen
@@ -70,7 +71,7 @@ router = APIRouter(tags=["media"])
 
 
 def _store(request: Request) -> Storage:
-    return cast(Storage, request.app.state.media)
+    return PublicationServices.of(request).media
 
 
 def _shown(request: Request) -> Callable[[sa.Connection, str], dict[str, Any]]:

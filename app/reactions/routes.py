@@ -16,6 +16,7 @@ from app.identity.writes import write
 from app.reactions import reactions
 from app.reactions.reactions import OwnComment, check_may_vote
 from app.reactions.schemas import MyVotesOut, MyVotesQuery, ReactionIn, ReactionOut, VoteIn, VoteOut, Voter
+from app.reactions.services import ReactionServices
 from app.web.responses import database, dump, reply, settings
 
 router = APIRouter(prefix="/v1", tags=["reactions"])
@@ -30,9 +31,9 @@ Participant = Annotated[Actor, admits(_admit)]
 
 def _voter(request: Request, actor: Actor) -> Voter:
     """The caller, with the hashes of their address under the present salt and the one before."""
-    state = request.app.state
-    hashes = state.vault.address_hashes(request.client.host) if request.client else ()
-    return Voter(actor, state.vault, state.screen, tuple(found for found in hashes if found))
+    services = ReactionServices.of(request)
+    hashes = services.vault.address_hashes(request.client.host) if request.client else ()
+    return Voter(actor, services.vault, services.bans, tuple(found for found in hashes if found))
 
 
 def _shown(_connection: sa.Connection, result: Row) -> Row:

@@ -14,6 +14,7 @@ from app.articles.partners import filter_for_partner
 from app.articles.routes import Retracted, WithheldForLegalReasons, get_visible, redirect_former_slug
 from app.articles.schemas import RelatedOut
 from app.articles.selection import refuse_fields, resolve_formats, subtree_of
+from app.articles.services import ArticleServices
 from app.articles.site import Site
 from app.core.ids import RefPath
 from app.core.problems import NotFound, documented
@@ -74,7 +75,7 @@ async def list_related_articles(
         return await redirect_former_slug(request, article, actor, "/related")
     return reply_page(
         request,
-        filter_for_partner(request.app.state.ledger, actor, found.items),
+        filter_for_partner(ArticleServices.of(request).access_log, actor, found.items),
         {"next": None, "limit": query.limit, "total": None},
         fields,
         groups=(

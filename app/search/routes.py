@@ -11,6 +11,7 @@ from app.articles.cached_json import retry_on_change
 from app.articles.list_parameters import parse_filters
 from app.articles.partners import filter_for_partner
 from app.articles.selection import check_editing, resolve_formats
+from app.articles.services import ArticleServices
 from app.articles.site import Site
 from app.core.problems import documented
 from app.identity.access import Public
@@ -39,7 +40,7 @@ async def search_articles(request: Request, query: Annotated[SearchQuery, Query(
     page = await aside(request).scan(retry_on_change(find))
     return reply_page(
         request,
-        filter_for_partner(request.app.state.ledger, actor, page["data"]),
+        filter_for_partner(ArticleServices.of(request).access_log, actor, page["data"]),
         page["page"],
         fields,
         groups=groups_of_list(membership_groups(groups, page["resolved"]), page["ids"], counts=shows_counts(fields)),

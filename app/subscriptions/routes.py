@@ -16,6 +16,7 @@ from app.db.columns import Row
 from app.identity.access import Own, Public, World, admits, limit, requires
 from app.identity.schemas import Actor
 from app.identity.secrets import Vault
+from app.identity.services import IdentityServices
 from app.identity.writes import Done, write, write_private
 from app.publication.terms import unlimited
 from app.subscriptions import management, opt_ins, subscribers, subscriptions, suppressions, unsubscribing
@@ -93,7 +94,7 @@ async def request_subscription(
     """
     _check_page(body.confirm_url, settings(request))
     host = request.client.host if request.client else None
-    vault = request.app.state.vault
+    vault = IdentityServices.of(request).vault
     ranges = (vault.range_hashes(host) if host else None) or (None, None)
     places = Places(vault.address_hashes(host)[0] if host else None, *ranges)
     return await write(request, actor, opt_ins.request, body, places, show=_accepted, model=AcceptedOut, status=202)
@@ -113,7 +114,7 @@ async def confirm_subscription(request: Request, body: ConfirmIn, actor: Public)
     again within three days changes nothing and gives it again, until it was exchanged for another. Somebody who asked
     for it with a comment has thereby confirmed the e-mail of that comment as their own.
     """
-    vault = request.app.state.vault
+    vault = IdentityServices.of(request).vault
 
     def work(session: Session, actor: Actor) -> Done:
         return Done(opt_ins.confirm(session, actor, vault, body.token))
@@ -284,7 +285,7 @@ async def get_unsubscribe(request: Request, token: TokenPath, actor: World) -> R
 
     A browser (`Accept: text/html`) gets a page with one button.
     """
-    found = await database(request).scan(_shown, request.app.state.vault, token)
+    found = await database(request).scan(_shown, IdentityServices.of(request).vault, token)
     if not _wants_page(request):
         return reply(request, dump(UnsubscribeOut, found), groups=(), private=True)
     if found["everything"]:
@@ -316,7 +317,7 @@ async def unsubscribe_address(
 
     A link from the mails of a discussion ends everything by which one hears of that discussion.
     """
-    vault = request.app.state.vault
+    vault = IdentityServices.of(request).vault
     answer = await write(request, actor, unsubscribing.unsubscribe, vault, token, show=_done, model=UnsubscribedOut)
     return _page(request, "Unsubscribed", "<p>You get no such mail any more.</p>") if _wants_page(request) else answer
 
@@ -363,7 +364,7 @@ async def list_subscriptions(request: Request, query: Annotated[ReadQuery, Query
 )
 async def rotate_manage_token(request: Request, actor: Public) -> Response:
     """End every manage token that was given out for this address, the one sent too, and get a new one."""
-    vault = request.app.state.vault
+    vault = IdentityServices.of(request).vault
 
     def turn(session: Session, actor: Actor) -> Done:
         return Done(management.rotate(session, actor))

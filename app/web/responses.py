@@ -21,8 +21,9 @@ from app.db import Aside, Database
 from app.db.columns import Row
 from app.web import etag
 from app.web.fields import limited
-from app.web.freshness import Freshness, http_date, read_http_date
+from app.web.freshness import http_date, read_http_date
 from app.web.offload import Offload
+from app.web.services import WebServices
 
 COMPRESS_FROM = 800  # bytes: below this the headers cost more than the saving
 CACHEABLE = "public, max-age=10, stale-while-revalidate=30"
@@ -58,22 +59,22 @@ class ReadQuery(BaseModel):
 
 def database(request: Request) -> Database:
     """The store of the running app."""
-    return cast(Database, request.app.state.db)
+    return WebServices.of(request).database
 
 
 def aside(request: Request) -> Aside:
     """The processes beside the running app."""
-    return cast(Aside, request.app.state.aside)
+    return WebServices.of(request).query_processes
 
 
 def offload(request: Request) -> Offload:
     """What works on long texts for the running app."""
-    return cast(Offload, request.app.state.offload)
+    return WebServices.of(request).offload
 
 
 def settings(request: Request) -> Settings:
     """The settings of the running app."""
-    return cast(Settings, request.app.state.settings)
+    return WebServices.of(request).settings
 
 
 @lru_cache(128)  # few: a header may be long
@@ -141,7 +142,7 @@ def _dated(request: Request, tag: str, media_type: str) -> tuple[str, bool]:
     """Since when this answer is as it is, and whether the client says that it has it from then."""
     scope = request.scope
     address = f"{scope['path']}?{scope['query_string'].decode('latin-1')} {media_type}"
-    since, second = cast(Freshness, request.app.state.freshness).note(address, tag)
+    since, second = WebServices.of(request).freshness.note(address, tag)
     asked = _header(scope, b"if-modified-since")
     held = read_http_date(asked) if asked else None
     return http_date(min(since, second)), held is not None and since <= held <= second

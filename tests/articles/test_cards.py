@@ -131,7 +131,7 @@ def test_an_article_that_is_taken_back_during_a_read_shows_nothing_of_its_next_t
             with db.transaction() as session:
                 pending.pop()(session)
 
-    engine = client.app.state.db.engines()[0]
+    engine = client.app.state.services.database.engines()[0]
     sa.event.listen(engine, "before_cursor_execute", interfere)
     answer = client.get(url)
     sa.event.remove(engine, "before_cursor_execute", interfere)

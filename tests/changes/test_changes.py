@@ -204,7 +204,7 @@ def test_what_cannot_be_read(client: TestClient, query: str) -> None:
 
 
 def test_a_cursor_of_another_log(client: TestClient, db: Database) -> None:
-    name = client.app.state.vault.log_name()  # type: ignore[attr-defined]
+    name = client.app.state.services.vault.log_name()  # type: ignore[attr-defined]
     state_facts(db, 1)
     with db.connect() as connection:
         here = settled(connection)

@@ -192,15 +192,15 @@ def subscribe(api: Checked, client: TestClient, key: Headers, article: str) -> d
     def send(method: str, url: str, body: Any = None, status: int = 200, headers: Headers | None = None) -> Any:
         return make.ok(api.send(method, url, json=body, headers=headers or {}), status)
 
-    state: Any = client.app.state  # type: ignore[attr-defined]
+    services: Any = client.app.state.services  # type: ignore[attr-defined]
     asked = {"email": "di@example.org", "kind": "comments.all", "target": {"type": "article", "id": article}}
     send("POST", "/v1/subscriptions", asked, 202)
     assert client.portal is not None
-    while client.portal.call(state.worker.once):
+    while client.portal.call(services.worker.once):
         pass
-    with state.db.connect() as connection:
+    with services.database.connect() as connection:
         (opt_in,) = connection.execute(sa.select(OPT_IN.c.id)).scalars()
-    token = confirm_token(state.vault, opt_in)
+    token = confirm_token(services.vault, opt_in)
     confirmed = send("POST", "/v1/subscriptions/confirm", {"token": token})
     mine = make.bearer(confirmed["manage_token"])
     kept = confirmed["subscription"]["id"]
@@ -216,7 +216,7 @@ def subscribe(api: Checked, client: TestClient, key: Headers, article: str) -> d
     suppressed = send("POST", "/v1/suppressions", {"email": "no@example.org"}, 201, key)
     send("GET", "/v1/suppressions", headers=key)
     row = {"kind": "comments.all", "target": f"article:{article}", "article_id": article}
-    link = token_for(state.vault, one["email"], [row])
+    link = token_for(services.vault, one["email"], [row])
     send("GET", f"/v1/unsubscribe/{link}")
     for accept in ("text/html", "application/json"):
         form = {"data": {"List-Unsubscribe": "One-Click"}, "headers": {"Accept": accept}}

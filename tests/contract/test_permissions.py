@@ -215,7 +215,7 @@ def world(client: TestClient, db: Database, editor: Headers, monkeypatch: pytest
     make.ok(client.put("/v1/fronts/home", json={"title": "F", "blocks": []}, headers=front), 201)
     things["front"] = {"used": "home"}
     found = World(client, db, things)
-    store: Database = client.app.state.db  # type: ignore[attr-defined]
+    store: Database = client.app.state.services.database  # type: ignore[attr-defined]
     write = store.write
 
     async def undone(work: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:

@@ -23,16 +23,14 @@ import pytest
 import sqlalchemy as sa
 import time_machine
 
-from app import wiring
 from app.core.clock import now
 from app.core.ids import new_id
 from app.core.settings import Settings
 from app.db import Database, open_database
-from app.deliveries.courier import Courier
 from app.identity import keys
 from app.identity.schemas import SYSTEM
 from app.identity.secrets import Vault
-from app.worker import Worker
+from app.services import build_courier, build_worker
 from tests.make import ok
 from tests.receiver import Receiver
 
@@ -129,8 +127,8 @@ async def _finish(settings: Settings) -> None:
     """What any worker does later: read the log to its end, and send what the dead ones had taken."""
     db = open_database(settings.database)
     await db.start()
-    worker = Worker(db, settings)
-    courier = Courier(db, wiring.channels(db, settings, Vault()))
+    worker = build_worker(db, settings)
+    courier = build_courier(db, settings, Vault())
     with time_machine.travel(now() + timedelta(minutes=10)):  # every lease is over
         while await worker.once():
             pass

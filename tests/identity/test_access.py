@@ -19,6 +19,7 @@ from app.identity.access import Access
 from app.identity.schemas import SCOPES
 from app.main import create_app
 from app.web.rate_limits import Limiter
+from tests.services import replace_services
 
 Headers = dict[str, str]
 MakeKey = Callable[..., Headers]
@@ -168,7 +169,7 @@ def test_what_never_becomes_visible_is_a_503(client: TestClient, monkeypatch: py
 @pytest.fixture
 def limited(settings: Settings) -> Iterator[TestClient]:
     app = create_app(settings, with_worker=False)
-    app.state.limiter = Limiter("read=2/minute,key=3/minute,invalid=1/minute")
+    replace_services(app, limiter=Limiter("read=2/minute,key=3/minute,invalid=1/minute"))
     with TestClient(app, raise_server_exceptions=False) as found:
         yield found
 
@@ -201,7 +202,7 @@ def test_probes_are_never_limited(limited: TestClient) -> None:
 
 @only_sqlite
 def test_every_route_declares_who_may_call_it(client: TestClient) -> None:
-    app = create_app(Settings(_env_file=None, data_dir=client.app.state.settings.data_dir), with_worker=False)  # type: ignore[attr-defined]
+    app = create_app(Settings(_env_file=None, data_dir=client.app.state.services.settings.data_dir), with_worker=False)  # type: ignore[attr-defined]
     found = [route for route in app.routes if isinstance(route, APIRoute)]
     assert len(found) == len(app.routes) > 20
     for route in found:

@@ -10,6 +10,7 @@ from app.db import Database
 from app.identity.participants import by, erase, hashed
 from app.web.rate_limits import Limiter
 from tests.make import Headers, ok
+from tests.services import replace_services
 
 
 def bearer(token: str) -> Headers:
@@ -43,7 +44,7 @@ def test_the_token_is_shown_once(client: TestClient) -> None:
 
 
 def test_guests_and_edit_tokens_have_no_scopes(client: TestClient) -> None:
-    vault = client.app.state.vault  # type: ignore[attr-defined]
+    vault = client.app.state.services.vault  # type: ignore[attr-defined]
     for token in (ok(client.post("/v1/guests"), 201)["guest_token"], vault.edit_token(new_id())):
         answer = client.get("/v1/keys", headers=bearer(token))
         assert (answer.status_code, answer.json()["code"]) == (403, "forbidden")
@@ -51,7 +52,7 @@ def test_guests_and_edit_tokens_have_no_scopes(client: TestClient) -> None:
 
 def test_an_edit_token_is_known_by_its_comment(client: TestClient) -> None:
     comment = new_id()
-    token = client.app.state.vault.edit_token(comment)  # type: ignore[attr-defined]
+    token = client.app.state.services.vault.edit_token(comment)  # type: ignore[attr-defined]
     seen = ok(client.get("/v1/whoami", headers=bearer(token)))
     assert (seen["kind"], seen["id"], seen["scopes"]) == ("edit", comment, [])
 
@@ -66,7 +67,7 @@ def test_a_token_of_nobody_is_a_401(client: TestClient, token: str) -> None:
 
 
 def test_a_wellformed_token_that_nobody_was_given_is_a_401(client: TestClient) -> None:
-    token = client.app.state.vault.new_guest_token()  # type: ignore[attr-defined]
+    token = client.app.state.services.vault.new_guest_token()  # type: ignore[attr-defined]
     assert client.get("/v1/whoami", headers=bearer(token)).status_code == 401
 
 
@@ -90,15 +91,15 @@ def test_a_guest_who_was_just_seen_costs_no_statement(client: TestClient, statem
 def test_an_idempotency_key_belongs_to_its_guest(client: TestClient, make_key: Callable[..., Headers]) -> None:
     key = {"Idempotency-Key": "one"}
     callers = [bearer(ok(client.post("/v1/guests"), 201)["guest_token"]) for _ in range(2)]
-    callers.append(bearer(client.app.state.vault.edit_token(new_id())))  # type: ignore[attr-defined]
+    callers.append(bearer(client.app.state.services.vault.edit_token(new_id())))  # type: ignore[attr-defined]
     for headers in (*callers, {}):
         assert client.post("/v1/guests", headers=headers | key).status_code == 201
 
 
 def test_limits_are_each_callers_own(client: TestClient) -> None:
     first, second = (bearer(ok(client.post("/v1/guests"), 201)["guest_token"]) for _ in range(2))
-    edit = bearer(client.app.state.vault.edit_token(new_id()))  # type: ignore[attr-defined]
-    client.app.state.limiter = Limiter("reader=2/minute,guest=1/hour,read=3/minute")  # type: ignore[attr-defined]
+    edit = bearer(client.app.state.services.vault.edit_token(new_id()))  # type: ignore[attr-defined]
+    replace_services(client.app, limiter=Limiter("reader=2/minute,guest=1/hour,read=3/minute"))
     assert [client.get("/v1/whoami", headers=first).status_code for _ in range(3)] == [200, 200, 429]
     assert client.get("/v1/whoami", headers=second).headers["ratelimit-policy"].startswith('"reader"')
     assert client.get("/v1/whoami", headers=edit).headers["ratelimit"].startswith('"read";r=2')  # with the strangers

@@ -156,7 +156,7 @@ def test_a_key_is_changed(client: TestClient, admin: Headers) -> None:
     assert client.patch(url, json={}, headers=admin).status_code == 200
     actions = [row["action"] for row in ask(client, admin, f"subject_id={made['id']}")]
     assert actions == ["key.change", "key.change", "key.create"], "what changes nothing is not recorded"
-    client.app.state.callers.keys._seen.clear()  # as a second later
+    client.app.state.services.callers.keys._seen.clear()  # as a second later
     told = client.get("/v1/whoami", headers=own).json()
     assert (told["name"], told["scopes"]) == ("For sport", ["content:read"])
 
@@ -224,7 +224,7 @@ def test_each_filter_of_the_audit_log_has_its_index(
     query: str, index: str, client: TestClient, admin: Headers, db: Database
 ) -> None:
     seen: list[tuple[str, Any]] = []
-    for engine in client.app.state.db.engines():
+    for engine in client.app.state.services.database.engines():
         sa.event.listen(engine, "before_cursor_execute", lambda _c, _k, text, values, *_: seen.append((text, values)))
     ask(client, admin, query)
     text, values = next((text, values) for text, values in seen if "FROM audit" in text)

@@ -18,7 +18,7 @@ def test_many_guests_at_one_address_have_the_limits_of_one(settings: Settings, d
         elsewhere = TestClient(client.app, client=("192.0.2.7", 50000))
         assert elsewhere.get("/v1/articles", headers=guests[9]).status_code == 200
         make.prove_guests(db)
-        client.app.state.callers._guests.clear()  # type: ignore[attr-defined]
+        client.app.state.services.callers._guests.clear()  # type: ignore[attr-defined]
         assert client.get("/v1/articles", headers=guests[8]).status_code == 200
 
 

@@ -53,7 +53,7 @@ async def create(request: Request, body: Note, actor: Public) -> Response:
         assert connection.execute(sa.select(sa.literal(1))).scalar_one() == 1
         if note_id in gone:
             raise Gone("It was removed.")
-        token = request.app.state.vault.guest_token(request.headers.get("idempotency-key", ""))
+        token = request.app.state.services.vault.guest_token(request.headers.get("idempotency-key", ""))
         return {"id": note_id, "text": body.text, "token": f"{'new' if first else 'old'} {token}"}
 
     return await write_private(request, actor, add, body.text, render=render, model=NoteOut, location="/notes/{id}")

@@ -24,6 +24,7 @@ from app.identity.schemas import Actor
 from app.main import create_app
 from app.web.rate_limits import Limiter
 from tests.make import ok
+from tests.services import replace_services
 
 SECRET = "a secret that the site and this server share"
 RSA = rsa.generate_private_key(public_exponent=65537, key_size=2048)
@@ -294,7 +295,7 @@ def test_a_reader_calls(reading: Callable[..., TestClient]) -> None:
     assert (answer.status_code, answer.json()["code"]) == (401, "unauthorized")
     assert "canary" not in answer.text
     assert token not in answer.text
-    client.app.state.limiter = Limiter("reader=1/minute")  # type: ignore[attr-defined]
+    replace_services(client.app, limiter=Limiter("reader=1/minute"))
     for expected in (200, 429):
         assert client.get("/v1/whoami", headers=headers).status_code == expected
     other = {"Authorization": f"Bearer {signed('HS256', sub='bob')}"}
@@ -315,6 +316,6 @@ def test_keys_that_cannot_be_read_are_a_503_for_readers_alone(reading: Callable[
     assert client.get("/v1/whoami").status_code == 200
     guest = ok(client.post("/v1/guests"), 201)["guest_token"]
     assert client.get("/v1/whoami", headers={"Authorization": f"Bearer {guest}"}).status_code == 200
-    client.app.state.limiter = Limiter("read=1/minute")  # type: ignore[attr-defined]
+    replace_services(client.app, limiter=Limiter("read=1/minute"))
     codes = [client.get("/v1/whoami", headers={"Authorization": f"Bearer {signed()}"}).status_code for _ in range(2)]
     assert codes == [503, 429]

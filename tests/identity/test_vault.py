@@ -57,7 +57,7 @@ def test_processes_that_start_at_once_share_one_secret(database_url: str, db: Da
 
 
 def test_the_app_has_a_vault_that_outlives_it(client: TestClient, db: Database) -> None:
-    before = client.app.state.vault.public_id("x")  # type: ignore[attr-defined]
+    before = client.app.state.services.vault.public_id("x")  # type: ignore[attr-defined]
     assert filled(db).public_id("x") == before
 
 

@@ -95,14 +95,14 @@ def serving(mailbox: Mailbox, ssl: Any = None, **options: Any) -> Iterator[int]:
 
 def work(client: TestClient) -> None:
     """Drain the log, run what is due and send what waits, until nothing is left."""
-    state = client.app.state  # type: ignore[attr-defined]
+    services = client.app.state.services  # type: ignore[attr-defined]
 
     async def all_of_it() -> None:
         busy = True
         while busy:
-            busy = await state.worker.once()
-            busy |= await state.courier.once()
-            await state.courier.settled()
+            busy = await services.worker.once()
+            busy |= await services.courier.once()
+            await services.courier.settled()
 
     assert client.portal is not None
     client.portal.call(all_of_it)
@@ -110,10 +110,10 @@ def work(client: TestClient) -> None:
 
 def worker_alone(client: TestClient) -> None:
     """Drain the log and run what is due, and let what is to be sent wait."""
-    state = client.app.state  # type: ignore[attr-defined]
+    services = client.app.state.services  # type: ignore[attr-defined]
 
     async def rounds() -> None:
-        while await state.worker.once():
+        while await services.worker.once():
             pass
 
     assert client.portal is not None

@@ -133,8 +133,8 @@ def test_who_has_just_asked_waits_behind_nobody(
     ok(client.post("/v1/subscriptions", json={"email": ANN, "kind": "articles.new"}), 202)
     worker_alone(client)
     assert table(db, LANE, "name") == ["smtp", ASKING]
-    client.portal.call(client.app.state.courier.once)  # type: ignore[union-attr,attr-defined]
-    client.portal.call(client.app.state.courier.settled)  # type: ignore[union-attr,attr-defined]
+    client.portal.call(client.app.state.services.courier.once)  # type: ignore[union-attr,attr-defined]
+    client.portal.call(client.app.state.services.courier.settled)  # type: ignore[union-attr,attr-defined]
     assert len(mailbox.to(ANN)) == 1
     assert len(mailbox.mails) < 3 + 24
 
@@ -145,8 +145,8 @@ def test_a_replica_that_lags_loses_no_mail(
 ) -> None:
     ok(client.post("/v1/subscriptions", json={"email": ANN, "kind": "articles.new"}), 202)
     worker_alone(client)
-    state = client.app.state  # type: ignore[attr-defined]
-    channel = MailChannel(settings, state.vault)
+    services = client.app.state.services  # type: ignore[attr-defined]
+    channel = MailChannel(settings, services.vault)
 
     async def send() -> Any:
         from app.deliveries.claims import claim

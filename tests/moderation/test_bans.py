@@ -149,7 +149,7 @@ def test_only_moderators_of_everything_ban(
 
 def test_who_is_banned_does_not_report(client: TestClient, db: Database, article: Article, moderator: Headers) -> None:
     one = comment(db, article, state="published")
-    hashed = client.app.state.vault.address_hashes("10.0.0.1")[0]
+    hashed = client.app.state.services.vault.address_hashes("10.0.0.1")[0]
     impose(client, moderator, comment_id=comment(db, article, address_hash=hashed), kind="address")
     assert ok(report(client, one, "10.0.0.1"), 403)["code"] == "banned"
     ok(report(client, one, "10.0.0.2"), 202)
@@ -167,7 +167,7 @@ def test_all_that_somebody_could_be_banned_by_is_asked_for() -> None:
 def test_a_network_address_is_banned_by_hand(
     client: TestClient, db: Database, moderator: Headers, named: str, theirs: str
 ) -> None:
-    vault = client.app.state.vault  # type: ignore[attr-defined]
+    vault = client.app.state.services.vault  # type: ignore[attr-defined]
     made = impose(client, moderator, kind="address", value=named, reason="A flood.")
     assert made["until"] == iso(address_hash_expiry(now()))
     assert is_banned(db, None, vault.address_hashes(theirs))

@@ -66,7 +66,7 @@ def test_one_statement_asks_for_all_of_it_and_nothing_is_written(
     client: TestClient, screen: ModerationPipeline, statements: list[str], article: Article
 ) -> None:
     del statements[:]
-    with client.app.state.db.transaction() as session:
+    with client.app.state.services.database.transaction() as session:
         screen.evaluate(session, by(STRANGER["id"], article))
     frame = ("BEGIN", "SAVEPOINT", "RELEASE")
     assert [text.split()[0] for text in statements if not text.startswith(frame)] == ["SELECT"]

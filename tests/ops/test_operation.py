@@ -61,7 +61,7 @@ def test_a_store_that_is_away_is_told_by_readiness_alone(client: TestClient, db:
     async def lost(*_: object) -> None:
         raise sa.exc.OperationalError("SELECT", None, ConnectionError())
 
-    client.app.state.db.read = lost  # type: ignore[attr-defined]
+    client.app.state.services.database.read = lost  # type: ignore[attr-defined]
     answer = client.get("/readyz")
     assert (answer.status_code, answer.json()["code"]) == (503, "unavailable")
     assert answer.headers["retry-after"]
@@ -90,7 +90,7 @@ def test_a_postgresql_that_is_not_there_is_not_ready(tmp_path: Path) -> None:
 
 @only_sqlite
 def test_a_worker_that_is_late_is_told(client: TestClient, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(client.app.state.worker, "is_late", lambda clock: clock <= time.monotonic())  # type: ignore[attr-defined]
+    monkeypatch.setattr(client.app.state.services.worker, "is_late", lambda clock: clock <= time.monotonic())  # type: ignore[attr-defined]
     assert client.get("/readyz").json()["detail"] == "The worker is behind."
 
 
@@ -211,7 +211,7 @@ def test_metrics_tell_how_the_log_and_deliveries_stand(
     with db.transaction() as session:
         enqueue(session, channel="webhook", endpoint="hook", event="1", what="x", content={})
         session.execute(sa.text("UPDATE delivery SET due_at = '2020-01-01 00:00:00+00:00'"))
-    client.app.state.courier.done["webhook", "delivered"] += 2  # type: ignore[attr-defined]
+    client.app.state.services.courier.done["webhook", "delivered"] += 2  # type: ignore[attr-defined]
     families = {family.name: family for family in text_string_to_metric_families(client.get("/metrics").text)}
 
     def value(name: str, **labels: str) -> float:

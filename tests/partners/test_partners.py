@@ -32,7 +32,7 @@ class Partner:
 
 def flush(client: TestClient) -> None:
     assert client.portal is not None
-    client.portal.call(client.app.state.ledger.flush)  # type: ignore[attr-defined]
+    client.portal.call(client.app.state.services.access_log.flush)  # type: ignore[attr-defined]
 
 
 def ledger(client: TestClient, editor: Headers, article: dict[str, Any]) -> list[dict[str, Any]]:
@@ -249,7 +249,7 @@ def test_what_is_public_has_no_early_readers(
     named(client, editor, article, partner)
     make.patched(client, editor, article, rights={"embargoed_until": None})
     assert client.portal is not None
-    worker: Any = client.app.state.worker  # type: ignore[attr-defined]
+    worker: Any = client.app.state.services.worker  # type: ignore[attr-defined]
     while client.portal.call(worker.once):
         pass
     url = f"/v1/articles/{article['id']}"

@@ -18,6 +18,7 @@ from app.identity.schemas import SYSTEM
 from app.main import create_app
 from app.publication import media_library
 from app.publication.storage import StorageFull, StorageUnavailable
+from tests.services import replace_services
 
 Headers = dict[str, str]
 Make = Callable[..., dict[str, Any]]
@@ -286,7 +287,7 @@ def test_a_store_that_fails_leaves_no_row(
     error: Exception, status: int, client: TestClient, upload: Upload, send: Send
 ) -> None:
     url = upload(picture("red")).json()["url"]
-    client.app.state.media = BrokenStorage(error)  # type: ignore[attr-defined]
+    replace_services(client.app, media=BrokenStorage(error))
     assert upload(picture()).status_code == status
     assert client.get(url).status_code == status
     assert len(send("GET", "/v1/media").json()["data"]) == 1
@@ -295,7 +296,7 @@ def test_a_store_that_fails_leaves_no_row(
 def test_files_that_went_with_the_last_row_meanwhile_are_put_back(
     client: TestClient, upload: Upload, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    store, create = client.app.state.media, media_library.create  # type: ignore[attr-defined]
+    store, create = client.app.state.services.media, media_library.create  # type: ignore[attr-defined]
 
     def lose_files(session: Any, actor: Any, made: media_library.Upload, data: Any) -> str:
         media_library.drop(store, list(made.files()))

@@ -16,8 +16,8 @@ from app.events.tables import Event
 from app.related.analysis import analyse, likeness
 from app.related.linking import LINK, has_stale
 from app.related.similarity import COPY
+from app.services import build_worker
 from app.wiring import READERS
-from app.worker import Worker
 from tests import make
 from tests.make import Headers
 from tests.related.conftest import COURT, FERRY, LAWS, PORT, related, titles
@@ -149,7 +149,7 @@ def test_the_log_tells_whose_links_have_changed(
 async def test_the_worker_does_it_by_itself(client: TestClient, publish: Publish, db: Database, settings: Any) -> None:
     ferry, port = publish("Ferry", FERRY), publish("Port", PORT)
     await db.start()
-    worker = Worker(db, settings)
+    worker = build_worker(db, settings)
     while await worker.once():
         pass
     assert "related" in READERS

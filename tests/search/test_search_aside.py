@@ -20,10 +20,10 @@ def beside(settings: Settings) -> Iterator[TestClient]:
     app = create_app(settings.model_copy(update={"search_processes": 1}), with_worker=False)
     with TestClient(app) as found:
         until = time.monotonic() + 60
-        while not app.state.aside._processes:
+        while not app.state.services.query_processes._processes:
             make.ok(found.get("/v1/search?q=ready"))
             assert time.monotonic() < until
-        del app.state.aside._db  # no thread could help out
+        del app.state.services.query_processes._db  # no thread could help out
         yield found
 
 

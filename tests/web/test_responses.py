@@ -2,6 +2,7 @@
 
 import gzip
 from collections.abc import Iterator
+from types import SimpleNamespace
 
 import brotli
 import pytest
@@ -28,7 +29,7 @@ class Word(BaseModel):
 
 
 app = FastAPI()
-app.state.freshness = Freshness()
+app.state.services = SimpleNamespace(freshness=Freshness())
 
 
 @app.get("/large")

@@ -1,0 +1,13 @@
+"""The services of routes that change what articles are filed under, stand with and show."""
+
+from dataclasses import dataclass
+
+from app.identity.services import IdentityServices
+from app.publication.storage import Storage
+
+
+@dataclass(frozen=True, kw_only=True)
+class PublicationServices(IdentityServices):
+    """Adds the store of media files."""
+
+    media: Storage

@@ -1,0 +1,13 @@
+"""The services of votes and reactions."""
+
+from dataclasses import dataclass
+
+from app.identity.services import IdentityServices
+from app.reactions.schemas import Screen
+
+
+@dataclass(frozen=True, kw_only=True)
+class ReactionServices(IdentityServices):
+    """Adds who keeps out those that may not take part."""
+
+    bans: Screen
