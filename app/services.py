@@ -16,6 +16,7 @@ from app.identity.readers import Readers
 from app.identity.secrets import Vault
 from app.live.broadcasting import Live
 from app.live.services import LiveServices
+from app.moderation.comments import RulesForComments
 from app.moderation.pipeline import ModerationPipeline
 from app.ops.services import OpenApiDocument, OperationServices
 from app.partners.partners import Ledger
@@ -95,6 +96,7 @@ def build_services(settings: Settings) -> Services:
         media=open_storage(settings.media),
         access_log=Ledger(database),
         pipeline=pipeline,
+        moderation=RulesForComments(),
         bans=pipeline,
         live=live,
         metrics=metrics,

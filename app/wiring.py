@@ -39,7 +39,6 @@ from app.comments import routes as comment_editing
 from app.comments import routes as comments
 from app.comments import routes as posting
 from app.comments import routes as sync
-from app.comments.editing import MODERATION
 from app.comments.schemas import CommentList
 from app.core.clock import now
 from app.core.settings import Settings
@@ -77,9 +76,6 @@ from app.moderation import routes as redaction
 from app.moderation import routes as reports
 from app.moderation import rule_routes as bans
 from app.moderation import rule_routes as phrases
-from app.moderation.comment_access import check_reach
-from app.moderation.decisions import remove_comment
-from app.moderation.forgetting import withdraw_comments
 from app.moderation.queue import prune_leases
 from app.ops import routes as operation
 from app.ops import routes as personal
@@ -228,9 +224,6 @@ BESIDE["related"] = Include(related_beside, RelatedOut)
 BESIDE["comments"] = Include(comments.beside, CommentList)
 SHOWN["search"] = follow_in_search  # what rooms above articles keep of them, in the same transaction
 FIND["q"] = search_list
-MODERATION["reach"] = check_reach  # moderators change comments by the rules of the room above
-MODERATION["remove"] = remove_comment
-MODERATION["withdrawn"] = withdraw_comments
 EARLY["named"] = is_named
 articles.ACCEPTED.update(formats.ACCEPTED)  # one article's address gives the formats of the room above, too
 ALSO["importers"] = forget_imported  # rooms on one floor do not see each other

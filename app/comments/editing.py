@@ -1,6 +1,5 @@
 """Changing a comment, by its author while the window is open, and taking it back, by its author or a moderator."""
 
-from collections.abc import Callable
 from datetime import timedelta
 from typing import Any, NamedTuple
 
@@ -9,7 +8,7 @@ from sqlmodel import Session
 
 from app.comments.lifecycle import clear, keep_revision, rewrite, set_state
 from app.comments.reading import is_author, locked, readable, whole
-from app.comments.schemas import Attempt, CommentPatch, PreparedText, Screen, Submission
+from app.comments.schemas import Attempt, CommentModeration, CommentPatch, PreparedText, Screen, Submission
 from app.core.clock import now
 from app.core.problems import Conflict, Forbidden, NotFound, Unavailable
 from app.db.columns import Row
@@ -18,9 +17,6 @@ from app.identity.schemas import Actor
 from app.identity.secrets import Vault
 
 _EDITABLE = {"published", "pending"}
-MODERATION: dict[str, Callable[..., object]] = {}
-"""What the room above does, which fills it: `reach` checks what a moderator's key reaches and `remove` decides for one,
-with the caller and an id; `withdrawn` settles what waits about comments that their author took back, with their ids."""
 
 
 class EditWindowClosed(Conflict):
@@ -35,17 +31,19 @@ class Editor(NamedTuple):
     actor: Actor
     vault: Vault
     screen: Screen
+    moderation: CommentModeration
     window: timedelta
     addresses: tuple[str, ...]  # hashes of the network address
 
 
-def _mine(session: Session, actor: Actor, comment_id: str) -> tuple[Row, bool]:
+def _mine(session: Session, editor: Editor, comment_id: str) -> tuple[Row, bool]:
     """The comment, and whether the caller is its author and not a moderator; 403 for anybody else."""
     row = locked(session, comment_id)
-    return row, _is_own(session, actor, row)
+    return row, _is_own(session, editor, row)
 
 
-def _is_own(session: sa.Connection | Session, actor: Actor, row: Row) -> bool:
+def _is_own(session: sa.Connection | Session, editor: Editor, row: Row) -> bool:
+    actor = editor.actor
     is_here = row["participant_id"] is not None and row["removed_by"] != "author"
     if is_here and is_author(session, actor, row):
         return True
@@ -54,7 +52,7 @@ def _is_own(session: sa.Connection | Session, actor: Actor, row: Row) -> bool:
             raise NotFound  # what is not public is not told of
         readable(session, row["article_id"])
         raise Forbidden("Only its author or a moderator may change a comment.")
-    MODERATION["reach"](_connection(session), actor, row["article_id"])
+    editor.moderation.check_reach(_connection(session), actor, row["article_id"])
     return False
 
 
@@ -62,11 +60,11 @@ def _connection(store: sa.Connection | Session) -> sa.Connection:
     return store if isinstance(store, sa.Connection) else store.connection()
 
 
-def _moderates(store: sa.Connection | Session, actor: Actor, row: Row) -> bool:
+def _moderates(store: sa.Connection | Session, editor: Editor, row: Row) -> bool:
     """Whether the caller moderates the article: what moderators wrote themselves they may change at any time."""
-    if row["removed_by"] == "author" or not actor.may("comments:moderate"):
+    if row["removed_by"] == "author" or not editor.actor.may("comments:moderate"):
         return False
-    MODERATION["reach"](_connection(store), actor, row["article_id"])
+    editor.moderation.check_reach(_connection(store), editor.actor, row["article_id"])
     return True
 
 
@@ -82,7 +80,7 @@ def _require_own(store: sa.Connection | Session, actor: Actor, row: Row, is_own:
 def _require_editable(store: sa.Connection | Session, editor: Editor, row: Row) -> None:
     """Refuse a new text when its state or age allows none any more (409)."""
     is_late = row["state"] not in _EDITABLE or now() - row["created_at"] > editor.window
-    if is_late and not _moderates(store, editor.actor, row):
+    if is_late and not _moderates(store, editor, row):
         raise EditWindowClosed
 
 
@@ -91,7 +89,7 @@ def check(store: sa.Connection | Session, editor: Editor, comment_id: str, text:
     row = whole(store, comment_id)
     if row is None:
         raise NotFound
-    _require_own(store, editor.actor, row, _is_own(store, editor.actor, row))
+    _require_own(store, editor.actor, row, _is_own(store, editor, row))
     if text == row["source"]:
         return None
     _require_editable(store, editor, row)
@@ -109,7 +107,7 @@ def edit(session: Session, editor: Editor, comment_id: str, data: CommentPatch, 
 
     A changed text passes moderation again; one that waits, or that a moderator redacted, waits for a moderator.
     """
-    row, is_own = _mine(session, editor.actor, comment_id)
+    row, is_own = _mine(session, editor, comment_id)
     values: dict[str, Any] = {}
     _require_own(session, editor.actor, row, is_own)
     if "text" in data.model_fields_set and data.text != row["source"]:
@@ -167,10 +165,10 @@ def _judge(session: Session, editor: Editor, row: Row, prepared: PreparedText) -
 
 def remove(session: Session, editor: Editor, comment_id: str) -> None:
     """Take a comment back. Its author's leaves nothing but its place; a moderator's can be restored."""
-    row, is_own = _mine(session, editor.actor, comment_id)
+    row, is_own = _mine(session, editor, comment_id)
     if not is_own:
-        MODERATION["remove"](session, editor.actor, comment_id)
+        editor.moderation.remove(session, editor.actor, comment_id)
         return
     set_state(session, row, "removed", by="author")  # also of one that a moderator removed: nobody restores it now
     clear(session, row)
-    MODERATION["withdrawn"](session, [comment_id])
+    editor.moderation.settle_withdrawn(session, [comment_id])

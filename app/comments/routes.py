@@ -391,7 +391,7 @@ def editor_of(request: Request, actor: Actor) -> Editor:
     """Who changes a comment."""
     services = CommentServices.of(request)
     window = timedelta(minutes=services.settings.edit_window)
-    return Editor(actor, services.vault, services.pipeline, window, addresses_of(request))
+    return Editor(actor, services.vault, services.pipeline, services.moderation, window, addresses_of(request))
 
 
 async def prepare_edit(

@@ -16,6 +16,7 @@ from app.core.ids import AnyId, NewId
 from app.core.problems import Conflict, Forbidden
 from app.core.schema_rules import both, not_together
 from app.db.columns import Row
+from app.identity.schemas import Actor
 from app.text.inputs import OneLine, Prose
 from app.text.names import PersonName
 from app.web.offload import Offload
@@ -316,8 +317,21 @@ class DuplicateComment(Conflict):
     code, title = "duplicate_comment", "This has been said already"
 
 
+class CommentModeration(Protocol):
+    """What moderators may do to comments, by the rules of the room above."""
+
+    def check_reach(self, connection: sa.Connection, actor: Actor, article_id: str) -> None:
+        """Refuse what stands in a section that a moderator's key does not reach (404)."""
+
+    def remove(self, session: Session, actor: Actor, comment_id: str) -> None:
+        """Remove a comment for a moderator, who gives no reason."""
+
+    def settle_withdrawn(self, session: Session, comment_ids: list[str]) -> None:
+        """Settle what waits about comments that their author took back."""
+
+
 class Screen(Protocol):
-    """The judges of what readers write; `moderation` above has them, `wiring` brings both together."""
+    """The judges of what readers write; the room above has them."""
 
     @property
     def has_checker(self) -> bool:

@@ -14,7 +14,7 @@ from app.web.responses import ReadQuery
 
 
 class Screen(Protocol):
-    """Who keeps out those that may not take part; `moderation` beside has it, `wiring` brings both together."""
+    """Who keeps out those that may not take part; the room beside has it."""
 
     def require_not_banned(self, session: Session, participant: Row | None, addresses: tuple[str, ...]) -> None:
         """403 for those who are banned."""
