@@ -27,6 +27,7 @@ from app.core.clock import now
 from app.core.ids import is_id
 from app.core.problems import Unavailable
 from app.db.columns import Row, as_text, table_of
+from app.db.prepared import Prepared
 from app.identity.schemas import Actor
 from app.publication.generations import adopt
 from app.publication.tables import Stamp
@@ -89,11 +90,10 @@ def select_cached(
 
 
 @lru_cache(64)
-def _select_one(formats: tuple[str, ...], by_id: bool, editing: bool) -> Any:
+def _select_one(formats: tuple[str, ...], by_id: bool, editing: bool) -> Prepared:
     column = ARTICLE.c.id if by_id else ARTICLE.c.slug
-    return select_cached(*_SINGLE_COLUMNS, "updated_at", formats=formats, editing=editing).where(
-        column == sa.bindparam("ref", type_=column.type)
-    )
+    statement = select_cached(*_SINGLE_COLUMNS, "updated_at", formats=formats, editing=editing)
+    return Prepared(statement.where(column == sa.bindparam("ref", type_=column.type)))
 
 
 def find_cached(
@@ -101,7 +101,7 @@ def find_cached(
 ) -> Row | None:
     """The lean row of one article by id or slug, whoever may see it; ask `is_visible` before showing it."""
     values = {"ref": ref, "cache_key": cache_key_of(site)}
-    return connection.execute(_select_one(formats, is_id(ref), editing), values).mappings().first()
+    return _select_one(formats, is_id(ref), editing).row(connection, values)
 
 
 class BuiltArticle(NamedTuple):

@@ -1,6 +1,6 @@
 """What the filters of a list name: terms by their ids, sections with all inside of them, languages with variants."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import lru_cache
@@ -31,7 +31,8 @@ from app.articles.site import Site
 from app.core.clock import just_before, starts_at
 from app.core.ids import is_id
 from app.core.problems import InvalidParameter
-from app.db.columns import table_of
+from app.db.columns import Row, table_of
+from app.db.prepared import Prepared, is_fixed
 from app.identity.schemas import Actor
 from app.identity.tables import ApiKey
 from app.publication.references import TERMS, Kind, resolve_references
@@ -318,7 +319,7 @@ def _select_ids(shape: QueryShape) -> sa.Subquery:
 
 
 @lru_cache(512)
-def _select_page(shape: QueryShape) -> sa.Select[Any]:
+def _select_page(shape: QueryShape) -> Prepared | sa.Select[Any]:
     ids = _select_ids(shape)
     statement = select_cached(formats=shape.formats, editing=shape.editing, page=ids)
     if shape.looks_up:
@@ -326,7 +327,15 @@ def _select_page(shape: QueryShape) -> sa.Select[Any]:
         statement = statement.add_columns(
             *(_named_term_id(at, kind, by_id).label(f"term_{at}") for at, kind, by_id in terms)
         )
-    return cast("sa.Select[Any]", statement.order_by(*shape.sort.order_by(ids.c.key, ids.c.id)))
+    statement = statement.order_by(*shape.sort.order_by(ids.c.key, ids.c.id))
+    return Prepared(statement) if is_fixed(statement) else cast("sa.Select[Any]", statement)
+
+
+def _fetch_rows(connection: sa.Connection, shape: QueryShape, values: Mapping[str, Any]) -> Sequence[Row]:
+    statement = _select_page(shape)
+    if isinstance(statement, Prepared):
+        return statement.rows(connection, values)
+    return connection.execute(statement, values).mappings().all()
 
 
 def conditions_of(shape: QueryShape) -> list[ColumnElement[bool]]:
@@ -449,7 +458,7 @@ def _fetch_page(
         return _fetch_by_activity(connection, query, shape, values, total)
     key = shape.sort.decode(query.cursor) if query.cursor else None
     values = {**values, **bindings(key), "most": query.limit + 1}
-    rows = connection.execute(_select_page(shape), values).mappings().all()
+    rows = _fetch_rows(connection, shape, values)
     return page_of(rows, query.limit, shape.sort, "key", total)
 
 
@@ -457,7 +466,7 @@ def _fetch_by_activity(
     connection: sa.Connection, query: ListQuery, shape: QueryShape, values: dict[str, Any], total: int | None
 ) -> dict[str, Any]:
     """A page of articles by activity, and where these end, of those without any: one statement more there."""
-    rows: list[sa.RowMapping] = []
+    rows: list[Row] = []
     quiet = replace(
         shape,
         sort=replace(shape.sort, name=f"quiet {shape.sort.name}", kind=datetime),
@@ -467,12 +476,12 @@ def _fetch_by_activity(
     if not quiet.paged:
         key = shape.sort.decode(query.cursor) if query.cursor else None
         parameters = {**values, **bindings(key), "most": query.limit + 1}
-        rows += connection.execute(_select_page(shape), parameters).mappings()
+        rows += _fetch_rows(connection, shape, parameters)
     active = len(rows)
     if active <= query.limit:
         key = quiet.sort.decode(query.cursor) if query.cursor and quiet.paged else None
         parameters = {**values, **bindings(key), "most": query.limit + 1 - active}
-        rows += connection.execute(_select_page(quiet), parameters).mappings()
+        rows += _fetch_rows(connection, quiet, parameters)
     last_of = shape.sort if query.limit <= active else quiet.sort
     return page_of(rows, query.limit, last_of, "key", total)
 

@@ -16,6 +16,7 @@ from app.comments.tables import Comment, CommentRevision
 from app.core.ids import is_id
 from app.core.problems import NotFound
 from app.db.columns import ID, Row, table_of
+from app.db.prepared import Prepared
 from app.identity.participants import find
 from app.identity.schemas import ANONYMOUS, Actor
 from app.web.paging import PageQuery, bindings, page_of
@@ -97,13 +98,13 @@ def by_id(store: sa.Connection | Session, comment_id: str) -> sa.RowMapping | No
 
 
 @lru_cache(32)
-def _level(kind: str, sort: str, paged: bool) -> sa.Select[Any]:
+def _level(kind: str, sort: str, paged: bool) -> Prepared:
     """A page of one view: one range of the index that is in its order."""
     order, column = SORTS[sort], C.c[SORT_COLUMNS[sort]]
     found = sa.select(*COLUMNS).select_from(TABLES).where(_WHERE[kind])
     if paged:
         found = found.where(order.after(column, C.c.id))
-    return found.order_by(*order.order_by(column, C.c.id)).limit(_MOST)
+    return Prepared(found.order_by(*order.order_by(column, C.c.id)).limit(_MOST))
 
 
 @lru_cache(8)
@@ -112,7 +113,7 @@ def _count(kind: str) -> sa.Select[Any]:
 
 
 @lru_cache(2)
-def _first(dialect: str) -> sa.Select[Any]:
+def _first(dialect: str) -> Prepared:
     """The first replies to each of some comments: as many short walks along an index as there are comments."""
     inner = C.alias("reply")
     order = _FIRST_SORT.order_by(inner.c.created_at, inner.c.id)
@@ -130,7 +131,8 @@ def _first(dialect: str) -> sa.Select[Any]:
     else:
         tables = parents.join(C, C.c.id.in_(few))
     tables = tables.outerjoin(ANCHOR, ANCHOR.c.id == C.c.anchor_id)
-    return sa.select(*COLUMNS).select_from(tables).order_by(*_FIRST_SORT.order_by(C.c.created_at, C.c.id))
+    ordered = _FIRST_SORT.order_by(C.c.created_at, C.c.id)
+    return Prepared(sa.select(*COLUMNS).select_from(tables).order_by(*ordered))
 
 
 def _with_replies(connection: sa.Connection, rows: Sequence[Row], few: int) -> list[dict[str, Any]]:
@@ -139,7 +141,7 @@ def _with_replies(connection: sa.Connection, rows: Sequence[Row], few: int) -> l
     parents = [row["id"] for row in rows if row["replies"]]
     if few and parents:
         values = {"parents": parents, "most": few + 1}
-        for reply in connection.execute(_first(connection.dialect.name), values).mappings():
+        for reply in _first(connection.dialect.name).rows(connection, values):
             found[reply["parent_id"]].append(reply)
     comments = [present(row) for row in rows]
     for comment in comments:
@@ -160,8 +162,8 @@ def _page(
     order = SORTS[sort].bound_to(asked, *sorted(values.values()))
     key = order.decode(asked.cursor) if asked.cursor else None
     total = connection.execute(_count(kind), values).scalar_one() if asked.count == "exact" else None
-    statement = _level(kind, sort, key is not None)
-    rows = connection.execute(statement, {**values, **bindings(key), "most": asked.limit + 1}).mappings().all()
+    values = {**values, **bindings(key), "most": asked.limit + 1}
+    rows = _level(kind, sort, key is not None).rows(connection, values)
     page = page_of(rows, asked.limit, order, SORT_COLUMNS[sort], total)
     return {**page, "data": _with_replies(connection, page["data"], few)}
 

@@ -1,4 +1,4 @@
-"""Statements that are compiled once: for what runs at every comment, at less than half of what `execute` costs.
+"""Statements that are compiled once: for frequent reads and posted comments, at less than half of what `execute` costs.
 
 `Connection.execute` finds the compiled form, arranges the parameters and describes the result anew each time. Of a
 statement that never changes all this is known after its first run. SQLAlchemy still writes the SQL and converts what
@@ -6,12 +6,14 @@ goes in and comes out. For paths that are measured; everything else takes `execu
 """
 
 from collections.abc import Callable, Collection, Mapping
-from typing import Any, NamedTuple, cast
+from operator import methodcaller
+from typing import Any, NamedTuple, NoReturn
 
 import sqlalchemy as sa
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.orm import Session
 from sqlalchemy.sql.compiler import SQLCompiler
+from sqlalchemy.sql.visitors import iterate
 
 _Conversions = list[tuple[int, Callable[[Any], Any]]]  # by place, where a value is not passed as it is
 
@@ -27,6 +29,40 @@ class _Ready(NamedTuple):
     is_positional: bool
 
 
+def is_fixed(statement: sa.Select[Any]) -> bool:
+    """Whether the SQL of a statement is always the same: none of its parameters holds any number of values."""
+    return not any(isinstance(part, sa.BindParameter) and part.expanding for part in iterate(statement))
+
+
+_fetch_one, _fetch_all = methodcaller("fetchone"), methodcaller("fetchall")
+
+
+def _convert(row: tuple[Any, ...], out: _Conversions) -> tuple[Any, ...]:
+    if not out:
+        return row
+    converted = list(row)
+    for place, convert in out:
+        converted[place] = convert(converted[place])
+    return tuple(converted)
+
+
+def _raise_wrapped(connection: sa.Connection, cursor: Any, sql: str, error: Any) -> NoReturn:
+    """Raise a driver's error as SQLAlchemy does; a lost connection leaves its pool."""
+    dialect = connection.dialect
+    is_lost = dialect.is_disconnect(error, connection.connection.dbapi_connection, cursor)
+    if is_lost:
+        connection.invalidate(error)
+    raise DBAPIError.instance(
+        sql,
+        None,
+        error,
+        dialect.loaded_dbapi.Error,
+        hide_parameters=True,
+        connection_invalidated=is_lost,
+        dialect=dialect,
+    ) from error
+
+
 class Prepared:
     """A statement, or one for each database; `columns` are those that an INSERT is given: all that are to be set."""
 
@@ -37,24 +73,22 @@ class Prepared:
 
     def run(self, store: sa.Connection | Session, values: Mapping[str, Any]) -> None:
         """Run it for its effect."""
-        self._start(store, values)
+        self._execute(store, values, None)
 
     def first(self, store: sa.Connection | Session, values: Mapping[str, Any]) -> tuple[Any, ...] | None:
         """Its first row, or None."""
-        cursor, out = self._start(store, values)
-        row = cursor.fetchone()
-        cursor.close()
-        if row is None or not out:
-            return cast("tuple[Any, ...] | None", row)
-        found = list(row)
-        for place, convert in out:
-            found[place] = convert(found[place])
-        return tuple(found)
+        row, out = self._execute(store, values, _fetch_one)
+        return None if row is None else _convert(row, out)
 
     def row(self, store: sa.Connection | Session, values: Mapping[str, Any]) -> dict[str, Any] | None:
         """Its first row by the names of its columns, or None."""
         found = self.first(store, values)
         return None if found is None else dict(zip(self._names, found, strict=True))
+
+    def rows(self, store: sa.Connection | Session, values: Mapping[str, Any]) -> list[dict[str, Any]]:
+        """All of its rows by the names of their columns."""
+        rows, out = self._execute(store, values, _fetch_all)
+        return [dict(zip(self._names, _convert(row, out), strict=True)) for row in rows]
 
     def one(self, store: sa.Connection | Session, values: Mapping[str, Any]) -> tuple[Any, ...]:
         """The row of a statement that always gives one."""
@@ -62,7 +96,10 @@ class Prepared:
         assert row is not None, "the statement gave no row"
         return row
 
-    def _start(self, store: sa.Connection | Session, values: Mapping[str, Any]) -> tuple[Any, _Conversions]:
+    def _execute(
+        self, store: sa.Connection | Session, values: Mapping[str, Any], fetch: Callable[[Any], Any] | None
+    ) -> tuple[Any, _Conversions]:
+        """Run the statement; what `fetch` takes from the cursor, and how to convert its values."""
         connection = store if isinstance(store, sa.Connection) else store.connection()
         dialect = connection.dialect
         ready = self._ready.get(dialect.name) or self._prepare(dialect)
@@ -76,11 +113,11 @@ class Prepared:
             tell(connection, cursor, ready.sql, parameters, None, False)
         try:
             cursor.execute(ready.sql, parameters)
+            fetched = fetch(cursor) if fetch else None
         except dialect.loaded_dbapi.Error as error:
-            raise DBAPIError.instance(
-                ready.sql, None, error, dialect.loaded_dbapi.Error, hide_parameters=True, dialect=dialect
-            ) from error
-        return cursor, ready.out
+            _raise_wrapped(connection, cursor, ready.sql, error)
+        cursor.close()
+        return fetched, ready.out
 
     def _prepare(self, dialect: sa.Dialect) -> _Ready:
         statement = self._statement[dialect.name] if isinstance(self._statement, Mapping) else self._statement

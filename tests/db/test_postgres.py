@@ -11,10 +11,12 @@ from sqlalchemy.exc import DBAPIError, IntegrityError
 from sqlmodel import Session
 
 from app.db import PostgresDatabase, is_unavailable, open_database
+from app.db.prepared import Prepared
 from app.web import problem_responses
 
 NOTE = sa.table("pg_note", sa.column("text"))
 KILL = sa.text("SELECT pg_terminate_backend(pg_backend_pid())")
+PREPARED_KILL = Prepared(sa.select(sa.func.pg_terminate_backend(sa.func.pg_backend_pid())))
 
 
 @pytest.fixture
@@ -122,13 +124,16 @@ def test_a_real_deadlock_ends_well(store: PostgresDatabase) -> None:
     run(story)
 
 
-def test_a_read_outlives_its_connection_once(store: PostgresDatabase) -> None:
+@pytest.mark.parametrize(
+    "kill", [lambda connection: connection.execute(KILL), lambda connection: PREPARED_KILL.first(connection, {})]
+)
+def test_a_read_outlives_its_connection_once(store: PostgresDatabase, kill: Callable[[sa.Connection], object]) -> None:
     tries: list[int] = []
 
     def query(connection: sa.Connection, deaths: int) -> str:
         tries.append(1)
         if len(tries) <= deaths:
-            connection.execute(KILL)
+            kill(connection)
         return "read"
 
     async def story() -> None:

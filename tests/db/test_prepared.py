@@ -14,7 +14,7 @@ from sqlmodel.sql.sqltypes import UTCDateTime
 from app.core.ids import new_id
 from app.db import Database
 from app.db.columns import ID
-from app.db.prepared import Prepared
+from app.db.prepared import Prepared, is_fixed
 
 META = sa.MetaData()
 SHEET = sa.Table(
@@ -48,6 +48,8 @@ def test_what_goes_in_and_comes_out_is_converted_as_by_execute(session: Session)
     assert dict(found) == row
     assert Prepared(BY_ID).row(session, {"id": row["id"]}) == row
     assert Prepared(BY_ID).first(session, {"id": row["id"]}) == tuple(found.values())
+    assert Prepared(sa.select(SHEET)).rows(session, {}) == list(map(dict, session.execute(sa.select(SHEET)).mappings()))
+    assert Prepared(BY_ID).rows(session, {"id": new_id()}) == []
     assert Prepared(BY_ID).first(session, {"id": new_id()}) is None
     assert Prepared(BY_ID).row(session, {"id": new_id()}) is None
 
@@ -67,8 +69,11 @@ def test_what_it_must_be_given(session: Session) -> None:
         Prepared(BY_ID).first(session, {})
     with pytest.raises(AssertionError):
         Prepared(BY_ID).one(session, {"id": new_id()})
+    of_any_length = sa.select(sa.select(SHEET).where(SHEET.c.id.in_(["a"])).subquery())
+    assert is_fixed(BY_ID)
+    assert not is_fixed(of_any_length)
     with pytest.raises(TypeError):  # a list of any length is written anew each time
-        Prepared(sa.select(SHEET).where(SHEET.c.id.in_(["a"]))).first(session, {})
+        Prepared(of_any_length).first(session, {})
 
 
 def test_what_goes_wrong_is_told_as_by_execute(session: Session) -> None:
