@@ -21,7 +21,7 @@ _CODINGS = ("-gzip", "-br", "-zstd")
 
 def make(body: bytes, version: int | None = None) -> str:
     """The tag of these bytes, without quotes."""
-    digest = hashlib.blake2b(body, digest_size=10).hexdigest()
+    digest = hashlib.sha256(body).hexdigest()[:20]  # processors have instructions for it: half of what BLAKE2 takes
     return f"v{version}-{digest}" if version is not None else digest
 
 
