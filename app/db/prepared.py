@@ -7,7 +7,7 @@ goes in and comes out. For paths that are measured; everything else takes `execu
 
 from collections.abc import Callable, Collection, Mapping
 from operator import methodcaller
-from typing import Any, NamedTuple, NoReturn
+from typing import Any, NamedTuple, NoReturn, cast
 
 import sqlalchemy as sa
 from sqlalchemy.exc import DBAPIError
@@ -37,13 +37,12 @@ def is_fixed(statement: sa.Select[Any]) -> bool:
 _fetch_one, _fetch_all = methodcaller("fetchone"), methodcaller("fetchall")
 
 
-def _convert(row: tuple[Any, ...], out: _Conversions) -> tuple[Any, ...]:
-    if not out:
-        return row
-    converted = list(row)
+def _convert(row: list[Any], out: _Conversions) -> list[Any]:
+    """Make what the driver gave what the types of the columns say; NULL is None for all of them."""
     for place, convert in out:
-        converted[place] = convert(converted[place])
-    return tuple(converted)
+        if row[place] is not None:
+            row[place] = convert(row[place])
+    return row
 
 
 def _raise_wrapped(connection: sa.Connection, cursor: Any, sql: str, error: Any) -> NoReturn:
@@ -78,17 +77,19 @@ class Prepared:
     def first(self, store: sa.Connection | Session, values: Mapping[str, Any]) -> tuple[Any, ...] | None:
         """Its first row, or None."""
         row, out = self._execute(store, values, _fetch_one)
-        return None if row is None else _convert(row, out)
+        if row is None or not out:
+            return cast("tuple[Any, ...] | None", row)
+        return tuple(_convert(list(row), out))
 
     def row(self, store: sa.Connection | Session, values: Mapping[str, Any]) -> dict[str, Any] | None:
         """Its first row by the names of its columns, or None."""
-        found = self.first(store, values)
-        return None if found is None else dict(zip(self._names, found, strict=True))
+        row, out = self._execute(store, values, _fetch_one)
+        return None if row is None else dict(zip(self._names, _convert(list(row), out), strict=True))
 
     def rows(self, store: sa.Connection | Session, values: Mapping[str, Any]) -> list[dict[str, Any]]:
         """All of its rows by the names of their columns."""
         rows, out = self._execute(store, values, _fetch_all)
-        return [dict(zip(self._names, _convert(row, out), strict=True)) for row in rows]
+        return [dict(zip(self._names, _convert(list(row), out), strict=True)) for row in rows]
 
     def one(self, store: sa.Connection | Session, values: Mapping[str, Any]) -> tuple[Any, ...]:
         """The row of a statement that always gives one."""

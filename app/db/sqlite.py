@@ -11,6 +11,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Concatenate
 
+import pydantic_core
 import sqlalchemy as sa
 import structlog
 from sqlalchemy.exc import IntegrityError, OperationalError
@@ -137,6 +138,7 @@ class SqliteDatabase(Database):
         options: dict[str, Any] = {
             "module": sqlite,
             "connect_args": {"check_same_thread": False},
+            "json_deserializer": pydantic_core.from_json,  # a third of the time that the json module takes
             "hide_parameters": True,  # errors get into logs, what was being written does not
         }
         self._reads = sa.create_engine(url, isolation_level="AUTOCOMMIT", **options)
