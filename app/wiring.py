@@ -92,7 +92,7 @@ from app.publication import routes as sections
 from app.publication import routes as series
 from app.publication import routes as tags
 from app.publication.notice_targets import SEEN, TARGETS
-from app.publication.terms import has_running as has_merges
+from app.publication.terms import has_running_merge as has_merges
 from app.reactions import routes as reactions
 from app.related import routes as related
 from app.related.linking import has_stale as has_stale_links

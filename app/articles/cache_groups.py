@@ -11,7 +11,7 @@ from urllib.parse import quote
 from app.articles.events import counts_groups_of
 from app.articles.list_parameters import Filter
 from app.core.ids import is_id
-from app.publication.events import EVERYTHING
+from app.publication.events import PUBLICATION_GROUP
 
 ARTICLES_GROUP = "articles"  # of what any article may come into or leave
 MAX_TERM_GROUPS = 20  # groups of terms in one answer: what is filtered by more depends on all articles
@@ -49,4 +49,4 @@ def membership_groups(requested: Sequence[Filter], resolved: Sequence[Filter]) -
 
 def groups_of_list(members: Iterable[str], ids: Iterable[str], *, counts: bool) -> tuple[str, ...]:
     """The groups of an answer that holds these articles."""
-    return (*members, EVERYTHING, *(counts_groups_of(ids) if counts else ()))
+    return (*members, PUBLICATION_GROUP, *(counts_groups_of(ids) if counts else ()))

@@ -29,13 +29,13 @@ from app.core.problems import Unavailable
 from app.db.columns import Row, as_text, table_of
 from app.db.prepared import Prepared
 from app.identity.schemas import Actor
-from app.publication.generations import adopt
-from app.publication.tables import Stamp
+from app.publication.generations import adopt_cache_key
+from app.publication.tables import Generation
 from app.web.responses import dump
 
 T = TypeVar("T")
 MAX_READ_ATTEMPTS = 5
-_GENERATION = table_of(Stamp)
+_GENERATION = table_of(Generation)
 _CURRENT_GENERATION = sa.select(_GENERATION.c.n).where(
     _GENERATION.c.id == 1, _GENERATION.c.made_for == sa.bindparam("cache_key", type_=sa.String())
 )
@@ -261,7 +261,7 @@ def rebuild_stale(session: Session, site: Site) -> int:
     The stamp is read before what the cards are made of, and an article that has changed meanwhile keeps its old mark: a
     card can be thought stale that is good, never the other way round.
     """
-    adopt(session, cache_key_of(site))
+    adopt_cache_key(session, cache_key_of(site))
     session.flush()
     connection = session.connection()
     generation, ids = find_stale(connection, site, MAX_REBUILT)

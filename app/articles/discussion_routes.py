@@ -24,7 +24,7 @@ from app.db.columns import Row
 from app.identity.access import VERSIONED, Public, Versions, requires
 from app.identity.schemas import ANONYMOUS, Actor
 from app.identity.writes import write
-from app.publication.responses import LEADS_ON, lead_on
+from app.publication.responses import REDIRECT_RESPONSE, redirect_former_slug
 from app.web.fields import chosen
 from app.web.responses import ReadQuery, database, dump, reply, settings
 
@@ -115,13 +115,13 @@ async def set_site_discussion(request: Request, body: DiscussionIn, versions: Ve
     operation_id="getSectionDiscussion",
     summary="Get the discussion settings of a section",
     response_model=DiscussionSettingsOut,
-    responses=READ_RESPONSES | LEADS_ON,
+    responses=READ_RESPONSES | REDIRECT_RESPONSE,
 )
 async def get_section_discussion(request: Request, section: RefPath, query: Reading, actor: Public) -> Response:
     """How discussions are set for a section's articles, and what comes of it."""
     row = await database(request).read(discussion_settings.find_section_settings, section)
     if row is None:
-        return await lead_on(request, "section", section, "/v1/{plural}/{slug}/discussion")
+        return await redirect_former_slug(request, "section", section, "/v1/{plural}/{slug}/discussion")
     return _reply_settings(request, row, query, (SETTINGS_GROUP, f"section:{row['id']}"), actor)
 
 

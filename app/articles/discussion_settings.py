@@ -224,7 +224,7 @@ def get_site_settings(connection: sa.Connection, _ref: str = SITE_ID) -> sa.RowM
 
 def find_section_settings(connection: sa.Connection, ref: str) -> sa.RowMapping | None:
     """The same for a section by id or slug."""
-    return sections.by_ref(connection, _SECTION_SETTINGS, ref)
+    return sections.find_term(connection, _SECTION_SETTINGS, ref)
 
 
 def find_article_settings(connection: sa.Connection, ref: str) -> sa.RowMapping | None:

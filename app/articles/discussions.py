@@ -23,9 +23,9 @@ from app.events.schemas import Entry
 from app.identity.audit import record
 from app.identity.permissions import require_publish
 from app.identity.schemas import Actor
-from app.publication.generations import bump
-from app.publication.term_queries import is_shown as is_section_shown
-from app.publication.terms import unlimited
+from app.publication.generations import bump_generation
+from app.publication.term_queries import is_section_shown
+from app.publication.terms import require_all_sections
 from app.web import etag
 
 _DISCUSSION, _TALLY = table_of(Discussion), table_of(ArticleTally)
@@ -85,7 +85,7 @@ def change_reaction(
 
 def set_site_discussion(session: Session, actor: Actor, data: DiscussionIn, versions: frozenset[int] | None) -> str:
     """Set the discussions of the whole publication."""
-    unlimited(actor)
+    require_all_sections(actor)
     _set_discussion(session, actor, "site", SITE_ID, data, versions, shown=True)
     return SITE_ID
 
@@ -153,7 +153,7 @@ def _set_discussion(
     if scope == "article":
         invalidate(session, target_id)
     else:
-        bump(session)
+        bump_generation(session)
     if emits_event:
         emit(session, DiscussionChanged(subject_id=target_id, scope=scope))
     record(session, actor, "discussion.set", scope, None if scope == "site" else target_id, {"fields": fields})

@@ -100,15 +100,15 @@ def _text_changes(
         name: getattr(data, name) for name in ("title", "dek", "type", "language") if name in given
     }
     if "section" in given:
-        changes["section_id"] = sections.require(session, data.section) if data.section else None
+        changes["section_id"] = sections.require_section(session, data.section) if data.section else None
     if "series" in given:
-        changes["series_id"] = series_terms.require(session, data.series) if data.series else None
+        changes["series_id"] = series_terms.require_series(session, data.series) if data.series else None
     if "image" in given:
-        changes["image_id"] = media.require(session, data.image) if data.image else None
+        changes["image_id"] = media.require_media(session, data.image) if data.image else None
     if "authors" in given:
-        changes["authors"] = authors.require(session, data.authors)
+        changes["authors"] = authors.require_authors(session, data.authors)
     if "tags" in given:
-        changes["tags"] = tags.require(session, actor, data.tags)
+        changes["tags"] = tags.require_tags(session, actor, data.tags)
     if "body" in given:
         changes |= body_columns_of(text or convert_body(data.body, cast("list[Block]", old.blocks) if old else []))
     if not actor.may_in(changes.get("section_id", old.section_id if old else None)):
@@ -266,7 +266,7 @@ def delete_article(session: Session, actor: Actor, ref: str, versions: frozenset
     was_published = article.state != "draft" or article.published_revision is not None
     if was_published:
         raise WrongState("Only drafts that were never published can be deleted; unpublish or retract the article.")
-    notices.forget(session, "article", article.id)
+    notices.delete_notices_of(session, "article", article.id)
     discussion.delete_settings(session, article.id)
     record(session, actor, "article.delete", "article", article.id, {"slug": article.slug})
     session.delete(article)

@@ -19,7 +19,7 @@ from app.articles.schemas import BodyOut, TermOut
 from app.core.clock import Moment
 from app.core.problems import ErrorDetail
 from app.core.schema_rules import exactly_one
-from app.publication.schemas import LEVEL, Level
+from app.publication.schemas import LEVEL_DESCRIPTION, Level
 from app.text.inputs import Identifier, LanguageTag, LongText, Name, Prose, Slug, Summary, Title, Whole, clean
 
 MAX_CUSTOM_BYTES: Final = 32_000  # of the JSON of an article's custom data
@@ -98,7 +98,7 @@ class RightsIn(BaseModel):
         max_length=250,
         description="ISO 3166-1 alpha-2 codes of the countries where others may use it; null: everywhere.",
     )
-    syndication: Level | None = Field(None, description=f"{LEVEL} Null: as its section has it.")
+    syndication: Level | None = Field(None, description=f"{LEVEL_DESCRIPTION} Null: as its section has it.")
     embargoed_until: Moment | None = Field(None, description="Not public before this time.")
     expires_at: Moment | None = Field(None, description="Not public from this time on.")
 

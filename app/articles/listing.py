@@ -35,7 +35,7 @@ from app.db.columns import Row, table_of
 from app.db.prepared import Prepared, is_fixed
 from app.identity.schemas import Actor
 from app.identity.tables import ApiKey
-from app.publication.references import TERMS, Kind, resolve_references
+from app.publication.references import TERM_TABLES, Kind, resolve_references
 from app.publication.section_tree import CLOSURE
 from app.web.paging import Sort, bindings, page_of
 
@@ -65,7 +65,7 @@ def resolve_filters(connection: sa.Connection, groups: Sequence[Filter], query: 
     """
     refs: dict[Kind, list[str]] = {}
     for group in groups:
-        if group.kind in TERMS:
+        if group.kind in TERM_TABLES:
             refs.setdefault(cast(Kind, group.kind), []).extend(group.refs)
     references = resolve_references(connection, refs) if refs else {}
     languages: list[str] = []
@@ -73,7 +73,7 @@ def resolve_filters(connection: sa.Connection, groups: Sequence[Filter], query: 
         languages = [row.tag for row in connection.execute(_LANGUAGES)]
     resolved = []
     for group in groups:
-        if group.kind in TERMS:
+        if group.kind in TERM_TABLES:
             kind = cast(Kind, group.kind)
             if any((kind, ref) not in references for ref in group.refs):
                 raise InvalidParameter(kind, f"{kind}: there is no such {kind}.")

@@ -7,28 +7,28 @@ from typing import Any, Final, cast
 
 from app.blocks.schemas import Block
 from app.db.columns import Row
-from app.publication.schemas import FILES
+from app.publication.schemas import MEDIA_PATH
 
 Sizes = Mapping[str, tuple[int | None, int | None]]
 """Width and height of files by their key, which is their path without what all have in common."""
 _ADDRESSES: Final = {"href", "src", "link", "url", "poster"}  # members of blocks
 # Only inside of tags, which the sanitiser writes in one form: the same words may stand in a text about HTML.
 _TAG: Final = re.compile(r'<[a-z][a-z0-9]*(?: [a-z-]+="[^"]*")+')
-_ATTRIBUTE: Final = re.compile(rf'( (?:href|src|poster|data-embed)="){FILES}')
-_TARGET: Final = re.compile(rf"(\]\(<?|^\[[^\]\n]+\]: *<?){FILES}", re.MULTILINE)
+_ATTRIBUTE: Final = re.compile(rf'( (?:href|src|poster|data-embed)="){MEDIA_PATH}')
+_TARGET: Final = re.compile(rf"(\]\(<?|^\[[^\]\n]+\]: *<?){MEDIA_PATH}", re.MULTILINE)
 
 
 def absolutize_html(html: str, api: str) -> str:
     """Stored HTML with our own files at the address of this API."""
-    if FILES not in html:
+    if MEDIA_PATH not in html:
         return html
-    attribute = rf"\g<1>{escape(api)}{FILES}"
+    attribute = rf"\g<1>{escape(api)}{MEDIA_PATH}"
     return _TAG.sub(lambda tag: _ATTRIBUTE.sub(attribute, tag.group()), html)
 
 
 def absolutize_markdown(text: str, api: str) -> str:
     """Stored Markdown with our own files at the address of this API."""
-    return _TARGET.sub(rf"\g<1>{api}{FILES}", absolutize_html(text, api)) if FILES in text else text
+    return _TARGET.sub(rf"\g<1>{api}{MEDIA_PATH}", absolutize_html(text, api)) if MEDIA_PATH in text else text
 
 
 def absolutize_blocks(value: Any, api: str) -> Any:
@@ -39,7 +39,7 @@ def absolutize_blocks(value: Any, api: str) -> Any:
         return value
     return {
         name: api + inner
-        if name in _ADDRESSES and isinstance(inner, str) and inner.startswith(FILES)
+        if name in _ADDRESSES and isinstance(inner, str) and inner.startswith(MEDIA_PATH)
         else absolutize_blocks(inner, api)
         for name, inner in value.items()
     }
@@ -59,7 +59,7 @@ def relativize_source(source: str, api: str) -> str:
     if not api or api not in source:
         return source
     before = r"""(=\s*["']?|\]\(\s*<?|^ {0,3}\[[^\]\n]+\]:\s*<?)"""
-    return re.sub(rf"{before}{re.escape(api)}(?={FILES})", r"\g<1>", source, flags=re.MULTILINE)
+    return re.sub(rf"{before}{re.escape(api)}(?={MEDIA_PATH})", r"\g<1>", source, flags=re.MULTILINE)
 
 
 def _iterate_unsized(value: Any) -> Iterator[dict[str, Any]]:
@@ -68,7 +68,7 @@ def _iterate_unsized(value: Any) -> Iterator[dict[str, Any]]:
         for row in value:
             yield from _iterate_unsized(row)
     elif isinstance(value, dict):
-        is_own = {"src", "width", "height"} <= value.keys() and str(value["src"]).startswith(FILES)
+        is_own = {"src", "width", "height"} <= value.keys() and str(value["src"]).startswith(MEDIA_PATH)
         if is_own and value["width"] is None and value["height"] is None:
             yield value
         for inner in value.values():
@@ -77,14 +77,14 @@ def _iterate_unsized(value: Any) -> Iterator[dict[str, Any]]:
 
 def find_unsized_files(blocks: Sequence[Block]) -> set[str]:
     """The keys of our own pictures whose size the blocks do not say."""
-    return {picture["src"].removeprefix(FILES) for picture in _iterate_unsized(list(blocks))}
+    return {picture["src"].removeprefix(MEDIA_PATH) for picture in _iterate_unsized(list(blocks))}
 
 
 def fill_sizes(blocks: Sequence[Block], sizes: Sizes) -> list[Block]:
     """Blocks that say the size of our own pictures, where they said none."""
     copied = cast("list[Block]", _copy_containers(list(blocks)))
     for picture in _iterate_unsized(copied):
-        picture["width"], picture["height"] = sizes.get(picture["src"].removeprefix(FILES), (None, None))
+        picture["width"], picture["height"] = sizes.get(picture["src"].removeprefix(MEDIA_PATH), (None, None))
     return copied
 
 

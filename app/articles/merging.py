@@ -10,7 +10,7 @@ from app.articles.projection import refresh_visibility, take_snapshot
 from app.articles.tables import Article, ArticleAuthor, ArticleTag
 from app.db.columns import table_of
 from app.identity.schemas import SYSTEM, Actor
-from app.publication.merges import MODELS, begin_merge, end_merge
+from app.publication.merges import MERGEABLE_MODELS, begin_merge, end_merge
 from app.publication.tables import TermMerge
 from app.publication.terms import RUNNING
 
@@ -64,7 +64,9 @@ def _move_step(session: Session, merge: TermMerge) -> None:
         if time.monotonic() > until and merge.total > MAX_ARTICLES_PER_STEP:
             return
     session.flush()
-    session.get(MODELS[merge.kind], merge.source_id, with_for_update=True)  # nobody puts an article under it now
+    session.get(
+        MERGEABLE_MODELS[merge.kind], merge.source_id, with_for_update=True
+    )  # nobody puts an article under it now
     if session.execute(_select_articles(merge.kind, merge.source_id).limit(1)).first() is None:
         end_merge(session, merge)
 

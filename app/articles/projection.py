@@ -19,7 +19,7 @@ from app.events.log import emit
 from app.identity.schemas import Actor
 from app.publication.section_tree import find_ancestors
 from app.publication.tables import Author, Series, Tag, Term
-from app.publication.tallies import Shown, count_shown, move
+from app.publication.tallies import ShownKind, adjust_counts, adjust_shown_counts
 from app.publication.terms import follow_merges
 from app.text.collation import collation_key
 from app.web import etag
@@ -47,7 +47,7 @@ class ArticleSnapshot(NamedTuple):
     series: frozenset[str]
     author: frozenset[str]
     tag: frozenset[str]
-    stands: dict[Shown, frozenset[str]]  # with what it stands while readers see it or will see it
+    stands: dict[ShownKind, frozenset[str]]  # with what it stands while readers see it or will see it
     revision: int
     embargoed_until: datetime | None
     exposure: Exposure | None
@@ -95,7 +95,7 @@ def list_linked_ids(session: Session, model: type[ArticleAuthor] | type[ArticleT
 def take_snapshot(session: Session, article: Article) -> ArticleSnapshot:
     """The article as it stands right now, to compare with after a change. A page counts for nothing in lists."""
     is_counted, is_seen = article.public and article.type != PAGE_TYPE, is_article_shown(article)
-    stands: dict[Shown, frozenset[str]] = {}
+    stands: dict[ShownKind, frozenset[str]] = {}
     if is_seen:
         stands = {
             "section": frozenset(filter(None, [article.section_id])),
@@ -119,7 +119,7 @@ def take_snapshot(session: Session, article: Article) -> ArticleSnapshot:
 
 def build_event_fields(session: Session, article: Article, before: ArticleSnapshot | None = None) -> dict[str, Any]:
     """What every fact about an article has: also where it stands, and where it stood `before`."""
-    stood_under: Mapping[Shown, frozenset[str]] = before.stands if before is not None else {}
+    stood_under: Mapping[ShownKind, frozenset[str]] = before.stands if before is not None else {}
     sections = {article.section_id, *stood_under.get("section", ())} - {None}
     places: dict[str, Any] = {
         "section": {one for section_id in sections for one in find_ancestors(session, str(section_id))},
@@ -244,12 +244,12 @@ def refresh_visibility(
     after = take_snapshot(session, article)
     for kind in ("section", "series", "author", "tag"):
         old, new = getattr(before, kind), getattr(after, kind)
-        move(session, kind, sorted(old - new), -1)
-        move(session, kind, sorted(new - old), +1)
+        adjust_counts(session, kind, sorted(old - new), -1)
+        adjust_counts(session, kind, sorted(new - old), +1)
     for shown in dict.fromkeys([*before.stands, *after.stands]):
         old, new = before.stands.get(shown, frozenset()), after.stands.get(shown, frozenset())
-        count_shown(session, shown, old - new, -1)
-        count_shown(session, shown, new - old, +1)
+        adjust_shown_counts(session, shown, old - new, -1)
+        adjust_shown_counts(session, shown, new - old, +1)
     if before.public != after.public or (after.public and fields):
         if not SHOWN:
             raise RuntimeError("app.wiring was not imported: what other rooms keep of articles would go wrong")

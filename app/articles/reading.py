@@ -16,7 +16,7 @@ from app.core.ids import is_id
 from app.core.problems import InvalidParameter
 from app.db.columns import Row, json_rows, table_of
 from app.identity.schemas import Actor
-from app.publication.schemas import public as picture
+from app.publication.schemas import present_image as picture
 from app.publication.section_tree import CLOSURE
 from app.publication.tables import Author, Media, Notice, Section, Series, Tag
 from app.publication.term_queries import syndication_of

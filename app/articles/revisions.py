@@ -18,7 +18,7 @@ from app.core.problems import NotFound
 from app.db.columns import Row, table_of
 from app.identity.audit import record
 from app.identity.schemas import Actor
-from app.publication.terms import find_merged, follow_merges
+from app.publication.terms import find_merge_targets, follow_merges
 from app.text.inputs import reading_minutes
 from app.web.paging import PageQuery, Sort, fetch
 
@@ -104,7 +104,7 @@ def _name_terms(connection: sa.Connection, revisions: Sequence[Row]) -> list[dic
     names: dict[str, dict[str, Any]] = {}
     for field, table in _TERM_TABLES.items():
         ids = sorted({term_id for revision in revisions for term_id in _ids_of(revision, field)})
-        moved = find_merged(connection, ids)
+        moved = find_merge_targets(connection, ids)
         present = {term_id: moved.get(term_id, term_id) for term_id in ids}
         present_ids = sorted({term_id for term_id in present.values() if term_id})
         rows = connection.execute(sa.select(table.c.id, table.c.slug, table.c.name).where(table.c.id.in_(present_ids)))

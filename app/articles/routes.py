@@ -37,7 +37,7 @@ from app.core.problems import Forbidden, Gone, InvalidParameter, NotFound, Probl
 from app.db.columns import Row
 from app.identity.access import Public
 from app.identity.schemas import ANONYMOUS, Actor
-from app.publication.events import EVERYTHING
+from app.publication.events import PUBLICATION_GROUP
 from app.web.fields import chosen
 from app.web.responses import JSON, MOVED, aside, database, dump, limit_json, preferred, reply, reply_page, settings
 
@@ -256,7 +256,7 @@ async def resolve_path(request: Request, query: Annotated[ResolveQuery, Query()]
         if "article" in resolved and shows_counts(fields, "article")
         else ()
     )
-    return reply(request, body, groups=(ARTICLES_GROUP, EVERYTHING, *counts), private=actor is not ANONYMOUS)
+    return reply(request, body, groups=(ARTICLES_GROUP, PUBLICATION_GROUP, *counts), private=actor is not ANONYMOUS)
 
 
 listing_router = APIRouter(prefix="/v1/articles", tags=["articles"])

@@ -7,7 +7,7 @@ from pydantic import BaseModel, Field
 
 from app.blocks.schemas import Block
 from app.core.schema_rules import any_of
-from app.publication.schemas import LEVEL, ImageOut, Level
+from app.publication.schemas import LEVEL_DESCRIPTION, ImageOut, Level
 from app.web.paging import ListOut
 from app.web.responses import ReadQuery
 
@@ -70,7 +70,9 @@ class RightsOut(BaseModel):
     territory: list[str] | None = Field(
         description="ISO 3166-1 alpha-2 codes of the countries where others may use it; null: everywhere."
     )
-    syndication: Level = Field(description=f"Set for it, else for its section and all that this is inside of. {LEVEL}")
+    syndication: Level = Field(
+        description=f"Set for it, else for its section and all that this is inside of. {LEVEL_DESCRIPTION}"
+    )
     embargoed_until: datetime | None = Field(description="Not public before this time, even if published.")
     expires_at: datetime | None = Field(description="Not public from this time on.")
 

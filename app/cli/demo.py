@@ -87,13 +87,13 @@ def load_sample(session: Session) -> bool:
         (files("app") / "sample" / "publication.json").read_text(encoding="utf-8")
     )
     for entry in sample["sections"]:
-        sections.create(session, SYSTEM, SectionIn(**entry))
+        sections.create_section(session, SYSTEM, SectionIn(**entry))
     for entry in sample["authors"]:
-        authors.create(session, SYSTEM, AuthorIn(**entry))
+        authors.create_author(session, SYSTEM, AuthorIn(**entry))
     for entry in sample["series"]:
-        series_terms.create(session, SYSTEM, SeriesIn(**entry))
+        series_terms.create_series(session, SYSTEM, SeriesIn(**entry))
     for entry in sample["notices"]:
-        notices.create(session, SYSTEM, NoticeIn(**entry))
+        notices.create_notice(session, SYSTEM, NoticeIn(**entry))
     for entry in [*sample["articles"], *sample["drafts"]]:
         body = {"markdown": entry.pop("markdown")}
         article_id = editing.create_article(session, SYSTEM, ArticleIn.model_validate({**entry, "body": body}))

@@ -14,8 +14,8 @@ from app.articles.tables import Address
 from app.comments.reading import C
 from app.db.columns import table_of
 from app.identity.tables import Participant
-from app.publication.media_library import present as picture
-from app.publication.term_queries import AUTHORS, SECTIONS
+from app.publication.media_library import present_media as picture
+from app.publication.term_queries import SELECT_AUTHORS, SELECT_SECTIONS
 from app.publication.term_queries import present_author as author
 from app.publication.term_queries import present_section as section
 
@@ -28,9 +28,9 @@ _SAID = (
     "author_kind badges email source html text created_at edited_at removed_by"
 ).split()
 TERMS: dict[str, tuple[sa.Select[Any], Any]] = {
-    "section": (SECTIONS, section),
+    "section": (SELECT_SECTIONS, section),
     "tag": (sa.select(TAG), dict),
-    "author": (AUTHORS, partial(author, api=FILES_WITH_US)),
+    "author": (SELECT_AUTHORS, partial(author, api=FILES_WITH_US)),
     "series": (sa.select(SERIES), dict),
     "media": (sa.select(MEDIA), partial(picture, api=FILES_WITH_US)),
     "notice": (sa.select(NOTICE), dict),

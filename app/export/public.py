@@ -19,7 +19,7 @@ from app.export.schemas import PictureOut, StandingNoticeOut
 from app.publication import term_queries as authors
 from app.publication import term_queries as sections
 from app.publication.schemas import AuthorOut, SectionOut, SeriesOut, TagDetailOut
-from app.publication.schemas import public as picture
+from app.publication.schemas import present_image as picture
 from app.web.responses import dump
 
 FEW, MANY = 50, 500  # rows of a chunk: articles hold their texts
@@ -89,9 +89,9 @@ def _comments() -> sa.Select[Any]:
 
 _SEEN_NOTICE = (NOTICE.c.scope != "article") | sa.exists().where(ARTICLE.c.id == NOTICE.c.target_id, ARTICLE.c.public)
 KINDS: dict[str, Read] = {
-    "section": _plain(sections.SECTIONS, SectionOut, lambda row, _: sections.present_section(row)),
+    "section": _plain(sections.SELECT_SECTIONS, SectionOut, lambda row, _: sections.present_section(row)),
     "tag": _plain(sa.select(TAG), TagDetailOut),
-    "author": _plain(authors.AUTHORS, AuthorOut, authors.present_author),
+    "author": _plain(authors.SELECT_AUTHORS, AuthorOut, authors.present_author),
     "series": _plain(sa.select(SERIES), SeriesOut),
     "media": _plain(sa.select(MEDIA).where(SHOWN), PictureOut, picture),
     "notice": _plain(sa.select(NOTICE).where(_SEEN_NOTICE), StandingNoticeOut),

@@ -28,7 +28,7 @@ from app.db.columns import Row
 from app.export import everything
 from app.export.wordpress_blocks import to_wordpress
 from app.export.wordpress_ids import ID_KEY, IMAGE_KEY, PARENT_KEY
-from app.publication.schemas import FILES
+from app.publication.schemas import MEDIA_PATH
 
 _NAMESPACES: Final = {
     "xmlns:excerpt": "http://wordpress.org/export/1.2/excerpt/",
@@ -190,7 +190,7 @@ class _Writer:
             self.document.group("wp:tag", {**tag, "wp:tag_description": _html_line(row["description"])})
 
     def _absolute(self, url: str) -> str:
-        return f"{self.media}{url}" if url.startswith(FILES) else url
+        return f"{self.media}{url}" if url.startswith(MEDIA_PATH) else url
 
     def _picture(self, row: Row) -> None:
         number = self.numbers[row["id"]] = next(self.items)

@@ -8,7 +8,7 @@ from typing import Any
 from urllib.parse import urljoin
 
 from app.feeds.schemas import uri
-from app.publication.schemas import FILES
+from app.publication.schemas import MEDIA_PATH
 from app.text.html import parse
 from app.text.inputs import is_http_url
 
@@ -57,7 +57,7 @@ def absolute_blocks(value: Any, base: str, api: str) -> Any:
 
 
 def _joined(base: str, there: str, api: str) -> str:
-    if there.startswith(FILES):
+    if there.startswith(MEDIA_PATH):
         return on_server(there, api)
     try:
         return urljoin(base, there)

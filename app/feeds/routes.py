@@ -23,7 +23,7 @@ from app.feeds.schemas import MAX_SITEMAP_URLS, PartPath, Publication, read
 from app.identity.access import World
 from app.identity.schemas import ANONYMOUS, Actor
 from app.publication.references import Kind
-from app.publication.responses import LEADS_ON, lead_on
+from app.publication.responses import REDIRECT_RESPONSE, redirect_former_slug
 from app.web.responses import JSON, MOVED, database, dump, reply, settings
 
 feeds_router = APIRouter(prefix="/feeds", tags=["syndication"])
@@ -44,8 +44,8 @@ _ANY: Any = {
 _FEED = {200: {"description": "RSS 2.0, Atom (RFC 4287) or JSON Feed 1.1.", **_ANY}} | documented(NotFound)
 _ARCHIVE = {200: {"description": "An archive document (RFC 5005 §4).", **_ATOM}} | documented(NotFound)
 _COMMENTS = _FEED | documented(NotFound, Retracted, WithheldForLegalReasons)
-_COMMENTS |= LEADS_ON
-_OF_TERM = _FEED | LEADS_ON
+_COMMENTS |= REDIRECT_RESPONSE
+_OF_TERM = _FEED | REDIRECT_RESPONSE
 
 
 def _reply_feed(request: Request, made: Made, form: str, actor: Actor) -> Response:
@@ -70,7 +70,7 @@ async def _newest(request: Request, form: str, actor: Actor, kind: str | None = 
     except NotFound:
         if kind is None:
             raise
-        return await lead_on(request, cast(Kind, kind), ref, f"/feeds/{{plural}}/{{slug}}.{form}")
+        return await redirect_former_slug(request, cast(Kind, kind), ref, f"/feeds/{{plural}}/{{slug}}.{form}")
     return _reply_feed(request, made, form, actor)
 
 

@@ -27,7 +27,7 @@ from app.identity.audit import record
 from app.identity.schemas import Actor
 from app.publication.section_tree import find_inside
 from app.publication.tables import Author, Section, Series, Tag, Term
-from app.publication.terms import alone, require, unlimited
+from app.publication.terms import require_all_sections, require_terms, take_name_lock
 from app.text.inputs import is_slug
 from app.web import etag
 from app.web.paging import Sort, fetch
@@ -75,7 +75,7 @@ def _block(session: Session, actor: Actor, data: BlockIn, pointer: str) -> dict[
     if data.kind == "pinned" and not data.articles:
         raise Invalid("Name the articles.", pointer=f"{pointer}/articles", code="missing")
     for name in only.keys() & _TERMS.keys():
-        only[name] = require(session, _TERMS[name], [only[name]], f"{pointer}/{name}")[0]
+        only[name] = require_terms(session, _TERMS[name], [only[name]], f"{pointer}/{name}")[0]
     return {
         "kind": data.kind,
         "title": data.title,
@@ -93,10 +93,10 @@ def _found(session: Session, ref: str) -> Front | None:
 
 def save(session: Session, actor: Actor, ref: str, data: FrontIn, versions: frozenset[int] | None, new: bool) -> str:
     """Put a front in place of what was there, or, if it is new, where nothing was; 412 otherwise. Returns its id."""
-    unlimited(actor)
+    require_all_sections(actor)
     if not is_id(ref) and (not is_slug(ref) or len(ref) > 200):
         raise NotFound
-    alone(session, f"front:{ref}")
+    take_name_lock(session, f"front:{ref}")
     row = _found(session, ref)
     if row is not None and new:
         raise StaleVersion(current_version=row.version)
@@ -135,7 +135,7 @@ def _lay(session: Session, row: Front, version: dict[str, Any], state: str) -> N
 
 def delete(session: Session, actor: Actor, ref: str, versions: frozenset[int] | None) -> None:
     """Delete a front, and its draft."""
-    unlimited(actor)
+    require_all_sections(actor)
     row = _found(session, ref)
     if row is None:
         raise NotFound

@@ -23,7 +23,7 @@ from app.fronts.schemas import FrontDefinition, FrontIn, FrontOut, FrontQuery, F
 from app.identity.access import VERSIONED, IfMatch, Public, Versions, requires
 from app.identity.schemas import ANONYMOUS, Actor
 from app.identity.writes import write
-from app.publication.terms import unlimited
+from app.publication.terms import require_all_sections
 from app.web import etag
 from app.web.fields import chosen
 from app.web.paging import ListOut
@@ -67,7 +67,7 @@ Expected = Annotated[tuple[frozenset[int] | None, bool], Depends(_expected)]
 )
 async def list_fronts(request: Request, query: Annotated[FrontsQuery, Query()], actor: Reader) -> Response:
     """How all fronts are put together, by slug; not for keys that are limited to sections."""
-    unlimited(actor)
+    require_all_sections(actor)
     page = await database(request).read(fronts.page, query)
     fields = chosen(FrontDefinition, query.fields)
     return reply_list(request, ListOut[FrontDefinition], page, fields, groups=(), private=True)
@@ -87,7 +87,7 @@ async def get_front(request: Request, front: RefPath, query: Annotated[FrontQuer
     if query.preview and not actor.may("content:read"):
         raise (Unauthorized if actor is ANONYMOUS else Forbidden)("preview needs a key with the scope content:read.")
     if query.preview:
-        unlimited(actor)
+        require_all_sections(actor)
 
     def find(connection: sa.Connection) -> tuple[Row, Row, tuple[bytes, datetime, list[str]] | None]:
         row = fronts.by_ref(connection, front)
@@ -125,7 +125,7 @@ async def get_front_definition(
     request: Request, front: RefPath, query: Annotated[ReadQuery, Query()], actor: Reader
 ) -> Response:
     """How a front is put together, and the draft beside it; not for keys that are limited to sections."""
-    unlimited(actor)
+    require_all_sections(actor)
     row = await database(request).read(fronts.by_ref, front)
     if row is None:
         raise NotFound

@@ -61,8 +61,8 @@ class Fetcher:
             return "its host failed too often in a row; import again to try it"
         try:
             data = await self._load(outgoing, url)
-            upload = await asyncio.to_thread(media.rebuild, data, self._max_bytes)
-            await asyncio.to_thread(media.keep, self._storage, upload)
+            upload = await asyncio.to_thread(media.process_upload, data, self._max_bytes)
+            await asyncio.to_thread(media.store_files, self._storage, upload)
         except CallFailed as error:
             self._failures[host] += 1
             return str(error)

@@ -21,7 +21,7 @@ from app.identity.schemas import Actor
 from app.identity.secrets import TURN
 from app.moderation.rule_schemas import BanIn, BanQuery, is_network_address
 from app.moderation.tables import Ban
-from app.publication.terms import unlimited
+from app.publication.terms import require_all_sections
 from app.web.paging import Sort, fetch
 
 BAN = table_of(Ban)
@@ -192,7 +192,7 @@ def create_ban(session: Session, actor: Actor, data: BanIn, address: str | None 
 
     `address` is the hash of the network address that is named, under the present salt.
     """
-    unlimited(actor)
+    require_all_sections(actor)
     moment = now()
     if data.until is not None and data.until <= moment:
         raise Invalid("The end lies in the past.", pointer="/until", code="in_the_past")
@@ -241,7 +241,7 @@ def erase_bans(session: Session, participant_ids: list[str], comment_ids: list[s
 
 def lift_ban(session: Session, actor: Actor, ban_id: str) -> None:
     """Lift a ban."""
-    unlimited(actor)
+    require_all_sections(actor)
     if not affected(session.execute(sa.delete(BAN).where(BAN.c.id == ban_id))):
         raise NotFound
     audit(session, actor, "ban.lift", "ban", ban_id, {})

@@ -14,7 +14,7 @@ from app.identity.audit import record as audit
 from app.identity.schemas import Actor
 from app.moderation.rule_schemas import PhraseIn, PhrasePatch, PhraseQuery, Phrases, PhrasesIn, is_long_enough
 from app.moderation.tables import Phrase, PhraseGeneration
-from app.publication.terms import unlimited
+from app.publication.terms import require_all_sections
 from app.web import etag
 from app.web.paging import Sort, fetch
 
@@ -83,7 +83,7 @@ def _check_length(text: str, match: str, pointer: str = "/text") -> None:
 
 def create_phrase(session: Session, actor: Actor, data: PhraseIn) -> str:
     """Watch for a phrase from now on; returns its id."""
-    unlimited(actor)
+    require_all_sections(actor)
     _check_length(data.text, data.match)
     if session.execute(sa.select(sa.func.count()).select_from(PHRASE)).scalar_one() >= MAX_PHRASES:
         raise TooManyPhrases
@@ -97,7 +97,7 @@ def create_phrase(session: Session, actor: Actor, data: PhraseIn) -> str:
 
 def create_phrases(session: Session, actor: Actor, data: PhrasesIn) -> list[str]:
     """Watch for phrases from now on, all of them or none; those that are watched already are left as they are."""
-    unlimited(actor)
+    require_all_sections(actor)
     for at, entry in enumerate(data.phrases):
         _check_length(entry.text, entry.match, f"/phrases/{at}/text")
     _advance_generation(session)  # nobody else adds any before this ends
@@ -114,7 +114,7 @@ def create_phrases(session: Session, actor: Actor, data: PhrasesIn) -> list[str]
 
 
 def _lock_phrase(session: Session, actor: Actor, phrase_id: str) -> Phrase:
-    unlimited(actor)
+    require_all_sections(actor)
     row = session.get(Phrase, phrase_id, with_for_update=True)
     if row is None:
         raise NotFound

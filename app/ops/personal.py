@@ -25,7 +25,7 @@ from app.moderation.bans import list_bans_of
 from app.moderation.forgetting import erase_person as forget_cases
 from app.moderation.reports import list_reports_by
 from app.ops.schemas import Data
-from app.publication.terms import unlimited
+from app.publication.terms import require_all_sections
 from app.reactions.reactions import forget as forget_votes
 from app.reactions.reactions import reactions_of, votes_of
 from app.subscriptions.opt_ins import forget as forget_requests
@@ -170,7 +170,7 @@ def erase_me(session: Session, actor: Actor) -> None:
 
 def note_export(session: Session, actor: Actor, name: str) -> None:
     """Note in the audit log that somebody's data were handed out; `name` stands for the address."""
-    unlimited(actor)
+    require_all_sections(actor)
     record(session, actor, "person.export", "person", None, {"person": name})
 
 
@@ -179,7 +179,7 @@ def erase_person(session: Session, actor: Actor, email: str, name: str) -> list[
 
     `name` stands for the address in the audit log.
     """
-    unlimited(actor)
+    require_all_sections(actor)
     _hold(session, person_with(session, email))
     whom = person_with(session, email)
     _erase(session, whom)

@@ -19,7 +19,7 @@ from app.ops.schemas import PurgeIn
 from app.partners.partners import forget_fetches
 from app.publication import notices
 from app.publication.tables import Notice
-from app.publication.terms import unlimited
+from app.publication.terms import require_all_sections
 from app.related.linking import forget as forget_links
 from app.search.indexing import forget as forget_words
 from app.subscriptions.subscriptions import forget_article as forget_subscriptions
@@ -34,7 +34,7 @@ def purge_article(session: Session, actor: Actor, ref: str, data: PurgeIn, versi
     Rows that refer to it go with it by their foreign keys; what is called here holds words or addresses without one.
     The writer is held for as long as this takes: a purge is whole, or is not.
     """
-    unlimited(actor)
+    require_all_sections(actor)
     article = lock_article(session, actor, ref, versions, [])
     if article.public:
         raise WrongState("Readers see this article: unpublish or retract it before it is purged.")
@@ -46,7 +46,7 @@ def purge_article(session: Session, actor: Actor, ref: str, data: PurgeIn, versi
     forget_subscriptions(session, article_id)
     forget_topics(session, article_id)
     forget_fetches(session, article_id)
-    notices.forget(session, "article", article_id)
+    notices.delete_notices_of(session, "article", article_id)
     discussion.delete_settings(session, article_id)
     erase_article(session, article)
     blank_facts(session, ids)

@@ -5,11 +5,11 @@ from sqlmodel import Session
 from app.identity import keys
 from app.identity.schemas import Actor, KeyIn, KeyPatch
 from app.publication.tables import Section
-from app.publication.terms import require
+from app.publication.terms import require_terms
 
 
 def _section_ids(session: Session, refs: list[str] | None) -> list[str] | None:
-    return None if refs is None else require(session, Section, refs, "/sections")
+    return None if refs is None else require_terms(session, Section, refs, "/sections")
 
 
 def create_key(session: Session, actor: Actor, data: KeyIn) -> tuple[str, str]:

@@ -11,27 +11,27 @@ from app.identity.audit import record
 from app.identity.schemas import Actor
 from app.publication import terms
 from app.publication.events import AuthorChanged, AuthorDeleted
-from app.publication.media_library import require as require_media
-from app.publication.notices import forget
+from app.publication.media_library import require_media
+from app.publication.notices import delete_notices_of
 from app.publication.schemas import AuthorIn, AuthorPatch
 from app.publication.tables import Author
 from app.text.confusables import skeleton
 
 
-def require(session: Session, refs: Sequence[str], pointer: str = "/authors") -> list[str]:
+def require_authors(session: Session, refs: Sequence[str], pointer: str = "/authors") -> list[str]:
     """The ids of authors who must be there, in their order and without repeats; 422 otherwise."""
-    return terms.require(session, Author, refs, pointer)
+    return terms.require_terms(session, Author, refs, pointer)
 
 
-def create(session: Session, actor: Actor, data: AuthorIn) -> str:
+def create_author(session: Session, actor: Actor, data: AuthorIn) -> str:
     """Make an author; returns the id. Two people may share a name; the slugs of the later ones are numbered."""
-    terms.unlimited(actor)
-    without = data.bio_html is None and data.bio_text is None
-    html, text = ("", "") if without else terms.note(data.bio_html, data.bio_text, "/bio_")
+    terms.require_all_sections(actor)
+    has_no_bio = data.bio_html is None and data.bio_text is None
+    html, text = ("", "") if has_no_bio else terms.render_note(data.bio_html, data.bio_text, "/bio_")
     moment = now()
     row = Author(
         id=new_id(),
-        slug=terms.slug_for(session, Author, data.name, data.slug),
+        slug=terms.choose_slug(session, Author, data.name, data.slug),
         name=data.name,
         skeleton=skeleton(data.name),
         bio_html=html,
@@ -47,29 +47,29 @@ def create(session: Session, actor: Actor, data: AuthorIn) -> str:
     return row.id
 
 
-def change(session: Session, actor: Actor, ref: str, data: AuthorPatch, versions: frozenset[int] | None) -> str:
+def update_author(session: Session, actor: Actor, ref: str, data: AuthorPatch, versions: frozenset[int] | None) -> str:
     """Change an author; returns the id."""
-    terms.unlimited(actor)
-    row = terms.locked(session, Author, ref)
+    terms.require_all_sections(actor)
+    row = terms.lock_term(session, Author, ref)
     values = data.model_dump(exclude_unset=True)
     if "bio_html" in values or "bio_text" in values:
-        html, text = terms.note(values.get("bio_html"), values.get("bio_text"), "/bio_")
+        html, text = terms.render_note(values.get("bio_html"), values.get("bio_text"), "/bio_")
         values |= {"bio_html": html, "bio_text": text}
     if "image" in values:
         image = values.pop("image")
         values["image_id"] = require_media(session, image) if image else None
-    if fields := terms.change_term(session, actor, row, versions, values):
+    if fields := terms.update_term(session, actor, row, versions, values):
         row.skeleton = skeleton(row.name)
         emit(session, AuthorChanged(subject_id=row.id, slug=row.slug, created=False))
         record(session, actor, "author.change", "author", row.id, {"fields": fields})
     return row.id
 
 
-def delete(session: Session, actor: Actor, ref: str, versions: frozenset[int] | None) -> None:
+def delete_author(session: Session, actor: Actor, ref: str, versions: frozenset[int] | None) -> None:
     """Delete an author of no article, with their notices."""
-    terms.unlimited(actor)
-    row = terms.locked(session, Author, ref)
-    terms.remove_term(session, row, versions)
-    forget(session, "author", row.id)
+    terms.require_all_sections(actor)
+    row = terms.lock_term(session, Author, ref)
+    terms.delete_term(session, row, versions)
+    delete_notices_of(session, "author", row.id)
     emit(session, AuthorDeleted(subject_id=row.id, slug=row.slug))
     record(session, actor, "author.delete", "author", row.id, {"slug": row.slug})

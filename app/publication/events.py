@@ -6,7 +6,7 @@ from urllib.parse import quote
 
 from app.events.schemas import Fact
 
-EVERYTHING = "publication"  # the group of every answer that shows names, notices or pictures beside an article
+PUBLICATION_GROUP = "publication"  # the group of every answer that shows names, notices or pictures beside an article
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -21,7 +21,7 @@ class TermChanged(Fact):
     def groups(self) -> list[str]:
         """The term, the lists of its kind, and what shows its name."""
         own = [self.plural, f"{self.singular}:{self.subject_id}", f"{self.singular}:{quote(self.slug)}"]
-        return own if self.created else [*own, EVERYTHING]
+        return own if self.created else [*own, PUBLICATION_GROUP]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -36,7 +36,7 @@ class TermDeleted(Fact):
     def groups(self) -> list[str]:
         """The term and the lists of its kind."""
         slug = f"{self.singular}:{quote(self.slug)}"
-        return [self.plural, f"{self.singular}:{self.subject_id}", slug, EVERYTHING]
+        return [self.plural, f"{self.singular}:{self.subject_id}", slug, PUBLICATION_GROUP]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -118,7 +118,7 @@ class _NoticeFact(Fact):
 
     def groups(self) -> list[str]:
         """Every article may show it."""
-        return ["notices", f"notice:{self.subject_id}", EVERYTHING]
+        return ["notices", f"notice:{self.subject_id}", PUBLICATION_GROUP]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -145,7 +145,7 @@ class MediaChanged(Fact):
     def groups(self) -> list[str]:
         """The picture, and what shows it."""
         own = ["media", f"media:{self.subject_id}"]
-        return own if self.created else [*own, EVERYTHING]
+        return own if self.created else [*own, PUBLICATION_GROUP]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -156,4 +156,4 @@ class MediaDeleted(Fact):
 
     def groups(self) -> list[str]:
         """The picture."""
-        return ["media", f"media:{self.subject_id}", EVERYTHING]
+        return ["media", f"media:{self.subject_id}", PUBLICATION_GROUP]

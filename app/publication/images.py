@@ -20,7 +20,7 @@ from PIL import (
     WebPImagePlugin,
 )
 
-WIDTHS = (320, 640, 1280, 1920)
+RENDITION_WIDTHS = (320, 640, 1280, 1920)
 MAX_SIDE = 16_383  # WebP's limit, which every rendition must meet
 MAX_FRAMES = 1_000
 
@@ -29,14 +29,14 @@ BROKEN = "image_broken"
 TOO_LARGE = "image_too_large"
 
 # The plugins are named, so that each is loaded here and not by whichever thread comes first.
-_ENDING = {
+_EXTENSIONS = {
     JpegImagePlugin.JpegImageFile.format: "jpg",
     PngImagePlugin.PngImageFile.format: "png",
     GifImagePlugin.GifImageFile.format: "gif",
     WebPImagePlugin.WebPImageFile.format: "webp",
     AvifImagePlugin.AvifImageFile.format: "avif",
 }
-_SAVE: dict[str, dict[str, Any]] = {
+_SAVE_OPTIONS: dict[str, dict[str, Any]] = {
     "JPEG": {"quality": 82, "progressive": True, "optimize": True},
     "PNG": {},
     "GIF": {},
@@ -58,7 +58,7 @@ class UnreadableImage(ValueError):
 
 
 @dataclass(frozen=True)
-class Encoded:
+class EncodedImage:
     """A finished file: `name` is made from the content, so the same name always means the same bytes."""
 
     name: str
@@ -69,7 +69,7 @@ class Encoded:
 
 
 @dataclass(frozen=True)
-class Picture(Encoded):
+class Picture(EncodedImage):
     """The upload at its own size; `still` is its first frame, upright, in sRGB, from which renditions are made."""
 
     animated: bool
@@ -77,11 +77,11 @@ class Picture(Encoded):
     lost_frames: bool = False  # the upload moves, and its first frame alone was kept
 
 
-class Rendition(Encoded):
+class Rendition(EncodedImage):
     """A smaller WebP of a picture, always without animation."""
 
 
-def read(data: bytes, *, max_bytes: int, max_pixels: int) -> Picture:
+def decode_picture(data: bytes, *, max_bytes: int, max_pixels: int) -> Picture:
     """Decode an upload and encode it again without metadata; UnreadableImage when it is refused.
 
     Takes JPEG, PNG, GIF, WebP and AVIF by content. GIF and WebP stay animated, the others keep their first frame.
@@ -90,11 +90,11 @@ def read(data: bytes, *, max_bytes: int, max_pixels: int) -> Picture:
     """
     if len(data) > max_bytes:
         raise UnreadableImage(TOO_LARGE, f"The file is larger than {max_bytes:,} bytes.")
-    kind = _kind(data)
+    kind = _detect_format(data)
     if kind is None:
         raise UnreadableImage(UNSUPPORTED, "Only JPEG, PNG, GIF, WebP and AVIF pictures are taken.")
     try:
-        return _rebuild(data, kind, max_pixels)
+        return _reencode(data, kind, max_pixels)
     except (UnreadableImage, MemoryError):
         raise
     except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
@@ -103,12 +103,12 @@ def read(data: bytes, *, max_bytes: int, max_pixels: int) -> Picture:
         raise UnreadableImage(BROKEN, f"The {kind} file is damaged or incomplete.") from error
 
 
-def renditions(picture: Picture, widths: Iterable[int] = WIDTHS) -> list[Rendition]:
+def make_renditions(picture: Picture, widths: Iterable[int] = RENDITION_WIDTHS) -> list[Rendition]:
     """WebP copies for every width in pixels that is below the picture's own: nothing is ever scaled up."""
-    return [_rendition(picture, width) for width in sorted(set(widths)) if 0 < width < picture.width]
+    return [_make_rendition(picture, width) for width in sorted(set(widths)) if 0 < width < picture.width]
 
 
-def _kind(data: bytes) -> str | None:
+def _detect_format(data: bytes) -> str | None:
     """The format that the first bytes claim; whether the rest keeps the promise is the decoder's business."""
     if data.startswith(b"\xff\xd8\xff"):
         return "JPEG"
@@ -124,7 +124,7 @@ def _kind(data: bytes) -> str | None:
     return None
 
 
-def _rebuild(data: bytes, kind: str, max_pixels: int) -> Picture:
+def _reencode(data: bytes, kind: str, max_pixels: int) -> Picture:
     with Image.open(io.BytesIO(data), formats=[kind]) as source:
         source.verify()  # PNG's checksums, up to its last chunk
     with Image.open(io.BytesIO(data), formats=[kind]) as source:
@@ -132,14 +132,14 @@ def _rebuild(data: bytes, kind: str, max_pixels: int) -> Picture:
             raise UnreadableImage(TOO_LARGE, f"The picture is wider or higher than {MAX_SIDE:,} pixels.")
         if source.width * source.height > max_pixels:
             raise _too_many_pixels(max_pixels)
-        moves = getattr(source, "is_animated", False)
-        animated = moves and kind in {"GIF", "WEBP"}
+        is_animated = getattr(source, "is_animated", False)
+        animated = is_animated and kind in {"GIF", "WEBP"}
         if animated:
             still, encoded = _encode_all(source, kind, max_pixels)
         else:
-            still = _clean(source)
+            still = _normalize(source)
             encoded = _encode(still, kind)
-    name = f"{hashlib.sha256(encoded).hexdigest()[:32]}.{_ENDING[kind]}"
+    name = f"{hashlib.sha256(encoded).hexdigest()[:32]}.{_EXTENSIONS[kind]}"
     return Picture(
         name,
         Image.MIME[kind],
@@ -148,15 +148,15 @@ def _rebuild(data: bytes, kind: str, max_pixels: int) -> Picture:
         encoded,
         animated=animated,
         still=still,
-        lost_frames=moves and not animated,
+        lost_frames=is_animated and not animated,
     )
 
 
-def _too_many_pixels(most: int) -> UnreadableImage:
-    return UnreadableImage(TOO_LARGE, f"The picture has more than {most:,} pixels, all frames together.")
+def _too_many_pixels(max_pixels: int) -> UnreadableImage:
+    return UnreadableImage(TOO_LARGE, f"The picture has more than {max_pixels:,} pixels, all frames together.")
 
 
-def _clean(source: Image.Image) -> Image.Image:
+def _normalize(source: Image.Image) -> Image.Image:
     """Only pixels: upright, in sRGB, as RGB, or as RGBA where something really shows through."""
     profile = source.info.get("icc_profile")
     upright = ImageOps.exif_transpose(source)
@@ -177,8 +177,8 @@ def _to_srgb(image: Image.Image, profile: bytes | None) -> Image.Image:
         image = image.convert("L")
     if profile and image.mode in {"L", "RGB", "CMYK"}:
         try:
-            found = ImageCms.ImageCmsProfile(io.BytesIO(profile))
-            converted = ImageCms.profileToProfile(image, found, _SRGB, outputMode="RGB")
+            embedded = ImageCms.ImageCmsProfile(io.BytesIO(profile))
+            converted = ImageCms.profileToProfile(image, embedded, _SRGB, outputMode="RGB")
         except (ImageCms.PyCMSError, OSError):
             converted = None
         if converted is not None:
@@ -188,14 +188,14 @@ def _to_srgb(image: Image.Image, profile: bytes | None) -> Image.Image:
 
 def _encode(image: Image.Image, kind: str, **more: Any) -> bytes:
     out = io.BytesIO()
-    image.save(out, kind, **_SAVE[kind], **more)
+    image.save(out, kind, **_SAVE_OPTIONS[kind], **more)
     return out.getvalue()
 
 
 def _encode_all(source: Image.Image, kind: str, max_pixels: int) -> tuple[Image.Image, bytes]:
     """The first frame, and every frame with its own time and the number of rounds."""
     durations: list[int] = []
-    frames = list(_frames(source, max_pixels, durations))
+    frames = list(_iterate_frames(source, max_pixels, durations))
     options: dict[str, Any] = {"duration": durations}
     if "loop" in source.info:
         options["loop"] = source.info["loop"]
@@ -204,17 +204,17 @@ def _encode_all(source: Image.Image, kind: str, max_pixels: int) -> tuple[Image.
     return frames[0], _encode(frames[0], kind, save_all=True, append_images=frames[1:], **options)
 
 
-def _frames(source: Image.Image, max_pixels: int, durations: list[int]) -> Iterator[Image.Image]:
-    most = min(MAX_FRAMES, max_pixels // (source.width * source.height))
-    for number, frame in enumerate(islice(ImageSequence.Iterator(source), most + 1), start=1):
-        if number > most:
-            raise UnreadableImage(TOO_LARGE, f"The animation has more than {most:,} frames of this size.")
-        cleaned = _clean(frame)  # decodes, and only then WebP knows the frame's time
+def _iterate_frames(source: Image.Image, max_pixels: int, durations: list[int]) -> Iterator[Image.Image]:
+    max_frames = min(MAX_FRAMES, max_pixels // (source.width * source.height))
+    for number, frame in enumerate(islice(ImageSequence.Iterator(source), max_frames + 1), start=1):
+        if number > max_frames:
+            raise UnreadableImage(TOO_LARGE, f"The animation has more than {max_frames:,} frames of this size.")
+        cleaned = _normalize(frame)  # decodes, and only then WebP knows the frame's time
         durations.append(int(frame.info.get("duration", 100)))
         yield cleaned
 
 
-def _rendition(picture: Picture, width: int) -> Rendition:
+def _make_rendition(picture: Picture, width: int) -> Rendition:
     height = max(1, round(picture.height * width / picture.width))
     small = picture.still.resize((width, height), Image.Resampling.LANCZOS, reducing_gap=3.0)
     name = f"{picture.name.partition('.')[0]}-{width}.webp"

@@ -30,8 +30,8 @@ from app.core.problems import (
 from app.identity.access import Versions, World
 from app.identity.writes import write
 from app.publication import media_library, responses
-from app.publication.responses import CHANGES, DELETES, Reader, Reading, Writer
-from app.publication.schemas import FILES, MediaIn, MediaOut, MediaPatch
+from app.publication.responses import DELETE_RESPONSES, UPDATE_RESPONSES, Reader, Reading, Writer
+from app.publication.schemas import MEDIA_PATH, MediaIn, MediaOut, MediaPatch
 from app.publication.services import PublicationServices
 from app.publication.storage import Storage
 from app.web import etag
@@ -39,13 +39,15 @@ from app.web.fields import chosen
 from app.web.paging import ListOut, PageQuery
 from app.web.responses import database, reply_list, settings
 
-MOST = 1_000_000_000  # bytes; MAX_MEDIA_SIZE is the limit that holds, this one lifts that of all other bodies
-AROUND = 64_000  # bytes that the form may take beside the file
-FOREVER = "public, max-age=31536000, immutable"
-TYPES = {"jpg": "image/jpeg", "png": "image/png", "gif": "image/gif", "webp": "image/webp", "avif": "image/avif"}
-_KEY = re.compile(rf"[0-9a-f]{{2}}/([0-9a-f]{{32}}(?:-\d{{1,5}})?)\.({'|'.join(TYPES)})")
+MAX_UPLOAD_BYTES = (
+    1_000_000_000  # bytes; MAX_MEDIA_SIZE is the limit that holds, this one lifts that of all other bodies
+)
+MAX_FORM_OVERHEAD = 64_000  # bytes that the form may take beside the file
+IMMUTABLE = "public, max-age=31536000, immutable"
+MEDIA_TYPES = {"jpg": "image/jpeg", "png": "image/png", "gif": "image/gif", "webp": "image/webp", "avif": "image/avif"}
+_FILE_KEY = re.compile(rf"[0-9a-f]{{2}}/([0-9a-f]{{32}}(?:-\d{{1,5}})?)\.({'|'.join(MEDIA_TYPES)})")
 _DECODING = ThreadPoolExecutor(2, "images")  # a picture being decoded takes up to half a gigabyte
-_FORM = {
+_UPLOAD_FORM = {
     "requestBody": {
         "required": True,
         "content": {
@@ -74,16 +76,16 @@ def _store(request: Request) -> Storage:
     return PublicationServices.of(request).media
 
 
-def _shown(request: Request) -> Callable[[sa.Connection, str], dict[str, Any]]:
+def _show_media(request: Request) -> Callable[[sa.Connection, str], dict[str, Any]]:
     """How a write is answered."""
-    return partial(media_library.shown, api=settings(request).api)
+    return partial(media_library.get_media, api=settings(request).api)
 
 
 def _present(request: Request) -> Callable[[Mapping[Any, Any]], dict[str, Any]]:
-    return partial(media_library.present, api=settings(request).api)
+    return partial(media_library.present_media, api=settings(request).api)
 
 
-def _bounded(receive: Callable[[], Awaitable[Message]], most: int) -> Callable[[], Awaitable[Message]]:
+def _limit_body(receive: Callable[[], Awaitable[Message]], max_bytes: int) -> Callable[[], Awaitable[Message]]:
     """The same body, given up with 413 once it is too long."""
     seen = 0
 
@@ -91,24 +93,24 @@ def _bounded(receive: Callable[[], Awaitable[Message]], most: int) -> Callable[[
         nonlocal seen
         message = await receive()
         seen += len(message.get("body", b""))
-        if seen > most:
-            raise BodyTooLarge(f"The body is larger than {most:,} bytes.")
+        if seen > max_bytes:
+            raise BodyTooLarge(f"The body is larger than {max_bytes:,} bytes.")
         return message
 
     return bounded
 
 
-async def _read(request: Request) -> tuple[bytes, MediaIn]:
+async def _read_form(request: Request) -> tuple[bytes, MediaIn]:
     """The file and what is said of it, out of a multipart form (RFC 7578)."""
     if not request.headers.get("content-type", "").lower().startswith("multipart/form-data"):
         raise UnsupportedMediaType("Send the picture as multipart/form-data.")
-    most = settings(request).max_media_size + AROUND
-    inner = Request(request.scope, _bounded(request.receive, most))
-    async with inner.form(max_files=1, max_fields=len(MediaIn.model_fields), max_part_size=AROUND) as form:
-        return await _parts(form)
+    max_bytes = settings(request).max_media_size + MAX_FORM_OVERHEAD
+    inner = Request(request.scope, _limit_body(request.receive, max_bytes))
+    async with inner.form(max_files=1, max_fields=len(MediaIn.model_fields), max_part_size=MAX_FORM_OVERHEAD) as form:
+        return await _parse_form(form)
 
 
-async def _parts(form: FormData) -> tuple[bytes, MediaIn]:
+async def _parse_form(form: FormData) -> tuple[bytes, MediaIn]:
     parts: dict[str, Any] = dict(form)
     file = parts.pop("file", None)
     if not isinstance(file, UploadFile):
@@ -126,8 +128,8 @@ async def _parts(form: FormData) -> tuple[bytes, MediaIn]:
     summary="Upload a picture",
     status_code=201,
     response_model=MediaOut,
-    max_body_size=MOST,
-    openapi_extra=_FORM,
+    max_body_size=MAX_UPLOAD_BYTES,
+    openapi_extra=_UPLOAD_FORM,
     responses=documented(
         Unauthorized, Forbidden, BodyTooLarge, UnsupportedMediaType, Invalid, media_library.ImageRefused, StorageFull
     ),
@@ -137,28 +139,32 @@ async def upload_media(request: Request, actor: Writer) -> Response:
 
     Animations stay as GIF and WebP. Of an animated PNG or AVIF the first frame is kept, which `warnings` says.
     """
-    content, data = await _read(request)
-    said = json.dumps(data.model_dump()).encode()
+    content, data = await _read_form(request)
+    description = json.dumps(data.model_dump()).encode()
     loop = asyncio.get_running_loop()
-    picture = await loop.run_in_executor(_DECODING, media_library.rebuild, content, settings(request).max_media_size)
-    await asyncio.to_thread(media_library.keep, _store(request), picture)  # no row without its files
+    picture = await loop.run_in_executor(
+        _DECODING, media_library.process_upload, content, settings(request).max_media_size
+    )
+    await asyncio.to_thread(media_library.store_files, _store(request), picture)  # no row without its files
 
     def show_uploaded(connection: sa.Connection, media_id: str) -> dict[str, Any]:
-        return {**_shown(request)(connection, media_id), "warnings": media_library.warnings_of(picture)}
+        return {**_show_media(request)(connection, media_id), "warnings": media_library.warnings_of(picture)}
 
     answer = await write(
         request,
         actor,
-        media_library.create,
+        media_library.create_media,
         picture,
         data,
         show=show_uploaded,
         model=MediaOut,
         status=201,
         location="/v1/media/{id}",
-        payload=hashlib.sha256(content).digest() + said,
+        payload=hashlib.sha256(content).digest() + description,
     )
-    await asyncio.to_thread(media_library.keep, _store(request), picture)  # the last row with these may just have gone
+    await asyncio.to_thread(
+        media_library.store_files, _store(request), picture
+    )  # the last row with these may just have gone
     return answer
 
 
@@ -172,7 +178,7 @@ async def upload_media(request: Request, actor: Writer) -> Response:
 async def list_media(request: Request, query: Annotated[PageQuery, Query()], actor: Reader) -> Response:
     """All pictures, newest first."""
     fields = chosen(MediaOut, query.fields)
-    page = await database(request).read(media_library.page, query, settings(request).api)
+    page = await database(request).read(media_library.list_media, query, settings(request).api)
     return reply_list(request, ListOut[MediaOut], page, fields, groups=(), private=True)
 
 
@@ -185,7 +191,9 @@ async def list_media(request: Request, query: Annotated[PageQuery, Query()], act
 )
 async def get_media(request: Request, media: str, query: Reading, actor: Reader) -> Response:
     """What is known of a picture."""
-    return await responses.show(request, media_library.by_ref, media, MediaOut, query, present=_present(request))
+    return await responses.reply_row(
+        request, media_library.find_media, media, MediaOut, query, present=_present(request)
+    )
 
 
 @router.patch(
@@ -193,40 +201,44 @@ async def get_media(request: Request, media: str, query: Reading, actor: Reader)
     operation_id="updateMedia",
     summary="Change a picture",
     response_model=MediaOut,
-    responses=CHANGES,
+    responses=UPDATE_RESPONSES,
 )
 async def update_media(request: Request, media: str, body: MediaPatch, versions: Versions, actor: Writer) -> Response:
     """Change what is said of a picture by RFC 7396 merge patch; the file stays."""
     return await write(
         request,
         actor,
-        media_library.change,
+        media_library.update_media,
         media,
         body,
         versions,
-        show=_shown(request),
+        show=_show_media(request),
         model=MediaOut,
     )
 
 
 @router.delete(
-    "/v1/media/{media}", operation_id="deleteMedia", summary="Delete a picture", status_code=204, responses=DELETES
+    "/v1/media/{media}",
+    operation_id="deleteMedia",
+    summary="Delete a picture",
+    status_code=204,
+    responses=DELETE_RESPONSES,
 )
 async def delete_media(request: Request, media: str, versions: Versions, actor: Writer) -> Response:
     """Delete a picture and its files; 409 `in_use` while an article or author shows it."""
     keys: list[str] = []
 
     def action(*args: Any) -> None:
-        keys[:] = media_library.delete(*args)
+        keys[:] = media_library.delete_media(*args)
 
     answer = await write(request, actor, action, media, versions, status=204)
     if keys and not await database(request).read(media_library.is_stored, keys[0]):
-        await asyncio.to_thread(media_library.drop, _store(request), keys)
+        await asyncio.to_thread(media_library.delete_files, _store(request), keys)
     return answer
 
 
 @router.get(
-    FILES + "{key:path}",
+    MEDIA_PATH + "{key:path}",
     operation_id="getMediaFile",
     summary="Get the file of a picture",
     response_class=Response,
@@ -237,11 +249,11 @@ async def delete_media(request: Request, media: str, versions: Versions, actor: 
 )
 async def get_media_file(request: Request, key: str, actor: World) -> Response:
     """The file of a picture or of one of its renditions; it never changes under its name."""
-    found = _KEY.fullmatch(key)
-    if found is None:
+    match = _FILE_KEY.fullmatch(key)
+    if match is None:
         raise NotFound
-    headers = {"Cache-Control": FOREVER, "Content-Security-Policy": "default-src 'none'", "ETag": f'"{found[1]}"'}
-    if etag.matches(request.headers.get("if-none-match", ""), found[1]):
+    headers = {"Cache-Control": IMMUTABLE, "Content-Security-Policy": "default-src 'none'", "ETag": f'"{match[1]}"'}
+    if etag.matches(request.headers.get("if-none-match", ""), match[1]):
         return Response(status_code=304, headers=headers)
-    data = await asyncio.to_thread(media_library.load, _store(request), key)
-    return Response(data, 200, headers, TYPES[found[2]])
+    data = await asyncio.to_thread(media_library.load_file, _store(request), key)
+    return Response(data, 200, headers, MEDIA_TYPES[match[2]])

@@ -14,13 +14,13 @@ from app.identity.audit import record
 from app.identity.schemas import Actor
 from app.publication import notices
 from app.publication.events import AuthorDeleted, SeriesDeleted, TagDeleted, TermDeleted
-from app.publication.generations import bump
+from app.publication.generations import bump_generation
 from app.publication.tables import Author, FormerSlug, Series, Tag, Term, TermMerge
-from app.publication.terms import DONE, MERGE, RUNNING, is_merging, locked, require, unlimited
+from app.publication.terms import DONE, MERGE, RUNNING, is_merging, lock_term, require_all_sections, require_terms
 from app.web import etag
 
-MODELS: dict[str, type[Term]] = {"tag": Tag, "author": Author, "series": Series}
-_DELETED: dict[str, type[TermDeleted]] = {"tag": TagDeleted, "author": AuthorDeleted, "series": SeriesDeleted}
+MERGEABLE_MODELS: dict[str, type[Term]] = {"tag": Tag, "author": Author, "series": Series}
+_DELETED_EVENTS: dict[str, type[TermDeleted]] = {"tag": TagDeleted, "author": AuthorDeleted, "series": SeriesDeleted}
 _FORMER = table_of(FormerSlug)
 
 
@@ -34,10 +34,12 @@ def begin_merge(
     session: Session, actor: Actor, kind: str, ref: str, into: str | None, versions: frozenset[int] | None
 ) -> TermMerge:
     """Note that a term gives way to another one, or to none; its articles are still under it."""
-    unlimited(actor)
-    source = locked(session, MODELS[kind], ref, follow=False)  # asked again, a merge must not go on to its target
+    require_all_sections(actor)
+    source = lock_term(
+        session, MERGEABLE_MODELS[kind], ref, follow=False
+    )  # asked again, a merge must not go on to its target
     etag.check(source.version, versions)
-    target_id = require(session, MODELS[kind], [into], "/into")[0] if into is not None else None
+    target_id = require_terms(session, MERGEABLE_MODELS[kind], [into], "/into")[0] if into is not None else None
     if target_id == source.id:
         raise Invalid("It cannot be merged into itself.", pointer="/into")
     if any(is_merging(session, term_id) for term_id in (source.id, target_id) if term_id):
@@ -63,20 +65,20 @@ def begin_merge(
 def end_merge(session: Session, merge: TermMerge) -> None:
     """Delete a term that no article is under any more: its slugs lead on, its notices move, its followers are told."""
     kind, source_id, target_id = merge.kind, merge.source_id, merge.target_id
-    source = session.get_one(MODELS[kind], source_id)
+    source = session.get_one(MERGEABLE_MODELS[kind], source_id)
     slug = source.slug
     session.delete(source)
     session.flush()
     own = (_FORMER.c.kind == kind) & (_FORMER.c.target_id == source_id)
     if target_id is None:
         session.execute(sa.delete(_FORMER).where(own))
-        notices.forget(session, kind, source_id)
+        notices.delete_notices_of(session, kind, source_id)
     else:
         session.execute(sa.update(_FORMER).where(own).values(target_id=target_id))
         session.add(FormerSlug(kind=kind, slug=slug, target_id=target_id, created_at=now()))
-        notices.move(session, kind, source_id, target_id)
-    bump(session)
+        notices.move_notices(session, kind, source_id, target_id)
+    bump_generation(session)
     earlier: dict[str, Any] = {"target_id": target_id}
     session.execute(sa.update(MERGE).where(MERGE.c.target_id == source_id).values(earlier))
     merge.state, merge.finished_at = DONE, now()
-    emit(session, _DELETED[kind](subject_id=source_id, slug=slug, into=target_id))
+    emit(session, _DELETED_EVENTS[kind](subject_id=source_id, slug=slug, into=target_id))

@@ -10,7 +10,15 @@ from app.core.problems import Forbidden, Unauthorized, documented
 from app.identity.access import Versions
 from app.identity.writes import write
 from app.publication import notice_targets, notices, responses
-from app.publication.responses import CHANGES, CREATES, DELETES, READS, Reader, Reading, Writer
+from app.publication.responses import (
+    CREATE_RESPONSES,
+    DELETE_RESPONSES,
+    READ_RESPONSES,
+    UPDATE_RESPONSES,
+    Reader,
+    Reading,
+    Writer,
+)
 from app.publication.schemas import NoticeDetailOut, NoticeIn, NoticePatch, NoticeQuery
 from app.web.fields import chosen
 from app.web.paging import ListOut
@@ -29,7 +37,7 @@ router = APIRouter(prefix="/v1/notices", tags=["notices"])
 async def list_notices(request: Request, query: Annotated[NoticeQuery, Query()], actor: Reader) -> Response:
     """All notices, newest first."""
     fields = chosen(NoticeDetailOut, query.fields)
-    page = await database(request).read(notice_targets.page, actor, query)
+    page = await database(request).read(notice_targets.list_notices, actor, query)
     return reply_list(request, ListOut[NoticeDetailOut], page, fields, groups=(), private=True)
 
 
@@ -38,15 +46,15 @@ async def list_notices(request: Request, query: Annotated[NoticeQuery, Query()],
     operation_id="getNotice",
     summary="Get a notice",
     response_model=NoticeDetailOut,
-    responses=READS | documented(Unauthorized, Forbidden),
+    responses=READ_RESPONSES | documented(Unauthorized, Forbidden),
 )
 async def get_notice(request: Request, notice: str, query: Reading, actor: Reader) -> Response:
     """One notice."""
 
     def read(connection: sa.Connection, ref: str) -> sa.RowMapping | None:
-        return notice_targets.by_id(connection, actor, ref)
+        return notice_targets.find_notice(connection, actor, ref)
 
-    return await responses.show(request, read, notice, NoticeDetailOut, query)
+    return await responses.reply_row(request, read, notice, NoticeDetailOut, query)
 
 
 @router.post(
@@ -55,16 +63,16 @@ async def get_notice(request: Request, notice: str, query: Reading, actor: Reade
     summary="Create a notice",
     status_code=201,
     response_model=NoticeDetailOut,
-    responses=CREATES,
+    responses=CREATE_RESPONSES,
 )
 async def create_notice(request: Request, body: NoticeIn, actor: Writer) -> Response:
     """Put up a notice: it stands with the articles of its target at once. Targets are named by id or slug."""
     return await write(
         request,
         actor,
-        notices.create,
+        notices.create_notice,
         body,
-        show=notice_targets.shown,
+        show=notice_targets.get_notice,
         model=NoticeDetailOut,
         status=201,
         location="/v1/notices/{id}",
@@ -76,18 +84,27 @@ async def create_notice(request: Request, body: NoticeIn, actor: Writer) -> Resp
     operation_id="updateNotice",
     summary="Change a notice",
     response_model=NoticeDetailOut,
-    responses=CHANGES,
+    responses=UPDATE_RESPONSES,
 )
 async def update_notice(
     request: Request, notice: str, body: NoticePatch, versions: Versions, actor: Writer
 ) -> Response:
     """Change a notice by RFC 7396 merge patch; scope and target stay."""
     return await write(
-        request, actor, notices.change, notice, body, versions, show=notice_targets.shown, model=NoticeDetailOut
+        request,
+        actor,
+        notices.update_notice,
+        notice,
+        body,
+        versions,
+        show=notice_targets.get_notice,
+        model=NoticeDetailOut,
     )
 
 
-@router.delete("/{notice}", operation_id="deleteNotice", summary="Delete a notice", status_code=204, responses=DELETES)
+@router.delete(
+    "/{notice}", operation_id="deleteNotice", summary="Delete a notice", status_code=204, responses=DELETE_RESPONSES
+)
 async def delete_notice(request: Request, notice: str, versions: Versions, actor: Writer) -> Response:
     """Take down a notice."""
-    return await write(request, actor, notices.delete, notice, versions, status=204)
+    return await write(request, actor, notices.delete_notice, notice, versions, status=204)

@@ -15,17 +15,17 @@ from app.identity.permissions import require_publish
 from app.identity.schemas import Actor
 from app.publication import terms
 from app.publication.events import NoticeChanged, NoticeDeleted
-from app.publication.generations import bump
+from app.publication.generations import bump_generation
 from app.publication.notice_targets import TARGETS
-from app.publication.references import TERMS, Kind, resolve_reference
+from app.publication.references import TERM_TABLES, Kind, resolve_reference
 from app.publication.schemas import NoticeIn, NoticePatch
 from app.publication.tables import Notice
-from app.publication.term_queries import is_shown
+from app.publication.term_queries import is_section_shown
 
 _NOTICE = table_of(Notice)
 
 
-def _find(session: Session, actor: Actor, scope: str, ref: str | None) -> sa.RowMapping | None:
+def _find_target(session: Session, actor: Actor, scope: str, ref: str | None) -> sa.RowMapping | None:
     """What a notice stands with; None for the site. 422 when it is not there, or is a draft that is not to be known."""
     if scope == "site":
         if ref is not None:
@@ -33,15 +33,15 @@ def _find(session: Session, actor: Actor, scope: str, ref: str | None) -> sa.Row
         return None
     if ref is None:
         raise Invalid(f"The id or slug of the {scope} is needed.", pointer="/target_id", code="missing")
-    found = TARGETS[scope](session.connection(), ref)
-    if found is None and scope in TERMS and (former := resolve_reference(session, cast(Kind, scope), ref)):
-        found = TARGETS[scope](session.connection(), former.id)
-    if found is None or (scope == "article" and not actor.may_in(found["section_id"])):
+    target = TARGETS[scope](session.connection(), ref)
+    if target is None and scope in TERM_TABLES and (former := resolve_reference(session, cast(Kind, scope), ref)):
+        target = TARGETS[scope](session.connection(), former.id)
+    if target is None or (scope == "article" and not actor.may_in(target["section_id"])):
         raise Invalid(f"There is no such {scope}.", pointer="/target_id", code="not_found")
-    return found
+    return target
 
 
-def _allow(actor: Actor, scope: str, target: sa.RowMapping | None) -> None:
+def _check_sections(actor: Actor, scope: str, target: sa.RowMapping | None) -> None:
     """A key that is limited to sections writes only the notices of these and of their articles."""
     column = {"section": "id", "article": "section_id"}.get(scope)
     if not actor.may_in(target[column] if target and column else None):
@@ -52,7 +52,7 @@ def _check_shown(session: Session, actor: Actor, scope: str, target: sa.RowMappi
     """A notice stands with its articles at once: where readers see any of them, it needs `content:publish`."""
     if target is None:
         require_publish(actor)
-    elif scope == "section" and is_shown(session.connection(), target["id"]):
+    elif scope == "section" and is_section_shown(session.connection(), target["id"]):
         require_publish(actor, target["id"])
     elif scope == "article" and target["shown"]:
         require_publish(actor, target["section_id"])
@@ -60,19 +60,19 @@ def _check_shown(session: Session, actor: Actor, scope: str, target: sa.RowMappi
         require_publish(actor)
 
 
-def _words(html: str | None, text: str | None) -> tuple[str, str]:
-    made = terms.note(html, text)
-    if not made[1]:
+def _render_words(html: str | None, text: str | None) -> tuple[str, str]:
+    words = terms.render_note(html, text)
+    if not words[1]:
         raise Invalid("A notice must say something.", pointer="/html" if text is None else "/text", code="empty")
-    return made
+    return words
 
 
-def create(session: Session, actor: Actor, data: NoticeIn) -> str:
+def create_notice(session: Session, actor: Actor, data: NoticeIn) -> str:
     """Put up a notice; returns its id."""
-    target = _find(session, actor, data.scope, data.target_id)
-    _allow(actor, data.scope, target)
+    target = _find_target(session, actor, data.scope, data.target_id)
+    _check_sections(actor, data.scope, target)
     _check_shown(session, actor, data.scope, target)
-    html, text = _words(data.html, data.text)
+    html, text = _render_words(data.html, data.text)
     moment = now()
     row = Notice(
         id=new_id(),
@@ -86,50 +86,52 @@ def create(session: Session, actor: Actor, data: NoticeIn) -> str:
         updated_at=moment,
     )
     session.add(row)
-    bump(session)
+    bump_generation(session)
     emit(session, NoticeChanged(subject_id=row.id, scope=row.scope, target_id=row.target_id))
     record(session, actor, "notice.create", "notice", row.id, {"scope": row.scope, "target_id": row.target_id})
     return row.id
 
 
-def _locked(session: Session, actor: Actor, notice_id: str) -> tuple[Notice, sa.RowMapping | None]:
+def _lock_notice(session: Session, actor: Actor, notice_id: str) -> tuple[Notice, sa.RowMapping | None]:
     row = session.get(Notice, notice_id, with_for_update=True) if is_id(notice_id) else None
     if row is None:
         raise NotFound
-    target = _find(session, actor, row.scope, row.target_id)
-    _allow(actor, row.scope, target)
+    target = _find_target(session, actor, row.scope, row.target_id)
+    _check_sections(actor, row.scope, target)
     return row, target
 
 
-def change(session: Session, actor: Actor, notice_id: str, data: NoticePatch, versions: frozenset[int] | None) -> str:
+def update_notice(
+    session: Session, actor: Actor, notice_id: str, data: NoticePatch, versions: frozenset[int] | None
+) -> str:
     """Change a notice; returns its id."""
-    row, target = _locked(session, actor, notice_id)
+    row, target = _lock_notice(session, actor, notice_id)
     values = data.model_dump(exclude_unset=True)
     if "html" in values or "text" in values:
-        values["html"], values["text"] = _words(values.get("html"), values.get("text"))
-    if fields := terms.change(actor, row, versions, values, shown=False):
+        values["html"], values["text"] = _render_words(values.get("html"), values.get("text"))
+    if fields := terms.update_row(actor, row, versions, values, shown=False):
         _check_shown(session, actor, row.scope, target)
         emit(session, NoticeChanged(subject_id=row.id, scope=row.scope, target_id=row.target_id))
         record(session, actor, "notice.change", "notice", row.id, {"fields": fields})
     return row.id
 
 
-def delete(session: Session, actor: Actor, notice_id: str, versions: frozenset[int] | None) -> None:
+def delete_notice(session: Session, actor: Actor, notice_id: str, versions: frozenset[int] | None) -> None:
     """Take down a notice."""
-    row, target = _locked(session, actor, notice_id)
-    terms.remove(session, row, versions)
+    row, target = _lock_notice(session, actor, notice_id)
+    terms.delete_row(session, row, versions)
     _check_shown(session, actor, row.scope, target)
-    bump(session)
+    bump_generation(session)
     emit(session, NoticeDeleted(subject_id=row.id, scope=row.scope, target_id=row.target_id))
     record(session, actor, "notice.delete", "notice", row.id, {"scope": row.scope, "target_id": row.target_id})
 
 
-def forget(session: Session, scope: str, target_id: str) -> None:
+def delete_notices_of(session: Session, scope: str, target_id: str) -> None:
     """Take down all notices of something that is being deleted; its own fact tells of it."""
     session.execute(sa.delete(_NOTICE).where(_NOTICE.c.scope == scope, _NOTICE.c.target_id == target_id))
 
 
-def move(session: Session, scope: str, target_id: str, new_target_id: str) -> None:
+def move_notices(session: Session, scope: str, target_id: str, new_target_id: str) -> None:
     """Let the notices of something that is merged stand with the other."""
-    here = (_NOTICE.c.scope == scope) & (_NOTICE.c.target_id == target_id)
-    session.execute(sa.update(_NOTICE).where(here).values(target_id=new_target_id))
+    is_target = (_NOTICE.c.scope == scope) & (_NOTICE.c.target_id == target_id)
+    session.execute(sa.update(_NOTICE).where(is_target).values(target_id=new_target_id))

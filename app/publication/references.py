@@ -14,7 +14,12 @@ from app.publication.tables import Author, FormerSlug, Section, Series, Tag
 from app.text.inputs import is_slug
 
 Kind = Literal["section", "tag", "author", "series"]
-TERMS = {"section": table_of(Section), "tag": table_of(Tag), "author": table_of(Author), "series": table_of(Series)}
+TERM_TABLES = {
+    "section": table_of(Section),
+    "tag": table_of(Tag),
+    "author": table_of(Author),
+    "series": table_of(Series),
+}
 PLURALS = {"section": "sections", "tag": "tags", "author": "authors", "series": "series"}
 _FORMER = table_of(FormerSlug)
 
@@ -28,9 +33,9 @@ class Reference(NamedTuple):
     ids: tuple[str, ...]  # of a section: its own and those of all sections inside of it; of others: its own
 
 
-def _parts(kind: str) -> tuple[sa.Select[Any], sa.Select[Any]]:
+def _select_names(kind: str) -> tuple[sa.Select[Any], sa.Select[Any]]:
     """SELECT terms of one kind by what they are called now, and by slugs that they had."""
-    term = TERMS[kind].alias(f"{kind}_term")
+    term = TERM_TABLES[kind].alias(f"{kind}_term")
     inside = term.c.id.label("inside")
     tables: Any = term
     if kind == "section":
@@ -44,32 +49,32 @@ def _parts(kind: str) -> tuple[sa.Select[Any], sa.Select[Any]]:
     return present, former.where(_FORMER.c.kind == name)
 
 
-def _branches(kind: str) -> tuple[sa.Select[Any], sa.Select[Any]]:
+def _select_referenced(kind: str) -> tuple[sa.Select[Any], sa.Select[Any]]:
     """SELECT terms of one kind by ids or present slugs, and by former slugs."""
-    present, former = _parts(kind)
-    ids = sa.bindparam(f"{kind}_ids", expanding=True, type_=TERMS[kind].c.id.type)
+    present, former = _select_names(kind)
+    ids = sa.bindparam(f"{kind}_ids", expanding=True, type_=TERM_TABLES[kind].c.id.type)
     slugs = sa.bindparam(f"{kind}_slugs", expanding=True, type_=sa.String())
-    now = present.selected_columns
-    return present.where(now["id"].in_(ids) | now["slug"].in_(slugs)), former.where(_FORMER.c.slug.in_(slugs))
+    columns = present.selected_columns
+    return present.where(columns["id"].in_(ids) | columns["slug"].in_(slugs)), former.where(_FORMER.c.slug.in_(slugs))
 
 
 @lru_cache(16)
-def _statement(kinds: tuple[str, ...]) -> Any:
-    return sa.union_all(*(branch for kind in kinds for branch in _branches(kind)))
+def _select_references(kinds: tuple[str, ...]) -> Any:
+    return sa.union_all(*(branch for kind in kinds for branch in _select_referenced(kind)))
 
 
 @lru_cache(16)
-def _single(kind: str, by_id: bool) -> Any:
+def _select_present(kind: str, by_id: bool) -> Any:
     """SELECT a term by its id or present slug, of a section with a row for each that is inside."""
-    present, _ = _parts(kind)
-    column = TERMS[kind].c.id if by_id else TERMS[kind].c.slug
+    present, _ = _select_names(kind)
+    column = TERM_TABLES[kind].c.id if by_id else TERM_TABLES[kind].c.slug
     return present.where(present.selected_columns["id" if by_id else "slug"] == sa.bindparam("ref", type_=column.type))
 
 
 def _resolve_present(store: sa.Connection | Session, kind: Kind, ref: str) -> Reference | None:
     """What one id or present slug refers to: what nearly all filters name, without the parts for everything else."""
     by_id = is_id(ref)
-    rows = store.execute(_single(kind, by_id), {"ref": ref}).all() if by_id or is_slug(ref) else []
+    rows = store.execute(_select_present(kind, by_id), {"ref": ref}).all() if by_id or is_slug(ref) else []
     if not rows:
         return None
     return Reference(rows[0].id, rows[0].slug, False, tuple(sorted(row.inside for row in rows)))
@@ -96,15 +101,17 @@ def resolve_references(
     if not kinds:
         return {}
     values = {f"{kind}_{form}": values.get(f"{kind}_{form}", []) for kind in kinds for form in ("ids", "slugs")}
-    inside: dict[tuple[str, str, str, str | None], list[str]] = {}
-    for row in store.execute(_statement(kinds), values):
-        inside.setdefault((row.kind, row.id, row.slug, row.former), []).append(row.inside)
-    found: dict[tuple[Any, str], Reference] = {}
-    for (of, row_id, slug, former), ids in sorted(inside.items(), key=lambda item: item[0][3] is None):
+    ids_by_row: dict[tuple[str, str, str, str | None], list[str]] = {}
+    for row in store.execute(_select_references(kinds), values):
+        ids_by_row.setdefault((row.kind, row.id, row.slug, row.former), []).append(row.inside)
+    references: dict[tuple[Any, str], Reference] = {}
+    for (of, row_id, slug, former), ids in sorted(ids_by_row.items(), key=lambda item: item[0][3] is None):
         reference = Reference(row_id, slug, former is not None, tuple(sorted(ids)))
         for ref in (row_id, slug) if former is None else (former,):
-            found[of, ref] = reference
-    return {(kind, ref): found[kind, ref] for kind, named in refs.items() for ref in named if (kind, ref) in found}
+            references[of, ref] = reference
+    return {
+        (kind, ref): references[kind, ref] for kind, named in refs.items() for ref in named if (kind, ref) in references
+    }
 
 
 def resolve_reference(store: sa.Connection | Session, kind: Kind, ref: str) -> Reference | None:

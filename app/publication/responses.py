@@ -11,7 +11,7 @@ from starlette.responses import Response
 from app.core.problems import Conflict, Forbidden, Invalid, NotFound, Unauthorized, documented
 from app.identity.access import VERSIONED, DraftReader, requires
 from app.identity.schemas import Actor
-from app.publication.references import PLURALS, TERMS, Kind, resolve_reference
+from app.publication.references import PLURALS, TERM_TABLES, Kind, resolve_reference
 from app.publication.terms import InUse, NameTaken, SlugTaken
 from app.web.fields import chosen
 from app.web.responses import ReadQuery, database, dump, redirect, reply
@@ -19,17 +19,19 @@ from app.web.responses import ReadQuery, database, dump, redirect, reply
 Reading = Annotated[ReadQuery, Query()]
 Reader = DraftReader
 Writer = Annotated[Actor, requires("content:write")]
-COUNTED = "articles"  # numbers of articles move with the articles' own facts
+COUNTS_GROUP = "articles"  # numbers of articles move with the articles' own facts
 
-READS = documented(NotFound)
-LEADS_ON: dict[int | str, dict[str, Any]] = {301: {"description": "An old slug; `Location` has the new address."}}
-SHOWS = READS | LEADS_ON
-CREATES = documented(Unauthorized, Forbidden, SlugTaken, NameTaken, Invalid, Conflict)
-CHANGES = documented(*VERSIONED, SlugTaken, NameTaken, Invalid)
-DELETES = documented(*VERSIONED, InUse)
+READ_RESPONSES = documented(NotFound)
+REDIRECT_RESPONSE: dict[int | str, dict[str, Any]] = {
+    301: {"description": "An old slug; `Location` has the new address."}
+}
+TERM_RESPONSES = READ_RESPONSES | REDIRECT_RESPONSE
+CREATE_RESPONSES = documented(Unauthorized, Forbidden, SlugTaken, NameTaken, Invalid, Conflict)
+UPDATE_RESPONSES = documented(*VERSIONED, SlugTaken, NameTaken, Invalid)
+DELETE_RESPONSES = documented(*VERSIONED, InUse)
 
 
-async def show(
+async def reply_row(
     request: Request,
     read: Callable[[sa.Connection, str], sa.RowMapping | None],
     ref: str,
@@ -44,8 +46,8 @@ async def show(
     fields = chosen(model, query.fields)
     row = await database(request).read(read, ref)
     if row is None:
-        if own in TERMS:
-            return await lead_on(request, cast(Kind, own), ref, "/v1/{plural}/{slug}")
+        if own in TERM_TABLES:
+            return await redirect_former_slug(request, cast(Kind, own), ref, "/v1/{plural}/{slug}")
         raise NotFound
     return reply(
         request,
@@ -56,7 +58,7 @@ async def show(
     )
 
 
-async def lead_on(request: Request, kind: Kind, ref: str, path: str) -> Response:
+async def redirect_former_slug(request: Request, kind: Kind, ref: str, path: str) -> Response:
     """301 from a slug that a term had before, or 404; `path` is filled with the `plural` and the present `slug`."""
     reference = await database(request).read(resolve_reference, kind, ref)
     if reference is None:

@@ -12,7 +12,14 @@ from app.identity.access import Public, Versions
 from app.identity.writes import write
 from app.publication import authors, responses, sections, tags, term_queries
 from app.publication import series as series_terms
-from app.publication.responses import CHANGES, COUNTED, CREATES, DELETES, Reading, Writer
+from app.publication.responses import (
+    COUNTS_GROUP,
+    CREATE_RESPONSES,
+    DELETE_RESPONSES,
+    UPDATE_RESPONSES,
+    Reading,
+    Writer,
+)
 from app.publication.schemas import (
     AuthorIn,
     AuthorOut,
@@ -41,13 +48,13 @@ sections_router = APIRouter(prefix="/v1/sections", tags=["sections"])
     operation_id="listSections",
     summary="List sections",
     response_model=ListOut[SectionOut],
-    responses=responses.READS,
+    responses=responses.READ_RESPONSES,
 )
 async def list_sections(request: Request, query: Annotated[SectionQuery, Query()], actor: Public) -> Response:
     """Sections with their numbers of public articles."""
     fields = chosen(SectionOut, query.fields)
     page = await database(request).read(term_queries.list_sections, query)
-    return reply_list(request, ListOut[SectionOut], page, fields, groups=("sections", COUNTED))
+    return reply_list(request, ListOut[SectionOut], page, fields, groups=("sections", COUNTS_GROUP))
 
 
 @sections_router.get(
@@ -55,11 +62,11 @@ async def list_sections(request: Request, query: Annotated[SectionQuery, Query()
     operation_id="getSection",
     summary="Get a section",
     response_model=SectionOut,
-    responses=responses.SHOWS,
+    responses=responses.TERM_RESPONSES,
 )
 async def get_section(request: Request, section: str, query: Reading, actor: Public) -> Response:
     """One section, by id or slug; a slug that it had before leads on to the present one."""
-    return await responses.show(
+    return await responses.reply_row(
         request,
         term_queries.find_section,
         section,
@@ -77,7 +84,7 @@ async def get_section(request: Request, section: str, query: Reading, actor: Pub
     summary="Create a section",
     status_code=201,
     response_model=SectionOut,
-    responses=CREATES,
+    responses=CREATE_RESPONSES,
 )
 async def create_section(request: Request, body: SectionIn, actor: Writer) -> Response:
     """Make a section. The slug is made from the name unless one is sent.
@@ -87,7 +94,7 @@ async def create_section(request: Request, body: SectionIn, actor: Writer) -> Re
     return await write(
         request,
         actor,
-        sections.create,
+        sections.create_section,
         body,
         show=term_queries.get_section,
         model=SectionOut,
@@ -97,44 +104,63 @@ async def create_section(request: Request, body: SectionIn, actor: Writer) -> Re
 
 
 @sections_router.patch(
-    "/{section}", operation_id="updateSection", summary="Change a section", response_model=SectionOut, responses=CHANGES
+    "/{section}",
+    operation_id="updateSection",
+    summary="Change a section",
+    response_model=SectionOut,
+    responses=UPDATE_RESPONSES,
 )
 async def update_section(
     request: Request, section: str, body: SectionPatch, versions: Versions, actor: Writer
 ) -> Response:
     """Change a section by RFC 7396 merge patch. The address of an old slug leads on to the new one."""
     return await write(
-        request, actor, sections.change, section, body, versions, show=term_queries.get_section, model=SectionOut
+        request,
+        actor,
+        sections.update_section,
+        section,
+        body,
+        versions,
+        show=term_queries.get_section,
+        model=SectionOut,
     )
 
 
 @sections_router.delete(
-    "/{section}", operation_id="deleteSection", summary="Delete a section", status_code=204, responses=DELETES
+    "/{section}", operation_id="deleteSection", summary="Delete a section", status_code=204, responses=DELETE_RESPONSES
 )
 async def delete_section(request: Request, section: str, versions: Versions, actor: Writer) -> Response:
     """Delete a section; 409 `in_use` while articles of any state or other sections are in it. Its notices go too."""
-    return await write(request, actor, sections.delete, section, versions, status=204)
+    return await write(request, actor, sections.delete_section, section, versions, status=204)
 
 
 tags_router = APIRouter(prefix="/v1/tags", tags=["tags"])
 
 
 @tags_router.get(
-    "", operation_id="listTags", summary="List tags", response_model=ListOut[TagDetailOut], responses=responses.READS
+    "",
+    operation_id="listTags",
+    summary="List tags",
+    response_model=ListOut[TagDetailOut],
+    responses=responses.READ_RESPONSES,
 )
 async def list_tags(request: Request, query: Annotated[TermQuery, Query()], actor: Public) -> Response:
     """Tags with their numbers of public articles."""
     fields = chosen(TagDetailOut, query.fields)
     page = await database(request).read(term_queries.list_tags, query)
-    return reply_list(request, ListOut[TagDetailOut], page, fields, groups=("tags", COUNTED))
+    return reply_list(request, ListOut[TagDetailOut], page, fields, groups=("tags", COUNTS_GROUP))
 
 
 @tags_router.get(
-    "/{tag}", operation_id="getTag", summary="Get a tag", response_model=TagDetailOut, responses=responses.SHOWS
+    "/{tag}",
+    operation_id="getTag",
+    summary="Get a tag",
+    response_model=TagDetailOut,
+    responses=responses.TERM_RESPONSES,
 )
 async def get_tag(request: Request, tag: str, query: Reading, actor: Public) -> Response:
     """One tag, by id or slug; a slug that it had before leads on to the present one."""
-    return await responses.show(request, term_queries.find_tag, tag, TagDetailOut, query, own="tag")
+    return await responses.reply_row(request, term_queries.find_tag, tag, TagDetailOut, query, own="tag")
 
 
 @tags_router.post(
@@ -143,7 +169,7 @@ async def get_tag(request: Request, tag: str, query: Reading, actor: Public) -> 
     summary="Create a tag",
     status_code=201,
     response_model=TagDetailOut,
-    responses=CREATES,
+    responses=CREATE_RESPONSES,
 )
 async def create_tag(request: Request, body: TagIn, actor: Writer) -> Response:
     """Make a tag. Saving an article with a name that no tag has makes one as well.
@@ -153,7 +179,7 @@ async def create_tag(request: Request, body: TagIn, actor: Writer) -> Response:
     return await write(
         request,
         actor,
-        tags.create,
+        tags.create_tag,
         body,
         show=term_queries.get_tag,
         model=TagDetailOut,
@@ -163,53 +189,65 @@ async def create_tag(request: Request, body: TagIn, actor: Writer) -> Response:
 
 
 @tags_router.patch(
-    "/{tag}", operation_id="updateTag", summary="Change a tag", response_model=TagDetailOut, responses=CHANGES
+    "/{tag}", operation_id="updateTag", summary="Change a tag", response_model=TagDetailOut, responses=UPDATE_RESPONSES
 )
 async def update_tag(request: Request, tag: str, body: TagPatch, versions: Versions, actor: Writer) -> Response:
     """Change a tag by RFC 7396 merge patch. The address of an old slug leads on to the new one."""
-    return await write(request, actor, tags.change, tag, body, versions, show=term_queries.get_tag, model=TagDetailOut)
+    return await write(
+        request, actor, tags.update_tag, tag, body, versions, show=term_queries.get_tag, model=TagDetailOut
+    )
 
 
-@tags_router.delete("/{tag}", operation_id="deleteTag", summary="Delete a tag", status_code=204, responses=DELETES)
+@tags_router.delete(
+    "/{tag}", operation_id="deleteTag", summary="Delete a tag", status_code=204, responses=DELETE_RESPONSES
+)
 async def delete_tag(request: Request, tag: str, versions: Versions, actor: Writer) -> Response:
     """Delete a tag; 409 `in_use` while articles in whatever state have it."""
-    return await write(request, actor, tags.delete, tag, versions, status=204)
+    return await write(request, actor, tags.delete_tag, tag, versions, status=204)
 
 
 authors_router = APIRouter(prefix="/v1/authors", tags=["authors"])
 
 
-def _shown(request: Request) -> Callable[[sa.Connection, str], dict[str, Any]]:
+def _show_author(request: Request) -> Callable[[sa.Connection, str], dict[str, Any]]:
     """How a write is answered."""
     return partial(term_queries.get_author, api=settings(request).api)
 
 
-def _present(request: Request) -> Callable[[Mapping[Any, Any]], dict[str, Any]]:
+def _present_author(request: Request) -> Callable[[Mapping[Any, Any]], dict[str, Any]]:
     return partial(term_queries.present_author, api=settings(request).api)
 
 
 @authors_router.get(
-    "", operation_id="listAuthors", summary="List authors", response_model=ListOut[AuthorOut], responses=responses.READS
+    "",
+    operation_id="listAuthors",
+    summary="List authors",
+    response_model=ListOut[AuthorOut],
+    responses=responses.READ_RESPONSES,
 )
 async def list_authors(request: Request, query: Annotated[TermQuery, Query()], actor: Public) -> Response:
     """Authors with their numbers of public articles."""
     fields = chosen(AuthorOut, query.fields)
     page = await database(request).read(term_queries.list_authors, query, settings(request).api)
-    return reply_list(request, ListOut[AuthorOut], page, fields, groups=("authors", "media", COUNTED))
+    return reply_list(request, ListOut[AuthorOut], page, fields, groups=("authors", "media", COUNTS_GROUP))
 
 
 @authors_router.get(
-    "/{author}", operation_id="getAuthor", summary="Get an author", response_model=AuthorOut, responses=responses.SHOWS
+    "/{author}",
+    operation_id="getAuthor",
+    summary="Get an author",
+    response_model=AuthorOut,
+    responses=responses.TERM_RESPONSES,
 )
 async def get_author(request: Request, author: str, query: Reading, actor: Public) -> Response:
     """One author, by id or slug; a slug that they had before leads on to the present one."""
-    return await responses.show(
+    return await responses.reply_row(
         request,
         term_queries.find_author,
         author,
         AuthorOut,
         query,
-        present=_present(request),
+        present=_present_author(request),
         own="author",
         groups=("media",),
     )
@@ -221,16 +259,16 @@ async def get_author(request: Request, author: str, query: Reading, actor: Publi
     summary="Create an author",
     status_code=201,
     response_model=AuthorOut,
-    responses=CREATES,
+    responses=CREATE_RESPONSES,
 )
 async def create_author(request: Request, body: AuthorIn, actor: Writer) -> Response:
     """Make an author. Two people may share a name: the slug of a later one is numbered."""
     return await write(
         request,
         actor,
-        authors.create,
+        authors.create_author,
         body,
-        show=_shown(request),
+        show=_show_author(request),
         model=AuthorOut,
         status=201,
         location="/v1/authors/{id}",
@@ -238,7 +276,11 @@ async def create_author(request: Request, body: AuthorIn, actor: Writer) -> Resp
 
 
 @authors_router.patch(
-    "/{author}", operation_id="updateAuthor", summary="Change an author", response_model=AuthorOut, responses=CHANGES
+    "/{author}",
+    operation_id="updateAuthor",
+    summary="Change an author",
+    response_model=AuthorOut,
+    responses=UPDATE_RESPONSES,
 )
 async def update_author(
     request: Request, author: str, body: AuthorPatch, versions: Versions, actor: Writer
@@ -247,42 +289,50 @@ async def update_author(
     return await write(
         request,
         actor,
-        authors.change,
+        authors.update_author,
         author,
         body,
         versions,
-        show=_shown(request),
+        show=_show_author(request),
         model=AuthorOut,
     )
 
 
 @authors_router.delete(
-    "/{author}", operation_id="deleteAuthor", summary="Delete an author", status_code=204, responses=DELETES
+    "/{author}", operation_id="deleteAuthor", summary="Delete an author", status_code=204, responses=DELETE_RESPONSES
 )
 async def delete_author(request: Request, author: str, versions: Versions, actor: Writer) -> Response:
     """Delete an author; 409 `in_use` while articles in whatever state are by them. Their notices go too."""
-    return await write(request, actor, authors.delete, author, versions, status=204)
+    return await write(request, actor, authors.delete_author, author, versions, status=204)
 
 
 series_router = APIRouter(prefix="/v1/series", tags=["series"])
 
 
 @series_router.get(
-    "", operation_id="listSeries", summary="List series", response_model=ListOut[SeriesOut], responses=responses.READS
+    "",
+    operation_id="listSeries",
+    summary="List series",
+    response_model=ListOut[SeriesOut],
+    responses=responses.READ_RESPONSES,
 )
 async def list_series(request: Request, query: Annotated[TermQuery, Query()], actor: Public) -> Response:
     """Series with their numbers of public articles."""
     fields = chosen(SeriesOut, query.fields)
     page = await database(request).read(term_queries.list_series, query)
-    return reply_list(request, ListOut[SeriesOut], page, fields, groups=("series", COUNTED))
+    return reply_list(request, ListOut[SeriesOut], page, fields, groups=("series", COUNTS_GROUP))
 
 
 @series_router.get(
-    "/{series}", operation_id="getSeries", summary="Get a series", response_model=SeriesOut, responses=responses.SHOWS
+    "/{series}",
+    operation_id="getSeries",
+    summary="Get a series",
+    response_model=SeriesOut,
+    responses=responses.TERM_RESPONSES,
 )
 async def get_series(request: Request, series: str, query: Reading, actor: Public) -> Response:
     """One series, by id or slug; a slug that it had before leads on to the present one."""
-    return await responses.show(request, term_queries.find_series, series, SeriesOut, query, own="series")
+    return await responses.reply_row(request, term_queries.find_series, series, SeriesOut, query, own="series")
 
 
 @series_router.post(
@@ -291,14 +341,14 @@ async def get_series(request: Request, series: str, query: Reading, actor: Publi
     summary="Create a series",
     status_code=201,
     response_model=SeriesOut,
-    responses=CREATES,
+    responses=CREATE_RESPONSES,
 )
 async def create_series(request: Request, body: SeriesIn, actor: Writer) -> Response:
     """Make a series. 409 `name_taken` names the existing one if a series has this name in whatever letter case."""
     return await write(
         request,
         actor,
-        series_terms.create,
+        series_terms.create_series,
         body,
         show=term_queries.get_series,
         model=SeriesOut,
@@ -308,20 +358,31 @@ async def create_series(request: Request, body: SeriesIn, actor: Writer) -> Resp
 
 
 @series_router.patch(
-    "/{series}", operation_id="updateSeries", summary="Change a series", response_model=SeriesOut, responses=CHANGES
+    "/{series}",
+    operation_id="updateSeries",
+    summary="Change a series",
+    response_model=SeriesOut,
+    responses=UPDATE_RESPONSES,
 )
 async def update_series(
     request: Request, series: str, body: SeriesPatch, versions: Versions, actor: Writer
 ) -> Response:
     """Change a series by RFC 7396 merge patch. The address of an old slug leads on to the new one."""
     return await write(
-        request, actor, series_terms.change, series, body, versions, show=term_queries.get_series, model=SeriesOut
+        request,
+        actor,
+        series_terms.update_series,
+        series,
+        body,
+        versions,
+        show=term_queries.get_series,
+        model=SeriesOut,
     )
 
 
 @series_router.delete(
-    "/{series}", operation_id="deleteSeries", summary="Delete a series", status_code=204, responses=DELETES
+    "/{series}", operation_id="deleteSeries", summary="Delete a series", status_code=204, responses=DELETE_RESPONSES
 )
 async def delete_series(request: Request, series: str, versions: Versions, actor: Writer) -> Response:
     """Delete a series; 409 `in_use` while articles in whatever state are part of it. Its notices go too."""
-    return await write(request, actor, series_terms.delete, series, versions, status=204)
+    return await write(request, actor, series_terms.delete_series, series, versions, status=204)

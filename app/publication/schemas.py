@@ -17,7 +17,7 @@ Level = Literal["none", "headline", "excerpt", "full"]
 """How much of an article partners may have."""
 LEVELS: tuple[str, ...] = get_args(Level)
 """From the least to the most."""
-LEVEL = (
+LEVEL_DESCRIPTION = (
     "How much of it partners may have: `full`, `excerpt` (no text), `headline` (neither text nor standfirst) or `none`."
 )
 NoteHtml = Annotated[LongText, Field(max_length=50_000)]
@@ -61,8 +61,9 @@ class TermQuery(PageQuery):
     sort: Literal["name", "-articles"] = Field("name", description="Order; `-articles`: most articles first.")
 
 
-SYNDICATION = (
-    f"Of articles that say nothing else. {LEVEL} Inside of a section that gives less, it is no more than that."
+SYNDICATION_DESCRIPTION = (
+    f"Of articles that say nothing else. {LEVEL_DESCRIPTION} "
+    "Inside of a section that gives less, it is no more than that."
 )
 SECTION_SORTS = {**TERM_SORTS, "position": Sort("position", kind=int)}
 
@@ -73,7 +74,7 @@ class SectionIn(TermIn):
     description: Summary = Field("", description="Plain text of up to 2,000 characters.")
     parent: Identifier | None = Field(None, description="Id or slug of the section that it is part of.")
     position: Position = Field(0, description="Its place among sections, smallest first, 0 to 999,999.")
-    syndication: Level = Field("full", description=SYNDICATION)
+    syndication: Level = Field("full", description=SYNDICATION_DESCRIPTION)
 
 
 class SectionPatch(TermPatch):
@@ -82,7 +83,7 @@ class SectionPatch(TermPatch):
     description: Summary = Field(default_factory=str, description="Plain text of up to 2,000 characters.")
     parent: Identifier | None = Field(None, description="Id or slug of the section that it is part of; null: of none.")
     position: Position = Field(default_factory=int, description="Its place among sections, smallest first.")
-    syndication: Level = Field("full", description=SYNDICATION)
+    syndication: Level = Field("full", description=SYNDICATION_DESCRIPTION)
 
 
 class ParentSectionOut(BaseModel):
@@ -99,7 +100,7 @@ class SectionOut(TermOut):
     description: str
     parent: ParentSectionOut | None
     position: int = Field(description="Its place among sections, smallest first.")
-    syndication: Level = Field(description=SYNDICATION)
+    syndication: Level = Field(description=SYNDICATION_DESCRIPTION)
 
 
 class SectionQuery(TermQuery):
@@ -149,25 +150,25 @@ class SeriesOut(TermOut):
 NoticeScope = Literal["site", "section", "series", "author", "article"]
 Placement = Literal["before", "after", "both"]
 _SCOPES = [scope for scope in get_args(NoticeScope) if scope != "site"]
-_NOTICE = both(
+_NOTICE_RULES = both(
     exactly_one("html", "text"),
     where("scope", ["site"], absent("target_id")),
     where("scope", _SCOPES, given("target_id")),
 )
-_SOME: Rule = {"minLength": 1}
+_NOT_EMPTY: Rule = {"minLength": 1}
 
 
 class NoticeIn(BaseModel):
     """A notice to put up."""
 
-    model_config = ConfigDict(extra="forbid", json_schema_extra=_NOTICE)
+    model_config = ConfigDict(extra="forbid", json_schema_extra=_NOTICE_RULES)
 
     scope: NoticeScope = Field(description="Which articles it stands with: all of them, or those of the target.")
     target_id: Identifier | None = Field(None, description="Id or slug of what `scope` names; none for `site`.")
     placement: Placement = Field(description="Before the text, after it, or on both sides.")
-    html: NoteHtml | None = Field(None, description="What it says, as HTML; sanitised.", json_schema_extra=_SOME)
+    html: NoteHtml | None = Field(None, description="What it says, as HTML; sanitised.", json_schema_extra=_NOT_EMPTY)
     text: NoteText | None = Field(
-        None, description="The same as plain text: send one of the two.", json_schema_extra=_SOME
+        None, description="The same as plain text: send one of the two.", json_schema_extra=_NOT_EMPTY
     )
     position: Position = Field(0, description="Its place among notices of the same scope, smallest first.")
 
@@ -179,10 +180,10 @@ class NoticePatch(BaseModel):
 
     placement: Placement = Field("before", description="Before the text, after it, or on both sides.")
     html: NoteHtml = Field(
-        default_factory=str, description="What it says, as HTML; sanitised.", json_schema_extra=_SOME
+        default_factory=str, description="What it says, as HTML; sanitised.", json_schema_extra=_NOT_EMPTY
     )
     text: NoteText = Field(
-        default_factory=str, description="The same as plain text: send one of the two.", json_schema_extra=_SOME
+        default_factory=str, description="The same as plain text: send one of the two.", json_schema_extra=_NOT_EMPTY
     )
     position: Position = Field(default_factory=int, description="Its place among notices of the same scope.")
 
@@ -208,7 +209,7 @@ class NoticeQuery(PageQuery):
     target_id: str | None = Field(None, pattern=r"^[0-9a-f-]{36}$", description="Only those with this target, by id.")
 
 
-FILES = "/media/"  # where stored files are served
+MEDIA_PATH = "/media/"  # where stored files are served
 Credit = Annotated[str, OneLine, StringConstraints(max_length=300)]
 """A line of up to 300 characters; may be empty."""
 
@@ -276,9 +277,9 @@ class ReferenceIn(MediaIn):
     url: HttpUrl
 
 
-def public(row: Row, api: str) -> dict[str, Any]:
+def present_image(row: Row, api: str) -> dict[str, Any]:
     """A row of the table in the shape of `ImageOut`, its files at the address of this API."""
-    files = api + FILES
+    files = api + MEDIA_PATH
     image = {name: row[name] for name in ("id", "alt", "caption", "credit", "width", "height")}
     image["url"] = files + row["key"] if row["key"] else row["url"]
     image["renditions"] = [{**copy, "url": files + copy["key"]} for copy in row["renditions"]]

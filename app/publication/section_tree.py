@@ -43,14 +43,14 @@ def find_descendants(store: sa.Connection | Session, ids: Collection[str]) -> se
 
 def find_inside(store: sa.Connection | Session, ids: Collection[str]) -> dict[str, list[str]]:
     """For each of these sections the ids of it and of all that are inside of it."""
-    found: dict[str, list[str]] = {section_id: [] for section_id in ids}
-    if found:
+    descendants: dict[str, list[str]] = {section_id: [] for section_id in ids}
+    if descendants:
         query = sa.select(CLOSURE.c.ancestor_id, CLOSURE.c.descendant_id).where(
-            CLOSURE.c.ancestor_id.in_(sorted(found))
+            CLOSURE.c.ancestor_id.in_(sorted(descendants))
         )
         for row in store.execute(query):
-            found[row.ancestor_id].append(row.descendant_id)
-    return {section_id: sorted(inside) or [section_id] for section_id, inside in found.items()}
+            descendants[row.ancestor_id].append(row.descendant_id)
+    return {section_id: sorted(inside) or [section_id] for section_id, inside in descendants.items()}
 
 
 def find_ancestors(store: sa.Connection | Session, section_id: str) -> list[str]:

@@ -11,29 +11,29 @@ from app.identity.permissions import require_publish
 from app.identity.schemas import Actor
 from app.publication import terms
 from app.publication.events import SectionChanged, SectionDeleted
-from app.publication.notices import forget
+from app.publication.notices import delete_notices_of
 from app.publication.schemas import SectionIn, SectionPatch
 from app.publication.section_tree import add_section, find_ancestors, lock_tree, move_section
 from app.publication.tables import Section
-from app.publication.term_queries import is_shown
+from app.publication.term_queries import is_section_shown
 
 
-def require(session: Session, ref: str, pointer: str = "/section") -> str:
+def require_section(session: Session, ref: str, pointer: str = "/section") -> str:
     """The id of a section that must be there; 422 otherwise."""
-    return terms.require(session, Section, [ref], pointer)[0]
+    return terms.require_terms(session, Section, [ref], pointer)[0]
 
 
-def create(session: Session, actor: Actor, data: SectionIn) -> str:
+def create_section(session: Session, actor: Actor, data: SectionIn) -> str:
     """Make a section; returns its id. 409 naming the existing one if its parent holds a section of this name."""
-    terms.unlimited(actor)
+    terms.require_all_sections(actor)
     if data.parent:
         lock_tree(session)
-    parent_id = require(session, data.parent, "/parent") if data.parent else None
+    parent_id = require_section(session, data.parent, "/parent") if data.parent else None
     terms.require_name_free(session, actor, Section, data.name, parent_id=parent_id)
     moment = now()
     row = Section(
         id=new_id(),
-        slug=terms.slug_for(session, Section, data.name, data.slug),
+        slug=terms.choose_slug(session, Section, data.name, data.slug),
         name=data.name,
         description=data.description,
         parent_id=parent_id,
@@ -50,28 +50,30 @@ def create(session: Session, actor: Actor, data: SectionIn) -> str:
     return row.id
 
 
-def _parent(session: Session, row: Section, ref: str | None) -> str | None:
+def _require_parent(session: Session, row: Section, ref: str | None) -> str | None:
     """The id of a new parent that is not the section itself nor inside it."""
     if ref is None:
         return None
-    parent_id = require(session, ref, "/parent")
+    parent_id = require_section(session, ref, "/parent")
     if row.id in find_ancestors(session, parent_id):
         raise Invalid("A section cannot be inside itself.", pointer="/parent", code="circular")
     return parent_id
 
 
-def change(session: Session, actor: Actor, ref: str, data: SectionPatch, versions: frozenset[int] | None) -> str:
+def update_section(
+    session: Session, actor: Actor, ref: str, data: SectionPatch, versions: frozenset[int] | None
+) -> str:
     """Change a section; returns its id."""
-    terms.unlimited(actor)
+    terms.require_all_sections(actor)
     values = data.model_dump(exclude_unset=True)
     if "parent" in values:
         lock_tree(session)
-    row = terms.locked(session, Section, ref)
+    row = terms.lock_term(session, Section, ref)
     if "parent" in values:
-        values["parent_id"] = _parent(session, row, values.pop("parent"))
+        values["parent_id"] = _require_parent(session, row, values.pop("parent"))
     moves = values.get("slug", row.slug) != row.slug  # addresses of a section are the site's, used or not
-    shown = moves or is_shown(session.connection(), row.id)
-    if fields := terms.change_term(session, actor, row, versions, values, shown=shown):
+    shown = moves or is_section_shown(session.connection(), row.id)
+    if fields := terms.update_term(session, actor, row, versions, values, shown=shown):
         if "parent_id" in fields:
             session.flush()
             move_section(session, row.id, row.parent_id)
@@ -80,12 +82,12 @@ def change(session: Session, actor: Actor, ref: str, data: SectionPatch, version
     return row.id
 
 
-def delete(session: Session, actor: Actor, ref: str, versions: frozenset[int] | None) -> None:
+def delete_section(session: Session, actor: Actor, ref: str, versions: frozenset[int] | None) -> None:
     """Delete a section that has neither articles nor sections inside it, with its notices."""
-    terms.unlimited(actor)
-    row = terms.locked(session, Section, ref)
+    terms.require_all_sections(actor)
+    row = terms.lock_term(session, Section, ref)
     require_publish(actor)  # its address goes
-    terms.remove_term(session, row, versions)
-    forget(session, "section", row.id)
+    terms.delete_term(session, row, versions)
+    delete_notices_of(session, "section", row.id)
     emit(session, SectionDeleted(subject_id=row.id, slug=row.slug))
     record(session, actor, "section.delete", "section", row.id, {"slug": row.slug})

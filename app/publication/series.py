@@ -9,24 +9,24 @@ from app.identity.audit import record
 from app.identity.schemas import Actor
 from app.publication import terms
 from app.publication.events import SeriesChanged, SeriesDeleted
-from app.publication.notices import forget
+from app.publication.notices import delete_notices_of
 from app.publication.schemas import SeriesIn, SeriesPatch
 from app.publication.tables import Series
 
 
-def require(session: Session, ref: str, pointer: str = "/series") -> str:
+def require_series(session: Session, ref: str, pointer: str = "/series") -> str:
     """The id of a series that must be there; 422 otherwise."""
-    return terms.require(session, Series, [ref], pointer)[0]
+    return terms.require_terms(session, Series, [ref], pointer)[0]
 
 
-def create(session: Session, actor: Actor, data: SeriesIn) -> str:
+def create_series(session: Session, actor: Actor, data: SeriesIn) -> str:
     """Make a series; returns its id. 409 naming the existing one if a series has this name."""
-    terms.unlimited(actor)
+    terms.require_all_sections(actor)
     terms.require_name_free(session, actor, Series, data.name)
     moment = now()
     row = Series(
         id=new_id(),
-        slug=terms.slug_for(session, Series, data.name, data.slug),
+        slug=terms.choose_slug(session, Series, data.name, data.slug),
         name=data.name,
         description=data.description,
         created_at=moment,
@@ -38,21 +38,21 @@ def create(session: Session, actor: Actor, data: SeriesIn) -> str:
     return row.id
 
 
-def change(session: Session, actor: Actor, ref: str, data: SeriesPatch, versions: frozenset[int] | None) -> str:
+def update_series(session: Session, actor: Actor, ref: str, data: SeriesPatch, versions: frozenset[int] | None) -> str:
     """Change a series; returns its id."""
-    terms.unlimited(actor)
-    row = terms.locked(session, Series, ref)
-    if fields := terms.change_term(session, actor, row, versions, data.model_dump(exclude_unset=True)):
+    terms.require_all_sections(actor)
+    row = terms.lock_term(session, Series, ref)
+    if fields := terms.update_term(session, actor, row, versions, data.model_dump(exclude_unset=True)):
         emit(session, SeriesChanged(subject_id=row.id, slug=row.slug, created=False))
         record(session, actor, "series.change", "series", row.id, {"fields": fields})
     return row.id
 
 
-def delete(session: Session, actor: Actor, ref: str, versions: frozenset[int] | None) -> None:
+def delete_series(session: Session, actor: Actor, ref: str, versions: frozenset[int] | None) -> None:
     """Delete a series that no article is part of, with its notices."""
-    terms.unlimited(actor)
-    row = terms.locked(session, Series, ref)
-    terms.remove_term(session, row, versions)
-    forget(session, "series", row.id)
+    terms.require_all_sections(actor)
+    row = terms.lock_term(session, Series, ref)
+    terms.delete_term(session, row, versions)
+    delete_notices_of(session, "series", row.id)
     emit(session, SeriesDeleted(subject_id=row.id, slug=row.slug))
     record(session, actor, "series.delete", "series", row.id, {"slug": row.slug})

@@ -15,7 +15,7 @@ from fsspec.implementations.local import LocalFileSystem
 from app.core.files import make_folder
 
 _KEY = re.compile(r"[a-z0-9][a-z0-9_-]*(?:\.[a-z0-9_-]+)*(?:/[a-z0-9][a-z0-9_-]*(?:\.[a-z0-9_-]+)*)*")
-_FULL = {errno.ENOSPC, errno.EDQUOT}
+_FULL_ERRORS = {errno.ENOSPC, errno.EDQUOT}
 
 
 class StorageUnavailable(Exception):
@@ -40,7 +40,7 @@ class Storage:
     def put(self, key: str, data: bytes) -> None:
         """Store a file whole or not at all, replacing one of the same key."""
         path = self._path(key)
-        with _surfacing():
+        with _translate_errors():
             if self._local:
                 _write_local(Path(path), data)
             else:
@@ -49,7 +49,7 @@ class Storage:
     def get(self, key: str) -> bytes:
         """The file's bytes; NoSuchFile when there is none."""
         path = self._path(key)
-        with _surfacing():
+        with _translate_errors():
             try:
                 return bytes(self._fs.cat_file(path))
             except (FileNotFoundError, IsADirectoryError) as error:
@@ -58,7 +58,7 @@ class Storage:
     def delete(self, key: str) -> None:
         """Remove a file; one that is gone already is no error, so that a removal can be repeated."""
         path = self._path(key)
-        with _surfacing():
+        with _translate_errors():
             try:
                 self._fs.rm_file(path)
             except FileNotFoundError:
@@ -67,7 +67,7 @@ class Storage:
     def exists(self, key: str) -> bool:
         """Whether a file has this key."""
         path = self._path(key)
-        with _surfacing():
+        with _translate_errors():
             return bool(self._fs.isfile(path))
 
     def _path(self, key: str) -> str:
@@ -78,19 +78,19 @@ class Storage:
 
 def open_storage(url: str) -> Storage:
     """The store behind a folder's path or an fsspec URL; StorageUnavailable when its driver is missing or refuses."""
-    with _surfacing():
+    with _translate_errors():
         return Storage(*fsspec.url_to_fs(url))
 
 
 @contextmanager
-def _surfacing() -> Iterator[None]:
+def _translate_errors() -> Iterator[None]:
     """Drivers raise exceptions of every kind; callers know three."""
     try:
         yield
     except NoSuchFile:
         raise
     except Exception as error:
-        if isinstance(error, OSError) and error.errno in _FULL:
+        if isinstance(error, OSError) and error.errno in _FULL_ERRORS:
             raise StorageFull("the media store is full") from error
         raise StorageUnavailable(f"the media store failed: {type(error).__name__}") from error
 

@@ -43,7 +43,7 @@ class FormerSlug(SQLModel, table=True):
     created_at: datetime
 
 
-def orders(table: str) -> tuple[sa.Index, sa.Index]:
+def list_indexes(table: str) -> tuple[sa.Index, sa.Index]:
     """Indexes for the lists of a table of terms: by name, and by number of articles."""
     return sa.Index(f"ix_{table}_name", "name_key", "id"), sa.Index(f"ix_{table}_articles", "articles", "id")
 
@@ -51,7 +51,7 @@ def orders(table: str) -> tuple[sa.Index, sa.Index]:
 class Section(Term, table=True):
     """A part of the publication."""
 
-    __table_args__ = orders("section")
+    __table_args__ = list_indexes("section")
 
     description: str = Field("", max_length=2000)
     parent_id: str | None = Field(None, sa_type=ID, foreign_key="section.id", ondelete="RESTRICT", index=True)
@@ -73,7 +73,7 @@ class SectionClosure(SQLModel, table=True):
 class Tag(Term, table=True):
     """A subject."""
 
-    __table_args__ = orders("tag")
+    __table_args__ = list_indexes("tag")
 
     description: str = Field("", max_length=2000)
 
@@ -81,7 +81,7 @@ class Tag(Term, table=True):
 class Author(Term, table=True):
     """Somebody who writes."""
 
-    __table_args__ = orders("author")
+    __table_args__ = list_indexes("author")
 
     skeleton: str = Field(max_length=200, index=True, sa_column_kwargs={"server_default": ""})  # of the name
     bio_html: str = ""
@@ -93,7 +93,7 @@ class Author(Term, table=True):
 class Series(Term, table=True):
     """Articles that belong together."""
 
-    __table_args__ = orders("series")
+    __table_args__ = list_indexes("series")
 
     description: str = Field("", max_length=2000)
 
@@ -165,7 +165,7 @@ class TermMerge(SQLModel, table=True):
     finished_at: datetime | None = None
 
 
-class Stamp(SQLModel, table=True):
+class Generation(SQLModel, table=True):
     """The only row; a card made under a smaller number may be out of date."""
 
     __tablename__ = "publication_stamp"

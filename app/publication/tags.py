@@ -24,18 +24,18 @@ from app.text.inputs import slugify
 _TAG = table_of(Tag)
 
 
-def create(session: Session, actor: Actor, data: TagIn) -> str:
+def create_tag(session: Session, actor: Actor, data: TagIn) -> str:
     """Make a tag; returns its id. 409 naming the existing one if a tag has this name."""
-    terms.unlimited(actor)
+    terms.require_all_sections(actor)
     terms.require_name_free(session, actor, Tag, data.name)
-    return _add(session, actor, data)
+    return _add_tag(session, actor, data)
 
 
-def _add(session: Session, actor: Actor, data: TagIn) -> str:
+def _add_tag(session: Session, actor: Actor, data: TagIn) -> str:
     moment = now()
     row = Tag(
         id=new_id(),
-        slug=terms.slug_for(session, Tag, data.name, data.slug),
+        slug=terms.choose_slug(session, Tag, data.name, data.slug),
         name=data.name,
         description=data.description,
         created_at=moment,
@@ -47,27 +47,27 @@ def _add(session: Session, actor: Actor, data: TagIn) -> str:
     return row.id
 
 
-def _same(name: str, other: str) -> bool:
+def _is_same_name(name: str, other: str) -> bool:
     return fold_name(name) == fold_name(other)
 
 
-def _named_alike(word: str) -> sa.ColumnElement[bool]:
+def _has_similar_key(word: str) -> sa.ColumnElement[bool]:
     low, high = key_bounds(word)
     return (_TAG.c.name_key >= low) & (_TAG.c.name_key < high)
 
 
-def _known(session: Session, refs: Sequence[str]) -> Mapping[str, str]:
+def _find_tag_ids(session: Session, refs: Sequence[str]) -> Mapping[str, str]:
     """The ids of those that are there: by id, by slug, by name in whatever letter case, or by a slug they had."""
     ids = [ref for ref in refs if is_id(ref)]
     words = [ref for ref in refs if not is_id(ref)]
     slugs = {slugify(word) for word in words}.union(words)
-    wanted = sa.or_(_TAG.c.id.in_(ids), _TAG.c.slug.in_(sorted(slugs)), *map(_named_alike, words))
-    kept = sa.select(_TAG.c.id, _TAG.c.slug, _TAG.c.name).where(wanted).order_by(_TAG.c.id)
-    rows = session.execute(kept.with_for_update(read=True, key_share=True)).all()
+    is_named = sa.or_(_TAG.c.id.in_(ids), _TAG.c.slug.in_(sorted(slugs)), *map(_has_similar_key, words))
+    locked = sa.select(_TAG.c.id, _TAG.c.slug, _TAG.c.name).where(is_named).order_by(_TAG.c.id)
+    rows = session.execute(locked.with_for_update(read=True, key_share=True)).all()
     found: dict[str, str] = {}
     for ref in refs:
         exact = [row.id for row in rows if ref in (row.id, row.slug)]
-        named = [row.id for row in rows if not is_id(ref) and _same(row.name, ref)]
+        named = [row.id for row in rows if not is_id(ref) and _is_same_name(row.name, ref)]
         if exact or named:
             found[ref] = (exact or named)[0]
     if former := [slug for slug in words if slug not in found]:
@@ -76,47 +76,47 @@ def _known(session: Session, refs: Sequence[str]) -> Mapping[str, str]:
     return found
 
 
-def require(session: Session, actor: Actor, refs: Sequence[str], pointer: str = "/tags") -> list[str]:
+def require_tags(session: Session, actor: Actor, refs: Sequence[str], pointer: str = "/tags") -> list[str]:
     """The ids of tags named by id, slug or name, in their order and without repeats.
 
     A name that no tag has makes a new one, also for a key that is limited to sections; an unknown id is a 422.
     """
-    known = _known(session, refs)
-    missing = [(at, ref) for at, ref in enumerate(refs) if ref not in known]
+    ids = _find_tag_ids(session, refs)
+    missing = [(at, ref) for at, ref in enumerate(refs) if ref not in ids]
     if any(is_id(ref) for _, ref in missing):
         raise Invalid("There is no such tag.", pointer=pointer, code="not_found")
     names = [ref for _, ref in missing]
     for lock in (*sorted(f"name:{fold_name(ref)}" for ref in names), *sorted(slugify(ref) for ref in names)):
-        terms.alone(session, f"tag:{lock}")
-    known = dict(_known(session, refs) if missing else known)  # somebody else may have made them just now
+        terms.take_name_lock(session, f"tag:{lock}")
+    ids = dict(_find_tag_ids(session, refs) if missing else ids)  # somebody else may have made them just now
     for at, ref in missing:
-        if ref not in known:
-            same = next((tag_id for other, tag_id in known.items() if _same(other, ref)), None)
-            known[ref] = same or _add(session, actor, _named(ref, f"{pointer}/{at}"))
-    return list(dict.fromkeys(known[ref] for ref in refs))
+        if ref not in ids:
+            same_id = next((tag_id for other, tag_id in ids.items() if _is_same_name(other, ref)), None)
+            ids[ref] = same_id or _add_tag(session, actor, _make_tag_input(ref, f"{pointer}/{at}"))
+    return list(dict.fromkeys(ids[ref] for ref in refs))
 
 
-def _named(name: str, pointer: str) -> TagIn:
+def _make_tag_input(name: str, pointer: str) -> TagIn:
     try:
         return TagIn(name=name)
     except ValidationError as error:
         raise Invalid("This cannot be the name of a tag.", pointer=pointer) from error
 
 
-def change(session: Session, actor: Actor, ref: str, data: TagPatch, versions: frozenset[int] | None) -> str:
+def update_tag(session: Session, actor: Actor, ref: str, data: TagPatch, versions: frozenset[int] | None) -> str:
     """Change a tag; returns its id."""
-    terms.unlimited(actor)
-    row = terms.locked(session, Tag, ref)
-    if fields := terms.change_term(session, actor, row, versions, data.model_dump(exclude_unset=True)):
+    terms.require_all_sections(actor)
+    row = terms.lock_term(session, Tag, ref)
+    if fields := terms.update_term(session, actor, row, versions, data.model_dump(exclude_unset=True)):
         emit(session, TagChanged(subject_id=row.id, slug=row.slug, created=False))
         record(session, actor, "tag.change", "tag", row.id, {"fields": fields})
     return row.id
 
 
-def delete(session: Session, actor: Actor, ref: str, versions: frozenset[int] | None) -> None:
+def delete_tag(session: Session, actor: Actor, ref: str, versions: frozenset[int] | None) -> None:
     """Delete a tag that no article has."""
-    terms.unlimited(actor)
-    row = terms.locked(session, Tag, ref)
-    terms.remove_term(session, row, versions)
+    terms.require_all_sections(actor)
+    row = terms.lock_term(session, Tag, ref)
+    terms.delete_term(session, row, versions)
     emit(session, TagDeleted(subject_id=row.id, slug=row.slug))
     record(session, actor, "tag.delete", "tag", row.id, {"slug": row.slug})

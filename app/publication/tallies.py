@@ -13,21 +13,21 @@ from app.publication.tables import Author, Media, Section, Series, Tag
 Kind = Literal["section", "tag", "author", "series"]
 _TABLES = {"section": table_of(Section), "tag": table_of(Tag), "author": table_of(Author), "series": table_of(Series)}
 
-Shown = Literal["section", "tag", "author", "series", "media"]
-_SHOWN = {**_TABLES, "media": table_of(Media)}
+ShownKind = Literal["section", "tag", "author", "series", "media"]
+_SHOWN_TABLES = {**_TABLES, "media": table_of(Media)}
 
 
-def count_shown(session: Session, kind: Shown, ids: Collection[str], delta: int) -> None:
+def adjust_shown_counts(session: Session, kind: ShownKind, ids: Collection[str], delta: int) -> None:
     """Add to the number of articles that readers see, now or at a set time, with just these terms or pictures."""
     if not ids:
         return
-    table = _SHOWN[kind]
+    table = _SHOWN_TABLES[kind]
     in_order = sa.select(table.c.id).where(table.c.id.in_(sorted(ids))).order_by(table.c.id)
     rows = table.c.id.in_(in_order.with_for_update(key_share=True).correlate(None))
     session.execute(sa.update(table).where(rows).values(shown=table.c.shown + delta))
 
 
-def move(session: Session, kind: Kind, ids: Collection[str], delta: int) -> None:
+def adjust_counts(session: Session, kind: Kind, ids: Collection[str], delta: int) -> None:
     """Add to the number of public articles of some terms of one kind; of a section, also to those it is inside of.
 
     Rows are locked in the order of their ids, so that two articles that share terms never wait for each other.

@@ -11,7 +11,7 @@ from app.db.columns import table_of
 from app.db.prepared import Prepared
 from app.identity.keys import reserved
 from app.publication import terms
-from app.publication.schemas import LEVELS, SECTION_SORTS, TERM_SORTS, SectionQuery, TermQuery, public
+from app.publication.schemas import LEVELS, SECTION_SORTS, TERM_SORTS, SectionQuery, TermQuery, present_image
 from app.publication.section_tree import CLOSURE, select_descendants
 from app.publication.tables import Author, Media, Section, Series, Tag
 from app.text.confusables import skeleton, skeletons
@@ -19,9 +19,9 @@ from app.text.names import is_office
 
 _SECTION = table_of(Section)
 _PARENT = _SECTION.alias("parent")
-SECTIONS = sa.select(_SECTION, _PARENT.c.slug.label("parent_slug"), _PARENT.c.name.label("parent_name")).select_from(
-    _SECTION.outerjoin(_PARENT, _PARENT.c.id == _SECTION.c.parent_id)
-)
+SELECT_SECTIONS = sa.select(
+    _SECTION, _PARENT.c.slug.label("parent_slug"), _PARENT.c.name.label("parent_name")
+).select_from(_SECTION.outerjoin(_PARENT, _PARENT.c.id == _SECTION.c.parent_id))
 
 _RANK = sa.case({level: rank for rank, level in enumerate(LEVELS)}, value=_SECTION.c.syndication)
 
@@ -35,7 +35,7 @@ def syndication_of(section: ColumnElement[Any]) -> ColumnElement[Any]:
 
 def find_section(connection: sa.Connection, ref: str) -> sa.RowMapping | None:
     """One section by id or slug, or None."""
-    return terms.by_ref(connection, SECTIONS, ref)
+    return terms.find_term(connection, SELECT_SECTIONS, ref)
 
 
 def present_section(row: Mapping[Any, Any]) -> dict[str, Any]:
@@ -46,16 +46,16 @@ def present_section(row: Mapping[Any, Any]) -> dict[str, Any]:
 
 def get_section(connection: sa.Connection, section_id: str) -> dict[str, Any]:
     """A section that was just written, in the shape of `SectionOut`."""
-    return present_section(connection.execute(SECTIONS.where(_SECTION.c.id == section_id)).mappings().one())
+    return present_section(connection.execute(SELECT_SECTIONS.where(_SECTION.c.id == section_id)).mappings().one())
 
 
-def list_sections(connection: sa.Connection, asked: SectionQuery) -> dict[str, Any]:
+def list_sections(connection: sa.Connection, query: SectionQuery) -> dict[str, Any]:
     """A page of sections."""
-    found = terms.page(connection, SECTIONS, SECTION_SORTS[asked.sort], asked)
-    return {**found, "data": [present_section(row) for row in found["data"]]}
+    page = terms.list_terms(connection, SELECT_SECTIONS, SECTION_SORTS[query.sort], query)
+    return {**page, "data": [present_section(row) for row in page["data"]]}
 
 
-def is_shown(connection: sa.Connection, section_id: str) -> bool:
+def is_section_shown(connection: sa.Connection, section_id: str) -> bool:
     """Whether readers see articles of a section or of one inside it, now or at a set time."""
     inside = select_descendants(sa.literal(section_id, _SECTION.c.id.type))
     shown = sa.select(_SECTION.c.id).where(_SECTION.c.id.in_(inside), _SECTION.c.shown > 0).limit(1)
@@ -63,46 +63,48 @@ def is_shown(connection: sa.Connection, section_id: str) -> bool:
 
 
 _TAG = table_of(Tag)
-_TAGS = sa.select(_TAG)
+_SELECT_TAGS = sa.select(_TAG)
 
 
 def find_tag(connection: sa.Connection, ref: str) -> sa.RowMapping | None:
     """One tag by id or slug, or None."""
-    return terms.by_ref(connection, _TAGS, ref)
+    return terms.find_term(connection, _SELECT_TAGS, ref)
 
 
 def get_tag(connection: sa.Connection, tag_id: str) -> sa.RowMapping:
     """A tag that was just written."""
-    return connection.execute(_TAGS.where(_TAG.c.id == tag_id)).mappings().one()
+    return connection.execute(_SELECT_TAGS.where(_TAG.c.id == tag_id)).mappings().one()
 
 
-def list_tags(connection: sa.Connection, asked: TermQuery) -> dict[str, Any]:
+def list_tags(connection: sa.Connection, query: TermQuery) -> dict[str, Any]:
     """A page of tags."""
-    return terms.page(connection, _TAGS, TERM_SORTS[asked.sort], asked)
+    return terms.list_terms(connection, _SELECT_TAGS, TERM_SORTS[query.sort], query)
 
 
 _AUTHOR, _MEDIA = table_of(Author), table_of(Media)
-_IMAGE = [column.label(f"picture_{column.key}") for column in _MEDIA.c]
-AUTHORS = sa.select(_AUTHOR, *_IMAGE).select_from(_AUTHOR.outerjoin(_MEDIA, _MEDIA.c.id == _AUTHOR.c.image_id))
+_IMAGE_COLUMNS = [column.label(f"picture_{column.key}") for column in _MEDIA.c]
+SELECT_AUTHORS = sa.select(_AUTHOR, *_IMAGE_COLUMNS).select_from(
+    _AUTHOR.outerjoin(_MEDIA, _MEDIA.c.id == _AUTHOR.c.image_id)
+)
 
-_LOOKS = [sa.bindparam(name, type_=sa.String()) for name in "abc"]
-_STAFF = Prepared(sa.select(sa.exists().where(_AUTHOR.c.skeleton.in_(_LOOKS)) | reserved()))
+_SKELETON_PARAMETERS = [sa.bindparam(name, type_=sa.String()) for name in "abc"]
+_IS_STAFF_SKELETON = Prepared(sa.select(sa.exists().where(_AUTHOR.c.skeleton.in_(_SKELETON_PARAMETERS)) | reserved()))
 
 
 def find_author(connection: sa.Connection, ref: str) -> sa.RowMapping | None:
     """One author by id or slug, or None."""
-    return terms.by_ref(connection, AUTHORS, ref)
+    return terms.find_term(connection, SELECT_AUTHORS, ref)
 
 
 def present_author(row: Mapping[Any, Any], api: str) -> dict[str, Any]:
     """A row in the shape of `AuthorOut`, files at the address of this API."""
     image = {column.key: row[f"picture_{column.key}"] for column in _MEDIA.c}
-    return {**row, "image": public(image, api) if row["image_id"] else None}
+    return {**row, "image": present_image(image, api) if row["image_id"] else None}
 
 
 def get_author(connection: sa.Connection, author_id: str, api: str) -> dict[str, Any]:
     """An author who was just written, in the shape of `AuthorOut`."""
-    return present_author(connection.execute(AUTHORS.where(_AUTHOR.c.id == author_id)).mappings().one(), api)
+    return present_author(connection.execute(SELECT_AUTHORS.where(_AUTHOR.c.id == author_id)).mappings().one(), api)
 
 
 def is_staff_name(store: sa.Connection | Session, name: str, site_name: str = "") -> bool:
@@ -110,34 +112,34 @@ def is_staff_name(store: sa.Connection | Session, name: str, site_name: str = ""
 
     Keys are named after who works with them. One statement over two indexes.
     """
-    looks = skeletons(name)
-    if looks[0] == "":
+    name_skeletons = skeletons(name)
+    if name_skeletons[0] == "":
         return False
-    if skeleton(site_name) in looks or is_office(name):
+    if skeleton(site_name) in name_skeletons or is_office(name):
         return True
-    return bool(_STAFF.one(store, dict(zip("abc", looks, strict=True)))[0])
+    return bool(_IS_STAFF_SKELETON.one(store, dict(zip("abc", name_skeletons, strict=True)))[0])
 
 
-def list_authors(connection: sa.Connection, asked: TermQuery, api: str) -> dict[str, Any]:
+def list_authors(connection: sa.Connection, query: TermQuery, api: str) -> dict[str, Any]:
     """A page of authors."""
-    found = terms.page(connection, AUTHORS, TERM_SORTS[asked.sort], asked)
-    return {**found, "data": [present_author(row, api) for row in found["data"]]}
+    page = terms.list_terms(connection, SELECT_AUTHORS, TERM_SORTS[query.sort], query)
+    return {**page, "data": [present_author(row, api) for row in page["data"]]}
 
 
 _SERIES = table_of(Series)
-_ALL_SERIES = sa.select(_SERIES)
+_SELECT_SERIES = sa.select(_SERIES)
 
 
 def find_series(connection: sa.Connection, ref: str) -> sa.RowMapping | None:
     """One series by id or slug, or None."""
-    return terms.by_ref(connection, _ALL_SERIES, ref)
+    return terms.find_term(connection, _SELECT_SERIES, ref)
 
 
 def get_series(connection: sa.Connection, series_id: str) -> sa.RowMapping:
     """A series that was just written."""
-    return connection.execute(_ALL_SERIES.where(_SERIES.c.id == series_id)).mappings().one()
+    return connection.execute(_SELECT_SERIES.where(_SERIES.c.id == series_id)).mappings().one()
 
 
-def list_series(connection: sa.Connection, asked: TermQuery) -> dict[str, Any]:
+def list_series(connection: sa.Connection, query: TermQuery) -> dict[str, Any]:
     """A page of series."""
-    return terms.page(connection, _ALL_SERIES, TERM_SORTS[asked.sort], asked)
+    return terms.list_terms(connection, _SELECT_SERIES, TERM_SORTS[query.sort], query)

@@ -17,7 +17,7 @@ from app.db.columns import Row, table_of
 from app.db.columns import Row as TableRow
 from app.identity.permissions import require_publish
 from app.identity.schemas import Actor
-from app.publication.generations import bump
+from app.publication.generations import bump_generation
 from app.publication.references import PLURALS, Kind, resolve_reference, resolve_references
 from app.publication.tables import Author, FormerSlug, Media, Notice, Term, TermMerge
 from app.publication.uses import Uses, find_uses
@@ -29,31 +29,31 @@ from app.web.paging import PageQuery, Sort, fetch
 
 
 @lru_cache(32)
-def _single(query: sa.Select[Any], column: str) -> sa.Select[Any]:
-    wanted = query.selected_columns[column]
-    return query.where(wanted == sa.bindparam("ref", type_=wanted.type))
+def _select_one(statement: sa.Select[Any], column: str) -> sa.Select[Any]:
+    selected = statement.selected_columns[column]
+    return statement.where(selected == sa.bindparam("ref", type_=selected.type))
 
 
-def by_ref(connection: sa.Connection, query: sa.Select[Any], ref: str) -> sa.RowMapping | None:
+def find_term(connection: sa.Connection, statement: sa.Select[Any], ref: str) -> sa.RowMapping | None:
     """The row of a query over a table of terms that has this id or slug, or None."""
     if is_id(ref):
-        return connection.execute(_single(query, "id"), {"ref": ref}).mappings().first()
+        return connection.execute(_select_one(statement, "id"), {"ref": ref}).mappings().first()
     if is_slug(ref):
-        return connection.execute(_single(query, "slug"), {"ref": ref}).mappings().first()
+        return connection.execute(_select_one(statement, "slug"), {"ref": ref}).mappings().first()
     return None  # what has the form of neither is not sent to the database
 
 
-def page(connection: sa.Connection, query: sa.Select[Any], sort: Sort, asked: PageQuery) -> dict[str, Any]:
+def list_terms(connection: sa.Connection, statement: sa.Select[Any], sort: Sort, asked: PageQuery) -> dict[str, Any]:
     """A page of a query over a table of terms."""
     column = {"name": "name_key"}.get(sort.name, sort.name.removeprefix("-"))
-    return fetch(connection, query, sort, query.selected_columns[column], asked)
+    return fetch(connection, statement, sort, statement.selected_columns[column], asked)
 
 
 MERGE = table_of(TermMerge)
 RUNNING, DONE = "running", "done"
 
 
-def has_running(connection: sa.Connection) -> bool:
+def has_running_merge(connection: sa.Connection) -> bool:
     """Whether a merge is to go on."""
     return connection.execute(sa.select(MERGE.c.id).where(MERGE.c.state == RUNNING).limit(1)).first() is not None
 
@@ -69,7 +69,7 @@ def is_merging(session: Session, term_id: str) -> bool:
     return session.execute(sa.select(MERGE.c.id).where(named, MERGE.c.state == RUNNING)).first() is not None
 
 
-def find_merged(store: sa.Connection | Session, ids: Sequence[str]) -> dict[str, str | None]:
+def find_merge_targets(store: sa.Connection | Session, ids: Sequence[str]) -> dict[str, str | None]:
     """What merged terms went into, by their ids; None for those that were taken off their articles."""
     if not ids:
         return {}
@@ -79,18 +79,18 @@ def find_merged(store: sa.Connection | Session, ids: Sequence[str]) -> dict[str,
 
 def follow_merges(store: sa.Connection | Session, ids: Sequence[str]) -> list[str]:
     """Put the terms that others were merged into in their place, in order and without repeats; drop removed ones."""
-    moved = find_merged(store, ids)
+    moved = find_merge_targets(store, ids)
     current = [moved.get(term_id, term_id) for term_id in ids]
     return list(dict.fromkeys(term_id for term_id in current if term_id is not None))
 
 
 T = TypeVar("T", bound=Term)
 TermTable = TypeVar("TermTable", Notice, Media, Term)
-SHOWN = set("name slug html text placement position alt caption credit syndication parent_id".split())
+DISPLAYED_COLUMNS = set("name slug html text placement position alt caption credit syndication parent_id".split())
 """Columns that articles show, or that decide what they show."""
 _EMPTY_LINES = re.compile(r"\n\s*\n")
 _FORMER = table_of(FormerSlug)
-_ALONE = sa.text("SELECT pg_advisory_xact_lock(hashtextextended(:what, 0))")
+_ADVISORY_LOCK = sa.text("SELECT pg_advisory_xact_lock(hashtextextended(:what, 0))")
 
 
 class SlugTaken(Conflict):
@@ -125,36 +125,36 @@ class InUse(Conflict):
         super().__init__(detail, uses=dict(uses or {}))
 
 
-def unlimited(actor: Actor) -> None:
+def require_all_sections(actor: Actor) -> None:
     """403 for a key that is limited to sections: what is shared by all of them is not its business."""
     if actor.sections is not None:
         raise Forbidden("A key that is limited to sections may not change what all sections share.")
 
 
-def alone(session: Session, what: str) -> None:
+def take_name_lock(session: Session, name: str) -> None:
     """Let nobody else do the same until this transaction ends. On SQLite there is only one writer anyway."""
     if session.get_bind().dialect.name == "postgresql":
-        session.execute(_ALONE, {"what": what})
+        session.execute(_ADVISORY_LOCK, {"what": name})
 
 
-def _is_taken(session: Session, model: type[Term], slug: str) -> bool:
-    alone(session, f"{model.__tablename__}:{slug}")
+def _is_slug_taken(session: Session, model: type[Term], slug: str) -> bool:
+    take_name_lock(session, f"{model.__tablename__}:{slug}")
     return session.exec(select(model.id).where(model.slug == slug)).first() is not None
 
 
-def slug_for(session: Session, model: type[Term], name: str, asked: str | None) -> str:
+def choose_slug(session: Session, model: type[Term], name: str, slug_sent: str | None) -> str:
     """The slug asked for, or 409 if another one of its kind has it; else one made from the name, with -2, -3, …"""
-    if asked is not None:
-        if _is_taken(session, model, asked):
+    if slug_sent is not None:
+        if _is_slug_taken(session, model, slug_sent):
             raise SlugTaken
-        slug = asked
+        slug = slug_sent
     else:
         base = slug = slugify(name)
         number = 1
-        while _is_taken(session, model, slug):
+        while _is_slug_taken(session, model, slug):
             number += 1
             slug = f"{base}-{number}"
-    _forget_former(session, model, slug)
+    _delete_former_slug(session, model, slug)
     return slug
 
 
@@ -165,7 +165,7 @@ def require_name_free(
     name: str,
     *,
     parent_id: str | None = None,
-    own: str | None = None,
+    own_id: str | None = None,
 ) -> None:
     """409 naming the existing term if another than `own` has this name; none can take it before the transaction ends.
 
@@ -175,22 +175,22 @@ def require_name_free(
     if actor.kind == "system":
         return
     kind, folded = cast(Kind, str(model.__tablename__)), fold_name(name)
-    alone(session, f"{kind}:name:{folded}")
+    take_name_lock(session, f"{kind}:name:{folded}")
     table, (low, high) = table_of(model), key_bounds(name)
     alike = sa.select(table.c.id, table.c.slug, table.c.name).where(table.c.name_key >= low, table.c.name_key < high)
     if "parent_id" in table.c:
         alike = alike.where(table.c.parent_id == parent_id)
     for row in session.execute(alike.order_by(table.c.id)).mappings():
-        if row["id"] != own and fold_name(row["name"]) == folded:
+        if row["id"] != own_id and fold_name(row["name"]) == folded:
             raise NameTaken(kind, row)
 
 
-def _forget_former(session: Session, model: type[Term], slug: str) -> None:
+def _delete_former_slug(session: Session, model: type[Term], slug: str) -> None:
     """A slug that is taken anew no longer leads to whatever had it before."""
     session.execute(sa.delete(_FORMER).where(_FORMER.c.kind == model.__tablename__, _FORMER.c.slug == slug))
 
 
-def locked(session: Session, model: type[T], ref: str, *, follow: bool = True) -> T:
+def lock_term(session: Session, model: type[T], ref: str, *, follow: bool = True) -> T:
     """The row with this id, slug or (`follow`) former slug, for a change; 404 without one."""
     row = None
     if is_id(ref):
@@ -205,33 +205,33 @@ def locked(session: Session, model: type[T], ref: str, *, follow: bool = True) -
     return row
 
 
-def differing(row: TermTable, values: Mapping[str, Any]) -> list[str]:
+def list_differing(row: TermTable, values: Mapping[str, Any]) -> list[str]:
     """Which of the values are not what the row holds."""
     return sorted(name for name, value in values.items() if getattr(row, name) != value)
 
 
-def change(
+def update_row(
     actor: Actor, row: TermTable, versions: frozenset[int] | None, values: Mapping[str, Any], *, shown: bool
 ) -> list[str]:
     """Set what differs, if the version is one of those expected (else 412); returns the names of what differed.
 
     `shown` says that readers see the row, now or at a set time: then changing it needs `content:publish`.
     """
-    names = differing(row, values)
+    names = list_differing(row, values)
     etag.check(row.version, versions, names)
     if names and shown:
         require_publish(actor)
     for name in names:
         setattr(row, name, values[name])
-    if SHOWN.intersection(names):
-        bump(cast(Session, object_session(row)))
+    if DISPLAYED_COLUMNS.intersection(names):
+        bump_generation(cast(Session, object_session(row)))
     if names:
         row.version += 1
         row.updated_at = now()
     return names
 
 
-def change_term(
+def update_term(
     session: Session,
     actor: Actor,
     row: Term,
@@ -246,30 +246,30 @@ def change_term(
 
     `shown` says that readers see the term otherwise than with articles of its own.
     """
-    etag.check(row.version, versions, differing(row, values))
+    etag.check(row.version, versions, list_differing(row, values))
     name, parent_id = values.get("name", row.name), getattr(row, "parent_id", None)
     goes_to = values.get("parent_id", parent_id)
     if not isinstance(row, Author) and (fold_name(name) != fold_name(row.name) or goes_to != parent_id):
-        require_name_free(session, actor, type(row), name, parent_id=goes_to, own=row.id)
+        require_name_free(session, actor, type(row), name, parent_id=goes_to, own_id=row.id)
     old, slug = row.slug, values.get("slug", row.slug)
     if slug != old:
-        if _is_taken(session, type(row), slug):
+        if _is_slug_taken(session, type(row), slug):
             raise SlugTaken
-        _forget_former(session, type(row), slug)
+        _delete_former_slug(session, type(row), slug)
         session.add(FormerSlug(kind=str(row.__tablename__), slug=old, target_id=row.id, created_at=now()))
-    return change(actor, row, versions, values, shown=row.shown > 0 if shown is None else shown)
+    return update_row(actor, row, versions, values, shown=row.shown > 0 if shown is None else shown)
 
 
-def remove_term(session: Session, row: Term, versions: frozenset[int] | None) -> None:
+def delete_term(session: Session, row: Term, versions: frozenset[int] | None) -> None:
     """Delete a term that nothing refers to, with the slugs that it had; 409 while something does."""
     if is_merging(session, row.id):
         raise InUse("A merge of it is running.")
-    remove(session, row, versions)
-    gone = (_FORMER.c.kind == str(row.__tablename__)) & (_FORMER.c.target_id == row.id)
-    session.execute(sa.delete(_FORMER).where(gone))
+    delete_row(session, row, versions)
+    is_own = (_FORMER.c.kind == str(row.__tablename__)) & (_FORMER.c.target_id == row.id)
+    session.execute(sa.delete(_FORMER).where(is_own))
 
 
-def remove(session: Session, row: TermTable, versions: frozenset[int] | None) -> None:
+def delete_row(session: Session, row: TermTable, versions: frozenset[int] | None) -> None:
     """Delete a row that nothing refers to; 409 while something does."""
     etag.check(row.version, versions)
     if uses := find_uses(session, row):
@@ -281,38 +281,38 @@ def remove(session: Session, row: TermTable, versions: frozenset[int] | None) ->
         raise InUse from error
 
 
-def _hold(session: Session, table: sa.Table, refs: Sequence[str]) -> dict[str, str]:
+def _lock_for_reference(session: Session, table: sa.Table, refs: Sequence[str]) -> dict[str, str]:
     """The ids of terms by ids and present slugs; none can be deleted before the transaction ends."""
-    wanted = table.c.id.in_([ref for ref in refs if is_id(ref)]) | table.c.slug.in_(
+    is_named = table.c.id.in_([ref for ref in refs if is_id(ref)]) | table.c.slug.in_(
         [ref for ref in refs if not is_id(ref) and is_slug(ref)]
     )
-    kept = sa.select(table.c.id, table.c.slug).where(wanted).order_by(table.c.id)
-    known: dict[str, str] = {}
-    for row in session.execute(kept.with_for_update(read=True, key_share=True)):
-        known[row.id] = known[row.slug] = row.id
-    return known
+    locked = sa.select(table.c.id, table.c.slug).where(is_named).order_by(table.c.id)
+    ids: dict[str, str] = {}
+    for row in session.execute(locked.with_for_update(read=True, key_share=True)):
+        ids[row.id] = ids[row.slug] = row.id
+    return ids
 
 
-def require(session: Session, model: type[Term], refs: Sequence[str], pointer: str) -> list[str]:
+def require_terms(session: Session, model: type[Term], refs: Sequence[str], pointer: str) -> list[str]:
     """The ids of these ids or slugs, in their order and without repeats; 422 for one that is not there.
 
     A slug that one had before leads to it, unless another one has it now. None of them can be deleted before this
     transaction ends.
     """
     table = table_of(model)
-    known = _hold(session, table, refs)
-    if missing := [ref for ref in refs if ref not in known]:
+    ids = _lock_for_reference(session, table, refs)
+    if missing := [ref for ref in refs if ref not in ids]:
         former = resolve_references(session, {cast(Kind, str(model.__tablename__)): missing})
-        held = _hold(session, table, [reference.id for reference in former.values()])
-        known |= {ref: reference.id for (_, ref), reference in former.items() if reference.id in held}
+        held = _lock_for_reference(session, table, [reference.id for reference in former.values()])
+        ids |= {ref: reference.id for (_, ref), reference in former.items() if reference.id in held}
     for ref in refs:
-        if ref not in known:
+        if ref not in ids:
             detail = f"There is no {model.__tablename__} with this id or slug; it must exist before it is named."
             raise Invalid(detail, pointer=pointer, code="not_found")
-    return list(dict.fromkeys(known[ref] for ref in refs))
+    return list(dict.fromkeys(ids[ref] for ref in refs))
 
 
-def note(html: str | None, text: str | None, pointer: str = "/") -> tuple[str, str]:
+def render_note(html: str | None, text: str | None, pointer: str = "/") -> tuple[str, str]:
     """A short text as harmless HTML and as plain text, from whichever of the two was given; 422 for both or none.
 
     `pointer` is what stands before `html` and `text` in the name of a field that is wrong.

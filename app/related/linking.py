@@ -11,7 +11,7 @@ from app.articles.reading import ARTICLE, ARTICLE_AUTHOR, REVISION
 from app.db.columns import Row, table_of
 from app.events.log import emit
 from app.events.schemas import Entry
-from app.publication.terms import alone
+from app.publication.terms import take_name_lock
 from app.related import terms
 from app.related.analysis import analyse
 from app.related.events import RelatedChanged
@@ -148,7 +148,7 @@ _DROP = sa.delete(LINK).where(
 
 def refresh(session: Session, article_id: str) -> None:
     """Bring terms and links to what readers see of an article now, whatever happened to it."""
-    alone(session, "related")
+    take_name_lock(session, "related")
     now, was = (find(session.connection(), article_id) for find in (source, known))
     if now is None:
         changed = _withdraw(session, article_id, was)
@@ -283,7 +283,7 @@ def _shown(kept: Link) -> tuple[int, bool, list[str]]:
 
 def relink(session: Session, most: int = FEW) -> int:
     """Make lists anew that have lost something; returns how many there were."""
-    alone(session, "related")
+    take_name_lock(session, "related")
     connection = session.connection()
     rows = stale(connection, most)
     changed = []

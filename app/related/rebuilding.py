@@ -7,7 +7,7 @@ from sqlmodel import Session
 
 from app.articles.reading import ARTICLE
 from app.db.columns import table_of
-from app.publication.terms import alone
+from app.publication.terms import take_name_lock
 from app.related import linking, terms
 from app.related.analysis import analyse
 from app.related.linking import FEW as LISTS
@@ -27,7 +27,7 @@ class Done(NamedTuple):
 
 def begin(session: Session, *, again: bool = False) -> bool:
     """Forget all terms, unless a rebuilding was stopped on its way; whether this one is new."""
-    alone(session, "related")
+    take_name_lock(session, "related")
     if not again and session.execute(sa.select(_REBUILD.c.id)).first() is not None:
         return False
     for table in (_REBUILD, _TERM_OF, _TERM, TEXT):
@@ -38,7 +38,7 @@ def begin(session: Session, *, again: bool = False) -> bool:
 
 def advance(session: Session) -> Done:
     """Do the next batch: count the words of the articles, weigh their terms by that, and then link them."""
-    alone(session, "related")
+    take_name_lock(session, "related")
     row = session.execute(sa.select(_REBUILD)).mappings().first()
     if row is None:
         made = relink(session, LISTS)

@@ -19,7 +19,7 @@ from app.identity.participants import confirm as prove_participant
 from app.identity.schemas import Actor
 from app.identity.secrets import CONFIRM, Vault
 from app.publication.references import Kind, resolve_reference
-from app.publication.terms import alone
+from app.publication.terms import take_name_lock
 from app.subscriptions import subscriptions
 from app.subscriptions.schemas import SITE, TYPES, SubscriptionIn, TargetIn, Wish, mailbox_hash
 from app.subscriptions.subscriptions import SUBSCRIBER, SUBSCRIPTION, subscriber, subscriber_with
@@ -253,7 +253,7 @@ def _at_once(session: Session, wish: Wish, since: datetime) -> None:
 
 def _ask(session: Session, wish: Wish, most_in_hour: int) -> Row | None:
     """What a mail has to ask back, within the limits; beyond them nothing is kept at all."""
-    alone(session, "opt_in")  # or two would count what the other is about to add to
+    take_name_lock(session, "opt_in")  # or two would count what the other is about to add to
     mailbox = mailbox_hash(wish.email)
     if suppression_of(session, wish.email):
         return None

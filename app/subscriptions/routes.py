@@ -18,7 +18,7 @@ from app.identity.schemas import Actor
 from app.identity.secrets import Vault
 from app.identity.services import IdentityServices
 from app.identity.writes import Done, write, write_private
-from app.publication.terms import unlimited
+from app.publication.terms import require_all_sections
 from app.subscriptions import management, opt_ins, subscribers, subscriptions, suppressions, unsubscribing
 from app.subscriptions.management import manage_token
 from app.subscriptions.opt_ins import Places, TokenInvalid, UnknownTarget
@@ -142,7 +142,7 @@ Manager = Annotated[Actor, requires("subscribers:manage")]
 )
 async def list_subscribers(request: Request, query: Annotated[SubscriberQuery, Query()], actor: Manager) -> Response:
     """Addresses with subscriptions, newest first, also those that wait to be confirmed."""
-    unlimited(actor)
+    require_all_sections(actor)
     page = await database(request).scan(subscribers.page, query)
     return reply_list(
         request, ListOut[SubscriberOut], page, chosen(SubscriberOut, query.fields), groups=(), private=True
@@ -160,7 +160,7 @@ async def get_subscriber(
     request: Request, subscriber: IdPath, query: Annotated[ReadQuery, Query()], actor: Manager
 ) -> Response:
     """One of them with all that it is subscribed to."""
-    unlimited(actor)
+    require_all_sections(actor)
     found = await database(request).scan(subscribers.shown, subscriber)
     body = dump(OneSubscriberOut, found, chosen(OneSubscriberOut, query.fields))
     return reply(request, body, groups=(), private=True)
@@ -190,7 +190,7 @@ suppressions_router = APIRouter(prefix="/v1/suppressions", tags=["subscriptions"
 )
 async def list_suppressions(request: Request, query: Annotated[SuppressionQuery, Query()], actor: Manager) -> Response:
     """Addresses that get no mail whatever is asked for them, newest first; `email` tells whether one is among them."""
-    unlimited(actor)
+    require_all_sections(actor)
     page = await database(request).scan(suppressions.page, query)
     fields = chosen(SuppressionOut, query.fields)
     return reply_list(request, ListOut[SuppressionOut], page, fields, groups=(), private=True)

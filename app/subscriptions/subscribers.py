@@ -9,7 +9,7 @@ from app.core.ids import is_id
 from app.core.problems import InvalidParameter, NotFound
 from app.identity.audit import record
 from app.identity.schemas import Actor
-from app.publication.terms import unlimited
+from app.publication.terms import require_all_sections
 from app.subscriptions.schemas import TYPES, SubscriberQuery
 from app.subscriptions.subscriptions import SUBSCRIBER, SUBSCRIPTION, forget_subscriber, of_subscriber, present
 from app.web.paging import Sort, fetch
@@ -17,7 +17,7 @@ from app.web.paging import Sort, fetch
 
 def delete(session: Session, actor: Actor, subscriber_id: str) -> None:
     """Forget an address and end its subscriptions; unlike suppressing it, it may subscribe again."""
-    unlimited(actor)
+    require_all_sections(actor)
     if not forget_subscriber(session, subscriber_id):
         raise NotFound
     record(session, actor, "subscriber.delete", "subscriber", subscriber_id, {})

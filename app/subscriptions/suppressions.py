@@ -13,7 +13,7 @@ from app.core.problems import NotFound
 from app.db.columns import Row, affected, table_of
 from app.identity.audit import record
 from app.identity.schemas import Actor
-from app.publication.terms import unlimited
+from app.publication.terms import require_all_sections
 from app.subscriptions import subscriptions
 from app.subscriptions.schemas import SuppressionIn, SuppressionQuery, address_hash
 from app.subscriptions.subscriptions import subscriber_at
@@ -77,7 +77,7 @@ def suppress(session: Session, address: str, reason: str, by: str | None = None)
 
 def create(session: Session, actor: Actor, data: SuppressionIn) -> str:
     """The same, for staff and for what reads complaints of mail providers."""
-    unlimited(actor)
+    require_all_sections(actor)
     suppression_id = suppress(session, address_hash(data.email), data.reason, actor.id)
     record(session, actor, "suppression.create", "suppression", suppression_id, {"reason": data.reason})
     return suppression_id
@@ -85,7 +85,7 @@ def create(session: Session, actor: Actor, data: SuppressionIn) -> str:
 
 def lift(session: Session, actor: Actor, suppression_id: str) -> None:
     """Let an address subscribe again; what it had is gone."""
-    unlimited(actor)
+    require_all_sections(actor)
     if not affected(session.execute(sa.delete(SUPPRESSION).where(SUPPRESSION.c.id == suppression_id))):
         raise NotFound
     record(session, actor, "suppression.lift", "suppression", suppression_id, {})

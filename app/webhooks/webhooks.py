@@ -26,7 +26,7 @@ from app.identity.schemas import SYSTEM, Actor
 from app.identity.tables import ApiKey
 from app.moderation.events import MODERATION_TYPES
 from app.net.outgoing import Refused, check
-from app.publication.terms import unlimited
+from app.publication.terms import require_all_sections
 from app.web import etag
 from app.web.paging import PageQuery, Sort, fetch
 from app.webhooks.schemas import PING, DeliveryQuery, RotateIn, WebhookIn, WebhookPatch, is_wanted
@@ -172,7 +172,7 @@ def _moderation_of(actor: Actor, events: Sequence[str]) -> dict[str, Any]:
 
 def locked(session: Session, actor: Actor, webhook_id: str) -> Webhook:
     """A webhook, for a change; 404 without."""
-    unlimited(actor)
+    require_all_sections(actor)
     row = session.get(Webhook, webhook_id, with_for_update=True)
     if row is None:
         raise NotFound
@@ -189,7 +189,7 @@ def working(session: Session, actor: Actor, webhook_id: str) -> Webhook:
 
 def create(session: Session, actor: Actor, settings: Settings, data: WebhookIn) -> str:
     """Tell somebody from now on; returns the id."""
-    unlimited(actor)
+    require_all_sections(actor)
     _check(data.url, settings)
     if session.execute(sa.select(sa.func.count()).select_from(WEBHOOK)).scalar_one() >= MOST:
         raise TooManyWebhooks

@@ -26,7 +26,7 @@ from app.deliveries.schemas import ANSWER, Claimed, NewDelivery, Outcome
 from app.events.schemas import Entry, Position
 from app.feeds.schemas import HUB, Publication
 from app.net.outgoing import Answer, CallFailed, Outgoing, Refused
-from app.publication.events import EVERYTHING
+from app.publication.events import PUBLICATION_GROUP
 from app.publication.section_tree import find_ancestors
 from app.websub.hub import (
     CHANNEL,
@@ -254,7 +254,7 @@ def _changed(session: Session, entry: Entry) -> Iterator[Feeds]:
             yield from _of_article(session, entry)
         else:
             yield from (_SITE, Feeds("comments"), *(Feeds(term) for term in TERMS))
-    elif EVERYTHING in entry.groups:
+    elif PUBLICATION_GROUP in entry.groups:
         if kind in TERMS:
             yield Feeds(kind, subject)  # type: ignore[arg-type]
         yield from (_SITE, *(Feeds(term) for term in TERMS))

@@ -13,7 +13,7 @@ from selectolax.lexbor import LexborHTMLParser
 from starlette.testclient import TestClient
 
 from app.blocks.convert import Body, from_html, from_markdown
-from app.publication.terms import note
+from app.publication.terms import render_note
 from tests import make
 
 Headers = dict[str, str]
@@ -221,9 +221,9 @@ def test_each_vector_alone_and_in_context(vector: str) -> None:
     for text in (vector, f"<p>a {vector} b</p>", f"<blockquote><ul><li>{vector}</ul></blockquote>", f"a\n\n{vector}\n"):
         check_body(as_dict(from_html(text)))
         check_body(as_dict(from_markdown(text)))
-        html, _ = note(text, None)
+        html, _ = render_note(text, None)
         assert list(faults(html)) == []
-        html, _ = note(None, sendable(text))
+        html, _ = render_note(None, sendable(text))
         assert list(faults(html)) == []
         assert not LexborHTMLParser(html).css("script, img, svg, a"), "text stays text"
 
@@ -300,4 +300,4 @@ PIECES = st.one_of(st.sampled_from(VECTORS), st.sampled_from([*FRAGMENTS, "\n", 
 def test_whatever_is_put_together_is_inert(text: str) -> None:
     check_body(as_dict(from_html(text)))
     check_body(as_dict(from_markdown(text)))
-    assert list(faults(note(text, None)[0])) == []
+    assert list(faults(render_note(text, None)[0])) == []

@@ -13,7 +13,15 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image, ImageCms
 
-from app.publication.images import BROKEN, TOO_LARGE, UNSUPPORTED, Picture, UnreadableImage, read, renditions
+from app.publication.images import (
+    BROKEN,
+    TOO_LARGE,
+    UNSUPPORTED,
+    Picture,
+    UnreadableImage,
+    decode_picture,
+    make_renditions,
+)
 
 KINDS = {
     "JPEG": ("image/jpeg", "jpg"),
@@ -39,7 +47,7 @@ def encode(image: Image.Image, kind: str, **options: Any) -> bytes:
 
 
 def take(data: bytes, max_bytes: int = 5_000_000, max_pixels: int = 5_000_000) -> Picture:
-    return read(data, max_bytes=max_bytes, max_pixels=max_pixels)
+    return decode_picture(data, max_bytes=max_bytes, max_pixels=max_pixels)
 
 
 def pixel(image: Image.Image, x: int, y: int) -> tuple[int, ...]:
@@ -76,7 +84,7 @@ def test_the_same_upload_has_the_same_name(kind: str) -> None:
     data = encode(scene(), kind)
     first, second = take(data), take(data)
     assert (first.name, first.data) == (second.name, second.data)
-    assert [one.name for one in renditions(first)] == [one.name for one in renditions(second)]
+    assert [one.name for one in make_renditions(first)] == [one.name for one in make_renditions(second)]
     assert take(encode(scene(701), kind)).name != first.name
 
 
@@ -138,7 +146,7 @@ def test_orientation_is_applied_and_metadata_goes(kind: str) -> None:
     assert not again.getexif()
     assert "xmp" not in again.info
     assert PRIVATE not in picture.data
-    assert PRIVATE not in b"".join(one.data for one in renditions(picture, [10]))
+    assert PRIVATE not in b"".join(one.data for one in make_renditions(picture, [10]))
     # orientation 6 turns clockwise: what was left is now on top
     red, _, blue = pixel(again.convert("RGB").resize((1, 2)), 0, 0)
     assert red > blue
@@ -186,7 +194,7 @@ def test_transparency_stays(kind: str) -> None:
     image = scene(640, 20).convert("RGBA")
     image.paste((0, 0, 0, 0), (0, 0, 320, 20))
     picture = take(encode(image, kind))
-    for data, width in [(picture.data, 640), *((one.data, one.width) for one in renditions(picture, [320]))]:
+    for data, width in [(picture.data, 640), *((one.data, one.width) for one in make_renditions(picture, [320]))]:
         again = opened(data).convert("RGBA")
         assert pixel(again, width // 4, 5)[3] == 0
         assert pixel(again, width * 3 // 4, 5)[3] == 255
@@ -219,7 +227,7 @@ def test_animation_stays(kind: str, mode: str) -> None:
         bar, ground = pixel(shown, number * 10 + 5, 10), pixel(shown, (number * 10 + 25) % 40, 10)
         assert bar[0] > 200 > bar[1]
         assert (ground[3] == 0) if mode == "RGBA" else (min(ground) > 240)
-    assert [getattr(opened(one.data), "n_frames", 1) for one in renditions(picture, [20])] == [1]
+    assert [getattr(opened(one.data), "n_frames", 1) for one in make_renditions(picture, [20])] == [1]
 
 
 @pytest.mark.parametrize("kind", ["PNG", "AVIF"])
@@ -267,15 +275,15 @@ def test_pixels_beyond_the_announced_ones_are_never_unpacked_into_the_answer() -
 
 
 def test_renditions_never_scale_up() -> None:
-    sizes = [(one.width, one.height, one.media_type) for one in renditions(take(encode(scene(), "JPEG")))]
+    sizes = [(one.width, one.height, one.media_type) for one in make_renditions(take(encode(scene(), "JPEG")))]
     assert sizes == [(320, 183, "image/webp"), (640, 366, "image/webp")]
-    assert renditions(take(encode(scene(320, 9), "JPEG"))) == []
-    assert [one.width for one in renditions(take(encode(scene(), "JPEG")), [900, 100, 100, 0, -5])] == [100]
+    assert make_renditions(take(encode(scene(320, 9), "JPEG"))) == []
+    assert [one.width for one in make_renditions(take(encode(scene(), "JPEG")), [900, 100, 100, 0, -5])] == [100]
 
 
 def test_a_rendition_is_named_after_its_picture_and_width() -> None:
     picture = take(encode(scene(), "PNG"))
-    (small,) = renditions(picture, [100])
+    (small,) = make_renditions(picture, [100])
     assert small.name == picture.name.replace(".png", "-100.webp")
     assert opened(small.data).size == (100, 57)
 

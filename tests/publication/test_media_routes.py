@@ -225,7 +225,7 @@ def test_a_reference_stays_where_it_is(send: Send, db: Database) -> None:
         made = media_library.create_reference(
             session, SYSTEM, "https://elsewhere.example/a.png", "Alt", "Caption", "Credit"
         )
-        assert media_library.require(session, made) == made
+        assert media_library.require_media(session, made) == made
     shown = send("GET", f"/v1/media/{made}").json()
     assert (shown["state"], shown["url"]) == ("reference", "https://elsewhere.example/a.png")
     assert (shown["alt"], shown["caption"], shown["credit"]) == ("Alt", "Caption", "Credit")
@@ -296,11 +296,11 @@ def test_a_store_that_fails_leaves_no_row(
 def test_files_that_went_with_the_last_row_meanwhile_are_put_back(
     client: TestClient, upload: Upload, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    store, create = client.app.state.services.media, media_library.create  # type: ignore[attr-defined]
+    store, create = client.app.state.services.media, media_library.create_media  # type: ignore[attr-defined]
 
     def lose_files(session: Any, actor: Any, made: media_library.Upload, data: Any) -> str:
-        media_library.drop(store, list(made.files()))
+        media_library.delete_files(store, list(made.files()))
         return create(session, actor, made, data)
 
-    monkeypatch.setattr(media_library, "create", lose_files)
+    monkeypatch.setattr(media_library, "create_media", lose_files)
     assert client.get(upload(picture()).json()["url"]).status_code == 200

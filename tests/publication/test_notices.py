@@ -8,7 +8,7 @@ from httpx2 import Response
 from starlette.testclient import TestClient
 
 from app.db import Database
-from app.publication.notices import forget
+from app.publication.notices import delete_notices_of
 from tests import make
 
 Make = Callable[..., dict[str, Any]]
@@ -157,8 +157,8 @@ def test_the_notices_of_one_target_are_forgotten(make: Make, send: Send, db: Dat
     for target in (one, two):
         make("notices", scope="section", target_id=target["id"], **WORDS)
     with db.transaction() as session:
-        forget(session, "section", one["id"])
-        forget(session, "author", two["id"])
+        delete_notices_of(session, "section", one["id"])
+        delete_notices_of(session, "author", two["id"])
     assert [row["target_id"] for row in send("GET", "/v1/notices").json()["data"]] == [two["id"]]
 
 

@@ -9,7 +9,7 @@ from app.db import Database
 from app.identity.schemas import SYSTEM
 from app.publication import authors, sections, series, tags
 from app.publication.schemas import AuthorIn, SectionIn, SeriesIn
-from app.publication.tallies import Kind, move
+from app.publication.tallies import Kind, adjust_counts
 
 
 def _counts(db: Database, kind: str) -> dict[str, int]:
@@ -23,28 +23,28 @@ def test_all_named_move_and_no_others(kind: Kind, db: Database) -> None:
     with db.transaction() as session:
         for name in "abc":
             if kind == "tag":
-                tags.require(session, SYSTEM, [name])
+                tags.require_tags(session, SYSTEM, [name])
             elif kind == "section":
-                sections.create(session, SYSTEM, SectionIn(name=name))
+                sections.create_section(session, SYSTEM, SectionIn(name=name))
             elif kind == "author":
-                authors.create(session, SYSTEM, AuthorIn(name=name))
+                authors.create_author(session, SYSTEM, AuthorIn(name=name))
             else:
-                series.create(session, SYSTEM, SeriesIn(name=name))
+                series.create_series(session, SYSTEM, SeriesIn(name=name))
         ids = {row.slug: str(row.id) for row in session.execute(sa.text(f"SELECT slug, id FROM {kind}"))}
-        move(session, kind, [ids["a"], ids["b"]], 1)
-        move(session, kind, {ids["a"]}, 2)
-        move(session, kind, [ids["b"]], -1)
-        move(session, kind, [], 1)
+        adjust_counts(session, kind, [ids["a"], ids["b"]], 1)
+        adjust_counts(session, kind, {ids["a"]}, 2)
+        adjust_counts(session, kind, [ids["b"]], -1)
+        adjust_counts(session, kind, [], 1)
     assert _counts(db, kind) == {"a": 3, "b": 0, "c": 0}
 
 
 def test_nothing_is_lost_between_many_at_once(db: Database) -> None:
     with db.transaction() as session:
-        ids = tags.require(session, SYSTEM, [f"tag {number}" for number in range(20)])
+        ids = tags.require_tags(session, SYSTEM, [f"tag {number}" for number in range(20)])
 
     def add(_number: int) -> None:
         with db.transaction() as session:
-            move(session, "tag", ids, 1)
+            adjust_counts(session, "tag", ids, 1)
 
     with ThreadPoolExecutor(4) as threads:
         list(threads.map(add, range(24)))
@@ -55,20 +55,20 @@ def test_rows_are_locked_in_the_order_of_their_ids(db: Database) -> None:
     if db.dialect == "sqlite":
         pytest.skip("there is only one writer")
     with db.transaction() as session:
-        low, high = tags.require(session, SYSTEM, ["low", "high"])
+        low, high = tags.require_tags(session, SYSTEM, ["low", "high"])
     with db.transaction() as session:
-        move(session, "tag", [low], 1)  # now the table holds it behind the other one
+        adjust_counts(session, "tag", [low], 1)  # now the table holds it behind the other one
 
     def both() -> None:
         with db.transaction() as session:
-            move(session, "tag", [high, low], 1)
+            adjust_counts(session, "tag", [high, low], 1)
 
     with ThreadPoolExecutor(1) as thread, db.connect() as other:
         with db.transaction() as session:
-            move(session, "tag", [low], 1)
+            adjust_counts(session, "tag", [low], 1)
             waiting = thread.submit(both)
             while not other.execute(sa.text("SELECT count(*) FROM pg_locks WHERE NOT granted")).scalar_one():
                 assert not waiting.done()
-            move(session, "tag", [high], 1)  # a deadlock if the waiting one had locked it already
+            adjust_counts(session, "tag", [high], 1)  # a deadlock if the waiting one had locked it already
         waiting.result()
     assert _counts(db, "tag") == {"low": 3, "high": 2}

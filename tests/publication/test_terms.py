@@ -279,7 +279,7 @@ def test_every_write_is_in_the_audit_log(kind: str, make: Make, send: Send, db: 
 def test_many_at_once_with_one_name_get_a_slug_each(db: Database) -> None:
     def make(_number: int) -> None:
         with db.transaction() as session:
-            sections.create(session, SYSTEM, SectionIn(name="Same"))
+            sections.create_section(session, SYSTEM, SectionIn(name="Same"))
 
     with ThreadPoolExecutor(4) as threads:
         list(threads.map(make, range(8)))
@@ -293,17 +293,17 @@ def test_required_ones_keep_their_order_without_repeats(kind: str, make: Make, d
     model: type[Term] = next(found for found in Term.__subclasses__() if found.__tablename__ == SINGULAR[kind])
     one, two = make(kind, name="One")["id"], make(kind, name="Two")["id"]
     with db.transaction() as session:
-        assert terms.require(session, model, ["two", one, "one", two], "/x") == [two, one]
-        assert terms.require(session, model, [], "/x") == []
+        assert terms.require_terms(session, model, ["two", one, "one", two], "/x") == [two, one]
+        assert terms.require_terms(session, model, [], "/x") == []
 
 
 def test_missing_ones_are_told_by_pointer(db: Database) -> None:
     with db.transaction() as session:
         for call, pointer in (
-            (lambda: sections.require(session, "none"), "/section"),
-            (lambda: series.require(session, "none"), "/series"),
-            (lambda: authors.require(session, ["none"]), "/authors"),
-            (lambda: terms.require(session, Tag, ["0199aaaa-0000-7000-8000-000000000000"], "/x"), "/x"),
+            (lambda: sections.require_section(session, "none"), "/section"),
+            (lambda: series.require_series(session, "none"), "/series"),
+            (lambda: authors.require_authors(session, ["none"]), "/authors"),
+            (lambda: terms.require_terms(session, Tag, ["0199aaaa-0000-7000-8000-000000000000"], "/x"), "/x"),
         ):
             with pytest.raises(Invalid) as caught:
                 call()
@@ -317,10 +317,10 @@ def test_what_is_required_cannot_be_deleted_meanwhile(make: Make, db: Database, 
         media.create_reference(session, SYSTEM, "https://a.example/b.png")
         picture = str(session.execute(sa.text("SELECT id FROM media")).scalar_one())
     with db.transaction() as first:
-        sections.require(first, "one")
-        tags.require(first, SYSTEM, ["one"])
-        media.require(first, picture)
-        for delete, ref in (sections.delete, "one"), (tags.delete, "one"), (media.delete, picture):
+        sections.require_section(first, "one")
+        tags.require_tags(first, SYSTEM, ["one"])
+        media.require_media(first, picture)
+        for delete, ref in (sections.delete_section, "one"), (tags.delete_tag, "one"), (media.delete_media, picture):
             with pytest.raises(sa.exc.OperationalError), impatient() as second:
                 delete(second, SYSTEM, ref, None)
 
@@ -347,7 +347,7 @@ def test_a_forged_cursor_is_never_a_failure(kind: str, make: Make, client: TestC
     ],
 )
 def test_a_note_is_html_and_text_from_either(html: str | None, text: str | None, expected: tuple[str, str]) -> None:
-    assert terms.note(html, text) == expected
+    assert terms.render_note(html, text) == expected
 
 
 @pytest.mark.parametrize(
@@ -355,5 +355,5 @@ def test_a_note_is_html_and_text_from_either(html: str | None, text: str | None,
 )
 def test_a_note_that_cannot_be_taken_is_told_by_pointer(html: str | None, text: str | None, pointer: str) -> None:
     with pytest.raises(Invalid) as caught:
-        terms.note(html, text)
+        terms.render_note(html, text)
     assert caught.value.errors[0]["pointer"] == pointer

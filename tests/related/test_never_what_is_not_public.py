@@ -49,8 +49,8 @@ class Walk:
         self.ids: list[str] = []
         self.texts: list[str] = []
         with db.transaction() as session:
-            self.by = [authors.create(session, SYSTEM, AuthorIn(name=name)) for name in ("Ann", "Bo")]
-            self.series = [series.create(session, SYSTEM, SeriesIn(name="Tides"))]
+            self.by = [authors.create_author(session, SYSTEM, AuthorIn(name=name)) for name in ("Ann", "Bo")]
+            self.series = [series.create_series(session, SYSTEM, SeriesIn(name="Tides"))]
 
     def text(self) -> str:
         """About something, or once more what another said, nearly."""

@@ -19,7 +19,7 @@ from app.importers.wordpress.pictures import MEDIA, PictureEntry
 from app.importers.wordpress.survey import ListedFile, is_picture
 from app.publication import media_library as media
 from app.publication.media_library import Upload
-from app.publication.schemas import FILES
+from app.publication.schemas import MEDIA_PATH
 
 _BATCH = 8  # decoded pictures that are in memory together
 _KIND = "file"
@@ -97,5 +97,5 @@ class Files:
         for name in _names(url) if is_picture(url) else []:
             if media_id := self._ledger.local(connection, _KIND, name, MEDIA):
                 key = connection.execute(_KEY, {"this": media_id}).scalar_one_or_none()
-                return f'{tag[1]}"{FILES}{key}"' if key else tag.group()
+                return f'{tag[1]}"{MEDIA_PATH}{key}"' if key else tag.group()
         return tag.group()

@@ -55,4 +55,4 @@ class PictureEntry:
 
     def update(self, session: Session, local_id: str) -> None:
         """Change what is said of it."""
-        media.change(session, IMPORT, local_id, MediaPatch(alt=self.alt, caption=self.caption), None)
+        media.update_media(session, IMPORT, local_id, MediaPatch(alt=self.alt, caption=self.caption), None)

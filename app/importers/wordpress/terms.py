@@ -67,11 +67,11 @@ class AuthorEntry(_TermEntry):
 
     def create(self, session: Session) -> str:
         """Make the author; the slug is made of the name, as a login is nobody's business."""
-        return authors.create(session, IMPORT, AuthorIn(name=self.name))
+        return authors.create_author(session, IMPORT, AuthorIn(name=self.name))
 
     def update(self, session: Session, local_id: str) -> None:
         """Change the name."""
-        authors.change(session, IMPORT, local_id, AuthorPatch(name=self.name), None)
+        authors.update_author(session, IMPORT, local_id, AuthorPatch(name=self.name), None)
 
 
 class _SluggedEntry(_TermEntry):
@@ -114,11 +114,11 @@ class TagEntry(_SluggedEntry):
 
     def create(self, session: Session) -> str:
         """Make the tag."""
-        return tags.create(session, IMPORT, TagIn(**self.values()))
+        return tags.create_tag(session, IMPORT, TagIn(**self.values()))
 
     def update(self, session: Session, local_id: str) -> None:
         """Change what differs."""
-        tags.change(session, IMPORT, local_id, TagPatch(**self.changes()), None)
+        tags.update_tag(session, IMPORT, local_id, TagPatch(**self.changes()), None)
 
 
 class SectionEntry(_SluggedEntry):
@@ -139,9 +139,9 @@ class SectionEntry(_SluggedEntry):
 
     def create(self, session: Session) -> str:
         """Make the section; its parent came before it."""
-        return sections.create(session, IMPORT, SectionIn(**{**self.values(), "parent": self._parent(session)}))
+        return sections.create_section(session, IMPORT, SectionIn(**{**self.values(), "parent": self._parent(session)}))
 
     def update(self, session: Session, local_id: str) -> None:
         """Change what differs."""
         data = SectionPatch(**{**self.changes(), "parent": self._parent(session)})
-        sections.change(session, IMPORT, local_id, data, None)
+        sections.update_section(session, IMPORT, local_id, data, None)
