@@ -1,12 +1,17 @@
-"""Every line of shell in README, the tutorials and the how-tos does what it says, against the sample publication."""
+"""Every line of shell in README, the tutorials and the how-tos works on the sample publication, with the answers shown.
+
+An answer is a block of JSON after a block of shell. It shows a part of what the last command printed; `…` is anything.
+"""
 
 import asyncio
+import json
 import os
 import re
 import shlex
 import shutil
 import subprocess
 from pathlib import Path
+from typing import Any
 
 import pytest
 from typer.testing import CliRunner
@@ -18,7 +23,8 @@ from app.db import open_database
 from tests.flows.conftest import serving
 
 ROOT = Path(__file__).resolve().parents[2]
-BLOCK = re.compile(r"^```sh\n(.*?)^```", re.S | re.M)
+BLOCK = re.compile(r"^```sh\n(.*?)^```(?:\n+```json\n(.*?)^```)?", re.S | re.M)
+END = "-- end of a block --"
 COMMAND = re.compile(r"\.venv/bin/broadsheet ((?:'[^']*'|[^|>)\n'])+)")
 HAND_OUT = 'set -- "$PRINTED"/*.out; cat "${1%.out}.err" >&2; cat "$1"; rm "$1"\n'
 
@@ -27,6 +33,28 @@ def pages() -> list[str]:
     """Return the pages with shell lines that readers are to run."""
     paths = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
     return [path.relative_to(ROOT).as_posix() for path in paths if BLOCK.search(path.read_text("utf-8"))]
+
+
+def last_json(printed: str) -> Any:
+    """Return the last JSON document in what commands printed, which curl puts one after the other without a newline."""
+    decoder, place, found = json.JSONDecoder(), 0, None
+    while (place := printed.find("{", place)) >= 0:
+        try:
+            found, place = decoder.raw_decode(printed, place)
+        except ValueError:
+            place += 1
+    return found
+
+
+def is_part(shown: Any, whole: Any) -> bool:
+    """Tell whether a document shows a part of another one."""
+    if shown == "…":
+        return True
+    if isinstance(shown, dict) and isinstance(whole, dict):
+        return all(name in whole and is_part(value, whole[name]) for name, value in shown.items())
+    if isinstance(shown, list) and isinstance(whole, list):
+        return len(shown) <= len(whole) and all(map(is_part, shown, whole))
+    return bool(shown == whole)
 
 
 def prepare_commands(folder: Path, script: str) -> None:
@@ -62,7 +90,8 @@ def test_its_shell_lines_work(
     page: str, tmp_path: Path, sample: Path, monkeypatch: pytest.MonkeyPatch, all_settings: Settings
 ) -> None:
     assert shutil.which("curl"), "curl is needed to run what the documentation shows"
-    script = "\n".join(BLOCK.findall((ROOT / page).read_text("utf-8")))
+    blocks = BLOCK.findall((ROOT / page).read_text("utf-8"))
+    script = f"\necho '{END}'\n".join(lines for lines, _ in blocks)
     data = tmp_path / "data"
     shutil.copytree(sample, data)
     monkeypatch.setenv("BROADSHEET_DATABASE_URL", f"sqlite:///{data}/broadsheet.db")
@@ -82,3 +111,6 @@ def test_its_shell_lines_work(
             timeout=60,
         )
     assert run.returncode == 0, f"{run.stdout[-2000:]}\n{run.stderr}"
+    for (lines, answer), printed in zip(blocks, run.stdout.split(END), strict=True):
+        if answer:
+            assert is_part(json.loads(answer), last_json(printed)), f"{lines}\ndoes not print\n{answer}\nbut\n{printed}"
