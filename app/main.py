@@ -14,8 +14,8 @@ from app.identity.access import Access
 from app.openapi.document import describe
 from app.services import Services, build_services
 from app.web import problem_responses
-from app.web.boundary import Boundary, Cors, LastResort
-from app.web.routing import keep_apart, prepare
+from app.web.boundary import Boundary, Cors, UnhandledErrors
+from app.web.routing import install_handler, separate_paths
 
 
 def _open(app: FastAPI, router: APIRouter) -> None:
@@ -28,7 +28,7 @@ def _open(app: FastAPI, router: APIRouter) -> None:
             raise RuntimeError(f"{route} is no API route")
         if not any(isinstance(inner.call, Access) for inner in route.dependant.dependencies):
             raise RuntimeError(f"{route.path} declares no scope")
-        prepare(route)
+        install_handler(route)
         app.router.routes.append(route)
 
 
@@ -60,10 +60,10 @@ def create_app(settings: Settings | None = None, *, with_worker: bool = True) ->
     app.state.services = services  # read by WebServices.of alone
     for router in wiring.ROUTERS:
         _open(app, router)
-    keep_apart(app.router.routes)
+    separate_paths(app.router.routes)
     describe(app)
-    problem_responses.install(app)
-    app.add_middleware(LastResort)
+    problem_responses.install_handlers(app)
+    app.add_middleware(UnhandledErrors)
     app.add_middleware(Cors, origins=settings.frontend_origins)
     app.add_middleware(Boundary, metrics=services.metrics, max_body_size=settings.max_body_size)
     return app

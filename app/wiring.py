@@ -56,9 +56,9 @@ from app.fronts.fronts import follow_merge as follow_merge_on_fronts
 from app.identity import access as identity
 from app.identity import routes as audit
 from app.identity import routes as participants
-from app.identity.idempotency import prune as prune_replays
-from app.identity.secrets import Vault, turn
-from app.identity.secrets import is_due as is_turn
+from app.identity.idempotency import prune_answers as prune_replays
+from app.identity.secrets import Vault, rotate_secrets
+from app.identity.secrets import is_rotation_due as is_turn
 from app.importers import tables as imported  # noqa: F401  a table without routes: known to migrations through here
 from app.importers.ledger import forget as forget_imported
 from app.live import routes as live_routes
@@ -221,7 +221,7 @@ HANDLERS: dict[str, tuple[Callable[[Session, Entry], None], ...]] = {
 TARGETS["article"] = find_notice_target  # notices may stand with what a room above theirs holds
 SEEN["article"] = articles_seen_by
 BESIDE["related"] = Include(related_beside, RelatedOut)
-BESIDE["comments"] = Include(comments.beside, CommentList)
+BESIDE["comments"] = Include(comments.include_comments, CommentList)
 SHOWN["search"] = follow_in_search  # what rooms above articles keep of them, in the same transaction
 FIND["q"] = search_list
 EARLY["named"] = is_named
@@ -287,7 +287,7 @@ def timers(settings: Settings) -> dict[str, Timer]:
         "opt-ins": Timer(0.0, partial(ask_back, most_in_hour=settings.opt_in_limit), has_requests),
         "notifications": Timer(0.0, spread, has_fanouts),
         "digests": Timer(10.0, partial(put_together, plan=plan), partial(is_digest, plan=plan)),
-        "salts": Timer(3600.0, turn, is_turn),
+        "salts": Timer(3600.0, rotate_secrets, is_turn),
         "forget": Timer(3600.0, _forget),
         "deliveries": Timer(3600.0, prune_deliveries),
         "replays": Timer(0.0, partial(proceed_with_replays, site=site), is_replay_asked),

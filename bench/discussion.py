@@ -10,10 +10,10 @@ from typing import Any
 import sqlalchemy as sa
 
 from app.articles.tables import Article, ArticleTally
-from app.comments.schemas import best, controversy
+from app.comments.schemas import controversy_score, wilson_score
 from app.comments.tables import Comment
 from app.db.columns import table_of
-from app.identity.participants import hashed
+from app.identity.participants import hash_token
 from app.identity.tables import Participant
 
 Row = dict[str, Any]
@@ -34,7 +34,7 @@ def _guests(moment: datetime) -> list[Row]:
     for n, token in enumerate(tokens()):
         number = uuid.UUID(int=n + 1, version=4)
         row = {"id": str(number), "kind": "guest", "public_id": number.hex, "name": f"Guest {n}", "approved": 0}
-        rows.append({**row, "token_hash": hashed(token), "rejected": 0, "created_at": moment})
+        rows.append({**row, "token_hash": hash_token(token), "rejected": 0, "created_at": moment})
     return rows
 
 
@@ -48,7 +48,12 @@ def _comments(rng: random.Random, article: Any, guests: list[Row], text: list[st
         row = {"id": comment_id, "article_id": article.id, "state": "published", "listed": True, "replies": 0}
         row |= {"parent_id": parent["id"] if parent else None, "root_id": parent["root_id"] if parent else comment_id}
         row |= {"under_id": parent["id"] if parent else article.id, "depth": parent["depth"] + 1 if parent else 0}
-        row |= {"upvotes": ups, "downvotes": downs, "best": best(ups, downs), "controversy": controversy(ups, downs)}
+        row |= {
+            "upvotes": ups,
+            "downvotes": downs,
+            "best": wilson_score(ups, downs),
+            "controversy": controversy_score(ups, downs),
+        }
         row |= {"participant_id": guest["id"], "author_id": guest["public_id"], "author_name": guest["name"]}
         row |= {"author_kind": "guest", "badges": [], "notify": "none", "fingerprint": f"{rng.getrandbits(128):032x}"}
         row |= {"source": words, "text": words, "html": f"<p>{words}</p>", "featured": False, "approved_text": False}

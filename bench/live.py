@@ -229,7 +229,7 @@ def follow(
     """Open the streams on one process, post through it and a second one, and tell what came."""
     db = open_database(url)
     with db.transaction() as session:
-        key = keys.create(session, SYSTEM, "bench", ["content:read", "content:write", "content:publish"])[1]
+        key = keys.create_api_key(session, SYSTEM, "bench", ["content:read", "content:write", "content:publish"])[1]
     for engine in db.engines():
         engine.dispose()
     with ExitStack() as stack:

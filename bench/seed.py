@@ -321,7 +321,7 @@ def seed(url: str, articles: int) -> Store:
         _cards(connection)
     writes.dispose()  # the fast connection must not be used again
     with db.transaction() as session:
-        key = keys.create(session, SYSTEM, "bench", ["content:read", "content:write"])[1]
+        key = keys.create_api_key(session, SYSTEM, "bench", ["content:read", "content:write"])[1]
     _index(db)
     settle(db)
     asyncio.run(db.stop())

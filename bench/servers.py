@@ -124,8 +124,8 @@ def main(kind: str, *arguments: str) -> None:
         if kind == "app"
         else partial(Floor, *arguments)
     )
-    listener = server.bind("127.0.0.1", 0)
-    config = server.configure(partial(_ready, make, listener.getsockname()[1]), trusted_proxies=[])
+    listener = server.bind_socket("127.0.0.1", 0)
+    config = server.make_config(partial(_ready, make, listener.getsockname()[1]), trusted_proxies=[])
     server.serve(config, listener)
 
 

@@ -18,7 +18,7 @@ from app.anchors.schemas import AnchorIn
 from app.articles.list_parameters import Words
 from app.blocks import from_html as article_from_html
 from app.blocks import from_markdown as article_from_markdown
-from app.comments.rendering import from_markdown
+from app.comments.rendering import render_markdown
 from app.moderation.pipeline import analyze_text
 from app.search.marks import snippet
 from app.search.questions import parse
@@ -82,7 +82,7 @@ class Field(NamedTuple):
 
 
 def _comment(text: str) -> None:
-    body = from_markdown(_PROSE.validate_python(text))
+    body = render_markdown(_PROSE.validate_python(text))
     analyze_text(body.text, body.links, True, True)
 
 

@@ -178,7 +178,7 @@ def make_key(db: Database) -> Callable[..., Headers]:
 
     def make(*scopes: str, sections: list[str] | None = None) -> Headers:
         with db.transaction() as session:
-            key = keys.create(session, SYSTEM, "test key", list(scopes), sections)[1]
+            key = keys.create_api_key(session, SYSTEM, "test key", list(scopes), sections)[1]
         return {"Authorization": f"Bearer {key}"}
 
     return make

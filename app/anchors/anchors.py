@@ -18,7 +18,7 @@ from app.core.clock import now
 from app.core.ids import is_id, new_id
 from app.core.problems import Conflict, Invalid, NotFound
 from app.db.columns import Row, table_of
-from app.web.paging import Sort, fetch
+from app.web.paging import Sort, fetch_page
 
 ANCHOR = table_of(Anchor)
 _SHOWN = ("id", "kind", "exact", "question", "state", "revision", "block_id", "start", "end")
@@ -64,7 +64,7 @@ def _of_article(kind: str | None) -> sa.Select[Any]:
 def page(connection: sa.Connection, article_id: str, asked: AnchorQuery) -> dict[str, Any]:
     """An article's prompts and the passages that readers speak of, in the order of the text."""
     query = _of_article(asked.kind).params(article_id=article_id)
-    found = fetch(connection, query, _IN_ORDER, ANCHOR.c.start, asked, within=article_id)
+    found = fetch_page(connection, query, _IN_ORDER, ANCHOR.c.start, asked, within=article_id)
     return {**found, "data": [present(row) for row in found["data"]]}
 
 

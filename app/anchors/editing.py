@@ -16,7 +16,7 @@ from app.core.ids import is_id
 from app.core.problems import Conflict, NotFound
 from app.db.columns import Row
 from app.events.log import emit
-from app.identity.audit import record
+from app.identity.audit import record_action
 from app.identity.schemas import Actor
 from app.web import etag
 
@@ -51,7 +51,7 @@ def _locked(session: Session, actor: Actor, anchor_id: str, versions: Versions, 
         raise NotFound
     _article(session, actor, article_id)
     row = session.execute(sa.select(ANCHOR).where(ANCHOR.c.id == anchor_id).with_for_update()).mappings().one()
-    etag.check(row["version"], versions, fields)
+    etag.check_version(row["version"], versions, fields)
     return row
 
 
@@ -59,7 +59,7 @@ def _changed(session: Session, actor: Actor, row: Row, values: dict[str, Any], v
     values = {**values, "version": row["version"] + 1}
     session.execute(sa.update(ANCHOR).where(ANCHOR.c.id == row["id"]).values(values))
     emit(session, AnchorChanged(subject_id=row["id"], article_id=row["article_id"]))
-    record(session, actor, f"anchor.{verb}", "anchor", row["id"], {"article": row["article_id"]})
+    record_action(session, actor, f"anchor.{verb}", "anchor", row["id"], {"article": row["article_id"]})
     return str(row["id"])
 
 

@@ -17,18 +17,18 @@ from app.articles.site import Site
 from app.core.ids import IdPath, RefPath
 from app.core.problems import Forbidden, Invalid, NotFound, Unauthorized, documented
 from app.db.columns import Row
-from app.identity.access import VERSIONED, Public, Versions, requires
+from app.identity.access import VERSION_PROBLEMS, ExpectedVersions, Public, require_scope
 from app.identity.schemas import ANONYMOUS, Actor
 from app.identity.writes import write
-from app.web.fields import chosen
+from app.web.fields import parse_fields
 from app.web.paging import ListOut
-from app.web.responses import ReadQuery, database, dump, reply, reply_list, settings
+from app.web.responses import ReadQuery, database, dump_json, reply, reply_list, settings
 
 router = APIRouter(prefix="/v1", tags=["anchors"])
-Writer = Annotated[Actor, requires("content:write")]
+Writer = Annotated[Actor, require_scope("content:write")]
 READS = documented(NotFound, Retracted, WithheldForLegalReasons)
 PLACES = (Unauthorized, Forbidden, NotFound, WrongState, Invalid, QuoteNotFound, StaleRevision)
-CHANGES = (*VERSIONED, WrongState)
+CHANGES = (*VERSION_PROBLEMS, WrongState)
 
 
 def _groups(article_id: str) -> tuple[str, ...]:
@@ -60,7 +60,7 @@ async def list_anchors(
         return row["id"], anchors.page(connection, row["id"], query)
 
     article_id, page = await database(request).read(find)
-    fields = chosen(PassageOut, query.fields)
+    fields = parse_fields(PassageOut, query.fields)
     private = actor is not ANONYMOUS
     return reply_list(request, ListOut[PassageOut], page, fields, groups=_groups(article_id), private=private)
 
@@ -81,7 +81,7 @@ async def create_prompt(request: Request, article: RefPath, body: PromptIn, acto
         editing.ask,
         article,
         body,
-        show=_shown,
+        render=_shown,
         model=PassageOut,
         status=201,
         location="/v1/anchors/{id}",
@@ -101,7 +101,7 @@ async def get_anchor(request: Request, anchor: IdPath, query: Annotated[ReadQuer
         return row
 
     row = await database(request).read(find)
-    body = dump(PassageOut, row, chosen(PassageOut, query.fields))
+    body = dump_json(PassageOut, row, parse_fields(PassageOut, query.fields))
     private = actor is not ANONYMOUS
     return reply(request, body, groups=_groups(row["article_id"]), version=row["version"], private=private)
 
@@ -114,10 +114,10 @@ async def get_anchor(request: Request, anchor: IdPath, query: Annotated[ReadQuer
     responses=documented(*PLACES, *CHANGES),
 )
 async def update_anchor(
-    request: Request, anchor: IdPath, body: AnchorPatch, versions: Versions, actor: Writer
+    request: Request, anchor: IdPath, body: AnchorPatch, versions: ExpectedVersions, actor: Writer
 ) -> Response:
     """Change what a prompt asks, or put an anchor where it belongs in the public text."""
-    return await write(request, actor, editing.change, anchor, body, versions, show=_shown, model=PassageOut)
+    return await write(request, actor, editing.change, anchor, body, versions, render=_shown, model=PassageOut)
 
 
 @router.post(
@@ -127,9 +127,9 @@ async def update_anchor(
     response_model=PassageOut,
     responses=documented(*CHANGES),
 )
-async def detach_anchor(request: Request, anchor: IdPath, versions: Versions, actor: Writer) -> Response:
+async def detach_anchor(request: Request, anchor: IdPath, versions: ExpectedVersions, actor: Writer) -> Response:
     """Take an anchor off the text; its comments stay. `PATCH` with `place` puts it back."""
-    return await write(request, actor, editing.detach, anchor, versions, show=_shown, model=PassageOut)
+    return await write(request, actor, editing.detach, anchor, versions, render=_shown, model=PassageOut)
 
 
 @router.post(
@@ -139,6 +139,6 @@ async def detach_anchor(request: Request, anchor: IdPath, versions: Versions, ac
     response_model=PassageOut,
     responses=documented(*CHANGES),
 )
-async def redact_anchor(request: Request, anchor: IdPath, versions: Versions, actor: Writer) -> Response:
+async def redact_anchor(request: Request, anchor: IdPath, versions: ExpectedVersions, actor: Writer) -> Response:
     """Remove the quoted words for good; the comments stay, beside the block as long as the article has it."""
-    return await write(request, actor, editing.redact, anchor, versions, show=_shown, model=PassageOut)
+    return await write(request, actor, editing.redact, anchor, versions, render=_shown, model=PassageOut)

@@ -24,7 +24,7 @@ def run_operation(session: Session, actor: Actor, op: Any, prepared: PreparedBod
     """Carry out one operation by the action of its single route; the result in the shape of `BulkResultOut`."""
     if not actor.may(scope_of(op.op)):
         raise Forbidden(f"This needs a key with the scope {scope_of(op.op)}.")
-    versions = etag.expected_versions(op.if_match)
+    versions = etag.parse_if_match(op.if_match)
     if op.op == "delete":
         editing.delete_article(session, actor, op.article, versions)
         return {"op": op.op, "id": None, "status": 204, "version": None, "etag": None}

@@ -22,15 +22,15 @@ from app.articles.editorial_schemas import (
 )
 from app.core.ids import IdPath
 from app.core.problems import Forbidden, Invalid, NotFound, Problem, Unauthorized, documented
-from app.identity.access import POLICIES, VERSIONED, Versions, limit, requires
+from app.identity.access import POLICY_BY_KIND, VERSION_PROBLEMS, ExpectedVersions, enforce_limit, require_scope
 from app.identity.idempotency import IdempotencyKeyReused
 from app.identity.schemas import Actor
 from app.identity.writes import write, write_part
 from app.publication.merges import MergeRunning
 from app.publication.terms import find_merge
-from app.web.fields import chosen
-from app.web.problem_responses import from_exception
-from app.web.responses import PRIVATE, ReadQuery, database, dump, reply
+from app.web.fields import parse_fields
+from app.web.problem_responses import problem_from_exception
+from app.web.responses import PRIVATE_CACHE_CONTROL, ReadQuery, database, dump_json, reply
 
 bulk_router = APIRouter(prefix="/v1/articles", tags=["editing"])
 RESULT_MEMBERS = ("code", "detail", "errors", "retry_after", "id", "version", "etag")
@@ -44,7 +44,7 @@ RESULT_MEMBERS = ("code", "detail", "errors", "retry_after", "id", "version", "e
     responses=documented(Unauthorized, Forbidden, Invalid, IdempotencyKeyReused),
 )
 async def change_articles(
-    request: Request, body: ArticleBulkIn, actor: Annotated[Actor, requires("content:write")]
+    request: Request, body: ArticleBulkIn, actor: Annotated[Actor, require_scope("content:write")]
 ) -> Response:
     """Carry out up to 100 operations on articles in their order, with a result for each.
 
@@ -52,19 +52,19 @@ async def change_articles(
     changes nothing and stops no other. Each counts towards the limits as a request of its own. With `Idempotency-Key`
     a repeated request carries out only what was not done before.
     """
-    results, headers = [], {"Cache-Control": PRIVATE}
+    results, headers = [], {"Cache-Control": PRIVATE_CACHE_CONTROL}
     for number, op in enumerate(body.operations):
         try:
             if number:
-                await limit(request, POLICIES[actor.kind], actor)
+                await enforce_limit(request, POLICY_BY_KIND[actor.kind], actor)
             result, position = await _run_operation(request, actor, number, op)
             headers["Broadsheet-Position"] = position
         except IdempotencyKeyReused:
             raise
         except (Problem, DBAPIError) as error:
-            result = {"op": op.op, **_present_refusal(from_exception(error))}
+            result = {"op": op.op, **_present_refusal(problem_from_exception(error))}
         results.append({**dict.fromkeys(RESULT_MEMBERS), **result})
-    return Response(dump(ArticleBulkOut, {"data": results}), 200, headers, "application/json")
+    return Response(dump_json(ArticleBulkOut, {"data": results}), 200, headers, "application/json")
 
 
 async def _run_operation(request: Request, actor: Actor, number: int, op: AnyBulkOp) -> tuple[dict[str, Any], str]:
@@ -89,8 +89,8 @@ def _present_refusal(problem: Problem) -> dict[str, Any]:
 
 
 merging_router = APIRouter(prefix="/v1", tags=["merging"])
-Publisher = Annotated[Actor, requires("content:publish")]
-MERGE_RESPONSES = documented(*VERSIONED, Invalid, MergeRunning)
+Publisher = Annotated[Actor, require_scope("content:publish")]
+MERGE_RESPONSES = documented(*VERSION_PROBLEMS, Invalid, MergeRunning)
 
 
 def _get_merge(connection: sa.Connection, merge_id: str) -> dict[str, Any]:
@@ -104,7 +104,7 @@ async def _merge_terms(request: Request, actor: Actor, kind: str, ref: str, body
     args = (kind, ref, body.into, versions)
     location = "/v1/merges/{id}"
     return await write(
-        request, actor, merging.merge_terms, *args, show=_get_merge, model=MergeOut, status=202, location=location
+        request, actor, merging.merge_terms, *args, render=_get_merge, model=MergeOut, status=202, location=location
     )
 
 
@@ -116,7 +116,9 @@ async def _merge_terms(request: Request, actor: Actor, kind: str, ref: str, body
     response_model=MergeOut,
     responses=MERGE_RESPONSES,
 )
-async def merge_tag(request: Request, tag: str, body: MergeIn, versions: Versions, actor: Publisher) -> Response:
+async def merge_tag(
+    request: Request, tag: str, body: MergeIn, versions: ExpectedVersions, actor: Publisher
+) -> Response:
     """Merge a tag into another one, over any number of articles; `into: null` takes it off them.
 
     The answer tells how far it is, as `GET /v1/merges/{id}` does later. Each article is moved whole: it has one of the
@@ -133,7 +135,9 @@ async def merge_tag(request: Request, tag: str, body: MergeIn, versions: Version
     response_model=MergeOut,
     responses=MERGE_RESPONSES,
 )
-async def merge_author(request: Request, author: str, body: MergeIn, versions: Versions, actor: Publisher) -> Response:
+async def merge_author(
+    request: Request, author: str, body: MergeIn, versions: ExpectedVersions, actor: Publisher
+) -> Response:
     """Merge an author into another one, as tags are merged; the notices of the former go with the articles."""
     return await _merge_terms(request, actor, "author", author, body, versions)
 
@@ -146,7 +150,9 @@ async def merge_author(request: Request, author: str, body: MergeIn, versions: V
     response_model=MergeOut,
     responses=MERGE_RESPONSES,
 )
-async def merge_series(request: Request, series: str, body: MergeIn, versions: Versions, actor: Publisher) -> Response:
+async def merge_series(
+    request: Request, series: str, body: MergeIn, versions: ExpectedVersions, actor: Publisher
+) -> Response:
     """Merge a series into another one, as tags are merged; the notices of the former go with the articles."""
     return await _merge_terms(request, actor, "series", series, body, versions)
 
@@ -163,4 +169,4 @@ async def get_merge(
 ) -> Response:
     """How far a merge is."""
     out = await database(request).read(_get_merge, merge)
-    return reply(request, dump(MergeOut, out, chosen(MergeOut, query.fields)), groups=(), private=True)
+    return reply(request, dump_json(MergeOut, out, parse_fields(MergeOut, query.fields)), groups=(), private=True)

@@ -31,7 +31,7 @@ from app.db.prepared import Prepared
 from app.identity.schemas import Actor
 from app.publication.generations import adopt_cache_key
 from app.publication.tables import Generation
-from app.web.responses import dump
+from app.web.responses import dump_json
 
 T = TypeVar("T")
 MAX_READ_ATTEMPTS = 5
@@ -120,7 +120,7 @@ def build_articles(connection: sa.Connection, ids: Sequence[str], site: Site) ->
         row["id"]: BuiltArticle(
             row["version"],
             row["card_stamp"],
-            dump(CachedArticleOut, present_article(row, site)),
+            dump_json(CachedArticleOut, present_article(row, site)),
             discussion.serialize_rules(row),
         )
         for row in rows

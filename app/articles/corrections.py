@@ -14,9 +14,9 @@ from app.core.ids import new_id
 from app.core.problems import NotFound
 from app.db.columns import table_of
 from app.events.log import emit
-from app.identity.audit import record
+from app.identity.audit import record_action
 from app.identity.schemas import Actor
-from app.web.paging import PageQuery, Sort, fetch
+from app.web.paging import PageQuery, Sort, fetch_page
 
 MAX_CORRECTION_VERSIONS = 1000  # former versions kept for one article
 _VERSION = table_of(CorrectionVersion)
@@ -48,7 +48,9 @@ def change_correction(
             session,
             ArticleCorrectionChanged(**build_event_fields(session, article), n=n, kind=new["kind"], text=new["text"]),
         )
-    record(session, actor, "article.correction_change", "article", article.id, {"n": n, "fields": sorted(values)})
+    record_action(
+        session, actor, "article.correction_change", "article", article.id, {"n": n, "fields": sorted(values)}
+    )
     return article.id
 
 
@@ -62,7 +64,7 @@ def withdraw_correction(session: Session, actor: Actor, ref: str, n: int, versio
     refresh_visibility(session, actor, article, before, ["corrections"], emits_own_event=True)
     if article.public:
         emit(session, ArticleCorrectionWithdrawn(**build_event_fields(session, article), n=n))
-    record(session, actor, "article.correction_withdraw", "article", article.id, {"n": n})
+    record_action(session, actor, "article.correction_withdraw", "article", article.id, {"n": n})
     return article.id
 
 
@@ -100,4 +102,4 @@ NEWEST_FIRST = Sort("-replaced_at", descending=True)
 def list_versions(connection: sa.Connection, article_id: str, asked: PageQuery) -> dict[str, Any]:
     """Page through the former versions of an article's corrections, the last replaced first."""
     query = sa.select(_VERSION).where(_VERSION.c.article_id == article_id)
-    return fetch(connection, query, NEWEST_FIRST, _VERSION.c.replaced_at, asked, within=article_id)
+    return fetch_page(connection, query, NEWEST_FIRST, _VERSION.c.replaced_at, asked, within=article_id)

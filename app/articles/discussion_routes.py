@@ -21,18 +21,18 @@ from app.articles.reading import is_visible
 from app.core.ids import RefPath
 from app.core.problems import Invalid, InvalidParameter, NotFound, documented
 from app.db.columns import Row
-from app.identity.access import VERSIONED, Public, Versions, requires
+from app.identity.access import VERSION_PROBLEMS, ExpectedVersions, Public, require_scope
 from app.identity.schemas import ANONYMOUS, Actor
 from app.identity.writes import write
 from app.publication.responses import REDIRECT_RESPONSE, redirect_former_slug
-from app.web.fields import chosen
-from app.web.responses import ReadQuery, database, dump, reply, settings
+from app.web.fields import parse_fields
+from app.web.responses import ReadQuery, database, dump_json, reply, settings
 
 router = APIRouter(prefix="/v1", tags=["discussion"])
 Reading = Annotated[ReadQuery, Query()]
-Moderator = Annotated[Actor, requires("comments:moderate")]
+Moderator = Annotated[Actor, require_scope("comments:moderate")]
 READ_RESPONSES = documented(NotFound)
-WRITE_RESPONSES = documented(*VERSIONED, Invalid)
+WRITE_RESPONSES = documented(*VERSION_PROBLEMS, Invalid)
 MAX_COUNTED_ARTICLES = 100
 MAX_ARTICLE_GROUPS = 20  # headers hold the groups of so many articles
 
@@ -41,7 +41,7 @@ def _reply_settings(request: Request, row: Row, query: ReadQuery, groups: tuple[
     out = discussion_settings.present_settings(row)
     return reply(
         request,
-        dump(DiscussionSettingsOut, out, chosen(DiscussionSettingsOut, query.fields)),
+        dump_json(DiscussionSettingsOut, out, parse_fields(DiscussionSettingsOut, query.fields)),
         groups=groups,
         version=out["version"],
         private=actor is not ANONYMOUS,
@@ -72,11 +72,11 @@ async def get_counts(request: Request, query: Annotated[CountsQuery, Query()], a
     refs = list(dict.fromkeys(part.strip() for part in query.articles.split(",")))
     if not all(refs) or len(refs) > MAX_COUNTED_ARTICLES or any(len(ref) > 200 for ref in refs):
         raise InvalidParameter("articles", f"articles: 1 to {MAX_COUNTED_ARTICLES} ids or slugs.")
-    fields = chosen(CountOut, query.fields)
+    fields = parse_fields(CountOut, query.fields)
     ids, found = await database(request).read(discussion_settings.list_counts, refs, settings(request).reactions)
     missing = [ref for ref in refs if ref not in found]
     chosen_fields = {"data": dict.fromkeys(found, fields), "missing": ...} if fields else None
-    body = dump(CountsOut, {"data": found, "missing": missing}, chosen_fields)
+    body = dump_json(CountsOut, {"data": found, "missing": missing}, chosen_fields)
     groups = (
         [f"comments:{article_id}" for article_id in ids] if len(ids) <= MAX_ARTICLE_GROUPS else counts_groups_of(ids)
     )
@@ -103,7 +103,9 @@ async def get_site_discussion(request: Request, query: Reading, actor: Public) -
     response_model=DiscussionSettingsOut,
     responses=WRITE_RESPONSES,
 )
-async def set_site_discussion(request: Request, body: DiscussionIn, versions: Versions, actor: Moderator) -> Response:
+async def set_site_discussion(
+    request: Request, body: DiscussionIn, versions: ExpectedVersions, actor: Moderator
+) -> Response:
     """Set the discussions of the whole publication, in place of what was set before."""
     return await _write_settings(
         request, actor, discussions.set_site_discussion, body, versions, read=discussion_settings.get_site_settings
@@ -133,7 +135,7 @@ async def get_section_discussion(request: Request, section: RefPath, query: Read
     responses=WRITE_RESPONSES,
 )
 async def set_section_discussion(
-    request: Request, section: RefPath, body: DiscussionIn, versions: Versions, actor: Moderator
+    request: Request, section: RefPath, body: DiscussionIn, versions: ExpectedVersions, actor: Moderator
 ) -> Response:
     """Set the discussions of a section's articles, in place of what was set before."""
     return await _write_settings(
@@ -170,7 +172,7 @@ async def get_article_discussion(request: Request, article: RefPath, query: Read
     responses=WRITE_RESPONSES,
 )
 async def set_article_discussion(
-    request: Request, article: RefPath, body: ArticleDiscussionIn, versions: Versions, actor: Moderator
+    request: Request, article: RefPath, body: ArticleDiscussionIn, versions: ExpectedVersions, actor: Moderator
 ) -> Response:
     """Set the discussion of an article, in place of what was set before; of a draft with `content:read` too.
 
@@ -194,4 +196,4 @@ async def _write_settings(
     *args: Any,
     read: Callable[[sa.Connection, str], Row | None],
 ) -> Response:
-    return await write(request, actor, action, *args, show=_show_settings(read), model=DiscussionSettingsOut)
+    return await write(request, actor, action, *args, render=_show_settings(read), model=DiscussionSettingsOut)

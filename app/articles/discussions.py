@@ -20,7 +20,7 @@ from app.db.columns import Row, table_of
 from app.db.prepared import Prepared
 from app.events.log import emit
 from app.events.schemas import Entry
-from app.identity.audit import record
+from app.identity.audit import record_action
 from app.identity.permissions import require_publish
 from app.identity.schemas import Actor
 from app.publication.generations import bump_generation
@@ -142,7 +142,7 @@ def _set_discussion(
     row: Row = connection.execute(sa.select(_DISCUSSION).where(is_target).with_for_update()).mappings().one()
     values = data.model_dump()
     fields = sorted(name for name, value in values.items() if row[name] != value)
-    etag.check(row["version"], versions, fields)
+    etag.check_version(row["version"], versions, fields)
     if not fields:
         return
     if shown and "prompt" in fields:
@@ -156,7 +156,7 @@ def _set_discussion(
         bump_generation(session)
     if emits_event:
         emit(session, DiscussionChanged(subject_id=target_id, scope=scope))
-    record(session, actor, "discussion.set", scope, None if scope == "site" else target_id, {"fields": fields})
+    record_action(session, actor, "discussion.set", scope, None if scope == "site" else target_id, {"fields": fields})
 
 
 def close_discussion(session: Session, article_id: str) -> None:

@@ -29,7 +29,7 @@ from app.core.clock import now
 from app.core.ids import new_id
 from app.core.problems import Forbidden, Invalid
 from app.events.log import emit
-from app.identity.audit import record
+from app.identity.audit import record_action
 from app.identity.schemas import Actor
 from app.publication import authors, notices, sections, tags
 from app.publication import media_library as media
@@ -202,7 +202,7 @@ def create_article(
     apply_unless_fixed(session, article, save_revision(session, actor, article, values))
     article.updated_at = updated_at or article.updated_at
     refresh_visibility(session, actor, article, before, [])
-    record(session, actor, "article.create", "article", article.id, {"slug": article.slug})
+    record_action(session, actor, "article.create", "article", article.id, {"slug": article.slug})
     return article.id
 
 
@@ -256,7 +256,7 @@ def update_article(
     refresh_visibility(session, actor, article, before, facts + shown)
     fields = sorted({name.removesuffix("_id") for name in changes if name in META_COLUMNS} | set(facts))
     fields += (["body"] if "html" in changes else []) + (["custom"] if has_new_custom else [])
-    record(session, actor, "article.edit", "article", article.id, {"fields": fields})
+    record_action(session, actor, "article.edit", "article", article.id, {"fields": fields})
     return article.id
 
 
@@ -268,7 +268,7 @@ def delete_article(session: Session, actor: Actor, ref: str, versions: frozenset
         raise WrongState("Only drafts that were never published can be deleted; unpublish or retract the article.")
     notices.delete_notices_of(session, "article", article.id)
     discussion.delete_settings(session, article.id)
-    record(session, actor, "article.delete", "article", article.id, {"slug": article.slug})
+    record_action(session, actor, "article.delete", "article", article.id, {"slug": article.slug})
     session.delete(article)
 
 

@@ -40,18 +40,18 @@ from app.blocks import Body
 from app.core.ids import IdPath, RefPath
 from app.core.problems import Forbidden, Invalid, NotFound, Unauthorized, documented
 from app.db.columns import Row
-from app.identity.access import VERSIONED, DraftReader, Versions, requires
+from app.identity.access import VERSION_PROBLEMS, DraftReader, ExpectedVersions, require_scope
 from app.identity.schemas import Actor
 from app.identity.writes import write
 from app.publication.media_library import find_sizes
 from app.publication.terms import SlugTaken
-from app.web.fields import chosen
+from app.web.fields import parse_fields
 from app.web.paging import ListOut, PageQuery
-from app.web.responses import ReadQuery, database, dump, offload, reply, reply_list, settings
+from app.web.responses import ReadQuery, database, dump_json, offload, reply, reply_list, settings
 
 publishing_router = APIRouter(prefix="/v1/articles/{article}", tags=["publishing"])
-Publisher = Annotated[Actor, requires("content:publish")]
-EDIT_RESPONSES = documented(*VERSIONED, WrongState, Invalid)
+Publisher = Annotated[Actor, require_scope("content:publish")]
+EDIT_RESPONSES = documented(*VERSION_PROBLEMS, WrongState, Invalid)
 
 
 def show_edited(request: Request) -> Callable[[sa.Connection, str], Row]:
@@ -70,7 +70,7 @@ def show_edited(request: Request) -> Callable[[sa.Connection, str], Row]:
 
 
 async def _write_article(request: Request, actor: Actor, action: Callable[..., str], *args: Any) -> Response:
-    return await write(request, actor, action, *args, show=show_edited(request), model=SingleArticleOut)
+    return await write(request, actor, action, *args, render=show_edited(request), model=SingleArticleOut)
 
 
 @publishing_router.post(
@@ -81,7 +81,7 @@ async def _write_article(request: Request, actor: Actor, action: Callable[..., s
     responses=EDIT_RESPONSES,
 )
 async def publish_article(
-    request: Request, article: RefPath, versions: Versions, actor: Publisher, body: PublishIn | None = None
+    request: Request, article: RefPath, versions: ExpectedVersions, actor: Publisher, body: PublishIn | None = None
 ) -> Response:
     """Show a revision to readers now: the one named, or the newest.
 
@@ -100,7 +100,9 @@ async def publish_article(
     response_model=SingleArticleOut,
     responses=EDIT_RESPONSES,
 )
-async def unpublish_article(request: Request, article: RefPath, versions: Versions, actor: Publisher) -> Response:
+async def unpublish_article(
+    request: Request, article: RefPath, versions: ExpectedVersions, actor: Publisher
+) -> Response:
     """Take the article back: readers get 404 from now on."""
     return await _write_article(request, actor, publishing.unpublish_article, article, versions)
 
@@ -113,7 +115,7 @@ async def unpublish_article(request: Request, article: RefPath, versions: Versio
     responses=EDIT_RESPONSES,
 )
 async def retract_article(
-    request: Request, article: RefPath, body: RetractIn, versions: Versions, actor: Publisher
+    request: Request, article: RefPath, body: RetractIn, versions: ExpectedVersions, actor: Publisher
 ) -> Response:
     """Withdraw the article for good: readers get 410, or 451, with the reason."""
     return await _write_article(request, actor, publishing.retract_article, article, body, versions)
@@ -127,7 +129,7 @@ async def retract_article(
     responses=EDIT_RESPONSES,
 )
 async def schedule_article(
-    request: Request, article: RefPath, body: ScheduleIn, versions: Versions, actor: Publisher
+    request: Request, article: RefPath, body: ScheduleIn, versions: ExpectedVersions, actor: Publisher
 ) -> Response:
     """Publish at a time to come, within a second of it: the revision named, or the newest one of this moment.
 
@@ -151,7 +153,7 @@ async def get_schedule(
     row = await database(request).read(publishing.find_schedule, article)
     if row is None or not is_visible(row, actor):
         raise NotFound
-    body = dump(ScheduleOut, row, chosen(ScheduleOut, query.fields))
+    body = dump_json(ScheduleOut, row, parse_fields(ScheduleOut, query.fields))
     return reply(request, body, groups=(), version=row["version"], private=True)
 
 
@@ -162,7 +164,9 @@ async def get_schedule(
     response_model=SingleArticleOut,
     responses=EDIT_RESPONSES,
 )
-async def unschedule_article(request: Request, article: RefPath, versions: Versions, actor: Publisher) -> Response:
+async def unschedule_article(
+    request: Request, article: RefPath, versions: ExpectedVersions, actor: Publisher
+) -> Response:
     """Forget the time that was set."""
     return await _write_article(request, actor, publishing.unschedule_article, article, versions)
 
@@ -175,14 +179,14 @@ async def unschedule_article(request: Request, article: RefPath, versions: Versi
     responses=EDIT_RESPONSES,
 )
 async def add_correction(
-    request: Request, article: RefPath, body: CorrectionIn, versions: Versions, actor: Publisher
+    request: Request, article: RefPath, body: CorrectionIn, versions: ExpectedVersions, actor: Publisher
 ) -> Response:
     """Add a correction; it stands with the article at once."""
     return await _write_article(request, actor, publishing.add_correction, article, body, versions)
 
 
 editing_router = APIRouter(prefix="/v1/articles", tags=["editing"])
-Writer = Annotated[Actor, requires("content:write")]
+Writer = Annotated[Actor, require_scope("content:write")]
 MAX_THREAD_CHARACTERS: Final = 2000  # characters, which are read in a few milliseconds whatever they are
 MAX_CONVERSIONS: Final = 2  # at a text, while others save revisions between
 T = TypeVar("T")
@@ -252,7 +256,7 @@ async def create_article(request: Request, body: ArticleIn, actor: Writer) -> Re
             body,
             None,
             text,
-            show=_show_with_dropped(request, text),
+            render=_show_with_dropped(request, text),
             model=SingleArticleOut,
             status=201,
             location="/v1/articles/{id}",
@@ -269,7 +273,7 @@ async def create_article(request: Request, body: ArticleIn, actor: Writer) -> Re
     responses=EDIT_RESPONSES,
 )
 async def update_article(
-    request: Request, article: RefPath, body: ArticlePatch, versions: Versions, actor: Writer
+    request: Request, article: RefPath, body: ArticlePatch, versions: ExpectedVersions, actor: Writer
 ) -> Response:
     """Change an article (RFC 7396). What readers see of its text changes when it is published."""
 
@@ -277,7 +281,7 @@ async def update_article(
         text, after = prepared or (None, None)
         show = _show_with_dropped(request, text)
         change = (article, body, versions, text, after)
-        return await write(request, actor, editing.update_article, *change, show=show, model=SingleArticleOut)
+        return await write(request, actor, editing.update_article, *change, render=show, model=SingleArticleOut)
 
     return await send_with_body(request, article, body, send)
 
@@ -285,7 +289,7 @@ async def update_article(
 @editing_router.delete(
     "/{article}", operation_id="deleteArticle", summary="Delete a draft", status_code=204, responses=EDIT_RESPONSES
 )
-async def delete_article(request: Request, article: RefPath, versions: Versions, actor: Writer) -> Response:
+async def delete_article(request: Request, article: RefPath, versions: ExpectedVersions, actor: Writer) -> Response:
     """Delete a draft that was never published."""
     return await write(request, actor, editing.delete_article, article, versions, status=204)
 
@@ -316,7 +320,7 @@ async def list_correction_history(
         return corrections.list_versions(connection, row["id"], query)
 
     page = await database(request).read(find)
-    fields = chosen(CorrectionVersionOut, query.fields)
+    fields = parse_fields(CorrectionVersionOut, query.fields)
     return reply_list(request, ListOut[CorrectionVersionOut], page, fields, groups=(), private=True)
 
 
@@ -328,12 +332,17 @@ async def list_correction_history(
     responses=EDIT_RESPONSES,
 )
 async def update_correction(
-    request: Request, article: RefPath, n: CorrectionNumber, body: CorrectionPatch, versions: Versions, actor: Publisher
+    request: Request,
+    article: RefPath,
+    n: CorrectionNumber,
+    body: CorrectionPatch,
+    versions: ExpectedVersions,
+    actor: Publisher,
 ) -> Response:
     """Change what a correction says (RFC 7396). Readers see it at once; editors still find what it said before."""
     show = show_edited(request)
     args = (article, n, body, versions)
-    return await write(request, actor, corrections.change_correction, *args, show=show, model=SingleArticleOut)
+    return await write(request, actor, corrections.change_correction, *args, render=show, model=SingleArticleOut)
 
 
 @corrections_router.delete(
@@ -344,12 +353,12 @@ async def update_correction(
     responses=EDIT_RESPONSES,
 )
 async def withdraw_correction(
-    request: Request, article: RefPath, n: CorrectionNumber, versions: Versions, actor: Publisher
+    request: Request, article: RefPath, n: CorrectionNumber, versions: ExpectedVersions, actor: Publisher
 ) -> Response:
     """Withdraw a correction: readers no longer see it, editors still find what it said. Its number stays taken."""
     show = show_edited(request)
     return await write(
-        request, actor, corrections.withdraw_correction, article, n, versions, show=show, model=SingleArticleOut
+        request, actor, corrections.withdraw_correction, article, n, versions, render=show, model=SingleArticleOut
     )
 
 
@@ -382,7 +391,7 @@ async def list_revisions(
         return revisions.list_revisions(connection, actor, row["id"], row["published_revision"], query)
 
     page = await database(request).read(find)
-    fields = chosen(RevisionOut, query.fields)
+    fields = parse_fields(RevisionOut, query.fields)
     return reply_list(request, ListOut[RevisionOut], page, fields, groups=(), private=True)
 
 
@@ -408,7 +417,7 @@ async def get_revision(
         return {**found, "published": n == row["published_revision"], "body": body}
 
     out = await database(request).read(find)
-    return reply(request, dump(RevisionOut, out, chosen(RevisionOut, query.fields)), groups=(), private=True)
+    return reply(request, dump_json(RevisionOut, out, parse_fields(RevisionOut, query.fields)), groups=(), private=True)
 
 
 @revisions_router.get(
@@ -431,7 +440,7 @@ async def compare_revisions(
         return found
 
     out = await database(request).scan(find)
-    return reply(request, dump(DiffOut, out, chosen(DiffOut, query.fields)), groups=(), private=True)
+    return reply(request, dump_json(DiffOut, out, parse_fields(DiffOut, query.fields)), groups=(), private=True)
 
 
 @revisions_router.post(
@@ -445,13 +454,13 @@ async def restore_revision(
     request: Request,
     article: RefPath,
     n: RevisionNumber,
-    versions: Versions,
-    actor: Annotated[Actor, requires("content:write")],
+    versions: ExpectedVersions,
+    actor: Annotated[Actor, require_scope("content:write")],
 ) -> Response:
     """Make a new revision with the text of an old one; publish it to show it to readers."""
     show = show_edited(request)
     return await write(
-        request, actor, revisions.restore_revision, article, n, versions, show=show, model=SingleArticleOut
+        request, actor, revisions.restore_revision, article, n, versions, render=show, model=SingleArticleOut
     )
 
 
@@ -478,7 +487,7 @@ async def create_preview(request: Request, article: RefPath, body: PreviewIn, ac
         previews.create_preview,
         article,
         body.hours,
-        show=show,
+        render=show,
         model=NewPreviewOut,
         status=201,
         secret=True,
@@ -504,7 +513,7 @@ async def list_previews(
         return previews.list_previews(connection, row["id"], query)
 
     page = await database(request).read(find)
-    fields = chosen(PreviewOut, query.fields)
+    fields = parse_fields(PreviewOut, query.fields)
     return reply_list(request, ListOut[PreviewOut], page, fields, groups=(), private=True)
 
 

@@ -37,7 +37,7 @@ from app.identity.schemas import Actor
 from app.identity.tables import ApiKey
 from app.publication.references import TERM_TABLES, Kind, resolve_references
 from app.publication.section_tree import CLOSURE
-from app.web.paging import Sort, bindings, page_of
+from app.web.paging import Sort, bind_cursor, page_of
 
 _API_KEY = table_of(ApiKey)
 
@@ -457,7 +457,7 @@ def _fetch_page(
     if is_by_activity:
         return _fetch_by_activity(connection, query, shape, values, total)
     key = shape.sort.decode(query.cursor) if query.cursor else None
-    values = {**values, **bindings(key), "most": query.limit + 1}
+    values = {**values, **bind_cursor(key), "most": query.limit + 1}
     rows = _fetch_rows(connection, shape, values)
     return page_of(rows, query.limit, shape.sort, "key", total)
 
@@ -475,12 +475,12 @@ def _fetch_by_activity(
     )
     if not quiet.paged:
         key = shape.sort.decode(query.cursor) if query.cursor else None
-        parameters = {**values, **bindings(key), "most": query.limit + 1}
+        parameters = {**values, **bind_cursor(key), "most": query.limit + 1}
         rows += _fetch_rows(connection, shape, parameters)
     active = len(rows)
     if active <= query.limit:
         key = quiet.sort.decode(query.cursor) if query.cursor and quiet.paged else None
-        parameters = {**values, **bindings(key), "most": query.limit + 1 - active}
+        parameters = {**values, **bind_cursor(key), "most": query.limit + 1 - active}
         rows += _fetch_rows(connection, quiet, parameters)
     last_of = shape.sort if query.limit <= active else quiet.sort
     return page_of(rows, query.limit, last_of, "key", total)

@@ -14,9 +14,9 @@ from app.core.clock import now
 from app.core.ids import new_id
 from app.core.problems import NotFound
 from app.db.columns import table_of
-from app.identity.audit import record
+from app.identity.audit import record_action
 from app.identity.schemas import Actor
-from app.web.paging import PageQuery, Sort, fetch
+from app.web.paging import PageQuery, Sort, fetch_page
 
 _PREVIEW = table_of(Preview)
 NEWEST_FIRST = Sort("-created_at", descending=True)
@@ -46,7 +46,7 @@ def find_preview(connection: sa.Connection, preview_id: str) -> sa.RowMapping | 
 def list_previews(connection: sa.Connection, article_id: str, asked: PageQuery) -> dict[str, Any]:
     """An article's links, newest first."""
     query = sa.select(_PREVIEW).where(_PREVIEW.c.article_id == article_id)
-    return fetch(connection, query, NEWEST_FIRST, _PREVIEW.c.created_at, asked, within=article_id)
+    return fetch_page(connection, query, NEWEST_FIRST, _PREVIEW.c.created_at, asked, within=article_id)
 
 
 def create_preview(session: Session, actor: Actor, ref: str, hours: int) -> tuple[str, str]:
@@ -61,7 +61,7 @@ def create_preview(session: Session, actor: Actor, ref: str, hours: int) -> tupl
         expires_at=now() + timedelta(hours=hours),
     )
     session.add(row)
-    record(session, actor, "preview.create", "article", article.id, {"preview": row.id})
+    record_action(session, actor, "preview.create", "article", article.id, {"preview": row.id})
     return row.id, token
 
 
@@ -73,4 +73,4 @@ def revoke_preview(session: Session, actor: Actor, ref: str, preview_id: str) ->
         raise NotFound
     if row.revoked_at is None:
         row.revoked_at = now()
-        record(session, actor, "preview.revoke", "article", article.id, {"preview": row.id})
+        record_action(session, actor, "preview.revoke", "article", article.id, {"preview": row.id})

@@ -75,7 +75,7 @@ def lock_article(
         raise Forbidden("The key is limited to other sections.") if article.public else NotFound()
     if actor.sections is not None and not actor.may_in(get_newest_revision(session, article).section_id):
         raise Forbidden("The newest revision moves the article to a section that the key is not for.")
-    etag.check(article.version, versions, fields)
+    etag.check_version(article.version, versions, fields)
     return article
 
 

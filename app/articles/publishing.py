@@ -27,7 +27,7 @@ from app.core.ids import is_id
 from app.core.problems import Invalid
 from app.db.columns import table_of
 from app.events.log import emit
-from app.identity.audit import record
+from app.identity.audit import record_action
 from app.identity.schemas import SYSTEM, Actor
 
 Versions = frozenset[int] | None
@@ -76,7 +76,7 @@ def publish_article(session: Session, actor: Actor, ref: str, versions: Versions
     if article.state == "published" and article.published_revision == revision.n:
         return article.id
     _publish_revision(session, actor, article, revision, take_snapshot(session, article), now())
-    record(session, actor, "article.publish", "article", article.id, {"revision": article.revision})
+    record_action(session, actor, "article.publish", "article", article.id, {"revision": article.revision})
     return article.id
 
 
@@ -89,7 +89,7 @@ def unpublish_article(session: Session, actor: Actor, ref: str, versions: Versio
     article.state = "unpublished"
     refresh_visibility(session, actor, article, before, ["state"])
     apply_revision(session, article, get_newest_revision(session, article))  # after: the fact tells of what readers saw
-    record(session, actor, "article.unpublish", "article", article.id, {})
+    record_action(session, actor, "article.unpublish", "article", article.id, {})
     return article.id
 
 
@@ -105,7 +105,7 @@ def retract_article(session: Session, actor: Actor, ref: str, data: RetractIn, v
     emit(
         session, ArticleRetracted(**build_event_fields(session, article, before), reason=data.reason, legal=data.legal)
     )
-    record(session, actor, "article.retract", "article", article.id, {"legal": data.legal})
+    record_action(session, actor, "article.retract", "article", article.id, {"legal": data.legal})
     return article.id
 
 
@@ -122,7 +122,7 @@ def schedule_article(
     apply_revision(session, article, revision)
     article.state, article.scheduled_at, article.scheduled_revision = "scheduled", at, revision.n
     refresh_visibility(session, actor, article, before, [])
-    record(session, actor, "article.schedule", "article", article.id, {"at": iso(at), "revision": revision.n})
+    record_action(session, actor, "article.schedule", "article", article.id, {"at": iso(at), "revision": revision.n})
     return article.id
 
 
@@ -136,7 +136,7 @@ def unschedule_article(session: Session, actor: Actor, ref: str, versions: Versi
     article.scheduled_at, article.scheduled_revision = None, None
     refresh_visibility(session, actor, article, before, [])
     apply_revision(session, article, get_newest_revision(session, article))
-    record(session, actor, "article.unschedule", "article", article.id, {})
+    record_action(session, actor, "article.unschedule", "article", article.id, {})
     return article.id
 
 
@@ -154,7 +154,7 @@ def add_correction(session: Session, actor: Actor, ref: str, data: CorrectionIn,
     refresh_visibility(session, actor, article, before, ["corrections"], emits_own_event=True)
     if article.public:
         emit(session, ArticleCorrected(**build_event_fields(session, article), n=n, kind=data.kind, text=data.text))
-    record(session, actor, "article.correct", "article", article.id, {"n": n, "kind": data.kind})
+    record_action(session, actor, "article.correct", "article", article.id, {"n": n, "kind": data.kind})
     return article.id
 
 
@@ -165,7 +165,7 @@ def advance_article(session: Session, article: Article) -> None:
     if article.state == "scheduled" and article.scheduled_at and article.scheduled_at <= moment:
         at, revision = article.scheduled_at, _get_revision(session, article, article.scheduled_revision)
         _publish_revision(session, SYSTEM, article, revision, before, at)
-        record(session, SYSTEM, "article.publish", "article", article.id, {"scheduled": iso(at)})
+        record_action(session, SYSTEM, "article.publish", "article", article.id, {"scheduled": iso(at)})
     else:
         refresh_visibility(session, SYSTEM, article, before, ["rights"])
 

@@ -16,11 +16,11 @@ from app.core.clock import now
 from app.core.ids import is_id
 from app.core.problems import NotFound
 from app.db.columns import Row, table_of
-from app.identity.audit import record
+from app.identity.audit import record_action
 from app.identity.schemas import Actor
 from app.publication.terms import find_merge_targets, follow_merges
 from app.text.inputs import reading_minutes
-from app.web.paging import PageQuery, Sort, fetch
+from app.web.paging import PageQuery, Sort, fetch_page
 
 
 def body_columns_of(body: Body) -> dict[str, Any]:
@@ -77,7 +77,7 @@ def restore_revision(session: Session, actor: Actor, ref: str, n: int, versions:
         session, actor, article, {name: getattr(old, name) for name in (*META_COLUMNS, *TEXT_COLUMNS)}, restored_from=n
     )
     refresh_visibility(session, actor, article, before, apply_unless_fixed(session, article, revision))
-    record(session, actor, "article.restore", "article", article.id, {"from": n, "revision": revision.n})
+    record_action(session, actor, "article.restore", "article", article.id, {"from": n, "revision": revision.n})
     return article.id
 
 
@@ -128,7 +128,7 @@ def list_revisions(
     query = sa.select(*columns, REVISION.c.article_id.label("id")).where(REVISION.c.article_id == article_id)
     if actor.sections is not None:
         query = query.where(REVISION.c.section_id.in_(sorted(actor.sections)))
-    page = fetch(connection, query, NEWEST_FIRST, REVISION.c.n, asked, within=article_id)
+    page = fetch_page(connection, query, NEWEST_FIRST, REVISION.c.n, asked, within=article_id)
     terms = _name_terms(connection, page["data"])
     rows = zip(page["data"], terms, strict=True)
     return {**page, "data": [{**row, "terms": named, "published": row["n"] == published} for row, named in rows]}

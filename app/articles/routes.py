@@ -38,8 +38,19 @@ from app.db.columns import Row
 from app.identity.access import Public
 from app.identity.schemas import ANONYMOUS, Actor
 from app.publication.events import PUBLICATION_GROUP
-from app.web.fields import chosen
-from app.web.responses import JSON, MOVED, aside, database, dump, limit_json, preferred, reply, reply_page, settings
+from app.web.fields import parse_fields
+from app.web.responses import (
+    JSON_TYPE,
+    REDIRECT_CACHE_CONTROL,
+    aside,
+    database,
+    dump_json,
+    negotiate_media_type,
+    pick_json_fields,
+    reply,
+    reply_json_list,
+    settings,
+)
 
 # How else one article is written, by media type; wiring.py gives what the room above has for these.
 ACCEPTED: dict[str, Callable[[Request, str, Actor], Awaitable[Response]]] = {}
@@ -107,7 +118,7 @@ def _render_revision(
     if overlaid is None or not (has_preview or actor.may_in(overlaid["section_id"])):
         raise NotFound
     editing = reading.can_read_drafts(actor) and actor.may_in(row["section_id"])
-    return overlaid, dump(SingleArticleOut, reading.present_article(overlaid, site, formats, editing=editing))
+    return overlaid, dump_json(SingleArticleOut, reading.present_article(overlaid, site, formats, editing=editing))
 
 
 def _parse_include(include: str | None) -> list[str]:
@@ -124,14 +135,16 @@ async def redirect_former_slug(request: Request, ref: str, actor: Actor, tail: s
     if former is None or not (reading.is_visible(former, actor) or former["state"] == "retracted"):
         raise NotFound
     query = f"?{request.url.query}" if request.url.query else ""
-    return RedirectResponse(f"/v1/articles/{former['slug']}{tail}{query}", 301, {"Cache-Control": MOVED})
+    return RedirectResponse(
+        f"/v1/articles/{former['slug']}{tail}{query}", 301, {"Cache-Control": REDIRECT_CACHE_CONTROL}
+    )
 
 
 def _choose_media_type(request: Request, query: ArticleQuery) -> str:
     """The media type to answer with; 400 for parameters that only JSON has."""
     accept = request.headers.get("accept")
-    kind = preferred(accept, (JSON, *ACCEPTED)) if accept else JSON
-    if kind != JSON and (sent := sorted(query.model_fields_set - {"min_position"})):
+    kind = negotiate_media_type(accept, (JSON_TYPE, *ACCEPTED)) if accept else JSON_TYPE
+    if kind != JSON_TYPE and (sent := sorted(query.model_fields_set - {"min_position"})):
         raise InvalidParameter(sent[0], f"{sent[0]}: only with JSON.")
     return kind
 
@@ -154,9 +167,11 @@ async def get_article(
     `Accept` chooses another format (RFC 9110 §12.5.1), each of which also has an address with a suffix. It takes no
     further parameters. JSON comes first.
     """
-    if (kind := _choose_media_type(request, query)) != JSON:
+    if (kind := _choose_media_type(request, query)) != JSON_TYPE:
         return await ACCEPTED[kind](request, article, actor)
-    fields = chosen(SingleArticleOut, query.fields, tuple((name, part.model) for name, part in cards.BESIDE.items()))
+    fields = parse_fields(
+        SingleArticleOut, query.fields, tuple((name, part.model) for name, part in cards.BESIDE.items())
+    )
     check_editing(fields, actor)
     formats = resolve_formats(query.formats, fields, default=("html",) if fields is None else ())
     includes = list(
@@ -187,7 +202,9 @@ async def get_article(
         return await redirect_former_slug(request, article, actor)
     body = filter_one_for_partner(ArticleServices.of(request).access_log, actor, body)
     if fields is not None:
-        body = limit_json(body, {**dict.fromkeys([*includes, *(["body"] if query.formats else [])], True), **fields})
+        body = pick_json_fields(
+            body, {**dict.fromkeys([*includes, *(["body"] if query.formats else [])], True), **fields}
+        )
     return reply(
         request,
         body,
@@ -215,7 +232,7 @@ async def get_neighbours(
     request: Request, article: RefPath, query: Annotated[NeighboursQuery, Query()], actor: Public
 ) -> Response:
     """The articles published just before and just after this one, within the site, its section or its series."""
-    site, fields = Site.from_settings(settings(request)), chosen(NeighboursOut, query.fields)
+    site, fields = Site.from_settings(settings(request)), parse_fields(NeighboursOut, query.fields)
     formats = resolve_formats(query.formats, subtree_of(fields, "previous"), subtree_of(fields, "next"))
     refuse_fields(fields, "editing")
 
@@ -232,7 +249,7 @@ async def get_neighbours(
         [ARTICLES_GROUP], ids, counts=shows_counts(fields, "previous") or shows_counts(fields, "next")
     )
     private = actor is not ANONYMOUS
-    return reply(request, limit_json(body, fields), groups=groups, private=private)
+    return reply(request, pick_json_fields(body, fields), groups=groups, private=private)
 
 
 @articles_router.get(
@@ -246,11 +263,11 @@ async def resolve_path(request: Request, query: Annotated[ResolveQuery, Query()]
     """What the publication's site should answer at one of its paths: the article, where it moved, or why it is gone."""
     resolved = await database(request).read(resolve_address, query.path, Site.from_settings(settings(request)))
     body = filter_one_for_partner(
-        ArticleServices.of(request).access_log, actor, dump(ResolvedOut, resolved), NOT_FOUND_DETAIL
+        ArticleServices.of(request).access_log, actor, dump_json(ResolvedOut, resolved), NOT_FOUND_DETAIL
     )
-    fields = chosen(ResolvedOut, query.fields)
+    fields = parse_fields(ResolvedOut, query.fields)
     refuse_fields(fields, "body", "editing")
-    body = limit_json(body, fields)
+    body = pick_json_fields(body, fields)
     counts = (
         discussion_cache_groups(resolved["article"]["id"])
         if "article" in resolved and shows_counts(fields, "article")
@@ -271,7 +288,7 @@ listing_router = APIRouter(prefix="/v1/articles", tags=["articles"])
 )
 async def list_articles(request: Request, query: Annotated[ListQuery, Query()], actor: Public) -> Response:
     """Published articles, newest first unless `sort` says otherwise; with `state` and a key also the others."""
-    fields = chosen(ListedArticleOut, query.fields)
+    fields = parse_fields(ListedArticleOut, query.fields)
     is_by_activity = activity_column(query.sort) is not None
     if is_by_activity and (query.q is not None or query.states is not None):
         raise InvalidParameter("sort", "sort: this order is not for q or state.")
@@ -299,7 +316,7 @@ async def list_articles(request: Request, query: Annotated[ListQuery, Query()], 
     )
     page = await run(retry_on_change(find))
     members = membership_groups(groups, page["resolved"])
-    return reply_page(
+    return reply_json_list(
         request,
         filter_for_partner(ArticleServices.of(request).access_log, actor, page["data"]),
         page["page"],

@@ -11,7 +11,7 @@ from app.changes.schemas import ChangeOut, ChangesOut, ChangesQuery, CursorExpir
 from app.core.problems import documented
 from app.identity.access import Public
 from app.identity.services import IdentityServices
-from app.web.fields import chosen
+from app.web.fields import parse_fields
 from app.web.responses import database, reply_list, settings
 
 router = APIRouter(prefix="/v1", tags=["syndication"])
@@ -33,7 +33,7 @@ async def list_changes(request: Request, query: Annotated[ChangesQuery, Query()]
     withdrawn takes it along. Articles show names, pictures and notices: a change of these changes the articles that
     show them, and a `discussion` those that it is for, without a line for each. Changes are kept for a hundred days.
     """
-    fields, types = chosen(ChangeOut, query.fields), query.chosen_types()
+    fields, types = parse_fields(ChangeOut, query.fields), query.chosen_types()
     log = IdentityServices.of(request).vault.log_name()
     is_replica = bool(settings(request).read_database_url)
 

@@ -59,10 +59,10 @@ def editor_key(session: Session, path: Path) -> str:
     from app.identity.tables import ApiKey
 
     kept = path.read_text().strip() if path.exists() else ""
-    row = session.exec(select(ApiKey).where(ApiKey.hash == keys.digest(kept))).first()
+    row = session.exec(select(ApiKey).where(ApiKey.hash == keys.hash_api_key(kept))).first()
     if row is not None and row.revoked_at is None and set(SCOPES) <= set(row.scopes):
         return kept
-    key = keys.create(session, SYSTEM, "demo editor", SCOPES)[1]
+    key = keys.create_api_key(session, SYSTEM, "demo editor", SCOPES)[1]
     path.parent.mkdir(parents=True, exist_ok=True)
     path.unlink(missing_ok=True)
     with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:

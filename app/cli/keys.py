@@ -136,7 +136,7 @@ def revoke(
             say(f"Key {row['id']} was revoked already.")
             return
         with db.transaction() as session:
-            keys.revoke(session, SYSTEM, row["id"])
+            keys.revoke_api_key(session, SYSTEM, row["id"])
         say(f"Revoked key {row['id']}, {row['name']}.")
 
 
@@ -165,7 +165,7 @@ def _require_sections(connection: sa.Connection, refs: list[str]) -> None:
 def _all(connection: sa.Connection) -> Iterator[Any]:
     cursor: str | None = None
     while True:
-        page = keys.page(connection, PageQuery(limit=100, cursor=cursor))
+        page = keys.list_api_keys(connection, PageQuery(limit=100, cursor=cursor))
         yield from page["data"]
         cursor = page["page"]["next"]
         if cursor is None:

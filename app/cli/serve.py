@@ -28,14 +28,14 @@ def serve(
     server.exit_on_signals()
     settings = Settings()
     make_app = partial(create_app, settings, with_worker=not no_worker)
-    with server.bind(host, port) as listener:
+    with server.bind_socket(host, port) as listener:
         migrations.ensure(settings.database)
         try:
             app = make_app()
         except ValueError as error:
             raise Failure(f"These settings cannot be used: {error}") from error
         tell_of_mail(settings)
-        config = server.configure(
+        config = server.make_config(
             make_app if workers > 1 else lambda: app, workers=workers, trusted_proxies=settings.trusted_proxies
         )
         server.serve(config, listener)

@@ -6,17 +6,17 @@ from typing import Any, NamedTuple
 import sqlalchemy as sa
 from sqlmodel import Session
 
-from app.comments.lifecycle import clear, keep_revision, rewrite, set_state
-from app.comments.reading import is_author, locked, readable, whole
-from app.comments.schemas import Attempt, CommentModeration, CommentPatch, PreparedText, Screen, Submission
+from app.comments.lifecycle import clear_comment, keep_revision, set_state, update_comment
+from app.comments.reading import find_full_comment, get_readable_article, is_author, lock_comment
+from app.comments.schemas import Attempt, CommentModeration, CommentPatch, ModerationPipeline, PreparedText, Submission
 from app.core.clock import now
 from app.core.problems import Conflict, Forbidden, NotFound, Unavailable
 from app.db.columns import Row
-from app.identity.participants import by
+from app.identity.participants import find_participant_by
 from app.identity.schemas import Actor
 from app.identity.secrets import Vault
 
-_EDITABLE = {"published", "pending"}
+_EDITABLE_STATES = {"published", "pending"}
 
 
 class EditWindowClosed(Conflict):
@@ -30,27 +30,27 @@ class Editor(NamedTuple):
 
     actor: Actor
     vault: Vault
-    screen: Screen
+    screen: ModerationPipeline
     moderation: CommentModeration
     window: timedelta
     addresses: tuple[str, ...]  # hashes of the network address
 
 
-def _mine(session: Session, editor: Editor, comment_id: str) -> tuple[Row, bool]:
+def _lock_and_check_author(session: Session, editor: Editor, comment_id: str) -> tuple[Row, bool]:
     """The comment, and whether the caller is its author and not a moderator; 403 for anybody else."""
-    row = locked(session, comment_id)
+    row = lock_comment(session, comment_id)
     return row, _is_own(session, editor, row)
 
 
 def _is_own(session: sa.Connection | Session, editor: Editor, row: Row) -> bool:
     actor = editor.actor
-    is_here = row["participant_id"] is not None and row["removed_by"] != "author"
-    if is_here and is_author(session, actor, row):
+    has_author = row["participant_id"] is not None and row["removed_by"] != "author"
+    if has_author and is_author(session, actor, row):
         return True
     if not actor.may("comments:moderate"):
         if row["state"] != "published":
             raise NotFound  # what is not public is not told of
-        readable(session, row["article_id"])
+        get_readable_article(session, row["article_id"])
         raise Forbidden("Only its author or a moderator may change a comment.")
     editor.moderation.check_reach(_connection(session), actor, row["article_id"])
     return False
@@ -60,7 +60,7 @@ def _connection(store: sa.Connection | Session) -> sa.Connection:
     return store if isinstance(store, sa.Connection) else store.connection()
 
 
-def _moderates(store: sa.Connection | Session, editor: Editor, row: Row) -> bool:
+def _is_moderator(store: sa.Connection | Session, editor: Editor, row: Row) -> bool:
     """Whether the caller moderates the article: what moderators wrote themselves they may change at any time."""
     if row["removed_by"] == "author" or not editor.actor.may("comments:moderate"):
         return False
@@ -79,22 +79,22 @@ def _require_own(store: sa.Connection | Session, actor: Actor, row: Row, is_own:
 
 def _require_editable(store: sa.Connection | Session, editor: Editor, row: Row) -> None:
     """Refuse a new text when its state or age allows none any more (409)."""
-    is_late = row["state"] not in _EDITABLE or now() - row["created_at"] > editor.window
-    if is_late and not _moderates(store, editor, row):
+    is_late = row["state"] not in _EDITABLE_STATES or now() - row["created_at"] > editor.window
+    if is_late and not _is_moderator(store, editor, row):
         raise EditWindowClosed
 
 
-def check(store: sa.Connection | Session, editor: Editor, comment_id: str, text: str) -> Attempt | None:
+def check_edit(store: sa.Connection | Session, editor: Editor, comment_id: str, text: str) -> Attempt | None:
     """Refuse a new text that nobody may give this comment, by cheap reads alone; None: there is nothing to judge."""
-    row = whole(store, comment_id)
+    row = find_full_comment(store, comment_id)
     if row is None:
         raise NotFound
     _require_own(store, editor.actor, row, _is_own(store, editor, row))
     if text == row["source"]:
         return None
     _require_editable(store, editor, row)
-    readable(store, row["article_id"])
-    person = by(store, "id", row["participant_id"])
+    get_readable_article(store, row["article_id"])
+    person = find_participant_by(store, "id", row["participant_id"])
     at, under, kind = now(), row["under_id"], row["author_kind"]
     attempt = Attempt(person, editor.addresses, row["email"], comment_id, row["article_id"], under, at)
     attempt = attempt._replace(is_staff=kind == "staff", is_edit=True)
@@ -102,12 +102,14 @@ def check(store: sa.Connection | Session, editor: Editor, comment_id: str, text:
     return attempt
 
 
-def edit(session: Session, editor: Editor, comment_id: str, data: CommentPatch, prepared: PreparedText | None) -> str:
+def edit_comment(
+    session: Session, editor: Editor, comment_id: str, data: CommentPatch, prepared: PreparedText | None
+) -> str:
     """Change the caller's own comment and return its id.
 
     A changed text passes moderation again; one that waits, or that a moderator redacted, waits for a moderator.
     """
-    row, is_own = _mine(session, editor, comment_id)
+    row, is_own = _lock_and_check_author(session, editor, comment_id)
     values: dict[str, Any] = {}
     _require_own(session, editor.actor, row, is_own)
     if "text" in data.model_fields_set and data.text != row["source"]:
@@ -123,16 +125,16 @@ def edit(session: Session, editor: Editor, comment_id: str, data: CommentPatch, 
         return comment_id
     if "text" in values:
         keep_revision(session, row, by="author")
-    rewrite(session, row, values)
+    update_comment(session, row, values)
     if "text" in values and prepared is not None:
-        _judge(session, editor, {**row, **values}, prepared)
+        _moderate_edit(session, editor, {**row, **values}, prepared)
     return comment_id
 
 
-def _judge(session: Session, editor: Editor, row: Row, prepared: PreparedText) -> None:
+def _moderate_edit(session: Session, editor: Editor, row: Row, prepared: PreparedText) -> None:
     """Let a new text pass the judges as a new comment would."""
-    article, body = readable(session, row["article_id"]), prepared.body
-    person = by(session, "id", row["participant_id"])
+    article, body = get_readable_article(session, row["article_id"]), prepared.body
+    person = find_participant_by(session, "id", row["participant_id"])
     if person is None:
         raise NotFound
     submission = Submission(
@@ -158,17 +160,17 @@ def _judge(session: Session, editor: Editor, row: Row, prepared: PreparedText) -
     )
     verdict = editor.screen.evaluate(session, submission, prepared.opinion, prepared.reading)
     if verdict.state != row["state"]:
-        set_state(session, locked(session, row["id"]), verdict.state, by="system")
+        set_state(session, lock_comment(session, row["id"]), verdict.state, by="system")
     if verdict.state != "published":
         editor.screen.log_verdict(session, submission, verdict)
 
 
-def remove(session: Session, editor: Editor, comment_id: str) -> None:
+def remove_comment(session: Session, editor: Editor, comment_id: str) -> None:
     """Take a comment back. Its author's leaves nothing but its place; a moderator's can be restored."""
-    row, is_own = _mine(session, editor, comment_id)
+    row, is_own = _lock_and_check_author(session, editor, comment_id)
     if not is_own:
         editor.moderation.remove(session, editor.actor, comment_id)
         return
     set_state(session, row, "removed", by="author")  # also of one that a moderator removed: nobody restores it now
-    clear(session, row)
+    clear_comment(session, row)
     editor.moderation.settle_withdrawn(session, [comment_id])

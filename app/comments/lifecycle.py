@@ -10,7 +10,7 @@ from app.articles import activity
 from app.articles.discussions import adjust_tally
 from app.comments.events import CommentEdited, CommentPublished, CommentRemoved, CommentVoted
 from app.comments.reading import C
-from app.comments.schemas import State, best, controversy
+from app.comments.schemas import State, controversy_score, wilson_score
 from app.comments.tables import CommentRevision
 from app.core.clock import now
 from app.core.ids import new_id
@@ -19,11 +19,11 @@ from app.db.columns import Row, table_of
 from app.events.log import emit
 
 By = Literal["author", "moderator", "system"]
-_HERE = C.c.id == sa.bindparam("here", type_=C.c.id.type)
-_UPDATE = sa.update(C).where(_HERE)
-_MORE = sa.bindparam("more", type_=sa.Integer())
-_BELOW = (
-    _UPDATE.values(replies=C.c.replies + _MORE)
+_IS_ROW = C.c.id == sa.bindparam("here", type_=C.c.id.type)
+_UPDATE = sa.update(C).where(_IS_ROW)
+_CHANGE = sa.bindparam("more", type_=sa.Integer())
+_ADJUST_REPLIES = (
+    _UPDATE.values(replies=C.c.replies + _CHANGE)
     .where(C.c.listed)
     .returning(C.c.id, C.c.parent_id, C.c.state, C.c.replies)
 )
@@ -51,8 +51,10 @@ _NEXT_NUMBER = sa.select(sa.func.coalesce(sa.func.max(_REVISION.c.number), 0) + 
     _REVISION.c.comment_id == sa.bindparam("of", type_=_REVISION.c.comment_id.type)
 )
 MAX_REVISIONS = 100
-_DISOWN = _UPDATE.values(participant_id=None)
-_VOTED = _UPDATE.values({name: sa.bindparam(f"new_{name}") for name in ("upvotes", "downvotes", "best", "controversy")})
+_CLEAR_PARTICIPANT = _UPDATE.values(participant_id=None)
+_SET_VOTES = _UPDATE.values(
+    {name: sa.bindparam(f"new_{name}") for name in ("upvotes", "downvotes", "best", "controversy")}
+)
 
 
 class ParentNotPublished(Conflict):
@@ -61,7 +63,7 @@ class ParentNotPublished(Conflict):
     code, title = "parent_not_published", "The comment that it answers is not public"
 
 
-def facts(row: Row) -> dict[str, Any]:
+def event_fields(row: Row) -> dict[str, Any]:
     """What every event of a comment tells: ids alone."""
     return {
         "subject_id": row["id"],
@@ -71,31 +73,31 @@ def facts(row: Row) -> dict[str, Any]:
     }
 
 
-def appear(session: Session, row: Row) -> None:
+def announce_comment(session: Session, row: Row) -> None:
     """Count a comment that has just become public where it is counted, and tell of it."""
-    if row["parent_id"] is not None and _count_reply(session, row["parent_id"], 1) is None:
+    if row["parent_id"] is not None and _adjust_replies(session, row["parent_id"], 1) is None:
         raise ParentNotPublished
-    _count(session, row, 1)
-    emit(session, CommentPublished(**facts(row)))
+    _adjust_counts(session, row, 1)
+    emit(session, CommentPublished(**event_fields(row)))
 
 
-def _count(session: Session, row: Row, more: int) -> None:
+def _adjust_counts(session: Session, row: Row, change: int) -> None:
     inline = row["anchor_id"] is not None
     if inline:
-        anchors.count(session, row["anchor_id"], more)
-    adjust_tally(session, row["article_id"], comments=more, inline=more if inline else 0)
-    activity.count_activity(session, row["article_id"], row["created_at"], comments=more)
+        anchors.count(session, row["anchor_id"], change)
+    adjust_tally(session, row["article_id"], comments=change, inline=change if inline else 0)
+    activity.count_activity(session, row["article_id"], row["created_at"], comments=change)
 
 
-def _count_reply(session: Session, parent_id: str, more: int) -> Row | None:
-    return session.execute(_BELOW, {"here": parent_id, "more": more}).mappings().first()
+def _adjust_replies(session: Session, parent_id: str, change: int) -> Row | None:
+    return session.execute(_ADJUST_REPLIES, {"here": parent_id, "more": change}).mappings().first()
 
 
-def _leave(session: Session, row: Row) -> None:
+def _leave_thread(session: Session, row: Row) -> None:
     """Take a comment out of its thread, and every tombstone above it that held nothing else."""
     parent_id = row["parent_id"]
     while parent_id is not None:
-        parent = _count_reply(session, parent_id, -1)
+        parent = _adjust_replies(session, parent_id, -1)
         if parent is None or parent["state"] == "published" or parent["replies"]:
             return
         session.execute(_UNLIST, {"here": parent_id})
@@ -108,7 +110,7 @@ def set_state(session: Session, row: Row, state: State, *, by: By, approved_text
     A comment that leaves the public view keeps its place as a tombstone while replies stand under it. 409 if it would
     become public under one that is not.
     """
-    was, is_public = row["state"], state == "published"
+    former_state, is_public = row["state"], state == "published"
     values: dict[str, Any] = {"state": state, "listed": is_public or row["replies"] > 0, "version": row["version"] + 1}
     values["removed_by"] = by if state == "removed" else None
     if approved_text is not None:
@@ -117,28 +119,28 @@ def set_state(session: Session, row: Row, state: State, *, by: By, approved_text
         values["withdrawn_at"] = None
     else:
         values["featured"] = False
-        if was == "published":
+        if former_state == "published":
             values["withdrawn_at"] = now()
     session.execute(_UPDATE.values(values), {"here": row["id"]})
-    if is_public and was != "published":
+    if is_public and former_state != "published":
         if row["listed"]:  # its place was kept
-            _count(session, row, 1)
-            emit(session, CommentPublished(**facts(row)))
+            _adjust_counts(session, row, 1)
+            emit(session, CommentPublished(**event_fields(row)))
         else:
-            appear(session, row)
-    elif was == "published" and not is_public:
+            announce_comment(session, row)
+    elif former_state == "published" and not is_public:
         if not values["listed"]:
-            _leave(session, row)
-        _count(session, row, -1)
-        emit(session, CommentRemoved(**facts(row)))
-    return str(was)
+            _leave_thread(session, row)
+        _adjust_counts(session, row, -1)
+        emit(session, CommentRemoved(**event_fields(row)))
+    return str(former_state)
 
 
-def rewrite(session: Session, row: Row, values: dict[str, Any]) -> None:
+def update_comment(session: Session, row: Row, values: dict[str, Any]) -> None:
     """Change what a comment says or how it is shown."""
     session.execute(_UPDATE.values(**values, version=C.c.version + 1), {"here": row["id"]})
     if row["state"] == "published":
-        emit(session, CommentEdited(**facts(row)))
+        emit(session, CommentEdited(**event_fields(row)))
 
 
 def keep_revision(session: Session, row: Row, *, by: Literal["author", "moderator"]) -> None:
@@ -152,22 +154,22 @@ def keep_revision(session: Session, row: Row, *, by: Literal["author", "moderato
         session.execute(sa.delete(_REVISION).where(old))
 
 
-def feature(session: Session, row: Row, value: bool) -> None:
+def set_featured(session: Session, row: Row, value: bool) -> None:
     """Let a comment stand out, or no longer."""
-    rewrite(session, row, {"featured": value})
+    update_comment(session, row, {"featured": value})
 
 
-def voted(session: Session, row: Row, up: int, down: int) -> tuple[int, int]:
+def adjust_votes(session: Session, row: Row, up: int, down: int) -> tuple[int, int]:
     """Move the votes of a comment, read by `queries.locked`; returns how many it has now."""
     ups, downs = max(0, row["upvotes"] + up), max(0, row["downvotes"] + down)
-    scores = {"new_best": best(ups, downs), "new_controversy": controversy(ups, downs)}
-    session.execute(_VOTED, {"here": row["id"], "new_upvotes": ups, "new_downvotes": downs, **scores})
+    scores = {"new_best": wilson_score(ups, downs), "new_controversy": controversy_score(ups, downs)}
+    session.execute(_SET_VOTES, {"here": row["id"], "new_upvotes": ups, "new_downvotes": downs, **scores})
     if row["state"] == "published":
-        emit(session, CommentVoted(**facts(row)))
+        emit(session, CommentVoted(**event_fields(row)))
     return ups, downs
 
 
-def clear(session: Session, row: Row) -> None:
+def clear_comment(session: Session, row: Row) -> None:
     """Blank everything that was said and how its author was shown; only the place in the thread stays.
 
     Whose it was stays known here: to count floods, and to find what is left about it when its author is erased.
@@ -176,7 +178,7 @@ def clear(session: Session, row: Row) -> None:
     session.execute(_CLEAR, {"here": row["id"]})
 
 
-def erase(session: Session, row: Row) -> None:
+def erase_comment(session: Session, row: Row) -> None:
     """The same, and nothing tells any more whose it was."""
-    clear(session, row)
-    session.execute(_DISOWN, {"here": row["id"]})
+    clear_comment(session, row)
+    session.execute(_CLEAR_PARTICIPANT, {"here": row["id"]})

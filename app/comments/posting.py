@@ -12,29 +12,31 @@ from sqlmodel import Session
 from app.anchors import anchors
 from app.articles.discussion_settings import PostingContext, find_closed_at, is_open
 from app.articles.reading import ARTICLE_AUTHOR
-from app.comments.lifecycle import ParentNotPublished, appear
-from app.comments.reading import C, readable
-from app.comments.rendering import Body, from_markdown
-from app.comments.schemas import Attempt, CommentIn, PreparedText, Screen, Submission, Verdict
+from app.comments.lifecycle import ParentNotPublished, announce_comment
+from app.comments.reading import C, get_readable_article
+from app.comments.rendering import Body, render_markdown
+from app.comments.schemas import Attempt, CommentIn, ModerationPipeline, PreparedText, Submission, Verdict
 from app.core.clock import now
 from app.core.ids import new_id
 from app.core.problems import Conflict, Forbidden, Invalid, Unavailable
 from app.db.columns import Row
 from app.db.prepared import Prepared
-from app.identity.participants import find, join
+from app.identity.participants import find_caller, get_or_create_participant
 from app.identity.schemas import Actor
 from app.identity.secrets import Vault
 from app.publication.term_queries import find_author as author_by_ref
 from app.publication.term_queries import is_staff_name
 from app.text.names import public_name
 
-LATE = timedelta(hours=24)  # how long a comment may wait on a phone for a connection
+MAX_OFFLINE_AGE = timedelta(hours=24)  # how long a comment may wait on a phone for a connection
 _ID = sa.bindparam("id", type_=C.c.id.type)
-_KNOWN = sa.select(C.c.id, C.c.participant_id, C.c.request, C.c.state).where(C.c.id == _ID)
-_PARENT = sa.select(C.c.id, C.c.article_id, C.c.root_id, C.c.depth, C.c.state, C.c.participant_id).where(C.c.id == _ID)
+_SELECT_POSTED = sa.select(C.c.id, C.c.participant_id, C.c.request, C.c.state).where(C.c.id == _ID)
+_SELECT_PARENT = sa.select(C.c.id, C.c.article_id, C.c.root_id, C.c.depth, C.c.state, C.c.participant_id).where(
+    C.c.id == _ID
+)
 _LOCK = sa.select(sa.func.pg_advisory_xact_lock(sa.func.hashtextextended(sa.bindparam("id", type_=sa.Text()), 0)))
 _INSERT = Prepared(sa.insert(C), C.c.keys())
-_WROTE = sa.select(ARTICLE_AUTHOR.c.author_id).where(
+_SELECT_BYLINE = sa.select(ARTICLE_AUTHOR.c.author_id).where(
     ARTICLE_AUTHOR.c.article_id == sa.bindparam("article", type_=ARTICLE_AUTHOR.c.article_id.type),
     ARTICLE_AUTHOR.c.author_id == sa.bindparam("author", type_=ARTICLE_AUTHOR.c.author_id.type),
 )
@@ -69,7 +71,7 @@ class Poster(NamedTuple):
 
     actor: Actor
     vault: Vault
-    screen: Screen
+    screen: ModerationPipeline
     site_name: str
     addresses: tuple[str, ...]  # hashes of the network address, under the present salt and the one before
     ranges: tuple[str, str] | None  # hashes of the ranges that the address is in
@@ -87,20 +89,20 @@ class Posted(NamedTuple):
     row: Row | None = None  # of a new comment that is not on a passage: for an answer without another read
 
 
-def unreadable(error: ValueError, pointer: str = "/text") -> Invalid:
+def unreadable_text(error: ValueError, pointer: str = "/text") -> Invalid:
     """The problem with a text that cannot be read; what it says is about its shape alone."""
     return Invalid(f"The text cannot be read: {error}.", pointer=pointer, code="unreadable_text")
 
 
-def read(text: str, pointer: str = "/text") -> Body:
+def render_text(text: str, pointer: str = "/text") -> Body:
     """The text in all its forms; 422 for what cannot be read or shows nothing."""
     try:
-        return from_markdown(text)
+        return render_markdown(text)
     except ValueError as error:
-        raise unreadable(error, pointer) from error
+        raise unreadable_text(error, pointer) from error
 
 
-def _fingerprint(article_id: str, data: CommentIn) -> str:
+def _hash_request(article_id: str, data: CommentIn) -> str:
     """What shows that the same comment is sent again."""
     return hashlib.sha256(article_id.encode() + pydantic_core.to_json(data)).hexdigest()
 
@@ -118,34 +120,34 @@ def _check_section(actor: Actor, article: PostingContext) -> None:
         raise Forbidden("The key is limited to other sections.")
 
 
-def _known(store: sa.Connection | Session, comment_id: str) -> Row | None:
-    return store.execute(_KNOWN, {"id": comment_id}).mappings().first()
+def _find_posted(store: sa.Connection | Session, comment_id: str) -> Row | None:
+    return store.execute(_SELECT_POSTED, {"id": comment_id}).mappings().first()
 
 
-def _replayed(session: Session, actor: Actor, comment_id: str, request: str) -> Posted | None:
+def _find_replay(session: Session, actor: Actor, comment_id: str, request: str) -> Posted | None:
     """The comment of this id, if it was posted before: the same one is not posted again, another is refused."""
     if session.get_bind().dialect.name == "postgresql":
         session.execute(_LOCK, {"id": comment_id})  # a twin that is still running is waited for
-    row = _known(session, comment_id)
+    row = _find_posted(session, comment_id)
     if row is None:
         return None
     if row["request"] is None:
         raise IdTaken
-    me = actor.id if actor.kind == "guest" else (find(session, actor) or {"id": None})["id"]
-    mine = me is not None and me == row["participant_id"]
-    if not mine and (actor.kind != "anonymous" or row["request"] != request):
+    participant_id = actor.id if actor.kind == "guest" else (find_caller(session, actor) or {"id": None})["id"]
+    is_mine = participant_id is not None and participant_id == row["participant_id"]
+    if not is_mine and (actor.kind != "anonymous" or row["request"] != request):
         raise IdTaken
     if row["request"] != request:
         raise IdReused("The same id came with another comment before.", pointer="/id", code="id_reused")
-    return Posted(comment_id, row["state"], Verdict(row["state"]), is_new=False, is_mine=mine)
+    return Posted(comment_id, row["state"], Verdict(row["state"]), is_new=False, is_mine=is_mine)
 
 
-def _parent(session: sa.Connection | Session, article: PostingContext, data: CommentIn) -> Row | None:
+def _find_parent(session: sa.Connection | Session, article: PostingContext, data: CommentIn) -> Row | None:
     if data.parent_id is None:
         return None
     if data.anchor is not None or data.anchor_id is not None:
         raise Invalid("A reply speaks of what its thread speaks of.", pointer="/parent_id", code="anchored_reply")
-    row = session.execute(_PARENT, {"id": data.parent_id}).mappings().first()
+    row = session.execute(_SELECT_PARENT, {"id": data.parent_id}).mappings().first()
     if row is None or row["article_id"] != article.article_id:
         raise Invalid("There is no such comment on this article.", pointer="/parent_id", code="not_found")
     return row
@@ -156,7 +158,7 @@ def _is_late(session: sa.Connection | Session, article: PostingContext, data: Co
     if is_open(article.rules):
         return False
     written = data.created_at
-    if written is None or not moment - LATE <= written <= moment:
+    if written is None or not moment - MAX_OFFLINE_AGE <= written <= moment:
         raise DiscussionClosed
     closed = find_closed_at(session, article)
     if closed is None or not written <= closed <= moment:
@@ -164,15 +166,15 @@ def _is_late(session: sa.Connection | Session, article: PostingContext, data: Co
     return True
 
 
-def _author(session: Session, poster: Poster, data: CommentIn) -> tuple[Row, str]:
+def _identify_author(session: Session, poster: Poster, data: CommentIn) -> tuple[Row, str]:
     """The participant who writes and the name to show."""
     given = data.author
     name, claims = given.name if given else None, poster.actor.reader
     if poster.actor.kind == "anonymous" and name is None:
         raise Invalid("A guest needs a name.", pointer="/author", code="required")
-    told = claims.name if claims else None
+    site_name = claims.name if claims else None
     profile = author_by_ref(session.connection(), claims.author) if claims and claims.author else None
-    person = join(
+    person = get_or_create_participant(
         session,
         poster.vault,
         poster.actor,
@@ -181,13 +183,13 @@ def _author(session: Session, poster: Poster, data: CommentIn) -> tuple[Row, str
         token=poster.token,
         author_id=profile["id"] if profile else None,
     )
-    shown = public_name(told or name or person["name"] or "")
-    if not shown:
+    shown_name = public_name(site_name or name or person["name"] or "")
+    if not shown_name:
         raise Invalid("A name is needed.", pointer="/author", code="required")
     # Also the name of an earlier comment: whose it is may have joined the staff since.
-    if not told and person["kind"] != "staff":
-        _check_name(session, poster, shown)
-    return person, shown
+    if not site_name and person["kind"] != "staff":
+        _check_name(session, poster, shown_name)
+    return person, shown_name
 
 
 def _check_name(store: sa.Connection | Session, poster: Poster, name: str) -> None:
@@ -198,28 +200,28 @@ def _check_name(store: sa.Connection | Session, poster: Poster, name: str) -> No
 def _badges(session: Session, article: PostingContext, person: Row) -> list[str]:
     if person["kind"] != "staff":
         return []
-    asked = {"article": article.article_id, "author": person["author_id"]}
-    wrote = person["author_id"] is not None and session.execute(_WROTE, asked).first() is not None
+    values = {"article": article.article_id, "author": person["author_id"]}
+    wrote = person["author_id"] is not None and session.execute(_SELECT_BYLINE, values).first() is not None
     return ["staff", "author"] if wrote else ["staff"]
 
 
-class Checked(NamedTuple):
+class PostCheck(NamedTuple):
     """What is known of a comment that may be posted, before its text is read."""
 
     attempt: Attempt
     is_known: bool  # it was posted before, so that there is nothing to prepare
 
 
-def check(
+def check_post(
     store: sa.Connection | Session, poster: Poster, ref: str, data: CommentIn, ahead: Collection[str] = ()
-) -> Checked:
+) -> PostCheck:
     """Refuse what cannot be posted, whatever it says: the same as `post` would, by cheap reads alone.
 
     `ahead` are the comments of a batch that are going to be posted before: this one may answer them.
     """
-    article, moment = readable(store, ref), now()
+    article, moment = get_readable_article(store, ref), now()
     _check_section(poster.actor, article)
-    person = find(store, poster.actor)
+    person = find_caller(store, poster.actor)
     attempt = Attempt(
         person,
         poster.addresses,
@@ -230,21 +232,21 @@ def check(
         moment,
         is_staff=poster.actor.kind == "key" or (person is not None and person["kind"] == "staff"),
     )
-    if data.id is not None and _known(store, data.id) is not None:
-        return Checked(attempt, is_known=True)
+    if data.id is not None and _find_posted(store, data.id) is not None:
+        return PostCheck(attempt, is_known=True)
     _is_late(store, article, data, moment)
     if data.parent_id not in ahead:
-        _check_parent(_parent(store, article, data), person)
+        _is_parent_pending(_find_parent(store, article, data), person)
     name = data.author.name if data.author else None
     if poster.actor.kind == "anonymous" and name is None and not ahead:
         raise Invalid("A guest needs a name.", pointer="/author", code="required")
     if name is not None and poster.actor.kind in ("anonymous", "guest"):
         _check_name(store, poster, name)
     poster.screen.check_attempt(store, attempt, len(ahead))
-    return Checked(attempt, is_known=False)
+    return PostCheck(attempt, is_known=False)
 
 
-def _check_parent(parent: Row | None, person: Row | None) -> bool:
+def _is_parent_pending(parent: Row | None, person: Row | None) -> bool:
     """Whether the comment that it answers waits itself, which only its author may answer; 409 for any other."""
     if parent is None or parent["state"] == "published":
         return False
@@ -253,18 +255,18 @@ def _check_parent(parent: Row | None, person: Row | None) -> bool:
     return True
 
 
-def post(session: Session, poster: Poster, ref: str, data: CommentIn, prepared: PreparedText | None) -> Posted:
+def post_comment(session: Session, poster: Poster, ref: str, data: CommentIn, prepared: PreparedText | None) -> Posted:
     """Post a comment, once: the same one again gives the first. 409 where nothing can be posted, 422 for a bad one."""
-    article = readable(session, ref)
+    article = get_readable_article(session, ref)
     _check_section(poster.actor, article)
-    request = _fingerprint(article.article_id, data) if data.id is not None else None
-    if data.id is not None and request and (before := _replayed(session, poster.actor, data.id, request)):
-        return before
+    request = _hash_request(article.article_id, data) if data.id is not None else None
+    if data.id is not None and request and (replay := _find_replay(session, poster.actor, data.id, request)):
+        return replay
     moment = now()
     is_late = _is_late(session, article, data, moment)
-    parent = _parent(session, article, data)
-    person, name = _author(session, poster, data)
-    waits = _check_parent(parent, person)
+    parent = _find_parent(session, article, data)
+    person, name = _identify_author(session, poster, data)
+    waits_for_parent = _is_parent_pending(parent, person)
     comment_id = data.id or new_id()
     if prepared is None:  # it was known a moment ago, and is not any more
         raise Unavailable("Send the comment again.")
@@ -285,13 +287,13 @@ def post(session: Session, poster: Poster, ref: str, data: CommentIn, prepared: 
         fingerprint=body.fingerprint,
         addresses=poster.addresses,
         is_edit=False,
-        must_wait=is_late or waits,
+        must_wait=is_late or waits_for_parent,
         at=moment,
         under_id=data.parent_id,
     )
     verdict = poster.screen.evaluate(session, submission, prepared.opinion, prepared.reading)
-    row = _row(submission, data, parent, request) | {
-        "anchor_id": _anchor(session, article, data, person),
+    row = _build_row(submission, data, parent, request) | {
+        "anchor_id": _resolve_anchor(session, article, data, person),
         "address_ranges": " ".join(poster.ranges) if poster.ranges and data.notify != "none" else None,
         "badges": _badges(session, article, person),
         "address_hash": poster.addresses[0] if poster.addresses else None,
@@ -300,14 +302,14 @@ def post(session: Session, poster: Poster, ref: str, data: CommentIn, prepared: 
     }
     _INSERT.run(session, row)
     if row["listed"]:
-        appear(session, row)
+        announce_comment(session, row)
     if verdict.reasons or not row["listed"]:
         poster.screen.log_verdict(session, submission, verdict)
-    whole = None if row["anchor_id"] else {**row, "anchor_kind": None}
-    return Posted(comment_id, verdict.state, verdict, is_new=True, is_mine=True, row=whole)
+    full_row = None if row["anchor_id"] else {**row, "anchor_kind": None}
+    return Posted(comment_id, verdict.state, verdict, is_new=True, is_mine=True, row=full_row)
 
 
-def _anchor(session: Session, article: PostingContext, data: CommentIn, person: Row) -> str | None:
+def _resolve_anchor(session: Session, article: PostingContext, data: CommentIn, person: Row) -> str | None:
     """The passage that it speaks of, marked now if nobody has marked it before."""
     if data.anchor is None:
         if data.anchor_id is not None:
@@ -318,7 +320,7 @@ def _anchor(session: Session, article: PostingContext, data: CommentIn, person: 
     return anchors.place(session, article.article_id, data.anchor, person["id"])
 
 
-def _row(submission: Submission, data: CommentIn, parent: Row | None, request: str | None) -> dict[str, Any]:
+def _build_row(submission: Submission, data: CommentIn, parent: Row | None, request: str | None) -> dict[str, Any]:
     """The new row, but for what the store has to be asked."""
     person, comment_id = submission.participant, submission.comment_id
     return {

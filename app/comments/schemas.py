@@ -41,7 +41,7 @@ _Z: Final = 1.2816  # the 90 % quantile of the normal distribution
 _SCALE: Final = 10**9
 
 
-def best(up: int, down: int) -> int:
+def wilson_score(up: int, down: int) -> int:
     """Lower bound of the Wilson score interval (Wilson 1927) of the share of up-votes, in billionths."""
     n = up + down
     if n == 0:
@@ -51,7 +51,7 @@ def best(up: int, down: int) -> int:
     return round(_SCALE * max(0.0, (share + _Z * _Z / (2 * n) - spread) / (1 + _Z * _Z / n)))
 
 
-def controversy(up: int, down: int) -> int:
+def controversy_score(up: int, down: int) -> int:
     """Many votes that are evenly split: all votes to the power of the smaller side over the larger, in millionths."""
     if not (up and down):
         return 0
@@ -163,7 +163,7 @@ class OneCommentQuery(ReadQuery):
     include: Literal["ancestors"] | None = Field(None, description="`ancestors`: those above it in the thread.")
 
 
-def links(row: Any) -> dict[str, Any]:
+def links_of(row: Any) -> dict[str, Any]:
     """The `links` of a comment's row."""
     own, parent = f"/v1/comments/{row['id']}", row["parent_id"]
     return {
@@ -183,7 +183,7 @@ class CommentPatch(BaseModel):
     notify: Literal["none", "replies", "all"] = Field("none", description="What its author asks to hear of.")
 
 
-Judged = Literal["published", "pending", "rejected", "spam"]
+ModeratedState = Literal["published", "pending", "rejected", "spam"]
 
 
 class CommentAuthorIn(BaseModel):
@@ -290,7 +290,7 @@ class Reason(NamedTuple):
 class Verdict(NamedTuple):
     """What becomes of a submission."""
 
-    state: Judged
+    state: ModeratedState
     reasons: tuple[Reason, ...] = ()
 
 
@@ -330,7 +330,7 @@ class CommentModeration(Protocol):
         """Settle what waits about comments that their author took back."""
 
 
-class Screen(Protocol):
+class ModerationPipeline(Protocol):
     """The judges of what readers write; the room above has them."""
 
     @property
@@ -368,7 +368,7 @@ class CheckReasonOut(BaseModel):
 class TrialOut(BaseModel):
     """What would become of a comment, with `dry_run=true`."""
 
-    state: Judged
+    state: ModeratedState
     reasons: list[CheckReasonOut]
 
 

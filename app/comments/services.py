@@ -3,12 +3,12 @@
 from dataclasses import dataclass
 
 from app.articles.services import ArticleServices
-from app.comments.schemas import CommentModeration, Screen
+from app.comments.schemas import CommentModeration, ModerationPipeline
 
 
 @dataclass(frozen=True, kw_only=True)
 class CommentServices(ArticleServices):
     """Adds the moderation pipeline, which comments pass before they are published, and what moderators do to them."""
 
-    pipeline: Screen
+    pipeline: ModerationPipeline
     moderation: CommentModeration

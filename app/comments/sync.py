@@ -6,12 +6,12 @@ from typing import Any
 
 from sqlmodel import Session
 
-from app.comments.editing import Editor, edit, remove
-from app.comments.posting import Poster, post
-from app.comments.reading import locked
+from app.comments.editing import Editor, edit_comment, remove_comment
+from app.comments.posting import Poster, post_comment
+from app.comments.reading import lock_comment
 from app.comments.schemas import DeleteOp, EditOp, PostOp, PreparedText
 from app.core.problems import Forbidden, Problem, Unauthorized, Unavailable
-from app.identity.participants import by, hashed
+from app.identity.participants import find_participant_by, hash_token
 from app.identity.schemas import ANONYMOUS, Actor
 
 Result = dict[str, Any]
@@ -19,7 +19,7 @@ Step = PreparedText | Problem | None
 """What preparing an operation gave: its text, what it is refused for, or nothing where it needs none."""
 
 
-def carry_out(
+def apply_operations(
     session: Session, poster: Poster, editor: Editor, ops: Sequence[Any], steps: Sequence[Step]
 ) -> list[Result]:
     """One result for each operation: what fails changes nothing and stops none of the others."""
@@ -33,7 +33,7 @@ def carry_out(
             if isinstance(step, Problem):
                 raise step
             with session.begin_nested():
-                result |= _one(session, poster, editor, op, step)
+                result |= _apply_operation(session, poster, editor, op, step)
         except Problem as problem:
             wait = (problem.headers or {}).get("Retry-After")
             result |= {"status": problem.status, "code": problem.code, "detail": problem.detail}
@@ -42,33 +42,35 @@ def carry_out(
     return results
 
 
-def _one(session: Session, poster: Poster, editor: Editor, op: Any, prepared: PreparedText | None) -> Result:
+def _apply_operation(
+    session: Session, poster: Poster, editor: Editor, op: Any, prepared: PreparedText | None
+) -> Result:
     if isinstance(op, PostOp):
-        known = _known(session, poster)
+        current = _with_guest(session, poster)
         data = op.comment.model_copy(update={"id": op.id})
-        posted = post(session, known, op.article, data, prepared)
+        posted = post_comment(session, current, op.article, data, prepared)
         return {"status": 201 if posted.is_new else 200, "state": posted.state, "mine": posted.is_mine}
-    mine = editor._replace(actor=_author(session, poster, op))
+    own_editor = editor._replace(actor=_identify_author(session, poster, op))
     if isinstance(op, EditOp):
-        edit(session, mine, op.id, op.changes, prepared)
+        edit_comment(session, own_editor, op.id, op.changes, prepared)
     elif isinstance(op, DeleteOp):
-        remove(session, mine, op.id)
+        remove_comment(session, own_editor, op.id)
         return {"status": 204, "state": "removed"}
-    return {"state": locked(session, op.id)["state"]}
+    return {"state": lock_comment(session, op.id)["state"]}
 
 
-def _known(session: Session, poster: Poster) -> Poster:
+def _with_guest(session: Session, poster: Poster) -> Poster:
     """A stranger is the guest of the token after the first comment."""
     if poster.actor is not ANONYMOUS or poster.token is None:
         return poster
-    guest = by(session, "token_hash", hashed(poster.token))
+    guest = find_participant_by(session, "token_hash", hash_token(poster.token))
     return poster if guest is None else poster._replace(actor=Actor("guest", guest["id"], guest["name"] or ""))
 
 
-def _author(session: Session, poster: Poster, op: Any) -> Actor:
+def _identify_author(session: Session, poster: Poster, op: Any) -> Actor:
     """Who changes a comment: by the token for it, or as the caller."""
     if op.edit_token is None:
-        poster = _known(session, poster)
+        poster = _with_guest(session, poster)
     actor = author_by_token(poster, op)
     if actor is ANONYMOUS:
         raise Unauthorized("Send the token that the comment was written with, or the one to edit it.")
@@ -79,6 +81,6 @@ def author_by_token(poster: Poster, op: Any) -> Actor:
     """Who changes a comment, as far as tokens tell: a stranger may be the guest that the same list makes of them."""
     if op.edit_token is None:
         return poster.actor
-    if poster.vault.is_edit_token(op.edit_token) != op.id:
+    if poster.vault.read_edit_token(op.edit_token) != op.id:
         raise Forbidden("This is not the token for this comment.")
     return replace(ANONYMOUS, kind="edit", comment=op.id)

@@ -20,7 +20,7 @@ from app.publication import term_queries as authors
 from app.publication import term_queries as sections
 from app.publication.schemas import AuthorOut, SectionOut, SeriesOut, TagDetailOut
 from app.publication.schemas import present_image as picture
-from app.web.responses import dump
+from app.web.responses import dump_json
 
 FEW, MANY = 50, 500  # rows of a chunk: articles hold their texts
 _AFTER = sa.bindparam("after", type_=ARTICLE.c.id.type)
@@ -61,7 +61,7 @@ def _plain(query: sa.Select[Any], model: type[BaseModel], present: Present = lam
     def read(connection: sa.Connection, after: str | None, asked: Asked) -> Chunk:
         wanted = query if after is None else query.where(column > _AFTER)
         rows = connection.execute(wanted, {"after": after, "most": MANY} if after else {"most": MANY}).mappings().all()
-        return _chunk(rows, [dump(model, present(row, asked.site.api)) for row in rows], MANY)
+        return _chunk(rows, [dump_json(model, present(row, asked.site.api)) for row in rows], MANY)
 
     return read
 
@@ -96,6 +96,6 @@ KINDS: dict[str, Read] = {
     "media": _plain(sa.select(MEDIA).where(SHOWN), PictureOut, picture),
     "notice": _plain(sa.select(NOTICE).where(_SEEN_NOTICE), StandingNoticeOut),
     "article": _articles,
-    "comment": _plain(_comments(), CommentOut, lambda row, _: comments.present(row)),
+    "comment": _plain(_comments(), CommentOut, lambda row, _: comments.present_comment(row)),
 }
 """How each kind of thing is read, in the order in which one needs the other."""

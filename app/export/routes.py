@@ -26,7 +26,7 @@ from app.export.public import KINDS, Asked
 from app.export.schemas import FORMAT, MEDIA_TYPE, ExportQuery, ManifestOut, TrailerOut
 from app.identity.access import Public
 from app.identity.services import IdentityServices
-from app.web.responses import PRIVATE, database, settings
+from app.web.responses import PRIVATE_CACHE_CONTROL, database, settings
 
 router = APIRouter(prefix="/v1", tags=["syndication"])
 AT_ONCE = {"anonymous": 1, "key": 3}  # exports that a process makes at the same time, for strangers and for keys
@@ -67,7 +67,10 @@ class _Stream(StreamingResponse):
     """A stream that ends when its client no longer takes it."""
 
     def __init__(self, content: AsyncIterator[bytes], who: str) -> None:
-        headers = {"Cache-Control": PRIVATE, "Content-Disposition": 'attachment; filename="export.ndjson"'}
+        headers = {
+            "Cache-Control": PRIVATE_CACHE_CONTROL,
+            "Content-Disposition": 'attachment; filename="export.ndjson"',
+        }
         super().__init__(content, 200, headers, MEDIA_TYPE)
         self.who = who
 

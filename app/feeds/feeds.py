@@ -273,12 +273,12 @@ _COMMENTS = CommentQuery(view="all", sort="newest", limit=MAX_FEED_ENTRIES, repl
 
 def discussed(connection: sa.Connection, here: Publication, row: Row, form: str) -> Made:
     """The newest comments on an article that readers see; 404 where its discussion is hidden."""
-    _, page = comments.discussion(connection, row["id"], _COMMENTS)
+    _, page = comments.list_discussion(connection, row["id"], _COMMENTS)
     (card,) = render_articles(connection, [row], here.site)
     article = pydantic_core.from_json(card)
     pieces = [of_said(form, comment, article, here) for comment in page["data"]]
     gone = (
-        comments.withdrawn(connection, row["id"], MAX_FEED_ENTRIES) if form == "atom" else ()
+        comments.list_withdrawn(connection, row["id"], MAX_FEED_ENTRIES) if form == "atom" else ()
     )  # others have no way to say it
     stones = tuple(Deleted(urn(comment["id"]), iso(comment["withdrawn_at"])) for comment in gone)
     feed = Feed(

@@ -20,11 +20,11 @@ from app.feeds.entries import FORMATS, written
 from app.feeds.feeds import ArchiveQuery, FormatPath, Made, MonthPath
 from app.feeds.oembed import OEmbedOut, OEmbedQuery, answer, as_xml, path_of
 from app.feeds.schemas import MAX_SITEMAP_URLS, PartPath, Publication, read
-from app.identity.access import World
+from app.identity.access import ThirdParty
 from app.identity.schemas import ANONYMOUS, Actor
 from app.publication.references import Kind
 from app.publication.responses import REDIRECT_RESPONSE, redirect_former_slug
-from app.web.responses import JSON, MOVED, database, dump, reply, settings
+from app.web.responses import JSON_TYPE, REDIRECT_CACHE_CONTROL, database, dump_json, reply, settings
 
 feeds_router = APIRouter(prefix="/feeds", tags=["syndication"])
 _ATOM: Any = {"content": {"application/atom+xml": {"schema": {"type": "string"}}}}
@@ -81,7 +81,7 @@ async def _newest(request: Request, form: str, actor: Actor, kind: str | None = 
     responses=_FEED,
     response_class=Response,
 )
-async def get_site_feed(request: Request, form: FormatPath, actor: World) -> Response:
+async def get_site_feed(request: Request, form: FormatPath, actor: ThirdParty) -> Response:
     """The 50 newest articles with their texts, notices and corrections; under 1 MB: else the oldest are shortened.
 
     A retracted article leaves the feed: an entry says that it was and why, and Atom has a tombstone (RFC 6721).
@@ -96,7 +96,7 @@ async def get_site_feed(request: Request, form: FormatPath, actor: World) -> Res
     responses=_OF_TERM,
     response_class=Response,
 )
-async def get_section_feed(request: Request, section: RefPath, form: FormatPath, actor: World) -> Response:
+async def get_section_feed(request: Request, section: RefPath, form: FormatPath, actor: ThirdParty) -> Response:
     """The same of a section, by id or slug."""
     return await _newest(request, form, actor, "section", section)
 
@@ -108,7 +108,7 @@ async def get_section_feed(request: Request, section: RefPath, form: FormatPath,
     responses=_OF_TERM,
     response_class=Response,
 )
-async def get_tag_feed(request: Request, tag: RefPath, form: FormatPath, actor: World) -> Response:
+async def get_tag_feed(request: Request, tag: RefPath, form: FormatPath, actor: ThirdParty) -> Response:
     """The same of a tag, by id or slug."""
     return await _newest(request, form, actor, "tag", tag)
 
@@ -120,7 +120,7 @@ async def get_tag_feed(request: Request, tag: RefPath, form: FormatPath, actor: 
     responses=_OF_TERM,
     response_class=Response,
 )
-async def get_author_feed(request: Request, author: RefPath, form: FormatPath, actor: World) -> Response:
+async def get_author_feed(request: Request, author: RefPath, form: FormatPath, actor: ThirdParty) -> Response:
     """The same of an author, by id or slug."""
     return await _newest(request, form, actor, "author", author)
 
@@ -132,7 +132,7 @@ async def get_author_feed(request: Request, author: RefPath, form: FormatPath, a
     responses=_COMMENTS,
     response_class=Response,
 )
-async def get_comments_feed(request: Request, article: RefPath, form: FormatPath, actor: World) -> Response:
+async def get_comments_feed(request: Request, article: RefPath, form: FormatPath, actor: ThirdParty) -> Response:
     """The 50 newest comments on an article, by id or slug; Atom says which comment each answers (RFC 4685), and which
     readers can no longer see (RFC 6721)."""
     here = Publication.of(settings(request))
@@ -146,7 +146,9 @@ async def get_comments_feed(request: Request, article: RefPath, form: FormatPath
         former = await database(request).read(find_by_former_address, article)
         if former is None or not (is_visible(former, ANONYMOUS) or former["state"] == "retracted"):
             raise
-        return RedirectResponse(f"/feeds/articles/{former['slug']}/comments.{form}", 301, {"Cache-Control": MOVED})
+        return RedirectResponse(
+            f"/feeds/articles/{former['slug']}/comments.{form}", 301, {"Cache-Control": REDIRECT_CACHE_CONTROL}
+        )
     return _reply_feed(request, made, form, actor)
 
 
@@ -158,7 +160,7 @@ async def get_comments_feed(request: Request, article: RefPath, form: FormatPath
     response_class=Response,
 )
 async def get_feed_archive(
-    request: Request, month: MonthPath, query: Annotated[ArchiveQuery, Query()], actor: World
+    request: Request, month: MonthPath, query: Annotated[ArchiveQuery, Query()], actor: ThirdParty
 ) -> Response:
     """All that was published in a month (of `TIME_ZONE`), as RFC 5005 archives: follow `prev-archive` from `site.atom`.
 
@@ -188,7 +190,7 @@ def _reply_sitemap(request: Request, found: tuple[bytes, datetime | None], actor
     responses=_SITEMAP_RESPONSES | documented(),
     response_class=Response,
 )
-async def get_sitemap(request: Request, actor: World) -> Response:
+async def get_sitemap(request: Request, actor: ThirdParty) -> Response:
     """Every public article with the time of its last change; beyond 50,000 an index of files by month of that change.
 
     Months are those of `TIME_ZONE`.
@@ -210,7 +212,7 @@ async def get_sitemap(request: Request, actor: World) -> Response:
     responses=_SITEMAP_RESPONSES | documented(),
     response_class=Response,
 )
-async def get_news_sitemap(request: Request, actor: World) -> Response:
+async def get_news_sitemap(request: Request, actor: ThirdParty) -> Response:
     """The articles of the last 48 hours, 1,000 at most, as Google News reads them; pages are left out."""
     here = Publication.of(settings(request))
     return _reply_sitemap(request, await database(request).scan(sitemaps.news, here), actor)
@@ -223,7 +225,7 @@ async def get_news_sitemap(request: Request, actor: World) -> Response:
     responses=_SITEMAP_RESPONSES | documented(NotFound),
     response_class=Response,
 )
-async def get_sitemap_part(request: Request, part: PartPath, actor: World) -> Response:
+async def get_sitemap_part(request: Request, part: PartPath, actor: ThirdParty) -> Response:
     """A part of the sitemap: what changed last in a month, `2026-01`, up to 50,000; `2026-01-2` goes on."""
     here = Publication.of(settings(request))
     return _reply_sitemap(request, await database(request).scan(sitemaps.urls, here, read(part)), actor)
@@ -252,7 +254,7 @@ def _article(connection: sa.Connection, path: str, here: Publication) -> dict[st
     response_model=OEmbedOut,
     responses=_OEMBED_RESPONSES | documented(NotFound, Retracted, WithheldForLegalReasons),
 )
-async def get_o_embed(request: Request, query: Annotated[OEmbedQuery, Query()], actor: World) -> Response:
+async def get_o_embed(request: Request, query: Annotated[OEmbedQuery, Query()], actor: ThirdParty) -> Response:
     """What another site may show for the address of an article on ours (oembed.com), former addresses included."""
     here = Publication.of(settings(request))
     path = path_of(query.url, here)
@@ -263,8 +265,8 @@ async def get_o_embed(request: Request, query: Annotated[OEmbedQuery, Query()], 
     is_xml = query.format == "xml"
     return reply(
         request,
-        as_xml(members) if is_xml else dump(OEmbedOut, members),
+        as_xml(members) if is_xml else dump_json(OEmbedOut, members),
         groups=("articles", "publication"),
         private=actor is not ANONYMOUS,
-        media_type="text/xml" if is_xml else JSON,
+        media_type="text/xml" if is_xml else JSON_TYPE,
     )

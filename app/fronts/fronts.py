@@ -23,14 +23,14 @@ from app.events.schemas import Entry
 from app.fronts.events import FrontChanged, FrontDeleted
 from app.fronts.schemas import FILTERS, MOST_ARTICLES, BlockIn, FrontIn, FrontsQuery
 from app.fronts.tables import Front
-from app.identity.audit import record
+from app.identity.audit import record_action
 from app.identity.schemas import Actor
 from app.publication.section_tree import find_inside
 from app.publication.tables import Author, Section, Series, Tag, Term
 from app.publication.terms import require_all_sections, require_terms, take_name_lock
 from app.text.inputs import is_slug
 from app.web import etag
-from app.web.paging import Sort, fetch
+from app.web.paging import Sort, fetch_page
 
 MOST = 500
 _TERMS: dict[str, type[Term]] = {"section": Section, "series": Series, "tag": Tag, "author": Author}
@@ -114,9 +114,9 @@ def save(session: Session, actor: Actor, ref: str, data: FrontIn, versions: froz
     wanted = {"title": data.title, "blocks": blocks}
     if row.version:
         newest = row.draft or row.published or {}
-        etag.check(row.version, versions, [name for name, value in wanted.items() if newest.get(name) != value])
+        etag.check_version(row.version, versions, [name for name, value in wanted.items() if newest.get(name) != value])
     _lay(session, row, wanted, data.state)
-    record(session, actor, "front.save", "front", row.id, {"slug": row.slug, "state": data.state})
+    record_action(session, actor, "front.save", "front", row.id, {"slug": row.slug, "state": data.state})
     return row.id
 
 
@@ -139,10 +139,10 @@ def delete(session: Session, actor: Actor, ref: str, versions: frozenset[int] | 
     row = _found(session, ref)
     if row is None:
         raise NotFound
-    etag.check(row.version, versions, [])
+    etag.check_version(row.version, versions, [])
     if row.published is not None:
         emit(session, FrontDeleted(subject_id=row.id, slug=row.slug))
-    record(session, actor, "front.delete", "front", row.id, {"slug": row.slug})
+    record_action(session, actor, "front.delete", "front", row.id, {"slug": row.slug})
     session.delete(row)
 
 
@@ -195,7 +195,7 @@ def shown(connection: sa.Connection, front_id: str) -> Row:
 
 def page(connection: sa.Connection, asked: FrontsQuery) -> dict[str, Any]:
     """A page of fronts."""
-    found = fetch(connection, sa.select(FRONT), BY_SLUG, FRONT.c.slug, asked)
+    found = fetch_page(connection, sa.select(FRONT), BY_SLUG, FRONT.c.slug, asked)
     return {**found, "data": [definition(row) for row in found["data"]]}
 
 

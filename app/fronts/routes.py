@@ -20,19 +20,19 @@ from app.core.problems import BadRequest, Forbidden, Invalid, NotFound, Unauthor
 from app.db.columns import Row
 from app.fronts import fronts
 from app.fronts.schemas import FrontDefinition, FrontIn, FrontOut, FrontQuery, FrontsQuery
-from app.identity.access import VERSIONED, IfMatch, Public, Versions, requires
+from app.identity.access import VERSION_PROBLEMS, ExpectedVersions, IfMatch, Public, require_scope
 from app.identity.schemas import ANONYMOUS, Actor
 from app.identity.writes import write
 from app.publication.terms import require_all_sections
 from app.web import etag
-from app.web.fields import chosen
+from app.web.fields import parse_fields
 from app.web.paging import ListOut
-from app.web.responses import ReadQuery, database, dump, limit_json, reply, reply_list, settings
+from app.web.responses import ReadQuery, database, dump_json, pick_json_fields, reply, reply_list, settings
 
 router = APIRouter(prefix="/v1/fronts", tags=["fronts"])
-Reader = Annotated[Actor, requires("content:read")]
-Publisher = Annotated[Actor, requires("content:publish")]
-WRITES = documented(*VERSIONED)
+Reader = Annotated[Actor, require_scope("content:read")]
+Publisher = Annotated[Actor, require_scope("content:publish")]
+WRITES = documented(*VERSION_PROBLEMS)
 
 
 async def _expected(
@@ -48,7 +48,7 @@ async def _expected(
 ) -> tuple[frozenset[int] | None, bool]:
     """The versions that a front may have, and whether there must be none (RFC 9110 §13.1); 428 without either."""
     if if_none_match is None:
-        return etag.expected_versions(if_match), False
+        return etag.parse_if_match(if_match), False
     if if_none_match.strip() != "*" or if_match is not None:
         detail = "Send If-None-Match: * to make a front, or If-Match to replace one."
         raise BadRequest(detail, errors=[{"parameter": "If-None-Match", "code": "invalid", "detail": detail}])
@@ -69,7 +69,7 @@ async def list_fronts(request: Request, query: Annotated[FrontsQuery, Query()], 
     """How all fronts are put together, by slug; not for keys that are limited to sections."""
     require_all_sections(actor)
     page = await database(request).read(fronts.page, query)
-    fields = chosen(FrontDefinition, query.fields)
+    fields = parse_fields(FrontDefinition, query.fields)
     return reply_list(request, ListOut[FrontDefinition], page, fields, groups=(), private=True)
 
 
@@ -82,7 +82,7 @@ async def list_fronts(request: Request, query: Annotated[FrontsQuery, Query()], 
 )
 async def get_front(request: Request, front: RefPath, query: Annotated[FrontQuery, Query()], actor: Public) -> Response:
     """A front with all of its blocks, each article once; what is not public is on none, in a preview neither."""
-    fields, site = chosen(FrontOut, query.fields), Site.from_settings(settings(request))
+    fields, site = parse_fields(FrontOut, query.fields), Site.from_settings(settings(request))
     refuse_fields(fields, "body", "editing")
     if query.preview and not actor.may("content:read"):
         raise (Unauthorized if actor is ANONYMOUS else Forbidden)("preview needs a key with the scope content:read.")
@@ -105,7 +105,7 @@ async def get_front(request: Request, front: RefPath, query: Annotated[FrontQuer
     ranked = any(block["days"] for block in version["blocks"])
     return reply(
         request,
-        limit_json(filter_one_for_partner(ArticleServices.of(request).access_log, actor, body), fields),
+        pick_json_fields(filter_one_for_partner(ArticleServices.of(request).access_log, actor, body), fields),
         groups=(
             *groups_of_list([f"front:{row['id']}", ARTICLES_GROUP], ids, counts=counts),
             *((ACTIVITY_GROUP,) if ranked else ()),
@@ -129,7 +129,7 @@ async def get_front_definition(
     row = await database(request).read(fronts.by_ref, front)
     if row is None:
         raise NotFound
-    body = dump(FrontDefinition, fronts.definition(row), chosen(FrontDefinition, query.fields))
+    body = dump_json(FrontDefinition, fronts.definition(row), parse_fields(FrontDefinition, query.fields))
     return reply(request, body, groups=(), version=row["version"], private=True)
 
 
@@ -156,7 +156,7 @@ async def put_front(request: Request, front: RefPath, body: FrontIn, expected: E
         body,
         versions,
         new,
-        show=fronts.shown,
+        render=fronts.shown,
         model=FrontDefinition,
         status=201 if new else 200,
         location="/v1/fronts/{slug}" if new else None,
@@ -164,6 +164,6 @@ async def put_front(request: Request, front: RefPath, body: FrontIn, expected: E
 
 
 @router.delete("/{front}", operation_id="deleteFront", summary="Delete a front", status_code=204, responses=WRITES)
-async def delete_front(request: Request, front: RefPath, versions: Versions, actor: Publisher) -> Response:
+async def delete_front(request: Request, front: RefPath, versions: ExpectedVersions, actor: Publisher) -> Response:
     """Delete a front, and its draft."""
     return await write(request, actor, fronts.delete, front, versions, status=204)

@@ -27,16 +27,16 @@ from app.core.problems import (
 from app.events.log import is_visible
 from app.events.schemas import Position
 from app.identity.callers import is_reader_token
-from app.identity.participants import find
+from app.identity.participants import find_caller
 from app.identity.schemas import ANONYMOUS, Actor, Scope, WhoAmI
 from app.identity.services import IdentityServices
 from app.identity.writes import (
-    idempotency_key,
+    read_idempotency_key,
 )
 from app.web import etag
-from app.web.boundary import ANSWERED_AS_NOBODY
-from app.web.rate_limits import Quotas, network
-from app.web.responses import database, dump, reply
+from app.web.boundary import ANSWERED_ANONYMOUSLY
+from app.web.rate_limits import Quotas, network_of
+from app.web.responses import database, dump_json, reply
 from app.web.services import WebServices
 
 router = APIRouter(prefix="/v1", tags=["identity"])
@@ -45,31 +45,31 @@ router = APIRouter(prefix="/v1", tags=["identity"])
 # An edit token costs nothing to make, once there is a comment: whoever sends one counts by address.
 MAX_PUBLIC_BYTES = 160_000
 """Of a body on a route that anyone may call: 10,000 characters and a quote take 150 kB where all are escaped."""
-Admit = Callable[[Request, Actor], Awaitable[None]]
+AdmissionCheck = Callable[[Request, Actor], Awaitable[None]]
 """Refuses a caller, or counts what they send, before the body is read."""
-_PAGES = frozenset({"page", "offset", "p", "start", "skip", "after", "page_token"})  # how others page
-POLICIES = {"key": "key", "guest": "reader", "reader": "reader", "edit": "read", "subscriber": "reader"}
+_OTHER_PAGING_PARAMETERS = frozenset({"page", "offset", "p", "start", "skip", "after", "page_token"})  # how others page
+POLICY_BY_KIND = {"key": "key", "guest": "reader", "reader": "reader", "edit": "read", "subscriber": "reader"}
 
 
-async def limit(request: Request, policy: str, actor: Actor | None = None) -> None:
+async def enforce_limit(request: Request, policy: str, actor: Actor | None = None) -> None:
     """Count a request by a policy of `kit.limits`, for its caller if that is one, else for its address; 429 at the end.
 
     The answer tells of the policy that was counted last.
     """
     quotas = actor.quotas if actor and policy == "key" else ()  # what else is counted is counted as for everybody
-    await _count(request, policy, _caller(request, actor), quotas)
+    await _enforce(request, policy, _caller_key(request, actor), quotas)
 
 
-async def limit_to(request: Request, name: str, rate: int, actor: Actor | None = None) -> None:
+async def enforce_rate(request: Request, name: str, rate: int, actor: Actor | None = None) -> None:
     """Count a request as `limit` does, by a rate in a minute that no policy sets."""
-    await _count(request, name, f"{name}:{_caller(request, actor)}", (("minute", rate),))
+    await _enforce(request, name, f"{name}:{_caller_key(request, actor)}", (("minute", rate),))
 
 
-def _caller(request: Request, actor: Actor | None) -> str:
-    return (actor and actor.caller) or (network(request.client.host) if request.client else "")
+def _caller_key(request: Request, actor: Actor | None) -> str:
+    return (actor and actor.caller) or (network_of(request.client.host) if request.client else "")
 
 
-async def _count(request: Request, policy: str, caller: str, quotas: Quotas) -> None:
+async def _enforce(request: Request, policy: str, caller: str, quotas: Quotas) -> None:
     limits = await WebServices.of(request).limiter.hit(policy, caller, quotas)
     if limits:
         request.scope["answer_headers"] = [(k.lower().encode(), v.encode()) for k, v in limits.items()]
@@ -95,7 +95,7 @@ class Access(SecurityBase):
         strict: bool = True,
         forgiving: bool = True,
         drafts: bool = False,
-        admit: Admit | None = None,
+        admit: AdmissionCheck | None = None,
         max_bytes: int | None = None,
     ) -> None:
         self.scope, self.counted, self.strict, self.drafts = scope, counted, strict, drafts
@@ -118,7 +118,7 @@ class Access(SecurityBase):
             raise Unauthorized(missing) if actor is ANONYMOUS else Forbidden(missing)
         if self.admit is not None:
             await self.admit(request, actor)
-        idempotency_key(request)
+        read_idempotency_key(request)
         if request.scope["query_string"]:
             await self._check_parameters(request)
         return actor
@@ -128,29 +128,31 @@ class Access(SecurityBase):
             return ANONYMOUS
         header = request.headers.get("authorization")
         if header is None:
-            await limit(request, "read")
+            await enforce_limit(request, "read")
             return ANONYMOUS
         kind, _, token = header.partition(" ")
         token = token.strip()
         try:
             if kind.lower() != "bearer":
                 raise Unauthorized("Send the key as `Authorization: Bearer bs_…`.")
-            actor = await IdentityServices.of(request).callers.actor(token)
+            actor = await IdentityServices.of(request).callers.identify(token)
         except Unauthorized:
             if self.forgiving and request.method == "GET" and kind.lower() == "bearer" and is_reader_token(token):
-                await limit(request, "read")  # as without the token: a page must not be refused sooner because of it
-                request.scope[ANSWERED_AS_NOBODY] = True
+                await enforce_limit(
+                    request, "read"
+                )  # as without the token: a page must not be refused sooner because of it
+                request.scope[ANSWERED_ANONYMOUSLY] = True
                 return ANONYMOUS
-            await limit(request, "invalid")
+            await enforce_limit(request, "invalid")
             raise
         except Unavailable:  # who it is cannot be told right now; asking counts all the same
-            await limit(request, "read")
+            await enforce_limit(request, "read")
             raise
         if (
             actor.kind == "guest" and not actor.proven
         ):  # a token costs nothing: what is done with it counts for the address
-            await limit(request, POLICIES[actor.kind])
-        await limit(request, POLICIES[actor.kind], actor if actor.kind != "edit" else None)
+            await enforce_limit(request, POLICY_BY_KIND[actor.kind])
+        await enforce_limit(request, POLICY_BY_KIND[actor.kind], actor if actor.kind != "edit" else None)
         return actor
 
     async def _check_parameters(self, request: Request) -> None:
@@ -165,18 +167,18 @@ class Access(SecurityBase):
         for name, value in request.query_params.multi_items():
             if name not in known:
                 if self.strict:
-                    raise _unknown(name, known)
+                    raise _unknown_parameter(name, known)
             elif "\0" in value:
                 raise InvalidParameter(name, f"{name}: no value holds a NUL character.")
         if "min_position" in known and (position := request.query_params.get("min_position")) is not None:
-            await _wait_for(request, position)
+            await _wait_for_position(request, position)
 
 
-def _unknown(name: str, known: frozenset[str]) -> InvalidParameter:
+def _unknown_parameter(name: str, known: frozenset[str]) -> InvalidParameter:
     """What to say of a parameter that a route does not have."""
     shown = shown_name(name)
     detail = f"{shown}: there is no such parameter here."
-    if "cursor" in known and name in _PAGES:
+    if "cursor" in known and name in _OTHER_PAGING_PARAMETERS:
         detail += " Lists go on by cursor: send the page.next of the answer before."
     elif known:
         detail += f" There are {', '.join(sorted(known))}."
@@ -200,7 +202,7 @@ def _parameter_names(route: APIRoute) -> frozenset[str]:
     return frozenset(names)
 
 
-async def _wait_for(request: Request, text: str) -> None:
+async def _wait_for_position(request: Request, text: str) -> None:
     try:
         position = Position.parse(text)
     except ValueError:
@@ -212,21 +214,21 @@ async def _wait_for(request: Request, text: str) -> None:
     raise Unavailable("That position is not visible here yet.")
 
 
-def admits(admit: Admit, *, max_bytes: int = MAX_PUBLIC_BYTES, strict: bool = True) -> Any:
+def require_admission(admit: AdmissionCheck, *, max_bytes: int = MAX_PUBLIC_BYTES, strict: bool = True) -> Any:
     """The dependency of a route that lets anyone in whom `admit` does not refuse."""
     return Depends(Access(None, admit=admit, max_bytes=max_bytes, strict=strict))
 
 
-def requires(scope: Scope, *alternatives: Scope) -> Any:
+def require_scope(scope: Scope, *alternatives: Scope) -> Any:
     """The dependency of a route that needs a scope, or any one of several."""
     return Depends(Access(scope, *alternatives))
 
 
 Public = Annotated[Actor, Depends(Access(None))]
 DraftReader = Annotated[Actor, Depends(Access("content:read", drafts=True))]
-Own = Annotated[Actor, Depends(Access(None, forgiving=False))]
+SelfService = Annotated[Actor, Depends(Access(None, forgiving=False))]
 """For what callers read and do of their own: an unknown token is refused."""
-World = Annotated[Actor, Depends(Access(None, strict=False))]
+ThirdParty = Annotated[Actor, Depends(Access(None, strict=False))]
 """For what the world's software asks: parameters, form fields and bodies that are not known here are ignored."""
 Probe = Annotated[Actor, Depends(Access(None, counted=False, strict=False))]
 
@@ -241,13 +243,13 @@ IfMatch = Annotated[
 ]
 
 
-async def if_match(if_match: IfMatch = None) -> Any:
+async def read_if_match(if_match: IfMatch = None) -> Any:
     """The versions that an editorial write may replace: 428 without the header."""
-    return etag.expected_versions(if_match)
+    return etag.parse_if_match(if_match)
 
 
-Versions = Annotated[frozenset[int] | None, Depends(if_match)]
-VERSIONED = (Unauthorized, Forbidden, NotFound, StaleVersion, PreconditionRequired)
+ExpectedVersions = Annotated[frozenset[int] | None, Depends(read_if_match)]
+VERSION_PROBLEMS = (Unauthorized, Forbidden, NotFound, StaleVersion, PreconditionRequired)
 """What a change that takes `Versions` may be refused with, for `documented`."""
 
 
@@ -258,12 +260,12 @@ VERSIONED = (Unauthorized, Forbidden, NotFound, StaleVersion, PreconditionRequir
     response_model=WhoAmI,
     responses=documented(Unauthorized),
 )
-async def get_caller(request: Request, actor: Own) -> Response:
+async def get_caller(request: Request, actor: SelfService) -> Response:
     """Tell the caller who they are to this server; use it to check a token, or a key and its scopes."""
     sections = sorted(actor.sections) if actor.sections is not None else None
-    shown = actor.comment or actor.id
+    shown_id = actor.comment or actor.id
     if actor.kind in ("guest", "reader"):
-        participant = await database(request).read(find, actor)
-        shown = participant["public_id"] if participant else None
-    row = {"kind": actor.kind, "id": shown, "name": actor.name or None, "scopes": sorted(actor.scopes)}
-    return reply(request, dump(WhoAmI, {**row, "sections": sections}), groups=(), private=True)
+        participant = await database(request).read(find_caller, actor)
+        shown_id = participant["public_id"] if participant else None
+    row = {"kind": actor.kind, "id": shown_id, "name": actor.name or None, "scopes": sorted(actor.scopes)}
+    return reply(request, dump_json(WhoAmI, {**row, "sections": sections}), groups=(), private=True)

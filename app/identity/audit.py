@@ -11,13 +11,13 @@ from app.core.ids import is_id, new_id
 from app.db.columns import table_of
 from app.identity.schemas import Actor, AuditQuery
 from app.identity.tables import Audit
-from app.web.paging import Sort, fetch
+from app.web.paging import Sort, fetch_page
 
 _AUDIT = table_of(Audit)
-BLANKED_AT_ONCE = 500  # subjects named in one statement
+BLANK_BATCH_SIZE = 500  # subjects named in one statement
 
 
-def record(
+def record_action(
     session: Session, actor: Actor, action: str, subject_kind: str, subject_id: str | None, detail: dict[str, Any]
 ) -> None:
     """Note an action in its own transaction. `detail` names fields and states, never private text."""
@@ -38,17 +38,17 @@ def record(
 
 def blank_details(session: Session, subject_ids: Sequence[str]) -> None:
     """Drop the details of what was done to some subjects: they may hold names and slugs."""
-    for at in range(0, len(subject_ids), BLANKED_AT_ONCE):
-        here = _AUDIT.c.subject_id.in_(list(subject_ids[at : at + BLANKED_AT_ONCE]))
-        session.execute(sa.update(_AUDIT).where(here).values(detail={}))
+    for at in range(0, len(subject_ids), BLANK_BATCH_SIZE):
+        is_named = _AUDIT.c.subject_id.in_(list(subject_ids[at : at + BLANK_BATCH_SIZE]))
+        session.execute(sa.update(_AUDIT).where(is_named).values(detail={}))
 
 
-NEWEST = Sort("-at", descending=True)
+NEWEST_FIRST = Sort("-at", descending=True)
 
 
-def page(connection: sa.Connection, asked: AuditQuery, zone: str) -> dict[str, Any]:
+def list_audit_entries(connection: sa.Connection, asked: AuditQuery, zone: str) -> dict[str, Any]:
     """A page of the audit log, newest first; days are those of a time zone."""
-    query = sa.select(_AUDIT)
+    statement = sa.select(_AUDIT)
     ids = (
         (_AUDIT.c.subject_id, asked.subject_id),
         (_AUDIT.c.subject_id, asked.subject),
@@ -56,12 +56,12 @@ def page(connection: sa.Connection, asked: AuditQuery, zone: str) -> dict[str, A
     )
     for column, value in ids:
         if value is not None:
-            query = query.where(column == value if is_id(value) else sa.false())
+            statement = statement.where(column == value if is_id(value) else sa.false())
     for column, word in ((_AUDIT.c.action, asked.action), (_AUDIT.c.subject_kind, asked.subject_kind)):
         if word is not None:
-            query = query.where(column == word)
+            statement = statement.where(column == word)
     if asked.since is not None:
-        query = query.where(_AUDIT.c.at >= starts_at(asked.since, zone))
+        statement = statement.where(_AUDIT.c.at >= starts_at(asked.since, zone))
     if asked.until is not None:
-        query = query.where(_AUDIT.c.at < starts_at(asked.until, zone))
-    return fetch(connection, query, NEWEST, _AUDIT.c.at, asked)
+        statement = statement.where(_AUDIT.c.at < starts_at(asked.until, zone))
+    return fetch_page(connection, statement, NEWEST_FIRST, _AUDIT.c.at, asked)

@@ -18,7 +18,7 @@ from app.identity.tables import Replay
 _REPLAY = table_of(Replay)
 _INSERT: dict[str, Any] = {"sqlite": sqlite.insert, "postgresql": postgresql.insert}
 LOCK_NOT_AVAILABLE = "55P03"
-_AT_ONCE = 500  # answers that are in memory together
+_BATCH_SIZE = 500  # answers that are in memory together
 _IDS = re.compile(rb"(?<![0-9a-f-])(?:[0-9a-f]{32}|[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12})(?![0-9a-f-])")
 
 
@@ -49,7 +49,7 @@ class Answer:
     body: bytes
 
 
-def claim(session: Session, caller: str, key: str, fingerprint: str) -> Answer | None:
+def claim_key(session: Session, caller: str, key: str, fingerprint: str) -> Answer | None:
     """Take the key for this request; the kept answer if it was taken before by the same one.
 
     On PostgreSQL the insert waits for a twin that is still running, up to the lock timeout, then sees its answer.
@@ -73,34 +73,34 @@ def claim(session: Session, caller: str, key: str, fingerprint: str) -> Answer |
     return Answer(kept.status, kept.headers or {}, kept.body or b"")
 
 
-def is_kept(connection: sa.Connection, caller: str, key: str) -> bool:
+def has_answer(connection: sa.Connection, caller: str, key: str) -> bool:
     """Whether an answer is kept for this key, or is being made."""
     query = sa.select(_REPLAY.c.key).where(_REPLAY.c.caller == caller, _REPLAY.c.key == key)
     return connection.execute(query).first() is not None
 
 
-def keep(session: Session, caller: str, key: str, answer: Answer) -> None:
+def store_answer(session: Session, caller: str, key: str, answer: Answer) -> None:
     """Store the answer in the transaction of its effect: both stand, or neither."""
-    here = (_REPLAY.c.caller == caller) & (_REPLAY.c.key == key)
+    is_key = (_REPLAY.c.caller == caller) & (_REPLAY.c.key == key)
     values = {"status": answer.status, "headers": answer.headers, "body": answer.body}
-    session.execute(sa.update(_REPLAY).where(here).values(values))
+    session.execute(sa.update(_REPLAY).where(is_key).values(values))
 
 
-def forget(session: Session, caller: str) -> None:
+def delete_answers(session: Session, caller: str) -> None:
     """Drop the answers kept for a caller who is erased."""
     session.execute(sa.delete(_REPLAY).where(_REPLAY.c.caller == caller))
 
 
-def prune(session: Session, before: datetime) -> int:
+def prune_answers(session: Session, before: datetime) -> int:
     """Forget answers older than a moment."""
     return affected(session.execute(sa.delete(_REPLAY).where(_REPLAY.c.created_at < before)))
 
 
-def forget_mentions(session: Session, ids: Collection[str]) -> None:
+def delete_answers_naming(session: Session, ids: Collection[str]) -> None:
     """Drop every kept answer, whoever asked, that names something which is erased or purged: it may hold its words."""
-    gone = {one.encode() for one in ids}
+    deleted_ids = {one.encode() for one in ids}
     kept = sa.select(_REPLAY.c.caller, _REPLAY.c.key, _REPLAY.c.body).where(_REPLAY.c.body.is_not(None))
-    rows = session.execute(kept.execution_options(yield_per=_AT_ONCE))
-    named = [(row.caller, row.key) for row in rows if not gone.isdisjoint(_IDS.findall(row.body))]
+    rows = session.execute(kept.execution_options(yield_per=_BATCH_SIZE))
+    named = [(row.caller, row.key) for row in rows if not deleted_ids.isdisjoint(_IDS.findall(row.body))]
     for caller, key in named:
         session.execute(sa.delete(_REPLAY).where(_REPLAY.c.caller == caller, _REPLAY.c.key == key))

@@ -18,45 +18,45 @@ from app.core.ids import new_id
 from app.core.problems import Conflict, Invalid, NotFound, Unauthorized
 from app.db import Database
 from app.db.columns import Row, table_of
-from app.identity.audit import record
+from app.identity.audit import record_action
 from app.identity.schemas import Actor
 from app.identity.tables import ApiKey
 from app.text.confusables import skeleton
-from app.web.paging import PageQuery, Sort, fetch
+from app.web.paging import PageQuery, Sort, fetch_page
 
 _KEY = table_of(ApiKey)
-NEWEST = Sort("-created_at", descending=True)
+NEWEST_FIRST = Sort("-created_at", descending=True)
 _BY_HASH = sa.select(_KEY).where(_KEY.c.hash == sa.bindparam("hash"))
 _BY_ID = sa.select(_KEY).where(_KEY.c.id == sa.bindparam("id"))
 
 
-def by_hash(connection: sa.Connection, digest: str) -> Row | None:
+def find_api_key_by_hash(connection: sa.Connection, digest: str) -> Row | None:
     """The key with this hash, revoked and expired ones too."""
     return connection.execute(_BY_HASH, {"hash": digest}).mappings().first()
 
 
-def by_id(connection: sa.Connection, key_id: str) -> sa.RowMapping | None:
+def find_api_key(connection: sa.Connection, key_id: str) -> sa.RowMapping | None:
     """One key, or None."""
     return connection.execute(_BY_ID, {"id": key_id}).mappings().first()
 
 
-def reserved() -> sa.ColumnElement[bool]:
+def reserved_name_clause() -> sa.ColumnElement[bool]:
     """Whether a key that works looks like one of the parameters `a`, `b` and `c`, which hold skeletons of a name."""
-    looks = [sa.bindparam(name, type_=sa.String()) for name in "abc"]
-    return sa.exists().where(_KEY.c.skeleton.in_(looks), _KEY.c.revoked_at.is_(None))
+    skeletons = [sa.bindparam(name, type_=sa.String()) for name in "abc"]
+    return sa.exists().where(_KEY.c.skeleton.in_(skeletons), _KEY.c.revoked_at.is_(None))
 
 
-def page(connection: sa.Connection, asked: PageQuery) -> dict[str, Any]:
+def list_api_keys(connection: sa.Connection, asked: PageQuery) -> dict[str, Any]:
     """A page of keys, newest first."""
-    return fetch(connection, sa.select(_KEY), NEWEST, _KEY.c.created_at, asked)
+    return fetch_page(connection, sa.select(_KEY), NEWEST_FIRST, _KEY.c.created_at, asked)
 
 
 FindInside = Callable[[sa.Connection, Collection[str]], set[str]]
 """Finds the ids of sections and of all sections inside of them."""
-PREFIX = "bs_"
-UNITS: tuple[Literal["minute"], Literal["day"]] = ("minute", "day")
-USED_EVERY = timedelta(minutes=1)
-REVOKED_WITHIN = 1.0  # seconds that a recognised key is believed without another look
+KEY_PREFIX = "bs_"
+QUOTA_UNITS: tuple[Literal["minute"], Literal["day"]] = ("minute", "day")
+LAST_USED_INTERVAL = timedelta(minutes=1)
+KEY_CACHE_SECONDS = 1.0  # seconds that a recognised key is believed without another look
 log = structlog.get_logger("broadsheet.identity")
 
 
@@ -66,7 +66,7 @@ class KeyRevoked(Conflict):
     code, title = "key_revoked", "The key was revoked"
 
 
-def digest(key: str) -> str:
+def hash_api_key(key: str) -> str:
     """How a key is kept."""
     return hashlib.sha256(key.encode()).hexdigest()
 
@@ -75,13 +75,13 @@ def _checksum(body: str) -> str:
     return f"{zlib.crc32(body.encode()):08x}"
 
 
-def is_wellformed(key: str) -> bool:
+def is_well_formed(key: str) -> bool:
     """Whether prefix and checksum are right: a mistyped key is refused without a look at the database."""
-    body = key.removeprefix(PREFIX)
+    body = key.removeprefix(KEY_PREFIX)
     return key.isascii() and key != body and len(body) == 72 and _checksum(body[:64]) == body[64:]
 
 
-def create(
+def create_api_key(
     session: Session,
     actor: Actor,
     name: str,
@@ -97,13 +97,13 @@ def create(
     if sections is not None and "admin" in scopes:
         raise Invalid("A key with the scope admin, which may make other keys, has no limits.", pointer="/sections")
     body = secrets.token_hex(32)
-    key = f"{PREFIX}{body}{_checksum(body)}"
+    key = f"{KEY_PREFIX}{body}{_checksum(body)}"
     row = ApiKey(
         id=new_id(),
         name=name,
         skeleton=skeleton(name),
         hint=key[:9],
-        hash=digest(key),
+        hash=hash_api_key(key),
         scopes=sorted(set(scopes)),
         sections=sections,
         quota_minute=quota_minute,
@@ -112,42 +112,42 @@ def create(
         expires_at=expires_at,
     )
     session.add(row)
-    record(session, actor, "key.create", "key", row.id, {"name": name, "scopes": row.scopes})
+    record_action(session, actor, "key.create", "key", row.id, {"name": name, "scopes": row.scopes})
     return row.id, key
 
 
-def change(session: Session, actor: Actor, key_id: str, values: Mapping[str, Any]) -> str:
+def update_api_key(session: Session, actor: Actor, key_id: str, values: Mapping[str, Any]) -> str:
     """Set what differs of a key; returns its id. Changing nothing is not recorded."""
     row = session.get(ApiKey, key_id, with_for_update=True)
     if row is None:
         raise NotFound("There is no such key.")
     if row.revoked_at is not None:
         raise KeyRevoked
-    wanted = {**values, "scopes": sorted(set(values.get("scopes", row.scopes)))}
-    if wanted.get("expires_at") and wanted["expires_at"] <= now():
+    new_values = {**values, "scopes": sorted(set(values.get("scopes", row.scopes)))}
+    if new_values.get("expires_at") and new_values["expires_at"] <= now():
         raise Invalid("expires_at is in the past; revoke the key instead.", pointer="/expires_at")
-    if wanted.get("sections", row.sections) is not None and "admin" in wanted["scopes"]:
+    if new_values.get("sections", row.sections) is not None and "admin" in new_values["scopes"]:
         raise Invalid("A key with the scope admin, which may make other keys, has no limits.", pointer="/sections")
-    changed = sorted(name for name, value in wanted.items() if getattr(row, name) != value)
+    changed = sorted(name for name, value in new_values.items() if getattr(row, name) != value)
     for name in changed:
-        setattr(row, name, wanted[name])
+        setattr(row, name, new_values[name])
     row.skeleton = skeleton(row.name)
     if changed:
-        record(session, actor, "key.change", "key", row.id, {"name": row.name, "fields": changed})
+        record_action(session, actor, "key.change", "key", row.id, {"name": row.name, "fields": changed})
     return row.id
 
 
-def revoke(session: Session, actor: Actor, key_id: str) -> None:
+def revoke_api_key(session: Session, actor: Actor, key_id: str) -> None:
     """End a key; revoking twice changes nothing."""
     row = session.get(ApiKey, key_id, with_for_update=True)
     if row is None:
         raise NotFound("There is no such key.")
     if row.revoked_at is None:
         row.revoked_at = now()
-        record(session, actor, "key.revoke", "key", row.id, {"name": row.name})
+        record_action(session, actor, "key.revoke", "key", row.id, {"name": row.name})
 
 
-def touch(session: Session, key_id: str) -> None:
+def record_key_use(session: Session, key_id: str) -> None:
     """Note that a key was used."""
     if row := session.get(ApiKey, key_id):
         row.last_used_at = now()
@@ -160,14 +160,14 @@ class KeyRing:
         self.db, self._find_inside = db, find_inside
         self._seen: dict[str, tuple[float, Row]] = {}
 
-    async def actor(self, token: str) -> Actor:
+    async def identify(self, token: str) -> Actor:
         """The caller with this key, or 401."""
-        if not is_wellformed(token):
+        if not is_well_formed(token):
             raise Unauthorized("This is not a key of this server.")
-        hashed, clock = digest(token), asyncio.get_running_loop().time()
+        hashed, clock = hash_api_key(token), asyncio.get_running_loop().time()
         checked, row = self._seen.get(hashed, (0.0, None))
-        if row is None or clock - checked > REVOKED_WITHIN:
-            row = await self.db.read(self._recognise, hashed)
+        if row is None or clock - checked > KEY_CACHE_SECONDS:
+            row = await self.db.read(self._find_key, hashed)
             if row is None:
                 raise Unauthorized("This key is unknown.")
             if len(self._seen) >= 10_000:
@@ -176,16 +176,16 @@ class KeyRing:
         moment = now()
         if row["revoked_at"] or (row["expires_at"] and row["expires_at"] <= moment):
             raise Unauthorized("This key has expired or was revoked.")
-        if row["last_used_at"] is None or moment - row["last_used_at"] > USED_EVERY:
+        if row["last_used_at"] is None or moment - row["last_used_at"] > LAST_USED_INTERVAL:
             self._seen[hashed] = (self._seen[hashed][0], {**row, "last_used_at": moment})
             await self._touch(row["id"])
         sections = frozenset(row["sections"]) if row["sections"] is not None else None
-        quotas = tuple((unit, row[f"quota_{unit}"]) for unit in UNITS if row[f"quota_{unit}"])
+        quotas = tuple((unit, row[f"quota_{unit}"]) for unit in QUOTA_UNITS if row[f"quota_{unit}"])
         return Actor("key", row["id"], row["name"], frozenset(row["scopes"]), sections, quotas=quotas)
 
-    def _recognise(self, connection: sa.Connection, hashed: str) -> Row | None:
+    def _find_key(self, connection: sa.Connection, hashed: str) -> Row | None:
         """The key with this hash; one that is limited to sections also works in all that are inside of these."""
-        row = by_hash(connection, hashed)
+        row = find_api_key_by_hash(connection, hashed)
         if row is None or row["sections"] is None:
             return row
         inside = self._find_inside(connection, row["sections"])
@@ -194,6 +194,6 @@ class KeyRing:
     async def _touch(self, key_id: str) -> None:
         """Note the use; a store that takes no writes is no reason to refuse a reader."""
         try:
-            await self.db.write(touch, key_id)
+            await self.db.write(record_key_use, key_id)
         except DBAPIError as error:
             log.warning("use of a key was not noted", error=type(error.orig).__name__)

@@ -25,20 +25,20 @@ ALGORITHMS: dict[str, tuple[Mapping[str, str], str]] = {
     "ES256": ({"kty": "EC", "crv": "P-256"}, "kty crv x y"),
     "EdDSA": ({"kty": "OKP", "crv": "Ed25519"}, "kty crv x"),
 }
-TIMEOUT = 5.0  # seconds for all of it
-LARGEST = 256_000  # bytes
-MOST_KEYS = 100
-RSA_BITS = 2048
-FRESH = 300.0  # seconds that keys are believed where the answer does not say
-MAX_JWKS_LIFETIME = 3600.0  # the longest that it may say
-STALE = 24 * 3600.0  # seconds that keys are believed while the site cannot be reached
-AGAIN = 60.0  # seconds between looks for a key that is not there
-RETRY = 10.0  # seconds after a look that failed
-GRACE = 0.1  # seconds that the caller who finds the keys too old gives the site to tell newer ones
+JWKS_TIMEOUT_SECONDS = 5.0  # seconds for all of it
+MAX_JWKS_BYTES = 256_000  # bytes
+MAX_JWKS_KEYS = 100
+MIN_RSA_BITS = 2048
+DEFAULT_JWKS_SECONDS = 300.0  # seconds that keys are believed where the answer does not say
+MAX_JWKS_SECONDS = 3600.0  # the longest that it may say
+MAX_STALE_SECONDS = 24 * 3600.0  # seconds that keys are believed while the site cannot be reached
+MIN_REFRESH_SECONDS = 60.0  # seconds between looks for a key that is not there
+RETRY_SECONDS = 10.0  # seconds after a look that failed
+REFRESH_WAIT_SECONDS = 0.1  # seconds that the caller who finds the keys too old gives the site to tell newer ones
 _MAX_AGE = re.compile(r"\bmax-age\s*=\s*\"?(\d{1,9})", re.ASCII | re.IGNORECASE)
 log = structlog.get_logger("broadsheet.identity")
-Fetch = Callable[[str], Awaitable[tuple[bytes, str]]]
-Keys = dict[tuple[str | None, str], list[Any]]
+FetchJwks = Callable[[str], Awaitable[tuple[bytes, str]]]
+VerificationKeys = dict[tuple[str | None, str], list[Any]]
 
 
 class ReaderKeysUnavailable(Unavailable):
@@ -47,12 +47,12 @@ class ReaderKeysUnavailable(Unavailable):
     code, title = "reader_keys_unavailable", "The site's keys cannot be read right now"
 
 
-async def fetch(url: str) -> tuple[bytes, str]:
+async def fetch_jwks(url: str) -> tuple[bytes, str]:
     """The body and the `Cache-Control` behind a URL that the operator chose."""
     outgoing = Outgoing(None)
     try:
         answer = await outgoing.call(
-            "GET", url, timeout=TIMEOUT, headers=[("Accept", "application/json")], most=LARGEST
+            "GET", url, timeout=JWKS_TIMEOUT_SECONDS, headers=[("Accept", "application/json")], most=MAX_JWKS_BYTES
         )
     finally:
         await outgoing.stop()
@@ -61,20 +61,20 @@ async def fetch(url: str) -> tuple[bytes, str]:
     return answer.body, answer.headers.get("cache-control", "")
 
 
-def parse(body: bytes) -> Keys:
+def parse_jwks(body: bytes) -> VerificationKeys:
     """The keys of a JWKS by id and algorithm; what is not for verifying, or too short for it, is left out."""
     document = pydantic_core.from_json(body)
     listed = document.get("keys") if isinstance(document, dict) else None
     if not isinstance(listed, list):
         raise ValueError("no key set")
-    found: Keys = {}
-    for entry in listed[:MOST_KEYS]:
+    keys: VerificationKeys = {}
+    for entry in listed[:MAX_JWKS_KEYS]:
         if not isinstance(entry, dict) or entry.get("use", "sig") != "sig":
             continue
         if "verify" not in (entry.get("key_ops") or ["verify"]):
             continue
-        for algorithm, (needs, public) in ALGORITHMS.items():
-            fits = all(entry.get(name) == value for name, value in needs.items())
+        for algorithm, (required, public) in ALGORITHMS.items():
+            fits = all(entry.get(name) == value for name, value in required.items())
             if not fits or entry.get("alg", algorithm) != algorithm:
                 continue
             members = {name: entry[name] for name in public.split() if name in entry}
@@ -82,109 +82,111 @@ def parse(body: bytes) -> Keys:
                 key = jwt.get_algorithm_by_name(algorithm).from_jwk(members)
             except (jwt.PyJWTError, ValueError, TypeError):
                 continue
-            if getattr(key, "key_size", RSA_BITS) >= RSA_BITS or needs["kty"] != "RSA":
-                found.setdefault((entry.get("kid"), algorithm), []).append(key)
-    return found
+            if getattr(key, "key_size", MIN_RSA_BITS) >= MIN_RSA_BITS or required["kty"] != "RSA":
+                keys.setdefault((entry.get("kid"), algorithm), []).append(key)
+    return keys
 
 
-class _Held(NamedTuple):
-    keys: Keys
+class _CachedKeys(NamedTuple):
+    keys: VerificationKeys
     read_at: float
     fresh_until: float
 
 
-class KeySet:
+class JwksCache:
     """The site's keys, read when they are first needed and again when their time is over or one is not among them.
 
     One look at a time. While it lasts, known keys serve on, and only those wait whose key is not known.
     """
 
-    def __init__(self, url: str, fetch: Fetch = fetch, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(self, url: str, fetch: FetchJwks = fetch_jwks, clock: Callable[[], float] = time.monotonic) -> None:
         self.url, self._fetch, self._clock = url, fetch, clock
-        self._held: _Held | None = None
+        self._cached: _CachedKeys | None = None
         self._failed_at = float("-inf")
-        self._look: asyncio.Task[None] | None = None
+        self._refresh: asyncio.Task[None] | None = None
 
     async def key(self, kid: str | None, algorithm: str) -> Any | None:
         """The key with this id for this algorithm; without an id the only one for it. None: the site has no such key.
 
         A 503 where the site cannot be reached and the key is not known from before.
         """
-        held = self._current()
-        found = self._chosen(held, kid, algorithm) if held else None
-        if held is None or found is None or self._clock() >= held.fresh_until:
-            before = self._look
-            look = self._begin_look()
-            if look and found is None:
-                await asyncio.wait({look})  # which a caller who goes away does not end
-            elif look and look is not before:
-                await asyncio.wait({look}, timeout=GRACE)
-            held = self._current()
-            found = self._chosen(held, kid, algorithm) if held else None
-        if found is None and (held is None or self._failed_at >= held.read_at):
-            raise ReaderKeysUnavailable(retry_after=int(RETRY))
-        return found
+        cached = self._valid_cache()
+        key = self._select_key(cached, kid, algorithm) if cached else None
+        if cached is None or key is None or self._clock() >= cached.fresh_until:
+            before = self._refresh
+            refresh = self._start_refresh()
+            if refresh and key is None:
+                await asyncio.wait({refresh})  # which a caller who goes away does not end
+            elif refresh and refresh is not before:
+                await asyncio.wait({refresh}, timeout=REFRESH_WAIT_SECONDS)
+            cached = self._valid_cache()
+            key = self._select_key(cached, kid, algorithm) if cached else None
+        if key is None and (cached is None or self._failed_at >= cached.read_at):
+            raise ReaderKeysUnavailable(retry_after=int(RETRY_SECONDS))
+        return key
 
     async def stop(self) -> None:
         """End a look that is under way."""
-        if self._look is not None:
-            self._look.cancel()
-            await asyncio.wait({self._look})
+        if self._refresh is not None:
+            self._refresh.cancel()
+            await asyncio.wait({self._refresh})
 
-    def _current(self) -> _Held | None:
-        return self._held if self._held and self._clock() - self._held.read_at < STALE else None
+    def _valid_cache(self) -> _CachedKeys | None:
+        return self._cached if self._cached and self._clock() - self._cached.read_at < MAX_STALE_SECONDS else None
 
     @staticmethod
-    def _chosen(held: _Held, kid: str | None, algorithm: str) -> Any | None:
+    def _select_key(cached: _CachedKeys, kid: str | None, algorithm: str) -> Any | None:
         if kid is not None:
-            found = held.keys.get((kid, algorithm), [])
+            matching = cached.keys.get((kid, algorithm), [])
         else:
-            found = [key for (_, known), keys in held.keys.items() if known == algorithm for key in keys]
-        return found[0] if len(found) == 1 else None
+            matching = [key for (_, known), keys in cached.keys.items() if known == algorithm for key in keys]
+        return matching[0] if len(matching) == 1 else None
 
-    def _begin_look(self) -> asyncio.Task[None] | None:
+    def _start_refresh(self) -> asyncio.Task[None] | None:
         """The look that is under way, begun if none is and the last one is long enough ago."""
-        if self._look is not None and not self._look.done():
-            return self._look
-        held, clock = self._current(), self._clock()
-        fresh = held is not None and clock < held.fresh_until
-        if held and fresh and clock - held.read_at < AGAIN:
+        if self._refresh is not None and not self._refresh.done():
+            return self._refresh
+        cached, clock = self._valid_cache(), self._clock()
+        is_fresh = cached is not None and clock < cached.fresh_until
+        if cached and is_fresh and clock - cached.read_at < MIN_REFRESH_SECONDS:
             return None
-        if clock - self._failed_at < (AGAIN if fresh else RETRY):
+        if clock - self._failed_at < (MIN_REFRESH_SECONDS if is_fresh else RETRY_SECONDS):
             return None
-        self._look = asyncio.create_task(self._read())
-        return self._look
+        self._refresh = asyncio.create_task(self._load())
+        return self._refresh
 
-    async def _read(self) -> None:
+    async def _load(self) -> None:
         clock = self._clock()
         try:
             body, control = await self._fetch(self.url)
-            keys = parse(body)
+            keys = parse_jwks(body)
         except (ValueError, CallFailed) as error:
             self._failed_at = clock
             log.warning("the site's keys could not be read", error=type(error).__name__)
             return
-        told = _MAX_AGE.search(control)
-        lifetime = min(max(float(told[1]), AGAIN), MAX_JWKS_LIFETIME) if told else FRESH
-        self._held, self._failed_at = _Held(keys, clock, clock + lifetime), float("-inf")
+        max_age = _MAX_AGE.search(control)
+        lifetime = (
+            min(max(float(max_age[1]), MIN_REFRESH_SECONDS), MAX_JWKS_SECONDS) if max_age else DEFAULT_JWKS_SECONDS
+        )
+        self._cached, self._failed_at = _CachedKeys(keys, clock, clock + lifetime), float("-inf")
 
 
-LEEWAY = 60.0  # seconds that the clocks of two servers may differ
+CLOCK_SKEW_SECONDS = 60.0  # seconds that the clocks of two servers may differ
 MAX_TOKEN_LENGTH = 8192  # characters of a token
-REFUSED = "This JWT is not valid here."
+INVALID_JWT = "This JWT is not valid here."
 
 
-def _as_it_is(text: str) -> str:
+def _require_clean(text: str) -> str:
     if clean(text) != text:
         raise ValueError("must be normalised text without control characters")
     return text
 
 
 _Email = Annotated[str, StringConstraints(max_length=320, to_lower=True, pattern=r"^[^\s@]+@[^\s@]+$")]
-_CLEAN = AfterValidator(_as_it_is)
+_CLEAN = AfterValidator(_require_clean)
 
 
-class _Who(BaseModel):
+class _RequiredClaims(BaseModel):
     """What must be right in a token, or it is refused."""
 
     model_config = ConfigDict(strict=True)
@@ -198,7 +200,7 @@ _EMAIL: TypeAdapter[str] = TypeAdapter(Annotated[_Email, _CLEAN])
 _SLUG: TypeAdapter[str] = TypeAdapter(Slug)
 
 
-def _fitting(adapter: TypeAdapter[str], value: Any) -> str | None:
+def _valid_or_none(adapter: TypeAdapter[str], value: Any) -> str | None:
     """The value if it can be used here; the site may have other rules, which is no fault of the reader's."""
     try:
         return adapter.validate_python(value) if isinstance(value, str) else None
@@ -206,43 +208,43 @@ def _fitting(adapter: TypeAdapter[str], value: Any) -> str | None:
         return None
 
 
-def _shown(name: Any) -> str | None:
+def _public_name_or_none(name: Any) -> str | None:
     """The name that a site gives, as others may see it."""
-    fitting = _fitting(_NAME, name)
-    return public_name(fitting) if fitting else None
+    valid = _valid_or_none(_NAME, name)
+    return public_name(valid) if valid else None
 
 
 class Readers:
     """Knows the readers of the publication's site: by its published keys, by a secret shared with it, or by both."""
 
-    def __init__(self, settings: Settings, keys: KeySet | None = None) -> None:
-        self._keys = keys or (KeySet(settings.reader_jwks_url) if settings.reader_jwks_url else None)
+    def __init__(self, settings: Settings, keys: JwksCache | None = None) -> None:
+        self._keys = keys or (JwksCache(settings.reader_jwks_url) if settings.reader_jwks_url else None)
         self._secret = settings.reader_secret.get_secret_value().encode()
         self._issuer, self._audience = settings.reader_issuer, settings.reader_audience
 
-    async def actor(self, token: str) -> Actor:
+    async def identify(self, token: str) -> Actor:
         """The reader with this JWT. 401 whatever is wrong with it, 503 where that cannot be told right now."""
         algorithm, key = await self._key(token)
         try:
-            found = jwt.decode(
+            payload = jwt.decode(
                 token,
                 key,
                 algorithms=[algorithm],
-                leeway=LEEWAY,
+                leeway=CLOCK_SKEW_SECONDS,
                 issuer=self._issuer or None,
                 audience=self._audience or None,
                 options={"require": ["exp", "sub"], "verify_aud": bool(self._audience)},
             )
-            who = _Who.model_validate(found)
+            required = _RequiredClaims.model_validate(payload)
         except (jwt.PyJWTError, ValueError, OverflowError):  # of Pydantic as well
-            raise Unauthorized(REFUSED) from None
-        email = _fitting(_EMAIL, found.get("email"))
+            raise Unauthorized(INVALID_JWT) from None
+        email = _valid_or_none(_EMAIL, payload.get("email"))
         claims = Claims(
-            subject=f"{who.iss}|{who.sub}",
-            name=_shown(found.get("name")),
+            subject=f"{required.iss}|{required.sub}",
+            name=_public_name_or_none(payload.get("name")),
             email=email,
-            verified=email is not None and found.get("email_verified") is True,
-            author=_fitting(_SLUG, found.get("author")),
+            verified=email is not None and payload.get("email_verified") is True,
+            author=_valid_or_none(_SLUG, payload.get("author")),
         )
         return Actor("reader", name=claims.name or "", reader=claims)
 
@@ -256,14 +258,14 @@ class Readers:
         try:
             header = jwt.get_unverified_header(token) if token.isascii() and len(token) <= MAX_TOKEN_LENGTH else {}
         except (jwt.PyJWTError, ValueError, RecursionError):
-            raise Unauthorized(REFUSED) from None
+            raise Unauthorized(INVALID_JWT) from None
         algorithm, kid = header.get("alg"), header.get("kid")
         if not isinstance(algorithm, str) or not isinstance(kid, str | None):
-            raise Unauthorized(REFUSED)
+            raise Unauthorized(INVALID_JWT)
         if algorithm == "HS256" and self._secret:
             return algorithm, self._secret
         if algorithm in ALGORITHMS and self._keys:
             key = await self._keys.key(kid, algorithm)
             if key is not None:
                 return algorithm, key
-        raise Unauthorized(REFUSED)
+        raise Unauthorized(INVALID_JWT)

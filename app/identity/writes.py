@@ -15,17 +15,17 @@ from starlette.responses import Response
 from app.core.problems import BadRequest
 from app.db.columns import Row
 from app.events.log import POSITION, last_position
-from app.identity.idempotency import Answer, ShownOnce, claim, is_kept, keep
+from app.identity.idempotency import Answer, ShownOnce, claim_key, has_answer, store_answer
 from app.identity.schemas import Actor
 from app.web import etag
 from app.web.openapi import IDEMPOTENCY_KEY_LENGTH
-from app.web.responses import PRIVATE, address_for, database, dump
+from app.web.responses import PRIVATE_CACHE_CONTROL, database, dump_json, fill_path
 
-_ONCE = "idempotent_request"
-"""In a request: its `_Once`, for which a long body is hashed once."""
+_SCOPE_KEY = "idempotent_request"
+"""In a request: its `_IdempotentRequest`, for which a long body is hashed once."""
 
 
-def idempotency_key(request: Request) -> str | None:
+def read_idempotency_key(request: Request) -> str | None:
     """The `Idempotency-Key` of a POST; 400 for one that can be none."""
     key = request.headers.get("idempotency-key") if request.method == "POST" else None
     if key is not None and not (0 < len(key) <= IDEMPOTENCY_KEY_LENGTH and key.isascii() and key.isprintable()):
@@ -35,7 +35,7 @@ def idempotency_key(request: Request) -> str | None:
 
 
 @dataclass(frozen=True)
-class _Once:
+class _IdempotentRequest:
     """The idempotency key of a request, and what shows that another request is the same."""
 
     caller: str
@@ -43,30 +43,30 @@ class _Once:
     fingerprint: str
 
     @classmethod
-    async def of(cls, request: Request, actor: Actor, payload: bytes | None) -> "_Once | None":
-        key = idempotency_key(request)
+    async def of(cls, request: Request, actor: Actor, payload: bytes | None) -> "_IdempotentRequest | None":
+        key = read_idempotency_key(request)
         if key is None:
             return None
-        if payload is None and (known := request.scope.get(_ONCE)):
-            return cast(_Once, known)
+        if payload is None and (cached := request.scope.get(_SCOPE_KEY)):
+            return cast(_IdempotentRequest, cached)
         content = payload if payload is not None else await request.body()
         address = f"{request.method} {request.url.path}?{request.url.query}\n".encode()
         fingerprint = hashlib.sha256(address + content).hexdigest()
         # Strangers have no name to keep their keys apart by: one's key must never answer or stop another's request.
         once = cls(actor.caller or fingerprint[:36], key, fingerprint)
         if payload is None:
-            request.scope[_ONCE] = once
+            request.scope[_SCOPE_KEY] = once
         return once
 
 
 async def is_replay(request: Request, actor: Actor) -> bool:
     """Whether the request came before with the same `Idempotency-Key`, so that it need not be prepared again."""
-    once = await _Once.of(request, actor, None)
-    return once is not None and await database(request).fresh(is_kept, once.caller, once.key)
+    once = await _IdempotentRequest.of(request, actor, None)
+    return once is not None and await database(request).fresh(has_answer, once.caller, once.key)
 
 
 @dataclass(frozen=True)
-class _Shown:
+class _Rendering:
     """How a write answers: what `read` finds of the action's result, through `model`."""
 
     read: Callable[[sa.Connection, Any], Row] | None
@@ -79,10 +79,10 @@ class _Shown:
         if self.read is None or self.model is None:
             return Answer(self.status, {}, b"")
         row = self.read(session.connection(), result)
-        body = dump(self.model, row)
-        headers = {"ETag": f'"{etag.make(body, row.get("version"))}"'}
+        body = dump_json(self.model, row)
+        headers = {"ETag": f'"{etag.make_etag(body, row.get("version"))}"'}
         if self.location:
-            headers["Location"] = address_for(self.location, row)
+            headers["Location"] = fill_path(self.location, row)
         return Answer(self.status, headers, body)
 
 
@@ -91,7 +91,7 @@ async def write(
     actor: Actor,
     action: Callable[..., Any],
     *args: Any,
-    show: Callable[[sa.Connection, Any], Row] | None = None,
+    render: Callable[[sa.Connection, Any], Row] | None = None,
     model: type[BaseModel] | None = None,
     status: int = 200,
     location: str | None = None,
@@ -104,37 +104,37 @@ async def write(
     template over the shown row. `payload` stands for the body where that has been read as a stream. The answer of a
     `secret` write is shown once and not kept.
     """
-    once = await _Once.of(request, actor, payload)
-    shown = _Shown(show, model, status, location)
+    once = await _IdempotentRequest.of(request, actor, payload)
+    rendering = _Rendering(render, model, status, location)
 
     def work(session: Session) -> tuple[Answer, bool]:
-        if once and (kept := claim(session, once.caller, once.key, once.fingerprint)):
+        if once and (kept := claim_key(session, once.caller, once.key, once.fingerprint)):
             if secret:
                 raise ShownOnce
             return kept, True
         result = action(session, actor, *args)
         session.flush()
-        answer = shown.answer(session, result)
-        answer.headers["Broadsheet-Position"] = _position(session)
+        answer = rendering.answer(session, result)
+        answer.headers["Broadsheet-Position"] = _position_of(session)
         if once:
-            keep(session, once.caller, once.key, Answer(answer.status, {}, b"") if secret else answer)
+            store_answer(session, once.caller, once.key, Answer(answer.status, {}, b"") if secret else answer)
         return answer, False
 
-    return _sent(*await database(request).write(work))
+    return _make_response(*await database(request).write(work))
 
 
-def _sent(answer: Answer, replayed: bool) -> Response:
-    headers = {**answer.headers, "Cache-Control": PRIVATE}
+def _make_response(answer: Answer, replayed: bool) -> Response:
+    headers = {**answer.headers, "Cache-Control": PRIVATE_CACHE_CONTROL}
     if replayed:
         headers["Idempotency-Replayed"] = "true"
     return Response(answer.body, answer.status, headers, "application/json" if answer.body else None)
 
 
-def _position(session: Session) -> str:
+def _position_of(session: Session) -> str:
     return str(session.info.get(POSITION) or last_position(session.connection()))
 
 
-class Done(NamedTuple):
+class WriteResult(NamedTuple):
     """What a private write has done: the id of the thing, and the status of the answer."""
 
     id: str
@@ -144,7 +144,7 @@ class Done(NamedTuple):
 async def write_private(
     request: Request,
     actor: Actor,
-    action: Callable[..., Done],
+    action: Callable[..., WriteResult],
     *args: Any,
     render: Callable[[sa.Connection, str, bool], Row],
     model: type[BaseModel],
@@ -157,26 +157,31 @@ async def write_private(
     through `model`, what it raises becomes the answer, and whatever it needs besides (the vault, the nonce of a guest
     token) it closes over. `location` is a template over the rendered row.
     """
-    once = await _Once.of(request, actor, None)
+    once = await _IdempotentRequest.of(request, actor, None)
 
     def work(session: Session) -> tuple[Answer, bool]:
-        kept = claim(session, once.caller, once.key, once.fingerprint) if once else None
+        kept = claim_key(session, once.caller, once.key, once.fingerprint) if once else None
         if kept:
-            done, position = Done(kept.body.decode(), kept.status), kept.headers["Broadsheet-Position"]
+            result, position = WriteResult(kept.body.decode(), kept.status), kept.headers["Broadsheet-Position"]
         else:
-            done = action(session, actor, *args)
+            result = action(session, actor, *args)
             session.flush()
-            position = _position(session)
-        shown = _Shown(lambda connection, _: render(connection, done.id, kept is None), model, done.status, location)
-        answer = shown.answer(session, done)
+            position = _position_of(session)
+        rendering = _Rendering(
+            lambda connection, _: render(connection, result.id, kept is None), model, result.status, location
+        )
+        answer = rendering.answer(session, result)
         answer.headers["Broadsheet-Position"] = position
         if once and not kept:
-            keep(
-                session, once.caller, once.key, Answer(done.status, {"Broadsheet-Position": position}, done.id.encode())
+            store_answer(
+                session,
+                once.caller,
+                once.key,
+                Answer(result.status, {"Broadsheet-Position": position}, result.id.encode()),
             )
         return answer, kept is not None
 
-    return _sent(*await database(request).write(work))
+    return _make_response(*await database(request).write(work))
 
 
 async def write_part(
@@ -187,18 +192,18 @@ async def write_part(
     With `Idempotency-Key` each part is carried out once, so that a repeated request does what is left. A part that is
     refused is not kept, and is tried again.
     """
-    once = await _Once.of(request, actor, None)
+    once = await _IdempotentRequest.of(request, actor, None)
     key = hashlib.sha256(f"{once.key}#{part}".encode()).hexdigest() if once else ""
 
     def work(session: Session) -> tuple[dict[str, Any], str]:
-        if once and (kept := claim(session, once.caller, key, once.fingerprint)):
+        if once and (kept := claim_key(session, once.caller, key, once.fingerprint)):
             return pydantic_core.from_json(kept.body), kept.headers["Broadsheet-Position"]
         result = action(session, actor, *args)
         session.flush()
-        position = _position(session)
+        position = _position_of(session)
         if once:
             headers = {"Broadsheet-Position": position}
-            keep(session, once.caller, key, Answer(200, headers, pydantic_core.to_json(result)))
+            store_answer(session, once.caller, key, Answer(200, headers, pydantic_core.to_json(result)))
         return result, position
 
     return await database(request).write(work)

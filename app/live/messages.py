@@ -10,7 +10,7 @@ from app.articles.discussion_settings import DISCUSSION_COLUMNS as DISCUSSION
 from app.articles.discussion_settings import join_discussion, present_discussion, rules_of
 from app.articles.reading import ARTICLE
 from app.articles.tables import SITE_ID
-from app.comments.reading import COLUMNS, TABLES, C, present
+from app.comments.reading import COLUMNS, TABLES, C, present_comment
 from app.comments.schemas import CommentOut
 from app.core.clock import iso
 from app.db.columns import Row
@@ -18,7 +18,7 @@ from app.events.log import read_after, stamp
 from app.events.schemas import Entry, Position
 from app.live.schemas import Batch, Frame, LiveArticleOut, LiveCountsOut, LiveRemovedOut, Told, framed
 from app.publication.section_tree import find_descendants
-from app.web.responses import dump
+from app.web.responses import dump_json
 
 MOST = 100  # facts that are read at once
 _IDS = sa.bindparam("ids", expanding=True, type_=ARTICLE.c.id.type)
@@ -124,9 +124,9 @@ def _frames(seen: _Seen, row: Row, entry: Entry, is_hidden: bool) -> Iterator[Fr
     if entry.type in _SHOWN:
         comment = seen.comments.get(entry.subject_id or "")
         if comment is not None and comment["state"] == "published" and not is_hidden:
-            yield framed(entry.type, dump(CommentOut, present(comment)), entry.position)
+            yield framed(entry.type, dump_json(CommentOut, present_comment(comment)), entry.position)
     elif entry.type == "comment.removed":
-        yield framed(entry.type, dump(LiveRemovedOut, {"id": entry.subject_id, **entry.payload}), entry.position)
+        yield framed(entry.type, dump_json(LiveRemovedOut, {"id": entry.subject_id, **entry.payload}), entry.position)
     elif (entry.type in _CHANGES or entry.type == "article.updated") and (
         not _is_of_many(entry) or entry.subject_id == SITE_ID or row["section_id"] in seen.inside[str(entry.subject_id)]
     ):
@@ -139,7 +139,7 @@ def _updated(entry: Entry, row: Row) -> Frame:
     if not row["public"]:
         out["state"] = "retracted" if row["state"] == "retracted" else "unpublished"
         out["reason"] = row["retraction"]["reason"] if row["state"] == "retracted" else None
-    return framed("article.updated", dump(LiveArticleOut, out), entry.position)
+    return framed("article.updated", dump_json(LiveArticleOut, out), entry.position)
 
 
 def _counts(seen: _Seen, row: Row, voted: Iterable[str]) -> Frame:
@@ -147,8 +147,8 @@ def _counts(seen: _Seen, row: Row, voted: Iterable[str]) -> Frame:
     out = {name: counted["discussion"][name] for name in ("comments", "inline")}
     out["reactions"] = counted["reactions"]
     rows = [seen.comments[comment_id] for comment_id in voted if comment_id in seen.comments]
-    out["votes"] = {c["id"]: present(c)["votes"] for c in rows if c["state"] == "published"}
-    return framed("counts", dump(LiveCountsOut, out))
+    out["votes"] = {c["id"]: present_comment(c)["votes"] for c in rows if c["state"] == "published"}
+    return framed("counts", dump_json(LiveCountsOut, out))
 
 
 def public_frame(entry: Entry) -> Frame:

@@ -15,21 +15,21 @@ from app.core.ids import RefPath
 from app.core.problems import Forbidden, InvalidParameter, NotFound, Unauthorized, documented
 from app.db.columns import Row
 from app.events.schemas import Position
-from app.identity.access import Public, requires
+from app.identity.access import Public, require_scope
 from app.identity.schemas import ANONYMOUS, Actor
 from app.live.broadcasting import Live, PositionGone, TooManyStreams
 from app.live.schemas import LiveQuery, SiteLiveQuery, chosen_types
 from app.live.services import LiveServices
 from app.live.streams import Stream
 from app.publication.section_tree import find_ancestors
-from app.web.boundary import GOES_ON
-from app.web.rate_limits import network
+from app.web.boundary import CONTINUATION
+from app.web.rate_limits import network_of
 from app.web.responses import POSITION_PATTERN, database, settings
-from app.web.server import IS_LEAVING, ON_LEAVING
+from app.web.server import IS_SHUTTING_DOWN, ON_SHUTDOWN
 
 HEADERS: Mapping[str, str] = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
 router = APIRouter(prefix="/v1", tags=["live"])
-Follower = Annotated[Actor, requires("syndicate", "comments:moderate")]
+Follower = Annotated[Actor, require_scope("syndicate", "comments:moderate")]
 
 
 class EventStream(Response):
@@ -44,7 +44,7 @@ class EventStream(Response):
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         state, live, stream = scope["state"], self.live, self.stream
-        if state.get(IS_LEAVING):
+        if state.get(IS_SHUTTING_DOWN):
             live.leave()
         live.admit(stream)
         try:
@@ -56,8 +56,8 @@ class EventStream(Response):
         except BaseException:
             live.part(stream)
             raise
-        state[ON_LEAVING] = live.leave
-        state[GOES_ON] = partial(_go_on, live, stream, None if scope["is_head"] else opening, first, self.seconds)
+        state[ON_SHUTDOWN] = live.leave
+        state[CONTINUATION] = partial(_go_on, live, stream, None if scope["is_head"] else opening, first, self.seconds)
 
 
 async def _go_on(
@@ -105,7 +105,7 @@ async def _since(request: Request, query: LiveQuery) -> Position:
 
 
 def _caller(request: Request, actor: Actor) -> str:
-    return actor.caller or (network(request.client.host) if request.client else "")
+    return actor.caller or (network_of(request.client.host) if request.client else "")
 
 
 def _answer(request: Request, stream: Stream) -> EventStream:
@@ -194,7 +194,7 @@ async def follow_article(
 async def follow_site(
     request: Request,
     query: Annotated[SiteLiveQuery, Query()],
-    actor: Annotated[Actor, requires("syndicate", "comments:moderate")],
+    actor: Annotated[Actor, require_scope("syndicate", "comments:moderate")],
 ) -> Response:
     """Follow the whole publication by Server-Sent Events: every fact of what is public, once and in order.
 
@@ -209,7 +209,7 @@ async def follow_site(
 
     async def may_stay() -> bool:
         try:
-            now = await callers.actor(token)
+            now = await callers.identify(token)
         except Unauthorized:
             return False
         return (now.scopes, now.sections) == (actor.scopes, actor.sections)

@@ -13,7 +13,7 @@ from sqlmodel import Session
 
 from app.articles.reading import ARTICLE, ARTICLE_AUTHOR, ARTICLE_TAG
 from app.articles.schemas import PAGE_TYPE
-from app.comments.reading import C, readable
+from app.comments.reading import C, get_readable_article
 from app.core.clock import now
 from app.core.problems import NotFound
 from app.db.base import is_full, is_unavailable
@@ -21,7 +21,7 @@ from app.db.columns import Row, affected, table_of
 from app.deliveries.outbox import enqueue, enqueue_all
 from app.deliveries.schemas import NewDelivery
 from app.events.schemas import Entry, Position
-from app.identity.participants import by
+from app.identity.participants import find_participant_by
 from app.mail.digests import gather
 from app.mail.schemas import ASKING, CHANNEL, LANE
 from app.mail.tables import Fanout
@@ -53,7 +53,7 @@ def _comment(connection: sa.Connection, content: Content) -> Circle | None:
         keys.append(("comments.replies_to_me", f"comment:{row['parent_id']}"))
         if (writer := connection.execute(answered).scalar_one_or_none()) is not None:
             keys.append(("comments.replies_to_me", f"participant:{writer}"))
-    person = by(connection, "id", row["participant_id"])
+    person = find_participant_by(connection, "id", row["participant_id"])
     emails = sorted({row["email"], person["email"] if person else None} - {None})
     return Circle(keys, {"participant_id": row["participant_id"], "emails": emails})
 
@@ -61,7 +61,7 @@ def _comment(connection: sa.Connection, content: Content) -> Circle | None:
 def is_readable(connection: sa.Connection, article_id: str) -> bool:
     """Whether readers see an article and its discussion."""
     try:
-        readable(connection, article_id)
+        get_readable_article(connection, article_id)
     except NotFound:
         return False
     return True

@@ -5,12 +5,12 @@ from typing import Any, Literal
 import sqlalchemy as sa
 from sqlmodel import Session
 
-from app.comments.reading import is_author, locked
+from app.comments.reading import is_author, lock_comment
 from app.core.clock import now
 from app.core.ids import new_id
 from app.core.problems import Conflict, NotFound
 from app.db.columns import Row, table_of
-from app.identity.audit import record as audit
+from app.identity.audit import record_action as audit
 from app.identity.schemas import Actor
 from app.moderation.comment_access import C, check_reach
 from app.moderation.events import emit_appealed, emit_decided
@@ -98,7 +98,7 @@ class NoAppeal(Conflict):
 
 def appeal_decision(session: Session, actor: Actor, comment_id: str, data: AppealIn) -> str:
     """Ask moderators to look at a decision again; returns the comment's id. 404 for all but the comment's author."""
-    comment = locked(session, comment_id)
+    comment = lock_comment(session, comment_id)
     connection = session.connection()
     if not is_author(connection, actor, comment):
         raise NotFound
@@ -129,7 +129,7 @@ def answer_appeal(session: Session, comment: Row, state: Literal["granted", "dec
 
 def decline_appeal(session: Session, actor: Actor, comment_id: str, reason: str | None) -> str:
     """Leave the decision as it is and say so; returns the comment's id."""
-    comment = locked(session, comment_id)
+    comment = lock_comment(session, comment_id)
     check_reach(session.connection(), actor, comment["article_id"])
     if not answer_appeal(session, comment, "declined", reason):
         raise NoAppeal

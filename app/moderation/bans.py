@@ -15,14 +15,14 @@ from app.core.clock import now
 from app.core.ids import new_id
 from app.core.problems import Conflict, Invalid, NotFound
 from app.db.columns import Row, affected, table_of
-from app.identity.audit import record as audit
+from app.identity.audit import record_action as audit
 from app.identity.participants import PARTICIPANT
 from app.identity.schemas import Actor
-from app.identity.secrets import TURN
+from app.identity.secrets import SALT_PERIOD
 from app.moderation.rule_schemas import BanIn, BanQuery, is_network_address
 from app.moderation.tables import Ban
 from app.publication.terms import require_all_sections
-from app.web.paging import Sort, fetch
+from app.web.paging import Sort, fetch_page
 
 BAN = table_of(Ban)
 NEWEST = Sort("-created_at", descending=True)
@@ -111,7 +111,7 @@ def list_bans_of(connection: sa.Connection, participant_ids: list[str], email: s
 def list_bans(connection: sa.Connection, filters: BanQuery) -> dict[str, Any]:
     """A page of bans, newest first, those that have ended too."""
     query = _SELECT_BANS if filters.kind is None else _SELECT_BANS.where(BAN.c.kind == filters.kind)
-    page = fetch(connection, query, NEWEST, BAN.c.created_at, filters)
+    page = fetch_page(connection, query, NEWEST, BAN.c.created_at, filters)
     page["data"] = [present(row) for row in page["data"]]
     return page
 
@@ -140,7 +140,7 @@ class AlreadyBanned(Conflict):
 
 def address_hash_expiry(moment: datetime) -> datetime:
     """Until when an address hash that was made at a moment can be recognised: its salt serves two turns."""
-    turn = TURN.total_seconds()
+    turn = SALT_PERIOD.total_seconds()
     return datetime.fromtimestamp((moment.timestamp() // turn + 2) * turn, UTC)
 
 

@@ -10,7 +10,7 @@ from app.articles.tables import Article
 from app.comments.tables import Comment
 from app.core.problems import NotFound
 from app.db.columns import Row, table_of
-from app.identity.participants import PARTICIPANT, find
+from app.identity.participants import PARTICIPANT, find_caller
 from app.identity.schemas import Actor
 
 A, C = table_of(Article), table_of(Comment)
@@ -82,4 +82,4 @@ def find_participant(store: sa.Connection | Session, actor: Actor) -> Row | None
     """The participant behind a caller who has written or voted before, or None: also behind a comment's own token."""
     if actor.kind == "edit":
         return store.execute(_SELECT_AUTHOR, {"id": actor.comment}).mappings().first()
-    return find(store, actor)
+    return find_caller(store, actor)

@@ -5,11 +5,11 @@ from typing import Any
 from sqlmodel import Session
 
 from app.comments import lifecycle as comments
-from app.comments.reading import locked
+from app.comments.reading import lock_comment
 from app.core.problems import Conflict, Problem
 from app.db.columns import Row
-from app.identity.audit import record as audit
-from app.identity.participants import trust
+from app.identity.audit import record_action as audit
+from app.identity.participants import adjust_trust
 from app.identity.schemas import Actor
 from app.moderation import appeals, reports
 from app.moderation.comment_access import check_reach
@@ -42,7 +42,7 @@ def decide_comment(
     session: Session, actor: Actor, comment_id: str, action: Action, reason: str | None, force: bool
 ) -> str:
     """Approve, reject, … one comment; returns its id. The same decision again changes nothing."""
-    comment = locked(session, comment_id)
+    comment = lock_comment(session, comment_id)
     check_reach(session.connection(), actor, comment["article_id"])
     changes_state = _check_transition(comment, action)
     is_publishing = TRANSITIONS[action][0] == "published"
@@ -80,7 +80,7 @@ def _apply_verdict(session: Session, comment: Row, action: Action, former_verdic
     if verdict == former_verdict or comment["participant_id"] is None:
         return
     changes = {"approved": 0, "rejected": 0, verdict: 1} | ({former_verdict: -1} if former_verdict else {})
-    trust(session, comment["participant_id"], **changes)
+    adjust_trust(session, comment["participant_id"], **changes)
 
 
 def remove_comment(session: Session, actor: Actor, comment_id: str) -> None:
@@ -104,13 +104,13 @@ def decide_comments(session: Session, actor: Actor, data: DecisionBulkIn) -> lis
 
 def feature_comment(session: Session, actor: Actor, comment_id: str, value: bool) -> str:
     """Let a published comment stand out, or no longer; returns its id."""
-    comment = locked(session, comment_id)
+    comment = lock_comment(session, comment_id)
     check_reach(session.connection(), actor, comment["article_id"])
     if bool(comment["featured"]) == value:
         return comment_id
     if value and comment["state"] != "published":
         raise WrongCommentState("Only a published comment stands out.")
-    comments.feature(session, comment, value)
+    comments.set_featured(session, comment, value)
     action = "feature" if value else "unfeature"
     log_decision(session, comment_id, actor.kind, actor.id, action, None, article_id=comment["article_id"])
     audit(session, actor, f"comment.{action}", "comment", comment_id, {})

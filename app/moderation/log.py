@@ -13,7 +13,7 @@ from app.db.columns import table_of
 from app.identity.schemas import Actor
 from app.moderation.schemas import LogQuery
 from app.moderation.tables import ModerationLog
-from app.web.paging import Sort, fetch
+from app.web.paging import Sort, fetch_page
 
 _LOG = table_of(ModerationLog)
 
@@ -84,7 +84,7 @@ def list_entries(connection: sa.Connection, actor: Actor, filters: LogQuery) -> 
             query = query.where(column == value if is_id(value) else sa.false())
     if filters.action is not None:
         query = query.where(LOG.c.action == filters.action)
-    return fetch(connection, query, NEWEST, LOG.c.at, filters)
+    return fetch_page(connection, query, NEWEST, LOG.c.at, filters)
 
 
 def find_redaction(connection: sa.Connection, comment_id: str) -> sa.RowMapping | None:

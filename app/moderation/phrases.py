@@ -10,13 +10,13 @@ from app.core.clock import now
 from app.core.ids import new_id
 from app.core.problems import Conflict, Invalid, NotFound
 from app.db.columns import table_of
-from app.identity.audit import record as audit
+from app.identity.audit import record_action as audit
 from app.identity.schemas import Actor
 from app.moderation.rule_schemas import PhraseIn, PhrasePatch, PhraseQuery, Phrases, PhrasesIn, is_long_enough
 from app.moderation.tables import Phrase, PhraseGeneration
 from app.publication.terms import require_all_sections
 from app.web import etag
-from app.web.paging import Sort, fetch
+from app.web.paging import Sort, fetch_page
 
 PHRASE, GENERATION = table_of(Phrase), table_of(PhraseGeneration)
 NEWEST = Sort("-created_at", descending=True)
@@ -56,7 +56,7 @@ def list_phrases(connection: sa.Connection, filters: PhraseQuery) -> dict[str, A
         query = query.where(PHRASE.c.action == filters.action)
     if filters.match is not None:
         query = query.where(PHRASE.c.match == filters.match)
-    return fetch(connection, query, NEWEST, PHRASE.c.created_at, filters)
+    return fetch_page(connection, query, NEWEST, PHRASE.c.created_at, filters)
 
 
 MAX_PHRASES = 5000
@@ -128,7 +128,7 @@ def update_phrase(
     row = _lock_phrase(session, actor, phrase_id)
     values = data.model_dump(exclude_unset=True)
     names = sorted(name for name, value in values.items() if getattr(row, name) != value)
-    etag.check(row.version, versions, names)
+    etag.check_version(row.version, versions, names)
     for name in names:
         setattr(row, name, values[name])
     _check_length(row.text, row.match)
@@ -142,7 +142,7 @@ def update_phrase(
 def delete_phrase(session: Session, actor: Actor, phrase_id: str, versions: frozenset[int] | None) -> None:
     """Watch for it no longer."""
     row = _lock_phrase(session, actor, phrase_id)
-    etag.check(row.version, versions)
+    etag.check_version(row.version, versions)
     session.delete(row)
     _advance_generation(session)
     audit(session, actor, "phrase.delete", "phrase", row.id, {})

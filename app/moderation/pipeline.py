@@ -9,7 +9,7 @@ import sqlalchemy as sa
 from sqlalchemy.sql.elements import ColumnElement
 from sqlmodel import Session
 
-from app.comments.schemas import Attempt, Banned, Draft, DuplicateComment, Judged, Reason, Submission, Verdict
+from app.comments.schemas import Attempt, Banned, Draft, DuplicateComment, ModeratedState, Reason, Submission, Verdict
 from app.comments.tables import Comment
 from app.core.clock import now
 from app.core.problems import TooManyRequests
@@ -271,7 +271,7 @@ STAGES: tuple[tuple[str, Callable[[ModerationContext], Finding | None]], ...] = 
 
 def run_stages(context: ModerationContext) -> Verdict:
     """What becomes of a submission: the strictest of what the stages find; a refusal ends it. Staff are only banned."""
-    state: Judged = "published"
+    state: ModeratedState = "published"
     reasons: list[Reason] = []
     for name, stage in STAGES if context.submission.kind != "staff" else STAGES[:1]:
         finding = stage(context)

@@ -19,7 +19,7 @@ from app.identity.schemas import Actor
 from app.moderation.comment_access import COLUMNS, TABLES, A, C, check_reach, is_in_reach, present_comment
 from app.moderation.schemas import ClaimIn, QueueFilters, QueueQuery
 from app.moderation.tables import Appeal, ModerationCase, ModerationLease, ModerationLog, Report
-from app.web.paging import Key, Sort, bindings, page_of
+from app.web.paging import Key, Sort, bind_cursor, page_of
 
 CASE, LEASE = table_of(ModerationCase), table_of(ModerationLease)
 _LOG, _REPORT, _APPEAL = table_of(ModerationLog), table_of(Report), table_of(Appeal)
@@ -102,7 +102,7 @@ def list_queue(connection: sa.Connection, actor: Actor, filters: QueueQuery) -> 
         everything = select_waiting(actor, filters, 2**31 - 1).subquery()
         total = connection.execute(sa.select(sa.func.count()).select_from(everything)).scalar_one()
     key = sort.decode(filters.cursor) if filters.cursor else None
-    rows = connection.execute(select_waiting(actor, filters, filters.limit + 1, key), bindings(key)).mappings().all()
+    rows = connection.execute(select_waiting(actor, filters, filters.limit + 1, key), bind_cursor(key)).mappings().all()
     page = page_of(rows, filters.limit, sort, "created_at", total)
     page["data"] = list_items(connection, [row["id"] for row in page["data"]])
     return page

@@ -6,20 +6,20 @@ import sqlalchemy as sa
 from sqlmodel import Session
 
 from app.comments import lifecycle as comments
-from app.comments.reading import locked
-from app.comments.rendering import Body, fingerprint, from_markdown
+from app.comments.reading import lock_comment
+from app.comments.rendering import Body, fingerprint_text, render_markdown
 from app.comments.tables import CommentRevision
 from app.core.clock import now
 from app.core.problems import Invalid, NotFound
 from app.db.columns import Row, table_of
-from app.identity.audit import record as audit
+from app.identity.audit import record_action as audit
 from app.identity.schemas import Actor
 from app.moderation.comment_access import C, check_reach
 from app.moderation.decisions import WrongCommentState
 from app.moderation.events import emit_decided
 from app.moderation.log import log_decision
 from app.moderation.schemas import CommentRevisionQuery, RedactIn
-from app.web.paging import Sort, fetch
+from app.web.paging import Sort, fetch_page
 
 _REVISION = table_of(CommentRevision)
 _SELECT_ARTICLE_ID = sa.select(C.c.article_id).where(C.c.id == sa.bindparam("id", type_=C.c.id.type))
@@ -36,7 +36,7 @@ def list_revisions(
         raise NotFound
     check_reach(connection, actor, article_id)
     rows = sa.select(*_COLUMNS).where(_REVISION.c.comment_id == comment_id)
-    return fetch(connection, rows, NEWEST, _REVISION.c.number, query, within=comment_id)
+    return fetch_page(connection, rows, NEWEST, _REVISION.c.number, query, within=comment_id)
 
 
 def find_text_before_redaction(connection: sa.Connection, comment_id: str) -> Body | None:
@@ -50,7 +50,7 @@ def find_text_before_redaction(connection: sa.Connection, comment_id: str) -> Bo
     for row in rows:
         if row.replaced_by != "moderator":
             break
-        former = Body(row.source, row.html, row.text, (), fingerprint(row.text))
+        former = Body(row.source, row.html, row.text, (), fingerprint_text(row.text))
     return former
 
 
@@ -58,7 +58,7 @@ MARKER = "[…]"
 
 
 def _lock_comment(session: Session, actor: Actor, comment_id: str) -> Row:
-    comment = locked(session, comment_id)
+    comment = lock_comment(session, comment_id)
     check_reach(session.connection(), actor, comment["article_id"])
     if comment["state"] == "removed":
         raise WrongCommentState("A removed comment is not changed; restore it first.")
@@ -83,7 +83,7 @@ def redact_comment(session: Session, actor: Actor, comment_id: str, data: Redact
     if not any(character.isalnum() for character in source):
         raise Invalid("No word would be left. Remove the comment instead.", pointer="/passages", code="nothing_left")
     try:
-        body = from_markdown(source)
+        body = render_markdown(source)
     except ValueError as error:
         raise Invalid(f"What is left cannot be read: {error}.", pointer="/passages", code="unreadable_text") from error
     _replace_text(session, actor, comment, body, "redact", data.reason)
@@ -109,7 +109,7 @@ def _replace_text(session: Session, actor: Actor, comment: Row, body: Body, acti
         "redacted_at": now() if action == "redact" else None,
     }
     comments.keep_revision(session, comment, by="moderator")
-    comments.rewrite(session, comment, values)
+    comments.update_comment(session, comment, values)
     article_id: str = comment["article_id"]
     log_decision(session, comment["id"], actor.kind, actor.id, action, None, article_id=article_id, note=reason)
     audit(session, actor, f"comment.{action}", "comment", comment["id"], {})

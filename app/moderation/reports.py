@@ -9,13 +9,13 @@ from sqlalchemy.sql.elements import ColumnElement
 from sqlmodel import Session
 
 from app.comments.lifecycle import set_state
-from app.comments.reading import is_author, locked, readable
+from app.comments.reading import get_readable_article, is_author, lock_comment
 from app.core.clock import now
 from app.core.ids import is_id, new_id
 from app.core.problems import Conflict, NotFound, TooManyRequests
 from app.db.columns import Row, table_of
-from app.identity.audit import record as audit
-from app.identity.participants import PARTICIPANT, find, join
+from app.identity.audit import record_action as audit
+from app.identity.participants import PARTICIPANT, find_caller, get_or_create_participant
 from app.identity.schemas import Actor
 from app.identity.secrets import Vault
 from app.moderation.bans import require_not_banned
@@ -25,7 +25,7 @@ from app.moderation.log import log_decision
 from app.moderation.queue import find_case, update_case
 from app.moderation.schemas import ReportIn, ReportQuery
 from app.moderation.tables import Report
-from app.web.paging import Sort, fetch
+from app.web.paging import Sort, fetch_page
 
 REPORT = table_of(Report)
 NEWEST = Sort("-created_at", descending=True)
@@ -70,7 +70,7 @@ def list_reports(connection: sa.Connection, actor: Actor, filters: ReportQuery) 
     for column, value in ((REPORT.c.article_id, filters.article), (REPORT.c.comment_id, filters.comment)):
         if value is not None:
             query = query.where(column == value if is_id(value) else sa.false())
-    page = fetch(connection, query, NEWEST, REPORT.c.created_at, filters)
+    page = fetch_page(connection, query, NEWEST, REPORT.c.created_at, filters)
     page["data"] = [present_report(row) for row in page["data"]]
     return page
 
@@ -143,8 +143,8 @@ def _identify_reporter(participant: Row | None, addresses: tuple[str, ...]) -> t
 
 def register_reader(session: Session, actor: Actor, vault: Vault) -> None:
     """Let a reader of the site take part who never did before, so that their report counts as theirs."""
-    if actor.kind == "reader" and find(session, actor) is None:
-        join(session, vault, actor)
+    if actor.kind == "reader" and find_caller(session, actor) is None:
+        get_or_create_participant(session, vault, actor)
 
 
 def _is_of_another_text(report: Row, comment: Row | None) -> bool:
@@ -198,10 +198,10 @@ def report_comment(
     session: Session, actor: Actor, comment_id: str, data: ReportIn, addresses: tuple[str, ...], threshold: int
 ) -> None:
     """Take a report on a comment; at the threshold it waits for a moderator, unless one approved that very text."""
-    comment = locked(session, comment_id)
+    comment = lock_comment(session, comment_id)
     if comment["state"] != "published":
         raise NotFound
-    readable(session, comment["article_id"])
+    get_readable_article(session, comment["article_id"])
     if is_author(session.connection(), actor, comment):
         return
     weight = _save_report(session, actor, data, addresses, comment["article_id"], comment)
@@ -241,7 +241,7 @@ def decide_report(session: Session, actor: Actor, report_id: str, state: ClosedS
     if report is None:
         raise NotFound
     check_reach(session.connection(), actor, report["article_id"])
-    comment = locked(session, report["comment_id"]) if report["comment_id"] else None
+    comment = lock_comment(session, report["comment_id"]) if report["comment_id"] else None
     report = session.execute(query.with_for_update()).mappings().one()
     if report["state"] == state:
         return report_id

@@ -13,7 +13,7 @@ from app.comments.lifecycle import ParentNotPublished
 from app.comments.schemas import Banned
 from app.core.ids import IdPath, RefPath
 from app.core.problems import Forbidden, Invalid, NotFound, Unauthorized, documented
-from app.identity.access import Own, Public, requires
+from app.identity.access import Public, SelfService, require_scope
 from app.identity.schemas import Actor
 from app.identity.services import IdentityServices
 from app.identity.writes import write
@@ -44,12 +44,12 @@ from app.moderation.schemas import (
     ReportOut,
     ReportQuery,
 )
-from app.web.fields import chosen
+from app.web.fields import parse_fields
 from app.web.paging import ListOut
-from app.web.responses import ReadQuery, database, dump, reply, reply_list, settings
+from app.web.responses import ReadQuery, database, dump_json, reply, reply_list, settings
 
 appeals_router = APIRouter(prefix="/v1/comments/{comment}", tags=["moderation"])
-Moderator = Annotated[Actor, requires("comments:moderate")]
+Moderator = Annotated[Actor, require_scope("comments:moderate")]
 
 
 def _show_decision(connection: sa.Connection, comment_id: str, *, actor: Actor) -> dict[str, Any]:
@@ -63,11 +63,13 @@ def _show_decision(connection: sa.Connection, comment_id: str, *, actor: Actor) 
     response_model=DecisionOut,
     responses=documented(NotFound),
 )
-async def get_decision(request: Request, comment: IdPath, query: Annotated[ReadQuery, Query()], actor: Own) -> Response:
+async def get_decision(
+    request: Request, comment: IdPath, query: Annotated[ReadQuery, Query()], actor: SelfService
+) -> Response:
     """What became of a comment and why, for its author: with its edit token, or the author's own."""
-    fields = chosen(DecisionOut, query.fields)
+    fields = parse_fields(DecisionOut, query.fields)
     decision = await database(request).read(appeals.get_decision, actor, comment)
-    return reply(request, dump(DecisionOut, decision, fields), groups=(), private=True)
+    return reply(request, dump_json(DecisionOut, decision, fields), groups=(), private=True)
 
 
 @appeals_router.post(
@@ -81,7 +83,9 @@ async def get_decision(request: Request, comment: IdPath, query: Annotated[ReadQ
 async def appeal_decision(request: Request, comment: IdPath, body: AppealIn, actor: Public) -> Response:
     """Ask moderators to look at a decision again, once; with the comment's edit token, or the author's own."""
     show = partial(_show_decision, actor=actor)
-    return await write(request, actor, appeals.appeal_decision, comment, body, show=show, model=DecisionOut, status=201)
+    return await write(
+        request, actor, appeals.appeal_decision, comment, body, render=show, model=DecisionOut, status=201
+    )
 
 
 @appeals_router.post(
@@ -99,7 +103,7 @@ async def decline_appeal(request: Request, comment: IdPath, actor: Moderator, bo
         appeals.decline_appeal,
         comment,
         body.reason if body else None,
-        show=partial(_show_decision, actor=actor),
+        render=partial(_show_decision, actor=actor),
         model=DecisionOut,
     )
 
@@ -115,7 +119,7 @@ async def _write_decision(
     request: Request, actor: Actor, comment: str, action: Action, body: ReasonIn | None, force: bool
 ) -> Response:
     args = (comment, action, body.reason if body else None, force)
-    return await write(request, actor, decisions.decide_comment, *args, show=get_comment, model=JudgedCommentOut)
+    return await write(request, actor, decisions.decide_comment, *args, render=get_comment, model=JudgedCommentOut)
 
 
 @decisions_router.post(
@@ -201,7 +205,7 @@ def _show_results(_connection: sa.Connection, results: list[dict[str, Any]]) -> 
 )
 async def decide_comments(request: Request, body: DecisionBulkIn, actor: Moderator) -> Response:
     """One decision about up to 100 comments; each has a result of its own."""
-    return await write(request, actor, decisions.decide_comments, body, show=_show_results, model=DecisionBulkOut)
+    return await write(request, actor, decisions.decide_comments, body, render=_show_results, model=DecisionBulkOut)
 
 
 @decisions_router.put(
@@ -214,7 +218,7 @@ async def decide_comments(request: Request, body: DecisionBulkIn, actor: Moderat
 async def feature_comment(request: Request, comment: IdPath, body: FeaturedIn, actor: Moderator) -> Response:
     """Let a published comment stand out, or no longer."""
     return await write(
-        request, actor, decisions.feature_comment, comment, body.value, show=get_comment, model=JudgedCommentOut
+        request, actor, decisions.feature_comment, comment, body.value, render=get_comment, model=JudgedCommentOut
     )
 
 
@@ -229,10 +233,10 @@ log_router = APIRouter(prefix="/v1/moderation/log", tags=["moderation"])
     responses=documented(Unauthorized, Forbidden),
 )
 async def list_moderation_log(
-    request: Request, query: Annotated[LogQuery, Query()], actor: Annotated[Actor, requires("comments:moderate")]
+    request: Request, query: Annotated[LogQuery, Query()], actor: Annotated[Actor, require_scope("comments:moderate")]
 ) -> Response:
     """What was decided about comments, by whom and why, newest first."""
-    fields = chosen(LogOut, query.fields)
+    fields = parse_fields(LogOut, query.fields)
     page = await database(request).scan(log.list_entries, actor, query)
     return reply_list(request, ListOut[LogOut], page, fields, groups=(), private=True)
 
@@ -252,7 +256,7 @@ async def list_moderation_queue(request: Request, query: Annotated[QueueQuery, Q
 
     Private e-mail addresses are in it: it is for moderators' eyes.
     """
-    fields = chosen(QueueItemOut, query.fields)
+    fields = parse_fields(QueueItemOut, query.fields)
     page = await database(request).scan(queue.list_queue, actor, query)
     return reply_list(request, ListOut[QueueItemOut], page, fields, groups=(), private=True)
 
@@ -266,7 +270,7 @@ async def list_moderation_queue(request: Request, query: Annotated[QueueQuery, Q
 )
 async def claim_comments(request: Request, body: ClaimIn, actor: Moderator) -> Response:
     """Take comments that nobody else works on; for some minutes no other moderator is given them."""
-    return await write(request, actor, queue.claim_comments, body, show=queue.present_claim, model=ClaimedOut)
+    return await write(request, actor, queue.claim_comments, body, render=queue.present_claim, model=ClaimedOut)
 
 
 @queue_router.delete(
@@ -299,7 +303,7 @@ async def redact_comment(request: Request, comment: IdPath, body: RedactIn, acto
     `GET /v1/comments/{comment}/decision`; what they write instead waits for a moderator.
     """
     return await write(
-        request, actor, redaction.redact_comment, comment, body, show=get_comment, model=JudgedCommentOut
+        request, actor, redaction.redact_comment, comment, body, render=get_comment, model=JudgedCommentOut
     )
 
 
@@ -312,7 +316,7 @@ async def redact_comment(request: Request, comment: IdPath, body: RedactIn, acto
 )
 async def undo_redaction(request: Request, comment: IdPath, actor: Moderator) -> Response:
     """Put the author's own words back."""
-    return await write(request, actor, redaction.undo_redaction, comment, show=get_comment, model=JudgedCommentOut)
+    return await write(request, actor, redaction.undo_redaction, comment, render=get_comment, model=JudgedCommentOut)
 
 
 @redaction_router.get(
@@ -328,7 +332,12 @@ async def list_comment_revisions(
     """The texts that a comment had before each change, newest first. They are erased with the comment's author."""
     page = await database(request).read(redaction.list_revisions, actor, comment, query)
     return reply_list(
-        request, ListOut[CommentRevisionOut], page, chosen(CommentRevisionOut, query.fields), groups=(), private=True
+        request,
+        ListOut[CommentRevisionOut],
+        page,
+        parse_fields(CommentRevisionOut, query.fields),
+        groups=(),
+        private=True,
     )
 
 
@@ -341,7 +350,7 @@ def _address_hashes(request: Request) -> tuple[str, ...]:
     """The hashes of the caller's address, under the present salt and the one before."""
     if request.client is None:
         return ()
-    return tuple(found for found in IdentityServices.of(request).vault.address_hashes(request.client.host) if found)
+    return tuple(found for found in IdentityServices.of(request).vault.hash_address(request.client.host) if found)
 
 
 def _show_received(_connection: sa.Connection, _result: Any) -> dict[str, Any]:
@@ -356,7 +365,7 @@ async def _receive_report(request: Request, actor: Actor, report: Callable[..., 
         reports.register_reader(session, caller, vault)
         report(session, caller, *args)
 
-    return await write(request, actor, tell, show=_show_received, model=ReceivedOut, status=202)
+    return await write(request, actor, tell, render=_show_received, model=ReceivedOut, status=202)
 
 
 @reports_router.post(
@@ -395,7 +404,7 @@ async def report_article(request: Request, article: RefPath, body: ReportIn, act
 )
 async def list_reports(request: Request, query: Annotated[ReportQuery, Query()], actor: Moderator) -> Response:
     """Reports on comments and articles, newest first. Private e-mail addresses are in it."""
-    fields = chosen(ReportOut, query.fields)
+    fields = parse_fields(ReportOut, query.fields)
     page = await database(request).scan(reports.list_reports, actor, query)
     return reply_list(request, ListOut[ReportOut], page, fields, groups=(), private=True)
 
@@ -410,7 +419,7 @@ async def list_reports(request: Request, query: Annotated[ReportQuery, Query()],
 async def dismiss_report(request: Request, report: IdPath, actor: Moderator) -> Response:
     """Find a report unfounded: its reporter weighs less from now on. The comment stays as it is."""
     return await write(
-        request, actor, reports.decide_report, report, "dismissed", show=reports.get_report, model=ReportOut
+        request, actor, reports.decide_report, report, "dismissed", render=reports.get_report, model=ReportOut
     )
 
 
@@ -424,5 +433,5 @@ async def dismiss_report(request: Request, report: IdPath, actor: Moderator) -> 
 async def uphold_report(request: Request, report: IdPath, actor: Moderator) -> Response:
     """Find a report founded. The comment stays as it is: that is another decision."""
     return await write(
-        request, actor, reports.decide_report, report, "upheld", show=reports.get_report, model=ReportOut
+        request, actor, reports.decide_report, report, "upheld", render=reports.get_report, model=ReportOut
     )

@@ -8,7 +8,7 @@ from starlette.responses import Response
 
 from app.core.ids import IdPath
 from app.core.problems import Forbidden, Invalid, NotFound, Unauthorized, documented
-from app.identity.access import VERSIONED, Versions, requires
+from app.identity.access import VERSION_PROBLEMS, ExpectedVersions, require_scope
 from app.identity.schemas import Actor
 from app.identity.services import IdentityServices
 from app.identity.writes import write
@@ -25,11 +25,11 @@ from app.moderation.rule_schemas import (
     PhrasesOut,
     is_network_address,
 )
-from app.web.fields import chosen
+from app.web.fields import parse_fields
 from app.web.paging import ListOut
-from app.web.responses import ReadQuery, database, dump, reply, reply_list
+from app.web.responses import ReadQuery, database, dump_json, reply, reply_list
 
-Moderator = Annotated[Actor, requires("comments:moderate")]
+Moderator = Annotated[Actor, require_scope("comments:moderate")]
 
 bans_router = APIRouter(prefix="/v1/bans", tags=["moderation"])
 CREATE_BAN_RESPONSES = documented(Unauthorized, Forbidden, Invalid, bans.AlreadyBanned)
@@ -45,7 +45,7 @@ CREATE_BAN_RESPONSES = documented(Unauthorized, Forbidden, Invalid, bans.Already
 async def list_bans(request: Request, query: Annotated[BanQuery, Query()], actor: Moderator) -> Response:
     """All bans, newest first; those that have ended stay in the list until they are lifted."""
     page = await database(request).scan(bans.list_bans, query)
-    return reply_list(request, ListOut[BanOut], page, chosen(BanOut, query.fields), groups=(), private=True)
+    return reply_list(request, ListOut[BanOut], page, parse_fields(BanOut, query.fields), groups=(), private=True)
 
 
 @bans_router.get(
@@ -60,7 +60,7 @@ async def get_ban(request: Request, ban: IdPath, query: Annotated[ReadQuery, Que
     row = await database(request).read(bans.find_ban, ban)
     if row is None:
         raise NotFound
-    return reply(request, dump(BanOut, row, chosen(BanOut, query.fields)), groups=(), private=True)
+    return reply(request, dump_json(BanOut, row, parse_fields(BanOut, query.fields)), groups=(), private=True)
 
 
 @bans_router.post(
@@ -78,14 +78,14 @@ async def create_ban(request: Request, body: BanIn, actor: Moderator) -> Respons
     """
     address = None
     if body.kind == "address" and body.value is not None and is_network_address(body.value):
-        address, _ = IdentityServices.of(request).vault.address_hashes(str(ip_address(body.value)))
+        address, _ = IdentityServices.of(request).vault.hash_address(str(ip_address(body.value)))
     return await write(
         request,
         actor,
         bans.create_ban,
         body,
         address,
-        show=bans.get_ban,
+        render=bans.get_ban,
         model=BanOut,
         status=201,
         location="/v1/bans/{id}",
@@ -106,7 +106,7 @@ async def lift_ban(request: Request, ban: IdPath, actor: Moderator) -> Response:
 
 phrases_router = APIRouter(prefix="/v1/moderation/phrases", tags=["moderation"])
 LIST_RESPONSES = documented(Unauthorized, Forbidden)
-VERSIONED_RESPONSES = documented(*VERSIONED)
+VERSIONED_RESPONSES = documented(*VERSION_PROBLEMS)
 
 
 @phrases_router.get(
@@ -119,7 +119,7 @@ VERSIONED_RESPONSES = documented(*VERSIONED)
 async def list_phrases(request: Request, query: Annotated[PhraseQuery, Query()], actor: Moderator) -> Response:
     """The phrases that are watched for, newest first."""
     page = await database(request).scan(phrases.list_phrases, query)
-    return reply_list(request, ListOut[PhraseOut], page, chosen(PhraseOut, query.fields), groups=(), private=True)
+    return reply_list(request, ListOut[PhraseOut], page, parse_fields(PhraseOut, query.fields), groups=(), private=True)
 
 
 @phrases_router.get(
@@ -136,7 +136,7 @@ async def get_phrase(
     row = await database(request).read(phrases.find_phrase, phrase)
     if row is None:
         raise NotFound
-    body = dump(PhraseOut, row, chosen(PhraseOut, query.fields))
+    body = dump_json(PhraseOut, row, parse_fields(PhraseOut, query.fields))
     return reply(request, body, version=row["version"], groups=(), private=True)
 
 
@@ -156,7 +156,7 @@ async def create_phrase(request: Request, body: PhraseIn, actor: Moderator) -> R
         actor,
         phrases.create_phrase,
         body,
-        show=phrases.get_phrase,
+        render=phrases.get_phrase,
         model=PhraseOut,
         status=201,
         location=location,
@@ -175,7 +175,7 @@ async def create_phrases(request: Request, body: PhrasesIn, actor: Moderator) ->
 
     What is watched for already, by the same text and `match`, stays as it is.
     """
-    return await write(request, actor, phrases.create_phrases, body, show=phrases.list_created, model=PhrasesOut)
+    return await write(request, actor, phrases.create_phrases, body, render=phrases.list_created, model=PhrasesOut)
 
 
 @phrases_router.patch(
@@ -186,11 +186,11 @@ async def create_phrases(request: Request, body: PhrasesIn, actor: Moderator) ->
     responses=VERSIONED_RESPONSES | documented(Invalid),
 )
 async def update_phrase(
-    request: Request, phrase: IdPath, body: PhrasePatch, versions: Versions, actor: Moderator
+    request: Request, phrase: IdPath, body: PhrasePatch, versions: ExpectedVersions, actor: Moderator
 ) -> Response:
     """Change a phrase by RFC 7396 merge patch."""
     return await write(
-        request, actor, phrases.update_phrase, phrase, body, versions, show=phrases.get_phrase, model=PhraseOut
+        request, actor, phrases.update_phrase, phrase, body, versions, render=phrases.get_phrase, model=PhraseOut
     )
 
 
@@ -201,6 +201,6 @@ async def update_phrase(
     status_code=204,
     responses=VERSIONED_RESPONSES,
 )
-async def delete_phrase(request: Request, phrase: IdPath, versions: Versions, actor: Moderator) -> Response:
+async def delete_phrase(request: Request, phrase: IdPath, versions: ExpectedVersions, actor: Moderator) -> Response:
     """Watch for a phrase no longer."""
     return await write(request, actor, phrases.delete_phrase, phrase, versions, status=204)

@@ -7,7 +7,7 @@ from fastapi import FastAPI
 from app.articles.schemas import SingleArticleOut
 from app.comments.schemas import CommentList
 from app.openapi.names import TYPES
-from app.web.openapi import SCHEMAS, Node, complete, inherit, name_types, operations, share
+from app.web.openapi import SCHEMAS, Node, build_document, extend_schemas, iter_operations, name_types, share_components
 
 SERVERS = [{"url": "/", "description": "The server that this document comes from."}]
 DESCRIPTION = """\
@@ -87,7 +87,7 @@ PATH_PARAMETERS = {
 
 
 def _describe_paths(document: Node) -> None:
-    for _, _, operation in operations(document):
+    for _, _, operation in iter_operations(document):
         for parameter in operation["parameters"]:
             if parameter["in"] == "path":
                 parameter["description"] = PATH_PARAMETERS[parameter["name"]]
@@ -101,7 +101,7 @@ def _type_comments(document: Node) -> None:
 
 
 def _make(app: FastAPI) -> Node:
-    document = complete(app)
+    document = build_document(app)
     document["info"] |= {
         "description": DESCRIPTION,
         "license": {"name": "Apache-2.0", "identifier": "Apache-2.0"},
@@ -111,8 +111,8 @@ def _make(app: FastAPI) -> Node:
     _describe_paths(document)
     _type_comments(document)
     name_types(document, TYPES)
-    inherit(document)
-    share(document)
+    extend_schemas(document)
+    share_components(document)
     return document
 
 

@@ -8,17 +8,22 @@ from sqlmodel import Session
 
 from app.anchors import anchors
 from app.anchors.anchors import ANCHOR
-from app.comments.lifecycle import erase as erase_comment
-from app.comments.lifecycle import set_state
-from app.comments.reading import C, former_texts, locked
+from app.comments.lifecycle import erase_comment, set_state
+from app.comments.reading import C, list_revisions, lock_comment
 from app.core.problems import Forbidden, Unauthorized
 from app.db.columns import Row
 from app.deliveries.lanes import DELIVERY
 from app.deliveries.outbox import cancel
-from app.identity.audit import record
-from app.identity.idempotency import forget as forget_answers
-from app.identity.idempotency import forget_mentions
-from app.identity.participants import PARTICIPANT, disown, erase, find, with_email
+from app.identity.audit import record_action
+from app.identity.idempotency import delete_answers as forget_answers
+from app.identity.idempotency import delete_answers_naming
+from app.identity.participants import (
+    PARTICIPANT,
+    clear_unconfirmed_email,
+    erase_participant,
+    find_caller,
+    list_by_email,
+)
 from app.identity.schemas import Actor, Claims
 from app.moderation.appeals import list_appeals_about
 from app.moderation.bans import list_bans_of
@@ -75,7 +80,7 @@ def person(store: sa.Connection | Session, actor: Actor) -> Person:
         return _with(store, holder["email"] if holder else None, None)
     if actor.kind not in ("guest", "reader"):
         raise Forbidden("This token stands for no person: send a guest token, or a JWT of the publication's site.")
-    me = find(store, actor)
+    me = find_caller(store, actor)
     if actor.kind == "guest" and (me is None or me["erased_at"] is not None):
         raise Unauthorized("This token is unknown.")
     return _with(store, actor.reader.email if actor.reader and actor.reader.verified else None, me)
@@ -87,7 +92,7 @@ def person_with(store: sa.Connection | Session, email: str) -> Person:
 
 
 def _with(store: sa.Connection | Session, email: str | None, me: Row | None) -> Person:
-    named = with_email(store, email) if email else []
+    named = list_by_email(store, email) if email else []
     own = {row["id"]: row for row in named if row["confirmed_at"] is not None} | ({me["id"]: me} if me else {})
     typed = [row for row in named if row["id"] not in own]
     return Person([own[key] for key in sorted(own)], typed, email)
@@ -126,7 +131,7 @@ def export_person(connection: sa.Connection, whom: Person) -> Data:
         "reactions": [row for one in whom.ids for row in reactions_of(connection, one)],
         "reports": list_reports_by(connection, whom.ids, whom.email),
         "appeals": _in_parts(shown, lambda part: list_appeals_about(connection, part)),
-        "comment_revisions": _in_parts(shown, lambda part: former_texts(connection, part)),
+        "comment_revisions": _in_parts(shown, lambda part: list_revisions(connection, part)),
         "passages": list(connection.execute(sa.select(*_PASSAGE).where(ANCHOR.c.made_by.in_(whom.ids))).mappings()),
         "bans": list_bans_of(connection, whom.ids, whom.email),
         **_mail(connection, whom),
@@ -171,7 +176,7 @@ def erase_me(session: Session, actor: Actor) -> None:
 def note_export(session: Session, actor: Actor, name: str) -> None:
     """Note in the audit log that somebody's data were handed out; `name` stands for the address."""
     require_all_sections(actor)
-    record(session, actor, "person.export", "person", None, {"person": name})
+    record_action(session, actor, "person.export", "person", None, {"person": name})
 
 
 def erase_person(session: Session, actor: Actor, email: str, name: str) -> list[str]:
@@ -183,14 +188,14 @@ def erase_person(session: Session, actor: Actor, email: str, name: str) -> list[
     _hold(session, person_with(session, email))
     whom = person_with(session, email)
     _erase(session, whom)
-    record(session, actor, "person.erase", "person", None, {"person": name})
+    record_action(session, actor, "person.erase", "person", None, {"person": name})
     return whom.ids
 
 
 def _erase(session: Session, whom: Person) -> None:
     written = comment_ids(session, whom)
     for comment_id in written:
-        row = locked(session, comment_id)
+        row = lock_comment(session, comment_id)
         set_state(session, row, "removed", by="author")
         erase_comment(session, row)
     forget_cases(session, whom.ids, whom.email, [])
@@ -200,13 +205,15 @@ def _erase(session: Session, whom: Person) -> None:
         forget_votes(session, one["id"])
         anchors.forget(session, one["id"])
         forget_answers(session, _caller(one))
-        erase(session, one["id"])
+        erase_participant(session, one["id"])
     for also in ALSO.values():
         also(session, [row["id"] for row in (*whom.own, *whom.typed)])
-    forget_mentions(session, [*written, *(row["public_id"] for row in (*whom.own, *whom.typed) if row["public_id"])])
+    delete_answers_naming(
+        session, [*written, *(row["public_id"] for row in (*whom.own, *whom.typed) if row["public_id"])]
+    )
     forget_participants(session, whom.ids)
     if whom.email is not None:
-        disown(session, whom.email)
+        clear_unconfirmed_email(session, whom.email)
         _forget_mail(session, whom.email)
 
 

@@ -12,7 +12,7 @@ from app.db.columns import table_of
 from app.deliveries.outbox import blank_topic
 from app.events.log import blank_facts
 from app.identity import audit
-from app.identity.idempotency import forget_mentions
+from app.identity.idempotency import delete_answers_naming
 from app.identity.schemas import Actor
 from app.moderation.forgetting import erase_article as forget_cases
 from app.ops.schemas import PurgeIn
@@ -51,9 +51,9 @@ def purge_article(session: Session, actor: Actor, ref: str, data: PurgeIn, versi
     erase_article(session, article)
     blank_facts(session, ids)
     blank_topic(session, article_id)
-    forget_mentions(session, [article_id])
+    delete_answers_naming(session, [article_id])
     audit.blank_details(session, ids)
-    audit.record(session, actor, "article.purge", "article", article_id, {"reason": data.reason})
+    audit.record_action(session, actor, "article.purge", "article", article_id, {"reason": data.reason})
 
 
 def _ids_beside(session: Session, article_id: str) -> list[str]:

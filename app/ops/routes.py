@@ -16,7 +16,15 @@ from app.articles.projection import WrongState
 from app.core.ids import RefPath
 from app.core.problems import Forbidden, Invalid, NotFound, Problem, Unauthorized, Unavailable, documented
 from app.db import is_unavailable
-from app.identity.access import VERSIONED, Own, Probe, Public, Versions, World, requires
+from app.identity.access import (
+    VERSION_PROBLEMS,
+    ExpectedVersions,
+    Probe,
+    Public,
+    SelfService,
+    ThirdParty,
+    require_scope,
+)
 from app.identity.schemas import Actor
 from app.identity.writes import write
 from app.ops import personal, purging
@@ -25,7 +33,7 @@ from app.ops.gauges import count, measure
 from app.ops.schemas import Data, PersonalData, PersonIn, PurgeIn
 from app.ops.services import OperationServices
 from app.web.paging import ListOut
-from app.web.responses import database, dump, reply, settings
+from app.web.responses import database, dump_json, reply, settings
 
 operation_router = APIRouter(tags=["operation"])
 log = structlog.get_logger("broadsheet.operation")
@@ -114,10 +122,10 @@ async def get_metrics(request: Request, actor: Probe) -> Response:
     responses=documented(),
     response_class=JSONResponse,
 )
-async def get_open_api(request: Request, actor: World) -> Response:
+async def get_open_api(request: Request, actor: ThirdParty) -> Response:
     """This API as an OpenAPI 3.1 document."""
     body = OperationServices.of(request).document.render(request.app.openapi)
-    return reply(request, body, groups=("openapi",), fixed=True)
+    return reply(request, body, groups=("openapi",), static=True)
 
 
 @operation_router.get(
@@ -127,9 +135,9 @@ async def get_open_api(request: Request, actor: World) -> Response:
     responses=documented(),
     response_class=HTMLResponse,
 )
-async def get_documentation(request: Request, actor: World) -> Response:
+async def get_documentation(request: Request, actor: ThirdParty) -> Response:
     """The interactive documentation, from which requests can be sent. It loads nothing from other hosts."""
-    answer = reply(request, PAGE, groups=("openapi",), media_type="text/html; charset=utf-8", fixed=True)
+    answer = reply(request, PAGE, groups=("openapi",), media_type="text/html; charset=utf-8", static=True)
     answer.headers["Content-Security-Policy"] = POLICY
     return answer
 
@@ -144,12 +152,12 @@ _SCRIPT: Any = {200: {"description": "The script.", "content": {"text/javascript
     responses=_SCRIPT | documented(NotFound),
     response_class=Response,
 )
-async def get_documentation_script(request: Request, script: str, actor: World) -> Response:
+async def get_documentation_script(request: Request, script: str, actor: ThirdParty) -> Response:
     """A script of the interactive documentation."""
     if script not in SCRIPTS:
         raise NotFound
     media_type = "text/javascript; charset=utf-8"
-    return reply(request, read_script(script), groups=("openapi",), media_type=media_type, fixed=True)
+    return reply(request, read_script(script), groups=("openapi",), media_type=media_type, static=True)
 
 
 LINKS = {
@@ -181,13 +189,15 @@ class DoorOut(BaseModel):
 def _door(request: Request) -> Response:
     known = settings(request)
     row = {"name": known.site_name, "site": known.site_url, "software": request.app.title}
-    return reply(request, dump(DoorOut, {**row, "version": request.app.version, "links": LINKS}), groups=("openapi",))
+    return reply(
+        request, dump_json(DoorOut, {**row, "version": request.app.version, "links": LINKS}), groups=("openapi",)
+    )
 
 
 @operation_router.get(
     "/", operation_id="getRoot", summary="Describe this server", response_model=DoorOut, responses=documented()
 )
-async def get_root(request: Request, actor: World) -> Response:
+async def get_root(request: Request, actor: ThirdParty) -> Response:
     """What this server is: the publication, the version of the API, and where to begin."""
     return _door(request)
 
@@ -214,7 +224,7 @@ _TEXT: Any = {200: {"description": "Rules for crawlers.", "content": {"text/plai
     responses=_TEXT | documented(),
     response_class=Response,
 )
-async def get_robots(request: Request, actor: World) -> Response:
+async def get_robots(request: Request, actor: ThirdParty) -> Response:
     """What crawlers may read here (RFC 9309): all that is public but the links from mails, and where the sitemaps are.
 
     Sites that load articles in the browser need it so: search engines read this file before they let a page do that.
@@ -243,11 +253,11 @@ def _describe(kind: type[Problem]) -> dict[str, Any]:
     response_model=ListOut[ProblemKindOut],
     responses=documented(),
 )
-async def list_problems(request: Request, actor: World) -> Response:
+async def list_problems(request: Request, actor: ThirdParty) -> Response:
     """Every kind of problem that an answer can name, by code, on one page."""
     rows = [_describe(kind) for _, kind in sorted(Problem.registry.items())]
     found = {"data": rows, "page": {"next": None, "limit": len(rows), "total": len(rows)}}
-    return reply(request, dump(ListOut[ProblemKindOut], found), groups=("problems",))
+    return reply(request, dump_json(ListOut[ProblemKindOut], found), groups=("problems",))
 
 
 @operation_router.get(
@@ -257,7 +267,7 @@ async def list_problems(request: Request, actor: World) -> Response:
     response_model=ProblemKindOut,
     responses=documented(NotFound),
 )
-async def get_problem(request: Request, code: str, actor: World) -> Response:
+async def get_problem(request: Request, code: str, actor: ThirdParty) -> Response:
     """What an error's `type` points to (RFC 9457 §3.1.1)."""
     kind = Problem.registry.get(code)
     if kind is None:
@@ -273,14 +283,14 @@ purging_router = APIRouter(prefix="/v1/articles/{article}", tags=["publishing"])
     operation_id="purgeArticle",
     summary="Erase an article for good",
     status_code=204,
-    responses=documented(*VERSIONED, WrongState, Invalid),
+    responses=documented(*VERSION_PROBLEMS, WrongState, Invalid),
 )
 async def purge_article(
     request: Request,
     article: RefPath,
     body: PurgeIn,
-    versions: Versions,
-    actor: Annotated[Actor, requires("admin")],
+    versions: ExpectedVersions,
+    actor: Annotated[Actor, require_scope("admin")],
 ) -> Response:
     """Erase an article for good, with its revisions, comments, passages, reports, subscriptions and former addresses.
 
@@ -292,7 +302,7 @@ async def purge_article(
 
 
 personal_router = APIRouter(prefix="/v1", tags=["privacy"])
-Officer = Annotated[Actor, requires("admin")]
+Officer = Annotated[Actor, require_scope("admin")]
 
 
 @personal_router.get(
@@ -302,7 +312,7 @@ Officer = Annotated[Actor, requires("admin")]
     response_model=PersonalData,
     responses=documented(Unauthorized, Forbidden),
 )
-async def get_own_data(request: Request, actor: Own) -> Response:
+async def get_own_data(request: Request, actor: SelfService) -> Response:
     """Everything that is stored about the caller.
 
     With a guest token: what was done with that token; the e-mail that was typed with it proves nothing. With a JWT of
@@ -311,7 +321,7 @@ async def get_own_data(request: Request, actor: Own) -> Response:
     10,000 entries of each kind.
     """
     found = await database(request).scan(personal.everything, actor)
-    return reply(request, dump(PersonalData, found), groups=(), private=True)
+    return reply(request, dump_json(PersonalData, found), groups=(), private=True)
 
 
 @personal_router.delete(
@@ -329,7 +339,7 @@ async def erase_own_data(request: Request, actor: Public) -> Response:
     That an address wants no mail stays as well, as a hash.
     """
     answer = await write(request, actor, personal.erase_me, status=204)
-    OperationServices.of(request).callers.forget(actor.id)
+    OperationServices.of(request).callers.forget_guest(actor.id)
     return answer
 
 
@@ -357,7 +367,7 @@ async def export_person(request: Request, body: PersonIn, actor: Officer) -> Res
         return personal.export_person(connection, personal.person_with(connection, body.email))
 
     whole = await database(request).scan(find)
-    return reply(request, dump(PersonalData, whole), groups=(), private=True)
+    return reply(request, dump_json(PersonalData, whole), groups=(), private=True)
 
 
 @personal_router.post(
@@ -380,5 +390,5 @@ async def erase_person(request: Request, body: PersonIn, actor: Officer) -> Resp
 
     answer = await write(request, actor, erase, status=204)
     for participant_id in erased:
-        OperationServices.of(request).callers.forget(participant_id)
+        OperationServices.of(request).callers.forget_guest(participant_id)
     return answer

@@ -21,12 +21,12 @@ from app.core.problems import Invalid, NotFound
 from app.db import Database
 from app.db.columns import moment, table_of
 from app.events.schemas import Entry
-from app.identity.audit import record
+from app.identity.audit import record_action
 from app.identity.schemas import Actor
 from app.identity.tables import ApiKey
 from app.partners.schemas import PartnersIn
 from app.partners.tables import EarlyReader, Fetch
-from app.web.paging import PageQuery, Sort, bindings, fetch, page_of
+from app.web.paging import PageQuery, Sort, bind_cursor, fetch_page, page_of
 
 EARLY, FETCH, _KEY = table_of(EarlyReader), table_of(Fetch), table_of(ApiKey)
 _LAST, _NAMED = Sort("-last_at", descending=True), Sort("-named_at", descending=True)
@@ -80,7 +80,7 @@ def fetches(connection: sa.Connection, article_id: str, asked: PageQuery) -> dic
     """A page of what partners were given of an article, the last fetched first."""
     tables = FETCH.outerjoin(_KEY, _KEY.c.id == FETCH.c.key_id)
     query = sa.select(FETCH, _KEY.c.name).select_from(tables).where(FETCH.c.article_id == article_id)
-    found = fetch(connection, query, _LAST, FETCH.c.last_at, asked, within=article_id)
+    found = fetch_page(connection, query, _LAST, FETCH.c.last_at, asked, within=article_id)
     rows = [{**row, "key": {"id": row["key_id"], "name": row["name"] or ""}} for row in found["data"]]
     return {**found, "data": rows}
 
@@ -103,7 +103,7 @@ def early(
     sort = _NAMED.bound_to(asked, "early", actor.id or "")
     order = EARLY.c.named_at, EARLY.c.article_id
     if asked.cursor:
-        values |= bindings(sort.decode(asked.cursor))
+        values |= bind_cursor(sort.decode(asked.cursor))
         ids = ids.where(_NAMED.after(*order))
     page = ids.order_by(*_NAMED.order_by(*order)).limit(sa.bindparam("most", type_=sa.BigInteger())).subquery("page")
     query = select_cached(formats=formats, page=page).order_by(*_NAMED.order_by(page.c.key, page.c.id))
@@ -136,7 +136,7 @@ def name(session: Session, actor: Actor, ref: str, data: PartnersIn, versions: f
     if rows:
         session.execute(sa.insert(EARLY), rows)
     if before != wanted:
-        record(session, actor, "article.partners", "article", article.id, {"keys": sorted(wanted)})
+        record_action(session, actor, "article.partners", "article", article.id, {"keys": sorted(wanted)})
     return article.id
 
 

@@ -15,19 +15,19 @@ from app.articles.services import ArticleServices
 from app.articles.site import Site
 from app.core.ids import RefPath
 from app.core.problems import Forbidden, NotFound, Unauthorized, documented
-from app.identity.access import Versions, requires
+from app.identity.access import ExpectedVersions, require_scope
 from app.identity.schemas import Actor
 from app.identity.writes import write
 from app.partners import partners
 from app.partners.schemas import EarlyQuery, FetchOut, PartnersIn, PartnersOut
-from app.web.fields import chosen
+from app.web.fields import parse_fields
 from app.web.paging import ListOut, PageQuery
-from app.web.responses import ReadQuery, database, dump, reply, reply_list, reply_page, settings
+from app.web.responses import ReadQuery, database, dump_json, reply, reply_json_list, reply_list, settings
 
 router = APIRouter(prefix="/v1", tags=["syndication"])
-Reader = Annotated[Actor, requires("content:read")]
-Publisher = Annotated[Actor, requires("content:publish")]
-Partner = Annotated[Actor, requires("syndicate")]
+Reader = Annotated[Actor, require_scope("content:read")]
+Publisher = Annotated[Actor, require_scope("content:publish")]
+Partner = Annotated[Actor, require_scope("syndicate")]
 _READS = documented(Unauthorized, Forbidden, NotFound)
 
 
@@ -47,7 +47,7 @@ async def get_article_partners(
         return partners.named(connection, partners.article(connection, article, actor)["id"])
 
     found = await database(request).read(find)
-    body = dump(PartnersOut, found, chosen(PartnersOut, query.fields))
+    body = dump_json(PartnersOut, found, parse_fields(PartnersOut, query.fields))
     return reply(request, body, groups=(), version=int(str(found["version"])), private=True)
 
 
@@ -59,14 +59,14 @@ async def get_article_partners(
     responses=EDIT_RESPONSES,
 )
 async def set_article_partners(
-    request: Request, article: RefPath, body: PartnersIn, versions: Versions, actor: Publisher
+    request: Request, article: RefPath, body: PartnersIn, versions: ExpectedVersions, actor: Publisher
 ) -> Response:
     """Let some partners read an article before it is public: while it is scheduled, or published under embargo.
 
     Their keys read it at its address and find it in `/v1/embargoed`, cut to its level of syndication. It is nowhere
     else, and nobody is told. That ends when it is public, for good: should it be hidden again, name them again.
     """
-    return await write(request, actor, partners.name, article, body, versions, show=partners.named, model=PartnersOut)
+    return await write(request, actor, partners.name, article, body, versions, render=partners.named, model=PartnersOut)
 
 
 @router.get(
@@ -89,7 +89,7 @@ async def list_partner_access(
         return partners.fetches(connection, partners.article(connection, article, actor)["id"], query)
 
     page = await database(request).read(find)
-    return reply_list(request, ListOut[FetchOut], page, chosen(FetchOut, query.fields), groups=(), private=True)
+    return reply_list(request, ListOut[FetchOut], page, parse_fields(FetchOut, query.fields), groups=(), private=True)
 
 
 @router.get(
@@ -102,7 +102,7 @@ async def list_partner_access(
 async def list_embargoed_articles(request: Request, query: Annotated[EarlyQuery, Query()], actor: Partner) -> Response:
     """The articles to come that the calling key is named for, those named last first. Until `embargoed_until`, or until
     they are public, they are not to be published."""
-    fields = chosen(ListedArticleOut, query.fields)
+    fields = parse_fields(ListedArticleOut, query.fields)
     formats = resolve_formats(query.formats, fields)
     refuse_fields(fields, "editing")
     if fields and query.formats:
@@ -114,4 +114,4 @@ async def list_embargoed_articles(request: Request, query: Annotated[EarlyQuery,
 
     page = await database(request).read(retry_on_change(find))
     items = filter_for_partner(ArticleServices.of(request).access_log, actor, page["data"])  # type: ignore[arg-type]
-    return reply_page(request, items, page["page"], fields, groups=(), private=True)  # type: ignore[arg-type]
+    return reply_json_list(request, items, page["page"], fields, groups=(), private=True)  # type: ignore[arg-type]

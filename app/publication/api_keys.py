@@ -16,7 +16,7 @@ def create_key(session: Session, actor: Actor, data: KeyIn) -> tuple[str, str]:
     """Make a key; returns its id and the key itself."""
     sections = _section_ids(session, data.sections)
     quotas = data.quota_minute, data.quota_day
-    return keys.create(session, actor, data.name, list(data.scopes), sections, data.expires_at, *quotas)
+    return keys.create_api_key(session, actor, data.name, list(data.scopes), sections, data.expires_at, *quotas)
 
 
 def change_key(session: Session, actor: Actor, key_id: str, data: KeyPatch) -> str:
@@ -24,4 +24,4 @@ def change_key(session: Session, actor: Actor, key_id: str, data: KeyPatch) -> s
     values = data.model_dump(exclude_unset=True)
     if "sections" in values:
         values["sections"] = _section_ids(session, data.sections)
-    return keys.change(session, actor, key_id, values)
+    return keys.update_api_key(session, actor, key_id, values)

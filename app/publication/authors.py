@@ -7,7 +7,7 @@ from sqlmodel import Session
 from app.core.clock import now
 from app.core.ids import new_id
 from app.events.log import emit
-from app.identity.audit import record
+from app.identity.audit import record_action
 from app.identity.schemas import Actor
 from app.publication import terms
 from app.publication.events import AuthorChanged, AuthorDeleted
@@ -43,7 +43,7 @@ def create_author(session: Session, actor: Actor, data: AuthorIn) -> str:
     )
     session.add(row)
     emit(session, AuthorChanged(subject_id=row.id, slug=row.slug, created=True))
-    record(session, actor, "author.create", "author", row.id, {"slug": row.slug})
+    record_action(session, actor, "author.create", "author", row.id, {"slug": row.slug})
     return row.id
 
 
@@ -61,7 +61,7 @@ def update_author(session: Session, actor: Actor, ref: str, data: AuthorPatch, v
     if fields := terms.update_term(session, actor, row, versions, values):
         row.skeleton = skeleton(row.name)
         emit(session, AuthorChanged(subject_id=row.id, slug=row.slug, created=False))
-        record(session, actor, "author.change", "author", row.id, {"fields": fields})
+        record_action(session, actor, "author.change", "author", row.id, {"fields": fields})
     return row.id
 
 
@@ -72,4 +72,4 @@ def delete_author(session: Session, actor: Actor, ref: str, versions: frozenset[
     terms.delete_term(session, row, versions)
     delete_notices_of(session, "author", row.id)
     emit(session, AuthorDeleted(subject_id=row.id, slug=row.slug))
-    record(session, actor, "author.delete", "author", row.id, {"slug": row.slug})
+    record_action(session, actor, "author.delete", "author", row.id, {"slug": row.slug})

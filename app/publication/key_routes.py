@@ -10,17 +10,17 @@ from app.core.ids import IdPath
 from app.core.problems import Forbidden, Invalid, NotFound, Unauthorized, documented
 from app.db.columns import Row
 from app.identity import keys
-from app.identity.access import requires
-from app.identity.keys import KeyRevoked, revoke
+from app.identity.access import require_scope
+from app.identity.keys import KeyRevoked, revoke_api_key
 from app.identity.schemas import Actor, KeyIn, KeyOut, KeyPatch, NewKeyOut
 from app.identity.writes import write
 from app.publication import api_keys
-from app.web.fields import chosen
+from app.web.fields import parse_fields
 from app.web.paging import ListOut, PageQuery
-from app.web.responses import ReadQuery, database, dump, reply, reply_list
+from app.web.responses import ReadQuery, database, dump_json, reply, reply_list
 
 router = APIRouter(prefix="/v1/keys", tags=["keys"])
-Admin = Annotated[Actor, requires("admin")]
+Admin = Annotated[Actor, require_scope("admin")]
 
 
 @router.post(
@@ -35,14 +35,14 @@ async def create_key(request: Request, body: KeyIn, actor: Admin) -> Response:
     """Make a key. The answer holds it, and no later answer does."""
 
     def show(connection: sa.Connection, made: tuple[str, str]) -> dict[str, Any]:
-        return {**(keys.by_id(connection, made[0]) or {}), "key": made[1]}
+        return {**(keys.find_api_key(connection, made[0]) or {}), "key": made[1]}
 
     return await write(
         request,
         actor,
         api_keys.create_key,
         body,
-        show=show,
+        render=show,
         model=NewKeyOut,
         status=201,
         location="/v1/keys/{id}",
@@ -59,8 +59,8 @@ async def create_key(request: Request, body: KeyIn, actor: Admin) -> Response:
 )
 async def list_keys(request: Request, query: Annotated[PageQuery, Query()], actor: Admin) -> Response:
     """All keys, newest first, revoked and expired ones too; never the keys themselves."""
-    page = await database(request).read(keys.page, query)
-    return reply_list(request, ListOut[KeyOut], page, chosen(KeyOut, query.fields), groups=(), private=True)
+    page = await database(request).read(keys.list_api_keys, query)
+    return reply_list(request, ListOut[KeyOut], page, parse_fields(KeyOut, query.fields), groups=(), private=True)
 
 
 @router.get(
@@ -72,10 +72,10 @@ async def list_keys(request: Request, query: Annotated[PageQuery, Query()], acto
 )
 async def get_key(request: Request, key_id: IdPath, query: Annotated[ReadQuery, Query()], actor: Admin) -> Response:
     """One key."""
-    row = await database(request).read(keys.by_id, key_id)
+    row = await database(request).read(keys.find_api_key, key_id)
     if row is None:
         raise NotFound
-    return reply(request, dump(KeyOut, row, chosen(KeyOut, query.fields)), groups=(), private=True)
+    return reply(request, dump_json(KeyOut, row, parse_fields(KeyOut, query.fields)), groups=(), private=True)
 
 
 @router.patch(
@@ -92,12 +92,12 @@ async def update_key(request: Request, key_id: IdPath, body: KeyPatch, actor: Ad
     """
 
     def read(connection: sa.Connection, changed: str) -> Row:
-        row = keys.by_id(connection, changed)
+        row = keys.find_api_key(connection, changed)
         if row is None:
             raise NotFound
         return row
 
-    return await write(request, actor, api_keys.change_key, key_id, body, show=read, model=KeyOut)
+    return await write(request, actor, api_keys.change_key, key_id, body, render=read, model=KeyOut)
 
 
 @router.delete(
@@ -109,4 +109,4 @@ async def update_key(request: Request, key_id: IdPath, body: KeyPatch, actor: Ad
 )
 async def revoke_key(request: Request, key_id: IdPath, actor: Admin) -> Response:
     """Revoke a key: refused everywhere within a second. Revoking twice changes nothing."""
-    return await write(request, actor, revoke, key_id, status=204)
+    return await write(request, actor, revoke_api_key, key_id, status=204)

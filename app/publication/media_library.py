@@ -14,7 +14,7 @@ from app.core.clock import now
 from app.core.ids import is_id, new_id
 from app.db.columns import table_of
 from app.events.log import emit
-from app.identity.audit import record
+from app.identity.audit import record_action
 from app.identity.permissions import require_publish
 from app.identity.schemas import Actor
 from app.publication import images, terms
@@ -23,7 +23,7 @@ from app.publication.generations import bump_generation
 from app.publication.schemas import MediaIn, MediaPatch, present_image
 from app.publication.storage import NoSuchFile, Storage, StorageFull, StorageUnavailable
 from app.publication.tables import Author, Media
-from app.web.paging import PageQuery, Sort, fetch
+from app.web.paging import PageQuery, Sort, fetch_page
 
 MAX_PIXELS = 60_000_000  # all frames together; a decoded pixel takes three or four bytes
 _AUTHOR, _MEDIA = table_of(Author), table_of(Media)
@@ -121,7 +121,7 @@ def store_reference(session: Session, actor: Actor, media_id: str, upload: Uploa
         row.state, row.version, row.updated_at = "stored", row.version + 1, now()
         bump_generation(session)
         emit(session, MediaChanged(subject_id=row.id, created=False))
-        record(session, actor, "media.change", "media", row.id, {"fields": ["file"]})
+        record_action(session, actor, "media.change", "media", row.id, {"fields": ["file"]})
     return row.id
 
 
@@ -159,7 +159,7 @@ def _make_media(data: MediaIn, state: str) -> Media:
 def _add_media(session: Session, actor: Actor, row: Media) -> str:
     session.add(row)
     emit(session, MediaChanged(subject_id=row.id, created=True))
-    record(session, actor, "media.create", "media", row.id, {"state": row.state})
+    record_action(session, actor, "media.create", "media", row.id, {"state": row.state})
     return row.id
 
 
@@ -192,7 +192,7 @@ def update_media(
     shown = row.shown > 0 or _is_author_image(session, row.id)
     if fields := terms.update_row(actor, row, versions, data.model_dump(exclude_unset=True), shown=shown):
         emit(session, MediaChanged(subject_id=row.id, created=False))
-        record(session, actor, "media.change", "media", row.id, {"fields": fields})
+        record_action(session, actor, "media.change", "media", row.id, {"fields": fields})
     return row.id
 
 
@@ -207,7 +207,7 @@ def delete_media(session: Session, actor: Actor, media_id: str, versions: frozen
         require_publish(actor)
     terms.delete_row(session, row, versions)
     emit(session, MediaDeleted(subject_id=row.id))
-    record(session, actor, "media.delete", "media", row.id, {"state": row.state})
+    record_action(session, actor, "media.delete", "media", row.id, {"state": row.state})
     return [key for key in (row.key, *(copy["key"] for copy in row.renditions)) if key]
 
 
@@ -241,7 +241,7 @@ def find_sizes(connection: sa.Connection, keys: Collection[str]) -> dict[str, tu
 
 def list_media(connection: sa.Connection, query: PageQuery, api: str) -> dict[str, Any]:
     """A page of pictures, newest first."""
-    page = fetch(connection, sa.select(_MEDIA), NEWEST_FIRST, _MEDIA.c.created_at, query)
+    page = fetch_page(connection, sa.select(_MEDIA), NEWEST_FIRST, _MEDIA.c.created_at, query)
     return {**page, "data": [present_media(row, api) for row in page["data"]]}
 
 

@@ -27,7 +27,7 @@ from app.core.problems import (
     UnsupportedMediaType,
     documented,
 )
-from app.identity.access import Versions, World
+from app.identity.access import ExpectedVersions, ThirdParty
 from app.identity.writes import write
 from app.publication import media_library, responses
 from app.publication.responses import DELETE_RESPONSES, UPDATE_RESPONSES, Reader, Reading, Writer
@@ -35,7 +35,7 @@ from app.publication.schemas import MEDIA_PATH, MediaIn, MediaOut, MediaPatch
 from app.publication.services import PublicationServices
 from app.publication.storage import Storage
 from app.web import etag
-from app.web.fields import chosen
+from app.web.fields import parse_fields
 from app.web.paging import ListOut, PageQuery
 from app.web.responses import database, reply_list, settings
 
@@ -156,7 +156,7 @@ async def upload_media(request: Request, actor: Writer) -> Response:
         media_library.create_media,
         picture,
         data,
-        show=show_uploaded,
+        render=show_uploaded,
         model=MediaOut,
         status=201,
         location="/v1/media/{id}",
@@ -177,7 +177,7 @@ async def upload_media(request: Request, actor: Writer) -> Response:
 )
 async def list_media(request: Request, query: Annotated[PageQuery, Query()], actor: Reader) -> Response:
     """All pictures, newest first."""
-    fields = chosen(MediaOut, query.fields)
+    fields = parse_fields(MediaOut, query.fields)
     page = await database(request).read(media_library.list_media, query, settings(request).api)
     return reply_list(request, ListOut[MediaOut], page, fields, groups=(), private=True)
 
@@ -203,7 +203,9 @@ async def get_media(request: Request, media: str, query: Reading, actor: Reader)
     response_model=MediaOut,
     responses=UPDATE_RESPONSES,
 )
-async def update_media(request: Request, media: str, body: MediaPatch, versions: Versions, actor: Writer) -> Response:
+async def update_media(
+    request: Request, media: str, body: MediaPatch, versions: ExpectedVersions, actor: Writer
+) -> Response:
     """Change what is said of a picture by RFC 7396 merge patch; the file stays."""
     return await write(
         request,
@@ -212,7 +214,7 @@ async def update_media(request: Request, media: str, body: MediaPatch, versions:
         media,
         body,
         versions,
-        show=_show_media(request),
+        render=_show_media(request),
         model=MediaOut,
     )
 
@@ -224,7 +226,7 @@ async def update_media(request: Request, media: str, body: MediaPatch, versions:
     status_code=204,
     responses=DELETE_RESPONSES,
 )
-async def delete_media(request: Request, media: str, versions: Versions, actor: Writer) -> Response:
+async def delete_media(request: Request, media: str, versions: ExpectedVersions, actor: Writer) -> Response:
     """Delete a picture and its files; 409 `in_use` while an article or author shows it."""
     keys: list[str] = []
 
@@ -247,13 +249,13 @@ async def delete_media(request: Request, media: str, versions: Versions, actor: 
         **documented(NotFound),
     },
 )
-async def get_media_file(request: Request, key: str, actor: World) -> Response:
+async def get_media_file(request: Request, key: str, actor: ThirdParty) -> Response:
     """The file of a picture or of one of its renditions; it never changes under its name."""
     match = _FILE_KEY.fullmatch(key)
     if match is None:
         raise NotFound
     headers = {"Cache-Control": IMMUTABLE, "Content-Security-Policy": "default-src 'none'", "ETag": f'"{match[1]}"'}
-    if etag.matches(request.headers.get("if-none-match", ""), match[1]):
+    if etag.matches_etag(request.headers.get("if-none-match", ""), match[1]):
         return Response(status_code=304, headers=headers)
     data = await asyncio.to_thread(media_library.load_file, _store(request), key)
     return Response(data, 200, headers, MEDIA_TYPES[match[2]])

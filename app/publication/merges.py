@@ -10,7 +10,7 @@ from app.core.ids import new_id
 from app.core.problems import Conflict, Invalid
 from app.db.columns import table_of
 from app.events.log import emit
-from app.identity.audit import record
+from app.identity.audit import record_action
 from app.identity.schemas import Actor
 from app.publication import notices
 from app.publication.events import AuthorDeleted, SeriesDeleted, TagDeleted, TermDeleted
@@ -38,7 +38,7 @@ def begin_merge(
     source = lock_term(
         session, MERGEABLE_MODELS[kind], ref, follow=False
     )  # asked again, a merge must not go on to its target
-    etag.check(source.version, versions)
+    etag.check_version(source.version, versions)
     target_id = require_terms(session, MERGEABLE_MODELS[kind], [into], "/into")[0] if into is not None else None
     if target_id == source.id:
         raise Invalid("It cannot be merged into itself.", pointer="/into")
@@ -58,7 +58,7 @@ def begin_merge(
         created_at=now(),
     )
     session.add(row)
-    record(session, actor, f"{kind}.merge", kind, source.id, {"slug": source.slug, "into": target_id})
+    record_action(session, actor, f"{kind}.merge", kind, source.id, {"slug": source.slug, "into": target_id})
     return row
 
 

@@ -7,7 +7,7 @@ from fastapi import APIRouter, Query, Request
 from starlette.responses import Response
 
 from app.core.problems import Forbidden, Unauthorized, documented
-from app.identity.access import Versions
+from app.identity.access import ExpectedVersions
 from app.identity.writes import write
 from app.publication import notice_targets, notices, responses
 from app.publication.responses import (
@@ -20,7 +20,7 @@ from app.publication.responses import (
     Writer,
 )
 from app.publication.schemas import NoticeDetailOut, NoticeIn, NoticePatch, NoticeQuery
-from app.web.fields import chosen
+from app.web.fields import parse_fields
 from app.web.paging import ListOut
 from app.web.responses import database, reply_list
 
@@ -36,7 +36,7 @@ router = APIRouter(prefix="/v1/notices", tags=["notices"])
 )
 async def list_notices(request: Request, query: Annotated[NoticeQuery, Query()], actor: Reader) -> Response:
     """All notices, newest first."""
-    fields = chosen(NoticeDetailOut, query.fields)
+    fields = parse_fields(NoticeDetailOut, query.fields)
     page = await database(request).read(notice_targets.list_notices, actor, query)
     return reply_list(request, ListOut[NoticeDetailOut], page, fields, groups=(), private=True)
 
@@ -72,7 +72,7 @@ async def create_notice(request: Request, body: NoticeIn, actor: Writer) -> Resp
         actor,
         notices.create_notice,
         body,
-        show=notice_targets.get_notice,
+        render=notice_targets.get_notice,
         model=NoticeDetailOut,
         status=201,
         location="/v1/notices/{id}",
@@ -87,7 +87,7 @@ async def create_notice(request: Request, body: NoticeIn, actor: Writer) -> Resp
     responses=UPDATE_RESPONSES,
 )
 async def update_notice(
-    request: Request, notice: str, body: NoticePatch, versions: Versions, actor: Writer
+    request: Request, notice: str, body: NoticePatch, versions: ExpectedVersions, actor: Writer
 ) -> Response:
     """Change a notice by RFC 7396 merge patch; scope and target stay."""
     return await write(
@@ -97,7 +97,7 @@ async def update_notice(
         notice,
         body,
         versions,
-        show=notice_targets.get_notice,
+        render=notice_targets.get_notice,
         model=NoticeDetailOut,
     )
 
@@ -105,6 +105,6 @@ async def update_notice(
 @router.delete(
     "/{notice}", operation_id="deleteNotice", summary="Delete a notice", status_code=204, responses=DELETE_RESPONSES
 )
-async def delete_notice(request: Request, notice: str, versions: Versions, actor: Writer) -> Response:
+async def delete_notice(request: Request, notice: str, versions: ExpectedVersions, actor: Writer) -> Response:
     """Take down a notice."""
     return await write(request, actor, notices.delete_notice, notice, versions, status=204)

@@ -14,7 +14,7 @@ from app.publication.tables import Notice
 from app.publication.term_queries import find_author as author
 from app.publication.term_queries import find_section as section
 from app.publication.term_queries import find_series as series
-from app.web.paging import Sort, fetch
+from app.web.paging import Sort, fetch_page
 
 _NOTICE = table_of(Notice)
 _BY_ID = sa.select(_NOTICE).where(_NOTICE.c.id == sa.bindparam("id"))
@@ -54,4 +54,4 @@ def list_notices(connection: sa.Connection, actor: Actor, asked: NoticeQuery) ->
         query = query.where(_NOTICE.c.scope == asked.scope)
     if asked.target_id is not None:
         query = query.where(_NOTICE.c.target_id == asked.target_id if is_id(asked.target_id) else sa.false())
-    return fetch(connection, query, NEWEST_FIRST, _NOTICE.c.created_at, asked)
+    return fetch_page(connection, query, NEWEST_FIRST, _NOTICE.c.created_at, asked)

@@ -10,7 +10,7 @@ from app.core.ids import is_id, new_id
 from app.core.problems import Forbidden, Invalid, NotFound
 from app.db.columns import table_of
 from app.events.log import emit
-from app.identity.audit import record
+from app.identity.audit import record_action
 from app.identity.permissions import require_publish
 from app.identity.schemas import Actor
 from app.publication import terms
@@ -88,7 +88,7 @@ def create_notice(session: Session, actor: Actor, data: NoticeIn) -> str:
     session.add(row)
     bump_generation(session)
     emit(session, NoticeChanged(subject_id=row.id, scope=row.scope, target_id=row.target_id))
-    record(session, actor, "notice.create", "notice", row.id, {"scope": row.scope, "target_id": row.target_id})
+    record_action(session, actor, "notice.create", "notice", row.id, {"scope": row.scope, "target_id": row.target_id})
     return row.id
 
 
@@ -112,7 +112,7 @@ def update_notice(
     if fields := terms.update_row(actor, row, versions, values, shown=False):
         _check_shown(session, actor, row.scope, target)
         emit(session, NoticeChanged(subject_id=row.id, scope=row.scope, target_id=row.target_id))
-        record(session, actor, "notice.change", "notice", row.id, {"fields": fields})
+        record_action(session, actor, "notice.change", "notice", row.id, {"fields": fields})
     return row.id
 
 
@@ -123,7 +123,7 @@ def delete_notice(session: Session, actor: Actor, notice_id: str, versions: froz
     _check_shown(session, actor, row.scope, target)
     bump_generation(session)
     emit(session, NoticeDeleted(subject_id=row.id, scope=row.scope, target_id=row.target_id))
-    record(session, actor, "notice.delete", "notice", row.id, {"scope": row.scope, "target_id": row.target_id})
+    record_action(session, actor, "notice.delete", "notice", row.id, {"scope": row.scope, "target_id": row.target_id})
 
 
 def delete_notices_of(session: Session, scope: str, target_id: str) -> None:

@@ -9,16 +9,16 @@ from pydantic import BaseModel
 from starlette.responses import Response
 
 from app.core.problems import Conflict, Forbidden, Invalid, NotFound, Unauthorized, documented
-from app.identity.access import VERSIONED, DraftReader, requires
+from app.identity.access import VERSION_PROBLEMS, DraftReader, require_scope
 from app.identity.schemas import Actor
 from app.publication.references import PLURALS, TERM_TABLES, Kind, resolve_reference
 from app.publication.terms import InUse, NameTaken, SlugTaken
-from app.web.fields import chosen
-from app.web.responses import ReadQuery, database, dump, redirect, reply
+from app.web.fields import parse_fields
+from app.web.responses import ReadQuery, database, dump_json, redirect, reply
 
 Reading = Annotated[ReadQuery, Query()]
 Reader = DraftReader
-Writer = Annotated[Actor, requires("content:write")]
+Writer = Annotated[Actor, require_scope("content:write")]
 COUNTS_GROUP = "articles"  # numbers of articles move with the articles' own facts
 
 READ_RESPONSES = documented(NotFound)
@@ -27,8 +27,8 @@ REDIRECT_RESPONSE: dict[int | str, dict[str, Any]] = {
 }
 TERM_RESPONSES = READ_RESPONSES | REDIRECT_RESPONSE
 CREATE_RESPONSES = documented(Unauthorized, Forbidden, SlugTaken, NameTaken, Invalid, Conflict)
-UPDATE_RESPONSES = documented(*VERSIONED, SlugTaken, NameTaken, Invalid)
-DELETE_RESPONSES = documented(*VERSIONED, InUse)
+UPDATE_RESPONSES = documented(*VERSION_PROBLEMS, SlugTaken, NameTaken, Invalid)
+DELETE_RESPONSES = documented(*VERSION_PROBLEMS, InUse)
 
 
 async def reply_row(
@@ -43,7 +43,7 @@ async def reply_row(
     groups: tuple[str, ...] = (),
 ) -> Response:
     """One row by id or slug, or 404. Public where `own` names its own cache group, as `tag` in `tag:{id}`."""
-    fields = chosen(model, query.fields)
+    fields = parse_fields(model, query.fields)
     row = await database(request).read(read, ref)
     if row is None:
         if own in TERM_TABLES:
@@ -51,7 +51,7 @@ async def reply_row(
         raise NotFound
     return reply(
         request,
-        dump(model, present(row), fields),
+        dump_json(model, present(row), fields),
         groups=(f"{own}:{row['id']}", *groups),
         version=row["version"],
         private=not own,

@@ -8,7 +8,7 @@ import sqlalchemy as sa
 from fastapi import APIRouter, Query, Request
 from starlette.responses import Response
 
-from app.identity.access import Public, Versions
+from app.identity.access import ExpectedVersions, Public
 from app.identity.writes import write
 from app.publication import authors, responses, sections, tags, term_queries
 from app.publication import series as series_terms
@@ -36,7 +36,7 @@ from app.publication.schemas import (
     TagPatch,
     TermQuery,
 )
-from app.web.fields import chosen
+from app.web.fields import parse_fields
 from app.web.paging import ListOut
 from app.web.responses import database, reply_list, settings
 
@@ -52,7 +52,7 @@ sections_router = APIRouter(prefix="/v1/sections", tags=["sections"])
 )
 async def list_sections(request: Request, query: Annotated[SectionQuery, Query()], actor: Public) -> Response:
     """Sections with their numbers of public articles."""
-    fields = chosen(SectionOut, query.fields)
+    fields = parse_fields(SectionOut, query.fields)
     page = await database(request).read(term_queries.list_sections, query)
     return reply_list(request, ListOut[SectionOut], page, fields, groups=("sections", COUNTS_GROUP))
 
@@ -96,7 +96,7 @@ async def create_section(request: Request, body: SectionIn, actor: Writer) -> Re
         actor,
         sections.create_section,
         body,
-        show=term_queries.get_section,
+        render=term_queries.get_section,
         model=SectionOut,
         status=201,
         location="/v1/sections/{id}",
@@ -111,7 +111,7 @@ async def create_section(request: Request, body: SectionIn, actor: Writer) -> Re
     responses=UPDATE_RESPONSES,
 )
 async def update_section(
-    request: Request, section: str, body: SectionPatch, versions: Versions, actor: Writer
+    request: Request, section: str, body: SectionPatch, versions: ExpectedVersions, actor: Writer
 ) -> Response:
     """Change a section by RFC 7396 merge patch. The address of an old slug leads on to the new one."""
     return await write(
@@ -121,7 +121,7 @@ async def update_section(
         section,
         body,
         versions,
-        show=term_queries.get_section,
+        render=term_queries.get_section,
         model=SectionOut,
     )
 
@@ -129,7 +129,7 @@ async def update_section(
 @sections_router.delete(
     "/{section}", operation_id="deleteSection", summary="Delete a section", status_code=204, responses=DELETE_RESPONSES
 )
-async def delete_section(request: Request, section: str, versions: Versions, actor: Writer) -> Response:
+async def delete_section(request: Request, section: str, versions: ExpectedVersions, actor: Writer) -> Response:
     """Delete a section; 409 `in_use` while articles of any state or other sections are in it. Its notices go too."""
     return await write(request, actor, sections.delete_section, section, versions, status=204)
 
@@ -146,7 +146,7 @@ tags_router = APIRouter(prefix="/v1/tags", tags=["tags"])
 )
 async def list_tags(request: Request, query: Annotated[TermQuery, Query()], actor: Public) -> Response:
     """Tags with their numbers of public articles."""
-    fields = chosen(TagDetailOut, query.fields)
+    fields = parse_fields(TagDetailOut, query.fields)
     page = await database(request).read(term_queries.list_tags, query)
     return reply_list(request, ListOut[TagDetailOut], page, fields, groups=("tags", COUNTS_GROUP))
 
@@ -181,7 +181,7 @@ async def create_tag(request: Request, body: TagIn, actor: Writer) -> Response:
         actor,
         tags.create_tag,
         body,
-        show=term_queries.get_tag,
+        render=term_queries.get_tag,
         model=TagDetailOut,
         status=201,
         location="/v1/tags/{id}",
@@ -191,17 +191,17 @@ async def create_tag(request: Request, body: TagIn, actor: Writer) -> Response:
 @tags_router.patch(
     "/{tag}", operation_id="updateTag", summary="Change a tag", response_model=TagDetailOut, responses=UPDATE_RESPONSES
 )
-async def update_tag(request: Request, tag: str, body: TagPatch, versions: Versions, actor: Writer) -> Response:
+async def update_tag(request: Request, tag: str, body: TagPatch, versions: ExpectedVersions, actor: Writer) -> Response:
     """Change a tag by RFC 7396 merge patch. The address of an old slug leads on to the new one."""
     return await write(
-        request, actor, tags.update_tag, tag, body, versions, show=term_queries.get_tag, model=TagDetailOut
+        request, actor, tags.update_tag, tag, body, versions, render=term_queries.get_tag, model=TagDetailOut
     )
 
 
 @tags_router.delete(
     "/{tag}", operation_id="deleteTag", summary="Delete a tag", status_code=204, responses=DELETE_RESPONSES
 )
-async def delete_tag(request: Request, tag: str, versions: Versions, actor: Writer) -> Response:
+async def delete_tag(request: Request, tag: str, versions: ExpectedVersions, actor: Writer) -> Response:
     """Delete a tag; 409 `in_use` while articles in whatever state have it."""
     return await write(request, actor, tags.delete_tag, tag, versions, status=204)
 
@@ -227,7 +227,7 @@ def _present_author(request: Request) -> Callable[[Mapping[Any, Any]], dict[str,
 )
 async def list_authors(request: Request, query: Annotated[TermQuery, Query()], actor: Public) -> Response:
     """Authors with their numbers of public articles."""
-    fields = chosen(AuthorOut, query.fields)
+    fields = parse_fields(AuthorOut, query.fields)
     page = await database(request).read(term_queries.list_authors, query, settings(request).api)
     return reply_list(request, ListOut[AuthorOut], page, fields, groups=("authors", "media", COUNTS_GROUP))
 
@@ -268,7 +268,7 @@ async def create_author(request: Request, body: AuthorIn, actor: Writer) -> Resp
         actor,
         authors.create_author,
         body,
-        show=_show_author(request),
+        render=_show_author(request),
         model=AuthorOut,
         status=201,
         location="/v1/authors/{id}",
@@ -283,7 +283,7 @@ async def create_author(request: Request, body: AuthorIn, actor: Writer) -> Resp
     responses=UPDATE_RESPONSES,
 )
 async def update_author(
-    request: Request, author: str, body: AuthorPatch, versions: Versions, actor: Writer
+    request: Request, author: str, body: AuthorPatch, versions: ExpectedVersions, actor: Writer
 ) -> Response:
     """Change an author by RFC 7396 merge patch. The address of an old slug leads on to the new one."""
     return await write(
@@ -293,7 +293,7 @@ async def update_author(
         author,
         body,
         versions,
-        show=_show_author(request),
+        render=_show_author(request),
         model=AuthorOut,
     )
 
@@ -301,7 +301,7 @@ async def update_author(
 @authors_router.delete(
     "/{author}", operation_id="deleteAuthor", summary="Delete an author", status_code=204, responses=DELETE_RESPONSES
 )
-async def delete_author(request: Request, author: str, versions: Versions, actor: Writer) -> Response:
+async def delete_author(request: Request, author: str, versions: ExpectedVersions, actor: Writer) -> Response:
     """Delete an author; 409 `in_use` while articles in whatever state are by them. Their notices go too."""
     return await write(request, actor, authors.delete_author, author, versions, status=204)
 
@@ -318,7 +318,7 @@ series_router = APIRouter(prefix="/v1/series", tags=["series"])
 )
 async def list_series(request: Request, query: Annotated[TermQuery, Query()], actor: Public) -> Response:
     """Series with their numbers of public articles."""
-    fields = chosen(SeriesOut, query.fields)
+    fields = parse_fields(SeriesOut, query.fields)
     page = await database(request).read(term_queries.list_series, query)
     return reply_list(request, ListOut[SeriesOut], page, fields, groups=("series", COUNTS_GROUP))
 
@@ -350,7 +350,7 @@ async def create_series(request: Request, body: SeriesIn, actor: Writer) -> Resp
         actor,
         series_terms.create_series,
         body,
-        show=term_queries.get_series,
+        render=term_queries.get_series,
         model=SeriesOut,
         status=201,
         location="/v1/series/{id}",
@@ -365,7 +365,7 @@ async def create_series(request: Request, body: SeriesIn, actor: Writer) -> Resp
     responses=UPDATE_RESPONSES,
 )
 async def update_series(
-    request: Request, series: str, body: SeriesPatch, versions: Versions, actor: Writer
+    request: Request, series: str, body: SeriesPatch, versions: ExpectedVersions, actor: Writer
 ) -> Response:
     """Change a series by RFC 7396 merge patch. The address of an old slug leads on to the new one."""
     return await write(
@@ -375,7 +375,7 @@ async def update_series(
         series,
         body,
         versions,
-        show=term_queries.get_series,
+        render=term_queries.get_series,
         model=SeriesOut,
     )
 
@@ -383,6 +383,6 @@ async def update_series(
 @series_router.delete(
     "/{series}", operation_id="deleteSeries", summary="Delete a series", status_code=204, responses=DELETE_RESPONSES
 )
-async def delete_series(request: Request, series: str, versions: Versions, actor: Writer) -> Response:
+async def delete_series(request: Request, series: str, versions: ExpectedVersions, actor: Writer) -> Response:
     """Delete a series; 409 `in_use` while articles in whatever state are part of it. Its notices go too."""
     return await write(request, actor, series_terms.delete_series, series, versions, status=204)

@@ -6,7 +6,7 @@ from app.core.clock import now
 from app.core.ids import new_id
 from app.core.problems import Invalid
 from app.events.log import emit
-from app.identity.audit import record
+from app.identity.audit import record_action
 from app.identity.permissions import require_publish
 from app.identity.schemas import Actor
 from app.publication import terms
@@ -46,7 +46,7 @@ def create_section(session: Session, actor: Actor, data: SectionIn) -> str:
     session.flush()
     add_section(session, row.id, row.parent_id)
     emit(session, SectionChanged(subject_id=row.id, slug=row.slug, created=True))
-    record(session, actor, "section.create", "section", row.id, {"slug": row.slug})
+    record_action(session, actor, "section.create", "section", row.id, {"slug": row.slug})
     return row.id
 
 
@@ -78,7 +78,7 @@ def update_section(
             session.flush()
             move_section(session, row.id, row.parent_id)
         emit(session, SectionChanged(subject_id=row.id, slug=row.slug, created=False))
-        record(session, actor, "section.change", "section", row.id, {"fields": fields})
+        record_action(session, actor, "section.change", "section", row.id, {"fields": fields})
     return row.id
 
 
@@ -90,4 +90,4 @@ def delete_section(session: Session, actor: Actor, ref: str, versions: frozenset
     terms.delete_term(session, row, versions)
     delete_notices_of(session, "section", row.id)
     emit(session, SectionDeleted(subject_id=row.id, slug=row.slug))
-    record(session, actor, "section.delete", "section", row.id, {"slug": row.slug})
+    record_action(session, actor, "section.delete", "section", row.id, {"slug": row.slug})

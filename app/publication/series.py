@@ -5,7 +5,7 @@ from sqlmodel import Session
 from app.core.clock import now
 from app.core.ids import new_id
 from app.events.log import emit
-from app.identity.audit import record
+from app.identity.audit import record_action
 from app.identity.schemas import Actor
 from app.publication import terms
 from app.publication.events import SeriesChanged, SeriesDeleted
@@ -34,7 +34,7 @@ def create_series(session: Session, actor: Actor, data: SeriesIn) -> str:
     )
     session.add(row)
     emit(session, SeriesChanged(subject_id=row.id, slug=row.slug, created=True))
-    record(session, actor, "series.create", "series", row.id, {"slug": row.slug})
+    record_action(session, actor, "series.create", "series", row.id, {"slug": row.slug})
     return row.id
 
 
@@ -44,7 +44,7 @@ def update_series(session: Session, actor: Actor, ref: str, data: SeriesPatch, v
     row = terms.lock_term(session, Series, ref)
     if fields := terms.update_term(session, actor, row, versions, data.model_dump(exclude_unset=True)):
         emit(session, SeriesChanged(subject_id=row.id, slug=row.slug, created=False))
-        record(session, actor, "series.change", "series", row.id, {"fields": fields})
+        record_action(session, actor, "series.change", "series", row.id, {"fields": fields})
     return row.id
 
 
@@ -55,4 +55,4 @@ def delete_series(session: Session, actor: Actor, ref: str, versions: frozenset[
     terms.delete_term(session, row, versions)
     delete_notices_of(session, "series", row.id)
     emit(session, SeriesDeleted(subject_id=row.id, slug=row.slug))
-    record(session, actor, "series.delete", "series", row.id, {"slug": row.slug})
+    record_action(session, actor, "series.delete", "series", row.id, {"slug": row.slug})

@@ -11,7 +11,7 @@ from app.core.ids import is_id, new_id
 from app.core.problems import Invalid
 from app.db.columns import table_of
 from app.events.log import emit
-from app.identity.audit import record
+from app.identity.audit import record_action
 from app.identity.schemas import Actor
 from app.publication import terms
 from app.publication.events import TagChanged, TagDeleted
@@ -43,7 +43,7 @@ def _add_tag(session: Session, actor: Actor, data: TagIn) -> str:
     )
     session.add(row)
     emit(session, TagChanged(subject_id=row.id, slug=row.slug, created=True))
-    record(session, actor, "tag.create", "tag", row.id, {"slug": row.slug})
+    record_action(session, actor, "tag.create", "tag", row.id, {"slug": row.slug})
     return row.id
 
 
@@ -109,7 +109,7 @@ def update_tag(session: Session, actor: Actor, ref: str, data: TagPatch, version
     row = terms.lock_term(session, Tag, ref)
     if fields := terms.update_term(session, actor, row, versions, data.model_dump(exclude_unset=True)):
         emit(session, TagChanged(subject_id=row.id, slug=row.slug, created=False))
-        record(session, actor, "tag.change", "tag", row.id, {"fields": fields})
+        record_action(session, actor, "tag.change", "tag", row.id, {"fields": fields})
     return row.id
 
 
@@ -119,4 +119,4 @@ def delete_tag(session: Session, actor: Actor, ref: str, versions: frozenset[int
     row = terms.lock_term(session, Tag, ref)
     terms.delete_term(session, row, versions)
     emit(session, TagDeleted(subject_id=row.id, slug=row.slug))
-    record(session, actor, "tag.delete", "tag", row.id, {"slug": row.slug})
+    record_action(session, actor, "tag.delete", "tag", row.id, {"slug": row.slug})

@@ -25,7 +25,7 @@ from app.text.collation import fold_name, key_bounds
 from app.text.html import plain_text, sanitise
 from app.text.inputs import is_slug, slugify
 from app.web import etag
-from app.web.paging import PageQuery, Sort, fetch
+from app.web.paging import PageQuery, Sort, fetch_page
 
 
 @lru_cache(32)
@@ -46,7 +46,7 @@ def find_term(connection: sa.Connection, statement: sa.Select[Any], ref: str) ->
 def list_terms(connection: sa.Connection, statement: sa.Select[Any], sort: Sort, asked: PageQuery) -> dict[str, Any]:
     """A page of a query over a table of terms."""
     column = {"name": "name_key"}.get(sort.name, sort.name.removeprefix("-"))
-    return fetch(connection, statement, sort, statement.selected_columns[column], asked)
+    return fetch_page(connection, statement, sort, statement.selected_columns[column], asked)
 
 
 MERGE = table_of(TermMerge)
@@ -218,7 +218,7 @@ def update_row(
     `shown` says that readers see the row, now or at a set time: then changing it needs `content:publish`.
     """
     names = list_differing(row, values)
-    etag.check(row.version, versions, names)
+    etag.check_version(row.version, versions, names)
     if names and shown:
         require_publish(actor)
     for name in names:
@@ -246,7 +246,7 @@ def update_term(
 
     `shown` says that readers see the term otherwise than with articles of its own.
     """
-    etag.check(row.version, versions, list_differing(row, values))
+    etag.check_version(row.version, versions, list_differing(row, values))
     name, parent_id = values.get("name", row.name), getattr(row, "parent_id", None)
     goes_to = values.get("parent_id", parent_id)
     if not isinstance(row, Author) and (fold_name(name) != fold_name(row.name) or goes_to != parent_id):
@@ -271,7 +271,7 @@ def delete_term(session: Session, row: Term, versions: frozenset[int] | None) ->
 
 def delete_row(session: Session, row: TermTable, versions: frozenset[int] | None) -> None:
     """Delete a row that nothing refers to; 409 while something does."""
-    etag.check(row.version, versions)
+    etag.check_version(row.version, versions)
     if uses := find_uses(session, row):
         raise InUse(uses=uses)
     session.delete(row)

@@ -10,14 +10,14 @@ from sqlmodel import Session
 
 from app.articles import activity
 from app.articles.discussions import change_reaction as count_reaction
-from app.comments.lifecycle import voted
+from app.comments.lifecycle import adjust_votes
 from app.comments.posting import check_may_write
-from app.comments.reading import C, locked, readable
+from app.comments.reading import C, get_readable_article, lock_comment
 from app.core.clock import now
 from app.core.problems import Forbidden, Invalid, NotFound, Unauthorized
 from app.db.columns import Row, table_of
 from app.events.log import emit
-from app.identity.participants import find, held, join
+from app.identity.participants import find_caller, get_or_create_participant, lock_participant
 from app.identity.schemas import Actor
 from app.publication.term_queries import find_author as author_by_ref
 from app.reactions.events import ArticleReacted
@@ -51,8 +51,8 @@ _REACTIONS = (
 
 def mine(connection: sa.Connection, actor: Actor, ref: str) -> dict[str, Any]:
     """What the caller has chosen on an article that readers see, as `MyVotesOut` has it; 404 for any other."""
-    article_id = readable(connection, ref).article_id
-    participant = find(connection, actor)
+    article_id = get_readable_article(connection, ref).article_id
+    participant = find_caller(connection, actor)
     if participant is None:
         return {"reaction": None, "votes": {}}
     asked = {_ME: participant["id"], "article": article_id}
@@ -122,11 +122,11 @@ def check_may_vote(actor: Actor) -> None:
 def _participant(session: Session, voter: Voter) -> Row:
     """Who votes, admitted; a reader or a key that has not taken part before does so from now on."""
     check_may_vote(voter.actor)
-    row = held(session, voter.actor)
+    row = lock_participant(session, voter.actor)
     if row is None or row["erased_at"] is not None:
         claims = voter.actor.reader
         profile = author_by_ref(session.connection(), claims.author) if claims and claims.author else None
-        row = join(session, voter.vault, voter.actor, author_id=profile["id"] if profile else None)
+        row = get_or_create_participant(session, voter.vault, voter.actor, author_id=profile["id"] if profile else None)
     voter.screen.require_not_banned(session, row, voter.addresses)
     return row
 
@@ -149,10 +149,10 @@ def _counts(session: Session, table: sa.Table, target: sa.ColumnElement[bool], w
 def vote(session: Session, voter: Voter, comment_id: str, value: int) -> dict[str, Any]:
     """Let a vote stand in place of the one before; returns it with the comment's votes. 404 for what is not public."""
     who = _participant(session, voter)
-    comment = locked(session, comment_id)  # from here on its votes are counted one after the other
+    comment = lock_comment(session, comment_id)  # from here on its votes are counted one after the other
     if comment["state"] != "published":
         raise NotFound
-    readable(session, comment["article_id"])
+    get_readable_article(session, comment["article_id"])
     if comment["participant_id"] == who["id"]:
         raise OwnComment
     here = {"comment": comment_id, "participant": who["id"]}
@@ -170,13 +170,13 @@ def vote(session: Session, voter: Voter, comment_id: str, value: int) -> dict[st
             session.execute(_UNVOTE, here)
         more = value if counted else 0
         if more != weight:
-            up, down = voted(session, comment, (more > 0) - (weight > 0), (more < 0) - (weight < 0))
+            up, down = adjust_votes(session, comment, (more > 0) - (weight > 0), (more < 0) - (weight < 0))
     return {"value": value, "votes": {"up": up, "down": down}}
 
 
 def react(session: Session, voter: Voter, ref: str, value: str | None, names: Sequence[str]) -> dict[str, Any]:
     """Let a reaction stand in place of the one before; returns it with the article's reactions."""
-    article_id = readable(session, ref).article_id
+    article_id = get_readable_article(session, ref).article_id
     if value is not None and value not in names:
         known = ", ".join(names) or "none"
         raise Invalid(f"The reactions here: {known}.", pointer="/value", code="unknown_reaction")
@@ -236,10 +236,10 @@ def forget(session: Session, participant_id: str) -> None:
     """
     connection = session.connection()
     for row in votes_of(connection, participant_id):
-        comment = locked(session, row["comment_id"])
+        comment = lock_comment(session, row["comment_id"])
         session.execute(_UNVOTE, {"comment": row["comment_id"], "participant": participant_id})
         if row["counted"]:
-            voted(session, comment, -1 if row["value"] > 0 else 0, -1 if row["value"] < 0 else 0)
+            adjust_votes(session, comment, -1 if row["value"] > 0 else 0, -1 if row["value"] < 0 else 0)
     for row in reactions_of(connection, participant_id):
         session.execute(_UNREACT, {"article": row["article_id"], "participant": participant_id})
         if row["counted"]:

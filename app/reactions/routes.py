@@ -10,14 +10,14 @@ from starlette.responses import Response
 from app.core.ids import IdPath, RefPath
 from app.core.problems import Forbidden, Invalid, NotFound, Unauthorized, documented
 from app.db.columns import Row
-from app.identity.access import Own, admits
+from app.identity.access import SelfService, require_admission
 from app.identity.schemas import ANONYMOUS, Actor
 from app.identity.writes import write
 from app.reactions import reactions
 from app.reactions.reactions import OwnComment, check_may_vote
 from app.reactions.schemas import MyVotesOut, MyVotesQuery, ReactionIn, ReactionOut, VoteIn, VoteOut, Voter
 from app.reactions.services import ReactionServices
-from app.web.responses import database, dump, reply, settings
+from app.web.responses import database, dump_json, reply, settings
 
 router = APIRouter(prefix="/v1", tags=["reactions"])
 
@@ -26,13 +26,13 @@ async def _admit(_request: Request, actor: Actor) -> None:
     check_may_vote(actor)
 
 
-Participant = Annotated[Actor, admits(_admit)]
+Participant = Annotated[Actor, require_admission(_admit)]
 
 
 def _voter(request: Request, actor: Actor) -> Voter:
     """The caller, with the hashes of their address under the present salt and the one before."""
     services = ReactionServices.of(request)
-    hashes = services.vault.address_hashes(request.client.host) if request.client else ()
+    hashes = services.vault.hash_address(request.client.host) if request.client else ()
     return Voter(actor, services.vault, services.bans, tuple(found for found in hashes if found))
 
 
@@ -58,7 +58,7 @@ async def vote_on_comment(request: Request, comment: IdPath, body: VoteIn, actor
     def cast(session: Session, _actor: Actor) -> dict[str, Any]:
         return reactions.vote(session, voter, comment, body.value)
 
-    return await write(request, actor, cast, show=_shown, model=VoteOut)
+    return await write(request, actor, cast, render=_shown, model=VoteOut)
 
 
 @router.put(
@@ -78,7 +78,7 @@ async def set_reaction(request: Request, article: RefPath, body: ReactionIn, act
     def choose(session: Session, _actor: Actor) -> dict[str, Any]:
         return reactions.react(session, voter, article, body.value, names)
 
-    return await write(request, actor, choose, show=_shown, model=ReactionOut)
+    return await write(request, actor, choose, render=_shown, model=ReactionOut)
 
 
 @router.get(
@@ -88,11 +88,11 @@ async def set_reaction(request: Request, article: RefPath, body: ReactionIn, act
     response_model=MyVotesOut,
     responses=documented(Unauthorized, Forbidden, NotFound),
 )
-async def get_own_votes(request: Request, query: Annotated[MyVotesQuery, Query()], actor: Own) -> Response:
+async def get_own_votes(request: Request, query: Annotated[MyVotesQuery, Query()], actor: SelfService) -> Response:
     """What the caller has chosen on an article: their reaction, and their votes on its comments."""
     if actor is ANONYMOUS:
         raise Unauthorized("Send the token that you vote with.")
     if actor.kind == "edit":
         raise Forbidden("This token is for one comment alone.")
     found = await database(request).scan(reactions.mine, actor, query.article)
-    return reply(request, dump(MyVotesOut, found), groups=(), private=True)
+    return reply(request, dump_json(MyVotesOut, found), groups=(), private=True)

@@ -20,7 +20,7 @@ from app.core.ids import is_id
 from app.core.problems import Invalid
 from app.db.columns import Row, table_of
 from app.events.log import emit
-from app.identity.audit import record
+from app.identity.audit import record_action
 from app.identity.schemas import ANONYMOUS, Actor
 from app.related.events import RelatedChanged
 from app.related.schemas import PinsIn
@@ -178,7 +178,7 @@ def pin(session: Session, actor: Actor, ref: str, data: PinsIn, versions: frozen
     held = sa.select(_PIN.c.target_id).where(_PIN.c.article_id == article.id).order_by(_PIN.c.position)
     before = list(session.execute(held).scalars())
     wanted = _targets(session, actor, article.id, data.ids)
-    etag.check(current, versions, ["ids"] if wanted != before else [])
+    etag.check_version(current, versions, ["ids"] if wanted != before else [])
     if wanted == before:
         return article.id
     check_attachment(actor, article)
@@ -192,7 +192,7 @@ def pin(session: Session, actor: Actor, ref: str, data: PinsIn, versions: frozen
         session.execute(sa.insert(_CHOICE), [{"article_id": article.id, "version": 1}])
     if article.public:
         emit(session, RelatedChanged(subject_id=article.id, articles=[article.id]))
-    record(session, actor, "article.relate", "article", article.id, {"pins": len(wanted)})
+    record_action(session, actor, "article.relate", "article", article.id, {"pins": len(wanted)})
     return article.id
 
 

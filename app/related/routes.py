@@ -19,22 +19,22 @@ from app.articles.site import Site
 from app.core.ids import RefPath
 from app.core.problems import NotFound, documented
 from app.db.columns import Row
-from app.identity.access import Public, Versions, requires
+from app.identity.access import ExpectedVersions, Public, require_scope
 from app.identity.schemas import ANONYMOUS, Actor
 from app.identity.writes import write
 from app.related import links
 from app.related.links import Found
 from app.related.schemas import PinsIn, RelatedList, RelatedQuery
-from app.web.fields import chosen
-from app.web.responses import database, reply_page, settings
+from app.web.fields import parse_fields
+from app.web.responses import database, reply_json_list, settings
 
 router = APIRouter(prefix="/v1/articles/{article}", tags=["related"])
-Writer = Annotated[Actor, requires("content:write")]
+Writer = Annotated[Actor, require_scope("content:write")]
 
 
 def _fields(query: RelatedQuery) -> dict[str, Any] | None:
     """The chosen fields; with `formats` also the text, wherever something of the article is chosen."""
-    fields = chosen(RelatedOut, query.fields)
+    fields = parse_fields(RelatedOut, query.fields)
     if fields and query.formats and isinstance(fields.get("article"), dict):
         fields = {**fields, "article": {"body": True, **fields["article"]}}
     return fields
@@ -73,7 +73,7 @@ async def list_related_articles(
         found = await database(request).read(retry_on_change(find))
     except NotFound:
         return await redirect_former_slug(request, article, actor, "/related")
-    return reply_page(
+    return reply_json_list(
         request,
         filter_for_partner(ArticleServices.of(request).access_log, actor, found.items),
         {"next": None, "limit": query.limit, "total": None},
@@ -95,7 +95,7 @@ async def list_related_articles(
     responses=EDIT_RESPONSES,
 )
 async def pin_related_articles(
-    request: Request, article: RefPath, body: PinsIn, versions: Versions, actor: Writer
+    request: Request, article: RefPath, body: PinsIn, versions: ExpectedVersions, actor: Writer
 ) -> Response:
     """Choose the articles that stand first among the related ones; `If-Match` names the ETag of `GET …/related`."""
     site = Site.from_settings(settings(request))
@@ -106,4 +106,4 @@ async def pin_related_articles(
         page = {"next": None, "limit": 20, "total": None}
         return {"data": data, "page": page, "version": links.version(connection, article_id)}
 
-    return await write(request, actor, links.pin, article, body, versions, show=show, model=RelatedList)
+    return await write(request, actor, links.pin, article, body, versions, render=show, model=RelatedList)

@@ -24,7 +24,7 @@ from app.search.questions import Question, parse
 from app.search.schemas import NEWEST_KEY, RANKED, Mark, SearchQuery
 from app.search.words import STEPS
 from app.text.languages import STEMMERS
-from app.web.paging import bindings, page_of
+from app.web.paging import bind_cursor, page_of
 
 _HIGHLIT = ("title", "dek", "excerpt", "language")
 
@@ -160,7 +160,7 @@ class Search:
         """The same in any other order of a list, as finished rows."""
         sort = self.shape.sort
         key = sort.decode(self.query.cursor) if self.query.cursor else None
-        asked = {**self._asked(Window(NEWEST_KEY, -NEWEST_KEY)), **bindings(key), "most": self.query.limit + 1}
+        asked = {**self._asked(Window(NEWEST_KEY, -NEWEST_KEY)), **bind_cursor(key), "most": self.query.limit + 1}
         asked["cache_key"] = cache_key_of(self.site)
         rows = self.connection.execute(_sorted(*self.how), asked).mappings().all()
         found = page_of(rows, self.query.limit, sort, "key")
@@ -211,7 +211,7 @@ def _in_states(search: Search) -> dict[str, Any]:
         found = found.where(sort.after(column, ARTICLE.c.id))
     page = found.order_by(*sort.order_by(column, ARTICLE.c.id)).limit(query.limit + 1).subquery("page")
     cards: sa.Select[Any] = select_cached(formats=shape.formats, editing=shape.editing, page=page)
-    values |= {**bindings(key), "cache_key": cache_key_of(search.site)}
+    values |= {**bind_cursor(key), "cache_key": cache_key_of(search.site)}
     with entries.led(connection):
         rows = connection.execute(cards.order_by(*sort.order_by(page.c.key, page.c.id)), values).mappings().all()
     result = page_of(rows, query.limit, sort, "key")

@@ -18,8 +18,8 @@ from app.identity.access import Public
 from app.identity.schemas import ANONYMOUS
 from app.search import finding
 from app.search.schemas import FoundArticleOut, FoundList, SearchQuery
-from app.web.fields import chosen
-from app.web.responses import aside, reply_page, settings
+from app.web.fields import parse_fields
+from app.web.responses import aside, reply_json_list, settings
 
 router = APIRouter(prefix="/v1/search", tags=["search"])
 
@@ -29,7 +29,7 @@ router = APIRouter(prefix="/v1/search", tags=["search"])
 )
 async def search_articles(request: Request, query: Annotated[SearchQuery, Query()], actor: Public) -> Response:
     """Published articles that answer a question, best first, each with the places that answer it."""
-    fields = chosen(FoundArticleOut, query.fields)
+    fields = parse_fields(FoundArticleOut, query.fields)
     check_editing(fields, actor)
     formats = resolve_formats(query.formats, fields)
     if fields and query.formats:
@@ -38,7 +38,7 @@ async def search_articles(request: Request, query: Annotated[SearchQuery, Query(
     groups = parse_filters(query)
     find = partial(finding.found, query=query, groups=groups, actor=actor, site=Site.from_settings(settings(request)))
     page = await aside(request).scan(retry_on_change(find))
-    return reply_page(
+    return reply_json_list(
         request,
         filter_for_partner(ArticleServices.of(request).access_log, actor, page["data"]),
         page["page"],

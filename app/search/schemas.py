@@ -8,7 +8,7 @@ from app.articles.list_parameters import FilterQuery, Words
 from app.articles.schemas import ListedArticleOut
 from app.core.problems import InvalidParameter
 from app.text.inputs import MAX_INT63
-from app.web.paging import OTHER_QUERY, ListOut, pack, unpack
+from app.web.paging import WRONG_QUERY, ListOut, decode_cursor, encode_cursor
 
 RANKED = 240  # the newest so many articles that answer are ranked; those beyond follow by date
 NEWEST_KEY = MAX_INT63
@@ -63,14 +63,14 @@ class Mark(NamedTuple):
 
     def encode(self, query: str) -> str:
         """As a cursor of the query with this fingerprint."""
-        return pack(query, "relevance", *self)
+        return encode_cursor(query, "relevance", *self)
 
     @classmethod
     def decode(cls, cursor: str, query: str) -> "Mark":
         """Read a cursor of the query with this fingerprint; anything else is a 400."""
-        parts = unpack(cursor)
+        parts = decode_cursor(cursor)
         owner, numbers = parts[:2], parts[2:]
         fits = all(type(number) is int and -MAX_INT63 <= number <= MAX_INT63 for number in numbers)
         if owner != [query, "relevance"] or not fits or len(numbers) != len(cls._fields):
-            raise InvalidParameter("cursor", OTHER_QUERY)
+            raise InvalidParameter("cursor", WRONG_QUERY)
         return cls(*numbers)

@@ -5,7 +5,7 @@ from sqlmodel import Session
 
 from app.core.problems import NotFound
 from app.identity.schemas import Actor
-from app.identity.secrets import MANAGE, Vault
+from app.identity.secrets import MANAGE_PREFIX, Vault
 from app.subscriptions import subscriptions
 from app.subscriptions.schemas import SubscriptionPatch
 from app.subscriptions.subscriptions import SUBSCRIPTION, owner, single, subscriber
@@ -16,7 +16,7 @@ def manage_token(store: sa.Connection | Session, vault: Vault, subscriber_id: st
     row = subscriber(store, subscriber_id)
     if row is None:
         raise NotFound
-    return vault.sealed(MANAGE, f"{subscriber_id.replace('-', '')}{row['generation']:08x}")
+    return vault.seal_token(MANAGE_PREFIX, f"{subscriber_id.replace('-', '')}{row['generation']:08x}")
 
 
 def _mine(session: Session, actor: Actor, subscription_id: str) -> str:

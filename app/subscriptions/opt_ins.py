@@ -14,10 +14,10 @@ from app.core.ids import as_id, is_id, new_id
 from app.core.problems import Forbidden, Invalid, Unauthorized
 from app.db.columns import Row, affected, table_of
 from app.events.schemas import Entry
-from app.identity.participants import by, find
-from app.identity.participants import confirm as prove_participant
+from app.identity.participants import confirm_email as prove_participant
+from app.identity.participants import find_caller, find_participant_by
 from app.identity.schemas import Actor
-from app.identity.secrets import CONFIRM, Vault
+from app.identity.secrets import CONFIRM_PREFIX, Vault
 from app.publication.references import Kind, resolve_reference
 from app.publication.terms import take_name_lock
 from app.subscriptions import subscriptions
@@ -77,7 +77,7 @@ def _myself(store: sa.Connection, actor: Actor) -> str:
     """Whoever comments with this token: a target of its own, as two may share an address."""
     if actor.kind == "anonymous":
         raise Unauthorized("Send the token that you comment with, or name a comment of yours.")
-    me = find(store, actor) if actor.kind in ("guest", "reader") else None
+    me = find_caller(store, actor) if actor.kind in ("guest", "reader") else None
     if me is None:
         raise Forbidden("This token has written no comment.")
     return f"participant:{me['id']}"
@@ -102,7 +102,7 @@ def proven_email(store: sa.Connection, actor: Actor) -> str | None:
     if actor.kind == "subscriber" and actor.subscriber is not None:
         row = subscriber(store, actor.subscriber)
         return str(row["email"]) if row is not None and row["generation"] == actor.generation else None
-    me = find(store, actor) if actor.kind == "guest" else None
+    me = find_caller(store, actor) if actor.kind == "guest" else None
     return me["email"] if me is not None and me["confirmed_at"] is not None else None
 
 
@@ -297,7 +297,7 @@ def heed(session: Session, entry: Entry) -> None:
     if comment["notify"] == _remembered(session, comment):
         return
     _stop(session, comment)
-    email, person = comment["email"], by(session, "id", comment["participant_id"])
+    email, person = comment["email"], find_participant_by(session, "id", comment["participant_id"])
     if comment["notify"] == "none" or email is None or person is None:
         return
     is_all = comment["notify"] == "all"
@@ -342,7 +342,7 @@ def _stop(session: Session, comment: Row) -> None:
 
 def confirm_token(vault: Vault, opt_in_id: str) -> str:
     """The token that confirms; it is made when the mail is, and stored nowhere."""
-    return vault.sealed(CONFIRM, opt_in_id.replace("-", ""))
+    return vault.seal_token(CONFIRM_PREFIX, opt_in_id.replace("-", ""))
 
 
 def confirm(session: Session, _actor: Actor, vault: Vault, token: str) -> str:
@@ -351,7 +351,7 @@ def confirm(session: Session, _actor: Actor, vault: Vault, token: str) -> str:
 
     A comment's author who asked for it has proven their e-mail with it: they, and nobody else who typed it.
     """
-    body = vault.unsealed(CONFIRM, token)
+    body = vault.unseal_token(CONFIRM_PREFIX, token)
     row = waiting(session, as_id(body)) if body and len(body) == 32 else None
     if row is None or row["used"] not in (None, row["generation"]) or suppression_of(session, row["email"]):
         raise TokenInvalid(pointer="/token", code="token_invalid")

@@ -13,11 +13,11 @@ from app.core.ids import IdPath, TokenPath
 from app.core.problems import Forbidden, Invalid, NotFound, Unauthorized, documented
 from app.core.settings import Settings
 from app.db.columns import Row
-from app.identity.access import Own, Public, World, admits, limit, requires
+from app.identity.access import Public, SelfService, ThirdParty, enforce_limit, require_admission, require_scope
 from app.identity.schemas import Actor
 from app.identity.secrets import Vault
 from app.identity.services import IdentityServices
-from app.identity.writes import Done, write, write_private
+from app.identity.writes import WriteResult, write, write_private
 from app.publication.terms import require_all_sections
 from app.subscriptions import management, opt_ins, subscribers, subscriptions, suppressions, unsubscribing
 from app.subscriptions.management import manage_token
@@ -40,9 +40,9 @@ from app.subscriptions.schemas import (
     UnsubscribeOut,
 )
 from app.subscriptions.subscriptions import MOST, present, single
-from app.web.fields import chosen
+from app.web.fields import parse_fields
 from app.web.paging import ListOut
-from app.web.responses import PRIVATE, ReadQuery, database, dump, reply, reply_list, settings
+from app.web.responses import PRIVATE_CACHE_CONTROL, ReadQuery, database, dump_json, reply, reply_list, settings
 
 opt_ins_router = APIRouter(prefix="/v1/subscriptions", tags=["subscriptions"])
 _PORTS = {"http": 80, "https": 443}
@@ -67,7 +67,7 @@ def _check_page(url: str | None, chosen: Settings) -> None:
 
 
 async def _admit(request: Request, _actor: Actor) -> None:
-    await limit(request, "subscribe")
+    await enforce_limit(request, "subscribe")
 
 
 def _accepted(_connection: sa.Connection, _result: object) -> dict[str, Any]:
@@ -83,7 +83,7 @@ def _accepted(_connection: sa.Connection, _result: object) -> dict[str, Any]:
     responses=documented(Unauthorized, Forbidden, UnknownTarget, ForeignPage, Invalid),
 )
 async def request_subscription(
-    request: Request, body: SubscriptionIn, actor: Annotated[Actor, admits(_admit)]
+    request: Request, body: SubscriptionIn, actor: Annotated[Actor, require_admission(_admit)]
 ) -> Response:
     """Ask for a subscription. The answer is the same whatever is known of the address.
 
@@ -95,9 +95,9 @@ async def request_subscription(
     _check_page(body.confirm_url, settings(request))
     host = request.client.host if request.client else None
     vault = IdentityServices.of(request).vault
-    ranges = (vault.range_hashes(host) if host else None) or (None, None)
-    places = Places(vault.address_hashes(host)[0] if host else None, *ranges)
-    return await write(request, actor, opt_ins.request, body, places, show=_accepted, model=AcceptedOut, status=202)
+    ranges = (vault.hash_ranges(host) if host else None) or (None, None)
+    places = Places(vault.hash_address(host)[0] if host else None, *ranges)
+    return await write(request, actor, opt_ins.request, body, places, render=_accepted, model=AcceptedOut, status=202)
 
 
 @opt_ins_router.post(
@@ -116,8 +116,8 @@ async def confirm_subscription(request: Request, body: ConfirmIn, actor: Public)
     """
     vault = IdentityServices.of(request).vault
 
-    def work(session: Session, actor: Actor) -> Done:
-        return Done(opt_ins.confirm(session, actor, vault, body.token))
+    def work(session: Session, actor: Actor) -> WriteResult:
+        return WriteResult(opt_ins.confirm(session, actor, vault, body.token))
 
     def render(connection: sa.Connection, subscription_id: str, _first: bool) -> Row:
         row = single(connection, subscription_id)
@@ -130,7 +130,7 @@ async def confirm_subscription(request: Request, body: ConfirmIn, actor: Public)
 
 
 subscribers_router = APIRouter(prefix="/v1/subscribers", tags=["subscriptions"])
-Manager = Annotated[Actor, requires("subscribers:manage")]
+Manager = Annotated[Actor, require_scope("subscribers:manage")]
 
 
 @subscribers_router.get(
@@ -145,7 +145,7 @@ async def list_subscribers(request: Request, query: Annotated[SubscriberQuery, Q
     require_all_sections(actor)
     page = await database(request).scan(subscribers.page, query)
     return reply_list(
-        request, ListOut[SubscriberOut], page, chosen(SubscriberOut, query.fields), groups=(), private=True
+        request, ListOut[SubscriberOut], page, parse_fields(SubscriberOut, query.fields), groups=(), private=True
     )
 
 
@@ -162,7 +162,7 @@ async def get_subscriber(
     """One of them with all that it is subscribed to."""
     require_all_sections(actor)
     found = await database(request).scan(subscribers.shown, subscriber)
-    body = dump(OneSubscriberOut, found, chosen(OneSubscriberOut, query.fields))
+    body = dump_json(OneSubscriberOut, found, parse_fields(OneSubscriberOut, query.fields))
     return reply(request, body, groups=(), private=True)
 
 
@@ -192,7 +192,7 @@ async def list_suppressions(request: Request, query: Annotated[SuppressionQuery,
     """Addresses that get no mail whatever is asked for them, newest first; `email` tells whether one is among them."""
     require_all_sections(actor)
     page = await database(request).scan(suppressions.page, query)
-    fields = chosen(SuppressionOut, query.fields)
+    fields = parse_fields(SuppressionOut, query.fields)
     return reply_list(request, ListOut[SuppressionOut], page, fields, groups=(), private=True)
 
 
@@ -215,7 +215,7 @@ async def create_suppression(request: Request, body: SuppressionIn, actor: Manag
         actor,
         suppressions.create,
         body,
-        show=suppressions.shown,
+        render=suppressions.shown,
         model=SuppressionOut,
         status=201,
     )
@@ -237,7 +237,7 @@ unsubscribing_router = APIRouter(prefix="/v1/unsubscribe", tags=["subscriptions"
 SAFE = {
     "Content-Security-Policy": "default-src 'none'; style-src 'unsafe-inline'; form-action 'self'; "
     "frame-ancestors 'none'; base-uri 'none'",
-    "Cache-Control": PRIVATE,
+    "Cache-Control": PRIVATE_CACHE_CONTROL,
     "Referrer-Policy": "no-referrer",
     "X-Robots-Tag": "noindex",
     "Vary": "Accept",
@@ -280,14 +280,14 @@ def _done(_connection: sa.Connection, _result: object) -> dict[str, Any]:
     response_model=UnsubscribeOut,
     responses=_SHOWN | documented(NotFound),
 )
-async def get_unsubscribe(request: Request, token: TokenPath, actor: World) -> Response:
+async def get_unsubscribe(request: Request, token: TokenPath, actor: ThirdParty) -> Response:
     """What the link would end; looking at it changes nothing, so that programs which follow links do no harm.
 
     A browser (`Accept: text/html`) gets a page with one button.
     """
     found = await database(request).scan(_shown, IdentityServices.of(request).vault, token)
     if not _wants_page(request):
-        return reply(request, dump(UnsubscribeOut, found), groups=(), private=True)
+        return reply(request, dump_json(UnsubscribeOut, found), groups=(), private=True)
     if found["everything"]:
         return _page(request, "Unsubscribe", f"<p>You will get no more mail from us at all.</p>{_BUTTON}")
     if not found["subscriptions"]:
@@ -307,7 +307,7 @@ async def get_unsubscribe(request: Request, token: TokenPath, actor: World) -> R
 async def unsubscribe_address(
     request: Request,
     token: TokenPath,
-    actor: World,
+    actor: ThirdParty,
     one_click: Annotated[
         Literal["One-Click"],
         Form(alias="List-Unsubscribe", description="As RFC 8058 has it; the body is a form, and no cookie is needed."),
@@ -318,7 +318,7 @@ async def unsubscribe_address(
     A link from the mails of a discussion ends everything by which one hears of that discussion.
     """
     vault = IdentityServices.of(request).vault
-    answer = await write(request, actor, unsubscribing.unsubscribe, vault, token, show=_done, model=UnsubscribedOut)
+    answer = await write(request, actor, unsubscribing.unsubscribe, vault, token, render=_done, model=UnsubscribedOut)
     return _page(request, "Unsubscribed", "<p>You get no such mail any more.</p>") if _wants_page(request) else answer
 
 
@@ -345,13 +345,13 @@ def _one(connection: sa.Connection, subscription_id: str) -> Row:
     response_model=ListOut[SubscriptionOut],
     responses=documented(Unauthorized, Forbidden),
 )
-async def list_subscriptions(request: Request, query: Annotated[ReadQuery, Query()], actor: Own) -> Response:
+async def list_subscriptions(request: Request, query: Annotated[ReadQuery, Query()], actor: SelfService) -> Response:
     """All subscriptions of the caller, the oldest first, on one page: there are 1,000 at most.
 
     The caller is known by the manage token, or by a JWT of the publication's site that says `email_verified`.
     """
     found = await database(request).fresh(_all, actor)
-    fields = chosen(SubscriptionOut, query.fields)
+    fields = parse_fields(SubscriptionOut, query.fields)
     return reply_list(request, ListOut[SubscriptionOut], found, fields, groups=(), private=True)
 
 
@@ -366,8 +366,8 @@ async def rotate_manage_token(request: Request, actor: Public) -> Response:
     """End every manage token that was given out for this address, the one sent too, and get a new one."""
     vault = IdentityServices.of(request).vault
 
-    def turn(session: Session, actor: Actor) -> Done:
-        return Done(management.rotate(session, actor))
+    def turn(session: Session, actor: Actor) -> WriteResult:
+        return WriteResult(management.rotate(session, actor))
 
     def render(connection: sa.Connection, subscriber_id: str, _first: bool) -> Row:
         return {"manage_token": management.manage_token(connection, vault, subscriber_id)}
@@ -386,7 +386,7 @@ async def update_subscription(
     request: Request, subscription: IdPath, body: SubscriptionPatch, actor: Public
 ) -> Response:
     """Change how often one hears of it. What was gathered for a digest already stays there."""
-    return await write(request, actor, management.change, subscription, body, show=_one, model=SubscriptionOut)
+    return await write(request, actor, management.change, subscription, body, render=_one, model=SubscriptionOut)
 
 
 @management_router.delete(

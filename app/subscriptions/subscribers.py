@@ -7,12 +7,12 @@ from sqlmodel import Session
 
 from app.core.ids import is_id
 from app.core.problems import InvalidParameter, NotFound
-from app.identity.audit import record
+from app.identity.audit import record_action
 from app.identity.schemas import Actor
 from app.publication.terms import require_all_sections
 from app.subscriptions.schemas import TYPES, SubscriberQuery
 from app.subscriptions.subscriptions import SUBSCRIBER, SUBSCRIPTION, forget_subscriber, of_subscriber, present
-from app.web.paging import Sort, fetch
+from app.web.paging import Sort, fetch_page
 
 
 def delete(session: Session, actor: Actor, subscriber_id: str) -> None:
@@ -20,7 +20,7 @@ def delete(session: Session, actor: Actor, subscriber_id: str) -> None:
     require_all_sections(actor)
     if not forget_subscriber(session, subscriber_id):
         raise NotFound
-    record(session, actor, "subscriber.delete", "subscriber", subscriber_id, {})
+    record_action(session, actor, "subscriber.delete", "subscriber", subscriber_id, {})
 
 
 NEWEST = Sort("-created_at", descending=True)
@@ -48,7 +48,7 @@ def page(connection: sa.Connection, asked: SubscriberQuery) -> dict[str, Any]:
             kinds = [kind for kind, types in TYPES.items() if asked.target.partition(":")[0] in types]
             wanted = wanted.where(SUBSCRIPTION.c.kind.in_(kinds), SUBSCRIPTION.c.target == asked.target)
         query = query.where(SUBSCRIBER.c.id.in_(wanted))
-    return fetch(connection, query, NEWEST, SUBSCRIBER.c.created_at, asked)
+    return fetch_page(connection, query, NEWEST, SUBSCRIBER.c.created_at, asked)
 
 
 def shown(connection: sa.Connection, subscriber_id: str) -> dict[str, Any]:

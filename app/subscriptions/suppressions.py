@@ -11,14 +11,14 @@ from app.core.clock import now
 from app.core.ids import new_id
 from app.core.problems import NotFound
 from app.db.columns import Row, affected, table_of
-from app.identity.audit import record
+from app.identity.audit import record_action
 from app.identity.schemas import Actor
 from app.publication.terms import require_all_sections
 from app.subscriptions import subscriptions
 from app.subscriptions.schemas import SuppressionIn, SuppressionQuery, address_hash
 from app.subscriptions.subscriptions import subscriber_at
 from app.subscriptions.tables import Suppression
-from app.web.paging import Sort, fetch
+from app.web.paging import Sort, fetch_page
 
 SUPPRESSION = table_of(Suppression)
 NEWEST = Sort("-created_at", descending=True)
@@ -43,7 +43,7 @@ def page(connection: sa.Connection, asked: SuppressionQuery) -> dict[str, Any]:
         query = query.where(SUPPRESSION.c.reason == asked.reason)
     if asked.email is not None:
         query = query.where(SUPPRESSION.c.address == address_hash(asked.email))
-    return fetch(connection, query, NEWEST, SUPPRESSION.c.created_at, asked)
+    return fetch_page(connection, query, NEWEST, SUPPRESSION.c.created_at, asked)
 
 
 def shown(connection: sa.Connection, suppression_id: str) -> sa.RowMapping:
@@ -79,7 +79,7 @@ def create(session: Session, actor: Actor, data: SuppressionIn) -> str:
     """The same, for staff and for what reads complaints of mail providers."""
     require_all_sections(actor)
     suppression_id = suppress(session, address_hash(data.email), data.reason, actor.id)
-    record(session, actor, "suppression.create", "suppression", suppression_id, {"reason": data.reason})
+    record_action(session, actor, "suppression.create", "suppression", suppression_id, {"reason": data.reason})
     return suppression_id
 
 
@@ -88,7 +88,7 @@ def lift(session: Session, actor: Actor, suppression_id: str) -> None:
     require_all_sections(actor)
     if not affected(session.execute(sa.delete(SUPPRESSION).where(SUPPRESSION.c.id == suppression_id))):
         raise NotFound
-    record(session, actor, "suppression.lift", "suppression", suppression_id, {})
+    record_action(session, actor, "suppression.lift", "suppression", suppression_id, {})
 
 
 def welcome_back(session: Session, email: str, asked_at: datetime) -> bool:

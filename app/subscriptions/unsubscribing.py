@@ -14,7 +14,7 @@ from app.core.ids import as_id
 from app.core.problems import NotFound
 from app.db.columns import Row
 from app.identity.schemas import Actor
-from app.identity.secrets import UNSUBSCRIBE, Vault
+from app.identity.secrets import UNSUBSCRIBE_PREFIX, Vault
 from app.subscriptions import subscriptions
 from app.subscriptions.schemas import SITE, Kind, TargetType, address_hash
 from app.subscriptions.subscriptions import SUBSCRIPTION, of_subscriber, subscriber_at
@@ -66,7 +66,7 @@ def token_for_all(vault: Vault, email: str) -> str:
 
 
 def _token(vault: Vault, what: str, email: str, *rest: str) -> str:
-    return vault.sealed(UNSUBSCRIBE, "".join((what, address_hash(email), *rest)))
+    return vault.seal_token(UNSUBSCRIBE_PREFIX, "".join((what, address_hash(email), *rest)))
 
 
 def _digits(one: str) -> str:
@@ -86,7 +86,7 @@ def _named(text: str) -> tuple[str, str]:
 
 def scope_of(vault: Vault, token: str) -> Scope:
     """What a token ends; 404 for one that this server did not make."""
-    body = vault.unsealed(UNSUBSCRIBE, token)
+    body = vault.unseal_token(UNSUBSCRIBE_PREFIX, token)
     if body is None or len(body) < 2 + _HASH:
         raise NotFound("This link is not one of ours.")
     what, address, rest = body[:2], body[2 : 2 + _HASH], body[2 + _HASH :]

@@ -16,22 +16,22 @@ from app.core import problems
 from app.core.ids import new_id
 from app.web import problem_responses
 
-IDLE = 15.0  # seconds that a body may pause
-PATIENCE = 30.0  # seconds that a body may take in all, and
-LEAST_PACE = 8000  # bytes that buy a second more: slow lines can upload, and drops hold no request open
-EXPOSED = (
+MAX_BODY_PAUSE_SECONDS = 15.0  # seconds that a body may pause
+BODY_SECONDS = 30.0  # seconds that a body may take in all, and
+MIN_BODY_BYTES_PER_SECOND = 8000  # bytes that buy a second more: slow lines can upload, and drops hold no request open
+EXPOSED_HEADERS = (
     "ETag, Link, Location, RateLimit, RateLimit-Policy, Retry-After, X-Request-ID, Broadsheet-Position, Cache-Tag, "
     "Surrogate-Key, Cache-Groups, Last-Modified, Idempotency-Replayed, Broadsheet-Token"
 ).split(", ")
-METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
-GOES_ON = "goes_on"
+KNOWN_METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
+CONTINUATION = "goes_on"
 """In a request's state: what goes on with an answer, `(receive, send)`, when the app is done with it: an answer that is
 held open for long should not hold the app's stack."""
-ANSWERED_AS_NOBODY = "answered_as_nobody"
+ANSWERED_ANONYMOUSLY = "answered_as_nobody"
 """In a request: a reader's token was sent that is not known, and the answer is the one that everybody gets."""
-_FOR_CACHES = frozenset({b"cache-control", b"cache-tag", b"surrogate-key", b"cache-groups"})
+_CACHE_HEADERS = frozenset({b"cache-control", b"cache-tag", b"surrogate-key", b"cache-groups"})
 _REQUEST_ID = re.compile(rb"[A-Za-z0-9._:\-]{1,100}")
-_SAFETY = [
+_SECURITY_HEADERS = [
     (b"x-content-type-options", b"nosniff"),
     (b"referrer-policy", b"strict-origin-when-cross-origin"),
     (b"cross-origin-resource-policy", b"cross-origin"),
@@ -54,15 +54,15 @@ class Metrics:
             buckets=(0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5),
             registry=self.registry,
         )
-        self._children: dict[tuple[str, str, int], tuple[Any, Any]] = {}
+        self._labelled: dict[tuple[str, str, int], tuple[Any, Any]] = {}
 
     def observe(self, method: str, route: str, status: int, seconds: float) -> None:
         """Count an answer."""
-        method = method if method in METHODS else "other"
+        method = method if method in KNOWN_METHODS else "other"
         key = (method, route, status)
-        if key not in self._children:
-            self._children[key] = (self.requests.labels(method, route, str(status)), self.seconds.labels(route))
-        requests, duration = self._children[key]
+        if key not in self._labelled:
+            self._labelled[key] = (self.requests.labels(method, route, str(status)), self.seconds.labels(route))
+        requests, duration = self._labelled[key]
         requests.inc()
         duration.observe(seconds)
 
@@ -70,53 +70,55 @@ class Metrics:
 class _Exchange:
     """One request and its answer as they pass the boundary."""
 
-    def __init__(self, scope: Scope, receive: Receive, send: Send, most: int) -> None:
+    def __init__(self, scope: Scope, receive: Receive, send: Send, max_body_size: int) -> None:
         self.scope, self._receive, self._send = scope, receive, send
-        self.most = most
+        self.max_body_size = max_body_size
         self.size = 0
         self.status = 500
         self.body_done = False
-        self.begun: float | None = None
+        self.started_at: float | None = None
 
     async def receive(self) -> Message:
         """The next part of the body, in time and in bounds or not at all."""
         if self.body_done:
             return await self._receive()
-        self._measure(self._announced())
+        self._check_size(self._content_length())
         loop_time = asyncio.get_running_loop().time()
-        self.begun = loop_time if self.begun is None else self.begun
-        deadline = self.begun + PATIENCE + self.size / LEAST_PACE
+        self.started_at = loop_time if self.started_at is None else self.started_at
+        deadline = self.started_at + BODY_SECONDS + self.size / MIN_BODY_BYTES_PER_SECOND
         try:
-            async with asyncio.timeout_at(min(loop_time + IDLE, deadline)):
+            async with asyncio.timeout_at(min(loop_time + MAX_BODY_PAUSE_SECONDS, deadline)):
                 message = await self._receive()
         except TimeoutError:
             raise problems.RequestTimeout("The body did not arrive in time.") from None
         self.body_done = message["type"] != "http.request" or not message.get("more_body")
         self.size += len(message.get("body", b""))
-        self._measure(self.size)
+        self._check_size(self.size)
         return message
 
-    def _announced(self) -> int:
+    def _content_length(self) -> int:
         length = next((value for name, value in self.scope["headers"] if name == b"content-length"), b"")
         return int(length) if length.isdigit() else 0
 
-    def _measure(self, size: int) -> None:
+    def _check_size(self, size: int) -> None:
         route = self.scope.get("route")
-        most = getattr(route, "max_body_size", None) or min(self.most, getattr(route, "max_public_size", self.most))
-        if size > most:
-            raise problems.BodyTooLarge(f"The body is larger than {most:,} bytes.")
+        max_size = getattr(route, "max_body_size", None) or min(
+            self.max_body_size, getattr(route, "max_public_size", self.max_body_size)
+        )
+        if size > max_size:
+            raise problems.BodyTooLarge(f"The body is larger than {max_size:,} bytes.")
 
     async def send(self, message: Message) -> None:
         """Pass the answer on with the headers that every answer has."""
         if message["type"] == "http.response.start":
             self.status = message["status"]
             headers = list(message.get("headers", ()))
-            if self.scope.get(ANSWERED_AS_NOBODY):  # nobody else may be given this answer, from a cache
-                headers = [header for header in headers if header[0] not in _FOR_CACHES]
+            if self.scope.get(ANSWERED_ANONYMOUSLY):  # nobody else may be given this answer, from a cache
+                headers = [header for header in headers if header[0] not in _CACHE_HEADERS]
                 headers += [(b"cache-control", b"private, no-store"), (b"broadsheet-token", b"unknown")]
             given = {name for name, _ in headers}
             headers.append((b"x-request-id", self.scope["request_id"].encode()))
-            headers += [header for header in _SAFETY if header[0] not in given]
+            headers += [header for header in _SECURITY_HEADERS if header[0] not in given]
             headers += self.scope.get("answer_headers", ())
             message = {**message, "headers": headers}
         await self._send(message)
@@ -157,12 +159,12 @@ class Boundary:
                 status=exchange.status,
                 ms=round(seconds * 1000, 2),
             )
-        if go_on := scope["state"].pop(GOES_ON, None):
+        if continuation := scope["state"].pop(CONTINUATION, None):
             del scope, exchange
-            await go_on(receive, send)
+            await continuation(receive, send)
 
 
-class LastResort:
+class UnhandledErrors:
     """Answers what nobody expected; inside `Cors`, so that a front end can read that answer too."""
 
     def __init__(self, app: ASGIApp) -> None:
@@ -171,18 +173,18 @@ class LastResort:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         started = False
 
-        async def watch(message: Message) -> None:
+        async def send_and_note(message: Message) -> None:
             nonlocal started
             started = True
             await send(message)
 
         try:
-            await self.app(scope, receive, watch)
+            await self.app(scope, receive, send_and_note)
         except Exception as error:
             if started or scope["type"] != "http":
                 raise
-            problem = problem_responses.from_exception(error)
-            await problem_responses.answer(problem, scope["request_id"])(scope, receive, send)
+            problem = problem_responses.problem_from_exception(error)
+            await problem_responses.problem_response(problem, scope["request_id"])(scope, receive, send)
 
 
 class _Cors(CORSMiddleware):
@@ -209,13 +211,13 @@ class Cors:
         headers = ["Authorization", "Idempotency-Key", "If-Match", *reads]
         self.origins = frozenset(origin.encode() for origin in origins)
         self.plain = app
-        self.known = _Cors(
+        self.trusted = _Cors(
             app,
             allow_origins=list(origins),
             allow_methods=["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE"],
             allow_headers=headers,
             allow_credentials=True,
-            expose_headers=EXPOSED,
+            expose_headers=EXPOSED_HEADERS,
             max_age=3600,
         )
         self.anyone = _Cors(
@@ -223,7 +225,7 @@ class Cors:
             allow_origins=["*"],
             allow_methods=["GET", "HEAD"],
             allow_headers=reads,
-            expose_headers=EXPOSED,
+            expose_headers=EXPOSED_HEADERS,
             max_age=3600,
         )
 
@@ -235,6 +237,6 @@ class Cors:
         if origin is None:
             await self.plain(scope, receive, send)
         elif origin in self.origins:
-            await self.known(scope, receive, send)
+            await self.trusted(scope, receive, send)
         else:
             await self.anyone(scope, receive, send)

@@ -19,26 +19,26 @@ _VERSION = re.compile(r"v(\d{1,18})(?:-.*)?", re.ASCII)
 _CODINGS = ("-gzip", "-br", "-zstd")
 
 
-def make(body: bytes, version: int | None = None) -> str:
+def make_etag(body: bytes, version: int | None = None) -> str:
     """The tag of these bytes, without quotes."""
     digest = hashlib.sha256(body).hexdigest()[:20]  # processors have instructions for it: half of what BLAKE2 takes
     return f"v{version}-{digest}" if version is not None else digest
 
 
-def _bare(tag: str) -> str:
+def _strip_coding(tag: str) -> str:
     for coding in _CODINGS:
         tag = tag.removesuffix(coding)
     return tag
 
 
-def matches(if_none_match: str, tag: str) -> bool:
+def matches_etag(if_none_match: str, tag: str) -> bool:
     """Whether the client already has these bytes, in whatever content coding."""
     if if_none_match.strip() == "*":
         return True
-    return any(_bare(found) == tag for _, found in _TAG.findall(if_none_match))
+    return any(_strip_coding(found) == tag for _, found in _TAG.findall(if_none_match))
 
 
-def expected_versions(if_match: str | None) -> frozenset[int] | None:
+def parse_if_match(if_match: str | None) -> frozenset[int] | None:
     """The versions that `If-Match` accepts; None for `*`. Absent: 428. Unreadable: 400. A weak tag matches nothing."""
     if if_match is None:
         raise PreconditionRequired(
@@ -53,7 +53,7 @@ def expected_versions(if_match: str | None) -> frozenset[int] | None:
     return frozenset(int(found[1]) for weak, tag in tags if not weak and (found := _VERSION.fullmatch(tag)))
 
 
-def check(current: int, expected: frozenset[int] | None, differing: Iterable[str] = ()) -> None:
+def check_version(current: int, expected: frozenset[int] | None, differing: Iterable[str] = ()) -> None:
     """Raise 412, which tells the current version and the fields that differ, unless that version is expected."""
     if expected is not None and current not in expected:
         raise StaleVersion(current_version=current, fields=differing)

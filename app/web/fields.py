@@ -10,11 +10,11 @@ from app.core.problems import InvalidParameter, shown_name
 Included = tuple[tuple[str, type[BaseModel]], ...]
 
 
-def _model_in(annotation: Any) -> type[BaseModel] | None:
+def _find_model(annotation: Any) -> type[BaseModel] | None:
     """The model inside `Model`, `Model | None` or `list[Model]`."""
     if isinstance(annotation, type) and issubclass(annotation, BaseModel):
         return annotation
-    return next((found for part in get_args(annotation) if (found := _model_in(part))), None)
+    return next((model for part in get_args(annotation) if (model := _find_model(part))), None)
 
 
 def is_list(annotation: Any) -> bool:
@@ -22,7 +22,9 @@ def is_list(annotation: Any) -> bool:
     return get_origin(annotation) is list or any(map(is_list, get_args(annotation)))
 
 
-def _add(tree: dict[str, Any], model: type[BaseModel], path: list[str], shown: str, included: Included = ()) -> None:
+def _add_path(
+    tree: dict[str, Any], model: type[BaseModel], path: list[str], shown: str, included: Included = ()
+) -> None:
     name, *rest = path
     info = model.model_fields.get(name)
     if info is None:
@@ -30,17 +32,17 @@ def _add(tree: dict[str, Any], model: type[BaseModel], path: list[str], shown: s
     if not rest:
         tree[name] = True
         return
-    inner = dict(included).get(name) or _model_in(info.annotation)
+    inner = dict(included).get(name) or _find_model(info.annotation)
     if inner is None:
         raise InvalidParameter("fields", f"fields: there is no field {shown}.")
     many = is_list(info.annotation)
     branch = tree.setdefault(name, {"__all__": {}} if many else {})
     if branch is not True:
-        _add(branch["__all__"] if many else branch, inner, rest, shown)
+        _add_path(branch["__all__"] if many else branch, inner, rest, shown)
 
 
 @lru_cache(1024)
-def chosen(model: type[BaseModel], fields: str | None, included: Included = ()) -> dict[str, Any] | None:
+def parse_fields(model: type[BaseModel], fields: str | None, included: Included = ()) -> dict[str, Any] | None:
     """What Pydantic calls `include` for a `fields` parameter; None, for all, without one. 400 for unknown names.
 
     `included` gives the models of fields that this model knows as JSON only.
@@ -52,14 +54,14 @@ def chosen(model: type[BaseModel], fields: str | None, included: Included = ()) 
         name = field.strip()
         if name.startswith("-"):
             raise InvalidParameter("fields", "fields: name the fields to give; `-` cannot leave fields out.")
-        _add(tree, model, name.split("."), shown_name(name), included)
+        _add_path(tree, model, name.split("."), shown_name(name), included)
     return tree
 
 
-def limited(value: Any, tree: Any) -> Any:
+def pick_fields(value: Any, tree: Any) -> Any:
     """The chosen fields of plain data: what `chosen` gives, for JSON that is not made from a model."""
     if tree is True or value is None:
         return value
     if isinstance(value, list):
-        return [limited(item, tree["__all__"]) for item in value]
-    return {name: limited(item, tree[name]) for name, item in value.items() if name in tree}
+        return [pick_fields(item, tree["__all__"]) for item in value]
+    return {name: pick_fields(item, tree[name]) for name, item in value.items() if name in tree}

@@ -12,7 +12,7 @@ from hashlib import blake2b
 
 from app.core.clock import now
 
-MAX_ADDRESSES = 10_000  # that one process remembers
+MAX_TRACKED_URLS = 10_000  # that one process remembers
 
 
 @dataclass(slots=True)
@@ -39,7 +39,7 @@ class Freshness:
         seen = self._seen.get(key)
         if seen is None:
             seen = self._seen[key] = _Seen(tag, second, second)
-            if len(self._seen) > MAX_ADDRESSES:
+            if len(self._seen) > MAX_TRACKED_URLS:
                 self._seen.popitem(last=False)
         elif seen.tag != tag:
             seen.tag, seen.since = tag, max(second, seen.served + 1)
@@ -48,13 +48,13 @@ class Freshness:
 
 
 @lru_cache(4096)
-def http_date(second: int) -> str:
+def format_http_date(second: int) -> str:
     """A time as HTTP headers have it (RFC 9110 §5.6.7)."""
     return email.utils.formatdate(second, usegmt=True)
 
 
 @lru_cache(4096)
-def read_http_date(text: str) -> int | None:
+def parse_http_date(text: str) -> int | None:
     """The time in a header, None for what is no date."""
     try:
         return int(email.utils.parsedate_to_datetime(text).timestamp()) if len(text) <= 64 else None

@@ -43,9 +43,9 @@ _IDEMPOTENCY_KEY = {
 }
 # What any operation may answer stands in its `default` response, and is not repeated.
 _ALWAYS: tuple[type[Problem], ...] = (BadRequest, Unauthorized, TooManyRequests, Unavailable)
-_WITH_KEY: tuple[type[Problem], ...] = (Forbidden,)
+_WITH_AUTHENTICATION: tuple[type[Problem], ...] = (Forbidden,)
 _WITH_BODY: tuple[type[Problem], ...] = (BodyTooLarge, UnsupportedMediaType, Invalid)
-_MAY_ANSWER = ", ".join(f"`{kind.code}` ({kind.status})" for kind in (*_ALWAYS, *_WITH_KEY, *_WITH_BODY))
+_MAY_ANSWER = ", ".join(f"`{kind.code}` ({kind.status})" for kind in (*_ALWAYS, *_WITH_AUTHENTICATION, *_WITH_BODY))
 _DEFAULT = f"""\
 Any problem that is not listed. Every operation may answer {_MAY_ANSWER} or `internal_error` (500); one with an
 `Idempotency-Key` also `request_in_progress` (409), as long as the first request is not answered, or
@@ -66,21 +66,21 @@ _PROBLEM = {MEDIA_TYPE: {"schema": {"$ref": f"{SCHEMAS}ProblemOut"}}}
 _NOTES = {"title", "description", "default", "example", "examples", "x-enum-varnames"}  # say nothing of what is valid
 
 
-def operations(document: Node) -> Iterator[tuple[str, str, Node]]:
+def iter_operations(document: Node) -> Iterator[tuple[str, str, Node]]:
     """Every operation with its path and method."""
     for path, methods in document["paths"].items():
         for method, operation in methods.items():
             yield path, method, operation
 
 
-def _nodes(part: Any) -> Iterator[Node]:
+def _iter_nodes(part: Any) -> Iterator[Node]:
     """Every object in a part of the document, from the inside out, so that each may be changed in place."""
     if isinstance(part, list):
         for item in part:
-            yield from _nodes(item)
+            yield from _iter_nodes(item)
     elif isinstance(part, dict):
         for item in part.values():
-            yield from _nodes(item)
+            yield from _iter_nodes(item)
         yield part
 
 
@@ -122,7 +122,7 @@ def _complete_responses(operation: Node) -> None:
     if "requestBody" in operation:
         common += _WITH_BODY
     if "security" in operation and {} not in operation["security"]:
-        common += _WITH_KEY
+        common += _WITH_AUTHENTICATION
     usual = {str(kind.status): _describe(kind) for kind in common}
     if "requestBody" not in operation:  # FastAPI assumes 422 for every parameter, which is 400 here
         operation["responses"].pop("422", None)
@@ -139,10 +139,10 @@ def _complete_responses(operation: Node) -> None:
             answer["description"] = HTTPStatus(int(status)).phrase
 
 
-def _bodies(document: Node) -> Iterator[tuple[str, str, Node]]:
+def _iter_bodies(document: Node) -> Iterator[tuple[str, str, Node]]:
     """The named schemas of bodies, each with its method and media type."""
     schemas = document["components"]["schemas"]
-    for _, method, operation in operations(document):
+    for _, method, operation in iter_operations(document):
         for media_type, content in operation.get("requestBody", {}).get("content", {}).items():
             if reference := content["schema"].get("$ref"):
                 yield method, media_type, schemas[reference.rpartition("/")[2]]
@@ -150,7 +150,7 @@ def _bodies(document: Node) -> Iterator[tuple[str, str, Node]]:
 
 def _complete_bodies(document: Node) -> None:
     """Say what leaving a field out means: in a change nothing, where a generated client would send the default."""
-    for method, media_type, schema in _bodies(document):
+    for method, media_type, schema in _iter_bodies(document):
         properties = schema.get("properties", {})
         for name, each in properties.items():
             if method == "patch":
@@ -159,7 +159,7 @@ def _complete_bodies(document: Node) -> None:
                 properties[name] = _without_null(each)
 
 
-def _open_without_key(document: Node, routes: Sequence[BaseRoute]) -> None:
+def _make_key_optional(document: Node, routes: Sequence[BaseRoute]) -> None:
     """A key is possible but not needed where a route's scope is None; FastAPI knows needed alone."""
     for route in routes:
         if isinstance(route, APIRoute) and any(
@@ -172,7 +172,7 @@ def _open_without_key(document: Node, routes: Sequence[BaseRoute]) -> None:
 
 def _shorten(document: Node) -> None:
     """Leave out titles that repeat names and `required: false`, and write what may be null as a list of types."""
-    for node in [*_nodes(document["components"]["schemas"]), *_nodes(document["paths"])]:
+    for node in [*_iter_nodes(document["components"]["schemas"]), *_iter_nodes(document["paths"])]:
         if isinstance(node.get("title"), str):
             del node["title"]
         if node.get("required") is False:
@@ -183,7 +183,7 @@ def _shorten(document: Node) -> None:
             node |= {**kinds[0], "type": [kinds[0]["type"], "null"]}
 
 
-def _rename(document: Node) -> None:
+def _rename_schemas(document: Node) -> None:
     """Name pages of lists and forms as a programmer would; the framework writes `ListOut_TagOut_` and `Body_putTag`."""
     schemas, names = document["components"]["schemas"], {}
     for name in schemas:
@@ -196,23 +196,23 @@ def _rename(document: Node) -> None:
     for old, new in names.items():
         schemas[new] = schemas.pop(old)
     targets = {SCHEMAS + old: SCHEMAS + new for old, new in names.items()}
-    for node in _nodes(document):
+    for node in _iter_nodes(document):
         if node.get("$ref") in targets:
             node["$ref"] = targets[node["$ref"]]
 
 
-def complete(app: FastAPI) -> Node:
+def build_document(app: FastAPI) -> Node:
     """Make the document of an app's routes, with what every operation has."""
     document = get_openapi(title=app.title, version=app.version, description=app.description, routes=app.routes)
-    _open_without_key(document, app.routes)
-    for path, method, operation in operations(document):
+    _make_key_optional(document, app.routes)
+    for path, method, operation in iter_operations(document):
         _complete_responses(operation)
         _complete_parameters(path, method, operation)
     for name in ("HTTPValidationError", "ValidationError"):  # FastAPI's own, which no answer has
         document["components"]["schemas"].pop(name, None)
     _complete_bodies(document)
     _shorten(document)
-    _rename(document)
+    _rename_schemas(document)
     return document
 
 
@@ -222,7 +222,7 @@ def schema_of(kind: Any) -> Node:
     return {name: part for name, part in schema.items() if name not in {"$defs", "title"}}
 
 
-def _core(schema: Node) -> Node:
+def _strip_notes(schema: Node) -> Node:
     """What a schema takes, without what it says to people."""
     return {name: value for name, value in schema.items() if name not in _NOTES}
 
@@ -237,10 +237,10 @@ def name_types(document: Node, types: Mapping[str, tuple[Any, str]]) -> None:
     named: dict[str, Node] = {}
     for name, (kind, text) in types.items():
         schema = schema_of(kind)
-        names.append((_core(schema), name))
+        names.append((_strip_notes(schema), name))
         named[name] = {"description": text, **schema}
-    for node in [*_nodes(schemas), *_nodes(document["paths"])]:
-        core = _core(node)
+    for node in [*_iter_nodes(schemas), *_iter_nodes(document["paths"])]:
+        core = _strip_notes(node)
         if reference := next((name for known, name in names if known == core), None):
             notes = {key: value for key, value in node.items() if key in _NOTES}
             link = {"$ref": f"{SCHEMAS}{reference}"}
@@ -256,7 +256,7 @@ def _is_extension(schema: Node, base: Node) -> bool:
     return is_wider and set(base.get("required", ())) <= set(schema.get("required", ()))
 
 
-def inherit(document: Node, fewest: int = 6) -> None:
+def extend_schemas(document: Node, fewest: int = 6) -> None:
     """Write objects that have all fields of another one, at least so many, as extensions of it."""
     schemas = document["components"]["schemas"]
     plain = {
@@ -322,9 +322,9 @@ def _share(document: Node, section: str, places: list[tuple[Any, Any]], name_of:
             holder[key] = {"$ref": f"#/components/{section}/{name}"}
 
 
-def share(document: Node) -> None:
+def share_components(document: Node) -> None:
     """Write parameters and problem responses that several operations have once, as components."""
-    found = [operation for _, _, operation in operations(document)]
+    found = [operation for _, _, operation in iter_operations(document)]
     parameters = [(each["parameters"], at) for each in found for at in range(len(each["parameters"]))]
     _share(document, "parameters", parameters, _parameter_name)
     _share(

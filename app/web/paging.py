@@ -23,13 +23,13 @@ from app.db.columns import moment
 from app.web.responses import ReadQuery
 
 T = TypeVar("T")
-FREE = frozenset({"limit", "cursor", "count", "fields", "formats", "include", "min_position", "replies"})
+PAGING_PARAMETERS = frozenset({"limit", "cursor", "count", "fields", "formats", "include", "min_position", "replies"})
 """Parameters that may change from page to page: they choose no rows and no order."""
-OTHER_QUERY = "The cursor belongs to another list, filter or order."
-NOT_OURS = "The cursor is not one that this server gave."
+WRONG_QUERY = "The cursor belongs to another list, filter or order."
+INVALID_CURSOR = "The cursor is not one that this server gave."
 Key = tuple[datetime | str | int, str]
-_in_order = json.JSONEncoder(sort_keys=True).encode  # `json.dumps` would make an encoder for each call
-_in_full = json.JSONEncoder(ensure_ascii=False).encode
+_encode_sorted = json.JSONEncoder(sort_keys=True).encode  # `json.dumps` would make an encoder for each call
+_encode_unicode = json.JSONEncoder(ensure_ascii=False).encode
 _UNSTORABLE = re.compile("[\0\ud800-\udfff]")
 
 
@@ -64,27 +64,27 @@ class PageQuery(ReadQuery):
     def fingerprint(self, *scope: str) -> str:
         """Tell this query from all others, whatever page of it is asked for; `scope` names what the list is within."""
         filters: dict[str, Any] = {}
-        if chosen := self.model_fields_set - FREE:  # most pages have no filters, and every page asks
-            kept = self.model_dump(mode="json", include=chosen, exclude_defaults=True)
+        if filter_names := self.model_fields_set - PAGING_PARAMETERS:  # most pages have no filters, and every page asks
+            kept = self.model_dump(mode="json", include=filter_names, exclude_defaults=True)
             filters = {name: sorted(value) if isinstance(value, list) else value for name, value in kept.items()}
-        text = _in_order([type(self).__name__, scope, filters])
+        text = _encode_sorted([type(self).__name__, scope, filters])
         return sha256(text.encode()).hexdigest()[:16]
 
 
-def unpack(cursor: str) -> list[Any]:
+def decode_cursor(cursor: str) -> list[Any]:
     """The list inside a cursor; 400 for what is none."""
     try:
-        found = json.loads(base64.b64decode(cursor + "=" * (-len(cursor) % 4), b"-_", validate=True))
+        parts = json.loads(base64.b64decode(cursor + "=" * (-len(cursor) % 4), b"-_", validate=True))
     except (ValueError, RecursionError):
-        found = None
-    if not isinstance(found, list):
-        raise InvalidParameter("cursor", NOT_OURS)
-    return found
+        parts = None
+    if not isinstance(parts, list):
+        raise InvalidParameter("cursor", INVALID_CURSOR)
+    return parts
 
 
-def pack(*parts: object) -> str:
+def encode_cursor(*parts: object) -> str:
     """A cursor that holds these."""
-    return base64.urlsafe_b64encode(_in_full(parts).encode()).decode().rstrip("=")
+    return base64.urlsafe_b64encode(_encode_unicode(parts).encode()).decode().rstrip("=")
 
 
 @dataclass(frozen=True)
@@ -104,25 +104,25 @@ class Sort:
         """The cursor that goes on after this row."""
         if self.kind is datetime:
             value = iso(moment(value) if isinstance(value, str) else cast(datetime, value))
-        return pack(self.query, self.name, value, row_id)
+        return encode_cursor(self.query, self.name, value, row_id)
 
     def is_in(self, cursor: str) -> bool:
         """Whether a cursor names this order; `decode` says whether it is good."""
-        return unpack(cursor)[1:2] == [self.name]
+        return decode_cursor(cursor)[1:2] == [self.name]
 
     def decode(self, cursor: str) -> Key:
         """The sort key inside a cursor of this very query and order; anything else is a 400."""
         try:
-            query, name, key, row_id = unpack(cursor)
+            query, name, key, row_id = decode_cursor(cursor)
             value = datetime.fromisoformat(key).astimezone(UTC) if self.kind is datetime else key
         except (ValueError, TypeError, OverflowError, RecursionError):
-            raise InvalidParameter("cursor", NOT_OURS) from None
+            raise InvalidParameter("cursor", INVALID_CURSOR) from None
         bad_value = type(value) is not self.kind
         bad_value = bad_value or (isinstance(value, int) and not -(2**63) <= value < 2**63)
         bad_value = bad_value or (isinstance(value, str) and _UNSTORABLE.search(value) is not None)
         bad_value = bad_value or query != self.query
         if name != self.name or bad_value or not isinstance(row_id, str) or not is_id(row_id):
-            raise InvalidParameter("cursor", OTHER_QUERY)
+            raise InvalidParameter("cursor", WRONG_QUERY)
         return value, row_id
 
     def order_by(self, *columns: ColumnElement[Any]) -> list[ColumnElement[Any]]:
@@ -137,7 +137,7 @@ class Sort:
         return here < there if self.descending else here > there
 
 
-def bindings(key: Key | None) -> dict[str, Any]:
+def bind_cursor(key: Key | None) -> dict[str, Any]:
     """The parameters that `Sort.after` names."""
     return {"after_key": key[0], "after_id": key[1]} if key else {}
 
@@ -153,9 +153,9 @@ def _table_of(column: Any) -> str:
     return str(getattr(column, "element", column).table.name)
 
 
-def fetch(
+def fetch_page(
     connection: sa.Connection,
-    query: sa.Select[Any],
+    statement: sa.Select[Any],
     sort: Sort,
     column: ColumnElement[Any],
     asked: PageQuery,
@@ -168,12 +168,12 @@ def fetch(
     """
     total = None
     if asked.count == "exact":
-        total = connection.execute(sa.select(sa.func.count()).select_from(query.subquery())).scalar_one()
-    row_id = query.selected_columns["id"]
+        total = connection.execute(sa.select(sa.func.count()).select_from(statement.subquery())).scalar_one()
+    row_id = statement.selected_columns["id"]
     sort = sort.bound_to(asked, _table_of(row_id), within)
     key = sort.decode(asked.cursor) if asked.cursor else None
-    query = query.order_by(*sort.order_by(column, row_id)).limit(asked.limit + 1)
+    statement = statement.order_by(*sort.order_by(column, row_id)).limit(asked.limit + 1)
     if key:
-        query = query.where(sort.after(column, row_id))
-    rows = connection.execute(query, bindings(key)).mappings().all()
+        statement = statement.where(sort.after(column, row_id))
+    rows = connection.execute(statement, bind_cursor(key)).mappings().all()
     return page_of(rows, asked.limit, sort, str(column.key), total)

@@ -43,7 +43,9 @@ _MESSAGES = {
     **dict.fromkeys(("list_type", "set_type", "frozen_set_type", "tuple_type"), "Input should be an array"),
     **dict.fromkeys(("dict_type", "model_type", "model_attributes_type"), "Input should be an object"),
 }
-_CITED = re.compile(r"(?:: | \().*", re.DOTALL)  # the part of a reason that cites characters of an e-mail address
+_QUOTED_INPUT = re.compile(
+    r"(?:: | \().*", re.DOTALL
+)  # the part of a reason that cites characters of an e-mail address
 log = structlog.get_logger("broadsheet.problems")
 
 
@@ -62,7 +64,7 @@ _BY_STATUS: dict[int, type[Problem]] = {
 }
 
 
-def answer(problem: Problem, request_id: str) -> JSONResponse:
+def problem_response(problem: Problem, request_id: str) -> JSONResponse:
     """The problem as a response that no cache keeps."""
     content: dict[str, Any] = {
         "type": f"/problems/{problem.code}",
@@ -81,7 +83,7 @@ def answer(problem: Problem, request_id: str) -> JSONResponse:
     return JSONResponse(content, problem.status, headers, MEDIA_TYPE)
 
 
-def from_database(error: DBAPIError) -> Problem:
+def problem_from_database_error(error: DBAPIError) -> Problem:
     """503 where the store is away or busy, 507 where it is full, else 500; the cause goes to the log alone."""
     if isinstance(error, IntegrityError):
         log.warning("a constraint refused a write", error=type(error.orig).__name__)
@@ -93,16 +95,16 @@ def from_database(error: DBAPIError) -> Problem:
     return Unavailable("The store cannot be reached or is busy.") if away else Problem()
 
 
-def _pointer(path: Sequence[str | int], kind: str, body: Any) -> str:
+def _json_pointer(path: Sequence[str | int], kind: str, body: Any) -> str:
     """The JSON pointer of a place in the body: Pydantic's path also names which member of a union it tried."""
-    pointer, there = "", body
+    pointer, node = "", body
     for at, part in enumerate(path):
-        inside = part in there if isinstance(there, Mapping) else isinstance(there, list) and isinstance(part, int)
+        inside = part in node if isinstance(node, Mapping) else isinstance(node, list) and isinstance(part, int)
         is_missing = kind == "missing" and at == len(path) - 1
         if inside or is_missing or body is None:
             pointer += f"/{shown_name(str(part))}"
         if inside:
-            there = there[part]
+            node = node[part]
     return pointer
 
 
@@ -111,11 +113,11 @@ def _message(entry: Mapping[str, Any]) -> str:
     if message := _MESSAGES.get(entry["type"]):
         return message
     if reason := entry.get("ctx", {}).get("reason") if entry["type"] == "value_error" else None:
-        return f"must be a valid e-mail address: {_CITED.sub('', reason).removesuffix('.')}"
+        return f"must be a valid e-mail address: {_QUOTED_INPUT.sub('', reason).removesuffix('.')}"
     return str(entry["msg"]).removeprefix("Value error, ")
 
 
-def _from_validation(error: RequestValidationError) -> Problem:
+def _problem_from_validation(error: RequestValidationError) -> Problem:
     errors = error.errors()
     details: list[Mapping[str, Any]] = []
     in_body = True
@@ -123,7 +125,7 @@ def _from_validation(error: RequestValidationError) -> Problem:
         place, *path = entry["loc"]
         detail: dict[str, Any] = {"code": entry["type"], "detail": _message(entry)}
         if place == "body":
-            detail["pointer"] = _pointer(path, entry["type"], error.body)
+            detail["pointer"] = _json_pointer(path, entry["type"], error.body)
         else:
             in_body, detail["parameter"] = False, shown_name(str(path[0])) if path else str(place)
         details.append(detail)
@@ -137,14 +139,14 @@ def _from_validation(error: RequestValidationError) -> Problem:
     return problem
 
 
-def from_exception(error: Exception) -> Problem:
+def problem_from_exception(error: Exception) -> Problem:
     """The problem that tells of any exception at all."""
     if isinstance(error, Problem):
         return error
     if isinstance(error, RequestValidationError):
-        return _from_validation(error)
+        return _problem_from_validation(error)
     if isinstance(error, DBAPIError):
-        return from_database(error)
+        return problem_from_database_error(error)
     if isinstance(error, HTTPException):
         if isinstance(error.__cause__, Problem):  # raised while the body was read
             return error.__cause__
@@ -155,24 +157,24 @@ def from_exception(error: Exception) -> Problem:
     return Problem()
 
 
-async def handle(request: Request, error: Exception) -> JSONResponse:
+async def handle_exception(request: Request, error: Exception) -> JSONResponse:
     """FastAPI's exception handler for everything."""
-    problem = from_exception(error)
+    problem = problem_from_exception(error)
     if isinstance(problem, MethodNotAllowed):
-        problem.headers = {"Allow": ", ".join(_methods(request))}
-    return answer(problem, request.scope.get("request_id", ""))
+        problem.headers = {"Allow": ", ".join(_allowed_methods(request))}
+    return problem_response(problem, request.scope.get("request_id", ""))
 
 
-def _methods(request: Request) -> list[str]:
+def _allowed_methods(request: Request) -> list[str]:
     """The methods that any route at this address takes: the framework names those of one route alone."""
-    found: set[str] = set()
+    methods: set[str] = set()
     for route in request.app.routes:
         if isinstance(route, Route) and route.matches(request.scope)[0] != Match.NONE:
-            found |= route.methods or set()
-    return sorted(found | {"HEAD"} if "GET" in found else found)
+            methods |= route.methods or set()
+    return sorted(methods | {"HEAD"} if "GET" in methods else methods)
 
 
-def install(app: FastAPI) -> None:
+def install_handlers(app: FastAPI) -> None:
     """Make every error of the app a problem."""
     for kind in (Problem, RequestValidationError, DBAPIError, HTTPException):
-        app.add_exception_handler(kind, handle)
+        app.add_exception_handler(kind, handle_exception)

@@ -14,7 +14,7 @@ from limits.errors import StorageError
 from app.core.clock import now
 from app.core.problems import TooManyRequests
 
-DEFAULTS = {
+DEFAULT_RATES = {
     "read": "1200/minute",
     "key": "6000/minute",
     "reader": "1200/minute",
@@ -25,7 +25,7 @@ DEFAULTS = {
     "invalid": "60/minute",
 }
 Quotas = Sequence[tuple[Literal["minute", "day"], int]]
-CALLERS = 100_000  # the most that one process remembers
+MAX_CALLERS = 100_000  # the most that one process remembers
 log = structlog.get_logger("broadsheet.limits")
 
 
@@ -35,7 +35,7 @@ class Counter(Protocol):
     async def hit(self, item: RateLimitItem, policy: str, caller: str) -> tuple[bool, int, float]: ...
 
 
-class _Memory:
+class _MemoryCounter:
     """Fixed windows of this process: a dictionary, because every request passes here."""
 
     def __init__(self) -> None:
@@ -45,19 +45,19 @@ class _Memory:
         clock = now().timestamp()
         end, used = self._windows.get((policy, caller), (0.0, 0))
         if end <= clock:
-            if len(self._windows) >= CALLERS:
-                self._forget(clock)
+            if len(self._windows) >= MAX_CALLERS:
+                self._drop_expired(clock)
             end, used = clock + item.get_expiry(), 0
         self._windows[policy, caller] = end, used + 1
         return used < item.amount, item.amount - used - 1, end - clock
 
-    def _forget(self, clock: float) -> None:
+    def _drop_expired(self, clock: float) -> None:
         self._windows = {who: window for who, window in self._windows.items() if window[0] > clock}
-        if len(self._windows) >= CALLERS:
+        if len(self._windows) >= MAX_CALLERS:
             self._windows.clear()
 
 
-class _Redis:
+class _RedisCounter:
     """Sliding windows that several processes share."""
 
     def __init__(self, url: str) -> None:
@@ -71,29 +71,29 @@ class _Redis:
 
 
 @lru_cache(10_000)
-def network(address: str) -> str:
+def network_of(address: str) -> str:
     """Whom an address counts for: itself, or its /64 in IPv6, of which one household has 2⁶⁴ addresses."""
     if ":" not in address:
         return address
     try:
-        found = ip_address(address)
-        mapped = found.ipv4_mapped if isinstance(found, IPv6Address) else None
-        return str(mapped or ip_network((int(found) >> 64 << 64, 64)))
+        ip = ip_address(address)
+        mapped = ip.ipv4_mapped if isinstance(ip, IPv6Address) else None
+        return str(mapped or ip_network((int(ip) >> 64 << 64, 64)))
     except ValueError:
         return address
 
 
 @lru_cache(10_000)
-def ranges(address: str) -> tuple[str, str] | None:
+def ranges_of(address: str) -> tuple[str, str] | None:
     """The ranges that an address is in: a site's and a provider's, /48 and /32 in IPv6, /24 and /16 in IPv4."""
     try:
-        found = ip_address(address)
+        ip = ip_address(address)
     except ValueError:
         return None
-    mapped = found.ipv4_mapped if isinstance(found, IPv6Address) else None
-    whole = mapped or found
-    lengths = (48, 32) if isinstance(whole, IPv6Address) else (24, 16)
-    near, far = (str(ip_network(f"{whole}/{length}", strict=False)) for length in lengths)
+    mapped = ip.ipv4_mapped if isinstance(ip, IPv6Address) else None
+    unmapped = mapped or ip
+    lengths = (48, 32) if isinstance(unmapped, IPv6Address) else (24, 16)
+    near, far = (str(ip_network(f"{unmapped}/{length}", strict=False)) for length in lengths)
     return near, far
 
 
@@ -114,14 +114,14 @@ class Limiter:
     def __init__(self, rates: str, redis_url: str = "") -> None:
         self.policies: dict[str, RateLimitItem] = {}
         if rates != "off":
-            chosen = dict(DEFAULTS)
+            rate_by_policy = dict(DEFAULT_RATES)
             for part in filter(None, (part.strip() for part in rates.split(",") if part.strip() != "on")):
                 name, _, rate = part.partition("=")
-                if name not in DEFAULTS:
-                    raise ValueError(f"RATE_LIMITS knows the policies {', '.join(DEFAULTS)}, not {name}")
-                chosen[name] = rate
-            self.policies = {name: parse(rate) for name, rate in chosen.items()}
-        self.counter: Counter = _Redis(redis_url) if redis_url else _Memory()
+                if name not in DEFAULT_RATES:
+                    raise ValueError(f"RATE_LIMITS knows the policies {', '.join(DEFAULT_RATES)}, not {name}")
+                rate_by_policy[name] = rate
+            self.policies = {name: parse(rate) for name, rate in rate_by_policy.items()}
+        self.counter: Counter = _RedisCounter(redis_url) if redis_url else _MemoryCounter()
 
     async def hit(self, policy: str, caller: str, quotas: Quotas = ()) -> Mapping[str, str]:
         """Count a call; the headers to send with its answer, or a 429 that says when to come back.
@@ -130,8 +130,8 @@ class Limiter:
         by those after it.
         """
         items = {f"quota-{unit}": _rate(amount, unit) for unit, amount in quotas}
-        if "quota-minute" not in items and (common := self.policies.get(policy)):
-            items = {policy: common, **items}
+        if "quota-minute" not in items and (policy_rate := self.policies.get(policy)):
+            items = {policy: policy_rate, **items}
         headers: dict[str, str] = {}
         for name, item in items.items():
             try:
@@ -140,11 +140,11 @@ class Limiter:
                 log.warning("rate limits cannot be counted", error=type(error.storage_error).__name__)
                 return {}  # readers are served all the same
             wait = max(1, round(seconds))
-            told = {
+            fields = {
                 "RateLimit-Policy": f'"{name}";q={item.amount};w={item.get_expiry()}',
                 "RateLimit": f'"{name}";r={max(0, remaining)};t={wait}',
             }
-            headers = {key: f"{headers[key]}, {text}" if headers else text for key, text in told.items()}
+            headers = {key: f"{headers[key]}, {text}" if headers else text for key, text in fields.items()}
             if not allowed:
                 raise TooManyRequests(f"Come back in {wait} s.", headers={**headers, "Retry-After": str(wait)})
         return headers

@@ -20,19 +20,19 @@ from app.core.settings import Settings
 from app.db import Aside, Database
 from app.db.columns import Row
 from app.web import etag
-from app.web.fields import limited
-from app.web.freshness import http_date, read_http_date
+from app.web.fields import pick_fields
+from app.web.freshness import format_http_date, parse_http_date
 from app.web.offload import Offload
 from app.web.services import WebServices
 
-COMPRESS_FROM = 800  # bytes: below this the headers cost more than the saving
-CACHEABLE = "public, max-age=10, stale-while-revalidate=30"
-PRIVATE = "private, no-store"
-MOVED = "public, max-age=300"
-JSON = "application/json"
-_PRINTED = "".join(map(chr, range(0x20, 0x7F)))
-_RANGE = re.compile(r"\s*([\w!#$&^.+-]+|\*)/([\w!#$&^.+-]+|\*)\s*(?:;.*)?")
-_WEIGHT = re.compile(r";\s*q\s*=\s*([01](?:\.\d{0,3})?)\s*(?:;|$)")
+MIN_COMPRESSED_BYTES = 800  # bytes: below this the headers cost more than the saving
+PUBLIC_CACHE_CONTROL = "public, max-age=10, stale-while-revalidate=30"
+PRIVATE_CACHE_CONTROL = "private, no-store"
+REDIRECT_CACHE_CONTROL = "public, max-age=300"
+JSON_TYPE = "application/json"
+_PRINTABLE_ASCII = "".join(map(chr, range(0x20, 0x7F)))
+_MEDIA_RANGE = re.compile(r"\s*([\w!#$&^.+-]+|\*)/([\w!#$&^.+-]+|\*)\s*(?:;.*)?")
+_QUALITY = re.compile(r";\s*q\s*=\s*([01](?:\.\d{0,3})?)\s*(?:;|$)")
 _CODING = re.compile(r"\s*([\w*-]+)\s*(?:;\s*q\s*=\s*([\d.]+))?\s*")
 
 
@@ -78,33 +78,33 @@ def settings(request: Request) -> Settings:
 
 
 @lru_cache(128)  # few: a header may be long
-def preferred(accept: str, offered: tuple[str, ...]) -> str:
+def negotiate_media_type(accept: str, offered: tuple[str, ...]) -> str:
     """The media type that the client likes best (RFC 9110 §12.5.1); the first if it likes several, or none of them."""
     weights: dict[str, float] = {}
     for part in accept.lower().split(","):
-        if found := _RANGE.fullmatch(part):
-            weight = _WEIGHT.search(part)
-            weights[f"{found[1]}/{found[2]}"] = float(weight[1]) if weight else 1.0
+        if media_range := _MEDIA_RANGE.fullmatch(part):
+            weight = _QUALITY.search(part)
+            weights[f"{media_range[1]}/{media_range[2]}"] = float(weight[1]) if weight else 1.0
 
-    def liked(media_type: str) -> float:
+    def quality_of(media_type: str) -> float:
         ranges = (media_type, f"{media_type.partition('/')[0]}/*", "*/*")
         return next((weights[name] for name in ranges if name in weights), 0.0)  # the most specific one holds
 
-    return max(offered, key=liked)
+    return max(offered, key=quality_of)
 
 
-def _coding(accept: str) -> str | None:
+def _negotiate_coding(accept: str) -> str | None:
     """The best coding that the client takes (RFC 9110 §12.5.3), or None; the smallest for least CPU first."""
     weights: dict[str, float] = {}
     for part in accept.lower().split(","):
-        if found := _CODING.fullmatch(part):
+        if match := _CODING.fullmatch(part):
             try:
-                weights[found[1]] = float(found[2] or 1)
+                weights[match[1]] = float(match[2] or 1)
             except ValueError:
                 continue  # a weight that is no number: that coding is not offered
-    anything = weights.get("*", 0.0)
-    best = max(("zstd", "br", "gzip"), key=lambda name: weights.get(name, anything))
-    weight = weights.get(best, anything)
+    default = weights.get("*", 0.0)
+    best = max(("zstd", "br", "gzip"), key=lambda name: weights.get(name, default))
+    weight = weights.get(best, default)
     return best if weight > 0 and weight >= weights.get("identity", 0.0) else None
 
 
@@ -117,7 +117,7 @@ def _compress(body: bytes, coding: str) -> bytes:
 
 
 @lru_cache(16)
-def _compress_once(body: bytes, coding: str) -> bytes:
+def _compress_cached(body: bytes, coding: str) -> bytes:
     return _compress(body, coding)
 
 
@@ -130,7 +130,7 @@ def _group_headers(groups: Sequence[str]) -> dict[str, str]:
     }
 
 
-def _header(scope: Scope, name: bytes) -> str | None:
+def _find_header(scope: Scope, name: bytes) -> str | None:
     """The first header of this name; Starlette's mapping raises and catches an exception for each absent one."""
     for key, value in scope["headers"]:
         if key == name:
@@ -138,22 +138,22 @@ def _header(scope: Scope, name: bytes) -> str | None:
     return None
 
 
-def _dated(request: Request, tag: str, media_type: str) -> tuple[str, bool]:
+def _check_last_modified(request: Request, tag: str, media_type: str) -> tuple[str, bool]:
     """Since when this answer is as it is, and whether the client says that it has it from then."""
     scope = request.scope
     address = f"{scope['path']}?{scope['query_string'].decode('latin-1')} {media_type}"
     since, second = WebServices.of(request).freshness.note(address, tag)
-    asked = _header(scope, b"if-modified-since")
-    held = read_http_date(asked) if asked else None
-    return http_date(min(since, second)), held is not None and since <= held <= second
+    header = _find_header(scope, b"if-modified-since")
+    client_date = parse_http_date(header) if header else None
+    return format_http_date(min(since, second)), client_date is not None and since <= client_date <= second
 
 
-def address_for(template: str, row: Row) -> str:
+def fill_path(template: str, row: Row) -> str:
     """A template of an address with the values of a row, percent-encoded: a name may be in any script (RFC 3986)."""
-    return template.format_map(_Encoded(row))
+    return template.format_map(_PathValues(row))
 
 
-class _Encoded(dict[str, str]):
+class _PathValues(dict[str, str]):
     """The values of a row as parts of a path."""
 
     def __init__(self, row: Row) -> None:
@@ -163,9 +163,9 @@ class _Encoded(dict[str, str]):
         return quote(str(self.row[name]), safe="")
 
 
-def ascii_value(text: str) -> str:
+def encode_header_value(text: str) -> str:
     """What a header can carry of a text that holds addresses: anything but printed ASCII is percent-encoded."""
-    return text if text.isascii() and text.isprintable() else quote(text, safe=_PRINTED)
+    return text if text.isascii() and text.isprintable() else quote(text, safe=_PRINTABLE_ASCII)
 
 
 def reply(
@@ -176,33 +176,35 @@ def reply(
     version: int | None = None,
     private: bool = False,
     links: Mapping[str, str] | None = None,
-    media_type: str = JSON,
-    fixed: bool = False,
+    media_type: str = JSON_TYPE,
+    static: bool = False,
 ) -> Response:
     """A 200 with strong ETag, or a 304; kept by caches unless private. `links` maps relations to targets (RFC 8288).
 
     What is `fixed` stays the same while the process runs, and is compressed once.
     `If-Modified-Since` counts where `If-None-Match` is absent (RFC 9110 §13.2.2).
     """
-    tag = etag.make(body, version)
+    tag = etag.make_etag(body, version)
     headers = {
-        "Cache-Control": PRIVATE if private else CACHEABLE,
+        "Cache-Control": PRIVATE_CACHE_CONTROL if private else PUBLIC_CACHE_CONTROL,
         "Vary": "Accept, Accept-Encoding, Authorization, Origin",
     }
-    is_known = False
+    is_unmodified = False
     if not private:
         headers |= _group_headers(list(groups))
-        headers["Last-Modified"], is_known = _dated(request, tag, media_type)
+        headers["Last-Modified"], is_unmodified = _check_last_modified(request, tag, media_type)
     if links:
-        headers["Link"] = ", ".join(f'<{ascii_value(target)}>; rel="{relation}"' for relation, target in links.items())
-    accept = _header(request.scope, b"accept-encoding")
-    coding = _coding(accept) if accept and len(body) >= COMPRESS_FROM else None
+        headers["Link"] = ", ".join(
+            f'<{encode_header_value(target)}>; rel="{relation}"' for relation, target in links.items()
+        )
+    accept = _find_header(request.scope, b"accept-encoding")
+    coding = _negotiate_coding(accept) if accept and len(body) >= MIN_COMPRESSED_BYTES else None
     headers["ETag"] = f'"{tag}-{coding}"' if coding else f'"{tag}"'
-    known = _header(request.scope, b"if-none-match")
-    if etag.matches(known, tag) if known is not None else is_known:
+    if_none_match = _find_header(request.scope, b"if-none-match")
+    if etag.matches_etag(if_none_match, tag) if if_none_match is not None else is_unmodified:
         return Response(status_code=304, headers=headers)
     if coding:
-        body = _compress_once(body, coding) if fixed else _compress(body, coding)
+        body = _compress_cached(body, coding) if static else _compress(body, coding)
         headers["Content-Encoding"] = coding
     return Response(body, 200, headers, media_type)
 
@@ -210,11 +212,11 @@ def reply(
 def redirect(request: Request, location: str, groups: Iterable[str]) -> Response:
     """A 301 to another path of this server, with the query of the request."""
     query = f"?{request.url.query}" if request.url.query else ""
-    headers = {"Cache-Control": MOVED, **_group_headers(list(groups))}
+    headers = {"Cache-Control": REDIRECT_CACHE_CONTROL, **_group_headers(list(groups))}
     return RedirectResponse(f"{quote(location)}{query}", 301, headers)
 
 
-def _next(request: Request, cursor: str | None) -> dict[str, str] | None:
+def _next_link(request: Request, cursor: str | None) -> dict[str, str] | None:
     # Relative to the address that was asked: `Host` is the client's word and must not get into a kept answer.
     if cursor is None:
         return None
@@ -230,22 +232,24 @@ def _next(request: Request, cursor: str | None) -> dict[str, str] | None:
 def reply_list(request: Request, model: type[BaseModel], page: Mapping[str, Any], fields: Any, **more: Any) -> Response:
     """A page of a list, with its `next` link; `fields` limits each row, see `kit.fields`."""
     include = {"data": {"__all__": fields}, "page": True} if fields else None
-    return reply(request, dump(model, page, include), links=_next(request, page["page"]["next"]), **more)
+    return reply(request, dump_json(model, page, include), links=_next_link(request, page["page"]["next"]), **more)
 
 
-def reply_page(request: Request, items: Iterable[bytes], page: Mapping[str, Any], fields: Any, **more: Any) -> Response:
+def reply_json_list(
+    request: Request, items: Iterable[bytes], page: Mapping[str, Any], fields: Any, **more: Any
+) -> Response:
     """The same for rows that are JSON already."""
-    rows = limit_json(b"[" + b",".join(items) + b"]", {"__all__": fields} if fields else None)
+    rows = pick_json_fields(b"[" + b",".join(items) + b"]", {"__all__": fields} if fields else None)
     body = b'{"data":' + rows + b',"page":' + pydantic_core.to_json(page) + b"}"
-    return reply(request, body, links=_next(request, page["next"]), **more)
+    return reply(request, body, links=_next_link(request, page["next"]), **more)
 
 
-def limit_json(item: bytes, fields: Any) -> bytes:
+def pick_json_fields(item: bytes, fields: Any) -> bytes:
     """The chosen fields of what is JSON already."""
-    return pydantic_core.to_json(limited(pydantic_core.from_json(item), fields)) if fields else item
+    return pydantic_core.to_json(pick_fields(pydantic_core.from_json(item), fields)) if fields else item
 
 
-def dump(model: type[BaseModel], value: Any, include: Any = None) -> bytes:
+def dump_json(model: type[BaseModel], value: Any, include: Any = None) -> bytes:
     """Validate a row against the public model and write it as JSON; `include` limits it to chosen fields.
 
     What the row does not have is absent, not null.

@@ -27,18 +27,18 @@ from starlette.routing import BaseRoute, request_response
 
 from app.core.problems import BadRequest, InvalidJson, UnsupportedMediaType
 from app.web.fields import is_list
-from app.web.problem_responses import from_exception
+from app.web.problem_responses import problem_from_exception
 from app.web.responses import offload
 
 MAX_FORM_BYTES = 64_000
-MAX_INLINE_BYTES: Final = 32_000
+MAX_INLINE_JSON_BYTES: Final = 32_000
 """Of JSON that is read on the event loop: the worst takes a millisecond, and four megabytes take half a second."""
 MAX_EMPTY_BYTES = 64  # of a body that says nothing: `{}` and white space around it
-_NOTHING = pydantic_core.PydanticUndefined
+_UNDEFINED = pydantic_core.PydanticUndefined
 _FORM_TYPES = frozenset({"application/x-www-form-urlencoded", "multipart/form-data"})
-_FAULT = re.compile(r"(.*) at line (\d+) column (\d+)", re.DOTALL)
-_VARIABLE = re.compile(r"{\w+(?::\w+)?}")  # in a path
-_NAMED = re.compile(r"\(\?P<\w+>")  # groups of its regular expression
+_PARSE_ERROR = re.compile(r"(.*) at line (\d+) column (\d+)", re.DOTALL)
+_PATH_VARIABLE = re.compile(r"{\w+(?::\w+)?}")  # in a path
+_NAMED_GROUP = re.compile(r"\(\?P<\w+>")  # groups of its regular expression
 Handler = Callable[[Request], Awaitable[Response]]
 
 
@@ -57,15 +57,15 @@ def parse_json(body: bytes) -> Any:
     try:
         return jiter.from_json(body, allow_inf_nan=False, catch_duplicate_keys=True)
     except ValueError as error:
-        found = _FAULT.fullmatch(str(error))
-        fault, line, column = found.groups() if found else ("it cannot be read", "1", "1")
+        match = _PARSE_ERROR.fullmatch(str(error))
+        fault, line, column = match.groups() if match else ("it cannot be read", "1", "1")
         if fault.startswith("Detected duplicate key"):  # which would be told as well
             fault = "an object has the same name twice"
         detail = f"The body is not valid JSON (RFC 8259): {fault} at line {line}, column {column}."
         raise InvalidJson(detail) from None
 
 
-class _Query:
+class _QueryModel:
     """The one model of query parameters that a route takes."""
 
     def __init__(self, name: str, model: type[BaseModel]) -> None:
@@ -113,7 +113,7 @@ def _is_json(kind: str) -> bool:
     return kind == "application/json" or (kind.startswith("application/") and kind.endswith("+json"))
 
 
-async def _read_all(request: Request) -> bytes:
+async def _read_body(request: Request) -> bytes:
     try:
         return await request.body()
     except ClientDisconnect:
@@ -125,39 +125,39 @@ def _adapter(kind: Any) -> TypeAdapter[Any]:
     return TypeAdapter(kind)
 
 
-def read_long_json(body: bytes, kind: Any) -> Any:
+def parse_long_json(body: bytes, kind: Any) -> Any:
     """Parse and validate a long body, in another process: what is raised must pickle."""
-    sent = parse_json(body)
+    content = parse_json(body)
     try:
-        return _adapter(kind).validate_python(sent)
+        return _adapter(kind).validate_python(content)
     except ValidationError as error:
-        found = error.errors(include_url=False, include_input=False)
-        placed = [{**entry, "loc": ("body", *entry["loc"])} for entry in found]
-        raise from_exception(RequestValidationError(placed, body=sent)) from None
+        errors = error.errors(include_url=False, include_input=False)
+        located = [{**entry, "loc": ("body", *entry["loc"])} for entry in errors]
+        raise problem_from_exception(RequestValidationError(located, body=content)) from None
 
 
 async def _read_json(request: Request, fields: list[Any]) -> Mapping[str, Any]:
     """The body of a request; a problem where it is not JSON, RequestValidationError where it does not fit."""
-    sent: Any = await _read_all(request)
-    if not sent or (sent.isspace() and not fields[0].field_info.is_required()):
-        sent = _NOTHING
+    content: Any = await _read_body(request)
+    if not content or (content.isspace() and not fields[0].field_info.is_required()):
+        content = _UNDEFINED
     elif not _is_json(_media_type(request)):
         raise UnsupportedMediaType("Send the body as application/json.")
-    elif len(sent) > MAX_INLINE_BYTES:
+    elif len(content) > MAX_INLINE_JSON_BYTES:
         kind = fields[0].field_info.annotation
-        return {fields[0].name: await offload(request).run(read_long_json, sent, kind)}
+        return {fields[0].name: await offload(request).run(parse_long_json, content, kind)}
     else:
-        sent = parse_json(sent)
-    values, errors = await request_body_to_args(fields, sent, embed_body_fields=False)
+        content = parse_json(content)
+    values, errors = await request_body_to_args(fields, content, embed_body_fields=False)
     if errors:
-        raise RequestValidationError(errors, body=sent)
+        raise RequestValidationError(errors, body=content)
     return values
 
 
 async def _read_form(request: Request, fields: list[Any]) -> Mapping[str, Any]:
     """The fields of a form; others are ignored, as those who send forms expect."""
     if (
-        await _read_all(request) and _media_type(request) not in _FORM_TYPES
+        await _read_body(request) and _media_type(request) not in _FORM_TYPES
     ):  # read whole: idempotency keys need it, too
         raise UnsupportedMediaType("Send the body as application/x-www-form-urlencoded.")
     async with request.form(max_files=0) as form:
@@ -167,40 +167,40 @@ async def _read_form(request: Request, fields: list[Any]) -> Mapping[str, Any]:
     return values
 
 
-async def _read_nothing(request: Request) -> None:
+async def _refuse_body(request: Request) -> None:
     """Refuse a body where none is taken: whoever sends one expects something of it.
 
     Many clients send `{}` with every POST: that is taken as nothing.
     """
-    announced = 0
+    content_length = 0
     for name, value in request.scope["headers"]:
         if name == b"content-length" and value.isdigit():
-            announced = int(value)
+            content_length = int(value)
         elif name == b"transfer-encoding":
-            announced = 1
-    if not announced:
+            content_length = 1
+    if not content_length:
         return
-    sent = b""
+    body = b""
     try:
-        if announced <= MAX_EMPTY_BYTES:
+        if content_length <= MAX_EMPTY_BYTES:
             async for part in request.stream():
-                sent += part
-                if len(sent) > MAX_EMPTY_BYTES:
+                body += part
+                if len(body) > MAX_EMPTY_BYTES:
                     break
     except ClientDisconnect:
         raise BadRequest("The body did not arrive.") from None
-    if announced > MAX_EMPTY_BYTES or b"".join(sent.split()) not in (b"", b"{}", b"null"):
+    if content_length > MAX_EMPTY_BYTES or b"".join(body.split()) not in (b"", b"{}", b"null"):
         raise BodyNotTaken("This request takes no body: send it without one, or with {}.")
     request._body = b""  # so that the same request is known by its idempotency key with and without it
 
 
-def _unusual(route: APIRoute) -> str | None:
+def _find_unsupported(route: APIRoute) -> str | None:
     """What a route needs that its handler could not give."""
-    needs = route.dependant
-    callers = [inner for inner in needs.dependencies if isinstance(inner.call, SecurityBase)]
-    others = [inner for inner in needs.dependencies if not isinstance(inner.call, SecurityBase)]
-    models = [field for field in needs.query_params if _is_model(field)]
-    if needs.cookie_params or needs.header_params:
+    dependant = route.dependant
+    callers = [inner for inner in dependant.dependencies if isinstance(inner.call, SecurityBase)]
+    others = [inner for inner in dependant.dependencies if not isinstance(inner.call, SecurityBase)]
+    models = [field for field in dependant.query_params if _is_model(field)]
+    if dependant.cookie_params or dependant.header_params:
         return "cookies, or headers without a dependency that reads them"
     if any(inner.dependencies for inner in callers + others):
         return "dependencies of dependencies"
@@ -209,10 +209,10 @@ def _unusual(route: APIRoute) -> str | None:
             return "a dependency that is no coroutine over headers"
         if inner.query_params or inner.path_params or inner.body_params or inner.cookie_params:
             return "a dependency on more than headers"
-    if models and len(needs.query_params) > 1:
+    if models and len(dependant.query_params) > 1:
         return "a model of query parameters with others beside it"
-    kinds = {type(field.field_info) for field in needs.body_params}
-    if kinds - {Body, Form} or len(kinds) > 1 or (Body in kinds and len(needs.body_params) > 1):
+    kinds = {type(field.field_info) for field in dependant.body_params}
+    if kinds - {Body, Form} or len(kinds) > 1 or (Body in kinds and len(dependant.body_params) > 1):
         return "a body that is neither one of JSON nor a form"
     return None
 
@@ -222,27 +222,27 @@ def _is_model(field: Any) -> bool:
     return isinstance(kind, type) and issubclass(kind, BaseModel)
 
 
-def _handler(route: APIRoute) -> Handler:
+def _build_handler(route: APIRoute) -> Handler:
     """What answers a route."""
-    if trouble := _unusual(route):
-        raise RuntimeError(f"{route.path} takes {trouble}")
-    needs = route.dependant
+    if unsupported := _find_unsupported(route):
+        raise RuntimeError(f"{route.path} takes {unsupported}")
+    dependant = route.dependant
     call: Callable[..., Awaitable[Response]] = route.endpoint
     callers: list[tuple[str | None, Any]] = []
     checks: list[tuple[str | None, Any, _Parameters]] = []
-    for inner in needs.dependencies:
+    for inner in dependant.dependencies:
         if isinstance(inner.call, SecurityBase):
             callers.append((inner.name, inner.call))
         else:
             checks.append((inner.name, inner.call, _Parameters(inner.header_params, lambda request: request.headers)))
-    query: _Query | _Parameters | None = None
-    if needs.query_params and _is_model(field := needs.query_params[0]):
-        query = _Query(field.name, field.field_info.annotation)  # type: ignore[arg-type]
-    elif needs.query_params:
-        query = _Parameters(needs.query_params, lambda request: request.query_params)
-    request_name, parts, body = needs.request_param_name, needs.path_params, needs.body_params
+    query: _QueryModel | _Parameters | None = None
+    if dependant.query_params and _is_model(field := dependant.query_params[0]):
+        query = _QueryModel(field.name, field.field_info.annotation)  # type: ignore[arg-type]
+    elif dependant.query_params:
+        query = _Parameters(dependant.query_params, lambda request: request.query_params)
+    request_name, parts, body = dependant.request_param_name, dependant.path_params, dependant.body_params
     is_form = bool(body) and isinstance(body[0].field_info, Form)
-    takes_none = not body and "requestBody" not in (route.openapi_extra or {}) and _is_strict(route)
+    refuses_body = not body and "requestBody" not in (route.openapi_extra or {}) and _is_strict(route)
 
     async def handle(request: Request) -> Response:
         values: dict[str, Any] = {request_name: request} if request_name else {}
@@ -259,14 +259,14 @@ def _handler(route: APIRoute) -> Handler:
             values |= query.read(request)
         if body:
             values |= await (_read_form if is_form else _read_json)(request, body)
-        elif takes_none:
-            await _read_nothing(request)
+        elif refuses_body:
+            await _refuse_body(request)
         return await call(**values)
 
     return handle
 
 
-def keep_apart(routes: Sequence[BaseRoute]) -> None:
+def separate_paths(routes: Sequence[BaseRoute]) -> None:
     """Let an address belong to one path alone, as OpenAPI has it: a fixed one goes before one with variables.
 
     Without this a method that `/v1/articles/bulk` has not is looked for at `/v1/articles/{article}`. Done once: the
@@ -279,13 +279,13 @@ def keep_apart(routes: Sequence[BaseRoute]) -> None:
     for route in routes:
         if isinstance(route, APIRoute):
             methods.setdefault(route.path, set()).update(route.methods or ())
-    taken = {
+    shadowed_by = {
         path: [
-            _NAMED.sub("(?:", other.path_regex.pattern.removeprefix("^"))
+            _NAMED_GROUP.sub("(?:", other.path_regex.pattern.removeprefix("^"))
             for other in paths.values()
             if other.path != path
             and methods[path] - methods[other.path]
-            and paths[path].path_regex.match(_VARIABLE.sub("x", other.path))
+            and paths[path].path_regex.match(_PATH_VARIABLE.sub("x", other.path))
         ]
         for path in paths
     }
@@ -293,7 +293,7 @@ def keep_apart(routes: Sequence[BaseRoute]) -> None:
         if not isinstance(route, APIRoute) or vars(route).get("is_apart"):
             continue
         vars(route)["is_apart"] = True
-        if others := taken[route.path]:
+        if others := shadowed_by[route.path]:
             own = route.path_regex.pattern.removeprefix("^")
             route.path_regex = re.compile(f"^(?!{'|'.join(others)}){own}")
 
@@ -303,12 +303,12 @@ def _is_strict(route: APIRoute) -> bool:
     return all(getattr(inner.call, "strict", True) for inner in route.dependant.dependencies)
 
 
-def prepare(route: APIRoute) -> None:
+def install_handler(route: APIRoute) -> None:
     """Give a route its handler, once: the apps of one process share their routes."""
     if vars(route).get("is_prepared"):
         return
     vars(route)["is_prepared"] = True
-    route.app = request_response(_handler(route))
+    route.app = request_response(_build_handler(route))
     for inner in route.dependant.dependencies:
         if max_bytes := getattr(inner.call, "max_bytes", None):
             vars(route)["max_public_size"] = max_bytes

@@ -16,20 +16,22 @@ from uvicorn.supervisors import Multiprocess
 
 from app.core.ids import new_id
 from app.core.problems import BadRequest, Problem, RequestTimeout
-from app.web.problem_responses import answer
+from app.web.problem_responses import problem_response
 
 BACKLOG = 2048
-KEEP_ALIVE = 65  # seconds: longer than proxies keep idle connections, so that they close first and lose no request
-STARTING = 60  # seconds that a process may take to start or to answer its parent before it is replaced
-DRAIN = 20  # seconds that requests have to finish after SIGTERM
-STALLED = 30.0  # seconds after which a reader is left that has not taken of what waits for it
-LEAST_PACE = 1000  # bytes in each of them
+KEEP_ALIVE_SECONDS = (
+    65  # seconds: longer than proxies keep idle connections, so that they close first and lose no request
+)
+START_SECONDS = 60  # seconds that a process may take to start or to answer its parent before it is replaced
+DRAIN_SECONDS = 20  # seconds that requests have to finish after SIGTERM
+STALLED_READER_SECONDS = 30.0  # seconds after which a reader is left that has not taken of what waits for it
+MIN_READ_BYTES_PER_SECOND = 1000  # bytes in each of them
 MAX_UNREAD_BYTES = 64_000_000  # that wait for slow readers in one process; beyond it, who has waited longest is left
-LINGER = 0.3  # seconds that a connection is kept for what is on its way already, when it is about to be closed
+LINGER_SECONDS = 0.3  # seconds that a connection is kept for what is on its way already, when it is about to be closed
 REST_SECONDS = 30.0  # in which the rest of a body is read and dropped after an answer that ends the connection,
-REST_IDLE = 5.0  # seconds for the next part of it,
+MAX_REST_PAUSE_SECONDS = 5.0  # seconds for the next part of it,
 MAX_REST_BYTES = 64_000_000  # and its size
-ON_LEAVING, IS_LEAVING = "on_leaving", "is_leaving"
+ON_SHUTDOWN, IS_SHUTTING_DOWN = "on_leaving", "is_leaving"
 """In a request's state: what to call when the server is told to stop, to end an answer that has no end of its own; and
 whether it was told before the request came."""
 log = structlog.get_logger("broadsheet.server")
@@ -57,67 +59,67 @@ class Protocol(HttpToolsProtocol):
 
     head_seconds = 10.0  # from the connection's start, or from a later head's first byte
     head_bytes = 65_536
-    stalled_seconds = STALLED
-    least_pace = LEAST_PACE
-    max_unread = MAX_UNREAD_BYTES
-    rest_seconds, rest_idle, max_rest = REST_SECONDS, REST_IDLE, MAX_REST_BYTES
+    stalled_seconds = STALLED_READER_SECONDS
+    min_read_rate = MIN_READ_BYTES_PER_SECOND
+    max_unread_bytes = MAX_UNREAD_BYTES
+    rest_seconds, max_rest_pause, max_rest_bytes = REST_SECONDS, MAX_REST_PAUSE_SECONDS, MAX_REST_BYTES
     unread: ClassVar[dict["Protocol", int]] = {}  # bytes that wait for each slow reader of this process, oldest first
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
         self._in_head = False
-        self._chunk = self._before = 0  # bytes: of what is being parsed, and of the head before that
+        self._chunk_size = self._earlier_size = 0  # bytes: of what is being parsed, and of the head before that
         self._timer: asyncio.TimerHandle | None = None
-        self._leaving = self._refused = False
-        self._stall: asyncio.TimerHandle | None = None
-        self._rest: float | None = None  # while the rest of a body is dropped: when that ends
+        self._is_shutting_down = self._is_refused = False
+        self._reader_timer: asyncio.TimerHandle | None = None
+        self._rest_deadline: float | None = None  # while the rest of a body is dropped: when that ends
         self._rest_size = 0
-        self._await_head()
+        self._start_head_timer()
 
     def connection_lost(self, exc: Exception | None) -> None:
-        self._stop_waiting()
+        self._cancel_timer()
         self.resume_writing()
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
-        if self._refused:
+        if self._is_refused:
             return
-        if self._rest is not None:
-            self._drop(len(data))
+        if self._rest_deadline is not None:
+            self._discard(len(data))
             return
-        continued, self._chunk = self._in_head, len(data)
+        continued, self._chunk_size = self._in_head, len(data)
         super().data_received(data)
-        self._before = self._before + len(data) if continued and self._in_head else 0
-        if self._refused or self.transport.is_closing():
+        self._earlier_size = self._earlier_size + len(data) if continued and self._in_head else 0
+        if self._is_refused or self.transport.is_closing():
             return
-        if self._before > self.head_bytes:
+        if self._earlier_size > self.head_bytes:
             self._refuse(HeadTooLarge())
         elif self._is_busy():
-            self._stop_waiting()  # a request is under way: the app has its own deadlines
+            self._cancel_timer()  # a request is under way: the app has its own deadlines
         elif self._timer is None:
-            self._await_head()
+            self._start_head_timer()
 
     def on_message_begin(self) -> None:
         self._in_head = True
         super().on_message_begin()
-        if self._leaving:
-            self.scope["state"][IS_LEAVING] = True
+        if self._is_shutting_down:
+            self.scope["state"][IS_SHUTTING_DOWN] = True
 
     def on_headers_complete(self) -> None:
         self._in_head = False
-        if self._before + self._chunk > self.head_bytes:
+        if self._earlier_size + self._chunk_size > self.head_bytes:
             size = len(self.url) + sum(len(name) + len(value) + 4 for name, value in self.headers)
             if size > self.head_bytes:
                 self._refuse(HeadTooLarge())
                 raise ValueError("the head is too large")  # ends the parsing
         super().on_headers_complete()
-        if self._leaving:
+        if self._is_shutting_down:
             self.cycle.keep_alive = False
         if self.scope["method"] not in ("GET", "HEAD"):
             self.cycle.transport = cast(asyncio.Transport, _Transport(self.transport, self._close_after_rest))
 
     def on_response_complete(self) -> None:
-        if self._rest is None:
+        if self._rest_deadline is None:
             super().on_response_complete()
         else:
             self.server_state.total_requests += 1
@@ -131,64 +133,64 @@ class Protocol(HttpToolsProtocol):
         if not self.cycle.more_body or self.transport.is_closing() or not self.transport.can_write_eof():
             self.transport.close()
             return
-        self._stop_waiting()
-        self._rest = self.loop.time() + self.rest_seconds
+        self._cancel_timer()
+        self._rest_deadline = self.loop.time() + self.rest_seconds
         self.flow.resume_reading()
         self.transport.write_eof()
-        self._drop(0)
+        self._discard(0)
 
-    def _drop(self, size: int) -> None:
-        self._stop_waiting()
+    def _discard(self, size: int) -> None:
+        self._cancel_timer()
         self._rest_size += size
-        left = (self._rest or 0.0) - self.loop.time()
-        if self._rest_size > self.max_rest or left <= 0:
+        left = (self._rest_deadline or 0.0) - self.loop.time()
+        if self._rest_size > self.max_rest_bytes or left <= 0:
             self.transport.close()
         else:
-            self._timer = self.loop.call_later(min(self.rest_idle, left), self.transport.close)
+            self._timer = self.loop.call_later(min(self.max_rest_pause, left), self.transport.close)
 
     def shutdown(self) -> None:
         """Serve what is on its way, telling the client not to come back, then close."""
-        self._leaving = True
+        self._is_shutting_down = True
         if self._is_busy():
             super().shutdown()
-            if end := self.cycle.scope["state"].get(ON_LEAVING):
+            if end := self.cycle.scope["state"].get(ON_SHUTDOWN):
                 end()
         else:
-            self.loop.call_later(LINGER, self._leave)
+            self.loop.call_later(LINGER_SECONDS, self._close_if_idle)
 
     def pause_writing(self) -> None:
         super().pause_writing()
-        self._await_reader()
-        while sum(self.unread.values()) > self.max_unread:
-            next(iter(self.unread)).leave_reader()
+        self._watch_reader()
+        while sum(self.unread.values()) > self.max_unread_bytes:
+            next(iter(self.unread)).drop_reader()
 
     def resume_writing(self) -> None:
-        self._forget_reader()
+        self._unwatch_reader()
         super().resume_writing()
 
-    def leave_reader(self) -> None:
+    def drop_reader(self) -> None:
         """End the connection of a reader who does not keep up."""
-        self._forget_reader()
+        self._unwatch_reader()
         self.transport.abort()
 
-    def _forget_reader(self) -> None:
+    def _unwatch_reader(self) -> None:
         self.unread.pop(self, None)
-        if self._stall is not None:
-            self._stall.cancel()
-            self._stall = None
+        if self._reader_timer is not None:
+            self._reader_timer.cancel()
+            self._reader_timer = None
 
-    def _await_reader(self) -> None:
+    def _watch_reader(self) -> None:
         self.unread[self] = waiting = self.transport.get_write_buffer_size()
-        self._stall = self.loop.call_later(self.stalled_seconds, self._check_reader, waiting)
+        self._reader_timer = self.loop.call_later(self.stalled_seconds, self._check_reader, waiting)
 
     def _check_reader(self, before: int) -> None:
         taken = before - self.transport.get_write_buffer_size()
-        if taken >= max(1.0, self.stalled_seconds * self.least_pace):
-            self._await_reader()
+        if taken >= max(1.0, self.stalled_seconds * self.min_read_rate):
+            self._watch_reader()
         else:
-            self.leave_reader()
+            self.drop_reader()
 
-    def _leave(self) -> None:
+    def _close_if_idle(self) -> None:
         if not self._is_busy():
             self.transport.close()
 
@@ -196,18 +198,18 @@ class Protocol(HttpToolsProtocol):
         return self.cycle is not None and not self.cycle.response_complete
 
     def send_400_response(self, msg: str) -> None:
-        if not self._refused:
+        if not self._is_refused:
             self._refuse(BadRequest(msg))
 
-    def _await_head(self) -> None:
-        self._timer = self.loop.call_later(self.head_seconds, self._give_up)
+    def _start_head_timer(self) -> None:
+        self._timer = self.loop.call_later(self.head_seconds, self._time_out)
 
-    def _stop_waiting(self) -> None:
+    def _cancel_timer(self) -> None:
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
 
-    def _give_up(self) -> None:
+    def _time_out(self) -> None:
         self._timer = None
         if self._in_head:
             self._refuse(RequestTimeout("The request's head did not arrive in time."))
@@ -219,8 +221,8 @@ class Protocol(HttpToolsProtocol):
 
         What still comes in is read and dropped for a moment: closing at once would take the answer back, RFC 9112 §9.6.
         """
-        self._refused = True
-        self._stop_waiting()
+        self._is_refused = True
+        self._cancel_timer()
         if self.transport.is_closing() or self.pipeline or (self._is_busy() and self.cycle.response_started):
             self.transport.close()
             return
@@ -228,14 +230,14 @@ class Protocol(HttpToolsProtocol):
             self.cycle.disconnected = True
             self.cycle.message_event.set()
         request_id = new_id()
-        response = answer(problem, request_id)
+        response = problem_response(problem, request_id)
         headers = [*self.server_state.default_headers, *response.raw_headers, (b"x-request-id", request_id.encode())]
         headers.append((b"connection", b"close"))
         lines = [f"HTTP/1.1 {problem.status} {HTTPStatus(problem.status).phrase}".encode()]
         lines += [name + b": " + value for name, value in headers]
         self.transport.write(b"\r\n".join([*lines, b"", bytes(response.body)]))
         self.transport.write_eof()
-        self.loop.call_later(LINGER, self.transport.close)
+        self.loop.call_later(LINGER_SECONDS, self.transport.close)
 
 
 class _Supervisor(Multiprocess):
@@ -269,7 +271,7 @@ class _Config(uvicorn.Config):
             root.addHandler(_LogHandler(logging.WARNING))
 
 
-def configure(make_app: Callable[[], Any], *, workers: int = 1, trusted_proxies: list[str]) -> uvicorn.Config:
+def make_config(make_app: Callable[[], Any], *, workers: int = 1, trusted_proxies: list[str]) -> uvicorn.Config:
     """Uvicorn's settings; `make_app` is called in each process, so it must pickle when there are several."""
     return _Config(
         make_app,
@@ -284,13 +286,13 @@ def configure(make_app: Callable[[], Any], *, workers: int = 1, trusted_proxies:
         proxy_headers=bool(trusted_proxies),
         forwarded_allow_ips=trusted_proxies,
         backlog=BACKLOG,
-        timeout_keep_alive=KEEP_ALIVE,
-        timeout_graceful_shutdown=DRAIN,
-        timeout_worker_healthcheck=STARTING,
+        timeout_keep_alive=KEEP_ALIVE_SECONDS,
+        timeout_graceful_shutdown=DRAIN_SECONDS,
+        timeout_worker_healthcheck=START_SECONDS,
     )
 
 
-def bind(host: str, port: int) -> socket.socket:
+def bind_socket(host: str, port: int) -> socket.socket:
     """Take an address without listening yet; port 0 takes any that is free."""
     try:
         family, kind, protocol, _, address = socket.getaddrinfo(
@@ -308,7 +310,7 @@ def bind(host: str, port: int) -> socket.socket:
     return listener
 
 
-def address_of(listener: socket.socket) -> str:
+def url_of(listener: socket.socket) -> str:
     """The URL of a bound socket."""
     host, port = listener.getsockname()[:2]
     return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
@@ -327,7 +329,7 @@ def exit_on_signals() -> None:
 def serve(config: uvicorn.Config, listener: socket.socket) -> None:
     """Serve on a bound socket until a signal comes, then drain; ServerError if the app did not start."""
     listener.listen(config.backlog)
-    log.info("listening", url=address_of(listener), processes=config.workers)
+    log.info("listening", url=url_of(listener), processes=config.workers)
     if config.workers > 1:
         supervisor = _Supervisor(config, [listener])
         supervisor.run()

@@ -18,7 +18,7 @@ from app.events.schemas import Entry
 from app.identity.schemas import ANONYMOUS
 from app.moderation.events import MODERATION_TYPES
 from app.web import etag
-from app.web.responses import dump
+from app.web.responses import dump_json
 from app.webhooks.schemas import TOLD, TYPES, is_wanted
 from app.webhooks.webhooks import CHANNEL, enabled, message, message_id
 
@@ -44,7 +44,7 @@ def _article_tag(connection: sa.Connection, article_id: str, site: Site) -> str 
         if row is None or not is_visible(row, ANONYMOUS):
             return None
         (body,) = cards.render_articles(connection, [row], site, ("html",))
-        return etag.make(body, row["version"])
+        return etag.make_etag(body, row["version"])
 
     return cards.retry_on_change(find)(connection)
 
@@ -52,7 +52,9 @@ def _article_tag(connection: sa.Connection, article_id: str, site: Site) -> str 
 def _comment_tag(connection: sa.Connection, comment_id: str) -> str | None:
     """The same for a comment."""
     try:
-        return etag.make(dump(SingleCommentOut, comments.single(connection, comment_id, ANONYMOUS, ancestors=False)))
+        return etag.make_etag(
+            dump_json(SingleCommentOut, comments.get_comment(connection, comment_id, ANONYMOUS, ancestors=False))
+        )
     except NotFound:
         return None
 

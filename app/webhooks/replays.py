@@ -14,7 +14,7 @@ from app.db.columns import table_of
 from app.deliveries.outbox import enqueue_all, send_again
 from app.events.log import before, read_after
 from app.events.schemas import Entry, Position
-from app.identity.audit import record as audit
+from app.identity.audit import record_action as audit
 from app.identity.schemas import Actor
 from app.webhooks.messages import delivery_of
 from app.webhooks.schemas import ReplayIn, is_wanted

@@ -8,12 +8,12 @@ from starlette.responses import Response
 
 from app.core.ids import IdPath
 from app.core.problems import Forbidden, Invalid, NotFound, Unauthorized, documented
-from app.identity.access import VERSIONED, Versions, requires
+from app.identity.access import VERSION_PROBLEMS, ExpectedVersions, require_scope
 from app.identity.schemas import Actor
 from app.identity.writes import write
-from app.web.fields import chosen
+from app.web.fields import parse_fields
 from app.web.paging import ListOut, PageQuery
-from app.web.responses import ReadQuery, database, dump, reply, reply_list, settings
+from app.web.responses import ReadQuery, database, dump_json, reply, reply_list, settings
 from app.webhooks import replays, webhooks
 from app.webhooks import replays as replaying
 from app.webhooks.schemas import (
@@ -29,10 +29,10 @@ from app.webhooks.schemas import (
 )
 
 router = APIRouter(prefix="/v1/webhooks", tags=["webhooks"])
-Manager = Annotated[Actor, requires("webhooks:manage")]
+Manager = Annotated[Actor, require_scope("webhooks:manage")]
 READS = documented(Unauthorized, Forbidden, NotFound)
 SENDS = documented(Unauthorized, Forbidden, NotFound, webhooks.WebhookDisabled)
-CHANGES = documented(*VERSIONED)
+CHANGES = documented(*VERSION_PROBLEMS)
 CREATES = documented(Unauthorized, Forbidden, Invalid, webhooks.TooManyWebhooks)
 
 
@@ -62,7 +62,7 @@ async def create_webhook(request: Request, body: WebhookIn, actor: Manager) -> R
         request,
         actor,
         action,
-        show=webhooks.with_secret,
+        render=webhooks.with_secret,
         model=NewWebhookOut,
         status=201,
         location="/v1/webhooks/{id}",
@@ -80,7 +80,9 @@ async def create_webhook(request: Request, body: WebhookIn, actor: Manager) -> R
 async def list_webhooks(request: Request, query: Annotated[PageQuery, Query()], actor: Manager) -> Response:
     """All webhooks, newest first; never their secrets."""
     page = await database(request).read(webhooks.page, query)
-    return reply_list(request, ListOut[WebhookOut], page, chosen(WebhookOut, query.fields), groups=(), private=True)
+    return reply_list(
+        request, ListOut[WebhookOut], page, parse_fields(WebhookOut, query.fields), groups=(), private=True
+    )
 
 
 @router.get(
@@ -91,7 +93,7 @@ async def get_webhook(
 ) -> Response:
     """One webhook, and how it does."""
     row = await database(request).read(webhooks.by_id, webhook)
-    body = dump(WebhookOut, row, chosen(WebhookOut, query.fields))
+    body = dump_json(WebhookOut, row, parse_fields(WebhookOut, query.fields))
     return reply(request, body, version=row["version"], groups=(), private=True)
 
 
@@ -103,7 +105,7 @@ async def get_webhook(
     responses=CHANGES | documented(Invalid),
 )
 async def update_webhook(
-    request: Request, webhook: IdPath, body: WebhookPatch, versions: Versions, actor: Manager
+    request: Request, webhook: IdPath, body: WebhookPatch, versions: ExpectedVersions, actor: Manager
 ) -> Response:
     """Change a webhook by RFC 7396 merge patch. Disabling it cancels what waits; enabling it is a fresh start."""
     return await write(
@@ -114,7 +116,7 @@ async def update_webhook(
         webhook,
         body,
         versions,
-        show=webhooks.by_id,
+        render=webhooks.by_id,
         model=WebhookOut,
     )
 
@@ -122,7 +124,7 @@ async def update_webhook(
 @router.delete(
     "/{webhook}", operation_id="deleteWebhook", summary="Delete a webhook", status_code=204, responses=CHANGES
 )
-async def delete_webhook(request: Request, webhook: IdPath, versions: Versions, actor: Manager) -> Response:
+async def delete_webhook(request: Request, webhook: IdPath, versions: ExpectedVersions, actor: Manager) -> Response:
     """Tell it nothing any more, not even what waits."""
     return await write(request, actor, webhooks.delete, webhook, versions, status=204)
 
@@ -135,7 +137,7 @@ async def delete_webhook(request: Request, webhook: IdPath, versions: Versions, 
     responses=CHANGES | documented(Invalid),
 )
 async def rotate_webhook_secret(
-    request: Request, webhook: IdPath, body: RotateIn, versions: Versions, actor: Manager
+    request: Request, webhook: IdPath, body: RotateIn, versions: ExpectedVersions, actor: Manager
 ) -> Response:
     """Replace the secret. For `overlap_hours` messages carry two signatures, so that no receiver misses one."""
     return await write(
@@ -145,7 +147,7 @@ async def rotate_webhook_secret(
         webhook,
         body,
         versions,
-        show=webhooks.with_secret,
+        render=webhooks.with_secret,
         model=NewWebhookOut,
         secret=True,
     )
@@ -161,7 +163,7 @@ async def rotate_webhook_secret(
 )
 async def test_webhook(request: Request, webhook: IdPath, actor: Manager) -> Response:
     """Send a message of the type `webhook.test`; the list of deliveries tells how it went."""
-    return await write(request, actor, webhooks.ping, webhook, show=webhooks.delivery, model=DeliveryOut, status=202)
+    return await write(request, actor, webhooks.ping, webhook, render=webhooks.delivery, model=DeliveryOut, status=202)
 
 
 @router.get(
@@ -176,7 +178,9 @@ async def list_deliveries(
 ) -> Response:
     """What it was sent, newest first, with the answers. Delivered messages are kept for 14 days, dead ones for 90."""
     page = await database(request).scan(webhooks.deliveries, actor, webhook, query)
-    return reply_list(request, ListOut[DeliveryOut], page, chosen(DeliveryOut, query.fields), groups=(), private=True)
+    return reply_list(
+        request, ListOut[DeliveryOut], page, parse_fields(DeliveryOut, query.fields), groups=(), private=True
+    )
 
 
 @router.post(
@@ -190,7 +194,7 @@ async def list_deliveries(
 async def redeliver_message(request: Request, webhook: IdPath, delivery: IdPath, actor: Manager) -> Response:
     """Send a message once more, delivered or not: the same bytes, under the same `webhook-id`."""
     return await write(
-        request, actor, webhooks.redeliver, webhook, delivery, show=webhooks.delivery, model=DeliveryOut, status=202
+        request, actor, webhooks.redeliver, webhook, delivery, render=webhooks.delivery, model=DeliveryOut, status=202
     )
 
 
@@ -214,7 +218,7 @@ async def replay_events(request: Request, webhook: IdPath, body: ReplayIn, actor
         webhook,
         body,
         settings(request).time_zone,
-        show=replaying.shown,
+        render=replaying.shown,
         model=ReplayOut,
         status=202,
     )

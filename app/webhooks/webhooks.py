@@ -21,14 +21,14 @@ from app.core.settings import Settings
 from app.db.columns import Row, table_of
 from app.deliveries.outbox import cancel, enqueue, mend, send_again
 from app.deliveries.tables import Delivery, DeliveryLane
-from app.identity.audit import record as audit
+from app.identity.audit import record_action as audit
 from app.identity.schemas import SYSTEM, Actor
 from app.identity.tables import ApiKey
 from app.moderation.events import MODERATION_TYPES
 from app.net.outgoing import Refused, check
 from app.publication.terms import require_all_sections
 from app.web import etag
-from app.web.paging import PageQuery, Sort, fetch
+from app.web.paging import PageQuery, Sort, fetch_page
 from app.webhooks.schemas import PING, DeliveryQuery, RotateIn, WebhookIn, WebhookPatch, is_wanted
 from app.webhooks.tables import Webhook
 
@@ -66,7 +66,7 @@ def _with_moderation(row: Row) -> dict[str, Any]:
 
 def page(connection: sa.Connection, asked: PageQuery) -> dict[str, Any]:
     """A page of webhooks, newest first."""
-    found = fetch(connection, _SHOWN, NEWEST, WEBHOOK.c.created_at, asked)
+    found = fetch_page(connection, _SHOWN, NEWEST, WEBHOOK.c.created_at, asked)
     return {**found, "data": [_with_moderation(row) for row in found["data"]]}
 
 
@@ -117,7 +117,7 @@ def deliveries(connection: sa.Connection, actor: Actor, webhook_id: str, asked: 
     query = sa.select(*_SENT).where(DELIVERY.c.channel == CHANNEL, DELIVERY.c.endpoint == webhook_id, shown_to(actor))
     if asked.state is not None:
         query = query.where(DELIVERY.c.state == asked.state)
-    found = fetch(connection, query, NEWEST, DELIVERY.c.created_at, asked, within=webhook_id)
+    found = fetch_page(connection, query, NEWEST, DELIVERY.c.created_at, asked, within=webhook_id)
     found["data"] = [_present(row) for row in found["data"]]
     return found
 
@@ -217,7 +217,7 @@ def change(
     if "events" in values:
         values |= _moderation_of(actor, values["events"])
     names = sorted(name for name, value in values.items() if getattr(row, name) != value)
-    etag.check(row.version, versions, names)
+    etag.check_version(row.version, versions, names)
     if "url" in names:
         _check(data.url, settings)
     for name in names:
@@ -237,7 +237,7 @@ def change(
 def delete(session: Session, actor: Actor, webhook_id: str, versions: frozenset[int] | None) -> None:
     """Tell it nothing any more, not even what waits."""
     row = locked(session, actor, webhook_id)
-    etag.check(row.version, versions)
+    etag.check_version(row.version, versions)
     cancel(session, channel=CHANNEL, endpoint=row.id)
     session.delete(row)
     audit(session, actor, "webhook.delete", "webhook", webhook_id, {})
@@ -246,7 +246,7 @@ def delete(session: Session, actor: Actor, webhook_id: str, versions: frozenset[
 def rotate(session: Session, actor: Actor, webhook_id: str, data: RotateIn, versions: frozenset[int] | None) -> str:
     """Give it a new secret; the former one signs beside it for a while. Returns the id."""
     row = locked(session, actor, webhook_id)
-    etag.check(row.version, versions)
+    etag.check_version(row.version, versions)
     overlap = timedelta(hours=data.overlap_hours)
     row.old_secret, row.old_secret_until = (row.secret, now() + overlap) if overlap else (None, None)
     row.secret = _new_secret()

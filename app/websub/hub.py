@@ -10,7 +10,7 @@ from sqlalchemy.dialects import postgresql, sqlite
 from sqlmodel import Session
 
 from app.articles.cached_json import find_cached, retry_on_change
-from app.comments.reading import readable
+from app.comments.reading import get_readable_article
 from app.core.clock import now
 from app.core.ids import new_id
 from app.core.network_addresses import Guard
@@ -41,7 +41,7 @@ def target(connection: sa.Connection, topic: Topic) -> str | None:
     if topic.kind == "site":
         return None
     if topic.kind == "comments":
-        return readable(connection, topic.ref).article_id
+        return get_readable_article(connection, topic.ref).article_id
     row = _TERMS[topic.kind](connection, topic.ref)
     if row is None:
         raise NotFound

@@ -9,7 +9,7 @@ from starlette.responses import Response
 from app.core.network_addresses import Guard
 from app.core.problems import Invalid, TooManyRequests, documented
 from app.feeds.schemas import Publication
-from app.identity.access import admits, limit
+from app.identity.access import enforce_limit, require_admission
 from app.identity.schemas import Actor
 from app.identity.writes import write
 from app.web.responses import settings
@@ -20,7 +20,7 @@ router = APIRouter(tags=["syndication"])
 
 
 async def _admit(request: Request, actor: Actor) -> None:
-    await limit(request, "hub", actor)
+    await enforce_limit(request, "hub", actor)
 
 
 @router.post(
@@ -33,7 +33,7 @@ async def _admit(request: Request, actor: Actor) -> None:
 )
 async def request_feed_updates(
     request: Request,
-    actor: Annotated[Actor, admits(_admit, strict=False)],
+    actor: Annotated[Actor, require_admission(_admit, strict=False)],
     mode: Annotated[Mode, Form(alias="hub.mode", description="What is asked for.")],
     topic: Annotated[
         str,

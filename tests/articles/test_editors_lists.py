@@ -50,7 +50,7 @@ def test_what_was_edited_last_comes_first(client: TestClient, editor: Headers) -
 
 def test_whoever_saved_a_text_is_an_editor_of_it(client: TestClient, db: Database, editor: Headers) -> None:
     with db.transaction() as session:
-        key_id, secret = keys.create(session, SYSTEM, "Zoë Night", ["content:read", "content:write"], None)
+        key_id, secret = keys.create_api_key(session, SYSTEM, "Zoë Night", ["content:read", "content:write"], None)
     night = {"Authorization": f"Bearer {secret}"}
     make.draft(client, night, "Hers")
     shared = make.draft(client, editor, "Shared")

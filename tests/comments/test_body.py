@@ -19,10 +19,10 @@ _PIECES = st.sampled_from(
 def test_plain_words_become_what_markdown_makes_of_them(pieces: list[str]) -> None:
     source = "a" + "".join(pieces)
     try:
-        found = rendering.from_markdown(source)
+        found = rendering.render_markdown(source)
     except ValueError:
         assume(False)
-    assert found == rendering._body(source, rendering._MARKDOWN.render(source))
+    assert found == rendering._render_body(source, rendering._MARKDOWN.render(source))
 
 
 @pytest.mark.parametrize(
@@ -33,11 +33,11 @@ def test_plain_words_become_what_markdown_makes_of_them(pieces: list[str]) -> No
 )
 def test_addresses_end_before_closing_quotes_and_full_width_signs(closing: str) -> None:
     for address in ("http://a.example", "https://a.example/b?c=d", "https://a.example/b/"):
-        assert rendering.from_markdown(f"See {address}{closing} there").links == (address,)
-        assert rendering.from_markdown(f"{address}{closing}").links == (address,)
+        assert rendering.render_markdown(f"See {address}{closing} there").links == (address,)
+        assert rendering.render_markdown(f"{address}{closing}").links == (address,)
 
 
 def test_addresses_hold_what_stands_inside_of_words() -> None:
     for address in ("https://a.example/caf\u00e9", "https://a.example/\u6f22\u5b57", "https://a.example/b\u2013c"):
-        assert len(rendering.from_markdown(f"See {address} there").links) == 1
-        assert f">{address}</a>" in rendering.from_markdown(f"See {address} there").html
+        assert len(rendering.render_markdown(f"See {address} there").links) == 1
+        assert f">{address}</a>" in rendering.render_markdown(f"See {address} there").html

@@ -7,7 +7,7 @@ from functools import partial
 import pytest
 
 from app.comments import rendering
-from app.comments.rendering import from_markdown
+from app.comments.rendering import render_markdown
 from app.moderation.pipeline import analyze_text
 
 LENGTH = 10_000
@@ -33,7 +33,7 @@ def seconds(work: Callable[[], object], tries: int = 3) -> float:
 def read(source: str) -> None:
     """Read and judge a text, or refuse it."""
     try:
-        found = from_markdown(source)
+        found = render_markdown(source)
     except ValueError:
         return
     analyze_text(found.text, found.links, True, True)
@@ -78,11 +78,11 @@ def test_four_times_the_text_costs_about_four_times_as_much(unit: str) -> None:
 )
 def test_what_is_not_read_is_told_by_its_shape(source: str, why: str) -> None:
     with pytest.raises(ValueError, match=why):
-        from_markdown(source)
+        render_markdown(source)
 
 
 def test_what_is_read_at_once_is_short_and_plain() -> None:
     assert rendering.is_quick("Well said. " * 100)
     assert rendering.is_quick("Two\n\nparagraphs, *and* a [link](https://a.example).")
-    assert not rendering.is_quick("a" * (rendering.QUICK_LENGTH + 1))
-    assert not rendering.is_quick("a\n" * (rendering.QUICK_MARKS + 1))
+    assert not rendering.is_quick("a" * (rendering.MAX_QUICK_LENGTH + 1))
+    assert not rendering.is_quick("a\n" * (rendering.MAX_QUICK_MARKS + 1))

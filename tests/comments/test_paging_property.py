@@ -10,8 +10,8 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 from starlette.testclient import TestClient
 
-from app.comments.lifecycle import appear, set_state, voted
-from app.comments.reading import C, locked
+from app.comments.lifecycle import adjust_votes, announce_comment, set_state
+from app.comments.reading import C, lock_comment
 from app.comments.schemas import SORT_COLUMNS
 from app.core.ids import new_id
 from app.db import Database
@@ -84,12 +84,12 @@ class Discussion:
                     self._post(session, number)
                 elif public and deed == VOTE:
                     row = public[number % len(public)]
-                    voted(session, locked(session, row["id"]), number % 3, number % 2)
+                    adjust_votes(session, lock_comment(session, row["id"]), number % 3, number % 2)
                     if sort not in BY_TIME:
                         self.touched.add(row["id"])
                 elif public and deed == REMOVE and sort in BY_TIME:
                     row = public[number % len(public)]
-                    set_state(session, locked(session, row["id"]), "removed", by="moderator")
+                    set_state(session, lock_comment(session, row["id"]), "removed", by="moderator")
                     row["state"] = "removed"
                     self._forget(session)
 
@@ -106,7 +106,7 @@ class Discussion:
             row["depth"] = parent["depth"] + 1
         row["created_at"] = newest + timedelta(milliseconds=len(self.late) + 1)
         session.execute(sa.insert(C).values(row))
-        appear(session, row)
+        announce_comment(session, row)
         self.late.append(row)
 
     def _forget(self, session: Any) -> None:

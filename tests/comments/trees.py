@@ -9,7 +9,7 @@ import sqlalchemy as sa
 
 from app.articles.tables import ArticleTally
 from app.comments.reading import C
-from app.comments.schemas import best, controversy
+from app.comments.schemas import controversy_score, wilson_score
 from app.core.ids import new_id
 from app.db import Database
 from app.db.columns import table_of
@@ -44,7 +44,7 @@ def _rows(article_id: str, twigs: Iterable[Twig]) -> list[dict[str, Any]]:
             row |= {"parent_id": parent["id"], "under_id": parent["id"], "root_id": parent["root_id"]}
             row["depth"] = parent["depth"] + 1
         row |= {"upvotes": twig.ups, "downvotes": twig.downs, "source": f"Comment {n}.", "text": f"Comment {n}."}
-        row |= {"best": best(twig.ups, twig.downs), "controversy": controversy(twig.ups, twig.downs)}
+        row |= {"best": wilson_score(twig.ups, twig.downs), "controversy": controversy_score(twig.ups, twig.downs)}
         row |= {"participant_id": WRITER, "author_id": "writer", "author_name": "Ida", "author_kind": "guest"}
         row |= {"badges": [], "html": f"<p>Comment {n}.</p>", "fingerprint": f"{n:032x}", "notify": "none"}
         row |= {"featured": False, "approved_text": False, "version": 1, "replies": 0}

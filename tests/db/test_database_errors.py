@@ -86,7 +86,7 @@ def test_a_busy_store_is_a_503(store: SqliteDatabase, monkeypatch: pytest.Monkey
             with pytest.raises(DBAPIError) as caught:
                 await store.write(add, "x")
         assert is_unavailable(caught.value)
-        problem = problem_responses.from_exception(caught.value)
+        problem = problem_responses.problem_from_exception(caught.value)
         assert (problem.status, problem.code) == (503, "unavailable")
         assert "Retry-After" in (problem.headers or {})
         await store.write(add, "x")
@@ -103,7 +103,7 @@ def test_a_full_disk_is_a_507(store: SqliteDatabase) -> None:
         with pytest.raises(DBAPIError) as caught:
             await store.write(add, "x" * 1_000_000)
         assert is_full(caught.value)
-        assert problem_responses.from_exception(caught.value).status == 507
+        assert problem_responses.problem_from_exception(caught.value).status == 507
         await store.write(add, "small")
         assert await store.read(count) == 1
         await store.stop()
@@ -139,8 +139,8 @@ def failure(name: str) -> DBAPIError:
     ],
 )
 def test_each_failure_of_sqlite_has_its_status(name: str, status: int) -> None:
-    assert problem_responses.from_exception(failure(name)).status == status
+    assert problem_responses.problem_from_exception(failure(name)).status == status
 
 
 def test_a_lost_race_is_a_conflict() -> None:
-    assert problem_responses.from_exception(IntegrityError("…", None, driver.IntegrityError())).status == 409
+    assert problem_responses.problem_from_exception(IntegrityError("…", None, driver.IntegrityError())).status == 409

@@ -82,7 +82,7 @@ def test_what_postgresql_asks_to_try_again_is_tried_again(store: PostgresDatabas
         assert await store.read(texts) == ["try 3"]
         with pytest.raises(DBAPIError) as caught:
             await store.write(fail_with, state)
-        assert problem_responses.from_exception(caught.value).status == 503
+        assert problem_responses.problem_from_exception(caught.value).status == 503
 
     run(story)
 
@@ -143,7 +143,7 @@ def test_a_read_outlives_its_connection_once(store: PostgresDatabase, kill: Call
         with pytest.raises(DBAPIError) as caught:
             await store.read(query, 9)
         assert len(tries) == 2
-        assert problem_responses.from_exception(caught.value).status == 503
+        assert problem_responses.problem_from_exception(caught.value).status == 503
 
     run(story)
 
@@ -159,7 +159,7 @@ def test_a_write_is_not_repeated_on_a_lost_connection(store: PostgresDatabase) -
     async def story() -> None:
         with pytest.raises(DBAPIError) as caught:
             await store.write(action)
-        problem = problem_responses.from_exception(caught.value)
+        problem = problem_responses.problem_from_exception(caught.value)
         assert (problem.status, len(tries)) == (503, 1)
         assert "Retry-After" in (problem.headers or {})
         assert await store.write(add, "next") == "next"
@@ -188,7 +188,7 @@ def test_a_timeout_is_a_503(store: PostgresDatabase, limit: str) -> None:
             with pytest.raises(DBAPIError) as caught:
                 await store.write(wait)
         assert is_unavailable(caught.value)
-        assert problem_responses.from_exception(caught.value).status == 503
+        assert problem_responses.problem_from_exception(caught.value).status == 503
 
     run(story)
 
@@ -200,7 +200,7 @@ def test_a_timeout_is_a_503(store: PostgresDatabase, limit: str) -> None:
 def test_each_state_has_its_status(store: PostgresDatabase, state: str, status: int) -> None:
     with pytest.raises(DBAPIError) as caught, store.transaction() as session:
         fail_with(session, state)
-    assert problem_responses.from_exception(caught.value).status == status
+    assert problem_responses.problem_from_exception(caught.value).status == status
 
 
 def test_a_server_that_is_not_there_is_a_503() -> None:
@@ -210,7 +210,7 @@ def test_a_server_that_is_not_there_is_a_503() -> None:
         for work in (db.read(texts), db.write(add, "x")):
             with pytest.raises(DBAPIError) as caught:
                 await work
-            assert problem_responses.from_exception(caught.value).status == 503
+            assert problem_responses.problem_from_exception(caught.value).status == 503
         await db.stop()
 
     run(story)

@@ -220,7 +220,7 @@ def test_too_many_waiting_writes_are_refused(tmp_path: Path, monkeypatch: pytest
         await asyncio.sleep(0)
         with pytest.raises(Overloaded) as caught:
             await store.write(adding("c"))
-        problem = problem_responses.from_exception(caught.value)
+        problem = problem_responses.problem_from_exception(caught.value)
         assert problem.status == 503
         assert problem.headers
         assert int(problem.headers["Retry-After"]) > 0

@@ -8,7 +8,7 @@ import typer
 
 from app.cli import app as commands
 from app.core.settings import Settings
-from app.web.rate_limits import DEFAULTS
+from app.web.rate_limits import DEFAULT_RATES
 from app.webhooks.schemas import TYPES
 from docs import generate
 
@@ -31,7 +31,7 @@ def test_every_setting_is_explained() -> None:
 
 
 def test_rate_limits_tell_the_defaults() -> None:
-    assert ",".join(f"{name}={rate}" for name, rate in DEFAULTS.items()) in reference("settings")
+    assert ",".join(f"{name}={rate}" for name, rate in DEFAULT_RATES.items()) in reference("settings")
 
 
 def test_every_problem_is_explained() -> None:

@@ -16,7 +16,7 @@ from app.feeds.content import on_server
 from app.identity.schemas import SYSTEM
 from app.main import create_app
 from app.publication.media_library import create_reference
-from app.web.responses import preferred
+from app.web.responses import negotiate_media_type
 from tests import make
 from tests.feeds.conftest import API
 
@@ -236,7 +236,7 @@ def test_markdown_leads_where_the_article_does(client: TestClient, editor: Heade
 )
 def test_the_client_chooses(accept: str, kind: str) -> None:
     order = (OFFERED[0], OFFERED[1], OFFERED[2], "text/plain", "text/markdown")
-    assert preferred(accept, order) == kind
+    assert negotiate_media_type(accept, order) == kind
 
 
 def test_both_ways_give_the_same(client: TestClient, article: dict[str, Any]) -> None:

@@ -17,7 +17,7 @@ Serve = Callable[..., str]
 @contextmanager
 def serving(settings: Settings, *, with_worker: bool = False) -> Iterator[str]:
     """A running server; its address."""
-    config = server.configure(lambda: create_app(settings, with_worker=with_worker), trusted_proxies=[])
+    config = server.make_config(lambda: create_app(settings, with_worker=with_worker), trusted_proxies=[])
     ready = threading.Event()
 
     class Server(uvicorn.Server):
@@ -25,13 +25,13 @@ def serving(settings: Settings, *, with_worker: bool = False) -> Iterator[str]:
             await super().startup(sockets)  # type: ignore[arg-type]
             ready.set()
 
-    running, listener = Server(config), server.bind("127.0.0.1", 0)
+    running, listener = Server(config), server.bind_socket("127.0.0.1", 0)
     listener.listen(config.backlog)
     thread = threading.Thread(target=running.run, args=([listener],))
     thread.start()
     try:
         assert ready.wait(30), "the server did not start"
-        yield server.address_of(listener)
+        yield server.url_of(listener)
     finally:
         running.should_exit = True
         thread.join(30)

@@ -32,14 +32,14 @@ class Doomed:
 def main() -> None:
     """Serve on any free port, which stands on the first line of output."""
     logs.configure("json")
-    listener = server.bind("127.0.0.1", 0)
+    listener = server.bind_socket("127.0.0.1", 0)
 
     def make() -> Any:
         sys.stdout.write(f"{listener.getsockname()[1]}\n")
         sys.stdout.flush()
         return Doomed(create_app(Settings(_env_file=None), with_worker=False))
 
-    server.serve(server.configure(make, trusted_proxies=[]), listener)
+    server.serve(server.make_config(make, trusted_proxies=[]), listener)
 
 
 if __name__ == "__main__":

@@ -282,7 +282,7 @@ def test_a_slash_at_the_end_changes_nothing(client: TestClient, editor: Headers)
 
 
 TOKENS = {
-    "a guest's": lambda client: client.app.state.services.vault.new_guest_token(),
+    "a guest's": lambda client: client.app.state.services.vault.make_guest_token(),
     "no guest's": lambda _: "bg_cut",
     "an edit token": lambda _: "be_cut",
     "a manage token": lambda _: "bm_cut",

@@ -181,7 +181,7 @@ def test_nothing_is_lost_or_doubled(sqlite_template: Path, tmp_path: Path, capsy
     shutil.copy(sqlite_template, store)
     db = open_database(f"sqlite:///{store}")
     with db.transaction() as session:
-        ledger = Ledger(keys.create(session, SYSTEM, "writer", ["content:write", "content:publish"])[1])
+        ledger = Ledger(keys.create_api_key(session, SYSTEM, "writer", ["content:write", "content:publish"])[1])
     with serving(store) as server, httpx2.Client(base_url=server.url) as http:
         headers = {"Authorization": f"Bearer {ledger.key}"}
         ok(http.post("/v1/sections", json={"name": "News"}, headers=headers), 201)

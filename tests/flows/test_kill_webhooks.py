@@ -111,7 +111,7 @@ def prepared(db: Database, url: str, receiver: Receiver) -> Ledger:
     """Two articles, one of them moderated before, and a webhook."""
     scopes = ["content:write", "content:publish", "comments:moderate", "webhooks:manage"]
     with db.transaction() as session:
-        key = keys.create(session, SYSTEM, "writer", scopes)[1]
+        key = keys.create_api_key(session, SYSTEM, "writer", scopes)[1]
     with httpx2.Client(base_url=url, headers={"Authorization": f"Bearer {key}", "If-Match": "*"}, timeout=60) as http:
         ids = []
         for title in ("Open", "Waiting"):

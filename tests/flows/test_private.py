@@ -15,7 +15,7 @@ from app.articles.publishing import advance_due_articles
 from app.core.clock import iso
 from app.db import Database
 from app.identity import keys
-from app.identity.audit import record
+from app.identity.audit import record_action
 from app.identity.schemas import SYSTEM
 from tests import make
 from tests.document import operation_at
@@ -79,8 +79,8 @@ def plant(client: TestClient, editor: Headers, db: Database) -> list[dict[str, A
 def world(client: TestClient, db: Database) -> World:
     """A publication with one public article and everything else private."""
     with db.transaction() as session:
-        secrets = [keys.create(session, SYSTEM, name, EDITOR)[1] for name in ("editor", f"{CANARY}keyname")]
-        record(session, SYSTEM, "key.create", "key", None, {"note": f"{CANARY}audit"})
+        secrets = [keys.create_api_key(session, SYSTEM, name, EDITOR)[1] for name in ("editor", f"{CANARY}keyname")]
+        record_action(session, SYSTEM, "key.create", "key", None, {"note": f"{CANARY}audit"})
         secrets += session.connection().execute(sa.text("SELECT hash FROM api_key")).scalars()
     editor = {"Authorization": f"Bearer {secrets[0]}"}
     opened, closed = (make.section(client, editor, name) for name in ("Open", "Closed"))
@@ -109,8 +109,8 @@ def world(client: TestClient, db: Database) -> World:
     notice = make.notice(client, editor, **article_notice, text=f"{CANARY}notice")
     preview = make.ok(client.post(f"/v1/articles/{hidden[0]['id']}/previews", headers=editor, json={}), 201)
     with db.transaction() as session:
-        limited = keys.create(session, SYSTEM, "limited", EDITOR, [opened["id"]])[1]
-        writer = keys.create(session, SYSTEM, "writer", ["content:write"], [opened["id"]])[1]
+        limited = keys.create_api_key(session, SYSTEM, "limited", EDITOR, [opened["id"]])[1]
+        writer = keys.create_api_key(session, SYSTEM, "writer", ["content:write"], [opened["id"]])[1]
         secrets += session.connection().execute(sa.text("SELECT hash FROM preview")).scalars()
         key_ids = list(session.connection().execute(sa.text("SELECT id FROM api_key")).scalars())
     viewers = {"anonymous": {}, "limited": {"Authorization": f"Bearer {limited}"}}

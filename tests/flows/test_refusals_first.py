@@ -12,7 +12,7 @@ from app.core.ids import new_id
 from app.core.settings import Settings
 from app.identity.access import MAX_PUBLIC_BYTES
 from app.main import create_app
-from app.web.routing import MAX_INLINE_BYTES
+from app.web.routing import MAX_INLINE_JSON_BYTES
 from tests import make
 from tests.make import Headers, bearer, comment, ok
 from tests.receiver import Receiver
@@ -195,7 +195,7 @@ def test_a_list_of_operations_counts_as_many(client: TestClient, article: dict[s
 def test_anybody_may_send_what_their_texts_need(client: TestClient, article: dict[str, Any]) -> None:
     url, guest = f"/v1/articles/{article['id']}/comments", make.guest(client)
     longest = json.dumps({"text": "\U0001f44d" * 10_000, **IDA}).encode()
-    assert len(longest) > MAX_INLINE_BYTES
+    assert len(longest) > MAX_INLINE_JSON_BYTES
     headers = {**guest, "content-type": "application/json"}
     assert client.post(url, content=longest, headers=headers).status_code == 201
     ops = [

@@ -9,7 +9,7 @@ from selectolax.lexbor import LexborHTMLParser
 from starlette.testclient import TestClient
 
 from app.articles.site import Site
-from app.comments.rendering import from_html, from_markdown
+from app.comments.rendering import clean_html, render_markdown
 from app.db import Database
 from app.importers.disqus.loader import load
 from tests import make
@@ -48,7 +48,7 @@ def test_the_check_finds_what_it_should() -> None:
 def test_each_vector(vector: str) -> None:
     contexts = (vector, f"a {vector} b", f"> * {vector}\n\n`{vector}`", f"[{vector}](https://a.example/{vector})")
     for text in contexts:
-        for read in (from_markdown, from_html):
+        for read in (render_markdown, clean_html):
             try:
                 body = read(text)
             except ValueError:

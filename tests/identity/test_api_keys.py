@@ -15,7 +15,15 @@ from sqlmodel import SQLModel
 from app.core.problems import Invalid, NotFound, Unauthorized
 from app.db import Database, Overloaded
 from app.identity import keys
-from app.identity.keys import KeyRing, by_hash, by_id, create, digest, is_wellformed, revoke
+from app.identity.keys import (
+    KeyRing,
+    create_api_key,
+    find_api_key,
+    find_api_key_by_hash,
+    hash_api_key,
+    is_well_formed,
+    revoke_api_key,
+)
 from app.identity.schemas import SCOPES, SYSTEM, Actor
 from app.publication.section_tree import find_descendants
 
@@ -27,7 +35,7 @@ def make(
     db: Database, expires_at: datetime | None = None, scopes: tuple[str, ...] = ("content:read",)
 ) -> tuple[str, str]:
     with db.transaction() as session:
-        return create(session, SYSTEM, "for tests", list(scopes), None, expires_at)
+        return create_api_key(session, SYSTEM, "for tests", list(scopes), None, expires_at)
 
 
 def test_a_key_is_a_prefix_random_bytes_and_a_checksum(db: Database) -> None:
@@ -36,7 +44,7 @@ def test_a_key_is_a_prefix_random_bytes_and_a_checksum(db: Database) -> None:
     for key in keys:
         assert re.fullmatch(r"bs_[0-9a-f]{72}", key)
         assert f"{zlib.crc32(key[3:67].encode()):08x}" == key[67:]
-        assert is_wellformed(key)
+        assert is_well_formed(key)
 
 
 KEY = "bs_" + "0" * 64 + f"{zlib.crc32(b'0' * 64):08x}"
@@ -45,13 +53,13 @@ KEY = "bs_" + "0" * 64 + f"{zlib.crc32(b'0' * 64):08x}"
 @given(st.integers(0, len(KEY) - 1), st.characters())
 def test_a_mistyped_key_is_recognised_as_such(place: int, character: str) -> None:
     typed = KEY[:place] + character + KEY[place + 1 :]
-    assert is_wellformed(typed) == (typed == KEY)
+    assert is_well_formed(typed) == (typed == KEY)
 
 
 @pytest.mark.parametrize("key", ["", "bs_", KEY[3:], KEY + "0", KEY[:-1], "BS_" + KEY[3:], "bs_" + KEY])
 def test_what_is_no_key(key: str) -> None:
-    assert is_wellformed(KEY)
-    assert not is_wellformed(key)
+    assert is_well_formed(KEY)
+    assert not is_well_formed(key)
 
 
 def test_the_key_itself_is_stored_nowhere(db: Database) -> None:
@@ -60,13 +68,13 @@ def test_the_key_itself_is_stored_nowhere(db: Database) -> None:
     with db.connect() as connection:
         for table in SQLModel.metadata.sorted_tables:
             stored += repr(connection.execute(sa.select(table)).all()).encode()
-        row = by_hash(connection, digest(key))
+        row = find_api_key_by_hash(connection, hash_api_key(key))
     path = db.engines()[0].url.database
     if db.dialect == "sqlite" and path:
         for suffix in ("", "-wal"):
             with open(path + suffix, "rb") as file:
                 stored += file.read()
-    assert digest(key).encode() in stored
+    assert hash_api_key(key).encode() in stored
     assert row is not None
     assert key.startswith(row["hint"])
     assert len(row["hint"]) == 9
@@ -79,12 +87,12 @@ def test_a_key_names_its_owner_and_scopes(db: Database) -> None:
 
     async def story() -> None:
         await db.start()
-        assert await KeyRing(db, find_descendants).actor(key) == Actor(
+        assert await KeyRing(db, find_descendants).identify(key) == Actor(
             "key", key_id, "for tests", frozenset({"content:read", "content:write"}), None
         )
         for wrong in ("", "bs_x", KEY, key[:-1], key + "x"):
             with pytest.raises(Unauthorized):
-                await KeyRing(db, find_descendants).actor(wrong)
+                await KeyRing(db, find_descendants).identify(wrong)
 
     asyncio.run(story())
 
@@ -96,12 +104,12 @@ def test_a_key_ends_at_its_time(db: Database) -> None:
             _, key = make(db, NOON + timedelta(hours=1))
             ring = KeyRing(db, find_descendants)
             clock.shift(3599)
-            assert (await ring.actor(key)).kind == "key"
+            assert (await ring.identify(key)).kind == "key"
             clock.shift(1)
             with pytest.raises(Unauthorized):  # also while it is remembered
-                await ring.actor(key)
+                await ring.identify(key)
             with pytest.raises(Unauthorized):
-                await KeyRing(db, find_descendants).actor(key)
+                await KeyRing(db, find_descendants).identify(key)
 
     asyncio.run(story())
 
@@ -115,13 +123,13 @@ def test_a_revoked_key_is_refused_everywhere_within_a_second(db: Database, monke
         monkeypatch.setattr(asyncio.get_running_loop(), "time", lambda: clock[0], raising=False)
         here, there = KeyRing(db, find_descendants), KeyRing(db, find_descendants)
         for ring in (here, there):
-            await ring.actor(key)
-        await db.write(revoke, SYSTEM, key_id)
-        clock[0] += keys.REVOKED_WITHIN + 0.001
-        assert keys.REVOKED_WITHIN <= 1
+            await ring.identify(key)
+        await db.write(revoke_api_key, SYSTEM, key_id)
+        clock[0] += keys.KEY_CACHE_SECONDS + 0.001
+        assert keys.KEY_CACHE_SECONDS <= 1
         for ring in (here, there, KeyRing(db, find_descendants)):
             with pytest.raises(Unauthorized):
-                await ring.actor(key)
+                await ring.identify(key)
         monkeypatch.undo()
 
     asyncio.run(story())
@@ -133,19 +141,19 @@ def test_a_busy_key_is_looked_up_once_a_second(db: Database, monkeypatch: pytest
 
     def look(connection: sa.Connection, hashed: str) -> object:
         looked.append(hashed)
-        return by_hash(connection, hashed)
+        return find_api_key_by_hash(connection, hashed)
 
     async def story() -> None:
         await db.start()
-        monkeypatch.setattr(keys, "by_hash", look)
+        monkeypatch.setattr(keys, "find_api_key_by_hash", look)
         ring = KeyRing(db, find_descendants)
         clock = [1000.0]
         monkeypatch.setattr(asyncio.get_running_loop(), "time", lambda: clock[0], raising=False)
         for _ in range(50):
-            await ring.actor(key)
+            await ring.identify(key)
         assert len(looked) == 1
         clock[0] += 1.1
-        await ring.actor(key)
+        await ring.identify(key)
         assert len(looked) == 2
         monkeypatch.undo()
 
@@ -155,20 +163,20 @@ def test_a_busy_key_is_looked_up_once_a_second(db: Database, monkeypatch: pytest
 def test_the_last_use_is_noted_to_the_minute(db: Database) -> None:
     def last_used() -> datetime | None:
         with db.connect() as connection:
-            row = by_id(connection, key_id)
+            row = find_api_key(connection, key_id)
             return row["last_used_at"] if row else None
 
     async def story() -> None:
         await db.start()
         ring = KeyRing(db, find_descendants)
         with time_machine.travel(NOON, tick=False) as clock:
-            await asyncio.gather(*(ring.actor(key) for _ in range(5)))
+            await asyncio.gather(*(ring.identify(key) for _ in range(5)))
             assert last_used() == NOON
             clock.shift(59)
-            await ring.actor(key)
+            await ring.identify(key)
             assert last_used() == NOON
             clock.shift(2)
-            await ring.actor(key)
+            await ring.identify(key)
             assert last_used() == NOON + timedelta(seconds=61)
 
     key_id, key = make(db)
@@ -185,7 +193,7 @@ def test_a_store_that_takes_no_writes_does_not_shut_readers_out(db: Database, mo
     async def story() -> None:
         await db.start()
         monkeypatch.setattr(db, "write", refuse)
-        assert (await KeyRing(db, find_descendants).actor(key)).kind == "key"
+        assert (await KeyRing(db, find_descendants).identify(key)).kind == "key"
 
     asyncio.run(story())
 
@@ -208,6 +216,6 @@ def test_what_cannot_be_made_or_ended(db: Database) -> None:
     with pytest.raises(Invalid, match="past"):
         make(db, datetime(2020, 1, 1, tzinfo=UTC))
     with pytest.raises(Invalid, match="no limits"), db.transaction() as session:
-        create(session, SYSTEM, "x", ["admin"], ["01890000-0000-7000-8000-000000000000"])
+        create_api_key(session, SYSTEM, "x", ["admin"], ["01890000-0000-7000-8000-000000000000"])
     with pytest.raises(NotFound), db.transaction() as session:
-        revoke(session, SYSTEM, "01890000-0000-7000-8000-000000000000")
+        revoke_api_key(session, SYSTEM, "01890000-0000-7000-8000-000000000000")

@@ -7,7 +7,7 @@ from starlette.testclient import TestClient
 
 from app.core.ids import new_id
 from app.db import Database
-from app.identity.participants import by, erase, hashed
+from app.identity.participants import erase_participant, find_participant_by, hash_token
 from app.web.rate_limits import Limiter
 from tests.make import Headers, ok
 from tests.services import replace_services
@@ -25,7 +25,7 @@ def test_a_guest_is_made_and_known(client: TestClient, db: Database) -> None:
     seen = ok(client.get("/v1/whoami", headers=bearer(made["guest_token"])))
     assert seen == {"kind": "guest", "id": made["id"], "name": None, "scopes": [], "sections": None}
     with db.connect() as connection:
-        row = by(connection, "token_hash", hashed(made["guest_token"]))
+        row = find_participant_by(connection, "token_hash", hash_token(made["guest_token"]))
     assert row is not None
     assert (row["public_id"], row["kind"]) == (made["id"], "guest")
     assert made["id"] != row["id"]
@@ -45,14 +45,14 @@ def test_the_token_is_shown_once(client: TestClient) -> None:
 
 def test_guests_and_edit_tokens_have_no_scopes(client: TestClient) -> None:
     vault = client.app.state.services.vault  # type: ignore[attr-defined]
-    for token in (ok(client.post("/v1/guests"), 201)["guest_token"], vault.edit_token(new_id())):
+    for token in (ok(client.post("/v1/guests"), 201)["guest_token"], vault.make_edit_token(new_id())):
         answer = client.get("/v1/keys", headers=bearer(token))
         assert (answer.status_code, answer.json()["code"]) == (403, "forbidden")
 
 
 def test_an_edit_token_is_known_by_its_comment(client: TestClient) -> None:
     comment = new_id()
-    token = client.app.state.services.vault.edit_token(comment)  # type: ignore[attr-defined]
+    token = client.app.state.services.vault.make_edit_token(comment)  # type: ignore[attr-defined]
     seen = ok(client.get("/v1/whoami", headers=bearer(token)))
     assert (seen["kind"], seen["id"], seen["scopes"]) == ("edit", comment, [])
 
@@ -67,16 +67,16 @@ def test_a_token_of_nobody_is_a_401(client: TestClient, token: str) -> None:
 
 
 def test_a_wellformed_token_that_nobody_was_given_is_a_401(client: TestClient) -> None:
-    token = client.app.state.services.vault.new_guest_token()  # type: ignore[attr-defined]
+    token = client.app.state.services.vault.make_guest_token()  # type: ignore[attr-defined]
     assert client.get("/v1/whoami", headers=bearer(token)).status_code == 401
 
 
 def test_who_is_erased_is_nobody(client: TestClient, db: Database) -> None:
     token = ok(client.post("/v1/guests"), 201)["guest_token"]
     with db.transaction() as session:
-        row = by(session, "token_hash", hashed(token))
+        row = find_participant_by(session, "token_hash", hash_token(token))
         assert row is not None
-        erase(session, row["id"])
+        erase_participant(session, row["id"])
     assert client.get("/v1/whoami", headers=bearer(token)).status_code == 401
 
 
@@ -91,14 +91,14 @@ def test_a_guest_who_was_just_seen_costs_no_statement(client: TestClient, statem
 def test_an_idempotency_key_belongs_to_its_guest(client: TestClient, make_key: Callable[..., Headers]) -> None:
     key = {"Idempotency-Key": "one"}
     callers = [bearer(ok(client.post("/v1/guests"), 201)["guest_token"]) for _ in range(2)]
-    callers.append(bearer(client.app.state.services.vault.edit_token(new_id())))  # type: ignore[attr-defined]
+    callers.append(bearer(client.app.state.services.vault.make_edit_token(new_id())))  # type: ignore[attr-defined]
     for headers in (*callers, {}):
         assert client.post("/v1/guests", headers=headers | key).status_code == 201
 
 
 def test_limits_are_each_callers_own(client: TestClient) -> None:
     first, second = (bearer(ok(client.post("/v1/guests"), 201)["guest_token"]) for _ in range(2))
-    edit = bearer(client.app.state.services.vault.edit_token(new_id()))  # type: ignore[attr-defined]
+    edit = bearer(client.app.state.services.vault.make_edit_token(new_id()))  # type: ignore[attr-defined]
     replace_services(client.app, limiter=Limiter("reader=2/minute,guest=1/hour,read=3/minute"))
     assert [client.get("/v1/whoami", headers=first).status_code for _ in range(3)] == [200, 200, 429]
     assert client.get("/v1/whoami", headers=second).headers["ratelimit-policy"].startswith('"reader"')

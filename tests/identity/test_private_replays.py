@@ -19,10 +19,10 @@ from app.db import Database
 from app.db.columns import table_of
 from app.identity import routes as guests
 from app.identity.access import Public
-from app.identity.audit import record
+from app.identity.audit import record_action
 from app.identity.schemas import Actor
 from app.identity.tables import Audit, Replay
-from app.identity.writes import Done, write_private
+from app.identity.writes import WriteResult, write_private
 from app.main import create_app
 from tests.make import Headers, ok
 
@@ -40,11 +40,11 @@ class NoteOut(BaseModel):
     token: str | None
 
 
-def add(session: Session, actor: Actor, text: str) -> Done:
+def add(session: Session, actor: Actor, text: str) -> WriteResult:
     if text == "no":
         raise Conflict("Not this.")
-    record(session, actor, "note.add", "note", None, {"text": text})
-    return Done(f"id-{len(text)}", 200 if text == "again" else 201)
+    record_action(session, actor, "note.add", "note", None, {"text": text})
+    return WriteResult(f"id-{len(text)}", 200 if text == "again" else 201)
 
 
 @NOTES.post("/private-notes")
@@ -53,7 +53,7 @@ async def create(request: Request, body: Note, actor: Public) -> Response:
         assert connection.execute(sa.select(sa.literal(1))).scalar_one() == 1
         if note_id in gone:
             raise Gone("It was removed.")
-        token = request.app.state.services.vault.guest_token(request.headers.get("idempotency-key", ""))
+        token = request.app.state.services.vault.derive_guest_token(request.headers.get("idempotency-key", ""))
         return {"id": note_id, "text": body.text, "token": f"{'new' if first else 'old'} {token}"}
 
     return await write_private(request, actor, add, body.text, render=render, model=NoteOut, location="/notes/{id}")

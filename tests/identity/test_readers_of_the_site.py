@@ -19,7 +19,7 @@ from starlette.testclient import TestClient
 
 from app.core.problems import Unauthorized
 from app.core.settings import Settings
-from app.identity.readers import MAX_TOKEN_LENGTH, Fetch, KeySet, Readers
+from app.identity.readers import MAX_TOKEN_LENGTH, FetchJwks, JwksCache, Readers
 from app.identity.schemas import Actor
 from app.main import create_app
 from app.web.rate_limits import Limiter
@@ -57,7 +57,7 @@ def settings(**about: Any) -> Settings:
     return Settings(_env_file=None, **about)
 
 
-def answering(body: bytes) -> Fetch:
+def answering(body: bytes) -> FetchJwks:
     """What reads this body, wherever it is sent to."""
 
     async def fetch(_: str) -> tuple[bytes, str]:
@@ -66,10 +66,10 @@ def answering(body: bytes) -> Fetch:
     return fetch
 
 
-def fixed(*keys: dict[str, Any]) -> KeySet:
+def fixed(*keys: dict[str, Any]) -> JwksCache:
     """A key set that is always there."""
     body = json.dumps({"keys": keys}).encode()
-    return KeySet("https://site.example/keys", answering(body))
+    return JwksCache("https://site.example/keys", answering(body))
 
 
 def claims(**more: Any) -> dict[str, Any]:
@@ -84,7 +84,7 @@ def signed(algorithm: str = "RS256", key: Any = None, kid: str | None = "", **mo
 
 
 def known(token: str, readers: Readers | None = None) -> Actor:
-    return asyncio.run((readers or Readers(settings(), fixed(*KEYS))).actor(token))
+    return asyncio.run((readers or Readers(settings(), fixed(*KEYS))).identify(token))
 
 
 def refused(token: str, readers: Readers | None = None) -> bool:

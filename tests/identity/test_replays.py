@@ -19,9 +19,9 @@ from app import wiring
 from app.core.problems import Conflict
 from app.core.settings import Settings
 from app.db import Database
-from app.identity.access import Public, requires
-from app.identity.audit import record
-from app.identity.idempotency import Answer, IdempotencyKeyReused, StillRunning, claim, keep, prune
+from app.identity.access import Public, require_scope
+from app.identity.audit import record_action
+from app.identity.idempotency import Answer, IdempotencyKeyReused, StillRunning, claim_key, prune_answers, store_answer
 from app.identity.schemas import Actor
 from app.identity.tables import Audit, Replay
 from app.identity.writes import write
@@ -42,7 +42,7 @@ class NoteOut(BaseModel):
 
 
 def add(session: Session, actor: Actor, text: str) -> str:
-    record(session, actor, "note.add", "note", None, {"text": text})
+    record_action(session, actor, "note.add", "note", None, {"text": text})
     if broken.is_set():
         raise Conflict("Not now.")
     return text
@@ -53,17 +53,17 @@ def show(_: sa.Connection, text: str) -> dict[str, str]:
 
 
 @NOTES.post("/notes")
-async def create(request: Request, body: Note, actor: Annotated[Actor, requires("content:write")]) -> Response:
-    return await write(request, actor, add, body.text, show=show, model=NoteOut, status=201, location="/notes/{id}")
+async def create(request: Request, body: Note, actor: Annotated[Actor, require_scope("content:write")]) -> Response:
+    return await write(request, actor, add, body.text, render=show, model=NoteOut, status=201, location="/notes/{id}")
 
 
 @NOTES.post("/open-notes")
 async def create_openly(request: Request, body: Note, actor: Public) -> Response:
-    return await write(request, actor, add, body.text, show=show, model=NoteOut, status=201)
+    return await write(request, actor, add, body.text, render=show, model=NoteOut, status=201)
 
 
 @NOTES.put("/notes")
-async def replace(request: Request, body: Note, actor: Annotated[Actor, requires("content:write")]) -> Response:
+async def replace(request: Request, body: Note, actor: Annotated[Actor, require_scope("content:write")]) -> Response:
     return await write(request, actor, add, body.text, status=204)
 
 
@@ -166,33 +166,33 @@ def test_twenty_at_once_have_one_effect(notes: TestClient, make_key: Callable[..
 @pytest.mark.parametrize("database_url", ["postgresql"], indirect=True)  # SQLite has one writer, so no twin under way
 def test_a_twin_that_waits_too_long_is_told_so(db: Database) -> None:
     with db.transaction() as first:
-        claim(first, "me", "k", "f")
+        claim_key(first, "me", "k", "f")
         first.flush()
         with db.transaction() as second:
             second.execute(sa.text("SET LOCAL lock_timeout = '5ms'"))
             with pytest.raises(StillRunning):
-                claim(second, "me", "k", "f")
+                claim_key(second, "me", "k", "f")
             second.rollback()
 
 
 def test_what_was_claimed_and_not_answered_is_still_running(db: Database) -> None:
     with db.transaction() as session:
-        assert claim(session, "me", "k", "f") is None
+        assert claim_key(session, "me", "k", "f") is None
         with pytest.raises(StillRunning):
-            claim(session, "me", "k", "f")
-        keep(session, "me", "k", Answer(201, {"Location": "/x"}, b"\x00\xff"))
+            claim_key(session, "me", "k", "f")
+        store_answer(session, "me", "k", Answer(201, {"Location": "/x"}, b"\x00\xff"))
     with db.transaction() as session:
-        assert claim(session, "me", "k", "f") == Answer(201, {"Location": "/x"}, b"\x00\xff")
+        assert claim_key(session, "me", "k", "f") == Answer(201, {"Location": "/x"}, b"\x00\xff")
         with pytest.raises(IdempotencyKeyReused):
-            claim(session, "me", "k", "g")
+            claim_key(session, "me", "k", "g")
 
 
 def test_old_answers_are_forgotten(db: Database) -> None:
     noon = datetime(2026, 1, 1, 12, tzinfo=UTC)
     with time_machine.travel(noon, tick=False) as clock, db.transaction() as session:
-        claim(session, "me", "old", "f")
+        claim_key(session, "me", "old", "f")
         clock.shift(3600)
-        claim(session, "me", "new", "f")
+        claim_key(session, "me", "new", "f")
     with db.transaction() as session:
-        assert prune(session, noon + timedelta(minutes=30)) == 1
+        assert prune_answers(session, noon + timedelta(minutes=30)) == 1
         assert session.execute(sa.select(Replay.key)).scalars().all() == ["new"]

@@ -17,8 +17,8 @@ from app.core.ids import new_id
 from app.core.problems import Unavailable
 from app.db import Database, open_database
 from app.db.columns import table_of
-from app.identity.participants import is_wellformed
-from app.identity.secrets import TURN, Vault, every, is_due, turn
+from app.identity.participants import is_guest_token
+from app.identity.secrets import SALT_PERIOD, Vault, is_rotation_due, read_secrets, rotate_secrets
 from app.identity.tables import Secret
 
 START = datetime(2026, 3, 5, tzinfo=UTC)
@@ -33,7 +33,7 @@ def filled(db: Database) -> Vault:
 
 def secrets_of(db: Database) -> dict[str, str]:
     with db.connect() as connection:
-        return every(connection)
+        return read_secrets(connection)
 
 
 def test_processes_that_start_at_once_share_one_secret(database_url: str, db: Database) -> None:
@@ -47,7 +47,7 @@ def test_processes_that_start_at_once_share_one_secret(database_url: str, db: Da
             barrier.wait(20)
             await vault.load(own)
             await own.stop()
-            return vault.public_id("x"), vault.address_hashes("192.0.2.1")[0]
+            return vault.public_id("x"), vault.hash_address("192.0.2.1")[0]
 
         return asyncio.run(run())
 
@@ -64,14 +64,14 @@ def test_the_app_has_a_vault_that_outlives_it(client: TestClient, db: Database) 
 def test_salts_pass_and_the_site_keeps_its_secret(db: Database) -> None:
     with time_machine.travel(START, tick=False) as clock:
         vault = filled(db)
-        first, site = vault.address_hashes("192.0.2.1"), vault.public_id("x")
+        first, site = vault.hash_address("192.0.2.1"), vault.public_id("x")
         assert first[1] is None
-        clock.shift(TURN)
-        assert vault.address_hashes("192.0.2.1") == (first[0], None)  # not refreshed yet: still comparable
-        second = (vault := filled(db)).address_hashes("192.0.2.1")
+        clock.shift(SALT_PERIOD)
+        assert vault.hash_address("192.0.2.1") == (first[0], None)  # not refreshed yet: still comparable
+        second = (vault := filled(db)).hash_address("192.0.2.1")
         assert (second[0] != first[0], second[1]) == (True, first[0])
-        clock.shift(TURN)
-        third = (vault := filled(db)).address_hashes("192.0.2.1")
+        clock.shift(SALT_PERIOD)
+        third = (vault := filled(db)).hash_address("192.0.2.1")
         assert third[1] == second[0]
         assert first[0] not in third
         assert vault.public_id("x") == site
@@ -81,29 +81,29 @@ def test_salts_pass_and_the_site_keeps_its_secret(db: Database) -> None:
 def test_a_salt_is_gone_after_its_time(db: Database) -> None:
     with time_machine.travel(START, tick=False) as clock:
         with db.connect() as connection:
-            assert is_due(connection)
+            assert is_rotation_due(connection)
         filled(db)
         old = set(secrets_of(db).values())
-        clock.shift(TURN * 5)
+        clock.shift(SALT_PERIOD * 5)
         with db.connect() as connection:
-            assert is_due(connection)
+            assert is_rotation_due(connection)
         with db.transaction() as session:
-            assert turn(session) == 2  # one made, one deleted
+            assert rotate_secrets(session) == 2  # one made, one deleted
         with db.connect() as connection:
-            assert not is_due(connection)
+            assert not is_rotation_due(connection)
         with db.transaction() as session:
-            assert turn(session) == 0
+            assert rotate_secrets(session) == 0
         assert len(old & set(secrets_of(db).values())) == 1
 
 
 def test_nothing_works_before_it_is_loaded() -> None:
     vault = Vault()
     for call in (
-        lambda: vault.edit_token(new_id()),
-        lambda: vault.is_edit_token("be_" + "0" * 96),
-        lambda: vault.guest_token("n"),
+        lambda: vault.make_edit_token(new_id()),
+        lambda: vault.read_edit_token("be_" + "0" * 96),
+        lambda: vault.derive_guest_token("n"),
         lambda: vault.public_id("x"),
-        lambda: vault.address_hashes("192.0.2.1"),
+        lambda: vault.hash_address("192.0.2.1"),
     ):
         with pytest.raises(Unavailable):
             call()
@@ -133,11 +133,11 @@ def test_salts_that_cannot_be_turned_are_better_than_none(db: Database) -> None:
         await db.start()
         db.write = refuse  # type: ignore[method-assign, assignment]
         await vault.load(db)
-        assert vault.address_hashes("192.0.2.1")[1] is None
+        assert vault.hash_address("192.0.2.1")[1] is None
 
     with time_machine.travel(START, tick=False) as clock:
         filled(db)
-        clock.shift(TURN)
+        clock.shift(SALT_PERIOD)
         asyncio.run(run())
 
 
@@ -145,7 +145,7 @@ def test_salts_that_cannot_be_turned_are_better_than_none(db: Database) -> None:
 def vault() -> Iterator[Vault]:
     """A vault without a store."""
     found = Vault()
-    salt = f"salt-{int(START.timestamp() // TURN.total_seconds())}"
+    salt = f"salt-{int(START.timestamp() // SALT_PERIOD.total_seconds())}"
     found._secrets = {"site": "11" * 32, salt: "22" * 32}
     with time_machine.travel(START, tick=False):
         yield found
@@ -153,43 +153,43 @@ def vault() -> Iterator[Vault]:
 
 def test_an_edit_token_is_for_one_comment(vault: Vault) -> None:
     one, other = new_id(), new_id()
-    token = vault.edit_token(one)
+    token = vault.make_edit_token(one)
     assert len(token) == 3 + 32 + 64
-    assert vault.is_edit_token(token) == one
-    assert vault.edit_token(one) == token != vault.edit_token(other)
-    assert vault.is_edit_token(token[:3] + other.replace("-", "") + token[35:]) is None
+    assert vault.read_edit_token(token) == one
+    assert vault.make_edit_token(one) == token != vault.make_edit_token(other)
+    assert vault.read_edit_token(token[:3] + other.replace("-", "") + token[35:]) is None
     for wrong in ("", "be_", token[:-1], token + "0", token.upper(), "bg_" + token[3:], token[:-1] + "ä", f" {token}"):
-        assert vault.is_edit_token(wrong) is None
+        assert vault.read_edit_token(wrong) is None
     stranger = Vault()
     stranger._secrets = {"site": "33" * 32}
-    assert stranger.is_edit_token(token) is None
+    assert stranger.read_edit_token(token) is None
 
 
 @given(place=st.integers(3, 98), letter=st.sampled_from("0123456789abcdef"))
 def test_an_edit_token_that_was_changed_is_none(vault: Vault, place: int, letter: str) -> None:
-    token = vault.edit_token("0199aaaa-0000-7000-8000-000000000000")
+    token = vault.make_edit_token("0199aaaa-0000-7000-8000-000000000000")
     changed = token[:place] + letter + token[place + 1 :]
-    assert (vault.is_edit_token(changed) is None) == (changed != token)
+    assert (vault.read_edit_token(changed) is None) == (changed != token)
 
 
 def test_the_same_nonce_gives_the_same_guest(vault: Vault) -> None:
-    assert vault.guest_token("a") == vault.guest_token("a") != vault.guest_token("b")
-    assert vault.new_guest_token() != vault.new_guest_token()
-    for token in (vault.guest_token("a"), vault.new_guest_token()):
-        assert is_wellformed(token)
-        assert not is_wellformed(token[:-1] + ("0" if token[-1] != "0" else "1"))
-        assert not is_wellformed("bs_" + token[3:])
+    assert vault.derive_guest_token("a") == vault.derive_guest_token("a") != vault.derive_guest_token("b")
+    assert vault.make_guest_token() != vault.make_guest_token()
+    for token in (vault.derive_guest_token("a"), vault.make_guest_token()):
+        assert is_guest_token(token)
+        assert not is_guest_token(token[:-1] + ("0" if token[-1] != "0" else "1"))
+        assert not is_guest_token("bs_" + token[3:])
 
 
 def test_what_is_derived_for_one_purpose_is_nothing_for_another(vault: Vault) -> None:
     one = new_id()
-    derived = {vault.edit_token(one)[35:], vault.guest_token(one)[3:67], vault.address_hashes(one)[0]}
+    derived = {vault.make_edit_token(one)[35:], vault.derive_guest_token(one)[3:67], vault.hash_address(one)[0]}
     assert len({text[:32] for text in derived} | {vault.public_id(one)}) == 4
 
 
 def test_addresses_count_by_household(vault: Vault) -> None:
     def hashed(address: str) -> str:
-        return vault.address_hashes(address)[0]
+        return vault.hash_address(address)[0]
 
     assert hashed("2001:db8:1:2::1") == hashed("2001:db8:1:2:ffff::9") != hashed("2001:db8:1:3::1")
     assert hashed("192.0.2.1") == hashed("::ffff:192.0.2.1") != hashed("192.0.2.2")

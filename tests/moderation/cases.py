@@ -3,7 +3,7 @@
 from dataclasses import replace
 from typing import Any
 
-from app.comments.rendering import from_markdown
+from app.comments.rendering import render_markdown
 from app.comments.schemas import Submission
 from app.core.clock import now
 from app.core.ids import new_id
@@ -16,7 +16,7 @@ STRANGER: dict[str, Any] = {"id": new_id(), "kind": "guest", "email": None, "con
 
 def submission(text: str = "Well said, all of it.", **fields: Any) -> Submission:
     """A guest's new comment."""
-    body = from_markdown(text)
+    body = render_markdown(text)
     made = Submission(
         comment_id=new_id(),
         article_id=new_id(),

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from starlette.testclient import TestClient
 
-from app.comments.rendering import fingerprint
+from app.comments.rendering import fingerprint_text
 from app.comments.schemas import Banned, Draft, DuplicateComment, Reason, Submission, Verdict
 from app.core.clock import now
 from app.core.problems import TooManyRequests
@@ -39,7 +39,7 @@ def screen(settings: Settings) -> ModerationPipeline:
 def wrote(db: Database, article: Article, who: str, text: str = "Something.", **fields: Any) -> str:
     """A comment that stands already."""
     fields = {"address_hash": HERE, "state": "published", **fields}
-    return comment(db, article, text, participant_id=who, fingerprint=fingerprint(text), **fields)
+    return comment(db, article, text, participant_id=who, fingerprint=fingerprint_text(text), **fields)
 
 
 def by(who: str, article: Article, text: str = TEXT, **fields: Any) -> Submission:

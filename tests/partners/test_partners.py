@@ -26,7 +26,7 @@ class Partner:
 
     def __init__(self, db: Database, **quotas: int) -> None:
         with db.transaction() as session:
-            self.id, key = keys.create(session, SYSTEM, "The Mirror", ["syndicate"], **quotas)
+            self.id, key = keys.create_api_key(session, SYSTEM, "The Mirror", ["syndicate"], **quotas)
         self.headers = {"Authorization": f"Bearer {key}"}
 
 

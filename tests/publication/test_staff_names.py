@@ -9,7 +9,7 @@ from httpx2 import Response
 
 from app.db import Database
 from app.db.columns import table_of
-from app.identity.keys import create, revoke
+from app.identity.keys import create_api_key, revoke_api_key
 from app.identity.schemas import SYSTEM
 from app.identity.tables import ApiKey
 from app.publication.tables import Author
@@ -35,10 +35,10 @@ def test_an_authors_name_is_reserved(name: str, make: Make, db: Database) -> Non
 @pytest.mark.parametrize("name", ALIKE)
 def test_a_keys_name_is_reserved_while_it_works(name: str, db: Database) -> None:
     with db.transaction() as session:
-        key_id, _ = create(session, SYSTEM, "Ann Marlow", ["content:read"])
+        key_id, _ = create_api_key(session, SYSTEM, "Ann Marlow", ["content:read"])
     assert is_taken(db, name)
     with db.transaction() as session:
-        revoke(session, SYSTEM, key_id)
+        revoke_api_key(session, SYSTEM, key_id)
     assert not is_taken(db, name)
 
 

@@ -12,7 +12,7 @@ from starlette.testclient import TestClient
 
 from app.articles.discussion_settings import ARTICLE_TALLY
 from app.comments.reading import C
-from app.comments.schemas import best, controversy
+from app.comments.schemas import controversy_score, wilson_score
 from app.core.clock import now
 from app.db import Database
 from app.db.columns import table_of
@@ -49,7 +49,7 @@ def test_a_vote_stands_once_and_can_be_changed(client: TestClient, db: Database,
         assert ok(answer) == {"value": value, "votes": {"up": up, "down": down}}
         assert answer.headers["cache-control"] == "private, no-store"
         (row,) = stored(db, C, id=one)
-        assert (row["best"], row["controversy"]) == (best(up, down), controversy(up, down))
+        assert (row["best"], row["controversy"]) == (wilson_score(up, down), controversy_score(up, down))
     assert ok(client.get(f"/v1/comments/{one}"))["votes"] == {"up": 1, "down": 0}
     assert len(facts(db, "comment.voted")) == 4  # what changes nothing is no fact
     assert len(stored(db, VOTE)) == 1

@@ -15,7 +15,7 @@ from starlette.testclient import TestClient
 from app.core import logs
 from app.core.ids import is_id
 from app.web import boundary, problem_responses
-from app.web.boundary import Boundary, Cors, LastResort, Metrics
+from app.web.boundary import Boundary, Cors, Metrics, UnhandledErrors
 
 FRONT = "https://front.example"
 PRIVATE = ["reader@example.org", "bs_" + "0f" * 20, "203.0.113.7", "2001:db8::7", "q-canary", "local-canary"]
@@ -27,7 +27,7 @@ class Handed(Response):
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
         await send({"type": "http.response.start", "status": 200, "headers": []})
         registry = scope["app"].state.registry
-        scope["state"][boundary.GOES_ON] = partial(self.go_on, registry, scope["is_head"])
+        scope["state"][boundary.CONTINUATION] = partial(self.go_on, registry, scope["is_head"])
 
     async def go_on(self, registry: Any, is_head: bool, receive: Any, send: Any) -> None:
         counted = 'route="/on",status="200"} 1.0' in generate_latest(registry).decode()
@@ -63,9 +63,9 @@ def build(metrics: Metrics) -> FastAPI:
     async def on(request: Request) -> Response:
         return Handed()
 
-    problem_responses.install(app)
+    problem_responses.install_handlers(app)
     app.state.registry = metrics.registry
-    app.add_middleware(LastResort)
+    app.add_middleware(UnhandledErrors)
     app.add_middleware(Cors, origins=[FRONT])
     app.add_middleware(Boundary, metrics=metrics, max_body_size=1000)
     return app
@@ -223,7 +223,7 @@ async def ask(app: FastAPI, parts: Parts, length: bytes = b"") -> list[Any]:
     return sent
 
 
-@pytest.mark.parametrize(("limit", "client"), [("IDLE", silent), ("PATIENCE", dripping)])
+@pytest.mark.parametrize(("limit", "client"), [("MAX_BODY_PAUSE_SECONDS", silent), ("BODY_SECONDS", dripping)])
 def test_a_body_that_does_not_come_in_time_is_a_408(
     metrics: Metrics, monkeypatch: pytest.MonkeyPatch, limit: str, client: Callable[[], Parts]
 ) -> None:
@@ -243,8 +243,8 @@ def test_a_body_that_keeps_a_pace_may_take_its_time(metrics: Metrics, monkeypatc
             yield {"type": "http.request", "body": b" ", "more_body": True}
         yield {"type": "http.request", "body": b"{}"}
 
-    monkeypatch.setattr(boundary, "PATIENCE", 0.01)
-    monkeypatch.setattr(boundary, "LEAST_PACE", 100)
+    monkeypatch.setattr(boundary, "BODY_SECONDS", 0.01)
+    monkeypatch.setattr(boundary, "MIN_BODY_BYTES_PER_SECOND", 100)
     start, _ = asyncio.run(ask(build(metrics), steady()))
     assert start["status"] == 200
 

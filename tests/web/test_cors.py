@@ -7,7 +7,7 @@ from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route
 from starlette.testclient import TestClient
 
-from app.web.boundary import EXPOSED, Cors
+from app.web.boundary import EXPOSED_HEADERS, Cors
 
 FRONT, OTHER = "https://front.example", "https://other.example"
 
@@ -47,7 +47,7 @@ def test_who_may_read_answers(method: str, origin: str | None, allowed: str | No
     assert headers.get("access-control-allow-origin") == allowed
     assert headers.get("access-control-allow-credentials") == credentials
     exposed = headers.get("access-control-expose-headers", "")
-    assert exposed.split(", ") == (EXPOSED if origin else [""])
+    assert exposed.split(", ") == (EXPOSED_HEADERS if origin else [""])
 
 
 @pytest.mark.parametrize(

@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 from pydantic import BaseModel
 
 from app.core.problems import InvalidParameter
-from app.web.fields import chosen
-from app.web.responses import dump
+from app.web.fields import parse_fields
+from app.web.responses import dump_json
 
 
 class Inner(BaseModel):
@@ -52,14 +52,17 @@ ROW = {"one": PART, "maybe": None, "many": [PART, PART], "some": [PART], "plain"
     ],
 )
 def test_exactly_the_chosen_fields(fields: str, shown: dict[str, Any]) -> None:
-    assert Outer.model_validate_json(dump(Outer, ROW)).model_dump() == ROW
+    assert Outer.model_validate_json(dump_json(Outer, ROW)).model_dump() == ROW
     checked = Outer.model_validate(ROW)
-    assert checked.model_dump(include=chosen(Outer, fields)) == shown
-    assert dump(Outer, ROW, chosen(Outer, fields)) == checked.model_dump_json(include=chosen(Outer, fields)).encode()
+    assert checked.model_dump(include=parse_fields(Outer, fields)) == shown
+    assert (
+        dump_json(Outer, ROW, parse_fields(Outer, fields))
+        == checked.model_dump_json(include=parse_fields(Outer, fields)).encode()
+    )
 
 
 def test_all_without_the_parameter() -> None:
-    assert chosen(Outer, None) is None
+    assert parse_fields(Outer, None) is None
 
 
 @pytest.mark.parametrize(
@@ -68,18 +71,18 @@ def test_all_without_the_parameter() -> None:
 )
 def test_an_unknown_field_is_a_400(fields: str) -> None:
     with pytest.raises(InvalidParameter) as caught:
-        chosen(Outer, fields)
+        parse_fields(Outer, fields)
     assert (caught.value.status, caught.value.errors[0]["parameter"]) == (400, "fields")
 
 
 def test_an_unknown_field_is_named_if_it_is_harmless() -> None:
     with pytest.raises(InvalidParameter, match=r"no field one\.nothing\."):
-        chosen(Outer, "plain,one.nothing")
+        parse_fields(Outer, "plain,one.nothing")
     with pytest.raises(InvalidParameter, match=r"no field \(not shown\)"):
-        chosen(Outer, "<script>")
+        parse_fields(Outer, "<script>")
 
 
 @given(st.text(max_size=200))
 def test_any_text_is_a_choice_or_a_400(text: str) -> None:
     with contextlib.suppress(InvalidParameter):
-        assert chosen(Outer, text)
+        assert parse_fields(Outer, text)

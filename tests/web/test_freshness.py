@@ -9,7 +9,7 @@ import time_machine
 from starlette.testclient import TestClient
 
 from app.web import freshness
-from app.web.freshness import Freshness, read_http_date
+from app.web.freshness import Freshness, parse_http_date
 from tests import make
 
 Headers = dict[str, str]
@@ -30,7 +30,7 @@ def test_a_change_is_dated_after_every_answer_without_it() -> None:
 
 
 def test_only_so_many_addresses_are_remembered(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(freshness, "MAX_ADDRESSES", 2)
+    monkeypatch.setattr(freshness, "MAX_TRACKED_URLS", 2)
     seen = Freshness()
     with time_machine.travel(NOON, tick=False) as clock:
         for address in "abc":
@@ -49,14 +49,14 @@ def test_long_addresses_take_no_more_memory() -> None:
     "text", ["", "yesterday", "2026-03-01", "0", "Sun, 99 Mar 2026 12:00:00 GMT", "x" * 1000, "日"]
 )
 def test_what_is_no_date_is_none(text: str) -> None:
-    assert read_http_date(text) is None
+    assert parse_http_date(text) is None
 
 
 @pytest.mark.parametrize(
     "text", ["Sun, 01 Mar 2026 12:00:00 GMT", "Sunday, 01-Mar-26 12:00:00 GMT", "Sun Mar  1 12:00:00 2026"]
 )
 def test_the_three_forms_of_a_date(text: str) -> None:
-    assert read_http_date(text) == AT_NOON
+    assert parse_http_date(text) == AT_NOON
 
 
 ADDRESSES = ["/v1/articles", "/v1/articles/{slug}", "/v1/articles/{slug}.txt", "/v1/articles?limit=1", "/v1/tags"]

@@ -26,7 +26,7 @@ from app.core.problems import (
     documented,
 )
 from app.web import problem_responses
-from app.web.routing import prepare
+from app.web.routing import install_handler
 
 Headers = dict[str, str]
 NESTED = 10_000
@@ -51,7 +51,7 @@ class Body(BaseModel):
 @pytest.fixture
 def small() -> Iterator[TestClient]:
     app = FastAPI(docs_url=None, redoc_url=None, openapi_url=None)
-    problem_responses.install(app)
+    problem_responses.install_handlers(app)
 
     @app.post("/x")
     async def post(body: Body, q: int = 0) -> Response:
@@ -67,7 +67,7 @@ def small() -> Iterator[TestClient]:
 
     for route in app.routes:
         assert isinstance(route, APIRoute)
-        prepare(route)
+        install_handler(route)
     with TestClient(app, raise_server_exceptions=False) as found:
         yield found
 
@@ -163,7 +163,7 @@ def test_details_speak_of_json_and_cite_nothing(letter: Any, detail: str) -> Non
     with pytest.raises(ValidationError) as caught:
         Letter.model_validate(letter)
     entries = [{**entry, "loc": ("body", *entry["loc"])} for entry in caught.value.errors()]
-    problem = problem_responses.from_exception(RequestValidationError(entries, body=letter))
+    problem = problem_responses.problem_from_exception(RequestValidationError(entries, body=letter))
     assert problem.detail == detail
 
 
@@ -267,7 +267,7 @@ def test_an_unknown_address_is_a_404(client: TestClient, admin: Headers) -> None
 
 def test_a_validation_error_without_a_place_in_the_body_is_told() -> None:
     error = RequestValidationError([{"type": "missing", "loc": ("header", "x-token"), "msg": "Field required"}])
-    problem = problem_responses.from_exception(error)
+    problem = problem_responses.problem_from_exception(error)
     assert (problem.status, problem.errors[0]["parameter"]) == (400, "x-token")
 
 

@@ -10,7 +10,7 @@ from limits.errors import StorageError
 
 from app.core.problems import TooManyRequests
 from app.web import rate_limits
-from app.web.rate_limits import Limiter, network
+from app.web.rate_limits import Limiter, network_of
 
 NOON = datetime(2026, 1, 1, 12, tzinfo=UTC)
 
@@ -50,7 +50,7 @@ def test_too_many_calls_are_refused_until_the_window_is_over() -> None:
 
 
 def test_the_memory_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(rate_limits, "CALLERS", 10)
+    monkeypatch.setattr(rate_limits, "MAX_CALLERS", 10)
     limiter = Limiter("read=3/minute")
     with time_machine.travel(NOON, tick=False) as clock:
         for n in range(9):
@@ -87,8 +87,8 @@ def test_readers_are_served_while_the_shared_counter_is_away() -> None:
 
 
 def test_ipv6_counts_by_household() -> None:
-    assert network("2001:db8:1:2::1") == network("2001:db8:1:2:ffff::9") != network("2001:db8:1:3::1")
-    assert network("192.0.2.1") == network("::ffff:192.0.2.1") == "192.0.2.1"
-    assert network("2001:DB8:1:2::1") == "2001:db8:1:2::/64"
-    assert network("fe80::1%eth0") != network("fe80:0:0:1::1")
-    assert network("testclient") == "testclient"
+    assert network_of("2001:db8:1:2::1") == network_of("2001:db8:1:2:ffff::9") != network_of("2001:db8:1:3::1")
+    assert network_of("192.0.2.1") == network_of("::ffff:192.0.2.1") == "192.0.2.1"
+    assert network_of("2001:DB8:1:2::1") == "2001:db8:1:2::/64"
+    assert network_of("fe80::1%eth0") != network_of("fe80:0:0:1::1")
+    assert network_of("testclient") == "testclient"

@@ -88,12 +88,12 @@ def site() -> Iterator[TestClient]:
     ],
 )
 def test_the_coding_that_the_client_prefers(accept: str, coding: str | None) -> None:
-    assert responses._coding(accept) == coding
+    assert responses._negotiate_coding(accept) == coding
 
 
 @given(st.text(max_size=60) | st.from_regex(r"(gzip|br|\*|zstd|identity)(;q=[\d.]*)?(, ?(gzip|br|\*)(;q=[\d.]*)?)*"))
 def test_any_wish_has_an_answer(accept: str) -> None:
-    assert responses._coding(accept) in {None, "gzip", "br", "zstd"}
+    assert responses._negotiate_coding(accept) in {None, "gzip", "br", "zstd"}
 
 
 @pytest.mark.parametrize("coding", ["gzip", "br", "zstd"])
@@ -148,4 +148,4 @@ def test_the_link_to_the_next_page_keeps_the_question_and_not_the_host(site: Tes
     assert answer.links["next"]["url"] == f"/lists/caf%C3%A9?a=1&a=2&cursor={cursor}"
     assert "evil" not in str(answer.headers)
     careless = Request({"type": "http", "path": "/x", "query_string": "a=é<&cursor=1".encode(), "headers": []})
-    assert responses._next(careless, "2") == {"next": "/x?a=%C3%A9%3C&cursor=2"}
+    assert responses._next_link(careless, "2") == {"next": "/x?a=%C3%A9%3C&cursor=2"}

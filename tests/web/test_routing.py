@@ -17,7 +17,7 @@ from app.core.problems import Unauthorized
 from app.core.settings import Settings
 from app.main import create_app
 from app.web import problem_responses
-from app.web.routing import prepare
+from app.web.routing import install_handler
 
 router = APIRouter()
 
@@ -62,9 +62,9 @@ def site() -> TestClient:
     app = FastAPI()
     for route in router.routes:
         assert isinstance(route, APIRoute)
-        prepare(route)
+        install_handler(route)
         app.router.routes.append(route)
-    problem_responses.install(app)
+    problem_responses.install_handlers(app)
     return TestClient(app, headers={"please": "yes"}, raise_server_exceptions=False)
 
 

@@ -16,7 +16,7 @@ from uvicorn.protocols.http.flow_control import FlowControl
 from uvicorn.server import ServerState
 
 from app.web import server
-from app.web.server import Protocol, ServerError, bind, configure
+from app.web.server import Protocol, ServerError, bind_socket, make_config
 
 GET = b"GET /a?b=c HTTP/1.1\r\nHost: x\r\n\r\n"
 
@@ -85,7 +85,7 @@ def serving(
     """Run a scenario against the protocol on a real socket."""
 
     async def run() -> None:
-        config = configure(lambda: app, trusted_proxies=list(proxies))
+        config = make_config(lambda: app, trusted_proxies=list(proxies))
         config.load()
         state = ServerState()
         loop = asyncio.get_running_loop()
@@ -185,7 +185,7 @@ async def close(scope: Any, receive: Any, send: Any) -> None:
 
 
 class Patient(Quick):
-    rest_idle, max_rest = 0.05, 3_000_000
+    max_rest_pause, max_rest_bytes = 0.05, 3_000_000
 
 
 def test_an_answer_that_ends_the_connection_is_read_by_who_still_sends() -> None:
@@ -339,7 +339,7 @@ def test_garbage_never_cuts_into_an_answer() -> None:
 
 
 def test_draining_answers_what_is_on_its_way_and_says_goodbye(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(server, "LINGER", 0.1)
+    monkeypatch.setattr(server, "LINGER_SECONDS", 0.1)
 
     async def scenario(running: Running) -> None:
         async with running.connect() as (reader, writer), running.connect() as (idle, _):
@@ -365,9 +365,9 @@ async def endless(scope: Any, receive: Any, send: Any) -> None:
     """Goes on until it is told to end, or the client has gone."""
     state = scope["state"]
     told = asyncio.Event()
-    state[server.ON_LEAVING] = told.set
+    state[server.ON_SHUTDOWN] = told.set
     await send({"type": "http.response.start", "status": 200, "headers": []})
-    body = b"late" if state.get(server.IS_LEAVING) else b"early"
+    body = b"late" if state.get(server.IS_SHUTTING_DOWN) else b"early"
     await send({"type": "http.response.body", "body": body, "more_body": True})
     if body == b"early":
         await told.wait()
@@ -375,7 +375,7 @@ async def endless(scope: Any, receive: Any, send: Any) -> None:
 
 
 def test_answers_without_an_end_are_told_to_end(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(server, "LINGER", 5)
+    monkeypatch.setattr(server, "LINGER_SECONDS", 5)
 
     async def scenario(running: Running) -> None:
         async with running.connect() as (reader, writer), running.connect() as (idle, asking):
@@ -394,15 +394,15 @@ def test_answers_without_an_end_are_told_to_end(monkeypatch: pytest.MonkeyPatch)
 
 def test_readers_who_let_too_much_wait_are_left_the_oldest_first() -> None:
     class Full(Protocol):
-        max_unread = 100
+        max_unread_bytes = 100
 
     async def scenario(_: Running) -> None:
-        config = configure(lambda: echo, trusted_proxies=[])
+        config = make_config(lambda: echo, trusted_proxies=[])
         config.load()
         protocols: list[Full] = []
         for waiting in (60, 40, 50):
             protocol = Full(config, ServerState(), {})
-            protocol._stall, transport = None, Slow(waiting)
+            protocol._reader_timer, transport = None, Slow(waiting)
             protocol.transport, protocol.flow = transport, FlowControl(transport)
             protocol.pause_writing()
             protocols.append(protocol)
@@ -432,17 +432,17 @@ def test_a_reader_who_takes_nothing_is_left() -> None:
         stalled_seconds = 0.01
 
     async def scenario(_: Running) -> None:
-        config = configure(lambda: echo, trusted_proxies=[])
+        config = make_config(lambda: echo, trusted_proxies=[])
         config.load()
         protocol = Impatient(config, ServerState(), {})
-        protocol._stall, transport = None, Slow(100, 60, 20, 19, 20)
+        protocol._reader_timer, transport = None, Slow(100, 60, 20, 19, 20)
         protocol.transport, protocol.flow = transport, FlowControl(transport)
         protocol.pause_writing()
         await transport.gone.wait()
         assert transport.waiting == [20], "as long as it keeps its pace, it is waited for"
         protocol.pause_writing()
         protocol.resume_writing()
-        assert protocol._stall is None
+        assert protocol._reader_timer is None
 
     serving(scenario)
 
@@ -471,17 +471,17 @@ def test_what_uvicorn_says_becomes_a_structured_log() -> None:
 
 
 def test_a_taken_address_is_told_in_one_line() -> None:
-    with bind("127.0.0.1", 0) as first:
+    with bind_socket("127.0.0.1", 0) as first:
         first.listen()
         with pytest.raises(ServerError, match=r"Cannot listen on 127\.0\.0\.1, port \d+: Address already in use\."):
-            bind("127.0.0.1", first.getsockname()[1])
-        assert server.address_of(first) == f"http://127.0.0.1:{first.getsockname()[1]}"
+            bind_socket("127.0.0.1", first.getsockname()[1])
+        assert server.url_of(first) == f"http://127.0.0.1:{first.getsockname()[1]}"
 
 
 @pytest.mark.skipif(not socket.has_ipv6, reason="no IPv6 here")
 def test_an_ipv6_address_is_shown_as_a_url_has_it() -> None:
-    with bind("::1", 0) as listener:
-        assert server.address_of(listener) == f"http://[::1]:{listener.getsockname()[1]}"
+    with bind_socket("::1", 0) as listener:
+        assert server.url_of(listener) == f"http://[::1]:{listener.getsockname()[1]}"
 
 
 FAILING = """

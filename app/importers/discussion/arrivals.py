@@ -8,8 +8,8 @@ from typing import Any
 import sqlalchemy as sa
 from sqlmodel import Session
 
-from app.comments.rendering import Body, from_html
-from app.comments.schemas import best, controversy
+from app.comments.rendering import Body, clean_html
+from app.comments.schemas import controversy_score, wilson_score
 from app.core.clock import now
 from app.core.ids import new_id
 from app.db import Database
@@ -137,7 +137,7 @@ class Arrivals:
         body = _NOTHING
         if remark.state != "removed":
             try:
-                body = from_html(remark.html)
+                body = clean_html(remark.html)
             except ValueError as error:
                 return _Piece(group, remark, "failed", (str(error),))
             if not body.text.strip():
@@ -264,8 +264,8 @@ def _new(piece: _Piece, values: dict[str, Any], ids: dict[str, str], article_id:
         "anchor_id": None,
         "upvotes": up,
         "downvotes": down,
-        "best": best(up, down),
-        "controversy": controversy(up, down),
+        "best": wilson_score(up, down),
+        "controversy": controversy_score(up, down),
         "notify": "none",
         "address_hash": None,
         "request": None,

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 import sqlalchemy as sa
 
-from app.comments.schemas import best, controversy
+from app.comments.schemas import controversy_score, wilson_score
 from app.db import Database
 from app.db.columns import table_of
 from app.identity.tables import Participant
@@ -122,7 +122,10 @@ def test_votes_and_features_come_with_them(db: Database, imported: Import) -> No
     votes = {text: (row["upvotes"], row["downvotes"]) for text, row in rows.items()}
     assert votes["Comment 1."] == (7, 2)
     assert votes["Comment 2."] == (0, 3)
-    assert (rows["Comment 1."]["best"], rows["Comment 1."]["controversy"]) == (best(7, 2), controversy(7, 2))
+    assert (rows["Comment 1."]["best"], rows["Comment 1."]["controversy"]) == (
+        wilson_score(7, 2),
+        controversy_score(7, 2),
+    )
     assert [text for text, row in rows.items() if row["featured"]] == ["Comment 3.", "Comment 4."]
 
 
