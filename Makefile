@@ -19,10 +19,10 @@ export PY_COLORS := 0
 endif
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run test check bench openapi docs lock migration clean
+.PHONY: help setup run test check bench openapi clients-check docs lock migration clean
 
 help: ## list these targets
-	@sed -n 's/^\([a-z]*\):.*## /\1|/p' Makefile | while IFS='|' read -r name text; do printf '  %-10s %s\n' "$$name" "$$text"; done
+	@sed -n 's/^\([a-z-]*\):.*## /\1|/p' Makefile | while IFS='|' read -r name text; do printf '  %-13s %s\n' "$$name" "$$text"; done
 
 setup: .venv/.stamp-run ## install what the server needs into .venv, and do nothing else
 
@@ -44,6 +44,9 @@ check: .venv/.stamp-dev ## lint, types, layers, commit subjects, migrations and 
 
 bench: .venv/.stamp-dev ## measure against a raw ASGI app on both databases: ARGS= for the harness
 	@$(BIN)/python -m bench $(ARGS)
+
+clients-check: ## lint openapi.json, make clients of it and compile them: needs npm, Java and package registries
+	@PYTHON=$(PYTHON) clients/check/run
 
 openapi: .venv/.stamp-run ## write openapi.json and the pages of docs/ that are made from the code
 	@$(SCRATCH) && $(BIN)/broadsheet openapi > "$$scratch/openapi.json" && cp "$$scratch/openapi.json" openapi.json

@@ -27,6 +27,7 @@ from app.publication.responses import REDIRECT_RESPONSE, redirect_former_slug
 from app.web.responses import JSON_TYPE, REDIRECT_CACHE_CONTROL, database, dump_json, reply, settings
 
 feeds_router = APIRouter(prefix="/feeds", tags=["syndication"])
+_STRING = {"type": "string"}
 _ATOM: Any = {"content": {"application/atom+xml": {"schema": {"type": "string"}}}}
 _ANY: Any = {
     "content": {
@@ -35,7 +36,11 @@ _ANY: Any = {
         "application/feed+json": {
             "schema": {
                 "type": "object",
-                "properties": {"version": {"type": "string"}, "title": {"type": "string"}, "items": {"type": "array"}},
+                "properties": {
+                    "version": _STRING,
+                    "title": _STRING,
+                    "items": {"type": "array", "items": {"type": "object", "properties": {"id": _STRING}}},
+                },
                 "required": ["version", "title", "items"],
             }
         },

@@ -104,6 +104,7 @@ def _make(app: FastAPI) -> Node:
     document = build_document(app)
     document["info"] |= {
         "description": DESCRIPTION,
+        "contact": {"name": "The Broadsheet maintainers"},
         "license": {"name": "Apache-2.0", "identifier": "Apache-2.0"},
     }
     document["servers"] = SERVERS

@@ -58,7 +58,6 @@ _MIN_POSITION = {
 }
 _WITHOUT_NUL = r"^[^\x00]*$"  # what any query parameter may hold
 _CLOSED = {"$ref", "anyOf", "const", "enum"}  # a schema with one of these takes null only beside another
-_TAKEN = {"Exclude"}  # types of TypeScript
 _LIMITED = {"const", "enum", "format"}  # a schema with one of these needs no pattern
 _FORMS = ("application/x-www-form-urlencoded", "multipart/form-data")
 _PRECONDITIONS = {"if-match", "if-none-match"}
@@ -244,7 +243,7 @@ def name_types(document: Node, types: Mapping[str, tuple[Any, str]]) -> None:
         if reference := next((name for known, name in names if known == core), None):
             notes = {key: value for key, value in node.items() if key in _NOTES}
             link = {"$ref": f"{SCHEMAS}{reference}"}
-            node.clear()  # generators take a default beside a reference for a fault
+            node.clear()  # generators read a default beside `allOf`, but not beside a reference
             node.update({"allOf": [link], **notes} if "default" in notes else {**link, **notes})
     schemas.update(named)
 
@@ -280,9 +279,7 @@ def extend_schemas(document: Node, fewest: int = 6) -> None:
 
 def _parameter_name(parameter: Node) -> str:
     name = _pascal(parameter["name"])
-    if parameter["in"] == "path":
-        return f"{name}Path"
-    return f"{name}Query" if name in _TAKEN else name
+    return f"{name}Path" if parameter["in"] == "path" else name
 
 
 def _pascal(text: str) -> str:
