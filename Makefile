@@ -29,6 +29,7 @@ setup: .venv/.stamp-run ## install what the server needs into .venv, and do noth
 run: .venv/.stamp-run ## serve on HOST and PORT, with a sample if the store is empty
 	@$(BIN)/broadsheet demo --host $(HOST) --port $(PORT)
 
+test: export PYTHONDONTWRITEBYTECODE :=
 test: .venv/.stamp-dev ## run the tests: T=tests/web for a part, ARGS=-x for pytest, JOBS=4 for more processes
 	@$(BIN)/python -m pytest -n $(JOBS) $(ARGS) $(T)
 
