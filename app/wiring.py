@@ -1,4 +1,4 @@
-"""Who hears of what: every event with its handlers, what is done by the clock, and every router, on one screen."""
+"""What the app is put together from: the readers of the log, the timers, the channels and every router."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -10,7 +10,6 @@ from fastapi import APIRouter
 from sqlmodel import Session
 
 from app.anchors import routes as anchors
-from app.anchors.relocation import find_again
 from app.articles import bulk_routes as bulk
 from app.articles import bulk_routes as merging
 from app.articles import discussion_routes as discussion
@@ -24,7 +23,6 @@ from app.articles import routes as listing
 from app.articles.activity import age_activity
 from app.articles.activity import has_due_hours as has_aged
 from app.articles.cached_json import BESIDE, Include, has_stale, rebuild_stale
-from app.articles.discussions import delete_section_settings
 from app.articles.listing import FIND
 from app.articles.merging import advance_merges
 from app.articles.partners import EARLY
@@ -44,15 +42,14 @@ from app.core.clock import now
 from app.core.settings import Settings
 from app.deliveries.outbox import prune as prune_deliveries
 from app.deliveries.schemas import Channel
+from app.events.catalog import LoggedEvent
 from app.events.log import prune as prune_events
-from app.events.schemas import Entry
 from app.export import routes as exporting
 from app.feeds import format_routes as formats
 from app.feeds import routes as feeds
 from app.feeds import routes as oembed
 from app.feeds import routes as sitemaps
 from app.fronts import routes as fronts
-from app.fronts.fronts import follow_merge as follow_merge_on_fronts
 from app.identity import access as identity
 from app.identity import routes as audit
 from app.identity import routes as participants
@@ -83,7 +80,6 @@ from app.ops import routes as purging
 from app.ops.personal import ALSO
 from app.partners import routes as partners
 from app.partners.partners import is_named
-from app.partners.partners import published as forget_early_readers
 from app.publication import key_routes as keys
 from app.publication import media_routes as media
 from app.publication import notice_routes as notices
@@ -101,13 +97,13 @@ from app.related.links import beside as related_beside
 from app.search import routes as search
 from app.search.finding import listed as search_list
 from app.search.indexing import follow as follow_in_search
+from app.subscribers import dispatch
 from app.subscriptions import routes as opt_ins
 from app.subscriptions import routes as subscribers
 from app.subscriptions import routes as subscriptions
 from app.subscriptions import routes as suppressions
 from app.subscriptions import routes as unsubscribing
 from app.subscriptions.opt_ins import has_requests
-from app.subscriptions.subscriptions import follow_merge
 from app.webhooks import routes as webhooks
 from app.webhooks.channel import WebhookChannel
 from app.webhooks.messages import tell as tell_webhooks
@@ -176,48 +172,6 @@ ROUTERS: list[APIRouter] = [
     operation.operation_router,
 ]
 
-# Every kind of event is named here, also when nobody listens yet: what is missing does not start.
-HANDLERS: dict[str, tuple[Callable[[Session, Entry], None], ...]] = {
-    "article.published": (find_again, forget_early_readers),
-    "article.updated": (find_again,),
-    "article.corrected": (),
-    "article.correction_changed": (),
-    "article.correction_withdrawn": (),
-    "article.unpublished": (),
-    "article.retracted": (),
-    "article.purged": (),
-    "discussion.changed": (),
-    "article.reported": (),
-    "article.anchors_resolved": (),
-    "article.related_changed": (),
-    "anchor.changed": (),
-    "comment.published": (),
-    "comment.edited": (),
-    "comment.removed": (),
-    "comment.voted": (),
-    "comment.pending": (),
-    "comment.held": (),
-    "comment.reported": (),
-    "comment.appealed": (),
-    "comment.decided": (),
-    "article.reacted": (),
-    "activity.aged": (),
-    "front.changed": (),
-    "front.deleted": (),
-    "section.changed": (),
-    "section.deleted": (delete_section_settings,),
-    "tag.changed": (),
-    "tag.deleted": (follow_merge, follow_merge_on_fronts),
-    "author.changed": (),
-    "author.deleted": (follow_merge, follow_merge_on_fronts),
-    "series.changed": (),
-    "series.deleted": (follow_merge, follow_merge_on_fronts),
-    "notice.changed": (),
-    "notice.deleted": (),
-    "media.changed": (),
-    "media.deleted": (),
-}
-
 TARGETS["article"] = find_notice_target  # notices may stand with what a room above theirs holds
 SEEN["article"] = articles_seen_by
 BESIDE["related"] = Include(related_beside, RelatedOut)
@@ -229,19 +183,13 @@ articles.ACCEPTED.update(formats.ACCEPTED)  # one article's address gives the fo
 ALSO["importers"] = forget_imported  # rooms on one floor do not see each other
 
 
-def _dispatch(session: Session, entry: Entry) -> None:
-    for handle in HANDLERS.get(entry.type, ()):
-        handle(session, entry)
-
-
-# A reader that has nothing to do would only cost a commit for every fact.
-READERS: dict[str, Callable[[Session, Entry], None]] = {"handlers": _dispatch} if any(HANDLERS.values()) else {}
+READERS: dict[str, Callable[[Session, LoggedEvent], None]] = {"handlers": dispatch}
 READERS["related"] = relate
 FEW = {"related": 4}  # facts at once, where each takes so long that a hundred would hold SQLite's writer for seconds
 READERS["notifications"] = hear
 
 
-def readers(settings: Settings) -> dict[str, Callable[[Session, Entry], None]]:
+def readers(settings: Settings) -> dict[str, Callable[[Session, LoggedEvent], None]]:
     """Everything that reads the log, each with a cursor of its own: one that fails holds up no other."""
     return {
         **READERS,

@@ -11,8 +11,8 @@ from sqlmodel import Session
 
 from app import wiring
 from app.db import Database
+from app.events.catalog import LoggedEvent
 from app.events.log import advance, has_news, is_foreign, settle_in
-from app.events.schemas import Entry
 
 LATE = 30.0  # seconds without a round after which a worker counts as late
 RETRY = 5.0  # seconds to wait after a failure
@@ -20,7 +20,7 @@ LOOK = 60.0  # seconds between looks whether the store was restored from another
 PAUSE = 0.25  # seconds between looks: what is due goes live well within a second
 Look = Callable[[sa.Connection], bool]
 Run = Callable[[Session], int]
-Handle = Callable[[Session, Entry], None]
+Handle = Callable[[Session, LoggedEvent], None]
 log = structlog.get_logger("broadsheet.worker")
 
 

@@ -19,9 +19,8 @@ import app.main  # noqa: F401  imports every room, and so every event and proble
 from app.cli import app as commands
 from app.core.problems import Problem
 from app.core.settings import Settings
-from app.events.schemas import Fact
+from app.events.catalog import EVENTS, MODERATION_TYPES, EventBase
 from app.live.schemas import TYPES as LIVE_TYPES
-from app.moderation.events import MODERATION_TYPES
 from app.webhooks.schemas import TOLD, TYPES
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -91,13 +90,12 @@ def problems_page() -> str:
     return page("Problems", intro, table(["status", "code", "title", "meaning"], rows))
 
 
-def events() -> list[type[Fact]]:
-    """Return all types of events, by name; tests may have made others."""
-    kinds = [event for event in Fact.kinds.values() if event.__module__.startswith("app.")]
-    return sorted(kinds, key=lambda event: event.name)
+def events() -> list[type[EventBase]]:
+    """Return all types of events, by name."""
+    return [EVENTS[name] for name in sorted(EVENTS)]
 
 
-def members_of(event: type[Fact]) -> list[str]:
+def members_of(event: type[EventBase]) -> list[str]:
     """Return which members of an event webhooks are told, besides the id of its subject."""
     kind = event.name.partition(".")[0]
     return list(TOLD.get(event.name, TOLD.get(kind, ())))

@@ -6,7 +6,6 @@ import sqlalchemy as sa
 from sqlmodel import Session
 
 from app.anchors.anchors import ANCHOR, QuoteNotFound, columns, find, note, place, public, texts
-from app.anchors.events import AnchorChanged
 from app.anchors.resolution import ORPHANED, Resolution, Text
 from app.anchors.schemas import AnchorIn, AnchorPatch, PromptIn
 from app.articles.exposure import check_attachment
@@ -15,6 +14,7 @@ from app.articles.tables import Article
 from app.core.ids import is_id
 from app.core.problems import Conflict, NotFound
 from app.db.columns import Row
+from app.events.catalog import AnchorChanged
 from app.events.log import emit
 from app.identity.audit import record_action
 from app.identity.schemas import Actor

@@ -7,12 +7,11 @@ from sqlmodel import Session
 
 from app.anchors.anchors import ANCHOR, HISTORY, history, texts
 from app.anchors.editing import beside_block
-from app.anchors.events import AnchorsResolved
 from app.anchors.resolution import Pair, Passage, Resolution, resolve
 from app.articles.reading import ARTICLE
 from app.db.columns import Row
+from app.events.catalog import AnchorsResolved, ArticlePublished, ArticleUpdated, LoggedEvent
 from app.events.log import emit
-from app.events.schemas import Entry
 
 _BEHIND = (ANCHOR.c.article_id == ARTICLE.c.id) & (ANCHOR.c.revision != ARTICLE.c.revision)
 _STALE = (
@@ -39,14 +38,17 @@ _MOVE = (
 )
 
 
-def find_again(session: Session, entry: Entry) -> None:
+def find_again(session: Session, entry: LoggedEvent) -> None:
     """Look for an article's anchors in the text that readers see now; those that have been found in it are left alone.
 
     What cannot be found keeps its quote, and is looked for again in the next text.
     """
-    article_id = entry.subject_id
-    current = session.execute(_STALE, {"article": article_id}).scalar_one_or_none()
-    if article_id is None or current is None:
+    match entry.event:
+        case ArticlePublished(subject_id=article_id) | ArticleUpdated(subject_id=article_id):
+            current = session.execute(_STALE, {"article": article_id}).scalar_one_or_none()
+        case _:
+            return
+    if current is None:
         return
     rows = session.execute(_ANCHORS, {"article": article_id, "current": current}).mappings().all()
     found = texts(session.connection(), article_id, {current, *(row["base_revision"] for row in rows)})

@@ -10,13 +10,13 @@ from app.anchors import anchors, editing
 from app.anchors.anchors import QuoteNotFound, StaleRevision, TooManyAnchors
 from app.anchors.editing import AlreadyAsked
 from app.anchors.schemas import AnchorPatch, AnchorQuery, PassageOut, PromptIn
-from app.articles.events import discussion_cache_groups
 from app.articles.projection import WrongState
 from app.articles.routes import Retracted, WithheldForLegalReasons, get_visible
 from app.articles.site import Site
 from app.core.ids import IdPath, RefPath
 from app.core.problems import Forbidden, Invalid, NotFound, Unauthorized, documented
 from app.db.columns import Row
+from app.events.cache_groups import discussion_cache_groups
 from app.identity.access import VERSION_PROBLEMS, ExpectedVersions, Public, require_scope
 from app.identity.schemas import ANONYMOUS, Actor
 from app.identity.writes import write

@@ -8,11 +8,11 @@ from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.sql.elements import ColumnElement
 from sqlmodel import Session
 
-from app.articles.events import ActivityAged
 from app.articles.tables import ACTIVITY_KINDS, SITE_ID, WINDOW_DAYS, ActivityHour, ArticleActivity
 from app.core.clock import now
 from app.db.columns import table_of
 from app.db.prepared import Prepared
+from app.events.catalog import ActivityAged
 from app.events.log import emit
 
 ACTIVITY, HOUR = table_of(ArticleActivity), table_of(ActivityHour)

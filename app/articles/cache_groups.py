@@ -8,10 +8,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 from urllib.parse import quote
 
-from app.articles.events import counts_groups_of
 from app.articles.list_parameters import Filter
 from app.core.ids import is_id
-from app.publication.events import PUBLICATION_GROUP
+from app.events.cache_groups import PUBLICATION_GROUP, counts_groups_of
 
 ARTICLES_GROUP = "articles"  # of what any article may come into or leave
 MAX_TERM_GROUPS = 20  # groups of terms in one answer: what is filtered by more depends on all articles

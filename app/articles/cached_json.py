@@ -17,7 +17,6 @@ from pydantic import BaseModel
 from sqlmodel import Session
 
 from app.articles import discussion_settings as discussion
-from app.articles.events import counts_groups_of
 from app.articles.media_addresses import present_body
 from app.articles.reading import ARTICLE, EDITING_COLUMNS, REVISION, present_article, select_articles
 from app.articles.schemas import ArticleOut, CachedArticleOut, NeighboursOut
@@ -28,6 +27,7 @@ from app.core.ids import is_id
 from app.core.problems import Unavailable
 from app.db.columns import Row, as_text, table_of
 from app.db.prepared import Prepared
+from app.events.cache_groups import counts_groups_of
 from app.identity.schemas import Actor
 from app.publication.generations import adopt_cache_key
 from app.publication.tables import Generation

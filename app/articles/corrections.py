@@ -6,13 +6,13 @@ import sqlalchemy as sa
 from sqlmodel import Session
 
 from app.articles.editorial_schemas import CorrectionPatch
-from app.articles.events import ArticleCorrectionChanged, ArticleCorrectionWithdrawn
 from app.articles.projection import WrongState, build_event_fields, lock_article, refresh_visibility, take_snapshot
 from app.articles.tables import Article, CorrectionVersion
 from app.core.clock import iso, now
 from app.core.ids import new_id
 from app.core.problems import NotFound
 from app.db.columns import table_of
+from app.events.catalog import ArticleCorrectionChanged, ArticleCorrectionWithdrawn
 from app.events.log import emit
 from app.identity.audit import record_action
 from app.identity.schemas import Actor

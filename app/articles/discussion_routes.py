@@ -16,11 +16,11 @@ from app.articles.discussion_schemas import (
     DiscussionIn,
     DiscussionSettingsOut,
 )
-from app.articles.events import SETTINGS_GROUP, counts_groups_of, discussion_cache_groups
 from app.articles.reading import is_visible
 from app.core.ids import RefPath
 from app.core.problems import Invalid, InvalidParameter, NotFound, documented
 from app.db.columns import Row
+from app.events.cache_groups import SETTINGS_GROUP, counts_groups_of, discussion_cache_groups
 from app.identity.access import VERSION_PROBLEMS, ExpectedVersions, Public, require_scope
 from app.identity.schemas import ANONYMOUS, Actor
 from app.identity.writes import write

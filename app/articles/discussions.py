@@ -10,7 +10,6 @@ from sqlmodel import Session
 from app.articles import discussion_settings
 from app.articles.cached_json import invalidate
 from app.articles.discussion_schemas import ArticleDiscussionIn, DiscussionIn
-from app.articles.events import DiscussionChanged
 from app.articles.exposure import is_shown
 from app.articles.reading import is_visible
 from app.articles.tables import SITE_ID, ArticleTally, Discussion
@@ -18,8 +17,8 @@ from app.core.clock import now
 from app.core.problems import Forbidden, NotFound
 from app.db.columns import Row, table_of
 from app.db.prepared import Prepared
+from app.events.catalog import DiscussionChanged, LoggedEvent, SectionDeleted
 from app.events.log import emit
-from app.events.schemas import Entry
 from app.identity.audit import record_action
 from app.identity.permissions import require_publish
 from app.identity.schemas import Actor
@@ -175,7 +174,8 @@ def delete_settings(session: Session, target_id: str) -> None:
     session.execute(sa.delete(_DISCUSSION).where(_DISCUSSION.c.target_id == target_id))
 
 
-def delete_section_settings(session: Session, entry: Entry) -> None:
+def delete_section_settings(session: Session, entry: LoggedEvent) -> None:
     """Sections are deleted on the floor below, which knows nothing of discussions."""
-    if entry.subject_id is not None:
-        delete_settings(session, entry.subject_id)
+    match entry.event:
+        case SectionDeleted(subject_id=section_id):
+            delete_settings(session, section_id)

@@ -11,7 +11,6 @@ from sqlmodel import Session
 from app.articles import discussions as discussion
 from app.articles.addresses import change_slug, claim_slug, generate_slug
 from app.articles.editorial_schemas import MAX_CUSTOM_BYTES, ArticleIn, ArticlePatch, BodyIn
-from app.articles.events import ArticlePurged
 from app.articles.media_addresses import Sizes, fill_sizes, relativize_source
 from app.articles.projection import (
     WrongState,
@@ -28,6 +27,7 @@ from app.blocks.schemas import Block
 from app.core.clock import now
 from app.core.ids import new_id
 from app.core.problems import Forbidden, Invalid
+from app.events.catalog import ArticlePurged
 from app.events.log import emit
 from app.identity.audit import record_action
 from app.identity.schemas import Actor

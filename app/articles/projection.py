@@ -7,7 +7,6 @@ from typing import Any, NamedTuple
 import sqlalchemy as sa
 from sqlmodel import Session, select
 
-from app.articles.events import ArticlePublished, ArticleUnpublished, ArticleUpdated
 from app.articles.exposure import Exposure, check_exposure, exposure_of, is_article_shown
 from app.articles.schemas import PAGE_TYPE
 from app.articles.tables import TEXT_COLUMNS, Address, Article, ArticleAuthor, ArticleTag, Revision
@@ -15,6 +14,7 @@ from app.core.clock import now
 from app.core.ids import is_id
 from app.core.problems import Conflict, Forbidden, NotFound
 from app.db.columns import table_of
+from app.events.catalog import ArticlePublished, ArticleUnpublished, ArticleUpdated
 from app.events.log import emit
 from app.identity.schemas import Actor
 from app.publication.section_tree import find_ancestors

@@ -10,7 +10,6 @@ from sqlmodel import Session, select
 
 from app.articles.corrections import next_correction_number
 from app.articles.editorial_schemas import CorrectionIn, RetractIn
-from app.articles.events import ArticleCorrected, ArticleRetracted
 from app.articles.projection import (
     ArticleSnapshot,
     WrongState,
@@ -26,6 +25,7 @@ from app.core.clock import iso, now
 from app.core.ids import is_id
 from app.core.problems import Invalid
 from app.db.columns import table_of
+from app.events.catalog import ArticleCorrected, ArticleRetracted
 from app.events.log import emit
 from app.identity.audit import record_action
 from app.identity.schemas import SYSTEM, Actor

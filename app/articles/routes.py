@@ -14,7 +14,6 @@ from app.articles.activity import activity_column
 from app.articles.addresses import NOT_FOUND_DETAIL, find_by_former_address, resolve_address
 from app.articles.cache_groups import ARTICLES_GROUP, groups_of_list, membership_groups, shows_counts
 from app.articles.cached_json import retry_on_change
-from app.articles.events import ACTIVITY_GROUP, discussion_cache_groups
 from app.articles.list_parameters import ListQuery, parse_filters
 from app.articles.partners import can_read_early, filter_for_partner, filter_one_for_partner
 from app.articles.previews import is_valid_preview
@@ -35,9 +34,9 @@ from app.articles.site import ResolvedOut, ResolveQuery, Site
 from app.core.ids import RefPath
 from app.core.problems import Forbidden, Gone, InvalidParameter, NotFound, Problem, Unauthorized, documented
 from app.db.columns import Row
+from app.events.cache_groups import ACTIVITY_GROUP, PUBLICATION_GROUP, discussion_cache_groups
 from app.identity.access import Public
 from app.identity.schemas import ANONYMOUS, Actor
-from app.publication.events import PUBLICATION_GROUP
 from app.web.fields import parse_fields
 from app.web.responses import (
     JSON_TYPE,

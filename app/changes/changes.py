@@ -6,6 +6,7 @@ is told only while readers can see it: whatever hid it stands later in the log, 
 
 from collections.abc import Iterable, Iterator, Sequence
 from functools import lru_cache
+from types import UnionType
 from typing import Any, NamedTuple
 
 import sqlalchemy as sa
@@ -16,14 +17,34 @@ from app.articles.tables import SITE_ID
 from app.changes.schemas import EXPORT, MEANINGS, CursorExpired, decode, encode
 from app.comments.reading import C
 from app.core.problems import InvalidParameter, Unavailable
-from app.db.columns import Row, table_of
-from app.events.log import forgotten, settled, stretch
+from app.db.columns import table_of
+from app.events.catalog import (
+    AnchorChanged,
+    AnchorsResolved,
+    ArticleEvent,
+    ArticlePurged,
+    ArticleRetracted,
+    ArticleUnpublished,
+    CommentEdited,
+    CommentEvent,
+    CommentPublished,
+    CommentRemoved,
+    CommentVoted,
+    DiscussionChanged,
+    Event,
+    LoggedEvent,
+    MediaChanged,
+    MediaDeleted,
+    NoticeChanged,
+    NoticeDeleted,
+)
+from app.events.log import forgotten, logged_events, settled, stretch
 from app.events.schemas import Position
-from app.events.tables import Event
+from app.events.tables import Event as EventRow
 
 MOST_READ = 1000  # facts that one page looks through for what was asked for
 MOST_BYTES = 262_144  # of one page: reasons can be long
-_EVENT = table_of(Event)
+_EVENT = table_of(EventRow)
 _IDS = sa.bindparam("ids", expanding=True, type_=ARTICLE.c.id.type)
 _STATE = next(column for column in RULE_COLUMNS if column.key == "set_state")
 _ARTICLES = (
@@ -46,8 +67,7 @@ def _place(name: str) -> Any:
 def _facts(types: frozenset[str]) -> sa.Select[Any]:
     here = sa.tuple_(_EVENT.c.xid, _EVENT.c.seq)
     kinds = sorted(name for name, meaning in MEANINGS.items() if meaning.type in types)
-    found = sa.select(_EVENT.c.xid, _EVENT.c.seq, _EVENT.c.type, _EVENT.c.subject_id, _EVENT.c.at, _EVENT.c.payload)
-    found = found.where(here > _place("from"), here <= _place("to"), _EVENT.c.type.in_(kinds))
+    found = sa.select(_EVENT).where(here > _place("from"), here <= _place("to"), _EVENT.c.type.in_(kinds))
     return found.order_by(_EVENT.c.xid, _EVENT.c.seq).limit(sa.bindparam("most", type_=sa.BigInteger()))
 
 
@@ -60,30 +80,20 @@ class _Seen(NamedTuple):
     pictures: set[str]
 
 
-def _article_of(fact: Row) -> str | None:
-    """The article that a fact is about, if it is about one."""
-    payload, kind = fact["payload"], fact["type"].partition(".")[0]
-    if kind in ("comment", "anchor"):
-        return str(payload["article_id"])
-    if kind == "article" or payload.get("scope") == "article":
-        return str(payload["target_id"] if kind == "notice" else fact["subject_id"])
-    return None
-
-
 def _find(connection: sa.Connection, query: sa.Select[Any], ids: Iterable[str | None]) -> Sequence[Any]:
     wanted = sorted({found for found in ids if found is not None})
     return connection.execute(query, {"ids": wanted}).all() if wanted else []
 
 
-def _seen(connection: sa.Connection, facts: Sequence[Row]) -> _Seen:
-    """One statement for each kind of thing that the page speaks of."""
+def _seen(connection: sa.Connection, events: Sequence[LoggedEvent]) -> _Seen:
+    """Read what readers see of the subjects of these events, with one statement for each kind."""
 
-    def subjects(kind: str) -> Iterator[str | None]:
-        return (fact["subject_id"] for fact in facts if fact["type"].startswith(kind))
+    def subjects(kind: type[Event] | UnionType) -> Iterator[str | None]:
+        return (each.subject_id for each in events if isinstance(each.event, kind))
 
-    articles = _find(connection, _ARTICLES, map(_article_of, facts))
-    comments = _find(connection, _COMMENTS, subjects("comment."))
-    pictures = _find(connection, _PICTURES, subjects("media."))
+    articles = _find(connection, _ARTICLES, (each.about_article for each in events))
+    comments = _find(connection, _COMMENTS, subjects(CommentEvent))
+    pictures = _find(connection, _PICTURES, subjects(MediaChanged | MediaDeleted))
     return _Seen(
         {row.id for row in articles},
         {row.id for row in articles if row.set_state != "hidden"},
@@ -92,49 +102,59 @@ def _seen(connection: sa.Connection, facts: Sequence[Row]) -> _Seen:
     )
 
 
-def _may_be_told(fact: Row, seen: _Seen) -> bool:
-    meaning, article = MEANINGS[fact["type"]], _article_of(fact)
-    if meaning.op == "withdraw" or fact["type"] == "article.purged":
-        return True
-    if article is not None and article not in seen.articles:
-        return False
-    if meaning.type in ("comment", "votes"):
-        return article in seen.discussions and (meaning.op == "delete" or fact["subject_id"] in seen.comments)
-    if meaning.type == "media":
-        return meaning.op == "delete" or fact["subject_id"] in seen.pictures
-    return True
+def _is_still_visible(event: Event, seen: _Seen) -> bool:
+    """Return whether readers see now what the event reports; what takes something away may always be told."""
+    match event:
+        case ArticleUnpublished() | ArticleRetracted() | ArticlePurged():
+            return True
+        case CommentRemoved(article_id=article_id):
+            return article_id in seen.articles and article_id in seen.discussions
+        case CommentPublished() | CommentEdited() | CommentVoted():
+            is_shown = event.article_id in seen.articles and event.article_id in seen.discussions
+            return is_shown and event.subject_id in seen.comments
+        case MediaChanged(subject_id=picture):
+            return picture in seen.pictures
+        case _:
+            return event.about_article is None or event.about_article in seen.articles
 
 
-def _parent(fact: Row) -> dict[str, Any] | None:
-    payload = fact["payload"]
-    if fact["type"].startswith("notice."):
-        return {"type": payload["scope"], "id": payload["target_id"]}
-    if fact["type"] == "discussion.changed":
-        return {"type": payload["scope"], "id": None if fact["subject_id"] == SITE_ID else fact["subject_id"]}
-    article = _article_of(fact)
-    return {"type": "article", "id": article} if article and not fact["type"].startswith("article.") else None
+def _parent(event: Event) -> dict[str, Any] | None:
+    """Return what the subject belongs to, in the shape of `ChangeParentOut`."""
+    match event:
+        case NoticeChanged() | NoticeDeleted():
+            return {"type": event.scope, "id": event.target_id}
+        case DiscussionChanged():
+            return {"type": event.scope, "id": None if event.subject_id == SITE_ID else event.subject_id}
+        case AnchorChanged() | AnchorsResolved() | CommentPublished() | CommentEdited() | CommentRemoved():
+            return {"type": "article", "id": event.about_article}
+        case CommentVoted():
+            return {"type": "article", "id": event.article_id}
+        case _:
+            return None
 
 
-def present(fact: Row) -> dict[str, Any]:
-    """A fact of the log in the shape of `ChangeOut`."""
-    meaning, payload, parent = MEANINGS[fact["type"]], fact["payload"], _parent(fact)
-    subject = fact["subject_id"]
-    if meaning.type == "discussion":
-        subject = parent["id"] if parent else subject
-        parent = parent or {"type": "article", "id": subject}
-    withdrawn = meaning.op == "withdraw"
-    legal = payload.get("legal")
-    return {
-        "position": str(Position(fact["xid"], fact["seq"])),
+def present(logged: LoggedEvent, event: Event) -> dict[str, Any]:
+    """Return an event in the shape of `ChangeOut`."""
+    meaning, parent = MEANINGS[logged.type], _parent(event)
+    change: dict[str, Any] = {
+        "position": str(logged.position),
         "type": meaning.type,
         "op": meaning.op,
-        "id": subject,
+        "id": parent["id"] if parent and meaning.type == "discussion" else event.subject_id,
         "of": parent,
-        "revision": payload.get("revision") if meaning.type == "article" else None,
-        "at": fact["at"],
-        "reason": payload["reason"] if withdrawn else None,
-        "status": {None: 404, False: 410, True: 451}[legal] if withdrawn else None,
+        "revision": None,
+        "at": logged.at,
+        "reason": None,
+        "status": None,
     }
+    match event:
+        case ArticleUnpublished():
+            change |= {"reason": event.reason, "status": 404}
+        case ArticleRetracted():
+            change |= {"reason": event.reason, "status": 451 if event.legal else 410}
+    if isinstance(event, ArticleEvent):
+        change["revision"] = event.revision
+    return change
 
 
 def start(connection: sa.Connection, log: str, cursor: str | None, *, is_replica: bool = False) -> Position:
@@ -160,16 +180,17 @@ def page(connection: sa.Connection, begin: Position, log: str, types: frozenset[
     """A page of the changes after a position, in the shape of `ChangesOut`."""
     end, more = stretch(connection, begin, MOST_READ)
     places = {"from_xid": begin.xid, "from_seq": begin.seq, "to_xid": end.xid, "to_seq": end.seq}
-    facts = connection.execute(_facts(types), {**places, "most": limit + 1}).mappings().all()
+    facts = logged_events(connection.execute(_facts(types), {**places, "most": limit + 1}))
     seen, size = _seen(connection, facts), 0
     told: list[dict[str, Any]] = []
     for fact in facts[:limit]:
-        if _may_be_told(fact, seen):
-            size += 400 + 4 * len(fact["payload"].get("reason") or "")
+        if fact.event is not None and _is_still_visible(fact.event, seen):
+            change = present(fact, fact.event)
+            size += 400 + 4 * len(change["reason"] or "")
             if told and size > MOST_BYTES:
                 break
-            told.append(present(fact))
-        begin = Position(fact["xid"], fact["seq"])
+            told.append(change)
+        begin = fact.position
     else:
         begin = begin if len(facts) > limit else end
     next_ = encode(log, begin)

@@ -8,7 +8,6 @@ from sqlmodel import Session
 from app.anchors import anchors
 from app.articles import activity
 from app.articles.discussions import adjust_tally
-from app.comments.events import CommentEdited, CommentPublished, CommentRemoved, CommentVoted
 from app.comments.reading import C
 from app.comments.schemas import State, controversy_score, wilson_score
 from app.comments.tables import CommentRevision
@@ -16,6 +15,7 @@ from app.core.clock import now
 from app.core.ids import new_id
 from app.core.problems import Conflict
 from app.db.columns import Row, table_of
+from app.events.catalog import CommentEdited, CommentPublished, CommentRemoved, CommentVoted
 from app.events.log import emit
 
 By = Literal["author", "moderator", "system"]

@@ -14,7 +14,6 @@ from starlette.responses import Response
 
 from app.anchors.anchors import QuoteNotFound, StaleRevision, TooManyAnchors
 from app.articles.cached_json import IncludedPart
-from app.articles.events import discussion_cache_groups as discussion_groups
 from app.articles.routes import Retracted, WithheldForLegalReasons, get_visible
 from app.articles.site import Site
 from app.comments import editing, posting, reading
@@ -75,6 +74,7 @@ from app.core.problems import (
     documented,
 )
 from app.db.columns import Row
+from app.events.cache_groups import discussion_cache_groups as discussion_groups
 from app.identity.access import Public, enforce_limit, enforce_rate, require_admission
 from app.identity.schemas import ANONYMOUS, Actor
 from app.identity.writes import WriteResult, is_replay, write, write_private

@@ -1,6 +1,6 @@
 """Reading the log without gaps and without repeats."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -11,7 +11,8 @@ from sqlmodel import Session
 from app.core.clock import now
 from app.db.columns import table_of
 from app.db.prepared import Prepared
-from app.events.schemas import FORGOTTEN, MOVED, START, Entry, Fact, Position
+from app.events.catalog import EventBase, LoggedEvent
+from app.events.schemas import FORGOTTEN, MOVED, START, Position
 from app.events.tables import Event, LogCursor
 
 _EVENT, _CURSOR = table_of(Event), table_of(LogCursor)
@@ -47,16 +48,18 @@ def _end(query: sa.Select[Any]) -> sa.Select[Any]:
 _ENDS = {dialect: _end(query) for dialect, query in _QUERIES.items()}
 
 
-def read_after(connection: sa.Connection, position: Position, limit: int = 100) -> list[Entry]:
+def read_after(connection: sa.Connection, position: Position, limit: int = 100) -> list[LoggedEvent]:
     """The next facts after a position, oldest first; none is ever skipped, though a fresh one may have to wait."""
     query = _QUERIES[connection.dialect.name]
     rows = connection.execute(query, {"xid": position.xid, "seq": position.seq, "most": limit})
-    return _entries(rows)
+    return logged_events(rows)
 
 
-def _entries(rows: sa.Result[Any]) -> list[Entry]:
+def logged_events(rows: Iterable[Any]) -> list[LoggedEvent]:
+    """Make events of rows of the log with all its columns."""
     return [
-        Entry(Position(row.xid, row.seq), row.type, row.subject_id, row.at, row.groups, row.payload) for row in rows
+        LoggedEvent(Position(row.xid, row.seq), row.type, row.subject_id, row.at, row.groups, row.payload)
+        for row in rows
     ]
 
 
@@ -71,12 +74,12 @@ _OF_SOME = _BETWEEN.where(_EVENT.c.subject_id.in_(_ABOUT) | _EVENT.c.payload["ar
 
 def read_between(
     connection: sa.Connection, after: Position, upto: Position, limit: int, about: Sequence[str] = ()
-) -> list[Entry]:
+) -> list[LoggedEvent]:
     """Facts after a position up to one that a reader has passed: of all, or of what has, or belongs to, these ids."""
     values = {"xid": after.xid, "seq": after.seq, "last_xid": upto.xid, "last_seq": upto.seq, "most": limit}
     if not about:
-        return _entries(connection.execute(_BETWEEN, values))
-    return _entries(connection.execute(_OF_SOME, {**values, "about": about, "named": about}))
+        return logged_events(connection.execute(_BETWEEN, values))
+    return logged_events(connection.execute(_OF_SOME, {**values, "about": about, "named": about}))
 
 
 def last_position(connection: sa.Connection) -> Position:
@@ -180,22 +183,22 @@ _EMIT = Prepared(
 )
 
 
-def emit(session: Session, fact: Fact) -> Position:
-    """Write a fact into the log, in the caller's transaction; also noted in `session.info["position"]`."""
+def emit(session: Session, event: EventBase) -> Position:
+    """Write an event to the log, in the caller's transaction; also noted in `session.info["position"]`."""
     values = {
-        "type": fact.name,
-        "subject_id": fact.subject_id,
+        "type": event.name,
+        "subject_id": event.subject_id,
         "at": now(),
-        "groups": fact.groups(),
-        "payload": fact.payload(),
+        "groups": event.cache_groups(),
+        "payload": event.payload(),
     }
-    session.flush()  # what the fact tells of stands before it
+    session.flush()  # the change is written before the event that reports it
     position = Position(*_EMIT.one(session, values))
     session.info[POSITION] = position
     return position
 
 
-def advance(session: Session, reader: str, handle: Callable[[Session, Entry], None], limit: int = 100) -> int:
+def advance(session: Session, reader: str, handle: Callable[[Session, LoggedEvent], None], limit: int = 100) -> int:
     """Let a reader see the next facts and remember its place, all in one transaction: each fact once.
 
     Several processes may call this at once: on PostgreSQL the cursor's row is locked, on SQLite the write lock is held.

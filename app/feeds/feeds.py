@@ -13,7 +13,6 @@ from pydantic import AfterValidator, BaseModel, Field
 from app.articles import listing
 from app.articles.cache_groups import ARTICLES_GROUP, groups_of_list
 from app.articles.cached_json import cache_key_of, render_articles, select_cached
-from app.articles.events import discussion_cache_groups
 from app.articles.list_parameters import Filter, ListQuery
 from app.articles.partners import AccessRecord, limit_for_partner
 from app.articles.reading import ARTICLE, ARTICLE_AUTHOR, ARTICLE_TAG, AUTHOR, SECTION, TAG
@@ -24,6 +23,7 @@ from app.core.clock import iso, month_bounds, month_of
 from app.core.ids import is_id
 from app.core.problems import NotFound
 from app.db.columns import Row
+from app.events.cache_groups import discussion_cache_groups
 from app.feeds.entries import (
     COMMENTS,
     FORMATS,

@@ -10,13 +10,13 @@ from pydantic import AfterValidator, Field
 from starlette.responses import Response
 
 from app.articles.cached_json import render_articles, retry_on_change
-from app.articles.events import discussion_cache_groups
 from app.articles.partners import filter_one_for_partner
 from app.articles.routes import Retracted, WithheldForLegalReasons, get_visible, redirect_former_slug
 from app.articles.services import ArticleServices
 from app.core.ids import RefPath
 from app.core.problems import NotFound, documented
 from app.db.columns import Row
+from app.events.cache_groups import discussion_cache_groups
 from app.feeds import json_ld, ninjs, prose
 from app.feeds.content import Article
 from app.feeds.schemas import Publication

@@ -18,9 +18,8 @@ from app.core.clock import iso, now
 from app.core.ids import is_id, new_id
 from app.core.problems import Conflict, Invalid, NotFound, StaleVersion
 from app.db.columns import Row, table_of
+from app.events.catalog import AuthorDeleted, FrontChanged, FrontDeleted, LoggedEvent, SeriesDeleted, TagDeleted
 from app.events.log import emit
-from app.events.schemas import Entry
-from app.fronts.events import FrontChanged, FrontDeleted
 from app.fronts.schemas import FILTERS, MOST_ARTICLES, BlockIn, FrontIn, FrontsQuery
 from app.fronts.tables import Front
 from app.identity.audit import record_action
@@ -325,16 +324,19 @@ def filled(connection: sa.Connection, row: Row, version: Row, site: Site) -> tup
     return head[:-1] + b',"blocks":[' + b",".join(parts) + b"]}", modified, list(cards)
 
 
-def follow_merge(session: Session, entry: Entry) -> None:
+def follow_merge(session: Session, entry: LoggedEvent) -> None:
     """Let blocks that were limited to a term that was merged be limited to the other one."""
-    into, kind = entry.payload.get("into"), entry.type.partition(".")[0]
-    if not into:
-        return
+    match entry.event:
+        case TagDeleted(into=str(into)) | AuthorDeleted(into=str(into)) | SeriesDeleted(into=str(into)) as event:
+            pass
+        case _:
+            return
+    kind, old = event.singular, event.subject_id
     for front in session.exec(select(Front).with_for_update()):
         for name in ("published", "draft"):
             layout: dict[str, Any] | None = getattr(front, name)
-            if layout and any(block["only"].get(kind) == entry.subject_id for block in layout["blocks"]):
-                blocks = [_moved(block, kind, str(entry.subject_id), into) for block in layout["blocks"]]
+            if layout and any(block["only"].get(kind) == old for block in layout["blocks"]):
+                blocks = [_moved(block, kind, old, into) for block in layout["blocks"]]
                 setattr(front, name, {**layout, "blocks": blocks})
                 if name == "published":
                     emit(session, FrontChanged(subject_id=front.id, slug=front.slug))

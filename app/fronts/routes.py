@@ -10,7 +10,6 @@ from starlette.responses import Response
 
 from app.articles.cache_groups import ARTICLES_GROUP, groups_of_list, shows_counts
 from app.articles.cached_json import retry_on_change
-from app.articles.events import ACTIVITY_GROUP
 from app.articles.partners import filter_one_for_partner
 from app.articles.selection import refuse_fields
 from app.articles.services import ArticleServices
@@ -18,6 +17,7 @@ from app.articles.site import Site
 from app.core.ids import RefPath
 from app.core.problems import BadRequest, Forbidden, Invalid, NotFound, Unauthorized, documented
 from app.db.columns import Row
+from app.events.cache_groups import ACTIVITY_GROUP
 from app.fronts import fronts
 from app.fronts.schemas import FrontDefinition, FrontIn, FrontOut, FrontQuery, FrontsQuery
 from app.identity.access import VERSION_PROBLEMS, ExpectedVersions, IfMatch, Public, require_scope

@@ -12,6 +12,7 @@ from app.articles.tables import SITE_ID
 from app.core.problems import Gone, TooManyRequests, Unavailable
 from app.core.settings import Settings
 from app.db import Database
+from app.events.catalog import CommentVoted
 from app.events.log import holds, read_between, settled
 from app.events.schemas import Position
 from app.live.messages import MOST, article_of, is_counted, look, public_frame, tell
@@ -193,7 +194,7 @@ class Live:
             article_id = article_of(entry)
             if article_id in self._articles and is_counted(entry):
                 voted = self._due.setdefault(article_id, set())
-                voted |= {str(entry.subject_id)} if entry.type == "comment.voted" else set()
+                voted |= {str(entry.subject_id)} if isinstance(entry.event, CommentVoted) else set()
         due = [one for one in self._due if clock - self._counted.get(one, 0.0) >= COUNTS_EVERY]
         if entries or due:
             self._counted |= dict.fromkeys(due, clock)

@@ -14,8 +14,23 @@ from app.comments.reading import COLUMNS, TABLES, C, present_comment
 from app.comments.schemas import CommentOut
 from app.core.clock import iso
 from app.db.columns import Row
+from app.events.catalog import (
+    ArticlePurged,
+    ArticleReacted,
+    ArticleRetracted,
+    ArticleUnpublished,
+    ArticleUpdated,
+    CommentEdited,
+    CommentPublished,
+    CommentRemoved,
+    CommentVoted,
+    DiscussionChanged,
+    LoggedEvent,
+    NoticeChanged,
+    NoticeDeleted,
+)
 from app.events.log import read_after, stamp
-from app.events.schemas import Entry, Position
+from app.events.schemas import Position
 from app.live.schemas import Batch, Frame, LiveArticleOut, LiveCountsOut, LiveRemovedOut, Told, framed
 from app.publication.section_tree import find_descendants
 from app.web.responses import dump_json
@@ -37,8 +52,8 @@ _ARTICLES = (
     .where(ARTICLE.c.id.in_(_IDS))
 )
 _COMMENTS = sa.select(*COLUMNS).select_from(TABLES).where(C.c.id.in_(_IDS))
-_SHOWN = {"comment.published", "comment.edited"}
-_ENDED = {"article.unpublished", "article.retracted", "article.purged"}
+_SHOWN = CommentPublished | CommentEdited
+_ENDED = ArticleUnpublished | ArticleRetracted | ArticlePurged
 _CHANGES = {  # what `article.updated` names, where the fact does not
     "article.published": ["state"],
     "article.corrected": ["corrections"],
@@ -48,31 +63,36 @@ _CHANGES = {  # what `article.updated` names, where the fact does not
     "article.anchors_resolved": ["anchors"],
     "anchor.changed": ["anchors"],
 }
-_COUNTED = {"comment.published", "comment.removed", "article.reacted", "comment.voted"}
 _KEPT_BACK = {"target_id"}  # may name what is not public
 
 
-def look(connection: sa.Connection, position: Position, seen: int | None) -> tuple[int | None, list[Entry]]:
+def look(connection: sa.Connection, position: Position, seen: int | None) -> tuple[int | None, list[LoggedEvent]]:
     """The next facts. Where a stamp tells that nothing was committed since it was `seen`, the log is not read."""
     now = stamp(connection)
     return now, [] if now is not None and now == seen else read_after(connection, position, MOST)
 
 
-def is_counted(entry: Entry) -> bool:
-    """Whether a fact changes what `counts` tells."""
-    return entry.type in _COUNTED
+def is_counted(entry: LoggedEvent) -> bool:
+    """Return whether an event changes what `counts` sends."""
+    return isinstance(entry.event, CommentPublished | CommentRemoved | CommentVoted | ArticleReacted)
 
 
-def article_of(entry: Entry) -> str | None:
-    """The article that a fact is about, of those that its streams are told of; None for facts of many or none."""
-    if entry.type.startswith(("comment.", "anchor.")):
-        return str(entry.payload["article_id"])
-    is_own = entry.type.startswith("article.") or entry.payload.get("scope") == "article"
-    return entry.subject_id if is_own and not entry.type.startswith("notice.") else None
+def article_of(entry: LoggedEvent) -> str | None:
+    """Return the article whose streams are sent an event; None for events about several articles or none."""
+    match entry.event:
+        case None | NoticeChanged() | NoticeDeleted():
+            return None
+        case event:
+            return event.about_article
 
 
-def _is_of_many(entry: Entry) -> bool:
-    return entry.type == "discussion.changed" and entry.payload["scope"] != "article"
+def _is_of_many(entry: LoggedEvent) -> bool:
+    """Return whether an event is about the discussions of a section or of the whole site."""
+    match entry.event:
+        case DiscussionChanged(scope=scope):
+            return scope != "article"
+        case _:
+            return False
 
 
 class _Seen(NamedTuple):
@@ -93,13 +113,15 @@ def tell(
     connection: sa.Connection, batch: Batch, followed: Collection[str], reactions: Sequence[str]
 ) -> dict[str, Told]:
     """What the streams of each of the followed articles are sent for a batch, by the article's id."""
-    about: dict[str, list[Entry]] = {article_id: [] for article_id in batch.due}
+    about: dict[str, list[LoggedEvent]] = {article_id: [] for article_id in batch.due}
     for entry in batch.entries:
         one = article_of(entry)
         for article_id in followed if _is_of_many(entry) else {one} & set(followed):
             about.setdefault(str(article_id), []).append(entry)
     articles = _by_id(connection, _ARTICLES, about)
-    wanted = {e.subject_id for entries in about.values() for e in entries if e.type in _SHOWN and e.subject_id}
+    wanted = {
+        e.subject_id for entries in about.values() for e in entries if isinstance(e.event, _SHOWN) and e.subject_id
+    }
     comments = _by_id(connection, _COMMENTS, wanted.union(*batch.due.values()))
     sections = {e.subject_id for entries in about.values() for e in entries if _is_of_many(e) and e.subject_id}
     inside = {section_id: find_descendants(connection, [section_id]) for section_id in sorted(sections - {SITE_ID})}
@@ -107,10 +129,10 @@ def tell(
     return {article_id: _told(seen, article_id, entries, batch.due) for article_id, entries in about.items()}
 
 
-def _told(seen: _Seen, article_id: str, entries: Iterable[Entry], due: dict[str, set[str]]) -> Told:
+def _told(seen: _Seen, article_id: str, entries: Iterable[LoggedEvent], due: dict[str, set[str]]) -> Told:
     row = seen.articles.get(article_id)
     if row is None or not row["public"]:
-        ended = [entry for entry in entries if entry.type in _ENDED]
+        ended = [entry for entry in entries if isinstance(entry.event, _ENDED)]
         return Told([_updated(entry, row) for entry in ended if row], bool(ended))
     is_hidden = rules_of(row).state == "hidden"
     frames = [frame for entry in entries for frame in _frames(seen, row, entry, is_hidden)]
@@ -119,23 +141,29 @@ def _told(seen: _Seen, article_id: str, entries: Iterable[Entry], due: dict[str,
     return Told(frames, False)
 
 
-def _frames(seen: _Seen, row: Row, entry: Entry, is_hidden: bool) -> Iterator[Frame]:
+def _frames(seen: _Seen, row: Row, entry: LoggedEvent, is_hidden: bool) -> Iterator[Frame]:
     """A fact of a public article, if there is still something to tell."""
-    if entry.type in _SHOWN:
-        comment = seen.comments.get(entry.subject_id or "")
-        if comment is not None and comment["state"] == "published" and not is_hidden:
-            yield framed(entry.type, dump_json(CommentOut, present_comment(comment)), entry.position)
-    elif entry.type == "comment.removed":
-        yield framed(entry.type, dump_json(LiveRemovedOut, {"id": entry.subject_id, **entry.payload}), entry.position)
-    elif (entry.type in _CHANGES or entry.type == "article.updated") and (
-        not _is_of_many(entry) or entry.subject_id == SITE_ID or row["section_id"] in seen.inside[str(entry.subject_id)]
-    ):
-        yield _updated(entry, row)
+    match entry.event:
+        case CommentPublished() | CommentEdited() as event:
+            comment = seen.comments.get(event.subject_id)
+            if comment is not None and comment["state"] == "published" and not is_hidden:
+                yield framed(entry.type, dump_json(CommentOut, present_comment(comment)), entry.position)
+        case CommentRemoved() as event:
+            removed = {"id": event.subject_id, **event.payload()}
+            yield framed(entry.type, dump_json(LiveRemovedOut, removed), entry.position)
+        case DiscussionChanged(subject_id=subject_id) if _is_of_many(entry):
+            if subject_id == SITE_ID or row["section_id"] in seen.inside[subject_id]:
+                yield _updated(entry, row)
+        case _ if entry.type in _CHANGES:
+            yield _updated(entry, row)
+        case ArticleUpdated():
+            yield _updated(entry, row)
 
 
-def _updated(entry: Entry, row: Row) -> Frame:
+def _updated(entry: LoggedEvent, row: Row) -> Frame:
     out = {"id": row["id"], "slug": row["slug"], "revision": row["revision"], "reason": None, "state": "published"}
-    out["fields"] = _CHANGES.get(entry.type) or entry.payload.get("fields") or ["state"]
+    updated = entry.event.fields if isinstance(entry.event, ArticleUpdated) else []
+    out["fields"] = _CHANGES.get(entry.type) or updated or ["state"]
     if not row["public"]:
         out["state"] = "retracted" if row["state"] == "retracted" else "unpublished"
         out["reason"] = row["retraction"]["reason"] if row["state"] == "retracted" else None
@@ -151,9 +179,10 @@ def _counts(seen: _Seen, row: Row, voted: Iterable[str]) -> Frame:
     return framed("counts", dump_json(LiveCountsOut, out))
 
 
-def public_frame(entry: Entry) -> Frame:
+def public_frame(entry: LoggedEvent) -> Frame:
     """A fact as integrators get it: thin, in the form of Standard Webhooks."""
-    about = {name: value for name, value in entry.payload.items() if name not in _KEPT_BACK}
+    payload = entry.event.payload() if entry.event else {}
+    about = {name: value for name, value in payload.items() if name not in _KEPT_BACK}
     data = {"id": entry.subject_id, "position": str(entry.position), "cache_groups": entry.groups, **about}
     body = pydantic_core.to_json({"type": entry.type, "timestamp": iso(entry.at), "data": data})
     return framed(entry.type, body, entry.position)

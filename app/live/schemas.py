@@ -8,8 +8,8 @@ from app.articles.discussion_schemas import CountOut
 from app.comments.schemas import VotesOut
 from app.core.problems import Forbidden
 from app.core.schema_rules import any_of
-from app.events.schemas import Entry, Position
-from app.moderation.events import MODERATION_TYPES
+from app.events.catalog import MODERATION_TYPES, LoggedEvent
+from app.events.schemas import Position
 from app.web.responses import POSITION_PATTERN
 
 TYPES = (
@@ -127,5 +127,5 @@ class Told(NamedTuple):
 class Batch(NamedTuple):
     """The next facts, and the articles whose counts are to be told with the comments voted on."""
 
-    entries: list[Entry]
+    entries: list[LoggedEvent]
     due: dict[str, set[str]]

@@ -4,9 +4,9 @@ import asyncio
 import time
 from collections.abc import Awaitable, Callable, Sequence
 
-from app.events.schemas import Entry, Position
+from app.events.catalog import LoggedEvent, ModerationEvent
+from app.events.schemas import Position
 from app.live.schemas import Frame
-from app.moderation.events import MODERATION_TYPES
 
 MOST_WAITING = 100  # pieces that wait for a slow reader before its stream ends
 Emit = Callable[[bytes | None], Awaitable[None]]
@@ -63,12 +63,13 @@ class Stream:
             self.is_over = True
             self._wake()
 
-    def wants(self, entry: Entry) -> bool:
+    def wants(self, entry: LoggedEvent) -> bool:
         """Whether an event of the whole publication is sent."""
         if entry.type not in self.types:
             return False
-        is_limited = self.key_sections is not None and entry.type in MODERATION_TYPES
-        return not is_limited or entry.payload["section_id"] in (self.key_sections or ())
+        if self.key_sections is None or not isinstance(entry.event, ModerationEvent):
+            return True
+        return entry.event.section_id in self.key_sections
 
     def chosen(self, frames: list[Frame]) -> bytes:
         """What is new to this reader, who may have been ahead of this process."""

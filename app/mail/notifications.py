@@ -20,7 +20,8 @@ from app.db.base import is_full, is_unavailable
 from app.db.columns import Row, affected, table_of
 from app.deliveries.outbox import enqueue, enqueue_all
 from app.deliveries.schemas import NewDelivery
-from app.events.schemas import Entry, Position
+from app.events.catalog import ArticleCorrected, ArticlePublished, CommentEdited, CommentPublished, LoggedEvent
+from app.events.schemas import Position
 from app.identity.participants import find_participant_by
 from app.mail.digests import gather
 from app.mail.schemas import ASKING, CHANNEL, LANE
@@ -224,26 +225,28 @@ _INSERT: dict[str, Any] = {
 }
 
 
-def hear(session: Session, entry: Entry) -> None:
+def hear(session: Session, entry: LoggedEvent) -> None:
     """The reader `notifications` of the log."""
-    if entry.type in ("comment.published", "comment.edited"):
-        heed(session, entry)
-    if entry.type == "comment.published":
-        _note(session, entry, f"{entry.type}:{entry.subject_id}", {"comment": entry.subject_id})
-    elif entry.type == "article.published" and _is_news(session, entry):
-        _note(session, entry, f"{entry.type}:{entry.subject_id}", {"article": entry.subject_id})
-    elif entry.type == "article.corrected":
-        _corrected(session, entry)
+    match entry.event:
+        case CommentPublished(subject_id=comment_id):
+            heed(session, comment_id, entry.at)
+            _note(session, entry, f"{entry.type}:{comment_id}", {"comment": comment_id})
+        case CommentEdited(subject_id=comment_id):
+            heed(session, comment_id, entry.at)
+        case ArticlePublished(subject_id=article_id) if _is_news(session, entry):
+            _note(session, entry, f"{entry.type}:{article_id}", {"article": article_id})
+        case ArticleCorrected() as event:
+            _corrected(session, entry, event)
 
 
-def _note(session: Session, entry: Entry, event: str, content: dict[str, Any]) -> None:
+def _note(session: Session, entry: LoggedEvent, event: str, content: dict[str, Any]) -> None:
     moment = now()
     row = {"event": event, "what": entry.type, "content": content, "at": entry.at, "after": None}
     row |= {"xid": entry.position.xid, "seq": entry.position.seq, "due_at": moment, "created_at": moment}
     session.execute(_INSERT[session.get_bind().dialect.name], row)
 
 
-def _is_news(session: Session, entry: Entry) -> bool:
+def _is_news(session: Session, entry: LoggedEvent) -> bool:
     row = session.execute(
         sa.select(ARTICLE.c.published_at, ARTICLE.c.type).where(ARTICLE.c.id == entry.subject_id)
     ).first()
@@ -252,17 +255,15 @@ def _is_news(session: Session, entry: Entry) -> bool:
     return bool(row.published_at > entry.at - STALE)
 
 
-def _corrected(session: Session, entry: Entry) -> None:
+def _corrected(session: Session, entry: LoggedEvent, event: ArticleCorrected) -> None:
     """Note a correction by its number; one that was withdrawn meanwhile is not told.
 
     Facts of former releases have no number: their correction is the last one that says the same.
     """
     query = sa.select(ARTICLE.c.corrections).where(ARTICLE.c.id == entry.subject_id)
     standing = session.execute(query).scalar_one_or_none() or []
-    said = (entry.payload["kind"], entry.payload["text"])
-    number = entry.payload.get("n") or max(
-        (one["n"] for one in standing if (one["kind"], one["text"]) == said), default=0
-    )
+    said = (event.kind, event.text)
+    number = event.n or max((one["n"] for one in standing if (one["kind"], one["text"]) == said), default=0)
     if any(one["n"] == number for one in standing):
-        event = f"{entry.type}:{entry.subject_id}:{number}"
-        _note(session, entry, event, {"article": entry.subject_id, "correction_n": number})
+        key = f"{entry.type}:{entry.subject_id}:{number}"
+        _note(session, entry, key, {"article": entry.subject_id, "correction_n": number})

@@ -20,7 +20,7 @@ from app.core.ids import is_id, new_id
 from app.core.problems import Invalid, NotFound
 from app.db import Database
 from app.db.columns import moment, table_of
-from app.events.schemas import Entry
+from app.events.catalog import ArticlePublished, LoggedEvent
 from app.identity.audit import record_action
 from app.identity.schemas import Actor
 from app.identity.tables import ApiKey
@@ -226,6 +226,8 @@ def forget_fetches(session: Session, article_id: str) -> None:
     session.execute(sa.delete(FETCH).where(FETCH.c.article_id == article_id))
 
 
-def published(session: Session, entry: Entry) -> None:
+def published(session: Session, entry: LoggedEvent) -> None:
     """Forget its early readers."""
-    forget(session, str(entry.subject_id))
+    match entry.event:
+        case ArticlePublished(subject_id=article_id):
+            forget(session, article_id)

@@ -6,11 +6,11 @@ from sqlmodel import Session
 
 from app.core.clock import now
 from app.core.ids import new_id
+from app.events.catalog import AuthorChanged, AuthorDeleted
 from app.events.log import emit
 from app.identity.audit import record_action
 from app.identity.schemas import Actor
 from app.publication import terms
-from app.publication.events import AuthorChanged, AuthorDeleted
 from app.publication.media_library import require_media
 from app.publication.notices import delete_notices_of
 from app.publication.schemas import AuthorIn, AuthorPatch

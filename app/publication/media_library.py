@@ -13,12 +13,12 @@ from app.core import problems
 from app.core.clock import now
 from app.core.ids import is_id, new_id
 from app.db.columns import table_of
+from app.events.catalog import MediaChanged, MediaDeleted
 from app.events.log import emit
 from app.identity.audit import record_action
 from app.identity.permissions import require_publish
 from app.identity.schemas import Actor
 from app.publication import images, terms
-from app.publication.events import MediaChanged, MediaDeleted
 from app.publication.generations import bump_generation
 from app.publication.schemas import MediaIn, MediaPatch, present_image
 from app.publication.storage import NoSuchFile, Storage, StorageFull, StorageUnavailable

@@ -9,11 +9,11 @@ from app.core.clock import now
 from app.core.ids import new_id
 from app.core.problems import Conflict, Invalid
 from app.db.columns import table_of
+from app.events.catalog import AuthorDeleted, SeriesDeleted, TagDeleted, TermDeleted
 from app.events.log import emit
 from app.identity.audit import record_action
 from app.identity.schemas import Actor
 from app.publication import notices
-from app.publication.events import AuthorDeleted, SeriesDeleted, TagDeleted, TermDeleted
 from app.publication.generations import bump_generation
 from app.publication.tables import Author, FormerSlug, Series, Tag, Term, TermMerge
 from app.publication.terms import DONE, MERGE, RUNNING, is_merging, lock_term, require_all_sections, require_terms

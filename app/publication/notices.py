@@ -9,12 +9,12 @@ from app.core.clock import now
 from app.core.ids import is_id, new_id
 from app.core.problems import Forbidden, Invalid, NotFound
 from app.db.columns import table_of
+from app.events.catalog import NoticeChanged, NoticeDeleted
 from app.events.log import emit
 from app.identity.audit import record_action
 from app.identity.permissions import require_publish
 from app.identity.schemas import Actor
 from app.publication import terms
-from app.publication.events import NoticeChanged, NoticeDeleted
 from app.publication.generations import bump_generation
 from app.publication.notice_targets import TARGETS
 from app.publication.references import TERM_TABLES, Kind, resolve_reference

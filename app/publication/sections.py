@@ -5,12 +5,12 @@ from sqlmodel import Session
 from app.core.clock import now
 from app.core.ids import new_id
 from app.core.problems import Invalid
+from app.events.catalog import SectionChanged, SectionDeleted
 from app.events.log import emit
 from app.identity.audit import record_action
 from app.identity.permissions import require_publish
 from app.identity.schemas import Actor
 from app.publication import terms
-from app.publication.events import SectionChanged, SectionDeleted
 from app.publication.notices import delete_notices_of
 from app.publication.schemas import SectionIn, SectionPatch
 from app.publication.section_tree import add_section, find_ancestors, lock_tree, move_section

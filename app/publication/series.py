@@ -4,11 +4,11 @@ from sqlmodel import Session
 
 from app.core.clock import now
 from app.core.ids import new_id
+from app.events.catalog import SeriesChanged, SeriesDeleted
 from app.events.log import emit
 from app.identity.audit import record_action
 from app.identity.schemas import Actor
 from app.publication import terms
-from app.publication.events import SeriesChanged, SeriesDeleted
 from app.publication.notices import delete_notices_of
 from app.publication.schemas import SeriesIn, SeriesPatch
 from app.publication.tables import Series

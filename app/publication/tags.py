@@ -10,11 +10,11 @@ from app.core.clock import now
 from app.core.ids import is_id, new_id
 from app.core.problems import Invalid
 from app.db.columns import table_of
+from app.events.catalog import TagChanged, TagDeleted
 from app.events.log import emit
 from app.identity.audit import record_action
 from app.identity.schemas import Actor
 from app.publication import terms
-from app.publication.events import TagChanged, TagDeleted
 from app.publication.references import resolve_references
 from app.publication.schemas import TagIn, TagPatch
 from app.publication.tables import Tag

@@ -16,11 +16,11 @@ from app.comments.reading import C, get_readable_article, lock_comment
 from app.core.clock import now
 from app.core.problems import Forbidden, Invalid, NotFound, Unauthorized
 from app.db.columns import Row, table_of
+from app.events.catalog import ArticleReacted
 from app.events.log import emit
 from app.identity.participants import find_caller, get_or_create_participant, lock_participant
 from app.identity.schemas import Actor
 from app.publication.term_queries import find_author as author_by_ref
-from app.reactions.events import ArticleReacted
 from app.reactions.schemas import Voter
 from app.reactions.tables import Reaction, Vote
 

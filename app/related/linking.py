@@ -9,12 +9,18 @@ from sqlmodel import Session
 
 from app.articles.reading import ARTICLE, ARTICLE_AUTHOR, REVISION
 from app.db.columns import Row, table_of
+from app.events.catalog import (
+    ArticlePublished,
+    ArticleRetracted,
+    ArticleUnpublished,
+    ArticleUpdated,
+    LoggedEvent,
+    RelatedChanged,
+)
 from app.events.log import emit
-from app.events.schemas import Entry
 from app.publication.terms import take_name_lock
 from app.related import terms
 from app.related.analysis import analyse
-from app.related.events import RelatedChanged
 from app.related.similarity import STORED, Link, Vector, link, pick
 from app.related.tables import RelatedLink, RelatedText
 
@@ -164,7 +170,7 @@ def refresh(session: Session, article_id: str) -> None:
 def tell(session: Session, subject_id: str, changed: Iterable[str]) -> None:
     """State whose lists have changed, if any have."""
     if found := sorted(changed):
-        emit(session, RelatedChanged(subject_id=subject_id, articles=found))
+        emit(session, RelatedChanged.of(subject_id, found))
 
 
 def _same(now: Row, was: Row) -> bool:
@@ -304,10 +310,8 @@ def forget(session: Session, article_id: str) -> None:
     terms.drop_unused(session)
 
 
-SEEN = {"article.published", "article.updated", "article.unpublished", "article.retracted"}
-
-
-def relate(session: Session, entry: Entry) -> None:
+def relate(session: Session, entry: LoggedEvent) -> None:
     """Bring the links of an article, and of those near it, to what readers see of it now."""
-    if entry.type in SEEN and entry.subject_id is not None:
-        refresh(session, entry.subject_id)
+    match entry.event:
+        case ArticlePublished() | ArticleUpdated() | ArticleUnpublished() | ArticleRetracted() as event:
+            refresh(session, event.subject_id)

@@ -11,7 +11,6 @@ from sqlmodel import Session
 
 from app.articles.cache_groups import ARTICLES_GROUP
 from app.articles.cached_json import IncludedPart, cache_key_of, render_articles, select_cached
-from app.articles.events import counts_groups_of
 from app.articles.exposure import check_attachment
 from app.articles.projection import lock_article
 from app.articles.reading import ARTICLE, SERIES, can_read_drafts, visible_to
@@ -19,10 +18,11 @@ from app.articles.site import Site
 from app.core.ids import is_id
 from app.core.problems import Invalid
 from app.db.columns import Row, table_of
+from app.events.cache_groups import counts_groups_of
+from app.events.catalog import RelatedChanged
 from app.events.log import emit
 from app.identity.audit import record_action
 from app.identity.schemas import ANONYMOUS, Actor
-from app.related.events import RelatedChanged
 from app.related.schemas import PinsIn
 from app.related.tables import RelatedChoice, RelatedLink, RelatedPin, RelatedRebuild, RelatedText
 from app.web import etag
@@ -191,7 +191,7 @@ def pin(session: Session, actor: Actor, ref: str, data: PinsIn, versions: frozen
     else:
         session.execute(sa.insert(_CHOICE), [{"article_id": article.id, "version": 1}])
     if article.public:
-        emit(session, RelatedChanged(subject_id=article.id, articles=[article.id]))
+        emit(session, RelatedChanged.of(article.id, [article.id]))
     record_action(session, actor, "article.relate", "article", article.id, {"pins": len(wanted)})
     return article.id
 

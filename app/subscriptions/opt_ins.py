@@ -13,7 +13,6 @@ from app.core.clock import now
 from app.core.ids import as_id, is_id, new_id
 from app.core.problems import Forbidden, Invalid, Unauthorized
 from app.db.columns import Row, affected, table_of
-from app.events.schemas import Entry
 from app.identity.participants import confirm_email as prove_participant
 from app.identity.participants import find_caller, find_participant_by
 from app.identity.schemas import Actor
@@ -284,14 +283,14 @@ def _ask(session: Session, wish: Wish, most_in_hour: int) -> Row | None:
     return row | {"subscriber_id": subscriber["id"]}
 
 
-def heed(session: Session, entry: Entry) -> None:
+def heed(session: Session, comment_id: str, at: datetime) -> None:
     """Do what a comment's author asked for in `notify`, now that it is public.
 
     Each wish is acted on once: a comment that comes back, or is edited, brings nothing back that was ended since.
     Where the address is proven for this very author, it holds from the comment on; an address that was only typed is
     asked back, whoever else may have proven it.
     """
-    comment = session.execute(sa.select(C).where(C.c.id == entry.subject_id)).mappings().first()
+    comment = session.execute(sa.select(C).where(C.c.id == comment_id)).mappings().first()
     if comment is None or comment["state"] != "published" or comment["participant_id"] is None:
         return
     if comment["notify"] == _remembered(session, comment):
@@ -314,10 +313,10 @@ def heed(session: Session, entry: Entry) -> None:
         far_range=far,
     )
     if person["confirmed_at"] is None or person["email"] != email:
-        if entry.at > now() - EXPIRES:  # nobody expects to be asked about it later than that
+        if at > now() - EXPIRES:  # nobody expects to be asked about it later than that
             _note(session, wish, proven=False)
     elif suppression_of(session, email) is None:
-        _at_once(session, wish, entry.at)
+        _at_once(session, wish, at)
 
 
 def _remembered(session: Session, comment: Row) -> str:

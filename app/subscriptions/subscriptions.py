@@ -15,7 +15,7 @@ from app.core.clock import now
 from app.core.ids import new_id
 from app.core.problems import Forbidden, Unauthorized
 from app.db.columns import Row, affected, table_of
-from app.events.schemas import Entry
+from app.events.catalog import AuthorDeleted, LoggedEvent, SeriesDeleted, TagDeleted
 from app.identity.schemas import Actor
 from app.subscriptions.schemas import SITE, Wish, address_hash
 from app.subscriptions.tables import Subscriber, Subscription
@@ -282,13 +282,14 @@ def forget_article(session: Session, article_id: str) -> None:
     end(session, (SUBSCRIPTION.c.article_id == article_id) | (SUBSCRIPTION.c.target == f"article:{article_id}"))
 
 
-def follow_merge(session: Session, entry: Entry) -> None:
+def follow_merge(session: Session, entry: LoggedEvent) -> None:
     """Let those who followed a term that was merged follow the other one; who follows both already keeps one."""
-    into = entry.payload.get("into")
-    if not into:
-        return
-    kind = entry.type.partition(".")[0]
-    old, new = f"{kind}:{entry.subject_id}", f"{kind}:{into}"
+    match entry.event:
+        case TagDeleted(into=str(into)) | AuthorDeleted(into=str(into)) | SeriesDeleted(into=str(into)) as event:
+            pass
+        case _:
+            return
+    old, new = f"{event.singular}:{event.subject_id}", f"{event.singular}:{into}"
     other = SUBSCRIPTION.alias("other")
     same = [other.c[name] == SUBSCRIPTION.c[name] for name in ("subscriber_id", "kind", "channel")]
     free = ~sa.exists().where(other.c.target == new, *same)

@@ -1,7 +1,7 @@
 """What facts of the log cause here: a delivery to every webhook that asked for them."""
 
 from collections.abc import Callable
-from typing import Any, Final
+from typing import Any
 
 import sqlalchemy as sa
 from sqlmodel import Session
@@ -14,26 +14,28 @@ from app.comments.schemas import SingleCommentOut
 from app.core.problems import NotFound
 from app.deliveries.outbox import enqueue_all
 from app.deliveries.schemas import NewDelivery
-from app.events.schemas import Entry
+from app.events.catalog import (
+    ArticlePurged,
+    ArticleRetracted,
+    ArticleUnpublished,
+    CommentRemoved,
+    Event,
+    LoggedEvent,
+    ModerationEvent,
+    NoticeEvent,
+)
 from app.identity.schemas import ANONYMOUS
-from app.moderation.events import MODERATION_TYPES
 from app.web import etag
 from app.web.responses import dump_json
 from app.webhooks.schemas import TOLD, TYPES, is_wanted
 from app.webhooks.webhooks import CHANNEL, enabled, message, message_id
 
-# These take something away: they are told although nothing is left to see.
-_GONE: Final = frozenset({"article.unpublished", "article.retracted", "article.purged", "comment.removed"})
+_Withdrawal = ArticleUnpublished | ArticleRetracted | ArticlePurged | CommentRemoved
 
 
-def _article_of(entry: Entry) -> str | None:
-    """The article that a fact is about, by which messages keep their order."""
-    if entry.type.startswith("article."):
-        return entry.subject_id
-    if entry.type == "discussion.changed":
-        return entry.subject_id if entry.payload["scope"] == "article" else None
-    found: str | None = entry.payload.get("article_id")
-    return found
+def _ordering_article(event: Event) -> str | None:
+    """Return the article whose messages this one keeps its order with; notices have an order of their own."""
+    return None if isinstance(event, NoticeEvent) else event.about_article
 
 
 def _article_tag(connection: sa.Connection, article_id: str, site: Site) -> str | None:
@@ -59,34 +61,35 @@ def _comment_tag(connection: sa.Connection, comment_id: str) -> str | None:
         return None
 
 
-def content_of(session: Session, entry: Entry, site: Site) -> dict[str, Any] | None:
+def content_of(session: Session, entry: LoggedEvent, site: Site) -> dict[str, Any] | None:
     """What is sent of a fact; None for one that is not told: its article is not public now, or it is of another kind.
 
     Nothing but ids, the members that `TOLD` names, and what tells a reader of the API what to fetch and to forget.
     """
-    if entry.type not in TYPES:
+    event = entry.event
+    if entry.type not in TYPES or event is None:
         return None
-    connection, kind = session.connection(), entry.type.partition(".")[0]
-    article_id, tag = _article_of(entry), None
+    connection, kind, payload = session.connection(), entry.type.partition(".")[0], event.payload()
+    article_id, tag = _ordering_article(event), None
     if article_id is not None:
         tag = _article_tag(connection, article_id, site)
-        if tag is None and entry.type not in _GONE and entry.type not in MODERATION_TYPES:
+        if tag is None and not isinstance(event, _Withdrawal | ModerationEvent):
             return None
     if kind == "comment":
-        tag = _comment_tag(connection, str(entry.subject_id))
+        tag = _comment_tag(connection, event.subject_id)
     names = TOLD.get(entry.type, TOLD[kind])
-    data = {"id": entry.subject_id, **{name: entry.payload[name] for name in names if name in entry.payload}}
+    data = {"id": entry.subject_id, **{name: payload[name] for name in names if name in payload}}
     about = {"etag": tag and f'"{tag}"', "position": str(entry.position), "cache_groups": entry.groups}
     return message(entry.type, entry.at, data | about)
 
 
-def delivery_of(session: Session, entry: Entry, site: Site) -> Callable[[str], NewDelivery] | None:
+def delivery_of(session: Session, entry: LoggedEvent, site: Site) -> Callable[[str], NewDelivery] | None:
     """What makes the delivery of a fact to a webhook; None for a fact that is not told."""
     content = content_of(session, entry, site)
     if content is None:
         return None
     event = message_id(entry.position, entry.at, entry.type, entry.subject_id)
-    topic = _article_of(entry) or entry.subject_id
+    topic = (entry.event and _ordering_article(entry.event)) or entry.subject_id
     return lambda webhook_id: NewDelivery(
         channel=CHANNEL,
         endpoint=webhook_id,
@@ -98,7 +101,7 @@ def delivery_of(session: Session, entry: Entry, site: Site) -> Callable[[str], N
     )
 
 
-def tell(session: Session, entry: Entry, *, site: Site) -> None:
+def tell(session: Session, entry: LoggedEvent, *, site: Site) -> None:
     """Have every enabled webhook told that wants this type and was there when it happened."""
     wanted = [
         row["id"]

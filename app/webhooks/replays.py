@@ -12,8 +12,9 @@ from app.core.ids import new_id
 from app.core.problems import Invalid
 from app.db.columns import table_of
 from app.deliveries.outbox import enqueue_all, send_again
+from app.events.catalog import LoggedEvent
 from app.events.log import before, read_after
-from app.events.schemas import Entry, Position
+from app.events.schemas import Position
 from app.identity.audit import record_action as audit
 from app.identity.schemas import Actor
 from app.webhooks.messages import delivery_of
@@ -69,11 +70,11 @@ def proceed(session: Session, site: Site) -> int:
     return max(1, len(entries))
 
 
-def _is_over(entry: Entry, until: datetime) -> bool:
+def _is_over(entry: LoggedEvent, until: datetime) -> bool:
     return entry.at - SKEW > until
 
 
-def _again(session: Session, webhook_id: str, entry: Entry, site: Site) -> None:
+def _again(session: Session, webhook_id: str, entry: LoggedEvent, site: Site) -> None:
     made = delivery_of(session, entry, site)
     if made is None or enqueue_all(session, [new := made(webhook_id)]):
         return

@@ -8,7 +8,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from app.core.clock import When
 from app.deliveries.schemas import State
-from app.moderation.events import MODERATION_TYPES
+from app.events.catalog import MODERATION_TYPES
 from app.text.inputs import HttpUrl, Summary
 from app.web.paging import PageQuery
 

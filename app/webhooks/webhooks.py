@@ -21,10 +21,10 @@ from app.core.settings import Settings
 from app.db.columns import Row, table_of
 from app.deliveries.outbox import cancel, enqueue, mend, send_again
 from app.deliveries.tables import Delivery, DeliveryLane
+from app.events.catalog import MODERATION_TYPES
 from app.identity.audit import record_action as audit
 from app.identity.schemas import SYSTEM, Actor
 from app.identity.tables import ApiKey
-from app.moderation.events import MODERATION_TYPES
 from app.net.outgoing import Refused, check
 from app.publication.terms import require_all_sections
 from app.web import etag

@@ -23,10 +23,36 @@ from app.db import Database
 from app.db.columns import Row
 from app.deliveries.outbox import enqueue_all
 from app.deliveries.schemas import ANSWER, Claimed, NewDelivery, Outcome
-from app.events.schemas import Entry, Position
+from app.events.cache_groups import PUBLICATION_GROUP
+from app.events.catalog import (
+    ArticleCorrected,
+    ArticleCorrectionChanged,
+    ArticleCorrectionWithdrawn,
+    ArticlePublished,
+    ArticleRetracted,
+    ArticleUnpublished,
+    ArticleUpdated,
+    AuthorChanged,
+    AuthorDeleted,
+    CommentEdited,
+    CommentPublished,
+    CommentRemoved,
+    DiscussionChanged,
+    LoggedEvent,
+    MediaChanged,
+    MediaDeleted,
+    NoticeChanged,
+    NoticeDeleted,
+    SectionChanged,
+    SectionDeleted,
+    SeriesChanged,
+    SeriesDeleted,
+    TagChanged,
+    TagDeleted,
+)
+from app.events.schemas import Position
 from app.feeds.schemas import HUB, Publication
 from app.net.outgoing import Answer, CallFailed, Outgoing, Refused
-from app.publication.events import PUBLICATION_GROUP
 from app.publication.section_tree import find_ancestors
 from app.websub.hub import (
     CHANNEL,
@@ -42,7 +68,7 @@ from app.websub.hub import (
     subscribed,
     subscription,
 )
-from app.websub.schemas import TERMS, Feeds, name_of
+from app.websub.schemas import TERMS, Feeds, Kind, name_of
 
 SCHEDULE: Final = (5.0, 60.0, 300.0, 1800.0, 7200.0, 21600.0)
 TIMEOUT: Final = 15.0  # seconds
@@ -214,16 +240,16 @@ class HubChannel:
 SPAN: Final = 5  # seconds
 GRACE: Final = 1  # second that the clocks of a worker and of a courier may differ by
 _SITE: Final = Feeds("site")
-_ARTICLES: Final = frozenset(
-    f"article.{what}"
-    for what in "published updated corrected correction_changed correction_withdrawn unpublished retracted".split()
-)
-_COMMENTS: Final = frozenset(f"comment.{what}" for what in "published edited removed".split())
-_LINKS: Final = {"section": "section", "tags": "tag", "authors": "author"}  # fields of an article, and kinds of feeds
+_ALL_FEEDS: Final = (_SITE, *(Feeds(term) for term in TERMS))
+_LINKS: Final[dict[str, Kind]] = {
+    "section": "section",
+    "tags": "tag",
+    "authors": "author",
+}  # fields of an article, and kinds of feeds
 
 
-def _of_article(session: Session, entry: Entry) -> Iterator[Feeds]:
-    article = session.get(Article, entry.subject_id)
+def _of_article(session: Session, article_id: str) -> Iterator[Feeds]:
+    article = session.get(Article, article_id)
     if article is None:
         return
     yield _SITE
@@ -234,33 +260,41 @@ def _of_article(session: Session, entry: Entry) -> Iterator[Feeds]:
     yield from (Feeds("author", author) for author in list_linked_ids(session, ArticleAuthor, article.id))
 
 
-def _of_former(entry: Entry) -> Iterator[Feeds]:
-    """Where an article stood before is not remembered: what it may have left is all of a kind."""
-    for field, kind in _LINKS.items():
-        if field in entry.payload.get("fields", ()):
-            yield Feeds(kind)  # type: ignore[arg-type]
+def _changed(session: Session, entry: LoggedEvent) -> Iterator[Feeds]:
+    """Yield the feeds that an event may change; a subscriber who has the feed as it is now is not sent it again."""
+    match entry.event:
+        case CommentPublished() | CommentEdited() | CommentRemoved() as event:
+            yield Feeds("comments", event.article_id)
+        case ArticleUpdated(subject_id=article_id, fields=fields):
+            yield from _of_article(session, article_id)
+            # Where an article was before is not remembered: any feed of that kind may have lost it.
+            yield from (Feeds(kind) for field, kind in _LINKS.items() if field in fields)
+        case (
+            ArticlePublished()
+            | ArticleCorrected()
+            | ArticleCorrectionChanged()
+            | ArticleCorrectionWithdrawn()
+            | ArticleUnpublished()
+            | ArticleRetracted() as event
+        ):
+            yield from _of_article(session, event.subject_id)
+        case DiscussionChanged(subject_id=article_id, scope="article"):
+            yield from _of_article(session, article_id)
+        case DiscussionChanged():
+            yield Feeds("comments")
+            yield from _ALL_FEEDS
+        case (
+            SectionChanged() | SectionDeleted() | TagChanged() | TagDeleted() | AuthorChanged() | AuthorDeleted()
+        ) as event if PUBLICATION_GROUP in entry.groups:
+            yield from (Feeds(kind, event.subject_id) for kind in TERMS if kind == event.singular)
+            yield from _ALL_FEEDS
+        case (
+            SeriesChanged() | SeriesDeleted() | NoticeChanged() | NoticeDeleted() | MediaChanged() | MediaDeleted()
+        ) if PUBLICATION_GROUP in entry.groups:
+            yield from _ALL_FEEDS
 
 
-def _changed(session: Session, entry: Entry) -> Iterator[Feeds]:
-    """The feeds that a fact may change; who has it as it is now is not sent it again."""
-    subject, kind = entry.subject_id, entry.type.partition(".")[0]
-    if entry.type in _COMMENTS:
-        yield Feeds("comments", entry.payload["article_id"])
-    elif entry.type in _ARTICLES:
-        yield from _of_article(session, entry)
-        yield from _of_former(entry)
-    elif entry.type == "discussion.changed":
-        if entry.payload["scope"] == "article":
-            yield from _of_article(session, entry)
-        else:
-            yield from (_SITE, Feeds("comments"), *(Feeds(term) for term in TERMS))
-    elif PUBLICATION_GROUP in entry.groups:
-        if kind in TERMS:
-            yield Feeds(kind, subject)  # type: ignore[arg-type]
-        yield from (_SITE, *(Feeds(term) for term in TERMS))
-
-
-def tell(session: Session, entry: Entry, hubs: Sequence[str]) -> None:
+def tell(session: Session, entry: LoggedEvent, hubs: Sequence[str]) -> None:
     """Have subscribers of the feeds that may have changed, and other hubs, told of it at the end of this span."""
     connection = session.connection()
     if not hubs and not has_subscribers(connection):

@@ -26,11 +26,11 @@ from app.anchors.relocation import find_again
 from app.anchors.resolution import Resolution
 from app.anchors.schemas import AnchorIn
 from app.anchors.tables import AnchorResolution
-from app.articles.events import SETTINGS_GROUP
 from app.core.ids import new_id
 from app.core.problems import Invalid, NotFound, Problem
 from app.db import Database
 from app.db.columns import table_of
+from app.events.cache_groups import SETTINGS_GROUP
 from app.events.log import read_after
 from app.events.schemas import START
 from tests import make

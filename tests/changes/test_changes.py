@@ -11,10 +11,10 @@ from starlette.testclient import TestClient
 from app.changes import changes
 from app.db import Database
 from app.db.columns import table_of
+from app.events.catalog import TagChanged
 from app.events.log import emit, prune, settled
 from app.events.tables import Event
 from app.identity.schemas import SYSTEM
-from app.publication.events import TagChanged
 from app.publication.media_library import create_reference
 from tests import make
 

@@ -18,22 +18,22 @@ from sqlmodel import Session
 
 from app.core.clock import now
 from app.db import Database, open_database
+from app.events.catalog import EventBase
 from app.events.log import emit, is_foreign, prune, read_after, settle_in, settled
-from app.events.schemas import START, Fact, Position
+from app.events.schemas import START, Position
 
 
 @dataclass(frozen=True, kw_only=True)
-class Noted(Fact):
+class Noted(EventBase):
     """A fact of these tests."""
 
     name = "test.noted"
     by: str
 
-    def groups(self) -> list[str]:
+    def cache_groups(self) -> list[str]:
         return ["notes"]
 
 
-Fact.kinds.pop(Noted.name)  # it is of no concern to the app
 ID = "01890000-0000-7000-8000-000000000000"
 
 
@@ -239,5 +239,5 @@ def test_emit_tells_the_position_and_keeps_what_was_stated(db: Database) -> None
 
 
 def test_a_fact_without_groups_cannot_be_stated() -> None:
-    with pytest.raises(TypeError, match="Fact names no cache groups"):
-        Fact(subject_id=ID).groups()
+    with pytest.raises(TypeError, match="EventBase names no cache groups"):
+        EventBase(subject_id=ID).cache_groups()

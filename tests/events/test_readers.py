@@ -14,8 +14,9 @@ from sqlmodel import Session
 
 from app.db import Database
 from app.db.columns import table_of
+from app.events.catalog import LoggedEvent
 from app.events.log import advance, has_news, is_visible, last_position, prune, read_after
-from app.events.schemas import START, Entry, Position
+from app.events.schemas import START, Position
 from app.events.tables import Event, LogCursor
 
 EVENT, CURSOR = table_of(Event), table_of(LogCursor)
@@ -52,7 +53,7 @@ def test_a_reader_goes_on_where_it_was(db: Database) -> None:
 def test_a_handler_that_raises_leaves_the_reader_where_it_was(db: Database) -> None:
     write(db, (0, 1), (0, 2))
 
-    def handle(session: Session, entry: Entry) -> None:
+    def handle(session: Session, entry: LoggedEvent) -> None:
         if entry.position.seq == 2:
             raise LookupError
 
@@ -67,7 +68,7 @@ def test_workers_in_parallel_see_each_fact_once(db: Database) -> None:
     stumbled: set[int] = set()
     begin = threading.Barrier(6)  # none of them finds a cursor yet
 
-    def handle(own: list[int], _: Session, entry: Entry) -> None:
+    def handle(own: list[int], _: Session, entry: LoggedEvent) -> None:
         number = entry.position.seq
         if number % 20 == 7 and number not in stumbled:
             stumbled.add(number)

@@ -17,8 +17,9 @@ from app.core.ids import new_id
 from app.core.settings import Settings
 from app.db import Database
 from app.db.columns import table_of
+from app.events.catalog import LoggedEvent
 from app.events.log import read_after
-from app.events.schemas import START, Entry
+from app.events.schemas import START
 from app.main import create_app
 from tests import make
 from tests.articles import stock
@@ -40,7 +41,7 @@ def until(found: Callable[[], Any], seconds: float = 30) -> Any:
     raise AssertionError("it never came")
 
 
-def published(db: Database) -> list[Entry]:
+def published(db: Database) -> list[LoggedEvent]:
     """Facts of publication."""
     with db.connect() as connection:
         return [entry for entry in read_after(connection, START, 1000) if entry.type == "article.published"]
@@ -149,7 +150,7 @@ def test_embargo_and_expiry_through_the_worker(serve: Serve, editor: Headers, db
         article = make.draft(client, editor, "Brief", rights=rights)
         make.act(client, editor, article, "publish")
 
-        def facts() -> list[Entry]:
+        def facts() -> list[LoggedEvent]:
             with db.connect() as connection:
                 entries = read_after(connection, START, 1000)
             return [entry for entry in entries if entry.type.startswith("article.")]

@@ -12,8 +12,8 @@ from starlette.testclient import TestClient
 from app import wiring
 from app.core.settings import Settings
 from app.db import Database
+from app.events.catalog import EventBase
 from app.events.log import emit
-from app.events.schemas import Fact
 from app.identity import access
 from app.identity.access import Access
 from app.identity.schemas import SCOPES
@@ -28,16 +28,13 @@ only_sqlite = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 
 
 @dataclass(frozen=True, kw_only=True)
-class Seen(Fact):
+class Seen(EventBase):
     """A fact of these tests."""
 
     name = "test.seen"
 
-    def groups(self) -> list[str]:
+    def cache_groups(self) -> list[str]:
         return []
-
-
-Fact.kinds.pop(Seen.name)  # it is of no concern to the app
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,7 @@ import pytest
 from starlette.testclient import TestClient
 
 from app.core.settings import Settings
-from app.events.schemas import Fact
+from app.events.catalog import EVENTS
 from app.live.schemas import TYPES
 from tests import make
 from tests.flows.conftest import serving
@@ -73,7 +73,7 @@ def test_types_are_chosen(client: TestClient, admin: Headers, integrator: Header
 
 
 def test_what_can_be_followed_is_stated_somewhere() -> None:
-    assert set(TYPES) <= set(Fact.kinds)
+    assert set(TYPES) <= set(EVENTS)
 
 
 @pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)

@@ -8,10 +8,10 @@ import pytest
 import sqlalchemy as sa
 from starlette.testclient import TestClient
 
-from app.articles.events import ArticlePublished
 from app.core.clock import now
 from app.db import Database
 from app.deliveries.lanes import DELIVERY
+from app.events.catalog import ArticlePublished
 from app.events.log import emit
 from app.mail.notifications import FANOUT
 from tests.mail.post import Mailbox, table, text_of, token_in, work, worker_alone

@@ -7,14 +7,15 @@ import pytest
 from httpx2 import Response
 
 from app.db import Database
+from app.events.catalog import LoggedEvent
 from app.events.log import read_after
-from app.events.schemas import START, Entry
+from app.events.schemas import START
 
 Make = Callable[..., dict[str, Any]]
 Send = Callable[..., Response]
 
 
-def _log(db: Database) -> list[Entry]:
+def _log(db: Database) -> list[LoggedEvent]:
     with db.connect() as connection:
         return read_after(connection, START)
 

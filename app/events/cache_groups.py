@@ -1,0 +1,35 @@
+"""Names of cache groups: answers carry them in `Cache-Tag`, and events name those that a change makes stale."""
+
+from collections.abc import Iterable
+
+PUBLICATION_GROUP = "publication"  # every answer that shows names, notices or pictures beside an article
+ACTIVITY_GROUP = "activity"  # lists that are ordered by activity
+COUNTS_GROUP = "discussions"  # answers that show counts of articles which they do not name
+SETTINGS_GROUP = (
+    "discussions:settings"  # answers about one article, which change with the settings of its section or the site
+)
+MAX_COUNTS_GROUPS = 100  # groups of single articles in one answer
+
+
+def counts_group_of(article_id: str) -> str:
+    """Return the group of answers that show the counts of an article, which it shares with one article in 4,096.
+
+    A list of 100 articles names as many of these: their ids in full would not fit into headers.
+    """
+    return f"counts:{article_id[-3:]}"
+
+
+def counts_groups_of(ids: Iterable[str]) -> tuple[str, ...]:
+    """Return the groups of an answer that shows the counts of these articles."""
+    groups = sorted(set(map(counts_group_of, ids)))
+    return (SETTINGS_GROUP, *groups) if len(groups) <= MAX_COUNTS_GROUPS else (SETTINGS_GROUP, COUNTS_GROUP)
+
+
+def changed_counts_groups(article_id: str) -> list[str]:
+    """Return the groups of all answers that show counts of an article, for events that change them."""
+    return [f"comments:{article_id}", counts_group_of(article_id), COUNTS_GROUP]
+
+
+def discussion_cache_groups(article_id: str) -> tuple[str, str]:
+    """Return the cache groups of an answer that shows the discussion of one article."""
+    return f"comments:{article_id}", SETTINGS_GROUP

@@ -1,0 +1,605 @@
+"""Every event of the log: what it carries, which article it is about, and which cache groups it makes stale.
+
+An event is emitted by the room whose change it reports, in the transaction of that change. It names only what is
+public, or was until then; moderation events are for moderators alone. Consumers read `LoggedEvent.event` with `match`;
+`app/subscribers.py` names all of them.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, fields
+from datetime import datetime
+from functools import cached_property
+from types import MappingProxyType
+from typing import Any, ClassVar, Final, Self, get_args
+from urllib.parse import quote
+
+from app.events.cache_groups import (
+    ACTIVITY_GROUP,
+    COUNTS_GROUP,
+    PUBLICATION_GROUP,
+    SETTINGS_GROUP,
+    changed_counts_groups,
+)
+from app.events.schemas import Position
+
+_NOT_IN_PAYLOAD: Final = frozenset({"subject_id", "within"})
+
+
+@dataclass(frozen=True, kw_only=True)
+class EventBase:
+    """What all events have: a `name`, the id of their subject, and an article that they are about, if there is one."""
+
+    name: ClassVar[str]
+
+    subject_id: str
+
+    @property
+    def about_article(self) -> str | None:
+        """The article that the event is about; None where it is about several or none."""
+        return None
+
+    def cache_groups(self) -> list[str]:
+        """Return the cache groups whose answers this event makes stale."""
+        raise TypeError(f"{type(self).__name__} names no cache groups")
+
+    def payload(self) -> dict[str, Any]:
+        """Return the fields beside the subject, as JSON; `within` is kept as cache groups alone."""
+        return {name: value for name, value in vars(self).items() if name not in _NOT_IN_PAYLOAD}
+
+    @classmethod
+    def from_payload(cls, subject_id: str, payload: Mapping[str, Any]) -> Self:
+        """Read an event from the log. What former releases did not write yet has its default."""
+        names = {each.name for each in fields(cls)} - _NOT_IN_PAYLOAD
+        return cls(subject_id=subject_id, **{name: payload[name] for name in names if name in payload})
+
+
+class _OfArticle(EventBase):
+    """An event whose subject is an article."""
+
+    @property
+    def about_article(self) -> str:
+        """The article itself."""
+        return self.subject_id
+
+
+# ---- articles
+
+
+@dataclass(frozen=True, kw_only=True)
+class _ArticleEvent(_OfArticle):
+    slug: str
+    revision: int
+    within: list[str] = field(default_factory=list)  # cache groups of the lists that it is in, or was in before
+
+    def cache_groups(self) -> list[str]:
+        """Return the article's group and those of every list that it is in, comes into or leaves."""
+        return ["articles", f"article:{self.subject_id}", *self.within]
+
+
+@dataclass(frozen=True, kw_only=True)
+class ArticlePublished(_ArticleEvent):
+    """Readers can see the article, and could not before."""
+
+    name: ClassVar[str] = "article.published"
+
+
+@dataclass(frozen=True, kw_only=True)
+class ArticleUpdated(_ArticleEvent):
+    """What readers see of the article has changed; `fields` names the members that differ."""
+
+    name: ClassVar[str] = "article.updated"
+    fields: list[str]
+
+
+@dataclass(frozen=True, kw_only=True)
+class ArticleCorrected(_ArticleEvent):
+    """A correction was added. Its number `n` is 0 in logs of former releases."""
+
+    name: ClassVar[str] = "article.corrected"
+    n: int = 0
+    kind: str
+    text: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class ArticleCorrectionChanged(_ArticleEvent):
+    """The text or kind of a correction was changed."""
+
+    name: ClassVar[str] = "article.correction_changed"
+    n: int
+    kind: str
+    text: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class ArticleCorrectionWithdrawn(_ArticleEvent):
+    """A correction was withdrawn."""
+
+    name: ClassVar[str] = "article.correction_withdrawn"
+    n: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class ArticleUnpublished(_ArticleEvent):
+    """Readers can no longer see the article; `reason` is `unpublished`, `embargoed` or `expired`."""
+
+    name: ClassVar[str] = "article.unpublished"
+    reason: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class ArticleRetracted(_ArticleEvent):
+    """The article was withdrawn for good, with a public reason."""
+
+    name: ClassVar[str] = "article.retracted"
+    reason: str
+    legal: bool
+
+
+@dataclass(frozen=True, kw_only=True)
+class ArticlePurged(_OfArticle):
+    """The article was erased for good; only its id is kept."""
+
+    name: ClassVar[str] = "article.purged"
+    within: list[str] = field(default_factory=list)
+
+    def cache_groups(self) -> list[str]:
+        """Return the article's group and those of all lists that may have held it, also as retracted."""
+        return ["articles", f"article:{self.subject_id}", *self.within]
+
+
+@dataclass(frozen=True, kw_only=True)
+class ActivityAged(EventBase):
+    """Comments or reactions became older than a day, a week or a month. The subject is all zeros."""
+
+    name: ClassVar[str] = "activity.aged"
+
+    def cache_groups(self) -> list[str]:
+        """Return the group of lists ordered by activity."""
+        return [ACTIVITY_GROUP]
+
+
+@dataclass(frozen=True, kw_only=True)
+class DiscussionChanged(EventBase):
+    """The discussion settings of a public article, of a section, or of the site (all zeros) were changed."""
+
+    name: ClassVar[str] = "discussion.changed"
+    scope: str  # article, section, site
+
+    @property
+    def about_article(self) -> str | None:
+        """The article, if the settings are those of one."""
+        return self.subject_id if self.scope == "article" else None
+
+    def cache_groups(self) -> list[str]:
+        """Return the groups of the article's answers, or of those of all articles, and of all lists."""
+        return changed_counts_groups(self.subject_id) if self.scope == "article" else [COUNTS_GROUP, SETTINGS_GROUP]
+
+
+# ---- passages and related articles
+
+
+@dataclass(frozen=True, kw_only=True)
+class AnchorChanged(EventBase):
+    """An editor asked about a passage, or changed the question, its place or what is shown of it."""
+
+    name: ClassVar[str] = "anchor.changed"
+    article_id: str
+
+    @property
+    def about_article(self) -> str:
+        """The article in which the passage stands."""
+        return self.article_id
+
+    def cache_groups(self) -> list[str]:
+        """Return the groups of the article's anchors and of its comments, which show them."""
+        return [f"anchors:{self.article_id}", f"comments:{self.article_id}"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class AnchorsResolved(_OfArticle):
+    """The anchors of an article were looked up in a new revision, and some have moved."""
+
+    name: ClassVar[str] = "article.anchors_resolved"
+    revision: int
+
+    def cache_groups(self) -> list[str]:
+        """Return the groups of the article's anchors and of its comments, which show them."""
+        return [f"anchors:{self.subject_id}", f"comments:{self.subject_id}"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class RelatedChanged(_OfArticle):
+    """The related links of as many articles as `articles` says have changed; `within` names their groups."""
+
+    name: ClassVar[str] = "article.related_changed"
+    articles: int
+    within: list[str] = field(default_factory=list)
+
+    @classmethod
+    def of(cls, subject_id: str, articles: Sequence[str]) -> Self:
+        """Make the event from the ids of the articles whose links have changed."""
+        groups = [f"related:{article_id}" for article_id in articles]
+        return cls(subject_id=subject_id, articles=len(articles), within=groups)
+
+    def cache_groups(self) -> list[str]:
+        """Return the group of each list of related articles that has changed."""
+        return self.within
+
+
+# ---- comments and reactions
+
+
+@dataclass(frozen=True, kw_only=True)
+class _CommentEvent(EventBase):
+    article_id: str
+    parent_id: str | None
+    root_id: str
+
+    @property
+    def about_article(self) -> str:
+        """The article under which the comment stands."""
+        return self.article_id
+
+    def cache_groups(self) -> list[str]:
+        """Return the groups of the discussion and of every list that shows its counts."""
+        return changed_counts_groups(self.article_id)
+
+
+@dataclass(frozen=True, kw_only=True)
+class CommentPublished(_CommentEvent):
+    """Readers can see the comment, and could not before."""
+
+    name: ClassVar[str] = "comment.published"
+
+
+@dataclass(frozen=True, kw_only=True)
+class CommentEdited(_CommentEvent):
+    """What readers see of the comment has changed."""
+
+    name: ClassVar[str] = "comment.edited"
+
+
+@dataclass(frozen=True, kw_only=True)
+class CommentRemoved(_CommentEvent):
+    """Readers can no longer see the comment, for whatever reason."""
+
+    name: ClassVar[str] = "comment.removed"
+
+
+@dataclass(frozen=True, kw_only=True)
+class CommentVoted(_CommentEvent):
+    """The votes on the comment have changed."""
+
+    name: ClassVar[str] = "comment.voted"
+
+
+@dataclass(frozen=True, kw_only=True)
+class ArticleReacted(_OfArticle):
+    """The reactions to an article have changed; nothing says whose."""
+
+    name: ClassVar[str] = "article.reacted"
+
+    def cache_groups(self) -> list[str]:
+        """Return the groups of the article's answers and of every list that shows its counts."""
+        return changed_counts_groups(self.subject_id)
+
+
+# ---- moderation: for moderators and the systems that work for them, never for the public
+
+
+@dataclass(frozen=True, kw_only=True)
+class _ModerationEvent(EventBase):
+    """Ids and codes, no text. `section_id` is the article's at that time: keys limited to sections get their own."""
+
+    article_id: str
+    section_id: str | None
+
+    @property
+    def about_article(self) -> str:
+        """The article, or the one under which the comment stands."""
+        return self.article_id
+
+    def cache_groups(self) -> list[str]:
+        """Return none: no public answer changes by this event alone."""
+        return []
+
+
+@dataclass(frozen=True, kw_only=True)
+class CommentPending(_ModerationEvent):
+    """A comment, new or edited before it was public, waits for a moderator; `reasons` are the rules that held it."""
+
+    name: ClassVar[str] = "comment.pending"
+    reasons: list[str]
+
+
+@dataclass(frozen=True, kw_only=True)
+class CommentHeld(_ModerationEvent):
+    """A comment that was public waits for a moderator: too many readers reported it, or its author edited it."""
+
+    name: ClassVar[str] = "comment.held"
+    reasons: list[str]
+
+
+@dataclass(frozen=True, kw_only=True)
+class CommentReported(_ModerationEvent):
+    """A reader reported a comment."""
+
+    name: ClassVar[str] = "comment.reported"
+    reason: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class CommentAppealed(_ModerationEvent):
+    """The author of a comment appealed against the decision about it."""
+
+    name: ClassVar[str] = "comment.appealed"
+
+
+@dataclass(frozen=True, kw_only=True)
+class CommentDecided(_ModerationEvent):
+    """A moderator decided about a comment, or a rule refused it; `action` as in the moderation log."""
+
+    name: ClassVar[str] = "comment.decided"
+    action: str
+    state: str
+    by: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class ArticleReported(_ModerationEvent):
+    """A reader reported an article."""
+
+    name: ClassVar[str] = "article.reported"
+    reason: str
+
+
+# ---- fronts
+
+
+@dataclass(frozen=True, kw_only=True)
+class _FrontEvent(EventBase):
+    slug: str
+
+    def cache_groups(self) -> list[str]:
+        """Return the front's group."""
+        return [f"front:{self.subject_id}"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class FrontChanged(_FrontEvent):
+    """A front was published, for the first time or with other blocks."""
+
+    name: ClassVar[str] = "front.changed"
+
+
+@dataclass(frozen=True, kw_only=True)
+class FrontDeleted(_FrontEvent):
+    """Readers no longer get the front."""
+
+    name: ClassVar[str] = "front.deleted"
+
+
+# ---- sections, tags, authors, series
+
+
+def _lists_of(kind: str) -> str:
+    """Return the group of the lists of a kind of terms."""
+    return kind if kind == "series" else f"{kind}s"
+
+
+@dataclass(frozen=True, kw_only=True)
+class TermChanged(EventBase):
+    """A term was made or changed. No article shows a new one yet, so that their answers stay cached."""
+
+    singular: ClassVar[str]
+    slug: str
+    created: bool
+
+    def cache_groups(self) -> list[str]:
+        """Return the groups of the term, of the lists of its kind, and of all answers that show its name."""
+        own = [_lists_of(self.singular), f"{self.singular}:{self.subject_id}", f"{self.singular}:{quote(self.slug)}"]
+        return own if self.created else [*own, PUBLICATION_GROUP]
+
+
+@dataclass(frozen=True, kw_only=True)
+class TermDeleted(EventBase):
+    """A term was deleted; no article has it. `into` is the id of the term that it was merged into."""
+
+    singular: ClassVar[str]
+    slug: str
+    into: str | None = None
+
+    def cache_groups(self) -> list[str]:
+        """Return the groups of the term and of the lists of its kind."""
+        slug = f"{self.singular}:{quote(self.slug)}"
+        return [_lists_of(self.singular), f"{self.singular}:{self.subject_id}", slug, PUBLICATION_GROUP]
+
+
+@dataclass(frozen=True, kw_only=True)
+class SectionChanged(TermChanged):
+    """A section was made or changed."""
+
+    name: ClassVar[str] = "section.changed"
+    singular: ClassVar[str] = "section"
+
+
+@dataclass(frozen=True, kw_only=True)
+class SectionDeleted(TermDeleted):
+    """A section was deleted."""
+
+    name: ClassVar[str] = "section.deleted"
+    singular: ClassVar[str] = "section"
+
+
+@dataclass(frozen=True, kw_only=True)
+class TagChanged(TermChanged):
+    """A tag was made or changed."""
+
+    name: ClassVar[str] = "tag.changed"
+    singular: ClassVar[str] = "tag"
+
+
+@dataclass(frozen=True, kw_only=True)
+class TagDeleted(TermDeleted):
+    """A tag was deleted."""
+
+    name: ClassVar[str] = "tag.deleted"
+    singular: ClassVar[str] = "tag"
+
+
+@dataclass(frozen=True, kw_only=True)
+class AuthorChanged(TermChanged):
+    """An author was made or changed."""
+
+    name: ClassVar[str] = "author.changed"
+    singular: ClassVar[str] = "author"
+
+
+@dataclass(frozen=True, kw_only=True)
+class AuthorDeleted(TermDeleted):
+    """An author was deleted."""
+
+    name: ClassVar[str] = "author.deleted"
+    singular: ClassVar[str] = "author"
+
+
+@dataclass(frozen=True, kw_only=True)
+class SeriesChanged(TermChanged):
+    """A series was made or changed."""
+
+    name: ClassVar[str] = "series.changed"
+    singular: ClassVar[str] = "series"
+
+
+@dataclass(frozen=True, kw_only=True)
+class SeriesDeleted(TermDeleted):
+    """A series was deleted."""
+
+    name: ClassVar[str] = "series.deleted"
+    singular: ClassVar[str] = "series"
+
+
+# ---- notices and pictures
+
+
+@dataclass(frozen=True, kw_only=True)
+class _NoticeEvent(EventBase):
+    scope: str  # site, section, series, author, article
+    target_id: str | None
+
+    @property
+    def about_article(self) -> str | None:
+        """The article, if the notice is that of one."""
+        return self.target_id if self.scope == "article" else None
+
+    def cache_groups(self) -> list[str]:
+        """Return the groups of the notice and of all articles, any of which may show it."""
+        return ["notices", f"notice:{self.subject_id}", PUBLICATION_GROUP]
+
+
+@dataclass(frozen=True, kw_only=True)
+class NoticeChanged(_NoticeEvent):
+    """A notice was made or changed."""
+
+    name: ClassVar[str] = "notice.changed"
+
+
+@dataclass(frozen=True, kw_only=True)
+class NoticeDeleted(_NoticeEvent):
+    """A notice was deleted."""
+
+    name: ClassVar[str] = "notice.deleted"
+
+
+@dataclass(frozen=True, kw_only=True)
+class MediaChanged(EventBase):
+    """A picture was uploaded, or its description changed. No article shows a new one yet."""
+
+    name: ClassVar[str] = "media.changed"
+    created: bool
+
+    def cache_groups(self) -> list[str]:
+        """Return the groups of the picture and of all answers that show it."""
+        own = ["media", f"media:{self.subject_id}"]
+        return own if self.created else [*own, PUBLICATION_GROUP]
+
+
+@dataclass(frozen=True, kw_only=True)
+class MediaDeleted(EventBase):
+    """A picture was deleted; nothing showed it."""
+
+    name: ClassVar[str] = "media.deleted"
+
+    def cache_groups(self) -> list[str]:
+        """Return the groups of the picture."""
+        return ["media", f"media:{self.subject_id}", PUBLICATION_GROUP]
+
+
+ArticleEvent = (
+    ArticlePublished
+    | ArticleUpdated
+    | ArticleCorrected
+    | ArticleCorrectionChanged
+    | ArticleCorrectionWithdrawn
+    | ArticleUnpublished
+    | ArticleRetracted
+)
+CommentEvent = CommentPublished | CommentEdited | CommentRemoved | CommentVoted
+ModerationEvent = CommentPending | CommentHeld | CommentReported | CommentAppealed | CommentDecided | ArticleReported
+TermEvent = (
+    SectionChanged
+    | SectionDeleted
+    | TagChanged
+    | TagDeleted
+    | AuthorChanged
+    | AuthorDeleted
+    | SeriesChanged
+    | SeriesDeleted
+)
+NoticeEvent = NoticeChanged | NoticeDeleted
+Event = (
+    ArticleEvent
+    | ArticlePurged
+    | ActivityAged
+    | DiscussionChanged
+    | AnchorChanged
+    | AnchorsResolved
+    | RelatedChanged
+    | CommentEvent
+    | ArticleReacted
+    | ModerationEvent
+    | FrontChanged
+    | FrontDeleted
+    | TermEvent
+    | NoticeEvent
+    | MediaChanged
+    | MediaDeleted
+)
+EVENTS: Final[Mapping[str, type[Event]]] = MappingProxyType({kind.name: kind for kind in get_args(Event)})
+"""Every event by its name."""
+MODERATION_TYPES: Final = tuple(kind.name for kind in get_args(ModerationEvent))
+"""The names of the events that need `comments:moderate`."""
+
+
+@dataclass(frozen=True)
+class LoggedEvent:
+    """An event as it stands in the log, with its position and time."""
+
+    position: Position
+    type: str
+    subject_id: str | None
+    at: datetime
+    groups: list[str]
+    payload: dict[str, Any]
+
+    @cached_property
+    def event(self) -> Event | None:
+        """The event; None for one of a release that this process does not know, which consumers pass over."""
+        kind = EVENTS.get(self.type)
+        return kind.from_payload(str(self.subject_id), self.payload) if kind else None
+
+    @property
+    def about_article(self) -> str | None:
+        """The article that the event is about; None where it is about several or none."""
+        return self.event.about_article if self.event else None

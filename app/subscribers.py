@@ -1,0 +1,83 @@
+"""Every consumer of every event, on one screen. A test compares each row with what the consumers handle.
+
+Handlers run one after another for each event, on the cursor `handlers`. `related`, `mail`, `webhooks` and `websub` read
+the log with cursors of their own, so that one that fails holds up no other. `live` (Server-Sent Events) and `changes`
+(the change feed) are read by clients at their own pace.
+"""
+
+from collections.abc import Callable, Mapping
+from types import MappingProxyType
+from typing import Final
+
+from sqlmodel import Session
+
+from app.anchors.relocation import find_again
+from app.articles.discussions import delete_section_settings
+from app.events import catalog
+from app.events.catalog import EventBase, LoggedEvent
+from app.fronts.fronts import follow_merge as follow_merge_on_fronts
+from app.partners.partners import published
+from app.subscriptions.subscriptions import follow_merge
+
+Handler = Callable[[Session, LoggedEvent], None]
+
+HANDLERS: Final[Mapping[str, Handler]] = MappingProxyType(
+    {
+        "anchors": find_again,
+        "partners": published,
+        "discussions": delete_section_settings,
+        "subscriptions": follow_merge,
+        "fronts": follow_merge_on_fronts,
+    }
+)
+_PUBLIC: Final = ("webhooks", "websub", "live", "changes")
+
+SUBSCRIBERS: Final[Mapping[type[EventBase], tuple[str, ...]]] = MappingProxyType(
+    {
+        catalog.ArticlePublished: ("anchors", "partners", "related", "mail", *_PUBLIC),
+        catalog.ArticleUpdated: ("anchors", "related", *_PUBLIC),
+        catalog.ArticleCorrected: ("mail", *_PUBLIC),
+        catalog.ArticleCorrectionChanged: _PUBLIC,
+        catalog.ArticleCorrectionWithdrawn: _PUBLIC,
+        catalog.ArticleUnpublished: ("related", *_PUBLIC),
+        catalog.ArticleRetracted: ("related", *_PUBLIC),
+        catalog.ArticlePurged: ("webhooks", "live", "changes"),
+        catalog.ActivityAged: (),
+        catalog.DiscussionChanged: _PUBLIC,
+        catalog.AnchorChanged: ("live", "changes"),
+        catalog.AnchorsResolved: ("live", "changes"),
+        catalog.RelatedChanged: (),
+        catalog.CommentPublished: ("mail", *_PUBLIC),
+        catalog.CommentEdited: ("mail", *_PUBLIC),
+        catalog.CommentRemoved: _PUBLIC,
+        catalog.CommentVoted: ("webhooks", "live", "changes"),
+        catalog.ArticleReacted: ("webhooks", "live", "changes"),
+        catalog.CommentPending: ("webhooks", "live"),
+        catalog.CommentHeld: ("webhooks", "live"),
+        catalog.CommentReported: ("webhooks", "live"),
+        catalog.CommentAppealed: ("webhooks", "live"),
+        catalog.CommentDecided: ("webhooks", "live"),
+        catalog.ArticleReported: ("webhooks", "live"),
+        catalog.FrontChanged: (),
+        catalog.FrontDeleted: (),
+        catalog.SectionChanged: _PUBLIC,
+        catalog.SectionDeleted: ("discussions", *_PUBLIC),
+        catalog.TagChanged: _PUBLIC,
+        catalog.TagDeleted: ("subscriptions", "fronts", *_PUBLIC),
+        catalog.AuthorChanged: _PUBLIC,
+        catalog.AuthorDeleted: ("subscriptions", "fronts", *_PUBLIC),
+        catalog.SeriesChanged: _PUBLIC,
+        catalog.SeriesDeleted: ("subscriptions", "fronts", *_PUBLIC),
+        catalog.NoticeChanged: _PUBLIC,
+        catalog.NoticeDeleted: _PUBLIC,
+        catalog.MediaChanged: ("webhooks", "websub", "changes"),
+        catalog.MediaDeleted: ("webhooks", "websub", "changes"),
+    }
+)
+
+
+def dispatch(session: Session, entry: LoggedEvent) -> None:
+    """Call the handlers of an event, in the order of its row."""
+    for name in SUBSCRIBERS.get(type(entry.event), ()) if entry.event else ():
+        if name in HANDLERS:
+            HANDLERS[name](session, entry)

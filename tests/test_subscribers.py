@@ -1,0 +1,95 @@
+"""The table of subscribers tells the truth: each consumer handles the events of its rows, and no others."""
+
+import ast
+import inspect
+from collections.abc import Callable, Iterator
+from textwrap import dedent
+from types import UnionType
+from typing import Any, get_args
+
+import pytest
+
+from app.anchors.relocation import find_again
+from app.articles.discussions import delete_section_settings
+from app.changes.schemas import MEANINGS
+from app.events import catalog
+from app.events.catalog import EVENTS, MODERATION_TYPES, EventBase
+from app.fronts.fronts import follow_merge as follow_merge_on_fronts
+from app.live import messages, schemas
+from app.mail.notifications import hear
+from app.partners.partners import published
+from app.related.linking import relate
+from app.subscribers import HANDLERS, SUBSCRIBERS
+from app.subscriptions.subscriptions import follow_merge
+from app.webhooks.schemas import TYPES
+from app.websub import publisher
+
+MATCHING: dict[str, list[Callable[..., Any]]] = {
+    "anchors": [find_again],
+    "partners": [published],
+    "discussions": [delete_section_settings],
+    "subscriptions": [follow_merge],
+    "fronts": [follow_merge_on_fronts],
+    "related": [relate],
+    "mail": [hear],
+    "websub": [publisher._changed],
+}
+NAMING = {
+    "webhooks": set(TYPES),
+    "changes": set(MEANINGS),
+    "live": {*schemas.TYPES, *MODERATION_TYPES, *messages._CHANGES},
+}
+
+
+def events_of(value: object) -> set[str]:
+    """Return the names of the events that a class or a union of the catalog stands for."""
+    kinds = get_args(value) if isinstance(value, UnionType) else [value]
+    return {kind.name for kind in kinds if isinstance(kind, type) and issubclass(kind, EventBase)}
+
+
+def matched(source: str) -> Iterator[str]:
+    """Yield the names of the events that some code names in `case` patterns or with `isinstance`."""
+    for node in ast.walk(ast.parse(dedent(source))):
+        if isinstance(node, ast.MatchClass):
+            yield from events_of(getattr(catalog, ast.unparse(node.cls), None))
+        elif isinstance(node, ast.Call) and ast.unparse(node.func) == "isinstance":
+            for name in ast.walk(node.args[1]):
+                if isinstance(name, ast.Name):
+                    yield from events_of(getattr(catalog, name.id, None))
+
+
+def rows_of(consumer: str) -> set[str]:
+    return {event.name for event, consumers in SUBSCRIBERS.items() if consumer in consumers}
+
+
+def test_every_event_has_a_row() -> None:
+    assert {event.name for event in SUBSCRIBERS} == set(EVENTS)
+
+
+def test_every_consumer_is_known() -> None:
+    assert {name for names in SUBSCRIBERS.values() for name in names} == {*MATCHING, *NAMING}
+    assert set(HANDLERS) <= set(MATCHING)
+
+
+@pytest.mark.parametrize("consumer", sorted(MATCHING))
+def test_a_consumer_handles_just_the_events_of_its_rows(consumer: str) -> None:
+    handled = {name for function in MATCHING[consumer] for name in matched(inspect.getsource(function))}
+    assert handled == rows_of(consumer)
+
+
+@pytest.mark.parametrize("consumer", sorted(NAMING))
+def test_a_consumer_names_just_the_events_of_its_rows(consumer: str) -> None:
+    assert NAMING[consumer] == rows_of(consumer)
+
+
+def test_live_streams_match_no_event_beyond_their_rows() -> None:
+    assert set(matched(inspect.getsource(messages))) <= rows_of("live")
+
+
+def test_a_case_that_is_in_no_row_is_found() -> None:
+    source = "match entry.event:\n    case FrontChanged() | TagChanged(into=x):\n        pass"
+    assert set(matched(source)) == {"front.changed", "tag.changed"}
+    assert set(matched("isinstance(event, CommentEvent | MediaDeleted)")) == {
+        *(kind.name for kind in get_args(catalog.CommentEvent)),
+        "media.deleted",
+    }
