@@ -176,9 +176,6 @@ class DiscussionChanged(EventBase):
         return changed_counts_groups(self.subject_id) if self.scope == "article" else [COUNTS_GROUP, SETTINGS_GROUP]
 
 
-# ---- passages and related articles
-
-
 @dataclass(frozen=True, kw_only=True)
 class AnchorChanged(EventBase):
     """An editor asked about a passage, or changed the question, its place or what is shown of it."""
@@ -354,9 +351,6 @@ class ArticleReported(_ModerationEvent):
     reason: str
 
 
-# ---- fronts
-
-
 @dataclass(frozen=True, kw_only=True)
 class _FrontEvent(EventBase):
     slug: str
@@ -478,9 +472,6 @@ class SeriesDeleted(TermDeleted):
 
     name: ClassVar[str] = "series.deleted"
     singular: ClassVar[str] = "series"
-
-
-# ---- notices and pictures
 
 
 @dataclass(frozen=True, kw_only=True)
