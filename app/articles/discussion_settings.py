@@ -15,7 +15,7 @@ from sqlmodel import Session
 from app.articles.tables import SITE_ID, Article, ArticleTally, Discussion
 from app.core.clock import now
 from app.core.ids import is_id
-from app.db.columns import ID, Row, as_text, moment, table_of
+from app.db.columns import ID, Row, as_text, json_rows, moment, table_of
 from app.db.prepared import Prepared
 from app.publication import terms as sections
 from app.publication.section_tree import CLOSURE, find_ancestors
@@ -275,12 +275,16 @@ def find_closed_at(store: sa.Connection | Session, article: PostingContext) -> d
     return min((at for at in (by_hand, by_time) if at is not None), default=None)
 
 
-# Of one article the site's row is joined: four subqueries for it would cost more than all the rest.
+# Of one article the site's row is joined, and what its sections set is read once: to look it up for each setting costs
+# more than all the rest.
 _SITE_DISCUSSION = _DISCUSSION.alias("site_discussion")
-_EFFECTIVE_SETTINGS = [
-    sa.func.coalesce(_OWN.c[name], _nearest_section_setting(ARTICLE.c.section_id, name), _SITE_DISCUSSION.c[name])
-    for name in _INHERITED
-]
+_ANCESTOR_SETTINGS = (
+    sa.select(json_rows(CLOSURE.c.depth, **{name: _DISCUSSION.c[name] for name in _INHERITED}))
+    .select_from(CLOSURE.join(_DISCUSSION, _DISCUSSION.c.target_id == CLOSURE.c.ancestor_id))
+    .where(CLOSURE.c.descendant_id == ARTICLE.c.section_id)
+    .correlate(ARTICLE)
+    .scalar_subquery()
+)
 _CONTEXTS = _for_one_article(
     sa.select(
         ARTICLE.c.id,
@@ -291,7 +295,9 @@ _CONTEXTS = _for_one_article(
         ARTICLE.c.series_id,
         ARTICLE.c.language,
     )
-    .add_columns(*_EFFECTIVE_SETTINGS, *RULE_COLUMNS[len(_INHERITED) :])
+    .add_columns(*(_OWN.c[name].label(f"own_{name}") for name in _INHERITED))
+    .add_columns(*(_SITE_DISCUSSION.c[name].label(f"site_{name}") for name in _INHERITED))
+    .add_columns(_ANCESTOR_SETTINGS.label("ancestor_settings"), *RULE_COLUMNS[len(_INHERITED) :])
     .select_from(
         join_discussion(ARTICLE, tally=False).outerjoin(_SITE_DISCUSSION, _SITE_DISCUSSION.c.target_id == _SITE_TARGET)
     )
@@ -301,10 +307,28 @@ _CONTEXT = {by_id: Prepared(query) for by_id, query in _CONTEXTS.items()}
 
 def find_posting_context(store: sa.Connection | Session, ref: str) -> PostingContext | None:
     """What posting has to know of an article by id or slug, whoever may see it; None if there is none."""
-    row = _CONTEXT[is_id(ref)].first(store, {"ref": ref})
+    row = _CONTEXT[is_id(ref)].row(store, {"ref": ref})
     if row is None:
         return None
-    article_id, slug, public, revision, section_id, series_id, language, *stored = row
-    published_at = _parse_time(stored[-1])
-    rules = _rules_at(_stored_rules(*stored), now())
-    return PostingContext(article_id, slug, public, revision, section_id, series_id, published_at, language, rules)
+    state, prompt, moderation, days = (_effective_setting(row, name) for name in _INHERITED)
+    stored = _stored_rules(state, prompt, moderation, days, row["set_closes_at"], row["set_from"])
+    return PostingContext(
+        row["id"],
+        row["slug"],
+        row["public"],
+        row["published_revision"],
+        row["section_id"],
+        row["series_id"],
+        _parse_time(row["set_from"]),
+        row["language"],
+        _rules_at(stored, now()),
+    )
+
+
+def _effective_setting(row: Row, name: str) -> Any:
+    """What the narrowest level sets that sets anything: the article, the sections that it is in, the site."""
+    own = row[f"own_{name}"]
+    if own is not None:
+        return own
+    set_by_sections = (level[name] for level in row["ancestor_settings"] or () if level[name] is not None)
+    return next(set_by_sections, row[f"site_{name}"])
