@@ -10,6 +10,8 @@ import re
 import shlex
 import shutil
 import subprocess
+import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -85,32 +87,45 @@ def sample(sqlite_template: Path, tmp_path_factory: pytest.TempPathFactory) -> P
     return data
 
 
+@pytest.fixture
+def address(tmp_path: Path, sample: Path, monkeypatch: pytest.MonkeyPatch, all_settings: Settings) -> Iterator[str]:
+    """A running server with the sample publication in `data` of the test's folder; its address."""
+    data = tmp_path / "data"
+    shutil.copytree(sample, data)
+    database_url = f"sqlite:///{data}/broadsheet.db"
+    monkeypatch.setenv("BROADSHEET_DATABASE_URL", database_url)
+    monkeypatch.setenv("BROADSHEET_DATA_DIR", str(data))
+    changes = {"data_dir": data, "database_url": database_url, "site_url": "http://localhost:8000"}
+    with serving(all_settings.model_copy(update=changes)) as running:
+        yield running
+
+
 @pytest.mark.parametrize("page", pages())
-def test_its_shell_lines_work(
-    page: str, tmp_path: Path, sample: Path, monkeypatch: pytest.MonkeyPatch, all_settings: Settings
-) -> None:
+def test_its_shell_lines_work(page: str, tmp_path: Path, address: str) -> None:
     assert shutil.which("curl"), "curl is needed to run what the documentation shows"
     blocks = BLOCK.findall((ROOT / page).read_text("utf-8"))
     script = f"\necho '{END}'\n".join(lines for lines, _ in blocks)
-    data = tmp_path / "data"
-    shutil.copytree(sample, data)
-    monkeypatch.setenv("BROADSHEET_DATABASE_URL", f"sqlite:///{data}/broadsheet.db")
-    monkeypatch.setenv("BROADSHEET_DATA_DIR", str(data))
-    told = {"data_dir": data, "database_url": f"sqlite:///{data}/broadsheet.db", "site_url": "http://localhost:8000"}
-    settings = all_settings.model_copy(update=told)
     prepare_commands(tmp_path, script)
-    with serving(settings) as address:
-        rc = f'connect-to = "localhost:8000:{address.removeprefix("http://")}"\nfail-with-body\nshow-error\nsilent\n'
-        (tmp_path / ".curlrc").write_text(rc)
-        run = subprocess.run(
-            ["bash", "-euo", "pipefail", "-c", script],
-            cwd=tmp_path,
-            env={"PATH": os.environ["PATH"], "CURL_HOME": str(tmp_path), "PRINTED": str(tmp_path / "printed")},
-            capture_output=True,
-            text=True,
-            timeout=60,
-        )
+    host = address.removeprefix("http://")
+    (tmp_path / ".curlrc").write_text(f'connect-to = "localhost:8000:{host}"\nfail-with-body\nshow-error\nsilent\n')
+    run = subprocess.run(
+        ["bash", "-euo", "pipefail", "-c", script],
+        cwd=tmp_path,
+        env={"PATH": os.environ["PATH"], "CURL_HOME": str(tmp_path), "PRINTED": str(tmp_path / "printed")},
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
     assert run.returncode == 0, f"{run.stdout[-2000:]}\n{run.stderr}"
     for (lines, answer), printed in zip(blocks, run.stdout.split(END), strict=True):
         if answer:
             assert is_part(json.loads(answer), last_json(printed)), f"{lines}\ndoes not print\n{answer}\nbut\n{printed}"
+
+
+def test_the_example_works(tmp_path: Path, address: str) -> None:
+    key = (tmp_path / "data" / KEY_FILE).read_text().strip()
+    command = [sys.executable, str(ROOT / "examples/newsroom.py"), address, key]
+    run = subprocess.run(command, capture_output=True, text=True, timeout=60)
+    assert run.returncode == 0, run.stderr
+    assert "Fog over the harbour http://localhost:8000/" in run.stdout
+    assert "In praise of the slow bridge" in run.stdout
