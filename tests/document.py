@@ -7,6 +7,7 @@ Operation = tuple[str, str, dict[str, Any]]
 COMMON = {"400": "bad_request", "401": "unauthorized", "429": "rate_limited", "503": "unavailable"}
 WITH_KEY = {"403": "forbidden"}
 WITH_BODY = {"413": "body_too_large", "415": "unsupported_media_type", "422": "invalid_body"}
+WITH_PRECONDITION = {"412": "stale_version", "428": "precondition_required"}
 POST = {"409": "request_in_progress", "422": "idempotency_key_reused"}
 
 
@@ -18,21 +19,22 @@ def resolve(document: dict[str, Any], part: dict[str, Any]) -> dict[str, Any]:
     return part
 
 
-def _common(method: str, operation: dict[str, Any]) -> dict[str, str]:
+def _common(method: str, operation: dict[str, Any], names: set[str]) -> dict[str, str]:
     """The problems that the `default` response promises of this operation, each with its code."""
     common = POST | COMMON if method == "POST" else COMMON
     common = common if {} in operation.get("security", [{}]) else common | WITH_KEY
+    common = common | WITH_PRECONDITION if "If-Match" in names else common
     return common | WITH_BODY if "requestBody" in operation else common
 
 
 def resolved(document: dict[str, Any], method: str, operation: dict[str, Any]) -> dict[str, Any]:
     """An operation with its own parameters and responses in place of references, and of its `default` response."""
+    parameters = [resolve(document, each) for each in operation.get("parameters", [])]
     responses = {status: resolve(document, each) for status, each in operation["responses"].items()}
     if default := responses.pop("default", None):
-        for status, code in _common(method, operation).items():
+        for status, code in _common(method, operation, {each["name"] for each in parameters}).items():
             assert f"`{code}` ({status})" in default["description"]
             responses.setdefault(status, {**default, "description": f"`{code}`: {default['description']}"})
-    parameters = [resolve(document, each) for each in operation.get("parameters", [])]
     return {**operation, "parameters": parameters, "responses": responses}
 
 

@@ -33,6 +33,8 @@ Offset = Annotated[int, Field(ge=0, description="A position in the text, counted
 BlockId = Annotated[
     str, Field(description="Unique within the body; kept from revision to revision.", examples=["b1a2c3d"])
 ]
+BlockLanguage = Annotated[str, Field(description="BCP 47 language tag, where it is not the article's.")]
+BlockAnchor = Annotated[str, Field(description="The fragment that leads here, unique in the body.")]
 Text = Annotated[
     str,
     Field(description="Plain text: a line feed is a line break, an empty line separates paragraphs of one block."),
@@ -93,9 +95,9 @@ class Content(Inline):
 class Common(TypedDict):
     """What a block of any type may have."""
 
-    lang: NotRequired[Annotated[str, Field(description="BCP 47 language tag, where it is not the article's.")]]
-    dir: NotRequired[Annotated[Direction, Field(description="The direction of its text.")]]
-    anchor: NotRequired[Annotated[str, Field(description="The fragment that leads here, unique in the body.")]]
+    lang: NotRequired[BlockLanguage]
+    dir: NotRequired[Direction]
+    anchor: NotRequired[BlockAnchor]
 
 
 class ParagraphBlock(Common):

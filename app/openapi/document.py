@@ -7,7 +7,16 @@ from fastapi import FastAPI
 from app.articles.schemas import SingleArticleOut
 from app.comments.schemas import CommentList
 from app.openapi.names import TYPES
-from app.web.openapi import SCHEMAS, Node, build_document, extend_schemas, iter_operations, name_types, share_components
+from app.web.openapi import (
+    SCHEMAS,
+    Node,
+    build_document,
+    extend_schemas,
+    iter_operations,
+    merge_null,
+    name_types,
+    share_components,
+)
 
 SERVERS = [{"url": "/", "description": "The server that this document comes from."}]
 DESCRIPTION = """\
@@ -112,6 +121,7 @@ def _make(app: FastAPI) -> Node:
     _describe_paths(document)
     _type_comments(document)
     name_types(document, TYPES)
+    merge_null(document)
     extend_schemas(document)
     share_components(document)
     return document

@@ -23,7 +23,9 @@ from app.core.problems import (
     BodyTooLarge,
     Forbidden,
     Invalid,
+    PreconditionRequired,
     Problem,
+    StaleVersion,
     TooManyRequests,
     Unauthorized,
     Unavailable,
@@ -45,11 +47,13 @@ _IDEMPOTENCY_KEY = {
 _ALWAYS: tuple[type[Problem], ...] = (BadRequest, Unauthorized, TooManyRequests, Unavailable)
 _WITH_AUTHENTICATION: tuple[type[Problem], ...] = (Forbidden,)
 _WITH_BODY: tuple[type[Problem], ...] = (BodyTooLarge, UnsupportedMediaType, Invalid)
+_WITH_PRECONDITION: tuple[type[Problem], ...] = (StaleVersion, PreconditionRequired)
 _MAY_ANSWER = ", ".join(f"`{kind.code}` ({kind.status})" for kind in (*_ALWAYS, *_WITH_AUTHENTICATION, *_WITH_BODY))
 _DEFAULT = f"""\
-Any problem that is not listed. Every operation may answer {_MAY_ANSWER} or `internal_error` (500); one with an
-`Idempotency-Key` also `request_in_progress` (409), as long as the first request is not answered, or
-`idempotency_key_reused` (422), if the key came with another body or address before."""
+Any problem that is not listed. Every operation may answer {_MAY_ANSWER} or `internal_error` (500); one that takes
+`If-Match` also `precondition_required` (428) without it, or `stale_version` (412), which tells the current version and
+its `ETag`; one that takes an `Idempotency-Key` also `request_in_progress` (409), as long as the first request is not
+answered, or `idempotency_key_reused` (422), if the key came with another body or address before."""
 _MIN_POSITION = {
     "name": "min_position",
     "in": "query",
@@ -122,6 +126,8 @@ def _complete_responses(operation: Node) -> None:
         common += _WITH_BODY
     if "security" in operation and {} not in operation["security"]:
         common += _WITH_AUTHENTICATION
+    if any(parameter["name"] == "If-Match" for parameter in operation["parameters"]):
+        common += _WITH_PRECONDITION
     usual = {str(kind.status): _describe(kind) for kind in common}
     if "requestBody" not in operation:  # FastAPI assumes 422 for every parameter, which is 400 here
         operation["responses"].pop("422", None)
@@ -170,12 +176,17 @@ def _make_key_optional(document: Node, routes: Sequence[BaseRoute]) -> None:
 
 
 def _shorten(document: Node) -> None:
-    """Leave out titles that repeat names and `required: false`, and write what may be null as a list of types."""
+    """Leave out titles that repeat names, and `required: false`."""
     for node in [*_iter_nodes(document["components"]["schemas"]), *_iter_nodes(document["paths"])]:
         if isinstance(node.get("title"), str):
             del node["title"]
         if node.get("required") is False:
             del node["required"]
+
+
+def merge_null(document: Node) -> None:
+    """Write what may be null as a list of types, where it is of one plain type besides."""
+    for node in [*_iter_nodes(document["components"]["schemas"]), *_iter_nodes(document["paths"])]:
         kinds = node.get("anyOf", [])
         if len(kinds) == 2 and kinds[1] == {"type": "null"} and not kinds[0].keys() & {*_CLOSED, *node}:
             del node["anyOf"]
@@ -205,8 +216,8 @@ def build_document(app: FastAPI) -> Node:
     document = get_openapi(title=app.title, version=app.version, description=app.description, routes=app.routes)
     _make_key_optional(document, app.routes)
     for path, method, operation in iter_operations(document):
-        _complete_responses(operation)
         _complete_parameters(path, method, operation)
+        _complete_responses(operation)
     for name in ("HTTPValidationError", "ValidationError"):  # FastAPI's own, which no answer has
         document["components"]["schemas"].pop(name, None)
     _complete_bodies(document)
@@ -226,22 +237,23 @@ def _strip_notes(schema: Node) -> Node:
     return {name: value for name, value in schema.items() if name not in _NOTES}
 
 
-def name_types(document: Node, types: Mapping[str, tuple[Any, str]]) -> None:
+def name_types(document: Node, types: Mapping[str, tuple[Any, str | None]]) -> None:
     """Give types names: wherever a schema takes exactly what one of them takes, a reference to it stands instead.
 
-    `types` maps a name to the type and to what its schema says to people.
+    `types` maps a name to the type and to what its schema says to people; where that is None, the type says it itself,
+    and only schemas that say the same are meant.
     """
     schemas = document["components"]["schemas"]
     names: list[tuple[Node, str]] = []
     named: dict[str, Node] = {}
     for name, (kind, text) in types.items():
         schema = schema_of(kind)
-        names.append((_strip_notes(schema), name))
-        named[name] = {"description": text, **schema}
+        names.append((_strip_notes(schema) if text else schema, name))
+        named[name] = {"description": text, **schema} if text else schema
     for node in [*_iter_nodes(schemas), *_iter_nodes(document["paths"])]:
         core = _strip_notes(node)
-        if reference := next((name for known, name in names if known == core), None):
-            notes = {key: value for key, value in node.items() if key in _NOTES}
+        if reference := next((name for known, name in names if known in (core, node)), None):
+            notes = {key: value for key, value in node.items() if key in _NOTES and value != named[reference].get(key)}
             link = {"$ref": f"{SCHEMAS}{reference}"}
             node.clear()  # generators read a default beside `allOf`, but not beside a reference
             node.update({"allOf": [link], **notes} if "default" in notes else {**link, **notes})
@@ -261,7 +273,8 @@ def extend_schemas(document: Node, fewest: int = 6) -> None:
     plain = {
         name: schema
         for name, schema in schemas.items()
-        if schema.keys() <= {"type", "description", "properties", "required"} and len(schema["properties"]) >= fewest
+        if schema.keys() <= {"type", "description", "properties", "required"}
+        and len(schema.get("properties", ())) >= fewest
     }
     for name, schema in plain.items():
         bases = [other for other, base in plain.items() if _is_extension(schema, base)]
