@@ -1,7 +1,7 @@
-"""Answers made of cards: taken as they are where they are good, put together from the tables where they are not.
+"""Articles as JSON: cached beside their rows, and built from the tables where the cache is stale.
 
-Both ways give the same bytes. What moves too often to be part of a card (counts) and what few ask for (the text, the
-neighbours) is added behind it.
+Both ways give the same bytes. Counts, which change too often to be cached, and the text, neighbours and other parts
+that few requests ask for, are appended to the cached object.
 """
 
 import contextlib
@@ -43,24 +43,24 @@ _SINGLE_COLUMNS = "public state revision section_id series_id published_revision
 
 
 class SnapshotChanged(Exception):
-    """An article changed between the two statements of a read: what was read last may not be for this caller."""
+    """An article changed between the two statements of a read, so its visibility has to be checked again."""
 
 
 def _read_with_retries(find: Callable[[sa.Connection], T], connection: sa.Connection) -> T:
     for _ in range(MAX_READ_ATTEMPTS):
         with contextlib.suppress(SnapshotChanged):
             return find(connection)
-    raise Unavailable("The articles change faster than they can be read.")
+    raise Unavailable("The articles are changing too fast to be read. Try again.")
 
 
 def retry_on_change(find: Callable[[sa.Connection], T]) -> Callable[[sa.Connection], T]:
-    """A read of articles that begins again if one of them changed under it; it pickles where `find` does."""
+    """Wrap a read so that it is repeated on `SnapshotChanged`; the result pickles if `find` does."""
     return partial(_read_with_retries, find)
 
 
 @lru_cache(16)
 def cache_key_of(site: Site) -> str:
-    """What cards depend on besides the tables: the site's addresses and the form of an article."""
+    """Return a hash of what cached JSON depends on besides the tables: the site's addresses and the schema."""
     form = json.dumps(ArticleOut.model_json_schema(), sort_keys=True)
     return hashlib.sha256(f"{site.url}\n{site.path}\n{site.api}\n{site.zone}\n{form}".encode()).hexdigest()
 
@@ -68,9 +68,9 @@ def cache_key_of(site: Site) -> str:
 def select_cached(
     *names: str, formats: tuple[str, ...] = (), editing: bool = False, page: sa.Subquery | None = None
 ) -> Any:
-    """SELECT of cards and whether they are good, with named columns, the text, and what editors see.
+    """Select cached JSON, whether it is fresh, named columns, the text, and what editors see.
 
-    Takes the parameter `made_for`. Times of lists come as text, for only one of them is ever looked at.
+    Takes the parameter `cache_key`. In pages times are selected as text, because only the newest is ever parsed.
     """
     names_selected = {
         **dict.fromkeys(["id", "version", *names]),
@@ -99,22 +99,22 @@ def _select_one(formats: tuple[str, ...], by_id: bool, editing: bool) -> Prepare
 def find_cached(
     connection: sa.Connection, ref: str, site: Site, formats: tuple[str, ...] = (), *, editing: bool = False
 ) -> Row | None:
-    """The lean row of one article by id or slug, whoever may see it; ask `is_visible` before showing it."""
+    """Find a row of `select_cached` by id or slug, whoever may read it; check `is_visible` before showing it."""
     values = {"ref": ref, "cache_key": cache_key_of(site)}
     return _select_one(formats, is_id(ref), editing).row(connection, values)
 
 
 class BuiltArticle(NamedTuple):
-    """A card put together from the tables: what article it is of, its JSON, and what is set for the discussion."""
+    """Cached JSON built from the tables, and the version and mark of the article that it was built from."""
 
     version: int
-    stamp: int
-    card: bytes
-    discussion: str
+    mark: int
+    json: bytes
+    rules: str
 
 
 def build_articles(connection: sa.Connection, ids: Sequence[str], site: Site) -> dict[str, BuiltArticle]:
-    """Cards put together from the tables, by the ids of their articles."""
+    """Build the cached JSON of articles from the tables; returns it by id."""
     rows = connection.execute(select_articles().where(ARTICLE.c.id.in_(ids))).mappings()
     return {
         row["id"]: BuiltArticle(
@@ -134,9 +134,10 @@ def render_articles(
     formats: Iterable[str] = (),
     shows_editing: Callable[[Row], bool] | None = None,
 ) -> list[bytes]:
-    """Articles as JSON, in the order of lean rows; one statement more if any card is not good, or `MovedOn`.
+    """Return articles as JSON, in the order of rows from `select_cached`.
 
-    `edits` tells for which rows the caller sees what only editors see.
+    Builds those that are stale with one more statement. Raises `SnapshotChanged` if one changed after its row was read.
+    `shows_editing` tells for which rows the caller sees `editing`.
     """
     missing = [row["id"] for row in rows if not row["is_fresh"]]
     built = build_articles(connection, missing, site) if missing else {}
@@ -145,8 +146,8 @@ def render_articles(
     items, at, names = [], now(), site.reactions
     for row in rows:
         new = built.get(row["id"]) if built else None
-        card, rules = (new.card, new.discussion) if new else (row["card"], row["card_discussion"])
-        item = card[:-1] + b"," + discussion.render_discussion(rules, row["tally"], names, at)
+        cached, rules = (new.json, new.rules) if new else (row["card"], row["card_discussion"])
+        item = cached[:-1] + b"," + discussion.render_discussion(rules, row["tally"], names, at)
         if formats:
             item += b"," + pydantic_core.to_json({"body": present_body(row, tuple(formats), site.api)})[1:-1]
         if shows_editing is not None and shows_editing(row):
@@ -156,18 +157,18 @@ def render_articles(
 
 
 def _has_changed(row: Row, new: BuiltArticle | None) -> bool:
-    """Whether the card made just now is of another version than the row, or of none."""
+    """Whether an article was deleted, or has another version, since its row was read."""
     return not row["is_fresh"] if new is None else new.version != row["version"]
 
 
 def merge_objects(objects: Iterable[bytes]) -> bytes:
-    """One JSON object with the members of several."""
+    """Return one JSON object with the members of several."""
     return b"{" + b",".join(part[1:-1] for part in objects) + b"}"
 
 
 @lru_cache(64)
 def _select_neighbours(formats: tuple[str, ...], within: str) -> Any:
-    """Both neighbours of an article at (key, id): two steps in one index, then their cards."""
+    """Select the cached JSON of both neighbours of the article at (key, id), each by one step in an index."""
     position = sa.tuple_(ARTICLE.c.listed_at, ARTICLE.c.id)
     own_position = sa.tuple_(
         sa.bindparam("key", type_=ARTICLE.c.listed_at.type), sa.bindparam("id", type_=ARTICLE.c.id.type)
@@ -196,9 +197,10 @@ def _select_neighbours(formats: tuple[str, ...], within: str) -> Any:
 def render_neighbours(
     connection: sa.Connection, row: Row, site: Site, within: str = "site", formats: tuple[str, ...] = ()
 ) -> tuple[bytes, list[str]]:
-    """The public articles just before and just after this one, as JSON of `NeighboursOut`, and their ids."""
+    """Return the public articles just before and after one as JSON of `NeighboursOut`, and their ids."""
     among = {"section": row["section_id"], "series": row["series_id"]}.get(within)
-    sides, rows = {"previous": b"null", "next": b"null"}, list[Row]()
+    sides = {"previous": b"null", "next": b"null"}
+    rows: list[Row] = []
     if within == "site" or among is not None:
         values = {"key": row["listed_at"], "id": row["id"], "cache_key": cache_key_of(site)}
         values |= {"among": among} if within != "site" else {}
@@ -207,11 +209,11 @@ def render_neighbours(
             is_before = (neighbour["listed_at"], neighbour["id"]) < (row["listed_at"], row["id"])
             sides["previous" if is_before else "next"] = article
     body = b'{"previous":' + sides["previous"] + b',"next":' + sides["next"] + b"}"
-    return body, [other["id"] for other in rows]
+    return body, [neighbour["id"] for neighbour in rows]
 
 
 class IncludedPart(NamedTuple):
-    """What stands beside an article in one answer: JSON, and the cache groups of that."""
+    """JSON of a part that `include` adds to an article, and the cache groups that it depends on."""
 
     json: bytes
     groups: tuple[str, ...]
@@ -223,18 +225,18 @@ def _include_neighbours(connection: sa.Connection, row: Row, site: Site, _actor:
 
 
 class Include(NamedTuple):
-    """What `include` can add to an article: how it is read, and its model, by which `fields` reaches into it."""
+    """A part that `include` can add to an article: how to read it, and its model for selecting fields."""
 
     read: Callable[[sa.Connection, Row, Site, Actor], IncludedPart]
     model: type[BaseModel]
 
 
-# By the name that `include` has for it. Rooms above add theirs in wiring.py: this floor does not know them.
+# By the name that `include` uses. Rooms above add theirs in wiring.py.
 BESIDE: dict[str, Include] = {"neighbours": Include(_include_neighbours, NeighboursOut)}
 
 
 def has_stale(connection: sa.Connection, site: Site) -> bool:
-    """Whether any card waits to be made anew: one look at an index."""
+    """Whether any article's cached JSON is stale; reads one index entry."""
     generation = connection.execute(_CURRENT_GENERATION, {"cache_key": cache_key_of(site)}).scalar_one_or_none()
     if generation is None:
         return True
@@ -245,7 +247,7 @@ def has_stale(connection: sa.Connection, site: Site) -> bool:
 
 
 def find_stale(connection: sa.Connection, site: Site, limit: int) -> tuple[int, list[str]]:
-    """The publication's stamp, and ids of articles whose cards are older."""
+    """Find the current generation and up to `limit` ids of articles whose cached JSON is older."""
     generation = connection.execute(_CURRENT_GENERATION, {"cache_key": cache_key_of(site)}).scalar_one()
     query = sa.select(ARTICLE.c.id).where(ARTICLE.c.card_stamp < generation).order_by(ARTICLE.c.card_stamp).limit(limit)
     return generation, list(connection.execute(query).scalars())
@@ -256,10 +258,10 @@ MAX_REBUILT = 50  # a batch holds SQLite's writer for about 20 ms
 
 
 def rebuild_stale(session: Session, site: Site) -> int:
-    """Make a batch of cards that are out of date; returns how many there were.
+    """Rebuild a batch of stale cached JSON; returns how many articles it had.
 
-    The stamp is read before what the cards are made of, and an article that has changed meanwhile keeps its old mark: a
-    card can be thought stale that is good, never the other way round.
+    The generation is read before the tables, and an article that changed meanwhile keeps its mark. So fresh JSON may
+    be taken for stale, but never stale JSON for fresh.
     """
     adopt_cache_key(session, cache_key_of(site))
     session.flush()
@@ -268,12 +270,12 @@ def rebuild_stale(session: Session, site: Site) -> int:
     unchanged = sa.update(_ARTICLES).where(
         _ARTICLES.c.id == sa.bindparam("article"),
         _ARTICLES.c.version == sa.bindparam("seen"),
-        _ARTICLES.c.card_stamp == sa.bindparam("stamp"),
+        _ARTICLES.c.card_stamp == sa.bindparam("mark"),
     )
-    filled = unchanged.values(card=sa.bindparam("json"), card_discussion=sa.bindparam("kept"), card_stamp=generation)
+    filled = unchanged.values(card=sa.bindparam("json"), card_discussion=sa.bindparam("rules"), card_stamp=generation)
     rows = [
-        {"article": article, "seen": found.version, "stamp": found.stamp, "json": found.card, "kept": found.discussion}
-        for article, found in build_articles(connection, ids, site).items()
+        {"article": article_id, "seen": built.version, "mark": built.mark, "json": built.json, "rules": built.rules}
+        for article_id, built in build_articles(connection, ids, site).items()
     ]
     if rows:
         connection.execute(filled, rows)
@@ -281,9 +283,9 @@ def rebuild_stale(session: Session, site: Site) -> int:
 
 
 def invalidate(session: Session, article_id: str) -> None:
-    """What an article shows has changed, though not the article: its card is no longer good.
+    """Mark an article's cached JSON as stale after a change that does not raise the article's version.
 
-    No mark is given twice, so that whoever is making the card of what was before notices it.
+    Each mark is used once, so that a rebuild under way does not overwrite it.
     """
     unique_mark = sa.case((_ARTICLES.c.card_stamp > 0, 0), else_=_ARTICLES.c.card_stamp) - 1
     session.execute(sa.update(_ARTICLES).where(_ARTICLES.c.id == article_id).values(card_stamp=unique_mark))

@@ -1,4 +1,8 @@
-"""What the filters of a list name: terms by their ids, sections with all inside of them, languages with variants."""
+"""Listing articles: the statement of a page for any combination of filters and order.
+
+The text of a statement depends on its `QueryShape` alone, values are parameters, so few statements are compiled. A page
+is found by walking one index, that of the order or that of the leading filter, and joining the cached JSON to its ids.
+"""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -43,7 +47,7 @@ _API_KEY = table_of(ApiKey)
 
 
 def _select_languages() -> sa.Select[tuple[str]]:
-    """All languages that articles have: one step in an index for each."""
+    """Select all languages of articles, with one step in an index for each."""
     tags = sa.select(sa.func.min(ARTICLE.c.language).label("tag")).cte("languages", recursive=True)
     later = (
         sa.select(sa.func.min(ARTICLE.c.language))
@@ -58,38 +62,41 @@ def _select_languages() -> sa.Select[tuple[str]]:
 _LANGUAGES = _select_languages()
 
 
-def resolve_filters(connection: sa.Connection, groups: Sequence[Filter], query: FilterQuery) -> tuple[Filter, ...]:
-    """Filters with the ids of what they name, also by a former slug; 400 for what does not exist.
+def resolve_filters(connection: sa.Connection, filters: Sequence[Filter], query: FilterQuery) -> tuple[Filter, ...]:
+    """Return the filters with ids in place of slugs, sections with their descendants, languages with variants.
 
-    One statement for sections, tags, authors and series, one for languages, none where neither is named.
+    Former slugs are followed; 400 for a term that does not exist. Takes one statement for sections, tags, authors and
+    series, one for languages, and none where neither is named.
     """
     refs: dict[Kind, list[str]] = {}
-    for group in groups:
-        if group.kind in TERM_TABLES:
-            refs.setdefault(cast(Kind, group.kind), []).extend(group.refs)
+    for filter_ in filters:
+        if filter_.kind in TERM_TABLES:
+            refs.setdefault(cast(Kind, filter_.kind), []).extend(filter_.refs)
     references = resolve_references(connection, refs) if refs else {}
     languages: list[str] = []
-    if any(group.kind == "language" for group in groups):
+    if any(filter_.kind == "language" for filter_ in filters):
         languages = [row.tag for row in connection.execute(_LANGUAGES)]
     resolved = []
-    for group in groups:
-        if group.kind in TERM_TABLES:
-            kind = cast(Kind, group.kind)
-            if any((kind, ref) not in references for ref in group.refs):
+    for filter_ in filters:
+        if filter_.kind in TERM_TABLES:
+            kind = cast(Kind, filter_.kind)
+            if any((kind, ref) not in references for ref in filter_.refs):
                 raise InvalidParameter(kind, f"{kind}: there is no such {kind}.")
-            named = [references[kind, ref] for ref in group.refs]
-            ids = [row_id for one in named for row_id in (one.ids if query.descendants else (one.id,))]
-            group = replace(group, refs=tuple(sorted(set(ids))))
-        elif group.kind == "language":
-            ranges = tuple(f"{ref}-" for ref in group.refs)
-            variants = {tag for tag in languages if tag in group.refs or tag.startswith(ranges)}
-            group = replace(group, refs=tuple(sorted(variants)) or group.refs)
-        resolved.append(group)
+            named = [references[kind, ref] for ref in filter_.refs]
+            ids = [
+                row_id for reference in named for row_id in (reference.ids if query.descendants else (reference.id,))
+            ]
+            filter_ = replace(filter_, refs=tuple(sorted(set(ids))))
+        elif filter_.kind == "language":
+            ranges = tuple(f"{ref}-" for ref in filter_.refs)
+            variants = {tag for tag in languages if tag in filter_.refs or tag.startswith(ranges)}
+            filter_ = replace(filter_, refs=tuple(sorted(variants)) or filter_.refs)
+        resolved.append(filter_)
     return tuple(resolved)
 
 
 def check_editor(connection: sa.Connection, query: ListQuery) -> None:
-    """400 for an editor who is no key and never saved a text."""
+    """Answer 400 for an `editor` that is no API key and never saved a revision."""
     if query.editor is None:
         return
     by_id = is_id(query.editor)
@@ -107,7 +114,7 @@ SORT_COLUMNS: dict[str, ColumnElement[Any]] = {
     "title": ARTICLE.c.title_key,
 }
 FIND: dict[str, Callable[..., dict[str, Any]]] = {}
-"""The room above that finds words, by the parameter that it serves; called like `page`."""
+"""Searches by the query parameter that asks for them; called with resolved filters, otherwise like `list_articles`."""
 _TERM_COLUMNS = {
     "tag": (TAG, ARTICLE_TAG.c.tag_id, ARTICLE_TAG),
     "author": (AUTHOR, ARTICLE_AUTHOR.c.author_id, ARTICLE_AUTHOR),
@@ -117,17 +124,17 @@ _TERM_COLUMNS = {
 _WORD_COLUMNS = {"type": ARTICLE.c.type, "language": ARTICLE.c.language}
 _LEADING_KINDS = ("tag", "author", "series", "section", "language", "type")
 MAX_BRANCHES = 32
-"""Walks of one index that are merged; of more values (a section with very many inside) articles are filtered."""
+"""Index walks merged in one statement; filters with more values become conditions instead."""
 MAX_COMPARED_VALUES = 256
-"""Values that all walks together compare with: a statement that is new costs time by their number, for anybody."""
+"""Comparisons in all merged walks together: they bound the time that compiling a new statement takes."""
 
 
 @dataclass(frozen=True)
 class QueryShape:
-    """Everything that the text of a list's statement depends on; the values come as parameters."""
+    """Everything that the text of a list's statement depends on."""
 
     sort: Sort
-    groups: tuple[tuple[str, bool, tuple[bool, ...]], ...]
+    filters: tuple[tuple[str, bool, tuple[bool, ...]], ...]
     formats: tuple[str, ...]
     paged: bool
     featured: bool | None
@@ -136,24 +143,25 @@ class QueryShape:
     actor: Actor | None
     editing: bool
     partner: bool = False
-    pages: bool = False  # whether these are asked for
-    quiet: str | None = None  # an order by activity, of which these are the articles without any
+    includes_pages: bool = False
+    inactive_by: str | None = None  # an order by activity; selects the articles without any
     changed: bool | None = None
     editor: Literal["actor_id", "actor_name"] | None = None
-    own: bool = False  # only what a key limited to sections may edit
-    walked: int | None = None  # the filter whose index leads; of all others the number of values does not matter
-    looks_up: bool = False  # filters name one term each, which the statement finds by itself; see `_looks_up`
-    childless: bool = False  # and it finds nothing for a section that has others inside
+    own_sections_only: bool = False  # hide published articles outside the key's sections
+    leading: int | None = None  # place of the filter whose index is walked
+    resolves_inline: bool = False  # see `_can_resolve_inline`
+    requires_leaf_sections: bool = False  # find nothing for sections with subsections
 
     @property
     def is_plain(self) -> bool:
-        """Whether one index answers it: what combines filters may look at many articles to find a few."""
-        combines = len(self.groups) > 1 or self.featured is not None or bool(self.bounds) or self.pages
+        """Whether the index of one filter answers the query without looking at the article's row."""
+        combines = len(self.filters) > 1 or self.featured is not None or bool(self.bounds) or self.includes_pages
         return not combines and self.states is None and not self.partner
 
 
-def _value_parameter(group: int, number: int) -> sa.BindParameter[str]:
-    return sa.bindparam(f"g{group}_{number}", type_=sa.String())
+def _value_parameter(at: int, number: int) -> sa.BindParameter[str]:
+    """Return the parameter of one value of the filter at a place."""
+    return sa.bindparam(f"g{at}_{number}", type_=sa.String())
 
 
 def _term_id(table: sa.Table, by_id: bool, value: sa.BindParameter[str]) -> ColumnElement[Any]:
@@ -163,7 +171,7 @@ def _term_id(table: sa.Table, by_id: bool, value: sa.BindParameter[str]) -> Colu
 
 
 def _named_term_id(at: int, kind: str, by_id: tuple[bool, ...]) -> ColumnElement[Any]:
-    """The id of the one term that a filter names."""
+    """Return the id of the one term that a filter names."""
     return _term_id(_TERM_COLUMNS[kind][0], by_id[0], _value_parameter(at, 0))
 
 
@@ -173,12 +181,12 @@ def _has_no_children(at: int, by_id: tuple[bool, ...]) -> ColumnElement[bool]:
 
 
 def _list_parameter(name: str, type_: Any) -> sa.BindParameter[Any]:
-    """Any number of values: the text of the statement does not depend on it."""
+    """Return a parameter for any number of values, which do not change the text of the statement."""
     return sa.bindparam(name, expanding=True, type_=type_)
 
 
 def _matches_any(column: ColumnElement[Any], table: sa.Table, at: int, by_id: tuple[bool, ...]) -> ColumnElement[bool]:
-    """Whether a column holds the id of any row that a filter names by id or slug."""
+    """Return whether a column holds the id of any row that a filter names by id or slug."""
     ways: list[ColumnElement[bool]] = []
     if True in by_id:
         ways.append(column.in_(_list_parameter(f"g{at}_ids", table.c.id.type)))
@@ -189,7 +197,7 @@ def _matches_any(column: ColumnElement[Any], table: sa.Table, at: int, by_id: tu
 
 
 def _filter_condition(at: int, kind: str, negative: bool, by_id: tuple[bool, ...]) -> ColumnElement[bool]:
-    """A filter as a predicate on the article."""
+    """Return a filter as a condition on the article."""
     if kind in _WORD_COLUMNS:
         condition: ColumnElement[bool] = _WORD_COLUMNS[kind].in_(_list_parameter(f"g{at}_words", sa.String()))
     elif kind == "ids":
@@ -227,28 +235,28 @@ def _bound_conditions(shape: QueryShape) -> Iterator[ColumnElement[bool]]:
 
 
 def _audience_conditions(shape: QueryShape) -> Iterator[ColumnElement[bool]]:
-    """Public articles, or the states that an editor asked for."""
+    """Restrict articles to public ones, or to the states that an editor asked for."""
     if shape.states is None or shape.actor is None:
-        yield ARTICLE.c.public if shape.pages else ARTICLE.c.listed
+        yield ARTICLE.c.public if shape.includes_pages else ARTICLE.c.listed
         if shape.partner:
             yield is_offered()
         return
     yield visible_to(shape.actor)
-    if shape.own and shape.actor.sections is not None:
+    if shape.own_sections_only and shape.actor.sections is not None:
         yield ARTICLE.c.section_id.in_(sorted(shape.actor.sections))
-    if not shape.pages:
+    if not shape.includes_pages:
         yield ARTICLE.c.type != PAGE_TYPE
     if shape.states:
         yield ARTICLE.c.state.in_(shape.states)
 
 
 def _select_branch(shape: QueryShape, leading: int | None, number: int) -> sa.Select[Any]:
-    """The ids of a page as one index gives them: the articles of one value of the leading filter, or all."""
+    """Select the ids of a page through one index: articles of one value of the leading filter, or all."""
     activity = activity_column(shape.sort.name)
     column = (
         activity
         if activity is not None
-        else SORT_COLUMNS["published_at" if shape.quiet else shape.sort.name.lstrip("-")]
+        else SORT_COLUMNS["published_at" if shape.inactive_by else shape.sort.name.lstrip("-")]
     )
     source: Any = ARTICLE
     links: sa.Table | None = None
@@ -257,11 +265,11 @@ def _select_branch(shape: QueryShape, leading: int | None, number: int) -> sa.Se
     if activity is not None:
         source, row_id = ACTIVITY.join(ARTICLE, ARTICLE.c.id == ACTIVITY.c.article_id), ACTIVITY.c.article_id
         where.append(activity > 0)
-    for at, group in enumerate(shape.groups):
+    for at, filter_ in enumerate(shape.filters):
         if at != leading:
-            where.append(_filter_condition(at, *group))
+            where.append(_filter_condition(at, *filter_))
     if leading is not None:
-        kind, _, by_id = shape.groups[leading]
+        kind, _, by_id = shape.filters[leading]
         if kind in _WORD_COLUMNS:
             where.append(_WORD_COLUMNS[kind] == _value_parameter(leading, number))
         else:
@@ -269,50 +277,58 @@ def _select_branch(shape: QueryShape, leading: int | None, number: int) -> sa.Se
             where.append(term == _term_id(table, by_id[number], _value_parameter(leading, number)))
         if links is not None:
             source = links.join(ARTICLE, ARTICLE.c.id == links.c.article_id)
-            if shape.states is None and not shape.pages:
+            if shape.states is None and not shape.includes_pages:
                 where.append(links.c.listed)
             if column is ARTICLE.c.listed_at:
                 key, row_id = links.c.listed_at, links.c.article_id
                 if shape.is_plain:
-                    source = links  # its index has all that is asked
+                    source = links  # its index has all columns needed
     if source is not links:
         where += [*_audience_conditions(shape), *_bound_conditions(shape)]
-    if shape.quiet and (active := activity_column(shape.quiet)) is not None:
+    if shape.inactive_by and (active := activity_column(shape.inactive_by)) is not None:
         where.append(~sa.exists().where(ACTIVITY.c.article_id == row_id, active > 0))
-    if shape.childless:
-        where += [_has_no_children(at, by_id) for at, (kind, _, by_id) in enumerate(shape.groups) if kind == "section"]
+    if shape.requires_leaf_sections:
+        where += [_has_no_children(at, by_id) for at, (kind, _, by_id) in enumerate(shape.filters) if kind == "section"]
     if shape.paged:
         where.append(shape.sort.after(key, row_id))
     page = sa.select(row_id.label("id"), key.label("key")).select_from(source).where(*where)
     return page.order_by(*shape.sort.order_by(key, row_id)).limit(sa.bindparam("most", type_=sa.BigInteger))
 
 
-def _choose_leading_filter(groups: Sequence[Filter]) -> int | None:
-    """The filter whose index is walked: a positive one, tags and authors first; none if that were too many walks."""
-    number = sum(len(group.refs) for group in groups)
+def _choose_leading_filter(filters: Sequence[Filter]) -> int | None:
+    """Choose the filter whose index is walked: a positive one, tags and authors first.
+
+    None where a filter has too many values to merge one walk for each.
+    """
+    number = sum(len(filter_.refs) for filter_ in filters)
     for kind in _LEADING_KINDS:
-        for at, group in enumerate(groups):
-            walks = len(group.refs)
+        for at, filter_ in enumerate(filters):
+            walks = len(filter_.refs)
             compared = walks * (1 + number - walks)
-            if group.kind == kind and not group.negative and walks <= MAX_BRANCHES and compared <= MAX_COMPARED_VALUES:
+            if (
+                filter_.kind == kind
+                and not filter_.negative
+                and walks <= MAX_BRANCHES
+                and compared <= MAX_COMPARED_VALUES
+            ):
                 return at
     return None
 
 
 def _leading_filter(shape: QueryShape) -> int | None:
-    """The filter whose index is walked; none where few are looked at anyway."""
-    return None if activity_column(shape.sort.name) is not None else shape.walked
+    """Return the filter whose index is walked; None for lists by activity, which hold few articles."""
+    return None if activity_column(shape.sort.name) is not None else shape.leading
 
 
 @lru_cache(512)
 def _select_ids(shape: QueryShape) -> sa.Subquery:
     leading = _leading_filter(shape)
-    values = len(shape.groups[leading][2]) if leading is not None else 1
+    values = len(shape.filters[leading][2]) if leading is not None else 1
     if values == 1:
         return _select_branch(shape, leading, 0).subquery("page")
     branches = [sa.select(_select_branch(shape, leading, number).subquery()) for number in range(values)]
-    # An article stands in one section, but may have several of the tags: only then some are found twice.
-    together = sa.union if leading is not None and shape.groups[leading][0] in {"tag", "author"} else sa.union_all
+    # Only tags and authors can find an article twice: it is in one section, but may have several of these.
+    together = sa.union if leading is not None and shape.filters[leading][0] in {"tag", "author"} else sa.union_all
     merged = together(*branches).subquery()
     order = shape.sort.order_by(merged.c.key, merged.c.id)
     return sa.select(merged).order_by(*order).limit(sa.bindparam("most", type_=sa.BigInteger)).subquery("page")
@@ -322,8 +338,8 @@ def _select_ids(shape: QueryShape) -> sa.Subquery:
 def _select_page(shape: QueryShape) -> Prepared | sa.Select[Any]:
     ids = _select_ids(shape)
     statement = select_cached(formats=shape.formats, editing=shape.editing, page=ids)
-    if shape.looks_up:
-        terms = [(at, kind, by_id) for at, (kind, _, by_id) in enumerate(shape.groups) if kind in _TERM_COLUMNS]
+    if shape.resolves_inline:
+        terms = [(at, kind, by_id) for at, (kind, _, by_id) in enumerate(shape.filters) if kind in _TERM_COLUMNS]
         statement = statement.add_columns(
             *(_named_term_id(at, kind, by_id).label(f"term_{at}") for at, kind, by_id in terms)
         )
@@ -339,15 +355,21 @@ def _fetch_rows(connection: sa.Connection, shape: QueryShape, values: Mapping[st
 
 
 def conditions_of(shape: QueryShape) -> list[ColumnElement[bool]]:
-    """All that a list asks of an article, for statements that come to articles by another way than its indexes."""
-    filters = [_filter_condition(at, *group) for at, group in enumerate(shape.groups)]
+    """Return all conditions of a list, for statements that reach articles by other indexes, such as searches."""
+    filters = [_filter_condition(at, *filter_) for at, filter_ in enumerate(shape.filters)]
     return [*filters, *_audience_conditions(shape), *_bound_conditions(shape)]
 
 
 def shape_of(
-    query: FilterQuery, groups: tuple[Filter, ...], actor: Actor, sort: Sort, site: Site, *, looks_up: bool = False
+    query: FilterQuery,
+    filters: tuple[Filter, ...],
+    actor: Actor,
+    sort: Sort,
+    site: Site,
+    *,
+    resolves_inline: bool = False,
 ) -> tuple[QueryShape, dict[str, Any]]:
-    """What a list's statement depends on, and the values of its parameters."""
+    """Return the shape of a list's statement and the values of its parameters."""
     bounds = {
         name: (starts_at if name.endswith("before") else just_before)(value, site.zone)
         for name in ("published_after", "published_before", "updated_after")
@@ -355,13 +377,15 @@ def shape_of(
     }
     states = query.states if isinstance(query, ListQuery) else None
     changed, editor = (query.changed, query.editor) if isinstance(query, ListQuery) else (None, None)
-    walked = _choose_leading_filter(groups)
+    leading = _choose_leading_filter(filters)
     shape = QueryShape(
         sort=sort.bound_to(query),
-        groups=tuple(group.shape if at == walked else group.outline for at, group in enumerate(groups)),
-        walked=walked,
-        looks_up=looks_up,
-        childless=looks_up and query.descendants and any(group.kind == "section" for group in groups),
+        filters=tuple(filter_.shape if at == leading else filter_.outline for at, filter_ in enumerate(filters)),
+        leading=leading,
+        resolves_inline=resolves_inline,
+        requires_leaf_sections=resolves_inline
+        and query.descendants
+        and any(filter_.kind == "section" for filter_ in filters),
         formats=parse_formats(query.formats, ()),
         paged=query.cursor is not None,
         featured=query.featured,
@@ -370,29 +394,29 @@ def shape_of(
         actor=actor if states is not None else None,
         editing=can_read_drafts(actor),
         partner=actor.is_partner,
-        pages=any(group.names_pages for group in groups),
+        includes_pages=any(filter_.names_pages for filter_ in filters),
         changed=changed,
         editor=None if editor is None else "actor_id" if is_id(editor) else "actor_name",
-        own=changed is not None or editor is not None or sort.name in EDITOR_SORTS,
+        own_sections_only=changed is not None or editor is not None or sort.name in EDITOR_SORTS,
     )
     values: dict[str, Any] = {**bounds, **({} if editor is None else {"editor": editor})}
-    for at, group in enumerate(groups):
-        if at == walked or looks_up:
-            values |= {f"g{at}_{number}": ref for number, ref in enumerate(group.refs)}
-        values[f"g{at}_words"] = group.refs
-        values[f"g{at}_ids"] = [ref for ref in group.refs if is_id(ref)]
-        values[f"g{at}_slugs"] = [ref for ref in group.refs if not is_id(ref)]
+    for at, filter_ in enumerate(filters):
+        if at == leading or resolves_inline:
+            values |= {f"g{at}_{number}": ref for number, ref in enumerate(filter_.refs)}
+        values[f"g{at}_words"] = filter_.refs
+        values[f"g{at}_ids"] = [ref for ref in filter_.refs if is_id(ref)]
+        values[f"g{at}_slugs"] = [ref for ref in filter_.refs if not is_id(ref)]
     return shape, values
 
 
 def selective_filters(shape: QueryShape) -> list[int]:
-    """The places of filters that name what they want: tags, authors, series, sections."""
-    return [at for at, (kind, negative, _) in enumerate(shape.groups) if kind in _TERM_COLUMNS and not negative]
+    """Return the places of positive filters by tag, author, series and section."""
+    return [at for at, (kind, negative, _) in enumerate(shape.filters) if kind in _TERM_COLUMNS and not negative]
 
 
 def select_filtered_ids(shape: QueryShape, at: int) -> tuple[sa.Select[Any], sa.Select[Any]]:
-    """The ids of the articles that such a filter leaves, and how many public ones these are at most."""
-    kind, _, by_id = shape.groups[at]
+    """Select the ids of articles that such a filter lets through, and an upper bound of their number."""
+    kind, _, by_id = shape.filters[at]
     table, column, links = _TERM_COLUMNS[kind]
     count = sa.select(sa.func.coalesce(sa.func.sum(table.c.articles), 0)).where(
         _matches_any(table.c.id, table, at, by_id)
@@ -401,48 +425,54 @@ def select_filtered_ids(shape: QueryShape, at: int) -> tuple[sa.Select[Any], sa.
     return ids.correlate(None), count
 
 
-def is_quick(query: ListQuery, groups: tuple[Filter, ...]) -> bool:
-    """Whether one index leads straight to the page; anything else may walk far for a few articles."""
-    filters = len(groups) + (query.featured is not None)
+def is_quick(query: ListQuery, filters: tuple[Filter, ...]) -> bool:
+    """Whether one index leads straight to the page; other queries may visit many articles to find a few."""
+    number = len(filters) + (query.featured is not None)
     if query.q is not None or query.states is not None or query.updated_after is not None:
         return False
-    if filters and query.sort.lstrip("-") != "published_at":
-        return False  # no index has this order within a tag or section: all of it is sorted
-    return query.count == "none" and filters <= 1 and not any(group.negative for group in groups)
+    if number and query.sort.lstrip("-") != "published_at":
+        return False  # no index has this order within a tag or section, so all its articles are sorted
+    return query.count == "none" and number <= 1 and not any(filter_.negative for filter_ in filters)
 
 
 def list_rows(
-    connection: sa.Connection, query: ListQuery, groups: tuple[Filter, ...], actor: Actor, site: Site
+    connection: sa.Connection, query: ListQuery, filters: tuple[Filter, ...], actor: Actor, site: Site
 ) -> dict[str, Any]:
-    """A page of articles as lean rows: see `_find_page`; one statement more to count."""
-    return _find_page(connection, query, groups, actor, site)[0]
+    """Return a page of articles as rows of `select_cached`, for callers that render them themselves."""
+    return _find_page(connection, query, filters, actor, site)[0]
 
 
-def _can_resolve_inline(query: ListQuery, groups: tuple[Filter, ...]) -> bool:
-    """Whether the statement of a list can find by itself what its filters name: terms, one by one."""
+def _can_resolve_inline(query: ListQuery, filters: tuple[Filter, ...]) -> bool:
+    """Whether the statement can resolve its filters itself: each names one term."""
     if query.count != "none" or query.states is not None or activity_column(query.sort) is not None:
         return False
-    named = all(group.kind in _TERM_COLUMNS and not group.negative and len(group.refs) == 1 for group in groups)
-    return bool(groups) and named
+    named = all(
+        filter_.kind in _TERM_COLUMNS and not filter_.negative and len(filter_.refs) == 1 for filter_ in filters
+    )
+    return bool(filters) and named
 
 
 def _find_page(
-    connection: sa.Connection, query: ListQuery, groups: tuple[Filter, ...], actor: Actor, site: Site
+    connection: sa.Connection, query: ListQuery, filters: tuple[Filter, ...], actor: Actor, site: Site
 ) -> tuple[dict[str, Any], QueryShape, tuple[Filter, ...]]:
-    """A page of articles as lean rows, and the filters with the ids of what they name.
+    """Find a page of rows, with the statement's shape and the filters with ids in place of slugs.
 
-    One statement where each filter names one term by what it is called now and sections have none inside. A page that
-    it leaves empty is asked for again once that was looked at: a term may not exist, be known by a former slug, or
-    have others inside.
+    Takes one statement where each filter names one term by id or present slug and no section has subsections. If that
+    page is empty, the filters are resolved and it is read again: a term may not exist, have a former slug, or have
+    subsections.
     """
-    if _can_resolve_inline(query, groups):
-        shape, values = shape_of(query, groups, actor, SORTS[query.sort], site, looks_up=True)
+    if _can_resolve_inline(query, filters):
+        shape, values = shape_of(query, filters, actor, SORTS[query.sort], site, resolves_inline=True)
         page = _fetch_page(connection, query, shape, {**values, "cache_key": cache_key_of(site)})
         if rows := page["data"]:
-            return page, shape, tuple(replace(group, refs=(rows[0][f"term_{n}"],)) for n, group in enumerate(groups))
-    groups = resolve_filters(connection, groups, query)
-    shape, values = shape_of(query, groups, actor, SORTS[query.sort], site)
-    return _fetch_page(connection, query, shape, {**values, "cache_key": cache_key_of(site)}), shape, groups
+            return (
+                page,
+                shape,
+                tuple(replace(filter_, refs=(rows[0][f"term_{n}"],)) for n, filter_ in enumerate(filters)),
+            )
+    filters = resolve_filters(connection, filters, query)
+    shape, values = shape_of(query, filters, actor, SORTS[query.sort], site)
+    return _fetch_page(connection, query, shape, {**values, "cache_key": cache_key_of(site)}), shape, filters
 
 
 def _fetch_page(
@@ -465,36 +495,36 @@ def _fetch_page(
 def _fetch_by_activity(
     connection: sa.Connection, query: ListQuery, shape: QueryShape, values: dict[str, Any], total: int | None
 ) -> dict[str, Any]:
-    """A page of articles by activity, and where these end, of those without any: one statement more there."""
+    """Fetch a page by activity, continued with articles that have none by a second statement."""
     rows: list[Row] = []
-    quiet = replace(
+    inactive = replace(
         shape,
         sort=replace(shape.sort, name=f"quiet {shape.sort.name}", kind=datetime),
-        quiet=shape.sort.name,
+        inactive_by=shape.sort.name,
         paged=query.cursor is not None and replace(shape.sort, name=f"quiet {shape.sort.name}").is_in(query.cursor),
     )
-    if not quiet.paged:
+    if not inactive.paged:
         key = shape.sort.decode(query.cursor) if query.cursor else None
         parameters = {**values, **bind_cursor(key), "most": query.limit + 1}
         rows += _fetch_rows(connection, shape, parameters)
     active = len(rows)
     if active <= query.limit:
-        key = quiet.sort.decode(query.cursor) if query.cursor and quiet.paged else None
+        key = inactive.sort.decode(query.cursor) if query.cursor and inactive.paged else None
         parameters = {**values, **bind_cursor(key), "most": query.limit + 1 - active}
-        rows += _fetch_rows(connection, quiet, parameters)
-    last_of = shape.sort if query.limit <= active else quiet.sort
+        rows += _fetch_rows(connection, inactive, parameters)
+    last_of = shape.sort if query.limit <= active else inactive.sort
     return page_of(rows, query.limit, last_of, "key", total)
 
 
 def list_articles(
-    connection: sa.Connection, query: ListQuery, groups: tuple[Filter, ...], actor: Actor, site: Site
+    connection: sa.Connection, query: ListQuery, filters: tuple[Filter, ...], actor: Actor, site: Site
 ) -> dict[str, Any]:
-    """A page of articles as JSON, with what cache groups say of it."""
+    """Return a page of articles as JSON, with their ids and the resolved filters for cache groups."""
     check_editor(connection, query)
     if query.q is not None:
-        return FIND["q"](connection, query, resolve_filters(connection, groups, query), actor, site)
-    page, shape, groups = _find_page(connection, query, groups, actor, site)
+        return FIND["q"](connection, query, resolve_filters(connection, filters, query), actor, site)
+    page, shape, filters = _find_page(connection, query, filters, actor, site)
     shows_editing = (lambda row: actor.may_in(row["section_id"])) if shape.editing else None
     articles = render_articles(connection, page["data"], site, shape.formats, shows_editing)
     ids = [row["id"] for row in page["data"]]
-    return {**page, "data": articles, "ids": ids, "resolved": groups}
+    return {**page, "data": articles, "ids": ids, "resolved": filters}

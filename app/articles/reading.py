@@ -1,4 +1,4 @@
-"""Reading whole articles from the tables, one statement each; who may see them; what they look like."""
+"""Reading whole articles from the tables, one statement each; who may read them; how they are presented."""
 
 from collections.abc import Iterable
 from functools import lru_cache
@@ -16,7 +16,7 @@ from app.core.ids import is_id
 from app.core.problems import InvalidParameter
 from app.db.columns import Row, json_rows, table_of
 from app.identity.schemas import Actor
-from app.publication.schemas import present_image as picture
+from app.publication.schemas import present_image
 from app.publication.section_tree import CLOSURE
 from app.publication.tables import Author, Media, Notice, Section, Series, Tag
 from app.publication.term_queries import syndication_of
@@ -27,7 +27,7 @@ ARTICLE_TAG = table_of(ArticleTag)
 REVISION = table_of(Revision)
 AUTHOR, TAG, SECTION, SERIES = table_of(Author), table_of(Tag), table_of(Section), table_of(Series)
 MEDIA, NOTICE = table_of(Media), table_of(Notice)
-MAX_SECTION_DEPTH = 1000  # of sections inside sections, as far as the order of their notices goes
+MAX_SECTION_DEPTH = 1000  # of nested sections, whose notices keep their order
 EDITING_COLUMNS = (
     "version",
     "latest_revision",
@@ -48,7 +48,7 @@ _IMAGE_COLUMNS = [column.label(f"image_{column.key}") for column in MEDIA.c]
 
 
 def visible_to(actor: Actor) -> ColumnElement[bool]:
-    """The one rule of who sees which article: everyone what is public, readers of drafts the rest of their sections."""
+    """Return the one rule of visibility: everyone sees public articles, readers of drafts also their sections."""
     if not actor.reads_drafts:
         return ARTICLE.c.public
     if actor.sections is None:
@@ -57,12 +57,12 @@ def visible_to(actor: Actor) -> ColumnElement[bool]:
 
 
 def select_visible_ids(actor: Actor) -> sa.Select[Any]:
-    """The ids of the articles that a caller may see."""
+    """Select the ids of the articles that a caller may read."""
     return sa.select(ARTICLE.c.id).where(visible_to(actor))
 
 
 def can_read_drafts(actor: Actor) -> bool:
-    """Whether the caller may see more than the public."""
+    """Whether the caller may read articles that are not public."""
     return actor.reads_drafts
 
 
@@ -91,7 +91,7 @@ def _tags_column() -> ColumnElement[Any]:
 
 
 def _notices_column() -> ColumnElement[Any]:
-    """What stands with an article, from the widest scope to the narrowest, of its section and all this is inside of."""
+    """Select the notices of an article: from the widest scope to the narrowest, outer sections first."""
     above = sa.select(CLOSURE.c.depth).where(CLOSURE.c.descendant_id == ARTICLE.c.section_id).correlate(ARTICLE, NOTICE)
     authors = (
         sa.select(ARTICLE_AUTHOR.c.author_id).where(ARTICLE_AUTHOR.c.article_id == ARTICLE.c.id).correlate(ARTICLE)
@@ -113,7 +113,7 @@ def _notices_column() -> ColumnElement[Any]:
 
 @lru_cache(64)
 def select_articles(formats: tuple[str, ...] = ()) -> sa.Select[Any]:
-    """SELECT of everything that an article shows, without WHERE: rows for `present`."""
+    """Select everything that articles show, without WHERE; `present_article` takes the rows."""
     columns = [*_ARTICLE_COLUMNS, *_SECTION_COLUMNS, *_SERIES_COLUMNS, *_IMAGE_COLUMNS, *discussion.DISCUSSION_COLUMNS]
     columns += [_authors_column().label("authors"), _tags_column().label("tags"), _notices_column().label("notices")]
     tables = ARTICLE.outerjoin(SECTION, SECTION.c.id == ARTICLE.c.section_id).outerjoin(
@@ -133,11 +133,11 @@ def _present_term(row: Row, prefix: str) -> dict[str, Any] | None:
 
 
 def present_article(row: Row, site: Site, formats: Iterable[str] = (), *, editing: bool = False) -> dict[str, Any]:
-    """A row of `whole` in the shape of `ArticleOut`; `editing` adds what only editors see."""
+    """Shape a row of `select_articles` as `ArticleOut`; `editing` adds what only editors see."""
     out = dict(row)
     section = _present_term(row, "section")
     out["section"], out["series"] = section, _present_term(row, "series")
-    out["image"] = picture({c.key: row[f"image_{c.key}"] for c in MEDIA.c}, site.api) if row["image_id"] else None
+    out["image"] = present_image({c.key: row[f"image_{c.key}"] for c in MEDIA.c}, site.api) if row["image_id"] else None
     for name in ("authors", "tags", "notices"):
         out[name] = row[name] or []
     out["url"] = site.url + site.path_of(section["slug"] if section else None, row["slug"], row["published_at"])
@@ -158,12 +158,12 @@ def _select_article(formats: tuple[str, ...], by_id: bool) -> sa.Select[Any]:
 
 
 def find_article(connection: sa.Connection, ref: str, formats: tuple[str, ...] = ()) -> sa.RowMapping | None:
-    """The whole row of one article by id or slug, whoever may see it; ask `is_visible` before showing it."""
+    """Find the row of one article by id or slug, whoever may read it; check `is_visible` before showing it."""
     return connection.execute(_select_article(formats, is_id(ref)), {"ref": ref}).mappings().first()
 
 
 def find_notice_target(connection: sa.Connection, ref: str) -> sa.RowMapping | None:
-    """The article that a notice stands with, and whether readers see it, now or at a set time."""
+    """Find the article of a notice, and whether readers see it now or at a set time."""
     coming = (ARTICLE.c.state == "scheduled") | ((ARTICLE.c.state == "published") & ARTICLE.c.due_at.is_not(None))
     column = ARTICLE.c.id if is_id(ref) else ARTICLE.c.slug
     query = sa.select(ARTICLE.c.id, ARTICLE.c.section_id, (ARTICLE.c.public | coming).label("shown")).where(
@@ -173,12 +173,12 @@ def find_notice_target(connection: sa.Connection, ref: str) -> sa.RowMapping | N
 
 
 def is_visible(row: Row, actor: Actor) -> bool:
-    """`visible_to` for a row already read."""
+    """Apply the rule of `visible_to` to a row."""
     return bool(row["public"]) or (can_read_drafts(actor) and actor.may_in(row["section_id"]))
 
 
 def parse_formats(formats: str | None, default: tuple[str, ...]) -> tuple[str, ...]:
-    """The formats asked for, in one order; 400 for an unknown one."""
+    """Return the formats named, in a fixed order; 400 for an unknown one."""
     if formats is None:
         return default
     names = {name.strip() for name in formats.split(",")}

@@ -305,16 +305,16 @@ async def list_articles(request: Request, query: Annotated[ListQuery, Query()], 
         fields = {**fields, "body": True}
     if (named_formats := ",".join(formats) or None) != query.formats:
         query = query.model_copy(update={"formats": named_formats})
-    groups = parse_filters(query)
+    filters = parse_filters(query)
     if query.q is not None:
         run = aside(request).scan
     else:
-        run = database(request).read if listing.is_quick(query, groups) else database(request).scan
+        run = database(request).read if listing.is_quick(query, filters) else database(request).scan
     find = partial(
-        listing.list_articles, query=query, groups=groups, actor=actor, site=Site.from_settings(settings(request))
+        listing.list_articles, query=query, filters=filters, actor=actor, site=Site.from_settings(settings(request))
     )
     page = await run(retry_on_change(find))
-    members = membership_groups(groups, page["resolved"])
+    members = membership_groups(filters, page["resolved"])
     return reply_json_list(
         request,
         filter_for_partner(ArticleServices.of(request).access_log, actor, page["data"]),

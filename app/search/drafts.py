@@ -68,8 +68,8 @@ def _has(at: int, variants: int) -> ColumnElement[bool]:
 
 def select_matching(shape: QueryShape, dialect: str, words: tuple[tuple[bool, int], ...]) -> sa.Select[Any]:
     """SELECT the ids and sort keys of articles that answer, by the index or by their newest text."""
-    everything = replace(shape, groups=(), bounds=(), featured=None, states=None, partner=False, pages=True)
-    tables, _, matches = entries.hits(replace(everything, changed=None, editor=None, own=False), dialect)
+    everything = replace(shape, filters=(), bounds=(), featured=None, states=None, partner=False, includes_pages=True)
+    tables, _, matches = entries.hits(replace(everything, changed=None, editor=None, own_sections_only=False), dialect)
     indexed = sa.select(ENTRY.c.article_id).select_from(tables).where(*matches).correlate(None)
     newest = (REVISION.c.article_id == ARTICLE.c.id) & (REVISION.c.n == ARTICLE.c.latest_revision)
     if shape.actor is not None and shape.actor.sections is not None:

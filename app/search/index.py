@@ -122,8 +122,8 @@ def hits(
         # Not the bare column: PostgreSQL would walk all of its index for a rare word, for it thinks none so rare.
         tables, key = ENTRY, ENTRY.c.key + sa.literal_column("0", BIG)
         matches = ENTRY.c.vector.op("@@")(sa.cast(question, sa.dialects.postgresql.TSQUERY))
-    asks_more = shape.groups or shape.bounds or shape.partner or shape.featured is not None or shape.states is not None
-    where = [matches, _within(key), *(() if shape.pages else (ENTRY.c.listed,))]
+    asks_more = shape.filters or shape.bounds or shape.partner or shape.featured is not None or shape.states is not None
+    where = [matches, _within(key), *(() if shape.includes_pages else (ENTRY.c.listed,))]
     if not joined and not asks_more:
         return tables, key, where  # only what is public is in the index: no look at any article
     return tables.join(ARTICLE, ARTICLE.c.id == ENTRY.c.article_id), key, [*where, *conditions_of(shape)]
