@@ -1,4 +1,4 @@
-"""Which articles readers are busy with."""
+"""Activity of articles: comments and reactions in the last day, week and month."""
 
 from datetime import datetime, timedelta
 from typing import Any
@@ -20,13 +20,13 @@ _KIND_OF_VERB = {"discussed": "comments", "reacted": "reactions"}
 
 
 def activity_column(order: str) -> ColumnElement[int] | None:
-    """The column of an order such as `-discussed_7d`, None for any other."""
+    """Return the column of an order such as `-discussed_7d`; None for any other order."""
     verb, _, days = order.lstrip("-").partition("_")
     return ACTIVITY.c[f"{_KIND_OF_VERB[verb]}_{days}"] if verb in _KIND_OF_VERB else None
 
 
 def has_due_hours(connection: sa.Connection) -> bool:
-    """Whether anything is too old for the window that it counts in: one look at an index."""
+    """Whether any hour has to leave a window; reads one index entry."""
     due = sa.select(HOUR.c.due_at).where(HOUR.c.due_at <= now()).limit(1)
     return connection.execute(due).first() is not None
 
@@ -75,12 +75,12 @@ _DELETE_HOUR = sa.delete(HOUR).where(_IS_HOUR)
 
 
 def _due_at(hour: datetime, passed: int) -> datetime:
-    """When what happened in an hour leaves the next window."""
+    """Return when an hour leaves its next window."""
     return hour + timedelta(hours=1, days=WINDOW_DAYS[passed])
 
 
 def _sums_of(passed: int, comments: int, reactions: int) -> dict[str, int]:
-    """What is to be added to the sums of the windows that an hour has not left."""
+    """Return what to add to the sums of the windows that still contain an hour."""
     more = {"comments": comments, "reactions": reactions}
     return {
         f"{kind}_{days}d": more[kind] if at >= passed else 0
@@ -90,9 +90,9 @@ def _sums_of(passed: int, comments: int, reactions: int) -> dict[str, int]:
 
 
 def count_activity(session: Session, article_id: str, at: datetime, *, comments: int = 0, reactions: int = 0) -> None:
-    """Count what was written or chosen at a moment, or with a number below zero take it back.
+    """Count comments or reactions of a moment; negative numbers take them back.
 
-    What is older than the last window is not counted, nor is taken back what never was.
+    Moments before the last window are not counted, and counts that were never added are not taken back.
     """
     hour = at.replace(minute=0, second=0, microsecond=0)
     moment = now()
@@ -113,7 +113,7 @@ def count_activity(session: Session, article_id: str, at: datetime, *, comments:
 
 
 def age_activity(session: Session, limit: int = 200) -> int:
-    """Let hours leave the windows that they are too old for; returns how many there were."""
+    """Move up to `limit` due hours out of their windows; returns how many there were."""
     connection = session.connection()
     due = sa.select(HOUR).where(HOUR.c.due_at <= now()).order_by(HOUR.c.due_at).limit(limit)
     rows = connection.execute(due.with_for_update(skip_locked=True)).mappings().all()

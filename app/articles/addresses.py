@@ -1,4 +1,4 @@
-"""Giving an article its slug, and keeping the ones it had."""
+"""Slugs and former addresses of articles."""
 
 import itertools
 from typing import Any
@@ -17,13 +17,13 @@ from app.publication.terms import SlugTaken
 from app.text.inputs import slugify
 
 NO_ARTICLE_ID = "00000000-0000-0000-0000-000000000000"
-RESERVED_SLUGS = frozenset({"bulk"})  # what stands under /v1/articles beside the articles
-SLUGS_PER_LOOKUP = 20  # slugs looked up at once
+RESERVED_SLUGS = frozenset({"bulk"})  # other routes under /v1/articles
+SLUGS_PER_LOOKUP = 20
 _ADDRESS, _ARTICLE = table_of(Address), table_of(Article)
 
 
 def claim_slug(session: Session, article_id: str, slug: str) -> str:
-    """Take exactly this slug for an article: 409 if it is, or was, another's."""
+    """Return the slug if it is free for an article; 409 if another article has or had it."""
     taken = sa.select(_ARTICLE.c.id).where(_ARTICLE.c.slug == slug, _ARTICLE.c.id != article_id)
     former = sa.select(_ADDRESS.c.article_id).where(_ADDRESS.c.address == slug, _ADDRESS.c.article_id != article_id)
     if slug in RESERVED_SLUGS or session.execute(taken.union_all(former)).first():
@@ -32,7 +32,7 @@ def claim_slug(session: Session, article_id: str, slug: str) -> str:
 
 
 def generate_slug(session: Session, title: str, article_id: str = NO_ARTICLE_ID, language: str = "") -> str:
-    """A free slug made from a title: `title`, `title-2`, `title-3`, …; what the article itself has is free for it."""
+    """Generate a free slug from a title: `title`, `title-2`, `title-3`, …; the article's own slug is free for it."""
     base = slugify(title, language=language)
     for block in itertools.count(0, SLUGS_PER_LOOKUP):
         candidates = [
@@ -43,11 +43,11 @@ def generate_slug(session: Session, title: str, article_id: str = NO_ARTICLE_ID,
         taken = set(session.execute(slugs.union_all(sa.select(_ADDRESS.c.address).where(former))).scalars())
         if free := next((slug for slug in candidates if slug not in taken | RESERVED_SLUGS), None):
             return free
-    raise AssertionError("counting has no end")
+    raise AssertionError("unreachable: the numbers never end")
 
 
 def change_slug(session: Session, article: Article, slug: str) -> None:
-    """Give an article another slug; the old one leads on to it if readers may know it."""
+    """Change an article's slug; the former one redirects to it if the article was ever published."""
     old, article.slug = article.slug, claim_slug(session, article.id, slug)
     session.execute(sa.delete(_ADDRESS).where(_ADDRESS.c.address == article.slug))
     if article.published_revision is not None:
@@ -55,7 +55,7 @@ def change_slug(session: Session, article: Article, slug: str) -> None:
 
 
 def add_former_address(session: Session, article_id: str, address: str) -> bool:
-    """Let a former slug or path lead to an article; False if it already leads somewhere."""
+    """Let a former slug or path redirect to an article; False if it redirects already."""
     if session.get(Address, address) is not None:
         return False
     session.add(Address(address=address, article_id=article_id))
@@ -63,7 +63,7 @@ def add_former_address(session: Session, article_id: str, address: str) -> bool:
     return True
 
 
-NOT_FOUND_DETAIL = "Nothing stands at this path."
+NOT_FOUND_DETAIL = "No article is at this path."
 _BY_FORMER_ADDRESS = (
     sa.select(ARTICLE.c.slug, ARTICLE.c.public, ARTICLE.c.state, ARTICLE.c.section_id)
     .join(_ADDRESS, _ADDRESS.c.article_id == ARTICLE.c.id)
@@ -72,12 +72,12 @@ _BY_FORMER_ADDRESS = (
 
 
 def find_by_former_address(connection: sa.Connection, address: str) -> sa.RowMapping | None:
-    """The article that a former slug or path leads to: its slug, and what its visibility hangs on."""
+    """Find the article of a former slug or path, with the columns that decide its visibility."""
     return connection.execute(_BY_FORMER_ADDRESS, {"address": address}).mappings().first()
 
 
 def _site_path(address: str, site: Site) -> str:
-    """The path of an address of the site, whether it names http or https; 404 for addresses of other sites."""
+    """Return the path of a URL of the site, with http or https; 404 for URLs of other sites."""
     if address.startswith("/"):
         return address
     _, _, rest = address.partition("://")
@@ -89,10 +89,10 @@ def _site_path(address: str, site: Site) -> str:
 
 
 def resolve_address(connection: sa.Connection, path: str, site: Site) -> dict[str, Any]:
-    """What the publication's site should answer at a path, as `ResolvedOut` has it; 404 for what nobody may see.
+    """Return what the publication's site should answer at a path, as `ResolvedOut`; 404 for nothing public.
 
-    An article that stands there now comes first, then one that had just this path, then one of that slug elsewhere.
-    Of a query only the number of an article counts, as WordPress has it in short links and plain permalinks.
+    Order of precedence: the article at this path now, an article that had this path, an article with this slug. Of the
+    query only an article number counts, as in short links and plain permalinks of WordPress.
     """
     place, _, query = _site_path(path, site).partition("#")[0].partition("?")
     decoded = unquote(place).rstrip("/") or "/"

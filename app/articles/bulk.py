@@ -1,4 +1,4 @@
-"""Carrying out one operation of many."""
+"""Running one operation of a bulk request."""
 
 from typing import Any
 
@@ -12,18 +12,18 @@ from app.core.problems import Forbidden
 from app.identity.schemas import Actor, Scope
 from app.web import etag
 
-WRITE_OPERATIONS = ("patch", "delete")  # all others publish
+WRITE_OPERATIONS = ("patch", "delete")  # all others need content:publish
 
 
 def scope_of(op: str) -> Scope:
-    """The scope that the single route of an operation asks for."""
+    """Return the scope that the single route of an operation requires."""
     return "content:write" if op in WRITE_OPERATIONS else "content:publish"
 
 
 def run_operation(session: Session, actor: Actor, op: Any, prepared: PreparedBody | None) -> dict[str, Any]:
-    """Carry out one operation by the action of its single route; the result in the shape of `BulkResultOut`."""
+    """Run one operation by the function of its single route; returns a result as `BulkResultOut`."""
     if not actor.may(scope_of(op.op)):
-        raise Forbidden(f"This needs a key with the scope {scope_of(op.op)}.")
+        raise Forbidden(f"This operation needs a key with the scope {scope_of(op.op)}.")
     versions = etag.parse_if_match(op.if_match)
     if op.op == "delete":
         editing.delete_article(session, actor, op.article, versions)

@@ -1,4 +1,4 @@
-"""Many changes of articles in one request, over HTTP."""
+"""Routes that change many articles: bulk operations, and merges of terms."""
 
 from typing import Annotated, Any
 
@@ -46,11 +46,11 @@ RESULT_MEMBERS = ("code", "detail", "errors", "retry_after", "id", "version", "e
 async def change_articles(
     request: Request, body: ArticleBulkIn, actor: Annotated[Actor, require_scope("content:write")]
 ) -> Response:
-    """Carry out up to 100 operations on articles in their order, with a result for each.
+    """Run up to 100 operations on articles in order, and return a result for each.
 
-    Each is checked for scope, section and version as by its single route, and stands or fails by itself: a refused one
-    changes nothing and stops no other. Each counts towards the limits as a request of its own. With `Idempotency-Key`
-    a repeated request carries out only what was not done before.
+    Each operation is checked for scope, section and version like its single route, and succeeds or fails on its own: a
+    refused operation changes nothing and does not stop the others. Each counts as one request against the rate limits.
+    When a request is repeated with its `Idempotency-Key`, only operations that were not carried out are run.
     """
     results, headers = [], {"Cache-Control": PRIVATE_CACHE_CONTROL}
     for number, op in enumerate(body.operations):
@@ -119,10 +119,11 @@ async def _merge_terms(request: Request, actor: Actor, kind: str, ref: str, body
 async def merge_tag(
     request: Request, tag: str, body: MergeIn, versions: ExpectedVersions, actor: Publisher
 ) -> Response:
-    """Merge a tag into another one, over any number of articles; `into: null` takes it off them.
+    """Merge a tag into another one; `into: null` removes it from its articles.
 
-    The answer tells how far it is, as `GET /v1/merges/{id}` does later. Each article is moved whole: it has one of the
-    two tags at any time. Afterwards the tag is gone, its slug leads on, and old revisions show the other tag.
+    Merges of many articles continue after the response; `GET /v1/merges/{id}` returns the progress. Each article has
+    exactly one of the two tags at any time. When the merge is done, the tag is deleted, its slug redirects to the
+    target, and old revisions show the target.
     """
     return await _merge_terms(request, actor, "tag", tag, body, versions)
 
@@ -138,7 +139,7 @@ async def merge_tag(
 async def merge_author(
     request: Request, author: str, body: MergeIn, versions: ExpectedVersions, actor: Publisher
 ) -> Response:
-    """Merge an author into another one, as tags are merged; the notices of the former go with the articles."""
+    """Merge an author into another one, like `POST …/tags/{tag}/merge`; notices move to the target."""
     return await _merge_terms(request, actor, "author", author, body, versions)
 
 
@@ -153,7 +154,7 @@ async def merge_author(
 async def merge_series(
     request: Request, series: str, body: MergeIn, versions: ExpectedVersions, actor: Publisher
 ) -> Response:
-    """Merge a series into another one, as tags are merged; the notices of the former go with the articles."""
+    """Merge a series into another one, like `POST …/tags/{tag}/merge`; notices move to the target."""
     return await _merge_terms(request, actor, "series", series, body, versions)
 
 
@@ -167,6 +168,6 @@ async def merge_series(
 async def get_merge(
     request: Request, merge: IdPath, query: Annotated[ReadQuery, Query()], actor: Publisher
 ) -> Response:
-    """How far a merge is."""
+    """Return the progress of a merge."""
     out = await database(request).read(_get_merge, merge)
     return reply(request, dump_json(MergeOut, out, parse_fields(MergeOut, query.fields)), groups=(), private=True)

@@ -1,7 +1,7 @@
-"""Cache groups of answers that hold many articles: what such an answer depends on, said as events say it.
+"""Cache groups of answers that hold many articles, named as in events.
 
-A list names what decides which articles are in it (`articles`, or the terms that it is filtered by), `publication` for
-the names, notices and pictures in it, and only where counts are shown, a group for the counts of each article in it.
+A list depends on what decides which articles are in it (`articles`, or the terms of one of its filters), on
+`publication` for names, notices and pictures, and, where it shows counts, on a group for the counts of each article.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -12,15 +12,15 @@ from app.articles.list_parameters import Filter
 from app.core.ids import is_id
 from app.events.cache_groups import PUBLICATION_GROUP, counts_groups_of
 
-ARTICLES_GROUP = "articles"  # of what any article may come into or leave
-MAX_TERM_GROUPS = 20  # groups of terms in one answer: what is filtered by more depends on all articles
-MAX_TERM_GROUP_BYTES = 1500  # of these groups together, in bytes: they stand in three headers
+ARTICLES_GROUP = "articles"  # of lists that any article may enter or leave
+MAX_TERM_GROUPS = 20  # in one answer; with more, the list depends on all articles
+MAX_TERM_GROUP_BYTES = 1500  # of these groups together: they are sent in three headers
 _TERM_KINDS = ("tag", "author", "series", "section")
 _COUNT_FIELDS = {"discussion", "reactions"}
 
 
 def shows_counts(fields: Any, *path: str) -> bool:
-    """Whether chosen fields, see `kit.fields`, have counts of articles, which stand at a path in them."""
+    """Whether the selected fields include counts of the articles at a path; see `app.web.fields`."""
     for name in path:
         if fields is None or fields is True:
             return True
@@ -33,9 +33,9 @@ def shows_counts(fields: Any, *path: str) -> bool:
 
 
 def membership_groups(requested: Sequence[Filter], resolved: Sequence[Filter]) -> tuple[str, ...]:
-    """What decides which articles are in a list: the terms of one of its filters, else all articles.
+    """Return the groups that decide which articles are in a list: terms of one filter, or all articles.
 
-    `asked` names terms as the request does, also by slugs that may mean another one some day; `resolved` by ids.
+    `requested` has terms as sent, including slugs, which may name another term later; `resolved` has their ids.
     """
     for kind in _TERM_KINDS:
         for before, after in zip(requested, resolved, strict=True):
@@ -47,5 +47,5 @@ def membership_groups(requested: Sequence[Filter], resolved: Sequence[Filter]) -
 
 
 def groups_of_list(members: Iterable[str], ids: Iterable[str], *, counts: bool) -> tuple[str, ...]:
-    """The groups of an answer that holds these articles."""
+    """Return the cache groups of an answer that holds these articles."""
     return (*members, PUBLICATION_GROUP, *(counts_groups_of(ids) if counts else ()))

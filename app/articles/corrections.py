@@ -1,4 +1,4 @@
-"""Making, changing and withdrawing corrections."""
+"""Changing, withdrawing and listing corrections."""
 
 from typing import Any
 
@@ -23,7 +23,7 @@ _VERSION = table_of(CorrectionVersion)
 
 
 def next_correction_number(session: Session, article: Article) -> int:
-    """The number of the article's next correction: one that none ever had, withdrawn ones included."""
+    """Return the number of the article's next correction; numbers are never reused."""
     last = sa.select(sa.func.max(_VERSION.c.n)).where(_VERSION.c.article_id == article.id)
     numbers: list[int] = [correction["n"] for correction in article.corrections]
     return max([session.execute(last).scalar_one() or 0, *numbers]) + 1
@@ -32,7 +32,7 @@ def next_correction_number(session: Session, article: Article) -> int:
 def change_correction(
     session: Session, actor: Actor, ref: str, n: int, data: CorrectionPatch, versions: frozenset[int] | None
 ) -> str:
-    """Replace what a correction says; what it said stays known to editors. Changing nothing changes no version."""
+    """Change a correction and archive its former text. Without a difference the version stays."""
     article = lock_article(session, actor, ref, versions, ["corrections"])
     old = _get_correction(article, n)
     values = data.model_dump(exclude_unset=True)
@@ -55,7 +55,7 @@ def change_correction(
 
 
 def withdraw_correction(session: Session, actor: Actor, ref: str, n: int, versions: frozenset[int] | None) -> str:
-    """Take a correction back: readers no longer see it, editors still know what it said."""
+    """Withdraw a correction: readers no longer see it, editors find it in the history."""
     article = lock_article(session, actor, ref, versions, ["corrections"])
     old = _get_correction(article, n)
     before = take_snapshot(session, article)
@@ -71,10 +71,10 @@ def withdraw_correction(session: Session, actor: Actor, ref: str, n: int, versio
 def _get_correction(article: Article, n: int) -> dict[str, Any]:
     if article.state == "retracted":
         raise WrongState("The corrections of a retracted article cannot be changed.")
-    found = next((correction for correction in article.corrections if correction["n"] == n), None)
-    if found is None:
-        raise NotFound("The article has no such correction, or it was withdrawn.")
-    return found
+    correction = next((entry for entry in article.corrections if entry["n"] == n), None)
+    if correction is None:
+        raise NotFound("The article has no correction with this number, or it was withdrawn.")
+    return correction
 
 
 def _archive_version(session: Session, actor: Actor, article: Article, old: dict[str, Any], change: str) -> None:
@@ -99,7 +99,7 @@ def _archive_version(session: Session, actor: Actor, article: Article, old: dict
 NEWEST_FIRST = Sort("-replaced_at", descending=True)
 
 
-def list_versions(connection: sa.Connection, article_id: str, asked: PageQuery) -> dict[str, Any]:
-    """Page through the former versions of an article's corrections, the last replaced first."""
-    query = sa.select(_VERSION).where(_VERSION.c.article_id == article_id)
-    return fetch_page(connection, query, NEWEST_FIRST, _VERSION.c.replaced_at, asked, within=article_id)
+def list_versions(connection: sa.Connection, article_id: str, query: PageQuery) -> dict[str, Any]:
+    """List the former versions of an article's corrections, the last replaced first."""
+    statement = sa.select(_VERSION).where(_VERSION.c.article_id == article_id)
+    return fetch_page(connection, statement, NEWEST_FIRST, _VERSION.c.replaced_at, query, within=article_id)

@@ -1,4 +1,4 @@
-"""Making and changing articles."""
+"""Creating, changing and deleting articles."""
 
 import json
 from collections.abc import Sequence
@@ -35,47 +35,47 @@ from app.publication import authors, notices, sections, tags
 from app.publication import media_library as media
 from app.publication import series as series_terms
 
-MAX_SLUG_ATTEMPTS = 5  # at a made-up slug that somebody else takes at the same moment
+MAX_SLUG_ATTEMPTS = 5  # when another request takes the generated slug first
 
 
 class BodyOutdated(Exception):
-    """Another revision was saved after the blocks had been read whose ids a new text takes over."""
+    """Another revision was saved after the blocks whose ids the new body keeps had been read."""
 
 
 class PreparedBody(NamedTuple):
-    """A text that was converted before the transaction."""
+    """A body converted before the transaction begins."""
 
     text: Body
-    after: int | None = None  # the newest revision when it was converted, which must still be that; None: any
+    after: int | None = None  # the revision whose block ids it keeps, which must still be the newest; None: any
 
 
 def read_body(body: BodyIn, previous: Sequence[Block] = (), api: str = "") -> Body:
-    """Read a text into all its forms; ValueError beyond the bounds. May take seconds: not for the writer."""
+    """Convert a body to all formats; ValueError beyond the bounds. May take seconds, so call it outside writes."""
     if body.markdown is not None:
         return from_markdown(relativize_source(body.markdown, api), previous)
     return from_html(relativize_source(body.html or "", api), previous)
 
 
 def add_sizes(text: Body, sizes: Sizes) -> Body:
-    """Say the sizes of our own pictures in a text."""
+    """Return the body with width and height of stored pictures filled in."""
     return from_blocks(fill_sizes(text.blocks, sizes), text.dropped)
 
 
 def body_pointer(body: BodyIn) -> str:
-    """Name the format in which a body was sent."""
+    """Return the JSON pointer to the format in which a body was sent."""
     return "/body/html" if body.markdown is None else "/body/markdown"
 
 
 def make_body_problem(error: ValueError, body: BodyIn) -> Invalid:
-    """Make the problem with a body that cannot be read; what it says is about its shape alone."""
+    """Return the 422 for a body that cannot be converted; the error describes its structure, not its content."""
     return Invalid(str(error), pointer=body_pointer(body), code="body_refused")
 
 
 def refuse_data_images(text: Body, body: BodyIn) -> Body:
-    """Refuse pictures inside of addresses: 422."""
+    """Raise 422 if the body embeds pictures as data: URLs; otherwise return it."""
     if any(each.reason == "data_image" for each in text.dropped):
         raise Invalid(
-            "An image is embedded as a data: URL. Upload it with POST /v1/media and use its address.",
+            "An image is embedded as a data: URL. Upload it with POST /v1/media and use its URL.",
             pointer=body_pointer(body),
             code="data_image",
         )
@@ -83,7 +83,7 @@ def refuse_data_images(text: Body, body: BodyIn) -> Body:
 
 
 def convert_body(body: BodyIn, previous: Sequence[Block] = (), api: str = "") -> Body:
-    """Convert a text at once, where nobody waits for the writer; 422 for one that cannot be read."""
+    """Convert a body immediately, outside of the server; 422 if it cannot be converted."""
     try:
         text = read_body(body, previous, api)
     except ValueError as error:
@@ -94,7 +94,7 @@ def convert_body(body: BodyIn, previous: Sequence[Block] = (), api: str = "") ->
 def _text_changes(
     session: Session, actor: Actor, data: ArticlePatch, old: Revision | None, text: Body | None
 ) -> dict[str, Any]:
-    """The columns of the next revision that the request sets, its references resolved."""
+    """Return the columns of the next revision that the request changes, with references resolved to ids."""
     given = data.model_fields_set if old else set(ArticlePatch.model_fields)
     changes: dict[str, Any] = {
         name: getattr(data, name) for name in ("title", "dek", "type", "language") if name in given
@@ -117,7 +117,7 @@ def _text_changes(
 
 
 def _set_facts(article: Article, data: ArticlePatch) -> list[str]:
-    """Set what holds at once; names what changed."""
+    """Set the fields that take effect at once; returns the names of those that changed."""
     values: dict[str, Any] = {name: getattr(data.rights, name) for name in data.rights.model_fields_set}
     if "featured" in data.model_fields_set:
         values["featured"] = data.featured
@@ -138,7 +138,7 @@ def _set_facts(article: Article, data: ArticlePatch) -> list[str]:
 
 
 def _set_custom(article: Article, data: ArticlePatch) -> bool:
-    """Set the keys of the custom data that the request names; tells whether anything changed. Readers never see it."""
+    """Merge the custom data of the request; returns whether it changed. Readers never see it."""
     if "custom" not in data.model_fields_set:
         return False
     merged = {**(article.custom or {}), **data.custom} if data.custom is not None else {}
@@ -151,7 +151,7 @@ def _set_custom(article: Article, data: ArticlePatch) -> bool:
 
 
 def _insert_article(session: Session, article_id: str, data: ArticleIn, values: dict[str, Any]) -> Article:
-    """Add the row under the slug asked for, or under a free one made from the title."""
+    """Insert the row under the slug sent, or under a free one generated from the title."""
     moment = now()
     laid_out = {name: value for name, value in values.items() if name in Article.model_fields}
     for attempt in range(MAX_SLUG_ATTEMPTS):
@@ -192,11 +192,11 @@ def create_article(
     text: Body | None = None,
     updated_at: datetime | None = None,
 ) -> str:
-    """Make a draft; returns its id. `text` is the body if it has been converted already; imports back-date the rest."""
+    """Create a draft; returns its id. `text` is the converted body; imports pass `article_id` and `updated_at`."""
     values = _text_changes(session, actor, data, None, text)
     article = _insert_article(session, article_id or new_id(), data, values)
     before = take_snapshot(session, article)
-    article.version = 0  # reckon makes it 1
+    article.version = 0  # refresh_visibility makes it 1
     _set_facts(article, data)
     _set_custom(article, data)
     apply_unless_fixed(session, article, save_revision(session, actor, article, values))
@@ -207,7 +207,7 @@ def create_article(
 
 
 def list_differing_fields(session: Session, article: Article, data: ArticlePatch, text: Body | None) -> list[str]:
-    """Which of the plain fields sent differ from what is stored: what a 412 tells the editor to look at."""
+    """List the fields sent that differ from the stored ones, for the 412 that reports a conflict."""
     revision = get_newest_revision(session, article)
     given = data.model_fields_set
     plain = {"slug": article.slug, "featured": article.featured, "published_at": article.published_at}
@@ -228,9 +228,9 @@ def update_article(
     text: Body | None = None,
     after: int | None = None,
 ) -> str:
-    """Change an article; changes of its text become a new revision. Changing nothing changes no version.
+    """Update an article; changes of the text make a new revision. Without a difference the version stays.
 
-    `BodyOutdated` where `after` is given and is no longer the newest revision.
+    Raises `BodyOutdated` if `after` is given and is not the newest revision.
     """
     article = lock_article(session, actor, ref, None, [])
     if versions is not None and article.version not in versions:
@@ -261,7 +261,7 @@ def update_article(
 
 
 def delete_article(session: Session, actor: Actor, ref: str, versions: frozenset[int] | None) -> None:
-    """Delete a draft that was never published, with its revisions; anything else is unpublished or retracted."""
+    """Delete a draft that was never published, with its revisions; others are unpublished or retracted."""
     article = lock_article(session, actor, ref, versions, [])
     was_published = article.state != "draft" or article.published_revision is not None
     if was_published:
@@ -273,7 +273,7 @@ def delete_article(session: Session, actor: Actor, ref: str, versions: frozenset
 
 
 def erase_article(session: Session, article: Article) -> None:
-    """Delete an article in whatever state, with its revisions; followers of what was once public are told its id."""
+    """Delete an article in any state, with its revisions; emits its id if it was ever public."""
     was_public = article.published_revision is not None
     within = build_event_fields(session, article)["within"]
     session.delete(article)

@@ -1,4 +1,4 @@
-"""What readers see of an article, now or at a set time: compared before and after every change."""
+"""Exposure: what readers see of an article now or at a set time, compared before and after every change."""
 
 from datetime import datetime
 from typing import Any, NamedTuple
@@ -13,7 +13,7 @@ _FACTS = (
 
 
 class Exposure(NamedTuple):
-    """What readers see of an article, or will see; two that are equal look the same to them."""
+    """What readers see of an article now or at a set time; equal exposures look the same to them."""
 
     section_id: str | None
     slug: str
@@ -22,19 +22,19 @@ class Exposure(NamedTuple):
 
 
 def is_shown(state: str, public: bool, due_at: datetime | None) -> bool:
-    """Whether readers see an article now or will at a set time, as its last change or the clock left it."""
+    """Whether readers see an article now or at a set time."""
     return public or state == "scheduled" or (state == "published" and due_at is not None)
 
 
 def is_article_shown(article: Article) -> bool:
-    """Whether readers see this article now or will at a set time."""
+    """Apply `is_shown` to a row of the session."""
     return is_shown(article.state, article.public, article.due_at)
 
 
 def exposure_of(article: Article) -> Exposure | None:
-    """What readers see of an article, now or at a set time; None while it is nothing.
+    """Return what readers see of an article now or at a set time; None for nothing.
 
-    A revision never changes, so its number stands for all of its text.
+    Revisions never change, so a revision's number stands for all of its text.
     """
     if article.state == "retracted":
         rest: tuple[Any, ...] = (article.retraction,)
@@ -46,12 +46,12 @@ def exposure_of(article: Article) -> Exposure | None:
 
 
 def check_exposure(actor: Actor, before: Exposure | None, after: Exposure | None) -> None:
-    """Refuse a change after which readers would see something else, unless the caller may publish there."""
+    """Raise 403 if readers would see a difference and the caller may not publish in both sections."""
     if before != after:
         require_publish(actor, *(seen.section_id for seen in (before, after) if seen))
 
 
 def check_attachment(actor: Actor, article: Article) -> None:
-    """The same for what stands beside an article and is no part of it: pins, prompts, the question to readers."""
+    """Require `content:publish` for changing what stands with a shown article: pins, prompts, notices."""
     if is_article_shown(article):
         require_publish(actor, article.section_id)

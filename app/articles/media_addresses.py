@@ -1,4 +1,4 @@
-"""Addresses of our own files in texts: stored as paths, shown as addresses of this API, with the sizes of pictures."""
+"""URLs of stored files in texts: stored as paths, shown as URLs of this API, with the sizes of pictures."""
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
@@ -10,16 +10,16 @@ from app.db.columns import Row
 from app.publication.schemas import MEDIA_PATH
 
 Sizes = Mapping[str, tuple[int | None, int | None]]
-"""Width and height of files by their key, which is their path without what all have in common."""
+"""Width and height of files by key, the path below `MEDIA_PATH`."""
 _ADDRESSES: Final = {"href", "src", "link", "url", "poster"}  # members of blocks
-# Only inside of tags, which the sanitiser writes in one form: the same words may stand in a text about HTML.
+# Only inside tags, which the sanitiser writes in one form: a text about HTML may contain the same words.
 _TAG: Final = re.compile(r'<[a-z][a-z0-9]*(?: [a-z-]+="[^"]*")+')
 _ATTRIBUTE: Final = re.compile(rf'( (?:href|src|poster|data-embed)="){MEDIA_PATH}')
 _TARGET: Final = re.compile(rf"(\]\(<?|^\[[^\]\n]+\]: *<?){MEDIA_PATH}", re.MULTILINE)
 
 
 def absolutize_html(html: str, api: str) -> str:
-    """Stored HTML with our own files at the address of this API."""
+    """Return stored HTML with the URLs of stored files at the address of this API."""
     if MEDIA_PATH not in html:
         return html
     attribute = rf"\g<1>{escape(api)}{MEDIA_PATH}"
@@ -27,12 +27,12 @@ def absolutize_html(html: str, api: str) -> str:
 
 
 def absolutize_markdown(text: str, api: str) -> str:
-    """Stored Markdown with our own files at the address of this API."""
+    """Return stored Markdown with the URLs of stored files at the address of this API."""
     return _TARGET.sub(rf"\g<1>{api}{MEDIA_PATH}", absolutize_html(text, api)) if MEDIA_PATH in text else text
 
 
 def absolutize_blocks(value: Any, api: str) -> Any:
-    """Stored blocks, or any part of them, with our own files at the address of this API."""
+    """Return stored blocks, or a part of them, with the URLs of stored files at the address of this API."""
     if isinstance(value, list):
         return [absolutize_blocks(row, api) for row in value]
     if not isinstance(value, dict):
@@ -49,13 +49,13 @@ _ABSOLUTIZE: Final = {"html": absolutize_html, "markdown": absolutize_markdown, 
 
 
 def present_body(stored: Row, formats: Sequence[str], api: str) -> dict[str, Any]:
-    """The formats of a text, from columns `body_{format}`, as readers get them."""
+    """Return the formats of a text from columns `body_{format}` as readers get them."""
     body = {name: stored[f"body_{name}"] for name in formats}
     return {name: _ABSOLUTIZE[name](text, api) if text and name in _ABSOLUTIZE else text for name, text in body.items()}
 
 
 def relativize_source(source: str, api: str) -> str:
-    """HTML or Markdown as somebody sends it, with our own files as paths: what was read here comes back as it was."""
+    """Return HTML or Markdown with URLs of stored files as paths, the inverse of the functions above."""
     if not api or api not in source:
         return source
     before = r"""(=\s*["']?|\]\(\s*<?|^ {0,3}\[[^\]\n]+\]:\s*<?)"""
@@ -63,7 +63,7 @@ def relativize_source(source: str, api: str) -> str:
 
 
 def _iterate_unsized(value: Any) -> Iterator[dict[str, Any]]:
-    """Our own pictures without a size, at any depth of blocks."""
+    """Iterate over stored pictures without a size, at any depth of blocks."""
     if isinstance(value, list):
         for row in value:
             yield from _iterate_unsized(row)
@@ -76,12 +76,12 @@ def _iterate_unsized(value: Any) -> Iterator[dict[str, Any]]:
 
 
 def find_unsized_files(blocks: Sequence[Block]) -> set[str]:
-    """The keys of our own pictures whose size the blocks do not say."""
+    """Return the keys of stored pictures whose size the blocks lack."""
     return {picture["src"].removeprefix(MEDIA_PATH) for picture in _iterate_unsized(list(blocks))}
 
 
 def fill_sizes(blocks: Sequence[Block], sizes: Sizes) -> list[Block]:
-    """Blocks that say the size of our own pictures, where they said none."""
+    """Return the blocks with the sizes of stored pictures filled in."""
     copied = cast("list[Block]", _copy_containers(list(blocks)))
     for picture in _iterate_unsized(copied):
         picture["width"], picture["height"] = sizes.get(picture["src"].removeprefix(MEDIA_PATH), (None, None))

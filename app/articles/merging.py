@@ -1,4 +1,4 @@
-"""Merging terms: every article is moved as by any other change of it, in pieces."""
+"""Merging terms: moving articles from one term to another in small steps."""
 
 import time
 from typing import Any
@@ -14,14 +14,14 @@ from app.publication.merges import MERGEABLE_MODELS, begin_merge, end_merge
 from app.publication.tables import TermMerge
 from app.publication.terms import RUNNING
 
-MAX_ARTICLES_PER_STEP, MAX_STEP_SECONDS = 20, 0.03  # articles and seconds of one piece, which holds SQLite's writer
+MAX_ARTICLES_PER_STEP, MAX_STEP_SECONDS = 20, 0.03  # a step holds SQLite's writer
 _ARTICLE = table_of(Article)
 _LINKS: dict[str, Any] = {"tag": table_of(ArticleTag), "author": table_of(ArticleAuthor)}
 _FIELDS = {"tag": "tags", "author": "authors", "series": "series"}
 
 
 def _select_articles(kind: str, term_id: str) -> sa.Select[Any]:
-    """SELECT the ids of the articles that stand under a term."""
+    """Select the ids of the articles under a term."""
     if kind == "series":
         return sa.select(_ARTICLE.c.id).where(_ARTICLE.c.series_id == term_id)
     links = _LINKS[kind]
@@ -31,7 +31,7 @@ def _select_articles(kind: str, term_id: str) -> sa.Select[Any]:
 def merge_terms(
     session: Session, actor: Actor, kind: str, ref: str, into: str | None, versions: frozenset[int] | None
 ) -> str:
-    """Begin a merge, and end it at once if few articles are moved; the worker goes on with it otherwise."""
+    """Begin a merge, and finish it at once if it has few articles; otherwise the worker continues it."""
     merge = begin_merge(session, actor, kind, ref, into, versions)
     under = _select_articles(kind, merge.source_id).subquery()
     merge.total = session.execute(sa.select(sa.func.count()).select_from(under)).scalar_one()
@@ -42,7 +42,7 @@ def merge_terms(
 
 
 def advance_merges(session: Session) -> int:
-    """Move the next articles of the oldest merge that runs; returns how many merges went on."""
+    """Run one step of the oldest running merge; returns how many merges were advanced."""
     oldest = select(TermMerge).where(TermMerge.state == RUNNING).order_by(TermMerge.id).limit(1)
     merge = session.exec(oldest.with_for_update(skip_locked=True)).first()
     if merge is None:
@@ -52,7 +52,7 @@ def advance_merges(session: Session) -> int:
 
 
 def _move_step(session: Session, merge: TermMerge) -> None:
-    """Move as many articles as a piece may hold. None left, the term is locked, looked at again, and deleted."""
+    """Move the articles of one step. When none are left, lock the term, check once more, and delete it."""
     until = time.monotonic() + MAX_STEP_SECONDS
     next_ids = _select_articles(merge.kind, merge.source_id).limit(MAX_ARTICLES_PER_STEP)
     for article_id in sorted(session.execute(next_ids).scalars()):
@@ -66,7 +66,7 @@ def _move_step(session: Session, merge: TermMerge) -> None:
     session.flush()
     session.get(
         MERGEABLE_MODELS[merge.kind], merge.source_id, with_for_update=True
-    )  # nobody puts an article under it now
+    )  # no article can be filed under it from here on
     if session.execute(_select_articles(merge.kind, merge.source_id).limit(1)).first() is None:
         end_merge(session, merge)
 

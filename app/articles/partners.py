@@ -1,4 +1,4 @@
-"""What partners see: what is public and offered to them, and what they are named for before it is public."""
+"""Articles for partners: limited by syndication level, and early access before publication."""
 
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple, Protocol
@@ -14,22 +14,22 @@ from app.identity.schemas import Actor
 from app.publication.schemas import Level
 from app.publication.term_queries import syndication_of
 
-EARLY: dict[str, Callable[[sa.Connection, str, str], bool]] = {}  # filled in wiring: who is named is known above
+EARLY: dict[str, Callable[[sa.Connection, str, str], bool]] = {}  # filled in wiring
 
 
 def is_offered() -> ColumnElement[bool]:
-    """Whether partners may have anything of an article at all."""
+    """Select whether partners may read an article at any syndication level."""
     return sa.func.coalesce(ARTICLE.c.syndication, syndication_of(ARTICLE.c.section_id), "full") != "none"
 
 
 def can_read_early(connection: sa.Connection, row: Row, actor: Actor) -> bool:
-    """Whether a partner is named for an article that will be public; asked only where it is not yet."""
+    """Whether a partner may read an article before it is public; call it only for such articles."""
     coming = row["state"] in ("published", "scheduled") and actor.is_partner and actor.id is not None
     return coming and EARLY["named"](connection, row["id"], str(actor.id))
 
 
 class AccessRecord(NamedTuple):
-    """One article that a partner was given."""
+    """One article that was sent to a partner."""
 
     article_id: str
     revision: int
@@ -37,7 +37,7 @@ class AccessRecord(NamedTuple):
 
 
 class AccessLog(Protocol):
-    """Keeps receipts; the room above has it."""
+    """Records which articles were sent to partners; the room `partners` implements it."""
 
     def note(self, key_id: str, receipts: Sequence[AccessRecord]) -> None: ...
 
@@ -49,15 +49,15 @@ _REDUCED_FIELDS: dict[str, dict[str, Any]] = {
 
 
 def _reduce_article(value: dict[str, Any], level: str) -> dict[str, Any]:
-    """Without what a level leaves out: the text, the standfirst, and what a search shows of either."""
+    """Return an article without the fields that a level excludes, and without the text."""
     reduced = {name: inner for name, inner in value.items() if name != "body"}
     return reduced | {name: instead for name, instead in _REDUCED_FIELDS[level].items() if name in reduced}
 
 
 def _limit_to_level(value: Any, records: list[AccessRecord]) -> Any:
-    """As much of an article as its level says, and of all articles inside it; None for nothing.
+    """Limit an article, and all articles nested in it, to their syndication levels; None for nothing.
 
-    Of a list what is nothing is left out, and so is what only tells of such an article.
+    Lists lose articles that partners may not read, and objects whose `article` is one.
     """
     if isinstance(value, list):
         return [limited for row in value if (limited := _limit_to_level(row, records)) is not None]
@@ -77,13 +77,13 @@ def _limit_to_level(value: Any, records: list[AccessRecord]) -> Any:
 
 
 def limit_for_partner(article: bytes, records: list[AccessRecord]) -> dict[str, Any] | None:
-    """An article as partners may have it, if they may, and a receipt for it; `body` is absent unless it is theirs."""
+    """Return an article as partners may read it, adding it to `records`; None if they may not."""
     limited: dict[str, Any] | None = _limit_to_level(pydantic_core.from_json(article), records)
     return limited
 
 
 def filter_for_partner(access_log: AccessLog, actor: Actor, answers: Sequence[bytes]) -> Sequence[bytes]:
-    """JSON that holds articles as the caller may have it: a partner, as much as the level of each allows, and noted."""
+    """Return JSON as the caller may read it: partners get articles at their level, which is logged."""
     if not actor.is_partner:
         return answers
     records: list[AccessRecord] = []
@@ -93,7 +93,7 @@ def filter_for_partner(access_log: AccessLog, actor: Actor, answers: Sequence[by
 
 
 def filter_one_for_partner(access_log: AccessLog, actor: Actor, answer: bytes, detail: str = "") -> bytes:
-    """The same of one answer; 404 with these words where that leaves nothing of it."""
+    """Apply `filter_for_partner` to one answer; 404 with this detail if nothing is left."""
     for filtered in filter_for_partner(access_log, actor, [answer]):
         return filtered
     raise NotFound(detail)

@@ -1,4 +1,4 @@
-"""Reading preview links."""
+"""Preview links to unpublished revisions."""
 
 import hashlib
 import secrets
@@ -23,12 +23,12 @@ NEWEST_FIRST = Sort("-created_at", descending=True)
 
 
 def hash_token(token: str) -> str:
-    """How a token is kept."""
+    """Return the hash under which a token is stored."""
     return hashlib.sha256(token.encode("utf-8", "replace")).hexdigest()
 
 
 def is_valid_preview(connection: sa.Connection, article_id: str, token: str) -> bool:
-    """Whether the token is that of a link to this article which neither expired nor was revoked."""
+    """Whether the token belongs to a link to this article that has neither expired nor been revoked."""
     query = sa.select(_PREVIEW.c.id).where(
         _PREVIEW.c.hash == hash_token(token),
         _PREVIEW.c.article_id == article_id,
@@ -39,18 +39,18 @@ def is_valid_preview(connection: sa.Connection, article_id: str, token: str) -> 
 
 
 def find_preview(connection: sa.Connection, preview_id: str) -> sa.RowMapping | None:
-    """One link, or None."""
+    """Find a link by its id."""
     return connection.execute(sa.select(_PREVIEW).where(_PREVIEW.c.id == preview_id)).mappings().first()
 
 
-def list_previews(connection: sa.Connection, article_id: str, asked: PageQuery) -> dict[str, Any]:
-    """An article's links, newest first."""
-    query = sa.select(_PREVIEW).where(_PREVIEW.c.article_id == article_id)
-    return fetch_page(connection, query, NEWEST_FIRST, _PREVIEW.c.created_at, asked, within=article_id)
+def list_previews(connection: sa.Connection, article_id: str, query: PageQuery) -> dict[str, Any]:
+    """List an article's links, newest first."""
+    statement = sa.select(_PREVIEW).where(_PREVIEW.c.article_id == article_id)
+    return fetch_page(connection, statement, NEWEST_FIRST, _PREVIEW.c.created_at, query, within=article_id)
 
 
 def create_preview(session: Session, actor: Actor, ref: str, hours: int) -> tuple[str, str]:
-    """Make a link to an article; returns its id and its token, which is kept only as a hash."""
+    """Create a link to an article; returns its id and its token, of which only a hash is stored."""
     article = lock_article(session, actor, ref, None, [])
     token = secrets.token_urlsafe(32)
     row = Preview(
@@ -66,7 +66,7 @@ def create_preview(session: Session, actor: Actor, ref: str, hours: int) -> tupl
 
 
 def revoke_preview(session: Session, actor: Actor, ref: str, preview_id: str) -> None:
-    """End a link; revoking twice changes nothing."""
+    """Revoke a link; revoking it again changes nothing."""
     article = lock_article(session, actor, ref, None, [])
     row = session.get(Preview, preview_id, with_for_update=True)
     if row is None or row.article_id != article.id:

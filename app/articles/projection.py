@@ -1,4 +1,4 @@
-"""What every change of an article goes through: lock, lay a revision out, reckon what is public, tell the log."""
+"""The article's row as a projection of one revision: locking, applying revisions, visibility, counts, events."""
 
 from collections.abc import Callable, Mapping
 from datetime import datetime
@@ -28,7 +28,7 @@ PROJECTED_COLUMNS = (
     "title dek type language section_id series_id image_id excerpt word_count reading_minutes"  # columns of both tables
 ).split()
 SHOWN: dict[str, Callable[[Session, Article], None]] = {}
-"""What rooms above keep of the articles that readers see: told of each in the transaction that changes what they do."""
+"""Called by name with each article whose public state or content changed, in the same transaction."""
 _ADDRESS, _REVISION = table_of(Address), table_of(Revision)
 _LINKS = (table_of(ArticleAuthor), table_of(ArticleTag))
 
@@ -40,21 +40,21 @@ class WrongState(Conflict):
 
 
 class ArticleSnapshot(NamedTuple):
-    """An article as it stands: what it adds one to while it is public, and what readers see of it or will see."""
+    """An article before or after a change: what it is counted under, what it is shown with, its exposure."""
 
     public: bool
     section: frozenset[str]
     series: frozenset[str]
     author: frozenset[str]
     tag: frozenset[str]
-    stands: dict[ShownKind, frozenset[str]]  # with what it stands while readers see it or will see it
+    shown_with: dict[ShownKind, frozenset[str]]  # empty unless readers see the article now or at a set time
     revision: int
     embargoed_until: datetime | None
     exposure: Exposure | None
 
 
 def _lock_by_ref(session: Session, ref: str) -> Article | None:
-    """The locked article with this id, slug or former slug."""
+    """Lock the article with this id, slug or former slug."""
     if is_id(ref):
         return session.get(Article, ref, with_for_update=True)
     article = session.exec(select(Article).where(Article.slug == ref).with_for_update()).first()
@@ -67,7 +67,11 @@ def _lock_by_ref(session: Session, ref: str) -> Article | None:
 def lock_article(
     session: Session, actor: Actor, ref: str, versions: frozenset[int] | None, fields: list[str]
 ) -> Article:
-    """The article to change, locked: 404 unless the caller may see it, 403 outside its sections, 412 if it moved on."""
+    """Lock the article to change.
+
+    404 unless the caller may see it, 403 outside of the key's sections, 412 if it has another version; `fields` are
+    those that the 412 names.
+    """
     article = _lock_by_ref(session, ref)
     if article is None:
         raise NotFound
@@ -80,12 +84,12 @@ def lock_article(
 
 
 def get_newest_revision(session: Session, article: Article) -> Revision:
-    """The revision saved last."""
+    """Return the revision saved last."""
     return session.get_one(Revision, (article.id, article.latest_revision))
 
 
 def list_linked_ids(session: Session, model: type[ArticleAuthor] | type[ArticleTag], article_id: str) -> list[str]:
-    """Ids of the authors or tags laid out, in their order."""
+    """List the ids of the authors or tags of an article's row, in their order."""
     table = table_of(model)
     column = table.c.author_id if model is ArticleAuthor else table.c.tag_id
     found = session.execute(sa.select(column).where(table.c.article_id == article_id).order_by(table.c.position))
@@ -93,11 +97,11 @@ def list_linked_ids(session: Session, model: type[ArticleAuthor] | type[ArticleT
 
 
 def take_snapshot(session: Session, article: Article) -> ArticleSnapshot:
-    """The article as it stands right now, to compare with after a change. A page counts for nothing in lists."""
+    """Return the article as it is now, to compare with after a change. Pages are not counted in lists."""
     is_counted, is_seen = article.public and article.type != PAGE_TYPE, is_article_shown(article)
-    stands: dict[ShownKind, frozenset[str]] = {}
+    shown_with: dict[ShownKind, frozenset[str]] = {}
     if is_seen:
-        stands = {
+        shown_with = {
             "section": frozenset(filter(None, [article.section_id])),
             "series": frozenset(filter(None, [article.series_id])),
             "author": frozenset(list_linked_ids(session, ArticleAuthor, article.id)),
@@ -106,11 +110,11 @@ def take_snapshot(session: Session, article: Article) -> ArticleSnapshot:
         }
     return ArticleSnapshot(
         article.public,
-        stands["section"] if is_counted else frozenset(),
-        stands["series"] if is_counted else frozenset(),
-        stands["author"] if is_counted else frozenset(),
-        stands["tag"] if is_counted else frozenset(),
-        stands,
+        shown_with["section"] if is_counted else frozenset(),
+        shown_with["series"] if is_counted else frozenset(),
+        shown_with["author"] if is_counted else frozenset(),
+        shown_with["tag"] if is_counted else frozenset(),
+        shown_with,
         article.revision,
         article.embargoed_until,
         exposure_of(article),
@@ -118,21 +122,21 @@ def take_snapshot(session: Session, article: Article) -> ArticleSnapshot:
 
 
 def build_event_fields(session: Session, article: Article, before: ArticleSnapshot | None = None) -> dict[str, Any]:
-    """What every fact about an article has: also where it stands, and where it stood `before`."""
-    stood_under: Mapping[ShownKind, frozenset[str]] = before.stands if before is not None else {}
+    """Return the fields of every event about an article; `within` also names what it stood under `before`."""
+    stood_under: Mapping[ShownKind, frozenset[str]] = before.shown_with if before is not None else {}
     sections = {article.section_id, *stood_under.get("section", ())} - {None}
     places: dict[str, Any] = {
-        "section": {one for section_id in sections for one in find_ancestors(session, str(section_id))},
+        "section": {above for section_id in sections for above in find_ancestors(session, str(section_id))},
         "series": {article.series_id, *stood_under.get("series", ())} - {None},
         "author": {*list_linked_ids(session, ArticleAuthor, article.id), *stood_under.get("author", ())},
         "tag": {*list_linked_ids(session, ArticleTag, article.id), *stood_under.get("tag", ())},
     }
-    within = [f"{kind}:{one}" for kind, ids in places.items() for one in sorted(ids)]
+    within = [f"{kind}:{term_id}" for kind, ids in places.items() for term_id in sorted(ids)]
     return {"subject_id": article.id, "slug": article.slug, "revision": article.revision, "within": within}
 
 
 def _current_terms(session: Session, model: type[Term], ids: list[str]) -> list[str]:
-    """Those of a revision's terms that there are: a merged one is the other by now, a deleted one is left out."""
+    """Return the ids of a revision's terms that exist: merged ones are replaced, deleted ones left out."""
     table = table_of(model)
     merged = follow_merges(session, ids)
     existing = set(session.execute(sa.select(table.c.id).where(table.c.id.in_(merged))).scalars()) if merged else set()
@@ -140,7 +144,7 @@ def _current_terms(session: Session, model: type[Term], ids: list[str]) -> list[
 
 
 def apply_revision(session: Session, article: Article, revision: Revision) -> list[str]:
-    """Make a revision the one that the article shows; names what changed by it."""
+    """Copy a revision to the article's row and links; returns the names of the fields that changed."""
     values = {name: getattr(revision, name) for name in PROJECTED_COLUMNS}
     values["series_id"] = next(
         iter(_current_terms(session, Series, [revision.series_id] if revision.series_id else [])), None
@@ -167,7 +171,7 @@ def apply_revision(session: Session, article: Article, revision: Revision) -> li
         if rows:
             session.execute(sa.insert(table).values(rows))
     if is_other and not changed:
-        changed.append("revision")  # which readers are told as well
+        changed.append("revision")  # readers see another revision with the same fields
     return [name.removesuffix("_id") for name in changed]
 
 
@@ -178,12 +182,12 @@ def _is_public(article: Article, moment: datetime) -> bool:
 
 
 def is_listed(article: Article) -> bool:
-    """Whether lists, feeds, neighbours and fronts hold the article: public ones, and pages only where asked for."""
+    """Whether lists, feeds, neighbours and fronts hold the article: public ones, pages only on request."""
     return article.public and article.type != PAGE_TYPE
 
 
 def _next_due_at(article: Article, moment: datetime) -> datetime | None:
-    """When the clock next changes something about the article."""
+    """Return when time alone next changes the article: it goes live, its embargo ends, or it expires."""
     moments = []
     if article.state == "scheduled":
         moments.append(article.scheduled_at)
@@ -193,7 +197,7 @@ def _next_due_at(article: Article, moment: datetime) -> datetime | None:
 
 
 def _mark_revision_seen(session: Session, article: Article, moment: datetime) -> None:
-    """Note when readers first see a revision: only what they have seen may be quoted."""
+    """Record when a revision first became public: only passages that readers have seen may be quoted."""
     is_revision = (_REVISION.c.article_id == article.id) & (_REVISION.c.n == article.revision)
     session.execute(
         sa.update(_REVISION).where(is_revision, _REVISION.c.published_at.is_(None)).values(published_at=moment)
@@ -201,7 +205,7 @@ def _mark_revision_seen(session: Session, article: Article, moment: datetime) ->
 
 
 def _date_embargo_end(article: Article, before: ArticleSnapshot, moment: datetime) -> None:
-    """Date an article that comes out of an embargo at that moment, unless it was dated by hand."""
+    """Set `published_at` to the end of an embargo, unless it was set by hand."""
     if article.backdated or before.public or not article.public or before.embargoed_until is None:
         return
     lifted = min(before.embargoed_until, moment)
@@ -218,10 +222,10 @@ def refresh_visibility(
     *,
     emits_own_event: bool = False,
 ) -> None:
-    """After any change: what the public sees, what lists and counts hold, and what the log is told of it.
+    """Update what depends on an article's state after a change: visibility, lists, counts, version, events.
 
-    Refuses with 403 what readers would see, if the caller may not publish. `fields` names what changed; `told` says
-    that the caller has a more telling fact than unpublished or updated.
+    Raises 403 if the change would be visible to readers and the caller may not publish. `fields` names what changed.
+    `emits_own_event` means that the caller emits a more specific event than unpublished or updated.
     """
     moment = now()
     article.version += 1
@@ -246,13 +250,13 @@ def refresh_visibility(
         old, new = getattr(before, kind), getattr(after, kind)
         adjust_counts(session, kind, sorted(old - new), -1)
         adjust_counts(session, kind, sorted(new - old), +1)
-    for shown in dict.fromkeys([*before.stands, *after.stands]):
-        old, new = before.stands.get(shown, frozenset()), after.stands.get(shown, frozenset())
+    for shown in dict.fromkeys([*before.shown_with, *after.shown_with]):
+        old, new = before.shown_with.get(shown, frozenset()), after.shown_with.get(shown, frozenset())
         adjust_shown_counts(session, shown, old - new, -1)
         adjust_shown_counts(session, shown, new - old, +1)
     if before.public != after.public or (after.public and fields):
         if not SHOWN:
-            raise RuntimeError("app.wiring was not imported: what other rooms keep of articles would go wrong")
+            raise RuntimeError("app.wiring was not imported: other rooms' copies of articles would become stale")
         for notify in SHOWN.values():
             notify(session, article)
     if before.public == after.public and (emits_own_event or not after.public or not fields):

@@ -1,4 +1,4 @@
-"""The states of an article: draft → scheduled → published → unpublished or retracted, and back to published."""
+"""States of an article: draft, scheduled, published, unpublished, retracted, and the transitions between them."""
 
 from datetime import datetime, timedelta
 from typing import Any
@@ -38,15 +38,15 @@ log = structlog.get_logger("broadsheet.publishing")
 
 
 def _get_revision(session: Session, article: Article, n: int | None) -> Revision:
-    """The revision asked for, which must be there, or the newest one."""
+    """Return revision `n`, or the newest one; 422 if there is none."""
     revision = session.get(Revision, (article.id, article.latest_revision if n is None else n))
     if revision is None:
-        raise Invalid("The article has no such revision.", pointer="/revision", code="not_found")
+        raise Invalid("The article has no revision with this number.", pointer="/revision", code="not_found")
     return revision
 
 
 def _was_seen(session: Session, article: Article) -> bool:
-    """Whether readers ever saw the article."""
+    """Whether any revision of the article was ever public."""
     seen = sa.select(_REVISION.c.n).where(_REVISION.c.article_id == article.id, _REVISION.c.published_at.is_not(None))
     return session.execute(seen.limit(1)).first() is not None
 
@@ -54,7 +54,7 @@ def _was_seen(session: Session, article: Article) -> bool:
 def _publish_revision(
     session: Session, actor: Actor, article: Article, revision: Revision, before: ArticleSnapshot, moment: datetime
 ) -> None:
-    """Show a revision to readers, from now on or from the end of the article's embargo."""
+    """Apply a revision and make the article published, dated `moment` the first time."""
     fields = apply_revision(session, article, revision)
     if article.state != "published":
         fields.append("state")
@@ -67,9 +67,9 @@ def _publish_revision(
 
 
 def publish_article(session: Session, actor: Actor, ref: str, versions: Versions, n: int | None = None) -> str:
-    """Show revision `n`, or the newest one, to readers now; publishing what is already out changes nothing.
+    """Publish revision `n`, or the newest one; publishing the published revision again changes nothing.
 
-    An article without a text can be published: it may be a headline, or a headline and a picture.
+    An article without a text can be published: a headline alone, or with a picture, is complete.
     """
     article = lock_article(session, actor, ref, versions, [])
     revision = _get_revision(session, article, n)
@@ -81,20 +81,22 @@ def publish_article(session: Session, actor: Actor, ref: str, versions: Versions
 
 
 def unpublish_article(session: Session, actor: Actor, ref: str, versions: Versions) -> str:
-    """Take an article back: readers get 404 as if it had never been there, editors keep everything."""
+    """Unpublish an article: readers get 404, editors keep everything."""
     article = lock_article(session, actor, ref, versions, [])
     if article.state != "published":
         raise WrongState("Only a published article can be unpublished.")
     before = take_snapshot(session, article)
     article.state = "unpublished"
     refresh_visibility(session, actor, article, before, ["state"])
-    apply_revision(session, article, get_newest_revision(session, article))  # after: the fact tells of what readers saw
+    apply_revision(
+        session, article, get_newest_revision(session, article)
+    )  # last: the event describes what readers saw
     record_action(session, actor, "article.unpublish", "article", article.id, {})
     return article.id
 
 
 def retract_article(session: Session, actor: Actor, ref: str, data: RetractIn, versions: Versions) -> str:
-    """Withdraw what readers have seen: 410 (or 451) with a public reason from now on."""
+    """Retract an article that was published: readers get 410, or 451, with a public reason."""
     article = lock_article(session, actor, ref, versions, [])
     if article.state not in {"published", "unpublished"} or article.published_revision is None:
         raise WrongState("Only an article that was published can be retracted.")
@@ -112,12 +114,12 @@ def retract_article(session: Session, actor: Actor, ref: str, data: RetractIn, v
 def schedule_article(
     session: Session, actor: Actor, ref: str, at: datetime, versions: Versions, n: int | None = None
 ) -> str:
-    """Publish revision `n`, or what is the newest one now, at a time to come. Later edits leave it as it is."""
+    """Schedule revision `n`, or the present newest one, to be published at `at`, whatever is saved later."""
     article = lock_article(session, actor, ref, versions, [])
     if article.state not in {"draft", "unpublished", "scheduled"}:
         raise WrongState("A published or retracted article cannot be scheduled.")
     if at <= now():
-        raise Invalid("at is not in the future; publish the article instead.", pointer="/at")
+        raise Invalid("at must be in the future. To publish now, use POST …/publish.", pointer="/at")
     revision, before = _get_revision(session, article, n), take_snapshot(session, article)
     apply_revision(session, article, revision)
     article.state, article.scheduled_at, article.scheduled_revision = "scheduled", at, revision.n
@@ -127,7 +129,7 @@ def schedule_article(
 
 
 def unschedule_article(session: Session, actor: Actor, ref: str, versions: Versions) -> str:
-    """Forget the time; the article is what it was before."""
+    """Cancel a schedule; the article returns to its state before it."""
     article = lock_article(session, actor, ref, versions, [])
     if article.state != "scheduled":
         raise WrongState("The article is not scheduled.")
@@ -141,7 +143,7 @@ def unschedule_article(session: Session, actor: Actor, ref: str, versions: Versi
 
 
 def add_correction(session: Session, actor: Actor, ref: str, data: CorrectionIn, versions: Versions) -> str:
-    """Add a correction to what readers have seen."""
+    """Add a correction to an article that was published."""
     article = lock_article(session, actor, ref, versions, [])
     if article.published_revision is None or article.state == "retracted":
         raise WrongState("Only an article that was published can be corrected.")
@@ -159,7 +161,7 @@ def add_correction(session: Session, actor: Actor, ref: str, data: CorrectionIn,
 
 
 def advance_article(session: Session, article: Article) -> None:
-    """Do what the clock has made due: go live, come out of an embargo, expire."""
+    """Apply what is due: publish a scheduled revision, end an embargo, expire."""
     moment = now()
     before = take_snapshot(session, article)
     if article.state == "scheduled" and article.scheduled_at and article.scheduled_at <= moment:
@@ -171,9 +173,9 @@ def advance_article(session: Session, article: Article) -> None:
 
 
 def advance_due_articles(session: Session, limit: int = 50) -> int:
-    """Let the clock act on the articles that are due; returns how many there were.
+    """Advance up to `limit` articles that are due; returns how many there were.
 
-    An article that cannot go on is logged, put back by a minute and stands in nobody's way.
+    An article that fails is logged and tried again after `RETRY_DELAY`, so that it does not block the others.
     """
     due = select(Article).where(_ARTICLE.c.due_at <= now()).order_by(_ARTICLE.c.due_at).limit(limit)
     articles = session.exec(due.with_for_update(skip_locked=True)).all()
@@ -183,7 +185,7 @@ def advance_due_articles(session: Session, limit: int = 50) -> int:
             with session.begin_nested():
                 advance_article(session, article)
         except Exception:
-            log.exception("article could not go on", article=article_id)
+            log.exception("advancing an article failed", article=article_id)
             later = sa.update(_ARTICLE).where(_ARTICLE.c.id == article_id).values(due_at=now() + RETRY_DELAY)
             session.execute(later)
     return len(articles)
@@ -193,13 +195,13 @@ _ADDRESS = table_of(Address)
 
 
 def has_due_articles(connection: sa.Connection) -> bool:
-    """Whether any article waits for the clock's hand: one look at an index."""
+    """Whether any article is due for a change of state; reads one index entry."""
     due = sa.select(_ARTICLE.c.id).where(_ARTICLE.c.due_at <= now()).limit(1)
     return connection.execute(due).first() is not None
 
 
 def find_schedule(connection: sa.Connection, ref: str) -> sa.RowMapping | None:
-    """Read when which revision of an article goes live; None for an article that is not scheduled."""
+    """Find when which revision of an article goes live; None unless the article is scheduled."""
     former = sa.select(_ADDRESS.c.article_id).where(_ADDRESS.c.address == ref).scalar_subquery()
     is_article = _ARTICLE.c.id == ref if is_id(ref) else (_ARTICLE.c.slug == ref) | (_ARTICLE.c.id == former)
     columns: list[ColumnElement[Any]] = [

@@ -1,4 +1,4 @@
-"""Saving a text, and bringing an old one back."""
+"""Saving, listing, comparing and restoring revisions."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from difflib import SequenceMatcher
@@ -24,7 +24,7 @@ from app.web.paging import PageQuery, Sort, fetch_page
 
 
 def body_columns_of(body: Body) -> dict[str, Any]:
-    """What a revision stores of a text."""
+    """Return the columns in which a revision stores a body."""
     return {
         "html": body.html,
         "markdown": body.markdown,
@@ -39,7 +39,7 @@ def body_columns_of(body: Body) -> dict[str, Any]:
 def save_revision(
     session: Session, actor: Actor, article: Article, changes: Mapping[str, Any], **more: Any
 ) -> Revision:
-    """Add a revision: the newest one with these changes."""
+    """Save the newest revision with these changes as a new one."""
     base = get_newest_revision(session, article) if article.latest_revision else None
     values = {name: getattr(base, name) for name in (*META_COLUMNS, *TEXT_COLUMNS)} if base else {}
     article.latest_revision += 1
@@ -58,7 +58,7 @@ def save_revision(
 
 
 def apply_unless_fixed(session: Session, article: Article, revision: Revision) -> list[str]:
-    """A saved text is what an article shows, except where readers see another one, or will at a set time."""
+    """Apply a new revision to the row, unless the row shows the published, retracted or scheduled one."""
     if article.state in {"published", "retracted", "scheduled"}:
         return []
     changed = apply_revision(session, article, revision)
@@ -67,7 +67,7 @@ def apply_unless_fixed(session: Session, article: Article, revision: Revision) -
 
 
 def restore_revision(session: Session, actor: Actor, ref: str, n: int, versions: frozenset[int] | None) -> str:
-    """Make a new revision with the text of an old one; publishing it is a step of its own."""
+    """Save the text of an old revision as a new one, without publishing it; returns the article's id."""
     article = lock_article(session, actor, ref, versions, [])
     old = session.get(Revision, (article.id, n))
     if old is None or not actor.may_in(old.section_id):
@@ -90,16 +90,16 @@ _TERM_TABLES = {"section": SECTION, "series": SERIES, "authors": AUTHOR, "tags":
 
 
 def _ids_of(revision: Row, field: str) -> list[str]:
-    """The ids that a revision has of one kind of terms."""
+    """Return the ids of a revision's terms of one kind."""
     if field in ("authors", "tags"):
         return list(revision[field])
     return [revision[f"{field}_id"]] if revision[f"{field}_id"] else []
 
 
 def _name_terms(connection: sa.Connection, revisions: Sequence[Row]) -> list[dict[str, Any]]:
-    """For each revision its section, series, authors and tags as they are called now, under the ids that it has.
+    """Return the present names of each revision's section, series, authors and tags, under the ids saved.
 
-    A merged term is called what it went into; what was deleted is left out.
+    A merged term has the name of its target; a deleted one is left out.
     """
     names: dict[str, dict[str, Any]] = {}
     for field, table in _TERM_TABLES.items():
@@ -116,32 +116,34 @@ def _name_terms(connection: sa.Connection, revisions: Sequence[Row]) -> list[dic
 
 
 def _pick_terms(revision: Row, names: dict[str, dict[str, Any]]) -> dict[str, Any]:
-    terms = {field: [names[one] for one in _ids_of(revision, field) if one in names] for field in _TERM_TABLES}
+    terms = {
+        field: [names[term_id] for term_id in _ids_of(revision, field) if term_id in names] for field in _TERM_TABLES
+    }
     return {**terms, "section": next(iter(terms["section"]), None), "series": next(iter(terms["series"]), None)}
 
 
 def list_revisions(
-    connection: sa.Connection, actor: Actor, article_id: str, published: int | None, asked: PageQuery
+    connection: sa.Connection, actor: Actor, article_id: str, published: int | None, query: PageQuery
 ) -> dict[str, Any]:
-    """An article's revisions in sections that the caller may see, newest first, without their texts."""
+    """List an article's revisions in sections that the caller may read, newest first, without their texts."""
     columns = [REVISION.c[name] for name in _LISTED_COLUMNS]
-    query = sa.select(*columns, REVISION.c.article_id.label("id")).where(REVISION.c.article_id == article_id)
+    statement = sa.select(*columns, REVISION.c.article_id.label("id")).where(REVISION.c.article_id == article_id)
     if actor.sections is not None:
-        query = query.where(REVISION.c.section_id.in_(sorted(actor.sections)))
-    page = fetch_page(connection, query, NEWEST_FIRST, REVISION.c.n, asked, within=article_id)
+        statement = statement.where(REVISION.c.section_id.in_(sorted(actor.sections)))
+    page = fetch_page(connection, statement, NEWEST_FIRST, REVISION.c.n, query, within=article_id)
     terms = _name_terms(connection, page["data"])
     rows = zip(page["data"], terms, strict=True)
     return {**page, "data": [{**row, "terms": named, "published": row["n"] == published} for row, named in rows]}
 
 
 def find_revision_with_terms(connection: sa.Connection, article_id: str, n: int) -> dict[str, Any] | None:
-    """One revision with everything and the names of its terms, or None."""
+    """Find one revision with all columns and the names of its terms."""
     row = find_revision(connection, article_id, n)
     return {**row, "terms": _name_terms(connection, [row])[0]} if row is not None else None
 
 
 def find_revision(connection: sa.Connection, article_id: str, n: int) -> sa.RowMapping | None:
-    """One revision with everything, or None."""
+    """Find one revision with all columns."""
     return (
         connection.execute(sa.select(REVISION).where(REVISION.c.article_id == article_id, REVISION.c.n == n))
         .mappings()
@@ -150,14 +152,14 @@ def find_revision(connection: sa.Connection, article_id: str, n: int) -> sa.RowM
 
 
 class NewestBlocks(NamedTuple):
-    """The newest revision of an article: its number, and its blocks, whose ids the next one takes over."""
+    """Number and blocks of an article's newest revision; the next one keeps the ids of unchanged blocks."""
 
     n: int
     blocks: list[Any]
 
 
 def find_newest_blocks(connection: sa.Connection, ref: str) -> NewestBlocks | None:
-    """Read the blocks of an article's newest revision; None for a missing article."""
+    """Find the blocks of an article's newest revision by id, slug or former slug."""
     is_newest = (REVISION.c.article_id == ARTICLE.c.id) & (REVISION.c.n == ARTICLE.c.latest_revision)
     former = sa.select(_ADDRESS.c.article_id).where(_ADDRESS.c.address == ref).scalar_subquery()
     is_article = ARTICLE.c.id == ref if is_id(ref) else (ARTICLE.c.slug == ref) | (ARTICLE.c.id == former)
@@ -168,14 +170,14 @@ def find_newest_blocks(connection: sa.Connection, ref: str) -> NewestBlocks | No
 
 
 def _list_by_ids(connection: sa.Connection, table: sa.Table, ids: list[str], *names: str) -> list[dict[str, Any]]:
-    """Rows of a table in the order of the ids; what was deleted since is left out."""
+    """List rows of a table in the order of the ids; deleted ones are left out."""
     rows = connection.execute(sa.select(*(table.c[name] for name in names), table.c.id).where(table.c.id.in_(ids)))
     by_id = {row["id"]: {name: row[name] for name in names} for row in rows.mappings()} if ids else {}
     return [by_id[row_id] for row_id in ids if row_id in by_id]
 
 
 def overlay_revision(connection: sa.Connection, row: Row, n: int, formats: tuple[str, ...]) -> dict[str, Any] | None:
-    """A row of `whole` as it would be if revision `n` were published: what editors and previews look at."""
+    """Return a row of `select_articles` as if revision `n` were published; None without such a revision."""
     revision = find_revision(connection, row["id"], n)
     if revision is None:
         return None
@@ -219,7 +221,7 @@ def _block_changes(old: list[dict[str, Any]], new: list[dict[str, Any]]) -> Iter
 def compare_revisions(
     connection: sa.Connection, actor: Actor, article_id: str, new: int, old: int
 ) -> dict[str, Any] | None:
-    """What changed from revision `old` to revision `new`, as `DiffOut` has it; None if the caller lacks either."""
+    """Return what changed from revision `old` to `new`, as `DiffOut`; None if the caller may not read both."""
     left, right = find_revision(connection, article_id, old), find_revision(connection, article_id, new)
     if left is None or right is None or not (actor.may_in(left["section_id"]) and actor.may_in(right["section_id"])):
         return None
@@ -240,6 +242,6 @@ def compare_revisions(
 
 
 def find_version(connection: sa.Connection, article_id: str) -> sa.RowMapping | None:
-    """State and numbers of one article, without its card."""
+    """Find the state and version numbers of one article."""
     columns = (ARTICLE.c.id, ARTICLE.c.version, ARTICLE.c.public, ARTICLE.c.section_id, ARTICLE.c.published_revision)
     return connection.execute(sa.select(*columns).where(ARTICLE.c.id == article_id)).mappings().first()

@@ -1,4 +1,4 @@
-"""Where an article stands on the publication's own site, and what else that site shows with it."""
+"""Addresses of articles on the publication's own site."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -16,7 +16,7 @@ _NUMBER_PARAMETERS: Final = ("p", "page_id", "attachment_id")  # WordPress count
 
 
 def parse_article_number(query: str) -> int | None:
-    """Read the number by which WordPress knows an article from the query of an address, or None."""
+    """Return the number by which WordPress knows an article from a URL's query, or None."""
     values = parse_qs(query, max_num_fields=100) if query.count("&") < 100 else {}
     for name in _NUMBER_PARAMETERS:
         digits = values.get(name, [""])[0]
@@ -26,28 +26,28 @@ def parse_article_number(query: str) -> int | None:
 
 
 def make_numbered_address(place: str, number: int) -> str:
-    """Make the one form in which an address with a number is kept; `place` is the path before the query."""
+    """Return the form in which an address with a number is stored; `place` is the path before the query."""
     folder = place.removesuffix("/index.php").rstrip("/")
     return f"{folder}/?p={number}"
 
 
 @dataclass(frozen=True)
 class Site:
-    """What addresses are made of, and the reactions that the publication offers."""
+    """The publication's site: what its addresses are made of, and the reactions that it offers."""
 
     url: str
     path: str
     reactions: tuple[str, ...] = ("agree", "disagree", "insightful")
-    api: str = ""  # where this API is reached, and with it our own files
+    api: str = ""  # base URL of this API and of stored files
     zone: str = "UTC"
 
     @classmethod
     def from_settings(cls, settings: Settings) -> "Site":
-        """The site that the settings name."""
+        """Return the site that the settings describe."""
         return cls(settings.site_url, settings.article_path, settings.reactions, settings.api, settings.time_zone)
 
     def path_of(self, section: str | None, slug: str, published_at: datetime | None) -> str:
-        """The path of an article, dated in the publication's time zone; without a section it leaves that part out."""
+        """Return the path of an article, dated in the publication's time zone; articles without a section omit it."""
         path = self.path if section else self.path.replace("/{section}", "")
         values: dict[str, Any] = {"section": section, "slug": slug}
         if published_at:
@@ -66,15 +66,15 @@ _PATH = r"^(/|[Hh][Tt][Tt][Pp][Ss]?://)[^\x00-\x1f]*$"
 
 
 class ResolveQuery(ReadQuery):
-    """A path of the publication's site."""
+    """Parameters of resolving a path."""
 
-    path: str = Field(min_length=1, max_length=500, pattern=_PATH, description="A path, or a full address of the site.")
+    path: str = Field(min_length=1, max_length=500, pattern=_PATH, description="A path, or a full URL of the site.")
 
 
 class ResolvedOut(BaseModel):
-    """What stands at a path."""
+    """What the site should answer at a path."""
 
     status: Literal[200, 301, 410, 451] = Field(description="What the site should answer (RFC 9110; 451: RFC 7725).")
     article: ListedArticleOut | None = Field(None, description="With 200.")
-    location: str | None = Field(None, description="With 301: the article's address now.")
+    location: str | None = Field(None, description="With 301: the article's present URL.")
     reason: str | None = Field(None, description="With 410 and 451: the public reason.")
