@@ -59,12 +59,12 @@ from app.identity.secrets import is_rotation_due as is_turn
 from app.importers import tables as imported  # noqa: F401  a table without routes: known to migrations through here
 from app.importers.ledger import forget as forget_imported
 from app.live import routes as live_routes
-from app.mail.digests import Plan, put_together
+from app.mail.digests import DigestSchedule, send_digests
 from app.mail.digests import is_due as is_digest
-from app.mail.digests import prune as prune_digests
+from app.mail.digests import prune_items as prune_digests
 from app.mail.letters import MailChannel
-from app.mail.notifications import ask_back, has_fanouts, hear, spread
-from app.mail.notifications import prune as prune_notifications
+from app.mail.notifications import fan_out, has_fanouts, on_event, process_requests
+from app.mail.notifications import prune_fanouts as prune_notifications
 from app.moderation import routes as appeals
 from app.moderation import routes as decisions
 from app.moderation import routes as moderation_log
@@ -106,9 +106,9 @@ from app.subscriptions import routes as unsubscribing
 from app.subscriptions.opt_ins import has_requests
 from app.webhooks import routes as webhooks
 from app.webhooks.channel import WebhookChannel
-from app.webhooks.messages import tell as tell_webhooks
-from app.webhooks.replays import is_asked as is_replay_asked
-from app.webhooks.replays import proceed as proceed_with_replays
+from app.webhooks.messages import enqueue_event as tell_webhooks
+from app.webhooks.replays import continue_replay as proceed_with_replays
+from app.webhooks.replays import has_replays as is_replay_asked
 from app.websub import routes as hub
 from app.websub.hub import prune as prune_hub
 from app.websub.publisher import HubChannel
@@ -186,7 +186,7 @@ ALSO["importers"] = forget_imported  # rooms on one floor do not see each other
 READERS: dict[str, Callable[[Session, LoggedEvent], None]] = {"handlers": dispatch}
 READERS["related"] = relate
 FEW = {"related": 4}  # facts at once, where each takes so long that a hundred would hold SQLite's writer for seconds
-READERS["notifications"] = hear
+READERS["notifications"] = on_event
 
 
 def readers(settings: Settings) -> dict[str, Callable[[Session, LoggedEvent], None]]:
@@ -225,16 +225,16 @@ class Timer:
 
 def timers(settings: Settings) -> dict[str, Timer]:
     """What the worker of a publication does by the clock."""
-    site, plan = Site.from_settings(settings), Plan.of(settings)
+    site, plan = Site.from_settings(settings), DigestSchedule.of(settings)
     return {
         "publishing": Timer(0.0, advance_due_articles, has_due_articles),
         "merges": Timer(0.0, advance_merges, has_merges),
         "activity": Timer(1.0, age_activity, has_aged),
         "cards": Timer(0.0, partial(rebuild_stale, site=site), partial(has_stale, site=site)),
         "links": Timer(0.0, relink, has_stale_links),
-        "opt-ins": Timer(0.0, partial(ask_back, most_in_hour=settings.opt_in_limit), has_requests),
-        "notifications": Timer(0.0, spread, has_fanouts),
-        "digests": Timer(10.0, partial(put_together, plan=plan), partial(is_digest, plan=plan)),
+        "opt-ins": Timer(0.0, partial(process_requests, most_in_hour=settings.opt_in_limit), has_requests),
+        "notifications": Timer(0.0, fan_out, has_fanouts),
+        "digests": Timer(10.0, partial(send_digests, schedule=plan), partial(is_digest, schedule=plan)),
         "salts": Timer(3600.0, rotate_secrets, is_turn),
         "forget": Timer(3600.0, _forget),
         "deliveries": Timer(3600.0, prune_deliveries),

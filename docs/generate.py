@@ -21,7 +21,7 @@ from app.core.problems import Problem
 from app.core.settings import Settings
 from app.events.catalog import EVENTS, MODERATION_TYPES, EventBase
 from app.live.schemas import TYPES as LIVE_TYPES
-from app.webhooks.schemas import TOLD, TYPES
+from app.webhooks.schemas import EVENT_TYPES, PAYLOAD_MEMBERS
 
 ROOT = Path(__file__).resolve().parent.parent
 JSON_TYPES = {
@@ -98,7 +98,7 @@ def events() -> list[type[EventBase]]:
 def members_of(event: type[EventBase]) -> list[str]:
     """Return which members of an event webhooks are told, besides the id of its subject."""
     kind = event.name.partition(".")[0]
-    return list(TOLD.get(event.name, TOLD.get(kind, ())))
+    return list(PAYLOAD_MEMBERS.get(event.name, PAYLOAD_MEMBERS.get(kind, ())))
 
 
 def receivers_of(name: str) -> str:
@@ -106,7 +106,9 @@ def receivers_of(name: str) -> str:
     if name in MODERATION_TYPES:
         return "webhooks and the live stream `/v1/live`, of keys with `comments:moderate`"
     receivers = [
-        title for title, types in (("webhooks", TYPES), ("the live stream `/v1/live`", LIVE_TYPES)) if name in types
+        title
+        for title, types in (("webhooks", EVENT_TYPES), ("the live stream `/v1/live`", LIVE_TYPES))
+        if name in types
     ]
     return " and ".join(receivers) or "consumers inside Broadsheet only"
 
@@ -127,7 +129,7 @@ def events_page() -> str:
             f"Received by {receivers_of(name)}.",
             "",
         ]
-        if name in TYPES:
+        if name in EVENT_TYPES:
             lines += [f"Members of `data`: `id`{members}.", ""]
     intro = (
         "An event is one row of the ordered log, written in the transaction of the change it tells of. A webhook "

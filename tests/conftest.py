@@ -51,7 +51,9 @@ def _engine(url: sa.URL | str, **options: Any) -> sa.Engine:
 
 sa.create_engine = _engine
 Headers = dict[str, str]
-letters.environment = cache(letters.environment)  # its templates are compiled by each app: a tenth of the suite's time
+letters.load_templates = cache(
+    letters.load_templates
+)  # its templates are compiled by each app: a tenth of the suite's time
 
 _make_document, _document = document._make, dict[str, Any]()
 _freeze = gc.freeze

@@ -16,12 +16,12 @@ from app.events import catalog
 from app.events.catalog import EVENTS, MODERATION_TYPES, EventBase
 from app.fronts.fronts import follow_merge as follow_merge_on_fronts
 from app.live import messages, schemas
-from app.mail.notifications import hear
+from app.mail.notifications import on_event
 from app.partners.partners import published
 from app.related.linking import relate
 from app.subscribers import HANDLERS, SUBSCRIBERS
 from app.subscriptions.subscriptions import follow_merge
-from app.webhooks.schemas import TYPES
+from app.webhooks.schemas import EVENT_TYPES
 from app.websub import publisher
 
 MATCHING: dict[str, list[Callable[..., Any]]] = {
@@ -31,11 +31,11 @@ MATCHING: dict[str, list[Callable[..., Any]]] = {
     "subscriptions": [follow_merge],
     "fronts": [follow_merge_on_fronts],
     "related": [relate],
-    "mail": [hear],
+    "mail": [on_event],
     "websub": [publisher._changed],
 }
 NAMING = {
-    "webhooks": set(TYPES),
+    "webhooks": set(EVENT_TYPES),
     "changes": set(MEANINGS),
     "live": {*schemas.TYPES, *MODERATION_TYPES, *messages._CHANGES},
 }

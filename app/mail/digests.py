@@ -20,11 +20,11 @@ from app.mail.tables import DigestItem, DigestRun
 
 ITEM, RUN = table_of(DigestItem), table_of(DigestRun)
 FREQUENCIES: Final = ("daily", "weekly")
-DAYS: Final = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
-MOST: Final = 100  # items of one digest; it says how many more there are
+WEEKDAYS: Final = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
+MAX_ITEMS: Final = 100  # items of one digest; it says how many more there are
 
 
-class Plan(NamedTuple):
+class DigestSchedule(NamedTuple):
     """At what time of the publication's clock digests go out."""
 
     zone: ZoneInfo
@@ -32,9 +32,9 @@ class Plan(NamedTuple):
     weekday: int
 
     @classmethod
-    def of(cls, settings: Settings) -> "Plan":
+    def of(cls, settings: Settings) -> "DigestSchedule":
         """The plan that the settings name."""
-        return cls(ZoneInfo(settings.time_zone), settings.digest_hour, DAYS.index(settings.digest_day))
+        return cls(ZoneInfo(settings.time_zone), settings.digest_hour, WEEKDAYS.index(settings.digest_day))
 
     def latest(self, frequency: str, at: datetime) -> tuple[str, datetime]:
         """The last digest that was due: its day, and the moment.
@@ -50,60 +50,60 @@ class Plan(NamedTuple):
             day -= timedelta(days=1)
 
 
-def run_of(store: sa.Connection | Session, frequency: str, *, lock: bool = False) -> Row | None:
+def find_run(store: sa.Connection | Session, frequency: str, *, lock: bool = False) -> Row | None:
     """The digest that was put together last."""
     query = sa.select(RUN).where(RUN.c.frequency == frequency)
     return store.execute(query.with_for_update() if lock else query).mappings().first()
 
 
-def is_due(connection: sa.Connection, plan: Plan) -> bool:
+def is_due(connection: sa.Connection, schedule: DigestSchedule) -> bool:
     """Whether a digest is to be begun or finished."""
     moment = now()
     for frequency in FREQUENCIES:
-        run = run_of(connection, frequency)
-        if run is None or not run["finished"] or run["period"] < plan.latest(frequency, moment)[0]:
+        run = find_run(connection, frequency)
+        if run is None or not run["finished"] or run["period"] < schedule.latest(frequency, moment)[0]:
             return True
     return False
 
 
-def waiting(session: Session, frequency: str, until: datetime, most: int) -> Sequence[str]:
+def list_waiting(session: Session, frequency: str, until: datetime, limit: int) -> Sequence[str]:
     """The next subscribers who have something to be told."""
     query = sa.select(ITEM.c.subscriber_id).where(
         ITEM.c.frequency == frequency, ITEM.c.period.is_(None), ITEM.c.created_at <= until
     )
-    return session.execute(query.distinct().order_by(ITEM.c.subscriber_id).limit(most)).scalars().all()
+    return session.execute(query.distinct().order_by(ITEM.c.subscriber_id).limit(limit)).scalars().all()
 
 
-def items(connection: sa.Connection, subscriber_id: str, period: str) -> list[Row]:
+def list_items(connection: sa.Connection, subscriber_id: str, period: str) -> list[Row]:
     """What is in one subscriber's digest, the oldest first."""
-    here = (ITEM.c.subscriber_id == subscriber_id) & (ITEM.c.period == period)
-    return list(connection.execute(sa.select(ITEM).where(here).order_by(ITEM.c.id)).mappings())
+    is_in_digest = (ITEM.c.subscriber_id == subscriber_id) & (ITEM.c.period == period)
+    return list(connection.execute(sa.select(ITEM).where(is_in_digest).order_by(ITEM.c.id)).mappings())
 
 
-AT_ONCE: Final = 200
-KEPT = timedelta(days=30)
+BATCH_SIZE: Final = 200
+RETENTION = timedelta(days=30)
 _INSERT: dict[str, Any] = {"sqlite": sqlite.insert, "postgresql": postgresql.insert}
 
 
-def gather(session: Session, rows: list[dict[str, Any]]) -> None:
+def add_items(session: Session, rows: list[dict[str, Any]]) -> None:
     """Keep what subscribers hear of in their next digest; the same thing once."""
     moment = now()
     values = [row | {"id": new_id(), "period": None, "created_at": moment} for row in rows]
     session.execute(_INSERT[session.get_bind().dialect.name](ITEM).on_conflict_do_nothing(), values)
 
 
-def put_together(session: Session, plan: Plan) -> int:
+def send_digests(session: Session, schedule: DigestSchedule) -> int:
     """Begin digests that are due, and have the next of them sent; returns how many, and 1 more while there are others.
 
     What belongs to a digest is marked in the transaction that has it sent, so that nothing is in two or in none. After
     days without a worker there is one digest, with everything since the last.
     """
-    return sum(_one(session, frequency, plan) for frequency in FREQUENCIES)
+    return sum(_send_digest(session, frequency, schedule) for frequency in FREQUENCIES)
 
 
-def _one(session: Session, frequency: str, plan: Plan) -> int:
-    day, moment = plan.latest(frequency, now())
-    run = run_of(session, frequency, lock=True)
+def _send_digest(session: Session, frequency: str, schedule: DigestSchedule) -> int:
+    day, moment = schedule.latest(frequency, now())
+    run = find_run(session, frequency, lock=True)
     if run is None:  # the first digest is the next one
         row = {"frequency": frequency, "period": day, "cut_at": moment, "finished": True}
         session.execute(_INSERT[session.get_bind().dialect.name](RUN).on_conflict_do_nothing(), row)
@@ -112,18 +112,18 @@ def _one(session: Session, frequency: str, plan: Plan) -> int:
         run = {"frequency": frequency, "period": day, "cut_at": moment, "finished": False}
     elif run["finished"]:
         return 0
-    subscribers = waiting(session, frequency, run["cut_at"], AT_ONCE)
+    subscribers = list_waiting(session, frequency, run["cut_at"], BATCH_SIZE)
     period = f"{frequency}:{run['period']}"
     if subscribers:
-        enqueue_all(session, [_delivery(one, period) for one in subscribers])
-        mine = ITEM.c.subscriber_id.in_(subscribers) & (ITEM.c.frequency == frequency) & ITEM.c.period.is_(None)
-        session.execute(sa.update(ITEM).where(mine, ITEM.c.created_at <= run["cut_at"]).values(period=period))
-    values = dict(run) | {"finished": len(subscribers) < AT_ONCE}
+        enqueue_all(session, [_delivery_of(one, period) for one in subscribers])
+        is_in_digest = ITEM.c.subscriber_id.in_(subscribers) & (ITEM.c.frequency == frequency) & ITEM.c.period.is_(None)
+        session.execute(sa.update(ITEM).where(is_in_digest, ITEM.c.created_at <= run["cut_at"]).values(period=period))
+    values = dict(run) | {"finished": len(subscribers) < BATCH_SIZE}
     session.execute(sa.update(RUN).where(RUN.c.frequency == frequency).values(values))
     return len(subscribers) + (not values["finished"])
 
 
-def _delivery(subscriber_id: str, period: str) -> NewDelivery:
+def _delivery_of(subscriber_id: str, period: str) -> NewDelivery:
     return NewDelivery(
         channel=CHANNEL,
         lane=LANE,
@@ -134,7 +134,7 @@ def _delivery(subscriber_id: str, period: str) -> NewDelivery:
     )
 
 
-def prune(session: Session) -> int:
+def prune_items(session: Session) -> int:
     """Forget what was in digests a month ago."""
-    gone = sa.delete(ITEM).where(ITEM.c.created_at < now() - KEPT)
-    return affected(session.execute(gone))
+    delete = sa.delete(ITEM).where(ITEM.c.created_at < now() - RETENTION)
+    return affected(session.execute(delete))

@@ -23,26 +23,26 @@ from app.deliveries.schemas import NewDelivery
 from app.events.catalog import ArticleCorrected, ArticlePublished, CommentEdited, CommentPublished, LoggedEvent
 from app.events.schemas import Position
 from app.identity.participants import find_participant_by
-from app.mail.digests import gather
-from app.mail.schemas import ASKING, CHANNEL, LANE
+from app.mail.digests import add_items
+from app.mail.schemas import CHANNEL, LANE, OPT_IN_LANE
 from app.mail.tables import Fanout
 from app.publication.section_tree import find_ancestors
 from app.subscriptions import opt_ins
-from app.subscriptions.opt_ins import heed
-from app.subscriptions.subscriptions import Hearer, hearers
+from app.subscriptions.opt_ins import apply_notify
+from app.subscriptions.subscriptions import Recipient, find_recipients
 
 FANOUT = table_of(Fanout)
 Content = Mapping[str, Any]
 
 
-class Circle(NamedTuple):
+class Audience(NamedTuple):
     """Who hears of a fact."""
 
     keys: list[tuple[str, str]]  # kinds and targets of subscriptions
     author: Row | None  # `participant_id` and `emails` of who wrote it
 
 
-def _comment(connection: sa.Connection, content: Content) -> Circle | None:
+def _comment_audience(connection: sa.Connection, content: Content) -> Audience | None:
     """A comment concerns who follows its discussion, its thread, or what it answers."""
     columns = (C.c.participant_id, C.c.email, C.c.article_id, C.c.root_id, C.c.parent_id, C.c.state)
     row = connection.execute(sa.select(*columns).where(C.c.id == content["comment"])).mappings().first()
@@ -56,7 +56,7 @@ def _comment(connection: sa.Connection, content: Content) -> Circle | None:
             keys.append(("comments.replies_to_me", f"participant:{writer}"))
     person = find_participant_by(connection, "id", row["participant_id"])
     emails = sorted({row["email"], person["email"] if person else None} - {None})
-    return Circle(keys, {"participant_id": row["participant_id"], "emails": emails})
+    return Audience(keys, {"participant_id": row["participant_id"], "emails": emails})
 
 
 def is_readable(connection: sa.Connection, article_id: str) -> bool:
@@ -68,7 +68,7 @@ def is_readable(connection: sa.Connection, article_id: str) -> bool:
     return True
 
 
-def _article(connection: sa.Connection, content: Content) -> Circle | None:
+def _article_audience(connection: sa.Connection, content: Content) -> Audience | None:
     """A new article concerns who follows the site, or anything that it stands under; a page is no news."""
     columns = (ARTICLE.c.section_id, ARTICLE.c.series_id, ARTICLE.c.public, ARTICLE.c.type)
     row = connection.execute(sa.select(*columns).where(ARTICLE.c.id == content["article"])).mappings().first()
@@ -78,9 +78,9 @@ def _article(connection: sa.Connection, content: Content) -> Circle | None:
     if row["section_id"]:
         keys += [f"section:{section_id}" for section_id in find_ancestors(connection, row["section_id"])]
     for name, links in (("author", ARTICLE_AUTHOR), ("tag", ARTICLE_TAG)):
-        found = sa.select(links.c[f"{name}_id"]).where(links.c.article_id == content["article"])
-        keys += [f"{name}:{one}" for one in connection.execute(found).scalars()]
-    return Circle([("articles.new", key) for key in ("site", *keys)], None)
+        term_ids = sa.select(links.c[f"{name}_id"]).where(links.c.article_id == content["article"])
+        keys += [f"{name}:{one}" for one in connection.execute(term_ids).scalars()]
+    return Audience([("articles.new", key) for key in ("site", *keys)], None)
 
 
 def find_correction(corrections: Sequence[Row], content: Content) -> Row | None:
@@ -92,18 +92,18 @@ def find_correction(corrections: Sequence[Row], content: Content) -> Row | None:
     return next((one for one in corrections if one["n"] == number), None)
 
 
-def _correction(connection: sa.Connection, content: Content) -> Circle | None:
+def _correction_audience(connection: sa.Connection, content: Content) -> Audience | None:
     columns = sa.select(ARTICLE.c.public, ARTICLE.c.corrections).where(ARTICLE.c.id == content["article"])
     row = connection.execute(columns).first()
     if row is None or not row.public or find_correction(row.corrections, content) is None:
         return None
-    return Circle([("article.updated", f"article:{content['article']}")], None)
+    return Audience([("article.updated", f"article:{content['article']}")], None)
 
 
-CIRCLES: dict[str, Callable[[sa.Connection, Content], Circle | None]] = {
-    "comment.published": _comment,
-    "article.published": _article,
-    "article.corrected": _correction,
+AUDIENCES: dict[str, Callable[[sa.Connection, Content], Audience | None]] = {
+    "comment.published": _comment_audience,
+    "article.published": _article_audience,
+    "article.corrected": _correction_audience,
 }
 """By type of fact; None where readers see it no more."""
 
@@ -113,13 +113,13 @@ def has_fanouts(connection: sa.Connection) -> bool:
     return connection.execute(sa.select(FANOUT.c.event).where(FANOUT.c.due_at <= now()).limit(1)).first() is not None
 
 
-AT_ONCE: Final = 200  # subscribers who are told in one transaction: others want to write, too
-PUT_BACK = timedelta(minutes=1)
-KEPT = timedelta(days=100)  # as long as the log
+BATCH_SIZE: Final = 200  # subscribers who are told in one transaction: others want to write, too
+RETRY_DELAY = timedelta(minutes=1)
+RETENTION = timedelta(days=100)  # as long as the log
 log = structlog.get_logger("broadsheet.notifications")
 
 
-def _guarded(session: Session, work: Callable[[], object], put_back: Callable[[], object], **about: Any) -> None:
+def _run_guarded(session: Session, work: Callable[[], object], postpone: Callable[[], object], **fields: Any) -> None:
     """Do a piece of work; one that cannot be done is logged, put back and stands in nobody's way."""
     try:
         with session.begin_nested():
@@ -127,30 +127,30 @@ def _guarded(session: Session, work: Callable[[], object], put_back: Callable[[]
     except Exception as error:
         if isinstance(error, DBAPIError) and (is_unavailable(error) or is_full(error)):
             raise  # the store's fault: all of it is tried again
-        log.exception("could not be told", **about)
-        put_back()
+        log.exception("could not be told", **fields)
+        postpone()
 
 
-def ask_back(session: Session, most_in_hour: int) -> int:
+def process_requests(session: Session, most_in_hour: int) -> int:
     """Look at what was asked for, and have mails sent that ask for a confirmation; returns how much that was."""
-    requests = opt_ins.next_requests(session)
+    requests = opt_ins.list_due_requests(session)
     for request in requests:
-        _guarded(
+        _run_guarded(
             session,
-            partial(_ask_back, session, request, most_in_hour),
-            partial(opt_ins.put_back, session, request),
+            partial(_process_request, session, request, most_in_hour),
+            partial(opt_ins.postpone_request, session, request),
             request=request["id"],
         )
     return len(requests)
 
 
-def _ask_back(session: Session, request: Row, most_in_hour: int) -> None:
-    opt_in = opt_ins.take(session, request, most_in_hour)
+def _process_request(session: Session, request: Row, most_in_hour: int) -> None:
+    opt_in = opt_ins.process_request(session, request, most_in_hour)
     if opt_in is not None:
         enqueue(
             session,
             channel=CHANNEL,
-            lane=ASKING,
+            lane=OPT_IN_LANE,
             endpoint=opt_in["subscriber_id"],
             event=f"opt_in:{opt_in['id']}",
             what="opt_in",
@@ -158,44 +158,46 @@ def _ask_back(session: Session, request: Row, most_in_hour: int) -> None:
         )
 
 
-def spread(session: Session) -> int:
+def fan_out(session: Session) -> int:
     """Tell a fact to its next subscribers; returns whether there was one."""
     due = sa.select(FANOUT).where(FANOUT.c.due_at <= now()).order_by(FANOUT.c.due_at).limit(1)
     row = session.execute(due.with_for_update(skip_locked=True)).mappings().first()
     if row is None:
         return 0
-    here = FANOUT.c.event == row["event"]
-    later = sa.update(FANOUT).where(here).values(due_at=now() + PUT_BACK)
-    _guarded(session, partial(_step, session, row), partial(session.execute, later), fact=row["event"])
+    is_fanout = FANOUT.c.event == row["event"]
+    postpone = sa.update(FANOUT).where(is_fanout).values(due_at=now() + RETRY_DELAY)
+    _run_guarded(session, partial(_fan_out_batch, session, row), partial(session.execute, postpone), fact=row["event"])
     return 1
 
 
-def _step(session: Session, row: Row) -> None:
-    here = FANOUT.c.event == row["event"]
+def _fan_out_batch(session: Session, row: Row) -> None:
+    is_fanout = FANOUT.c.event == row["event"]
     connection = session.connection()
-    circle = CIRCLES[row["what"]](connection, row["content"])
-    if circle is None:  # readers see it no more; should it come back, it is told then
-        session.execute(sa.delete(FANOUT).where(here))
+    audience = AUDIENCES[row["what"]](connection, row["content"])
+    if audience is None:  # readers see it no more; should it come back, it is told then
+        session.execute(sa.delete(FANOUT).where(is_fanout))
         return
-    found, horizon = hearers(connection, circle.keys, row["at"], row["after"], AT_ONCE, circle.author)
-    _tell(session, row, found)
+    recipients, horizon = find_recipients(
+        connection, audience.keys, row["at"], row["after"], BATCH_SIZE, audience.author
+    )
+    _notify_recipients(session, row, recipients)
     done = {"due_at": None} if horizon is None else {"after": horizon}
-    session.execute(sa.update(FANOUT).where(here).values(done))
+    session.execute(sa.update(FANOUT).where(is_fanout).values(done))
 
 
-def _tell(session: Session, row: Row, found: list[Hearer]) -> None:
+def _notify_recipients(session: Session, row: Row, recipients: list[Recipient]) -> None:
     """One notification for each, however many of their subscriptions it concerns: at once if any of them says so."""
     at_once, later = list[NewDelivery](), list[dict[str, Any]]()
-    for hearer in found:
-        ids = [one["id"] for one in hearer.subscriptions]
-        frequencies = {one["frequency"] for one in hearer.subscriptions}
+    for recipient in recipients:
+        ids = [one["id"] for one in recipient.subscriptions]
+        frequencies = {one["frequency"] for one in recipient.subscriptions}
         content = {**row["content"], "subscriptions": ids}
         if "immediate" in frequencies:
             at_once.append(
                 NewDelivery(
                     channel=CHANNEL,
                     lane=LANE,
-                    endpoint=hearer.subscriber_id,
+                    endpoint=recipient.subscriber_id,
                     event=row["event"],
                     what=row["what"],
                     content=content,
@@ -204,42 +206,42 @@ def _tell(session: Session, row: Row, found: list[Hearer]) -> None:
             )
         else:
             frequency = "daily" if "daily" in frequencies else "weekly"
-            item = {"subscriber_id": hearer.subscriber_id, "event": row["event"], "what": row["what"]}
+            item = {"subscriber_id": recipient.subscriber_id, "event": row["event"], "what": row["what"]}
             later.append(item | {"frequency": frequency, "content": content})
     if at_once:
         enqueue_all(session, at_once)
     if later:
-        gather(session, later)
+        add_items(session, later)
 
 
-def prune(session: Session) -> int:
+def prune_fanouts(session: Session) -> int:
     """Forget facts that nobody can bring back."""
-    gone = sa.delete(FANOUT).where(FANOUT.c.due_at.is_(None), FANOUT.c.created_at < now() - KEPT)
-    return affected(session.execute(gone)) + opt_ins.prune(session)
+    delete = sa.delete(FANOUT).where(FANOUT.c.due_at.is_(None), FANOUT.c.created_at < now() - RETENTION)
+    return affected(session.execute(delete)) + opt_ins.prune_opt_ins(session)
 
 
-STALE = timedelta(days=2)  # what is dated so long before it came out is no news: imports, back-dated articles
+MAX_NEWS_AGE = timedelta(days=2)  # what is dated so long before it came out is no news: imports, back-dated articles
 _INSERT: dict[str, Any] = {
     "sqlite": sqlite.insert(FANOUT).on_conflict_do_nothing(),
     "postgresql": postgresql.insert(FANOUT).on_conflict_do_nothing(),
 }
 
 
-def hear(session: Session, entry: LoggedEvent) -> None:
+def on_event(session: Session, entry: LoggedEvent) -> None:
     """The reader `notifications` of the log."""
     match entry.event:
         case CommentPublished(subject_id=comment_id):
-            heed(session, comment_id, entry.at)
-            _note(session, entry, f"{entry.type}:{comment_id}", {"comment": comment_id})
+            apply_notify(session, comment_id, entry.at)
+            _add_fanout(session, entry, f"{entry.type}:{comment_id}", {"comment": comment_id})
         case CommentEdited(subject_id=comment_id):
-            heed(session, comment_id, entry.at)
+            apply_notify(session, comment_id, entry.at)
         case ArticlePublished(subject_id=article_id) if _is_news(session, entry):
-            _note(session, entry, f"{entry.type}:{article_id}", {"article": article_id})
+            _add_fanout(session, entry, f"{entry.type}:{article_id}", {"article": article_id})
         case ArticleCorrected() as event:
-            _corrected(session, entry, event)
+            _on_correction(session, entry, event)
 
 
-def _note(session: Session, entry: LoggedEvent, event: str, content: dict[str, Any]) -> None:
+def _add_fanout(session: Session, entry: LoggedEvent, event: str, content: dict[str, Any]) -> None:
     moment = now()
     row = {"event": event, "what": entry.type, "content": content, "at": entry.at, "after": None}
     row |= {"xid": entry.position.xid, "seq": entry.position.seq, "due_at": moment, "created_at": moment}
@@ -252,18 +254,18 @@ def _is_news(session: Session, entry: LoggedEvent) -> bool:
     ).first()
     if row is None or row.published_at is None or row.type == PAGE_TYPE:
         return False
-    return bool(row.published_at > entry.at - STALE)
+    return bool(row.published_at > entry.at - MAX_NEWS_AGE)
 
 
-def _corrected(session: Session, entry: LoggedEvent, event: ArticleCorrected) -> None:
+def _on_correction(session: Session, entry: LoggedEvent, event: ArticleCorrected) -> None:
     """Note a correction by its number; one that was withdrawn meanwhile is not told.
 
     Facts of former releases have no number: their correction is the last one that says the same.
     """
     query = sa.select(ARTICLE.c.corrections).where(ARTICLE.c.id == entry.subject_id)
-    standing = session.execute(query).scalar_one_or_none() or []
-    said = (event.kind, event.text)
-    number = event.n or max((one["n"] for one in standing if (one["kind"], one["text"]) == said), default=0)
-    if any(one["n"] == number for one in standing):
+    corrections = session.execute(query).scalar_one_or_none() or []
+    correction = (event.kind, event.text)
+    number = event.n or max((one["n"] for one in corrections if (one["kind"], one["text"]) == correction), default=0)
+    if any(one["n"] == number for one in corrections):
         key = f"{entry.type}:{entry.subject_id}:{number}"
-        _note(session, entry, key, {"article": entry.subject_id, "correction_n": number})
+        _add_fanout(session, entry, key, {"article": entry.subject_id, "correction_n": number})

@@ -6,7 +6,9 @@ from app.db.columns import Row
 
 CHANNEL: Final = "mail"
 LANE: Final = "smtp"  # all mail goes by one server
-ASKING: Final = "smtp.opt_ins"  # but who has just asked does not wait behind a hundred thousand who are told of news
+OPT_IN_LANE: Final = (
+    "smtp.opt_ins"  # but who has just asked does not wait behind a hundred thousand who are told of news
+)
 
 
 class Letter(NamedTuple):

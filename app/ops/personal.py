@@ -31,18 +31,18 @@ from app.moderation.forgetting import erase_person as forget_cases
 from app.moderation.reports import list_reports_by
 from app.ops.schemas import Data
 from app.publication.terms import require_all_sections
-from app.reactions.reactions import forget as forget_votes
-from app.reactions.reactions import reactions_of, votes_of
-from app.subscriptions.opt_ins import forget as forget_requests
+from app.reactions.reactions import erase_reactions as forget_votes
+from app.reactions.reactions import list_reactions, list_votes
+from app.subscriptions.opt_ins import erase_requests as forget_requests
 from app.subscriptions.subscriptions import (
     SUBSCRIPTION,
-    forget_participants,
-    forget_subscriber,
-    owner,
-    present,
-    subscriber_with,
+    end_for_participants,
+    erase_subscriber,
+    find_owner,
+    find_subscriber_by_email,
+    present_subscriptions,
 )
-from app.subscriptions.suppressions import of as suppression_of
+from app.subscriptions.suppressions import find_suppression as suppression_of
 
 MOST = 10_000
 _MAIL = [DELIVERY.c[name] for name in ("what", "state", "created_at", "finished_at")]
@@ -76,7 +76,7 @@ def person(store: sa.Connection | Session, actor: Actor) -> Person:
     if actor.kind == "anonymous":
         raise Unauthorized("Send a guest token, or a JWT of the publication's site.")
     if actor.kind == "subscriber":
-        holder = owner(store, actor)
+        holder = find_owner(store, actor)
         return _with(store, holder["email"] if holder else None, None)
     if actor.kind not in ("guest", "reader"):
         raise Forbidden("This token stands for no person: send a guest token, or a JWT of the publication's site.")
@@ -127,8 +127,8 @@ def export_person(connection: sa.Connection, whom: Person) -> Data:
     found: Data = {
         "participants": [row | {"id": row["public_id"]} for row in map(dict, (*whom.own, *whom.typed))],
         "comments": _in_parts(shown, lambda part: connection.execute(comments.where(C.c.id.in_(part))).mappings()),
-        "votes": [row for one in whom.ids for row in votes_of(connection, one)],
-        "reactions": [row for one in whom.ids for row in reactions_of(connection, one)],
+        "votes": [row for one in whom.ids for row in list_votes(connection, one)],
+        "reactions": [row for one in whom.ids for row in list_reactions(connection, one)],
         "reports": list_reports_by(connection, whom.ids, whom.email),
         "appeals": _in_parts(shown, lambda part: list_appeals_about(connection, part)),
         "comment_revisions": _in_parts(shown, lambda part: list_revisions(connection, part)),
@@ -146,14 +146,14 @@ def export_person(connection: sa.Connection, whom: Person) -> Data:
 
 def _mail(connection: sa.Connection, whom: Person) -> Data:
     """What they subscribe to, and the mails that they were sent because of it."""
-    who = subscriber_with(connection, whom.email) if whom.email else None
+    who = find_subscriber_by_email(connection, whom.email) if whom.email else None
     mine = SUBSCRIPTION.c.participant_id.in_(whom.ids)
     if who is not None:
         mine = mine | (SUBSCRIPTION.c.subscriber_id == who["id"])
     rows = connection.execute(sa.select(SUBSCRIPTION).where(mine).order_by(SUBSCRIPTION.c.id)).mappings().all()
     sent = sa.select(*_MAIL).where(DELIVERY.c.channel == "mail", DELIVERY.c.endpoint == (who["id"] if who else ""))
     mails = connection.execute(sent.order_by(DELIVERY.c.created_at)).mappings()
-    return {"subscriptions": present(connection, rows), "mails": list(mails)}
+    return {"subscriptions": present_subscriptions(connection, rows), "mails": list(mails)}
 
 
 def _in_parts(ids: Sequence[str], read: Callable[[list[str]], Any]) -> list[Any]:
@@ -211,7 +211,7 @@ def _erase(session: Session, whom: Person) -> None:
     delete_answers_naming(
         session, [*written, *(row["public_id"] for row in (*whom.own, *whom.typed) if row["public_id"])]
     )
-    forget_participants(session, whom.ids)
+    end_for_participants(session, whom.ids)
     if whom.email is not None:
         clear_unconfirmed_email(session, whom.email)
         _forget_mail(session, whom.email)
@@ -220,10 +220,10 @@ def _erase(session: Session, whom: Person) -> None:
 def _forget_mail(session: Session, email: str) -> None:
     """End what the address subscribes to and what waits to be sent; that it wants no mail stays, as a hash."""
     forget_requests(session, email)
-    who = subscriber_with(session, email)
+    who = find_subscriber_by_email(session, email)
     if who is not None:
         cancel(session, channel="mail", endpoint=who["id"])
-        forget_subscriber(session, who["id"])
+        erase_subscriber(session, who["id"])
 
 
 def _hold(session: Session, whom: Person) -> None:

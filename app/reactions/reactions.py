@@ -25,85 +25,96 @@ from app.reactions.schemas import Voter
 from app.reactions.tables import Reaction, Vote
 
 VOTE, REACTION = table_of(Vote), table_of(Reaction)
-_ME = "participant"
-_MY_VOTE = VOTE.c.participant_id == sa.bindparam(_ME, type_=VOTE.c.participant_id.type)
-_MY_REACTION = REACTION.c.participant_id == sa.bindparam(_ME, type_=REACTION.c.participant_id.type)
-MY_VOTE = sa.select(VOTE.c.value, VOTE.c.counted).where(
-    VOTE.c.comment_id == sa.bindparam("comment", type_=VOTE.c.comment_id.type), _MY_VOTE
+_PARTICIPANT = "participant"
+_IS_VOTE_OF_PARTICIPANT = VOTE.c.participant_id == sa.bindparam(_PARTICIPANT, type_=VOTE.c.participant_id.type)
+_IS_REACTION_OF_PARTICIPANT = REACTION.c.participant_id == sa.bindparam(
+    _PARTICIPANT, type_=REACTION.c.participant_id.type
 )
-MY_REACTION = sa.select(REACTION.c.value, REACTION.c.at, REACTION.c.counted).where(
-    REACTION.c.article_id == sa.bindparam("article", type_=REACTION.c.article_id.type), _MY_REACTION
+SELECT_VOTE = sa.select(VOTE.c.value, VOTE.c.counted).where(
+    VOTE.c.comment_id == sa.bindparam("comment", type_=VOTE.c.comment_id.type), _IS_VOTE_OF_PARTICIPANT
 )
-_ON_ARTICLE = (
+SELECT_REACTION = sa.select(REACTION.c.value, REACTION.c.at, REACTION.c.counted).where(
+    REACTION.c.article_id == sa.bindparam("article", type_=REACTION.c.article_id.type), _IS_REACTION_OF_PARTICIPANT
+)
+_SELECT_VOTES_ON_ARTICLE = (
     sa.select(VOTE.c.comment_id, VOTE.c.value)
     .join(C, C.c.id == VOTE.c.comment_id)
-    .where(_MY_VOTE, C.c.article_id == sa.bindparam("article", type_=C.c.article_id.type))
+    .where(_IS_VOTE_OF_PARTICIPANT, C.c.article_id == sa.bindparam("article", type_=C.c.article_id.type))
     .order_by(VOTE.c.comment_id)
 )
-_ABOUT = ("value", "at", "address_hash", "counted")
-_VOTES = sa.select(VOTE.c.comment_id, *(VOTE.c[name] for name in _ABOUT)).where(_MY_VOTE).order_by(VOTE.c.comment_id)
-_REACTIONS = (
-    sa.select(REACTION.c.article_id, *(REACTION.c[name] for name in _ABOUT))
-    .where(_MY_REACTION)
+_COLUMNS = ("value", "at", "address_hash", "counted")
+_SELECT_VOTES = (
+    sa.select(VOTE.c.comment_id, *(VOTE.c[name] for name in _COLUMNS))
+    .where(_IS_VOTE_OF_PARTICIPANT)
+    .order_by(VOTE.c.comment_id)
+)
+_SELECT_REACTIONS = (
+    sa.select(REACTION.c.article_id, *(REACTION.c[name] for name in _COLUMNS))
+    .where(_IS_REACTION_OF_PARTICIPANT)
     .order_by(REACTION.c.article_id)
 )
 
 
-def mine(connection: sa.Connection, actor: Actor, ref: str) -> dict[str, Any]:
+def get_own_votes(connection: sa.Connection, actor: Actor, ref: str) -> dict[str, Any]:
     """What the caller has chosen on an article that readers see, as `MyVotesOut` has it; 404 for any other."""
     article_id = get_readable_article(connection, ref).article_id
     participant = find_caller(connection, actor)
     if participant is None:
         return {"reaction": None, "votes": {}}
-    asked = {_ME: participant["id"], "article": article_id}
-    chosen = connection.execute(MY_REACTION, asked).scalar_one_or_none()
-    return {"reaction": chosen, "votes": {row[0]: row[1] for row in connection.execute(_ON_ARTICLE, asked)}}
+    parameters = {_PARTICIPANT: participant["id"], "article": article_id}
+    chosen = connection.execute(SELECT_REACTION, parameters).scalar_one_or_none()
+    return {
+        "reaction": chosen,
+        "votes": {row[0]: row[1] for row in connection.execute(_SELECT_VOTES_ON_ARTICLE, parameters)},
+    }
 
 
-def votes_of(connection: sa.Connection, participant_id: str) -> list[sa.RowMapping]:
+def list_votes(connection: sa.Connection, participant_id: str) -> list[sa.RowMapping]:
     """All votes of somebody, in the order of the comments' ids."""
-    return list(connection.execute(_VOTES, {_ME: participant_id}).mappings())
+    return list(connection.execute(_SELECT_VOTES, {_PARTICIPANT: participant_id}).mappings())
 
 
-def reactions_of(connection: sa.Connection, participant_id: str) -> list[sa.RowMapping]:
+def list_reactions(connection: sa.Connection, participant_id: str) -> list[sa.RowMapping]:
     """All reactions of somebody, in the order of the articles' ids."""
-    return list(connection.execute(_REACTIONS, {_ME: participant_id}).mappings())
+    return list(connection.execute(_SELECT_REACTIONS, {_PARTICIPANT: participant_id}).mappings())
 
 
-WINDOW: Final = timedelta(hours=24)  # in which strangers at one address count once
+GUEST_WINDOW: Final = timedelta(hours=24)  # in which strangers at one address count once
 _INSERT: dict[str, Any] = {"sqlite": sqlite.insert, "postgresql": postgresql.insert}
-_THIS_VOTE = (VOTE.c.comment_id == sa.bindparam("comment")) & (VOTE.c.participant_id == sa.bindparam("participant"))
-_THIS_REACTION = (REACTION.c.article_id == sa.bindparam("article")) & (
+_IS_VOTE = (VOTE.c.comment_id == sa.bindparam("comment")) & (VOTE.c.participant_id == sa.bindparam("participant"))
+_IS_REACTION = (REACTION.c.article_id == sa.bindparam("article")) & (
     REACTION.c.participant_id == sa.bindparam("participant")
 )
-_UNVOTE, _UNREACT = sa.delete(VOTE).where(_THIS_VOTE), sa.delete(REACTION).where(_THIS_REACTION)
-_CHOOSE = (
+_DELETE_VOTE, _DELETE_REACTION = sa.delete(VOTE).where(_IS_VOTE), sa.delete(REACTION).where(_IS_REACTION)
+_UPDATE_REACTION = (
     sa.update(REACTION)
-    .where(_THIS_REACTION)
+    .where(_IS_REACTION)
     .values({name: sa.bindparam(f"new_{name}") for name in ("value", "at", "address_hash", "counted")})
 )
-_TURN = sa.select(sa.func.pg_advisory_xact_lock(sa.func.hashtextextended(sa.bindparam("of", type_=sa.Text()), 0)))
-_LOCKED = MY_REACTION.with_for_update()
-_NEW = ""  # what a row holds between being made and being filled, in one transaction
+_LOCK_ADDRESS = sa.select(
+    sa.func.pg_advisory_xact_lock(sa.func.hashtextextended(sa.bindparam("of", type_=sa.Text()), 0))
+)
+_LOCK_REACTION = SELECT_REACTION.with_for_update()
+_PLACEHOLDER = ""  # what a row holds between being made and being filled, in one transaction
 
 
-def _voting(insert: Any) -> Any:
+def _upsert_vote(insert: Any) -> Any:
     new = insert(VOTE)
-    said = {name: new.excluded[name] for name in ("value", "at", "address_hash", "counted")}
-    return new.on_conflict_do_update(index_elements=list(VOTE.primary_key), set_=said)
+    values = {name: new.excluded[name] for name in ("value", "at", "address_hash", "counted")}
+    return new.on_conflict_do_update(index_elements=list(VOTE.primary_key), set_=values)
 
 
-def _holding(insert: Any) -> Any:
+def _insert_or_lock_reaction(insert: Any) -> Any:
     """Make the row of a reaction or lock it: either way it tells what was chosen, and a twin waits behind it."""
     new = insert(REACTION)
-    kept = {"value": REACTION.c.value}
-    return new.on_conflict_do_update(index_elements=list(REACTION.primary_key), set_=kept).returning(
+    unchanged = {"value": REACTION.c.value}
+    return new.on_conflict_do_update(index_elements=list(REACTION.primary_key), set_=unchanged).returning(
         REACTION.c.value, REACTION.c.at, REACTION.c.counted
     )
 
 
-_VOTE = {dialect: _voting(insert) for dialect, insert in _INSERT.items()}
-_HOLD = {dialect: _holding(insert) for dialect, insert in _INSERT.items()}
+_UPSERT_VOTE = {dialect: _upsert_vote(insert) for dialect, insert in _INSERT.items()}
+_INSERT_OR_LOCK_REACTION = {dialect: _insert_or_lock_reaction(insert) for dialect, insert in _INSERT.items()}
 
 
 class OwnComment(Forbidden):
@@ -119,7 +130,7 @@ def check_may_vote(actor: Actor) -> None:
     check_may_write(actor)
 
 
-def _participant(session: Session, voter: Voter) -> Row:
+def _admit_participant(session: Session, voter: Voter) -> Row:
     """Who votes, admitted; a reader or a key that has not taken part before does so from now on."""
     check_may_vote(voter.actor)
     row = lock_participant(session, voter.actor)
@@ -127,65 +138,65 @@ def _participant(session: Session, voter: Voter) -> Row:
         claims = voter.actor.reader
         profile = author_by_ref(session.connection(), claims.author) if claims and claims.author else None
         row = get_or_create_participant(session, voter.vault, voter.actor, author_id=profile["id"] if profile else None)
-    voter.screen.require_not_banned(session, row, voter.addresses)
+    voter.ban_check.require_not_banned(session, row, voter.addresses)
     return row
 
 
-def _address(who: Row, voter: Voter) -> str | None:
+def _guest_address(who: Row, voter: Voter) -> str | None:
     """The address that stands for whom nothing but a token tells apart, and tokens cost nothing; None for others."""
     is_stranger = who["kind"] == "guest" and who["confirmed_at"] is None
     return voter.addresses[0] if is_stranger and voter.addresses else None
 
 
-def _counts(session: Session, table: sa.Table, target: sa.ColumnElement[bool], who: Row, voter: Voter) -> bool:
+def _is_counted(session: Session, table: sa.Table, target: sa.ColumnElement[bool], who: Row, voter: Voter) -> bool:
     """Whether what a participant chooses counts: of strangers at one address, what one of them chose lately."""
-    if _address(who, voter) is None:
+    if _guest_address(who, voter) is None:
         return True
     others = (table.c.participant_id != who["id"]) & table.c.address_hash.in_(voter.addresses)
-    lately = table.c.counted & (table.c.at > now() - WINDOW)
+    lately = table.c.counted & (table.c.at > now() - GUEST_WINDOW)
     return session.execute(sa.select(table.c.at).where(target, others, lately).limit(1)).first() is None
 
 
-def vote(session: Session, voter: Voter, comment_id: str, value: int) -> dict[str, Any]:
+def vote_on_comment(session: Session, voter: Voter, comment_id: str, value: int) -> dict[str, Any]:
     """Let a vote stand in place of the one before; returns it with the comment's votes. 404 for what is not public."""
-    who = _participant(session, voter)
+    participant = _admit_participant(session, voter)
     comment = lock_comment(session, comment_id)  # from here on its votes are counted one after the other
     if comment["state"] != "published":
         raise NotFound
     get_readable_article(session, comment["article_id"])
-    if comment["participant_id"] == who["id"]:
+    if comment["participant_id"] == participant["id"]:
         raise OwnComment
-    here = {"comment": comment_id, "participant": who["id"]}
-    found = session.execute(MY_VOTE, here).first()
-    before, counted = (found.value, found.counted) if found else (0, True)
+    key = {"comment": comment_id, "participant": participant["id"]}
+    former = session.execute(SELECT_VOTE, key).first()
+    before, counted = (former.value, former.counted) if former else (0, True)
     up, down = comment["upvotes"], comment["downvotes"]
     if value != before:
         weight = before if counted else 0
-        counted = value == 0 or _counts(session, VOTE, VOTE.c.comment_id == comment_id, who, voter)
+        counted = value == 0 or _is_counted(session, VOTE, VOTE.c.comment_id == comment_id, participant, voter)
         if value:
-            row = {"comment_id": comment_id, "participant_id": who["id"], "value": value, "at": now()}
-            row |= {"address_hash": _address(who, voter), "counted": counted}
-            session.execute(_VOTE[session.get_bind().dialect.name], row)
+            row = {"comment_id": comment_id, "participant_id": participant["id"], "value": value, "at": now()}
+            row |= {"address_hash": _guest_address(participant, voter), "counted": counted}
+            session.execute(_UPSERT_VOTE[session.get_bind().dialect.name], row)
         else:
-            session.execute(_UNVOTE, here)
-        more = value if counted else 0
-        if more != weight:
-            up, down = adjust_votes(session, comment, (more > 0) - (weight > 0), (more < 0) - (weight < 0))
+            session.execute(_DELETE_VOTE, key)
+        new_weight = value if counted else 0
+        if new_weight != weight:
+            up, down = adjust_votes(session, comment, (new_weight > 0) - (weight > 0), (new_weight < 0) - (weight < 0))
     return {"value": value, "votes": {"up": up, "down": down}}
 
 
-def react(session: Session, voter: Voter, ref: str, value: str | None, names: Sequence[str]) -> dict[str, Any]:
+def set_reaction(session: Session, voter: Voter, ref: str, value: str | None, names: Sequence[str]) -> dict[str, Any]:
     """Let a reaction stand in place of the one before; returns it with the article's reactions."""
     article_id = get_readable_article(session, ref).article_id
     if value is not None and value not in names:
-        known = ", ".join(names) or "none"
-        raise Invalid(f"The reactions here: {known}.", pointer="/value", code="unknown_reaction")
-    who, moment = _participant(session, voter), now()
-    if address := _address(who, voter):
-        _one_after_the_other(session, article_id, address)
-    counted = value is None or _counts(session, REACTION, REACTION.c.article_id == article_id, who, voter)
-    said = {"value": value, "at": moment, "address_hash": address, "counted": counted}
-    before = _replaced(session, article_id, who["id"], said)
+        choices = ", ".join(names) or "none"
+        raise Invalid(f"The reactions here: {choices}.", pointer="/value", code="unknown_reaction")
+    participant, moment = _admit_participant(session, voter), now()
+    if address := _guest_address(participant, voter):
+        _serialize_guests(session, article_id, address)
+    counted = value is None or _is_counted(session, REACTION, REACTION.c.article_id == article_id, participant, voter)
+    values = {"value": value, "at": moment, "address_hash": address, "counted": counted}
+    before = _replace_reaction(session, article_id, participant["id"], values)
     if before.value == value:
         counted = before.counted
     old, new = (before.value if before.counted else None), (value if counted else None)
@@ -199,13 +210,13 @@ def react(session: Session, voter: Voter, ref: str, value: str | None, names: Se
     return {"value": value, "reactions": totals}
 
 
-def _one_after_the_other(session: Session, article_id: str, address: str) -> None:
+def _serialize_guests(session: Session, article_id: str, address: str) -> None:
     """Let strangers at one address react to an article in turn, so that one finds what the other has chosen."""
     if session.get_bind().dialect.name == "postgresql":
-        session.execute(_TURN, {"of": f"{article_id}:{address}"})
+        session.execute(_LOCK_ADDRESS, {"of": f"{article_id}:{address}"})
 
 
-class _Before(NamedTuple):
+class _FormerReaction(NamedTuple):
     """What a reaction replaces."""
 
     value: str | None
@@ -213,35 +224,37 @@ class _Before(NamedTuple):
     counted: bool
 
 
-def _replaced(session: Session, article_id: str, participant_id: str, said: dict[str, Any]) -> _Before:
+def _replace_reaction(
+    session: Session, article_id: str, participant_id: str, values: dict[str, Any]
+) -> _FormerReaction:
     """Put a reaction into its row; returns what stood there before."""
-    here = {"article": article_id, "participant": participant_id}
-    if said["value"] is None:
-        found = session.execute(_LOCKED, here).first()
-        if found is None:
-            return _Before(None, said["at"], counted=True)
-        session.execute(_UNREACT, here)
-        return _Before(found.value, found.at, found.counted)
-    row = {**said, "article_id": article_id, "participant_id": participant_id, "value": _NEW}
-    before = session.execute(_HOLD[session.get_bind().dialect.name], row).one()
-    if before.value != said["value"]:
-        session.execute(_CHOOSE, {**here, **{f"new_{name}": value for name, value in said.items()}})
-    return _Before(before.value or None, before.at, before.counted)
+    key = {"article": article_id, "participant": participant_id}
+    if values["value"] is None:
+        former = session.execute(_LOCK_REACTION, key).first()
+        if former is None:
+            return _FormerReaction(None, values["at"], counted=True)
+        session.execute(_DELETE_REACTION, key)
+        return _FormerReaction(former.value, former.at, former.counted)
+    row = {**values, "article_id": article_id, "participant_id": participant_id, "value": _PLACEHOLDER}
+    before = session.execute(_INSERT_OR_LOCK_REACTION[session.get_bind().dialect.name], row).one()
+    if before.value != values["value"]:
+        session.execute(_UPDATE_REACTION, {**key, **{f"new_{name}": value for name, value in values.items()}})
+    return _FormerReaction(before.value or None, before.at, before.counted)
 
 
-def forget(session: Session, participant_id: str) -> None:
+def erase_reactions(session: Session, participant_id: str) -> None:
     """Take back every vote and reaction of somebody, and what was counted by them.
 
     The caller has locked the participant, so that no more come meanwhile.
     """
     connection = session.connection()
-    for row in votes_of(connection, participant_id):
+    for row in list_votes(connection, participant_id):
         comment = lock_comment(session, row["comment_id"])
-        session.execute(_UNVOTE, {"comment": row["comment_id"], "participant": participant_id})
+        session.execute(_DELETE_VOTE, {"comment": row["comment_id"], "participant": participant_id})
         if row["counted"]:
             adjust_votes(session, comment, -1 if row["value"] > 0 else 0, -1 if row["value"] < 0 else 0)
-    for row in reactions_of(connection, participant_id):
-        session.execute(_UNREACT, {"article": row["article_id"], "participant": participant_id})
+    for row in list_reactions(connection, participant_id):
+        session.execute(_DELETE_REACTION, {"article": row["article_id"], "participant": participant_id})
         if row["counted"]:
             count_reaction(session, row["article_id"], row["value"], None, ())
             activity.count_activity(session, row["article_id"], row["at"], reactions=-1)

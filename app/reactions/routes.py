@@ -36,7 +36,7 @@ def _voter(request: Request, actor: Actor) -> Voter:
     return Voter(actor, services.vault, services.bans, tuple(found for found in hashes if found))
 
 
-def _shown(_connection: sa.Connection, result: Row) -> Row:
+def _show_result(_connection: sa.Connection, result: Row) -> Row:
     return result
 
 
@@ -56,9 +56,9 @@ async def vote_on_comment(request: Request, comment: IdPath, body: VoteIn, actor
     voter = _voter(request, actor)
 
     def cast(session: Session, _actor: Actor) -> dict[str, Any]:
-        return reactions.vote(session, voter, comment, body.value)
+        return reactions.vote_on_comment(session, voter, comment, body.value)
 
-    return await write(request, actor, cast, render=_shown, model=VoteOut)
+    return await write(request, actor, cast, render=_show_result, model=VoteOut)
 
 
 @router.put(
@@ -76,9 +76,9 @@ async def set_reaction(request: Request, article: RefPath, body: ReactionIn, act
     voter, names = _voter(request, actor), settings(request).reactions
 
     def choose(session: Session, _actor: Actor) -> dict[str, Any]:
-        return reactions.react(session, voter, article, body.value, names)
+        return reactions.set_reaction(session, voter, article, body.value, names)
 
-    return await write(request, actor, choose, render=_shown, model=ReactionOut)
+    return await write(request, actor, choose, render=_show_result, model=ReactionOut)
 
 
 @router.get(
@@ -94,5 +94,5 @@ async def get_own_votes(request: Request, query: Annotated[MyVotesQuery, Query()
         raise Unauthorized("Send the token that you vote with.")
     if actor.kind == "edit":
         raise Forbidden("This token is for one comment alone.")
-    found = await database(request).scan(reactions.mine, actor, query.article)
-    return reply(request, dump_json(MyVotesOut, found), groups=(), private=True)
+    own = await database(request).scan(reactions.get_own_votes, actor, query.article)
+    return reply(request, dump_json(MyVotesOut, own), groups=(), private=True)

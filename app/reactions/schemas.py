@@ -13,7 +13,7 @@ from app.text.inputs import Whole
 from app.web.responses import ReadQuery
 
 
-class Screen(Protocol):
+class BanCheck(Protocol):
     """Who keeps out those that may not take part; the room beside has it."""
 
     def require_not_banned(self, session: Session, participant: Row | None, addresses: tuple[str, ...]) -> None:
@@ -25,7 +25,7 @@ class Voter(NamedTuple):
 
     actor: Actor
     vault: Vault
-    screen: Screen
+    ban_check: BanCheck
     addresses: tuple[str, ...]  # hashes of the network address: what bans and other guests there are known by
 
 

@@ -3,11 +3,11 @@
 from dataclasses import dataclass
 
 from app.identity.services import IdentityServices
-from app.reactions.schemas import Screen
+from app.reactions.schemas import BanCheck
 
 
 @dataclass(frozen=True, kw_only=True)
 class ReactionServices(IdentityServices):
     """Adds who keeps out those that may not take part."""
 
-    bans: Screen
+    bans: BanCheck

@@ -8,7 +8,7 @@ from sqlmodel import Field, SQLModel
 
 from app.db.columns import ID
 
-_OF_STRANGERS: dict[str, Any] = {
+_HAS_ADDRESS: dict[str, Any] = {
     "sqlite_where": sa.text("address_hash IS NOT NULL"),
     "postgresql_where": sa.text("address_hash IS NOT NULL"),
 }
@@ -19,7 +19,7 @@ class Vote(SQLModel, table=True):
 
     __table_args__ = (
         sa.Index("ix_vote_participant", "participant_id", "comment_id"),
-        sa.Index("ix_vote_address", "comment_id", "address_hash", **_OF_STRANGERS),
+        sa.Index("ix_vote_address", "comment_id", "address_hash", **_HAS_ADDRESS),
     )
 
     comment_id: str = Field(primary_key=True, sa_type=ID, foreign_key="comment.id", ondelete="CASCADE")
@@ -35,7 +35,7 @@ class Reaction(SQLModel, table=True):
 
     __table_args__ = (
         sa.Index("ix_reaction_participant", "participant_id", "article_id"),
-        sa.Index("ix_reaction_address", "article_id", "address_hash", **_OF_STRANGERS),
+        sa.Index("ix_reaction_address", "article_id", "address_hash", **_HAS_ADDRESS),
     )
 
     article_id: str = Field(primary_key=True, sa_type=ID, foreign_key="article.id", ondelete="CASCADE")

@@ -8,43 +8,43 @@ from app.identity.schemas import Actor
 from app.identity.secrets import MANAGE_PREFIX, Vault
 from app.subscriptions import subscriptions
 from app.subscriptions.schemas import SubscriptionPatch
-from app.subscriptions.subscriptions import SUBSCRIPTION, owner, single, subscriber
+from app.subscriptions.subscriptions import SUBSCRIPTION, find_owner, find_subscriber, find_subscription
 
 
-def manage_token(store: sa.Connection | Session, vault: Vault, subscriber_id: str) -> str:
+def create_manage_token(store: sa.Connection | Session, vault: Vault, subscriber_id: str) -> str:
     """The token that a subscriber manages subscriptions with: who they are, and which of their tokens it is."""
-    row = subscriber(store, subscriber_id)
+    row = find_subscriber(store, subscriber_id)
     if row is None:
         raise NotFound
     return vault.seal_token(MANAGE_PREFIX, f"{subscriber_id.replace('-', '')}{row['generation']:08x}")
 
 
-def _mine(session: Session, actor: Actor, subscription_id: str) -> str:
+def _find_own(session: Session, actor: Actor, subscription_id: str) -> str:
     """The id of a subscription of the caller's; 404 for every other."""
-    me = owner(session, actor)
-    row = single(session, subscription_id, me["id"]) if me else None
+    me = find_owner(session, actor)
+    row = find_subscription(session, subscription_id, me["id"]) if me else None
     if row is None:
         raise NotFound
     return str(row["id"])
 
 
-def change(session: Session, actor: Actor, subscription_id: str, data: SubscriptionPatch) -> str:
+def update_subscription(session: Session, actor: Actor, subscription_id: str, data: SubscriptionPatch) -> str:
     """Change how often one hears of something; returns the subscription's id."""
-    found = _mine(session, actor, subscription_id)
+    own_id = _find_own(session, actor, subscription_id)
     if "frequency" in data.model_fields_set:
-        subscriptions.change(session, found, data.frequency)
-    return found
+        subscriptions.set_frequency(session, own_id, data.frequency)
+    return own_id
 
 
-def end(session: Session, actor: Actor, subscription_id: str) -> None:
+def end_subscription(session: Session, actor: Actor, subscription_id: str) -> None:
     """End one subscription."""
-    subscriptions.end(session, SUBSCRIPTION.c.id == _mine(session, actor, subscription_id))
+    subscriptions.end_subscriptions(session, SUBSCRIPTION.c.id == _find_own(session, actor, subscription_id))
 
 
-def rotate(session: Session, actor: Actor) -> str:
+def rotate_manage_token(session: Session, actor: Actor) -> str:
     """End every manage token of the caller's; returns the id of the subscriber, who gets a new one."""
-    me = owner(session, actor)
+    me = find_owner(session, actor)
     if me is None:
         raise NotFound
-    subscriptions.rotate(session, me["id"])
+    subscriptions.rotate_manage_tokens(session, me["id"])
     return str(me["id"])

@@ -20,8 +20,8 @@ from app.identity.services import IdentityServices
 from app.identity.writes import WriteResult, write, write_private
 from app.publication.terms import require_all_sections
 from app.subscriptions import management, opt_ins, subscribers, subscriptions, suppressions, unsubscribing
-from app.subscriptions.management import manage_token
-from app.subscriptions.opt_ins import Places, TokenInvalid, UnknownTarget
+from app.subscriptions.management import create_manage_token
+from app.subscriptions.opt_ins import NetworkOrigin, TokenInvalid, UnknownTarget
 from app.subscriptions.schemas import (
     AcceptedOut,
     ConfirmedOut,
@@ -39,7 +39,7 @@ from app.subscriptions.schemas import (
     UnsubscribedOut,
     UnsubscribeOut,
 )
-from app.subscriptions.subscriptions import MOST, present, single
+from app.subscriptions.subscriptions import MAX_SUBSCRIPTIONS, find_subscription, present_subscriptions
 from app.web.fields import parse_fields
 from app.web.paging import ListOut
 from app.web.responses import PRIVATE_CACHE_CONTROL, ReadQuery, database, dump_json, reply, reply_list, settings
@@ -70,7 +70,7 @@ async def _admit(request: Request, _actor: Actor) -> None:
     await enforce_limit(request, "subscribe")
 
 
-def _accepted(_connection: sa.Connection, _result: object) -> dict[str, Any]:
+def _show_accepted(_connection: sa.Connection, _result: object) -> dict[str, Any]:
     return {"accepted": True}
 
 
@@ -96,8 +96,10 @@ async def request_subscription(
     host = request.client.host if request.client else None
     vault = IdentityServices.of(request).vault
     ranges = (vault.hash_ranges(host) if host else None) or (None, None)
-    places = Places(vault.hash_address(host)[0] if host else None, *ranges)
-    return await write(request, actor, opt_ins.request, body, places, render=_accepted, model=AcceptedOut, status=202)
+    places = NetworkOrigin(vault.hash_address(host)[0] if host else None, *ranges)
+    return await write(
+        request, actor, opt_ins.request_subscription, body, places, render=_show_accepted, model=AcceptedOut, status=202
+    )
 
 
 @opt_ins_router.post(
@@ -117,14 +119,14 @@ async def confirm_subscription(request: Request, body: ConfirmIn, actor: Public)
     vault = IdentityServices.of(request).vault
 
     def work(session: Session, actor: Actor) -> WriteResult:
-        return WriteResult(opt_ins.confirm(session, actor, vault, body.token))
+        return WriteResult(opt_ins.confirm_subscription(session, actor, vault, body.token))
 
     def render(connection: sa.Connection, subscription_id: str, _first: bool) -> Row:
-        row = single(connection, subscription_id)
+        row = find_subscription(connection, subscription_id)
         if row is None:  # it has ended since
             raise TokenInvalid(pointer="/token", code="token_invalid")
-        token = manage_token(connection, vault, row["subscriber_id"])
-        return {"subscription": present(connection, [row])[0], "manage_token": token}
+        token = create_manage_token(connection, vault, row["subscriber_id"])
+        return {"subscription": present_subscriptions(connection, [row])[0], "manage_token": token}
 
     return await write_private(request, actor, work, render=render, model=ConfirmedOut)
 
@@ -143,7 +145,7 @@ Manager = Annotated[Actor, require_scope("subscribers:manage")]
 async def list_subscribers(request: Request, query: Annotated[SubscriberQuery, Query()], actor: Manager) -> Response:
     """Addresses with subscriptions, newest first, also those that wait to be confirmed."""
     require_all_sections(actor)
-    page = await database(request).scan(subscribers.page, query)
+    page = await database(request).scan(subscribers.list_subscribers, query)
     return reply_list(
         request, ListOut[SubscriberOut], page, parse_fields(SubscriberOut, query.fields), groups=(), private=True
     )
@@ -161,8 +163,8 @@ async def get_subscriber(
 ) -> Response:
     """One of them with all that it is subscribed to."""
     require_all_sections(actor)
-    found = await database(request).scan(subscribers.shown, subscriber)
-    body = dump_json(OneSubscriberOut, found, parse_fields(OneSubscriberOut, query.fields))
+    row = await database(request).scan(subscribers.get_subscriber, subscriber)
+    body = dump_json(OneSubscriberOut, row, parse_fields(OneSubscriberOut, query.fields))
     return reply(request, body, groups=(), private=True)
 
 
@@ -175,7 +177,7 @@ async def get_subscriber(
 )
 async def delete_subscriber(request: Request, subscriber: IdPath, actor: Manager) -> Response:
     """Forget the address and end its subscriptions. It may subscribe again: `POST /v1/suppressions` prevents that."""
-    return await write(request, actor, subscribers.delete, subscriber, status=204)
+    return await write(request, actor, subscribers.delete_subscriber, subscriber, status=204)
 
 
 suppressions_router = APIRouter(prefix="/v1/suppressions", tags=["subscriptions"])
@@ -191,7 +193,7 @@ suppressions_router = APIRouter(prefix="/v1/suppressions", tags=["subscriptions"
 async def list_suppressions(request: Request, query: Annotated[SuppressionQuery, Query()], actor: Manager) -> Response:
     """Addresses that get no mail whatever is asked for them, newest first; `email` tells whether one is among them."""
     require_all_sections(actor)
-    page = await database(request).scan(suppressions.page, query)
+    page = await database(request).scan(suppressions.list_suppressions, query)
     fields = parse_fields(SuppressionOut, query.fields)
     return reply_list(request, ListOut[SuppressionOut], page, fields, groups=(), private=True)
 
@@ -213,9 +215,9 @@ async def create_suppression(request: Request, body: SuppressionIn, actor: Manag
     return await write(
         request,
         actor,
-        suppressions.create,
+        suppressions.create_suppression,
         body,
-        render=suppressions.shown,
+        render=suppressions.get_suppression,
         model=SuppressionOut,
         status=201,
     )
@@ -230,11 +232,11 @@ async def create_suppression(request: Request, body: SuppressionIn, actor: Manag
 )
 async def lift_suppression(request: Request, suppression: IdPath, actor: Manager) -> Response:
     """Let an address subscribe again. The subscriptions that it had do not come back."""
-    return await write(request, actor, suppressions.lift, suppression, status=204)
+    return await write(request, actor, suppressions.lift_suppression, suppression, status=204)
 
 
 unsubscribing_router = APIRouter(prefix="/v1/unsubscribe", tags=["subscriptions"])
-SAFE = {
+PAGE_HEADERS = {
     "Content-Security-Policy": "default-src 'none'; style-src 'unsafe-inline'; form-action 'self'; "
     "frame-ancestors 'none'; base-uri 'none'",
     "Cache-Control": PRIVATE_CACHE_CONTROL,
@@ -260,16 +262,16 @@ def _wants_page(request: Request) -> bool:
 
 def _page(request: Request, title: str, body: str) -> Response:
     name = html.escape(settings(request).site_name)
-    return HTMLResponse(_PAGE.format(title=f"{title} · {name}", body=body), headers=SAFE)
+    return HTMLResponse(_PAGE.format(title=f"{title} · {name}", body=body), headers=PAGE_HEADERS)
 
 
-def _shown(connection: sa.Connection, vault: Vault, token: str) -> dict[str, Any]:
-    scope = unsubscribing.scope_of(vault, token)
-    rows = [row for row in unsubscribing.within(connection, scope) if row["confirmed_at"]]
-    return {"everything": scope.everything, "subscriptions": present(connection, rows)}
+def _read_scope(connection: sa.Connection, vault: Vault, token: str) -> dict[str, Any]:
+    scope = unsubscribing.read_scope(vault, token)
+    rows = [row for row in unsubscribing.list_in_scope(connection, scope) if row["confirmed_at"]]
+    return {"everything": scope.everything, "subscriptions": present_subscriptions(connection, rows)}
 
 
-def _done(_connection: sa.Connection, _result: object) -> dict[str, Any]:
+def _show_done(_connection: sa.Connection, _result: object) -> dict[str, Any]:
     return {"unsubscribed": True}
 
 
@@ -285,14 +287,14 @@ async def get_unsubscribe(request: Request, token: TokenPath, actor: ThirdParty)
 
     A browser (`Accept: text/html`) gets a page with one button.
     """
-    found = await database(request).scan(_shown, IdentityServices.of(request).vault, token)
+    scope = await database(request).scan(_read_scope, IdentityServices.of(request).vault, token)
     if not _wants_page(request):
-        return reply(request, dump_json(UnsubscribeOut, found), groups=(), private=True)
-    if found["everything"]:
+        return reply(request, dump_json(UnsubscribeOut, scope), groups=(), private=True)
+    if scope["everything"]:
         return _page(request, "Unsubscribe", f"<p>You will get no more mail from us at all.</p>{_BUTTON}")
-    if not found["subscriptions"]:
+    if not scope["subscriptions"]:
         return _page(request, "Unsubscribed", "<p>You get no such mail any more.</p>")
-    names = dict.fromkeys(row["target"]["name"] or "all of this site" for row in found["subscriptions"])
+    names = dict.fromkeys(row["target"]["name"] or "all of this site" for row in scope["subscriptions"])
     listed = "".join(f"<li>{html.escape(name)}</li>" for name in names)
     return _page(request, "Unsubscribe", f"<p>You will get no more mail about:</p><ul>{listed}</ul>{_BUTTON}")
 
@@ -318,24 +320,29 @@ async def unsubscribe_address(
     A link from the mails of a discussion ends everything by which one hears of that discussion.
     """
     vault = IdentityServices.of(request).vault
-    answer = await write(request, actor, unsubscribing.unsubscribe, vault, token, render=_done, model=UnsubscribedOut)
+    answer = await write(
+        request, actor, unsubscribing.unsubscribe, vault, token, render=_show_done, model=UnsubscribedOut
+    )
     return _page(request, "Unsubscribed", "<p>You get no such mail any more.</p>") if _wants_page(request) else answer
 
 
 management_router = APIRouter(prefix="/v1/subscriptions", tags=["subscriptions"])
 
 
-def _all(connection: sa.Connection, actor: Actor) -> dict[str, Any]:
-    me = subscriptions.owner(connection, actor)
-    rows = subscriptions.of_subscriber(connection, me["id"]) if me else []
-    return {"data": subscriptions.present(connection, rows), "page": {"next": None, "limit": MOST, "total": len(rows)}}
+def _list_own(connection: sa.Connection, actor: Actor) -> dict[str, Any]:
+    me = subscriptions.find_owner(connection, actor)
+    rows = subscriptions.list_subscriptions(connection, me["id"]) if me else []
+    return {
+        "data": subscriptions.present_subscriptions(connection, rows),
+        "page": {"next": None, "limit": MAX_SUBSCRIPTIONS, "total": len(rows)},
+    }
 
 
-def _one(connection: sa.Connection, subscription_id: str) -> Row:
-    row = subscriptions.single(connection, subscription_id)
+def _get_own(connection: sa.Connection, subscription_id: str) -> Row:
+    row = subscriptions.find_subscription(connection, subscription_id)
     if row is None:
         raise NotFound
-    return subscriptions.present(connection, [row])[0]
+    return subscriptions.present_subscriptions(connection, [row])[0]
 
 
 @management_router.get(
@@ -350,9 +357,9 @@ async def list_subscriptions(request: Request, query: Annotated[ReadQuery, Query
 
     The caller is known by the manage token, or by a JWT of the publication's site that says `email_verified`.
     """
-    found = await database(request).fresh(_all, actor)
+    own = await database(request).fresh(_list_own, actor)
     fields = parse_fields(SubscriptionOut, query.fields)
-    return reply_list(request, ListOut[SubscriptionOut], found, fields, groups=(), private=True)
+    return reply_list(request, ListOut[SubscriptionOut], own, fields, groups=(), private=True)
 
 
 @management_router.post(
@@ -367,10 +374,10 @@ async def rotate_manage_token(request: Request, actor: Public) -> Response:
     vault = IdentityServices.of(request).vault
 
     def turn(session: Session, actor: Actor) -> WriteResult:
-        return WriteResult(management.rotate(session, actor))
+        return WriteResult(management.rotate_manage_token(session, actor))
 
     def render(connection: sa.Connection, subscriber_id: str, _first: bool) -> Row:
-        return {"manage_token": management.manage_token(connection, vault, subscriber_id)}
+        return {"manage_token": management.create_manage_token(connection, vault, subscriber_id)}
 
     return await write_private(request, actor, turn, render=render, model=ManageTokenOut)
 
@@ -386,7 +393,9 @@ async def update_subscription(
     request: Request, subscription: IdPath, body: SubscriptionPatch, actor: Public
 ) -> Response:
     """Change how often one hears of it. What was gathered for a digest already stays there."""
-    return await write(request, actor, management.change, subscription, body, render=_one, model=SubscriptionOut)
+    return await write(
+        request, actor, management.update_subscription, subscription, body, render=_get_own, model=SubscriptionOut
+    )
 
 
 @management_router.delete(
@@ -398,4 +407,4 @@ async def update_subscription(
 )
 async def end_subscription(request: Request, subscription: IdPath, actor: Public) -> Response:
     """End it; what waits to be sent because of it is not sent."""
-    return await write(request, actor, management.end, subscription, status=204)
+    return await write(request, actor, management.end_subscription, subscription, status=204)

@@ -15,29 +15,29 @@ Kind = Literal["comments.all", "comments.replies_to_me", "comments.thread", "art
 Frequency = Literal["immediate", "daily", "weekly"]
 TargetType = Literal["site", "section", "series", "author", "tag", "article", "comment"]
 SITE: Final = "site"
-TYPES: Final[dict[str, tuple[str, ...]]] = {
+TARGET_TYPES: Final[dict[str, tuple[str, ...]]] = {
     "comments.all": ("article",),
     "comments.replies_to_me": ("site", "comment"),
     "comments.thread": ("comment",),
     "articles.new": ("site", "section", "series", "author", "tag"),
     "article.updated": ("article",),
 }
-KINDS: Final = (
+KINDS_DESCRIPTION: Final = (
     "`comments.all`: every comment on an article; `comments.replies_to_me`: replies to one comment of the caller's, or "
     "to all of them without a target; `comments.thread`: everything under the comment at the top of a thread; "
     "`articles.new`: new articles of the site, or of a section, series, author or tag; `article.updated`: corrections "
     "of an article."
 )
-_DOTLESS = frozenset({"gmail.com", "googlemail.com"})
+_DOTLESS_DOMAINS = frozenset({"gmail.com", "googlemail.com"})
 
 
-def _lower(address: str) -> str:
+def _normalize_email(address: str) -> str:
     if "=?" in address:
         raise ValueError("must not look like an encoded word (RFC 2047)")
     return address.lower()
 
 
-Email = Annotated[EmailStr, StringConstraints(max_length=254), AfterValidator(_lower)]
+Email = Annotated[EmailStr, StringConstraints(max_length=254), AfterValidator(_normalize_email)]
 """An e-mail address, in lower case."""
 
 
@@ -50,7 +50,7 @@ def mailbox_hash(email: str) -> str:
     """What stands for the mailbox behind an address, however it is written: mails to it are counted together."""
     local, _, domain = email.lower().rpartition("@")
     local = local.partition("+")[0] or local
-    if domain in _DOTLESS:
+    if domain in _DOTLESS_DOMAINS:
         local, domain = local.replace(".", ""), "gmail.com"
     return sha256(f"{local}@{domain}".encode()).hexdigest()
 
@@ -84,7 +84,7 @@ class SubscriptionOut(BaseModel):
     """A subscription."""
 
     id: str
-    kind: Kind = Field(description=KINDS)
+    kind: Kind = Field(description=KINDS_DESCRIPTION)
     target: TargetOut
     channel: Literal["mail"]
     frequency: Frequency = Field(description="At once, or gathered in a daily or weekly digest.")
@@ -137,7 +137,7 @@ class SubscriptionIn(BaseModel):
         description="Where to send it; never shown, and mailed to only once it was confirmed. Needed unless the "
         "caller's token proves an address: then that one is taken.",
     )
-    kind: Kind = Field(description=KINDS)
+    kind: Kind = Field(description=KINDS_DESCRIPTION)
     target: TargetIn | None = Field(None, description="What it is about; none: the whole site.")
     frequency: Frequency = Field("immediate", description="At once, or gathered in a daily or weekly digest.")
     confirm_url: HttpUrl | None = Field(

@@ -10,50 +10,60 @@ from app.core.problems import InvalidParameter, NotFound
 from app.identity.audit import record_action
 from app.identity.schemas import Actor
 from app.publication.terms import require_all_sections
-from app.subscriptions.schemas import TYPES, SubscriberQuery
-from app.subscriptions.subscriptions import SUBSCRIBER, SUBSCRIPTION, forget_subscriber, of_subscriber, present
+from app.subscriptions.schemas import TARGET_TYPES, SubscriberQuery
+from app.subscriptions.subscriptions import (
+    SUBSCRIBER,
+    SUBSCRIPTION,
+    erase_subscriber,
+    list_subscriptions,
+    present_subscriptions,
+)
 from app.web.paging import Sort, fetch_page
 
 
-def delete(session: Session, actor: Actor, subscriber_id: str) -> None:
+def delete_subscriber(session: Session, actor: Actor, subscriber_id: str) -> None:
     """Forget an address and end its subscriptions; unlike suppressing it, it may subscribe again."""
     require_all_sections(actor)
-    if not forget_subscriber(session, subscriber_id):
+    if not erase_subscriber(session, subscriber_id):
         raise NotFound
     record_action(session, actor, "subscriber.delete", "subscriber", subscriber_id, {})
 
 
 NEWEST = Sort("-created_at", descending=True)
-_HOLDS = (SUBSCRIPTION.c.subscriber_id == SUBSCRIBER.c.id) & SUBSCRIPTION.c.confirmed_at.is_not(None)
-_NUMBER = sa.select(sa.func.count()).select_from(SUBSCRIPTION).where(_HOLDS).correlate(SUBSCRIBER).scalar_subquery()
-_SHOWN = sa.select(
-    *(SUBSCRIBER.c[name] for name in ("id", "email", "confirmed_at", "created_at")), _NUMBER.label("subscriptions")
+_IS_CONFIRMED = (SUBSCRIPTION.c.subscriber_id == SUBSCRIBER.c.id) & SUBSCRIPTION.c.confirmed_at.is_not(None)
+_COUNT = (
+    sa.select(sa.func.count()).select_from(SUBSCRIPTION).where(_IS_CONFIRMED).correlate(SUBSCRIBER).scalar_subquery()
+)
+_SELECT_SUBSCRIBERS = sa.select(
+    *(SUBSCRIBER.c[name] for name in ("id", "email", "confirmed_at", "created_at")), _COUNT.label("subscriptions")
 )
 
 
-def page(connection: sa.Connection, asked: SubscriberQuery) -> dict[str, Any]:
+def list_subscribers(connection: sa.Connection, filters: SubscriberQuery) -> dict[str, Any]:
     """A page of subscribers, newest first."""
-    query = _SHOWN
-    if asked.email is not None:
-        query = query.where(SUBSCRIBER.c.email == asked.email)
-    if asked.state is not None:
-        query = query.where(SUBSCRIBER.c.confirmed_at.is_(None) == (asked.state == "pending"))
-    if asked.kind is not None or asked.target is not None:
-        wanted = sa.select(SUBSCRIPTION.c.subscriber_id).where(SUBSCRIPTION.c.confirmed_at.is_not(None))
-        if asked.kind is not None:
-            wanted = wanted.where(SUBSCRIPTION.c.kind == asked.kind)
-        if asked.target is not None:
-            if asked.target != "site" and not is_id(asked.target.partition(":")[2]):
+    query = _SELECT_SUBSCRIBERS
+    if filters.email is not None:
+        query = query.where(SUBSCRIBER.c.email == filters.email)
+    if filters.state is not None:
+        query = query.where(SUBSCRIBER.c.confirmed_at.is_(None) == (filters.state == "pending"))
+    if filters.kind is not None or filters.target is not None:
+        subscriber_ids = sa.select(SUBSCRIPTION.c.subscriber_id).where(SUBSCRIPTION.c.confirmed_at.is_not(None))
+        if filters.kind is not None:
+            subscriber_ids = subscriber_ids.where(SUBSCRIPTION.c.kind == filters.kind)
+        if filters.target is not None:
+            if filters.target != "site" and not is_id(filters.target.partition(":")[2]):
                 raise InvalidParameter("target", "target: after the type stands an id.")
-            kinds = [kind for kind, types in TYPES.items() if asked.target.partition(":")[0] in types]
-            wanted = wanted.where(SUBSCRIPTION.c.kind.in_(kinds), SUBSCRIPTION.c.target == asked.target)
-        query = query.where(SUBSCRIBER.c.id.in_(wanted))
-    return fetch_page(connection, query, NEWEST, SUBSCRIBER.c.created_at, asked)
+            kinds = [kind for kind, types in TARGET_TYPES.items() if filters.target.partition(":")[0] in types]
+            subscriber_ids = subscriber_ids.where(
+                SUBSCRIPTION.c.kind.in_(kinds), SUBSCRIPTION.c.target == filters.target
+            )
+        query = query.where(SUBSCRIBER.c.id.in_(subscriber_ids))
+    return fetch_page(connection, query, NEWEST, SUBSCRIBER.c.created_at, filters)
 
 
-def shown(connection: sa.Connection, subscriber_id: str) -> dict[str, Any]:
+def get_subscriber(connection: sa.Connection, subscriber_id: str) -> dict[str, Any]:
     """One subscriber with all subscriptions; 404 if there is none."""
-    row = connection.execute(_SHOWN.where(SUBSCRIBER.c.id == subscriber_id)).mappings().first()
+    row = connection.execute(_SELECT_SUBSCRIBERS.where(SUBSCRIBER.c.id == subscriber_id)).mappings().first()
     if row is None:
         raise NotFound
-    return dict(row) | {"all": present(connection, of_subscriber(connection, subscriber_id))}
+    return dict(row) | {"all": present_subscriptions(connection, list_subscriptions(connection, subscriber_id))}

@@ -24,65 +24,67 @@ SUBSCRIBER, SUBSCRIPTION = table_of(Subscriber), table_of(Subscription)
 TERMS = {"section": SECTION, "series": SERIES, "author": AUTHOR, "tag": TAG}
 _NAMES = "id kind target channel frequency article_id created_at confirmed_at"
 _COLUMNS = [SUBSCRIPTION.c[name] for name in _NAMES.split()]
-_BY_EMAIL = sa.select(SUBSCRIBER).where(SUBSCRIBER.c.email == sa.bindparam("email"))
-_BY_ADDRESS = sa.select(SUBSCRIBER).where(SUBSCRIBER.c.address == sa.bindparam("address"))
-_BY_ID = sa.select(SUBSCRIBER).where(SUBSCRIBER.c.id == sa.bindparam("id", type_=SUBSCRIBER.c.id.type))
-_CONFIRMED = SUBSCRIPTION.c.confirmed_at.is_not(None)
+_SELECT_BY_EMAIL = sa.select(SUBSCRIBER).where(SUBSCRIBER.c.email == sa.bindparam("email"))
+_SELECT_BY_ADDRESS = sa.select(SUBSCRIBER).where(SUBSCRIBER.c.address == sa.bindparam("address"))
+_SELECT_BY_ID = sa.select(SUBSCRIBER).where(SUBSCRIBER.c.id == sa.bindparam("id", type_=SUBSCRIBER.c.id.type))
+_IS_CONFIRMED = SUBSCRIPTION.c.confirmed_at.is_not(None)
 
 
-class Hearer(NamedTuple):
+class Recipient(NamedTuple):
     """A subscriber whom a fact concerns, with the subscriptions by which it does."""
 
     subscriber_id: str
     subscriptions: list[Row]  # id, frequency
 
 
-def subscriber_with(store: sa.Connection | Session, email: str) -> Row | None:
+def find_subscriber_by_email(store: sa.Connection | Session, email: str) -> Row | None:
     """The subscriber with an address, or None."""
-    return store.execute(_BY_EMAIL, {"email": email.lower()}).mappings().first()
+    return store.execute(_SELECT_BY_EMAIL, {"email": email.lower()}).mappings().first()
 
 
-def subscriber_at(store: sa.Connection | Session, address: str) -> Row | None:
+def find_subscriber_by_address(store: sa.Connection | Session, address: str) -> Row | None:
     """The subscriber whose address has this hash, or None."""
-    return store.execute(_BY_ADDRESS, {"address": address}).mappings().first()
+    return store.execute(_SELECT_BY_ADDRESS, {"address": address}).mappings().first()
 
 
-def subscriber(store: sa.Connection | Session, subscriber_id: str) -> Row | None:
+def find_subscriber(store: sa.Connection | Session, subscriber_id: str) -> Row | None:
     """One subscriber by id, or None."""
-    return store.execute(_BY_ID, {"id": subscriber_id}).mappings().first()
+    return store.execute(_SELECT_BY_ID, {"id": subscriber_id}).mappings().first()
 
 
-def owner(store: sa.Connection | Session, actor: Actor) -> Row | None:
+def find_owner(store: sa.Connection | Session, actor: Actor) -> Row | None:
     """The subscriber behind a caller: by the manage token, or by the e-mail that the publication's site vouches for.
 
     401 for strangers and ended tokens, 403 for tokens that prove no address; None where nothing was subscribed to.
     """
     if actor.kind == "subscriber" and actor.subscriber is not None:
-        row = subscriber(store, actor.subscriber)
+        row = find_subscriber(store, actor.subscriber)
         if row is None or row["generation"] != actor.generation:
             raise Unauthorized("This token has ended.")
         return row
     if actor.reader is not None and actor.reader.verified and actor.reader.email:
-        return subscriber_with(store, actor.reader.email)
+        return find_subscriber_by_email(store, actor.reader.email)
     if actor.kind == "anonymous":
         raise Unauthorized("Send the manage token, or a JWT of the publication's site.")
     raise Forbidden("This token does not prove an e-mail address.")
 
 
-def of_subscriber(store: sa.Connection | Session, subscriber_id: str) -> list[Row]:
+def list_subscriptions(store: sa.Connection | Session, subscriber_id: str) -> list[Row]:
     """All subscriptions of one subscriber, the oldest first."""
-    mine = sa.select(*_COLUMNS).where(SUBSCRIPTION.c.subscriber_id == subscriber_id).order_by(SUBSCRIPTION.c.id)
-    return list(store.execute(mine).mappings())
-
-
-def by_ids(store: sa.Connection | Session, ids: Sequence[str]) -> list[Row]:
-    """Confirmed subscriptions with these ids, with whose they are."""
-    columns = [*_COLUMNS, SUBSCRIPTION.c.subscriber_id]
-    query = sa.select(*columns).where(SUBSCRIPTION.c.id.in_(ids), _CONFIRMED).order_by(SUBSCRIPTION.c.id)
+    query = sa.select(*_COLUMNS).where(SUBSCRIPTION.c.subscriber_id == subscriber_id).order_by(SUBSCRIPTION.c.id)
     return list(store.execute(query).mappings())
 
 
-def single(store: sa.Connection | Session, subscription_id: str, subscriber_id: str | None = None) -> Row | None:
+def list_confirmed(store: sa.Connection | Session, ids: Sequence[str]) -> list[Row]:
+    """Confirmed subscriptions with these ids, with whose they are."""
+    columns = [*_COLUMNS, SUBSCRIPTION.c.subscriber_id]
+    query = sa.select(*columns).where(SUBSCRIPTION.c.id.in_(ids), _IS_CONFIRMED).order_by(SUBSCRIPTION.c.id)
+    return list(store.execute(query).mappings())
+
+
+def find_subscription(
+    store: sa.Connection | Session, subscription_id: str, subscriber_id: str | None = None
+) -> Row | None:
     """One subscription, of one subscriber if it is said whose."""
     query = sa.select(*_COLUMNS, SUBSCRIPTION.c.subscriber_id).where(SUBSCRIPTION.c.id == subscription_id)
     if subscriber_id is not None:
@@ -90,18 +92,18 @@ def single(store: sa.Connection | Session, subscription_id: str, subscriber_id: 
     return store.execute(query).mappings().first()
 
 
-def present(store: sa.Connection | Session, rows: Iterable[Row]) -> list[dict[str, Any]]:
+def present_subscriptions(store: sa.Connection | Session, rows: Iterable[Row]) -> list[dict[str, Any]]:
     """Subscriptions in the shape of `SubscriptionOut`: a statement for each type of target."""
     rows = list(rows)
-    names = targets(store, {row["target"] for row in rows})
+    names = describe_targets(store, {row["target"] for row in rows})
     return [dict(row) | {"target": names[row["target"]]} for row in rows]
 
 
-def targets(store: sa.Connection | Session, found: Collection[str]) -> dict[str, dict[str, Any]]:
+def describe_targets(store: sa.Connection | Session, targets: Collection[str]) -> dict[str, dict[str, Any]]:
     """What targets are, in the shape of `TargetOut`; what readers cannot see has no name."""
     out: dict[str, dict[str, Any]] = {}
     by_type: dict[str, list[str]] = {}
-    for target in found:
+    for target in targets:
         kind, _, target_id = target.partition(":")
         if kind == "participant":  # whoever asked: all of their comments, wherever they stand
             kind, target_id = SITE, ""
@@ -109,18 +111,18 @@ def targets(store: sa.Connection | Session, found: Collection[str]) -> dict[str,
         by_type.setdefault(kind, []).append(target_id)
     for kind, ids in by_type.items():
         if kind != SITE:
-            for row in store.execute(_named(kind).where(_id_of(kind).in_(ids))):
+            for row in store.execute(_select_names(kind).where(_id_column(kind).in_(ids))):
                 out[f"{kind}:{row.id}"] |= {"slug": row.slug, "name": row.name}
     return out
 
 
-def _id_of(kind: str) -> ColumnElement[str]:
+def _id_column(kind: str) -> ColumnElement[str]:
     table = {"article": ARTICLE, "comment": C}.get(kind)
-    found: ColumnElement[str] = (TERMS[kind] if table is None else table).c.id
-    return found
+    column: ColumnElement[str] = (TERMS[kind] if table is None else table).c.id
+    return column
 
 
-def _named(kind: str) -> sa.Select[Any]:
+def _select_names(kind: str) -> sa.Select[Any]:
     if kind == "article":
         return sa.select(ARTICLE.c.id, ARTICLE.c.slug, ARTICLE.c.title.label("name")).where(ARTICLE.c.public)
     if kind == "comment":
@@ -129,90 +131,94 @@ def _named(kind: str) -> sa.Select[Any]:
     return sa.select(*(TERMS[kind].c[name] for name in ("id", "slug", "name")))
 
 
-_KEY = (SUBSCRIPTION.c.kind == sa.bindparam("kind")) & (SUBSCRIPTION.c.target == sa.bindparam("target"))
-_BEFORE = SUBSCRIPTION.c.confirmed_at <= sa.bindparam("before", type_=SUBSCRIPTION.c.confirmed_at.type)
-_NEXT = (
+_IS_KEY = (SUBSCRIPTION.c.kind == sa.bindparam("kind")) & (SUBSCRIPTION.c.target == sa.bindparam("target"))
+_IS_BEFORE = SUBSCRIPTION.c.confirmed_at <= sa.bindparam("before", type_=SUBSCRIPTION.c.confirmed_at.type)
+_SELECT_FIRST = (
     sa.select(*(SUBSCRIPTION.c[name] for name in ("id", "subscriber_id", "frequency", "participant_id")))
-    .where(_KEY, _CONFIRMED, _BEFORE)
+    .where(_IS_KEY, _IS_CONFIRMED, _IS_BEFORE)
     .order_by(SUBSCRIPTION.c.subscriber_id)
     .limit(sa.bindparam("most", type_=sa.Integer()))
 )
-_AFTER = _NEXT.where(SUBSCRIPTION.c.subscriber_id > sa.bindparam("after", type_=SUBSCRIPTION.c.subscriber_id.type))
+_SELECT_NEXT = _SELECT_FIRST.where(
+    SUBSCRIPTION.c.subscriber_id > sa.bindparam("after", type_=SUBSCRIPTION.c.subscriber_id.type)
+)
 
 
-def hearers(
+def find_recipients(
     connection: sa.Connection,
     keys: Iterable[tuple[str, str]],
     before: datetime,
     after: str | None,
-    most: int,
+    limit: int,
     author: Row | None = None,
-) -> tuple[list[Hearer], str | None]:
+) -> tuple[list[Recipient], str | None]:
     """The next subscribers whom a fact concerns, in the order of their ids, and whether and where to go on.
 
     `keys` are kinds and targets: each is one short walk along an index, however many subscribe. Only what was
     confirmed `before` counts. `author` is who wrote it: `participant_id` and `emails`; they are told by nobody.
     """
-    found: dict[str, list[Row]] = {}
+    by_subscriber: dict[str, list[Row]] = {}
     horizon: str | None = None
     for kind, target in keys:
-        values = {"kind": kind, "target": target, "before": before, "most": most, "after": after}
-        rows = connection.execute(_AFTER if after else _NEXT, values).mappings().all()
+        values = {"kind": kind, "target": target, "before": before, "most": limit, "after": after}
+        rows = connection.execute(_SELECT_NEXT if after else _SELECT_FIRST, values).mappings().all()
         for row in rows:
-            found.setdefault(row["subscriber_id"], []).append(row)
-        if len(rows) == most:  # beyond its last there may be more of this key
+            by_subscriber.setdefault(row["subscriber_id"], []).append(row)
+        if len(rows) == limit:  # beyond its last there may be more of this key
             horizon = min(horizon or rows[-1]["subscriber_id"], rows[-1]["subscriber_id"])
-    ids = sorted(one for one in found if horizon is None or one <= horizon)
-    own = _written_by(connection, author) if author is not None and ids else set()
-    me = author["participant_id"] if author is not None else None
-    kept = [Hearer(one, found[one]) for one in ids if one not in own]
-    if me is not None:
-        kept = [one for one in kept if not any(row["participant_id"] == me for row in one.subscriptions)]
-    return kept, horizon
+    ids = sorted(one for one in by_subscriber if horizon is None or one <= horizon)
+    own = _subscribers_of_author(connection, author) if author is not None and ids else set()
+    participant_id = author["participant_id"] if author is not None else None
+    recipients = [Recipient(one, by_subscriber[one]) for one in ids if one not in own]
+    if participant_id is not None:
+        recipients = [
+            one for one in recipients if not any(row["participant_id"] == participant_id for row in one.subscriptions)
+        ]
+    return recipients, horizon
 
 
-def _written_by(connection: sa.Connection, author: Row) -> set[str]:
+def _subscribers_of_author(connection: sa.Connection, author: Row) -> set[str]:
     if not author["emails"]:
         return set()
     query = sa.select(SUBSCRIBER.c.id).where(SUBSCRIBER.c.email.in_(author["emails"]))
     return set(connection.execute(query).scalars())
 
 
-MOST: Final = 1000  # subscriptions of one subscriber
+MAX_SUBSCRIPTIONS: Final = 1000  # subscriptions of one subscriber
 CHANNEL: Final = "mail"
 _INSERT: dict[str, Any] = {"sqlite": sqlite.insert, "postgresql": postgresql.insert}
 
 
-def subscriber_for(session: Session, email: str, *, proven: bool) -> Row:
+def ensure_subscriber(session: Session, email: str, *, proven: bool) -> Row:
     """The subscriber with an address, made if there is none; `proven` notes that it is theirs."""
     row = {"id": new_id(), "email": email.lower(), "address": address_hash(email), "generation": 1}
     row |= {"created_at": now(), "confirmed_at": None}
     session.execute(_INSERT[session.get_bind().dialect.name](SUBSCRIBER).on_conflict_do_nothing(), row)
-    found = subscriber_with(session, email)
-    if found is None:
+    subscriber = find_subscriber_by_email(session, email)
+    if subscriber is None:
         raise RuntimeError("a subscriber vanished while being made")
     if proven:
-        prove(session, found["id"])
-    return found
+        confirm_subscriber(session, subscriber["id"])
+    return subscriber
 
 
-def prove(session: Session, subscriber_id: str) -> None:
+def confirm_subscriber(session: Session, subscriber_id: str) -> None:
     """Note that an address is its subscriber's."""
-    fresh = (SUBSCRIBER.c.id == subscriber_id) & SUBSCRIBER.c.confirmed_at.is_(None)
-    session.execute(sa.update(SUBSCRIBER).where(fresh).values(confirmed_at=now()))
+    is_unconfirmed = (SUBSCRIBER.c.id == subscriber_id) & SUBSCRIBER.c.confirmed_at.is_(None)
+    session.execute(sa.update(SUBSCRIBER).where(is_unconfirmed).values(confirmed_at=now()))
 
 
-def wanted(session: Session, subscriber_id: str, wish: Wish) -> Row | None:
+def ensure_subscription(session: Session, subscriber_id: str, wish: Wish) -> Row | None:
     """The subscription that somebody wishes for, made as one that waits if there is none; None: they have too many."""
-    this = {"subscriber_id": subscriber_id, "kind": wish.kind, "target": wish.target, "channel": CHANNEL}
-    here = sa.and_(*(SUBSCRIPTION.c[name] == value for name, value in this.items()))
-    query = sa.select(SUBSCRIPTION).where(here).with_for_update()
-    if (found := session.execute(query).mappings().first()) is not None:
-        return found
-    mine = sa.select(sa.func.count()).where(SUBSCRIPTION.c.subscriber_id == subscriber_id)
-    if session.execute(mine).scalar_one() >= MOST:
+    key = {"subscriber_id": subscriber_id, "kind": wish.kind, "target": wish.target, "channel": CHANNEL}
+    is_wish = sa.and_(*(SUBSCRIPTION.c[name] == value for name, value in key.items()))
+    query = sa.select(SUBSCRIPTION).where(is_wish).with_for_update()
+    if (subscription := session.execute(query).mappings().first()) is not None:
+        return subscription
+    count = sa.select(sa.func.count()).where(SUBSCRIPTION.c.subscriber_id == subscriber_id)
+    if session.execute(count).scalar_one() >= MAX_SUBSCRIPTIONS:
         return None
-    row = this | {
+    row = key | {
         "id": new_id(),
         "frequency": wish.frequency,
         "article_id": wish.article_id,
@@ -224,62 +230,66 @@ def wanted(session: Session, subscriber_id: str, wish: Wish) -> Row | None:
     return session.execute(query).mappings().first()
 
 
-def settle(session: Session, subscription: Row, frequency: str, since: datetime) -> None:
+def activate_subscription(session: Session, subscription: Row, frequency: str, since: datetime) -> None:
     """Let a subscription hold from a moment on, as it was asked for; one that holds already keeps its beginning."""
     since = subscription["confirmed_at"] or since
-    here = SUBSCRIPTION.c.id == subscription["id"]
-    session.execute(sa.update(SUBSCRIPTION).where(here).values(frequency=frequency, confirmed_at=since))
+    is_subscription = SUBSCRIPTION.c.id == subscription["id"]
+    session.execute(sa.update(SUBSCRIPTION).where(is_subscription).values(frequency=frequency, confirmed_at=since))
 
 
-def renew(session: Session, subscription: Row) -> None:
+def restart_confirmation(session: Session, subscription: Row) -> None:
     """Let a subscription that was asked for again wait as long as a new one."""
-    here = (SUBSCRIPTION.c.id == subscription["id"]) & SUBSCRIPTION.c.confirmed_at.is_(None)
-    session.execute(sa.update(SUBSCRIPTION).where(here).values(created_at=now()))
+    is_waiting = (SUBSCRIPTION.c.id == subscription["id"]) & SUBSCRIPTION.c.confirmed_at.is_(None)
+    session.execute(sa.update(SUBSCRIPTION).where(is_waiting).values(created_at=now()))
 
 
-def change(session: Session, subscription_id: str, frequency: str) -> None:
+def set_frequency(session: Session, subscription_id: str, frequency: str) -> None:
     """Set how often somebody hears of it."""
     session.execute(sa.update(SUBSCRIPTION).where(SUBSCRIPTION.c.id == subscription_id).values(frequency=frequency))
 
 
-def end(session: Session, *conditions: sa.ColumnElement[bool]) -> int:
+def end_subscriptions(session: Session, *conditions: sa.ColumnElement[bool]) -> int:
     """End subscriptions, and forget subscribers who have none left; returns how many ended."""
-    gone = sa.delete(SUBSCRIPTION).where(*conditions).returning(SUBSCRIPTION.c.subscriber_id)
-    ended = list(session.execute(gone).scalars())
-    forget_idle(session, set(ended))
+    delete = sa.delete(SUBSCRIPTION).where(*conditions).returning(SUBSCRIPTION.c.subscriber_id)
+    ended = list(session.execute(delete).scalars())
+    delete_idle_subscribers(session, set(ended))
     return len(ended)
 
 
-def forget_idle(session: Session, subscriber_ids: Collection[str]) -> None:
+def delete_idle_subscribers(session: Session, subscriber_ids: Collection[str]) -> None:
     """Forget those of these subscribers who have no subscription left, confirmed or not: nobody needs their address."""
-    left = sa.exists().where(SUBSCRIPTION.c.subscriber_id == SUBSCRIBER.c.id)
-    for one in sorted(subscriber_ids):
-        here = SUBSCRIBER.c.id == one
-        session.execute(sa.select(SUBSCRIBER.c.id).where(here).with_for_update())  # what is being added is seen below
-        session.execute(sa.delete(SUBSCRIBER).where(here, ~left))
+    has_subscription = sa.exists().where(SUBSCRIPTION.c.subscriber_id == SUBSCRIBER.c.id)
+    for subscriber_id in sorted(subscriber_ids):
+        is_subscriber = SUBSCRIBER.c.id == subscriber_id
+        session.execute(
+            sa.select(SUBSCRIBER.c.id).where(is_subscriber).with_for_update()
+        )  # what is being added is seen below
+        session.execute(sa.delete(SUBSCRIBER).where(is_subscriber, ~has_subscription))
 
 
-def forget_subscriber(session: Session, subscriber_id: str) -> bool:
+def erase_subscriber(session: Session, subscriber_id: str) -> bool:
     """Forget an address and its subscriptions; what waits to be sent to it finds nobody."""
     return affected(session.execute(sa.delete(SUBSCRIBER).where(SUBSCRIBER.c.id == subscriber_id))) == 1
 
 
-def rotate(session: Session, subscriber_id: str) -> int:
+def rotate_manage_tokens(session: Session, subscriber_id: str) -> int:
     """End every manage token that was given out; returns the generation of the next."""
-    here = SUBSCRIBER.c.id == subscriber_id
-    turned = sa.update(SUBSCRIBER).where(here).values(generation=SUBSCRIBER.c.generation + 1)
-    return int(session.execute(turned.returning(SUBSCRIBER.c.generation)).scalar_one())
+    is_subscriber = SUBSCRIBER.c.id == subscriber_id
+    update = sa.update(SUBSCRIBER).where(is_subscriber).values(generation=SUBSCRIBER.c.generation + 1)
+    return int(session.execute(update.returning(SUBSCRIBER.c.generation)).scalar_one())
 
 
-def forget_participants(session: Session, participant_ids: Sequence[str]) -> None:
+def end_for_participants(session: Session, participant_ids: Sequence[str]) -> None:
     """End what somebody asked for with their comments, when they are erased."""
     if participant_ids:
-        end(session, SUBSCRIPTION.c.participant_id.in_(participant_ids))
+        end_subscriptions(session, SUBSCRIPTION.c.participant_id.in_(participant_ids))
 
 
-def forget_article(session: Session, article_id: str) -> None:
+def end_for_article(session: Session, article_id: str) -> None:
     """End every subscription to an article that is purged, and to what was said there."""
-    end(session, (SUBSCRIPTION.c.article_id == article_id) | (SUBSCRIPTION.c.target == f"article:{article_id}"))
+    end_subscriptions(
+        session, (SUBSCRIPTION.c.article_id == article_id) | (SUBSCRIPTION.c.target == f"article:{article_id}")
+    )
 
 
 def follow_merge(session: Session, entry: LoggedEvent) -> None:
@@ -292,6 +302,6 @@ def follow_merge(session: Session, entry: LoggedEvent) -> None:
     old, new = f"{event.singular}:{event.subject_id}", f"{event.singular}:{into}"
     other = SUBSCRIPTION.alias("other")
     same = [other.c[name] == SUBSCRIPTION.c[name] for name in ("subscriber_id", "kind", "channel")]
-    free = ~sa.exists().where(other.c.target == new, *same)
-    session.execute(sa.update(SUBSCRIPTION).where(SUBSCRIPTION.c.target == old, free).values(target=new))
-    end(session, SUBSCRIPTION.c.target == old)
+    is_not_followed = ~sa.exists().where(other.c.target == new, *same)
+    session.execute(sa.update(SUBSCRIPTION).where(SUBSCRIPTION.c.target == old, is_not_followed).values(target=new))
+    end_subscriptions(session, SUBSCRIPTION.c.target == old)

@@ -16,74 +16,74 @@ from app.identity.schemas import Actor
 from app.publication.terms import require_all_sections
 from app.subscriptions import subscriptions
 from app.subscriptions.schemas import SuppressionIn, SuppressionQuery, address_hash
-from app.subscriptions.subscriptions import subscriber_at
+from app.subscriptions.subscriptions import find_subscriber_by_address
 from app.subscriptions.tables import Suppression
 from app.web.paging import Sort, fetch_page
 
 SUPPRESSION = table_of(Suppression)
 NEWEST = Sort("-created_at", descending=True)
-_SHOWN = sa.select(*(SUPPRESSION.c[name] for name in ("id", "reason", "created_at", "created_by")))
-_BY = _SHOWN.where(SUPPRESSION.c.address == sa.bindparam("address"))
+_SELECT_SUPPRESSIONS = sa.select(*(SUPPRESSION.c[name] for name in ("id", "reason", "created_at", "created_by")))
+_SELECT_BY_ADDRESS = _SELECT_SUPPRESSIONS.where(SUPPRESSION.c.address == sa.bindparam("address"))
 
 
-def of(store: sa.Connection | Session, email: str) -> Row | None:
+def find_suppression(store: sa.Connection | Session, email: str) -> Row | None:
     """Why an address gets no mail, or None."""
-    return at(store, address_hash(email))
+    return find_suppression_by_address(store, address_hash(email))
 
 
-def at(store: sa.Connection | Session, address: str) -> Row | None:
+def find_suppression_by_address(store: sa.Connection | Session, address: str) -> Row | None:
     """The same for the hash of an address."""
-    return store.execute(_BY, {"address": address}).mappings().first()
+    return store.execute(_SELECT_BY_ADDRESS, {"address": address}).mappings().first()
 
 
-def page(connection: sa.Connection, asked: SuppressionQuery) -> dict[str, Any]:
+def list_suppressions(connection: sa.Connection, filters: SuppressionQuery) -> dict[str, Any]:
     """A page of suppressions, newest first."""
-    query = _SHOWN
-    if asked.reason is not None:
-        query = query.where(SUPPRESSION.c.reason == asked.reason)
-    if asked.email is not None:
-        query = query.where(SUPPRESSION.c.address == address_hash(asked.email))
-    return fetch_page(connection, query, NEWEST, SUPPRESSION.c.created_at, asked)
+    query = _SELECT_SUPPRESSIONS
+    if filters.reason is not None:
+        query = query.where(SUPPRESSION.c.reason == filters.reason)
+    if filters.email is not None:
+        query = query.where(SUPPRESSION.c.address == address_hash(filters.email))
+    return fetch_page(connection, query, NEWEST, SUPPRESSION.c.created_at, filters)
 
 
-def shown(connection: sa.Connection, suppression_id: str) -> sa.RowMapping:
+def get_suppression(connection: sa.Connection, suppression_id: str) -> sa.RowMapping:
     """One suppression."""
-    return connection.execute(_SHOWN.where(SUPPRESSION.c.id == suppression_id)).mappings().one()
+    return connection.execute(_SELECT_SUPPRESSIONS.where(SUPPRESSION.c.id == suppression_id)).mappings().one()
 
 
 _INSERT: dict[str, Any] = {
     "sqlite": sqlite.insert(SUPPRESSION).on_conflict_do_nothing(),
     "postgresql": postgresql.insert(SUPPRESSION).on_conflict_do_nothing(),
 }
-_WEIGHT = {"unsubscribe": 0, "bounce": 1, "complaint": 2}
+_GRAVITY = {"unsubscribe": 0, "bounce": 1, "complaint": 2}
 
 
-def suppress(session: Session, address: str, reason: str, by: str | None = None) -> str:
+def suppress_address(session: Session, address: str, reason: str, by: str | None = None) -> str:
     """End every subscription of an address, known by its hash, and send it nothing more; returns the suppression's id.
 
     Of two reasons the graver one stays: what a reader may lift must not hide what they may not.
     """
     row = {"id": new_id(), "address": address, "reason": reason, "created_at": now(), "created_by": by}
     session.execute(_INSERT[session.get_bind().dialect.name], row)
-    held = at(session, address)
-    if held is None:
+    suppression = find_suppression_by_address(session, address)
+    if suppression is None:
         raise NotFound  # it was lifted at this very moment
-    if _WEIGHT[held["reason"]] < _WEIGHT[reason]:
-        session.execute(sa.update(SUPPRESSION).where(SUPPRESSION.c.id == held["id"]).values(reason=reason))
-    if subscriber := subscriber_at(session, address):
-        subscriptions.forget_subscriber(session, subscriber["id"])
-    return str(held["id"])
+    if _GRAVITY[suppression["reason"]] < _GRAVITY[reason]:
+        session.execute(sa.update(SUPPRESSION).where(SUPPRESSION.c.id == suppression["id"]).values(reason=reason))
+    if subscriber := find_subscriber_by_address(session, address):
+        subscriptions.erase_subscriber(session, subscriber["id"])
+    return str(suppression["id"])
 
 
-def create(session: Session, actor: Actor, data: SuppressionIn) -> str:
+def create_suppression(session: Session, actor: Actor, data: SuppressionIn) -> str:
     """The same, for staff and for what reads complaints of mail providers."""
     require_all_sections(actor)
-    suppression_id = suppress(session, address_hash(data.email), data.reason, actor.id)
+    suppression_id = suppress_address(session, address_hash(data.email), data.reason, actor.id)
     record_action(session, actor, "suppression.create", "suppression", suppression_id, {"reason": data.reason})
     return suppression_id
 
 
-def lift(session: Session, actor: Actor, suppression_id: str) -> None:
+def lift_suppression(session: Session, actor: Actor, suppression_id: str) -> None:
     """Let an address subscribe again; what it had is gone."""
     require_all_sections(actor)
     if not affected(session.execute(sa.delete(SUPPRESSION).where(SUPPRESSION.c.id == suppression_id))):
@@ -91,8 +91,8 @@ def lift(session: Session, actor: Actor, suppression_id: str) -> None:
     record_action(session, actor, "suppression.lift", "suppression", suppression_id, {})
 
 
-def welcome_back(session: Session, email: str, asked_at: datetime) -> bool:
+def lift_own_unsubscribe(session: Session, email: str, asked_at: datetime) -> bool:
     """Whether an address may be mailed, as its owner asked for it: what they had enough of before that ends."""
     own = (SUPPRESSION.c.reason == "unsubscribe") & (SUPPRESSION.c.created_at <= asked_at)
     session.execute(sa.delete(SUPPRESSION).where(SUPPRESSION.c.address == address_hash(email), own))
-    return of(session, email) is None
+    return find_suppression(session, email) is None

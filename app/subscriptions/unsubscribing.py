@@ -17,16 +17,16 @@ from app.identity.schemas import Actor
 from app.identity.secrets import UNSUBSCRIBE_PREFIX, Vault
 from app.subscriptions import subscriptions
 from app.subscriptions.schemas import SITE, Kind, TargetType, address_hash
-from app.subscriptions.subscriptions import SUBSCRIPTION, of_subscriber, subscriber_at
-from app.subscriptions.suppressions import suppress
+from app.subscriptions.subscriptions import SUBSCRIPTION, find_subscriber_by_address, list_subscriptions
+from app.subscriptions.suppressions import suppress_address
 
-MOST: Final = 4  # subscriptions that a token names one by one
+MAX_NAMED_SUBSCRIPTIONS: Final = 4  # subscriptions that a token names one by one
 _THESE, _DAILY, _WEEKLY, _ALL, _NEW = "01", "02", "03", "04", "05"
 _DIGESTS = {"daily": _DAILY, "weekly": _WEEKLY}
 _KINDS = get_args(Kind)  # by their places: new ones come last, or old links end something else
 _TYPES = ("participant", *get_args(TargetType))
-_HASH, _ID, _NAME = 64, 32, 34  # characters of an address, of an id, and of a kind and target
-_NONE = "0" * _ID
+_HASH_DIGITS, _ID_DIGITS, _NAME_DIGITS = 64, 32, 34  # characters of an address, of an id, and of a kind and target
+_NO_ID = "0" * _ID_DIGITS
 
 
 class Scope(NamedTuple):
@@ -43,62 +43,64 @@ class Scope(NamedTuple):
         return self.what == _ALL
 
 
-def token_for(vault: Vault, email: str, subscriptions: Sequence[Row]) -> str:
+def create_token(vault: Vault, email: str, subscriptions: Sequence[Row]) -> str:
     """The token that ends what led to a mail. So many that they would make it too long are ended with all of a kind.
 
     Of a discussion it ends all: who leaves it hears neither of replies to any comment of theirs nor of the thread.
     """
     articles = [row["article_id"] for row in subscriptions if row["article_id"]]
     others = [row for row in subscriptions if not row["article_id"]]
-    if len(others) > MOST:
-        return _token(vault, _NEW, email)
-    return _token(vault, _THESE, email, _digits(articles[0]) if articles else _NONE, *map(_name, others))
+    if len(others) > MAX_NAMED_SUBSCRIPTIONS:
+        return _seal_token(vault, _NEW, email)
+    return _seal_token(
+        vault, _THESE, email, _hex_digits(articles[0]) if articles else _NO_ID, *map(_encode_name, others)
+    )
 
 
-def token_for_digest(vault: Vault, email: str, frequency: str) -> str:
+def create_digest_token(vault: Vault, email: str, frequency: str) -> str:
     """The token that ends everything that comes in a digest."""
-    return _token(vault, _DIGESTS[frequency], email)
+    return _seal_token(vault, _DIGESTS[frequency], email)
 
 
-def token_for_all(vault: Vault, email: str) -> str:
+def create_all_token(vault: Vault, email: str) -> str:
     """The token that ends everything for good."""
-    return _token(vault, _ALL, email)
+    return _seal_token(vault, _ALL, email)
 
 
-def _token(vault: Vault, what: str, email: str, *rest: str) -> str:
-    return vault.seal_token(UNSUBSCRIBE_PREFIX, "".join((what, address_hash(email), *rest)))
+def _seal_token(vault: Vault, scope: str, email: str, *parts: str) -> str:
+    return vault.seal_token(UNSUBSCRIBE_PREFIX, "".join((scope, address_hash(email), *parts)))
 
 
-def _digits(one: str) -> str:
-    return one.replace("-", "")
+def _hex_digits(row_id: str) -> str:
+    return row_id.replace("-", "")
 
 
-def _name(row: Row) -> str:
+def _encode_name(row: Row) -> str:
     """A kind and a target in hexadecimal digits."""
     kind, _, target_id = row["target"].partition(":")
-    return f"{_KINDS.index(row['kind']):x}{_TYPES.index(kind):x}{_digits(target_id) or _NONE}"
+    return f"{_KINDS.index(row['kind']):x}{_TYPES.index(kind):x}{_hex_digits(target_id) or _NO_ID}"
 
 
-def _named(text: str) -> tuple[str, str]:
+def _decode_name(text: str) -> tuple[str, str]:
     kind, target = _KINDS[int(text[0], 16)], _TYPES[int(text[1], 16)]
     return kind, target if target == SITE else f"{target}:{as_id(text[2:])}"
 
 
-def scope_of(vault: Vault, token: str) -> Scope:
+def read_scope(vault: Vault, token: str) -> Scope:
     """What a token ends; 404 for one that this server did not make."""
     body = vault.unseal_token(UNSUBSCRIBE_PREFIX, token)
-    if body is None or len(body) < 2 + _HASH:
+    if body is None or len(body) < 2 + _HASH_DIGITS:
         raise NotFound("This link is not one of ours.")
-    what, address, rest = body[:2], body[2 : 2 + _HASH], body[2 + _HASH :]
-    article, names = rest[:_ID], rest[_ID:]
-    found = frozenset(_named(names[at : at + _NAME]) for at in range(0, len(names), _NAME))
-    return Scope(what, address, as_id(article) if article not in ("", _NONE) else None, found)
+    what, address, tail = body[:2], body[2 : 2 + _HASH_DIGITS], body[2 + _HASH_DIGITS :]
+    article, names = tail[:_ID_DIGITS], tail[_ID_DIGITS:]
+    named = frozenset(_decode_name(names[at : at + _NAME_DIGITS]) for at in range(0, len(names), _NAME_DIGITS))
+    return Scope(what, address, as_id(article) if article not in ("", _NO_ID) else None, named)
 
 
-def within(store: sa.Connection | Session, scope: Scope) -> list[Row]:
+def list_in_scope(store: sa.Connection | Session, scope: Scope) -> list[Row]:
     """The subscriptions that would end, those that wait to be confirmed too."""
-    who = subscriber_at(store, scope.address)
-    return [row for row in of_subscriber(store, who["id"]) if _is_within(scope, row)] if who else []
+    who = find_subscriber_by_address(store, scope.address)
+    return [row for row in list_subscriptions(store, who["id"]) if _is_within(scope, row)] if who else []
 
 
 def _is_within(scope: Scope, row: Any) -> bool:
@@ -112,8 +114,8 @@ def _is_within(scope: Scope, row: Any) -> bool:
 
 def unsubscribe(session: Session, _actor: Actor, vault: Vault, token: str) -> None:
     """End it. Twice changes nothing, and a link never grows too old for it."""
-    scope = scope_of(vault, token)
+    scope = read_scope(vault, token)
     if scope.everything:
-        suppress(session, scope.address, "unsubscribe")
-    elif ids := [row["id"] for row in within(session, scope)]:
-        subscriptions.end(session, SUBSCRIPTION.c.id.in_(ids))
+        suppress_address(session, scope.address, "unsubscribe")
+    elif ids := [row["id"] for row in list_in_scope(session, scope)]:
+        subscriptions.end_subscriptions(session, SUBSCRIPTION.c.id.in_(ids))

@@ -14,10 +14,10 @@ from app.db.columns import Row
 from app.deliveries.schemas import ANSWER, Claimed, Outcome
 from app.net.outgoing import Answer, CallFailed, Outgoing
 from app.text.inputs import drop_controls
-from app.webhooks.webhooks import CHANNEL, give_up, whole
+from app.webhooks.webhooks import CHANNEL, disable_webhook, find_webhook
 
 # What the specification recommends, after the first attempt at once: nine more within 75 hours.
-SCHEDULE: Final = tuple(
+RETRY_SCHEDULE: Final = tuple(
     timedelta(**step).total_seconds()
     for step in (
         {"seconds": 5},
@@ -31,12 +31,12 @@ SCHEDULE: Final = tuple(
         {"hours": 24},
     )
 )
-TIMEOUT: Final = 15.0  # seconds for all of one attempt
-PATIENCE: Final = timedelta(days=5)  # of nothing but failures
-GONE = 410
+TIMEOUT_SECONDS: Final = 15.0  # seconds for all of one attempt
+MAX_FAILING_TIME: Final = timedelta(days=5)  # of nothing but failures
+GONE_STATUS = 410
 
 
-def signed(webhook: Row, event: str, body: str, moment: datetime) -> dict[str, str]:
+def sign_message(webhook: Row, event: str, body: str, moment: datetime) -> dict[str, str]:
     """The headers of a message: signed anew at every attempt, with both secrets while one replaces the other."""
     keys = [webhook["secret"]]
     if webhook["old_secret"] and webhook["old_secret_until"] > moment:
@@ -49,13 +49,13 @@ def signed(webhook: Row, event: str, body: str, moment: datetime) -> dict[str, s
     }
 
 
-def judged(answer: Answer) -> Outcome:
+def interpret_answer(answer: Answer) -> Outcome:
     """What an answer means: 2xx took it, 410 wants nothing any more, all else is tried again."""
     text = drop_controls(answer.body.decode("utf-8", "replace"))[:ANSWER]
     if 200 <= answer.status < 300:
         return Outcome("delivered", answer.status, answer=text)
-    if answer.status == GONE:
-        return Outcome("dead", GONE, "the receiver answered 410 Gone", text, disable=True)
+    if answer.status == GONE_STATUS:
+        return Outcome("dead", GONE_STATUS, "the receiver answered 410 Gone", text, disable=True)
     error = f"status {answer.status}" + (", and redirects are not followed" if 300 <= answer.status < 400 else "")
     return Outcome("retry", answer.status, error, text, answer.retry_after)
 
@@ -64,27 +64,27 @@ class WebhookChannel:
     """How deliveries to webhooks are sent; only addresses of the public internet, and what `OUTGOING_ALLOW` names."""
 
     name = CHANNEL
-    schedule = SCHEDULE
-    timeout = TIMEOUT + 5.0  # with the store
-    patience = PATIENCE
+    schedule = RETRY_SCHEDULE
+    timeout = TIMEOUT_SECONDS + 5.0  # with the store
+    patience = MAX_FAILING_TIME
 
     def __init__(self, settings: Settings, outgoing: Outgoing | None = None) -> None:
         self._outgoing = outgoing or Outgoing(Guard(settings.outgoing_allow))
 
     async def send(self, db: Database, piece: Claimed) -> Outcome:
         """One attempt."""
-        webhook = await db.fresh(whole, piece.endpoint)
+        webhook = await db.fresh(find_webhook, piece.endpoint)
         if webhook is None:
             return Outcome("cancelled", error="the webhook was deleted")
         if not webhook["enabled"]:
             return Outcome("dead", error="the webhook is disabled", at_fault=False)
         body = piece.content["body"]
-        headers = signed(webhook, piece.event, body, now())
+        headers = sign_message(webhook, piece.event, body, now())
         try:
             answer = await self._outgoing.call(
                 "POST",
                 webhook["url"],
-                timeout=TIMEOUT,
+                timeout=TIMEOUT_SECONDS,
                 headers=headers.items(),
                 content=body.encode(),
                 most=4 * ANSWER,
@@ -92,11 +92,11 @@ class WebhookChannel:
             )
         except CallFailed as error:
             return Outcome("retry", error=str(error))
-        return judged(answer)
+        return interpret_answer(answer)
 
     def disabled(self, session: Session, endpoint: str, why: str) -> None:
         """Give it up."""
-        give_up(session, endpoint, why)
+        disable_webhook(session, endpoint, why)
 
     async def stop(self) -> None:
         """Close the connections."""

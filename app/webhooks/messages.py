@@ -6,7 +6,7 @@ from typing import Any
 import sqlalchemy as sa
 from sqlmodel import Session
 
-from app.articles import cached_json as cards
+from app.articles import cached_json
 from app.articles.reading import is_visible
 from app.articles.site import Site
 from app.comments import reading as comments
@@ -27,8 +27,8 @@ from app.events.catalog import (
 from app.identity.schemas import ANONYMOUS
 from app.web import etag
 from app.web.responses import dump_json
-from app.webhooks.schemas import TOLD, TYPES, is_wanted
-from app.webhooks.webhooks import CHANNEL, enabled, message, message_id
+from app.webhooks.schemas import EVENT_TYPES, PAYLOAD_MEMBERS, is_wanted
+from app.webhooks.webhooks import CHANNEL, build_message, create_message_id, list_enabled
 
 _Withdrawal = ArticleUnpublished | ArticleRetracted | ArticlePurged | CommentRemoved
 
@@ -42,13 +42,13 @@ def _article_tag(connection: sa.Connection, article_id: str, site: Site) -> str 
     """The ETag with which everyone reads an article now; None where nobody does."""
 
     def find(connection: sa.Connection) -> str | None:
-        row = cards.find_cached(connection, article_id, site, ("html",))
+        row = cached_json.find_cached(connection, article_id, site, ("html",))
         if row is None or not is_visible(row, ANONYMOUS):
             return None
-        (body,) = cards.render_articles(connection, [row], site, ("html",))
+        (body,) = cached_json.render_articles(connection, [row], site, ("html",))
         return etag.make_etag(body, row["version"])
 
-    return cards.retry_on_change(find)(connection)
+    return cached_json.retry_on_change(find)(connection)
 
 
 def _comment_tag(connection: sa.Connection, comment_id: str) -> str | None:
@@ -61,13 +61,13 @@ def _comment_tag(connection: sa.Connection, comment_id: str) -> str | None:
         return None
 
 
-def content_of(session: Session, entry: LoggedEvent, site: Site) -> dict[str, Any] | None:
+def build_content(session: Session, entry: LoggedEvent, site: Site) -> dict[str, Any] | None:
     """What is sent of a fact; None for one that is not told: its article is not public now, or it is of another kind.
 
     Nothing but ids, the members that `TOLD` names, and what tells a reader of the API what to fetch and to forget.
     """
     event = entry.event
-    if entry.type not in TYPES or event is None:
+    if entry.type not in EVENT_TYPES or event is None:
         return None
     connection, kind, payload = session.connection(), entry.type.partition(".")[0], event.payload()
     article_id, tag = _ordering_article(event), None
@@ -77,18 +77,18 @@ def content_of(session: Session, entry: LoggedEvent, site: Site) -> dict[str, An
             return None
     if kind == "comment":
         tag = _comment_tag(connection, event.subject_id)
-    names = TOLD.get(entry.type, TOLD[kind])
+    names = PAYLOAD_MEMBERS.get(entry.type, PAYLOAD_MEMBERS[kind])
     data = {"id": entry.subject_id, **{name: payload[name] for name in names if name in payload}}
-    about = {"etag": tag and f'"{tag}"', "position": str(entry.position), "cache_groups": entry.groups}
-    return message(entry.type, entry.at, data | about)
+    state = {"etag": tag and f'"{tag}"', "position": str(entry.position), "cache_groups": entry.groups}
+    return build_message(entry.type, entry.at, data | state)
 
 
-def delivery_of(session: Session, entry: LoggedEvent, site: Site) -> Callable[[str], NewDelivery] | None:
+def prepare_delivery(session: Session, entry: LoggedEvent, site: Site) -> Callable[[str], NewDelivery] | None:
     """What makes the delivery of a fact to a webhook; None for a fact that is not told."""
-    content = content_of(session, entry, site)
+    content = build_content(session, entry, site)
     if content is None:
         return None
-    event = message_id(entry.position, entry.at, entry.type, entry.subject_id)
+    event = create_message_id(entry.position, entry.at, entry.type, entry.subject_id)
     topic = (entry.event and _ordering_article(entry.event)) or entry.subject_id
     return lambda webhook_id: NewDelivery(
         channel=CHANNEL,
@@ -101,12 +101,12 @@ def delivery_of(session: Session, entry: LoggedEvent, site: Site) -> Callable[[s
     )
 
 
-def tell(session: Session, entry: LoggedEvent, *, site: Site) -> None:
+def enqueue_event(session: Session, entry: LoggedEvent, *, site: Site) -> None:
     """Have every enabled webhook told that wants this type and was there when it happened."""
-    wanted = [
+    webhook_ids = [
         row["id"]
-        for row in enabled(session)
+        for row in list_enabled(session)
         if is_wanted(row["events"], entry.type, moderation=row["moderation"]) and row["created_at"] <= entry.at
     ]
-    if wanted and (made := delivery_of(session, entry, site)):
-        enqueue_all(session, [made(webhook_id) for webhook_id in wanted])
+    if webhook_ids and (prepare := prepare_delivery(session, entry, site)):
+        enqueue_all(session, [prepare(webhook_id) for webhook_id in webhook_ids])

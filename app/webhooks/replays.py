@@ -17,23 +17,23 @@ from app.events.log import before, read_after
 from app.events.schemas import Position
 from app.identity.audit import record_action as audit
 from app.identity.schemas import Actor
-from app.webhooks.messages import delivery_of
+from app.webhooks.messages import prepare_delivery
 from app.webhooks.schemas import ReplayIn, is_wanted
 from app.webhooks.tables import WebhookReplay
-from app.webhooks.webhooks import CHANNEL, DELIVERY, enabled, working
+from app.webhooks.webhooks import CHANNEL, DELIVERY, list_enabled, lock_enabled_webhook
 
-STEP: Final = 100  # facts at a time
-EARLIEST: Final = datetime(1970, 1, 1, tzinfo=UTC)  # nothing was noted before
-SKEW: Final = timedelta(minutes=1)  # facts are not quite in the order of their times
+BATCH_SIZE: Final = 100  # facts at a time
+EARLIEST_TIME: Final = datetime(1970, 1, 1, tzinfo=UTC)  # nothing was noted before
+MAX_SKEW: Final = timedelta(minutes=1)  # facts are not quite in the order of their times
 
 
-def ask(session: Session, actor: Actor, webhook_id: str, data: ReplayIn, zone: str) -> str:
+def start_replay(session: Session, actor: Actor, webhook_id: str, data: ReplayIn, zone: str) -> str:
     """Have a part of the log told again; returns the id of the replay."""
-    row = working(session, actor, webhook_id)
+    row = lock_enabled_webhook(session, actor, webhook_id)
     since, until = starts_at(data.since, zone), starts_at(data.until, zone)
     if since >= until:
         raise Invalid("until must be later than since.", pointer="/until")
-    start = before(session.connection(), max(since, EARLIEST) - SKEW)
+    start = before(session.connection(), max(since, EARLIEST_TIME) - MAX_SKEW)
     replay = WebhookReplay(
         id=new_id(),
         webhook_id=row.id,
@@ -48,49 +48,49 @@ def ask(session: Session, actor: Actor, webhook_id: str, data: ReplayIn, zone: s
     return replay.id
 
 
-def proceed(session: Session, site: Site) -> int:
+def continue_replay(session: Session, site: Site) -> int:
     """Take the oldest replay a step further; returns how many facts were looked at."""
     query = select(WebhookReplay).order_by(sa.asc("created_at"), sa.asc("id")).limit(1)
     replay = session.exec(query.with_for_update(skip_locked=True)).first()
     if replay is None:
         return 0
-    webhook = next(iter(enabled(session, replay.webhook_id)), None)
-    entries = read_after(session.connection(), Position(replay.xid, replay.seq), STEP) if webhook else []
+    webhook = next(iter(list_enabled(session, replay.webhook_id)), None)
+    entries = read_after(session.connection(), Position(replay.xid, replay.seq), BATCH_SIZE) if webhook else []
     for entry in entries:
         if (
             webhook
             and replay.since <= entry.at < replay.until
             and is_wanted(webhook["events"], entry.type, moderation=webhook["moderation"])
         ):
-            _again(session, webhook["id"], entry, site)
-    if len(entries) < STEP or _is_over(entries[-1], replay.until):
+            _send_again(session, webhook["id"], entry, site)
+    if len(entries) < BATCH_SIZE or _is_past(entries[-1], replay.until):
         session.delete(replay)
     else:
         replay.xid, replay.seq = entries[-1].position
     return max(1, len(entries))
 
 
-def _is_over(entry: LoggedEvent, until: datetime) -> bool:
-    return entry.at - SKEW > until
+def _is_past(entry: LoggedEvent, until: datetime) -> bool:
+    return entry.at - MAX_SKEW > until
 
 
-def _again(session: Session, webhook_id: str, entry: LoggedEvent, site: Site) -> None:
-    made = delivery_of(session, entry, site)
-    if made is None or enqueue_all(session, [new := made(webhook_id)]):
+def _send_again(session: Session, webhook_id: str, entry: LoggedEvent, site: Site) -> None:
+    prepare = prepare_delivery(session, entry, site)
+    if prepare is None or enqueue_all(session, [delivery := prepare(webhook_id)]):
         return
-    known = (DELIVERY.c.channel == CHANNEL, DELIVERY.c.endpoint == webhook_id, DELIVERY.c.event == new.event)
-    ids = session.execute(sa.select(DELIVERY.c.id).where(*known)).scalars().all()
+    is_delivery = (DELIVERY.c.channel == CHANNEL, DELIVERY.c.endpoint == webhook_id, DELIVERY.c.event == delivery.event)
+    ids = session.execute(sa.select(DELIVERY.c.id).where(*is_delivery)).scalars().all()
     send_again(session, channel=CHANNEL, endpoint=webhook_id, ids=ids)
 
 
 _REPLAY = table_of(WebhookReplay)
 
 
-def is_asked(connection: sa.Connection) -> bool:
+def has_replays(connection: sa.Connection) -> bool:
     """Whether any replay is under way."""
     return connection.execute(sa.select(_REPLAY.c.id).limit(1)).first() is not None
 
 
-def shown(connection: sa.Connection, replay_id: str) -> sa.RowMapping:
+def get_replay(connection: sa.Connection, replay_id: str) -> sa.RowMapping:
     """One replay that was just asked for."""
     return connection.execute(sa.select(_REPLAY).where(_REPLAY.c.id == replay_id)).mappings().one()

@@ -30,10 +30,10 @@ from app.webhooks.schemas import (
 
 router = APIRouter(prefix="/v1/webhooks", tags=["webhooks"])
 Manager = Annotated[Actor, require_scope("webhooks:manage")]
-READS = documented(Unauthorized, Forbidden, NotFound)
-SENDS = documented(Unauthorized, Forbidden, NotFound, webhooks.WebhookDisabled)
-CHANGES = documented(*VERSION_PROBLEMS)
-CREATES = documented(Unauthorized, Forbidden, Invalid, webhooks.TooManyWebhooks)
+READ_RESPONSES = documented(Unauthorized, Forbidden, NotFound)
+SEND_RESPONSES = documented(Unauthorized, Forbidden, NotFound, webhooks.WebhookDisabled)
+CHANGE_RESPONSES = documented(*VERSION_PROBLEMS)
+CREATE_RESPONSES = documented(Unauthorized, Forbidden, Invalid, webhooks.TooManyWebhooks)
 
 
 @router.post(
@@ -42,7 +42,7 @@ CREATES = documented(Unauthorized, Forbidden, Invalid, webhooks.TooManyWebhooks)
     summary="Create a webhook",
     status_code=201,
     response_model=NewWebhookOut,
-    responses=CREATES,
+    responses=CREATE_RESPONSES,
 )
 async def create_webhook(request: Request, body: WebhookIn, actor: Manager) -> Response:
     """Have an address told of what becomes public. The answer holds the secret, and no later answer does.
@@ -56,13 +56,13 @@ async def create_webhook(request: Request, body: WebhookIn, actor: Manager) -> R
     """
 
     def action(session: Session, actor: Actor) -> str:
-        return webhooks.create(session, actor, settings(request), body)
+        return webhooks.create_webhook(session, actor, settings(request), body)
 
     return await write(
         request,
         actor,
         action,
-        render=webhooks.with_secret,
+        render=webhooks.get_webhook_with_secret,
         model=NewWebhookOut,
         status=201,
         location="/v1/webhooks/{id}",
@@ -79,20 +79,24 @@ async def create_webhook(request: Request, body: WebhookIn, actor: Manager) -> R
 )
 async def list_webhooks(request: Request, query: Annotated[PageQuery, Query()], actor: Manager) -> Response:
     """All webhooks, newest first; never their secrets."""
-    page = await database(request).read(webhooks.page, query)
+    page = await database(request).read(webhooks.list_webhooks, query)
     return reply_list(
         request, ListOut[WebhookOut], page, parse_fields(WebhookOut, query.fields), groups=(), private=True
     )
 
 
 @router.get(
-    "/{webhook}", operation_id="getWebhook", summary="Get a webhook", response_model=WebhookOut, responses=READS
+    "/{webhook}",
+    operation_id="getWebhook",
+    summary="Get a webhook",
+    response_model=WebhookOut,
+    responses=READ_RESPONSES,
 )
 async def get_webhook(
     request: Request, webhook: IdPath, query: Annotated[ReadQuery, Query()], actor: Manager
 ) -> Response:
     """One webhook, and how it does."""
-    row = await database(request).read(webhooks.by_id, webhook)
+    row = await database(request).read(webhooks.get_webhook, webhook)
     body = dump_json(WebhookOut, row, parse_fields(WebhookOut, query.fields))
     return reply(request, body, version=row["version"], groups=(), private=True)
 
@@ -102,7 +106,7 @@ async def get_webhook(
     operation_id="updateWebhook",
     summary="Change a webhook",
     response_model=WebhookOut,
-    responses=CHANGES | documented(Invalid),
+    responses=CHANGE_RESPONSES | documented(Invalid),
 )
 async def update_webhook(
     request: Request, webhook: IdPath, body: WebhookPatch, versions: ExpectedVersions, actor: Manager
@@ -111,22 +115,22 @@ async def update_webhook(
     return await write(
         request,
         actor,
-        webhooks.change,
+        webhooks.update_webhook,
         settings(request),
         webhook,
         body,
         versions,
-        render=webhooks.by_id,
+        render=webhooks.get_webhook,
         model=WebhookOut,
     )
 
 
 @router.delete(
-    "/{webhook}", operation_id="deleteWebhook", summary="Delete a webhook", status_code=204, responses=CHANGES
+    "/{webhook}", operation_id="deleteWebhook", summary="Delete a webhook", status_code=204, responses=CHANGE_RESPONSES
 )
 async def delete_webhook(request: Request, webhook: IdPath, versions: ExpectedVersions, actor: Manager) -> Response:
     """Tell it nothing any more, not even what waits."""
-    return await write(request, actor, webhooks.delete, webhook, versions, status=204)
+    return await write(request, actor, webhooks.delete_webhook, webhook, versions, status=204)
 
 
 @router.post(
@@ -134,7 +138,7 @@ async def delete_webhook(request: Request, webhook: IdPath, versions: ExpectedVe
     operation_id="rotateWebhookSecret",
     summary="Rotate the secret of a webhook",
     response_model=NewWebhookOut,
-    responses=CHANGES | documented(Invalid),
+    responses=CHANGE_RESPONSES | documented(Invalid),
 )
 async def rotate_webhook_secret(
     request: Request, webhook: IdPath, body: RotateIn, versions: ExpectedVersions, actor: Manager
@@ -143,11 +147,11 @@ async def rotate_webhook_secret(
     return await write(
         request,
         actor,
-        webhooks.rotate,
+        webhooks.rotate_secret,
         webhook,
         body,
         versions,
-        render=webhooks.with_secret,
+        render=webhooks.get_webhook_with_secret,
         model=NewWebhookOut,
         secret=True,
     )
@@ -159,11 +163,13 @@ async def rotate_webhook_secret(
     summary="Send a test message to a webhook",
     status_code=202,
     response_model=DeliveryOut,
-    responses=SENDS,
+    responses=SEND_RESPONSES,
 )
 async def test_webhook(request: Request, webhook: IdPath, actor: Manager) -> Response:
     """Send a message of the type `webhook.test`; the list of deliveries tells how it went."""
-    return await write(request, actor, webhooks.ping, webhook, render=webhooks.delivery, model=DeliveryOut, status=202)
+    return await write(
+        request, actor, webhooks.send_test, webhook, render=webhooks.get_delivery, model=DeliveryOut, status=202
+    )
 
 
 @router.get(
@@ -171,13 +177,13 @@ async def test_webhook(request: Request, webhook: IdPath, actor: Manager) -> Res
     operation_id="listDeliveries",
     summary="List the deliveries of a webhook",
     response_model=ListOut[DeliveryOut],
-    responses=READS,
+    responses=READ_RESPONSES,
 )
 async def list_deliveries(
     request: Request, webhook: IdPath, query: Annotated[DeliveryQuery, Query()], actor: Manager
 ) -> Response:
     """What it was sent, newest first, with the answers. Delivered messages are kept for 14 days, dead ones for 90."""
-    page = await database(request).scan(webhooks.deliveries, actor, webhook, query)
+    page = await database(request).scan(webhooks.list_deliveries, actor, webhook, query)
     return reply_list(
         request, ListOut[DeliveryOut], page, parse_fields(DeliveryOut, query.fields), groups=(), private=True
     )
@@ -189,12 +195,19 @@ async def list_deliveries(
     summary="Redeliver a message",
     status_code=202,
     response_model=DeliveryOut,
-    responses=SENDS | documented(webhooks.WebhookDisabled, webhooks.DeliveryRunning, NotFound, Forbidden),
+    responses=SEND_RESPONSES | documented(webhooks.WebhookDisabled, webhooks.DeliveryRunning, NotFound, Forbidden),
 )
 async def redeliver_message(request: Request, webhook: IdPath, delivery: IdPath, actor: Manager) -> Response:
     """Send a message once more, delivered or not: the same bytes, under the same `webhook-id`."""
     return await write(
-        request, actor, webhooks.redeliver, webhook, delivery, render=webhooks.delivery, model=DeliveryOut, status=202
+        request,
+        actor,
+        webhooks.redeliver_message,
+        webhook,
+        delivery,
+        render=webhooks.get_delivery,
+        model=DeliveryOut,
+        status=202,
     )
 
 
@@ -204,7 +217,7 @@ async def redeliver_message(request: Request, webhook: IdPath, delivery: IdPath,
     summary="Replay events to a webhook",
     status_code=202,
     response_model=ReplayOut,
-    responses=SENDS | documented(Invalid),
+    responses=SEND_RESPONSES | documented(Invalid),
 )
 async def replay_events(request: Request, webhook: IdPath, body: ReplayIn, actor: Manager) -> Response:
     """Tell it again what happened in a span of time, also from before it was set up, as far as it is still public.
@@ -214,11 +227,11 @@ async def replay_events(request: Request, webhook: IdPath, body: ReplayIn, actor
     return await write(
         request,
         actor,
-        replays.ask,
+        replays.start_replay,
         webhook,
         body,
         settings(request).time_zone,
-        render=replaying.shown,
+        render=replaying.get_replay,
         model=ReplayOut,
         status=202,
     )

@@ -50,8 +50,8 @@ Wildcard = Literal[
     "*", "article.*", "comment.*", "discussion.*", "section.*", "tag.*", "author.*", "series.*", "notice.*", "media.*"
 ]
 Events = list[Literal[EventType, Wildcard]]
-TYPES: Final = frozenset(get_args(EventType))
-PING: Final = "webhook.test"
+EVENT_TYPES: Final = frozenset(get_args(EventType))
+TEST_EVENT: Final = "webhook.test"
 _EVENTS: Final = (
     "Types of events, such as `article.published`; `comment.*` stands for all of a kind, `*` for all. Those of "
     f"moderation ({', '.join(f'`{name}`' for name in MODERATION_TYPES)}) need a key with `comments:moderate`; the "
@@ -63,7 +63,7 @@ _URL: Final = "Where to send: https, or http; not an address inside of a private
 _TERM: Final = ("slug", "created", "into")
 _ARTICLE: Final = ("slug", "revision")
 _MODERATED: Final = ("article_id", "section_id")
-TOLD: Final[dict[str, Sequence[str]]] = {
+PAYLOAD_MEMBERS: Final[dict[str, Sequence[str]]] = {
     "article.updated": (*_ARTICLE, "fields"),
     "article.corrected": (*_ARTICLE, "n", "kind", "text"),
     "article.correction_changed": (*_ARTICLE, "n", "kind", "text"),
@@ -90,11 +90,11 @@ TOLD: Final[dict[str, Sequence[str]]] = {
 }
 
 
-def is_wanted(patterns: Sequence[str], what: str, *, moderation: bool) -> bool:
+def is_wanted(patterns: Sequence[str], event_type: str, *, moderation: bool) -> bool:
     """Whether a list of types and wildcards names this type; `moderation` admits the events of moderation."""
-    if what in MODERATION_TYPES and not moderation:
+    if event_type in MODERATION_TYPES and not moderation:
         return False
-    return what in patterns or "*" in patterns or f"{what.partition('.')[0]}.*" in patterns
+    return event_type in patterns or "*" in patterns or f"{event_type.partition('.')[0]}.*" in patterns
 
 
 class WebhookIn(BaseModel):

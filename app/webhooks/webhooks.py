@@ -29,76 +29,76 @@ from app.net.outgoing import Refused, check
 from app.publication.terms import require_all_sections
 from app.web import etag
 from app.web.paging import PageQuery, Sort, fetch_page
-from app.webhooks.schemas import PING, DeliveryQuery, RotateIn, WebhookIn, WebhookPatch, is_wanted
+from app.webhooks.schemas import TEST_EVENT, DeliveryQuery, RotateIn, WebhookIn, WebhookPatch, is_wanted
 from app.webhooks.tables import Webhook
 
 CHANNEL = "webhook"
 WEBHOOK, DELIVERY, LANE = table_of(Webhook), table_of(Delivery), table_of(DeliveryLane)
 NEWEST = Sort("-created_at", descending=True)
-_HEALTH = [LANE.c.failing_since, LANE.c.succeeded_at, LANE.c.failed_at]
-_SECRET = {"secret", "old_secret", "moderator_id"}
+_HEALTH_COLUMNS = [LANE.c.failing_since, LANE.c.succeeded_at, LANE.c.failed_at]
+_SECRET_COLUMNS = {"secret", "old_secret", "moderator_id"}
 _KEY = table_of(ApiKey)
-_MODERATOR = ("scopes", "sections", "revoked_at", "expires_at")
-_KEY_COLUMNS = [_KEY.c[name].label(f"key_{name}") for name in _MODERATOR]
-_WITH_KEY = WEBHOOK.outerjoin(_KEY, _KEY.c.id == WEBHOOK.c.moderator_id)
+_MODERATOR_COLUMNS = ("scopes", "sections", "revoked_at", "expires_at")
+_KEY_COLUMNS = [_KEY.c[name].label(f"key_{name}") for name in _MODERATOR_COLUMNS]
+_WEBHOOK_WITH_KEY = WEBHOOK.outerjoin(_KEY, _KEY.c.id == WEBHOOK.c.moderator_id)
 # A lane is named by the text of an id, which PostgreSQL keeps as a UUID.
-_OWN_LANE = (LANE.c.channel == CHANNEL) & (LANE.c.name == sa.cast(WEBHOOK.c.id, sa.String))
-_SHOWN = sa.select(
-    *(column for column in WEBHOOK.c if column.key not in _SECRET),
+_IS_OWN_LANE = (LANE.c.channel == CHANNEL) & (LANE.c.name == sa.cast(WEBHOOK.c.id, sa.String))
+_SELECT_WEBHOOKS = sa.select(
+    *(column for column in WEBHOOK.c if column.key not in _SECRET_COLUMNS),
     sa.func.coalesce(LANE.c.failures, 0).label("failures"),
-    *_HEALTH,
+    *_HEALTH_COLUMNS,
     *_KEY_COLUMNS,
-).select_from(_WITH_KEY.outerjoin(LANE, _OWN_LANE))
-_SENT: list[Any] = [
+).select_from(_WEBHOOK_WITH_KEY.outerjoin(LANE, _IS_OWN_LANE))
+_DELIVERY_COLUMNS: list[Any] = [
     DELIVERY.c[name] for name in "id event state attempts status error answer created_at attempted_at".split()
 ]
-_SENT += [DELIVERY.c.finished_at, DELIVERY.c.what.label("type"), DELIVERY.c.content, DELIVERY.c.due_at]
+_DELIVERY_COLUMNS += [DELIVERY.c.finished_at, DELIVERY.c.what.label("type"), DELIVERY.c.content, DELIVERY.c.due_at]
 
 
-def _with_moderation(row: Row) -> dict[str, Any]:
+def _present_webhook(row: Row) -> dict[str, Any]:
     """A webhook's row whose `moderation` holds now: the key that chose its events may still moderate everywhere."""
     out = dict(row)
-    scopes, sections, revoked_at, expires_at = (out.pop(f"key_{name}") for name in _MODERATOR)
+    scopes, sections, revoked_at, expires_at = (out.pop(f"key_{name}") for name in _MODERATOR_COLUMNS)
     is_good = revoked_at is None and (expires_at is None or expires_at > now()) and sections is None
     out["moderation"] = out["moderation"] and is_good and not {"comments:moderate", "admin"}.isdisjoint(scopes or ())
     return out
 
 
-def page(connection: sa.Connection, asked: PageQuery) -> dict[str, Any]:
+def list_webhooks(connection: sa.Connection, filters: PageQuery) -> dict[str, Any]:
     """A page of webhooks, newest first."""
-    found = fetch_page(connection, _SHOWN, NEWEST, WEBHOOK.c.created_at, asked)
-    return {**found, "data": [_with_moderation(row) for row in found["data"]]}
+    page = fetch_page(connection, _SELECT_WEBHOOKS, NEWEST, WEBHOOK.c.created_at, filters)
+    return {**page, "data": [_present_webhook(row) for row in page["data"]]}
 
 
-def by_id(connection: sa.Connection, webhook_id: str) -> dict[str, Any]:
+def get_webhook(connection: sa.Connection, webhook_id: str) -> dict[str, Any]:
     """One webhook; 404 without."""
-    row = connection.execute(_SHOWN.where(WEBHOOK.c.id == webhook_id)).mappings().first()
+    row = connection.execute(_SELECT_WEBHOOKS.where(WEBHOOK.c.id == webhook_id)).mappings().first()
     if row is None:
         raise NotFound
-    return _with_moderation(row)
+    return _present_webhook(row)
 
 
-def with_secret(connection: sa.Connection, webhook_id: str) -> dict[str, Any]:
+def get_webhook_with_secret(connection: sa.Connection, webhook_id: str) -> dict[str, Any]:
     """One webhook that was just written, with its secret."""
     secret = connection.execute(sa.select(WEBHOOK.c.secret).where(WEBHOOK.c.id == webhook_id)).scalar_one()
-    return {**by_id(connection, webhook_id), "secret": secret}
+    return {**get_webhook(connection, webhook_id), "secret": secret}
 
 
-def whole(connection: sa.Connection, webhook_id: str) -> Row | None:
+def find_webhook(connection: sa.Connection, webhook_id: str) -> Row | None:
     """One webhook with its secrets, or None."""
     return connection.execute(sa.select(WEBHOOK).where(WEBHOOK.c.id == webhook_id)).mappings().first()
 
 
-def enabled(session: Session, webhook_id: str | None = None) -> list[dict[str, Any]]:
+def list_enabled(session: Session, webhook_id: str | None = None) -> list[dict[str, Any]]:
     """All that are to be told, or one of them."""
     columns = (WEBHOOK.c.id, WEBHOOK.c.events, WEBHOOK.c.moderation, WEBHOOK.c.created_at, *_KEY_COLUMNS)
-    found = sa.select(*columns).select_from(_WITH_KEY).where(WEBHOOK.c.enabled)
+    query = sa.select(*columns).select_from(_WEBHOOK_WITH_KEY).where(WEBHOOK.c.enabled)
     if webhook_id is not None:
-        found = found.where(WEBHOOK.c.id == webhook_id)
-    return [_with_moderation(row) for row in session.execute(found).mappings()]
+        query = query.where(WEBHOOK.c.id == webhook_id)
+    return [_present_webhook(row) for row in session.execute(query).mappings()]
 
 
-def _present(row: Row) -> dict[str, Any]:
+def _present_delivery(row: Row) -> dict[str, Any]:
     out = dict(row)
     out["payload"] = pydantic_core.from_json(out.pop("content")["body"])
     due = out.pop("due_at")
@@ -106,28 +106,32 @@ def _present(row: Row) -> dict[str, Any]:
     return out
 
 
-def shown_to(actor: Actor) -> ColumnElement[bool]:
+def is_visible_to(actor: Actor) -> ColumnElement[bool]:
     """The deliveries that a key may see: those of moderation events need `comments:moderate`."""
     return sa.true() if actor.may("comments:moderate") else DELIVERY.c.what.not_in(MODERATION_TYPES)
 
 
-def deliveries(connection: sa.Connection, actor: Actor, webhook_id: str, asked: DeliveryQuery) -> dict[str, Any]:
+def list_deliveries(connection: sa.Connection, actor: Actor, webhook_id: str, filters: DeliveryQuery) -> dict[str, Any]:
     """A page of what a webhook was sent or is to be sent, newest first."""
-    by_id(connection, webhook_id)
-    query = sa.select(*_SENT).where(DELIVERY.c.channel == CHANNEL, DELIVERY.c.endpoint == webhook_id, shown_to(actor))
-    if asked.state is not None:
-        query = query.where(DELIVERY.c.state == asked.state)
-    found = fetch_page(connection, query, NEWEST, DELIVERY.c.created_at, asked, within=webhook_id)
-    found["data"] = [_present(row) for row in found["data"]]
-    return found
+    get_webhook(connection, webhook_id)
+    query = sa.select(*_DELIVERY_COLUMNS).where(
+        DELIVERY.c.channel == CHANNEL, DELIVERY.c.endpoint == webhook_id, is_visible_to(actor)
+    )
+    if filters.state is not None:
+        query = query.where(DELIVERY.c.state == filters.state)
+    page = fetch_page(connection, query, NEWEST, DELIVERY.c.created_at, filters, within=webhook_id)
+    page["data"] = [_present_delivery(row) for row in page["data"]]
+    return page
 
 
-def delivery(connection: sa.Connection, delivery_id: str) -> dict[str, Any]:
+def get_delivery(connection: sa.Connection, delivery_id: str) -> dict[str, Any]:
     """One delivery that was just written."""
-    return _present(connection.execute(sa.select(*_SENT).where(DELIVERY.c.id == delivery_id)).mappings().one())
+    return _present_delivery(
+        connection.execute(sa.select(*_DELIVERY_COLUMNS).where(DELIVERY.c.id == delivery_id)).mappings().one()
+    )
 
 
-MOST: Final = 100
+MAX_WEBHOOKS: Final = 100
 log = structlog.get_logger("broadsheet.webhooks")
 
 
@@ -149,11 +153,11 @@ class DeliveryRunning(Conflict):
     code, title = "delivery_running", "It is being sent just now"
 
 
-def _new_secret() -> str:
+def _create_secret() -> str:
     return f"whsec_{base64.b64encode(secrets.token_bytes(32)).decode()}"
 
 
-def _check(url: str, settings: Settings) -> None:
+def _check_url(url: str, settings: Settings) -> None:
     try:
         check(url, Guard(settings.outgoing_allow))
     except Refused as error:
@@ -170,7 +174,7 @@ def _moderation_of(actor: Actor, events: Sequence[str]) -> dict[str, Any]:
     return {"moderation": False, "moderator_id": None}
 
 
-def locked(session: Session, actor: Actor, webhook_id: str) -> Webhook:
+def lock_webhook(session: Session, actor: Actor, webhook_id: str) -> Webhook:
     """A webhook, for a change; 404 without."""
     require_all_sections(actor)
     row = session.get(Webhook, webhook_id, with_for_update=True)
@@ -179,29 +183,29 @@ def locked(session: Session, actor: Actor, webhook_id: str) -> Webhook:
     return row
 
 
-def working(session: Session, actor: Actor, webhook_id: str) -> Webhook:
+def lock_enabled_webhook(session: Session, actor: Actor, webhook_id: str) -> Webhook:
     """The same, if it is told anything."""
-    row = locked(session, actor, webhook_id)
+    row = lock_webhook(session, actor, webhook_id)
     if not row.enabled:
         raise WebhookDisabled
     return row
 
 
-def create(session: Session, actor: Actor, settings: Settings, data: WebhookIn) -> str:
+def create_webhook(session: Session, actor: Actor, settings: Settings, data: WebhookIn) -> str:
     """Tell somebody from now on; returns the id."""
     require_all_sections(actor)
-    _check(data.url, settings)
-    if session.execute(sa.select(sa.func.count()).select_from(WEBHOOK)).scalar_one() >= MOST:
+    _check_url(data.url, settings)
+    if session.execute(sa.select(sa.func.count()).select_from(WEBHOOK)).scalar_one() >= MAX_WEBHOOKS:
         raise TooManyWebhooks
     moment = now()
     values = {**data.model_dump(), **_moderation_of(actor, data.events)}
-    row = Webhook(id=new_id(), secret=_new_secret(), created_at=moment, updated_at=moment, **values)
+    row = Webhook(id=new_id(), secret=_create_secret(), created_at=moment, updated_at=moment, **values)
     session.add(row)
     audit(session, actor, "webhook.create", "webhook", row.id, {"events": row.events})
     return row.id
 
 
-def change(
+def update_webhook(
     session: Session,
     actor: Actor,
     settings: Settings,
@@ -210,7 +214,7 @@ def change(
     versions: frozenset[int] | None,
 ) -> str:
     """Change a webhook; another address, or being enabled again, is a fresh start. Returns the id."""
-    row = locked(session, actor, webhook_id)
+    row = lock_webhook(session, actor, webhook_id)
     if row.moderation and not actor.may("comments:moderate"):
         raise Forbidden("This webhook receives moderation events: changing it needs the scope comments:moderate.")
     values = data.model_dump(exclude_unset=True)
@@ -219,7 +223,7 @@ def change(
     names = sorted(name for name, value in values.items() if getattr(row, name) != value)
     etag.check_version(row.version, versions, names)
     if "url" in names:
-        _check(data.url, settings)
+        _check_url(data.url, settings)
     for name in names:
         setattr(row, name, values[name])
     if "url" in names or ("enabled" in names and row.enabled):
@@ -234,63 +238,65 @@ def change(
     return row.id
 
 
-def delete(session: Session, actor: Actor, webhook_id: str, versions: frozenset[int] | None) -> None:
+def delete_webhook(session: Session, actor: Actor, webhook_id: str, versions: frozenset[int] | None) -> None:
     """Tell it nothing any more, not even what waits."""
-    row = locked(session, actor, webhook_id)
+    row = lock_webhook(session, actor, webhook_id)
     etag.check_version(row.version, versions)
     cancel(session, channel=CHANNEL, endpoint=row.id)
     session.delete(row)
     audit(session, actor, "webhook.delete", "webhook", webhook_id, {})
 
 
-def rotate(session: Session, actor: Actor, webhook_id: str, data: RotateIn, versions: frozenset[int] | None) -> str:
+def rotate_secret(
+    session: Session, actor: Actor, webhook_id: str, data: RotateIn, versions: frozenset[int] | None
+) -> str:
     """Give it a new secret; the former one signs beside it for a while. Returns the id."""
-    row = locked(session, actor, webhook_id)
+    row = lock_webhook(session, actor, webhook_id)
     etag.check_version(row.version, versions)
     overlap = timedelta(hours=data.overlap_hours)
     row.old_secret, row.old_secret_until = (row.secret, now() + overlap) if overlap else (None, None)
-    row.secret = _new_secret()
+    row.secret = _create_secret()
     row.version, row.updated_at = row.version + 1, now()
     audit(session, actor, "webhook.rotate", "webhook", row.id, {"overlap_hours": data.overlap_hours})
     return row.id
 
 
-def give_up(session: Session, webhook_id: str, why: str) -> None:
+def disable_webhook(session: Session, webhook_id: str, reason: str) -> None:
     """Tell it nothing until somebody enables it again."""
     row = session.get(Webhook, webhook_id, with_for_update=True)
     if row is None or not row.enabled:
         return
-    row.enabled, row.disabled_at, row.disabled_reason = False, now(), why[:300]
+    row.enabled, row.disabled_at, row.disabled_reason = False, now(), reason[:300]
     row.version, row.updated_at = row.version + 1, now()
     audit(session, SYSTEM, "webhook.disable", "webhook", row.id, {"reason": row.disabled_reason})
     log.warning("a webhook was disabled", id=row.id, reason=row.disabled_reason)
 
 
-def message_id(*parts: object) -> str:
+def create_message_id(*parts: object) -> str:
     """The `webhook-id` of an event: made from it, so that whoever is told again knows it again."""
     return f"msg_{blake2b('|'.join(map(str, parts)).encode(), digest_size=16).hexdigest()}"
 
 
-def message(what: str, at: Any, data: dict[str, Any]) -> dict[str, Any]:
+def build_message(event_type: str, at: Any, data: dict[str, Any]) -> dict[str, Any]:
     """What a delivery keeps: the body as it is sent, the same bytes at every attempt."""
-    return {"body": pydantic_core.to_json({"type": what, "timestamp": iso(at), "data": data}).decode()}
+    return {"body": pydantic_core.to_json({"type": event_type, "timestamp": iso(at), "data": data}).decode()}
 
 
-def ping(session: Session, actor: Actor, webhook_id: str) -> str:
+def send_test(session: Session, actor: Actor, webhook_id: str) -> str:
     """Send a test message, whatever events are asked for; returns the delivery's id."""
-    row = working(session, actor, webhook_id)
-    event = message_id(PING, new_id())
-    content = message(PING, now(), {"id": row.id})
-    enqueue(session, channel=CHANNEL, endpoint=row.id, event=event, what=PING, content=content)
-    sent = (DELIVERY.c.channel == CHANNEL, DELIVERY.c.endpoint == row.id, DELIVERY.c.event == event)
-    return str(session.execute(sa.select(DELIVERY.c.id).where(*sent)).scalar_one())
+    row = lock_enabled_webhook(session, actor, webhook_id)
+    event = create_message_id(TEST_EVENT, new_id())
+    content = build_message(TEST_EVENT, now(), {"id": row.id})
+    enqueue(session, channel=CHANNEL, endpoint=row.id, event=event, what=TEST_EVENT, content=content)
+    is_delivery = (DELIVERY.c.channel == CHANNEL, DELIVERY.c.endpoint == row.id, DELIVERY.c.event == event)
+    return str(session.execute(sa.select(DELIVERY.c.id).where(*is_delivery)).scalar_one())
 
 
-def redeliver(session: Session, actor: Actor, webhook_id: str, delivery_id: str) -> str:
+def redeliver_message(session: Session, actor: Actor, webhook_id: str, delivery_id: str) -> str:
     """Send a message once more; returns the delivery's id."""
-    row = working(session, actor, webhook_id)
-    known = (DELIVERY.c.channel == CHANNEL, DELIVERY.c.endpoint == row.id, DELIVERY.c.id == delivery_id)
-    if session.execute(sa.select(DELIVERY.c.id).where(*known, shown_to(actor))).first() is None:
+    row = lock_enabled_webhook(session, actor, webhook_id)
+    is_delivery = (DELIVERY.c.channel == CHANNEL, DELIVERY.c.endpoint == row.id, DELIVERY.c.id == delivery_id)
+    if session.execute(sa.select(DELIVERY.c.id).where(*is_delivery, is_visible_to(actor))).first() is None:
         raise NotFound
     if not send_again(session, channel=CHANNEL, endpoint=row.id, ids=[delivery_id]):
         raise DeliveryRunning

@@ -12,7 +12,7 @@ from app.core.settings import Settings
 from app.db import Database
 from app.feeds.feeds import about
 from app.feeds.schemas import Publication
-from app.mail.notifications import CIRCLES
+from app.mail.notifications import AUDIENCES
 from tests.make import act, comment, draft, notice, ok, patched, published, section
 
 Headers = dict[str, str]
@@ -151,8 +151,8 @@ def test_who_follows_a_section_hears_of_what_is_inside_and_of_no_page(
     tokyo = published(client, editor, "Tokyo", section="japan")
     imprint = published(client, editor, "Imprint", section="japan", type="page")
     with db.connect() as connection:
-        circle = CIRCLES["article.published"](connection, {"article": tokyo["id"]})
-        assert CIRCLES["article.published"](connection, {"article": imprint["id"]}) is None
+        circle = AUDIENCES["article.published"](connection, {"article": tokyo["id"]})
+        assert AUDIENCES["article.published"](connection, {"article": imprint["id"]}) is None
     assert circle is not None
     wanted = ["site", *(f"section:{tree[name]}" for name in ("japan", "asia", "world"))]
     assert sorted(circle.keys) == sorted(("articles.new", target) for target in wanted)

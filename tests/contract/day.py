@@ -9,8 +9,8 @@ import sqlalchemy as sa
 from starlette.testclient import TestClient
 
 from app.core.ids import new_id
-from app.subscriptions.opt_ins import OPT_IN, confirm_token
-from app.subscriptions.unsubscribing import token_for
+from app.subscriptions.opt_ins import OPT_IN, create_confirm_token
+from app.subscriptions.unsubscribing import create_token
 from tests import make
 from tests.document import Operation, operations
 
@@ -200,7 +200,7 @@ def subscribe(api: Checked, client: TestClient, key: Headers, article: str) -> d
         pass
     with services.database.connect() as connection:
         (opt_in,) = connection.execute(sa.select(OPT_IN.c.id)).scalars()
-    token = confirm_token(services.vault, opt_in)
+    token = create_confirm_token(services.vault, opt_in)
     confirmed = send("POST", "/v1/subscriptions/confirm", {"token": token})
     mine = make.bearer(confirmed["manage_token"])
     kept = confirmed["subscription"]["id"]
@@ -216,7 +216,7 @@ def subscribe(api: Checked, client: TestClient, key: Headers, article: str) -> d
     suppressed = send("POST", "/v1/suppressions", {"email": "no@example.org"}, 201, key)
     send("GET", "/v1/suppressions", headers=key)
     row = {"kind": "comments.all", "target": f"article:{article}", "article_id": article}
-    link = token_for(services.vault, one["email"], [row])
+    link = create_token(services.vault, one["email"], [row])
     send("GET", f"/v1/unsubscribe/{link}")
     for accept in ("text/html", "application/json"):
         form = {"data": {"List-Unsubscribe": "One-Click"}, "headers": {"Accept": accept}}

@@ -9,7 +9,7 @@ import typer
 from app.cli import app as commands
 from app.core.settings import Settings
 from app.web.rate_limits import DEFAULT_RATES
-from app.webhooks.schemas import TYPES
+from app.webhooks.schemas import EVENT_TYPES
 from docs import generate
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -44,7 +44,7 @@ def test_every_event_is_explained() -> None:
     text = reference("events")
     assert [event.name for event in generate.events() if not event.__dict__.get("__doc__")] == []
     assert [event.name for event in generate.events() if f"## `{event.name}`\n" not in text] == []
-    assert {event.name for event in generate.events()} >= TYPES
+    assert {event.name for event in generate.events()} >= EVENT_TYPES
 
 
 def test_every_command_and_option_is_explained() -> None:

@@ -17,7 +17,7 @@ from app.core.settings import Settings
 from app.db import Database
 from app.deliveries.lanes import DELIVERY
 from app.mail import digests as digest_module
-from app.mail.digests import ITEM, RUN, Plan, is_due
+from app.mail.digests import ITEM, RUN, DigestSchedule, is_due
 from tests.mail.post import Mailbox, one_click, table, text_of, work, worker_alone
 from tests.make import Headers, act, ok, published, said, version
 
@@ -48,12 +48,12 @@ def utc(text: str) -> datetime:
     ],
 )
 def test_days_on_which_clocks_are_set(hour: int, at: str, day: str, moment: str) -> None:
-    assert Plan(BERLIN, hour, 0).latest("daily", utc(at)) == (day, utc(moment))
+    assert DigestSchedule(BERLIN, hour, 0).latest("daily", utc(at)) == (day, utc(moment))
 
 
 @given(MOMENTS, st.sampled_from(ZONES), st.integers(0, 23), st.integers(0, 6))
 def test_every_day_and_week_has_one(at: datetime, zone: str, hour: int, weekday: int) -> None:
-    plan = Plan(ZoneInfo(zone), hour, weekday)
+    plan = DigestSchedule(ZoneInfo(zone), hour, weekday)
     for frequency, longest in (("daily", timedelta(hours=50)), ("weekly", timedelta(days=9))):
         day, moment = plan.latest(frequency, at)
         assert moment <= at < moment + longest
@@ -74,7 +74,7 @@ class Clock:
     """Digests at a moment, as the worker makes them."""
 
     def __init__(self, client: TestClient, db: Database, settings: Settings) -> None:
-        self.client, self.db, self.plan = client, db, Plan.of(settings)
+        self.client, self.db, self.plan = client, db, DigestSchedule.of(settings)
 
     def until(self, days: int, hour: int = 7) -> datetime:
         """So many days after the latest daily digest that was due, at an hour in Berlin."""
@@ -89,7 +89,7 @@ class Clock:
                 if not is_due(connection, self.plan):
                     return
             with self.db.transaction() as session:
-                digest_module.put_together(session, self.plan)
+                digest_module.send_digests(session, self.plan)
         raise AssertionError("it never ends")
 
     def move(self, moment: datetime) -> None:
@@ -166,7 +166,7 @@ def test_nothing_is_lost_or_repeated_where_work_stops(
     reader: Callable[..., Headers],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(digest_module, "AT_ONCE", 2)
+    monkeypatch.setattr(digest_module, "BATCH_SIZE", 2)
     names = [f"reader{number}@mail.example" for number in range(5)]
     for name in names:
         wish = {"email": name, "kind": "articles.new", "frequency": "daily"}
@@ -176,14 +176,16 @@ def test_nothing_is_lost_or_repeated_where_work_stops(
     worker_alone(client)
     with time_machine.travel(digests.until(1) + timedelta(minutes=1), tick=False):
         with db.transaction() as session:
-            assert digest_module.put_together(session, digests.plan) == 3, "two, and more to come"
+            assert digest_module.send_digests(session, digests.plan) == 3, "two, and more to come"
         with db.transaction() as session:
-            digest_module.put_together(session, digests.plan)
+            digest_module.send_digests(session, digests.plan)
             session.rollback()  # killed before the commit
     assert sorted(table(db, ITEM, "period"), key=str).count(None) == 3
     with db.transaction() as session:  # something comes while it is half done
         row = {"subscriber_id": table(db, ITEM, "subscriber_id")[0], "event": "late", "what": "article.published"}
-        digest_module.gather(session, [row | {"frequency": "daily", "content": {"article": "x", "subscriptions": []}}])
+        digest_module.add_items(
+            session, [row | {"frequency": "daily", "content": {"article": "x", "subscriptions": []}}]
+        )
         late = digests.until(1) + timedelta(minutes=2)
         session.execute(sa.update(ITEM).where(ITEM.c.event == "late").values(created_at=late))
     digests.move(digests.until(1) + timedelta(minutes=3))

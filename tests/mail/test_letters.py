@@ -16,8 +16,8 @@ from app.db import Database
 from app.deliveries.lanes import DELIVERY, LANE
 from app.deliveries.outbox import send_again
 from app.identity.secrets import Vault
-from app.mail.letters import MailChannel, Writer
-from app.mail.schemas import ASKING, Letter
+from app.mail.letters import MailChannel, MailWriter
+from app.mail.schemas import OPT_IN_LANE, Letter
 from tests.mail.post import Mailbox, table, text_of, work, worker_alone
 from tests.make import Headers, ok, published, said
 
@@ -41,11 +41,11 @@ HOSTILE = [
 
 
 @pytest.fixture(scope="module")
-def writer(tmp_path_factory: pytest.TempPathFactory) -> Writer:
+def writer(tmp_path_factory: pytest.TempPathFactory) -> MailWriter:
     vault = Vault()
     vault._secrets = {"site": "0" * 64}
     settings = Settings(_env_file=None, site_url="https://site.example", site_name="The Exämple")
-    return Writer(settings, vault)
+    return MailWriter(settings, vault)
 
 
 def letter(title: str, name: str = "Ann", text: str = "Text.") -> Letter:
@@ -57,7 +57,7 @@ def letter(title: str, name: str = "Ann", text: str = "Text.") -> Letter:
 
 
 @pytest.mark.parametrize("hostile", HOSTILE, ids=range(len(HOSTILE)))
-def test_nothing_gets_out_of_its_place(writer: Writer, hostile: str) -> None:
+def test_nothing_gets_out_of_its_place(writer: MailWriter, hostile: str) -> None:
     mail = writer.write("comment.published:2", letter(hostile, hostile, hostile))
     raw = mail.as_bytes(policy=mail.policy)
     head = raw.partition(b"\r\n\r\n")[0]
@@ -81,7 +81,7 @@ def test_nothing_gets_out_of_its_place(writer: Writer, hostile: str) -> None:
     assert "{{ 7*7 }}" not in hostile or "{{ 7*7 }}" in text_of(read), "no template is made of it"
 
 
-def test_letters_and_emoji_stay_whole(writer: Writer) -> None:
+def test_letters_and_emoji_stay_whole(writer: MailWriter) -> None:
     mail = writer.write("x", letter("👩‍👩‍👧‍👦 می‌خواهم soft\u00adhyphen \u202egnp"))
     read = message_from_bytes(mail.as_bytes(policy=mail.policy), policy=policy.default)
     assert str(read["Subject"]) == "Ann replied to you: 👩‍👩‍👧‍👦 می‌خواهم softhyphen gnp"
@@ -132,7 +132,7 @@ def test_who_has_just_asked_waits_behind_nobody(
     worker_alone(client)
     ok(client.post("/v1/subscriptions", json={"email": ANN, "kind": "articles.new"}), 202)
     worker_alone(client)
-    assert table(db, LANE, "name") == ["smtp", ASKING]
+    assert table(db, LANE, "name") == ["smtp", OPT_IN_LANE]
     client.portal.call(client.app.state.services.courier.once)  # type: ignore[union-attr,attr-defined]
     client.portal.call(client.app.state.services.courier.settled)  # type: ignore[union-attr,attr-defined]
     assert len(mailbox.to(ANN)) == 1

@@ -201,7 +201,7 @@ def test_many_are_told_in_steps_each_once(
     monkeypatch: pytest.MonkeyPatch,
     reader: Callable[..., Headers],
 ) -> None:
-    monkeypatch.setattr("app.mail.notifications.AT_ONCE", 3)
+    monkeypatch.setattr("app.mail.notifications.BATCH_SIZE", 3)
     section(client, editor, "News")
     for number in range(8):
         who = reader(f"reader{number}@mail.example", email_verified=True)

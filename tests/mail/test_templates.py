@@ -11,7 +11,7 @@ from starlette.testclient import TestClient
 from app.core.settings import Settings
 from app.db import Database
 from app.deliveries.lanes import DELIVERY, LANE
-from app.mail.letters import environment
+from app.mail.letters import load_templates
 from tests.mail.post import Mailbox, table, text_of, work
 from tests.make import Headers, ok, published, said
 
@@ -63,9 +63,9 @@ def test_ones_own_templates_and_a_broken_one(
 
 
 def test_what_no_template_can_be_is_said_at_the_start(tmp_path: Path) -> None:
-    assert environment(tmp_path).get_template("digest.txt")
+    assert load_templates(tmp_path).get_template("digest.txt")
     broken = tmp_path / "broken"
     broken.mkdir()
     (broken / "digest.html").write_text("{% for one in %}")
     with pytest.raises(TemplateSyntaxError):
-        environment(broken)
+        load_templates(broken)

@@ -10,7 +10,7 @@ from starlette.testclient import TestClient
 from app.db import Database
 from app.identity.schemas import ANONYMOUS
 from app.publication.references import Reference, resolve_references
-from app.subscriptions.opt_ins import target_of
+from app.subscriptions.opt_ins import resolve_target
 from app.subscriptions.schemas import SubscriptionIn
 from tests.make import draft, ok, published
 
@@ -158,4 +158,4 @@ def test_notices_and_subscriptions_follow_former_slugs(
         {"email": "a@reader.example", "kind": "articles.new", "target": {"type": "section", "slug": "opinion"}}
     )
     with db.connect() as connection:
-        assert target_of(connection, ANONYMOUS, asked) == (f"section:{made['id']}", None)
+        assert resolve_target(connection, ANONYMOUS, asked) == (f"section:{made['id']}", None)

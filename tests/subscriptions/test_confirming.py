@@ -10,7 +10,7 @@ from starlette.testclient import TestClient
 
 from app.core.clock import now
 from app.db import Database
-from app.subscriptions.opt_ins import OPT_IN, prune
+from app.subscriptions.opt_ins import OPT_IN, prune_opt_ins
 from app.subscriptions.subscriptions import SUBSCRIBER, SUBSCRIPTION
 from tests.mail.post import Mailbox, everything, links, one_click, table, text_of, token_in, work
 from tests.make import Headers, bearer, ok
@@ -78,14 +78,14 @@ def test_it_expires_and_what_waited_is_forgotten(client: TestClient, db: Databas
     with db.transaction() as session:
         session.execute(sa.update(OPT_IN).values(created_at=almost))
         session.execute(sa.update(SUBSCRIPTION).values(created_at=almost))
-        assert prune(session) == 0
+        assert prune_opt_ins(session) == 0
     late = now() - timedelta(days=3, seconds=1)
     with db.transaction() as session:
         session.execute(sa.update(OPT_IN).values(created_at=late))
     refused(client, token)
     with db.transaction() as session:
         session.execute(sa.update(SUBSCRIPTION).values(created_at=late))
-        assert prune(session) == 2
+        assert prune_opt_ins(session) == 2
     assert (table(db, SUBSCRIBER, "id"), table(db, OPT_IN, "id")) == ([], []), "nobody needs the address any more"
 
 

@@ -12,7 +12,7 @@ from starlette.testclient import TestClient
 from app.core.clock import now
 from app.core.settings import Settings
 from app.db import Database
-from app.subscriptions.opt_ins import MOST_FROM_NETWORK, OPT_IN, REQUEST
+from app.subscriptions.opt_ins import MAX_MAILS_PER_NETWORK, OPT_IN, REQUEST
 from app.subscriptions.subscriptions import SUBSCRIBER
 from tests.mail.post import Mailbox, table, work
 from tests.make import Headers, said
@@ -74,10 +74,10 @@ def test_three_mails_to_one_mailbox_in_six_hours(
 @pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 def test_so_many_from_one_network_and_of_the_whole_site(client: TestClient, db: Database, mailbox: Mailbox) -> None:
     here = [from_(client, f"2001:db8:1:2::{n + 1}") for n in range(3)]
-    for number in range(MOST_FROM_NETWORK + 4):
+    for number in range(MAX_MAILS_PER_NETWORK + 4):
         ask(here[number % 3], f"reader{number}@mail.example")
     work(client)
-    assert len(mailbox.mails) == MOST_FROM_NETWORK, "one IPv6 network is one"
+    assert len(mailbox.mails) == MAX_MAILS_PER_NETWORK, "one IPv6 network is one"
     for number in range(15):
         ask(from_(client, f"10.1.1.{number + 1}"), f"other{number}@mail.example")
     work(client)
@@ -107,12 +107,12 @@ def test_a_request_that_cannot_be_looked_at_holds_up_no_other(
 
 
 def _choosy(client: TestClient) -> Any:
-    from app.subscriptions.opt_ins import take
+    from app.subscriptions.opt_ins import process_request
 
     def choosy(session: Any, row: Any, most: int) -> Any:
         if row["email"].startswith("poison"):
             session.execute(sa.text("SELECT * FROM no_such_table"))
-        return take(session, row, most)
+        return process_request(session, row, most)
 
     return choosy
 

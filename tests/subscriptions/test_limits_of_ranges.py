@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 from starlette.testclient import TestClient
 
-from app.subscriptions.opt_ins import MOST_FROM
+from app.subscriptions.opt_ins import MAX_MAILS_BY_ORIGIN
 from tests.mail.post import Mailbox, work
 from tests.make import ok, said
 
@@ -37,4 +37,4 @@ def test_few_mails_from_one_range_of_networks(
         if number % 20 == 19:
             work(client)
     work(client)
-    assert len(mailbox.mails) == MOST_FROM["near_range"]
+    assert len(mailbox.mails) == MAX_MAILS_BY_ORIGIN["near_range"]

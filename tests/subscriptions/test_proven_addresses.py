@@ -9,7 +9,7 @@ from starlette.testclient import TestClient
 from app.db import Database
 from app.subscriptions.schemas import address_hash
 from app.subscriptions.subscriptions import SUBSCRIPTION
-from app.subscriptions.suppressions import SUPPRESSION, suppress
+from app.subscriptions.suppressions import SUPPRESSION, suppress_address
 from tests import make
 from tests.mail.post import Mailbox, table, token_in, work
 from tests.make import Headers, bearer, comment, ok, said
@@ -89,7 +89,7 @@ def test_who_asks_signed_in_is_welcome_back_and_no_sooner(
 ) -> None:
     who = reader(ANN, email_verified=True)
     with db.transaction() as session:
-        suppress(session, address_hash(ANN), "unsubscribe")
+        suppress_address(session, address_hash(ANN), "unsubscribe")
     ask(client, {})
     work(client)
     assert (mailbox.mails, table(db, SUBSCRIPTION, "id")) == ([], [])
@@ -99,7 +99,7 @@ def test_who_asks_signed_in_is_welcome_back_and_no_sooner(
     assert (mailbox.mails, table(db, SUPPRESSION, "id"), len(table(db, SUBSCRIPTION, "id"))) == ([], [], 1)
     for reason in ("bounce", "complaint"):
         with db.transaction() as session:
-            suppress(session, address_hash(ANN), reason)
+            suppress_address(session, address_hash(ANN), reason)
         ask(client, who)
         work(client)
         assert table(db, SUBSCRIPTION, "id") == [], "that is not theirs to lift"
@@ -135,7 +135,7 @@ def test_what_a_comment_asks_for(
 def test_one_subscriber_has_so_many_subscriptions(
     client: TestClient, db: Database, article: Any, reader: Reader, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("app.subscriptions.subscriptions.MOST", 2)
+    monkeypatch.setattr("app.subscriptions.subscriptions.MAX_SUBSCRIPTIONS", 2)
     who, here = reader(ANN, email_verified=True), {"type": "article", "id": article["id"]}
     for kind, target in (("articles.new", None), ("comments.all", here), ("article.updated", here)):
         ok(client.post("/v1/subscriptions", json={"email": ANN, "kind": kind, "target": target}, headers=who), 202)

@@ -7,13 +7,13 @@ import pytest
 import time_machine
 from standardwebhooks import Webhook, WebhookVerificationError
 
-from app.webhooks.channel import signed
+from app.webhooks.channel import sign_message
 
 NOW = datetime(2030, 1, 1, 12, tzinfo=UTC)
 SECRET, FORMER, OTHER = (f"whsec_{letter * 43}=" for letter in "MKQ")
 BODY = '{"type":"comment.published","timestamp":"2030-01-01T12:00:00Z","data":{"id":"ü"}}'
 WEBHOOK = {"secret": SECRET, "old_secret": FORMER, "old_secret_until": NOW + timedelta(hours=1)}
-HEADERS = signed(WEBHOOK, "msg_0123456789abcdef", BODY, NOW)
+HEADERS = sign_message(WEBHOOK, "msg_0123456789abcdef", BODY, NOW)
 
 
 def accepted(headers: dict[str, str], body: bytes, secret: str = SECRET, at: datetime = NOW) -> bool:
@@ -32,7 +32,7 @@ def test_either_secret_verifies_while_one_replaces_the_other(secret: str, good: 
 
 def test_the_former_secret_ends() -> None:
     late = NOW + timedelta(hours=1)
-    headers = signed(WEBHOOK, "msg_1", BODY, late)
+    headers = sign_message(WEBHOOK, "msg_1", BODY, late)
     assert accepted(headers, BODY.encode(), SECRET, late)
     assert not accepted(headers, BODY.encode(), FORMER, late)
 
@@ -62,7 +62,7 @@ def test_every_changed_header_is_refused(name: str) -> None:
 def test_every_changed_signature_is_refused() -> None:
     """One signature, so that no other is right; the last character before the padding holds bits that mean nothing."""
     alone: dict[str, Any] = {**WEBHOOK, "old_secret": None}
-    headers = signed(alone, "msg_1", BODY, NOW)
+    headers = sign_message(alone, "msg_1", BODY, NOW)
     signature = headers["webhook-signature"]
     assert accepted(headers, BODY.encode())
     for at in range(len("v1,"), len(signature) - 2):

@@ -327,7 +327,7 @@ def test_it_needs_its_scope_and_no_limits(client: TestClient, editor: Headers, m
 
 
 def test_there_is_an_end(client: TestClient, manager: Headers, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("app.webhooks.webhooks.MOST", 1)
+    monkeypatch.setattr("app.webhooks.webhooks.MAX_WEBHOOKS", 1)
     body = {"url": "https://hooks.example/", "events": ["*"]}
     ok(client.post(URL, json=body, headers=manager), 201)
     assert client.post(URL, json=body, headers=manager).json()["code"] == "too_many_webhooks"
