@@ -11,7 +11,7 @@ from typing import Final
 
 from sqlmodel import Session
 
-from app.anchors.relocation import find_again
+from app.anchors.relocation import relocate_anchors
 from app.articles.discussions import delete_section_settings
 from app.events import catalog
 from app.events.catalog import EventBase, LoggedEvent
@@ -23,7 +23,7 @@ Handler = Callable[[Session, LoggedEvent], None]
 
 HANDLERS: Final[Mapping[str, Handler]] = MappingProxyType(
     {
-        "anchors": find_again,
+        "anchors": relocate_anchors,
         "partners": published,
         "discussions": delete_section_settings,
         "subscriptions": follow_merge,

@@ -92,11 +92,11 @@ from app.publication.terms import has_running_merge as has_merges
 from app.reactions import routes as reactions
 from app.related import routes as related
 from app.related.linking import has_stale as has_stale_links
-from app.related.linking import relate, relink
-from app.related.links import beside as related_beside
+from app.related.linking import rebuild_stale_lists, update_links
+from app.related.links import include_related as related_beside
 from app.search import routes as search
-from app.search.finding import listed as search_list
-from app.search.indexing import follow as follow_in_search
+from app.search.finding import list_matching as search_list
+from app.search.indexing import index_article as follow_in_search
 from app.subscribers import dispatch
 from app.subscriptions import routes as opt_ins
 from app.subscriptions import routes as subscribers
@@ -184,7 +184,7 @@ ALSO["importers"] = forget_imported  # rooms on one floor do not see each other
 
 
 READERS: dict[str, Callable[[Session, LoggedEvent], None]] = {"handlers": dispatch}
-READERS["related"] = relate
+READERS["related"] = update_links
 FEW = {"related": 4}  # facts at once, where each takes so long that a hundred would hold SQLite's writer for seconds
 READERS["notifications"] = on_event
 
@@ -231,7 +231,7 @@ def timers(settings: Settings) -> dict[str, Timer]:
         "merges": Timer(0.0, advance_merges, has_merges),
         "activity": Timer(1.0, age_activity, has_aged),
         "cards": Timer(0.0, partial(rebuild_stale, site=site), partial(has_stale, site=site)),
-        "links": Timer(0.0, relink, has_stale_links),
+        "links": Timer(0.0, rebuild_stale_lists, has_stale_links),
         "opt-ins": Timer(0.0, partial(process_requests, most_in_hour=settings.opt_in_limit), has_requests),
         "notifications": Timer(0.0, fan_out, has_fanouts),
         "digests": Timer(10.0, partial(send_digests, schedule=plan), partial(is_digest, schedule=plan)),

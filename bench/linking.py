@@ -30,9 +30,9 @@ from app.core.settings import Settings
 from app.db import Database, open_database
 from app.db.columns import table_of
 from app.identity.schemas import ANONYMOUS
-from app.related.linking import refresh, relink
-from app.related.links import related
-from app.related.similarity import weigh
+from app.related.linking import rebuild_stale_lists, refresh_links
+from app.related.links import find_related
+from app.related.similarity import weigh_stems
 from app.related.tables import ArticleTerm, RelatedTerm, RelatedText
 from bench.__main__ import DATABASES, urls
 from bench.seed import FIRST, Store, in_bulk, settle
@@ -108,7 +108,7 @@ def _seed(connection: sa.Connection, texts: Sequence[Text]) -> None:
         for n, text in enumerate(texts[start : start + CHUNK], start):
             row, revision = made_up(n, "")
             counts = {_word(word): count for word, count in Counter(text).items()}
-            weights = weigh(counts, {_word(word): have[word] for word in set(text)}, len(texts))
+            weights = weigh_stems(counts, {_word(word): have[word] for word in set(text)}, len(texts))
             terms = [[numbers[int(word[1:-1])], weight, word] for word, weight in weights.items()]
             about = {"n": n + 1, "article_id": row["id"], "revision": 1, "language": "en", "author_id": None}
             about |= {"listed_at": row["listed_at"], "stale": False, "signature": random.Random(n).randbytes(128)}
@@ -162,16 +162,16 @@ def _publish(db: Database, n: int, text: Text) -> str:
 
 def _link(db: Database, article_id: str) -> None:
     with db.transaction() as session:
-        refresh(session, article_id)
+        refresh_links(session, article_id)
 
 
 def _anew(db: Database) -> None:
     with db.transaction() as session:
-        relink(session, 1)
+        rebuild_stale_lists(session, 1)
 
 
 def _read(connection: sa.Connection, article_id: str, site: Site) -> None:
-    found = related(connection, article_id, ANONYMOUS, site)
+    found = find_related(connection, article_id, ANONYMOUS, site)
     assert found is None or len(found.items) <= 20
 
 

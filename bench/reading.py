@@ -24,7 +24,7 @@ from app.core.settings import Settings
 from app.db import Database, open_database
 from app.db.columns import table_of
 from app.identity.schemas import ANONYMOUS
-from app.related.links import related
+from app.related.links import find_related
 from app.related.tables import RelatedLink, RelatedText
 from bench.__main__ import DATABASES, urls
 from bench.linking import Took, made_up, timed
@@ -85,7 +85,7 @@ def fill(url: str, articles: int) -> Database:
 
 
 def _read(connection: sa.Connection, slug: str, site: Site) -> None:
-    answer = related(connection, slug, ANONYMOUS, site)
+    answer = find_related(connection, slug, ANONYMOUS, site)
     assert answer is not None
     assert len(answer.items) >= LINKS - 1  # one may be the article itself
 

@@ -16,9 +16,9 @@ import sqlalchemy as sa
 
 from app.articles.reading import ARTICLE
 from app.db import open_database
-from app.related.analysis import analyse
-from app.related.linking import TEXT, vector
-from app.related.similarity import Vector, score, weigh
+from app.related.analysis import analyze_text
+from app.related.linking import TEXT, vector_of
+from app.related.similarity import Vector, score_link, weigh_stems
 
 EPOCH = datetime(2000, 1, 1, tzinfo=UTC)
 DEPTH = 5
@@ -54,7 +54,7 @@ def read_texts(path: Path) -> dict[str, Vector]:
     """The texts of a file, as the product compares them."""
     with path.open(encoding="utf-8-sig", newline="") as file:
         rows = list(csv.DictReader(file))
-    analyses = {row["id"]: analyse(row.get("language") or "en", row["title"], row["text"]) for row in rows}
+    analyses = {row["id"]: analyze_text(row.get("language") or "en", row["title"], row["text"]) for row in rows}
     total: Counter[str] = Counter(analysis.language for analysis in analyses.values())
     articles = Counter((analysis.language, stem) for analysis in analyses.values() for stem in analysis.counts)
     numbers = {stem: number for number, stem in enumerate(articles)}
@@ -63,7 +63,7 @@ def read_texts(path: Path) -> dict[str, Vector]:
         analysis = analyses[row["id"]]
         language = analysis.language
         have = {stem: articles[language, stem] for stem in analysis.counts}
-        weights = weigh(analysis.counts, have, total[language])
+        weights = weigh_stems(analysis.counts, have, total[language])
         terms = {numbers[language, stem]: weight for stem, weight in weights.items()}
         at = datetime.fromisoformat(row["published_at"]) if row.get("published_at") else EPOCH
         labels = {numbers[language, stem]: analysis.labels[stem] for stem in weights}
@@ -77,7 +77,7 @@ def read_store(url: str) -> dict[str, Vector]:
     with db.connect() as connection:
         query = sa.select(TEXT, ARTICLE.c.slug).join(ARTICLE, ARTICLE.c.id == TEXT.c.article_id)
         for row in connection.execute(query).mappings():
-            found[row["article_id"]] = found[row["slug"]] = vector(row)
+            found[row["article_id"]] = found[row["slug"]] = vector_of(row)
     for engine in db.engines():
         engine.dispose()
     return found
@@ -140,7 +140,7 @@ def figures(texts: Mapping[str, Vector], pairs: Judged, at_least: float | None =
     middle = at_least if at_least is not None else (least + greatest) / 2
     scores = {}
     for a, b in known:
-        scores[a, b], scores[b, a] = float(score(texts[a], texts[b])), float(score(texts[b], texts[a]))
+        scores[a, b], scores[b, a] = float(score_link(texts[a], texts[b])), float(score_link(texts[b], texts[a]))
     gains = {pair: (judged - least) / (greatest - least) for pair, judged in known.items()}
     related = [judged >= middle if at_least is not None else judged > middle for judged in known.values()]
     area = auc([max(scores[a, b], scores[b, a]) for a, b in known], related)

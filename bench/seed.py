@@ -25,7 +25,7 @@ from app.fronts.tables import Front
 from app.identity import keys
 from app.identity.schemas import SYSTEM
 from app.publication.tables import Author, Media, Notice, Section, SectionClosure, Series, Tag
-from app.search.indexing import rebuild_some
+from app.search.indexing import rebuild_batch
 from app.text.inputs import reading_minutes
 from bench.discussion import discuss
 
@@ -272,7 +272,7 @@ def _index(db: Database) -> None:
     after: str | None = FRONT_ID
     while after is not None:
         with db.transaction() as session:
-            done = rebuild_some(session, after)
+            done = rebuild_batch(session, after)
         after = done[0] if done else None
     article, blocks = table_of(Article), []
     with db.transaction() as session:

@@ -12,16 +12,16 @@ from pydantic import TypeAdapter, ValidationError
 from rich.console import Console
 from rich.table import Table
 
-from app.anchors.anchors import locate
-from app.anchors.resolution import Pair, Passage, Text, resolve
+from app.anchors.anchors import locate_quote
+from app.anchors.resolution import Pair, Passage, Text, resolve_passage
 from app.anchors.schemas import AnchorIn
 from app.articles.list_parameters import Words
 from app.blocks import from_html as article_from_html
 from app.blocks import from_markdown as article_from_markdown
 from app.comments.rendering import render_markdown
 from app.moderation.pipeline import analyze_text
-from app.search.marks import snippet
-from app.search.questions import parse
+from app.search.marks import extract_snippet
+from app.search.questions import parse_question
 from app.subscriptions.schemas import Email
 from app.text.inputs import Prose
 from app.text.names import PersonName, is_office
@@ -87,18 +87,18 @@ def _comment(text: str) -> None:
 
 
 def _search(text: str) -> None:
-    question = parse(_WORDS.validate_python(text))
-    snippet(_TEXT, question, "en")
+    question = parse_question(_WORDS.validate_python(text))
+    extract_snippet(_TEXT, question, "en")
 
 
 def _quote(text: str) -> None:
-    locate(_TEXT, AnchorIn(exact=text, prefix=text[:200], suffix=text[:200]))
+    locate_quote(_TEXT, AnchorIn(exact=text, prefix=text[:200], suffix=text[:200]))
 
 
 def _earlier_quote(text: str) -> None:
     middle = len(_TEXT) // 2
     old = Text(f"{_TEXT[:middle]}\n\n{text}\n\n{_TEXT[middle:]}", ())
-    resolve(
+    resolve_passage(
         Pair(old, Text(f"{_TEXT[:middle]}\n\n{text[1::2]} {text[:-9]}\n\n{_TEXT[middle:]}", ())),
         Passage(middle + 2, middle + 2 + len(text)),
     )

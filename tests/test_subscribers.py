@@ -9,7 +9,7 @@ from typing import Any, get_args
 
 import pytest
 
-from app.anchors.relocation import find_again
+from app.anchors.relocation import relocate_anchors
 from app.articles.discussions import delete_section_settings
 from app.changes.schemas import MEANINGS
 from app.events import catalog
@@ -18,19 +18,19 @@ from app.fronts.fronts import follow_merge as follow_merge_on_fronts
 from app.live import messages, schemas
 from app.mail.notifications import on_event
 from app.partners.partners import published
-from app.related.linking import relate
+from app.related.linking import update_links
 from app.subscribers import HANDLERS, SUBSCRIBERS
 from app.subscriptions.subscriptions import follow_merge
 from app.webhooks.schemas import EVENT_TYPES
 from app.websub import publisher
 
 MATCHING: dict[str, list[Callable[..., Any]]] = {
-    "anchors": [find_again],
+    "anchors": [relocate_anchors],
     "partners": [published],
     "discussions": [delete_section_settings],
     "subscriptions": [follow_merge],
     "fronts": [follow_merge_on_fronts],
-    "related": [relate],
+    "related": [update_links],
     "mail": [on_event],
     "websub": [publisher._changed],
 }

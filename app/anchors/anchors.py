@@ -9,7 +9,16 @@ import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlmodel import Session
 
-from app.anchors.resolution import MOST_PLACES, Pair, Passage, Resolution, Text, occurrences, resolve, trimmed
+from app.anchors.resolution import (
+    MAX_PLACES,
+    Pair,
+    Passage,
+    Resolution,
+    Text,
+    find_occurrences,
+    resolve_passage,
+    trim_passage,
+)
 from app.anchors.schemas import AnchorIn, AnchorQuery
 from app.anchors.tables import Anchor, AnchorResolution
 from app.articles.reading import ARTICLE, REVISION
@@ -21,54 +30,56 @@ from app.db.columns import Row, table_of
 from app.web.paging import Sort, fetch_page
 
 ANCHOR = table_of(Anchor)
-_SHOWN = ("id", "kind", "exact", "question", "state", "revision", "block_id", "start", "end")
-COLUMNS = [ANCHOR.c[name].label(f"anchor_{name}") for name in _SHOWN]
+_OUT_COLUMNS = ("id", "kind", "exact", "question", "state", "revision", "block_id", "start", "end")
+COLUMNS = [ANCHOR.c[name].label(f"anchor_{name}") for name in _OUT_COLUMNS]
 """What a query joins to `ANCHOR` for `shown`; `anchor_id` is null where there is none."""
-_PLACELESS = {"orphaned", "detached"}
-_LISTED = [
-    ANCHOR.c[name] for name in (*_SHOWN, *"article_id prefix suffix redacted comments created_at version".split())
+_STATES_WITHOUT_PLACE = {"orphaned", "detached"}
+_COLUMNS = [
+    ANCHOR.c[name] for name in (*_OUT_COLUMNS, *"article_id prefix suffix redacted comments created_at version".split())
 ]
-_BY_ID = sa.select(*_LISTED).where(ANCHOR.c.id == sa.bindparam("id", type_=ANCHOR.c.id.type))
-_IN_ORDER = Sort("start", kind=int)
+_SELECT_BY_ID = sa.select(*_COLUMNS).where(ANCHOR.c.id == sa.bindparam("id", type_=ANCHOR.c.id.type))
+_TEXT_ORDER = Sort("start", kind=int)
 
 
-def _placed(values: dict[str, Any]) -> dict[str, Any]:
+def _hide_former_place(values: dict[str, Any]) -> dict[str, Any]:
     """Where it stood last is nobody's business while it has no place."""
-    return values | {"block_id": None, "start": None, "end": None} if values["state"] in _PLACELESS else values
+    return (
+        values | {"block_id": None, "start": None, "end": None} if values["state"] in _STATES_WITHOUT_PLACE else values
+    )
 
 
-def shown(row: Row) -> dict[str, Any] | None:
+def present_anchor(row: Row) -> dict[str, Any] | None:
     """The `anchor` of a comment's row with `COLUMNS`, in the shape of `AnchorOut`; None for a comment without one."""
     if row["anchor_kind"] is None:
         return None
-    return _placed({name: row[f"anchor_{name}"] for name in _SHOWN})
+    return _hide_former_place({name: row[f"anchor_{name}"] for name in _OUT_COLUMNS})
 
 
-def present(row: Row) -> dict[str, Any]:
+def present_passage(row: Row) -> dict[str, Any]:
     """A row of anchors in the shape of `PassageOut`."""
-    return _placed(dict(row))
+    return _hide_former_place(dict(row))
 
 
-def by_id(connection: sa.Connection, anchor_id: str) -> sa.RowMapping | None:
+def find_anchor(connection: sa.Connection, anchor_id: str) -> sa.RowMapping | None:
     """One anchor, whoever may see its article."""
-    return connection.execute(_BY_ID, {"id": anchor_id}).mappings().first() if is_id(anchor_id) else None
+    return connection.execute(_SELECT_BY_ID, {"id": anchor_id}).mappings().first() if is_id(anchor_id) else None
 
 
 @lru_cache(8)
-def _of_article(kind: str | None) -> sa.Select[Any]:
-    found = sa.select(*_LISTED).where(ANCHOR.c.article_id == sa.bindparam("article_id", type_=ANCHOR.c.id.type))
-    found = found.where((ANCHOR.c.comments > 0) | (ANCHOR.c.kind == "prompt"))
-    return found.where(ANCHOR.c.kind == kind) if kind else found
+def _select_of_article(kind: str | None) -> sa.Select[Any]:
+    query = sa.select(*_COLUMNS).where(ANCHOR.c.article_id == sa.bindparam("article_id", type_=ANCHOR.c.id.type))
+    query = query.where((ANCHOR.c.comments > 0) | (ANCHOR.c.kind == "prompt"))
+    return query.where(ANCHOR.c.kind == kind) if kind else query
 
 
-def page(connection: sa.Connection, article_id: str, asked: AnchorQuery) -> dict[str, Any]:
+def list_anchors(connection: sa.Connection, article_id: str, filters: AnchorQuery) -> dict[str, Any]:
     """An article's prompts and the passages that readers speak of, in the order of the text."""
-    query = _of_article(asked.kind).params(article_id=article_id)
-    found = fetch_page(connection, query, _IN_ORDER, ANCHOR.c.start, asked, within=article_id)
-    return {**found, "data": [present(row) for row in found["data"]]}
+    query = _select_of_article(filters.kind).params(article_id=article_id)
+    page = fetch_page(connection, query, _TEXT_ORDER, ANCHOR.c.start, filters, within=article_id)
+    return {**page, "data": [present_passage(row) for row in page["data"]]}
 
 
-def texts(connection: sa.Connection, article_id: str, revisions: set[int]) -> dict[int, Text]:
+def read_texts(connection: sa.Connection, article_id: str, revisions: set[int]) -> dict[int, Text]:
     """The texts of some revisions of an article."""
     query = sa.select(REVISION.c.n, REVISION.c.text, REVISION.c.blocks).where(
         REVISION.c.article_id == article_id, REVISION.c.n.in_(sorted(revisions))
@@ -78,25 +89,25 @@ def texts(connection: sa.Connection, article_id: str, revisions: set[int]) -> di
 
 _SPACE = re.compile(r"\s+")
 _SPACES = re.compile(r"\s{2,}")
-MOST = 2_000  # of an article: all of them are looked for at once when its text changes
+MAX_ANCHORS = 2_000  # of an article: all of them are looked for at once when its text changes
 HISTORY = table_of(AnchorResolution)
 _INSERT: dict[str, Any] = {"sqlite": sqlite.insert, "postgresql": postgresql.insert}
-_ARTICLE = (
+_LOCK_ARTICLE = (
     sa.select(ARTICLE.c.id, ARTICLE.c.revision)
     .where(ARTICLE.c.id == sa.bindparam("id", type_=ARTICLE.c.id.type), ARTICLE.c.public)
     .with_for_update(read=True, key_share=True)
 )
-_COUNT = (
+_ADJUST_COUNT = (
     sa.update(ANCHOR)
     .where(ANCHOR.c.id == sa.bindparam("anchor", type_=ANCHOR.c.id.type))
     .values(comments=ANCHOR.c.comments + sa.bindparam("delta", type_=sa.Integer()))
 )
-_KNOWN = sa.select(ANCHOR.c.id).where(
+_SELECT_USABLE = sa.select(ANCHOR.c.id).where(
     ANCHOR.c.id == sa.bindparam("anchor", type_=ANCHOR.c.id.type),
     ANCHOR.c.article_id == sa.bindparam("article", type_=ANCHOR.c.id.type),
     ANCHOR.c.state != "detached",
 )
-_WAS_PUBLIC = sa.select(REVISION.c.published_at).where(
+_SELECT_PUBLISHED_AT = sa.select(REVISION.c.published_at).where(
     REVISION.c.article_id == sa.bindparam("article", type_=ARTICLE.c.id.type),
     REVISION.c.n == sa.bindparam("n", type_=sa.Integer()),
 )
@@ -120,7 +131,7 @@ class TooManyAnchors(Conflict):
     code, title = "too_many_anchors", "The article has too many marked passages"
 
 
-def _absent(pointer: str) -> QuoteNotFound:
+def _quote_not_found(pointer: str) -> QuoteNotFound:
     detail = "The quoted words are not found there, or not only once."
     return QuoteNotFound(detail, pointer=f"{pointer}/exact", code="quote_not_found")
 
@@ -134,25 +145,25 @@ def _from_utf16(text: str, offset: int) -> int | None:
         return None
 
 
-def _letters(text: str) -> str:
+def _without_spaces(text: str) -> str:
     return "".join(text.split())
 
 
-def locate(text: str, data: AnchorIn) -> Passage | None:
+def locate_quote(text: str, data: AnchorIn) -> Passage | None:
     """Where a quote stands in a text, or None: where it is said to stand, or else in one place that nothing doubts.
 
     White space counts as one space. What stands around it is asked only where it stands in several places: what a
     browser shows between blocks is not what stands in the plain text.
     """
     if data.start is not None and data.end is not None:
-        return _told(text, data, data.start, data.end)
-    places = _places(text, data.exact)
+        return _check_range(text, data, data.start, data.end)
+    places = _find_quote(text, data.exact)
     if len(places) > 1:
-        places = _surrounded(text, places, data.prefix or "", data.suffix or "")
-    return trimmed(text, places[0]) if len(places) == 1 else None
+        places = _match_context(text, places, data.prefix or "", data.suffix or "")
+    return trim_passage(text, places[0]) if len(places) == 1 else None
 
 
-def _told(text: str, data: AnchorIn, start: int, end: int) -> Passage | None:
+def _check_range(text: str, data: AnchorIn, start: int, end: int) -> Passage | None:
     first, last = start, end
     if data.unit == "utf16":
         units = _from_utf16(text, start), _from_utf16(text, end)
@@ -160,15 +171,15 @@ def _told(text: str, data: AnchorIn, start: int, end: int) -> Passage | None:
             return None
         first, last = units[0], units[1]
     is_there = _SPACE.sub(" ", text[first:last]) == _SPACE.sub(" ", data.exact)
-    return trimmed(text, Passage(first, last)) if is_there else None
+    return trim_passage(text, Passage(first, last)) if is_there else None
 
 
-def _places(text: str, quote: str) -> list[Passage]:
+def _find_quote(text: str, quote: str) -> list[Passage]:
     """Find a quote wherever it stands, also where places overlap.
 
     Without a pattern of the quote, which takes longer to compile than the text to search.
     """
-    wanted, folded = " ".join(quote.split()), _SPACE.sub(" ", text)
+    quote_folded, folded = " ".join(quote.split()), _SPACE.sub(" ", text)
     spaces, shifts = [0], [0]  # where white space has been folded, and how far that has moved what follows
     for space in _SPACES.finditer(text):
         spaces.append(space.start() - shifts[-1])
@@ -177,36 +188,40 @@ def _places(text: str, quote: str) -> list[Passage]:
     def unfolded(position: int) -> int:
         return position + shifts[bisect_left(spaces, position, 1) - 1]
 
-    starts = occurrences(folded, wanted, MOST_PLACES)
-    return [Passage(unfolded(at), unfolded(at + len(wanted) - 1) + 1) for at in starts]
+    starts = find_occurrences(folded, quote_folded, MAX_PLACES)
+    return [Passage(unfolded(at), unfolded(at + len(quote_folded) - 1) + 1) for at in starts]
 
 
-def _surrounded(text: str, places: list[Passage], prefix: str, suffix: str) -> list[Passage]:
+def _match_context(text: str, places: list[Passage], prefix: str, suffix: str) -> list[Passage]:
     """The one place that has this before it and that behind it, or at least one of both; white space is nothing."""
-    before, after = _letters(prefix), _letters(suffix)
-    follows = [place for place in places if _letters(text[max(0, place.start - 400) : place.start]).endswith(before)]
-    precedes = [place for place in places if _letters(text[place.end : place.end + 400]).startswith(after)]
-    both = [place for place in follows if place in precedes]
-    sides = (both, follows if before else [], precedes if after else [])
+    before, after = _without_spaces(prefix), _without_spaces(suffix)
+    follows = [
+        place for place in places if _without_spaces(text[max(0, place.start - 400) : place.start]).endswith(before)
+    ]
+    precedes = [place for place in places if _without_spaces(text[place.end : place.end + 400]).startswith(after)]
+    in_both = [place for place in follows if place in precedes]
+    sides = (in_both, follows if before else [], precedes if after else [])
     return next((found for found in sides if len(found) == 1), [])
 
 
-def find(session: Session, article: Row, data: AnchorIn, pointer: str) -> tuple[int, Text, Passage, Resolution]:
+def find_passage(session: Session, article: Row, data: AnchorIn, pointer: str) -> tuple[int, Text, Passage, Resolution]:
     """The passage in the revision that it names, and where that is in the public one."""
     current = article["revision"]
     named = current if data.revision is None else data.revision
     if named != current:
         # What readers never saw is to them as if it were not there.
-        seen = session.execute(_WAS_PUBLIC, {"article": article["id"], "n": named}).scalar_one_or_none()
-        if seen is None:
-            raise _absent(pointer)
-    found = texts(session.connection(), article["id"], {named, current})
-    text = found[named]
-    if (passage := locate(text.text, data)) is None:
-        raise _absent(pointer)
+        published_at = session.execute(
+            _SELECT_PUBLISHED_AT, {"article": article["id"], "n": named}
+        ).scalar_one_or_none()
+        if published_at is None:
+            raise _quote_not_found(pointer)
+    texts = read_texts(session.connection(), article["id"], {named, current})
+    text = texts[named]
+    if (passage := locate_quote(text.text, data)) is None:
+        raise _quote_not_found(pointer)
     if named == current:
         return named, text, passage, Resolution("anchored", "none", 1.0, *passage, text.block_id(passage.start))
-    place = resolve(Pair(text, found[current]), passage)
+    place = resolve_passage(Pair(text, texts[current]), passage)
     if place.state == "orphaned" or _has_redacted(session, article["id"]):
         raise StaleRevision
     return named, text, passage, place
@@ -218,42 +233,48 @@ def _has_redacted(session: Session, article_id: str) -> bool:
     return session.execute(query).first() is not None
 
 
-def _same(session: Session, article: Row, named: int, passage: Passage, place: Resolution) -> str | None:
+def _find_same_passage(session: Session, article: Row, named: int, passage: Passage, place: Resolution) -> str | None:
     """The anchor of this very passage, if it was marked before: as quoted, or as it stands now in the same words."""
     quoted = (
         (ANCHOR.c.quote_revision == named)
         & (ANCHOR.c.quote_start == passage.start)
         & (ANCHOR.c.quote_end == passage.end)
     )
-    stands = (
+    is_same_place = (
         (ANCHOR.c.revision == article["revision"])
         & (ANCHOR.c.start == place.start)
         & (ANCHOR.c.end == place.end)
         & ANCHOR.c.state.in_(["anchored", "moved"])
         & ~ANCHOR.c.redacted
     )
-    mine = ANCHOR.c.article_id == article["id"]
-    query = sa.select(ANCHOR.c.id, quoted.label("quoted")).where(mine, quoted | stands).order_by(ANCHOR.c.id)
+    is_of_article = ANCHOR.c.article_id == article["id"]
+    query = (
+        sa.select(ANCHOR.c.id, quoted.label("quoted"))
+        .where(is_of_article, quoted | is_same_place)
+        .order_by(ANCHOR.c.id)
+    )
     rows = session.execute(query).all()
     return next((row.id for row in rows if row.quoted), None) or (rows[0].id if rows else None)
 
 
-def public(session: Session, article_id: str) -> Row:
+def lock_public_article(session: Session, article_id: str) -> Row:
     """The article, whose text stays as it is until this transaction ends; 404 unless readers see it."""
-    article = session.execute(_ARTICLE, {"id": article_id}).mappings().first()
+    article = session.execute(_LOCK_ARTICLE, {"id": article_id}).mappings().first()
     if article is None:
         raise NotFound
     return article
 
 
-def place(session: Session, article_id: str, data: AnchorIn, made_by: str | None, *, pointer: str = "/anchor") -> str:
+def create_anchor(
+    session: Session, article_id: str, data: AnchorIn, made_by: str | None, *, pointer: str = "/anchor"
+) -> str:
     """Mark a passage of a public article; returns its id, the same for all who mark the same."""
-    article = public(session, article_id)
-    named, text, passage, found = find(session, article, data, pointer)
-    if same := _same(session, article, named, passage, found):
+    article = lock_public_article(session, article_id)
+    named, text, passage, resolution = find_passage(session, article, data, pointer)
+    if same := _find_same_passage(session, article, named, passage, resolution):
         return same
-    held = sa.select(sa.func.count()).select_from(ANCHOR).where(ANCHOR.c.article_id == article_id)
-    if session.execute(held).scalar_one() >= MOST:
+    count = sa.select(sa.func.count()).select_from(ANCHOR).where(ANCHOR.c.article_id == article_id)
+    if session.execute(count).scalar_one() >= MAX_ANCHORS:
         raise TooManyAnchors
     values = {
         "id": new_id(),
@@ -274,47 +295,61 @@ def place(session: Session, article_id: str, data: AnchorIn, made_by: str | None
         "base_end": passage.end,
         "revision": article["revision"],
         "redacted": False,
-        **columns(found),
+        **place_columns(resolution),
     }
     insert = _INSERT[session.get_bind().dialect.name](ANCHOR).on_conflict_do_nothing().returning(ANCHOR.c.id)
     if session.execute(insert, values).first() is None:  # a twin was quicker
-        same = _same(session, article, named, passage, found)
+        same = _find_same_passage(session, article, named, passage, resolution)
         if same is None:
             raise Conflict
         return same
-    note(session, values["id"], article["revision"], found, method="quote", by=made_by)
+    add_history(session, values["id"], article["revision"], resolution, method="quote", by=made_by)
     return str(values["id"])
 
 
-def columns(found: Resolution) -> dict[str, Any]:
+def place_columns(resolution: Resolution) -> dict[str, Any]:
     """Where a passage was found, as its row has it."""
-    return {"state": found.state, "block_id": found.block_id, "start": found.start, "end": found.end}
+    return {
+        "state": resolution.state,
+        "block_id": resolution.block_id,
+        "start": resolution.start,
+        "end": resolution.end,
+    }
 
 
-def note(session: Session, anchor_id: str, revision: int, found: Resolution, *, method: str, by: str | None) -> None:
+def add_history(
+    session: Session, anchor_id: str, revision: int, resolution: Resolution, *, method: str, by: str | None
+) -> None:
     """Add to the history where an anchor stands now."""
-    session.execute(sa.insert(HISTORY), [history(anchor_id, revision, found, method=method, by=by)])
+    session.execute(sa.insert(HISTORY), [history_row(anchor_id, revision, resolution, method=method, by=by)])
 
 
-def history(anchor_id: str, revision: int, found: Resolution, *, method: str, by: str | None) -> dict[str, Any]:
+def history_row(
+    anchor_id: str, revision: int, resolution: Resolution, *, method: str, by: str | None
+) -> dict[str, Any]:
     """A row of the history."""
-    about = {"id": new_id(), "anchor_id": anchor_id, "revision": revision, "at": now()}
-    return {**about, **columns(found), "method": method, "score": found.score, "by": by}
+    head = {"id": new_id(), "anchor_id": anchor_id, "revision": revision, "at": now()}
+    return {**head, **place_columns(resolution), "method": method, "score": resolution.score, "by": by}
 
 
-def require(session: Session, article_id: str, anchor_id: str) -> None:
+def require_anchor(session: Session, article_id: str, anchor_id: str) -> None:
     """422 unless the anchor is one of the article that can be spoken of."""
-    if not is_id(anchor_id) or session.execute(_KNOWN, {"anchor": anchor_id, "article": article_id}).first() is None:
+    if (
+        not is_id(anchor_id)
+        or session.execute(_SELECT_USABLE, {"anchor": anchor_id, "article": article_id}).first() is None
+    ):
         raise Invalid("There is no such anchor.", pointer="/anchor_id", code="not_found")
 
 
-def count(session: Session, anchor_id: str, delta: int) -> None:
+def adjust_count(session: Session, anchor_id: str, delta: int) -> None:
     """Add to the number of listed comments on a passage."""
-    session.execute(_COUNT, {"anchor": anchor_id, "delta": delta})
+    session.execute(_ADJUST_COUNT, {"anchor": anchor_id, "delta": delta})
 
 
-def forget(session: Session, made_by: str) -> None:
+def erase_author(session: Session, made_by: str) -> None:
     """Forget that someone marked passages; what they marked stays for the comments on it."""
-    theirs = sa.select(ANCHOR.c.id).where(ANCHOR.c.made_by == made_by)  # a reader has no part in other passages
-    session.execute(sa.update(HISTORY).where(HISTORY.c.anchor_id.in_(theirs), HISTORY.c.by == made_by).values(by=None))
+    anchor_ids = sa.select(ANCHOR.c.id).where(ANCHOR.c.made_by == made_by)  # a reader has no part in other passages
+    session.execute(
+        sa.update(HISTORY).where(HISTORY.c.anchor_id.in_(anchor_ids), HISTORY.c.by == made_by).values(by=None)
+    )
     session.execute(sa.update(ANCHOR).where(ANCHOR.c.made_by == made_by).values(made_by=None))

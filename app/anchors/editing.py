@@ -5,7 +5,16 @@ from typing import Any
 import sqlalchemy as sa
 from sqlmodel import Session
 
-from app.anchors.anchors import ANCHOR, QuoteNotFound, columns, find, note, place, public, texts
+from app.anchors.anchors import (
+    ANCHOR,
+    QuoteNotFound,
+    add_history,
+    create_anchor,
+    find_passage,
+    lock_public_article,
+    place_columns,
+    read_texts,
+)
 from app.anchors.resolution import ORPHANED, Resolution, Text
 from app.anchors.schemas import AnchorIn, AnchorPatch, PromptIn
 from app.articles.exposure import check_attachment
@@ -29,12 +38,12 @@ class AlreadyAsked(Conflict):
     code, title = "already_asked", "This passage has its question"
 
 
-def _may(article: Article) -> None:
+def _require_public(article: Article) -> None:
     if not article.public:
         raise WrongState("Only the text of a public article has anchors.")
 
 
-def _article(session: Session, actor: Actor, ref: str) -> Article:
+def _lock_article(session: Session, actor: Actor, ref: str) -> Article:
     """The article, locked: 404 unless the caller may see it, 403 outside the key's sections or where readers see it."""
     article = lock_article(session, actor, ref, None, [])
     check_attachment(actor, article)
@@ -43,19 +52,19 @@ def _article(session: Session, actor: Actor, ref: str) -> Article:
     return article
 
 
-def _locked(session: Session, actor: Actor, anchor_id: str, versions: Versions, fields: list[str]) -> Row:
+def _lock_anchor(session: Session, actor: Actor, anchor_id: str, versions: Versions, fields: list[str]) -> Row:
     """An anchor to change, with its article locked before it; 404, 403 and 412 as for articles."""
     owner = sa.select(ANCHOR.c.article_id).where(ANCHOR.c.id == anchor_id)
     article_id = session.execute(owner).scalar_one_or_none() if is_id(anchor_id) else None
     if article_id is None:
         raise NotFound
-    _article(session, actor, article_id)
+    _lock_article(session, actor, article_id)
     row = session.execute(sa.select(ANCHOR).where(ANCHOR.c.id == anchor_id).with_for_update()).mappings().one()
     etag.check_version(row["version"], versions, fields)
     return row
 
 
-def _changed(session: Session, actor: Actor, row: Row, values: dict[str, Any], verb: str) -> str:
+def _apply_change(session: Session, actor: Actor, row: Row, values: dict[str, Any], verb: str) -> str:
     values = {**values, "version": row["version"] + 1}
     session.execute(sa.update(ANCHOR).where(ANCHOR.c.id == row["id"]).values(values))
     emit(session, AnchorChanged(subject_id=row["id"], article_id=row["article_id"]))
@@ -63,54 +72,54 @@ def _changed(session: Session, actor: Actor, row: Row, values: dict[str, Any], v
     return str(row["id"])
 
 
-def ask(session: Session, actor: Actor, ref: str, data: PromptIn) -> str:
+def create_prompt(session: Session, actor: Actor, ref: str, data: PromptIn) -> str:
     """Ask readers about a passage; what they have marked already becomes the prompt. Returns its id."""
-    article = _article(session, actor, ref)
-    _may(article)
-    anchor_id = place(session, article.id, data, actor.id, pointer="")
+    article = _lock_article(session, actor, ref)
+    _require_public(article)
+    anchor_id = create_anchor(session, article.id, data, actor.id, pointer="")
     row = session.execute(sa.select(ANCHOR).where(ANCHOR.c.id == anchor_id).with_for_update()).mappings().one()
     if row["kind"] == "prompt":
         if row["question"] != data.question:
             raise AlreadyAsked
         return anchor_id
-    return _changed(session, actor, row, {"kind": "prompt", "question": data.question}, "ask")
+    return _apply_change(session, actor, row, {"kind": "prompt", "question": data.question}, "ask")
 
 
-def change(session: Session, actor: Actor, anchor_id: str, data: AnchorPatch, versions: Versions) -> str:
+def update_anchor(session: Session, actor: Actor, anchor_id: str, data: AnchorPatch, versions: Versions) -> str:
     """Change what is asked, or say where the passage stands now."""
-    asked = data.model_dump(exclude_unset=True)
-    row = _locked(session, actor, anchor_id, versions, sorted(asked))
+    changes = data.model_dump(exclude_unset=True)
+    row = _lock_anchor(session, actor, anchor_id, versions, sorted(changes))
     values: dict[str, Any] = {}
-    if "question" in asked and asked["question"] != row["question"]:
-        values = {"question": asked["question"], "kind": "prompt" if asked["question"] else "passage"}
-    if "place" in asked:
-        values |= _put(session, actor, row, data.place)
-    return _changed(session, actor, row, values, "change") if values else anchor_id
+    if "question" in changes and changes["question"] != row["question"]:
+        values = {"question": changes["question"], "kind": "prompt" if changes["question"] else "passage"}
+    if "place" in changes:
+        values |= _move_anchor(session, actor, row, data.place)
+    return _apply_change(session, actor, row, values, "change") if values else anchor_id
 
 
-def _put(session: Session, actor: Actor, row: Row, data: AnchorIn) -> dict[str, Any]:
+def _move_anchor(session: Session, actor: Actor, row: Row, data: AnchorIn) -> dict[str, Any]:
     """Where an editor puts an anchor: from now on that is what new texts are compared with; the quote stays."""
     if row["redacted"]:
         raise WrongState("The quoted words were removed: the anchor stays with its block.")
-    article = public(session, row["article_id"])
-    named, _, passage, found = find(session, article, data, "/place")
+    article = lock_public_article(session, row["article_id"])
+    named, _, passage, resolution = find_passage(session, article, data, "/place")
     if named != article["revision"]:
         raise QuoteNotFound("Name the passage in the public revision.", pointer="/place/revision", code="not_current")
-    note(session, row["id"], named, found, method="editor", by=actor.id)
+    add_history(session, row["id"], named, resolution, method="editor", by=actor.id)
     base = {"base_revision": named, "base_start": passage.start, "base_end": passage.end}
-    return {**base, **columns(found), "revision": named}
+    return {**base, **place_columns(resolution), "revision": named}
 
 
-def detach(session: Session, actor: Actor, anchor_id: str, versions: Versions) -> str:
+def detach_anchor(session: Session, actor: Actor, anchor_id: str, versions: Versions) -> str:
     """Take an anchor off the text until an editor puts it somewhere; its comments stay."""
-    row = _locked(session, actor, anchor_id, versions, ["state"])
+    row = _lock_anchor(session, actor, anchor_id, versions, ["state"])
     if row["state"] == "detached":
         return anchor_id
-    note(session, row["id"], row["revision"], ORPHANED._replace(state="detached"), method="editor", by=actor.id)
-    return _changed(session, actor, row, {"state": "detached"}, "detach")
+    add_history(session, row["id"], row["revision"], ORPHANED._replace(state="detached"), method="editor", by=actor.id)
+    return _apply_change(session, actor, row, {"state": "detached"}, "detach")
 
 
-def beside_block(text: Text, block_id: str | None) -> Resolution:
+def resolve_to_block(text: Text, block_id: str | None) -> Resolution:
     """The place of an anchor whose words nobody may look for: the whole of its block, as long as that is there."""
     number = None if block_id is None else text.at.get(block_id)
     if number is None:
@@ -119,15 +128,15 @@ def beside_block(text: Text, block_id: str | None) -> Resolution:
     return Resolution("anchored", "none", 1.0, span.start, span.end, span.id)
 
 
-def redact(session: Session, actor: Actor, anchor_id: str, versions: Versions) -> str:
+def redact_anchor(session: Session, actor: Actor, anchor_id: str, versions: Versions) -> str:
     """Remove the quoted words for good; the comments stay, beside the block as long as there is one."""
-    row = _locked(session, actor, anchor_id, versions, ["exact"])
+    row = _lock_anchor(session, actor, anchor_id, versions, ["exact"])
     if row["redacted"]:
         return anchor_id
     values: dict[str, Any] = {"exact": None, "prefix": None, "suffix": None, "redacted": True}
     if row["state"] not in {"detached", "orphaned"}:
-        text = texts(session.connection(), row["article_id"], {row["revision"]})[row["revision"]]
-        found = beside_block(text, row["block_id"])
-        note(session, row["id"], row["revision"], found, method="block", by=actor.id)
-        values |= columns(found) if found.start is not None else {"state": found.state}
-    return _changed(session, actor, row, values, "redact")
+        text = read_texts(session.connection(), row["article_id"], {row["revision"]})[row["revision"]]
+        resolution = resolve_to_block(text, row["block_id"])
+        add_history(session, row["id"], row["revision"], resolution, method="block", by=actor.id)
+        values |= place_columns(resolution) if resolution.start is not None else {"state": resolution.state}
+    return _apply_change(session, actor, row, values, "redact")

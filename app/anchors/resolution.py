@@ -17,7 +17,7 @@ from app.blocks import BlockSpan
 
 State = Literal["anchored", "moved", "changed", "orphaned", "detached"]  # the last is for editors to say
 Method = Literal["shift", "diff", "exact", "fuzzy", "none"]
-CONTEXT: Final = 32
+CONTEXT_CHARACTERS: Final = 32
 """How many characters on either side of a passage tell where it stood."""
 
 # A word, or one character of a script that writes no spaces, or any other character that can be seen.
@@ -57,7 +57,7 @@ class Resolution(NamedTuple):
 ORPHANED: Final = Resolution("orphaned", "none", 0.0, None, None, None)
 
 
-def trimmed(text: str, passage: Passage) -> Passage:
+def trim_passage(text: str, passage: Passage) -> Passage:
     """A passage without the space at its ends: nobody can see how much of that was marked."""
     quote = text[passage.start : passage.end]
     start = passage.start + len(quote) - len(quote.lstrip())
@@ -94,10 +94,10 @@ class Text:
     @cached_property
     def places(self) -> dict[str, list[int]]:
         """Where each word stands."""
-        found: defaultdict[str, list[int]] = defaultdict(list)
+        places: defaultdict[str, list[int]] = defaultdict(list)
         for token in self.tokens:
-            found[token.text].append(token.start)
-        return dict(found)
+            places[token.text].append(token.start)
+        return dict(places)
 
     def block(self, position: int) -> int | None:
         """The number of the block that holds a position; what follows a block (its caption or source) is its own."""
@@ -127,11 +127,11 @@ class Text:
 
     def before(self, start: int) -> str:
         """What stands just before a position."""
-        return self.text[max(0, start - CONTEXT) : start]
+        return self.text[max(0, start - CONTEXT_CHARACTERS) : start]
 
     def after(self, end: int) -> str:
         """What stands just after a position."""
-        return self.text[end : end + CONTEXT]
+        return self.text[end : end + CONTEXT_CHARACTERS]
 
     def splits(self, position: int) -> bool:
         """Whether a position is inside of a word, or between a character and what belongs to it."""
@@ -167,68 +167,68 @@ class Pair:
         return {}
 
 
-SURVIVE: Final = 0.5  # of a passage's characters, for what changed around them to tell where it is
-SIMILAR: Final = 0.75  # how like its old words any new ones must be
-TOTAL: Final = 0.80  # the same with what stands around them, for words that are only alike
-FUZZY_FROM: Final = 16  # characters: shorter passages are too like too much
-NEAR: Final = 0.5  # how like its old surroundings those of the same words elsewhere must be
-LEAD: Final = 0.1  # how far the best place must be ahead of the next
-_MOST_COMPARED: Final = 100_000_000  # words times words
-MOST_PLACES: Final = 500  # where the same words may stand, before nobody can tell which is meant
-_COMMON: Final = 40  # a word that stands in more places says nothing of where a passage is
-_CANDIDATES: Final = 5
-_LONG: Final = 160  # characters, from which alike passages are aligned by words
+MIN_SURVIVING_SHARE: Final = 0.5  # of a passage's characters, for what changed around them to tell where it is
+MIN_SIMILARITY: Final = 0.75  # how like its old words any new ones must be
+MIN_TOTAL_SCORE: Final = 0.80  # the same with what stands around them, for words that are only alike
+MIN_FUZZY_LENGTH: Final = 16  # characters: shorter passages are too like too much
+NEAR_CHARACTERS: Final = 0.5  # how like its old surroundings those of the same words elsewhere must be
+MIN_LEAD: Final = 0.1  # how far the best place must be ahead of the next
+_MAX_COMPARED: Final = 100_000_000  # words times words
+MAX_PLACES: Final = 500  # where the same words may stand, before nobody can tell which is meant
+_MAX_COMMON_PLACES: Final = 40  # a word that stands in more places says nothing of where a passage is
+_MAX_CANDIDATES: Final = 5
+_LONG_QUOTE: Final = 160  # characters, from which alike passages are aligned by words
 
 
-class _Found(NamedTuple):
+class _Match(NamedTuple):
     start: int
     end: int
     quote: float
     total: float
 
 
-def similarity(old: str, new: str) -> float:
+def compare_quotes(old: str, new: str) -> float:
     """How alike two passages are, 0 to 1."""
     return fuzz.ratio(old, new) / 100
 
 
-def occurrences(text: str, quote: str, most: int) -> list[int]:
+def find_occurrences(text: str, quote: str, limit: int) -> list[int]:
     """Where a quote stands in a text, word for word; stops looking after so many places."""
-    found: list[int] = []
+    starts: list[int] = []
     at = text.find(quote)
-    while at >= 0 and len(found) < most:
-        found.append(at)
+    while at >= 0 and len(starts) < limit:
+        starts.append(at)
         at = text.find(quote, at + 1)
-    return found
+    return starts
 
 
-def resolve(pair: Pair, passage: Passage) -> Resolution:
+def resolve_passage(pair: Pair, passage: Passage) -> Resolution:
     """Where a passage of the old text stands in the new one; orphaned rather than in a doubtful place."""
-    passage = trimmed(pair.old.text, passage)
+    passage = trim_passage(pair.old.text, passage)
     quote = pair.old.text[passage.start : passage.end]
     if not quote or not pair.new.text:
         return ORPHANED
-    ways: tuple[tuple[Method, _Found | None], ...]
-    if found := _shift(pair, passage):
-        ways = (("shift", found),)
-    elif found := _diff(pair, passage, quote):
-        ways = (("diff", found),)
+    ways: tuple[tuple[Method, _Match | None], ...]
+    if match := _resolve_by_shift(pair, passage):
+        ways = (("shift", match),)
+    elif match := _resolve_by_diff(pair, passage, quote):
+        ways = (("diff", match),)
     else:
-        found, ambiguous = _exact(pair, passage, quote)
-        ways = (("exact", found),) if found or ambiguous else (("fuzzy", _fuzzy(pair, passage, quote)),)
+        match, ambiguous = _resolve_exactly(pair, passage, quote)
+        ways = (("exact", match),) if match or ambiguous else (("fuzzy", _resolve_fuzzily(pair, passage, quote)),)
     method, best = ways[0]
-    return _answer(pair, passage, quote, method, best) if best else ORPHANED
+    return _build_resolution(pair, passage, quote, method, best) if best else ORPHANED
 
 
-def _answer(pair: Pair, passage: Passage, quote: str, method: Method, found: _Found) -> Resolution:
-    block_id = pair.new.block_id(found.start)
-    if pair.new.text[found.start : found.end] != quote:
-        return Resolution("changed", method, round(found.total, 3), found.start, found.end, block_id)
+def _build_resolution(pair: Pair, passage: Passage, quote: str, method: Method, match: _Match) -> Resolution:
+    block_id = pair.new.block_id(match.start)
+    if pair.new.text[match.start : match.end] != quote:
+        return Resolution("changed", method, round(match.total, 3), match.start, match.end, block_id)
     state: State = "anchored" if block_id == pair.old.block_id(passage.start) else "moved"
-    return Resolution(state, method, round(found.total, 3), found.start, found.end, block_id)
+    return Resolution(state, method, round(match.total, 3), match.start, match.end, block_id)
 
 
-def _blocks(pair: Pair, passage: Passage) -> tuple[int, int, int, int] | None:
+def _match_blocks(pair: Pair, passage: Passage) -> tuple[int, int, int, int] | None:
     """The passage's first and last block in the old text and the same blocks in the new one, if they are there."""
     first, last = pair.old.block(passage.start), pair.old.block(max(passage.start, passage.end - 1))
     if first is None or last is None:
@@ -240,108 +240,114 @@ def _blocks(pair: Pair, passage: Passage) -> tuple[int, int, int, int] | None:
     return first, last, new_first, new_last
 
 
-def _shift(pair: Pair, passage: Passage) -> _Found | None:
+def _resolve_by_shift(pair: Pair, passage: Passage) -> _Match | None:
     """The blocks say the same as before: only what stands before them may differ."""
-    if (blocks := _blocks(pair, passage)) is None:
+    if (blocks := _match_blocks(pair, passage)) is None:
         return None
     old, new = pair.old.region(*blocks[:2]), pair.new.region(*blocks[2:])
     if pair.old.text[old.start : old.end] != pair.new.text[new.start : new.end] or passage.end > old.end:
         return None
     by = new.start - old.start
-    return _Found(passage.start + by, passage.end + by, 1.0, 1.0)
+    return _Match(passage.start + by, passage.end + by, 1.0, 1.0)
 
 
-def _map(pair: Pair, blocks: tuple[int, int, int, int]) -> dict[int, int]:
+def _map_tokens(pair: Pair, blocks: tuple[int, int, int, int]) -> dict[int, int]:
     """Which words of the old blocks are which of the new ones."""
     if blocks not in pair.maps:
         old = pair.old.words(*pair.old.region(*blocks[:2]))
         new = pair.new.words(*pair.new.region(*blocks[2:]))
-        left = [token.text for token in pair.old.tokens[slice(*old)]]
+        old_words = [token.text for token in pair.old.tokens[slice(*old)]]
         right = [token.text for token in pair.new.tokens[slice(*new)]]
-        found: dict[int, int] = {}
-        if len(left) * len(right) <= _MOST_COMPARED:
-            for op in LCSseq.opcodes(left, right):
+        mapping: dict[int, int] = {}
+        if len(old_words) * len(right) <= _MAX_COMPARED:
+            for op in LCSseq.opcodes(old_words, right):
                 if op.tag == "equal":
-                    here = range(old[0] + op.src_start, old[0] + op.src_end)
-                    found.update(zip(here, range(new[0] + op.dest_start, new[0] + op.dest_end), strict=True))
-        pair.maps[blocks] = found
+                    old_range = range(old[0] + op.src_start, old[0] + op.src_end)
+                    mapping.update(zip(old_range, range(new[0] + op.dest_start, new[0] + op.dest_end), strict=True))
+        pair.maps[blocks] = mapping
     return pair.maps[blocks]
 
 
-def _diff(pair: Pair, passage: Passage, quote: str) -> _Found | None:
+def _resolve_by_diff(pair: Pair, passage: Passage, quote: str) -> _Match | None:
     """The blocks were edited: the passage is between what is left of it."""
-    if (blocks := _blocks(pair, passage)) is None:
+    if (blocks := _match_blocks(pair, passage)) is None:
         return None
-    known = _map(pair, blocks)
+    mapping = _map_tokens(pair, blocks)
     first, last = pair.old.words(*passage)
-    kept = [number for number in range(first, last) if number in known]
+    surviving = [number for number in range(first, last) if number in mapping]
     old, new = pair.old.tokens, pair.new.tokens
-    whole = sum(_inside(old[number].start, old[number].end, passage) for number in range(first, last))
-    if not kept or sum(_inside(old[number].start, old[number].end, passage) for number in kept) < SURVIVE * whole:
+    total = sum(_overlap(old[number].start, old[number].end, passage) for number in range(first, last))
+    if (
+        not surviving
+        or sum(_overlap(old[number].start, old[number].end, passage) for number in surviving)
+        < MIN_SURVIVING_SHARE * total
+    ):
         return None
-    head, tail = old[kept[0]], old[kept[-1]]
-    start = new[known[kept[0]]].start + max(0, passage.start - head.start)
-    end = new[known[kept[-1]]].end - max(0, tail.end - passage.end)
+    head, tail = old[surviving[0]], old[surviving[-1]]
+    start = new[mapping[surviving[0]]].start + max(0, passage.start - head.start)
+    end = new[mapping[surviving[-1]]].end - max(0, tail.end - passage.end)
     # Words that took the place of its first or last ones stand between what is left of it and its neighbour.
     low, high = pair.old.words(*pair.old.region(*blocks[:2]))
     bounds = pair.new.words(*pair.new.region(*blocks[2:]))
-    before = bounds[0] - 1 if first == low else known.get(first - 1)
-    after = bounds[1] if last == high else known.get(last)
+    before = bounds[0] - 1 if first == low else mapping.get(first - 1)
+    after = bounds[1] if last == high else mapping.get(last)
     wide_start, wide_end = start, end
-    if kept[0] > first and before is not None and before + 1 < known[kept[0]]:
+    if surviving[0] > first and before is not None and before + 1 < mapping[surviving[0]]:
         wide_start = new[before + 1].start
-    if kept[-1] < last - 1 and after is not None and after - 1 > known[kept[-1]]:
+    if surviving[-1] < last - 1 and after is not None and after - 1 > mapping[surviving[-1]]:
         wide_end = new[after - 1].end
     for places in ([(wide_start, wide_end)], [(start, wide_end), (wide_start, end), (start, end)]):
-        best = _best(pair.new, quote, places)
-        if best and best.quote >= SIMILAR:
+        best = _best_match(pair.new, quote, places)
+        if best and best.quote >= MIN_SIMILARITY:
             return best
     return None
 
 
-def _inside(start: int, end: int, passage: Passage) -> int:
+def _overlap(start: int, end: int, passage: Passage) -> int:
     return min(end, passage.end) - max(start, passage.start)
 
 
-def _best(text: Text, quote: str, places: Iterable[tuple[int, int]]) -> _Found | None:
+def _best_match(text: Text, quote: str, places: Iterable[tuple[int, int]]) -> _Match | None:
     """The stretch that is most like the quote; none ends between a letter and its mark."""
-    whole = {(start, text.closed(end)) for start, end in places if start < end}
-    found = [_Found(start, end, score := similarity(quote, text.text[start:end]), score) for start, end in whole]
-    return max(found, key=lambda each: (each.quote, each.start - each.end), default=None)
+    closed = {(start, text.closed(end)) for start, end in places if start < end}
+    matches = [_Match(start, end, score := compare_quotes(quote, text.text[start:end]), score) for start, end in closed]
+    return max(matches, key=lambda each: (each.quote, each.start - each.end), default=None)
 
 
-def _context(pair: Pair, passage: Passage, start: int, end: int) -> float:
+def _context_score(pair: Pair, passage: Passage, start: int, end: int) -> float:
     """How like the old surroundings those of a new place are."""
     sides = (
         (pair.old.before(passage.start), pair.new.before(start)),
         (pair.old.after(passage.end), pair.new.after(end)),
     )
-    scores = [similarity(old, new) for old, new in sides if old or new]
+    scores = [compare_quotes(old, new) for old, new in sides if old or new]
     return sum(scores) / len(scores) if scores else 1.0
 
 
-def _leader(found: list[_Found], lead: float) -> tuple[_Found | None, bool]:
+def _find_leader(matches: list[_Match], lead: float) -> tuple[_Match | None, bool]:
     """The best of several that do not overlap it, and whether it is too close to call."""
-    if not found:
+    if not matches:
         return None, False
-    best = max(found, key=lambda each: each.total)
-    others = [each.total for each in found if each.end <= best.start or each.start >= best.end]
+    best = max(matches, key=lambda each: each.total)
+    others = [each.total for each in matches if each.end <= best.start or each.start >= best.end]
     ambiguous = bool(others) and best.total - max(others) < lead
     return (None if ambiguous else best), ambiguous
 
 
-def _exact(pair: Pair, passage: Passage, quote: str) -> tuple[_Found | None, bool]:
+def _resolve_exactly(pair: Pair, passage: Passage, quote: str) -> tuple[_Match | None, bool]:
     """The same words elsewhere: where the surroundings are the most alike, unless two places are about as likely."""
     text = pair.new
     torn = pair.old.splits(passage.start), pair.old.splits(passage.end)
-    places = [(at, at + len(quote)) for at in occurrences(text.text, quote, MOST_PLACES + 1)]
-    if len(places) > MOST_PLACES:
+    places = [(at, at + len(quote)) for at in find_occurrences(text.text, quote, MAX_PLACES + 1)]
+    if len(places) > MAX_PLACES:
         return None, True
-    whole = [(start, end) for start, end in places if (text.splits(start), text.splits(end)) == torn]
-    found = [_Found(start, end, 1.0, _context(pair, passage, start, end)) for start, end in whole]
-    best, ambiguous = _leader(found, LEAD)
-    sure = best is not None and (best.total >= NEAR or (len(found) == 1 and len(quote) >= FUZZY_FROM))
-    return (best, False) if sure else (None, ambiguous or len(found) > 1)
+    fitting = [(start, end) for start, end in places if (text.splits(start), text.splits(end)) == torn]
+    matches = [_Match(start, end, 1.0, _context_score(pair, passage, start, end)) for start, end in fitting]
+    best, ambiguous = _find_leader(matches, MIN_LEAD)
+    sure = best is not None and (
+        best.total >= NEAR_CHARACTERS or (len(matches) == 1 and len(quote) >= MIN_FUZZY_LENGTH)
+    )
+    return (best, False) if sure else (None, ambiguous or len(matches) > 1)
 
 
 def _diagonals(pair: Pair, passage: Passage) -> list[int]:
@@ -350,38 +356,38 @@ def _diagonals(pair: Pair, passage: Passage) -> list[int]:
     votes: Counter[int] = Counter()
     for token in pair.old.tokens[slice(*pair.old.words(*passage))]:
         places = pair.new.places.get(token.text, ())
-        if 0 < len(places) <= _COMMON:
+        if 0 < len(places) <= _MAX_COMMON_PLACES:
             for place in places:
                 bucket = (place - (token.start - passage.start)) // width
                 votes[bucket] += token.end - token.start
                 votes[bucket + 1] += (token.end - token.start) // 2
-    return [bucket * width for bucket, _ in votes.most_common(_CANDIDATES)]
+    return [bucket * width for bucket, _ in votes.most_common(_MAX_CANDIDATES)]
 
 
-def _fuzzy(pair: Pair, passage: Passage, quote: str) -> _Found | None:
+def _resolve_fuzzily(pair: Pair, passage: Passage, quote: str) -> _Match | None:
     """Words that are only alike, with surroundings that are too."""
-    if len(quote) < FUZZY_FROM:
+    if len(quote) < MIN_FUZZY_LENGTH:
         return None
-    text, found = pair.new, list[_Found]()
+    text, matches = pair.new, list[_Match]()
     for begin in _diagonals(pair, passage):
         low = max(0, begin - len(quote) // 2)
         window = text.text[low : max(low, begin + len(quote) + len(quote) // 2)]
-        if len(window) < len(quote) * SIMILAR:
+        if len(window) < len(quote) * MIN_SIMILARITY:
             continue
-        low, high = _aligned(pair, passage, quote, low, low + len(window))
-        best = _best(text, quote, _around(text, low, high))
-        if best and best.quote >= SIMILAR:
-            total = (5 * best.quote + 4 * _context(pair, passage, best.start, best.end)) / 9
-            found.append(best._replace(total=total))
-    best, _ = _leader(found, LEAD / 2)
-    return best if best and best.total >= TOTAL else None
+        low, high = _align_quote(pair, passage, quote, low, low + len(window))
+        best = _best_match(text, quote, _surrounding_text(text, low, high))
+        if best and best.quote >= MIN_SIMILARITY:
+            total = (5 * best.quote + 4 * _context_score(pair, passage, best.start, best.end)) / 9
+            matches.append(best._replace(total=total))
+    best, _ = _find_leader(matches, MIN_LEAD / 2)
+    return best if best and best.total >= MIN_TOTAL_SCORE else None
 
 
-def _aligned(pair: Pair, passage: Passage, quote: str, low: int, high: int) -> tuple[int, int]:
+def _align_quote(pair: Pair, passage: Passage, quote: str, low: int, high: int) -> tuple[int, int]:
     """The part of a window that is most like the quote, letter by letter, or word by word where that would be slow."""
     if high - low <= len(quote):
         return low, high
-    if len(quote) <= _LONG:
+    if len(quote) <= _LONG_QUOTE:
         near = fuzz.partial_ratio_alignment(quote, pair.new.text[low:high], score_cutoff=60)
         return (low + near.dest_start, low + near.dest_end) if near else (low, high)
     old, new = (
@@ -392,7 +398,7 @@ def _aligned(pair: Pair, passage: Passage, quote: str, low: int, high: int) -> t
     return (new[equal[0].dest_start].start, new[equal[-1].dest_end - 1].end) if equal else (low, high)
 
 
-def _around(text: Text, start: int, end: int) -> list[tuple[int, int]]:
+def _surrounding_text(text: Text, start: int, end: int) -> list[tuple[int, int]]:
     """A stretch with its ends moved to the words nearby."""
     first, last = text.words(start, end)
     if first >= last:

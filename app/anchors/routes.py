@@ -26,20 +26,20 @@ from app.web.responses import ReadQuery, database, dump_json, reply, reply_list,
 
 router = APIRouter(prefix="/v1", tags=["anchors"])
 Writer = Annotated[Actor, require_scope("content:write")]
-READS = documented(NotFound, Retracted, WithheldForLegalReasons)
-PLACES = (Unauthorized, Forbidden, NotFound, WrongState, Invalid, QuoteNotFound, StaleRevision)
-CHANGES = (*VERSION_PROBLEMS, WrongState)
+READ_RESPONSES = documented(NotFound, Retracted, WithheldForLegalReasons)
+PLACING_PROBLEMS = (Unauthorized, Forbidden, NotFound, WrongState, Invalid, QuoteNotFound, StaleRevision)
+CHANGE_PROBLEMS = (*VERSION_PROBLEMS, WrongState)
 
 
-def _groups(article_id: str) -> tuple[str, ...]:
+def _cache_groups(article_id: str) -> tuple[str, ...]:
     return (f"anchors:{article_id}", f"article:{article_id}", *discussion_cache_groups(article_id))
 
 
-def _shown(connection: sa.Connection, anchor_id: str) -> Row:
-    row = anchors.by_id(connection, anchor_id)
+def _get_passage(connection: sa.Connection, anchor_id: str) -> Row:
+    row = anchors.find_anchor(connection, anchor_id)
     if row is None:
         raise NotFound
-    return anchors.present(row)
+    return anchors.present_passage(row)
 
 
 @router.get(
@@ -47,7 +47,7 @@ def _shown(connection: sa.Connection, anchor_id: str) -> Row:
     operation_id="listAnchors",
     summary="List the anchors of an article",
     response_model=ListOut[PassageOut],
-    responses=READS,
+    responses=READ_RESPONSES,
 )
 async def list_anchors(
     request: Request, article: RefPath, query: Annotated[AnchorQuery, Query()], actor: Public
@@ -57,12 +57,12 @@ async def list_anchors(
 
     def find(connection: sa.Connection) -> tuple[str, dict[str, Any]]:
         row = get_visible(connection, article, actor, site)
-        return row["id"], anchors.page(connection, row["id"], query)
+        return row["id"], anchors.list_anchors(connection, row["id"], query)
 
     article_id, page = await database(request).read(find)
     fields = parse_fields(PassageOut, query.fields)
     private = actor is not ANONYMOUS
-    return reply_list(request, ListOut[PassageOut], page, fields, groups=_groups(article_id), private=private)
+    return reply_list(request, ListOut[PassageOut], page, fields, groups=_cache_groups(article_id), private=private)
 
 
 @router.post(
@@ -71,17 +71,17 @@ async def list_anchors(
     summary="Add a prompt to a passage",
     status_code=201,
     response_model=PassageOut,
-    responses=documented(*PLACES, TooManyAnchors, AlreadyAsked),
+    responses=documented(*PLACING_PROBLEMS, TooManyAnchors, AlreadyAsked),
 )
 async def create_prompt(request: Request, article: RefPath, body: PromptIn, actor: Writer) -> Response:
     """Ask readers about a passage of the public text."""
     return await write(
         request,
         actor,
-        editing.ask,
+        editing.create_prompt,
         article,
         body,
-        render=_shown,
+        render=_get_passage,
         model=PassageOut,
         status=201,
         location="/v1/anchors/{id}",
@@ -89,21 +89,25 @@ async def create_prompt(request: Request, article: RefPath, body: PromptIn, acto
 
 
 @router.get(
-    "/anchors/{anchor}", operation_id="getAnchor", summary="Get an anchor", response_model=PassageOut, responses=READS
+    "/anchors/{anchor}",
+    operation_id="getAnchor",
+    summary="Get an anchor",
+    response_model=PassageOut,
+    responses=READ_RESPONSES,
 )
 async def get_anchor(request: Request, anchor: IdPath, query: Annotated[ReadQuery, Query()], actor: Public) -> Response:
     """One passage, with the ETag that changing it needs."""
     site = Site.from_settings(settings(request))
 
     def find(connection: sa.Connection) -> Row:
-        row = _shown(connection, anchor)
+        row = _get_passage(connection, anchor)
         get_visible(connection, row["article_id"], actor, site)
         return row
 
     row = await database(request).read(find)
     body = dump_json(PassageOut, row, parse_fields(PassageOut, query.fields))
     private = actor is not ANONYMOUS
-    return reply(request, body, groups=_groups(row["article_id"]), version=row["version"], private=private)
+    return reply(request, body, groups=_cache_groups(row["article_id"]), version=row["version"], private=private)
 
 
 @router.patch(
@@ -111,13 +115,15 @@ async def get_anchor(request: Request, anchor: IdPath, query: Annotated[ReadQuer
     operation_id="updateAnchor",
     summary="Change an anchor",
     response_model=PassageOut,
-    responses=documented(*PLACES, *CHANGES),
+    responses=documented(*PLACING_PROBLEMS, *CHANGE_PROBLEMS),
 )
 async def update_anchor(
     request: Request, anchor: IdPath, body: AnchorPatch, versions: ExpectedVersions, actor: Writer
 ) -> Response:
     """Change what a prompt asks, or put an anchor where it belongs in the public text."""
-    return await write(request, actor, editing.change, anchor, body, versions, render=_shown, model=PassageOut)
+    return await write(
+        request, actor, editing.update_anchor, anchor, body, versions, render=_get_passage, model=PassageOut
+    )
 
 
 @router.post(
@@ -125,11 +131,11 @@ async def update_anchor(
     operation_id="detachAnchor",
     summary="Detach an anchor from the text",
     response_model=PassageOut,
-    responses=documented(*CHANGES),
+    responses=documented(*CHANGE_PROBLEMS),
 )
 async def detach_anchor(request: Request, anchor: IdPath, versions: ExpectedVersions, actor: Writer) -> Response:
     """Take an anchor off the text; its comments stay. `PATCH` with `place` puts it back."""
-    return await write(request, actor, editing.detach, anchor, versions, render=_shown, model=PassageOut)
+    return await write(request, actor, editing.detach_anchor, anchor, versions, render=_get_passage, model=PassageOut)
 
 
 @router.post(
@@ -137,8 +143,8 @@ async def detach_anchor(request: Request, anchor: IdPath, versions: ExpectedVers
     operation_id="redactAnchor",
     summary="Redact the quoted words of an anchor",
     response_model=PassageOut,
-    responses=documented(*CHANGES),
+    responses=documented(*CHANGE_PROBLEMS),
 )
 async def redact_anchor(request: Request, anchor: IdPath, versions: ExpectedVersions, actor: Writer) -> Response:
     """Remove the quoted words for good; the comments stay, beside the block as long as the article has it."""
-    return await write(request, actor, editing.redact, anchor, versions, render=_shown, model=PassageOut)
+    return await write(request, actor, editing.redact_anchor, anchor, versions, render=_get_passage, model=PassageOut)

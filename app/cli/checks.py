@@ -29,7 +29,7 @@ from app.events.tables import LogCursor
 from app.main import create_app
 from app.net.smtp import Server
 from app.publication.storage import open_storage
-from app.search.index import astray
+from app.search.index import count_index_drift
 
 MINIMUM_POSTGRESQL = 14
 LITTLE, SCARCE = 1_000_000_000, 100_000_000  # bytes free on the disk: warned of, refused
@@ -233,7 +233,7 @@ def check_search(settings: Settings, connection: sa.Connection) -> str:
     """The index of the search has all public articles, and no others."""
     if status(settings.database).standing != "current":
         raise Doubt("cannot be told before the database is migrated")
-    lacking, false = astray(connection)
+    lacking, false = count_index_drift(connection)
     if lacking or false:
         raise Doubt(f"{lacking:,} articles are not found, {false:,} should not be; run `broadsheet search rebuild`")
     return "knows all public articles"

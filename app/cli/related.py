@@ -29,7 +29,7 @@ def rebuild(
     The server may run beside it; readers have the former links meanwhile. One that was stopped goes on where it was.
     """
     from app.articles.reading import ARTICLE
-    from app.related.rebuilding import advance, begin
+    from app.related.rebuilding import advance_rebuild, begin_rebuild
 
     columns = (TextColumn("{task.description:<14}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
     bars = Progress(*columns, console=Console(stderr=True), disable=not sys.stderr.isatty())
@@ -37,14 +37,14 @@ def rebuild(
         with db.connect() as connection:
             public = connection.execute(sa.select(sa.func.count()).where(ARTICLE.c.public)).scalar_one()
         with db.transaction() as session:
-            is_new = begin(session, again=again)
+            is_new = begin_rebuild(session, again=again)
         if not is_new:
             say("Going on with the one that was stopped.")
         tasks = {step: progress.add_task(name, total=public) for step, name in STEPS.items()}
         done = dict.fromkeys(STEPS, 0)
         while True:
             with db.piece() as session:
-                batch = advance(session)
+                batch = advance_rebuild(session)
             if not batch.step:
                 break
             done[batch.step] += batch.articles

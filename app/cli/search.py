@@ -21,21 +21,21 @@ def rebuild() -> None:
 
     Nothing needs this in daily use: every change of an article changes the index with it.
     """
-    from app.search.index import public
-    from app.search.indexing import rebuild_some, tidy
+    from app.search.index import count_public
+    from app.search.indexing import delete_orphans, rebuild_batch
 
     columns = (TextColumn("Indexing"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
     with opened(Settings()) as db, Progress(*columns, console=Console(stderr=True)) as progress:
         with db.connect() as connection:
-            task = progress.add_task("", total=public(connection))
+            task = progress.add_task("", total=count_public(connection))
         after, number = "00000000-0000-0000-0000-000000000000", 0
         while True:
             with db.piece() as session:
-                done = rebuild_some(session, after)
+                done = rebuild_batch(session, after)
             if done is None:
                 break
             after, number = done[0], number + done[1]
             progress.update(task, completed=number)
         with db.transaction() as session:
-            dropped = tidy(session)
+            dropped = delete_orphans(session)
     typer.echo(f"{number} articles indexed, {dropped} entries dropped that belonged to none.")

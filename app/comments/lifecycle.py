@@ -84,7 +84,7 @@ def announce_comment(session: Session, row: Row) -> None:
 def _adjust_counts(session: Session, row: Row, change: int) -> None:
     inline = row["anchor_id"] is not None
     if inline:
-        anchors.count(session, row["anchor_id"], change)
+        anchors.adjust_count(session, row["anchor_id"], change)
     adjust_tally(session, row["article_id"], comments=change, inline=change if inline else 0)
     activity.count_activity(session, row["article_id"], row["created_at"], comments=change)
 

@@ -313,11 +313,11 @@ def _resolve_anchor(session: Session, article: PostingContext, data: CommentIn, 
     """The passage that it speaks of, marked now if nobody has marked it before."""
     if data.anchor is None:
         if data.anchor_id is not None:
-            anchors.require(session, article.article_id, data.anchor_id)
+            anchors.require_anchor(session, article.article_id, data.anchor_id)
         return data.anchor_id
     if data.anchor_id is not None:
         raise Invalid("Name the passage either way, not both.", pointer="/anchor_id", code="conflicting")
-    return anchors.place(session, article.article_id, data.anchor, person["id"])
+    return anchors.create_anchor(session, article.article_id, data.anchor, person["id"])
 
 
 def _build_row(submission: Submission, data: CommentIn, parent: Row | None, request: str | None) -> dict[str, Any]:

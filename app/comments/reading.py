@@ -8,7 +8,7 @@ import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import ARRAY
 from sqlmodel import Session
 
-from app.anchors.anchors import ANCHOR, shown
+from app.anchors.anchors import ANCHOR, present_anchor
 from app.anchors.anchors import COLUMNS as _ANCHOR
 from app.articles.discussion_settings import PostingContext, find_posting_context
 from app.comments.schemas import SORT_COLUMNS, SORTS, CommentQuery, ReplyQuery, links_of
@@ -56,7 +56,7 @@ def present_comment(row: Row) -> dict[str, Any]:
     else:
         out.update(_TOMBSTONE)
     out["votes"] = {"up": row["upvotes"], "down": row["downvotes"]}
-    out["anchor"], out["links"] = shown(row), links_of(row)
+    out["anchor"], out["links"] = present_anchor(row), links_of(row)
     return out
 
 

@@ -20,7 +20,7 @@ from app.core.problems import Conflict, Invalid, NotFound, StaleVersion
 from app.db.columns import Row, table_of
 from app.events.catalog import AuthorDeleted, FrontChanged, FrontDeleted, LoggedEvent, SeriesDeleted, TagDeleted
 from app.events.log import emit
-from app.fronts.schemas import FILTERS, MOST_ARTICLES, BlockIn, FrontIn, FrontsQuery
+from app.fronts.schemas import FILTERS, MAX_ARTICLES, BlockIn, FrontIn, FrontsQuery
 from app.fronts.tables import Front
 from app.identity.audit import record_action
 from app.identity.schemas import Actor
@@ -31,8 +31,8 @@ from app.text.inputs import is_slug
 from app.web import etag
 from app.web.paging import Sort, fetch_page
 
-MOST = 500
-_TERMS: dict[str, type[Term]] = {"section": Section, "series": Series, "tag": Tag, "author": Author}
+MAX_FRONTS = 500
+_TERM_TABLES: dict[str, type[Term]] = {"section": Section, "series": Series, "tag": Tag, "author": Author}
 
 
 class TooManyFronts(Conflict):
@@ -41,22 +41,22 @@ class TooManyFronts(Conflict):
     code, title = "too_many_fronts", "There are too many fronts"
 
 
-def _pins(session: Session, actor: Actor, refs: list[str], pointer: str) -> list[str]:
+def _resolve_pins(session: Session, actor: Actor, refs: list[str], pointer: str) -> list[str]:
     """The ids of articles that the caller may see, in their order; 422 for any other."""
     ids, slugs = [ref for ref in refs if is_id(ref)], [ref for ref in refs if not is_id(ref)]
-    wanted = (
+    query = (
         select_visible_ids(actor).add_columns(ARTICLE.c.slug).where(ARTICLE.c.id.in_(ids) | ARTICLE.c.slug.in_(slugs))
     )
-    known: dict[str, str] = {}
-    for row in session.execute(wanted):
-        known[row.id] = known[row.slug] = row.id
+    ids_by_ref: dict[str, str] = {}
+    for row in session.execute(query):
+        ids_by_ref[row.id] = ids_by_ref[row.slug] = row.id
     for at, ref in enumerate(refs):
-        if ref not in known:
+        if ref not in ids_by_ref:
             raise Invalid("There is no such article.", pointer=f"{pointer}/{at}", code="not_found")
-    return list(dict.fromkeys(known[ref] for ref in refs))
+    return list(dict.fromkeys(ids_by_ref[ref] for ref in refs))
 
 
-def _block(session: Session, actor: Actor, data: BlockIn, pointer: str) -> dict[str, Any]:
+def _build_block(session: Session, actor: Actor, data: BlockIn, pointer: str) -> dict[str, Any]:
     """A block as it is stored, its references resolved; 422 for what does not go together."""
     only = {name: value for name in FILTERS if (value := getattr(data, name)) is not None}
     busy = data.kind in {"discussed", "reacted"}
@@ -73,53 +73,57 @@ def _block(session: Session, actor: Actor, data: BlockIn, pointer: str) -> dict[
         raise Invalid("Limit a block to one thing.", pointer=f"{pointer}/{list(only)[1]}", code="one_of")
     if data.kind == "pinned" and not data.articles:
         raise Invalid("Name the articles.", pointer=f"{pointer}/articles", code="missing")
-    for name in only.keys() & _TERMS.keys():
-        only[name] = require_terms(session, _TERMS[name], [only[name]], f"{pointer}/{name}")[0]
+    for name in only.keys() & _TERM_TABLES.keys():
+        only[name] = require_terms(session, _TERM_TABLES[name], [only[name]], f"{pointer}/{name}")[0]
     return {
         "kind": data.kind,
         "title": data.title,
         "limit": None if data.kind == "pinned" else data.limit or 8,
-        "articles": _pins(session, actor, data.articles, f"{pointer}/articles") if data.articles else None,
+        "articles": _resolve_pins(session, actor, data.articles, f"{pointer}/articles") if data.articles else None,
         "days": (data.days or 7) if busy else None,
         "only": only,
     }
 
 
-def _found(session: Session, ref: str) -> Front | None:
+def _lock_front(session: Session, ref: str) -> Front | None:
     column = Front.id if is_id(ref) else Front.slug
     return session.exec(select(Front).where(column == ref).with_for_update()).first()
 
 
-def save(session: Session, actor: Actor, ref: str, data: FrontIn, versions: frozenset[int] | None, new: bool) -> str:
+def save_front(
+    session: Session, actor: Actor, ref: str, data: FrontIn, versions: frozenset[int] | None, new: bool
+) -> str:
     """Put a front in place of what was there, or, if it is new, where nothing was; 412 otherwise. Returns its id."""
     require_all_sections(actor)
     if not is_id(ref) and (not is_slug(ref) or len(ref) > 200):
         raise NotFound
     take_name_lock(session, f"front:{ref}")
-    row = _found(session, ref)
+    row = _lock_front(session, ref)
     if row is not None and new:
         raise StaleVersion(current_version=row.version)
     if row is None:
         if not new or is_id(ref):
             raise NotFound
-        if session.execute(sa.select(sa.func.count()).select_from(Front)).scalar_one() >= MOST:
+        if session.execute(sa.select(sa.func.count()).select_from(Front)).scalar_one() >= MAX_FRONTS:
             raise TooManyFronts
         moment = now()
         row = Front(id=new_id(), slug=ref, version=0, published=None, draft=None, created_at=moment, updated_at=moment)
         session.add(row)
-    blocks = [_block(session, actor, block, f"/blocks/{at}") for at, block in enumerate(data.blocks)]
-    if sum(block["limit"] or len(block["articles"]) for block in blocks) > MOST_ARTICLES:
-        raise Invalid(f"A front has at most {MOST_ARTICLES} articles.", pointer="/blocks", code="too_long")
-    wanted = {"title": data.title, "blocks": blocks}
+    blocks = [_build_block(session, actor, block, f"/blocks/{at}") for at, block in enumerate(data.blocks)]
+    if sum(block["limit"] or len(block["articles"]) for block in blocks) > MAX_ARTICLES:
+        raise Invalid(f"A front has at most {MAX_ARTICLES} articles.", pointer="/blocks", code="too_long")
+    version = {"title": data.title, "blocks": blocks}
     if row.version:
         newest = row.draft or row.published or {}
-        etag.check_version(row.version, versions, [name for name, value in wanted.items() if newest.get(name) != value])
-    _lay(session, row, wanted, data.state)
+        etag.check_version(
+            row.version, versions, [name for name, value in version.items() if newest.get(name) != value]
+        )
+    _store_version(session, row, version, data.state)
     record_action(session, actor, "front.save", "front", row.id, {"slug": row.slug, "state": data.state})
     return row.id
 
 
-def _lay(session: Session, row: Front, version: dict[str, Any], state: str) -> None:
+def _store_version(session: Session, row: Front, version: dict[str, Any], state: str) -> None:
     """Store what was put together, and tell of it if readers get it."""
     moment = now()
     version["at"] = iso(moment)
@@ -132,10 +136,10 @@ def _lay(session: Session, row: Front, version: dict[str, Any], state: str) -> N
         emit(session, FrontChanged(subject_id=row.id, slug=row.slug))
 
 
-def delete(session: Session, actor: Actor, ref: str, versions: frozenset[int] | None) -> None:
+def delete_front(session: Session, actor: Actor, ref: str, versions: frozenset[int] | None) -> None:
     """Delete a front, and its draft."""
     require_all_sections(actor)
-    row = _found(session, ref)
+    row = _lock_front(session, ref)
     if row is None:
         raise NotFound
     etag.check_version(row.version, versions, [])
@@ -146,14 +150,14 @@ def delete(session: Session, actor: Actor, ref: str, versions: frozenset[int] | 
 
 
 FRONT = table_of(Front)
-MOST_WALKS = 50  # of an index for one block; the articles of more sections are sorted
+MAX_INDEX_WALKS = 50  # of an index for one block; the articles of more sections are sorted
 BY_SLUG = Sort("slug", kind=str)
 _COLUMNS: dict[str, Any] = {"section": ARTICLE.c.section_id, "series": ARTICLE.c.series_id, "type": ARTICLE.c.type}
 _LINKS: dict[str, Any] = {
     "tag": (ARTICLE_TAG, ARTICLE_TAG.c.tag_id),
     "author": (ARTICLE_AUTHOR, ARTICLE_AUTHOR.c.author_id),
 }
-_REF = {
+_SELECT_BY = {
     name: sa.select(FRONT).where(FRONT.c[name] == sa.bindparam("ref", type_=FRONT.c[name].type))
     for name in ("id", "slug")
 }
@@ -168,51 +172,51 @@ class Source(NamedTuple):
     values: int = 0  # of the filter: of a section as many as are inside of it
 
 
-def by_ref(connection: sa.Connection, ref: str) -> Row | None:
+def find_front(connection: sa.Connection, ref: str) -> Row | None:
     """A front by id or slug, or None, whoever may see it."""
     if not is_id(ref) and not is_slug(ref):
         return None
-    return connection.execute(_REF["id" if is_id(ref) else "slug"], {"ref": ref}).mappings().first()
+    return connection.execute(_SELECT_BY["id" if is_id(ref) else "slug"], {"ref": ref}).mappings().first()
 
 
-def _defined(version: dict[str, Any] | None) -> dict[str, Any] | None:
+def _present_version(version: dict[str, Any] | None) -> dict[str, Any] | None:
     if version is None:
         return None
     blocks = [{**block, **{name: block["only"].get(name) for name in FILTERS}} for block in version["blocks"]]
     return {**version, "blocks": blocks}
 
 
-def definition(row: Row) -> dict[str, Any]:
+def present_definition(row: Row) -> dict[str, Any]:
     """A row in the shape of `FrontDefinition`."""
-    return {**row, "published": _defined(row["published"]), "draft": _defined(row["draft"])}
+    return {**row, "published": _present_version(row["published"]), "draft": _present_version(row["draft"])}
 
 
-def shown(connection: sa.Connection, front_id: str) -> Row:
+def get_definition(connection: sa.Connection, front_id: str) -> Row:
     """A front that was just written."""
-    return definition(connection.execute(_REF["id"], {"ref": front_id}).mappings().one())
+    return present_definition(connection.execute(_SELECT_BY["id"], {"ref": front_id}).mappings().one())
 
 
-def page(connection: sa.Connection, asked: FrontsQuery) -> dict[str, Any]:
+def list_fronts(connection: sa.Connection, filters: FrontsQuery) -> dict[str, Any]:
     """A page of fronts."""
-    found = fetch_page(connection, sa.select(FRONT), BY_SLUG, FRONT.c.slug, asked)
-    return {**found, "data": [definition(row) for row in found["data"]]}
+    page = fetch_page(connection, sa.select(FRONT), BY_SLUG, FRONT.c.slug, filters)
+    return {**page, "data": [present_definition(row) for row in page["data"]]}
 
 
-def _branch(number: int, source: Source) -> sa.Select[Any]:
+def _select_block(number: int, source: Source) -> sa.Select[Any]:
     """The ids of one block, best first."""
-    if source.filter == "section" and source.days is None and 1 < source.values <= MOST_WALKS:
-        walks = [sa.select(_best(number, source, [at]).subquery()) for at in range(source.values)]
+    if source.filter == "section" and source.days is None and 1 < source.values <= MAX_INDEX_WALKS:
+        walks = [sa.select(_select_best(number, source, [at]).subquery()) for at in range(source.values)]
         every = sa.union_all(*walks).subquery(f"all_{number}")
         best = sa.select(every).order_by(every.c.key.desc(), every.c.id.desc())
         best = best.limit(sa.bindparam(f"most_{number}", type_=sa.BigInteger))
     else:
-        best = _best(number, source, range(source.values))
+        best = _select_best(number, source, range(source.values))
     rows = best.subquery(f"block_{number}")
     place = sa.func.row_number().over(order_by=(rows.c.key.desc(), rows.c.id.desc()))
     return sa.select(sa.literal_column(str(number)).label("block"), place.label("place"), rows.c.id)
 
 
-def _best(number: int, source: Source, values: Sequence[int]) -> sa.Select[Any]:
+def _select_best(number: int, source: Source, values: Sequence[int]) -> sa.Select[Any]:
     """The first ids of one block with some values of its filter: one walk of an index for a single one."""
     busy = activity_column(f"-{source.kind}_{source.days}d")
     tables: Any = ARTICLE
@@ -228,100 +232,100 @@ def _best(number: int, source: Source, values: Sequence[int]) -> sa.Select[Any]:
         where.append(column == names[0] if len(names) == 1 else column.in_(names))
     elif source.filter is not None:
         links, column = _LINKS[source.filter]
-        wanted = sa.bindparam(f"only_{number}_0", type_=column.type)
+        term_id = sa.bindparam(f"only_{number}_0", type_=column.type)
         if busy is None:
             tables, key, row_id, where = (
                 links,
                 links.c.listed_at,
                 links.c.article_id,
-                [links.c.listed, column == wanted],
+                [links.c.listed, column == term_id],
             )
         else:
-            where.append(sa.exists().where(links.c.article_id == ARTICLE.c.id, column == wanted).correlate(ARTICLE))
-    found = sa.select(row_id.label("id"), key.label("key")).select_from(tables).where(*where)
-    return found.order_by(key.desc(), row_id.desc()).limit(sa.bindparam(f"most_{number}", type_=sa.BigInteger))
+            where.append(sa.exists().where(links.c.article_id == ARTICLE.c.id, column == term_id).correlate(ARTICLE))
+    query = sa.select(row_id.label("id"), key.label("key")).select_from(tables).where(*where)
+    return query.order_by(key.desc(), row_id.desc()).limit(sa.bindparam(f"most_{number}", type_=sa.BigInteger))
 
 
 @lru_cache(256)
-def _ids(sources: tuple[tuple[int, Source], ...]) -> Any:
+def _select_ids(sources: tuple[tuple[int, Source], ...]) -> Any:
     """The ids of all blocks in one statement."""
-    branches = [_branch(number, source) for number, source in sources]
+    branches = [_select_block(number, source) for number, source in sources]
     return branches[0] if len(branches) == 1 else sa.union_all(*branches)
 
 
 @lru_cache(1)
-def _cards() -> Any:
+def _select_articles() -> Any:
     ids = sa.bindparam("ids", type_=ARTICLE.c.id.type, expanding=True)
     return select_cached("updated_at").where(ARTICLE.c.public, ARTICLE.c.id.in_(ids))
 
 
-def _candidates(connection: sa.Connection, blocks: Sequence[Row]) -> list[list[str]]:
+def _find_candidates(connection: sa.Connection, blocks: Sequence[Row]) -> list[list[str]]:
     """What each block may show: so many more than it does show as stand in the blocks before it."""
-    found: list[list[tuple[int, str]]] = [[] for _ in blocks]
+    candidates: list[list[tuple[int, str]]] = [[] for _ in blocks]
     sources: list[tuple[int, Source]] = []
     values: dict[str, Any] = {}
     before = 0
     inside = find_inside(connection, [block["only"]["section"] for block in blocks if block["only"].get("section")])
     for number, block in enumerate(blocks):
         if block["kind"] == "pinned":
-            found[number] = list(enumerate(block["articles"]))
+            candidates[number] = list(enumerate(block["articles"]))
             before += len(block["articles"])
             continue
         only = next(iter(block["only"]), None)
-        wanted = [block["only"][only]] if only is not None else []
+        filter_values = [block["only"][only]] if only is not None else []
         if only == "section":
-            wanted = inside[wanted[0]]
-        sources.append((number, Source(block["kind"], block["days"], only, len(wanted))))
+            filter_values = inside[filter_values[0]]
+        sources.append((number, Source(block["kind"], block["days"], only, len(filter_values))))
         values[f"most_{number}"] = block["limit"] + before
-        values |= {f"only_{number}_{at}": value for at, value in enumerate(wanted)}
+        values |= {f"only_{number}_{at}": value for at, value in enumerate(filter_values)}
         before += block["limit"]
     if sources:
-        for row in connection.execute(_ids(tuple(sources)), values):
-            found[row.block].append((row.place, row.id))
-    return [[article_id for _, article_id in sorted(rows)] for rows in found]
+        for row in connection.execute(_select_ids(tuple(sources)), values):
+            candidates[row.block].append((row.place, row.id))
+    return [[article_id for _, article_id in sorted(rows)] for rows in candidates]
 
 
-def _chosen(blocks: Sequence[Row], candidates: Sequence[Sequence[str]]) -> list[list[str]]:
+def _choose_articles(blocks: Sequence[Row], candidates: Sequence[Sequence[str]]) -> list[list[str]]:
     """What each block shows: what no block before it does, up to its limit."""
-    seen: set[str] = set()
+    shown: set[str] = set()
     chosen: list[list[str]] = []
     for block, ids in zip(blocks, candidates, strict=True):
-        fresh = [article_id for article_id in dict.fromkeys(ids) if article_id not in seen]
-        chosen.append(fresh if block["limit"] is None else fresh[: block["limit"]])
-        seen.update(chosen[-1])
+        unshown = [article_id for article_id in dict.fromkeys(ids) if article_id not in shown]
+        chosen.append(unshown if block["limit"] is None else unshown[: block["limit"]])
+        shown.update(chosen[-1])
     return chosen
 
 
-def is_quick(version: Row) -> bool:
+def is_indexed(version: Row) -> bool:
     """Whether indexes lead straight to all blocks; the most discussed of a section are sought among all that are."""
     return not any(block["days"] and block["only"] for block in version["blocks"])
 
 
-def filled(connection: sa.Connection, row: Row, version: Row, site: Site) -> tuple[bytes, datetime, list[str]]:
+def render_front(connection: sa.Connection, row: Row, version: Row, site: Site) -> tuple[bytes, datetime, list[str]]:
     """A front as JSON of `FrontOut`, when it or one of its articles last changed, and the ids of these.
 
     Pins that are not public are left out; `MovedOn` if anything else is, by now.
     """
     blocks = version["blocks"]
-    chosen = _chosen(blocks, _candidates(connection, blocks))
+    chosen = _choose_articles(blocks, _find_candidates(connection, blocks))
     ids = [article_id for block in chosen for article_id in block]
-    cards: dict[str, bytes] = {}
+    articles_json: dict[str, bytes] = {}
     modified = datetime.fromisoformat(version["at"])
     if ids:
-        rows = connection.execute(_cards(), {"ids": ids, "cache_key": cache_key_of(site)}).mappings().all()
-        cards = dict(zip((card["id"] for card in rows), render_articles(connection, rows, site), strict=True))
+        rows = connection.execute(_select_articles(), {"ids": ids, "cache_key": cache_key_of(site)}).mappings().all()
+        articles_json = dict(zip((card["id"] for card in rows), render_articles(connection, rows, site), strict=True))
         modified = max(modified, *(card["updated_at"] for card in rows)) if rows else modified
     parts = []
-    for block, wanted in zip(blocks, chosen, strict=True):
-        if block["kind"] != "pinned" and not cards.keys() >= set(wanted):
+    for block, article_ids in zip(blocks, chosen, strict=True):
+        if block["kind"] != "pinned" and not articles_json.keys() >= set(article_ids):
             raise SnapshotChanged
         head = pydantic_core.to_json({"kind": block["kind"], "title": block["title"]})
-        articles = b",".join(cards[article_id] for article_id in wanted if article_id in cards)
+        articles = b",".join(articles_json[article_id] for article_id in article_ids if article_id in articles_json)
         parts.append(head[:-1] + b',"articles":[' + articles + b"]}")
     head = pydantic_core.to_json(
         {"id": row["id"], "slug": row["slug"], "title": version["title"], "updated_at": version["at"]}
     )
-    return head[:-1] + b',"blocks":[' + b",".join(parts) + b"]}", modified, list(cards)
+    return head[:-1] + b',"blocks":[' + b",".join(parts) + b"]}", modified, list(articles_json)
 
 
 def follow_merge(session: Session, entry: LoggedEvent) -> None:
@@ -336,13 +340,13 @@ def follow_merge(session: Session, entry: LoggedEvent) -> None:
         for name in ("published", "draft"):
             layout: dict[str, Any] | None = getattr(front, name)
             if layout and any(block["only"].get(kind) == old for block in layout["blocks"]):
-                blocks = [_moved(block, kind, old, into) for block in layout["blocks"]]
+                blocks = [_replace_term(block, kind, old, into) for block in layout["blocks"]]
                 setattr(front, name, {**layout, "blocks": blocks})
                 if name == "published":
                     emit(session, FrontChanged(subject_id=front.id, slug=front.slug))
 
 
-def _moved(block: dict[str, Any], kind: str, old: str, new: str) -> dict[str, Any]:
+def _replace_term(block: dict[str, Any], kind: str, old: str, new: str) -> dict[str, Any]:
     if block["only"].get(kind) != old:
         return block
     return {**block, "only": {**block["only"], kind: new}}

@@ -32,10 +32,10 @@ from app.web.responses import ReadQuery, database, dump_json, pick_json_fields, 
 router = APIRouter(prefix="/v1/fronts", tags=["fronts"])
 Reader = Annotated[Actor, require_scope("content:read")]
 Publisher = Annotated[Actor, require_scope("content:publish")]
-WRITES = documented(*VERSION_PROBLEMS)
+WRITE_RESPONSES = documented(*VERSION_PROBLEMS)
 
 
-async def _expected(
+async def _parse_preconditions(
     if_match: IfMatch = None,
     if_none_match: Annotated[
         str | None,
@@ -55,7 +55,7 @@ async def _expected(
     return None, True
 
 
-Expected = Annotated[tuple[frozenset[int] | None, bool], Depends(_expected)]
+Preconditions = Annotated[tuple[frozenset[int] | None, bool], Depends(_parse_preconditions)]
 
 
 @router.get(
@@ -68,7 +68,7 @@ Expected = Annotated[tuple[frozenset[int] | None, bool], Depends(_expected)]
 async def list_fronts(request: Request, query: Annotated[FrontsQuery, Query()], actor: Reader) -> Response:
     """How all fronts are put together, by slug; not for keys that are limited to sections."""
     require_all_sections(actor)
-    page = await database(request).read(fronts.page, query)
+    page = await database(request).read(fronts.list_fronts, query)
     fields = parse_fields(FrontDefinition, query.fields)
     return reply_list(request, ListOut[FrontDefinition], page, fields, groups=(), private=True)
 
@@ -90,17 +90,17 @@ async def get_front(request: Request, front: RefPath, query: Annotated[FrontQuer
         require_all_sections(actor)
 
     def find(connection: sa.Connection) -> tuple[Row, Row, tuple[bytes, datetime, list[str]] | None]:
-        row = fronts.by_ref(connection, front)
+        row = fronts.find_front(connection, front)
         version = row and ((row["draft"] if query.preview else None) or row["published"])
         if row is None or version is None:
             raise NotFound
-        return row, version, fronts.filled(connection, row, version, site) if fronts.is_quick(version) else None
+        return row, version, fronts.render_front(connection, row, version, site) if fronts.is_indexed(version) else None
 
-    row, version, found = await database(request).read(retry_on_change(find))
-    if found is None:
-        fill = partial(fronts.filled, row=row, version=version, site=site)
-        found = await database(request).scan(retry_on_change(fill))
-    body, _, ids = found
+    row, version, rendered = await database(request).read(retry_on_change(find))
+    if rendered is None:
+        fill = partial(fronts.render_front, row=row, version=version, site=site)
+        rendered = await database(request).scan(retry_on_change(fill))
+    body, _, ids = rendered
     counts = shows_counts(fields, "blocks", "articles")
     ranked = any(block["days"] for block in version["blocks"])
     return reply(
@@ -126,10 +126,10 @@ async def get_front_definition(
 ) -> Response:
     """How a front is put together, and the draft beside it; not for keys that are limited to sections."""
     require_all_sections(actor)
-    row = await database(request).read(fronts.by_ref, front)
+    row = await database(request).read(fronts.find_front, front)
     if row is None:
         raise NotFound
-    body = dump_json(FrontDefinition, fronts.definition(row), parse_fields(FrontDefinition, query.fields))
+    body = dump_json(FrontDefinition, fronts.present_definition(row), parse_fields(FrontDefinition, query.fields))
     return reply(request, body, groups=(), version=row["version"], private=True)
 
 
@@ -138,11 +138,13 @@ async def get_front_definition(
     operation_id="putFront",
     summary="Create or replace a front",
     response_model=FrontDefinition,
-    responses=WRITES
+    responses=WRITE_RESPONSES
     | documented(Invalid, BadRequest, fronts.TooManyFronts)
     | {201: {"model": FrontDefinition, "description": "It was made."}},
 )
-async def put_front(request: Request, front: RefPath, body: FrontIn, expected: Expected, actor: Publisher) -> Response:
+async def put_front(
+    request: Request, front: RefPath, body: FrontIn, expected: Preconditions, actor: Publisher
+) -> Response:
     """Put a front together: in place of another with `If-Match`, or with `If-None-Match: *` a new one, which is a 201.
 
     The ETag to send is that of `GET /v1/fronts/{front}/definition`.
@@ -151,19 +153,21 @@ async def put_front(request: Request, front: RefPath, body: FrontIn, expected: E
     return await write(
         request,
         actor,
-        fronts.save,
+        fronts.save_front,
         front,
         body,
         versions,
         new,
-        render=fronts.shown,
+        render=fronts.get_definition,
         model=FrontDefinition,
         status=201 if new else 200,
         location="/v1/fronts/{slug}" if new else None,
     )
 
 
-@router.delete("/{front}", operation_id="deleteFront", summary="Delete a front", status_code=204, responses=WRITES)
+@router.delete(
+    "/{front}", operation_id="deleteFront", summary="Delete a front", status_code=204, responses=WRITE_RESPONSES
+)
 async def delete_front(request: Request, front: RefPath, versions: ExpectedVersions, actor: Publisher) -> Response:
     """Delete a front, and its draft."""
-    return await write(request, actor, fronts.delete, front, versions, status=204)
+    return await write(request, actor, fronts.delete_front, front, versions, status=204)

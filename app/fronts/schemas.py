@@ -13,7 +13,7 @@ from app.web.paging import PageQuery
 from app.web.responses import ReadQuery
 
 Kind = Literal["pinned", "newest", "discussed", "reacted"]
-MOST_BLOCKS, MOST_PINS, MOST_ARTICLES = 20, 30, 200
+MAX_BLOCKS, MAX_PINS, MAX_ARTICLES = 20, 30, 200
 FILTERS = ("section", "series", "tag", "author", "type")
 TypeWord = Annotated[str, StringConstraints(min_length=1, max_length=40)]
 _KIND = (
@@ -42,7 +42,7 @@ class BlockIn(BaseModel):
         None, description="The most articles that it shows, 1 to 30; 8 if absent. Not for `pinned`."
     )
     articles: list[Identifier] | None = Field(
-        None, min_length=1, max_length=MOST_PINS, description="Of `pinned` alone: ids or slugs, 1 to 30."
+        None, min_length=1, max_length=MAX_PINS, description="Of `pinned` alone: ids or slugs, 1 to 30."
     )
     days: Literal[1, 7, 30] | None = Field(
         None, description="Of `discussed` and `reacted` alone: 1, 7 or 30; 7 if absent."
@@ -66,7 +66,7 @@ class FrontIn(BaseModel):
         "it in its place, and forgets the draft.",
     )
     blocks: list[BlockIn] = Field(
-        max_length=MOST_BLOCKS,
+        max_length=MAX_BLOCKS,
         description="In their order; an article is shown once, in the first block that has it, and later blocks go on "
         "to their next ones. 200 articles in all at most.",
     )

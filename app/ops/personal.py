@@ -203,7 +203,7 @@ def _erase(session: Session, whom: Person) -> None:
         forget_cases(session, [], None, part)
     for one in whom.own:
         forget_votes(session, one["id"])
-        anchors.forget(session, one["id"])
+        anchors.erase_author(session, one["id"])
         forget_answers(session, _caller(one))
         erase_participant(session, one["id"])
     for also in ALSO.values():

@@ -20,8 +20,8 @@ from app.partners.partners import forget_fetches
 from app.publication import notices
 from app.publication.tables import Notice
 from app.publication.terms import require_all_sections
-from app.related.linking import forget as forget_links
-from app.search.indexing import forget as forget_words
+from app.related.linking import erase_text as forget_links
+from app.search.indexing import purge_article as forget_words
 from app.subscriptions.subscriptions import end_for_article as forget_subscriptions
 from app.websub.hub import forget_article as forget_topics
 

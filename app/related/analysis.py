@@ -8,30 +8,30 @@ from collections.abc import Iterator
 from operator import eq
 from typing import NamedTuple
 
-from app.related.measures import measures
+from app.related.measures import measure_stems
 from app.related.stop_words import STOP_WORDS
 from app.text.languages import base_of, stem
 
-MOST = 30_000  # characters of a text that are looked at: about 5,000 words
-TITLE = 5  # times that the title counts
-LEAD = 60  # words at the beginning that count twice: news says first what it is about
-LONGEST = 40  # letters of a stem that are kept
-SHINGLE = 4  # words in a row, of which near copies share most
-BINS = 64
+MAX_CHARACTERS = 30_000  # characters of a text that are looked at: about 5,000 words
+TITLE_WEIGHT = 5  # times that the title counts
+LEAD_WORDS = 60  # words at the beginning that count twice: news says first what it is about
+MAX_STEM_LENGTH = 40  # letters of a stem that are kept
+SHINGLE_WORDS = 4  # words in a row, of which near copies share most
+SIGNATURE_BINS = 64
 # Marks that Python does not count among letters, though words of Arabic, Indic and Thai script are written with them.
 _MARKS = (
     "\u0300-\u036f\u0591-\u05bd\u0610-\u061a\u064b-\u065f\u0670\u0900-\u0963\u0980-\u0dff\u0e31\u0e34-\u0e4e"
     "\u200c\u200d"
 )
 # Scripts without spaces between words: a few letters in a row stand for a word.
-_PAIRED = (
+_SPACELESS = (
     "\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3005-\u3007\u3040-\u30ff\u3400-\u9fff"
     "\uac00-\ud7af\uf900-\ufaff\U00020000-\U0003ffff"
 )
-_WORD = re.compile(rf"[{_PAIRED}]+|(?:(?![{_PAIRED}])[^\W_]|[{_MARKS}])+")
-_IS_PAIRED = re.compile(rf"[{_PAIRED}]")
-_INSIDE = dict.fromkeys(map(ord, "\u00ad\u200b\u2060\ufeff"))  # where a word may or may not be broken: no end of it
-ALPHABETIC = "\u1800"  # of these, scripts before it spell sounds: four letters say as much as two of the others
+_WORD = re.compile(rf"[{_SPACELESS}]+|(?:(?![{_SPACELESS}])[^\W_]|[{_MARKS}])+")
+_IS_SPACELESS = re.compile(rf"[{_SPACELESS}]")
+_INVISIBLE = dict.fromkeys(map(ord, "\u00ad\u200b\u2060\ufeff"))  # where a word may or may not be broken: no end of it
+FIRST_SYLLABIC = "\u1800"  # of these, scripts before it spell sounds: four letters say as much as two of the others
 
 
 class Analysis(NamedTuple):
@@ -43,66 +43,66 @@ class Analysis(NamedTuple):
     signature: bytes  # see `likeness`
 
 
-def is_paired(word: str) -> bool:
+def is_spaceless(word: str) -> bool:
     """Whether a word is of a script without spaces."""
-    return _IS_PAIRED.match(word) is not None
+    return _IS_SPACELESS.match(word) is not None
 
 
-def _words(text: str) -> Iterator[str]:
+def _iterate_words(text: str) -> Iterator[str]:
     for word in _WORD.findall(text):
-        if is_paired(word):
-            few = 4 if word < ALPHABETIC else 2
+        if is_spaceless(word):
+            few = 4 if word < FIRST_SYLLABIC else 2
             yield from (word[at : at + few] for at in range(max(1, len(word) - few + 1)))
         else:
             yield word
 
 
-def analyse(tag: str, title: str, text: str) -> Analysis:
+def analyze_text(tag: str, title: str, text: str) -> Analysis:
     """Read a text in the language of a BCP 47 tag; numbers, single letters and words that say nothing are left out."""
     language = base_of(tag)
-    stop, measured = STOP_WORDS.get(language, frozenset()), measures(language)
+    stop, measured = STOP_WORDS.get(language, frozenset()), measure_stems(language)
     counts: Counter[str] = Counter()
     written: dict[str, Counter[str]] = {}
     run: list[str] = []
-    for part, times, lead in ((title, TITLE, 0.0), (text[:MOST], 1, float(LEAD))):
-        for word in _words(unicodedata.normalize("NFKC", part.translate(_INSIDE))):
+    for part, times, lead in ((title, TITLE_WEIGHT, 0.0), (text[:MAX_CHARACTERS], 1, float(LEAD_WORDS))):
+        for word in _iterate_words(unicodedata.normalize("NFKC", part.translate(_INVISIBLE))):
             lower = word.lower()
             run.append(lower)
             if lower in stop or len(lower) < 2 or lower.isdecimal():
                 continue
-            term = stem(language, lower)[:LONGEST]
+            term = stem(language, lower)[:MAX_STEM_LENGTH]
             if not term or term in measured:  # a stemmer takes all of an Arabic ornament for an ending
                 continue
             counts[term] += times
             if lead > 0:
                 counts[term] += 1
-                lead -= 0.5 if is_paired(word) else 1.0
+                lead -= 0.5 if is_spaceless(word) else 1.0
             written.setdefault(term, Counter())[word] += 1
-    labels = {term: _label(forms) for term, forms in written.items()}
-    return Analysis(language, dict(counts), labels, _signature(run))
+    labels = {term: _choose_label(forms) for term, forms in written.items()}
+    return Analysis(language, dict(counts), labels, _compute_signature(run))
 
 
-def _label(forms: Counter[str]) -> str:
+def _choose_label(forms: Counter[str]) -> str:
     """The form that is used most; one with a small letter first, for only names never have it."""
     return max(forms, key=lambda form: (form[:1].islower(), forms[form]))
 
 
-def _signature(words: list[str]) -> bytes:
+def _compute_signature(words: list[str]) -> bytes:
     """A sketch of the text's shingles (one-permutation MinHash): two bytes for each bin, zero for an empty one."""
-    least = [1 << 58] * BINS
-    for at in range(max(1, len(words) - SHINGLE + 1)):
-        digest = hashlib.blake2b(" ".join(words[at : at + SHINGLE]).encode(), digest_size=8).digest()
+    least = [1 << 58] * SIGNATURE_BINS
+    for at in range(max(1, len(words) - SHINGLE_WORDS + 1)):
+        digest = hashlib.blake2b(" ".join(words[at : at + SHINGLE_WORDS]).encode(), digest_size=8).digest()
         value = int.from_bytes(digest, "big")
-        place, value = value % BINS, value >> 6
+        place, value = value % SIGNATURE_BINS, value >> 6
         least[place] = min(least[place], value)
     return b"".join((b"\0\0" if value == 1 << 58 else (value % 65535 + 1).to_bytes(2, "big")) for value in least)
 
 
-def likeness(one: bytes, other: bytes) -> float:
+def estimate_similarity(signature: bytes, other_signature: bytes) -> float:
     """How much of two texts is the same, 0 to 1: an estimate of the Jaccard index of their shingles."""
-    left, right = memoryview(one).cast("H"), memoryview(other).cast("H")
-    same = sum(map(eq, left, right))
+    left_bins, right_bins = memoryview(signature).cast("H"), memoryview(other_signature).cast("H")
+    same = sum(map(eq, left_bins, right_bins))
     if not same:
         return 0.0
-    empty = sum(not (a or b) for a, b in zip(left, right, strict=True))
-    return (same - empty) / (BINS - empty) if empty < BINS else 0.0
+    empty = sum(not (a or b) for a, b in zip(left_bins, right_bins, strict=True))
+    return (same - empty) / (SIGNATURE_BINS - empty) if empty < SIGNATURE_BINS else 0.0

@@ -20,21 +20,21 @@ from app.events.catalog import (
 from app.events.log import emit
 from app.publication.terms import take_name_lock
 from app.related import terms
-from app.related.analysis import analyse
-from app.related.similarity import STORED, Link, Vector, link, pick
+from app.related.analysis import analyze_text
+from app.related.similarity import MAX_LINKS, Link, Vector, create_link, pick_links
 from app.related.tables import RelatedLink, RelatedText
 
 TEXT, LINK = table_of(RelatedText), table_of(RelatedLink)
-EACH = 400  # the newest texts with a term that are looked at
-MOST = 200  # candidates that are compared term by term
-ELEMENTS = {"sqlite": "json_each(:{0})", "postgresql": "json_array_elements(CAST(:{0} AS json)) AS e(value)"}
+MAX_TEXTS_PER_TERM = 400  # the newest texts with a term that are looked at
+MAX_CANDIDATES = 200  # candidates that are compared term by term
+JSON_ELEMENTS = {"sqlite": "json_each(:{0})", "postgresql": "json_array_elements(CAST(:{0} AS json)) AS e(value)"}
 _FIRST_AUTHOR = (
     sa.select(ARTICLE_AUTHOR.c.author_id)
     .where(ARTICLE_AUTHOR.c.article_id == ARTICLE.c.id)
     .order_by(ARTICLE_AUTHOR.c.position)
     .limit(1)
 )
-_SOURCE = (
+_SELECT_SOURCE = (
     sa.select(
         ARTICLE.c.id, ARTICLE.c.revision, ARTICLE.c.language, ARTICLE.c.title, ARTICLE.c.listed_at, REVISION.c.text
     )
@@ -42,35 +42,37 @@ _SOURCE = (
     .join(REVISION, (REVISION.c.article_id == ARTICLE.c.id) & (REVISION.c.n == ARTICLE.c.revision))
     .where(ARTICLE.c.id == sa.bindparam("article", type_=ARTICLE.c.id.type), ARTICLE.c.listed)
 )
-_KNOWN = (
+_SELECT_TEXT = (
     sa.select(TEXT, REVISION.c.title, REVISION.c.text, REVISION.c.language.label("tag"))
     .outerjoin(REVISION, (REVISION.c.article_id == TEXT.c.article_id) & (REVISION.c.n == TEXT.c.revision))
     .where(TEXT.c.article_id == sa.bindparam("article", type_=TEXT.c.article_id.type))
 )
 # Looked up one by one: joined, PostgreSQL would rather read all texts there are than some hundreds by their index.
-_OF_TARGET = {
+_SELECT_OF_TARGET = {
     name: sa.select(TEXT.c[name]).where(TEXT.c.article_id == LINK.c.target_id).correlate(LINK).scalar_subquery()
     for name in ("author_id", "signature")
 }
-_LISTERS = sa.select(LINK.c.article_id).where(LINK.c.target_id == sa.bindparam("article", type_=LINK.c.target_id.type))
+_SELECT_LISTERS = sa.select(LINK.c.article_id).where(
+    LINK.c.target_id == sa.bindparam("article", type_=LINK.c.target_id.type)
+)
 
 
-def source(connection: sa.Connection, article_id: str) -> Row | None:
+def find_source(connection: sa.Connection, article_id: str) -> Row | None:
     """What readers see of an article, or None while they see nothing, and of a page: that is no further reading."""
-    return connection.execute(_SOURCE, {"article": article_id}).mappings().first()
+    return connection.execute(_SELECT_SOURCE, {"article": article_id}).mappings().first()
 
 
-def known(connection: sa.Connection, article_id: str) -> Row | None:
+def find_text(connection: sa.Connection, article_id: str) -> Row | None:
     """An article as it was compared last, with the title, text and language tag of that revision."""
-    return connection.execute(_KNOWN, {"article": article_id}).mappings().first()
+    return connection.execute(_SELECT_TEXT, {"article": article_id}).mappings().first()
 
 
 def find_articles_linking_to(connection: sa.Connection, article_id: str) -> list[str]:
     """The articles that link to one."""
-    return list(connection.execute(_LISTERS, {"article": article_id}).scalars())
+    return list(connection.execute(_SELECT_LISTERS, {"article": article_id}).scalars())
 
 
-def vector(row: Row) -> Vector:
+def vector_of(row: Row) -> Vector:
     """A row of `related_text` as others are compared with it."""
     terms = {term: weight for term, weight, _ in row["terms"]}
     labels = {term: label for term, _, label in row["terms"]}
@@ -78,12 +80,12 @@ def vector(row: Row) -> Vector:
 
 
 @lru_cache(2)
-def _candidates(dialect: str) -> sa.TextualSelect:
+def _select_candidates(dialect: str) -> sa.TextualSelect:
     """Texts that share terms: of each term the newest texts, a range of the index; then added up by text."""
     return sa.text(f"""
         WITH asked AS MATERIALIZED (
             SELECT CAST(value ->> 0 AS BIGINT) AS term_id, CAST(value ->> 1 AS INTEGER) AS weight
-            FROM {ELEMENTS[dialect].format("terms")}
+            FROM {JSON_ELEMENTS[dialect].format("terms")}
         ), mine AS MATERIALIZED (
             SELECT term_id, weight, COALESCE((
                 SELECT t.n FROM article_term AS t WHERE t.term_id = asked.term_id ORDER BY t.n DESC LIMIT 1 OFFSET :each
@@ -98,44 +100,44 @@ def _candidates(dialect: str) -> sa.TextualSelect:
     """).columns(*(TEXT.c[name] for name in ("article_id", "listed_at", "author_id", "terms", "signature")))  # noqa: S608
 
 
-def candidates(connection: sa.Connection, of: Vector) -> list[Vector]:
+def find_candidates(connection: sa.Connection, of: Vector) -> list[Vector]:
     """The texts worth a comparison; the text itself is among them."""
-    asked = "[" + ",".join(f"[{term},{weight}]" for term, weight in of.terms.items()) + "]"
-    values = {"terms": asked, "each": EACH, "most": MOST + 1}
-    rows = connection.execute(_candidates(connection.dialect.name), values).mappings()
-    return [vector(row) for row in rows]
+    terms = "[" + ",".join(f"[{term},{weight}]" for term, weight in of.terms.items()) + "]"
+    values = {"terms": terms, "each": MAX_TEXTS_PER_TERM, "most": MAX_CANDIDATES + 1}
+    rows = connection.execute(_select_candidates(connection.dialect.name), values).mappings()
+    return [vector_of(row) for row in rows]
 
 
-def open_to(connection: sa.Connection, links: dict[str, Link]) -> list[str]:
+def accepting_links(connection: sa.Connection, links: dict[str, Link]) -> list[str]:
     """Of articles that are offered a link each, those whose lists have room for it or hold a lesser one."""
     deferred = sa.func.sum(sa.case((LINK.c.deferred, 1), else_=0))
     query = sa.select(LINK.c.article_id, sa.func.count().label("links"), sa.func.min(LINK.c.score).label("least"))
     query = query.add_columns(deferred.label("deferred")).where(LINK.c.article_id.in_(list(links)))
-    held = {row.article_id: row for row in connection.execute(query.group_by(LINK.c.article_id))}
+    rows = {row.article_id: row for row in connection.execute(query.group_by(LINK.c.article_id))}
     return [
         article_id
         for article_id, link in links.items()
-        if (row := held.get(article_id)) is None or row.links < STORED or row.deferred or row.least <= link.score
+        if (row := rows.get(article_id)) is None or row.links < MAX_LINKS or row.deferred or row.least <= link.score
     ]
 
 
-def links_of(connection: sa.Connection, ids: Iterable[str]) -> dict[str, list[Link]]:
+def read_links(connection: sa.Connection, ids: Iterable[str]) -> dict[str, list[Link]]:
     """The links of articles as they stand."""
-    wanted = list(ids)
-    found: dict[str, list[Link]] = {article_id: [] for article_id in wanted}
-    known = [_OF_TARGET[name].label(name) for name in ("author_id", "signature")]
-    query = sa.select(LINK, *known).where(LINK.c.article_id.in_(wanted))
+    article_ids = list(ids)
+    lists: dict[str, list[Link]] = {article_id: [] for article_id in article_ids}
+    columns = [_SELECT_OF_TARGET[name].label(name) for name in ("author_id", "signature")]
+    query = sa.select(LINK, *columns).where(LINK.c.article_id.in_(article_ids))
     for row in connection.execute(query):
         if row.signature is None:  # its text is being counted anew
             continue
         link = Link(row.target_id, row.score, row.terms, row.author_id, row.signature, row.deferred)
-        found[row.article_id].append(link)
-    return found
+        lists[row.article_id].append(link)
+    return lists
 
 
-def stale(connection: sa.Connection, most: int) -> Sequence[Row]:
+def list_stale(connection: sa.Connection, limit: int) -> Sequence[Row]:
     """Texts whose lists are to be made anew."""
-    query = sa.select(TEXT).where(TEXT.c.stale).order_by(TEXT.c.n).limit(most)
+    query = sa.select(TEXT).where(TEXT.c.stale).order_by(TEXT.c.n).limit(limit)
     return connection.execute(query).mappings().all()
 
 
@@ -144,174 +146,174 @@ def has_stale(connection: sa.Connection) -> bool:
     return connection.execute(sa.select(TEXT.c.n).where(TEXT.c.stale).limit(1)).first() is not None
 
 
-FEW = 4  # lists made anew at once: a batch holds SQLite's writer for some 50 ms
-_FACTS = ("listed_at", "author_id")
-_DROP = sa.delete(LINK).where(
+LISTS_PER_BATCH = 4  # lists made anew at once: a batch holds SQLite's writer for some 50 ms
+_COMPARED_COLUMNS = ("listed_at", "author_id")
+_DELETE_LINK = sa.delete(LINK).where(
     LINK.c.article_id == sa.bindparam("of", type_=LINK.c.article_id.type),
     LINK.c.target_id == sa.bindparam("to", type_=LINK.c.target_id.type),
 )
 
 
-def refresh(session: Session, article_id: str) -> None:
+def refresh_links(session: Session, article_id: str) -> None:
     """Bring terms and links to what readers see of an article now, whatever happened to it."""
     take_name_lock(session, "related")
-    now, was = (find(session.connection(), article_id) for find in (source, known))
+    now, was = (find(session.connection(), article_id) for find in (find_source, find_text))
     if now is None:
-        changed = _withdraw(session, article_id, was)
-    elif was is not None and _same(now, was):
-        here = TEXT.c.article_id == article_id
-        session.execute(sa.update(TEXT).where(here).values(revision=now["revision"]))
+        changed = _remove_text(session, article_id, was)
+    elif was is not None and _is_unchanged(now, was):
+        is_article = TEXT.c.article_id == article_id
+        session.execute(sa.update(TEXT).where(is_article).values(revision=now["revision"]))
         return
     else:
-        changed = _enter(session, now, was)
-    tell(session, article_id, changed)
+        changed = _add_text(session, now, was)
+    emit_changed(session, article_id, changed)
 
 
-def tell(session: Session, subject_id: str, changed: Iterable[str]) -> None:
+def emit_changed(session: Session, subject_id: str, changed: Iterable[str]) -> None:
     """State whose lists have changed, if any have."""
-    if found := sorted(changed):
-        emit(session, RelatedChanged.of(subject_id, found))
+    if articles := sorted(changed):
+        emit(session, RelatedChanged.of(subject_id, articles))
 
 
-def _same(now: Row, was: Row) -> bool:
+def _is_unchanged(now: Row, was: Row) -> bool:
     """Whether an article says the same as before, at the same time and by the same author."""
     texts = now["title"] == was["title"] and now["text"] == was["text"] and now["language"] == was["tag"]
-    return texts and all(now[name] == was[name] for name in _FACTS)
+    return texts and all(now[name] == was[name] for name in _COMPARED_COLUMNS)
 
 
 def withdraw_links(session: Session, article_id: str) -> set[str]:
     """Let nothing lead to an article any more; what led to it looks for something else. Returns whose lists changed."""
     listers = find_articles_linking_to(session.connection(), article_id)
     session.execute(sa.delete(LINK).where(LINK.c.target_id == article_id))
-    spoil(session, listers)
+    invalidate_lists(session, listers)
     return set(listers)
 
 
-def spoil(session: Session, ids: Iterable[str]) -> None:
+def invalidate_lists(session: Session, ids: Iterable[str]) -> None:
     """Let the worker make these lists anew."""
-    if found := sorted(ids):
-        session.execute(sa.update(TEXT).where(TEXT.c.article_id.in_(found)).values(stale=True))
+    if article_ids := sorted(ids):
+        session.execute(sa.update(TEXT).where(TEXT.c.article_id.in_(article_ids)).values(stale=True))
 
 
-def _withdraw(session: Session, article_id: str, was: Row | None) -> set[str]:
+def _remove_text(session: Session, article_id: str, was: Row | None) -> set[str]:
     changed = withdraw_links(session, article_id)
     session.execute(sa.delete(LINK).where(LINK.c.article_id == article_id))
     if was is not None:
-        _uncount(session, was)
-        terms.lay_out(session, was["n"], was["terms"], [])
+        _uncount_words(session, was)
+        terms.replace_terms(session, was["n"], was["terms"], [])
         session.execute(sa.delete(TEXT).where(TEXT.c.n == was["n"]))
     return changed
 
 
-def _uncount(session: Session, was: Row) -> None:
+def _uncount_words(session: Session, was: Row) -> None:
     if was["text"] is not None:
-        terms.uncount(session, analyse(was["language"], was["title"], was["text"]))
+        terms.uncount_stems(session, analyze_text(was["language"], was["title"], was["text"]))
 
 
-def _enter(session: Session, now: Row, was: Row | None) -> set[str]:
+def _add_text(session: Session, now: Row, was: Row | None) -> set[str]:
     """Count an article's words, lay its strongest terms out, link it, and offer it to those it is near."""
     changed = withdraw_links(session, now["id"])
     if was is not None:
-        _uncount(session, was)
-    row = write(session, now, was)
-    own = vector(row)
-    others = candidates(session.connection(), own)
-    changed |= {own.article_id} if _relink(session, own, others) else set()
-    return changed | _offer(session, own, others)
+        _uncount_words(session, was)
+    row = write_text(session, now, was)
+    own = vector_of(row)
+    others = find_candidates(session.connection(), own)
+    changed |= {own.article_id} if _rebuild_list(session, own, others) else set()
+    return changed | _offer_link(session, own, others)
 
 
-def write(session: Session, now: Row, was: Row | None = None, *, linked: bool = True) -> dict[str, Any]:
+def write_text(session: Session, now: Row, was: Row | None = None, *, linked: bool = True) -> dict[str, Any]:
     """Count an article's words and keep what it is compared by; its row of `related_text`."""
-    analysis = analyse(now["language"], now["title"], now["text"])
-    strongest = terms.count(session, analysis)
+    analysis = analyze_text(now["language"], now["title"], now["text"])
+    strongest = terms.count_stems(session, analysis)
     row = {"article_id": now["id"], "revision": now["revision"], "language": analysis.language, "stale": False}
-    row |= {name: now[name] for name in _FACTS}
+    row |= {name: now[name] for name in _COMPARED_COLUMNS}
     row |= {"terms": strongest if linked else [], "signature": analysis.signature}
     if was is None:
         row["n"] = session.execute(sa.insert(TEXT).values(row).returning(TEXT.c.n)).scalar_one()
     else:
         row["n"] = was["n"]
         session.execute(sa.update(TEXT).where(TEXT.c.n == was["n"]).values(row))
-    terms.lay_out(session, row["n"], was["terms"] if was is not None else [], row["terms"])
+    terms.replace_terms(session, row["n"], was["terms"] if was is not None else [], row["terms"])
     return row
 
 
-def _relink(session: Session, own: Vector, others: Iterable[Vector]) -> bool:
+def _rebuild_list(session: Session, own: Vector, others: Iterable[Vector]) -> bool:
     """Make an article's list from all that it could be linked to; whether that changed anything."""
-    found = pick(made for other in others if (made := link(own, other)))
-    held = links_of(session.connection(), [own.article_id])[own.article_id]
-    return _put(session, {own.article_id: (held, found)})
+    links = pick_links(candidate for other in others if (candidate := create_link(own, other)))
+    former = read_links(session.connection(), [own.article_id])[own.article_id]
+    return _write_changes(session, {own.article_id: (former, links)})
 
 
-def _offer(session: Session, own: Vector, others: Iterable[Vector]) -> set[str]:
+def _offer_link(session: Session, own: Vector, others: Iterable[Vector]) -> set[str]:
     """Put an article into the lists of those it is near, where it is among the best; returns whose."""
-    offers = {other.article_id: made for other in others if (made := link(other, own))}
+    offers = {other.article_id: offer for other in others if (offer := create_link(other, own))}
     if not offers:
         return set()
     connection = session.connection()
-    lists = links_of(connection, open_to(connection, offers))
+    lists = read_links(connection, accepting_links(connection, offers))
     changed, unsure = {}, set()
-    for article_id, held in lists.items():
+    for article_id, former in lists.items():
         copies: list[Link] = []
-        found = pick([*held, offers[article_id]], copies.append)
+        links = pick_links([*former, offers[article_id]], copies.append)
         if any(copy.target_id != own.article_id for copy in copies):
             unsure.add(article_id)  # what stood back for the copy that goes may come again
-        if offers[article_id].target_id in {kept.target_id for kept in found}:
-            changed[article_id] = (held, found)
-    _put(session, changed)
-    spoil(session, unsure)
+        if offers[article_id].target_id in {kept.target_id for kept in links}:
+            changed[article_id] = (former, links)
+    _write_changes(session, changed)
+    invalidate_lists(session, unsure)
     return set(changed)
 
 
-def _put(session: Session, lists: dict[str, tuple[list[Link], list[Link]]]) -> bool:
+def _write_changes(session: Session, lists: dict[str, tuple[list[Link], list[Link]]]) -> bool:
     """Write what differs between lists as they stood and as they are to be."""
-    gone, new = [], []
-    for article_id, (held, wanted) in lists.items():
-        before = {kept.target_id: kept for kept in held}
-        after = {kept.target_id: kept for kept in wanted}
-        for target_id, kept in before.items():
-            if target_id not in after or _shown(after[target_id]) != _shown(kept):
-                gone.append({"of": article_id, "to": target_id})
-        for target_id, kept in after.items():
-            if target_id not in before or _shown(before[target_id]) != _shown(kept):
-                shown = {"score": kept.score, "deferred": kept.deferred, "terms": kept.terms}
-                new.append({"article_id": article_id, "target_id": target_id, **shown})
-    if gone:
-        session.execute(_DROP, gone)
-    if new:
-        session.execute(sa.insert(LINK), new)
-    return bool(gone or new)
+    removed, added = [], []
+    for article_id, (former, links) in lists.items():
+        before = {kept.target_id: kept for kept in former}
+        after = {kept.target_id: kept for kept in links}
+        for target_id, link in before.items():
+            if target_id not in after or _visible_parts(after[target_id]) != _visible_parts(link):
+                removed.append({"of": article_id, "to": target_id})
+        for target_id, link in after.items():
+            if target_id not in before or _visible_parts(before[target_id]) != _visible_parts(link):
+                values = {"score": link.score, "deferred": link.deferred, "terms": link.terms}
+                added.append({"article_id": article_id, "target_id": target_id, **values})
+    if removed:
+        session.execute(_DELETE_LINK, removed)
+    if added:
+        session.execute(sa.insert(LINK), added)
+    return bool(removed or added)
 
 
-def _shown(kept: Link) -> tuple[int, bool, list[str]]:
-    return kept.score, kept.deferred, kept.terms
+def _visible_parts(link: Link) -> tuple[int, bool, list[str]]:
+    return link.score, link.deferred, link.terms
 
 
-def relink(session: Session, most: int = FEW) -> int:
+def rebuild_stale_lists(session: Session, limit: int = LISTS_PER_BATCH) -> int:
     """Make lists anew that have lost something; returns how many there were."""
     take_name_lock(session, "related")
     connection = session.connection()
-    rows = stale(connection, most)
+    rows = list_stale(connection, limit)
     changed = []
     for row in rows:
-        own = vector(row)
-        if _relink(session, own, candidates(connection, own)):
+        own = vector_of(row)
+        if _rebuild_list(session, own, find_candidates(connection, own)):
             changed.append(own.article_id)
     if rows:
         done = TEXT.c.n.in_([row["n"] for row in rows])
         session.execute(sa.update(TEXT).where(done).values(stale=False))
-        tell(session, rows[0]["article_id"], changed)
+        emit_changed(session, rows[0]["article_id"], changed)
     return len(rows)
 
 
-def forget(session: Session, article_id: str) -> None:
+def erase_text(session: Session, article_id: str) -> None:
     """Drop what is kept of a text that is purged, and the words that no other text has."""
-    refresh(session, article_id)
-    terms.drop_unused(session)
+    refresh_links(session, article_id)
+    terms.delete_unused(session)
 
 
-def relate(session: Session, entry: LoggedEvent) -> None:
+def update_links(session: Session, entry: LoggedEvent) -> None:
     """Bring the links of an article, and of those near it, to what readers see of it now."""
     match entry.event:
         case ArticlePublished() | ArticleUpdated() | ArticleUnpublished() | ArticleRetracted() as event:
-            refresh(session, event.subject_id)
+            refresh_links(session, event.subject_id)

@@ -28,14 +28,14 @@ from app.related.tables import RelatedChoice, RelatedLink, RelatedPin, RelatedRe
 from app.web import etag
 
 KINDS = ("pinned", "series", "automatic")
-IN_SERIES = 3  # before it, and after it
-LENGTH = 10_000
+MAX_SERIES_NEIGHBOURS = 3  # before it, and after it
+MAX_SCORE = 10_000
 _CHOICE, _LINK = table_of(RelatedChoice), table_of(RelatedLink)
 _PIN, _REBUILD, _TEXT = table_of(RelatedPin), table_of(RelatedRebuild), table_of(RelatedText)
-_LIMIT = sa.bindparam("most", type_=sa.BigInteger())
+_LIMIT_PARAMETER = sa.bindparam("most", type_=sa.BigInteger())
 
 
-class Found(NamedTuple):
+class RelatedLinks(NamedTuple):
     """The related links of an article that the caller may see: `RelatedOut` as JSON, and the version of the choice."""
 
     article_id: str
@@ -44,16 +44,16 @@ class Found(NamedTuple):
     ids: Sequence[str] = ()  # of these articles
 
 
-def _here(column: ColumnElement[Any], *seen: ColumnElement[bool]) -> sa.CTE:
+def _select_article(column: ColumnElement[Any], *conditions: ColumnElement[bool]) -> sa.CTE:
     """The article that is asked about."""
     named = ARTICLE.outerjoin(SERIES, SERIES.c.id == ARTICLE.c.series_id)
     shown = [ARTICLE.c.id, ARTICLE.c.series_id, ARTICLE.c.listed_at, ARTICLE.c.revision, SERIES.c.name.label("series")]
     version = sa.select(_CHOICE.c.version).where(_CHOICE.c.article_id == ARTICLE.c.id).scalar_subquery()
     ref = sa.bindparam("ref", type_=column.type)
-    return sa.select(*shown, version.label("choice")).select_from(named).where(column == ref, *seen).cte("here")
+    return sa.select(*shown, version.label("choice")).select_from(named).where(column == ref, *conditions).cte("here")
 
 
-def _row(
+def _select_link(
     article_id: ColumnElement[Any], kind: int, place: ColumnElement[Any], *link: ColumnElement[Any]
 ) -> sa.Select[Any]:
     score, terms = link or (sa.cast(sa.null(), sa.Integer), sa.cast(sa.null(), sa.JSON))
@@ -61,53 +61,62 @@ def _row(
     return sa.select(article_id.label("id"), number, place.label("place"), score.label("score"), terms.label("terms"))
 
 
-def _in_series(here: sa.CTE, *, later: bool) -> sa.Select[Any]:
+def _select_series_neighbours(article: sa.CTE, *, later: bool) -> sa.Select[Any]:
     """The next articles of the same series to one side: a few steps in one index."""
-    other = ARTICLE.alias("later" if later else "earlier")
-    key, mark = sa.tuple_(other.c.listed_at, other.c.id), sa.tuple_(here.c.listed_at, here.c.id)
-    order = [other.c.listed_at, other.c.id] if later else [other.c.listed_at.desc(), other.c.id.desc()]
-    there = (other.c.series_id == here.c.series_id) & other.c.listed & (key > mark if later else key < mark)
-    few = (
-        sa.select(other.c.id, other.c.listed_at).select_from(here.join(other, there)).order_by(*order).limit(IN_SERIES)
+    neighbour = ARTICLE.alias("later" if later else "earlier")
+    key, mark = sa.tuple_(neighbour.c.listed_at, neighbour.c.id), sa.tuple_(article.c.listed_at, article.c.id)
+    order = [neighbour.c.listed_at, neighbour.c.id] if later else [neighbour.c.listed_at.desc(), neighbour.c.id.desc()]
+    there = (neighbour.c.series_id == article.c.series_id) & neighbour.c.listed & (key > mark if later else key < mark)
+    nearest = (
+        sa.select(neighbour.c.id, neighbour.c.listed_at)
+        .select_from(article.join(neighbour, there))
+        .order_by(*order)
+        .limit(MAX_SERIES_NEIGHBOURS)
     )
-    near = few.subquery()
+    near = nearest.subquery()
     away = [near.c.listed_at, near.c.id] if later else [near.c.listed_at.desc(), near.c.id.desc()]
     steps = sa.select(near.c.id, sa.func.row_number().over(order_by=away).label("nth")).subquery()
-    return _row(steps.c.id, 1, 2 * steps.c.nth + (0 if later else 1))
+    return _select_link(steps.c.id, 1, 2 * steps.c.nth + (0 if later else 1))
 
 
-def _found(here: sa.CTE) -> sa.Subquery:
+def _select_links(article: sa.CTE) -> sa.Subquery:
     """Everything that is linked, what is linked twice by its first kind alone."""
-    pins = _row(_PIN.c.target_id, 0, _PIN.c.position).select_from(here.join(_PIN, _PIN.c.article_id == here.c.id))
-    place = sa.case((_LINK.c.deferred, 2 * LENGTH), else_=LENGTH) - _LINK.c.score
+    pins = _select_link(_PIN.c.target_id, 0, _PIN.c.position).select_from(
+        article.join(_PIN, _PIN.c.article_id == article.c.id)
+    )
+    place = sa.case((_LINK.c.deferred, 2 * MAX_SCORE), else_=MAX_SCORE) - _LINK.c.score
     # Words that its text still has: while the list waits to be made anew, and the rest with it, nobody knows.
-    still = (_TEXT.c.revision == here.c.revision) & ~_TEXT.c.stale & ~sa.exists(sa.select(_REBUILD.c.id))
-    told = sa.case((still, _LINK.c.terms))
-    linked = here.join(_LINK, _LINK.c.article_id == here.c.id).outerjoin(_TEXT, _TEXT.c.article_id == here.c.id)
-    automatic = _row(_LINK.c.target_id, 2, place, _LINK.c.score, told).select_from(linked)
-    sides = [_in_series(here, later=later) for later in (True, False)]
-    every = sa.union_all(pins, *sides, automatic).subquery()
-    order = sa.func.row_number().over(partition_by=every.c.id, order_by=[every.c.kind, every.c.place])
-    return sa.select(every, order.label("nth")).subquery()
+    is_current = (_TEXT.c.revision == article.c.revision) & ~_TEXT.c.stale & ~sa.exists(sa.select(_REBUILD.c.id))
+    shared_terms = sa.case((is_current, _LINK.c.terms))
+    linked = article.join(_LINK, _LINK.c.article_id == article.c.id).outerjoin(
+        _TEXT, _TEXT.c.article_id == article.c.id
+    )
+    automatic = _select_link(_LINK.c.target_id, 2, place, _LINK.c.score, shared_terms).select_from(linked)
+    sides = [_select_series_neighbours(article, later=later) for later in (True, False)]
+    union = sa.union_all(pins, *sides, automatic).subquery()
+    order = sa.func.row_number().over(partition_by=union.c.id, order_by=[union.c.kind, union.c.place])
+    return sa.select(union, order.label("nth")).subquery()
 
 
 @lru_cache(128)
-def _statement(by: str, formats: tuple[str, ...], actor: Actor) -> sa.Select[Any]:
+def _select_related(by: str, formats: tuple[str, ...], actor: Actor) -> sa.Select[Any]:
     """Cards of what is related to an article: by `id` or `slug` if the caller sees it, or by the `row` they saw."""
-    here = _here(ARTICLE.c.slug if by == "slug" else ARTICLE.c.id, *([] if by == "row" else [visible_to(actor)]))
-    found = _found(here)
-    about = [here.c.id.label("of"), here.c.choice, here.c.series]
-    page = sa.select(found, found.c.place.label("key"), *about).join(here, found.c.id != here.c.id)
-    page = page.where(found.c.nth == 1)
+    article = _select_article(
+        ARTICLE.c.slug if by == "slug" else ARTICLE.c.id, *([] if by == "row" else [visible_to(actor)])
+    )
+    links = _select_links(article)
+    article_columns = [article.c.id.label("of"), article.c.choice, article.c.series]
+    page = sa.select(links, links.c.place.label("key"), *article_columns).join(article, links.c.id != article.c.id)
+    page = page.where(links.c.nth == 1)
     rows = page.subquery("page")
     shown = ARTICLE.c.listed | (ARTICLE.c.public & (rows.c.kind == 0))  # pages stand here only where editors chose them
-    seen = shown if not can_read_drafts(actor) else shown | ((rows.c.kind == 0) & visible_to(actor))
+    is_visible = shown if not can_read_drafts(actor) else shown | ((rows.c.kind == 0) & visible_to(actor))
     cards: sa.Select[Any] = select_cached(formats=formats, page=rows)
     cards = cards.add_columns(rows.c.kind, rows.c.score, rows.c.terms, rows.c.of, rows.c.choice, rows.c.series)
-    return cards.where(seen).order_by(rows.c.kind, rows.c.place, rows.c.id.desc()).limit(_LIMIT)
+    return cards.where(is_visible).order_by(rows.c.kind, rows.c.place, rows.c.id.desc()).limit(_LIMIT_PARAMETER)
 
 
-def _reason(row: Row) -> dict[str, Any]:
+def _present_reason(row: Row) -> dict[str, Any]:
     terms = row["terms"] or []
     if row["kind"] == 0:
         text = "Chosen by the editors."
@@ -121,70 +130,73 @@ def _reason(row: Row) -> dict[str, Any]:
     return {"terms": terms, "text": text}
 
 
-def _item(row: Row, article: bytes) -> bytes:
-    score = None if row["score"] is None else row["score"] / LENGTH
-    head = pydantic_core.to_json({"kind": KINDS[row["kind"]], "score": score, "reason": _reason(row)})
+def _render_item(row: Row, article: bytes) -> bytes:
+    score = None if row["score"] is None else row["score"] / MAX_SCORE
+    head = pydantic_core.to_json({"kind": KINDS[row["kind"]], "score": score, "reason": _present_reason(row)})
     return head[:-1] + b',"article":' + article + b"}"
 
 
-def _read(
+def _read_related(
     connection: sa.Connection, by: str, ref: str, actor: Actor, site: Site, formats: tuple[str, ...], limit: int
-) -> Found | None:
-    statement = _statement(by, formats, actor if can_read_drafts(actor) else ANONYMOUS)
+) -> RelatedLinks | None:
+    statement = _select_related(by, formats, actor if can_read_drafts(actor) else ANONYMOUS)
     rows = connection.execute(statement, {"ref": ref, "most": limit, "cache_key": cache_key_of(site)}).mappings().all()
     if not rows:
         return None
     items = [
-        _item(row, article) for row, article in zip(rows, render_articles(connection, rows, site, formats), strict=True)
+        _render_item(row, article)
+        for row, article in zip(rows, render_articles(connection, rows, site, formats), strict=True)
     ]
-    return Found(rows[0]["of"], rows[0]["choice"] or 0, items, [row["id"] for row in rows])
+    return RelatedLinks(rows[0]["of"], rows[0]["choice"] or 0, items, [row["id"] for row in rows])
 
 
-def related(
+def find_related(
     connection: sa.Connection, ref: str, actor: Actor, site: Site, formats: tuple[str, ...] = (), limit: int = 20
-) -> Found | None:
+) -> RelatedLinks | None:
     """What is related to an article by id or slug, in one statement; None if that is nothing, or no article to see."""
-    return _read(connection, "id" if is_id(ref) else "slug", ref, actor, site, formats, limit)
+    return _read_related(connection, "id" if is_id(ref) else "slug", ref, actor, site, formats, limit)
 
 
-def related_to(connection: sa.Connection, row: Row, site: Site, formats: tuple[str, ...], limit: int) -> Found:
+def read_related_of(
+    connection: sa.Connection, row: Row, site: Site, formats: tuple[str, ...], limit: int
+) -> RelatedLinks:
     """The same of an article that the caller was shown, for whatever reason."""
-    found = _read(connection, "row", row["id"], ANONYMOUS, site, formats, limit)
-    return found or Found(row["id"], version(connection, row["id"]), [])
+    links = _read_related(connection, "row", row["id"], ANONYMOUS, site, formats, limit)
+    return links or RelatedLinks(row["id"], read_version(connection, row["id"]), [])
 
 
-def version(connection: sa.Connection, article_id: str) -> int:
+def read_version(connection: sa.Connection, article_id: str) -> int:
     """How often editors have chosen the links of an article."""
     query = sa.select(_CHOICE.c.version).where(_CHOICE.c.article_id == article_id)
     return connection.execute(query).scalar_one_or_none() or 0
 
 
-def beside(connection: sa.Connection, row: Row, site: Site, actor: Actor) -> IncludedPart:
+def include_related(connection: sa.Connection, row: Row, site: Site, actor: Actor) -> IncludedPart:
     """The same for an article that was just read, as a JSON array to stand in its answer."""
-    found = _read(connection, "row", row["id"], actor, site, (), 20)
-    groups = members(row["id"]) + (counts_groups_of(found.ids) if found else ())
-    return IncludedPart(b"[" + b",".join(found.items if found else ()) + b"]", groups)
+    links = _read_related(connection, "row", row["id"], actor, site, (), 20)
+    groups = membership_groups(row["id"]) + (counts_groups_of(links.ids) if links else ())
+    return IncludedPart(b"[" + b",".join(links.items if links else ()) + b"]", groups)
 
 
-def members(article_id: str) -> tuple[str, ...]:
+def membership_groups(article_id: str) -> tuple[str, ...]:
     """The cache groups of what decides which articles are related to one."""
     return f"related:{article_id}", ARTICLES_GROUP
 
 
-def pin(session: Session, actor: Actor, ref: str, data: PinsIn, versions: frozenset[int] | None) -> str:
+def pin_articles(session: Session, actor: Actor, ref: str, data: PinsIn, versions: frozenset[int] | None) -> str:
     """Put these links first, in this order, in place of those chosen before; returns the article's id."""
     article = lock_article(session, actor, ref, None, [])
-    current = version(session.connection(), article.id)
-    held = sa.select(_PIN.c.target_id).where(_PIN.c.article_id == article.id).order_by(_PIN.c.position)
-    before = list(session.execute(held).scalars())
-    wanted = _targets(session, actor, article.id, data.ids)
-    etag.check_version(current, versions, ["ids"] if wanted != before else [])
-    if wanted == before:
+    current = read_version(session.connection(), article.id)
+    query = sa.select(_PIN.c.target_id).where(_PIN.c.article_id == article.id).order_by(_PIN.c.position)
+    before = list(session.execute(query).scalars())
+    targets = _resolve_targets(session, actor, article.id, data.ids)
+    etag.check_version(current, versions, ["ids"] if targets != before else [])
+    if targets == before:
         return article.id
     check_attachment(actor, article)
     session.execute(sa.delete(_PIN).where(_PIN.c.article_id == article.id))
-    if wanted:
-        rows = [{"article_id": article.id, "target_id": id_, "position": at} for at, id_ in enumerate(wanted)]
+    if targets:
+        rows = [{"article_id": article.id, "target_id": id_, "position": at} for at, id_ in enumerate(targets)]
         session.execute(sa.insert(_PIN), rows)
     if current:
         session.execute(sa.update(_CHOICE).where(_CHOICE.c.article_id == article.id).values(version=current + 1))
@@ -192,25 +204,25 @@ def pin(session: Session, actor: Actor, ref: str, data: PinsIn, versions: frozen
         session.execute(sa.insert(_CHOICE), [{"article_id": article.id, "version": 1}])
     if article.public:
         emit(session, RelatedChanged.of(article.id, [article.id]))
-    record_action(session, actor, "article.relate", "article", article.id, {"pins": len(wanted)})
+    record_action(session, actor, "article.relate", "article", article.id, {"pins": len(targets)})
     return article.id
 
 
-def _targets(session: Session, actor: Actor, article_id: str, refs: list[str]) -> list[str]:
+def _resolve_targets(session: Session, actor: Actor, article_id: str, refs: list[str]) -> list[str]:
     """The ids behind ids and slugs; 422 for what the caller cannot see, for the article itself, and for repeats."""
     ids, slugs = [ref for ref in refs if is_id(ref)], [ref for ref in refs if not is_id(ref)]
     query = sa.select(ARTICLE.c.id, ARTICLE.c.slug).where(
         ARTICLE.c.id.in_(ids) | ARTICLE.c.slug.in_(slugs), visible_to(actor)
     )
-    known = {name: row.id for row in session.execute(query) for name in (row.id, row.slug)} if refs else {}
-    found: list[str] = []
+    ids_by_ref = {name: row.id for row in session.execute(query) for name in (row.id, row.slug)} if refs else {}
+    targets: list[str] = []
     for at, ref in enumerate(refs):
-        target = known.get(ref)
+        target = ids_by_ref.get(ref)
         if target is None:
             raise Invalid("There is no such article.", pointer=f"/ids/{at}", code="not_found")
         if target == article_id:
             raise Invalid("An article is not related to itself.", pointer=f"/ids/{at}", code="itself")
-        if target in found:
+        if target in targets:
             raise Invalid("Each article can be chosen once.", pointer=f"/ids/{at}", code="repeated")
-        found.append(target)
-    return found
+        targets.append(target)
+    return targets

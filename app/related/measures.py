@@ -4,7 +4,7 @@ from functools import lru_cache
 
 from app.text.languages import stem
 
-_MEASURES = {
+_MEASURE_WORDS = {
     "en": """
         zero one two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen sixteen
         seventeen eighteen nineteen twenty thirty forty fifty sixty seventy eighty ninety hundred thousand
@@ -110,6 +110,6 @@ _MEASURES = {
 
 
 @lru_cache(100)
-def measures(language: str) -> frozenset[str]:
+def measure_stems(language: str) -> frozenset[str]:
     """The stems of such words in a language; of most languages none are known."""
-    return frozenset(stem(language, word) for word in _MEASURES.get(language, "").split())
+    return frozenset(stem(language, word) for word in _MEASURE_WORDS.get(language, "").split())

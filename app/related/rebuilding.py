@@ -9,23 +9,23 @@ from app.articles.reading import ARTICLE
 from app.db.columns import table_of
 from app.publication.terms import take_name_lock
 from app.related import linking, terms
-from app.related.analysis import analyse
-from app.related.linking import FEW as LISTS
-from app.related.linking import TEXT, relink, write
+from app.related.analysis import analyze_text
+from app.related.linking import LISTS_PER_BATCH as LISTS
+from app.related.linking import TEXT, rebuild_stale_lists, write_text
 from app.related.tables import ArticleTerm, RelatedRebuild, RelatedTerm
 
-FEW = 8  # articles of a batch: no other writer waits long
+BATCH_SIZE = 8  # articles of a batch: no other writer waits long
 _REBUILD, _TERM_OF, _TERM = table_of(RelatedRebuild), table_of(ArticleTerm), table_of(RelatedTerm)
 
 
-class Done(NamedTuple):
+class BatchResult(NamedTuple):
     """What a batch has done."""
 
     step: str  # texts, weights, links: in this order; empty at the end
     articles: int
 
 
-def begin(session: Session, *, again: bool = False) -> bool:
+def begin_rebuild(session: Session, *, again: bool = False) -> bool:
     """Forget all terms, unless a rebuilding was stopped on its way; whether this one is new."""
     take_name_lock(session, "related")
     if not again and session.execute(sa.select(_REBUILD.c.id)).first() is not None:
@@ -36,17 +36,17 @@ def begin(session: Session, *, again: bool = False) -> bool:
     return True
 
 
-def advance(session: Session) -> Done:
+def advance_rebuild(session: Session) -> BatchResult:
     """Do the next batch: count the words of the articles, weigh their terms by that, and then link them."""
     take_name_lock(session, "related")
     row = session.execute(sa.select(_REBUILD)).mappings().first()
     if row is None:
-        made = relink(session, LISTS)
-        return Done("links" if made else "", made)
+        rebuilt = rebuild_stale_lists(session, LISTS)
+        return BatchResult("links" if rebuilt else "", rebuilt)
     step = row["step"]
-    ids = _next(session, step, row["after"])
+    ids = _next_ids(session, step, row["after"])
     for article_id in ids:
-        (_count if step == "texts" else _weigh)(session, article_id)
+        (_count_words if step == "texts" else _weigh_terms)(session, article_id)
     if ids:
         session.execute(sa.update(_REBUILD).values(after=ids[-1]))
     elif step == "texts":
@@ -54,29 +54,29 @@ def advance(session: Session) -> Done:
     else:
         session.execute(sa.update(TEXT).values(stale=True))
         session.execute(sa.delete(_REBUILD))
-    return Done(step, len(ids))
+    return BatchResult(step, len(ids))
 
 
-def _next(session: Session, step: str, after: str | None) -> list[str]:
+def _next_ids(session: Session, step: str, after: str | None) -> list[str]:
     """The next public articles, or those of them that are counted, by id."""
     column = ARTICLE.c.id if step == "texts" else TEXT.c.article_id
-    query = sa.select(column).order_by(column).limit(FEW)
+    query = sa.select(column).order_by(column).limit(BATCH_SIZE)
     query = query.where(ARTICLE.c.listed) if step == "texts" else query
     return list(session.execute(query.where(column > after) if after else query).scalars())
 
 
-def _count(session: Session, article_id: str) -> None:
+def _count_words(session: Session, article_id: str) -> None:
     """Count an article's words; one that was published meanwhile is counted already."""
-    now = linking.source(session.connection(), article_id)
-    if now is not None and linking.known(session.connection(), article_id) is None:
-        write(session, now, linked=False)
+    now = linking.find_source(session.connection(), article_id)
+    if now is not None and linking.find_text(session.connection(), article_id) is None:
+        write_text(session, now, linked=False)
 
 
-def _weigh(session: Session, article_id: str) -> None:
+def _weigh_terms(session: Session, article_id: str) -> None:
     """Lay an article's strongest terms out, now that it is known how common each is."""
-    was = linking.known(session.connection(), article_id)
+    was = linking.find_text(session.connection(), article_id)
     if was is None or was["text"] is None:
         return
-    strongest = terms.reckoned(session, analyse(was["language"], was["title"], was["text"]))
-    terms.lay_out(session, was["n"], was["terms"], strongest)
+    strongest = terms.read_strongest(session, analyze_text(was["language"], was["title"], was["text"]))
+    terms.replace_terms(session, was["n"], was["terms"], strongest)
     session.execute(sa.update(TEXT).where(TEXT.c.n == was["n"]).values(terms=strongest))

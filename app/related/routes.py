@@ -23,7 +23,7 @@ from app.identity.access import ExpectedVersions, Public, require_scope
 from app.identity.schemas import ANONYMOUS, Actor
 from app.identity.writes import write
 from app.related import links
-from app.related.links import Found
+from app.related.links import RelatedLinks
 from app.related.schemas import PinsIn, RelatedList, RelatedQuery
 from app.web.fields import parse_fields
 from app.web.responses import database, reply_json_list, settings
@@ -32,7 +32,7 @@ router = APIRouter(prefix="/v1/articles/{article}", tags=["related"])
 Writer = Annotated[Actor, require_scope("content:write")]
 
 
-def _fields(query: RelatedQuery) -> dict[str, Any] | None:
+def _parse_fields(query: RelatedQuery) -> dict[str, Any] | None:
     """The chosen fields; with `formats` also the text, wherever something of the article is chosen."""
     fields = parse_fields(RelatedOut, query.fields)
     if fields and query.formats and isinstance(fields.get("article"), dict):
@@ -58,31 +58,33 @@ async def list_related_articles(
     Only what is public now. The ETag carries the version of the choice, which `PUT` needs. Editors also see chosen
     articles that are not public.
     """
-    site, fields = Site.from_settings(settings(request)), _fields(query)
+    site, fields = Site.from_settings(settings(request)), _parse_fields(query)
     formats = resolve_formats(query.formats, subtree_of(fields, "article"))
     refuse_fields(fields, "editing")
 
-    def find(connection: sa.Connection) -> Found:
-        found = links.related(connection, article, actor, site, formats, query.limit)
-        if found is None:  # nothing, or not for everybody: partners may read it before
+    def find(connection: sa.Connection) -> RelatedLinks:
+        read = links.find_related(connection, article, actor, site, formats, query.limit)
+        if read is None:  # nothing, or not for everybody: partners may read it before
             row = get_visible(connection, article, actor, site, early=True)
-            found = links.related_to(connection, row, site, formats, query.limit)
-        return found
+            read = links.read_related_of(connection, row, site, formats, query.limit)
+        return read
 
     try:
-        found = await database(request).read(retry_on_change(find))
+        links_read = await database(request).read(retry_on_change(find))
     except NotFound:
         return await redirect_former_slug(request, article, actor, "/related")
     return reply_json_list(
         request,
-        filter_for_partner(ArticleServices.of(request).access_log, actor, found.items),
+        filter_for_partner(ArticleServices.of(request).access_log, actor, links_read.items),
         {"next": None, "limit": query.limit, "total": None},
         fields,
         groups=(
-            f"article:{found.article_id}",
-            *groups_of_list(links.members(found.article_id), found.ids, counts=shows_counts(fields, "article")),
+            f"article:{links_read.article_id}",
+            *groups_of_list(
+                links.membership_groups(links_read.article_id), links_read.ids, counts=shows_counts(fields, "article")
+            ),
         ),
-        version=found.version,
+        version=links_read.version,
         private=actor is not ANONYMOUS,
     )
 
@@ -101,9 +103,9 @@ async def pin_related_articles(
     site = Site.from_settings(settings(request))
 
     def show(connection: sa.Connection, article_id: str) -> Row:
-        found = links.related(connection, article_id, actor, site)
-        data = [pydantic_core.from_json(item) for item in found.items] if found else []
+        read = links.find_related(connection, article_id, actor, site)
+        data = [pydantic_core.from_json(item) for item in read.items] if read else []
         page = {"next": None, "limit": 20, "total": None}
-        return {"data": data, "page": page, "version": links.version(connection, article_id)}
+        return {"data": data, "page": page, "version": links.read_version(connection, article_id)}
 
-    return await write(request, actor, links.pin, article, body, versions, render=show, model=RelatedList)
+    return await write(request, actor, links.pin_articles, article, body, versions, render=show, model=RelatedList)

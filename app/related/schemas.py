@@ -8,7 +8,7 @@ from app.articles.schemas import FormatQuery, RelatedOut
 from app.text.inputs import Identifier
 from app.web.paging import ListOut
 
-MOST_PINS = 20
+MAX_PINS = 20
 RelatedList = ListOut[RelatedOut]
 
 
@@ -28,6 +28,6 @@ class PinsIn(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    ids: Annotated[list[Identifier], Field(max_length=MOST_PINS)] = Field(
+    ids: Annotated[list[Identifier], Field(max_length=MAX_PINS)] = Field(
         description="Ids or slugs of other articles, each once, at most 20; none to take all pins away."
     )

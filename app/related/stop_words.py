@@ -1,6 +1,6 @@
 """Words that hold a sentence together and are about nothing: short lists, for what is common counts for little."""
 
-_STOP = {
+_STOP_WORD_TEXTS = {
     "en": """
         a able about above accord according account across act actually add added adding adds after again against
         ago all allow allowed almost along already also although always am among an and announced another any anyone
@@ -215,4 +215,4 @@ _STOP = {
         tidak tinggi tutur tuturnya ujar ujarnya untuk walau ya yaitu yang
     """,
 }
-STOP_WORDS = {language: frozenset(words.split()) for language, words in _STOP.items()}
+STOP_WORDS = {language: frozenset(words.split()) for language, words in _STOP_WORD_TEXTS.items()}

@@ -10,14 +10,18 @@ from sqlmodel import Session
 
 from app.db.columns import table_of
 from app.related.analysis import Analysis
-from app.related.similarity import weigh
+from app.related.similarity import weigh_stems
 from app.related.tables import ArticleTerm, RelatedTerm
 
-EVERYWHERE = ""  # the stem that all articles of a language have
-_OF = table_of(ArticleTerm)
-_WORDS = {"sqlite": "json_each(:stems)", "postgresql": "json_array_elements_text(CAST(:stems AS json)) AS e(value)"}
-_WEAKEN = sa.delete(_OF).where(
-    _OF.c.term_id == sa.bindparam("term", type_=sa.BigInteger()), _OF.c.n == sa.bindparam("text", type_=sa.BigInteger())
+TOTAL_STEM = ""  # the stem that all articles of a language have
+_TERM_OF = table_of(ArticleTerm)
+_STEM_ELEMENTS = {
+    "sqlite": "json_each(:stems)",
+    "postgresql": "json_array_elements_text(CAST(:stems AS json)) AS e(value)",
+}
+_DELETE_TERM = sa.delete(_TERM_OF).where(
+    _TERM_OF.c.term_id == sa.bindparam("term", type_=sa.BigInteger()),
+    _TERM_OF.c.n == sa.bindparam("text", type_=sa.BigInteger()),
 )
 
 
@@ -31,7 +35,7 @@ _UNCOUNT = """
     UPDATE related_term SET articles = articles - 1
     WHERE language = :language AND stem IN (SELECT value FROM {words})
 """
-_LOOK = """
+_SELECT = """
     SELECT id, stem, articles FROM related_term
     WHERE language = :language AND stem IN (SELECT value FROM {words})
 """
@@ -39,50 +43,50 @@ _LOOK = """
 
 @lru_cache(6)
 def _statement(dialect: str, text: str) -> sa.TextClause:
-    return sa.text(text.format(words=_WORDS[dialect]))
+    return sa.text(text.format(words=_STEM_ELEMENTS[dialect]))
 
 
 def _execute(session: Session, text: str, analysis: Analysis) -> sa.CursorResult[Any]:
     """Go through all stems of a text, in one order, so that two writers cannot wait for each other."""
-    stems = pydantic_core.to_json([EVERYWHERE, *sorted(analysis.counts)]).decode()
+    stems = pydantic_core.to_json([TOTAL_STEM, *sorted(analysis.counts)]).decode()
     connection = session.connection()
     return connection.execute(
         _statement(connection.dialect.name, text), {"language": analysis.language, "stems": stems}
     )
 
 
-def count(session: Session, analysis: Analysis) -> list[list[Any]]:
+def count_stems(session: Session, analysis: Analysis) -> list[list[Any]]:
     """One more article has these stems; returns the strongest, as `related_text` keeps them."""
     return _strongest(analysis, _execute(session, _COUNT, analysis).all())
 
 
-def uncount(session: Session, analysis: Analysis) -> None:
+def uncount_stems(session: Session, analysis: Analysis) -> None:
     """One article less has these stems."""
     _execute(session, _UNCOUNT, analysis)
 
 
-def reckoned(session: Session, analysis: Analysis) -> list[list[Any]]:
+def read_strongest(session: Session, analysis: Analysis) -> list[list[Any]]:
     """The strongest stems of a text that is counted already."""
-    return _strongest(analysis, _execute(session, _LOOK, analysis).all())
+    return _strongest(analysis, _execute(session, _SELECT, analysis).all())
 
 
 def _strongest(analysis: Analysis, rows: Sequence[Any]) -> list[list[Any]]:
     ids = {row.stem: row.id for row in rows}
     articles = {row.stem: row.articles for row in rows}
-    weights = weigh(analysis.counts, articles, articles[EVERYWHERE])
+    weights = weigh_stems(analysis.counts, articles, articles[TOTAL_STEM])
     return [[ids[stem], weight, analysis.labels[stem]] for stem, weight in weights.items()]
 
 
-def lay_out(session: Session, n: int, before: list[list[Any]], terms: list[list[Any]]) -> None:
+def replace_terms(session: Session, n: int, before: list[list[Any]], terms: list[list[Any]]) -> None:
     """Let the text be found by these terms instead of those."""
     if before:
-        session.execute(_WEAKEN, [{"term": term, "text": n} for term, *_ in before])
+        session.execute(_DELETE_TERM, [{"term": term, "text": n} for term, *_ in before])
     if terms:
         rows = [{"term_id": term, "n": n, "weight": weight} for term, weight, _ in terms]
-        session.execute(sa.insert(_OF), rows)
+        session.execute(sa.insert(_TERM_OF), rows)
 
 
-def drop_unused(session: Session) -> None:
+def delete_unused(session: Session) -> None:
     """Drop stems that no text has any more; rare, so all are looked at."""
     term = table_of(RelatedTerm)
     session.execute(sa.delete(term).where(term.c.articles <= 0))

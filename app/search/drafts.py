@@ -60,7 +60,7 @@ def bind_words(words: Sequence[Word]) -> dict[str, str]:
 _ESCAPED = r"\\\1"
 
 
-def _has(at: int, variants: int) -> ColumnElement[bool]:
+def _contains(at: int, variants: int) -> ColumnElement[bool]:
     patterns = [sa.bindparam(f"word{at}_{number}", type_=sa.Text()) for number in range(variants)]
     columns = (REVISION.c.title, sa.func.coalesce(REVISION.c.dek, ""), REVISION.c.text)
     return sa.or_(*(column.ilike(pattern, escape="\\") for pattern in patterns for column in columns))
@@ -69,16 +69,20 @@ def _has(at: int, variants: int) -> ColumnElement[bool]:
 def select_matching(shape: QueryShape, dialect: str, words: tuple[tuple[bool, int], ...]) -> sa.Select[Any]:
     """SELECT the ids and sort keys of articles that answer, by the index or by their newest text."""
     everything = replace(shape, filters=(), bounds=(), featured=None, states=None, partner=False, includes_pages=True)
-    tables, _, matches = entries.hits(replace(everything, changed=None, editor=None, own_sections_only=False), dialect)
+    tables, _, matches = entries.select_matches(
+        replace(everything, changed=None, editor=None, own_sections_only=False), dialect
+    )
     indexed = sa.select(ENTRY.c.article_id).select_from(tables).where(*matches).correlate(None)
     newest = (REVISION.c.article_id == ARTICLE.c.id) & (REVISION.c.n == ARTICLE.c.latest_revision)
     if shape.actor is not None and shape.actor.sections is not None:
         own = sorted(shape.actor.sections)
         newest &= ARTICLE.c.section_id.in_(own) & REVISION.c.section_id.in_(own)
-    said = [~_has(at, number) if excluded else _has(at, number) for at, (excluded, number) in enumerate(words)]
+    conditions = [
+        ~_contains(at, number) if excluded else _contains(at, number) for at, (excluded, number) in enumerate(words)
+    ]
     unseen = ~ARTICLE.c.public | (ARTICLE.c.latest_revision > ARTICLE.c.revision)
     # Not EXISTS: for that PostgreSQL may read the texts of all revisions first, instead of the few that are unseen.
-    answers = sa.select(sa.literal_column("1")).where(newest, *said).limit(1).correlate(ARTICLE).scalar_subquery()
+    answers = sa.select(sa.literal_column("1")).where(newest, *conditions).limit(1).correlate(ARTICLE).scalar_subquery()
     saved = unseen & answers.is_not(None)
     key = SORT_COLUMNS[shape.sort.name.lstrip("-")].label("key")
     return sa.select(ARTICLE.c.id, key).where(ARTICLE.c.id.in_(indexed) | saved, *conditions_of(shape))

@@ -19,41 +19,43 @@ from app.identity.schemas import Actor
 from app.search import drafts
 from app.search import index as entries
 from app.search.index import BY_KEY, Window
-from app.search.marks import marked, snippet
-from app.search.questions import Question, parse
-from app.search.schemas import NEWEST_KEY, RANKED, Mark, SearchQuery
-from app.search.words import STEPS
+from app.search.marks import extract_snippet, highlight
+from app.search.questions import Question, parse_question
+from app.search.schemas import MAX_RANKED, NEWEST_KEY, RankedCursor, SearchQuery
+from app.search.words import WEIGHT_STEPS
 from app.text.languages import STEMMERS
 from app.web.paging import bind_cursor, page_of
 
-_HIGHLIT = ("title", "dek", "excerpt", "language")
+_HIGHLIGHTED_COLUMNS = ("title", "dek", "excerpt", "language")
 
 
 @lru_cache(256)
-def _sorted(shape: QueryShape, dialect: str, among: entries.Among) -> sa.Select[Any]:
+def _select_sorted(shape: QueryShape, dialect: str, among: entries.Candidates) -> sa.Select[Any]:
     """A page in an order that is not the index's: all that answer are looked at."""
-    tables, _, where = entries.hits(shape, dialect, among, joined=True)
+    tables, _, where = entries.select_matches(shape, dialect, among, joined=True)
     key = SORT_COLUMNS[shape.sort.name.lstrip("-")]
     if shape.paged:
         where = [*where, shape.sort.after(key, ARTICLE.c.id)]
-    found = sa.select(ARTICLE.c.id, key.label("key")).select_from(tables).where(*where)
-    found = found.order_by(*shape.sort.order_by(key, ARTICLE.c.id)).limit(sa.bindparam("most", type_=entries.BIG))
-    page = found.subquery("page")
+    query = sa.select(ARTICLE.c.id, key.label("key")).select_from(tables).where(*where)
+    query = query.order_by(*shape.sort.order_by(key, ARTICLE.c.id)).limit(
+        sa.bindparam("most", type_=entries.BIG_INTEGER)
+    )
+    page = query.subquery("page")
     cards: sa.Select[Any] = select_cached(formats=shape.formats, editing=shape.editing, page=page)
     return cards.order_by(*shape.sort.order_by(page.c.key, page.c.id))
 
 
 @lru_cache(64)
-def _cards(formats: tuple[str, ...], editing: bool, highlit: bool) -> sa.Select[Any]:
+def _select_cached(formats: tuple[str, ...], editing: bool, highlighted: bool) -> sa.Select[Any]:
     ids = sa.bindparam("ids", type_=ARTICLE.c.id.type, expanding=True)
     page = (
         sa.select(ARTICLE.c.id, ARTICLE.c.listed_at.label("key"))
         .where(ARTICLE.c.public, ARTICLE.c.id.in_(ids))
         .subquery("page")
     )
-    names, more = (_HIGHLIT, ("text",)) if highlit else ((), ())
-    wanted = tuple(dict.fromkeys((*formats, *more)))
-    cards: sa.Select[Any] = select_cached(*names, formats=wanted, editing=editing, page=page)
+    names, more = (_HIGHLIGHTED_COLUMNS, ("text",)) if highlighted else ((), ())
+    columns = tuple(dict.fromkeys((*formats, *more)))
+    cards: sa.Select[Any] = select_cached(*names, formats=columns, editing=editing, page=page)
     return cards
 
 
@@ -73,11 +75,11 @@ class Search:
         self.fingerprint = query.fingerprint()
         spoken = {ref.partition("-")[0].lower() for group in groups if group.kind == "language" for ref in group.refs}
         is_said = any(group.kind == "language" and not group.negative for group in groups)
-        self.question = parse(query.q or "", sorted(spoken & STEMMERS.keys()) if is_said else STEMMERS)
+        self.question = parse_question(query.q or "", sorted(spoken & STEMMERS.keys()) if is_said else STEMMERS)
         self.shape, self.values = shape_of(query, groups, actor, SORTS.get(query.sort, BY_KEY), site)
-        among: entries.Among = "all"
+        among: entries.Candidates = "all"
         is_plain = self.question.is_plain
-        if (few := entries.few(connection, self.shape, self.values, is_plain=is_plain)) is not None:
+        if (few := entries.find_few_candidates(connection, self.shape, self.values, is_plain=is_plain)) is not None:
             self.values["among"] = [key for key, weights in giving_way(few) if self.question.may_be_in(weights)]
             among = "found" if is_plain else "few"
         self.how = self.shape, connection.dialect.name, among
@@ -97,15 +99,15 @@ class Search:
         """The parameters of a statement about the whole index."""
         return self._asked(Window(NEWEST_KEY, -NEWEST_KEY))
 
-    def newest(self, newest: int, oldest: int, most: int) -> list[Row]:
+    def newest(self, newest: int, oldest: int, limit: int) -> list[Row]:
         """The newest articles that answer, with their keys and weights."""
-        found: list[Row] = []
-        for window in entries.windows(self.connection, newest, oldest):
-            asked = {**self._asked(window), "most": most - len(found)}
-            found += giving_way(self.connection.execute(entries.newest(*self.how), asked).mappings())
-            if len(found) >= most:
+        rows: list[Row] = []
+        for window in entries.iterate_windows(self.connection, newest, oldest):
+            parameters = {**self._asked(window), "most": limit - len(rows)}
+            rows += giving_way(self.connection.execute(entries.select_newest(*self.how), parameters).mappings())
+            if len(rows) >= limit:
                 break
-        return found
+        return rows
 
     def total(self) -> int | None:
         """How many answer, if that was asked."""
@@ -113,37 +115,37 @@ class Search:
             return None
         if self.question.is_empty:
             return 0
-        asked = self.ask_all()
-        return int(self.connection.execute(entries.counting(*self.how), asked).scalar_one())
+        parameters = self.ask_all()
+        return int(self.connection.execute(entries.select_count(*self.how), parameters).scalar_one())
 
     def ranked(self) -> tuple[list[Row], str | None]:
         """A page of the best, and the cursor of the next."""
         limit, cursor = self.query.limit, self.query.cursor
-        mark = Mark.decode(cursor, self.fingerprint) if cursor else None
+        mark = RankedCursor.decode(cursor, self.fingerprint) if cursor else None
         if mark is not None and mark.score < 0:
             return self._beyond(mark)
-        most = RANKED - RANKED % limit  # so that only the last page holds less than was asked for
+        window_size = MAX_RANKED - MAX_RANKED % limit  # so that only the last page holds less than was asked for
         if mark is None:
-            window = self.newest(NEWEST_KEY, -NEWEST_KEY, most + 1)
+            window = self.newest(NEWEST_KEY, -NEWEST_KEY, window_size + 1)
             if not window:
                 return [], None
-            more = len(window) > most
-            window = window[:most]
+            more = len(window) > window_size
+            window = window[:window_size]
             bounds = window[0]["key"], window[-1]["key"], int(more)
-            here = (1, 0)
+            last_place = (1, 0)
         else:
-            window = self.newest(mark.newest, mark.oldest, RANKED)
-            bounds, here = (mark.newest, mark.oldest, mark.more), (-mark.score, -mark.key)
+            window = self.newest(mark.newest, mark.oldest, MAX_RANKED)
+            bounds, last_place = (mark.newest, mark.oldest, mark.more), (-mark.score, -mark.key)
         each = enumerate(giving_way(window))
         places = sorted((-self.question.score(row["weights"]), -row["key"], at) for at, row in each)
-        left = [place for place in places if mark is None or place[:2] > here]
-        rows = [window[at] for _, _, at in left[:limit]]
-        if len(left) > limit:
-            score, key, _ = left[limit - 1]
-            return rows, Mark(-score, -key, *bounds).encode(self.fingerprint)
-        return rows, Mark(-1, bounds[1], *bounds).encode(self.fingerprint) if bounds[2] else None
+        remaining = [place for place in places if mark is None or place[:2] > last_place]
+        rows = [window[at] for _, _, at in remaining[:limit]]
+        if len(remaining) > limit:
+            score, key, _ = remaining[limit - 1]
+            return rows, RankedCursor(-score, -key, *bounds).encode(self.fingerprint)
+        return rows, RankedCursor(-1, bounds[1], *bounds).encode(self.fingerprint) if bounds[2] else None
 
-    def _beyond(self, mark: Mark) -> tuple[list[Row], str | None]:
+    def _beyond(self, mark: RankedCursor) -> tuple[list[Row], str | None]:
         rows = self.newest(mark.key - 1, -NEWEST_KEY, self.query.limit + 1)
         shown = rows[: self.query.limit]
         return shown, mark._replace(key=shown[-1]["key"]).encode(self.fingerprint) if len(rows) > len(shown) else None
@@ -153,18 +155,18 @@ class Search:
         sort = BY_KEY.bound_to(self.query)
         key = sort.decode(self.query.cursor) if self.query.cursor else None
         rows = self.newest(max(int(key[0]), -NEWEST_KEY) - 1 if key else NEWEST_KEY, -NEWEST_KEY, self.query.limit + 1)  # type: ignore[arg-type]
-        found = page_of(rows, self.query.limit, sort, "key")
-        return found["data"], found["page"]["next"]
+        page = page_of(rows, self.query.limit, sort, "key")
+        return page["data"], page["page"]["next"]
 
     def in_order(self) -> tuple[Sequence[Row], str | None]:
         """The same in any other order of a list, as finished rows."""
         sort = self.shape.sort
         key = sort.decode(self.query.cursor) if self.query.cursor else None
-        asked = {**self._asked(Window(NEWEST_KEY, -NEWEST_KEY)), **bind_cursor(key), "most": self.query.limit + 1}
-        asked["cache_key"] = cache_key_of(self.site)
-        rows = self.connection.execute(_sorted(*self.how), asked).mappings().all()
-        found = page_of(rows, self.query.limit, sort, "key")
-        return found["data"], found["page"]["next"]
+        parameters = {**self._asked(Window(NEWEST_KEY, -NEWEST_KEY)), **bind_cursor(key), "most": self.query.limit + 1}
+        parameters["cache_key"] = cache_key_of(self.site)
+        rows = self.connection.execute(_select_sorted(*self.how), parameters).mappings().all()
+        page = page_of(rows, self.query.limit, sort, "key")
+        return page["data"], page["page"]["next"]
 
     def cards(self, hits: Sequence[Row], *, highlit: bool) -> list[tuple[Row, Row]]:
         """What was found, each with the row of its card; `MovedOn` if one has left the index since.
@@ -173,11 +175,11 @@ class Search:
         """
         if not hits:
             return []
-        asked = {"ids": [row["id"] for row in hits], "cache_key": cache_key_of(self.site)}
-        statement = _cards(self.shape.formats, self.shape.editing, highlit)
-        rows = {row["id"]: row for row in giving_way(self.connection.execute(statement, asked).mappings())}
-        missing = set(asked["ids"]) - rows.keys()
-        if missing and missing != entries.misplaced(self.connection, missing):
+        parameters = {"ids": [row["id"] for row in hits], "cache_key": cache_key_of(self.site)}
+        statement = _select_cached(self.shape.formats, self.shape.editing, highlit)
+        rows = {row["id"]: row for row in giving_way(self.connection.execute(statement, parameters).mappings())}
+        missing = set(parameters["ids"]) - rows.keys()
+        if missing and missing != entries.find_orphans(self.connection, missing):
             raise SnapshotChanged
         return [(hit, rows[hit["id"]]) for hit in hits if hit["id"] in rows]
 
@@ -187,38 +189,38 @@ class Search:
         data = render_articles(self.connection, rows, self.site, self.shape.formats, edits)
         page = {"next": cursor, "limit": self.query.limit, "total": self.total() if total is None else total}
         ids = [row["id"] for row in rows]
-        said = {"ids": ids, "resolved": self.groups}
-        return {"data": data, "page": page, **said}
+        members = {"ids": ids, "resolved": self.groups}
+        return {"data": data, "page": page, **members}
 
 
-def _in_states(search: Search) -> dict[str, Any]:
+def _list_in_states(search: Search) -> dict[str, Any]:
     """A page of articles in any state that an editor asked for: public texts that answer, and newer ones that do.
 
     The index holds what readers see. Texts that they do not see, far fewer, are looked at one by one.
     """
     connection, query, sort = search.connection, search.query, search.shape.sort
-    wanted = drafts.parse_words(query.q or "")
+    words = drafts.parse_words(query.q or "")
     shape = replace(search.shape, paged=False)
-    found = drafts.select_matching(shape, connection.dialect.name, tuple(word.shape for word in wanted))
-    values = {**search.values, **drafts.bind_words(wanted)}
+    matching = drafts.select_matching(shape, connection.dialect.name, tuple(word.shape for word in words))
+    values = {**search.values, **drafts.bind_words(words)}
     values |= search.ask_all()
     total = None
     if query.count == "exact":
-        total = connection.execute(sa.select(sa.func.count()).select_from(found.subquery()), values).scalar_one()
+        total = connection.execute(sa.select(sa.func.count()).select_from(matching.subquery()), values).scalar_one()
     key = sort.decode(query.cursor) if query.cursor else None
     column = SORT_COLUMNS[sort.name.lstrip("-")]
     if key:
-        found = found.where(sort.after(column, ARTICLE.c.id))
-    page = found.order_by(*sort.order_by(column, ARTICLE.c.id)).limit(query.limit + 1).subquery("page")
+        matching = matching.where(sort.after(column, ARTICLE.c.id))
+    page = matching.order_by(*sort.order_by(column, ARTICLE.c.id)).limit(query.limit + 1).subquery("page")
     cards: sa.Select[Any] = select_cached(formats=shape.formats, editing=shape.editing, page=page)
     values |= {**bind_cursor(key), "cache_key": cache_key_of(search.site)}
-    with entries.led(connection):
+    with entries.prefer_word_index(connection):
         rows = connection.execute(cards.order_by(*sort.order_by(page.c.key, page.c.id)), values).mappings().all()
     result = page_of(rows, query.limit, sort, "key")
     return search.page(result["data"], result["page"]["next"], total)
 
 
-def listed(
+def list_matching(
     connection: sa.Connection, query: ListQuery, groups: tuple[Filter, ...], actor: Actor, site: Site
 ) -> dict[str, Any]:
     """A page of a list of articles that answer `q`: two statements, or one in another order than by date."""
@@ -226,15 +228,15 @@ def listed(
     if search.question.is_empty:
         return search.page([], None)
     if query.states is not None:
-        return _in_states(search)
-    with entries.led(connection):
+        return _list_in_states(search)
+    with entries.prefer_word_index(connection):
         if query.sort != "-published_at":
             return search.page(*search.in_order())
         hits, cursor = search.by_date()
         return search.page([row for _, row in search.cards(hits, highlit=False)], cursor)
 
 
-def found(
+def search_articles(
     connection: sa.Connection, query: SearchQuery, groups: tuple[Filter, ...], actor: Actor, site: Site
 ) -> dict[str, Any]:
     """A page of what the search finds, with scores and highlights: two statements, on PostgreSQL up to seven."""
@@ -242,25 +244,25 @@ def found(
     search = Search(connection, query, groups, actor, site)
     if search.question.is_empty:
         return search.page([], None)
-    with entries.led(connection):
+    with entries.prefer_word_index(connection):
         hits, cursor = search.ranked() if query.sort == "relevance" else search.by_date()
         shown = search.cards(hits, highlit=True)
         page = search.page([row for _, row in shown], cursor)
     page["data"] = [
-        item[:-1] + b"," + pydantic_core.to_json(_answer(search.question, hit, row))[1:]
+        item[:-1] + b"," + pydantic_core.to_json(_present_match(search.question, hit, row))[1:]
         for item, (hit, row) in giving_way(zip(page["data"], shown, strict=True))
     ]
     return page
 
 
-def _answer(question: Question, hit: Row, row: Row) -> dict[str, Any]:
+def _present_match(question: Question, hit: Row, row: Row) -> dict[str, Any]:
     """What the search says of an article besides what it is."""
     language, dek = row["language"], row["dek"]
     return {
-        "score": round(question.score(hit["weights"]) / (STEPS * len(question.wanted)), 4),
+        "score": round(question.score(hit["weights"]) / (WEIGHT_STEPS * len(question.required)), 4),
         "highlight": {
-            "title": marked(row["title"], question, language),
-            "dek": marked(dek, question, language) if dek is not None else None,
-            "text": snippet(row["body_text"], question, language),
+            "title": highlight(row["title"], question, language),
+            "dek": highlight(dek, question, language) if dek is not None else None,
+            "text": extract_snippet(row["body_text"], question, language),
         },
     }

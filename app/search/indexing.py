@@ -12,26 +12,26 @@ from sqlmodel import Session
 from app.articles.reading import ARTICLE, REVISION
 from app.articles.tables import Article
 from app.db.columns import affected
-from app.search.index import period
-from app.search.tables import ENTRY, SLOTS, WORDS
-from app.search.words import Indexed, indexed
+from app.search.index import period_word
+from app.search.tables import ENTRY, SLOTS_PER_MICROSECOND, WORDS
+from app.search.words import IndexedWords, index_words
 
-BATCH, LONG = 20, 0.05  # articles and seconds of a transaction while the whole index is made anew
+BATCH_SIZE, MAX_BATCH_SECONDS = 20, 0.05  # articles and seconds of a transaction while the whole index is made anew
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-_FARTHEST = 2**52  # microseconds from 1970 to either side that a key can hold: 1827 to 2112
+_MAX_MICROSECONDS = 2**52  # microseconds from 1970 to either side that a key can hold: 1827 to 2112
 _INSERT: dict[str, Any] = {"sqlite": sqlite.insert, "postgresql": postgresql.insert}
-_NEW = {
+_INSERT_ENTRY = {
     name: insert(ENTRY).on_conflict_do_nothing(index_elements=[ENTRY.c.key]).returning(ENTRY.c.key)
     for name, insert in _INSERT.items()
 }
-_ADD_WORDS = sa.insert(WORDS)
-_DROP_WORDS = sa.delete(WORDS).where(WORDS.c.rowid == sa.bindparam("key"))
-_DROP = (
+_INSERT_WORDS = sa.insert(WORDS)
+_DELETE_WORDS = sa.delete(WORDS).where(WORDS.c.rowid == sa.bindparam("key"))
+_DELETE_ENTRY = (
     sa.delete(ENTRY)
     .where(ENTRY.c.article_id == sa.bindparam("article", type_=ENTRY.c.article_id.type))
     .returning(ENTRY.c.key)
 )
-_SHOWN = [
+_INDEXED_COLUMNS = [
     ARTICLE.c.id,
     ARTICLE.c.listed,
     ARTICLE.c.title,
@@ -40,82 +40,90 @@ _SHOWN = [
     ARTICLE.c.listed_at,
     REVISION.c.text,
 ]
-_OF = (
-    sa.select(*_SHOWN)
+_SELECT_PUBLIC = (
+    sa.select(*_INDEXED_COLUMNS)
     .join(REVISION, (REVISION.c.article_id == ARTICLE.c.id) & (REVISION.c.n == ARTICLE.c.revision))
     .where(ARTICLE.c.public)
 )
-_ONE = _OF.where(ARTICLE.c.id == sa.bindparam("article", type_=ARTICLE.c.id.type))
-_NEXT = _OF.where(ARTICLE.c.id > sa.bindparam("after", type_=ARTICLE.c.id.type)).order_by(ARTICLE.c.id).limit(BATCH)
+_SELECT_ARTICLE = _SELECT_PUBLIC.where(ARTICLE.c.id == sa.bindparam("article", type_=ARTICLE.c.id.type))
+_SELECT_NEXT = (
+    _SELECT_PUBLIC.where(ARTICLE.c.id > sa.bindparam("after", type_=ARTICLE.c.id.type))
+    .order_by(ARTICLE.c.id)
+    .limit(BATCH_SIZE)
+)
 
 
-def _key(article_id: str, listed_at: datetime, attempt: int) -> int:
+def _create_key(article_id: str, listed_at: datetime, attempt: int) -> int:
     """A number that orders articles as lists of the newest do; those of one microsecond by chance."""
     since = listed_at - _EPOCH
     moment = (since.days * 86_400 + since.seconds) * 1_000_000 + since.microseconds
-    among = SLOTS if attempt < 3 else SLOTS * SLOTS  # an import may give thousands the same time
+    among = (
+        SLOTS_PER_MICROSECOND if attempt < 3 else SLOTS_PER_MICROSECOND * SLOTS_PER_MICROSECOND
+    )  # an import may give thousands the same time
     slot = crc32(f"{article_id}{attempt}".encode()) % among
-    return max(-_FARTHEST, min(moment, _FARTHEST)) * SLOTS + slot
+    return max(-_MAX_MICROSECONDS, min(moment, _MAX_MICROSECONDS)) * SLOTS_PER_MICROSECOND + slot
 
 
-def vector(found: Indexed, key: int) -> str:
+def build_vector(indexed: IndexedWords, key: int) -> str:
     """The text form of PostgreSQL's tsvector: each word with its places, then stems, month and year without any."""
     places: dict[str, list[str]] = {}
     begin = 1
-    for part in (found.title, found.dek, found.text):
+    for part in (indexed.title, indexed.dek, indexed.text):
         for at, word in enumerate(part, begin):
             places.setdefault(word, []).append(str(at))
         begin += len(part) + 10  # no phrase goes on from one part into the next
     lexemes = [f"'{word}':{','.join(where[:250])}" for word, where in places.items()]
-    return " ".join(lexemes + [f"'{more}'" for more in (*found.stems, period(key), period(key, "%Y"))])
+    return " ".join(lexemes + [f"'{more}'" for more in (*indexed.stems, period_word(key), period_word(key, "%Y"))])
 
 
-def _add(connection: sa.Connection, row: Any) -> None:
-    found, dialect = indexed(row.title, row.dek, row.text, row.language), connection.dialect.name
-    values: dict[str, Any] = {"article_id": row.id, "listed": row.listed, "weights": found.weights, "vector": None}
+def _add_entry(connection: sa.Connection, row: Any) -> None:
+    words, dialect = index_words(row.title, row.dek, row.text, row.language), connection.dialect.name
+    values: dict[str, Any] = {"article_id": row.id, "listed": row.listed, "weights": words.weights, "vector": None}
     for attempt in range(100):
-        key = _key(row.id, row.listed_at, attempt)
+        key = _create_key(row.id, row.listed_at, attempt)
         if dialect == "postgresql":
-            values["vector"] = vector(found, key)
-        if connection.execute(_NEW[dialect], {"key": key, **values}).first() is not None:
+            values["vector"] = build_vector(words, key)
+        if connection.execute(_INSERT_ENTRY[dialect], {"key": key, **values}).first() is not None:
             break
     else:
         raise RuntimeError("no key is free for an article")
     if dialect == "sqlite":
-        parts = {name: " ".join(getattr(found, name)) for name in ("title", "dek", "text", "stems")}
-        connection.execute(_ADD_WORDS, {"rowid": key, **parts})
+        parts = {name: " ".join(getattr(words, name)) for name in ("title", "dek", "text", "stems")}
+        connection.execute(_INSERT_WORDS, {"rowid": key, **parts})
 
 
-def _drop(connection: sa.Connection, article_id: str) -> None:
-    keys = connection.execute(_DROP, {"article": article_id}).scalars().all()
+def _delete_entry(connection: sa.Connection, article_id: str) -> None:
+    keys = connection.execute(_DELETE_ENTRY, {"article": article_id}).scalars().all()
     if keys and connection.dialect.name == "sqlite":
-        connection.execute(_DROP_WORDS, [{"key": key} for key in keys])
+        connection.execute(_DELETE_WORDS, [{"key": key} for key in keys])
 
 
-def follow(session: Session, article: Article) -> None:
+def index_article(session: Session, article: Article) -> None:
     """Bring the index to what readers see of an article from now on."""
     connection = session.connection()
-    _drop(connection, article.id)
-    row = connection.execute(_ONE, {"article": article.id}).first() if article.public else None
+    _delete_entry(connection, article.id)
+    row = connection.execute(_SELECT_ARTICLE, {"article": article.id}).first() if article.public else None
     if row is not None:
-        _add(connection, row)
+        _add_entry(connection, row)
 
 
-def rebuild_some(session: Session, after: str) -> tuple[str, int] | None:
+def rebuild_batch(session: Session, after: str) -> tuple[str, int] | None:
     """Index the next articles in the order of their ids anew; the last id and how many, None at the end."""
     connection = session.connection()
-    rows = connection.execute(_NEXT.with_for_update(read=True, key_share=True, of=ARTICLE), {"after": after}).all()
-    until, done = time.monotonic() + LONG, 0
+    rows = connection.execute(
+        _SELECT_NEXT.with_for_update(read=True, key_share=True, of=ARTICLE), {"after": after}
+    ).all()
+    until, done = time.monotonic() + MAX_BATCH_SECONDS, 0
     for row in rows:
-        _drop(connection, row.id)
-        _add(connection, row)
+        _delete_entry(connection, row.id)
+        _add_entry(connection, row)
         done += 1
         if time.monotonic() > until:
             break
     return (rows[done - 1].id, done) if rows else None
 
 
-def tidy(session: Session) -> int:
+def delete_orphans(session: Session) -> int:
     """Drop what belongs to no public article, if ever there is any; returns how many entries that were."""
     public = sa.select(ARTICLE.c.id).where(ARTICLE.c.public)
     dropped = affected(session.execute(sa.delete(ENTRY).where(ENTRY.c.article_id.not_in(public))))
@@ -123,13 +131,13 @@ def tidy(session: Session) -> int:
         lost = sa.select(WORDS.c.rowid).where(WORDS.c.rowid.not_in(sa.select(ENTRY.c.key)))
         keys = [{"key": key} for key in session.execute(lost).scalars()]
         if keys:
-            session.connection().execute(_DROP_WORDS, keys)
+            session.connection().execute(_DELETE_WORDS, keys)
     return dropped
 
 
-def forget(session: Session, article: Article) -> None:
+def purge_article(session: Session, article: Article) -> None:
     """Drop an article that is purged, and what the index of SQLite still holds of its words in old segments."""
     connection = session.connection()
-    _drop(connection, article.id)
+    _delete_entry(connection, article.id)
     if connection.dialect.name == "sqlite":
         connection.exec_driver_sql("INSERT INTO search_words(search_words) VALUES('optimize')")

@@ -7,50 +7,56 @@ from itertools import islice
 from typing import Final
 
 from app.search.questions import Question, Term
-from app.search.words import FOLDS, LONGEST, SPACELESS, STEM_MARK, is_paired, stem
+from app.search.words import FOLDS, MAX_WORD_LENGTH, SPACELESS, STEM_MARK, find_stem, is_spaceless
 
-SNIPPET: Final = 240  # characters of a text that are shown, about
-READ: Final = 200_000  # characters of a text that are looked at
-_MOST: Final = 100  # places of a term in a text that are looked at
-_BEFORE: Final = 60  # characters before the first place shown
+SNIPPET_LENGTH: Final = 240  # characters of a text that are shown, about
+MAX_READ_CHARACTERS: Final = 200_000  # characters of a text that are looked at
+_MAX_PLACES: Final = 100  # places of a term in a text that are looked at
+_LEADING_CHARACTERS: Final = 60  # characters before the first place shown
 _LETTER: Final = f"[^ {SPACELESS}]"
-_OTHER: Final = re.compile(f"[{SPACELESS}]")
-_SPACED: Final = "[^ \n]"  # the same where scripts without spaces are blanked out: compiled a hundred times as fast
-_PREFIXING: Final = {"ar", "fa", "id", "ne", "st"}
+_SPACELESS_CHARACTER: Final = re.compile(f"[{SPACELESS}]")
+_SPACED_LETTER: Final = (
+    "[^ \n]"  # the same where scripts without spaces are blanked out: compiled a hundred times as fast
+)
+_PREFIXING_LANGUAGES: Final = {"ar", "fa", "id", "ne", "st"}
 Span = tuple[int, int, int]  # start, end, number of the term
 
 
-def _pattern(term: Term, letter: str) -> str:
+def _phrase_pattern(term: Term, letter: str) -> str:
     """Several words in a folded text: between spaces, scripts without spaces anywhere."""
     parts: list[str] = []
     for at, run in enumerate(term.runs):
-        if is_paired(run):
+        if is_spaceless(run):
             parts.append(re.escape(run))
         else:
-            parts.append(f"(?<!{letter})" + _word(run, letter, is_open=term.is_open and at == len(term.runs) - 1))
+            parts.append(
+                f"(?<!{letter})" + _word_pattern(run, letter, is_open=term.is_open and at == len(term.runs) - 1)
+            )
     return " *".join(parts)
 
 
-def _word(run: str, letter: str, *, is_open: bool) -> str:
+def _word_pattern(run: str, letter: str, *, is_open: bool) -> str:
     """One word, from its beginning on."""
-    return re.escape(run[:LONGEST]) + (f"{letter}*" if is_open or len(run) >= LONGEST else f"(?!{letter})")
+    return re.escape(run[:MAX_WORD_LENGTH]) + (
+        f"{letter}*" if is_open or len(run) >= MAX_WORD_LENGTH else f"(?!{letter})"
+    )
 
 
-def _starting(pattern: str, text: str) -> Iterator[re.Match[str]]:
+def _find_at_word_start(pattern: str, text: str) -> Iterator[re.Match[str]]:
     """Where it begins a word; asked afterwards, since what begins with letters is found many times as fast."""
     return (match for match in re.finditer(pattern, text) if not match.start() or text[match.start() - 1] in " \n")
 
 
-def _stands(term: Term, plain: str, spaced: str) -> Iterable[re.Match[str]]:
+def _find_term(term: Term, plain: str, spaced: str) -> Iterable[re.Match[str]]:
     """Where a term stands in a folded text, as it is and with scripts without spaces blanked out."""
-    if any(map(is_paired, term.runs)):
-        return re.finditer(_pattern(term, _LETTER), plain)
+    if any(map(is_spaceless, term.runs)):
+        return re.finditer(_phrase_pattern(term, _LETTER), plain)
     if len(term.runs) > 1:
-        return re.finditer(_pattern(term, _SPACED), spaced)
-    return _starting(_word(term.runs[0], _SPACED, is_open=term.is_open), spaced)
+        return re.finditer(_phrase_pattern(term, _SPACED_LETTER), spaced)
+    return _find_at_word_start(_word_pattern(term.runs[0], _SPACED_LETTER, is_open=term.is_open), spaced)
 
 
-def _folded(text: str) -> tuple[str, Sequence[int]]:
+def _fold_with_places(text: str) -> tuple[str, Sequence[int]]:
     """The text folded character by character, and where each of its characters came from."""
     plain = text.translate(FOLDS)
     if text.isascii() or all(len(FOLDS[ord(char)]) == 1 for char in set(text)):
@@ -60,39 +66,39 @@ def _folded(text: str) -> tuple[str, Sequence[int]]:
     return "".join(parts), [*places, len(text)]
 
 
-def _candidates(code: str, forms: Iterable[str]) -> str:
+def _inflection_pattern(code: str, forms: Iterable[str]) -> str:
     """Words that may have one of these stems: only some languages inflect at the beginning."""
-    if code in _PREFIXING:
-        return f"{_SPACED}+"
+    if code in _PREFIXING_LANGUAGES:
+        return f"{_SPACED_LETTER}+"
     begin = "|".join(re.escape(form.partition(STEM_MARK)[2][:2]) for form in forms)
-    return f"(?:{begin}){_SPACED}*"
+    return f"(?:{begin}){_SPACED_LETTER}*"
 
 
-def _found(text: str, question: Question, language: str) -> list[Span]:
+def _find_spans(text: str, question: Question, language: str) -> list[Span]:
     """Where the terms stand in a text, in order, without overlaps."""
-    plain, places = _folded(text)
-    spaced = plain if plain.isascii() else _OTHER.sub("\n", plain)
+    plain, places = _fold_with_places(text)
+    spaced = plain if plain.isascii() else _SPACELESS_CHARACTER.sub("\n", plain)
     spans: list[Span] = []
-    for number, term in enumerate(question.wanted):
-        stands = islice(_stands(term, plain, spaced), _MOST)
+    for number, term in enumerate(question.required):
+        stands = islice(_find_term(term, plain, spaced), _MAX_PLACES)
         spans += [(match.start(), match.end(), number) for match in stands]
     code = language.partition("-")[0].lower()
-    forms = {term.forms[code]: number for number, term in enumerate(question.wanted) if code in term.forms}
+    forms = {term.forms[code]: number for number, term in enumerate(question.required) if code in term.forms}
     if forms:
         inflected = (
             (match.start(), match.end(), forms[lemma])
-            for match in _starting(_candidates(code, forms), spaced)
-            if (lemma := stem(language, match[0][:LONGEST])) in forms
+            for match in _find_at_word_start(_inflection_pattern(code, forms), spaced)
+            if (lemma := find_stem(language, match[0][:MAX_WORD_LENGTH])) in forms
         )
-        spans += islice(inflected, _MOST * len(forms))
-    kept: list[Span] = []
+        spans += islice(inflected, _MAX_PLACES * len(forms))
+    spans_kept: list[Span] = []
     for start, end, number in sorted(spans, key=lambda span: (span[0], -span[1])):
-        if end > start and (not kept or start >= kept[-1][1]):
-            kept.append((start, end, number))
-    return [(places[start], places[end - 1] + 1, number) for start, end, number in kept]
+        if end > start and (not spans_kept or start >= spans_kept[-1][1]):
+            spans_kept.append((start, end, number))
+    return [(places[start], places[end - 1] + 1, number) for start, end, number in spans_kept]
 
 
-def _marked(text: str, spans: Sequence[Span], start: int, end: int) -> str:
+def _mark_spans(text: str, spans: Sequence[Span], start: int, end: int) -> str:
     """A part of a text as HTML, spans in it marked."""
     parts, at = [], start
     for first, last, _ in spans:
@@ -102,23 +108,23 @@ def _marked(text: str, spans: Sequence[Span], start: int, end: int) -> str:
     return "".join(parts) + escape(text[at:end])
 
 
-def marked(text: str, question: Question, language: str) -> str:
+def highlight(text: str, question: Question, language: str) -> str:
     """A whole text of one line as HTML, what answers the question marked."""
-    return _marked(text, _found(text, question, language), 0, len(text))
+    return _mark_spans(text, _find_spans(text, question, language), 0, len(text))
 
 
-def _best(spans: Sequence[Span]) -> int:
+def _best_span(spans: Sequence[Span]) -> int:
     """The span from which on most different terms, then most places, are within a snippet."""
     best, score = 0, (0, 0)
     for at, (start, _, _) in enumerate(spans):
         near = [number for first, last, number in spans[at : at + 30] if first >= start and last <= start + 180]
-        found = (len(set(near)), len(near))
-        if found > score:
-            best, score = at, found
+        span_score = (len(set(near)), len(near))
+        if span_score > score:
+            best, score = at, span_score
     return best
 
 
-def _edge(text: str, at: int, step: int) -> int:
+def _find_word_edge(text: str, at: int, step: int) -> int:
     """A place near by where no word is cut, if there is one within twenty characters."""
     for moved in range(20):
         place = at + moved * step
@@ -129,14 +135,14 @@ def _edge(text: str, at: int, step: int) -> int:
     return at
 
 
-def snippet(text: str, question: Question, language: str) -> str:
+def extract_snippet(text: str, question: Question, language: str) -> str:
     """The part of a text that answers best, or its beginning, on one line of HTML; an ellipsis where it was cut."""
-    text = text[:READ]
-    spans = _found(text, question, language)
-    first = spans[_best(spans)][0] if spans else 0
-    start = _edge(text, first - _BEFORE, 1) if first > _BEFORE else 0
+    text = text[:MAX_READ_CHARACTERS]
+    spans = _find_spans(text, question, language)
+    first = spans[_best_span(spans)][0] if spans else 0
+    start = _find_word_edge(text, first - _LEADING_CHARACTERS, 1) if first > _LEADING_CHARACTERS else 0
     start = min(start, first)
-    end = len(text) if start + SNIPPET >= len(text) else _edge(text, start + SNIPPET, -1)
+    end = len(text) if start + SNIPPET_LENGTH >= len(text) else _find_word_edge(text, start + SNIPPET_LENGTH, -1)
     inside = [span for span in spans if span[0] >= start and span[1] <= end]
-    line = " ".join(_marked(text, inside, start, end).split())
+    line = " ".join(_mark_spans(text, inside, start, end).split())
     return ("…" if start else "") + line + ("…" if end < len(text) else "")

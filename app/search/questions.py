@@ -7,25 +7,25 @@ from functools import cached_property
 from typing import Final
 
 from app.search.words import (
-    LONGEST,
-    MOST_WEIGHT,
+    MAX_WEIGHT,
+    MAX_WORD_LENGTH,
     STEM_MARK,
-    heaviest,
-    is_paired,
+    find_max_weight,
+    find_weight,
+    is_spaceless,
     language_of,
-    needle,
-    pairs,
-    runs,
-    stems,
-    weight,
+    line_prefix,
+    list_stems,
+    split_pairs,
+    split_runs,
 )
 from app.text.languages import STEMMERS
 
-SHORTEST: Final = 3  # letters of a beginning; with fewer, `*` means nothing
-MOST: Final = 40  # parts of a question that count
+MIN_PREFIX_LENGTH: Final = 3  # letters of a beginning; with fewer, `*` means nothing
+MAX_TERMS: Final = 40  # parts of a question that count
 _PART: Final = re.compile(r'(?P<no>-)?(?:"(?P<phrase>[^"]*)(?:"|$)|(?P<word>[^\s"]+))(?P<open>\*)?')
 _QUOTES: Final = str.maketrans(dict.fromkeys("“”„‟«»", '"'))  # as phones and other languages have them
-_OWN: Final = "{title dek text}"
+_WORD_COLUMNS: Final = "{title dek text}"
 _STEM_SHARE: Final = (4, 5)  # another form of the word counts so much of the word itself
 
 
@@ -41,7 +41,7 @@ class Term:
     def fts5(self) -> str:
         """As SQLite's FTS5 has it."""
         together = " ".join(self.words)
-        phrase = f'{_OWN} : "{together}"' + ("*" if self.is_open else "")
+        phrase = f'{_WORD_COLUMNS} : "{together}"' + ("*" if self.is_open else "")
         if not self.stems:
             return phrase
         forms = " OR ".join(f'"{found}"' for found in self.stems)
@@ -60,94 +60,96 @@ class Term:
     @cached_property
     def _lines(self) -> tuple[list[str], dict[str, str]]:
         """What finds its whole words among the weights of an article, and its stem by language."""
-        whole = self.words[:-1] if self.is_open else self.words
-        return [needle(word) for word in whole], {code: needle(form) for code, form in self.forms.items()}
+        whole_words = self.words[:-1] if self.is_open else self.words
+        return [line_prefix(word) for word in whole_words], {
+            code: line_prefix(form) for code, form in self.forms.items()
+        }
 
     def weight(self, weights: str, language: str | None) -> int:
         """How much it weighs in an article of a language."""
         lines, forms = self._lines
-        found = min((weight(weights, line) for line in lines), default=MOST_WEIGHT)
+        own_weight = min((find_weight(weights, line) for line in lines), default=MAX_WEIGHT)
         if self.is_open:
-            found = min(found, heaviest(weights, self.words[-1]))
+            own_weight = min(own_weight, find_max_weight(weights, self.words[-1]))
         if language not in forms:
-            return found
+            return own_weight
         share, of = _STEM_SHARE
-        return max(found, weight(weights, forms[language]) * share // of)
+        return max(own_weight, find_weight(weights, forms[language]) * share // of)
 
 
 @dataclass(frozen=True)
 class Question:
     """All of it: what must be there, and what must not."""
 
-    wanted: tuple[Term, ...]
-    unwanted: tuple[Term, ...]
+    required: tuple[Term, ...]
+    excluded: tuple[Term, ...]
 
     @property
     def is_empty(self) -> bool:
         """Whether there is nothing to look for; what must not be there alone finds nothing."""
-        return not self.wanted
+        return not self.required
 
     def fts5(self) -> str:
         """As SQLite's FTS5 has it."""
-        wanted = " AND ".join(term.fts5() for term in self.wanted)
-        if not self.unwanted:
-            return wanted
-        return f"({wanted}) NOT ({' OR '.join(term.fts5() for term in self.unwanted)})"
+        required = " AND ".join(term.fts5() for term in self.required)
+        if not self.excluded:
+            return required
+        return f"({required}) NOT ({' OR '.join(term.fts5() for term in self.excluded)})"
 
     def tsquery(self) -> str:
         """As PostgreSQL's text form of a tsquery has it."""
-        return " & ".join([term.tsquery() for term in self.wanted] + [f"!{term.tsquery()}" for term in self.unwanted])
+        return " & ".join([term.tsquery() for term in self.required] + [f"!{term.tsquery()}" for term in self.excluded])
 
     @property
     def is_plain(self) -> bool:
         """Whether the weights of an article tell all: they do not know which words follow each other."""
-        return all(len(term.words) == 1 for term in (*self.wanted, *self.unwanted))
+        return all(len(term.words) == 1 for term in (*self.required, *self.excluded))
 
     def may_be_in(self, weights: str) -> bool:
         """Whether an article can answer by its weights, and where the question is plain, whether it does."""
         language = language_of(weights)
-        if any(len(term.words) == 1 and term.weight(weights, language) for term in self.unwanted):
+        if any(len(term.words) == 1 and term.weight(weights, language) for term in self.excluded):
             return False
-        return all(term.weight(weights, language) for term in self.wanted)
+        return all(term.weight(weights, language) for term in self.required)
 
     def score(self, weights: str) -> int:
         """How well an article answers, from the weights of its words."""
         language = language_of(weights)
-        return sum(term.weight(weights, language) for term in self.wanted)
+        return sum(term.weight(weights, language) for term in self.required)
 
 
-def _term(text: str, *, is_phrase: bool, is_open: bool, languages: Iterable[str]) -> Term | None:
-    found = tuple(runs(text))
-    if not found:
+def _parse_term(text: str, *, is_phrase: bool, is_open: bool, languages: Iterable[str]) -> Term | None:
+    term_runs = tuple(split_runs(text))
+    if not term_runs:
         return None
-    *others, last = found
+    *others, last = term_runs
     words: list[str] = []
     for run in others:
-        words += pairs(run) if is_paired(run) else [run[:LONGEST]]
-    if is_paired(last):
-        words += pairs(last)[:-1] or [last]
+        words += split_pairs(run) if is_spaceless(run) else [run[:MAX_WORD_LENGTH]]
+    if is_spaceless(last):
+        words += split_pairs(last)[:-1] or [last]
         is_open = len(last) == 1  # its run may go on
     else:
-        words.append(last[:LONGEST])
-        is_open = is_open and len(last) >= SHORTEST
+        words.append(last[:MAX_WORD_LENGTH])
+        is_open = is_open and len(last) >= MIN_PREFIX_LENGTH
     alone = len(words) == 1 and not is_open and not is_phrase
-    return Term(found, tuple(words), is_open, tuple(stems(words[0], languages)) if alone else ())
+    return Term(term_runs, tuple(words), is_open, tuple(list_stems(words[0], languages)) if alone else ())
 
 
-def parse(text: str, languages: Iterable[str] = STEMMERS) -> Question:
+def parse_question(text: str, languages: Iterable[str] = STEMMERS) -> Question:
     """Read a question; `languages` says in which languages other forms of its words are looked for."""
-    wanted: list[Term] = []
-    unwanted: list[Term] = []
+    required: list[Term] = []
+    excluded: list[Term] = []
     for part in _PART.finditer(text.translate(_QUOTES)):
-        if len(wanted) + len(unwanted) >= MOST:
+        if len(required) + len(excluded) >= MAX_TERMS:
             break
         phrase = part["phrase"]
-        term = _term(
+        term = _parse_term(
             part["word"] if phrase is None else phrase,
             is_phrase=phrase is not None,
             is_open=part["open"] is not None or (part["word"] or "").endswith("*"),
             languages=languages,
         )
         if term is not None:
-            (unwanted if part["no"] else wanted).append(term)
-    return Question(tuple(dict.fromkeys(wanted)), tuple(dict.fromkeys(unwanted)))
+            (excluded if part["no"] else required).append(term)
+    return Question(tuple(dict.fromkeys(required)), tuple(dict.fromkeys(excluded)))

@@ -36,7 +36,9 @@ async def search_articles(request: Request, query: Annotated[SearchQuery, Query(
         fields = {**fields, "body": True}
     query = query.model_copy(update={"formats": ",".join(formats) or None})
     groups = parse_filters(query)
-    find = partial(finding.found, query=query, groups=groups, actor=actor, site=Site.from_settings(settings(request)))
+    find = partial(
+        finding.search_articles, query=query, groups=groups, actor=actor, site=Site.from_settings(settings(request))
+    )
     page = await aside(request).scan(retry_on_change(find))
     return reply_json_list(
         request,

@@ -10,7 +10,7 @@ from app.core.problems import InvalidParameter
 from app.text.inputs import MAX_INT63
 from app.web.paging import WRONG_QUERY, ListOut, decode_cursor, encode_cursor
 
-RANKED = 240  # the newest so many articles that answer are ranked; those beyond follow by date
+MAX_RANKED = 240  # the newest so many articles that answer are ranked; those beyond follow by date
 NEWEST_KEY = MAX_INT63
 
 
@@ -44,12 +44,12 @@ class SearchQuery(FilterQuery):
     sort: Literal["relevance", "-published_at"] = Field(
         "relevance",
         description="`relevance`: best first, a word in the title counting more than one in the standfirst and that "
-        f"more than one in the text; of more than about {RANKED} that answer, the newest are ranked and the others "
+        f"more than one in the text; of more than about {MAX_RANKED} that answer, the newest are ranked and the others "
         "follow by date. `-published_at`: newest first.",
     )
 
 
-class Mark(NamedTuple):
+class RankedCursor(NamedTuple):
     """Where a ranked list goes on: after an article, within a window of keys that stays what it was on the first page.
 
     A score below zero stands for what lies beyond the window.
@@ -66,7 +66,7 @@ class Mark(NamedTuple):
         return encode_cursor(query, "relevance", *self)
 
     @classmethod
-    def decode(cls, cursor: str, query: str) -> "Mark":
+    def decode(cls, cursor: str, query: str) -> "RankedCursor":
         """Read a cursor of the query with this fingerprint; anything else is a 400."""
         parts = decode_cursor(cursor)
         owner, numbers = parts[:2], parts[2:]

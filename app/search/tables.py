@@ -8,7 +8,7 @@ from sqlmodel import Field, SQLModel
 
 from app.db.columns import ID, table_of
 
-SLOTS = 1024  # keys of the same microsecond
+SLOTS_PER_MICROSECOND = 1024  # keys of the same microsecond
 
 
 class SearchEntry(SQLModel, table=True):
@@ -25,16 +25,22 @@ class SearchEntry(SQLModel, table=True):
 
 
 # Contentless: the words are in the index alone. `ascii` leaves words as they are; they come finished.
-MAKE_WORDS = (
+CREATE_WORDS_TABLE = (
     "CREATE VIRTUAL TABLE search_words USING fts5"
     "(title, dek, text, stems, content='', contentless_delete=1, tokenize='ascii')"
 )
 # Rows are narrow, so that a word of a hundred thousand articles is read from a few pages. What stands beside them is
 # not compressed: every search reads it of hundreds of articles.
-NARROW = "ALTER TABLE search_entry SET (toast_tuple_target = 128)"
-PLAIN = "ALTER TABLE search_entry ALTER COLUMN weights SET STORAGE EXTERNAL, ALTER COLUMN vector SET STORAGE EXTERNAL"
+SET_NARROW_ROWS = "ALTER TABLE search_entry SET (toast_tuple_target = 128)"
+SET_PLAIN_STORAGE = (
+    "ALTER TABLE search_entry ALTER COLUMN weights SET STORAGE EXTERNAL, ALTER COLUMN vector SET STORAGE EXTERNAL"
+)
 ENTRY = table_of(SearchEntry)
-for _dialect, _statement in (("sqlite", MAKE_WORDS), ("postgresql", NARROW), ("postgresql", PLAIN)):
+for _dialect, _statement in (
+    ("sqlite", CREATE_WORDS_TABLE),
+    ("postgresql", SET_NARROW_ROWS),
+    ("postgresql", SET_PLAIN_STORAGE),
+):
     _made: Any = sa.DDL(_statement)  # type: ignore[no-untyped-call]
     sa.event.listen(ENTRY, "after_create", _made.execute_if(dialect=_dialect))
 WORDS = sa.table(

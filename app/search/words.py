@@ -13,10 +13,10 @@ from app.text.inputs import LATIN
 from app.text.languages import STEMMERS
 from app.text.languages import stem as stem_of
 
-MOST_WORDS: Final = 16_000  # of one article: PostgreSQL knows no places beyond 16,383
-MOST_BYTES: Final = 400_000  # of different words of one article: PostgreSQL takes a megabyte, places included
-LONGEST: Final = 40  # characters of a word that count
-TITLE, DEK, TEXT = 6, 3, 1  # how often a word counts, by where it stands
+MAX_WORDS: Final = 16_000  # of one article: PostgreSQL knows no places beyond 16,383
+MAX_WORD_BYTES: Final = 400_000  # of different words of one article: PostgreSQL takes a megabyte, places included
+MAX_WORD_LENGTH: Final = 40  # characters of a word that count
+TITLE_WEIGHT, DEK_WEIGHT, TEXT_WEIGHT = 6, 3, 1  # how often a word counts, by where it stands
 STEM_MARK: Final = "\u00b7"  # stands in no folded word, so that no stem is a word
 SPACELESS: Final = (
     "\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3005-\u3007\u3040-\u30ff\u31f0-\u31ff\u3400-\u4dbf\u4e00-\u9fff"
@@ -24,11 +24,11 @@ SPACELESS: Final = (
 )
 """Thai, Lao, Burmese, Khmer, Kana, Han and Hangul: scripts in which a word need not end at a space."""
 _RUNS: Final = re.compile(f"[{SPACELESS}]+|[^{SPACELESS}]+")
-_KNOWN: Final = 20_000  # characters whose folded form is remembered
-_AVERAGE, _SATURATION, _BY_LENGTH = 400, 2.0, 0.75
-STEPS: Final = 90  # weights are one character each, from "!" on
-MOST_WEIGHT: Final = STEPS + 1
-MOST_BEGUN: Final = 200  # words of an article with one beginning that are weighed
+_MAX_CACHED_FOLDS: Final = 20_000  # characters whose folded form is remembered
+_AVERAGE_LENGTH, _SATURATION, _LENGTH_NORMALIZATION = 400, 2.0, 0.75
+WEIGHT_STEPS: Final = 90  # weights are one character each, from "!" on
+MAX_WEIGHT: Final = WEIGHT_STEPS + 1
+MAX_PREFIX_WORDS: Final = 200  # words of an article with one beginning that are weighed
 _OTHER_SCRIPTS: Final = frozenset("ar el fa hi hy ne ru sr ta yi".split())
 
 
@@ -38,7 +38,7 @@ def _is_accent(char: str) -> bool:
     return place >= 200 or 10 <= place <= 35
 
 
-def _shown(char: str) -> str:
+def _indexable(char: str) -> str:
     """Letters, digits and marks. What is invisible ends no word but for the non-joiner, which stands where Persian may
     have a space."""
     kind = unicodedata.category(char)
@@ -50,9 +50,9 @@ class _Folds(dict[int, str]):
 
     def __missing__(self, code: int) -> str:
         plain = unicodedata.normalize("NFKD", chr(code)).casefold().translate(LATIN)
-        kept = unicodedata.normalize("NFC", "".join(char for char in plain if not _is_accent(char)))
-        folded = "".join(map(_shown, kept))
-        if len(self) >= _KNOWN:
+        letters = unicodedata.normalize("NFC", "".join(char for char in plain if not _is_accent(char)))
+        folded = "".join(map(_indexable, letters))
+        if len(self) >= _MAX_CACHED_FOLDS:
             self.clear()
         self[code] = folded
         return folded
@@ -61,58 +61,58 @@ class _Folds(dict[int, str]):
 FOLDS: Final = _Folds()
 
 
-def folded(text: str) -> str:
+def fold_text(text: str) -> str:
     """A text in letters and digits without case and accents; everything else is a space."""
     return unicodedata.normalize("NFKC", text).translate(FOLDS)
 
 
-def is_paired(run: str) -> bool:
+def is_spaceless(run: str) -> bool:
     """Whether a run is of a script without spaces."""
     return not run.isascii() and re.match(f"[{SPACELESS}]", run) is not None
 
 
-def runs(text: str) -> Iterator[str]:
+def split_runs(text: str) -> Iterator[str]:
     """The words of a text, and whole runs of a script without spaces."""
-    for chunk in folded(text).split():
+    for chunk in fold_text(text).split():
         if chunk.isascii():
             yield chunk
         else:
             yield from _RUNS.findall(chunk)
 
 
-def pairs(run: str) -> list[str]:
+def split_pairs(run: str) -> list[str]:
     """A run of a script without spaces as pairs of characters, and its last one alone: any part of it can be found."""
     return [*(run[at : at + 2] for at in range(len(run) - 1)), run[-1]]
 
 
-def words(text: str, most: int = MOST_WORDS) -> list[str]:
+def list_words(text: str, limit: int = MAX_WORDS) -> list[str]:
     """Everything in a text that is looked up, in its order."""
-    found: list[str] = []
-    for run in runs(text):
-        if is_paired(run):
-            found += pairs(run)
+    words: list[str] = []
+    for run in split_runs(text):
+        if is_spaceless(run):
+            words += split_pairs(run)
         else:
-            found.append(run[:LONGEST])
-        if len(found) >= most:
+            words.append(run[:MAX_WORD_LENGTH])
+        if len(words) >= limit:
             break
-    return found[:most]
+    return words[:limit]
 
 
-def stem(language: str, word: str) -> str | None:
+def find_stem(language: str, word: str) -> str | None:
     """What all forms of a word have in common in a language, or None; it is looked up beside the word itself."""
     code = language.partition("-")[0].lower()
     own_script = (code not in _OTHER_SCRIPTS or code == "sr") if word.isascii() else code in _OTHER_SCRIPTS
-    if code not in STEMMERS or not own_script or not word.isalpha() or is_paired(word):
+    if code not in STEMMERS or not own_script or not word.isalpha() or is_spaceless(word):
         return None
-    return f"{code}{STEM_MARK}{stem_of(code, word)}"[: LONGEST + 4]
+    return f"{code}{STEM_MARK}{stem_of(code, word)}"[: MAX_WORD_LENGTH + 4]
 
 
-def stems(word: str, languages: Iterable[str] = STEMMERS) -> list[str]:
+def list_stems(word: str, languages: Iterable[str] = STEMMERS) -> list[str]:
     """The same in several languages: a question does not say in which it is."""
-    return list(dict.fromkeys(found for language in languages if (found := stem(language, word))))
+    return list(dict.fromkeys(word_stem for language in languages if (word_stem := find_stem(language, word))))
 
 
-class Indexed(NamedTuple):
+class IndexedWords(NamedTuple):
     """What is stored of an article."""
 
     title: list[str]
@@ -122,45 +122,47 @@ class Indexed(NamedTuple):
     weights: str  # a line for each word and stem: the word, a space, its weight
 
 
-def _within(found: Indexed) -> Indexed:
+def _limit_size(indexed: IndexedWords) -> IndexedWords:
     """Without the words at the end of a text that has more different ones than can be stored."""
-    seen: set[str] = set()
+    different: set[str] = set()
     size = 0
-    for at, word in enumerate(found.text):
-        if word not in seen:
-            seen.add(word)
+    for at, word in enumerate(indexed.text):
+        if word not in different:
+            different.add(word)
             size += len(word.encode())
-            if size > MOST_BYTES:
-                return found._replace(text=found.text[:at])
-    return found
+            if size > MAX_WORD_BYTES:
+                return indexed._replace(text=indexed.text[:at])
+    return indexed
 
 
-def indexed(title: str, dek: str | None, text: str, language: str) -> Indexed:
+def index_words(title: str, dek: str | None, text: str, language: str) -> IndexedWords:
     """The words of an article, and how much each of them weighs in it.
 
     Weights are Okapi BM25's without the rarity of a word: that moves with every article, and pages must stay pages.
     """
-    found = _within(Indexed(words(title), words(dek or ""), words(text, MOST_WORDS - 4000), [], ""))
+    indexed = _limit_size(
+        IndexedWords(list_words(title), list_words(dek or ""), list_words(text, MAX_WORDS - 4000), [], "")
+    )
     counts: Counter[str] = Counter()
-    for part, times in ((found.title, TITLE), (found.dek, DEK), (found.text, TEXT)):
+    for part, times in ((indexed.title, TITLE_WEIGHT), (indexed.dek, DEK_WEIGHT), (indexed.text, TEXT_WEIGHT)):
         for word, number in Counter(part).items():
             counts[word] += number * times
     common: Counter[str] = Counter()
     for word, number in counts.items():
-        if lemma := stem(language, word):
+        if lemma := find_stem(language, word):
             common[lemma] += number
-    length = (len(found.title) + len(found.dek) + len(found.text)) / _AVERAGE
-    slow = _SATURATION * (1 - _BY_LENGTH + _BY_LENGTH * length)
-    lines = [f"{word} {chr(34 + int(STEPS * n / (n + slow)))}" for word, n in (counts + common).items()]
-    return found._replace(stems=list(common), weights="\n" + "\n".join(lines) + "\n")
+    length = (len(indexed.title) + len(indexed.dek) + len(indexed.text)) / _AVERAGE_LENGTH
+    slow = _SATURATION * (1 - _LENGTH_NORMALIZATION + _LENGTH_NORMALIZATION * length)
+    lines = [f"{word} {chr(34 + int(WEIGHT_STEPS * n / (n + slow)))}" for word, n in (counts + common).items()]
+    return indexed._replace(stems=list(common), weights="\n" + "\n".join(lines) + "\n")
 
 
-def needle(word: str) -> str:
+def line_prefix(word: str) -> str:
     """What finds the line of a word."""
     return f"\n{word} "
 
 
-def weight(weights: str, line: str) -> int:
+def find_weight(weights: str, line: str) -> int:
     """How much the word of a needle weighs in an article, 0 to 91; 0 if it does not stand there."""
     at = weights.find(line)
     return ord(weights[at + len(line)]) - 33 if at >= 0 else 0
@@ -172,11 +174,11 @@ def language_of(weights: str) -> str | None:
     return weights[weights.rfind("\n", 0, at) + 1 : at] if at >= 0 else None
 
 
-def heaviest(weights: str, beginning: str) -> int:
+def find_max_weight(weights: str, beginning: str) -> int:
     """The same for the heaviest word that begins so, of some hundred."""
-    best, at, left = 0, weights.find(f"\n{beginning}"), MOST_BEGUN
-    while at >= 0 and left:
-        left -= 1
+    best, at, remaining = 0, weights.find(f"\n{beginning}"), MAX_PREFIX_WORDS
+    while at >= 0 and remaining:
+        remaining -= 1
         end = weights.index("\n", at + 1)
         best = max(best, ord(weights[end - 1]) - 33)
         at = weights.find(f"\n{beginning}", end)

@@ -7,7 +7,7 @@ from alembic import op
 from sqlmodel import Session
 
 from app.db.columns import ID
-from app.search.indexing import rebuild_some
+from app.search.indexing import rebuild_batch
 from app.text.collation import SORT_KEY, collation_key
 
 revision: str = "0020"
@@ -125,6 +125,6 @@ def _fill_search() -> None:
     with Session(connection, join_transaction_mode="create_savepoint") as session:
         after: str | None = "00000000-0000-0000-0000-000000000000"
         while after is not None:
-            done = rebuild_some(session, after)
+            done = rebuild_batch(session, after)
             after = done[0] if done else None
         session.commit()

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from starlette.testclient import TestClient
 
-from app.anchors.anchors import count, place
+from app.anchors.anchors import adjust_count, create_anchor
 from app.anchors.schemas import AnchorIn
 from app.db import Database
 from app.events.log import advance
@@ -33,8 +33,8 @@ def mark(db: Database, article: dict[str, Any]) -> Callable[..., str]:
 
     def mark(exact: str, comments: int = 1, **more: Any) -> str:
         with db.transaction() as session:
-            anchor_id = place(session, article["id"], AnchorIn(exact=exact, **more), None)
-            count(session, anchor_id, comments)
+            anchor_id = create_anchor(session, article["id"], AnchorIn(exact=exact, **more), None)
+            adjust_count(session, anchor_id, comments)
             return anchor_id
 
     return mark

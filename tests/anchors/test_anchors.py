@@ -11,18 +11,18 @@ from starlette.testclient import TestClient
 from app.anchors.anchors import (
     ANCHOR,
     COLUMNS,
-    MOST,
+    MAX_ANCHORS,
     StaleRevision,
     TooManyAnchors,
-    columns,
-    forget,
-    history,
-    locate,
-    place,
-    require,
-    shown,
+    create_anchor,
+    erase_author,
+    history_row,
+    locate_quote,
+    place_columns,
+    present_anchor,
+    require_anchor,
 )
-from app.anchors.relocation import find_again
+from app.anchors.relocation import relocate_anchors
 from app.anchors.resolution import Resolution
 from app.anchors.schemas import AnchorIn
 from app.anchors.tables import AnchorResolution
@@ -120,10 +120,10 @@ def test_words_that_stand_once_are_found_whatever_stands_around_them(quote: dict
 def test_what_stands_around_words_may_be_told_as_a_browser_shows_it() -> None:
     text = "One.\n\nThe sea is\nwide.\n\nTwo.\n\nThe sea is wide."
     places = [(6, 22), (30, 46)]
-    assert locate(text, AnchorIn(exact="The sea is wide.", prefix="Two.")) == places[1]
-    assert locate(text, AnchorIn(exact="The sea is wide.", prefix="One.\n* ", suffix="Two.")) == places[0]
-    assert locate(text, AnchorIn(exact="The sea is wide.", prefix="Three")) is None
-    assert locate(text, AnchorIn(exact="The sea is wide.")) is None
+    assert locate_quote(text, AnchorIn(exact="The sea is wide.", prefix="Two.")) == places[1]
+    assert locate_quote(text, AnchorIn(exact="The sea is wide.", prefix="One.\n* ", suffix="Two.")) == places[0]
+    assert locate_quote(text, AnchorIn(exact="The sea is wide.", prefix="Three")) is None
+    assert locate_quote(text, AnchorIn(exact="The sea is wide.")) is None
 
 
 def test_whole_numbers_may_be_written_with_a_fraction_of_zero() -> None:
@@ -134,12 +134,12 @@ def test_whole_numbers_may_be_written_with_a_fraction_of_zero() -> None:
 def test_places_may_be_counted_in_utf16() -> None:
     text = "🌊🌊 a wave 🌊"
     here = {"exact": "wave", "unit": "utf16"}
-    assert locate(text, AnchorIn(**here, start=7, end=11)) == (5, 9)
-    assert locate(text, AnchorIn(exact="wave", start=5, end=9)) == (5, 9)
-    assert locate(text, AnchorIn(**here, start=5, end=9)) is None
-    assert locate(text, AnchorIn(exact="🌊", unit="utf16", start=1, end=3)) is None
-    assert locate(text, AnchorIn(exact="🌊", unit="utf16", start=12, end=14)) == (10, 11)
-    assert locate(text, AnchorIn(exact="🌊", unit="utf16", start=12, end=16)) is None
+    assert locate_quote(text, AnchorIn(**here, start=7, end=11)) == (5, 9)
+    assert locate_quote(text, AnchorIn(exact="wave", start=5, end=9)) == (5, 9)
+    assert locate_quote(text, AnchorIn(**here, start=5, end=9)) is None
+    assert locate_quote(text, AnchorIn(exact="🌊", unit="utf16", start=1, end=3)) is None
+    assert locate_quote(text, AnchorIn(exact="🌊", unit="utf16", start=12, end=14)) == (10, 11)
+    assert locate_quote(text, AnchorIn(exact="🌊", unit="utf16", start=12, end=16)) is None
 
 
 @pytest.mark.parametrize("wrong", [{"start": 1}, {"end": 1}, {"exact": " "}, {"exact": ""}, {"exact": "a" * 2001}])
@@ -215,7 +215,7 @@ def test_a_fact_that_is_heard_twice_changes_nothing(
         facts = read_after(session.connection(), START, 1000)
         for entry in facts:
             if entry.type == "article.updated":
-                find_again(session, entry)
+                relocate_anchors(session, entry)
         assert len(read_after(session.connection(), START, 1000)) == len(facts)
     assert (anchor(client, anchor_id), rows(db, anchor_id)) == before
 
@@ -292,27 +292,27 @@ def test_only_anchors_of_the_article_can_be_spoken_of(
     other = make.published(client, editor, "Other")
     anchor_id = mark("The ferry")
     with db.transaction() as session:
-        require(session, article["id"], anchor_id)
+        require_anchor(session, article["id"], anchor_id)
         for article_id, wrong in ((other["id"], anchor_id), (article["id"], new_id()), (article["id"], "x")):
             with pytest.raises(Invalid):
-                require(session, article_id, wrong)
+                require_anchor(session, article_id, wrong)
 
 
 def test_a_comment_joins_what_it_shows(db: Database, mark: Mark, publish: Publish) -> None:
     anchor_id = mark("The ferry")
     query = sa.select(*COLUMNS).where(ANCHOR.c.id == anchor_id)
     with db.connect() as connection:
-        found = shown(connection.execute(query).mappings().one())
+        found = present_anchor(connection.execute(query).mappings().one())
     assert found is not None
     assert (found["id"], found["exact"], found["state"], found["start"]) == (anchor_id, "The ferry", "anchored", 0)
-    assert shown(dict.fromkeys([column.key for column in COLUMNS])) is None
+    assert present_anchor(dict.fromkeys([column.key for column in COLUMNS])) is None
 
 
 def test_an_article_holds_only_so_many(db: Database, mark: Mark, article: dict[str, Any]) -> None:
     first = mark("The ferry")
     with db.transaction() as session:
         row = dict(session.execute(sa.select(ANCHOR)).mappings().one())
-        more = [row | {"id": new_id(), "quote_start": at, "quote_end": at + 1} for at in range(100, 99 + MOST)]
+        more = [row | {"id": new_id(), "quote_start": at, "quote_end": at + 1} for at in range(100, 99 + MAX_ANCHORS)]
         session.execute(sa.insert(ANCHOR), more)
     with pytest.raises(TooManyAnchors):
         mark("nobody waves")
@@ -322,17 +322,17 @@ def test_an_article_holds_only_so_many(db: Database, mark: Mark, article: dict[s
 def test_who_marked_a_passage_can_be_forgotten(db: Database, article: dict[str, Any]) -> None:
     someone = new_id()
     with db.transaction() as session:
-        place(session, article["id"], AnchorIn(exact="The ferry"), someone)
-        forget(session, someone)
+        create_anchor(session, article["id"], AnchorIn(exact="The ferry"), someone)
+        erase_author(session, someone)
         assert session.execute(sa.select(ANCHOR.c.made_by)).scalar_one() is None
         assert session.execute(sa.select(HISTORY.c.by)).scalar_one() is None
 
 
 def test_the_history_holds_places_and_no_words() -> None:
     found = Resolution("anchored", "shift", 1.0, 1, 2, "b1")
-    assert set(history(new_id(), 1, found, method="shift", by=None)) == {column.key for column in HISTORY.c}
+    assert set(history_row(new_id(), 1, found, method="shift", by=None)) == {column.key for column in HISTORY.c}
     assert not {"exact", "prefix", "suffix", "text"} & {column.key for column in HISTORY.c}
-    assert columns(found) == {"state": "anchored", "block_id": "b1", "start": 1, "end": 2}
+    assert place_columns(found) == {"state": "anchored", "block_id": "b1", "start": 1, "end": 2}
 
 
 def test_problems_have_their_codes() -> None:

@@ -5,7 +5,7 @@ import time
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from app.anchors.anchors import locate
+from app.anchors.anchors import locate_quote
 from app.anchors.schemas import AnchorIn
 
 TEXT = "The ferry leaves at dawn. Her brother bakes the bread that the harbour eats. " * 1000
@@ -16,7 +16,7 @@ PIECES = st.lists(st.sampled_from(["a", "b", "\u6f22", " ", "  ", "\n\n", "\u300
 @given(PIECES, PIECES, PIECES)
 def test_a_quote_that_stands_once_is_found_whatever_its_white_space(before: str, quote: str, after: str) -> None:
     whole = f"{before}x {quote} y{after}"
-    place = locate(whole, AnchorIn(exact=f" x\n{' '.join(quote.split())}\u3000 y"))
+    place = locate_quote(whole, AnchorIn(exact=f" x\n{' '.join(quote.split())}\u3000 y"))
     assert place is not None
     assert (place.start, place.end) == (len(before), len(whole) - len(after))
 
@@ -27,7 +27,7 @@ def seconds(quote: str) -> float:
     for number in range(5):
         asked = AnchorIn(exact=f"{quote}{number}")
         before = time.process_time()
-        assert locate(TEXT, asked) is None
+        assert locate_quote(TEXT, asked) is None
         spent.append(time.process_time() - before)
     return min(spent)
 

@@ -4,7 +4,17 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from app.anchors.resolution import FUZZY_FROM, SIMILAR, Pair, Passage, Resolution, Text, resolve, similarity, trimmed
+from app.anchors.resolution import (
+    MIN_FUZZY_LENGTH,
+    MIN_SIMILARITY,
+    Pair,
+    Passage,
+    Resolution,
+    Text,
+    compare_quotes,
+    resolve_passage,
+    trim_passage,
+)
 from app.blocks import Block, block_map, from_html
 
 FERRY = "The ferry to the island leaves at dawn, and nobody on the quay is ever awake enough to wave."
@@ -30,7 +40,7 @@ def find(texts: Pair, quote: str, nth: int = 0) -> tuple[Resolution, str | None]
     start = -1
     for _ in range(nth + 1):
         start = texts.old.text.index(quote, start + 1)
-    found = resolve(texts, Passage(start, start + len(quote)))
+    found = resolve_passage(texts, Passage(start, start + len(quote)))
     return found, None if found.start is None else texts.new.text[found.start : found.end]
 
 
@@ -136,8 +146,8 @@ def test_what_was_lost_is_found_when_it_returns() -> None:
     third = body(FERRY, BAKER, previous=second)
     start = text_of(first).text.index("the bread")
     passage = Passage(start, start + 9)
-    assert resolve(Pair(text_of(first), text_of(second)), passage).state == "orphaned"
-    found = resolve(Pair(text_of(first), text_of(third)), passage)
+    assert resolve_passage(Pair(text_of(first), text_of(second)), passage).state == "orphaned"
+    found = resolve_passage(Pair(text_of(first), text_of(third)), passage)
     assert (found.start, found.end) == (start, start + 9)
 
 
@@ -219,19 +229,19 @@ def test_no_anchor_lands_on_text_that_differs_too_much(
 ) -> None:
     texts = pair(paragraphs, _edited(paragraphs, edits))
     start = at % max(1, len(texts.old.text))
-    passage = trimmed(texts.old.text, Passage(start, min(len(texts.old.text), start + length)))
-    found = resolve(texts, passage)
-    assert found == resolve(Pair(texts.old, texts.new), passage)
+    passage = trim_passage(texts.old.text, Passage(start, min(len(texts.old.text), start + length)))
+    found = resolve_passage(texts, passage)
+    assert found == resolve_passage(Pair(texts.old, texts.new), passage)
     quote = texts.old.text[passage.start : passage.end]
     if found.start is None or found.end is None:
         assert (found.state, found.block_id) == ("orphaned", None)
         return
     words = texts.new.text[found.start : found.end]
-    assert similarity(quote, words) >= SIMILAR
+    assert compare_quotes(quote, words) >= MIN_SIMILARITY
     assert (found.state == "changed") == (words != quote)
     assert found.block_id in texts.new.at
     if found.method == "fuzzy":
-        assert len(quote) >= FUZZY_FROM
+        assert len(quote) >= MIN_FUZZY_LENGTH
 
 
 @given(PARAGRAPHS, PARAGRAPHS, st.integers(0, 10_000), st.integers(1, 60))
@@ -254,5 +264,5 @@ def test_nothing_moves_where_nothing_changed(paragraphs: list[str], at: int, len
     start = at % len(texts.old.text)
     passage = Passage(start, min(len(texts.old.text), start + length))
     if texts.old.text[passage.start : passage.end].strip():
-        found = resolve(texts, passage)
-        assert (found.state, found.start, found.end) == ("anchored", *trimmed(texts.old.text, passage))
+        found = resolve_passage(texts, passage)
+        assert (found.state, found.start, found.end) == ("anchored", *trim_passage(texts.old.text, passage))

@@ -172,7 +172,7 @@ def test_the_feed_of_a_parent_tells_of_what_was_retracted_inside(
 def test_a_block_of_a_section_shows_what_is_inside(
     client: TestClient, editor: Headers, tree: dict[str, str], most: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("app.fronts.fronts.MOST_WALKS", most)
+    monkeypatch.setattr("app.fronts.fronts.MAX_INDEX_WALKS", most)
     for name, ref in ("Tokyo", "japan"), ("Delhi", "asia"), ("Rome", "world"), ("Goal", "sport"):
         published(client, editor, name, section=ref)
     blocks = [

@@ -13,7 +13,7 @@ from app.articles.activity import count_activity
 from app.core.clock import now
 from app.core.ids import new_id
 from app.db import Database
-from app.fronts.fronts import is_quick
+from app.fronts.fronts import is_indexed
 from tests import make
 from tests.articles.stock import BEGIN, Piece, clear, put, terms
 
@@ -282,5 +282,5 @@ def _has(piece: Piece, only: str) -> bool:
 
 def test_what_may_be_read_where_others_wait() -> None:
     newest, all_of_it = {"days": None, "only": {"tag": "x"}}, {"days": 7, "only": {}}
-    assert is_quick({"blocks": [newest, all_of_it]})
-    assert not is_quick({"blocks": [newest, {"days": 7, "only": {"tag": "x"}}]})
+    assert is_indexed({"blocks": [newest, all_of_it]})
+    assert not is_indexed({"blocks": [newest, {"days": 7, "only": {"tag": "x"}}]})

@@ -8,7 +8,7 @@ from starlette.testclient import TestClient
 
 from app.db import Database
 from app.events.log import advance
-from app.related.linking import relink
+from app.related.linking import rebuild_stale_lists
 from app.wiring import READERS
 from tests import make
 
@@ -27,7 +27,7 @@ def work(db: Database) -> Callable[[], None]:
         with db.transaction() as session:
             while advance(session, "related", READERS["related"]):
                 pass
-            while relink(session):
+            while rebuild_stale_lists(session):
                 pass
 
     return work

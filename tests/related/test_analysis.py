@@ -4,11 +4,11 @@ from collections import Counter
 
 import pytest
 
-from app.related.analysis import LEAD, TITLE, analyse, likeness
+from app.related.analysis import LEAD_WORDS, TITLE_WEIGHT, analyze_text, estimate_similarity
 
 
 def test_stems_without_the_words_that_say_nothing_and_the_title_five_times() -> None:
-    found = analyse("en-GB", "Ferries", "The ferry crossed; she is crossing the Harbour in 2026, at 7.")
+    found = analyze_text("en-GB", "Ferries", "The ferry crossed; she is crossing the Harbour in 2026, at 7.")
     assert found.language == "en"
     assert found.counts == {"ferri": 5 + 2, "cross": 4, "harbour": 2}
     assert found.labels == {"ferri": "ferry", "cross": "crossed", "harbour": "Harbour"}
@@ -34,7 +34,7 @@ def test_stems_without_the_words_that_say_nothing_and_the_title_five_times() -> 
     ],
 )
 def test_each_language_by_what_is_known_of_it(tag: str, text: str, stems: dict[str, int]) -> None:
-    assert analyse(tag, text, "").counts == {stem: TITLE * number for stem, number in stems.items()}
+    assert analyze_text(tag, text, "").counts == {stem: TITLE_WEIGHT * number for stem, number in stems.items()}
 
 
 @pytest.mark.parametrize(
@@ -60,22 +60,22 @@ def test_each_language_by_what_is_known_of_it(tag: str, text: str, stems: dict[s
     ],
 )
 def test_numbers_and_times_say_nothing(tag: str, text: str) -> None:
-    assert len(analyse(tag, "", text).counts) <= 2, analyse(tag, "", text).counts
+    assert len(analyze_text(tag, "", text).counts) <= 2, analyze_text(tag, "", text).counts
 
 
 def test_what_the_text_begins_with_counts_twice() -> None:
-    found = analyse("en", "", "The harbour and the bridge. " + "Plum " * 100 + "quince").counts
-    assert found == {"harbour": 2, "bridg": 2, "plum": 100 + LEAD - 2, "quinc": 1}
+    found = analyze_text("en", "", "The harbour and the bridge. " + "Plum " * 100 + "quince").counts
+    assert found == {"harbour": 2, "bridg": 2, "plum": 100 + LEAD_WORDS - 2, "quinc": 1}
 
 
 def test_of_scripts_without_spaces_twice_as_many_pieces_are_the_beginning() -> None:
     text = "".join(chr(0x4E00 + at) for at in range(300))
-    assert Counter(analyse("zh", "", text).counts.values()) == {2: 2 * LEAD, 1: 299 - 2 * LEAD}
+    assert Counter(analyze_text("zh", "", text).counts.values()) == {2: 2 * LEAD_WORDS, 1: 299 - 2 * LEAD_WORDS}
 
 
 def test_a_bounded_piece_of_a_long_text_is_looked_at() -> None:
-    assert "end" not in analyse("en", "", "word " * 10_000 + "end").counts
-    assert max(map(len, analyse("en", "", "x" * 500).counts)) == 40
+    assert "end" not in analyze_text("en", "", "word " * 10_000 + "end").counts
+    assert max(map(len, analyze_text("en", "", "x" * 500).counts)) == 40
 
 
 WIRE = " ".join(f"word{n}" for n in range(300))
@@ -94,6 +94,6 @@ WIRE = " ".join(f"word{n}" for n in range(300))
     ],
 )
 def test_near_copies_are_told_from_the_rest(other: str, is_copy: bool) -> None:
-    one, two = analyse("en", "A head", WIRE).signature, analyse("en", "Another head", other).signature
-    assert (likeness(one, two) >= 0.5) == is_copy
-    assert likeness(one, one) == likeness(two, two) == 1.0
+    one, two = analyze_text("en", "A head", WIRE).signature, analyze_text("en", "Another head", other).signature
+    assert (estimate_similarity(one, two) >= 0.5) == is_copy
+    assert estimate_similarity(one, one) == estimate_similarity(two, two) == 1.0

@@ -13,9 +13,9 @@ from app.articles.reading import ARTICLE
 from app.db import Database
 from app.db.columns import table_of
 from app.events.tables import Event
-from app.related.analysis import analyse, likeness
+from app.related.analysis import analyze_text, estimate_similarity
 from app.related.linking import LINK, has_stale
-from app.related.similarity import COPY
+from app.related.similarity import COPY_SIMILARITY
 from app.services import build_worker
 from app.wiring import READERS
 from tests import make
@@ -88,8 +88,11 @@ def test_what_stood_back_for_a_copy_comes_again_when_that_copy_goes(publish: Pub
     bread = "bakery oven flour village recipe apprentice crust"
     one, two, three = (_passage(words, seed) for seed, words in enumerate((sea, court, bread)))
     first, second, third = f"{one} {two} {three}", f"{one} {two}", f"{two} {three}"
-    signatures = {text: analyse("en", "", text).signature for text in (first, second, third)}
-    alike = [likeness(signatures[a], signatures[b]) >= COPY for a, b in combinations((first, second, third), 2)]
+    signatures = {text: analyze_text("en", "", text).signature for text in (first, second, third)}
+    alike = [
+        estimate_similarity(signatures[a], signatures[b]) >= COPY_SIMILARITY
+        for a, b in combinations((first, second, third), 2)
+    ]
     assert alike == [True, True, False]
     reader = publish("Reader", _passage(f"{court} {bread} {bread}", 9))
     publish("First", first), publish("Second", second)

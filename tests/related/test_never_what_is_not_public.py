@@ -24,11 +24,11 @@ from app.identity.schemas import ANONYMOUS, SYSTEM
 from app.publication import authors, series
 from app.publication.schemas import AuthorIn, SeriesIn
 from app.related import linking, similarity
-from app.related.analysis import likeness
-from app.related.linking import LINK, TEXT, relink
-from app.related.links import pin, related
-from app.related.rebuilding import advance as rebuild
-from app.related.rebuilding import begin
+from app.related.analysis import estimate_similarity
+from app.related.linking import LINK, TEXT, rebuild_stale_lists
+from app.related.links import find_related, pin_articles
+from app.related.rebuilding import advance_rebuild as rebuild
+from app.related.rebuilding import begin_rebuild
 from app.related.schemas import PinsIn
 from app.wiring import READERS
 
@@ -123,7 +123,7 @@ class Walk:
     def choose(self) -> None:
         one, *others = self.rng.sample(self.ids, 4)
         with self.db.transaction() as session:
-            pin(session, SYSTEM, one, PinsIn(ids=others[: self.rng.randint(0, 3)]), None)
+            pin_articles(session, SYSTEM, one, PinsIn(ids=others[: self.rng.randint(0, 3)]), None)
 
     def clockwork(self) -> None:
         self.clock.shift(timedelta(hours=1))
@@ -133,14 +133,14 @@ class Walk:
     def work(self) -> None:
         with self.db.transaction() as session:
             advance(session, "related", READERS["related"], self.rng.randint(1, 8))
-            relink(session, self.rng.randint(1, 3))
+            rebuild_stale_lists(session, self.rng.randint(1, 3))
 
     def check(self) -> None:
         """Every answer holds only what is public, never the article itself, and nothing twice."""
         with self.db.connect() as connection:
             public = set(connection.execute(sa.select(ARTICLE.c.id).where(ARTICLE.c.public)).scalars())
             for one in self.ids:
-                found = related(connection, one, ANONYMOUS, SITE, limit=100)
+                found = find_related(connection, one, ANONYMOUS, SITE, limit=100)
                 targets = ids_of(found.items if found else [])
                 assert one in public or found is None
                 assert set(targets) <= public - {one}
@@ -149,7 +149,7 @@ class Walk:
     def drain(self) -> None:
         """The worker comes round until there is nothing to do."""
         with self.db.transaction() as session:
-            while advance(session, "related", READERS["related"]) or relink(session):
+            while advance(session, "related", READERS["related"]) or rebuild_stale_lists(session):
                 pass
 
     def links(self) -> set[tuple[Any, ...]]:
@@ -159,7 +159,7 @@ class Walk:
 
     def rebuild(self) -> None:
         with self.db.transaction() as session:
-            begin(session)
+            begin_rebuild(session)
             while rebuild(session).step:
                 pass
 
@@ -218,9 +218,13 @@ def _consistent(db: Database) -> None:
     for language, number in counted:
         assert number == sum(text.language == language for text in texts.values())
     for one, links in lists.items():
-        assert len(links) <= similarity.STORED
+        assert len(links) <= similarity.MAX_LINKS
         row = [texts[one], *(texts[link.target_id] for link in links)]
         assert len({text.language for text in row}) == 1
-        assert all(likeness(a.signature, b.signature) < similarity.COPY for n, a in enumerate(row) for b in row[:n])
+        assert all(
+            estimate_similarity(a.signature, b.signature) < similarity.COPY_SIMILARITY
+            for n, a in enumerate(row)
+            for b in row[:n]
+        )
         first = [texts[link.target_id].author_id for link in links if not link.deferred]
-        assert all(first.count(author) <= similarity.EACH_AUTHOR for author in first if author)
+        assert all(first.count(author) <= similarity.MAX_LINKS_PER_AUTHOR for author in first if author)

@@ -10,7 +10,7 @@ from starlette.testclient import TestClient
 from app.db import Database
 from app.related import rebuilding
 from app.related.linking import LINK
-from app.related.rebuilding import advance, begin
+from app.related.rebuilding import advance_rebuild, begin_rebuild
 from tests import make
 from tests.make import Headers
 from tests.related.conftest import COURT, FERRY, LAWS, PORT, related, titles
@@ -23,7 +23,7 @@ def _batches(db: Database, most: int = 1000) -> list[str]:
     steps: list[str] = []
     while len(steps) < most:
         with db.transaction() as session:
-            done = advance(session)
+            done = advance_rebuild(session)
         if not done.step:
             break
         steps.append(done.step)
@@ -38,7 +38,7 @@ def town(publish: Publish) -> list[dict[str, Any]]:
 
 def test_articles_of_before_get_their_links(client: TestClient, town: list[dict[str, Any]], db: Database) -> None:
     with db.transaction() as session:
-        assert begin(session)
+        assert begin_rebuild(session)
     assert list(dict.fromkeys(_batches(db))) == ["texts", "weights", "links"]
     assert [titles(client, one) for one in town] == [["Port"], ["Ferry"], ["Laws"], ["Court"]]
 
@@ -53,13 +53,13 @@ def test_a_stopped_one_goes_on_and_the_links_stand_meanwhile(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     work()
-    monkeypatch.setattr(rebuilding, "FEW", 1)
+    monkeypatch.setattr(rebuilding, "BATCH_SIZE", 1)
     with db.transaction() as session:
-        assert begin(session)
+        assert begin_rebuild(session)
     assert _batches(db, 2) == ["texts", "texts"]
     assert [titles(client, one) for one in town] == [["Port"], ["Ferry"], ["Laws"], ["Court"]]
     with db.transaction() as session:
-        assert not begin(session)
+        assert not begin_rebuild(session)
     make.act(client, editor, town[1], "unpublish")  # while the server runs on
     late = publish("Late", PORT)
     work()
@@ -79,11 +79,11 @@ def test_no_reason_is_told_that_the_text_may_have_lost(
     assert told()
     make.act(client, editor, make.patched(client, editor, town[0], body={"markdown": LAWS}), "publish")
     with db.transaction() as session:
-        begin(session)
+        begin_rebuild(session)
     while True:  # before the worker has heard of the change
         assert not told()
         with db.transaction() as session:
-            if advance(session).step == "links":
+            if advance_rebuild(session).step == "links":
                 break
     _batches(db)
     work()

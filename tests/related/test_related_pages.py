@@ -3,7 +3,7 @@
 from starlette.testclient import TestClient
 
 from app.db import Database
-from app.related.linking import source
+from app.related.linking import find_source
 from tests.make import ok, published, version
 
 
@@ -13,8 +13,8 @@ def test_pages_are_related_only_where_editors_choose_them(
     news = published(client, editor, "News")
     page = published(client, editor, "Imprint", type="page")
     with db.connect() as connection:
-        assert source(connection, news["id"]) is not None
-        assert source(connection, page["id"]) is None
+        assert find_source(connection, news["id"]) is not None
+        assert find_source(connection, page["id"]) is None
     url = f"/v1/articles/{news['id']}/related"
     assert ok(client.get(url))["data"] == []
     headers = {**version(client, editor, news), "If-Match": client.get(url).headers["etag"]}

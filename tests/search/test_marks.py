@@ -7,9 +7,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from app.search.marks import SNIPPET, marked, snippet
-from app.search.questions import parse
-from app.search.words import folded, indexed, words
+from app.search.marks import SNIPPET_LENGTH, extract_snippet, highlight
+from app.search.questions import parse_question
+from app.search.words import fold_text, index_words, list_words
 from tests.flows.test_xss import VECTORS
 
 MARKUP = re.compile("</?mark>")
@@ -46,7 +46,7 @@ def marks(shown: str) -> list[str]:
     ],
 )
 def test_what_is_marked(text: str, q: str, found: list[str]) -> None:
-    shown = marked(text, parse(q), "en")
+    shown = highlight(text, parse_question(q), "en")
     assert marks(shown) == found
     assert plain(shown) == text
 
@@ -62,9 +62,12 @@ def inert(shown: str) -> None:
 @pytest.mark.parametrize("vector", VECTORS)
 def test_no_text_gets_out_of_its_quotes(vector: str) -> None:
     for q in ("script", "mark", "lt gt amp quot", "alert img x", vector[:300], f'"{vector}"', "m* ma* mark*"):
-        for shown in (marked(vector, parse(q), "en"), snippet(f"{vector} {vector}", parse(q), "en")):
+        for shown in (
+            highlight(vector, parse_question(q), "en"),
+            extract_snippet(f"{vector} {vector}", parse_question(q), "en"),
+        ):
             inert(shown)
-        assert plain(marked(vector, parse(q), "en")) == vector
+        assert plain(highlight(vector, parse_question(q), "en")) == vector
 
 
 HOSTILE = st.text(st.sampled_from("<>&\"'/ abAmrk;#x27éßß\u0308東京都\u202eİıﬁ½\U0001f600\n\t*-"), max_size=80)
@@ -77,11 +80,11 @@ HOSTILE = st.text(st.sampled_from("<>&\"'/ abAmrk;#x27éßß\u0308東京都\u202
     language=st.sampled_from(["en", "fr", "xx", "ja"]),
 )
 def test_nothing_is_lost_or_added_but_marks(text: str, q: str, language: str) -> None:
-    question = parse(q)
-    shown = marked(text, question, language)
+    question = parse_question(q)
+    shown = highlight(text, question, language)
     inert(shown)
     assert plain(shown) == text
-    cut = snippet(text, question, language)
+    cut = extract_snippet(text, question, language)
     inert(cut)
     assert plain(cut).strip("…").strip() in " ".join(text.split())
 
@@ -90,31 +93,31 @@ def test_nothing_is_lost_or_added_but_marks(text: str, q: str, language: str) ->
 @given(text=st.text(max_size=60), language=st.sampled_from(["en", "de", "ru", "ar", "zh-Hant", "xx"]))
 def test_what_is_indexed_is_what_a_question_looks_for(text: str, language: str) -> None:
     """The words of a text are among those that it is found by, and are weighed."""
-    found = indexed(text, None, text, language)
-    assert words(folded(text)) == words(text)
+    found = index_words(text, None, text, language)
+    assert list_words(fold_text(text)) == list_words(text)
     assert all("\n" not in word and " " not in word and "'" not in word and "\\" not in word for word in found.text)
     for chunk in text.split()[:5]:
-        question = parse(f'"{chunk.replace(chr(34), " ")}"')
-        for term in question.wanted:
+        question = parse_question(f'"{chunk.replace(chr(34), " ")}"')
+        for term in question.required:
             assert set(term.words[:-1]) <= set(found.text)
             assert question.score(found.weights) > 0
 
 
 def test_a_snippet_shows_the_place_with_the_most_words() -> None:
     text = "Nothing here. " * 40 + "The ferry reached the harbour. " + "Nothing there. " * 40 + "A ferry."
-    shown = snippet(text, parse("harbour ferry"), "en")
+    shown = extract_snippet(text, parse_question("harbour ferry"), "en")
     assert marks(shown) == ["ferry", "harbour"]
     assert shown.startswith("…")
     assert shown.endswith("…")
-    assert len(plain(shown)) <= SNIPPET + 2
-    assert snippet("Short and without.", parse("ferry"), "en") == "Short and without."
+    assert len(plain(shown)) <= SNIPPET_LENGTH + 2
+    assert extract_snippet("Short and without.", parse_question("ferry"), "en") == "Short and without."
 
 
 def test_long_texts_and_words_are_bounded() -> None:
     many = " ".join(f"w{n}" for n in range(40_000))
-    assert len(indexed("t", None, many, "en").text) <= 16_000
+    assert len(index_words("t", None, many, "en").text) <= 16_000
     wide = " ".join(chr(0x4E00 + n % 20_000) * 1 + "ä" * 30 + str(n) for n in range(14_000))
-    found = indexed("t", None, wide, "en")
+    found = index_words("t", None, wide, "en")
     assert len(found.weights.encode()) < 3_000_000
-    assert max(map(len, words("x" * 500))) == 40
-    assert parse("x" * 300).wanted[0].words == ("x" * 40,)
+    assert max(map(len, list_words("x" * 500))) == 40
+    assert parse_question("x" * 300).required[0].words == ("x" * 40,)

@@ -19,7 +19,7 @@ from app.core.settings import Settings
 from app.db import Database
 from app.identity.schemas import ANONYMOUS
 from app.search import finding
-from app.search.index import led
+from app.search.index import prefer_word_index
 from app.search.schemas import SearchQuery
 from tests import make
 
@@ -198,11 +198,13 @@ def test_the_index_of_words_is_asked_however_rare_they_are(client: TestClient, e
     query = SearchQuery(q="kingfisher", count="exact")
     with db.connect() as connection:
         sa.event.listen(connection, "before_cursor_execute", listen)
-        finding.found(connection, query, parse_filters(query), ANONYMOUS, Site("https://site.example", "/{slug}"))
+        finding.search_articles(
+            connection, query, parse_filters(query), ANONYMOUS, Site("https://site.example", "/{slug}")
+        )
         sa.event.remove(connection, "before_cursor_execute", listen)
         searches = [(sql, values) for sql, values in asked if "@@" in sql]
         assert len(searches) >= 2
-        with led(connection):
+        with prefer_word_index(connection):
             for sql, values in searches:
                 plan = "\n".join(connection.exec_driver_sql(f"EXPLAIN {sql}", values).scalars())
                 assert "Bitmap Index Scan on ix_search_entry_vector" in plan, plan
@@ -213,7 +215,7 @@ def test_the_index_of_words_is_asked_however_rare_they_are(client: TestClient, e
 @pytest.mark.parametrize("database_url", ["postgresql"], indirect=True)
 def test_a_connection_that_is_lost_in_a_search_is_told_as_such(db: Database) -> None:
     def cut(connection: sa.Connection, other: sa.Connection) -> None:
-        with led(connection):
+        with prefer_word_index(connection):
             pid = connection.exec_driver_sql("SELECT pg_backend_pid()").scalar_one()
             other.exec_driver_sql(f"SELECT pg_terminate_backend({pid}, 10000)")
             connection.exec_driver_sql("SELECT 1")

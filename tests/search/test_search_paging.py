@@ -19,8 +19,8 @@ from app.db import Database
 from app.db.columns import table_of
 from app.search import index as entries
 from app.search import schemas
-from app.search.index import BY_KEY, astray
-from app.search.indexing import rebuild_some, tidy
+from app.search.index import BY_KEY, count_index_drift
+from app.search.indexing import delete_orphans, rebuild_batch
 from app.search.schemas import SearchQuery
 from app.search.tables import ENTRY
 from tests import make
@@ -36,10 +36,10 @@ def rebuild(db: Database) -> None:
     after: str | None = FIRST
     while after is not None:
         with db.transaction() as session:
-            done = rebuild_some(session, after)
+            done = rebuild_batch(session, after)
         after = done[0] if done else None
     with db.transaction() as session:
-        tidy(session)
+        delete_orphans(session)
 
 
 def walk(client: TestClient, path: str, **asked: Any) -> list[str]:
@@ -74,7 +74,7 @@ def test_each_answer_is_visited_once(client: TestClient, db: Database, monkeypat
     pieces = stocked(db, 90)
     newest = {piece.slug: piece.listed_at for piece in pieces}
     for ranked in (10, 30, 500):
-        monkeypatch.setattr("app.search.finding.RANKED", ranked)
+        monkeypatch.setattr("app.search.finding.MAX_RANKED", ranked)
         for q, limit in (("ferry", 7), ("ferry -gull", 4), ("bri* river", 10), ("council", 3)):
             wanted = {p.slug for p in pieces if _answers(p.title, q)}
             found = walk(client, "/v1/search", q=q, limit=limit)
@@ -234,12 +234,12 @@ def test_a_rebuild_drops_what_belongs_to_nothing(client: TestClient, editor: Hea
         found = client.get(path, params={"q": "ferry"}).json()["data"]
         assert [row["id"] for row in found] == [other["id"]]
     with db.connect() as connection:
-        assert astray(connection) == (0, 1)
+        assert count_index_drift(connection) == (0, 1)
     rebuild(db)
     assert indexed(db).keys() == {other["id"]}
     with db.connect() as connection:
-        assert astray(connection) == (0, 0)
+        assert count_index_drift(connection) == (0, 0)
 
 
 def test_the_window_is_what_the_documentation_says() -> None:
-    assert str(schemas.RANKED) in str(schemas.SearchQuery.model_fields["sort"].description)
+    assert str(schemas.MAX_RANKED) in str(schemas.SearchQuery.model_fields["sort"].description)

@@ -93,7 +93,7 @@ def test_so_many_from_one_network_and_of_the_whole_site(client: TestClient, db: 
 def test_a_request_that_cannot_be_looked_at_holds_up_no_other(
     client: TestClient, db: Database, mailbox: Mailbox, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("app.mail.notifications.opt_ins.take", _choosy(client))
+    monkeypatch.setattr("app.mail.notifications.opt_ins.process_request", _choosy(client))
     ask(client, "poison@mail.example")
     ask(client, "ann@mail.example")
     work(client)
