@@ -169,6 +169,7 @@ class Ledger:
     def __init__(self, db: Database) -> None:
         self.db = db
         self._held: dict[tuple[str, str, int], dict[str, Any]] = {}
+        self._writing = asyncio.Lock()
         self._task: asyncio.Task[None] | None = None
 
     def start(self) -> None:
@@ -201,7 +202,11 @@ class Ledger:
                 log.error("the ledger is full while the store is away", article=article_id, key=key_id)
 
     async def flush(self) -> None:
-        """Write down what is held; what cannot be written now is held on to."""
+        """Write down what is held, after what is being written; what cannot be written now is held on to."""
+        async with self._writing:
+            await self._write_held()
+
+    async def _write_held(self) -> None:
         held, self._held = self._held, {}
         if not held:
             return
