@@ -6,11 +6,16 @@ from functools import partial
 from prometheus_client import Gauge
 
 from app import wiring
+from app.articles.cached_json import Include, name_includes
+from app.articles.schemas import RelatedOut
+from app.comments.routes import include_comments as comments_beside
+from app.comments.schemas import CommentList
 from app.comments.services import CommentServices
 from app.core.logs import configure
 from app.core.settings import Settings
 from app.db import Aside, Database, open_database
 from app.deliveries.courier import Courier
+from app.feeds.format_routes import ACCEPTED as FORMATS
 from app.identity.callers import Callers
 from app.identity.readers import Readers
 from app.identity.secrets import Vault
@@ -19,10 +24,11 @@ from app.live.services import LiveServices
 from app.moderation.comments import RulesForComments
 from app.moderation.pipeline import ModerationPipeline
 from app.ops.services import OpenApiDocument, OperationServices
-from app.partners.partners import Ledger
+from app.partners.partners import Ledger, is_named
 from app.publication.section_tree import find_descendants
 from app.publication.storage import open_storage
 from app.reactions.services import ReactionServices
+from app.related.links import include_related as related_beside
 from app.web.boundary import Metrics
 from app.web.freshness import Freshness
 from app.web.offload import Offload
@@ -94,6 +100,11 @@ def build_services(settings: Settings) -> Services:
         vault=vault,
         callers=Callers(database, vault, Readers(settings), find_descendants),
         media=open_storage(settings.media),
+        includes=name_includes(
+            related=Include(related_beside, RelatedOut), comments=Include(comments_beside, CommentList)
+        ),
+        formats=FORMATS,
+        early_access=is_named,
         access_log=Ledger(database),
         pipeline=pipeline,
         moderation=RulesForComments(),

@@ -22,22 +22,19 @@ from app.articles import routes as articles
 from app.articles import routes as listing
 from app.articles.activity import age_activity
 from app.articles.activity import has_due_hours as has_aged
-from app.articles.cached_json import BESIDE, Include, has_stale, rebuild_stale
+from app.articles.cached_json import has_stale, rebuild_stale
 from app.articles.listing import FIND
 from app.articles.merging import advance_merges
-from app.articles.partners import EARLY
 from app.articles.projection import SHOWN
 from app.articles.publishing import advance_due_articles, has_due_articles
 from app.articles.reading import find_notice_target
 from app.articles.reading import select_visible_ids as articles_seen_by
-from app.articles.schemas import RelatedOut
 from app.articles.site import Site
 from app.changes import routes as changes
 from app.comments import routes as comment_editing
 from app.comments import routes as comments
 from app.comments import routes as posting
 from app.comments import routes as sync
-from app.comments.schemas import CommentList
 from app.core.clock import now
 from app.core.settings import Settings
 from app.deliveries.outbox import prune as prune_deliveries
@@ -79,7 +76,6 @@ from app.ops import routes as personal
 from app.ops import routes as purging
 from app.ops.personal import ALSO
 from app.partners import routes as partners
-from app.partners.partners import is_named
 from app.publication import key_routes as keys
 from app.publication import media_routes as media
 from app.publication import notice_routes as notices
@@ -93,7 +89,6 @@ from app.reactions import routes as reactions
 from app.related import routes as related
 from app.related.linking import has_stale as has_stale_links
 from app.related.linking import rebuild_stale_lists, update_links
-from app.related.links import include_related as related_beside
 from app.search import routes as search
 from app.search.finding import list_matching as search_list
 from app.search.indexing import index_article as follow_in_search
@@ -174,12 +169,8 @@ ROUTERS: list[APIRouter] = [
 
 TARGETS["article"] = find_notice_target  # notices may stand with what a room above theirs holds
 SEEN["article"] = articles_seen_by
-BESIDE["related"] = Include(related_beside, RelatedOut)
-BESIDE["comments"] = Include(comments.include_comments, CommentList)
 SHOWN["search"] = follow_in_search  # what rooms above articles keep of them, in the same transaction
 FIND["q"] = search_list
-EARLY["named"] = is_named
-articles.ACCEPTED.update(formats.ACCEPTED)  # one article's address gives the formats of the room above, too
 ALSO["importers"] = forget_imported  # rooms on one floor do not see each other
 
 

@@ -7,8 +7,9 @@ that few requests ask for, are appended to the cached object.
 import contextlib
 import hashlib
 import json
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import lru_cache, partial
+from types import MappingProxyType
 from typing import Any, NamedTuple, TypeVar
 
 import pydantic_core
@@ -231,8 +232,10 @@ class Include(NamedTuple):
     model: type[BaseModel]
 
 
-# By the name that `include` uses. Rooms above add theirs in wiring.py.
-BESIDE: dict[str, Include] = {"neighbours": Include(_include_neighbours, NeighboursOut)}
+def name_includes(*, related: Include, comments: Include) -> Mapping[str, Include]:
+    """All that `include` can add, by its name there; rooms above have what is given here."""
+    neighbours = Include(_include_neighbours, NeighboursOut)
+    return MappingProxyType({"neighbours": neighbours, "related": related, "comments": comments})
 
 
 def has_stale(connection: sa.Connection, site: Site) -> bool:

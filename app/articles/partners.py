@@ -1,6 +1,6 @@
 """Articles for partners: limited by syndication level, and early access before publication."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any, NamedTuple, Protocol
 
 import pydantic_core
@@ -14,7 +14,11 @@ from app.identity.schemas import Actor
 from app.publication.schemas import Level
 from app.publication.term_queries import syndication_of
 
-EARLY: dict[str, Callable[[sa.Connection, str, str], bool]] = {}  # filled in wiring
+
+class EarlyAccess(Protocol):
+    """Knows which partners are named for articles that will be public; the room above has it."""
+
+    def __call__(self, connection: sa.Connection, article_id: str, key_id: str, /) -> bool: ...
 
 
 def is_offered() -> ColumnElement[bool]:
@@ -22,10 +26,10 @@ def is_offered() -> ColumnElement[bool]:
     return sa.func.coalesce(ARTICLE.c.syndication, syndication_of(ARTICLE.c.section_id), "full") != "none"
 
 
-def can_read_early(connection: sa.Connection, row: Row, actor: Actor) -> bool:
+def can_read_early(connection: sa.Connection, row: Row, actor: Actor, is_named: EarlyAccess) -> bool:
     """Whether a partner may read an article before it is public; call it only for such articles."""
     coming = row["state"] in ("published", "scheduled") and actor.is_partner and actor.id is not None
-    return coming and EARLY["named"](connection, row["id"], str(actor.id))
+    return coming and is_named(connection, row["id"], str(actor.id))
 
 
 class AccessRecord(NamedTuple):

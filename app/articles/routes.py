@@ -1,6 +1,6 @@
 """One article over HTTP: itself, its neighbours, and what stands at a path of the site."""
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Collection, Mapping
 from functools import partial
 from typing import Annotated, get_args
 
@@ -13,9 +13,9 @@ from app.articles import listing, reading
 from app.articles.activity import activity_column
 from app.articles.addresses import NOT_FOUND_DETAIL, find_by_former_address, resolve_address
 from app.articles.cache_groups import ARTICLES_GROUP, groups_of_list, membership_groups, shows_counts
-from app.articles.cached_json import retry_on_change
+from app.articles.cached_json import Include, retry_on_change
 from app.articles.list_parameters import ListQuery, parse_filters
-from app.articles.partners import can_read_early, filter_for_partner, filter_one_for_partner
+from app.articles.partners import EarlyAccess, can_read_early, filter_for_partner, filter_one_for_partner
 from app.articles.previews import is_valid_preview
 from app.articles.reading import can_read_drafts
 from app.articles.revisions import overlay_revision
@@ -51,8 +51,6 @@ from app.web.responses import (
     settings,
 )
 
-# How else one article is written, by media type; wiring.py gives what the room above has for these.
-ACCEPTED: dict[str, Callable[[Request, str, Actor], Awaitable[Response]]] = {}
 articles_router = APIRouter(prefix="/v1", tags=["articles"])
 
 
@@ -75,14 +73,22 @@ def make_retraction_problem(row: Row) -> Problem:
 
 
 def get_visible(
-    connection: sa.Connection, ref: str, actor: Actor, site: Site, formats: tuple[str, ...] = (), *, early: bool = False
+    connection: sa.Connection,
+    ref: str,
+    actor: Actor,
+    site: Site,
+    formats: tuple[str, ...] = (),
+    *,
+    early: EarlyAccess | None = None,
 ) -> Row:
     """The lean row of an article that the caller may see; 410 for a retracted one, 404 for all others.
 
-    `early`: also what is not public yet and the caller, a partner, is named for.
+    With `early` also what is not public yet and the caller, a partner, is named for.
     """
     row = cards.find_cached(connection, ref, site, formats, editing=reading.can_read_drafts(actor))
-    if row is not None and (reading.is_visible(row, actor) or (early and can_read_early(connection, row, actor))):
+    if row is not None and reading.is_visible(row, actor):
+        return row
+    if row is not None and early is not None and can_read_early(connection, row, actor, early):
         return row
     if row is not None and row["state"] == "retracted":
         raise make_retraction_problem(row)
@@ -120,11 +126,11 @@ def _render_revision(
     return overlaid, dump_json(SingleArticleOut, reading.present_article(overlaid, site, formats, editing=editing))
 
 
-def _parse_include(include: str | None) -> list[str]:
+def _parse_include(include: str | None, known: Mapping[str, Include]) -> list[str]:
     """What is to stand beside the article, by name; 400 for what is not known."""
     names = dict.fromkeys(part.strip() for part in include.split(",")) if include is not None else {}
-    if not names.keys() <= cards.BESIDE.keys():
-        raise InvalidParameter("include", f"include: any of {', '.join(cards.BESIDE)}.")
+    if not names.keys() <= known.keys():
+        raise InvalidParameter("include", f"include: any of {', '.join(known)}.")
     return list(names)
 
 
@@ -139,10 +145,10 @@ async def redirect_former_slug(request: Request, ref: str, actor: Actor, tail: s
     )
 
 
-def _choose_media_type(request: Request, query: ArticleQuery) -> str:
+def _choose_media_type(request: Request, query: ArticleQuery, formats: Collection[str]) -> str:
     """The media type to answer with; 400 for parameters that only JSON has."""
     accept = request.headers.get("accept")
-    kind = negotiate_media_type(accept, (JSON_TYPE, *ACCEPTED)) if accept else JSON_TYPE
+    kind = negotiate_media_type(accept, (JSON_TYPE, *formats)) if accept else JSON_TYPE
     if kind != JSON_TYPE and (sent := sorted(query.model_fields_set - {"min_position"})):
         raise InvalidParameter(sent[0], f"{sent[0]}: only with JSON.")
     return kind
@@ -166,16 +172,15 @@ async def get_article(
     `Accept` chooses another format (RFC 9110 §12.5.1), each of which also has an address with a suffix. It takes no
     further parameters. JSON comes first.
     """
-    if (kind := _choose_media_type(request, query)) != JSON_TYPE:
-        return await ACCEPTED[kind](request, article, actor)
-    fields = parse_fields(
-        SingleArticleOut, query.fields, tuple((name, part.model) for name, part in cards.BESIDE.items())
-    )
+    services = ArticleServices.of(request)
+    if (kind := _choose_media_type(request, query, services.formats)) != JSON_TYPE:
+        return await services.formats[kind](request, article, actor)
+    known = services.includes
+    fields = parse_fields(SingleArticleOut, query.fields, tuple((name, part.model) for name, part in known.items()))
     check_editing(fields, actor)
     formats = resolve_formats(query.formats, fields, default=("html",) if fields is None else ())
-    includes = list(
-        dict.fromkeys([*_parse_include(query.include), *(name for name in cards.BESIDE if name in (fields or {}))])
-    )
+    named = [*_parse_include(query.include, known), *(name for name in known if name in (fields or {}))]
+    includes = list(dict.fromkeys(named))
     for name in includes:
         refuse_fields(subtree_of(fields, name), "body", "editing")
     special = query.preview is not None or query.revision is not None
@@ -188,10 +193,10 @@ async def get_article(
         if special:
             row, out = _render_revision(connection, article, actor, site, query, formats)
         else:
-            row = get_visible(connection, article, actor, site, formats, early=True)
+            row = get_visible(connection, article, actor, site, formats, early=services.early_access)
             edits = drafts and actor.may_in(row["section_id"])
             (out,) = cards.render_articles(connection, [row], site, formats, lambda _: edits)
-        found = {name: cards.BESIDE[name].read(connection, row, site, actor) for name in includes}
+        found = {name: known[name].read(connection, row, site, actor) for name in includes}
         parts = (b'{"%b":%b}' % (name.encode(), part.json) for name, part in found.items())
         return row, cards.merge_objects([out, *parts]), [group for part in found.values() for group in part.groups]
 
@@ -199,7 +204,7 @@ async def get_article(
         row, body, groups = await database(request).read(cards.retry_on_change(find))
     except NotFound:
         return await redirect_former_slug(request, article, actor)
-    body = filter_one_for_partner(ArticleServices.of(request).access_log, actor, body)
+    body = filter_one_for_partner(services.access_log, actor, body)
     if fields is not None:
         body = pick_json_fields(
             body, {**dict.fromkeys([*includes, *(["body"] if query.formats else [])], True), **fields}
@@ -231,19 +236,20 @@ async def get_neighbours(
     request: Request, article: RefPath, query: Annotated[NeighboursQuery, Query()], actor: Public
 ) -> Response:
     """The articles published just before and just after this one, within the site, its section or its series."""
+    services = ArticleServices.of(request)
     site, fields = Site.from_settings(settings(request)), parse_fields(NeighboursOut, query.fields)
     formats = resolve_formats(query.formats, subtree_of(fields, "previous"), subtree_of(fields, "next"))
     refuse_fields(fields, "editing")
 
     def find(connection: sa.Connection) -> tuple[bytes, list[str]]:
-        row = get_visible(connection, article, actor, site, early=True)
+        row = get_visible(connection, article, actor, site, early=services.early_access)
         return cards.render_neighbours(connection, row, site, query.within, formats)
 
     try:
         body, ids = await database(request).read(cards.retry_on_change(find))
     except NotFound:
         return await redirect_former_slug(request, article, actor, "/neighbours")
-    body = filter_one_for_partner(ArticleServices.of(request).access_log, actor, body)
+    body = filter_one_for_partner(services.access_log, actor, body)
     groups = groups_of_list(
         [ARTICLES_GROUP], ids, counts=shows_counts(fields, "previous") or shows_counts(fields, "next")
     )

@@ -1,13 +1,28 @@
 """The services of routes that read and change articles."""
 
+from collections.abc import Awaitable, Mapping
 from dataclasses import dataclass
+from typing import Protocol
 
-from app.articles.partners import AccessLog
+from fastapi import Request, Response
+
+from app.articles.cached_json import Include
+from app.articles.partners import AccessLog, EarlyAccess
+from app.identity.schemas import Actor
 from app.publication.services import PublicationServices
+
+
+class SendFormat(Protocol):
+    """Answers with an article in another format than JSON; the room above has it."""
+
+    def __call__(self, request: Request, ref: str, actor: Actor, /) -> Awaitable[Response]: ...
 
 
 @dataclass(frozen=True, kw_only=True)
 class ArticleServices(PublicationServices):
-    """Adds the access log of partners."""
+    """Adds what rooms above know of articles: parts that stand beside them, formats, and what partners may read."""
 
+    includes: Mapping[str, Include]
+    formats: Mapping[str, SendFormat]
+    early_access: EarlyAccess
     access_log: AccessLog

@@ -70,8 +70,10 @@ async def send(request: Request, ref: str, actor: Actor, suffix: str, tail: str 
     """An article by id or slug in one of the formats; `tail` is what its address ends in."""
     here, kind = Publication.of(settings(request)), SUFFIXES[suffix]
 
+    early = ArticleServices.of(request).early_access
+
     def find(connection: sa.Connection) -> tuple[Row, bytes]:
-        row = get_visible(connection, ref, actor, here.site, kind.bodies, early=True)
+        row = get_visible(connection, ref, actor, here.site, kind.bodies, early=early)
         return row, render_articles(connection, [row], here.site, kind.bodies)[0]
 
     try:
@@ -113,4 +115,4 @@ def _accepted(suffix: str) -> Callable[[Request, str, Actor], Any]:
 
 
 ACCEPTED = {kind.media_type: _accepted(suffix) for suffix, kind in SUFFIXES.items()}
-"""What wiring gives to the articles' own address."""
+"""What the articles' own address gives for `Accept`, by media type."""

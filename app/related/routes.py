@@ -65,7 +65,7 @@ async def list_related_articles(
     def find(connection: sa.Connection) -> RelatedLinks:
         read = links.find_related(connection, article, actor, site, formats, query.limit)
         if read is None:  # nothing, or not for everybody: partners may read it before
-            row = get_visible(connection, article, actor, site, early=True)
+            row = get_visible(connection, article, actor, site, early=ArticleServices.of(request).early_access)
             read = links.read_related_of(connection, row, site, formats, query.limit)
         return read
 

@@ -9,9 +9,9 @@ import pytest
 from markdown_it import MarkdownIt
 from starlette.testclient import TestClient
 
-from app.articles import routes
 from app.core.settings import Settings
 from app.db import Database
+from app.feeds import format_routes
 from app.feeds.content import on_server
 from app.identity.schemas import SYSTEM
 from app.main import create_app
@@ -240,7 +240,9 @@ def test_the_client_chooses(accept: str, kind: str) -> None:
 
 
 def test_both_ways_give_the_same(client: TestClient, article: dict[str, Any]) -> None:
-    assert set(routes.ACCEPTED) == set(routes.FORMATS) == {kind.partition(";")[0] for kind in KINDS.values()}
+    assert (
+        set(format_routes.ACCEPTED) == set(format_routes.FORMATS) == {kind.partition(";")[0] for kind in KINDS.values()}
+    )
     for suffix, kind in KINDS.items():
         chosen = client.get("/v1/articles/bold", headers={"Accept": kind.partition(";")[0]})
         assert chosen.headers["content-type"] == kind
