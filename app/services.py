@@ -29,6 +29,8 @@ from app.publication.section_tree import find_descendants
 from app.publication.storage import open_storage
 from app.reactions.services import ReactionServices
 from app.related.links import include_related as related_beside
+from app.search.finding import list_matching as search_articles
+from app.search.indexing import index_article
 from app.web.boundary import Metrics
 from app.web.freshness import Freshness
 from app.web.offload import Offload
@@ -75,7 +77,7 @@ def _open_store(settings: Settings) -> Database:
 
 def build_worker(database: Database, settings: Settings) -> Worker:
     """Build what drains the event log and runs the timers."""
-    return Worker(database, wiring.readers(settings), wiring.timers(settings))
+    return Worker(database, wiring.readers(settings), wiring.timers(settings, index_article))
 
 
 def build_courier(database: Database, settings: Settings, vault: Vault) -> Courier:
@@ -100,6 +102,8 @@ def build_services(settings: Settings) -> Services:
         vault=vault,
         callers=Callers(database, vault, Readers(settings), find_descendants),
         media=open_storage(settings.media),
+        index_article=index_article,
+        search_articles=search_articles,
         includes=name_includes(
             related=Include(related_beside, RelatedOut), comments=Include(comments_beside, CommentList)
         ),

@@ -23,9 +23,8 @@ from app.articles import routes as listing
 from app.articles.activity import age_activity
 from app.articles.activity import has_due_hours as has_aged
 from app.articles.cached_json import has_stale, rebuild_stale
-from app.articles.listing import FIND
 from app.articles.merging import advance_merges
-from app.articles.projection import SHOWN
+from app.articles.projection import IndexArticle
 from app.articles.publishing import advance_due_articles, has_due_articles
 from app.articles.reading import find_notice_target
 from app.articles.reading import select_visible_ids as articles_seen_by
@@ -90,8 +89,6 @@ from app.related import routes as related
 from app.related.linking import has_stale as has_stale_links
 from app.related.linking import rebuild_stale_lists, update_links
 from app.search import routes as search
-from app.search.finding import list_matching as search_list
-from app.search.indexing import index_article as follow_in_search
 from app.subscribers import dispatch
 from app.subscriptions import routes as opt_ins
 from app.subscriptions import routes as subscribers
@@ -169,8 +166,6 @@ ROUTERS: list[APIRouter] = [
 
 TARGETS["article"] = find_notice_target  # notices may stand with what a room above theirs holds
 SEEN["article"] = articles_seen_by
-SHOWN["search"] = follow_in_search  # what rooms above articles keep of them, in the same transaction
-FIND["q"] = search_list
 ALSO["importers"] = forget_imported  # rooms on one floor do not see each other
 
 
@@ -214,12 +209,12 @@ class Timer:
     is_due: Callable[[sa.Connection], bool] = lambda _: True
 
 
-def timers(settings: Settings) -> dict[str, Timer]:
+def timers(settings: Settings, index_article: IndexArticle) -> dict[str, Timer]:
     """What the worker of a publication does by the clock."""
     site, plan = Site.from_settings(settings), DigestSchedule.of(settings)
     return {
-        "publishing": Timer(0.0, advance_due_articles, has_due_articles),
-        "merges": Timer(0.0, advance_merges, has_merges),
+        "publishing": Timer(0.0, partial(advance_due_articles, index_article=index_article), has_due_articles),
+        "merges": Timer(0.0, partial(advance_merges, index_article=index_article), has_merges),
         "activity": Timer(1.0, age_activity, has_aged),
         "cards": Timer(0.0, partial(rebuild_stale, site=site), partial(has_stale, site=site)),
         "links": Timer(0.0, rebuild_stale_lists, has_stale_links),

@@ -7,6 +7,7 @@ from sqlmodel import Session
 from app.articles import editing, publishing
 from app.articles.editing import PreparedBody
 from app.articles.editorial_schemas import BulkOp, BulkPatch, BulkPublish, BulkRetract, BulkSchedule
+from app.articles.projection import IndexArticle
 from app.articles.revisions import find_version
 from app.core.problems import Forbidden
 from app.identity.schemas import Actor, Scope
@@ -20,7 +21,9 @@ def scope_of(op: str) -> Scope:
     return "content:write" if op in WRITE_OPERATIONS else "content:publish"
 
 
-def run_operation(session: Session, actor: Actor, op: Any, prepared: PreparedBody | None) -> dict[str, Any]:
+def run_operation(
+    session: Session, actor: Actor, index_article: IndexArticle, op: Any, prepared: PreparedBody | None
+) -> dict[str, Any]:
     """Run one operation by the function of its single route; returns a result as `BulkResultOut`."""
     if not actor.may(scope_of(op.op)):
         raise Forbidden(f"This operation needs a key with the scope {scope_of(op.op)}.")
@@ -28,7 +31,7 @@ def run_operation(session: Session, actor: Actor, op: Any, prepared: PreparedBod
     if op.op == "delete":
         editing.delete_article(session, actor, op.article, versions)
         return {"op": op.op, "id": None, "status": 204, "version": None, "etag": None}
-    article_id = _change_article(session, actor, op, versions, prepared)
+    article_id = _change_article(session, actor, index_article, op, versions, prepared)
     session.flush()
     row = find_version(session.connection(), article_id)
     version = row["version"] if row else None
@@ -36,18 +39,27 @@ def run_operation(session: Session, actor: Actor, op: Any, prepared: PreparedBod
 
 
 def _change_article(
-    session: Session, actor: Actor, op: BulkOp, versions: frozenset[int] | None, prepared: PreparedBody | None
+    session: Session,
+    actor: Actor,
+    index_article: IndexArticle,
+    op: BulkOp,
+    versions: frozenset[int] | None,
+    prepared: PreparedBody | None,
 ) -> str:
     if isinstance(op, BulkPatch):
         text, after = prepared or (None, None)
-        return editing.update_article(session, actor, op.article, op.body, versions, text, after)
+        return editing.update_article(session, actor, index_article, op.article, op.body, versions, text, after)
     if isinstance(op, BulkPublish):
-        return publishing.publish_article(session, actor, op.article, versions, op.body.revision if op.body else None)
+        return publishing.publish_article(
+            session, actor, index_article, op.article, versions, op.body.revision if op.body else None
+        )
     if isinstance(op, BulkRetract):
-        return publishing.retract_article(session, actor, op.article, op.body, versions)
+        return publishing.retract_article(session, actor, index_article, op.article, op.body, versions)
     if isinstance(op, BulkSchedule):
-        return publishing.schedule_article(session, actor, op.article, op.body.at, versions, op.body.revision)
+        return publishing.schedule_article(
+            session, actor, index_article, op.article, op.body.at, versions, op.body.revision
+        )
     verb = {"unpublish": publishing.unpublish_article, "unschedule": publishing.unschedule_article}[
         str(getattr(op, "op", ""))
     ]
-    return verb(session, actor, op.article, versions)
+    return verb(session, actor, index_article, op.article, versions)

@@ -20,6 +20,7 @@ from app.articles.editorial_schemas import (
     MergeOut,
     present_merge,
 )
+from app.articles.services import ArticleServices
 from app.core.ids import IdPath
 from app.core.problems import Forbidden, Invalid, NotFound, Problem, Unauthorized, documented
 from app.identity.access import POLICY_BY_KIND, VERSION_PROBLEMS, ExpectedVersions, enforce_limit, require_scope
@@ -69,7 +70,8 @@ async def change_articles(
 
 async def _run_operation(request: Request, actor: Actor, number: int, op: AnyBulkOp) -> tuple[dict[str, Any], str]:
     async def send(prepared: PreparedBody | None) -> tuple[dict[str, Any], str]:
-        return await write_part(request, actor, number, run_operation, op, prepared)
+        index_article = ArticleServices.of(request).index_article
+        return await write_part(request, actor, number, run_operation, index_article, op, prepared)
 
     return await send_with_body(request, op.article, op.body, send) if isinstance(op, BulkPatch) else await send(None)
 
@@ -101,7 +103,7 @@ def _get_merge(connection: sa.Connection, merge_id: str) -> dict[str, Any]:
 
 
 async def _merge_terms(request: Request, actor: Actor, kind: str, ref: str, body: MergeIn, versions: Any) -> Response:
-    args = (kind, ref, body.into, versions)
+    args = (ArticleServices.of(request).index_article, kind, ref, body.into, versions)
     location = "/v1/merges/{id}"
     return await write(
         request, actor, merging.merge_terms, *args, render=_get_merge, model=MergeOut, status=202, location=location

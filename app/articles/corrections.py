@@ -6,7 +6,14 @@ import sqlalchemy as sa
 from sqlmodel import Session
 
 from app.articles.editorial_schemas import CorrectionPatch
-from app.articles.projection import WrongState, build_event_fields, lock_article, refresh_visibility, take_snapshot
+from app.articles.projection import (
+    IndexArticle,
+    WrongState,
+    build_event_fields,
+    lock_article,
+    refresh_visibility,
+    take_snapshot,
+)
 from app.articles.tables import Article, CorrectionVersion
 from app.core.clock import iso, now
 from app.core.ids import new_id
@@ -30,7 +37,13 @@ def next_correction_number(session: Session, article: Article) -> int:
 
 
 def change_correction(
-    session: Session, actor: Actor, ref: str, n: int, data: CorrectionPatch, versions: frozenset[int] | None
+    session: Session,
+    actor: Actor,
+    index_article: IndexArticle,
+    ref: str,
+    n: int,
+    data: CorrectionPatch,
+    versions: frozenset[int] | None,
 ) -> str:
     """Change a correction and archive its former text. Without a difference the version stays."""
     article = lock_article(session, actor, ref, versions, ["corrections"])
@@ -42,7 +55,7 @@ def change_correction(
     before = take_snapshot(session, article)
     _archive_version(session, actor, article, old, "changed")
     article.corrections = [new if correction["n"] == n else correction for correction in article.corrections]
-    refresh_visibility(session, actor, article, before, ["corrections"], emits_own_event=True)
+    refresh_visibility(session, actor, index_article, article, before, ["corrections"], emits_own_event=True)
     if article.public:
         emit(
             session,
@@ -54,14 +67,16 @@ def change_correction(
     return article.id
 
 
-def withdraw_correction(session: Session, actor: Actor, ref: str, n: int, versions: frozenset[int] | None) -> str:
+def withdraw_correction(
+    session: Session, actor: Actor, index_article: IndexArticle, ref: str, n: int, versions: frozenset[int] | None
+) -> str:
     """Withdraw a correction: readers no longer see it, editors find it in the history."""
     article = lock_article(session, actor, ref, versions, ["corrections"])
     old = _get_correction(article, n)
     before = take_snapshot(session, article)
     _archive_version(session, actor, article, old, "withdrawn")
     article.corrections = [correction for correction in article.corrections if correction["n"] != n]
-    refresh_visibility(session, actor, article, before, ["corrections"], emits_own_event=True)
+    refresh_visibility(session, actor, index_article, article, before, ["corrections"], emits_own_event=True)
     if article.public:
         emit(session, ArticleCorrectionWithdrawn(**build_event_fields(session, article), n=n))
     record_action(session, actor, "article.correction_withdraw", "article", article.id, {"n": n})

@@ -13,6 +13,7 @@ from app.articles.addresses import change_slug, claim_slug, generate_slug
 from app.articles.editorial_schemas import MAX_CUSTOM_BYTES, ArticleIn, ArticlePatch, BodyIn
 from app.articles.media_addresses import Sizes, fill_sizes, relativize_source
 from app.articles.projection import (
+    IndexArticle,
     WrongState,
     build_event_fields,
     get_newest_revision,
@@ -187,6 +188,7 @@ def _insert_article(session: Session, article_id: str, data: ArticleIn, values: 
 def create_article(
     session: Session,
     actor: Actor,
+    index_article: IndexArticle,
     data: ArticleIn,
     article_id: str | None = None,
     text: Body | None = None,
@@ -201,7 +203,7 @@ def create_article(
     _set_custom(article, data)
     apply_unless_fixed(session, article, save_revision(session, actor, article, values))
     article.updated_at = updated_at or article.updated_at
-    refresh_visibility(session, actor, article, before, [])
+    refresh_visibility(session, actor, index_article, article, before, [])
     record_action(session, actor, "article.create", "article", article.id, {"slug": article.slug})
     return article.id
 
@@ -222,6 +224,7 @@ def list_differing_fields(session: Session, article: Article, data: ArticlePatch
 def update_article(
     session: Session,
     actor: Actor,
+    index_article: IndexArticle,
     ref: str,
     data: ArticlePatch,
     versions: frozenset[int] | None,
@@ -253,7 +256,7 @@ def update_article(
     shown: list[str] = []
     if changes:
         shown = apply_unless_fixed(session, article, save_revision(session, actor, article, changes))
-    refresh_visibility(session, actor, article, before, facts + shown)
+    refresh_visibility(session, actor, index_article, article, before, facts + shown)
     fields = sorted({name.removesuffix("_id") for name in changes if name in META_COLUMNS} | set(facts))
     fields += (["body"] if "html" in changes else []) + (["custom"] if has_new_custom else [])
     record_action(session, actor, "article.edit", "article", article.id, {"fields": fields})

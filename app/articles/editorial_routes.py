@@ -35,6 +35,7 @@ from app.articles.reading import find_article, is_visible, parse_formats, presen
 from app.articles.revisions import NewestBlocks, find_newest_blocks, overlay_revision
 from app.articles.routes import get_visible, get_visible_to_editor
 from app.articles.schemas import FormatQuery, SingleArticleOut
+from app.articles.services import ArticleServices
 from app.articles.site import Site
 from app.blocks import Body
 from app.core.ids import IdPath, RefPath
@@ -70,6 +71,8 @@ def show_edited(request: Request) -> Callable[[sa.Connection, str], Row]:
 
 
 async def _write_article(request: Request, actor: Actor, action: Callable[..., str], *args: Any) -> Response:
+    """Run an action that may change what readers see, and answer with the article as editors see it."""
+    args = (ArticleServices.of(request).index_article, *args)
     return await write(request, actor, action, *args, render=show_edited(request), model=SingleArticleOut)
 
 
@@ -253,6 +256,7 @@ async def create_article(request: Request, body: ArticleIn, actor: Writer) -> Re
             request,
             actor,
             editing.create_article,
+            ArticleServices.of(request).index_article,
             body,
             None,
             text,
@@ -280,7 +284,7 @@ async def update_article(
     async def send(prepared: PreparedBody | None) -> Response:
         text, after = prepared or (None, None)
         show = _show_with_dropped(request, text)
-        change = (article, body, versions, text, after)
+        change = (ArticleServices.of(request).index_article, article, body, versions, text, after)
         return await write(request, actor, editing.update_article, *change, render=show, model=SingleArticleOut)
 
     return await send_with_body(request, article, body, send)
@@ -340,9 +344,7 @@ async def update_correction(
     actor: Publisher,
 ) -> Response:
     """Change what a correction says (RFC 7396). Readers see it at once; editors still find what it said before."""
-    show = show_edited(request)
-    args = (article, n, body, versions)
-    return await write(request, actor, corrections.change_correction, *args, render=show, model=SingleArticleOut)
+    return await _write_article(request, actor, corrections.change_correction, article, n, body, versions)
 
 
 @corrections_router.delete(
@@ -356,10 +358,7 @@ async def withdraw_correction(
     request: Request, article: RefPath, n: CorrectionNumber, versions: ExpectedVersions, actor: Publisher
 ) -> Response:
     """Withdraw a correction: readers no longer see it, editors still find what it said. Its number stays taken."""
-    show = show_edited(request)
-    return await write(
-        request, actor, corrections.withdraw_correction, article, n, versions, render=show, model=SingleArticleOut
-    )
+    return await _write_article(request, actor, corrections.withdraw_correction, article, n, versions)
 
 
 revisions_router = APIRouter(prefix="/v1/articles/{article}/revisions", tags=["revisions"])
@@ -458,10 +457,7 @@ async def restore_revision(
     actor: Annotated[Actor, require_scope("content:write")],
 ) -> Response:
     """Make a new revision with the text of an old one; publish it to show it to readers."""
-    show = show_edited(request)
-    return await write(
-        request, actor, revisions.restore_revision, article, n, versions, render=show, model=SingleArticleOut
-    )
+    return await _write_article(request, actor, revisions.restore_revision, article, n, versions)
 
 
 previews_router = APIRouter(prefix="/v1/articles/{article}/previews", tags=["previews"])

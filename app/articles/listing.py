@@ -4,11 +4,11 @@ The text of a statement depends on its `QueryShape` alone, values are parameters
 is found by walking one index, that of the order or that of the leading filter, and joining the cached JSON to its ids.
 """
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import lru_cache
-from typing import Any, Literal, cast
+from typing import Any, Literal, Protocol, cast
 
 import sqlalchemy as sa
 from sqlalchemy.sql.elements import ColumnElement
@@ -113,8 +113,6 @@ SORT_COLUMNS: dict[str, ColumnElement[Any]] = {
     "created_at": ARTICLE.c.created_at,
     "title": ARTICLE.c.title_key,
 }
-FIND: dict[str, Callable[..., dict[str, Any]]] = {}
-"""Searches by the query parameter that asks for them; called with resolved filters, otherwise like `list_articles`."""
 _TERM_COLUMNS = {
     "tag": (TAG, ARTICLE_TAG.c.tag_id, ARTICLE_TAG),
     "author": (AUTHOR, ARTICLE_AUTHOR.c.author_id, ARTICLE_AUTHOR),
@@ -516,13 +514,26 @@ def _fetch_by_activity(
     return page_of(rows, query.limit, last_of, "key", total)
 
 
+class SearchArticles(Protocol):
+    """Gives a page of the articles that hold the words of `q`, as `list_articles` does; the room above has it."""
+
+    def __call__(
+        self, connection: sa.Connection, query: ListQuery, filters: tuple[Filter, ...], actor: Actor, site: Site, /
+    ) -> dict[str, Any]: ...
+
+
 def list_articles(
-    connection: sa.Connection, query: ListQuery, filters: tuple[Filter, ...], actor: Actor, site: Site
+    connection: sa.Connection,
+    query: ListQuery,
+    filters: tuple[Filter, ...],
+    actor: Actor,
+    site: Site,
+    search: SearchArticles,
 ) -> dict[str, Any]:
     """Return a page of articles as JSON, with their ids and the resolved filters for cache groups."""
     check_editor(connection, query)
     if query.q is not None:
-        return FIND["q"](connection, query, resolve_filters(connection, filters, query), actor, site)
+        return search(connection, query, resolve_filters(connection, filters, query), actor, site)
     page, shape, filters = _find_page(connection, query, filters, actor, site)
     shows_editing = (lambda row: actor.may_in(row["section_id"])) if shape.editing else None
     articles = render_articles(connection, page["data"], site, shape.formats, shows_editing)

@@ -6,7 +6,7 @@ from typing import Any
 import sqlalchemy as sa
 from sqlmodel import Session, select
 
-from app.articles.projection import refresh_visibility, take_snapshot
+from app.articles.projection import IndexArticle, refresh_visibility, take_snapshot
 from app.articles.tables import Article, ArticleAuthor, ArticleTag
 from app.db.columns import table_of
 from app.identity.schemas import SYSTEM, Actor
@@ -29,7 +29,13 @@ def _select_articles(kind: str, term_id: str) -> sa.Select[Any]:
 
 
 def merge_terms(
-    session: Session, actor: Actor, kind: str, ref: str, into: str | None, versions: frozenset[int] | None
+    session: Session,
+    actor: Actor,
+    index_article: IndexArticle,
+    kind: str,
+    ref: str,
+    into: str | None,
+    versions: frozenset[int] | None,
 ) -> str:
     """Begin a merge, and finish it at once if it has few articles; otherwise the worker continues it."""
     merge = begin_merge(session, actor, kind, ref, into, versions)
@@ -37,21 +43,21 @@ def merge_terms(
     merge.total = session.execute(sa.select(sa.func.count()).select_from(under)).scalar_one()
     session.flush()
     if merge.total <= MAX_ARTICLES_PER_STEP:
-        _move_step(session, merge)
+        _move_step(session, index_article, merge)
     return merge.id
 
 
-def advance_merges(session: Session) -> int:
+def advance_merges(session: Session, index_article: IndexArticle) -> int:
     """Run one step of the oldest running merge; returns how many merges were advanced."""
     oldest = select(TermMerge).where(TermMerge.state == RUNNING).order_by(TermMerge.id).limit(1)
     merge = session.exec(oldest.with_for_update(skip_locked=True)).first()
     if merge is None:
         return 0
-    _move_step(session, merge)
+    _move_step(session, index_article, merge)
     return 1
 
 
-def _move_step(session: Session, merge: TermMerge) -> None:
+def _move_step(session: Session, index_article: IndexArticle, merge: TermMerge) -> None:
     """Move the articles of one step. When none are left, lock the term, check once more, and delete it."""
     until = time.monotonic() + MAX_STEP_SECONDS
     next_ids = _select_articles(merge.kind, merge.source_id).limit(MAX_ARTICLES_PER_STEP)
@@ -59,7 +65,7 @@ def _move_step(session: Session, merge: TermMerge) -> None:
         article = session.exec(select(Article).where(Article.id == article_id).with_for_update()).one()
         before = take_snapshot(session, article)
         _move_article(session, article, merge)
-        refresh_visibility(session, SYSTEM, article, before, [_FIELDS[merge.kind]])
+        refresh_visibility(session, SYSTEM, index_article, article, before, [_FIELDS[merge.kind]])
         merge.done += 1
         if time.monotonic() > until and merge.total > MAX_ARTICLES_PER_STEP:
             return

@@ -1,8 +1,8 @@
 """The article's row as a projection of one revision: locking, applying revisions, visibility, counts, events."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from datetime import datetime
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Protocol
 
 import sqlalchemy as sa
 from sqlmodel import Session, select
@@ -27,10 +27,17 @@ from app.web import etag
 PROJECTED_COLUMNS = (
     "title dek type language section_id series_id image_id excerpt word_count reading_minutes"  # columns of both tables
 ).split()
-SHOWN: dict[str, Callable[[Session, Article], None]] = {}
-"""Called by name with each article whose public state or content changed, in the same transaction."""
 _ADDRESS, _REVISION = table_of(Address), table_of(Revision)
 _LINKS = (table_of(ArticleAuthor), table_of(ArticleTag))
+
+
+class IndexArticle(Protocol):
+    """Brings the index of the full-text search, in the room above, to what readers see of an article.
+
+    It is called in the transaction that changes what they see.
+    """
+
+    def __call__(self, session: Session, article: Article, /) -> None: ...
 
 
 class WrongState(Conflict):
@@ -216,6 +223,7 @@ def _date_embargo_end(article: Article, before: ArticleSnapshot, moment: datetim
 def refresh_visibility(
     session: Session,
     actor: Actor,
+    index_article: IndexArticle,
     article: Article,
     before: ArticleSnapshot,
     fields: list[str],
@@ -255,10 +263,7 @@ def refresh_visibility(
         adjust_shown_counts(session, shown, old - new, -1)
         adjust_shown_counts(session, shown, new - old, +1)
     if before.public != after.public or (after.public and fields):
-        if not SHOWN:
-            raise RuntimeError("app.wiring was not imported: other rooms' copies of articles would become stale")
-        for notify in SHOWN.values():
-            notify(session, article)
+        index_article(session, article)
     if before.public == after.public and (emits_own_event or not after.public or not fields):
         return
     event_fields = build_event_fields(session, article, before)

@@ -12,6 +12,7 @@ from app.articles.corrections import next_correction_number
 from app.articles.editorial_schemas import CorrectionIn, RetractIn
 from app.articles.projection import (
     ArticleSnapshot,
+    IndexArticle,
     WrongState,
     apply_revision,
     build_event_fields,
@@ -52,7 +53,13 @@ def _was_seen(session: Session, article: Article) -> bool:
 
 
 def _publish_revision(
-    session: Session, actor: Actor, article: Article, revision: Revision, before: ArticleSnapshot, moment: datetime
+    session: Session,
+    actor: Actor,
+    index_article: IndexArticle,
+    article: Article,
+    revision: Revision,
+    before: ArticleSnapshot,
+    moment: datetime,
 ) -> None:
     """Apply a revision and make the article published, dated `moment` the first time."""
     fields = apply_revision(session, article, revision)
@@ -63,10 +70,12 @@ def _publish_revision(
     article.published_revision = article.revision
     if article.published_at is None or not (article.backdated or _was_seen(session, article)):
         article.published_at = moment
-    refresh_visibility(session, actor, article, before, fields)
+    refresh_visibility(session, actor, index_article, article, before, fields)
 
 
-def publish_article(session: Session, actor: Actor, ref: str, versions: Versions, n: int | None = None) -> str:
+def publish_article(
+    session: Session, actor: Actor, index_article: IndexArticle, ref: str, versions: Versions, n: int | None = None
+) -> str:
     """Publish revision `n`, or the newest one; publishing the published revision again changes nothing.
 
     An article without a text can be published: a headline alone, or with a picture, is complete.
@@ -75,19 +84,19 @@ def publish_article(session: Session, actor: Actor, ref: str, versions: Versions
     revision = _get_revision(session, article, n)
     if article.state == "published" and article.published_revision == revision.n:
         return article.id
-    _publish_revision(session, actor, article, revision, take_snapshot(session, article), now())
+    _publish_revision(session, actor, index_article, article, revision, take_snapshot(session, article), now())
     record_action(session, actor, "article.publish", "article", article.id, {"revision": article.revision})
     return article.id
 
 
-def unpublish_article(session: Session, actor: Actor, ref: str, versions: Versions) -> str:
+def unpublish_article(session: Session, actor: Actor, index_article: IndexArticle, ref: str, versions: Versions) -> str:
     """Unpublish an article: readers get 404, editors keep everything."""
     article = lock_article(session, actor, ref, versions, [])
     if article.state != "published":
         raise WrongState("Only a published article can be unpublished.")
     before = take_snapshot(session, article)
     article.state = "unpublished"
-    refresh_visibility(session, actor, article, before, ["state"])
+    refresh_visibility(session, actor, index_article, article, before, ["state"])
     apply_revision(
         session, article, get_newest_revision(session, article)
     )  # last: the event describes what readers saw
@@ -95,7 +104,9 @@ def unpublish_article(session: Session, actor: Actor, ref: str, versions: Versio
     return article.id
 
 
-def retract_article(session: Session, actor: Actor, ref: str, data: RetractIn, versions: Versions) -> str:
+def retract_article(
+    session: Session, actor: Actor, index_article: IndexArticle, ref: str, data: RetractIn, versions: Versions
+) -> str:
     """Retract an article that was published: readers get 410, or 451, with a public reason."""
     article = lock_article(session, actor, ref, versions, [])
     if article.state not in {"published", "unpublished"} or article.published_revision is None:
@@ -103,7 +114,7 @@ def retract_article(session: Session, actor: Actor, ref: str, data: RetractIn, v
     before = take_snapshot(session, article)
     article.state = "retracted"
     article.retraction = {"at": iso(now()), "reason": data.reason, "legal": data.legal}
-    refresh_visibility(session, actor, article, before, ["state"], emits_own_event=True)
+    refresh_visibility(session, actor, index_article, article, before, ["state"], emits_own_event=True)
     emit(
         session, ArticleRetracted(**build_event_fields(session, article, before), reason=data.reason, legal=data.legal)
     )
@@ -112,7 +123,13 @@ def retract_article(session: Session, actor: Actor, ref: str, data: RetractIn, v
 
 
 def schedule_article(
-    session: Session, actor: Actor, ref: str, at: datetime, versions: Versions, n: int | None = None
+    session: Session,
+    actor: Actor,
+    index_article: IndexArticle,
+    ref: str,
+    at: datetime,
+    versions: Versions,
+    n: int | None = None,
 ) -> str:
     """Schedule revision `n`, or the present newest one, to be published at `at`, whatever is saved later."""
     article = lock_article(session, actor, ref, versions, [])
@@ -123,12 +140,14 @@ def schedule_article(
     revision, before = _get_revision(session, article, n), take_snapshot(session, article)
     apply_revision(session, article, revision)
     article.state, article.scheduled_at, article.scheduled_revision = "scheduled", at, revision.n
-    refresh_visibility(session, actor, article, before, [])
+    refresh_visibility(session, actor, index_article, article, before, [])
     record_action(session, actor, "article.schedule", "article", article.id, {"at": iso(at), "revision": revision.n})
     return article.id
 
 
-def unschedule_article(session: Session, actor: Actor, ref: str, versions: Versions) -> str:
+def unschedule_article(
+    session: Session, actor: Actor, index_article: IndexArticle, ref: str, versions: Versions
+) -> str:
     """Cancel a schedule; the article returns to its state before it."""
     article = lock_article(session, actor, ref, versions, [])
     if article.state != "scheduled":
@@ -136,13 +155,15 @@ def unschedule_article(session: Session, actor: Actor, ref: str, versions: Versi
     before = take_snapshot(session, article)
     article.state = "draft" if article.published_revision is None else "unpublished"
     article.scheduled_at, article.scheduled_revision = None, None
-    refresh_visibility(session, actor, article, before, [])
+    refresh_visibility(session, actor, index_article, article, before, [])
     apply_revision(session, article, get_newest_revision(session, article))
     record_action(session, actor, "article.unschedule", "article", article.id, {})
     return article.id
 
 
-def add_correction(session: Session, actor: Actor, ref: str, data: CorrectionIn, versions: Versions) -> str:
+def add_correction(
+    session: Session, actor: Actor, index_article: IndexArticle, ref: str, data: CorrectionIn, versions: Versions
+) -> str:
     """Add a correction to an article that was published."""
     article = lock_article(session, actor, ref, versions, [])
     if article.published_revision is None or article.state == "retracted":
@@ -153,26 +174,26 @@ def add_correction(session: Session, actor: Actor, ref: str, data: CorrectionIn,
     n = next_correction_number(session, article)
     correction = {"n": n, "at": iso(now()), "kind": data.kind, "text": data.text, "changed_at": None}
     article.corrections = [*article.corrections, correction]
-    refresh_visibility(session, actor, article, before, ["corrections"], emits_own_event=True)
+    refresh_visibility(session, actor, index_article, article, before, ["corrections"], emits_own_event=True)
     if article.public:
         emit(session, ArticleCorrected(**build_event_fields(session, article), n=n, kind=data.kind, text=data.text))
     record_action(session, actor, "article.correct", "article", article.id, {"n": n, "kind": data.kind})
     return article.id
 
 
-def advance_article(session: Session, article: Article) -> None:
+def advance_article(session: Session, index_article: IndexArticle, article: Article) -> None:
     """Apply what is due: publish a scheduled revision, end an embargo, expire."""
     moment = now()
     before = take_snapshot(session, article)
     if article.state == "scheduled" and article.scheduled_at and article.scheduled_at <= moment:
         at, revision = article.scheduled_at, _get_revision(session, article, article.scheduled_revision)
-        _publish_revision(session, SYSTEM, article, revision, before, at)
+        _publish_revision(session, SYSTEM, index_article, article, revision, before, at)
         record_action(session, SYSTEM, "article.publish", "article", article.id, {"scheduled": iso(at)})
     else:
-        refresh_visibility(session, SYSTEM, article, before, ["rights"])
+        refresh_visibility(session, SYSTEM, index_article, article, before, ["rights"])
 
 
-def advance_due_articles(session: Session, limit: int = 50) -> int:
+def advance_due_articles(session: Session, index_article: IndexArticle, limit: int = 50) -> int:
     """Advance up to `limit` articles that are due; returns how many there were.
 
     An article that fails is logged and tried again after `RETRY_DELAY`, so that it does not block the others.
@@ -183,7 +204,7 @@ def advance_due_articles(session: Session, limit: int = 50) -> int:
         article_id = article.id
         try:
             with session.begin_nested():
-                advance_article(session, article)
+                advance_article(session, index_article, article)
         except Exception:
             log.exception("advancing an article failed", article=article_id)
             later = sa.update(_ARTICLE).where(_ARTICLE.c.id == article_id).values(due_at=now() + RETRY_DELAY)

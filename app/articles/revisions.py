@@ -8,7 +8,14 @@ from typing import Any, NamedTuple
 import sqlalchemy as sa
 from sqlmodel import Session
 
-from app.articles.projection import apply_revision, get_newest_revision, lock_article, refresh_visibility, take_snapshot
+from app.articles.projection import (
+    IndexArticle,
+    apply_revision,
+    get_newest_revision,
+    lock_article,
+    refresh_visibility,
+    take_snapshot,
+)
 from app.articles.reading import ARTICLE, AUTHOR, MEDIA, REVISION, SECTION, SERIES, TAG
 from app.articles.tables import META_COLUMNS, TEXT_COLUMNS, Address, Article, Revision
 from app.blocks.convert import Body
@@ -66,7 +73,9 @@ def apply_unless_fixed(session: Session, article: Article, revision: Revision) -
     return changed
 
 
-def restore_revision(session: Session, actor: Actor, ref: str, n: int, versions: frozenset[int] | None) -> str:
+def restore_revision(
+    session: Session, actor: Actor, index_article: IndexArticle, ref: str, n: int, versions: frozenset[int] | None
+) -> str:
     """Save the text of an old revision as a new one, without publishing it; returns the article's id."""
     article = lock_article(session, actor, ref, versions, [])
     old = session.get(Revision, (article.id, n))
@@ -76,7 +85,7 @@ def restore_revision(session: Session, actor: Actor, ref: str, n: int, versions:
     revision = save_revision(
         session, actor, article, {name: getattr(old, name) for name in (*META_COLUMNS, *TEXT_COLUMNS)}, restored_from=n
     )
-    refresh_visibility(session, actor, article, before, apply_unless_fixed(session, article, revision))
+    refresh_visibility(session, actor, index_article, article, before, apply_unless_fixed(session, article, revision))
     record_action(session, actor, "article.restore", "article", article.id, {"from": n, "revision": revision.n})
     return article.id
 

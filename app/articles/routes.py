@@ -316,14 +316,14 @@ async def list_articles(request: Request, query: Annotated[ListQuery, Query()], 
         run = aside(request).scan
     else:
         run = database(request).read if listing.is_quick(query, filters) else database(request).scan
-    find = partial(
-        listing.list_articles, query=query, filters=filters, actor=actor, site=Site.from_settings(settings(request))
-    )
+    services = ArticleServices.of(request)
+    site, search = Site.from_settings(services.settings), services.search_articles
+    find = partial(listing.list_articles, query=query, filters=filters, actor=actor, site=site, search=search)
     page = await run(retry_on_change(find))
     members = membership_groups(filters, page["resolved"])
     return reply_json_list(
         request,
-        filter_for_partner(ArticleServices.of(request).access_log, actor, page["data"]),
+        filter_for_partner(services.access_log, actor, page["data"]),
         page["page"],
         fields,
         groups=(

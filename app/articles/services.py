@@ -7,7 +7,9 @@ from typing import Protocol
 from fastapi import Request, Response
 
 from app.articles.cached_json import Include
+from app.articles.listing import SearchArticles
 from app.articles.partners import AccessLog, EarlyAccess
+from app.articles.projection import IndexArticle
 from app.identity.schemas import Actor
 from app.publication.services import PublicationServices
 
@@ -20,8 +22,10 @@ class SendFormat(Protocol):
 
 @dataclass(frozen=True, kw_only=True)
 class ArticleServices(PublicationServices):
-    """Adds what rooms above know of articles: parts that stand beside them, formats, and what partners may read."""
+    """Adds what rooms above do for articles: search, parts that stand beside them, formats, access of partners."""
 
+    index_article: IndexArticle
+    search_articles: SearchArticles
     includes: Mapping[str, Include]
     formats: Mapping[str, SendFormat]
     early_access: EarlyAccess

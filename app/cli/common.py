@@ -37,8 +37,7 @@ def show(table: Table) -> None:
 
 @contextmanager
 def opened(settings: Settings) -> Iterator[Database]:
-    """The migrated store, closed at the end, with every room in force that keeps something of what others write."""
-    from app import wiring  # noqa: F401  without it an import would fill no search index
+    """The migrated store, closed at the end."""
     from app.db.migrations import ensure
 
     ensure(settings.database)

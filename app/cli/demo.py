@@ -80,6 +80,7 @@ def load_sample(session: Session) -> bool:
     from app.publication import authors, notices, sections
     from app.publication import series as series_terms
     from app.publication.schemas import AuthorIn, NoticeIn, SectionIn, SeriesIn
+    from app.search.indexing import index_article
 
     if session.exec(select(Article.id).limit(1)).first() is not None:
         return False
@@ -96,7 +97,9 @@ def load_sample(session: Session) -> bool:
         notices.create_notice(session, SYSTEM, NoticeIn(**entry))
     for entry in [*sample["articles"], *sample["drafts"]]:
         body = {"markdown": entry.pop("markdown")}
-        article_id = editing.create_article(session, SYSTEM, ArticleIn.model_validate({**entry, "body": body}))
+        article_id = editing.create_article(
+            session, SYSTEM, index_article, ArticleIn.model_validate({**entry, "body": body})
+        )
         if entry["published_at"]:
-            publish_article(session, SYSTEM, article_id, None)
+            publish_article(session, SYSTEM, index_article, article_id, None)
     return True

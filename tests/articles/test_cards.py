@@ -14,6 +14,7 @@ from app.core.settings import Settings
 from app.db import Database
 from app.identity.schemas import SYSTEM
 from app.main import create_app
+from app.search.indexing import index_article
 from tests import make
 
 Headers = dict[str, str]
@@ -124,7 +125,7 @@ def test_an_article_that_is_taken_back_during_a_read_shows_nothing_of_its_next_t
     """A card that is not good takes a second statement: what changes before that is no business of the caller."""
     make.published(client, editor, "Other", slug="other")
     make.patched(client, editor, shown, title="Canary of a draft")
-    pending = [lambda session: unpublish_article(session, SYSTEM, shown["id"], None)]
+    pending = [lambda session: unpublish_article(session, SYSTEM, index_article, shown["id"], None)]
 
     def interfere(_conn: object, _cursor: object, statement: str, *_: object) -> None:
         if "LEFT OUTER JOIN section" in statement and pending:

@@ -25,6 +25,7 @@ from app.db import Database
 from app.db.columns import table_of
 from app.events.log import read_after
 from app.events.schemas import START, Position
+from app.search.indexing import index_article
 from tests import make
 
 Headers = dict[str, str]
@@ -338,7 +339,7 @@ class Life(RuleBasedStateMachine):
                     story.go_live(story.scheduled_at or self.clock, story.shown)
                 story.settle(self.clock, changed=True)
         with self.db.transaction() as session:
-            while advance_due_articles(session):
+            while advance_due_articles(session, index_article):
                 pass
         for story in self.stories:
             headers = make.version(self.client, self.editor, {"id": story.id})

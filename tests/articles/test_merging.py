@@ -10,6 +10,7 @@ from app.articles import merging
 from app.db import Database
 from app.events.log import read_after
 from app.events.schemas import START
+from app.search.indexing import index_article
 from tests import make
 
 Headers = dict[str, str]
@@ -32,7 +33,7 @@ def finish(db: Database) -> int:
     pieces = 0
     while True:
         with db.transaction() as session:
-            if not merging.advance_merges(session):
+            if not merging.advance_merges(session, index_article):
                 return pieces
         pieces += 1
 
@@ -85,7 +86,7 @@ def test_many_articles_go_over_in_pieces(
     removed = client.delete("/v1/tags/ferry", headers={**editor, "If-Match": "*"})
     assert (removed.status_code, removed.json()["code"]) == (409, "in_use")
     with db.transaction() as session:
-        merging.advance_merges(session)
+        merging.advance_merges(session, index_article)
     old, new = (make.ok(client.get(f"/v1/tags/{slug}"))["articles"] for slug in ("fery", "ferry"))
     assert old + new == 5
     assert sorted(make.titles(client, "tag=fery") + make.titles(client, "tag=ferry")) == [f"No {n}" for n in range(5)]

@@ -12,6 +12,7 @@ from app.core.clock import iso
 from app.db import Database
 from app.events.log import read_after
 from app.events.schemas import START
+from app.search.indexing import index_article
 from tests import make
 
 Headers = dict[str, str]
@@ -25,7 +26,7 @@ def facts(db: Database) -> list[str]:
 
 def run_clock(db: Database) -> int:
     with db.transaction() as session:
-        return advance_due_articles(session)
+        return advance_due_articles(session, index_article)
 
 
 def test_publishing_shows_and_unpublishing_hides(client: TestClient, editor: Headers, db: Database) -> None:

@@ -13,6 +13,7 @@ from app.core.clock import iso
 from app.db import Database
 from app.events.log import read_after
 from app.events.schemas import START
+from app.search.indexing import index_article
 from tests import make
 from tests.make import ok
 
@@ -30,7 +31,7 @@ def writer(make_key: Callable[..., Headers]) -> Headers:
 
 def advance(db: Database) -> None:
     with db.transaction() as session:
-        advance_due_articles(session)
+        advance_due_articles(session, index_article)
 
 
 def send(client: TestClient, headers: Headers, method: str, tail: str, body: Any = None, status: int = 200) -> Any:

@@ -28,6 +28,7 @@ from app.identity.schemas import SYSTEM
 from app.main import create_app
 from app.publication.media_library import create_reference
 from app.related.tables import RelatedPin
+from app.search.indexing import index_article
 from tests import make
 from tests.contract.permissions import NO, PUBLISH, READ, STATES, TABLE, WRITE, Anyone, Changes, Needs, Reads, Row
 
@@ -139,7 +140,7 @@ def look(session: Session, *, ahead: bool = True) -> list[Any]:
     if not ahead:
         return [at_once]
     with time_machine.travel(now() + LATER, tick=False):
-        while advance_due_articles(session):
+        while advance_due_articles(session, index_article):
             pass
         session.flush()
         return [at_once, seen(session.connection())]

@@ -17,6 +17,7 @@ from app.db import Database
 from app.identity import keys
 from app.identity.audit import record_action
 from app.identity.schemas import SYSTEM
+from app.search.indexing import index_article
 from tests import make
 from tests.document import operation_at
 
@@ -71,7 +72,7 @@ def plant(client: TestClient, editor: Headers, db: Database) -> list[dict[str, A
         fields = private(name)
         found.append(make.published(client, editor, **{**fields, "rights": {**fields["rights"], **rights}}))
     with time_machine.travel(now + timedelta(hours=1)), db.transaction() as session:
-        assert advance_due_articles(session) == 1  # it expires
+        assert advance_due_articles(session, index_article) == 1  # it expires
     return found
 
 

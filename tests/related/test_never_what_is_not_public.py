@@ -30,6 +30,7 @@ from app.related.links import find_related, pin_articles
 from app.related.rebuilding import advance_rebuild as rebuild
 from app.related.rebuilding import begin_rebuild
 from app.related.schemas import PinsIn
+from app.search.indexing import index_article
 from app.wiring import READERS
 
 STEPS = int(os.environ.get("STEPS", "45"))
@@ -89,26 +90,26 @@ class Walk:
 
     def make(self) -> None:
         with self.db.transaction() as session:
-            made = editing.create_article(session, SYSTEM, ArticleIn(**self.fields()))
+            made = editing.create_article(session, SYSTEM, index_article, ArticleIn(**self.fields()))
             self.ids.append(made)
             if self.rng.random() < 0.9:
-                publishing.publish_article(session, SYSTEM, made, None)
+                publishing.publish_article(session, SYSTEM, index_article, made, None)
 
     def change(self) -> None:
         with self.db.transaction() as session:
             changed = editing.update_article(
-                session, SYSTEM, self.rng.choice(self.ids), ArticlePatch(**self.fields()), None
+                session, SYSTEM, index_article, self.rng.choice(self.ids), ArticlePatch(**self.fields()), None
             )
             if self.rng.random() < 0.7:
-                publishing.publish_article(session, SYSTEM, changed, None)
+                publishing.publish_article(session, SYSTEM, index_article, changed, None)
 
     def withdraw(self) -> None:
         one = self.rng.choice(self.ids)
         with self.db.transaction() as session:
             if self.rng.random() < 0.5:
-                publishing.unpublish_article(session, SYSTEM, one, None)
+                publishing.unpublish_article(session, SYSTEM, index_article, one, None)
             else:
-                publishing.retract_article(session, SYSTEM, one, RetractIn(reason="wrong"), None)
+                publishing.retract_article(session, SYSTEM, index_article, one, RetractIn(reason="wrong"), None)
 
     def rights(self) -> None:
         at = (datetime.now(UTC) + timedelta(hours=self.rng.randint(-3, 3))).isoformat()
@@ -117,7 +118,12 @@ class Walk:
         )
         with self.db.transaction() as session:
             editing.update_article(
-                session, SYSTEM, self.rng.choice(self.ids), ArticlePatch.model_validate({"rights": rights}), None
+                session,
+                SYSTEM,
+                index_article,
+                self.rng.choice(self.ids),
+                ArticlePatch.model_validate({"rights": rights}),
+                None,
             )
 
     def choose(self) -> None:
@@ -128,7 +134,7 @@ class Walk:
     def clockwork(self) -> None:
         self.clock.shift(timedelta(hours=1))
         with self.db.transaction() as session:
-            publishing.advance_due_articles(session)
+            publishing.advance_due_articles(session, index_article)
 
     def work(self) -> None:
         with self.db.transaction() as session:

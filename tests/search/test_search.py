@@ -20,6 +20,7 @@ from app.db import Database
 from app.identity.schemas import ANONYMOUS
 from app.search import finding
 from app.search.index import prefer_word_index
+from app.search.indexing import index_article
 from app.search.schemas import SearchQuery
 from tests import make
 
@@ -137,7 +138,7 @@ def test_only_what_readers_see_now_is_found(
     make.patched(client, editor, article, rights={"expires_at": iso(moment + timedelta(hours=1))})
     assert found("bridge") == ["One bridge"]
     with time_machine.travel(moment + timedelta(hours=2)), db.transaction() as session:
-        assert advance_due_articles(session) == 1
+        assert advance_due_articles(session, index_article) == 1
     assert found("bridge") == []
     make.patched(client, editor, article, rights={"expires_at": None})
     assert found("bridge") == ["One bridge"]

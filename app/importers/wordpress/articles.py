@@ -22,6 +22,7 @@ from app.importers.wordpress.plan import Plan
 from app.importers.wordpress.survey import Survey
 from app.publication.media_library import find_sizes
 from app.publication.tables import Author, Media, Section, Tag
+from app.search.indexing import index_article
 from app.text.inputs import slugify
 
 ARTICLE, ADDRESS = table_of(Article), table_of(Address)
@@ -108,7 +109,9 @@ class ArticleEntry:
         data, modified_at = self._named(session), self.plan.modified_at
         assert isinstance(data, ArticleIn)
         updated_at = min(modified_at, now()) if modified_at else None
-        article_id = editing.create_article(session, IMPORT, data, text=self._text, updated_at=updated_at)
+        article_id = editing.create_article(
+            session, IMPORT, index_article, data, text=self._text, updated_at=updated_at
+        )
         self._settle(session, article_id)
         return article_id
 
@@ -116,7 +119,7 @@ class ArticleEntry:
         """Save what is new as another revision, and show it if the article is public."""
         if self.plan.state != "published":
             self._withdraw(session, local_id)  # first: what went private there is not changed in public
-        editing.update_article(session, IMPORT, local_id, self._named(session), None, self._text)
+        editing.update_article(session, IMPORT, index_article, local_id, self._named(session), None, self._text)
         self._settle(session, local_id)
 
     def _named(self, session: Session) -> ArticlePatch:
@@ -141,19 +144,19 @@ class ArticleEntry:
     def _withdraw(self, session: Session, article_id: str) -> None:
         state = session.get_one(Article, article_id).state
         if state == "published":
-            publishing.unpublish_article(session, IMPORT, article_id, None)
+            publishing.unpublish_article(session, IMPORT, index_article, article_id, None)
         elif state == "scheduled" and self.plan.state == "draft":
-            publishing.unschedule_article(session, IMPORT, article_id, None)
+            publishing.unschedule_article(session, IMPORT, index_article, article_id, None)
 
     def _settle(self, session: Session, article_id: str) -> None:
         """Bring the article into its state, close what took no comments, and let its old addresses lead to it."""
         plan, article = self.plan, session.get_one(Article, article_id)
         if plan.state == "published" or (plan.state == "scheduled" and self._date() is not None):
-            publishing.publish_article(session, IMPORT, article_id, None)
+            publishing.publish_article(session, IMPORT, index_article, article_id, None)
         elif plan.state == "scheduled" and plan.at is not None:
             stands = (article.scheduled_at, article.scheduled_revision)
             if stands != (plan.at, article.latest_revision):
-                publishing.schedule_article(session, IMPORT, article_id, plan.at, None)
+                publishing.schedule_article(session, IMPORT, index_article, article_id, plan.at, None)
         if plan.is_closed:
             close_discussion(session, article_id)
         for address in plan.addresses:

@@ -15,6 +15,7 @@ from app.db import Database
 from app.db.columns import table_of
 from app.importers.tables import ImportExtra
 from app.importers.wordpress.loader import load
+from app.search.indexing import index_article
 from tests.importers.wordpress.exports import Loaded, author, category, dump, export, item, picture
 from tests.make import Headers, act, ok, patched, section
 
@@ -179,7 +180,7 @@ def test_scheduled_posts_go_live_at_their_time(client: TestClient, db: Database,
     assert client.get("/v1/articles/slug-1").status_code == 404
     assert get(client, "slug-2")["published_at"] == "2020-01-01T10:00:00Z"  # it was due there as well
     with time_machine.travel(datetime(2099, 5, 5, 5, 6, tzinfo=UTC)), db.transaction() as session:
-        assert advance_due_articles(session) == 1
+        assert advance_due_articles(session, index_article) == 1
     assert get(client, "slug-1")["published_at"] == "2099-05-05T05:05:05Z"
 
 
