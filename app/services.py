@@ -7,6 +7,7 @@ from prometheus_client import Gauge
 
 from app import wiring
 from app.articles.cached_json import Include, name_includes
+from app.articles.reading import ArticlesWithNotices
 from app.articles.schemas import RelatedOut
 from app.comments.routes import include_comments as comments_beside
 from app.comments.schemas import CommentList
@@ -101,6 +102,7 @@ def build_services(settings: Settings) -> Services:
         limiter=Limiter(settings.rate_limits, settings.redis_url),
         vault=vault,
         callers=Callers(database, vault, Readers(settings), find_descendants),
+        notice_articles=ArticlesWithNotices(),
         media=open_storage(settings.media),
         index_article=index_article,
         search_articles=search_articles,

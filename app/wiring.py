@@ -26,8 +26,6 @@ from app.articles.cached_json import has_stale, rebuild_stale
 from app.articles.merging import advance_merges
 from app.articles.projection import IndexArticle
 from app.articles.publishing import advance_due_articles, has_due_articles
-from app.articles.reading import find_notice_target
-from app.articles.reading import select_visible_ids as articles_seen_by
 from app.articles.site import Site
 from app.changes import routes as changes
 from app.comments import routes as comment_editing
@@ -82,7 +80,6 @@ from app.publication import routes as authors
 from app.publication import routes as sections
 from app.publication import routes as series
 from app.publication import routes as tags
-from app.publication.notice_targets import SEEN, TARGETS
 from app.publication.terms import has_running_merge as has_merges
 from app.reactions import routes as reactions
 from app.related import routes as related
@@ -164,8 +161,6 @@ ROUTERS: list[APIRouter] = [
     operation.operation_router,
 ]
 
-TARGETS["article"] = find_notice_target  # notices may stand with what a room above theirs holds
-SEEN["article"] = articles_seen_by
 ALSO["importers"] = forget_imported  # rooms on one floor do not see each other
 
 

@@ -172,6 +172,13 @@ def find_notice_target(connection: sa.Connection, ref: str) -> sa.RowMapping | N
     return connection.execute(query).mappings().first()
 
 
+class ArticlesWithNotices:
+    """What the room of notices is given of articles: `app.publication.notice_targets.NoticeArticles`."""
+
+    find = staticmethod(find_notice_target)
+    select_visible = staticmethod(select_visible_ids)
+
+
 def is_visible(row: Row, actor: Actor) -> bool:
     """Apply the rule of `visible_to` to a row."""
     return bool(row["public"]) or (can_read_drafts(actor) and actor.may_in(row["section_id"]))

@@ -75,6 +75,7 @@ def load_sample(session: Session) -> bool:
     from app.articles import editing
     from app.articles.editorial_schemas import ArticleIn
     from app.articles.publishing import publish_article
+    from app.articles.reading import ArticlesWithNotices
     from app.articles.tables import Article
     from app.identity.schemas import SYSTEM
     from app.publication import authors, notices, sections
@@ -94,7 +95,7 @@ def load_sample(session: Session) -> bool:
     for entry in sample["series"]:
         series_terms.create_series(session, SYSTEM, SeriesIn(**entry))
     for entry in sample["notices"]:
-        notices.create_notice(session, SYSTEM, NoticeIn(**entry))
+        notices.create_notice(session, SYSTEM, ArticlesWithNotices(), NoticeIn(**entry))
     for entry in [*sample["articles"], *sample["drafts"]]:
         body = {"markdown": entry.pop("markdown")}
         article_id = editing.create_article(

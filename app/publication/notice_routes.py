@@ -10,6 +10,7 @@ from app.core.problems import Forbidden, Unauthorized, documented
 from app.identity.access import ExpectedVersions
 from app.identity.writes import write
 from app.publication import notice_targets, notices, responses
+from app.publication.notice_targets import NoticeArticles
 from app.publication.responses import (
     CREATE_RESPONSES,
     DELETE_RESPONSES,
@@ -20,11 +21,16 @@ from app.publication.responses import (
     Writer,
 )
 from app.publication.schemas import NoticeDetailOut, NoticeIn, NoticePatch, NoticeQuery
+from app.publication.services import PublicationServices
 from app.web.fields import parse_fields
 from app.web.paging import ListOut
 from app.web.responses import database, reply_list
 
 router = APIRouter(prefix="/v1/notices", tags=["notices"])
+
+
+def _articles(request: Request) -> NoticeArticles:
+    return PublicationServices.of(request).notice_articles
 
 
 @router.get(
@@ -37,7 +43,7 @@ router = APIRouter(prefix="/v1/notices", tags=["notices"])
 async def list_notices(request: Request, query: Annotated[NoticeQuery, Query()], actor: Reader) -> Response:
     """All notices, newest first."""
     fields = parse_fields(NoticeDetailOut, query.fields)
-    page = await database(request).read(notice_targets.list_notices, actor, query)
+    page = await database(request).read(notice_targets.list_notices, actor, _articles(request), query)
     return reply_list(request, ListOut[NoticeDetailOut], page, fields, groups=(), private=True)
 
 
@@ -50,9 +56,10 @@ async def list_notices(request: Request, query: Annotated[NoticeQuery, Query()],
 )
 async def get_notice(request: Request, notice: str, query: Reading, actor: Reader) -> Response:
     """One notice."""
+    articles = _articles(request)
 
     def read(connection: sa.Connection, ref: str) -> sa.RowMapping | None:
-        return notice_targets.find_notice(connection, actor, ref)
+        return notice_targets.find_notice(connection, actor, articles, ref)
 
     return await responses.reply_row(request, read, notice, NoticeDetailOut, query)
 
@@ -71,6 +78,7 @@ async def create_notice(request: Request, body: NoticeIn, actor: Writer) -> Resp
         request,
         actor,
         notices.create_notice,
+        _articles(request),
         body,
         render=notice_targets.get_notice,
         model=NoticeDetailOut,
@@ -94,6 +102,7 @@ async def update_notice(
         request,
         actor,
         notices.update_notice,
+        _articles(request),
         notice,
         body,
         versions,
@@ -107,4 +116,4 @@ async def update_notice(
 )
 async def delete_notice(request: Request, notice: str, versions: ExpectedVersions, actor: Writer) -> Response:
     """Take down a notice."""
-    return await write(request, actor, notices.delete_notice, notice, versions, status=204)
+    return await write(request, actor, notices.delete_notice, _articles(request), notice, versions, status=204)

@@ -1,7 +1,8 @@
 """Reading notices, and asking whether what they are for is there."""
 
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Callable, Mapping
+from types import MappingProxyType
+from typing import Any, Final, Protocol
 
 import sqlalchemy as sa
 from sqlalchemy.sql.elements import ColumnElement
@@ -19,26 +20,38 @@ from app.web.paging import Sort, fetch_page
 _NOTICE = table_of(Notice)
 _BY_ID = sa.select(_NOTICE).where(_NOTICE.c.id == sa.bindparam("id"))
 NEWEST_FIRST = Sort("-created_at", descending=True)
-# Finds a target by id or slug. Rooms above add theirs in wiring.py: this floor does not know them.
-TARGETS: dict[str, Callable[[sa.Connection, str], sa.RowMapping | None]] = {
-    "section": section,
-    "series": series,
-    "author": author,
-}
-# Selects the ids of those targets that a caller may see, where these are not all of them; filled in wiring.py too.
-SEEN: dict[str, Callable[[Actor], sa.Select[Any]]] = {}
+_FIND_TERM: Final[Mapping[str, Callable[[sa.Connection, str], sa.RowMapping | None]]] = MappingProxyType(
+    {"section": section, "series": series, "author": author}
+)
 
 
-def _visible_to(actor: Actor) -> ColumnElement[bool]:
+class NoticeArticles(Protocol):
+    """The articles that notices stand with, which the room above has."""
+
+    def find(self, connection: sa.Connection, ref: str) -> sa.RowMapping | None:
+        """Find an article by id or slug: `id`, `section_id`, and whether it is `shown`, now or at a set time."""
+
+    def select_visible(self, actor: Actor) -> sa.Select[Any]:
+        """SELECT the ids of the articles that a caller may see."""
+
+
+def find_target(connection: sa.Connection, articles: NoticeArticles, scope: str, ref: str) -> sa.RowMapping | None:
+    """Find what a notice stands with by id or slug, or None."""
+    return articles.find(connection, ref) if scope == "article" else _FIND_TERM[scope](connection, ref)
+
+
+def _visible_to(actor: Actor, articles: NoticeArticles) -> ColumnElement[bool]:
     """A key that is limited to sections is not told what stands with drafts of other sections."""
-    hidden = SEEN.items() if actor.sections is not None else ()
-    conditions = [(_NOTICE.c.scope != scope) | _NOTICE.c.target_id.in_(ids(actor)) for scope, ids in hidden]
-    return sa.and_(sa.true(), *conditions)
+    if actor.sections is None:
+        return sa.true()
+    return (_NOTICE.c.scope != "article") | _NOTICE.c.target_id.in_(articles.select_visible(actor))
 
 
-def find_notice(connection: sa.Connection, actor: Actor, notice_id: str) -> sa.RowMapping | None:
+def find_notice(
+    connection: sa.Connection, actor: Actor, articles: NoticeArticles, notice_id: str
+) -> sa.RowMapping | None:
     """One notice that the caller may see, or None."""
-    query = _BY_ID.where(_visible_to(actor))
+    query = _BY_ID.where(_visible_to(actor, articles))
     return connection.execute(query, {"id": notice_id}).mappings().first() if is_id(notice_id) else None
 
 
@@ -47,9 +60,11 @@ def get_notice(connection: sa.Connection, notice_id: str) -> sa.RowMapping:
     return connection.execute(_BY_ID, {"id": notice_id}).mappings().one()
 
 
-def list_notices(connection: sa.Connection, actor: Actor, asked: NoticeQuery) -> dict[str, Any]:
+def list_notices(
+    connection: sa.Connection, actor: Actor, articles: NoticeArticles, asked: NoticeQuery
+) -> dict[str, Any]:
     """A page of the notices that the caller may see, newest first."""
-    query = sa.select(_NOTICE).where(_visible_to(actor))
+    query = sa.select(_NOTICE).where(_visible_to(actor, articles))
     if asked.scope is not None:
         query = query.where(_NOTICE.c.scope == asked.scope)
     if asked.target_id is not None:

@@ -16,7 +16,7 @@ from app.identity.permissions import require_publish
 from app.identity.schemas import Actor
 from app.publication import terms
 from app.publication.generations import bump_generation
-from app.publication.notice_targets import TARGETS
+from app.publication.notice_targets import NoticeArticles, find_target
 from app.publication.references import TERM_TABLES, Kind, resolve_reference
 from app.publication.schemas import NoticeIn, NoticePatch
 from app.publication.tables import Notice
@@ -25,7 +25,9 @@ from app.publication.term_queries import is_section_shown
 _NOTICE = table_of(Notice)
 
 
-def _find_target(session: Session, actor: Actor, scope: str, ref: str | None) -> sa.RowMapping | None:
+def _find_target(
+    session: Session, actor: Actor, articles: NoticeArticles, scope: str, ref: str | None
+) -> sa.RowMapping | None:
     """What a notice stands with; None for the site. 422 when it is not there, or is a draft that is not to be known."""
     if scope == "site":
         if ref is not None:
@@ -33,9 +35,9 @@ def _find_target(session: Session, actor: Actor, scope: str, ref: str | None) ->
         return None
     if ref is None:
         raise Invalid(f"The id or slug of the {scope} is needed.", pointer="/target_id", code="missing")
-    target = TARGETS[scope](session.connection(), ref)
+    target = find_target(session.connection(), articles, scope, ref)
     if target is None and scope in TERM_TABLES and (former := resolve_reference(session, cast(Kind, scope), ref)):
-        target = TARGETS[scope](session.connection(), former.id)
+        target = find_target(session.connection(), articles, scope, former.id)
     if target is None or (scope == "article" and not actor.may_in(target["section_id"])):
         raise Invalid(f"There is no such {scope}.", pointer="/target_id", code="not_found")
     return target
@@ -67,9 +69,9 @@ def _render_words(html: str | None, text: str | None) -> tuple[str, str]:
     return words
 
 
-def create_notice(session: Session, actor: Actor, data: NoticeIn) -> str:
+def create_notice(session: Session, actor: Actor, articles: NoticeArticles, data: NoticeIn) -> str:
     """Put up a notice; returns its id."""
-    target = _find_target(session, actor, data.scope, data.target_id)
+    target = _find_target(session, actor, articles, data.scope, data.target_id)
     _check_sections(actor, data.scope, target)
     _check_shown(session, actor, data.scope, target)
     html, text = _render_words(data.html, data.text)
@@ -92,20 +94,27 @@ def create_notice(session: Session, actor: Actor, data: NoticeIn) -> str:
     return row.id
 
 
-def _lock_notice(session: Session, actor: Actor, notice_id: str) -> tuple[Notice, sa.RowMapping | None]:
+def _lock_notice(
+    session: Session, actor: Actor, articles: NoticeArticles, notice_id: str
+) -> tuple[Notice, sa.RowMapping | None]:
     row = session.get(Notice, notice_id, with_for_update=True) if is_id(notice_id) else None
     if row is None:
         raise NotFound
-    target = _find_target(session, actor, row.scope, row.target_id)
+    target = _find_target(session, actor, articles, row.scope, row.target_id)
     _check_sections(actor, row.scope, target)
     return row, target
 
 
 def update_notice(
-    session: Session, actor: Actor, notice_id: str, data: NoticePatch, versions: frozenset[int] | None
+    session: Session,
+    actor: Actor,
+    articles: NoticeArticles,
+    notice_id: str,
+    data: NoticePatch,
+    versions: frozenset[int] | None,
 ) -> str:
     """Change a notice; returns its id."""
-    row, target = _lock_notice(session, actor, notice_id)
+    row, target = _lock_notice(session, actor, articles, notice_id)
     values = data.model_dump(exclude_unset=True)
     if "html" in values or "text" in values:
         values["html"], values["text"] = _render_words(values.get("html"), values.get("text"))
@@ -116,9 +125,11 @@ def update_notice(
     return row.id
 
 
-def delete_notice(session: Session, actor: Actor, notice_id: str, versions: frozenset[int] | None) -> None:
+def delete_notice(
+    session: Session, actor: Actor, articles: NoticeArticles, notice_id: str, versions: frozenset[int] | None
+) -> None:
     """Take down a notice."""
-    row, target = _lock_notice(session, actor, notice_id)
+    row, target = _lock_notice(session, actor, articles, notice_id)
     terms.delete_row(session, row, versions)
     _check_shown(session, actor, row.scope, target)
     bump_generation(session)

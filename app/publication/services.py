@@ -3,11 +3,13 @@
 from dataclasses import dataclass
 
 from app.identity.services import IdentityServices
+from app.publication.notice_targets import NoticeArticles
 from app.publication.storage import Storage
 
 
 @dataclass(frozen=True, kw_only=True)
 class PublicationServices(IdentityServices):
-    """Adds the store of media files."""
+    """Adds the store of media files, and the articles that notices stand with."""
 
     media: Storage
+    notice_articles: NoticeArticles
