@@ -20,6 +20,7 @@ from app.feeds.format_routes import ACCEPTED as FORMATS
 from app.identity.callers import Callers
 from app.identity.readers import Readers
 from app.identity.secrets import Vault
+from app.importers.ledger import forget as forget_imported
 from app.live.broadcasting import Live
 from app.live.services import LiveServices
 from app.moderation.comments import RulesForComments
@@ -120,4 +121,5 @@ def build_services(settings: Settings) -> Services:
         courier=build_courier(database, settings, vault),
         worker=build_worker(database, settings),
         document=OpenApiDocument(),
+        forget_imported=forget_imported,
     )

@@ -1,9 +1,10 @@
 """What the app is put together from: the readers of the log, the timers, the channels and every router."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 from functools import partial
+from types import MappingProxyType
 
 import sqlalchemy as sa
 from fastapi import APIRouter
@@ -51,7 +52,6 @@ from app.identity.idempotency import prune_answers as prune_replays
 from app.identity.secrets import Vault, rotate_secrets
 from app.identity.secrets import is_rotation_due as is_turn
 from app.importers import tables as imported  # noqa: F401  a table without routes: known to migrations through here
-from app.importers.ledger import forget as forget_imported
 from app.live import routes as live_routes
 from app.mail.digests import DigestSchedule, send_digests
 from app.mail.digests import is_due as is_digest
@@ -71,7 +71,6 @@ from app.moderation.queue import prune_leases
 from app.ops import routes as operation
 from app.ops import routes as personal
 from app.ops import routes as purging
-from app.ops.personal import ALSO
 from app.partners import routes as partners
 from app.publication import key_routes as keys
 from app.publication import media_routes as media
@@ -161,13 +160,12 @@ ROUTERS: list[APIRouter] = [
     operation.operation_router,
 ]
 
-ALSO["importers"] = forget_imported  # rooms on one floor do not see each other
-
-
-READERS: dict[str, Callable[[Session, LoggedEvent], None]] = {"handlers": dispatch}
-READERS["related"] = update_links
-FEW = {"related": 4}  # facts at once, where each takes so long that a hundred would hold SQLite's writer for seconds
-READERS["notifications"] = on_event
+# Those that need no settings.
+READERS: Mapping[str, Callable[[Session, LoggedEvent], None]] = MappingProxyType(
+    {"handlers": dispatch, "related": update_links, "notifications": on_event}
+)
+# Events at once, where each takes so long that a hundred would hold SQLite's writer for seconds.
+FEW: Mapping[str, int] = MappingProxyType({"related": 4})
 
 
 def readers(settings: Settings) -> dict[str, Callable[[Session, LoggedEvent], None]]:

@@ -1,7 +1,7 @@
 """Finding everything that is stored about a person."""
 
 from collections.abc import Callable, Iterator, Sequence
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Protocol
 
 import sqlalchemy as sa
 from sqlmodel import Session
@@ -160,15 +160,16 @@ def _in_parts(ids: Sequence[str], read: Callable[[list[str]], Any]) -> list[Any]
     return [row for part in parts(ids) for row in read(part)]
 
 
-Forget = Callable[[Session, list[str]], object]
-ALSO: dict[str, Forget] = {}
-"""What rooms beside this one hold of participants: `wiring` fills it."""
+class ForgetParticipants(Protocol):
+    """Drops what the room beside this one, of imports, holds of participants."""
+
+    def __call__(self, session: Session, participant_ids: Sequence[str], /) -> None: ...
 
 
-def erase_me(session: Session, actor: Actor) -> None:
+def erase_me(session: Session, actor: Actor, forget_imported: ForgetParticipants) -> None:
     """Erase the caller: comments to nothing or to tombstones, votes, reports, tokens, and all that names them."""
     _hold(session, person(session, actor))
-    _erase(session, person(session, actor))  # as they are now that nobody else writes for them
+    _erase(session, person(session, actor), forget_imported)  # as they are now that nobody else writes for them
     if actor.caller is not None:
         forget_answers(session, actor.caller)
 
@@ -179,7 +180,9 @@ def note_export(session: Session, actor: Actor, name: str) -> None:
     record_action(session, actor, "person.export", "person", None, {"person": name})
 
 
-def erase_person(session: Session, actor: Actor, email: str, name: str) -> list[str]:
+def erase_person(
+    session: Session, actor: Actor, forget_imported: ForgetParticipants, email: str, name: str
+) -> list[str]:
     """Erase whoever has proven an address, and all that bears it; returns the ids of their participants.
 
     `name` stands for the address in the audit log.
@@ -187,12 +190,12 @@ def erase_person(session: Session, actor: Actor, email: str, name: str) -> list[
     require_all_sections(actor)
     _hold(session, person_with(session, email))
     whom = person_with(session, email)
-    _erase(session, whom)
+    _erase(session, whom, forget_imported)
     record_action(session, actor, "person.erase", "person", None, {"person": name})
     return whom.ids
 
 
-def _erase(session: Session, whom: Person) -> None:
+def _erase(session: Session, whom: Person, forget_imported: ForgetParticipants) -> None:
     written = comment_ids(session, whom)
     for comment_id in written:
         row = lock_comment(session, comment_id)
@@ -206,8 +209,7 @@ def _erase(session: Session, whom: Person) -> None:
         anchors.erase_author(session, one["id"])
         forget_answers(session, _caller(one))
         erase_participant(session, one["id"])
-    for also in ALSO.values():
-        also(session, [row["id"] for row in (*whom.own, *whom.typed)])
+    forget_imported(session, [row["id"] for row in (*whom.own, *whom.typed)])
     delete_answers_naming(
         session, [*written, *(row["public_id"] for row in (*whom.own, *whom.typed) if row["public_id"])]
     )

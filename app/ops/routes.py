@@ -338,8 +338,9 @@ async def erase_own_data(request: Request, actor: Public) -> Response:
     their log without words, and a ban stays where it needs no name: on a network address, or as the hash of an e-mail.
     That an address wants no mail stays as well, as a hash.
     """
-    answer = await write(request, actor, personal.erase_me, status=204)
-    OperationServices.of(request).callers.forget_guest(actor.id)
+    services = OperationServices.of(request)
+    answer = await write(request, actor, personal.erase_me, services.forget_imported, status=204)
+    services.callers.forget_guest(actor.id)
     return answer
 
 
@@ -383,10 +384,11 @@ async def erase_person(request: Request, body: PersonIn, actor: Officer) -> Resp
     The same as `DELETE /v1/me/data` by who has proven the address: comments that were answered become tombstones, bans
     and the wish for no mail stay as hashes. 204 also where nothing was stored.
     """
-    erased: list[str] = []
+    forget_imported, erased = OperationServices.of(request).forget_imported, list[str]()
 
     def erase(session: Session, caller: Actor) -> None:
-        erased.extend(personal.erase_person(session, caller, body.email, _name_of(request, body.email)))
+        name = _name_of(request, body.email)
+        erased.extend(personal.erase_person(session, caller, forget_imported, body.email, name))
 
     answer = await write(request, actor, erase, status=204)
     for participant_id in erased:

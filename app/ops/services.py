@@ -7,6 +7,7 @@ from typing import Any, Protocol
 
 from app.deliveries.courier import Courier
 from app.identity.services import IdentityServices
+from app.ops.personal import ForgetParticipants
 from app.web.boundary import Metrics
 
 
@@ -36,9 +37,10 @@ class OpenApiDocument:
 
 @dataclass(frozen=True, kw_only=True)
 class OperationServices(IdentityServices):
-    """Adds what is measured, and the tasks that run beside the requests."""
+    """Adds what is measured, the tasks that run beside the requests, and what imports hold of persons."""
 
     metrics: Metrics
     courier: Courier
     worker: WorkerStatus
     document: OpenApiDocument
+    forget_imported: ForgetParticipants
