@@ -67,6 +67,75 @@ def one_accessor(path: str, source: str) -> Iterator[tuple[int, str]]:
             yield node.lineno, "declare what the room needs in its services.py, and ask for it with `of(request)`"
 
 
+MUTABLE = {
+    "Counter",
+    "OrderedDict",
+    "WeakKeyDictionary",
+    "WeakValueDictionary",
+    "defaultdict",
+    "deque",
+    "dict",
+    "list",
+    "set",
+}
+MUTATORS = set(
+    "add append appendleft clear discard extend insert pop popitem popleft remove setdefault update __setitem__".split()
+)
+CONSTANT = re.compile(r"_?[A-Z][A-Z0-9_]*$")
+ALLOWED_STATE = {
+    ("app/feeds/entries.py", "_KEPT"): "a bounded cache, by everything that an entry shows",
+    ("app/db/query_process.py", "_WAYS"): "set once, in a process that does nothing else, for functions that pickle",
+}
+
+
+def no_registries(path: str, source: str) -> Iterator[tuple[int, str]]:
+    """Nothing of a module is filled by another module or while the app runs: state stands in objects that are built."""
+    tree = ast.parse(source)
+    own = set(_mutables(tree))
+    from_app = {
+        alias.asname or alias.name
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Import | ast.ImportFrom) and ast.unparse(node).split()[1].split(".")[0] == "app"
+        for alias in node.names
+    }
+    functions = [
+        node for node in ast.walk(tree) if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda)
+    ]
+    inside = {id(inner) for function in functions for inner in ast.walk(function)}
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Global):
+            yield node.lineno, f"{', '.join(node.names)}: no function rebinds what stands in a module"
+        for changed in _changed(node):
+            base, _, rest = changed.partition(".")
+            is_other = base in from_app and CONSTANT.match(rest.rpartition(".")[2] or base)
+            is_own = changed in own and id(node) in inside
+            if (is_other or is_own) and (path, changed) not in ALLOWED_STATE:
+                yield node.lineno, f"{changed} is filled from elsewhere: take it as an argument, or build an object"
+
+
+def _mutables(tree: ast.Module) -> Iterator[str]:
+    """Names of the module that hold a list, a set or a dict."""
+    for node in tree.body:
+        value = node.value if isinstance(node, ast.Assign | ast.AnnAssign) else None
+        called = ast.unparse(value.func).partition("[")[0].rpartition(".")[2] if isinstance(value, ast.Call) else ""
+        displays = ast.Dict | ast.List | ast.Set | ast.DictComp | ast.ListComp | ast.SetComp
+        if called in MUTABLE or isinstance(value, displays):
+            targets = node.targets if isinstance(node, ast.Assign) else [node.target]  # type: ignore[union-attr]
+            yield from (target.id for target in targets if isinstance(target, ast.Name))
+
+
+def _changed(node: ast.AST) -> Iterator[str]:
+    """The names of what a statement or call changes in place."""
+    if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr in MUTATORS:
+        yield ast.unparse(node.func.value)
+    targets = node.targets if isinstance(node, ast.Assign | ast.Delete) else []
+    if isinstance(node, ast.AugAssign):
+        targets = [node.target]
+        yield ast.unparse(node.target)
+    yield from (ast.unparse(target) for target in targets if isinstance(target, ast.Attribute))
+    yield from (ast.unparse(target.value) for target in targets if isinstance(target, ast.Subscript))
+
+
 def layout(path: str, _source: str) -> Iterator[tuple[int, str]]:
     """Only known modules stand directly under app/, and rooms are flat."""
     _, *folders, name = PurePosixPath(path).with_suffix("").parts
@@ -214,6 +283,17 @@ LONG = "def f():\n" + "    x = 1\n" * 60
         (one_accessor, "app/a/routes.py", "scope['app'].state.db", [1]),
         (one_accessor, "app/a/routes.py", "article.state\nA.c.state", []),
         (one_accessor, "app/main.py", "app.state.services = 1", []),
+        (no_registries, "app/wiring.py", "from app.a.b import SHOWN\nSHOWN['x'] = f", [2]),
+        (no_registries, "app/wiring.py", "from app.a import routes as r\nr.ACCEPTED.update(x)", [2]),
+        (no_registries, "app/wiring.py", "from app.a.b import NAMES\nNAMES |= {1}\ndel NAMES[0]", [2, 3]),
+        (no_registries, "app/wiring.py", "from app.a import routes as r\nr.ACCEPTED = x", [2]),
+        (no_registries, "app/a/b.py", "KEPT: dict[str, int] = {}\ndef f():\n    KEPT['a'] = 1", [3]),
+        (no_registries, "app/a/b.py", "_seen = defaultdict(list)\nasync def f():\n    _seen.clear()", [3]),
+        (no_registries, "app/a/b.py", "LATE = None\ndef f():\n    global LATE\n    LATE = 1", [3]),
+        (no_registries, "app/a/b.py", "KINDS = {}\nfor k in 'ab':\n    KINDS[k] = 1", []),
+        (no_registries, "app/a/b.py", "def f():\n    kept = {}\n    kept['a'] = 1", []),
+        (no_registries, "app/a/b.py", "from app.a import terms\nterms.remove(1)\nsa.update(A)", []),
+        (no_registries, "app/feeds/entries.py", "_KEPT = {}\ndef f():\n    _KEPT.clear()", []),
         (layout, "app/helpers.py", "", [1]),
         (layout, "app/main.py", "", []),
         (layout, "app/articles/purging.py", "", []),

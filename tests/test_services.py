@@ -37,9 +37,10 @@ def test_every_part_is_needed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, p
         build_services(Settings(_env_file=None, data_dir=tmp_path))
 
 
-def test_an_app_without_a_part_is_not_built(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    _leave_out("pipeline", monkeypatch)
-    with pytest.raises(TypeError, match="argument: 'pipeline'"):
+@pytest.mark.parametrize("part", ["index_article", "search_articles"])
+def test_an_app_without_search_is_not_built(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, part: str) -> None:
+    _leave_out(part, monkeypatch)
+    with pytest.raises(TypeError, match=f"argument: '{part}'"):
         create_app(Settings(_env_file=None, data_dir=tmp_path), with_worker=False)
 
 
