@@ -12,9 +12,9 @@ from app.core.settings import Settings
 
 
 def migrate(
-    check: Annotated[bool, typer.Option("--check", help="Change nothing; fail if there is something to do.")] = False,
+    check: Annotated[bool, typer.Option("--check", help="Change nothing; fail if a migration is pending.")] = False,
 ) -> None:
-    """Bring the database to the tables that this release needs."""
+    """Migrate the database to the tables of this release."""
     from app.db import migrations
 
     url = Settings().database
@@ -32,10 +32,10 @@ def migrate(
 
 
 def backup(
-    path: Annotated[Path, typer.Argument(metavar="DIR", help="Folder to make; its parent must exist.")],
-    force: Annotated[bool, typer.Option("--force", help="Replace a backup that is there already.")] = False,
+    path: Annotated[Path, typer.Argument(metavar="DIR", help="Folder to create; its parent must exist.")],
+    force: Annotated[bool, typer.Option("--force", help="Replace an existing backup.")] = False,
 ) -> None:
-    """Copy the database, and the media when they lie in a folder, into DIR while everything runs on.
+    """Copy the database, and media files kept in a folder, into DIR while the server runs.
 
     SQLite: DIR/broadsheet.db, checked. PostgreSQL: DIR/broadsheet.dump, made by pg_dump. Media: DIR/media.
     """
@@ -53,9 +53,9 @@ def restore(
     path: Annotated[Path, typer.Argument(metavar="DIR", help="Folder that `broadsheet backup` made.")],
     yes: Annotated[bool, typer.Option("--yes", help="Replace the present store without asking.")] = False,
 ) -> None:
-    """Put a backup of a SQLite store back, with its media. Stop the server first.
+    """Restore a backup of a SQLite store, with its media. Stop the server first.
 
-    Media files that the backup does not know stay where they are.
+    Media files that are not in the backup stay where they are.
     """
     settings = Settings()
     archive = archives.examine(settings.database, path)

@@ -17,7 +17,7 @@ from app.deliveries import outbox
 from app.deliveries.lanes import BREAKS
 from app.deliveries.outbox import send_again
 
-app = typer.Typer(help="What waits to be sent, what fails, and what was given up.")
+app = typer.Typer(help="List deliveries that wait, fail or were given up, and retry them.")
 SHOWN = 100
 CHUNK = 500
 
@@ -25,7 +25,7 @@ CHUNK = 500
 @app.callback(invoke_without_command=True)
 def deliveries(
     context: typer.Context,
-    dead: Annotated[bool, typer.Option("--dead", help=f"List what was given up, the latest {SHOWN}.")] = False,
+    dead: Annotated[bool, typer.Option("--dead", help=f"List the latest {SHOWN} that were given up.")] = False,
 ) -> None:
     """How deliveries stand: a line for each receiver, or for each server behind which there are many."""
     if context.invoked_subcommand:
@@ -76,9 +76,9 @@ def _time(moment: datetime | None) -> str:
 @app.command()
 def retry(
     delivery: Annotated[str | None, typer.Argument(metavar="ID", help="A delivery that was given up.")] = None,
-    everything: Annotated[bool, typer.Option("--all", help="All that were given up.")] = False,
+    everything: Annotated[bool, typer.Option("--all", help="All deliveries that were given up.")] = False,
 ) -> None:
-    """Send again what was given up, with all attempts before it."""
+    """Retry a delivery that was given up, with all its attempts."""
     if (delivery is None) == (not everything):
         raise typer.BadParameter("give the id of one delivery, or --all")
     with opened(Settings()) as db:

@@ -41,7 +41,7 @@ def doctor(
 def openapi(
     check: Annotated[Path | None, typer.Option(metavar="FILE", help="Compare with a file instead of printing.")] = None,
 ) -> None:
-    """Print this API as an OpenAPI 3.1 document, the same bytes for the same release."""
+    """Print the OpenAPI 3.1 document of this API; a release always prints the same bytes."""
     from app.main import create_app
 
     document = create_app(Settings(), with_worker=False).openapi()

@@ -41,10 +41,10 @@ def export(
         str, typer.Option(help="Address of this server, for links to the files of pictures; SITE_URL if absent.")
     ] = "",
 ) -> None:
-    """Write the whole publication: articles in whatever state, what they stand under, and the discussion.
+    """Export the whole publication: articles in every state, sections, tags, authors, series, and the discussion.
 
-    Drafts, comments that are not public and the e-mail addresses that readers gave are in it, keys and tokens are not:
-    keep it as safe as the store. Files of pictures are not in it, their addresses are; `backup` copies them.
+    Drafts, hidden comments and readers' e-mail addresses are included, keys and tokens are not: keep it as safe as the
+    store. Pictures are included as addresses; `backup` copies their files.
     """
     settings = Settings()
     if target is not None and target.exists():

@@ -18,7 +18,7 @@ from app.core.settings import Settings
 from app.db import Database
 from app.importers.report import OUTCOMES, Report
 
-app = typer.Typer(help="Bring in what another system exported.", no_args_is_help=True)
+app = typer.Typer(help="Import from other systems.", no_args_is_help=True)
 Exports = Annotated[
     list[Path],
     typer.Argument(
@@ -26,17 +26,17 @@ Exports = Annotated[
     ),
 ]
 Lenient = Annotated[bool, typer.Option("--lenient", help="Repair or leave out characters that XML does not allow.")]
-DryRun = Annotated[bool, typer.Option("--dry-run", help="Change nothing, and report the same.")]
+DryRun = Annotated[bool, typer.Option("--dry-run", help="Change nothing; only report.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print the report as JSON.")]
 FetchMedia = Annotated[
-    bool, typer.Option("--fetch-media", help="Bring pictures into the media store; again for those that are missing.")
+    bool, typer.Option("--fetch-media", help="Fetch pictures into the media store; repeat it for missing ones.")
 ]
 Passing = Callable[[str], Callable[[int], None] | None]
 
 
 @app.callback()
 def main() -> None:
-    """Bring in what another system exported."""
+    """Import from other systems."""
 
 
 @app.command()
@@ -47,10 +47,10 @@ def wordpress(
     lenient: Lenient = False,
     fetch_media: FetchMedia = False,
 ) -> None:
-    """Import posts, pages, categories, tags, authors, pictures and comments of WordPress; again for what changed.
+    """Import posts, pages, categories, tags, authors, pictures and comments from WordPress; repeat it for changes.
 
-    What was not public there is a draft here. Exit status 1 if the file is broken, which leaves the store untouched,
-    or if something could not be imported, while all the rest is.
+    What was not public becomes a draft. The exit status is 1 if the file is broken, which leaves the store untouched,
+    or if something could not be imported; the rest is imported.
     """
     from app.core.network_addresses import Guard
     from app.importers.fetching import Fetcher
@@ -69,10 +69,10 @@ def wordpress(
 
 @app.command()
 def disqus(files: Exports, dry_run: DryRun = False, as_json: AsJson = False, lenient: Lenient = False) -> None:
-    """Import the comments of a Disqus export under the articles that its threads belong to; again for what is new.
+    """Import the comments of a Disqus export under the articles of its threads; repeat it for new ones.
 
-    A thread finds its article by its address, former ones included, else by its identifier. Exit status 1 if the file
-    is broken, which leaves the store untouched, or if comments have no article here, while all the others come.
+    A thread finds its article by its address, former addresses included, or by its identifier. The exit status is 1 if
+    the file is broken, which leaves the store untouched, or if comments have no article; the others are imported.
     """
     from app.articles.site import Site
     from app.importers.disqus.loader import load

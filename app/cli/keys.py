@@ -21,7 +21,7 @@ from app.publication.api_keys import change_key, create_key
 from app.publication.term_queries import find_section
 from app.web.paging import PageQuery
 
-app = typer.Typer(help="Make, list, change and revoke API keys.", no_args_is_help=True)
+app = typer.Typer(help="Create, list, change and revoke API keys.", no_args_is_help=True)
 M = TypeVar("M", bound=BaseModel)
 _SPAN = re.compile(r"([1-9]\d{0,4})([hdw])")
 _UNITS = {"h": "hours", "d": "days", "w": "weeks"}
@@ -54,7 +54,7 @@ def create(
     quota_minute: Annotated[int | None, typer.Option(help="Requests that it may make in a minute.")] = None,
     quota_day: Annotated[int | None, typer.Option(help="Requests that it may make in 24 hours.")] = None,
 ) -> None:
-    """Make a key and print it, alone on the last line: it is shown this once."""
+    """Create a key and print it, alone on the last line. It is shown only once."""
     quotas = {"quota_minute": quota_minute, "quota_day": quota_day}
     asked = _checked(
         KeyIn, {"name": name, "scopes": scope, "sections": section or None, "expires_at": expires, **quotas}
@@ -70,7 +70,7 @@ def create(
 
 @app.command("list")
 def index() -> None:
-    """All keys, newest first; never the keys themselves."""
+    """List all keys, newest first; the keys themselves are never shown."""
     table = Table("id", "hint", "name", "scopes", "sections", "state", "created", "last used", box=None)
     with opened(Settings()) as db, db.connect() as connection:
         for row in _all(connection):
@@ -93,7 +93,7 @@ def change(
     name: Annotated[str | None, typer.Option(help="What the key is for.")] = None,
     scope: Annotated[list[str] | None, typer.Option(help="What it may do from now on; repeat for more.")] = None,
     section: Annotated[list[str] | None, typer.Option(help="Sections it is limited to, by id or slug.")] = None,
-    all_sections: Annotated[bool, typer.Option("--all-sections", help="Limit it to no sections.")] = False,
+    all_sections: Annotated[bool, typer.Option("--all-sections", help="Remove the limit to sections.")] = False,
     expires: Annotated[
         datetime | None,
         typer.Option(parser=_moment, metavar="SPAN|TIME", help="When it stops working: 90d, or RFC 3339."),
@@ -102,7 +102,7 @@ def change(
     quota_minute: Annotated[int | None, typer.Option(help="Requests that it may make in a minute.")] = None,
     quota_day: Annotated[int | None, typer.Option(help="Requests that it may make in 24 hours.")] = None,
 ) -> None:
-    """Change what a key is called and may do: it holds everywhere within a second. What is not given stays."""
+    """Change a key's name, scopes or limits, everywhere within a second. Options that are not given change nothing."""
     if (section and all_sections) or (expires and never_expires):
         raise typer.BadParameter("--section excludes --all-sections, and --expires excludes --never-expires")
     given: dict[str, Any] = {"name": name, "scopes": scope, "sections": section, "expires_at": expires}
@@ -128,7 +128,7 @@ def change(
 def revoke(
     key: Annotated[str, typer.Argument(metavar="ID|HINT", help="The key's id, or its first characters.")],
 ) -> None:
-    """End a key: refused everywhere within a second."""
+    """Revoke a key: every process refuses it within a second."""
     with opened(Settings()) as db:
         with db.connect() as connection:
             row = _single(connection, key)

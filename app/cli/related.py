@@ -11,22 +11,24 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from app.cli.common import opened, say
 from app.core.settings import Settings
 
-app = typer.Typer(help="Links between articles.", no_args_is_help=True)
+app = typer.Typer(help="Maintain the automatic links between articles.", no_args_is_help=True)
 STEPS = {"texts": "counting words", "weights": "weighing terms", "links": "linking"}
 
 
 @app.callback()
 def main() -> None:
-    """Links between articles."""
+    """Maintain the automatic links between articles."""
 
 
 @app.command()
 def rebuild(
-    again: Annotated[bool, typer.Option("--again", help="Begin anew, even if one was stopped on its way.")] = False,
+    again: Annotated[
+        bool, typer.Option("--again", help="Start from the beginning, even after an interrupted rebuild.")
+    ] = False,
 ) -> None:
-    """Make all automatic links anew: after a large import, after an upgrade, or once in a while.
+    """Rebuild all automatic links: after a large import, after an upgrade, or once in a while.
 
-    The server may run beside it; readers have the former links meanwhile. One that was stopped goes on where it was.
+    The server may run meanwhile, with the previous links. An interrupted rebuild continues where it stopped.
     """
     from app.articles.reading import ARTICLE
     from app.related.rebuilding import advance_rebuild, begin_rebuild

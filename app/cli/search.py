@@ -7,19 +7,19 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from app.cli.common import opened
 from app.core.settings import Settings
 
-app = typer.Typer(help="Look after the search.", no_args_is_help=True)
+app = typer.Typer(help="Maintain the search index.", no_args_is_help=True)
 
 
 @app.callback()
 def main() -> None:
-    """Look after the search."""
+    """Maintain the search index."""
 
 
 @app.command()
 def rebuild() -> None:
-    """Index all public articles anew, a few at a time, while everything runs on; what was found stays found meanwhile.
+    """Rebuild the index of all public articles while the server runs; the old entries serve until they are replaced.
 
-    Nothing needs this in daily use: every change of an article changes the index with it.
+    This is not needed in daily use: every change of an article updates the index.
     """
     from app.search.index import count_public
     from app.search.indexing import delete_orphans, rebuild_batch

@@ -15,11 +15,14 @@ def serve(
     host: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
     port: Annotated[int, typer.Option(min=0, max=65535, help="Port to listen on; 0 takes a free one.")] = 8000,
     workers: Annotated[int, typer.Option(min=1, max=64, help="Processes that answer requests.")] = 1,
-    no_worker: Annotated[bool, typer.Option("--no-worker", help="Leave the log to `broadsheet worker`.")] = False,
+    no_worker: Annotated[
+        bool, typer.Option("--no-worker", help="Leave background work to `broadsheet worker`.")
+    ] = False,
 ) -> None:
-    """Serve the API until SIGTERM or Ctrl-C, then finish what is under way and leave.
+    """Serve the API until SIGTERM or Ctrl-C, then finish open requests and exit.
 
-    An empty or older SQLite file is migrated first. Each process also drains the log, unless told otherwise.
+    An empty or older SQLite file is migrated first. Each process also does background work, except with
+    `--no-worker`.
     """
     from app.db import migrations
     from app.main import create_app
@@ -48,7 +51,7 @@ def tell_of_mail(settings: Settings) -> None:
 
 
 def worker() -> None:
-    """Drain the log and do what is due, in a process of its own, until SIGTERM or Ctrl-C."""
+    """Do the background work in a process of its own, until SIGTERM or Ctrl-C."""
     from app.core import logs
     from app.db import migrations
 
