@@ -19,7 +19,7 @@ export PY_COLORS := 0
 endif
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run test check bench openapi clients-check docs lock migration clean
+.PHONY: help setup run test test-long check bench openapi clients-check docs lock migration clean
 
 help: ## list these targets
 	@sed -n 's/^\([a-z-]*\):.*## /\1|/p' Makefile | while IFS='|' read -r name text; do printf '  %-13s %s\n' "$$name" "$$text"; done
@@ -29,9 +29,12 @@ setup: .venv/.stamp-run ## install what the server needs into .venv, and do noth
 run: .venv/.stamp-run ## serve on HOST and PORT, with a sample if the store is empty
 	@$(BIN)/broadsheet demo --host $(HOST) --port $(PORT)
 
-test: export PYTHONDONTWRITEBYTECODE :=
+test test-long: export PYTHONDONTWRITEBYTECODE :=
 test: .venv/.stamp-dev ## run the tests: T=tests/web for a part, ARGS=-x for pytest, JOBS=4 for more processes
 	@$(BIN)/python -m pytest -n $(JOBS) $(ARGS) $(T)
+
+test-long: .venv/.stamp-dev ## run for longer those tests that find more the longer they run
+	@LONG=1 $(BIN)/python -m pytest -n $(JOBS) -m long $(ARGS) $(T)
 
 check: .venv/.stamp-dev ## lint, types, layers, commit subjects, migrations and openapi.json
 	$(BIN)/ruff check .

@@ -4,6 +4,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+import pytest
 import sqlalchemy as sa
 import time_machine
 from hypothesis import HealthCheck, settings
@@ -27,6 +28,7 @@ from app.events.log import read_after
 from app.events.schemas import START, Position
 from app.search.indexing import index_article
 from tests import make
+from tests.effort import effort
 
 Headers = dict[str, str]
 SECTIONS, TAGS, AUTHORS = ("world", "sport"), ("war", "oil", "cup"), ("ann", "bo")
@@ -421,6 +423,7 @@ class Life(RuleBasedStateMachine):
             assert [name.removeprefix("article.") for name in names] == story.facts, story
 
 
+@pytest.mark.long
 def test_the_life_of_articles(client: TestClient, db: Database, editor: Headers) -> None:
     for name in SECTIONS:
         make.section(client, editor, name.title(), slug=name)
@@ -429,5 +432,6 @@ def test_the_life_of_articles(client: TestClient, db: Database, editor: Headers)
     for name in TAGS:
         make.ok(client.post("/v1/tags", json={"name": name.title(), "slug": name}, headers=editor), 201)
     machine = type("Machine", (Life,), {"client": client, "db": db, "editor": editor})
-    bounds = settings(max_examples=6, stateful_step_count=20, deadline=None, suppress_health_check=list(HealthCheck))
+    examples, unchecked = effort("EXAMPLES", 4, long=100), list(HealthCheck)
+    bounds = settings(max_examples=examples, stateful_step_count=20, deadline=None, suppress_health_check=unchecked)
     run_state_machine_as_test(machine, settings=bounds)

@@ -4,6 +4,7 @@ import re
 from collections.abc import Callable
 from typing import Any
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -12,7 +13,9 @@ from app.blocks.flatten import inner_lists
 from app.blocks.inline import Run, Style, flat, joined, paragraphs, picture, runs_of
 from app.blocks.schemas import Inline
 from app.text.inputs import clean
+from tests.effort import effort
 
+EXAMPLES = effort("EXAMPLES", 25, long=1000)
 PIECES = [
     *"a Z 9 * _ __ \\ \\* ` `` ``` ~~ ~ $ ! ( ) { } % ^ = & \" ' “ ” — … 日本語 漢字 שלום مرحبا ﬁ İ 😀 ᄀ ᅡ".split(),
     *"word --- === *** **bold** snake_case [x](y) ![i](u) <b> </p> <!-- --> &amp; &#x41; &notin; [r]: /u".split(),
@@ -274,13 +277,15 @@ def _check(body: list[Block], render: Callable[[list[Block]], str], read: Callab
     assert clean(written) == written
 
 
-@settings(max_examples=100, deadline=None)
+@pytest.mark.long
+@settings(max_examples=EXAMPLES, deadline=None)
 @given(bodies)
 def test_html_round_trip(body: list[Block]) -> None:
     _check(body, render_html, from_html)
 
 
-@settings(max_examples=100, deadline=None)
+@pytest.mark.long
+@settings(max_examples=EXAMPLES, deadline=None)
 @given(bodies)
 def test_markdown_round_trip(body: list[Block]) -> None:
     _check(body, render_markdown, from_markdown)

@@ -1,9 +1,8 @@
 """A mirror that begins with an export and follows the change feed holds exactly the public state.
 
-`EDITS=10000 FOLLOW_KILLS=40 pytest tests/syndication/changes/test_following.py` does more than the suite does.
+`EDITS=10000 FOLLOW_KILLS=40 pytest tests/changes/test_followers.py` does more than the suite does.
 """
 
-import os
 import random
 import sys
 import threading
@@ -15,12 +14,14 @@ import pytest
 from starlette.testclient import TestClient
 
 from tests.changes.follower import Follower, public_state
+from tests.effort import effort
 from tests.feeds.editors import Editor, shared
 from tests.flows.test_kill import serving
 
+pytestmark = pytest.mark.long
 Headers = dict[str, str]
-EDITS = int(os.environ.get("EDITS", "40"))
-KILLS = int(os.environ.get("FOLLOW_KILLS", "1"))
+EDITS = effort("EDITS", 40, long=1000)
+KILLS = effort("FOLLOW_KILLS", 1, long=10)
 WRITERS = 3
 
 

@@ -1,8 +1,7 @@
 """What commands write is for their own user alone, whatever the umask of the shell."""
 
 import os
-import subprocess
-import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -11,38 +10,42 @@ from app.cli.checks import Doubt, check_files
 from app.core.settings import Settings
 from app.net.smtp import MaildirMailer
 from app.publication.storage import open_storage
+from tests.cli.conftest import Broadsheet
 
 
-def run(folder: Path, *args: str) -> None:
-    """A command under a umask that lets everybody read and write."""
-    environment = {**os.environ, "BROADSHEET_DATA_DIR": str(folder / "data"), "BROADSHEET_DATABASE_URL": ""}
-    subprocess.run([sys.executable, "-m", "app", *args], cwd=folder, env=environment, check=True, umask=0)
+@pytest.fixture
+def careless() -> Iterator[None]:
+    """A umask that lets everybody read and write."""
+    before = os.umask(0)
+    yield
+    os.umask(before)
 
 
 def modes(folder: Path) -> set[tuple[bool, int]]:
     return {(path.is_dir(), path.stat().st_mode & 0o777) for path in folder.rglob("*")}
 
 
-def test_commands_keep_their_files_to_themselves(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("PYTHONPATH", os.getcwd())
-    run(tmp_path, "migrate")
+@pytest.mark.usefixtures("careless")
+def test_commands_keep_their_files_to_themselves(tmp_path: Path, broadsheet: Broadsheet) -> None:
+    def run(*arguments: str) -> None:
+        os.umask(0)  # each command is begun by a careless shell
+        assert broadsheet(*arguments).status == 0
+
+    run("migrate")
     store = open_storage(str(tmp_path / "data" / "media"))
     store.put("aa/b.png", b"x")
     (tmp_path / "data" / "media" / "aa" / "b.png").chmod(0o644)  # kept from an older release
-    run(tmp_path, "export", "archive.ndjson")
-    run(tmp_path, "export", "--format", "markdown", "site")
-    run(tmp_path, "backup", "backup")
+    run("export", "archive.ndjson")
+    run("export", "--format", "markdown", "site")
+    run("backup", "backup")
     (tmp_path / "data" / "media" / "aa" / "b.png").chmod(0o600)
     assert (tmp_path / "backup" / "media" / "aa" / "b.png").is_file()
     assert modes(tmp_path) == {(True, 0o700), (False, 0o600)}
 
 
+@pytest.mark.usefixtures("careless")
 def test_pictures_are_written_for_their_owner(tmp_path: Path) -> None:
-    before = os.umask(0)
-    try:
-        open_storage(str(tmp_path / "media")).put("aa/b.png", b"x")
-    finally:
-        os.umask(before)
+    open_storage(str(tmp_path / "media")).put("aa/b.png", b"x")
     assert (tmp_path / "media" / "aa" / "b.png").stat().st_mode & 0o777 == 0o600
 
 

@@ -17,10 +17,11 @@ from app.core.ids import new_id
 from app.db import Database
 from tests import make
 from tests.comments.trees import Twig, grown
+from tests.effort import effort
 from tests.make import Headers, ok
 
 Row = dict[str, Any]
-EXAMPLES = 25
+EXAMPLES = effort("EXAMPLES", 12, long=100)
 MORE = 3  # posted between two pages at most
 BY_TIME = {"newest", "oldest"}
 
@@ -181,6 +182,7 @@ def _is_lost(read: Discussion, row_id: str) -> bool:
     return False
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("sort", SORT_COLUMNS)
 @settings(
     derandomize=True,
@@ -207,6 +209,7 @@ def test_a_walk_reads_what_was_there_exactly_once(
     check(read, visited(read, sort, limit, few, iter(deeds)))
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("sort", SORT_COLUMNS)
 @settings(
     derandomize=True,

@@ -25,6 +25,7 @@ class Checked:
         document = make.ok(client.get("/openapi.json"))
         self.components = document["components"]
         self.operations = list(operations(document))
+        self.validators: dict[str, Any] = {}
         self.seen: set[tuple[str, str, str]] = set()
         self.faults: set[str] = set()
 
@@ -53,6 +54,14 @@ class Checked:
         self.seen.add((method, path, status))
         self.faults |= set(self._faults(operation, answer, status))
 
+    def _validator(self, schema: Any) -> Any:
+        """The validator of a schema, made once: it reads all components."""
+        name = repr(schema)
+        if name not in self.validators:
+            whole = {**schema, "components": self.components}
+            self.validators[name] = jsonschema_rs.validator_for(whole, validate_formats=True)
+        return self.validators[name]
+
     def _faults(self, operation: Operation, answer: Any, status: str) -> Iterator[str]:
         method, path, described = operation
         where = f"{method} {path} {status}"
@@ -70,9 +79,7 @@ class Checked:
         if media_type not in content:
             yield f"{where} is {media_type}"
         elif media_type.endswith("json") and not media_type.endswith("ndjson"):
-            schema = {**content[media_type]["schema"], "components": self.components}
-            validator = jsonschema_rs.validator_for(schema, validate_formats=True)
-            for error in validator.iter_errors(answer.json()):
+            for error in self._validator(content[media_type]["schema"]).iter_errors(answer.json()):
                 yield f"{where}: {error.message[:200]} at {error.instance_path}"
 
 

@@ -1,8 +1,8 @@
 """A receiver that fails: left alone more and more, caught up with at once, given up in the end."""
 
-import os
 from datetime import datetime, timedelta
 
+import pytest
 import sqlalchemy as sa
 import time_machine
 
@@ -13,8 +13,9 @@ from app.deliveries.lanes import BREAKS, LANE, PAUSES
 from app.deliveries.schemas import Claimed, Outcome
 from app.events.schemas import Position
 from tests.deliveries.conftest import DELIVERED, FAILED, START, Noted, add, at, drained, lane, rows, sending
+from tests.effort import effort
 
-PUBLICATIONS = int(os.environ.get("PUBLICATIONS", "5"))  # 300: a full proof, which takes minutes
+PUBLICATIONS = effort("PUBLICATIONS", 5, long=100)
 
 
 class Long(Noted):
@@ -28,6 +29,7 @@ def next_turn(db: Database) -> datetime | None:
         return connection.execute(sa.select(sa.func.min(LANE.c.due_at))).scalar()
 
 
+@pytest.mark.long
 def test_72_hours_of_failure(db: Database, clock: time_machine.Traveller) -> None:
     """Everything arrives afterwards, in order within a topic; whoever does not fail waits for nothing."""
     back = START + timedelta(hours=72)

@@ -10,9 +10,11 @@ from starlette.testclient import TestClient
 from app.db import Database
 from app.events.log import last_position, read_between
 from app.events.schemas import Position
+from tests.effort import effort
 from tests.make import act, author, comment, draft, ok, published, section, series
 
 Headers = dict[str, str]
+SEEDS = effort("SEEDS", 2, long=30)
 PATHS = """
 /v1/articles /v1/articles?fields=title /v1/articles?section=world /v1/articles?section=japan&fields=title,tags
 /v1/articles?section=sport /v1/articles?tag=ferry /v1/articles?tag=ferry,boat /v1/articles?tag=boat&fields=title,url
@@ -138,7 +140,8 @@ def _answers(client: TestClient) -> dict[str, tuple[int, bytes, frozenset[str]]]
     return found
 
 
-@pytest.mark.parametrize("seed", range(3))
+@pytest.mark.long
+@pytest.mark.parametrize("seed", range(SEEDS))
 def test_whatever_changes_an_answer_names_one_of_its_groups(
     seed: int, client: TestClient, editor: Headers, make_key: Callable[..., Headers], db: Database
 ) -> None:

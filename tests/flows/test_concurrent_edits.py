@@ -4,21 +4,22 @@
 """
 
 import asyncio
-import os
 import random
 from collections import Counter
 from itertools import pairwise
 from typing import Any
 
 import httpx2
+import pytest
 import sqlalchemy as sa
 
 from app.articles.tables import Revision
 from app.db import Database
 from app.db.columns import table_of
+from tests.effort import effort
 from tests.make import ok
 
-EDITS, CLIENTS = int(os.environ.get("EDITS", "40")), 4
+EDITS, CLIENTS = effort("EDITS", 24, long=200), 4
 Headers = dict[str, str]
 
 
@@ -70,6 +71,7 @@ async def _all(address: str, editor: Headers) -> tuple[str, list[int]]:
     return final["id"], [version for versions in won for version in versions]
 
 
+@pytest.mark.long
 def test_many_edits_of_one_article(address: str, editor: Headers, db: Database) -> None:
     article, versions = asyncio.run(_all(address, editor))
     assert sorted(versions) == list(range(2, EDITS + 2)), "exactly one success for each version"

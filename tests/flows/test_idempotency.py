@@ -5,15 +5,17 @@ import random
 from collections import defaultdict
 
 import httpx2
+import pytest
 import sqlalchemy as sa
 
 from app.articles.tables import Article
 from app.db import Database
 from app.db.columns import table_of
 from app.identity.tables import Audit
+from tests.effort import effort
 from tests.make import ok
 
-KEYS, TIMES, CLIENTS = 100, 10, 50
+KEYS, TIMES, CLIENTS = effort("KEYS", 20, long=100), 10, 50
 Headers = dict[str, str]
 
 
@@ -45,7 +47,8 @@ async def _storm(address: str, editor: Headers) -> dict[int, list[httpx2.Respons
     return answers
 
 
-def test_a_thousand_posts_with_a_hundred_keys(address: str, editor: Headers, db: Database) -> None:
+@pytest.mark.long
+def test_many_posts_with_few_keys(address: str, editor: Headers, db: Database) -> None:
     answers = asyncio.run(_storm(address, editor))
     assert {answer.status_code for found in answers.values() for answer in found} == {201}
     ids = set()

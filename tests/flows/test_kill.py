@@ -25,9 +25,10 @@ import sqlalchemy as sa
 from app.db import Database, open_database
 from app.identity import keys
 from app.identity.schemas import SYSTEM
+from tests.effort import effort
 from tests.make import ok
 
-KILLS = int(os.environ.get("KILLS", "2"))
+KILLS = effort("KILLS", 1, long=20)
 CLIENTS = 16
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -176,6 +177,7 @@ def check(db: Database, ledger: Ledger) -> None:
         assert rows("SELECT count(*) FROM replay WHERE status IS NULL")[0][0] == 0
 
 
+@pytest.mark.long
 def test_nothing_is_lost_or_doubled(sqlite_template: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     store = tmp_path / "killed.db"
     shutil.copy(sqlite_template, store)

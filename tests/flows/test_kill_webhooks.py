@@ -31,11 +31,12 @@ from app.identity import keys
 from app.identity.schemas import SYSTEM
 from app.identity.secrets import Vault
 from app.services import build_courier, build_worker
+from tests.effort import effort
 from tests.make import ok
 from tests.receiver import Receiver
 
-KILLS = int(os.environ.get("KILLS", "2"))
-STORES = ["sqlite", "postgresql"] if "KILLS" in os.environ else ["sqlite"]
+KILLS = effort("KILLS", 2, long=40)
+STORES = ["sqlite", "postgresql"] if KILLS > 2 else ["sqlite"]
 WORKERS = {"sqlite": 1, "postgresql": 3}
 CLIENTS = 8
 ROOT = Path(__file__).resolve().parents[2]
@@ -192,6 +193,7 @@ def killing(settings: Settings, log: Path, receiver: Receiver) -> dict[str, int]
     return figures
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("database_url", STORES, indirect=True)
 def test_each_published_comment_is_told(settings: Settings, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     settings = settings.model_copy(update={"outgoing_allow": ["127.0.0.0/8"]})

@@ -116,9 +116,8 @@ def world(client: TestClient, db: Database) -> World:
         key_ids = list(session.connection().execute(sa.text("SELECT id FROM api_key")).scalars())
     viewers = {"anonymous": {}, "limited": {"Authorization": f"Bearer {limited}"}}
     viewers["writer"] = {"Authorization": f"Bearer {writer}"}
-    slugs = [f"{CANARY}draftslug", f"{CANARY}unpublishedslug", f"{CANARY}moved", f"{CANARY}scheduledslug"]
-    slugs += [f"{CANARY}embargoedslug", f"{CANARY}expiredslug"]
-    refs = [*(str(row["id"]) for row in hidden), *slugs]
+    states = ("draft", "unpublished", "scheduled", "embargoed", "expired")
+    refs = [*(str(row["id"]) for row in hidden), *(f"{CANARY}{state}slug" for state in states), f"{CANARY}moved"]
     return World(
         editor,
         viewers,
@@ -136,6 +135,7 @@ def world(client: TestClient, db: Database) -> World:
             "media": [MISSING_ID],
             "front": ["home", "trial"],
             "key": ["ab/abc.jpg"],
+            "script": ["none.js"],
             "key_id": key_ids,
             "anchor": [anchor["id"], lost["id"]],
             **{name: [MISSING_ID] for name in ("comment", "report", "ban", "phrase", "token", "merge")},
@@ -194,10 +194,16 @@ def questions(world: World, known: set[str]) -> list[str]:
 
 
 def crawl(client: TestClient, world: World, headers: Headers) -> Iterator[tuple[str, Any]]:
-    """Every answer that a viewer can get by asking."""
+    """Every answer that a viewer can get by asking.
+
+    Each question is asked of half the references, of an article by its id or by its slug: their places in the list of
+    references are an odd number apart.
+    """
     for path, names, parameters in routes(client):
-        for values in product(*(world.fills[name] for name in names)):
-            for query in questions(world, parameters):
+        for place, values in enumerate(product(*(world.fills[name] for name in names))):
+            for number, query in enumerate(questions(world, parameters)):
+                if names and query and (place + number) % 2:
+                    continue
                 url = path.format(**dict(zip(names, values, strict=True))) + (f"?{query}" if query else "")
                 yield url, client.get(url, headers=headers, follow_redirects=False)
 

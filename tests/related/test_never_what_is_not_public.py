@@ -4,7 +4,6 @@
 """
 
 import json
-import os
 import random
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -32,8 +31,9 @@ from app.related.rebuilding import begin_rebuild
 from app.related.schemas import PinsIn
 from app.search.indexing import index_article
 from app.wiring import READERS
+from tests.effort import effort
 
-STEPS = int(os.environ.get("STEPS", "45"))
+STEPS = effort("STEPS", 45, long=400)
 SITE = Site("https://site.example", "/{section}/{slug}")
 TOPICS = [
     "harbour ferry captain passengers quay lighthouse sailors anchor",
@@ -183,6 +183,7 @@ def short(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.usefixtures("short")
+@pytest.mark.long
 @pytest.mark.parametrize("seed", range(3))
 def test_only_what_is_public_is_linked_and_links_are_what_the_texts_say(db: Database, seed: int) -> None:
     with time_machine.travel(datetime(2026, 3, 1, tzinfo=UTC), tick=False) as clock:

@@ -1,6 +1,5 @@
 """However much is asked for, few mails ask back: for one mailbox, from one network, of the whole site."""
 
-import os
 from collections import Counter
 from datetime import timedelta
 from typing import Any
@@ -14,10 +13,11 @@ from app.core.settings import Settings
 from app.db import Database
 from app.subscriptions.opt_ins import MAX_MAILS_PER_NETWORK, OPT_IN, REQUEST
 from app.subscriptions.subscriptions import SUBSCRIBER
+from tests.effort import effort
 from tests.mail.post import Mailbox, table, work
 from tests.make import Headers, said
 
-REQUESTS = int(os.environ.get("REQUESTS", "12"))  # 10000: a full proof, which takes minutes
+REQUESTS = effort("REQUESTS", 12, long=2000)
 
 
 @pytest.fixture
@@ -40,6 +40,7 @@ def age(db: Database, **time: float) -> None:
         session.execute(sa.update(OPT_IN).values(created_at=now() - timedelta(**time)))
 
 
+@pytest.mark.long
 def test_three_mails_to_one_mailbox_in_six_hours(
     client: TestClient, db: Database, mailbox: Mailbox, article: dict[str, Any], editor: Headers
 ) -> None:
