@@ -1,4 +1,4 @@
-"""Reading what was decided about a comment, for its author."""
+"""Appeals against moderation decisions, and the decision as the comment's author sees it."""
 
 from typing import Any, Literal
 
@@ -27,13 +27,13 @@ _DECIDER_BY_ACTOR_KIND = {"key": "moderator", "system": "system"}
 
 
 def find_appeal(connection: sa.Connection, comment_id: str, decision_id: str) -> sa.RowMapping | None:
-    """The appeal against one decision, or None."""
+    """Return the appeal against a decision, or None."""
     query = sa.select(APPEAL).where(APPEAL.c.comment_id == comment_id, APPEAL.c.decision_id == decision_id)
     return connection.execute(query).mappings().first()
 
 
 def is_appealable(comment: Row, decision: Row | None) -> bool:
-    """Whether something was decided against a comment: not by its author, and not merely put off."""
+    """Tell whether a decision went against the comment: it is hidden, rejected, spam, or removed by a moderator."""
     if comment["state"] == "removed":
         return bool(comment["removed_by"] == "moderator")
     hidden = comment["state"] == "pending" and decision is not None and decision["action"] == "hide"
@@ -41,7 +41,7 @@ def is_appealable(comment: Row, decision: Row | None) -> bool:
 
 
 def get_decision(connection: sa.Connection, actor: Actor, comment_id: str) -> dict[str, Any]:
-    """What was decided about a comment, as `DecisionOut` has it; 404 for all but its author and moderators."""
+    """Return the decision on a comment in the shape of `DecisionOut`; 404 for all but its author and moderators."""
     comment = connection.execute(_SELECT_COMMENT, {"id": comment_id}).mappings().first()
     if comment is None:
         raise NotFound
@@ -73,31 +73,31 @@ def get_decision(connection: sa.Connection, actor: Actor, comment_id: str) -> di
 
 
 def list_appeals_about(connection: sa.Connection, comment_ids: list[str]) -> list[Row]:
-    """The appeals of these comments: what is told to those who ask what is stored about them."""
+    """List the appeals about comments, for a copy of somebody's personal data."""
     columns = [APPEAL.c[name] for name in "comment_id text state answer created_at answered_at".split()]
     return list(connection.execute(sa.select(*columns).where(APPEAL.c.comment_id.in_(comment_ids))).mappings())
 
 
 class NotAppealable(Conflict):
-    """Nothing was decided against the comment, or its author took it away."""
+    """No decision went against the comment, or its author removed it."""
 
-    code, title = "not_appealable", "There is no decision to appeal against"
+    code, title = "not_appealable", "There is no decision to appeal"
 
 
 class AlreadyAppealed(Conflict):
-    """The decision was appealed before: each may be once."""
+    """A decision can be appealed once."""
 
-    code, title = "already_appealed", "The decision was appealed before"
+    code, title = "already_appealed", "The decision has already been appealed"
 
 
 class NoAppeal(Conflict):
-    """There is no open appeal to answer."""
+    """The comment has no open appeal to answer."""
 
     code, title = "no_appeal", "There is no open appeal"
 
 
 def appeal_decision(session: Session, actor: Actor, comment_id: str, data: AppealIn) -> str:
-    """Ask moderators to look at a decision again; returns the comment's id. 404 for all but the comment's author."""
+    """Appeal the decision on a comment and return the comment's id. 404 for all but the comment's author."""
     comment = lock_comment(session, comment_id)
     connection = session.connection()
     if not is_author(connection, actor, comment):
@@ -117,7 +117,7 @@ def appeal_decision(session: Session, actor: Actor, comment_id: str, data: Appea
 
 
 def answer_appeal(session: Session, comment: Row, state: Literal["granted", "declined"], words: str | None) -> bool:
-    """Answer the open appeal of a comment, whose row is locked; tells whether there was one."""
+    """Answer the open appeal of a comment whose row is locked; tell whether there was one."""
     case = find_case(session.connection(), comment["id"])
     if case is None or not case["appealed"]:
         return False
@@ -128,7 +128,7 @@ def answer_appeal(session: Session, comment: Row, state: Literal["granted", "dec
 
 
 def decline_appeal(session: Session, actor: Actor, comment_id: str, reason: str | None) -> str:
-    """Leave the decision as it is and say so; returns the comment's id."""
+    """Decline the open appeal: the decision stands. Return the comment's id."""
     comment = lock_comment(session, comment_id)
     check_reach(session.connection(), actor, comment["article_id"])
     if not answer_appeal(session, comment, "declined", reason):
@@ -141,11 +141,11 @@ def decline_appeal(session: Session, actor: Actor, comment_id: str, reason: str 
 
 
 def close_appeals(session: Session, comment_ids: list[str]) -> None:
-    """Close the open appeals of comments that are gone."""
+    """Decline the open appeals of comments that their authors removed."""
     is_open = APPEAL.c.comment_id.in_(comment_ids) & (APPEAL.c.state == "open")
     session.execute(sa.update(APPEAL).where(is_open).values(state="declined", answered_at=now()))
 
 
 def erase_appeals(session: Session, comment_ids: list[str]) -> None:
-    """Blank the words of appeals about comments that are erased."""
+    """Erase the texts of appeals about comments."""
     session.execute(sa.update(APPEAL).where(APPEAL.c.comment_id.in_(comment_ids)).values(text="", answer=None))

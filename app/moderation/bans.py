@@ -1,4 +1,4 @@
-"""Reading bans, and telling whether somebody has one."""
+"""Bans: by participant, network address, e-mail address or e-mail domain."""
 
 from datetime import UTC, datetime
 from hashlib import sha256
@@ -35,24 +35,24 @@ _SELECT_BANS = sa.select(
 
 
 def normalize_email(email: str) -> str:
-    """An address as one bans it: in lower case, without what stands after a plus sign."""
+    """Return an e-mail address in lower case and without its `+` suffix, which is how bans compare addresses."""
     local, _, domain = email.strip().lower().rpartition("@")
     return f"{local.partition('+')[0]}@{domain}"
 
 
 def hash_email(email: str) -> str:
-    """What is kept of a banned address. Not secret: who knows an address can tell whether it is meant."""
+    """Return the ban value of an e-mail address. It is a plain hash: anybody who knows the address can recompute it."""
     return f"email:{sha256(normalize_email(email).encode()).hexdigest()}"
 
 
 def _list_domains(email: str) -> list[str]:
-    """The domain of an address and those above it, the top one apart."""
+    """List the domain of an address and its parent domains, without the top-level domain."""
     labels = email.strip().lower().rpartition("@")[2].split(".")[-4:]
     return [".".join(labels[i:]) for i in range(len(labels) - 1)]
 
 
 def ban_values(participant: Row | None, addresses: tuple[str, ...], email: str | None = None) -> list[str]:
-    """All that somebody could be banned by."""
+    """List the values under which somebody may be banned, at most `MAX_BAN_VALUES`."""
     values = [f"address:{address}" for address in addresses[:2]]
     if participant is not None:
         values.insert(0, f"identity:{participant['id']}")
@@ -64,12 +64,12 @@ def ban_values(participant: Row | None, addresses: tuple[str, ...], email: str |
 
 
 def ban_parameters(values: list[str]) -> dict[str, Any]:
-    """The parameters that `stands` names, for these values."""
+    """Return the parameters of `select_is_banned` for ban values."""
     return {f"banned_{i}": values[i] if i < len(values) else None for i in range(MAX_BAN_VALUES)}
 
 
 def select_is_banned() -> ColumnElement[bool]:
-    """Whether one of the values is banned at the time `at`: for a statement that asks other things as well."""
+    """Build the SQL condition that one of the bound values is banned at the time `at`, for use in larger statements."""
     values = [sa.bindparam(f"banned_{i}", type_=sa.String()) for i in range(MAX_BAN_VALUES)]
     moment = sa.bindparam("at", type_=BAN.c.until.type)
     return sa.exists().where(BAN.c.value.in_(values), BAN.c.until.is_(None) | (BAN.c.until > moment))
@@ -79,7 +79,7 @@ _IS_BANNED = sa.select(select_is_banned())
 
 
 def has_ban(session: Session, participant: Row | None, addresses: tuple[str, ...], email: str | None = None) -> bool:
-    """Whether somebody may not take part: the row of `participant`, and hashes of the network address."""
+    """Tell whether a participant is banned, or the hashes of their network address or their e-mail address are."""
     values = ban_values(participant, addresses, email)
     return bool(values) and bool(session.execute(_IS_BANNED, {**ban_parameters(values), "at": now()}).scalar_one())
 
@@ -87,13 +87,13 @@ def has_ban(session: Session, participant: Row | None, addresses: tuple[str, ...
 def require_not_banned(
     session: Session, participant: Row | None, addresses: tuple[str, ...], email: str | None = None
 ) -> None:
-    """403 `banned` for those who may not take part."""
+    """Raise 403 `banned` for somebody who is banned."""
     if has_ban(session, participant, addresses, email):
         raise Banned
 
 
 def present(row: Row) -> dict[str, Any]:
-    """A row of bans in the shape of `BanOut`."""
+    """Return a row of bans in the shape of `BanOut`."""
     out = dict(row)
     author = {"id": row["author_public_id"], "name": row["author_name"], "kind": row["author_kind"]}
     out["author"] = author if author["id"] else None
@@ -102,14 +102,14 @@ def present(row: Row) -> dict[str, Any]:
 
 
 def list_bans_of(connection: sa.Connection, participant_ids: list[str], email: str | None) -> list[Row]:
-    """The bans of somebody: what is told to those who ask what is stored about them."""
+    """List somebody's bans, for a copy of their personal data."""
     values = [f"identity:{one}" for one in participant_ids] + ([hash_email(email)] if email else [])
     columns = [BAN.c[name] for name in "kind reason until created_at".split()]
     return list(connection.execute(sa.select(*columns).where(BAN.c.value.in_(values))).mappings())
 
 
 def list_bans(connection: sa.Connection, filters: BanQuery) -> dict[str, Any]:
-    """A page of bans, newest first, those that have ended too."""
+    """List bans, newest first, including expired ones."""
     query = _SELECT_BANS if filters.kind is None else _SELECT_BANS.where(BAN.c.kind == filters.kind)
     page = fetch_page(connection, query, NEWEST, BAN.c.created_at, filters)
     page["data"] = [present(row) for row in page["data"]]
@@ -117,13 +117,13 @@ def list_bans(connection: sa.Connection, filters: BanQuery) -> dict[str, Any]:
 
 
 def find_ban(connection: sa.Connection, ban_id: str) -> dict[str, Any] | None:
-    """One ban, also one that has ended, or None."""
+    """Return a ban, expired or not, or None."""
     row = connection.execute(_SELECT_BANS.where(BAN.c.id == ban_id)).mappings().first()
     return present(row) if row is not None else None
 
 
 def get_ban(connection: sa.Connection, ban_id: str) -> dict[str, Any]:
-    """One ban that was just imposed."""
+    """Return a ban that exists."""
     return present(connection.execute(_SELECT_BANS.where(BAN.c.id == ban_id)).mappings().one())
 
 
@@ -133,19 +133,21 @@ _INSERT: dict[str, Any] = {"sqlite": sqlite.insert, "postgresql": postgresql.ins
 
 
 class AlreadyBanned(Conflict):
-    """The very same is banned already; lift that ban first."""
+    """The value is banned already; lift that ban first."""
 
-    code, title = "already_banned", "This is banned already"
+    code, title = "already_banned", "A ban for this value exists already"
 
 
 def address_hash_expiry(moment: datetime) -> datetime:
-    """Until when an address hash that was made at a moment can be recognised: its salt serves two turns."""
+    """Return when an address hash made at a moment stops being recognizable: a salt is kept for two rotation
+    periods.
+    """
     turn = SALT_PERIOD.total_seconds()
     return datetime.fromtimestamp((moment.timestamp() // turn + 2) * turn, UTC)
 
 
 def _target_of_comment(comment: Row, data: BanIn) -> tuple[str, datetime | None]:
-    """What is banned behind a comment, and until when."""
+    """Return the ban value derived from a comment, and when the ban expires."""
     name = {"identity": "participant_id", "address": "address_hash"}.get(data.kind, "email")
     value = comment[name]
     if value is None:
@@ -153,49 +155,57 @@ def _target_of_comment(comment: Row, data: BanIn) -> tuple[str, datetime | None]
     if data.kind == "address":
         ends = address_hash_expiry(comment["created_at"])
         if ends <= now():
-            raise Invalid("Nothing tells its address any more.", pointer="/comment_id", code="not_known")
+            raise Invalid(
+                "The comment's network address has expired and cannot be banned any more.",
+                pointer="/comment_id",
+                code="not_known",
+            )
         return f"address:{value}", min(data.until, ends) if data.until else ends
     return _target_of_email(data, value) if name == "email" else f"identity:{value}", data.until
 
 
 def _target_of_email(data: BanIn, value: str) -> str:
-    """What is banned by an e-mail address or domain."""
+    """Return the ban value of an e-mail address or domain."""
     if data.kind == "email_domain":
         return f"email_domain:{value.lower().rpartition('@')[2]}"
     if "@" not in value[1:]:
-        raise Invalid("This is no e-mail address.", pointer="/value", code="invalid")
+        raise Invalid("Send an e-mail address.", pointer="/value", code="invalid")
     return hash_email(value)
 
 
 def _find_target(session: Session, data: BanIn, address: str | None) -> tuple[str, datetime | None]:
     if (data.comment_id is None) == (data.value is None):
-        raise Invalid("Name a comment or a value, and not both.", pointer="/comment_id", code="one_of")
+        raise Invalid("Send either `comment_id` or `value`.", pointer="/comment_id", code="one_of")
     if data.value is not None:
         if data.kind == "address":
             if address is None:
-                raise Invalid("Name one IPv4 or IPv6 address; ranges are not taken.", pointer="/value", code="invalid")
+                raise Invalid(
+                    "Send a single IPv4 or IPv6 address; ranges are not supported.", pointer="/value", code="invalid"
+                )
             ends = address_hash_expiry(now())
             return f"address:{address}", min(data.until, ends) if data.until else ends
         if not data.kind.startswith("email"):
-            raise Invalid("Only addresses and domains are named.", pointer="/value", code="not_wanted")
+            raise Invalid(
+                "`value` is only for the kinds address, email and email_domain.", pointer="/value", code="not_wanted"
+            )
         if is_network_address(data.value):
-            raise Invalid("This is a network address: its kind is `address`.", pointer="/value", code="invalid")
+            raise Invalid("This is a network address; use the kind `address`.", pointer="/value", code="invalid")
         return _target_of_email(data, data.value), data.until
     comment = session.execute(_SELECT_COMMENT.where(_C.c.id == data.comment_id)).mappings().first()
     if comment is None:
-        raise Invalid("There is no such comment.", pointer="/comment_id", code="not_found")
+        raise Invalid("The comment does not exist.", pointer="/comment_id", code="not_found")
     return _target_of_comment(comment, data)
 
 
 def create_ban(session: Session, actor: Actor, data: BanIn, address: str | None = None) -> str:
-    """Ban what stands behind a comment, or an e-mail or network address or domain; returns the ban's id.
+    """Ban the author, address or domain behind a comment, or a named address or domain. Return the ban's id.
 
-    `address` is the hash of the network address that is named, under the present salt.
+    `address` is the hash of the named network address under the current salt.
     """
     require_all_sections(actor)
     moment = now()
     if data.until is not None and data.until <= moment:
-        raise Invalid("The end lies in the past.", pointer="/until", code="in_the_past")
+        raise Invalid("`until` must be in the future.", pointer="/until", code="in_the_past")
     value, until = _find_target(session, data, address)
     ended = BAN.c.until <= moment
     session.execute(sa.delete(BAN).where(BAN.c.value == value, ended))
@@ -218,10 +228,10 @@ def create_ban(session: Session, actor: Actor, data: BanIn, address: str | None 
 
 
 def erase_bans(session: Session, participant_ids: list[str], comment_ids: list[str]) -> None:
-    """Cut bans off from people who are erased. To be erased lifts no ban that can stand without telling who it is.
+    """Detach bans from participants who are erased, without lifting them where that is possible.
 
-    The ban of an identity goes over to the e-mail address that was proven with it, as a hash; where there is none it
-    ends with the token that it was for.
+    The ban of an identity becomes a ban of its confirmed e-mail address, as a hash. Without such an address it is
+    deleted together with the token it was for.
     """
     insert = _INSERT[session.get_bind().dialect.name](BAN).on_conflict_do_nothing()
     is_theirs = BAN.c.value.in_([f"identity:{one}" for one in participant_ids])

@@ -1,4 +1,4 @@
-"""Asking a checker."""
+"""Client of the external checker, an HTTP service that gives a verdict on comments."""
 
 import time
 from collections.abc import Callable
@@ -14,17 +14,17 @@ from app.core.settings import Settings
 from app.moderation.rule_schemas import UNAVAILABLE, CheckerAnswerIn, CheckerVerdict
 from app.net.outgoing import Outgoing
 
-TIMEOUT_SECONDS = 2.0  # seconds for all of it
-MAX_ANSWER_BYTES = 65_536  # bytes of an answer
-MAX_FAILURES = 5  # in a row, after which nobody waits for it any more
-PAUSE_SECONDS = 30.0  # seconds until it is asked again
+TIMEOUT_SECONDS = 2.0  # for the whole request
+MAX_ANSWER_BYTES = 65_536
+MAX_FAILURES = 5  # consecutive failures, after which requests pause
+PAUSE_SECONDS = 30.0  # before the next attempt
 log = structlog.get_logger("broadsheet.moderation")
 
 
 class Checker:
-    """Asks the checker at `CHECKER_URL`; without one there is nothing to ask.
+    """Client of the checker at `CHECKER_URL`, if that is set.
 
-    The address is the operator's own choice, so that it may well be one of a private network.
+    The operator chooses the address, so it may lie in a private network.
     """
 
     def __init__(
@@ -37,14 +37,14 @@ class Checker:
         self._outgoing = Outgoing(None)
 
     async def ask(self, draft: Draft) -> CheckerVerdict | None:
-        """What the checker says of a draft; None where there is no checker."""
+        """Return the checker's verdict on a draft, or None without a checker."""
         if not self.url:
             return None
         if self._clock() < self._asked_again_at:
             return UNAVAILABLE
         try:
             answer = CheckerAnswerIn.model_validate_json(await self._post(*self._message(draft)))
-        except Exception as error:  # whatever it is: somebody waits to comment, and is told nothing of it
+        except Exception as error:  # a failing checker must not fail the request of a commenter
             self._failed(type(error).__name__)
             return UNAVAILABLE
         self._failures = 0
@@ -58,7 +58,7 @@ class Checker:
         self._failures += 1
         if self._failures >= MAX_FAILURES:
             self._asked_again_at = self._clock() + PAUSE_SECONDS
-        log.warning("the checker could not be asked", error=error, failures=self._failures)
+        log.warning("the checker did not answer", error=error, failures=self._failures)
 
     def _message(self, draft: Draft) -> tuple[bytes, dict[str, str]]:
         moment = now()

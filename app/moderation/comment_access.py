@@ -1,4 +1,4 @@
-"""Comments as moderators see them, and who it is that reports or appeals."""
+"""Comments as moderators see them, and which of them a key may moderate."""
 
 from typing import Any
 
@@ -42,7 +42,7 @@ _AUTHOR_COLUMNS = ("id", "name", "kind")
 
 
 def present_comment(row: Row) -> dict[str, Any]:
-    """A row of `COLUMNS` in the shape of `JudgedCommentOut`."""
+    """Return a row of `COLUMNS` in the shape of `JudgedCommentOut`."""
     out = dict(row)
     out["article"] = {"id": row["article_id"], "slug": row["article_slug"], "title": row["article_title"]}
     out["author"] = {name: row[f"author_{name}"] for name in _AUTHOR_COLUMNS} | {
@@ -57,29 +57,29 @@ def present_comment(row: Row) -> dict[str, Any]:
 
 
 def get_comment(connection: sa.Connection, comment_id: str) -> dict[str, Any]:
-    """One comment as moderators see it."""
+    """Return a comment as moderators see it."""
     return present_comment(connection.execute(_SELECT_COMMENT, {"id": comment_id}).mappings().one())
 
 
 def is_in_reach(actor: Actor) -> ColumnElement[bool]:
-    """The articles whose discussion a moderator's key reaches."""
+    """Build the SQL condition for articles whose section the key may moderate."""
     return sa.true() if actor.sections is None else A.c.section_id.in_(sorted(actor.sections))
 
 
 def find_section(connection: sa.Connection, article_id: str) -> str | None:
-    """The id of the section that an article is in, or None."""
+    """Return the id of an article's section, or None."""
     section_id: str | None = connection.execute(_SELECT_SECTION, {"id": article_id}).scalar_one_or_none()
     return section_id
 
 
 def check_reach(connection: sa.Connection, actor: Actor, article_id: str) -> None:
-    """404 for what stands in a section that the key does not reach: it is not told what waits there."""
+    """Raise 404 for an article in a section that the key may not moderate."""
     if actor.sections is not None and not actor.may_in(find_section(connection, article_id)):
         raise NotFound
 
 
 def find_participant(store: sa.Connection | Session, actor: Actor) -> Row | None:
-    """The participant behind a caller who has written or voted before, or None: also behind a comment's own token."""
+    """Return the caller's participant, also for the edit token of a comment, or None if they never took part."""
     if actor.kind == "edit":
         return store.execute(_SELECT_AUTHOR, {"id": actor.comment}).mappings().first()
     return find_caller(store, actor)

@@ -1,4 +1,4 @@
-"""Deciding about comments, and all that follows from a decision."""
+"""Moderation decisions, and their effects on reports, appeals, the author's history and the spam classifier."""
 
 from typing import Any
 
@@ -21,16 +21,16 @@ from app.moderation.schemas import TRANSITIONS, Action, DecisionBulkIn
 
 
 class WrongCommentState(Conflict):
-    """The comment's state does not allow this; one that its author removed stays so."""
+    """The comment's state does not allow the action. A comment removed by its author cannot change state."""
 
-    code, title = "wrong_comment_state", "The comment's state does not allow this"
+    code, title = "wrong_comment_state", "The comment's state does not allow this action"
 
 
 def _check_transition(comment: Row, action: Action) -> bool:
-    """Whether the decision changes the comment's state; 409 where it may not be made."""
+    """Tell whether the action changes the comment's state; 409 if it is not allowed in that state."""
     target, sources = TRANSITIONS[action]
     if comment["state"] == "removed" and comment["removed_by"] == "author":
-        raise WrongCommentState("Its author has removed this comment.")
+        raise WrongCommentState("The comment's author has removed it.")
     if comment["state"] == target:
         return False
     if comment["state"] not in sources:
@@ -41,7 +41,7 @@ def _check_transition(comment: Row, action: Action) -> bool:
 def decide_comment(
     session: Session, actor: Actor, comment_id: str, action: Action, reason: str | None, force: bool
 ) -> str:
-    """Approve, reject, … one comment; returns its id. The same decision again changes nothing."""
+    """Apply an action to a comment and return its id. Repeating a decision changes nothing."""
     comment = lock_comment(session, comment_id)
     check_reach(session.connection(), actor, comment["article_id"])
     changes_state = _check_transition(comment, action)
@@ -60,7 +60,7 @@ def decide_comment(
     )
     _apply_verdict(session, comment, action, case["verdict"] if case else None)
     state = TRANSITIONS[action][0] if changes_state else None
-    # What only confirms a decision is no new one: it could be appealed against without end.
+    # Confirming a decision is logged as declining the appeal, not as a decision that could be appealed again.
     logged_action = "decline" if declined and not is_publishing else action
     log_decision(
         session, comment_id, actor.kind, actor.id, logged_action, state, article_id=comment["article_id"], note=reason
@@ -71,7 +71,7 @@ def decide_comment(
 
 
 def _apply_verdict(session: Session, comment: Row, action: Action, former_verdict: str | None) -> None:
-    """Let the author's standing and the classifier follow the decision; what an earlier one did is undone."""
+    """Update the author's counters and the spam classifier, undoing the effects of an earlier decision."""
     verdict = "approved" if TRANSITIONS[action][0] == "published" else "rejected"
     learn_comment(
         session, comment["id"], comment["text"], {"approve": False, "restore": False, "spam": True}.get(action)
@@ -84,12 +84,12 @@ def _apply_verdict(session: Session, comment: Row, action: Action, former_verdic
 
 
 def remove_comment(session: Session, actor: Actor, comment_id: str) -> None:
-    """Remove a comment for a moderator who deletes it, without a reason given."""
+    """Remove a comment as a moderator, without a reason."""
     decide_comment(session, actor, comment_id, "remove", None, force=False)
 
 
 def decide_comments(session: Session, actor: Actor, data: DecisionBulkIn) -> list[dict[str, Any]]:
-    """One decision about several comments: each is decided or refused by itself."""
+    """Apply an action to several comments, each in its own savepoint with a result of its own."""
     results: list[dict[str, Any]] = []
     for comment_id in data.ids:
         result: dict[str, Any] = {"id": comment_id, "done": True, "state": TRANSITIONS[data.action][0], "code": None}
@@ -103,13 +103,13 @@ def decide_comments(session: Session, actor: Actor, data: DecisionBulkIn) -> lis
 
 
 def feature_comment(session: Session, actor: Actor, comment_id: str, value: bool) -> str:
-    """Let a published comment stand out, or no longer; returns its id."""
+    """Feature a published comment, or stop featuring it. Return its id."""
     comment = lock_comment(session, comment_id)
     check_reach(session.connection(), actor, comment["article_id"])
     if bool(comment["featured"]) == value:
         return comment_id
     if value and comment["state"] != "published":
-        raise WrongCommentState("Only a published comment stands out.")
+        raise WrongCommentState("Only published comments can be featured.")
     comments.set_featured(session, comment, value)
     action = "feature" if value else "unfeature"
     log_decision(session, comment_id, actor.kind, actor.id, action, None, article_id=comment["article_id"])

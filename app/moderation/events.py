@@ -35,31 +35,31 @@ def _subject_of(session: Session, comment: Row) -> _EventSubject:
 
 
 def emit_decided(session: Session, comment: Row, action: str, state: str, *, by: str) -> None:
-    """Tell that a moderator (`moderator`) or a rule (`system`) decided about a comment."""
+    """Emit that a moderator (`moderator`) or a rule (`system`) decided on a comment."""
     emit(session, CommentDecided(**_subject_of(session, comment), action=action, state=state, by=by))
 
 
 def emit_held(session: Session, comment: Row, reasons: Iterable[str]) -> None:
-    """Tell that a comment which was public waits for a moderator."""
+    """Emit that a public comment was hidden until a moderator decides."""
     emit(session, CommentHeld(**_subject_of(session, comment), reasons=list(reasons)))
 
 
 def emit_pending(session: Session, comment: Row, reasons: Iterable[str]) -> None:
-    """Tell that a comment waits for a moderator before it becomes public."""
+    """Emit that a comment waits for a moderator before it becomes public."""
     emit(session, CommentPending(**_subject_of(session, comment), reasons=list(reasons)))
 
 
 def emit_reported(session: Session, comment: Row, reason: str) -> None:
-    """Tell that somebody reported a comment."""
+    """Emit that somebody reported a comment."""
     emit(session, CommentReported(**_subject_of(session, comment), reason=reason))
 
 
 def emit_appealed(session: Session, comment: Row) -> None:
-    """Tell that the author of a comment appealed against a decision."""
+    """Emit that a comment's author appealed a decision."""
     emit(session, CommentAppealed(**_subject_of(session, comment)))
 
 
 def emit_article_reported(session: Session, article_id: str, reason: str) -> None:
-    """Tell that somebody reported an article."""
+    """Emit that somebody reported an article."""
     section_id = find_section(session.connection(), article_id)
     emit(session, ArticleReported(subject_id=article_id, article_id=article_id, section_id=section_id, reason=reason))

@@ -1,4 +1,4 @@
-"""What all of moderation does together: letting comments go, and forgetting people."""
+"""Withdrawing comments from moderation, and erasing persons and articles from its records."""
 
 from sqlmodel import Session
 
@@ -6,7 +6,7 @@ from app.moderation import appeals, bans, learning, log, queue, reports
 
 
 def withdraw_comments(session: Session, comment_ids: list[str]) -> None:
-    """Settle what waits about comments that their authors took back, and drop their own words with them."""
+    """Close the reports and appeals of comments that their authors removed, and erase the authors' texts."""
     reports.uphold_reports(session, comment_ids)
     appeals.close_appeals(session, comment_ids)
     appeals.erase_appeals(session, comment_ids)
@@ -15,7 +15,7 @@ def withdraw_comments(session: Session, comment_ids: list[str]) -> None:
 
 
 def erase_person(session: Session, participant_ids: list[str], email: str | None, comment_ids: list[str]) -> None:
-    """Blank what moderation holds of a person: their reports, words about their comments, their appeals and bans."""
+    """Erase a person's reports, the notes about their comments, their appeals, and what identifies them in bans."""
     withdraw_comments(session, comment_ids)
     reports.erase_reports(session, participant_ids, email, comment_ids)
     log.erase_notes(session, comment_ids)
@@ -23,5 +23,5 @@ def erase_person(session: Session, participant_ids: list[str], email: str | None
 
 
 def erase_article(session: Session, article_id: str) -> None:
-    """Blank the words about an article that is purged and about its comments; what was decided stays."""
+    """Erase the notes about a purged article and its comments; the decisions themselves stay in the log."""
     log.erase_article_notes(session, article_id)

@@ -1,4 +1,4 @@
-"""Reading what the classifier has learned."""
+"""Naive Bayes spam classifier, trained by moderators' decisions."""
 
 import json
 import re
@@ -14,10 +14,10 @@ from app.moderation.rule_schemas import ClassCounts, combine_shares, tokenize
 from app.moderation.tables import LearnedComment, SpamToken
 
 TOKEN, LEARNED = table_of(SpamToken), table_of(LearnedComment)
-TEXT_COUNT_ROW = 0  # the row that counts texts
+TEXT_COUNT_ROW = 0  # token 0 counts the learned texts
 _SELECT_COUNTS = sa.select(TOKEN.c.spam, TOKEN.c.ham)
 _TOKENS_PARAMETER = sa.func.json_each(sa.bindparam("tokens", type_=sa.Text())).table_valued("value")
-# One statement whatever the number of words: a list of parameters would be compiled anew for each length.
+# One array parameter instead of a list of parameters, which would be compiled for each length.
 _SELECT_TOKENS: dict[str, sa.Select[Any]] = {
     "sqlite": _SELECT_COUNTS.where(TOKEN.c.token.in_(sa.select(_TOKENS_PARAMETER.c.value))),
     "postgresql": _SELECT_COUNTS.where(
@@ -27,7 +27,7 @@ _SELECT_TOKENS: dict[str, sa.Select[Any]] = {
 
 
 def count_texts(connection: sa.Connection) -> ClassCounts:
-    """How many texts of each class were learned."""
+    """Return the number of learned texts of each class."""
     row = connection.execute(_SELECT_COUNTS.where(TOKEN.c.token == TEXT_COUNT_ROW)).first()
     return ClassCounts(*row) if row else ClassCounts(0, 0)
 
@@ -35,9 +35,9 @@ def count_texts(connection: sa.Connection) -> ClassCounts:
 def spam_probability(
     session: Session, texts: ClassCounts, text: str, links: tuple[str, ...] = (), text_tokens: list[int] | None = None
 ) -> float:
-    """How likely a text is spam, 0 to 1, where so many texts were learned; one statement.
+    """Return the probability from 0 to 1 that a text is spam, in one statement.
 
-    `found` are its `tokens`, where they are known already.
+    `text_tokens` are the text's `tokenize`, if they are known already.
     """
     text_tokens = tokenize(text, links) if text_tokens is None else text_tokens
     dialect = session.get_bind().dialect.name
@@ -53,7 +53,9 @@ _HREF = re.compile(r'\bhref="(https?://[^"]{1,2048})"')
 
 
 def _adjust_counts(session: Session, text_tokens: list[int], spam: bool, by: int) -> None:
-    """Move the counts of words and of texts, none below zero; always in order, lest two of these block each other."""
+    """Adjust the counts of tokens and texts, none below zero; in token order, so that two transactions cannot
+    deadlock.
+    """
     name = "spam" if spam else "ham"
     rows = [{"token": token, "spam": 0, "ham": 0, name: max(by, 0)} for token in (TEXT_COUNT_ROW, *text_tokens)]
     insert = _INSERT[session.get_bind().dialect.name](TOKEN).values(rows)
@@ -71,7 +73,7 @@ def _unlearn(session: Session, example: Row) -> None:
 
 
 def learn_comment(session: Session, comment_id: str, text: str, spam: bool | None) -> None:
-    """Take a comment as an example of spam, or of what is none; None takes back what was learned of it before."""
+    """Learn a comment as spam (True) or ham (False), replacing what was learned of it before; None only unlearns."""
     query = sa.select(LEARNED).where(LEARNED.c.comment_id == comment_id)
     example = session.execute(query).mappings().first()
     if spam is None:
@@ -89,5 +91,5 @@ def learn_comment(session: Session, comment_id: str, text: str, spam: bool | Non
 
 
 def erase_examples(session: Session, comment_ids: list[str]) -> None:
-    """Drop what ties learned words to comments that are erased; the counts tell nothing of anybody and stay."""
+    """Delete the links between comments and learned tokens. The counts are anonymous and stay."""
     session.execute(sa.delete(LEARNED).where(LEARNED.c.comment_id.in_(comment_ids)))

@@ -1,4 +1,4 @@
-"""Writing the moderation log."""
+"""The moderation log: every decision, by moderators and by rules."""
 
 from collections.abc import Iterable
 from typing import Any
@@ -30,9 +30,9 @@ def log_decision(
     article_id: str | None = None,
     note: str | None = None,
 ) -> str:
-    """Note a decision in its own transaction; returns its id. Reasons are (stage, detail) without private text.
+    """Add an entry in the caller's transaction and return its id. Reasons are (stage, detail) without private text.
 
-    `state` is the state that the comment has from now on, None where the decision does not change it.
+    `state` is the comment's state from then on, or None if the decision does not change it.
     """
     row: dict[str, Any] = {
         "id": new_id(),
@@ -51,7 +51,7 @@ def log_decision(
 
 
 def erase_notes(session: Session, comment_ids: list[str]) -> None:
-    """Blank the words of moderators and of the checker about comments that are erased: they may quote them."""
+    """Erase the notes of moderators and the checker's reasons about comments: they may quote them."""
     is_about = _LOG.c.comment_id.in_(comment_ids)
     session.execute(sa.update(_LOG).where(is_about, _LOG.c.note.is_not(None)).values(note=None))
     quoting = sa.cast(_LOG.c.reasons, sa.Text).contains('"external"')
@@ -61,7 +61,7 @@ def erase_notes(session: Session, comment_ids: list[str]) -> None:
 
 
 def erase_article_notes(session: Session, article_id: str) -> None:
-    """Blank the words of moderators and the reasons of checks about an article and its comments."""
+    """Erase the notes and reasons about an article and its comments."""
     session.execute(sa.update(_LOG).where(_LOG.c.article_id == article_id).values(note=None, reasons=[]))
 
 
@@ -70,7 +70,7 @@ NEWEST = Sort("-at", descending=True)
 
 
 def list_entries(connection: sa.Connection, actor: Actor, filters: LogQuery) -> dict[str, Any]:
-    """A page of the log, newest first; a key that is limited to sections reads only of their articles."""
+    """List the log, newest first; a key limited to sections sees only entries about their articles."""
     query = sa.select(LOG)
     if actor.sections is not None:
         within = sa.select(_ARTICLE.c.id).where(_ARTICLE.c.section_id.in_(sorted(actor.sections)))
@@ -88,12 +88,12 @@ def list_entries(connection: sa.Connection, actor: Actor, filters: LogQuery) -> 
 
 
 def find_redaction(connection: sa.Connection, comment_id: str) -> sa.RowMapping | None:
-    """The newest redaction of a comment, or None."""
+    """Return the newest redaction of a comment, or None."""
     query = sa.select(LOG).where(LOG.c.comment_id == comment_id, LOG.c.action == "redact")
     return connection.execute(query.order_by(LOG.c.at.desc(), LOG.c.id.desc()).limit(1)).mappings().first()
 
 
 def find_decision(connection: sa.Connection, comment_id: str) -> sa.RowMapping | None:
-    """What decided the state that a comment has: the newest entry that changed it."""
+    """Return the log entry that set the comment's current state, or None."""
     query = sa.select(LOG).where(LOG.c.comment_id == comment_id, LOG.c.state.is_not(None))
     return connection.execute(query.order_by(LOG.c.at.desc(), LOG.c.id.desc()).limit(1)).mappings().first()

@@ -1,4 +1,4 @@
-"""Reading phrases."""
+"""Watched phrases, which hold or refuse the comments that contain them."""
 
 from typing import Any
 
@@ -24,33 +24,33 @@ _SELECT_PHRASES = sa.select(PHRASE.c.id, PHRASE.c.text, PHRASE.c.match, PHRASE.c
 
 
 def select_generation() -> sa.ScalarSelect[Any]:
-    """What changes whenever a phrase does, null before the first: for a statement that asks other things as well."""
+    """Build the scalar subquery of the generation of phrases, which changes with every write; null before the first."""
     return sa.select(GENERATION.c.value).where(GENERATION.c.id == 1).scalar_subquery()
 
 
 def compile_phrases(session: Session) -> Phrases:
-    """All phrases, ready to be found."""
+    """Load all phrases, compiled for matching."""
     return Phrases(session.execute(_SELECT_PHRASES))
 
 
 def find_phrase(connection: sa.Connection, phrase_id: str) -> sa.RowMapping | None:
-    """One phrase, or None."""
+    """Return a phrase, or None."""
     return connection.execute(sa.select(PHRASE).where(PHRASE.c.id == phrase_id)).mappings().first()
 
 
 def get_phrase(connection: sa.Connection, phrase_id: str) -> sa.RowMapping:
-    """One phrase that was just written."""
+    """Return a phrase that exists."""
     return connection.execute(sa.select(PHRASE).where(PHRASE.c.id == phrase_id)).mappings().one()
 
 
 def list_created(connection: sa.Connection, ids: list[str]) -> dict[str, Any]:
-    """Phrases that were just written, in the order in which they were sent."""
+    """List phrases that were just created, in the order in which they were sent."""
     rows = connection.execute(sa.select(PHRASE).where(PHRASE.c.id.in_(ids)).order_by(PHRASE.c.id)).mappings()
     return {"data": list(rows)}
 
 
 def list_phrases(connection: sa.Connection, filters: PhraseQuery) -> dict[str, Any]:
-    """A page of phrases, newest first."""
+    """List phrases, newest first."""
     query = sa.select(PHRASE)
     if filters.action is not None:
         query = query.where(PHRASE.c.action == filters.action)
@@ -64,13 +64,13 @@ _INSERT: dict[str, Any] = {"sqlite": sqlite.insert, "postgresql": postgresql.ins
 
 
 class TooManyPhrases(Conflict):
-    """There are as many phrases as one publication can have."""
+    """The publication has reached the maximum number of phrases."""
 
     code, title = "too_many_phrases", "There are too many phrases"
 
 
 def _advance_generation(session: Session) -> None:
-    """Let every process read the phrases again. A value that was never there: one that counts could be rolled back."""
+    """Make every process reload the phrases. The value is a new id: a counter could repeat after a rollback."""
     row = {"id": 1, "value": new_id()}
     insert = _INSERT[session.get_bind().dialect.name](GENERATION).values(row)
     session.execute(insert.on_conflict_do_update(index_elements=[GENERATION.c.id], set_={"value": row["value"]}))
@@ -78,11 +78,15 @@ def _advance_generation(session: Session) -> None:
 
 def _check_length(text: str, match: str, pointer: str = "/text") -> None:
     if match == "text" and not is_long_enough(text):
-        raise Invalid("A part of a word has three letters at least.", pointer=pointer, code="too_short")
+        raise Invalid(
+            "A phrase that matches parts of words needs at least three letters or digits.",
+            pointer=pointer,
+            code="too_short",
+        )
 
 
 def create_phrase(session: Session, actor: Actor, data: PhraseIn) -> str:
-    """Watch for a phrase from now on; returns its id."""
+    """Create a phrase and return its id."""
     require_all_sections(actor)
     _check_length(data.text, data.match)
     if session.execute(sa.select(sa.func.count()).select_from(PHRASE)).scalar_one() >= MAX_PHRASES:
@@ -96,11 +100,12 @@ def create_phrase(session: Session, actor: Actor, data: PhraseIn) -> str:
 
 
 def create_phrases(session: Session, actor: Actor, data: PhrasesIn) -> list[str]:
-    """Watch for phrases from now on, all of them or none; those that are watched already are left as they are."""
+    """Create phrases, all of them or none, and return the ids of the new ones. Existing phrases stay as they are."""
     require_all_sections(actor)
     for at, entry in enumerate(data.phrases):
         _check_length(entry.text, entry.match, f"/phrases/{at}/text")
-    _advance_generation(session)  # nobody else adds any before this ends
+    # locks the generation row, so that nobody else adds phrases before this transaction ends
+    _advance_generation(session)
     existing = {(row.text, row.match) for row in session.execute(sa.select(PHRASE.c.text, PHRASE.c.match))}
     new = {(entry.text, entry.match): entry for entry in data.phrases if (entry.text, entry.match) not in existing}
     if len(existing) + len(new) > MAX_PHRASES:
@@ -124,7 +129,7 @@ def _lock_phrase(session: Session, actor: Actor, phrase_id: str) -> Phrase:
 def update_phrase(
     session: Session, actor: Actor, phrase_id: str, data: PhrasePatch, versions: frozenset[int] | None
 ) -> str:
-    """Change a phrase; returns its id."""
+    """Update a phrase and return its id."""
     row = _lock_phrase(session, actor, phrase_id)
     values = data.model_dump(exclude_unset=True)
     names = sorted(name for name, value in values.items() if getattr(row, name) != value)
@@ -140,7 +145,7 @@ def update_phrase(
 
 
 def delete_phrase(session: Session, actor: Actor, phrase_id: str, versions: frozenset[int] | None) -> None:
-    """Watch for it no longer."""
+    """Delete a phrase."""
     row = _lock_phrase(session, actor, phrase_id)
     etag.check_version(row.version, versions)
     session.delete(row)

@@ -1,4 +1,4 @@
-"""What the store knows of an author and a text: one statement for all stages."""
+"""The moderation pipeline: stages that each give a finding on a comment, and together a verdict."""
 
 from collections.abc import Callable
 from datetime import datetime, timedelta
@@ -42,7 +42,7 @@ from app.moderation.rule_schemas import (
 )
 from app.web.offload import Offload
 
-MAX_COMPARED_COMMENTS = 200  # comments of a day that say the same, among which one's own are looked for
+MAX_COMPARED_COMMENTS = 200  # comments of a day with the same text, among which the author's own are counted
 _C = table_of(Comment)
 _AT = _C.c.created_at
 
@@ -56,13 +56,13 @@ _IS_FROM_ADDRESS = _C.c.address_hash == _parameter("address", _C.c.address_hash)
 
 
 def _select_nth_newest(who: ColumnElement[bool], since: str, n: str) -> sa.ScalarSelect[Any]:
-    """When the n-th newest comment since a time was written: null where there are fewer."""
+    """Build the subquery of the creation time of the n-th newest comment since a time; null if there are fewer."""
     newest = sa.select(_AT).where(who, _parameter(since, _AT) < _AT).order_by(_AT.desc())
     return newest.limit(1).offset(sa.bindparam(n, type_=sa.Integer())).scalar_subquery()
 
 
 def _select_history(with_rates: bool) -> sa.Select[Any]:
-    # By the text, not by who wrote: one address may stand for very many people, and an author for a long day.
+    # Search by text, not by author: an address may be shared by very many people, and an author may write all day.
     names = "article_id under_id state participant_id address_hash id"
     alike = sa.select(*(_C.c[name] for name in names.split()))
     alike = alike.where(_C.c.fingerprint == _parameter("fingerprint", _C.c.fingerprint), _parameter("day", _AT) < _AT)
@@ -103,10 +103,10 @@ def read_history(
     *,
     ahead: int = 0,
 ) -> AuthorHistory:
-    """What is known of the author and the text of a submission.
+    """Read an author's history and the repetitions of a text, in one statement.
 
-    `rates`: comments a minute, before this one, of an author and of an address; None where nobody counts. `ahead`: so
-    many comments of a batch are going to be posted before this one.
+    `rates` are the comments per minute, without this one, allowed for an author and for an address; None skips the
+    limits. `ahead` is the number of comments of the same batch that will be posted before this one.
     """
     address, day = attempt.addresses[0] if attempt.addresses else None, attempt.at - timedelta(seconds=DAY_SECONDS)
     person = attempt.participant
@@ -130,7 +130,7 @@ def read_history(
 
 
 def attempt_of(submission: Submission) -> Attempt:
-    """A submission as `standing` knows it."""
+    """Return the attempt that a submission makes, as `read_history` takes it."""
     return Attempt(
         submission.participant,
         submission.addresses,
@@ -144,32 +144,32 @@ def attempt_of(submission: Submission) -> Attempt:
     )
 
 
-SPAM_PROBABILITY, DOUBTFUL_PROBABILITY = 0.99, 0.9  # likeness to spam
+SPAM_PROBABILITY, DOUBTFUL_PROBABILITY = 0.99, 0.9  # probabilities of spam
 MAX_REPEAT_ARTICLES = 3
-MAX_REPEAT_PLACES = 3  # of one article, which have the same text already
+MAX_REPEAT_PLACES = 3  # of one article with the same text
 _SEVERITY: dict[str, int] = {"published": 0, "pending": 1, "rejected": 2, "spam": 3}
 _AdverseState = Literal["pending", "rejected", "spam"]
 _STATE_BY_ACTION: dict[str, _AdverseState] = {
     "hold": "pending",
     "reject": "rejected",
     "spam": "spam",
-}  # of phrases and of the checker
+}  # actions of phrases and verdicts of the checker
 
 
 def check_ban(context: ModerationContext) -> Finding | None:
-    """Who is banned does not take part: 403."""
+    """Raise 403 for a banned author."""
     if context.history.banned:
         raise Banned
     return None
 
 
 def _seconds_to_wait(moment: datetime, window: int) -> int:
-    """Seconds until a comment of that moment is out of the window."""
+    """Return the seconds until a comment of that moment leaves the window."""
     return max(1, min(window, round((moment - now()).total_seconds()) + window))
 
 
 def check_flood(context: ModerationContext) -> Finding | None:
-    """Too many comments of one author or from one address: 429 that says when to come back."""
+    """Raise 429 with `Retry-After` for too many comments of one author or from one address."""
     _refuse_flood(context.history)
     return None
 
@@ -183,13 +183,15 @@ def _refuse_flood(history: AuthorHistory) -> None:
     )
     waits = [_seconds_to_wait(moment, window) for moment, window in windows if moment is not None]
     if waits:
-        raise TooManyRequests("Too many comments in a short time.", headers={"Retry-After": str(max(waits))})
+        raise TooManyRequests(
+            "Too many comments. Try again after the seconds in Retry-After.", headers={"Retry-After": str(max(waits))}
+        )
 
 
 def check_repeat(context: ModerationContext) -> Finding | None:
-    """The same text in the same place, or a longer one in many places of an article: 409. Under many articles: spam.
+    """Refuse repeated texts: 409 in the same place or in many places of an article, spam under many articles.
 
-    People say "Yes!" to several comments; advertisements are longer.
+    Short texts such as "Yes!" may be repeated in other places.
     """
     _refuse_repeat(context.history, context.submission.text)
     if context.history.articles >= MAX_REPEAT_ARTICLES - 1 and len(context.submission.text) >= MIN_DISTINCTIVE_LENGTH:
@@ -203,7 +205,7 @@ def _refuse_repeat(history: AuthorHistory, text: str) -> None:
 
 
 def check_phrases(context: ModerationContext) -> Finding | None:
-    """Words that moderators have listed, in the text, the name and the links; the strictest of them decides."""
+    """Apply the strictest watched phrase in the text, the author's name and the links."""
     if context.matches is None:
         matches = context.phrases.find(context.submission.text, context.submission.name, context.submission.links)
     else:
@@ -215,13 +217,15 @@ def check_phrases(context: ModerationContext) -> Finding | None:
 
 
 def check_links(context: ModerationContext) -> Finding | None:
-    """More links than a reader's comment usually has."""
+    """Hold comments with more than `max_links` links."""
     count = len(context.submission.links)
     return Finding("pending", f"{count} links") if count > context.settings.max_links else None
 
 
 def check_new_author(context: ModerationContext) -> Finding | None:
-    """Authors whom moderators have not approved often enough; a guest without a proven e-mail stays a new one."""
+    """Hold comments of authors with too few approved ones; guests without a confirmed e-mail address always count
+    as new.
+    """
     needed, author = context.settings.moderate_new_authors, context.submission.participant
     if not needed:
         return None
@@ -231,7 +235,7 @@ def check_new_author(context: ModerationContext) -> Finding | None:
 
 
 def check_spam_probability(context: ModerationContext) -> Finding | None:
-    """What moderators called spam before looks like this."""
+    """Hold or refuse what the spam classifier considers likely spam."""
     probability = context.spam_probability()
     if probability < DOUBTFUL_PROBABILITY:
         return None
@@ -239,7 +243,7 @@ def check_spam_probability(context: ModerationContext) -> Finding | None:
 
 
 def apply_checker_verdict(context: ModerationContext) -> Finding | None:
-    """What the checker outside of this process said; that it said nothing is never passed over."""
+    """Apply the external checker's verdict; if it is unavailable, hold or note that as configured."""
     if context.checker_verdict is None or context.checker_verdict.verdict == "publish":
         return None
     if context.checker_verdict.verdict == "unavailable":
@@ -249,7 +253,7 @@ def apply_checker_verdict(context: ModerationContext) -> Finding | None:
 
 
 def check_moderation_mode(context: ModerationContext) -> Finding | None:
-    """Articles whose every comment is read first, and comments that must wait for a reason of their own."""
+    """Hold comments on pre-moderated articles, and those that must wait for another reason."""
     if context.submission.moderation == "pre":
         return Finding("pending", "pre")
     return Finding("pending", "waits") if context.submission.must_wait else None
@@ -270,7 +274,7 @@ STAGES: tuple[tuple[str, Callable[[ModerationContext], Finding | None]], ...] = 
 
 
 def run_stages(context: ModerationContext) -> Verdict:
-    """What becomes of a submission: the strictest of what the stages find; a refusal ends it. Staff are only banned."""
+    """Run the stages and return the strictest verdict; a refusal ends the run. Staff are only checked for bans."""
     state: ModeratedState = "published"
     reasons: list[Reason] = []
     for name, stage in STAGES if context.submission.kind != "staff" else STAGES[:1]:
@@ -286,29 +290,32 @@ def run_stages(context: ModerationContext) -> Verdict:
 
 
 class ModerationPipeline:
-    """The judges of one process: `app.comments.schemas.Screen`."""
+    """The moderation pipeline of one process; implements `app.comments.schemas.Screen`."""
 
     def __init__(self, settings: Settings, checker: Checker | None = None) -> None:
         self.settings, self.checker = settings, checker or Checker(settings)
         self._phrases: tuple[str | None, Phrases] = (None, Phrases())
-        self._has_learned = False  # whether the classifier had an opinion when it was asked last
+        self._has_learned = False  # whether the classifier was trained at the last comment
 
     @property
     def has_checker(self) -> bool:
-        """Whether there is a checker."""
+        """Whether an external checker is configured."""
         return bool(self.checker.url)
 
     def check_attempt(self, store: sa.Connection | Session, attempt: Attempt, ahead: int = 0) -> None:
-        """Refuse who is banned, floods and repeats by what the store knows, before the text is read or sent anywhere.
+        """Refuse bans, floods and repetitions before the text is parsed or sent anywhere.
 
-        What passes is get_comment again in the transaction that posts it.
+        What passes is evaluated again in the transaction that posts it.
         """
         rates = None if attempt.is_staff or attempt.is_edit else self._rates()
         history = read_history(store, attempt, rates, ahead=ahead)
         if history.banned:
             raise Banned
         if rates is not None and ahead >= min(rates):
-            raise TooManyRequests("Too many comments in a short time.", headers={"Retry-After": str(MINUTE_SECONDS)})
+            raise TooManyRequests(
+                "Too many comments. Try again after the seconds in Retry-After.",
+                headers={"Retry-After": str(MINUTE_SECONDS)},
+            )
         _refuse_flood(history)
         if attempt.fingerprint and not attempt.is_staff:
             _refuse_repeat(history, attempt.text)
@@ -318,11 +325,11 @@ class ModerationPipeline:
         return (settings.flood_author, settings.flood_address) if settings.rate_limits != "off" else None
 
     def analyze(self, text: str, links: tuple[str, ...]) -> TextAnalysis:
-        """Look for phrases and count words, as far as that was needed at the last comment."""
+        """Match phrases and tokenize the text, as far as the last evaluation needed it."""
         return self._analysis(*analyze_text(text, links, *self._needs()))
 
     async def analyze_offloaded(self, offload: Offload, text: str, links: tuple[str, ...]) -> TextAnalysis:
-        """Do as `read` does, away from the event loop."""
+        """Run `analyze` outside the event loop."""
         return self._analysis(*await offload.run(analyze_text, text, links, *self._needs()))
 
     def _needs(self) -> tuple[bool, bool]:
@@ -333,15 +340,15 @@ class ModerationPipeline:
         return TextAnalysis(generation, tuple(phrases.find_in_folded(folded)), tokens)
 
     async def ask_checker(self, draft: Draft) -> CheckerVerdict | None:
-        """Ask the checker, where there is one; the staff's words are not sent to it."""
+        """Return the external checker's verdict, or None; texts of staff are not sent to it."""
         return await self.checker.ask(draft) if draft.kind != "staff" else None
 
     async def stop(self) -> None:
-        """Close what is open to the outside."""
+        """Close outgoing connections."""
         await self.checker.stop()
 
     def require_not_banned(self, session: Session, participant: Row | None, addresses: tuple[str, ...]) -> None:
-        """403 for those who are banned, whatever they are about to do: vote, react, report."""
+        """Raise 403 `banned` for somebody who is banned from voting, reacting and reporting."""
         require_not_banned(session, participant, addresses)
 
     def evaluate(
@@ -351,7 +358,9 @@ class ModerationPipeline:
         checker_verdict: CheckerVerdict | None = None,
         analysis: TextAnalysis | None = None,
     ) -> Verdict:
-        """Decide about a comment or an edit; what is refused outright is raised as a problem. Writes nothing."""
+        """Return the verdict on a comment or an edit, or raise a problem for what is refused outright. Writes
+        nothing.
+        """
         settings = self.settings
         history = read_history(session, attempt_of(submission), None if submission.is_edit else self._rates())
         learned = ClassCounts(history.spam or 0, history.ham or 0)
@@ -372,7 +381,7 @@ class ModerationPipeline:
         return run_stages(case)
 
     def log_verdict(self, session: Session, submission: Submission, verdict: Verdict) -> None:
-        """Note in the moderation log why a comment that now stands was not simply published."""
+        """Log a verdict that is not a plain publication, and emit its event."""
         if verdict.state != "published" or verdict.reasons:
             article_id = submission.article_id
             log_decision(
@@ -395,7 +404,7 @@ class ModerationPipeline:
             emit_decided(session, comment, "screen", verdict.state, by="system")
 
     def _current(self, session: Session, current: str | None) -> Phrases:
-        """The phrases as they stand, read again where another process or this one has changed them."""
+        """Return the current phrases, reloaded if their generation has changed."""
         generation, phrases = self._phrases
         if generation != current:
             phrases = compile_phrases(session)
@@ -406,7 +415,7 @@ class ModerationPipeline:
 def analyze_text(
     text: str, links: tuple[str, ...], with_looks: bool, with_tokens: bool
 ) -> tuple[str, list[int] | None]:
-    """Give a text and its links by their looks, for phrases, and the hashes of its words, for the classifier."""
+    """Return the folded text and links for phrase matching, and the token hashes for the classifier."""
     return fold_comment(text, "", links) if with_looks else "", tokenize(text, links) if with_tokens else None
 
 

@@ -1,4 +1,6 @@
-"""Reading the queue: two walks along indexes, however much waits and however deep the page is."""
+"""The moderation queue, read by index walks whose cost does not depend on its length, and the leases of its
+comments.
+"""
 
 from collections import Counter
 from collections.abc import Sequence
@@ -39,7 +41,7 @@ _SELECT_ITEMS = (
 
 
 def _conditions(actor: Actor, filters: QueueFilters) -> list[ColumnElement[bool]]:
-    """What the filters and the key's sections ask of a comment."""
+    """List the SQL conditions of the filters and of the key's sections."""
     conditions: list[ColumnElement[bool]] = []
     if actor.sections is not None:
         conditions.append(C.c.article_id.in_(sa.select(A.c.id).where(is_in_reach(actor))))
@@ -60,7 +62,7 @@ def _conditions(actor: Actor, filters: QueueFilters) -> list[ColumnElement[bool]
 
 
 def _index_walks(filters: QueueFilters) -> list[tuple[sa.Select[Any], ColumnElement[Any], ColumnElement[Any]]]:
-    """The index walks that give what is asked for, no comment in two of them: a query, its key and its id."""
+    """List disjoint index walks that together give the requested comments: each a query, its sort key and its id."""
     own = sa.select(C.c.id, C.c.created_at)
     cases = sa.select(C.c.id, C.c.created_at).join_from(CASE, C, C.c.id == CASE.c.comment_id)
     case_keys = (CASE.c.commented_at, CASE.c.comment_id)
@@ -79,7 +81,7 @@ def _index_walks(filters: QueueFilters) -> list[tuple[sa.Select[Any], ColumnElem
 def select_waiting(
     actor: Actor, filters: QueueFilters, limit: int, key: Key | None = None, *, free: bool = False
 ) -> Any:
-    """SELECT of id and created_at of what waits, in order; `free` leaves out what another moderator works on."""
+    """Build the SELECT of ids and times of waiting comments, in order; `free` leaves out those leased by others."""
     sort, parts = SORTS[filters.sort], []
     conditions = _conditions(actor, filters)
     if free:
@@ -95,7 +97,7 @@ def select_waiting(
 
 
 def list_queue(connection: sa.Connection, actor: Actor, filters: QueueQuery) -> dict[str, Any]:
-    """A page of the queue."""
+    """List the queue."""
     total = None
     sort = SORTS[filters.sort].bound_to(filters)
     if filters.count == "exact":
@@ -109,7 +111,7 @@ def list_queue(connection: sa.Connection, actor: Actor, filters: QueueQuery) -> 
 
 
 def list_items(connection: sa.Connection, ids: Sequence[str]) -> list[dict[str, Any]]:
-    """These comments as `QueueItemOut` has them, in this order: four statements for any number."""
+    """Return comments in the shape of `QueueItemOut`, in this order, with four statements for any number."""
     if not ids:
         return []
     rows = {row["id"]: row for row in connection.execute(_SELECT_ITEMS, {"ids": ids, "now": now()}).mappings()}
@@ -151,7 +153,7 @@ def _open_reports(connection: sa.Connection, ids: Sequence[str]) -> dict[str, li
 
 
 def _reasons_of(connection: sa.Connection, ids: Sequence[str]) -> dict[str, list[Any]]:
-    """Why each has its state: the newest entry of the log that gives reasons, one step of its index for each."""
+    """Return the reasons of each comment's state, from the newest log entry that set it."""
     newest = (
         sa.select(_LOG.c.id)
         .where(_LOG.c.comment_id == C.c.id, _LOG.c.state.is_not(None))
@@ -170,13 +172,13 @@ def _open_appeals(connection: sa.Connection, ids: Sequence[str]) -> dict[str, Ro
 
 
 def find_lease(connection: sa.Connection, comment_id: str, at: datetime) -> sa.RowMapping | None:
-    """Who works on a comment at a time, or None."""
+    """Return the lease of a comment at a time, or None."""
     query = sa.select(LEASE).where(LEASE.c.comment_id == comment_id, LEASE.c.until > at)
     return connection.execute(query).mappings().first()
 
 
 def find_case(connection: sa.Connection, comment_id: str) -> sa.RowMapping | None:
-    """What moderation keeps of a comment, or None."""
+    """Return the moderation case of a comment, or None."""
     return connection.execute(sa.select(CASE).where(CASE.c.comment_id == comment_id)).mappings().first()
 
 
@@ -184,9 +186,9 @@ _INSERT: dict[str, Any] = {"sqlite": sqlite.insert, "postgresql": postgresql.ins
 
 
 class Leased(Conflict):
-    """Another moderator is working on the comment; `force=true` decides all the same."""
+    """Another moderator has claimed the comment; `force=true` decides anyway."""
 
-    code, title = "leased", "Another moderator is working on this"
+    code, title = "leased", "Another moderator has claimed this comment"
 
 
 def _insert(session: Session, table: sa.Table) -> Any:
@@ -194,9 +196,9 @@ def _insert(session: Session, table: sa.Table) -> Any:
 
 
 def claim_comments(session: Session, actor: Actor, filters: ClaimIn) -> tuple[list[str], datetime]:
-    """Take what waits and is nobody's; returns the comments' ids, and until when they are the caller's.
+    """Lease waiting comments to the caller; return their ids and the end of the lease.
 
-    Two who ask at once pass by each other's rows; where one has already committed, the upsert finds its lease.
+    Concurrent claims skip each other's locked rows; where one has already committed, the upsert respects its lease.
     """
     moment = now()
     until = moment + timedelta(minutes=filters.minutes)
@@ -219,12 +221,12 @@ def claim_comments(session: Session, actor: Actor, filters: ClaimIn) -> tuple[li
 
 
 def present_claim(connection: sa.Connection, result: tuple[list[str], datetime]) -> dict[str, Any]:
-    """What `claim` took, as `ClaimedOut` has it."""
+    """Return the result of `claim_comments` in the shape of `ClaimedOut`."""
     return {"data": list_items(connection, result[0]), "until": result[1]}
 
 
 def release_comment(session: Session, actor: Actor, comment_id: str) -> None:
-    """Give a comment back to the queue: the moderator who took it may, and an admin."""
+    """Release the lease of a comment, as its holder or an admin."""
     query = sa.select(C.c.article_id).where(C.c.id == comment_id)
     article_id = session.execute(query).scalar_one_or_none()
     if article_id is None:
@@ -233,11 +235,11 @@ def release_comment(session: Session, actor: Actor, comment_id: str) -> None:
     is_releasable = sa.true() if actor.may("admin") else LEASE.c.key_id == actor.id
     released = affected(session.execute(sa.delete(LEASE).where(LEASE.c.comment_id == comment_id, is_releasable)))
     if not released and find_lease(session.connection(), comment_id, now()):
-        raise Leased("Only who took it gives it back.")
+        raise Leased("Only the moderator who claimed it can release it.")
 
 
 def end_lease(session: Session, actor: Actor, comment_id: str, *, force: bool) -> None:
-    """End the lease of a comment that is being decided about; 409 where it is another moderator's."""
+    """End the lease of a comment that is being decided; 409 `leased` if another moderator holds it."""
     lease = find_lease(session.connection(), comment_id, now())
     if lease is not None and lease["key_id"] != actor.id and not force:
         raise Leased
@@ -245,7 +247,7 @@ def end_lease(session: Session, actor: Actor, comment_id: str, *, force: bool) -
 
 
 def update_case(session: Session, comment: Row, **values: Any) -> None:
-    """Set what moderation keeps of a comment, whose row the caller has locked; the queue follows from it."""
+    """Update the moderation case of a comment whose row is locked, and whether it waits in the queue."""
     case = find_case(session.connection(), comment["id"])
     row = {**(case or {"reports": 0, "weight": 0, "appealed": False, "verdict": None}), **values}
     row["waits"] = row["reports"] > 0 or row["appealed"]
@@ -257,12 +259,12 @@ def update_case(session: Session, comment: Row, **values: Any) -> None:
 
 
 def erase_cases(session: Session, comment_ids: list[str]) -> None:
-    """Take comments that are erased out of the queue: there is nothing left to decide about."""
+    """Take erased comments out of the queue."""
     nothing = {"reports": 0, "weight": 0, "appealed": False, "waits": False}
     session.execute(sa.update(CASE).where(CASE.c.comment_id.in_(comment_ids)).values(nothing))
     session.execute(sa.delete(LEASE).where(LEASE.c.comment_id.in_(comment_ids)))
 
 
 def prune_leases(session: Session) -> int:
-    """Forget leases that have run out; returns how many."""
+    """Delete expired leases and return their number."""
     return affected(session.execute(sa.delete(LEASE).where(LEASE.c.until <= now())))

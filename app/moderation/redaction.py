@@ -1,4 +1,4 @@
-"""Reading the former texts of a comment."""
+"""Redaction of comments, and their former texts."""
 
 from typing import Any
 
@@ -30,7 +30,7 @@ _COLUMNS = [_REVISION.c[name] for name in "id number replaced_at replaced_by sou
 def list_revisions(
     connection: sa.Connection, actor: Actor, comment_id: str, query: CommentRevisionQuery
 ) -> dict[str, Any]:
-    """A page of the texts that a comment had before each change, newest first; 404 for what the key does not reach."""
+    """List a comment's former texts, newest first; 404 outside the key's sections."""
     article_id = connection.execute(_SELECT_ARTICLE_ID, {"id": comment_id}).scalar_one_or_none()
     if article_id is None:
         raise NotFound
@@ -40,7 +40,7 @@ def list_revisions(
 
 
 def find_text_before_redaction(connection: sa.Connection, comment_id: str) -> Body | None:
-    """The text that its author wrote last, where moderators have changed it since; None where they have not."""
+    """Return the author's last text if moderators have changed it since, else None."""
     rows = connection.execute(
         sa.select(*(_REVISION.c[name] for name in ("source", "html", "text", "replaced_by")))
         .where(_REVISION.c.comment_id == comment_id)
@@ -61,27 +61,27 @@ def _lock_comment(session: Session, actor: Actor, comment_id: str) -> Row:
     comment = lock_comment(session, comment_id)
     check_reach(session.connection(), actor, comment["article_id"])
     if comment["state"] == "removed":
-        raise WrongCommentState("A removed comment is not changed; restore it first.")
+        raise WrongCommentState("Removed comments cannot be redacted. Restore the comment first.")
     return comment
 
 
 def redact_comment(session: Session, actor: Actor, comment_id: str, data: RedactIn) -> str:
     """Replace passages of a comment's source by a marker and return its id.
 
-    422 `quote_not_found` for a passage that does not stand there, or if no word would be left.
+    422 `quote_not_found` for a passage that is not in the source, 422 `nothing_left` if no word would remain.
     """
     comment = _lock_comment(session, actor, comment_id)
     source: str = comment["source"]
     for number, passage in enumerate(data.passages):
         if passage not in comment["source"]:
             raise Invalid(
-                "The comment's source has no such passage.",
+                "The comment's source does not contain this passage.",
                 pointer=f"/passages/{number}",
                 code="quote_not_found",
             )
-        source = source.replace(passage, MARKER)  # one that overlaps an earlier passage is gone with it
+        source = source.replace(passage, MARKER)  # a passage that overlaps an earlier one is replaced with it
     if not any(character.isalnum() for character in source):
-        raise Invalid("No word would be left. Remove the comment instead.", pointer="/passages", code="nothing_left")
+        raise Invalid("No text would remain. Remove the comment instead.", pointer="/passages", code="nothing_left")
     try:
         body = render_markdown(source)
     except ValueError as error:
@@ -91,12 +91,12 @@ def redact_comment(session: Session, actor: Actor, comment_id: str, data: Redact
 
 
 def undo_redaction(session: Session, actor: Actor, comment_id: str) -> str:
-    """Put back the text that stood before the last redaction, or before several in a row; returns the comment's id."""
+    """Restore the text from before the last redaction, or before several in a row. Return the comment's id."""
     comment = _lock_comment(session, actor, comment_id)
     former = find_text_before_redaction(session.connection(), comment_id) if comment["redacted_at"] else None
     if former is None:
         raise WrongCommentState("The comment is not redacted.")
-    _replace_text(session, actor, comment, former, "unredact", None)  # as it was read then
+    _replace_text(session, actor, comment, former, "unredact", None)  # rendered as it was then
     return comment_id
 
 

@@ -1,4 +1,4 @@
-"""Reading reports, and what may be reported."""
+"""Readers' reports on comments and articles, and the decisions on them."""
 
 from datetime import datetime, timedelta
 from typing import Any, Literal
@@ -48,7 +48,7 @@ _SELECT_REPORTS = (
 
 
 def present_report(row: Row) -> dict[str, Any]:
-    """A row of reports in the shape of `ReportOut`."""
+    """Return a row of reports in the shape of `ReportOut`."""
     out = dict(row)
     out["target"] = "comment" if row["comment_id"] else "article"
     out["article"] = {"id": row["article_id"], "slug": row["article_slug"], "title": row["article_title"]}
@@ -59,7 +59,7 @@ def present_report(row: Row) -> dict[str, Any]:
 
 
 def list_reports(connection: sa.Connection, actor: Actor, filters: ReportQuery) -> dict[str, Any]:
-    """A page of reports, newest first."""
+    """List reports, newest first."""
     query = _SELECT_REPORTS.where(is_in_reach(actor))
     if filters.target is not None:
         query = query.where(REPORT.c.comment_id.is_(None) == (filters.target == "article"))
@@ -76,37 +76,37 @@ def list_reports(connection: sa.Connection, actor: Actor, filters: ReportQuery) 
 
 
 def get_report(connection: sa.Connection, report_id: str) -> dict[str, Any]:
-    """One report as moderators see it."""
+    """Return a report as moderators see it."""
     return present_report(connection.execute(_SELECT_REPORTS.where(REPORT.c.id == report_id)).mappings().one())
 
 
 def find_public_article(connection: sa.Connection, ref: str) -> str | None:
-    """The id of an article that readers see, by id or slug; None for all others."""
+    """Return the id of a public article by id or slug, or None."""
     query = sa.select(A.c.id).where((A.c.id if is_id(ref) else A.c.slug) == ref, A.c.public)
     return connection.execute(query).scalar_one_or_none()
 
 
 def find_former_report(connection: sa.Connection, target_id: str, reporters: list[str]) -> sa.RowMapping | None:
-    """What one of these has reported of the target before, or None."""
+    """Return an earlier report on the target by one of these reporters, or None."""
     query = sa.select(REPORT).where(REPORT.c.target_id == target_id, REPORT.c.reporter.in_(reporters))
     return connection.execute(query.limit(1)).mappings().first()
 
 
 def count_sent(connection: sa.Connection, address_hashes: list[str], since: datetime) -> int:
-    """How many reports came from an address since a time."""
+    """Count the reports from a network address since a time."""
     query = sa.select(sa.func.count()).where(REPORT.c.address_hash.in_(address_hashes), REPORT.c.created_at > since)
     return connection.execute(query).scalar_one()
 
 
 def count_dismissals(connection: sa.Connection, reporters: list[str]) -> int:
-    """How many more reports of a reporter were dismissed than upheld; not below 0."""
+    """Count how many more reports of a reporter were dismissed than upheld, at least 0."""
     counts = sa.select(REPORT.c.state, sa.func.count()).where(REPORT.c.reporter.in_(reporters)).group_by(REPORT.c.state)
     by_state: dict[str, int] = {row[0]: row[1] for row in connection.execute(counts)}
     return max(0, by_state.get("dismissed", 0) - by_state.get("upheld", 0))
 
 
 def list_reports_by(connection: sa.Connection, participant_ids: list[str], email: str | None) -> list[Row]:
-    """The reports that somebody sent: what is told to those who ask what is stored about them."""
+    """List somebody's reports, for a copy of their personal data."""
     is_theirs: ColumnElement[bool] = REPORT.c.participant_id.in_(participant_ids)
     if email is not None:
         is_theirs = is_theirs | (REPORT.c.email == email.lower())
@@ -117,20 +117,21 @@ def list_reports_by(connection: sa.Connection, participant_ids: list[str], email
 ClosedState = Literal["upheld", "dismissed"]
 MAX_REPORTS_PER_HOUR = 30
 HOUR = timedelta(hours=1)
-PROVEN_WEIGHT, KNOWN_WEIGHT, STRANGER_WEIGHT = 20, 10, 5  # weights, in tenths
+PROVEN_WEIGHT, KNOWN_WEIGHT, STRANGER_WEIGHT = 20, 10, 5  # of a report, in tenths
 _INSERT: dict[str, Any] = {"sqlite": sqlite.insert, "postgresql": postgresql.insert}
 
 
 class ReportDecided(Conflict):
-    """The report has been decided the other way."""
+    """The report was decided the other way."""
 
-    code, title = "report_decided", "The report is decided"
+    code, title = "report_decided", "The report has already been decided"
 
 
 def _identify_reporter(participant: Row | None, addresses: tuple[str, ...]) -> tuple[list[str], int]:
-    """Who counts once, under the names they may be known by, newest first; and how much.
+    """Return the names under which a reporter counts once, newest first, and the weight of their report.
 
-    A guest token costs nothing, so that a guest without a proven e-mail is one with all others behind the address.
+    Guest tokens are free, so all guests without a confirmed e-mail address behind one network address count as one
+    reporter.
     """
     if participant is not None:
         if participant["kind"] == "staff" or participant["confirmed_at"] is not None:
@@ -142,13 +143,13 @@ def _identify_reporter(participant: Row | None, addresses: tuple[str, ...]) -> t
 
 
 def register_reader(session: Session, actor: Actor, vault: Vault) -> None:
-    """Let a reader of the site take part who never did before, so that their report counts as theirs."""
+    """Create the participant of a reader who has none, so that their report counts as theirs."""
     if actor.kind == "reader" and find_caller(session, actor) is None:
         get_or_create_participant(session, vault, actor)
 
 
 def _is_of_another_text(report: Row, comment: Row | None) -> bool:
-    """Whether a report was decided before the comment became what it is now: then its reporter may speak again."""
+    """Tell whether a report was decided before the comment's last edit, so that its reporter may report again."""
     edited, decided = comment["edited_at"] if comment else None, report["decided_at"]
     return edited is not None and decided is not None and bool(decided < edited)
 
@@ -156,7 +157,7 @@ def _is_of_another_text(report: Row, comment: Row | None) -> bool:
 def _save_report(
     session: Session, actor: Actor, data: ReportIn, addresses: tuple[str, ...], article_id: str, comment: Row | None
 ) -> int:
-    """Keep a report unless its reporter has one on the target; returns its weight, 0 for one that does not count."""
+    """Save a report unless its reporter has one on the target. Return its weight, 0 if it was not counted."""
     connection, moment = session.connection(), now()
     participant = find_participant(connection, actor)
     require_not_banned(session, participant, addresses)
@@ -166,7 +167,10 @@ def _save_report(
     if former is not None and not _is_of_another_text(former, comment):
         return 0
     if addresses and count_sent(connection, list(addresses), moment - HOUR) >= MAX_REPORTS_PER_HOUR:
-        raise TooManyRequests("Too many reports within the hour.", headers={"Retry-After": str(HOUR.seconds)})
+        raise TooManyRequests(
+            "Too many reports within an hour. Try again after the seconds in Retry-After.",
+            headers={"Retry-After": str(HOUR.seconds)},
+        )
     weight = max(1, weight // (1 + count_dismissals(connection, names)))
     content = {
         "reason": data.reason,
@@ -197,7 +201,9 @@ def _save_report(
 def report_comment(
     session: Session, actor: Actor, comment_id: str, data: ReportIn, addresses: tuple[str, ...], threshold: int
 ) -> None:
-    """Take a report on a comment; at the threshold it waits for a moderator, unless one approved that very text."""
+    """Save a report on a comment. At the threshold the comment is hidden, unless a moderator approved its current
+    text.
+    """
     comment = lock_comment(session, comment_id)
     if comment["state"] != "published":
         raise NotFound
@@ -219,7 +225,7 @@ def report_comment(
 
 
 def report_article(session: Session, actor: Actor, ref: str, data: ReportIn, addresses: tuple[str, ...]) -> None:
-    """Take a report on an article, for its editors to read."""
+    """Save a report on an article."""
     article_id = find_public_article(session.connection(), ref)
     if article_id is None:
         raise NotFound
@@ -228,14 +234,14 @@ def report_article(session: Session, actor: Actor, ref: str, data: ReportIn, add
 
 
 def close_reports(session: Session, comment: Row, state: ClosedState) -> None:
-    """Close the open reports of a comment that is decided about; its row is locked."""
+    """Close the open reports of a comment whose row is locked."""
     is_open = (REPORT.c.comment_id == comment["id"]) & (REPORT.c.state == "open")
     session.execute(sa.update(REPORT).where(is_open).values(state=state, decided_at=now()))
     update_case(session, comment, reports=0, weight=0)
 
 
 def decide_report(session: Session, actor: Actor, report_id: str, state: ClosedState) -> str:
-    """Uphold or dismiss one report; the comment itself is left as it is. Returns the report's id."""
+    """Uphold or dismiss a report without changing the comment. Return the report's id."""
     query = sa.select(REPORT).where(REPORT.c.id == report_id)
     report = session.execute(query).mappings().first()
     if report is None:
@@ -259,13 +265,13 @@ def decide_report(session: Session, actor: Actor, report_id: str, state: ClosedS
 
 
 def uphold_reports(session: Session, comment_ids: list[str]) -> None:
-    """Close the open reports of comments that are gone: nobody was wrong to send them."""
+    """Uphold the open reports of comments that their authors removed."""
     is_open = REPORT.c.comment_id.in_(comment_ids) & (REPORT.c.state == "open")
     session.execute(sa.update(REPORT).where(is_open).values(state="upheld", decided_at=now()))
 
 
 def erase_reports(session: Session, participant_ids: list[str], email: str | None, comment_ids: list[str]) -> None:
-    """Blank what tells who reported, and words that may quote comments which are erased."""
+    """Erase the identity of a reporter, and the texts of reports about erased comments."""
     blank: dict[str, Any] = {"text": None, "email": None}
     is_theirs: ColumnElement[bool] = REPORT.c.participant_id.in_(participant_ids)
     if email is not None:

@@ -66,7 +66,9 @@ def _show_decision(connection: sa.Connection, comment_id: str, *, actor: Actor) 
 async def get_decision(
     request: Request, comment: IdPath, query: Annotated[ReadQuery, Query()], actor: SelfService
 ) -> Response:
-    """What became of a comment and why, for its author: with its edit token, or the author's own."""
+    """The state of a comment and the reason for it. For the comment's author, with its edit token or their own
+    token.
+    """
     fields = parse_fields(DecisionOut, query.fields)
     decision = await database(request).read(appeals.get_decision, actor, comment)
     return reply(request, dump_json(DecisionOut, decision, fields), groups=(), private=True)
@@ -81,7 +83,9 @@ async def get_decision(
     responses=documented(NotFound, Invalid, appeals.NotAppealable, appeals.AlreadyAppealed),
 )
 async def appeal_decision(request: Request, comment: IdPath, body: AppealIn, actor: Public) -> Response:
-    """Ask moderators to look at a decision again, once; with the comment's edit token, or the author's own."""
+    """Ask moderators to review a decision. Each decision can be appealed once, with the comment's edit token or the
+    author's own token.
+    """
     show = partial(_show_decision, actor=actor)
     return await write(
         request, actor, appeals.appeal_decision, comment, body, render=show, model=DecisionOut, status=201
@@ -96,7 +100,7 @@ async def appeal_decision(request: Request, comment: IdPath, body: AppealIn, act
     responses=documented(Unauthorized, Forbidden, NotFound, Invalid, appeals.NoAppeal),
 )
 async def decline_appeal(request: Request, comment: IdPath, actor: Moderator, body: ReasonIn | None = None) -> Response:
-    """Leave the decision as it is; the author reads the reason. Approving or restoring grants an appeal."""
+    """Decline the open appeal; the author can read the reason. Approving or restoring the comment grants it."""
     return await write(
         request,
         actor,
@@ -109,7 +113,7 @@ async def decline_appeal(request: Request, comment: IdPath, actor: Moderator, bo
 
 
 decisions_router = APIRouter(prefix="/v1", tags=["moderation"])
-Force = Annotated[bool, Query(description="Decide also about what another moderator is working on.")]
+Force = Annotated[bool, Query(description="Decide even if another moderator has claimed the comment.")]
 OptionalReason = ReasonIn | None
 _DECISION_PROBLEMS = (Unauthorized, Forbidden, NotFound, Invalid, decisions.WrongCommentState)
 DECISION_RESPONSES = documented(*_DECISION_PROBLEMS, Leased, ParentNotPublished)
@@ -132,7 +136,7 @@ async def _write_decision(
 async def approve_comment(
     request: Request, comment: IdPath, actor: Moderator, body: OptionalReason = None, force: Force = False
 ) -> Response:
-    """Publish a comment. Open reports are dismissed, and no report hides this very text again."""
+    """Publish a comment. Open reports are dismissed, and further reports do not hide this text again."""
     return await _write_decision(request, actor, comment, "approve", body, force)
 
 
@@ -146,7 +150,7 @@ async def approve_comment(
 async def reject_comment(
     request: Request, comment: IdPath, actor: Moderator, body: OptionalReason = None, force: Force = False
 ) -> Response:
-    """Refuse a comment; its author may read the reason and appeal."""
+    """Reject a comment. Its author can read the reason and appeal."""
     return await _write_decision(request, actor, comment, "reject", body, force)
 
 
@@ -160,7 +164,7 @@ async def reject_comment(
 async def mark_comment_as_spam(
     request: Request, comment: IdPath, actor: Moderator, body: OptionalReason = None, force: Force = False
 ) -> Response:
-    """Refuse a comment as spam; later ones are measured by it."""
+    """Reject a comment as spam, and train the spam filter with it."""
     return await _write_decision(request, actor, comment, "spam", body, force)
 
 
@@ -174,7 +178,7 @@ async def mark_comment_as_spam(
 async def remove_comment(
     request: Request, comment: IdPath, actor: Moderator, body: OptionalReason = None, force: Force = False
 ) -> Response:
-    """Take a comment away; where it has replies, they stay under a tombstone."""
+    """Remove a comment. Replies stay, under a tombstone."""
     return await _write_decision(request, actor, comment, "remove", body, force)
 
 
@@ -188,7 +192,7 @@ async def remove_comment(
 async def restore_comment(
     request: Request, comment: IdPath, actor: Moderator, body: OptionalReason = None, force: Force = False
 ) -> Response:
-    """Publish a comment again that moderators removed or refused."""
+    """Publish a comment that moderators removed or rejected."""
     return await _write_decision(request, actor, comment, "restore", body, force)
 
 
@@ -204,7 +208,7 @@ def _show_results(_connection: sa.Connection, results: list[dict[str, Any]]) -> 
     responses=documented(Unauthorized, Forbidden, NotFound, Invalid),
 )
 async def decide_comments(request: Request, body: DecisionBulkIn, actor: Moderator) -> Response:
-    """One decision about up to 100 comments; each has a result of its own."""
+    """Apply one action to up to 100 comments; each has its own result."""
     return await write(request, actor, decisions.decide_comments, body, render=_show_results, model=DecisionBulkOut)
 
 
@@ -216,7 +220,7 @@ async def decide_comments(request: Request, body: DecisionBulkIn, actor: Moderat
     responses=documented(*_DECISION_PROBLEMS),
 )
 async def feature_comment(request: Request, comment: IdPath, body: FeaturedIn, actor: Moderator) -> Response:
-    """Let a published comment stand out, or no longer."""
+    """Feature a published comment, or stop featuring it."""
     return await write(
         request, actor, decisions.feature_comment, comment, body.value, render=get_comment, model=JudgedCommentOut
     )
@@ -235,7 +239,7 @@ log_router = APIRouter(prefix="/v1/moderation/log", tags=["moderation"])
 async def list_moderation_log(
     request: Request, query: Annotated[LogQuery, Query()], actor: Annotated[Actor, require_scope("comments:moderate")]
 ) -> Response:
-    """What was decided about comments, by whom and why, newest first."""
+    """List decisions on comments, with who made them and why, newest first."""
     fields = parse_fields(LogOut, query.fields)
     page = await database(request).scan(log.list_entries, actor, query)
     return reply_list(request, ListOut[LogOut], page, fields, groups=(), private=True)
@@ -252,9 +256,9 @@ queue_router = APIRouter(prefix="/v1/moderation/queue", tags=["moderation"])
     responses=documented(Unauthorized, Forbidden),
 )
 async def list_moderation_queue(request: Request, query: Annotated[QueueQuery, Query()], actor: Moderator) -> Response:
-    """Comments that wait for a moderator: held back, reported or appealed, with what is needed to decide.
+    """List comments that wait for a moderator: held, reported or appealed, with everything needed to decide.
 
-    Private e-mail addresses are in it: it is for moderators' eyes.
+    The items contain private e-mail addresses and are for moderators only.
     """
     fields = parse_fields(QueueItemOut, query.fields)
     page = await database(request).scan(queue.list_queue, actor, query)
@@ -269,7 +273,7 @@ async def list_moderation_queue(request: Request, query: Annotated[QueueQuery, Q
     responses=documented(Unauthorized, Forbidden, Invalid),
 )
 async def claim_comments(request: Request, body: ClaimIn, actor: Moderator) -> Response:
-    """Take comments that nobody else works on; for some minutes no other moderator is given them."""
+    """Claim comments that no other moderator has claimed. For some minutes nobody else can claim them."""
     return await write(request, actor, queue.claim_comments, body, render=queue.present_claim, model=ClaimedOut)
 
 
@@ -281,7 +285,7 @@ async def claim_comments(request: Request, body: ClaimIn, actor: Moderator) -> R
     responses=documented(Unauthorized, Forbidden, NotFound, queue.Leased),
 )
 async def release_comment(request: Request, comment: IdPath, actor: Moderator) -> Response:
-    """Give a comment back that was taken."""
+    """Release a comment that was claimed."""
     return await write(request, actor, queue.release_comment, comment, status=204)
 
 
@@ -297,10 +301,10 @@ REDACTION_RESPONSES = documented(Unauthorized, Forbidden, NotFound, Invalid, Wro
     responses=REDACTION_RESPONSES,
 )
 async def redact_comment(request: Request, comment: IdPath, body: RedactIn, actor: Moderator) -> Response:
-    """Take passages out of a comment: readers see `[…]` in their place, and `redacted_at`.
+    """Replace passages of a comment by `[…]`, and set `redacted_at`.
 
-    The former text stays on record for moderators. The author reads what was done, and the reason, in
-    `GET /v1/comments/{comment}/decision`; what they write instead waits for a moderator.
+    The former text stays on record for moderators. The author sees the redaction and the reason in `GET
+    /v1/comments/{comment}/decision`; an edit by the author then waits for a moderator.
     """
     return await write(
         request, actor, redaction.redact_comment, comment, body, render=get_comment, model=JudgedCommentOut
@@ -315,7 +319,7 @@ async def redact_comment(request: Request, comment: IdPath, body: RedactIn, acto
     responses=REDACTION_RESPONSES,
 )
 async def undo_redaction(request: Request, comment: IdPath, actor: Moderator) -> Response:
-    """Put the author's own words back."""
+    """Restore the author's text."""
     return await write(request, actor, redaction.undo_redaction, comment, render=get_comment, model=JudgedCommentOut)
 
 
@@ -329,7 +333,7 @@ async def undo_redaction(request: Request, comment: IdPath, actor: Moderator) ->
 async def list_comment_revisions(
     request: Request, comment: IdPath, query: Annotated[CommentRevisionQuery, Query()], actor: Moderator
 ) -> Response:
-    """The texts that a comment had before each change, newest first. They are erased with the comment's author."""
+    """List the former texts of a comment, newest first. They are erased together with the comment's author."""
     page = await database(request).read(redaction.list_revisions, actor, comment, query)
     return reply_list(
         request,
@@ -347,7 +351,7 @@ REPORT_DECISION_RESPONSES = documented(Unauthorized, Forbidden, NotFound, report
 
 
 def _address_hashes(request: Request) -> tuple[str, ...]:
-    """The hashes of the caller's address, under the present salt and the one before."""
+    """Return the hashes of the caller's network address, under the current and the previous salt."""
     if request.client is None:
         return ()
     return tuple(found for found in IdentityServices.of(request).vault.hash_address(request.client.host) if found)
@@ -358,7 +362,7 @@ def _show_received(_connection: sa.Connection, _result: Any) -> dict[str, Any]:
 
 
 async def _receive_report(request: Request, actor: Actor, report: Callable[..., None], *args: Any) -> Response:
-    """Take a report, and give the one answer to it."""
+    """Save a report. The answer is the same for all reports."""
     vault = IdentityServices.of(request).vault
 
     def tell(session: Session, caller: Actor) -> None:
@@ -377,7 +381,9 @@ async def _receive_report(request: Request, actor: Actor, report: Callable[..., 
     responses=REPORT_RESPONSES,
 )
 async def report_comment(request: Request, comment: IdPath, body: ReportIn, actor: Public) -> Response:
-    """Tell moderators that something is wrong with a comment. Anyone may; each counts once, all get this answer."""
+    """Report a comment to the moderators. Anyone can report; each reporter counts once, and the response is always
+    the same.
+    """
     args = (comment, body, _address_hashes(request), settings(request).report_threshold)
     return await _receive_report(request, actor, reports.report_comment, *args)
 
@@ -391,7 +397,7 @@ async def report_comment(request: Request, comment: IdPath, body: ReportIn, acto
     responses=REPORT_RESPONSES,
 )
 async def report_article(request: Request, article: RefPath, body: ReportIn, actor: Public) -> Response:
-    """Tell the editors that something is wrong with an article. Anyone may; each counts once."""
+    """Report an article to the editors. Anyone can report; each reporter counts once."""
     return await _receive_report(request, actor, reports.report_article, article, body, _address_hashes(request))
 
 
@@ -403,7 +409,7 @@ async def report_article(request: Request, article: RefPath, body: ReportIn, act
     responses=documented(Unauthorized, Forbidden),
 )
 async def list_reports(request: Request, query: Annotated[ReportQuery, Query()], actor: Moderator) -> Response:
-    """Reports on comments and articles, newest first. Private e-mail addresses are in it."""
+    """List reports on comments and articles, newest first. They contain private e-mail addresses."""
     fields = parse_fields(ReportOut, query.fields)
     page = await database(request).scan(reports.list_reports, actor, query)
     return reply_list(request, ListOut[ReportOut], page, fields, groups=(), private=True)
@@ -417,7 +423,7 @@ async def list_reports(request: Request, query: Annotated[ReportQuery, Query()],
     responses=REPORT_DECISION_RESPONSES,
 )
 async def dismiss_report(request: Request, report: IdPath, actor: Moderator) -> Response:
-    """Find a report unfounded: its reporter weighs less from now on. The comment stays as it is."""
+    """Dismiss a report as unfounded: later reports of its reporter weigh less. The comment does not change."""
     return await write(
         request, actor, reports.decide_report, report, "dismissed", render=reports.get_report, model=ReportOut
     )
@@ -431,7 +437,7 @@ async def dismiss_report(request: Request, report: IdPath, actor: Moderator) -> 
     responses=REPORT_DECISION_RESPONSES,
 )
 async def uphold_report(request: Request, report: IdPath, actor: Moderator) -> Response:
-    """Find a report founded. The comment stays as it is: that is another decision."""
+    """Uphold a report. The comment does not change; decide on it separately."""
     return await write(
         request, actor, reports.decide_report, report, "upheld", render=reports.get_report, model=ReportOut
     )

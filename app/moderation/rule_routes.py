@@ -43,7 +43,7 @@ CREATE_BAN_RESPONSES = documented(Unauthorized, Forbidden, Invalid, bans.Already
     responses=documented(Unauthorized, Forbidden),
 )
 async def list_bans(request: Request, query: Annotated[BanQuery, Query()], actor: Moderator) -> Response:
-    """All bans, newest first; those that have ended stay in the list until they are lifted."""
+    """List bans, newest first. Expired bans stay in the list until they are lifted."""
     page = await database(request).scan(bans.list_bans, query)
     return reply_list(request, ListOut[BanOut], page, parse_fields(BanOut, query.fields), groups=(), private=True)
 
@@ -56,7 +56,7 @@ async def list_bans(request: Request, query: Annotated[BanQuery, Query()], actor
     responses=documented(Unauthorized, Forbidden, NotFound),
 )
 async def get_ban(request: Request, ban: IdPath, query: Annotated[ReadQuery, Query()], actor: Moderator) -> Response:
-    """One ban, also one that has ended."""
+    """Get a ban, expired or not."""
     row = await database(request).read(bans.find_ban, ban)
     if row is None:
         raise NotFound
@@ -72,9 +72,10 @@ async def get_ban(request: Request, ban: IdPath, query: Annotated[ReadQuery, Que
     responses=CREATE_BAN_RESPONSES,
 )
 async def create_ban(request: Request, body: BanIn, actor: Moderator) -> Response:
-    """Exclude somebody from commenting, voting and reporting, by what stands behind a comment or by an address.
+    """Exclude somebody from commenting, voting and reporting, by a comment of theirs or by an address.
 
-    Network addresses are known under salts that change every 30 days, so that such a ban ends after 60 at the latest.
+    Network addresses are stored as hashes under salts that rotate every 30 days, so such a ban lasts 60 days at
+    most.
     """
     address = None
     if body.kind == "address" and body.value is not None and is_network_address(body.value):
@@ -117,7 +118,7 @@ VERSIONED_RESPONSES = documented(*VERSION_PROBLEMS)
     responses=LIST_RESPONSES,
 )
 async def list_phrases(request: Request, query: Annotated[PhraseQuery, Query()], actor: Moderator) -> Response:
-    """The phrases that are watched for, newest first."""
+    """List watched phrases, newest first."""
     page = await database(request).scan(phrases.list_phrases, query)
     return reply_list(request, ListOut[PhraseOut], page, parse_fields(PhraseOut, query.fields), groups=(), private=True)
 
@@ -132,7 +133,7 @@ async def list_phrases(request: Request, query: Annotated[PhraseQuery, Query()],
 async def get_phrase(
     request: Request, phrase: IdPath, query: Annotated[ReadQuery, Query()], actor: Moderator
 ) -> Response:
-    """One phrase."""
+    """Get a watched phrase."""
     row = await database(request).read(phrases.find_phrase, phrase)
     if row is None:
         raise NotFound
@@ -149,7 +150,7 @@ async def get_phrase(
     responses=documented(Unauthorized, Forbidden, Invalid, phrases.TooManyPhrases),
 )
 async def create_phrase(request: Request, body: PhraseIn, actor: Moderator) -> Response:
-    """Watch for a phrase in comments, names of authors and links; what stands already is not judged again."""
+    """Watch for a phrase in comments, author names and links. Existing comments are not checked again."""
     location = "/v1/moderation/phrases/{id}"
     return await write(
         request,
@@ -171,9 +172,9 @@ async def create_phrase(request: Request, body: PhraseIn, actor: Moderator) -> R
     responses=documented(Unauthorized, Forbidden, Invalid, phrases.TooManyPhrases),
 )
 async def create_phrases(request: Request, body: PhrasesIn, actor: Moderator) -> Response:
-    """Watch for up to 500 phrases, all of them or none; answers those that are new.
+    """Watch for up to 500 phrases, all of them or none. The response lists the new ones.
 
-    What is watched for already, by the same text and `match`, stays as it is.
+    Phrases that exist already, with the same text and `match`, stay as they are.
     """
     return await write(request, actor, phrases.create_phrases, body, render=phrases.list_created, model=PhrasesOut)
 
@@ -202,5 +203,5 @@ async def update_phrase(
     responses=VERSIONED_RESPONSES,
 )
 async def delete_phrase(request: Request, phrase: IdPath, versions: ExpectedVersions, actor: Moderator) -> Response:
-    """Watch for a phrase no longer."""
+    """Stop watching for a phrase."""
     return await write(request, actor, phrases.delete_phrase, phrase, versions, status=204)

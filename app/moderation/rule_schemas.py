@@ -1,4 +1,4 @@
-"""Phrases as they come in and go out, and how they are found in a text."""
+"""Schemas of phrases and bans, phrase matching, tokenization, and the types that the pipeline's stages share."""
 
 import hashlib
 import math
@@ -25,14 +25,14 @@ from app.web.paging import PageQuery
 
 PhraseMatch = Literal["word", "text"]
 PhraseAction = Literal["hold", "reject", "spam"]
-_PREFIX_LENGTH: Final = 3  # characters by which phrases are looked up, fewer only of those that have no more
-_MAX_CACHED_SKELETONS: Final = 20_000  # characters whose looks are remembered
+_PREFIX_LENGTH: Final = 3  # phrases are indexed by their first characters
+_MAX_CACHED_SKELETONS: Final = 20_000
 _SPELT_OUT: Final = re.compile(r"(?<= )[^\W_](?: [^\W_](?= )){2,}")  # v i a g r a
-_MAX_LINK_CHARACTERS: Final = 300  # characters of a link that are looked at
+_MAX_LINK_CHARACTERS: Final = 300
 
 
 class _Skeletons(dict[int, str]):
-    """What each character looks like, reckoned when it is first met."""
+    """Cache of the skeleton of each character: what it looks like."""
 
     def __missing__(self, code: int) -> str:
         char = chr(code)
@@ -48,13 +48,13 @@ _SKELETONS: Final = _Skeletons()
 
 
 def fold_text(text: str) -> str:
-    """A text by its looks: letters and digits that pass for others are alike, and between words stands one space."""
+    """Fold a text so that look-alike characters are equal, with one space between words."""
     words = " ".join(text.translate(_SKELETONS).split())
     return _SPELT_OUT.sub(lambda spelt: spelt[0].replace(" ", ""), f" {words} ").replace("rn", "m").replace("vv", "w")
 
 
 def _readable_link(link: str) -> str:
-    """What stands in a link behind `https://`, names in other scripts as readers see them."""
+    """Return a link without its scheme, with internationalized host names decoded."""
     address = link.partition("://")[2][:_MAX_LINK_CHARACTERS]
     try:
         host = urlsplit(link).hostname or ""
@@ -64,12 +64,12 @@ def _readable_link(link: str) -> str:
 
 
 def fold_comment(text: str, name: str, links: Iterable[str]) -> str:
-    """Give a text, its author's name and its links by their looks, each on a line of its own."""
+    """Fold a text, its author's name and its links, one per line."""
     return "\n".join(fold_text(part) for part in (text, name, *map(_readable_link, links)))
 
 
 class CompiledPhrase(NamedTuple):
-    """A phrase that is ready to be found."""
+    """A phrase compiled for matching."""
 
     id: str
     needle: str
@@ -77,10 +77,10 @@ class CompiledPhrase(NamedTuple):
 
 
 class Phrases:
-    """All phrases of a publication; finding them takes as long as the text is, however many they are."""
+    """All phrases of a publication. Matching takes time linear in the text, regardless of their number."""
 
     def __init__(self, phrases: Iterable[Sequence[Any]] = ()) -> None:
-        """Each is its id, its text, how it matches and what it does."""
+        """Compile phrases given as (id, text, match, action)."""
         self._by_key: dict[str, list[CompiledPhrase]] = {}
         for phrase_id, text, match, action in phrases:
             needle = fold_text(text) if match == "word" else fold_text(text).strip()
@@ -88,15 +88,15 @@ class Phrases:
 
     @property
     def is_empty(self) -> bool:
-        """Whether there is nothing to look for."""
+        """Whether there are no phrases."""
         return not self._by_key
 
     def find(self, text: str, name: str, links: Iterable[str]) -> list[CompiledPhrase]:
-        """Those that stand in a text, in its author's name or in its links."""
+        """Return the phrases found in a text, its author's name or its links."""
         return self.find_in_folded(fold_comment(text, name, links)) if self._by_key else []
 
     def find_in_folded(self, where: str) -> list[CompiledPhrase]:
-        """Those that stand in what `folded_whole` gave."""
+        """Return the phrases found in a text that `fold_comment` folded."""
         hits: dict[str, CompiledPhrase] = {}
         for length in {len(key) for key in self._by_key}:
             for at in range(len(where) - length + 1):
@@ -107,14 +107,14 @@ class Phrases:
 
 
 def is_long_enough(text: str) -> bool:
-    """Whether a phrase may be looked for inside of words: two letters may where each is nearly a word."""
+    """Tell whether a phrase is long enough to match inside words; two letters suffice outside ASCII."""
     letters = fold_text(text).strip()
     return len(letters) >= _PREFIX_LENGTH or not letters.isascii()
 
 
 def _check_letters(text: str) -> str:
     if len(fold_text(text).strip()) < 2:
-        raise ValueError("must have two letters or digits at least")
+        raise ValueError("must have at least two letters or digits")
     return text
 
 
@@ -122,17 +122,19 @@ PhraseText = Annotated[
     str, OneLine, StringConstraints(min_length=2, max_length=200), Visible, AfterValidator(_check_letters)
 ]
 """A word, several words, or a part of one, 2 to 200 characters on one line."""
-_MATCH: Final = "`word`: whole words; `text`: also as part of a longer word, three letters or digits at least."
-_ACTION: Final = "`hold`: a moderator reads it first; `reject` or `spam`: refused as such."
-_NOTE: Final = "For the other moderators."
+_MATCH: Final = (
+    "`word` matches whole words; `text` also matches inside longer words and needs at least three letters or digits."
+)
+_ACTION: Final = "`hold` puts the comment into the moderation queue; `reject` and `spam` refuse it."
+_NOTE: Final = "A note for other moderators."
 
 
 class PhraseIn(BaseModel):
-    """A phrase to watch for; case, accents, spacing and look-alike letters of other scripts make no difference."""
+    """A phrase to watch for. Case, accents, spacing and look-alike letters of other scripts are ignored."""
 
     model_config = ConfigDict(extra="forbid")
 
-    text: PhraseText = Field(description="Words, or the host of a link.")
+    text: PhraseText = Field(description="One or more words, or the host of a link.")
     match: PhraseMatch = Field("word", description=_MATCH)
     action: PhraseAction = Field("hold", description=_ACTION)
     note: ModeratorText | None = Field(None, description=_NOTE)
@@ -147,18 +149,18 @@ class PhrasesIn(BaseModel):
 
 
 class PhrasePatch(BaseModel):
-    """Changes to a phrase, as RFC 7396 has them."""
+    """Changes to a phrase (RFC 7396 merge patch)."""
 
     model_config = ConfigDict(extra="forbid")
 
-    text: PhraseText = Field(default_factory=str, description="Words, or the host of a link.")
+    text: PhraseText = Field(default_factory=str, description="One or more words, or the host of a link.")
     match: PhraseMatch = Field("word", description=_MATCH)
     action: PhraseAction = Field("hold", description=_ACTION)
     note: ModeratorText | None = Field(None, description=_NOTE)
 
 
 class PhraseOut(BaseModel):
-    """A phrase that is watched for."""
+    """A watched phrase."""
 
     id: str
     text: str
@@ -171,7 +173,7 @@ class PhraseOut(BaseModel):
 
 
 class PhrasesOut(BaseModel):
-    """Phrases that were new."""
+    """The phrases that were created."""
 
     data: list[PhraseOut]
 
@@ -179,8 +181,8 @@ class PhrasesOut(BaseModel):
 class PhraseQuery(PageQuery):
     """Filters of the list of phrases."""
 
-    action: PhraseAction | None = Field(None, description="Only those with this action.")
-    match: PhraseMatch | None = Field(None, description="Only those of this kind.")
+    action: PhraseAction | None = Field(None, description="Only phrases with this action.")
+    match: PhraseMatch | None = Field(None, description="Only entries of this kind.")
 
 
 BanKind = Literal["identity", "address", "email", "email_domain"]
@@ -190,17 +192,17 @@ _ADDRESS = re.compile(r"(?:[^\s@]+@)?[^\s@.]+(?:\.[^\s@.]+)+")
 
 
 def is_network_address(value: str) -> bool:
-    """Tell whether this is one IPv4 or IPv6 address."""
+    """Tell whether a value is a single IPv4 or IPv6 address without a zone."""
     try:
         ip_address(value)
     except ValueError:
         return False
-    return "%" not in value  # a zone is known to its own machine alone
+    return "%" not in value  # a zone id has a meaning on its own machine only
 
 
 def _parse_ban_value(value: str) -> str:
     if not (_ADDRESS.fullmatch(value) or is_network_address(value)):
-        raise ValueError("must be an e-mail address, a domain or one network address")
+        raise ValueError("must be an e-mail address, a domain or a single network address")
     return value.lower()
 
 
@@ -214,26 +216,28 @@ _BAN = both(
 
 
 class BanIn(BaseModel):
-    """A ban to impose, on what stands behind a comment or on an e-mail or network address or domain that is named."""
+    """A new ban, by a comment of the person or by an e-mail address, domain or network address."""
 
     model_config = ConfigDict(extra="forbid", json_schema_extra=_BAN)
 
     kind: BanKind = Field(
-        description="`identity`: the author's token or account; `address`: the network address, for 60 days at most; "
-        "`email`: the address typed; `email_domain`: all addresses of its domain and of those below."
+        description="`identity`: the author's token or account. `address`: the network address, for 60 days at "
+        "most. `email`: the e-mail address given with the comment. `email_domain`: all addresses of"
+        " its domain and subdomains."
     )
-    comment_id: AnyId | None = Field(None, description="The comment that gives reason to it.")
+    comment_id: AnyId | None = Field(None, description="The comment that causes the ban.")
     value: BanValue | None = Field(
         None,
-        description="Where no comment is named: the e-mail address, the domain, or one IPv4 or IPv6 address. Ranges "
-        "are not taken, as only hashes of addresses are kept; an IPv6 address stands for its /64.",
+        description="Without `comment_id`: the e-mail address, the domain, or a single IPv4 or IPv6 address. "
+        "Ranges are not supported, as only hashes of addresses are stored; an IPv6 address stands "
+        "for its /64 network.",
     )
-    until: Moment | None = Field(None, description="When it ends; null: never (RFC 3339).")
-    reason: ModeratorText | None = Field(None, description="For the other moderators.")
+    until: Moment | None = Field(None, description="When the ban expires (RFC 3339); null means never.")
+    reason: ModeratorText | None = Field(None, description="A note for other moderators.")
 
 
 class BannedAuthorOut(BaseModel):
-    """Whose identity is banned."""
+    """The banned author."""
 
     id: str = Field(description="Public id, as in `author.id` of comments.")
     name: str | None
@@ -245,8 +249,8 @@ class BanOut(BaseModel):
 
     id: str
     kind: BanKind
-    author: BannedAuthorOut | None = Field(description="With the kind `identity`.")
-    domain: str | None = Field(description="With the kind `email_domain`. Addresses are kept as hashes alone.")
+    author: BannedAuthorOut | None = Field(description="Set for the kind `identity`.")
+    domain: str | None = Field(description="Set for the kind `email_domain`. Addresses are stored only as hashes.")
     comment_id: str | None
     reason: str | None
     until: datetime | None
@@ -257,22 +261,22 @@ class BanOut(BaseModel):
 class BanQuery(PageQuery):
     """Filters of the list of bans."""
 
-    kind: BanKind | None = Field(None, description="Only those of this kind.")
+    kind: BanKind | None = Field(None, description="Only entries of this kind.")
 
 
 MAX_TOKENS: Final = 150  # of one text
 MAX_SIGNIFICANT_TOKENS: Final = 60
-MIN_SIGNIFICANT_TOKENS: Final = 5  # with fewer the classifier has no opinion
-MIN_LEARNED_TEXTS: Final = 20  # of each class, before it has one at all
+MIN_SIGNIFICANT_TOKENS: Final = 5  # with fewer the result is unknown
+MIN_LEARNED_TEXTS: Final = 20  # of each class, before the classifier is used
 _MAX_TOKEN_LENGTH: Final = 40
-_MIN_DISTANCE: Final = 0.1  # from even, for a word to be telling
-_PRIOR_TEXTS: Final = 1.0  # texts that speak for even before any is read: Robinson's s, with x = 0.5
+_MIN_DISTANCE: Final = 0.1  # from 0.5, for a word to be significant
+_PRIOR_TEXTS: Final = 1.0  # Robinson's s, with x = 0.5
 _WORD: Final = re.compile(r"[^\W_]+(?:['’][^\W_]+)*")
 _SPACELESS: Final = re.compile("[\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3040-\u30ff\u3400-\u9fff\uf900-\ufaff]")
 
 
 class ClassCounts(NamedTuple):
-    """In how many texts of each class: one word, or all there are."""
+    """Number of texts of each class, for one word or in total."""
 
     spam: int
     ham: int
@@ -280,7 +284,7 @@ class ClassCounts(NamedTuple):
 
 def _iterate_words(text: str) -> Iterator[str]:
     for word in _WORD.findall(unicodedata.normalize("NFKC", text).casefold()):
-        if _SPACELESS.search(word):  # no spaces between words: two letters at a time
+        if _SPACELESS.search(word):  # script without spaces between words: two letters at a time
             yield from (word[i : i + 2] for i in range(len(word) - 1))
         elif len(word) > 1:
             yield word[:_MAX_TOKEN_LENGTH]
@@ -301,7 +305,7 @@ def _hash_token(token: str) -> int:
 
 
 def tokenize(text: str, links: Iterable[str] = ()) -> list[int]:
-    """Hashes of the different words of a text and of the hosts that it links to, smallest first."""
+    """Return the hashes of the different words of a text and of the hosts it links to, in ascending order."""
     different: dict[str, None] = {}
     for token in (*_iterate_hosts(links), *_iterate_words(text)):
         different[token] = None
@@ -311,12 +315,12 @@ def tokenize(text: str, links: Iterable[str] = ()) -> list[int]:
 
 
 def is_trained(texts: ClassCounts) -> bool:
-    """Whether enough has been learned of both classes."""
+    """Tell whether enough texts of both classes were learned."""
     return min(texts) >= MIN_LEARNED_TEXTS
 
 
 def _spam_share(word: ClassCounts, texts: ClassCounts) -> float:
-    """How much a word speaks for spam, 0 to 1 (Robinson 2003): the rarer it is, the nearer to even."""
+    """Return how much a word indicates spam, 0 to 1 (Robinson 2003); rare words stay near 0.5."""
     spam, ham = word.spam / texts.spam, word.ham / texts.ham
     if spam + ham == 0.0:
         return 0.5
@@ -325,7 +329,7 @@ def _spam_share(word: ClassCounts, texts: ClassCounts) -> float:
 
 
 def _chi_square_tail(statistic: float, half: int) -> float:
-    """The chance that χ² with `2 * half` degrees of freedom is larger."""
+    """Return the probability that χ² with `2 * half` degrees of freedom exceeds the statistic."""
     term = total = math.exp(-statistic / 2)
     for i in range(1, half):
         term *= statistic / 2 / i
@@ -334,7 +338,7 @@ def _chi_square_tail(statistic: float, half: int) -> float:
 
 
 def combine_shares(texts: ClassCounts, words: Iterable[ClassCounts]) -> float:
-    """How likely a text is spam, 0 to 1, by Fisher's method over its most telling words; 0.5 means unknown."""
+    """Return the probability of spam, 0 to 1, by Fisher's method over the most significant words; 0.5 means unknown."""
     shares = sorted((_spam_share(word, texts) for word in words), key=lambda share: -abs(share - 0.5))[
         :MAX_SIGNIFICANT_TOKENS
     ]
@@ -350,7 +354,7 @@ CheckerAnswer = Literal["publish", "hold", "reject", "spam", "unavailable"]
 
 
 class CheckerVerdict(NamedTuple):
-    """What a checker said of a comment, or that it could not be asked."""
+    """The external checker's verdict on a comment, or that it was unavailable."""
 
     verdict: CheckerAnswer
     reason: str = ""
@@ -360,56 +364,56 @@ UNAVAILABLE = CheckerVerdict("unavailable")
 
 
 class CheckerAnswerIn(BaseModel):
-    """A checker's answer; what else is in it does not matter."""
+    """The checker's response; unknown members are ignored."""
 
     verdict: Literal["publish", "hold", "reject", "spam"]
     reason: Annotated[str, OneLine, StringConstraints(max_length=500)] | None = Field(None)
 
 
 MINUTE_SECONDS, DAY_SECONDS = 60, 86_400  # seconds
-DAILY_RATE_FACTOR = 100  # so many minutes' worth of comments are a day's
-MIN_DISTINCTIVE_LENGTH = 20  # characters: what is shorter, several people say
+DAILY_RATE_FACTOR = 100  # the daily limit as a multiple of the limit per minute
+MIN_DISTINCTIVE_LENGTH = 20  # characters; shorter texts are often written by several people
 
 
 class Finding(NamedTuple):
-    """What a stage found: `note` is written down and changes nothing."""
+    """The finding of a stage; `note` is only logged."""
 
     state: Literal["note", "pending", "rejected", "spam"]
     detail: str = ""
 
 
 class AuthorHistory(NamedTuple):
-    """What the store knows of the author and of the text, in one row."""
+    """What is known of an author's recent comments and of the text, read in one row."""
 
     banned: bool = False
-    author_minute: datetime | None = None  # when the oldest comment was written that, with those after it, is too many
+    author_minute: datetime | None = None  # creation time of the comment that reaches the limit; null below it
     author_day: datetime | None = None
     address_minute: datetime | None = None
     address_day: datetime | None = None
-    repeats_here: int = 0  # the same text as an answer to the same comment, or at the top of the same article
+    repeats_here: int = 0  # the same text under the same comment, or at the top level of the same article
     articles: int = 0  # other articles with the same text
-    phrases: str | None = None  # the stamp of the phrases
+    phrases: str | None = None  # generation of the phrases
     spam: int | None = None  # texts that the classifier has learned
     ham: int | None = None
     parents: int = 0  # other places of the same article with the same text
 
 
 class TextAnalysis(NamedTuple):
-    """What takes long to find out about a text and needs no store: found before the transaction that judges it."""
+    """Expensive analysis of a text that needs no database, done before the transaction that evaluates it."""
 
-    generation: str | None  # of the phrases that were looked for
+    generation: str | None  # of the phrases that were matched
     phrases: tuple[CompiledPhrase, ...]
-    tokens: list[int] | None  # None: the classifier had not learned enough when it was read
+    tokens: list[int] | None  # None if the classifier was not trained at the time
 
 
 @dataclass(frozen=True)
 class ModerationContext:
-    """One submission before the stages."""
+    """Everything that the stages need to evaluate a submission."""
 
     submission: Submission
     history: AuthorHistory
     settings: Settings
     phrases: Phrases
-    spam_probability: Callable[[], float]  # how likely it is spam, 0.5 where that is unknown; asks the store
-    checker_verdict: CheckerVerdict | None  # None: there is no checker
-    matches: tuple[CompiledPhrase, ...] | None = None  # phrases in the text and the links; None: not looked for yet
+    spam_probability: Callable[[], float]  # reads the database; 0.5 if unknown
+    checker_verdict: CheckerVerdict | None  # None without a checker
+    matches: tuple[CompiledPhrase, ...] | None = None  # phrases in the text and the links; None if not matched yet

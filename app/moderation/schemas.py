@@ -1,4 +1,4 @@
-"""What several parts of moderation take in and give out."""
+"""Schemas of decisions, the log, the queue, reports, appeals and redactions."""
 
 from datetime import datetime
 from typing import Annotated, Literal, get_args
@@ -10,27 +10,27 @@ from app.text.inputs import Identifier, ManyLines, Visible
 from app.web.paging import PageQuery
 
 ModeratorText = Annotated[str, ManyLines, StringConstraints(min_length=1, max_length=2000), Visible]
-"""A few sentences, 1 to 2,000 characters."""
+"""Text of a moderator or reader, 1 to 2,000 characters."""
 CommentState = Literal["pending", "published", "rejected", "spam", "removed"]
 
 
 class ReasonIn(BaseModel):
-    """Why a moderator decides."""
+    """The reason for a decision."""
 
     model_config = ConfigDict(extra="forbid")
 
-    reason: ModeratorText | None = Field(None, description="For the log, and for the comment's author to read.")
+    reason: ModeratorText | None = Field(None, description="Shown in the log and to the comment's author.")
 
 
 class JudgedAuthorOut(BaseModel):
-    """The author of a comment, as moderators see one."""
+    """The author of a comment, as moderators see them."""
 
-    id: str = Field(description="Public id, the same on all comments of this author; empty once erased.")
+    id: str = Field(description="Public id, the same on all comments of this author; empty after erasure.")
     name: str
     kind: Literal["guest", "reader", "staff"]
     badges: list[str]
-    email: str | None = Field(description="As typed with the comment; private.")
-    confirmed: bool = Field(description="Whether the author's e-mail is proven.")
+    email: str | None = Field(description="The e-mail address given with the comment; private.")
+    confirmed: bool = Field(description="Whether the author's e-mail address is confirmed.")
     approved: int = Field(description="Comments of this author that moderators approved.")
     rejected: int = Field(description="Comments of this author that moderators rejected.")
 
@@ -43,7 +43,7 @@ class JudgedVotesOut(BaseModel):
 
 
 class JudgedArticleOut(BaseModel):
-    """The article that a comment stands under."""
+    """The article of a comment."""
 
     id: str
     slug: str
@@ -51,35 +51,39 @@ class JudgedArticleOut(BaseModel):
 
 
 class JudgedCommentOut(BaseModel):
-    """A comment with all that moderators see of it, its text included in every state."""
+    """A comment as moderators see it, with its text in every state."""
 
     id: str
     article: JudgedArticleOut
     parent_id: str | None
     root_id: str
     depth: int
-    anchor_id: str | None = Field(description="The passage of the article that it speaks of.")
+    anchor_id: str | None = Field(description="The passage of the article that the comment refers to.")
     state: CommentState
-    removed_by: Literal["author", "moderator"] | None = Field(description="Who removed it, once it is removed.")
+    removed_by: Literal["author", "moderator"] | None = Field(
+        description="Who removed the comment; null unless it is removed."
+    )
     author: JudgedAuthorOut
     source: str = Field(description="As written.")
     html: str
     text: str
-    approved_text: bool = Field(description="A moderator approved this very text: reports no longer hide it.")
+    approved_text: bool = Field(
+        description="Whether a moderator approved the current text, so that reports no longer hide it."
+    )
     featured: bool
     replies: int
     votes: JudgedVotesOut
     version: int
     created_at: datetime
     edited_at: datetime | None
-    redacted_at: datetime | None = Field(description="When a moderator last took words out of it.")
+    redacted_at: datetime | None = Field(description="When a moderator last redacted it.")
 
 
 Action = Literal["approve", "reject", "spam", "remove", "restore"]
 ACTIONS: tuple[Action, ...] = get_args(Action)
 
-# What each decision makes of a comment, and in which states it may be made. A comment that its author has removed
-# stays so; one that has the state already is left as it is.
+# The target state of each action, and the states from which it is allowed. A comment removed by its author cannot
+# change; one that is in the target state already stays as it is.
 TRANSITIONS: dict[Action, tuple[CommentState, frozenset[CommentState]]] = {
     "approve": ("published", frozenset({"pending", "rejected", "spam"})),
     "reject": ("rejected", frozenset({"pending", "published", "spam"})),
@@ -90,33 +94,35 @@ TRANSITIONS: dict[Action, tuple[CommentState, frozenset[CommentState]]] = {
 
 
 class DecisionBulkIn(BaseModel):
-    """One decision about several comments."""
+    """One action on several comments."""
 
     model_config = ConfigDict(extra="forbid")
 
     ids: list[AnyId] = Field(min_length=1, max_length=100, description="Ids of comments, 1 to 100.")
     action: Action
-    reason: ModeratorText | None = Field(None, description="For the log, and for the comments' authors to read.")
-    force: bool = Field(False, description="Decide also about what another moderator is working on.")
+    reason: ModeratorText | None = Field(None, description="Shown in the log and to the comments' authors.")
+    force: bool = Field(False, description="Decide even if another moderator has claimed the comment.")
 
 
 class BulkItemOut(BaseModel):
-    """What became of one of them."""
+    """The result for one comment."""
 
     id: str
     done: bool
-    state: CommentState | None = Field(description="The comment's state now; null where nothing was done.")
-    code: str | None = Field(description="Why nothing was done: `not_found`, `leased`, `wrong_comment_state`, …")
+    state: CommentState | None = Field(description="The comment's new state; null if nothing was done.")
+    code: str | None = Field(
+        description="Why nothing was done, a problem code: `not_found`, `leased`, `wrong_comment_state`, …"
+    )
 
 
 class DecisionBulkOut(BaseModel):
-    """One result each, in the order they were sent."""
+    """One result per comment, in the order in which they were sent."""
 
     data: list[BulkItemOut]
 
 
 class FeaturedIn(BaseModel):
-    """Whether a comment stands out."""
+    """Whether a comment is featured."""
 
     model_config = ConfigDict(extra="forbid")
 
@@ -127,34 +133,36 @@ ID_PATTERN = r"^[0-9a-f-]{36}$"
 
 
 class DecisionReasonOut(BaseModel):
-    """Why something was decided."""
+    """A reason for a decision."""
 
-    stage: str = Field(description="The rule that spoke: `links`, `phrases`, `flood`, `reports`, …")
-    detail: str = Field(description="What it found; never text of the comment.")
+    stage: str = Field(description="The rule: `links`, `phrases`, `flood`, `reports`, …")
+    detail: str = Field(description="What the rule found; never text of the comment.")
 
 
 class LogOut(BaseModel):
-    """One decision."""
+    """An entry of the moderation log."""
 
     id: str
     at: datetime
     comment_id: str | None
     article_id: str | None
-    actor_kind: str = Field(description="`key` for a moderator, `system` for a rule, else the kind of reader.")
+    actor_kind: str = Field(description="`key` for a moderator, `system` for a rule, otherwise the kind of reader.")
     actor_id: str | None = Field(description="Id of the key; null for rules and readers.")
     action: str = Field(description="`approve`, `reject`, `spam`, `remove`, `restore`, `feature`, `hide`, `decline`, …")
-    state: str | None = Field(description="The comment's state from then on; null: it did not change.")
+    state: str | None = Field(description="The comment's state from then on; null if it did not change.")
     reasons: list[DecisionReasonOut]
-    note: str | None = Field(description="The moderator's reason, which the author may read.")
+    note: str | None = Field(description="The moderator's reason, which the author can read.")
 
 
 class LogQuery(PageQuery):
     """Filters of the moderation log."""
 
-    comment: str | None = Field(None, pattern=ID_PATTERN, description="Only what was decided about this comment.")
-    article: str | None = Field(None, pattern=ID_PATTERN, description="Only comments of this article, by id.")
-    actor: str | None = Field(None, pattern=ID_PATTERN, description="Only what this key decided.")
-    action: str | None = Field(None, max_length=40, description="Exactly this action.")
+    comment: str | None = Field(None, pattern=ID_PATTERN, description="Only entries about this comment.")
+    article: str | None = Field(
+        None, pattern=ID_PATTERN, description="Only entries about this article and its comments, by id."
+    )
+    actor: str | None = Field(None, pattern=ID_PATTERN, description="Only decisions by this API key.")
+    action: str | None = Field(None, max_length=40, description="Only entries with this action.")
 
 
 QueueState = Literal["pending", "spam", "rejected", "removed", "published", "reported", "appealed", "any"]
@@ -167,60 +175,64 @@ class QueuedReportOut(BaseModel):
     id: str
     reason: str
     text: str | None
-    email: str | None = Field(description="Of the reporter, for an answer; private.")
+    email: str | None = Field(description="The reporter's address for an answer; private.")
     created_at: datetime
 
 
 class QueuedReportsOut(BaseModel):
-    """What readers say of the comment."""
+    """Open reports on the comment."""
 
     count: int = Field(description="Open reports.")
-    weight: float = Field(description="Their weight: a reader counts 1, one with a proven e-mail 2, a stranger 0.5.")
+    weight: float = Field(
+        description="Total weight: a reader counts 1, one with a confirmed e-mail address 2, an anonymous one 0.5."
+    )
     by_reason: dict[str, int]
-    latest: list[QueuedReportOut] = Field(description="The newest 20 of them.")
+    latest: list[QueuedReportOut] = Field(description="The newest 20 reports.")
 
 
 class QueuedAppealOut(BaseModel):
-    """What the author says against the decision."""
+    """The author's open appeal."""
 
     text: str
     created_at: datetime
 
 
 class LeaseOut(BaseModel):
-    """Who works on a comment."""
+    """Who has claimed a comment."""
 
-    by: str = Field(description="Id of the key.")
+    by: str = Field(description="Id of the moderator's API key.")
     until: datetime
 
 
 class QueueItemOut(BaseModel):
-    """A comment that waits, with all that is needed to decide."""
+    """A waiting comment with everything needed to decide."""
 
     id: str = Field(description="Id of the comment.")
     comment: JudgedCommentOut
-    reasons: list[DecisionReasonOut] = Field(description="Why it has its state, from the newest entry of the log.")
+    reasons: list[DecisionReasonOut] = Field(description="The reasons for its state, from the newest entry of the log.")
     reports: QueuedReportsOut
     appeal: QueuedAppealOut | None
     lease: LeaseOut | None
 
 
 class QueueFilters(BaseModel):
-    """Which comments of the queue."""
+    """Filters of the queue."""
 
     state: QueueState | None = Field(
         None,
-        description="Only these; `any`: every comment in whatever state; without it all that wait: pending, reported "
-        "and appealed ones.",
+        description="Only comments in this state; `any` for every comment. Without it, all that wait: pending, "
+        "reported and appealed ones.",
     )
-    article: Identifier | None = Field(None, description="Only under this article, by id or slug.")
-    author: str | None = Field(None, pattern=r"^[0-9a-f]{32}$", description="Only by this author, by public id.")
+    article: Identifier | None = Field(None, description="Only comments on this article, by id or slug.")
+    author: str | None = Field(
+        None, pattern=r"^[0-9a-f]{32}$", description="Only comments by this author, by public id."
+    )
     reason: str | None = Field(
         None,
         pattern=r"^[a-z_]{1,40}$",
-        description="Only those held or reported for this: a stage or a report's reason.",
+        description="Only comments held or reported for this reason: a pipeline stage or the reason of a report.",
     )
-    sort: QueueSort = Field("oldest", description="By when the comment was written.")
+    sort: QueueSort = Field("oldest", description="Order by the time of the comment.")
 
 
 class QueueQuery(QueueFilters, PageQuery):
@@ -228,16 +240,16 @@ class QueueQuery(QueueFilters, PageQuery):
 
 
 class ClaimIn(QueueFilters):
-    """How many to take, and of which."""
+    """How many comments to claim, and which."""
 
     model_config = ConfigDict(extra="forbid")
 
-    limit: int = Field(10, ge=1, le=20, description="The most to take, 1 to 20.")
-    minutes: int = Field(10, ge=1, le=15, description="How long they are the caller's, 1 to 15.")
+    limit: int = Field(10, ge=1, le=20, description="Maximum number of comments, 1 to 20.")
+    minutes: int = Field(10, ge=1, le=15, description="Length of the claim in minutes, 1 to 15.")
 
 
 class ClaimedOut(BaseModel):
-    """What was taken: nobody else is given it until then."""
+    """The claimed comments; no other moderator can claim them before `until`."""
 
     data: list[QueueItemOut]
     until: datetime
@@ -248,25 +260,25 @@ ReportState = Literal["open", "upheld", "dismissed"]
 
 
 class ReportIn(BaseModel):
-    """What is wrong with a comment or an article."""
+    """A report on a comment or an article."""
 
     model_config = ConfigDict(extra="forbid")
 
     reason: ReportReason
-    text: ModeratorText | None = Field(None, description="In the reporter's words; only moderators read it.")
+    text: ModeratorText | None = Field(None, description="The reporter's explanation; visible to moderators only.")
     email: Annotated[EmailStr, StringConstraints(max_length=320)] | None = Field(
-        None, description="For an answer; only moderators see it."
+        None, description="Address for an answer; visible to moderators only."
     )
 
 
 class ReceivedOut(BaseModel):
-    """The one answer to every report."""
+    """The answer to every report."""
 
     received: Literal[True]
 
 
 class ReporterOut(BaseModel):
-    """Who reported, where they are known."""
+    """The reporter, if known."""
 
     id: str = Field(description="Public id, as on their comments.")
     name: str | None
@@ -278,14 +290,15 @@ class ReportOut(BaseModel):
 
     id: str
     target: Literal["comment", "article"]
-    comment_id: str | None = Field(description="The comment that it is about; null: the article itself.")
+    comment_id: str | None = Field(description="The reported comment; null if the article itself was reported.")
     article: JudgedArticleOut
     reason: ReportReason
     text: str | None
     email: str | None
-    reporter: ReporterOut | None = Field(description="Null for strangers.")
+    reporter: ReporterOut | None = Field(description="Null for anonymous reporters.")
     weight: float = Field(
-        description="A reader counts 1, one with a proven e-mail 2, a stranger 0.5; less after dismissals."
+        description="A reader counts 1, one with a confirmed e-mail address 2, an anonymous one 0.5; less after"
+        " dismissed reports."
     )
     state: ReportState
     created_at: datetime
@@ -295,22 +308,24 @@ class ReportOut(BaseModel):
 class ReportQuery(PageQuery):
     """Filters of the list of reports."""
 
-    target: Literal["comment", "article"] | None = Field(None, description="Only reports on these.")
-    state: ReportState | None = Field(None, description="Only those in this state.")
-    reason: ReportReason | None = Field(None, description="Only those with this reason.")
-    article: str | None = Field(None, pattern=ID_PATTERN, description="Only on this article and its comments, by id.")
-    comment: str | None = Field(None, pattern=ID_PATTERN, description="Only on this comment, by id.")
+    target: Literal["comment", "article"] | None = Field(None, description="Only reports on this kind of target.")
+    state: ReportState | None = Field(None, description="Only reports in this state.")
+    reason: ReportReason | None = Field(None, description="Only reports with this reason.")
+    article: str | None = Field(
+        None, pattern=ID_PATTERN, description="Only reports on this article and its comments, by id."
+    )
+    comment: str | None = Field(None, pattern=ID_PATTERN, description="Only reports on this comment, by id.")
 
 
 AppealState = Literal["open", "granted", "declined"]
 
 
 class AppealIn(BaseModel):
-    """Why the decision should be looked at again."""
+    """An appeal against the decision on a comment."""
 
     model_config = ConfigDict(extra="forbid")
 
-    text: ModeratorText = Field(description="For moderators to read.")
+    text: ModeratorText = Field(description="Why the decision should be reviewed; read by moderators.")
 
 
 class AppealOut(BaseModel):
@@ -318,53 +333,52 @@ class AppealOut(BaseModel):
 
     state: AppealState
     created_at: datetime
-    answer: str | None = Field(description="What the moderators answered.")
+    answer: str | None = Field(description="The moderators' answer.")
     answered_at: datetime | None
 
 
 class RedactionOut(BaseModel):
-    """What a moderator took out of a comment, as its author is told."""
+    """The last redaction of a comment, as its author sees it."""
 
     at: datetime
     reason: str | None = Field(description="The moderator's reason, if one was given.")
 
 
 class DecisionOut(BaseModel):
-    """What was decided about a comment, as its author sees it."""
+    """The decision on a comment, as its author sees it."""
 
     state: CommentState
-    action: str | None = Field(description="What was done: `reject`, `hide`, …; null while nothing was decided.")
+    action: str | None = Field(description="The action: `reject`, `hide`, …; null without a decision.")
     by: Literal["moderator", "system", "author"] | None = Field(description="Who decided.")
     at: datetime | None
     reason: str | None = Field(description="The moderator's reason, if one was given.")
     may_appeal: bool
-    appeal: AppealOut | None = Field(description="The appeal against this very decision.")
-    redaction: RedactionOut | None = Field(description="Words were taken out of the comment; null: none were.")
+    appeal: AppealOut | None = Field(description="The appeal against this decision.")
+    redaction: RedactionOut | None = Field(description="The last redaction; null if the text is not redacted.")
 
 
 Passage = Annotated[str, ManyLines, StringConstraints(min_length=1, max_length=2000)]
 
 
 class RedactIn(BaseModel):
-    """What to take out of a comment."""
+    """Passages to redact in a comment."""
 
     model_config = ConfigDict(extra="forbid")
 
     passages: list[Passage] = Field(
         min_length=1,
         max_length=20,
-        description="Stretches of the comment's `source`, letter by letter; each is replaced by `[…]` wherever it "
-        "stands.",
+        description="Exact substrings of the comment's `source`; every occurrence is replaced by `[…]`.",
     )
-    reason: ModeratorText | None = Field(None, description="For the log, and for the comment's author to read.")
+    reason: ModeratorText | None = Field(None, description="Shown in the log and to the comment's author.")
 
 
 class CommentRevisionOut(BaseModel):
-    """The text of a comment before a change."""
+    """A former text of a comment."""
 
-    number: int = Field(description="From 1, the oldest.")
-    replaced_at: datetime = Field(description="When the next text took its place.")
-    replaced_by: Literal["author", "moderator"] = Field(description="Who changed it then.")
+    number: int = Field(description="Number of the revision; 1 is the oldest.")
+    replaced_at: datetime = Field(description="When the next text replaced it.")
+    replaced_by: Literal["author", "moderator"] = Field(description="Who made that change.")
     source: str = Field(description="As written.")
     html: str
     text: str

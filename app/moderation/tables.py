@@ -1,4 +1,4 @@
-"""Appeals at rest."""
+"""Tables of moderation: appeals, bans, the spam classifier, the log, phrases, cases, leases and reports."""
 
 from datetime import datetime
 from typing import Any
@@ -10,13 +10,13 @@ from app.db.columns import BIG, ID
 
 
 class Appeal(SQLModel, table=True):
-    """An author's one appeal against one decision."""
+    """An author's appeal against a decision; there is at most one for each."""
 
     __table_args__ = (sa.UniqueConstraint("comment_id", "decision_id", name="uq_appeal_decision"),)
 
     id: str = Field(primary_key=True, sa_type=ID)
     comment_id: str = Field(sa_type=ID, foreign_key="comment.id", ondelete="CASCADE")
-    decision_id: str = Field(sa_type=ID)  # entry of the moderation log; the comment's id where there is none
+    decision_id: str = Field(sa_type=ID)  # an entry of the moderation log, or the comment's id if there is none
     text: str = Field(max_length=2000)
     state: str = Field(max_length=10)  # open, granted, declined
     answer: str | None = Field(None, max_length=2000)
@@ -25,13 +25,13 @@ class Appeal(SQLModel, table=True):
 
 
 class Ban(SQLModel, table=True):
-    """What may not take part. Addresses and e-mails stand here as hashes: a ban outlives what it was made from."""
+    """A banned identity, address or domain. Network and e-mail addresses are hashes."""
 
     id: str = Field(primary_key=True, sa_type=ID)
     kind: str = Field(max_length=12)  # identity, address, email, email_domain
     value: str = Field(max_length=300, unique=True)  # `kind:` and a participant's id, a hash or a domain
     participant_id: str | None = Field(sa_type=ID)  # of identities
-    comment_id: str | None = Field(sa_type=ID)  # what gave reason to it; may be gone
+    comment_id: str | None = Field(sa_type=ID)  # the comment that caused it; it may be deleted
     reason: str | None = Field(max_length=2000)
     until: datetime | None
     created_at: datetime = Field(index=True)
@@ -39,7 +39,7 @@ class Ban(SQLModel, table=True):
 
 
 class SpamToken(SQLModel, table=True):
-    """In how many texts of each class a word stood. The word itself is not kept; row 0 counts the texts."""
+    """Number of texts of each class that contain a word, stored as a hash. Row 0 counts the texts."""
 
     __tablename__ = "spam_token"
 
@@ -49,7 +49,7 @@ class SpamToken(SQLModel, table=True):
 
 
 class LearnedComment(SQLModel, table=True):
-    """What was learned of one comment, so that it can be taken back whatever has become of its text."""
+    """The tokens learned from a comment, so that they can be unlearned after its text has changed."""
 
     __tablename__ = "learned_comment"
 
@@ -59,7 +59,7 @@ class LearnedComment(SQLModel, table=True):
 
 
 class ModerationLog(SQLModel, table=True):
-    """One decision; neither text of comments nor addresses stand here."""
+    """An entry of the moderation log. It holds neither texts of comments nor addresses."""
 
     __tablename__ = "moderation_log"
     __table_args__ = (
@@ -71,18 +71,18 @@ class ModerationLog(SQLModel, table=True):
 
     id: str = Field(primary_key=True, sa_type=ID)
     at: datetime
-    comment_id: str | None = Field(sa_type=ID)  # no key: what was decided is told also of what is gone
+    comment_id: str | None = Field(sa_type=ID)  # no foreign key: entries outlive the comment
     article_id: str | None = Field(sa_type=ID)
     actor_kind: str = Field(max_length=20)  # key, system, guest, reader, anonymous, edit
     actor_id: str | None = Field(sa_type=ID)
     action: str = Field(max_length=40)
-    state: str | None = Field(max_length=10)  # the comment's state from then on; null: it did not change
+    state: str | None = Field(max_length=10)  # the comment's state from then on; null if unchanged
     reasons: list[dict[str, Any]] = Field(default_factory=list, sa_type=sa.JSON)  # [{stage, detail}]
-    note: str | None = Field(None, max_length=2000)  # a moderator's words, for the author to read
+    note: str | None = Field(None, max_length=2000)  # the moderator's reason, shown to the author
 
 
 class Phrase(SQLModel, table=True):
-    """Something that comments may not say unread."""
+    """A watched phrase."""
 
     id: str = Field(primary_key=True, sa_type=ID)
     text: str = Field(max_length=200)
@@ -95,7 +95,7 @@ class Phrase(SQLModel, table=True):
 
 
 class PhraseGeneration(SQLModel, table=True):
-    """The only row: another value than the one that a process compiled its phrases under means that they changed."""
+    """The single row whose value changes with every write of phrases, so that processes know when to reload them."""
 
     __tablename__ = "phrase_stamp"
 
@@ -104,7 +104,7 @@ class PhraseGeneration(SQLModel, table=True):
 
 
 class ModerationCase(SQLModel, table=True):
-    """A comment that was reported, appealed or decided about: what the queue is ordered by stands on the row."""
+    """The moderation state of a comment that was reported, appealed or decided, with the sort key of the queue."""
 
     __tablename__ = "moderation_case"
     __table_args__ = (
@@ -123,11 +123,11 @@ class ModerationCase(SQLModel, table=True):
     weight: int = 0  # of the open ones, in tenths
     appealed: bool = False
     waits: bool = False  # reported or appealed
-    verdict: str | None = Field(None, max_length=10)  # approved or rejected: what its author's trust was moved by
+    verdict: str | None = Field(None, max_length=10)  # approved or rejected: how it counts in its author's history
 
 
 class ModerationLease(SQLModel, table=True):
-    """A comment that one moderator works on until a time."""
+    """A comment that a moderator has claimed until a time."""
 
     __tablename__ = "moderation_lease"
 
@@ -137,7 +137,7 @@ class ModerationLease(SQLModel, table=True):
 
 
 class Report(SQLModel, table=True):
-    """What one reader says of one comment or article; their words and e-mail are private."""
+    """A reader's report on a comment or article; its text and e-mail address are private."""
 
     __table_args__ = (
         sa.UniqueConstraint("target_id", "reporter", name="uq_report_reporter"),
@@ -154,7 +154,8 @@ class Report(SQLModel, table=True):
     target_id: str = Field(sa_type=ID)  # the comment, or the article
     comment_id: str | None = Field(None, sa_type=ID, foreign_key="comment.id", ondelete="CASCADE")
     article_id: str = Field(sa_type=ID, foreign_key="article.id", ondelete="CASCADE")
-    reporter: str = Field(max_length=80)  # who counts once: a proven participant, or whoever is behind an address
+    # who counts once: a confirmed participant, or everybody behind one network address
+    reporter: str = Field(max_length=80)
     participant_id: str | None = Field(None, sa_type=ID, foreign_key="participant.id", ondelete="SET NULL")
     address_hash: str | None = Field(None, max_length=64)
     reason: str = Field(max_length=20)
