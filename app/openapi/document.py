@@ -6,6 +6,7 @@ from fastapi import FastAPI
 
 from app.articles.schemas import SingleArticleOut
 from app.comments.schemas import CommentList
+from app.openapi.messages import add_messages
 from app.openapi.names import TYPES
 from app.web.openapi import (
     SCHEMAS,
@@ -59,7 +60,8 @@ TAGS = {
     "subscriptions": "News by e-mail, confirmed by double opt-in.",
     "syndication": "Feeds, sitemaps, oEmbed, formats, changes, exports, WebSub and partners.",
     "tags": "Tags of articles.",
-    "webhooks": "Signed messages about what changes.",
+    "webhooks": "Messages about what changes, signed with `webhook-id`, `webhook-timestamp` and `webhook-signature` as "
+    "Standard Webhooks has it.",
 }
 PATH_PARAMETERS = {
     "anchor": "Id of the anchor.",
@@ -120,6 +122,7 @@ def _make(app: FastAPI) -> Node:
     document["tags"] = [{"name": name, "description": text} for name, text in TAGS.items()]
     _describe_paths(document)
     _type_comments(document)
+    add_messages(document)
     name_types(document, TYPES)
     merge_null(document)
     extend_schemas(document)

@@ -14,7 +14,7 @@ from typing import Any
 from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
 from fastapi.routing import APIRoute
-from pydantic import TypeAdapter
+from pydantic import BaseModel, TypeAdapter
 from starlette.routing import BaseRoute
 
 from app.core.problems import (
@@ -230,6 +230,16 @@ def schema_of(kind: Any) -> Node:
     """The schema of a type, with its models among the components."""
     schema = TypeAdapter(kind).json_schema(ref_template=f"{SCHEMAS}{{model}}")
     return {name: part for name, part in schema.items() if name not in {"$defs", "title"}}
+
+
+def add_model(document: Node, model: type[BaseModel]) -> None:
+    """Add a model that no route names, and all that it names."""
+    schema = TypeAdapter(model).json_schema(ref_template=f"{SCHEMAS}{{model}}", mode="serialization")
+    for name, part in {**schema.pop("$defs", {}), model.__name__: schema}.items():
+        for node in _iter_nodes(part):
+            if isinstance(node.get("title"), str):
+                del node["title"]
+        document["components"]["schemas"].setdefault(name, part)
 
 
 def _strip_notes(schema: Node) -> Node:

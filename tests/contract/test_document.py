@@ -4,12 +4,15 @@ import json
 import re
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import pytest
 
 from app.core.settings import Settings
+from app.live.schemas import TYPES as LIVE_TYPES
 from app.main import create_app
+from app.openapi.messages import MESSAGES
+from app.webhooks.schemas import PING, EventType
 from tests.document import operation_at, operations
 
 VERBS = set(
@@ -110,3 +113,25 @@ def test_an_article_is_one_type_with_typed_comments(document: dict[str, Any]) ->
     schema = document["components"]["schemas"]["SingleArticleOut"]
     comments = [node["comments"] for _, node in nodes(schema) if "comments" in node]
     assert comments[0]["anyOf"] == [{"$ref": "#/components/schemas/CommentList"}, {"type": "null"}]
+
+
+def test_webhooks_are_the_events_that_they_tell(document: dict[str, Any]) -> None:
+    assert list(document["webhooks"]) == [*get_args(EventType), PING]
+    schemas = document["components"]["schemas"]
+    for name, hook in document["webhooks"].items():
+        operation = hook["post"]
+        assert re.fullmatch(r"on([A-Z][a-z]*)+", operation["operationId"]), name
+        assert operation["summary"], name
+        assert operation["description"].endswith((".", ";")), name
+        reference = operation["requestBody"]["content"]["application/json"]["schema"]["$ref"]
+        kind = schemas[reference.rpartition("/")[2]]["properties"]["type"]
+        assert name in kind.get("enum", [kind.get("const")])
+
+
+def test_streams_say_what_they_send(document: dict[str, Any]) -> None:
+    told = {name for types in MESSAGES.values() for name in types}
+    assert told == {*get_args(EventType), *LIVE_TYPES, PING}
+    for path in ("/v1/live", "/v1/articles/{article}/live"):
+        content = operation_at(document, "GET", path)["responses"]["200"]["content"]["text/event-stream"]
+        name = content["schema"]["contentSchema"]["$ref"].rpartition("/")[2]
+        assert document["components"]["schemas"][name]["oneOf"]

@@ -3,22 +3,36 @@
 from collections.abc import Callable, Iterator
 from typing import Any
 
+import jsonschema_rs
 import pytest
 from standardwebhooks import Webhook
 from starlette.testclient import TestClient
 
 from app.core.settings import Settings
 from app.db import Database
+from app.main import create_app
 from tests.make import ok
 from tests.receiver import Receiver, work_through
 
 Headers = dict[str, str]
 
 
+@pytest.fixture(scope="session")
+def document(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
+    """The OpenAPI document of an app that is not started."""
+    data = tmp_path_factory.mktemp("data")
+    return create_app(Settings(_env_file=None, data_dir=data), with_worker=False).openapi()
+
+
 @pytest.fixture
-def receiver() -> Iterator[Receiver]:
+def receiver(document: dict[str, Any]) -> Iterator[Receiver]:
+    """A receiver whose messages must be as the document describes them."""
     with Receiver() as found:
         yield found
+    for message in found.told:
+        webhook = document["webhooks"][message["type"]]["post"]
+        schema = webhook["requestBody"]["content"]["application/json"]["schema"]
+        jsonschema_rs.validate({**schema, "components": document["components"]}, message)
 
 
 @pytest.fixture

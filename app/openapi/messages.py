@@ -1,0 +1,137 @@
+"""Messages that this server sends: webhooks, and events of live streams. Their schemas are made from the events."""
+
+from typing import Any, get_args, get_type_hints
+
+from app.comments.schemas import CommentOut
+from app.events.catalog import EVENTS, MODERATION_TYPES
+from app.live.schemas import TYPES as LIVE_TYPES
+from app.live.schemas import LiveArticleOut, LiveCountsOut, LiveRemovedOut
+from app.web.openapi import SCHEMAS, Node, add_model, schema_of
+from app.webhooks.schemas import PING, TOLD, EventType
+
+# Types whose messages hold the same, under the name of their schema.
+MESSAGES: dict[str, tuple[str, ...]] = {
+    "ArticlePublishedMessage": ("article.published",),
+    "ArticleUpdatedMessage": ("article.updated",),
+    "ArticleCorrectedMessage": ("article.corrected", "article.correction_changed"),
+    "CorrectionWithdrawnMessage": ("article.correction_withdrawn",),
+    "ArticleUnpublishedMessage": ("article.unpublished",),
+    "ArticleRetractedMessage": ("article.retracted",),
+    "AnchorsResolvedMessage": ("article.anchors_resolved",),
+    "ArticleReportedMessage": ("article.reported",),
+    "CommentMessage": ("comment.published", "comment.edited", "comment.removed", "comment.voted"),
+    "CommentHeldMessage": ("comment.pending", "comment.held"),
+    "CommentReportedMessage": ("comment.reported",),
+    "CommentAppealedMessage": ("comment.appealed",),
+    "CommentDecidedMessage": ("comment.decided",),
+    "DiscussionMessage": ("discussion.changed",),
+    "TermChangedMessage": ("section.changed", "tag.changed", "author.changed", "series.changed"),
+    "TermDeletedMessage": ("section.deleted", "tag.deleted", "author.deleted", "series.deleted"),
+    "SubjectMessage": (
+        "article.purged",
+        "article.reacted",
+        "notice.changed",
+        "notice.deleted",
+        "media.changed",
+        "media.deleted",
+    ),
+    "TestMessage": (PING,),
+}
+_PING = "A message that was asked for to test the webhook; `id` is the webhook's."
+_STREAMS: dict[str, list[tuple[str, type[Any]]]] = {
+    "ArticleStreamEvent": [
+        ("comment.published", CommentOut),
+        ("comment.edited", CommentOut),
+        ("comment.removed", LiveRemovedOut),
+        ("counts", LiveCountsOut),
+        ("article.updated", LiveArticleOut),
+    ]
+}
+_TIME = {"type": "string", "format": "date-time"}
+_EVENT_DATA: Node = {
+    "type": "object",
+    "description": "What every message tells of its subject; streams send further members.",
+    "properties": {
+        "id": {"type": "string", "description": "Id of what the event is about."},
+        "position": {"type": "string", "description": "Place of the event in the log."},
+        "cache_groups": {"type": "array", "items": {"type": "string"}, "description": "Cache groups to forget."},
+        "etag": {"type": ["string", "null"], "description": "Of webhooks: the ETag of what the public reads now."},
+    },
+    "required": ["id"],
+}
+
+
+def _fields(name: str) -> dict[str, Any]:
+    """The members of a message with the schemas of their types; the same for all types of one schema."""
+    if name == PING:
+        return {}
+    kind = EVENTS[name]
+    hints = get_type_hints(kind)
+    members = TOLD.get(name, TOLD[name.partition(".")[0]]) if name in get_args(EventType) else ("revision",)
+    return {member: schema_of(hints[member]) for member in members if member in hints}
+
+
+def _message(name: str, types: tuple[str, ...]) -> Node:
+    fields = _fields(types[0])
+    if any(_fields(each) != fields for each in types):
+        raise ValueError(f"messages of {', '.join(types)} hold different members: {name} cannot describe them")
+    data: Node = {"$ref": f"{SCHEMAS}EventData"}
+    if fields:
+        data = {"allOf": [data, {"type": "object", "properties": fields, "required": list(fields)}]}
+    kind = {"const": types[0], "type": "string"} if len(types) == 1 else {"enum": list(types), "type": "string"}
+    return {
+        "type": "object",
+        "description": "A message of a webhook or of the publication's stream.",
+        "properties": {"type": kind, "timestamp": _TIME, "data": data},
+        "required": ["type", "timestamp", "data"],
+    }
+
+
+def _reference(name: str) -> Node:
+    return {"$ref": f"{SCHEMAS}{name}"}
+
+
+def _webhook(name: str, schema: str) -> Node:
+    words = [word for part in name.split(".") for word in part.split("_")]
+    text = _PING if name == PING else (EVENTS[name].__doc__ or "").partition("\n")[0]
+    return {
+        "post": {
+            "operationId": "on" + "".join(map(str.title, words)),
+            "summary": " ".join(words).capitalize(),
+            "description": text,
+            "tags": ["webhooks"],
+            "security": [],
+            "requestBody": {"required": True, "content": {"application/json": {"schema": _reference(schema)}}},
+            "responses": {"2XX": {"description": "Received."}},
+        }
+    }
+
+
+def _set_stream(document: Node, path: str, schema: str) -> None:
+    """Say what the text of a stream is, read as events."""
+    content = document["paths"][path]["get"]["responses"]["200"]["content"]["text/event-stream"]
+    content["schema"] |= {"contentMediaType": "text/event-stream", "contentSchema": _reference(schema)}
+
+
+def add_messages(document: Node) -> None:
+    """Add the webhooks, and what streams send, with their schemas."""
+    schemas = document["components"]["schemas"]
+    schemas["EventData"] = _EVENT_DATA
+    for name, types in MESSAGES.items():
+        schemas[name] = _message(name, types)
+    names = {each: name for name, types in MESSAGES.items() for each in types}
+    document["webhooks"] = {each: _webhook(each, names[each]) for each in (*get_args(EventType), PING)}
+    for name, events in _STREAMS.items():
+        kinds = []
+        for event, model in events:
+            add_model(document, model)
+            fields = {"event": {"const": event, "type": "string"}, "data": _reference(model.__name__)}
+            kinds.append({"type": "object", "properties": fields, "required": ["event", "data"]})
+        schemas[name] = {"description": "An event of an article's stream, its `data` read as JSON.", "oneOf": kinds}
+    told = sorted({names[each] for each in LIVE_TYPES} | {names[each] for each in MODERATION_TYPES})
+    schemas["SiteStreamEvent"] = {
+        "description": "The `data` of an event of the publication's stream, which is named by its `type`.",
+        "oneOf": [_reference(name) for name in told],
+    }
+    _set_stream(document, "/v1/articles/{article}/live", "ArticleStreamEvent")
+    _set_stream(document, "/v1/live", "SiteStreamEvent")
