@@ -45,6 +45,8 @@ TAGS = {
     "live": "Server-Sent Events.",
     "media": "Pictures.",
     "merging": "Merging tags, authors and series.",
+    "messages": "What webhooks are sent, signed as Standard Webhooks has it: with `webhook-id`, `webhook-timestamp` "
+    "and `webhook-signature`.",
     "moderation": "Queue, decisions, reports, bans, watched phrases and appeals.",
     "notices": "Notices that stand with articles.",
     "operation": "Health, metrics and documentation.",
@@ -60,8 +62,7 @@ TAGS = {
     "subscriptions": "News by e-mail, confirmed by double opt-in.",
     "syndication": "Feeds, sitemaps, oEmbed, formats, changes, exports, WebSub and partners.",
     "tags": "Tags of articles.",
-    "webhooks": "Messages about what changes, signed with `webhook-id`, `webhook-timestamp` and `webhook-signature` as "
-    "Standard Webhooks has it.",
+    "webhooks": "Setting webhooks up, and what they were sent.",
 }
 PATH_PARAMETERS = {
     "anchor": "Id of the anchor.",

@@ -99,7 +99,7 @@ def _webhook(name: str, schema: str) -> Node:
             "operationId": "on" + "".join(map(str.title, words)),
             "summary": " ".join(words).capitalize(),
             "description": text,
-            "tags": ["webhooks"],
+            "tags": ["messages"],
             "security": [],
             "requestBody": {"required": True, "content": {"application/json": {"schema": _reference(schema)}}},
             "responses": {"2XX": {"description": "Received."}},

@@ -49,6 +49,7 @@ def test_every_operation_has_a_short_title(document: dict[str, Any]) -> None:
 def test_every_tag_is_described_and_used(document: dict[str, Any]) -> None:
     described = {tag["name"]: tag["description"] for tag in document["tags"]}
     used = {tag for _, _, operation in operations(document) for tag in operation["tags"]}
+    used |= {tag for webhook in document["webhooks"].values() for tag in webhook["post"]["tags"]}
     assert used == set(described)
     assert all(text.endswith(".") for text in described.values())
 
