@@ -29,8 +29,13 @@ def _common(method: str, operation: dict[str, Any], names: set[str]) -> dict[str
 
 def resolved(document: dict[str, Any], method: str, operation: dict[str, Any]) -> dict[str, Any]:
     """An operation with its own parameters and responses in place of references, and of its `default` response."""
+    operation = {"security": document.get("security", [{}]), **operation}
     parameters = [resolve(document, each) for each in operation.get("parameters", [])]
     responses = {status: resolve(document, each) for status, each in operation["responses"].items()}
+    for status, response in responses.items():
+        if "headers" in response:
+            headers = {name: resolve(document, each) for name, each in response["headers"].items()}
+            responses[status] = {**response, "headers": headers}
     if default := responses.pop("default", None):
         for status, code in _common(method, operation, {each["name"] for each in parameters}).items():
             assert f"`{code}` ({status})" in default["description"]

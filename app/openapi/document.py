@@ -17,6 +17,7 @@ from app.web.openapi import (
     merge_null,
     name_types,
     share_components,
+    share_security,
 )
 
 SERVERS = [{"url": "/", "description": "The server that this document comes from."}]
@@ -45,8 +46,6 @@ TAGS = {
     "live": "Server-Sent Events.",
     "media": "Pictures.",
     "merging": "Merging tags, authors and series.",
-    "messages": "What webhooks are sent, signed as Standard Webhooks has it: with `webhook-id`, `webhook-timestamp` "
-    "and `webhook-signature`.",
     "moderation": "Queue, decisions, reports, bans, watched phrases and appeals.",
     "notices": "Notices that stand with articles.",
     "operation": "Health, metrics and documentation.",
@@ -62,7 +61,7 @@ TAGS = {
     "subscriptions": "News by e-mail, confirmed by double opt-in.",
     "syndication": "Feeds, sitemaps, oEmbed, formats, changes, exports, WebSub and partners.",
     "tags": "Tags of articles.",
-    "webhooks": "Setting webhooks up, and what they were sent.",
+    "webhooks": "Messages about what changes, signed as Standard Webhooks has it.",
 }
 PATH_PARAMETERS = {
     "anchor": "Id of the anchor.",
@@ -128,6 +127,7 @@ def _make(app: FastAPI) -> Node:
     merge_null(document)
     extend_schemas(document)
     share_components(document)
+    share_security(document)
     return document
 
 

@@ -7,7 +7,7 @@ from app.events.catalog import EVENTS, MODERATION_TYPES
 from app.live.schemas import TYPES as LIVE_TYPES
 from app.live.schemas import LiveArticleOut, LiveCountsOut, LiveRemovedOut
 from app.web.openapi import SCHEMAS, Node, add_model, schema_of
-from app.webhooks.schemas import PING, TOLD, EventType
+from app.webhooks.schemas import PAYLOAD_MEMBERS, TEST_EVENT, EventType
 
 # Types whose messages hold the same, under the name of their schema.
 MESSAGES: dict[str, tuple[str, ...]] = {
@@ -35,9 +35,9 @@ MESSAGES: dict[str, tuple[str, ...]] = {
         "media.changed",
         "media.deleted",
     ),
-    "TestMessage": (PING,),
+    "TestMessage": (TEST_EVENT,),
 }
-_PING = "A message that was asked for to test the webhook; `id` is the webhook's."
+_TEST = "A message that was asked for to test the webhook; `id` is the webhook's."
 _STREAMS: dict[str, list[tuple[str, type[Any]]]] = {
     "ArticleStreamEvent": [
         ("comment.published", CommentOut),
@@ -63,11 +63,15 @@ _EVENT_DATA: Node = {
 
 def _fields(name: str) -> dict[str, Any]:
     """The members of a message with the schemas of their types; the same for all types of one schema."""
-    if name == PING:
+    if name == TEST_EVENT:
         return {}
     kind = EVENTS[name]
     hints = get_type_hints(kind)
-    members = TOLD.get(name, TOLD[name.partition(".")[0]]) if name in get_args(EventType) else ("revision",)
+    members = (
+        PAYLOAD_MEMBERS.get(name, PAYLOAD_MEMBERS[name.partition(".")[0]])
+        if name in get_args(EventType)
+        else ("revision",)
+    )
     return {member: schema_of(hints[member]) for member in members if member in hints}
 
 
@@ -93,13 +97,12 @@ def _reference(name: str) -> Node:
 
 def _webhook(name: str, schema: str) -> Node:
     words = [word for part in name.split(".") for word in part.split("_")]
-    text = _PING if name == PING else (EVENTS[name].__doc__ or "").partition("\n")[0]
+    text = _TEST if name == TEST_EVENT else (EVENTS[name].__doc__ or "").partition("\n")[0]
     return {
         "post": {
             "operationId": "on" + "".join(map(str.title, words)),
             "summary": " ".join(words).capitalize(),
             "description": text,
-            "tags": ["messages"],
             "security": [],
             "requestBody": {"required": True, "content": {"application/json": {"schema": _reference(schema)}}},
             "responses": {"2XX": {"description": "Received."}},
@@ -120,7 +123,7 @@ def add_messages(document: Node) -> None:
     for name, types in MESSAGES.items():
         schemas[name] = _message(name, types)
     names = {each: name for name, types in MESSAGES.items() for each in types}
-    document["webhooks"] = {each: _webhook(each, names[each]) for each in (*get_args(EventType), PING)}
+    document["webhooks"] = {each: _webhook(each, names[each]) for each in (*get_args(EventType), TEST_EVENT)}
     for name, events in _STREAMS.items():
         kinds = []
         for event, model in events:

@@ -63,10 +63,32 @@ _MIN_POSITION = {
 _WITHOUT_NUL = r"^[^\x00]*$"  # what any query parameter may hold
 _CLOSED = {"$ref", "anyOf", "const", "enum"}  # a schema with one of these takes null only beside another
 _LIMITED = {"const", "enum", "format"}  # a schema with one of these needs no pattern
+_CHANGES_NOTHING = {"exportPerson", "unsubscribeAddress"}  # writes without a position
 _FORMS = ("application/x-www-form-urlencoded", "multipart/form-data")
 _PRECONDITIONS = {"if-match", "if-none-match"}
 _PROBLEM = {MEDIA_TYPE: {"schema": {"$ref": f"{SCHEMAS}ProblemOut"}}}
 _NOTES = {"title", "description", "default", "example", "examples", "x-enum-varnames"}  # say nothing of what is valid
+
+
+HEADERS: dict[str, Node] = {
+    "Broadsheet-Position": {
+        "description": "Of writes: their place in the log, for `min_position`.",
+        "schema": {"type": "string", "pattern": POSITION_PATTERN},
+    },
+    "ETag": {
+        "description": "Version of the resource, for `If-Match` and `If-None-Match`.",
+        "schema": {"type": "string"},
+    },
+    "Location": {"description": "Address of the resource.", "schema": {"type": "string"}},
+    "RateLimit": {"description": "What is left of the rate limit.", "schema": {"type": "string"}},
+    "Retry-After": {"description": "Of 429 and 503: seconds to wait.", "schema": {"type": "integer"}},
+    "WWW-Authenticate": {"description": "Of 401: how to authenticate.", "schema": {"type": "string"}},
+    "X-Request-ID": {
+        "description": "Id of the request, as in the server's log.",
+        "required": True,
+        "schema": {"type": "string"},
+    },
+}
 
 
 def iter_operations(document: Node) -> Iterator[tuple[str, str, Node]]:
@@ -144,6 +166,21 @@ def _complete_responses(operation: Node) -> None:
             answer["description"] = HTTPStatus(int(status)).phrase
 
 
+def _set_headers(method: str, operation: Node, is_changeable: bool) -> None:
+    """Name the headers that clients act on: ETags of what `If-Match` may change, and positions of writes."""
+    is_write = method != "get" and operation["operationId"] not in _CHANGES_NOTHING
+    for status, response in operation["responses"].items():
+        names = []
+        if status == "301":
+            names = ["Location"]
+        elif status == "default":
+            names = ["RateLimit", "Retry-After", "WWW-Authenticate", "X-Request-ID"]
+        elif response["description"] == HTTPStatus(int(status)).phrase and (is_write or is_changeable):
+            names = ["Broadsheet-Position", "ETag"] if "content" in response else ["Broadsheet-Position"]
+        if names:
+            response["headers"] = {name: {"$ref": f"#/components/headers/{name}"} for name in names}
+
+
 def _iter_bodies(document: Node) -> Iterator[tuple[str, str, Node]]:
     """The named schemas of bodies, each with its method and media type."""
     schemas = document["components"]["schemas"]
@@ -218,8 +255,10 @@ def build_document(app: FastAPI) -> Node:
     for path, method, operation in iter_operations(document):
         _complete_parameters(path, method, operation)
         _complete_responses(operation)
+        _set_headers(method, operation, not document["paths"][path].keys().isdisjoint({"patch", "put"}))
     for name in ("HTTPValidationError", "ValidationError"):  # FastAPI's own, which no answer has
         document["components"]["schemas"].pop(name, None)
+    document["components"]["headers"] = _copy(HEADERS)
     _complete_bodies(document)
     _shorten(document)
     _rename_schemas(document)
@@ -319,7 +358,9 @@ def _response_name(response: Node) -> str:
         return "Moved" if "`Location`" in response["description"] else _pascal(response["description"])
     media_type = next(iter(content))
     reference = content[media_type].get("schema", {}).get("$ref")
-    return str(reference).rpartition("/")[2] if reference else _pascal(media_type.partition("/")[2])
+    if not reference:
+        return _pascal(media_type.partition("/")[2])
+    return str(reference).rpartition("/")[2]
 
 
 def _text(part: Any) -> str:
@@ -340,6 +381,14 @@ def _share(document: Node, section: str, places: list[tuple[Any, Any]], name_of:
             if _text(components.setdefault(name, part)) != _text(part):
                 raise ValueError(f"two {section} would be called {name}")
             holder[key] = {"$ref": f"#/components/{section}/{name}"}
+
+
+def share_security(document: Node) -> None:
+    """Say once that a key is needed, and only where it is otherwise what is needed there."""
+    document["security"] = [{"ApiKey": []}]
+    for _, _, operation in iter_operations(document):
+        if operation["security"] == document["security"]:
+            del operation["security"]
 
 
 def share_components(document: Node) -> None:

@@ -70,6 +70,10 @@ class Checked:
         if status not in described["responses"]:
             yield f"{where} is not documented: {answer.text[:200]}"
             return
+        promised = described["responses"][status].get("headers", {})
+        for name in {"ETag"} & promised.keys() if method == "GET" else {"Broadsheet-Position"} & promised.keys():
+            if name not in answer.headers:
+                yield f"{where} has no {name}"
         content = described["responses"][status].get("content", {})
         if not answer.content:
             if content and status not in {"204", "301"}:
