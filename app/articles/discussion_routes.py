@@ -1,4 +1,4 @@
-"""Discussions over HTTP: how they are set for the site, a section or an article, and the counts of many articles."""
+"""Routes of discussion settings and counts."""
 
 from collections.abc import Callable
 from typing import Annotated, Any
@@ -34,7 +34,7 @@ Moderator = Annotated[Actor, require_scope("comments:moderate")]
 READ_RESPONSES = documented(NotFound)
 WRITE_RESPONSES = documented(*VERSION_PROBLEMS, Invalid)
 MAX_COUNTED_ARTICLES = 100
-MAX_ARTICLE_GROUPS = 20  # headers hold the groups of so many articles
+MAX_ARTICLE_GROUPS = 20  # named in headers; larger answers use shared groups
 
 
 def _reply_settings(request: Request, row: Row, query: ReadQuery, groups: tuple[str, ...], actor: Actor) -> Response:
@@ -49,7 +49,7 @@ def _reply_settings(request: Request, row: Row, query: ReadQuery, groups: tuple[
 
 
 def _show_settings(read: Callable[[sa.Connection, str], Row | None]) -> Callable[[sa.Connection, str], Row]:
-    """How a write answers: the settings as they are now."""
+    """Return the `show` of a write: the settings as they are afterwards."""
 
     def show(connection: sa.Connection, target_id: str) -> Row:
         row = read(connection, target_id)
@@ -68,7 +68,7 @@ def _show_settings(read: Callable[[sa.Connection, str], Row | None]) -> Callable
     responses=documented(),
 )
 async def get_counts(request: Request, query: Annotated[CountsQuery, Query()], actor: Public) -> Response:
-    """Comments and reactions of up to 100 articles at once; `missing` names those that are not public or not there."""
+    """Return comment and reaction counts of up to 100 articles; `missing` names those that are not public."""
     refs = list(dict.fromkeys(part.strip() for part in query.articles.split(",")))
     if not all(refs) or len(refs) > MAX_COUNTED_ARTICLES or any(len(ref) > 200 for ref in refs):
         raise InvalidParameter("articles", f"articles: 1 to {MAX_COUNTED_ARTICLES} ids or slugs.")
@@ -91,7 +91,7 @@ async def get_counts(request: Request, query: Annotated[CountsQuery, Query()], a
     responses=documented(),
 )
 async def get_site_discussion(request: Request, query: Reading, actor: Public) -> Response:
-    """How discussions are set for the whole publication; sections and articles may have it otherwise."""
+    """Return the discussion settings of the site; sections and articles may override them."""
     row = await database(request).read(discussion_settings.get_site_settings)
     return _reply_settings(request, row, query, (SETTINGS_GROUP,), actor)
 
@@ -106,7 +106,7 @@ async def get_site_discussion(request: Request, query: Reading, actor: Public) -
 async def set_site_discussion(
     request: Request, body: DiscussionIn, versions: ExpectedVersions, actor: Moderator
 ) -> Response:
-    """Set the discussions of the whole publication, in place of what was set before."""
+    """Replace the discussion settings of the site."""
     return await _write_settings(
         request, actor, discussions.set_site_discussion, body, versions, read=discussion_settings.get_site_settings
     )
@@ -120,7 +120,7 @@ async def set_site_discussion(
     responses=READ_RESPONSES | REDIRECT_RESPONSE,
 )
 async def get_section_discussion(request: Request, section: RefPath, query: Reading, actor: Public) -> Response:
-    """How discussions are set for a section's articles, and what comes of it."""
+    """Return the discussion settings of a section, own and effective."""
     row = await database(request).read(discussion_settings.find_section_settings, section)
     if row is None:
         return await redirect_former_slug(request, "section", section, "/v1/{plural}/{slug}/discussion")
@@ -137,7 +137,7 @@ async def get_section_discussion(request: Request, section: RefPath, query: Read
 async def set_section_discussion(
     request: Request, section: RefPath, body: DiscussionIn, versions: ExpectedVersions, actor: Moderator
 ) -> Response:
-    """Set the discussions of a section's articles, in place of what was set before."""
+    """Replace the discussion settings of a section."""
     return await _write_settings(
         request,
         actor,
@@ -157,7 +157,7 @@ async def set_section_discussion(
     responses=READ_RESPONSES,
 )
 async def get_article_discussion(request: Request, article: RefPath, query: Reading, actor: Public) -> Response:
-    """How the discussion of an article is set, and what comes of it."""
+    """Return the discussion settings of an article, own and effective."""
     row = await database(request).read(discussion_settings.find_article_settings, article)
     if row is None or not is_visible(row, actor):
         raise NotFound
@@ -174,9 +174,9 @@ async def get_article_discussion(request: Request, article: RefPath, query: Read
 async def set_article_discussion(
     request: Request, article: RefPath, body: ArticleDiscussionIn, versions: ExpectedVersions, actor: Moderator
 ) -> Response:
-    """Set the discussion of an article, in place of what was set before; of a draft with `content:read` too.
+    """Replace the discussion settings of an article; drafts also require `content:read`.
 
-    Its prompt is a text of the publication: where readers see the article, setting it needs `content:publish`.
+    The prompt is part of the publication's content: changing it on a public article requires `content:publish`.
     """
     return await _write_settings(
         request,

@@ -1,4 +1,4 @@
-"""How discussions are set, as it comes in and goes out, and the counts of many articles at once."""
+"""Discussion settings as they are sent and returned, and counts of articles."""
 
 from datetime import datetime
 from typing import Annotated, Literal
@@ -14,17 +14,17 @@ State = Literal["open", "closed", "hidden"]
 Moderation = Literal["post", "pre"]
 Prompt = Annotated[str, OneLine, StringConstraints(max_length=300)]
 Days = Annotated[int, Field(strict=True, ge=0, le=36_500), Whole]
-_STATE = "`closed`: no new comments; `hidden`: none are shown either."
-_PROMPT = "The question to readers; empty: none."
-_MODERATION = "`post`: comments show at once unless something speaks against it; `pre`: all of them wait."
-_DAYS = "Closes so many days after the article is published; 0: never."
-_CLOSES = "Closes at this time, whatever the days say."
+_STATE = "`closed`: no new comments; `hidden`: comments are not shown either."
+_PROMPT = "Question to readers; empty: none."
+_MODERATION = "`post`: comments are published at once unless a check holds them; `pre`: all are held for moderation."
+_DAYS = "Days after publication until the discussion closes; 0: never."
+_CLOSES = "When the discussion closes; takes precedence over `close_after_days`."
 
 
 class DiscussionIn(BaseModel):
-    """How discussions are to be set; what is null or absent is taken from above.
+    """Discussion settings; null or absent values are inherited.
 
-    That is the section, then those that it is inside of, the nearest first, then the site, then what is built in.
+    Articles inherit from their section, sections from their parents, these from the site, the site from the defaults.
     """
 
     model_config = ConfigDict(extra="forbid")
@@ -36,25 +36,25 @@ class DiscussionIn(BaseModel):
 
 
 class ArticleDiscussionIn(DiscussionIn):
-    """How the discussion of one article is to be set."""
+    """Discussion settings of one article."""
 
     closes_at: Moment | None = Field(None, description=_CLOSES)
 
 
 class OwnDiscussionOut(BaseModel):
-    """What is set right here; null: taken from above."""
+    """The settings of this level; null: inherited."""
 
     state: State | None = Field(description=_STATE)
     prompt: str | None = Field(description=_PROMPT)
     moderation: Moderation | None = Field(description=_MODERATION)
     close_after_days: int | None = Field(description=_DAYS)
-    closes_at: datetime | None = Field(description=f"Of an article alone. {_CLOSES}")
+    closes_at: datetime | None = Field(description=f"Articles only. {_CLOSES}")
 
 
 class EffectiveDiscussionOut(BaseModel):
-    """What comes of it, with all that is above."""
+    """The settings that apply, including inherited ones."""
 
-    state: State = Field(description="As it is now: `closed` once its time is over.")
+    state: State = Field(description="The present state: `closed` after the closing time.")
     prompt: str | None
     moderation: Moderation
     close_after_days: int
@@ -62,33 +62,33 @@ class EffectiveDiscussionOut(BaseModel):
 
 
 class DiscussionSettingsOut(BaseModel):
-    """How discussions are set."""
+    """Own and effective discussion settings."""
 
     own: OwnDiscussionOut
     effective: EffectiveDiscussionOut
 
 
 class CountOut(BaseModel):
-    """What readers did with an article, counted."""
+    """Comments and reactions of an article."""
 
     comments: int
     inline: int = Field(description="Comments on passages of the text.")
-    reactions: dict[str, int] = Field(description="How many readers chose each.")
+    reactions: dict[str, int] = Field(description="Number of readers who chose each.")
 
 
 class CountsOut(BaseModel):
-    """Counts of articles, under the names by which they were asked for."""
+    """Counts by the ids or slugs that were requested."""
 
     data: dict[str, CountOut]
-    missing: list[str] = Field(description="What was asked for and is not public, or is not there.")
+    missing: list[str] = Field(description="Requested articles that do not exist or are not public.")
 
 
 class CountsQuery(ReadQuery):
-    """Which articles to count for; `fields` chooses of each count."""
+    """Parameters of counts; `fields` selects members of each count."""
 
     articles: str = Field(
         min_length=1,
         max_length=4000,
-        description="Ids or slugs with commas, at most 100.",
+        description="At most 100 ids or slugs, comma-separated.",
         json_schema_extra=references(100, 200),
     )

@@ -1,4 +1,4 @@
-"""What discussions are set to, and their counts: columns for other reads, and reads of their own."""
+"""Reading discussion settings and counts: columns for other statements, and statements of their own."""
 
 import contextlib
 import json
@@ -30,7 +30,7 @@ _SITE_TARGET = sa.cast(sa.literal_column(f"'{SITE_ID}'"), ID)
 
 
 class DiscussionRules(NamedTuple):
-    """What holds for an article's discussion right now."""
+    """The rules that apply to an article's discussion."""
 
     state: str  # open, closed, hidden
     prompt: str | None
@@ -39,12 +39,12 @@ class DiscussionRules(NamedTuple):
 
 
 class PostingContext(NamedTuple):
-    """What posting a comment has to know of its article."""
+    """What posting a comment needs to know about its article."""
 
     article_id: str
     slug: str
     public: bool
-    revision: int | None  # number of the revision published last; null: readers never saw any
+    revision: int | None  # number of the revision published last; null: none ever was
     section_id: str | None
     series_id: str | None
     published_at: datetime | None
@@ -53,7 +53,7 @@ class PostingContext(NamedTuple):
 
 
 def _nearest_section_setting(section: ColumnElement[Any], name: str) -> ColumnElement[Any]:
-    """What the section sets for its articles, or the nearest of those it is inside of that sets anything."""
+    """Select a setting of the nearest section at or above one that has it."""
     above = CLOSURE.join(_DISCUSSION, _DISCUSSION.c.target_id == CLOSURE.c.ancestor_id)
     nearest = (
         sa.select(_DISCUSSION.c[name])
@@ -64,7 +64,7 @@ def _nearest_section_setting(section: ColumnElement[Any], name: str) -> ColumnEl
 
 
 def _effective_columns(section: ColumnElement[Any] | None) -> list[ColumnElement[Any]]:
-    """What is set, from the narrowest level to the site's, whose row is read once for a whole list."""
+    """Select the effective settings, from the narrowest level to the site, whose row is read only once."""
     columns: list[ColumnElement[Any]] = []
     for name in _INHERITED:
         site = sa.select(_DISCUSSION.c[name]).where(_DISCUSSION.c.target_id == _SITE_TARGET).scalar_subquery()
@@ -78,7 +78,7 @@ RULE_COLUMNS = [
     as_text(_OWN.c.closes_at).label("set_closes_at"),
     as_text(ARTICLE.c.published_at).label("set_from"),
 ]
-"""Columns for `rules`, of a query that is `joined`."""
+"""Columns for `rules_of`, in a statement over `join_discussion`."""
 _TEXT = sa.Text()
 _COUNTERS = (
     sa.cast(ARTICLE_TALLY.c.comments, _TEXT)
@@ -88,13 +88,13 @@ _COUNTERS = (
     + sa.cast(ARTICLE_TALLY.c.reactions, _TEXT)
 )
 TALLY_COLUMN = (sa.literal_column("'['", _TEXT) + _COUNTERS + sa.literal_column("']'", _TEXT)).label("tally")
-"""The counts as JSON in one column: many articles have the same. Null where there is no row."""
+"""The counts as JSON in one column, so that equal counts are parsed once. Null without a row."""
 DISCUSSION_COLUMNS = [*RULE_COLUMNS, TALLY_COLUMN]
-"""Columns for `shown`, of a query that is `joined`, with its tally."""
+"""Columns for `present_discussion`, in a statement over `join_discussion` with the tally."""
 
 
 def join_discussion(tables: Any, *, tally: bool = True) -> Any:
-    """Articles with what `RULES`, and with their tally `COLUMNS`, are made of."""
+    """Join articles with the tables of `RULE_COLUMNS`, and with their tally for `DISCUSSION_COLUMNS`."""
     tables = tables.outerjoin(_OWN, _OWN.c.target_id == ARTICLE.c.id)
     return tables.outerjoin(ARTICLE_TALLY, ARTICLE_TALLY.c.article_id == ARTICLE.c.id) if tally else tables
 
@@ -111,7 +111,7 @@ def _stored_rules(
     closes: str | None,
     since: str | None,
 ) -> DiscussionRules:
-    """What is set, whatever the time is."""
+    """Return the rules as stored, before the closing time is applied."""
     closes_at = _parse_time(closes)
     if closes_at is None and days and since is not None:
         start = moment(since).astimezone(UTC)
@@ -131,27 +131,27 @@ def _stored_rules_of(row: Row) -> DiscussionRules:
 
 
 def rules_of(row: Row, at: datetime | None = None) -> DiscussionRules:
-    """What holds now, or at a moment, of a row with the columns `RULES`."""
+    """Return the rules that apply now, or at a moment, from a row with `RULE_COLUMNS`."""
     return _rules_at(_stored_rules_of(row), at or now())
 
 
 def is_open(rules: DiscussionRules) -> bool:
-    """Whether readers may write."""
+    """Whether readers may post comments."""
     return rules.state == "open"
 
 
 def offered_reactions(totals: dict[str, int], names: Sequence[str]) -> dict[str, int]:
-    """How often each of the reactions that the publication offers was chosen; 0 for what nobody chose."""
+    """Return the counts of the reactions that the publication offers, 0 for those nobody chose."""
     return {name: totals.get(name, 0) for name in names}
 
 
 def present_discussion(row: Row, names: Sequence[str]) -> dict[str, Any]:
-    """`discussion` and `reactions` of an article, of a row with the columns `COLUMNS`."""
+    """Return `discussion` and `reactions` of an article from a row with `DISCUSSION_COLUMNS`."""
     return _discussion_members(rules_of(row), _parse_tally(row["tally"], names))
 
 
 def serialize_rules(row: Row) -> str:
-    """What is set for an article's discussion, of a row with the columns `RULES`, as it is kept beside its card."""
+    """Return the rules of a row with `RULE_COLUMNS` as text, as cached beside the article's JSON."""
     return pydantic_core.to_json(_stored_rules_of(row)).decode()
 
 
@@ -162,7 +162,7 @@ def _parse_rules(text: str) -> DiscussionRules:
 
 @lru_cache(4096)
 def _render_members(text: str, tally: str | None, names: tuple[str, ...]) -> tuple[datetime | None, bytes, bytes]:
-    """When a discussion closes, and the members of its JSON before and after."""
+    """Return when a discussion closes, and the members of its JSON before and after that."""
     stored, counts = _parse_rules(text), _parse_tally(tally, names)
     closed = stored._replace(state="closed") if stored.state == "open" else stored
     before, after = (pydantic_core.to_json(_discussion_members(rules, counts))[1:-1] for rules in (stored, closed))
@@ -170,7 +170,7 @@ def _render_members(text: str, tally: str | None, names: tuple[str, ...]) -> tup
 
 
 def render_discussion(text: str, tally: str | None, names: tuple[str, ...], at: datetime) -> bytes:
-    """The same as members of a JSON object, of what is `kept` and of `TALLY`: made once for all that are alike."""
+    """Return `discussion` and `reactions` as members of a JSON object; equal ones are rendered once."""
     closes_at, before, after = _render_members(text, tally, names)
     return before if closes_at is None or at < closes_at else after
 
@@ -191,7 +191,7 @@ _OWN_COLUMNS.append(sa.func.coalesce(_OWN.c.version, 0).label("version"))
 
 
 def _for_one_article(query: sa.Select[Any]) -> dict[bool, sa.Select[Any]]:
-    """The same for one article by id, or by slug."""
+    """Return the statement for one article by id, and by slug."""
     columns = {True: ARTICLE.c.id, False: ARTICLE.c.slug}
     return {by_id: query.where(c == sa.bindparam("ref", type_=c.type)) for by_id, c in columns.items()}
 
@@ -218,22 +218,22 @@ _ARTICLE_SETTINGS = _for_one_article(
 
 
 def get_site_settings(connection: sa.Connection, _ref: str = SITE_ID) -> sa.RowMapping:
-    """How the discussions of the whole publication are set: a row for `present`."""
+    """Return the settings of the site as a row for `present_settings`."""
     return connection.execute(_SITE_SETTINGS).mappings().one()
 
 
 def find_section_settings(connection: sa.Connection, ref: str) -> sa.RowMapping | None:
-    """The same for a section by id or slug."""
+    """Find the settings of a section by id or slug."""
     return sections.find_term(connection, _SECTION_SETTINGS, ref)
 
 
 def find_article_settings(connection: sa.Connection, ref: str) -> sa.RowMapping | None:
-    """The same for an article by id or slug, whoever may see it."""
+    """Find the settings of an article by id or slug, whoever may read it."""
     return connection.execute(_ARTICLE_SETTINGS[is_id(ref)], {"ref": ref}).mappings().first()
 
 
 def present_settings(row: Row) -> dict[str, Any]:
-    """Settings in the shape of `DiscussionSettingsOut`, with the version that `If-Match` names."""
+    """Shape settings as `DiscussionSettingsOut`, with the version that `If-Match` names."""
     own = {name: row[f"own_{name}"] for name in (*_INHERITED, "closes_at")}
     days = row["set_close_after_days"] or 0
     return {"own": own, "effective": {**rules_of(row)._asdict(), "close_after_days": days}, "version": row["version"]}
@@ -253,7 +253,7 @@ _SELECT_COUNTS = (
 def list_counts(
     connection: sa.Connection, refs: Sequence[str], names: Sequence[str]
 ) -> tuple[list[str], dict[str, Any]]:
-    """The ids of public articles, and their counts by the ids and slugs they were asked for with, in that order."""
+    """Return the ids of public articles, and their counts by the ids and slugs requested, in that order."""
     parameters = {"ids": [ref for ref in refs if is_id(ref)], "slugs": [ref for ref in refs if not is_id(ref)]}
     rows = connection.execute(_SELECT_COUNTS, parameters).mappings().all()
     by_ref = {row[key]: _parse_tally(row["tally"], names) for row in rows for key in ("id", "slug")}
@@ -266,7 +266,7 @@ _LEVELS = sa.select(_DISCUSSION.c.target_id, _DISCUSSION.c.state, _DISCUSSION.c.
 
 
 def find_closed_at(store: sa.Connection | Session, article: PostingContext) -> datetime | None:
-    """When a discussion that is closed was: by its time, or by hand where the narrowest setting says so."""
+    """Find when a discussion closed: by its closing time, or by hand at the narrowest level that has a state."""
     above = find_ancestors(store, article.section_id) if article.section_id else []
     levels = [article.article_id, *above, SITE_ID]
     set_by_level = {row.target_id: row for row in store.execute(_LEVELS, {"levels": levels}) if row.state is not None}
@@ -306,7 +306,7 @@ _CONTEXT = {by_id: Prepared(query) for by_id, query in _CONTEXTS.items()}
 
 
 def find_posting_context(store: sa.Connection | Session, ref: str) -> PostingContext | None:
-    """What posting has to know of an article by id or slug, whoever may see it; None if there is none."""
+    """Find the posting context of an article by id or slug, whoever may read it."""
     row = _CONTEXT[is_id(ref)].row(store, {"ref": ref})
     if row is None:
         return None

@@ -1,4 +1,4 @@
-"""Setting discussions, and moving their counters."""
+"""Changing discussion settings and counters."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -54,7 +54,7 @@ _UPDATE_REACTIONS = (
 
 
 def adjust_tally(session: Session, article_id: str, comments: int = 0, inline: int = 0) -> None:
-    """Add to the numbers of published comments of an article, all and on passages."""
+    """Add to the numbers of published comments of an article: all, and those on passages."""
     values = {"article_id": article_id, "comments": comments, "inline": inline, "reactions": {}}
     _ADD.run(session, values)
 
@@ -62,13 +62,13 @@ def adjust_tally(session: Session, article_id: str, comments: int = 0, inline: i
 def change_reaction(
     session: Session, article_id: str, old: str | None, new: str | None, names: Sequence[str]
 ) -> dict[str, int]:
-    """Take one from what a reader chose before and add one to what they choose now; returns the totals of `names`.
+    """Move a reader's reaction from `old` to `new`; returns the counts of the reactions `names`.
 
-    What the publication no longer offers keeps its number, should it be offered again.
+    Reactions that the publication no longer offers keep their count, in case they are offered again.
     """
     connection, parameters = session.connection(), {"article": article_id}
     row = connection.execute(_LOCK_REACTIONS, parameters).first()
-    if row is None:  # a twin may begin at the same moment: whoever comes second waits here for the first
+    if row is None:  # a concurrent first reaction waits for this insert
         empty = {"article_id": article_id, "comments": 0, "inline": 0, "reactions": {}}
         connection.execute(_INSERT_TALLY[connection.dialect.name], empty)
         row = connection.execute(_LOCK_REACTIONS, parameters).one()
@@ -83,7 +83,7 @@ def change_reaction(
 
 
 def set_site_discussion(session: Session, actor: Actor, data: DiscussionIn, versions: frozenset[int] | None) -> str:
-    """Set the discussions of the whole publication."""
+    """Replace the discussion settings of the site."""
     require_all_sections(actor)
     _set_discussion(session, actor, "site", SITE_ID, data, versions, shown=True)
     return SITE_ID
@@ -92,7 +92,7 @@ def set_site_discussion(session: Session, actor: Actor, data: DiscussionIn, vers
 def set_section_discussion(
     session: Session, actor: Actor, ref: str, data: DiscussionIn, versions: frozenset[int] | None
 ) -> str:
-    """Set the discussions of a section's articles; returns its id."""
+    """Replace the discussion settings of a section; returns its id."""
     row = discussion_settings.find_section_settings(session.connection(), ref)
     if row is None:
         raise NotFound
@@ -106,7 +106,7 @@ def set_section_discussion(
 def set_article_discussion(
     session: Session, actor: Actor, ref: str, data: ArticleDiscussionIn, versions: frozenset[int] | None
 ) -> str:
-    """Set the discussion of an article that the caller may see; returns its id."""
+    """Replace the discussion settings of an article that the caller may read; returns its id."""
     row = discussion_settings.find_article_settings(session.connection(), ref)
     if row is None or not is_visible(row, actor):
         raise NotFound
@@ -130,10 +130,10 @@ def _set_discussion(
     section_id: str | None = None,
     emits_event: bool = True,
 ) -> None:
-    """Put settings in place of what was set before: 412 if somebody did so meanwhile. Version 0: nobody ever did.
+    """Replace settings; 412 if they have another version. Version 0 means that they were never set.
 
-    Opening, closing and hiding a discussion is the work of moderators. Its question is a text of the publication, and
-    needs `content:publish` where readers see it, now or at a set time.
+    Moderators open, close and hide discussions. The prompt is part of the publication's content: changing it requires
+    `content:publish` where readers see it, now or at a set time.
     """
     connection = session.connection()
     connection.execute(_INSERT_SETTINGS[connection.dialect.name], {"target_id": target_id, "version": 0})
@@ -159,7 +159,7 @@ def _set_discussion(
 
 
 def close_discussion(session: Session, article_id: str) -> None:
-    """Let an article that came from elsewhere take no comments, unless its discussion was set here before."""
+    """Close the discussion of an imported article, unless it has settings of its own."""
     connection = session.connection()
     values = {"target_id": article_id, "state": "closed", "closed_at": now(), "version": 1}
     if connection.execute(_INSERT_SETTINGS[connection.dialect.name], values).first() is not None:
@@ -170,12 +170,12 @@ def close_discussion(session: Session, article_id: str) -> None:
 
 
 def delete_settings(session: Session, target_id: str) -> None:
-    """Drop the settings of something that is deleted; its own fact tells of it."""
+    """Delete the settings of an article or section that is being deleted."""
     session.execute(sa.delete(_DISCUSSION).where(_DISCUSSION.c.target_id == target_id))
 
 
 def delete_section_settings(session: Session, entry: LoggedEvent) -> None:
-    """Sections are deleted on the floor below, which knows nothing of discussions."""
+    """Delete the settings of a deleted section; sections are below this floor and emit an event."""
     match entry.event:
         case SectionDeleted(subject_id=section_id):
             delete_settings(session, section_id)

@@ -1,4 +1,4 @@
-"""The verbs of publishing over HTTP; each answers with the article as it stands then."""
+"""Routes for editors: publishing, editing, corrections, revisions and preview links."""
 
 from collections.abc import Awaitable, Callable
 from dataclasses import asdict
@@ -56,7 +56,7 @@ EDIT_RESPONSES = documented(*VERSION_PROBLEMS, WrongState, Invalid)
 
 
 def show_edited(request: Request) -> Callable[[sa.Connection, str], Row]:
-    """How a write answers: the article as its newest revision has it, with HTML and Markdown."""
+    """Return the `show` of a write: the article in its newest revision, with HTML and Markdown."""
     site, formats = Site.from_settings(settings(request)), ("html", "markdown")
 
     def show(connection: sa.Connection, article_id: str) -> Row:
@@ -86,10 +86,10 @@ async def _write_article(request: Request, actor: Actor, action: Callable[..., s
 async def publish_article(
     request: Request, article: RefPath, versions: ExpectedVersions, actor: Publisher, body: PublishIn | None = None
 ) -> Response:
-    """Show a revision to readers now: the one named, or the newest.
+    """Publish a revision of the article: the one named, or the newest.
 
-    An article needs no text for it: a headline alone, or with a picture, is one. Under an embargo readers see the
-    article when that ends, and `published_at` is that moment unless it was set by hand.
+    The text may be empty: a headline alone, or with a picture, is complete. Under an embargo the article becomes public
+    when it ends; `published_at` is set to that moment unless it was set by hand.
     """
     return await _write_article(
         request, actor, publishing.publish_article, article, versions, body.revision if body else None
@@ -106,7 +106,7 @@ async def publish_article(
 async def unpublish_article(
     request: Request, article: RefPath, versions: ExpectedVersions, actor: Publisher
 ) -> Response:
-    """Take the article back: readers get 404 from now on."""
+    """Unpublish the article: readers get 404 from now on."""
     return await _write_article(request, actor, publishing.unpublish_article, article, versions)
 
 
@@ -120,7 +120,7 @@ async def unpublish_article(
 async def retract_article(
     request: Request, article: RefPath, body: RetractIn, versions: ExpectedVersions, actor: Publisher
 ) -> Response:
-    """Withdraw the article for good: readers get 410, or 451, with the reason."""
+    """Retract the article for good: readers get 410, or 451 for legal reasons, with the reason."""
     return await _write_article(request, actor, publishing.retract_article, article, body, versions)
 
 
@@ -134,10 +134,10 @@ async def retract_article(
 async def schedule_article(
     request: Request, article: RefPath, body: ScheduleIn, versions: ExpectedVersions, actor: Publisher
 ) -> Response:
-    """Publish at a time to come, within a second of it: the revision named, or the newest one of this moment.
+    """Publish a revision at a future time, to the second: the one named, or the newest one at this moment.
 
-    Later edits do not go live then: `editing.scheduled_revision` stays as it is while `latest_revision` grows. Schedule
-    the article again to take the newer one.
+    Later edits are not published: `editing.scheduled_revision` stays while `latest_revision` grows. Schedule the
+    article again to publish a newer revision.
     """
     return await _write_article(request, actor, publishing.schedule_article, article, body.at, versions, body.revision)
 
@@ -152,7 +152,7 @@ async def schedule_article(
 async def get_schedule(
     request: Request, article: RefPath, query: Annotated[ReadQuery, Query()], actor: DraftReader
 ) -> Response:
-    """What goes live, and when; 404 for an article that is not scheduled. The ETag is the article's."""
+    """Return which revision is published when; 404 if the article is not scheduled. The ETag is the article's."""
     row = await database(request).read(publishing.find_schedule, article)
     if row is None or not is_visible(row, actor):
         raise NotFound
@@ -170,7 +170,7 @@ async def get_schedule(
 async def unschedule_article(
     request: Request, article: RefPath, versions: ExpectedVersions, actor: Publisher
 ) -> Response:
-    """Forget the time that was set."""
+    """Cancel the schedule of the article."""
     return await _write_article(request, actor, publishing.unschedule_article, article, versions)
 
 
@@ -184,19 +184,19 @@ async def unschedule_article(
 async def add_correction(
     request: Request, article: RefPath, body: CorrectionIn, versions: ExpectedVersions, actor: Publisher
 ) -> Response:
-    """Add a correction; it stands with the article at once."""
+    """Add a correction, which readers see at once."""
     return await _write_article(request, actor, publishing.add_correction, article, body, versions)
 
 
 editing_router = APIRouter(prefix="/v1/articles", tags=["editing"])
 Writer = Annotated[Actor, require_scope("content:write")]
-MAX_THREAD_CHARACTERS: Final = 2000  # characters, which are read in a few milliseconds whatever they are
-MAX_CONVERSIONS: Final = 2  # at a text, while others save revisions between
+MAX_THREAD_CHARACTERS: Final = 2000  # converted in a few milliseconds at worst
+MAX_CONVERSIONS: Final = 2  # while other revisions are saved
 T = TypeVar("T")
 
 
 async def _prepare_body(request: Request, ref: str | None, body: BodyIn) -> PreparedBody | None:
-    """Convert a text before the write begins; None where there is no such article, as the write will find as well."""
+    """Convert a body before the write begins; None if the article does not exist, which the write reports."""
     newest = await database(request).fresh(find_newest_blocks, ref) if ref else NewestBlocks(0, [])
     if newest is None:
         return None
@@ -213,10 +213,10 @@ async def _prepare_body(request: Request, ref: str | None, body: BodyIn) -> Prep
 async def send_with_body(
     request: Request, ref: str | None, body: ArticlePatch, send: Callable[[PreparedBody | None], Awaitable[T]]
 ) -> T:
-    """Convert the text of a change, away from the event loop and the writer, and `send` it.
+    """Convert the body outside of the event loop and the transaction, and pass it to `send`.
 
-    Where somebody saves another revision meanwhile it is converted again, so that its blocks keep their ids; the last
-    time whatever is saved between.
+    If another revision is saved meanwhile, it is converted again so that unchanged blocks keep their ids; the last
+    attempt is sent whatever was saved.
     """
     if "body" not in body.model_fields_set:
         return await send(None)
@@ -231,7 +231,7 @@ async def send_with_body(
 
 
 def _show_with_dropped(request: Request, text: Body | None) -> Callable[[sa.Connection, str], Row]:
-    """How a write answers: with what its text lost, if it has one."""
+    """Return the `show` of a write, which adds the content that was dropped from its body."""
     show = show_edited(request)
     if text is None:
         return show
@@ -248,7 +248,7 @@ def _show_with_dropped(request: Request, text: Body | None) -> Callable[[sa.Conn
     responses=documented(Unauthorized, Forbidden, SlugTaken, Invalid),
 )
 async def create_article(request: Request, body: ArticleIn, actor: Writer) -> Response:
-    """Make a draft."""
+    """Create a draft."""
 
     async def send(prepared: PreparedBody | None) -> Response:
         text = prepared and prepared.text
@@ -279,7 +279,7 @@ async def create_article(request: Request, body: ArticleIn, actor: Writer) -> Re
 async def update_article(
     request: Request, article: RefPath, body: ArticlePatch, versions: ExpectedVersions, actor: Writer
 ) -> Response:
-    """Change an article (RFC 7396). What readers see of its text changes when it is published."""
+    """Update an article (RFC 7396). Readers see changes of the text once they are published."""
 
     async def send(prepared: PreparedBody | None) -> Response:
         text, after = prepared or (None, None)
@@ -299,7 +299,7 @@ async def delete_article(request: Request, article: RefPath, versions: ExpectedV
 
 
 corrections_router = APIRouter(prefix="/v1/articles/{article}/corrections", tags=["publishing"])
-CorrectionNumber = Annotated[int, Path(ge=1, le=999_999_999, description="The correction's `n`.")]
+CorrectionNumber = Annotated[int, Path(ge=1, le=999_999_999, description="Number of the correction, its `n`.")]
 
 
 @corrections_router.get(
@@ -315,7 +315,7 @@ async def list_correction_history(
     query: Annotated[PageQuery, Query()],
     actor: DraftReader,
 ) -> Response:
-    """What corrections said before they were changed or withdrawn, the last replaced first."""
+    """List former versions of corrections, the last replaced first."""
 
     def find(connection: sa.Connection) -> dict[str, Any]:
         row = get_visible(connection, article, actor, Site.from_settings(settings(request)))
@@ -343,7 +343,7 @@ async def update_correction(
     versions: ExpectedVersions,
     actor: Publisher,
 ) -> Response:
-    """Change what a correction says (RFC 7396). Readers see it at once; editors still find what it said before."""
+    """Update a correction (RFC 7396). Readers see it at once; editors find the former version."""
     return await _write_article(request, actor, corrections.change_correction, article, n, body, versions)
 
 
@@ -357,7 +357,7 @@ async def update_correction(
 async def withdraw_correction(
     request: Request, article: RefPath, n: CorrectionNumber, versions: ExpectedVersions, actor: Publisher
 ) -> Response:
-    """Withdraw a correction: readers no longer see it, editors still find what it said. Its number stays taken."""
+    """Withdraw a correction. Readers no longer see it; editors find it. Its number is not reused."""
     return await _write_article(request, actor, corrections.withdraw_correction, article, n, versions)
 
 
@@ -368,9 +368,11 @@ READ_PROBLEMS = (Unauthorized, Forbidden, NotFound)
 
 
 class DiffQuery(ReadQuery):
-    """Parameters of a diff."""
+    """Parameters of comparing revisions."""
 
-    against: int | None = Field(None, ge=1, le=999_999_999, description="The earlier side; the one before if absent.")
+    against: int | None = Field(
+        None, ge=1, le=999_999_999, description="The earlier revision; default: the previous one."
+    )
 
 
 @revisions_router.get(
@@ -383,7 +385,7 @@ class DiffQuery(ReadQuery):
 async def list_revisions(
     request: Request, article: RefPath, query: Annotated[PageQuery, Query()], actor: Reader
 ) -> Response:
-    """All that was ever saved, newest first, without the texts."""
+    """List all revisions, newest first, without their texts."""
 
     def find(connection: sa.Connection) -> dict[str, Any]:
         row = get_visible_to_editor(connection, article, actor, Site.from_settings(settings(request)))
@@ -404,7 +406,7 @@ async def list_revisions(
 async def get_revision(
     request: Request, article: RefPath, n: RevisionNumber, query: Annotated[FormatQuery, Query()], actor: Reader
 ) -> Response:
-    """One saved text, as HTML unless `formats` says otherwise."""
+    """Return one revision, with its text as HTML unless `formats` names other formats."""
     formats = parse_formats(query.formats, ("html",))
 
     def find(connection: sa.Connection) -> dict[str, Any]:
@@ -429,7 +431,7 @@ async def get_revision(
 async def compare_revisions(
     request: Request, article: RefPath, n: RevisionNumber, query: Annotated[DiffQuery, Query()], actor: Reader
 ) -> Response:
-    """What changed up to revision `n`, since the one before or since `against`."""
+    """Return the changes in revision `n` since the previous one, or since `against`."""
 
     def find(connection: sa.Connection) -> dict[str, Any]:
         row = get_visible_to_editor(connection, article, actor, Site.from_settings(settings(request)))
@@ -456,7 +458,7 @@ async def restore_revision(
     versions: ExpectedVersions,
     actor: Annotated[Actor, require_scope("content:write")],
 ) -> Response:
-    """Make a new revision with the text of an old one; publish it to show it to readers."""
+    """Save the text of an old revision as a new one; publish it to show it to readers."""
     return await _write_article(request, actor, revisions.restore_revision, article, n, versions)
 
 
@@ -472,7 +474,7 @@ previews_router = APIRouter(prefix="/v1/articles/{article}/previews", tags=["pre
     responses=documented(Unauthorized, Forbidden, NotFound, Invalid),
 )
 async def create_preview(request: Request, article: RefPath, body: PreviewIn, actor: Writer) -> Response:
-    """Make a link that shows this article's newest revision to whoever holds it. The token is shown once."""
+    """Create a link that shows the article's newest revision to anyone. The token is returned only once."""
 
     def show(connection: sa.Connection, made: tuple[str, str]) -> dict[str, Any]:
         return {**(previews.find_preview(connection, made[0]) or {}), "token": made[1]}
@@ -500,7 +502,7 @@ async def create_preview(request: Request, article: RefPath, body: PreviewIn, ac
 async def list_previews(
     request: Request, article: RefPath, query: Annotated[PageQuery, Query()], actor: Reader
 ) -> Response:
-    """The article's preview links, newest first, without their tokens."""
+    """List the article's preview links, newest first, without their tokens."""
 
     def find(connection: sa.Connection) -> dict[str, Any]:
         row = get_visible_to_editor(connection, article, actor, Site.from_settings(settings(request)))
@@ -521,5 +523,5 @@ async def list_previews(
     responses=documented(Unauthorized, Forbidden, NotFound),
 )
 async def revoke_preview(request: Request, article: RefPath, preview_id: IdPath, actor: Writer) -> Response:
-    """Revoke a link at once."""
+    """Revoke a preview link at once."""
     return await write(request, actor, previews.revoke_preview, article, preview_id, status=204)

@@ -1,4 +1,4 @@
-"""Articles as editors send them."""
+"""Articles, revisions, merges and bulk operations as editors send and get them."""
 
 import json
 from datetime import datetime
@@ -27,7 +27,7 @@ MAX_CUSTOM_DEPTH: Final = 20
 
 
 def _check_custom(value: dict[str, Any] | None) -> dict[str, Any] | None:
-    """Refuse custom data that is too large or too deep, or that no database can hold."""
+    """Refuse custom data that is too large, too deep, or contains characters that cannot be stored."""
     if value is None:
         return None
     waiting: list[tuple[Any, int]] = [(value, 1)]
@@ -46,18 +46,18 @@ def _check_custom(value: dict[str, Any] | None) -> dict[str, Any] | None:
 
 
 def _sort_unique(codes: list[str]) -> list[str]:
-    """Each once, in the order of the alphabet."""
+    """Return each code once, in alphabetical order."""
     return sorted(set(codes))
 
 
 def _check_author_ref(value: object, check: ValidatorFunctionWrapHandler) -> Any:
-    """Say for a name what authors are known by: tags, in the next field, do take names."""
+    """Explain that authors, unlike tags in the next field, are not created by naming them."""
     try:
         return check(value)
     except ValidationError as error:
         if not isinstance(value, str):
             raise
-        raise ValueError("must be the id or slug of an author who exists; only tags may be new names") from error
+        raise ValueError("must be the id or slug of an existing author; create the author first") from error
 
 
 ArticleType = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_-]{0,39}$")]
@@ -67,11 +67,11 @@ TagRefs = Annotated[list[Name], Field(max_length=100)]
 
 
 class BodyIn(BaseModel):
-    """The text, in one of two formats."""
+    """The text, as HTML or Markdown."""
 
     model_config = ConfigDict(extra="forbid", json_schema_extra=exactly_one("html", "markdown"))
 
-    html: LongText | None = Field(None, description="HTML; sanitised, at most 1,000,000 characters.")
+    html: LongText | None = Field(None, description="HTML, sanitised; at most 1,000,000 characters.")
     markdown: LongText | None = Field(
         None,
         description="CommonMark with tables, strikethrough, footnotes, task and definition lists, and HTML; at most "
@@ -81,12 +81,12 @@ class BodyIn(BaseModel):
     @model_validator(mode="after")
     def _one_of(self) -> "BodyIn":
         if (self.html is None) == (self.markdown is None):
-            raise ValueError("send html or markdown")
+            raise ValueError("must have either html or markdown")
         return self
 
 
 class RightsIn(BaseModel):
-    """What others may do with it, and when it may be seen."""
+    """Usage rights, syndication, and when the article may be shown."""
 
     model_config = ConfigDict(extra="forbid")
 
@@ -98,7 +98,7 @@ class RightsIn(BaseModel):
         max_length=250,
         description="ISO 3166-1 alpha-2 codes of the countries where others may use it; null: everywhere.",
     )
-    syndication: Level | None = Field(None, description=f"{LEVEL_DESCRIPTION} Null: as its section has it.")
+    syndication: Level | None = Field(None, description=f"{LEVEL_DESCRIPTION} Null: inherited from its sections.")
     embargoed_until: Moment | None = Field(None, description="Not public before this time.")
     expires_at: Moment | None = Field(None, description="Not public from this time on.")
 
@@ -107,40 +107,41 @@ Custom = Annotated[dict[str, Any] | None, AfterValidator(_check_custom)]
 
 
 class ArticlePatch(BaseModel):
-    """Changes to an article (RFC 7396): what is absent stays, null empties.
+    """Changes to an article (RFC 7396): absent members stay, null clears.
 
-    `slug`, `featured`, `rights`, `published_at` and `custom` are facts of the article and hold at once: what of them
-    readers see, now or at a set time, needs `content:publish`. Everything else is text and goes into a new revision,
-    which readers see when it is published. A scheduled article goes live in the revision that was scheduled.
+    `slug`, `featured`, `rights`, `published_at` and `custom` take effect at once; changes that readers see, now or at a
+    set time, require `content:publish`. All other members are text: they make a new revision, which readers see when it
+    is published. A scheduled article is published in the revision that was scheduled.
     """
 
     model_config = ConfigDict(extra="forbid")
 
     title: Title = ""
     slug: Slug | None = Field(
-        None, description="Unique; made from the title if null or, in a new article, absent. Old ones answer 301."
+        None,
+        description="Unique. Generated from the title if null or, in a new article, absent. Former slugs redirect.",
     )
     dek: Summary | None = Field(None, description="The standfirst.")
     type: ArticleType = Field("article", description="`article`, `opinion`, `page` or any other lower-case word.")
     language: LanguageTag = Field("en", description="BCP 47 language tag.")
     section: Identifier | None = Field(None, description="Slug or id.")
     series: Identifier | None = Field(None, description="Slug or id.")
-    authors: AuthorRefs = Field([], description="Slugs or ids of authors who exist, in the order of the byline.")
-    tags: TagRefs = Field([], description="Slugs, ids or names; new ones are made.")
-    image: Identifier | None = Field(None, description="Id of a medium.")
+    authors: AuthorRefs = Field([], description="Slugs or ids of existing authors, in the order of the byline.")
+    tags: TagRefs = Field([], description="Slugs, ids or names; unknown names create tags.")
+    image: Identifier | None = Field(None, description="Id of a picture.")
     featured: bool = Field(False, strict=True)
     rights: RightsIn = Field(default_factory=RightsIn)
-    published_at: Moment | None = Field(None, description="Back-dating; not in the future.")
+    published_at: Moment | None = Field(None, description="Backdates the article; must not be in the future.")
     body: BodyIn = Field(default_factory=lambda: BodyIn(html=""))
     custom: Custom = Field(
         None,
-        description="Data of your own, an object of at most 32,000 bytes that readers never see. Each of its keys is "
-        "replaced as a whole; null removes a key, or all of it.",
+        description="Custom data, never public: an object of at most 32,000 bytes. Each key sent is replaced as a "
+        "whole; null removes a key, or the whole object.",
     )
 
 
 class ArticleIn(ArticlePatch):
-    """A new article; it begins as a draft."""
+    """A new article, created as a draft."""
 
     title: Title
 
@@ -149,7 +150,7 @@ CorrectionKind = Literal["correction", "clarification", "update", "editors_note"
 
 
 class CorrectionPatch(BaseModel):
-    """Changes to a correction, as RFC 7396 has them: what is absent stays."""
+    """Changes to a correction (RFC 7396): absent members stay."""
 
     model_config = ConfigDict(extra="forbid")
 
@@ -158,61 +159,61 @@ class CorrectionPatch(BaseModel):
 
 
 class CorrectionVersionOut(BaseModel):
-    """What a correction said until it was changed or withdrawn."""
+    """A former version of a correction."""
 
     id: str
     n: int = Field(description="Number of the correction.")
     kind: CorrectionKind
     text: str
-    change: Literal["changed", "withdrawn"] = Field(description="What became of it then.")
+    change: Literal["changed", "withdrawn"] = Field(description="Whether this version was changed or withdrawn.")
     replaced_at: datetime
     actor_id: str | None = Field(description="Id of the key that changed or withdrew it.")
     actor_name: str
 
 
 class MergeIn(BaseModel):
-    """What a term gives way to."""
+    """The target of a merge."""
 
     model_config = ConfigDict(extra="forbid")
 
     into: Identifier | None = Field(
-        description="Slug or id of the one that takes its place; null: it is taken off its articles and deleted."
+        description="Slug or id of the target; null: remove the term from its articles and delete it."
     )
 
 
 class MergedTermOut(BaseModel):
-    """The term that gives way."""
+    """The term that is merged."""
 
     id: str
     slug: str
 
 
 class MergeOut(BaseModel):
-    """A merge, and how far it is."""
+    """A merge and its progress."""
 
     id: str
     kind: Literal["tag", "author", "series"]
     source: MergedTermOut
-    into: str | None = Field(description="Id of the one that takes its place.")
+    into: str | None = Field(description="Id of the target; null: the term is removed.")
     state: Literal["running", "done"]
-    total: int = Field(description="Articles, in whatever state, that were under it when the merge began.")
+    total: int = Field(description="Articles in any state that had the term when the merge began.")
     done: int = Field(description="Articles moved so far.")
     created_at: datetime
     finished_at: datetime | None
 
 
 def present_merge(row: Any) -> dict[str, Any]:
-    """A row in the shape of `MergeOut`."""
+    """Shape a row as `MergeOut`."""
     return {**row, "source": {"id": row["source_id"], "slug": row["source_slug"]}, "into": row["target_id"]}
 
 
 class PreviewIn(BaseModel):
-    """A preview link to make."""
+    """A new preview link."""
 
     model_config = ConfigDict(extra="forbid")
 
     hours: Annotated[int, Field(strict=True, ge=1, le=24 * 90), Whole] = Field(
-        72, description="For how many hours it is good."
+        72, description="Hours until the link expires."
     )
 
 
@@ -227,54 +228,54 @@ class PreviewOut(BaseModel):
 
 
 class NewPreviewOut(PreviewOut):
-    """A preview link just made: the only answer that holds its token."""
+    """A new preview link, with its token, which no later response contains."""
 
-    token: str = Field(description="Read the article with `?preview=TOKEN`: it shows the newest revision.")
+    token: str = Field(description="Read the article with `?preview=TOKEN` to get its newest revision.")
 
 
 RevisionNumber = Annotated[int, Field(strict=True, ge=1, le=999_999_999), Whole]
 
 
 class PublishIn(BaseModel):
-    """What to publish."""
+    """The revision to publish."""
 
     model_config = ConfigDict(extra="forbid")
 
     revision: RevisionNumber | None = Field(
-        None, description="Number of the revision to show; absent or null: the newest."
+        None, description="Number of the revision to publish; absent or null: the newest."
     )
 
 
 class ScheduleIn(BaseModel):
-    """What goes live, and when."""
+    """The revision to publish, and when."""
 
     model_config = ConfigDict(extra="forbid")
 
-    at: Moment = Field(description="In the future, RFC 3339; live within a second of it.")
+    at: Moment = Field(description="When to publish, RFC 3339; must be in the future.")
     revision: RevisionNumber | None = Field(
-        None, description="Number of the revision to go live; absent or null: the newest of this moment."
+        None, description="Number of the revision to publish; absent or null: the newest at this moment."
     )
 
 
 class ScheduleOut(BaseModel):
-    """What goes live, and when."""
+    """The revision that is published, and when."""
 
     at: datetime
-    revision: int = Field(description="Number of the revision that goes live.")
-    latest_revision: int = Field(description="Number of the newest saved revision, which may be a later one.")
+    revision: int = Field(description="Number of the revision that will be published.")
+    latest_revision: int = Field(description="Number of the newest revision, which may be later.")
 
 
 class RetractIn(BaseModel):
-    """Why an article is withdrawn for good."""
+    """The reason for a retraction."""
 
     model_config = ConfigDict(extra="forbid")
 
-    reason: Prose = Field(description="Public: everyone who asks for the article is told.")
+    reason: Prose = Field(description="Public reason, returned to everyone who requests the article.")
     legal: bool = Field(False, strict=True, description="Withdrawn for legal reasons: 451 instead of 410 (RFC 7725).")
 
 
 class CorrectionIn(BaseModel):
-    """A correction; it stands with the article from now on."""
+    """A new correction."""
 
     model_config = ConfigDict(extra="forbid")
 
@@ -286,45 +287,45 @@ MAX_OPERATIONS = 100
 
 
 class BulkOp(BaseModel):
-    """What all operations name."""
+    """Members of all operations."""
 
     model_config = ConfigDict(extra="forbid")
 
     article: Identifier = Field(description="Slug or id.")
     if_match: str | None = Field(
-        None, max_length=2000, description="As the header `If-Match` of the single route: an ETag, or `*`."
+        None, max_length=2000, description="Like the header `If-Match` of the single route: an ETag, or `*`."
     )
 
 
 class BulkPublish(BulkOp):
-    """As `POST …/publish`."""
+    """`POST …/publish`."""
 
     op: Literal["publish"]
     body: PublishIn | None = None
 
 
 class BulkVerb(BulkOp):
-    """As the single route of this name; it takes no body."""
+    """The single route of this name, which takes no body."""
 
     op: Literal["unpublish", "unschedule", "delete"]
 
 
 class BulkRetract(BulkOp):
-    """As `POST …/retract`."""
+    """`POST …/retract`."""
 
     op: Literal["retract"]
     body: RetractIn
 
 
 class BulkSchedule(BulkOp):
-    """As `PUT …/schedule`."""
+    """`PUT …/schedule`."""
 
     op: Literal["schedule"]
     body: ScheduleIn
 
 
 class BulkPatch(BulkOp):
-    """As `PATCH /v1/articles/{article}`."""
+    """`PATCH /v1/articles/{article}`."""
 
     op: Literal["patch"]
     body: ArticlePatch
@@ -337,7 +338,7 @@ AnyBulkOp = Annotated[
 
 
 class ArticleBulkIn(BaseModel):
-    """Operations to carry out in their order."""
+    """Operations, carried out in order."""
 
     model_config = ConfigDict(extra="forbid")
 
@@ -345,13 +346,13 @@ class ArticleBulkIn(BaseModel):
 
 
 class BulkResultOut(BaseModel):
-    """What became of one operation."""
+    """The result of one operation."""
 
     op: str
     id: str | None = Field(description="Id of the article; null where the operation was refused.")
-    status: int = Field(description="As the single route would have answered.")
+    status: int = Field(description="Status code of the single route.")
     version: int | None
-    etag: str | None = Field(description="For the next `if_match`; after 412 that of the version which stands.")
+    etag: str | None = Field(description="For the next `if_match`; after 412, the present one.")
     code: str | None = Field(description="Code of the problem, or null.")
     detail: str | None
     errors: list[ErrorDetail] | None
@@ -359,15 +360,15 @@ class BulkResultOut(BaseModel):
 
 
 class ArticleBulkOut(BaseModel):
-    """A result for each operation, in their order."""
+    """One result for each operation, in order."""
 
     data: list[BulkResultOut]
 
 
 class RevisionTermsOut(BaseModel):
-    """What an article stood under: the ids that were saved, with the present slugs and names.
+    """The terms of a revision, with their present slugs and names.
 
-    A merged one is called what it went into; what was deleted is left out.
+    Ids are as saved. A merged term has the name of its target; deleted terms are left out.
     """
 
     section: TermOut | None
@@ -377,23 +378,23 @@ class RevisionTermsOut(BaseModel):
 
 
 class ChangedTermsOut(BaseModel):
-    """One side of what differs in section, series, authors and tags, with present slugs and names."""
+    """One side of changed section, series, authors and tags, with present slugs and names."""
 
     section: TermOut | None
     series: TermOut | None
-    authors: list[TermOut] | None = Field(description="Null where both sides have the same.")
-    tags: list[TermOut] | None = Field(description="Null where both sides have the same.")
+    authors: list[TermOut] | None = Field(description="Null if both sides are equal.")
+    tags: list[TermOut] | None = Field(description="Null if both sides are equal.")
 
 
 class RevisionOut(BaseModel):
-    """One saved text, without its body in lists."""
+    """A revision, with its text unless in a list."""
 
-    n: int = Field(description="1 for the first.")
+    n: int = Field(description="Number, from 1.")
     created_at: datetime
     actor_id: str | None = Field(description="Id of the key that saved it.")
     actor_name: str
-    restored_from: int | None = Field(description="The revision that it brought back.")
-    published: bool = Field(description="Whether it is the one published last.")
+    restored_from: int | None = Field(description="Number of the revision that was restored.")
+    published: bool = Field(description="Whether it is the revision published last.")
     title: str
     dek: str | None
     type: str
@@ -403,13 +404,13 @@ class RevisionOut(BaseModel):
     image_id: str | None
     authors: list[str] = Field(description="Ids.")
     tags: list[str] = Field(description="Ids.")
-    terms: RevisionTermsOut = Field(description="The same section, series, authors and tags with their names.")
+    terms: RevisionTermsOut = Field(description="Section, series, authors and tags with their names.")
     word_count: int
-    body: BodyOut | None = Field(None, description="In a single revision.")
+    body: BodyOut | None = Field(None, description="Absent in lists.")
 
 
 class FieldChange(BaseModel):
-    """A field that differs."""
+    """A changed field."""
 
     field: str
     old: Any
@@ -417,7 +418,7 @@ class FieldChange(BaseModel):
 
 
 class BlockChange(BaseModel):
-    """A block of the text that differs; `equal` ones are left out."""
+    """A changed block of the text; equal ones are left out."""
 
     op: Literal["insert", "delete", "replace"]
     old_id: str | None
@@ -427,11 +428,11 @@ class BlockChange(BaseModel):
 
 
 class DiffOut(BaseModel):
-    """What changed from one revision to another."""
+    """The changes between two revisions."""
 
-    old: int = Field(description="Number of the earlier side, `against`.")
+    old: int = Field(description="Number of the earlier revision, `against`.")
     new: int
     fields: list[FieldChange]
-    old_terms: ChangedTermsOut = Field(description="What `fields` has of the earlier side as ids, with names.")
+    old_terms: ChangedTermsOut = Field(description="Terms that `fields` has as ids, with names: the earlier side.")
     new_terms: ChangedTermsOut
     blocks: list[BlockChange]

@@ -1,4 +1,4 @@
-"""What lists of articles can be asked for."""
+"""Parameters of lists of articles: filters, order, and how filter values are parsed."""
 
 from dataclasses import dataclass
 from typing import Annotated, Literal, get_args
@@ -45,9 +45,9 @@ Languages = Annotated[
     list[Annotated[str, Field(json_schema_extra=filter_values(MAX_FILTER_VALUES, rf"{LANGUAGE_FORM}\s*"))]], _REPEATS
 ]
 EDITOR_SORTS = frozenset({"-edited_at", "edited_at", "-created_at", "created_at"})
-"""Orders that tell of drafts and of texts that are not public yet."""
-_FILTER = "Comma: any of these. Repeated: all of these. Leading `-`: none of these. By slug or id."
-_WORDS = "Comma: any of these. Leading `-`: none of these."
+"""Orders by columns that are not public."""
+_FILTER = "Slugs or ids. Comma-separated: any of them. Repeated: all of them. Leading `-`: none of them."
+_WORDS = "Comma-separated: any of them. Leading `-`: none of them."
 _DAY = "RFC 3339, or a day of the publication's time zone"
 
 
@@ -58,32 +58,30 @@ def _strip_words(value: str) -> str:
 
 
 Words = Annotated[str, Field(min_length=1, max_length=300, json_schema_extra=NOT_BLANK), AfterValidator(_strip_words)]
-"""What somebody looks for."""
+"""The words of a search."""
 
 
 class FilterQuery(PageQuery, FormatQuery):
     """Filters of a list of articles."""
 
-    section: Filters = Field([], description=f"{_FILTER} With all sections inside of it, unless `descendants=false`.")
-    descendants: bool = Field(True, description="Whether a section in `section` means those inside of it, too.")
+    section: Filters = Field([], description=f"{_FILTER} Includes subsections, unless `descendants=false`.")
+    descendants: bool = Field(True, description="Whether `section` includes subsections.")
     tag: Filters = Field([], description=_FILTER)
     author: Filters = Field([], description=_FILTER)
     series: Filters = Field([], description=_FILTER)
-    type: Filters = Field(
-        [], description=f"{_WORDS} Articles of the type `{PAGE_TYPE}` are in the list only if named here."
-    )
-    language: Languages = Field([], description=f"{_WORDS} `de` means `de-AT` too (RFC 4647 basic filtering).")
-    featured: bool | None = Field(None, description="Only featured ones, or only others.")
+    type: Filters = Field([], description=f"{_WORDS} The type `{PAGE_TYPE}` is listed only if named here.")
+    language: Languages = Field([], description=f"{_WORDS} `de` also matches `de-AT` (RFC 4647 basic filtering).")
+    featured: bool | None = Field(None, description="`true`: only featured articles; `false`: only others.")
     ids: str | None = Field(
         None,
         max_length=4000,
-        description="Only these, ids or slugs with commas, at most 100.",
+        description="Only these articles: at most 100 ids or slugs, comma-separated.",
         json_schema_extra=references(100),
     )
     exclude: str | None = Field(
         None,
         max_length=4000,
-        description="Not these, ids or slugs with commas, at most 100.",
+        description="Not these articles: at most 100 ids or slugs, comma-separated.",
         json_schema_extra=references(100),
     )
     published_after: When | None = Field(None, description=f"Published later than this: {_DAY}, that day included.")
@@ -96,19 +94,19 @@ class ListQuery(FilterQuery):
 
     q: Words | None = Field(
         None,
-        description="Only articles with these words: as `GET /v1/search` reads them, in this list's order. With "
-        "`state` also those whose newest saved text has them, as parts of words and in any letter case.",
+        description="Only articles with these words, parsed as in `GET /v1/search`, in this list's order. With "
+        "`state`, also articles whose newest revision contains them, as parts of words and in any case.",
     )
     state: str | None = Field(
         None,
         max_length=100,
-        description="Any of the states, with commas, or `any` (or `all`); needs `content:read` or `content:write`.",
+        description="States, comma-separated, or `any` (or `all`). Requires `content:read` or `content:write`.",
         json_schema_extra=any_of(get_args(State), instead=("any", "all")),
     )
     changed: bool | None = Field(
         None,
-        description="Only articles whose newest saved text is not the one that readers see, or only others. Needs "
-        "`content:read`, and means `state=any` without a state.",
+        description="`true`: only articles with unpublished changes; `false`: only others. Requires `content:read`; "
+        "implies `state=any` unless `state` is set.",
     )
     editor: str | None = Field(
         None,
@@ -144,7 +142,7 @@ class ListQuery(FilterQuery):
 
     @property
     def states(self) -> tuple[str, ...] | None:
-        """The states asked for, by name or by what only editors can ask for; () is any, None what readers see."""
+        """The states requested, directly or by a parameter of editors; () for any, None for what is public."""
         asks_more = self.changed is not None or self.editor is not None or self.sort in EDITOR_SORTS
         if self.state is None:
             return () if asks_more else None
@@ -154,7 +152,7 @@ class ListQuery(FilterQuery):
 
 @dataclass(frozen=True)
 class Filter:
-    """One filter value as it was sent: any of its references, or, if negative, none of them."""
+    """One filter parameter: any of its references, or, if negative, none of them."""
 
     kind: str
     negative: bool
@@ -162,17 +160,17 @@ class Filter:
 
     @property
     def shape(self) -> tuple[str, bool, tuple[bool, ...]]:
-        """All that the text of the statement depends on."""
+        """What the text of a statement depends on if it has a parameter for each value."""
         return self.kind, self.negative, tuple(is_id(ref) for ref in self.refs)
 
     @property
     def outline(self) -> tuple[str, bool, tuple[bool, ...]]:
-        """The same for a statement that takes any number of values: whether some are ids, and whether some are not."""
+        """What the text of a statement depends on if it has parameters for any number of values."""
         return self.kind, self.negative, tuple(sorted({is_id(ref) for ref in self.refs}))
 
     @property
     def names_pages(self) -> bool:
-        """Whether it asks for pages, which no list holds otherwise: by their type, or one by one."""
+        """Whether it requests pages, which lists otherwise leave out: by type, or one by one."""
         return not self.negative and (self.kind == "ids" or (self.kind == "type" and PAGE_TYPE in self.refs))
 
 
@@ -192,7 +190,7 @@ def _parse_filter(kind: str, text: str) -> Filter:
 
 
 def parse_filters(query: FilterQuery) -> tuple[Filter, ...]:
-    """The filters of a request; 400 for what cannot be read."""
+    """Return the filters of a request; 400 for invalid values."""
     filters: list[Filter] = []
     if "descendants" in query.model_fields_set and not query.section:
         raise InvalidParameter("descendants", "descendants: only with section.")

@@ -1,4 +1,4 @@
-"""One article over HTTP: itself, its neighbours, and what stands at a path of the site."""
+"""Routes that read articles: one, its neighbours, lists, and paths of the publication's site."""
 
 from collections.abc import Collection, Mapping
 from functools import partial
@@ -55,21 +55,21 @@ articles_router = APIRouter(prefix="/v1", tags=["articles"])
 
 
 class Retracted(Gone):
-    """The article was retracted; `reason` says why in public."""
+    """The article was retracted; `reason` is public."""
 
     code, title = "article_retracted", "The article was retracted"
 
 
 class WithheldForLegalReasons(Problem):
-    """The article was withdrawn for legal reasons (RFC 7725); `reason` says so in public."""
+    """The article was withheld for legal reasons (RFC 7725); `reason` is public."""
 
     status, code, title = 451, "article_withheld", "The article is withheld for legal reasons"
 
 
 def make_retraction_problem(row: Row) -> Problem:
-    """The answer for a retracted article."""
+    """Return the 410 or 451 of a retracted article."""
     kind = WithheldForLegalReasons if row["retraction"]["legal"] else Retracted
-    return kind("The publication has withdrawn this article.", reason=row["retraction"]["reason"])
+    return kind("The publication has retracted this article.", reason=row["retraction"]["reason"])
 
 
 def get_visible(
@@ -81,9 +81,9 @@ def get_visible(
     *,
     early: EarlyAccess | None = None,
 ) -> Row:
-    """The lean row of an article that the caller may see; 410 for a retracted one, 404 for all others.
+    """Return the cached row of an article that the caller may read; 410 for a retracted one, 404 for others.
 
-    With `early` also what is not public yet and the caller, a partner, is named for.
+    `early` includes articles that are not public yet and for which the caller, a partner, has early access.
     """
     row = cards.find_cached(connection, ref, site, formats, editing=reading.can_read_drafts(actor))
     if row is not None and reading.is_visible(row, actor):
@@ -96,7 +96,7 @@ def get_visible(
 
 
 def get_visible_to_editor(connection: sa.Connection, ref: str, actor: Actor, site: Site) -> Row:
-    """Find an article for what only editors read of it; a former slug is followed, as writes follow it."""
+    """Return the row of an article for what only editors read; former slugs work as in writes."""
     try:
         return get_visible(connection, ref, actor, site)
     except NotFound:
@@ -109,7 +109,7 @@ def get_visible_to_editor(connection: sa.Connection, ref: str, actor: Actor, sit
 def _render_revision(
     connection: sa.Connection, ref: str, actor: Actor, site: Site, query: ArticleQuery, formats: tuple[str, ...]
 ) -> tuple[Row, bytes]:
-    """The article as one of its revisions has it, for editors and for holders of a preview link."""
+    """Render an article as one of its revisions has it, for editors and holders of a preview link."""
     row = reading.find_article(connection, ref, formats)
     has_preview = (
         row is not None and query.preview is not None and is_valid_preview(connection, row["id"], query.preview)
@@ -127,7 +127,7 @@ def _render_revision(
 
 
 def _parse_include(include: str | None, known: Mapping[str, Include]) -> list[str]:
-    """What is to stand beside the article, by name; 400 for what is not known."""
+    """Return the names of the parts to include; 400 for unknown ones."""
     names = dict.fromkeys(part.strip() for part in include.split(",")) if include is not None else {}
     if not names.keys() <= known.keys():
         raise InvalidParameter("include", f"include: any of {', '.join(known)}.")
@@ -135,7 +135,7 @@ def _parse_include(include: str | None, known: Mapping[str, Include]) -> list[st
 
 
 async def redirect_former_slug(request: Request, ref: str, actor: Actor, tail: str = "") -> Response:
-    """301 from a slug that the article had, with what else its address ends in; or 404."""
+    """Redirect from a former slug of an article to the same route of its present slug; 404 without one."""
     former = await database(request).read(find_by_former_address, ref)
     if former is None or not (reading.is_visible(former, actor) or former["state"] == "retracted"):
         raise NotFound
@@ -146,11 +146,13 @@ async def redirect_former_slug(request: Request, ref: str, actor: Actor, tail: s
 
 
 def _choose_media_type(request: Request, query: ArticleQuery, formats: Collection[str]) -> str:
-    """The media type to answer with; 400 for parameters that only JSON has."""
+    """Return the media type of the response; 400 for parameters that only JSON has."""
     accept = request.headers.get("accept")
     kind = negotiate_media_type(accept, (JSON_TYPE, *formats)) if accept else JSON_TYPE
     if kind != JSON_TYPE and (sent := sorted(query.model_fields_set - {"min_position"})):
-        raise InvalidParameter(sent[0], f"{sent[0]}: only with JSON.")
+        raise InvalidParameter(
+            sent[0], f"{sent[0]}: not supported with this media type. Remove it, or request application/json."
+        )
     return kind
 
 
@@ -161,16 +163,16 @@ def _choose_media_type(request: Request, query: ArticleQuery, formats: Collectio
     response_model=SingleArticleOut,
     responses={
         **documented(Unauthorized, Forbidden, NotFound, Retracted, WithheldForLegalReasons),
-        301: {"description": "An old slug; `Location` has the new address."},
+        301: {"description": "A former slug; `Location` has the present URL."},
     },
 )
 async def get_article(
     request: Request, article: RefPath, query: Annotated[ArticleQuery, Query()], actor: Public
 ) -> Response:
-    """One article by id or slug, with its text as HTML unless `formats` says otherwise.
+    """Return an article by id or slug, with its text as HTML unless `formats` names other formats.
 
-    `Accept` chooses another format (RFC 9110 §12.5.1), each of which also has an address with a suffix. It takes no
-    further parameters. JSON comes first.
+    `Accept` selects another media type (RFC 9110 §12.5.1), each of which also has a URL with a suffix and takes no
+    further parameters. The default is JSON.
     """
     services = ArticleServices.of(request)
     if (kind := _choose_media_type(request, query, services.formats)) != JSON_TYPE:
@@ -185,7 +187,7 @@ async def get_article(
         refuse_fields(subtree_of(fields, name), "body", "editing")
     special = query.preview is not None or query.revision is not None
     if query.preview is None and special and not reading.can_read_drafts(actor):
-        missing = "revision needs the scope content:read or content:write."
+        missing = "revision requires a key with the scope content:read or content:write."
         raise (Unauthorized if actor is ANONYMOUS else Forbidden)(missing)
     site, drafts = Site.from_settings(settings(request)), reading.can_read_drafts(actor)
 
@@ -235,7 +237,7 @@ async def get_article(
 async def get_neighbours(
     request: Request, article: RefPath, query: Annotated[NeighboursQuery, Query()], actor: Public
 ) -> Response:
-    """The articles published just before and just after this one, within the site, its section or its series."""
+    """Return the articles published just before and just after this one, in the site, its section or its series."""
     services = ArticleServices.of(request)
     site, fields = Site.from_settings(settings(request)), parse_fields(NeighboursOut, query.fields)
     formats = resolve_formats(query.formats, subtree_of(fields, "previous"), subtree_of(fields, "next"))
@@ -265,7 +267,7 @@ async def get_neighbours(
     responses=documented(NotFound),
 )
 async def resolve_path(request: Request, query: Annotated[ResolveQuery, Query()], actor: Public) -> Response:
-    """What the publication's site should answer at one of its paths: the article, where it moved, or why it is gone."""
+    """Return what the publication's site should answer at a path: the article, a redirect, or a retraction."""
     resolved = await database(request).read(resolve_address, query.path, Site.from_settings(settings(request)))
     body = filter_one_for_partner(
         ArticleServices.of(request).access_log, actor, dump_json(ResolvedOut, resolved), NOT_FOUND_DETAIL
@@ -292,19 +294,19 @@ listing_router = APIRouter(prefix="/v1/articles", tags=["articles"])
     responses=documented(Unauthorized, Forbidden),
 )
 async def list_articles(request: Request, query: Annotated[ListQuery, Query()], actor: Public) -> Response:
-    """Published articles, newest first unless `sort` says otherwise; with `state` and a key also the others."""
+    """List published articles, newest first by default; `state` and a key add articles in other states."""
     fields = parse_fields(ListedArticleOut, query.fields)
     is_by_activity = activity_column(query.sort) is not None
     if is_by_activity and (query.q is not None or query.states is not None):
-        raise InvalidParameter("sort", "sort: this order is not for q or state.")
+        raise InvalidParameter("sort", "sort: orders by activity cannot be combined with q or state.")
     if query.states is not None:
         if not can_read_drafts(actor):
             parameter = next(name for name in ("state", "changed", "editor", "sort") if name in query.model_fields_set)
             raise (Unauthorized if actor is ANONYMOUS else Forbidden)(
-                f"{parameter} needs a key with the scope content:read or content:write."
+                f"{parameter} requires a key with the scope content:read or content:write."
             )
         if not set(query.states) <= set(get_args(State)):
-            raise InvalidParameter("state", f"state: `any`, or any of {', '.join(get_args(State))}.")
+            raise InvalidParameter("state", f"state: must be `any`, or any of {', '.join(get_args(State))}.")
     check_editing(fields, actor)
     formats = resolve_formats(query.formats, fields)
     if fields and query.formats:

@@ -1,4 +1,4 @@
-"""The article as everyone reads it."""
+"""Articles as readers get them, and the parameters of reading them."""
 
 from datetime import datetime
 from typing import Any, Literal
@@ -13,7 +13,7 @@ from app.web.responses import ReadQuery
 
 State = Literal["draft", "scheduled", "published", "unpublished", "retracted"]
 PAGE_TYPE = "page"
-"""The `type` of what stands outside of what is news: about, imprint."""
+"""The `type` of standing pages, such as an imprint, which lists leave out."""
 TEXT_FORMATS = ("html", "text", "markdown", "blocks")
 
 
@@ -33,37 +33,37 @@ class TagOut(BaseModel):
 
 
 class NoticeOut(BaseModel):
-    """A notice that stands with the article."""
+    """A notice shown with the article."""
 
     id: str
-    placement: Literal["before", "after", "both"] = Field(description="Before or after the text, or on both sides.")
-    scope: Literal["site", "section", "series", "author", "article"] = Field(description="What it was attached to.")
+    placement: Literal["before", "after", "both"] = Field(description="Before the text, after it, or both.")
+    scope: Literal["site", "section", "series", "author", "article"] = Field(description="What it is attached to.")
     html: str
     text: str
 
 
 class CorrectionOut(BaseModel):
-    """A correction, as data."""
+    """A correction of the article."""
 
-    n: int = Field(description="Its number among those of the article, which no other one ever has.")
+    n: int = Field(description="Number within the article; never reused.")
     at: datetime
     kind: Literal["correction", "clarification", "update", "editors_note"]
     text: str
-    changed_at: datetime | None = Field(description="When its words were last changed.")
+    changed_at: datetime | None = Field(description="When it was last changed; null: never.")
 
 
 class DiscussionOut(BaseModel):
-    """Whether and how readers may answer."""
+    """State and counts of the article's discussion."""
 
     state: Literal["open", "closed", "hidden"]
-    prompt: str | None = Field(description="The question to readers, such as “What do you think?”.")
+    prompt: str | None = Field(description="Question to readers, such as “What do you think?”.")
     comments: int
     inline: int = Field(description="Comments on passages of the text.")
     closes_at: datetime | None
 
 
 class RightsOut(BaseModel):
-    """What others may do with it, and when it may be seen."""
+    """Usage rights, syndication, and when the article may be shown."""
 
     usage_terms: str | None
     copyright_holder: str | None
@@ -71,23 +71,27 @@ class RightsOut(BaseModel):
         description="ISO 3166-1 alpha-2 codes of the countries where others may use it; null: everywhere."
     )
     syndication: Level = Field(
-        description=f"Set for it, else for its section and all that this is inside of. {LEVEL_DESCRIPTION}"
+        description=f"Set for the article, else inherited from its sections. {LEVEL_DESCRIPTION}"
     )
     embargoed_until: datetime | None = Field(description="Not public before this time, even if published.")
     expires_at: datetime | None = Field(description="Not public from this time on.")
 
 
 class BodyOut(BaseModel):
-    """The text, in the formats that were asked for; the others are absent."""
+    """The text, in the formats requested; others are absent."""
 
     html: str | None = Field(None, description="Sanitised HTML.")
-    text: str | None = Field(None, description="Plain text, blocks apart by an empty line.")
-    markdown: str | None = Field(None, description="Markdown as it may be sent; HTML only where that has no form.")
-    blocks: list[Block] | None = Field(None, description="Typed blocks; ids stay while neighbours change.")
+    text: str | None = Field(None, description="Plain text; an empty line separates blocks.")
+    markdown: str | None = Field(
+        None, description="Markdown that can be sent back; contains HTML where Markdown has no syntax."
+    )
+    blocks: list[Block] | None = Field(
+        None, description="Typed blocks; the ids of unchanged blocks are stable across revisions."
+    )
 
 
 class CachedArticleOut(BaseModel):
-    """An article without its counts and its text: what is kept ready beside its row."""
+    """An article without its counts and its text, as its JSON is cached."""
 
     id: str
     slug: str
@@ -118,33 +122,34 @@ class ArticleOut(CachedArticleOut):
     """An article."""
 
     discussion: DiscussionOut
-    reactions: dict[str, int] = Field(description="How many readers chose each.")
+    reactions: dict[str, int] = Field(description="Number of readers who chose each.")
 
 
 class EditorsOut(BaseModel):
-    """What only keys with `content:read` or `content:write` see of an article."""
+    """Fields that only keys with `content:read` or `content:write` get."""
 
     version: int = Field(description="Counts every change; the ETag carries it.")
     latest_revision: int = Field(description="Number of the newest saved revision.")
     scheduled_at: datetime | None
     scheduled_revision: int | None = Field(
-        description="Number of the revision that goes live at `scheduled_at`; a later one does not, unless the article "
-        "is scheduled again."
+        description="Number of the revision that goes live at `scheduled_at`. To publish a later one, schedule the "
+        "article again."
     )
-    syndication: Level | None = Field(description="What is set for the article itself; null: as its section has it.")
+    syndication: Level | None = Field(description="Set for the article itself; null: inherited from its sections.")
     created_at: datetime
     edited_at: datetime = Field(description="When the newest revision was saved.")
-    custom: dict[str, Any] | None = Field(description="Data of editors and imports; readers never see it.")
+    custom: dict[str, Any] | None = Field(description="Custom data of editors and imports; never public.")
 
 
 class DroppedOut(BaseModel):
-    """Something of a text that was sent and that the article does not have."""
+    """Content of the body sent that the article does not keep."""
 
-    element: str = Field(description="The HTML element, such as `script`; of a link only the address is dropped.")
+    element: str = Field(description="The HTML element, such as `script`; of a link only the URL is dropped.")
     count: int = Field(description="How many of them.")
-    near: str = Field(description="Words before the first one, or after it; at most 80 characters.")
+    near: str = Field(description="Text just before or after the first one, at most 80 characters.")
     reason: Literal["unsupported", "address", "data_image"] = Field(
-        description="`unsupported`: bodies have no form for it; `address`: it leads to no address that they may have."
+        description="`unsupported`: not allowed in bodies; `address`: its URL is not allowed; "
+        "`data_image`: embedded as a data: URL."
     )
 
 
@@ -154,7 +159,7 @@ class SingleArticleOut(ArticleOut):
     body: BodyOut | None = None
     editing: EditorsOut | None = None
     dropped: list[DroppedOut] | None = Field(
-        None, description="In the answer to a request with a `body`: what of it the article does not have."
+        None, description="In responses to a request with a `body`: content that was dropped."
     )
     neighbours: "NeighboursOut | None" = None
     related: "list[RelatedOut] | None" = None
@@ -164,14 +169,14 @@ class SingleArticleOut(ArticleOut):
 
 
 class ListedArticleOut(ArticleOut):
-    """An article in a list; with its text only if `formats` asks."""
+    """An article in a list, with its text only if `formats` names a format."""
 
     body: BodyOut | None = None
     editing: EditorsOut | None = None
 
 
 class NeighboursOut(BaseModel):
-    """The articles published just before and just after."""
+    """The articles published just before and just after an article."""
 
     previous: ListedArticleOut | None
     next: ListedArticleOut | None
@@ -180,17 +185,17 @@ class NeighboursOut(BaseModel):
 class RelatedReasonOut(BaseModel):
     """Why an article is related."""
 
-    terms: list[str] = Field(description="Words that both texts are about, the most telling first; at most 5.")
-    text: str = Field(description="The same as an English sentence.")
+    terms: list[str] = Field(description="Words that are characteristic of both texts, the strongest first; at most 5.")
+    text: str = Field(description="The reason as an English sentence.")
 
 
 class RelatedOut(BaseModel):
-    """An article to go on with."""
+    """A related article."""
 
     kind: Literal["pinned", "series", "automatic"] = Field(
-        description="`pinned`: chosen by editors; `series`: of the same series; `automatic`: found in the texts."
+        description="`pinned`: chosen by editors; `series`: of the same series; `automatic`: similar text."
     )
-    score: float | None = Field(description="How near the texts are, 0 to 1; only of `automatic`.")
+    score: float | None = Field(description="Similarity of the texts, 0 to 1; null unless `automatic`.")
     reason: RelatedReasonOut
     article: ListedArticleOut
 
@@ -199,23 +204,23 @@ ArticleList = ListOut[ListedArticleOut]
 
 
 class FormatQuery(ReadQuery):
-    """Parameters of everything that holds articles."""
+    """Parameters of answers with articles."""
 
     formats: str | None = Field(
         None,
         max_length=40,
-        description="Of the text: any of html, text, markdown, blocks.",
+        description="Formats of the text, comma-separated: html, text, markdown, blocks.",
         json_schema_extra=any_of(TEXT_FORMATS),
     )
 
 
 class ArticleQuery(FormatQuery):
-    """Parameters of one article."""
+    """Parameters of reading an article."""
 
     include: str | None = Field(
         None,
         max_length=60,
-        description="Also in the answer, with commas: `neighbours`, `related`, `comments`.",
+        description="Parts to add, comma-separated: `neighbours`, `related`, `comments`.",
         json_schema_extra=any_of(("neighbours", "related", "comments")),
     )
     revision: str | None = Field(
@@ -223,10 +228,12 @@ class ArticleQuery(FormatQuery):
         pattern=r"^(latest|[1-9]\d{0,8})$",
         description="`latest` or a number; needs `content:read` or `content:write`.",
     )
-    preview: str | None = Field(None, max_length=200, description="Token of a preview link: shows the newest revision.")
+    preview: str | None = Field(
+        None, max_length=200, description="Token of a preview link; returns the newest revision."
+    )
 
 
 class NeighboursQuery(FormatQuery):
     """Parameters of an article's neighbours."""
 
-    within: Literal["site", "section", "series"] = Field("site", description="Among which articles.")
+    within: Literal["site", "section", "series"] = Field("site", description="The articles among which to look.")

@@ -1,4 +1,4 @@
-"""Which parts of an article an answer gives: `fields` and `formats` together, so that nothing asked for is left out."""
+"""Selecting parts of articles: `fields` and `formats` combined, so that everything requested is returned."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -13,7 +13,7 @@ FieldTree = dict[str, Any] | None
 
 
 def resolve_formats(formats: str | None, *trees: Any, default: tuple[str, ...] = ()) -> tuple[str, ...]:
-    """The formats of texts that `formats` names or that chosen fields need: `fields=body.html` needs HTML."""
+    """Return the text formats that `formats` names or that selected fields need: `fields=body.html` needs HTML."""
     names = set(parse_formats(formats, default))
     for tree in trees:
         body = tree.get("body") if isinstance(tree, dict) else None
@@ -25,7 +25,7 @@ def resolve_formats(formats: str | None, *trees: Any, default: tuple[str, ...] =
 
 
 def subtree_of(tree: Any, *path: str) -> Any:
-    """The chosen fields of a part of an answer: None for all or none of it."""
+    """Return the selected fields of a part of an answer; None for all or none of it."""
     for name in path:
         tree = tree.get(name) if isinstance(tree, dict) else None
         if isinstance(tree, dict) and "__all__" in tree:
@@ -41,14 +41,16 @@ def _iterate_names(tree: Any) -> Iterator[str]:
 
 
 def refuse_fields(tree: Any, *names: str) -> None:
-    """400 for chosen fields that this answer does not have."""
+    """Answer 400 for selected fields that this answer does not have."""
     for name in names:
         if name in _iterate_names(tree):
-            raise InvalidParameter("fields", f"fields: {name} is not in this answer; read the article by itself.")
+            raise InvalidParameter(
+                "fields", f"fields: {name} is not part of this response. Request the article itself."
+            )
 
 
 def check_editing(tree: FieldTree, actor: Actor) -> None:
-    """401 or 403 for `fields=editing` by a caller who is not given it."""
+    """Answer 401 or 403 for `fields=editing` by a caller who may not read it."""
     if tree and "editing" in tree and not can_read_drafts(actor):
         raise (Unauthorized if actor is ANONYMOUS else Forbidden)(
             "editing needs a key with the scope content:read or content:write."

@@ -1,4 +1,4 @@
-"""Articles as readers see them: the chosen revision laid out in columns that lists and filters can use."""
+"""Tables of articles, their revisions, former addresses, discussions, activity and previews."""
 
 from datetime import datetime
 from typing import Any
@@ -12,28 +12,28 @@ from app.text.collation import SORT_KEY
 _IS_RETRACTED: dict[str, Any] = {
     "sqlite_where": sa.text("state = 'retracted'"),
     "postgresql_where": sa.text("state = 'retracted'"),
-}  # few, and every feed tells of them
+}  # few, and read by every feed
 _IS_AHEAD: dict[str, Any] = {
     "sqlite_where": sa.text("latest_revision > revision"),
     "postgresql_where": sa.text("latest_revision > revision"),
-}  # few: saved, and not published yet
+}  # few: saved, but not published
 _EPOCH_DEFAULT = {"server_default": sa.text("'1970-01-01 00:00:00'")}
 
 
 class Article(SQLModel, table=True):
-    """One article, with the columns of the revision that is published, retracted or scheduled, else of its newest."""
+    """An article, with the columns of its published, retracted or scheduled revision, else of its newest."""
 
     __table_args__ = (
         sa.Index("ix_article_published", "listed", "listed_at", "id"),
         sa.Index("ix_article_updated", "listed", "updated_at", "id"),
-        sa.Index("ix_article_changed", "public", "updated_at", "id"),  # for sitemaps, which name pages too
+        sa.Index("ix_article_changed", "public", "updated_at", "id"),  # for sitemaps, which include pages
         sa.Index("ix_article_title", "listed", "title_key", "id"),
         sa.Index("ix_article_section", "section_id", "listed", "listed_at", "id"),
         sa.Index("ix_article_series", "series_id", "listed", "listed_at", "id"),
         sa.Index("ix_article_type", "type", "public", "listed_at", "id"),
         sa.Index("ix_article_language", "language", "listed", "listed_at", "id"),
         sa.Index("ix_article_featured", "featured", "listed", "listed_at", "id"),
-        sa.Index("ix_article_any", "listed_at", "id"),  # this and the next ones for editors, who see every state
+        sa.Index("ix_article_any", "listed_at", "id"),  # from here on for editors, who list every state
         sa.Index("ix_article_created", "created_at", "id"),
         sa.Index("ix_article_edited", "edited_at", "id"),
         sa.Index("ix_article_touched", "updated_at", "id"),
@@ -48,21 +48,21 @@ class Article(SQLModel, table=True):
     id: str = Field(primary_key=True, sa_type=ID)
     slug: str = Field(max_length=200, unique=True)
     state: str = Field(max_length=20)  # draft, scheduled, published, unpublished, retracted
-    public: bool = False  # published, not embargoed, not expired: what visible_to asks
-    listed: bool = False  # public and no page: what lists and feeds hold unless pages are asked for
-    version: int = 1  # +1 with every change of any kind: what If-Match names
-    revision: int  # the revision laid out here
+    public: bool = False  # published, not embargoed, not expired
+    listed: bool = False  # public and not a page: in lists and feeds by default
+    version: int = 1  # raised by every change; If-Match names it
+    revision: int  # the revision whose columns the row has
     latest_revision: int  # the newest one saved
-    published_revision: int | None = None  # the one published last; null: readers never saw any
+    published_revision: int | None = None  # the one published last; null: none ever was
     scheduled_revision: int | None = None  # the one that goes live at scheduled_at
     created_at: datetime
     published_at: datetime | None = None
     backdated: bool = Field(False, sa_column_kwargs={"server_default": sa.false()})  # published_at was set by hand
-    updated_at: datetime  # of what readers see; of a draft, of the draft
-    listed_at: datetime  # published_at, or created_at as long as there is none: lists are ordered by it
+    updated_at: datetime  # of the public content; of a draft, of the draft
+    listed_at: datetime  # published_at, else created_at; the order of lists
     edited_at: datetime = Field(sa_column_kwargs=_EPOCH_DEFAULT)  # when the newest revision was saved
     scheduled_at: datetime | None = None
-    due_at: datetime | None = None  # when the clock changes something next
+    due_at: datetime | None = None  # when time alone next changes the state
 
     type: str = Field(max_length=40)
     language: str = Field(max_length=35)
@@ -80,7 +80,9 @@ class Article(SQLModel, table=True):
     usage_terms: str | None = Field(None, max_length=2000)
     copyright_holder: str | None = Field(None, max_length=300)
     territory: list[str] | None = Field(None, sa_type=sa.JSON(none_as_null=True))
-    syndication: str | None = Field(None, max_length=10)  # none, headline, excerpt, full; null: as its section has it
+    syndication: str | None = Field(
+        None, max_length=10
+    )  # none, headline, excerpt, full; null: inherited from the section
     embargoed_until: datetime | None = None
     expires_at: datetime | None = None
     corrections: list[dict[str, Any]] = Field(default_factory=list, sa_type=sa.JSON)
@@ -88,13 +90,13 @@ class Article(SQLModel, table=True):
 
     custom: dict[str, Any] | None = Field(None, sa_type=sa.JSON(none_as_null=True))  # of editors and imports
 
-    card: bytes | None = None  # finished JSON, good while card_stamp is the publication's; see articles.cards
+    card: bytes | None = None  # cached JSON, fresh while card_stamp is the generation; see cached_json
     card_stamp: int = 0
-    card_discussion: str | None = Field(None, sa_type=sa.Text)  # what was set for it, as the card has the rest
+    card_discussion: str | None = Field(None, sa_type=sa.Text)  # discussion rules, cached like card
 
 
 class ArticleAuthor(SQLModel, table=True):
-    """Who wrote an article; repeats what lists of an author's articles are filtered and ordered by."""
+    """An author of an article; repeats the columns by which lists of an author's articles are sorted."""
 
     __tablename__ = "article_author"
     __table_args__ = (sa.Index("ix_article_author_list", "author_id", "listed", "listed_at", "article_id"),)
@@ -107,7 +109,7 @@ class ArticleAuthor(SQLModel, table=True):
 
 
 class ArticleTag(SQLModel, table=True):
-    """What an article is tagged with; repeats what lists of a tag's articles are filtered and ordered by."""
+    """A tag of an article; repeats the columns by which lists of a tag's articles are sorted."""
 
     __tablename__ = "article_tag"
     __table_args__ = (sa.Index("ix_article_tag_list", "tag_id", "listed", "listed_at", "article_id"),)
@@ -124,7 +126,7 @@ ACTIVITY_KINDS = ("comments", "reactions")
 
 
 class ArticleActivity(SQLModel, table=True):
-    """Sums over the last days of an article; without a row, nothing happened."""
+    """Sums of an article's activity in each window; an article without a row had none."""
 
     __tablename__ = "article_activity"
     __table_args__ = tuple(
@@ -143,20 +145,20 @@ class ArticleActivity(SQLModel, table=True):
 
 
 class ActivityHour(SQLModel, table=True):
-    """What was written or chosen in one hour and still stands; gone after the last of the windows."""
+    """Comments and reactions of one hour that were not taken back; deleted after the last window."""
 
     __tablename__ = "activity_hour"
 
     article_id: str = Field(primary_key=True, sa_type=ID, foreign_key="article.id", ondelete="CASCADE")
-    hour: datetime = Field(primary_key=True)  # its beginning
+    hour: datetime = Field(primary_key=True)  # start of the hour
     comments: int = 0
     reactions: int = 0
-    passed: int = 0  # how many of the windows it has left already
-    due_at: datetime = Field(index=True)  # when it leaves the next one
+    passed: int = 0  # number of windows that it has left
+    due_at: datetime = Field(index=True)  # when it leaves the next window
 
 
 class Address(SQLModel, table=True):
-    """A former slug, or a path (it begins with `/`) that the article had on this or an earlier site."""
+    """A former slug of an article, or a path (beginning with `/`) that it had on this or an earlier site."""
 
     address: str = Field(primary_key=True, max_length=500)
     article_id: str = Field(sa_type=ID, foreign_key="article.id", ondelete="CASCADE", index=True)
@@ -165,14 +167,14 @@ class Address(SQLModel, table=True):
 
 
 class CorrectionVersion(SQLModel, table=True):
-    """A correction as it stood until it was replaced or withdrawn; the present ones stand with the article."""
+    """A former version of a correction; current corrections are stored with the article."""
 
     __tablename__ = "correction_version"
     __table_args__ = (sa.Index("ix_correction_version_article", "article_id", "replaced_at", "id"),)
 
     id: str = Field(primary_key=True, sa_type=ID)
     article_id: str = Field(sa_type=ID, foreign_key="article.id", ondelete="CASCADE")
-    n: int  # its number among the article's corrections; numbers are not given twice
+    n: int  # number of the correction; never reused
     kind: str = Field(max_length=20)
     text: str
     replaced_at: datetime
@@ -181,35 +183,35 @@ class CorrectionVersion(SQLModel, table=True):
     actor_name: str = Field(max_length=200)
 
 
-SITE_ID = "00000000-0000-0000-0000-000000000000"  # the target of what counts for the whole publication
+SITE_ID = "00000000-0000-0000-0000-000000000000"  # target of settings of the whole site
 
 
 class Discussion(SQLModel, table=True):
-    """What was set for an article, a section or the site; null takes what is set above it."""
+    """Discussion settings of an article, a section or the site; null inherits the setting of the level above."""
 
-    target_id: str = Field(primary_key=True, sa_type=ID)  # of an article or a section, or SITE: hence no key
+    target_id: str = Field(primary_key=True, sa_type=ID)  # article, section or SITE_ID: hence no foreign key
     state: str | None = Field(None, max_length=10)  # open, closed, hidden
     prompt: str | None = Field(None, max_length=300)  # empty: none
     moderation: str | None = Field(None, max_length=10)  # post, pre
-    close_after_days: int | None = None  # after published_at; 0: never
-    closes_at: datetime | None = None  # of articles alone; goes before close_after_days
-    closed_at: datetime | None = None  # by hand: what was written before it may still be on its way
+    close_after_days: int | None = None  # days after published_at; 0: never
+    closes_at: datetime | None = None  # articles only; takes precedence over close_after_days
+    closed_at: datetime | None = None  # when it was closed by hand; comments written offline before it are taken
     version: int = 1
 
 
 class ArticleTally(SQLModel, table=True):
-    """What readers did with an article, counted; without a row, nothing."""
+    """Counts of an article's comments and reactions; an article without a row has none."""
 
     __tablename__ = "article_tally"
 
     article_id: str = Field(primary_key=True, sa_type=ID, foreign_key="article.id", ondelete="CASCADE")
-    comments: int = 0  # those that are published
-    inline: int = 0  # of these, the ones on passages of the text
+    comments: int = 0  # published comments
+    inline: int = 0  # published comments on passages of the text
     reactions: dict[str, int] = Field(default_factory=dict, sa_type=sa.JSON)
 
 
 class Preview(SQLModel, table=True):
-    """A link that shows one article's newest revision; the token itself is not kept."""
+    """A link to an article's newest revision; only a hash of its token is stored."""
 
     id: str = Field(primary_key=True, sa_type=ID)
     article_id: str = Field(sa_type=ID, foreign_key="article.id", ondelete="CASCADE", index=True)
@@ -224,7 +226,7 @@ TEXT_COLUMNS = ("html", "markdown", "text", "blocks", "excerpt", "word_count", "
 
 
 class Revision(SQLModel, table=True):
-    """Everything that an editor saved at once; rows are added, and only told once when readers first saw them."""
+    """One saved version of an article; never changed but for the time when readers first saw it."""
 
     __table_args__ = (
         sa.Index("ix_revision_actor", "actor_id", "article_id"),
@@ -237,7 +239,7 @@ class Revision(SQLModel, table=True):
     actor_id: str | None = Field(sa_type=ID)
     actor_name: str = Field(max_length=200)
     restored_from: int | None = None
-    published_at: datetime | None = None  # when readers first saw it; null: they never did
+    published_at: datetime | None = None  # when it first became public; null: never
 
     title: str = Field(max_length=300)
     dek: str | None = Field(max_length=2000)

@@ -1,4 +1,4 @@
-"""Making and changing API keys whose sections are named by slug or id."""
+"""API keys with sections named by slug or id."""
 
 from sqlmodel import Session
 
@@ -13,14 +13,14 @@ def _section_ids(session: Session, refs: list[str] | None) -> list[str] | None:
 
 
 def create_key(session: Session, actor: Actor, data: KeyIn) -> tuple[str, str]:
-    """Make a key; returns its id and the key itself."""
+    """Create a key; returns its id and the key itself."""
     sections = _section_ids(session, data.sections)
     quotas = data.quota_minute, data.quota_day
     return keys.create_api_key(session, actor, data.name, list(data.scopes), sections, data.expires_at, *quotas)
 
 
 def change_key(session: Session, actor: Actor, key_id: str, data: KeyPatch) -> str:
-    """Change a key by merge patch; returns its id."""
+    """Update a key (RFC 7396); returns its id."""
     values = data.model_dump(exclude_unset=True)
     if "sections" in values:
         values["sections"] = _section_ids(session, data.sections)

@@ -1,4 +1,4 @@
-"""Making, changing and deleting authors."""
+"""Creating, changing and deleting authors."""
 
 from collections.abc import Sequence
 
@@ -19,12 +19,12 @@ from app.text.confusables import skeleton
 
 
 def require_authors(session: Session, refs: Sequence[str], pointer: str = "/authors") -> list[str]:
-    """The ids of authors who must be there, in their order and without repeats; 422 otherwise."""
+    """Return the ids of existing authors, in order and without repeats; 422 if one is missing."""
     return terms.require_terms(session, Author, refs, pointer)
 
 
 def create_author(session: Session, actor: Actor, data: AuthorIn) -> str:
-    """Make an author; returns the id. Two people may share a name; the slugs of the later ones are numbered."""
+    """Create an author; returns the id. Names may repeat; the slugs of later authors are numbered."""
     terms.require_all_sections(actor)
     has_no_bio = data.bio_html is None and data.bio_text is None
     html, text = ("", "") if has_no_bio else terms.render_note(data.bio_html, data.bio_text, "/bio_")
@@ -48,7 +48,7 @@ def create_author(session: Session, actor: Actor, data: AuthorIn) -> str:
 
 
 def update_author(session: Session, actor: Actor, ref: str, data: AuthorPatch, versions: frozenset[int] | None) -> str:
-    """Change an author; returns the id."""
+    """Update an author; returns the id."""
     terms.require_all_sections(actor)
     row = terms.lock_term(session, Author, ref)
     values = data.model_dump(exclude_unset=True)
@@ -66,7 +66,7 @@ def update_author(session: Session, actor: Actor, ref: str, data: AuthorPatch, v
 
 
 def delete_author(session: Session, actor: Actor, ref: str, versions: frozenset[int] | None) -> None:
-    """Delete an author of no article, with their notices."""
+    """Delete an author without articles, and their notices."""
     terms.require_all_sections(actor)
     row = terms.lock_term(session, Author, ref)
     terms.delete_term(session, row, versions)

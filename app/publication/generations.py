@@ -1,4 +1,4 @@
-"""Moving the number on."""
+"""The generation of cached article JSON."""
 
 import sqlalchemy as sa
 from sqlmodel import Session
@@ -10,12 +10,12 @@ _GENERATION = table_of(Generation)
 
 
 def bump_generation(session: Session) -> None:
-    """What articles show has changed: cards made until now are no longer good."""
+    """Invalidate all cached article JSON, because something that articles show has changed."""
     session.execute(sa.update(_GENERATION).values(n=_GENERATION.c.n + 1))
 
 
 def adopt_cache_key(session: Session, cache_key: str) -> None:
-    """Note what cards are made for from now on; cards made for something else are no longer good."""
+    """Set the cache key of cached article JSON; a new key starts a new generation."""
     row = session.get(Generation, 1, with_for_update=True)
     if row is None:
         session.add(Generation(id=1, n=1, made_for=cache_key))

@@ -1,4 +1,4 @@
-"""Uploaded pictures are known by their content and rebuilt from their pixels: nothing else in a file is served."""
+"""Decoding and re-encoding uploaded pictures: nothing else of an upload is ever served."""
 
 import hashlib
 import io
@@ -28,7 +28,7 @@ UNSUPPORTED = "media_type_unsupported"
 BROKEN = "image_broken"
 TOO_LARGE = "image_too_large"
 
-# The plugins are named, so that each is loaded here and not by whichever thread comes first.
+# Naming the plugins loads them here rather than in the first thread that needs one.
 _EXTENSIONS = {
     JpegImagePlugin.JpegImageFile.format: "jpg",
     PngImagePlugin.PngImageFile.format: "png",
@@ -45,12 +45,12 @@ _SAVE_OPTIONS: dict[str, dict[str, Any]] = {
 }
 _SRGB = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB"))
 
-# Set once and never by call: a warning filter belongs to the process.
+# Set once: warning filters are global to the process.
 warnings.filterwarnings("error", category=Image.DecompressionBombWarning)
 
 
 class UnreadableImage(ValueError):
-    """An upload that is refused; `code` is `media_type_unsupported`, `image_broken` or `image_too_large`."""
+    """An upload is refused; `code` is `media_type_unsupported`, `image_broken` or `image_too_large`."""
 
     def __init__(self, code: str, message: str) -> None:
         super().__init__(message)
@@ -59,7 +59,7 @@ class UnreadableImage(ValueError):
 
 @dataclass(frozen=True)
 class EncodedImage:
-    """A finished file: `name` is made from the content, so the same name always means the same bytes."""
+    """An encoded file; `name` is a hash of the content."""
 
     name: str
     media_type: str
@@ -70,46 +70,46 @@ class EncodedImage:
 
 @dataclass(frozen=True)
 class Picture(EncodedImage):
-    """The upload at its own size; `still` is its first frame, upright, in sRGB, from which renditions are made."""
+    """The upload at its own size; `still` is its first frame, upright, in sRGB, the source of renditions."""
 
     animated: bool
     still: Image.Image
-    lost_frames: bool = False  # the upload moves, and its first frame alone was kept
+    lost_frames: bool = False  # the upload is animated, but only its first frame was kept
 
 
 class Rendition(EncodedImage):
-    """A smaller WebP of a picture, always without animation."""
+    """A smaller WebP copy of a picture, never animated."""
 
 
 def decode_picture(data: bytes, *, max_bytes: int, max_pixels: int) -> Picture:
-    """Decode an upload and encode it again without metadata; UnreadableImage when it is refused.
+    """Decode an upload and encode it again without metadata; UnreadableImage if it is refused.
 
-    Takes JPEG, PNG, GIF, WebP and AVIF by content. GIF and WebP stay animated, the others keep their first frame.
-    `max_pixels` counts all frames together. A JPEG of 24 million pixels takes a second of CPU and 400 MB, a noisy PNG
-    or AVIF of that size ten seconds and up to 1 GB: call it in a thread, one at a time.
+    Accepts JPEG, PNG, GIF, WebP and AVIF, detected by content. GIF and WebP stay animated, the others keep their first
+    frame. `max_pixels` counts all frames. A JPEG of 24 million pixels takes a second of CPU and 400 MB, a noisy PNG or
+    AVIF of that size ten seconds and up to 1 GB: call it in a thread, one at a time.
     """
     if len(data) > max_bytes:
         raise UnreadableImage(TOO_LARGE, f"The file is larger than {max_bytes:,} bytes.")
     kind = _detect_format(data)
     if kind is None:
-        raise UnreadableImage(UNSUPPORTED, "Only JPEG, PNG, GIF, WebP and AVIF pictures are taken.")
+        raise UnreadableImage(UNSUPPORTED, "The file must be a JPEG, PNG, GIF, WebP or AVIF picture.")
     try:
         return _reencode(data, kind, max_pixels)
     except (UnreadableImage, MemoryError):
         raise
     except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
         raise _too_many_pixels(max_pixels) from error
-    except Exception as error:  # decoders fail in many ways on bytes from outside; each of them means a broken file
+    except Exception as error:  # decoders raise many exceptions on untrusted bytes; all mean a broken file
         raise UnreadableImage(BROKEN, f"The {kind} file is damaged or incomplete.") from error
 
 
 def make_renditions(picture: Picture, widths: Iterable[int] = RENDITION_WIDTHS) -> list[Rendition]:
-    """WebP copies for every width in pixels that is below the picture's own: nothing is ever scaled up."""
+    """Return WebP copies for each width in pixels below the picture's own."""
     return [_make_rendition(picture, width) for width in sorted(set(widths)) if 0 < width < picture.width]
 
 
 def _detect_format(data: bytes) -> str | None:
-    """The format that the first bytes claim; whether the rest keeps the promise is the decoder's business."""
+    """Return the format that the first bytes claim; the decoder checks the rest."""
     if data.startswith(b"\xff\xd8\xff"):
         return "JPEG"
     if data.startswith(b"\x89PNG\r\n\x1a\n"):
@@ -157,7 +157,7 @@ def _too_many_pixels(max_pixels: int) -> UnreadableImage:
 
 
 def _normalize(source: Image.Image) -> Image.Image:
-    """Only pixels: upright, in sRGB, as RGB, or as RGBA where something really shows through."""
+    """Return only the pixels: upright, in sRGB, as RGB, or as RGBA if any are transparent."""
     profile = source.info.get("icc_profile")
     upright = ImageOps.exif_transpose(source)
     if upright.mode.startswith("I"):  # 16 bits a channel; Pillow would clip and not scale
@@ -172,7 +172,7 @@ def _normalize(source: Image.Image) -> Image.Image:
 
 
 def _to_srgb(image: Image.Image, profile: bytes | None) -> Image.Image:
-    """Colours as a browser without the embedded profile must see them; a broken profile counts as none."""
+    """Convert to sRGB; a broken embedded profile is ignored."""
     if image.mode in {"LA", "La", "1"}:
         image = image.convert("L")
     if profile and image.mode in {"L", "RGB", "CMYK"}:
@@ -193,7 +193,7 @@ def _encode(image: Image.Image, kind: str, **more: Any) -> bytes:
 
 
 def _encode_all(source: Image.Image, kind: str, max_pixels: int) -> tuple[Image.Image, bytes]:
-    """The first frame, and every frame with its own time and the number of rounds."""
+    """Return the first frame, and all frames encoded with their durations and the number of loops."""
     durations: list[int] = []
     frames = list(_iterate_frames(source, max_pixels, durations))
     options: dict[str, Any] = {"duration": durations}

@@ -1,4 +1,4 @@
-"""API keys over HTTP; all of it needs the scope `admin`."""
+"""Routes of API keys; all require the scope `admin`."""
 
 from typing import Annotated, Any
 
@@ -32,7 +32,7 @@ Admin = Annotated[Actor, require_scope("admin")]
     responses=documented(Unauthorized, Forbidden, Invalid),
 )
 async def create_key(request: Request, body: KeyIn, actor: Admin) -> Response:
-    """Make a key. The answer holds it, and no later answer does."""
+    """Create an API key. The key itself is returned only in this response."""
 
     def show(connection: sa.Connection, made: tuple[str, str]) -> dict[str, Any]:
         return {**(keys.find_api_key(connection, made[0]) or {}), "key": made[1]}
@@ -58,7 +58,7 @@ async def create_key(request: Request, body: KeyIn, actor: Admin) -> Response:
     responses=documented(Unauthorized, Forbidden),
 )
 async def list_keys(request: Request, query: Annotated[PageQuery, Query()], actor: Admin) -> Response:
-    """All keys, newest first, revoked and expired ones too; never the keys themselves."""
+    """List API keys, newest first, including revoked and expired ones, without the keys themselves."""
     page = await database(request).read(keys.list_api_keys, query)
     return reply_list(request, ListOut[KeyOut], page, parse_fields(KeyOut, query.fields), groups=(), private=True)
 
@@ -71,7 +71,7 @@ async def list_keys(request: Request, query: Annotated[PageQuery, Query()], acto
     responses=documented(Unauthorized, Forbidden, NotFound),
 )
 async def get_key(request: Request, key_id: IdPath, query: Annotated[ReadQuery, Query()], actor: Admin) -> Response:
-    """One key."""
+    """Return an API key."""
     row = await database(request).read(keys.find_api_key, key_id)
     if row is None:
         raise NotFound
@@ -86,9 +86,9 @@ async def get_key(request: Request, key_id: IdPath, query: Annotated[ReadQuery, 
     responses=documented(Unauthorized, Forbidden, NotFound, Invalid, KeyRevoked),
 )
 async def update_key(request: Request, key_id: IdPath, body: KeyPatch, actor: Admin) -> Response:
-    """Change a key by RFC 7396 merge patch: what it may do holds in every process within a second.
+    """Update an API key (RFC 7396). The change applies in every process within a second.
 
-    Keys have no versions, so `If-Match` is not asked for. A revoked key stays revoked: make another one.
+    Keys have no versions, so `If-Match` is not required. Revoked keys cannot be changed; create another one.
     """
 
     def read(connection: sa.Connection, changed: str) -> Row:
@@ -108,5 +108,5 @@ async def update_key(request: Request, key_id: IdPath, body: KeyPatch, actor: Ad
     responses=documented(Unauthorized, Forbidden, NotFound),
 )
 async def revoke_key(request: Request, key_id: IdPath, actor: Admin) -> Response:
-    """Revoke a key: refused everywhere within a second. Revoking twice changes nothing."""
+    """Revoke an API key: it is refused everywhere within a second. Revoking it again changes nothing."""
     return await write(request, actor, revoke_api_key, key_id, status=204)

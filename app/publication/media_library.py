@@ -1,4 +1,4 @@
-"""Taking pictures in, describing them and letting them go."""
+"""Uploading, describing and deleting pictures."""
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -30,30 +30,30 @@ _AUTHOR, _MEDIA = table_of(Author), table_of(Media)
 
 
 class ImageRefused(problems.Invalid):
-    """The file is damaged, or holds more pixels than are taken; `errors` says which."""
+    """The file is damaged or has too many pixels; `errors` says which."""
 
-    code, title = "image_refused", "This picture cannot be taken"
+    code, title = "image_refused", "The picture is refused"
 
 
 @dataclass(frozen=True)
 class Upload:
-    """A picture rebuilt, with its renditions: all that the store and the table need."""
+    """A re-encoded picture with its renditions, ready to be stored."""
 
     picture: images.Picture
     renditions: Sequence[images.EncodedImage]
 
     def files(self) -> dict[str, bytes]:
-        """Every file under the key it is stored under."""
+        """Return the data of each file by its key."""
         return {key_of(image): image.data for image in (self.picture, *self.renditions)}
 
 
 def key_of(image: images.EncodedImage) -> str:
-    """Where a file lies in the store: its name, in a folder of the name's first letters."""
+    """Return the key of a file: its name in a folder of its first two letters."""
     return f"{image.name[:2]}/{image.name}"
 
 
 def process_upload(data: bytes, max_bytes: int) -> Upload:
-    """Read an upload and encode it again; 413, 415 or 422 when it is refused. Slow: call it in a thread."""
+    """Re-encode an upload; 413, 415 or 422 if it is refused. Slow: call it in a thread."""
     if len(data) > max_bytes:
         raise problems.BodyTooLarge(f"The file is larger than {max_bytes:,} bytes.")
     try:
@@ -67,7 +67,7 @@ def process_upload(data: bytes, max_bytes: int) -> Upload:
 
 @contextmanager
 def _as_problems() -> Iterator[None]:
-    """Failures of the media store as problems: 507 when it is full, 404 for a file that is not there, else 503."""
+    """Translate failures of the media store: 507 if it is full, 404 for a missing file, otherwise 503."""
     try:
         yield
     except NoSuchFile as error:
@@ -75,18 +75,18 @@ def _as_problems() -> Iterator[None]:
     except StorageFull as error:
         raise problems.StorageFull("The media store is full.") from error
     except StorageUnavailable as error:
-        raise problems.Unavailable("The media store cannot be reached.") from error
+        raise problems.Unavailable("The media store is not available. Try again later.") from error
 
 
 def warnings_of(upload: Upload) -> list[str]:
-    """What of an upload could not be kept, for whoever sent it."""
+    """List what of an upload was not kept."""
     if not upload.picture.lost_frames:
         return []
-    return ["Only the first frame is kept: animations are kept as GIF and WebP."]
+    return ["Only the first frame was kept. Upload animations as GIF or WebP."]
 
 
 def store_files(storage: Storage, upload: Upload) -> None:
-    """Store the files that are not there yet. Slow: call it in a thread."""
+    """Store the files that do not exist yet. Slow: call it in a thread."""
     with _as_problems():
         for key, data in upload.files().items():
             if not storage.exists(key):
@@ -94,27 +94,27 @@ def store_files(storage: Storage, upload: Upload) -> None:
 
 
 def delete_files(storage: Storage, keys: Sequence[str]) -> None:
-    """Remove files from the store. Slow: call it in a thread."""
+    """Delete files from the store. Slow: call it in a thread."""
     with _as_problems():
         for key in keys:
             storage.delete(key)
 
 
 def load_file(storage: Storage, key: str) -> bytes:
-    """A file's bytes; 404 without one. Slow: call it in a thread."""
+    """Return the data of a file; 404 without one. Slow: call it in a thread."""
     with _as_problems():
         return storage.get(key)
 
 
 def create_media(session: Session, actor: Actor, upload: Upload, data: MediaIn) -> str:
-    """Make a picture of files that are stored already; returns its id."""
+    """Create a picture whose files are stored already; returns its id."""
     row = _make_media(data, "stored")
     _set_files(row, upload)
     return _add_media(session, actor, row)
 
 
 def store_reference(session: Session, actor: Actor, media_id: str, upload: Upload) -> str:
-    """Give a picture that was only referred to files of its own, which are stored already; returns its id."""
+    """Add stored files to a picture that was only a reference; returns its id."""
     row = _lock_media(session, media_id)
     if row.state == "reference":
         _set_files(row, upload)
@@ -145,7 +145,7 @@ def _set_files(row: Media, upload: Upload) -> None:
 def create_reference(
     session: Session, actor: Actor, url: str, alt: str = "", caption: str = "", credit: str = ""
 ) -> str:
-    """Make a picture whose file stays at an address elsewhere; returns its id."""
+    """Create a picture whose file is at a URL elsewhere; returns its id."""
     row = _make_media(MediaIn(alt=alt, caption=caption, credit=credit), "reference")
     row.url = url
     return _add_media(session, actor, row)
@@ -164,11 +164,11 @@ def _add_media(session: Session, actor: Actor, row: Media) -> str:
 
 
 def require_media(session: Session, ref: str, pointer: str = "/image") -> str:
-    """The id of a picture that must be there; 422 otherwise. It cannot be deleted before this transaction ends."""
+    """Return the id of an existing picture; 422 without one. It cannot be deleted before the transaction ends."""
     locked = sa.select(_MEDIA.c.id).where(_MEDIA.c.id == ref).with_for_update(read=True, key_share=True)
     if is_id(ref) and session.execute(locked).first():
         return ref
-    raise problems.Invalid("There is no such picture.", pointer=pointer, code="not_found")
+    raise problems.Invalid("There is no picture with this id. Upload it first.", pointer=pointer, code="not_found")
 
 
 def _lock_media(session: Session, media_id: str) -> Media:
@@ -179,14 +179,14 @@ def _lock_media(session: Session, media_id: str) -> Media:
 
 
 def _is_author_image(session: Session, media_id: str) -> bool:
-    """Whether it is the picture of an author, whose profile is public."""
+    """Whether it is the picture of an author, which is public."""
     return session.execute(sa.select(_AUTHOR.c.id).where(_AUTHOR.c.image_id == media_id).limit(1)).first() is not None
 
 
 def update_media(
     session: Session, actor: Actor, media_id: str, data: MediaPatch, versions: frozenset[int] | None
 ) -> str:
-    """Change what is said of a picture; returns its id."""
+    """Update the description of a picture; returns its id."""
     terms.require_all_sections(actor)
     row = _lock_media(session, media_id)
     shown = row.shown > 0 or _is_author_image(session, row.id)
@@ -197,9 +197,9 @@ def update_media(
 
 
 def delete_media(session: Session, actor: Actor, media_id: str, versions: frozenset[int] | None) -> list[str]:
-    """Delete a picture that nothing shows; returns the keys of its files, which may be other pictures' as well.
+    """Delete an unused picture; returns the keys of its files, which other pictures may share.
 
-    Files are public at their addresses, and texts may show them: removing one needs `content:publish`.
+    Files are public and texts may link to them, so deleting one requires `content:publish`.
     """
     terms.require_all_sections(actor)
     row = _lock_media(session, media_id)
@@ -216,22 +216,22 @@ NEWEST_FIRST = Sort("-created_at", descending=True)
 
 
 def find_media(connection: sa.Connection, ref: str) -> sa.RowMapping | None:
-    """One picture by id, or None; pictures have no slugs."""
+    """Find a picture by its id."""
     return connection.execute(_BY_ID, {"id": ref}).mappings().first() if is_id(ref) else None
 
 
 def present_media(row: Mapping[Any, Any], api: str) -> dict[str, Any]:
-    """A row in the shape of `MediaOut`, its files at the address of this API."""
+    """Shape a row as `MediaOut`, with files at the address of this API."""
     return {**row, **present_image(row, api), "warnings": []}
 
 
 def get_media(connection: sa.Connection, media_id: str, api: str) -> dict[str, Any]:
-    """A picture that was just written, in the shape of `MediaOut`."""
+    """Return a picture by id, as `MediaOut`."""
     return present_media(connection.execute(_BY_ID, {"id": media_id}).mappings().one(), api)
 
 
 def find_sizes(connection: sa.Connection, keys: Collection[str]) -> dict[str, tuple[int | None, int | None]]:
-    """Width and height of stored pictures by the keys of their files."""
+    """Return the width and height of stored pictures by the keys of their files."""
     if not keys:
         return {}
     columns = (_MEDIA.c.key, _MEDIA.c.width, _MEDIA.c.height)
@@ -240,7 +240,7 @@ def find_sizes(connection: sa.Connection, keys: Collection[str]) -> dict[str, tu
 
 
 def list_media(connection: sa.Connection, query: PageQuery, api: str) -> dict[str, Any]:
-    """A page of pictures, newest first."""
+    """Return a page of pictures, newest first."""
     page = fetch_page(connection, sa.select(_MEDIA), NEWEST_FIRST, _MEDIA.c.created_at, query)
     return {**page, "data": [present_media(row, api) for row in page["data"]]}
 

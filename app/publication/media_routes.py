@@ -1,4 +1,4 @@
-"""Media over HTTP: taking pictures in, and serving their files to everyone."""
+"""Routes of pictures: uploading, describing, and serving their files."""
 
 import asyncio
 import hashlib
@@ -39,14 +39,12 @@ from app.web.fields import parse_fields
 from app.web.paging import ListOut, PageQuery
 from app.web.responses import database, reply_list, settings
 
-MAX_UPLOAD_BYTES = (
-    1_000_000_000  # bytes; MAX_MEDIA_SIZE is the limit that holds, this one lifts that of all other bodies
-)
-MAX_FORM_OVERHEAD = 64_000  # bytes that the form may take beside the file
+MAX_UPLOAD_BYTES = 1_000_000_000  # lifts the general limit of bodies; MAX_MEDIA_SIZE limits uploads
+MAX_FORM_OVERHEAD = 64_000  # bytes of the form without the file
 IMMUTABLE = "public, max-age=31536000, immutable"
 MEDIA_TYPES = {"jpg": "image/jpeg", "png": "image/png", "gif": "image/gif", "webp": "image/webp", "avif": "image/avif"}
 _FILE_KEY = re.compile(rf"[0-9a-f]{{2}}/([0-9a-f]{{32}}(?:-\d{{1,5}})?)\.({'|'.join(MEDIA_TYPES)})")
-_DECODING = ThreadPoolExecutor(2, "images")  # a picture being decoded takes up to half a gigabyte
+_DECODING = ThreadPoolExecutor(2, "images")  # decoding takes up to half a gigabyte
 _UPLOAD_FORM = {
     "requestBody": {
         "required": True,
@@ -60,7 +58,7 @@ _UPLOAD_FORM = {
                         "file": {
                             "type": "string",
                             "contentMediaType": "application/octet-stream",
-                            "description": "JPEG, PNG, GIF, WebP or AVIF; known by its content, not by its name.",
+                            "description": "JPEG, PNG, GIF, WebP or AVIF, detected by content.",
                         },
                         **MediaIn.model_json_schema()["properties"],
                     },
@@ -77,7 +75,7 @@ def _store(request: Request) -> Storage:
 
 
 def _show_media(request: Request) -> Callable[[sa.Connection, str], dict[str, Any]]:
-    """How a write is answered."""
+    """Return the `show` of a write."""
     return partial(media_library.get_media, api=settings(request).api)
 
 
@@ -86,7 +84,7 @@ def _present(request: Request) -> Callable[[Mapping[Any, Any]], dict[str, Any]]:
 
 
 def _limit_body(receive: Callable[[], Awaitable[Message]], max_bytes: int) -> Callable[[], Awaitable[Message]]:
-    """The same body, given up with 413 once it is too long."""
+    """Limit the body of a request; 413 once it is longer."""
     seen = 0
 
     async def bounded() -> Message:
@@ -101,7 +99,7 @@ def _limit_body(receive: Callable[[], Awaitable[Message]], max_bytes: int) -> Ca
 
 
 async def _read_form(request: Request) -> tuple[bytes, MediaIn]:
-    """The file and what is said of it, out of a multipart form (RFC 7578)."""
+    """Return the file and its description from a multipart form (RFC 7578)."""
     if not request.headers.get("content-type", "").lower().startswith("multipart/form-data"):
         raise UnsupportedMediaType("Send the picture as multipart/form-data.")
     max_bytes = settings(request).max_media_size + MAX_FORM_OVERHEAD
@@ -114,7 +112,7 @@ async def _parse_form(form: FormData) -> tuple[bytes, MediaIn]:
     parts: dict[str, Any] = dict(form)
     file = parts.pop("file", None)
     if not isinstance(file, UploadFile):
-        raise Invalid("The form needs a file named file.", pointer="/file", code="missing")
+        raise Invalid("The form must have a file in the field file.", pointer="/file", code="missing")
     try:
         data = MediaIn.model_validate(parts)
     except ValidationError as error:
@@ -135,9 +133,9 @@ async def _parse_form(form: FormData) -> tuple[bytes, MediaIn]:
     ),
 )
 async def upload_media(request: Request, actor: Writer) -> Response:
-    """Take in a picture: JPEG, PNG, GIF, WebP or AVIF. It is encoded again without metadata, with smaller copies.
+    """Upload a picture: JPEG, PNG, GIF, WebP or AVIF. It is re-encoded without metadata, with smaller copies.
 
-    Animations stay as GIF and WebP. Of an animated PNG or AVIF the first frame is kept, which `warnings` says.
+    GIF and WebP stay animated. Of an animated PNG or AVIF only the first frame is kept, and `warnings` says so.
     """
     content, data = await _read_form(request)
     description = json.dumps(data.model_dump()).encode()
@@ -164,7 +162,7 @@ async def upload_media(request: Request, actor: Writer) -> Response:
     )
     await asyncio.to_thread(
         media_library.store_files, _store(request), picture
-    )  # the last row with these may just have gone
+    )  # a concurrent deletion may have removed them
     return answer
 
 
@@ -176,7 +174,7 @@ async def upload_media(request: Request, actor: Writer) -> Response:
     responses=documented(Unauthorized, Forbidden),
 )
 async def list_media(request: Request, query: Annotated[PageQuery, Query()], actor: Reader) -> Response:
-    """All pictures, newest first."""
+    """List pictures, newest first."""
     fields = parse_fields(MediaOut, query.fields)
     page = await database(request).read(media_library.list_media, query, settings(request).api)
     return reply_list(request, ListOut[MediaOut], page, fields, groups=(), private=True)
@@ -190,7 +188,7 @@ async def list_media(request: Request, query: Annotated[PageQuery, Query()], act
     responses=documented(Unauthorized, Forbidden, NotFound),
 )
 async def get_media(request: Request, media: str, query: Reading, actor: Reader) -> Response:
-    """What is known of a picture."""
+    """Return a picture."""
     return await responses.reply_row(
         request, media_library.find_media, media, MediaOut, query, present=_present(request)
     )
@@ -206,7 +204,7 @@ async def get_media(request: Request, media: str, query: Reading, actor: Reader)
 async def update_media(
     request: Request, media: str, body: MediaPatch, versions: ExpectedVersions, actor: Writer
 ) -> Response:
-    """Change what is said of a picture by RFC 7396 merge patch; the file stays."""
+    """Update the description of a picture (RFC 7396); the file cannot be changed."""
     return await write(
         request,
         actor,
@@ -250,7 +248,7 @@ async def delete_media(request: Request, media: str, versions: ExpectedVersions,
     },
 )
 async def get_media_file(request: Request, key: str, actor: ThirdParty) -> Response:
-    """The file of a picture or of one of its renditions; it never changes under its name."""
+    """Return the file of a picture or of one of its renditions, which never changes."""
     match = _FILE_KEY.fullmatch(key)
     if match is None:
         raise NotFound

@@ -1,4 +1,4 @@
-"""Beginning and ending merges of terms; what stands between, moving articles, is for the room above."""
+"""Beginning and ending merges of terms; the room `articles` moves the articles in between."""
 
 from typing import Any
 
@@ -25,7 +25,7 @@ _FORMER = table_of(FormerSlug)
 
 
 class MergeRunning(Conflict):
-    """One of the two is being merged already; wait until that has ended."""
+    """One of the terms is being merged already; wait until that merge is done."""
 
     code, title = "merge_running", "A merge is running"
 
@@ -33,15 +33,15 @@ class MergeRunning(Conflict):
 def begin_merge(
     session: Session, actor: Actor, kind: str, ref: str, into: str | None, versions: frozenset[int] | None
 ) -> TermMerge:
-    """Note that a term gives way to another one, or to none; its articles are still under it."""
+    """Record that a term is merged into another one, or removed; its articles are not moved yet."""
     require_all_sections(actor)
     source = lock_term(
         session, MERGEABLE_MODELS[kind], ref, follow=False
-    )  # asked again, a merge must not go on to its target
+    )  # repeating a merge must not merge its target
     etag.check_version(source.version, versions)
     target_id = require_terms(session, MERGEABLE_MODELS[kind], [into], "/into")[0] if into is not None else None
     if target_id == source.id:
-        raise Invalid("It cannot be merged into itself.", pointer="/into")
+        raise Invalid("A term cannot be merged into itself. Name another term.", pointer="/into")
     if any(is_merging(session, term_id) for term_id in (source.id, target_id) if term_id):
         raise MergeRunning
     row = TermMerge(
@@ -63,7 +63,7 @@ def begin_merge(
 
 
 def end_merge(session: Session, merge: TermMerge) -> None:
-    """Delete a term that no article is under any more: its slugs lead on, its notices move, its followers are told."""
+    """Delete a term whose articles were moved: slugs redirect, notices move, an event is emitted."""
     kind, source_id, target_id = merge.kind, merge.source_id, merge.target_id
     source = session.get_one(MERGEABLE_MODELS[kind], source_id)
     slug = source.slug

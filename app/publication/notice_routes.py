@@ -1,4 +1,4 @@
-"""Notices over HTTP; articles show them to everyone, this is where they are written."""
+"""Routes of notices for editors; articles show notices to readers."""
 
 from typing import Annotated
 
@@ -41,7 +41,7 @@ def _articles(request: Request) -> NoticeArticles:
     responses=documented(Unauthorized, Forbidden),
 )
 async def list_notices(request: Request, query: Annotated[NoticeQuery, Query()], actor: Reader) -> Response:
-    """All notices, newest first."""
+    """List notices, newest first."""
     fields = parse_fields(NoticeDetailOut, query.fields)
     page = await database(request).read(notice_targets.list_notices, actor, _articles(request), query)
     return reply_list(request, ListOut[NoticeDetailOut], page, fields, groups=(), private=True)
@@ -55,7 +55,7 @@ async def list_notices(request: Request, query: Annotated[NoticeQuery, Query()],
     responses=READ_RESPONSES | documented(Unauthorized, Forbidden),
 )
 async def get_notice(request: Request, notice: str, query: Reading, actor: Reader) -> Response:
-    """One notice."""
+    """Return a notice."""
     articles = _articles(request)
 
     def read(connection: sa.Connection, ref: str) -> sa.RowMapping | None:
@@ -73,7 +73,7 @@ async def get_notice(request: Request, notice: str, query: Reading, actor: Reade
     responses=CREATE_RESPONSES,
 )
 async def create_notice(request: Request, body: NoticeIn, actor: Writer) -> Response:
-    """Put up a notice: it stands with the articles of its target at once. Targets are named by id or slug."""
+    """Create a notice, which is shown with the articles of its target at once. Name targets by id or slug."""
     return await write(
         request,
         actor,
@@ -97,7 +97,7 @@ async def create_notice(request: Request, body: NoticeIn, actor: Writer) -> Resp
 async def update_notice(
     request: Request, notice: str, body: NoticePatch, versions: ExpectedVersions, actor: Writer
 ) -> Response:
-    """Change a notice by RFC 7396 merge patch; scope and target stay."""
+    """Update a notice (RFC 7396); scope and target cannot be changed."""
     return await write(
         request,
         actor,
@@ -115,5 +115,5 @@ async def update_notice(
     "/{notice}", operation_id="deleteNotice", summary="Delete a notice", status_code=204, responses=DELETE_RESPONSES
 )
 async def delete_notice(request: Request, notice: str, versions: ExpectedVersions, actor: Writer) -> Response:
-    """Take down a notice."""
+    """Delete a notice."""
     return await write(request, actor, notices.delete_notice, _articles(request), notice, versions, status=204)

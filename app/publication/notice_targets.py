@@ -1,4 +1,4 @@
-"""Reading notices, and asking whether what they are for is there."""
+"""Reading notices, and finding their targets."""
 
 from collections.abc import Callable, Mapping
 from types import MappingProxyType
@@ -41,7 +41,7 @@ def find_target(connection: sa.Connection, articles: NoticeArticles, scope: str,
 
 
 def _visible_to(actor: Actor, articles: NoticeArticles) -> ColumnElement[bool]:
-    """A key that is limited to sections is not told what stands with drafts of other sections."""
+    """Restrict notices for keys that are limited to sections: none on drafts of other sections."""
     if actor.sections is None:
         return sa.true()
     return (_NOTICE.c.scope != "article") | _NOTICE.c.target_id.in_(articles.select_visible(actor))
@@ -50,20 +50,20 @@ def _visible_to(actor: Actor, articles: NoticeArticles) -> ColumnElement[bool]:
 def find_notice(
     connection: sa.Connection, actor: Actor, articles: NoticeArticles, notice_id: str
 ) -> sa.RowMapping | None:
-    """One notice that the caller may see, or None."""
+    """Find a notice that the caller may read."""
     query = _BY_ID.where(_visible_to(actor, articles))
     return connection.execute(query, {"id": notice_id}).mappings().first() if is_id(notice_id) else None
 
 
 def get_notice(connection: sa.Connection, notice_id: str) -> sa.RowMapping:
-    """A notice that was just written."""
+    """Return a notice by id."""
     return connection.execute(_BY_ID, {"id": notice_id}).mappings().one()
 
 
 def list_notices(
     connection: sa.Connection, actor: Actor, articles: NoticeArticles, asked: NoticeQuery
 ) -> dict[str, Any]:
-    """A page of the notices that the caller may see, newest first."""
+    """Return a page of the notices that the caller may read, newest first."""
     query = sa.select(_NOTICE).where(_visible_to(actor, articles))
     if asked.scope is not None:
         query = query.where(_NOTICE.c.scope == asked.scope)

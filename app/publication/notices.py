@@ -1,4 +1,4 @@
-"""Putting up, changing and taking down notices."""
+"""Creating, changing and deleting notices."""
 
 from typing import cast
 
@@ -28,30 +28,32 @@ _NOTICE = table_of(Notice)
 def _find_target(
     session: Session, actor: Actor, articles: NoticeArticles, scope: str, ref: str | None
 ) -> sa.RowMapping | None:
-    """What a notice stands with; None for the site. 422 when it is not there, or is a draft that is not to be known."""
+    """Return the target of a notice, None for the site; 422 if it is missing or a draft of other sections."""
     if scope == "site":
         if ref is not None:
-            raise Invalid("A notice of the site has no target.", pointer="/target_id", code="not_wanted")
+            raise Invalid(
+                "A notice of the site has no target. Omit target_id.", pointer="/target_id", code="not_wanted"
+            )
         return None
     if ref is None:
-        raise Invalid(f"The id or slug of the {scope} is needed.", pointer="/target_id", code="missing")
+        raise Invalid(f"target_id must be the id or slug of the {scope}.", pointer="/target_id", code="missing")
     target = find_target(session.connection(), articles, scope, ref)
     if target is None and scope in TERM_TABLES and (former := resolve_reference(session, cast(Kind, scope), ref)):
         target = find_target(session.connection(), articles, scope, former.id)
     if target is None or (scope == "article" and not actor.may_in(target["section_id"])):
-        raise Invalid(f"There is no such {scope}.", pointer="/target_id", code="not_found")
+        raise Invalid(f"There is no {scope} with this id or slug.", pointer="/target_id", code="not_found")
     return target
 
 
 def _check_sections(actor: Actor, scope: str, target: sa.RowMapping | None) -> None:
-    """A key that is limited to sections writes only the notices of these and of their articles."""
+    """Raise 403 if the key is limited to sections that the target does not belong to."""
     column = {"section": "id", "article": "section_id"}.get(scope)
     if not actor.may_in(target[column] if target and column else None):
         raise Forbidden("The key is limited to other sections.")
 
 
 def _check_shown(session: Session, actor: Actor, scope: str, target: sa.RowMapping | None) -> None:
-    """A notice stands with its articles at once: where readers see any of them, it needs `content:publish`."""
+    """Require `content:publish` where readers see any of the notice's articles."""
     if target is None:
         require_publish(actor)
     elif scope == "section" and is_section_shown(session.connection(), target["id"]):
@@ -65,12 +67,12 @@ def _check_shown(session: Session, actor: Actor, scope: str, target: sa.RowMappi
 def _render_words(html: str | None, text: str | None) -> tuple[str, str]:
     words = terms.render_note(html, text)
     if not words[1]:
-        raise Invalid("A notice must say something.", pointer="/html" if text is None else "/text", code="empty")
+        raise Invalid("A notice must contain text.", pointer="/html" if text is None else "/text", code="empty")
     return words
 
 
 def create_notice(session: Session, actor: Actor, articles: NoticeArticles, data: NoticeIn) -> str:
-    """Put up a notice; returns its id."""
+    """Create a notice; returns its id."""
     target = _find_target(session, actor, articles, data.scope, data.target_id)
     _check_sections(actor, data.scope, target)
     _check_shown(session, actor, data.scope, target)
@@ -113,7 +115,7 @@ def update_notice(
     data: NoticePatch,
     versions: frozenset[int] | None,
 ) -> str:
-    """Change a notice; returns its id."""
+    """Update a notice; returns its id."""
     row, target = _lock_notice(session, actor, articles, notice_id)
     values = data.model_dump(exclude_unset=True)
     if "html" in values or "text" in values:
@@ -128,7 +130,7 @@ def update_notice(
 def delete_notice(
     session: Session, actor: Actor, articles: NoticeArticles, notice_id: str, versions: frozenset[int] | None
 ) -> None:
-    """Take down a notice."""
+    """Delete a notice."""
     row, target = _lock_notice(session, actor, articles, notice_id)
     terms.delete_row(session, row, versions)
     _check_shown(session, actor, row.scope, target)
@@ -138,11 +140,11 @@ def delete_notice(
 
 
 def delete_notices_of(session: Session, scope: str, target_id: str) -> None:
-    """Take down all notices of something that is being deleted; its own fact tells of it."""
+    """Delete all notices of something that is being deleted, whose own event covers them."""
     session.execute(sa.delete(_NOTICE).where(_NOTICE.c.scope == scope, _NOTICE.c.target_id == target_id))
 
 
 def move_notices(session: Session, scope: str, target_id: str, new_target_id: str) -> None:
-    """Let the notices of something that is merged stand with the other."""
+    """Move the notices of a merged term to the target."""
     is_target = (_NOTICE.c.scope == scope) & (_NOTICE.c.target_id == target_id)
     session.execute(sa.update(_NOTICE).where(is_target).values(target_id=new_target_id))

@@ -1,4 +1,4 @@
-"""What ids and slugs refer to: terms by what they are called now, or by a slug that they had."""
+"""Resolving references to terms by id, slug or former slug."""
 
 from collections.abc import Mapping, Sequence
 from functools import lru_cache
@@ -25,16 +25,16 @@ _FORMER = table_of(FormerSlug)
 
 
 class Reference(NamedTuple):
-    """What one id or slug refers to."""
+    """The term that an id or slug refers to."""
 
     id: str
     slug: str  # the present one
-    is_former: bool  # it was named by a slug that it no longer has
-    ids: tuple[str, ...]  # of a section: its own and those of all sections inside of it; of others: its own
+    is_former: bool  # whether it was referred to by a former slug
+    ids: tuple[str, ...]  # its own; of a section also those of its subsections
 
 
 def _select_names(kind: str) -> tuple[sa.Select[Any], sa.Select[Any]]:
-    """SELECT terms of one kind by what they are called now, and by slugs that they had."""
+    """Select terms of one kind by present names, and by former slugs."""
     term = TERM_TABLES[kind].alias(f"{kind}_term")
     inside = term.c.id.label("inside")
     tables: Any = term
@@ -50,7 +50,7 @@ def _select_names(kind: str) -> tuple[sa.Select[Any], sa.Select[Any]]:
 
 
 def _select_referenced(kind: str) -> tuple[sa.Select[Any], sa.Select[Any]]:
-    """SELECT terms of one kind by ids or present slugs, and by former slugs."""
+    """Select terms of one kind by ids or present slugs, and by former slugs."""
     present, former = _select_names(kind)
     ids = sa.bindparam(f"{kind}_ids", expanding=True, type_=TERM_TABLES[kind].c.id.type)
     slugs = sa.bindparam(f"{kind}_slugs", expanding=True, type_=sa.String())
@@ -65,14 +65,14 @@ def _select_references(kinds: tuple[str, ...]) -> Any:
 
 @lru_cache(16)
 def _select_present(kind: str, by_id: bool) -> Any:
-    """SELECT a term by its id or present slug, of a section with a row for each that is inside."""
+    """Select a term by id or present slug; of a section, a row for it and each subsection."""
     present, _ = _select_names(kind)
     column = TERM_TABLES[kind].c.id if by_id else TERM_TABLES[kind].c.slug
     return present.where(present.selected_columns["id" if by_id else "slug"] == sa.bindparam("ref", type_=column.type))
 
 
 def _resolve_present(store: sa.Connection | Session, kind: Kind, ref: str) -> Reference | None:
-    """What one id or present slug refers to: what nearly all filters name, without the parts for everything else."""
+    """Resolve one id or present slug by a short statement, which nearly all filters need."""
     by_id = is_id(ref)
     rows = store.execute(_select_present(kind, by_id), {"ref": ref}).all() if by_id or is_slug(ref) else []
     if not rows:
@@ -83,9 +83,9 @@ def _resolve_present(store: sa.Connection | Session, kind: Kind, ref: str) -> Re
 def resolve_references(
     store: sa.Connection | Session, refs: Mapping[Kind, Sequence[str]]
 ) -> dict[tuple[Kind, str], Reference]:
-    """What ids and slugs of terms refer to, all of them in one statement; what refers to nothing is left out.
+    """Resolve ids and slugs of terms in one statement; unknown ones are left out.
 
-    A slug refers to the term that has it now, else to the one that had it before.
+    A slug refers to the term that has it now, else to the term that had it before.
     """
     if len(refs) == 1:
         ((only, named),) = refs.items()
@@ -115,5 +115,5 @@ def resolve_references(
 
 
 def resolve_reference(store: sa.Connection | Session, kind: Kind, ref: str) -> Reference | None:
-    """What one id or slug refers to, or None."""
+    """Resolve one id or slug, or return None."""
     return resolve_references(store, {kind: [ref]}).get((kind, ref))

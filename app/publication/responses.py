@@ -1,4 +1,4 @@
-"""How sections, tags, authors and series are answered: the same headers for all of them."""
+"""Shared responses of terms, notices and pictures."""
 
 from collections.abc import Callable, Mapping
 from typing import Annotated, Any, cast
@@ -19,11 +19,11 @@ from app.web.responses import ReadQuery, database, dump_json, redirect, reply
 Reading = Annotated[ReadQuery, Query()]
 Reader = DraftReader
 Writer = Annotated[Actor, require_scope("content:write")]
-COUNTS_GROUP = "articles"  # numbers of articles move with the articles' own facts
+COUNTS_GROUP = "articles"  # counts change with articles' events
 
 READ_RESPONSES = documented(NotFound)
 REDIRECT_RESPONSE: dict[int | str, dict[str, Any]] = {
-    301: {"description": "An old slug; `Location` has the new address."}
+    301: {"description": "A former slug; `Location` has the present URL."}
 }
 TERM_RESPONSES = READ_RESPONSES | REDIRECT_RESPONSE
 CREATE_RESPONSES = documented(Unauthorized, Forbidden, SlugTaken, NameTaken, Invalid, Conflict)
@@ -42,7 +42,7 @@ async def reply_row(
     own: str = "",
     groups: tuple[str, ...] = (),
 ) -> Response:
-    """One row by id or slug, or 404. Public where `own` names its own cache group, as `tag` in `tag:{id}`."""
+    """Return one row by id or slug, or 404. Public if `own` names its cache group, as `tag` in `tag:{id}`."""
     fields = parse_fields(model, query.fields)
     row = await database(request).read(read, ref)
     if row is None:
@@ -59,7 +59,7 @@ async def reply_row(
 
 
 async def redirect_former_slug(request: Request, kind: Kind, ref: str, path: str) -> Response:
-    """301 from a slug that a term had before, or 404; `path` is filled with the `plural` and the present `slug`."""
+    """Redirect from a former slug of a term, or 404; `path` is filled with `plural` and `slug`."""
     reference = await database(request).read(resolve_reference, kind, ref)
     if reference is None:
         raise NotFound

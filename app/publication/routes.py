@@ -1,4 +1,4 @@
-"""Sections over HTTP."""
+"""Routes of sections, tags, authors and series."""
 
 from collections.abc import Callable, Mapping
 from functools import partial
@@ -51,7 +51,7 @@ sections_router = APIRouter(prefix="/v1/sections", tags=["sections"])
     responses=responses.READ_RESPONSES,
 )
 async def list_sections(request: Request, query: Annotated[SectionQuery, Query()], actor: Public) -> Response:
-    """Sections with their numbers of public articles."""
+    """List sections with their numbers of public articles."""
     fields = parse_fields(SectionOut, query.fields)
     page = await database(request).read(term_queries.list_sections, query)
     return reply_list(request, ListOut[SectionOut], page, fields, groups=("sections", COUNTS_GROUP))
@@ -65,7 +65,7 @@ async def list_sections(request: Request, query: Annotated[SectionQuery, Query()
     responses=responses.TERM_RESPONSES,
 )
 async def get_section(request: Request, section: str, query: Reading, actor: Public) -> Response:
-    """One section, by id or slug; a slug that it had before leads on to the present one."""
+    """Return a section by id or slug; a former slug redirects to the present one."""
     return await responses.reply_row(
         request,
         term_queries.find_section,
@@ -87,9 +87,9 @@ async def get_section(request: Request, section: str, query: Reading, actor: Pub
     responses=CREATE_RESPONSES,
 )
 async def create_section(request: Request, body: SectionIn, actor: Writer) -> Response:
-    """Make a section. The slug is made from the name unless one is sent.
+    """Create a section. Without a slug, one is generated from the name.
 
-    409 `name_taken` names the existing one if a section inside the same parent has this name in whatever letter case.
+    409 `name_taken` if a section of the same parent has this name in any case.
     """
     return await write(
         request,
@@ -113,7 +113,7 @@ async def create_section(request: Request, body: SectionIn, actor: Writer) -> Re
 async def update_section(
     request: Request, section: str, body: SectionPatch, versions: ExpectedVersions, actor: Writer
 ) -> Response:
-    """Change a section by RFC 7396 merge patch. The address of an old slug leads on to the new one."""
+    """Update a section (RFC 7396). A former slug redirects to the new one."""
     return await write(
         request,
         actor,
@@ -130,7 +130,7 @@ async def update_section(
     "/{section}", operation_id="deleteSection", summary="Delete a section", status_code=204, responses=DELETE_RESPONSES
 )
 async def delete_section(request: Request, section: str, versions: ExpectedVersions, actor: Writer) -> Response:
-    """Delete a section; 409 `in_use` while articles of any state or other sections are in it. Its notices go too."""
+    """Delete a section and its notices; 409 `in_use` while it has subsections or articles of any state."""
     return await write(request, actor, sections.delete_section, section, versions, status=204)
 
 
@@ -145,7 +145,7 @@ tags_router = APIRouter(prefix="/v1/tags", tags=["tags"])
     responses=responses.READ_RESPONSES,
 )
 async def list_tags(request: Request, query: Annotated[TermQuery, Query()], actor: Public) -> Response:
-    """Tags with their numbers of public articles."""
+    """List tags with their numbers of public articles."""
     fields = parse_fields(TagDetailOut, query.fields)
     page = await database(request).read(term_queries.list_tags, query)
     return reply_list(request, ListOut[TagDetailOut], page, fields, groups=("tags", COUNTS_GROUP))
@@ -159,7 +159,7 @@ async def list_tags(request: Request, query: Annotated[TermQuery, Query()], acto
     responses=responses.TERM_RESPONSES,
 )
 async def get_tag(request: Request, tag: str, query: Reading, actor: Public) -> Response:
-    """One tag, by id or slug; a slug that it had before leads on to the present one."""
+    """Return a tag by id or slug; a former slug redirects to the present one."""
     return await responses.reply_row(request, term_queries.find_tag, tag, TagDetailOut, query, own="tag")
 
 
@@ -172,9 +172,9 @@ async def get_tag(request: Request, tag: str, query: Reading, actor: Public) -> 
     responses=CREATE_RESPONSES,
 )
 async def create_tag(request: Request, body: TagIn, actor: Writer) -> Response:
-    """Make a tag. Saving an article with a name that no tag has makes one as well.
+    """Create a tag. Saving an article with an unknown tag name creates one too.
 
-    409 `name_taken` names the existing one if a tag has this name in whatever letter case.
+    409 `name_taken` if a tag has this name in any case.
     """
     return await write(
         request,
@@ -192,7 +192,7 @@ async def create_tag(request: Request, body: TagIn, actor: Writer) -> Response:
     "/{tag}", operation_id="updateTag", summary="Change a tag", response_model=TagDetailOut, responses=UPDATE_RESPONSES
 )
 async def update_tag(request: Request, tag: str, body: TagPatch, versions: ExpectedVersions, actor: Writer) -> Response:
-    """Change a tag by RFC 7396 merge patch. The address of an old slug leads on to the new one."""
+    """Update a tag (RFC 7396). A former slug redirects to the new one."""
     return await write(
         request, actor, tags.update_tag, tag, body, versions, render=term_queries.get_tag, model=TagDetailOut
     )
@@ -202,7 +202,7 @@ async def update_tag(request: Request, tag: str, body: TagPatch, versions: Expec
     "/{tag}", operation_id="deleteTag", summary="Delete a tag", status_code=204, responses=DELETE_RESPONSES
 )
 async def delete_tag(request: Request, tag: str, versions: ExpectedVersions, actor: Writer) -> Response:
-    """Delete a tag; 409 `in_use` while articles in whatever state have it."""
+    """Delete a tag; 409 `in_use` while articles of any state have it."""
     return await write(request, actor, tags.delete_tag, tag, versions, status=204)
 
 
@@ -210,7 +210,7 @@ authors_router = APIRouter(prefix="/v1/authors", tags=["authors"])
 
 
 def _show_author(request: Request) -> Callable[[sa.Connection, str], dict[str, Any]]:
-    """How a write is answered."""
+    """Return the `show` of a write."""
     return partial(term_queries.get_author, api=settings(request).api)
 
 
@@ -226,7 +226,7 @@ def _present_author(request: Request) -> Callable[[Mapping[Any, Any]], dict[str,
     responses=responses.READ_RESPONSES,
 )
 async def list_authors(request: Request, query: Annotated[TermQuery, Query()], actor: Public) -> Response:
-    """Authors with their numbers of public articles."""
+    """List authors with their numbers of public articles."""
     fields = parse_fields(AuthorOut, query.fields)
     page = await database(request).read(term_queries.list_authors, query, settings(request).api)
     return reply_list(request, ListOut[AuthorOut], page, fields, groups=("authors", "media", COUNTS_GROUP))
@@ -240,7 +240,7 @@ async def list_authors(request: Request, query: Annotated[TermQuery, Query()], a
     responses=responses.TERM_RESPONSES,
 )
 async def get_author(request: Request, author: str, query: Reading, actor: Public) -> Response:
-    """One author, by id or slug; a slug that they had before leads on to the present one."""
+    """Return an author by id or slug; a former slug redirects to the present one."""
     return await responses.reply_row(
         request,
         term_queries.find_author,
@@ -262,7 +262,7 @@ async def get_author(request: Request, author: str, query: Reading, actor: Publi
     responses=CREATE_RESPONSES,
 )
 async def create_author(request: Request, body: AuthorIn, actor: Writer) -> Response:
-    """Make an author. Two people may share a name: the slug of a later one is numbered."""
+    """Create an author. Names may repeat; the slugs of later authors are numbered."""
     return await write(
         request,
         actor,
@@ -285,7 +285,7 @@ async def create_author(request: Request, body: AuthorIn, actor: Writer) -> Resp
 async def update_author(
     request: Request, author: str, body: AuthorPatch, versions: ExpectedVersions, actor: Writer
 ) -> Response:
-    """Change an author by RFC 7396 merge patch. The address of an old slug leads on to the new one."""
+    """Update an author (RFC 7396). A former slug redirects to the new one."""
     return await write(
         request,
         actor,
@@ -302,7 +302,7 @@ async def update_author(
     "/{author}", operation_id="deleteAuthor", summary="Delete an author", status_code=204, responses=DELETE_RESPONSES
 )
 async def delete_author(request: Request, author: str, versions: ExpectedVersions, actor: Writer) -> Response:
-    """Delete an author; 409 `in_use` while articles in whatever state are by them. Their notices go too."""
+    """Delete an author and their notices; 409 `in_use` while articles of any state have the author."""
     return await write(request, actor, authors.delete_author, author, versions, status=204)
 
 
@@ -317,7 +317,7 @@ series_router = APIRouter(prefix="/v1/series", tags=["series"])
     responses=responses.READ_RESPONSES,
 )
 async def list_series(request: Request, query: Annotated[TermQuery, Query()], actor: Public) -> Response:
-    """Series with their numbers of public articles."""
+    """List series with their numbers of public articles."""
     fields = parse_fields(SeriesOut, query.fields)
     page = await database(request).read(term_queries.list_series, query)
     return reply_list(request, ListOut[SeriesOut], page, fields, groups=("series", COUNTS_GROUP))
@@ -331,7 +331,7 @@ async def list_series(request: Request, query: Annotated[TermQuery, Query()], ac
     responses=responses.TERM_RESPONSES,
 )
 async def get_series(request: Request, series: str, query: Reading, actor: Public) -> Response:
-    """One series, by id or slug; a slug that it had before leads on to the present one."""
+    """Return a series by id or slug; a former slug redirects to the present one."""
     return await responses.reply_row(request, term_queries.find_series, series, SeriesOut, query, own="series")
 
 
@@ -344,7 +344,7 @@ async def get_series(request: Request, series: str, query: Reading, actor: Publi
     responses=CREATE_RESPONSES,
 )
 async def create_series(request: Request, body: SeriesIn, actor: Writer) -> Response:
-    """Make a series. 409 `name_taken` names the existing one if a series has this name in whatever letter case."""
+    """Create a series; 409 `name_taken` if a series has this name in any case."""
     return await write(
         request,
         actor,
@@ -367,7 +367,7 @@ async def create_series(request: Request, body: SeriesIn, actor: Writer) -> Resp
 async def update_series(
     request: Request, series: str, body: SeriesPatch, versions: ExpectedVersions, actor: Writer
 ) -> Response:
-    """Change a series by RFC 7396 merge patch. The address of an old slug leads on to the new one."""
+    """Update a series (RFC 7396). A former slug redirects to the new one."""
     return await write(
         request,
         actor,
@@ -384,5 +384,5 @@ async def update_series(
     "/{series}", operation_id="deleteSeries", summary="Delete a series", status_code=204, responses=DELETE_RESPONSES
 )
 async def delete_series(request: Request, series: str, versions: ExpectedVersions, actor: Writer) -> Response:
-    """Delete a series; 409 `in_use` while articles in whatever state are part of it. Its notices go too."""
+    """Delete a series and its notices; 409 `in_use` while articles of any state are part of it."""
     return await write(request, actor, series_terms.delete_series, series, versions, status=204)

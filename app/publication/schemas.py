@@ -1,4 +1,4 @@
-"""What sections, tags, authors and series have in common as they come in and go out."""
+"""Terms, notices and pictures as they are sent and returned."""
 
 from datetime import datetime
 from typing import Annotated, Any, Literal, get_args
@@ -12,40 +12,40 @@ from app.web.paging import PageQuery, Sort
 
 TERM_SORTS = {sort.name: sort for sort in (Sort("name", kind=str), Sort("-articles", descending=True, kind=int))}
 Position = Annotated[int, Field(strict=True, ge=0, le=999_999), Whole]
-"""A place among others, smallest first."""
+"""Sort position, smallest first."""
 Level = Literal["none", "headline", "excerpt", "full"]
-"""How much of an article partners may have."""
+"""How much of an article partners may read."""
 LEVELS: tuple[str, ...] = get_args(Level)
-"""From the least to the most."""
+"""Ordered from least to most."""
 LEVEL_DESCRIPTION = (
-    "How much of it partners may have: `full`, `excerpt` (no text), `headline` (neither text nor standfirst) or `none`."
+    "How much partners may read: `full`, `excerpt` (no text), `headline` (neither text nor standfirst) or `none`."
 )
 NoteHtml = Annotated[LongText, Field(max_length=50_000)]
-"""A short piece of HTML, reduced to what running text needs."""
+"""Short HTML, sanitised to inline markup and paragraphs."""
 NoteText = Annotated[LongText, Field(max_length=10_000)]
-"""Plain text; an empty line parts paragraphs."""
+"""Plain text; an empty line separates paragraphs."""
 
 
 class TermPatch(BaseModel):
-    """Changes, as RFC 7396 has them: what is absent stays."""
+    """Changes to a term (RFC 7396): absent members stay."""
 
     model_config = ConfigDict(extra="forbid")
 
-    name: Name = Field(default_factory=str, description="For people, 1 to 200 characters.")
-    slug: Slug = Field(default_factory=str, description="Last part of its address, unlike any other of its kind.")
+    name: Name = Field(default_factory=str, description="Display name, 1 to 200 characters.")
+    slug: Slug = Field(default_factory=str, description="Last part of its URL, unique within its kind.")
 
 
 class TermIn(BaseModel):
-    """Something new that articles can stand under."""
+    """A new term."""
 
     model_config = ConfigDict(extra="forbid")
 
-    name: Name = Field(description="For people, 1 to 200 characters.")
-    slug: Slug | None = Field(None, description="Last part of its address; made from the name if absent.")
+    name: Name = Field(description="Display name, 1 to 200 characters.")
+    slug: Slug | None = Field(None, description="Last part of its URL; generated from the name if absent.")
 
 
 class TermOut(BaseModel):
-    """Something that articles stand under."""
+    """A term that articles are filed under."""
 
     id: str
     slug: str
@@ -62,18 +62,18 @@ class TermQuery(PageQuery):
 
 
 SYNDICATION_DESCRIPTION = (
-    f"Of articles that say nothing else. {LEVEL_DESCRIPTION} "
-    "Inside of a section that gives less, it is no more than that."
+    f"Syndication of articles that have no level of their own. {LEVEL_DESCRIPTION} "
+    "A parent section with a lower level limits it."
 )
 SECTION_SORTS = {**TERM_SORTS, "position": Sort("position", kind=int)}
 
 
 class SectionIn(TermIn):
-    """A section to make."""
+    """A new section."""
 
     description: Summary = Field("", description="Plain text of up to 2,000 characters.")
-    parent: Identifier | None = Field(None, description="Id or slug of the section that it is part of.")
-    position: Position = Field(0, description="Its place among sections, smallest first, 0 to 999,999.")
+    parent: Identifier | None = Field(None, description="Id or slug of the parent section.")
+    position: Position = Field(0, description="Position among sections, smallest first, 0 to 999,999.")
     syndication: Level = Field("full", description=SYNDICATION_DESCRIPTION)
 
 
@@ -81,13 +81,13 @@ class SectionPatch(TermPatch):
     """Changes to a section."""
 
     description: Summary = Field(default_factory=str, description="Plain text of up to 2,000 characters.")
-    parent: Identifier | None = Field(None, description="Id or slug of the section that it is part of; null: of none.")
-    position: Position = Field(default_factory=int, description="Its place among sections, smallest first.")
+    parent: Identifier | None = Field(None, description="Id or slug of the parent section; null: none.")
+    position: Position = Field(default_factory=int, description="Position among sections, smallest first.")
     syndication: Level = Field("full", description=SYNDICATION_DESCRIPTION)
 
 
 class ParentSectionOut(BaseModel):
-    """The section that another one is part of."""
+    """The parent of a section."""
 
     id: str
     slug: str
@@ -99,7 +99,7 @@ class SectionOut(TermOut):
 
     description: str
     parent: ParentSectionOut | None
-    position: int = Field(description="Its place among sections, smallest first.")
+    position: int = Field(description="Position among sections, smallest first.")
     syndication: Level = Field(description=SYNDICATION_DESCRIPTION)
 
 
@@ -107,12 +107,12 @@ class SectionQuery(TermQuery):
     """Parameters of the list of sections."""
 
     sort: Literal["name", "-articles", "position"] = Field(  # type: ignore[assignment]
-        "name", description="Order; `-articles`: most articles first; `position`: as the publication has them."
+        "name", description="Order; `-articles`: most articles first; `position`: as the publication sorts them."
     )
 
 
 class TagIn(TermIn):
-    """A tag to make."""
+    """A new tag."""
 
     description: Summary = Field("", description="Plain text of up to 2,000 characters.")
 
@@ -124,13 +124,13 @@ class TagPatch(TermPatch):
 
 
 class TagDetailOut(TermOut):
-    """A tag with all that is known of it."""
+    """A tag with all its members."""
 
     description: str
 
 
 class SeriesIn(TermIn):
-    """A series to make."""
+    """A new series."""
 
     description: Summary = Field("", description="Plain text of up to 2,000 characters.")
 
@@ -159,45 +159,47 @@ _NOT_EMPTY: Rule = {"minLength": 1}
 
 
 class NoticeIn(BaseModel):
-    """A notice to put up."""
+    """A new notice."""
 
     model_config = ConfigDict(extra="forbid", json_schema_extra=_NOTICE_RULES)
 
-    scope: NoticeScope = Field(description="Which articles it stands with: all of them, or those of the target.")
-    target_id: Identifier | None = Field(None, description="Id or slug of what `scope` names; none for `site`.")
-    placement: Placement = Field(description="Before the text, after it, or on both sides.")
-    html: NoteHtml | None = Field(None, description="What it says, as HTML; sanitised.", json_schema_extra=_NOT_EMPTY)
+    scope: NoticeScope = Field(description="Articles that show it: all, or those of the target.")
+    target_id: Identifier | None = Field(None, description="Id or slug of the target; absent for `site`.")
+    placement: Placement = Field(description="Before the text, after it, or both.")
+    html: NoteHtml | None = Field(None, description="The text as HTML; sanitised.", json_schema_extra=_NOT_EMPTY)
     text: NoteText | None = Field(
-        None, description="The same as plain text: send one of the two.", json_schema_extra=_NOT_EMPTY
+        None, description="The text as plain text; send either this or HTML.", json_schema_extra=_NOT_EMPTY
     )
-    position: Position = Field(0, description="Its place among notices of the same scope, smallest first.")
+    position: Position = Field(0, description="Position among notices of the same scope, smallest first.")
 
 
 class NoticePatch(BaseModel):
-    """Changes to a notice, as RFC 7396 has them; it stays with its scope and target."""
+    """Changes to a notice (RFC 7396); scope and target cannot be changed."""
 
     model_config = ConfigDict(extra="forbid", json_schema_extra=not_together("html", "text"))
 
-    placement: Placement = Field("before", description="Before the text, after it, or on both sides.")
+    placement: Placement = Field("before", description="Before the text, after it, or both.")
     html: NoteHtml = Field(
-        default_factory=str, description="What it says, as HTML; sanitised.", json_schema_extra=_NOT_EMPTY
+        default_factory=str, description="The text as HTML; sanitised.", json_schema_extra=_NOT_EMPTY
     )
     text: NoteText = Field(
-        default_factory=str, description="The same as plain text: send one of the two.", json_schema_extra=_NOT_EMPTY
+        default_factory=str,
+        description="The text as plain text; send either this or HTML.",
+        json_schema_extra=_NOT_EMPTY,
     )
-    position: Position = Field(default_factory=int, description="Its place among notices of the same scope.")
+    position: Position = Field(default_factory=int, description="Position among notices of the same scope.")
 
 
 class NoticeDetailOut(BaseModel):
-    """A notice with all that is known of it."""
+    """A notice with all its members."""
 
     id: str
     scope: NoticeScope
-    target_id: str | None = Field(description="Id of what `scope` names; null for `site`.")
+    target_id: str | None = Field(description="Id of the target; null for `site`.")
     placement: Placement
     html: str = Field(description="Sanitised HTML.")
-    text: str = Field(description="The same as plain text.")
-    position: int = Field(description="Its place among notices of the same scope, smallest first.")
+    text: str = Field(description="Plain text.")
+    position: int = Field(description="Position among notices of the same scope, smallest first.")
     created_at: datetime
     updated_at: datetime
 
@@ -205,11 +207,13 @@ class NoticeDetailOut(BaseModel):
 class NoticeQuery(PageQuery):
     """Filters of the list of notices."""
 
-    scope: NoticeScope | None = Field(None, description="Only those of this scope.")
-    target_id: str | None = Field(None, pattern=r"^[0-9a-f-]{36}$", description="Only those with this target, by id.")
+    scope: NoticeScope | None = Field(None, description="Only notices of this scope.")
+    target_id: str | None = Field(
+        None, pattern=r"^[0-9a-f-]{36}$", description="Only notices of the target with this id."
+    )
 
 
-MEDIA_PATH = "/media/"  # where stored files are served
+MEDIA_PATH = "/media/"  # path of stored files
 Credit = Annotated[str, OneLine, StringConstraints(max_length=300)]
 """A line of up to 300 characters; may be empty."""
 
@@ -221,64 +225,64 @@ class RenditionOut(BaseModel):
     width: int = Field(description="Pixels.")
     height: int = Field(description="Pixels.")
     mime: str
-    url: str = Field(description="On this server.")
+    url: str = Field(description="URL of the file.")
 
 
 class ImageOut(BaseModel):
-    """A picture as an article or author shows it."""
+    """A picture as articles and authors show it."""
 
     id: str
-    url: str = Field(description="On this server, or elsewhere.")
-    alt: str = Field(description="Says what is to be seen, for those who do not see it.")
+    url: str = Field(description="URL of the file, on this server or elsewhere.")
+    alt: str = Field(description="Text alternative.")
     caption: str
     credit: str
-    width: int | None = Field(description="Pixels; null for a picture elsewhere.")
-    height: int | None = Field(description="Pixels; null for a picture elsewhere.")
+    width: int | None = Field(description="Pixels; null for a reference.")
+    height: int | None = Field(description="Pixels; null for a reference.")
     renditions: list[RenditionOut] = Field(description="Smaller copies, narrowest first.")
 
 
 class MediaOut(ImageOut):
-    """A picture with all that is known of it."""
+    """A picture with all its members."""
 
-    state: Literal["stored", "reference"] = Field(description="`reference`: the file lies elsewhere.")
+    state: Literal["stored", "reference"] = Field(description="`stored`, or `reference`: the file is elsewhere.")
     mime: str | None
     bytes: int | None = Field(description="Size of the file.")
     sha256: str | None = Field(description="SHA-256 of the file, hexadecimal.")
     warnings: list[str] = Field(
-        description="In the answer of an upload: what of it could not be kept, such as all frames but the first."
+        description="In the response to an upload: what was not kept, such as all frames but the first."
     )
     created_at: datetime
     updated_at: datetime
 
 
 class MediaIn(BaseModel):
-    """What is said of a picture."""
+    """The description of a picture."""
 
     model_config = ConfigDict(extra="forbid")
 
-    alt: Summary = Field("", description="Says what is to be seen, for those who do not see it.")
-    caption: Summary = Field("", description="Plain text that stands below it.")
-    credit: Credit = Field("", description="Who made it, who owns it.")
+    alt: Summary = Field("", description="Text alternative.")
+    caption: Summary = Field("", description="Caption, plain text.")
+    credit: Credit = Field("", description="Photographer, agency or owner.")
 
 
 class MediaPatch(BaseModel):
-    """Changes to what is said of a picture, as RFC 7396 has them."""
+    """Changes to the description of a picture (RFC 7396)."""
 
     model_config = ConfigDict(extra="forbid")
 
-    alt: Summary = Field(default_factory=str, description="Says what is to be seen, for those who do not see it.")
-    caption: Summary = Field(default_factory=str, description="Plain text that stands below it.")
-    credit: Credit = Field(default_factory=str, description="Who made it, who owns it.")
+    alt: Summary = Field(default_factory=str, description="Text alternative.")
+    caption: Summary = Field(default_factory=str, description="Caption, plain text.")
+    credit: Credit = Field(default_factory=str, description="Photographer, agency or owner.")
 
 
 class ReferenceIn(MediaIn):
-    """A picture that stays where it is."""
+    """A picture whose file is elsewhere."""
 
     url: HttpUrl
 
 
 def present_image(row: Row, api: str) -> dict[str, Any]:
-    """A row of the table in the shape of `ImageOut`, its files at the address of this API."""
+    """Shape a row as `ImageOut`, with files at the address of this API."""
     files = api + MEDIA_PATH
     image = {name: row[name] for name in ("id", "alt", "caption", "credit", "width", "height")}
     image["url"] = files + row["key"] if row["key"] else row["url"]
@@ -287,14 +291,14 @@ def present_image(row: Row, api: str) -> dict[str, Any]:
 
 
 class AuthorIn(TermIn):
-    """An author to make."""
+    """A new author."""
 
     model_config = ConfigDict(json_schema_extra=not_together("bio_html", "bio_text"))
 
-    bio_html: NoteHtml | None = Field(None, description="Who they are, as HTML; sanitised.")
-    bio_text: NoteText | None = Field(None, description="The same as plain text: send one of the two.")
-    url: HttpUrl | None = Field(None, description="Their own page.")
-    image: str | None = Field(None, max_length=36, description="Id of their picture.")
+    bio_html: NoteHtml | None = Field(None, description="Biography as HTML; sanitised.")
+    bio_text: NoteText | None = Field(None, description="The text as plain text; send either this or HTML.")
+    url: HttpUrl | None = Field(None, description="URL of their own page.")
+    image: str | None = Field(None, max_length=36, description="Id of a picture.")
 
 
 class AuthorPatch(TermPatch):
@@ -302,16 +306,16 @@ class AuthorPatch(TermPatch):
 
     model_config = ConfigDict(json_schema_extra=not_together("bio_html", "bio_text"))
 
-    bio_html: NoteHtml = Field(default_factory=str, description="Who they are, as HTML; sanitised.")
-    bio_text: NoteText = Field(default_factory=str, description="The same as plain text: send one of the two.")
-    url: HttpUrl | None = Field(None, description="Their own page.")
-    image: str | None = Field(None, max_length=36, description="Id of their picture.")
+    bio_html: NoteHtml = Field(default_factory=str, description="Biography as HTML; sanitised.")
+    bio_text: NoteText = Field(default_factory=str, description="The text as plain text; send either this or HTML.")
+    url: HttpUrl | None = Field(None, description="URL of their own page.")
+    image: str | None = Field(None, max_length=36, description="Id of a picture.")
 
 
 class AuthorOut(TermOut):
     """An author."""
 
     bio_html: str = Field(description="Sanitised HTML; may be empty.")
-    bio_text: str = Field(description="The same as plain text.")
+    bio_text: str = Field(description="Plain text.")
     url: str | None
     image: ImageOut | None

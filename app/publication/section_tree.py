@@ -1,4 +1,4 @@
-"""The tree of sections with all its paths: who is inside of whom, kept beside `parent_id` so that no read climbs."""
+"""The tree of sections as a closure table beside `parent_id`: ancestors and descendants without recursion."""
 
 from collections.abc import Collection
 
@@ -17,32 +17,32 @@ _EXCLUSIVE, _SHARED = (
 
 
 def lock_tree(session: Session, *, shared: bool = False) -> None:
-    """Keep the tree as it is until this transaction ends; on SQLite there is only one writer anyway.
+    """Lock the tree until the transaction ends. SQLite, which has a single writer, needs no lock.
 
-    Whoever moves a section locks it alone; whoever counts along its paths shares the lock with others who count.
+    Moving a section locks it exclusively; counting along its paths shares the lock.
     """
     if session.get_bind().dialect.name == "postgresql":
         session.execute(_SHARED if shared else _EXCLUSIVE)
 
 
 def select_descendants(*sections: ColumnElement[str]) -> sa.Select[tuple[str]]:
-    """SELECT the ids of sections and of all that are inside of them."""
+    """Select the ids of sections and their descendants."""
     return sa.select(CLOSURE.c.descendant_id).where(CLOSURE.c.ancestor_id.in_(sections))
 
 
 def select_ancestors(section: ColumnElement[str]) -> sa.Select[tuple[str]]:
-    """SELECT the ids of a section and of all that it is inside of."""
+    """Select the ids of a section and its ancestors."""
     return sa.select(CLOSURE.c.ancestor_id).where(CLOSURE.c.descendant_id == section)
 
 
 def find_descendants(store: sa.Connection | Session, ids: Collection[str]) -> set[str]:
-    """The ids of these sections and of all that are inside of them; unknown ids are left out."""
+    """Return the ids of these sections and their descendants; unknown ids are left out."""
     query = sa.select(CLOSURE.c.descendant_id).where(CLOSURE.c.ancestor_id.in_(sorted(ids)))
     return set(store.execute(query).scalars()) if ids else set()
 
 
 def find_inside(store: sa.Connection | Session, ids: Collection[str]) -> dict[str, list[str]]:
-    """For each of these sections the ids of it and of all that are inside of it."""
+    """Return, for each of these sections, the ids of it and its descendants."""
     descendants: dict[str, list[str]] = {section_id: [] for section_id in ids}
     if descendants:
         query = sa.select(CLOSURE.c.ancestor_id, CLOSURE.c.descendant_id).where(
@@ -54,13 +54,13 @@ def find_inside(store: sa.Connection | Session, ids: Collection[str]) -> dict[st
 
 
 def find_ancestors(store: sa.Connection | Session, section_id: str) -> list[str]:
-    """The ids of a section and of all that it is inside of, itself first and the outermost last."""
+    """List the ids of a section and its ancestors, itself first and the root last."""
     query = sa.select(CLOSURE.c.ancestor_id).where(CLOSURE.c.descendant_id == section_id).order_by(CLOSURE.c.depth)
     return list(store.execute(query).scalars())
 
 
 def add_section(session: Session, section_id: str, parent_id: str | None) -> None:
-    """Note a new section, whose row stands already, inside of its parent and of all that this is inside of."""
+    """Add a new section, whose row exists already, to the closure of its parent."""
     itself = sa.select(sa.literal(section_id, CLOSURE.c.ancestor_id.type), _as_id(section_id), sa.literal(0))
     above = sa.select(CLOSURE.c.ancestor_id, _as_id(section_id), CLOSURE.c.depth + 1).where(
         CLOSURE.c.descendant_id == parent_id
@@ -74,9 +74,9 @@ def _as_id(section_id: str) -> ColumnElement[str]:
 
 
 def move_section(session: Session, section_id: str, parent_id: str | None) -> None:
-    """Take a section with all that is inside of it out of where it was, and put it into its new parent.
+    """Move a section with its descendants to another parent.
 
-    Their numbers of public articles move along: from the sections that they leave to those that they come into.
+    Counts of public articles move too: from the former ancestors to the new ones.
     """
     number = session.execute(sa.select(_SECTION.c.articles).where(_SECTION.c.id == section_id)).scalar_one()
     old = set(find_ancestors(session, section_id)) - {section_id}
@@ -95,7 +95,7 @@ def move_section(session: Session, section_id: str, parent_id: str | None) -> No
 
 
 def add_articles(session: Session, ids: Collection[str], delta: int) -> None:
-    """Add to the numbers of public articles of just these sections, locked in the order of their ids."""
+    """Add to the counts of public articles of just these sections, locked in the order of their ids."""
     if ids and delta:
         in_order = sa.select(_SECTION.c.id).where(_SECTION.c.id.in_(sorted(ids))).order_by(_SECTION.c.id)
         rows = _SECTION.c.id.in_(in_order.with_for_update(key_share=True).correlate(None))

@@ -1,4 +1,4 @@
-"""Making, changing and deleting sections."""
+"""Creating, changing and deleting sections."""
 
 from sqlmodel import Session
 
@@ -19,12 +19,12 @@ from app.publication.term_queries import is_section_shown
 
 
 def require_section(session: Session, ref: str, pointer: str = "/section") -> str:
-    """The id of a section that must be there; 422 otherwise."""
+    """Return the id of an existing section; 422 without one."""
     return terms.require_terms(session, Section, [ref], pointer)[0]
 
 
 def create_section(session: Session, actor: Actor, data: SectionIn) -> str:
-    """Make a section; returns its id. 409 naming the existing one if its parent holds a section of this name."""
+    """Create a section; returns its id. 409 if its parent has a section of this name."""
     terms.require_all_sections(actor)
     if data.parent:
         lock_tree(session)
@@ -51,19 +51,21 @@ def create_section(session: Session, actor: Actor, data: SectionIn) -> str:
 
 
 def _require_parent(session: Session, row: Section, ref: str | None) -> str | None:
-    """The id of a new parent that is not the section itself nor inside it."""
+    """Return the id of a new parent; 422 if it is the section itself or below it."""
     if ref is None:
         return None
     parent_id = require_section(session, ref, "/parent")
     if row.id in find_ancestors(session, parent_id):
-        raise Invalid("A section cannot be inside itself.", pointer="/parent", code="circular")
+        raise Invalid(
+            "A section cannot be its own ancestor. Choose another parent.", pointer="/parent", code="circular"
+        )
     return parent_id
 
 
 def update_section(
     session: Session, actor: Actor, ref: str, data: SectionPatch, versions: frozenset[int] | None
 ) -> str:
-    """Change a section; returns its id."""
+    """Update a section; returns its id."""
     terms.require_all_sections(actor)
     values = data.model_dump(exclude_unset=True)
     if "parent" in values:
@@ -71,7 +73,7 @@ def update_section(
     row = terms.lock_term(session, Section, ref)
     if "parent" in values:
         values["parent_id"] = _require_parent(session, row, values.pop("parent"))
-    moves = values.get("slug", row.slug) != row.slug  # addresses of a section are the site's, used or not
+    moves = values.get("slug", row.slug) != row.slug  # a section's slug is part of public URLs, even without articles
     shown = moves or is_section_shown(session.connection(), row.id)
     if fields := terms.update_term(session, actor, row, versions, values, shown=shown):
         if "parent_id" in fields:
@@ -83,10 +85,10 @@ def update_section(
 
 
 def delete_section(session: Session, actor: Actor, ref: str, versions: frozenset[int] | None) -> None:
-    """Delete a section that has neither articles nor sections inside it, with its notices."""
+    """Delete a section without articles and subsections, and its notices."""
     terms.require_all_sections(actor)
     row = terms.lock_term(session, Section, ref)
-    require_publish(actor)  # its address goes
+    require_publish(actor)  # its public URL disappears
     terms.delete_term(session, row, versions)
     delete_notices_of(session, "section", row.id)
     emit(session, SectionDeleted(subject_id=row.id, slug=row.slug))

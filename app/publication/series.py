@@ -1,4 +1,4 @@
-"""Making, changing and deleting series."""
+"""Creating, changing and deleting series."""
 
 from sqlmodel import Session
 
@@ -15,12 +15,12 @@ from app.publication.tables import Series
 
 
 def require_series(session: Session, ref: str, pointer: str = "/series") -> str:
-    """The id of a series that must be there; 422 otherwise."""
+    """Return the id of an existing series; 422 without one."""
     return terms.require_terms(session, Series, [ref], pointer)[0]
 
 
 def create_series(session: Session, actor: Actor, data: SeriesIn) -> str:
-    """Make a series; returns its id. 409 naming the existing one if a series has this name."""
+    """Create a series; returns its id. 409 if a series has this name."""
     terms.require_all_sections(actor)
     terms.require_name_free(session, actor, Series, data.name)
     moment = now()
@@ -39,7 +39,7 @@ def create_series(session: Session, actor: Actor, data: SeriesIn) -> str:
 
 
 def update_series(session: Session, actor: Actor, ref: str, data: SeriesPatch, versions: frozenset[int] | None) -> str:
-    """Change a series; returns its id."""
+    """Update a series; returns its id."""
     terms.require_all_sections(actor)
     row = terms.lock_term(session, Series, ref)
     if fields := terms.update_term(session, actor, row, versions, data.model_dump(exclude_unset=True)):
@@ -49,7 +49,7 @@ def update_series(session: Session, actor: Actor, ref: str, data: SeriesPatch, v
 
 
 def delete_series(session: Session, actor: Actor, ref: str, versions: frozenset[int] | None) -> None:
-    """Delete a series that no article is part of, with its notices."""
+    """Delete a series without articles, and its notices."""
     terms.require_all_sections(actor)
     row = terms.lock_term(session, Series, ref)
     terms.delete_term(session, row, versions)

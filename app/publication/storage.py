@@ -1,4 +1,4 @@
-"""Media files lie on a folder or behind any fsspec URL; rooms see keys and bytes only."""
+"""Storage of media files in a folder or behind an fsspec URL, by key."""
 
 import errno
 import os
@@ -19,15 +19,15 @@ _FULL_ERRORS = {errno.ENOSPC, errno.EDQUOT}
 
 
 class StorageUnavailable(Exception):
-    """The store does not answer or refuses; the same call may succeed later."""
+    """The store does not answer or refuses; a retry may succeed."""
 
 
 class StorageFull(StorageUnavailable):
-    """No room is left in the store."""
+    """The store has no space left."""
 
 
 class NoSuchFile(LookupError):
-    """Nothing is stored under this key."""
+    """No file has this key."""
 
 
 class Storage:
@@ -38,7 +38,7 @@ class Storage:
         self._local = isinstance(fs, LocalFileSystem)
 
     def put(self, key: str, data: bytes) -> None:
-        """Store a file whole or not at all, replacing one of the same key."""
+        """Store a file atomically, replacing one of the same key."""
         path = self._path(key)
         with _translate_errors():
             if self._local:
@@ -47,7 +47,7 @@ class Storage:
                 self._fs.pipe_file(path, data)
 
     def get(self, key: str) -> bytes:
-        """The file's bytes; NoSuchFile when there is none."""
+        """Return the data of a file; NoSuchFile without one."""
         path = self._path(key)
         with _translate_errors():
             try:
@@ -56,7 +56,7 @@ class Storage:
                 raise NoSuchFile(key) from error
 
     def delete(self, key: str) -> None:
-        """Remove a file; one that is gone already is no error, so that a removal can be repeated."""
+        """Delete a file; a missing one is no error, so that deletions can be repeated."""
         path = self._path(key)
         with _translate_errors():
             try:
@@ -77,14 +77,14 @@ class Storage:
 
 
 def open_storage(url: str) -> Storage:
-    """The store behind a folder's path or an fsspec URL; StorageUnavailable when its driver is missing or refuses."""
+    """Return the store at a folder or fsspec URL; StorageUnavailable if its driver is missing or refuses."""
     with _translate_errors():
         return Storage(*fsspec.url_to_fs(url))
 
 
 @contextmanager
 def _translate_errors() -> Iterator[None]:
-    """Drivers raise exceptions of every kind; callers know three."""
+    """Translate exceptions of drivers to the three of this module."""
     try:
         yield
     except NoSuchFile:
@@ -96,7 +96,7 @@ def _translate_errors() -> Iterator[None]:
 
 
 def _write_local(path: Path, data: bytes) -> None:
-    """A reader sees the old file or the new one, and after a power cut one of them is there in full."""
+    """Write a file atomically and durably: readers and crashes see the old file or the new one."""
     make_folder(path.parent)
     draft = path.parent / f".{secrets.token_hex(8)}"
     try:

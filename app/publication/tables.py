@@ -1,4 +1,4 @@
-"""What sections, tags, authors and series have in common at rest."""
+"""Tables of terms, notices, pictures and merges."""
 
 from datetime import datetime
 from typing import Any
@@ -11,15 +11,15 @@ from app.text.collation import SORT_KEY, collation_key
 
 
 class Term(SQLModel):
-    """The columns of everything that articles are sorted under."""
+    """Columns of all terms that articles are filed under."""
 
     id: str = Field(primary_key=True, sa_type=ID)
     slug: str = Field(max_length=200, unique=True)
     name: str = Field(max_length=200)
-    name_key: str = Field(default="", sa_type=SORT_KEY, sa_column_kwargs={"server_default": ""})  # alphabetical order
-    articles: int = Field(default=0, sa_type=sa.BigInteger)  # public ones; moved by publication.tallies alone
+    name_key: str = Field(default="", sa_type=SORT_KEY, sa_column_kwargs={"server_default": ""})  # sort key
+    articles: int = Field(default=0, sa_type=sa.BigInteger)  # public ones; changed only by publication.tallies
     shown: int = Field(default=0, sa_type=sa.BigInteger, sa_column_kwargs={"server_default": "0"})
-    """Articles that readers see now or will at a set time; moved by publication.tallies alone."""
+    """Articles that readers see now or at a set time; changed only by publication.tallies."""
     version: int = 1
     created_at: datetime
     updated_at: datetime
@@ -28,28 +28,28 @@ class Term(SQLModel):
 @sa.event.listens_for(Term, "before_insert", propagate=True)
 @sa.event.listens_for(Term, "before_update", propagate=True)
 def _keep_name_key(_mapper: object, _connection: object, term: Term) -> None:
-    """Whoever names a term, its place in the alphabet goes along."""
+    """Update the sort key with the name."""
     term.name_key = collation_key(term.name)
 
 
 class FormerSlug(SQLModel, table=True):
-    """A slug that a section, tag, author or series had before: it leads on to the one it has now."""
+    """A former slug of a term, which redirects to the present one."""
 
     __tablename__ = "former_slug"
 
     kind: str = Field(primary_key=True, max_length=10)  # section, tag, author, series
     slug: str = Field(primary_key=True, max_length=200)
-    target_id: str = Field(sa_type=ID, index=True)  # of one of four tables: hence no key
+    target_id: str = Field(sa_type=ID, index=True)  # of one of four tables: hence no foreign key
     created_at: datetime
 
 
 def list_indexes(table: str) -> tuple[sa.Index, sa.Index]:
-    """Indexes for the lists of a table of terms: by name, and by number of articles."""
+    """Return the indexes for lists of terms: by name, and by number of articles."""
     return sa.Index(f"ix_{table}_name", "name_key", "id"), sa.Index(f"ix_{table}_articles", "articles", "id")
 
 
 class Section(Term, table=True):
-    """A part of the publication."""
+    """A section of the publication; sections form a tree."""
 
     __table_args__ = list_indexes("section")
 
@@ -60,7 +60,7 @@ class Section(Term, table=True):
 
 
 class SectionClosure(SQLModel, table=True):
-    """Every section with each one that it is inside of, however deep, and with itself at depth 0."""
+    """Each section with each of its ancestors, and with itself at depth 0."""
 
     __tablename__ = "section_closure"
     __table_args__ = (sa.Index("ix_section_closure_descendant", "descendant_id", "depth", "ancestor_id"),)
@@ -71,7 +71,7 @@ class SectionClosure(SQLModel, table=True):
 
 
 class Tag(Term, table=True):
-    """A subject."""
+    """A subject of articles."""
 
     __table_args__ = list_indexes("tag")
 
@@ -79,7 +79,7 @@ class Tag(Term, table=True):
 
 
 class Author(Term, table=True):
-    """Somebody who writes."""
+    """An author of articles."""
 
     __table_args__ = list_indexes("author")
 
@@ -91,7 +91,7 @@ class Author(Term, table=True):
 
 
 class Series(Term, table=True):
-    """Articles that belong together."""
+    """A series of articles."""
 
     __table_args__ = list_indexes("series")
 
@@ -99,13 +99,13 @@ class Series(Term, table=True):
 
 
 class Notice(SQLModel, table=True):
-    """Words that stand with every article of a scope."""
+    """A text shown with all articles of its scope."""
 
     __table_args__ = (sa.Index("ix_notice_target", "scope", "target_id"), sa.Index("ix_notice_new", "created_at", "id"))
 
     id: str = Field(primary_key=True, sa_type=ID)
     scope: str = Field(max_length=20)  # site, section, series, author, article
-    target_id: str | None = Field(None, sa_type=ID)  # of what the scope says; it may be an article, hence no key
+    target_id: str | None = Field(None, sa_type=ID)  # of one of several tables: hence no foreign key
     placement: str = Field(max_length=20)  # before, after, both
     html: str
     text: str
@@ -116,12 +116,12 @@ class Notice(SQLModel, table=True):
 
 
 class Media(SQLModel, table=True):
-    """A picture: its files are ours, or somebody else's."""
+    """A picture: its files are stored here, or it refers to a URL elsewhere."""
 
     __table_args__ = (sa.Index("ix_media_new", "created_at", "id"),)
 
     id: str = Field(primary_key=True, sa_type=ID)
-    state: str = Field(max_length=20)  # stored; reference: only an address elsewhere is known
+    state: str = Field(max_length=20)  # stored, reference (the file is elsewhere)
     mime: str | None = Field(None, max_length=100)
     width: int | None = None  # pixels
     height: int | None = None
@@ -134,14 +134,14 @@ class Media(SQLModel, table=True):
     credit: str = Field("", max_length=300)
     renditions: list[dict[str, Any]] = Field(default_factory=list, sa_type=sa.JSON)  # name, width, height, mime, key
     shown: int = Field(default=0, sa_type=sa.BigInteger, sa_column_kwargs={"server_default": "0"})
-    """Articles led by it that readers see now or will at a set time; moved by publication.tallies alone."""
+    """Articles with it that readers see now or at a set time; changed only by publication.tallies."""
     version: int = 1
     created_at: datetime
     updated_at: datetime
 
 
 class TermMerge(SQLModel, table=True):
-    """One term that gives way to another, or to none; kept for good, so that old revisions find the other one."""
+    """A merge of one term into another, or its removal; kept so that old revisions find the target."""
 
     __tablename__ = "term_merge"
     __table_args__ = (
@@ -154,10 +154,10 @@ class TermMerge(SQLModel, table=True):
     kind: str = Field(max_length=10)  # tag, author, series
     source_id: str = Field(sa_type=ID)
     source_slug: str = Field(max_length=200)
-    target_id: str | None = Field(sa_type=ID)  # null: taken off its articles
+    target_id: str | None = Field(sa_type=ID)  # null: removed from its articles
     state: str = Field(max_length=10)  # running, done
-    total: int  # articles that were under the source when it began
-    done: int = 0  # articles changed so far
+    total: int  # articles of the source when it began
+    done: int = 0  # articles moved so far
     actor_kind: str = Field(max_length=20)
     actor_id: str | None = Field(sa_type=ID)
     actor_name: str = Field(max_length=200)
@@ -166,10 +166,10 @@ class TermMerge(SQLModel, table=True):
 
 
 class Generation(SQLModel, table=True):
-    """The only row; a card made under a smaller number may be out of date."""
+    """The single row with the generation of cached article JSON; JSON of a smaller one is stale."""
 
     __tablename__ = "publication_stamp"
 
     id: int = Field(1, primary_key=True)
     n: int
-    made_for: str = Field(max_length=64)  # what else cards depend on: the site's addresses, the form of a card
+    made_for: str = Field(max_length=64)  # the cache key of article JSON

@@ -1,4 +1,4 @@
-"""Making, changing and deleting tags."""
+"""Creating, changing and deleting tags."""
 
 from collections.abc import Mapping, Sequence
 
@@ -25,7 +25,7 @@ _TAG = table_of(Tag)
 
 
 def create_tag(session: Session, actor: Actor, data: TagIn) -> str:
-    """Make a tag; returns its id. 409 naming the existing one if a tag has this name."""
+    """Create a tag; returns its id. 409 if a tag has this name."""
     terms.require_all_sections(actor)
     terms.require_name_free(session, actor, Tag, data.name)
     return _add_tag(session, actor, data)
@@ -57,7 +57,7 @@ def _has_similar_key(word: str) -> sa.ColumnElement[bool]:
 
 
 def _find_tag_ids(session: Session, refs: Sequence[str]) -> Mapping[str, str]:
-    """The ids of those that are there: by id, by slug, by name in whatever letter case, or by a slug they had."""
+    """Return ids by reference: by id, slug, name in any case, or former slug; unknown ones are left out."""
     ids = [ref for ref in refs if is_id(ref)]
     words = [ref for ref in refs if not is_id(ref)]
     slugs = {slugify(word) for word in words}.union(words)
@@ -77,18 +77,18 @@ def _find_tag_ids(session: Session, refs: Sequence[str]) -> Mapping[str, str]:
 
 
 def require_tags(session: Session, actor: Actor, refs: Sequence[str], pointer: str = "/tags") -> list[str]:
-    """The ids of tags named by id, slug or name, in their order and without repeats.
+    """Return the ids of tags named by id, slug or name, in order and without repeats.
 
-    A name that no tag has makes a new one, also for a key that is limited to sections; an unknown id is a 422.
+    Unknown names create tags, even for keys that are limited to sections; an unknown id is a 422.
     """
     ids = _find_tag_ids(session, refs)
     missing = [(at, ref) for at, ref in enumerate(refs) if ref not in ids]
     if any(is_id(ref) for _, ref in missing):
-        raise Invalid("There is no such tag.", pointer=pointer, code="not_found")
+        raise Invalid("There is no tag with this id.", pointer=pointer, code="not_found")
     names = [ref for _, ref in missing]
     for lock in (*sorted(f"name:{fold_name(ref)}" for ref in names), *sorted(slugify(ref) for ref in names)):
         terms.take_name_lock(session, f"tag:{lock}")
-    ids = dict(_find_tag_ids(session, refs) if missing else ids)  # somebody else may have made them just now
+    ids = dict(_find_tag_ids(session, refs) if missing else ids)  # a concurrent request may have created them
     for at, ref in missing:
         if ref not in ids:
             same_id = next((tag_id for other, tag_id in ids.items() if _is_same_name(other, ref)), None)
@@ -100,11 +100,11 @@ def _make_tag_input(name: str, pointer: str) -> TagIn:
     try:
         return TagIn(name=name)
     except ValidationError as error:
-        raise Invalid("This cannot be the name of a tag.", pointer=pointer) from error
+        raise Invalid("This is not a valid name for a tag.", pointer=pointer) from error
 
 
 def update_tag(session: Session, actor: Actor, ref: str, data: TagPatch, versions: frozenset[int] | None) -> str:
-    """Change a tag; returns its id."""
+    """Update a tag; returns its id."""
     terms.require_all_sections(actor)
     row = terms.lock_term(session, Tag, ref)
     if fields := terms.update_term(session, actor, row, versions, data.model_dump(exclude_unset=True)):
@@ -114,7 +114,7 @@ def update_tag(session: Session, actor: Actor, ref: str, data: TagPatch, version
 
 
 def delete_tag(session: Session, actor: Actor, ref: str, versions: frozenset[int] | None) -> None:
-    """Delete a tag that no article has."""
+    """Delete a tag without articles."""
     terms.require_all_sections(actor)
     row = terms.lock_term(session, Tag, ref)
     terms.delete_term(session, row, versions)

@@ -1,4 +1,4 @@
-"""Moving the numbers of public articles; the articles room calls this whenever one appears, moves or goes."""
+"""Counts of articles of terms and pictures; `articles` calls this when an article appears, changes or disappears."""
 
 from collections.abc import Collection
 from typing import Literal
@@ -18,7 +18,7 @@ _SHOWN_TABLES = {**_TABLES, "media": table_of(Media)}
 
 
 def adjust_shown_counts(session: Session, kind: ShownKind, ids: Collection[str], delta: int) -> None:
-    """Add to the number of articles that readers see, now or at a set time, with just these terms or pictures."""
+    """Add to the counts of articles that readers see, now or at a set time, with these terms or pictures."""
     if not ids:
         return
     table = _SHOWN_TABLES[kind]
@@ -28,16 +28,16 @@ def adjust_shown_counts(session: Session, kind: ShownKind, ids: Collection[str],
 
 
 def adjust_counts(session: Session, kind: Kind, ids: Collection[str], delta: int) -> None:
-    """Add to the number of public articles of some terms of one kind; of a section, also to those it is inside of.
+    """Add to the counts of public articles of terms of one kind, and of the ancestors of sections.
 
-    Rows are locked in the order of their ids, so that two articles that share terms never wait for each other.
+    Rows are locked in the order of their ids, so that concurrent articles do not deadlock.
     """
     if not ids:
         return
     table = _TABLES[kind]
     counted = table.c.id.in_(sorted(ids))
     if kind == "section":
-        lock_tree(session, shared=True)  # nobody moves a section between the look at its place and the count
+        lock_tree(session, shared=True)  # the ancestors must not change until they are counted
         counted = table.c.id.in_(sa.select(CLOSURE.c.ancestor_id).where(CLOSURE.c.descendant_id.in_(sorted(ids))))
     in_order = sa.select(table.c.id).where(counted).order_by(table.c.id)
     rows = table.c.id.in_(in_order.with_for_update(key_share=True).correlate(None))

@@ -1,4 +1,4 @@
-"""Reading sections."""
+"""Reading sections, tags, authors and series."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -27,36 +27,36 @@ _RANK = sa.case({level: rank for rank, level in enumerate(LEVELS)}, value=_SECTI
 
 
 def syndication_of(section: ColumnElement[Any]) -> ColumnElement[Any]:
-    """How much partners may have of a section's articles: the least of what it says and of all it is inside of."""
+    """Select the syndication level of a section: the least of its own and its ancestors'."""
     above = CLOSURE.join(_SECTION, _SECTION.c.id == CLOSURE.c.ancestor_id)
     least = sa.select(_SECTION.c.syndication).select_from(above).where(CLOSURE.c.descendant_id == section)
     return least.order_by(_RANK).limit(1).correlate(section.table).scalar_subquery()
 
 
 def find_section(connection: sa.Connection, ref: str) -> sa.RowMapping | None:
-    """One section by id or slug, or None."""
+    """Find a section by id or slug."""
     return terms.find_term(connection, SELECT_SECTIONS, ref)
 
 
 def present_section(row: Mapping[Any, Any]) -> dict[str, Any]:
-    """A row in the shape of `SectionOut`."""
+    """Shape a row as `SectionOut`."""
     parent = {name: row[f"parent_{name}"] for name in ("id", "slug", "name")}
     return {**row, "parent": parent if row["parent_id"] else None}
 
 
 def get_section(connection: sa.Connection, section_id: str) -> dict[str, Any]:
-    """A section that was just written, in the shape of `SectionOut`."""
+    """Return a section by id, as `SectionOut`."""
     return present_section(connection.execute(SELECT_SECTIONS.where(_SECTION.c.id == section_id)).mappings().one())
 
 
 def list_sections(connection: sa.Connection, query: SectionQuery) -> dict[str, Any]:
-    """A page of sections."""
+    """Return a page of sections."""
     page = terms.list_terms(connection, SELECT_SECTIONS, SECTION_SORTS[query.sort], query)
     return {**page, "data": [present_section(row) for row in page["data"]]}
 
 
 def is_section_shown(connection: sa.Connection, section_id: str) -> bool:
-    """Whether readers see articles of a section or of one inside it, now or at a set time."""
+    """Whether readers see articles of a section or its subsections, now or at a set time."""
     inside = select_descendants(sa.literal(section_id, _SECTION.c.id.type))
     shown = sa.select(_SECTION.c.id).where(_SECTION.c.id.in_(inside), _SECTION.c.shown > 0).limit(1)
     return connection.execute(shown).first() is not None
@@ -67,17 +67,17 @@ _SELECT_TAGS = sa.select(_TAG)
 
 
 def find_tag(connection: sa.Connection, ref: str) -> sa.RowMapping | None:
-    """One tag by id or slug, or None."""
+    """Find a tag by id or slug."""
     return terms.find_term(connection, _SELECT_TAGS, ref)
 
 
 def get_tag(connection: sa.Connection, tag_id: str) -> sa.RowMapping:
-    """A tag that was just written."""
+    """Return a tag by id."""
     return connection.execute(_SELECT_TAGS.where(_TAG.c.id == tag_id)).mappings().one()
 
 
 def list_tags(connection: sa.Connection, query: TermQuery) -> dict[str, Any]:
-    """A page of tags."""
+    """Return a page of tags."""
     return terms.list_terms(connection, _SELECT_TAGS, TERM_SORTS[query.sort], query)
 
 
@@ -94,25 +94,25 @@ _IS_STAFF_SKELETON = Prepared(
 
 
 def find_author(connection: sa.Connection, ref: str) -> sa.RowMapping | None:
-    """One author by id or slug, or None."""
+    """Find an author by id or slug."""
     return terms.find_term(connection, SELECT_AUTHORS, ref)
 
 
 def present_author(row: Mapping[Any, Any], api: str) -> dict[str, Any]:
-    """A row in the shape of `AuthorOut`, files at the address of this API."""
+    """Shape a row as `AuthorOut`, with files at the address of this API."""
     image = {column.key: row[f"picture_{column.key}"] for column in _MEDIA.c}
     return {**row, "image": present_image(image, api) if row["image_id"] else None}
 
 
 def get_author(connection: sa.Connection, author_id: str, api: str) -> dict[str, Any]:
-    """An author who was just written, in the shape of `AuthorOut`."""
+    """Return an author by id, as `AuthorOut`."""
     return present_author(connection.execute(SELECT_AUTHORS.where(_AUTHOR.c.id == author_id)).mappings().one(), api)
 
 
 def is_staff_name(store: sa.Connection | Session, name: str, site_name: str = "") -> bool:
-    """Whether a name looks like that of an author, a key that works, an office or the publication.
+    """Whether a name looks like that of an author, an active key, an office or the publication.
 
-    Keys are named after who works with them. One statement over two indexes.
+    Keys are named after the people who use them. Takes one statement over two indexes.
     """
     name_skeletons = skeletons(name)
     if name_skeletons[0] == "":
@@ -123,7 +123,7 @@ def is_staff_name(store: sa.Connection | Session, name: str, site_name: str = ""
 
 
 def list_authors(connection: sa.Connection, query: TermQuery, api: str) -> dict[str, Any]:
-    """A page of authors."""
+    """Return a page of authors."""
     page = terms.list_terms(connection, SELECT_AUTHORS, TERM_SORTS[query.sort], query)
     return {**page, "data": [present_author(row, api) for row in page["data"]]}
 
@@ -133,15 +133,15 @@ _SELECT_SERIES = sa.select(_SERIES)
 
 
 def find_series(connection: sa.Connection, ref: str) -> sa.RowMapping | None:
-    """One series by id or slug, or None."""
+    """Find a series by id or slug."""
     return terms.find_term(connection, _SELECT_SERIES, ref)
 
 
 def get_series(connection: sa.Connection, series_id: str) -> sa.RowMapping:
-    """A series that was just written."""
+    """Return a series by id."""
     return connection.execute(_SELECT_SERIES.where(_SERIES.c.id == series_id)).mappings().one()
 
 
 def list_series(connection: sa.Connection, query: TermQuery) -> dict[str, Any]:
-    """A page of series."""
+    """Return a page of series."""
     return terms.list_terms(connection, _SELECT_SERIES, TERM_SORTS[query.sort], query)

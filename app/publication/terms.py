@@ -1,4 +1,4 @@
-"""How sections, tags, authors and series are read: one by id or slug, and in pages."""
+"""Terms that articles are filed under: sections, tags, authors and series; what they share."""
 
 import re
 from collections.abc import Mapping, Sequence
@@ -35,16 +35,16 @@ def _select_one(statement: sa.Select[Any], column: str) -> sa.Select[Any]:
 
 
 def find_term(connection: sa.Connection, statement: sa.Select[Any], ref: str) -> sa.RowMapping | None:
-    """The row of a query over a table of terms that has this id or slug, or None."""
+    """Find the row of a statement over a table of terms by id or slug."""
     if is_id(ref):
         return connection.execute(_select_one(statement, "id"), {"ref": ref}).mappings().first()
     if is_slug(ref):
         return connection.execute(_select_one(statement, "slug"), {"ref": ref}).mappings().first()
-    return None  # what has the form of neither is not sent to the database
+    return None  # neither an id nor a slug: no need to ask the database
 
 
 def list_terms(connection: sa.Connection, statement: sa.Select[Any], sort: Sort, asked: PageQuery) -> dict[str, Any]:
-    """A page of a query over a table of terms."""
+    """Return a page of a statement over a table of terms."""
     column = {"name": "name_key"}.get(sort.name, sort.name.removeprefix("-"))
     return fetch_page(connection, statement, sort, statement.selected_columns[column], asked)
 
@@ -54,23 +54,23 @@ RUNNING, DONE = "running", "done"
 
 
 def has_running_merge(connection: sa.Connection) -> bool:
-    """Whether a merge is to go on."""
+    """Whether any merge is running."""
     return connection.execute(sa.select(MERGE.c.id).where(MERGE.c.state == RUNNING).limit(1)).first() is not None
 
 
 def find_merge(connection: sa.Connection, merge_id: str) -> Row | None:
-    """One merge, or None."""
+    """Find a merge by its id."""
     return connection.execute(sa.select(MERGE).where(MERGE.c.id == merge_id)).mappings().first()
 
 
 def is_merging(session: Session, term_id: str) -> bool:
-    """Whether a term is part of a merge that has not ended."""
+    """Whether a term is the source or target of a running merge."""
     named = (MERGE.c.source_id == term_id) | (MERGE.c.target_id == term_id)
     return session.execute(sa.select(MERGE.c.id).where(named, MERGE.c.state == RUNNING)).first() is not None
 
 
 def find_merge_targets(store: sa.Connection | Session, ids: Sequence[str]) -> dict[str, str | None]:
-    """What merged terms went into, by their ids; None for those that were taken off their articles."""
+    """Return the targets of merged terms by the ids of the terms; None where a term was removed."""
     if not ids:
         return {}
     named = sa.select(MERGE.c.source_id, MERGE.c.target_id).where(MERGE.c.source_id.in_(ids))
@@ -78,7 +78,7 @@ def find_merge_targets(store: sa.Connection | Session, ids: Sequence[str]) -> di
 
 
 def follow_merges(store: sa.Connection | Session, ids: Sequence[str]) -> list[str]:
-    """Put the terms that others were merged into in their place, in order and without repeats; drop removed ones."""
+    """Replace merged terms by their targets, in order and without repeats; removed terms are dropped."""
     moved = find_merge_targets(store, ids)
     current = [moved.get(term_id, term_id) for term_id in ids]
     return list(dict.fromkeys(term_id for term_id in current if term_id is not None))
@@ -87,52 +87,52 @@ def follow_merges(store: sa.Connection | Session, ids: Sequence[str]) -> list[st
 T = TypeVar("T", bound=Term)
 TermTable = TypeVar("TermTable", Notice, Media, Term)
 DISPLAYED_COLUMNS = set("name slug html text placement position alt caption credit syndication parent_id".split())
-"""Columns that articles show, or that decide what they show."""
+"""Columns that the JSON of articles depends on."""
 _EMPTY_LINES = re.compile(r"\n\s*\n")
 _FORMER = table_of(FormerSlug)
 _ADVISORY_LOCK = sa.text("SELECT pg_advisory_xact_lock(hashtextextended(:what, 0))")
 
 
 class SlugTaken(Conflict):
-    """Another one of its kind has this slug."""
+    """Another term of this kind has the slug."""
 
-    code, title = "slug_taken", "Another one has this slug"
+    code, title = "slug_taken", "The slug is taken"
 
 
 class NameTaken(Conflict):
-    """Another one of its kind has this name, told by `existing` {id, slug, name} and `Location`; use or merge that."""
+    """Another term of this kind has the name: `existing` {id, slug, name} and `Location` name it."""
 
-    code, title = "name_taken", "Another one has this name"
+    code, title = "name_taken", "The name is taken"
 
     def __init__(self, kind: Kind, existing: TableRow) -> None:
         place = f"/v1/{PLURALS[kind]}/{existing['id']}"
         super().__init__(
-            "Names are compared without letter case. Use the existing one, or give this one another name.",
+            "Names are compared without case. Use the existing one, or choose another name.",
             headers={"Location": place},
             existing={name: existing[name] for name in ("id", "slug", "name")},
         )
 
 
 class InUse(Conflict):
-    """Something stands under it or shows it; `uses` says what, by kind: how many, and the first ids."""
+    """Other rows refer to it; `uses` has their number and first ids by kind."""
 
     code, title = "in_use", "It is still in use"
 
     def __init__(self, detail: str = "", uses: Mapping[str, Uses] | None = None) -> None:
         if uses:
-            counts = ", ".join(f"{kind}: {found['count']:,}" for kind, found in uses.items())
-            detail = f"Still in use ({counts}); move or delete those first."
+            counts = ", ".join(f"{kind}: {use['count']:,}" for kind, use in uses.items())
+            detail = f"Still in use ({counts}). Move or delete these first."
         super().__init__(detail, uses=dict(uses or {}))
 
 
 def require_all_sections(actor: Actor) -> None:
-    """403 for a key that is limited to sections: what is shared by all of them is not its business."""
+    """Raise 403 for a key that is limited to sections: all sections share what it would change."""
     if actor.sections is not None:
         raise Forbidden("A key that is limited to sections may not change what all sections share.")
 
 
 def take_name_lock(session: Session, name: str) -> None:
-    """Let nobody else do the same until this transaction ends. On SQLite there is only one writer anyway."""
+    """Lock a name until the transaction ends. SQLite, which has a single writer, needs no lock."""
     if session.get_bind().dialect.name == "postgresql":
         session.execute(_ADVISORY_LOCK, {"what": name})
 
@@ -143,7 +143,7 @@ def _is_slug_taken(session: Session, model: type[Term], slug: str) -> bool:
 
 
 def choose_slug(session: Session, model: type[Term], name: str, slug_sent: str | None) -> str:
-    """The slug asked for, or 409 if another one of its kind has it; else one made from the name, with -2, -3, …"""
+    """Return the slug sent, or 409 if it is taken; without one, a free slug generated from the name."""
     if slug_sent is not None:
         if _is_slug_taken(session, model, slug_sent):
             raise SlugTaken
@@ -167,10 +167,9 @@ def require_name_free(
     parent_id: str | None = None,
     own_id: str | None = None,
 ) -> None:
-    """409 naming the existing term if another than `own` has this name; none can take it before the transaction ends.
+    """Raise 409 if a term other than `own_id` has this name; it stays free until the transaction ends.
 
-    Sections are compared with those inside the same parent. Only keys are held to it: imports keep what their source
-    calls things.
+    Sections are compared with those of the same parent. Imports may repeat names, as their source does.
     """
     if actor.kind == "system":
         return
@@ -186,12 +185,12 @@ def require_name_free(
 
 
 def _delete_former_slug(session: Session, model: type[Term], slug: str) -> None:
-    """A slug that is taken anew no longer leads to whatever had it before."""
+    """Stop redirecting a slug that is taken by a new term."""
     session.execute(sa.delete(_FORMER).where(_FORMER.c.kind == model.__tablename__, _FORMER.c.slug == slug))
 
 
 def lock_term(session: Session, model: type[T], ref: str, *, follow: bool = True) -> T:
-    """The row with this id, slug or (`follow`) former slug, for a change; 404 without one."""
+    """Lock the row with this id, slug or (`follow`) former slug; 404 without one."""
     row = None
     if is_id(ref):
         row = session.get(model, ref, with_for_update=True)
@@ -206,16 +205,16 @@ def lock_term(session: Session, model: type[T], ref: str, *, follow: bool = True
 
 
 def list_differing(row: TermTable, values: Mapping[str, Any]) -> list[str]:
-    """Which of the values are not what the row holds."""
+    """List the names of the values that differ from the row's."""
     return sorted(name for name, value in values.items() if getattr(row, name) != value)
 
 
 def update_row(
     actor: Actor, row: TermTable, versions: frozenset[int] | None, values: Mapping[str, Any], *, shown: bool
 ) -> list[str]:
-    """Set what differs, if the version is one of those expected (else 412); returns the names of what differed.
+    """Set the values that differ, and raise the version; returns their names. 412 on another version.
 
-    `shown` says that readers see the row, now or at a set time: then changing it needs `content:publish`.
+    `shown` means that readers see the row now or at a set time: a difference then requires `content:publish`.
     """
     names = list_differing(row, values)
     etag.check_version(row.version, versions, names)
@@ -240,11 +239,9 @@ def update_term(
     *,
     shown: bool | None = None,
 ) -> list[str]:
-    """The same for a term, whose slug and name must stay unlike the others of its kind; a former slug leads on to it.
+    """Update a term by `update_row`, keeping slug and name unique; its former slug redirects to it.
 
-    Authors may share a name: two people can have the same.
-
-    `shown` says that readers see the term otherwise than with articles of its own.
+    Authors may share a name. `shown` overrides whether readers see the term.
     """
     etag.check_version(row.version, versions, list_differing(row, values))
     name, parent_id = values.get("name", row.name), getattr(row, "parent_id", None)
@@ -261,28 +258,28 @@ def update_term(
 
 
 def delete_term(session: Session, row: Term, versions: frozenset[int] | None) -> None:
-    """Delete a term that nothing refers to, with the slugs that it had; 409 while something does."""
+    """Delete a term without references, and its former slugs; 409 while anything refers to it."""
     if is_merging(session, row.id):
-        raise InUse("A merge of it is running.")
+        raise InUse("A merge of this term is running. Wait until it is done.")
     delete_row(session, row, versions)
     is_own = (_FORMER.c.kind == str(row.__tablename__)) & (_FORMER.c.target_id == row.id)
     session.execute(sa.delete(_FORMER).where(is_own))
 
 
 def delete_row(session: Session, row: TermTable, versions: frozenset[int] | None) -> None:
-    """Delete a row that nothing refers to; 409 while something does."""
+    """Delete a row without references; 409 while anything refers to it."""
     etag.check_version(row.version, versions)
     if uses := find_uses(session, row):
         raise InUse(uses=uses)
     session.delete(row)
     try:
         session.flush()
-    except sa.exc.IntegrityError as error:  # somebody began to use it just now
+    except sa.exc.IntegrityError as error:  # a concurrent transaction refers to it
         raise InUse from error
 
 
 def _lock_for_reference(session: Session, table: sa.Table, refs: Sequence[str]) -> dict[str, str]:
-    """The ids of terms by ids and present slugs; none can be deleted before the transaction ends."""
+    """Return the ids of terms by ids and present slugs, locked against deletion."""
     is_named = table.c.id.in_([ref for ref in refs if is_id(ref)]) | table.c.slug.in_(
         [ref for ref in refs if not is_id(ref) and is_slug(ref)]
     )
@@ -294,10 +291,9 @@ def _lock_for_reference(session: Session, table: sa.Table, refs: Sequence[str]) 
 
 
 def require_terms(session: Session, model: type[Term], refs: Sequence[str], pointer: str) -> list[str]:
-    """The ids of these ids or slugs, in their order and without repeats; 422 for one that is not there.
+    """Return the ids of terms named by id, slug or former slug, in order and without repeats.
 
-    A slug that one had before leads to it, unless another one has it now. None of them can be deleted before this
-    transaction ends.
+    422 for one that does not exist. None of them can be deleted before the transaction ends.
     """
     table = table_of(model)
     ids = _lock_for_reference(session, table, refs)
@@ -307,15 +303,15 @@ def require_terms(session: Session, model: type[Term], refs: Sequence[str], poin
         ids |= {ref: reference.id for (_, ref), reference in former.items() if reference.id in held}
     for ref in refs:
         if ref not in ids:
-            detail = f"There is no {model.__tablename__} with this id or slug; it must exist before it is named."
+            detail = f"There is no {model.__tablename__} with this id or slug. Create it first."
             raise Invalid(detail, pointer=pointer, code="not_found")
     return list(dict.fromkeys(ids[ref] for ref in refs))
 
 
 def render_note(html: str | None, text: str | None, pointer: str = "/") -> tuple[str, str]:
-    """A short text as harmless HTML and as plain text, from whichever of the two was given; 422 for both or none.
+    """Return a short text as sanitised HTML and as plain text, from exactly one of the two; 422 otherwise.
 
-    `pointer` is what stands before `html` and `text` in the name of a field that is wrong.
+    `pointer` precedes `html` and `text` in the names of invalid fields.
     """
     if html is not None and text is None:
         try:
@@ -327,4 +323,4 @@ def render_note(html: str | None, text: str | None, pointer: str = "/") -> tuple
         paragraphs = [part.strip() for part in _EMPTY_LINES.split(text) if part.strip()]
         escaped = (escape(part, quote=False).replace("\n", "<br>") for part in paragraphs)
         return "".join(f"<p>{part}</p>" for part in escaped), "\n\n".join(paragraphs)
-    raise Invalid("Send html or text, and not both.", pointer=f"{pointer}html", code="one_of")
+    raise Invalid("Send either html or text.", pointer=f"{pointer}html", code="one_of")

@@ -1,4 +1,4 @@
-"""What a term or a picture is still used by: rows of any table whose foreign keys forbid to delete it."""
+"""Rows whose foreign keys keep a term or a picture from being deleted."""
 
 from collections.abc import Iterator
 from typing import TypedDict
@@ -8,18 +8,18 @@ from sqlmodel import Session, SQLModel
 
 from app.db.columns import table_of
 
-MAX_IDS = 5  # named of each kind
+MAX_IDS = 5  # listed for each kind
 
 
 class Uses(TypedDict):
-    """How many rows of one kind use something, and the ids of the first of them."""
+    """Number of rows of one kind that refer to something, and the first ids."""
 
     count: int
     ids: list[str]
 
 
 def _references(target: sa.Table) -> Iterator[tuple[str, sa.Column[str], sa.Column[str]]]:
-    """Columns that keep a row of this table from being deleted: the kind of what refers, its id, the reference."""
+    """Iterate over columns that refer to a table and restrict deletion: kind of row, its id, the reference."""
     for table in SQLModel.metadata.sorted_tables:
         for key in table.foreign_keys:
             if key.column.table is target and key.ondelete == "RESTRICT":
@@ -30,7 +30,7 @@ def _references(target: sa.Table) -> Iterator[tuple[str, sa.Column[str], sa.Colu
 
 
 def find_uses(session: Session, row: SQLModel) -> dict[str, Uses]:
-    """What still refers to a row, by kind, such as `articles` or `sections`; kinds that do not are left out."""
+    """Find what refers to a row, by kind such as `articles` or `sections`."""
     uses: dict[str, Uses] = {}
     target = table_of(type(row))
     row_id = sa.inspect(row).identity[0]
