@@ -61,7 +61,7 @@ FORMATS: dict[str, Any] = {
 router = APIRouter(prefix="/v1/articles", tags=["syndication"])
 _DOCUMENTED: Any = {
     200: {"description": "The article.", "content": FORMATS},
-    301: {"description": "An old slug; `Location` has the new address."},
+    301: {"description": "A former slug; `Location` has the present URL."},
     **documented(NotFound, Retracted, WithheldForLegalReasons),
 }
 

@@ -151,7 +151,7 @@ _SITE = _streams(
     responses={
         **_ARTICLE,
         **documented(NotFound, Retracted, WithheldForLegalReasons, PositionGone, TooManyStreams),
-        301: {"description": "An old slug; `Location` has the new address."},
+        301: {"description": "A former slug; `Location` has the present URL."},
     },
 )
 async def follow_article(

@@ -47,7 +47,7 @@ def _parse_fields(query: RelatedQuery) -> dict[str, Any] | None:
     response_model=RelatedList,
     responses={
         **documented(NotFound, Retracted, WithheldForLegalReasons),
-        301: {"description": "An old slug; `Location` has the new address."},
+        301: {"description": "A former slug; `Location` has the present URL."},
     },
 )
 async def list_related_articles(
