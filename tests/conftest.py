@@ -11,6 +11,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+import hypothesis
 import psycopg
 import pytest
 import sqlalchemy as sa
@@ -50,6 +51,8 @@ def _engine(url: sa.URL | str, **options: Any) -> sa.Engine:
 
 
 sa.create_engine = _engine
+hypothesis.settings.register_profile("suite", deadline=None)  # machines may be slow: no test asserts a time
+hypothesis.settings.load_profile("suite")
 Headers = dict[str, str]
 letters.load_templates = cache(
     letters.load_templates

@@ -492,7 +492,7 @@ async def app(scope, receive, send):
 def make():
     return app
 if __name__ == "__main__":
-    server.serve(server.configure(make, workers=%d, trusted_proxies=[]), server.bind("127.0.0.1", 0))
+    server.serve(server.make_config(make, workers=%d, trusted_proxies=[]), server.bind_socket("127.0.0.1", 0))
 """
 
 
