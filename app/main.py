@@ -18,7 +18,7 @@ from app.web.boundary import Boundary, Cors, UnhandledErrors
 from app.web.routing import install_handler, separate_paths
 
 
-def _open(app: FastAPI, router: APIRouter) -> None:
+def _add_routes(app: FastAPI, router: APIRouter) -> None:
     """Add the routes of a room, one by one: to match a router and then its routes again takes twice as long.
 
     Deny by default: a route that declares no scope does not start.
@@ -33,7 +33,7 @@ def _open(app: FastAPI, router: APIRouter) -> None:
 
 
 @asynccontextmanager
-async def _running(_app: FastAPI, services: Services, with_worker: bool) -> AsyncIterator[None]:
+async def _lifespan(_app: FastAPI, services: Services, with_worker: bool) -> AsyncIterator[None]:
     """Run the services for as long as the app runs."""
     await services.start(with_worker=with_worker)
     gc.freeze()  # what stands now stays: the collector need not look at it again
@@ -51,7 +51,7 @@ def create_app(settings: Settings | None = None, *, with_worker: bool = True) ->
     app = FastAPI(
         title="Broadsheet",
         version="1",
-        lifespan=partial(_running, services=services, with_worker=with_worker),
+        lifespan=partial(_lifespan, services=services, with_worker=with_worker),
         docs_url=None,
         redoc_url=None,
         openapi_url=None,
@@ -59,7 +59,7 @@ def create_app(settings: Settings | None = None, *, with_worker: bool = True) ->
     )
     app.state.services = services  # read by WebServices.of alone
     for router in wiring.ROUTERS:
-        _open(app, router)
+        _add_routes(app, router)
     separate_paths(app.router.routes)
     describe(app)
     problem_responses.install_handlers(app)

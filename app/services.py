@@ -12,9 +12,9 @@ from app.articles.schemas import RelatedOut
 from app.comments.routes import include_comments as comments_beside
 from app.comments.schemas import CommentList
 from app.comments.services import CommentServices
-from app.core.logs import configure
+from app.core.logs import configure_logging
 from app.core.settings import Settings
-from app.db import Aside, Database, open_database
+from app.db import Database, QueryProcesses, open_database
 from app.deliveries.courier import Courier
 from app.feeds.format_routes import ACCEPTED as FORMATS
 from app.identity.callers import Callers
@@ -73,7 +73,7 @@ class Services(CommentServices, ReactionServices, LiveServices, OperationService
 
 def _open_store(settings: Settings) -> Database:
     """Open the store; called also in the processes beside this one."""
-    configure(settings.log_format)
+    configure_logging(settings.log_format)
     return open_database(settings.database, settings.read_database_url)
 
 
@@ -90,7 +90,7 @@ def build_courier(database: Database, settings: Settings, vault: Vault) -> Couri
 def build_services(settings: Settings) -> Services:
     """Build everything from the settings; nothing runs, and no connection is open, before `start`."""
     database, vault, metrics, pipeline = _open_store(settings), Vault(), Metrics(), ModerationPipeline(settings)
-    query_processes = Aside(database, partial(_open_store, settings), settings.search_processes)
+    query_processes = QueryProcesses(database, partial(_open_store, settings), settings.search_processes)
     live = Live(database, settings)
     streams = Gauge("broadsheet_live_streams", "Live streams that are open.", registry=metrics.registry)
     streams.set_function(live.__len__)

@@ -35,10 +35,10 @@ from app.comments import routes as posting
 from app.comments import routes as sync
 from app.core.clock import now
 from app.core.settings import Settings
-from app.deliveries.outbox import prune as prune_deliveries
+from app.deliveries.outbox import prune_deliveries
 from app.deliveries.schemas import Channel
 from app.events.catalog import LoggedEvent
-from app.events.log import prune as prune_events
+from app.events.log import prune_events
 from app.export import routes as exporting
 from app.feeds import format_routes as formats
 from app.feeds import routes as feeds

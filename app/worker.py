@@ -12,13 +12,13 @@ from sqlmodel import Session
 from app import wiring
 from app.db import Database
 from app.events.catalog import LoggedEvent
-from app.events.log import advance, has_news, is_foreign, settle_in
+from app.events.log import adopt_foreign_log, advance_reader, has_news, is_foreign
 
-LATE = 30.0  # seconds without a round after which a worker counts as late
-RETRY = 5.0  # seconds to wait after a failure
-LOOK = 60.0  # seconds between looks whether the store was restored from another server's
-PAUSE = 0.25  # seconds between looks: what is due goes live well within a second
-Look = Callable[[sa.Connection], bool]
+LATE_SECONDS = 30.0  # seconds without a round after which a worker counts as late
+RETRY_SECONDS = 5.0  # seconds to wait after a failure
+FOREIGN_CHECK_SECONDS = 60.0  # seconds between looks whether the store was restored from another server's
+POLL_SECONDS = 0.25  # seconds between looks: what is due goes live well within a second
+IsDue = Callable[[sa.Connection], bool]
 Run = Callable[[Session], int]
 Handle = Callable[[Session, LoggedEvent], None]
 log = structlog.get_logger("broadsheet.worker")
@@ -51,26 +51,26 @@ class Worker:
 
     def is_late(self, clock: float) -> bool:
         """Whether a worker that was started has not come round for half a minute."""
-        return self._task is not None and clock - self.beat > LATE
+        return self._task is not None and clock - self.beat > LATE_SECONDS
 
     async def run(self) -> None:
         """Work until cancelled."""
         while True:
-            busy = await self.once()
+            busy = await self.run_once()
             self.beat = time.monotonic()
-            await asyncio.sleep(0 if busy else PAUSE)
+            await asyncio.sleep(0 if busy else POLL_SECONDS)
 
-    async def once(self) -> bool:
+    async def run_once(self) -> bool:
         """One round; whether there is more to do at once. Nothing takes a lock before there is something to do."""
-        busy = await self._piece("log", LOOK, is_foreign, settle_in)
+        busy = await self._piece("log", FOREIGN_CHECK_SECONDS, is_foreign, adopt_foreign_log)
         for reader, handle in self.readers.items():
-            run = partial(advance, reader=reader, handle=handle, limit=wiring.FEW.get(reader, 100))
+            run = partial(advance_reader, reader=reader, handle=handle, limit=wiring.FEW.get(reader, 100))
             busy |= await self._piece(reader, 0.0, partial(has_news, reader=reader), run)
         for name, timer in self.timers.items():
             busy |= await self._piece(name, timer.every, timer.is_due, timer.run)
         return busy
 
-    async def _piece(self, name: str, every: float, is_due: Look, run: Run) -> bool:
+    async def _piece(self, name: str, every: float, is_due: IsDue, run: Run) -> bool:
         """Look, and run if due. A failure is logged and tried again after a while."""
         clock = time.monotonic()
         if clock < self._due.get(name, 0.0):
@@ -79,7 +79,7 @@ class Worker:
             done = await self.db.write(run) if await self.db.read(is_due) else 0
         except Exception:
             log.exception("worker failed", piece=name)
-            self._due[name] = clock + max(every, RETRY)
+            self._due[name] = clock + max(every, RETRY_SECONDS)
             return False
         self._due[name] = 0.0 if done else clock + every
         return bool(done)

@@ -17,7 +17,7 @@ from app.articles.activity import count_activity
 from app.articles.cached_json import rebuild_stale
 from app.articles.site import Site
 from app.articles.tables import META_COLUMNS, TEXT_COLUMNS, Article, ArticleAuthor, ArticleTag, Revision
-from app.core.clock import iso, now
+from app.core.clock import format_rfc3339, now
 from app.core.settings import Settings
 from app.db import Database, open_database
 from app.db.columns import table_of
@@ -290,7 +290,7 @@ def _index(db: Database) -> None:
         pins = [row.id for row in rows[100:108]]
         blocks.insert(0, {**blocks[0], "kind": "pinned", "limit": None, "articles": pins})
         moment = now()
-        front = {"title": "Front", "blocks": blocks, "at": iso(moment)}
+        front = {"title": "Front", "blocks": blocks, "at": format_rfc3339(moment)}
         session.add(Front(id=FRONT_ID, slug="home", published=front, draft=None, created_at=moment, updated_at=moment))
 
 

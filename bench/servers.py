@@ -117,7 +117,7 @@ def _ready(make: Any, port: int) -> Any:
 
 def main(kind: str, *arguments: str) -> None:
     """Serve the app or the floor on the same settings of uvicorn, on any free port, until SIGTERM."""
-    logs.configure("json")
+    logs.configure_logging("json")
     server.exit_on_signals()
     make = (
         partial(create_app, Settings(_env_file=None), with_worker=False)

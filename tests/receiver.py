@@ -32,11 +32,11 @@ def work_through(settings: Settings, later: timedelta = timedelta(0)) -> None:
         worker = build_worker(own, settings)
         courier = Courier(own, wiring.channels(settings, Vault()), random.Random(1))
         try:
-            while await worker.once():
+            while await worker.run_once():
                 pass
             with time_machine.travel(now() + later) if later else nullcontext():
-                while await courier.once():
-                    await courier.settled()
+                while await courier.run_once():
+                    await courier.wait_until_idle()
         finally:
             await courier.stop()
             await own.stop()

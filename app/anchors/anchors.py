@@ -22,7 +22,7 @@ from app.anchors.resolution import (
 from app.anchors.schemas import AnchorIn, AnchorQuery
 from app.anchors.tables import Anchor, AnchorResolution
 from app.articles.reading import ARTICLE, REVISION
-from app.blocks import block_map
+from app.blocks import map_blocks
 from app.core.clock import now
 from app.core.ids import is_id, new_id
 from app.core.problems import Conflict, Invalid, NotFound
@@ -84,7 +84,7 @@ def read_texts(connection: sa.Connection, article_id: str, revisions: set[int]) 
     query = sa.select(REVISION.c.n, REVISION.c.text, REVISION.c.blocks).where(
         REVISION.c.article_id == article_id, REVISION.c.n.in_(sorted(revisions))
     )
-    return {row.n: Text(row.text, tuple(block_map(row.blocks))) for row in connection.execute(query)}
+    return {row.n: Text(row.text, tuple(map_blocks(row.blocks))) for row in connection.execute(query)}
 
 
 _SPACE = re.compile(r"\s+")

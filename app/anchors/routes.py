@@ -14,7 +14,7 @@ from app.articles.projection import WrongState
 from app.articles.routes import Retracted, WithheldForLegalReasons, get_visible
 from app.articles.site import Site
 from app.core.ids import IdPath, RefPath
-from app.core.problems import Forbidden, Invalid, NotFound, Unauthorized, documented
+from app.core.problems import Forbidden, Invalid, NotFound, Unauthorized, document_problems
 from app.db.columns import Row
 from app.events.cache_groups import discussion_cache_groups
 from app.identity.access import VERSION_PROBLEMS, ExpectedVersions, Public, require_scope
@@ -26,7 +26,7 @@ from app.web.responses import ReadQuery, database, dump_json, reply, reply_list,
 
 router = APIRouter(prefix="/v1", tags=["anchors"])
 Writer = Annotated[Actor, require_scope("content:write")]
-READ_RESPONSES = documented(NotFound, Retracted, WithheldForLegalReasons)
+READ_RESPONSES = document_problems(NotFound, Retracted, WithheldForLegalReasons)
 PLACING_PROBLEMS = (Unauthorized, Forbidden, NotFound, WrongState, Invalid, QuoteNotFound, StaleRevision)
 CHANGE_PROBLEMS = (*VERSION_PROBLEMS, WrongState)
 
@@ -71,7 +71,7 @@ async def list_anchors(
     summary="Add a prompt to a passage",
     status_code=201,
     response_model=PassageOut,
-    responses=documented(*PLACING_PROBLEMS, TooManyAnchors, AlreadyAsked),
+    responses=document_problems(*PLACING_PROBLEMS, TooManyAnchors, AlreadyAsked),
 )
 async def create_prompt(request: Request, article: RefPath, body: PromptIn, actor: Writer) -> Response:
     """Ask readers about a passage of the public text."""
@@ -115,7 +115,7 @@ async def get_anchor(request: Request, anchor: IdPath, query: Annotated[ReadQuer
     operation_id="updateAnchor",
     summary="Change an anchor",
     response_model=PassageOut,
-    responses=documented(*PLACING_PROBLEMS, *CHANGE_PROBLEMS),
+    responses=document_problems(*PLACING_PROBLEMS, *CHANGE_PROBLEMS),
 )
 async def update_anchor(
     request: Request, anchor: IdPath, body: AnchorPatch, versions: ExpectedVersions, actor: Writer
@@ -131,7 +131,7 @@ async def update_anchor(
     operation_id="detachAnchor",
     summary="Detach an anchor from the text",
     response_model=PassageOut,
-    responses=documented(*CHANGE_PROBLEMS),
+    responses=document_problems(*CHANGE_PROBLEMS),
 )
 async def detach_anchor(request: Request, anchor: IdPath, versions: ExpectedVersions, actor: Writer) -> Response:
     """Take an anchor off the text; its comments stay. `PATCH` with `place` puts it back."""
@@ -143,7 +143,7 @@ async def detach_anchor(request: Request, anchor: IdPath, versions: ExpectedVers
     operation_id="redactAnchor",
     summary="Redact the quoted words of an anchor",
     response_model=PassageOut,
-    responses=documented(*CHANGE_PROBLEMS),
+    responses=document_problems(*CHANGE_PROBLEMS),
 )
 async def redact_anchor(request: Request, anchor: IdPath, versions: ExpectedVersions, actor: Writer) -> Response:
     """Remove the quoted words for good; the comments stay, beside the block as long as the article has it."""

@@ -22,7 +22,7 @@ from app.articles.editorial_schemas import (
 )
 from app.articles.services import ArticleServices
 from app.core.ids import IdPath
-from app.core.problems import Forbidden, Invalid, NotFound, Problem, Unauthorized, documented
+from app.core.problems import Forbidden, Invalid, NotFound, Problem, Unauthorized, document_problems
 from app.identity.access import POLICY_BY_KIND, VERSION_PROBLEMS, ExpectedVersions, enforce_limit, require_scope
 from app.identity.idempotency import IdempotencyKeyReused
 from app.identity.schemas import Actor
@@ -42,7 +42,7 @@ RESULT_MEMBERS = ("code", "detail", "errors", "retry_after", "id", "version", "e
     operation_id="changeArticles",
     summary="Change many articles",
     response_model=ArticleBulkOut,
-    responses=documented(Unauthorized, Forbidden, Invalid, IdempotencyKeyReused),
+    responses=document_problems(Unauthorized, Forbidden, Invalid, IdempotencyKeyReused),
 )
 async def change_articles(
     request: Request, body: ArticleBulkIn, actor: Annotated[Actor, require_scope("content:write")]
@@ -92,7 +92,7 @@ def _present_refusal(problem: Problem) -> dict[str, Any]:
 
 merging_router = APIRouter(prefix="/v1", tags=["merging"])
 Publisher = Annotated[Actor, require_scope("content:publish")]
-MERGE_RESPONSES = documented(*VERSION_PROBLEMS, Invalid, MergeRunning)
+MERGE_RESPONSES = document_problems(*VERSION_PROBLEMS, Invalid, MergeRunning)
 
 
 def _get_merge(connection: sa.Connection, merge_id: str) -> dict[str, Any]:
@@ -165,7 +165,7 @@ async def merge_series(
     operation_id="getMerge",
     summary="Get the progress of a merge",
     response_model=MergeOut,
-    responses=documented(Unauthorized, Forbidden, NotFound),
+    responses=document_problems(Unauthorized, Forbidden, NotFound),
 )
 async def get_merge(
     request: Request, merge: IdPath, query: Annotated[ReadQuery, Query()], actor: Publisher

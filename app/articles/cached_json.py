@@ -26,7 +26,7 @@ from app.articles.tables import Article
 from app.core.clock import now
 from app.core.ids import is_id
 from app.core.problems import Unavailable
-from app.db.columns import Row, as_text, table_of
+from app.db.columns import Row, as_sort_text, table_of
 from app.db.prepared import Prepared
 from app.events.cache_groups import counts_groups_of
 from app.identity.schemas import Actor
@@ -86,7 +86,7 @@ def select_cached(
     tables = tables.outerjoin(discussion.ARTICLE_TALLY, discussion.ARTICLE_TALLY.c.article_id == ARTICLE.c.id)
     columns += [ARTICLE.c.card_discussion, discussion.TALLY_COLUMN]
     if page is not None:
-        columns += [as_text(page.c.key).label("key"), as_text(ARTICLE.c.updated_at).label("updated_at")]
+        columns += [as_sort_text(page.c.key).label("key"), as_sort_text(ARTICLE.c.updated_at).label("updated_at")]
     return sa.select(*columns).select_from(tables)
 
 

@@ -15,7 +15,7 @@ from app.articles.projection import (
     take_snapshot,
 )
 from app.articles.tables import Article, CorrectionVersion
-from app.core.clock import iso, now
+from app.core.clock import format_rfc3339, now
 from app.core.ids import new_id
 from app.core.problems import NotFound
 from app.db.columns import table_of
@@ -51,7 +51,7 @@ def change_correction(
     values = data.model_dump(exclude_unset=True)
     if all(old[name] == value for name, value in values.items()):
         return article.id
-    new = {**old, **values, "changed_at": iso(now())}
+    new = {**old, **values, "changed_at": format_rfc3339(now())}
     before = take_snapshot(session, article)
     _archive_version(session, actor, article, old, "changed")
     article.corrections = [new if correction["n"] == n else correction for correction in article.corrections]

@@ -18,7 +18,7 @@ from app.articles.discussion_schemas import (
 )
 from app.articles.reading import is_visible
 from app.core.ids import RefPath
-from app.core.problems import Invalid, InvalidParameter, NotFound, documented
+from app.core.problems import Invalid, InvalidParameter, NotFound, document_problems
 from app.db.columns import Row
 from app.events.cache_groups import SETTINGS_GROUP, counts_groups_of, discussion_cache_groups
 from app.identity.access import VERSION_PROBLEMS, ExpectedVersions, Public, require_scope
@@ -31,8 +31,8 @@ from app.web.responses import ReadQuery, database, dump_json, reply, settings
 router = APIRouter(prefix="/v1", tags=["discussion"])
 Reading = Annotated[ReadQuery, Query()]
 Moderator = Annotated[Actor, require_scope("comments:moderate")]
-READ_RESPONSES = documented(NotFound)
-WRITE_RESPONSES = documented(*VERSION_PROBLEMS, Invalid)
+READ_RESPONSES = document_problems(NotFound)
+WRITE_RESPONSES = document_problems(*VERSION_PROBLEMS, Invalid)
 MAX_COUNTED_ARTICLES = 100
 MAX_ARTICLE_GROUPS = 20  # named in headers; larger answers use shared groups
 
@@ -65,7 +65,7 @@ def _show_settings(read: Callable[[sa.Connection, str], Row | None]) -> Callable
     operation_id="getCounts",
     summary="Get comment and reaction counts",
     response_model=CountsOut,
-    responses=documented(),
+    responses=document_problems(),
 )
 async def get_counts(request: Request, query: Annotated[CountsQuery, Query()], actor: Public) -> Response:
     """Return comment and reaction counts of up to 100 articles; `missing` names those that are not public."""
@@ -88,7 +88,7 @@ async def get_counts(request: Request, query: Annotated[CountsQuery, Query()], a
     operation_id="getSiteDiscussion",
     summary="Get the discussion settings of the site",
     response_model=DiscussionSettingsOut,
-    responses=documented(),
+    responses=document_problems(),
 )
 async def get_site_discussion(request: Request, query: Reading, actor: Public) -> Response:
     """Return the discussion settings of the site; sections and articles may override them."""

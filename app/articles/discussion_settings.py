@@ -15,7 +15,7 @@ from sqlmodel import Session
 from app.articles.tables import SITE_ID, Article, ArticleTally, Discussion
 from app.core.clock import now
 from app.core.ids import is_id
-from app.db.columns import ID, Row, as_text, json_rows, moment, table_of
+from app.db.columns import ID, Row, as_sort_text, json_rows, parse_time, table_of
 from app.db.prepared import Prepared
 from app.publication import terms as sections
 from app.publication.section_tree import CLOSURE, find_ancestors
@@ -75,8 +75,8 @@ def _effective_columns(section: ColumnElement[Any] | None) -> list[ColumnElement
 
 RULE_COLUMNS = [
     *_effective_columns(ARTICLE.c.section_id),
-    as_text(_OWN.c.closes_at).label("set_closes_at"),
-    as_text(ARTICLE.c.published_at).label("set_from"),
+    as_sort_text(_OWN.c.closes_at).label("set_closes_at"),
+    as_sort_text(ARTICLE.c.published_at).label("set_from"),
 ]
 """Columns for `rules_of`, in a statement over `join_discussion`."""
 _TEXT = sa.Text()
@@ -100,7 +100,7 @@ def join_discussion(tables: Any, *, tally: bool = True) -> Any:
 
 
 def _parse_time(text: str | None) -> datetime | None:
-    return None if text is None else moment(text).astimezone(UTC)
+    return None if text is None else parse_time(text).astimezone(UTC)
 
 
 def _stored_rules(
@@ -114,7 +114,7 @@ def _stored_rules(
     """Return the rules as stored, before the closing time is applied."""
     closes_at = _parse_time(closes)
     if closes_at is None and days and since is not None:
-        start = moment(since).astimezone(UTC)
+        start = parse_time(since).astimezone(UTC)
         with contextlib.suppress(OverflowError):  # after the end of the calendar: never
             closes_at = start + timedelta(days=days)
     question = DEFAULTS["prompt"] if prompt is None else prompt

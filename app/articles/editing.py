@@ -23,7 +23,7 @@ from app.articles.projection import (
 )
 from app.articles.revisions import apply_unless_fixed, body_columns_of, save_revision
 from app.articles.tables import META_COLUMNS, Article, Revision
-from app.blocks.convert import Body, from_blocks, from_html, from_markdown
+from app.blocks.convert import Body, body_from_blocks, body_from_html, body_from_markdown
 from app.blocks.schemas import Block
 from app.core.clock import now
 from app.core.ids import new_id
@@ -53,13 +53,13 @@ class PreparedBody(NamedTuple):
 def read_body(body: BodyIn, previous: Sequence[Block] = (), api: str = "") -> Body:
     """Convert a body to all formats; ValueError beyond the bounds. May take seconds, so call it outside writes."""
     if body.markdown is not None:
-        return from_markdown(relativize_source(body.markdown, api), previous)
-    return from_html(relativize_source(body.html or "", api), previous)
+        return body_from_markdown(relativize_source(body.markdown, api), previous)
+    return body_from_html(relativize_source(body.html or "", api), previous)
 
 
 def add_sizes(text: Body, sizes: Sizes) -> Body:
     """Return the body with width and height of stored pictures filled in."""
-    return from_blocks(fill_sizes(text.blocks, sizes), text.dropped)
+    return body_from_blocks(fill_sizes(text.blocks, sizes), text.dropped)
 
 
 def body_pointer(body: BodyIn) -> str:

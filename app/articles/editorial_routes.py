@@ -39,7 +39,7 @@ from app.articles.services import ArticleServices
 from app.articles.site import Site
 from app.blocks import Body
 from app.core.ids import IdPath, RefPath
-from app.core.problems import Forbidden, Invalid, NotFound, Unauthorized, documented
+from app.core.problems import Forbidden, Invalid, NotFound, Unauthorized, document_problems
 from app.db.columns import Row
 from app.identity.access import VERSION_PROBLEMS, DraftReader, ExpectedVersions, require_scope
 from app.identity.schemas import Actor
@@ -52,7 +52,7 @@ from app.web.responses import ReadQuery, database, dump_json, offload, reply, re
 
 publishing_router = APIRouter(prefix="/v1/articles/{article}", tags=["publishing"])
 Publisher = Annotated[Actor, require_scope("content:publish")]
-EDIT_RESPONSES = documented(*VERSION_PROBLEMS, WrongState, Invalid)
+EDIT_RESPONSES = document_problems(*VERSION_PROBLEMS, WrongState, Invalid)
 
 
 def show_edited(request: Request) -> Callable[[sa.Connection, str], Row]:
@@ -147,7 +147,7 @@ async def schedule_article(
     operation_id="getSchedule",
     summary="Get the schedule of an article",
     response_model=ScheduleOut,
-    responses=documented(Unauthorized, Forbidden, NotFound),
+    responses=document_problems(Unauthorized, Forbidden, NotFound),
 )
 async def get_schedule(
     request: Request, article: RefPath, query: Annotated[ReadQuery, Query()], actor: DraftReader
@@ -197,7 +197,7 @@ T = TypeVar("T")
 
 async def _prepare_body(request: Request, ref: str | None, body: BodyIn) -> PreparedBody | None:
     """Convert a body before the write begins; None if the article does not exist, which the write reports."""
-    newest = await database(request).fresh(find_newest_blocks, ref) if ref else NewestBlocks(0, [])
+    newest = await database(request).scan_fresh(find_newest_blocks, ref) if ref else NewestBlocks(0, [])
     if newest is None:
         return None
     run = run_in_threadpool if len(body.markdown or body.html or "") <= MAX_THREAD_CHARACTERS else offload(request).run
@@ -245,7 +245,7 @@ def _show_with_dropped(request: Request, text: Body | None) -> Callable[[sa.Conn
     summary="Create an article",
     status_code=201,
     response_model=SingleArticleOut,
-    responses=documented(Unauthorized, Forbidden, SlugTaken, Invalid),
+    responses=document_problems(Unauthorized, Forbidden, SlugTaken, Invalid),
 )
 async def create_article(request: Request, body: ArticleIn, actor: Writer) -> Response:
     """Create a draft."""
@@ -307,7 +307,7 @@ CorrectionNumber = Annotated[int, Path(ge=1, le=999_999_999, description="Number
     operation_id="listCorrectionHistory",
     summary="List former texts of corrections",
     response_model=ListOut[CorrectionVersionOut],
-    responses=documented(Unauthorized, Forbidden, NotFound),
+    responses=document_problems(Unauthorized, Forbidden, NotFound),
 )
 async def list_correction_history(
     request: Request,
@@ -380,7 +380,7 @@ class DiffQuery(ReadQuery):
     operation_id="listRevisions",
     summary="List the revisions of an article",
     response_model=ListOut[RevisionOut],
-    responses=documented(*READ_PROBLEMS),
+    responses=document_problems(*READ_PROBLEMS),
 )
 async def list_revisions(
     request: Request, article: RefPath, query: Annotated[PageQuery, Query()], actor: Reader
@@ -401,7 +401,7 @@ async def list_revisions(
     operation_id="getRevision",
     summary="Get a revision",
     response_model=RevisionOut,
-    responses=documented(*READ_PROBLEMS),
+    responses=document_problems(*READ_PROBLEMS),
 )
 async def get_revision(
     request: Request, article: RefPath, n: RevisionNumber, query: Annotated[FormatQuery, Query()], actor: Reader
@@ -426,7 +426,7 @@ async def get_revision(
     operation_id="compareRevisions",
     summary="Compare two revisions",
     response_model=DiffOut,
-    responses=documented(*READ_PROBLEMS),
+    responses=document_problems(*READ_PROBLEMS),
 )
 async def compare_revisions(
     request: Request, article: RefPath, n: RevisionNumber, query: Annotated[DiffQuery, Query()], actor: Reader
@@ -471,7 +471,7 @@ previews_router = APIRouter(prefix="/v1/articles/{article}/previews", tags=["pre
     summary="Create a preview link",
     status_code=201,
     response_model=NewPreviewOut,
-    responses=documented(Unauthorized, Forbidden, NotFound, Invalid),
+    responses=document_problems(Unauthorized, Forbidden, NotFound, Invalid),
 )
 async def create_preview(request: Request, article: RefPath, body: PreviewIn, actor: Writer) -> Response:
     """Create a link that shows the article's newest revision to anyone. The token is returned only once."""
@@ -497,7 +497,7 @@ async def create_preview(request: Request, article: RefPath, body: PreviewIn, ac
     operation_id="listPreviews",
     summary="List the preview links of an article",
     response_model=ListOut[PreviewOut],
-    responses=documented(Unauthorized, Forbidden, NotFound),
+    responses=document_problems(Unauthorized, Forbidden, NotFound),
 )
 async def list_previews(
     request: Request, article: RefPath, query: Annotated[PageQuery, Query()], actor: Reader
@@ -520,7 +520,7 @@ async def list_previews(
     operation_id="revokePreview",
     summary="Revoke a preview link",
     status_code=204,
-    responses=documented(Unauthorized, Forbidden, NotFound),
+    responses=document_problems(Unauthorized, Forbidden, NotFound),
 )
 async def revoke_preview(request: Request, article: RefPath, preview_id: IdPath, actor: Writer) -> Response:
     """Revoke a preview link at once."""

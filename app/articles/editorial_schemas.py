@@ -20,7 +20,7 @@ from app.core.clock import Moment
 from app.core.problems import ErrorDetail
 from app.core.schema_rules import exactly_one
 from app.publication.schemas import LEVEL_DESCRIPTION, Level
-from app.text.inputs import Identifier, LanguageTag, LongText, Name, Prose, Slug, Summary, Title, Whole, clean
+from app.text.inputs import Identifier, LanguageTag, LongText, Name, Prose, Slug, Summary, Title, Whole, clean_text
 
 MAX_CUSTOM_BYTES: Final = 32_000  # of the JSON of an article's custom data
 MAX_CUSTOM_DEPTH: Final = 20
@@ -38,7 +38,7 @@ def _check_custom(value: dict[str, Any] | None) -> dict[str, Any] | None:
         inside = [*part, *part.values()] if isinstance(part, dict) else part if isinstance(part, list) else []
         waiting += [(entry, depth + 1) for entry in inside]
         if isinstance(part, str):
-            clean(part)
+            clean_text(part)
     text = json.dumps(value, ensure_ascii=False, allow_nan=False)
     if len(text.encode()) > MAX_CUSTOM_BYTES:
         raise ValueError(f"must be at most {MAX_CUSTOM_BYTES:,} bytes of JSON")

@@ -7,11 +7,11 @@ from pydantic import AfterValidator, Field
 
 from app.articles.schemas import PAGE_TYPE, FormatQuery, State
 from app.articles.tables import WINDOW_DAYS
-from app.core.clock import When
+from app.core.clock import TimeOrDay
 from app.core.ids import is_id
 from app.core.problems import InvalidParameter
 from app.core.schema_rules import NOT_BLANK, any_of, filter_values, references
-from app.text.inputs import LANGUAGE_FORM, is_language, tag_case
+from app.text.inputs import LANGUAGE_FORM, is_language, normalise_language_tag
 from app.web.paging import PageQuery, Sort
 
 SORTS = {
@@ -84,9 +84,11 @@ class FilterQuery(PageQuery, FormatQuery):
         description="Not these articles: at most 100 ids or slugs, comma-separated.",
         json_schema_extra=references(100),
     )
-    published_after: When | None = Field(None, description=f"Published later than this: {_DAY}, that day included.")
-    published_before: When | None = Field(None, description=f"Published earlier than this: {_DAY}, excluded.")
-    updated_after: When | None = Field(None, description=f"Changed later than this: {_DAY}, that day included.")
+    published_after: TimeOrDay | None = Field(
+        None, description=f"Published later than this: {_DAY}, that day included."
+    )
+    published_before: TimeOrDay | None = Field(None, description=f"Published earlier than this: {_DAY}, excluded.")
+    updated_after: TimeOrDay | None = Field(None, description=f"Changed later than this: {_DAY}, that day included.")
 
 
 class ListQuery(FilterQuery):
@@ -186,7 +188,7 @@ def _parse_filter(kind: str, text: str) -> Filter:
         return Filter(kind, negative, refs)
     if not all(map(is_language, refs)):
         raise InvalidParameter(kind, f"{kind}: BCP 47 language tags, such as de or de-AT.")
-    return Filter(kind, negative, tuple(map(tag_case, refs)))
+    return Filter(kind, negative, tuple(map(normalise_language_tag, refs)))
 
 
 def parse_filters(query: FilterQuery) -> tuple[Filter, ...]:

@@ -32,7 +32,7 @@ from app.articles.reading import (
 )
 from app.articles.schemas import PAGE_TYPE
 from app.articles.site import Site
-from app.core.clock import just_before, starts_at
+from app.core.clock import just_before, start_of
 from app.core.ids import is_id
 from app.core.problems import InvalidParameter
 from app.db.columns import Row, table_of
@@ -369,7 +369,7 @@ def shape_of(
 ) -> tuple[QueryShape, dict[str, Any]]:
     """Return the shape of a list's statement and the values of its parameters."""
     bounds = {
-        name: (starts_at if name.endswith("before") else just_before)(value, site.zone)
+        name: (start_of if name.endswith("before") else just_before)(value, site.zone)
         for name in ("published_after", "published_before", "updated_after")
         if (value := getattr(query, name)) is not None
     }

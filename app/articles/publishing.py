@@ -22,7 +22,7 @@ from app.articles.projection import (
     take_snapshot,
 )
 from app.articles.tables import Address, Article, Revision
-from app.core.clock import iso, now
+from app.core.clock import format_rfc3339, now
 from app.core.ids import is_id
 from app.core.problems import Invalid
 from app.db.columns import table_of
@@ -113,7 +113,7 @@ def retract_article(
         raise WrongState("Only an article that was published can be retracted.")
     before = take_snapshot(session, article)
     article.state = "retracted"
-    article.retraction = {"at": iso(now()), "reason": data.reason, "legal": data.legal}
+    article.retraction = {"at": format_rfc3339(now()), "reason": data.reason, "legal": data.legal}
     refresh_visibility(session, actor, index_article, article, before, ["state"], emits_own_event=True)
     emit(
         session, ArticleRetracted(**build_event_fields(session, article, before), reason=data.reason, legal=data.legal)
@@ -141,7 +141,9 @@ def schedule_article(
     apply_revision(session, article, revision)
     article.state, article.scheduled_at, article.scheduled_revision = "scheduled", at, revision.n
     refresh_visibility(session, actor, index_article, article, before, [])
-    record_action(session, actor, "article.schedule", "article", article.id, {"at": iso(at), "revision": revision.n})
+    record_action(
+        session, actor, "article.schedule", "article", article.id, {"at": format_rfc3339(at), "revision": revision.n}
+    )
     return article.id
 
 
@@ -172,7 +174,7 @@ def add_correction(
         raise WrongState(f"An article holds at most {MAX_CORRECTIONS} corrections.")
     before = take_snapshot(session, article)
     n = next_correction_number(session, article)
-    correction = {"n": n, "at": iso(now()), "kind": data.kind, "text": data.text, "changed_at": None}
+    correction = {"n": n, "at": format_rfc3339(now()), "kind": data.kind, "text": data.text, "changed_at": None}
     article.corrections = [*article.corrections, correction]
     refresh_visibility(session, actor, index_article, article, before, ["corrections"], emits_own_event=True)
     if article.public:
@@ -188,7 +190,7 @@ def advance_article(session: Session, index_article: IndexArticle, article: Arti
     if article.state == "scheduled" and article.scheduled_at and article.scheduled_at <= moment:
         at, revision = article.scheduled_at, _get_revision(session, article, article.scheduled_revision)
         _publish_revision(session, SYSTEM, index_article, article, revision, before, at)
-        record_action(session, SYSTEM, "article.publish", "article", article.id, {"scheduled": iso(at)})
+        record_action(session, SYSTEM, "article.publish", "article", article.id, {"scheduled": format_rfc3339(at)})
     else:
         refresh_visibility(session, SYSTEM, index_article, article, before, ["rights"])
 

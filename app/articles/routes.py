@@ -32,7 +32,7 @@ from app.articles.selection import check_editing, refuse_fields, resolve_formats
 from app.articles.services import ArticleServices
 from app.articles.site import ResolvedOut, ResolveQuery, Site
 from app.core.ids import RefPath
-from app.core.problems import Forbidden, Gone, InvalidParameter, NotFound, Problem, Unauthorized, documented
+from app.core.problems import Forbidden, Gone, InvalidParameter, NotFound, Problem, Unauthorized, document_problems
 from app.db.columns import Row
 from app.events.cache_groups import ACTIVITY_GROUP, PUBLICATION_GROUP, discussion_cache_groups
 from app.identity.access import Public
@@ -162,7 +162,7 @@ def _choose_media_type(request: Request, query: ArticleQuery, formats: Collectio
     summary="Get an article",
     response_model=SingleArticleOut,
     responses={
-        **documented(Unauthorized, Forbidden, NotFound, Retracted, WithheldForLegalReasons),
+        **document_problems(Unauthorized, Forbidden, NotFound, Retracted, WithheldForLegalReasons),
         301: {"description": "A former slug; `Location` has the present URL."},
     },
 )
@@ -232,7 +232,7 @@ async def get_article(
     operation_id="getNeighbours",
     summary="Get the previous and next article",
     response_model=NeighboursOut,
-    responses=documented(NotFound, Retracted, WithheldForLegalReasons),
+    responses=document_problems(NotFound, Retracted, WithheldForLegalReasons),
 )
 async def get_neighbours(
     request: Request, article: RefPath, query: Annotated[NeighboursQuery, Query()], actor: Public
@@ -264,7 +264,7 @@ async def get_neighbours(
     operation_id="resolvePath",
     summary="Resolve a path of the site",
     response_model=ResolvedOut,
-    responses=documented(NotFound),
+    responses=document_problems(NotFound),
 )
 async def resolve_path(request: Request, query: Annotated[ResolveQuery, Query()], actor: Public) -> Response:
     """Return what the publication's site should answer at a path: the article, a redirect, or a retraction."""
@@ -291,7 +291,7 @@ listing_router = APIRouter(prefix="/v1/articles", tags=["articles"])
     operation_id="listArticles",
     summary="List articles",
     response_model=ArticleList,
-    responses=documented(Unauthorized, Forbidden),
+    responses=document_problems(Unauthorized, Forbidden),
 )
 async def list_articles(request: Request, query: Annotated[ListQuery, Query()], actor: Public) -> Response:
     """List published articles, newest first by default; `state` and a key add articles in other states."""

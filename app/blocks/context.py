@@ -8,7 +8,7 @@ from urllib.parse import unquote
 
 from selectolax.lexbor import LexborNode
 
-from app.text.inputs import scrub
+from app.text.inputs import scrub_text
 
 MAX_NEAR: Final = 80
 # Every container has the text of what it holds once more.
@@ -18,7 +18,7 @@ Reason = Literal["unsupported", "address", "data_image"]
 _ANCHOR = re.compile(r"\w[\w:.-]{0,99}")
 _UNSAFE = re.compile(r"[^\w:.-]+")
 # Names that scripts of a page look for on `window` or `document`.
-_TAKEN: Final = frozenset(
+_RESERVED_NAMES: Final = frozenset(
     "attributes body children cookie defaultview document documentelement domain firstchild form forms frames head "
     "history images implementation innerhtml lastchild links location name nodename nodetype opener origin "
     "ownerdocument parent parentnode scripts self submit textcontent title top window".split()
@@ -43,19 +43,19 @@ class _Note(NamedTuple):
     number: int
 
 
-def anchor_name(value: str) -> str | None:
+def make_anchor_name(value: str) -> str | None:
     """Make a name that is safe as an id and in an address; None if nothing is left of it."""
-    name = _UNSAFE.sub("-", scrub(value).strip()).lstrip("-:.")[:100]
+    name = _UNSAFE.sub("-", scrub_text(value).strip()).lstrip("-:.")[:100]
     if not _ANCHOR.fullmatch(name):
         return None
-    return f"a-{name}"[:100] if name.lower() in _TAKEN or _CAMEL.fullmatch(name) else name
+    return f"a-{name}"[:100] if name.lower() in _RESERVED_NAMES or _CAMEL.fullmatch(name) else name
 
 
 def _words(node: LexborNode, name: str) -> list[str]:
     return (node.attributes.get(name) or "").split()
 
 
-def holds_notes(node: LexborNode) -> bool:
+def has_footnotes(node: LexborNode) -> bool:
     """Tell whether an element is, or is around, the footnotes of a text as the usual editors and converters write."""
     return (
         "data-footnotes" in node.attributes
@@ -82,17 +82,17 @@ class Context:
         context = cls()
         taken: set[str] = set()
         for entries in root.css("ol"):
-            if holds_notes(entries) or (
+            if has_footnotes(entries) or (
                 (parent := entries.parent) is not None
                 and parent.tag in {"section", "div", "aside", "footer", "li"}
-                and holds_notes(parent)
+                and has_footnotes(parent)
             ):
                 context._add_notes(entries, taken)
         for node in root.css("[id], a[name]"):
             for raw in (node.attributes.get("id"), node.attributes.get("name") if node.tag == "a" else None):
                 if not raw or raw in context.notes or raw in context.anchors:
                     continue
-                name = anchor_name(raw)
+                name = make_anchor_name(raw)
                 while name and name in taken:
                     name = f"{name[:97]}-2" if len(name) < 98 else None
                 if name:
@@ -108,7 +108,7 @@ class Context:
             if child.tag == "li":
                 number += 1
                 raw = child.attributes.get("id") or f"note-{number}"
-                name = anchor_name(raw) or f"note-{number}"
+                name = make_anchor_name(raw) or f"note-{number}"
                 if raw not in self.notes and name not in taken:
                     taken.add(name)
                     self.notes[raw] = _Note(name, number)

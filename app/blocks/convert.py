@@ -4,14 +4,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from app.blocks.context import Dropped
-from app.blocks.flatten import BlockSpan, block_map, prose, render_text
-from app.blocks.ids import with_ids
-from app.blocks.markdown import markdown_html
+from app.blocks.flatten import render_text, running_text_of
+from app.blocks.ids import assign_ids
+from app.blocks.markdown import markdown_to_html
 from app.blocks.reader import read_html
 from app.blocks.schemas import Block
 from app.blocks.to_html import render_html
 from app.blocks.to_markdown import render_markdown
-from app.text.inputs import drop_controls, excerpt, word_count
+from app.text.inputs import count_words, drop_controls, make_excerpt
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,21 +27,21 @@ class Body:
     dropped: tuple[Dropped, ...] = ()
 
 
-def from_html(source: str, previous: Sequence[Block] = ()) -> Body:
+def body_from_html(source: str, previous: Sequence[Block] = ()) -> Body:
     """Read HTML into a body; blocks of the previous revision lend their ids to what has not changed.
 
     Raises ValueError when the source is too large or nested too deeply.
     """
     blocks, dropped = read_html(drop_controls(source))
-    return from_blocks(with_ids(blocks, previous), dropped)
+    return body_from_blocks(assign_ids(blocks, previous), dropped)
 
 
-def from_markdown(source: str, previous: Sequence[Block] = ()) -> Body:
+def body_from_markdown(source: str, previous: Sequence[Block] = ()) -> Body:
     """Read Markdown, with HTML inside it, into a body; otherwise like `from_html`."""
-    return from_html(markdown_html(source), previous)
+    return body_from_html(markdown_to_html(source), previous)
 
 
-def from_blocks(blocks: Sequence[Block], dropped: tuple[Dropped, ...] = ()) -> Body:
+def body_from_blocks(blocks: Sequence[Block], dropped: tuple[Dropped, ...] = ()) -> Body:
     """Render blocks that already have their ids into a body."""
     text = render_text(blocks)
     return Body(
@@ -49,10 +49,7 @@ def from_blocks(blocks: Sequence[Block], dropped: tuple[Dropped, ...] = ()) -> B
         markdown=render_markdown(blocks),
         text=text,
         blocks=list(blocks),
-        words=word_count(text),
-        excerpt=excerpt(prose(blocks) or text),
+        words=count_words(text),
+        excerpt=make_excerpt(running_text_of(blocks) or text),
         dropped=dropped,
     )
-
-
-__all__ = ["BlockSpan", "Body", "Dropped", "block_map", "from_blocks", "from_html", "from_markdown", "render_text"]

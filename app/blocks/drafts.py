@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Final, TypeVar, cast
 
 from app.blocks.flatten import render_text
-from app.blocks.inline import flat, joined, without
+from app.blocks.inline import collapse_space, join_inlines, remove_marks
 from app.blocks.schemas import (
     AudioBlock,
     Block,
@@ -34,8 +34,8 @@ from app.blocks.schemas import (
     TableCell,
     VideoBlock,
 )
-from app.blocks.urls import provider
-from app.text.inputs import scrub
+from app.blocks.urls import find_provider
+from app.text.inputs import scrub_text
 
 MAX_START: Final = 999_999_999
 MAX_COLUMNS: Final = 200
@@ -46,28 +46,28 @@ _MIME = re.compile(r"[a-z]+/[A-Za-z0-9.+-]{1,60}(?:; ?codecs=\"?[\w., -]{1,60}\"
 T = TypeVar("T", bound=Mapping[str, Any])
 
 
-def with_members(thing: T, **members: Any) -> T:
+def with_members(target: T, **members: Any) -> T:
     """Add the members that have a value: what is not said is absent."""
     more = {name: value for name, value in members.items() if value is not None and value is not False}
-    return cast(T, {**thing, **more}) if more else thing
+    return cast(T, {**target, **more}) if more else target
 
 
-def empty() -> Inline:
+def make_empty_text() -> Inline:
     """Make a text of no characters."""
     return {"text": "", "marks": []}
 
 
-def label(value: str | None) -> str | None:
+def clean_label(value: str | None) -> str | None:
     """Make an attribute's text fit for one line; None when nothing is left."""
-    return flat(value or "").strip() or None
+    return collapse_space(value or "").strip() or None
 
 
-def paragraph(content: Inline) -> ParagraphBlock:
+def make_paragraph(content: Inline) -> ParagraphBlock:
     """Make a paragraph."""
     return {"id": "", "type": "paragraph", "text": content["text"], "marks": content["marks"]}
 
 
-def heading(content: Inline, level: int) -> HeadingBlock:
+def make_heading(content: Inline, level: int) -> HeadingBlock:
     """Make a heading."""
     return {"id": "", "type": "heading", "text": content["text"], "marks": content["marks"], "level": level}
 
@@ -76,28 +76,28 @@ def _is_plain(block: Block) -> bool:
     return block["type"] == "paragraph" and not {"lang", "dir", "anchor"} & block.keys()
 
 
-def content(blocks: Sequence[Block], separator: str = "\n\n") -> Content:
+def make_content(blocks: Sequence[Block], separator: str = "\n\n") -> Content:
     """Make what a container holds: one text if it holds plain paragraphs only, else its blocks in their order."""
     if all(_is_plain(block) for block in blocks):
-        inline = joined([{"text": block["text"], "marks": block["marks"]} for block in blocks], separator)
+        inline = join_inlines([{"text": block["text"], "marks": block["marks"]} for block in blocks], separator)
         return {"text": inline["text"], "marks": inline["marks"]}
     return {"text": render_text(blocks), "marks": [], "blocks": list(blocks)}
 
 
-def quote(blocks: Sequence[Block], cite: Inline | None) -> QuoteBlock:
+def make_quote(blocks: Sequence[Block], cite: Inline | None) -> QuoteBlock:
     """Make a quotation."""
-    source = without(cite, "cite") if cite else None
-    return cast(QuoteBlock, {"id": "", "type": "quote", **content(blocks), "cite": source})
+    source = remove_marks(cite, "cite") if cite else None
+    return cast(QuoteBlock, {"id": "", "type": "quote", **make_content(blocks), "cite": source})
 
 
-def nested_list(items: list[ListItem], *, ordered: bool, start: int | None = None, **more: Any) -> NestedList:
+def make_nested_list(items: list[ListItem], *, ordered: bool, start: int | None = None, **more: Any) -> NestedList:
     """Make a list inside another; without `start` it begins, or ends, with 1."""
     first = start if start is not None else len(items) if more.get("reversed") else 1
-    made: NestedList = {"ordered": ordered, "start": first if ordered else 1, "items": items}
-    return with_members(made, **more)
+    block: NestedList = {"ordered": ordered, "start": first if ordered else 1, "items": items}
+    return with_members(block, **more)
 
 
-def listing(content: NestedList) -> ListBlock:
+def make_list(content: NestedList) -> ListBlock:
     """Make a list; raise ValueError when lists are nested too deeply."""
     text = "\n".join(_lines(content, 1))
     return cast(ListBlock, {"id": "", "type": "list", "text": text, "marks": [], **content})
@@ -114,7 +114,7 @@ def _lines(content: NestedList, depth: int) -> list[str]:
     return lines
 
 
-def item(blocks: Sequence[Block], *, value: int | None = None, checked: bool | None = None) -> ListItem:
+def make_item(blocks: Sequence[Block], *, value: int | None = None, checked: bool | None = None) -> ListItem:
     """Make an entry of a list: its text, and a list below it; anything else, in any other order, as blocks."""
     texts = list(blocks)
     below: NestedList | None = None
@@ -122,13 +122,13 @@ def item(blocks: Sequence[Block], *, value: int | None = None, checked: bool | N
         last = texts.pop()
         kept = {name: part for name, part in last.items() if name not in {"id", "type", "text", "marks"}}
         below = cast(NestedList, kept)
-    entry = cast(ListItem, {**content(texts), "items": below})
+    entry = cast(ListItem, {**make_content(texts), "items": below})
     if checked is not None:
         entry["checked"] = checked
     return with_members(entry, value=value)
 
 
-def image(
+def make_image(
     src: str,
     *,
     alt: str = "",
@@ -152,19 +152,21 @@ def image(
     }
 
 
-def gallery(images: Sequence[ImageBlock], caption: Inline | None) -> GalleryBlock:
+def make_gallery(images: Sequence[ImageBlock], caption: Inline | None) -> GalleryBlock:
     """Make a gallery."""
     text = "\n".join(image["text"] for image in images if image["text"])
     return {"id": "", "type": "gallery", "text": text, "marks": [], "images": list(images), "caption": caption}
 
 
-def mime(value: str | None) -> str | None:
+def clean_mime(value: str | None) -> str | None:
     """Give a media type as HTML's `type` has it; None if it is none."""
     value = (value or "").strip()
     return value if _MIME.fullmatch(value) else None
 
 
-def audio(files: Sequence[MediaSource], tracks: Sequence[MediaTrack] = (), *, title: str | None = None) -> AudioBlock:
+def make_audio(
+    files: Sequence[MediaSource], tracks: Sequence[MediaTrack] = (), *, title: str | None = None
+) -> AudioBlock:
     """Make a recording without a caption, of the files of which it is the first that a browser can play."""
     return {
         "id": "",
@@ -179,7 +181,7 @@ def audio(files: Sequence[MediaSource], tracks: Sequence[MediaTrack] = (), *, ti
     }
 
 
-def video(
+def make_video(
     files: Sequence[MediaSource],
     tracks: Sequence[MediaTrack] = (),
     *,
@@ -205,10 +207,10 @@ def video(
     }
 
 
-def embed(url: str, title: str | None, blocks: Sequence[Block] = ()) -> EmbedBlock:
+def make_embed(url: str, title: str | None, blocks: Sequence[Block] = ()) -> EmbedBlock:
     """Make an embed without a caption; a title that only repeats the address is left out."""
     title = title if title != url else None
-    made: EmbedBlock = {
+    block: EmbedBlock = {
         "id": "",
         "type": "embed",
         "text": "",
@@ -217,29 +219,29 @@ def embed(url: str, title: str | None, blocks: Sequence[Block] = ()) -> EmbedBlo
         "provider": None,
         "title": title,
     }
-    made["provider"] = provider(url)
-    return with_members(made, blocks=list(blocks) or None)
+    block["provider"] = find_provider(url)
+    return with_members(block, blocks=list(blocks) or None)
 
 
-def code(text: str, language: str | None) -> CodeBlock:
+def make_code(text: str, language: str | None) -> CodeBlock:
     """Make a block of code; line breaks around it are not part of it."""
-    known = language if language and _LANGUAGE.fullmatch(language) else None
+    valid_language = language if language and _LANGUAGE.fullmatch(language) else None
     # A stroke (U+0338) at the start would melt into the tag before it when the HTML is normalised.
-    text = scrub(text).lstrip("\n\u0338").rstrip("\n")
-    return {"id": "", "type": "code", "text": text, "marks": [], "language": known}
+    text = scrub_text(text).lstrip("\n\u0338").rstrip("\n")
+    return {"id": "", "type": "code", "text": text, "marks": [], "language": valid_language}
 
 
-def empty_cell() -> TableCell:
+def make_empty_cell() -> TableCell:
     """Make a cell that holds nothing."""
     return {"text": "", "marks": []}
 
 
-def table(rows: Sequence[Sequence[TableCell]], *, header: bool, caption: Inline | None) -> TableBlock:
+def make_table(rows: Sequence[Sequence[TableCell]], *, header: bool, caption: Inline | None) -> TableBlock:
     """Make a table, short rows filled up; raise ValueError when it has too many cells."""
     columns = max(len(row) for row in rows)
     if columns > MAX_COLUMNS or columns * len(rows) > MAX_CELLS:
         raise ValueError(f"a table has more than {MAX_COLUMNS} columns or {MAX_CELLS} cells")
-    full = [[*row, *(empty_cell() for _ in range(columns - len(row)))] for row in rows]
+    full = [[*row, *(make_empty_cell() for _ in range(columns - len(row)))] for row in rows]
     text = "\n".join("\t".join(cell["text"] for cell in row) for row in full)
     return {
         "id": "",
@@ -252,18 +254,18 @@ def table(rows: Sequence[Sequence[TableCell]], *, header: bool, caption: Inline 
     }
 
 
-def divider() -> DividerBlock:
+def make_divider() -> DividerBlock:
     """Make a divider."""
     return {"id": "", "type": "divider", "text": "", "marks": []}
 
 
-def definitions(items: Sequence[Definition]) -> DefinitionsBlock:
+def make_definitions(items: Sequence[Definition]) -> DefinitionsBlock:
     """Make a list of definitions."""
     lines = [part["text"] for item in items for part in (*item["terms"], *item["meanings"]) if part["text"]]
     return {"id": "", "type": "definitions", "text": "\n".join(lines), "marks": [], "items": list(items)}
 
 
-def details(summary: Inline, blocks: Sequence[Block], *, opened: bool = False) -> DetailsBlock:
+def make_details(summary: Inline, blocks: Sequence[Block], *, opened: bool = False) -> DetailsBlock:
     """Make text that opens by its summary."""
     text = "\n\n".join(filter(None, [summary["text"], render_text(blocks)]))
     return {
@@ -277,7 +279,7 @@ def details(summary: Inline, blocks: Sequence[Block], *, opened: bool = False) -
     }
 
 
-def box(kind: str | None, blocks: Sequence[Block]) -> BoxBlock:
+def make_box(kind: str | None, blocks: Sequence[Block]) -> BoxBlock:
     """Make a box beside the text."""
     return {
         "id": "",
@@ -289,7 +291,7 @@ def box(kind: str | None, blocks: Sequence[Block]) -> BoxBlock:
     }
 
 
-def footnotes(notes: Sequence[Note]) -> FootnotesBlock:
+def make_footnotes(notes: Sequence[Note]) -> FootnotesBlock:
     """Make the footnotes."""
     text = "\n".join(f"{footnote_label(n)} {note['text']}" for n, note in enumerate(notes, 1))
     return {"id": "", "type": "footnotes", "text": text, "marks": [], "notes": list(notes)}
@@ -300,12 +302,12 @@ def footnote_label(number: int) -> str:
     return f"[{number}]"
 
 
-def captioned(block: Block, caption: Inline) -> Block | None:
+def add_caption(block: Block, caption: Inline) -> Block | None:
     """Give the block with the caption put where its kind keeps one; None if it has no such place, or it is taken."""
     if block["type"] in {"image", "embed", "audio", "video"} and not block["text"]:
         return cast(Block, {**block, "text": caption["text"], "marks": caption["marks"]})
     if (block["type"] == "table" or block["type"] == "gallery") and block["caption"] is None:
         return cast(Block, {**block, "caption": caption})
     if block["type"] == "quote" and block["cite"] is None:
-        return {**block, "cite": without(caption, "cite")}
+        return {**block, "cite": remove_marks(caption, "cite")}
     return None

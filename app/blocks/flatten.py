@@ -34,7 +34,7 @@ def render_text(blocks: Iterable[Block]) -> str:
     return SEPARATOR.join(text for block in blocks for text in _texts(block) if text)
 
 
-def block_map(blocks: Iterable[Block]) -> list[BlockSpan]:
+def map_blocks(blocks: Iterable[Block]) -> list[BlockSpan]:
     """Tell where the text of each block stands in `render_text`; blocks without text are left out."""
     spans: list[BlockSpan] = []
     position = 0
@@ -48,7 +48,7 @@ def block_map(blocks: Iterable[Block]) -> list[BlockSpan]:
     return spans
 
 
-def prose(blocks: Iterable[Block]) -> str:
+def running_text_of(blocks: Iterable[Block]) -> str:
     """Give the running text of blocks, without references to notes and signs of pictures: what an excerpt is of."""
     return " ".join(_spoken(block) for block in blocks if block["type"] in {"paragraph", "quote", "list"})
 
@@ -68,7 +68,7 @@ def is_attribution(content: Inline) -> bool:
     return any(m["type"] == "cite" and m["end"] - m["start"] == len(content["text"]) for m in content["marks"])
 
 
-def inner_lists(block: Block) -> Iterator[list[Block]]:
+def iter_inner_lists(block: Block) -> Iterator[list[Block]]:
     """Yield the lists of blocks that stand directly in a block, in their order."""
     if block["type"] in {"details", "box", "quote", "embed"} and "blocks" in block:
         yield block["blocks"]

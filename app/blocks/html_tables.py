@@ -39,7 +39,7 @@ def read_table(
     left = [ends[group] - index + 1 for index, (group, _) in enumerate(rows)]
     grid = _grid([row for _, row in rows], left, lambda part, index: cell(part, header and index == 0))
     texts = [caption for part in captions if (caption := read_caption(part))["text"]]
-    return drafts.table(grid, header=header, caption=texts[0] if texts else None)
+    return drafts.make_table(grid, header=header, caption=texts[0] if texts else None)
 
 
 def _alignment(cell: LexborNode) -> str | None:
@@ -70,11 +70,11 @@ def _rows(table: LexborNode) -> Iterator[tuple[_Group, list[LexborNode]]]:
                 yield _Group(part.tag, serial), [cell for cell in _parts(row) if cell.tag in {"td", "th"}]
 
 
-def _span(cell: LexborNode, name: str, most: int) -> int:
+def _span(cell: LexborNode, name: str, limit: int) -> int:
     """How many columns or rows a cell takes, of those that are left; 0 means all of them."""
     value = cell.attributes.get(name) or ""
-    wanted = int(value) if value.isascii() and value.isdigit() and len(value) < 6 else 1
-    return max(1, min(wanted or most, most))
+    span = int(value) if value.isascii() and value.isdigit() and len(value) < 6 else 1
+    return max(1, min(span or limit, limit))
 
 
 def _width(rows: list[list[LexborNode]]) -> int:
@@ -94,7 +94,7 @@ def _grid(
         for part in row:
             while taken.get(len(line), 0) > 0:
                 taken[len(line)] -= 1
-                line.append(drafts.empty_cell())
+                line.append(drafts.make_empty_cell())
             if len(line) > drafts.MAX_COLUMNS:
                 raise ValueError(f"a table has more than {drafts.MAX_COLUMNS} columns")
             column, down = len(line), _span(part, "rowspan", left[index])
@@ -104,18 +104,18 @@ def _grid(
             line.append(
                 drafts.with_members(cell, colspan=across if across > 1 else None, rowspan=down if down > 1 else None)
             )
-            line.extend(drafts.empty_cell() for _ in range(across - 1))
+            line.extend(drafts.make_empty_cell() for _ in range(across - 1))
             for offset in range(across):
                 taken[column + offset] = down - 1
         for column in range(len(line), max(taken, default=-1) + 1):
             if taken.get(column, 0) > 0:  # what reaches down from a row above
                 taken[column] -= 1
-                line.extend(drafts.empty_cell() for _ in range(column + 1 - len(line)))
+                line.extend(drafts.make_empty_cell() for _ in range(column + 1 - len(line)))
         grid.append(line)
     return grid
 
 
-def shown_cells(rows: Sequence[Sequence[TableCell]]) -> Iterator[list[TableCell]]:
+def iter_shown_cells(rows: Sequence[Sequence[TableCell]]) -> Iterator[list[TableCell]]:
     """Yield the cells of each row that are not spanned by another one."""
     covered: dict[int, int] = {}
     for row in rows:
@@ -135,7 +135,7 @@ def shown_cells(rows: Sequence[Sequence[TableCell]]) -> Iterator[list[TableCell]
         yield shown
 
 
-def head_rows(rows: Sequence[Sequence[TableCell]]) -> int:
+def count_head_rows(rows: Sequence[Sequence[TableCell]]) -> int:
     """How many rows the head has: the first, and those into which its cells reach."""
     end = 1
     index = 0

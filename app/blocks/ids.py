@@ -11,29 +11,29 @@ from typing import Final
 from rapidfuzz import fuzz
 from rapidfuzz.distance import LCSseq
 
-from app.blocks.flatten import inner_lists
+from app.blocks.flatten import iter_inner_lists
 from app.blocks.schemas import Block
 
-SIMILAR: Final = 60.0
+MIN_SIMILARITY: Final = 60.0
 _WINDOW: Final = 4
-_COMPARED: Final = 1000
+_MAX_COMPARED: Final = 1000
 
 
-def with_ids(blocks: Sequence[Block], previous: Sequence[Block] = ()) -> list[Block]:
+def assign_ids(blocks: Sequence[Block], previous: Sequence[Block] = ()) -> list[Block]:
     """Give every block an id: that of its counterpart in the previous revision, or a new one made from its content."""
     named = [block.copy() for block in blocks]
-    _name_all(named, previous, {block["id"] for block in _everything(previous)}, defaultdict(count))
+    _assign_all(named, previous, {block["id"] for block in _iter_blocks(previous)}, defaultdict(count))
     return named
 
 
-def _everything(blocks: Sequence[Block]) -> Iterator[Block]:
+def _iter_blocks(blocks: Sequence[Block]) -> Iterator[Block]:
     for block in blocks:
         yield block
-        for inner in inner_lists(block):
-            yield from _everything(inner)
+        for inner in iter_inner_lists(block):
+            yield from _iter_blocks(inner)
 
 
-def _name_all(
+def _assign_all(
     blocks: Sequence[Block], previous: Sequence[Block], used: set[str], salts: defaultdict[str, Iterator[int]]
 ) -> None:
     """Name the blocks of one container, then those inside of each after those of its counterpart."""
@@ -43,39 +43,41 @@ def _name_all(
         if index in matched:
             block["id"] = previous[matched[index]]["id"]
         else:
-            block["id"] = next(name for salt in salts[keys[index]] if (name := _name(keys[index], salt)) not in used)
+            block["id"] = next(name for salt in salts[keys[index]] if (name := _make_id(keys[index], salt)) not in used)
             used.add(block["id"])
     for index, block in enumerate(blocks):
         before = previous[matched[index]] if index in matched else None
-        for new, old in zip_longest(inner_lists(block), inner_lists(before) if before else ()):
+        for new, old in zip_longest(iter_inner_lists(block), iter_inner_lists(before) if before else ()):
             if new is not None:
-                _name_all(new, old or (), used, salts)
+                _assign_all(new, old or (), used, salts)
 
 
 def _key(block: Block) -> str:
-    if any(inner_lists(block)):
+    if any(iter_inner_lists(block)):
         block = deepcopy(block)
-        for inner in inner_lists(block):
-            for each in _everything(inner):
+        for inner in iter_inner_lists(block):
+            for each in _iter_blocks(inner):
                 each["id"] = ""
     return json.dumps({**block, "id": ""}, sort_keys=True, ensure_ascii=False)
 
 
-def _name(key: str, salt: int) -> str:
+def _make_id(key: str, salt: int) -> str:
     return "b" + blake2s(f"{salt}:{key}".encode()).hexdigest()[:7]
 
 
-def _matches(blocks: Sequence[Block], keys: list[str], previous: Sequence[Block], known: list[str]) -> dict[int, int]:
+def _matches(
+    blocks: Sequence[Block], keys: list[str], previous: Sequence[Block], previous_keys: list[str]
+) -> dict[int, int]:
     """Pair the positions of new blocks with those of old ones: unchanged in order, then moved, then similar."""
     pairs: dict[int, int] = {}
-    for change in LCSseq.opcodes(known, keys):
+    for change in LCSseq.opcodes(previous_keys, keys):
         if change.tag == "equal":
             pairs.update(
                 zip(range(change.dest_start, change.dest_end), range(change.src_start, change.src_end), strict=True)
             )
     free: defaultdict[str, deque[int]] = defaultdict(deque)
-    for old in sorted(set(range(len(known))) - set(pairs.values())):
-        free[known[old]].append(old)
+    for old in sorted(set(range(len(previous_keys))) - set(pairs.values())):
+        free[previous_keys[old]].append(old)
     for new, key in enumerate(keys):
         if new not in pairs and free[key]:
             pairs[new] = free[key].popleft()
@@ -93,23 +95,27 @@ def _similar(blocks: Sequence[Block], previous: Sequence[Block], pairs: dict[int
             expected = pairs[new] + 1
             continue
         for old in range(max(0, expected - _WINDOW), min(len(previous), expected + _WINDOW + 1)):
-            if old not in taken and (score := _likeness(previous[old], block)):
+            if old not in taken and (score := _similarity(previous[old], block)):
                 candidates.append((-score, abs(old - expected), new, old))
         expected += 1
-    found: dict[int, int] = {}
+    pairs_found: dict[int, int] = {}
     for _, _, new, old in sorted(candidates):
-        if new not in found and old not in taken:
-            found[new] = old
+        if new not in pairs_found and old not in taken:
+            pairs_found[new] = old
             taken.add(old)
-    return found
+    return pairs_found
 
 
-def _likeness(old: Block, new: Block) -> float:
+def _similarity(old: Block, new: Block) -> float:
     if old["type"] != new["type"]:
         return 0.0
     if _source(old) is not None and _source(old) == _source(new):
         return 100.0
-    return fuzz.ratio(old["text"][:_COMPARED], new["text"][:_COMPARED], score_cutoff=SIMILAR) if new["text"] else 0.0
+    return (
+        fuzz.ratio(old["text"][:_MAX_COMPARED], new["text"][:_MAX_COMPARED], score_cutoff=MIN_SIMILARITY)
+        if new["text"]
+        else 0.0
+    )
 
 
 def _source(block: Block) -> str | None:

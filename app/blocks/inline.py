@@ -8,7 +8,7 @@ from itertools import pairwise
 from typing import Final, NamedTuple, cast, get_args
 
 from app.blocks.schemas import Direction, Inline, Mark, MarkType
-from app.text.inputs import scrub, to_nfc
+from app.text.inputs import scrub_text, to_nfc
 
 # Outermost first, where marks cover the same text.
 _ORDER: Final = {kind: rank for rank, kind in enumerate(get_args(MarkType))}
@@ -49,14 +49,14 @@ class Element(NamedTuple):
     children: "list[Element | str]"
 
 
-def restyled(styles: tuple[Style, ...], style: Style) -> tuple[Style, ...]:
+def add_style(styles: tuple[Style, ...], style: Style) -> tuple[Style, ...]:
     """Add a style; an inner link or abbreviation replaces the outer one, and no other but anchors can be doubled."""
     if style.type == "anchor":
         return (*styles, style)
     return (*(known for known in styles if known.type != style.type), style)
 
 
-def picture(
+def make_picture_run(
     alt: str, src: str, title: str | None, size: tuple[int | None, int | None], styles: tuple[Style, ...]
 ) -> Run:
     """Make the run of a picture that stands in a text: its alternative text under a style that nothing divides."""
@@ -66,22 +66,22 @@ def picture(
     return Run(alt or NO_ALT, (*styles, style))
 
 
-def picture_of(run: Run) -> Style | None:
+def find_picture_style(run: Run) -> Style | None:
     """Give the style of a run that is a picture."""
     return next((style for style in run.styles if style.type == "image"), None)
 
 
-def flat(text: str) -> str:
+def collapse_space(text: str) -> str:
     """Turn line ends, tabs and repeated spaces of source text into single spaces, as HTML does."""
-    return _HTML_SPACE.sub(" ", _LOOSE_STROKE.sub(r"\1", scrub(text)))
+    return _HTML_SPACE.sub(" ", _LOOSE_STROKE.sub(r"\1", scrub_text(text)))
 
 
-def _composed(runs: Iterable[Run]) -> list[Run]:
+def _normalise_runs(runs: Iterable[Run]) -> list[Run]:
     """Normalise to NFC across runs: what would combine with the end of a run moves into it."""
     done: list[tuple[list[str], tuple[Style, ...]]] = []
     last = ""
     for text, styles in runs:
-        if picture_of(Run(text, styles)):
+        if find_picture_style(Run(text, styles)):
             done.append(([text], styles))
             last = ">"
             continue
@@ -105,11 +105,11 @@ def _combines(before: str, char: str) -> bool:
 
 
 def _replacement(match: re.Match[str]) -> str:
-    found = match.group()
-    return " " if "\n" not in found else "\n" if found.count("\n") == 1 else "\n\n"
+    space = match.group()
+    return " " if "\n" not in space else "\n" if space.count("\n") == 1 else "\n\n"
 
 
-def _tidied(runs: Sequence[Run]) -> tuple[str, list[tuple[int, int, Style]]]:
+def _tidy_runs(runs: Sequence[Run]) -> tuple[str, list[tuple[int, int, Style]]]:
     """Join runs, reduce spaces and line breaks, and give each style's stretches in the resulting text."""
     whole = "".join(run.text for run in runs)
     parts: list[str] = []
@@ -136,24 +136,24 @@ def _tidied(runs: Sequence[Run]) -> tuple[str, list[tuple[int, int, Style]]]:
     return text, spans
 
 
-def _merged(spans: Iterable[tuple[int, int, Style]]) -> list[tuple[int, int, Style]]:
+def _merge_spans(spans: Iterable[tuple[int, int, Style]]) -> list[tuple[int, int, Style]]:
     latest: dict[Style, tuple[int, int]] = {}
     done: list[tuple[int, int, Style]] = []
     for start, end, style in spans:
         if style.type == "image":
             done.append((start, end, style))
             continue
-        known = latest.get(style)
-        if known is not None and known[1] >= start:
-            latest[style] = (known[0], end)
+        open_span = latest.get(style)
+        if open_span is not None and open_span[1] >= start:
+            latest[style] = (open_span[0], end)
             continue
-        if known is not None:
-            done.append((*known, style))
+        if open_span is not None:
+            done.append((*open_span, style))
         latest[style] = (start, end)
     return done + [(start, end, style) for style, (start, end) in latest.items()]
 
 
-def _trimmed(text: str, start: int, end: int) -> tuple[int, int]:
+def _trim(text: str, start: int, end: int) -> tuple[int, int]:
     while start < end and text[start].isspace():
         start += 1
     while end > start and text[end - 1].isspace():
@@ -161,9 +161,9 @@ def _trimmed(text: str, start: int, end: int) -> tuple[int, int]:
     return start, end
 
 
-def _trimmed_mark(text: str, start: int, end: int, floor: int) -> tuple[int, int]:
+def _trim_mark(text: str, start: int, end: int, floor: int) -> tuple[int, int]:
     """Leave out spaces at the ends of a mark, and what combines with a letter or space before it."""
-    start, end = _trimmed(text, start, end)
+    start, end = _trim(text, start, end)
     while floor < start < end and (
         (unicodedata.combining(text[start]) and text[start - 1] != "\n") or text[start].isspace()
     ):
@@ -171,7 +171,7 @@ def _trimmed_mark(text: str, start: int, end: int, floor: int) -> tuple[int, int
     return start, end
 
 
-def _mark(style: Style, start: int, end: int) -> Mark:
+def _make_mark(style: Style, start: int, end: int) -> Mark:
     mark: Mark = {"type": style.type, "start": start, "end": end, "href": style.href, "title": style.title}
     extras = {name: value for name in _EXTRAS if (value := getattr(style, name)) is not None}
     return cast(Mark, {**mark, **extras}) if extras else mark
@@ -197,24 +197,24 @@ def _key(mark: Mark) -> tuple[int, int, int]:
     return mark["start"], -mark["end"], _ORDER[mark["type"]]
 
 
-def paragraphs(runs: Iterable[Run]) -> list[Inline]:
+def build_paragraphs(runs: Iterable[Run]) -> list[Inline]:
     """Build the paragraphs of runs in canonical form: NFC, single spaces, trimmed, marks merged, trimmed and sorted."""
-    text, spans = _tidied(_composed(runs))
-    merged = sorted(_merged(spans), key=lambda span: span[0])
+    text, spans = _tidy_runs(_normalise_runs(runs))
+    merged = sorted(_merge_spans(spans), key=lambda span: span[0])
     done: list[Inline] = []
     position = taken = 0
     carried: list[tuple[int, int, Style]] = []
     for part in text.split("\n\n"):
         limit = position + len(part)
-        start, end = _trimmed(text, position, limit)
+        start, end = _trim(text, position, limit)
         while taken < len(merged) and merged[taken][0] < limit:
             carried.append(merged[taken])
             taken += 1
         marks: list[Mark] = []
         for first, last, style in carried:
-            first, last = _trimmed_mark(text, max(first, start), min(last, end), start)
+            first, last = _trim_mark(text, max(first, start), min(last, end), start)
             if last > first:
-                marks.append(_mark(style, first - start, last - start))
+                marks.append(_make_mark(style, first - start, last - start))
         if end > start:
             done.append({"text": text[start:end], "marks": sorted(marks, key=_key)})
         carried = [span for span in carried if span[1] > limit]
@@ -222,7 +222,7 @@ def paragraphs(runs: Iterable[Run]) -> list[Inline]:
     return done
 
 
-def joined(inlines: Sequence[Inline], separator: str = "\n\n") -> Inline:
+def join_inlines(inlines: Sequence[Inline], separator: str = "\n\n") -> Inline:
     """Put paragraphs or lines into one text, with their marks moved along."""
     marks: list[Mark] = []
     offset = 0
@@ -232,12 +232,12 @@ def joined(inlines: Sequence[Inline], separator: str = "\n\n") -> Inline:
     return {"text": separator.join(inline["text"] for inline in inlines), "marks": marks}
 
 
-def split(inline: Inline) -> list[Inline]:
+def split_paragraphs(inline: Inline) -> list[Inline]:
     """Take a text apart into its paragraphs: the reverse of `joined`."""
-    return paragraphs(runs_of(inline))
+    return build_paragraphs(runs_of(inline))
 
 
-def without(inline: Inline, kind: MarkType) -> Inline:
+def remove_marks(inline: Inline, kind: MarkType) -> Inline:
     """Take all marks of one kind away."""
     return {"text": inline["text"], "marks": [mark for mark in inline["marks"] if mark["type"] != kind]}
 
@@ -255,17 +255,17 @@ def runs_of(inline: Inline, outer: tuple[Style, ...] = ()) -> list[Run]:
         active = [mark for mark in active if mark["end"] > start]
         styles = outer
         for mark in active:
-            styles = restyled(styles, style_of(mark))
+            styles = add_style(styles, style_of(mark))
         runs.append(Run(text[start:end], styles))
     return runs
 
 
-def nested(inline: Inline) -> list[Element | str]:
+def nest_marks(inline: Inline) -> list[Element | str]:
     """Arrange a text and its marks as a tree: what only overlaps is cut where the outer mark ends."""
-    return _nested(inline["text"], 0, len(inline["text"]), inline["marks"])
+    return _nest(inline["text"], 0, len(inline["text"]), inline["marks"])
 
 
-def _nested(text: str, start: int, end: int, marks: Iterable[Mark]) -> list[Element | str]:
+def _nest(text: str, start: int, end: int, marks: Iterable[Mark]) -> list[Element | str]:
     heap = [(*_key(mark), index, mark) for index, mark in enumerate(marks)]
     heapq.heapify(heap)
     serial = len(heap)
@@ -283,7 +283,7 @@ def _nested(text: str, start: int, end: int, marks: Iterable[Mark]) -> list[Elem
             inner.append(other)
         if mark["start"] > start:
             tree.append(text[start : mark["start"]])
-        tree.append(Element(mark, _nested(text, mark["start"], mark["end"], inner)))
+        tree.append(Element(mark, _nest(text, mark["start"], mark["end"], inner)))
         start = mark["end"]
     if end > start:
         tree.append(text[start:end])

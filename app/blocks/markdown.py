@@ -11,7 +11,7 @@ from markdown_it.token import Token
 from mdit_py_plugins.deflist import deflist_plugin
 from mdit_py_plugins.footnote import footnote_plugin
 
-from app.blocks.context import anchor_name
+from app.blocks.context import make_anchor_name
 from app.text.autolinks import enable_autolinks
 from app.text.html import MAX_LENGTH
 from app.text.inputs import drop_controls
@@ -52,7 +52,7 @@ def _html(content: str) -> Token:
 
 def _note_id(label: str | None, number: int) -> str:
     """The id of a note: labels that are numbers get a letter before them."""
-    name = anchor_name(label) if label is not None else f"inline-{number + 1}"
+    name = make_anchor_name(label) if label is not None else f"inline-{number + 1}"
     return f"fn{name}" if name and name.isdigit() else name or f"fn-{number + 1}"
 
 
@@ -125,7 +125,7 @@ def _name_headings(state: StateCore) -> None:
 _MARKDOWN: Final = _Markdown()
 
 
-def markdown_html(source: str) -> str:
+def markdown_to_html(source: str) -> str:
     """Render Markdown, with HTML inside it, as HTML that has still to be read; ValueError beyond the bounds."""
     if len(source) > MAX_LENGTH["article"]:
         raise ValueError(f"the Markdown is longer than {MAX_LENGTH['article']} characters")

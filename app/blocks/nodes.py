@@ -7,19 +7,19 @@ from typing import NamedTuple, cast
 from selectolax.lexbor import LexborNode
 
 from app.blocks.schemas import Direction
-from app.text.html import DROPPED
+from app.text.html import DROPPED_TAGS
 
-_SPOKEN = re.compile(r"[A-Za-z]{2,8}(?:-[A-Za-z0-9]{1,8})*")
+_LANGUAGE_TAG = re.compile(r"[A-Za-z]{2,8}(?:-[A-Za-z0-9]{1,8})*")
 
 
-class Said(NamedTuple):
+class LanguageSetting(NamedTuple):
     """The language and direction that an element sets."""
 
     lang: str | None
     dir: Direction | None
 
 
-def children(node: LexborNode) -> Iterator[LexborNode]:
+def iter_children(node: LexborNode) -> Iterator[LexborNode]:
     """Yield the children of an element."""
     child = node.first_child
     while child is not None:
@@ -27,43 +27,43 @@ def children(node: LexborNode) -> Iterator[LexborNode]:
         child = child.next
 
 
-def attribute(node: LexborNode, name: str) -> str | None:
+def find_attribute(node: LexborNode, name: str) -> str | None:
     """Give an attribute as it was written."""
     return node.attributes.get(name)
 
 
-def number(value: str | None, limit: int) -> int | None:
+def parse_number(value: str | None, limit: int) -> int | None:
     """Read a whole number at the beginning of an attribute, at most `limit`."""
     match = re.match(r"\s*([0-9]{1,9})(?![0-9])", value or "")
     return min(int(match[1]), limit) if match else None
 
 
-def speech(node: LexborNode) -> Said:
+def read_language(node: LexborNode) -> LanguageSetting:
     """Give the language and direction that an element sets, where they are valid."""
-    lang, direction = attribute(node, "lang") or "", (attribute(node, "dir") or "").lower()
-    return Said(
-        lang if _SPOKEN.fullmatch(lang) else None,
+    lang, direction = find_attribute(node, "lang") or "", (find_attribute(node, "dir") or "").lower()
+    return LanguageSetting(
+        lang if _LANGUAGE_TAG.fullmatch(lang) else None,
         cast(Direction, direction) if direction in {"ltr", "rtl", "auto"} else None,
     )
 
 
-def only_link(node: LexborNode) -> LexborNode | None:
+def find_only_link(node: LexborNode) -> LexborNode | None:
     """The link that is all there is in an element, brackets around it aside."""
-    links = [child for child in children(node) if child.is_element_node]
-    around = "".join(child.text_content or "" for child in children(node) if child.is_text_node)
+    links = [child for child in iter_children(node) if child.is_element_node]
+    around = "".join(child.text_content or "" for child in iter_children(node) if child.is_text_node)
     return links[0] if len(links) == 1 and links[0].tag == "a" and not around.strip(" \n\t[]()") else None
 
 
-def parts_of_definitions(node: LexborNode) -> Iterator[LexborNode]:
+def iter_definition_parts(node: LexborNode) -> Iterator[LexborNode]:
     """Yield the children of a list of definitions, groups opened."""
-    for child in children(node):
+    for child in iter_children(node):
         if child.tag == "div":
-            yield from parts_of_definitions(child)
+            yield from iter_definition_parts(child)
         elif child.is_element_node or child.is_text_node:
             yield child
 
 
-def is_done(node: LexborNode) -> bool | None:
+def read_task_state(node: LexborNode) -> bool | None:
     """Whether the task of an entry is done; None if it is no task."""
     child = node.first_child if node.tag == "li" else None
     while child is not None:
@@ -79,20 +79,26 @@ def is_done(node: LexborNode) -> bool | None:
     return None
 
 
-def is_task(node: LexborNode) -> bool:
+def is_task_box(node: LexborNode) -> bool:
     """Whether an element is the box of a task, which its entry tells of."""
     above = node.parent
     while above is not None and above.tag in {"p", "label"}:
         above = above.parent
-    return node.tag == "input" and above is not None and is_done(above) is not None
+    return node.tag == "input" and above is not None and read_task_state(above) is not None
 
 
-def raw_text(node: LexborNode) -> Iterator[str]:
+def iter_raw_text(node: LexborNode) -> Iterator[str]:
     """Yield the text of preformatted content."""
-    for child in children(node):
+    for child in iter_children(node):
         if child.is_text_node:
             yield child.text_content or ""
         elif child.tag == "br":
             yield "\n"
-        elif child.is_element_node and child.tag not in DROPPED:
-            yield from raw_text(child)
+        elif child.is_element_node and child.tag not in DROPPED_TAGS:
+            yield from iter_raw_text(child)
+
+
+def has_ruby_parentheses(node: LexborNode) -> bool:
+    """Return whether the parentheses around a ruby annotation are written out (HTML §4.5.12)."""
+    parent = node.parent
+    return parent is not None and any(child.tag == "rp" for child in iter_children(parent))

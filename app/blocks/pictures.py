@@ -5,7 +5,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from typing import Final
 
 from app.blocks import drafts
-from app.blocks.inline import NO_ALT, Run, Style, picture_of
+from app.blocks.inline import NO_ALT, Run, Style, find_picture_style
 from app.blocks.schemas import Block, ImageBlock
 
 # Larger pictures stand by themselves, wherever in a paragraph their tag is.
@@ -21,38 +21,40 @@ def is_small(style: Style) -> bool:
     return style.width is None or style.width <= MAX_INLINE_WIDTH
 
 
-def as_block(run: Run, style: Style) -> Block:
+def make_picture_block(run: Run, style: Style) -> Block:
     """Make a block of a picture that was read as part of a text."""
     link = next((other.href for other in run.styles if other.type == "link"), None)
     anchor = next((other.anchor for other in run.styles if other.type == "anchor"), None)
     alt = "" if run.text == NO_ALT else run.text
-    block = drafts.image(style.src or "", alt=alt, title=style.title, link=link, width=style.width, height=style.height)
+    block = drafts.make_image(
+        style.src or "", alt=alt, title=style.title, link=link, width=style.width, height=style.height
+    )
     return drafts.with_members(block, anchor=anchor)
 
 
-def parted(runs: Iterable[Run]) -> Iterator[Run]:
+def split_at_line_ends(runs: Iterable[Run]) -> Iterator[Run]:
     """Part runs at line ends; each of these comes as a run of its own."""
     for run in runs:
-        if picture_of(run):
+        if find_picture_style(run):
             yield run
         else:
             yield from (Run(part, run.styles) for part in _LINE_ENDS.split(run.text) if part)
 
 
-def lone_pictures(blocks: Sequence[Block]) -> list[ImageBlock] | None:
+def find_lone_pictures(blocks: Sequence[Block]) -> list[ImageBlock] | None:
     """The pictures of a figure that has nothing else, as galleries are written: bare, in figures or in a list."""
-    found: list[ImageBlock] = []
+    pictures: list[ImageBlock] = []
     for block in blocks:
         if block["type"] == "image":
-            found.append(block)
+            pictures.append(block)
             continue
         inner: list[ImageBlock] | None = None
         if block["type"] == "gallery" and block["caption"] is None:
             inner = block["images"]
         elif block["type"] == "list" and all(not item["items"] for item in block["items"]):
-            inner = lone_pictures([each for item in block["items"] for each in item.get("blocks", ())])
+            inner = find_lone_pictures([each for item in block["items"] for each in item.get("blocks", ())])
             inner = inner if all(item.get("blocks") for item in block["items"]) else None
         if not inner:
             return None
-        found += inner
-    return found or None
+        pictures += inner
+    return pictures or None

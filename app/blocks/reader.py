@@ -7,26 +7,37 @@ from typing import Final, NamedTuple, cast
 from selectolax.lexbor import LexborNode
 
 from app.blocks import drafts, players
-from app.blocks.context import Context, Dropped, holds_notes, is_back_link
+from app.blocks.context import Context, Dropped, has_footnotes, is_back_link
 from app.blocks.flatten import is_attribution
 from app.blocks.html_tables import read_table
-from app.blocks.inline import Run, Style, flat, joined, paragraphs, picture, picture_of, restyled, split
-from app.blocks.nodes import (
-    Said,
-    attribute,
-    children,
-    is_done,
-    is_task,
-    number,
-    only_link,
-    parts_of_definitions,
-    raw_text,
-    speech,
+from app.blocks.inline import (
+    Run,
+    Style,
+    add_style,
+    build_paragraphs,
+    collapse_space,
+    find_picture_style,
+    join_inlines,
+    make_picture_run,
+    split_paragraphs,
 )
-from app.blocks.pictures import as_block, is_small, lone_pictures, parted
+from app.blocks.nodes import (
+    LanguageSetting,
+    find_attribute,
+    find_only_link,
+    has_ruby_parentheses,
+    is_task_box,
+    iter_children,
+    iter_definition_parts,
+    iter_raw_text,
+    parse_number,
+    read_language,
+    read_task_state,
+)
+from app.blocks.pictures import find_lone_pictures, is_small, make_picture_block, split_at_line_ends
 from app.blocks.schemas import Block, Content, Definition, Inline, ListItem, MarkType, Note
-from app.blocks.urls import embed_url, is_data_url, safe_url, shown_url
-from app.text.html import BLOCKS, DROPPED, parse
+from app.blocks.urls import find_embeddable_url, is_data_url, normalise_embed_url, sanitise_url
+from app.text.html import BLOCK_TAGS, DROPPED_TAGS, parse_html
 
 MAX_DEPTH: Final = 150
 # Containers of text (quotes, list entries, cells) are read again by what holds them: their depth multiplies the cost.
@@ -59,19 +70,13 @@ class Converted(NamedTuple):
 
 def read_html(source: str) -> Converted:
     """Read HTML into blocks without ids; raise ValueError when it is too large or nested too deeply."""
-    root = parse(source)
+    root = parse_html(source)
     reader = _Reader(Context.of(root), 0, 0)
     reader.flow(root, ())
     blocks = reader.finish()
     if len(blocks) > MAX_BLOCKS:
         raise ValueError(f"the body has more than {MAX_BLOCKS} blocks")
     return Converted(blocks, reader.context.dropped)
-
-
-def _has_parentheses(node: LexborNode) -> bool:
-    """Tell whether the parentheses around a ruby annotation are written out (HTML §4.5.12)."""
-    parent = node.parent
-    return parent is not None and any(child.tag == "rp" for child in children(parent))
 
 
 class _Reader:
@@ -89,7 +94,7 @@ class _Reader:
         self.blocks: list[Block] = []
         self.runs: list[Run] = []
         self.anchors: list[str] = []  # of what comes next
-        self.said = Said(None, None)
+        self.said = LanguageSetting(None, None)
 
     def finish(self) -> list[Block]:
         self._cut()
@@ -101,7 +106,7 @@ class _Reader:
         self.depth += 1
         if self.depth > MAX_DEPTH:
             raise ValueError("the HTML is nested too deeply")
-        for child in children(node):
+        for child in iter_children(node):
             if child.is_text_node:
                 self._text(child.text_content or "", styles)
             elif child.is_element_node:
@@ -109,7 +114,7 @@ class _Reader:
         self.depth -= 1
 
     def _text(self, text: str, styles: Styles) -> None:
-        text = flat(text)
+        text = collapse_space(text)
         if self.anchors and text.strip():
             styles = self._anchored(styles)
         self.runs.append(Run(text, styles))
@@ -124,29 +129,29 @@ class _Reader:
         runs, self.runs = self.runs, []
         if not runs:
             return
-        if self.is_text or not any(picture_of(run) for run in runs):
+        if self.is_text or not any(find_picture_style(run) for run in runs):
             self._paragraphs(runs)
             return
         waiting: list[Run] = []
-        for is_end, line in groupby(parted(runs), key=lambda run: run.text.startswith("\n")):
+        for is_end, line in groupby(split_at_line_ends(runs), key=lambda run: run.text.startswith("\n")):
             parts = list(line)
             if is_end:
                 waiting += parts
                 continue
-            alone = all(picture_of(run) or not run.text.strip() for run in parts)
+            alone = all(find_picture_style(run) or not run.text.strip() for run in parts)
             for run in parts:
-                style = picture_of(run)
+                style = find_picture_style(run)
                 if style is not None and (alone or not is_small(style)):
                     self._paragraphs(waiting)
                     waiting = []
-                    self._keep(as_block(run, style))
+                    self._keep(make_picture_block(run, style))
                 else:
                     waiting.append(run)
         self._paragraphs(waiting)
 
     def _paragraphs(self, runs: list[Run]) -> None:
-        for content in paragraphs(runs):
-            block: Block = drafts.paragraph(content)
+        for content in build_paragraphs(runs):
+            block: Block = drafts.make_paragraph(content)
             if _ADDRESS.fullmatch(content["text"]) and not self.is_text:
                 block = self._address(content)
             self._keep(block)
@@ -155,12 +160,12 @@ class _Reader:
         """What an address on a line of its own becomes: what it leads to, else a link."""
         text, marks = content["text"], content["marks"]
         links = [mark for mark in marks if mark["type"] == "link"]
-        if len(links) == len(marks) <= 1 and all(safe_url(text) == mark["href"] for mark in links):
-            if url := shown_url(text):
-                return drafts.embed(url, None)
-            if not marks and self.level == 0 and (href := safe_url(text)):
-                return drafts.paragraph(paragraphs([Run(text, (Style("link", href),))])[0])
-        return drafts.paragraph(content)
+        if len(links) == len(marks) <= 1 and all(sanitise_url(text) == mark["href"] for mark in links):
+            if url := find_embeddable_url(text):
+                return drafts.make_embed(url, None)
+            if not marks and self.level == 0 and (href := sanitise_url(text)):
+                return drafts.make_paragraph(build_paragraphs([Run(text, (Style("link", href),))])[0])
+        return drafts.make_paragraph(content)
 
     def _keep(self, block: Block) -> None:
         if not self.is_text and (block["type"] == "paragraph" or block["type"] == "heading"):
@@ -198,9 +203,9 @@ class _Reader:
 
     def _inline(self, node: LexborNode, styles: Styles, others: list[Block], separator: str = "\n") -> Inline:
         """Read what has no place for blocks: paragraphs become lines, and `others` takes the rest."""
-        spoken = speech(node)
+        spoken = read_language(node)
         if spoken.lang or spoken.dir:
-            styles = restyled(styles, Style("span", lang=spoken.lang, dir=spoken.dir))
+            styles = add_style(styles, Style("span", lang=spoken.lang, dir=spoken.dir))
         reader = self._reader(is_text=True)
         for name in self.context.claim(node):
             reader.anchors.append(name)
@@ -211,7 +216,7 @@ class _Reader:
                 texts.append({"text": block["text"], "marks": block["marks"]})
             else:
                 others.append(block)
-        return joined(texts, separator)
+        return join_inlines(texts, separator)
 
     def _near(self, after: str = "") -> str:
         """A few of the words before this place, or after it where there are none."""
@@ -233,20 +238,20 @@ class _Reader:
     def _element(self, node: LexborNode, tag: str, styles: Styles) -> None:
         if tag in _UNWRAPPED:
             self._drop(node)
-        if tag in BLOCKS or tag in _LISTS:
+        if tag in BLOCK_TAGS or tag in _LISTS:
             self._cut()
             if tag not in {"li", "figcaption", "dt", "summary", "caption"}:
                 self.anchors += self.context.claim(node)
             outer = self.said
-            spoken = speech(node)
-            self.said = Said(spoken.lang or outer.lang, spoken.dir or outer.dir)
+            spoken = read_language(node)
+            self.said = LanguageSetting(spoken.lang or outer.lang, spoken.dir or outer.dir)
             self._block(node, tag, styles)
             self._cut()
             self.said = outer
         elif tag in players.FRAMES or tag in players.RECORDINGS:
             self._player(node)
-        elif tag in DROPPED:
-            if tag not in _SILENT and not is_task(node):
+        elif tag in DROPPED_TAGS:
+            if tag not in _SILENT and not is_task_box(node):
                 self._drop(node)
         else:
             self.anchors += self.context.claim(node)
@@ -254,31 +259,31 @@ class _Reader:
 
     def _spoken(self, node: LexborNode, tag: str, styles: Styles) -> Styles:
         """Add the language and direction of a phrase."""
-        lang, direction = speech(node)
+        lang, direction = read_language(node)
         if tag == "bdo" and direction in {"ltr", "rtl"}:
-            styles, direction = restyled(styles, Style("override", dir=direction)), None
+            styles, direction = add_style(styles, Style("override", dir=direction)), None
         elif tag == "bdi":
-            styles, direction = restyled(styles, Style("isolate", dir=direction)), None
+            styles, direction = add_style(styles, Style("isolate", dir=direction)), None
         if not lang and not direction:
             return styles
         outer = next((style for style in styles if style.type == "span"), Style("span"))
-        return restyled(styles, Style("span", lang=lang or outer.lang, dir=direction or outer.dir))
+        return add_style(styles, Style("span", lang=lang or outer.lang, dir=direction or outer.dir))
 
     def _phrase(self, node: LexborNode, tag: str, styles: Styles) -> None:
         if tag == "a":
             self._link(node, styles)
-        elif tag == "sup" and (link := only_link(node)) is not None and self._refer(link, styles):
+        elif tag == "sup" and (link := find_only_link(node)) is not None and self._refer(link, styles):
             return
         elif tag in _STYLES:
-            self.flow(node, restyled(styles, Style(_STYLES[tag])))
+            self.flow(node, add_style(styles, Style(_STYLES[tag])))
         elif tag == "br":
             self.runs.append(Run("\n", styles))
         elif tag == "img":
             self._image(node, styles)
         elif tag == "abbr":
-            title = drafts.label(attribute(node, "title"))
-            self.flow(node, restyled(styles, Style("abbreviation", title=title)) if title else styles)
-        elif tag == "rt" and not _has_parentheses(node):
+            title = drafts.clean_label(find_attribute(node, "title"))
+            self.flow(node, add_style(styles, Style("abbreviation", title=title)) if title else styles)
+        elif tag == "rt" and not has_ruby_parentheses(node):
             self.runs.append(Run("(", styles))
             self.flow(node, styles)
             self.runs.append(Run(")", styles))
@@ -288,8 +293,8 @@ class _Reader:
     def _block(self, node: LexborNode, tag: str, styles: Styles) -> None:
         if len(tag) == 2 and tag[0] == "h" and tag[1] in "123456":
             self._heading(node, int(tag[1]), styles)
-        elif post := players.post_url(node, tag):
-            self._add(drafts.embed(post, None, self._post(node, styles)))
+        elif post := players.find_post_url(node, tag):
+            self._add(drafts.make_embed(post, None, self._post(node, styles)))
         elif tag in _LISTS:
             self._list(node, tag, styles)
         elif tag == "blockquote":
@@ -301,15 +306,15 @@ class _Reader:
         elif tag == "figure":
             self._figure(node, styles)
         elif tag == "hr":
-            self._add(drafts.divider())
+            self._add(drafts.make_divider())
         elif tag == "dl":
             self._definitions(node, styles)
         elif tag == "details":
             self._details(node, styles)
-        elif tag == "aside" and not holds_notes(node):
+        elif tag == "aside" and not has_footnotes(node):
             self._box(node, styles)
         elif tag in {"dt", "summary", "legend"}:
-            self.flow(node, restyled(styles, Style("strong")))
+            self.flow(node, add_style(styles, Style("strong")))
         else:
             self.flow(node, styles)
 
@@ -322,34 +327,38 @@ class _Reader:
                 self._add(*blocks)
                 continue
             texts: list[Inline] = [{"text": block["text"], "marks": block["marks"]} for block in blocks]
-            self._add(drafts.heading(joined(texts, "\n"), level))
+            self._add(drafts.make_heading(join_inlines(texts, "\n"), level))
 
     def _link(self, node: LexborNode, styles: Styles) -> None:
         if self.in_note and is_back_link(node):
             return
         if self._refer(node, styles):
             return
-        address = attribute(node, "href")
-        href = safe_url(address)
+        address = find_attribute(node, "href")
+        href = sanitise_url(address)
         if address and href is None and address.strip():
             self.context.drop("a", self._near(node.text()), "address")
-        style = Style("link", self.context.target(href), drafts.label(attribute(node, "title"))) if href else None
-        self.flow(node, restyled(styles, style) if style else styles)
+        style = (
+            Style("link", self.context.target(href), drafts.clean_label(find_attribute(node, "title")))
+            if href
+            else None
+        )
+        self.flow(node, add_style(styles, style) if style else styles)
 
     def _refer(self, link: LexborNode, styles: Styles) -> bool:
         """Read a reference to a footnote, if it is one."""
-        note = self.context.note(attribute(link, "href"))
+        note = self.context.note(find_attribute(link, "href"))
         if note is None:
             return False
         kept = tuple(style for style in styles if style.type not in {"link", "superscript", "footnote"})
         styles = self._anchored(kept) if self.anchors else kept
-        self.runs.append(Run(drafts.footnote_label(note.number), restyled(styles, Style("footnote", note=note.id))))
+        self.runs.append(Run(drafts.footnote_label(note.number), add_style(styles, Style("footnote", note=note.id))))
         return True
 
     def _image(self, node: LexborNode, styles: Styles) -> None:
-        alt = drafts.label(attribute(node, "alt")) or ""
-        addresses = [attribute(node, name) for name in ("src", "data-src", "data-lazy-src", "data-original")]
-        src = next((url for address in addresses if (url := safe_url(address, mail=False))), None)
+        alt = drafts.clean_label(find_attribute(node, "alt")) or ""
+        addresses = [find_attribute(node, name) for name in ("src", "data-src", "data-lazy-src", "data-original")]
+        src = next((url for address in addresses if (url := sanitise_url(address, mail=False))), None)
         if self.anchors:
             styles = self._anchored(styles)
         if src is None:
@@ -358,10 +367,10 @@ class _Reader:
             self.runs.append(Run(alt, styles))
             return
         size = (
-            number(attribute(node, "width"), MAX_SIZE),
-            number(attribute(node, "height"), MAX_SIZE),
+            parse_number(find_attribute(node, "width"), MAX_SIZE),
+            parse_number(find_attribute(node, "height"), MAX_SIZE),
         )
-        self.runs.append(picture(alt, src, drafts.label(attribute(node, "title")), size, styles))
+        self.runs.append(make_picture_run(alt, src, drafts.clean_label(find_attribute(node, "title")), size, styles))
 
     def _player(self, node: LexborNode) -> None:
         block = players.read_player(node)
@@ -386,24 +395,24 @@ class _Reader:
             cite = {"text": last["text"], "marks": last["marks"]}
             blocks = blocks[:-1]
         if blocks:
-            quote = drafts.quote(blocks, cite)
+            quote = drafts.make_quote(blocks, cite)
             self.context.count(quote["text"] if "blocks" in quote else "")
             self._add(quote)
 
     def _pre(self, node: LexborNode, styles: Styles) -> None:
-        names = attribute(node, "class") or ""
-        text = "".join(raw_text(node))
+        names = find_attribute(node, "class") or ""
+        text = "".join(iter_raw_text(node))
         if "verse" in names:
-            lines = "\n".join(flat(line) for line in text.split("\n"))
+            lines = "\n".join(collapse_space(line) for line in text.split("\n"))
             self.runs.append(Run(lines, styles))
             return
         inner = node.css_first("code")
         within = [node, *([inner] if inner is not None else [])]
-        classes = _CODE_CLASS.search(" ".join(attribute(part, "class") or "" for part in within))
-        named = [attribute(part, name) for name in ("data-language", "data-lang") for part in within]
-        named += [classes[1] if classes else None, *(attribute(part, "lang") for part in within)]
-        block = drafts.code(text, next(filter(None, named), None))
-        self.said = Said(None, self.said.dir)
+        classes = _CODE_CLASS.search(" ".join(find_attribute(part, "class") or "" for part in within))
+        named = [find_attribute(part, name) for name in ("data-language", "data-lang") for part in within]
+        named += [classes[1] if classes else None, *(find_attribute(part, "lang") for part in within)]
+        block = drafts.make_code(text, next(filter(None, named), None))
+        self.said = LanguageSetting(None, self.said.dir)
         self._add(*([block] if block["text"].strip() else []))
 
     def _table(self, node: LexborNode, styles: Styles) -> None:
@@ -413,8 +422,8 @@ class _Reader:
             blocks = self._entry(part, styles)
             if all(block["type"] == "paragraph" and not _extras(block) for block in blocks):
                 texts: list[Inline] = [{"text": block["text"], "marks": block["marks"]} for block in blocks]
-                blocks = [drafts.paragraph(line) for text in texts for line in split(text)]
-            return self._counted(drafts.content(blocks, "\n"))
+                blocks = [drafts.make_paragraph(line) for text in texts for line in split_paragraphs(text)]
+            return self._counted(drafts.make_content(blocks, "\n"))
 
         found = read_table(node, cell, lambda part: self._inline(part, styles, others))
         if found is None:
@@ -427,18 +436,18 @@ class _Reader:
         others: list[Block] = []
         captions: list[Inline] = []
         body = self._reader()
-        url = embed_url(attribute(node, "data-embed")) or players.wrapped_url(node)
+        url = normalise_embed_url(find_attribute(node, "data-embed")) or players.find_wrapped_url(node)
         if url:
             fallback: list[Block] = []
             title = None
-            for child in children(node) if "data-embed" in node.attributes else ():
+            for child in iter_children(node) if "data-embed" in node.attributes else ():
                 if child.tag == "blockquote":
                     fallback += self._post(child, styles)
                 elif child.tag == "a" and title is None:
-                    title = drafts.label(child.text())
-            body._add(drafts.embed(url, title, fallback))
+                    title = drafts.clean_label(child.text())
+            body._add(drafts.make_embed(url, title, fallback))
         first = False
-        for child in children(node):
+        for child in iter_children(node):
             if child.is_element_node and child.tag == "figcaption":
                 first = first or not (body.blocks or any(run.text.strip() for run in body.runs))
                 caption = self._inline(child, styles, others)
@@ -448,23 +457,23 @@ class _Reader:
             elif url is None and child.is_text_node:
                 body._text(child.text_content or "", styles)
         blocks = self._finished(body)
-        pictures = lone_pictures(blocks)
+        pictures = find_lone_pictures(blocks)
         if pictures is not None and (len(pictures) > 1 or "data-gallery" in node.attributes):
-            blocks = [drafts.gallery(pictures, None)]
-        caption = joined([line for text in captions for line in split(text)], "\n")
+            blocks = [drafts.make_gallery(pictures, None)]
+        caption = join_inlines([line for text in captions for line in split_paragraphs(text)], "\n")
         if not caption["text"]:
             self._add(*blocks, *others)
-        elif len(blocks) == 1 and (block := drafts.captioned(blocks[0], caption)):
+        elif len(blocks) == 1 and (block := drafts.add_caption(blocks[0], caption)):
             self._add(block, *others)
         else:
-            text = drafts.paragraph(caption)
+            text = drafts.make_paragraph(caption)
             self._add(*([text, *blocks] if first else [*blocks, text]), *others)
 
     def _definitions(self, node: LexborNode, styles: Styles) -> None:
         items: list[Definition] = []
-        for part in parts_of_definitions(node):
+        for part in iter_definition_parts(node):
             if part.is_text_node:
-                if (text := flat(part.text_content or "").strip()) and items:
+                if (text := collapse_space(part.text_content or "").strip()) and items:
                     items[-1]["meanings"].append({"text": text, "marks": []})
                 elif text:
                     items.append({"terms": [], "meanings": [{"text": text, "marks": []}]})
@@ -484,24 +493,24 @@ class _Reader:
             if others:
                 if not items:
                     items.append({"terms": [], "meanings": []})
-                items[-1]["meanings"].append(self._counted(drafts.content(others)))
+                items[-1]["meanings"].append(self._counted(drafts.make_content(others)))
         items = [item for item in items if item["terms"] or item["meanings"]]
         if items:
-            self._add(drafts.definitions(items))
+            self._add(drafts.make_definitions(items))
 
     def _entry(self, node: LexborNode, styles: Styles) -> list[Block]:
         """Read an entry of a list, a meaning or a note, which has the anchor of its element."""
         reader = self._reader()
         reader.anchors += self.context.claim(node)
-        reader.said = speech(node)
+        reader.said = read_language(node)
         reader.flow(node, styles)
         return self._finished(reader)
 
     def _details(self, node: LexborNode, styles: Styles) -> None:
-        summary = drafts.empty()
+        summary = drafts.make_empty_text()
         reader = self._reader()
         found = False
-        for child in children(node):
+        for child in iter_children(node):
             if child.tag == "summary" and not found:
                 found = True
                 others: list[Block] = []
@@ -513,18 +522,18 @@ class _Reader:
                 reader._text(child.text_content or "", styles)
         blocks = self._finished(reader)
         if blocks or summary["text"]:
-            block = drafts.details(summary, blocks, opened="open" in node.attributes)
+            block = drafts.make_details(summary, blocks, opened="open" in node.attributes)
             self.context.count(block["text"])
             self._add(block)
 
     def _box(self, node: LexborNode, styles: Styles) -> None:
-        names = [attribute(node, "data-kind") or "", *(attribute(node, "class") or "").split()]
+        names = [find_attribute(node, "data-kind") or "", *(find_attribute(node, "class") or "").split()]
         kind = next((name for name in names if _KIND.fullmatch(name)), None)
         reader = self._reader()
         reader.flow(node, styles)
         blocks = self._finished(reader)
         if blocks:
-            block = drafts.box(kind, blocks)
+            block = drafts.make_box(kind, blocks)
             self.context.count(block["text"])
             self._add(block)
 
@@ -533,7 +542,7 @@ class _Reader:
             self._footnotes(node, styles)
             return
         items: list[ListItem] = []
-        for child in children(node):
+        for child in iter_children(node):
             if child.is_element_node and child.tag == "li":
                 blocks = self._entry(child, styles)
             else:
@@ -543,9 +552,13 @@ class _Reader:
                 elif child.is_text_node:
                     reader._text(child.text_content or "", styles)
                 blocks = self._finished(reader)
-            done = is_done(child)
-            value = number(attribute(child, "value"), drafts.MAX_START) if tag == "ol" and child.tag == "li" else None
-            entry = drafts.item(blocks, value=value, checked=done)
+            done = read_task_state(child)
+            value = (
+                parse_number(find_attribute(child, "value"), drafts.MAX_START)
+                if tag == "ol" and child.tag == "li"
+                else None
+            )
+            entry = drafts.make_item(blocks, value=value, checked=done)
             self._counted(entry)
             last = items[-1] if items else None
             if child.tag != "li" and last and not entry["text"] and entry["items"] and last["items"] is None:
@@ -554,33 +567,33 @@ class _Reader:
                 items.append(entry)
         if not items:
             return
-        style = (attribute(node, "type") or "").strip()
-        numbered = drafts.nested_list(
+        style = (find_attribute(node, "type") or "").strip()
+        numbered = drafts.make_nested_list(
             items,
             ordered=tag == "ol",
-            start=number(attribute(node, "start"), drafts.MAX_START) if tag == "ol" else None,
+            start=parse_number(find_attribute(node, "start"), drafts.MAX_START) if tag == "ol" else None,
             style=style if tag == "ol" and style in {"a", "A", "i", "I"} else None,
             reversed=tag == "ol" and "reversed" in node.attributes,
         )
-        self._add(drafts.listing(numbered))
+        self._add(drafts.make_list(numbered))
 
     def _footnotes(self, node: LexborNode, styles: Styles) -> None:
         notes: list[Note] = []
-        for child in children(node):
+        for child in iter_children(node):
             if child.tag != "li":
                 if child.is_element_node:
                     self._element(child, child.tag or "", styles)
                 continue
             reader = self._reader()
             reader.in_note = True
-            reader.said = speech(child)
+            reader.said = read_language(child)
             reader.flow(child, styles)
-            content = self._counted(drafts.content(self._finished(reader)))
-            raw = attribute(child, "id") or f"note-{len(notes) + 1}"
+            content = self._counted(drafts.make_content(self._finished(reader)))
+            raw = find_attribute(child, "id") or f"note-{len(notes) + 1}"
             known = self.context.notes.get(raw)
             notes.append({"id": known.id if known else f"note-{len(notes) + 1}", **content})
         if notes:
-            self._add(drafts.footnotes(notes))
+            self._add(drafts.make_footnotes(notes))
 
 
 def _extras(block: Block) -> dict[str, object]:

@@ -4,8 +4,8 @@ from collections.abc import Iterable, Sequence
 from html import escape
 from typing import Final
 
-from app.blocks.html_tables import head_rows, shown_cells
-from app.blocks.inline import NO_ALT, Element, nested, split
+from app.blocks.html_tables import count_head_rows, iter_shown_cells
+from app.blocks.inline import NO_ALT, Element, nest_marks, split_paragraphs
 from app.blocks.schemas import (
     AudioBlock,
     Block,
@@ -61,10 +61,10 @@ def render_html(blocks: Iterable[Block]) -> str:
 
     An embed is a figure with a link to what it shows, never a frame: front ends that want a player read the block.
     """
-    return sanitise("\n".join(block_html(block) for block in blocks))
+    return sanitise("\n".join(render_block(block) for block in blocks))
 
 
-def block_html(block: Block) -> str:
+def render_block(block: Block) -> str:
     """Render one block as HTML that has not been sanitised yet."""
     match block["type"]:
         case "paragraph":
@@ -159,25 +159,25 @@ def _tree(nodes: Sequence[Element | str]) -> str:
 
 
 def _inline(content: Inline) -> str:
-    return _tree(nested({"text": content["text"], "marks": content["marks"]}))
+    return _tree(nest_marks({"text": content["text"], "marks": content["marks"]}))
 
 
 def _paragraphs(content: Inline) -> str:
-    return "".join(f"<p>{_inline(part)}</p>" for part in split(content))
+    return "".join(f"<p>{_inline(part)}</p>" for part in split_paragraphs(content))
 
 
-def inline_html(content: Inline) -> str:
+def render_inline(content: Inline) -> str:
     """Render text with its marks, as HTML that has not been sanitised yet."""
     return _inline(content)
 
 
-def paragraphs_html(content: Inline) -> list[str]:
+def render_paragraphs(content: Inline) -> list[str]:
     """Render each paragraph of a text as a `p` element."""
-    return [f"<p>{_inline(part)}</p>" for part in split(content)]
+    return [f"<p>{_inline(part)}</p>" for part in split_paragraphs(content)]
 
 
 def _blocks(blocks: Iterable[Block]) -> str:
-    return "".join(block_html(block) for block in blocks)
+    return "".join(render_block(block) for block in blocks)
 
 
 def _content(content: Content | ListItem, *, always_blocks: bool = False) -> str:
@@ -270,11 +270,11 @@ def _cell(cell: TableCell, tag: str) -> str:
 def _table(block: TableBlock) -> str:
     caption = f"<caption>{_inline(block['caption'])}</caption>" if block["caption"] else ""
     rows: list[str] = []
-    for index, row in enumerate(shown_cells(block["rows"])):
+    for index, row in enumerate(iter_shown_cells(block["rows"])):
         is_head = index == 0 and block["header"]
         cells = "".join(_cell(cell, "th" if is_head or cell.get("header") else "td") for cell in row)
         rows.append(f"<tr>{cells}</tr>")
-    first = head_rows(block["rows"]) if block["header"] else 0
+    first = count_head_rows(block["rows"]) if block["header"] else 0
     head, body = "".join(rows[:first]), "".join(rows[first:])
     parts = [f"<thead>{head}</thead>" if head else "", f"<tbody>{body}</tbody>" if body else ""]
     return f"<table{_common(block)}>{caption}{''.join(parts)}</table>"

@@ -4,7 +4,7 @@ import re
 from collections.abc import Iterable, Sequence
 from typing import Final, NamedTuple
 
-from app.blocks.inline import NO_ALT, Element, nested, split
+from app.blocks.inline import NO_ALT, Element, nest_marks, split_paragraphs
 from app.blocks.schemas import (
     Block,
     CodeBlock,
@@ -20,7 +20,7 @@ from app.blocks.schemas import (
     QuoteBlock,
     TableBlock,
 )
-from app.blocks.to_html import block_html, box_start, details_start, end_tag, inline_picture, mark_text, start_tag
+from app.blocks.to_html import box_start, details_start, end_tag, inline_picture, mark_text, render_block, start_tag
 
 _SPECIAL = re.compile(
     r"[\\`*\[\]<~|]|(?<![^\W_])_|_(?![^\W_])|&(?=#?\w+;)|:(?=//)|(?<=mailto):|\^(?=\[)", re.IGNORECASE
@@ -34,7 +34,7 @@ _ASCII_PUNCTUATION: Final = frozenset("!\"#$%&'()*+,-./:;<=>?@[\\]^_`{|}~")
 _FENCES: Final = {"strong": "**", "strike": "~~", "emphasis": "_"}
 _RULES: Final = {"left": ":---", "center": ":---:", "right": "---:", None: "---"}
 # Of two that follow each other Markdown would make one.
-_MELTING: Final = frozenset({"list", "definitions"})
+_MERGED_TYPES: Final = frozenset({"list", "definitions"})
 
 
 class _Around(NamedTuple):
@@ -46,16 +46,16 @@ class _Around(NamedTuple):
 
 def render_markdown(blocks: Iterable[Block]) -> str:
     """Render blocks as Markdown from which the same blocks can be read again."""
-    known = list(blocks)
-    last = known[-1] if known else None
+    block_list = list(blocks)
+    last = block_list[-1] if block_list else None
     if last is not None and last["type"] == "footnotes":
         writer = _Writer(has_notes=True)
-        text = writer.blocks(known)
+        text = writer.blocks(block_list)
         # Markdown puts notes at the end, in the order in which the text first refers to them.
         first = list(dict.fromkeys(writer.referred))
         if first == [note["id"] for note in last["notes"]][: len(first)] and not _extras(last):
             return text
-    return _Writer(has_notes=False).blocks(known)
+    return _Writer(has_notes=False).blocks(block_list)
 
 
 def _extras(block: Block | NestedList) -> bool:
@@ -130,15 +130,16 @@ def _label(note: str) -> str:
 
 def _html(block: Block) -> str:
     """HTML on one line, for an empty one would end it."""
-    return block_html(block).replace("\n", "&#10;")
+    return render_block(block).replace("\n", "&#10;")
 
 
-def _says_all(content: ListBlock | NestedList) -> bool:
+def _is_expressible(content: ListBlock | NestedList) -> bool:
     """Tell whether Markdown has a form for the list."""
     return (
         not content.keys() & {"style", "reversed", "lang", "dir", "anchor"}
         and all(
-            "value" not in item and (item["items"] is None or _says_all(item["items"])) for item in content["items"]
+            "value" not in item and (item["items"] is None or _is_expressible(item["items"]))
+            for item in content["items"]
         )
         and all(item["text"] or "checked" not in item for item in content["items"])
         and all("checked" not in item or "blocks" not in item for item in content["items"])
@@ -156,7 +157,7 @@ class _Writer:
         parts: list[str] = []
         previous: Block | None = None
         for block in blocks:
-            if previous is not None and previous["type"] == block["type"] and block["type"] in _MELTING:
+            if previous is not None and previous["type"] == block["type"] and block["type"] in _MERGED_TYPES:
                 parts.append("<!-- -->")
             parts.append(self._block(block, is_inner))
             previous = block
@@ -179,7 +180,7 @@ class _Writer:
             case "quote":
                 return self._quote(block)
             case "list":
-                return self._list(block) if _says_all(block) else _html(block)
+                return self._list(block) if _is_expressible(block) else _html(block)
             case "image":
                 return self._image(block)
             case "code":
@@ -206,7 +207,9 @@ class _Writer:
         return _guarded(self._inline(content, "\\\n"))
 
     def _paragraphs(self, content: Inline) -> str:
-        return "\n\n".join(self._lines(part) for part in split({"text": content["text"], "marks": content["marks"]}))
+        return "\n\n".join(
+            self._lines(part) for part in split_paragraphs({"text": content["text"], "marks": content["marks"]})
+        )
 
     def _content(self, content: Content | ListItem) -> str:
         if "blocks" in content:
@@ -214,7 +217,7 @@ class _Writer:
         return self._paragraphs(content)
 
     def _inline(self, content: Inline, line_break: str) -> str:
-        return self._tree(nested(content), line_break, _Around("", ""))
+        return self._tree(nest_marks(content), line_break, _Around("", ""))
 
     def _tree(self, nodes: Sequence[Element | str], line_break: str, around: _Around) -> str:
         parts: list[str] = []

@@ -19,7 +19,7 @@ _SECONDS = re.compile(r"(?:(\d{1,3})h)?(?:(\d{1,4})m)?(?:(\d{1,6})s?)?")
 _MASTODON_POST = re.compile(r"(/@[\w.-]+(?:@[\w.-]+)?/\d{10,30})(?:/embed)?/?")
 _POST = re.compile(r"/[^/]+/status(?:es)?/\d+", re.ASCII)
 # What is shown where a line of a text is nothing but its address; other pages of the same services are links.
-_SHOWN: Final = {
+_EMBEDDABLE_PATHS: Final = {
     "youtube": _YOUTUBE_SHOWN,
     "vimeo": re.compile(r"/(?:video/)?\d+|/(?:channels|groups|showcase)/.+/\d+"),
     "x": re.compile(r"/[^/]+/status(?:es)?/\d+"),
@@ -60,7 +60,7 @@ _PROVIDERS: Final = {
 }
 
 
-def safe_url(value: str | None, *, mail: bool = True) -> str | None:
+def sanitise_url(value: str | None, *, mail: bool = True) -> str | None:
     """Escape an address's unsafe characters; None unless it is http, https, relative or (with `mail`) of an app."""
     if value is None:
         return None
@@ -82,9 +82,9 @@ def is_data_url(value: str | None) -> bool:
     return value is not None and _IGNORED.sub("", drop_controls(value)).strip()[:5].lower() == "data:"
 
 
-def embed_url(value: str | None) -> str | None:
+def normalise_embed_url(value: str | None) -> str | None:
     """Give the public address of what a frame or player shows, such as a video's own page; None if it is unusable."""
-    url = safe_url(value, mail=False)
+    url = sanitise_url(value, mail=False)
     if url is None:
         return None
     if url.startswith("//"):
@@ -93,9 +93,9 @@ def embed_url(value: str | None) -> str | None:
         return url if not url.startswith("#") else None
     parts = urlsplit(url)
     query = parse_qs(parts.query)
-    name = provider(url)
+    name = find_provider(url)
     if name == "youtube" and (video := _YOUTUBE_PATH.match(parts.path)) and "list" not in query:
-        return f"https://www.youtube.com/watch?v={video[1]}{_starting(query, parts.fragment)}"
+        return f"https://www.youtube.com/watch?v={video[1]}{_start_suffix(query, parts.fragment)}"
     if name == "vimeo" and (video := _VIMEO_PATH.fullmatch(parts.path)):
         return _vimeo(video, query, parts.fragment)
     if name == "x" and (post := _POST.match(parts.path)):
@@ -103,7 +103,7 @@ def embed_url(value: str | None) -> str | None:
     if name == "mastodon" and (post := _MASTODON_POST.fullmatch(parts.path)):
         return f"https://{parts.netloc}{post[1]}"
     if name == "facebook" and parts.path.startswith("/plugins/") and (inner := query.get("href")):
-        return embed_url(unquote(inner[0])) or url
+        return normalise_embed_url(unquote(inner[0])) or url
     return url
 
 
@@ -120,13 +120,13 @@ def _seconds(value: str) -> int:
     return sum(int(part or 0) * unit for part, unit in zip(match.groups(), (3600, 60, 1), strict=True)) if match else 0
 
 
-def _starting(query: dict[str, list[str]], fragment: str) -> str:
+def _start_suffix(query: dict[str, list[str]], fragment: str) -> str:
     values = [*query.get("start", ()), *query.get("t", ()), fragment.removeprefix("t=")]
     start = next((seconds for value in values if (seconds := _seconds(value))), 0)
     return f"&t={start}s" if start else ""
 
 
-def provider(url: str) -> str | None:
+def find_provider(url: str) -> str | None:
     """Name the well-known service that an absolute address belongs to, if any."""
     if not is_http_url(url):
         return None
@@ -137,11 +137,11 @@ def provider(url: str) -> str | None:
     return next(filter(None, known), "mastodon" if _MASTODON_POST.fullmatch(parts.path) else None)
 
 
-def shown_url(url: str) -> str | None:
+def find_embeddable_url(url: str) -> str | None:
     """Give what to embed where an address stands by itself; None if it leads to a page like any other."""
-    name = provider(url)
-    if name is None or name not in _SHOWN:
+    name = find_provider(url)
+    if name is None or name not in _EMBEDDABLE_PATHS:
         return None
     parts = urlsplit(url)
     short = parts.hostname in {"youtu.be", "fb.watch", "vm.tiktok.com"} and len(parts.path) > 4
-    return embed_url(url) if short or _SHOWN[name].match(parts.path) else None
+    return normalise_embed_url(url) if short or _EMBEDDABLE_PATHS[name].match(parts.path) else None

@@ -38,7 +38,7 @@ from app.events.catalog import (
     NoticeChanged,
     NoticeDeleted,
 )
-from app.events.log import forgotten, logged_events, settled, stretch
+from app.events.log import find_batch_end, logged_events, pruned_position, settled_position
 from app.events.schemas import Position
 from app.events.tables import Event as EventRow
 
@@ -162,14 +162,14 @@ def start(connection: sa.Connection, log: str, cursor: str | None, *, is_replica
 
     A replica may not have come so far yet: 503.
     """
-    kept = forgotten(connection)
+    kept = pruned_position(connection)
     if cursor is None:
         return kept
     position = decode(log, cursor)
     if position < kept:
         detail = f"What came next is no longer kept: read {EXPORT} and go on from the cursor in its first line."
         raise CursorExpired(detail, headers={"Link": f'<{EXPORT}>; rel="alternate"'})
-    if position > settled(connection):
+    if position > settled_position(connection):
         if is_replica:
             raise Unavailable("That position is not visible here yet.")
         raise InvalidParameter("cursor", f"This log has not come so far; begin with {EXPORT}.")
@@ -178,7 +178,7 @@ def start(connection: sa.Connection, log: str, cursor: str | None, *, is_replica
 
 def page(connection: sa.Connection, begin: Position, log: str, types: frozenset[str], limit: int) -> dict[str, Any]:
     """A page of the changes after a position, in the shape of `ChangesOut`."""
-    end, more = stretch(connection, begin, MOST_READ)
+    end, more = find_batch_end(connection, begin, MOST_READ)
     places = {"from_xid": begin.xid, "from_seq": begin.seq, "to_xid": end.xid, "to_seq": end.seq}
     facts = logged_events(connection.execute(_facts(types), {**places, "most": limit + 1}))
     seen, size = _seen(connection, facts), 0

@@ -8,7 +8,7 @@ from starlette.responses import Response
 
 from app.changes import changes
 from app.changes.schemas import ChangeOut, ChangesOut, ChangesQuery, CursorExpired
-from app.core.problems import documented
+from app.core.problems import document_problems
 from app.identity.access import Public
 from app.identity.services import IdentityServices
 from app.web.fields import parse_fields
@@ -22,7 +22,7 @@ router = APIRouter(prefix="/v1", tags=["syndication"])
     operation_id="listChanges",
     summary="List changes of public content",
     response_model=ChangesOut,
-    responses=documented(CursorExpired),
+    responses=document_problems(CursorExpired),
 )
 async def list_changes(request: Request, query: Annotated[ChangesQuery, Query()], actor: Public) -> Response:
     """What of the public content changed since a cursor, oldest first, without a gap. Nothing is told that is not, or

@@ -119,7 +119,7 @@ def _check(connection: Any, file: Path) -> None:
 
 
 def _check_revision(connection: Any, file: Path) -> None:
-    from app.db.migrations import known
+    from app.db.migrations import list_revisions
 
     try:
         row = connection.execute("SELECT version_num FROM alembic_version").fetchone()
@@ -127,7 +127,7 @@ def _check_revision(connection: Any, file: Path) -> None:
         row = None
     if row is None:
         raise Failure(f"{file} holds no store of Broadsheet's.")
-    if row[0] not in known():
+    if row[0] not in list_revisions():
         raise Failure(f"{file} is at revision {row[0]}, which this release does not know: it is of a newer release.")
 
 

@@ -22,7 +22,7 @@ from app.core.clock import now
 from app.core.settings import Settings
 from app.db import open_database
 from app.db.columns import table_of
-from app.db.migrations import status
+from app.db.migrations import read_status
 from app.events.log import read_after
 from app.events.schemas import START, Position
 from app.events.tables import LogCursor
@@ -160,7 +160,7 @@ def check_mail(settings: Settings) -> str:
     """The mail server answers, over TLS where it offers that, and takes the password."""
     if not settings.smtp_url:
         return f"no server: mails are put into {settings.data_dir / 'mail'}"
-    host, port, tls, user, password = Server.at(settings.smtp_url)
+    host, port, tls, user, password = Server.from_url(settings.smtp_url)
     context = ssl.create_default_context()
     if tls:
         server: smtplib.SMTP = smtplib.SMTP_SSL(host, port, timeout=PATIENCE, context=context)
@@ -195,7 +195,7 @@ def check_database(_settings: Settings, connection: sa.Connection) -> str:
 
 def check_migrations(settings: Settings, connection: sa.Connection) -> str:
     """The tables are those of this release."""
-    found = status(settings.database)
+    found = read_status(settings.database)
     words = f"{found.standing}: at {found.revision}, this release needs {found.head}"
     if found.standing == "current":
         return f"at {found.revision}"
@@ -216,7 +216,7 @@ def check_database_clock(_settings: Settings, connection: sa.Connection) -> str:
 
 def check_worker(settings: Settings, connection: sa.Connection) -> str:
     """Nothing has waited long for the worker."""
-    if status(settings.database).standing != "current":
+    if read_status(settings.database).standing != "current":
         raise Doubt("cannot be told before the database is migrated")
     cursor = table_of(LogCursor)
     rows = connection.execute(sa.select(cursor)).all()
@@ -231,7 +231,7 @@ def check_worker(settings: Settings, connection: sa.Connection) -> str:
 
 def check_search(settings: Settings, connection: sa.Connection) -> str:
     """The index of the search has all public articles, and no others."""
-    if status(settings.database).standing != "current":
+    if read_status(settings.database).standing != "current":
         raise Doubt("cannot be told before the database is migrated")
     lacking, false = count_index_drift(connection)
     if lacking or false:

@@ -38,9 +38,9 @@ def show(table: Table) -> None:
 @contextmanager
 def opened(settings: Settings) -> Iterator[Database]:
     """The migrated store, closed at the end."""
-    from app.db.migrations import ensure
+    from app.db.migrations import ensure_migrated
 
-    ensure(settings.database)
+    ensure_migrated(settings.database)
     db = open_database(settings.database)
     try:
         yield db

@@ -19,7 +19,7 @@ def migrate(
 
     url = Settings().database
     if check:
-        found = migrations.status(url)
+        found = migrations.read_status(url)
         typer.echo(f"{found.revision or 'empty'} ({found.standing}; this release needs {found.head})")
         if found.standing != "current":
             raise typer.Exit(1)

@@ -10,12 +10,12 @@ from rich.table import Table
 from rich.text import Text
 
 from app.cli.common import Failure, opened, say, show
-from app.core.clock import iso, now
+from app.core.clock import format_rfc3339, now
 from app.core.ids import is_id
 from app.core.settings import Settings
 from app.deliveries import outbox
-from app.deliveries.lanes import BREAKS
-from app.deliveries.outbox import send_again
+from app.deliveries.lanes import BREAKER_THRESHOLD
+from app.deliveries.outbox import resend_deliveries
 
 app = typer.Typer(help="List deliveries that wait, fail or were given up, and retry them.")
 SHOWN = 100
@@ -31,7 +31,7 @@ def deliveries(
     if context.invoked_subcommand:
         return
     with opened(Settings()) as db, db.connect() as connection:
-        show(_dead(outbox.dead(connection, SHOWN)) if dead else _lanes(outbox.lanes(connection)))
+        show(_dead(outbox.list_dead(connection, SHOWN)) if dead else _lanes(outbox.list_lanes(connection)))
 
 
 def _lanes(rows: Sequence[Any]) -> Table:
@@ -46,7 +46,7 @@ def _lanes(rows: Sequence[Any]) -> Table:
             f"{row.running:,}",
             f"{row.dead:,}",
             _due(row.first),
-            f"{row.failures:,}" + (" (rarely tried)" if row.failures >= BREAKS else ""),
+            f"{row.failures:,}" + (" (rarely tried)" if row.failures >= BREAKER_THRESHOLD else ""),
             _time(row.failing_since),
             _time(row.succeeded_at) or "never",
         )
@@ -70,7 +70,7 @@ def _due(first: datetime | None) -> str:
 
 
 def _time(moment: datetime | None) -> str:
-    return iso(moment.replace(microsecond=0)) if moment else ""
+    return format_rfc3339(moment.replace(microsecond=0)) if moment else ""
 
 
 @app.command()
@@ -84,7 +84,7 @@ def retry(
     with opened(Settings()) as db:
         with db.connect() as connection:
             ids = None if delivery is None else [delivery] if is_id(delivery) else []
-            rows = outbox.places(connection, ids)
+            rows = outbox.list_dead_references(connection, ids)
         if not rows and delivery is not None:
             raise Failure(f"There is no dead delivery {delivery}.")
         by_endpoint: dict[tuple[str, str], list[str]] = defaultdict(list)
@@ -92,6 +92,6 @@ def retry(
             by_endpoint[row.channel, row.endpoint].append(row.id)
         for (channel, endpoint), found in by_endpoint.items():
             for start in range(0, len(found), CHUNK):
-                with db.piece() as session:
-                    send_again(session, channel=channel, endpoint=endpoint, ids=found[start : start + CHUNK])
+                with db.batch_transaction() as session:
+                    resend_deliveries(session, channel=channel, endpoint=endpoint, ids=found[start : start + CHUNK])
         say(f"{len(rows):,} will be sent again.")

@@ -12,7 +12,7 @@ from rich.table import Table
 from rich.text import Text
 
 from app.cli.common import Failure, opened, say, show
-from app.core.clock import iso, now
+from app.core.clock import format_rfc3339, now
 from app.core.settings import Settings
 from app.db.columns import Row
 from app.identity import keys
@@ -81,8 +81,8 @@ def index() -> None:
                 " ".join(row["scopes"]),
                 "all" if row["sections"] is None else " ".join(row["sections"]),
                 _state(row),
-                iso(row["created_at"].replace(microsecond=0)),
-                iso(row["last_used_at"].replace(microsecond=0)) if row["last_used_at"] else "never",
+                format_rfc3339(row["created_at"].replace(microsecond=0)),
+                format_rfc3339(row["last_used_at"].replace(microsecond=0)) if row["last_used_at"] else "never",
             )
     show(table)
 
@@ -177,5 +177,5 @@ def _state(row: Any) -> str:
         return "revoked"
     if row["expires_at"] is None:
         return "active"
-    until = iso(row["expires_at"].replace(microsecond=0))
+    until = format_rfc3339(row["expires_at"].replace(microsecond=0))
     return f"expired {until}" if row["expires_at"] <= now() else f"until {until}"

@@ -45,7 +45,7 @@ def rebuild(
         tasks = {step: progress.add_task(name, total=public) for step, name in STEPS.items()}
         done = dict.fromkeys(STEPS, 0)
         while True:
-            with db.piece() as session:
+            with db.batch_transaction() as session:
                 batch = advance_rebuild(session)
             if not batch.step:
                 break

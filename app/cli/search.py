@@ -30,7 +30,7 @@ def rebuild() -> None:
             task = progress.add_task("", total=count_public(connection))
         after, number = "00000000-0000-0000-0000-000000000000", 0
         while True:
-            with db.piece() as session:
+            with db.batch_transaction() as session:
                 done = rebuild_batch(session, after)
             if done is None:
                 break

@@ -32,7 +32,7 @@ def serve(
     settings = Settings()
     make_app = partial(create_app, settings, with_worker=not no_worker)
     with server.bind_socket(host, port) as listener:
-        migrations.ensure(settings.database)
+        migrations.ensure_migrated(settings.database)
         try:
             app = make_app()
         except ValueError as error:
@@ -56,8 +56,8 @@ def worker() -> None:
     from app.db import migrations
 
     settings = Settings()
-    logs.configure(settings.log_format)
-    migrations.ensure(settings.database)
+    logs.configure_logging(settings.log_format)
+    migrations.ensure_migrated(settings.database)
     asyncio.run(_work(settings))
 
 

@@ -9,7 +9,7 @@ from typing import Final
 from markdown_it import MarkdownIt
 
 from app.text.autolinks import enable_autolinks
-from app.text.html import parse_clean, sanitise, text_of
+from app.text.html import parse_clean_html, sanitise, text_of
 
 MAX_NESTING: Final = 20
 MAX_BRACKETS: Final = 500  # every bracket may begin a link, and is looked at again from every other
@@ -86,7 +86,7 @@ def _is_significant(char: str) -> bool:
 
 def _render_body(source: str, html: str) -> Body:
     html = sanitise(html, "note").strip()
-    root = parse_clean(html)
+    root = parse_clean_html(html)
     hrefs = (node.attributes.get("href") for node in root.css("a[href]")) if "href=" in html else ()
     links = tuple(href for href in hrefs if href)
     text = text_of(root)

@@ -71,7 +71,7 @@ from app.core.problems import (
     Problem,
     TooManyRequests,
     Unauthorized,
-    documented,
+    document_problems,
 )
 from app.db.columns import Row
 from app.events.cache_groups import discussion_cache_groups as discussion_groups
@@ -105,7 +105,7 @@ def include_comments(connection: sa.Connection, row: Row, _site: Site, _actor: A
     operation_id="listComments",
     summary="List the comments of an article",
     response_model=CommentList,
-    responses=documented(NotFound, Retracted, WithheldForLegalReasons),
+    responses=document_problems(NotFound, Retracted, WithheldForLegalReasons),
 )
 async def list_comments(
     request: Request, article: RefPath, query: Annotated[CommentQuery, Query()], actor: Public
@@ -139,7 +139,7 @@ async def list_comments(
     operation_id="getComment",
     summary="Get a comment",
     response_model=SingleCommentOut,
-    responses=documented(NotFound, Unauthorized, Forbidden),
+    responses=document_problems(NotFound, Unauthorized, Forbidden),
 )
 async def get_comment(
     request: Request, comment: IdPath, query: Annotated[OneCommentQuery, Query()], actor: Public
@@ -171,7 +171,7 @@ def _check_source(row: Row, fields: dict[str, Any] | None, actor: Actor) -> None
     operation_id="listReplies",
     summary="List the replies to a comment",
     response_model=CommentList,
-    responses=documented(NotFound),
+    responses=document_problems(NotFound),
 )
 async def list_replies(
     request: Request, comment: IdPath, query: Annotated[ReplyQuery, Query()], actor: Public
@@ -277,7 +277,7 @@ async def prepare_moderation(
         reading = await screen.analyze_offloaded(offload(request), body.text, body.links)
     if screen.has_checker and attempt is not None:
         complete = attempt._replace(text=body.text, fingerprint=body.fingerprint)
-        await database(request).fresh(_attempt_check(screen, complete))
+        await database(request).scan_fresh(_attempt_check(screen, complete))
     return PreparedText(body, await screen.ask_checker(draft), reading)
 
 
@@ -304,7 +304,7 @@ async def prepare_post(
     def run_check(connection: sa.Connection) -> PostCheck:
         return check_post(connection, poster, article, data, ahead)
 
-    result = await database(request).fresh(run_check)
+    result = await database(request).scan_fresh(run_check)
     if result.is_known:
         return None
     body = await render_text_offloaded(request, data.text)
@@ -333,7 +333,7 @@ def _try_post(session: Session, poster: Poster, article: str, data: CommentIn, p
     status_code=201,
     response_model=PostedOut,
     responses={
-        **documented(*POST_PROBLEMS),
+        **document_problems(*POST_PROBLEMS),
         200: {"model": PostedOut | TrialOut, "description": "Posted before, or a trial"},
     },
 )
@@ -396,7 +396,7 @@ async def _answer_trial(request: Request, *arguments: Any) -> Response:
 
 editing_router = APIRouter(prefix="/v1/comments", tags=["comments"])
 EDIT_PROBLEMS = (Unauthorized, Forbidden, NotFound, Invalid)
-EDITS = documented(*EDIT_PROBLEMS, Banned, EditWindowClosed, ParentNotPublished, DuplicateComment)
+EDITS = document_problems(*EDIT_PROBLEMS, Banned, EditWindowClosed, ParentNotPublished, DuplicateComment)
 
 
 def make_editor(request: Request, actor: Actor) -> Editor:
@@ -422,7 +422,7 @@ async def prepare_edit(
     def run_check(connection: sa.Connection) -> Attempt | None:
         return editing.check_edit(connection, editor, comment, data.text)
 
-    attempt = None if is_ahead else await database(request).fresh(run_check)
+    attempt = None if is_ahead else await database(request).scan_fresh(run_check)
     body = await render_text_offloaded(request, data.text)
     if not is_ahead and (attempt is None or editor.actor.kind == "key"):
         return PreparedText(body)
@@ -472,7 +472,7 @@ async def update_comment(
     operation_id="deleteComment",
     summary="Delete a comment",
     status_code=204,
-    responses=documented(*EDIT_PROBLEMS, Conflict),
+    responses=document_problems(*EDIT_PROBLEMS, Conflict),
 )
 async def delete_comment(request: Request, comment: IdPath, actor: Public) -> Response:
     """Take a comment back: its author at any time, and for good; or a moderator, who can restore it.
@@ -504,7 +504,7 @@ async def _admit_sync(request: Request, actor: Actor) -> None:
     operation_id="syncComments",
     summary="Sync comments made offline",
     response_model=SyncOut,
-    responses=documented(Unauthorized, Forbidden, Invalid),
+    responses=document_problems(Unauthorized, Forbidden, Invalid),
 )
 async def sync_comments(
     request: Request, body: SyncIn, actor: Annotated[Actor, require_admission(_admit_sync, max_bytes=MAX_SYNC_BYTES)]

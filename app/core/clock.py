@@ -16,12 +16,12 @@ def now() -> datetime:
     return datetime.now(UTC)
 
 
-def iso(moment: datetime) -> str:
+def format_rfc3339(moment: datetime) -> str:
     """RFC 3339 in UTC with `Z`, as everything outside sees it."""
     return moment.astimezone(UTC).isoformat().replace("+00:00", "Z")
 
 
-def _written_out(value: object) -> object:
+def _require_rfc3339(value: object) -> object:
     if not isinstance(value, datetime) and not (isinstance(value, str) and _RFC_3339.fullmatch(value)):
         raise ValueError("must be a time as RFC 3339 has it, such as 2026-01-31T12:00:00Z")
     return value
@@ -34,7 +34,7 @@ def _in_utc(moment: datetime) -> datetime:
         raise ValueError("must be within the years 1 to 9999 in UTC") from None
 
 
-Moment = Annotated[AwareDatetime, BeforeValidator(_written_out), AfterValidator(_in_utc)]
+Moment = Annotated[AwareDatetime, BeforeValidator(_require_rfc3339), AfterValidator(_in_utc)]
 """A time from outside, RFC 3339 with an offset, in UTC: the first and last hours of the calendar have none there."""
 
 
@@ -53,11 +53,11 @@ def _moment_or_day(value: object) -> object:
     return _in_utc(moment)
 
 
-When = Annotated[datetime | date, BeforeValidator(_moment_or_day)]
+TimeOrDay = Annotated[datetime | date, BeforeValidator(_moment_or_day)]
 """A time, or a day of the publication's calendar: what `starts_at` makes one of."""
 
 
-def starts_at(when: datetime | date, zone: str) -> datetime:
+def start_of(when: datetime | date, zone: str) -> datetime:
     """A time as it is, or the first moment of a day in a time zone, in UTC."""
     if isinstance(when, datetime):
         return when
@@ -84,15 +84,15 @@ def month_of(moment: datetime, zone: str) -> str:
 
 def month_bounds(year: int, month: int, zone: str) -> tuple[datetime, datetime]:
     """When a month begins in a time zone, and the next one; the last month of the calendar ends with it."""
-    begin = starts_at(date(year, month, 1), zone)
+    begin = start_of(date(year, month, 1), zone)
     if (year, month) == (9999, 12):
         return begin, datetime.max.replace(tzinfo=UTC)
-    return begin, starts_at(date(year + month // 12, month % 12 + 1, 1), zone)
+    return begin, start_of(date(year + month // 12, month % 12 + 1, 1), zone)
 
 
 def just_before(when: datetime | date, zone: str) -> datetime:
     """What "later than" a time or "from a day on" means, for a comparison with `>`."""
-    start = starts_at(when, zone)
+    start = start_of(when, zone)
     if isinstance(when, datetime) or start == datetime.min.replace(tzinfo=UTC):
         return start
     return start - timedelta(microseconds=1)

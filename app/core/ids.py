@@ -21,42 +21,42 @@ def is_id(text: str) -> bool:
     return _UUID.fullmatch(text) is not None
 
 
-def as_id(digits: str) -> str:
+def id_from_hex(digits: str) -> str:
     """The id with these 32 hexadecimal digits."""
     return "-".join((digits[:8], digits[8:12], digits[12:16], digits[16:20], digits[20:32]))
 
 
-def _known_form(text: str) -> str:
+def _require_id(text: str) -> str:
     if not is_id(text):
         raise NotFound  # what has not the form of an id cannot be the id of anything
     return text
 
 
-IdPath = Annotated[str, AfterValidator(_known_form)]
+IdPath = Annotated[str, AfterValidator(_require_id)]
 """An id in a path; anything of another form is a 404 like every other id that is not there."""
 
 
-def _known_reference(text: str) -> str:
+def _require_reference(text: str) -> str:
     if len(text) > 200 or not text.isprintable():
         raise NotFound
     return text
 
 
-RefPath = Annotated[str, AfterValidator(_known_reference)]
+RefPath = Annotated[str, AfterValidator(_require_reference)]
 """An id or a slug in a path; what can be neither is a 404 like every other that is not there."""
 
 
-def _known_token(text: str) -> str:
+def _require_token(text: str) -> str:
     if len(text) > 400 or not (text.isascii() and text.isprintable()):
         raise NotFound
     return text
 
 
-TokenPath = Annotated[str, AfterValidator(_known_token)]
+TokenPath = Annotated[str, AfterValidator(_require_token)]
 """A token in a path; what can be none is a 404 like one that is unknown."""
 
 
-def _as_id(value: object) -> object:
+def _lower(value: object) -> object:
     return value.lower() if isinstance(value, str) else value
 
 
@@ -69,7 +69,7 @@ def _is_uuid(text: str) -> str:
 _HEX = "[0-9A-Fa-f]"
 AnyId = Annotated[
     str,
-    BeforeValidator(_as_id),
+    BeforeValidator(_lower),
     AfterValidator(_is_uuid),
     Field(json_schema_extra={"pattern": f"^{_HEX}{{8}}(?:-{_HEX}{{4}}){{3}}-{_HEX}{{12}}$"}),
 ]

@@ -22,38 +22,38 @@ _PRIVATE = re.compile(
 _describe = ExceptionDictTransformer(show_locals=False)  # local variables hold tokens, addresses and texts
 
 
-def hide(text: str) -> str:
+def redact(text: str) -> str:
     """The text without e-mail addresses, tokens and network addresses."""
     return _PRIVATE.sub("(hidden)", text)
 
 
-def _as_data(exc_info: ExcInfo) -> list[dict[str, Any]]:
+def _format_as_data(exc_info: ExcInfo) -> list[dict[str, Any]]:
     """A traceback for machines. Messages of exceptions may quote what was sent, so they are looked through."""
     stacks = _describe(exc_info)
     for stack in stacks:
-        stack["exc_value"] = hide(stack["exc_value"])
+        stack["exc_value"] = redact(stack["exc_value"])
     return stacks
 
 
-def _as_text(out: TextIO, found: ExcInfo) -> None:
+def _format_as_text(out: TextIO, exc_info: ExcInfo) -> None:
     """A traceback for people."""
-    out.write("\n" + hide("".join(traceback.format_exception(*found))))
+    out.write("\n" + redact("".join(traceback.format_exception(*exc_info))))
 
 
-def _as_json(event: object, **_: object) -> str:
+def _format_as_json(event: object, **_: object) -> str:
     """A log line; several times faster than the standard library on the one line that every request costs."""
     return pydantic_core.to_json(event, fallback=str, inf_nan_mode="constants").decode()
 
 
-def configure(log_format: str) -> None:
+def configure_logging(log_format: str) -> None:
     """Set up structlog for this process: JSON lines, or readable lines on a terminal."""
     readable = log_format == "console" or (log_format == "auto" and sys.stderr.isatty())
     last: list[structlog.typing.Processor] = [
-        structlog.processors.ExceptionRenderer(_as_data),
-        structlog.processors.JSONRenderer(_as_json),
+        structlog.processors.ExceptionRenderer(_format_as_data),
+        structlog.processors.JSONRenderer(_format_as_json),
     ]
     if readable:
-        last = [structlog.dev.ConsoleRenderer(exception_formatter=_as_text)]
+        last = [structlog.dev.ConsoleRenderer(exception_formatter=_format_as_text)]
     structlog.configure(
         processors=[
             structlog.contextvars.merge_contextvars,

@@ -48,7 +48,7 @@ _NAT64: Final = IPv6Network("64:ff9b::/96")
 _ISATAP: Final = (0x00005EFE, 0x02005EFE)
 
 
-def unwrapped(address: Address) -> Address:
+def unwrap_address(address: Address) -> Address:
     """The IPv4 address that is really meant, where an IPv6 one only carries it: mapped, or behind NAT64."""
     if isinstance(address, IPv6Address) and (address in _MAPPED or address in _NAT64):
         return IPv4Address(int(address) & 0xFFFFFFFF)
@@ -57,7 +57,7 @@ def unwrapped(address: Address) -> Address:
 
 def is_public(address: Address) -> bool:
     """Whether an address belongs to a machine on the public internet, whatever it is wrapped in."""
-    address = unwrapped(address)
+    address = unwrap_address(address)
     if isinstance(address, IPv4Address):
         return address.is_global and not any(address in network for network in _DENIED_4)
     if address.scope_id or address not in _PUBLIC_6 or any(address in network for network in _DENIED_6):
@@ -78,5 +78,5 @@ class Guard:
             address = ip_address(text)
         except ValueError:
             return False
-        meant = unwrapped(address)
+        meant = unwrap_address(address)
         return any(meant in network or address in network for network in self.allowed) or is_public(address)

@@ -10,7 +10,7 @@ MEDIA_TYPE = "application/problem+json"
 _NAME = re.compile(r"[!#-%(-;=?-_a-~]{1,64}", re.ASCII)  # what is printed, but for quotes and what HTML is made of
 
 
-def shown_name(text: str) -> str:
+def printable_name(text: str) -> str:
     """A name as it was sent, if it is short and printable: errors tell names, and never values."""
     return text if _NAME.fullmatch(text) else "(not shown)"
 
@@ -63,10 +63,10 @@ class Problem(Exception):
 
     def __reduce__(self) -> tuple[Any, ...]:
         """Pickled as it is: subclasses take other arguments than they hand on."""
-        return _again, (type(self), self.args, self.__dict__)
+        return _unpickle, (type(self), self.args, self.__dict__)
 
 
-def _again(kind: type[Problem], args: tuple[Any, ...], state: dict[str, Any]) -> Problem:
+def _unpickle(kind: type[Problem], args: tuple[Any, ...], state: dict[str, Any]) -> Problem:
     problem = kind.__new__(kind, *args)
     problem.__dict__.update(state)
     return problem
@@ -205,12 +205,12 @@ class StorageFull(Problem):
     status, code, title = 507, "storage_full", "No room is left to store this"
 
 
-def documented(*problems: type[Problem]) -> dict[int | str, dict[str, Any]]:
+def document_problems(*problems: type[Problem]) -> dict[int | str, dict[str, Any]]:
     """The `responses=` of a route: these problems, and those that any route can have."""
-    found: dict[int | str, dict[str, Any]] = {}
+    responses: dict[int | str, dict[str, Any]] = {}
     everywhere: list[type[Problem]] = [*problems, BadRequest, Unauthorized, TooManyRequests, Unavailable]
     for problem in dict.fromkeys(everywhere):
-        entry = found.setdefault(problem.status, {"model": ProblemOut, "description": ""})
+        entry = responses.setdefault(problem.status, {"model": ProblemOut, "description": ""})
         entry["content"] = {MEDIA_TYPE: {"schema": {"$ref": "#/components/schemas/ProblemOut"}}}
         entry["description"] = "; ".join(filter(None, [entry["description"], f"`{problem.code}`: {problem.__doc__}"]))
-    return found
+    return responses

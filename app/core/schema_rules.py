@@ -87,8 +87,8 @@ def both(*rules: Rule) -> Rule:
 
 def where(name: str, values: list[str], rule: Rule) -> Rule:
     """Where a field has one of these values, a rule holds."""
-    chosen = {"required": [name], "properties": {name: {"enum": values}}}
-    return _none_of(*(_all_of(chosen, fault) for fault in _faults(rule)))
+    applies = {"required": [name], "properties": {name: {"enum": values}}}
+    return _none_of(*(_all_of(applies, fault) for fault in _faults(rule)))
 
 
 def any_of(names: Iterable[str], *, instead: Iterable[str] = (), spaces: bool = True) -> Rule:
@@ -101,17 +101,17 @@ def any_of(names: Iterable[str], *, instead: Iterable[str] = (), spaces: bool = 
     return {"pattern": f"^{space}{some}{space}$"}
 
 
-def references(most: int, longest: int | None = None) -> Rule:
+def references(max_items: int, max_length: int | None = None) -> Rule:
     """At most so many ids or slugs with commas between them, each of so many characters at most."""
-    one = rf"\s*[^\x00\s,]{_up_to(longest)}"
-    return {"pattern": f"^{one}(?:,{one}){{0,{most - 1}}}$"}
+    reference = rf"\s*[^\x00\s,]{_up_to(max_length)}"
+    return {"pattern": f"^{reference}(?:,{reference}){{0,{max_items - 1}}}$"}
 
 
-def filter_values(most: int, value: str) -> Rule:
+def filter_values(max_items: int, value: str) -> Rule:
     """At most so many values of a filter: any of them, or none of them if the first has a leading `-`."""
-    more = f"{{0,{most - 1}}}"
+    more = f"{{0,{max_items - 1}}}"
     return {"pattern": rf"^\s*(?:{value}(?:,\s*{value}){more}|-{value}(?:,\s*-?{value}){more})$"}
 
 
-def _up_to(longest: int | None) -> str:
-    return f"[^\\x00,]{{0,{longest - 1}}}" if longest else r"[^\x00,]*"
+def _up_to(max_length: int | None) -> str:
+    return f"[^\\x00,]{{0,{max_length - 1}}}" if max_length else r"[^\x00,]*"

@@ -227,17 +227,17 @@ class Settings(BaseSettings):
     @field_validator("websub_hubs", mode="before")
     @classmethod
     def _are_hubs(cls, value: object) -> object:
-        found = [part.strip() for part in value.split(",") if part.strip()] if isinstance(value, str) else value
-        if not all(is_http_url(hub) for hub in (found if isinstance(found, list) else [])):
+        parts = [part.strip() for part in value.split(",") if part.strip()] if isinstance(value, str) else value
+        if not all(is_http_url(hub) for hub in (parts if isinstance(parts, list) else [])):
             raise ValueError("must be http or https URLs without credentials")
-        return found
+        return parts
 
     @field_validator("outgoing_allow", mode="before")
     @classmethod
     def _are_networks(cls, value: object) -> object:
-        found = [part.strip() for part in value.split(",") if part.strip()] if isinstance(value, str) else value
-        Guard(found if isinstance(found, list) else [])
-        return found
+        parts = [part.strip() for part in value.split(",") if part.strip()] if isinstance(value, str) else value
+        Guard(parts if isinstance(parts, list) else [])
+        return parts
 
     @field_validator("site_url")
     @classmethod

@@ -4,19 +4,19 @@ import sqlalchemy as sa
 
 from app.db.base import Database, Overloaded, is_full, is_unavailable
 from app.db.postgres import PostgresDatabase
-from app.db.query_process import Aside, giving_way
+from app.db.query_process import QueryProcesses, yield_cpu
 from app.db.sqlite import SqliteDatabase
 
 __all__ = [
-    "Aside",
     "Database",
     "Overloaded",
     "PostgresDatabase",
+    "QueryProcesses",
     "SqliteDatabase",
-    "giving_way",
     "is_full",
     "is_unavailable",
     "open_database",
+    "yield_cpu",
 ]
 
 

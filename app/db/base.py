@@ -14,8 +14,8 @@ from sqlmodel import Session
 
 P = ParamSpec("P")
 T = TypeVar("T")
-RETRIED = {"40001", "40P01"}  # serialization failure, deadlock: PostgreSQL asks for a new try
-AWAY = tuple(f"SQLITE_{name}" for name in ("BUSY", "LOCKED", "CANTOPEN", "READONLY", "IOERR", "PROTOCOL"))
+RETRIED_STATES = {"40001", "40P01"}  # serialization failure, deadlock: PostgreSQL asks for a new try
+UNAVAILABLE_ERRORS = tuple(f"SQLITE_{name}" for name in ("BUSY", "LOCKED", "CANTOPEN", "READONLY", "IOERR", "PROTOCOL"))
 
 
 class Overloaded(DBAPIError):
@@ -31,10 +31,10 @@ def is_unavailable(error: DBAPIError) -> bool:
         return True
     state = getattr(error.orig, "sqlstate", None)
     if state is not None:
-        return str(state)[:2] in {"08", "53", "57"} or state in RETRIED | {"55P03", "25006"}
+        return str(state)[:2] in {"08", "53", "57"} or state in RETRIED_STATES | {"55P03", "25006"}
     name = getattr(error.orig, "sqlite_errorname", "")
     if name:
-        return str(name).startswith(AWAY)
+        return str(name).startswith(UNAVAILABLE_ERRORS)
     return isinstance(error, sa.exc.OperationalError)
 
 
@@ -44,7 +44,7 @@ def is_full(error: DBAPIError) -> bool:
     return code in {"53100", "SQLITE_FULL"}
 
 
-class _Turns:
+class _SwitchInterval:
     """While anything long runs in a thread, threads take turns of 0.2 ms instead of Python's 5.
 
     The event loop needs the interpreter several times in a request of half a millisecond, and would wait each time.
@@ -57,7 +57,7 @@ class _Turns:
         self._lock, self._running, self._before = Lock(), 0, 0.0
 
     @contextmanager
-    def short(self) -> Iterator[None]:
+    def shorten(self) -> Iterator[None]:
         """For as long as this lasts, in any thread."""
         with self._lock:
             if not self._running:
@@ -73,7 +73,7 @@ class _Turns:
                     sys.setswitchinterval(self._before)
 
 
-turns = _Turns()
+switch_interval = _SwitchInterval()
 
 
 @contextmanager
@@ -88,8 +88,8 @@ class Database(ABC):
     """One store. `read` and `write` are for the event loop, `connect` and `transaction` for everything else."""
 
     dialect: str
-    gap = 0.0  # seconds between two pieces of work of one command
-    pause: Callable[[], object] | None = None
+    batch_pause = 0.0  # seconds between two pieces of work of one command
+    on_progress: Callable[[], object] | None = None
     """What is called again and again while a query runs in this process: set before the first connection is opened."""
 
     @abstractmethod
@@ -100,7 +100,9 @@ class Database(ABC):
     async def scan(self, query: Callable[Concatenate[sa.Connection, P], T], *args: P.args, **kwargs: P.kwargs) -> T:
         """Run a query that may take longer than about 2 ms: never on the event loop."""
 
-    async def fresh(self, query: Callable[Concatenate[sa.Connection, P], T], *args: P.args, **kwargs: P.kwargs) -> T:
+    async def scan_fresh(
+        self, query: Callable[Concatenate[sa.Connection, P], T], *args: P.args, **kwargs: P.kwargs
+    ) -> T:
         """`scan` what was committed a moment ago: never on a replica that may not have it yet."""
         return await self.scan(query, *args, **kwargs)
 
@@ -119,7 +121,7 @@ class Database(ABC):
         with self.engines()[0].connect() as connection:
             yield connection
 
-    def asked(self, query: Callable[[sa.Connection], T]) -> T:
+    def run_query(self, query: Callable[[sa.Connection], T]) -> T:
         """Run a query here and now, for threads."""
         with self.connect() as connection:
             return query(connection)
@@ -135,11 +137,11 @@ class Database(ABC):
             yield session
 
     @contextmanager
-    def piece(self) -> Iterator[Session]:
+    def batch_transaction(self) -> Iterator[Session]:
         """One transaction of many that a command makes: before it goes on, others who wait can write."""
         with self.transaction() as session:
             yield session
-        time.sleep(self.gap)
+        time.sleep(self.batch_pause)
 
     async def start(self) -> None:
         """Open what is kept open."""

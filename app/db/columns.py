@@ -24,7 +24,7 @@ def table_of(model: type[SQLModel]) -> sa.Table:
     return cast(sa.Table, vars(model)["__table__"])
 
 
-def affected(result: sa.Result[Any]) -> int:
+def count_affected(result: sa.Result[Any]) -> int:
     """How many rows an UPDATE or DELETE touched."""
     return cast("sa.CursorResult[Any]", result).rowcount
 
@@ -33,15 +33,15 @@ Row = sa.RowMapping | Mapping[str, Any]
 """A row as queries give it and as functions that shape it take it."""
 
 
-def as_text(column: ColumnElement[Any]) -> ColumnElement[Any]:
+def as_sort_text(column: ColumnElement[Any]) -> ColumnElement[Any]:
     """A time as the database writes it, a number or text as it is: `moment` reads it, and it sorts like the time."""
     return sa.cast(column, sa.String) if isinstance(column.type, UTCDateTime) else column
 
 
-def moment(text: str) -> datetime:
+def parse_time(text: str) -> datetime:
     """The time that `as_text` gave."""
-    found = datetime.fromisoformat(text)
-    return found.replace(tzinfo=UTC) if found.tzinfo is None else found
+    time = datetime.fromisoformat(text)
+    return time.replace(tzinfo=UTC) if time.tzinfo is None else time
 
 
 class json_rows(FunctionElement[list[dict[str, Any]]]):

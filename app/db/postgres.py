@@ -13,10 +13,10 @@ from psycopg.types.string import TextLoader
 from sqlalchemy.exc import DBAPIError
 from sqlmodel import Session
 
-from app.db.base import RETRIED, Database, P, T, turns
+from app.db.base import RETRIED_STATES, Database, P, T, switch_interval
 
 OPTIONS = "-c timezone=UTC -c statement_timeout=20000 -c lock_timeout=5000"
-SCANS = 3  # slow reads at a time
+SCAN_THREADS = 3  # slow reads at a time
 log = structlog.get_logger("broadsheet.db")
 
 
@@ -28,7 +28,7 @@ class PostgresDatabase(Database):
     def __init__(self, url: str, read_url: str = "", threads: int = 8) -> None:
         options: dict[str, Any] = {
             "pool_size": threads,
-            "max_overflow": SCANS + 1,
+            "max_overflow": SCAN_THREADS + 1,
             "pool_timeout": 5,
             "pool_recycle": 1800,
             "json_deserializer": pydantic_core.from_json,  # a third of the time that psycopg's own takes
@@ -40,7 +40,9 @@ class PostgresDatabase(Database):
         for engine in self.engines():
             sa.event.listen(engine, "connect", _prepare_postgres)
         self._read_threads = ThreadPoolExecutor(threads, "read")
-        self._scan_threads = ThreadPoolExecutor(SCANS, "scan")  # so that what is slow never holds all of the others up
+        self._scan_threads = ThreadPoolExecutor(
+            SCAN_THREADS, "scan"
+        )  # so that what is slow never holds all of the others up
         self._write_threads = ThreadPoolExecutor(threads, "write")
 
     def engines(self) -> tuple[sa.Engine, sa.Engine]:
@@ -58,29 +60,31 @@ class PostgresDatabase(Database):
         await asyncio.to_thread(self._scan_threads.shutdown)
         await super().stop()
 
-    def asked(self, query: Callable[[sa.Connection], T]) -> T:
+    def run_query(self, query: Callable[[sa.Connection], T]) -> T:
         try:
-            return super().asked(query)
+            return super().run_query(query)
         except DBAPIError as error:
             if not error.connection_invalidated:
                 raise
             log.warning("connection was lost; reading again")
-            return super().asked(query)  # a read may be repeated: the server was restarted or the pool was stale
+            return super().run_query(query)  # a read may be repeated: the server was restarted or the pool was stale
 
-    async def _within(self, threads: ThreadPoolExecutor, query: Callable[[sa.Connection], T]) -> T:
-        return await asyncio.get_running_loop().run_in_executor(threads, self.asked, query)
+    async def _run_in(self, threads: ThreadPoolExecutor, query: Callable[[sa.Connection], T]) -> T:
+        return await asyncio.get_running_loop().run_in_executor(threads, self.run_query, query)
 
     async def read(self, query: Callable[Concatenate[sa.Connection, P], T], *args: P.args, **kwargs: P.kwargs) -> T:
-        return await self._within(self._read_threads, lambda connection: query(connection, *args, **kwargs))
+        return await self._run_in(self._read_threads, lambda connection: query(connection, *args, **kwargs))
 
     async def scan(self, query: Callable[Concatenate[sa.Connection, P], T], *args: P.args, **kwargs: P.kwargs) -> T:
         def run(connection: sa.Connection) -> T:
-            with turns.short():
+            with switch_interval.shorten():
                 return query(connection, *args, **kwargs)
 
-        return await self._within(self._scan_threads, run)
+        return await self._run_in(self._scan_threads, run)
 
-    async def fresh(self, query: Callable[Concatenate[sa.Connection, P], T], *args: P.args, **kwargs: P.kwargs) -> T:
+    async def scan_fresh(
+        self, query: Callable[Concatenate[sa.Connection, P], T], *args: P.args, **kwargs: P.kwargs
+    ) -> T:
         return await self.write(lambda session: query(session.connection(), *args, **kwargs))
 
     async def write(self, action: Callable[Concatenate[Session, P], T], *args: P.args, **kwargs: P.kwargs) -> T:
@@ -89,7 +93,7 @@ class PostgresDatabase(Database):
                 with self.transaction() as session:
                     return action(session, *args, **kwargs)
             except DBAPIError as error:
-                if tries and getattr(error.orig, "sqlstate", None) in RETRIED:
+                if tries and getattr(error.orig, "sqlstate", None) in RETRIED_STATES:
                     return run(tries - 1)
                 raise
 

@@ -18,14 +18,18 @@ import structlog
 from app.db.base import Database, Overloaded
 
 T = TypeVar("T")
-PAUSE = 10.0  # seconds between two beginnings, so that what always fails is not tried all the time
-BEGINNING, LONGEST, ENDING = 120.0, 30.0, 5.0  # seconds that a process has to begin, to answer, and to end
-SIZE = 8  # bytes before each message, which say how long it is
-BUFFER = 1 << 20
+RESTART_SECONDS = 10.0  # seconds between two beginnings, so that what always fails is not tried all the time
+START_SECONDS, QUERY_SECONDS, STOP_SECONDS = (
+    120.0,
+    30.0,
+    5.0,
+)  # seconds that a process has to begin, to answer, and to end
+LENGTH_BYTES = 8  # bytes before each message, which say how long it is
+BUFFER_BYTES = 1 << 20
 log = structlog.get_logger("broadsheet.db")
 
 
-class _Gone(Exception):
+class _ProcessEnded(Exception):
     """The process has ended."""
 
 
@@ -39,11 +43,11 @@ class _Process:
         self._turn, self.waiting = asyncio.Lock(), 0
 
     @classmethod
-    async def begin(cls, opening: Callable[[], Database]) -> "_Process":
+    async def start(cls, opening: Callable[[], Database]) -> "_Process":
         """Start one, and wait until it has opened its store."""
         ours, theirs = socket.socketpair()
-        streams = await asyncio.open_unix_connection(sock=ours, limit=BUFFER)
-        code = f"from {__name__} import answer; answer()"
+        streams = await asyncio.open_unix_connection(sock=ours, limit=BUFFER_BYTES)
+        code = f"from {__name__} import serve_queries; serve_queries()"
         try:
             with theirs:  # in a session of its own: Ctrl-C in a terminal is for the process that serves
                 process = await asyncio.create_subprocess_exec(
@@ -52,44 +56,44 @@ class _Process:
         except BaseException:
             streams[1].close()
             raise
-        begun = cls(process, *streams)
+        started = cls(process, *streams)
         try:
-            await begun.ask(opening, BEGINNING)
+            await started.run(opening, START_SECONDS)
         except BaseException:
-            await begun.end()
+            await started.stop()
             raise
-        return begun
+        return started
 
-    async def ask(self, question: Any, patience: float = LONGEST) -> Any:
+    async def run(self, query: Any, seconds: float = QUERY_SECONDS) -> Any:
         """What it answers, or the exception that it raises. Who goes away leaves the turn to the next."""
-        message = pickle.dumps(question)
+        message = pickle.dumps(query)
         self.waiting += 1
         try:
             await self._turn.acquire()
         except BaseException:
             self.waiting -= 1
             raise
-        exchange = asyncio.create_task(self._exchange(message, patience))
-        exchange.add_done_callback(self._exchanged)  # what was begun is heard to its end, also if the caller goes
+        exchange = asyncio.create_task(self._exchange(message, seconds))
+        exchange.add_done_callback(self._finish_exchange)  # what was begun is heard to its end, also if the caller goes
         try:
-            said = await asyncio.shield(exchange)
+            message_out = await asyncio.shield(exchange)
         except (EOFError, ConnectionError) as lost:
-            raise _Gone from lost
-        error, answer = pickle.loads(said)  # noqa: S301  from a process of our own
+            raise _ProcessEnded from lost
+        error, answer = pickle.loads(message_out)  # noqa: S301  from a process of our own
         if error is not None:
             raise error
         return answer
 
-    async def _exchange(self, message: bytes, patience: float) -> bytes:
+    async def _exchange(self, message: bytes, seconds: float) -> bytes:
         try:
-            async with asyncio.timeout(patience):
-                self._writer.write(len(message).to_bytes(SIZE) + message)
-                return await self._reader.readexactly(int.from_bytes(await self._reader.readexactly(SIZE)))
+            async with asyncio.timeout(seconds):
+                self._writer.write(len(message).to_bytes(LENGTH_BYTES) + message)
+                return await self._reader.readexactly(int.from_bytes(await self._reader.readexactly(LENGTH_BYTES)))
         except TimeoutError:
             self.kill()
             raise Overloaded("a process for searches did not answer in time") from None
 
-    def _exchanged(self, exchange: asyncio.Task[bytes]) -> None:
+    def _finish_exchange(self, exchange: asyncio.Task[bytes]) -> None:
         self._turn.release()
         self.waiting -= 1
         if not exchange.cancelled():
@@ -100,10 +104,10 @@ class _Process:
         with contextlib.suppress(ProcessLookupError):
             self._process.kill()
 
-    async def end(self) -> None:
+    async def stop(self) -> None:
         """Let it finish what it does, and wait for that, but not for ever."""
         try:
-            async with asyncio.timeout(ENDING):
+            async with asyncio.timeout(STOP_SECONDS):
                 async with self._turn:
                     self._writer.close()
                 await self._process.wait()
@@ -115,7 +119,7 @@ class _Process:
         await self._process.wait()
 
 
-class Aside:
+class QueryProcesses:
     """Runs queries in processes that have connections of their own. They begin when the first query comes.
 
     Until then, while they are replaced and where there are to be none, a thread of this process runs the query.
@@ -124,85 +128,85 @@ class Aside:
     def __init__(self, db: Database, opening: Callable[[], Database], most: int) -> None:
         self._db, self._opening, self._most = db, opening, most
         self._processes: list[_Process] = []
-        self._beginning: asyncio.Task[None] | None = None
+        self._starting: asyncio.Task[None] | None = None
         self._not_before = 0.0
 
     async def scan(self, query: Callable[[sa.Connection], T]) -> T:
         """As `Database.scan`; the query, what it answers and what it raises must pickle."""
-        if len(self._processes) < self._most and self._beginning is None and time.monotonic() >= self._not_before:
-            self._beginning = asyncio.create_task(self._begin())
+        if len(self._processes) < self._most and self._starting is None and time.monotonic() >= self._not_before:
+            self._starting = asyncio.create_task(self._start_processes())
         if self._processes:
             process = min(self._processes, key=lambda process: process.waiting)
             try:
-                return cast(T, await process.ask(query))
-            except _Gone:
+                return cast(T, await process.run(query))
+            except _ProcessEnded:
                 if process in self._processes:  # the first who notices
                     self._processes.remove(process)
                     log.warning("a process for searches has ended; another will be begun")
-                    await process.end()
+                    await process.stop()
         return await self._db.scan(query)
 
-    async def _begin(self) -> None:
-        self._not_before = time.monotonic() + PAUSE
+    async def _start_processes(self) -> None:
+        self._not_before = time.monotonic() + RESTART_SECONDS
         try:
             while len(self._processes) < self._most:
-                self._processes.append(await _Process.begin(self._opening))
-        except (_Gone, OSError) as error:
+                self._processes.append(await _Process.start(self._opening))
+        except (_ProcessEnded, OSError) as error:
             log.warning("a process for searches could not begin", error=repr(error))
         finally:
-            self._beginning = None
+            self._starting = None
 
     async def stop(self) -> None:
         """Finish what runs, then end the processes."""
-        if beginning := self._beginning:
-            await beginning
+        if starting := self._starting:
+            await starting
         while self._processes:
-            await self._processes.pop().end()
+            await self._processes.pop().stop()
 
 
-def giving_way(work: Iterable[T]) -> Iterator[T]:
+def yield_cpu(work: Iterable[T]) -> Iterator[T]:
     """Pieces of what works long; before each one others get the processor, if any wait for it.
 
     A kernel lets them wait for 3 ms. In threads of the process that serves nothing is done: there they wait for the
     interpreter.
     """
     for piece in work:
-        for way in _WAYS:
-            way()
+        for yield_once in _YIELDS:
+            yield_once()
         yield piece
 
 
-_WAYS: list[Callable[[], object]] = []
+_YIELDS: list[Callable[[], object]] = []
 
 
-def answer() -> None:
+def serve_queries() -> None:
     """Answer what comes on standard input, a socket, until it ends: with the parent, however that ends."""
     signal.signal(signal.SIGTERM, signal.SIG_IGN)  # the parent may still have requests to answer
-    with socket.socket(fileno=0) as both, cast(BinaryIO, both.makefile("rwb", BUFFER)) as stream:
-        db: Database = _next(stream)()
+    with socket.socket(fileno=0) as both, cast(BinaryIO, both.makefile("rwb", BUFFER_BYTES)) as stream:
+        db: Database = _read_message(stream)()
         gc.freeze()
-        _WAYS.append(os.sched_yield)
-        db.pause = os.sched_yield
-        _tell(stream, pickle.dumps((None, None)))  # the store is open
-        while query := _next(stream):
-            _tell(stream, _outcome(db, query))
+        _YIELDS.append(os.sched_yield)
+        db.on_progress = os.sched_yield
+        _write_message(stream, pickle.dumps((None, None)))  # the store is open
+        while query := _read_message(stream):
+            _write_message(stream, _run_query(db, query))
         for engine in db.engines():
             engine.dispose()
 
 
-def _next(stream: BinaryIO) -> Any:
-    size = int.from_bytes(stream.read(SIZE))
+def _read_message(stream: BinaryIO) -> Any:
+    size = int.from_bytes(stream.read(LENGTH_BYTES))
     return pickle.loads(stream.read(size)) if size else None  # noqa: S301  from the process that began this one
 
 
-def _tell(stream: BinaryIO, message: bytes) -> None:
-    stream.write(len(message).to_bytes(SIZE) + message)
+def _write_message(stream: BinaryIO, message: bytes) -> None:
+    stream.write(len(message).to_bytes(LENGTH_BYTES) + message)
     stream.flush()
 
 
-def _outcome(db: Database, query: Callable[[sa.Connection], object]) -> bytes:
+def _run_query(db: Database, query: Callable[[sa.Connection], object]) -> bytes:
     try:
-        return pickle.dumps((None, db.asked(query)))
+        return pickle.dumps((None, db.run_query(query)))
     except Exception as error:
         message = pickle.dumps((error, None))
         pickle.loads(message)  # noqa: S301  what could not be told ends this process, and a thread meets it again

@@ -18,20 +18,20 @@ from sqlalchemy.exc import IntegrityError, OperationalError
 from sqlmodel import Session
 
 from app.core.files import make_folder
-from app.db.base import Database, Overloaded, P, T, turns
+from app.db.base import Database, Overloaded, P, T, switch_interval
 from app.db.driver import sqlite
 
 MINIMUM_SQLITE = (3, 51, 3)  # every older release can lose commits in WAL mode
-BATCH = 256
-WAITING = 20_000
-PATIENCE = 10.0  # seconds to wait for another process
-PRAGMAS = (f"busy_timeout={PATIENCE * 1000:.0f}", "synchronous=FULL", "foreign_keys=ON", "cache_size=-32000")
+MAX_BATCH = 256
+MAX_WAITING_WRITES = 20_000
+BUSY_SECONDS = 10.0  # seconds to wait for another process
+PRAGMAS = (f"busy_timeout={BUSY_SECONDS * 1000:.0f}", "synchronous=FULL", "foreign_keys=ON", "cache_size=-32000")
 WAL_ATTEMPTS = 100
-STEPS = 100  # of SQLite's machine between two pauses: some hundredths of a millisecond
+PROGRESS_STEPS = 100  # of SQLite's machine between two pauses: some hundredths of a millisecond
 log = structlog.get_logger("broadsheet.db")
 
 
-class _Piece:
+class _Write:
     """A write that waits for the writer thread, and the caller that waits for it."""
 
     def __init__(self, work: Callable[[Session], Any]) -> None:
@@ -43,7 +43,7 @@ class _Piece:
 _Outcome = tuple[Any, BaseException | None]
 
 
-def _deliver(settled: list[tuple[_Piece, _Outcome]]) -> None:
+def _resolve_futures(settled: list[tuple[_Write, _Outcome]]) -> None:
     for piece, (result, error) in settled:
         if piece.future.done():  # the caller has gone away
             continue
@@ -53,14 +53,14 @@ def _deliver(settled: list[tuple[_Piece, _Outcome]]) -> None:
             piece.future.set_result(result)
 
 
-def _settle(pieces: list[_Piece], outcomes: list[_Outcome]) -> None:
+def _answer_callers(pieces: list[_Write], outcomes: list[_Outcome]) -> None:
     """Answer from the writer thread: a loop is woken once for all that wait in it."""
-    waiting: dict[asyncio.AbstractEventLoop, list[tuple[_Piece, _Outcome]]] = {}
+    waiting: dict[asyncio.AbstractEventLoop, list[tuple[_Write, _Outcome]]] = {}
     for piece, outcome in zip(pieces, outcomes, strict=True):
         waiting.setdefault(piece.loop, []).append((piece, outcome))
     for loop, settled in waiting.items():
         with contextlib.suppress(RuntimeError):  # the loop is closed: nobody waits there any more
-            loop.call_soon_threadsafe(_deliver, settled)
+            loop.call_soon_threadsafe(_resolve_futures, settled)
 
 
 class _TransactionLost(Exception):
@@ -71,11 +71,11 @@ def _raw(connection: sa.Connection) -> Any:
     return connection.connection.dbapi_connection
 
 
-def _attempt(connection: sa.Connection, piece: _Piece) -> _Outcome:
+def _run_write(connection: sa.Connection, piece: _Write) -> _Outcome:
     """Run one piece in a savepoint of its own."""
     cause: Exception | None = None
     try:
-        with _piece_of(connection) as session:
+        with _write_savepoint(connection) as session:
             try:
                 result = piece.work(session)
                 session.flush()
@@ -90,7 +90,7 @@ def _attempt(connection: sa.Connection, piece: _Piece) -> _Outcome:
 
 
 @contextmanager
-def _piece_of(connection: sa.Connection) -> Iterator[Session]:
+def _write_savepoint(connection: sa.Connection) -> Iterator[Session]:
     """The same as `savepoint` at a fraction of its cost: one name for all, and nothing to compile."""
     raw = _raw(connection)
     raw.execute("SAVEPOINT piece")
@@ -104,30 +104,30 @@ def _piece_of(connection: sa.Connection) -> Iterator[Session]:
         connection.exec_driver_sql("RELEASE piece")
 
 
-def _together(connection: sa.Connection, pieces: list[_Piece]) -> None:
+def _commit_together(connection: sa.Connection, pieces: list[_Write]) -> None:
     """Group commit: everything that waits in one transaction, one sync of the disk for all of it."""
     outcomes: list[_Outcome] = []
     try:
         with connection.begin():
             for piece in pieces:
-                outcomes.append(_attempt(connection, piece))
+                outcomes.append(_run_write(connection, piece))
     except BaseException as error:
         if _raw(connection).in_transaction:
             _raw(connection).rollback()  # SQLAlchemy leaves it open when COMMIT fails: no later BEGIN would work
         if len(pieces) > 1 and isinstance(error, _TransactionLost | IntegrityError):
             for piece in pieces:  # one of them spoilt it, nothing was committed: each gets a transaction of its own
-                _together(connection, [piece])
+                _commit_together(connection, [piece])
             return
         cause = error.__cause__ if isinstance(error, _TransactionLost) else error
         outcomes = [(None, cause)] * len(pieces)
-    _settle(pieces, outcomes)
+    _answer_callers(pieces, outcomes)
 
 
 class SqliteDatabase(Database):
     """One file, or several processes on one file."""
 
     dialect = "sqlite"
-    gap = 0.012  # longer than any wait between two tries to begin, see `_prepare_writes`
+    batch_pause = 0.012  # longer than any wait between two tries to begin, see `_prepare_writes`
 
     def __init__(self, url: str) -> None:
         if sqlite.sqlite_version_info < MINIMUM_SQLITE:
@@ -146,13 +146,13 @@ class SqliteDatabase(Database):
         self._folder = Path(path).parent
         for engine in (self._reads, self._writes):
             sa.event.listen(engine, "connect", _prepare_sqlite)
-        sa.event.listen(self._reads, "connect", self._pausing)
+        sa.event.listen(self._reads, "connect", self._install_progress_handler)
         sa.event.listen(self._writes, "connect", _prepare_writes)
         sa.event.listen(self._writes, "begin", _begin_immediate)
-        self._queue: queue.Queue[_Piece | None] = queue.Queue(WAITING)
+        self._queue: queue.Queue[_Write | None] = queue.Queue(MAX_WAITING_WRITES)
         self._threads = ThreadPoolExecutor(4, "read")
         self._writer: threading.Thread | None = None
-        self._kept: sa.Connection | None = None
+        self._read_connection: sa.Connection | None = None
 
     def engines(self) -> tuple[sa.Engine, sa.Engine]:
         make_folder(self._folder)  # not before: a store that is only built leaves nothing behind
@@ -167,15 +167,15 @@ class SqliteDatabase(Database):
             finally:
                 connection.exec_driver_sql("ROLLBACK")
 
-    def _pausing(self, connection: Any, _record: object) -> None:
-        if pause := self.pause:
-            connection.set_progress_handler(lambda: bool(pause()), STEPS)  # True would end the query
+    def _install_progress_handler(self, connection: Any, _record: object) -> None:
+        if on_progress := self.on_progress:
+            connection.set_progress_handler(lambda: bool(on_progress()), PROGRESS_STEPS)  # True would end the query
 
     async def start(self) -> None:
         make_folder(self._folder)
-        self._kept = self._reads.connect()
+        self._read_connection = self._reads.connect()
         try:  # statistics for the planner: only where they are missing or old, on a sample, in a few milliseconds
-            self._kept.exec_driver_sql("PRAGMA optimize=0x10002")
+            self._read_connection.exec_driver_sql("PRAGMA optimize=0x10002")
         except OperationalError as error:
             log.warning("statistics are left for the next start", error=str(error.orig))
         self._writer = threading.Thread(target=self._write_loop, name="writer", daemon=True)
@@ -187,39 +187,39 @@ class SqliteDatabase(Database):
             await asyncio.to_thread(self._queue.put, None)
             await asyncio.to_thread(writer.join)
         self._threads.shutdown()
-        if self._kept:
-            self._kept.close()
+        if self._read_connection:
+            self._read_connection.close()
         await super().stop()
 
     def _write_loop(self) -> None:
         with self._writes.connect() as connection:
             while (first := self._queue.get()) is not None:
                 pieces, last = [first], False
-                while len(pieces) < BATCH and not self._queue.empty():
+                while len(pieces) < MAX_BATCH and not self._queue.empty():
                     piece = self._queue.get()
                     if piece is None:
                         last = True
                         break
                     pieces.append(piece)
-                _together(connection, pieces)
+                _commit_together(connection, pieces)
                 if last:
                     return
 
     async def read(self, query: Callable[Concatenate[sa.Connection, P], T], *args: P.args, **kwargs: P.kwargs) -> T:
-        assert self._kept is not None, "start() was not awaited"
-        return query(self._kept, *args, **kwargs)
+        assert self._read_connection is not None, "start() was not awaited"
+        return query(self._read_connection, *args, **kwargs)
 
     async def scan(self, query: Callable[Concatenate[sa.Connection, P], T], *args: P.args, **kwargs: P.kwargs) -> T:
         def run() -> T:
-            with turns.short():
-                return self.asked(lambda connection: query(connection, *args, **kwargs))
+            with switch_interval.shorten():
+                return self.run_query(lambda connection: query(connection, *args, **kwargs))
 
         return await asyncio.get_running_loop().run_in_executor(self._threads, run)
 
     async def write(self, action: Callable[Concatenate[Session, P], T], *args: P.args, **kwargs: P.kwargs) -> T:
         if self._writer is None:
             raise Overloaded("the store is not open")
-        piece = _Piece(lambda session: action(session, *args, **kwargs))
+        piece = _Write(lambda session: action(session, *args, **kwargs))
         try:
             self._queue.put_nowait(piece)
         except queue.Full:
@@ -253,7 +253,7 @@ def _prepare_writes(connection: Any, _record: object) -> None:
 
 
 def _begin_immediate(connection: sa.Connection) -> None:
-    until = time.monotonic() + PATIENCE
+    until = time.monotonic() + BUSY_SECONDS
     while True:
         try:
             connection.exec_driver_sql("BEGIN IMMEDIATE")

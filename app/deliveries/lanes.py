@@ -12,33 +12,40 @@ from app.core.ids import new_id
 from app.db.columns import Row, table_of
 from app.deliveries.tables import Delivery, DeliveryLane
 
-WIDTH: Final = 8  # deliveries of one lane at a time
-BREAKS: Final = 5  # failures in a row after which only one at a time is tried, and with pauses
-PAUSES: Final = (30.0, 60.0, 120.0, 300.0, 600.0, 900.0)  # seconds between tries of a broken lane; the last for ever
-CHUNK: Final = 500
+MAX_PARALLEL: Final = 8  # deliveries of one lane at a time
+BREAKER_THRESHOLD: Final = 5  # failures in a row after which only one at a time is tried, and with pauses
+BREAKER_PAUSES_SECONDS: Final = (
+    30.0,
+    60.0,
+    120.0,
+    300.0,
+    600.0,
+    900.0,
+)  # seconds between tries of a broken lane; the last for ever
+CHUNK_SIZE: Final = 500
 DELIVERY, LANE = table_of(Delivery), table_of(DeliveryLane)
 _INSERT: dict[str, Any] = {"sqlite": sqlite.insert(LANE), "postgresql": postgresql.insert(LANE)}
 
 
-def _first(*conditions: sa.ColumnElement[bool]) -> sa.ScalarSelect[Any]:
+def _first_due(*conditions: sa.ColumnElement[bool]) -> sa.ScalarSelect[Any]:
     query = sa.select(DELIVERY.c.due_at).where(DELIVERY.c.lane_id == LANE.c.id, *conditions)
     return query.order_by(DELIVERY.c.due_at).limit(1).scalar_subquery()
 
 
 _MOMENT: Any = sa.bindparam("moment", type_=DELIVERY.c.due_at.type)
-_HELD = (DELIVERY.c.token.is_not(None), DELIVERY.c.due_at > _MOMENT)
-_RUNNING = sa.select(sa.func.count()).where(DELIVERY.c.lane_id == LANE.c.id, *_HELD).scalar_subquery()
-_STANDING = sa.select(
+_IS_RUNNING = (DELIVERY.c.token.is_not(None), DELIVERY.c.due_at > _MOMENT)
+_RUNNING = sa.select(sa.func.count()).where(DELIVERY.c.lane_id == LANE.c.id, *_IS_RUNNING).scalar_subquery()
+_SELECT_LANES = sa.select(
     LANE.c.id,
     LANE.c.due_at.label("turn"),
     LANE.c.resumes_at,
     LANE.c.failures,
-    _first(DELIVERY.c.due_at.is_not(None)).label("due"),
-    _first(*_HELD).label("lease"),
+    _first_due(DELIVERY.c.due_at.is_not(None)).label("due"),
+    _first_due(*_IS_RUNNING).label("lease"),
     _RUNNING.label("running"),
 ).where(LANE.c.id.in_(sa.bindparam("ids", expanding=True)))
-_TURN = sa.update(LANE).where(LANE.c.id == sa.bindparam("lane")).values(due_at=sa.bindparam("turn"))
-_LATER = sa.update(DELIVERY).where(
+_SET_TURN = sa.update(LANE).where(LANE.c.id == sa.bindparam("lane")).values(due_at=sa.bindparam("turn"))
+_RETRY_NOW = sa.update(DELIVERY).where(
     DELIVERY.c.lane_id == sa.bindparam("lane"),
     DELIVERY.c.due_at > _MOMENT,
     DELIVERY.c.token.is_(None),
@@ -46,56 +53,56 @@ _LATER = sa.update(DELIVERY).where(
 )
 
 
-def width(failures: int) -> int:
+def parallel_limit(failures: int) -> int:
     """How many deliveries of a lane may run at once."""
-    return 1 if failures >= BREAKS else WIDTH
+    return 1 if failures >= BREAKER_THRESHOLD else MAX_PARALLEL
 
 
-def hold(session: Session, channel: str, names: Iterable[str]) -> dict[str, str]:
+def lock_lanes_by_name(session: Session, channel: str, names: Iterable[str]) -> dict[str, str]:
     """Lock the lanes of a channel with these names, new ones included; their ids by name.
 
     Always in the order of names, so that two who hold several never wait for each other.
     """
-    wanted, found = sorted(set(names)), dict[str, str]()
-    for start in range(0, len(wanted), CHUNK):
-        some = wanted[start : start + CHUNK]
-        query = sa.select(LANE.c.name, LANE.c.id).where(LANE.c.channel == channel, LANE.c.name.in_(some))
+    names_in_order, ids = sorted(set(names)), dict[str, str]()
+    for start in range(0, len(names_in_order), CHUNK_SIZE):
+        chunk = names_in_order[start : start + CHUNK_SIZE]
+        query = sa.select(LANE.c.name, LANE.c.id).where(LANE.c.channel == channel, LANE.c.name.in_(chunk))
         query = query.order_by(LANE.c.name).with_for_update()
-        known = {row.name: row.id for row in session.execute(query)}
-        if missing := [name for name in some if name not in known]:
+        ids_of_chunk = {row.name: row.id for row in session.execute(query)}
+        if missing := [name for name in chunk if name not in ids_of_chunk]:
             rows = [{"id": new_id(), "channel": channel, "name": name, "failures": 0} for name in missing]
             session.execute(_INSERT[session.get_bind().dialect.name].on_conflict_do_nothing(), rows)
-            known = {row.name: row.id for row in session.execute(query)}
-        found |= known
-    return found
+            ids_of_chunk = {row.name: row.id for row in session.execute(query)}
+        ids |= ids_of_chunk
+    return ids
 
 
-def locked(session: Session, lane_ids: Collection[str]) -> list[Row]:
+def lock_lanes(session: Session, lane_ids: Collection[str]) -> list[Row]:
     """Lock lanes by id; their rows."""
     query = sa.select(LANE).where(LANE.c.id.in_(lane_ids)).order_by(LANE.c.channel, LANE.c.name).with_for_update()
     return list(session.execute(query).mappings())
 
 
-def running(session: Session, lane_ids: Collection[str], moment: datetime) -> dict[str, int]:
+def count_running(session: Session, lane_ids: Collection[str], moment: datetime) -> dict[str, int]:
     """How many deliveries run in each of these lanes; absent: none."""
     number = sa.func.count().label("number")
-    query = sa.select(DELIVERY.c.lane_id, number).where(DELIVERY.c.lane_id.in_(lane_ids), *_HELD)
+    query = sa.select(DELIVERY.c.lane_id, number).where(DELIVERY.c.lane_id.in_(lane_ids), *_IS_RUNNING)
     rows = session.execute(query.group_by(DELIVERY.c.lane_id), {"moment": moment})
     return {row.lane_id: row.number for row in rows}
 
 
-def reckon(session: Session, lane_ids: Collection[str], moment: datetime, *, served: bool = False) -> None:
+def schedule_lanes(session: Session, lane_ids: Collection[str], moment: datetime, *, served: bool = False) -> None:
     """Set when lanes have their next turn. One that was served stands behind all others that wait."""
     ids = sorted(lane_ids)
-    for start in range(0, len(ids), CHUNK):
-        rows = session.execute(_STANDING, {"ids": ids[start : start + CHUNK], "moment": moment}).all()
-        turns = [{"lane": row.id, "turn": _turn(row, moment, served)} for row in rows]
+    for start in range(0, len(ids), CHUNK_SIZE):
+        rows = session.execute(_SELECT_LANES, {"ids": ids[start : start + CHUNK_SIZE], "moment": moment}).all()
+        turns = [{"lane": row.id, "turn": _next_turn(row, moment, served)} for row in rows]
         if changed := [turn for turn, row in zip(turns, rows, strict=True) if turn["turn"] != row.turn]:
-            session.connection().execute(_TURN, changed)
+            session.connection().execute(_SET_TURN, changed)
 
 
-def _turn(row: Any, moment: datetime, served: bool) -> datetime | None:
-    due: datetime | None = row.lease if row.running >= width(row.failures) else row.due
+def _next_turn(row: Any, moment: datetime, served: bool) -> datetime | None:
+    due: datetime | None = row.lease if row.running >= parallel_limit(row.failures) else row.due
     if due is None:
         return None
     due = max(due, row.resumes_at or due)
@@ -103,23 +110,27 @@ def _turn(row: Any, moment: datetime, served: bool) -> datetime | None:
     return max(due, row.turn if waits else moment)
 
 
-def mended(session: Session, lane_id: str, **more: datetime) -> None:
+def reset_breaker(session: Session, lane_id: str, **more: datetime) -> None:
     """Think no ill of a lane any more."""
     values = {"failures": 0, "failing_since": None, "resumes_at": None, **more}
     session.execute(sa.update(LANE).where(LANE.c.id == lane_id).values(values))
 
 
-def worked(session: Session, lane: Row, moment: datetime) -> None:
+def record_success(session: Session, lane: Row, moment: datetime) -> None:
     """Note a success; what a broken lane held back for later is due at once."""
-    mended(session, lane["id"], succeeded_at=moment)
-    if lane["failures"] >= BREAKS:
-        session.execute(_LATER.values(due_at=moment), {"lane": lane["id"], "moment": moment})
+    reset_breaker(session, lane["id"], succeeded_at=moment)
+    if lane["failures"] >= BREAKER_THRESHOLD:
+        session.execute(_RETRY_NOW.values(due_at=moment), {"lane": lane["id"], "moment": moment})
 
 
-def failed(session: Session, lane: Row, moment: datetime, retry_after: float | None) -> datetime:
+def record_failure(session: Session, lane: Row, moment: datetime, retry_after: float | None) -> datetime:
     """Note a failure of the receiver; returns since when there are only failures."""
     failures = lane["failures"] + 1
-    pause = PAUSES[min(failures - BREAKS, len(PAUSES) - 1)] if failures >= BREAKS else 0.0
+    pause = (
+        BREAKER_PAUSES_SECONDS[min(failures - BREAKER_THRESHOLD, len(BREAKER_PAUSES_SECONDS) - 1)]
+        if failures >= BREAKER_THRESHOLD
+        else 0.0
+    )
     resumes = max(lane["resumes_at"] or moment, moment + timedelta(seconds=max(pause, retry_after or 0.0)))
     since: datetime = lane["failing_since"] or moment
     values = {

@@ -12,13 +12,21 @@ from sqlmodel import Session
 
 from app.core.clock import now
 from app.core.ids import new_id
-from app.db.columns import affected
-from app.deliveries.lanes import CHUNK, DELIVERY, LANE, hold, locked, mended, reckon
-from app.deliveries.schemas import ERROR, NewDelivery
+from app.db.columns import count_affected
+from app.deliveries.lanes import (
+    CHUNK_SIZE,
+    DELIVERY,
+    LANE,
+    lock_lanes,
+    lock_lanes_by_name,
+    reset_breaker,
+    schedule_lanes,
+)
+from app.deliveries.schemas import MAX_ERROR_LENGTH, NewDelivery
 from app.events.schemas import START, Position
 
-KEPT: Final = timedelta(days=14)  # what was delivered or cancelled
-DEAD_KEPT: Final = timedelta(days=90)
+RETENTION: Final = timedelta(days=14)  # what was delivered or cancelled
+DEAD_RETENTION: Final = timedelta(days=90)
 _INSERT: dict[str, Any] = {"sqlite": sqlite.insert(DELIVERY), "postgresql": postgresql.insert(DELIVERY)}
 _OPEN = DELIVERY.c.finished_at.is_(None)
 
@@ -31,16 +39,16 @@ class _Topic(NamedTuple):
     topic: str
 
 
-def _of(topic: Sequence[Any]) -> tuple[sa.ColumnElement[bool], ...]:
+def _is_topic(topic: Sequence[Any]) -> tuple[sa.ColumnElement[bool], ...]:
     return (DELIVERY.c.channel == topic[0], DELIVERY.c.endpoint == topic[1], DELIVERY.c.topic == topic[2])
 
 
-def promote(session: Session, topics: Iterable[Sequence[str]], moment: datetime) -> None:
+def promote_topics(session: Session, topics: Iterable[Sequence[str]], moment: datetime) -> None:
     """Make the first open delivery of each of these topics due, unless one of it is. Its lane must be locked."""
     for topic in topics:
-        first = sa.select(DELIVERY.c.id).where(*_of(topic), _OPEN)
+        first = sa.select(DELIVERY.c.id).where(*_is_topic(topic), _OPEN)
         first = first.order_by(DELIVERY.c.xid, DELIVERY.c.seq, DELIVERY.c.id).limit(1)
-        head = sa.select(DELIVERY.c.id).where(*_of(topic), DELIVERY.c.due_at.is_not(None))
+        head = sa.select(DELIVERY.c.id).where(*_is_topic(topic), DELIVERY.c.due_at.is_not(None))
         if session.execute(head).first() is None:
             session.execute(sa.update(DELIVERY).where(DELIVERY.c.id == first.scalar_subquery()).values(due_at=moment))
 
@@ -70,10 +78,10 @@ def enqueue(
         due_at=due_at,
         lane=lane,
     )
-    return enqueue_all(session, [new]) == 1
+    return enqueue_deliveries(session, [new]) == 1
 
 
-def enqueue_all(session: Session, rows: Iterable[NewDelivery]) -> int:
+def enqueue_deliveries(session: Session, rows: Iterable[NewDelivery]) -> int:
     """The same for many; returns how many were not asked for before."""
     by_channel: dict[str, list[NewDelivery]] = defaultdict(list)
     for row in rows:
@@ -85,17 +93,17 @@ def enqueue_all(session: Session, rows: Iterable[NewDelivery]) -> int:
 
 def _enqueue(session: Session, channel: str, rows: list[NewDelivery]) -> int:
     moment, added = now(), 0
-    lanes = hold(session, channel, (row.lane or row.endpoint for row in rows))
+    lanes = lock_lanes_by_name(session, channel, (row.lane or row.endpoint for row in rows))
     times = Counter((row.endpoint, row.topic) for row in rows if row.topic)
-    for start in range(0, len(rows), CHUNK):
-        some = rows[start : start + CHUNK]
+    for start in range(0, len(rows), CHUNK_SIZE):
+        some = rows[start : start + CHUNK_SIZE]
         busy = _heads(session, channel, some) | {key for key, number in times.items() if number > 1}
         values = [_values(row, lanes[row.lane or row.endpoint], moment, busy) for row in some]
         insert = _INSERT[session.get_bind().dialect.name].values(values)
         insert = insert.on_conflict_do_nothing(index_elements=["channel", "endpoint", "event"])
         added += len(session.execute(insert.returning(DELIVERY.c.id)).all())
-    promote(session, [(channel, *key) for key, number in times.items() if number > 1], moment)
-    reckon(session, set(lanes.values()), moment)
+    promote_topics(session, [(channel, *key) for key, number in times.items() if number > 1], moment)
+    schedule_lanes(session, set(lanes.values()), moment)
     return added
 
 
@@ -105,7 +113,7 @@ def _heads(session: Session, channel: str, rows: list[NewDelivery]) -> set[tuple
     for row in rows:
         if row.topic:
             endpoints[row.topic].add(row.endpoint)
-    found: set[tuple[str, str | None]] = set()
+    busy: set[tuple[str, str | None]] = set()
     for topic, names in endpoints.items():
         query = sa.select(DELIVERY.c.endpoint).where(
             DELIVERY.c.channel == channel,
@@ -113,8 +121,8 @@ def _heads(session: Session, channel: str, rows: list[NewDelivery]) -> set[tuple
             DELIVERY.c.topic == topic,
             DELIVERY.c.due_at.is_not(None),
         )
-        found |= {(row.endpoint, topic) for row in session.execute(query)}
-    return found
+        busy |= {(row.endpoint, topic) for row in session.execute(query)}
+    return busy
 
 
 def _values(row: NewDelivery, lane_id: str, moment: datetime, busy: Collection[Any]) -> dict[str, Any]:
@@ -138,42 +146,44 @@ def _values(row: NewDelivery, lane_id: str, moment: datetime, busy: Collection[A
     }
 
 
-def cancel(session: Session, *, channel: str, endpoint: str | None = None, events: Sequence[str] | None = None) -> int:
+def cancel_deliveries(
+    session: Session, *, channel: str, endpoint: str | None = None, events: Sequence[str] | None = None
+) -> int:
     """Do not send what waits; what runs just now is asked by its channel. Returns how many that were."""
     where = [DELIVERY.c.channel == channel]
     if endpoint is not None:
         where.append(DELIVERY.c.endpoint == endpoint)
     if events is not None:
         where.append(DELIVERY.c.event.in_(events))
-    return _end(session, where, "cancelled", "")
+    return _end_deliveries(session, where, "cancelled", "")
 
 
-def abandon(session: Session, *, channel: str, endpoint: str, why: str) -> int:
+def abandon_endpoint(session: Session, *, channel: str, endpoint: str, reason: str) -> int:
     """Give up what waits for an endpoint; it can be sent again later."""
-    return _end(session, [DELIVERY.c.channel == channel, DELIVERY.c.endpoint == endpoint], "dead", why)
+    return _end_deliveries(session, [DELIVERY.c.channel == channel, DELIVERY.c.endpoint == endpoint], "dead", reason)
 
 
-def _end(session: Session, where: list[sa.ColumnElement[bool]], state: str, error: str) -> int:
+def _end_deliveries(session: Session, where: list[sa.ColumnElement[bool]], state: str, error: str) -> int:
     moment, waits = now(), DELIVERY.c.state == "waiting"
     lanes = set(session.execute(sa.select(DELIVERY.c.lane_id).where(*where, waits).distinct()).scalars())
-    locked(session, lanes)
-    values = {"state": state, "error": error[:ERROR], "due_at": None, "token": None, "finished_at": moment}
+    lock_lanes(session, lanes)
+    values = {"state": state, "error": error[:MAX_ERROR_LENGTH], "due_at": None, "token": None, "finished_at": moment}
     ended = sa.update(DELIVERY).where(*where, waits).values(values)
     rows = session.execute(ended.returning(DELIVERY.c.channel, DELIVERY.c.endpoint, DELIVERY.c.topic)).all()
-    promote(session, {row for row in rows if row.topic}, moment)
-    reckon(session, lanes, moment)
+    promote_topics(session, {row for row in rows if row.topic}, moment)
+    schedule_lanes(session, lanes, moment)
     return len(rows)
 
 
-def mend(session: Session, *, channel: str, lane: str) -> None:
+def reset_lane(session: Session, *, channel: str, lane: str) -> None:
     """Close the breaker of a lane: its receiver has moved, or somebody says that it works again."""
-    moment, ids = now(), hold(session, channel, [lane]).values()
+    moment, ids = now(), lock_lanes_by_name(session, channel, [lane]).values()
     for lane_id in ids:
-        mended(session, lane_id)
-    reckon(session, set(ids), moment)
+        reset_breaker(session, lane_id)
+    schedule_lanes(session, set(ids), moment)
 
 
-def send_again(session: Session, *, channel: str, endpoint: str, ids: Collection[str]) -> int:
+def resend_deliveries(session: Session, *, channel: str, endpoint: str, ids: Collection[str]) -> int:
     """Send finished deliveries once more, with all their attempts before them, and waiting ones at once.
 
     They keep their event, by which the receiver knows what it has. Those that run are left alone. Returns how many.
@@ -181,28 +191,28 @@ def send_again(session: Session, *, channel: str, endpoint: str, ids: Collection
     moment = now()
     where = (DELIVERY.c.channel == channel, DELIVERY.c.endpoint == endpoint, DELIVERY.c.id.in_(ids))
     lanes = set(session.execute(sa.select(DELIVERY.c.lane_id).where(*where).distinct()).scalars())
-    locked(session, lanes)
+    lock_lanes(session, lanes)
     reset = {"state": "waiting", "attempts": 0, "finished_at": None, "due_at": None}
     done = sa.update(DELIVERY).where(*where, DELIVERY.c.token.is_(None)).values(reset)
     rows = session.execute(done.returning(DELIVERY.c.id, DELIVERY.c.channel, DELIVERY.c.endpoint, DELIVERY.c.topic))
-    found = rows.all()
-    free = [row.id for row in found if row.topic is None]
+    resent = rows.all()
+    free = [row.id for row in resent if row.topic is None]
     session.execute(sa.update(DELIVERY).where(DELIVERY.c.id.in_(free)).values(due_at=moment))
-    promote(session, {(row.channel, row.endpoint, row.topic) for row in found if row.topic}, moment)
-    reckon(session, lanes, moment)
-    return len(found)
+    promote_topics(session, {(row.channel, row.endpoint, row.topic) for row in resent if row.topic}, moment)
+    schedule_lanes(session, lanes, moment)
+    return len(resent)
 
 
-def prune(session: Session, limit: int = 5000) -> int:
+def prune_deliveries(session: Session, limit: int = 5000) -> int:
     """Forget what was delivered or cancelled two weeks ago, what died ninety days ago, and lanes that nobody uses."""
     moment, ended = now(), DELIVERY.c.finished_at
-    gone = sa.select(DELIVERY.c.id).where(
+    expired = sa.select(DELIVERY.c.id).where(
         sa.or_(
-            sa.and_(DELIVERY.c.state.in_(("delivered", "cancelled")), ended < moment - KEPT),
-            sa.and_(DELIVERY.c.state == "dead", ended < moment - DEAD_KEPT),
+            sa.and_(DELIVERY.c.state.in_(("delivered", "cancelled")), ended < moment - RETENTION),
+            sa.and_(DELIVERY.c.state == "dead", ended < moment - DEAD_RETENTION),
         )
     )
-    done = affected(session.execute(sa.delete(DELIVERY).where(DELIVERY.c.id.in_(gone.limit(limit)))))
+    done = count_affected(session.execute(sa.delete(DELIVERY).where(DELIVERY.c.id.in_(expired.limit(limit)))))
     used = sa.exists().where(DELIVERY.c.lane_id == LANE.c.id)
     session.execute(sa.delete(LANE).where(LANE.c.due_at.is_(None), LANE.c.failures == 0, ~used))
     return done
@@ -223,7 +233,7 @@ def blank_topic(session: Session, topic: str) -> None:
         session.execute(sa.update(DELIVERY).where(DELIVERY.c.id == row.id).values(values))
 
 
-LIVE: Final = ("waiting", "running", "dead")  # the states that somebody may have to do something about
+OPEN_STATES: Final = ("waiting", "running", "dead")  # the states that somebody may have to do something about
 _NEXT = sa.select(LANE.c.due_at).where(LANE.c.due_at.is_not(None)).order_by(LANE.c.due_at).limit(1)
 _NUMBER = sa.func.count().label("number")
 _FIRST = (
@@ -241,42 +251,42 @@ def is_due(connection: sa.Connection) -> bool:
     return turn is not None and turn <= now()
 
 
-def counts(connection: sa.Connection) -> Sequence[Any]:
+def count_by_state(connection: sa.Connection) -> Sequence[Any]:
     """How many deliveries of each channel are in each state that is not over: rows of channel, state and number."""
-    query = sa.select(DELIVERY.c.channel, DELIVERY.c.state, _NUMBER).where(DELIVERY.c.state.in_(LIVE))
+    query = sa.select(DELIVERY.c.channel, DELIVERY.c.state, _NUMBER).where(DELIVERY.c.state.in_(OPEN_STATES))
     return connection.execute(query.group_by(DELIVERY.c.channel, DELIVERY.c.state)).all()
 
 
-def waiting(session: Session, channel: str, endpoints: Sequence[str]) -> list[tuple[str, str]]:
+def list_waiting(session: Session, channel: str, endpoints: Sequence[str]) -> list[tuple[str, str]]:
     """Endpoint and event of what waits for some endpoints."""
-    here = (DELIVERY.c.channel == channel) & DELIVERY.c.endpoint.in_(endpoints) & (DELIVERY.c.state == "waiting")
-    return [(row.endpoint, row.event) for row in session.execute(sa.select(DELIVERY).where(here))]
+    is_waiting = (DELIVERY.c.channel == channel) & DELIVERY.c.endpoint.in_(endpoints) & (DELIVERY.c.state == "waiting")
+    return [(row.endpoint, row.event) for row in session.execute(sa.select(DELIVERY).where(is_waiting))]
 
 
-def oldest_due(connection: sa.Connection) -> dict[str, float]:
+def oldest_due_seconds(connection: sa.Connection) -> dict[str, float]:
     """For how many seconds the oldest delivery of each channel has been due; 0 where none is."""
     query = sa.select(LANE.c.channel, sa.func.min(_FIRST).label("due")).where(LANE.c.due_at.is_not(None))
     rows = connection.execute(query.group_by(LANE.c.channel))
     return {row.channel: max(0.0, (now() - row.due).total_seconds()) for row in rows if row.due}
 
 
-def lanes(connection: sa.Connection) -> Sequence[Any]:
+def list_lanes(connection: sa.Connection) -> Sequence[Any]:
     """How each lane does: its row, the number in each live state, and when its first delivery is due."""
-    numbers = [sa.func.count(sa.case((DELIVERY.c.state == state, 1))).label(state) for state in LIVE]
-    open_ones = DELIVERY.c.state.in_(LIVE)
+    numbers = [sa.func.count(sa.case((DELIVERY.c.state == state, 1))).label(state) for state in OPEN_STATES]
+    open_ones = DELIVERY.c.state.in_(OPEN_STATES)
     totals = sa.select(DELIVERY.c.lane_id, *numbers).where(open_ones).group_by(DELIVERY.c.lane_id).subquery()
-    columns: list[Any] = [LANE, *(totals.c[state] for state in LIVE), _FIRST.label("first")]
+    columns: list[Any] = [LANE, *(totals.c[state] for state in OPEN_STATES), _FIRST.label("first")]
     query = sa.select(*columns).join(totals, totals.c.lane_id == LANE.c.id)
     return connection.execute(query.order_by(LANE.c.channel, totals.c.waiting.desc(), LANE.c.name)).all()
 
 
-def dead(connection: sa.Connection, limit: int) -> Sequence[Any]:
+def list_dead(connection: sa.Connection, limit: int) -> Sequence[Any]:
     """What was given up, the latest first."""
     query = sa.select(DELIVERY).where(DELIVERY.c.state == "dead")
     return connection.execute(query.order_by(DELIVERY.c.finished_at.desc(), DELIVERY.c.id.desc()).limit(limit)).all()
 
 
-def places(connection: sa.Connection, ids: Sequence[str] | None) -> Sequence[Any]:
+def list_dead_references(connection: sa.Connection, ids: Sequence[str] | None) -> Sequence[Any]:
     """Channel, endpoint and id of dead deliveries: of these, or of all."""
     query = sa.select(DELIVERY.c.channel, DELIVERY.c.endpoint, DELIVERY.c.id).where(DELIVERY.c.state == "dead")
     return connection.execute(query if ids is None else query.where(DELIVERY.c.id.in_(ids))).all()

@@ -12,8 +12,8 @@ from app.events.schemas import START, Position
 
 Result = Literal["delivered", "retry", "dead", "cancelled"]
 State = Literal["waiting", "running", "delivered", "dead", "cancelled"]
-ANSWER: Final = 1024  # characters of an answer that are kept
-ERROR: Final = 300  # the same of an error
+MAX_ANSWER_LENGTH: Final = 1024  # characters of an answer that are kept
+MAX_ERROR_LENGTH: Final = 300  # the same of an error
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -37,7 +37,7 @@ class NewDelivery:
     lane: str | None = None
 
 
-class Claimed(NamedTuple):
+class ClaimedDelivery(NamedTuple):
     """A delivery that this process has to send, and that nobody else sends while its lease lasts."""
 
     id: str
@@ -88,7 +88,7 @@ class Channel(Protocol):
     def patience(self) -> timedelta | None:
         """An endpoint that only fails for so long is given up; None: never."""
 
-    async def send(self, db: Database, piece: Claimed) -> Outcome:
+    async def send(self, db: Database, piece: ClaimedDelivery) -> Outcome:
         """Send outside of any transaction, unless it should no longer be sent: then the outcome is `cancelled`.
 
         What it raises, a timeout too, counts as a failure of this one delivery and is tried again.

@@ -12,16 +12,18 @@ from app.core.clock import now
 from app.db.columns import table_of
 from app.db.prepared import Prepared
 from app.events.catalog import EventBase, LoggedEvent
-from app.events.schemas import FORGOTTEN, MOVED, START, Position
+from app.events.schemas import PRUNED_CURSOR, START, XID_OFFSET_CURSOR, Position
 from app.events.tables import Event, LogCursor
 
 _EVENT, _CURSOR = table_of(Event), table_of(LogCursor)
-MOVED_BY = sa.func.coalesce(sa.select(_CURSOR.c.xid).where(_CURSOR.c.reader == MOVED).scalar_subquery(), 0)
+XID_OFFSET = sa.func.coalesce(
+    sa.select(_CURSOR.c.xid).where(_CURSOR.c.reader == XID_OFFSET_CURSOR).scalar_subquery(), 0
+)
 _XMIN = sa.cast(sa.cast(sa.func.pg_snapshot_xmin(sa.func.pg_current_snapshot()), sa.Text), sa.BigInteger)
-_SETTLED = _XMIN + MOVED_BY
+_SETTLED = _XMIN + XID_OFFSET
 
 
-def _after(settled_only: bool) -> sa.Select[tuple[object, ...]]:
+def _select_after(settled_only: bool) -> sa.Select[tuple[object, ...]]:
     place = sa.tuple_(_EVENT.c.xid, _EVENT.c.seq)
     there = sa.tuple_(sa.bindparam("xid", type_=sa.BigInteger), sa.bindparam("seq", type_=sa.BigInteger))
     query = sa.select(_EVENT).where(place > there).order_by(_EVENT.c.xid, _EVENT.c.seq).limit(sa.bindparam("most"))
@@ -30,22 +32,22 @@ def _after(settled_only: bool) -> sa.Select[tuple[object, ...]]:
 
 # PostgreSQL takes sequence values before commit. A row is safe to pass only when no transaction that could still
 # commit a smaller (xid, seq) is running: all of those have ids at or above the snapshot's xmin.
-_QUERIES = {"sqlite": _after(settled_only=False), "postgresql": _after(settled_only=True)}
+_QUERIES = {"sqlite": _select_after(settled_only=False), "postgresql": _select_after(settled_only=True)}
 _LATEST = sa.select(_EVENT.c.xid, _EVENT.c.seq).order_by(_EVENT.c.xid.desc(), _EVENT.c.seq.desc()).limit(1)
 _XMAX = sa.cast(sa.cast(sa.func.pg_snapshot_xmax(sa.func.pg_current_snapshot()), sa.Text), sa.BigInteger)
-_FOREIGN = sa.select(sa.func.max(_EVENT.c.xid) >= _XMAX + MOVED_BY)
+_FOREIGN = sa.select(sa.func.max(_EVENT.c.xid) >= _XMAX + XID_OFFSET)
 _LAST_SETTLED = {"sqlite": _LATEST, "postgresql": _LATEST.where(_EVENT.c.xid < _SETTLED)}
 
 
-def _end(query: sa.Select[Any]) -> sa.Select[Any]:
+def _select_end(query: sa.Select[Any]) -> sa.Select[Any]:
     """The last row of a query for facts in their order, and how many there are: the index alone is read."""
-    found = query.with_only_columns(_EVENT.c.xid, _EVENT.c.seq).cte("found")
-    number = sa.select(sa.func.count()).select_from(found).scalar_subquery()
-    last = sa.select(found.c.xid, found.c.seq, number.label("number"))
-    return last.order_by(found.c.xid.desc(), found.c.seq.desc()).limit(1)
+    batch = query.with_only_columns(_EVENT.c.xid, _EVENT.c.seq).cte("found")
+    number = sa.select(sa.func.count()).select_from(batch).scalar_subquery()
+    last = sa.select(batch.c.xid, batch.c.seq, number.label("number"))
+    return last.order_by(batch.c.xid.desc(), batch.c.seq.desc()).limit(1)
 
 
-_ENDS = {dialect: _end(query) for dialect, query in _QUERIES.items()}
+_ENDS = {dialect: _select_end(query) for dialect, query in _QUERIES.items()}
 
 
 def read_after(connection: sa.Connection, position: Position, limit: int = 100) -> list[LoggedEvent]:
@@ -68,8 +70,10 @@ _UP_TO = sa.tuple_(_EVENT.c.xid, _EVENT.c.seq) <= sa.tuple_(
 )
 _ABOUT = sa.bindparam("about", expanding=True, type_=_EVENT.c.subject_id.type)
 _NAMED = sa.bindparam("named", expanding=True, type_=sa.String())
-_BETWEEN = _after(settled_only=False).where(_UP_TO)
-_OF_SOME = _BETWEEN.where(_EVENT.c.subject_id.in_(_ABOUT) | _EVENT.c.payload["article_id"].as_string().in_(_NAMED))
+_BETWEEN = _select_after(settled_only=False).where(_UP_TO)
+_ABOUT_SUBJECTS = _BETWEEN.where(
+    _EVENT.c.subject_id.in_(_ABOUT) | _EVENT.c.payload["article_id"].as_string().in_(_NAMED)
+)
 
 
 def read_between(
@@ -79,7 +83,7 @@ def read_between(
     values = {"xid": after.xid, "seq": after.seq, "last_xid": upto.xid, "last_seq": upto.seq, "most": limit}
     if not about:
         return logged_events(connection.execute(_BETWEEN, values))
-    return logged_events(connection.execute(_OF_SOME, {**values, "about": about, "named": about}))
+    return logged_events(connection.execute(_ABOUT_SUBJECTS, {**values, "about": about, "named": about}))
 
 
 def last_position(connection: sa.Connection) -> Position:
@@ -88,20 +92,22 @@ def last_position(connection: sa.Connection) -> Position:
     return Position(row.xid, row.seq) if row else START
 
 
-def holds(connection: sa.Connection, position: Position) -> bool:
+def has_position(connection: sa.Connection, position: Position) -> bool:
     """Whether the log still has the fact at just this position, or for its beginning, the first of all."""
-    here = _EVENT.c.seq == 1 if position == START else (_EVENT.c.seq == position.seq) & (_EVENT.c.xid == position.xid)
-    return connection.execute(sa.select(_EVENT.c.seq).where(here)).first() is not None
+    is_there = (
+        _EVENT.c.seq == 1 if position == START else (_EVENT.c.seq == position.seq) & (_EVENT.c.xid == position.xid)
+    )
+    return connection.execute(sa.select(_EVENT.c.seq).where(is_there)).first() is not None
 
 
-def stamp(connection: sa.Connection) -> int | None:
+def read_data_version(connection: sa.Connection) -> int | None:
     """On SQLite, what differs on this connection once another has committed; None where only reading tells."""
     if connection.dialect.name != "sqlite":
         return None
     return int(connection.exec_driver_sql("PRAGMA data_version").scalar_one())
 
 
-def settled(connection: sa.Connection) -> Position:
+def settled_position(connection: sa.Connection) -> Position:
     """The newest fact before which no other can come any more: whoever reads on from here misses nothing."""
     row = connection.execute(_LAST_SETTLED[connection.dialect.name]).first()
     return Position(row.xid, row.seq) if row else START
@@ -114,23 +120,23 @@ def is_foreign(connection: sa.Connection) -> bool:
     return bool(connection.execute(_FOREIGN).scalar_one())
 
 
-def stretch(connection: sa.Connection, position: Position, most: int) -> tuple[Position, bool]:
+def find_batch_end(connection: sa.Connection, position: Position, limit: int) -> tuple[Position, bool]:
     """Where the next `most` facts after a position end, and whether there are more; the position itself if none are.
 
     What is read up to there, whenever it is read, is all there will ever be.
     """
     ends = _ENDS[connection.dialect.name]
-    row = connection.execute(ends, {"xid": position.xid, "seq": position.seq, "most": most}).first()
-    return (Position(row.xid, row.seq), row.number == most) if row else (position, False)
+    row = connection.execute(ends, {"xid": position.xid, "seq": position.seq, "most": limit}).first()
+    return (Position(row.xid, row.seq), row.number == limit) if row else (position, False)
 
 
-def forgotten(connection: sa.Connection) -> Position:
+def pruned_position(connection: sa.Connection) -> Position:
     """How far the log has been pruned: whoever stands before this has missed something."""
-    row = connection.execute(sa.select(_CURSOR.c.xid, _CURSOR.c.seq).where(_CURSOR.c.reader == FORGOTTEN)).first()
+    row = connection.execute(sa.select(_CURSOR.c.xid, _CURSOR.c.seq).where(_CURSOR.c.reader == PRUNED_CURSOR)).first()
     return Position(row.xid, row.seq) if row else START
 
 
-def before(connection: sa.Connection, moment: datetime) -> Position:
+def position_before(connection: sa.Connection, moment: datetime) -> Position:
     """A place in the log before everything that happened at a moment or later."""
     first = sa.select(sa.func.min(_EVENT.c.xid).label("xid"), sa.func.min(_EVENT.c.seq).label("seq"))
     row = connection.execute(first.where(_EVENT.c.at >= moment)).one()
@@ -144,7 +150,7 @@ def has_news(connection: sa.Connection, reader: str) -> bool:
     return bool(read_after(connection, Position(row.xid, row.seq) if row else START, 1))
 
 
-def lag(connection: sa.Connection, reader: str, most: int = 10_000) -> tuple[int, float]:
+def measure_lag(connection: sa.Connection, reader: str, limit: int = 10_000) -> tuple[int, float]:
     """How many facts a reader has not read, counted up to a limit, and the age of the oldest in seconds."""
     place = sa.select(_CURSOR.c.xid, _CURSOR.c.seq).where(_CURSOR.c.reader == reader)
     row = connection.execute(place).first()
@@ -153,7 +159,7 @@ def lag(connection: sa.Connection, reader: str, most: int = 10_000) -> tuple[int
     if not oldest:
         return 0, 0.0
     left = sa.select(_EVENT.c.seq).where(sa.tuple_(_EVENT.c.xid, _EVENT.c.seq) > sa.tuple_(*map(sa.literal, position)))
-    number = connection.execute(sa.select(sa.func.count()).select_from(left.limit(most).subquery())).scalar_one()
+    number = connection.execute(sa.select(sa.func.count()).select_from(left.limit(limit).subquery())).scalar_one()
     return number, max(0.0, (now() - oldest[0].at).total_seconds())
 
 
@@ -167,11 +173,11 @@ def is_visible(connection: sa.Connection, position: Position) -> bool:
     return row.seen is not None or (row.first is not None and position.seq < row.first)
 
 
-POSITION = "position"
-WORDS = ("slug", "text", "reason")  # members of payloads that people wrote
-BLANKED_AT_ONCE = 500  # subjects named in one statement
+POSITION_KEY = "position"
+TEXT_MEMBERS = ("slug", "text", "reason")  # members of payloads that people wrote
+BLANK_BATCH_SIZE = 500  # subjects named in one statement
 _INSERT: dict[str, Any] = {"sqlite": sqlite.insert, "postgresql": postgresql.insert}
-_OWN: Any = sa.cast(sa.cast(sa.func.pg_current_xact_id(), sa.Text), sa.BigInteger) + MOVED_BY
+_OWN: Any = sa.cast(sa.cast(sa.func.pg_current_xact_id(), sa.Text), sa.BigInteger) + XID_OFFSET
 _LATEST_XID = sa.select(sa.func.max(_EVENT.alias("seen").c.xid)).scalar_subquery()
 # A transaction may have its id and then wait for a lock, so that its fact follows that of one which began later. It
 # has to stand behind all that it has seen; readers miss nothing by that, for a place only ever moves away from them.
@@ -194,11 +200,13 @@ def emit(session: Session, event: EventBase) -> Position:
     }
     session.flush()  # the change is written before the event that reports it
     position = Position(*_EMIT.one(session, values))
-    session.info[POSITION] = position
+    session.info[POSITION_KEY] = position
     return position
 
 
-def advance(session: Session, reader: str, handle: Callable[[Session, LoggedEvent], None], limit: int = 100) -> int:
+def advance_reader(
+    session: Session, reader: str, handle: Callable[[Session, LoggedEvent], None], limit: int = 100
+) -> int:
     """Let a reader see the next facts and remember its place, all in one transaction: each fact once.
 
     Several processes may call this at once: on PostgreSQL the cursor's row is locked, on SQLite the write lock is held.
@@ -217,7 +225,7 @@ def advance(session: Session, reader: str, handle: Callable[[Session, LoggedEven
     return len(entries)
 
 
-def prune(session: Session, before: datetime) -> int:
+def prune_events(session: Session, before: datetime) -> int:
     """Forget facts older than a moment that every reader has passed; the newest is always kept.
 
     What was forgotten last is noted, so that followers outside can be told that they have missed something.
@@ -227,20 +235,20 @@ def prune(session: Session, before: datetime) -> int:
     stale = sa.delete(_EVENT).where(
         _EVENT.c.at < before,
         _EVENT.c.seq < newest,
-        ~sa.exists().select_from(_CURSOR).where(behind, _CURSOR.c.reader.not_in((FORGOTTEN, MOVED))),
+        ~sa.exists().select_from(_CURSOR).where(behind, _CURSOR.c.reader.not_in((PRUNED_CURSOR, XID_OFFSET_CURSOR))),
     )
-    gone = session.execute(stale.returning(_EVENT.c.xid, _EVENT.c.seq)).all()
-    if gone:
-        xid, seq = max(tuple(row) for row in gone)
-        note = _INSERT[session.get_bind().dialect.name](_CURSOR).values(reader=FORGOTTEN, xid=xid, seq=seq)
+    pruned = session.execute(stale.returning(_EVENT.c.xid, _EVENT.c.seq)).all()
+    if pruned:
+        xid, seq = max(tuple(row) for row in pruned)
+        note = _INSERT[session.get_bind().dialect.name](_CURSOR).values(reader=PRUNED_CURSOR, xid=xid, seq=seq)
         there = sa.tuple_(_CURSOR.c.xid, _CURSOR.c.seq)
         later = there < sa.tuple_(note.excluded.xid, note.excluded.seq)
         place = {"xid": note.excluded.xid, "seq": note.excluded.seq}
         session.execute(note.on_conflict_do_update(index_elements=[_CURSOR.c.reader], set_=place, where=later))
-    return len(gone)
+    return len(pruned)
 
 
-def settle_in(session: Session) -> bool:
+def adopt_foreign_log(session: Session) -> bool:
     """Go on with a log that was written on another PostgreSQL server, where transactions had higher ids than here.
 
     What was restored from a dump would else never be passed by what is yet to come. Returns whether it was so.
@@ -248,20 +256,20 @@ def settle_in(session: Session) -> bool:
     if session.get_bind().dialect.name != "postgresql":
         return False
     highest = sa.func.max(_EVENT.c.xid)
-    foreign = sa.select(sa.literal(MOVED), highest, sa.literal(0)).having(highest > _OWN)
+    foreign = sa.select(sa.literal(XID_OFFSET_CURSOR), highest, sa.literal(0)).having(highest > _OWN)
     note = postgresql.insert(_CURSOR).from_select(["reader", "xid", "seq"], foreign)
     moved = {"xid": sa.func.greatest(_CURSOR.c.xid, note.excluded.xid)}
     noted = note.on_conflict_do_update(index_elements=[_CURSOR.c.reader], set_=moved).returning(_CURSOR.c.xid)
     return session.execute(noted).first() is not None
 
 
-def blank_facts(session: Session, subject_ids: Sequence[str]) -> None:
+def blank_events(session: Session, subject_ids: Sequence[str]) -> None:
     """Take all words out of what was stated about some subjects; readers of the log still find each fact."""
-    for at in range(0, len(subject_ids), BLANKED_AT_ONCE):
-        some = list(subject_ids[at : at + BLANKED_AT_ONCE])
-        query = sa.select(_EVENT.c.seq, _EVENT.c.payload).where(_EVENT.c.subject_id.in_(some))
+    for at in range(0, len(subject_ids), BLANK_BATCH_SIZE):
+        batch = list(subject_ids[at : at + BLANK_BATCH_SIZE])
+        query = sa.select(_EVENT.c.seq, _EVENT.c.payload).where(_EVENT.c.subject_id.in_(batch))
         for row in session.execute(query).all():
-            words = {name: "" for name in WORDS if row.payload.get(name)}
+            words = {name: "" for name in TEXT_MEMBERS if row.payload.get(name)}
             if words:
-                here = sa.update(_EVENT).where(_EVENT.c.seq == row.seq)
-                session.execute(here.values(payload={**row.payload, **words}))
+                update = sa.update(_EVENT).where(_EVENT.c.seq == row.seq)
+                session.execute(update.values(payload={**row.payload, **words}))

@@ -23,12 +23,14 @@ class Position(NamedTuple):
         if not _FORM.fullmatch(text):
             raise ValueError("not a position of this log")
         xid, _, seq = text.partition(".")
-        found = cls(int(xid), int(seq))
-        if max(found) >= 2**63:
+        position = cls(int(xid), int(seq))
+        if max(position) >= 2**63:
             raise ValueError("not a position of this log")
-        return found
+        return position
 
 
 START = Position(0, 0)
-FORGOTTEN = "(forgotten)"  # among the cursors of readers: the last fact that was pruned
-MOVED = "(moved)"  # there, too: what is added to the ids of transactions, for a server that begins to count anew
+PRUNED_CURSOR = "(forgotten)"  # among the cursors of readers: the last fact that was pruned
+XID_OFFSET_CURSOR = (
+    "(moved)"  # there, too: what is added to the ids of transactions, for a server that begins to count anew
+)

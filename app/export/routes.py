@@ -19,9 +19,9 @@ from app.articles.services import ArticleServices
 from app.articles.site import Site
 from app.changes.schemas import encode
 from app.core.clock import now
-from app.core.problems import Unavailable, documented
+from app.core.problems import Unavailable, document_problems
 from app.db import Database
-from app.events.log import settled
+from app.events.log import settled_position
 from app.export.public import KINDS, Asked
 from app.export.schemas import FORMAT, MEDIA_TYPE, ExportQuery, ManifestOut, TrailerOut
 from app.identity.access import Public
@@ -37,7 +37,7 @@ _STREAM: Any = {
         "description": "One JSON object in a line: `LineOut`.",
         "content": {MEDIA_TYPE: {"schema": {"type": "string"}}},
     },
-    **documented(Unavailable),
+    **document_problems(Unavailable),
 }
 Give = Callable[[Sequence[bytes]], Sequence[bytes]]
 log = structlog.get_logger("broadsheet.syndication")
@@ -149,7 +149,7 @@ async def export_content(request: Request, query: Annotated[ExportQuery, Query()
         site_name=about.site_name,
         site_url=about.site_url,
         created_at=now(),
-        cursor=encode(name, await db.read(settled)),
+        cursor=encode(name, await db.read(settled_position)),
     )
     who = "key" if actor.kind == "key" else "anonymous"
     first = line("manifest", pydantic_core.to_json(manifest))

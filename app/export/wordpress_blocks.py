@@ -23,7 +23,7 @@ from app.blocks.schemas import (
     QuoteBlock,
     TableBlock,
 )
-from app.blocks.to_html import block_html, inline_html, paragraphs_html
+from app.blocks.to_html import render_block, render_inline, render_paragraphs
 
 _LONE_ADDRESS: Final = re.compile(r"(<(?:p|li|td|th|figcaption|blockquote|cite)[^<>]*>\s*https?):", re.IGNORECASE)
 _VIDEO_PROVIDERS: Final = frozenset({"youtube", "vimeo", "dailymotion", "tiktok", "ted"})
@@ -59,7 +59,7 @@ def _is_core_list(content: ListBlock | NestedList) -> bool:
 
 def _block(block: Block, absolute: Callable[[str], str]) -> str:
     if not _is_core(block):
-        return _wrapped("html", {}, _escaped(block_html(block)))
+        return _wrapped("html", {}, _escaped(render_block(block)))
     match block["type"]:
         case "paragraph":
             return _paragraph(block)
@@ -80,7 +80,7 @@ def _block(block: Block, absolute: Callable[[str], str]) -> str:
         case "divider":
             return _wrapped("separator", {}, '<hr class="wp-block-separator has-alpha-channel-opacity"/>')
         case _:
-            return _wrapped("html", {}, _escaped(block_html(block)))
+            return _wrapped("html", {}, _escaped(render_block(block)))
 
 
 def _escaped(html: str) -> str:
@@ -97,13 +97,13 @@ def _wrapped(name: str, attributes: dict[str, Any], html: str) -> str:
 
 
 def _paragraph(block: ParagraphBlock) -> str:
-    return _wrapped("paragraph", {}, f"<p>{_escaped(inline_html(block))}</p>")
+    return _wrapped("paragraph", {}, f"<p>{_escaped(render_inline(block))}</p>")
 
 
 def _heading(block: HeadingBlock) -> str:
     level = block["level"]
     anchor = f' id="{escape(block["anchor"])}"' if "anchor" in block else ""
-    html = f'<h{level} class="wp-block-heading"{anchor}>{_escaped(inline_html(block))}</h{level}>'
+    html = f'<h{level} class="wp-block-heading"{anchor}>{_escaped(render_inline(block))}</h{level}>'
     return _wrapped("heading", {"level": level} if level != 2 else {}, html)
 
 
@@ -111,9 +111,9 @@ def _quote(block: QuoteBlock, absolute: Callable[[str], str]) -> str:
     if "blocks" in block:
         inner = "\n\n".join(_block(each, absolute) for each in block["blocks"])
     else:
-        paragraphs = paragraphs_html({"text": block["text"], "marks": block["marks"]})
+        paragraphs = render_paragraphs({"text": block["text"], "marks": block["marks"]})
         inner = _escaped("\n\n".join(_wrapped("paragraph", {}, paragraph) for paragraph in paragraphs))
-    cite = f"<cite>{inline_html(block['cite'])}</cite>" if block["cite"] else ""
+    cite = f"<cite>{render_inline(block['cite'])}</cite>" if block["cite"] else ""
     return _wrapped("quote", {}, f'<blockquote class="wp-block-quote">{inner}{_escaped(cite)}</blockquote>')
 
 
@@ -127,7 +127,7 @@ def _list(content: ListBlock | NestedList) -> str:
         _wrapped(
             "list-item",
             {},
-            f"<li>{_escaped(inline_html(item))}{_list(item['items']) if item['items'] else ''}</li>",
+            f"<li>{_escaped(render_inline(item))}{_list(item['items']) if item['items'] else ''}</li>",
         )
         for item in content["items"]
     )
@@ -146,7 +146,7 @@ def _image(block: ImageBlock, absolute: Callable[[str], str]) -> str:
     if block["link"]:
         picture = f'<a href="{escape(block["link"])}">{picture}</a>'
         attributes["linkDestination"] = "custom"
-    html = f'<figure class="wp-block-image">{_escaped(picture)}{_caption(inline_html(block))}</figure>'
+    html = f'<figure class="wp-block-image">{_escaped(picture)}{_caption(render_inline(block))}</figure>'
     return _wrapped("image", attributes, html)
 
 
@@ -159,7 +159,7 @@ def _embed(block: EmbedBlock) -> str:
         attributes["providerNameSlug"] = provider
         classes += f" is-provider-{provider} wp-block-embed-{provider}"
     frame = f'<div class="wp-block-embed__wrapper">\n{_escaped(escape(url))}\n</div>'
-    return _wrapped("embed", attributes, f'<figure class="{classes}">{frame}{_caption(inline_html(block))}</figure>')
+    return _wrapped("embed", attributes, f'<figure class="{classes}">{frame}{_caption(render_inline(block))}</figure>')
 
 
 def _code(block: CodeBlock) -> str:
@@ -171,12 +171,12 @@ def _code(block: CodeBlock) -> str:
 
 def _table(block: TableBlock) -> str:
     rows = [
-        "<tr>" + "".join(f"<{tag}>{inline_html(cell)}</{tag}>" for cell in row) + "</tr>"
+        "<tr>" + "".join(f"<{tag}>{render_inline(cell)}</{tag}>" for cell in row) + "</tr>"
         for index, row in enumerate(block["rows"])
         for tag in ["th" if index == 0 and block["header"] else "td"]
     ]
     head = f"<thead>{rows.pop(0)}</thead>" if block["header"] else ""
     body = f"<tbody>{''.join(rows)}</tbody>" if rows else ""
-    caption = _caption(inline_html(block["caption"])) if block["caption"] else ""
+    caption = _caption(render_inline(block["caption"])) if block["caption"] else ""
     html = f'<figure class="wp-block-table"><table>{_escaped(head + body)}</table>{caption}</figure>'
     return _wrapped("table", {"hasFixedLayout": False}, html)

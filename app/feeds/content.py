@@ -9,7 +9,7 @@ from urllib.parse import urljoin
 
 from app.feeds.schemas import uri
 from app.publication.schemas import MEDIA_PATH
-from app.text.html import parse
+from app.text.html import parse_html
 from app.text.inputs import is_http_url
 
 Article = Mapping[str, Any]
@@ -90,7 +90,7 @@ def recording(html: str, base: str, api: str) -> tuple[str, str] | None:
     """The absolute address and the media type of the first recording of known type in a stored text."""
     if not any(mark in html for mark in ("<audio", "<video", "data-embed")):
         return None
-    for node in parse(html).css("audio[src], video[src], source[src], figure[data-embed]"):
+    for node in parse_html(html).css("audio[src], video[src], source[src], figure[data-embed]"):
         url = _joined(base, node.attributes.get("src") or node.attributes.get("data-embed") or "", api)
         kind = (node.attributes.get("type") or "").partition(";")[0] or _kind(url)
         if kind.startswith(("audio/", "video/")) and is_http_url(url):

@@ -10,11 +10,11 @@ from typing import Any, NamedTuple, Protocol
 
 import pydantic_core
 
-from app.core.clock import iso
+from app.core.clock import format_rfc3339
 from app.feeds import atom, json_feed, rss
 from app.feeds.content import Article, absolute, on_server, recording, rights, summary, whole
 from app.feeds.schemas import Deleted, Enclosure, Entry, Feed, Picture, Publication, Replies, uri, urn
-from app.text.inputs import excerpt
+from app.text.inputs import make_excerpt
 
 
 class Format(Protocol):
@@ -81,16 +81,16 @@ def _replies(article: Article, url: str, here: Publication) -> Replies | None:
 def of_comment(comment: Mapping[str, Any], article: Article, here: Publication) -> Entry:
     """A published comment; `comment` has the shape of `CommentOut`."""
     url = uri(article["url"])
-    at, parent = iso(comment["created_at"]), comment["parent_id"]
+    at, parent = format_rfc3339(comment["created_at"]), comment["parent_id"]
     name = comment["author"]["name"] or NOBODY
     return Entry(
         id=urn(comment["id"]),
         url=f"{url}#comment-{comment['id']}",
         title=f"{name} on “{article['title']}”",
         html=absolute(comment["html"], url, here.api),
-        summary=excerpt(comment["text"]),
+        summary=make_excerpt(comment["text"]),
         published=at,
-        updated=iso(comment["edited_at"]) if comment["edited_at"] else at,
+        updated=format_rfc3339(comment["edited_at"]) if comment["edited_at"] else at,
         authors=(name,),
         language=article["language"],
         answers=(urn(parent), f"{url}#comment-{parent}") if parent else (urn(article["id"]), url),

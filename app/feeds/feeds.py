@@ -19,7 +19,7 @@ from app.articles.reading import ARTICLE, ARTICLE_AUTHOR, ARTICLE_TAG, AUTHOR, S
 from app.articles.site import Site
 from app.comments import reading as comments
 from app.comments.schemas import CommentQuery
-from app.core.clock import iso, month_bounds, month_of
+from app.core.clock import format_rfc3339, month_bounds, month_of
 from app.core.ids import is_id
 from app.core.problems import NotFound
 from app.db.columns import Row
@@ -133,7 +133,7 @@ def about(connection: sa.Connection, here: Publication, kind: str | None, ref: s
     term = found[0]
     gone: list[Row] = [row for row in found if row["gone_id"] is not None]
     path, title, group = f"/feeds/{kind}s/{term['slug']}", f"{term['name']} – {here.name}", f"{kind}:{term['id']}"
-    return About(path, title, term["description"], group, iso(term["updated_at"]), gone)
+    return About(path, title, term["description"], group, format_rfc3339(term["updated_at"]), gone)
 
 
 def _retractions(gone: Sequence[Row], site: Site) -> list[tuple[Deleted, Entry]]:
@@ -280,7 +280,7 @@ def discussed(connection: sa.Connection, here: Publication, row: Row, form: str)
     gone = (
         comments.list_withdrawn(connection, row["id"], MAX_FEED_ENTRIES) if form == "atom" else ()
     )  # others have no way to say it
-    stones = tuple(Deleted(urn(comment["id"]), iso(comment["withdrawn_at"])) for comment in gone)
+    stones = tuple(Deleted(urn(comment["id"]), format_rfc3339(comment["withdrawn_at"])) for comment in gone)
     feed = Feed(
         title=f"Comments on “{article['title']}”",
         description="",

@@ -14,7 +14,7 @@ from app.articles.partners import filter_one_for_partner
 from app.articles.routes import Retracted, WithheldForLegalReasons, get_visible, redirect_former_slug
 from app.articles.services import ArticleServices
 from app.core.ids import RefPath
-from app.core.problems import NotFound, documented
+from app.core.problems import NotFound, document_problems
 from app.db.columns import Row
 from app.events.cache_groups import discussion_cache_groups
 from app.feeds import json_ld, ninjs, prose
@@ -62,7 +62,7 @@ router = APIRouter(prefix="/v1/articles", tags=["syndication"])
 _DOCUMENTED: Any = {
     200: {"description": "The article.", "content": FORMATS},
     301: {"description": "A former slug; `Location` has the present URL."},
-    **documented(NotFound, Retracted, WithheldForLegalReasons),
+    **document_problems(NotFound, Retracted, WithheldForLegalReasons),
 }
 
 

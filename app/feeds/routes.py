@@ -14,7 +14,7 @@ from app.articles.reading import is_visible
 from app.articles.routes import Retracted, WithheldForLegalReasons, get_visible
 from app.articles.services import ArticleServices
 from app.core.ids import RefPath
-from app.core.problems import NotFound, documented
+from app.core.problems import NotFound, document_problems
 from app.feeds import feeds, sitemaps
 from app.feeds.entries import FORMATS, written
 from app.feeds.feeds import ArchiveQuery, FormatPath, Made, MonthPath
@@ -46,9 +46,9 @@ _ANY: Any = {
         },
     }
 }
-_FEED = {200: {"description": "RSS 2.0, Atom (RFC 4287) or JSON Feed 1.1.", **_ANY}} | documented(NotFound)
-_ARCHIVE = {200: {"description": "An archive document (RFC 5005 §4).", **_ATOM}} | documented(NotFound)
-_COMMENTS = _FEED | documented(NotFound, Retracted, WithheldForLegalReasons)
+_FEED = {200: {"description": "RSS 2.0, Atom (RFC 4287) or JSON Feed 1.1.", **_ANY}} | document_problems(NotFound)
+_ARCHIVE = {200: {"description": "An archive document (RFC 5005 §4).", **_ATOM}} | document_problems(NotFound)
+_COMMENTS = _FEED | document_problems(NotFound, Retracted, WithheldForLegalReasons)
 _COMMENTS |= REDIRECT_RESPONSE
 _OF_TERM = _FEED | REDIRECT_RESPONSE
 
@@ -192,7 +192,7 @@ def _reply_sitemap(request: Request, found: tuple[bytes, datetime | None], actor
     "/sitemap.xml",
     operation_id="getSitemap",
     summary="Get the sitemap",
-    responses=_SITEMAP_RESPONSES | documented(),
+    responses=_SITEMAP_RESPONSES | document_problems(),
     response_class=Response,
 )
 async def get_sitemap(request: Request, actor: ThirdParty) -> Response:
@@ -214,7 +214,7 @@ async def get_sitemap(request: Request, actor: ThirdParty) -> Response:
     "/sitemap-news.xml",
     operation_id="getNewsSitemap",
     summary="Get the news sitemap",
-    responses=_SITEMAP_RESPONSES | documented(),
+    responses=_SITEMAP_RESPONSES | document_problems(),
     response_class=Response,
 )
 async def get_news_sitemap(request: Request, actor: ThirdParty) -> Response:
@@ -227,7 +227,7 @@ async def get_news_sitemap(request: Request, actor: ThirdParty) -> Response:
     "/sitemap-{part}.xml",
     operation_id="getSitemapPart",
     summary="Get a part of the sitemap",
-    responses=_SITEMAP_RESPONSES | documented(NotFound),
+    responses=_SITEMAP_RESPONSES | document_problems(NotFound),
     response_class=Response,
 )
 async def get_sitemap_part(request: Request, part: PartPath, actor: ThirdParty) -> Response:
@@ -257,7 +257,7 @@ def _article(connection: sa.Connection, path: str, here: Publication) -> dict[st
     operation_id="getOEmbed",
     summary="Get the oEmbed form of an article",
     response_model=OEmbedOut,
-    responses=_OEMBED_RESPONSES | documented(NotFound, Retracted, WithheldForLegalReasons),
+    responses=_OEMBED_RESPONSES | document_problems(NotFound, Retracted, WithheldForLegalReasons),
 )
 async def get_o_embed(request: Request, query: Annotated[OEmbedQuery, Query()], actor: ThirdParty) -> Response:
     """What another site may show for the address of an article on ours (oembed.com), former addresses included."""

@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 import sqlalchemy as sa
 
 from app.articles.reading import ARTICLE, SECTION
-from app.core.clock import iso, month_bounds, month_of, now
+from app.core.clock import format_rfc3339, month_bounds, month_of, now
 from app.core.problems import NotFound
 from app.feeds.schemas import MAX_NEWS_URLS, MAX_SITEMAP_URLS, Part, Publication, bounds, uri
 from app.feeds.xml import add, root, written
@@ -123,7 +123,7 @@ def urls(connection: sa.Connection, here: Publication, part: Part | None = None)
     for rows in _batches(connection, begin, end, after):
         lines = [
             f"<url><loc>{escape(uri(here.site.url + here.site.path_of(row.section, row.slug, row.published_at)))}</loc>"
-            f"<lastmod>{iso(row.updated_at)}</lastmod></url>\n"
+            f"<lastmod>{format_rfc3339(row.updated_at)}</lastmod></url>\n"
             for row in rows
         ]
         found.append("".join(lines).encode())
@@ -140,7 +140,7 @@ def index(here: Publication, found: Months) -> tuple[bytes, datetime]:
         for n in range(1, -(-count // MAX_SITEMAP_URLS) + 1):
             element = add(document, f"{{{SITEMAP}}}sitemap")
             add(element, f"{{{SITEMAP}}}loc", f"{here.api}/sitemap-{month}{f'-{n}' if n > 1 else ''}.xml")
-            add(element, f"{{{SITEMAP}}}lastmod", iso(last))
+            add(element, f"{{{SITEMAP}}}lastmod", format_rfc3339(last))
     return written(document), max(last for _, _, last in found.rows)
 
 
@@ -178,7 +178,7 @@ def news(connection: sa.Connection, here: Publication) -> tuple[bytes, datetime 
         publication = add(about, f"{{{NEWS}}}publication")
         add(publication, f"{{{NEWS}}}name", here.name)
         add(publication, f"{{{NEWS}}}language", language(row.language))
-        add(about, f"{{{NEWS}}}publication_date", iso(row.published_at))
+        add(about, f"{{{NEWS}}}publication_date", format_rfc3339(row.published_at))
         add(about, f"{{{NEWS}}}title", row.title)
         latest = max(filter(None, [latest, row.updated_at]))
     return written(document), latest

@@ -14,7 +14,7 @@ from app.articles.activity import ACTIVITY, activity_column
 from app.articles.cached_json import SnapshotChanged, cache_key_of, render_articles, select_cached
 from app.articles.reading import ARTICLE, ARTICLE_AUTHOR, ARTICLE_TAG, select_visible_ids
 from app.articles.site import Site
-from app.core.clock import iso, now
+from app.core.clock import format_rfc3339, now
 from app.core.ids import is_id, new_id
 from app.core.problems import Conflict, Invalid, NotFound, StaleVersion
 from app.db.columns import Row, table_of
@@ -126,7 +126,7 @@ def save_front(
 def _store_version(session: Session, row: Front, version: dict[str, Any], state: str) -> None:
     """Store what was put together, and tell of it if readers get it."""
     moment = now()
-    version["at"] = iso(moment)
+    version["at"] = format_rfc3339(moment)
     if state == "draft":
         row.draft = version
     else:

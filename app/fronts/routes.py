@@ -15,7 +15,7 @@ from app.articles.selection import refuse_fields
 from app.articles.services import ArticleServices
 from app.articles.site import Site
 from app.core.ids import RefPath
-from app.core.problems import BadRequest, Forbidden, Invalid, NotFound, Unauthorized, documented
+from app.core.problems import BadRequest, Forbidden, Invalid, NotFound, Unauthorized, document_problems
 from app.db.columns import Row
 from app.events.cache_groups import ACTIVITY_GROUP
 from app.fronts import fronts
@@ -32,7 +32,7 @@ from app.web.responses import ReadQuery, database, dump_json, pick_json_fields, 
 router = APIRouter(prefix="/v1/fronts", tags=["fronts"])
 Reader = Annotated[Actor, require_scope("content:read")]
 Publisher = Annotated[Actor, require_scope("content:publish")]
-WRITE_RESPONSES = documented(*VERSION_PROBLEMS)
+WRITE_RESPONSES = document_problems(*VERSION_PROBLEMS)
 
 
 async def _parse_preconditions(
@@ -63,7 +63,7 @@ Preconditions = Annotated[tuple[frozenset[int] | None, bool], Depends(_parse_pre
     operation_id="listFronts",
     summary="List fronts",
     response_model=ListOut[FrontDefinition],
-    responses=documented(Unauthorized, Forbidden),
+    responses=document_problems(Unauthorized, Forbidden),
 )
 async def list_fronts(request: Request, query: Annotated[FrontsQuery, Query()], actor: Reader) -> Response:
     """How all fronts are put together, by slug; not for keys that are limited to sections."""
@@ -78,7 +78,7 @@ async def list_fronts(request: Request, query: Annotated[FrontsQuery, Query()], 
     operation_id="getFront",
     summary="Get a front",
     response_model=FrontOut,
-    responses=documented(Unauthorized, Forbidden, NotFound),
+    responses=document_problems(Unauthorized, Forbidden, NotFound),
 )
 async def get_front(request: Request, front: RefPath, query: Annotated[FrontQuery, Query()], actor: Public) -> Response:
     """A front with all of its blocks, each article once; what is not public is on none, in a preview neither."""
@@ -119,7 +119,7 @@ async def get_front(request: Request, front: RefPath, query: Annotated[FrontQuer
     operation_id="getFrontDefinition",
     summary="Get the definition of a front",
     response_model=FrontDefinition,
-    responses=documented(Unauthorized, Forbidden, NotFound),
+    responses=document_problems(Unauthorized, Forbidden, NotFound),
 )
 async def get_front_definition(
     request: Request, front: RefPath, query: Annotated[ReadQuery, Query()], actor: Reader
@@ -139,7 +139,7 @@ async def get_front_definition(
     summary="Create or replace a front",
     response_model=FrontDefinition,
     responses=WRITE_RESPONSES
-    | documented(Invalid, BadRequest, fronts.TooManyFronts)
+    | document_problems(Invalid, BadRequest, fronts.TooManyFronts)
     | {201: {"model": FrontDefinition, "description": "It was made."}},
 )
 async def put_front(

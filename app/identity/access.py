@@ -21,8 +21,8 @@ from app.core.problems import (
     StaleVersion,
     Unauthorized,
     Unavailable,
-    documented,
-    shown_name,
+    document_problems,
+    printable_name,
 )
 from app.events.log import is_visible
 from app.events.schemas import Position
@@ -176,7 +176,7 @@ class Access(SecurityBase):
 
 def _unknown_parameter(name: str, known: frozenset[str]) -> InvalidParameter:
     """What to say of a parameter that a route does not have."""
-    shown = shown_name(name)
+    shown = printable_name(name)
     detail = f"{shown}: there is no such parameter here."
     if "cursor" in known and name in _OTHER_PAGING_PARAMETERS:
         detail += " Lists go on by cursor: send the page.next of the answer before."
@@ -258,7 +258,7 @@ VERSION_PROBLEMS = (Unauthorized, Forbidden, NotFound, StaleVersion, Preconditio
     operation_id="getCaller",
     summary="Tell who is calling",
     response_model=WhoAmI,
-    responses=documented(Unauthorized),
+    responses=document_problems(Unauthorized),
 )
 async def get_caller(request: Request, actor: SelfService) -> Response:
     """Tell the caller who they are to this server; use it to check a token, or a key and its scopes."""

@@ -6,7 +6,7 @@ from typing import Any
 import sqlalchemy as sa
 from sqlmodel import Session
 
-from app.core.clock import now, starts_at
+from app.core.clock import now, start_of
 from app.core.ids import is_id, new_id
 from app.db.columns import table_of
 from app.identity.schemas import Actor, AuditQuery
@@ -61,7 +61,7 @@ def list_audit_entries(connection: sa.Connection, asked: AuditQuery, zone: str) 
         if word is not None:
             statement = statement.where(column == word)
     if asked.since is not None:
-        statement = statement.where(_AUDIT.c.at >= starts_at(asked.since, zone))
+        statement = statement.where(_AUDIT.c.at >= start_of(asked.since, zone))
     if asked.until is not None:
-        statement = statement.where(_AUDIT.c.at < starts_at(asked.until, zone))
+        statement = statement.where(_AUDIT.c.at < start_of(asked.until, zone))
     return fetch_page(connection, statement, NEWEST_FIRST, _AUDIT.c.at, asked)

@@ -2,7 +2,7 @@
 
 import asyncio
 
-from app.core.ids import as_id
+from app.core.ids import id_from_hex
 from app.core.problems import Unauthorized
 from app.db import Database
 from app.db.columns import Row
@@ -44,7 +44,7 @@ class Callers:
             body = self.vault.unseal_token(MANAGE_PREFIX, token)
             if body is None:
                 raise Unauthorized("This is not a token of this server.")
-            return Actor("subscriber", subscriber=as_id(body[:32]), generation=int(body[32:], 16))
+            return Actor("subscriber", subscriber=id_from_hex(body[:32]), generation=int(body[32:], 16))
         if not token.startswith(KEY_PREFIX) and token.count(".") == 2:
             return await self.readers.identify(token)
         return await self.keys.identify(token)

@@ -12,7 +12,7 @@ from sqlmodel import Session
 
 from app.core.clock import now
 from app.core.problems import Conflict, Invalid
-from app.db.columns import affected, table_of
+from app.db.columns import count_affected, table_of
 from app.identity.tables import Replay
 
 _REPLAY = table_of(Replay)
@@ -93,7 +93,7 @@ def delete_answers(session: Session, caller: str) -> None:
 
 def prune_answers(session: Session, before: datetime) -> int:
     """Forget answers older than a moment."""
-    return affected(session.execute(sa.delete(_REPLAY).where(_REPLAY.c.created_at < before)))
+    return count_affected(session.execute(sa.delete(_REPLAY).where(_REPLAY.c.created_at < before)))
 
 
 def delete_answers_naming(session: Session, ids: Collection[str]) -> None:

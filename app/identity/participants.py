@@ -11,7 +11,7 @@ from sqlmodel import Session
 from app.core.clock import now
 from app.core.ids import new_id
 from app.core.problems import Forbidden, Unauthorized
-from app.db.columns import Row, affected, table_of
+from app.db.columns import Row, count_affected, table_of
 from app.db.prepared import Prepared
 from app.identity.schemas import Actor
 from app.identity.secrets import GUEST_PREFIX, Vault
@@ -181,7 +181,7 @@ def confirm_email(session: Session, participant_id: str, email: str) -> bool:
     """Note that an e-mail was proven; False if the participant has another one by now."""
     mine = (PARTICIPANT.c.email == email.lower()) & PARTICIPANT.c.confirmed_at.is_(None)
     update = sa.update(PARTICIPANT).where(_IS_ROW, mine).values(confirmed_at=now())
-    return affected(session.execute(update, {"here": participant_id})) == 1
+    return count_affected(session.execute(update, {"here": participant_id})) == 1
 
 
 def erase_participant(session: Session, participant_id: str) -> None:

@@ -15,7 +15,7 @@ from app.core.problems import Unauthorized, Unavailable
 from app.core.settings import Settings
 from app.identity.schemas import Actor, Claims
 from app.net.outgoing import CallFailed, Outgoing
-from app.text.inputs import Name, Slug, clean
+from app.text.inputs import Name, Slug, clean_text
 from app.text.names import public_name
 
 # What each algorithm needs of a key, and the members that are public: a private part is never taken over.
@@ -52,7 +52,7 @@ async def fetch_jwks(url: str) -> tuple[bytes, str]:
     outgoing = Outgoing(None)
     try:
         answer = await outgoing.call(
-            "GET", url, timeout=JWKS_TIMEOUT_SECONDS, headers=[("Accept", "application/json")], most=MAX_JWKS_BYTES
+            "GET", url, timeout=JWKS_TIMEOUT_SECONDS, headers=[("Accept", "application/json")], max_bytes=MAX_JWKS_BYTES
         )
     finally:
         await outgoing.stop()
@@ -177,7 +177,7 @@ INVALID_JWT = "This JWT is not valid here."
 
 
 def _require_clean(text: str) -> str:
-    if clean(text) != text:
+    if clean_text(text) != text:
         raise ValueError("must be normalised text without control characters")
     return text
 

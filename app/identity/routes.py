@@ -6,7 +6,7 @@ import sqlalchemy as sa
 from fastapi import APIRouter, Query, Request
 from starlette.responses import Response
 
-from app.core.problems import Forbidden, Unauthorized, documented
+from app.core.problems import Forbidden, Unauthorized, document_problems
 from app.db.columns import Row
 from app.identity import audit, participants
 from app.identity.access import Public, enforce_limit, require_scope
@@ -25,7 +25,7 @@ audit_router = APIRouter(prefix="/v1/audit", tags=["audit"])
     operation_id="listAuditEntries",
     summary="List the audit log",
     response_model=ListOut[AuditOut],
-    responses=documented(Unauthorized, Forbidden),
+    responses=document_problems(Unauthorized, Forbidden),
 )
 async def list_audit_entries(
     request: Request, query: Annotated[AuditQuery, Query()], actor: Annotated[Actor, require_scope("admin")]
@@ -49,7 +49,7 @@ def _present_guest(_connection: sa.Connection, guest: tuple[str, Row]) -> dict[s
     summary="Create a guest token",
     status_code=201,
     response_model=GuestOut,
-    responses=documented(),
+    responses=document_problems(),
 )
 async def create_guest(request: Request, actor: Public) -> Response:
     """Become a guest: a token to vote, react and comment with. The answer holds it, and no later answer does."""

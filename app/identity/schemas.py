@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal, get_args
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from app.core.clock import Moment, When
+from app.core.clock import Moment, TimeOrDay
 from app.core.schema_rules import not_with
 from app.text.inputs import Identifier, Name, Whole
 from app.web.paging import PageQuery
@@ -183,8 +183,10 @@ class AuditOut(BaseModel):
 class AuditQuery(PageQuery):
     """Filters of the audit log."""
 
-    since: When | None = Field(None, description="From this time on, RFC 3339, or from this day of `TIME_ZONE` on.")
-    until: When | None = Field(None, description="Before this time, or before this day of `TIME_ZONE`.")
+    since: TimeOrDay | None = Field(
+        None, description="From this time on, RFC 3339, or from this day of `TIME_ZONE` on."
+    )
+    until: TimeOrDay | None = Field(None, description="Before this time, or before this day of `TIME_ZONE`.")
     subject_kind: str | None = Field(
         None, pattern=r"^[a-z][a-z_.]{0,39}$", description="Kind of what was acted on: `article`, `key`, `comment`, …"
     )

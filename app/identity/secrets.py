@@ -16,10 +16,10 @@ from sqlalchemy.exc import SQLAlchemyError
 from sqlmodel import Session
 
 from app.core.clock import now
-from app.core.ids import as_id, is_id
+from app.core.ids import id_from_hex, is_id
 from app.core.problems import Unavailable
 from app.db import Database
-from app.db.columns import affected, table_of
+from app.db.columns import count_affected, table_of
 from app.identity.tables import Secret
 from app.web.rate_limits import network_of, ranges_of
 
@@ -79,7 +79,9 @@ def rotate_secrets(session: Session) -> int:
         {"name": name, "value": secrets.token_hex(32), "created_at": moment} for name in sorted(required_names(moment))
     ]
     inserted = sum(session.execute(insert, row).first() is not None for row in rows)
-    return inserted + affected(session.execute(sa.delete(_SECRET).where(_SECRET.c.name.not_in(allowed_names(moment)))))
+    return inserted + count_affected(
+        session.execute(sa.delete(_SECRET).where(_SECRET.c.name.not_in(allowed_names(moment))))
+    )
 
 
 def _derive(secret: str, purpose: str, text: str) -> str:
@@ -153,7 +155,7 @@ class Vault:
         body = token.removeprefix(EDIT_PREFIX)
         if body == token or len(body) != 96 or not body.isascii():
             return None
-        comment_id = as_id(body)
+        comment_id = id_from_hex(body)
         genuine = hmac.compare_digest(self.make_edit_token(comment_id), token)
         return comment_id if genuine and is_id(comment_id) else None
 

@@ -14,7 +14,7 @@ from starlette.responses import Response
 
 from app.core.problems import BadRequest
 from app.db.columns import Row
-from app.events.log import POSITION, last_position
+from app.events.log import POSITION_KEY, last_position
 from app.identity.idempotency import Answer, ShownOnce, claim_key, has_answer, store_answer
 from app.identity.schemas import Actor
 from app.web import etag
@@ -62,7 +62,7 @@ class _IdempotentRequest:
 async def is_replay(request: Request, actor: Actor) -> bool:
     """Whether the request came before with the same `Idempotency-Key`, so that it need not be prepared again."""
     once = await _IdempotentRequest.of(request, actor, None)
-    return once is not None and await database(request).fresh(has_answer, once.caller, once.key)
+    return once is not None and await database(request).scan_fresh(has_answer, once.caller, once.key)
 
 
 @dataclass(frozen=True)
@@ -131,7 +131,7 @@ def _make_response(answer: Answer, replayed: bool) -> Response:
 
 
 def _position_of(session: Session) -> str:
-    return str(session.info.get(POSITION) or last_position(session.connection()))
+    return str(session.info.get(POSITION_KEY) or last_position(session.connection()))
 
 
 class WriteResult(NamedTuple):

@@ -134,7 +134,7 @@ def patiently(db: Database, work: Callable[[Session], T]) -> T:
     """Do work in one transaction; when the database is busy or asks for it, all of it again."""
     for attempt in range(TRIES):
         try:
-            with db.piece() as session:
+            with db.batch_transaction() as session:
                 return work(session)
         except DBAPIError as error:
             if not is_unavailable(error) or attempt == TRIES - 1:

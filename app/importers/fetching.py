@@ -74,7 +74,7 @@ class Fetcher:
     async def _load(self, outgoing: Outgoing, url: str) -> bytes:
         """The bytes at an address; each step of a redirect passes the guard again."""
         for _ in range(MAX_REDIRECTS + 1):
-            answer = await outgoing.call("GET", url, timeout=SECONDS, most=self._max_bytes)
+            answer = await outgoing.call("GET", url, timeout=SECONDS, max_bytes=self._max_bytes)
             if answer.status == 200:
                 return answer.body
             location = answer.headers.get("location", "")

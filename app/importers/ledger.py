@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 import sqlalchemy as sa
 from sqlmodel import Session
 
-from app.db.columns import affected, table_of
+from app.db.columns import count_affected, table_of
 from app.identity.tables import Audit
 from app.importers.tables import ImportSource
 
@@ -100,7 +100,7 @@ class Ledger:
 
     def note(self, connection: sa.Connection, kind: str, key: str, known: Known) -> None:
         """Remember what became of a thing, in place of what was noted before."""
-        if affected(connection.execute(_UPDATE, {**self._of(kind, key), **known._asdict()})) == 0:
+        if count_affected(connection.execute(_UPDATE, {**self._of(kind, key), **known._asdict()})) == 0:
             there = {"source": self.source, "kind": kind, "foreign_id": foreign_id(key)}
             connection.execute(_INSERT, {**there, **known._asdict()})
 

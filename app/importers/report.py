@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from typing import Any, Final, Literal, NamedTuple
 
-from app.text.inputs import excerpt
+from app.text.inputs import make_excerpt
 
 Outcome = Literal["new", "updated", "unchanged", "kept", "skipped", "refused", "failed"]
 OUTCOMES: Final = {
@@ -52,7 +52,7 @@ class Report:
         is_written = outcome in {"new", "updated"}
         counts["altered"] += bool(is_written and reasons)
         if outcome in {"kept", "refused", "failed"} or (is_written and reasons):
-            line = Line(kind, id, excerpt(title, 60), outcome, list(reasons))
+            line = Line(kind, id, make_excerpt(title, 60), outcome, list(reasons))
             self._lines.write(json.dumps(line) + "\n")
 
     @property

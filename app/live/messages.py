@@ -12,7 +12,7 @@ from app.articles.reading import ARTICLE
 from app.articles.tables import SITE_ID
 from app.comments.reading import COLUMNS, TABLES, C, present_comment
 from app.comments.schemas import CommentOut
-from app.core.clock import iso
+from app.core.clock import format_rfc3339
 from app.db.columns import Row
 from app.events.catalog import (
     ArticlePurged,
@@ -29,7 +29,7 @@ from app.events.catalog import (
     NoticeChanged,
     NoticeDeleted,
 )
-from app.events.log import read_after, stamp
+from app.events.log import read_after, read_data_version
 from app.events.schemas import Position
 from app.live.schemas import Batch, Frame, LiveArticleOut, LiveCountsOut, LiveRemovedOut, Told, framed
 from app.publication.section_tree import find_descendants
@@ -68,7 +68,7 @@ _KEPT_BACK = {"target_id"}  # may name what is not public
 
 def look(connection: sa.Connection, position: Position, seen: int | None) -> tuple[int | None, list[LoggedEvent]]:
     """The next facts. Where a stamp tells that nothing was committed since it was `seen`, the log is not read."""
-    now = stamp(connection)
+    now = read_data_version(connection)
     return now, [] if now is not None and now == seen else read_after(connection, position, MOST)
 
 
@@ -184,5 +184,5 @@ def public_frame(entry: LoggedEvent) -> Frame:
     payload = entry.event.payload() if entry.event else {}
     about = {name: value for name, value in payload.items() if name not in _KEPT_BACK}
     data = {"id": entry.subject_id, "position": str(entry.position), "cache_groups": entry.groups, **about}
-    body = pydantic_core.to_json({"type": entry.type, "timestamp": iso(entry.at), "data": data})
+    body = pydantic_core.to_json({"type": entry.type, "timestamp": format_rfc3339(entry.at), "data": data})
     return framed(entry.type, body, entry.position)

@@ -12,7 +12,7 @@ from starlette.types import Receive, Scope, Send
 from app.articles.routes import Retracted, WithheldForLegalReasons, get_visible, redirect_former_slug
 from app.articles.site import Site
 from app.core.ids import RefPath
-from app.core.problems import Forbidden, InvalidParameter, NotFound, Unauthorized, documented
+from app.core.problems import Forbidden, InvalidParameter, NotFound, Unauthorized, document_problems
 from app.db.columns import Row
 from app.events.schemas import Position
 from app.identity.access import Public, require_scope
@@ -150,7 +150,7 @@ _SITE = _streams(
     openapi_extra=_HEADER,
     responses={
         **_ARTICLE,
-        **documented(NotFound, Retracted, WithheldForLegalReasons, PositionGone, TooManyStreams),
+        **document_problems(NotFound, Retracted, WithheldForLegalReasons, PositionGone, TooManyStreams),
         301: {"description": "A former slug; `Location` has the present URL."},
     },
 )
@@ -189,7 +189,7 @@ async def follow_article(
     status_code=200,
     response_class=EventStream,
     openapi_extra=_HEADER,
-    responses={**_SITE, **documented(Unauthorized, Forbidden, PositionGone, TooManyStreams)},
+    responses={**_SITE, **document_problems(Unauthorized, Forbidden, PositionGone, TooManyStreams)},
 )
 async def follow_site(
     request: Request,

@@ -12,8 +12,8 @@ from sqlmodel import Session
 from app.core.clock import now
 from app.core.ids import new_id
 from app.core.settings import Settings
-from app.db.columns import Row, affected, table_of
-from app.deliveries.outbox import enqueue_all
+from app.db.columns import Row, count_affected, table_of
+from app.deliveries.outbox import enqueue_deliveries
 from app.deliveries.schemas import NewDelivery
 from app.mail.schemas import CHANNEL, LANE
 from app.mail.tables import DigestItem, DigestRun
@@ -115,7 +115,7 @@ def _send_digest(session: Session, frequency: str, schedule: DigestSchedule) -> 
     subscribers = list_waiting(session, frequency, run["cut_at"], BATCH_SIZE)
     period = f"{frequency}:{run['period']}"
     if subscribers:
-        enqueue_all(session, [_delivery_of(one, period) for one in subscribers])
+        enqueue_deliveries(session, [_delivery_of(one, period) for one in subscribers])
         is_in_digest = ITEM.c.subscriber_id.in_(subscribers) & (ITEM.c.frequency == frequency) & ITEM.c.period.is_(None)
         session.execute(sa.update(ITEM).where(is_in_digest, ITEM.c.created_at <= run["cut_at"]).values(period=period))
     values = dict(run) | {"finished": len(subscribers) < BATCH_SIZE}
@@ -137,4 +137,4 @@ def _delivery_of(subscriber_id: str, period: str) -> NewDelivery:
 def prune_items(session: Session) -> int:
     """Forget what was in digests a month ago."""
     delete = sa.delete(ITEM).where(ITEM.c.created_at < now() - RETENTION)
-    return affected(session.execute(delete))
+    return count_affected(session.execute(delete))

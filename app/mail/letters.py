@@ -19,22 +19,22 @@ from app.articles.reading import ARTICLE, SECTION
 from app.articles.site import Site
 from app.comments.reading import C
 from app.core.clock import now
-from app.core.logs import hide
+from app.core.logs import redact
 from app.core.settings import Settings
 from app.db import Database
 from app.db.columns import Row
-from app.deliveries.schemas import Claimed, Outcome
+from app.deliveries.schemas import ClaimedDelivery, Outcome
 from app.identity.secrets import Vault
 from app.mail.digests import MAX_ITEMS, list_items
 from app.mail.notifications import find_correction, is_readable
 from app.mail.schemas import CHANNEL, Letter
-from app.net.smtp import WIRE, Mailer, MailRefused, ascii_domain, open_mailer
+from app.net.smtp import WIRE_POLICY, Mailer, MailRefused, ascii_domain, open_mailer
 from app.subscriptions.opt_ins import create_confirm_token, find_opt_in
 from app.subscriptions.subscriptions import describe_targets, find_subscriber, list_confirmed
 from app.subscriptions.suppressions import find_suppression, suppress_address
 from app.subscriptions.unsubscribing import create_all_token, create_digest_token, create_token
-from app.text.inputs import excerpt
-from app.text.names import public_name, without_turns
+from app.text.inputs import make_excerpt
+from app.text.names import public_name, strip_bidi_controls
 
 _COLUMNS = [ARTICLE.c[name] for name in "id slug title dek excerpt published_at corrections".split()]
 _SELECT_ARTICLES = sa.select(*_COLUMNS, SECTION.c.slug.label("section")).outerjoin(
@@ -100,7 +100,10 @@ def _find_comments(connection: sa.Connection, ids: Collection[str]) -> dict[str,
     rows = connection.execute(_SELECT_COMMENTS.where(C.c.id.in_(ids), C.c.state == "published")).mappings()
     comments = {}
     for row in rows:
-        shown = {"name": public_name(row["author_name"]), "excerpt": without_turns(excerpt(row["text"], 280))}
+        shown = {
+            "name": public_name(row["author_name"]),
+            "excerpt": strip_bidi_controls(make_excerpt(row["text"], 280)),
+        }
         comments[row["id"]] = {**row, **shown}
     return comments
 
@@ -245,7 +248,7 @@ class MailWriter:
     def write(self, event: str, letter: Letter) -> EmailMessage:
         """The mail, as text and as HTML."""
         values = self._values(letter)
-        message = EmailMessage(policy=WIRE)
+        message = EmailMessage(policy=WIRE_POLICY)
         message["From"] = Address(self.name.replace("=?", "= ?"), addr_spec=self.address)
         message["To"] = _recipient_address(letter.to)
         message["Subject"] = self._subject(letter.template, values)
@@ -323,13 +326,13 @@ class MailChannel:
         self.site, self.writer = Site.from_settings(settings), MailWriter(settings, vault)
         self.mailer = mailer or open_mailer(settings.smtp_url, self.writer.address, settings.data_dir / "mail")
 
-    async def send(self, db: Database, piece: Claimed) -> Outcome:
+    async def send(self, db: Database, piece: ClaimedDelivery) -> Outcome:
         """Send a letter, unless its subscription has ended or readers no longer see what it tells of.
 
         A server's temporary no (4xx, RFC 5321 §4.2.1) and its absence are tried again; what it refuses for good is
         dead, and an address that is no mailbox (5xx for the recipient) gets nothing more.
         """
-        letter = await db.fresh(find_letter, piece.what, piece.endpoint, piece.content, self.site)
+        letter = await db.scan_fresh(find_letter, piece.what, piece.endpoint, piece.content, self.site)
         if letter is None:
             return Outcome("cancelled")
         try:
@@ -343,8 +346,8 @@ class MailChannel:
                 "retry", refused.code or None, str(refused), answer_text, at_fault=refused.stage != "recipient"
             )
         except OSError as error:
-            return Outcome("retry", error=hide(f"{type(error).__name__}: {error}"))
-        return Outcome("delivered", 250, answer=hide(answer))
+            return Outcome("retry", error=redact(f"{type(error).__name__}: {error}"))
+        return Outcome("delivered", 250, answer=redact(answer))
 
     def disabled(self, session: Session, endpoint: str, why: str) -> None:  # noqa: ARG002  its own reason is enough
         """Send nothing more to an address that its server refuses."""

@@ -17,8 +17,8 @@ from app.comments.reading import C, get_readable_article
 from app.core.clock import now
 from app.core.problems import NotFound
 from app.db.base import is_full, is_unavailable
-from app.db.columns import Row, affected, table_of
-from app.deliveries.outbox import enqueue, enqueue_all
+from app.db.columns import Row, count_affected, table_of
+from app.deliveries.outbox import enqueue, enqueue_deliveries
 from app.deliveries.schemas import NewDelivery
 from app.events.catalog import ArticleCorrected, ArticlePublished, CommentEdited, CommentPublished, LoggedEvent
 from app.events.schemas import Position
@@ -209,7 +209,7 @@ def _notify_recipients(session: Session, row: Row, recipients: list[Recipient]) 
             item = {"subscriber_id": recipient.subscriber_id, "event": row["event"], "what": row["what"]}
             later.append(item | {"frequency": frequency, "content": content})
     if at_once:
-        enqueue_all(session, at_once)
+        enqueue_deliveries(session, at_once)
     if later:
         add_items(session, later)
 
@@ -217,7 +217,7 @@ def _notify_recipients(session: Session, row: Row, recipients: list[Recipient]) 
 def prune_fanouts(session: Session) -> int:
     """Forget facts that nobody can bring back."""
     delete = sa.delete(FANOUT).where(FANOUT.c.due_at.is_(None), FANOUT.c.created_at < now() - RETENTION)
-    return affected(session.execute(delete)) + opt_ins.prune_opt_ins(session)
+    return count_affected(session.execute(delete)) + opt_ins.prune_opt_ins(session)
 
 
 MAX_NEWS_AGE = timedelta(days=2)  # what is dated so long before it came out is no news: imports, back-dated articles

@@ -14,7 +14,7 @@ from app.comments.tables import Comment
 from app.core.clock import now
 from app.core.ids import new_id
 from app.core.problems import Conflict, Invalid, NotFound
-from app.db.columns import Row, affected, table_of
+from app.db.columns import Row, count_affected, table_of
 from app.identity.audit import record_action as audit
 from app.identity.participants import PARTICIPANT
 from app.identity.schemas import Actor
@@ -252,6 +252,6 @@ def erase_bans(session: Session, participant_ids: list[str], comment_ids: list[s
 def lift_ban(session: Session, actor: Actor, ban_id: str) -> None:
     """Lift a ban."""
     require_all_sections(actor)
-    if not affected(session.execute(sa.delete(BAN).where(BAN.c.id == ban_id))):
+    if not count_affected(session.execute(sa.delete(BAN).where(BAN.c.id == ban_id))):
         raise NotFound
     audit(session, actor, "ban.lift", "ban", ban_id, {})

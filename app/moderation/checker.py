@@ -76,7 +76,7 @@ class Checker:
 
     async def _post(self, body: bytes, headers: dict[str, str]) -> bytes:
         answer = await self._outgoing.call(
-            "POST", self.url, timeout=self._timeout, headers=headers.items(), content=body, most=MAX_ANSWER_BYTES
+            "POST", self.url, timeout=self._timeout, headers=headers.items(), content=body, max_bytes=MAX_ANSWER_BYTES
         )
         if answer.status != 200:
             raise ValueError(f"status {answer.status}")

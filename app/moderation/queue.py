@@ -15,7 +15,7 @@ from sqlmodel import Session
 from app.core.clock import now
 from app.core.ids import is_id
 from app.core.problems import Conflict, NotFound
-from app.db.columns import Row, affected, table_of
+from app.db.columns import Row, count_affected, table_of
 from app.identity.participants import PARTICIPANT
 from app.identity.schemas import Actor
 from app.moderation.comment_access import COLUMNS, TABLES, A, C, check_reach, is_in_reach, present_comment
@@ -233,7 +233,7 @@ def release_comment(session: Session, actor: Actor, comment_id: str) -> None:
         raise NotFound
     check_reach(session.connection(), actor, article_id)
     is_releasable = sa.true() if actor.may("admin") else LEASE.c.key_id == actor.id
-    released = affected(session.execute(sa.delete(LEASE).where(LEASE.c.comment_id == comment_id, is_releasable)))
+    released = count_affected(session.execute(sa.delete(LEASE).where(LEASE.c.comment_id == comment_id, is_releasable)))
     if not released and find_lease(session.connection(), comment_id, now()):
         raise Leased("Only the moderator who claimed it can release it.")
 
@@ -267,4 +267,4 @@ def erase_cases(session: Session, comment_ids: list[str]) -> None:
 
 def prune_leases(session: Session) -> int:
     """Delete expired leases and return their number."""
-    return affected(session.execute(sa.delete(LEASE).where(LEASE.c.until <= now())))
+    return count_affected(session.execute(sa.delete(LEASE).where(LEASE.c.until <= now())))

@@ -12,7 +12,7 @@ from starlette.responses import Response
 from app.comments.lifecycle import ParentNotPublished
 from app.comments.schemas import Banned
 from app.core.ids import IdPath, RefPath
-from app.core.problems import Forbidden, Invalid, NotFound, Unauthorized, documented
+from app.core.problems import Forbidden, Invalid, NotFound, Unauthorized, document_problems
 from app.identity.access import Public, SelfService, require_scope
 from app.identity.schemas import Actor
 from app.identity.services import IdentityServices
@@ -61,7 +61,7 @@ def _show_decision(connection: sa.Connection, comment_id: str, *, actor: Actor) 
     operation_id="getDecision",
     summary="Get the decision on a comment",
     response_model=DecisionOut,
-    responses=documented(NotFound),
+    responses=document_problems(NotFound),
 )
 async def get_decision(
     request: Request, comment: IdPath, query: Annotated[ReadQuery, Query()], actor: SelfService
@@ -80,7 +80,7 @@ async def get_decision(
     summary="Appeal a moderation decision",
     status_code=201,
     response_model=DecisionOut,
-    responses=documented(NotFound, Invalid, appeals.NotAppealable, appeals.AlreadyAppealed),
+    responses=document_problems(NotFound, Invalid, appeals.NotAppealable, appeals.AlreadyAppealed),
 )
 async def appeal_decision(request: Request, comment: IdPath, body: AppealIn, actor: Public) -> Response:
     """Ask moderators to review a decision. Each decision can be appealed once, with the comment's edit token or the
@@ -97,7 +97,7 @@ async def appeal_decision(request: Request, comment: IdPath, body: AppealIn, act
     operation_id="declineAppeal",
     summary="Decline an appeal",
     response_model=DecisionOut,
-    responses=documented(Unauthorized, Forbidden, NotFound, Invalid, appeals.NoAppeal),
+    responses=document_problems(Unauthorized, Forbidden, NotFound, Invalid, appeals.NoAppeal),
 )
 async def decline_appeal(request: Request, comment: IdPath, actor: Moderator, body: ReasonIn | None = None) -> Response:
     """Decline the open appeal; the author can read the reason. Approving or restoring the comment grants it."""
@@ -116,7 +116,7 @@ decisions_router = APIRouter(prefix="/v1", tags=["moderation"])
 Force = Annotated[bool, Query(description="Decide even if another moderator has claimed the comment.")]
 OptionalReason = ReasonIn | None
 _DECISION_PROBLEMS = (Unauthorized, Forbidden, NotFound, Invalid, decisions.WrongCommentState)
-DECISION_RESPONSES = documented(*_DECISION_PROBLEMS, Leased, ParentNotPublished)
+DECISION_RESPONSES = document_problems(*_DECISION_PROBLEMS, Leased, ParentNotPublished)
 
 
 async def _write_decision(
@@ -205,7 +205,7 @@ def _show_results(_connection: sa.Connection, results: list[dict[str, Any]]) -> 
     operation_id="decideComments",
     summary="Decide many comments",
     response_model=DecisionBulkOut,
-    responses=documented(Unauthorized, Forbidden, NotFound, Invalid),
+    responses=document_problems(Unauthorized, Forbidden, NotFound, Invalid),
 )
 async def decide_comments(request: Request, body: DecisionBulkIn, actor: Moderator) -> Response:
     """Apply one action to up to 100 comments; each has its own result."""
@@ -217,7 +217,7 @@ async def decide_comments(request: Request, body: DecisionBulkIn, actor: Moderat
     operation_id="featureComment",
     summary="Feature a comment",
     response_model=JudgedCommentOut,
-    responses=documented(*_DECISION_PROBLEMS),
+    responses=document_problems(*_DECISION_PROBLEMS),
 )
 async def feature_comment(request: Request, comment: IdPath, body: FeaturedIn, actor: Moderator) -> Response:
     """Feature a published comment, or stop featuring it."""
@@ -234,7 +234,7 @@ log_router = APIRouter(prefix="/v1/moderation/log", tags=["moderation"])
     operation_id="listModerationLog",
     summary="List the moderation log",
     response_model=ListOut[LogOut],
-    responses=documented(Unauthorized, Forbidden),
+    responses=document_problems(Unauthorized, Forbidden),
 )
 async def list_moderation_log(
     request: Request, query: Annotated[LogQuery, Query()], actor: Annotated[Actor, require_scope("comments:moderate")]
@@ -253,7 +253,7 @@ queue_router = APIRouter(prefix="/v1/moderation/queue", tags=["moderation"])
     operation_id="listModerationQueue",
     summary="List the moderation queue",
     response_model=ListOut[QueueItemOut],
-    responses=documented(Unauthorized, Forbidden),
+    responses=document_problems(Unauthorized, Forbidden),
 )
 async def list_moderation_queue(request: Request, query: Annotated[QueueQuery, Query()], actor: Moderator) -> Response:
     """List comments that wait for a moderator: held, reported or appealed, with everything needed to decide.
@@ -270,7 +270,7 @@ async def list_moderation_queue(request: Request, query: Annotated[QueueQuery, Q
     operation_id="claimComments",
     summary="Claim comments to moderate",
     response_model=ClaimedOut,
-    responses=documented(Unauthorized, Forbidden, Invalid),
+    responses=document_problems(Unauthorized, Forbidden, Invalid),
 )
 async def claim_comments(request: Request, body: ClaimIn, actor: Moderator) -> Response:
     """Claim comments that no other moderator has claimed. For some minutes nobody else can claim them."""
@@ -282,7 +282,7 @@ async def claim_comments(request: Request, body: ClaimIn, actor: Moderator) -> R
     operation_id="releaseComment",
     summary="Release a claimed comment",
     status_code=204,
-    responses=documented(Unauthorized, Forbidden, NotFound, queue.Leased),
+    responses=document_problems(Unauthorized, Forbidden, NotFound, queue.Leased),
 )
 async def release_comment(request: Request, comment: IdPath, actor: Moderator) -> Response:
     """Release a comment that was claimed."""
@@ -290,7 +290,7 @@ async def release_comment(request: Request, comment: IdPath, actor: Moderator) -
 
 
 redaction_router = APIRouter(prefix="/v1/comments/{comment}", tags=["moderation"])
-REDACTION_RESPONSES = documented(Unauthorized, Forbidden, NotFound, Invalid, WrongCommentState)
+REDACTION_RESPONSES = document_problems(Unauthorized, Forbidden, NotFound, Invalid, WrongCommentState)
 
 
 @redaction_router.post(
@@ -328,7 +328,7 @@ async def undo_redaction(request: Request, comment: IdPath, actor: Moderator) ->
     operation_id="listCommentRevisions",
     summary="List former texts of a comment",
     response_model=ListOut[CommentRevisionOut],
-    responses=documented(Unauthorized, Forbidden, NotFound),
+    responses=document_problems(Unauthorized, Forbidden, NotFound),
 )
 async def list_comment_revisions(
     request: Request, comment: IdPath, query: Annotated[CommentRevisionQuery, Query()], actor: Moderator
@@ -346,8 +346,8 @@ async def list_comment_revisions(
 
 
 reports_router = APIRouter(prefix="/v1", tags=["moderation"])
-REPORT_RESPONSES = documented(NotFound, Invalid, Banned)
-REPORT_DECISION_RESPONSES = documented(Unauthorized, Forbidden, NotFound, reports.ReportDecided)
+REPORT_RESPONSES = document_problems(NotFound, Invalid, Banned)
+REPORT_DECISION_RESPONSES = document_problems(Unauthorized, Forbidden, NotFound, reports.ReportDecided)
 
 
 def _address_hashes(request: Request) -> tuple[str, ...]:
@@ -406,7 +406,7 @@ async def report_article(request: Request, article: RefPath, body: ReportIn, act
     operation_id="listReports",
     summary="List reports",
     response_model=ListOut[ReportOut],
-    responses=documented(Unauthorized, Forbidden),
+    responses=document_problems(Unauthorized, Forbidden),
 )
 async def list_reports(request: Request, query: Annotated[ReportQuery, Query()], actor: Moderator) -> Response:
     """List reports on comments and articles, newest first. They contain private e-mail addresses."""

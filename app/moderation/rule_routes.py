@@ -7,7 +7,7 @@ from fastapi import APIRouter, Query, Request
 from starlette.responses import Response
 
 from app.core.ids import IdPath
-from app.core.problems import Forbidden, Invalid, NotFound, Unauthorized, documented
+from app.core.problems import Forbidden, Invalid, NotFound, Unauthorized, document_problems
 from app.identity.access import VERSION_PROBLEMS, ExpectedVersions, require_scope
 from app.identity.schemas import Actor
 from app.identity.services import IdentityServices
@@ -32,7 +32,7 @@ from app.web.responses import ReadQuery, database, dump_json, reply, reply_list
 Moderator = Annotated[Actor, require_scope("comments:moderate")]
 
 bans_router = APIRouter(prefix="/v1/bans", tags=["moderation"])
-CREATE_BAN_RESPONSES = documented(Unauthorized, Forbidden, Invalid, bans.AlreadyBanned)
+CREATE_BAN_RESPONSES = document_problems(Unauthorized, Forbidden, Invalid, bans.AlreadyBanned)
 
 
 @bans_router.get(
@@ -40,7 +40,7 @@ CREATE_BAN_RESPONSES = documented(Unauthorized, Forbidden, Invalid, bans.Already
     operation_id="listBans",
     summary="List bans",
     response_model=ListOut[BanOut],
-    responses=documented(Unauthorized, Forbidden),
+    responses=document_problems(Unauthorized, Forbidden),
 )
 async def list_bans(request: Request, query: Annotated[BanQuery, Query()], actor: Moderator) -> Response:
     """List bans, newest first. Expired bans stay in the list until they are lifted."""
@@ -53,7 +53,7 @@ async def list_bans(request: Request, query: Annotated[BanQuery, Query()], actor
     operation_id="getBan",
     summary="Get a ban",
     response_model=BanOut,
-    responses=documented(Unauthorized, Forbidden, NotFound),
+    responses=document_problems(Unauthorized, Forbidden, NotFound),
 )
 async def get_ban(request: Request, ban: IdPath, query: Annotated[ReadQuery, Query()], actor: Moderator) -> Response:
     """Get a ban, expired or not."""
@@ -98,7 +98,7 @@ async def create_ban(request: Request, body: BanIn, actor: Moderator) -> Respons
     operation_id="liftBan",
     summary="Lift a ban",
     status_code=204,
-    responses=documented(Unauthorized, Forbidden, NotFound),
+    responses=document_problems(Unauthorized, Forbidden, NotFound),
 )
 async def lift_ban(request: Request, ban: IdPath, actor: Moderator) -> Response:
     """Lift a ban."""
@@ -106,8 +106,8 @@ async def lift_ban(request: Request, ban: IdPath, actor: Moderator) -> Response:
 
 
 phrases_router = APIRouter(prefix="/v1/moderation/phrases", tags=["moderation"])
-LIST_RESPONSES = documented(Unauthorized, Forbidden)
-VERSIONED_RESPONSES = documented(*VERSION_PROBLEMS)
+LIST_RESPONSES = document_problems(Unauthorized, Forbidden)
+VERSIONED_RESPONSES = document_problems(*VERSION_PROBLEMS)
 
 
 @phrases_router.get(
@@ -128,7 +128,7 @@ async def list_phrases(request: Request, query: Annotated[PhraseQuery, Query()],
     operation_id="getPhrase",
     summary="Get a watched phrase",
     response_model=PhraseOut,
-    responses=documented(Unauthorized, Forbidden, NotFound),
+    responses=document_problems(Unauthorized, Forbidden, NotFound),
 )
 async def get_phrase(
     request: Request, phrase: IdPath, query: Annotated[ReadQuery, Query()], actor: Moderator
@@ -147,7 +147,7 @@ async def get_phrase(
     summary="Watch for a phrase",
     status_code=201,
     response_model=PhraseOut,
-    responses=documented(Unauthorized, Forbidden, Invalid, phrases.TooManyPhrases),
+    responses=document_problems(Unauthorized, Forbidden, Invalid, phrases.TooManyPhrases),
 )
 async def create_phrase(request: Request, body: PhraseIn, actor: Moderator) -> Response:
     """Watch for a phrase in comments, author names and links. Existing comments are not checked again."""
@@ -169,7 +169,7 @@ async def create_phrase(request: Request, body: PhraseIn, actor: Moderator) -> R
     operation_id="createPhrases",
     summary="Watch for many phrases",
     response_model=PhrasesOut,
-    responses=documented(Unauthorized, Forbidden, Invalid, phrases.TooManyPhrases),
+    responses=document_problems(Unauthorized, Forbidden, Invalid, phrases.TooManyPhrases),
 )
 async def create_phrases(request: Request, body: PhrasesIn, actor: Moderator) -> Response:
     """Watch for up to 500 phrases, all of them or none. The response lists the new ones.
@@ -184,7 +184,7 @@ async def create_phrases(request: Request, body: PhrasesIn, actor: Moderator) ->
     operation_id="updatePhrase",
     summary="Change a watched phrase",
     response_model=PhraseOut,
-    responses=VERSIONED_RESPONSES | documented(Invalid),
+    responses=VERSIONED_RESPONSES | document_problems(Invalid),
 )
 async def update_phrase(
     request: Request, phrase: IdPath, body: PhrasePatch, versions: ExpectedVersions, actor: Moderator

@@ -21,22 +21,22 @@ from app.core.clock import now
 from app.core.network_addresses import Guard
 
 Resolve = Callable[[str, int], Awaitable[list[str]]]
-CONNECT: Final = 5.0  # seconds until a connection stands
-KEPT: Final = 20  # connections that stay open
-IDLE: Final = 15.0  # seconds that they do
-TRIED: Final = 3  # addresses of a name that are tried in turn
-LONGEST: Final = 8192  # characters of a URL, as most servers take them
+CONNECT_SECONDS: Final = 5.0  # seconds until a connection stands
+MAX_IDLE_CONNECTIONS: Final = 20  # connections that stay open
+IDLE_SECONDS: Final = 15.0  # seconds that they do
+MAX_TRIED_ADDRESSES: Final = 3  # addresses of a name that are tried in turn
+MAX_URL_LENGTH: Final = 8192  # characters of a URL, as most servers take them
 _SHAPE = re.compile(r"https?://[^\s\x00-\x20\x7f\\<>\"`{}|^@]+", re.IGNORECASE)
 _LABEL = re.compile(r"(?!-)[a-z0-9_-]{1,63}(?<!-)", re.IGNORECASE)
 _NUMBER = re.compile(r"(?:\d+|0x[0-9a-f]*)", re.IGNORECASE)
-_names = ThreadPoolExecutor(32, "names")  # a name server that does not answer must not hold up other threads
+_resolver_threads = ThreadPoolExecutor(32, "names")  # a name server that does not answer must not hold up other threads
 
 
 class CallFailed(Exception):
     """There is no answer that can be used; the message says why, and holds nothing of the URL or of the answer."""
 
 
-class Refused(CallFailed):
+class TargetRefused(CallFailed):
     """The URL leads where this server does not go."""
 
 
@@ -78,7 +78,7 @@ class Answer(NamedTuple):
         return max(0.0, (moment - now()).total_seconds())
 
 
-def _host(name: str) -> str:
+def _canonical_host(name: str) -> str:
     """A host name in ASCII letters, or an address in its canonical form."""
     if name.startswith("["):
         address = ip_address(name[1:-1])
@@ -97,10 +97,10 @@ def _host(name: str) -> str:
     return ascii_name
 
 
-def target(url: str) -> Target:
+def parse_target(url: str) -> Target:
     """Take a URL apart; Refused unless it is http or https, without credentials, with a host that is one at sight."""
     try:
-        parts = urlsplit(url) if _SHAPE.fullmatch(url) and len(url) <= LONGEST else None
+        parts = urlsplit(url) if _SHAPE.fullmatch(url) and len(url) <= MAX_URL_LENGTH else None
         if parts is None or "@" in parts.netloc or parts.port == 0:
             raise ValueError
         shown, _, port = parts.netloc.rpartition(":") if _has_port(parts.netloc) else (parts.netloc, "", "")
@@ -108,22 +108,22 @@ def target(url: str) -> Target:
             raise ValueError
         path = quote(parts.path or "/", safe="/%:@!$&'()*+,;=~-._")
         query = f"?{quote(parts.query, safe='/?%:@!$&()*+,;=~-._' + chr(39))}" if parts.query else ""
-        return Target(parts.scheme, _host(shown), parts.port, path + query)
+        return Target(parts.scheme, _canonical_host(shown), parts.port, path + query)
     except ValueError:  # of the URL's parts, the port, the address or IDNA
-        raise Refused("not an http or https URL with a plain host name and without credentials") from None
+        raise TargetRefused("not an http or https URL with a plain host name and without credentials") from None
 
 
 def _has_port(netloc: str) -> bool:
     return ":" in netloc.rpartition("]")[2]
 
 
-def check(url: str, guard: Guard) -> None:
+def check_target(url: str, guard: Guard) -> None:
     """Refuse what can be told to lead nowhere good without asking for its name."""
-    host = target(url).host
+    host = parse_target(url).host
     if _is_address(host) and not guard.admits(host):
-        raise Refused("an address that is not of the public internet")
+        raise TargetRefused("an address that is not of the public internet")
     if (host == "localhost" or host.endswith(".localhost")) and not (guard.admits("127.0.0.1") or guard.admits("::1")):
-        raise Refused("a name of this machine itself")
+        raise TargetRefused("a name of this machine itself")
 
 
 def _is_address(host: str) -> bool:
@@ -134,15 +134,15 @@ def _is_address(host: str) -> bool:
     return True
 
 
-async def resolve(host: str, port: int) -> list[str]:
+async def resolve_host(host: str, port: int) -> list[str]:
     """All addresses of a name, as the machine's resolver has them."""
-    found = await asyncio.get_running_loop().run_in_executor(
-        _names, lambda: socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+    entries = await asyncio.get_running_loop().run_in_executor(
+        _resolver_threads, lambda: socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
     )
-    return list(dict.fromkeys(str(entry[4][0]) for entry in found))
+    return list(dict.fromkeys(str(entry[4][0]) for entry in entries))
 
 
-class _Network:
+class _GuardedBackend:
     """What the HTTP library opens connections with: checked addresses in place of names."""
 
     def __init__(self, guard: Guard | None, resolve: Resolve) -> None:
@@ -164,9 +164,9 @@ class _Network:
         except OSError as error:
             raise httpcore2.ConnectError("the name is not known") from error
         if self._guard and not all(self._guard.admits(address) for address in addresses):
-            raise Refused("a name of which not every address is of the public internet")
+            raise TargetRefused("a name of which not every address is of the public internet")
         failure: Exception = httpcore2.ConnectError("the name has no address")
-        for address in addresses[:TRIED]:
+        for address in addresses[:MAX_TRIED_ADDRESSES]:
             try:
                 return await self._real.connect_tcp(address, port, timeout=timeout, local_address=local_address)
             except (httpcore2.ConnectError, httpcore2.ConnectTimeout) as error:
@@ -175,7 +175,7 @@ class _Network:
 
     async def connect_unix_socket(self, *_: Any, **__: Any) -> Any:
         """Nothing outside is behind one."""
-        raise Refused("a socket of this machine")
+        raise TargetRefused("a socket of this machine")
 
     async def sleep(self, seconds: float) -> None:
         """Wait between tries."""
@@ -185,7 +185,7 @@ class _Network:
 class Outgoing:
     """Calls to other servers, over connections that stay open for a while."""
 
-    def __init__(self, guard: Guard | None, *, resolve: Resolve = resolve) -> None:
+    def __init__(self, guard: Guard | None, *, resolve: Resolve = resolve_host) -> None:
         self._guard, self._resolve = guard, resolve
         self._pool: Any = None
 
@@ -197,40 +197,48 @@ class Outgoing:
         timeout: float,
         headers: Iterable[tuple[str, str]] = (),
         content: bytes = b"",
-        most: int = 65_536,
-        cut: bool = False,
+        max_bytes: int = 65_536,
+        truncate: bool = False,
     ) -> Answer:
-        """Send, and read the answer, all of it within `timeout` seconds: any status is one, and nothing else is.
+        """Send a request and return its answer, whatever its status, within `timeout` seconds.
 
-        Of a body larger than `most` bytes the beginning will do with `cut`, where nobody makes sense of it; else it
-        is a failure, and so is a coding, since none was asked for.
+        Raise CallFailed if there is none. A body of more than `max_bytes` bytes fails, or is cut there with `truncate`.
+        So does one with a content coding, unless it is truncated: none was offered.
         """
-        found = target(url)
+        target = parse_target(url)
         if self._guard:
-            check(url, self._guard)
+            check_target(url, self._guard)
         if self._pool is None:
             self._pool = self._open()
         import httpcore2
 
         try:
             async with asyncio.timeout(timeout):
-                status, known, body = await self._exchange(method, found, timeout, [*headers], content, most)
+                status, answer_headers, body = await self._exchange(
+                    method, target, timeout, [*headers], content, max_bytes
+                )
         except TimeoutError:
             raise CallFailed("no answer in time") from None
         except (httpcore2.NetworkError, httpcore2.TimeoutException, httpcore2.ProtocolError) as error:
             raise CallFailed(f"{type(error).__name__}: {error}".removesuffix(": ")) from error
-        if not cut and (len(body) > most or known.get("content-encoding", "identity") != "identity"):
+        if not truncate and (len(body) > max_bytes or answer_headers.get("content-encoding", "identity") != "identity"):
             raise CallFailed("the answer is too large or in a coding that was not asked for")
-        return Answer(status, known, body[:most])
+        return Answer(status, answer_headers, body[:max_bytes])
 
     async def _exchange(
-        self, method: str, found: Target, timeout: float, headers: list[tuple[str, str]], content: bytes, most: int
+        self,
+        method: str,
+        target: Target,
+        timeout: float,
+        headers: list[tuple[str, str]],
+        content: bytes,
+        max_bytes: int,
     ) -> tuple[int, dict[str, str], bytes]:
         import httpcore2
 
-        address = httpcore2.URL(scheme=found.scheme, host=found.host, port=found.port, target=found.path)
-        limits = {"connect": min(CONNECT, timeout), "read": timeout, "write": timeout, "pool": timeout}
-        sent = [("Host", found.authority), ("User-Agent", "Broadsheet"), ("Accept-Encoding", "identity"), *headers]
+        address = httpcore2.URL(scheme=target.scheme, host=target.host, port=target.port, target=target.path)
+        limits = {"connect": min(CONNECT_SECONDS, timeout), "read": timeout, "write": timeout, "pool": timeout}
+        sent = [("Host", target.authority), ("User-Agent", "Broadsheet"), ("Accept-Encoding", "identity"), *headers]
         if content or method not in ("GET", "HEAD"):
             sent.append(("Content-Length", str(len(content))))
         body = b""
@@ -238,12 +246,12 @@ class Outgoing:
         async with stream as answer:
             async for part in answer.aiter_stream():
                 body += part
-                if len(body) > most:
+                if len(body) > max_bytes:
                     break
-        known: dict[str, str] = {}
+        answer_headers: dict[str, str] = {}
         for name, value in answer.headers:
-            known.setdefault(name.decode("latin-1").lower(), value.decode("latin-1"))
-        return answer.status, known, body
+            answer_headers.setdefault(name.decode("latin-1").lower(), value.decode("latin-1"))
+        return answer.status, answer_headers, body
 
     def _open(self) -> Any:
         import httpcore2
@@ -252,9 +260,9 @@ class Outgoing:
         return httpcore2.AsyncConnectionPool(
             ssl_context=httpx2.create_ssl_context(),
             max_connections=None,
-            max_keepalive_connections=KEPT,
-            keepalive_expiry=IDLE,
-            network_backend=_Network(self._guard, self._resolve),  # type: ignore[arg-type]
+            max_keepalive_connections=MAX_IDLE_CONNECTIONS,
+            keepalive_expiry=IDLE_SECONDS,
+            network_backend=_GuardedBackend(self._guard, self._resolve),  # type: ignore[arg-type]
         )
 
     async def stop(self) -> None:

@@ -18,27 +18,27 @@ import idna
 from aiosmtplib import SMTP, SMTPException, SMTPResponseException, SMTPServerDisconnected
 
 from app.core.files import make_folder
-from app.core.logs import hide
+from app.core.logs import redact
 
-CONNECTIONS: Final = 8  # open at once to one server
-IDLE: Final = 30.0  # seconds that a connection is kept for the next mail
-TIMEOUT: Final = 20.0  # seconds that a server may take for one answer
+MAX_CONNECTIONS: Final = 8  # open at once to one server
+IDLE_SECONDS: Final = 30.0  # seconds that a connection is kept for the next mail
+ANSWER_SECONDS: Final = 20.0  # seconds that a server may take for one answer
 Stage = Literal["connect", "sender", "recipient", "content"]
 
 
-def _words(name: str, value: Any) -> tuple[str, str]:
+def _split_words(name: str, value: Any) -> tuple[str, str]:
     """The words of a header that people read, and what stands behind them."""
     if name.lower() == "from" and (senders := getattr(value, "addresses", ())):
         return senders[0].display_name, f" <{senders[0].addr_spec}>"
     return (str(value) if name.lower() == "subject" else ""), ""
 
 
-class _Wire(EmailPolicy):
+class _WirePolicy(EmailPolicy):
     """Words beyond ASCII are encoded as RFC 2047 has it, which the library's own folding does not keep to: it makes
     them too long and loses spaces between them. Nothing else is folded: a link that was would be encoded too."""
 
     def fold(self, name: str, value: Any) -> str:
-        words, rest = _words(name, value)
+        words, rest = _split_words(name, value)
         if words.isascii():
             return str(policy.SMTP.clone(linesep=self.linesep, max_line_length=998, utf8=self.utf8).fold(name, value))
         lines = [Header(words, "utf-8", 76, name).encode(linesep=self.linesep), *([rest] if rest else [])]
@@ -48,7 +48,7 @@ class _Wire(EmailPolicy):
         return self.fold(name, value).encode("utf-8" if self.utf8 else "ascii")
 
 
-WIRE: Final = _Wire(linesep="\r\n", max_line_length=76)
+WIRE_POLICY: Final = _WirePolicy(linesep="\r\n", max_line_length=76)
 """How mail is written for servers."""
 _ENHANCED = re.compile(r"\s*(\d\.\d{1,3}\.\d{1,3})\b")
 
@@ -63,7 +63,7 @@ class Server(NamedTuple):
     password: str
 
     @classmethod
-    def at(cls, url: str) -> "Server":
+    def from_url(cls, url: str) -> "Server":
         """The server of `smtp://user:password@host:port` or `smtps://…`."""
         parts = urlsplit(url)
         tls = parts.scheme == "smtps"
@@ -75,8 +75,8 @@ class MailRefused(Exception):
     """A server said no; what it said is kept without addresses. `code` is the SMTP reply, 0 where there was none."""
 
     def __init__(self, stage: Stage, code: int, answer: str) -> None:
-        super().__init__(f"{stage}: {code} {hide(answer)}")
-        self.stage, self.code, self.answer = stage, code, hide(answer)
+        super().__init__(f"{stage}: {code} {redact(answer)}")
+        self.stage, self.code, self.answer = stage, code, redact(answer)
 
     @property
     def is_final(self) -> bool:
@@ -101,7 +101,7 @@ class Mailer(Protocol):
         """Close what is open."""
 
 
-def _drop(smtp: SMTP) -> None:
+def _abort_connection(smtp: SMTP) -> None:
     """Let go of a connection at once, also where TLS would say goodbye first."""
     _abort(smtp, smtp.transport)
 
@@ -130,47 +130,47 @@ class SmtpMailer:
     """Mail by SMTP. A password is never sent in clear."""
 
     def __init__(self, url: str, sender: str, *, context: ssl.SSLContext | None = None) -> None:
-        self.server, self.sender = Server.at(url), ascii_domain(sender)
+        self.server, self.sender = Server.from_url(url), ascii_domain(sender)
         self._context = context or ssl.create_default_context()
         self._idle: list[tuple[SMTP, float]] = []
-        self._room = asyncio.Semaphore(CONNECTIONS)
+        self._slots = asyncio.Semaphore(MAX_CONNECTIONS)
 
     async def send(self, message: EmailMessage, to: str) -> str:
         to = ascii_domain(to)
-        async with self._room:
-            smtp = await self._begun(to)
+        async with self._slots:
+            smtp = await self._start_mail(to)
             try:
-                answer = await self._rest(smtp, message, to)
+                answer = await self._send_message(smtp, message, to)
             except MailRefused:
                 await self._reset(smtp)
                 raise
             except BaseException:  # cancelled in the middle: nobody knows where the conversation stands
-                _drop(smtp)
+                _abort_connection(smtp)
                 raise
-            self._keep(smtp)
+            self._return_connection(smtp)
             return answer
 
-    async def _begun(self, to: str) -> SMTP:
+    async def _start_mail(self, to: str) -> SMTP:
         """A connection on which the server has heard who sends; one that was kept may have died meanwhile."""
         while self._idle:
             smtp, since = self._idle.pop()
-            if time.monotonic() - since > IDLE or not smtp.is_connected:
+            if time.monotonic() - since > IDLE_SECONDS or not smtp.is_connected:
                 await self._quit(smtp)
                 continue
             try:
-                return await self._from(smtp, to)
+                return await self._send_sender(smtp, to)
             except (SMTPServerDisconnected, TimeoutError, OSError):
                 continue
             except MailRefused as refused:
                 if refused.code != 421:  # it closes the connection
                     raise
-        smtp = await self._connected()
+        smtp = await self._connect()
         try:
-            return await self._from(smtp, to)
+            return await self._send_sender(smtp, to)
         except SMTPException as error:
-            raise ConnectionError(hide(str(error))) from None
+            raise ConnectionError(redact(str(error))) from None
 
-    async def _from(self, smtp: SMTP, to: str) -> SMTP:
+    async def _send_sender(self, smtp: SMTP, to: str) -> SMTP:
         options: list[str] = []
         if not (to + self.sender).isascii():
             if not smtp.supports_extension("smtputf8"):
@@ -183,13 +183,13 @@ class SmtpMailer:
             await self._quit(smtp)
             raise MailRefused("sender", error.code, error.message) from None
         except BaseException:
-            _drop(smtp)
+            _abort_connection(smtp)
             raise
         return smtp
 
-    async def _rest(self, smtp: SMTP, message: EmailMessage, to: str) -> str:
+    async def _send_message(self, smtp: SMTP, message: EmailMessage, to: str) -> str:
         stage: Stage = "recipient"
-        wire = WIRE if to.isascii() else WIRE.clone(utf8=True)
+        wire = WIRE_POLICY if to.isascii() else WIRE_POLICY.clone(utf8=True)
         try:
             await smtp.rcpt(to, encoding="utf-8")
             stage = "content"
@@ -197,16 +197,16 @@ class SmtpMailer:
         except SMTPResponseException as error:
             raise MailRefused(stage, error.code, error.message) from None
         except SMTPException as error:
-            raise ConnectionError(hide(str(error))) from None
+            raise ConnectionError(redact(str(error))) from None
 
-    async def _connected(self) -> SMTP:
+    async def _connect(self) -> SMTP:
         server = self.server
         smtp = SMTP(
             hostname=server.host,
             port=server.port,
             use_tls=server.tls,
             tls_context=self._context,
-            timeout=TIMEOUT,
+            timeout=ANSWER_SECONDS,
             local_hostname=self.sender.rpartition("@")[2],
         )
         try:
@@ -218,13 +218,13 @@ class SmtpMailer:
             if smtp.is_ehlo_or_helo_needed:
                 await smtp.ehlo()
         except SMTPResponseException as error:
-            _drop(smtp)
+            _abort_connection(smtp)
             raise MailRefused("connect", error.code, error.message) from None
         except SMTPException as error:
-            _drop(smtp)
-            raise ConnectionError(hide(str(error))) from None
+            _abort_connection(smtp)
+            raise ConnectionError(redact(str(error))) from None
         except BaseException:
-            _drop(smtp)
+            _abort_connection(smtp)
             raise
         return smtp
 
@@ -232,11 +232,11 @@ class SmtpMailer:
         try:
             await smtp.rset()
         except (SMTPException, OSError):
-            _drop(smtp)
+            _abort_connection(smtp)
         else:
-            self._keep(smtp)
+            self._return_connection(smtp)
 
-    def _keep(self, smtp: SMTP) -> None:
+    def _return_connection(self, smtp: SMTP) -> None:
         if smtp.is_connected:
             self._idle.append((smtp, time.monotonic()))
 
@@ -259,7 +259,7 @@ class MaildirMailer:
         self.folder = folder
 
     async def send(self, message: EmailMessage, to: str) -> str:
-        wire = WIRE.clone(linesep="\n", utf8=not to.isascii())
+        wire = WIRE_POLICY.clone(linesep="\n", utf8=not to.isascii())
         await asyncio.to_thread(self._add, message.as_bytes(policy=wire))
         return "stored"
 

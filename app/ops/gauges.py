@@ -6,7 +6,7 @@ import sqlalchemy as sa
 from prometheus_client import CollectorRegistry, Counter, Gauge
 
 from app.deliveries import outbox as deliveries
-from app.events.log import lag
+from app.events.log import measure_lag
 
 
 def measure(connection: sa.Connection, registry: CollectorRegistry, readers: Iterable[str]) -> None:
@@ -14,16 +14,16 @@ def measure(connection: sa.Connection, registry: CollectorRegistry, readers: Ite
     behind = Gauge("broadsheet_log_behind", "Facts not yet read, to 10,000.", ["reader"], registry=registry)
     age = Gauge("broadsheet_log_age_seconds", "Age of the oldest fact not yet read.", ["reader"], registry=registry)
     for reader in readers:
-        number, seconds = lag(connection, reader)
+        number, seconds = measure_lag(connection, reader)
         behind.labels(reader).set(number)
         age.labels(reader).set(seconds)
     live = Gauge("broadsheet_deliveries", "Deliveries not over.", ["channel", "state"], registry=registry)
-    for row in deliveries.counts(connection):
+    for row in deliveries.count_by_state(connection):
         live.labels(row.channel, row.state).set(row.number)
     due = Gauge(
         "broadsheet_delivery_due_seconds", "For how long the oldest delivery is due.", ["channel"], registry=registry
     )
-    for channel, seconds in deliveries.oldest_due(connection).items():
+    for channel, seconds in deliveries.oldest_due_seconds(connection).items():
         due.labels(channel).set(seconds)
 
 

@@ -13,7 +13,7 @@ from app.comments.reading import C, list_revisions, lock_comment
 from app.core.problems import Forbidden, Unauthorized
 from app.db.columns import Row
 from app.deliveries.lanes import DELIVERY
-from app.deliveries.outbox import cancel
+from app.deliveries.outbox import cancel_deliveries
 from app.identity.audit import record_action
 from app.identity.idempotency import delete_answers as forget_answers
 from app.identity.idempotency import delete_answers_naming
@@ -224,7 +224,7 @@ def _forget_mail(session: Session, email: str) -> None:
     forget_requests(session, email)
     who = find_subscriber_by_email(session, email)
     if who is not None:
-        cancel(session, channel="mail", endpoint=who["id"])
+        cancel_deliveries(session, channel="mail", endpoint=who["id"])
         erase_subscriber(session, who["id"])
 
 

@@ -10,7 +10,7 @@ from app.articles.projection import WrongState, lock_article
 from app.comments.reading import C
 from app.db.columns import table_of
 from app.deliveries.outbox import blank_topic
-from app.events.log import blank_facts
+from app.events.log import blank_events
 from app.identity import audit
 from app.identity.idempotency import delete_answers_naming
 from app.identity.schemas import Actor
@@ -49,7 +49,7 @@ def purge_article(session: Session, actor: Actor, ref: str, data: PurgeIn, versi
     notices.delete_notices_of(session, "article", article_id)
     discussion.delete_settings(session, article_id)
     erase_article(session, article)
-    blank_facts(session, ids)
+    blank_events(session, ids)
     blank_topic(session, article_id)
     delete_answers_naming(session, [article_id])
     audit.blank_details(session, ids)

@@ -14,7 +14,7 @@ from starlette.responses import HTMLResponse, JSONResponse, Response
 
 from app.articles.projection import WrongState
 from app.core.ids import RefPath
-from app.core.problems import Forbidden, Invalid, NotFound, Problem, Unauthorized, Unavailable, documented
+from app.core.problems import Forbidden, Invalid, NotFound, Problem, Unauthorized, Unavailable, document_problems
 from app.db import is_unavailable
 from app.identity.access import (
     VERSION_PROBLEMS,
@@ -64,7 +64,7 @@ def _ping(connection: sa.Connection) -> None:
     operation_id="checkHealth",
     summary="Check that the process answers",
     response_model=HealthOut,
-    responses=documented(),
+    responses=document_problems(),
 )
 async def check_health(actor: Probe) -> Response:
     """Liveness: this process answers."""
@@ -76,7 +76,7 @@ async def check_health(actor: Probe) -> Response:
     operation_id="checkReadiness",
     summary="Check that the server can answer requests",
     response_model=HealthOut,
-    responses=documented(),
+    responses=document_problems(),
 )
 async def check_readiness(request: Request, actor: Probe) -> Response:
     """Readiness: the store answers, its tables are there, and the worker of this process, if any, is at work."""
@@ -98,7 +98,7 @@ _PROMETHEUS: Any = {200: {"description": "The metrics.", "content": {"text/plain
     "/metrics",
     operation_id="getMetrics",
     summary="Get metrics for Prometheus",
-    responses=_PROMETHEUS | documented(),
+    responses=_PROMETHEUS | document_problems(),
     response_class=Response,
 )
 async def get_metrics(request: Request, actor: Probe) -> Response:
@@ -119,7 +119,7 @@ async def get_metrics(request: Request, actor: Probe) -> Response:
     "/openapi.json",
     operation_id="getOpenApi",
     summary="Get the OpenAPI document",
-    responses=documented(),
+    responses=document_problems(),
     response_class=JSONResponse,
 )
 async def get_open_api(request: Request, actor: ThirdParty) -> Response:
@@ -132,7 +132,7 @@ async def get_open_api(request: Request, actor: ThirdParty) -> Response:
     "/docs",
     operation_id="getDocumentation",
     summary="Read the API documentation",
-    responses=documented(),
+    responses=document_problems(),
     response_class=HTMLResponse,
 )
 async def get_documentation(request: Request, actor: ThirdParty) -> Response:
@@ -149,7 +149,7 @@ _SCRIPT: Any = {200: {"description": "The script.", "content": {"text/javascript
     "/docs/{script}",
     operation_id="getDocumentationScript",
     summary="Get a script of the API documentation",
-    responses=_SCRIPT | documented(NotFound),
+    responses=_SCRIPT | document_problems(NotFound),
     response_class=Response,
 )
 async def get_documentation_script(request: Request, script: str, actor: ThirdParty) -> Response:
@@ -195,7 +195,7 @@ def _door(request: Request) -> Response:
 
 
 @operation_router.get(
-    "/", operation_id="getRoot", summary="Describe this server", response_model=DoorOut, responses=documented()
+    "/", operation_id="getRoot", summary="Describe this server", response_model=DoorOut, responses=document_problems()
 )
 async def get_root(request: Request, actor: ThirdParty) -> Response:
     """What this server is: the publication, the version of the API, and where to begin."""
@@ -207,7 +207,7 @@ async def get_root(request: Request, actor: ThirdParty) -> Response:
     operation_id="getVersion",
     summary="Describe version 1 of the API",
     response_model=DoorOut,
-    responses=documented(),
+    responses=document_problems(),
 )
 async def get_version(request: Request, actor: Public) -> Response:
     """The same as at `/`."""
@@ -221,7 +221,7 @@ _TEXT: Any = {200: {"description": "Rules for crawlers.", "content": {"text/plai
     "/robots.txt",
     operation_id="getRobots",
     summary="Get the rules for crawlers",
-    responses=_TEXT | documented(),
+    responses=_TEXT | document_problems(),
     response_class=Response,
 )
 async def get_robots(request: Request, actor: ThirdParty) -> Response:
@@ -251,7 +251,7 @@ def _describe(kind: type[Problem]) -> dict[str, Any]:
     operation_id="listProblems",
     summary="List the kinds of problems",
     response_model=ListOut[ProblemKindOut],
-    responses=documented(),
+    responses=document_problems(),
 )
 async def list_problems(request: Request, actor: ThirdParty) -> Response:
     """Every kind of problem that an answer can name, by code, on one page."""
@@ -265,7 +265,7 @@ async def list_problems(request: Request, actor: ThirdParty) -> Response:
     operation_id="getProblem",
     summary="Get a kind of problem",
     response_model=ProblemKindOut,
-    responses=documented(NotFound),
+    responses=document_problems(NotFound),
 )
 async def get_problem(request: Request, code: str, actor: ThirdParty) -> Response:
     """What an error's `type` points to (RFC 9457 §3.1.1)."""
@@ -283,7 +283,7 @@ purging_router = APIRouter(prefix="/v1/articles/{article}", tags=["publishing"])
     operation_id="purgeArticle",
     summary="Erase an article for good",
     status_code=204,
-    responses=documented(*VERSION_PROBLEMS, WrongState, Invalid),
+    responses=document_problems(*VERSION_PROBLEMS, WrongState, Invalid),
 )
 async def purge_article(
     request: Request,
@@ -310,7 +310,7 @@ Officer = Annotated[Actor, require_scope("admin")]
     operation_id="getOwnData",
     summary="Get one's own data",
     response_model=PersonalData,
-    responses=documented(Unauthorized, Forbidden),
+    responses=document_problems(Unauthorized, Forbidden),
 )
 async def get_own_data(request: Request, actor: SelfService) -> Response:
     """Everything that is stored about the caller.
@@ -329,7 +329,7 @@ async def get_own_data(request: Request, actor: SelfService) -> Response:
     operation_id="eraseOwnData",
     summary="Erase one's own data",
     status_code=204,
-    responses=documented(Unauthorized, Forbidden),
+    responses=document_problems(Unauthorized, Forbidden),
 )
 async def erase_own_data(request: Request, actor: Public) -> Response:
     """Erase all of it for good: texts, names, e-mails, votes, reactions, reports and appeals; the token ends.
@@ -354,7 +354,7 @@ def _name_of(request: Request, email: str) -> str:
     operation_id="exportPerson",
     summary="Export a person's data",
     response_model=PersonalData,
-    responses=documented(Unauthorized, Forbidden, Invalid),
+    responses=document_problems(Unauthorized, Forbidden, Invalid),
 )
 async def export_person(request: Request, body: PersonIn, actor: Officer) -> Response:
     """Everything that is stored about an e-mail address, for who answers the requests of persons.
@@ -376,7 +376,7 @@ async def export_person(request: Request, body: PersonIn, actor: Officer) -> Res
     operation_id="erasePerson",
     summary="Erase a person's data",
     status_code=204,
-    responses=documented(Unauthorized, Forbidden, Invalid),
+    responses=document_problems(Unauthorized, Forbidden, Invalid),
 )
 async def erase_person(request: Request, body: PersonIn, actor: Officer) -> Response:
     """Erase all that is stored about an e-mail address, for who answers the requests of persons.

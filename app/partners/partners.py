@@ -19,7 +19,7 @@ from app.core.clock import now
 from app.core.ids import is_id, new_id
 from app.core.problems import Invalid, NotFound
 from app.db import Database
-from app.db.columns import moment, table_of
+from app.db.columns import parse_time, table_of
 from app.events.catalog import ArticlePublished, LoggedEvent
 from app.identity.audit import record_action
 from app.identity.schemas import Actor
@@ -107,7 +107,7 @@ def early(
         ids = ids.where(_NAMED.after(*order))
     page = ids.order_by(*_NAMED.order_by(*order)).limit(sa.bindparam("most", type_=sa.BigInteger())).subquery("page")
     query = select_cached(formats=formats, page=page).order_by(*_NAMED.order_by(page.c.key, page.c.id))
-    rows = [{**row, "key": moment(row["key"])} for row in connection.execute(query, values).mappings()]
+    rows = [{**row, "key": parse_time(row["key"])} for row in connection.execute(query, values).mappings()]
     found = page_of(rows, asked.limit, sort, "key", total)
     return {**found, "data": render_articles(connection, found["data"], site, formats)}
 

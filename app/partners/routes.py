@@ -14,7 +14,7 @@ from app.articles.selection import refuse_fields, resolve_formats
 from app.articles.services import ArticleServices
 from app.articles.site import Site
 from app.core.ids import RefPath
-from app.core.problems import Forbidden, NotFound, Unauthorized, documented
+from app.core.problems import Forbidden, NotFound, Unauthorized, document_problems
 from app.identity.access import ExpectedVersions, require_scope
 from app.identity.schemas import Actor
 from app.identity.writes import write
@@ -28,7 +28,7 @@ router = APIRouter(prefix="/v1", tags=["syndication"])
 Reader = Annotated[Actor, require_scope("content:read")]
 Publisher = Annotated[Actor, require_scope("content:publish")]
 Partner = Annotated[Actor, require_scope("syndicate")]
-_READS = documented(Unauthorized, Forbidden, NotFound)
+_READS = document_problems(Unauthorized, Forbidden, NotFound)
 
 
 @router.get(
@@ -97,7 +97,7 @@ async def list_partner_access(
     operation_id="listEmbargoedArticles",
     summary="List embargoed articles",
     response_model=ArticleList,
-    responses=documented(Unauthorized, Forbidden),
+    responses=document_problems(Unauthorized, Forbidden),
 )
 async def list_embargoed_articles(request: Request, query: Annotated[EarlyQuery, Query()], actor: Partner) -> Response:
     """The articles to come that the calling key is named for, those named last first. Until `embargoed_until`, or until

@@ -7,7 +7,7 @@ from fastapi import APIRouter, Query, Request
 from starlette.responses import Response
 
 from app.core.ids import IdPath
-from app.core.problems import Forbidden, Invalid, NotFound, Unauthorized, documented
+from app.core.problems import Forbidden, Invalid, NotFound, Unauthorized, document_problems
 from app.db.columns import Row
 from app.identity import keys
 from app.identity.access import require_scope
@@ -29,7 +29,7 @@ Admin = Annotated[Actor, require_scope("admin")]
     summary="Create an API key",
     status_code=201,
     response_model=NewKeyOut,
-    responses=documented(Unauthorized, Forbidden, Invalid),
+    responses=document_problems(Unauthorized, Forbidden, Invalid),
 )
 async def create_key(request: Request, body: KeyIn, actor: Admin) -> Response:
     """Create an API key. The key itself is returned only in this response."""
@@ -55,7 +55,7 @@ async def create_key(request: Request, body: KeyIn, actor: Admin) -> Response:
     operation_id="listKeys",
     summary="List API keys",
     response_model=ListOut[KeyOut],
-    responses=documented(Unauthorized, Forbidden),
+    responses=document_problems(Unauthorized, Forbidden),
 )
 async def list_keys(request: Request, query: Annotated[PageQuery, Query()], actor: Admin) -> Response:
     """List API keys, newest first, including revoked and expired ones, without the keys themselves."""
@@ -68,7 +68,7 @@ async def list_keys(request: Request, query: Annotated[PageQuery, Query()], acto
     operation_id="getKey",
     summary="Get an API key",
     response_model=KeyOut,
-    responses=documented(Unauthorized, Forbidden, NotFound),
+    responses=document_problems(Unauthorized, Forbidden, NotFound),
 )
 async def get_key(request: Request, key_id: IdPath, query: Annotated[ReadQuery, Query()], actor: Admin) -> Response:
     """Return an API key."""
@@ -83,7 +83,7 @@ async def get_key(request: Request, key_id: IdPath, query: Annotated[ReadQuery, 
     operation_id="updateKey",
     summary="Change an API key",
     response_model=KeyOut,
-    responses=documented(Unauthorized, Forbidden, NotFound, Invalid, KeyRevoked),
+    responses=document_problems(Unauthorized, Forbidden, NotFound, Invalid, KeyRevoked),
 )
 async def update_key(request: Request, key_id: IdPath, body: KeyPatch, actor: Admin) -> Response:
     """Update an API key (RFC 7396). The change applies in every process within a second.
@@ -105,7 +105,7 @@ async def update_key(request: Request, key_id: IdPath, body: KeyPatch, actor: Ad
     operation_id="revokeKey",
     summary="Revoke an API key",
     status_code=204,
-    responses=documented(Unauthorized, Forbidden, NotFound),
+    responses=document_problems(Unauthorized, Forbidden, NotFound),
 )
 async def revoke_key(request: Request, key_id: IdPath, actor: Admin) -> Response:
     """Revoke an API key: it is refused everywhere within a second. Revoking it again changes nothing."""

@@ -25,7 +25,7 @@ from app.core.problems import (
     StorageFull,
     Unauthorized,
     UnsupportedMediaType,
-    documented,
+    document_problems,
 )
 from app.identity.access import ExpectedVersions, ThirdParty
 from app.identity.writes import write
@@ -128,7 +128,7 @@ async def _parse_form(form: FormData) -> tuple[bytes, MediaIn]:
     response_model=MediaOut,
     max_body_size=MAX_UPLOAD_BYTES,
     openapi_extra=_UPLOAD_FORM,
-    responses=documented(
+    responses=document_problems(
         Unauthorized, Forbidden, BodyTooLarge, UnsupportedMediaType, Invalid, media_library.ImageRefused, StorageFull
     ),
 )
@@ -171,7 +171,7 @@ async def upload_media(request: Request, actor: Writer) -> Response:
     operation_id="listMedia",
     summary="List pictures",
     response_model=ListOut[MediaOut],
-    responses=documented(Unauthorized, Forbidden),
+    responses=document_problems(Unauthorized, Forbidden),
 )
 async def list_media(request: Request, query: Annotated[PageQuery, Query()], actor: Reader) -> Response:
     """List pictures, newest first."""
@@ -185,7 +185,7 @@ async def list_media(request: Request, query: Annotated[PageQuery, Query()], act
     operation_id="getMedia",
     summary="Get a picture",
     response_model=MediaOut,
-    responses=documented(Unauthorized, Forbidden, NotFound),
+    responses=document_problems(Unauthorized, Forbidden, NotFound),
 )
 async def get_media(request: Request, media: str, query: Reading, actor: Reader) -> Response:
     """Return a picture."""
@@ -244,7 +244,7 @@ async def delete_media(request: Request, media: str, versions: ExpectedVersions,
     response_class=Response,
     responses={
         200: {"description": "The file.", "content": {"image/*": {"schema": {"type": "string", "format": "binary"}}}},
-        **documented(NotFound),
+        **document_problems(NotFound),
     },
 )
 async def get_media_file(request: Request, key: str, actor: ThirdParty) -> Response:

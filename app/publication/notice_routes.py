@@ -6,7 +6,7 @@ import sqlalchemy as sa
 from fastapi import APIRouter, Query, Request
 from starlette.responses import Response
 
-from app.core.problems import Forbidden, Unauthorized, documented
+from app.core.problems import Forbidden, Unauthorized, document_problems
 from app.identity.access import ExpectedVersions
 from app.identity.writes import write
 from app.publication import notice_targets, notices, responses
@@ -38,7 +38,7 @@ def _articles(request: Request) -> NoticeArticles:
     operation_id="listNotices",
     summary="List notices",
     response_model=ListOut[NoticeDetailOut],
-    responses=documented(Unauthorized, Forbidden),
+    responses=document_problems(Unauthorized, Forbidden),
 )
 async def list_notices(request: Request, query: Annotated[NoticeQuery, Query()], actor: Reader) -> Response:
     """List notices, newest first."""
@@ -52,7 +52,7 @@ async def list_notices(request: Request, query: Annotated[NoticeQuery, Query()],
     operation_id="getNotice",
     summary="Get a notice",
     response_model=NoticeDetailOut,
-    responses=READ_RESPONSES | documented(Unauthorized, Forbidden),
+    responses=READ_RESPONSES | document_problems(Unauthorized, Forbidden),
 )
 async def get_notice(request: Request, notice: str, query: Reading, actor: Reader) -> Response:
     """Return a notice."""

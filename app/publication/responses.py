@@ -8,7 +8,7 @@ from fastapi import Query, Request
 from pydantic import BaseModel
 from starlette.responses import Response
 
-from app.core.problems import Conflict, Forbidden, Invalid, NotFound, Unauthorized, documented
+from app.core.problems import Conflict, Forbidden, Invalid, NotFound, Unauthorized, document_problems
 from app.identity.access import VERSION_PROBLEMS, DraftReader, require_scope
 from app.identity.schemas import Actor
 from app.publication.references import PLURALS, TERM_TABLES, Kind, resolve_reference
@@ -21,14 +21,14 @@ Reader = DraftReader
 Writer = Annotated[Actor, require_scope("content:write")]
 COUNTS_GROUP = "articles"  # counts change with articles' events
 
-READ_RESPONSES = documented(NotFound)
+READ_RESPONSES = document_problems(NotFound)
 REDIRECT_RESPONSE: dict[int | str, dict[str, Any]] = {
     301: {"description": "A former slug; `Location` has the present URL."}
 }
 TERM_RESPONSES = READ_RESPONSES | REDIRECT_RESPONSE
-CREATE_RESPONSES = documented(Unauthorized, Forbidden, SlugTaken, NameTaken, Invalid, Conflict)
-UPDATE_RESPONSES = documented(*VERSION_PROBLEMS, SlugTaken, NameTaken, Invalid)
-DELETE_RESPONSES = documented(*VERSION_PROBLEMS, InUse)
+CREATE_RESPONSES = document_problems(Unauthorized, Forbidden, SlugTaken, NameTaken, Invalid, Conflict)
+UPDATE_RESPONSES = document_problems(*VERSION_PROBLEMS, SlugTaken, NameTaken, Invalid)
+DELETE_RESPONSES = document_problems(*VERSION_PROBLEMS, InUse)
 
 
 async def reply_row(

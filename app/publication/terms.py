@@ -22,7 +22,7 @@ from app.publication.references import PLURALS, Kind, resolve_reference, resolve
 from app.publication.tables import Author, FormerSlug, Media, Notice, Term, TermMerge
 from app.publication.uses import Uses, find_uses
 from app.text.collation import fold_name, key_bounds
-from app.text.html import plain_text, sanitise
+from app.text.html import html_to_text, sanitise
 from app.text.inputs import is_slug, slugify
 from app.web import etag
 from app.web.paging import PageQuery, Sort, fetch_page
@@ -316,7 +316,7 @@ def render_note(html: str | None, text: str | None, pointer: str = "/") -> tuple
     if html is not None and text is None:
         try:
             clean = sanitise(html, "note")
-            return clean, plain_text(clean, "note")
+            return clean, html_to_text(clean, "note")
         except ValueError as error:
             raise Invalid(str(error), pointer=f"{pointer}html", code="html_refused") from error
     if text is not None and html is None:

@@ -8,7 +8,7 @@ from sqlmodel import Session
 from starlette.responses import Response
 
 from app.core.ids import IdPath, RefPath
-from app.core.problems import Forbidden, Invalid, NotFound, Unauthorized, documented
+from app.core.problems import Forbidden, Invalid, NotFound, Unauthorized, document_problems
 from app.db.columns import Row
 from app.identity.access import SelfService, require_admission
 from app.identity.schemas import ANONYMOUS, Actor
@@ -45,7 +45,7 @@ def _show_result(_connection: sa.Connection, result: Row) -> Row:
     operation_id="voteOnComment",
     summary="Vote on a comment",
     response_model=VoteOut,
-    responses=documented(Unauthorized, Forbidden, NotFound, OwnComment, Invalid),
+    responses=document_problems(Unauthorized, Forbidden, NotFound, OwnComment, Invalid),
 )
 async def vote_on_comment(request: Request, comment: IdPath, body: VoteIn, actor: Participant) -> Response:
     """Vote on a comment: 1, -1, or 0 to take it back. Whoever sends a token has one vote, and none on their own.
@@ -66,7 +66,7 @@ async def vote_on_comment(request: Request, comment: IdPath, body: VoteIn, actor
     operation_id="setReaction",
     summary="React to an article",
     response_model=ReactionOut,
-    responses=documented(Unauthorized, Forbidden, NotFound, Invalid),
+    responses=document_problems(Unauthorized, Forbidden, NotFound, Invalid),
 )
 async def set_reaction(request: Request, article: RefPath, body: ReactionIn, actor: Participant) -> Response:
     """React to an article with one of the names in its `reactions`, or with null to take it back.
@@ -86,7 +86,7 @@ async def set_reaction(request: Request, article: RefPath, body: ReactionIn, act
     operation_id="getOwnVotes",
     summary="Get one's own votes on an article",
     response_model=MyVotesOut,
-    responses=documented(Unauthorized, Forbidden, NotFound),
+    responses=document_problems(Unauthorized, Forbidden, NotFound),
 )
 async def get_own_votes(request: Request, query: Annotated[MyVotesQuery, Query()], actor: SelfService) -> Response:
     """What the caller has chosen on an article: their reaction, and their votes on its comments."""

@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 from app.related.measures import measure_stems
 from app.related.stop_words import STOP_WORDS
-from app.text.languages import base_of, stem
+from app.text.languages import base_language_of, stem_word
 
 MAX_CHARACTERS = 30_000  # characters of a text that are looked at: about 5,000 words
 TITLE_WEIGHT = 5  # times that the title counts
@@ -59,7 +59,7 @@ def _iterate_words(text: str) -> Iterator[str]:
 
 def analyze_text(tag: str, title: str, text: str) -> Analysis:
     """Read a text in the language of a BCP 47 tag; numbers, single letters and words that say nothing are left out."""
-    language = base_of(tag)
+    language = base_language_of(tag)
     stop, measured = STOP_WORDS.get(language, frozenset()), measure_stems(language)
     counts: Counter[str] = Counter()
     written: dict[str, Counter[str]] = {}
@@ -70,7 +70,7 @@ def analyze_text(tag: str, title: str, text: str) -> Analysis:
             run.append(lower)
             if lower in stop or len(lower) < 2 or lower.isdecimal():
                 continue
-            term = stem(language, lower)[:MAX_STEM_LENGTH]
+            term = stem_word(language, lower)[:MAX_STEM_LENGTH]
             if not term or term in measured:  # a stemmer takes all of an Arabic ornament for an ending
                 continue
             counts[term] += times

@@ -2,7 +2,7 @@
 
 from functools import lru_cache
 
-from app.text.languages import stem
+from app.text.languages import stem_word
 
 _MEASURE_WORDS = {
     "en": """
@@ -112,4 +112,4 @@ _MEASURE_WORDS = {
 @lru_cache(100)
 def measure_stems(language: str) -> frozenset[str]:
     """The stems of such words in a language; of most languages none are known."""
-    return frozenset(stem(language, word) for word in _MEASURE_WORDS.get(language, "").split())
+    return frozenset(stem_word(language, word) for word in _MEASURE_WORDS.get(language, "").split())

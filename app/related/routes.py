@@ -17,7 +17,7 @@ from app.articles.selection import refuse_fields, resolve_formats, subtree_of
 from app.articles.services import ArticleServices
 from app.articles.site import Site
 from app.core.ids import RefPath
-from app.core.problems import NotFound, documented
+from app.core.problems import NotFound, document_problems
 from app.db.columns import Row
 from app.identity.access import ExpectedVersions, Public, require_scope
 from app.identity.schemas import ANONYMOUS, Actor
@@ -46,7 +46,7 @@ def _parse_fields(query: RelatedQuery) -> dict[str, Any] | None:
     summary="List related articles",
     response_model=RelatedList,
     responses={
-        **documented(NotFound, Retracted, WithheldForLegalReasons),
+        **document_problems(NotFound, Retracted, WithheldForLegalReasons),
         301: {"description": "A former slug; `Location` has the present URL."},
     },
 )

@@ -13,7 +13,7 @@ from app.articles.list_parameters import SORTS, Filter, ListQuery
 from app.articles.listing import SORT_COLUMNS, QueryShape, resolve_filters, shape_of
 from app.articles.reading import ARTICLE
 from app.articles.site import Site
-from app.db import giving_way
+from app.db import yield_cpu
 from app.db.columns import Row
 from app.identity.schemas import Actor
 from app.search import drafts
@@ -80,7 +80,7 @@ class Search:
         among: entries.Candidates = "all"
         is_plain = self.question.is_plain
         if (few := entries.find_few_candidates(connection, self.shape, self.values, is_plain=is_plain)) is not None:
-            self.values["among"] = [key for key, weights in giving_way(few) if self.question.may_be_in(weights)]
+            self.values["among"] = [key for key, weights in yield_cpu(few) if self.question.may_be_in(weights)]
             among = "found" if is_plain else "few"
         self.how = self.shape, connection.dialect.name, among
 
@@ -104,7 +104,7 @@ class Search:
         rows: list[Row] = []
         for window in entries.iterate_windows(self.connection, newest, oldest):
             parameters = {**self._asked(window), "most": limit - len(rows)}
-            rows += giving_way(self.connection.execute(entries.select_newest(*self.how), parameters).mappings())
+            rows += yield_cpu(self.connection.execute(entries.select_newest(*self.how), parameters).mappings())
             if len(rows) >= limit:
                 break
         return rows
@@ -136,7 +136,7 @@ class Search:
         else:
             window = self.newest(mark.newest, mark.oldest, MAX_RANKED)
             bounds, last_place = (mark.newest, mark.oldest, mark.more), (-mark.score, -mark.key)
-        each = enumerate(giving_way(window))
+        each = enumerate(yield_cpu(window))
         places = sorted((-self.question.score(row["weights"]), -row["key"], at) for at, row in each)
         remaining = [place for place in places if mark is None or place[:2] > last_place]
         rows = [window[at] for _, _, at in remaining[:limit]]
@@ -177,7 +177,7 @@ class Search:
             return []
         parameters = {"ids": [row["id"] for row in hits], "cache_key": cache_key_of(self.site)}
         statement = _select_cached(self.shape.formats, self.shape.editing, highlit)
-        rows = {row["id"]: row for row in giving_way(self.connection.execute(statement, parameters).mappings())}
+        rows = {row["id"]: row for row in yield_cpu(self.connection.execute(statement, parameters).mappings())}
         missing = set(parameters["ids"]) - rows.keys()
         if missing and missing != entries.find_orphans(self.connection, missing):
             raise SnapshotChanged
@@ -250,7 +250,7 @@ def search_articles(
         page = search.page([row for _, row in shown], cursor)
     page["data"] = [
         item[:-1] + b"," + pydantic_core.to_json(_present_match(search.question, hit, row))[1:]
-        for item, (hit, row) in giving_way(zip(page["data"], shown, strict=True))
+        for item, (hit, row) in yield_cpu(zip(page["data"], shown, strict=True))
     ]
     return page
 

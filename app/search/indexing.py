@@ -11,7 +11,7 @@ from sqlmodel import Session
 
 from app.articles.reading import ARTICLE, REVISION
 from app.articles.tables import Article
-from app.db.columns import affected
+from app.db.columns import count_affected
 from app.search.index import period_word
 from app.search.tables import ENTRY, SLOTS_PER_MICROSECOND, WORDS
 from app.search.words import IndexedWords, index_words
@@ -126,7 +126,7 @@ def rebuild_batch(session: Session, after: str) -> tuple[str, int] | None:
 def delete_orphans(session: Session) -> int:
     """Drop what belongs to no public article, if ever there is any; returns how many entries that were."""
     public = sa.select(ARTICLE.c.id).where(ARTICLE.c.public)
-    dropped = affected(session.execute(sa.delete(ENTRY).where(ENTRY.c.article_id.not_in(public))))
+    dropped = count_affected(session.execute(sa.delete(ENTRY).where(ENTRY.c.article_id.not_in(public))))
     if session.get_bind().dialect.name == "sqlite":
         lost = sa.select(WORDS.c.rowid).where(WORDS.c.rowid.not_in(sa.select(ENTRY.c.key)))
         keys = [{"key": key} for key in session.execute(lost).scalars()]

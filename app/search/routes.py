@@ -13,7 +13,7 @@ from app.articles.partners import filter_for_partner
 from app.articles.selection import check_editing, resolve_formats
 from app.articles.services import ArticleServices
 from app.articles.site import Site
-from app.core.problems import documented
+from app.core.problems import document_problems
 from app.identity.access import Public
 from app.identity.schemas import ANONYMOUS
 from app.search import finding
@@ -25,7 +25,11 @@ router = APIRouter(prefix="/v1/search", tags=["search"])
 
 
 @router.get(
-    "", operation_id="searchArticles", summary="Search articles", response_model=FoundList, responses=documented()
+    "",
+    operation_id="searchArticles",
+    summary="Search articles",
+    response_model=FoundList,
+    responses=document_problems(),
 )
 async def search_articles(request: Request, query: Annotated[SearchQuery, Query()], actor: Public) -> Response:
     """Published articles that answer a question, best first, each with the places that answer it."""

@@ -11,7 +11,7 @@ from typing import Final, NamedTuple
 
 from app.text.inputs import LATIN
 from app.text.languages import STEMMERS
-from app.text.languages import stem as stem_of
+from app.text.languages import stem_word as stem_of
 
 MAX_WORDS: Final = 16_000  # of one article: PostgreSQL knows no places beyond 16,383
 MAX_WORD_BYTES: Final = 400_000  # of different words of one article: PostgreSQL takes a megabyte, places included

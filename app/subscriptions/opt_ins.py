@@ -10,9 +10,9 @@ from sqlmodel import Session
 from app.articles.reading import ARTICLE
 from app.comments.reading import C, is_author
 from app.core.clock import now
-from app.core.ids import as_id, is_id, new_id
+from app.core.ids import id_from_hex, is_id, new_id
 from app.core.problems import Forbidden, Invalid, Unauthorized
-from app.db.columns import Row, affected, table_of
+from app.db.columns import Row, count_affected, table_of
 from app.identity.participants import confirm_email as prove_participant
 from app.identity.participants import find_caller, find_participant_by
 from app.identity.schemas import Actor
@@ -360,7 +360,7 @@ def confirm_subscription(session: Session, _actor: Actor, vault: Vault, token: s
     A comment's author who asked for it has proven their e-mail with it: they, and nobody else who typed it.
     """
     body = vault.unseal_token(CONFIRM_PREFIX, token)
-    row = find_opt_in(session, as_id(body)) if body and len(body) == 32 else None
+    row = find_opt_in(session, id_from_hex(body)) if body and len(body) == 32 else None
     if row is None or row["used"] not in (None, row["generation"]) or find_suppression(session, row["email"]):
         raise TokenInvalid(pointer="/token", code="token_invalid")
     subscription = (
@@ -391,4 +391,4 @@ def prune_opt_ins(session: Session) -> int:
     waits = SUBSCRIPTION.c.confirmed_at.is_(None)  # said twice: what is confirmed at this moment stays
     old = sa.select(SUBSCRIPTION.c.id).where(waits, SUBSCRIPTION.c.created_at < late).limit(BATCH_SIZE * 10)
     forgotten = subscriptions.end_subscriptions(session, waits, SUBSCRIPTION.c.id.in_(old))
-    return forgotten + affected(session.execute(sa.delete(OPT_IN).where(OPT_IN.c.created_at < late)))
+    return forgotten + count_affected(session.execute(sa.delete(OPT_IN).where(OPT_IN.c.created_at < late)))

@@ -10,7 +10,7 @@ from sqlmodel import Session
 from starlette.responses import HTMLResponse, Response
 
 from app.core.ids import IdPath, TokenPath
-from app.core.problems import Forbidden, Invalid, NotFound, Unauthorized, documented
+from app.core.problems import Forbidden, Invalid, NotFound, Unauthorized, document_problems
 from app.core.settings import Settings
 from app.db.columns import Row
 from app.identity.access import Public, SelfService, ThirdParty, enforce_limit, require_admission, require_scope
@@ -80,7 +80,7 @@ def _show_accepted(_connection: sa.Connection, _result: object) -> dict[str, Any
     summary="Request a subscription",
     status_code=202,
     response_model=AcceptedOut,
-    responses=documented(Unauthorized, Forbidden, UnknownTarget, ForeignPage, Invalid),
+    responses=document_problems(Unauthorized, Forbidden, UnknownTarget, ForeignPage, Invalid),
 )
 async def request_subscription(
     request: Request, body: SubscriptionIn, actor: Annotated[Actor, require_admission(_admit)]
@@ -107,7 +107,7 @@ async def request_subscription(
     operation_id="confirmSubscription",
     summary="Confirm a subscription",
     response_model=ConfirmedOut,
-    responses=documented(TokenInvalid, Invalid),
+    responses=document_problems(TokenInvalid, Invalid),
 )
 async def confirm_subscription(request: Request, body: ConfirmIn, actor: Public) -> Response:
     """Confirm a subscription with the token from the mail; from now on it holds.
@@ -140,7 +140,7 @@ Manager = Annotated[Actor, require_scope("subscribers:manage")]
     operation_id="listSubscribers",
     summary="List subscribers",
     response_model=ListOut[SubscriberOut],
-    responses=documented(Unauthorized, Forbidden),
+    responses=document_problems(Unauthorized, Forbidden),
 )
 async def list_subscribers(request: Request, query: Annotated[SubscriberQuery, Query()], actor: Manager) -> Response:
     """Addresses with subscriptions, newest first, also those that wait to be confirmed."""
@@ -156,7 +156,7 @@ async def list_subscribers(request: Request, query: Annotated[SubscriberQuery, Q
     operation_id="getSubscriber",
     summary="Get a subscriber",
     response_model=OneSubscriberOut,
-    responses=documented(Unauthorized, Forbidden, NotFound),
+    responses=document_problems(Unauthorized, Forbidden, NotFound),
 )
 async def get_subscriber(
     request: Request, subscriber: IdPath, query: Annotated[ReadQuery, Query()], actor: Manager
@@ -173,7 +173,7 @@ async def get_subscriber(
     operation_id="deleteSubscriber",
     summary="Delete a subscriber",
     status_code=204,
-    responses=documented(Unauthorized, Forbidden, NotFound),
+    responses=document_problems(Unauthorized, Forbidden, NotFound),
 )
 async def delete_subscriber(request: Request, subscriber: IdPath, actor: Manager) -> Response:
     """Forget the address and end its subscriptions. It may subscribe again: `POST /v1/suppressions` prevents that."""
@@ -188,7 +188,7 @@ suppressions_router = APIRouter(prefix="/v1/suppressions", tags=["subscriptions"
     operation_id="listSuppressions",
     summary="List suppressed addresses",
     response_model=ListOut[SuppressionOut],
-    responses=documented(Unauthorized, Forbidden),
+    responses=document_problems(Unauthorized, Forbidden),
 )
 async def list_suppressions(request: Request, query: Annotated[SuppressionQuery, Query()], actor: Manager) -> Response:
     """Addresses that get no mail whatever is asked for them, newest first; `email` tells whether one is among them."""
@@ -204,7 +204,7 @@ async def list_suppressions(request: Request, query: Annotated[SuppressionQuery,
     summary="Suppress an address",
     status_code=201,
     response_model=SuppressionOut,
-    responses=documented(Unauthorized, Forbidden, Invalid),
+    responses=document_problems(Unauthorized, Forbidden, Invalid),
 )
 async def create_suppression(request: Request, body: SuppressionIn, actor: Manager) -> Response:
     """Send an address nothing more, and end its subscriptions: for complaints that mail providers hand on.
@@ -228,7 +228,7 @@ async def create_suppression(request: Request, body: SuppressionIn, actor: Manag
     operation_id="liftSuppression",
     summary="Lift the suppression of an address",
     status_code=204,
-    responses=documented(Unauthorized, Forbidden, NotFound),
+    responses=document_problems(Unauthorized, Forbidden, NotFound),
 )
 async def lift_suppression(request: Request, suppression: IdPath, actor: Manager) -> Response:
     """Let an address subscribe again. The subscriptions that it had do not come back."""
@@ -280,7 +280,7 @@ def _show_done(_connection: sa.Connection, _result: object) -> dict[str, Any]:
     operation_id="getUnsubscribe",
     summary="Show what an unsubscribe link ends",
     response_model=UnsubscribeOut,
-    responses=_SHOWN | documented(NotFound),
+    responses=_SHOWN | document_problems(NotFound),
 )
 async def get_unsubscribe(request: Request, token: TokenPath, actor: ThirdParty) -> Response:
     """What the link would end; looking at it changes nothing, so that programs which follow links do no harm.
@@ -304,7 +304,7 @@ async def get_unsubscribe(request: Request, token: TokenPath, actor: ThirdParty)
     operation_id="unsubscribeAddress",
     summary="Unsubscribe by the link of a mail",
     response_model=UnsubscribedOut,
-    responses=_SHOWN | documented(NotFound, Invalid),
+    responses=_SHOWN | document_problems(NotFound, Invalid),
 )
 async def unsubscribe_address(
     request: Request,
@@ -350,14 +350,14 @@ def _get_own(connection: sa.Connection, subscription_id: str) -> Row:
     operation_id="listSubscriptions",
     summary="List one's own subscriptions",
     response_model=ListOut[SubscriptionOut],
-    responses=documented(Unauthorized, Forbidden),
+    responses=document_problems(Unauthorized, Forbidden),
 )
 async def list_subscriptions(request: Request, query: Annotated[ReadQuery, Query()], actor: SelfService) -> Response:
     """All subscriptions of the caller, the oldest first, on one page: there are 1,000 at most.
 
     The caller is known by the manage token, or by a JWT of the publication's site that says `email_verified`.
     """
-    own = await database(request).fresh(_list_own, actor)
+    own = await database(request).scan_fresh(_list_own, actor)
     fields = parse_fields(SubscriptionOut, query.fields)
     return reply_list(request, ListOut[SubscriptionOut], own, fields, groups=(), private=True)
 
@@ -367,7 +367,7 @@ async def list_subscriptions(request: Request, query: Annotated[ReadQuery, Query
     operation_id="rotateManageToken",
     summary="Replace the manage token",
     response_model=ManageTokenOut,
-    responses=documented(Unauthorized, Forbidden, NotFound),
+    responses=document_problems(Unauthorized, Forbidden, NotFound),
 )
 async def rotate_manage_token(request: Request, actor: Public) -> Response:
     """End every manage token that was given out for this address, the one sent too, and get a new one."""
@@ -387,7 +387,7 @@ async def rotate_manage_token(request: Request, actor: Public) -> Response:
     operation_id="updateSubscription",
     summary="Change a subscription",
     response_model=SubscriptionOut,
-    responses=documented(Unauthorized, Forbidden, NotFound, Invalid),
+    responses=document_problems(Unauthorized, Forbidden, NotFound, Invalid),
 )
 async def update_subscription(
     request: Request, subscription: IdPath, body: SubscriptionPatch, actor: Public
@@ -403,7 +403,7 @@ async def update_subscription(
     operation_id="endSubscription",
     summary="End a subscription",
     status_code=204,
-    responses=documented(Unauthorized, Forbidden, NotFound),
+    responses=document_problems(Unauthorized, Forbidden, NotFound),
 )
 async def end_subscription(request: Request, subscription: IdPath, actor: Public) -> Response:
     """End it; what waits to be sent because of it is not sent."""

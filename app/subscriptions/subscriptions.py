@@ -14,7 +14,7 @@ from app.comments.reading import C
 from app.core.clock import now
 from app.core.ids import new_id
 from app.core.problems import Forbidden, Unauthorized
-from app.db.columns import Row, affected, table_of
+from app.db.columns import Row, count_affected, table_of
 from app.events.catalog import AuthorDeleted, LoggedEvent, SeriesDeleted, TagDeleted
 from app.identity.schemas import Actor
 from app.subscriptions.schemas import SITE, Wish, address_hash
@@ -269,7 +269,7 @@ def delete_idle_subscribers(session: Session, subscriber_ids: Collection[str]) -
 
 def erase_subscriber(session: Session, subscriber_id: str) -> bool:
     """Forget an address and its subscriptions; what waits to be sent to it finds nobody."""
-    return affected(session.execute(sa.delete(SUBSCRIBER).where(SUBSCRIBER.c.id == subscriber_id))) == 1
+    return count_affected(session.execute(sa.delete(SUBSCRIBER).where(SUBSCRIBER.c.id == subscriber_id))) == 1
 
 
 def rotate_manage_tokens(session: Session, subscriber_id: str) -> int:

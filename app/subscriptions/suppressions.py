@@ -10,7 +10,7 @@ from sqlmodel import Session
 from app.core.clock import now
 from app.core.ids import new_id
 from app.core.problems import NotFound
-from app.db.columns import Row, affected, table_of
+from app.db.columns import Row, count_affected, table_of
 from app.identity.audit import record_action
 from app.identity.schemas import Actor
 from app.publication.terms import require_all_sections
@@ -86,7 +86,7 @@ def create_suppression(session: Session, actor: Actor, data: SuppressionIn) -> s
 def lift_suppression(session: Session, actor: Actor, suppression_id: str) -> None:
     """Let an address subscribe again; what it had is gone."""
     require_all_sections(actor)
-    if not affected(session.execute(sa.delete(SUPPRESSION).where(SUPPRESSION.c.id == suppression_id))):
+    if not count_affected(session.execute(sa.delete(SUPPRESSION).where(SUPPRESSION.c.id == suppression_id))):
         raise NotFound
     record_action(session, actor, "suppression.lift", "suppression", suppression_id, {})
 

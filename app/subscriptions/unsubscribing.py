@@ -10,7 +10,7 @@ from typing import Any, Final, NamedTuple, get_args
 import sqlalchemy as sa
 from sqlmodel import Session
 
-from app.core.ids import as_id
+from app.core.ids import id_from_hex
 from app.core.problems import NotFound
 from app.db.columns import Row
 from app.identity.schemas import Actor
@@ -83,7 +83,7 @@ def _encode_name(row: Row) -> str:
 
 def _decode_name(text: str) -> tuple[str, str]:
     kind, target = _KINDS[int(text[0], 16)], _TYPES[int(text[1], 16)]
-    return kind, target if target == SITE else f"{target}:{as_id(text[2:])}"
+    return kind, target if target == SITE else f"{target}:{id_from_hex(text[2:])}"
 
 
 def read_scope(vault: Vault, token: str) -> Scope:
@@ -94,7 +94,7 @@ def read_scope(vault: Vault, token: str) -> Scope:
     what, address, tail = body[:2], body[2 : 2 + _HASH_DIGITS], body[2 + _HASH_DIGITS :]
     article, names = tail[:_ID_DIGITS], tail[_ID_DIGITS:]
     named = frozenset(_decode_name(names[at : at + _NAME_DIGITS]) for at in range(0, len(names), _NAME_DIGITS))
-    return Scope(what, address, as_id(article) if article not in ("", _NO_ID) else None, named)
+    return Scope(what, address, id_from_hex(article) if article not in ("", _NO_ID) else None, named)
 
 
 def list_in_scope(store: sa.Connection | Session, scope: Scope) -> list[Row]:

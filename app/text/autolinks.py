@@ -8,7 +8,7 @@ from linkify_it import LinkifyIt
 from markdown_it import MarkdownIt
 from markdown_it.rules_inline import StateInline
 
-MAX_ADDRESS: Final = 2048  # characters of an address that becomes a link
+MAX_URL_LENGTH: Final = 2048  # characters of an address that becomes a link
 _SCHEME: Final = re.compile(r"(?:^|[^a-z0-9.+-])(https?|ftp)$", re.IGNORECASE)
 _INSIDE_WORDS: Final = frozenset("\u00b7\u0387\u05be\u05f3\u05f4\u0f0b\u2010\u2011\u2012\u2013\u203f\u2040\u30fb")
 """Punctuation outside of ASCII that stands inside of words, and so inside of addresses."""
@@ -34,7 +34,7 @@ _CLOSING: Final = _as_ranges([char for char in map(chr, range(0x80, 0x10000)) if
 _END: Final = re.compile(rf"[\s<>\"{_CLOSING}]")
 
 
-class _Bounded:
+class _BoundedLinkify:
     """Looks no further than an address can reach: the library's patterns search all of the text for each candidate."""
 
     def __init__(self, linkify: LinkifyIt) -> None:
@@ -44,15 +44,15 @@ class _Bounded:
     def _end(self, text: str, position: int) -> int:
         searched, since, end = self._searched
         if searched is not text or not since <= position <= end:
-            found = _END.search(text, position)
-            end = found.start() if found else len(text)
+            match = _END.search(text, position)
+            end = match.start() if match else len(text)
             self._searched = text, position, end
         return end
 
     def test_schema_at(self, text: str, name: str, position: int) -> int:
         """Give the length of an address behind its scheme, 0 for none; what stands just before decides as well."""
         start, end = max(0, position - 3), self._end(text, position)
-        if end - position > MAX_ADDRESS:
+        if end - position > MAX_URL_LENGTH:
             return 0
         return int(self._test(text[start:end], name, position - start) or 0)
 
@@ -88,7 +88,7 @@ def enable_autolinks(markdown: MarkdownIt, *, without: str | None = None) -> Non
     linkify = LinkifyIt(options={"fuzzy_link": False, "fuzzy_email": False, "fuzzy_ip": False})
     if without is not None:
         linkify.add(without, None)
-    linkify.test_schema_at = _Bounded(linkify).test_schema_at
+    linkify.test_schema_at = _BoundedLinkify(linkify).test_schema_at
     markdown.linkify = linkify
     markdown.options["linkify"] = True
     markdown.core.ruler.enable("linkify")

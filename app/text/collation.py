@@ -16,15 +16,15 @@ SORT_KEY = sa.String(600).with_variant(sa.String(600, collation="C"), "postgresq
 MAX_BASE, MAX_TIE = 150, 60  # characters of a key: what is alike so far keeps the order of ids
 _PUNCTUATION, _SYMBOL, _END = "!", '"', "\x01"  # each sorts before the digits, and the end before everything
 # Letters without a decomposition, or with one that says nothing of their place: beside a letter, or ("~") after it.
-_BESIDE = {"æ": "ae", "œ": "oe", "ø": "o", "ł": "l", "đ": "d", "ħ": "h", "ŧ": "t"}
-_BESIDE |= {"ך": "כ", "ם": "מ", "ן": "נ", "ף": "פ", "ץ": "צ"}
-_AFTER = {"ð": "d", "ı": "i", "ŋ": "n", "þ": "z"}
+_EXPANSIONS = {"æ": "ae", "œ": "oe", "ø": "o", "ł": "l", "đ": "d", "ħ": "h", "ŧ": "t"}
+_EXPANSIONS |= {"ך": "כ", "ם": "מ", "ן": "נ", "ף": "פ", "ץ": "צ"}
+_AFTER_BASE = {"ð": "d", "ı": "i", "ŋ": "n", "þ": "z"}
 _CYRILLIC = ("гґ", "дђѓ", "еє", "зѕ", "ийіїј", "лљ", "нњ", "тћќ", "уў", "чџ")  # what follows the first letter of each
 _AFTER_CYRILLIC = "\u052f"  # no letter of any alphabet stands behind it
 _LETTERS = str.maketrans(
     {
-        **_BESIDE,
-        **{letter: base + "~" for letter, base in _AFTER.items()},
+        **_EXPANSIONS,
+        **{letter: base + "~" for letter, base in _AFTER_BASE.items()},
         **{run[n]: run[0] + _AFTER_CYRILLIC * n for run in _CYRILLIC for n in range(1, len(run))},
     }
 )
@@ -72,7 +72,7 @@ def key_bounds(name: str) -> tuple[str, str]:
 
 def _accents(line: str) -> str:
     """The accents of a folded text, with a space for each letter: no letter comes before or behind an accent."""
-    marks = (char if _is_accent(char) else f" {char}" if char in _BESIDE else " " for char in line)
+    marks = (char if _is_accent(char) else f" {char}" if char in _EXPANSIONS else " " for char in line)
     return "".join(marks)[:MAX_TIE]
 
 

@@ -4,7 +4,7 @@ import unicodedata
 from functools import lru_cache
 from typing import Final
 
-LONGEST: Final = 200
+MAX_SKELETON_LENGTH: Final = 200
 _INVISIBLE: Final = frozenset("\u115f\u1160\u2800\u3164\uffa0")  # letters and signs that show nothing
 # Left the plain letter, right what passes for it: Cyrillic, Greek, Armenian, Cherokee, Coptic, Lisu, phonetic letters.
 # Letters with two cases that look unlike (Η and η, Ν and ν) are taken by their look.
@@ -46,17 +46,19 @@ _PAIRS: Final = (("rn", "m"), ("vv", "w"))
 def skeleton(name: str) -> str:
     """What is left of a name for comparing: names that look alike have the same; names without a letter have none."""
     # First by the look of each letter: what is compatible with it may look unlike it, as ϲ (c) does with σ (o).
-    whole = unicodedata.normalize("NFKD", unicodedata.normalize("NFKC", name[: LONGEST * 2].translate(_PLAIN)))
+    normalised = unicodedata.normalize(
+        "NFKD", unicodedata.normalize("NFKC", name[: MAX_SKELETON_LENGTH * 2].translate(_PLAIN))
+    )
     shown = "".join(
         str(digit) if (digit := unicodedata.digit(char, None)) is not None else char
-        for char in whole
+        for char in normalised
         if unicodedata.category(char)[0] != "M" and char not in _INVISIBLE
     )
     plain = shown.translate(_PLAIN).casefold().translate(_PLAIN)
     letters = "".join(char for char in plain if char.isalnum())
     for pair, one in _PAIRS:
         letters = letters.replace(pair, one)
-    return letters[:LONGEST]
+    return letters[:MAX_SKELETON_LENGTH]
 
 
 def skeletons(name: str) -> tuple[str, str, str]:

@@ -8,7 +8,7 @@ from urllib.parse import quote
 import nh3
 from selectolax.lexbor import LexborHTMLParser, LexborNode
 
-from app.text.inputs import scrub
+from app.text.inputs import scrub_text
 
 Profile = Literal["article", "note"]
 
@@ -17,7 +17,7 @@ MAX_AMPERSANDS: Final = 50_000
 MAX_TAGS: Final = 100_000
 MAX_DEPTH: Final = 100
 # Parsers rebuild open elements again and again: the sum of the depths of all tags is what they really cost.
-MAX_WORK: Final = 500_000
+MAX_DEPTH_SUM: Final = 500_000
 MAX_ATTRIBUTES: Final = 200
 _LONG_TAG = 1000
 
@@ -26,7 +26,7 @@ def _names(names: str) -> frozenset[str]:
     return frozenset(names.split())
 
 
-DROPPED: Final = _names(
+DROPPED_TAGS: Final = _names(
     "applet audio canvas embed frame frameset head iframe input math meta noembed noframes noscript object "
     "plaintext script select style svg template textarea title video xmp"
 )
@@ -36,7 +36,7 @@ _IMPLIED = _names("body caption colgroup dd dt head html li optgroup option p rb
 _FORMATTING = _names("a b big code em font i nobr s small strike strong tt u")
 _SCOPES = _names("applet button marquee math object select svg table template")
 _RAW = "script|style|textarea|title|xmp|iframe|noembed|noframes"
-BLOCKS: Final = _names(
+BLOCK_TAGS: Final = _names(
     "address article aside blockquote body caption dd details dialog div dl dt fieldset figcaption figure footer form "
     "h1 h2 h3 h4 h5 h6 header hgroup hr legend li main nav ol p pre section summary table tbody tfoot thead tr ul"
 )
@@ -98,7 +98,7 @@ LINK_SCHEMES: Final = _names("mailto tel sms geo xmpp")
 _SCHEMES = {"http", "https", "mailto"}
 _ADDRESSES = _names("data-embed href poster src")
 _IGNORED_IN_URLS = re.compile("[\t\n\r]")
-_AROUND_URLS: Final = "".join(map(chr, range(0x21)))
+_URL_PADDING: Final = "".join(map(chr, range(0x21)))
 _BLANK_IN_URL = re.compile(r"[\s\x00-\x1f\x7f-\xa0\xad\u200b-\u200f\u2028-\u202e\u2060-\u2064\ufeff]")
 
 
@@ -109,7 +109,7 @@ def _write_as_parsed(_tag: str, attribute: str, value: str) -> str:
     """
     if attribute not in _ADDRESSES:
         return value
-    url = _IGNORED_IN_URLS.sub("", value.strip(_AROUND_URLS))
+    url = _IGNORED_IN_URLS.sub("", value.strip(_URL_PADDING))
     return _BLANK_IN_URL.sub(lambda blank: quote(blank.group()), url)
 
 
@@ -117,7 +117,7 @@ _INERT_INPUT = {"input": {"type": "checkbox", "disabled": ""}}
 _CLEANERS: Final[dict[Profile, nh3.Cleaner]] = {
     "article": nh3.Cleaner(
         tags=set(_ARTICLE_TAGS),
-        clean_content_tags=set(DROPPED - _ARTICLE_TAGS),
+        clean_content_tags=set(DROPPED_TAGS - _ARTICLE_TAGS),
         attributes=_ARTICLE_ATTRIBUTES,
         attribute_filter=_write_as_parsed,
         set_tag_attribute_values=_INERT_INPUT,
@@ -126,7 +126,7 @@ _CLEANERS: Final[dict[Profile, nh3.Cleaner]] = {
     ),
     "note": nh3.Cleaner(
         tags=set(_NOTE_TAGS),
-        clean_content_tags=set(DROPPED),
+        clean_content_tags=set(DROPPED_TAGS),
         attributes=_NOTE_ATTRIBUTES,
         attribute_filter=_write_as_parsed,
         url_schemes=_SCHEMES,
@@ -146,7 +146,7 @@ class _Nesting:
         if name not in _VOID and name not in _IMPLIED:
             self.open.extend([name] * count)
         self.work += len(self.open)
-        if len(self.open) > MAX_DEPTH or self.work > MAX_WORK:
+        if len(self.open) > MAX_DEPTH or self.work > MAX_DEPTH_SUM:
             raise ValueError("the HTML is nested too deeply")
 
     def end(self, name: str) -> None:
@@ -193,13 +193,13 @@ def sanitise(html: str, profile: Profile = "article") -> str:
     return _CLEANERS[profile].clean(html)
 
 
-def parse(html: str, profile: Profile = "article") -> LexborNode:
+def parse_html(html: str, profile: Profile = "article") -> LexborNode:
     """Parse untrusted HTML as a browser would and return its body; raise ValueError beyond the profile's bounds."""
     check_bounds(html, profile)
-    return parse_clean(html)
+    return parse_clean_html(html)
 
 
-def parse_clean(html: str) -> LexborNode:
+def parse_clean_html(html: str) -> LexborNode:
     """Parse HTML that `sanitise` gave, whose bounds need no second look."""
     body = LexborHTMLParser(f"<!doctype html><body>{html}").body
     if body is None:
@@ -207,7 +207,7 @@ def parse_clean(html: str) -> LexborNode:
     return body
 
 
-def walk(root: LexborNode) -> Iterator[tuple[LexborNode, bool]]:
+def walk_nodes(root: LexborNode) -> Iterator[tuple[LexborNode, bool]]:
     """Yield the nodes below `root` in document order, elements twice: (node, True) on entry and (node, False) on exit.
 
     The contents of elements that are never shown, such as script and style, are left out.
@@ -215,7 +215,7 @@ def walk(root: LexborNode) -> Iterator[tuple[LexborNode, bool]]:
     node = root.first_child
     while node is not None:
         yield node, True
-        child = None if node.is_text_node or node.is_comment_node or node.tag in DROPPED else node.first_child
+        child = None if node.is_text_node or node.is_comment_node or node.tag in DROPPED_TAGS else node.first_child
         if child is not None:
             node = child
             continue
@@ -230,9 +230,9 @@ def walk(root: LexborNode) -> Iterator[tuple[LexborNode, bool]]:
             return
 
 
-def plain_text(html: str, profile: Profile = "article") -> str:
+def html_to_text(html: str, profile: Profile = "article") -> str:
     """Give the visible text of HTML: entities resolved, one blank line between blocks, line breaks kept."""
-    return text_of(parse(html, profile))
+    return text_of(parse_html(html, profile))
 
 
 def text_of(root: LexborNode) -> str:
@@ -242,16 +242,16 @@ def text_of(root: LexborNode) -> str:
     preformatted = False
 
     def end_paragraph() -> None:
-        text = scrub("".join(parts))
+        text = scrub_text("".join(parts))
         parts.clear()
         paragraphs.append(text.strip("\n") if preformatted else re.sub(" *\n *", "\n", text).strip())
 
-    for node, entering in walk(root):
+    for node, entering in walk_nodes(root):
         tag = node.tag or ""
         if node.is_text_node:
             text = (node.text_content or "") if entering else ""
             parts.append(text if preformatted else _SPACE.sub(" ", text))
-        elif tag in BLOCKS:
+        elif tag in BLOCK_TAGS:
             end_paragraph()
             preformatted = entering if tag == "pre" else preformatted
         elif tag == "br" and entering:

@@ -65,7 +65,7 @@ def to_nfc(value: str) -> str:
     return value if value.isascii() else unicodedata.normalize("NFC", _PERHAPS_MARKS.sub(_break_marks, value))
 
 
-def clean(value: str) -> str:
+def clean_text(value: str) -> str:
     """Normalise to NFC with LF line ends; raise ValueError on NUL, lone surrogates and controls but tab and newline."""
     value = value.replace("\r\n", "\n").replace("\r", "\n")
     if _FORBIDDEN.search(value):
@@ -73,7 +73,7 @@ def clean(value: str) -> str:
     return to_nfc(value)
 
 
-def _repaired(match: re.Match[str]) -> str:
+def _repair_control(match: re.Match[str]) -> str:
     char = match.group()
     if "\x80" <= char <= "\x9f":
         repaired = char.encode("latin-1").decode("cp1252", errors="ignore")
@@ -83,10 +83,10 @@ def _repaired(match: re.Match[str]) -> str:
 
 def drop_controls(value: str) -> str:
     """Remove what `clean` forbids, reading C1 controls as the Windows-1252 characters that they usually stand for."""
-    return _FORBIDDEN.sub(_repaired, value.replace("\r\n", "\n").replace("\r", "\n"))
+    return _FORBIDDEN.sub(_repair_control, value.replace("\r\n", "\n").replace("\r", "\n"))
 
 
-def scrub(value: str) -> str:
+def scrub_text(value: str) -> str:
     """Make imported text acceptable to `clean` instead of refusing it."""
     return to_nfc(drop_controls(value))
 
@@ -96,15 +96,15 @@ def _is_visible(char: str) -> bool:
 
 
 def _text(value: object) -> object:
-    return clean(value) if isinstance(value, str) else value
+    return clean_text(value) if isinstance(value, str) else value
 
 
 def _stripped(value: object) -> object:
-    return clean(value).strip() if isinstance(value, str) else value
+    return clean_text(value).strip() if isinstance(value, str) else value
 
 
 def _one_line(value: object) -> object:
-    return _LINE_SPACE.sub(" ", clean(value)).strip() if isinstance(value, str) else value
+    return _LINE_SPACE.sub(" ", clean_text(value)).strip() if isinstance(value, str) else value
 
 
 def _visible(value: str) -> str:
@@ -122,7 +122,7 @@ def is_slug(value: str) -> bool:
 
 
 def _lowered(value: object) -> object:
-    return to_nfc(clean(value).strip().lower()) if isinstance(value, str) else value
+    return to_nfc(clean_text(value).strip().lower()) if isinstance(value, str) else value
 
 
 def _slug(value: str) -> str:
@@ -146,7 +146,7 @@ def _not_uuid(value: str) -> str:
 def _language(value: str) -> str:
     if not is_language(value):
         raise ValueError("must be a BCP 47 language tag, such as en or pt-BR")
-    return tag_case(value)
+    return normalise_language_tag(value)
 
 
 def is_language(value: str) -> bool:
@@ -154,7 +154,7 @@ def is_language(value: str) -> bool:
     return _LANGUAGE.fullmatch(value) is not None
 
 
-def tag_case(value: str) -> str:
+def normalise_language_tag(value: str) -> str:
     """A language tag in the letter case of BCP 47 (RFC 5646 §2.1.1)."""
     first, *rest = value.lower().split("-")
     subtags, extended = [first], False
@@ -304,7 +304,7 @@ def slugify(text: str, max_length: int = 80, language: str = "") -> str:
     return slug
 
 
-def excerpt(text: str, limit: int = 280) -> str:
+def make_excerpt(text: str, limit: int = 280) -> str:
     """Cut to at most `limit` code points on one line, at a word boundary where there is one, ending in an ellipsis."""
     line = " ".join(text[: limit * 20].split())
     if len(line) <= limit:
@@ -317,7 +317,7 @@ def excerpt(text: str, limit: int = 280) -> str:
     return line[:end].rstrip(" ,;:.–—-") + "…"
 
 
-def word_count(text: str) -> int:
+def count_words(text: str) -> int:
     """Count words; every Chinese or Japanese character counts as one, as those scripts write no spaces."""
     spaced, ideographs = _CJK.subn(" ", text)
     words = _DASHES.sub(" ", spaced).split()

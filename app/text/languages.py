@@ -44,24 +44,24 @@ STEMMERS = {
     "tr": "turkish",
     "yi": "yiddish",
 }
-_SAME = {"nb": "no", "nn": "no", "ms": "id", "in": "id", "iw": "he", "yue": "zh", "cmn": "zh", "ji": "yi"}
+_ALIASES = {"nb": "no", "nn": "no", "ms": "id", "in": "id", "iw": "he", "yue": "zh", "cmn": "zh", "ji": "yi"}
 
-_HERE = local()  # a stemmer keeps state while it works: one for each thread
+_THREAD = local()  # a stemmer keeps state while it works: one for each thread
 
 
-def base_of(tag: str) -> str:
+def base_language_of(tag: str) -> str:
     """The language of a BCP 47 tag, without script and region: what articles must share to be compared."""
     base = tag.split("-", 1)[0].lower()
-    return _SAME.get(base, base)
+    return _ALIASES.get(base, base)
 
 
 @lru_cache(100_000)
-def stem(language: str, word: str) -> str:
+def stem_word(language: str, word: str) -> str:
     """The stem of a word in lower case; the word itself in a language without a stemmer."""
     name = STEMMERS.get(language)
     if name is None:
         return word
-    stemmers: dict[str, Any] = _HERE.__dict__
+    stemmers: dict[str, Any] = _THREAD.__dict__
     if name not in stemmers:
         stemmers[name] = snowballstemmer.stemmer(name)
     return str(stemmers[name].stemWord(word))

@@ -10,12 +10,12 @@ from app.text.inputs import Name
 
 # Marks, embeddings, overrides and isolates of the bidirectional algorithm (UAX #9), and what shows nothing at all.
 _DIRECTION: Final = "\u061c\u200e\u200f\u202a-\u202e\u2066-\u206f"
-_UNSEEN: Final = re.compile(f"[{_DIRECTION}\u00ad\u180e\u200b\u2060-\u2064\ufeff\ufff9-\ufffb]")
-_TURNING: Final = re.compile("[\u202a-\u202e\u2066-\u2069]")
+_INVISIBLE: Final = re.compile(f"[{_DIRECTION}\u00ad\u180e\u200b\u2060-\u2064\ufeff\ufff9-\ufffb]")
+_BIDI_CONTROLS: Final = re.compile("[\u202a-\u202e\u2066-\u2069]")
 _EMAIL: Final = re.compile(
     r"([^\s@\uff20\ufe6b<>()\[\],;:\"]{1,200})[@\uff20\ufe6b][^\s@\uff20\ufe6b<>()\[\],;:\"]{1,200}[.\u3002\uff0e\uff61]\w{2,}[^\s,;<>()]*"
 )
-_NOBODY: Final = "…"
+_NO_NAME: Final = "…"
 _WORD: Final = re.compile(r"[^\W_]+")
 # Offices of a publication in Latin, Cyrillic, Greek, Arabic, Hebrew, Chinese, Japanese and Korean letters.
 _OFFICES: Final = """
@@ -32,37 +32,37 @@ redactor redactora editora päätoimittaja toimitus redakcja redaktorka redakce 
 編集長 편집자 편집장 편집부 editör
 staff official officiel oficial ufficiale offiziell support helpdesk webmaster sysadmin publisher herausgeber newsroom
 """
-_AROUND: Final = """
+_OFFICE_MODIFIERS: Final = """
 the der die das le la les el los il lo i gli o a os as de het den det of in chief team and und et y e mail info desk our
 at my site senior deputy assistant head lead chef jefe capo general global an
 """
 
 
-def _looks(words: str) -> frozenset[str]:
+def _skeletons_of(words: str) -> frozenset[str]:
     return frozenset(look for word in words.split() for look in skeletons(word) if look)
 
 
-_OFFICE_LOOKS: Final = _looks(_OFFICES)
-_AROUND_LOOKS: Final = _looks(_AROUND)
+_OFFICE_SKELETONS: Final = _skeletons_of(_OFFICES)
+_MODIFIER_SKELETONS: Final = _skeletons_of(_OFFICE_MODIFIERS)
 
 
 def is_office(name: str) -> bool:
     """Tell whether a name is that of an office, such as Editor or The Moderators, however its letters are made."""
-    if not _OFFICE_LOOKS.isdisjoint(skeletons(name)):
+    if not _OFFICE_SKELETONS.isdisjoint(skeletons(name)):
         return True
     words = [set(skeletons(word)) - {""} for word in _WORD.findall(name) if not word.isdigit()]
-    offices = [not _OFFICE_LOOKS.isdisjoint(looks) for looks in words]
+    offices = [not _OFFICE_SKELETONS.isdisjoint(looks) for looks in words]
     others = [looks for looks, office in zip(words, offices, strict=True) if looks and not office]
-    return any(offices) and all(not _AROUND_LOOKS.isdisjoint(looks) for looks in others)
+    return any(offices) and all(not _MODIFIER_SKELETONS.isdisjoint(looks) for looks in others)
 
 
-def without_turns(text: str) -> str:
+def strip_bidi_controls(text: str) -> str:
     """Take out what would turn around the text behind it: for lines that hold more than this."""
-    return _TURNING.sub("", text)
+    return _BIDI_CONTROLS.sub("", text)
 
 
-def _seen(value: object) -> object:
-    return _UNSEEN.sub("", value) if isinstance(value, str) else value
+def _strip_invisible(value: object) -> object:
+    return _INVISIBLE.sub("", value) if isinstance(value, str) else value
 
 
 def _no_email(value: str) -> str:
@@ -71,11 +71,11 @@ def _no_email(value: str) -> str:
     return value
 
 
-PersonName = Annotated[Name, BeforeValidator(_seen), AfterValidator(_no_email)]
+PersonName = Annotated[Name, BeforeValidator(_strip_invisible), AfterValidator(_no_email)]
 """A name to be shown, 1 to 200 characters on one line: no e-mail address, and nothing that turns the line around."""
 
 
 def public_name(name: str) -> str:
     """Make a name from elsewhere fit to be shown: of an e-mail address what stands before the `@`."""
-    shown = _EMAIL.sub(lambda address: address[1].partition("+")[0], _UNSEEN.sub("", name))
-    return " ".join(shown.split()) or (_NOBODY if name else "")
+    shown = _EMAIL.sub(lambda address: address[1].partition("+")[0], _INVISIBLE.sub("", name))
+    return " ".join(shown.split()) or (_NO_NAME if name else "")

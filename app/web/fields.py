@@ -5,7 +5,7 @@ from typing import Any, get_args, get_origin
 
 from pydantic import BaseModel
 
-from app.core.problems import InvalidParameter, shown_name
+from app.core.problems import InvalidParameter, printable_name
 
 Included = tuple[tuple[str, type[BaseModel]], ...]
 
@@ -54,7 +54,7 @@ def parse_fields(model: type[BaseModel], fields: str | None, included: Included 
         name = field.strip()
         if name.startswith("-"):
             raise InvalidParameter("fields", "fields: name the fields to give; `-` cannot leave fields out.")
-        _add_path(tree, model, name.split("."), shown_name(name), included)
+        _add_path(tree, model, name.split("."), printable_name(name), included)
     return tree
 
 

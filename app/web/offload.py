@@ -8,7 +8,7 @@ from typing import Any, Final, TypeVar
 import sqlalchemy as sa
 
 from app.core.problems import Unavailable
-from app.db import Aside
+from app.db import QueryProcesses
 
 T = TypeVar("T")
 MAX_WAITING: Final = 32  # pieces of work; whoever comes after them is asked to come back
@@ -29,7 +29,7 @@ class _Work:
 class Offload:
     """Runs functions in the processes beside this one, or in a thread where there are none."""
 
-    def __init__(self, aside: Aside) -> None:
+    def __init__(self, aside: QueryProcesses) -> None:
         self._aside = aside
         self._turn, self._waiting = asyncio.Lock(), 0
 

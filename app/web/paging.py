@@ -16,10 +16,10 @@ import sqlalchemy as sa
 from pydantic import BaseModel, Field
 from sqlalchemy.sql.elements import ColumnElement
 
-from app.core.clock import iso
+from app.core.clock import format_rfc3339
 from app.core.ids import is_id
 from app.core.problems import InvalidParameter
-from app.db.columns import moment
+from app.db.columns import parse_time
 from app.web.responses import ReadQuery
 
 T = TypeVar("T")
@@ -103,7 +103,7 @@ class Sort:
     def encode(self, value: datetime | str | int, row_id: str) -> str:
         """The cursor that goes on after this row."""
         if self.kind is datetime:
-            value = iso(moment(value) if isinstance(value, str) else cast(datetime, value))
+            value = format_rfc3339(parse_time(value) if isinstance(value, str) else cast(datetime, value))
         return encode_cursor(self.query, self.name, value, row_id)
 
     def is_in(self, cursor: str) -> bool:

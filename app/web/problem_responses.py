@@ -29,7 +29,7 @@ from app.core.problems import (
     Unauthorized,
     Unavailable,
     UnsupportedMediaType,
-    shown_name,
+    printable_name,
 )
 from app.db import is_full, is_unavailable
 
@@ -102,7 +102,7 @@ def _json_pointer(path: Sequence[str | int], kind: str, body: Any) -> str:
         inside = part in node if isinstance(node, Mapping) else isinstance(node, list) and isinstance(part, int)
         is_missing = kind == "missing" and at == len(path) - 1
         if inside or is_missing or body is None:
-            pointer += f"/{shown_name(str(part))}"
+            pointer += f"/{printable_name(str(part))}"
         if inside:
             node = node[part]
     return pointer
@@ -127,7 +127,7 @@ def _problem_from_validation(error: RequestValidationError) -> Problem:
         if place == "body":
             detail["pointer"] = _json_pointer(path, entry["type"], error.body)
         else:
-            in_body, detail["parameter"] = False, shown_name(str(path[0])) if path else str(place)
+            in_body, detail["parameter"] = False, printable_name(str(path[0])) if path else str(place)
         details.append(detail)
     first = details[0]
     where = first.get("parameter") or first.get("pointer") or "body"

@@ -17,7 +17,7 @@ from starlette.types import Scope
 
 from app.core.schema_rules import FIELD_NAMES
 from app.core.settings import Settings
-from app.db import Aside, Database
+from app.db import Database, QueryProcesses
 from app.db.columns import Row
 from app.web import etag
 from app.web.fields import pick_fields
@@ -62,7 +62,7 @@ def database(request: Request) -> Database:
     return WebServices.of(request).database
 
 
-def aside(request: Request) -> Aside:
+def aside(request: Request) -> QueryProcesses:
     """The processes beside the running app."""
     return WebServices.of(request).query_processes
 

@@ -6,7 +6,7 @@ from typing import Self, cast
 from fastapi import Request
 
 from app.core.settings import Settings
-from app.db import Aside, Database
+from app.db import Database, QueryProcesses
 from app.web.freshness import Freshness
 from app.web.offload import Offload
 from app.web.rate_limits import Limiter
@@ -21,7 +21,7 @@ class WebServices:
 
     settings: Settings
     database: Database
-    query_processes: Aside
+    query_processes: QueryProcesses
     offload: Offload
     freshness: Freshness
     limiter: Limiter

@@ -11,7 +11,7 @@ from app.core.network_addresses import Guard
 from app.core.settings import Settings
 from app.db import Database
 from app.db.columns import Row
-from app.deliveries.schemas import ANSWER, Claimed, Outcome
+from app.deliveries.schemas import MAX_ANSWER_LENGTH, ClaimedDelivery, Outcome
 from app.net.outgoing import Answer, CallFailed, Outgoing
 from app.text.inputs import drop_controls
 from app.webhooks.webhooks import CHANNEL, disable_webhook, find_webhook
@@ -51,7 +51,7 @@ def sign_message(webhook: Row, event: str, body: str, moment: datetime) -> dict[
 
 def interpret_answer(answer: Answer) -> Outcome:
     """What an answer means: 2xx took it, 410 wants nothing any more, all else is tried again."""
-    text = drop_controls(answer.body.decode("utf-8", "replace"))[:ANSWER]
+    text = drop_controls(answer.body.decode("utf-8", "replace"))[:MAX_ANSWER_LENGTH]
     if 200 <= answer.status < 300:
         return Outcome("delivered", answer.status, answer=text)
     if answer.status == GONE_STATUS:
@@ -71,9 +71,9 @@ class WebhookChannel:
     def __init__(self, settings: Settings, outgoing: Outgoing | None = None) -> None:
         self._outgoing = outgoing or Outgoing(Guard(settings.outgoing_allow))
 
-    async def send(self, db: Database, piece: Claimed) -> Outcome:
+    async def send(self, db: Database, piece: ClaimedDelivery) -> Outcome:
         """One attempt."""
-        webhook = await db.fresh(find_webhook, piece.endpoint)
+        webhook = await db.scan_fresh(find_webhook, piece.endpoint)
         if webhook is None:
             return Outcome("cancelled", error="the webhook was deleted")
         if not webhook["enabled"]:
@@ -87,8 +87,8 @@ class WebhookChannel:
                 timeout=TIMEOUT_SECONDS,
                 headers=headers.items(),
                 content=body.encode(),
-                most=4 * ANSWER,
-                cut=True,
+                max_bytes=4 * MAX_ANSWER_LENGTH,
+                truncate=True,
             )
         except CallFailed as error:
             return Outcome("retry", error=str(error))

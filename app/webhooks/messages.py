@@ -12,7 +12,7 @@ from app.articles.site import Site
 from app.comments import reading as comments
 from app.comments.schemas import SingleCommentOut
 from app.core.problems import NotFound
-from app.deliveries.outbox import enqueue_all
+from app.deliveries.outbox import enqueue_deliveries
 from app.deliveries.schemas import NewDelivery
 from app.events.catalog import (
     ArticlePurged,
@@ -109,4 +109,4 @@ def enqueue_event(session: Session, entry: LoggedEvent, *, site: Site) -> None:
         if is_wanted(row["events"], entry.type, moderation=row["moderation"]) and row["created_at"] <= entry.at
     ]
     if webhook_ids and (prepare := prepare_delivery(session, entry, site)):
-        enqueue_all(session, [prepare(webhook_id) for webhook_id in webhook_ids])
+        enqueue_deliveries(session, [prepare(webhook_id) for webhook_id in webhook_ids])

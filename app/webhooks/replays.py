@@ -7,13 +7,13 @@ import sqlalchemy as sa
 from sqlmodel import Session, select
 
 from app.articles.site import Site
-from app.core.clock import iso, now, starts_at
+from app.core.clock import format_rfc3339, now, start_of
 from app.core.ids import new_id
 from app.core.problems import Invalid
 from app.db.columns import table_of
-from app.deliveries.outbox import enqueue_all, send_again
+from app.deliveries.outbox import enqueue_deliveries, resend_deliveries
 from app.events.catalog import LoggedEvent
-from app.events.log import before, read_after
+from app.events.log import position_before, read_after
 from app.events.schemas import Position
 from app.identity.audit import record_action as audit
 from app.identity.schemas import Actor
@@ -30,10 +30,10 @@ MAX_SKEW: Final = timedelta(minutes=1)  # facts are not quite in the order of th
 def start_replay(session: Session, actor: Actor, webhook_id: str, data: ReplayIn, zone: str) -> str:
     """Have a part of the log told again; returns the id of the replay."""
     row = lock_enabled_webhook(session, actor, webhook_id)
-    since, until = starts_at(data.since, zone), starts_at(data.until, zone)
+    since, until = start_of(data.since, zone), start_of(data.until, zone)
     if since >= until:
         raise Invalid("until must be later than since.", pointer="/until")
-    start = before(session.connection(), max(since, EARLIEST_TIME) - MAX_SKEW)
+    start = position_before(session.connection(), max(since, EARLIEST_TIME) - MAX_SKEW)
     replay = WebhookReplay(
         id=new_id(),
         webhook_id=row.id,
@@ -44,7 +44,14 @@ def start_replay(session: Session, actor: Actor, webhook_id: str, data: ReplayIn
         created_at=now(),
     )
     session.add(replay)
-    audit(session, actor, "webhook.replay", "webhook", row.id, {"since": iso(since), "until": iso(until)})
+    audit(
+        session,
+        actor,
+        "webhook.replay",
+        "webhook",
+        row.id,
+        {"since": format_rfc3339(since), "until": format_rfc3339(until)},
+    )
     return replay.id
 
 
@@ -76,11 +83,11 @@ def _is_past(entry: LoggedEvent, until: datetime) -> bool:
 
 def _send_again(session: Session, webhook_id: str, entry: LoggedEvent, site: Site) -> None:
     prepare = prepare_delivery(session, entry, site)
-    if prepare is None or enqueue_all(session, [delivery := prepare(webhook_id)]):
+    if prepare is None or enqueue_deliveries(session, [delivery := prepare(webhook_id)]):
         return
     is_delivery = (DELIVERY.c.channel == CHANNEL, DELIVERY.c.endpoint == webhook_id, DELIVERY.c.event == delivery.event)
     ids = session.execute(sa.select(DELIVERY.c.id).where(*is_delivery)).scalars().all()
-    send_again(session, channel=CHANNEL, endpoint=webhook_id, ids=ids)
+    resend_deliveries(session, channel=CHANNEL, endpoint=webhook_id, ids=ids)
 
 
 _REPLAY = table_of(WebhookReplay)

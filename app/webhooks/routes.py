@@ -7,7 +7,7 @@ from sqlmodel import Session
 from starlette.responses import Response
 
 from app.core.ids import IdPath
-from app.core.problems import Forbidden, Invalid, NotFound, Unauthorized, documented
+from app.core.problems import Forbidden, Invalid, NotFound, Unauthorized, document_problems
 from app.identity.access import VERSION_PROBLEMS, ExpectedVersions, require_scope
 from app.identity.schemas import Actor
 from app.identity.writes import write
@@ -30,10 +30,10 @@ from app.webhooks.schemas import (
 
 router = APIRouter(prefix="/v1/webhooks", tags=["webhooks"])
 Manager = Annotated[Actor, require_scope("webhooks:manage")]
-READ_RESPONSES = documented(Unauthorized, Forbidden, NotFound)
-SEND_RESPONSES = documented(Unauthorized, Forbidden, NotFound, webhooks.WebhookDisabled)
-CHANGE_RESPONSES = documented(*VERSION_PROBLEMS)
-CREATE_RESPONSES = documented(Unauthorized, Forbidden, Invalid, webhooks.TooManyWebhooks)
+READ_RESPONSES = document_problems(Unauthorized, Forbidden, NotFound)
+SEND_RESPONSES = document_problems(Unauthorized, Forbidden, NotFound, webhooks.WebhookDisabled)
+CHANGE_RESPONSES = document_problems(*VERSION_PROBLEMS)
+CREATE_RESPONSES = document_problems(Unauthorized, Forbidden, Invalid, webhooks.TooManyWebhooks)
 
 
 @router.post(
@@ -75,7 +75,7 @@ async def create_webhook(request: Request, body: WebhookIn, actor: Manager) -> R
     operation_id="listWebhooks",
     summary="List webhooks",
     response_model=ListOut[WebhookOut],
-    responses=documented(Unauthorized, Forbidden),
+    responses=document_problems(Unauthorized, Forbidden),
 )
 async def list_webhooks(request: Request, query: Annotated[PageQuery, Query()], actor: Manager) -> Response:
     """All webhooks, newest first; never their secrets."""
@@ -106,7 +106,7 @@ async def get_webhook(
     operation_id="updateWebhook",
     summary="Change a webhook",
     response_model=WebhookOut,
-    responses=CHANGE_RESPONSES | documented(Invalid),
+    responses=CHANGE_RESPONSES | document_problems(Invalid),
 )
 async def update_webhook(
     request: Request, webhook: IdPath, body: WebhookPatch, versions: ExpectedVersions, actor: Manager
@@ -138,7 +138,7 @@ async def delete_webhook(request: Request, webhook: IdPath, versions: ExpectedVe
     operation_id="rotateWebhookSecret",
     summary="Rotate the secret of a webhook",
     response_model=NewWebhookOut,
-    responses=CHANGE_RESPONSES | documented(Invalid),
+    responses=CHANGE_RESPONSES | document_problems(Invalid),
 )
 async def rotate_webhook_secret(
     request: Request, webhook: IdPath, body: RotateIn, versions: ExpectedVersions, actor: Manager
@@ -195,7 +195,8 @@ async def list_deliveries(
     summary="Redeliver a message",
     status_code=202,
     response_model=DeliveryOut,
-    responses=SEND_RESPONSES | documented(webhooks.WebhookDisabled, webhooks.DeliveryRunning, NotFound, Forbidden),
+    responses=SEND_RESPONSES
+    | document_problems(webhooks.WebhookDisabled, webhooks.DeliveryRunning, NotFound, Forbidden),
 )
 async def redeliver_message(request: Request, webhook: IdPath, delivery: IdPath, actor: Manager) -> Response:
     """Send a message once more, delivered or not: the same bytes, under the same `webhook-id`."""
@@ -217,7 +218,7 @@ async def redeliver_message(request: Request, webhook: IdPath, delivery: IdPath,
     summary="Replay events to a webhook",
     status_code=202,
     response_model=ReplayOut,
-    responses=SEND_RESPONSES | documented(Invalid),
+    responses=SEND_RESPONSES | document_problems(Invalid),
 )
 async def replay_events(request: Request, webhook: IdPath, body: ReplayIn, actor: Manager) -> Response:
     """Tell it again what happened in a span of time, also from before it was set up, as far as it is still public.

@@ -6,7 +6,7 @@ from typing import Any, Final, Literal, get_args
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from app.core.clock import When
+from app.core.clock import TimeOrDay
 from app.deliveries.schemas import State
 from app.events.catalog import MODERATION_TYPES
 from app.text.inputs import HttpUrl, Summary
@@ -135,8 +135,8 @@ class ReplayIn(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    since: When = Field(description="RFC 3339, or a day of `TIME_ZONE`. The log goes back 100 days.")
-    until: When = Field(description="RFC 3339, or a day of `TIME_ZONE` (itself excluded); later than `since`.")
+    since: TimeOrDay = Field(description="RFC 3339, or a day of `TIME_ZONE`. The log goes back 100 days.")
+    until: TimeOrDay = Field(description="RFC 3339, or a day of `TIME_ZONE` (itself excluded); later than `since`.")
 
 
 class ReplayOut(BaseModel):

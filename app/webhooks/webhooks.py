@@ -13,19 +13,19 @@ import structlog
 from sqlalchemy.sql.elements import ColumnElement
 from sqlmodel import Session
 
-from app.core.clock import iso, now
+from app.core.clock import format_rfc3339, now
 from app.core.ids import new_id
 from app.core.network_addresses import Guard
 from app.core.problems import Conflict, Forbidden, Invalid, NotFound
 from app.core.settings import Settings
 from app.db.columns import Row, table_of
-from app.deliveries.outbox import cancel, enqueue, mend, send_again
+from app.deliveries.outbox import cancel_deliveries, enqueue, resend_deliveries, reset_lane
 from app.deliveries.tables import Delivery, DeliveryLane
 from app.events.catalog import MODERATION_TYPES
 from app.identity.audit import record_action as audit
 from app.identity.schemas import SYSTEM, Actor
 from app.identity.tables import ApiKey
-from app.net.outgoing import Refused, check
+from app.net.outgoing import TargetRefused, check_target
 from app.publication.terms import require_all_sections
 from app.web import etag
 from app.web.paging import PageQuery, Sort, fetch_page
@@ -159,8 +159,8 @@ def _create_secret() -> str:
 
 def _check_url(url: str, settings: Settings) -> None:
     try:
-        check(url, Guard(settings.outgoing_allow))
-    except Refused as error:
+        check_target(url, Guard(settings.outgoing_allow))
+    except TargetRefused as error:
         raise Invalid(f"The URL is {error}.", pointer="/url", code="url_refused") from None
 
 
@@ -227,11 +227,11 @@ def update_webhook(
     for name in names:
         setattr(row, name, values[name])
     if "url" in names or ("enabled" in names and row.enabled):
-        mend(session, channel=CHANNEL, lane=row.id)
+        reset_lane(session, channel=CHANNEL, lane=row.id)
     if "enabled" in names:
         row.disabled_at = row.disabled_reason = None
         if not row.enabled:
-            cancel(session, channel=CHANNEL, endpoint=row.id)
+            cancel_deliveries(session, channel=CHANNEL, endpoint=row.id)
     if names:
         row.version, row.updated_at = row.version + 1, now()
         audit(session, actor, "webhook.change", "webhook", row.id, {"fields": names})
@@ -242,7 +242,7 @@ def delete_webhook(session: Session, actor: Actor, webhook_id: str, versions: fr
     """Tell it nothing any more, not even what waits."""
     row = lock_webhook(session, actor, webhook_id)
     etag.check_version(row.version, versions)
-    cancel(session, channel=CHANNEL, endpoint=row.id)
+    cancel_deliveries(session, channel=CHANNEL, endpoint=row.id)
     session.delete(row)
     audit(session, actor, "webhook.delete", "webhook", webhook_id, {})
 
@@ -279,7 +279,7 @@ def create_message_id(*parts: object) -> str:
 
 def build_message(event_type: str, at: Any, data: dict[str, Any]) -> dict[str, Any]:
     """What a delivery keeps: the body as it is sent, the same bytes at every attempt."""
-    return {"body": pydantic_core.to_json({"type": event_type, "timestamp": iso(at), "data": data}).decode()}
+    return {"body": pydantic_core.to_json({"type": event_type, "timestamp": format_rfc3339(at), "data": data}).decode()}
 
 
 def send_test(session: Session, actor: Actor, webhook_id: str) -> str:
@@ -298,7 +298,7 @@ def redeliver_message(session: Session, actor: Actor, webhook_id: str, delivery_
     is_delivery = (DELIVERY.c.channel == CHANNEL, DELIVERY.c.endpoint == row.id, DELIVERY.c.id == delivery_id)
     if session.execute(sa.select(DELIVERY.c.id).where(*is_delivery, is_visible_to(actor))).first() is None:
         raise NotFound
-    if not send_again(session, channel=CHANNEL, endpoint=row.id, ids=[delivery_id]):
+    if not resend_deliveries(session, channel=CHANNEL, endpoint=row.id, ids=[delivery_id]):
         raise DeliveryRunning
     audit(session, actor, "webhook.redeliver", "webhook", row.id, {"delivery": delivery_id})
     return delivery_id

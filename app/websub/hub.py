@@ -15,10 +15,10 @@ from app.core.clock import now
 from app.core.ids import new_id
 from app.core.network_addresses import Guard
 from app.core.problems import Invalid, NotFound, TooManyRequests, Unavailable
-from app.db.columns import Row, affected, table_of
-from app.deliveries.outbox import cancel, enqueue, enqueue_all, waiting
+from app.db.columns import Row, count_affected, table_of
+from app.deliveries.outbox import cancel_deliveries, enqueue, enqueue_deliveries, list_waiting
 from app.deliveries.schemas import NewDelivery
-from app.events.log import is_visible, settled
+from app.events.log import is_visible, settled_position
 from app.events.schemas import Position
 from app.feeds.entries import FORMATS, written
 from app.feeds.feeds import Made, discussed, newest
@@ -52,13 +52,13 @@ def subscription(connection: sa.Connection, subscription_id: str) -> tuple[Row |
     """A subscription whose lease has not ended, or None; and how far the log has come, which a replica may not have."""
     here = (SUBSCRIPTION.c.id == subscription_id) & _ALIVE
     row = connection.execute(sa.select(SUBSCRIPTION).where(here), {"moment": now()}).mappings().first()
-    return row, settled(connection)
+    return row, settled_position(connection)
 
 
 def request(connection: sa.Connection, request_id: str) -> tuple[Row | None, Position]:
     """A request that waits for its callback, or None; and how far the log has come."""
     row = connection.execute(sa.select(REQUEST).where(REQUEST.c.id == request_id)).mappings().first()
-    return row, settled(connection)
+    return row, settled_position(connection)
 
 
 def _of(feeds: Feeds) -> sa.ColumnElement[bool]:
@@ -161,14 +161,14 @@ def _about(session: Session, wish: Wish, here: Publication, pair: str) -> dict[s
 def ask(session: Session, _actor: Actor, wish: Wish, here: Publication, guard: Guard) -> str:
     """Note a request and have its callback asked; nothing changes before that has answered."""
     try:
-        outgoing.check(wish.callback, guard)
+        outgoing.check_target(wish.callback, guard)
         if "#" in wish.callback:
-            raise outgoing.Refused("an address with a fragment, which no server is sent")
-    except outgoing.Refused as error:
+            raise outgoing.TargetRefused("an address with a fragment, which no server is sent")
+    except outgoing.TargetRefused as error:
         raise Invalid(f"The callback is {error}.", pointer="/hub.callback", code="callback_refused") from error
     pair = sha256(f"{wish.topic}\n{wish.callback}".encode()).hexdigest()
     about = _about(session, wish, here, pair)
-    host = outgoing.target(wish.callback).host
+    host = outgoing.parse_target(wish.callback).host
     _make_sure_of_room(session, wish, pair, host)
     request_id = new_id()
     row = {
@@ -217,14 +217,14 @@ def spread(session: Session, feeds: Feeds, event: str, after: str | None) -> str
     What waits for one of them tells nothing that the new delivery does not: it goes, with its pauses.
     """
     ids = told(session.connection(), feeds, after, CHUNK)
-    for endpoint, older in waiting(session, CHANNEL, ids):
+    for endpoint, older in list_waiting(session, CHANNEL, ids):
         if older != event:
-            cancel(session, channel=CHANNEL, endpoint=endpoint, events=[older])
+            cancel_deliveries(session, channel=CHANNEL, endpoint=endpoint, events=[older])
     deliveries = [
         NewDelivery(channel=CHANNEL, endpoint=endpoint, event=event, what="feed.changed", content={}, topic="feed")
         for endpoint in ids
     ]
-    enqueue_all(session, deliveries)
+    enqueue_deliveries(session, deliveries)
     return ids[-1] if len(ids) == CHUNK else None
 
 
@@ -236,7 +236,7 @@ def note_sent(session: Session, subscription_id: str, digest: str) -> None:
 def end(session: Session, subscription_id: str) -> None:
     """End a subscription."""
     session.execute(sa.delete(SUBSCRIPTION).where(SUBSCRIPTION.c.id == subscription_id))
-    cancel(session, channel=CHANNEL, endpoint=subscription_id)
+    cancel_deliveries(session, channel=CHANNEL, endpoint=subscription_id)
 
 
 def prune(session: Session) -> int:
@@ -244,7 +244,7 @@ def prune(session: Session) -> int:
     moment = now()
     ended = session.execute(sa.delete(SUBSCRIPTION).where(SUBSCRIPTION.c.expires_at <= moment))
     stale = session.execute(sa.delete(REQUEST).where(REQUEST.c.created_at <= moment - PATIENCE))
-    return affected(ended) + affected(stale)
+    return count_affected(ended) + count_affected(stale)
 
 
 def forget_article(session: Session, article_id: str) -> None:

@@ -21,8 +21,8 @@ from app.core.problems import NotFound, Unavailable
 from app.core.settings import Settings
 from app.db import Database
 from app.db.columns import Row
-from app.deliveries.outbox import enqueue_all
-from app.deliveries.schemas import ANSWER, Claimed, NewDelivery, Outcome
+from app.deliveries.outbox import enqueue_deliveries
+from app.deliveries.schemas import MAX_ANSWER_LENGTH, ClaimedDelivery, NewDelivery, Outcome
 from app.events.cache_groups import PUBLICATION_GROUP
 from app.events.catalog import (
     ArticleCorrected,
@@ -52,7 +52,7 @@ from app.events.catalog import (
 )
 from app.events.schemas import Position
 from app.feeds.schemas import HUB, Publication
-from app.net.outgoing import Answer, CallFailed, Outgoing, Refused
+from app.net.outgoing import Answer, CallFailed, Outgoing, TargetRefused
 from app.publication.section_tree import find_ancestors
 from app.websub.hub import (
     CHANNEL,
@@ -136,12 +136,12 @@ class HubChannel:
         self._hubs = {name_of(hub): hub for hub in settings.websub_hubs}
         self._outgoing, self._free = Outgoing(Guard(settings.outgoing_allow)), Outgoing(None)
 
-    async def send(self, db: Database, piece: Claimed) -> Outcome:
+    async def send(self, db: Database, piece: ClaimedDelivery) -> Outcome:
         """One attempt."""
         ways = {"verify": self._verify, "spread": self._spread, "publish": self._publish}
         try:
             return await ways.get(piece.what, self._content)(db, piece)
-        except Refused as error:
+        except TargetRefused as error:
             if piece.what == "verify":
                 await db.write(refuse, piece.endpoint)
             return Outcome("dead", error=str(error))
@@ -150,9 +150,9 @@ class HubChannel:
         except Unavailable:
             return Outcome("retry", error="a replica of the store is behind", at_fault=False)
 
-    async def _verify(self, db: Database, piece: Claimed) -> Outcome:
+    async def _verify(self, db: Database, piece: ClaimedDelivery) -> Outcome:
         """Ask a callback whether it really wants what was asked for in its name (WebSub §5.3)."""
-        row, position = await db.fresh(request, piece.endpoint)
+        row, position = await db.scan_fresh(request, piece.endpoint)
         if row is None:
             return Outcome("cancelled", error="the request was answered or is too old")
         more = {"challenge": secrets.token_urlsafe(32)}
@@ -177,16 +177,16 @@ class HubChannel:
         """Tell a callback that it is not, or no longer, told (WebSub §5.2)."""
         await self._call("GET", question(row, "denied", reason="There is no such feed any more."))
 
-    async def _spread(self, db: Database, piece: Claimed) -> Outcome:
+    async def _spread(self, db: Database, piece: ClaimedDelivery) -> Outcome:
         """Have everybody told who subscribes to some feeds, a few hundred in a transaction."""
         feeds, after = Feeds.of(piece.content["feeds"]), None
         while (after := await db.write(spread, feeds, piece.event, after)) is not None:
             pass
         return Outcome("delivered")
 
-    async def _content(self, db: Database, piece: Claimed) -> Outcome:
+    async def _content(self, db: Database, piece: ClaimedDelivery) -> Outcome:
         """Send a feed as it is now, unless the subscriber has it (WebSub §7)."""
-        row, position = await db.fresh(subscription, piece.endpoint)
+        row, position = await db.scan_fresh(subscription, piece.endpoint)
         if row is None:
             return Outcome("cancelled", error="the subscription has ended")
         try:
@@ -203,7 +203,7 @@ class HubChannel:
             await db.write(note_sent, row["id"], digest)
         return outcome
 
-    async def _publish(self, db: Database, piece: Claimed) -> Outcome:
+    async def _publish(self, db: Database, piece: ClaimedDelivery) -> Outcome:
         """Tell another hub that some feeds have changed; it fetches them."""
         hub = self._hubs.get(piece.endpoint)
         if hub is None:
@@ -213,7 +213,13 @@ class HubChannel:
             return Outcome("cancelled", error=NOT_SEEN)
         body = urlencode([("hub.mode", "publish"), *(("hub.url", url) for url in urls)]).encode()
         answer = await self._free.call(
-            "POST", hub, timeout=TIMEOUT, headers=_FORM.items(), content=body, most=ANSWER, cut=True
+            "POST",
+            hub,
+            timeout=TIMEOUT,
+            headers=_FORM.items(),
+            content=body,
+            max_bytes=MAX_ANSWER_LENGTH,
+            truncate=True,
         )
         return judged(answer)._replace(disable=False)
 
@@ -222,7 +228,7 @@ class HubChannel:
     ) -> Answer:
         sent = (headers or {}).items()
         return await self._outgoing.call(
-            method, url, timeout=TIMEOUT, headers=sent, content=content, most=ANSWER, cut=True
+            method, url, timeout=TIMEOUT, headers=sent, content=content, max_bytes=MAX_ANSWER_LENGTH, truncate=True
         )
 
     def disabled(self, session: Session, endpoint: str, why: str) -> None:
@@ -305,7 +311,7 @@ def tell(session: Session, entry: LoggedEvent, hubs: Sequence[str]) -> None:
     own = [(one.name, "spread") for one in subscribed(connection, feeds)]
     places = [one.name for one in feeds if one.kind != "comments" and (one.target_id or one == _SITE)]
     other = [(name_of(hub), f"publish {place}") for hub in hubs for place in places]
-    enqueue_all(
+    enqueue_deliveries(
         session,
         [
             NewDelivery(

@@ -7,7 +7,7 @@ from pydantic import Field
 from starlette.responses import Response
 
 from app.core.network_addresses import Guard
-from app.core.problems import Invalid, TooManyRequests, documented
+from app.core.problems import Invalid, TooManyRequests, document_problems
 from app.feeds.schemas import Publication
 from app.identity.access import enforce_limit, require_admission
 from app.identity.schemas import Actor
@@ -29,7 +29,7 @@ async def _admit(request: Request, actor: Actor) -> None:
     summary="Subscribe to a feed by WebSub",
     status_code=202,
     response_class=Response,
-    responses={202: {"description": "The callback will be asked."}, **documented(Invalid, TooManyRequests)},
+    responses={202: {"description": "The callback will be asked."}, **document_problems(Invalid, TooManyRequests)},
 )
 async def request_feed_updates(
     request: Request,

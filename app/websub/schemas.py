@@ -10,7 +10,7 @@ from pydantic import AfterValidator, BeforeValidator
 
 from app.feeds.entries import FORMATS
 from app.feeds.schemas import Publication
-from app.text.inputs import clean
+from app.text.inputs import clean_text
 
 Mode = Literal["subscribe", "unsubscribe"]
 Kind = Literal["site", "section", "tag", "author", "comments"]
@@ -27,7 +27,7 @@ _TOPIC: Final = re.compile(
 
 
 def _short(secret: str) -> str:
-    if clean(secret) != secret or len(secret.encode()) >= SECRET:
+    if clean_text(secret) != secret or len(secret.encode()) >= SECRET:
         raise ValueError(f"must be shorter than {SECRET} bytes, in NFC and without control characters")
     return secret
 

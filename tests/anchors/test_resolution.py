@@ -15,7 +15,7 @@ from app.anchors.resolution import (
     resolve_passage,
     trim_passage,
 )
-from app.blocks import Block, block_map, from_html
+from app.blocks import Block, body_from_html, map_blocks
 
 FERRY = "The ferry to the island leaves at dawn, and nobody on the quay is ever awake enough to wave."
 BAKER = "Her brother bakes the bread that the whole harbour eats, though he has not slept a full night since March."
@@ -24,11 +24,11 @@ PRICE = "A ticket costs four euros on weekdays; on Sundays the captain decides, 
 
 
 def body(*paragraphs: str, previous: list[Block] | None = None) -> list[Block]:
-    return from_html("".join(f"<p>{text}</p>" for text in paragraphs), previous or ()).blocks
+    return body_from_html("".join(f"<p>{text}</p>" for text in paragraphs), previous or ()).blocks
 
 
 def text_of(blocks: list[Block]) -> Text:
-    return Text("\n\n".join(block["text"] for block in blocks if block["text"]), tuple(block_map(blocks)))
+    return Text("\n\n".join(block["text"] for block in blocks if block["text"]), tuple(map_blocks(blocks)))
 
 
 def pair(old: list[str], new: list[str]) -> Pair:
@@ -177,7 +177,7 @@ def test_every_script_is_found(old: str, new: str, quote: str) -> None:
 
 
 def _one(text: str) -> list:
-    return block_map([{"id": "b1", "type": "paragraph", "text": text, "marks": []}])
+    return map_blocks([{"id": "b1", "type": "paragraph", "text": text, "marks": []}])
 
 
 WORDS = st.sampled_from(

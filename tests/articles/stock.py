@@ -8,7 +8,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from app.articles.tables import Article, ArticleAuthor, ArticleTag, Revision
-from app.core.clock import iso
+from app.core.clock import format_rfc3339
 from app.core.ids import new_id
 from app.db import Database
 from app.db.columns import table_of
@@ -192,4 +192,4 @@ def answer(pieces: Iterable[Piece], query: Query) -> list[str]:
 
 def at(moment: datetime) -> str:
     """A moment as a query names it."""
-    return iso(moment)
+    return format_rfc3339(moment)

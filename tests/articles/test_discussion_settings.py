@@ -16,7 +16,7 @@ from app.articles.tables import SITE_ID, Discussion
 from app.core.ids import new_id
 from app.db import Database
 from app.db.columns import table_of
-from app.events.log import advance
+from app.events.log import advance_reader
 from app.events.tables import Event
 from app.wiring import READERS
 from tests import make
@@ -311,7 +311,7 @@ def test_settings_go_with_what_they_are_for(
         assert client.delete(url, headers={**admin, **ANY}).status_code == 204
     with db.transaction() as session:
         for reader, handle in READERS.items():
-            while advance(session, reader, handle):
+            while advance_reader(session, reader, handle):
                 pass
     with db.connect() as connection:
         assert list(connection.execute(sa.select(D.c.target_id)).scalars()) == [SITE_ID]

@@ -21,7 +21,7 @@ from starlette.testclient import TestClient
 
 from app.articles.publishing import advance_due_articles
 from app.articles.tables import Article
-from app.core.clock import iso
+from app.core.clock import format_rfc3339
 from app.db import Database
 from app.db.columns import table_of
 from app.events.log import read_after
@@ -188,7 +188,7 @@ class Life(RuleBasedStateMachine):
     @rule(text=texts, slug=st.sampled_from(SLUGS), back=st.sampled_from([0, 0, 1, 2]))
     def create(self, text: Text, slug: str, back: int) -> None:
         published_at = self.clock - back * HOUR if back else None
-        body = {**self.sent(text), "slug": slug, "published_at": published_at and iso(published_at)}
+        body = {**self.sent(text), "slug": slug, "published_at": published_at and format_rfc3339(published_at)}
         if self.taken(slug, None):
             assert self.ask("POST", None, body=body, status=409).json()["code"] == "slug_taken"
             return
@@ -269,7 +269,7 @@ class Life(RuleBasedStateMachine):
     def schedule(self, number: int, hours: int, to: int | None) -> None:
         story, at = self.pick(number), self.clock + hours * HOUR
         n = len(story.texts) if to is None else to % len(story.texts) + 1
-        body = {"at": iso(at), "revision": None if to is None else n}
+        body = {"at": format_rfc3339(at), "revision": None if to is None else n}
         if story.state not in {"draft", "unpublished", "scheduled"}:
             self.refused("PUT", story, "/schedule", body)
             return
@@ -303,7 +303,10 @@ class Life(RuleBasedStateMachine):
         changed = [story.embargo, story.expiry] != rights
         story.embargo, story.expiry = rights
         story.settle(self.clock, changed=changed)
-        sent = {"embargoed_until": rights[0] and iso(rights[0]), "expires_at": rights[1] and iso(rights[1])}
+        sent = {
+            "embargoed_until": rights[0] and format_rfc3339(rights[0]),
+            "expires_at": rights[1] and format_rfc3339(rights[1]),
+        }
         self.ask("PATCH", story, body={"rights": sent})
 
     @rule(number=which)

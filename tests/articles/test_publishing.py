@@ -8,7 +8,7 @@ import time_machine
 from starlette.testclient import TestClient
 
 from app.articles.publishing import advance_due_articles
-from app.core.clock import iso
+from app.core.clock import format_rfc3339
 from app.db import Database
 from app.events.log import read_after
 from app.events.schemas import START
@@ -96,7 +96,7 @@ def test_a_scheduled_article_goes_live_at_its_time_even_if_that_was_slept_throug
     article = make.draft(client, editor, "Tomorrow")
     at = datetime.now(UTC) + timedelta(days=1)
     url = f"/v1/articles/{article['id']}/schedule"
-    scheduled = make.ok(client.put(url, json={"at": iso(at)}, headers=make.version(client, editor, article)))
+    scheduled = make.ok(client.put(url, json={"at": format_rfc3339(at)}, headers=make.version(client, editor, article)))
     assert scheduled["state"] == "scheduled"
     assert run_clock(db) == 0
     assert client.get("/v1/articles/tomorrow").status_code == 404
@@ -123,7 +123,7 @@ def test_unscheduling_and_bad_times(client: TestClient, editor: Headers) -> None
 @pytest.mark.parametrize("kind", ["embargoed_until", "expires_at"])
 def test_embargo_and_expiry_are_kept_by_the_clock(client: TestClient, editor: Headers, db: Database, kind: str) -> None:
     at = datetime.now(UTC) + timedelta(hours=1)
-    make.published(client, editor, "Timed", tags=["t"], rights={kind: iso(at)})
+    make.published(client, editor, "Timed", tags=["t"], rights={kind: format_rfc3339(at)})
     before, after = (0, 1) if kind == "embargoed_until" else (1, 0)
 
     def check(expected: int) -> None:

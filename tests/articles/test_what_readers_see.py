@@ -9,7 +9,7 @@ import time_machine
 from starlette.testclient import TestClient
 
 from app.articles.publishing import advance_due_articles
-from app.core.clock import iso
+from app.core.clock import format_rfc3339
 from app.db import Database
 from app.events.log import read_after
 from app.events.schemas import START
@@ -48,11 +48,11 @@ def test_what_was_scheduled_goes_live_whatever_was_saved_since(
 ) -> None:
     with time_machine.travel(NOON, tick=False) as clock:
         make.draft(client, editor, "Approved", slug="it")
-        send(client, editor, "PUT", "it/schedule", {"at": iso(NOON + HOUR)})
+        send(client, editor, "PUT", "it/schedule", {"at": format_rfc3339(NOON + HOUR)})
         edited = send(client, writer, "PATCH", "it", {"title": "Libel", "body": {"markdown": "Libel."}})
         assert edited["title"] == "Libel"
         assert (edited["editing"]["scheduled_revision"], edited["editing"]["latest_revision"]) == (1, 2)
-        told = {"at": iso(NOON + HOUR), "revision": 1, "latest_revision": 2}
+        told = {"at": format_rfc3339(NOON + HOUR), "revision": 1, "latest_revision": 2}
         assert send(client, writer, "GET", "it/schedule") == told
         assert send(client, editor, "GET", "it")["title"] == "Approved"
         clock.shift(HOUR)
@@ -120,10 +120,12 @@ def test_an_embargo_is_lifted_by_those_who_may_publish(
 def test_an_article_is_dated_when_its_embargo_ends(
     client: TestClient, editor: Headers, db: Database, by_hand: bool, end: str
 ) -> None:
-    dated = {"published_at": iso(NOON - 24 * HOUR)} if by_hand else {}
+    dated = {"published_at": format_rfc3339(NOON - 24 * HOUR)} if by_hand else {}
     with time_machine.travel(NOON, tick=False) as clock:
         make.published(client, editor, "Before", slug="before")
-        make.published(client, editor, "It", slug="it", rights={"embargoed_until": iso(NOON + 5 * HOUR)}, **dated)
+        make.published(
+            client, editor, "It", slug="it", rights={"embargoed_until": format_rfc3339(NOON + 5 * HOUR)}, **dated
+        )
         clock.shift(HOUR)
         make.published(client, editor, "Between", slug="between")
         clock.shift(HOUR)
@@ -133,22 +135,22 @@ def test_an_article_is_dated_when_its_embargo_ends(
             clock.shift(4 * HOUR)  # the worker was away for an hour
             advance(db)
         else:
-            until = None if end == "editor" else iso(NOON + HOUR)
+            until = None if end == "editor" else format_rfc3339(NOON + HOUR)
             send(client, editor, "PATCH", "it", {"rights": {"embargoed_until": until}})
         found = ok(client.get("/v1/articles/it"))
-        assert found["published_at"] == iso(NOON - 24 * HOUR if by_hand else lifted)
+        assert found["published_at"] == format_rfc3339(NOON - 24 * HOUR if by_hand else lifted)
         assert make.titles(client) == (["Between", "Before", "It"] if by_hand else ["It", "Between", "Before"])
 
 
 def test_what_readers_never_saw_is_dated_when_it_is_published(client: TestClient, editor: Headers) -> None:
     with time_machine.travel(NOON, tick=False) as clock:
-        article = make.published(client, editor, rights={"embargoed_until": iso(NOON + 2 * HOUR)})
+        article = make.published(client, editor, rights={"embargoed_until": format_rfc3339(NOON + 2 * HOUR)})
         make.act(client, editor, article, "unpublish")
         clock.shift(3 * HOUR)
-        assert make.act(client, editor, article, "publish")["published_at"] == iso(NOON + 3 * HOUR)
+        assert make.act(client, editor, article, "publish")["published_at"] == format_rfc3339(NOON + 3 * HOUR)
         make.act(client, editor, article, "unpublish")
         clock.shift(HOUR)
-        assert make.act(client, editor, article, "publish")["published_at"] == iso(NOON + 3 * HOUR)
+        assert make.act(client, editor, article, "publish")["published_at"] == format_rfc3339(NOON + 3 * HOUR)
 
 
 def test_an_update_names_what_has_changed(client: TestClient, editor: Headers, db: Database) -> None:

@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import pytest
 
-from app.blocks import Body, context, from_html, from_markdown, markdown
+from app.blocks import Body, body_from_html, body_from_markdown, context, markdown
 
 # Units that, written again and again, were the dearest a search found: `python -m bench.worst_text`.
 ADDRESSES = ["://", "a://", "http://a", "http://a.b ", "mailto:a@b.c "]
@@ -15,8 +15,10 @@ MARKDOWN = [
     *("a\n: b\n", "a\n: b\n\n", ": a\n", "[^a]: b\n", "|a|b|\n|-|-|\n\n"),
 ]
 HTML = ["<dt>a<dd>b", "<ul><li>a</ul>", "a<img src=/a>b", "<b><i>a</b></i>", "<details>a</details>", "<td>a", "<p>a"]
-CASES = [(from_markdown, unit, 16_000) for unit in ADDRESSES]
-CASES += [(read, unit, 3000) for read, units in ((from_markdown, MARKDOWN), (from_html, HTML)) for unit in units]
+CASES = [(body_from_markdown, unit, 16_000) for unit in ADDRESSES]
+CASES += [
+    (read, unit, 3000) for read, units in ((body_from_markdown, MARKDOWN), (body_from_html, HTML)) for unit in units
+]
 
 
 def seconds(read: Callable[[str], Body], source: str, tries: int) -> float:
@@ -49,18 +51,18 @@ def test_four_times_the_text_costs_about_four_times_as_much(
 )
 def test_markdown_of_too_many_pieces_is_told_by_its_shape(source: str, why: str) -> None:
     with pytest.raises(ValueError, match=why):
-        from_markdown(source)
+        body_from_markdown(source)
 
 
 def test_html_of_too_many_entries_is_told_by_its_shape(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(context, "MAX_PARTS", 40)
     source = "<dl>" + "<dt>a<dd>b" * 19 + "</dl>"
-    assert len(from_html(source).blocks) == 1
+    assert len(body_from_html(source).blocks) == 1
     with pytest.raises(ValueError, match="more than 40 entries"):
-        from_html(source.replace("<dl>", "<dl><dt>c<dd>d"))
+        body_from_html(source.replace("<dl>", "<dl><dt>c<dd>d"))
 
 
 def test_addresses_end_before_what_closes_around_them() -> None:
     for closing in "\u201d\u2019\u201c\u00bb\u300b\uff09\u300d\u3011\uff0c\u3002\u3001\uff01\u2026\u2014":
-        found = from_markdown(f"See (http://a.example/b?c=d{closing} there").blocks[0]["marks"]
+        found = body_from_markdown(f"See (http://a.example/b?c=d{closing} there").blocks[0]["marks"]
         assert [(mark["href"], mark["end"]) for mark in found] == [("http://a.example/b?c=d", 27)], closing

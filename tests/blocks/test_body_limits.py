@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from selectolax.lexbor import LexborHTMLParser
 
-from app.blocks import from_html, from_markdown
+from app.blocks import body_from_html, body_from_markdown
 from app.text.html import sanitise
 
 ATTACKS = [
@@ -47,7 +47,7 @@ UNSAFE_URL = re.compile(r"(?!https?:|(?:mailto|tel|sms|geo|xmpp):)[a-z][a-z0-9+.
 
 @given(st.lists(st.sampled_from(ATTACKS), min_size=1, max_size=5).map("".join), st.booleans())
 def test_nothing_in_the_output_can_act(source, markdown):
-    body = (from_markdown if markdown else from_html)(source)
+    body = (body_from_markdown if markdown else body_from_html)(source)
     document = LexborHTMLParser(f"<body>{body.html}").css_first("body")
     assert document.css(ACTIVE) == []
     for node in document.css("*"):
@@ -76,7 +76,7 @@ def test_nothing_in_the_output_can_act(source, markdown):
 )
 def test_html_that_is_refused(source, reason):
     with pytest.raises(ValueError, match=reason):
-        from_html(source)
+        body_from_html(source)
 
 
 @pytest.mark.parametrize(
@@ -94,7 +94,7 @@ def test_html_that_is_refused(source, reason):
 )
 def test_markdown_that_is_refused(source, reason):
     with pytest.raises(ValueError, match=reason):
-        from_markdown(source)
+        body_from_markdown(source)
 
 
 @pytest.mark.parametrize(
@@ -102,17 +102,17 @@ def test_markdown_that_is_refused(source, reason):
 )
 def test_repeated_markup_is_only_text(piece):
     source = piece * 300
-    body = from_markdown(source)
-    assert from_markdown(body.markdown).text == body.text
+    body = body_from_markdown(source)
+    assert body_from_markdown(body.markdown).text == body.text
 
 
 def test_as_deep_as_lists_may_be():
-    body = from_html("<ul><li>a" * 20)
+    body = body_from_html("<ul><li>a" * 20)
     assert body.text.count("a") == 20
-    assert from_markdown(body.markdown).blocks == body.blocks
+    assert body_from_markdown(body.markdown).blocks == body.blocks
 
 
 def test_marks_without_end():
-    body = from_html("<p>" + "<b>a</b> <i>b</i>" * 2000)
+    body = body_from_html("<p>" + "<b>a</b> <i>b</i>" * 2000)
     assert len(body.blocks[0]["marks"]) == 4000
-    assert from_html("<p>a" + "<b>\u0301</b>" * 2000).text == "á" + "\u0301" * 1999
+    assert body_from_html("<p>a" + "<b>\u0301</b>" * 2000).text == "á" + "\u0301" * 1999

@@ -5,16 +5,16 @@ import re
 import pytest
 from pydantic import TypeAdapter
 
-from app.blocks import Block, block_map, from_html, from_markdown
-from app.text.html import plain_text
+from app.blocks import Block, body_from_html, body_from_markdown, map_blocks
+from app.text.html import html_to_text
 
 
 def kinds(html):
-    return [(block["type"], block["text"]) for block in from_html(html).blocks]
+    return [(block["type"], block["text"]) for block in body_from_html(html).blocks]
 
 
 def only(html):
-    (block,) = from_html(html).blocks
+    (block,) = body_from_html(html).blocks
     return block
 
 
@@ -75,7 +75,7 @@ def test_a_link_that_is_not_allowed_leaves_its_text(href):
 
 
 def test_large_images_leave_paragraphs_and_keep_their_links():
-    blocks = from_html(
+    blocks = body_from_html(
         '<p>a <a href="/big"><img src="/i.png" alt=" An  image " width="400" height="x"></a> b</p>'
     ).blocks
     assert [block["type"] for block in blocks] == ["paragraph", "image", "paragraph"]
@@ -115,7 +115,7 @@ def test_embeds(html, url, provider):
 
 
 def test_an_embed_is_served_as_a_link_and_never_as_a_frame():
-    body = from_html('<iframe src="https://x.example/y" title="A film" onload="x()"></iframe>')
+    body = body_from_html('<iframe src="https://x.example/y" title="A film" onload="x()"></iframe>')
     assert body.html == (
         '<figure data-embed="https://x.example/y"><a href="https://x.example/y" rel="noopener">A film</a></figure>'
     )
@@ -178,29 +178,29 @@ def test_tables():
 
 
 def test_markdown():
-    body = from_markdown(
+    body = body_from_markdown(
         "# T\n\na *b* ~~c~~ <u>d</u><script>x</script>\ne\\\nf\n\n| A | B |\n|---|---|\n| 1 | `2` |\n\n```py\nx\n```"
     )
     assert [block["type"] for block in body.blocks] == ["heading", "paragraph", "table", "code"]
     assert body.blocks[1]["text"] == "a b c d e\nf"
     assert marks(body.blocks[1]) == [("emphasis", "b"), ("strike", "c"), ("underline", "d")]
     assert body.blocks[3]["language"] == "py"
-    assert "href" not in from_markdown("[x](javascript:alert(1))").html
+    assert "href" not in body_from_markdown("[x](javascript:alert(1))").html
 
 
 def test_markdown_is_written_the_way_people_write_it():
     source = "## A title\n\nSome **bold**, _slanted_ and ~~struck~~ text with `code`, [a link](https://x.example \"T\").\n\n- one\n- two\n  1. three\n\n> Said\n>\n> <cite>Who</cite>\n\n![alt](/i.png)\n\n---\n\n```py\nx\n```\n\n| A | B |\n| --- | --- |\n| 1 | 2 |"  # fmt: skip  # noqa: E501
-    assert from_markdown(source).markdown == source
+    assert body_from_markdown(source).markdown == source
 
 
 def test_the_forms_of_a_body_agree():
-    body = from_html(
+    body = body_from_html(
         "<h2>Title</h2><p>One two.</p><table><caption>Cap</caption><tr><td>a<td>b</table>"
         "<blockquote><p>Q</p><cite>C</cite></blockquote>"
     )
     assert body.text == "Title\n\nOne two.\n\na\tb\n\nCap\n\nQ\n\nC"
     assert (body.words, body.excerpt) == (8, "One two. Q")
-    assert [(span.id, body.text[span.start : span.end]) for span in block_map(body.blocks)] == [
+    assert [(span.id, body.text[span.start : span.end]) for span in map_blocks(body.blocks)] == [
         (block["id"], block["text"]) for block in body.blocks
     ]
 
@@ -214,7 +214,7 @@ def test_blocks_fit_their_published_schema():
     source += "<figure><img src=/r><img src=/s></figure><p>t<a href=#u>u</a> v <img src=/w alt=w></p>"
     source += "<ol data-footnotes><li id=u>x</ol>"
     adapter = TypeAdapter(list[Block])
-    blocks = from_html(source).blocks
+    blocks = body_from_html(source).blocks
     assert adapter.validate_python(blocks, strict=True) == blocks
     assert {block["type"] for block in blocks} == set(adapter.json_schema()["items"]["discriminator"]["mapping"])
 
@@ -225,4 +225,4 @@ def test_no_visible_word_is_lost():
     <form><label>label</label><button>press</button></form><h3>head<p>broken<blockquote>quote<h4>inner</h4><ol><li>last</ol>
     </blockquote><fieldset><legend>legend</legend>set</fieldset><address>where</address>
     <ruby>base <rt>note</rt></ruby>"""
-    assert sorted(re.findall(r"\w+", from_html(html).text)) == sorted(re.findall(r"\w+", plain_text(html)))
+    assert sorted(re.findall(r"\w+", body_from_html(html).text)) == sorted(re.findall(r"\w+", html_to_text(html)))

@@ -8,11 +8,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from app.blocks import Block, drafts, from_html, from_markdown, render_html, render_markdown
-from app.blocks.flatten import inner_lists
-from app.blocks.inline import Run, Style, flat, joined, paragraphs, picture, runs_of
+from app.blocks import Block, body_from_html, body_from_markdown, drafts, render_html, render_markdown
+from app.blocks.flatten import iter_inner_lists
+from app.blocks.inline import Run, Style, build_paragraphs, collapse_space, join_inlines, make_picture_run, runs_of
 from app.blocks.schemas import Inline
-from app.text.inputs import clean
+from app.text.inputs import clean_text
 from tests.effort import effort
 
 EXAMPLES = effort("EXAMPLES", 25, long=1000)
@@ -77,7 +77,9 @@ runs = st.lists(st.builds(Run, words.map("".join), st.lists(styles, max_size=3).
 
 def _canonical(raw: list[Run]) -> list[Inline]:
     # What a parser hands over: source spaces are flat already, and line feeds stand for explicit breaks.
-    return paragraphs([Run("\n".join(flat(line) for line in run.text.split("\n")), run.styles) for run in raw])
+    return build_paragraphs(
+        [Run("\n".join(collapse_space(line) for line in run.text.split("\n")), run.styles) for run in raw]
+    )
 
 
 def _with_pictures(parts: list[Inline], pictures: list[Run]) -> list[Inline]:
@@ -85,18 +87,21 @@ def _with_pictures(parts: list[Inline], pictures: list[Run]) -> list[Inline]:
     if not pictures:
         return parts
     styles = next((run.styles for run in runs_of(parts[0]) if run.text.strip()), ())
-    return [*paragraphs([Run("see "), *(Run(p.text, (*styles, *p.styles)) for p in pictures), Run(" now")]), *parts]
+    return [
+        *build_paragraphs([Run("see "), *(Run(p.text, (*styles, *p.styles)) for p in pictures), Run(" now")]),
+        *parts,
+    ]
 
 
 PICTURES = st.lists(
     st.builds(
-        picture, st.just("") | LABELS, st.sampled_from(["/s.png", "https://x.example/(a)"]),
+        make_picture_run, st.just("") | LABELS, st.sampled_from(["/s.png", "https://x.example/(a)"]),
         st.none() | LABELS, st.tuples(st.none() | st.integers(1, 99), st.none() | st.integers(1, 99)), st.just(()),
     ),
     max_size=2,
 )  # fmt: skip
 many = st.builds(_with_pictures, runs.map(lambda raw: _canonical(raw) or [{"text": "word", "marks": []}]), PICTURES)
-lines = many.map(lambda parts: joined(parts, "\n"))
+lines = many.map(lambda parts: join_inlines(parts, "\n"))
 one = many.map(lambda parts: parts[0])
 code_text = st.lists(st.sampled_from([*PIECES, "    ", "\n\n", "</code></pre>"]), max_size=8).map("".join)
 url = st.sampled_from(["https://example.org/a.png", "/media/b_c.jpg?x=1&y=2", "https://example.org/(ü).gif"])
@@ -106,7 +111,7 @@ directions = st.sampled_from(["ltr", "rtl", "auto"])
 
 
 def _plain(parts: list[Inline]) -> list[Block]:
-    return [drafts.paragraph(part) for part in parts]
+    return [drafts.make_paragraph(part) for part in parts]
 
 
 def _said(block: Block, lang: str | None, direction: str | None) -> Block:
@@ -114,11 +119,11 @@ def _said(block: Block, lang: str | None, direction: str | None) -> Block:
 
 
 pictures = st.builds(
-    drafts.image, url, alt=st.just("") | LABELS, title=st.none() | LABELS, link=st.none() | st.sampled_from(HREFS),
+    drafts.make_image, url, alt=st.just("") | LABELS, title=st.none() | LABELS, link=st.none() | st.sampled_from(HREFS),
     width=number, height=number,
 )  # fmt: skip
-captioned_pictures = pictures | st.builds(drafts.captioned, pictures, lines)
-galleries = st.builds(drafts.gallery, st.lists(captioned_pictures, min_size=2, max_size=3), st.none() | lines)
+captioned_pictures = pictures | st.builds(drafts.add_caption, pictures, lines)
+galleries = st.builds(drafts.make_gallery, st.lists(captioned_pictures, min_size=2, max_size=3), st.none() | lines)
 files = st.lists(
     st.fixed_dictionaries({"src": url, "mime": st.sampled_from([None, "audio/mpeg", 'video/mp4; codecs=avc1'])}),
     min_size=1, max_size=2,
@@ -132,25 +137,25 @@ tracks = st.lists(
     ),
     max_size=2,
 )  # fmt: skip
-recordings = st.builds(drafts.audio, files, tracks, title=st.none() | LABELS) | st.builds(
-    drafts.video, files, tracks, title=st.none() | LABELS, poster=st.none() | url, width=number, height=number
+recordings = st.builds(drafts.make_audio, files, tracks, title=st.none() | LABELS) | st.builds(
+    drafts.make_video, files, tracks, title=st.none() | LABELS, poster=st.none() | url, width=number, height=number
 )
-embeds = st.builds(drafts.embed, url | st.just("https://www.youtube.com/watch?v=abcdefghijk"), st.none() | LABELS)
-captioned = st.builds(drafts.captioned, pictures | embeds | recordings, lines)
+embeds = st.builds(drafts.make_embed, url | st.just("https://www.youtube.com/watch?v=abcdefghijk"), st.none() | LABELS)
+captioned = st.builds(drafts.add_caption, pictures | embeds | recordings, lines)
 simple = st.one_of(
-    st.builds(drafts.paragraph, one),
-    st.builds(drafts.heading, lines, st.integers(1, 6)),
+    st.builds(drafts.make_paragraph, one),
+    st.builds(drafts.make_heading, lines, st.integers(1, 6)),
     pictures,
     embeds,
     captioned,
     galleries,
     recordings,
-    st.builds(drafts.code, code_text, st.sampled_from([None, "python", "c++"])).filter(
+    st.builds(drafts.make_code, code_text, st.sampled_from([None, "python", "c++"])).filter(
         lambda block: block["text"].strip()
     ),
-    st.just(drafts.divider()),
+    st.just(drafts.make_divider()),
     st.builds(
-        _said, st.builds(drafts.paragraph, one) | st.builds(drafts.heading, lines, st.just(2)), languages,
+        _said, st.builds(drafts.make_paragraph, one) | st.builds(drafts.make_heading, lines, st.just(2)), languages,
         st.none() | directions,
     ),
 )  # fmt: skip
@@ -158,22 +163,23 @@ simple = st.one_of(
 
 def _lists(inner: st.SearchStrategy[list[Block]]) -> st.SearchStrategy[Block]:
     tasks = st.sampled_from([None, None, True, False])
-    entry = st.builds(drafts.item, many.map(_plain) | inner, checked=tasks)
-    numbered = st.builds(drafts.item, many.map(_plain) | inner, value=st.none() | st.integers(0, 99))
+    entry = st.builds(drafts.make_item, many.map(_plain) | inner, checked=tasks)
+    numbered = st.builds(drafts.make_item, many.map(_plain) | inner, value=st.none() | st.integers(0, 99))
     ordered = st.builds(
-        drafts.nested_list, st.lists(numbered, min_size=1, max_size=3), ordered=st.just(True),
+        drafts.make_nested_list, st.lists(numbered, min_size=1, max_size=3), ordered=st.just(True),
         start=st.sampled_from([None, 0, 1, 3, 999]), style=st.sampled_from([None, None, "a", "I"]),
         reversed=st.sampled_from([False, False, True]),
     )  # fmt: skip
     usual = st.builds(
-        drafts.nested_list, st.lists(st.builds(drafts.item, many.map(_plain) | inner), min_size=1, max_size=3),
+        drafts.make_nested_list,
+        st.lists(st.builds(drafts.make_item, many.map(_plain) | inner), min_size=1, max_size=3),
         ordered=st.just(True), start=st.sampled_from([None, 0, 3]),
     )  # fmt: skip
-    bulleted = st.builds(drafts.nested_list, st.lists(entry, min_size=1, max_size=3), ordered=st.just(False))
+    bulleted = st.builds(drafts.make_nested_list, st.lists(entry, min_size=1, max_size=3), ordered=st.just(False))
     lists = ordered | usual | bulleted
-    return st.builds(drafts.listing, lists) | st.builds(
-        lambda text, below: drafts.listing(
-            drafts.nested_list([drafts.item([*_plain(text), drafts.listing(below)])], ordered=False)
+    return st.builds(drafts.make_list, lists) | st.builds(
+        lambda text, below: drafts.make_list(
+            drafts.make_nested_list([drafts.make_item([*_plain(text), drafts.make_list(below)])], ordered=False)
         ),
         many,
         lists,
@@ -181,8 +187,10 @@ def _lists(inner: st.SearchStrategy[list[Block]]) -> st.SearchStrategy[Block]:
 
 
 def _cells(inner: st.SearchStrategy[list[Block]]) -> st.SearchStrategy[Any]:
-    text = lines.map(lambda line: drafts.content([drafts.paragraph(line)]))
-    held = text | text | st.just({"text": "", "marks": []}) | inner.map(lambda blocks: drafts.content(blocks, "\n"))
+    text = lines.map(lambda line: drafts.make_content([drafts.make_paragraph(line)]))
+    held = (
+        text | text | st.just({"text": "", "marks": []}) | inner.map(lambda blocks: drafts.make_content(blocks, "\n"))
+    )
     return st.builds(
         drafts.with_members, held, align=st.sampled_from([None, None, "left", "right"]),
     )  # fmt: skip
@@ -194,7 +202,7 @@ def tables(draw: st.DrawFn, inner: st.SearchStrategy[list[Block]]) -> Block:
     header = draw(st.booleans()) or width == height == 1
     cells = _cells(inner)
     rows = [[draw(cells) for _ in range(width)] for _ in range(height)]
-    rows[0][0] = drafts.content([drafts.paragraph(draw(lines))])
+    rows[0][0] = drafts.make_content([drafts.make_paragraph(draw(lines))])
     for index, row in enumerate(rows):
         if (index or not header) and draw(st.booleans()):
             row[-1] = drafts.with_members(row[-1], header=True, scope=draw(st.sampled_from([None, "row", "col"])))
@@ -208,23 +216,23 @@ def tables(draw: st.DrawFn, inner: st.SearchStrategy[list[Block]]) -> Block:
         )
         covered = [(r, c) for r in range(down if not header else 1) for c in range(across) if (r, c) != (0, 0)]
         for row_index, column in covered:
-            rows[row_index][column] = drafts.empty_cell()
-    return drafts.table(rows, header=header, caption=draw(st.none() | lines))
+            rows[row_index][column] = drafts.make_empty_cell()
+    return drafts.make_table(rows, header=header, caption=draw(st.none() | lines))
 
 
 def _nested(inner: st.SearchStrategy[Block]) -> st.SearchStrategy[Block]:
     several = st.lists(inner, min_size=1, max_size=3)
     held = many.map(_plain) | several
-    meanings = st.lists(held.map(drafts.content), min_size=1, max_size=2)
+    meanings = st.lists(held.map(drafts.make_content), min_size=1, max_size=2)
     definition = st.fixed_dictionaries({"terms": st.lists(lines, min_size=1, max_size=2), "meanings": meanings})
     return st.one_of(
-        st.builds(drafts.quote, held, st.none() | lines),
+        st.builds(drafts.make_quote, held, st.none() | lines),
         _lists(several),
         tables(several),
-        st.builds(drafts.details, lines | st.just({"text": "", "marks": []}), held, opened=st.booleans()),
-        st.builds(drafts.box, st.sampled_from([None, "factbox", "Info-2"]), held),
-        st.builds(drafts.definitions, st.lists(definition, min_size=1, max_size=2)),
-        st.builds(drafts.embed, st.just("https://x.com/a/status/123456"), st.none(), held),
+        st.builds(drafts.make_details, lines | st.just({"text": "", "marks": []}), held, opened=st.booleans()),
+        st.builds(drafts.make_box, st.sampled_from([None, "factbox", "Info-2"]), held),
+        st.builds(drafts.make_definitions, st.lists(definition, min_size=1, max_size=2)),
+        st.builds(drafts.make_embed, st.just("https://x.com/a/status/123456"), st.none(), held),
     )
 
 
@@ -234,7 +242,7 @@ blocks = st.recursive(simple, _nested, max_leaves=6)
 def _top(block: Block) -> Block:
     """An address that is a paragraph of its own is a link."""
     if block["type"] == "paragraph" and not block["marks"] and re.fullmatch(r"https?://\S+", block["text"], re.I):
-        return from_html(render_html([block])).blocks[0]
+        return body_from_html(render_html([block])).blocks[0]
     return block
 
 
@@ -250,11 +258,11 @@ def bodies_of(draw: st.DrawFn, blocks: st.SearchStrategy[Block]) -> list[Block]:
     for name, number in draw(st.permutations([(name, n) for n, name in enumerate(names[: len(notes)], 1)])):
         if draw(st.booleans()):
             style = Style("footnote", note=name)
-            text = paragraphs([Run("Claim"), Run(drafts.footnote_label(number), (style,)), Run(" stands.")])
-            body.append(drafts.paragraph(text[0]))
+            text = build_paragraphs([Run("Claim"), Run(drafts.footnote_label(number), (style,)), Run(" stands.")])
+            body.append(drafts.make_paragraph(text[0]))
     if notes:
-        found = [{"id": name, **drafts.content(held)} for name, held in zip(names, notes, strict=False)]
-        body.insert(draw(st.sampled_from([len(body), len(body), 0])), drafts.footnotes(found))
+        found = [{"id": name, **drafts.make_content(held)} for name, held in zip(names, notes, strict=False)]
+        body.insert(draw(st.sampled_from([len(body), len(body), 0])), drafts.make_footnotes(found))
     return body
 
 
@@ -264,7 +272,7 @@ bodies = bodies_of(blocks)
 def _bare(found: list[Block]) -> list[Block]:
     for block in found:
         block["id"] = ""
-        for inner in inner_lists(block):
+        for inner in iter_inner_lists(block):
             _bare(inner)
     return found
 
@@ -274,24 +282,24 @@ def _check(body: list[Block], render: Callable[[list[Block]], str], read: Callab
     found = read(written)
     assert found.dropped == ()
     assert _bare(found.blocks) == body, written
-    assert clean(written) == written
+    assert clean_text(written) == written
 
 
 @pytest.mark.long
 @settings(max_examples=EXAMPLES, deadline=None)
 @given(bodies)
 def test_html_round_trip(body: list[Block]) -> None:
-    _check(body, render_html, from_html)
+    _check(body, render_html, body_from_html)
 
 
 @pytest.mark.long
 @settings(max_examples=EXAMPLES, deadline=None)
 @given(bodies)
 def test_markdown_round_trip(body: list[Block]) -> None:
-    _check(body, render_markdown, from_markdown)
+    _check(body, render_markdown, body_from_markdown)
 
 
 @given(runs)
 def test_a_text_and_its_runs_are_the_same_thing(raw: list[Run]) -> None:
     for inline in _canonical(raw):
-        assert paragraphs(runs_of(inline)) == [inline]
+        assert build_paragraphs(runs_of(inline)) == [inline]

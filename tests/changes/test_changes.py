@@ -12,7 +12,7 @@ from app.changes import changes
 from app.db import Database
 from app.db.columns import table_of
 from app.events.catalog import TagChanged
-from app.events.log import emit, prune, settled
+from app.events.log import emit, prune_events, settled_position
 from app.events.tables import Event
 from app.identity.schemas import SYSTEM
 from app.publication.media_library import create_reference
@@ -179,7 +179,7 @@ def test_a_cursor_is_good_until_what_comes_next_is_pruned(client: TestClient, db
     second = page["data"][1]["position"].partition(".")[2]
     with db.transaction() as session:
         session.execute(sa.update(EVENT).where(EVENT.c.seq <= int(second)).values(at=long_ago))
-        assert prune(session, datetime.now(UTC) - timedelta(days=100)) == 2
+        assert prune_events(session, datetime.now(UTC) - timedelta(days=100)) == 2
     assert len(make.ok(client.get(f"/v1/changes?cursor={cursor}"))["data"]) == 2  # it has seen all that is gone
     assert len(make.ok(client.get("/v1/changes"))["data"]) == 2  # from the oldest that is kept
     gone = client.get(f"/v1/changes?cursor={start}")
@@ -188,10 +188,10 @@ def test_a_cursor_is_good_until_what_comes_next_is_pruned(client: TestClient, db
     assert "/v1/export.ndjson" in gone.json()["detail"]
     with db.transaction() as session:  # somebody who comes every day to a quiet publication misses nothing
         session.execute(sa.update(EVENT).values(at=long_ago))
-        assert prune(session, datetime.now(UTC) - timedelta(days=100)) == 1
+        assert prune_events(session, datetime.now(UTC) - timedelta(days=100)) == 1
     state_facts(db, 1)
     with db.transaction() as session:
-        assert prune(session, datetime.now(UTC) - timedelta(days=100)) == 1
+        assert prune_events(session, datetime.now(UTC) - timedelta(days=100)) == 1
     assert len(make.ok(client.get(f"/v1/changes?cursor={last}"))["data"]) == 1
 
 
@@ -207,7 +207,7 @@ def test_a_cursor_of_another_log(client: TestClient, db: Database) -> None:
     name = client.app.state.services.vault.log_name()  # type: ignore[attr-defined]
     state_facts(db, 1)
     with db.connect() as connection:
-        here = settled(connection)
+        here = settled_position(connection)
     assert make.ok(client.get(f"/v1/changes?cursor={name}.{here}"))["data"] == []
     for cursor in (f"00000000.{here}", f"{name}.{here.xid}.{here.seq + 1}", f"{name}.{here.xid}.{2**63}"):
         assert make.ok(client.get(f"/v1/changes?cursor={cursor}"), 400)["code"] == "invalid_parameter"

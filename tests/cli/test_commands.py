@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from app.db.migrations import FOLDER, status
+from app.db.migrations import FOLDER, read_status
 
 Broadsheet = Callable[..., Any]
 
@@ -59,7 +59,7 @@ def test_settings_that_cannot_be_used_end_in_one_line(
 def test_a_fault_of_the_program_is_not_dressed_up(
     broadsheet: Broadsheet, data: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("app.db.migrations.status", lambda url: 1 / 0)
+    monkeypatch.setattr("app.db.migrations.read_status", lambda url: 1 / 0)
     with pytest.raises(ZeroDivisionError):
         broadsheet("migrate", "--check")
 
@@ -147,7 +147,7 @@ def test_serve_migrates_answers_and_drains(broadsheet: Broadsheet, running: Call
     server = running("serve", "--port", "0")
     connection = connect(server)
     assert get(connection, "/readyz") == 200
-    assert status(f"sqlite:///{data / 'broadsheet.db'}").standing == "current"
+    assert read_status(f"sqlite:///{data / 'broadsheet.db'}").standing == "current"
     key = broadsheet("keys", "create", "--name", "beside the server", "--scope", "content:write").out.strip()
     connection.putrequest("POST", "/v1/articles")  # half of it is on its way when the signal comes
     connection.putheader("Authorization", f"Bearer {key}")

@@ -9,18 +9,18 @@ import pytest
 import sqlalchemy as sa
 
 from app.db import open_database
-from app.db.migrations import head, status
+from app.db.migrations import find_head, read_status
 
 Broadsheet = Callable[..., Any]
 
 
 def test_migrate_says_from_and_to(broadsheet: Broadsheet, data: Path) -> None:
     checked = broadsheet("migrate", "--check")
-    assert (checked.status, checked.out) == (1, f"empty (empty; this release needs {head()})\n")
+    assert (checked.status, checked.out) == (1, f"empty (empty; this release needs {find_head()})\n")
     assert not data.exists()
     migrated = broadsheet("migrate")
-    assert (migrated.status, migrated.out) == (0, f"empty -> {head()}\n")
-    assert broadsheet("migrate").out == f"{head()} (nothing to do)\n"
+    assert (migrated.status, migrated.out) == (0, f"empty -> {find_head()}\n")
+    assert broadsheet("migrate").out == f"{find_head()} (nothing to do)\n"
     assert broadsheet("migrate", "--check").status == 0
 
 
@@ -30,10 +30,10 @@ def test_postgresql_is_migrated_on_demand_only(broadsheet: Broadsheet, postgres_
         assert (refused.status, refused.out) == (1, "")
         assert (
             refused.err
-            == f"Error: The database is empty, this release needs {head()}: run `broadsheet migrate` first.\n"
+            == f"Error: The database is empty, this release needs {find_head()}: run `broadsheet migrate` first.\n"
         )
     assert broadsheet("migrate").status == 0
-    assert status(postgres_store).standing == "current"
+    assert read_status(postgres_store).standing == "current"
 
 
 @pytest.fixture

@@ -7,8 +7,8 @@ import sqlalchemy as sa
 
 from app.core.clock import now
 from app.db import Database, open_database
-from app.deliveries.claims import claim, finish
-from app.deliveries.lanes import BREAKS, LANE
+from app.deliveries.claims import claim_deliveries, finish_delivery
+from app.deliveries.lanes import BREAKER_THRESHOLD, LANE
 from app.deliveries.outbox import enqueue
 from app.deliveries.schemas import Outcome
 from tests.cli.conftest import Broadsheet
@@ -29,9 +29,11 @@ def test_how_deliveries_stand(broadsheet: Broadsheet, store_db: Database) -> Non
             enqueue(session, channel="mail", endpoint=event, event=event, what="x", content={}, lane="smtp")
             enqueue(session, channel="webhook", endpoint="hook", event=event, what="x", content={}, topic="t")
     with store_db.transaction() as session:
-        for piece in claim(session, {"webhook": 30.0}, 10):
-            finish(session, piece, Outcome("dead", 400, "status 400"), None)
-        session.execute(sa.update(LANE).where(LANE.c.name == "hook").values(failures=BREAKS, failing_since=now()))
+        for piece in claim_deliveries(session, {"webhook": 30.0}, 10):
+            finish_delivery(session, piece, Outcome("dead", 400, "status 400"), None)
+        session.execute(
+            sa.update(LANE).where(LANE.c.name == "hook").values(failures=BREAKER_THRESHOLD, failing_since=now())
+        )
     told = broadsheet("deliveries")
     assert told.status == 0
     lines = {line.split()[1]: line.split() for line in told.out.splitlines()}
@@ -60,6 +62,6 @@ def test_all_that_died_is_sent_again(broadsheet: Broadsheet, store_db: Database)
         session.execute(sa.text("UPDATE delivery SET state = 'dead', due_at = NULL, finished_at = created_at"))
     assert broadsheet("deliveries", "retry", "--all").err.strip() == "20 will be sent again."
     with store_db.transaction() as session:
-        assert len(claim(session, {"webhook": 30.0}, 100)) == 16
+        assert len(claim_deliveries(session, {"webhook": 30.0}, 100)) == 16
         waiting = session.execute(sa.text("SELECT count(*) FROM delivery WHERE state = 'waiting'")).scalar()
     assert waiting == 4

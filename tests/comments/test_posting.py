@@ -6,7 +6,7 @@ import pytest
 import time_machine
 from starlette.testclient import TestClient
 
-from app.core.clock import iso, now
+from app.core.clock import format_rfc3339, now
 from app.core.ids import new_id
 from tests import make
 from tests.make import Headers, bearer, comment, ok
@@ -143,14 +143,14 @@ def test_closed_means_closed(client: TestClient, article: Article, make_key: Any
     path = f"/v1/articles/{article['id']}/discussion"
     etag = client.get(path, headers=boss).headers["etag"]
     closes = now()
-    ok(client.put(path, json={"closes_at": iso(closes)}, headers={**boss, "If-Match": etag}))
+    ok(client.put(path, json={"closes_at": format_rfc3339(closes)}, headers={**boss, "If-Match": etag}))
     body = {"text": "Too late?", "author": {"name": "Ida"}}
     with time_machine.travel(closes.timestamp() + 3600):
         answer = client.post(url(article), json=body)
         assert (answer.status_code, answer.json()["code"]) == (409, "discussion_closed")
-        waited = {**body, "created_at": iso(now().replace(year=closes.year - 1))}
+        waited = {**body, "created_at": format_rfc3339(now().replace(year=closes.year - 1))}
         assert client.post(url(article), json=waited).status_code == 409
-        waited = {**body, "created_at": iso(closes)}
+        waited = {**body, "created_at": format_rfc3339(closes)}
         assert ok(client.post(url(article), json=waited), 201)["state"] == "pending"
         for vague in ("2026-01-31T12:00:00", "2026-01-31", 1_764_000_000):  # nobody knows of which time zone
             answer = client.post(url(article), json={**waited, "created_at": vague})

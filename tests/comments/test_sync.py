@@ -7,7 +7,7 @@ import pytest
 import time_machine
 from starlette.testclient import TestClient
 
-from app.core.clock import iso, now
+from app.core.clock import format_rfc3339, now
 from app.core.ids import new_id
 from app.core.settings import Settings
 from app.main import create_app
@@ -130,7 +130,7 @@ def test_written_while_open_and_sent_after_closing(
     start = now()
     any_version = {**moderator, "If-Match": "*"}
     closing: dict[str, Any] = (
-        {"state": "closed"} if how == "by hand" else {"closes_at": iso(start + timedelta(hours=2))}
+        {"state": "closed"} if how == "by hand" else {"closes_at": format_rfc3339(start + timedelta(hours=2))}
     )
     url = f"/v1/articles/{article['id']}/discussion"
     with time_machine.travel(start + timedelta(hours=2 if how == "by hand" else 0), tick=False):
@@ -138,16 +138,16 @@ def test_written_while_open_and_sent_after_closing(
     ida = {"author": {"name": "Ida"}}
     with time_machine.travel(start + timedelta(hours=3), tick=False):
         asked = [
-            post_op(article, "In time.", created_at=iso(start + timedelta(hours=1)), **ida),
-            post_op(article, "After it.", created_at=iso(start + timedelta(hours=2, minutes=30)), **ida),
-            post_op(article, "From the future.", created_at=iso(start + timedelta(hours=4)), **ida),
+            post_op(article, "In time.", created_at=format_rfc3339(start + timedelta(hours=1)), **ida),
+            post_op(article, "After it.", created_at=format_rfc3339(start + timedelta(hours=2, minutes=30)), **ida),
+            post_op(article, "From the future.", created_at=format_rfc3339(start + timedelta(hours=4)), **ida),
             post_op(article, "No time at all.", **ida),
         ]
         answer = sync(client, asked, make.guest(client))
         assert results(answer) == [(201, None), *[(409, "discussion_closed")] * 3]
         assert answer["data"][0]["state"] == "pending"
     with time_machine.travel(start + timedelta(hours=26), tick=False):
-        late = post_op(article, "A day later.", created_at=iso(start + timedelta(hours=1)), **ida)
+        late = post_op(article, "A day later.", created_at=format_rfc3339(start + timedelta(hours=1)), **ida)
         assert results(sync(client, [late], make.guest(client))) == [(409, "discussion_closed")]
 
 

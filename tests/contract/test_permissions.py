@@ -18,7 +18,7 @@ from starlette.testclient import TestClient
 from app.articles.publishing import advance_due_articles
 from app.articles.reading import select_articles
 from app.articles.tables import Article
-from app.core.clock import iso, now
+from app.core.clock import format_rfc3339, now
 from app.core.settings import Settings
 from app.db import Database
 from app.db.columns import table_of
@@ -148,7 +148,7 @@ def look(session: Session, *, ahead: bool = True) -> list[Any]:
 
 def _articles(client: TestClient, editor: Headers) -> dict[str, str]:
     """An article in each state, with a newer revision that nobody has approved where the state can have one."""
-    hours = [iso(now() + timedelta(hours=h)) for h in (1, 2)]
+    hours = [format_rfc3339(now() + timedelta(hours=h)) for h in (1, 2)]
     coming = {"section": "here", "tags": ["coming"], "authors": ["coming"], "series": "coming"}
     used = {"section": "here", "tags": ["used"], "authors": ["used"], "series": "used"}
     for state in STATES:
@@ -202,7 +202,7 @@ def world(client: TestClient, db: Database, editor: Headers, monkeypatch: pytest
     make.published(client, editor, "Inside", section="inner-used", image=things["media"]["used"])
     later = make.draft(client, editor, "Later", section="coming", image=things["media"]["coming"])
     url = f"/v1/articles/{later['id']}/schedule"
-    at = iso(now() + timedelta(hours=1))
+    at = format_rfc3339(now() + timedelta(hours=1))
     make.ok(client.put(url, json={"at": at}, headers={**editor, "If-Match": "*"}))
     things["notice"] = {
         "used": make.notice(client, editor, scope="article", target_id="published", placement="before", text="!")["id"],

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import TypeAdapter, ValidationError
 
-from app.core.clock import Moment, iso, now
+from app.core.clock import Moment, format_rfc3339, now
 from app.core.ids import IdPath, RefPath, is_id, new_id
 from app.core.problems import NotFound
 
@@ -19,12 +19,12 @@ MOMENT: TypeAdapter[datetime] = TypeAdapter(Moment)
 @time_machine.travel(datetime(2026, 3, 1, 12, 30, tzinfo=timezone(timedelta(hours=3))), tick=False)
 def test_now_is_aware_and_utc() -> None:
     assert now() == datetime(2026, 3, 1, 9, 30, tzinfo=UTC)
-    assert iso(now()) == "2026-03-01T09:30:00Z"
+    assert format_rfc3339(now()) == "2026-03-01T09:30:00Z"
 
 
 @given(st.datetimes(min_value=datetime(2, 1, 1), max_value=datetime(9998, 1, 1), timezones=st.timezones()))  # noqa: DTZ001
 def test_a_time_survives_as_text(moment: datetime) -> None:
-    assert MOMENT.validate_python(iso(moment)) == moment.astimezone(UTC)
+    assert MOMENT.validate_python(format_rfc3339(moment)) == moment.astimezone(UTC)
     assert MOMENT.validate_python(moment).utcoffset() == timedelta(0)
 
 

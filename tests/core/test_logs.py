@@ -20,7 +20,7 @@ def fail(message: str) -> None:
 
 @pytest.mark.parametrize("log_format", ["json", "console"])
 def test_a_traceback_shows_places_and_no_values(capsys: pytest.CaptureFixture[str], log_format: str) -> None:
-    logs.configure(log_format)
+    logs.configure_logging(log_format)
     private = [
         "ann@example.org",
         "bs_" + "ab" * 36,
@@ -46,7 +46,7 @@ def test_a_traceback_shows_places_and_no_values(capsys: pytest.CaptureFixture[st
 
 
 def test_json_is_one_line_for_each_event(capsys: pytest.CaptureFixture[str]) -> None:
-    logs.configure("json")
+    logs.configure_logging("json")
     log.info("first", text="a\nb")
     log.debug("never")
     log.warning("second")
@@ -61,4 +61,4 @@ def test_json_is_one_line_for_each_event(capsys: pytest.CaptureFixture[str]) -> 
     "text", ["at 22:47:41 in line 7", "app/db.py", "version 3.51.3", "12 of 30", "is_id", "bs_", "a: b: c"]
 )
 def test_what_is_nobodys_stays(text: str) -> None:
-    assert logs.hide(text) == text
+    assert logs.redact(text) == text

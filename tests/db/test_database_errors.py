@@ -77,7 +77,7 @@ def test_reads_see_what_was_committed_and_nothing_else(store: SqliteDatabase) ->
 
 
 def test_a_busy_store_is_a_503(store: SqliteDatabase, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(sqlite, "PATIENCE", 0.05)
+    monkeypatch.setattr(sqlite, "BUSY_SECONDS", 0.05)
 
     async def story() -> None:
         await store.start()

@@ -16,7 +16,7 @@ import structlog
 from sqlalchemy.exc import DBAPIError
 
 from app.core.problems import InvalidParameter
-from app.db import Aside, Overloaded, giving_way, open_database, query_process
+from app.db import Overloaded, QueryProcesses, open_database, query_process, yield_cpu
 from tests.web.asked import Untold, counted, fail, fail_untold, much, never, refuse, slowly, who
 
 PATIENCE = 60.0  # seconds
@@ -28,7 +28,7 @@ def file(tmp_path: Path) -> str:
     return f"sqlite:///{tmp_path / 'aside.db'}"
 
 
-async def begun(beside: Aside, processes: int = 1) -> None:
+async def begun(beside: QueryProcesses, processes: int = 1) -> None:
     """Ask until as many stand ready."""
     until = time.monotonic() + PATIENCE
     while len(beside._processes) < processes:
@@ -37,13 +37,13 @@ async def begun(beside: Aside, processes: int = 1) -> None:
         await asyncio.sleep(0.05)
 
 
-def run(url: str, story: Callable[[Aside], Awaitable[None]], processes: int = 1) -> None:
+def run(url: str, story: Callable[[QueryProcesses], Awaitable[None]], processes: int = 1) -> None:
     """A story with a store and with processes beside this one."""
 
     async def all_of_it() -> None:
         db = open_database(url)
         await db.start()
-        beside = Aside(db, partial(open_database, url), processes)
+        beside = QueryProcesses(db, partial(open_database, url), processes)
         try:
             await story(beside)
         finally:
@@ -61,7 +61,7 @@ def is_there(pid: int) -> bool:
 
 
 def test_a_thread_answers_until_another_process_can(database_url: str) -> None:
-    async def story(beside: Aside) -> None:
+    async def story(beside: QueryProcesses) -> None:
         assert await beside.scan(who) == os.getpid()
         await begun(beside)
         pid = await beside.scan(who)
@@ -75,7 +75,7 @@ def test_a_thread_answers_until_another_process_can(database_url: str) -> None:
 
 
 def test_errors_come_as_they_are(database_url: str) -> None:
-    async def story(beside: Aside) -> None:
+    async def story(beside: QueryProcesses) -> None:
         await begun(beside)
         with pytest.raises(InvalidParameter) as refused:
             await beside.scan(refuse)
@@ -89,7 +89,7 @@ def test_errors_come_as_they_are(database_url: str) -> None:
 
 
 def test_what_cannot_be_told_is_met_again_in_a_thread(file: str, capfd: pytest.CaptureFixture[str]) -> None:
-    async def story(beside: Aside) -> None:
+    async def story(beside: QueryProcesses) -> None:
         await begun(beside)
         with pytest.raises(Untold):
             await beside.scan(fail_untold)
@@ -99,9 +99,9 @@ def test_what_cannot_be_told_is_met_again_in_a_thread(file: str, capfd: pytest.C
 
 
 def test_a_killed_process_costs_no_answer_and_is_replaced(file: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(query_process, "PAUSE", 0.0)
+    monkeypatch.setattr(query_process, "RESTART_SECONDS", 0.0)
 
-    async def story(beside: Aside) -> None:
+    async def story(beside: QueryProcesses) -> None:
         await begun(beside)
         first = await beside.scan(who)
         waiting = [asyncio.create_task(beside.scan(query)) for query in (never, who, who)]
@@ -117,13 +117,13 @@ def test_a_killed_process_costs_no_answer_and_is_replaced(file: str, monkeypatch
 
 
 def test_what_does_not_begin_is_left_for_a_while(file: str, capfd: pytest.CaptureFixture[str]) -> None:
-    async def story(beside: Aside) -> None:
-        broken = Aside(beside._db, partial(open_database, "nonsense://"), 1)
+    async def story(beside: QueryProcesses) -> None:
+        broken = QueryProcesses(beside._db, partial(open_database, "nonsense://"), 1)
         assert await broken.scan(who) == os.getpid()
-        assert broken._beginning
-        await broken._beginning
+        assert broken._starting
+        await broken._starting
         assert await broken.scan(who) == os.getpid()
-        assert broken._beginning is None
+        assert broken._starting is None
 
     with structlog.testing.capture_logs() as told:
         run(file, story)
@@ -132,7 +132,7 @@ def test_what_does_not_begin_is_left_for_a_while(file: str, capfd: pytest.Captur
 
 
 def test_a_caller_who_goes_away_leaves_the_answers_in_order(file: str) -> None:
-    async def story(beside: Aside) -> None:
+    async def story(beside: QueryProcesses) -> None:
         await begun(beside)
         gone = asyncio.create_task(beside.scan(much))
         await asyncio.sleep(0)
@@ -143,7 +143,7 @@ def test_a_caller_who_goes_away_leaves_the_answers_in_order(file: str) -> None:
 
 
 def test_questions_of_those_who_went_away_are_not_asked(file: str) -> None:
-    async def story(beside: Aside) -> None:
+    async def story(beside: QueryProcesses) -> None:
         await begun(beside)
         callers = [asyncio.create_task(beside.scan(counted)) for _ in range(6)]
         await asyncio.sleep(0.05)
@@ -156,14 +156,14 @@ def test_questions_of_those_who_went_away_are_not_asked(file: str) -> None:
 
 
 def test_a_process_that_hangs_is_given_up(file: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(query_process, "PAUSE", 0.0)
+    monkeypatch.setattr(query_process, "RESTART_SECONDS", 0.0)
 
-    async def story(beside: Aside) -> None:
+    async def story(beside: QueryProcesses) -> None:
         await begun(beside)
         pid = await beside.scan(who)
         os.kill(pid, signal.SIGSTOP)
         with pytest.raises(Overloaded):
-            await beside._processes[0].ask(who, 0.2)
+            await beside._processes[0].run(who, 0.2)
         assert await beside.scan(who) == os.getpid()
         await begun(beside)
         assert await beside.scan(who) not in {pid, os.getpid()}
@@ -172,9 +172,9 @@ def test_a_process_that_hangs_is_given_up(file: str, monkeypatch: pytest.MonkeyP
 
 
 def test_a_process_that_hangs_does_not_keep_this_one(file: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(query_process, "ENDING", 0.2)
+    monkeypatch.setattr(query_process, "STOP_SECONDS", 0.2)
 
-    async def story(beside: Aside) -> None:
+    async def story(beside: QueryProcesses) -> None:
         await begun(beside)
         pid = await beside.scan(who)
         os.kill(pid, signal.SIGSTOP)
@@ -188,7 +188,7 @@ def test_a_process_that_hangs_does_not_keep_this_one(file: str, monkeypatch: pyt
 
 
 def test_several_answer_side_by_side(file: str) -> None:
-    async def story(beside: Aside) -> None:
+    async def story(beside: QueryProcesses) -> None:
         await begun(beside, 2)
         assert len(set(await asyncio.gather(beside.scan(slowly), beside.scan(slowly)))) == 2
 
@@ -196,15 +196,15 @@ def test_several_answer_side_by_side(file: str) -> None:
 
 
 def test_there_may_be_none(file: str) -> None:
-    async def story(beside: Aside) -> None:
+    async def story(beside: QueryProcesses) -> None:
         assert await beside.scan(who) == os.getpid()
-        assert beside._beginning is None
+        assert beside._starting is None
 
     run(file, story, processes=0)
 
 
 def test_stopping_waits_for_what_is_asked(file: str) -> None:
-    async def story(beside: Aside) -> None:
+    async def story(beside: QueryProcesses) -> None:
         await begun(beside)
         asked = asyncio.create_task(beside.scan(slowly))
         await asyncio.sleep(0.1)
@@ -217,15 +217,15 @@ def test_stopping_waits_for_what_is_asked(file: str) -> None:
 PARENT = """
 import asyncio, sys
 from functools import partial
-from app.db import Aside, open_database
-from tests.kit.asked import who
+from app.db import QueryProcesses, open_database
+from tests.web.asked import who
 
 async def main(url):
     db = open_database(url)
     await db.start()
-    beside = Aside(db, partial(open_database, url), 1)
+    beside = QueryProcesses(db, partial(open_database, url), 1)
     await beside.scan(who)
-    await beside._beginning
+    await beside._starting
     print(await beside.scan(who), flush=True)
     await asyncio.sleep(600)
 
@@ -249,16 +249,16 @@ def test_it_ends_with_a_parent_that_is_killed_and_not_at_a_signal_before(file: s
 
 def test_only_a_process_beside_another_gives_way(monkeypatch: pytest.MonkeyPatch) -> None:
     given: list[int] = []
-    assert list(giving_way("ab")) == ["a", "b"]
-    monkeypatch.setattr(query_process, "_WAYS", [lambda: given.append(1)])
-    assert list(giving_way("ab")) == ["a", "b"]
+    assert list(yield_cpu("ab")) == ["a", "b"]
+    monkeypatch.setattr(query_process, "_YIELDS", [lambda: given.append(1)])
+    assert list(yield_cpu("ab")) == ["a", "b"]
     assert given == [1, 1]
 
 
 def test_sqlite_pauses_in_the_midst_of_a_query(file: str) -> None:
     db, paused = open_database(file), list[int]()
-    db.pause = lambda: paused.append(1)
+    db.on_progress = lambda: paused.append(1)
     count = "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 10000) SELECT count(*) FROM n"
-    assert db.asked(lambda connection: connection.execute(sa.text(count)).scalar_one()) == 10_000
+    assert db.run_query(lambda connection: connection.execute(sa.text(count)).scalar_one()) == 10_000
     assert len(paused) > 100
     asyncio.run(db.stop())

@@ -90,7 +90,7 @@ def test_what_waits_is_committed_at_once(store: SqliteDatabase) -> None:
 
 
 def test_a_batch_is_bounded(store: SqliteDatabase, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(sqlite, "BATCH", 10)
+    monkeypatch.setattr(sqlite, "MAX_BATCH", 10)
 
     async def story() -> None:
         seen = counted(store)
@@ -206,7 +206,7 @@ def test_a_cancelled_caller_neither_loses_nor_doubles_its_write(store: SqliteDat
 
 
 def test_too_many_waiting_writes_are_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(sqlite, "WAITING", 2)
+    monkeypatch.setattr(sqlite, "MAX_WAITING_WRITES", 2)
     store = SqliteDatabase(f"sqlite:///{tmp_path}/notes.db")
     NOTES.create_all(store.engines()[1])
 
@@ -236,7 +236,7 @@ def test_a_command_that_writes_on_and_on_lets_others_in_between(store: SqliteDat
 
     def busy() -> None:
         while not done.is_set():
-            with command.piece() as session:
+            with command.batch_transaction() as session:
                 pieces.append(add(session, f"piece {len(pieces)}"))
                 threading.Event().wait(0.01)  # the work of a piece
 

@@ -18,12 +18,12 @@ from app.db import Database, open_database
 from app.deliveries.courier import Courier
 from app.deliveries.lanes import DELIVERY, LANE
 from app.deliveries.outbox import enqueue
-from app.deliveries.schemas import Claimed, Outcome
+from app.deliveries.schemas import ClaimedDelivery, Outcome
 
 START = datetime(2030, 1, 1, 12, tzinfo=UTC)
 DELIVERED = Outcome("delivered", 200)
 FAILED = Outcome("retry", 500, "status 500")
-Answer = Callable[[Claimed], Outcome]
+Answer = Callable[[ClaimedDelivery], Outcome]
 
 
 class Noted:
@@ -42,7 +42,7 @@ class Noted:
         self.under_way: Counter[str] = Counter()
         self.most: Counter[str] = Counter()
 
-    async def send(self, db: Database, piece: Claimed) -> Outcome:
+    async def send(self, db: Database, piece: ClaimedDelivery) -> Outcome:
         """Answer as the test says."""
         self.under_way[piece.endpoint] += 1
         self.most[piece.endpoint] = max(self.most[piece.endpoint], self.under_way[piece.endpoint])
@@ -87,8 +87,8 @@ def lane(db: Database) -> Any:
 async def drained(courier: Courier) -> None:
     """Send everything that is due at this moment, and what that makes due."""
     while True:
-        busy = await courier.once()
-        await courier.settled()
+        busy = await courier.run_once()
+        await courier.wait_until_idle()
         if not busy:
             return
 

@@ -9,8 +9,8 @@ import time_machine
 from app.core.clock import now
 from app.db import Database
 from app.deliveries.courier import Courier
-from app.deliveries.lanes import BREAKS, LANE, PAUSES
-from app.deliveries.schemas import Claimed, Outcome
+from app.deliveries.lanes import BREAKER_PAUSES_SECONDS, BREAKER_THRESHOLD, LANE
+from app.deliveries.schemas import ClaimedDelivery, Outcome
 from app.events.schemas import Position
 from tests.deliveries.conftest import DELIVERED, FAILED, START, Noted, add, at, drained, lane, rows, sending
 from tests.effort import effort
@@ -71,8 +71,8 @@ def test_a_broken_lane_is_tried_one_at_a_time_and_with_pauses(db: Database) -> N
         add(db, "a", f"{number:02}")
     sending(db, channel)
     first = len(channel.tried)
-    assert BREAKS <= first < 20
-    with at(seconds=PAUSES[0] - 1):
+    assert BREAKER_THRESHOLD <= first < 20
+    with at(seconds=BREAKER_PAUSES_SECONDS[0] - 1):
         sending(db, channel)
         assert len(channel.tried) == first
     with at(hours=1):
@@ -100,7 +100,7 @@ def test_an_endpoint_that_only_fails_is_given_up_and_its_deliveries_kept(db: Dat
 
 
 def test_an_endpoint_that_wants_nothing_more_is_given_up_at_once(db: Database) -> None:
-    def answer(piece: Claimed) -> Outcome:
+    def answer(piece: ClaimedDelivery) -> Outcome:
         return Outcome("dead", 410, "gone", disable=True) if piece.endpoint == "a" else DELIVERED
 
     channel = Noted(answer)

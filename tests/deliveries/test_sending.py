@@ -9,19 +9,19 @@ import sqlalchemy as sa
 
 from app.core.clock import now
 from app.db import Database
-from app.deliveries.claims import claim, finish, release
-from app.deliveries.lanes import DELIVERY, LANE, WIDTH
-from app.deliveries.outbox import cancel, enqueue_all, prune, send_again
-from app.deliveries.schemas import Claimed, NewDelivery, Outcome
+from app.deliveries.claims import claim_deliveries, finish_delivery, release_deliveries
+from app.deliveries.lanes import DELIVERY, LANE, MAX_PARALLEL
+from app.deliveries.outbox import cancel_deliveries, enqueue_deliveries, prune_deliveries, resend_deliveries
+from app.deliveries.schemas import ClaimedDelivery, NewDelivery, Outcome
 from app.events.schemas import Position
 from tests.deliveries.conftest import DELIVERED, FAILED, START, Noted, add, at, lane, rows, sending
 
 LEASES = {"test": 30.0}
 
 
-def claimed(db: Database, room: int = 100) -> list[Claimed]:
+def claimed(db: Database, room: int = 100) -> list[ClaimedDelivery]:
     with db.transaction() as session:
-        return claim(session, LEASES, room)
+        return claim_deliveries(session, LEASES, room)
 
 
 def new(endpoint: str, event: str, topic: str | None = None, seq: int = 0) -> NewDelivery:
@@ -35,7 +35,7 @@ def test_what_is_asked_for_twice_is_sent_once(db: Database) -> None:
     add(db, "a", "1", "1", "2")
     add(db, "b", "1")
     with db.transaction() as session:
-        assert enqueue_all(session, [new("a", "2"), new("c", "1"), new("c", "1")]) == 1
+        assert enqueue_deliveries(session, [new("a", "2"), new("c", "1"), new("c", "1")]) == 1
     sending(db, channel)
     add(db, "a", "1")
     sending(db, channel)
@@ -47,8 +47,8 @@ def test_a_topic_keeps_its_order_and_holds_up_nothing_else(db: Database) -> None
     broken = {"t2"}
     channel = Noted(lambda piece: Outcome("retry", 500, at_fault=False) if piece.event in broken else DELIVERED)
     with db.transaction() as session:
-        enqueue_all(session, [new("a", f"t{n}", "topic", n) for n in (3, 1, 2)])
-        enqueue_all(session, [new("a", "other", "b"), new("a", "none"), new("b", "t9", "topic", 9)])
+        enqueue_deliveries(session, [new("a", f"t{n}", "topic", n) for n in (3, 1, 2)])
+        enqueue_deliveries(session, [new("a", "other", "b"), new("a", "none"), new("b", "t9", "topic", 9)])
     sending(db, channel)
     mine = [event for endpoint, event in channel.tried if endpoint == "a"]
     assert [event for event in mine if event.startswith("t")] == ["t1", "t2"]
@@ -101,7 +101,7 @@ def test_retry_after_is_obeyed_within_bounds(db: Database) -> None:
 
 
 def test_what_raises_is_tried_again_and_does_not_block_its_neighbours(db: Database) -> None:
-    def answer(piece: Claimed) -> Outcome:
+    def answer(piece: ClaimedDelivery) -> Outcome:
         return 1 / 0 if piece.event == "poison" else DELIVERED  # type: ignore[return-value]
 
     channel = Noted(answer)
@@ -128,11 +128,11 @@ def test_a_lease_that_runs_out_is_anybodys_and_its_first_holder_is_not_heard(db:
         (second,) = claimed(db)
         assert (second.id, second.event, second.attempts) == (first.id, "1", 2)
         with db.transaction() as session:
-            assert finish(session, first, FAILED, now()) is None
+            assert finish_delivery(session, first, FAILED, now()) is None
         assert rows(db, "state") == ["running"]
         with db.transaction() as session:
-            assert finish(session, second, DELIVERED, None) is not None
-            assert finish(session, first, Outcome("dead"), None) is None
+            assert finish_delivery(session, second, DELIVERED, None) is not None
+            assert finish_delivery(session, first, Outcome("dead"), None) is None
     assert rows(db, "state") == ["delivered"]
 
 
@@ -140,7 +140,7 @@ def test_what_is_given_back_was_never_taken(db: Database) -> None:
     add(db, "a", "1", "2", topic="t")
     pieces = claimed(db)
     with db.transaction() as session:
-        release(session, pieces)
+        release_deliveries(session, pieces)
     assert rows(db, "state", "attempts") == [("waiting", 0), ("waiting", 0)]
     assert [piece.event for piece in claimed(db)] == ["1"]
 
@@ -150,22 +150,22 @@ def test_what_is_cancelled_is_not_sent(db: Database) -> None:
     add(db, "a", "1", "2", "3", topic="t")
     add(db, "b", "1", "2")
     with db.transaction() as session:
-        assert cancel(session, channel="test", endpoint="a", events=["1", "2"]) == 2
-        assert cancel(session, channel="test", endpoint="b") == 2
-        assert cancel(session, channel="other") == 0
+        assert cancel_deliveries(session, channel="test", endpoint="a", events=["1", "2"]) == 2
+        assert cancel_deliveries(session, channel="test", endpoint="b") == 2
+        assert cancel_deliveries(session, channel="other") == 0
     sending(db, channel)
     assert channel.tried == [("a", "3")]
     assert sorted(rows(db, "state")) == ["cancelled"] * 4 + ["delivered"]
     with db.transaction() as session:
-        assert cancel(session, channel="test") == 0
+        assert cancel_deliveries(session, channel="test") == 0
 
 
 def test_cancelling_what_runs_is_left_to_its_channel(db: Database) -> None:
     add(db, "a", "1")
     (piece,) = claimed(db)
     with db.transaction() as session:
-        assert cancel(session, channel="test") == 0
-        finish(session, piece, Outcome("cancelled"), None)
+        assert cancel_deliveries(session, channel="test") == 0
+        finish_delivery(session, piece, Outcome("cancelled"), None)
     assert rows(db, "state") == ["cancelled"]
     assert (lane(db).failures, lane(db).due_at, lane(db).succeeded_at) == (0, None, None)
 
@@ -178,8 +178,8 @@ def test_a_finished_delivery_is_sent_again_when_asked(db: Database) -> None:
     with db.connect() as connection:
         ids = list(connection.execute(sa.select(DELIVERY.c.id)).scalars())
     with db.transaction() as session:
-        assert send_again(session, channel="test", endpoint="other", ids=ids) == 0
-        assert send_again(session, channel="test", endpoint="a", ids=ids) == 3
+        assert resend_deliveries(session, channel="test", endpoint="other", ids=ids) == 0
+        assert resend_deliveries(session, channel="test", endpoint="a", ids=ids) == 3
     channel.tried.clear()
     sending(db, channel)
     assert sorted(channel.tried) == [("a", "1"), ("a", "2"), ("a", "3")]
@@ -188,7 +188,7 @@ def test_a_finished_delivery_is_sent_again_when_asked(db: Database) -> None:
 
 def test_a_lane_is_as_wide_as_it_is_and_others_do_not_wait_for_it(db: Database) -> None:
     with db.transaction() as session:
-        enqueue_all(session, [new("long", f"{n:04}") for n in range(300)])
+        enqueue_deliveries(session, [new("long", f"{n:04}") for n in range(300)])
     with at(seconds=1):
         add(db, "short", "1")
     with at(seconds=2):
@@ -196,12 +196,12 @@ def test_a_lane_is_as_wide_as_it_is_and_others_do_not_wait_for_it(db: Database) 
         assert [piece.endpoint for piece in taken].count("short") == 1, "an equal share for each"
         assert len(taken) == 5
         more = claimed(db)
-        assert len(taken) + len(more) == WIDTH + 1
+        assert len(taken) + len(more) == MAX_PARALLEL + 1
         assert claimed(db) == []
     channel = Noted()
     with at(seconds=60):
         sending(db, channel)
-    assert channel.most["long"] <= WIDTH
+    assert channel.most["long"] <= MAX_PARALLEL
     assert len(set(channel.tried)) == 301
 
 
@@ -209,11 +209,11 @@ def test_a_lane_is_as_wide_as_it_is_and_others_do_not_wait_for_it(db: Database) 
 def test_a_claim_walks_the_turns_and_reads_no_other_lane(db: Database) -> None:
     seen: list[tuple[str, Any]] = []
     with db.transaction() as session:
-        enqueue_all(session, [new(f"{number}", "1") for number in range(500)])
+        enqueue_deliveries(session, [new(f"{number}", "1") for number in range(500)])
     engine = db.engines()[1]
     sa.event.listen(engine, "before_cursor_execute", lambda *args: seen.append((args[2], args[3])))
     with db.transaction() as session:
-        assert len(claim(session, {"other": 30.0, **LEASES}, 4)) == 4
+        assert len(claim_deliveries(session, {"other": 30.0, **LEASES}, 4)) == 4
     statement, values = next(one for one in seen if "FROM delivery_lane" in one[0])
     with db.connect() as connection:
         plan = [row[3] for row in connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {statement}", values)]
@@ -223,7 +223,7 @@ def test_a_claim_walks_the_turns_and_reads_no_other_lane(db: Database) -> None:
 def test_lanes_take_turns(db: Database) -> None:
     for number, name in enumerate("abc"):
         with at(milliseconds=number), db.transaction() as session:
-            enqueue_all(session, [new(name, f"{n}") for n in range(5)])
+            enqueue_deliveries(session, [new(name, f"{n}") for n in range(5)])
     with at(seconds=1):
         assert [claimed(db, 1)[0].endpoint for _ in "abc"] == ["a", "b", "c"]
     with at(seconds=2):
@@ -247,7 +247,7 @@ def test_old_rows_are_forgotten_dead_ones_later(db: Database) -> None:
     add(db, "c", "3")
     for days, left in ((13, ["1", "2", "3"]), (15, ["2", "3"]), (89, ["2", "3"]), (91, ["3"])):
         with at(days=days), db.transaction() as session:
-            prune(session)
+            prune_deliveries(session)
         assert rows(db, "event") == left
     assert lane(db).name == "c"
 
@@ -271,15 +271,15 @@ def test_what_is_due_earlier_goes_first(db: Database) -> None:
 
 
 def test_stopping_gives_back_what_is_under_way(db: Database, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("app.deliveries.courier.PATIENCE", 0.01)
+    monkeypatch.setattr("app.deliveries.courier.STOP_SECONDS", 0.01)
 
     class Slow(Noted):
-        async def send(self, db: Database, piece: Claimed) -> Outcome:
+        async def send(self, db: Database, piece: ClaimedDelivery) -> Outcome:
             await asyncio.Event().wait()
             raise AssertionError("it never comes")
 
     async def story(courier: object) -> None:
-        await courier.once()  # type: ignore[attr-defined]
+        await courier.run_once()  # type: ignore[attr-defined]
         await asyncio.sleep(0)
         await courier.stop()  # type: ignore[attr-defined]
 

@@ -19,7 +19,7 @@ from sqlmodel import Session
 from app.core.clock import now
 from app.db import Database, open_database
 from app.events.catalog import EventBase
-from app.events.log import emit, is_foreign, prune, read_after, settle_in, settled
+from app.events.log import adopt_foreign_log, emit, is_foreign, prune_events, read_after, settled_position
 from app.events.schemas import START, Position
 
 
@@ -204,17 +204,17 @@ def test_a_log_goes_on_where_transactions_are_counted_anew(log_store: Database) 
         assert is_foreign(connection)
         assert not reader.read(), "nobody knows yet what can still come before it"
     with log_store.transaction() as session:
-        assert settle_in(session)
-        assert not settle_in(session)
+        assert adopt_foreign_log(session)
+        assert not adopt_foreign_log(session)
     after = [note(log_store, "after"), note(log_store, "later")]
     assert reader.place < between < after[0] < after[1]
     reader.read_all(4)
     assert [by for _, by in reader.seen] == ["before", "between", "after", "later"]
     with log_store.connect() as connection:
         assert not is_foreign(connection)
-        assert settled(connection) == after[1]
+        assert settled_position(connection) == after[1]
     with log_store.transaction() as session:
-        assert prune(session, now() + timedelta(days=1)) == 3, "it is no reader that has fallen behind"
+        assert prune_events(session, now() + timedelta(days=1)) == 3, "it is no reader that has fallen behind"
 
 
 def log_store_end(db: Database) -> Position:

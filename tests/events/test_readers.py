@@ -15,7 +15,7 @@ from sqlmodel import Session
 from app.db import Database
 from app.db.columns import table_of
 from app.events.catalog import LoggedEvent
-from app.events.log import advance, has_news, is_visible, last_position, prune, read_after
+from app.events.log import advance_reader, has_news, is_visible, last_position, prune_events, read_after
 from app.events.schemas import START, Position
 from app.events.tables import Event, LogCursor
 
@@ -40,7 +40,7 @@ def stored(db: Database) -> list[int]:
 def step(db: Database, reader: str, limit: int = 100) -> list[int]:
     seen: list[int] = []
     with db.transaction() as session:
-        advance(session, reader, lambda _, entry: seen.append(entry.position.seq), limit)
+        advance_reader(session, reader, lambda _, entry: seen.append(entry.position.seq), limit)
     return seen
 
 
@@ -58,7 +58,7 @@ def test_a_handler_that_raises_leaves_the_reader_where_it_was(db: Database) -> N
             raise LookupError
 
     with pytest.raises(LookupError), db.transaction() as session:
-        advance(session, "a", handle)
+        advance_reader(session, "a", handle)
     assert step(db, "a") == [1, 2]
 
 
@@ -81,7 +81,7 @@ def test_workers_in_parallel_see_each_fact_once(db: Database) -> None:
             own: list[int] = []
             try:
                 with db.transaction() as session:
-                    advance(session, "shared", partial(handle, own), 4)
+                    advance_reader(session, "shared", partial(handle, own), 4)
             except LookupError:
                 continue
             seen.update(own)
@@ -134,13 +134,13 @@ def test_what_is_young_is_not_forgotten(db: Database) -> None:
     write(db, (0, 3), (0, 4), at=TODAY)
     step(db, "a")
     with db.transaction() as session:
-        assert prune(session, TODAY - timedelta(days=1)) == 2
+        assert prune_events(session, TODAY - timedelta(days=1)) == 2
     assert stored(db) == [3, 4]
 
 
 def forget(db: Database) -> int:
     with db.transaction() as session:
-        return prune(session, TODAY)
+        return prune_events(session, TODAY)
 
 
 def test_a_position_is_visible_once_committed_and_when_forgotten(db: Database) -> None:

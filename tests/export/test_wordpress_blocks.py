@@ -5,7 +5,7 @@ import re
 
 import pytest
 
-from app.blocks.convert import from_html
+from app.blocks.convert import body_from_html
 from app.blocks.schemas import Block
 from app.export.wordpress_blocks import to_wordpress
 
@@ -13,7 +13,7 @@ COMMENT = re.compile(r"<!-- (?P<close>/)?wp:(?P<name>[a-z-]+)(?: (?P<attributes>
 
 
 def written(html: str) -> str:
-    blocks: list[Block] = from_html(html).blocks
+    blocks: list[Block] = body_from_html(html).blocks
     return to_wordpress(blocks, lambda url: f"https://api.example{url}" if url.startswith("/media/") else url)
 
 

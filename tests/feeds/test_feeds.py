@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from starlette.testclient import TestClient
 
-from app.core.clock import iso
+from app.core.clock import format_rfc3339
 from app.core.ids import new_id
 from app.core.settings import Settings
 from app.db import Database
@@ -228,7 +228,7 @@ def test_what_a_court_withholds_is_not_even_linked(client: TestClient, editor: H
 
 def test_what_is_not_public_is_in_no_feed(client: TestClient, editor: Headers, town: Any) -> None:
     empty = {form: get(client, f"/feeds/sections/town.{form}") for form in FORMS}
-    soon = iso(datetime.now(UTC) + timedelta(days=1))
+    soon = format_rfc3339(datetime.now(UTC) + timedelta(days=1))
     same = {"section": "town", "authors": ["ann"], "tags": ["ferry"]}
     make.draft(client, editor, "Secret draft", **same)
     make.published(client, editor, "Secret embargo", rights={"embargoed_until": soon}, **same)

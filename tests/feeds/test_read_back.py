@@ -12,7 +12,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from lxml import etree
 
-from app.core.clock import iso
+from app.core.clock import format_rfc3339
 from app.feeds import xml
 from app.feeds.entries import MOST_BYTES, piece, written
 from app.feeds.schemas import Deleted, Entry, Feed, Picture, Replies, uri, urn
@@ -76,8 +76,8 @@ def test_what_goes_in_comes_out(title: str, html: str, author: str, term: str, a
         summary=html,
         authors=(author,),
         terms=(("slug", term),),
-        published=iso(published),
-        updated=iso(updated),
+        published=format_rfc3339(published),
+        updated=format_rfc3339(updated),
     )
     for form in ("rss", "atom"):
         read = parsed(wrote(form, one, title=title, description=html))

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from starlette.testclient import TestClient
 
-from app.core.clock import iso
+from app.core.clock import format_rfc3339
 from app.core.ids import new_id
 from app.db import Database
 from app.feeds import routes, sitemaps
@@ -68,7 +68,7 @@ def test_a_large_one_has_an_index_of_files(
         assert max(str(url[1].text) for url in urls) <= last
         seen += locations(part.content)
     assert sorted(seen) == sorted(f"https://site.example/{piece.slug}" for piece in made)
-    assert next(iter(files.values())) == iso(max(piece.updated_at for piece in made))
+    assert next(iter(files.values())) == format_rfc3339(max(piece.updated_at for piece in made))
 
 
 def test_there_is_no_other_file(client: TestClient, db: Database) -> None:
@@ -81,11 +81,11 @@ def test_there_is_no_other_file(client: TestClient, db: Database) -> None:
 
 def test_news_are_two_days_old_at_most(client: TestClient, editor: Headers) -> None:
     now = datetime.now(UTC)
-    fields: Any = {"published_at": iso(now - timedelta(hours=47))}
+    fields: Any = {"published_at": format_rfc3339(now - timedelta(hours=47))}
     make.published(client, editor, "Fresh & <new>", slug="fresh", language="zh-Hant-HK", **fields)
-    make.published(client, editor, "Stale", published_at=iso(now - timedelta(hours=49)))
+    make.published(client, editor, "Stale", published_at=format_rfc3339(now - timedelta(hours=49)))
     make.published(client, editor, "Imprint", type="page")
-    make.published(client, editor, "Embargoed", rights={"embargoed_until": iso(now + timedelta(days=1))})
+    make.published(client, editor, "Embargoed", rights={"embargoed_until": format_rfc3339(now + timedelta(days=1))})
     make.draft(client, editor, "Draft")
     content = client.get("/sitemap-news.xml").content
     assert locations(content) == ["https://site.example/fresh"]

@@ -31,7 +31,7 @@ class Doomed:
 
 def main() -> None:
     """Serve on any free port, which stands on the first line of output."""
-    logs.configure("json")
+    logs.configure_logging("json")
     listener = server.bind_socket("127.0.0.1", 0)
 
     def make() -> Any:

@@ -131,10 +131,10 @@ async def _finish(settings: Settings) -> None:
     worker = build_worker(db, settings)
     courier = build_courier(db, settings, Vault())
     with time_machine.travel(now() + timedelta(minutes=10)):  # every lease is over
-        while await worker.once():
+        while await worker.run_once():
             pass
-        while await courier.once():
-            await courier.settled()
+        while await courier.run_once():
+            await courier.wait_until_idle()
     await courier.stop()
     await db.stop()
 

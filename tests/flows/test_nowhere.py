@@ -9,7 +9,7 @@ import pytest
 import time_machine
 from starlette.testclient import TestClient
 
-from app.core.clock import iso, now
+from app.core.clock import format_rfc3339, now
 from app.core.settings import Settings
 from app.db import Database
 from tests import make
@@ -166,7 +166,7 @@ def test_what_never_was_public(
     before, told = seen(client, fills), len(receiver.messages)
     draft = make.draft(client, editor, **fields("draft"))
     scheduled = make.draft(client, editor, **fields("scheduled"))
-    soon = iso(datetime.now(UTC) + timedelta(days=1))
+    soon = format_rfc3339(datetime.now(UTC) + timedelta(days=1))
     url = f"/v1/articles/{scheduled['id']}/schedule"
     make.ok(client.put(url, json={"at": soon}, headers={**editor, "If-Match": "*"}))
     embargoed = make.published(client, editor, **fields("embargoed", embargoed_until=soon))
@@ -193,7 +193,7 @@ def test_what_is_public_no_longer(
     work: Callable[[], None],
 ) -> None:
     before = seen(client, fills)
-    soon = iso(datetime.now(UTC) + timedelta(minutes=1))
+    soon = format_rfc3339(datetime.now(UTC) + timedelta(minutes=1))
     made = {name: make.published(client, editor, **fields(name)) for name in ("unpublished", "retracted", "withheld")}
     made["embargoed"] = make.published(client, editor, **fields("embargoed"))
     made["expired"] = make.published(client, editor, **fields("expired", expires_at=soon))

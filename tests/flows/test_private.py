@@ -12,7 +12,7 @@ import time_machine
 from starlette.testclient import TestClient
 
 from app.articles.publishing import advance_due_articles
-from app.core.clock import iso
+from app.core.clock import format_rfc3339
 from app.db import Database
 from app.identity import keys
 from app.identity.audit import record_action
@@ -63,11 +63,11 @@ def plant(client: TestClient, editor: Headers, db: Database) -> list[dict[str, A
     make.patched(client, editor, taken_back, slug=f"{CANARY}moved")
     found.append(make.act(client, editor, taken_back, "unpublish"))
     scheduled = make.draft(client, editor, **private("scheduled"))
-    url, body = f"/v1/articles/{scheduled['id']}/schedule", {"at": iso(now + timedelta(days=1))}
+    url, body = f"/v1/articles/{scheduled['id']}/schedule", {"at": format_rfc3339(now + timedelta(days=1))}
     found.append(make.ok(client.put(url, json=body, headers=make.version(client, editor, scheduled))))
     for name, rights in (
-        ("embargoed", {"embargoed_until": iso(now + timedelta(days=1))}),
-        ("expired", {"expires_at": iso(now + timedelta(minutes=1))}),
+        ("embargoed", {"embargoed_until": format_rfc3339(now + timedelta(days=1))}),
+        ("expired", {"expires_at": format_rfc3339(now + timedelta(minutes=1))}),
     ):
         fields = private(name)
         found.append(make.published(client, editor, **{**fields, "rights": {**fields["rights"], **rights}}))

@@ -12,7 +12,7 @@ import time_machine
 from starlette.testclient import TestClient
 
 from app.articles.tables import Article
-from app.core.clock import iso, now
+from app.core.clock import format_rfc3339, now
 from app.core.ids import new_id
 from app.core.settings import Settings
 from app.db import Database
@@ -51,7 +51,7 @@ def schedule(client: Any, editor: Headers, title: str, at: Any) -> dict[str, Any
     """A draft that is to go live."""
     article = make.draft(client, editor, title, tags=["t"])
     url = f"/v1/articles/{article['id']}/schedule"
-    return make.ok(client.put(url, json={"at": iso(at)}, headers=make.version(client, editor, article)))
+    return make.ok(client.put(url, json={"at": format_rfc3339(at)}, headers=make.version(client, editor, article)))
 
 
 def sleep_through(settings: Settings, editor: Headers, titles: list[str]) -> None:
@@ -69,7 +69,7 @@ def test_a_scheduled_article_is_live_within_a_second(serve: Serve, editor: Heade
         assert client.get(url).status_code == 404
         until(lambda: client.get(url).status_code == 200)
         seen = make.ok(client.get(url))
-        assert seen["published_at"] == iso(at), "it is dated as it was planned"
+        assert seen["published_at"] == format_rfc3339(at), "it is dated as it was planned"
         assert make.ok(client.get("/v1/tags/t"))["articles"] == 1
     (fact,) = published(db)
     assert at <= fact.at <= at + SECOND
@@ -146,7 +146,7 @@ def test_a_spoilt_article_stands_in_nobodys_way(
 def test_embargo_and_expiry_through_the_worker(serve: Serve, editor: Headers, db: Database) -> None:
     with httpx2.Client(base_url=serve(with_worker=True), timeout=30) as client:
         start, end = now() + SECOND, now() + 2 * SECOND
-        rights = {"embargoed_until": iso(start), "expires_at": iso(end)}
+        rights = {"embargoed_until": format_rfc3339(start), "expires_at": format_rfc3339(end)}
         article = make.draft(client, editor, "Brief", rights=rights)
         make.act(client, editor, article, "publish")
 

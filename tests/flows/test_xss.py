@@ -12,7 +12,7 @@ from markdown_it import MarkdownIt
 from selectolax.lexbor import LexborHTMLParser
 from starlette.testclient import TestClient
 
-from app.blocks.convert import Body, from_html, from_markdown
+from app.blocks.convert import Body, body_from_html, body_from_markdown
 from app.publication.terms import render_note
 from tests import make
 
@@ -219,8 +219,8 @@ def test_bodies_are_inert(client: TestClient, editor: Headers) -> None:
 @pytest.mark.parametrize("vector", VECTORS, ids=range(len(VECTORS)))
 def test_each_vector_alone_and_in_context(vector: str) -> None:
     for text in (vector, f"<p>a {vector} b</p>", f"<blockquote><ul><li>{vector}</ul></blockquote>", f"a\n\n{vector}\n"):
-        check_body(as_dict(from_html(text)))
-        check_body(as_dict(from_markdown(text)))
+        check_body(as_dict(body_from_html(text)))
+        check_body(as_dict(body_from_markdown(text)))
         html, _ = render_note(text, None)
         assert list(faults(html)) == []
         html, _ = render_note(None, sendable(text))
@@ -298,6 +298,6 @@ PIECES = st.one_of(st.sampled_from(VECTORS), st.sampled_from([*FRAGMENTS, "\n", 
 @settings(max_examples=150, deadline=None)
 @given(st.lists(PIECES, max_size=12).map("".join))
 def test_whatever_is_put_together_is_inert(text: str) -> None:
-    check_body(as_dict(from_html(text)))
-    check_body(as_dict(from_markdown(text)))
+    check_body(as_dict(body_from_html(text)))
+    check_body(as_dict(body_from_markdown(text)))
     assert list(faults(render_note(text, None)[0])) == []

@@ -100,9 +100,9 @@ def work(client: TestClient) -> None:
     async def all_of_it() -> None:
         busy = True
         while busy:
-            busy = await services.worker.once()
-            busy |= await services.courier.once()
-            await services.courier.settled()
+            busy = await services.worker.run_once()
+            busy |= await services.courier.run_once()
+            await services.courier.wait_until_idle()
 
     assert client.portal is not None
     client.portal.call(all_of_it)
@@ -113,7 +113,7 @@ def worker_alone(client: TestClient) -> None:
     services = client.app.state.services  # type: ignore[attr-defined]
 
     async def rounds() -> None:
-        while await services.worker.once():
+        while await services.worker.run_once():
             pass
 
     assert client.portal is not None

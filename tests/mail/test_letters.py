@@ -14,7 +14,7 @@ from starlette.testclient import TestClient
 from app.core.settings import Settings
 from app.db import Database
 from app.deliveries.lanes import DELIVERY, LANE
-from app.deliveries.outbox import send_again
+from app.deliveries.outbox import resend_deliveries
 from app.identity.secrets import Vault
 from app.mail.letters import MailChannel, MailWriter
 from app.mail.schemas import OPT_IN_LANE, Letter
@@ -114,7 +114,7 @@ def test_headers_and_threads(
             .order_by(DELIVERY.c.endpoint)
             .limit(1)
         ).all()
-        assert send_again(session, channel="mail", endpoint=row.endpoint, ids=[row.id]) == 1
+        assert resend_deliveries(session, channel="mail", endpoint=row.endpoint, ids=[row.id]) == 1
     work(client)
     again = mailbox.mails[-1]
     ids = [str(mail["Message-ID"]) for mail in mailbox.mails]
@@ -149,9 +149,9 @@ def test_a_replica_that_lags_loses_no_mail(
     channel = MailChannel(settings, services.vault)
 
     async def send() -> Any:
-        from app.deliveries.claims import claim
+        from app.deliveries.claims import claim_deliveries
 
-        (piece,) = await lagging.write(claim, {"mail": 60.0}, 5)
+        (piece,) = await lagging.write(claim_deliveries, {"mail": 60.0}, 5)
         outcome = await channel.send(lagging, piece)
         await channel.stop()
         await lagging.stop()

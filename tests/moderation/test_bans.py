@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from starlette.testclient import TestClient
 
-from app.core.clock import iso, now
+from app.core.clock import format_rfc3339, now
 from app.core.ids import new_id
 from app.db import Database
 from app.identity.secrets import SALT_PERIOD
@@ -50,12 +50,12 @@ def test_an_address_is_banned_while_its_salt_is_known(
 ) -> None:
     one = comment(db, article, address_hash=HASH)
     made = impose(client, moderator, comment_id=one, kind="address")
-    assert made["until"] == iso(address_hash_expiry(now()))
+    assert made["until"] == format_rfc3339(address_hash_expiry(now()))
     assert SALT_PERIOD < address_hash_expiry(now()) - now() <= 2 * SALT_PERIOD
     for addresses in ((HASH, "d"), ("d", HASH)):
         assert is_banned(db, None, addresses)
     assert not is_banned(db, None, ("d", "e"))
-    soon = iso(now() + timedelta(hours=1))
+    soon = format_rfc3339(now() + timedelta(hours=1))
     other = comment(db, article, address_hash="e" * 64)
     assert impose(client, moderator, comment_id=other, kind="address", until=soon)["until"] == soon
     old = comment(db, article, address_hash="f" * 64, age=61 * 24 * 60)
@@ -85,7 +85,7 @@ def test_a_domain_and_those_below_it(client: TestClient, db: Database, moderator
 
 def test_a_ban_ends(client: TestClient, db: Database, moderator: Headers) -> None:
     body = {"kind": "email", "value": "bad@mail.example"}
-    impose(client, moderator, **body, until=iso(now() + timedelta(hours=1)))
+    impose(client, moderator, **body, until=format_rfc3339(now() + timedelta(hours=1)))
     assert impose(client, moderator, 409, **body)["code"] == "already_banned"
     with db.transaction() as session:
         session.execute(BAN.update().values(until=now() - timedelta(seconds=1)))
@@ -169,14 +169,14 @@ def test_a_network_address_is_banned_by_hand(
 ) -> None:
     vault = client.app.state.services.vault  # type: ignore[attr-defined]
     made = impose(client, moderator, kind="address", value=named, reason="A flood.")
-    assert made["until"] == iso(address_hash_expiry(now()))
+    assert made["until"] == format_rfc3339(address_hash_expiry(now()))
     assert is_banned(db, None, vault.hash_address(theirs))
     assert not is_banned(db, None, vault.hash_address("198.51.100.1"))
     with db.connect() as connection:
         assert named.lower() not in str(connection.execute(BAN.select()).all()).lower()
     impose(client, moderator, 409, kind="address", value=named)
     ok(client.delete(f"/v1/bans/{made['id']}", headers=moderator), 204)
-    soon = iso(now() + timedelta(hours=1))
+    soon = format_rfc3339(now() + timedelta(hours=1))
     assert impose(client, moderator, kind="address", value=named, until=soon)["until"] == soon
 
 

@@ -18,14 +18,14 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
-from app.net.smtp import WIRE, MaildirMailer, MailRefused, Server, SmtpMailer, ascii_domain
+from app.net.smtp import WIRE_POLICY, MaildirMailer, MailRefused, Server, SmtpMailer, ascii_domain
 from tests.mail.post import Mailbox, serving
 
 SENDER = "desk@site.example"
 
 
 def message(to: str = "ann@mail.example", subject: str = "Grüße", text: str = "Ærlig talt.\n.dot\n") -> EmailMessage:
-    mail = EmailMessage(policy=WIRE)
+    mail = EmailMessage(policy=WIRE_POLICY)
     local, _, domain = to.rpartition("@")
     mail["From"], mail["To"], mail["Subject"] = SENDER, Address(username=local, domain=domain), subject
     mail["List-Unsubscribe"] = f"<https://api.example/v1/unsubscribe/bu_{'0123456789abcdef' * 12}>"
@@ -226,6 +226,6 @@ def test_into_a_maildir(tmp_path: Path) -> None:
 
 
 def test_urls() -> None:
-    assert Server.at("smtp://mail.example") == Server("mail.example", 25, False, "", "")
-    assert Server.at("smtps://u%40x:p%3A@mail.example:99") == Server("mail.example", 99, True, "u@x", "p:")
-    assert Server.at("smtps://mail.example").port == 465
+    assert Server.from_url("smtp://mail.example") == Server("mail.example", 25, False, "", "")
+    assert Server.from_url("smtps://u%40x:p%3A@mail.example:99") == Server("mail.example", 99, True, "u@x", "p:")
+    assert Server.from_url("smtps://mail.example").port == 465

@@ -12,9 +12,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from app.core.network_addresses import Guard, is_public, unwrapped
+from app.core.network_addresses import Guard, is_public, unwrap_address
 from app.core.settings import Settings
-from app.net.outgoing import Answer, CallFailed, Outgoing, Refused, Resolve, check, target
+from app.net.outgoing import Answer, CallFailed, Outgoing, Resolve, TargetRefused, check_target, parse_target
 
 # Every way to write an address of this machine or of a network behind it; PORT is where a server listens.
 HOSTS = """
@@ -156,7 +156,7 @@ def test_no_form_of_an_internal_address_is_connected_to(family: str) -> None:
             try:
                 await get(url.replace("PORT", str(canary.port)), Guard(), timeout=2.0)
                 passed.append(url)
-            except Refused:
+            except TargetRefused:
                 continue
 
     assert run(story, host=family).connections == 0
@@ -178,7 +178,7 @@ def test_the_canary_sings_when_it_is_reached() -> None:
 def test_no_name_leads_to_an_internal_address(address: str) -> None:
     async def story(canary: Server) -> None:
         for answers in ([address], ["93.184.215.14", address], [address, "2606:2800:21f:cb07:6820:80da:af6b:8b2c"]):
-            with pytest.raises(Refused):
+            with pytest.raises(TargetRefused):
                 await get(f"http://bad.example:{canary.port}/", Guard(), resolve=names(bad_example=answers))
 
     assert run(story).connections == 0
@@ -199,9 +199,9 @@ def test_the_address_that_was_checked_is_the_one_connected_to() -> None:
             url = f"http://re.example:{canary.port}/"
             assert (await outgoing.call("GET", url, timeout=5.0)).body == b"good"
             assert f"Host: re.example:{canary.port}\r\n" in good.heads[0]
-            with pytest.raises(Refused):
+            with pytest.raises(TargetRefused):
                 await outgoing.call("GET", url, timeout=5.0)
-            with pytest.raises(Refused):
+            with pytest.raises(TargetRefused):
                 await get(url, Guard(["127.0.0.2"]), resolve=names(re_example=["127.0.0.2", "127.0.0.1"]))
             await outgoing.stop()
             assert good.connections == 1
@@ -259,14 +259,14 @@ def test_what_is_sent() -> None:
 def test_an_answer_that_cannot_be_used(answer: str, why: str) -> None:
     async def story(server: Server) -> None:
         with pytest.raises(CallFailed, match=why):
-            await get(f"http://127.0.0.1:{server.port}/", None, most=10)
+            await get(f"http://127.0.0.1:{server.port}/", None, max_bytes=10)
 
     run(story, Server(answer))
 
 
 def test_the_beginning_of_a_large_answer_will_do_where_it_is_only_shown() -> None:
     async def story(server: Server) -> None:
-        answer = await get(f"http://127.0.0.1:{server.port}/", None, most=10, cut=True)
+        answer = await get(f"http://127.0.0.1:{server.port}/", None, max_bytes=10, truncate=True)
         assert (answer.status, answer.body) == (500, b"x" * 10)
 
     run(story, Server("HTTP/1.1 500 Oh\r\n\r\n" + "x" * 100_000))
@@ -316,9 +316,9 @@ def test_what_is_not_there() -> None:
     ],
 )
 def test_good_urls(url: str, host: str, port: int | None, path: str) -> None:
-    found = target(url)
+    found = parse_target(url)
     assert (found.host, found.port, found.path) == (host, port, path)
-    check(url, Guard())
+    check_target(url, Guard())
 
 
 def test_what_an_operator_allows() -> None:
@@ -338,7 +338,7 @@ def test_public_addresses_stay_public_behind_nat64(address: str) -> None:
     bare = IPv4Address(address)
     for prefix in (0xFFFF << 32, 0x64FF9B << 96):
         wrapped = IPv6Address(prefix | int(bare))
-        assert unwrapped(wrapped) == bare
+        assert unwrap_address(wrapped) == bare
         assert is_public(wrapped)
 
 

@@ -7,7 +7,7 @@ import pytest
 from starlette.testclient import TestClient
 
 from app.db import Database
-from app.events.log import advance
+from app.events.log import advance_reader
 from app.related.linking import rebuild_stale_lists
 from app.wiring import READERS
 from tests import make
@@ -25,7 +25,7 @@ def work(db: Database) -> Callable[[], None]:
 
     def work() -> None:
         with db.transaction() as session:
-            while advance(session, "related", READERS["related"]):
+            while advance_reader(session, "related", READERS["related"]):
                 pass
             while rebuild_stale_lists(session):
                 pass

@@ -153,7 +153,7 @@ async def test_the_worker_does_it_by_itself(client: TestClient, publish: Publish
     ferry, port = publish("Ferry", FERRY), publish("Port", PORT)
     await db.start()
     worker = build_worker(db, settings)
-    while await worker.once():
+    while await worker.run_once():
         pass
     assert "related" in READERS
     assert titles(client, ferry) == ["Port"]

@@ -18,7 +18,7 @@ from app.articles.reading import ARTICLE
 from app.articles.site import Site
 from app.core.problems import Conflict
 from app.db import Database
-from app.events.log import advance
+from app.events.log import advance_reader
 from app.identity.schemas import ANONYMOUS, SYSTEM
 from app.publication import authors, series
 from app.publication.schemas import AuthorIn, SeriesIn
@@ -138,7 +138,7 @@ class Walk:
 
     def work(self) -> None:
         with self.db.transaction() as session:
-            advance(session, "related", READERS["related"], self.rng.randint(1, 8))
+            advance_reader(session, "related", READERS["related"], self.rng.randint(1, 8))
             rebuild_stale_lists(session, self.rng.randint(1, 3))
 
     def check(self) -> None:
@@ -155,7 +155,7 @@ class Walk:
     def drain(self) -> None:
         """The worker comes round until there is nothing to do."""
         with self.db.transaction() as session:
-            while advance(session, "related", READERS["related"]) or rebuild_stale_lists(session):
+            while advance_reader(session, "related", READERS["related"]) or rebuild_stale_lists(session):
                 pass
 
     def links(self) -> set[tuple[Any, ...]]:

@@ -14,7 +14,7 @@ from starlette.testclient import TestClient
 from app.articles.list_parameters import parse_filters
 from app.articles.publishing import advance_due_articles
 from app.articles.site import Site
-from app.core.clock import iso
+from app.core.clock import format_rfc3339
 from app.core.settings import Settings
 from app.db import Database
 from app.identity.schemas import ANONYMOUS
@@ -135,7 +135,7 @@ def test_only_what_readers_see_now_is_found(
     assert found("bridge") == []
     make.act(client, editor, article, "publish")
     moment = datetime.now(UTC)
-    make.patched(client, editor, article, rights={"expires_at": iso(moment + timedelta(hours=1))})
+    make.patched(client, editor, article, rights={"expires_at": format_rfc3339(moment + timedelta(hours=1))})
     assert found("bridge") == ["One bridge"]
     with time_machine.travel(moment + timedelta(hours=2)), db.transaction() as session:
         assert advance_due_articles(session, index_article) == 1

@@ -153,7 +153,7 @@ def test_notes_are_plainer_and_their_links_are_marked():
     ],
 )
 def test_what_would_take_too_long_is_refused_before_it_is_parsed(source, reason):
-    for read in (html.sanitise, html.plain_text):
+    for read in (html.sanitise, html.html_to_text):
         with pytest.raises(ValueError, match=reason):
             read(source)
 
@@ -213,4 +213,4 @@ def test_sloppy_input_is_read(source):
     ],
 )
 def test_plain_text(source, text):
-    assert html.plain_text(source) == text
+    assert html.html_to_text(source) == text

@@ -22,21 +22,21 @@ def refuses(kind, value):
 @pytest.mark.parametrize("bad", [0, 7, 0x0B, 0x1B, 0x7F, 0x85, 0x9F, 0xD800, 0xDFFF])
 def test_clean_refuses_controls_and_surrogates_without_repeating_them(bad):
     with pytest.raises(ValueError, match="control characters") as caught:
-        inputs.clean(f"secret{chr(bad)}")
+        inputs.clean_text(f"secret{chr(bad)}")
     assert "secret" not in str(caught.value)
 
 
 def test_clean_normalises():
-    assert inputs.clean("e\u0301\r\nb\rc\td\n") == "é\nb\nc\td\n"
+    assert inputs.clean_text("e\u0301\r\nb\rc\td\n") == "é\nb\nc\td\n"
 
 
 @pytest.mark.parametrize("marks", ["\u0301\u0323", "\u0345\u0344", "\U0001d165\u0334"])
 def test_clean_breaks_runs_of_marks_that_no_script_has(marks):
     """Normalising sorts each run in time by the square of its length."""
     usual, long = "a" + marks * 15, "a" + marks * 200
-    assert inputs.clean(usual) == unicodedata.normalize("NFC", usual)
-    cleaned = inputs.clean(long)
-    assert inputs.clean(cleaned) == cleaned
+    assert inputs.clean_text(usual) == unicodedata.normalize("NFC", usual)
+    cleaned = inputs.clean_text(long)
+    assert inputs.clean_text(cleaned) == cleaned
     assert unicodedata.is_normalized("NFC", cleaned)
     assert cleaned.count("\u034f") >= 12
     kept = unicodedata.normalize("NFD", cleaned.replace("\u034f", ""))
@@ -44,7 +44,7 @@ def test_clean_breaks_runs_of_marks_that_no_script_has(marks):
 
 
 def test_marks_in_order_stay_as_they_are():
-    assert inputs.clean("a" + "\u0323" * 500 + "\u0302" * 500) == "ậ" + "\u0323" * 499 + "\u0302" * 499
+    assert inputs.clean_text("a" + "\u0323" * 500 + "\u0302" * 500) == "ậ" + "\u0323" * 499 + "\u0302" * 499
 
 
 def test_all_marks_are_looked_at():
@@ -55,13 +55,13 @@ def test_all_marks_are_looked_at():
 
 @given(st.text())
 def test_scrubbed_text_is_clean(value):
-    scrubbed = inputs.scrub(value)
-    assert inputs.clean(scrubbed) == scrubbed
+    scrubbed = inputs.scrub_text(value)
+    assert inputs.clean_text(scrubbed) == scrubbed
     assert unicodedata.is_normalized("NFC", scrubbed)
 
 
 def test_scrub_reads_c1_controls_as_windows_1252():
-    assert inputs.scrub("it\x92s \x85 \x81\x00ok") == "it’s … ok"
+    assert inputs.scrub_text("it\x92s \x85 \x81\x00ok") == "it’s … ok"
 
 
 def test_one_line_types_collapse_and_strip():
@@ -200,18 +200,18 @@ def test_slugify_makes_slugs(title, limit):
 
 @given(st.text(), st.integers(10, 60))
 def test_an_excerpt_is_short_and_on_one_line(value, limit):
-    cut = inputs.excerpt(value, limit)
+    cut = inputs.make_excerpt(value, limit)
     assert len(cut) <= limit
     assert "\n" not in cut
     assert cut == " ".join(value.split()) or cut.endswith("…")
 
 
 def test_excerpts_end_at_words():
-    assert inputs.excerpt("one two three four", 12) == "one two…"
-    assert inputs.excerpt("one, two", 7) == "one…"
-    assert inputs.excerpt("日本語" * 10, 10) == "日本語日本語日本語…"
-    assert inputs.excerpt("aaaaaaaa👩\u200d👩\u200d👧", 11) == "aaaaaaaa…"
-    assert inputs.excerpt("short") == "short"
+    assert inputs.make_excerpt("one two three four", 12) == "one two…"
+    assert inputs.make_excerpt("one, two", 7) == "one…"
+    assert inputs.make_excerpt("日本語" * 10, 10) == "日本語日本語日本語…"
+    assert inputs.make_excerpt("aaaaaaaa👩\u200d👩\u200d👧", 11) == "aaaaaaaa…"
+    assert inputs.make_excerpt("short") == "short"
 
 
 @pytest.mark.parametrize(
@@ -228,7 +228,7 @@ def test_excerpts_end_at_words():
     ],
 )
 def test_words(value, words):
-    assert inputs.word_count(value) == words
+    assert inputs.count_words(value) == words
 
 
 @pytest.mark.parametrize(("words", "minutes"), [(0, 0), (1, 1), (238, 1), (540, 2), (2380, 10)])

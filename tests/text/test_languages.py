@@ -3,7 +3,7 @@
 import pytest
 import snowballstemmer
 
-from app.text.languages import STEMMERS, base_of, stem
+from app.text.languages import STEMMERS, base_language_of, stem_word
 
 
 def test_every_stemmer_is_there() -> None:
@@ -14,10 +14,10 @@ def test_every_stemmer_is_there() -> None:
     ("tag", "base"), [("en-GB", "en"), ("nb", "no"), ("NN-no", "no"), ("zh-Hant-TW", "zh"), ("x", "x")]
 )
 def test_a_tag_is_known_by_its_language(tag: str, base: str) -> None:
-    assert base_of(tag) == base
+    assert base_language_of(tag) == base
 
 
 def test_forms_of_a_word_have_one_stem() -> None:
-    assert stem("en", "bridges") == stem("en", "bridge") != "bridges"
-    assert stem("nb", "bilene") == stem("no", "bilene") != "bilene"
-    assert stem("xx", "bridges") == "bridges", "without a stemmer a word is its own stem"
+    assert stem_word("en", "bridges") == stem_word("en", "bridge") != "bridges"
+    assert stem_word("nb", "bilene") == stem_word("no", "bilene") != "bilene"
+    assert stem_word("xx", "bridges") == "bridges", "without a stemmer a word is its own stem"

@@ -3,7 +3,7 @@
 import pytest
 from pydantic import TypeAdapter, ValidationError
 
-from app.text.names import PersonName, is_office, public_name, without_turns
+from app.text.names import PersonName, is_office, public_name, strip_bidi_controls
 
 NAME: TypeAdapter[str] = TypeAdapter(PersonName)
 TURNS = [*map(chr, range(0x202A, 0x202F)), *map(chr, range(0x2066, 0x206A)), "\u200e", "\u200f", "\u061c"]
@@ -78,4 +78,4 @@ def test_people_are_no_offices(name: str) -> None:
 
 
 def test_a_text_keeps_its_marks() -> None:
-    assert without_turns("a\u202eb\u2066c\u200f") == "abc\u200f"
+    assert strip_bidi_controls("a\u202eb\u2066c\u200f") == "abc\u200f"

@@ -25,7 +25,7 @@ def slowly(connection: sa.Connection) -> int:
 
 def never(connection: sa.Connection) -> int:
     """The same, but in a process beside another it does not come to that."""
-    if query_process._WAYS:
+    if query_process._YIELDS:
         time.sleep(600)
     return who(connection)
 

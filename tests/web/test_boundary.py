@@ -136,7 +136,7 @@ def test_what_a_route_left_for_the_answer_is_added(site: TestClient) -> None:
 
 
 def test_what_nobody_expected_is_a_500_that_tells_nothing(metrics: Metrics, capsys: pytest.CaptureFixture[str]) -> None:
-    logs.configure("json")
+    logs.configure_logging("json")
     site = TestClient(build(metrics), raise_server_exceptions=False)
     bearer = {"Authorization": f"Bearer {PRIVATE[1]}", "X-Request-ID": "id-1", "Origin": FRONT}
     answer = site.get("/boom?q=q-canary", headers=bearer)

@@ -23,7 +23,7 @@ from app.core.problems import (
     ProblemOut,
     Unauthorized,
     Unavailable,
-    documented,
+    document_problems,
 )
 from app.web import problem_responses
 from app.web.routing import install_handler
@@ -212,7 +212,7 @@ def test_every_kind_of_problem_has_its_own_code() -> None:
 
 
 def test_routes_document_their_problems_by_status() -> None:
-    found = documented(NotFound, Invalid)
+    found = document_problems(NotFound, Invalid)
     assert {400, 404, 422, 429, 503} <= {int(status) for status in found}
     assert "`not_found`" in found[404]["description"]
 

@@ -11,10 +11,10 @@ import sqlalchemy as sa
 import time_machine
 from starlette.testclient import TestClient
 
-from app.core.clock import iso, now
+from app.core.clock import format_rfc3339, now
 from app.core.settings import Settings
 from app.db import Database
-from app.deliveries.claims import claim
+from app.deliveries.claims import claim_deliveries
 from app.deliveries.schemas import Outcome
 from app.net.outgoing import Answer
 from app.webhooks.channel import WebhookChannel
@@ -137,7 +137,7 @@ def test_what_a_webhook_is_now_is_not_asked_of_a_replica(
     channel = WebhookChannel(settings)
 
     async def send() -> Outcome:
-        (piece,) = await lagging.write(claim, {"webhook": 60.0}, 5)
+        (piece,) = await lagging.write(claim_deliveries, {"webhook": 60.0}, 5)
         outcome = await channel.send(lagging, piece)
         await channel.stop()
         await lagging.stop()
@@ -168,7 +168,10 @@ def test_410_disables_and_enabling_brings_it_back(
     found = ok(client.get(url, headers=manager))
     assert (found["enabled"], found["disabled_reason"]) == (False, "the receiver answered 410 Gone")
     assert ok(client.get("/v1/audit?action=webhook.disable", headers=admin))["data"][0]["actor_kind"] == "system"
-    for verb, body in (("test", None), ("replay", {"since": iso(now() - timedelta(1)), "until": iso(now())})):
+    for verb, body in (
+        ("test", None),
+        ("replay", {"since": format_rfc3339(now() - timedelta(1)), "until": format_rfc3339(now())}),
+    ):
         assert client.post(f"{url}/{verb}", json=body, headers=manager).json()["code"] == "webhook_disabled"
     found = ok(client.patch(url, json={"enabled": True}, headers=etag(client, manager, url)))
     assert (found["enabled"], found["disabled_at"], found["failures"]) == (True, None, 0)
@@ -236,7 +239,7 @@ def test_a_replay_tells_again_under_the_same_ids(
     assert receiver.types == ["section.changed"]
     known = receiver.messages[0][0]["webhook-id"]
     url = f"{URL}/{hook['id']}/replay"
-    ok(client.post(url, json={"since": iso(start), "until": iso(now())}, headers=manager), 202)
+    ok(client.post(url, json={"since": format_rfc3339(start), "until": format_rfc3339(now())}, headers=manager), 202)
     work()
     again = receiver.messages[1:]
     assert sorted(receiver.types[1:]) == ["article.published", "article.unpublished"] + ["section.changed"] * 2
@@ -247,12 +250,17 @@ def test_a_replay_tells_again_under_the_same_ids(
     for message in again:
         verified(hook, message)
     receiver.messages.clear()
-    ok(client.post(url, json={"since": iso(now()), "until": iso(now() + timedelta(1))}, headers=manager), 202)
+    ok(
+        client.post(
+            url, json={"since": format_rfc3339(now()), "until": format_rfc3339(now() + timedelta(1))}, headers=manager
+        ),
+        202,
+    )
     work()
     assert receiver.messages == []
     with db.connect() as connection:
         assert connection.execute(sa.text("SELECT count(*) FROM webhook_replay")).scalar() == 0
-    wrong = client.post(url, json={"since": iso(now()), "until": iso(start)}, headers=manager)
+    wrong = client.post(url, json={"since": format_rfc3339(now()), "until": format_rfc3339(start)}, headers=manager)
     assert wrong.status_code == 422
 
 

@@ -9,7 +9,7 @@ from typing import Any, Final
 from lxml import etree
 
 from app.importers.streams import Progress, checked_root, stream
-from app.text.inputs import scrub
+from app.text.inputs import scrub_text
 
 _SPACE: Final = "{http://disqus.com}"
 _ID: Final = "{http://disqus.com/disqus-internals}id"
@@ -64,22 +64,22 @@ def _records(elements: Any) -> Iterator[Thread | Post]:
 
 def _text(element: etree._Element, name: str) -> str:
     found = element.find("/".join(_SPACE + part for part in name.split("/")))
-    return "" if found is None else scrub("".join(map(str, found.itertext()))).strip()
+    return "" if found is None else scrub_text("".join(map(str, found.itertext()))).strip()
 
 
 def _reference(element: etree._Element, name: str) -> str:
     found = element.find(_SPACE + name)
-    return "" if found is None else scrub(found.get(_ID) or "").strip()
+    return "" if found is None else scrub_text(found.get(_ID) or "").strip()
 
 
 def _thread(element: etree._Element) -> Thread:
-    number = scrub(element.get(_ID) or "").strip()
+    number = scrub_text(element.get(_ID) or "").strip()
     return Thread(number, *(_text(element, name) for name in ("id", "forum", "link", "title")))
 
 
 def _post(element: etree._Element) -> Post:
     return Post(
-        id=scrub(element.get(_ID) or "").strip(),
+        id=scrub_text(element.get(_ID) or "").strip(),
         thread=_reference(element, "thread"),
         parent=_reference(element, "parent"),
         name=_text(element, "author/name") or _text(element, "author/username"),

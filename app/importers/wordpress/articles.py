@@ -13,7 +13,7 @@ from app.articles.editorial_schemas import ArticleIn, ArticlePatch
 from app.articles.media_addresses import fill_sizes, find_unsized_files
 from app.articles.revisions import find_newest_blocks
 from app.articles.tables import Address, Article
-from app.blocks import Body, Dropped, from_blocks, from_html
+from app.blocks import Body, Dropped, body_from_blocks, body_from_html
 from app.core.clock import now
 from app.db.columns import table_of
 from app.importers.engine import IMPORT
@@ -64,9 +64,9 @@ class ArticleEntry:
         newest = find_newest_blocks(connection, local_id) if local_id else None
         if plan.state == "published" and plan.at is not None and self._date() is None:
             self.notes.append("its date is still to come; that of the import is taken")
-        text = from_html(plan.html, newest.blocks if newest else ())
+        text = body_from_html(plan.html, newest.blocks if newest else ())
         sizes = find_sizes(connection, find_unsized_files(text.blocks))
-        self._text = from_blocks(fill_sizes(text.blocks, sizes), text.dropped) if sizes else text
+        self._text = body_from_blocks(fill_sizes(text.blocks, sizes), text.dropped) if sizes else text
         self.notes += [_describe(loss) for loss in text.dropped]
         fields = {name: getattr(plan, name) for name in ("title", "dek", "type", "language", "featured")}
         fields["slug"] = self._slug(connection, local_id)

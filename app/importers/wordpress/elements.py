@@ -25,7 +25,7 @@ from app.importers.wordpress.records import (
     Term,
     whole_number,
 )
-from app.text.inputs import scrub
+from app.text.inputs import scrub_text
 
 Fields = dict[str, str]
 
@@ -53,7 +53,7 @@ def _raw(element: etree._Element) -> str:
 
 def text(element: etree._Element) -> str:
     """Give all text of an element in NFC, without forbidden characters and without space at the ends."""
-    return scrub(_raw(element)).strip()
+    return scrub_text(_raw(element)).strip()
 
 
 def _fields(element: etree._Element) -> Fields:
@@ -69,13 +69,13 @@ def _fields(element: etree._Element) -> Fields:
 def _slug(value: str) -> str:
     """Decode a slug that WordPress keeps percent-encoded; one that is not UTF-8 stays as it is."""
     try:
-        return scrub(unquote(value, errors="strict")).strip()
+        return scrub_text(unquote(value, errors="strict")).strip()
     except UnicodeDecodeError:
         return value
 
 
 def _name(value: str) -> str:
-    return scrub(unescape(value)).strip()
+    return scrub_text(unescape(value)).strip()
 
 
 def _login(value: str) -> str:

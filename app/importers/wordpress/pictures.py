@@ -5,7 +5,7 @@ from functools import cached_property
 import sqlalchemy as sa
 from sqlmodel import Session
 
-from app.blocks.urls import safe_url
+from app.blocks.urls import sanitise_url
 from app.db.columns import table_of
 from app.importers.engine import IMPORT, clipped
 from app.importers.ledger import fingerprint
@@ -28,7 +28,7 @@ class PictureEntry:
     def __init__(self, file: ListedFile) -> None:
         self.key = self.label = str(file.number)
         self.title, self.notes = file.title, list[str]()
-        self.url = safe_url(file.url, mail=False) or ""
+        self.url = sanitise_url(file.url, mail=False) or ""
         self.alt = clipped(file.alt, _LONGEST, "the alt text", self.notes)
         caption = text_of(file.caption, self.notes, "the caption")
         self.caption = clipped(caption, _LONGEST, "the caption", self.notes)

@@ -18,8 +18,8 @@ from app.importers.wordpress.content import to_html
 from app.importers.wordpress.custom import custom_of
 from app.importers.wordpress.records import Category, Item, whole_number
 from app.importers.wordpress.survey import ARTICLES, Survey, distinct, is_default, is_picture, key_of, path_of
-from app.text.html import plain_text
-from app.text.inputs import LanguageTag, Slug, excerpt
+from app.text.html import html_to_text
+from app.text.inputs import LanguageTag, Slug, make_excerpt
 
 State = Literal["draft", "scheduled", "published"]
 _SLUG: TypeAdapter[str] = TypeAdapter(Slug)
@@ -110,7 +110,7 @@ def language(tag: str) -> str | None:
 def name_of(name: str, slug: str) -> str:
     """A name on one line that shows something, made from the slug if there is none."""
     line = " ".join(name.split())
-    return excerpt(line if any(char.isprintable() and not char.isspace() for char in line) else slug, 200)
+    return make_excerpt(line if any(char.isprintable() and not char.isspace() for char in line) else slug, 200)
 
 
 def slug_of(slug: str) -> str | None:
@@ -124,7 +124,7 @@ def slug_of(slug: str) -> str | None:
 def text_of(html: str, notes: list[str], what: str) -> str:
     """The plain text of a short piece of HTML."""
     try:
-        return plain_text(html, "note")
+        return html_to_text(html, "note")
     except ValueError as error:
         notes.append(f"{what} is left out: {error}")
         return ""
@@ -135,7 +135,7 @@ def _title(item: Item, html: str, notes: list[str]) -> str:
     if title:
         return clipped(title, 300, "the title", notes)
     try:
-        words = excerpt(plain_text(html), 60)
+        words = make_excerpt(html_to_text(html), 60)
     except ValueError:
         words = ""  # the same error is met, and told, when the body itself is read
     notes.append("it has no title; one is made of its first words" if words else "it has no title")

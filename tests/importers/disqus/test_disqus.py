@@ -11,7 +11,7 @@ import sqlalchemy as sa
 from app.articles.activity import ACTIVITY
 from app.articles.site import Site
 from app.articles.tables import Article
-from app.core.clock import iso, now
+from app.core.clock import format_rfc3339, now
 from app.db import Database
 from app.db.columns import table_of
 from app.identity.tables import Participant
@@ -79,7 +79,7 @@ def test_threads_find_their_articles(db: Database, imported: Import) -> None:
 
 
 def test_what_was_written_lately_counts_as_such(db: Database, imported: Import) -> None:
-    at = [iso(now() - timedelta(days=days)) for days in (0, 3, 20, 40)]
+    at = [format_rfc3339(now() - timedelta(days=days)) for days in (0, 3, 20, 40)]
     posts = [post(number, 1, createdAt=moment) for number, moment in enumerate(at, start=1)]
     for _ in range(2):
         imported(thread(1, "http://old.example/2012/slug-1"), *posts)
@@ -153,7 +153,7 @@ def test_twice_changes_nothing_and_a_dry_run_says_the_same(db: Database, importe
 def test_a_comment_without_a_date_has_that_of_its_article(db: Database, imported: Import) -> None:
     loaded = imported(thread(1, "/slug-1"), post(1, 1, createdAt=""))
     assert loaded.line("comments", 1).reasons == ["it has no date; that of the article is taken"]
-    assert iso(by_text(db)["Comment 1."]["created_at"]) == "2020-03-02T08:30:00Z"
+    assert format_rfc3339(by_text(db)["Comment 1."]["created_at"]) == "2020-03-02T08:30:00Z"
 
 
 def test_plain_text_keeps_its_paragraphs_and_redirects_are_unwrapped(db: Database, imported: Import) -> None:

@@ -12,7 +12,7 @@ from urllib.parse import unquote, urlsplit
 import pytest
 from starlette.testclient import TestClient
 
-from app.core.clock import iso
+from app.core.clock import format_rfc3339
 from app.db import Database
 from app.importers.streams import BrokenFile
 from app.importers.wordpress.content import to_html
@@ -102,8 +102,8 @@ def test_everything_public_is_readable_as_it_was(client: TestClient, db: Databas
         assert article["type"] == {"post": "article", "page": "page"}[it.type]
         assert article["featured"] is it.sticky
         if it.published_at:
-            assert article["published_at"] == iso(it.published_at)
-            assert article["updated_at"] == iso(max(it.published_at, it.modified_at or it.published_at))
+            assert article["published_at"] == format_rfc3339(it.published_at)
+            assert article["updated_at"] == format_rfc3339(max(it.published_at, it.modified_at or it.published_at))
         assert words(re.sub("<[^<>]*>", "", it.title)) <= words(article["title"])
         lost = words(to_html(it.content).html) - words(article["body"]["html"])
         assert not lost, (slug, lost)

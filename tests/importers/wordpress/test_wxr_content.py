@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from app.blocks import from_html
+from app.blocks import body_from_html
 from app.importers.wordpress.content import to_html
 from app.importers.wordpress.paragraphs import paragraphs
 from app.importers.wordpress.reader import read
@@ -334,7 +334,7 @@ LITERAL = "if (a < b) {\n\n    <!-- wp:x -->[gallery]\n}"
     ],
 )
 def test_code_is_literal_and_has_its_language(content: str, code: str, language: str | None) -> None:
-    blocks = from_html(to_html(f"{content}\n\nLast").html).blocks
+    blocks = body_from_html(to_html(f"{content}\n\nLast").html).blocks
     (found,) = [block for block in blocks if block["type"] == "code"]
     assert (found["text"], found["language"]) == (code, language)
     assert blocks[-1]["type"] == "paragraph"
@@ -364,7 +364,7 @@ def test_footnotes_stand_where_their_block_is(block: str) -> None:
     assert found.warnings == ()
     assert '<ol class="wp-block-footnotes"><li id="n-1">See <em>there</em>. <a href="#n-1-link"' in found.html
     assert found.html.count("<ol") == 1
-    text = from_html(found.html).text
+    text = body_from_html(found.html).text
     assert text.index("See there.") < text.index("And there.")
 
 
