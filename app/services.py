@@ -9,6 +9,7 @@ from app import wiring
 from app.articles.cached_json import Include, name_includes
 from app.articles.reading import ArticlesWithNotices
 from app.articles.schemas import RelatedOut
+from app.articles.site import Site
 from app.comments.routes import include_comments as comments_beside
 from app.comments.schemas import CommentList
 from app.comments.services import CommentServices
@@ -105,6 +106,7 @@ def build_services(settings: Settings) -> Services:
         callers=Callers(database, vault, Readers(settings), find_descendants),
         notice_articles=ArticlesWithNotices(),
         media=open_storage(settings.media),
+        site=Site.from_settings(settings),
         index_article=index_article,
         search_articles=search_articles,
         includes=name_includes(

@@ -12,7 +12,7 @@ from app.anchors.editing import AlreadyAsked
 from app.anchors.schemas import AnchorPatch, AnchorQuery, PassageOut, PromptIn
 from app.articles.projection import WrongState
 from app.articles.routes import Retracted, WithheldForLegalReasons, get_visible
-from app.articles.site import Site
+from app.articles.services import ArticleServices
 from app.core.ids import IdPath, RefPath
 from app.core.problems import Forbidden, Invalid, NotFound, Unauthorized, document_problems
 from app.db.columns import Row
@@ -22,7 +22,7 @@ from app.identity.schemas import ANONYMOUS, Actor
 from app.identity.writes import write
 from app.web.fields import parse_fields
 from app.web.paging import ListOut
-from app.web.responses import ReadQuery, database, dump_json, reply, reply_list, settings
+from app.web.responses import ReadQuery, database, dump_json, reply, reply_list
 
 router = APIRouter(prefix="/v1", tags=["anchors"])
 Writer = Annotated[Actor, require_scope("content:write")]
@@ -53,7 +53,7 @@ async def list_anchors(
     request: Request, article: RefPath, query: Annotated[AnchorQuery, Query()], actor: Public
 ) -> Response:
     """An article's prompts and the passages that have comments, in the order of the text; the lost stand among them."""
-    site = Site.from_settings(settings(request))
+    site = ArticleServices.of(request).site
 
     def find(connection: sa.Connection) -> tuple[str, dict[str, Any]]:
         row = get_visible(connection, article, actor, site)
@@ -97,7 +97,7 @@ async def create_prompt(request: Request, article: RefPath, body: PromptIn, acto
 )
 async def get_anchor(request: Request, anchor: IdPath, query: Annotated[ReadQuery, Query()], actor: Public) -> Response:
     """One passage, with the ETag that changing it needs."""
-    site = Site.from_settings(settings(request))
+    site = ArticleServices.of(request).site
 
     def find(connection: sa.Connection) -> Row:
         row = _get_passage(connection, anchor)

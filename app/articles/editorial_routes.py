@@ -36,7 +36,6 @@ from app.articles.revisions import NewestBlocks, find_newest_blocks, overlay_rev
 from app.articles.routes import get_visible, get_visible_to_editor
 from app.articles.schemas import FormatQuery, SingleArticleOut
 from app.articles.services import ArticleServices
-from app.articles.site import Site
 from app.blocks import Body
 from app.core.ids import IdPath, RefPath
 from app.core.problems import Forbidden, Invalid, NotFound, Unauthorized, document_problems
@@ -57,7 +56,7 @@ EDIT_RESPONSES = document_problems(*VERSION_PROBLEMS, WrongState, Invalid)
 
 def show_edited(request: Request) -> Callable[[sa.Connection, str], Row]:
     """Return the `show` of a write: the article in its newest revision, with HTML and Markdown."""
-    site, formats = Site.from_settings(settings(request)), ("html", "markdown")
+    site, formats = ArticleServices.of(request).site, ("html", "markdown")
 
     def show(connection: sa.Connection, article_id: str) -> Row:
         row: Row | None = find_article(connection, article_id, formats)
@@ -318,7 +317,7 @@ async def list_correction_history(
     """List former versions of corrections, the last replaced first."""
 
     def find(connection: sa.Connection) -> dict[str, Any]:
-        row = get_visible(connection, article, actor, Site.from_settings(settings(request)))
+        row = get_visible(connection, article, actor, ArticleServices.of(request).site)
         if not actor.may_in(row["section_id"]):
             raise NotFound
         return corrections.list_versions(connection, row["id"], query)
@@ -388,7 +387,7 @@ async def list_revisions(
     """List all revisions, newest first, without their texts."""
 
     def find(connection: sa.Connection) -> dict[str, Any]:
-        row = get_visible_to_editor(connection, article, actor, Site.from_settings(settings(request)))
+        row = get_visible_to_editor(connection, article, actor, ArticleServices.of(request).site)
         return revisions.list_revisions(connection, actor, row["id"], row["published_revision"], query)
 
     page = await database(request).read(find)
@@ -410,7 +409,7 @@ async def get_revision(
     formats = parse_formats(query.formats, ("html",))
 
     def find(connection: sa.Connection) -> dict[str, Any]:
-        row = get_visible_to_editor(connection, article, actor, Site.from_settings(settings(request)))
+        row = get_visible_to_editor(connection, article, actor, ArticleServices.of(request).site)
         found = revisions.find_revision_with_terms(connection, row["id"], n)
         if found is None or not actor.may_in(found["section_id"]):
             raise NotFound
@@ -434,7 +433,7 @@ async def compare_revisions(
     """Return the changes in revision `n` since the previous one, or since `against`."""
 
     def find(connection: sa.Connection) -> dict[str, Any]:
-        row = get_visible_to_editor(connection, article, actor, Site.from_settings(settings(request)))
+        row = get_visible_to_editor(connection, article, actor, ArticleServices.of(request).site)
         found = revisions.compare_revisions(connection, actor, row["id"], n, query.against or max(1, n - 1))
         if found is None:
             raise NotFound
@@ -505,7 +504,7 @@ async def list_previews(
     """List the article's preview links, newest first, without their tokens."""
 
     def find(connection: sa.Connection) -> dict[str, Any]:
-        row = get_visible_to_editor(connection, article, actor, Site.from_settings(settings(request)))
+        row = get_visible_to_editor(connection, article, actor, ArticleServices.of(request).site)
         if not actor.may_in(row["section_id"]):
             raise NotFound
         return previews.list_previews(connection, row["id"], query)

@@ -41,14 +41,12 @@ from app.web.fields import parse_fields
 from app.web.responses import (
     JSON_TYPE,
     REDIRECT_CACHE_CONTROL,
-    aside,
     database,
     dump_json,
     negotiate_media_type,
     pick_json_fields,
     reply,
     reply_json_list,
-    settings,
 )
 
 articles_router = APIRouter(prefix="/v1", tags=["articles"])
@@ -189,7 +187,7 @@ async def get_article(
     if query.preview is None and special and not reading.can_read_drafts(actor):
         missing = "revision requires a key with the scope content:read or content:write."
         raise (Unauthorized if actor is ANONYMOUS else Forbidden)(missing)
-    site, drafts = Site.from_settings(settings(request)), reading.can_read_drafts(actor)
+    site, drafts = services.site, reading.can_read_drafts(actor)
 
     def find(connection: sa.Connection) -> tuple[Row, bytes, list[str]]:
         if special:
@@ -203,7 +201,7 @@ async def get_article(
         return row, cards.merge_objects([out, *parts]), [group for part in found.values() for group in part.groups]
 
     try:
-        row, body, groups = await database(request).read(cards.retry_on_change(find))
+        row, body, groups = await services.database.read(cards.retry_on_change(find))
     except NotFound:
         return await redirect_former_slug(request, article, actor)
     body = filter_one_for_partner(services.access_log, actor, body)
@@ -239,7 +237,7 @@ async def get_neighbours(
 ) -> Response:
     """Return the articles published just before and just after this one, in the site, its section or its series."""
     services = ArticleServices.of(request)
-    site, fields = Site.from_settings(settings(request)), parse_fields(NeighboursOut, query.fields)
+    site, fields = services.site, parse_fields(NeighboursOut, query.fields)
     formats = resolve_formats(query.formats, subtree_of(fields, "previous"), subtree_of(fields, "next"))
     refuse_fields(fields, "editing")
 
@@ -248,7 +246,7 @@ async def get_neighbours(
         return cards.render_neighbours(connection, row, site, query.within, formats)
 
     try:
-        body, ids = await database(request).read(cards.retry_on_change(find))
+        body, ids = await services.database.read(cards.retry_on_change(find))
     except NotFound:
         return await redirect_former_slug(request, article, actor, "/neighbours")
     body = filter_one_for_partner(services.access_log, actor, body)
@@ -268,7 +266,7 @@ async def get_neighbours(
 )
 async def resolve_path(request: Request, query: Annotated[ResolveQuery, Query()], actor: Public) -> Response:
     """Return what the publication's site should answer at a path: the article, a redirect, or a retraction."""
-    resolved = await database(request).read(resolve_address, query.path, Site.from_settings(settings(request)))
+    resolved = await database(request).read(resolve_address, query.path, ArticleServices.of(request).site)
     body = filter_one_for_partner(
         ArticleServices.of(request).access_log, actor, dump_json(ResolvedOut, resolved), NOT_FOUND_DETAIL
     )
@@ -314,12 +312,12 @@ async def list_articles(request: Request, query: Annotated[ListQuery, Query()], 
     if (named_formats := ",".join(formats) or None) != query.formats:
         query = query.model_copy(update={"formats": named_formats})
     filters = parse_filters(query)
-    if query.q is not None:
-        run = aside(request).scan
-    else:
-        run = database(request).read if listing.is_quick(query, filters) else database(request).scan
     services = ArticleServices.of(request)
-    site, search = Site.from_settings(services.settings), services.search_articles
+    if query.q is not None:
+        run = services.query_processes.scan
+    else:
+        run = services.database.read if listing.is_quick(query, filters) else services.database.scan
+    site, search = services.site, services.search_articles
     find = partial(listing.list_articles, query=query, filters=filters, actor=actor, site=site, search=search)
     page = await run(retry_on_change(find))
     members = membership_groups(filters, page["resolved"])

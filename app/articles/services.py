@@ -10,6 +10,7 @@ from app.articles.cached_json import Include
 from app.articles.listing import SearchArticles
 from app.articles.partners import AccessLog, EarlyAccess
 from app.articles.projection import IndexArticle
+from app.articles.site import Site
 from app.identity.schemas import Actor
 from app.publication.services import PublicationServices
 
@@ -22,8 +23,9 @@ class SendFormat(Protocol):
 
 @dataclass(frozen=True, kw_only=True)
 class ArticleServices(PublicationServices):
-    """Adds what rooms above do for articles: search, parts that stand beside them, formats, access of partners."""
+    """Adds the site, and what rooms above do for articles: search, includes, formats, access of partners."""
 
+    site: Site
     index_article: IndexArticle
     search_articles: SearchArticles
     includes: Mapping[str, Include]

@@ -15,6 +15,7 @@ from starlette.responses import Response
 from app.anchors.anchors import QuoteNotFound, StaleRevision, TooManyAnchors
 from app.articles.cached_json import IncludedPart
 from app.articles.routes import Retracted, WithheldForLegalReasons, get_visible
+from app.articles.services import ArticleServices
 from app.articles.site import Site
 from app.comments import editing, posting, reading
 from app.comments.editing import Editor, EditWindowClosed
@@ -124,7 +125,7 @@ async def list_comments(
             return reading.list_discussion(connection, article, query)
         except NotFound:
             get_visible(
-                connection, article, ANONYMOUS, Site.from_settings(settings(request))
+                connection, article, ANONYMOUS, ArticleServices.of(request).site
             )  # retracted or withheld says so
             raise
 

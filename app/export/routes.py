@@ -16,7 +16,6 @@ from starlette.types import Send
 from app.articles.partners import filter_for_partner
 from app.articles.reading import parse_formats
 from app.articles.services import ArticleServices
-from app.articles.site import Site
 from app.changes.schemas import encode
 from app.core.clock import now
 from app.core.problems import Unavailable, document_problems
@@ -140,7 +139,7 @@ async def export_content(request: Request, query: Annotated[ExportQuery, Query()
     whole. One export at a time for strangers, at half speed, and three for keys: 503 beyond that. Partners get
     of each article what its level of syndication allows.
     """
-    site, formats = Site.from_settings(settings(request)), parse_formats(query.formats, ("html",))
+    site, formats = ArticleServices.of(request).site, parse_formats(query.formats, ("html",))
     db, name = database(request), IdentityServices.of(request).vault.log_name()
     about = settings(request)
     manifest = ManifestOut(

@@ -13,7 +13,6 @@ from app.articles.cached_json import retry_on_change
 from app.articles.partners import filter_one_for_partner
 from app.articles.selection import refuse_fields
 from app.articles.services import ArticleServices
-from app.articles.site import Site
 from app.core.ids import RefPath
 from app.core.problems import BadRequest, Forbidden, Invalid, NotFound, Unauthorized, document_problems
 from app.db.columns import Row
@@ -27,7 +26,7 @@ from app.publication.terms import require_all_sections
 from app.web import etag
 from app.web.fields import parse_fields
 from app.web.paging import ListOut
-from app.web.responses import ReadQuery, database, dump_json, pick_json_fields, reply, reply_list, settings
+from app.web.responses import ReadQuery, database, dump_json, pick_json_fields, reply, reply_list
 
 router = APIRouter(prefix="/v1/fronts", tags=["fronts"])
 Reader = Annotated[Actor, require_scope("content:read")]
@@ -82,7 +81,7 @@ async def list_fronts(request: Request, query: Annotated[FrontsQuery, Query()], 
 )
 async def get_front(request: Request, front: RefPath, query: Annotated[FrontQuery, Query()], actor: Public) -> Response:
     """A front with all of its blocks, each article once; what is not public is on none, in a preview neither."""
-    fields, site = parse_fields(FrontOut, query.fields), Site.from_settings(settings(request))
+    fields, site = parse_fields(FrontOut, query.fields), ArticleServices.of(request).site
     refuse_fields(fields, "body", "editing")
     if query.preview and not actor.may("content:read"):
         raise (Unauthorized if actor is ANONYMOUS else Forbidden)("preview needs a key with the scope content:read.")

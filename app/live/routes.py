@@ -10,7 +10,7 @@ from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
 from app.articles.routes import Retracted, WithheldForLegalReasons, get_visible, redirect_former_slug
-from app.articles.site import Site
+from app.articles.services import ArticleServices
 from app.core.ids import RefPath
 from app.core.problems import Forbidden, InvalidParameter, NotFound, Unauthorized, document_problems
 from app.db.columns import Row
@@ -168,7 +168,7 @@ async def follow_article(
     lines come every 15 seconds, with the id reached. The server ends each stream after a while, and that of a reader
     who does not keep up: clients resume.
     """
-    since, site = await _since(request, query), Site.from_settings(settings(request))
+    since, site = await _since(request, query), ArticleServices.of(request).site
 
     def find(connection: sa.Connection) -> tuple[Row, list[str]]:
         row = get_visible(connection, article, ANONYMOUS, site)

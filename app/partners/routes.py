@@ -12,7 +12,6 @@ from app.articles.partners import filter_for_partner
 from app.articles.schemas import ArticleList, ListedArticleOut
 from app.articles.selection import refuse_fields, resolve_formats
 from app.articles.services import ArticleServices
-from app.articles.site import Site
 from app.core.ids import RefPath
 from app.core.problems import Forbidden, NotFound, Unauthorized, document_problems
 from app.identity.access import ExpectedVersions, require_scope
@@ -22,7 +21,7 @@ from app.partners import partners
 from app.partners.schemas import EarlyQuery, FetchOut, PartnersIn, PartnersOut
 from app.web.fields import parse_fields
 from app.web.paging import ListOut, PageQuery
-from app.web.responses import ReadQuery, database, dump_json, reply, reply_json_list, reply_list, settings
+from app.web.responses import ReadQuery, database, dump_json, reply, reply_json_list, reply_list
 
 router = APIRouter(prefix="/v1", tags=["syndication"])
 Reader = Annotated[Actor, require_scope("content:read")]
@@ -107,7 +106,7 @@ async def list_embargoed_articles(request: Request, query: Annotated[EarlyQuery,
     refuse_fields(fields, "editing")
     if fields and query.formats:
         fields = {**fields, "body": True}
-    site = Site.from_settings(settings(request))
+    site = ArticleServices.of(request).site
 
     def find(connection: sa.Connection) -> dict[str, object]:
         return partners.early(connection, actor, site, formats, query)

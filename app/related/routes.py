@@ -15,7 +15,6 @@ from app.articles.routes import Retracted, WithheldForLegalReasons, get_visible,
 from app.articles.schemas import RelatedOut
 from app.articles.selection import refuse_fields, resolve_formats, subtree_of
 from app.articles.services import ArticleServices
-from app.articles.site import Site
 from app.core.ids import RefPath
 from app.core.problems import NotFound, document_problems
 from app.db.columns import Row
@@ -26,7 +25,7 @@ from app.related import links
 from app.related.links import RelatedLinks
 from app.related.schemas import PinsIn, RelatedList, RelatedQuery
 from app.web.fields import parse_fields
-from app.web.responses import database, reply_json_list, settings
+from app.web.responses import database, reply_json_list
 
 router = APIRouter(prefix="/v1/articles/{article}", tags=["related"])
 Writer = Annotated[Actor, require_scope("content:write")]
@@ -58,7 +57,7 @@ async def list_related_articles(
     Only what is public now. The ETag carries the version of the choice, which `PUT` needs. Editors also see chosen
     articles that are not public.
     """
-    site, fields = Site.from_settings(settings(request)), _parse_fields(query)
+    site, fields = ArticleServices.of(request).site, _parse_fields(query)
     formats = resolve_formats(query.formats, subtree_of(fields, "article"))
     refuse_fields(fields, "editing")
 
@@ -100,7 +99,7 @@ async def pin_related_articles(
     request: Request, article: RefPath, body: PinsIn, versions: ExpectedVersions, actor: Writer
 ) -> Response:
     """Choose the articles that stand first among the related ones; `If-Match` names the ETag of `GET …/related`."""
-    site = Site.from_settings(settings(request))
+    site = ArticleServices.of(request).site
 
     def show(connection: sa.Connection, article_id: str) -> Row:
         read = links.find_related(connection, article_id, actor, site)

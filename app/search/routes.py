@@ -12,14 +12,13 @@ from app.articles.list_parameters import parse_filters
 from app.articles.partners import filter_for_partner
 from app.articles.selection import check_editing, resolve_formats
 from app.articles.services import ArticleServices
-from app.articles.site import Site
 from app.core.problems import document_problems
 from app.identity.access import Public
 from app.identity.schemas import ANONYMOUS
 from app.search import finding
 from app.search.schemas import FoundArticleOut, FoundList, SearchQuery
 from app.web.fields import parse_fields
-from app.web.responses import aside, reply_json_list, settings
+from app.web.responses import aside, reply_json_list
 
 router = APIRouter(prefix="/v1/search", tags=["search"])
 
@@ -41,7 +40,7 @@ async def search_articles(request: Request, query: Annotated[SearchQuery, Query(
     query = query.model_copy(update={"formats": ",".join(formats) or None})
     groups = parse_filters(query)
     find = partial(
-        finding.search_articles, query=query, groups=groups, actor=actor, site=Site.from_settings(settings(request))
+        finding.search_articles, query=query, groups=groups, actor=actor, site=ArticleServices.of(request).site
     )
     page = await aside(request).scan(retry_on_change(find))
     return reply_json_list(
