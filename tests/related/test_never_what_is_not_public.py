@@ -178,7 +178,11 @@ def ids_of(items: list[bytes]) -> list[str]:
 @pytest.fixture
 def short(monkeypatch: pytest.MonkeyPatch) -> None:
     """Lists so short that a small publication fills them."""
-    for module, name, most in ((similarity, "STORED", 3), (linking, "STORED", 3), (similarity, "EACH_AUTHOR", 1)):
+    for module, name, most in (
+        (similarity, "MAX_LINKS", 3),
+        (linking, "MAX_LINKS", 3),
+        (similarity, "MAX_LINKS_PER_AUTHOR", 1),
+    ):
         monkeypatch.setattr(module, name, most)
 
 
