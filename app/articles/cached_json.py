@@ -148,12 +148,12 @@ def render_articles(
     for row in rows:
         new = built.get(row["id"]) if built else None
         cached, rules = (new.json, new.rules) if new else (row["card"], row["card_discussion"])
-        item = cached[:-1] + b"," + discussion.render_discussion(rules, row["tally"], names, at)
+        members = [cached[1:-1], discussion.render_discussion(rules, row["tally"], names, at)]
         if formats:
-            item += b"," + pydantic_core.to_json({"body": present_body(row, tuple(formats), site.api)})[1:-1]
+            members.append(pydantic_core.to_json({"body": present_body(row, tuple(formats), site.api)})[1:-1])
         if shows_editing is not None and shows_editing(row):
-            item += b"," + pydantic_core.to_json({"editing": {name: row[name] for name in EDITING_COLUMNS}})[1:-1]
-        items.append(item + b"}")
+            members.append(pydantic_core.to_json({"editing": {name: row[name] for name in EDITING_COLUMNS}})[1:-1])
+        items.append(b"{%b}" % b",".join(members))
     return items
 
 
@@ -164,7 +164,7 @@ def _has_changed(row: Row, new: BuiltArticle | None) -> bool:
 
 def merge_objects(objects: Iterable[bytes]) -> bytes:
     """Return one JSON object with the members of several."""
-    return b"{" + b",".join(part[1:-1] for part in objects) + b"}"
+    return b"{%b}" % b",".join(part[1:-1] for part in objects)
 
 
 @lru_cache(64)

@@ -1,7 +1,6 @@
 """Parameters of lists of articles: filters, order, and how filter values are parsed."""
 
-from dataclasses import dataclass
-from typing import Annotated, Literal, get_args
+from typing import Annotated, Literal, NamedTuple, get_args
 
 from pydantic import AfterValidator, Field
 
@@ -152,8 +151,7 @@ class ListQuery(FilterQuery):
         return () if names <= {"any", "all"} else tuple(sorted(names))
 
 
-@dataclass(frozen=True)
-class Filter:
+class Filter(NamedTuple):
     """One filter parameter: any of its references, or, if negative, none of them."""
 
     kind: str

@@ -5,10 +5,10 @@ is found by walking one index, that of the order or that of the leading filter, 
 """
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import datetime
 from functools import lru_cache
-from typing import Any, Literal, Protocol, cast
+from typing import Any, Literal, NamedTuple, Protocol, cast
 
 import sqlalchemy as sa
 from sqlalchemy.sql.elements import ColumnElement
@@ -86,11 +86,11 @@ def resolve_filters(connection: sa.Connection, filters: Sequence[Filter], query:
             ids = [
                 row_id for reference in named for row_id in (reference.ids if query.descendants else (reference.id,))
             ]
-            filter_ = replace(filter_, refs=tuple(sorted(set(ids))))
+            filter_ = filter_._replace(refs=tuple(sorted(set(ids))))
         elif filter_.kind == "language":
             ranges = tuple(f"{ref}-" for ref in filter_.refs)
             variants = {tag for tag in languages if tag in filter_.refs or tag.startswith(ranges)}
-            filter_ = replace(filter_, refs=tuple(sorted(variants)) or filter_.refs)
+            filter_ = filter_._replace(refs=tuple(sorted(variants)) or filter_.refs)
         resolved.append(filter_)
     return tuple(resolved)
 
@@ -127,8 +127,7 @@ MAX_COMPARED_VALUES = 256
 """Comparisons in all merged walks together: they bound the time that compiling a new statement takes."""
 
 
-@dataclass(frozen=True)
-class QueryShape:
+class QueryShape(NamedTuple):
     """Everything that the text of a list's statement depends on."""
 
     sort: Sort
@@ -171,6 +170,12 @@ def _term_id(table: sa.Table, by_id: bool, value: sa.BindParameter[str]) -> Colu
 def _named_term_id(at: int, kind: str, by_id: tuple[bool, ...]) -> ColumnElement[Any]:
     """Return the id of the one term that a filter names."""
     return _term_id(_TERM_COLUMNS[kind][0], by_id[0], _value_parameter(at, 0))
+
+
+def _found_term_id(at: int, kind: str, by_id: tuple[bool, ...]) -> ColumnElement[Any]:
+    """Return that id for the rows of a page: an article's own row holds its only section and series."""
+    _, column, links = _TERM_COLUMNS[kind]
+    return column if links is None else _named_term_id(at, kind, by_id)
 
 
 def _has_no_children(at: int, by_id: tuple[bool, ...]) -> ColumnElement[bool]:
@@ -339,7 +344,7 @@ def _select_page(shape: QueryShape) -> Prepared | sa.Select[Any]:
     if shape.resolves_inline:
         terms = [(at, kind, by_id) for at, (kind, _, by_id) in enumerate(shape.filters) if kind in _TERM_COLUMNS]
         statement = statement.add_columns(
-            *(_named_term_id(at, kind, by_id).label(f"term_{at}") for at, kind, by_id in terms)
+            *(_found_term_id(at, kind, by_id).label(f"term_{at}") for at, kind, by_id in terms)
         )
     statement = statement.order_by(*shape.sort.order_by(ids.c.key, ids.c.id))
     return Prepared(statement) if is_fixed(statement) else cast("sa.Select[Any]", statement)
@@ -466,7 +471,7 @@ def _find_page(
             return (
                 page,
                 shape,
-                tuple(replace(filter_, refs=(rows[0][f"term_{n}"],)) for n, filter_ in enumerate(filters)),
+                tuple(filter_._replace(refs=(rows[0][f"term_{n}"],)) for n, filter_ in enumerate(filters)),
             )
     filters = resolve_filters(connection, filters, query)
     shape, values = shape_of(query, filters, actor, SORTS[query.sort], site)
@@ -479,7 +484,7 @@ def _fetch_page(
     is_by_activity = activity_column(shape.sort.name) is not None
     total = None
     if query.count == "exact":
-        unpaged = replace(shape, paged=False, sort=SORTS["-published_at"] if is_by_activity else shape.sort)
+        unpaged = shape._replace(paged=False, sort=SORTS["-published_at"] if is_by_activity else shape.sort)
         count = sa.select(sa.func.count()).select_from(_select_ids(unpaged))
         total = connection.execute(count, {**values, "most": 2**62}).scalar_one()
     if is_by_activity:
@@ -495,8 +500,7 @@ def _fetch_by_activity(
 ) -> dict[str, Any]:
     """Fetch a page by activity, continued with articles that have none by a second statement."""
     rows: list[Row] = []
-    inactive = replace(
-        shape,
+    inactive = shape._replace(
         sort=replace(shape.sort, name=f"quiet {shape.sort.name}", kind=datetime),
         inactive_by=shape.sort.name,
         paged=query.cursor is not None and replace(shape.sort, name=f"quiet {shape.sort.name}").is_in(query.cursor),

@@ -74,7 +74,7 @@ class Poster(NamedTuple):
     screen: ModerationPipeline
     site_name: str
     addresses: tuple[str, ...]  # hashes of the network address, under the present salt and the one before
-    ranges: tuple[str, str] | None  # hashes of the ranges that the address is in
+    host: str | None  # the address itself, of which nothing but hashes is stored
     token: str | None  # what a stranger will be known by
 
 
@@ -294,7 +294,7 @@ def post_comment(session: Session, poster: Poster, ref: str, data: CommentIn, pr
     verdict = poster.screen.evaluate(session, submission, prepared.opinion, prepared.reading)
     row = _build_row(submission, data, parent, request) | {
         "anchor_id": _resolve_anchor(session, article, data, person),
-        "address_ranges": " ".join(poster.ranges) if poster.ranges and data.notify != "none" else None,
+        "address_ranges": _address_ranges(poster, data),
         "badges": _badges(session, article, person),
         "address_hash": poster.addresses[0] if poster.addresses else None,
         "state": verdict.state,
@@ -307,6 +307,14 @@ def post_comment(session: Session, poster: Poster, ref: str, data: CommentIn, pr
         poster.screen.log_verdict(session, submission, verdict)
     full_row = None if row["anchor_id"] else {**row, "anchor_kind": None}
     return Posted(comment_id, verdict.state, verdict, is_new=True, is_mine=True, row=full_row)
+
+
+def _address_ranges(poster: Poster, data: CommentIn) -> str | None:
+    """Hashes of the ranges that the address is in, for who asks for mail; None for all others."""
+    if data.notify == "none" or poster.host is None:
+        return None
+    hashes = poster.vault.hash_ranges(poster.host)
+    return " ".join(hashes) if hashes else None
 
 
 def _resolve_anchor(session: Session, article: PostingContext, data: CommentIn, person: Row) -> str | None:

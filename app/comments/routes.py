@@ -225,8 +225,8 @@ async def make_poster(request: Request, actor: Actor) -> tuple[Poster, bool]:
             services.vault.derive_guest_token(f"{key}:{body}") if is_repeatable else services.vault.make_guest_token()
         )
     name = settings(request).site_name
-    ranges = services.vault.hash_ranges(request.client.host) if request.client else None
-    return Poster(actor, services.vault, services.pipeline, name, hash_address(request), ranges, token), is_repeatable
+    host = request.client.host if request.client else None
+    return Poster(actor, services.vault, services.pipeline, name, hash_address(request), host, token), is_repeatable
 
 
 def make_draft(article: str, name: str | None, body: Body, actor: Actor) -> Draft:

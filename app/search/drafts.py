@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 import sqlalchemy as sa
@@ -68,9 +68,9 @@ def _contains(at: int, variants: int) -> ColumnElement[bool]:
 
 def select_matching(shape: QueryShape, dialect: str, words: tuple[tuple[bool, int], ...]) -> sa.Select[Any]:
     """SELECT the ids and sort keys of articles that answer, by the index or by their newest text."""
-    everything = replace(shape, filters=(), bounds=(), featured=None, states=None, partner=False, includes_pages=True)
+    everything = shape._replace(filters=(), bounds=(), featured=None, states=None, partner=False, includes_pages=True)
     tables, _, matches = entries.select_matches(
-        replace(everything, changed=None, editor=None, own_sections_only=False), dialect
+        everything._replace(changed=None, editor=None, own_sections_only=False), dialect
     )
     indexed = sa.select(ENTRY.c.article_id).select_from(tables).where(*matches).correlate(None)
     newest = (REVISION.c.article_id == ARTICLE.c.id) & (REVISION.c.n == ARTICLE.c.latest_revision)

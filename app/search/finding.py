@@ -1,7 +1,6 @@
 """Finding: the index gives articles that answer, newest first and no more than can be ranked; cards do the rest."""
 
 from collections.abc import Sequence
-from dataclasses import replace
 from functools import lru_cache
 from typing import Any
 
@@ -200,7 +199,7 @@ def _list_in_states(search: Search) -> dict[str, Any]:
     """
     connection, query, sort = search.connection, search.query, search.shape.sort
     words = drafts.parse_words(query.q or "")
-    shape = replace(search.shape, paged=False)
+    shape = search.shape._replace(paged=False)
     matching = drafts.select_matching(shape, connection.dialect.name, tuple(word.shape for word in words))
     values = {**search.values, **drafts.bind_words(words)}
     values |= search.ask_all()

@@ -239,8 +239,11 @@ def reply_json_list(
     request: Request, items: Iterable[bytes], page: Mapping[str, Any], fields: Any, **more: Any
 ) -> Response:
     """The same for rows that are JSON already."""
-    rows = pick_json_fields(b"[" + b",".join(items) + b"]", {"__all__": fields} if fields else None)
-    body = b'{"data":' + rows + b',"page":' + pydantic_core.to_json(page) + b"}"
+    # Pages are long: each `+` would copy one.
+    rows = b"".join((b"[", b",".join(items), b"]"))
+    if fields:
+        rows = pick_json_fields(rows, {"__all__": fields})
+    body = b"".join((b'{"data":', rows, b',"page":', pydantic_core.to_json(page), b"}"))
     return reply(request, body, links=_next_link(request, page["next"]), **more)
 
 

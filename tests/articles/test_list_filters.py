@@ -1,6 +1,5 @@
 """Filters that name sections with what is inside of them, languages with their variants, and days of the calendar."""
 
-from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -183,7 +182,7 @@ def size_of(sent: dict[str, list[str]], inside: int = 1) -> int:
     """How long the statement of a list is; each section named holds so many others."""
     query = ListQuery.model_validate(sent)
     groups = tuple(
-        replace(group, refs=tuple(f"{ref}-{n}" for ref in group.refs for n in range(inside)))
+        group._replace(refs=tuple(f"{ref}-{n}" for ref in group.refs for n in range(inside)))
         if group.kind == "section"
         else group
         for group in parse_filters(query)
