@@ -1,4 +1,4 @@
-"""When digests are due, and what is in them."""
+"""Daily and weekly digests: when they are due, and their items."""
 
 from collections.abc import Sequence
 from datetime import UTC, datetime, time, timedelta
@@ -21,11 +21,11 @@ from app.mail.tables import DigestItem, DigestRun
 ITEM, RUN = table_of(DigestItem), table_of(DigestRun)
 FREQUENCIES: Final = ("daily", "weekly")
 WEEKDAYS: Final = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
-MAX_ITEMS: Final = 100  # items of one digest; it says how many more there are
+MAX_ITEMS: Final = 100  # in one digest, which gives the number of further items
 
 
 class DigestSchedule(NamedTuple):
-    """At what time of the publication's clock digests go out."""
+    """When digests are sent, in the publication's time zone."""
 
     zone: ZoneInfo
     hour: int
@@ -33,14 +33,14 @@ class DigestSchedule(NamedTuple):
 
     @classmethod
     def of(cls, settings: Settings) -> "DigestSchedule":
-        """The plan that the settings name."""
+        """Return the schedule of the settings."""
         return cls(ZoneInfo(settings.time_zone), settings.digest_hour, WEEKDAYS.index(settings.digest_day))
 
     def latest(self, frequency: str, at: datetime) -> tuple[str, datetime]:
-        """The last digest that was due: its day, and the moment.
+        """Return the day and the moment of the last digest that was due.
 
-        Every day has one, also where clocks are set: an hour that is left out comes an hour later, and one that comes
-        twice counts the first time.
+        Every day has one, also at changes to and from summer time: an hour that is skipped comes an hour later, and
+        one that is repeated counts the first time.
         """
         day = at.astimezone(self.zone).date() + timedelta(days=1)
         while True:
@@ -51,13 +51,13 @@ class DigestSchedule(NamedTuple):
 
 
 def find_run(store: sa.Connection | Session, frequency: str, *, lock: bool = False) -> Row | None:
-    """The digest that was put together last."""
+    """The last digest that was started."""
     query = sa.select(RUN).where(RUN.c.frequency == frequency)
     return store.execute(query.with_for_update() if lock else query).mappings().first()
 
 
 def is_due(connection: sa.Connection, schedule: DigestSchedule) -> bool:
-    """Whether a digest is to be begun or finished."""
+    """Tell whether a digest must be started or continued."""
     moment = now()
     for frequency in FREQUENCIES:
         run = find_run(connection, frequency)
@@ -67,7 +67,7 @@ def is_due(connection: sa.Connection, schedule: DigestSchedule) -> bool:
 
 
 def list_waiting(session: Session, frequency: str, until: datetime, limit: int) -> Sequence[str]:
-    """The next subscribers who have something to be told."""
+    """List the next subscribers with items."""
     query = sa.select(ITEM.c.subscriber_id).where(
         ITEM.c.frequency == frequency, ITEM.c.period.is_(None), ITEM.c.created_at <= until
     )
@@ -75,7 +75,7 @@ def list_waiting(session: Session, frequency: str, until: datetime, limit: int) 
 
 
 def list_items(connection: sa.Connection, subscriber_id: str, period: str) -> list[Row]:
-    """What is in one subscriber's digest, the oldest first."""
+    """List the items of a subscriber's digest, oldest first."""
     is_in_digest = (ITEM.c.subscriber_id == subscriber_id) & (ITEM.c.period == period)
     return list(connection.execute(sa.select(ITEM).where(is_in_digest).order_by(ITEM.c.id)).mappings())
 
@@ -86,17 +86,17 @@ _INSERT: dict[str, Any] = {"sqlite": sqlite.insert, "postgresql": postgresql.ins
 
 
 def add_items(session: Session, rows: list[dict[str, Any]]) -> None:
-    """Keep what subscribers hear of in their next digest; the same thing once."""
+    """Add items to the next digests of subscribers, each once."""
     moment = now()
     values = [row | {"id": new_id(), "period": None, "created_at": moment} for row in rows]
     session.execute(_INSERT[session.get_bind().dialect.name](ITEM).on_conflict_do_nothing(), values)
 
 
 def send_digests(session: Session, schedule: DigestSchedule) -> int:
-    """Begin digests that are due, and have the next of them sent; returns how many, and 1 more while there are others.
+    """Start due digests and enqueue the next batch; return their number, plus 1 while more remain.
 
-    What belongs to a digest is marked in the transaction that has it sent, so that nothing is in two or in none. After
-    days without a worker there is one digest, with everything since the last.
+    Items are marked in the transaction that enqueues the digest, so that each is in exactly one. After days without
+    a worker there is one digest with everything since the last.
     """
     return sum(_send_digest(session, frequency, schedule) for frequency in FREQUENCIES)
 
@@ -104,7 +104,7 @@ def send_digests(session: Session, schedule: DigestSchedule) -> int:
 def _send_digest(session: Session, frequency: str, schedule: DigestSchedule) -> int:
     day, moment = schedule.latest(frequency, now())
     run = find_run(session, frequency, lock=True)
-    if run is None:  # the first digest is the next one
+    if run is None:  # the first digest is sent at the next due time
         row = {"frequency": frequency, "period": day, "cut_at": moment, "finished": True}
         session.execute(_INSERT[session.get_bind().dialect.name](RUN).on_conflict_do_nothing(), row)
         return 0
@@ -135,6 +135,6 @@ def _delivery_of(subscriber_id: str, period: str) -> NewDelivery:
 
 
 def prune_items(session: Session) -> int:
-    """Forget what was in digests a month ago."""
+    """Delete the items of digests that are older than `RETENTION`."""
     delete = sa.delete(ITEM).where(ITEM.c.created_at < now() - RETENTION)
     return count_affected(session.execute(delete))

@@ -1,4 +1,4 @@
-"""What letters say: read at the moment of sending, so that nothing goes out that readers may no longer see."""
+"""Contents of mails, read at the moment of sending so that nothing is sent that is no longer public."""
 
 from collections.abc import Collection, Mapping, Sequence
 from datetime import timedelta
@@ -48,7 +48,7 @@ Content = Mapping[str, Any]
 def find_letter(
     connection: sa.Connection, event_type: str, subscriber_id: str, content: Content, site: Site
 ) -> Letter | None:
-    """The letter of a delivery, or None if it should not be sent any more."""
+    """Return the letter of a delivery, or None if it should no longer be sent."""
     recipient = find_subscriber(connection, subscriber_id)
     if recipient is None or find_suppression(connection, recipient["email"]):
         return None
@@ -80,12 +80,12 @@ def find_letter(
 
 
 def _confirmed_subscriptions(connection: sa.Connection, ids: Collection[str]) -> dict[str, Row]:
-    """Those of the subscriptions that still hold."""
+    """Return those of the subscriptions that are still active."""
     return {row["id"]: row for row in list_confirmed(connection, list(ids))}
 
 
 def _find_articles(connection: sa.Connection, ids: Collection[str], site: Site) -> dict[str, dict[str, Any]]:
-    """What letters say of articles that readers see."""
+    """Return public articles as letters show them."""
     rows = connection.execute(_SELECT_ARTICLES.where(ARTICLE.c.id.in_(ids), ARTICLE.c.public)).mappings()
     return {row["id"]: _present_article(row, site) for row in rows}
 
@@ -96,7 +96,7 @@ def _present_article(row: Row, site: Site) -> dict[str, Any]:
 
 
 def _find_comments(connection: sa.Connection, ids: Collection[str]) -> dict[str, dict[str, Any]]:
-    """What letters say of comments that stand."""
+    """Return published comments as letters show them."""
     rows = connection.execute(_SELECT_COMMENTS.where(C.c.id.in_(ids), C.c.state == "published")).mappings()
     comments = {}
     for row in rows:
@@ -109,7 +109,7 @@ def _find_comments(connection: sa.Connection, ids: Collection[str]) -> dict[str,
 
 
 def _find_values(connection: sa.Connection, event_type: str, content: Content, site: Site) -> dict[str, Any] | None:
-    """The values of a letter about one thing."""
+    """Return the template values for one event, or None if it is no longer public."""
     comment = None
     if event_type == "comment.published":
         comment = _find_comments(connection, [content["comment"]]).get(content["comment"])
@@ -123,7 +123,7 @@ def _find_values(connection: sa.Connection, event_type: str, content: Content, s
 
 
 def _is_withdrawn(article: dict[str, Any], content: Content) -> bool:
-    """Whether this is about a correction that was taken back."""
+    """Tell whether the letter is about a correction that was withdrawn."""
     is_correction = "correction" in content or "correction_n" in content
     return is_correction and find_correction(article["corrections"], content) is None
 
@@ -138,7 +138,7 @@ def _letter_values(article: dict[str, Any], comment: dict[str, Any] | None, cont
 
 
 def _digest_letter(connection: sa.Connection, recipient: Row, content: Content, site: Site) -> Letter | None:
-    """A digest of what still stands and is still subscribed to; None where nothing is left."""
+    """Return a digest of what is still public and subscribed to, or None if nothing is left."""
     items = list_items(connection, recipient["id"], content["period"])
     live = _confirmed_subscriptions(connection, {one for item in items for one in item["content"]["subscriptions"]})
     items = [item for item in items if any(one in live for one in item["content"]["subscriptions"])]
@@ -167,7 +167,7 @@ def _digest_letter(connection: sa.Connection, recipient: Row, content: Content, 
 
 
 def _cut_entries(entries: dict[str, list[dict[str, Any]]]) -> dict[str, list[dict[str, Any]]]:
-    """As many as a letter holds, by what they are; comments stand together by article."""
+    """Limit the entries to `MAX_ITEMS`, grouped by type; comments are sorted by article."""
     entries["comment.published"].sort(key=lambda one: (one["article"]["title"], one["article"]["id"]))
     remaining, out = MAX_ITEMS, {}
     for event_type, name in _DIGEST_PARTS.items():
@@ -177,13 +177,13 @@ def _cut_entries(entries: dict[str, list[dict[str, Any]]]) -> dict[str, list[dic
 
 
 def _opt_in_letter(connection: sa.Connection, recipient: Row, content: Content, site: Site) -> Letter | None:
-    """The letter that asks whether somebody meant it. It says nothing that whoever asked could have written."""
+    """Return the confirmation mail. It contains no text that the requester could have chosen."""
     row = find_opt_in(connection, content["opt_in"])
     if row is None:
         return None
     target = describe_targets(connection, [row["target"]])[row["target"]]
     if target["type"] != "site" and target["name"] is None:
-        return None  # readers see it no more
+        return None  # no longer public
     values: dict[str, Any] = {
         "kind": row["kind"],
         "target": target,
@@ -203,12 +203,12 @@ def _opt_in_letter(connection: sa.Connection, recipient: Row, content: Content, 
 
 
 TEMPLATES: Final = ("opt_in", "comment", "article", "correction", "digest")
-MAX_SUBJECT_LENGTH: Final = 200  # characters of a subject
+MAX_SUBJECT_LENGTH: Final = 200
 _JOINERS: Final = "\u200c\u200d"
 
 
 def load_templates(folder: Path | None) -> Environment:
-    """The templates, those of the publication before ours. Each must be readable, or nothing starts."""
+    """Load the templates, preferring the publication's own. Raises if any cannot be loaded."""
     own = [FileSystemLoader(folder)] if folder is not None else []
     templates = Environment(
         loader=ChoiceLoader([*own, PackageLoader("app.mail")]),
@@ -224,14 +224,14 @@ def load_templates(folder: Path | None) -> Environment:
 
 
 def _add_token(url: str, token: str) -> str:
-    """A page's address with the token in its query, before any fragment."""
+    """Return a URL with the token added to its query."""
     parts = urlsplit(url)
     query = f"{parts.query}&token={token}" if parts.query else f"token={token}"
     return urlunsplit(parts._replace(query=query))
 
 
 class MailWriter:
-    """Makes mails of letters."""
+    """Renders letters as mails."""
 
     def __init__(self, settings: Settings, vault: Vault) -> None:
         self.settings, self.vault = settings, vault
@@ -241,12 +241,14 @@ class MailWriter:
         self.domain = self.address.rpartition("@")[2]
 
     def message_id(self, event: str, subscriber_id: str) -> str:
-        """The same for the same event and reader: who gets a mail twice can tell (RFC 5322 §3.6.4)."""
+        """Return a Message-ID that is the same for each event and subscriber, so that duplicates are recognized
+        (RFC 5322 §3.6.4).
+        """
         body = sha256(f"{self.settings.site_url}|{event}|{subscriber_id}".encode()).hexdigest()[:40]
         return f"<{body}@{self.domain}>"
 
     def write(self, event: str, letter: Letter) -> EmailMessage:
-        """The mail, as text and as HTML."""
+        """Render the mail as plain text and HTML."""
         values = self._values(letter)
         message = EmailMessage(policy=WIRE_POLICY)
         message["From"] = Address(self.name.replace("=?", "= ?"), addr_spec=self.address)
@@ -269,10 +271,10 @@ class MailWriter:
         return message
 
     def _subject(self, template: str, values: dict[str, Any]) -> str:
-        """One line, whatever is in it."""
+        """Render the subject as one line."""
         text = self.templates.get_template(f"{template}.subject.txt").render(values)
         line = " ".join("".join(map(_clean_character, text)).split())
-        line = line.replace("=?", "= ?")  # or the library reads an encoded word, line breaks and all, out of a title
+        line = line.replace("=?", "= ?")  # or the email library decodes an encoded word, with line breaks, from a title
         return line if len(line) <= MAX_SUBJECT_LENGTH else f"{line[: MAX_SUBJECT_LENGTH - 1]}…"
 
     def _values(self, letter: Letter) -> dict[str, Any]:
@@ -303,7 +305,9 @@ class MailWriter:
 
 
 def _clean_character(char: str) -> str:
-    """A character as it may stand in a line. What turns its direction goes; what joins letters and emoji stays."""
+    """Return a character as allowed in a subject: direction marks are removed, joiners of letters and emoji are
+    kept.
+    """
     if char.isprintable() or char in _JOINERS:
         return char
     return "" if category(char) == "Cf" else " "
@@ -315,7 +319,7 @@ def _recipient_address(address: str) -> Address:
 
 
 class MailChannel:
-    """The channel `mail`: an endpoint is a subscriber, and what they are told is looked up when it is sent."""
+    """The delivery channel `mail`. Its endpoints are subscribers; contents are read when they are sent."""
 
     name = CHANNEL
     schedule: Sequence[float] = (30, 120, 600, 1800, 3600, 7200, 14400, 28800, 43200, 86400, 86400)
@@ -327,10 +331,10 @@ class MailChannel:
         self.mailer = mailer or open_mailer(settings.smtp_url, self.writer.address, settings.data_dir / "mail")
 
     async def send(self, db: Database, piece: ClaimedDelivery) -> Outcome:
-        """Send a letter, unless its subscription has ended or readers no longer see what it tells of.
+        """Send a letter, unless its subscription has ended or its content is no longer public.
 
-        A server's temporary no (4xx, RFC 5321 §4.2.1) and its absence are tried again; what it refuses for good is
-        dead, and an address that is no mailbox (5xx for the recipient) gets nothing more.
+        Temporary failures (4xx, RFC 5321 §4.2.1) and connection errors are retried. Permanent refusals are dead, and
+        a refused recipient (5xx) is suppressed.
         """
         letter = await db.scan_fresh(find_letter, piece.what, piece.endpoint, piece.content, self.site)
         if letter is None:
@@ -356,5 +360,5 @@ class MailChannel:
             suppress_address(session, who["address"], "bounce")
 
     async def stop(self) -> None:
-        """Close the connections."""
+        """Close outgoing connections."""
         await self.mailer.stop()

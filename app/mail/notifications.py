@@ -1,4 +1,4 @@
-"""Whom a fact concerns: the kinds and targets that it touches, and who wrote it."""
+"""Notifications: the audience of an event, its fan-out to subscribers, and confirmation requests."""
 
 from collections.abc import Callable, Mapping, Sequence
 from datetime import timedelta
@@ -36,14 +36,14 @@ Content = Mapping[str, Any]
 
 
 class Audience(NamedTuple):
-    """Who hears of a fact."""
+    """Who is notified of an event."""
 
     keys: list[tuple[str, str]]  # kinds and targets of subscriptions
-    author: Row | None  # `participant_id` and `emails` of who wrote it
+    author: Row | None  # `participant_id` and `emails` of the author
 
 
 def _comment_audience(connection: sa.Connection, content: Content) -> Audience | None:
-    """A comment concerns who follows its discussion, its thread, or what it answers."""
+    """Return the followers of a comment's discussion, of its thread, and of the comment it replies to."""
     columns = (C.c.participant_id, C.c.email, C.c.article_id, C.c.root_id, C.c.parent_id, C.c.state)
     row = connection.execute(sa.select(*columns).where(C.c.id == content["comment"])).mappings().first()
     if row is None or row["state"] != "published" or not is_readable(connection, row["article_id"]):
@@ -60,7 +60,7 @@ def _comment_audience(connection: sa.Connection, content: Content) -> Audience |
 
 
 def is_readable(connection: sa.Connection, article_id: str) -> bool:
-    """Whether readers see an article and its discussion."""
+    """Tell whether an article and its discussion are public."""
     try:
         get_readable_article(connection, article_id)
     except NotFound:
@@ -69,7 +69,7 @@ def is_readable(connection: sa.Connection, article_id: str) -> bool:
 
 
 def _article_audience(connection: sa.Connection, content: Content) -> Audience | None:
-    """A new article concerns who follows the site, or anything that it stands under; a page is no news."""
+    """Return the followers of the site and of the article's section, series, authors and tags; None for pages."""
     columns = (ARTICLE.c.section_id, ARTICLE.c.series_id, ARTICLE.c.public, ARTICLE.c.type)
     row = connection.execute(sa.select(*columns).where(ARTICLE.c.id == content["article"])).mappings().first()
     if row is None or not row["public"] or row["type"] == PAGE_TYPE:
@@ -84,9 +84,9 @@ def _article_audience(connection: sa.Connection, content: Content) -> Audience |
 
 
 def find_correction(corrections: Sequence[Row], content: Content) -> Row | None:
-    """The correction that a notification is about; None once it was withdrawn.
+    """Return the correction of a notification, or None if it was withdrawn.
 
-    What was noted by former releases names its place, from 0: such corrections were numbered in that order.
+    Notifications of former releases contain its index from 0, in the same order.
     """
     number = content["correction_n"] if "correction_n" in content else content["correction"] + 1
     return next((one for one in corrections if one["n"] == number), None)
@@ -105,34 +105,34 @@ AUDIENCES: dict[str, Callable[[sa.Connection, Content], Audience | None]] = {
     "article.published": _article_audience,
     "article.corrected": _correction_audience,
 }
-"""By type of fact; None where readers see it no more."""
+"""Audience by type of event; None if it is no longer public."""
 
 
 def has_fanouts(connection: sa.Connection) -> bool:
-    """Whether a fact is to be told to more subscribers."""
+    """Tell whether a fan-out is due."""
     return connection.execute(sa.select(FANOUT.c.event).where(FANOUT.c.due_at <= now()).limit(1)).first() is not None
 
 
-BATCH_SIZE: Final = 200  # subscribers who are told in one transaction: others want to write, too
+BATCH_SIZE: Final = 200  # recipients per transaction, so that other writers do not wait long
 RETRY_DELAY = timedelta(minutes=1)
-RETENTION = timedelta(days=100)  # as long as the log
+RETENTION = timedelta(days=100)  # as long as the event log
 log = structlog.get_logger("broadsheet.notifications")
 
 
 def _run_guarded(session: Session, work: Callable[[], object], postpone: Callable[[], object], **fields: Any) -> None:
-    """Do a piece of work; one that cannot be done is logged, put back and stands in nobody's way."""
+    """Run a piece of work in a savepoint; if it fails, log that and postpone it, so that it does not block others."""
     try:
         with session.begin_nested():
             work()
     except Exception as error:
         if isinstance(error, DBAPIError) and (is_unavailable(error) or is_full(error)):
-            raise  # the store's fault: all of it is tried again
-        log.exception("could not be told", **fields)
+            raise  # a database failure: the whole transaction is retried
+        log.exception("notification failed", **fields)
         postpone()
 
 
 def process_requests(session: Session, most_in_hour: int) -> int:
-    """Look at what was asked for, and have mails sent that ask for a confirmation; returns how much that was."""
+    """Process due subscription requests and enqueue confirmation mails; return the number of requests."""
     requests = opt_ins.list_due_requests(session)
     for request in requests:
         _run_guarded(
@@ -159,7 +159,7 @@ def _process_request(session: Session, request: Row, most_in_hour: int) -> None:
 
 
 def fan_out(session: Session) -> int:
-    """Tell a fact to its next subscribers; returns whether there was one."""
+    """Notify the next recipients of the oldest due event; return 1, or 0 if none is due."""
     due = sa.select(FANOUT).where(FANOUT.c.due_at <= now()).order_by(FANOUT.c.due_at).limit(1)
     row = session.execute(due.with_for_update(skip_locked=True)).mappings().first()
     if row is None:
@@ -174,7 +174,7 @@ def _fan_out_batch(session: Session, row: Row) -> None:
     is_fanout = FANOUT.c.event == row["event"]
     connection = session.connection()
     audience = AUDIENCES[row["what"]](connection, row["content"])
-    if audience is None:  # readers see it no more; should it come back, it is told then
+    if audience is None:  # no longer public; if it is published again, that event is fanned out
         session.execute(sa.delete(FANOUT).where(is_fanout))
         return
     recipients, horizon = find_recipients(
@@ -186,7 +186,7 @@ def _fan_out_batch(session: Session, row: Row) -> None:
 
 
 def _notify_recipients(session: Session, row: Row, recipients: list[Recipient]) -> None:
-    """One notification for each, however many of their subscriptions it concerns: at once if any of them says so."""
+    """Notify each recipient once, immediately if any matching subscription says so, else in a digest."""
     at_once, later = list[NewDelivery](), list[dict[str, Any]]()
     for recipient in recipients:
         ids = [one["id"] for one in recipient.subscriptions]
@@ -215,12 +215,12 @@ def _notify_recipients(session: Session, row: Row, recipients: list[Recipient]) 
 
 
 def prune_fanouts(session: Session) -> int:
-    """Forget facts that nobody can bring back."""
+    """Delete finished fan-outs older than `RETENTION`, and expired opt-ins."""
     delete = sa.delete(FANOUT).where(FANOUT.c.due_at.is_(None), FANOUT.c.created_at < now() - RETENTION)
     return count_affected(session.execute(delete)) + opt_ins.prune_opt_ins(session)
 
 
-MAX_NEWS_AGE = timedelta(days=2)  # what is dated so long before it came out is no news: imports, back-dated articles
+MAX_NEWS_AGE = timedelta(days=2)  # articles dated further back are not announced: imports and back-dated ones
 _INSERT: dict[str, Any] = {
     "sqlite": sqlite.insert(FANOUT).on_conflict_do_nothing(),
     "postgresql": postgresql.insert(FANOUT).on_conflict_do_nothing(),
@@ -228,7 +228,7 @@ _INSERT: dict[str, Any] = {
 
 
 def on_event(session: Session, entry: LoggedEvent) -> None:
-    """The reader `notifications` of the log."""
+    """Handle an event as the consumer `notifications`."""
     match entry.event:
         case CommentPublished(subject_id=comment_id):
             apply_notify(session, comment_id, entry.at)
@@ -258,9 +258,9 @@ def _is_news(session: Session, entry: LoggedEvent) -> bool:
 
 
 def _on_correction(session: Session, entry: LoggedEvent, event: ArticleCorrected) -> None:
-    """Note a correction by its number; one that was withdrawn meanwhile is not told.
+    """Add the fan-out of a correction, unless it was withdrawn meanwhile.
 
-    Facts of former releases have no number: their correction is the last one that says the same.
+    Events of former releases have no number: their correction is the last one with the same kind and text.
     """
     query = sa.select(ARTICLE.c.corrections).where(ARTICLE.c.id == entry.subject_id)
     corrections = session.execute(query).scalar_one_or_none() or []

@@ -1,4 +1,4 @@
-"""Facts on their way to those who subscribe to them, at rest."""
+"""Tables of notifications: fan-outs and digests."""
 
 from datetime import datetime
 from typing import Any
@@ -10,7 +10,9 @@ from app.db.columns import ID
 
 
 class Fanout(SQLModel, table=True):
-    """One fact, and how far its telling has come. It stays when all are told: what comes back is no news."""
+    """The fan-out of an event and its progress. It stays after the last recipient, so that republishing does not
+    notify again.
+    """
 
     __table_args__ = (
         sa.Index(
@@ -25,16 +27,16 @@ class Fanout(SQLModel, table=True):
     event: str = Field(primary_key=True, max_length=100)
     what: str = Field(max_length=60)
     content: dict[str, Any] = Field(sa_type=sa.JSON)  # ids
-    at: datetime  # when it became true: who subscribed later is not told
+    at: datetime  # time of the event: later subscribers are not notified
     xid: int = Field(sa_type=sa.BigInteger)
     seq: int = Field(sa_type=sa.BigInteger)
-    after: str | None = Field(None, sa_type=ID)  # the last subscriber who was told
-    due_at: datetime | None  # null: all are told
+    after: str | None = Field(None, sa_type=ID)  # the last subscriber who was notified
+    due_at: datetime | None  # null when finished
     created_at: datetime
 
 
 class DigestItem(SQLModel, table=True):
-    """Something that one subscriber hears of in their next digest."""
+    """An item of a subscriber's next digest."""
 
     __tablename__ = "digest_item"
     __table_args__ = (
@@ -55,16 +57,16 @@ class DigestItem(SQLModel, table=True):
     what: str = Field(max_length=60)
     content: dict[str, Any] = Field(sa_type=sa.JSON)  # ids
     frequency: str = Field(max_length=10)
-    period: str | None = Field(None, max_length=20)  # the digest that it is in: `daily:2026-01-31`
+    period: str | None = Field(None, max_length=20)  # the digest that contains it, such as `daily:2026-01-31`
     created_at: datetime
 
 
 class DigestRun(SQLModel, table=True):
-    """The digest that was put together last."""
+    """The last digest that was started."""
 
     __tablename__ = "digest_run"
 
     frequency: str = Field(primary_key=True, max_length=10)
     period: str = Field(max_length=10)  # the day, in the publication's time zone
-    cut_at: datetime  # what was gathered until then is in it
+    cut_at: datetime  # it contains the items up to this time
     finished: bool

@@ -1,4 +1,4 @@
-"""Reading what somebody has voted and chosen."""
+"""Votes on comments and reactions to articles."""
 
 from collections.abc import Sequence
 from datetime import datetime, timedelta
@@ -56,7 +56,9 @@ _SELECT_REACTIONS = (
 
 
 def get_own_votes(connection: sa.Connection, actor: Actor, ref: str) -> dict[str, Any]:
-    """What the caller has chosen on an article that readers see, as `MyVotesOut` has it; 404 for any other."""
+    """Return the caller's reaction to a public article and their votes on its comments, in the shape of
+    `MyVotesOut`.
+    """
     article_id = get_readable_article(connection, ref).article_id
     participant = find_caller(connection, actor)
     if participant is None:
@@ -70,16 +72,16 @@ def get_own_votes(connection: sa.Connection, actor: Actor, ref: str) -> dict[str
 
 
 def list_votes(connection: sa.Connection, participant_id: str) -> list[sa.RowMapping]:
-    """All votes of somebody, in the order of the comments' ids."""
+    """List a participant's votes, ordered by comment id."""
     return list(connection.execute(_SELECT_VOTES, {_PARTICIPANT: participant_id}).mappings())
 
 
 def list_reactions(connection: sa.Connection, participant_id: str) -> list[sa.RowMapping]:
-    """All reactions of somebody, in the order of the articles' ids."""
+    """List a participant's reactions, ordered by article id."""
     return list(connection.execute(_SELECT_REACTIONS, {_PARTICIPANT: participant_id}).mappings())
 
 
-GUEST_WINDOW: Final = timedelta(hours=24)  # in which strangers at one address count once
+GUEST_WINDOW: Final = timedelta(hours=24)  # in which guests at one network address count once
 _INSERT: dict[str, Any] = {"sqlite": sqlite.insert, "postgresql": postgresql.insert}
 _IS_VOTE = (VOTE.c.comment_id == sa.bindparam("comment")) & (VOTE.c.participant_id == sa.bindparam("participant"))
 _IS_REACTION = (REACTION.c.article_id == sa.bindparam("article")) & (
@@ -95,7 +97,7 @@ _LOCK_ADDRESS = sa.select(
     sa.func.pg_advisory_xact_lock(sa.func.hashtextextended(sa.bindparam("of", type_=sa.Text()), 0))
 )
 _LOCK_REACTION = SELECT_REACTION.with_for_update()
-_PLACEHOLDER = ""  # what a row holds between being made and being filled, in one transaction
+_PLACEHOLDER = ""  # value of a row between its insertion and its update in one transaction
 
 
 def _upsert_vote(insert: Any) -> Any:
@@ -105,7 +107,7 @@ def _upsert_vote(insert: Any) -> Any:
 
 
 def _insert_or_lock_reaction(insert: Any) -> Any:
-    """Make the row of a reaction or lock it: either way it tells what was chosen, and a twin waits behind it."""
+    """Insert or lock the row of a reaction and return its current value; concurrent requests wait."""
     new = insert(REACTION)
     unchanged = {"value": REACTION.c.value}
     return new.on_conflict_do_update(index_elements=list(REACTION.primary_key), set_=unchanged).returning(
@@ -118,20 +120,20 @@ _INSERT_OR_LOCK_REACTION = {dialect: _insert_or_lock_reaction(insert) for dialec
 
 
 class OwnComment(Forbidden):
-    """Nobody votes on what they wrote themselves."""
+    """Nobody can vote on their own comment."""
 
-    code, title = "own_comment", "This is your own comment"
+    code, title = "own_comment", "You cannot vote on your own comment"
 
 
 def check_may_vote(actor: Actor) -> None:
-    """Refuse callers who are nobody in particular, or cannot take part."""
+    """Raise 401 for anonymous callers and 403 for those who cannot take part."""
     if actor.kind == "anonymous":
-        raise Unauthorized("Voting needs a token: POST /v1/guests gives one.")
+        raise Unauthorized("Voting needs a token. POST /v1/guests creates one.")
     check_may_write(actor)
 
 
 def _admit_participant(session: Session, voter: Voter) -> Row:
-    """Who votes, admitted; a reader or a key that has not taken part before does so from now on."""
+    """Return the voter's participant, created if necessary; 403 if banned."""
     check_may_vote(voter.actor)
     row = lock_participant(session, voter.actor)
     if row is None or row["erased_at"] is not None:
@@ -158,9 +160,9 @@ def _is_counted(session: Session, table: sa.Table, target: sa.ColumnElement[bool
 
 
 def vote_on_comment(session: Session, voter: Voter, comment_id: str, value: int) -> dict[str, Any]:
-    """Let a vote stand in place of the one before; returns it with the comment's votes. 404 for what is not public."""
+    """Set the caller's vote and return it with the comment's votes. 404 unless the comment is public."""
     participant = _admit_participant(session, voter)
-    comment = lock_comment(session, comment_id)  # from here on its votes are counted one after the other
+    comment = lock_comment(session, comment_id)  # serializes the votes on this comment
     if comment["state"] != "published":
         raise NotFound
     get_readable_article(session, comment["article_id"])
@@ -186,7 +188,7 @@ def vote_on_comment(session: Session, voter: Voter, comment_id: str, value: int)
 
 
 def set_reaction(session: Session, voter: Voter, ref: str, value: str | None, names: Sequence[str]) -> dict[str, Any]:
-    """Let a reaction stand in place of the one before; returns it with the article's reactions."""
+    """Set the caller's reaction and return it with the article's reactions."""
     article_id = get_readable_article(session, ref).article_id
     if value is not None and value not in names:
         choices = ", ".join(names) or "none"
@@ -211,13 +213,13 @@ def set_reaction(session: Session, voter: Voter, ref: str, value: str | None, na
 
 
 def _serialize_guests(session: Session, article_id: str, address: str) -> None:
-    """Let strangers at one address react to an article in turn, so that one finds what the other has chosen."""
+    """Serialize the reactions of guests at one network address to an article."""
     if session.get_bind().dialect.name == "postgresql":
         session.execute(_LOCK_ADDRESS, {"of": f"{article_id}:{address}"})
 
 
 class _FormerReaction(NamedTuple):
-    """What a reaction replaces."""
+    """The reaction that a new one replaces."""
 
     value: str | None
     at: datetime
@@ -227,7 +229,7 @@ class _FormerReaction(NamedTuple):
 def _replace_reaction(
     session: Session, article_id: str, participant_id: str, values: dict[str, Any]
 ) -> _FormerReaction:
-    """Put a reaction into its row; returns what stood there before."""
+    """Write a reaction and return the former one."""
     key = {"article": article_id, "participant": participant_id}
     if values["value"] is None:
         former = session.execute(_LOCK_REACTION, key).first()
@@ -243,9 +245,9 @@ def _replace_reaction(
 
 
 def erase_reactions(session: Session, participant_id: str) -> None:
-    """Take back every vote and reaction of somebody, and what was counted by them.
+    """Delete all votes and reactions of a participant and adjust the counters.
 
-    The caller has locked the participant, so that no more come meanwhile.
+    The caller has locked the participant, so that no more are added meanwhile.
     """
     connection = session.connection()
     for row in list_votes(connection, participant_id):

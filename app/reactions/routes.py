@@ -1,4 +1,4 @@
-"""Votes and reactions over HTTP."""
+"""Routes of votes and reactions."""
 
 from typing import Annotated, Any
 
@@ -30,7 +30,7 @@ Participant = Annotated[Actor, require_admission(_admit)]
 
 
 def _voter(request: Request, actor: Actor) -> Voter:
-    """The caller, with the hashes of their address under the present salt and the one before."""
+    """Return the caller with the hashes of their network address under the current and the previous salt."""
     services = ReactionServices.of(request)
     hashes = services.vault.hash_address(request.client.host) if request.client else ()
     return Voter(actor, services.vault, services.bans, tuple(found for found in hashes if found))
@@ -48,10 +48,11 @@ def _show_result(_connection: sa.Connection, result: Row) -> Row:
     responses=document_problems(Unauthorized, Forbidden, NotFound, OwnComment, Invalid),
 )
 async def vote_on_comment(request: Request, comment: IdPath, body: VoteIn, actor: Participant) -> Response:
-    """Vote on a comment: 1, -1, or 0 to take it back. Whoever sends a token has one vote, and none on their own.
+    """Vote on a comment with 1 or -1, or withdraw the vote with 0. Each token has one vote per comment, and none on its
+    own comments.
 
-    `POST /v1/guests` gives a token to those who have not written anything. Tokens cost nothing: of guests without a
-    proven e-mail at one network address one counts in the numbers, within 24 hours.
+    `POST /v1/guests` creates a token for those who have not written anything. Of guests without a confirmed e-mail
+    address behind one network address, only one is counted within 24 hours.
     """
     voter = _voter(request, actor)
 
@@ -69,9 +70,9 @@ async def vote_on_comment(request: Request, comment: IdPath, body: VoteIn, actor
     responses=document_problems(Unauthorized, Forbidden, NotFound, Invalid),
 )
 async def set_reaction(request: Request, article: RefPath, body: ReactionIn, actor: Participant) -> Response:
-    """React to an article with one of the names in its `reactions`, or with null to take it back.
+    """React to an article with one of the names in its `reactions`, or withdraw the reaction with null.
 
-    Whoever sends a token has one reaction; `POST /v1/guests` gives one. Guests count as in votes.
+    Each token has one reaction per article; `POST /v1/guests` creates a token. Guests are counted as for votes.
     """
     voter, names = _voter(request, actor), settings(request).reactions
 
@@ -89,10 +90,10 @@ async def set_reaction(request: Request, article: RefPath, body: ReactionIn, act
     responses=document_problems(Unauthorized, Forbidden, NotFound),
 )
 async def get_own_votes(request: Request, query: Annotated[MyVotesQuery, Query()], actor: SelfService) -> Response:
-    """What the caller has chosen on an article: their reaction, and their votes on its comments."""
+    """Get the caller's reaction to an article and their votes on its comments."""
     if actor is ANONYMOUS:
         raise Unauthorized("Send the token that you vote with.")
     if actor.kind == "edit":
-        raise Forbidden("This token is for one comment alone.")
+        raise Forbidden("An edit token is valid for its comment only. Send the token that you vote with.")
     own = await database(request).scan(reactions.get_own_votes, actor, query.article)
     return reply(request, dump_json(MyVotesOut, own), groups=(), private=True)

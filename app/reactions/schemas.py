@@ -1,4 +1,4 @@
-"""Votes and reactions as they come in and go out."""
+"""Schemas of votes and reactions."""
 
 from typing import Annotated, NamedTuple, Protocol
 
@@ -17,16 +17,16 @@ class BanCheck(Protocol):
     """Who keeps out those that may not take part; the room beside has it."""
 
     def require_not_banned(self, session: Session, participant: Row | None, addresses: tuple[str, ...]) -> None:
-        """403 for those who are banned."""
+        """Raise 403 for banned participants."""
 
 
 class Voter(NamedTuple):
-    """Who votes or reacts, and what it takes to know them."""
+    """The caller of a vote or reaction, and what identifies them."""
 
     actor: Actor
     vault: Vault
     ban_check: BanCheck
-    addresses: tuple[str, ...]  # hashes of the network address: what bans and other guests there are known by
+    addresses: tuple[str, ...]  # hashes of the network address
 
 
 class VoteIn(BaseModel):
@@ -35,12 +35,12 @@ class VoteIn(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
     value: Annotated[int, Field(ge=-1, le=1, strict=True), Whole] = Field(
-        description="1, -1, or 0 to take the vote back."
+        description="1, -1, or 0 to withdraw the vote."
     )
 
 
 class VoteOut(BaseModel):
-    """The vote that now stands, and all votes of the comment that count."""
+    """The caller's vote, and the comment's counted votes."""
 
     value: int
     votes: VotesOut
@@ -52,25 +52,25 @@ class ReactionIn(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
     value: str | None = Field(
-        max_length=40, description="One of the names in the article's `reactions`; null takes the reaction back."
+        max_length=40, description="One of the names in the article's `reactions`; null withdraws the reaction."
     )
 
 
 class ReactionOut(BaseModel):
-    """The reaction that now stands, and all reactions of the article that count."""
+    """The caller's reaction, and the article's counted reactions."""
 
     value: str | None
     reactions: dict[str, int]
 
 
 class MyVotesQuery(ReadQuery):
-    """Whose votes to tell."""
+    """Parameters of a caller's own votes."""
 
     article: str = Field(min_length=1, max_length=200, description="Id or slug of the article.")
 
 
 class MyVotesOut(BaseModel):
-    """What the caller has chosen on one article."""
+    """The caller's reaction to an article and votes on its comments."""
 
     reaction: str | None = Field(description="The caller's reaction to the article.")
     votes: dict[str, int] = Field(description="The caller's votes on its comments: 1 or -1 by the comment's id.")

@@ -1,4 +1,4 @@
-"""Votes and reactions at rest: the primary key lets nobody count twice."""
+"""Tables of votes and reactions. Their primary keys ensure one per participant."""
 
 from datetime import datetime
 from typing import Any
@@ -15,7 +15,7 @@ _HAS_ADDRESS: dict[str, Any] = {
 
 
 class Vote(SQLModel, table=True):
-    """What one participant thinks of one comment; who takes it back has no row."""
+    """A participant's vote on a comment; a withdrawn vote has no row."""
 
     __table_args__ = (
         sa.Index("ix_vote_participant", "participant_id", "comment_id"),
@@ -26,12 +26,12 @@ class Vote(SQLModel, table=True):
     participant_id: str = Field(primary_key=True, sa_type=ID, foreign_key="participant.id", ondelete="CASCADE")
     value: int = Field(sa_type=sa.SmallInteger)  # 1 or -1
     at: datetime
-    address_hash: str | None = Field(None, max_length=64)  # of guests whom nothing but a token tells apart
-    counted: bool = Field(True, sa_column_kwargs={"server_default": sa.true()})  # in the numbers of the comment
+    address_hash: str | None = Field(None, max_length=64)  # only of guests without a confirmed e-mail address
+    counted: bool = Field(True, sa_column_kwargs={"server_default": sa.true()})  # whether it is in the comment's totals
 
 
 class Reaction(SQLModel, table=True):
-    """What one participant chose of an article; who takes it back has no row."""
+    """A participant's reaction to an article; a withdrawn reaction has no row."""
 
     __table_args__ = (
         sa.Index("ix_reaction_participant", "participant_id", "article_id"),
@@ -42,5 +42,5 @@ class Reaction(SQLModel, table=True):
     participant_id: str = Field(primary_key=True, sa_type=ID, foreign_key="participant.id", ondelete="CASCADE")
     value: str = Field(max_length=40)  # a name of the setting REACTIONS, as it was then
     at: datetime
-    address_hash: str | None = Field(None, max_length=64)  # of guests whom nothing but a token tells apart
-    counted: bool = Field(True, sa_column_kwargs={"server_default": sa.true()})  # in the numbers of the article
+    address_hash: str | None = Field(None, max_length=64)  # only of guests without a confirmed e-mail address
+    counted: bool = Field(True, sa_column_kwargs={"server_default": sa.true()})  # whether it is in the article's totals

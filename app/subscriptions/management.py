@@ -1,4 +1,4 @@
-"""Managing one's own subscriptions."""
+"""Management of a caller's own subscriptions."""
 
 import sqlalchemy as sa
 from sqlmodel import Session
@@ -12,7 +12,7 @@ from app.subscriptions.subscriptions import SUBSCRIPTION, find_owner, find_subsc
 
 
 def create_manage_token(store: sa.Connection | Session, vault: Vault, subscriber_id: str) -> str:
-    """The token that a subscriber manages subscriptions with: who they are, and which of their tokens it is."""
+    """Create the token with which a subscriber manages subscriptions; it seals their id and token generation."""
     row = find_subscriber(store, subscriber_id)
     if row is None:
         raise NotFound
@@ -20,7 +20,7 @@ def create_manage_token(store: sa.Connection | Session, vault: Vault, subscriber
 
 
 def _find_own(session: Session, actor: Actor, subscription_id: str) -> str:
-    """The id of a subscription of the caller's; 404 for every other."""
+    """Return the id of the caller's subscription; 404 for others."""
     me = find_owner(session, actor)
     row = find_subscription(session, subscription_id, me["id"]) if me else None
     if row is None:
@@ -29,7 +29,7 @@ def _find_own(session: Session, actor: Actor, subscription_id: str) -> str:
 
 
 def update_subscription(session: Session, actor: Actor, subscription_id: str, data: SubscriptionPatch) -> str:
-    """Change how often one hears of something; returns the subscription's id."""
+    """Set the frequency of the caller's subscription and return its id."""
     own_id = _find_own(session, actor, subscription_id)
     if "frequency" in data.model_fields_set:
         subscriptions.set_frequency(session, own_id, data.frequency)
@@ -37,12 +37,12 @@ def update_subscription(session: Session, actor: Actor, subscription_id: str, da
 
 
 def end_subscription(session: Session, actor: Actor, subscription_id: str) -> None:
-    """End one subscription."""
+    """End a subscription of the caller."""
     subscriptions.end_subscriptions(session, SUBSCRIPTION.c.id == _find_own(session, actor, subscription_id))
 
 
 def rotate_manage_token(session: Session, actor: Actor) -> str:
-    """End every manage token of the caller's; returns the id of the subscriber, who gets a new one."""
+    """Revoke all manage tokens of the caller and return the subscriber's id."""
     me = find_owner(session, actor)
     if me is None:
         raise NotFound

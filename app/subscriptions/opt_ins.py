@@ -1,4 +1,4 @@
-"""Reading what was asked for: targets that can be subscribed to, the limits of mails, and what a mail tells."""
+"""Double opt-in: requests for subscriptions, the limits of confirmation mails, and confirmations."""
 
 from datetime import datetime, timedelta
 from typing import Any, Final, NamedTuple, cast
@@ -26,15 +26,15 @@ from app.subscriptions.suppressions import find_suppression, lift_own_unsubscrib
 from app.subscriptions.tables import CommentAsk, OptIn, SubscriptionRequest
 
 OPT_IN, REQUEST, COMMENT_ASK = table_of(OptIn), table_of(SubscriptionRequest), table_of(CommentAsk)
-CONFIRMATION_PERIOD: Final = timedelta(days=3)  # how long a subscription waits to be confirmed
+CONFIRMATION_PERIOD: Final = timedelta(days=3)  # after which an unconfirmed subscription is deleted
 LIMIT_WINDOW: Final = timedelta(hours=6)
-MAX_MAILS_PER_MAILBOX: Final = 3  # mails in `WINDOW` that ask one mailbox to confirm something
-MAX_MAILS_PER_NETWORK: Final = 20  # the same for whatever is asked from one network address
+MAX_MAILS_PER_MAILBOX: Final = 3  # confirmation mails per `LIMIT_WINDOW`
+MAX_MAILS_PER_NETWORK: Final = 20  # confirmation mails per `LIMIT_WINDOW`
 MAX_MAILS_BY_ORIGIN: Final = {
     "network": MAX_MAILS_PER_NETWORK,
     "near_range": 60,
     "far_range": 300,
-}  # and from the ranges around it
+}  # the address, and the two ranges around it
 _SELECT_COUNT = sa.select(sa.func.count()).select_from(OPT_IN)
 _SELECT_COMMENT = sa.select(
     C.c.id, C.c.article_id, C.c.root_id, C.c.state, C.c.listed, C.c.participant_id, ARTICLE.c.public
@@ -43,13 +43,13 @@ _SELECT_COMMENT = _SELECT_COMMENT.join(ARTICLE, ARTICLE.c.id == C.c.article_id)
 
 
 class UnknownTarget(Invalid):
-    """There is nothing of this kind that readers see, or this kind of subscription has no such targets."""
+    """No public target of this type exists, or the kind of subscription does not support it."""
 
-    code, title = "unknown_target", "There is nothing here to subscribe to"
+    code, title = "unknown_target", "The subscription target is unknown"
 
 
 def resolve_target(store: sa.Connection, actor: Actor, data: SubscriptionIn) -> tuple[str, str | None]:
-    """What is asked for as `type:id`, and the article of comments; 422 unless readers see it."""
+    """Return the requested target as `type:id`, and the article of comments; 422 unless the target is public."""
     target = data.target
     kind = target.type if target else SITE
     if kind not in TARGET_TYPES[data.kind]:
@@ -68,7 +68,7 @@ def resolve_target(store: sa.Connection, actor: Actor, data: SubscriptionIn) -> 
             return f"article:{article_id}", article_id if data.kind == "comments.all" else None
     elif term := resolve_reference(store, cast(Kind, kind), target.id or target.slug or ""):
         return f"{kind}:{term.id}", None
-    raise UnknownTarget("There is no such target.", pointer="/target", code="not_found")
+    raise UnknownTarget("The target does not exist or is not public.", pointer="/target", code="not_found")
 
 
 def _matches(table: Any, target: TargetIn) -> sa.ColumnElement[bool]:
@@ -78,17 +78,17 @@ def _matches(table: Any, target: TargetIn) -> sa.ColumnElement[bool]:
 
 
 def _caller_target(store: sa.Connection, actor: Actor) -> str:
-    """Whoever comments with this token: a target of its own, as two may share an address."""
+    """Return the target for replies to all comments of the caller; participants may share an e-mail address."""
     if actor.kind == "anonymous":
-        raise Unauthorized("Send the token that you comment with, or name a comment of yours.")
+        raise Unauthorized("Send the token that you comment with, or set `target` to one of your comments.")
     me = find_caller(store, actor) if actor.kind in ("guest", "reader") else None
     if me is None:
-        raise Forbidden("This token has written no comment.")
+        raise Forbidden("No comment was written with this token.")
     return f"participant:{me['id']}"
 
 
 def _comment_target(store: sa.Connection, actor: Actor, kind: str, target: TargetIn) -> tuple[str, str]:
-    """A comment that readers see, as the top of its thread; or one of the caller's own."""
+    """Return the thread of a public comment, or one of the caller's own comments."""
     row = (
         store.execute(_SELECT_COMMENT.where(C.c.id == target.id)).mappings().first() if is_id(target.id or "") else None
     )
@@ -98,11 +98,11 @@ def _comment_target(store: sa.Connection, actor: Actor, kind: str, target: Targe
         is_standing = row["state"] in ("published", "pending")
         if kind == "comments.replies_to_me" and is_standing and is_author(store, actor, row):
             return f"comment:{row['id']}", row["article_id"]
-    raise UnknownTarget("There is no such comment, or it is not yours.", pointer="/target", code="not_found")
+    raise UnknownTarget("The comment does not exist, or it is not yours.", pointer="/target", code="not_found")
 
 
 def find_proven_email(store: sa.Connection, actor: Actor) -> str | None:
-    """The address that the caller has shown before to be theirs, or None."""
+    """Return the caller's confirmed e-mail address, or None."""
     if actor.reader is not None:
         return actor.reader.email if actor.reader.verified else None
     if actor.kind == "subscriber" and actor.subscriber is not None:
@@ -113,9 +113,9 @@ def find_proven_email(store: sa.Connection, actor: Actor) -> str | None:
 
 
 def may_mail(session: Session, mailbox: str, wish: Wish, most_in_hour: int, *, is_subscriber: bool) -> bool:
-    """Whether one more mail may ask for a confirmation: limits of the mailbox, of the network and of the site.
+    """Tell whether another confirmation mail is within the limits of the mailbox, the network and the site.
 
-    The site's limit stops strangers first: a fifth of all mails is for those who have confirmed something before.
+    A fifth of the site's limit is reserved for confirmed subscribers.
     """
     moment = now()
     since = moment - LIMIT_WINDOW
@@ -133,7 +133,7 @@ def may_mail(session: Session, mailbox: str, wish: Wish, most_in_hour: int, *, i
 
 
 def find_opt_in(store: sa.Connection | Session, opt_in_id: str, moment: datetime | None = None) -> Row | None:
-    """What a mail asked to confirm, with its subscription and subscriber; None if it expired or has ended."""
+    """Return an opt-in with its subscription and subscriber, or None if it has expired or ended."""
     query = (
         sa.select(
             OPT_IN,
@@ -153,13 +153,13 @@ def find_opt_in(store: sa.Connection | Session, opt_in_id: str, moment: datetime
 
 
 def has_requests(connection: sa.Connection) -> bool:
-    """Whether anything that was asked for has not been looked at."""
+    """Tell whether requests are due."""
     return connection.execute(sa.select(REQUEST.c.id).where(REQUEST.c.due_at <= now()).limit(1)).first() is not None
 
 
-BATCH_SIZE: Final = 50  # requests that one transaction looks at
+BATCH_SIZE: Final = 50  # requests per transaction
 RETRY_DELAY = timedelta(minutes=1)
-GIVE_UP_AFTER = timedelta(hours=1)  # requests that cannot be looked at for so long are given up
+GIVE_UP_AFTER = timedelta(hours=1)  # after which failing requests are deleted
 _WISH_COLUMNS = (
     "email",
     "kind",
@@ -177,7 +177,7 @@ _INSERT: dict[str, Any] = {"sqlite": sqlite.insert, "postgresql": postgresql.ins
 
 
 class NetworkOrigin(NamedTuple):
-    """Hashes of the network address that something is asked from, and of the ranges that it is in."""
+    """Hashes of the network address of a request, and of the ranges that contain it."""
 
     network: str | None = None
     near_range: str | None = None
@@ -185,22 +185,24 @@ class NetworkOrigin(NamedTuple):
 
 
 class TokenInvalid(Invalid):
-    """The token is unknown, has expired, or what it stood for has ended."""
+    """The token is unknown or has expired, or its subscription has ended."""
 
     code, title = "token_invalid", "The token is unknown or has expired"
 
 
 def request_subscription(session: Session, actor: Actor, data: SubscriptionIn, origin: NetworkOrigin) -> None:
-    """Note what is asked for; the worker does the rest, so that the answer tells nothing of the address.
+    """Save a request for the worker to process, so that the response reveals nothing about the address.
 
-    Whose address is proven knows all that there is to know of it: for them it holds at once.
+    If the caller has confirmed the address already, the subscription starts immediately.
     """
     connection = session.connection()
     target, article_id = resolve_target(connection, actor, data)
     proven = find_proven_email(connection, actor)
     email = data.email or proven
     if email is None:
-        raise Invalid("Send an `email`: no token of the request proves one.", pointer="/email", code="required")
+        raise Invalid(
+            "Send `email`: the token of the request has no confirmed e-mail address.", pointer="/email", code="required"
+        )
     wish = Wish(
         email=email,
         kind=data.kind,
@@ -224,13 +226,13 @@ def _save_request(session: Session, wish: Wish, proven: bool) -> None:
 
 
 def list_due_requests(session: Session) -> list[Row]:
-    """What was asked for and is to be looked at now; on PostgreSQL by nobody else meanwhile."""
+    """List due requests, locked on PostgreSQL."""
     due = sa.select(REQUEST).where(REQUEST.c.due_at <= now()).order_by(REQUEST.c.due_at, REQUEST.c.id).limit(BATCH_SIZE)
     return list(session.execute(due.with_for_update(skip_locked=True)).mappings())
 
 
 def postpone_request(session: Session, row: Row) -> None:
-    """Look at a request again later, or no more."""
+    """Postpone a request, or delete it if it is too old."""
     is_request = REQUEST.c.id == row["id"]
     if row["created_at"] < now() - GIVE_UP_AFTER:
         session.execute(sa.delete(REQUEST).where(is_request))
@@ -239,7 +241,7 @@ def postpone_request(session: Session, row: Row) -> None:
 
 
 def process_request(session: Session, row: Row, most_in_hour: int) -> Row | None:
-    """Do what was asked for; returns what a mail has to ask back, or None if there is to be no mail."""
+    """Process a request; return the opt-in that a mail asks to confirm, or None if no mail is needed."""
     session.execute(sa.delete(REQUEST).where(REQUEST.c.id == row["id"]))
     wish = Wish(**{name: row[name] for name in _WISH_COLUMNS})
     if row["proven"]:
@@ -258,8 +260,8 @@ def _subscribe_proven(session: Session, wish: Wish, since: datetime) -> None:
 
 
 def _create_opt_in(session: Session, wish: Wish, most_in_hour: int) -> Row | None:
-    """What a mail has to ask back, within the limits; beyond them nothing is kept at all."""
-    take_name_lock(session, "opt_in")  # or two would count what the other is about to add to
+    """Create the opt-in to confirm by mail, within the limits; beyond them nothing is stored."""
+    take_name_lock(session, "opt_in")  # or two transactions would both pass the limit
     mailbox = mailbox_hash(wish.email)
     if find_suppression(session, wish.email):
         return None
@@ -291,11 +293,11 @@ def _create_opt_in(session: Session, wish: Wish, most_in_hour: int) -> Row | Non
 
 
 def apply_notify(session: Session, comment_id: str, at: datetime) -> None:
-    """Do what a comment's author asked for in `notify`, now that it is public.
+    """Apply the `notify` setting of a comment that has become public.
 
-    Each wish is acted on once: a comment that comes back, or is edited, brings nothing back that was ended since.
-    Where the address is proven for this very author, it holds from the comment on; an address that was only typed is
-    asked back, whoever else may have proven it.
+    Each setting is applied once: republishing or editing a comment does not restore subscriptions that were ended
+    since. If the author has confirmed the address, the subscription starts with the comment; otherwise a
+    confirmation mail is sent, even if somebody else has confirmed the address.
     """
     comment = session.execute(sa.select(C).where(C.c.id == comment_id)).mappings().first()
     if comment is None or comment["state"] != "published" or comment["participant_id"] is None:
@@ -320,14 +322,14 @@ def apply_notify(session: Session, comment_id: str, at: datetime) -> None:
         far_range=far,
     )
     if person["confirmed_at"] is None or person["email"] != email:
-        if at > now() - CONFIRMATION_PERIOD:  # nobody expects to be asked about it later than that
+        if at > now() - CONFIRMATION_PERIOD:  # a later confirmation mail would surprise its recipient
             _save_request(session, wish, proven=False)
     elif find_suppression(session, email) is None:
         _subscribe_proven(session, wish, at)
 
 
 def _exchange_notify(session: Session, comment: Row) -> str:
-    """What the comment's author wished when that was last acted on; what they wish now is remembered."""
+    """Return the `notify` value last applied for a comment, and store the current one."""
     query = sa.select(COMMENT_ASK.c.notify).where(COMMENT_ASK.c.comment_id == comment["id"])
     before: str = session.execute(query).scalar_one_or_none() or "none"
     if before != comment["notify"]:
@@ -339,7 +341,7 @@ def _exchange_notify(session: Session, comment: Row) -> str:
 
 
 def _end_for_comment(session: Session, comment: Row) -> None:
-    """End what this comment's author asked for with it before."""
+    """End the subscriptions that this comment's author requested with it before."""
     is_theirs = SUBSCRIPTION.c.participant_id == comment["participant_id"]
     pairs = ("comments.replies_to_me", f"comment:{comment['id']}"), ("comments.all", f"article:{comment['article_id']}")
     is_of_comment = sa.or_(
@@ -349,15 +351,15 @@ def _end_for_comment(session: Session, comment: Row) -> None:
 
 
 def create_confirm_token(vault: Vault, opt_in_id: str) -> str:
-    """The token that confirms; it is made when the mail is, and stored nowhere."""
+    """Create the token that confirms an opt-in. It is sealed, not stored."""
     return vault.seal_token(CONFIRM_PREFIX, opt_in_id.replace("-", ""))
 
 
 def confirm_subscription(session: Session, _actor: Actor, vault: Vault, token: str) -> str:
-    """Let a subscription hold; returns its id. Confirming again changes nothing: it only leads back to what holds, and
-    no longer than the manage token that was given the first time.
+    """Confirm a subscription and return its id.
 
-    A comment's author who asked for it has proven their e-mail with it: they, and nobody else who typed it.
+    Confirming again changes nothing: it returns the active subscription, as long as the manage token given the first
+    time is valid.
     """
     body = vault.unseal_token(CONFIRM_PREFIX, token)
     row = find_opt_in(session, id_from_hex(body)) if body and len(body) == 32 else None
@@ -381,14 +383,14 @@ def confirm_subscription(session: Session, _actor: Actor, vault: Vault, token: s
 
 
 def erase_requests(session: Session, email: str) -> None:
-    """Drop what was asked for with an address and not looked at yet."""
+    """Delete the pending requests of an address."""
     session.execute(sa.delete(REQUEST).where(REQUEST.c.email == email))
 
 
 def prune_opt_ins(session: Session) -> int:
-    """Forget what nobody confirmed in time, and subscribers who have nothing else; what limits count lives as long."""
+    """Delete unconfirmed subscriptions, their idle subscribers and expired opt-ins; return their number."""
     late = now() - CONFIRMATION_PERIOD
-    waits = SUBSCRIPTION.c.confirmed_at.is_(None)  # said twice: what is confirmed at this moment stays
+    waits = SUBSCRIPTION.c.confirmed_at.is_(None)  # repeated in the DELETE, so that one confirmed meanwhile stays
     old = sa.select(SUBSCRIPTION.c.id).where(waits, SUBSCRIPTION.c.created_at < late).limit(BATCH_SIZE * 10)
     forgotten = subscriptions.end_subscriptions(session, waits, SUBSCRIPTION.c.id.in_(old))
     return forgotten + count_affected(session.execute(sa.delete(OPT_IN).where(OPT_IN.c.created_at < late)))

@@ -42,12 +42,14 @@ Email = Annotated[EmailStr, StringConstraints(max_length=254), AfterValidator(_n
 
 
 def address_hash(email: str) -> str:
-    """What is kept of an address that gets no mail. Not secret: who knows an address can tell whether it is meant."""
+    """Return the hash stored for a suppressed address. Anybody who knows the address can recompute it."""
     return sha256(email.lower().encode()).hexdigest()
 
 
 def mailbox_hash(email: str) -> str:
-    """What stands for the mailbox behind an address, however it is written: mails to it are counted together."""
+    """Return a hash of the mailbox behind an address, the same for all spellings that reach it, for limits per
+    mailbox.
+    """
     local, _, domain = email.lower().rpartition("@")
     local = local.partition("+")[0] or local
     if domain in _DOTLESS_DOMAINS:
@@ -56,7 +58,7 @@ def mailbox_hash(email: str) -> str:
 
 
 class Wish(NamedTuple):
-    """What somebody wants to hear of, and at which address."""
+    """A requested subscription, and the address it is for."""
 
     email: str
     kind: str
@@ -67,12 +69,12 @@ class Wish(NamedTuple):
     comment_id: str | None = None
     confirm_url: str | None = None
     network: str | None = None  # hash of the network address
-    near_range: str | None = None  # hashes of the ranges that it is in
+    near_range: str | None = None  # hashes of the ranges that contain it
     far_range: str | None = None
 
 
 class TargetOut(BaseModel):
-    """What a subscription is about."""
+    """The target of a subscription."""
 
     type: TargetType
     id: str | None = Field(description="Null for the site.")

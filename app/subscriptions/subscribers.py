@@ -1,4 +1,4 @@
-"""Deleting a subscriber."""
+"""Subscribers as staff see them."""
 
 from typing import Any
 
@@ -22,7 +22,7 @@ from app.web.paging import Sort, fetch_page
 
 
 def delete_subscriber(session: Session, actor: Actor, subscriber_id: str) -> None:
-    """Forget an address and end its subscriptions; unlike suppressing it, it may subscribe again."""
+    """Delete a subscriber and their subscriptions. Unlike a suppressed address, it can subscribe again."""
     require_all_sections(actor)
     if not erase_subscriber(session, subscriber_id):
         raise NotFound
@@ -40,7 +40,7 @@ _SELECT_SUBSCRIBERS = sa.select(
 
 
 def list_subscribers(connection: sa.Connection, filters: SubscriberQuery) -> dict[str, Any]:
-    """A page of subscribers, newest first."""
+    """List subscribers, newest first."""
     query = _SELECT_SUBSCRIBERS
     if filters.email is not None:
         query = query.where(SUBSCRIBER.c.email == filters.email)
@@ -52,7 +52,7 @@ def list_subscribers(connection: sa.Connection, filters: SubscriberQuery) -> dic
             subscriber_ids = subscriber_ids.where(SUBSCRIPTION.c.kind == filters.kind)
         if filters.target is not None:
             if filters.target != "site" and not is_id(filters.target.partition(":")[2]):
-                raise InvalidParameter("target", "target: after the type stands an id.")
+                raise InvalidParameter("target", "target must be `site` or `type:id`.")
             kinds = [kind for kind, types in TARGET_TYPES.items() if filters.target.partition(":")[0] in types]
             subscriber_ids = subscriber_ids.where(
                 SUBSCRIPTION.c.kind.in_(kinds), SUBSCRIPTION.c.target == filters.target
@@ -62,7 +62,7 @@ def list_subscribers(connection: sa.Connection, filters: SubscriberQuery) -> dic
 
 
 def get_subscriber(connection: sa.Connection, subscriber_id: str) -> dict[str, Any]:
-    """One subscriber with all subscriptions; 404 if there is none."""
+    """Return a subscriber with all subscriptions; 404 if missing."""
     row = connection.execute(_SELECT_SUBSCRIBERS.where(SUBSCRIBER.c.id == subscriber_id)).mappings().first()
     if row is None:
         raise NotFound

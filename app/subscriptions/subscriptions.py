@@ -1,4 +1,4 @@
-"""Reading subscriptions: whose they are, what they are about, and whom a fact concerns."""
+"""Subscriptions: their owners, their targets, and the recipients of an event."""
 
 from collections.abc import Collection, Iterable, Sequence
 from datetime import datetime
@@ -31,52 +31,53 @@ _IS_CONFIRMED = SUBSCRIPTION.c.confirmed_at.is_not(None)
 
 
 class Recipient(NamedTuple):
-    """A subscriber whom a fact concerns, with the subscriptions by which it does."""
+    """A subscriber to notify of an event, with the subscriptions that match it."""
 
     subscriber_id: str
     subscriptions: list[Row]  # id, frequency
 
 
 def find_subscriber_by_email(store: sa.Connection | Session, email: str) -> Row | None:
-    """The subscriber with an address, or None."""
+    """Return the subscriber with an e-mail address, or None."""
     return store.execute(_SELECT_BY_EMAIL, {"email": email.lower()}).mappings().first()
 
 
 def find_subscriber_by_address(store: sa.Connection | Session, address: str) -> Row | None:
-    """The subscriber whose address has this hash, or None."""
+    """Return the subscriber with an address hash, or None."""
     return store.execute(_SELECT_BY_ADDRESS, {"address": address}).mappings().first()
 
 
 def find_subscriber(store: sa.Connection | Session, subscriber_id: str) -> Row | None:
-    """One subscriber by id, or None."""
+    """Return a subscriber, or None."""
     return store.execute(_SELECT_BY_ID, {"id": subscriber_id}).mappings().first()
 
 
 def find_owner(store: sa.Connection | Session, actor: Actor) -> Row | None:
-    """The subscriber behind a caller: by the manage token, or by the e-mail that the publication's site vouches for.
+    """Return the caller's subscriber, by manage token or by the verified e-mail address in the site's JWT.
 
-    401 for strangers and ended tokens, 403 for tokens that prove no address; None where nothing was subscribed to.
+    401 without a token or with an expired one, 403 for tokens without a confirmed address; None without
+    subscriptions.
     """
     if actor.kind == "subscriber" and actor.subscriber is not None:
         row = find_subscriber(store, actor.subscriber)
         if row is None or row["generation"] != actor.generation:
-            raise Unauthorized("This token has ended.")
+            raise Unauthorized("The manage token has expired. Request a new one by subscribing again.")
         return row
     if actor.reader is not None and actor.reader.verified and actor.reader.email:
         return find_subscriber_by_email(store, actor.reader.email)
     if actor.kind == "anonymous":
-        raise Unauthorized("Send the manage token, or a JWT of the publication's site.")
-    raise Forbidden("This token does not prove an e-mail address.")
+        raise Unauthorized("Send a manage token, or a JWT of the publication's site.")
+    raise Forbidden("This token has no confirmed e-mail address.")
 
 
 def list_subscriptions(store: sa.Connection | Session, subscriber_id: str) -> list[Row]:
-    """All subscriptions of one subscriber, the oldest first."""
+    """List the subscriptions of a subscriber, oldest first."""
     query = sa.select(*_COLUMNS).where(SUBSCRIPTION.c.subscriber_id == subscriber_id).order_by(SUBSCRIPTION.c.id)
     return list(store.execute(query).mappings())
 
 
 def list_confirmed(store: sa.Connection | Session, ids: Sequence[str]) -> list[Row]:
-    """Confirmed subscriptions with these ids, with whose they are."""
+    """List confirmed subscriptions by id, with their subscribers."""
     columns = [*_COLUMNS, SUBSCRIPTION.c.subscriber_id]
     query = sa.select(*columns).where(SUBSCRIPTION.c.id.in_(ids), _IS_CONFIRMED).order_by(SUBSCRIPTION.c.id)
     return list(store.execute(query).mappings())
@@ -85,7 +86,7 @@ def list_confirmed(store: sa.Connection | Session, ids: Sequence[str]) -> list[R
 def find_subscription(
     store: sa.Connection | Session, subscription_id: str, subscriber_id: str | None = None
 ) -> Row | None:
-    """One subscription, of one subscriber if it is said whose."""
+    """Return a subscription, optionally of a given subscriber, or None."""
     query = sa.select(*_COLUMNS, SUBSCRIPTION.c.subscriber_id).where(SUBSCRIPTION.c.id == subscription_id)
     if subscriber_id is not None:
         query = query.where(SUBSCRIPTION.c.subscriber_id == subscriber_id)
@@ -93,19 +94,19 @@ def find_subscription(
 
 
 def present_subscriptions(store: sa.Connection | Session, rows: Iterable[Row]) -> list[dict[str, Any]]:
-    """Subscriptions in the shape of `SubscriptionOut`: a statement for each type of target."""
+    """Return subscriptions in the shape of `SubscriptionOut`, with one statement per type of target."""
     rows = list(rows)
     names = describe_targets(store, {row["target"] for row in rows})
     return [dict(row) | {"target": names[row["target"]]} for row in rows]
 
 
 def describe_targets(store: sa.Connection | Session, targets: Collection[str]) -> dict[str, dict[str, Any]]:
-    """What targets are, in the shape of `TargetOut`; what readers cannot see has no name."""
+    """Return targets in the shape of `TargetOut`; targets that are not public have no name."""
     out: dict[str, dict[str, Any]] = {}
     by_type: dict[str, list[str]] = {}
     for target in targets:
         kind, _, target_id = target.partition(":")
-        if kind == "participant":  # whoever asked: all of their comments, wherever they stand
+        if kind == "participant":  # all comments of the subscriber, on the whole site
             kind, target_id = SITE, ""
         out[target] = {"type": kind, "id": target_id or None, "slug": None, "name": None}
         by_type.setdefault(kind, []).append(target_id)
@@ -152,10 +153,11 @@ def find_recipients(
     limit: int,
     author: Row | None = None,
 ) -> tuple[list[Recipient], str | None]:
-    """The next subscribers whom a fact concerns, in the order of their ids, and whether and where to go on.
+    """Return the next recipients of an event, in the order of their ids, and the id to continue after, or None.
 
-    `keys` are kinds and targets: each is one short walk along an index, however many subscribe. Only what was
-    confirmed `before` counts. `author` is who wrote it: `participant_id` and `emails`; they are told by nobody.
+    `keys` are kinds and targets; each is a short index walk, regardless of the number of subscribers. Only
+    subscriptions confirmed `before` count. `author` (`participant_id` and `emails`) is not notified of their own
+    comment.
     """
     by_subscriber: dict[str, list[Row]] = {}
     horizon: str | None = None
@@ -164,7 +166,7 @@ def find_recipients(
         rows = connection.execute(_SELECT_NEXT if after else _SELECT_FIRST, values).mappings().all()
         for row in rows:
             by_subscriber.setdefault(row["subscriber_id"], []).append(row)
-        if len(rows) == limit:  # beyond its last there may be more of this key
+        if len(rows) == limit:  # this key may have more subscribers after its last one
             horizon = min(horizon or rows[-1]["subscriber_id"], rows[-1]["subscriber_id"])
     ids = sorted(one for one in by_subscriber if horizon is None or one <= horizon)
     own = _subscribers_of_author(connection, author) if author is not None and ids else set()
@@ -184,13 +186,13 @@ def _subscribers_of_author(connection: sa.Connection, author: Row) -> set[str]:
     return set(connection.execute(query).scalars())
 
 
-MAX_SUBSCRIPTIONS: Final = 1000  # subscriptions of one subscriber
+MAX_SUBSCRIPTIONS: Final = 1000  # per subscriber
 CHANNEL: Final = "mail"
 _INSERT: dict[str, Any] = {"sqlite": sqlite.insert, "postgresql": postgresql.insert}
 
 
 def ensure_subscriber(session: Session, email: str, *, proven: bool) -> Row:
-    """The subscriber with an address, made if there is none; `proven` notes that it is theirs."""
+    """Return the subscriber with an address, created if necessary; `proven` marks the address as confirmed."""
     row = {"id": new_id(), "email": email.lower(), "address": address_hash(email), "generation": 1}
     row |= {"created_at": now(), "confirmed_at": None}
     session.execute(_INSERT[session.get_bind().dialect.name](SUBSCRIBER).on_conflict_do_nothing(), row)
@@ -203,13 +205,13 @@ def ensure_subscriber(session: Session, email: str, *, proven: bool) -> Row:
 
 
 def confirm_subscriber(session: Session, subscriber_id: str) -> None:
-    """Note that an address is its subscriber's."""
+    """Mark a subscriber's address as confirmed."""
     is_unconfirmed = (SUBSCRIBER.c.id == subscriber_id) & SUBSCRIBER.c.confirmed_at.is_(None)
     session.execute(sa.update(SUBSCRIBER).where(is_unconfirmed).values(confirmed_at=now()))
 
 
 def ensure_subscription(session: Session, subscriber_id: str, wish: Wish) -> Row | None:
-    """The subscription that somebody wishes for, made as one that waits if there is none; None: they have too many."""
+    """Return the requested subscription, created unconfirmed if necessary, or None if the subscriber has too many."""
     key = {"subscriber_id": subscriber_id, "kind": wish.kind, "target": wish.target, "channel": CHANNEL}
     is_wish = sa.and_(*(SUBSCRIPTION.c[name] == value for name, value in key.items()))
     query = sa.select(SUBSCRIPTION).where(is_wish).with_for_update()
@@ -231,25 +233,25 @@ def ensure_subscription(session: Session, subscriber_id: str, wish: Wish) -> Row
 
 
 def activate_subscription(session: Session, subscription: Row, frequency: str, since: datetime) -> None:
-    """Let a subscription hold from a moment on, as it was asked for; one that holds already keeps its beginning."""
+    """Confirm a subscription from a moment on, with a frequency; an active one keeps its start."""
     since = subscription["confirmed_at"] or since
     is_subscription = SUBSCRIPTION.c.id == subscription["id"]
     session.execute(sa.update(SUBSCRIPTION).where(is_subscription).values(frequency=frequency, confirmed_at=since))
 
 
 def restart_confirmation(session: Session, subscription: Row) -> None:
-    """Let a subscription that was asked for again wait as long as a new one."""
+    """Restart the confirmation period of a subscription that was requested again."""
     is_waiting = (SUBSCRIPTION.c.id == subscription["id"]) & SUBSCRIPTION.c.confirmed_at.is_(None)
     session.execute(sa.update(SUBSCRIPTION).where(is_waiting).values(created_at=now()))
 
 
 def set_frequency(session: Session, subscription_id: str, frequency: str) -> None:
-    """Set how often somebody hears of it."""
+    """Set the frequency of a subscription."""
     session.execute(sa.update(SUBSCRIPTION).where(SUBSCRIPTION.c.id == subscription_id).values(frequency=frequency))
 
 
 def end_subscriptions(session: Session, *conditions: sa.ColumnElement[bool]) -> int:
-    """End subscriptions, and forget subscribers who have none left; returns how many ended."""
+    """End subscriptions and delete subscribers who have none left. Return the number that ended."""
     delete = sa.delete(SUBSCRIPTION).where(*conditions).returning(SUBSCRIPTION.c.subscriber_id)
     ended = list(session.execute(delete).scalars())
     delete_idle_subscribers(session, set(ended))
@@ -257,43 +259,43 @@ def end_subscriptions(session: Session, *conditions: sa.ColumnElement[bool]) -> 
 
 
 def delete_idle_subscribers(session: Session, subscriber_ids: Collection[str]) -> None:
-    """Forget those of these subscribers who have no subscription left, confirmed or not: nobody needs their address."""
+    """Delete those of these subscribers who have no subscription left, confirmed or not."""
     has_subscription = sa.exists().where(SUBSCRIPTION.c.subscriber_id == SUBSCRIBER.c.id)
     for subscriber_id in sorted(subscriber_ids):
         is_subscriber = SUBSCRIBER.c.id == subscriber_id
         session.execute(
             sa.select(SUBSCRIBER.c.id).where(is_subscriber).with_for_update()
-        )  # what is being added is seen below
+        )  # waits for subscriptions that are being added
         session.execute(sa.delete(SUBSCRIBER).where(is_subscriber, ~has_subscription))
 
 
 def erase_subscriber(session: Session, subscriber_id: str) -> bool:
-    """Forget an address and its subscriptions; what waits to be sent to it finds nobody."""
+    """Delete a subscriber and their subscriptions; waiting deliveries are cancelled when they are due."""
     return count_affected(session.execute(sa.delete(SUBSCRIBER).where(SUBSCRIBER.c.id == subscriber_id))) == 1
 
 
 def rotate_manage_tokens(session: Session, subscriber_id: str) -> int:
-    """End every manage token that was given out; returns the generation of the next."""
+    """Revoke a subscriber's manage tokens; return the generation of the next one."""
     is_subscriber = SUBSCRIBER.c.id == subscriber_id
     update = sa.update(SUBSCRIBER).where(is_subscriber).values(generation=SUBSCRIBER.c.generation + 1)
     return int(session.execute(update.returning(SUBSCRIBER.c.generation)).scalar_one())
 
 
 def end_for_participants(session: Session, participant_ids: Sequence[str]) -> None:
-    """End what somebody asked for with their comments, when they are erased."""
+    """End the subscriptions requested with the comments of erased participants."""
     if participant_ids:
         end_subscriptions(session, SUBSCRIPTION.c.participant_id.in_(participant_ids))
 
 
 def end_for_article(session: Session, article_id: str) -> None:
-    """End every subscription to an article that is purged, and to what was said there."""
+    """End all subscriptions to a purged article and its comments."""
     end_subscriptions(
         session, (SUBSCRIPTION.c.article_id == article_id) | (SUBSCRIPTION.c.target == f"article:{article_id}")
     )
 
 
 def follow_merge(session: Session, entry: LoggedEvent) -> None:
-    """Let those who followed a term that was merged follow the other one; who follows both already keeps one."""
+    """Move subscriptions from a merged term to the remaining one, without duplicates."""
     match entry.event:
         case TagDeleted(into=str(into)) | AuthorDeleted(into=str(into)) | SeriesDeleted(into=str(into)) as event:
             pass

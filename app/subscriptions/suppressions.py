@@ -1,4 +1,4 @@
-"""Reading suppressions."""
+"""Suppressions: addresses that get no mail, because of an unsubscribe, a bounce or a complaint."""
 
 from datetime import datetime
 from typing import Any
@@ -27,17 +27,17 @@ _SELECT_BY_ADDRESS = _SELECT_SUPPRESSIONS.where(SUPPRESSION.c.address == sa.bind
 
 
 def find_suppression(store: sa.Connection | Session, email: str) -> Row | None:
-    """Why an address gets no mail, or None."""
+    """Return the suppression of an e-mail address, or None."""
     return find_suppression_by_address(store, address_hash(email))
 
 
 def find_suppression_by_address(store: sa.Connection | Session, address: str) -> Row | None:
-    """The same for the hash of an address."""
+    """Return the suppression of an address hash, or None."""
     return store.execute(_SELECT_BY_ADDRESS, {"address": address}).mappings().first()
 
 
 def list_suppressions(connection: sa.Connection, filters: SuppressionQuery) -> dict[str, Any]:
-    """A page of suppressions, newest first."""
+    """List suppressions, newest first."""
     query = _SELECT_SUPPRESSIONS
     if filters.reason is not None:
         query = query.where(SUPPRESSION.c.reason == filters.reason)
@@ -47,7 +47,7 @@ def list_suppressions(connection: sa.Connection, filters: SuppressionQuery) -> d
 
 
 def get_suppression(connection: sa.Connection, suppression_id: str) -> sa.RowMapping:
-    """One suppression."""
+    """Return a suppression that exists."""
     return connection.execute(_SELECT_SUPPRESSIONS.where(SUPPRESSION.c.id == suppression_id)).mappings().one()
 
 
@@ -59,15 +59,15 @@ _GRAVITY = {"unsubscribe": 0, "bounce": 1, "complaint": 2}
 
 
 def suppress_address(session: Session, address: str, reason: str, by: str | None = None) -> str:
-    """End every subscription of an address, known by its hash, and send it nothing more; returns the suppression's id.
+    """Suppress an address, given as a hash, and delete its subscriptions. Return the suppression's id.
 
-    Of two reasons the graver one stays: what a reader may lift must not hide what they may not.
+    The graver of two reasons is kept, so that a reader cannot lift a bounce or a complaint.
     """
     row = {"id": new_id(), "address": address, "reason": reason, "created_at": now(), "created_by": by}
     session.execute(_INSERT[session.get_bind().dialect.name], row)
     suppression = find_suppression_by_address(session, address)
     if suppression is None:
-        raise NotFound  # it was lifted at this very moment
+        raise NotFound  # lifted concurrently
     if _GRAVITY[suppression["reason"]] < _GRAVITY[reason]:
         session.execute(sa.update(SUPPRESSION).where(SUPPRESSION.c.id == suppression["id"]).values(reason=reason))
     if subscriber := find_subscriber_by_address(session, address):
@@ -76,7 +76,7 @@ def suppress_address(session: Session, address: str, reason: str, by: str | None
 
 
 def create_suppression(session: Session, actor: Actor, data: SuppressionIn) -> str:
-    """The same, for staff and for what reads complaints of mail providers."""
+    """Suppress an address for staff, or for a service that processes complaints of mail providers."""
     require_all_sections(actor)
     suppression_id = suppress_address(session, address_hash(data.email), data.reason, actor.id)
     record_action(session, actor, "suppression.create", "suppression", suppression_id, {"reason": data.reason})
@@ -84,7 +84,7 @@ def create_suppression(session: Session, actor: Actor, data: SuppressionIn) -> s
 
 
 def lift_suppression(session: Session, actor: Actor, suppression_id: str) -> None:
-    """Let an address subscribe again; what it had is gone."""
+    """Lift a suppression. Former subscriptions are not restored."""
     require_all_sections(actor)
     if not count_affected(session.execute(sa.delete(SUPPRESSION).where(SUPPRESSION.c.id == suppression_id))):
         raise NotFound
@@ -92,7 +92,7 @@ def lift_suppression(session: Session, actor: Actor, suppression_id: str) -> Non
 
 
 def lift_own_unsubscribe(session: Session, email: str, asked_at: datetime) -> bool:
-    """Whether an address may be mailed, as its owner asked for it: what they had enough of before that ends."""
+    """Lift an unsubscribe made before a request by its owner; tell whether the address may get mail now."""
     own = (SUPPRESSION.c.reason == "unsubscribe") & (SUPPRESSION.c.created_at <= asked_at)
     session.execute(sa.delete(SUPPRESSION).where(SUPPRESSION.c.address == address_hash(email), own))
     return find_suppression(session, email) is None

@@ -1,7 +1,7 @@
-"""What tokens in mails can end. They are made with the mail, stored nowhere, and work for ever.
+"""Unsubscribe tokens in mails. They are sealed, not stored, and do not expire.
 
-They name an address by its hash, and what it hears of by kind and target: who asks again for what they once ended can
-end it by any mail that ever came from it.
+They contain the hash of the address, and kinds and targets instead of subscription ids, so that every old mail can
+also end a subscription that was made again.
 """
 
 from collections.abc import Sequence
@@ -20,17 +20,17 @@ from app.subscriptions.schemas import SITE, Kind, TargetType, address_hash
 from app.subscriptions.subscriptions import SUBSCRIPTION, find_subscriber_by_address, list_subscriptions
 from app.subscriptions.suppressions import suppress_address
 
-MAX_NAMED_SUBSCRIPTIONS: Final = 4  # subscriptions that a token names one by one
+MAX_NAMED_SUBSCRIPTIONS: Final = 4  # named individually in a token
 _THESE, _DAILY, _WEEKLY, _ALL, _NEW = "01", "02", "03", "04", "05"
 _DIGESTS = {"daily": _DAILY, "weekly": _WEEKLY}
-_KINDS = get_args(Kind)  # by their places: new ones come last, or old links end something else
+_KINDS = get_args(Kind)  # encoded by index: append new kinds at the end, or old links would end something else
 _TYPES = ("participant", *get_args(TargetType))
-_HASH_DIGITS, _ID_DIGITS, _NAME_DIGITS = 64, 32, 34  # characters of an address, of an id, and of a kind and target
+_HASH_DIGITS, _ID_DIGITS, _NAME_DIGITS = 64, 32, 34
 _NO_ID = "0" * _ID_DIGITS
 
 
 class Scope(NamedTuple):
-    """What a token ends for an address: some subscriptions, a digest, all new articles, or everything."""
+    """The scope of an unsubscribe token: named subscriptions, a digest, all new articles, or everything."""
 
     what: str
     address: str  # its hash
@@ -39,14 +39,14 @@ class Scope(NamedTuple):
 
     @property
     def everything(self) -> bool:
-        """Whether the address gets no mail at all any more."""
+        """Whether the token ends all mail to the address."""
         return self.what == _ALL
 
 
 def create_token(vault: Vault, email: str, subscriptions: Sequence[Row]) -> str:
-    """The token that ends what led to a mail. So many that they would make it too long are ended with all of a kind.
+    """Create the token that ends the subscriptions behind a mail; if there are too many, all of their kind.
 
-    Of a discussion it ends all: who leaves it hears neither of replies to any comment of theirs nor of the thread.
+    For a discussion it ends all of its subscriptions: replies to the reader's comments and the thread.
     """
     articles = [row["article_id"] for row in subscriptions if row["article_id"]]
     others = [row for row in subscriptions if not row["article_id"]]
@@ -58,12 +58,12 @@ def create_token(vault: Vault, email: str, subscriptions: Sequence[Row]) -> str:
 
 
 def create_digest_token(vault: Vault, email: str, frequency: str) -> str:
-    """The token that ends everything that comes in a digest."""
+    """Create the token that ends everything that is sent in a digest."""
     return _seal_token(vault, _DIGESTS[frequency], email)
 
 
 def create_all_token(vault: Vault, email: str) -> str:
-    """The token that ends everything for good."""
+    """Create the token that ends all mail."""
     return _seal_token(vault, _ALL, email)
 
 
@@ -76,7 +76,7 @@ def _hex_digits(row_id: str) -> str:
 
 
 def _encode_name(row: Row) -> str:
-    """A kind and a target in hexadecimal digits."""
+    """Encode a kind and a target in hexadecimal digits."""
     kind, _, target_id = row["target"].partition(":")
     return f"{_KINDS.index(row['kind']):x}{_TYPES.index(kind):x}{_hex_digits(target_id) or _NO_ID}"
 
@@ -87,10 +87,10 @@ def _decode_name(text: str) -> tuple[str, str]:
 
 
 def read_scope(vault: Vault, token: str) -> Scope:
-    """What a token ends; 404 for one that this server did not make."""
+    """Return the scope of a token; 404 for one that this server did not create."""
     body = vault.unseal_token(UNSUBSCRIBE_PREFIX, token)
     if body is None or len(body) < 2 + _HASH_DIGITS:
-        raise NotFound("This link is not one of ours.")
+        raise NotFound("The unsubscribe link is invalid.")
     what, address, tail = body[:2], body[2 : 2 + _HASH_DIGITS], body[2 + _HASH_DIGITS :]
     article, names = tail[:_ID_DIGITS], tail[_ID_DIGITS:]
     named = frozenset(_decode_name(names[at : at + _NAME_DIGITS]) for at in range(0, len(names), _NAME_DIGITS))
@@ -98,7 +98,7 @@ def read_scope(vault: Vault, token: str) -> Scope:
 
 
 def list_in_scope(store: sa.Connection | Session, scope: Scope) -> list[Row]:
-    """The subscriptions that would end, those that wait to be confirmed too."""
+    """List the subscriptions in a scope, including unconfirmed ones."""
     who = find_subscriber_by_address(store, scope.address)
     return [row for row in list_subscriptions(store, who["id"]) if _is_within(scope, row)] if who else []
 
@@ -113,7 +113,7 @@ def _is_within(scope: Scope, row: Any) -> bool:
 
 
 def unsubscribe(session: Session, _actor: Actor, vault: Vault, token: str) -> None:
-    """End it. Twice changes nothing, and a link never grows too old for it."""
+    """End the subscriptions in a token's scope. Repeating it changes nothing, and tokens do not expire."""
     scope = read_scope(vault, token)
     if scope.everything:
         suppress_address(session, scope.address, "unsubscribe")

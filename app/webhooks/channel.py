@@ -1,4 +1,4 @@
-"""One message to one webhook, signed as Standard Webhooks has it."""
+"""The delivery channel of webhooks, signed according to Standard Webhooks."""
 
 from datetime import datetime, timedelta
 from typing import Final
@@ -16,7 +16,7 @@ from app.net.outgoing import Answer, CallFailed, Outgoing
 from app.text.inputs import drop_controls
 from app.webhooks.webhooks import CHANNEL, disable_webhook, find_webhook
 
-# What the specification recommends, after the first attempt at once: nine more within 75 hours.
+# Delays recommended by Standard Webhooks: after an immediate attempt, nine more within 75 hours.
 RETRY_SCHEDULE: Final = tuple(
     timedelta(**step).total_seconds()
     for step in (
@@ -31,13 +31,13 @@ RETRY_SCHEDULE: Final = tuple(
         {"hours": 24},
     )
 )
-TIMEOUT_SECONDS: Final = 15.0  # seconds for all of one attempt
-MAX_FAILING_TIME: Final = timedelta(days=5)  # of nothing but failures
+TIMEOUT_SECONDS: Final = 15.0  # for a whole attempt
+MAX_FAILING_TIME: Final = timedelta(days=5)  # without a success, after which the webhook is disabled
 GONE_STATUS = 410
 
 
 def sign_message(webhook: Row, event: str, body: str, moment: datetime) -> dict[str, str]:
-    """The headers of a message: signed anew at every attempt, with both secrets while one replaces the other."""
+    """Return the headers of a message, signed at each attempt, with both secrets during a rotation."""
     keys = [webhook["secret"]]
     if webhook["old_secret"] and webhook["old_secret_until"] > moment:
         keys.append(webhook["old_secret"])
@@ -50,7 +50,7 @@ def sign_message(webhook: Row, event: str, body: str, moment: datetime) -> dict[
 
 
 def interpret_answer(answer: Answer) -> Outcome:
-    """What an answer means: 2xx took it, 410 wants nothing any more, all else is tried again."""
+    """Interpret an answer: 2xx is delivered, 410 disables the webhook, everything else is retried."""
     text = drop_controls(answer.body.decode("utf-8", "replace"))[:MAX_ANSWER_LENGTH]
     if 200 <= answer.status < 300:
         return Outcome("delivered", answer.status, answer=text)
@@ -61,18 +61,18 @@ def interpret_answer(answer: Answer) -> Outcome:
 
 
 class WebhookChannel:
-    """How deliveries to webhooks are sent; only addresses of the public internet, and what `OUTGOING_ALLOW` names."""
+    """Sends deliveries to webhooks, only to public internet addresses and those in `OUTGOING_ALLOW`."""
 
     name = CHANNEL
     schedule = RETRY_SCHEDULE
-    timeout = TIMEOUT_SECONDS + 5.0  # with the store
+    timeout = TIMEOUT_SECONDS + 5.0  # including database time
     patience = MAX_FAILING_TIME
 
     def __init__(self, settings: Settings, outgoing: Outgoing | None = None) -> None:
         self._outgoing = outgoing or Outgoing(Guard(settings.outgoing_allow))
 
     async def send(self, db: Database, piece: ClaimedDelivery) -> Outcome:
-        """One attempt."""
+        """Attempt a delivery."""
         webhook = await db.scan_fresh(find_webhook, piece.endpoint)
         if webhook is None:
             return Outcome("cancelled", error="the webhook was deleted")
@@ -95,9 +95,9 @@ class WebhookChannel:
         return interpret_answer(answer)
 
     def disabled(self, session: Session, endpoint: str, why: str) -> None:
-        """Give it up."""
+        """Disable the webhook."""
         disable_webhook(session, endpoint, why)
 
     async def stop(self) -> None:
-        """Close the connections."""
+        """Close outgoing connections."""
         await self._outgoing.stop()

@@ -39,7 +39,7 @@ def _ordering_article(event: Event) -> str | None:
 
 
 def _article_tag(connection: sa.Connection, article_id: str, site: Site) -> str | None:
-    """The ETag with which everyone reads an article now; None where nobody does."""
+    """Return the ETag that anonymous readers get for an article, or None if it is not public."""
 
     def find(connection: sa.Connection) -> str | None:
         row = cached_json.find_cached(connection, article_id, site, ("html",))
@@ -52,7 +52,7 @@ def _article_tag(connection: sa.Connection, article_id: str, site: Site) -> str 
 
 
 def _comment_tag(connection: sa.Connection, comment_id: str) -> str | None:
-    """The same for a comment."""
+    """Return the ETag that anonymous readers get for a comment, or None if it is not public."""
     try:
         return etag.make_etag(
             dump_json(SingleCommentOut, comments.get_comment(connection, comment_id, ANONYMOUS, ancestors=False))

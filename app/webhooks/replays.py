@@ -1,4 +1,4 @@
-"""Asking for a replay, and carrying it out piece by piece."""
+"""Replays: sending the past events of the log to a webhook again, in batches."""
 
 from datetime import UTC, datetime, timedelta
 from typing import Final
@@ -22,17 +22,17 @@ from app.webhooks.schemas import ReplayIn, is_wanted
 from app.webhooks.tables import WebhookReplay
 from app.webhooks.webhooks import CHANNEL, DELIVERY, list_enabled, lock_enabled_webhook
 
-BATCH_SIZE: Final = 100  # facts at a time
-EARLIEST_TIME: Final = datetime(1970, 1, 1, tzinfo=UTC)  # nothing was noted before
-MAX_SKEW: Final = timedelta(minutes=1)  # facts are not quite in the order of their times
+BATCH_SIZE: Final = 100  # events per batch
+EARLIEST_TIME: Final = datetime(1970, 1, 1, tzinfo=UTC)  # no events are older
+MAX_SKEW: Final = timedelta(minutes=1)  # events are not strictly ordered by time
 
 
 def start_replay(session: Session, actor: Actor, webhook_id: str, data: ReplayIn, zone: str) -> str:
-    """Have a part of the log told again; returns the id of the replay."""
+    """Start a replay of a part of the log and return its id."""
     row = lock_enabled_webhook(session, actor, webhook_id)
     since, until = start_of(data.since, zone), start_of(data.until, zone)
     if since >= until:
-        raise Invalid("until must be later than since.", pointer="/until")
+        raise Invalid("`until` must be later than `since`.", pointer="/until")
     start = position_before(session.connection(), max(since, EARLIEST_TIME) - MAX_SKEW)
     replay = WebhookReplay(
         id=new_id(),
@@ -56,7 +56,7 @@ def start_replay(session: Session, actor: Actor, webhook_id: str, data: ReplayIn
 
 
 def continue_replay(session: Session, site: Site) -> int:
-    """Take the oldest replay a step further; returns how many facts were looked at."""
+    """Continue the oldest replay by a batch; return the number of events read."""
     query = select(WebhookReplay).order_by(sa.asc("created_at"), sa.asc("id")).limit(1)
     replay = session.exec(query.with_for_update(skip_locked=True)).first()
     if replay is None:
@@ -94,10 +94,10 @@ _REPLAY = table_of(WebhookReplay)
 
 
 def has_replays(connection: sa.Connection) -> bool:
-    """Whether any replay is under way."""
+    """Tell whether any replay is running."""
     return connection.execute(sa.select(_REPLAY.c.id).limit(1)).first() is not None
 
 
 def get_replay(connection: sa.Connection, replay_id: str) -> sa.RowMapping:
-    """One replay that was just asked for."""
+    """Return a replay that was just started."""
     return connection.execute(sa.select(_REPLAY).where(_REPLAY.c.id == replay_id)).mappings().one()

@@ -129,7 +129,7 @@ async def update_webhook(
     "/{webhook}", operation_id="deleteWebhook", summary="Delete a webhook", status_code=204, responses=CHANGE_RESPONSES
 )
 async def delete_webhook(request: Request, webhook: IdPath, versions: ExpectedVersions, actor: Manager) -> Response:
-    """Tell it nothing any more, not even what waits."""
+    """Delete a webhook and cancel its waiting deliveries."""
     return await write(request, actor, webhooks.delete_webhook, webhook, versions, status=204)
 
 

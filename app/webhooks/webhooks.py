@@ -1,4 +1,4 @@
-"""Reading webhooks and their deliveries."""
+"""Webhooks: reading, changing, disabling, and their deliveries."""
 
 import base64
 import secrets
@@ -41,7 +41,7 @@ _KEY = table_of(ApiKey)
 _MODERATOR_COLUMNS = ("scopes", "sections", "revoked_at", "expires_at")
 _KEY_COLUMNS = [_KEY.c[name].label(f"key_{name}") for name in _MODERATOR_COLUMNS]
 _WEBHOOK_WITH_KEY = WEBHOOK.outerjoin(_KEY, _KEY.c.id == WEBHOOK.c.moderator_id)
-# A lane is named by the text of an id, which PostgreSQL keeps as a UUID.
+# The name of a lane is the text of the webhook's id, which PostgreSQL stores as a UUID.
 _IS_OWN_LANE = (LANE.c.channel == CHANNEL) & (LANE.c.name == sa.cast(WEBHOOK.c.id, sa.String))
 _SELECT_WEBHOOKS = sa.select(
     *(column for column in WEBHOOK.c if column.key not in _SECRET_COLUMNS),
@@ -56,7 +56,9 @@ _DELIVERY_COLUMNS += [DELIVERY.c.finished_at, DELIVERY.c.what.label("type"), DEL
 
 
 def _present_webhook(row: Row) -> dict[str, Any]:
-    """A webhook's row whose `moderation` holds now: the key that chose its events may still moderate everywhere."""
+    """Return a webhook's row with `moderation` true only while the key that set its events may still moderate
+    everywhere.
+    """
     out = dict(row)
     scopes, sections, revoked_at, expires_at = (out.pop(f"key_{name}") for name in _MODERATOR_COLUMNS)
     is_good = revoked_at is None and (expires_at is None or expires_at > now()) and sections is None
@@ -65,13 +67,13 @@ def _present_webhook(row: Row) -> dict[str, Any]:
 
 
 def list_webhooks(connection: sa.Connection, filters: PageQuery) -> dict[str, Any]:
-    """A page of webhooks, newest first."""
+    """List webhooks, newest first."""
     page = fetch_page(connection, _SELECT_WEBHOOKS, NEWEST, WEBHOOK.c.created_at, filters)
     return {**page, "data": [_present_webhook(row) for row in page["data"]]}
 
 
 def get_webhook(connection: sa.Connection, webhook_id: str) -> dict[str, Any]:
-    """One webhook; 404 without."""
+    """Return a webhook; 404 if missing."""
     row = connection.execute(_SELECT_WEBHOOKS.where(WEBHOOK.c.id == webhook_id)).mappings().first()
     if row is None:
         raise NotFound
@@ -79,18 +81,18 @@ def get_webhook(connection: sa.Connection, webhook_id: str) -> dict[str, Any]:
 
 
 def get_webhook_with_secret(connection: sa.Connection, webhook_id: str) -> dict[str, Any]:
-    """One webhook that was just written, with its secret."""
+    """Return a webhook with its secret."""
     secret = connection.execute(sa.select(WEBHOOK.c.secret).where(WEBHOOK.c.id == webhook_id)).scalar_one()
     return {**get_webhook(connection, webhook_id), "secret": secret}
 
 
 def find_webhook(connection: sa.Connection, webhook_id: str) -> Row | None:
-    """One webhook with its secrets, or None."""
+    """Return a webhook with its secrets, or None."""
     return connection.execute(sa.select(WEBHOOK).where(WEBHOOK.c.id == webhook_id)).mappings().first()
 
 
 def list_enabled(session: Session, webhook_id: str | None = None) -> list[dict[str, Any]]:
-    """All that are to be told, or one of them."""
+    """List enabled webhooks, or the one with this id if it is enabled."""
     columns = (WEBHOOK.c.id, WEBHOOK.c.events, WEBHOOK.c.moderation, WEBHOOK.c.created_at, *_KEY_COLUMNS)
     query = sa.select(*columns).select_from(_WEBHOOK_WITH_KEY).where(WEBHOOK.c.enabled)
     if webhook_id is not None:
@@ -107,12 +109,14 @@ def _present_delivery(row: Row) -> dict[str, Any]:
 
 
 def is_visible_to(actor: Actor) -> ColumnElement[bool]:
-    """The deliveries that a key may see: those of moderation events need `comments:moderate`."""
+    """Build the SQL condition for deliveries that a key may see: those of moderation events need
+    `comments:moderate`.
+    """
     return sa.true() if actor.may("comments:moderate") else DELIVERY.c.what.not_in(MODERATION_TYPES)
 
 
 def list_deliveries(connection: sa.Connection, actor: Actor, webhook_id: str, filters: DeliveryQuery) -> dict[str, Any]:
-    """A page of what a webhook was sent or is to be sent, newest first."""
+    """List a webhook's deliveries, newest first."""
     get_webhook(connection, webhook_id)
     query = sa.select(*_DELIVERY_COLUMNS).where(
         DELIVERY.c.channel == CHANNEL, DELIVERY.c.endpoint == webhook_id, is_visible_to(actor)
@@ -125,7 +129,7 @@ def list_deliveries(connection: sa.Connection, actor: Actor, webhook_id: str, fi
 
 
 def get_delivery(connection: sa.Connection, delivery_id: str) -> dict[str, Any]:
-    """One delivery that was just written."""
+    """Return a delivery that exists."""
     return _present_delivery(
         connection.execute(sa.select(*_DELIVERY_COLUMNS).where(DELIVERY.c.id == delivery_id)).mappings().one()
     )
@@ -136,21 +140,21 @@ log = structlog.get_logger("broadsheet.webhooks")
 
 
 class TooManyWebhooks(Conflict):
-    """There are as many webhooks as one publication can have."""
+    """The publication has reached the maximum number of webhooks."""
 
     code, title = "too_many_webhooks", "There are too many webhooks"
 
 
 class WebhookDisabled(Conflict):
-    """The webhook is told nothing; enable it first."""
+    """The webhook is disabled; enable it first."""
 
     code, title = "webhook_disabled", "The webhook is disabled"
 
 
 class DeliveryRunning(Conflict):
-    """It is being sent at this moment."""
+    """The delivery is being sent; try again later."""
 
-    code, title = "delivery_running", "It is being sent just now"
+    code, title = "delivery_running", "The delivery is being sent"
 
 
 def _create_secret() -> str:
@@ -165,7 +169,7 @@ def _check_url(url: str, settings: Settings) -> None:
 
 
 def _moderation_of(actor: Actor, events: Sequence[str]) -> dict[str, Any]:
-    """Whether a webhook whose events this key sets receives those of moderation; 403 where it names one and may not."""
+    """Return whether a webhook with these events receives moderation events; 403 if the key may not request them."""
     if actor.may("comments:moderate"):
         is_told = any(is_wanted(events, name, moderation=True) for name in MODERATION_TYPES)
         return {"moderation": is_told, "moderator_id": actor.id if is_told else None}
@@ -175,7 +179,7 @@ def _moderation_of(actor: Actor, events: Sequence[str]) -> dict[str, Any]:
 
 
 def lock_webhook(session: Session, actor: Actor, webhook_id: str) -> Webhook:
-    """A webhook, for a change; 404 without."""
+    """Lock a webhook for a change; 404 if missing."""
     require_all_sections(actor)
     row = session.get(Webhook, webhook_id, with_for_update=True)
     if row is None:
@@ -184,7 +188,7 @@ def lock_webhook(session: Session, actor: Actor, webhook_id: str) -> Webhook:
 
 
 def lock_enabled_webhook(session: Session, actor: Actor, webhook_id: str) -> Webhook:
-    """The same, if it is told anything."""
+    """Lock an enabled webhook; 409 if it is disabled."""
     row = lock_webhook(session, actor, webhook_id)
     if not row.enabled:
         raise WebhookDisabled
@@ -192,7 +196,7 @@ def lock_enabled_webhook(session: Session, actor: Actor, webhook_id: str) -> Web
 
 
 def create_webhook(session: Session, actor: Actor, settings: Settings, data: WebhookIn) -> str:
-    """Tell somebody from now on; returns the id."""
+    """Create a webhook and return its id."""
     require_all_sections(actor)
     _check_url(data.url, settings)
     if session.execute(sa.select(sa.func.count()).select_from(WEBHOOK)).scalar_one() >= MAX_WEBHOOKS:
@@ -213,10 +217,10 @@ def update_webhook(
     data: WebhookPatch,
     versions: frozenset[int] | None,
 ) -> str:
-    """Change a webhook; another address, or being enabled again, is a fresh start. Returns the id."""
+    """Update a webhook and return its id. A new URL, or enabling it again, resets its circuit breaker."""
     row = lock_webhook(session, actor, webhook_id)
     if row.moderation and not actor.may("comments:moderate"):
-        raise Forbidden("This webhook receives moderation events: changing it needs the scope comments:moderate.")
+        raise Forbidden("This webhook receives moderation events. Changing it requires the scope comments:moderate.")
     values = data.model_dump(exclude_unset=True)
     if "events" in values:
         values |= _moderation_of(actor, values["events"])
@@ -239,7 +243,7 @@ def update_webhook(
 
 
 def delete_webhook(session: Session, actor: Actor, webhook_id: str, versions: frozenset[int] | None) -> None:
-    """Tell it nothing any more, not even what waits."""
+    """Delete a webhook and cancel its waiting deliveries."""
     row = lock_webhook(session, actor, webhook_id)
     etag.check_version(row.version, versions)
     cancel_deliveries(session, channel=CHANNEL, endpoint=row.id)
@@ -250,7 +254,7 @@ def delete_webhook(session: Session, actor: Actor, webhook_id: str, versions: fr
 def rotate_secret(
     session: Session, actor: Actor, webhook_id: str, data: RotateIn, versions: frozenset[int] | None
 ) -> str:
-    """Give it a new secret; the former one signs beside it for a while. Returns the id."""
+    """Rotate the secret and return the id. Messages are signed with both secrets during the overlap."""
     row = lock_webhook(session, actor, webhook_id)
     etag.check_version(row.version, versions)
     overlap = timedelta(hours=data.overlap_hours)
@@ -262,7 +266,7 @@ def rotate_secret(
 
 
 def disable_webhook(session: Session, webhook_id: str, reason: str) -> None:
-    """Tell it nothing until somebody enables it again."""
+    """Disable a webhook because of failures."""
     row = session.get(Webhook, webhook_id, with_for_update=True)
     if row is None or not row.enabled:
         return
@@ -273,17 +277,17 @@ def disable_webhook(session: Session, webhook_id: str, reason: str) -> None:
 
 
 def create_message_id(*parts: object) -> str:
-    """The `webhook-id` of an event: made from it, so that whoever is told again knows it again."""
+    """Return the `webhook-id` of an event, derived from it so that receivers recognize repetitions."""
     return f"msg_{blake2b('|'.join(map(str, parts)).encode(), digest_size=16).hexdigest()}"
 
 
 def build_message(event_type: str, at: Any, data: dict[str, Any]) -> dict[str, Any]:
-    """What a delivery keeps: the body as it is sent, the same bytes at every attempt."""
+    """Return the content of a delivery: its body, the same bytes at every attempt."""
     return {"body": pydantic_core.to_json({"type": event_type, "timestamp": format_rfc3339(at), "data": data}).decode()}
 
 
 def send_test(session: Session, actor: Actor, webhook_id: str) -> str:
-    """Send a test message, whatever events are asked for; returns the delivery's id."""
+    """Enqueue a test message, regardless of the webhook's events, and return the delivery's id."""
     row = lock_enabled_webhook(session, actor, webhook_id)
     event = create_message_id(TEST_EVENT, new_id())
     content = build_message(TEST_EVENT, now(), {"id": row.id})
@@ -293,7 +297,7 @@ def send_test(session: Session, actor: Actor, webhook_id: str) -> str:
 
 
 def redeliver_message(session: Session, actor: Actor, webhook_id: str, delivery_id: str) -> str:
-    """Send a message once more; returns the delivery's id."""
+    """Send a delivery again and return its id."""
     row = lock_enabled_webhook(session, actor, webhook_id)
     is_delivery = (DELIVERY.c.channel == CHANNEL, DELIVERY.c.endpoint == row.id, DELIVERY.c.id == delivery_id)
     if session.execute(sa.select(DELIVERY.c.id).where(*is_delivery, is_visible_to(actor))).first() is None:
