@@ -1,4 +1,4 @@
-"""Reading anchors: with the comments that speak of them, as the list of an article, and with the texts they are in."""
+"""Anchors: passages of an article that comments refer to, their texts, and their creation."""
 
 import re
 from bisect import bisect_left
@@ -32,7 +32,7 @@ from app.web.paging import Sort, fetch_page
 ANCHOR = table_of(Anchor)
 _OUT_COLUMNS = ("id", "kind", "exact", "question", "state", "revision", "block_id", "start", "end")
 COLUMNS = [ANCHOR.c[name].label(f"anchor_{name}") for name in _OUT_COLUMNS]
-"""What a query joins to `ANCHOR` for `shown`; `anchor_id` is null where there is none."""
+"""Columns of `ANCHOR` for `present_anchor`; `anchor_id` is null without an anchor."""
 _STATES_WITHOUT_PLACE = {"orphaned", "detached"}
 _COLUMNS = [
     ANCHOR.c[name] for name in (*_OUT_COLUMNS, *"article_id prefix suffix redacted comments created_at version".split())
@@ -42,26 +42,26 @@ _TEXT_ORDER = Sort("start", kind=int)
 
 
 def _hide_former_place(values: dict[str, Any]) -> dict[str, Any]:
-    """Where it stood last is nobody's business while it has no place."""
+    """Hide the last place of an anchor that is orphaned or detached."""
     return (
         values | {"block_id": None, "start": None, "end": None} if values["state"] in _STATES_WITHOUT_PLACE else values
     )
 
 
 def present_anchor(row: Row) -> dict[str, Any] | None:
-    """The `anchor` of a comment's row with `COLUMNS`, in the shape of `AnchorOut`; None for a comment without one."""
+    """Return the anchor of a comment's row with `COLUMNS` in the shape of `AnchorOut`, or None."""
     if row["anchor_kind"] is None:
         return None
     return _hide_former_place({name: row[f"anchor_{name}"] for name in _OUT_COLUMNS})
 
 
 def present_passage(row: Row) -> dict[str, Any]:
-    """A row of anchors in the shape of `PassageOut`."""
+    """Return a row of anchors in the shape of `PassageOut`."""
     return _hide_former_place(dict(row))
 
 
 def find_anchor(connection: sa.Connection, anchor_id: str) -> sa.RowMapping | None:
-    """One anchor, whoever may see its article."""
+    """Return an anchor or None, without checking access to its article."""
     return connection.execute(_SELECT_BY_ID, {"id": anchor_id}).mappings().first() if is_id(anchor_id) else None
 
 
@@ -73,14 +73,14 @@ def _select_of_article(kind: str | None) -> sa.Select[Any]:
 
 
 def list_anchors(connection: sa.Connection, article_id: str, filters: AnchorQuery) -> dict[str, Any]:
-    """An article's prompts and the passages that readers speak of, in the order of the text."""
+    """List an article's prompts and commented passages, in the order of the text."""
     query = _select_of_article(filters.kind).params(article_id=article_id)
     page = fetch_page(connection, query, _TEXT_ORDER, ANCHOR.c.start, filters, within=article_id)
     return {**page, "data": [present_passage(row) for row in page["data"]]}
 
 
 def read_texts(connection: sa.Connection, article_id: str, revisions: set[int]) -> dict[int, Text]:
-    """The texts of some revisions of an article."""
+    """Read the texts of some revisions of an article."""
     query = sa.select(REVISION.c.n, REVISION.c.text, REVISION.c.blocks).where(
         REVISION.c.article_id == article_id, REVISION.c.n.in_(sorted(revisions))
     )
@@ -89,7 +89,7 @@ def read_texts(connection: sa.Connection, article_id: str, revisions: set[int]) 
 
 _SPACE = re.compile(r"\s+")
 _SPACES = re.compile(r"\s{2,}")
-MAX_ANCHORS = 2_000  # of an article: all of them are looked for at once when its text changes
+MAX_ANCHORS = 2_000  # per article: all of them are relocated at once when its text changes
 HISTORY = table_of(AnchorResolution)
 _INSERT: dict[str, Any] = {"sqlite": sqlite.insert, "postgresql": postgresql.insert}
 _LOCK_ARTICLE = (
@@ -114,30 +114,30 @@ _SELECT_PUBLISHED_AT = sa.select(REVISION.c.published_at).where(
 
 
 class QuoteNotFound(Invalid):
-    """The quoted words do not stand there, or stand in several places and nothing tells which is meant."""
+    """The quote is not in the text, or occurs several times without enough context to choose one."""
 
-    code, title = "quote_not_found", "The quoted words are not in the text"
+    code, title = "quote_not_found", "The quote was not found in the text"
 
 
 class StaleRevision(Conflict):
-    """The passage is of an earlier revision and is not found in the present one: read the article again."""
+    """The passage is from an earlier revision and is not in the current one; load the article again."""
 
-    code, title = "stale_revision", "The article has changed since the passage was marked"
+    code, title = "stale_revision", "The article has changed since the passage was selected"
 
 
 class TooManyAnchors(Conflict):
-    """The article has as many marked passages as it can hold; speak of one that is marked already."""
+    """The article has the maximum number of anchors; use an existing one."""
 
-    code, title = "too_many_anchors", "The article has too many marked passages"
+    code, title = "too_many_anchors", "The article has too many anchors"
 
 
 def _quote_not_found(pointer: str) -> QuoteNotFound:
-    detail = "The quoted words are not found there, or not only once."
+    detail = "The quote was not found, or it is ambiguous. Send a longer quote, or `start` and `end`."
     return QuoteNotFound(detail, pointer=f"{pointer}/exact", code="quote_not_found")
 
 
 def _from_utf16(text: str, offset: int) -> int | None:
-    """A place counted in UTF-16 units, in code points; None inside a character."""
+    """Convert an offset in UTF-16 units to code points; None inside a character."""
     head = text.encode("utf-16-le")[: offset * 2]
     try:
         return len(head.decode("utf-16-le")) if len(head) == offset * 2 else None
@@ -150,10 +150,10 @@ def _without_spaces(text: str) -> str:
 
 
 def locate_quote(text: str, data: AnchorIn) -> Passage | None:
-    """Where a quote stands in a text, or None: where it is said to stand, or else in one place that nothing doubts.
+    """Locate a quote in a text: at the given range, or at its only occurrence; None if not found or ambiguous.
 
-    White space counts as one space. What stands around it is asked only where it stands in several places: what a
-    browser shows between blocks is not what stands in the plain text.
+    White space counts as one space. Context is used only for ambiguous quotes: what a browser shows between blocks
+    differs from the plain text.
     """
     if data.start is not None and data.end is not None:
         return _check_range(text, data, data.start, data.end)
@@ -175,12 +175,12 @@ def _check_range(text: str, data: AnchorIn, start: int, end: int) -> Passage | N
 
 
 def _find_quote(text: str, quote: str) -> list[Passage]:
-    """Find a quote wherever it stands, also where places overlap.
+    """Find all occurrences of a quote, including overlapping ones.
 
-    Without a pattern of the quote, which takes longer to compile than the text to search.
+    Without a regular expression of the quote, which takes longer to compile than the text to search.
     """
     quote_folded, folded = " ".join(quote.split()), _SPACE.sub(" ", text)
-    spaces, shifts = [0], [0]  # where white space has been folded, and how far that has moved what follows
+    spaces, shifts = [0], [0]  # where white space was folded, and the resulting shift
     for space in _SPACES.finditer(text):
         spaces.append(space.start() - shifts[-1])
         shifts.append(shifts[-1] + len(space.group()) - 1)
@@ -193,7 +193,7 @@ def _find_quote(text: str, quote: str) -> list[Passage]:
 
 
 def _match_context(text: str, places: list[Passage], prefix: str, suffix: str) -> list[Passage]:
-    """The one place that has this before it and that behind it, or at least one of both; white space is nothing."""
+    """Choose the only place with this prefix and suffix, or else with one of them, ignoring white space."""
     before, after = _without_spaces(prefix), _without_spaces(suffix)
     follows = [
         place for place in places if _without_spaces(text[max(0, place.start - 400) : place.start]).endswith(before)
@@ -205,11 +205,11 @@ def _match_context(text: str, places: list[Passage], prefix: str, suffix: str) -
 
 
 def find_passage(session: Session, article: Row, data: AnchorIn, pointer: str) -> tuple[int, Text, Passage, Resolution]:
-    """The passage in the revision that it names, and where that is in the public one."""
+    """Find a passage in the revision it names, and resolve it in the public one."""
     current = article["revision"]
     named = current if data.revision is None else data.revision
     if named != current:
-        # What readers never saw is to them as if it were not there.
+        # Revisions that were never public do not exist for readers.
         published_at = session.execute(
             _SELECT_PUBLISHED_AT, {"article": article["id"], "n": named}
         ).scalar_one_or_none()
@@ -228,13 +228,13 @@ def find_passage(session: Session, article: Row, data: AnchorIn, pointer: str) -
 
 
 def _has_redacted(session: Session, article_id: str) -> bool:
-    """Words that an editor has blacked out must not come back as a quote of an earlier text."""
+    """Tell whether the article has redacted anchors, whose words must not come back as quotes of earlier texts."""
     query = sa.select(ANCHOR.c.id).where(ANCHOR.c.article_id == article_id, ANCHOR.c.redacted).limit(1)
     return session.execute(query).first() is not None
 
 
 def _find_same_passage(session: Session, article: Row, named: int, passage: Passage, place: Resolution) -> str | None:
-    """The anchor of this very passage, if it was marked before: as quoted, or as it stands now in the same words."""
+    """Return the id of an existing anchor of the same passage, as quoted or at its current place, or None."""
     quoted = (
         (ANCHOR.c.quote_revision == named)
         & (ANCHOR.c.quote_start == passage.start)
@@ -258,7 +258,7 @@ def _find_same_passage(session: Session, article: Row, named: int, passage: Pass
 
 
 def lock_public_article(session: Session, article_id: str) -> Row:
-    """The article, whose text stays as it is until this transaction ends; 404 unless readers see it."""
+    """Lock a public article's text for this transaction; 404 if it is not public."""
     article = session.execute(_LOCK_ARTICLE, {"id": article_id}).mappings().first()
     if article is None:
         raise NotFound
@@ -268,7 +268,7 @@ def lock_public_article(session: Session, article_id: str) -> Row:
 def create_anchor(
     session: Session, article_id: str, data: AnchorIn, made_by: str | None, *, pointer: str = "/anchor"
 ) -> str:
-    """Mark a passage of a public article; returns its id, the same for all who mark the same."""
+    """Create an anchor on a public article, or reuse the one of the same passage. Return its id."""
     article = lock_public_article(session, article_id)
     named, text, passage, resolution = find_passage(session, article, data, pointer)
     if same := _find_same_passage(session, article, named, passage, resolution):
@@ -298,7 +298,7 @@ def create_anchor(
         **place_columns(resolution),
     }
     insert = _INSERT[session.get_bind().dialect.name](ANCHOR).on_conflict_do_nothing().returning(ANCHOR.c.id)
-    if session.execute(insert, values).first() is None:  # a twin was quicker
+    if session.execute(insert, values).first() is None:  # created concurrently
         same = _find_same_passage(session, article, named, passage, resolution)
         if same is None:
             raise Conflict
@@ -308,7 +308,7 @@ def create_anchor(
 
 
 def place_columns(resolution: Resolution) -> dict[str, Any]:
-    """Where a passage was found, as its row has it."""
+    """Return the place of a resolution as columns."""
     return {
         "state": resolution.state,
         "block_id": resolution.block_id,
@@ -320,35 +320,36 @@ def place_columns(resolution: Resolution) -> dict[str, Any]:
 def add_history(
     session: Session, anchor_id: str, revision: int, resolution: Resolution, *, method: str, by: str | None
 ) -> None:
-    """Add to the history where an anchor stands now."""
+    """Add the current place of an anchor to its history."""
     session.execute(sa.insert(HISTORY), [history_row(anchor_id, revision, resolution, method=method, by=by)])
 
 
 def history_row(
     anchor_id: str, revision: int, resolution: Resolution, *, method: str, by: str | None
 ) -> dict[str, Any]:
-    """A row of the history."""
+    """Return a row of the history."""
     head = {"id": new_id(), "anchor_id": anchor_id, "revision": revision, "at": now()}
     return {**head, **place_columns(resolution), "method": method, "score": resolution.score, "by": by}
 
 
 def require_anchor(session: Session, article_id: str, anchor_id: str) -> None:
-    """422 unless the anchor is one of the article that can be spoken of."""
+    """Raise 422 unless the anchor belongs to the article and is not detached."""
     if (
         not is_id(anchor_id)
         or session.execute(_SELECT_USABLE, {"anchor": anchor_id, "article": article_id}).first() is None
     ):
-        raise Invalid("There is no such anchor.", pointer="/anchor_id", code="not_found")
+        raise Invalid("The anchor does not exist.", pointer="/anchor_id", code="not_found")
 
 
 def adjust_count(session: Session, anchor_id: str, delta: int) -> None:
-    """Add to the number of listed comments on a passage."""
+    """Adjust the number of listed comments of an anchor."""
     session.execute(_ADJUST_COUNT, {"anchor": anchor_id, "delta": delta})
 
 
 def erase_author(session: Session, made_by: str) -> None:
-    """Forget that someone marked passages; what they marked stays for the comments on it."""
-    anchor_ids = sa.select(ANCHOR.c.id).where(ANCHOR.c.made_by == made_by)  # a reader has no part in other passages
+    """Remove the author from anchors and their history; the anchors stay for their comments."""
+    # only these can have history entries by them
+    anchor_ids = sa.select(ANCHOR.c.id).where(ANCHOR.c.made_by == made_by)
     session.execute(
         sa.update(HISTORY).where(HISTORY.c.anchor_id.in_(anchor_ids), HISTORY.c.by == made_by).values(by=None)
     )

@@ -1,4 +1,4 @@
-"""Asking about a passage, and putting right what became of one."""
+"""Prompts, and corrections of anchors by editors."""
 
 from typing import Any
 
@@ -33,27 +33,29 @@ Versions = frozenset[int] | None
 
 
 class AlreadyAsked(Conflict):
-    """Something else is asked about this very passage; change that question instead."""
+    """The passage has another question already; change that one instead."""
 
-    code, title = "already_asked", "This passage has its question"
+    code, title = "already_asked", "The passage already has a question"
 
 
 def _require_public(article: Article) -> None:
     if not article.public:
-        raise WrongState("Only the text of a public article has anchors.")
+        raise WrongState("Only public articles can have anchors.")
 
 
 def _lock_article(session: Session, actor: Actor, ref: str) -> Article:
-    """The article, locked: 404 unless the caller may see it, 403 outside the key's sections or where readers see it."""
+    """Lock the article: 404 unless the caller may see it, 403 outside the key's sections or without the needed
+    scope.
+    """
     article = lock_article(session, actor, ref, None, [])
     check_attachment(actor, article)
     if article.state == "retracted":
-        raise WrongState("The article was retracted.")
+        raise WrongState("The article is retracted.")
     return article
 
 
 def _lock_anchor(session: Session, actor: Actor, anchor_id: str, versions: Versions, fields: list[str]) -> Row:
-    """An anchor to change, with its article locked before it; 404, 403 and 412 as for articles."""
+    """Lock an anchor after its article; 404, 403 and 412 as for articles."""
     owner = sa.select(ANCHOR.c.article_id).where(ANCHOR.c.id == anchor_id)
     article_id = session.execute(owner).scalar_one_or_none() if is_id(anchor_id) else None
     if article_id is None:
@@ -73,7 +75,7 @@ def _apply_change(session: Session, actor: Actor, row: Row, values: dict[str, An
 
 
 def create_prompt(session: Session, actor: Actor, ref: str, data: PromptIn) -> str:
-    """Ask readers about a passage; what they have marked already becomes the prompt. Returns its id."""
+    """Create a prompt on a passage, or turn its existing anchor into one. Return its id."""
     article = _lock_article(session, actor, ref)
     _require_public(article)
     anchor_id = create_anchor(session, article.id, data, actor.id, pointer="")
@@ -86,7 +88,7 @@ def create_prompt(session: Session, actor: Actor, ref: str, data: PromptIn) -> s
 
 
 def update_anchor(session: Session, actor: Actor, anchor_id: str, data: AnchorPatch, versions: Versions) -> str:
-    """Change what is asked, or say where the passage stands now."""
+    """Change the question or the place of an anchor."""
     changes = data.model_dump(exclude_unset=True)
     row = _lock_anchor(session, actor, anchor_id, versions, sorted(changes))
     values: dict[str, Any] = {}
@@ -98,20 +100,20 @@ def update_anchor(session: Session, actor: Actor, anchor_id: str, data: AnchorPa
 
 
 def _move_anchor(session: Session, actor: Actor, row: Row, data: AnchorIn) -> dict[str, Any]:
-    """Where an editor puts an anchor: from now on that is what new texts are compared with; the quote stays."""
+    """Move an anchor to a place chosen by an editor, the base of later relocations. The quote stays."""
     if row["redacted"]:
-        raise WrongState("The quoted words were removed: the anchor stays with its block.")
+        raise WrongState("A redacted anchor stays with its block and cannot be moved.")
     article = lock_public_article(session, row["article_id"])
     named, _, passage, resolution = find_passage(session, article, data, "/place")
     if named != article["revision"]:
-        raise QuoteNotFound("Name the passage in the public revision.", pointer="/place/revision", code="not_current")
+        raise QuoteNotFound("Give the place in the public revision.", pointer="/place/revision", code="not_current")
     add_history(session, row["id"], named, resolution, method="editor", by=actor.id)
     base = {"base_revision": named, "base_start": passage.start, "base_end": passage.end}
     return {**base, **place_columns(resolution), "revision": named}
 
 
 def detach_anchor(session: Session, actor: Actor, anchor_id: str, versions: Versions) -> str:
-    """Take an anchor off the text until an editor puts it somewhere; its comments stay."""
+    """Detach an anchor from the text until an editor moves it; its comments stay."""
     row = _lock_anchor(session, actor, anchor_id, versions, ["state"])
     if row["state"] == "detached":
         return anchor_id
@@ -120,7 +122,7 @@ def detach_anchor(session: Session, actor: Actor, anchor_id: str, versions: Vers
 
 
 def resolve_to_block(text: Text, block_id: str | None) -> Resolution:
-    """The place of an anchor whose words nobody may look for: the whole of its block, as long as that is there."""
+    """Resolve a redacted anchor to its whole block, or to orphaned without it."""
     number = None if block_id is None else text.at.get(block_id)
     if number is None:
         return ORPHANED
@@ -129,7 +131,7 @@ def resolve_to_block(text: Text, block_id: str | None) -> Resolution:
 
 
 def redact_anchor(session: Session, actor: Actor, anchor_id: str, versions: Versions) -> str:
-    """Remove the quoted words for good; the comments stay, beside the block as long as there is one."""
+    """Erase the quote permanently; comments stay with the block as long as it exists."""
     row = _lock_anchor(session, actor, anchor_id, versions, ["exact"])
     if row["redacted"]:
         return anchor_id

@@ -1,4 +1,4 @@
-"""What a new text of an article causes here: all its anchors are looked for again."""
+"""Relocation of an article's anchors after its text has changed."""
 
 from typing import Any
 
@@ -46,9 +46,9 @@ _UPDATE_ANCHOR = (
 
 
 def relocate_anchors(session: Session, entry: LoggedEvent) -> None:
-    """Look for an article's anchors in the text that readers see now; those that have been found in it are left alone.
+    """Relocate an article's anchors in its public text, except those that are already resolved in it.
 
-    What cannot be found keeps its quote, and is looked for again in the next text.
+    Orphaned anchors keep their quote and are tried again with the next text.
     """
     match entry.event:
         case ArticlePublished(subject_id=article_id) | ArticleUpdated(subject_id=article_id):
@@ -83,7 +83,7 @@ def _resolve_anchor(pair: Pair, row: Row) -> Resolution:
 
 
 def _update_values(row: Row, to: Resolution, current: int) -> dict[str, Any]:
-    """The anchor's row in the new text; one that is lost remembers where it stood."""
+    """Return the update of an anchor for the new text; an orphaned one keeps its last place."""
     lost = to.start is None
     place = {name: row[name] if lost and name != "state" else getattr(to, name) for name in _PLACE_COLUMNS}
     version = row["version"] + any(row[name] != value for name, value in place.items())

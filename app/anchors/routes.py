@@ -1,4 +1,4 @@
-"""Passages over HTTP: what readers speak of in an article, and what editors ask."""
+"""Routes of anchors and prompts."""
 
 from typing import Annotated, Any
 
@@ -52,7 +52,7 @@ def _get_passage(connection: sa.Connection, anchor_id: str) -> Row:
 async def list_anchors(
     request: Request, article: RefPath, query: Annotated[AnchorQuery, Query()], actor: Public
 ) -> Response:
-    """An article's prompts and the passages that have comments, in the order of the text; the lost stand among them."""
+    """List an article's prompts and commented passages, in the order of the text, including orphaned ones."""
     site = ArticleServices.of(request).site
 
     def find(connection: sa.Connection) -> tuple[str, dict[str, Any]]:
@@ -74,7 +74,7 @@ async def list_anchors(
     responses=document_problems(*PLACING_PROBLEMS, TooManyAnchors, AlreadyAsked),
 )
 async def create_prompt(request: Request, article: RefPath, body: PromptIn, actor: Writer) -> Response:
-    """Ask readers about a passage of the public text."""
+    """Add a question for readers to a passage of the public text."""
     return await write(
         request,
         actor,
@@ -96,7 +96,7 @@ async def create_prompt(request: Request, article: RefPath, body: PromptIn, acto
     responses=READ_RESPONSES,
 )
 async def get_anchor(request: Request, anchor: IdPath, query: Annotated[ReadQuery, Query()], actor: Public) -> Response:
-    """One passage, with the ETag that changing it needs."""
+    """Get an anchor, with the ETag needed to change it."""
     site = ArticleServices.of(request).site
 
     def find(connection: sa.Connection) -> Row:
@@ -120,7 +120,7 @@ async def get_anchor(request: Request, anchor: IdPath, query: Annotated[ReadQuer
 async def update_anchor(
     request: Request, anchor: IdPath, body: AnchorPatch, versions: ExpectedVersions, actor: Writer
 ) -> Response:
-    """Change what a prompt asks, or put an anchor where it belongs in the public text."""
+    """Change the question of a prompt, or move an anchor within the public text."""
     return await write(
         request, actor, editing.update_anchor, anchor, body, versions, render=_get_passage, model=PassageOut
     )
@@ -134,7 +134,7 @@ async def update_anchor(
     responses=document_problems(*CHANGE_PROBLEMS),
 )
 async def detach_anchor(request: Request, anchor: IdPath, versions: ExpectedVersions, actor: Writer) -> Response:
-    """Take an anchor off the text; its comments stay. `PATCH` with `place` puts it back."""
+    """Detach an anchor from the text; its comments stay. `PATCH` with `place` attaches it again."""
     return await write(request, actor, editing.detach_anchor, anchor, versions, render=_get_passage, model=PassageOut)
 
 
@@ -146,5 +146,5 @@ async def detach_anchor(request: Request, anchor: IdPath, versions: ExpectedVers
     responses=document_problems(*CHANGE_PROBLEMS),
 )
 async def redact_anchor(request: Request, anchor: IdPath, versions: ExpectedVersions, actor: Writer) -> Response:
-    """Remove the quoted words for good; the comments stay, beside the block as long as the article has it."""
+    """Erase the quoted words permanently. The comments stay with the block as long as the article has it."""
     return await write(request, actor, editing.redact_anchor, anchor, versions, render=_get_passage, model=PassageOut)

@@ -1,4 +1,4 @@
-"""Putting fronts together."""
+"""Fronts: curated pages of blocks of articles."""
 
 from collections.abc import Sequence
 from datetime import datetime
@@ -36,13 +36,13 @@ _TERM_TABLES: dict[str, type[Term]] = {"section": Section, "series": Series, "ta
 
 
 class TooManyFronts(Conflict):
-    """There are as many fronts as one publication can have."""
+    """The publication has reached the maximum number of fronts."""
 
     code, title = "too_many_fronts", "There are too many fronts"
 
 
 def _resolve_pins(session: Session, actor: Actor, refs: list[str], pointer: str) -> list[str]:
-    """The ids of articles that the caller may see, in their order; 422 for any other."""
+    """Resolve articles that the caller may see, in their order; 422 for others."""
     ids, slugs = [ref for ref in refs if is_id(ref)], [ref for ref in refs if not is_id(ref)]
     query = (
         select_visible_ids(actor).add_columns(ARTICLE.c.slug).where(ARTICLE.c.id.in_(ids) | ARTICLE.c.slug.in_(slugs))
@@ -52,12 +52,12 @@ def _resolve_pins(session: Session, actor: Actor, refs: list[str], pointer: str)
         ids_by_ref[row.id] = ids_by_ref[row.slug] = row.id
     for at, ref in enumerate(refs):
         if ref not in ids_by_ref:
-            raise Invalid("There is no such article.", pointer=f"{pointer}/{at}", code="not_found")
+            raise Invalid("The article does not exist.", pointer=f"{pointer}/{at}", code="not_found")
     return list(dict.fromkeys(ids_by_ref[ref] for ref in refs))
 
 
 def _build_block(session: Session, actor: Actor, data: BlockIn, pointer: str) -> dict[str, Any]:
-    """A block as it is stored, its references resolved; 422 for what does not go together."""
+    """Return a block as stored, with resolved references; 422 for members that exclude each other."""
     only = {name: value for name in FILTERS if (value := getattr(data, name)) is not None}
     busy = data.kind in {"discussed", "reacted"}
     misplaced = {
@@ -70,9 +70,13 @@ def _build_block(session: Session, actor: Actor, data: BlockIn, pointer: str) ->
         if is_wrong:
             raise Invalid(f"{name} is not for a block of this kind.", pointer=f"{pointer}/{name}", code="misplaced")
     if len(only) > 1:
-        raise Invalid("Limit a block to one thing.", pointer=f"{pointer}/{list(only)[1]}", code="one_of")
+        raise Invalid(
+            "Send at most one of section, series, tag, author and type.",
+            pointer=f"{pointer}/{list(only)[1]}",
+            code="one_of",
+        )
     if data.kind == "pinned" and not data.articles:
-        raise Invalid("Name the articles.", pointer=f"{pointer}/articles", code="missing")
+        raise Invalid("A pinned block needs `articles`.", pointer=f"{pointer}/articles", code="missing")
     for name in only.keys() & _TERM_TABLES.keys():
         only[name] = require_terms(session, _TERM_TABLES[name], [only[name]], f"{pointer}/{name}")[0]
     return {
@@ -93,7 +97,7 @@ def _lock_front(session: Session, ref: str) -> Front | None:
 def save_front(
     session: Session, actor: Actor, ref: str, data: FrontIn, versions: frozenset[int] | None, new: bool
 ) -> str:
-    """Put a front in place of what was there, or, if it is new, where nothing was; 412 otherwise. Returns its id."""
+    """Create a front if `new`, else replace an existing one; 412 otherwise. Return its id."""
     require_all_sections(actor)
     if not is_id(ref) and (not is_slug(ref) or len(ref) > 200):
         raise NotFound
@@ -124,7 +128,7 @@ def save_front(
 
 
 def _store_version(session: Session, row: Front, version: dict[str, Any], state: str) -> None:
-    """Store what was put together, and tell of it if readers get it."""
+    """Store a version as draft or published, and emit an event when it is published."""
     moment = now()
     version["at"] = format_rfc3339(moment)
     if state == "draft":
@@ -137,7 +141,7 @@ def _store_version(session: Session, row: Front, version: dict[str, Any], state:
 
 
 def delete_front(session: Session, actor: Actor, ref: str, versions: frozenset[int] | None) -> None:
-    """Delete a front, and its draft."""
+    """Delete a front and its draft."""
     require_all_sections(actor)
     row = _lock_front(session, ref)
     if row is None:
@@ -150,7 +154,7 @@ def delete_front(session: Session, actor: Actor, ref: str, versions: frozenset[i
 
 
 FRONT = table_of(Front)
-MAX_INDEX_WALKS = 50  # of an index for one block; the articles of more sections are sorted
+MAX_INDEX_WALKS = 50  # index walks per block; the articles of more sections are sorted instead
 BY_SLUG = Sort("slug", kind=str)
 _COLUMNS: dict[str, Any] = {"section": ARTICLE.c.section_id, "series": ARTICLE.c.series_id, "type": ARTICLE.c.type}
 _LINKS: dict[str, Any] = {
@@ -164,16 +168,16 @@ _SELECT_BY = {
 
 
 class Source(NamedTuple):
-    """Where a block's articles come from: all that the text of a statement depends on."""
+    """The source of a block's articles: everything that its SQL depends on."""
 
     kind: str
     days: int | None
     filter: str | None
-    values: int = 0  # of the filter: of a section as many as are inside of it
+    values: int = 0  # number of filter values: the section and its subsections
 
 
 def find_front(connection: sa.Connection, ref: str) -> Row | None:
-    """A front by id or slug, or None, whoever may see it."""
+    """Return a front by id or slug, or None, without checking access."""
     if not is_id(ref) and not is_slug(ref):
         return None
     return connection.execute(_SELECT_BY["id" if is_id(ref) else "slug"], {"ref": ref}).mappings().first()
@@ -187,23 +191,23 @@ def _present_version(version: dict[str, Any] | None) -> dict[str, Any] | None:
 
 
 def present_definition(row: Row) -> dict[str, Any]:
-    """A row in the shape of `FrontDefinition`."""
+    """Return a row in the shape of `FrontDefinition`."""
     return {**row, "published": _present_version(row["published"]), "draft": _present_version(row["draft"])}
 
 
 def get_definition(connection: sa.Connection, front_id: str) -> Row:
-    """A front that was just written."""
+    """Return the definition of a front that exists."""
     return present_definition(connection.execute(_SELECT_BY["id"], {"ref": front_id}).mappings().one())
 
 
 def list_fronts(connection: sa.Connection, filters: FrontsQuery) -> dict[str, Any]:
-    """A page of fronts."""
+    """List fronts."""
     page = fetch_page(connection, sa.select(FRONT), BY_SLUG, FRONT.c.slug, filters)
     return {**page, "data": [present_definition(row) for row in page["data"]]}
 
 
 def _select_block(number: int, source: Source) -> sa.Select[Any]:
-    """The ids of one block, best first."""
+    """Build the query for the ids of a block, best first."""
     if source.filter == "section" and source.days is None and 1 < source.values <= MAX_INDEX_WALKS:
         walks = [sa.select(_select_best(number, source, [at]).subquery()) for at in range(source.values)]
         every = sa.union_all(*walks).subquery(f"all_{number}")
@@ -217,7 +221,7 @@ def _select_block(number: int, source: Source) -> sa.Select[Any]:
 
 
 def _select_best(number: int, source: Source, values: Sequence[int]) -> sa.Select[Any]:
-    """The first ids of one block with some values of its filter: one walk of an index for a single one."""
+    """Build the query for the first ids of a block with some filter values; one index walk for a single value."""
     busy = activity_column(f"-{source.kind}_{source.days}d")
     tables: Any = ARTICLE
     key: ColumnElement[Any] = ARTICLE.c.listed_at
@@ -248,7 +252,7 @@ def _select_best(number: int, source: Source, values: Sequence[int]) -> sa.Selec
 
 @lru_cache(256)
 def _select_ids(sources: tuple[tuple[int, Source], ...]) -> Any:
-    """The ids of all blocks in one statement."""
+    """Build one statement for the ids of all blocks."""
     branches = [_select_block(number, source) for number, source in sources]
     return branches[0] if len(branches) == 1 else sa.union_all(*branches)
 
@@ -260,7 +264,7 @@ def _select_articles() -> Any:
 
 
 def _find_candidates(connection: sa.Connection, blocks: Sequence[Row]) -> list[list[str]]:
-    """What each block may show: so many more than it does show as stand in the blocks before it."""
+    """Find the candidates of each block: its limit plus the number of articles in earlier blocks."""
     candidates: list[list[tuple[int, str]]] = [[] for _ in blocks]
     sources: list[tuple[int, Source]] = []
     values: dict[str, Any] = {}
@@ -286,7 +290,7 @@ def _find_candidates(connection: sa.Connection, blocks: Sequence[Row]) -> list[l
 
 
 def _choose_articles(blocks: Sequence[Row], candidates: Sequence[Sequence[str]]) -> list[list[str]]:
-    """What each block shows: what no block before it does, up to its limit."""
+    """Choose the articles of each block: those not shown by earlier blocks, up to its limit."""
     shown: set[str] = set()
     chosen: list[list[str]] = []
     for block, ids in zip(blocks, candidates, strict=True):
@@ -297,14 +301,15 @@ def _choose_articles(blocks: Sequence[Row], candidates: Sequence[Sequence[str]])
 
 
 def is_indexed(version: Row) -> bool:
-    """Whether indexes lead straight to all blocks; the most discussed of a section are sought among all that are."""
+    """Tell whether all blocks are read by index walks; ranked blocks with a filter are not."""
     return not any(block["days"] and block["only"] for block in version["blocks"])
 
 
 def render_front(connection: sa.Connection, row: Row, version: Row, site: Site) -> tuple[bytes, datetime, list[str]]:
-    """A front as JSON of `FrontOut`, when it or one of its articles last changed, and the ids of these.
+    """Render a front as JSON of `FrontOut`; also return its last modification and the ids of its articles.
 
-    Pins that are not public are left out; `MovedOn` if anything else is, by now.
+    Pinned articles that are not public are left out. Raises `SnapshotChanged` if another article is no longer
+    public.
     """
     blocks = version["blocks"]
     chosen = _choose_articles(blocks, _find_candidates(connection, blocks))
@@ -329,7 +334,7 @@ def render_front(connection: sa.Connection, row: Row, version: Row, site: Site) 
 
 
 def follow_merge(session: Session, entry: LoggedEvent) -> None:
-    """Let blocks that were limited to a term that was merged be limited to the other one."""
+    """Replace a merged term by the remaining one in the filters of blocks."""
     match entry.event:
         case TagDeleted(into=str(into)) | AuthorDeleted(into=str(into)) | SeriesDeleted(into=str(into)) as event:
             pass

@@ -1,4 +1,4 @@
-"""Fronts over HTTP."""
+"""Routes of fronts."""
 
 from datetime import datetime
 from functools import partial
@@ -40,16 +40,18 @@ async def _parse_preconditions(
         str | None,
         Header(
             alias="If-None-Match",
-            description="`*`: make a front where there is none. Either this or `If-Match` is needed, and not both.",
+            description="`*` creates a front that does not exist. Send either this or `If-Match`.",
             json_schema_extra={"enum": ["*"]},
         ),
     ] = None,
 ) -> tuple[frozenset[int] | None, bool]:
-    """The versions that a front may have, and whether there must be none (RFC 9110 §13.1); 428 without either."""
+    """Return the expected versions, and whether the front must not exist (RFC 9110 §13.1); 428 without a
+    precondition.
+    """
     if if_none_match is None:
         return etag.parse_if_match(if_match), False
     if if_none_match.strip() != "*" or if_match is not None:
-        detail = "Send If-None-Match: * to make a front, or If-Match to replace one."
+        detail = "Send `If-None-Match: *` to create a front, or `If-Match` to replace one."
         raise BadRequest(detail, errors=[{"parameter": "If-None-Match", "code": "invalid", "detail": detail}])
     return None, True
 
@@ -65,7 +67,7 @@ Preconditions = Annotated[tuple[frozenset[int] | None, bool], Depends(_parse_pre
     responses=document_problems(Unauthorized, Forbidden),
 )
 async def list_fronts(request: Request, query: Annotated[FrontsQuery, Query()], actor: Reader) -> Response:
-    """How all fronts are put together, by slug; not for keys that are limited to sections."""
+    """List the definitions of all fronts, by slug. Not available to keys limited to sections."""
     require_all_sections(actor)
     page = await database(request).read(fronts.list_fronts, query)
     fields = parse_fields(FrontDefinition, query.fields)
@@ -80,11 +82,15 @@ async def list_fronts(request: Request, query: Annotated[FrontsQuery, Query()], 
     responses=document_problems(Unauthorized, Forbidden, NotFound),
 )
 async def get_front(request: Request, front: RefPath, query: Annotated[FrontQuery, Query()], actor: Public) -> Response:
-    """A front with all of its blocks, each article once; what is not public is on none, in a preview neither."""
+    """Get a front with all its blocks. Each article appears once; articles that are not public are left out, in
+    previews too.
+    """
     fields, site = parse_fields(FrontOut, query.fields), ArticleServices.of(request).site
     refuse_fields(fields, "body", "editing")
     if query.preview and not actor.may("content:read"):
-        raise (Unauthorized if actor is ANONYMOUS else Forbidden)("preview needs a key with the scope content:read.")
+        raise (Unauthorized if actor is ANONYMOUS else Forbidden)(
+            "`preview` requires an API key with the scope content:read."
+        )
     if query.preview:
         require_all_sections(actor)
 
@@ -123,7 +129,7 @@ async def get_front(request: Request, front: RefPath, query: Annotated[FrontQuer
 async def get_front_definition(
     request: Request, front: RefPath, query: Annotated[ReadQuery, Query()], actor: Reader
 ) -> Response:
-    """How a front is put together, and the draft beside it; not for keys that are limited to sections."""
+    """Get the published and draft definition of a front. Not available to keys limited to sections."""
     require_all_sections(actor)
     row = await database(request).read(fronts.find_front, front)
     if row is None:
@@ -139,14 +145,14 @@ async def get_front_definition(
     response_model=FrontDefinition,
     responses=WRITE_RESPONSES
     | document_problems(Invalid, BadRequest, fronts.TooManyFronts)
-    | {201: {"model": FrontDefinition, "description": "It was made."}},
+    | {201: {"model": FrontDefinition, "description": "The front was created."}},
 )
 async def put_front(
     request: Request, front: RefPath, body: FrontIn, expected: Preconditions, actor: Publisher
 ) -> Response:
-    """Put a front together: in place of another with `If-Match`, or with `If-None-Match: *` a new one, which is a 201.
+    """Replace a front with `If-Match`, or create one with `If-None-Match: *`.
 
-    The ETag to send is that of `GET /v1/fronts/{front}/definition`.
+    `If-Match` takes the ETag of `GET /v1/fronts/{front}/definition`.
     """
     versions, new = expected
     return await write(
@@ -168,5 +174,5 @@ async def put_front(
     "/{front}", operation_id="deleteFront", summary="Delete a front", status_code=204, responses=WRITE_RESPONSES
 )
 async def delete_front(request: Request, front: RefPath, versions: ExpectedVersions, actor: Publisher) -> Response:
-    """Delete a front, and its draft."""
+    """Delete a front and its draft."""
     return await write(request, actor, fronts.delete_front, front, versions, status=204)

@@ -1,4 +1,4 @@
-"""Fronts as they come in, as editors see them, and as readers get them."""
+"""Schemas of fronts."""
 
 from datetime import datetime
 from itertools import combinations
@@ -17,10 +17,10 @@ MAX_BLOCKS, MAX_PINS, MAX_ARTICLES = 20, 30, 200
 FILTERS = ("section", "series", "tag", "author", "type")
 TypeWord = Annotated[str, StringConstraints(min_length=1, max_length=40)]
 _KIND = (
-    "`pinned`: the `articles`, in their order. `newest`: the newest ones. `discussed`, `reacted`: those with the most "
-    "comments or reactions of the last `days`."
+    "`pinned`: the given `articles`, in order. `newest`: the newest articles. `discussed`, `reacted`: "
+    "those with the most comments or reactions in the last `days`."
 )
-_FILTER = "Only its articles; at most one of section, series, tag, author and type. Not for `pinned`."
+_FILTER = "Only articles with this value; at most one of section, series, tag, author and type. Not for `pinned`."
 
 _OTHERS = [kind for kind in get_args(Kind) if kind != "pinned"]
 _BLOCK = both(
@@ -37,15 +37,15 @@ class BlockIn(BaseModel):
     model_config = ConfigDict(extra="forbid", json_schema_extra=_BLOCK)
 
     kind: Kind = Field(description=_KIND)
-    title: Title | None = Field(None, description="What stands over it.")
+    title: Title | None = Field(None, description="Heading of the block.")
     limit: Annotated[int, Field(strict=True, ge=1, le=30), Whole] | None = Field(
-        None, description="The most articles that it shows, 1 to 30; 8 if absent. Not for `pinned`."
+        None, description="Maximum number of articles, 1 to 30; 8 by default. Not for `pinned`."
     )
     articles: list[Identifier] | None = Field(
-        None, min_length=1, max_length=MAX_PINS, description="Of `pinned` alone: ids or slugs, 1 to 30."
+        None, min_length=1, max_length=MAX_PINS, description="For `pinned` only: 1 to 30 ids or slugs."
     )
     days: Literal[1, 7, 30] | None = Field(
-        None, description="Of `discussed` and `reacted` alone: 1, 7 or 30; 7 if absent."
+        None, description="For `discussed` and `reacted` only: 1, 7 or 30; 7 by default."
     )
     section: Identifier | None = Field(None, description=f"Id or slug. {_FILTER}")
     series: Identifier | None = Field(None, description=f"Id or slug. {_FILTER}")
@@ -55,32 +55,32 @@ class BlockIn(BaseModel):
 
 
 class FrontIn(BaseModel):
-    """A front, in place of what was there."""
+    """A new or replaced front."""
 
     model_config = ConfigDict(extra="forbid")
 
     title: Title
     state: Literal["published", "draft"] = Field(
         "published",
-        description="`draft` keeps it beside what readers get, to be looked at with `preview=true`; `published` puts "
-        "it in its place, and forgets the draft.",
+        description="`draft` saves it without changing what readers see; view it with `preview=true`. "
+        "`published` replaces what readers see and deletes the draft.",
     )
     blocks: list[BlockIn] = Field(
         max_length=MAX_BLOCKS,
-        description="In their order; an article is shown once, in the first block that has it, and later blocks go on "
-        "to their next ones. 200 articles in all at most.",
+        description="The blocks in order. An article appears only in the first block that contains it; later "
+        "blocks continue with their next articles. At most 200 articles in total.",
     )
 
 
 class BlockDefinition(BaseModel):
-    """How a block is put together, with ids."""
+    """The definition of a block."""
 
     kind: Kind = Field(description=_KIND)
     title: str | None
     limit: int | None = Field(description="Null for `pinned`.")
-    articles: list[str] | None = Field(description="Ids; null but for `pinned`.")
-    days: Literal[1, 7, 30] | None = Field(description="Null but for `discussed` and `reacted`.")
-    section: str | None = Field(description="Id of the section that it is limited to, or null.")
+    articles: list[str] | None = Field(description="Ids; null unless the kind is `pinned`.")
+    days: Literal[1, 7, 30] | None = Field(description="Null unless the kind is `discussed` or `reacted`.")
+    section: str | None = Field(description="Id of the section that limits the block, or null.")
     series: str | None
     tag: str | None
     author: str | None
@@ -88,21 +88,21 @@ class BlockDefinition(BaseModel):
 
 
 class FrontVersion(BaseModel):
-    """A title and blocks."""
+    """A version of a front."""
 
     title: str
-    at: datetime = Field(description="When it was put together so.")
+    at: datetime = Field(description="When this version was saved.")
     blocks: list[BlockDefinition]
 
 
 class FrontDefinition(BaseModel):
-    """How a front is put together: what readers get, and the draft beside it."""
+    """The published version and the draft of a front."""
 
     id: str
     slug: str
-    published: FrontVersion | None = Field(description="Null: readers get 404.")
-    draft: FrontVersion | None = Field(description="What an editor is trying, or null.")
-    version: int = Field(description="Counts every change; the ETag carries it.")
+    published: FrontVersion | None = Field(description="The version that readers see; null if they get 404.")
+    draft: FrontVersion | None = Field(description="The unpublished draft, or null.")
+    version: int = Field(description="Incremented with every change; used in the ETag.")
     created_at: datetime
     updated_at: datetime
 
@@ -116,12 +116,12 @@ class BlockOut(BaseModel):
 
 
 class FrontOut(BaseModel):
-    """A front with everything on it."""
+    """A front with its blocks and articles."""
 
     id: str
     slug: str
     title: str
-    updated_at: datetime = Field(description="When it was put together so.")
+    updated_at: datetime = Field(description="When this version was saved.")
     blocks: list[BlockOut]
 
 

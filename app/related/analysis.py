@@ -1,4 +1,4 @@
-"""A text as the stems of its words: how often each occurs, how the text writes it, and what tells near copies."""
+"""Analysis of a text: stem counts, labels, and a signature that identifies near copies."""
 
 import hashlib
 import re
@@ -12,39 +12,40 @@ from app.related.measures import measure_stems
 from app.related.stop_words import STOP_WORDS
 from app.text.languages import base_language_of, stem_word
 
-MAX_CHARACTERS = 30_000  # characters of a text that are looked at: about 5,000 words
-TITLE_WEIGHT = 5  # times that the title counts
-LEAD_WORDS = 60  # words at the beginning that count twice: news says first what it is about
-MAX_STEM_LENGTH = 40  # letters of a stem that are kept
-SHINGLE_WORDS = 4  # words in a row, of which near copies share most
+MAX_CHARACTERS = 30_000  # characters analyzed per text, about 5,000 words
+TITLE_WEIGHT = 5
+LEAD_WORDS = 60  # words at the beginning, which count twice: news starts with its subject
+MAX_STEM_LENGTH = 40
+SHINGLE_WORDS = 4  # consecutive words
 SIGNATURE_BINS = 64
-# Marks that Python does not count among letters, though words of Arabic, Indic and Thai script are written with them.
+# Marks that `\w` does not match, but that belong to words in Arabic, Indic and Thai scripts.
 _MARKS = (
     "\u0300-\u036f\u0591-\u05bd\u0610-\u061a\u064b-\u065f\u0670\u0900-\u0963\u0980-\u0dff\u0e31\u0e34-\u0e4e"
     "\u200c\u200d"
 )
-# Scripts without spaces between words: a few letters in a row stand for a word.
+# Scripts without spaces between words, which are cut into pieces of a few letters.
 _SPACELESS = (
     "\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3005-\u3007\u3040-\u30ff\u3400-\u9fff"
     "\uac00-\ud7af\uf900-\ufaff\U00020000-\U0003ffff"
 )
 _WORD = re.compile(rf"[{_SPACELESS}]+|(?:(?![{_SPACELESS}])[^\W_]|[{_MARKS}])+")
 _IS_SPACELESS = re.compile(rf"[{_SPACELESS}]")
-_INVISIBLE = dict.fromkeys(map(ord, "\u00ad\u200b\u2060\ufeff"))  # where a word may or may not be broken: no end of it
-FIRST_SYLLABIC = "\u1800"  # of these, scripts before it spell sounds: four letters say as much as two of the others
+_INVISIBLE = dict.fromkeys(map(ord, "\u00ad\u200b\u2060\ufeff"))  # invisible characters that do not end a word
+# scripts before this code point are alphabetic: four letters carry as much as two of the others
+FIRST_SYLLABIC = "\u1800"
 
 
 class Analysis(NamedTuple):
-    """What a text is compared by."""
+    """The analysis of a text."""
 
     language: str
     counts: dict[str, int]  # by stem
-    labels: dict[str, str]  # the stem as the text writes it most often
-    signature: bytes  # see `likeness`
+    labels: dict[str, str]  # the most frequent form of each stem
+    signature: bytes  # see `estimate_similarity`
 
 
 def is_spaceless(word: str) -> bool:
-    """Whether a word is of a script without spaces."""
+    """Tell whether a word is in a script without spaces."""
     return _IS_SPACELESS.match(word) is not None
 
 
@@ -58,7 +59,7 @@ def _iterate_words(text: str) -> Iterator[str]:
 
 
 def analyze_text(tag: str, title: str, text: str) -> Analysis:
-    """Read a text in the language of a BCP 47 tag; numbers, single letters and words that say nothing are left out."""
+    """Analyze a text in the language of a BCP 47 tag, without numbers, single letters and stop words."""
     language = base_language_of(tag)
     stop, measured = STOP_WORDS.get(language, frozenset()), measure_stems(language)
     counts: Counter[str] = Counter()
@@ -71,7 +72,7 @@ def analyze_text(tag: str, title: str, text: str) -> Analysis:
             if lower in stop or len(lower) < 2 or lower.isdecimal():
                 continue
             term = stem_word(language, lower)[:MAX_STEM_LENGTH]
-            if not term or term in measured:  # a stemmer takes all of an Arabic ornament for an ending
+            if not term or term in measured:  # a stemmer may remove an Arabic ornament completely
                 continue
             counts[term] += times
             if lead > 0:
@@ -83,12 +84,12 @@ def analyze_text(tag: str, title: str, text: str) -> Analysis:
 
 
 def _choose_label(forms: Counter[str]) -> str:
-    """The form that is used most; one with a small letter first, for only names never have it."""
+    """Choose the most frequent form, preferring lower case: only names are never written in lower case."""
     return max(forms, key=lambda form: (form[:1].islower(), forms[form]))
 
 
 def _compute_signature(words: list[str]) -> bytes:
-    """A sketch of the text's shingles (one-permutation MinHash): two bytes for each bin, zero for an empty one."""
+    """Compute a one-permutation MinHash sketch of the text's shingles: two bytes per bin, zero for an empty one."""
     least = [1 << 58] * SIGNATURE_BINS
     for at in range(max(1, len(words) - SHINGLE_WORDS + 1)):
         digest = hashlib.blake2b(" ".join(words[at : at + SHINGLE_WORDS]).encode(), digest_size=8).digest()
@@ -99,7 +100,7 @@ def _compute_signature(words: list[str]) -> bytes:
 
 
 def estimate_similarity(signature: bytes, other_signature: bytes) -> float:
-    """How much of two texts is the same, 0 to 1: an estimate of the Jaccard index of their shingles."""
+    """Estimate the Jaccard index of two texts' shingles, 0 to 1."""
     left_bins, right_bins = memoryview(signature).cast("H"), memoryview(other_signature).cast("H")
     same = sum(map(eq, left_bins, right_bins))
     if not same:

@@ -1,4 +1,4 @@
-"""Reading what links are made of: texts, their terms, and the links that stand."""
+"""Building related links: the texts and terms that are compared, and the lists of links."""
 
 from collections.abc import Iterable, Sequence
 from functools import lru_cache
@@ -25,8 +25,8 @@ from app.related.similarity import MAX_LINKS, Link, Vector, create_link, pick_li
 from app.related.tables import RelatedLink, RelatedText
 
 TEXT, LINK = table_of(RelatedText), table_of(RelatedLink)
-MAX_TEXTS_PER_TERM = 400  # the newest texts with a term that are looked at
-MAX_CANDIDATES = 200  # candidates that are compared term by term
+MAX_TEXTS_PER_TERM = 400  # newest texts read per term
+MAX_CANDIDATES = 200  # candidates compared term by term
 JSON_ELEMENTS = {"sqlite": "json_each(:{0})", "postgresql": "json_array_elements(CAST(:{0} AS json)) AS e(value)"}
 _FIRST_AUTHOR = (
     sa.select(ARTICLE_AUTHOR.c.author_id)
@@ -47,7 +47,7 @@ _SELECT_TEXT = (
     .outerjoin(REVISION, (REVISION.c.article_id == TEXT.c.article_id) & (REVISION.c.n == TEXT.c.revision))
     .where(TEXT.c.article_id == sa.bindparam("article", type_=TEXT.c.article_id.type))
 )
-# Looked up one by one: joined, PostgreSQL would rather read all texts there are than some hundreds by their index.
+# Scalar subqueries: with a join PostgreSQL would read all texts instead of some hundreds by index.
 _SELECT_OF_TARGET = {
     name: sa.select(TEXT.c[name]).where(TEXT.c.article_id == LINK.c.target_id).correlate(LINK).scalar_subquery()
     for name in ("author_id", "signature")
@@ -58,22 +58,22 @@ _SELECT_LISTERS = sa.select(LINK.c.article_id).where(
 
 
 def find_source(connection: sa.Connection, article_id: str) -> Row | None:
-    """What readers see of an article, or None while they see nothing, and of a page: that is no further reading."""
+    """Return the public version of a listed article, or None. Pages are not related reading."""
     return connection.execute(_SELECT_SOURCE, {"article": article_id}).mappings().first()
 
 
 def find_text(connection: sa.Connection, article_id: str) -> Row | None:
-    """An article as it was compared last, with the title, text and language tag of that revision."""
+    """Return an article's row of `related_text` with the title, text and language of that revision, or None."""
     return connection.execute(_SELECT_TEXT, {"article": article_id}).mappings().first()
 
 
 def find_articles_linking_to(connection: sa.Connection, article_id: str) -> list[str]:
-    """The articles that link to one."""
+    """List the articles that link to an article."""
     return list(connection.execute(_SELECT_LISTERS, {"article": article_id}).scalars())
 
 
 def vector_of(row: Row) -> Vector:
-    """A row of `related_text` as others are compared with it."""
+    """Return the vector of a row of `related_text`."""
     terms = {term: weight for term, weight, _ in row["terms"]}
     labels = {term: label for term, _, label in row["terms"]}
     return Vector(row["article_id"], row["listed_at"], row["author_id"], terms, row["signature"], labels)
@@ -81,7 +81,7 @@ def vector_of(row: Row) -> Vector:
 
 @lru_cache(2)
 def _select_candidates(dialect: str) -> sa.TextualSelect:
-    """Texts that share terms: of each term the newest texts, a range of the index; then added up by text."""
+    """Build the query for texts that share terms: the newest texts of each term by an index range, summed by text."""
     return sa.text(f"""
         WITH asked AS MATERIALIZED (
             SELECT CAST(value ->> 0 AS BIGINT) AS term_id, CAST(value ->> 1 AS INTEGER) AS weight
@@ -101,7 +101,7 @@ def _select_candidates(dialect: str) -> sa.TextualSelect:
 
 
 def find_candidates(connection: sa.Connection, of: Vector) -> list[Vector]:
-    """The texts worth a comparison; the text itself is among them."""
+    """Find the texts worth comparing, including the text itself."""
     terms = "[" + ",".join(f"[{term},{weight}]" for term, weight in of.terms.items()) + "]"
     values = {"terms": terms, "each": MAX_TEXTS_PER_TERM, "most": MAX_CANDIDATES + 1}
     rows = connection.execute(_select_candidates(connection.dialect.name), values).mappings()
@@ -109,7 +109,7 @@ def find_candidates(connection: sa.Connection, of: Vector) -> list[Vector]:
 
 
 def accepting_links(connection: sa.Connection, links: dict[str, Link]) -> list[str]:
-    """Of articles that are offered a link each, those whose lists have room for it or hold a lesser one."""
+    """List the articles that accept an offered link: their list is not full, or holds a link with a lower score."""
     deferred = sa.func.sum(sa.case((LINK.c.deferred, 1), else_=0))
     query = sa.select(LINK.c.article_id, sa.func.count().label("links"), sa.func.min(LINK.c.score).label("least"))
     query = query.add_columns(deferred.label("deferred")).where(LINK.c.article_id.in_(list(links)))
@@ -122,13 +122,13 @@ def accepting_links(connection: sa.Connection, links: dict[str, Link]) -> list[s
 
 
 def read_links(connection: sa.Connection, ids: Iterable[str]) -> dict[str, list[Link]]:
-    """The links of articles as they stand."""
+    """Read the current links of articles."""
     article_ids = list(ids)
     lists: dict[str, list[Link]] = {article_id: [] for article_id in article_ids}
     columns = [_SELECT_OF_TARGET[name].label(name) for name in ("author_id", "signature")]
     query = sa.select(LINK, *columns).where(LINK.c.article_id.in_(article_ids))
     for row in connection.execute(query):
-        if row.signature is None:  # its text is being counted anew
+        if row.signature is None:  # its text is being recounted
             continue
         link = Link(row.target_id, row.score, row.terms, row.author_id, row.signature, row.deferred)
         lists[row.article_id].append(link)
@@ -136,17 +136,17 @@ def read_links(connection: sa.Connection, ids: Iterable[str]) -> dict[str, list[
 
 
 def list_stale(connection: sa.Connection, limit: int) -> Sequence[Row]:
-    """Texts whose lists are to be made anew."""
+    """List texts whose link lists must be rebuilt."""
     query = sa.select(TEXT).where(TEXT.c.stale).order_by(TEXT.c.n).limit(limit)
     return connection.execute(query).mappings().all()
 
 
 def has_stale(connection: sa.Connection) -> bool:
-    """Whether any list waits to be made anew: one look at an index."""
+    """Tell whether any list must be rebuilt, by one index lookup."""
     return connection.execute(sa.select(TEXT.c.n).where(TEXT.c.stale).limit(1)).first() is not None
 
 
-LISTS_PER_BATCH = 4  # lists made anew at once: a batch holds SQLite's writer for some 50 ms
+LISTS_PER_BATCH = 4  # lists per batch, which holds SQLite's writer for some 50 ms
 _COMPARED_COLUMNS = ("listed_at", "author_id")
 _DELETE_LINK = sa.delete(LINK).where(
     LINK.c.article_id == sa.bindparam("of", type_=LINK.c.article_id.type),
@@ -155,7 +155,7 @@ _DELETE_LINK = sa.delete(LINK).where(
 
 
 def refresh_links(session: Session, article_id: str) -> None:
-    """Bring terms and links to what readers see of an article now, whatever happened to it."""
+    """Update the terms and links of an article to its public version."""
     take_name_lock(session, "related")
     now, was = (find(session.connection(), article_id) for find in (find_source, find_text))
     if now is None:
@@ -170,19 +170,19 @@ def refresh_links(session: Session, article_id: str) -> None:
 
 
 def emit_changed(session: Session, subject_id: str, changed: Iterable[str]) -> None:
-    """State whose lists have changed, if any have."""
+    """Emit which articles' lists have changed, if any."""
     if articles := sorted(changed):
         emit(session, RelatedChanged.of(subject_id, articles))
 
 
 def _is_unchanged(now: Row, was: Row) -> bool:
-    """Whether an article says the same as before, at the same time and by the same author."""
+    """Tell whether title, text, language, time and first author are unchanged."""
     texts = now["title"] == was["title"] and now["text"] == was["text"] and now["language"] == was["tag"]
     return texts and all(now[name] == was[name] for name in _COMPARED_COLUMNS)
 
 
 def withdraw_links(session: Session, article_id: str) -> set[str]:
-    """Let nothing lead to an article any more; what led to it looks for something else. Returns whose lists changed."""
+    """Delete all links to an article and have the affected lists rebuilt. Return whose lists changed."""
     listers = find_articles_linking_to(session.connection(), article_id)
     session.execute(sa.delete(LINK).where(LINK.c.target_id == article_id))
     invalidate_lists(session, listers)
@@ -190,7 +190,7 @@ def withdraw_links(session: Session, article_id: str) -> set[str]:
 
 
 def invalidate_lists(session: Session, ids: Iterable[str]) -> None:
-    """Let the worker make these lists anew."""
+    """Mark lists for the worker to rebuild."""
     if article_ids := sorted(ids):
         session.execute(sa.update(TEXT).where(TEXT.c.article_id.in_(article_ids)).values(stale=True))
 
@@ -211,7 +211,7 @@ def _uncount_words(session: Session, was: Row) -> None:
 
 
 def _add_text(session: Session, now: Row, was: Row | None) -> set[str]:
-    """Count an article's words, lay its strongest terms out, link it, and offer it to those it is near."""
+    """Count an article's words, store its strongest terms, link it, and offer it to similar articles."""
     changed = withdraw_links(session, now["id"])
     if was is not None:
         _uncount_words(session, was)
@@ -223,7 +223,7 @@ def _add_text(session: Session, now: Row, was: Row | None) -> set[str]:
 
 
 def write_text(session: Session, now: Row, was: Row | None = None, *, linked: bool = True) -> dict[str, Any]:
-    """Count an article's words and keep what it is compared by; its row of `related_text`."""
+    """Count an article's words and write its row of `related_text`, which is returned."""
     analysis = analyze_text(now["language"], now["title"], now["text"])
     strongest = terms.count_stems(session, analysis)
     row = {"article_id": now["id"], "revision": now["revision"], "language": analysis.language, "stale": False}
@@ -239,14 +239,14 @@ def write_text(session: Session, now: Row, was: Row | None = None, *, linked: bo
 
 
 def _rebuild_list(session: Session, own: Vector, others: Iterable[Vector]) -> bool:
-    """Make an article's list from all that it could be linked to; whether that changed anything."""
+    """Rebuild an article's list from its candidates; tell whether it changed."""
     links = pick_links(candidate for other in others if (candidate := create_link(own, other)))
     former = read_links(session.connection(), [own.article_id])[own.article_id]
     return _write_changes(session, {own.article_id: (former, links)})
 
 
 def _offer_link(session: Session, own: Vector, others: Iterable[Vector]) -> set[str]:
-    """Put an article into the lists of those it is near, where it is among the best; returns whose."""
+    """Add an article to the lists of similar articles where it is among the best. Return whose lists changed."""
     offers = {other.article_id: offer for other in others if (offer := create_link(other, own))}
     if not offers:
         return set()
@@ -257,7 +257,7 @@ def _offer_link(session: Session, own: Vector, others: Iterable[Vector]) -> set[
         copies: list[Link] = []
         links = pick_links([*former, offers[article_id]], copies.append)
         if any(copy.target_id != own.article_id for copy in copies):
-            unsure.add(article_id)  # what stood back for the copy that goes may come again
+            unsure.add(article_id)  # links that were left out for the dropped copy may return
         if offers[article_id].target_id in {kept.target_id for kept in links}:
             changed[article_id] = (former, links)
     _write_changes(session, changed)
@@ -266,7 +266,7 @@ def _offer_link(session: Session, own: Vector, others: Iterable[Vector]) -> set[
 
 
 def _write_changes(session: Session, lists: dict[str, tuple[list[Link], list[Link]]]) -> bool:
-    """Write what differs between lists as they stood and as they are to be."""
+    """Write the differences between former and new lists."""
     removed, added = [], []
     for article_id, (former, links) in lists.items():
         before = {kept.target_id: kept for kept in former}
@@ -290,7 +290,7 @@ def _visible_parts(link: Link) -> tuple[int, bool, list[str]]:
 
 
 def rebuild_stale_lists(session: Session, limit: int = LISTS_PER_BATCH) -> int:
-    """Make lists anew that have lost something; returns how many there were."""
+    """Rebuild stale lists and return their number."""
     take_name_lock(session, "related")
     connection = session.connection()
     rows = list_stale(connection, limit)
@@ -307,13 +307,13 @@ def rebuild_stale_lists(session: Session, limit: int = LISTS_PER_BATCH) -> int:
 
 
 def erase_text(session: Session, article_id: str) -> None:
-    """Drop what is kept of a text that is purged, and the words that no other text has."""
+    """Delete the data of a purged text, and terms that no other text has."""
     refresh_links(session, article_id)
     terms.delete_unused(session)
 
 
 def update_links(session: Session, entry: LoggedEvent) -> None:
-    """Bring the links of an article, and of those near it, to what readers see of it now."""
+    """Update the links of an article and of similar ones after an event."""
     match entry.event:
         case ArticlePublished() | ArticleUpdated() | ArticleUnpublished() | ArticleRetracted() as event:
             refresh_links(session, event.subject_id)

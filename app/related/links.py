@@ -1,4 +1,4 @@
-"""Reading related links: one statement for what is chosen, told by the series and found in the texts, cards and all."""
+"""Related articles: pinned by editors, from the same series, and by similar texts, read in one statement."""
 
 from collections.abc import Sequence
 from functools import lru_cache
@@ -28,7 +28,7 @@ from app.related.tables import RelatedChoice, RelatedLink, RelatedPin, RelatedRe
 from app.web import etag
 
 KINDS = ("pinned", "series", "automatic")
-MAX_SERIES_NEIGHBOURS = 3  # before it, and after it
+MAX_SERIES_NEIGHBOURS = 3  # before and after the article
 MAX_SCORE = 10_000
 _CHOICE, _LINK = table_of(RelatedChoice), table_of(RelatedLink)
 _PIN, _REBUILD, _TEXT = table_of(RelatedPin), table_of(RelatedRebuild), table_of(RelatedText)
@@ -36,16 +36,16 @@ _LIMIT_PARAMETER = sa.bindparam("most", type_=sa.BigInteger())
 
 
 class RelatedLinks(NamedTuple):
-    """The related links of an article that the caller may see: `RelatedOut` as JSON, and the version of the choice."""
+    """The related links of an article for a caller, as JSON of `RelatedOut`, and the version of the editors' choice."""
 
     article_id: str
     version: int
     items: list[bytes]
-    ids: Sequence[str] = ()  # of these articles
+    ids: Sequence[str] = ()  # of the linked articles
 
 
 def _select_article(column: ColumnElement[Any], *conditions: ColumnElement[bool]) -> sa.CTE:
-    """The article that is asked about."""
+    """Build the CTE of the article whose related links are read."""
     named = ARTICLE.outerjoin(SERIES, SERIES.c.id == ARTICLE.c.series_id)
     shown = [ARTICLE.c.id, ARTICLE.c.series_id, ARTICLE.c.listed_at, ARTICLE.c.revision, SERIES.c.name.label("series")]
     version = sa.select(_CHOICE.c.version).where(_CHOICE.c.article_id == ARTICLE.c.id).scalar_subquery()
@@ -62,7 +62,7 @@ def _select_link(
 
 
 def _select_series_neighbours(article: sa.CTE, *, later: bool) -> sa.Select[Any]:
-    """The next articles of the same series to one side: a few steps in one index."""
+    """Build the query for the neighbours in the same series on one side, by a short index walk."""
     neighbour = ARTICLE.alias("later" if later else "earlier")
     key, mark = sa.tuple_(neighbour.c.listed_at, neighbour.c.id), sa.tuple_(article.c.listed_at, article.c.id)
     order = [neighbour.c.listed_at, neighbour.c.id] if later else [neighbour.c.listed_at.desc(), neighbour.c.id.desc()]
@@ -80,12 +80,12 @@ def _select_series_neighbours(article: sa.CTE, *, later: bool) -> sa.Select[Any]
 
 
 def _select_links(article: sa.CTE) -> sa.Subquery:
-    """Everything that is linked, what is linked twice by its first kind alone."""
+    """Build the query for all links; an article linked twice has its first kind only."""
     pins = _select_link(_PIN.c.target_id, 0, _PIN.c.position).select_from(
         article.join(_PIN, _PIN.c.article_id == article.c.id)
     )
     place = sa.case((_LINK.c.deferred, 2 * MAX_SCORE), else_=MAX_SCORE) - _LINK.c.score
-    # Words that its text still has: while the list waits to be made anew, and the rest with it, nobody knows.
+    # Terms are shown only while the list is current: a stale one may name words that the text no longer has.
     is_current = (_TEXT.c.revision == article.c.revision) & ~_TEXT.c.stale & ~sa.exists(sa.select(_REBUILD.c.id))
     shared_terms = sa.case((is_current, _LINK.c.terms))
     linked = article.join(_LINK, _LINK.c.article_id == article.c.id).outerjoin(
@@ -100,7 +100,9 @@ def _select_links(article: sa.CTE) -> sa.Subquery:
 
 @lru_cache(128)
 def _select_related(by: str, formats: tuple[str, ...], actor: Actor) -> sa.Select[Any]:
-    """Cards of what is related to an article: by `id` or `slug` if the caller sees it, or by the `row` they saw."""
+    """Build the query for related articles: by `id` or `slug` with a visibility check, or by `row` for one read
+    before.
+    """
     article = _select_article(
         ARTICLE.c.slug if by == "slug" else ARTICLE.c.id, *([] if by == "row" else [visible_to(actor)])
     )
@@ -109,7 +111,7 @@ def _select_related(by: str, formats: tuple[str, ...], actor: Actor) -> sa.Selec
     page = sa.select(links, links.c.place.label("key"), *article_columns).join(article, links.c.id != article.c.id)
     page = page.where(links.c.nth == 1)
     rows = page.subquery("page")
-    shown = ARTICLE.c.listed | (ARTICLE.c.public & (rows.c.kind == 0))  # pages stand here only where editors chose them
+    shown = ARTICLE.c.listed | (ARTICLE.c.public & (rows.c.kind == 0))  # pages appear only if editors pinned them
     is_visible = shown if not can_read_drafts(actor) else shown | ((rows.c.kind == 0) & visible_to(actor))
     cards: sa.Select[Any] = select_cached(formats=formats, page=rows)
     cards = cards.add_columns(rows.c.kind, rows.c.score, rows.c.terms, rows.c.of, rows.c.choice, rows.c.series)
@@ -126,7 +128,7 @@ def _present_reason(row: Row) -> dict[str, Any]:
         *others, last = terms
         text = f"Both are about {', '.join(others)}{' and ' if others else ''}{last}."
     else:
-        text = "The texts have much in common."
+        text = "The texts are similar."
     return {"terms": terms, "text": text}
 
 
@@ -153,38 +155,40 @@ def _read_related(
 def find_related(
     connection: sa.Connection, ref: str, actor: Actor, site: Site, formats: tuple[str, ...] = (), limit: int = 20
 ) -> RelatedLinks | None:
-    """What is related to an article by id or slug, in one statement; None if that is nothing, or no article to see."""
+    """Find the related articles of an article by id or slug, in one statement; None without links or a visible
+    article.
+    """
     return _read_related(connection, "id" if is_id(ref) else "slug", ref, actor, site, formats, limit)
 
 
 def read_related_of(
     connection: sa.Connection, row: Row, site: Site, formats: tuple[str, ...], limit: int
 ) -> RelatedLinks:
-    """The same of an article that the caller was shown, for whatever reason."""
+    """Read the related articles of an article that the caller may see."""
     links = _read_related(connection, "row", row["id"], ANONYMOUS, site, formats, limit)
     return links or RelatedLinks(row["id"], read_version(connection, row["id"]), [])
 
 
 def read_version(connection: sa.Connection, article_id: str) -> int:
-    """How often editors have chosen the links of an article."""
+    """Read the version of the editors' choice for an article, 0 without one."""
     query = sa.select(_CHOICE.c.version).where(_CHOICE.c.article_id == article_id)
     return connection.execute(query).scalar_one_or_none() or 0
 
 
 def include_related(connection: sa.Connection, row: Row, site: Site, actor: Actor) -> IncludedPart:
-    """The same for an article that was just read, as a JSON array to stand in its answer."""
+    """Return the related articles of an article as a JSON array to include in its response."""
     links = _read_related(connection, "row", row["id"], actor, site, (), 20)
     groups = membership_groups(row["id"]) + (counts_groups_of(links.ids) if links else ())
     return IncludedPart(b"[" + b",".join(links.items if links else ()) + b"]", groups)
 
 
 def membership_groups(article_id: str) -> tuple[str, ...]:
-    """The cache groups of what decides which articles are related to one."""
+    """Return the cache groups on which the list of related articles depends."""
     return f"related:{article_id}", ARTICLES_GROUP
 
 
 def pin_articles(session: Session, actor: Actor, ref: str, data: PinsIn, versions: frozenset[int] | None) -> str:
-    """Put these links first, in this order, in place of those chosen before; returns the article's id."""
+    """Replace the pinned articles of an article and return its id."""
     article = lock_article(session, actor, ref, None, [])
     current = read_version(session.connection(), article.id)
     query = sa.select(_PIN.c.target_id).where(_PIN.c.article_id == article.id).order_by(_PIN.c.position)
@@ -209,7 +213,7 @@ def pin_articles(session: Session, actor: Actor, ref: str, data: PinsIn, version
 
 
 def _resolve_targets(session: Session, actor: Actor, article_id: str, refs: list[str]) -> list[str]:
-    """The ids behind ids and slugs; 422 for what the caller cannot see, for the article itself, and for repeats."""
+    """Resolve ids and slugs; 422 for articles the caller cannot see, for the article itself, and for repetitions."""
     ids, slugs = [ref for ref in refs if is_id(ref)], [ref for ref in refs if not is_id(ref)]
     query = sa.select(ARTICLE.c.id, ARTICLE.c.slug).where(
         ARTICLE.c.id.in_(ids) | ARTICLE.c.slug.in_(slugs), visible_to(actor)
@@ -219,10 +223,10 @@ def _resolve_targets(session: Session, actor: Actor, article_id: str, refs: list
     for at, ref in enumerate(refs):
         target = ids_by_ref.get(ref)
         if target is None:
-            raise Invalid("There is no such article.", pointer=f"/ids/{at}", code="not_found")
+            raise Invalid("The article does not exist.", pointer=f"/ids/{at}", code="not_found")
         if target == article_id:
-            raise Invalid("An article is not related to itself.", pointer=f"/ids/{at}", code="itself")
+            raise Invalid("An article cannot be related to itself.", pointer=f"/ids/{at}", code="itself")
         if target in targets:
-            raise Invalid("Each article can be chosen once.", pointer=f"/ids/{at}", code="repeated")
+            raise Invalid("Each article can be pinned once.", pointer=f"/ids/{at}", code="repeated")
         targets.append(target)
     return targets

@@ -1,4 +1,4 @@
-"""Words of number and time: they say how much and when, never what about. Known by their stems, in all their forms."""
+"""Words of number and time, which do not tell what a text is about. They are matched by their stems."""
 
 from functools import lru_cache
 
@@ -111,5 +111,5 @@ _MEASURE_WORDS = {
 
 @lru_cache(100)
 def measure_stems(language: str) -> frozenset[str]:
-    """The stems of such words in a language; of most languages none are known."""
+    """Return the stems of these words in a language; empty for most languages."""
     return frozenset(stem_word(language, word) for word in _MEASURE_WORDS.get(language, "").split())

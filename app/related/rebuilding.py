@@ -1,4 +1,4 @@
-"""Making all terms and links anew, a few at a time; the links that stand are read meanwhile."""
+"""Rebuilding all terms and links in batches, while the existing links stay readable."""
 
 from typing import NamedTuple
 
@@ -14,19 +14,19 @@ from app.related.linking import LISTS_PER_BATCH as LISTS
 from app.related.linking import TEXT, rebuild_stale_lists, write_text
 from app.related.tables import ArticleTerm, RelatedRebuild, RelatedTerm
 
-BATCH_SIZE = 8  # articles of a batch: no other writer waits long
+BATCH_SIZE = 8  # articles per batch, so that other writers do not wait long
 _REBUILD, _TERM_OF, _TERM = table_of(RelatedRebuild), table_of(ArticleTerm), table_of(RelatedTerm)
 
 
 class BatchResult(NamedTuple):
-    """What a batch has done."""
+    """The result of a batch."""
 
-    step: str  # texts, weights, links: in this order; empty at the end
+    step: str  # texts, weights, links, in this order; empty at the end
     articles: int
 
 
 def begin_rebuild(session: Session, *, again: bool = False) -> bool:
-    """Forget all terms, unless a rebuilding was stopped on its way; whether this one is new."""
+    """Delete all terms, unless an interrupted rebuild can be continued; tell whether the rebuild is new."""
     take_name_lock(session, "related")
     if not again and session.execute(sa.select(_REBUILD.c.id)).first() is not None:
         return False
@@ -37,7 +37,7 @@ def begin_rebuild(session: Session, *, again: bool = False) -> bool:
 
 
 def advance_rebuild(session: Session) -> BatchResult:
-    """Do the next batch: count the words of the articles, weigh their terms by that, and then link them."""
+    """Run the next batch: count the words of all articles, then weigh their terms, then link them."""
     take_name_lock(session, "related")
     row = session.execute(sa.select(_REBUILD)).mappings().first()
     if row is None:
@@ -58,7 +58,7 @@ def advance_rebuild(session: Session) -> BatchResult:
 
 
 def _next_ids(session: Session, step: str, after: str | None) -> list[str]:
-    """The next public articles, or those of them that are counted, by id."""
+    """List the next public articles, or counted ones, by id."""
     column = ARTICLE.c.id if step == "texts" else TEXT.c.article_id
     query = sa.select(column).order_by(column).limit(BATCH_SIZE)
     query = query.where(ARTICLE.c.listed) if step == "texts" else query
@@ -66,14 +66,14 @@ def _next_ids(session: Session, step: str, after: str | None) -> list[str]:
 
 
 def _count_words(session: Session, article_id: str) -> None:
-    """Count an article's words; one that was published meanwhile is counted already."""
+    """Count an article's words, unless it was counted when it was published meanwhile."""
     now = linking.find_source(session.connection(), article_id)
     if now is not None and linking.find_text(session.connection(), article_id) is None:
         write_text(session, now, linked=False)
 
 
 def _weigh_terms(session: Session, article_id: str) -> None:
-    """Lay an article's strongest terms out, now that it is known how common each is."""
+    """Store an article's strongest terms, now that the frequency of each term is known."""
     was = linking.find_text(session.connection(), article_id)
     if was is None or was["text"] is None:
         return

@@ -1,4 +1,4 @@
-"""Related links over HTTP: what to read next, and the editors' choice of it."""
+"""Routes of related articles."""
 
 from typing import Annotated, Any
 
@@ -32,7 +32,7 @@ Writer = Annotated[Actor, require_scope("content:write")]
 
 
 def _parse_fields(query: RelatedQuery) -> dict[str, Any] | None:
-    """The chosen fields; with `formats` also the text, wherever something of the article is chosen."""
+    """Parse `fields`; with `formats`, the body is added wherever fields of the article are selected."""
     fields = parse_fields(RelatedOut, query.fields)
     if fields and query.formats and isinstance(fields.get("article"), dict):
         fields = {**fields, "article": {"body": True, **fields["article"]}}
@@ -52,10 +52,10 @@ def _parse_fields(query: RelatedQuery) -> dict[str, Any] | None:
 async def list_related_articles(
     request: Request, article: RefPath, query: Annotated[RelatedQuery, Query()], actor: Public
 ) -> Response:
-    """What to read next: what editors chose, then the same series, then what the texts have in common; each once.
+    """List related articles: pinned by editors, then from the same series, then with similar texts; each once.
 
-    Only what is public now. The ETag carries the version of the choice, which `PUT` needs. Editors also see chosen
-    articles that are not public.
+    Only public articles are listed; editors also see pinned ones that are not public. The ETag carries the version
+    of the pinned articles, which `PUT` requires.
     """
     site, fields = ArticleServices.of(request).site, _parse_fields(query)
     formats = resolve_formats(query.formats, subtree_of(fields, "article"))
@@ -63,7 +63,7 @@ async def list_related_articles(
 
     def find(connection: sa.Connection) -> RelatedLinks:
         read = links.find_related(connection, article, actor, site, formats, query.limit)
-        if read is None:  # nothing, or not for everybody: partners may read it before
+        if read is None:  # no links, or not public yet: partners may read it early
             row = get_visible(connection, article, actor, site, early=ArticleServices.of(request).early_access)
             read = links.read_related_of(connection, row, site, formats, query.limit)
         return read
@@ -98,7 +98,7 @@ async def list_related_articles(
 async def pin_related_articles(
     request: Request, article: RefPath, body: PinsIn, versions: ExpectedVersions, actor: Writer
 ) -> Response:
-    """Choose the articles that stand first among the related ones; `If-Match` names the ETag of `GET …/related`."""
+    """Pin the articles that are listed first among the related ones. `If-Match` takes the ETag of `GET …/related`."""
     site = ArticleServices.of(request).site
 
     def show(connection: sa.Connection, article_id: str) -> Row:

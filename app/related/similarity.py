@@ -1,4 +1,4 @@
-"""How near two texts are, and which of many an article is linked to."""
+"""Similarity of texts, and the choice of an article's links."""
 
 import math
 from collections import Counter
@@ -8,26 +8,24 @@ from typing import NamedTuple
 
 from app.related.analysis import estimate_similarity, is_spaceless
 
-VECTOR_LENGTH = (
-    10_000  # of a vector: weights and scores are whole numbers, so that every order of adding gives the same
-)
-MAX_TERMS = 50  # of a text
-REPETITION_EXPONENT = 0.6  # the power of a stem's count
-MAX_LINKS = 20  # links of an article
-MAX_LINKS_PER_AUTHOR = 4  # links before those of others are preferred
-MIN_SCORE = 600  # what shares less is not linked
-MIN_SHARED_TERMS = 2  # words at least: one may be a name that two people bear
-MAX_JOINED_LENGTH = 16  # letters of a word that is put together again
-COPY_SIMILARITY = 0.5  # of the shingles: near copies
-MAX_SHOWN_TERMS = 5  # terms that tell why
+VECTOR_LENGTH = 10_000  # of a vector; integer weights make sums independent of their order
+MAX_TERMS = 50  # per text
+REPETITION_EXPONENT = 0.6  # exponent of a stem's count
+MAX_LINKS = 20  # per article
+MAX_LINKS_PER_AUTHOR = 4  # after which other authors are preferred
+MIN_SCORE = 600
+MIN_SHARED_TERMS = 2  # a single shared word may be a name that two people have
+MAX_JOINED_LENGTH = 16  # letters of a word joined from pieces
+COPY_SIMILARITY = 0.5  # share of equal shingles in near copies
+MAX_SHOWN_TERMS = 5  # terms shown as the reason
 MAX_AGE_PENALTY, AGE_HALF_LIFE_DAYS = (
     0.15,
     180,
-)  # how much the oldest loses against the same in a newer article, and days for half of that
+)  # largest loss of an old article's score, and the days after which half of it applies
 
 
 class Vector(NamedTuple):
-    """A text as others are compared with it."""
+    """The comparable form of a text."""
 
     article_id: str
     listed_at: datetime
@@ -49,9 +47,10 @@ class Link(NamedTuple):
 
 
 def weigh_stems(counts: Mapping[str, int], articles: Mapping[str, int], total: int) -> dict[str, int]:
-    """The strongest stems of a text, TF-IDF on the unit sphere: `articles` have each, of a `total` in the language.
+    """Return the strongest stems of a text with normalized TF-IDF weights.
 
-    Being said again counts less each time.
+    `articles` is the number of articles with each stem, `total` the number in the language. Repetitions count less
+    each time.
     """
     raw = {
         stem: math.pow(count, REPETITION_EXPONENT) * math.log1p(total / max(1, articles.get(stem, 1)))
@@ -63,7 +62,7 @@ def weigh_stems(counts: Mapping[str, int], articles: Mapping[str, int], total: i
 
 
 def _take_strongest(stems: Sequence[str]) -> list[str]:
-    """The first of these; in scripts without spaces it takes about two pieces to make a word."""
+    """Take the first stems; in scripts without spaces two pieces count as one word."""
     room, strongest = 2 * MAX_TERMS, []
     for stem in stems:
         room -= 1 if not stem.isascii() and is_spaceless(stem) else 2
@@ -74,23 +73,23 @@ def _take_strongest(stems: Sequence[str]) -> list[str]:
 
 
 def cosine_similarity(terms: Mapping[int, int], other_terms: Mapping[int, int]) -> int:
-    """0 for nothing in common to 10,000 for the same terms in the same proportion."""
+    """Return the cosine similarity of two vectors, 0 to 10,000."""
     return sum(weight * other_terms[term] for term, weight in terms.items() if term in other_terms) // VECTOR_LENGTH
 
 
 def _age_factor(of: datetime, target: datetime) -> float:
-    """The older of two that are equally near comes second: years cost up to 15 %, being newer costs nothing."""
+    """Return the factor for the target's age: 1 if it is newer, down to 0.85 for very old articles."""
     days = max(0.0, (of - target).total_seconds() / 86_400)
     return 1.0 - MAX_AGE_PENALTY * (1.0 - math.pow(0.5, days / AGE_HALF_LIFE_DAYS))
 
 
 def score_link(of: Vector, target: Vector) -> int:
-    """What the link is worth to a reader of the one article, 0 to 10,000."""
+    """Return the score of a link from one article to another, 0 to 10,000."""
     return int(cosine_similarity(of.terms, target.terms) * _age_factor(of.listed_at, target.listed_at))
 
 
 def create_link(of: Vector, target: Vector) -> Link | None:
-    """The link from one article to another, or None: too far apart, itself, or the same text again."""
+    """Return the link from one article to another, or None if they are too different, identical or near copies."""
     shared = [term for term in of.terms if term in target.terms]
     if (
         of.article_id == target.article_id
@@ -106,7 +105,7 @@ def create_link(of: Vector, target: Vector) -> Link | None:
 
 
 def join_pieces(labels: Sequence[str]) -> list[str]:
-    """Pieces, which stand for words in scripts without spaces, put together where one goes on another."""
+    """Join overlapping pieces of words in scripts without spaces."""
     words: list[str] = []
     for label in labels:
         if len(label) < 2 or label.isascii() or not is_spaceless(label):
@@ -127,9 +126,9 @@ def _sort_key(candidate: Link) -> tuple[int, str]:
 
 
 def pick_links(candidates: Iterable[Link], on_copy: Callable[[Link], None] = lambda _: None) -> list[Link]:
-    """The links that are kept, the best first; of near copies only the best, and few of one author before all others.
+    """Choose the links to keep, best first: only the best of near copies, and at first few per author.
 
-    `dropped` hears of near copies that were left out.
+    `on_copy` is called with near copies that are left out.
     """
     first: list[Link] = []
     later: list[Link] = []

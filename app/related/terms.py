@@ -1,4 +1,4 @@
-"""Counting stems, and laying out the strongest of a text."""
+"""Counting stems, and storing the strongest terms of a text."""
 
 from collections.abc import Sequence
 from functools import lru_cache
@@ -13,7 +13,7 @@ from app.related.analysis import Analysis
 from app.related.similarity import weigh_stems
 from app.related.tables import ArticleTerm, RelatedTerm
 
-TOTAL_STEM = ""  # the stem that all articles of a language have
+TOTAL_STEM = ""  # pseudo-stem that counts all articles of a language
 _TERM_OF = table_of(ArticleTerm)
 _STEM_ELEMENTS = {
     "sqlite": "json_each(:stems)",
@@ -47,7 +47,7 @@ def _statement(dialect: str, text: str) -> sa.TextClause:
 
 
 def _execute(session: Session, text: str, analysis: Analysis) -> sa.CursorResult[Any]:
-    """Go through all stems of a text, in one order, so that two writers cannot wait for each other."""
+    """Run a statement over all stems of a text, in a fixed order so that writers cannot deadlock."""
     stems = pydantic_core.to_json([TOTAL_STEM, *sorted(analysis.counts)]).decode()
     connection = session.connection()
     return connection.execute(
@@ -56,17 +56,17 @@ def _execute(session: Session, text: str, analysis: Analysis) -> sa.CursorResult
 
 
 def count_stems(session: Session, analysis: Analysis) -> list[list[Any]]:
-    """One more article has these stems; returns the strongest, as `related_text` keeps them."""
+    """Add an article to the counts of its stems; return its strongest terms as `related_text` stores them."""
     return _strongest(analysis, _execute(session, _COUNT, analysis).all())
 
 
 def uncount_stems(session: Session, analysis: Analysis) -> None:
-    """One article less has these stems."""
+    """Remove an article from the counts of its stems."""
     _execute(session, _UNCOUNT, analysis)
 
 
 def read_strongest(session: Session, analysis: Analysis) -> list[list[Any]]:
-    """The strongest stems of a text that is counted already."""
+    """Return the strongest terms of a text that is already counted."""
     return _strongest(analysis, _execute(session, _SELECT, analysis).all())
 
 
@@ -78,7 +78,7 @@ def _strongest(analysis: Analysis, rows: Sequence[Any]) -> list[list[Any]]:
 
 
 def replace_terms(session: Session, n: int, before: list[list[Any]], terms: list[list[Any]]) -> None:
-    """Let the text be found by these terms instead of those."""
+    """Replace the terms by which a text is found."""
     if before:
         session.execute(_DELETE_TERM, [{"term": term, "text": n} for term, *_ in before])
     if terms:
@@ -87,6 +87,6 @@ def replace_terms(session: Session, n: int, before: list[list[Any]], terms: list
 
 
 def delete_unused(session: Session) -> None:
-    """Drop stems that no text has any more; rare, so all are looked at."""
+    """Delete stems that no text has. Reads the whole table; called rarely."""
     term = table_of(RelatedTerm)
     session.execute(sa.delete(term).where(term.c.articles <= 0))

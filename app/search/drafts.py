@@ -1,4 +1,4 @@
-"""Words in texts that readers do not see: drafts, and what was saved since an article was published."""
+"""Search in texts that are not public: drafts, and revisions saved since publication."""
 
 import re
 from collections.abc import Sequence
@@ -20,26 +20,26 @@ _SPECIAL = re.compile(r"([%_\\])")
 
 @dataclass(frozen=True)
 class Word:
-    """A word or phrase that a text must have, or must not have."""
+    """A required or excluded word or phrase."""
 
     text: str
     is_excluded: bool
 
     @property
     def variants(self) -> tuple[str, ...]:
-        """Its letter cases: SQLite folds those of ASCII alone."""
+        """Spellings in different case: SQLite's LIKE folds ASCII only."""
         if self.text.isascii():
             return (self.text,)
         return tuple(dict.fromkeys((self.text, self.text.lower(), self.text.title(), self.text.upper())))
 
     @property
     def shape(self) -> tuple[bool, int]:
-        """All that the text of the statement depends on."""
+        """The parts that the SQL statement depends on."""
         return self.is_excluded, len(self.variants)
 
 
 def parse_words(question: str) -> list[Word]:
-    """The words of a question, as parts of a text: quotes hold words together, `-` excludes."""
+    """Parse a query into words and quoted phrases; `-` excludes."""
     words = []
     for part in _PART.finditer(question):
         text = " ".join((part["phrase"] or part["word"].rstrip("*")).split())
@@ -49,7 +49,7 @@ def parse_words(question: str) -> list[Word]:
 
 
 def bind_words(words: Sequence[Word]) -> dict[str, str]:
-    """The parameters that `select_matching` names."""
+    """Return the parameters of `select_matching`."""
     return {
         f"word{at}_{number}": f"%{_SPECIAL.sub(_ESCAPED, variant)}%"
         for at, word in enumerate(words)
@@ -67,7 +67,7 @@ def _contains(at: int, variants: int) -> ColumnElement[bool]:
 
 
 def select_matching(shape: QueryShape, dialect: str, words: tuple[tuple[bool, int], ...]) -> sa.Select[Any]:
-    """SELECT the ids and sort keys of articles that answer, by the index or by their newest text."""
+    """Build the SELECT of ids and sort keys of articles that match by the index or by their newest text."""
     everything = shape._replace(filters=(), bounds=(), featured=None, states=None, partner=False, includes_pages=True)
     tables, _, matches = entries.select_matches(
         everything._replace(changed=None, editor=None, own_sections_only=False), dialect
@@ -81,7 +81,7 @@ def select_matching(shape: QueryShape, dialect: str, words: tuple[tuple[bool, in
         ~_contains(at, number) if excluded else _contains(at, number) for at, (excluded, number) in enumerate(words)
     ]
     unseen = ~ARTICLE.c.public | (ARTICLE.c.latest_revision > ARTICLE.c.revision)
-    # Not EXISTS: for that PostgreSQL may read the texts of all revisions first, instead of the few that are unseen.
+    # Not EXISTS, for which PostgreSQL may read the texts of all revisions instead of the few that are not public.
     answers = sa.select(sa.literal_column("1")).where(newest, *conditions).limit(1).correlate(ARTICLE).scalar_subquery()
     saved = unseen & answers.is_not(None)
     key = SORT_COLUMNS[shape.sort.name.lstrip("-")].label("key")

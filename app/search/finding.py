@@ -1,4 +1,4 @@
-"""Finding: the index gives articles that answer, newest first and no more than can be ranked; cards do the rest."""
+"""Searching: the index gives the newest matching articles, which are ranked and rendered from cached JSON."""
 
 from collections.abc import Sequence
 from functools import lru_cache
@@ -30,7 +30,7 @@ _HIGHLIGHTED_COLUMNS = ("title", "dek", "excerpt", "language")
 
 @lru_cache(256)
 def _select_sorted(shape: QueryShape, dialect: str, among: entries.Candidates) -> sa.Select[Any]:
-    """A page in an order that is not the index's: all that answer are looked at."""
+    """Build the query for a page in an order other than the index's; all matches are read."""
     tables, _, where = entries.select_matches(shape, dialect, among, joined=True)
     key = SORT_COLUMNS[shape.sort.name.lstrip("-")]
     if shape.paged:
@@ -59,7 +59,7 @@ def _select_cached(formats: tuple[str, ...], editing: bool, highlighted: bool) -
 
 
 class Search:
-    """One request: a question and filters, on one connection."""
+    """A search request: a query and filters, on one connection."""
 
     def __init__(
         self,
@@ -84,7 +84,7 @@ class Search:
         self.how = self.shape, connection.dialect.name, among
 
     def _asked(self, window: Window) -> dict[str, Any]:
-        """The parameters of a statement about a window."""
+        """Return the parameters of a statement about a window."""
         if self.connection.dialect.name == "sqlite":
             question = self.question.fts5()
         else:
@@ -95,11 +95,11 @@ class Search:
         return {**self.values, "question": question, "newest": window.newest, "oldest": window.oldest}
 
     def ask_all(self) -> dict[str, Any]:
-        """The parameters of a statement about the whole index."""
+        """Return the parameters of a statement about the whole index."""
         return self._asked(Window(NEWEST_KEY, -NEWEST_KEY))
 
     def newest(self, newest: int, oldest: int, limit: int) -> list[Row]:
-        """The newest articles that answer, with their keys and weights."""
+        """Return the newest matching articles, with keys and weights."""
         rows: list[Row] = []
         for window in entries.iterate_windows(self.connection, newest, oldest):
             parameters = {**self._asked(window), "most": limit - len(rows)}
@@ -109,7 +109,7 @@ class Search:
         return rows
 
     def total(self) -> int | None:
-        """How many answer, if that was asked."""
+        """Return the number of matches, if requested."""
         if self.query.count == "none":
             return None
         if self.question.is_empty:
@@ -118,12 +118,12 @@ class Search:
         return int(self.connection.execute(entries.select_count(*self.how), parameters).scalar_one())
 
     def ranked(self) -> tuple[list[Row], str | None]:
-        """A page of the best, and the cursor of the next."""
+        """Return a page ranked by relevance, and the cursor of the next."""
         limit, cursor = self.query.limit, self.query.cursor
         mark = RankedCursor.decode(cursor, self.fingerprint) if cursor else None
         if mark is not None and mark.score < 0:
             return self._beyond(mark)
-        window_size = MAX_RANKED - MAX_RANKED % limit  # so that only the last page holds less than was asked for
+        window_size = MAX_RANKED - MAX_RANKED % limit  # so that only the last page is short
         if mark is None:
             window = self.newest(NEWEST_KEY, -NEWEST_KEY, window_size + 1)
             if not window:
@@ -150,7 +150,7 @@ class Search:
         return shown, mark._replace(key=shown[-1]["key"]).encode(self.fingerprint) if len(rows) > len(shown) else None
 
     def by_date(self) -> tuple[list[Row], str | None]:
-        """A page of the newest, and the cursor of the next."""
+        """Return a page of the newest, and the cursor of the next."""
         sort = BY_KEY.bound_to(self.query)
         key = sort.decode(self.query.cursor) if self.query.cursor else None
         rows = self.newest(max(int(key[0]), -NEWEST_KEY) - 1 if key else NEWEST_KEY, -NEWEST_KEY, self.query.limit + 1)  # type: ignore[arg-type]
@@ -158,7 +158,7 @@ class Search:
         return page["data"], page["page"]["next"]
 
     def in_order(self) -> tuple[Sequence[Row], str | None]:
-        """The same in any other order of a list, as finished rows."""
+        """Return a page in another order, as rows of cached JSON, and the cursor of the next."""
         sort = self.shape.sort
         key = sort.decode(self.query.cursor) if self.query.cursor else None
         parameters = {**self._asked(Window(NEWEST_KEY, -NEWEST_KEY)), **bind_cursor(key), "most": self.query.limit + 1}
@@ -168,9 +168,9 @@ class Search:
         return page["data"], page["page"]["next"]
 
     def cards(self, hits: Sequence[Row], *, highlit: bool) -> list[tuple[Row, Row]]:
-        """What was found, each with the row of its card; `MovedOn` if one has left the index since.
+        """Return matches with their rows of cached JSON; raise `SnapshotChanged` if one has left the index since.
 
-        What the index has though it is not public is left out: `broadsheet doctor` tells of an index that was harmed.
+        Indexed articles that are not public are left out; `broadsheet doctor` reports a damaged index.
         """
         if not hits:
             return []
@@ -183,7 +183,7 @@ class Search:
         return [(hit, rows[hit["id"]]) for hit in hits if hit["id"] in rows]
 
     def page(self, rows: Sequence[Row], cursor: str | None, total: int | None = None) -> dict[str, Any]:
-        """Articles as JSON, with what `page` and cache groups say of them."""
+        """Return articles as JSON with the page information and cache groups."""
         edits = (lambda row: self.actor.may_in(row["section_id"])) if self.shape.editing else None
         data = render_articles(self.connection, rows, self.site, self.shape.formats, edits)
         page = {"next": cursor, "limit": self.query.limit, "total": self.total() if total is None else total}
@@ -193,9 +193,9 @@ class Search:
 
 
 def _list_in_states(search: Search) -> dict[str, Any]:
-    """A page of articles in any state that an editor asked for: public texts that answer, and newer ones that do.
+    """Return a page of articles in the requested states whose public or newest text matches.
 
-    The index holds what readers see. Texts that they do not see, far fewer, are looked at one by one.
+    The index holds only public texts. The others, far fewer, are searched one by one.
     """
     connection, query, sort = search.connection, search.query, search.shape.sort
     words = drafts.parse_words(query.q or "")
@@ -222,7 +222,7 @@ def _list_in_states(search: Search) -> dict[str, Any]:
 def list_matching(
     connection: sa.Connection, query: ListQuery, groups: tuple[Filter, ...], actor: Actor, site: Site
 ) -> dict[str, Any]:
-    """A page of a list of articles that answer `q`: two statements, or one in another order than by date."""
+    """List articles that match `q`, in two statements, or one if not sorted by date."""
     search = Search(connection, query, groups, actor, site)
     if search.question.is_empty:
         return search.page([], None)
@@ -238,7 +238,7 @@ def list_matching(
 def search_articles(
     connection: sa.Connection, query: SearchQuery, groups: tuple[Filter, ...], actor: Actor, site: Site
 ) -> dict[str, Any]:
-    """A page of what the search finds, with scores and highlights: two statements, on PostgreSQL up to seven."""
+    """Return a page of search results with scores and highlights, in two statements, on PostgreSQL up to seven."""
     groups = resolve_filters(connection, groups, query)
     search = Search(connection, query, groups, actor, site)
     if search.question.is_empty:
@@ -255,7 +255,7 @@ def search_articles(
 
 
 def _present_match(question: Question, hit: Row, row: Row) -> dict[str, Any]:
-    """What the search says of an article besides what it is."""
+    """Return the score and highlights of a match."""
     language, dek = row["language"], row["dek"]
     return {
         "score": round(question.score(hit["weights"]) / (WEIGHT_STEPS * len(question.required)), 4),

@@ -1,4 +1,4 @@
-"""The index: where articles stand that answer, newest first."""
+"""Queries on the search index, newest articles first."""
 
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
@@ -20,23 +20,23 @@ BIG_INTEGER = sa.BigInteger()
 MAX_SCANNED_ARTICLES, MAX_SCANNED_WITH_PHRASES = (
     3_000,
     500,
-)  # articles that are looked at one by one: of more it is faster to walk what has the words
+)  # articles scanned one by one; for more it is faster to walk the index of words
 Candidates = Literal["all", "few", "found"]
 
 
 def period_word(key: int, form: str = "%Y-%m") -> str:
-    """The month or year of a key, as a word that stands beside the words of articles on PostgreSQL."""
+    """Return the month or year of a key as the word that is indexed with articles on PostgreSQL."""
     return (_EPOCH + timedelta(microseconds=key // SLOTS_PER_MICROSECOND)).strftime(f"@{form}")
 
 
 def _first_key(year: int, month: int = 1) -> int:
-    """The first key of a month, months counted on beyond a year."""
+    """Return the first key of a month; months may exceed 12."""
     since = datetime(year + (month - 1) // 12, (month - 1) % 12 + 1, 1, tzinfo=UTC) - _EPOCH
     return since // timedelta(microseconds=1) * SLOTS_PER_MICROSECOND
 
 
 class Window(NamedTuple):
-    """Keys among which articles are looked for, and words that PostgreSQL finds them by."""
+    """A range of keys to search, and the period words that select it on PostgreSQL."""
 
     newest: int
     oldest: int
@@ -44,10 +44,10 @@ class Window(NamedTuple):
 
 
 def iterate_windows(connection: sa.Connection, newest: int, oldest: int) -> Iterator[Window]:
-    """Where to look in turn. SQLite walks its index from the newest on and stops by itself.
+    """Iterate over the ranges of keys to search, newest first. SQLite needs only one: it walks its index in order.
 
-    PostgreSQL gets all that answer before it knows which are the newest: so the last two months are asked first, then
-    the last two years. Their names are words of the index, and so the rest of a common word's articles is skipped.
+    PostgreSQL collects all matches before it can sort them, so the last two months are searched first, then the last
+    two years. Period words in the index keep other articles of a common word out.
     """
     if connection.dialect.name == "postgresql":
         last = connection.execute(_SELECT_LAST_KEY, {"newest": newest}).scalar_one_or_none()
@@ -76,9 +76,9 @@ def _select_filtered(shape: QueryShape, at: int) -> tuple[sa.Select[Any], sa.Sel
 def find_few_candidates(
     connection: sa.Connection, shape: QueryShape, values: dict[str, Any], *, is_plain: bool
 ) -> Sequence[tuple[int, str]] | None:
-    """Keys and weights of what the narrowest filter leaves, if that is little: else SQLite walks what has the words.
+    """Return keys and weights of the articles that the narrowest filter leaves, if these are few.
 
-    None if it is much, and on PostgreSQL, which decides that by itself.
+    None if they are many, and on PostgreSQL, which plans that itself.
     """
     if connection.dialect.name != "sqlite":
         return None
@@ -94,7 +94,7 @@ def find_few_candidates(
 
 @contextmanager
 def prefer_word_index(connection: sa.Connection) -> Iterator[None]:
-    """Let the index of words lead. PostgreSQL does not reckon what reading the words of all articles costs instead."""
+    """Make PostgreSQL use the index of words: its planner underestimates the cost of reading all articles' words."""
     if connection.dialect.name != "postgresql":
         yield
         return
@@ -102,7 +102,7 @@ def prefer_word_index(connection: sa.Connection) -> Iterator[None]:
     try:
         yield
     finally:
-        if not connection.invalidated:  # lost with what was set
+        if not connection.invalidated:  # the setting is lost with the connection
             connection.exec_driver_sql("RESET enable_seqscan")
 
 
@@ -110,9 +110,9 @@ def prefer_word_index(connection: sa.Connection) -> Iterator[None]:
 def select_matches(
     shape: QueryShape, dialect: str, among: Candidates = "all", *, joined: bool = False
 ) -> tuple[sa.FromClause, ColumnElement[int], list[ColumnElement[bool]]]:
-    """Where the articles that answer stand, their key, and what must hold of them.
+    """Return the tables, the key and the conditions of matching articles.
 
-    `few`: only among these keys; `found`: these are known to answer.
+    `few`: only among the bound keys. `found`: these keys are known to match.
     """
     question: sa.BindParameter[str] = sa.bindparam("question", type_=sa.Text())
     if dialect == "sqlite":
@@ -124,13 +124,13 @@ def select_matches(
             tables, key = (ENTRY, ENTRY.c.key) if among == "found" else (tables, key)
             matches = key.in_(keys) if among == "found" else matches & key.in_(keys)
     else:
-        # Not the bare column: PostgreSQL would walk all of its index for a rare word, for it thinks none so rare.
+        # An expression instead of the column keeps PostgreSQL from walking the whole key index for a rare word.
         tables, key = ENTRY, ENTRY.c.key + sa.literal_column("0", BIG_INTEGER)
         matches = ENTRY.c.vector.op("@@")(sa.cast(question, sa.dialects.postgresql.TSQUERY))
     asks_more = shape.filters or shape.bounds or shape.partner or shape.featured is not None or shape.states is not None
     where = [matches, _is_in_window(key), *(() if shape.includes_pages else (ENTRY.c.listed,))]
     if not joined and not asks_more:
-        return tables, key, where  # only what is public is in the index: no look at any article
+        return tables, key, where  # the index contains only public articles: no join is needed
     return tables.join(ARTICLE, ARTICLE.c.id == ENTRY.c.article_id), key, [*where, *conditions_of(shape)]
 
 
@@ -140,7 +140,7 @@ def _is_in_window(key: ColumnElement[int]) -> ColumnElement[bool]:
 
 @lru_cache(256)
 def select_newest(shape: QueryShape, dialect: str, among: Candidates) -> sa.Select[Any]:
-    """The newest articles of a window that answer, with their keys and weights."""
+    """Build the query for the newest matching articles of a window, with keys and weights."""
     tables, key, where = select_matches(shape, dialect, among)
     query = sa.select(key.label("key"), ENTRY.c.article_id.label("id"), ENTRY.c.weights)
     limit = sa.bindparam("most", type_=BIG_INTEGER)
@@ -149,18 +149,18 @@ def select_newest(shape: QueryShape, dialect: str, among: Candidates) -> sa.Sele
 
 @lru_cache(256)
 def select_count(shape: QueryShape, dialect: str, among: Candidates) -> sa.Select[Any]:
-    """How many articles of a window answer."""
+    """Build the query that counts matching articles of a window."""
     tables, _, where = select_matches(shape, dialect, among)
     return sa.select(sa.func.count()).select_from(tables).where(*where)
 
 
 def count_public(connection: sa.Connection) -> int:
-    """How many articles there are to index."""
+    """Count public articles."""
     return connection.execute(sa.select(sa.func.count()).where(ARTICLE.c.public)).scalar_one()
 
 
 def find_orphans(connection: sa.Connection, ids: Iterable[str]) -> set[str]:
-    """Which of these articles the index has though they are not public: none, unless it was harmed."""
+    """Return which of these articles are indexed although not public: none, unless the index is damaged."""
     query = (
         sa.select(ARTICLE.c.id)
         .join(ENTRY, ENTRY.c.article_id == ARTICLE.c.id)
@@ -170,7 +170,7 @@ def find_orphans(connection: sa.Connection, ids: Iterable[str]) -> set[str]:
 
 
 def count_index_drift(connection: sa.Connection) -> tuple[int, int]:
-    """How many public articles the index lacks, and how many others it has."""
+    """Count public articles missing from the index, and indexed articles that are not public."""
     joined = sa.outerjoin(ARTICLE, ENTRY, ENTRY.c.article_id == ARTICLE.c.id)
     lacking = sa.select(sa.func.count()).select_from(joined).where(ARTICLE.c.public, ENTRY.c.key.is_(None))
     superfluous = (

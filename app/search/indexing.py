@@ -1,4 +1,4 @@
-"""Keeping the index what readers may see, in the transaction that changes it."""
+"""Updating the search index in the transaction that changes an article."""
 
 import time
 from datetime import UTC, datetime
@@ -16,9 +16,9 @@ from app.search.index import period_word
 from app.search.tables import ENTRY, SLOTS_PER_MICROSECOND, WORDS
 from app.search.words import IndexedWords, index_words
 
-BATCH_SIZE, MAX_BATCH_SECONDS = 20, 0.05  # articles and seconds of a transaction while the whole index is made anew
+BATCH_SIZE, MAX_BATCH_SECONDS = 20, 0.05  # limits of a transaction while the whole index is rebuilt
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-_MAX_MICROSECONDS = 2**52  # microseconds from 1970 to either side that a key can hold: 1827 to 2112
+_MAX_MICROSECONDS = 2**52  # largest distance from 1970 that a key can hold: years 1827 to 2112
 _INSERT: dict[str, Any] = {"sqlite": sqlite.insert, "postgresql": postgresql.insert}
 _INSERT_ENTRY = {
     name: insert(ENTRY).on_conflict_do_nothing(index_elements=[ENTRY.c.key]).returning(ENTRY.c.key)
@@ -54,12 +54,12 @@ _SELECT_NEXT = (
 
 
 def _create_key(article_id: str, listed_at: datetime, attempt: int) -> int:
-    """A number that orders articles as lists of the newest do; those of one microsecond by chance."""
+    """Create a key that orders articles by time; within a microsecond the order is arbitrary."""
     since = listed_at - _EPOCH
     moment = (since.days * 86_400 + since.seconds) * 1_000_000 + since.microseconds
     among = (
         SLOTS_PER_MICROSECOND if attempt < 3 else SLOTS_PER_MICROSECOND * SLOTS_PER_MICROSECOND
-    )  # an import may give thousands the same time
+    )  # imports may give thousands of articles the same time
     slot = crc32(f"{article_id}{attempt}".encode()) % among
     return max(-_MAX_MICROSECONDS, min(moment, _MAX_MICROSECONDS)) * SLOTS_PER_MICROSECOND + slot
 
@@ -99,7 +99,7 @@ def _delete_entry(connection: sa.Connection, article_id: str) -> None:
 
 
 def index_article(session: Session, article: Article) -> None:
-    """Bring the index to what readers see of an article from now on."""
+    """Index the public version of an article, or remove it from the index."""
     connection = session.connection()
     _delete_entry(connection, article.id)
     row = connection.execute(_SELECT_ARTICLE, {"article": article.id}).first() if article.public else None
@@ -108,7 +108,7 @@ def index_article(session: Session, article: Article) -> None:
 
 
 def rebuild_batch(session: Session, after: str) -> tuple[str, int] | None:
-    """Index the next articles in the order of their ids anew; the last id and how many, None at the end."""
+    """Reindex the next articles by id; return the last id and their number, or None at the end."""
     connection = session.connection()
     rows = connection.execute(
         _SELECT_NEXT.with_for_update(read=True, key_share=True, of=ARTICLE), {"after": after}
@@ -124,7 +124,7 @@ def rebuild_batch(session: Session, after: str) -> tuple[str, int] | None:
 
 
 def delete_orphans(session: Session) -> int:
-    """Drop what belongs to no public article, if ever there is any; returns how many entries that were."""
+    """Delete entries without a public article and return their number."""
     public = sa.select(ARTICLE.c.id).where(ARTICLE.c.public)
     dropped = count_affected(session.execute(sa.delete(ENTRY).where(ENTRY.c.article_id.not_in(public))))
     if session.get_bind().dialect.name == "sqlite":
@@ -136,7 +136,7 @@ def delete_orphans(session: Session) -> int:
 
 
 def purge_article(session: Session, article: Article) -> None:
-    """Drop an article that is purged, and what the index of SQLite still holds of its words in old segments."""
+    """Delete a purged article from the index, and on SQLite its words from old segments."""
     connection = session.connection()
     _delete_entry(connection, article.id)
     if connection.dialect.name == "sqlite":

@@ -1,4 +1,4 @@
-"""What of an article answers a question, as HTML in which only `<mark>` is markup."""
+"""Highlights of matches, as HTML in which `<mark>` is the only markup."""
 
 import re
 from collections.abc import Iterable, Iterator, Sequence
@@ -9,10 +9,10 @@ from typing import Final
 from app.search.questions import Question, Term
 from app.search.words import FOLDS, MAX_WORD_LENGTH, SPACELESS, STEM_MARK, find_stem, is_spaceless
 
-SNIPPET_LENGTH: Final = 240  # characters of a text that are shown, about
-MAX_READ_CHARACTERS: Final = 200_000  # characters of a text that are looked at
-_MAX_PLACES: Final = 100  # places of a term in a text that are looked at
-_LEADING_CHARACTERS: Final = 60  # characters before the first place shown
+SNIPPET_LENGTH: Final = 240  # approximate
+MAX_READ_CHARACTERS: Final = 200_000
+_MAX_PLACES: Final = 100  # per term
+_LEADING_CHARACTERS: Final = 60  # before the first match
 _LETTER: Final = f"[^ {SPACELESS}]"
 _SPACELESS_CHARACTER: Final = re.compile(f"[{SPACELESS}]")
 _SPACED_LETTER: Final = (
@@ -23,7 +23,7 @@ Span = tuple[int, int, int]  # start, end, number of the term
 
 
 def _phrase_pattern(term: Term, letter: str) -> str:
-    """Several words in a folded text: between spaces, scripts without spaces anywhere."""
+    """Return the pattern of several words in a folded text: whole words, or anywhere in scripts without spaces."""
     parts: list[str] = []
     for at, run in enumerate(term.runs):
         if is_spaceless(run):
@@ -36,19 +36,21 @@ def _phrase_pattern(term: Term, letter: str) -> str:
 
 
 def _word_pattern(run: str, letter: str, *, is_open: bool) -> str:
-    """One word, from its beginning on."""
+    """Return the pattern of a word, from its beginning."""
     return re.escape(run[:MAX_WORD_LENGTH]) + (
         f"{letter}*" if is_open or len(run) >= MAX_WORD_LENGTH else f"(?!{letter})"
     )
 
 
 def _find_at_word_start(pattern: str, text: str) -> Iterator[re.Match[str]]:
-    """Where it begins a word; asked afterwards, since what begins with letters is found many times as fast."""
+    """Find matches at the beginning of a word. Checked afterwards, as patterns that start with letters are much
+    faster.
+    """
     return (match for match in re.finditer(pattern, text) if not match.start() or text[match.start() - 1] in " \n")
 
 
 def _find_term(term: Term, plain: str, spaced: str) -> Iterable[re.Match[str]]:
-    """Where a term stands in a folded text, as it is and with scripts without spaces blanked out."""
+    """Find a term in a folded text, given as it is and with scripts without spaces blanked out."""
     if any(map(is_spaceless, term.runs)):
         return re.finditer(_phrase_pattern(term, _LETTER), plain)
     if len(term.runs) > 1:
@@ -57,7 +59,7 @@ def _find_term(term: Term, plain: str, spaced: str) -> Iterable[re.Match[str]]:
 
 
 def _fold_with_places(text: str) -> tuple[str, Sequence[int]]:
-    """The text folded character by character, and where each of its characters came from."""
+    """Fold a text character by character, and return the original place of each."""
     plain = text.translate(FOLDS)
     if text.isascii() or all(len(FOLDS[ord(char)]) == 1 for char in set(text)):
         return plain, range(len(text) + 1)
@@ -67,7 +69,7 @@ def _fold_with_places(text: str) -> tuple[str, Sequence[int]]:
 
 
 def _inflection_pattern(code: str, forms: Iterable[str]) -> str:
-    """Words that may have one of these stems: only some languages inflect at the beginning."""
+    """Return a pattern of words that may have one of these stems; only some languages inflect at the beginning."""
     if code in _PREFIXING_LANGUAGES:
         return f"{_SPACED_LETTER}+"
     begin = "|".join(re.escape(form.partition(STEM_MARK)[2][:2]) for form in forms)
@@ -75,7 +77,7 @@ def _inflection_pattern(code: str, forms: Iterable[str]) -> str:
 
 
 def _find_spans(text: str, question: Question, language: str) -> list[Span]:
-    """Where the terms stand in a text, in order, without overlaps."""
+    """Find the spans of the terms in a text, in order, without overlaps."""
     plain, places = _fold_with_places(text)
     spaced = plain if plain.isascii() else _SPACELESS_CHARACTER.sub("\n", plain)
     spans: list[Span] = []
@@ -99,7 +101,7 @@ def _find_spans(text: str, question: Question, language: str) -> list[Span]:
 
 
 def _mark_spans(text: str, spans: Sequence[Span], start: int, end: int) -> str:
-    """A part of a text as HTML, spans in it marked."""
+    """Return a part of a text as HTML with marked spans."""
     parts, at = [], start
     for first, last, _ in spans:
         if first >= at and last <= end:
@@ -109,12 +111,12 @@ def _mark_spans(text: str, spans: Sequence[Span], start: int, end: int) -> str:
 
 
 def highlight(text: str, question: Question, language: str) -> str:
-    """A whole text of one line as HTML, what answers the question marked."""
+    """Return a whole text of one line as HTML with marked matches."""
     return _mark_spans(text, _find_spans(text, question, language), 0, len(text))
 
 
 def _best_span(spans: Sequence[Span]) -> int:
-    """The span from which on most different terms, then most places, are within a snippet."""
+    """Return the index of the span whose snippet has the most different terms, then the most matches."""
     best, score = 0, (0, 0)
     for at, (start, _, _) in enumerate(spans):
         near = [number for first, last, number in spans[at : at + 30] if first >= start and last <= start + 180]
@@ -125,7 +127,7 @@ def _best_span(spans: Sequence[Span]) -> int:
 
 
 def _find_word_edge(text: str, at: int, step: int) -> int:
-    """A place near by where no word is cut, if there is one within twenty characters."""
+    """Find a nearby place that does not cut a word, within twenty characters."""
     for moved in range(20):
         place = at + moved * step
         if not 0 < place < len(text):
@@ -136,7 +138,7 @@ def _find_word_edge(text: str, at: int, step: int) -> int:
 
 
 def extract_snippet(text: str, question: Question, language: str) -> str:
-    """The part of a text that answers best, or its beginning, on one line of HTML; an ellipsis where it was cut."""
+    """Return the best matching part of a text, or its beginning, as one line of HTML with ellipses where it was cut."""
     text = text[:MAX_READ_CHARACTERS]
     spans = _find_spans(text, question, language)
     first = spans[_best_span(spans)][0] if spans else 0

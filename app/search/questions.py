@@ -1,4 +1,4 @@
-"""What somebody looks for: words, "phrases", beginnings*, and -what must not be there. Nothing in it is an error."""
+"""Parsing search queries: words, "phrases", prefixes*, and -exclusions. No query is an error."""
 
 import re
 from collections.abc import Iterable
@@ -21,25 +21,25 @@ from app.search.words import (
 )
 from app.text.languages import STEMMERS
 
-MIN_PREFIX_LENGTH: Final = 3  # letters of a beginning; with fewer, `*` means nothing
-MAX_TERMS: Final = 40  # parts of a question that count
+MIN_PREFIX_LENGTH: Final = 3  # letters; `*` is ignored after fewer
+MAX_TERMS: Final = 40
 _PART: Final = re.compile(r'(?P<no>-)?(?:"(?P<phrase>[^"]*)(?:"|$)|(?P<word>[^\s"]+))(?P<open>\*)?')
-_QUOTES: Final = str.maketrans(dict.fromkeys("“”„‟«»", '"'))  # as phones and other languages have them
+_QUOTES: Final = str.maketrans(dict.fromkeys("“”„‟«»", '"'))  # quotation marks of phones and other languages
 _WORD_COLUMNS: Final = "{title dek text}"
-_STEM_SHARE: Final = (4, 5)  # another form of the word counts so much of the word itself
+_STEM_SHARE: Final = (4, 5)  # weight of another form of the word
 
 
 @dataclass(frozen=True)
 class Term:
-    """One part of a question: words that follow each other, the last of them perhaps a beginning."""
+    """A term of a query: consecutive words, of which the last may be a prefix."""
 
     runs: tuple[str, ...]
     words: tuple[str, ...]
-    is_open: bool  # the last word is the beginning of one
-    stems: tuple[str, ...]  # in any language, of a single word
+    is_open: bool  # the last word is a prefix
+    stems: tuple[str, ...]  # of a single word, in any language
 
     def fts5(self) -> str:
-        """As SQLite's FTS5 has it."""
+        """Return the query in the syntax of SQLite's FTS5."""
         together = " ".join(self.words)
         phrase = f'{_WORD_COLUMNS} : "{together}"' + ("*" if self.is_open else "")
         if not self.stems:
@@ -48,25 +48,25 @@ class Term:
         return f"({phrase} OR stems : ({forms}))"
 
     def tsquery(self) -> str:
-        """As PostgreSQL's text form of a tsquery has it."""
+        """Return the query in the text form of PostgreSQL's tsquery."""
         phrase = " <-> ".join(f"'{word}'" for word in self.words) + (":*" if self.is_open else "")
         return "(" + " | ".join([phrase, *(f"'{found}'" for found in self.stems)]) + ")"
 
     @cached_property
     def forms(self) -> dict[str, str]:
-        """Its stem in each language."""
+        """The stem in each language."""
         return {stem.partition(STEM_MARK)[0]: stem for stem in self.stems}
 
     @cached_property
     def _lines(self) -> tuple[list[str], dict[str, str]]:
-        """What finds its whole words among the weights of an article, and its stem by language."""
+        """Line prefixes of its whole words, and of its stem by language."""
         whole_words = self.words[:-1] if self.is_open else self.words
         return [line_prefix(word) for word in whole_words], {
             code: line_prefix(form) for code, form in self.forms.items()
         }
 
     def weight(self, weights: str, language: str | None) -> int:
-        """How much it weighs in an article of a language."""
+        """Return its weight in an article of a language."""
         lines, forms = self._lines
         own_weight = min((find_weight(weights, line) for line in lines), default=MAX_WEIGHT)
         if self.is_open:
@@ -79,41 +79,41 @@ class Term:
 
 @dataclass(frozen=True)
 class Question:
-    """All of it: what must be there, and what must not."""
+    """A parsed query: required and excluded terms."""
 
     required: tuple[Term, ...]
     excluded: tuple[Term, ...]
 
     @property
     def is_empty(self) -> bool:
-        """Whether there is nothing to look for; what must not be there alone finds nothing."""
+        """Whether the query requires nothing; exclusions alone match nothing."""
         return not self.required
 
     def fts5(self) -> str:
-        """As SQLite's FTS5 has it."""
+        """Return the query in the syntax of SQLite's FTS5."""
         required = " AND ".join(term.fts5() for term in self.required)
         if not self.excluded:
             return required
         return f"({required}) NOT ({' OR '.join(term.fts5() for term in self.excluded)})"
 
     def tsquery(self) -> str:
-        """As PostgreSQL's text form of a tsquery has it."""
+        """Return the query in the text form of PostgreSQL's tsquery."""
         return " & ".join([term.tsquery() for term in self.required] + [f"!{term.tsquery()}" for term in self.excluded])
 
     @property
     def is_plain(self) -> bool:
-        """Whether the weights of an article tell all: they do not know which words follow each other."""
+        """Whether weights alone decide a match: they do not contain the order of words."""
         return all(len(term.words) == 1 for term in (*self.required, *self.excluded))
 
     def may_be_in(self, weights: str) -> bool:
-        """Whether an article can answer by its weights, and where the question is plain, whether it does."""
+        """Tell whether an article may match by its weights; exact if the query is plain."""
         language = language_of(weights)
         if any(len(term.words) == 1 and term.weight(weights, language) for term in self.excluded):
             return False
         return all(term.weight(weights, language) for term in self.required)
 
     def score(self, weights: str) -> int:
-        """How well an article answers, from the weights of its words."""
+        """Return the score of an article from the weights of its words."""
         language = language_of(weights)
         return sum(term.weight(weights, language) for term in self.required)
 
@@ -128,7 +128,7 @@ def _parse_term(text: str, *, is_phrase: bool, is_open: bool, languages: Iterabl
         words += split_pairs(run) if is_spaceless(run) else [run[:MAX_WORD_LENGTH]]
     if is_spaceless(last):
         words += split_pairs(last)[:-1] or [last]
-        is_open = len(last) == 1  # its run may go on
+        is_open = len(last) == 1  # its run may continue
     else:
         words.append(last[:MAX_WORD_LENGTH])
         is_open = is_open and len(last) >= MIN_PREFIX_LENGTH
@@ -137,7 +137,7 @@ def _parse_term(text: str, *, is_phrase: bool, is_open: bool, languages: Iterabl
 
 
 def parse_question(text: str, languages: Iterable[str] = STEMMERS) -> Question:
-    """Read a question; `languages` says in which languages other forms of its words are looked for."""
+    """Parse a query; other forms of its words are searched in `languages`."""
     required: list[Term] = []
     excluded: list[Term] = []
     for part in _PART.finditer(text.translate(_QUOTES)):

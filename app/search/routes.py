@@ -1,4 +1,4 @@
-"""The search over HTTP."""
+"""Route of the search."""
 
 from functools import partial
 from typing import Annotated
@@ -31,7 +31,7 @@ router = APIRouter(prefix="/v1/search", tags=["search"])
     responses=document_problems(),
 )
 async def search_articles(request: Request, query: Annotated[SearchQuery, Query()], actor: Public) -> Response:
-    """Published articles that answer a question, best first, each with the places that answer it."""
+    """Search published articles; each result has a score and highlighted matches."""
     fields = parse_fields(FoundArticleOut, query.fields)
     check_editing(fields, actor)
     formats = resolve_formats(query.formats, fields)

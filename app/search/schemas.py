@@ -1,4 +1,4 @@
-"""What can be asked of the search, what it answers, and its cursors."""
+"""Schemas of the search, and its cursors."""
 
 from typing import Literal, NamedTuple
 
@@ -10,30 +10,30 @@ from app.core.problems import InvalidParameter
 from app.text.inputs import MAX_INT63
 from app.web.paging import WRONG_QUERY, ListOut, decode_cursor, encode_cursor
 
-MAX_RANKED = 240  # the newest so many articles that answer are ranked; those beyond follow by date
+MAX_RANKED = 240  # this many of the newest matches are ranked; the others follow by date
 NEWEST_KEY = MAX_INT63
 
 
 class HighlightOut(BaseModel):
-    """Where the words stand: HTML in which `<mark>` is the only markup and everything else is escaped."""
+    """Highlighted matches: HTML in which `<mark>` is the only markup and everything else is escaped."""
 
     title: str = Field(description="The title.")
     dek: str | None = Field(description="The standfirst, if there is one.")
-    text: str = Field(description="The part of the text that answers best, about 240 characters, or its beginning.")
+    text: str = Field(description="The best matching part of the text, about 240 characters, or its beginning.")
 
 
 class FoundArticleOut(ListedArticleOut):
-    """An article that answers, and how well."""
+    """A matching article and its score."""
 
-    score: float = Field(description="How well it answers, 0 to 1; comparable within one question only.")
+    score: float = Field(description="Relevance, 0 to 1; comparable only within one query.")
     highlight: HighlightOut
 
 
 FoundList = ListOut[FoundArticleOut]
 _SYNTAX = (
-    "Words that must all be there in any case, with any diacritics and in any form that the article's language has for "
-    'them; `"…"` for words that follow each other as they are; `word*` for its beginning (three letters or more); '
-    "`-word` for what must not be there. Nothing in it is an error. 1 to 300 characters."
+    "Words that must all occur, regardless of case, diacritics and inflection in the article's language; "
+    '`"…"` for an exact phrase; `word*` for a prefix (three letters or more); `-word` to exclude a word. '
+    "No query is an error. 1 to 300 characters."
 )
 
 
@@ -50,24 +50,24 @@ class SearchQuery(FilterQuery):
 
 
 class RankedCursor(NamedTuple):
-    """Where a ranked list goes on: after an article, within a window of keys that stays what it was on the first page.
+    """Position in a ranked list: after an article, within the window of keys that the first page fixed.
 
-    A score below zero stands for what lies beyond the window.
+    A negative score is a position beyond the window.
     """
 
     score: int
     key: int
     newest: int
     oldest: int
-    more: int  # 1 if there is something beyond the window
+    more: int  # 1 if there are matches beyond the window
 
     def encode(self, query: str) -> str:
-        """As a cursor of the query with this fingerprint."""
+        """Encode it as a cursor of the query with this fingerprint."""
         return encode_cursor(query, "relevance", *self)
 
     @classmethod
     def decode(cls, cursor: str, query: str) -> "RankedCursor":
-        """Read a cursor of the query with this fingerprint; anything else is a 400."""
+        """Decode a cursor of the query with this fingerprint; 400 for anything else."""
         parts = decode_cursor(cursor)
         owner, numbers = parts[:2], parts[2:]
         fits = all(type(number) is int and -MAX_INT63 <= number <= MAX_INT63 for number in numbers)

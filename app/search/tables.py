@@ -1,4 +1,4 @@
-"""The index: on SQLite a full-text table beside this one, on PostgreSQL a vector in it."""
+"""Table of the search index: on SQLite with a full-text table, on PostgreSQL with a vector column."""
 
 from typing import Any
 
@@ -12,25 +12,25 @@ SLOTS_PER_MICROSECOND = 1024  # keys of the same microsecond
 
 
 class SearchEntry(SQLModel, table=True):
-    """A public article; there is none for any other."""
+    """The index entry of a public article."""
 
     __tablename__ = "search_entry"
     __table_args__ = (sa.Index("ix_search_entry_vector", "vector", postgresql_using="gin"),)
 
     key: int = Field(primary_key=True, sa_type=sa.BigInteger, sa_column_kwargs={"autoincrement": False})  # by time
     article_id: str = Field(sa_type=ID, foreign_key="article.id", ondelete="CASCADE", unique=True)
-    listed: bool  # as the article: false for pages, which are found only where asked for
-    weights: str = Field(sa_type=sa.Text)  # of its words, see text.words
+    listed: bool  # as in the article: false for pages, which are found only on request
+    weights: str = Field(sa_type=sa.Text)  # of its words, see search.words
     vector: str | None = Field(None, sa_type=sa.Text().with_variant(TSVECTOR(), "postgresql"))  # null on SQLite
 
 
-# Contentless: the words are in the index alone. `ascii` leaves words as they are; they come finished.
+# Contentless: words are stored in the index only. The tokenizer `ascii` keeps the prepared words as they are.
 CREATE_WORDS_TABLE = (
     "CREATE VIRTUAL TABLE search_words USING fts5"
     "(title, dek, text, stems, content='', contentless_delete=1, tokenize='ascii')"
 )
-# Rows are narrow, so that a word of a hundred thousand articles is read from a few pages. What stands beside them is
-# not compressed: every search reads it of hundreds of articles.
+# Narrow rows let a word of a hundred thousand articles be read from few pages. The external columns are not compressed,
+# as every search reads them for hundreds of articles.
 SET_NARROW_ROWS = "ALTER TABLE search_entry SET (toast_tuple_target = 128)"
 SET_PLAIN_STORAGE = (
     "ALTER TABLE search_entry ALTER COLUMN weights SET STORAGE EXTERNAL, ALTER COLUMN vector SET STORAGE EXTERNAL"

@@ -1,6 +1,6 @@
-"""From a text to the words that are looked up: case and diacritics folded, scripts without spaces cut in pairs.
+"""Splitting a text into indexed words: case and diacritics folded, scripts without spaces cut into pairs.
 
-Neither database's own tokenizer sees a text: both get finished words, and so both find the same.
+Both databases index these words instead of using their own tokenizers, so that both find the same.
 """
 
 import re
@@ -13,40 +13,41 @@ from app.text.inputs import LATIN
 from app.text.languages import STEMMERS
 from app.text.languages import stem_word as stem_of
 
-MAX_WORDS: Final = 16_000  # of one article: PostgreSQL knows no places beyond 16,383
-MAX_WORD_BYTES: Final = 400_000  # of different words of one article: PostgreSQL takes a megabyte, places included
-MAX_WORD_LENGTH: Final = 40  # characters of a word that count
-TITLE_WEIGHT, DEK_WEIGHT, TEXT_WEIGHT = 6, 3, 1  # how often a word counts, by where it stands
-STEM_MARK: Final = "\u00b7"  # stands in no folded word, so that no stem is a word
+MAX_WORDS: Final = 16_000  # per article: PostgreSQL has no positions beyond 16,383
+MAX_WORD_BYTES: Final = 400_000  # of different words per article: PostgreSQL allows a megabyte including positions
+MAX_WORD_LENGTH: Final = 40  # characters of a word that are indexed
+TITLE_WEIGHT, DEK_WEIGHT, TEXT_WEIGHT = 6, 3, 1  # how often a word counts, by its place
+STEM_MARK: Final = "\u00b7"  # occurs in no folded word, so that stems and words differ
 SPACELESS: Final = (
     "\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3005-\u3007\u3040-\u30ff\u31f0-\u31ff\u3400-\u4dbf\u4e00-\u9fff"
     "\uac00-\ud7af\uf900-\ufaff\U00020000-\U0003ffff"
 )
 """Thai, Lao, Burmese, Khmer, Kana, Han and Hangul: scripts in which a word need not end at a space."""
 _RUNS: Final = re.compile(f"[{SPACELESS}]+|[^{SPACELESS}]+")
-_MAX_CACHED_FOLDS: Final = 20_000  # characters whose folded form is remembered
+_MAX_CACHED_FOLDS: Final = 20_000
 _AVERAGE_LENGTH, _SATURATION, _LENGTH_NORMALIZATION = 400, 2.0, 0.75
 WEIGHT_STEPS: Final = 90  # weights are one character each, from "!" on
 MAX_WEIGHT: Final = WEIGHT_STEPS + 1
-MAX_PREFIX_WORDS: Final = 200  # words of an article with one beginning that are weighed
+MAX_PREFIX_WORDS: Final = 200  # words per article considered for a prefix
 _OTHER_SCRIPTS: Final = frozenset("ar el fa hi hy ne ru sr ta yi".split())
 
 
 def _is_accent(char: str) -> bool:
-    """Marks above and below letters, and vowel points; not the vowels that other scripts write as marks."""
+    """Tell whether a mark is a diacritic or vowel point; marks that write vowels in other scripts are not."""
     place = unicodedata.combining(char)
     return place >= 200 or 10 <= place <= 35
 
 
 def _indexable(char: str) -> str:
-    """Letters, digits and marks. What is invisible ends no word but for the non-joiner, which stands where Persian may
-    have a space."""
+    """Return letters, digits and marks, a space otherwise. Invisible characters do not end a word, except the
+    non-joiner, which Persian may use for a space.
+    """
     kind = unicodedata.category(char)
     return char if kind[0] in "LNM" else "" if kind == "Cf" and char != "\u200c" else " "
 
 
 class _Folds(dict[int, str]):
-    """What becomes of each character, reckoned when it is first met: letters, nothing, or a space."""
+    """Cache of the folded form of each character: letters, nothing, or a space."""
 
     def __missing__(self, code: int) -> str:
         plain = unicodedata.normalize("NFKD", chr(code)).casefold().translate(LATIN)
@@ -62,17 +63,17 @@ FOLDS: Final = _Folds()
 
 
 def fold_text(text: str) -> str:
-    """A text in letters and digits without case and accents; everything else is a space."""
+    """Fold case and accents of a text; everything but letters and digits becomes a space."""
     return unicodedata.normalize("NFKC", text).translate(FOLDS)
 
 
 def is_spaceless(run: str) -> bool:
-    """Whether a run is of a script without spaces."""
+    """Tell whether a run is in a script without spaces."""
     return not run.isascii() and re.match(f"[{SPACELESS}]", run) is not None
 
 
 def split_runs(text: str) -> Iterator[str]:
-    """The words of a text, and whole runs of a script without spaces."""
+    """Iterate over the words of a text, and over whole runs of scripts without spaces."""
     for chunk in fold_text(text).split():
         if chunk.isascii():
             yield chunk
@@ -81,12 +82,12 @@ def split_runs(text: str) -> Iterator[str]:
 
 
 def split_pairs(run: str) -> list[str]:
-    """A run of a script without spaces as pairs of characters, and its last one alone: any part of it can be found."""
+    """Split a run into overlapping pairs of characters and its last character, so that any part can be found."""
     return [*(run[at : at + 2] for at in range(len(run) - 1)), run[-1]]
 
 
 def list_words(text: str, limit: int = MAX_WORDS) -> list[str]:
-    """Everything in a text that is looked up, in its order."""
+    """List the indexed words of a text, in order."""
     words: list[str] = []
     for run in split_runs(text):
         if is_spaceless(run):
@@ -99,7 +100,7 @@ def list_words(text: str, limit: int = MAX_WORDS) -> list[str]:
 
 
 def find_stem(language: str, word: str) -> str | None:
-    """What all forms of a word have in common in a language, or None; it is looked up beside the word itself."""
+    """Return the indexed stem of a word in a language, or None; it is indexed in addition to the word."""
     code = language.partition("-")[0].lower()
     own_script = (code not in _OTHER_SCRIPTS or code == "sr") if word.isascii() else code in _OTHER_SCRIPTS
     if code not in STEMMERS or not own_script or not word.isalpha() or is_spaceless(word):
@@ -108,12 +109,12 @@ def find_stem(language: str, word: str) -> str | None:
 
 
 def list_stems(word: str, languages: Iterable[str] = STEMMERS) -> list[str]:
-    """The same in several languages: a question does not say in which it is."""
+    """List the stems of a word in several languages, as queries do not state theirs."""
     return list(dict.fromkeys(word_stem for language in languages if (word_stem := find_stem(language, word))))
 
 
 class IndexedWords(NamedTuple):
-    """What is stored of an article."""
+    """The indexed words of an article."""
 
     title: list[str]
     dek: list[str]
@@ -123,7 +124,7 @@ class IndexedWords(NamedTuple):
 
 
 def _limit_size(indexed: IndexedWords) -> IndexedWords:
-    """Without the words at the end of a text that has more different ones than can be stored."""
+    """Cut a text that has more different words than can be stored."""
     different: set[str] = set()
     size = 0
     for at, word in enumerate(indexed.text):
@@ -136,9 +137,10 @@ def _limit_size(indexed: IndexedWords) -> IndexedWords:
 
 
 def index_words(title: str, dek: str | None, text: str, language: str) -> IndexedWords:
-    """The words of an article, and how much each of them weighs in it.
+    """Index the words of an article with their weights.
 
-    Weights are Okapi BM25's without the rarity of a word: that moves with every article, and pages must stay pages.
+    Weights are those of Okapi BM25 without inverse document frequency, which would change with every article and so
+    reorder pages.
     """
     indexed = _limit_size(
         IndexedWords(list_words(title), list_words(dek or ""), list_words(text, MAX_WORDS - 4000), [], "")
@@ -158,24 +160,24 @@ def index_words(title: str, dek: str | None, text: str, language: str) -> Indexe
 
 
 def line_prefix(word: str) -> str:
-    """What finds the line of a word."""
+    """Return the beginning of a word's line in `weights`."""
     return f"\n{word} "
 
 
 def find_weight(weights: str, line: str) -> int:
-    """How much the word of a needle weighs in an article, 0 to 91; 0 if it does not stand there."""
+    """Return the weight of a word, given by `line_prefix`, in an article, 0 to 91; 0 if absent."""
     at = weights.find(line)
     return ord(weights[at + len(line)]) - 33 if at >= 0 else 0
 
 
 def language_of(weights: str) -> str | None:
-    """In which language the words of an article have stems, None if they have none."""
+    """Return the language of an article's stems, or None without stems."""
     at = weights.find(STEM_MARK)
     return weights[weights.rfind("\n", 0, at) + 1 : at] if at >= 0 else None
 
 
 def find_max_weight(weights: str, beginning: str) -> int:
-    """The same for the heaviest word that begins so, of some hundred."""
+    """Return the largest weight of the words with a prefix, among the first `MAX_PREFIX_WORDS`."""
     best, at, remaining = 0, weights.find(f"\n{beginning}"), MAX_PREFIX_WORDS
     while at >= 0 and remaining:
         remaining -= 1
