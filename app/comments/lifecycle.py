@@ -58,13 +58,13 @@ _SET_VOTES = _UPDATE.values(
 
 
 class ParentNotPublished(Conflict):
-    """The comment that it answers is not public, so the reply has no place to stand."""
+    """The parent comment is not public."""
 
-    code, title = "parent_not_published", "The comment that it answers is not public"
+    code, title = "parent_not_published", "The parent comment is not public"
 
 
 def event_fields(row: Row) -> dict[str, Any]:
-    """What every event of a comment tells: ids alone."""
+    """Return the fields of every comment event: ids only."""
     return {
         "subject_id": row["id"],
         "article_id": row["article_id"],
@@ -74,7 +74,7 @@ def event_fields(row: Row) -> dict[str, Any]:
 
 
 def announce_comment(session: Session, row: Row) -> None:
-    """Count a comment that has just become public where it is counted, and tell of it."""
+    """Add a comment that became public to all counters and emit its event."""
     if row["parent_id"] is not None and _adjust_replies(session, row["parent_id"], 1) is None:
         raise ParentNotPublished
     _adjust_counts(session, row, 1)
@@ -105,7 +105,7 @@ def _leave_thread(session: Session, row: Row) -> None:
 
 
 def set_state(session: Session, row: Row, state: State, *, by: By, approved_text: bool | None = None) -> str:
-    """Move a comment, read by `queries.locked`, to a state; returns the one that it had.
+    """Move a comment, read by `lock_comment`, to a state; returns the one that it had.
 
     A comment that leaves the public view keeps its place as a tombstone while replies stand under it. 409 if it would
     become public under one that is not.
@@ -137,7 +137,7 @@ def set_state(session: Session, row: Row, state: State, *, by: By, approved_text
 
 
 def update_comment(session: Session, row: Row, values: dict[str, Any]) -> None:
-    """Change what a comment says or how it is shown."""
+    """Change the text or the presentation of a comment."""
     session.execute(_UPDATE.values(**values, version=C.c.version + 1), {"here": row["id"]})
     if row["state"] == "published":
         emit(session, CommentEdited(**event_fields(row)))
@@ -155,12 +155,12 @@ def keep_revision(session: Session, row: Row, *, by: Literal["author", "moderato
 
 
 def set_featured(session: Session, row: Row, value: bool) -> None:
-    """Let a comment stand out, or no longer."""
+    """Feature a comment, or stop featuring it."""
     update_comment(session, row, {"featured": value})
 
 
 def adjust_votes(session: Session, row: Row, up: int, down: int) -> tuple[int, int]:
-    """Move the votes of a comment, read by `queries.locked`; returns how many it has now."""
+    """Move the votes of a comment, read by `lock_comment`; returns how many it has now."""
     ups, downs = max(0, row["upvotes"] + up), max(0, row["downvotes"] + down)
     scores = {"new_best": wilson_score(ups, downs), "new_controversy": controversy_score(ups, downs)}
     session.execute(_SET_VOTES, {"here": row["id"], "new_upvotes": ups, "new_downvotes": downs, **scores})
@@ -179,6 +179,6 @@ def clear_comment(session: Session, row: Row) -> None:
 
 
 def erase_comment(session: Session, row: Row) -> None:
-    """The same, and nothing tells any more whose it was."""
+    """Clear a comment and remove its link to the participant."""
     clear_comment(session, row)
     session.execute(_CLEAR_PARTICIPANT, {"here": row["id"]})

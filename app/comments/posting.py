@@ -1,4 +1,4 @@
-"""Posting: who writes, where, whether it was posted before, what the judges say; then everything in one transaction."""
+"""Posting a comment: author, place, repeats and moderation, all in one transaction."""
 
 import hashlib
 from collections.abc import Collection
@@ -90,12 +90,12 @@ class Posted(NamedTuple):
 
 
 def unreadable_text(error: ValueError, pointer: str = "/text") -> Invalid:
-    """The problem with a text that cannot be read; what it says is about its shape alone."""
+    """Return the problem for a text that cannot be parsed; it never quotes the text."""
     return Invalid(f"The text cannot be read: {error}.", pointer=pointer, code="unreadable_text")
 
 
 def render_text(text: str, pointer: str = "/text") -> Body:
-    """The text in all its forms; 422 for what cannot be read or shows nothing."""
+    """Render a text as HTML and plain text; 422 if it cannot be parsed or shows nothing."""
     try:
         return render_markdown(text)
     except ValueError as error:
@@ -103,7 +103,7 @@ def render_text(text: str, pointer: str = "/text") -> Body:
 
 
 def _hash_request(article_id: str, data: CommentIn) -> str:
-    """What shows that the same comment is sent again."""
+    """Hash a comment, to recognise that it is sent again."""
     return hashlib.sha256(article_id.encode() + pydantic_core.to_json(data)).hexdigest()
 
 
@@ -146,7 +146,7 @@ def _find_parent(session: sa.Connection | Session, article: PostingContext, data
     if data.parent_id is None:
         return None
     if data.anchor is not None or data.anchor_id is not None:
-        raise Invalid("A reply speaks of what its thread speaks of.", pointer="/parent_id", code="anchored_reply")
+        raise Invalid("Replies cannot have an anchor of their own.", pointer="/parent_id", code="anchored_reply")
     row = session.execute(_SELECT_PARENT, {"id": data.parent_id}).mappings().first()
     if row is None or row["article_id"] != article.article_id:
         raise Invalid("There is no such comment on this article.", pointer="/parent_id", code="not_found")
@@ -167,7 +167,7 @@ def _is_late(session: sa.Connection | Session, article: PostingContext, data: Co
 
 
 def _identify_author(session: Session, poster: Poster, data: CommentIn) -> tuple[Row, str]:
-    """The participant who writes and the name to show."""
+    """Return the participant who writes, created if need be, and the name to show."""
     given = data.author
     name, claims = given.name if given else None, poster.actor.reader
     if poster.actor.kind == "anonymous" and name is None:
@@ -206,7 +206,7 @@ def _badges(session: Session, article: PostingContext, person: Row) -> list[str]
 
 
 class PostCheck(NamedTuple):
-    """What is known of a comment that may be posted, before its text is read."""
+    """Result of the checks that need no text."""
 
     attempt: Attempt
     is_known: bool  # it was posted before, so that there is nothing to prepare
@@ -318,18 +318,18 @@ def _address_ranges(poster: Poster, data: CommentIn) -> str | None:
 
 
 def _resolve_anchor(session: Session, article: PostingContext, data: CommentIn, person: Row) -> str | None:
-    """The passage that it speaks of, marked now if nobody has marked it before."""
+    """Return the id of the comment's anchor, created if it is new."""
     if data.anchor is None:
         if data.anchor_id is not None:
             anchors.require_anchor(session, article.article_id, data.anchor_id)
         return data.anchor_id
     if data.anchor_id is not None:
-        raise Invalid("Name the passage either way, not both.", pointer="/anchor_id", code="conflicting")
+        raise Invalid("Send either anchor or anchor_id, not both.", pointer="/anchor_id", code="conflicting")
     return anchors.create_anchor(session, article.article_id, data.anchor, person["id"])
 
 
 def _build_row(submission: Submission, data: CommentIn, parent: Row | None, request: str | None) -> dict[str, Any]:
-    """The new row, but for what the store has to be asked."""
+    """Build the new row, except for columns that need the database."""
     person, comment_id = submission.participant, submission.comment_id
     return {
         "id": comment_id,

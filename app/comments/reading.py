@@ -61,7 +61,7 @@ def present_comment(row: Row) -> dict[str, Any]:
 
 
 def present_to_author(row: Row) -> dict[str, Any]:
-    """The same with the text and the true state, for who wrote it."""
+    """Present a comment to its author, with its text and actual state."""
     return present_comment(row) | {"state": row["state"], **_present_content(row)}
 
 
@@ -73,7 +73,7 @@ def _present_content(row: Row) -> dict[str, Any]:
 
 
 def lock_comment(session: Session, comment_id: str) -> sa.RowMapping:
-    """All of one comment, which nobody else changes until this transaction ends; 404 if there is none."""
+    """Lock a comment until the transaction ends and return all its columns; 404 if there is none."""
     row = session.execute(_SELECT_FOR_UPDATE, {"id": comment_id}).mappings().first() if is_id(comment_id) else None
     if row is None:
         raise NotFound
@@ -81,19 +81,19 @@ def lock_comment(session: Session, comment_id: str) -> sa.RowMapping:
 
 
 def find_full_comment(store: sa.Connection | Session, comment_id: str) -> sa.RowMapping | None:
-    """All of one comment as it is at this moment, or None."""
+    """Return all columns of a comment, or None."""
     return store.execute(_SELECT_ALL_COLUMNS, {"id": comment_id}).mappings().first() if is_id(comment_id) else None
 
 
 def list_revisions(connection: sa.Connection, comment_ids: Sequence[str]) -> Sequence[Row]:
-    """The texts that comments had before each change, for whoever wrote them."""
+    """List the earlier texts of comments, for their authors."""
     columns = [_REVISION.c[name] for name in ("comment_id", "number", "replaced_at", "replaced_by", "source", "text")]
     rows = sa.select(*columns).where(_REVISION.c.comment_id.in_(comment_ids))
     return connection.execute(rows.order_by(_REVISION.c.comment_id, _REVISION.c.number)).mappings().all()
 
 
 def find_comment(store: sa.Connection | Session, comment_id: str) -> sa.RowMapping | None:
-    """One comment with `COLUMNS` and `listed`, whoever may see it."""
+    """Return a comment with `COLUMNS` and `listed`, or None; visibility is not checked."""
     return store.execute(_SELECT_COMMENT, {"id": comment_id}).mappings().first() if is_id(comment_id) else None
 
 
@@ -171,7 +171,7 @@ def _list_comments(
 
 
 def get_readable_article(store: sa.Connection | Session, ref: str) -> PostingContext:
-    """The article by id or slug, if readers see it and its discussion; else 404."""
+    """Return the article with this id or slug; 404 unless readers see it and its discussion."""
     article = find_posting_context(store, ref)
     if article is None or not article.public or article.rules.state == "hidden":
         raise NotFound
@@ -179,7 +179,7 @@ def get_readable_article(store: sa.Connection | Session, ref: str) -> PostingCon
 
 
 def list_discussion(connection: sa.Connection, ref: str, query: CommentQuery) -> tuple[str, dict[str, Any]]:
-    """A page of an article's discussion, and the article's id; 404 unless readers see both."""
+    """Return the article's id and a page of its discussion; 404 unless readers see both."""
     article = get_readable_article(connection, ref)
     kind, reply_limit = (
         {"threads": "under"}.get(query.view, query.view),
@@ -251,7 +251,7 @@ def _list_ancestors(connection: sa.Connection, parent_id: str) -> list[dict[str,
 
 
 def is_author(store: sa.Connection | Session, actor: Actor, row: Row) -> bool:
-    """Whether the caller wrote this comment: by the token for it, or as the one who takes part."""
+    """Return whether the caller wrote this comment, by its edit token or as its participant."""
     if actor.kind == "edit":
         return bool(actor.comment == row["id"])
     if actor.kind == "guest":

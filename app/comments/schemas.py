@@ -308,13 +308,13 @@ class Draft(NamedTuple):
 class Banned(Forbidden):
     """Moderators have excluded the caller from taking part."""
 
-    code, title = "banned", "You may not take part here"
+    code, title = "banned", "You are banned from taking part"
 
 
 class DuplicateComment(Conflict):
     """The same text stands in the same place already or, if it is longer than a short answer, in several others."""
 
-    code, title = "duplicate_comment", "This has been said already"
+    code, title = "duplicate_comment", "Duplicate comment"
 
 
 class CommentModeration(Protocol):

@@ -1,4 +1,4 @@
-"""What can go wrong, in RFC 9457's terms: a class for each `code`."""
+"""Problem details (RFC 9457): one class for each problem code."""
 
 import re
 from collections.abc import Iterable, Mapping
@@ -11,7 +11,7 @@ _NAME = re.compile(r"[!#-%(-;=?-_a-~]{1,64}", re.ASCII)  # what is printed, but 
 
 
 def printable_name(text: str) -> str:
-    """A name as it was sent, if it is short and printable: errors tell names, and never values."""
+    """Return a name as it was sent if it is short and printable: errors show names, never values."""
     return text if _NAME.fullmatch(text) else "(not shown)"
 
 
@@ -21,7 +21,7 @@ class ErrorDetail(BaseModel):
     pointer: str | None = Field(None, description="RFC 6901 JSON pointer into the body, or null.")
     parameter: str | None = Field(None, description="Name of the query, path or header parameter, or null.")
     code: str = Field(description="Stable code of what is wrong.")
-    detail: str = Field(description="The same for people; never what was sent.")
+    detail: str = Field(description="Explanation for people; never repeats what was sent.")
 
 
 class ProblemOut(BaseModel):
@@ -41,7 +41,7 @@ class Problem(Exception):
 
     status: ClassVar[int] = 500
     code: ClassVar[str] = "internal_error"
-    title: ClassVar[str] = "The server failed"
+    title: ClassVar[str] = "Internal server error"
     registry: ClassVar[dict[str, type["Problem"]]] = {}
 
     def __init_subclass__(cls) -> None:
@@ -91,7 +91,7 @@ class InvalidParameter(Problem):
 
 
 class InvalidJson(Problem):
-    """The body is no JSON as RFC 8259 has it."""
+    """The body is not valid JSON (RFC 8259)."""
 
     status, code, title = 400, "invalid_json", "The body is not valid JSON"
 
@@ -108,19 +108,19 @@ class Unauthorized(Problem):
 class Forbidden(Problem):
     """The key lacks the scope, or is limited to other sections."""
 
-    status, code, title = 403, "forbidden", "The key may not do this"
+    status, code, title = 403, "forbidden", "The key does not allow this"
 
 
 class NotFound(Problem):
-    """Nothing here, or nothing that the caller may see: the same bytes for both."""
+    """The resource does not exist, or the caller may not see it: both answers are identical."""
 
-    status, code, title = 404, "not_found", "Nothing is here"
+    status, code, title = 404, "not_found", "Not found"
 
 
 class MethodNotAllowed(Problem):
-    """The address exists, the method does not."""
+    """The route exists but does not support the method."""
 
-    status, code, title = 405, "method_not_allowed", "This address does not take that method"
+    status, code, title = 405, "method_not_allowed", "Method not allowed"
 
 
 class RequestTimeout(Problem):
@@ -136,7 +136,7 @@ class Conflict(Problem):
 
 
 class Gone(Problem):
-    """It was here, was withdrawn for good, and the reason is public."""
+    """The resource was withdrawn for good, for a public reason."""
 
     status, code, title = 410, "gone", "Withdrawn"
 
@@ -157,21 +157,21 @@ class StaleVersion(Problem):
 
 
 class BodyTooLarge(Problem):
-    """The body is larger than this address takes."""
+    """The body is larger than the route accepts."""
 
     status, code, title = 413, "body_too_large", "The body is too large"
 
 
 class UnsupportedMediaType(Problem):
-    """The body's media type is none that this address takes."""
+    """The route does not accept the media type of the body."""
 
-    status, code, title = 415, "unsupported_media_type", "This address does not take that media type"
+    status, code, title = 415, "unsupported_media_type", "Unsupported media type"
 
 
 class Invalid(Problem):
-    """The body is JSON, but not what this address takes."""
+    """The body is valid JSON but breaks the rules of the request."""
 
-    status, code, title = 422, "invalid_body", "The body does not fit"
+    status, code, title = 422, "invalid_body", "The request body is invalid"
 
     def __init__(self, detail: str = "", *, pointer: str | None = None, code: str = "invalid", **more: Any) -> None:
         errors = more.pop("errors", None) or ([{"pointer": pointer, "code": code, "detail": detail}] if pointer else [])
@@ -206,7 +206,7 @@ class StorageFull(Problem):
 
 
 def document_problems(*problems: type[Problem]) -> dict[int | str, dict[str, Any]]:
-    """The `responses=` of a route: these problems, and those that any route can have."""
+    """Return the `responses=` of a route: these problems and those of every route."""
     responses: dict[int | str, dict[str, Any]] = {}
     everywhere: list[type[Problem]] = [*problems, BadRequest, Unauthorized, TooManyRequests, Unavailable]
     for problem in dict.fromkeys(everywhere):

@@ -165,7 +165,7 @@ class QueryProcesses:
 
 
 def yield_cpu(work: Iterable[T]) -> Iterator[T]:
-    """Pieces of what works long; before each one others get the processor, if any wait for it.
+    """Iterate, yielding the CPU before each item.
 
     A kernel lets them wait for 3 ms. In threads of the process that serves nothing is done: there they wait for the
     interpreter.

@@ -1,4 +1,4 @@
-"""Locking lanes, giving them their turns, and the breaker of each."""
+"""Lanes of deliveries: locking, scheduling, and their circuit breakers."""
 
 from collections.abc import Collection, Iterable
 from datetime import datetime, timedelta
@@ -111,7 +111,7 @@ def _next_turn(row: Any, moment: datetime, served: bool) -> datetime | None:
 
 
 def reset_breaker(session: Session, lane_id: str, **more: datetime) -> None:
-    """Think no ill of a lane any more."""
+    """Reset the circuit breaker of a lane."""
     values = {"failures": 0, "failing_since": None, "resumes_at": None, **more}
     session.execute(sa.update(LANE).where(LANE.c.id == lane_id).values(values))
 

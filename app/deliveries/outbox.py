@@ -82,7 +82,7 @@ def enqueue(
 
 
 def enqueue_deliveries(session: Session, rows: Iterable[NewDelivery]) -> int:
-    """The same for many; returns how many were not asked for before."""
+    """Enqueue many deliveries; return how many are new."""
     by_channel: dict[str, list[NewDelivery]] = defaultdict(list)
     for row in rows:
         if row.topic is not None and row.due_at is not None:

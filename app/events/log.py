@@ -1,4 +1,4 @@
-"""Reading the log without gaps and without repeats."""
+"""The event log: emitting events and reading them in order, without gaps or repeats."""
 
 from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime

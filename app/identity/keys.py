@@ -1,4 +1,4 @@
-"""Reading API keys."""
+"""API keys: creating, changing, revoking and recognising them."""
 
 import asyncio
 import hashlib
@@ -67,7 +67,7 @@ class KeyRevoked(Conflict):
 
 
 def hash_api_key(key: str) -> str:
-    """How a key is kept."""
+    """Hash a key for storage."""
     return hashlib.sha256(key.encode()).hexdigest()
 
 

@@ -1,4 +1,4 @@
-"""Reading participants."""
+"""Participants: guests, readers of the site and staff who comment, vote or report."""
 
 import zlib
 from hashlib import sha256
@@ -43,7 +43,7 @@ def find_caller(store: sa.Connection | Session, actor: Actor) -> Row | None:
 
 
 def lock_participant(session: Session, actor: Actor) -> Row | None:
-    """The same, whom nobody erases until this transaction ends: what is written now does not outlive the erasing."""
+    """Return the participant behind a caller, locked so that it is not erased before the transaction ends."""
     name, value = _lookup_of(actor)
     return _LOCK_BY[name].row(session, {"value": value}) if value is not None else None
 
@@ -57,12 +57,12 @@ def _lookup_of(actor: Actor) -> tuple[str, str | None]:
 
 
 def list_by_email(store: sa.Connection | Session, email: str) -> list[Row]:
-    """Those who have this e-mail address, proven or only typed."""
+    """List participants with this e-mail address, confirmed or not."""
     return list(store.execute(_EMAIL, {"value": email.lower()}).mappings())
 
 
 def list_by_confirmed_email(store: sa.Connection | Session, email: str) -> list[Row]:
-    """Those to whom this e-mail address was proven to belong; who only typed it is nobody's business."""
+    """List participants who confirmed this e-mail address."""
     return list(store.execute(_CONFIRMED, {"value": email.lower()}).mappings())
 
 
@@ -133,12 +133,12 @@ def get_or_create_participant(
 
 
 def hash_token(token: str) -> str:
-    """How a token is kept."""
+    """Hash a token for storage."""
     return sha256(token.encode()).hexdigest()
 
 
 def _insert_participant(session: Session, vault: Vault, values: dict[str, Any], unique: str) -> Row:
-    """A new row, or the one that a twin of this request has made."""
+    """Insert a participant, or return the row that a concurrent request inserted."""
     blank = dict.fromkeys((*_PERSONAL, "erased_at"))
     participant_id = new_id()
     row = blank | values | {"id": participant_id, "public_id": vault.public_id(participant_id), "created_at": now()}

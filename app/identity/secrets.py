@@ -1,4 +1,4 @@
-"""Reading secrets."""
+"""Secrets of the installation, their rotation, and the tokens and hashes derived from them."""
 
 import asyncio
 import contextlib
@@ -35,12 +35,12 @@ def salt_name(moment: datetime, periods_ago: int = 0) -> str:
 
 
 def required_names(moment: datetime) -> set[str]:
-    """The names of what must be there at a moment."""
+    """Return the names of the secrets that must exist at a moment."""
     return {SITE_KEY_NAME, salt_name(moment)}
 
 
 def allowed_names(moment: datetime) -> set[str]:
-    """The names of what may be there at a moment."""
+    """Return the names of the secrets that may exist at a moment."""
     return {*required_names(moment), salt_name(moment, 1)}
 
 
@@ -123,7 +123,7 @@ class Vault:
         self._secrets = stored
 
     def fill(self, session: Session) -> None:
-        """The same for commands and threads, in a transaction of theirs."""
+        """Load the secrets within a transaction, for commands and threads."""
         rotate_secrets(session)
         self._secrets = read_secrets(session)
 

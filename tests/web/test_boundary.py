@@ -143,9 +143,9 @@ def test_what_nobody_expected_is_a_500_that_tells_nothing(metrics: Metrics, caps
     assert answer.status_code == 500
     assert answer.json() == {
         "type": "/problems/internal_error",
-        "title": "The server failed",
+        "title": "Internal server error",
         "status": 500,
-        "detail": "The server failed",
+        "detail": "Internal server error",
         "code": "internal_error",
         "request_id": "id-1",
     }
