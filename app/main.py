@@ -1,4 +1,4 @@
-"""create_app(): the whole house put together."""
+"""The application factory."""
 
 import gc
 from collections.abc import AsyncIterator

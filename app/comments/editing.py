@@ -132,7 +132,7 @@ def edit_comment(
 
 
 def _moderate_edit(session: Session, editor: Editor, row: Row, prepared: PreparedText) -> None:
-    """Let a new text pass the judges as a new comment would."""
+    """Moderate a changed text as a new comment."""
     article, body = get_readable_article(session, row["article_id"]), prepared.body
     person = find_participant_by(session, "id", row["participant_id"])
     if person is None:

@@ -401,7 +401,7 @@ EDITS = document_problems(*EDIT_PROBLEMS, Banned, EditWindowClosed, ParentNotPub
 
 
 def make_editor(request: Request, actor: Actor) -> Editor:
-    """Who changes a comment."""
+    """Return the context of an edit by this caller."""
     services = CommentServices.of(request)
     window = timedelta(minutes=services.settings.edit_window)
     return Editor(actor, services.vault, services.pipeline, services.moderation, window, hash_address(request))

@@ -58,7 +58,7 @@ class _SwitchInterval:
 
     @contextmanager
     def shorten(self) -> Iterator[None]:
-        """For as long as this lasts, in any thread."""
+        """Shorten the switch interval while the context lasts."""
         with self._lock:
             if not self._running:
                 self._before = sys.getswitchinterval()
@@ -122,7 +122,7 @@ class Database(ABC):
             yield connection
 
     def run_query(self, query: Callable[[sa.Connection], T]) -> T:
-        """Run a query here and now, for threads."""
+        """Run a query in the calling thread."""
         with self.connect() as connection:
             return query(connection)
 

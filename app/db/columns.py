@@ -25,7 +25,7 @@ def table_of(model: type[SQLModel]) -> sa.Table:
 
 
 def count_affected(result: sa.Result[Any]) -> int:
-    """How many rows an UPDATE or DELETE touched."""
+    """Return how many rows an UPDATE or DELETE changed."""
     return cast("sa.CursorResult[Any]", result).rowcount
 
 

@@ -109,7 +109,7 @@ def finish_delivery(
 
 
 def release_deliveries(session: Session, pieces: Sequence[ClaimedDelivery]) -> None:
-    """Give back what was taken and not sent, as if it had never been taken."""
+    """Return claimed deliveries that were not sent to the queue, without counting an attempt."""
     moment, lanes = now(), {piece.lane_id for piece in pieces}
     lock_lanes(session, lanes)
     for piece in pieces:

@@ -54,7 +54,7 @@ _RETRY_NOW = sa.update(DELIVERY).where(
 
 
 def parallel_limit(failures: int) -> int:
-    """How many deliveries of a lane may run at once."""
+    """Return how many deliveries of a lane may run at once."""
     return 1 if failures >= BREAKER_THRESHOLD else MAX_PARALLEL
 
 
@@ -78,7 +78,7 @@ def lock_lanes_by_name(session: Session, channel: str, names: Iterable[str]) -> 
 
 
 def lock_lanes(session: Session, lane_ids: Collection[str]) -> list[Row]:
-    """Lock lanes by id; their rows."""
+    """Lock lanes by id and return their rows."""
     query = sa.select(LANE).where(LANE.c.id.in_(lane_ids)).order_by(LANE.c.channel, LANE.c.name).with_for_update()
     return list(session.execute(query).mappings())
 

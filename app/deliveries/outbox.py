@@ -32,7 +32,7 @@ _OPEN = DELIVERY.c.finished_at.is_(None)
 
 
 class _Topic(NamedTuple):
-    """What keeps its order."""
+    """Deliveries that are sent in order."""
 
     channel: str
     endpoint: str
@@ -246,7 +246,7 @@ _FIRST = (
 
 
 def is_due(connection: sa.Connection) -> bool:
-    """Whether there is something to send: asked before a lock is taken."""
+    """Return whether a delivery is due, without taking a lock."""
     turn = connection.execute(_NEXT).scalar()
     return turn is not None and turn <= now()
 
@@ -281,7 +281,7 @@ def list_lanes(connection: sa.Connection) -> Sequence[Any]:
 
 
 def list_dead(connection: sa.Connection, limit: int) -> Sequence[Any]:
-    """What was given up, the latest first."""
+    """List dead deliveries, newest first."""
     query = sa.select(DELIVERY).where(DELIVERY.c.state == "dead")
     return connection.execute(query.order_by(DELIVERY.c.finished_at.desc(), DELIVERY.c.id.desc()).limit(limit)).all()
 

@@ -87,7 +87,7 @@ def read_between(
 
 
 def last_position(connection: sa.Connection) -> Position:
-    """The newest fact that this connection sees."""
+    """Return the position of the newest event that this connection sees."""
     row = connection.execute(sa.select(_EVENT.c.xid, _EVENT.c.seq).order_by(_EVENT.c.seq.desc()).limit(1)).first()
     return Position(row.xid, row.seq) if row else START
 

@@ -1,4 +1,4 @@
-"""Recognising whoever calls by what they send: an API key, a token of this server, or a JWT of the site's."""
+"""Authentication: API keys, tokens of this server, and JWTs of the publication's site."""
 
 import asyncio
 
@@ -24,7 +24,7 @@ def is_reader_token(token: str) -> bool:
 
 
 class Callers:
-    """Everybody who can be known by a token."""
+    """Identifies callers by their token."""
 
     def __init__(self, db: Database, vault: Vault, readers: Readers, find_inside: FindInside) -> None:
         self.keys, self.vault, self.readers = KeyRing(db, find_inside), vault, readers
@@ -32,7 +32,7 @@ class Callers:
         self._guests: dict[str, tuple[float, Row]] = {}  # recognised a moment ago
 
     async def identify(self, token: str) -> Actor:
-        """The caller with this token, or 401."""
+        """Return the caller with this token; 401 if it is unknown."""
         if token.startswith(GUEST_PREFIX):
             return await self._guest(token)
         if token.startswith(EDIT_PREFIX):

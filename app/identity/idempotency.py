@@ -74,7 +74,7 @@ def claim_key(session: Session, caller: str, key: str, fingerprint: str) -> Answ
 
 
 def has_answer(connection: sa.Connection, caller: str, key: str) -> bool:
-    """Whether an answer is kept for this key, or is being made."""
+    """Return whether an answer is stored for this key, or being made."""
     query = sa.select(_REPLAY.c.key).where(_REPLAY.c.caller == caller, _REPLAY.c.key == key)
     return connection.execute(query).first() is not None
 
@@ -92,7 +92,7 @@ def delete_answers(session: Session, caller: str) -> None:
 
 
 def prune_answers(session: Session, before: datetime) -> int:
-    """Forget answers older than a moment."""
+    """Delete answers older than a moment; return how many."""
     return count_affected(session.execute(sa.delete(_REPLAY).where(_REPLAY.c.created_at < before)))
 
 

@@ -1,4 +1,4 @@
-"""Who may change what readers see: the one rule, asked by every action that changes it."""
+"""The rule for changing what readers see, checked by every action that does."""
 
 from app.core.problems import Forbidden
 from app.identity.schemas import Actor

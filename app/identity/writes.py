@@ -1,4 +1,4 @@
-"""How a write is answered: once for its idempotency key, and only after the commit."""
+"""Writes: run in a transaction, answered after the commit, and once for each idempotency key."""
 
 import hashlib
 from collections.abc import Callable
@@ -75,7 +75,7 @@ class _Rendering:
     location: str | None
 
     def answer(self, session: Session, result: Any) -> Answer:
-        """The finished answer, made inside the transaction."""
+        """Render the answer within the transaction."""
         if self.read is None or self.model is None:
             return Answer(self.status, {}, b"")
         row = self.read(session.connection(), result)

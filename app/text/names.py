@@ -1,4 +1,4 @@
-"""Names that everybody sees: nothing in them turns the line around, tells a private address or claims an office."""
+"""Public names: no bidirectional controls, no e-mail address, no claimed office."""
 
 import re
 from typing import Annotated, Final

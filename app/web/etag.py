@@ -20,7 +20,7 @@ _CODINGS = ("-gzip", "-br", "-zstd")
 
 
 def make_etag(body: bytes, version: int | None = None) -> str:
-    """The tag of these bytes, without quotes."""
+    """Return the entity tag of a body, without quotes."""
     digest = hashlib.sha256(body).hexdigest()[:20]  # processors have instructions for it: half of what BLAKE2 takes
     return f"v{version}-{digest}" if version is not None else digest
 
@@ -32,7 +32,7 @@ def _strip_coding(tag: str) -> str:
 
 
 def matches_etag(if_none_match: str, tag: str) -> bool:
-    """Whether the client already has these bytes, in whatever content coding."""
+    """Return whether `If-None-Match` names this tag, in any content coding."""
     if if_none_match.strip() == "*":
         return True
     return any(_strip_coding(found) == tag for _, found in _TAG.findall(if_none_match))

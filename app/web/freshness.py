@@ -49,13 +49,13 @@ class Freshness:
 
 @lru_cache(4096)
 def format_http_date(second: int) -> str:
-    """A time as HTTP headers have it (RFC 9110 §5.6.7)."""
+    """Format seconds since 1970 as an HTTP date (RFC 9110 §5.6.7)."""
     return email.utils.formatdate(second, usegmt=True)
 
 
 @lru_cache(4096)
 def parse_http_date(text: str) -> int | None:
-    """The time in a header, None for what is no date."""
+    """Parse an HTTP date into seconds since 1970; None if it is invalid."""
     try:
         return int(email.utils.parsedate_to_datetime(text).timestamp()) if len(text) <= 64 else None
     except (ValueError, TypeError, IndexError, OverflowError):

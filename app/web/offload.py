@@ -1,4 +1,4 @@
-"""Work on texts that takes long in Python, kept away from the event loop and the writer: one piece at a time."""
+"""CPU-bound work on texts, run outside of the event loop and the writer, one task at a time."""
 
 import asyncio
 from collections.abc import Callable

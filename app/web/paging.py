@@ -72,7 +72,7 @@ class PageQuery(ReadQuery):
 
 
 def decode_cursor(cursor: str) -> list[Any]:
-    """The list inside a cursor; 400 for what is none."""
+    """Return the list that a cursor encodes; 400 if it is not a cursor."""
     try:
         parts = json.loads(base64.b64decode(cursor + "=" * (-len(cursor) % 4), b"-_", validate=True))
     except (ValueError, RecursionError):
@@ -83,7 +83,7 @@ def decode_cursor(cursor: str) -> list[Any]:
 
 
 def encode_cursor(*parts: object) -> str:
-    """A cursor that holds these."""
+    """Encode values as a cursor."""
     return base64.urlsafe_b64encode(_encode_unicode(parts).encode()).decode().rstrip("=")
 
 
@@ -101,7 +101,7 @@ class Sort:
         return Sort(self.name, self.descending, self.kind, asked.fingerprint(*scope))
 
     def encode(self, value: datetime | str | int, row_id: str) -> str:
-        """The cursor that goes on after this row."""
+        """Return the cursor of the page after this row."""
         if self.kind is datetime:
             value = format_rfc3339(parse_time(value) if isinstance(value, str) else cast(datetime, value))
         return encode_cursor(self.query, self.name, value, row_id)
@@ -138,7 +138,7 @@ class Sort:
 
 
 def bind_cursor(key: Key | None) -> dict[str, Any]:
-    """The parameters that `Sort.after` names."""
+    """Return the bound parameters that `Sort.after` names."""
     return {"after_key": key[0], "after_id": key[1]} if key else {}
 
 

@@ -1,4 +1,4 @@
-"""Any exception as problem+json: one handler for all, and never a word of what was sent."""
+"""Exceptions as problem+json; answers never echo input."""
 
 import re
 from collections.abc import Mapping, Sequence
@@ -65,7 +65,7 @@ _BY_STATUS: dict[int, type[Problem]] = {
 
 
 def problem_response(problem: Problem, request_id: str) -> JSONResponse:
-    """The problem as a response that no cache keeps."""
+    """Return the response of a problem, which caches must not store."""
     content: dict[str, Any] = {
         "type": f"/problems/{problem.code}",
         "title": problem.title,
@@ -140,7 +140,7 @@ def _problem_from_validation(error: RequestValidationError) -> Problem:
 
 
 def problem_from_exception(error: Exception) -> Problem:
-    """The problem that tells of any exception at all."""
+    """Return the problem for any exception."""
     if isinstance(error, Problem):
         return error
     if isinstance(error, RequestValidationError):

@@ -169,7 +169,7 @@ class Protocol(HttpToolsProtocol):
         super().resume_writing()
 
     def drop_reader(self) -> None:
-        """End the connection of a reader who does not keep up."""
+        """Close the connection of a client that reads too slowly."""
         self._unwatch_reader()
         self.transport.abort()
 
@@ -255,7 +255,7 @@ class _Supervisor(Multiprocess):
 
 
 class _LogHandler(logging.Handler):
-    """What uvicorn and asyncio have to say goes the way of all logs."""
+    """Sends the log records of uvicorn and asyncio to structlog."""
 
     def emit(self, record: logging.LogRecord) -> None:
         log.log(record.levelno, record.getMessage().strip(), logger=record.name, exc_info=record.exc_info or None)
