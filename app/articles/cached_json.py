@@ -233,7 +233,7 @@ class Include(NamedTuple):
 
 
 def name_includes(*, related: Include, comments: Include) -> Mapping[str, Include]:
-    """All that `include` can add, by its name there; rooms above have what is given here."""
+    """Return the parts that `include` can add, by name: neighbours, and those of rooms above."""
     neighbours = Include(_include_neighbours, NeighboursOut)
     return MappingProxyType({"neighbours": neighbours, "related": related, "comments": comments})
 

@@ -73,10 +73,10 @@ async def get_counts(request: Request, query: Annotated[CountsQuery, Query()], a
     if not all(refs) or len(refs) > MAX_COUNTED_ARTICLES or any(len(ref) > 200 for ref in refs):
         raise InvalidParameter("articles", f"articles: 1 to {MAX_COUNTED_ARTICLES} ids or slugs.")
     fields = parse_fields(CountOut, query.fields)
-    ids, found = await database(request).read(discussion_settings.list_counts, refs, settings(request).reactions)
-    missing = [ref for ref in refs if ref not in found]
-    chosen_fields = {"data": dict.fromkeys(found, fields), "missing": ...} if fields else None
-    body = dump_json(CountsOut, {"data": found, "missing": missing}, chosen_fields)
+    ids, counts = await database(request).read(discussion_settings.list_counts, refs, settings(request).reactions)
+    missing = [ref for ref in refs if ref not in counts]
+    chosen_fields = {"data": dict.fromkeys(counts, fields), "missing": ...} if fields else None
+    body = dump_json(CountsOut, {"data": counts, "missing": missing}, chosen_fields)
     groups = (
         [f"comments:{article_id}" for article_id in ids] if len(ids) <= MAX_ARTICLE_GROUPS else counts_groups_of(ids)
     )

@@ -410,11 +410,11 @@ async def get_revision(
 
     def find(connection: sa.Connection) -> dict[str, Any]:
         row = get_visible_to_editor(connection, article, actor, ArticleServices.of(request).site)
-        found = revisions.find_revision_with_terms(connection, row["id"], n)
-        if found is None or not actor.may_in(found["section_id"]):
+        revision = revisions.find_revision_with_terms(connection, row["id"], n)
+        if revision is None or not actor.may_in(revision["section_id"]):
             raise NotFound
-        body = {name: found[name] for name in formats}
-        return {**found, "published": n == row["published_revision"], "body": body}
+        body = {name: revision[name] for name in formats}
+        return {**revision, "published": n == row["published_revision"], "body": body}
 
     out = await database(request).read(find)
     return reply(request, dump_json(RevisionOut, out, parse_fields(RevisionOut, query.fields)), groups=(), private=True)
@@ -434,10 +434,10 @@ async def compare_revisions(
 
     def find(connection: sa.Connection) -> dict[str, Any]:
         row = get_visible_to_editor(connection, article, actor, ArticleServices.of(request).site)
-        found = revisions.compare_revisions(connection, actor, row["id"], n, query.against or max(1, n - 1))
-        if found is None:
+        diff = revisions.compare_revisions(connection, actor, row["id"], n, query.against or max(1, n - 1))
+        if diff is None:
             raise NotFound
-        return found
+        return diff
 
     out = await database(request).scan(find)
     return reply(request, dump_json(DiffOut, out, parse_fields(DiffOut, query.fields)), groups=(), private=True)

@@ -99,8 +99,8 @@ def list_linked_ids(session: Session, model: type[ArticleAuthor] | type[ArticleT
     """List the ids of the authors or tags of an article's row, in their order."""
     table = table_of(model)
     column = table.c.author_id if model is ArticleAuthor else table.c.tag_id
-    found = session.execute(sa.select(column).where(table.c.article_id == article_id).order_by(table.c.position))
-    return list(found.scalars())
+    ids = session.execute(sa.select(column).where(table.c.article_id == article_id).order_by(table.c.position))
+    return list(ids.scalars())
 
 
 def take_snapshot(session: Session, article: Article) -> ArticleSnapshot:

@@ -8,8 +8,7 @@ import sqlalchemy as sa
 from fastapi import APIRouter, Query, Request
 from starlette.responses import RedirectResponse, Response
 
-from app.articles import cached_json as cards
-from app.articles import listing, reading
+from app.articles import cached_json, listing, reading
 from app.articles.activity import activity_column
 from app.articles.addresses import NOT_FOUND_DETAIL, find_by_former_address, resolve_address
 from app.articles.cache_groups import ARTICLES_GROUP, groups_of_list, membership_groups, shows_counts
@@ -83,7 +82,7 @@ def get_visible(
 
     `early` includes articles that are not public yet and for which the caller, a partner, has early access.
     """
-    row = cards.find_cached(connection, ref, site, formats, editing=reading.can_read_drafts(actor))
+    row = cached_json.find_cached(connection, ref, site, formats, editing=reading.can_read_drafts(actor))
     if row is not None and reading.is_visible(row, actor):
         return row
     if row is not None and early is not None and can_read_early(connection, row, actor, early):
@@ -124,11 +123,11 @@ def _render_revision(
     return overlaid, dump_json(SingleArticleOut, reading.present_article(overlaid, site, formats, editing=editing))
 
 
-def _parse_include(include: str | None, known: Mapping[str, Include]) -> list[str]:
+def _parse_include(include: str | None, available: Mapping[str, Include]) -> list[str]:
     """Return the names of the parts to include; 400 for unknown ones."""
     names = dict.fromkeys(part.strip() for part in include.split(",")) if include is not None else {}
-    if not names.keys() <= known.keys():
-        raise InvalidParameter("include", f"include: any of {', '.join(known)}.")
+    if not names.keys() <= available.keys():
+        raise InvalidParameter("include", f"include: any of {', '.join(available)}.")
     return list(names)
 
 
@@ -175,11 +174,11 @@ async def get_article(
     services = ArticleServices.of(request)
     if (kind := _choose_media_type(request, query, services.formats)) != JSON_TYPE:
         return await services.formats[kind](request, article, actor)
-    known = services.includes
-    fields = parse_fields(SingleArticleOut, query.fields, tuple((name, part.model) for name, part in known.items()))
+    available = services.includes
+    fields = parse_fields(SingleArticleOut, query.fields, tuple((name, part.model) for name, part in available.items()))
     check_editing(fields, actor)
     formats = resolve_formats(query.formats, fields, default=("html",) if fields is None else ())
-    named = [*_parse_include(query.include, known), *(name for name in known if name in (fields or {}))]
+    named = [*_parse_include(query.include, available), *(name for name in available if name in (fields or {}))]
     includes = list(dict.fromkeys(named))
     for name in includes:
         refuse_fields(subtree_of(fields, name), "body", "editing")
@@ -195,13 +194,14 @@ async def get_article(
         else:
             row = get_visible(connection, article, actor, site, formats, early=services.early_access)
             edits = drafts and actor.may_in(row["section_id"])
-            (out,) = cards.render_articles(connection, [row], site, formats, lambda _: edits)
-        found = {name: known[name].read(connection, row, site, actor) for name in includes}
-        parts = (b'{"%b":%b}' % (name.encode(), part.json) for name, part in found.items())
-        return row, cards.merge_objects([out, *parts]), [group for part in found.values() for group in part.groups]
+            (out,) = cached_json.render_articles(connection, [row], site, formats, lambda _: edits)
+        parts = {name: available[name].read(connection, row, site, actor) for name in includes}
+        objects = (b'{"%b":%b}' % (name.encode(), part.json) for name, part in parts.items())
+        groups = [group for part in parts.values() for group in part.groups]
+        return row, cached_json.merge_objects([out, *objects]), groups
 
     try:
-        row, body, groups = await services.database.read(cards.retry_on_change(find))
+        row, body, groups = await services.database.read(cached_json.retry_on_change(find))
     except NotFound:
         return await redirect_former_slug(request, article, actor)
     body = filter_one_for_partner(services.access_log, actor, body)
@@ -243,10 +243,10 @@ async def get_neighbours(
 
     def find(connection: sa.Connection) -> tuple[bytes, list[str]]:
         row = get_visible(connection, article, actor, site, early=services.early_access)
-        return cards.render_neighbours(connection, row, site, query.within, formats)
+        return cached_json.render_neighbours(connection, row, site, query.within, formats)
 
     try:
-        body, ids = await services.database.read(cards.retry_on_change(find))
+        body, ids = await services.database.read(cached_json.retry_on_change(find))
     except NotFound:
         return await redirect_former_slug(request, article, actor, "/neighbours")
     body = filter_one_for_partner(services.access_log, actor, body)

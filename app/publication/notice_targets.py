@@ -61,12 +61,12 @@ def get_notice(connection: sa.Connection, notice_id: str) -> sa.RowMapping:
 
 
 def list_notices(
-    connection: sa.Connection, actor: Actor, articles: NoticeArticles, asked: NoticeQuery
+    connection: sa.Connection, actor: Actor, articles: NoticeArticles, query: NoticeQuery
 ) -> dict[str, Any]:
     """Return a page of the notices that the caller may read, newest first."""
-    query = sa.select(_NOTICE).where(_visible_to(actor, articles))
-    if asked.scope is not None:
-        query = query.where(_NOTICE.c.scope == asked.scope)
-    if asked.target_id is not None:
-        query = query.where(_NOTICE.c.target_id == asked.target_id if is_id(asked.target_id) else sa.false())
-    return fetch_page(connection, query, NEWEST_FIRST, _NOTICE.c.created_at, asked)
+    statement = sa.select(_NOTICE).where(_visible_to(actor, articles))
+    if query.scope is not None:
+        statement = statement.where(_NOTICE.c.scope == query.scope)
+    if query.target_id is not None:
+        statement = statement.where(_NOTICE.c.target_id == query.target_id if is_id(query.target_id) else sa.false())
+    return fetch_page(connection, statement, NEWEST_FIRST, _NOTICE.c.created_at, query)

@@ -58,22 +58,22 @@ def _has_similar_key(word: str) -> sa.ColumnElement[bool]:
 
 def _find_tag_ids(session: Session, refs: Sequence[str]) -> Mapping[str, str]:
     """Return ids by reference: by id, slug, name in any case, or former slug; unknown ones are left out."""
-    ids = [ref for ref in refs if is_id(ref)]
+    uuids = [ref for ref in refs if is_id(ref)]
     words = [ref for ref in refs if not is_id(ref)]
     slugs = {slugify(word) for word in words}.union(words)
-    is_named = sa.or_(_TAG.c.id.in_(ids), _TAG.c.slug.in_(sorted(slugs)), *map(_has_similar_key, words))
+    is_named = sa.or_(_TAG.c.id.in_(uuids), _TAG.c.slug.in_(sorted(slugs)), *map(_has_similar_key, words))
     locked = sa.select(_TAG.c.id, _TAG.c.slug, _TAG.c.name).where(is_named).order_by(_TAG.c.id)
     rows = session.execute(locked.with_for_update(read=True, key_share=True)).all()
-    found: dict[str, str] = {}
+    ids: dict[str, str] = {}
     for ref in refs:
         exact = [row.id for row in rows if ref in (row.id, row.slug)]
         named = [row.id for row in rows if not is_id(ref) and _is_same_name(row.name, ref)]
         if exact or named:
-            found[ref] = (exact or named)[0]
-    if former := [slug for slug in words if slug not in found]:
+            ids[ref] = (exact or named)[0]
+    if former := [slug for slug in words if slug not in ids]:
         for (_, ref), reference in resolve_references(session, {"tag": former}).items():
-            found[ref] = reference.id
-    return found
+            ids[ref] = reference.id
+    return ids
 
 
 def require_tags(session: Session, actor: Actor, refs: Sequence[str], pointer: str = "/tags") -> list[str]:

@@ -43,10 +43,10 @@ def find_term(connection: sa.Connection, statement: sa.Select[Any], ref: str) ->
     return None  # neither an id nor a slug: no need to ask the database
 
 
-def list_terms(connection: sa.Connection, statement: sa.Select[Any], sort: Sort, asked: PageQuery) -> dict[str, Any]:
+def list_terms(connection: sa.Connection, statement: sa.Select[Any], sort: Sort, query: PageQuery) -> dict[str, Any]:
     """Return a page of a statement over a table of terms."""
     column = {"name": "name_key"}.get(sort.name, sort.name.removeprefix("-"))
-    return fetch_page(connection, statement, sort, statement.selected_columns[column], asked)
+    return fetch_page(connection, statement, sort, statement.selected_columns[column], query)
 
 
 MERGE = table_of(TermMerge)
