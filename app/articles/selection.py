@@ -9,7 +9,7 @@ from app.core.problems import Forbidden, InvalidParameter, Unauthorized
 from app.identity.schemas import ANONYMOUS, Actor
 
 FieldTree = dict[str, Any] | None
-"""What `kit.fields.chosen` makes of `fields`; None: all of them."""
+"""The `fields` parameter as `parse_fields` returns it; None: all fields."""
 
 
 def resolve_formats(formats: str | None, *trees: Any, default: tuple[str, ...] = ()) -> tuple[str, ...]:

@@ -121,5 +121,5 @@ def render_markdown(source: str) -> Body:
 
 
 def clean_html(source: str) -> Body:
-    """Read what another system kept as HTML; raises ValueError beyond the bounds of `kit.html`."""
+    """Clean HTML from another system; raise ValueError beyond the bounds of `app.text.html`."""
     return _render_body(source, source)

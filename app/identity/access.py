@@ -1,4 +1,4 @@
-"""What every route asks first: who calls, may they, how often, and have they sent this before."""
+"""Access to routes: authentication, scopes, rate limits and query parameters."""
 
 import asyncio
 from collections.abc import Awaitable, Callable, Iterator
@@ -52,7 +52,7 @@ POLICY_BY_KIND = {"key": "key", "guest": "reader", "reader": "reader", "edit": "
 
 
 async def enforce_limit(request: Request, policy: str, actor: Actor | None = None) -> None:
-    """Count a request by a policy of `kit.limits`, for its caller if that is one, else for its address; 429 at the end.
+    """Count a request against a rate-limit policy, by caller or else by network address; 429 beyond the limit.
 
     The answer tells of the policy that was counted last.
     """
@@ -175,9 +175,9 @@ class Access(SecurityBase):
 
 
 def _unknown_parameter(name: str, known: frozenset[str]) -> InvalidParameter:
-    """What to say of a parameter that a route does not have."""
+    """Return the problem for a parameter that the route does not have."""
     shown = printable_name(name)
-    detail = f"{shown}: there is no such parameter here."
+    detail = f"{shown}: there is no such parameter."
     if "cursor" in known and name in _OTHER_PAGING_PARAMETERS:
         detail += " Lists go on by cursor: send the page.next of the answer before."
     elif known:
@@ -215,12 +215,12 @@ async def _wait_for_position(request: Request, text: str) -> None:
 
 
 def require_admission(admit: AdmissionCheck, *, max_bytes: int = MAX_PUBLIC_BYTES, strict: bool = True) -> Any:
-    """The dependency of a route that lets anyone in whom `admit` does not refuse."""
+    """Return the dependency of a public route with an admission check."""
     return Depends(Access(None, admit=admit, max_bytes=max_bytes, strict=strict))
 
 
 def require_scope(scope: Scope, *alternatives: Scope) -> Any:
-    """The dependency of a route that needs a scope, or any one of several."""
+    """Return the dependency of a route that requires a scope, or one of several."""
     return Depends(Access(scope, *alternatives))
 
 

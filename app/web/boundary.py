@@ -165,7 +165,7 @@ class Boundary:
 
 
 class UnhandledErrors:
-    """Answers what nobody expected; inside `Cors`, so that a front end can read that answer too."""
+    """Answers unhandled exceptions with a 500 problem; inside `Cors`, so that front ends can read it."""
 
     def __init__(self, app: ASGIApp) -> None:
         self.app = app

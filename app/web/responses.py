@@ -230,7 +230,7 @@ def _next_link(request: Request, cursor: str | None) -> dict[str, str] | None:
 
 
 def reply_list(request: Request, model: type[BaseModel], page: Mapping[str, Any], fields: Any, **more: Any) -> Response:
-    """A page of a list, with its `next` link; `fields` limits each row, see `kit.fields`."""
+    """A page of a list, with its `next` link; `fields` limits each row, see `app.web.fields`."""
     include = {"data": {"__all__": fields}, "page": True} if fields else None
     return reply(request, dump_json(model, page, include), links=_next_link(request, page["page"]["next"]), **more)
 

@@ -195,7 +195,7 @@ async def _refuse_body(request: Request) -> None:
 
 
 def _find_unsupported(route: APIRoute) -> str | None:
-    """What a route needs that its handler could not give."""
+    """Return what the route needs and handlers do not support, or None."""
     dependant = route.dependant
     callers = [inner for inner in dependant.dependencies if isinstance(inner.call, SecurityBase)]
     others = [inner for inner in dependant.dependencies if not isinstance(inner.call, SecurityBase)]
@@ -223,7 +223,7 @@ def _is_model(field: Any) -> bool:
 
 
 def _build_handler(route: APIRoute) -> Handler:
-    """What answers a route."""
+    """Build the request handler of a route."""
     if unsupported := _find_unsupported(route):
         raise RuntimeError(f"{route.path} takes {unsupported}")
     dependant = route.dependant
