@@ -243,7 +243,7 @@ def test_outside_the_api_parameters_change_nothing(client: TestClient, editor: H
     [
         ("page=2", "page.next"),
         ("offset=20", "page.next"),
-        ("utm_source=x", "utm_source: there is no such parameter here"),
+        ("utm_source=x", "utm_source: there is no such parameter"),
         ("sort-by=x", "sort-by"),
         ("fields=no-such", "there is no field no-such"),
         ("%3Cb%3E=x", "(not shown)"),
