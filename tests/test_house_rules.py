@@ -213,6 +213,43 @@ def without_problems(document: dict[str, Any]) -> Iterator[str]:
             yield f"{method} {path}"
 
 
+RETIRED = {  # words that the code once had, and what it says now (see the glossary in CONTRIBUTING.md)
+    "lay_out": "apply_revision",
+    "reckon": "refresh_visibility",
+    "spoil": "invalidate",
+    "lean": "select_cached",
+    "steady": "retry_on_change",
+    "MovedOn": "SnapshotChanged",
+    "BESIDE": "includes",
+    "Aside": "QueryProcesses",
+    "giving_way": "yield_cpu",
+    "heed": "apply_notify",
+    "hearers": "find_recipients",
+    "Hearer": "Recipient",
+    "Circle": "Audience",
+    "Screening": "ModerationPipeline",
+    "Receipt": "AccessRecord",
+    "hand_over": "filter_for_partner",
+    "astray": "index drift",
+    "Fact": "Event",
+}
+_RETIRED = re.compile(r"\b(" + "|".join(RETIRED) + r")\b")
+
+
+def retired(_path: str, source: str) -> Iterator[tuple[int, str]]:
+    """One word for one thing: those of the glossary, and not those that they replaced."""
+    for number, line in enumerate(source.splitlines(), start=1):
+        if word := _RETIRED.search(line):
+            yield number, f"`{word[1]}` is retired: {RETIRED[word[1]]}"
+
+
+def prose_and_code() -> list[str]:
+    """The code, the templates of mails, and the documentation; decision records keep the words of their time."""
+    pages = [path for path in project_files() if path.startswith("docs/") and not path.startswith("docs/adr/")]
+    templates = [path.relative_to(ROOT).as_posix() for path in (ROOT / "app/mail/templates").iterdir()]
+    return ["README.md", "ARCHITECTURE.md", *SOURCES, *templates, *pages]
+
+
 def project_files() -> list[str]:
     """Text files of the project; what tools make and what a publication stores is not looked at."""
     kinds = {".py", ".toml", ".md", ".yaml", ".json", ".lock", ".sh", ".mako", ".txt", ""}
@@ -240,6 +277,10 @@ def test_the_app_keeps(rule: Rule) -> None:
 def test_no_address_of_a_machine_or_registry_is_in_the_project() -> None:
     assert "Makefile" in (files := project_files())
     assert not (broken := found(banned, files)), broken
+
+
+def test_retired_words_do_not_return() -> None:
+    assert not (broken := found(retired, prose_and_code())), broken
 
 
 def test_pages_are_short() -> None:
@@ -306,6 +347,8 @@ LONG = "def f():\n" + "    x = 1\n" * 60
         (docstrings, "app/a/routes.py", "def f(): pass", [1]),
         (docstrings, "app/a/actions.py", '"""Why."""\ndef f(): pass\ndef _g(): pass', [2]),
         (docstrings, "app/a/actions.py", '"""Why."""\nasync def f():\n    """Why."""', []),
+        (retired, "app/a/b.py", "def reckon_all(): pass\ndef reckon(): pass", [2]),
+        (retired, "docs/a.md", "A factory. A Fact.\nclean, heedless", [1]),
         (banned, "README.md", "pip install --ind" + "ex-url x", [1]),
         (banned, "README.md", "see\nhttps://py" + "pi.org/simple", [2]),
         (banned, "README.md", "cd /t" + "mp/x", [1]),
