@@ -19,11 +19,12 @@ def resolve(document: dict[str, Any], part: dict[str, Any]) -> dict[str, Any]:
     return part
 
 
-def _common(method: str, operation: dict[str, Any], names: set[str]) -> dict[str, str]:
+def _common(method: str, operation: dict[str, Any], names: set[str], has_path: bool) -> dict[str, str]:
     """The problems that the `default` response promises of this operation, each with its code."""
     common = POST | COMMON if method == "POST" else COMMON
     common = common if {} in operation.get("security", [{}]) else common | WITH_KEY
     common = common | WITH_PRECONDITION if "If-Match" in names else common
+    common = common | {"404": "not_found"} if has_path else common
     return common | WITH_BODY if "requestBody" in operation else common
 
 
@@ -37,7 +38,8 @@ def resolved(document: dict[str, Any], method: str, operation: dict[str, Any]) -
             headers = {name: resolve(document, each) for name, each in response["headers"].items()}
             responses[status] = {**response, "headers": headers}
     if default := responses.pop("default", None):
-        for status, code in _common(method, operation, {each["name"] for each in parameters}).items():
+        names, has_path = {each["name"] for each in parameters}, any(each["in"] == "path" for each in parameters)
+        for status, code in _common(method, operation, names, has_path).items():
             assert f"`{code}` ({status})" in default["description"]
             responses.setdefault(status, {**default, "description": f"`{code}`: {default['description']}"})
     return {**operation, "parameters": parameters, "responses": responses}

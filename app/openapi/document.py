@@ -6,6 +6,7 @@ from fastapi import FastAPI
 
 from app.articles.schemas import SingleArticleOut
 from app.comments.schemas import CommentList
+from app.openapi.examples import EXAMPLES
 from app.openapi.messages import add_messages
 from app.openapi.names import TYPES
 from app.web.openapi import (
@@ -111,6 +112,11 @@ def _type_comments(document: Node) -> None:
     properties["comments"] = {"anyOf": kinds, "description": properties["comments"]["description"]}
 
 
+def _add_examples(document: Node) -> None:
+    for name, example in EXAMPLES.items():
+        document["components"]["schemas"][name]["examples"] = [example]
+
+
 def _make(app: FastAPI) -> Node:
     document = build_document(app)
     document["info"] |= {
@@ -126,6 +132,7 @@ def _make(app: FastAPI) -> Node:
     name_types(document, TYPES)
     merge_null(document)
     extend_schemas(document)
+    _add_examples(document)
     share_components(document)
     share_security(document)
     return document

@@ -23,6 +23,7 @@ from app.core.problems import (
     BodyTooLarge,
     Forbidden,
     Invalid,
+    NotFound,
     PreconditionRequired,
     Problem,
     StaleVersion,
@@ -50,7 +51,8 @@ _WITH_BODY: tuple[type[Problem], ...] = (BodyTooLarge, UnsupportedMediaType, Inv
 _WITH_PRECONDITION: tuple[type[Problem], ...] = (StaleVersion, PreconditionRequired)
 _MAY_ANSWER = ", ".join(f"`{kind.code}` ({kind.status})" for kind in (*_ALWAYS, *_WITH_AUTHENTICATION, *_WITH_BODY))
 _DEFAULT = f"""\
-Any problem that is not listed. Every operation may answer {_MAY_ANSWER} or `internal_error` (500); one that takes
+Any problem that is not listed. Every operation may answer {_MAY_ANSWER} or `internal_error` (500); one whose
+path names something also `not_found` (404), for what is not there and for what the caller may not see; one that takes
 `If-Match` also `precondition_required` (428) without it, or `stale_version` (412), which tells the current version and
 its `ETag`; one that takes an `Idempotency-Key` also `request_in_progress` (409), as long as the first request is not
 answered, or `idempotency_key_reused` (422), if the key came with another body or address before."""
@@ -148,6 +150,8 @@ def _complete_responses(operation: Node) -> None:
         common += _WITH_BODY
     if "security" in operation and {} not in operation["security"]:
         common += _WITH_AUTHENTICATION
+    if any(parameter["in"] == "path" for parameter in operation["parameters"]):
+        common.append(NotFound)
     if any(parameter["name"] == "If-Match" for parameter in operation["parameters"]):
         common += _WITH_PRECONDITION
     usual = {str(kind.status): _describe(kind) for kind in common}

@@ -6,11 +6,13 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, get_args
 
+import jsonschema_rs
 import pytest
 
 from app.core.settings import Settings
 from app.live.schemas import TYPES as LIVE_TYPES
 from app.main import create_app
+from app.openapi.examples import EXAMPLES
 from app.openapi.messages import MESSAGES
 from app.webhooks.schemas import TEST_EVENT, EventType
 from tests.document import operation_at, operations
@@ -135,3 +137,10 @@ def test_streams_say_what_they_send(document: dict[str, Any]) -> None:
         content = operation_at(document, "GET", path)["responses"]["200"]["content"]["text/event-stream"]
         name = content["schema"]["contentSchema"]["$ref"].rpartition("/")[2]
         assert document["components"]["schemas"][name]["oneOf"]
+
+
+def test_examples_are_what_the_schemas_take(document: dict[str, Any]) -> None:
+    schemas = document["components"]["schemas"]
+    for name, example in EXAMPLES.items():
+        assert schemas[name]["examples"] == [example]
+        jsonschema_rs.validate({"$ref": f"#/components/schemas/{name}", "components": document["components"]}, example)

@@ -1,0 +1,24 @@
+"""Examples of what clients send, shown beside the schemas of bodies."""
+
+from typing import Any
+
+EXAMPLES: dict[str, dict[str, Any]] = {
+    "ArticleIn": {
+        "title": "Fog holds up the ferry",
+        "section": "harbour",
+        "authors": ["ines-costa"],
+        "tags": ["Ferry", "Weather"],
+        "body": {"markdown": "The **first** boat left at noon."},
+    },
+    "CommentIn": {"text": "I waited, too.", "author": {"name": "Zoe"}, "notify": "replies"},
+    "CorrectionIn": {"text": "The boat left at noon, not at one."},
+    "FrontIn": {"title": "Home", "blocks": [{"kind": "newest", "section": "harbour", "limit": 5}]},
+    "KeyIn": {"name": "Front end", "scopes": ["content:read"]},
+    "NoticeIn": {"scope": "section", "target_id": "opinion", "placement": "before", "text": "An opinion."},
+    "PhraseIn": {"text": "cheap pills", "action": "hold"},
+    "ReportIn": {"reason": "spam"},
+    "ScheduleIn": {"at": "2026-09-01T06:00:00Z"},
+    "SubscriptionIn": {"email": "zoe@example.org", "kind": "articles.new", "frequency": "daily"},
+    "VoteIn": {"value": 1},
+    "WebhookIn": {"url": "https://cdn.example/purge", "events": ["article.*"], "description": "Empty the cache."},
+}
