@@ -86,8 +86,8 @@ def test_commands_exist(page: str) -> None:
 
 @pytest.mark.parametrize("page", PRESENT)
 def test_make_targets_exist(page: str) -> None:
-    targets = set(re.findall(r"^([a-z]+):", (ROOT / "Makefile").read_text("utf-8"), re.M))
-    named = {name for code in code_of(page) for name in re.findall(r"\bmake ([a-z]+)", code)}
+    targets = set(re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text("utf-8"), re.M))
+    named = {name for code in code_of(page) for name in re.findall(r"\bmake ([a-z-]+)", code)}
     assert named <= targets
     parts = {part for code in code_of(page) for part in re.findall(r"\bT=(\S+?)(?=[`\s])", code)}
     assert [part for part in parts if not (ROOT / part).exists()] == []
