@@ -207,7 +207,7 @@ def subscribe(api: Checked, client: TestClient, key: Headers, article: str) -> d
     asked = {"email": "di@example.org", "kind": "comments.all", "target": {"type": "article", "id": article}}
     send("POST", "/v1/subscriptions", asked, 202)
     assert client.portal is not None
-    while client.portal.call(services.worker.once):
+    while client.portal.call(services.worker.run_once):
         pass
     with services.database.connect() as connection:
         (opt_in,) = connection.execute(sa.select(OPT_IN.c.id)).scalars()

@@ -133,8 +133,8 @@ def test_who_has_just_asked_waits_behind_nobody(
     ok(client.post("/v1/subscriptions", json={"email": ANN, "kind": "articles.new"}), 202)
     worker_alone(client)
     assert table(db, LANE, "name") == ["smtp", OPT_IN_LANE]
-    client.portal.call(client.app.state.services.courier.once)  # type: ignore[union-attr,attr-defined]
-    client.portal.call(client.app.state.services.courier.settled)  # type: ignore[union-attr,attr-defined]
+    client.portal.call(client.app.state.services.courier.run_once)  # type: ignore[union-attr,attr-defined]
+    client.portal.call(client.app.state.services.courier.wait_until_idle)  # type: ignore[union-attr,attr-defined]
     assert len(mailbox.to(ANN)) == 1
     assert len(mailbox.mails) < 3 + 24
 

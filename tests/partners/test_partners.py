@@ -250,7 +250,7 @@ def test_what_is_public_has_no_early_readers(
     make.patched(client, editor, article, rights={"embargoed_until": None})
     assert client.portal is not None
     worker: Any = client.app.state.services.worker  # type: ignore[attr-defined]
-    while client.portal.call(worker.once):
+    while client.portal.call(worker.run_once):
         pass
     url = f"/v1/articles/{article['id']}"
     assert make.ok(client.get(f"{url}/partners", headers=editor))["keys"] == []

@@ -137,7 +137,7 @@ def test_among_few_the_same_is_found(client: TestClient, db: Database, monkeypat
     among = answers()
     assert all(total == len(slugs) for _, total, slugs in among)
     assert sum(total for _, total, _ in among) > 500
-    for name in ("FEW", "PHRASED"):
+    for name in ("MAX_SCANNED_ARTICLES", "MAX_SCANNED_WITH_PHRASES"):
         monkeypatch.setattr(entries, name, -1)
     assert answers() == among
 

@@ -131,7 +131,7 @@ def test_the_mail_for_somebody_who_has_it_already(
 ) -> None:
     first = subscribed("ann@mail.example", "articles.new")
     token = asked(client, mailbox)
-    assert "asked for it again" in text_of(mailbox.mails[-1])
+    assert "requested it again" in text_of(mailbox.mails[-1])
     second = ok(client.post(CONFIRM, json={"token": token}))
     assert second["subscription"]["confirmed_at"] == first["subscription"]["confirmed_at"]
     assert second["manage_token"] == first["manage_token"]
