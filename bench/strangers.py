@@ -4,20 +4,20 @@ import argparse
 import asyncio
 import itertools
 import json
+import multiprocessing
 import statistics
 import sys
 import tempfile
 from collections.abc import Iterator
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
-import uvloop
 from rich.console import Console
 from rich.table import Table
 
 from bench.__main__ import DATABASES, urls
 from bench.cases import CASES, look
-from bench.load import Slice, driven
+from bench.load import drive
 from bench.seed import seed
 from bench.servers import app
 
@@ -51,32 +51,39 @@ def _wire(path: str, body: bytes) -> bytes:
     return f"{head}Connection: close\r\n\r\n".encode() + body
 
 
-async def _stranger(port: int, article: str, seconds: float) -> int:
-    """Send batches, comments and trials, one after the other, whatever is answered; returns how many."""
-    loop, sent = asyncio.get_running_loop(), 0
-    until = loop.time() + seconds
-    for number in itertools.count():
-        if loop.time() > until:
-            return sent
-        comment = json.dumps({"text": f"{DEAREST[number % 3]}{number}"[-9999:], "author": {"name": "Ann"}}).encode()
-        here = f"/v1/articles/{article}/comments"
-        kinds = (
-            _wire("/v1/sync/comments", _batch(article, number)),
-            _wire(f"{here}?dry_run=true", comment),
-            _wire(here, comment),
-        )
-        reader, writer = await asyncio.open_connection("127.0.0.1", port)
-        writer.write(kinds[number % 3])
-        with suppress(ConnectionError):
-            await reader.read()
-        writer.close()
-        sent += 1
-        await asyncio.sleep(PACE)
+def _make_requests(article: str, number: int, seconds: float) -> list[bytes]:
+    """What the stranger sends in a half of a round: batches, comments and trials in turn, none twice."""
+    comments = f"/v1/articles/{article}/comments"
+    sent: list[bytes] = []
+    for turn in range(number, number + int(seconds / PACE)):
+        if turn % 3:
+            comment = {"text": f"{DEAREST[turn % 3]}{turn}"[-9999:], "author": {"name": "Ann"}}
+            sent.append(_wire(f"{comments}?dry_run=true" if turn % 3 == 1 else comments, json.dumps(comment).encode()))
+        else:
+            sent.append(_wire("/v1/sync/comments", _batch(article, turn)))
     return sent
 
 
-async def _both(port: int, reads: Iterator[bytes], article: str, seconds: float) -> tuple[Slice, int]:
-    return await asyncio.gather(driven(port, reads, 200, 1, seconds), _stranger(port, article, seconds))
+async def _send(port: int, requests: list[bytes]) -> None:
+    """Send one after the other, whatever is answered."""
+    for request in requests:
+        reader, writer = await asyncio.open_connection("127.0.0.1", port)
+        writer.write(request)
+        with suppress(ConnectionError):
+            await reader.read()
+        writer.close()
+        await asyncio.sleep(PACE)
+
+
+@contextmanager
+def _stranger(port: int, requests: list[bytes]) -> Iterator[None]:
+    """Let a stranger send meanwhile, from a process of its own: it must not hold up the loop that measures."""
+    process = multiprocessing.get_context("fork").Process(target=lambda: asyncio.run(_send(port, requests)))
+    process.start()
+    try:
+        yield
+    finally:
+        process.join()
 
 
 def main() -> int:
@@ -99,12 +106,16 @@ def main() -> int:
             reads = itertools.cycle([request.wire() for request in asked])
             article, alone, beside, sent = asked[0].path.split("/")[3].partition("?")[0], [], [], 0
             with app(store.url, Path(folder), LIMITS) as process:
-                uvloop.run(_both(process.port, reads, article, 4.0))  # the process beside the app begins
-                for _ in range(ROUNDS):
-                    alone.append(uvloop.run(driven(process.port, reads, 200, 1, options.seconds)))
-                    found, more = uvloop.run(_both(process.port, reads, article, options.seconds))
-                    beside.append(found)
-                    sent += more
+                for number in range(ROUNDS + 1):
+                    seconds = options.seconds if number else 4.0  # in the first one the process beside the app begins
+                    requests = _make_requests(article, sent, seconds)
+                    found = drive(process.port, reads, status=200, connections=1, seconds=seconds)
+                    with _stranger(process.port, requests):
+                        disturbed = drive(process.port, reads, status=200, connections=1, seconds=seconds)
+                    sent += len(requests)
+                    if number:
+                        alone.append(found)
+                        beside.append(disturbed)
         for name, slices in (("alone", alone), (f"beside {sent} requests of a stranger", beside)):
             cuts = [statistics.median(getattr(found, cut) for found in slices) for cut in ("p50", "p95", "p99")]
             table.add_row(dialect, name, *(f"{cut * 1000:.2f}" for cut in cuts))
