@@ -12,6 +12,7 @@ from app.articles.tables import ACTIVITY_KINDS, SITE_ID, WINDOW_DAYS, ActivityHo
 from app.core.clock import now
 from app.db.columns import table_of
 from app.db.prepared import Prepared
+from app.db.rows import JsonObject
 from app.events.catalog import ActivityAged
 from app.events.log import emit
 
@@ -44,14 +45,14 @@ def _upsert_sum(insert: Any, table: sa.Table, names: list[str]) -> Any:
     return new.on_conflict_do_update(index_elements=list(table.primary_key), set_=more)
 
 
-_ADD_HOUR = Prepared(
+_ADD_HOUR: Prepared[JsonObject] = Prepared(
     {
         name: _upsert_sum(insert, HOUR, list(ACTIVITY_KINDS)).returning(HOUR.c.passed)
         for name, insert in _INSERT.items()
     },
     HOUR.c.keys(),
 )
-_ADD = Prepared(
+_ADD: Prepared[JsonObject] = Prepared(
     {name: _upsert_sum(insert, ACTIVITY, _SUMS) for name, insert in _INSERT.items()}, ("article_id", *_SUMS)
 )
 _MORE = {kind: sa.bindparam(f"more_{kind}", type_=sa.Integer()) for kind in ACTIVITY_KINDS}

@@ -91,7 +91,7 @@ def select_cached(
 
 
 @lru_cache(64)
-def _select_one(formats: tuple[str, ...], by_id: bool, editing: bool) -> Prepared:
+def _select_one(formats: tuple[str, ...], by_id: bool, editing: bool) -> Prepared[dict[str, Any]]:
     column = ARTICLE.c.id if by_id else ARTICLE.c.slug
     statement = select_cached(*_SINGLE_COLUMNS, "updated_at", formats=formats, editing=editing)
     return Prepared(statement.where(column == sa.bindparam("ref", type_=column.type)))

@@ -302,7 +302,7 @@ _CONTEXTS = _for_one_article(
         join_discussion(ARTICLE, tally=False).outerjoin(_SITE_DISCUSSION, _SITE_DISCUSSION.c.target_id == _SITE_TARGET)
     )
 )
-_CONTEXT = {by_id: Prepared(query) for by_id, query in _CONTEXTS.items()}
+_CONTEXT: dict[bool, Prepared[dict[str, Any]]] = {by_id: Prepared(query) for by_id, query in _CONTEXTS.items()}
 
 
 def find_posting_context(store: sa.Connection | Session, ref: str) -> PostingContext | None:

@@ -17,6 +17,7 @@ from app.core.clock import now
 from app.core.problems import Forbidden, NotFound
 from app.db.columns import Row, table_of
 from app.db.prepared import Prepared
+from app.db.rows import JsonObject
 from app.events.catalog import DiscussionChanged, LoggedEvent, SectionDeleted
 from app.events.log import emit
 from app.identity.audit import record_action
@@ -37,7 +38,7 @@ def _upsert_sum(insert: Any) -> Any:
     return new.on_conflict_do_update(index_elements=[_TALLY.c.article_id], set_=more)
 
 
-_ADD = Prepared(
+_ADD: Prepared[JsonObject] = Prepared(
     {dialect: _upsert_sum(insert) for dialect, insert in _INSERT.items()},
     ("article_id", "comments", "inline", "reactions"),
 )

@@ -338,7 +338,7 @@ def _select_ids(shape: QueryShape) -> sa.Subquery:
 
 
 @lru_cache(512)
-def _select_page(shape: QueryShape) -> Prepared | sa.Select[Any]:
+def _select_page(shape: QueryShape) -> Prepared[dict[str, Any]] | sa.Select[Any]:
     ids = _select_ids(shape)
     statement = select_cached(formats=shape.formats, editing=shape.editing, page=ids)
     if shape.resolves_inline:

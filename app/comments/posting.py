@@ -21,6 +21,7 @@ from app.core.ids import new_id
 from app.core.problems import Conflict, Forbidden, Invalid, Unavailable
 from app.db.columns import Row
 from app.db.prepared import Prepared
+from app.db.rows import JsonObject
 from app.identity.participants import find_caller, get_or_create_participant
 from app.identity.schemas import Actor
 from app.identity.secrets import Vault
@@ -35,7 +36,7 @@ _SELECT_PARENT = sa.select(C.c.id, C.c.article_id, C.c.root_id, C.c.depth, C.c.s
     C.c.id == _ID
 )
 _LOCK = sa.select(sa.func.pg_advisory_xact_lock(sa.func.hashtextextended(sa.bindparam("id", type_=sa.Text()), 0)))
-_INSERT = Prepared(sa.insert(C), C.c.keys())
+_INSERT: Prepared[JsonObject] = Prepared(sa.insert(C), C.c.keys())
 _SELECT_BYLINE = sa.select(ARTICLE_AUTHOR.c.author_id).where(
     ARTICLE_AUTHOR.c.article_id == sa.bindparam("article", type_=ARTICLE_AUTHOR.c.article_id.type),
     ARTICLE_AUTHOR.c.author_id == sa.bindparam("author", type_=ARTICLE_AUTHOR.c.author_id.type),

@@ -98,7 +98,7 @@ def find_comment(store: sa.Connection | Session, comment_id: str) -> sa.RowMappi
 
 
 @lru_cache(32)
-def _select_page(kind: str, sort: str, paged: bool) -> Prepared:
+def _select_page(kind: str, sort: str, paged: bool) -> Prepared[dict[str, Any]]:
     """A page of one view: one range of the index that is in its order."""
     order, column = SORTS[sort], C.c[SORT_COLUMNS[sort]]
     statement = sa.select(*COLUMNS).select_from(TABLES).where(_WHERE[kind])
@@ -113,7 +113,7 @@ def _select_count(kind: str) -> sa.Select[Any]:
 
 
 @lru_cache(2)
-def _select_first_replies(dialect: str) -> Prepared:
+def _select_first_replies(dialect: str) -> Prepared[dict[str, Any]]:
     """The first replies to each of some comments: as many short walks along an index as there are comments."""
     inner = C.alias("reply")
     order = _REPLY_SORT.order_by(inner.c.created_at, inner.c.id)

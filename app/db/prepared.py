@@ -7,7 +7,7 @@ goes in and comes out. For paths that are measured; everything else takes `execu
 
 from collections.abc import Callable, Collection, Mapping
 from operator import methodcaller
-from typing import Any, NamedTuple, NoReturn, cast
+from typing import Any, Generic, NamedTuple, NoReturn, TypeVar, cast
 
 import sqlalchemy as sa
 from sqlalchemy.exc import DBAPIError
@@ -62,7 +62,10 @@ def _raise_wrapped(connection: sa.Connection, cursor: Any, sql: str, error: Any)
     ) from error
 
 
-class Prepared:
+R = TypeVar("R", bound=Mapping[str, object])  # a TypedDict whose keys are the columns of the statement
+
+
+class Prepared(Generic[R]):
     """A statement, or one for each database; `columns` are those that an INSERT is given: all that are to be set."""
 
     def __init__(self, statement: Any, columns: Collection[str] = ()) -> None:
@@ -71,28 +74,28 @@ class Prepared:
         self._ready: dict[str, _Ready] = {}
 
     def run(self, store: sa.Connection | Session, values: Mapping[str, Any]) -> None:
-        """Run it for its effect."""
+        """Run the statement for its effect."""
         self._execute(store, values, None)
 
     def first(self, store: sa.Connection | Session, values: Mapping[str, Any]) -> tuple[Any, ...] | None:
-        """Its first row, or None."""
+        """Return its first row, or None."""
         row, out = self._execute(store, values, _fetch_one)
         if row is None or not out:
             return cast("tuple[Any, ...] | None", row)
         return tuple(_convert(list(row), out))
 
-    def row(self, store: sa.Connection | Session, values: Mapping[str, Any]) -> dict[str, Any] | None:
-        """Its first row by the names of its columns, or None."""
+    def row(self, store: sa.Connection | Session, values: Mapping[str, Any]) -> R | None:
+        """Return its first row by the names of its columns, or None."""
         row, out = self._execute(store, values, _fetch_one)
-        return None if row is None else dict(zip(self._names, _convert(list(row), out), strict=True))
+        return None if row is None else cast(R, dict(zip(self._names, _convert(list(row), out), strict=True)))
 
-    def rows(self, store: sa.Connection | Session, values: Mapping[str, Any]) -> list[dict[str, Any]]:
-        """All of its rows by the names of their columns."""
+    def rows(self, store: sa.Connection | Session, values: Mapping[str, Any]) -> list[R]:
+        """Return all of its rows by the names of their columns."""
         rows, out = self._execute(store, values, _fetch_all)
-        return [dict(zip(self._names, _convert(list(row), out), strict=True)) for row in rows]
+        return [cast(R, dict(zip(self._names, _convert(list(row), out), strict=True))) for row in rows]
 
     def one(self, store: sa.Connection | Session, values: Mapping[str, Any]) -> tuple[Any, ...]:
-        """The row of a statement that always gives one."""
+        """Return the row of a statement that always gives one."""
         row = self.first(store, values)
         assert row is not None, "the statement gave no row"
         return row

@@ -11,6 +11,7 @@ from sqlmodel import Session
 from app.core.clock import now
 from app.db.columns import table_of
 from app.db.prepared import Prepared
+from app.db.rows import JsonObject
 from app.events.catalog import EventBase, LoggedEvent
 from app.events.schemas import PRUNED_CURSOR, START, XID_OFFSET_CURSOR, Position
 from app.events.tables import Event, LogCursor
@@ -183,7 +184,7 @@ _LATEST_XID = sa.select(sa.func.max(_EVENT.alias("seen").c.xid)).scalar_subquery
 # has to stand behind all that it has seen; readers miss nothing by that, for a place only ever moves away from them.
 _XID: Any = sa.func.greatest(_OWN, _LATEST_XID)
 _NEW = sa.insert(_EVENT).returning(_EVENT.c.xid, _EVENT.c.seq)
-_EMIT = Prepared(
+_EMIT: Prepared[JsonObject] = Prepared(
     {"sqlite": _NEW.values(xid=0), "postgresql": _NEW.values(xid=_XID)},
     ("type", "subject_id", "at", "groups", "payload"),
 )

@@ -26,7 +26,9 @@ def _select_by(name: str) -> sa.Select[Any]:
 
 
 _SELECT_BY = {name: _select_by(name) for name in ("id", "token_hash", "subject", "key_id")}
-_LOCK_BY = {name: Prepared(query.with_for_update(read=True, key_share=True)) for name, query in _SELECT_BY.items()}
+_LOCK_BY: dict[str, Prepared[dict[str, Any]]] = {
+    name: Prepared(query.with_for_update(read=True, key_share=True)) for name, query in _SELECT_BY.items()
+}
 _EMAIL = _select_by("email").order_by(PARTICIPANT.c.id)
 _CONFIRMED = _select_by("email").where(PARTICIPANT.c.confirmed_at.is_not(None)).order_by(PARTICIPANT.c.id)
 

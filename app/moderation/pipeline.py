@@ -93,7 +93,9 @@ def _select_history(with_rates: bool) -> sa.Select[Any]:
     ).where(is_theirs, newest.c.id != _parameter("comment", _C.c.id))
 
 
-_SELECT_HISTORY = {counted: Prepared(_select_history(counted)) for counted in (True, False)}
+_SELECT_HISTORY: dict[bool, Prepared[dict[str, Any]]] = {
+    counted: Prepared(_select_history(counted)) for counted in (True, False)
+}
 
 
 def read_history(

@@ -9,6 +9,7 @@ from sqlmodel import Session
 
 from app.db.columns import table_of
 from app.db.prepared import Prepared
+from app.db.rows import JsonObject
 from app.identity.keys import reserved_name_clause
 from app.publication import terms
 from app.publication.schemas import LEVELS, SECTION_SORTS, TERM_SORTS, SectionQuery, TermQuery, present_image
@@ -88,7 +89,7 @@ SELECT_AUTHORS = sa.select(_AUTHOR, *_IMAGE_COLUMNS).select_from(
 )
 
 _SKELETON_PARAMETERS = [sa.bindparam(name, type_=sa.String()) for name in "abc"]
-_IS_STAFF_SKELETON = Prepared(
+_IS_STAFF_SKELETON: Prepared[JsonObject] = Prepared(
     sa.select(sa.exists().where(_AUTHOR.c.skeleton.in_(_SKELETON_PARAMETERS)) | reserved_name_clause())
 )
 
