@@ -17,7 +17,7 @@ from app.core.logs import configure_logging
 from app.core.settings import Settings
 from app.db import Database, QueryProcesses, open_database
 from app.deliveries.courier import Courier
-from app.feeds.format_routes import ACCEPTED as FORMATS
+from app.feeds.format_routes import FORMATS_BY_MEDIA_TYPE as FORMATS
 from app.identity.callers import Callers
 from app.identity.readers import Readers
 from app.identity.secrets import Vault

@@ -1,128 +1,139 @@
-"""An article's text by itself: with its notices and corrections, and with addresses that work elsewhere."""
+"""An article's text for use outside of its site: with its notices and corrections, and with absolute URLs."""
 
 import posixpath
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from html import escape, unescape
-from typing import Any
+from typing import Literal, cast
 from urllib.parse import urljoin
 
-from app.feeds.schemas import uri
+from app.blocks import Block
+from app.db.rows import JsonObject
+from app.feeds.article_json import ArticleJson, CorrectionJson, NoticeJson, PreviewJson
+from app.feeds.schemas import to_uri
 from app.publication.schemas import MEDIA_PATH
 from app.text.html import parse_html
 from app.text.inputs import is_http_url
 
-Article = Mapping[str, Any]
-KINDS = {
+CORRECTION_LABELS = {
     "correction": "Correction",
     "clarification": "Clarification",
     "update": "Update",
     "editors_note": "Editor’s note",
 }
-# Only inside of tags, which the sanitiser writes in one form: the same words may stand in a text about HTML.
+# URLs are replaced inside of start tags only, as the sanitiser writes them: a text about HTML may contain the same.
 _RELATIVE = re.compile(r' (?:href|src|poster|data-embed)="(?![a-z][a-z0-9+.-]*:)', re.IGNORECASE)
-_TAG = re.compile(r'<[a-z][a-z0-9]*(?: [a-z-]+="[^"]*")+')
-_ADDRESS = re.compile(r'( (?:href|src|poster|data-embed)=")([^"]*)')
+_START_TAG = re.compile(r'<[a-z][a-z0-9]*(?: [a-z-]+="[^"]*")+')
+_URL_ATTRIBUTE = re.compile(r'( (?:href|src|poster|data-embed)=")([^"]*)')
 
-# What the tables of operating systems lack, or say otherwise.
-_RECORDINGS = {
+# `mimetypes` depends on the operating system, and lacks some of these or names others.
+_RECORDING_TYPES = {
     ".aac": "audio/aac", ".flac": "audio/flac", ".m4a": "audio/mp4", ".m4v": "video/mp4", ".mov": "video/quicktime",
     ".mp3": "audio/mpeg", ".mp4": "video/mp4", ".oga": "audio/ogg", ".ogg": "audio/ogg", ".ogv": "video/ogg",
     ".opus": "audio/ogg", ".wav": "audio/wav", ".webm": "video/webm",
 }  # fmt: skip
-_LEADS = {"href", "src", "poster", "link", "url"}  # members of blocks
+_URL_MEMBERS = {"href", "src", "poster", "link", "url"}  # of blocks and marks
 
 
-def absolute(html: str, base: str, api: str) -> str:
-    """Sanitised HTML with every address absolute (RFC 3986 §5.2): own files on this server, the rest on the site."""
+def make_absolute(html: str, base: str, api: str) -> str:
+    """Make the URLs in sanitised HTML absolute (RFC 3986 §5.2): stored files are on this server, others on the site."""
     if not _RELATIVE.search(html):
         return html
 
-    def address(match: re.Match[str]) -> str:
-        return match[1] + escape(_joined(base, unescape(match[2]), api))
+    def replace(match: re.Match[str]) -> str:
+        return match[1] + escape(_resolve(base, unescape(match[2]), api))
 
-    return _TAG.sub(lambda tag: _ADDRESS.sub(address, tag.group()), html)
+    return _START_TAG.sub(lambda tag: _URL_ATTRIBUTE.sub(replace, tag.group()), html)
 
 
-def absolute_blocks(value: Any, base: str, api: str) -> Any:
-    """The same of blocks."""
+def make_blocks_absolute(blocks: Sequence[Block], base: str, api: str) -> list[Block]:
+    """Make every URL in blocks absolute, as `make_absolute` does in HTML."""
+    return cast(list[Block], _make_json_absolute(list(blocks), base, api))
+
+
+def _make_json_absolute(value: object, base: str, api: str) -> object:
     if isinstance(value, list):
-        return [absolute_blocks(row, base, api) for row in value]
+        return [_make_json_absolute(item, base, api) for item in value]
     if not isinstance(value, dict):
         return value
     return {
-        name: _joined(base, inner, api) if name in _LEADS and inner else absolute_blocks(inner, base, api)
-        for name, inner in value.items()
+        name: _resolve(base, member, api) if name in _URL_MEMBERS and member else _make_json_absolute(member, base, api)
+        for name, member in value.items()
     }
 
 
-def _joined(base: str, there: str, api: str) -> str:
-    if there.startswith(MEDIA_PATH):
-        return on_server(there, api)
+def _resolve(base: str, url: str, api: str) -> str:
+    if url.startswith(MEDIA_PATH):
+        return complete_url(url, api)
     try:
-        return urljoin(base, there)
-    except ValueError:  # such as `//[x`: it leads nowhere, here as there
-        return there
+        return urljoin(base, url)
+    except ValueError:  # not a URL, such as `//[x`: a browser cannot follow it either
+        return url
 
 
-def placed(article: Article, place: str) -> list[Mapping[str, Any]]:
-    """The notices that stand `before` or `after` the text."""
-    return [notice for notice in article["notices"] if notice["placement"] in (place, "both")]
+def notices_at(article: ArticleJson, placement: Literal["before", "after"]) -> list[NoticeJson]:
+    """Return the notices that are shown before or after the text."""
+    return [notice for notice in article["notices"] if notice["placement"] in (placement, "both")]
 
 
-def correction(row: Mapping[str, Any]) -> str:
-    """What a correction begins with: `Correction, 2026-01-31`."""
-    return f"{KINDS[row['kind']]}, {row['at'][:10]}"
+def correction_label(correction: CorrectionJson) -> str:
+    """Return the label of a correction: `Correction, 2026-01-31`."""
+    return f"{CORRECTION_LABELS[correction['kind']]}, {correction['at'][:10]}"
 
 
-def whole(article: Article, html: str, api: str) -> str:
-    """The text with what belongs to it, as HTML: notices before and after, corrections at the end."""
-    parts = [notice["html"] for notice in placed(article, "before")]
+def render_full_html(article: ArticleJson, html: str, api: str) -> str:
+    """Render the text with its notices before and after it, and its corrections at its end."""
+    parts = [notice["html"] for notice in notices_at(article, "before")]
     parts.append(html)
-    for row in article["corrections"]:
-        text = escape(row["text"], quote=False).replace("\n", "<br>")
-        parts.append(f"<p><strong>{correction(row)}:</strong> {text}</p>")
-    parts += [notice["html"] for notice in placed(article, "after")]
-    return absolute("\n".join(parts), uri(article["url"]), api)
+    for correction in article["corrections"]:
+        text = escape(correction["text"], quote=False).replace("\n", "<br>")
+        parts.append(f"<p><strong>{correction_label(correction)}:</strong> {text}</p>")
+    parts += [notice["html"] for notice in notices_at(article, "after")]
+    return make_absolute("\n".join(parts), to_uri(article["url"]), api)
 
 
-def recording(html: str, base: str, api: str) -> tuple[str, str] | None:
-    """The absolute address and the media type of the first recording of known type in a stored text."""
+def find_recording(html: str, base: str, api: str) -> tuple[str, str] | None:
+    """Find the first audio or video of known type in a stored text; return its absolute URL and its media type."""
     if not any(mark in html for mark in ("<audio", "<video", "data-embed")):
         return None
     for node in parse_html(html).css("audio[src], video[src], source[src], figure[data-embed]"):
-        url = _joined(base, node.attributes.get("src") or node.attributes.get("data-embed") or "", api)
-        kind = (node.attributes.get("type") or "").partition(";")[0] or _kind(url)
-        if kind.startswith(("audio/", "video/")) and is_http_url(url):
-            return uri(url), kind
+        url = _resolve(base, node.attributes.get("src") or node.attributes.get("data-embed") or "", api)
+        media_type = (node.attributes.get("type") or "").partition(";")[0] or _type_by_suffix(url)
+        if media_type.startswith(("audio/", "video/")) and is_http_url(url):
+            return to_uri(url), media_type
     return None
 
 
-def _kind(url: str) -> str:
-    return _RECORDINGS.get(posixpath.splitext(url.partition("#")[0].partition("?")[0])[1].lower(), "")
+def _type_by_suffix(url: str) -> str:
+    return _RECORDING_TYPES.get(posixpath.splitext(url.partition("#")[0].partition("?")[0])[1].lower(), "")
 
 
-def on_server(url: str, api: str) -> str:
-    """The absolute address of a picture: a path is one on this server."""
-    return uri(api + url if url.startswith("/") else url)
+def complete_url(url: str, api: str) -> str:
+    """Return the absolute URL of a file; a path is one on this server."""
+    return to_uri(api + url if url.startswith("/") else url)
 
 
-def summary(article: Article) -> str:
-    """The standfirst, else the beginning of the text."""
-    return str(article["dek"] or article["excerpt"])
+def summary_of(article: PreviewJson) -> str:
+    """Return the standfirst, or without one the beginning of the text."""
+    return article["dek"] or article["excerpt"]
 
 
-def terms(article: Article) -> str | None:
-    """What others may do with it, and where, in one line."""
-    held = article["rights"]
-    if not held["territory"]:
-        return held["usage_terms"] or None
-    where = f"Only in {', '.join(held['territory'])}"
-    return f"{held['usage_terms'].rstrip('.')}. {where}" if held["usage_terms"] else where
+def usage_terms(article: ArticleJson) -> str | None:
+    """Return the usage terms and the territory in one line, or None if there are neither."""
+    rights = article["rights"]
+    if not rights["territory"]:
+        return rights["usage_terms"] or None
+    territory = f"Only in {', '.join(rights['territory'])}"
+    return f"{rights['usage_terms'].rstrip('.')}. {territory}" if rights["usage_terms"] else territory
 
 
-def rights(article: Article) -> str | None:
-    """Who holds the rights and what may be done, in one line."""
-    held = article["rights"]
-    holder = f"© {held['copyright_holder']}" if held["copyright_holder"] else None
-    return ". ".join(filter(None, [holder, terms(article)])) or None
+def rights_line(article: ArticleJson) -> str | None:
+    """Return the copyright holder and the usage terms in one line, or None if there are neither."""
+    rights = article["rights"]
+    holder = f"© {rights['copyright_holder']}" if rights["copyright_holder"] else None
+    return ". ".join(filter(None, [holder, usage_terms(article)])) or None
+
+
+def drop_empty(members: Mapping[str, object]) -> JsonObject:
+    """Return a JSON object without the members that are null, empty or 0."""
+    return {name: value for name, value in members.items() if value}

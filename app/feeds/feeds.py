@@ -1,12 +1,11 @@
-"""What a feed's address says: which format, and of an archive which month."""
+"""Feeds of the site, of terms and of comments, and the archives of the site's feed."""
 
 import re
 from collections.abc import Sequence
 from datetime import datetime
 from functools import lru_cache
-from typing import Annotated, Any, NamedTuple
+from typing import Annotated, Literal, NamedTuple, TypedDict, cast
 
-import pydantic_core
 import sqlalchemy as sa
 from pydantic import AfterValidator, BaseModel, Field
 
@@ -23,200 +22,243 @@ from app.core.clock import format_rfc3339, month_bounds, month_of
 from app.core.ids import is_id
 from app.core.problems import NotFound
 from app.db.columns import Row
+from app.db.rows import Statement, fetch_rows
 from app.events.cache_groups import discussion_cache_groups
+from app.feeds.article_json import ArticleJson, RetractionJson, parse_article
 from app.feeds.entries import (
-    COMMENTS,
+    COMMENTS_FRAGMENT,
     FORMATS,
-    Piece,
-    comments_url,
-    latest,
+    WrittenEntry,
+    comments_feed_url,
+    entry_of_article,
+    entry_of_retraction,
+    latest_time,
     newest_first,
-    of_article,
-    of_card,
-    of_retraction,
-    of_said,
-    piece,
+    write_article,
+    write_comment,
+    write_entry,
 )
-from app.feeds.schemas import Deleted, Entry, Feed, Publication, uri, urn
+from app.feeds.schemas import Deleted, Entry, Feed, Publication, to_uri, to_urn
 from app.identity.schemas import ANONYMOUS, Actor
 from app.publication.section_tree import select_descendants
 from app.text.inputs import is_slug
 
-PER_ARCHIVE = 250
+ARCHIVE_PAGE_SIZE = 250
 MAX_FEED_ENTRIES = 50
 _MONTH = re.compile(r"(?!0000)\d{4}-(0[1-9]|1[0-2])", re.ASCII)
 
 
-def _known_format(name: str) -> str:
+def _check_format(name: str) -> str:
     if name not in FORMATS:
         raise NotFound
     return name
 
 
-def _known_month(text: str) -> str:
+def _check_month(text: str) -> str:
     if not _MONTH.fullmatch(text):
         raise NotFound
     return text
 
 
-FormatPath = Annotated[str, AfterValidator(_known_format), Field(json_schema_extra={"enum": list(FORMATS)})]
-"""The format of a feed; of any other there is none."""
-MonthPath = Annotated[str, AfterValidator(_known_month), Field(json_schema_extra={"pattern": r"^\d{4}-\d{2}$"})]
-"""A month, `2026-01`; what is none has no archive."""
+FormatPath = Annotated[str, AfterValidator(_check_format), Field(json_schema_extra={"enum": list(FORMATS)})]
+"""The format of a feed; 404 for any other."""
+MonthPath = Annotated[str, AfterValidator(_check_month), Field(json_schema_extra={"pattern": r"^\d{4}-\d{2}$"})]
+"""A month, such as `2026-01`; 404 for anything else."""
+TermKind = Literal["section", "tag", "author"]
 
 
 class ArchiveQuery(BaseModel):
-    """Which part of a month."""
+    """Parameters of a month's archive."""
 
-    page: int = Field(1, ge=1, le=100_000, description=f"A page of {PER_ARCHIVE} entries; 1 has the newest.")
+    page: int = Field(1, ge=1, le=100_000, description=f"A page of {ARCHIVE_PAGE_SIZE} entries; 1 has the newest.")
 
 
-_RETRACTED = ARTICLE.c.state == sa.literal_column(
-    "'retracted'"
-)  # written out: else SQLite does not see its partial index
-_GONE = [ARTICLE.c.id.label("gone_id"), ARTICLE.c.slug.label("gone_slug"), ARTICLE.c.published_at, ARTICLE.c.retraction]
-_GONE.append(SECTION.c.slug.label("gone_section"))
+_RETRACTED = ARTICLE.c.state == sa.literal_column("'retracted'")  # a literal: SQLite has a partial index of these
+_RETRACTED_COLUMNS = [
+    ARTICLE.c.id.label("retracted_id"),
+    ARTICLE.c.slug.label("retracted_slug"),
+    ARTICLE.c.published_at,
+    ARTICLE.c.retraction,
+    SECTION.c.slug.label("retracted_section"),
+]
 _TERMS = {"section": (SECTION, "description"), "tag": (TAG, "description"), "author": (AUTHOR, "bio_text")}
-_ASKED = ListQuery(limit=MAX_FEED_ENTRIES, formats="html")
+_LIST_QUERY = ListQuery(limit=MAX_FEED_ENTRIES, formats="html")
 
 
-class Made(NamedTuple):
-    """A feed, its entries, its cache groups, and what a partner is given by it."""
+class BuiltFeed(NamedTuple):
+    """A feed with its entries and its cache groups, and the articles that a partner is sent with it."""
 
     feed: Feed
-    pieces: list[Piece]
+    entries: list[WrittenEntry]
     groups: tuple[str, ...]
-    given: Sequence[AccessRecord] = ()
+    access_records: Sequence[AccessRecord] = ()
 
 
-class About(NamedTuple):
-    """What a feed is of, and the articles retracted there."""
+class RetractedRow(TypedDict):
+    """A retracted article, with a slug of its own and of its section."""
 
-    path: str  # of the feed, without its suffix: one address, however it was asked for
+    retracted_id: str | None  # null in the only row of a term that has no retracted articles
+    retracted_slug: str
+    retracted_section: str | None
+    published_at: datetime | None
+    retraction: RetractionJson
+
+
+class TermRow(RetractedRow):
+    """A term with one of its retracted articles."""
+
+    id: str
+    slug: str
+    name: str
+    description: str
+    updated_at: datetime
+
+
+class FeedSubject(NamedTuple):
+    """The site or the term that a feed is of, and the articles retracted there."""
+
+    path: str  # of the feed, without suffix; the same whether it was requested by id or by slug
     title: str
     description: str
-    group: str | None  # of caches
+    group: str  # cache group of the articles in it
     updated: str | None
-    gone: list[Row]
+    retracted: Sequence[RetractedRow]
 
 
 @lru_cache(8)
-def _about(kind: str, by_id: bool) -> sa.Select[Any]:
-    """A term with a row for each article retracted from it, or with one row of nulls."""
+def _select_term(kind: TermKind, by_id: bool) -> Statement:
+    """Select a term with a row for each retracted article, or with one row whose article is null."""
     table, description = _TERMS[kind]
     term = table.alias("term")
-    here: Any = ARTICLE.c.section_id.in_(select_descendants(term.c.id).correlate(term))
+    is_in_term: sa.ColumnElement[bool] = ARTICLE.c.section_id.in_(select_descendants(term.c.id).correlate(term))
     if kind != "section":
         links, column = (ARTICLE_TAG, "tag_id") if kind == "tag" else (ARTICLE_AUTHOR, "author_id")
-        here = (
-            sa.exists().where(links.c.article_id == ARTICLE.c.id, links.c[column] == term.c.id).correlate(ARTICLE, term)
-        )
-    tables = term.outerjoin(ARTICLE, _RETRACTED & here).outerjoin(SECTION, SECTION.c.id == ARTICLE.c.section_id)
+        is_linked = (links.c.article_id == ARTICLE.c.id, links.c[column] == term.c.id)
+        is_in_term = sa.exists().where(*is_linked).correlate(ARTICLE, term)
+    tables = term.outerjoin(ARTICLE, _RETRACTED & is_in_term).outerjoin(SECTION, SECTION.c.id == ARTICLE.c.section_id)
     own = [term.c.id, term.c.slug, term.c.name, term.c[description].label("description"), term.c.updated_at]
-    wanted = term.c.id if by_id else term.c.slug
-    return sa.select(*own, *_GONE).select_from(tables).where(wanted == sa.bindparam("ref", type_=wanted.type))
+    key = term.c.id if by_id else term.c.slug
+    return sa.select(*own, *_RETRACTED_COLUMNS).select_from(tables).where(key == sa.bindparam("ref", type_=key.type))
 
 
-_SITE = (
-    sa.select(*_GONE).select_from(ARTICLE.outerjoin(SECTION, SECTION.c.id == ARTICLE.c.section_id)).where(_RETRACTED)
+_SELECT_RETRACTED = (
+    sa.select(*_RETRACTED_COLUMNS)
+    .select_from(ARTICLE.outerjoin(SECTION, SECTION.c.id == ARTICLE.c.section_id))
+    .where(_RETRACTED)
 )
 
 
-def about(connection: sa.Connection, here: Publication, kind: str | None, ref: str) -> About:
-    """What the feed of the site, or of a section, tag or author, says of itself; 404 where there is none."""
+def find_subject(connection: sa.Connection, publication: Publication, kind: TermKind | None, ref: str) -> FeedSubject:
+    """Return the site, or the section, tag or author of a feed; 404 if there is none."""
     if kind is None:
-        return About("/feeds/site", here.name, "", None, None, list(connection.execute(_SITE).mappings()))
+        retracted = fetch_rows(connection, _SELECT_RETRACTED, RetractedRow)
+        return FeedSubject("/feeds/site", publication.name, "", ARTICLES_GROUP, None, retracted)
     by_id = is_id(ref)
-    found = connection.execute(_about(kind, by_id), {"ref": ref}).mappings().all() if by_id or is_slug(ref) else []
-    if not found:
+    rows = fetch_rows(connection, _select_term(kind, by_id), TermRow, {"ref": ref}) if by_id or is_slug(ref) else []
+    if not rows:
         raise NotFound
-    term = found[0]
-    gone: list[Row] = [row for row in found if row["gone_id"] is not None]
-    path, title, group = f"/feeds/{kind}s/{term['slug']}", f"{term['name']} – {here.name}", f"{kind}:{term['id']}"
-    return About(path, title, term["description"], group, format_rfc3339(term["updated_at"]), gone)
+    term = rows[0]
+    return FeedSubject(
+        path=f"/feeds/{kind}s/{term['slug']}",
+        title=f"{term['name']} – {publication.name}",
+        description=term["description"],
+        group=f"{kind}:{term['id']}",
+        updated=format_rfc3339(term["updated_at"]),
+        retracted=[row for row in rows if row["retracted_id"] is not None],
+    )
 
 
-def _retractions(gone: Sequence[Row], site: Site) -> list[tuple[Deleted, Entry]]:
-    """The newest retractions."""
-    newest = sorted(gone, key=lambda row: datetime.fromisoformat(row["retraction"]["at"]), reverse=True)[
-        :MAX_FEED_ENTRIES
-    ]
+def _make_retractions(rows: Sequence[RetractedRow], site: Site) -> list[tuple[Deleted, Entry]]:
+    """Make the tombstones and entries of the newest retractions."""
+    newest = sorted(rows, key=lambda row: datetime.fromisoformat(row["retraction"]["at"]), reverse=True)
     return [
-        of_retraction(
-            row["gone_id"],
-            site.url + site.path_of(row["gone_section"], row["gone_slug"], row["published_at"]),
+        entry_of_retraction(
+            str(row["retracted_id"]),
+            site.url + site.path_of(row["retracted_section"], row["retracted_slug"], row["published_at"]),
             row["retraction"],
         )
-        for row in newest
+        for row in newest[:MAX_FEED_ENTRIES]
     ]
 
 
-def _pieces(
-    connection: sa.Connection, rows: Sequence[Row], here: Publication, form: str, actor: Actor
-) -> tuple[list[Piece], Sequence[AccessRecord]]:
-    """Entries of articles: for a partner, as much as the level of each allows."""
-    cards = render_articles(connection, rows, here.site)
+def _write_articles(
+    connection: sa.Connection, rows: Sequence[Row], publication: Publication, form: str, actor: Actor
+) -> tuple[list[WrittenEntry], Sequence[AccessRecord]]:
+    """Write the entries of articles; for a partner, as much as the syndication level of each allows."""
+    articles = render_articles(connection, rows, publication.site)
     if not actor.is_partner:
-        return [of_card(form, card, row["body_html"], here) for row, card in zip(rows, cards, strict=True)], ()
-    given: list[AccessRecord] = []
-    pieces = []
-    for row, card in zip(rows, cards, strict=True):
-        if (article := limit_for_partner(card, given)) is not None:
-            text = row["body_html"] if given[-1].level == "full" else ""
-            pieces.append(piece(form, of_article(article, text, here)))
-    return pieces, given
+        return [
+            write_article(form, article, row["body_html"], publication)
+            for row, article in zip(rows, articles, strict=True)
+        ], ()
+    records: list[AccessRecord] = []
+    entries = []
+    for row, article in zip(rows, articles, strict=True):
+        if (limited := limit_for_partner(article, records)) is not None:
+            html = row["body_html"] if records[-1].level == "full" else ""
+            entries.append(write_entry(form, entry_of_article(cast(ArticleJson, limited), html, publication)))
+    return entries, records
 
 
-def newest(
-    connection: sa.Connection, here: Publication, form: str, kind: str | None, ref: str, actor: Actor = ANONYMOUS
-) -> Made:
-    """The newest articles of the site, or of a section, tag or author, as a feed."""
-    told = about(connection, here, kind, ref)
-    groups = (Filter(kind, False, (ref,)),) if kind else ()
-    page = listing.list_rows(connection, _ASKED, groups, ANONYMOUS, here.site)
-    articles, given = _pieces(connection, page["data"], here, form, actor)
-    retractions = _retractions(told.gone, here.site)
-    pieces = articles
+def build_newest_feed(
+    connection: sa.Connection,
+    publication: Publication,
+    form: str,
+    kind: TermKind | None,
+    ref: str,
+    actor: Actor = ANONYMOUS,
+) -> BuiltFeed:
+    """Build the feed of the newest articles of the site, or of a section, tag or author."""
+    subject = find_subject(connection, publication, kind, ref)
+    filters = (Filter(kind, False, (ref,)),) if kind else ()
+    page = listing.list_rows(connection, _LIST_QUERY, filters, ANONYMOUS, publication.site)
+    articles, records = _write_articles(connection, page["data"], publication, form, actor)
+    retractions = _make_retractions(subject.retracted, publication.site)
+    entries = listed = articles
     if retractions:
-        pieces = newest_first([*articles, *(piece(form, notice) for _, notice in retractions)], MAX_FEED_ENTRIES)
-    left = [one for one in pieces if one in articles] if retractions else articles
+        notices = [write_entry(form, notice) for _, notice in retractions]
+        entries = newest_first([*articles, *notices], MAX_FEED_ENTRIES)
+        listed = [written for written in entries if written in articles]
     links = {}
-    if kind is None and left and (page["page"]["next"] or len(left) < len(articles)):
-        oldest = datetime.fromisoformat(left[-1].entry.published)
-        links["prev-archive"] = archive_url(here, month_of(oldest, here.site.zone))
-    moments = [one.entry.updated for one in pieces] or ([told.updated] if told.updated else [])
+    if kind is None and listed and (page["page"]["next"] or len(listed) < len(articles)):
+        oldest = datetime.fromisoformat(listed[-1].entry.published)
+        links["prev-archive"] = archive_url(publication, month_of(oldest, publication.site.zone))
+    times = [written.entry.updated for written in entries] or ([subject.updated] if subject.updated else [])
     feed = Feed(
-        title=told.title,
-        description=told.description,
-        page=here.site.url + "/",
-        url=here.api + uri(f"{told.path}.{form}"),
-        updated=latest(moments),
-        hubs=here.hubs,
-        deleted=tuple(stone for stone, _ in retractions),
+        title=subject.title,
+        description=subject.description,
+        page=publication.site.url + "/",
+        url=publication.api + to_uri(f"{subject.path}.{form}"),
+        updated=latest_time(times),
+        hubs=publication.hubs,
+        deleted=tuple(tombstone for tombstone, _ in retractions),
         links=links,
-        author=here.name,
+        author=publication.name,
     )
-    ids = [row["id"] for row in page["data"]]
-    return Made(feed, pieces, groups_of_list([told.group or ARTICLES_GROUP], ids, counts=True), given)
+    return BuiltFeed(feed, entries, _groups_of(subject.group, page["data"]), records)
 
 
-def archive_url(here: Publication, month: str, page: int = 1) -> str:
-    """The address of a part of the archive."""
-    return f"{here.api}/feeds/archive/{month}.atom" + (f"?page={page}" if page > 1 else "")
+def _groups_of(group: str, rows: Sequence[Row]) -> tuple[str, ...]:
+    return groups_of_list([group], [row["id"] for row in rows], counts=True)
+
+
+def archive_url(publication: Publication, month: str, page: int = 1) -> str:
+    """Return the URL of a page of the archive of a month, such as `2026-01`."""
+    return f"{publication.api}/feeds/archive/{month}.atom" + (f"?page={page}" if page > 1 else "")
 
 
 _BEGIN, _END = (sa.bindparam(name, type_=ARTICLE.c.listed_at.type) for name in ("begin", "end"))
-_IN_MONTH = ARTICLE.c.listed & (ARTICLE.c.listed_at >= _BEGIN) & (ARTICLE.c.listed_at < _END)
+_IS_IN_MONTH = ARTICLE.c.listed & (ARTICLE.c.listed_at >= _BEGIN) & (ARTICLE.c.listed_at < _END)
 _PAGE = (
     sa.select(ARTICLE.c.id, ARTICLE.c.listed_at.label("key"))
-    .where(_IN_MONTH)
+    .where(_IS_IN_MONTH)
     .order_by(ARTICLE.c.listed_at.desc(), ARTICLE.c.id.desc())
     .limit(sa.bindparam("most", type_=sa.BigInteger()))
     .offset(sa.bindparam("skipped", type_=sa.BigInteger()))
     .subquery("page")
 )
-_MONTH_COLUMN = select_cached(formats=("html",), page=_PAGE).order_by(_PAGE.c.key.desc(), _PAGE.c.id.desc())
-_BESIDE = sa.select(
+_SELECT_PAGE = select_cached(formats=("html",), page=_PAGE).order_by(_PAGE.c.key.desc(), _PAGE.c.id.desc())
+_SELECT_ADJACENT = sa.select(
     sa.select(sa.func.max(ARTICLE.c.listed_at))
     .where(ARTICLE.c.listed, ARTICLE.c.listed_at < _BEGIN)
     .scalar_subquery()
@@ -226,69 +268,85 @@ _BESIDE = sa.select(
     .scalar_subquery()
     .label("newer"),
 )
-_COUNT = sa.select(sa.func.count()).where(_IN_MONTH)
+_COUNT = sa.select(sa.func.count()).where(_IS_IN_MONTH)
 
 
-def _months(month: str, zone: str) -> dict[str, datetime]:
+def _month_values(month: str, zone: str) -> dict[str, datetime]:
     begin, end = month_bounds(int(month[:4]), int(month[5:]), zone)
     return {"begin": begin, "end": end}
 
 
-def archive(connection: sa.Connection, here: Publication, month: str, page: int, actor: Actor) -> Made:
-    """A part of what was published in a month, chained to those before and after (RFC 5005 §4); 404 if it is empty."""
-    span = _months(month, here.site.zone)
-    paged = {"most": PER_ARCHIVE + 1, "skipped": (page - 1) * PER_ARCHIVE, "cache_key": cache_key_of(here.site)}
-    rows = connection.execute(_MONTH_COLUMN, {**span, **paged}).mappings().all()
+def _link_pages(
+    connection: sa.Connection, publication: Publication, month: str, page: int, *, has_more: bool
+) -> dict[str, str]:
+    """Return the links from a page of a month's archive to the current feed and the adjacent pages (RFC 5005 §4)."""
+    zone = publication.site.zone
+    adjacent = connection.execute(_SELECT_ADJACENT, _month_values(month, zone)).one()
+    links = {"current": f"{publication.api}/feeds/site.atom"}
+    if has_more:
+        links["prev-archive"] = archive_url(publication, month, page + 1)
+    elif adjacent.older:
+        links["prev-archive"] = archive_url(publication, month_of(adjacent.older, zone))
+    if page > 1:
+        links["next-archive"] = archive_url(publication, month, page - 1)
+    elif adjacent.newer:
+        next_month = month_of(adjacent.newer, zone)
+        last_page = -(-connection.execute(_COUNT, _month_values(next_month, zone)).scalar_one() // ARCHIVE_PAGE_SIZE)
+        links["next-archive"] = archive_url(publication, next_month, last_page)
+    return links
+
+
+def build_archive(
+    connection: sa.Connection, publication: Publication, month: str, page: int, actor: Actor
+) -> BuiltFeed:
+    """Build a page of the archive of a month; 404 if it is empty."""
+    values = {
+        **_month_values(month, publication.site.zone),
+        "most": ARCHIVE_PAGE_SIZE + 1,
+        "skipped": (page - 1) * ARCHIVE_PAGE_SIZE,
+        "cache_key": cache_key_of(publication.site),
+    }
+    rows = connection.execute(_SELECT_PAGE, values).mappings().all()
     if not rows:
         raise NotFound
-    beside = connection.execute(_BESIDE, span).one()
-    links = {"current": f"{here.api}/feeds/site.atom"}
-    if len(rows) > PER_ARCHIVE:
-        links["prev-archive"] = archive_url(here, month, page + 1)
-    elif beside.older:
-        links["prev-archive"] = archive_url(here, month_of(beside.older, here.site.zone))
-    if page > 1:
-        links["next-archive"] = archive_url(here, month, page - 1)
-    elif beside.newer:
-        later = month_of(beside.newer, here.site.zone)
-        last = -(-connection.execute(_COUNT, _months(later, here.site.zone)).scalar_one() // PER_ARCHIVE)
-        links["next-archive"] = archive_url(here, later, last)
-    pieces, given = _pieces(connection, rows[:PER_ARCHIVE], here, "atom", actor)
+    has_more, rows = len(rows) > ARCHIVE_PAGE_SIZE, rows[:ARCHIVE_PAGE_SIZE]
+    links = _link_pages(connection, publication, month, page, has_more=has_more)
+    entries, records = _write_articles(connection, rows, publication, "atom", actor)
     feed = Feed(
-        title=f"{here.name}, {month}",
+        title=f"{publication.name}, {month}",
         description="",
-        page=here.site.url + "/",
-        url=archive_url(here, month, page),
-        updated=latest([one.entry.updated for one in pieces]),
+        page=publication.site.url + "/",
+        url=archive_url(publication, month, page),
+        updated=latest_time(written.entry.updated for written in entries),
         links=links,
-        author=here.name,
+        author=publication.name,
         archive=True,
     )
-    ids = [row["id"] for row in rows[:PER_ARCHIVE]]
-    return Made(feed, pieces, groups_of_list([ARTICLES_GROUP], ids, counts=True), given)
+    return BuiltFeed(feed, entries, _groups_of(ARTICLES_GROUP, rows), records)
 
 
-_COMMENTS = CommentQuery(view="all", sort="newest", limit=MAX_FEED_ENTRIES, replies=0)
+_COMMENT_QUERY = CommentQuery(view="all", sort="newest", limit=MAX_FEED_ENTRIES, replies=0)
 
 
-def discussed(connection: sa.Connection, here: Publication, row: Row, form: str) -> Made:
-    """The newest comments on an article that readers see; 404 where its discussion is hidden."""
-    _, page = comments.list_discussion(connection, row["id"], _COMMENTS)
-    (card,) = render_articles(connection, [row], here.site)
-    article = pydantic_core.from_json(card)
-    pieces = [of_said(form, comment, article, here) for comment in page["data"]]
-    gone = (
-        comments.list_withdrawn(connection, row["id"], MAX_FEED_ENTRIES) if form == "atom" else ()
-    )  # others have no way to say it
-    stones = tuple(Deleted(urn(comment["id"]), format_rfc3339(comment["withdrawn_at"])) for comment in gone)
+def build_comments_feed(connection: sa.Connection, publication: Publication, row: Row, form: str) -> BuiltFeed:
+    """Build the feed of the newest comments on an article that readers see; 404 if its discussion is hidden."""
+    _, page = comments.list_discussion(connection, row["id"], _COMMENT_QUERY)
+    (rendered,) = render_articles(connection, [row], publication.site)
+    article = parse_article(rendered)
+    entries = [write_comment(form, comment, article, publication) for comment in page["data"]]
+    # Only Atom has tombstones.
+    withdrawn = comments.list_withdrawn(connection, row["id"], MAX_FEED_ENTRIES) if form == "atom" else ()
+    tombstones = tuple(Deleted(to_urn(comment["id"]), format_rfc3339(comment["withdrawn_at"])) for comment in withdrawn)
+    times = [*(written.entry.updated for written in entries), *(tombstone.at for tombstone in tombstones)]
     feed = Feed(
         title=f"Comments on “{article['title']}”",
         description="",
-        page=uri(article["url"]) + COMMENTS,
-        url=f"{comments_url(article, here)}.{form}",
-        updated=latest([one.entry.updated for one in pieces] + [one.at for one in stones] or [article["updated_at"]]),
-        hubs=here.hubs[:1],  # others are not told of comments
-        deleted=stones,
-        author=here.name,
+        page=to_uri(article["url"]) + COMMENTS_FRAGMENT,
+        url=f"{comments_feed_url(article, publication)}.{form}",
+        updated=latest_time(times or [article["updated_at"]]),
+        hubs=publication.hubs[:1],  # other hubs are not notified of comments
+        deleted=tombstones,
+        author=publication.name,
     )
-    return Made(feed, pieces, ("publication", f"article:{row['id']}", *discussion_cache_groups(row["id"])))
+    groups = ("publication", f"article:{row['id']}", *discussion_cache_groups(row["id"]))
+    return BuiltFeed(feed, entries, groups)

@@ -1,9 +1,8 @@
-"""One article in the formats of other systems: by suffix, and by `Accept` at its own address."""
+"""One article in the formats of other systems: by suffix, and by `Accept` at its own URL."""
 
-from collections.abc import Callable, Mapping
-from typing import Annotated, Any, NamedTuple
+from collections.abc import Callable
+from typing import Annotated, NamedTuple
 
-import pydantic_core
 import sqlalchemy as sa
 from fastapi import APIRouter, Request
 from pydantic import AfterValidator, Field
@@ -12,43 +11,45 @@ from starlette.responses import Response
 from app.articles.cached_json import render_articles, retry_on_change
 from app.articles.partners import filter_one_for_partner
 from app.articles.routes import Retracted, WithheldForLegalReasons, get_visible, redirect_former_slug
-from app.articles.services import ArticleServices
+from app.articles.services import ArticleServices, SendFormat
 from app.core.ids import RefPath
 from app.core.problems import NotFound, document_problems
 from app.db.columns import Row
+from app.db.rows import JsonObject
 from app.events.cache_groups import discussion_cache_groups
 from app.feeds import json_ld, ninjs, prose
-from app.feeds.content import Article
+from app.feeds.article_json import EMPTY_BODY, ArticleJson, BodyJson, parse_article
 from app.feeds.schemas import Publication
 from app.identity.access import Public
 from app.identity.schemas import ANONYMOUS, Actor
+from app.publication.responses import REDIRECT_RESPONSE
 from app.web.responses import database, reply, settings
 
 
-class Format(NamedTuple):
-    """How an article is written."""
+class ArticleFormat(NamedTuple):
+    """A format, the formats of the text that it needs, and how an article is rendered in it."""
 
     media_type: str
-    bodies: tuple[str, ...]  # the forms of the text that it needs
-    write: Callable[[Article, Mapping[str, Any], Publication], bytes]
+    text_formats: tuple[str, ...]
+    render: Callable[[ArticleJson, BodyJson, Publication], bytes]
 
 
 SUFFIXES = {
-    "jsonld": Format(json_ld.MEDIA_TYPE, json_ld.BODIES, json_ld.write),
-    "ninjs": Format(ninjs.MEDIA_TYPE, ninjs.BODIES, ninjs.write),
-    "txt": Format("text/plain", ("text",), prose.text),
-    "md": Format("text/markdown", ("markdown", "blocks"), prose.markdown),
+    "jsonld": ArticleFormat(json_ld.MEDIA_TYPE, json_ld.TEXT_FORMATS, json_ld.render_json_ld),
+    "ninjs": ArticleFormat(ninjs.MEDIA_TYPE, ninjs.TEXT_FORMATS, ninjs.render_ninjs),
+    "txt": ArticleFormat("text/plain", ("text",), prose.render_article_text),
+    "md": ArticleFormat("text/markdown", ("markdown", "blocks"), prose.render_article_markdown),
 }
 
 
-def _known(suffix: str) -> str:
+def _check_suffix(suffix: str) -> str:
     if suffix not in SUFFIXES:
         raise NotFound
     return suffix
 
 
-SuffixPath = Annotated[str, AfterValidator(_known), Field(json_schema_extra={"enum": list(SUFFIXES)})]
-FORMATS: dict[str, Any] = {
+SuffixPath = Annotated[str, AfterValidator(_check_suffix), Field(json_schema_extra={"enum": list(SUFFIXES)})]
+_CONTENT: dict[str, JsonObject] = {
     "application/ld+json": {
         "schema": {"type": "object", "properties": {"@context": {}, "@type": {}}, "required": ["@context", "@type"]}
     },
@@ -59,36 +60,35 @@ FORMATS: dict[str, Any] = {
     "text/markdown": {"schema": {"type": "string"}},
 }
 router = APIRouter(prefix="/v1/articles", tags=["syndication"])
-_DOCUMENTED: Any = {
-    200: {"description": "The article.", "content": FORMATS},
-    301: {"description": "A former slug; `Location` has the present URL."},
+_RESPONSES: dict[int | str, JsonObject] = {
+    200: {"description": "The article.", "content": _CONTENT},
+    **REDIRECT_RESPONSE,
     **document_problems(NotFound, Retracted, WithheldForLegalReasons),
 }
 
 
-async def send(request: Request, ref: str, actor: Actor, suffix: str, tail: str = "") -> Response:
-    """An article by id or slug in one of the formats; `tail` is what its address ends in."""
-    here, kind = Publication.of(settings(request)), SUFFIXES[suffix]
-
-    early = ArticleServices.of(request).early_access
+async def send_article(request: Request, ref: str, actor: Actor, suffix: str, tail: str = "") -> Response:
+    """Respond with an article by id or slug in a format; `tail` is the end of the URL, kept in redirects."""
+    publication, article_format = Publication.from_settings(settings(request)), SUFFIXES[suffix]
+    services = ArticleServices.of(request)
 
     def find(connection: sa.Connection) -> tuple[Row, bytes]:
-        row = get_visible(connection, ref, actor, here.site, kind.bodies, early=early)
-        return row, render_articles(connection, [row], here.site, kind.bodies)[0]
+        formats = article_format.text_formats
+        row = get_visible(connection, ref, actor, publication.site, formats, early=services.early_access)
+        return row, render_articles(connection, [row], publication.site, formats)[0]
 
     try:
-        row, card = await database(request).read(retry_on_change(find))
+        row, rendered = await database(request).read(retry_on_change(find))
     except NotFound:
         return await redirect_former_slug(request, ref, actor, tail)
-    article = pydantic_core.from_json(filter_one_for_partner(ArticleServices.of(request).access_log, actor, card))
-    body = article.pop("body", None) or {**dict.fromkeys(kind.bodies, ""), "blocks": []}
+    article = parse_article(filter_one_for_partner(services.access_log, actor, rendered))
     return reply(
         request,
-        kind.write(article, body, here),
+        article_format.render(article, article.get("body") or EMPTY_BODY, publication),
         groups=(f"article:{row['id']}", "publication", *discussion_cache_groups(row["id"])),
         version=row["version"],
         private=actor is not ANONYMOUS,
-        media_type=kind.media_type,
+        media_type=article_format.media_type,
     )
 
 
@@ -96,23 +96,23 @@ async def send(request: Request, ref: str, actor: Actor, suffix: str, tail: str 
     "/{article}.{suffix}",
     operation_id="getArticleFormat",
     summary="Get an article in another format",
-    responses=_DOCUMENTED,
+    responses=_RESPONSES,
     response_class=Response,
 )
 async def get_article_format(request: Request, article: RefPath, suffix: SuffixPath, actor: Public) -> Response:
-    """One article by id or slug: `jsonld` (schema.org), `ninjs` (IPTC ninjs 3.1), `md` (CommonMark) or `txt`.
+    """Return an article by id or slug as `jsonld` (schema.org), `ninjs` (IPTC ninjs 3.1), `md` (CommonMark) or `txt`.
 
-    The same comes from the article's own address with `Accept`.
+    The URL of the article itself returns the same for the media type in `Accept`.
     """
-    return await send(request, article, actor, suffix, f".{suffix}")
+    return await send_article(request, article, actor, suffix, f".{suffix}")
 
 
-def _accepted(suffix: str) -> Callable[[Request, str, Actor], Any]:
-    async def answer(request: Request, ref: str, actor: Actor) -> Response:
-        return await send(request, ref, actor, suffix)
+def _send_as(suffix: str) -> SendFormat:
+    async def send(request: Request, ref: str, actor: Actor) -> Response:
+        return await send_article(request, ref, actor, suffix)
 
-    return answer
+    return send
 
 
-ACCEPTED = {kind.media_type: _accepted(suffix) for suffix, kind in SUFFIXES.items()}
-"""What the articles' own address gives for `Accept`, by media type."""
+FORMATS_BY_MEDIA_TYPE = {article_format.media_type: _send_as(suffix) for suffix, article_format in SUFFIXES.items()}
+"""How the URL of an article responds to other media types in `Accept`."""

@@ -1,18 +1,19 @@
 """JSON Feed 1.1 (jsonfeed.org)."""
 
 from collections.abc import Iterable
-from typing import Any
 
 import pydantic_core
 
+from app.db.rows import JsonObject
+from app.feeds.content import drop_empty
 from app.feeds.schemas import Entry, Feed
 
 MEDIA_TYPE = "application/feed+json"
 
 
-def document(feed: Feed, entries: Iterable[bytes]) -> bytes:
-    """The feed as JSON, of entries that are written already; what there is not is absent."""
-    members: dict[str, Any] = {
+def write_document(feed: Feed, entries: Iterable[bytes]) -> bytes:
+    """Write a feed around its entries, which are written already; empty members are left out."""
+    members: JsonObject = {
         "version": "https://jsonfeed.org/version/1.1",
         "title": feed.title,
         "home_page_url": feed.page,
@@ -22,12 +23,12 @@ def document(feed: Feed, entries: Iterable[bytes]) -> bytes:
         "authors": [{"name": feed.author}] if feed.author else [],
         "hubs": [{"type": "WebSub", "url": hub} for hub in feed.hubs],
     }
-    return pydantic_core.to_json(_present(members))[:-1] + b',"items":[' + b",".join(entries) + b"]}"
+    return pydantic_core.to_json(drop_empty(members))[:-1] + b',"items":[' + b",".join(entries) + b"]}"
 
 
-def entry(entry: Entry) -> bytes:
-    """One item; it has its text also where that is empty, for every item must have one."""
-    members = _present(
+def write_entry(entry: Entry) -> bytes:
+    """Write one item. `content_html` is there even if it is empty, since an item must have a text."""
+    members = drop_empty(
         {
             "id": entry.id,
             "url": entry.url,
@@ -43,7 +44,3 @@ def entry(entry: Entry) -> bytes:
         }
     )
     return pydantic_core.to_json(members | {"content_html": entry.html})
-
-
-def _present(members: dict[str, Any]) -> dict[str, Any]:
-    return {name: value for name, value in members.items() if value}

@@ -1,15 +1,23 @@
 """An article as IPTC ninjs 3.1, for the systems of other newsrooms."""
 
-from collections.abc import Mapping
-from typing import Any
-
 import pydantic_core
 
-from app.feeds.content import Article, correction, on_server, placed, rights, summary, terms, whole
-from app.feeds.schemas import Publication, uri, urn
+from app.db.rows import JsonObject
+from app.feeds.article_json import ArticleJson, BodyJson, FileJson, ImageJson
+from app.feeds.content import (
+    complete_url,
+    correction_label,
+    drop_empty,
+    notices_at,
+    render_full_html,
+    rights_line,
+    summary_of,
+    usage_terms,
+)
+from app.feeds.schemas import Publication, to_uri, to_urn
 
 MEDIA_TYPE = "application/vnd.iptc.ninjs+json"
-BODIES = ("html", "text")
+TEXT_FORMATS = ("html", "text")
 _PRINCIPLES = "http://cv.iptc.org/newscodes/trustindicator/publishingPrinciples"
 _STANDARD = {
     "name": "ninjs",
@@ -18,30 +26,30 @@ _STANDARD = {
 }
 
 
-def write(article: Article, body: Mapping[str, str], here: Publication) -> bytes:
-    """The article as ninjs; `article` has the shape of `ArticleOut`."""
-    held, series = article["rights"], article["series"]
+def render_ninjs(article: ArticleJson, body: BodyJson, publication: Publication) -> bytes:
+    """Render an article as ninjs, without its empty members."""
+    rights, series = article["rights"], article["series"]
     members = {
         "standard": _STANDARD,
-        "uri": urn(article["id"]),
+        "uri": to_urn(article["id"]),
         "type": "text",
         "representationType": "full",
         "version": str(article["revision"]),
         "versionCreated": article["updated_at"],
         "contentCreated": article["published_at"],
-        "embargoedUntil": held["embargoed_until"],
-        "expires": held["expires_at"],
+        "embargoedUntil": rights["embargoed_until"],
+        "expires": rights["expires_at"],
         "pubStatus": "usable" if article["state"] == "published" else "withheld",
         "language": article["language"],
         "title": article["title"],
         "headlines": [{"role": "main", "contentType": "text/plain", "value": article["title"]}],
-        "descriptions": [*_described("summary", summary(article)), *_notes(article)],
-        "bodies": _bodies(article, body, here),
+        "descriptions": [*_described("summary", summary_of(article)), *_notes(article)],
+        "bodies": _bodies(article, body, publication),
         "by": ", ".join(author["name"] for author in article["authors"]),
         "people": [
             {"name": author["name"], "rel": "author", "literal": author["slug"]} for author in article["authors"]
         ],
-        "infoSources": [{"name": here.name, "role": "publisher", "uri": uri(here.site.url)}],
+        "infoSources": [{"name": publication.name, "role": "publisher", "uri": to_uri(publication.site.url)}],
         "subjects": [
             *(
                 [{"name": article["section"]["name"], "rel": "section", "literal": article["section"]["slug"]}]
@@ -54,52 +62,61 @@ def write(article: Article, body: Mapping[str, str], here: Publication) -> bytes
         "genres": [{"name": article["type"]}],
         "slugline": article["slug"],
         "altIds": [{"role": "id", "value": article["id"]}, {"role": "slug", "value": article["slug"]}],
-        "renditions": [{"name": "web", "href": uri(article["url"]), "contentType": "text/html"}],
-        "associations": [_picture(article["image"], here)] if article["image"] else [],
-        "copyrightHolder": held["copyright_holder"],
-        "copyrightNotice": rights(article) if held["copyright_holder"] else None,
-        "usageTerms": terms(article),
-        "trustIndicators": [{"role": _PRINCIPLES, "title": "Publishing principles", "href": uri(here.principles)}]
-        if here.principles
+        "renditions": [{"name": "web", "href": to_uri(article["url"]), "contentType": "text/html"}],
+        "associations": [_picture(article["image"], publication)] if article["image"] else [],
+        "copyrightHolder": rights["copyright_holder"],
+        "copyrightNotice": rights_line(article) if rights["copyright_holder"] else None,
+        "usageTerms": usage_terms(article),
+        "trustIndicators": [
+            {"role": _PRINCIPLES, "title": "Publishing principles", "href": to_uri(publication.principles)}
+        ]
+        if publication.principles
         else [],
     }
-    return pydantic_core.to_json({name: value for name, value in members.items() if value})
+    return pydantic_core.to_json(drop_empty(members))
 
 
 def _described(role: str, text: str) -> list[dict[str, str]]:
     return [{"role": role, "contentType": "text/plain", "value": text}] if text else []
 
 
-def _notes(article: Article) -> list[dict[str, str]]:
-    """Notices and corrections, which the HTML body has as well."""
-    notices = {notice["id"]: notice for place in ("before", "after") for notice in placed(article, place)}
-    found = [note for notice in notices.values() for note in _described("notice", notice["text"])]
+def _notes(article: ArticleJson) -> list[dict[str, str]]:
+    """Return notices and corrections as descriptions; the HTML body contains them, too."""
+    notices = {notice["id"]: notice for place in ("before", "after") for notice in notices_at(article, place)}
+    notes = [note for notice in notices.values() for note in _described("notice", notice["text"])]
     for row in article["corrections"]:
-        found += _described(row["kind"], f"{correction(row)}: {row['text']}")
-    return found
+        notes += _described(row["kind"], f"{correction_label(row)}: {row['text']}")
+    return notes
 
 
-def _bodies(article: Article, body: Mapping[str, str], here: Publication) -> list[dict[str, Any]]:
-    html = {"role": "main", "contentType": "text/html", "value": whole(article, body["html"], here.api)}
+def _bodies(article: ArticleJson, body: BodyJson, publication: Publication) -> list[JsonObject]:
+    html: JsonObject = {
+        "role": "main",
+        "contentType": "text/html",
+        "value": render_full_html(article, body["html"], publication.api),
+    }
     counted = {"charCount": len(body["text"]), "wordCount": article["word_count"]}
-    return [html, {"role": "main", "contentType": "text/plain", **counted, "value": body["text"]}]
+    text: JsonObject = {"role": "main", "contentType": "text/plain", **counted, "value": body["text"]}
+    return [html, text]
 
 
-def _picture(image: Mapping[str, Any], here: Publication) -> dict[str, Any]:
-    copies = [{"name": "original", **image}, *image["renditions"]]
+def _picture(image: ImageJson, publication: Publication) -> JsonObject:
+    original = _rendition("original", image, publication)
+    copies = [_rendition(copy["name"], copy, publication, copy["mime"]) for copy in image["renditions"]]
     members = {
         "name": "main",
         "rel": "illustrates",
-        "uri": urn(image["id"]),
+        "uri": to_urn(image["id"]),
         "type": "picture",
         "descriptions": [*_described("alternative", image["alt"]), *_described("caption", image["caption"])],
         "by": image["credit"],
-        "renditions": [_rendition(copy, here) for copy in copies],
+        "renditions": [original, *copies],
     }
-    return {name: value for name, value in members.items() if value}
+    return drop_empty(members)
 
 
-def _rendition(copy: Mapping[str, Any], here: Publication) -> dict[str, Any]:
-    members = {"name": copy["name"], "href": on_server(copy["url"], here.api), "contentType": copy.get("mime")}
-    members |= {name: copy[name] for name in ("width", "height")}
-    return {name: value for name, value in members.items() if value}
+def _rendition(name: str, file: FileJson, publication: Publication, mime: str | None = None) -> JsonObject:
+    href = complete_url(file["url"], publication.api)
+    return drop_empty(
+        {"name": name, "href": href, "contentType": mime, "width": file["width"], "height": file["height"]}
+    )

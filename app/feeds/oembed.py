@@ -1,32 +1,34 @@
-"""What oEmbed asks and answers."""
+"""oEmbed (oembed.com): what other sites show for the URL of an article."""
 
-from collections.abc import Mapping
 from html import escape
-from typing import Any, Literal
+from typing import Literal
 from urllib.parse import urlsplit
 
 from pydantic import BaseModel, Field
 
-from app.feeds.content import on_server, summary
-from app.feeds.schemas import Publication, uri
-from app.feeds.xml import add, root, written
+from app.db.rows import JsonObject
+from app.feeds.article_json import ImageJson, PreviewJson
+from app.feeds.content import complete_url, summary_of
+from app.feeds.schemas import Publication, to_uri
+from app.feeds.xml import add_child, make_root, serialize
 
-WIDTH, HEIGHT = 600, 240  # of the box that we suggest, in pixels
-LEAST = (220, 120)  # a smaller one gets a link
-_Pixels = Field(None, ge=1, le=100_000, description="The most that there is room for, in pixels.")
+WIDTH, HEIGHT = 600, 240  # suggested size of the box, in pixels
+MIN_SIZE = (220, 120)  # where there is less room, the answer is a link
+MAX_PATH_LENGTH = 500
+_Pixels = Field(None, ge=1, le=100_000, description="Room on the page, in pixels.")
 
 
 class OEmbedQuery(BaseModel):
-    """What a consumer asks (oembed.com §2.2)."""
+    """A request of a consumer (oembed.com §2.2)."""
 
-    url: str = Field(min_length=8, max_length=2048, description="Address of an article on the publication's site.")
-    format: Literal["json", "xml"] = Field("json", description="Of the answer.")
+    url: str = Field(min_length=8, max_length=2048, description="URL of an article on the publication's site.")
+    format: Literal["json", "xml"] = Field("json", description="Format of the response.")
     maxwidth: int | None = _Pixels
     maxheight: int | None = _Pixels
 
 
 class OEmbedOut(BaseModel):
-    """What to show (oembed.com §2.3.4): a box of HTML without scripts, or where it does not fit a link."""
+    """A box of HTML without scripts or, where there is no room for it, a link (oembed.com §2.3.4)."""
 
     version: Literal["1.0"]
     type: Literal["rich", "link"]
@@ -34,7 +36,7 @@ class OEmbedOut(BaseModel):
     author_name: str | None = None
     provider_name: str
     provider_url: str
-    cache_age: int = Field(description="Seconds for which to keep this.")
+    cache_age: int = Field(description="Seconds for which the response may be cached.")
     thumbnail_url: str | None = None
     thumbnail_width: int | None = Field(None, description="Pixels.")
     thumbnail_height: int | None = Field(None, description="Pixels.")
@@ -43,63 +45,68 @@ class OEmbedOut(BaseModel):
     height: int | None = Field(None, description="Pixels; with `rich`.")
 
 
-def path_of(url: str, here: Publication) -> str | None:
-    """The path on the publication's site that an address leads to; None if it leads elsewhere."""
+def site_path_of(url: str, publication: Publication) -> str | None:
+    """Return the path of a URL of the publication's site, or None for other URLs."""
     try:
-        asked, own = urlsplit(url), urlsplit(here.site.url)
+        parts, site = urlsplit(url), urlsplit(publication.site.url)
     except ValueError:
         return None
-    inside = asked.path.startswith(f"{own.path}/") and len(asked.path) - len(own.path) <= 500
-    if asked.scheme not in ("http", "https") or asked.netloc.lower() != own.netloc.lower() or not inside:
+    is_inside = parts.path.startswith(f"{site.path}/") and len(parts.path) - len(site.path) <= MAX_PATH_LENGTH
+    if parts.scheme not in ("http", "https") or parts.netloc.lower() != site.netloc.lower() or not is_inside:
         return None
-    path = asked.path[len(own.path) :]
+    path = parts.path[len(site.path) :]
     return path if path.isprintable() else None
 
 
-def answer(article: Mapping[str, Any], here: Publication, asked: OEmbedQuery) -> dict[str, Any]:
-    """An article in the shape of `OEmbedOut`, in the room that there is."""
-    width, height = min(WIDTH, asked.maxwidth or WIDTH), min(HEIGHT, asked.maxheight or HEIGHT)
-    found = {
+def embed_article(article: PreviewJson, publication: Publication, query: OEmbedQuery) -> JsonObject:
+    """Return an article as `OEmbedOut`, within the size that the consumer allows."""
+    width, height = min(WIDTH, query.maxwidth or WIDTH), min(HEIGHT, query.maxheight or HEIGHT)
+    members: JsonObject = {
         "version": "1.0",
         "type": "link",
         "title": article["title"],
         "author_name": ", ".join(author["name"] for author in article["authors"]) or None,
-        "provider_name": here.name,
-        "provider_url": here.site.url,
+        "provider_name": publication.name,
+        "provider_url": publication.site.url,
         "cache_age": 3600,
-        **_thumbnail(article["image"], here, asked),
+        **_thumbnail(article["image"], publication, query),
     }
-    if width >= LEAST[0] and height >= LEAST[1]:
-        found |= {"type": "rich", "html": _html(article, here), "width": width, "height": height}
-    return {name: value for name, value in found.items() if value is not None}
+    if width >= MIN_SIZE[0] and height >= MIN_SIZE[1]:
+        members |= {"type": "rich", "html": _render_box(article, publication), "width": width, "height": height}
+    return {name: value for name, value in members.items() if value is not None}
 
 
-def _html(article: Mapping[str, Any], here: Publication) -> str:
-    names = [author["name"] for author in article["authors"]]
-    told = escape(summary(article), quote=False)
-    return (
-        f'<blockquote><p><a href="{escape(uri(article["url"]))}">{escape(article["title"], quote=False)}</a></p>'
-        f"{f'<p>{told}</p>' if told else ''}<p>{escape(', '.join([*names, here.name]), quote=False)}</p></blockquote>"
-    )
+def _render_box(article: PreviewJson, publication: Publication) -> str:
+    url, title = escape(to_uri(article["url"])), escape(article["title"], quote=False)
+    summary = escape(summary_of(article), quote=False)
+    byline = escape(", ".join([*(author["name"] for author in article["authors"]), publication.name]), quote=False)
+    paragraphs = [f'<a href="{url}">{title}</a>', *([summary] if summary else []), byline]
+    return f"<blockquote>{''.join(f'<p>{paragraph}</p>' for paragraph in paragraphs)}</blockquote>"
 
 
-def _thumbnail(image: Mapping[str, Any] | None, here: Publication, asked: OEmbedQuery) -> dict[str, Any]:
-    """The largest copy that fits; none if its size is not known, for all three members come together."""
+def _thumbnail(image: ImageJson | None, publication: Publication, query: OEmbedQuery) -> JsonObject:
+    """Return the largest copy that fits; copies of unknown size are left out, since all three members are required."""
     if image is None:
         return {}
-    room = (asked.maxwidth or 100_000, asked.maxheight or 100_000)
-    copies = [copy for copy in (*image["renditions"], image) if copy["width"] and copy["height"]]
-    fitting = [copy for copy in copies if copy["width"] <= room[0] and copy["height"] <= room[1]]
+    max_width, max_height = query.maxwidth or 100_000, query.maxheight or 100_000
+    fitting = [
+        (width, height, copy["url"])
+        for copy in (*image["renditions"], image)
+        if (width := copy["width"]) and (height := copy["height"]) and width <= max_width and height <= max_height
+    ]
     if not fitting:
         return {}
-    copy = max(fitting, key=lambda copy: int(copy["width"]))
-    size = {f"thumbnail_{name}": copy[name] for name in ("width", "height")}
-    return {"thumbnail_url": on_server(copy["url"], here.api), **size}
+    width, height, url = max(fitting, key=lambda copy: copy[0])
+    return {
+        "thumbnail_url": complete_url(url, publication.api),
+        "thumbnail_width": width,
+        "thumbnail_height": height,
+    }
 
 
-def as_xml(members: Mapping[str, Any]) -> bytes:
-    """The same as XML (oembed.com §2.3.3)."""
-    document = root("oembed", {})
+def render_xml(members: JsonObject) -> bytes:
+    """Render the members of a response as XML (oembed.com §2.3.3)."""
+    document = make_root("oembed", {})
     for name, value in members.items():
-        add(document, name, str(value))
-    return written(document)
+        add_child(document, name, str(value))
+    return serialize(document)

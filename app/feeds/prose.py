@@ -1,55 +1,55 @@
-"""An article for people and for programs that read like them: Markdown and plain text, whole by itself."""
+"""An article as CommonMark and as plain text, each complete in itself."""
 
 import re
-from collections.abc import Iterator, Mapping
-from typing import Any
+from collections.abc import Iterator
 
 from app.blocks import render_markdown
-from app.feeds.content import Article, absolute_blocks, correction, placed
-from app.feeds.schemas import Publication, uri
+from app.feeds.article_json import ArticleJson, BodyJson
+from app.feeds.content import correction_label, make_blocks_absolute, notices_at
+from app.feeds.schemas import Publication, to_uri
 
 _SPECIAL = re.compile(r"([\\`*_\[\]<>~|#&])")
 _LINE_START = re.compile(r"^(\s*)([-+=]|\d{1,9}(?=[.)]))", re.MULTILINE)
 
 
-def _escaped(text: str) -> str:
-    """Text in which Markdown finds nothing to do (CommonMark §2.4)."""
-    return _LINE_START.sub(_guarded, _SPECIAL.sub(r"\\\1", text))
+def _escape(text: str) -> str:
+    """Escape everything that means something in Markdown (CommonMark §2.4)."""
+    return _LINE_START.sub(_escape_line_start, _SPECIAL.sub(r"\\\1", text))
 
 
-def _guarded(match: re.Match[str]) -> str:
+def _escape_line_start(match: re.Match[str]) -> str:
     return f"{match[1]}{match[2]}\\" if match[2][0].isdigit() else f"{match[1]}\\{match[2]}"
 
 
-def _byline(article: Article, here: Publication) -> str:
+def _byline(article: ArticleJson, publication: Publication) -> str:
     names = ", ".join(author["name"] for author in article["authors"])
-    return ", ".join(filter(None, [names, here.name, (article["published_at"] or "")[:10]]))
+    return ", ".join(filter(None, [names, publication.name, (article["published_at"] or "")[:10]]))
 
 
-def markdown(article: Article, body: Mapping[str, Any], here: Publication) -> bytes:
-    """The article as CommonMark: title, standfirst, byline, notices, text, corrections."""
-    parts = [f"# {_escaped(article['title'])}"]
+def render_article_markdown(article: ArticleJson, body: BodyJson, publication: Publication) -> bytes:
+    """Render an article as CommonMark: title, standfirst, byline, notices, text, corrections."""
+    parts = [f"# {_escape(article['title'])}"]
     if article["dek"]:
-        parts.append("\n".join(f"> {line}".rstrip() for line in _escaped(article["dek"]).split("\n")))
-    parts += [_escaped(_byline(article, here)), f"<{uri(article['url'])}>"]
-    parts += [_escaped(notice["text"]) for notice in placed(article, "before")]
-    blocks = absolute_blocks(body["blocks"], uri(article["url"]), here.api)
+        parts.append("\n".join(f"> {line}".rstrip() for line in _escape(article["dek"]).split("\n")))
+    parts += [_escape(_byline(article, publication)), f"<{to_uri(article['url'])}>"]
+    parts += [_escape(notice["text"]) for notice in notices_at(article, "before")]
+    blocks = make_blocks_absolute(body["blocks"], to_uri(article["url"]), publication.api)
     parts.append(body["markdown"] if blocks == body["blocks"] else render_markdown(blocks))
-    parts += [f"**{correction(row)}:** {_escaped(row['text'])}" for row in article["corrections"]]
-    parts += [_escaped(notice["text"]) for notice in placed(article, "after")]
+    parts += [f"**{correction_label(row)}:** {_escape(row['text'])}" for row in article["corrections"]]
+    parts += [_escape(notice["text"]) for notice in notices_at(article, "after")]
     return ("\n\n".join(filter(None, parts)) + "\n").encode()
 
 
-def text(article: Article, body: Mapping[str, str], here: Publication) -> bytes:
-    """The same as plain text, parts apart by an empty line."""
-    return ("\n\n".join(filter(None, _lines(article, body, here))) + "\n").encode()
+def render_article_text(article: ArticleJson, body: BodyJson, publication: Publication) -> bytes:
+    """Render an article as plain text, with an empty line between its parts."""
+    return ("\n\n".join(filter(None, _list_parts(article, body, publication))) + "\n").encode()
 
 
-def _lines(article: Article, body: Mapping[str, str], here: Publication) -> Iterator[str | None]:
+def _list_parts(article: ArticleJson, body: BodyJson, publication: Publication) -> Iterator[str | None]:
     yield article["title"]
     yield article["dek"]
-    yield f"{_byline(article, here)}\n{uri(article['url'])}"
-    yield from (notice["text"] for notice in placed(article, "before"))
+    yield f"{_byline(article, publication)}\n{to_uri(article['url'])}"
+    yield from (notice["text"] for notice in notices_at(article, "before"))
     yield body["text"]
-    yield from (f"{correction(row)}: {row['text']}" for row in article["corrections"])
-    yield from (notice["text"] for notice in placed(article, "after"))
+    yield from (f"{correction_label(row)}: {row['text']}" for row in article["corrections"])
+    yield from (notice["text"] for notice in notices_at(article, "after"))

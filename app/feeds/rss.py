@@ -1,4 +1,4 @@
-"""RSS 2.0 with the modules that feed readers know: content, dc, slash, wfw, Media RSS and Atom's links."""
+"""RSS 2.0 with the modules that feed readers support: content, dc, slash, wfw, Media RSS and links of Atom."""
 
 from collections.abc import Iterable
 from datetime import datetime
@@ -9,20 +9,20 @@ from html import escape
 from lxml import etree
 
 from app.feeds.schemas import Entry, Feed
-from app.feeds.xml import add, filled, inside, root
+from app.feeds.xml import add_child, make_root, serialize_content, serialize_with
 
 MEDIA_TYPE = "application/rss+xml"
-MEDIA = "http://search.yahoo.com/mrss/"
-_SPACES: dict[str | None, str] = {
+MEDIA_NAMESPACE = "http://search.yahoo.com/mrss/"
+_NAMESPACES: dict[str | None, str] = {
     "atom": "http://www.w3.org/2005/Atom",
     "content": "http://purl.org/rss/1.0/modules/content/",
     "dc": "http://purl.org/dc/elements/1.1/",
-    "media": MEDIA,
+    "media": MEDIA_NAMESPACE,
     "slash": "http://purl.org/rss/1.0/modules/slash/",
     "wfw": "http://wellformedweb.org/CommentAPI/",
 }
-_NAMES = {
-    f"{prefix}:{name}": f"{{{_SPACES[prefix]}}}{name}"
+_TAGS = {
+    f"{prefix}:{name}": f"{{{_NAMESPACES[prefix]}}}{name}"
     for prefix, name in (
         ("atom", "link"),
         ("atom", "updated"),
@@ -36,67 +36,67 @@ _NAMES = {
 
 
 @lru_cache(4096)
-def date(moment: str) -> str:
-    """A time as RFC 822 has it, with four digits of the year (RSS 2.0, `pubDate`)."""
+def format_rfc822(moment: str) -> str:
+    """Format a time as RFC 822 does, with a year of four digits (RSS 2.0, `pubDate`)."""
     return format_datetime(datetime.fromisoformat(moment), usegmt=True)
 
 
-def document(feed: Feed, entries: Iterable[bytes]) -> bytes:
-    """The feed as RSS, of entries that are written already."""
-    rss = root("rss", _SPACES, version="2.0")
-    channel = add(rss, "channel")
-    add(channel, "title", feed.title)
-    add(channel, "link", feed.page)
-    add(channel, "description", feed.description or feed.title)
-    add(channel, _NAMES["atom:link"], rel="self", href=feed.url, type=MEDIA_TYPE)
+def write_document(feed: Feed, entries: Iterable[bytes]) -> bytes:
+    """Write a feed around its entries, which are written already."""
+    rss = make_root("rss", _NAMESPACES, version="2.0")
+    channel = add_child(rss, "channel")
+    add_child(channel, "title", feed.title)
+    add_child(channel, "link", feed.page)
+    add_child(channel, "description", feed.description or feed.title)
+    add_child(channel, _TAGS["atom:link"], rel="self", href=feed.url, type=MEDIA_TYPE)
     for hub in feed.hubs:
-        add(channel, _NAMES["atom:link"], rel="hub", href=hub)
+        add_child(channel, _TAGS["atom:link"], rel="hub", href=hub)
     if feed.language:
-        add(channel, "language", feed.language)
-    add(channel, "lastBuildDate", date(feed.updated))
-    add(channel, "generator", "Broadsheet")
-    return filled(rss, b"</channel></rss>", entries)
+        add_child(channel, "language", feed.language)
+    add_child(channel, "lastBuildDate", format_rfc822(feed.updated))
+    add_child(channel, "generator", "Broadsheet")
+    return serialize_with(rss, b"</channel></rss>", entries)
 
 
-def entry(entry: Entry) -> bytes:
-    """One item."""
-    channel = root("channel", _SPACES)
-    item = add(channel, "item")
-    add(item, "title", entry.title)
+def write_entry(entry: Entry) -> bytes:
+    """Write one item."""
+    channel = make_root("channel", _NAMESPACES)
+    item = add_child(channel, "item")
+    add_child(item, "title", entry.title)
     if entry.url:
-        add(item, "link", entry.url)
-    add(item, "guid", entry.id, isPermaLink="false")
-    add(item, "pubDate", date(entry.published))
+        add_child(item, "link", entry.url)
+    add_child(item, "guid", entry.id, isPermaLink="false")
+    add_child(item, "pubDate", format_rfc822(entry.published))
     if entry.updated != entry.published:
-        add(item, _NAMES["atom:updated"], entry.updated)
+        add_child(item, _TAGS["atom:updated"], entry.updated)
     for author in entry.authors:
-        add(item, _NAMES["dc:creator"], author)
+        add_child(item, _TAGS["dc:creator"], author)
     for _, name in entry.terms:
-        add(item, "category", name)
-    add(item, "description", escape(entry.summary, quote=False))  # readers take it for HTML
-    add(item, _NAMES["content:encoded"], entry.html)
+        add_child(item, "category", name)
+    add_child(item, "description", escape(entry.summary, quote=False))  # readers interpret it as HTML
+    add_child(item, _TAGS["content:encoded"], entry.html)
     if entry.rights:
-        add(item, _NAMES["dc:rights"], entry.rights)
-    if entry.enclosure:  # RSS wants a length; 0 says that it is not known
-        add(item, "enclosure", url=entry.enclosure.url, length="0", type=entry.enclosure.mime)
+        add_child(item, _TAGS["dc:rights"], entry.rights)
+    if entry.enclosure:  # the length is required; 0: not known
+        add_child(item, "enclosure", url=entry.enclosure.url, length="0", type=entry.enclosure.mime)
     if entry.image:
-        media(item, entry)
+        add_media(item, entry)
     if entry.replies:
-        add(item, "comments", entry.replies.page)
-        add(item, _NAMES["slash:comments"], str(entry.replies.count))
-        add(item, _NAMES["wfw:commentRss"], f"{entry.replies.feed}.rss")
-    return inside(channel)
+        add_child(item, "comments", entry.replies.page)
+        add_child(item, _TAGS["slash:comments"], str(entry.replies.count))
+        add_child(item, _TAGS["wfw:commentRss"], f"{entry.replies.feed}.rss")
+    return serialize_content(channel)
 
 
-def media(parent: etree._Element, entry: Entry) -> None:
-    """The picture of an entry, as Media RSS 1.5 has it."""
+def add_media(parent: etree._Element, entry: Entry) -> None:
+    """Add the picture of an entry, if it has one (Media RSS 1.5)."""
     picture = entry.image
     if picture is None:
         return
     size = {"width": picture.width, "height": picture.height}
-    content = add(
+    content = add_child(
         parent,
-        f"{{{MEDIA}}}content",
+        f"{{{MEDIA_NAMESPACE}}}content",
         url=picture.url,
         medium="image",
         type=picture.mime,
@@ -104,4 +104,4 @@ def media(parent: etree._Element, entry: Entry) -> None:
     )
     for name, text in (("title", picture.alt), ("description", picture.caption), ("credit", picture.credit)):
         if text:
-            add(content, f"{{{MEDIA}}}{name}", text)
+            add_child(content, f"{{{MEDIA_NAMESPACE}}}{name}", text)

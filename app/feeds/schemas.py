@@ -1,4 +1,4 @@
-"""What everything that leaves the house says of the publication, and a feed before it is written in any format."""
+"""The publication as feeds name it, and feeds before they are written in a format."""
 
 import re
 from collections.abc import Mapping
@@ -14,46 +14,46 @@ from app.core.clock import month_bounds
 from app.core.problems import NotFound
 from app.core.settings import Settings
 
-HUB = "/hub"  # path of the WebSub hub: every feed names it
+HUB_PATH = "/hub"  # of the WebSub hub that every feed names
 
 
 @dataclass(frozen=True)
 class Publication:
-    """Who publishes, and where."""
+    """The publication, its site and this API."""
 
     name: str
     site: Site
     api: str
-    principles: str = ""
-    paywall: str = ""
+    principles: str = ""  # URL of the publishing principles
+    paywall: str = ""  # CSS selector of the part behind the paywall
     other_hubs: tuple[str, ...] = ()
 
     @classmethod
-    def of(cls, settings: Settings) -> "Publication":
-        """The publication that the settings name."""
+    def from_settings(cls, settings: Settings) -> "Publication":
+        """Return the publication that the settings describe."""
         principles, paywall = settings.publishing_principles, settings.paywall_selector
         others = tuple(settings.websub_hubs)
         return cls(settings.site_name, Site.from_settings(settings), settings.api, principles, paywall, others)
 
     @property
     def hubs(self) -> tuple[str, ...]:
-        """The WebSub hubs that tell of changes of our feeds."""
-        return self.api + HUB, *self.other_hubs
+        """The WebSub hubs that are notified when a feed changes; this server's own is the first."""
+        return self.api + HUB_PATH, *self.other_hubs
 
 
-def uri(url: str) -> str:
-    """An address as RFC 3986 has it: letters of other scripts, which our slugs may have, percent-encoded."""
+def to_uri(url: str) -> str:
+    """Percent-encode a URL whose slugs may have letters of any script (RFC 3986)."""
     return url if url.isascii() else quote(url, safe="!#$%&'()*+,/:;=?@[]~")
 
 
-def urn(row_id: str) -> str:
-    """An id that never changes, whatever becomes of slugs and hosts (RFC 9562 §4)."""
+def to_urn(row_id: str) -> str:
+    """Return the URN of an id, which stays the same when slugs or hosts change (RFC 9562 §4)."""
     return f"urn:uuid:{row_id}"
 
 
 @dataclass(frozen=True)
 class Picture:
-    """What an entry shows."""
+    """The picture of an entry."""
 
     url: str
     mime: str
@@ -66,7 +66,7 @@ class Picture:
 
 @dataclass(frozen=True)
 class Enclosure:
-    """A recording that belongs to an entry, as podcasts have one; nothing is known of its length."""
+    """The audio or video of an entry, as podcasts have; its length is not known."""
 
     url: str
     mime: str
@@ -74,16 +74,16 @@ class Enclosure:
 
 @dataclass(frozen=True)
 class Replies:
-    """Where the comments on an entry are, and how many."""
+    """The comments on an entry: where they are, and how many."""
 
     page: str
-    feed: str  # without its suffix
+    feed: str  # URL without the suffix of a format
     count: int
 
 
 @dataclass(frozen=True)
 class Entry:
-    """One entry of a feed. Times are RFC 3339 in UTC, addresses absolute URIs."""
+    """One entry of a feed. Times are RFC 3339 in UTC, URLs are absolute."""
 
     id: str
     url: str | None
@@ -99,7 +99,7 @@ class Entry:
     rights: str | None = None
     enclosure: Enclosure | None = None
     replies: Replies | None = None
-    answers: tuple[str, str] | None = None  # id and address of what it answers
+    answers: tuple[str, str] | None = None  # id and URL of the entry that it replies to
 
 
 @dataclass(frozen=True)
@@ -108,7 +108,7 @@ class Deleted:
 
     id: str
     at: str
-    reason: str = ""  # where that is public
+    reason: str = ""  # if it is public
 
 
 @dataclass(frozen=True)
@@ -117,7 +117,7 @@ class Feed:
 
     title: str
     description: str
-    page: str  # what it is the feed of
+    page: str  # URL of the page that it is the feed of
     url: str
     updated: str
     language: str | None = None
@@ -135,32 +135,32 @@ _PART = re.compile(r"(\d{4})-(0[1-9]|1[0-2])(?:-([1-9]\d{0,3}))?", re.ASCII)
 
 
 class Part(NamedTuple):
-    """A month, and which of its files."""
+    """A file of the sitemap: a month, and its number within the month, from 1."""
 
     year: int
     month: int
-    n: int
+    number: int
 
 
-def read(text: str) -> Part:
-    """`2026-01` or, of a month with more than one file, `2026-01-2`; 404 for anything else."""
-    found = _PART.fullmatch(text)
-    if not found or found[1] == "0000" or found[3] == "1":
+def parse_part(text: str) -> Part:
+    """Parse `2026-01`, the first file of a month, or `2026-01-2`, its second; 404 for anything else."""
+    match = _PART.fullmatch(text)
+    if not match or match[1] == "0000" or match[3] == "1":
         raise NotFound
-    return Part(int(found[1]), int(found[2]), int(found[3] or 1))
+    return Part(int(match[1]), int(match[2]), int(match[3] or 1))
 
 
-def _known(text: str) -> str:
-    read(text)
+def _check_part(text: str) -> str:
+    parse_part(text)
     return text
 
 
-PartPath = Annotated[str, AfterValidator(_known), Field(json_schema_extra={"pattern": _PATTERN})]
-"""A part of the sitemap, as the index names it."""
+PartPath = Annotated[str, AfterValidator(_check_part), Field(json_schema_extra={"pattern": _PATTERN})]
+"""A file of the sitemap, as its index names it."""
 
 
-def bounds(part: Part | None, zone: str) -> tuple[datetime, datetime]:
-    """From when to when; all time without a part."""
+def part_bounds(part: Part | None, zone: str) -> tuple[datetime, datetime]:
+    """Return the bounds of a part's month, or of all time without a part."""
     if part is None:
         return datetime.min.replace(tzinfo=UTC), datetime.max.replace(tzinfo=UTC)
     return month_bounds(part.year, part.month, zone)

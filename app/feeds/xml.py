@@ -1,4 +1,4 @@
-"""XML on lxml, where no character can get in that XML 1.0 does not have."""
+"""XML written with lxml, without the characters that XML 1.0 does not allow."""
 
 import re
 from collections.abc import Iterable
@@ -8,41 +8,41 @@ from lxml import etree
 _ILLEGAL = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")  # all but XML 1.0 §2.2 Char
 
 
-def legal(text: str) -> str:
-    """The text without what XML 1.0 has no way to write."""
+def drop_illegal(text: str) -> str:
+    """Remove the characters that XML 1.0 cannot contain, not even escaped."""
     return _ILLEGAL.sub("", text)
 
 
-def root(tag: str, spaces: dict[str | None, str], **attributes: str) -> etree._Element:
-    """A root element with the namespaces of its document."""
-    return etree.Element(tag, attributes, nsmap=spaces)  # type: ignore[arg-type]  # the stubs know no default namespace
+def make_root(tag: str, namespaces: dict[str | None, str], **attributes: str) -> etree._Element:
+    """Make the root element of a document that declares these namespaces by prefix."""
+    return etree.Element(tag, attributes, nsmap=namespaces)  # type: ignore[arg-type]  # lxml-stubs: no default namespace
 
 
-def add(parent: etree._Element, tag: str, text: str | None = None, **attributes: str) -> etree._Element:
-    """A new last child. lxml refuses illegal characters and looks for them faster than we could."""
+def add_child(parent: etree._Element, tag: str, text: str | None = None, **attributes: str) -> etree._Element:
+    """Add an element as the last child, without illegal characters. lxml finds these faster than we could."""
     try:
         child = etree.SubElement(parent, tag, attributes)
     except ValueError:
-        child = etree.SubElement(parent, tag, {name: legal(value) for name, value in attributes.items()})
+        child = etree.SubElement(parent, tag, {name: drop_illegal(value) for name, value in attributes.items()})
     if text:
         try:
             child.text = text
         except ValueError:
-            child.text = legal(text)
+            child.text = drop_illegal(text)
     return child
 
 
-def written(element: etree._Element) -> bytes:
-    """The document as UTF-8."""
+def serialize(element: etree._Element) -> bytes:
+    """Serialize a document as UTF-8, with an XML declaration."""
     return etree.tostring(element, xml_declaration=True, encoding="UTF-8")
 
 
-def inside(element: etree._Element) -> bytes:
-    """What is in an element, to stand in another one that has the same namespaces."""
-    whole = etree.tostring(element, encoding="UTF-8")
-    return whole[whole.index(b">") + 1 : whole.rindex(b"</")]
+def serialize_content(element: etree._Element) -> bytes:
+    """Serialize the children of an element, for use inside of another one that declares the same namespaces."""
+    outer = etree.tostring(element, encoding="UTF-8")
+    return outer[outer.index(b">") + 1 : outer.rindex(b"</")]
 
 
-def filled(element: etree._Element, last: bytes, parts: Iterable[bytes]) -> bytes:
-    """The document with parts that are written already, before the tags that `last` names at its end."""
-    return b"".join([written(element).removesuffix(last), *parts, last])
+def serialize_with(element: etree._Element, end_tags: bytes, parts: Iterable[bytes]) -> bytes:
+    """Serialize a document with parts that are serialized already, inserted before the end tags at its end."""
+    return b"".join([serialize(element).removesuffix(end_tags), *parts, end_tags])

@@ -20,9 +20,9 @@ from app.deliveries.outbox import cancel_deliveries, enqueue, enqueue_deliveries
 from app.deliveries.schemas import NewDelivery
 from app.events.log import is_visible, settled_position
 from app.events.schemas import Position
-from app.feeds.entries import FORMATS, written
-from app.feeds.feeds import Made, discussed, newest
-from app.feeds.schemas import Publication, uri
+from app.feeds.entries import FORMATS, render_feed
+from app.feeds.feeds import BuiltFeed, build_comments_feed, build_newest_feed
+from app.feeds.schemas import Publication, to_uri
 from app.identity.schemas import Actor
 from app.net import outgoing
 from app.publication.term_queries import find_author as author
@@ -91,17 +91,17 @@ def render(connection: sa.Connection, row: Row, here: Publication, position: Pos
     if not is_visible(connection, position):
         raise Unavailable
 
-    def find(connection: sa.Connection) -> Made:
+    def find(connection: sa.Connection) -> BuiltFeed:
         if row["kind"] == "comments":
             article = find_cached(connection, row["target_id"], here.site)
             if article is None or not article["public"]:
                 raise NotFound
-            return discussed(connection, here, article, row["form"])
+            return build_comments_feed(connection, here, article, row["form"])
         kind = None if row["kind"] == "site" else row["kind"]
-        return newest(connection, here, row["form"], kind, row["target_id"] or "")
+        return build_newest_feed(connection, here, row["form"], kind, row["target_id"] or "")
 
     made = retry_on_change(find)(connection)
-    return written(row["form"], made.feed, made.pieces), f"{FORMATS[row['form']].MEDIA_TYPE}; charset=utf-8"
+    return render_feed(row["form"], made.feed, made.entries), f"{FORMATS[row['form']].MEDIA_TYPE}; charset=utf-8"
 
 
 def addresses(connection: sa.Connection, feeds: Feeds, here: Publication) -> list[str]:
@@ -111,7 +111,7 @@ def addresses(connection: sa.Connection, feeds: Feeds, here: Publication) -> lis
         row = _TERMS[feeds.kind](connection, feeds.target_id)
         if row is None:
             return []
-        base = here.api + uri(f"/feeds/{feeds.kind}s/{row['slug']}")
+        base = here.api + to_uri(f"/feeds/{feeds.kind}s/{row['slug']}")
     return [f"{base}.{form}" for form in FORMATS]
 
 

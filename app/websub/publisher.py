@@ -51,7 +51,7 @@ from app.events.catalog import (
     TagDeleted,
 )
 from app.events.schemas import Position
-from app.feeds.schemas import HUB, Publication
+from app.feeds.schemas import HUB_PATH, Publication
 from app.net.outgoing import Answer, CallFailed, Outgoing, TargetRefused
 from app.publication.section_tree import find_ancestors
 from app.websub.hub import (
@@ -97,7 +97,7 @@ def question(row: Row, mode: str, **more: str) -> str:
 
 def headers(row: Row, here: Publication, body: bytes, media_type: str) -> dict[str, str]:
     """What goes with a feed (WebSub §7 and §8)."""
-    found = {"Content-Type": media_type, "Link": f'<{here.api}{HUB}>; rel="hub", <{row["topic"]}>; rel="self"'}
+    found = {"Content-Type": media_type, "Link": f'<{here.api}{HUB_PATH}>; rel="hub", <{row["topic"]}>; rel="self"'}
     if row["secret"]:
         found["X-Hub-Signature"] = f"sha256={hmac.new(row['secret'].encode(), body, 'sha256').hexdigest()}"
     return found
@@ -131,7 +131,7 @@ class HubChannel:
     patience = PATIENCE
 
     def __init__(self, settings: Settings) -> None:
-        self._here = Publication.of(settings)
+        self._here = Publication.from_settings(settings)
         self._press = _Press(self._here)
         self._hubs = {name_of(hub): hub for hub in settings.websub_hubs}
         self._outgoing, self._free = Outgoing(Guard(settings.outgoing_allow)), Outgoing(None)

@@ -84,5 +84,5 @@ async def request_feed_updates(
     wish = Wish(mode, topic, callback, lease_seconds or LEASE, secret)
     known = settings(request)
     guard = Guard(known.outgoing_allow)
-    args = (wish, Publication.of(known), guard)
+    args = (wish, Publication.from_settings(known), guard)
     return await write(request, actor, hub.ask, *args, status=202, payload=repr(wish).encode())

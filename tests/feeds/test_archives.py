@@ -41,7 +41,7 @@ def pieces(db: Database) -> list[Piece]:
 def test_a_walk_of_the_archive_finds_everything_once(
     client: TestClient, pieces: list[Piece], monkeypatch: pytest.MonkeyPatch, size: int
 ) -> None:
-    monkeypatch.setattr(feeds, "PER_ARCHIVE", size)
+    monkeypatch.setattr(feeds, "ARCHIVE_PAGE_SIZE", size)
     path: str | None = "/feeds/archive/2026-02.atom"
     seen: list[str] = []
     pages: list[tuple[str, bytes]] = []

@@ -12,7 +12,7 @@ from starlette.testclient import TestClient
 from app.core.settings import Settings
 from app.db import Database
 from app.feeds import format_routes
-from app.feeds.content import on_server
+from app.feeds.content import complete_url
 from app.identity.schemas import SYSTEM
 from app.main import create_app
 from app.publication.media_library import create_reference
@@ -241,7 +241,9 @@ def test_the_client_chooses(accept: str, kind: str) -> None:
 
 def test_both_ways_give_the_same(client: TestClient, article: dict[str, Any]) -> None:
     assert (
-        set(format_routes.ACCEPTED) == set(format_routes.FORMATS) == {kind.partition(";")[0] for kind in KINDS.values()}
+        set(format_routes.FORMATS_BY_MEDIA_TYPE)
+        == set(format_routes._CONTENT)
+        == {kind.partition(";")[0] for kind in KINDS.values()}
     )
     for suffix, kind in KINDS.items():
         chosen = client.get("/v1/articles/bold", headers={"Accept": kind.partition(";")[0]})
@@ -277,6 +279,6 @@ def test_nobody_sees_more_in_another_format(client: TestClient, editor: Headers,
 
 
 def test_pictures_of_ours_are_on_this_server() -> None:
-    assert on_server("/media/aa/b.jpg", API) == f"{API}/media/aa/b.jpg"
-    assert on_server("/media/aa/b.jpg", f"{API}/sub") == f"{API}/sub/media/aa/b.jpg"
-    assert on_server("https://else.example/é.jpg", API) == "https://else.example/%C3%A9.jpg"
+    assert complete_url("/media/aa/b.jpg", API) == f"{API}/media/aa/b.jpg"
+    assert complete_url("/media/aa/b.jpg", f"{API}/sub") == f"{API}/sub/media/aa/b.jpg"
+    assert complete_url("https://else.example/é.jpg", API) == "https://else.example/%C3%A9.jpg"

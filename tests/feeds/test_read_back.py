@@ -14,9 +14,9 @@ from lxml import etree
 
 from app.core.clock import format_rfc3339
 from app.feeds import xml
-from app.feeds.entries import MOST_BYTES, piece, written
-from app.feeds.schemas import Deleted, Entry, Feed, Picture, Replies, uri, urn
-from app.feeds.xml import add, legal, root
+from app.feeds.entries import MAX_FEED_BYTES, render_feed, write_entry
+from app.feeds.schemas import Deleted, Entry, Feed, Picture, Replies, to_uri, to_urn
+from app.feeds.xml import add_child, drop_illegal, make_root
 from tests.feeds.readback import found, parsed
 
 ARTICLE = "0199aaaa-0000-7000-8000-000000000000"
@@ -43,7 +43,7 @@ def is_read(seen: str, text: str) -> bool:
 
     Where it can, `feedparser` decodes some elements once too often: they might have been encoded twice.
     """
-    whole = legal(text).strip()
+    whole = drop_illegal(text).strip()
     with contextlib.suppress(UnicodeError):
         return seen.strip() in (whole, whole.encode("latin-1").decode())
     return seen.strip() == whole
@@ -51,7 +51,7 @@ def is_read(seen: str, text: str) -> bool:
 
 def entry(title: str = "T", html: str = "<p>x</p>", **fields: Any) -> Entry:
     times = {"published": "2026-01-31T12:00:00.250000Z", "updated": "2026-02-01T12:00:00Z"}
-    own = {"id": urn(ARTICLE), "url": "https://site.example/a", "summary": "S", **times}
+    own = {"id": to_urn(ARTICLE), "url": "https://site.example/a", "summary": "S", **times}
     return Entry(title=title, html=html, **{**own, **fields})
 
 
@@ -62,7 +62,7 @@ def feed(**fields: Any) -> Feed:
 
 def wrote(form: str, *entries: Entry, **fields: Any) -> bytes:
     """A feed in bytes."""
-    return written(form, feed(**fields), [piece(form, one) for one in entries])
+    return render_feed(form, feed(**fields), [write_entry(form, one) for one in entries])
 
 
 @settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.too_slow])
@@ -102,11 +102,11 @@ def test_what_goes_in_comes_out(title: str, html: str, author: str, term: str, a
 
 @given(st.text())
 def test_no_text_breaks_a_document(text: str) -> None:
-    document = root("a", {})
-    add(document, "b", text, c=text)
-    child = etree.fromstring(xml.written(document))[0]
-    assert (child.text or "") == legal(text)
-    assert " ".join(child.get("c", "").split()) == " ".join(legal(text).split())
+    document = make_root("a", {})
+    add_child(document, "b", text, c=text)
+    child = etree.fromstring(xml.serialize(document))[0]
+    assert (child.text or "") == drop_illegal(text)
+    assert " ".join(child.get("c", "").split()) == " ".join(drop_illegal(text).split())
 
 
 @pytest.mark.parametrize("form", ["rss", "atom", "json"])
@@ -114,7 +114,7 @@ def test_a_feed_stays_under_a_megabyte_and_says_what_it_left_out(form: str) -> N
     """The oldest give way first; escapes count, and so does what no summary can save."""
     texts = [entry(f"T{n}", f"<p>{n} " + "<i>é</i>" * 3000 + "</p>", summary=f"Short {n} <") for n in range(50)]
     body = wrote(form, *texts)
-    assert 700_000 < len(body) < MOST_BYTES
+    assert 700_000 < len(body) < MAX_FEED_BYTES
     if form == "json":
         bodies = [item["content_html"] for item in json.loads(body)["items"]]
     else:
@@ -125,7 +125,7 @@ def test_a_feed_stays_under_a_megabyte_and_says_what_it_left_out(form: str) -> N
     assert bodies[0] == texts[0].html
     assert bodies[49] == '<p>Short 49 &lt;</p>\n<p><a href="https://site.example/a">Read all of it</a></p>'
     heavy = [entry(f"T{n}", "", summary="&" * 30_000) for n in range(50)]
-    assert len(wrote(form, *heavy)) < MOST_BYTES
+    assert len(wrote(form, *heavy)) < MAX_FEED_BYTES
     assert wrote("atom", *heavy, archive=True).count(b"<entry>") == 50
 
 
@@ -150,8 +150,8 @@ def test_rss_has_what_readers_look_for() -> None:
 
 def test_atom_has_threads_tombstones_and_archives() -> None:
     replies = Replies("https://site.example/a#comments", "https://api.example/feeds/articles/a/comments", 3)
-    gone = Deleted(urn(ARTICLE), "2026-01-01T00:00:00Z", "Wrong ]]> & all")
-    answer = entry(answers=(urn(ARTICLE), "https://site.example/a"), language="fr")
+    gone = Deleted(to_urn(ARTICLE), "2026-01-01T00:00:00Z", "Wrong ]]> & all")
+    answer = entry(answers=(to_urn(ARTICLE), "https://site.example/a"), language="fr")
     links = {"prev-archive": "https://api.example/feeds/archive/2025-12.atom"}
     content = wrote("atom", entry(replies=replies, language="en"), answer, deleted=(gone,), links=links, archive=True)
     (stone,) = found(content, "//at:deleted-entry")
@@ -186,7 +186,7 @@ def test_json_feed_keeps_its_rules() -> None:
 
 
 def test_addresses_are_uris() -> None:
-    assert uri("https://site.example/тег/日本-1?a=b#c") == (
+    assert to_uri("https://site.example/тег/日本-1?a=b#c") == (
         "https://site.example/%D1%82%D0%B5%D0%B3/%E6%97%A5%E6%9C%AC-1?a=b#c"
     )
-    assert uri("https://site.example/%20/é") == "https://site.example/%20/%C3%A9"
+    assert to_uri("https://site.example/%20/é") == "https://site.example/%20/%C3%A9"

@@ -54,8 +54,8 @@ def test_a_large_one_has_an_index_of_files(
 ) -> None:
     monkeypatch.setattr(sitemaps, "MAX_SITEMAP_URLS", most)
     monkeypatch.setattr(routes, "MAX_SITEMAP_URLS", 10)
-    monkeypatch.setattr(sitemaps, "BATCH", batch)
-    monkeypatch.setattr(sitemaps, "_URLS", sitemaps._URLS.limit(batch))
+    monkeypatch.setattr(sitemaps, "BATCH_SIZE", batch)
+    monkeypatch.setattr(sitemaps, "_SELECT_URLS", sitemaps._SELECT_URLS.limit(batch))
     made = pieces(db, 37)
     content = client.get("/sitemap.xml").content
     files = {str(node[0].text): str(node[1].text) for node in found(content, "/sm:sitemapindex/sm:sitemap")}
@@ -101,4 +101,4 @@ def test_news_are_two_days_old_at_most(client: TestClient, editor: Headers) -> N
 
 @pytest.mark.parametrize(("tag", "language"), [("en-GB", "en"), ("zh-Hans", "zh-cn"), ("zh", "zh"), ("nds", "nds")])
 def test_languages_are_as_google_has_them(tag: str, language: str) -> None:
-    assert sitemaps.language(tag) == language
+    assert sitemaps.news_language(tag) == language

@@ -416,7 +416,7 @@ def test_many_subscribers_are_told_in_parts(
 
 
 def test_topics_are_read_as_feeds_are_named(settings: Settings) -> None:
-    here = Publication.of(settings.model_copy(update={"api_url": "https://api.example/v"}))
+    here = Publication.from_settings(settings.model_copy(update={"api_url": "https://api.example/v"}))
     found = topic_of("https://api.example/v/feeds/tags/%CF%89-x.json", here)
     assert found == ("tag", "ω-x", "json")
     assert topic_of("https://api.example/feeds/site.rss", here) is None
