@@ -19,7 +19,7 @@ from app.articles.list_parameters import Words
 from app.blocks import body_from_html as article_from_html
 from app.blocks import body_from_markdown as article_from_markdown
 from app.comments.rendering import render_markdown
-from app.moderation.pipeline import analyze_text
+from app.moderation.text_analysis import analyze_text
 from app.search.marks import extract_snippet
 from app.search.questions import parse_question
 from app.subscriptions.schemas import Email

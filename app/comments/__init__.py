@@ -1,1 +1,1 @@
-"""What readers write: threads of comments, how they are posted, read, changed and taken back."""
+"""Comments on articles: posting, reading in threads, editing, deleting and offline sync."""

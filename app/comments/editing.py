@@ -1,17 +1,18 @@
-"""Changing a comment, by its author while the window is open, and taking it back, by its author or a moderator."""
+"""Editing a comment, by its author within the edit window, and removing it, by its author or a moderator."""
 
-from datetime import timedelta
-from typing import Any, NamedTuple
+from datetime import datetime, timedelta
+from typing import NamedTuple
 
 import sqlalchemy as sa
 from sqlmodel import Session
 
 from app.comments.lifecycle import clear_comment, keep_revision, set_state, update_comment
-from app.comments.reading import find_full_comment, get_readable_article, is_author, lock_comment
-from app.comments.schemas import Attempt, CommentModeration, CommentPatch, ModerationPipeline, PreparedText, Submission
+from app.comments.moderation import Attempt, CommentModeration, ModerationPipeline, PreparedText, Submission
+from app.comments.reading import StoredComment, find_full_comment, get_readable_article, is_author, lock_comment
+from app.comments.schemas import CommentPatch
 from app.core.clock import now
 from app.core.problems import Conflict, Forbidden, NotFound, Unavailable
-from app.db.columns import Row
+from app.db.rows import JsonObject, Store
 from app.identity.participants import find_participant_by
 from app.identity.schemas import Actor
 from app.identity.secrets import Vault
@@ -20,72 +21,67 @@ _EDITABLE_STATES = {"published", "pending"}
 
 
 class EditWindowClosed(Conflict):
-    """The time for changes has passed, or the comment's state allows none."""
+    """The edit window has passed, or the comment's state does not allow edits."""
 
     code, title = "edit_window_closed", "This comment can no longer be changed"
 
 
 class Editor(NamedTuple):
-    """What a change needs besides itself."""
+    """The caller who edits or removes a comment, with what the change needs besides its content."""
 
     actor: Actor
     vault: Vault
-    screen: ModerationPipeline
+    pipeline: ModerationPipeline
     moderation: CommentModeration
     window: timedelta
     addresses: tuple[str, ...]  # hashes of the network address
 
 
-def _lock_and_check_author(session: Session, editor: Editor, comment_id: str) -> tuple[Row, bool]:
-    """The comment, and whether the caller is its author and not a moderator; 403 for anybody else."""
-    row = lock_comment(session, comment_id)
-    return row, _is_own(session, editor, row)
-
-
-def _is_own(session: sa.Connection | Session, editor: Editor, row: Row) -> bool:
+def _is_own(store: Store, editor: Editor, row: StoredComment) -> bool:
+    """Return whether the caller is the comment's author rather than a moderator; 403 or 404 for all others."""
     actor = editor.actor
     has_author = row["participant_id"] is not None and row["removed_by"] != "author"
-    if has_author and is_author(session, actor, row):
+    if has_author and is_author(store, actor, row["id"], row["participant_id"]):
         return True
     if not actor.may("comments:moderate"):
         if row["state"] != "published":
-            raise NotFound  # what is not public is not told of
-        get_readable_article(session, row["article_id"])
+            raise NotFound  # a 403 would reveal that it exists
+        get_readable_article(store, row["article_id"])
         raise Forbidden("Only its author or a moderator may change a comment.")
-    editor.moderation.check_reach(_connection(session), actor, row["article_id"])
+    editor.moderation.check_reach(_connection(store), actor, row["article_id"])
     return False
 
 
-def _connection(store: sa.Connection | Session) -> sa.Connection:
+def _connection(store: Store) -> sa.Connection:
     return store if isinstance(store, sa.Connection) else store.connection()
 
 
-def _is_moderator(store: sa.Connection | Session, editor: Editor, row: Row) -> bool:
-    """Whether the caller moderates the article: what moderators wrote themselves they may change at any time."""
+def _is_moderator(store: Store, editor: Editor, row: StoredComment) -> bool:
+    """Return whether the caller moderates the article: moderators may edit their own comments at any time."""
     if row["removed_by"] == "author" or not editor.actor.may("comments:moderate"):
         return False
     editor.moderation.check_reach(_connection(store), editor.actor, row["article_id"])
     return True
 
 
-def _require_own(store: sa.Connection | Session, actor: Actor, row: Row, is_own: bool) -> None:
-    """Refuse a change to what somebody else wrote (403), or what its author has taken back (409)."""
+def _require_own(store: Store, actor: Actor, row: StoredComment, is_own: bool) -> None:
+    """Raise 403 for the comment of somebody else, and 409 for one that its author has removed."""
     if is_own:
         return
-    if is_author(store, actor, row):
+    if is_author(store, actor, row["id"], row["participant_id"]):
         raise EditWindowClosed
     raise Forbidden("Moderators do not rewrite comments: redact, reject or remove them instead.")
 
 
-def _require_editable(store: sa.Connection | Session, editor: Editor, row: Row) -> None:
-    """Refuse a new text when its state or age allows none any more (409)."""
+def _require_editable(store: Store, editor: Editor, row: StoredComment) -> None:
+    """Raise 409 if the comment's state or age does not allow a new text."""
     is_late = row["state"] not in _EDITABLE_STATES or now() - row["created_at"] > editor.window
     if is_late and not _is_moderator(store, editor, row):
         raise EditWindowClosed
 
 
-def check_edit(store: sa.Connection | Session, editor: Editor, comment_id: str, text: str) -> Attempt | None:
-    """Refuse a new text that nobody may give this comment, by cheap reads alone; None: there is nothing to judge."""
+def check_edit(store: Store, editor: Editor, comment_id: str, text: str) -> Attempt | None:
+    """Refuse an edit that is not allowed, by cheap reads alone. Return None if the text does not change."""
     row = find_full_comment(store, comment_id)
     if row is None:
         raise NotFound
@@ -94,31 +90,39 @@ def check_edit(store: sa.Connection | Session, editor: Editor, comment_id: str, 
         return None
     _require_editable(store, editor, row)
     get_readable_article(store, row["article_id"])
-    person = find_participant_by(store, "id", row["participant_id"])
-    at, under, kind = now(), row["under_id"], row["author_kind"]
-    attempt = Attempt(person, editor.addresses, row["email"], comment_id, row["article_id"], under, at)
-    attempt = attempt._replace(is_staff=kind == "staff", is_edit=True)
-    editor.screen.check_attempt(store, attempt)
+    attempt = Attempt(
+        find_participant_by(store, "id", row["participant_id"]),
+        editor.addresses,
+        row["email"],
+        comment_id,
+        row["article_id"],
+        row["under_id"],
+        now(),
+        is_staff=row["author_kind"] == "staff",
+        is_edit=True,
+    )
+    editor.pipeline.check_attempt(store, attempt)
     return attempt
 
 
 def edit_comment(
     session: Session, editor: Editor, comment_id: str, data: CommentPatch, prepared: PreparedText | None
 ) -> str:
-    """Change the caller's own comment and return its id.
+    """Edit the caller's own comment and return its id.
 
-    A changed text passes moderation again; one that waits, or that a moderator redacted, waits for a moderator.
+    A changed text is moderated again. If the comment was pending or redacted, it has to wait for a moderator.
     """
-    row, is_own = _lock_and_check_author(session, editor, comment_id)
-    values: dict[str, Any] = {}
-    _require_own(session, editor.actor, row, is_own)
+    row = lock_comment(session, comment_id)
+    _require_own(session, editor.actor, row, _is_own(session, editor, row))
+    values: JsonObject = {}
+    edited_at = now()
     if "text" in data.model_fields_set and data.text != row["source"]:
         _require_editable(session, editor, row)
-        if prepared is None:  # it had this text a moment ago
+        if prepared is None:  # it had this text when the request was checked
             raise Unavailable("Send the change again.")
         body = prepared.body
         values = {"source": body.source, "html": body.html, "text": body.text, "fingerprint": body.fingerprint}
-        values |= {"edited_at": now(), "approved_text": False}
+        values |= {"edited_at": edited_at, "approved_text": False}
     if "notify" in data.model_fields_set:
         values["notify"] = data.notify
     if not values:
@@ -127,12 +131,14 @@ def edit_comment(
         keep_revision(session, row, by="author")
     update_comment(session, row, values)
     if "text" in values and prepared is not None:
-        _moderate_edit(session, editor, {**row, **values}, prepared)
+        _moderate_edit(session, editor, row, prepared, edited_at)
     return comment_id
 
 
-def _moderate_edit(session: Session, editor: Editor, row: Row, prepared: PreparedText) -> None:
-    """Moderate a changed text as a new comment."""
+def _moderate_edit(
+    session: Session, editor: Editor, row: StoredComment, prepared: PreparedText, edited_at: datetime
+) -> None:
+    """Moderate the new text of a comment, given as it was before, as a new comment."""
     article, body = get_readable_article(session, row["article_id"]), prepared.body
     person = find_participant_by(session, "id", row["participant_id"])
     if person is None:
@@ -154,23 +160,23 @@ def _moderate_edit(session: Session, editor: Editor, row: Row, prepared: Prepare
         addresses=editor.addresses,
         is_edit=True,
         must_wait=row["state"] == "pending" or row["redacted_at"] is not None,
-        at=row["edited_at"],
+        at=edited_at,
         under_id=row["parent_id"],
         was_public=row["state"] == "published",
     )
-    verdict = editor.screen.evaluate(session, submission, prepared.opinion, prepared.reading)
+    verdict = editor.pipeline.evaluate(session, submission, prepared.checker_verdict, prepared.analysis)
     if verdict.state != row["state"]:
         set_state(session, lock_comment(session, row["id"]), verdict.state, by="system")
     if verdict.state != "published":
-        editor.screen.log_verdict(session, submission, verdict)
+        editor.pipeline.log_verdict(session, submission, verdict)
 
 
 def remove_comment(session: Session, editor: Editor, comment_id: str) -> None:
-    """Take a comment back. Its author's leaves nothing but its place; a moderator's can be restored."""
-    row, is_own = _lock_and_check_author(session, editor, comment_id)
-    if not is_own:
+    """Remove a comment. Removal by its author erases the content; moderators can restore what they removed."""
+    row = lock_comment(session, comment_id)
+    if not _is_own(session, editor, row):
         editor.moderation.remove(session, editor.actor, comment_id)
         return
-    set_state(session, row, "removed", by="author")  # also of one that a moderator removed: nobody restores it now
+    set_state(session, row, "removed", by="author")  # even if a moderator removed it: it cannot be restored any more
     clear_comment(session, row)
     editor.moderation.settle_withdrawn(session, [comment_id])

@@ -1,6 +1,7 @@
-"""Moving a comment between states, and everything that is counted by them."""
+"""Changing the state of a comment and the counters that depend on it, and changing its text and votes."""
 
-from typing import Any, Literal
+from collections.abc import Mapping
+from typing import Literal, TypedDict
 
 import sqlalchemy as sa
 from sqlmodel import Session
@@ -8,13 +9,14 @@ from sqlmodel import Session
 from app.anchors import anchors
 from app.articles import activity
 from app.articles.discussions import adjust_tally
-from app.comments.reading import C
+from app.comments.reading import C, StoredComment
 from app.comments.schemas import State, controversy_score, wilson_score
 from app.comments.tables import CommentRevision
 from app.core.clock import now
 from app.core.ids import new_id
 from app.core.problems import Conflict
-from app.db.columns import Row, table_of
+from app.db.columns import table_of
+from app.db.rows import JsonObject, fetch_row
 from app.events.catalog import CommentEdited, CommentPublished, CommentRemoved, CommentVoted
 from app.events.log import emit
 
@@ -28,7 +30,7 @@ _ADJUST_REPLIES = (
     .returning(C.c.id, C.c.parent_id, C.c.state, C.c.replies)
 )
 _UNLIST = _UPDATE.values(listed=False)
-_PERSONAL: dict[str, Any] = {
+_PERSONAL: JsonObject = {
     "author_id": "",
     "author_name": "",
     "badges": [],
@@ -45,12 +47,12 @@ _PERSONAL: dict[str, Any] = {
     "featured": False,
     "redacted_at": None,
 }
-_CLEAR = _UPDATE.values(**_PERSONAL, version=C.c.version + 1)
+_CLEAR = _UPDATE.values({**_PERSONAL, "version": C.c.version + 1})
 _REVISION = table_of(CommentRevision)
+MAX_REVISIONS = 100
 _NEXT_NUMBER = sa.select(sa.func.coalesce(sa.func.max(_REVISION.c.number), 0) + 1).where(
     _REVISION.c.comment_id == sa.bindparam("of", type_=_REVISION.c.comment_id.type)
 )
-MAX_REVISIONS = 100
 _CLEAR_PARTICIPANT = _UPDATE.values(participant_id=None)
 _SET_VOTES = _UPDATE.values(
     {name: sa.bindparam(f"new_{name}") for name in ("upvotes", "downvotes", "best", "controversy")}
@@ -63,7 +65,21 @@ class ParentNotPublished(Conflict):
     code, title = "parent_not_published", "The parent comment is not public"
 
 
-def event_fields(row: Row) -> dict[str, Any]:
+class _Parent(TypedDict):
+    id: str
+    parent_id: str | None
+    state: str
+    replies: int
+
+
+class _EventFields(TypedDict):
+    subject_id: str
+    article_id: str
+    parent_id: str | None
+    root_id: str
+
+
+def event_fields(row: StoredComment) -> _EventFields:
     """Return the fields of every comment event: ids only."""
     return {
         "subject_id": row["id"],
@@ -73,28 +89,28 @@ def event_fields(row: Row) -> dict[str, Any]:
     }
 
 
-def announce_comment(session: Session, row: Row) -> None:
-    """Add a comment that became public to all counters and emit its event."""
+def announce_comment(session: Session, row: StoredComment) -> None:
+    """Add a comment that became public to all counters, and emit its event."""
     if row["parent_id"] is not None and _adjust_replies(session, row["parent_id"], 1) is None:
         raise ParentNotPublished
     _adjust_counts(session, row, 1)
     emit(session, CommentPublished(**event_fields(row)))
 
 
-def _adjust_counts(session: Session, row: Row, change: int) -> None:
-    inline = row["anchor_id"] is not None
-    if inline:
-        anchors.adjust_count(session, row["anchor_id"], change)
-    adjust_tally(session, row["article_id"], comments=change, inline=change if inline else 0)
+def _adjust_counts(session: Session, row: StoredComment, change: int) -> None:
+    anchor_id = row["anchor_id"]
+    if anchor_id is not None:
+        anchors.adjust_count(session, anchor_id, change)
+    adjust_tally(session, row["article_id"], comments=change, inline=0 if anchor_id is None else change)
     activity.count_activity(session, row["article_id"], row["created_at"], comments=change)
 
 
-def _adjust_replies(session: Session, parent_id: str, change: int) -> Row | None:
-    return session.execute(_ADJUST_REPLIES, {"here": parent_id, "more": change}).mappings().first()
+def _adjust_replies(session: Session, parent_id: str, change: int) -> _Parent | None:
+    return fetch_row(session, _ADJUST_REPLIES, _Parent, {"here": parent_id, "more": change})
 
 
-def _leave_thread(session: Session, row: Row) -> None:
-    """Take a comment out of its thread, and every tombstone above it that held nothing else."""
+def _leave_thread(session: Session, row: StoredComment) -> None:
+    """Take a comment out of its thread, with every tombstone above it that has no other listed replies."""
     parent_id = row["parent_id"]
     while parent_id is not None:
         parent = _adjust_replies(session, parent_id, -1)
@@ -104,14 +120,15 @@ def _leave_thread(session: Session, row: Row) -> None:
         parent_id = parent["parent_id"]
 
 
-def set_state(session: Session, row: Row, state: State, *, by: By, approved_text: bool | None = None) -> str:
-    """Move a comment, read by `lock_comment`, to a state; returns the one that it had.
+def set_state(session: Session, row: StoredComment, state: State, *, by: By, approved_text: bool | None = None) -> str:
+    """Change the state of a comment that `lock_comment` returned, and return the former one.
 
-    A comment that leaves the public view keeps its place as a tombstone while replies stand under it. 409 if it would
-    become public under one that is not.
+    A comment that is no longer public stays in its thread as a tombstone while it has listed replies. 409 if it would
+    become public under a parent that is not.
     """
     former_state, is_public = row["state"], state == "published"
-    values: dict[str, Any] = {"state": state, "listed": is_public or row["replies"] > 0, "version": row["version"] + 1}
+    is_listed = is_public or row["replies"] > 0
+    values: JsonObject = {"state": state, "listed": is_listed, "version": row["version"] + 1}
     values["removed_by"] = by if state == "removed" else None
     if approved_text is not None:
         values["approved_text"] = approved_text
@@ -123,44 +140,52 @@ def set_state(session: Session, row: Row, state: State, *, by: By, approved_text
             values["withdrawn_at"] = now()
     session.execute(_UPDATE.values(values), {"here": row["id"]})
     if is_public and former_state != "published":
-        if row["listed"]:  # its place was kept
+        if row["listed"]:  # it was a tombstone
             _adjust_counts(session, row, 1)
             emit(session, CommentPublished(**event_fields(row)))
         else:
             announce_comment(session, row)
     elif former_state == "published" and not is_public:
-        if not values["listed"]:
+        if not is_listed:
             _leave_thread(session, row)
         _adjust_counts(session, row, -1)
         emit(session, CommentRemoved(**event_fields(row)))
-    return str(former_state)
+    return former_state
 
 
-def update_comment(session: Session, row: Row, values: dict[str, Any]) -> None:
-    """Change the text or the presentation of a comment."""
-    session.execute(_UPDATE.values(**values, version=C.c.version + 1), {"here": row["id"]})
+def update_comment(session: Session, row: StoredComment, values: Mapping[str, object]) -> None:
+    """Change columns of a comment that readers or its author see, and increment its version."""
+    session.execute(_UPDATE.values({**values, "version": C.c.version + 1}), {"here": row["id"]})
     if row["state"] == "published":
         emit(session, CommentEdited(**event_fields(row)))
 
 
-def keep_revision(session: Session, row: Row, *, by: Literal["author", "moderator"]) -> None:
-    """Keep the text of a comment before it is changed; of many changes the oldest texts go first."""
+def keep_revision(session: Session, row: StoredComment, *, by: Literal["author", "moderator"]) -> None:
+    """Keep the text of a comment before it is changed. Only the newest `MAX_REVISIONS` texts are kept."""
     number: int = session.execute(_NEXT_NUMBER, {"of": row["id"]}).scalar_one()
-    texts = {name: row[name] for name in ("source", "html", "text")}
-    about = {"id": new_id(), "comment_id": row["id"], "number": number, "replaced_at": now(), "replaced_by": by}
-    session.execute(sa.insert(_REVISION).values(about | texts))
+    values: JsonObject = {
+        "id": new_id(),
+        "comment_id": row["id"],
+        "number": number,
+        "replaced_at": now(),
+        "replaced_by": by,
+        "source": row["source"],
+        "html": row["html"],
+        "text": row["text"],
+    }
+    session.execute(sa.insert(_REVISION).values(values))
     if number > MAX_REVISIONS:
         old = (_REVISION.c.comment_id == row["id"]) & (_REVISION.c.number <= number - MAX_REVISIONS)
         session.execute(sa.delete(_REVISION).where(old))
 
 
-def set_featured(session: Session, row: Row, value: bool) -> None:
+def set_featured(session: Session, row: StoredComment, value: bool) -> None:
     """Feature a comment, or stop featuring it."""
     update_comment(session, row, {"featured": value})
 
 
-def adjust_votes(session: Session, row: Row, up: int, down: int) -> tuple[int, int]:
-    """Move the votes of a comment, read by `lock_comment`; returns how many it has now."""
+def adjust_votes(session: Session, row: StoredComment, up: int, down: int) -> tuple[int, int]:
+    """Add to the votes of a comment that `lock_comment` returned, and return the new numbers."""
     ups, downs = max(0, row["upvotes"] + up), max(0, row["downvotes"] + down)
     scores = {"new_best": wilson_score(ups, downs), "new_controversy": controversy_score(ups, downs)}
     session.execute(_SET_VOTES, {"here": row["id"], "new_upvotes": ups, "new_downvotes": downs, **scores})
@@ -169,16 +194,16 @@ def adjust_votes(session: Session, row: Row, up: int, down: int) -> tuple[int, i
     return ups, downs
 
 
-def clear_comment(session: Session, row: Row) -> None:
-    """Blank everything that was said and how its author was shown; only the place in the thread stays.
+def clear_comment(session: Session, row: StoredComment) -> None:
+    """Erase the text of a comment and how its author was shown; only its place in the thread stays.
 
-    Whose it was stays known here: to count floods, and to find what is left about it when its author is erased.
+    The participant stays linked: floods are counted by it, and erasing the author finds the comment by it.
     """
     session.execute(sa.delete(_REVISION).where(_REVISION.c.comment_id == row["id"]))
     session.execute(_CLEAR, {"here": row["id"]})
 
 
-def erase_comment(session: Session, row: Row) -> None:
+def erase_comment(session: Session, row: StoredComment) -> None:
     """Clear a comment and remove its link to the participant."""
     clear_comment(session, row)
     session.execute(_CLEAR_PARTICIPANT, {"here": row["id"]})

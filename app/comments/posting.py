@@ -1,9 +1,9 @@
-"""Posting a comment: author, place, repeats and moderation, all in one transaction."""
+"""Posting a comment: its author, place, anchor, moderation and counters, all in one transaction."""
 
 import hashlib
 from collections.abc import Collection
 from datetime import datetime, timedelta
-from typing import Any, NamedTuple
+from typing import NamedTuple, TypedDict
 
 import pydantic_core
 import sqlalchemy as sa
@@ -13,15 +13,16 @@ from app.anchors import anchors
 from app.articles.discussion_settings import PostingContext, find_closed_at, is_open
 from app.articles.reading import ARTICLE_AUTHOR
 from app.comments.lifecycle import ParentNotPublished, announce_comment
-from app.comments.reading import C, get_readable_article
+from app.comments.moderation import Attempt, ModeratedState, ModerationPipeline, PreparedText, Reason, Submission
+from app.comments.reading import C, StoredComment, get_readable_article
 from app.comments.rendering import Body, render_markdown
-from app.comments.schemas import Attempt, CommentIn, ModerationPipeline, PreparedText, Submission, Verdict
+from app.comments.schemas import CommentIn, State
 from app.core.clock import now
 from app.core.ids import new_id
 from app.core.problems import Conflict, Forbidden, Invalid, Unavailable
 from app.db.columns import Row
 from app.db.prepared import Prepared
-from app.db.rows import JsonObject
+from app.db.rows import JsonObject, Store, dialect_of, fetch_row
 from app.identity.participants import find_caller, get_or_create_participant
 from app.identity.schemas import Actor
 from app.identity.secrets import Vault
@@ -29,7 +30,7 @@ from app.publication.term_queries import find_author as author_by_ref
 from app.publication.term_queries import is_staff_name
 from app.text.names import public_name
 
-MAX_OFFLINE_AGE = timedelta(hours=24)  # how long a comment may wait on a phone for a connection
+MAX_OFFLINE_AGE = timedelta(hours=24)  # how long a comment may wait on a device for a connection
 _ID = sa.bindparam("id", type_=C.c.id.type)
 _SELECT_POSTED = sa.select(C.c.id, C.c.participant_id, C.c.request, C.c.state).where(C.c.id == _ID)
 _SELECT_PARENT = sa.select(C.c.id, C.c.article_id, C.c.root_id, C.c.depth, C.c.state, C.c.participant_id).where(
@@ -44,50 +45,66 @@ _SELECT_BYLINE = sa.select(ARTICLE_AUTHOR.c.author_id).where(
 
 
 class DiscussionClosed(Conflict):
-    """The article takes no comments, or none any more."""
+    """The article does not accept comments, or no longer."""
 
     code, title = "discussion_closed", "The discussion is closed"
 
 
 class IdTaken(Conflict):
-    """Somebody else's comment has this id: make a new one (UUIDv7)."""
+    """Somebody else's comment has this id. Generate a new one (UUIDv7)."""
 
     code, title = "id_taken", "Another comment has this id"
 
 
 class IdReused(Invalid):
-    """The same id came with another text before."""
+    """The caller has posted another comment with this id."""
 
     code, title = "id_reused", "This id belongs to another comment of the same author"
 
 
 class NameReserved(Invalid):
-    """The name is one of the publication's staff, or looks like it."""
+    """The name is that of a member of the publication's staff, or looks like it."""
 
     code, title = "name_reserved", "This name is reserved"
 
 
 class Poster(NamedTuple):
-    """What posting needs besides the comment itself."""
+    """The caller who posts, with what posting needs besides the comment."""
 
     actor: Actor
     vault: Vault
-    screen: ModerationPipeline
+    pipeline: ModerationPipeline
     site_name: str
-    addresses: tuple[str, ...]  # hashes of the network address, under the present salt and the one before
-    host: str | None  # the address itself, of which nothing but hashes is stored
-    token: str | None  # what a stranger will be known by
+    addresses: tuple[str, ...]  # hashes of the network address, under the current and the previous salt
+    host: str | None  # the address itself, of which only hashes are stored
+    token: str | None  # the token that a stranger will get
 
 
 class Posted(NamedTuple):
-    """What became of a comment that was sent."""
+    """The result of posting a comment."""
 
     id: str
-    state: str
-    verdict: Verdict
+    state: State
     is_new: bool
     is_mine: bool  # the caller has shown that they are its author
-    row: Row | None = None  # of a new comment that is not on a passage: for an answer without another read
+    reasons: tuple[Reason, ...] = ()
+    row: StoredComment | None = None  # of a new comment without an anchor, so that the answer needs no further read
+
+
+class _PostedBefore(TypedDict):
+    id: str
+    participant_id: str | None
+    request: str | None
+    state: State
+
+
+class _Parent(TypedDict):
+    id: str
+    article_id: str
+    root_id: str
+    depth: int
+    state: State
+    participant_id: str | None
 
 
 def unreadable_text(error: ValueError, pointer: str = "/text") -> Invalid:
@@ -104,16 +121,16 @@ def render_text(text: str, pointer: str = "/text") -> Body:
 
 
 def _hash_request(article_id: str, data: CommentIn) -> str:
-    """Hash a comment, to recognise that it is sent again."""
+    """Return a hash of a comment, to recognise retries."""
     return hashlib.sha256(article_id.encode() + pydantic_core.to_json(data)).hexdigest()
 
 
 def check_may_write(actor: Actor) -> None:
-    """Refuse callers who cannot be an author: a key that only reads, and a token for something else."""
+    """Raise 403 for callers who cannot take part: keys that only read, and tokens for other purposes."""
     if actor.kind in ("edit", "subscriber"):
-        raise Forbidden("This token is for one comment, or for subscriptions, alone.")
+        raise Forbidden("This token is valid only for one comment or for subscriptions.")
     if actor.kind == "key" and not (actor.may("content:write") or actor.may("comments:moderate")):
-        raise Forbidden("Writing as staff needs a key with the scope content:write or comments:moderate.")
+        raise Forbidden("Commenting as staff requires a key with the scope content:write or comments:moderate.")
 
 
 def _check_section(actor: Actor, article: PostingContext) -> None:
@@ -121,14 +138,14 @@ def _check_section(actor: Actor, article: PostingContext) -> None:
         raise Forbidden("The key is limited to other sections.")
 
 
-def _find_posted(store: sa.Connection | Session, comment_id: str) -> Row | None:
-    return store.execute(_SELECT_POSTED, {"id": comment_id}).mappings().first()
+def _find_posted(store: Store, comment_id: str) -> _PostedBefore | None:
+    return fetch_row(store, _SELECT_POSTED, _PostedBefore, {"id": comment_id})
 
 
 def _find_replay(session: Session, actor: Actor, comment_id: str, request: str) -> Posted | None:
-    """The comment of this id, if it was posted before: the same one is not posted again, another is refused."""
-    if session.get_bind().dialect.name == "postgresql":
-        session.execute(_LOCK, {"id": comment_id})  # a twin that is still running is waited for
+    """Return the comment that was posted with this id before, or None; refuse another comment with the same id."""
+    if dialect_of(session) == "postgresql":
+        session.execute(_LOCK, {"id": comment_id})  # waits for a concurrent request with the same id
     row = _find_posted(session, comment_id)
     if row is None:
         return None
@@ -139,36 +156,36 @@ def _find_replay(session: Session, actor: Actor, comment_id: str, request: str) 
     if not is_mine and (actor.kind != "anonymous" or row["request"] != request):
         raise IdTaken
     if row["request"] != request:
-        raise IdReused("The same id came with another comment before.", pointer="/id", code="id_reused")
-    return Posted(comment_id, row["state"], Verdict(row["state"]), is_new=False, is_mine=is_mine)
+        raise IdReused("Another comment was posted with this id.", pointer="/id", code="id_reused")
+    return Posted(comment_id, row["state"], is_new=False, is_mine=is_mine)
 
 
-def _find_parent(session: sa.Connection | Session, article: PostingContext, data: CommentIn) -> Row | None:
+def _find_parent(store: Store, article: PostingContext, data: CommentIn) -> _Parent | None:
     if data.parent_id is None:
         return None
     if data.anchor is not None or data.anchor_id is not None:
         raise Invalid("Replies cannot have an anchor of their own.", pointer="/parent_id", code="anchored_reply")
-    row = session.execute(_SELECT_PARENT, {"id": data.parent_id}).mappings().first()
+    row = fetch_row(store, _SELECT_PARENT, _Parent, {"id": data.parent_id})
     if row is None or row["article_id"] != article.article_id:
         raise Invalid("There is no such comment on this article.", pointer="/parent_id", code="not_found")
     return row
 
 
-def _is_late(session: sa.Connection | Session, article: PostingContext, data: CommentIn, moment: datetime) -> bool:
-    """Whether it was written while the discussion was open and waited for a connection; 409 if it comes too late."""
+def _is_late(store: Store, article: PostingContext, data: CommentIn, moment: datetime) -> bool:
+    """Return whether a comment was written before the discussion closed and is sent afterwards; 409 if too late."""
     if is_open(article.rules):
         return False
     written = data.created_at
     if written is None or not moment - MAX_OFFLINE_AGE <= written <= moment:
         raise DiscussionClosed
-    closed = find_closed_at(session, article)
+    closed = find_closed_at(store, article)
     if closed is None or not written <= closed <= moment:
         raise DiscussionClosed
     return True
 
 
 def _identify_author(session: Session, poster: Poster, data: CommentIn) -> tuple[Row, str]:
-    """Return the participant who writes, created if need be, and the name to show."""
+    """Return the participant who writes, created if necessary, and the name to show."""
     given = data.author
     name, claims = given.name if given else None, poster.actor.reader
     if poster.actor.kind == "anonymous" and name is None:
@@ -187,13 +204,13 @@ def _identify_author(session: Session, poster: Poster, data: CommentIn) -> tuple
     shown_name = public_name(site_name or name or person["name"] or "")
     if not shown_name:
         raise Invalid("A name is needed.", pointer="/author", code="required")
-    # Also the name of an earlier comment: whose it is may have joined the staff since.
+    # Names from earlier comments are checked too: staff may have joined since.
     if not site_name and person["kind"] != "staff":
         _check_name(session, poster, shown_name)
     return person, shown_name
 
 
-def _check_name(store: sa.Connection | Session, poster: Poster, name: str) -> None:
+def _check_name(store: Store, poster: Poster, name: str) -> None:
     if is_staff_name(store, name, poster.site_name):
         raise NameReserved("This name is reserved.", pointer="/author/name", code="name_reserved")
 
@@ -207,18 +224,16 @@ def _badges(session: Session, article: PostingContext, person: Row) -> list[str]
 
 
 class PostCheck(NamedTuple):
-    """Result of the checks that need no text."""
+    """The result of the checks that do not need the text."""
 
     attempt: Attempt
     is_known: bool  # it was posted before, so that there is nothing to prepare
 
 
-def check_post(
-    store: sa.Connection | Session, poster: Poster, ref: str, data: CommentIn, ahead: Collection[str] = ()
-) -> PostCheck:
-    """Refuse what cannot be posted, whatever it says: the same as `post` would, by cheap reads alone.
+def check_post(store: Store, poster: Poster, ref: str, data: CommentIn, ahead: Collection[str] = ()) -> PostCheck:
+    """Refuse a comment that `post_comment` would refuse whatever its text, by cheap reads alone.
 
-    `ahead` are the comments of a batch that are going to be posted before: this one may answer them.
+    `ahead` are the ids of comments of the same batch that will be posted before, to which this one may reply.
     """
     article, moment = get_readable_article(store, ref), now()
     _check_section(poster.actor, article)
@@ -243,12 +258,12 @@ def check_post(
         raise Invalid("A guest needs a name.", pointer="/author", code="required")
     if name is not None and poster.actor.kind in ("anonymous", "guest"):
         _check_name(store, poster, name)
-    poster.screen.check_attempt(store, attempt, len(ahead))
+    poster.pipeline.check_attempt(store, attempt, len(ahead))
     return PostCheck(attempt, is_known=False)
 
 
-def _is_parent_pending(parent: Row | None, person: Row | None) -> bool:
-    """Whether the comment that it answers waits itself, which only its author may answer; 409 for any other."""
+def _is_parent_pending(parent: _Parent | None, person: Row | None) -> bool:
+    """Return whether the parent is a pending comment of the same author; 409 for any other parent not published."""
     if parent is None or parent["state"] == "published":
         return False
     if person is None or (parent["state"], parent["participant_id"]) != ("pending", person["id"]):
@@ -257,7 +272,7 @@ def _is_parent_pending(parent: Row | None, person: Row | None) -> bool:
 
 
 def post_comment(session: Session, poster: Poster, ref: str, data: CommentIn, prepared: PreparedText | None) -> Posted:
-    """Post a comment, once: the same one again gives the first. 409 where nothing can be posted, 422 for a bad one."""
+    """Post a comment, or return the one that was posted before with the same id."""
     article = get_readable_article(session, ref)
     _check_section(poster.actor, article)
     request = _hash_request(article.article_id, data) if data.id is not None else None
@@ -269,7 +284,7 @@ def post_comment(session: Session, poster: Poster, ref: str, data: CommentIn, pr
     person, name = _identify_author(session, poster, data)
     waits_for_parent = _is_parent_pending(parent, person)
     comment_id = data.id or new_id()
-    if prepared is None:  # it was known a moment ago, and is not any more
+    if prepared is None:  # it existed when the request was checked, and was deleted since
         raise Unavailable("Send the comment again.")
     body = prepared.body
     submission = Submission(
@@ -292,26 +307,28 @@ def post_comment(session: Session, poster: Poster, ref: str, data: CommentIn, pr
         at=moment,
         under_id=data.parent_id,
     )
-    verdict = poster.screen.evaluate(session, submission, prepared.opinion, prepared.reading)
-    row = _build_row(submission, data, parent, request) | {
-        "anchor_id": _resolve_anchor(session, article, data, person),
-        "address_ranges": _address_ranges(poster, data),
-        "badges": _badges(session, article, person),
-        "address_hash": poster.addresses[0] if poster.addresses else None,
-        "state": verdict.state,
-        "listed": verdict.state == "published",
-    }
+    verdict = poster.pipeline.evaluate(session, submission, prepared.checker_verdict, prepared.analysis)
+    row = _build_row(
+        submission,
+        data,
+        parent,
+        state=verdict.state,
+        request=request,
+        anchor_id=_resolve_anchor(session, article, data, person),
+        badges=_badges(session, article, person),
+        address_ranges=_address_ranges(poster, data),
+    )
     _INSERT.run(session, row)
     if row["listed"]:
         announce_comment(session, row)
     if verdict.reasons or not row["listed"]:
-        poster.screen.log_verdict(session, submission, verdict)
-    full_row = None if row["anchor_id"] else {**row, "anchor_kind": None}
-    return Posted(comment_id, verdict.state, verdict, is_new=True, is_mine=True, row=full_row)
+        poster.pipeline.log_verdict(session, submission, verdict)
+    shown_row = row if row["anchor_id"] is None else None
+    return Posted(comment_id, verdict.state, is_new=True, is_mine=True, reasons=verdict.reasons, row=shown_row)
 
 
 def _address_ranges(poster: Poster, data: CommentIn) -> str | None:
-    """Hashes of the ranges that the address is in, for who asks for mail; None for all others."""
+    """Return the hashes of the address's network ranges for authors who want mail, else None."""
     if data.notify == "none" or poster.host is None:
         return None
     hashes = poster.vault.hash_ranges(poster.host)
@@ -319,7 +336,7 @@ def _address_ranges(poster: Poster, data: CommentIn) -> str | None:
 
 
 def _resolve_anchor(session: Session, article: PostingContext, data: CommentIn, person: Row) -> str | None:
-    """Return the id of the comment's anchor, created if it is new."""
+    """Return the id of the comment's anchor, created if it is new, or None."""
     if data.anchor is None:
         if data.anchor_id is not None:
             anchors.require_anchor(session, article.article_id, data.anchor_id)
@@ -329,9 +346,19 @@ def _resolve_anchor(session: Session, article: PostingContext, data: CommentIn, 
     return anchors.create_anchor(session, article.article_id, data.anchor, person["id"])
 
 
-def _build_row(submission: Submission, data: CommentIn, parent: Row | None, request: str | None) -> dict[str, Any]:
-    """Build the new row, except for columns that need the database."""
-    person, comment_id = submission.participant, submission.comment_id
+def _build_row(
+    submission: Submission,
+    data: CommentIn,
+    parent: _Parent | None,
+    *,
+    state: ModeratedState,
+    request: str | None,
+    anchor_id: str | None,
+    badges: list[str],
+    address_ranges: str | None,
+) -> StoredComment:
+    """Build the row of a new comment."""
+    person, comment_id, addresses = submission.participant, submission.comment_id, submission.addresses
     return {
         "id": comment_id,
         "article_id": submission.article_id,
@@ -339,6 +366,9 @@ def _build_row(submission: Submission, data: CommentIn, parent: Row | None, requ
         "root_id": parent["root_id"] if parent else comment_id,
         "under_id": parent["id"] if parent else submission.article_id,
         "depth": parent["depth"] + 1 if parent else 0,
+        "anchor_id": anchor_id,
+        "state": state,
+        "listed": state == "published",
         "replies": 0,
         "featured": False,
         "upvotes": 0,
@@ -349,8 +379,11 @@ def _build_row(submission: Submission, data: CommentIn, parent: Row | None, requ
         "author_id": person["public_id"],
         "author_name": submission.name,
         "author_kind": person["kind"],
+        "badges": badges,
         "email": submission.email,
         "notify": data.notify,
+        "address_hash": addresses[0] if addresses else None,
+        "address_ranges": address_ranges,
         "source": submission.source,
         "html": submission.html,
         "text": submission.text,

@@ -1,8 +1,9 @@
-"""Reading comments: a level of a thread, a flat view, one comment with those above it; each level is one statement."""
+"""Reading comments: a level of a thread, a flat view, or one comment with its ancestors; each takes one statement."""
 
 from collections.abc import Sequence
+from datetime import datetime
 from functools import lru_cache
-from typing import Any
+from typing import TypedDict
 
 import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import ARRAY
@@ -11,15 +12,112 @@ from sqlmodel import Session
 from app.anchors.anchors import ANCHOR, present_anchor
 from app.anchors.anchors import COLUMNS as _ANCHOR
 from app.articles.discussion_settings import PostingContext, find_posting_context
-from app.comments.schemas import SORT_COLUMNS, SORTS, CommentQuery, ReplyQuery, links_of
+from app.comments.schemas import SORT_COLUMNS, SORTS, CommentQuery, ReplyQuery, State
 from app.comments.tables import Comment, CommentRevision
 from app.core.ids import is_id
 from app.core.problems import NotFound
-from app.db.columns import ID, Row, table_of
+from app.db.columns import ID, table_of
 from app.db.prepared import Prepared
+from app.db.rows import Column, JsonObject, Statement, Store, fetch_row, fetch_rows
 from app.identity.participants import find_caller
 from app.identity.schemas import ANONYMOUS, Actor
 from app.web.paging import PageQuery, bind_cursor, page_of
+
+
+class ShownComment(TypedDict):
+    """The columns of a comment that its readers see, without those of its anchor."""
+
+    id: str
+    article_id: str
+    parent_id: str | None
+    root_id: str
+    depth: int
+    state: State
+    featured: bool
+    replies: int
+    upvotes: int
+    downvotes: int
+    author_id: str
+    author_name: str
+    author_kind: str
+    badges: list[str]
+    html: str
+    text: str
+    created_at: datetime
+    edited_at: datetime | None
+    redacted_at: datetime | None
+
+
+class CommentRow(ShownComment):
+    """A row of `COLUMNS`."""
+
+    best: int
+    controversy: int
+    participant_id: str | None
+    anchor_id: str | None
+    anchor_kind: str | None
+    anchor_exact: str | None
+    anchor_question: str | None
+    anchor_state: str | None
+    anchor_revision: int | None
+    anchor_block_id: str | None
+    anchor_start: int | None
+    anchor_end: int | None
+
+
+class FoundComment(CommentRow):
+    """A comment with its place in the thread and its source."""
+
+    listed: bool
+    source: str
+
+
+class StoredComment(ShownComment):
+    """All columns of a comment."""
+
+    under_id: str
+    anchor_id: str | None
+    listed: bool
+    best: int
+    controversy: int
+    participant_id: str | None
+    email: str | None
+    notify: str
+    address_hash: str | None
+    address_ranges: str | None
+    source: str
+    fingerprint: str
+    request: str | None
+    approved_text: bool
+    version: int
+    removed_by: str | None
+    withdrawn_at: datetime | None
+
+
+class FormerText(TypedDict):
+    """A former text of a comment, as its author gets it."""
+
+    comment_id: str
+    number: int
+    replaced_at: datetime
+    replaced_by: str
+    source: str
+    text: str
+
+
+class WithdrawnComment(TypedDict):
+    """A comment that is no longer public, and since when."""
+
+    id: str
+    withdrawn_at: datetime
+
+
+class CommentPage(TypedDict):
+    """A page of comments, in the shape of `CommentList`."""
+
+    data: list[JsonObject]
+    page: JsonObject
+
 
 C, _REVISION = table_of(Comment), table_of(CommentRevision)
 MAX_ANCESTORS = 100
@@ -27,8 +125,8 @@ _COMMENT_COLUMNS = (
     "id article_id parent_id root_id depth state featured replies upvotes downvotes best controversy participant_id "
     "author_id author_name author_kind badges html text created_at edited_at redacted_at"
 ).split()
-COLUMNS: list[sa.ColumnElement[Any]] = [*(C.c[name] for name in _COMMENT_COLUMNS), *_ANCHOR]
-"""What `present` needs, of `TABLES`."""
+COLUMNS: list[Column] = [*(C.c[name] for name in _COMMENT_COLUMNS), *_ANCHOR]
+"""Columns of `TABLES` for `present_comment`: a `CommentRow`."""
 TABLES = C.outerjoin(ANCHOR, ANCHOR.c.id == C.c.anchor_id)
 _ID = sa.bindparam("id", type_=C.c.id.type)
 _SELECT_COMMENT = sa.select(*COLUMNS, C.c.listed, C.c.source).select_from(TABLES).where(C.c.id == _ID)
@@ -43,63 +141,103 @@ _WHERE["inline"] = _WHERE["all"] & C.c.anchor_id.is_not(None)
 _WHERE["anchor"] = _WHERE["all"] & (C.c.anchor_id == sa.bindparam("anchor", type_=C.c.id.type))
 _REPLY_SORT = SORTS["oldest"]
 _DEFAULT_REPLY_QUERY = ReplyQuery()
-_CONTENT_COLUMNS = ("html", "text", "edited_at", "redacted_at", "featured")
-_TOMBSTONE = {**dict.fromkeys(_CONTENT_COLUMNS), "state": "removed", "author": None, "featured": False}
+_TOMBSTONE: JsonObject = {
+    **dict.fromkeys(("html", "text", "edited_at", "redacted_at", "author")),
+    "state": "removed",
+    "featured": False,
+}
 
 
-def present_comment(row: Row) -> dict[str, Any]:
-    """A row of `COLUMNS` as everyone reads it: all but published ones are tombstones, whatever they are."""
-    out = {name: row[name] for name in ("id", "article_id", "parent_id", "root_id", "depth", "created_at", "replies")}
+def present_comment(row: CommentRow) -> JsonObject:
+    """Return a comment as everybody sees it: a tombstone unless it is published."""
+    return _present(row, present_anchor(row) if row["anchor_kind"] is not None else None)
+
+
+def present_to_author(row: CommentRow) -> JsonObject:
+    """Return a comment as its author sees it: with its content and state also while it is not public."""
+    return present_comment(row) | {"state": row["state"]} | _present_content(row)
+
+
+def present_stored(row: StoredComment) -> JsonObject:
+    """Return a new comment without an anchor as its author sees it."""
+    return _present(row, None) | {"state": row["state"]} | _present_content(row)
+
+
+def _present(row: ShownComment, anchor: JsonObject | None) -> JsonObject:
+    out: JsonObject = {
+        "id": row["id"],
+        "article_id": row["article_id"],
+        "parent_id": row["parent_id"],
+        "root_id": row["root_id"],
+        "depth": row["depth"],
+        "created_at": row["created_at"],
+        "replies": row["replies"],
+        "votes": {"up": row["upvotes"], "down": row["downvotes"]},
+        "anchor": anchor,
+        "links": _links_of(row),
+    }
     if row["state"] == "published":
         out["state"] = "published"
         out.update(_present_content(row))
     else:
         out.update(_TOMBSTONE)
-    out["votes"] = {"up": row["upvotes"], "down": row["downvotes"]}
-    out["anchor"], out["links"] = present_anchor(row), links_of(row)
     return out
 
 
-def present_to_author(row: Row) -> dict[str, Any]:
-    """Present a comment to its author, with its text and actual state."""
-    return present_comment(row) | {"state": row["state"], **_present_content(row)}
+def _present_content(row: ShownComment) -> JsonObject:
+    return {
+        "html": row["html"],
+        "text": row["text"],
+        "edited_at": row["edited_at"],
+        "redacted_at": row["redacted_at"],
+        "featured": row["featured"],
+        "author": {
+            "id": row["author_id"],
+            "name": row["author_name"],
+            "kind": row["author_kind"],
+            "badges": row["badges"],
+        },
+    }
 
 
-def _present_content(row: Row) -> dict[str, Any]:
-    author = {"id": row["author_id"], "name": row["author_name"], "kind": row["author_kind"], "badges": row["badges"]}
-    content = {name: row[name] for name in _CONTENT_COLUMNS}
-    content["author"] = author
-    return content
+def _links_of(row: ShownComment) -> JsonObject:
+    path, parent_id = f"/v1/comments/{row['id']}", row["parent_id"]
+    return {
+        "self": path,
+        "article": f"/v1/articles/{row['article_id']}",
+        "parent": f"/v1/comments/{parent_id}" if parent_id else None,
+        "replies": f"{path}/replies",
+    }
 
 
-def lock_comment(session: Session, comment_id: str) -> sa.RowMapping:
+def lock_comment(session: Session, comment_id: str) -> StoredComment:
     """Lock a comment until the transaction ends and return all its columns; 404 if there is none."""
-    row = session.execute(_SELECT_FOR_UPDATE, {"id": comment_id}).mappings().first() if is_id(comment_id) else None
+    row = fetch_row(session, _SELECT_FOR_UPDATE, StoredComment, {"id": comment_id}) if is_id(comment_id) else None
     if row is None:
         raise NotFound
     return row
 
 
-def find_full_comment(store: sa.Connection | Session, comment_id: str) -> sa.RowMapping | None:
+def find_full_comment(store: Store, comment_id: str) -> StoredComment | None:
     """Return all columns of a comment, or None."""
-    return store.execute(_SELECT_ALL_COLUMNS, {"id": comment_id}).mappings().first() if is_id(comment_id) else None
+    return fetch_row(store, _SELECT_ALL_COLUMNS, StoredComment, {"id": comment_id}) if is_id(comment_id) else None
 
 
-def list_revisions(connection: sa.Connection, comment_ids: Sequence[str]) -> Sequence[Row]:
-    """List the earlier texts of comments, for their authors."""
+def list_revisions(connection: sa.Connection, comment_ids: Sequence[str]) -> list[FormerText]:
+    """List the former texts of comments, oldest first, for their authors."""
     columns = [_REVISION.c[name] for name in ("comment_id", "number", "replaced_at", "replaced_by", "source", "text")]
     rows = sa.select(*columns).where(_REVISION.c.comment_id.in_(comment_ids))
-    return connection.execute(rows.order_by(_REVISION.c.comment_id, _REVISION.c.number)).mappings().all()
+    return fetch_rows(connection, rows.order_by(_REVISION.c.comment_id, _REVISION.c.number), FormerText)
 
 
-def find_comment(store: sa.Connection | Session, comment_id: str) -> sa.RowMapping | None:
-    """Return a comment with `COLUMNS` and `listed`, or None; visibility is not checked."""
-    return store.execute(_SELECT_COMMENT, {"id": comment_id}).mappings().first() if is_id(comment_id) else None
+def find_comment(store: Store, comment_id: str) -> FoundComment | None:
+    """Return a comment by id without checking its visibility, or None."""
+    return fetch_row(store, _SELECT_COMMENT, FoundComment, {"id": comment_id}) if is_id(comment_id) else None
 
 
 @lru_cache(32)
-def _select_page(kind: str, sort: str, paged: bool) -> Prepared[dict[str, Any]]:
-    """A page of one view: one range of the index that is in its order."""
+def _select_page(kind: str, sort: str, paged: bool) -> Prepared[CommentRow]:
+    """Build the query of a page of one view: a range of the index in the order of the sort."""
     order, column = SORTS[sort], C.c[SORT_COLUMNS[sort]]
     statement = sa.select(*COLUMNS).select_from(TABLES).where(_WHERE[kind])
     if paged:
@@ -108,26 +246,27 @@ def _select_page(kind: str, sort: str, paged: bool) -> Prepared[dict[str, Any]]:
 
 
 @lru_cache(8)
-def _select_count(kind: str) -> sa.Select[Any]:
+def _select_count(kind: str) -> sa.Select[int]:
     return sa.select(sa.func.count()).select_from(C).where(_WHERE[kind])
 
 
 @lru_cache(2)
-def _select_first_replies(dialect: str) -> Prepared[dict[str, Any]]:
-    """The first replies to each of some comments: as many short walks along an index as there are comments."""
+def _select_first_replies(dialect: str) -> Prepared[CommentRow]:
+    """Build the query of the first replies to each of several comments: a short index walk for each of them."""
     inner = C.alias("reply")
     order = _REPLY_SORT.order_by(inner.c.created_at, inner.c.id)
+    value = sa.column("value", ID)
+    tables: sa.FromClause
     if dialect == "postgresql":
-        unnested: Any = sa.func.unnest(sa.bindparam("parents", type_=ARRAY(sa.Uuid(as_uuid=False))))
-        parents = unnested.table_valued(sa.column("value", ID)).render_derived("parent")
+        unnested = sa.func.unnest(sa.bindparam("parents", type_=ARRAY(sa.Uuid(as_uuid=False))))
+        parents = unnested.table_valued(value).render_derived("parent")
     else:
-        unnested = sa.func.json_each(sa.bindparam("parents", type_=sa.JSON()))
-        parents = unnested.table_valued(sa.column("value", ID))
+        parents = sa.func.json_each(sa.bindparam("parents", type_=sa.JSON())).table_valued(value)
     reply_ids = sa.select(inner.c.id).where(inner.c.under_id == parents.c.value, inner.c.listed)
     reply_ids = reply_ids.order_by(*order).limit(_LIMIT).correlate(parents)
-    if dialect == "postgresql":  # which would scan the table for an IN with a LIMIT, as SQLite knows no LATERAL
+    if dialect == "postgresql":  # it would scan the table for an IN with a LIMIT; SQLite has no LATERAL
         each = reply_ids.lateral("each_reply")
-        tables: Any = parents.join(each, sa.true()).join(C, C.c.id == each.c.id)
+        tables = parents.join(each, sa.true()).join(C, C.c.id == each.c.id)
     else:
         tables = parents.join(C, C.c.id.in_(reply_ids))
     tables = tables.outerjoin(ANCHOR, ANCHOR.c.id == C.c.anchor_id)
@@ -135,42 +274,42 @@ def _select_first_replies(dialect: str) -> Prepared[dict[str, Any]]:
     return Prepared(sa.select(*COLUMNS).select_from(tables).order_by(*ordered))
 
 
-def _present_with_replies(connection: sa.Connection, rows: Sequence[Row], reply_limit: int) -> list[dict[str, Any]]:
-    """Each with its first replies, if any are asked for: one statement more for all of them."""
-    replies: dict[str, list[Row]] = {row["id"]: [] for row in rows}
+def _present_with_replies(connection: sa.Connection, rows: Sequence[CommentRow], reply_limit: int) -> list[JsonObject]:
+    """Return comments with up to `reply_limit` first replies each, which takes one statement for all of them."""
+    replies: dict[str, list[CommentRow]] = {row["id"]: [] for row in rows}
     parents = [row["id"] for row in rows if row["replies"]]
     if reply_limit and parents:
         values = {"parents": parents, "most": reply_limit + 1}
         for reply in _select_first_replies(connection.dialect.name).rows(connection, values):
-            replies[reply["parent_id"]].append(reply)
-    comments = [present_comment(row) for row in rows]
-    for comment in comments:
-        comment["first_replies"] = (
-            _present_replies(replies[comment["id"]], reply_limit, comment["id"]) if reply_limit else None
-        )
+            replies[reply["parent_id"] or ""].append(reply)
+    comments: list[JsonObject] = []
+    for row in rows:
+        first_replies = _present_replies(replies[row["id"]], reply_limit, row["id"]) if reply_limit else None
+        comments.append(present_comment(row) | {"first_replies": first_replies})
     return comments
 
 
-def _present_replies(rows: Sequence[Row], reply_limit: int, parent_id: str) -> dict[str, Any]:
-    """The first replies, with the cursor of the list of all of them."""
+def _present_replies(rows: Sequence[CommentRow], reply_limit: int, parent_id: str) -> CommentPage:
+    """Return the first replies as a page, with the cursor for the list of all replies."""
     sort = _REPLY_SORT.bound_to(_DEFAULT_REPLY_QUERY, parent_id) if len(rows) > reply_limit else _REPLY_SORT
     page = page_of(rows, reply_limit, sort, "created_at")
-    return {**page, "data": [present_comment(row) | {"first_replies": None} for row in page["data"]]}
+    data = [present_comment(row) | {"first_replies": None} for row in rows[:reply_limit]]
+    return {"data": data, "page": page["page"]}
 
 
 def _list_comments(
-    connection: sa.Connection, kind: str, query: PageQuery, sort: str, reply_limit: int, values: dict[str, Any]
-) -> dict[str, Any]:
+    connection: sa.Connection, kind: str, query: PageQuery, sort: str, reply_limit: int, values: dict[str, str]
+) -> CommentPage:
     order = SORTS[sort].bound_to(query, *sorted(values.values()))
     key = order.decode(query.cursor) if query.cursor else None
     total = connection.execute(_select_count(kind), values).scalar_one() if query.count == "exact" else None
-    values = {**values, **bind_cursor(key), "most": query.limit + 1}
-    rows = _select_page(kind, sort, key is not None).rows(connection, values)
+    parameters = {**values, **bind_cursor(key), "most": query.limit + 1}
+    rows = _select_page(kind, sort, key is not None).rows(connection, parameters)
     page = page_of(rows, query.limit, order, SORT_COLUMNS[sort], total)
-    return {**page, "data": _present_with_replies(connection, page["data"], reply_limit)}
+    return {"data": _present_with_replies(connection, rows[: query.limit], reply_limit), "page": page["page"]}
 
 
-def get_readable_article(store: sa.Connection | Session, ref: str) -> PostingContext:
+def get_readable_article(store: Store, ref: str) -> PostingContext:
     """Return the article with this id or slug; 404 unless readers see it and its discussion."""
     article = find_posting_context(store, ref)
     if article is None or not article.public or article.rules.state == "hidden":
@@ -178,13 +317,11 @@ def get_readable_article(store: sa.Connection | Session, ref: str) -> PostingCon
     return article
 
 
-def list_discussion(connection: sa.Connection, ref: str, query: CommentQuery) -> tuple[str, dict[str, Any]]:
+def list_discussion(connection: sa.Connection, ref: str, query: CommentQuery) -> tuple[str, CommentPage]:
     """Return the article's id and a page of its discussion; 404 unless readers see both."""
     article = get_readable_article(connection, ref)
-    kind, reply_limit = (
-        {"threads": "under"}.get(query.view, query.view),
-        query.replies if query.view == "threads" else 0,
-    )
+    kind = {"threads": "under"}.get(query.view, query.view)
+    reply_limit = query.replies if query.view == "threads" else 0
     values = {"of": article.article_id}
     if query.anchor is not None:
         kind, values["anchor"] = "anchor", query.anchor
@@ -202,40 +339,45 @@ _WITHDRAWN = (
 )
 
 
-def list_withdrawn(connection: sa.Connection, article_id: str, limit: int) -> Sequence[Row]:
-    """Ids of comments on an article that readers once saw and do no longer, and since when: the last first."""
-    return connection.execute(_WITHDRAWN, {"of": article_id, "most": limit}).mappings().all()
+def list_withdrawn(connection: sa.Connection, article_id: str, limit: int) -> list[WithdrawnComment]:
+    """List comments on an article that were public and no longer are, the most recently withdrawn first."""
+    return fetch_rows(connection, _WITHDRAWN, WithdrawnComment, {"of": article_id, "most": limit})
 
 
-def _require_readable(connection: sa.Connection, row: Row | None) -> Row:
+def _get_readable_comment(connection: sa.Connection, comment_id: str) -> FoundComment:
+    """Return a comment whose discussion readers see; 404 otherwise."""
+    row = find_comment(connection, comment_id)
     if row is None:
         raise NotFound
     get_readable_article(connection, row["article_id"])
     return row
 
 
-def list_replies(connection: sa.Connection, comment_id: str, query: ReplyQuery) -> tuple[str, dict[str, Any]]:
-    """A page of the replies to a comment that has a place in its thread, and the article's id."""
-    row = _require_readable(connection, find_comment(connection, comment_id))
+def list_replies(connection: sa.Connection, comment_id: str, query: ReplyQuery) -> tuple[str, CommentPage]:
+    """Return the article's id and a page of the replies to a comment; 404 unless its thread shows the comment."""
+    row = _get_readable_comment(connection, comment_id)
     if not row["listed"]:
         raise NotFound
     return row["article_id"], _list_comments(connection, "under", query, query.sort, query.replies, {"of": row["id"]})
 
 
-def get_comment(connection: sa.Connection, comment_id: str, actor: Actor, *, ancestors: bool) -> dict[str, Any]:
-    """One comment as the caller may see it: its author sees it in every state but removed."""
-    row = _require_readable(connection, find_comment(connection, comment_id))
-    is_own = row["state"] != "removed" and actor is not ANONYMOUS and is_author(connection, actor, row)
+def get_comment(
+    connection: sa.Connection, comment_id: str, actor: Actor, *, ancestors: bool = False
+) -> tuple[str, JsonObject]:
+    """Return the article's id and a comment as the caller may see it: its author sees it unless it is removed."""
+    row = _get_readable_comment(connection, comment_id)
+    is_shown = row["state"] != "removed" and actor is not ANONYMOUS
+    is_own = is_shown and is_author(connection, actor, row["id"], row["participant_id"])
     if not (row["listed"] or is_own):
         raise NotFound
     comment = present_to_author(row) | {"source": row["source"]} if is_own else present_comment(row)
     if ancestors:
         comment["ancestors"] = _list_ancestors(connection, row["parent_id"]) if row["parent_id"] else []
-    return comment
+    return row["article_id"], comment
 
 
 @lru_cache(1)
-def _select_ancestors() -> sa.Select[Any]:
+def _select_ancestors() -> Statement:
     start = sa.select(C.c.id, C.c.parent_id, C.c.depth, sa.literal(1).label("up")).where(C.c.id == _ID)
     chain = start.cte("above", recursive=True)
     step = sa.select(C.c.id, C.c.parent_id, C.c.depth, chain.c.up + 1).where(
@@ -246,15 +388,16 @@ def _select_ancestors() -> sa.Select[Any]:
     return sa.select(*COLUMNS).select_from(tables).order_by(C.c.depth)
 
 
-def _list_ancestors(connection: sa.Connection, parent_id: str) -> list[dict[str, Any]]:
-    return [present_comment(row) for row in connection.execute(_select_ancestors(), {"id": parent_id}).mappings()]
+def _list_ancestors(connection: sa.Connection, parent_id: str) -> list[JsonObject]:
+    rows = fetch_rows(connection, _select_ancestors(), CommentRow, {"id": parent_id})
+    return [present_comment(row) for row in rows]
 
 
-def is_author(store: sa.Connection | Session, actor: Actor, row: Row) -> bool:
-    """Return whether the caller wrote this comment, by its edit token or as its participant."""
+def is_author(store: Store, actor: Actor, comment_id: str, participant_id: str | None) -> bool:
+    """Return whether the caller wrote a comment of this participant, by its edit token or as the participant."""
     if actor.kind == "edit":
-        return bool(actor.comment == row["id"])
+        return actor.comment == comment_id
     if actor.kind == "guest":
-        return bool(actor.id == row["participant_id"])
+        return actor.id == participant_id
     participant = find_caller(store, actor) if actor.kind in ("reader", "key") else None
-    return participant is not None and bool(participant["id"] == row["participant_id"])
+    return participant is not None and bool(participant["id"] == participant_id)

@@ -1,4 +1,4 @@
-"""What a reader wrote, made harmless: HTML of the `note` profile, plain text, links, and what repeats are known by."""
+"""Rendering of comments: Markdown to sanitised HTML of the `note` profile, plain text, links and a fingerprint."""
 
 import hashlib
 import re
@@ -12,23 +12,23 @@ from app.text.autolinks import enable_autolinks
 from app.text.html import parse_clean_html, sanitise, text_of
 
 MAX_NESTING: Final = 20
-MAX_BRACKETS: Final = 500  # every bracket may begin a link, and is looked at again from every other
+MAX_BRACKETS: Final = 500  # every bracket may begin a link, so that parsing time grows with their square
 MAX_LINES: Final = 500
-MAX_MARKS: Final = 2000  # what Markdown and HTML spend their time on: lines, emphasis, code, links, entities
+MAX_MARKS: Final = 2000  # lines, emphasis, code, links and entities, which take most of the parser's time
 MAX_QUICK_MARKS: Final = 40
-MAX_QUICK_LENGTH: Final = 2000  # characters; so short, with so few marks, a text is read in about a millisecond
-MAX_CACHED_CHARACTERS: Final = 20_000  # characters
-MAX_SHORT_LETTERS: Final = 20  # letters and digits: what is shorter tells texts apart by its signs as well
-_MARKED: Final = re.compile(r"[&<>*_`\[\]\\~@]|[^\S ]|  |^[ #=+\-\d]| $|//|www\.")  # what Markdown may read
+MAX_QUICK_LENGTH: Final = 2000  # characters; with so few marks, a text of this length takes about a millisecond
+MAX_CACHED_CHARACTERS: Final = 20_000
+MAX_SHORT_LETTERS: Final = 20  # letters and digits; in texts with fewer the fingerprint includes signs
+_MARKED: Final = re.compile(r"[&<>*_`\[\]\\~@]|[^\S ]|  |^[ #=+\-\d]| $|//|www\.")  # possible Markdown
 _MARK: Final = re.compile(r"[&<>*_`\[\]\\~@\n]|//")
-# Marks that decorate letters of any script; those of one script make other letters of what they stand with.
+# Combining marks that are used with several scripts. Those of a single script are left out: they distinguish letters.
 _DECORATION: Final = re.compile("[\u0300-\u036f\u1ab0-\u1aff\u1dc0-\u1dff\u20d0-\u20ff\ufe00-\ufe0f\ufe20-\ufe2f]")
 _IN_NUMBER: Final = re.compile(r"(?<=\d)[.,:/](?=\d)|(?<!\w)[-\u2212](?=\d)")
 _SIGNS: Final = frozenset("#%&@*")
 
 
 class _Markdown(MarkdownIt):
-    """CommonMark as people write to each other: no HTML, headings or pictures, line breaks kept, addresses linked."""
+    """CommonMark for comments: without HTML, headings and images, with hard line breaks and autolinks."""
 
     def __init__(self) -> None:
         options = {"html": False, "breaks": True, "maxNesting": MAX_NESTING}
@@ -43,7 +43,7 @@ _MARKDOWN: Final = _Markdown()
 
 @dataclass(frozen=True, slots=True)
 class Body:
-    """One comment's text in all its forms."""
+    """The text of a comment in all its forms."""
 
     source: str
     html: str
@@ -53,7 +53,7 @@ class Body:
 
 
 class _WordCharacters(dict[int, str | None]):
-    """What stays of each character where words alone count, found out when it is first met."""
+    """Translation table that keeps letters, marks and digits and deletes all other characters; filled on use."""
 
     def __missing__(self, code: int) -> str | None:
         if len(self) >= MAX_CACHED_CHARACTERS:
@@ -67,9 +67,9 @@ _WORD_CHARACTERS: Final = _WordCharacters()
 
 
 def fingerprint_text(text: str) -> str:
-    """Hash the words, so that case, spaces and punctuation do not make another text of one that was said before.
+    """Return a hash of the words that ignores case, white space, accents and punctuation.
 
-    Of short texts the signs count as well: `+1` and `-1`, a thumb up and a thumb down say different things.
+    In short texts signs count as well: `+1` and `-1` differ, and so do a thumb up and a thumb down.
     """
     folded = _DECORATION.sub("", unicodedata.normalize("NFKC", text).casefold())
     words = folded.translate(_WORD_CHARACTERS)
@@ -94,17 +94,17 @@ def _render_body(source: str, html: str) -> Body:
 
 
 def count_marks(source: str) -> int:
-    """Count what makes reading a text long; 0 for plain words."""
+    """Count the marks that make a text slow to parse; 0 means that it contains no Markdown at all."""
     return len(_MARK.findall(source)) or bool(_MARKED.search(source))
 
 
 def is_quick(source: str) -> bool:
-    """Tell whether a text is read so fast that nobody waits for it."""
+    """Tell whether a text can be rendered on the event loop, which takes about a millisecond at most."""
     return len(source) <= MAX_QUICK_LENGTH and count_marks(source) <= MAX_QUICK_MARKS
 
 
 def render_markdown(source: str) -> Body:
-    """Read what was posted; raises ValueError for what cannot be read in reasonable time or shows nothing."""
+    """Render Markdown; raise ValueError for texts that would take too long to parse or that show nothing."""
     marks = count_marks(source)
     if source.count("\n") >= MAX_LINES:
         raise ValueError(f"the text has more than {MAX_LINES} lines")
@@ -112,7 +112,7 @@ def render_markdown(source: str) -> Body:
         raise ValueError("the text has too many brackets")
     if marks > MAX_MARKS:
         raise ValueError(f"the text has more than {MAX_MARKS} lines, links and signs of Markdown")
-    if not marks:  # most of what people write: words and full stops
+    if not marks:  # as in most comments: words and full stops
         return Body(source, f"<p>{source}</p>", source, (), fingerprint_text(source))
     body = _render_body(source, _MARKDOWN.render(source))
     if not body.text.strip():
@@ -121,5 +121,5 @@ def render_markdown(source: str) -> Body:
 
 
 def clean_html(source: str) -> Body:
-    """Clean HTML from another system; raise ValueError beyond the bounds of `app.text.html`."""
+    """Sanitise HTML from another system; raise ValueError beyond the limits of `app.text.html`."""
     return _render_body(source, source)

@@ -1,11 +1,11 @@
-"""Comments over HTTP, as everyone reads them."""
+"""Routes of comments: reading, posting, editing, deleting and offline sync."""
 
 import asyncio
 import hashlib
 import json
-from collections.abc import Callable, Collection
+from collections.abc import Collection, Sequence
 from datetime import timedelta
-from typing import Annotated, Any
+from typing import Annotated
 
 import sqlalchemy as sa
 from fastapi import APIRouter, Query, Request
@@ -20,12 +20,19 @@ from app.articles.site import Site
 from app.comments import editing, posting, reading
 from app.comments.editing import Editor, EditWindowClosed
 from app.comments.lifecycle import ParentNotPublished
+from app.comments.moderation import (
+    Attempt,
+    Banned,
+    Draft,
+    DuplicateComment,
+    ModerationPipeline,
+    PreparedText,
+)
 from app.comments.posting import (
     DiscussionClosed,
     IdReused,
     IdTaken,
     NameReserved,
-    PostCheck,
     Posted,
     Poster,
     check_may_write,
@@ -33,35 +40,29 @@ from app.comments.posting import (
     render_text,
     unreadable_text,
 )
-from app.comments.reading import find_comment, present_to_author
+from app.comments.reading import find_comment, present_stored, present_to_author
 from app.comments.rendering import Body, is_quick, render_markdown
 from app.comments.schemas import (
-    Attempt,
-    Banned,
     CommentIn,
     CommentList,
     CommentOut,
     CommentPatch,
     CommentQuery,
-    Draft,
-    DuplicateComment,
     EditOp,
-    ModerationPipeline,
     OneCommentQuery,
+    Op,
     PostedOut,
     PostOp,
     PostQuery,
-    PreparedText,
     ReplyQuery,
     SingleCommentOut,
     SyncIn,
     SyncOut,
     ThreadedCommentOut,
     TrialOut,
-    Verdict,
 )
 from app.comments.services import CommentServices
-from app.comments.sync import Step, apply_operations, author_by_token
+from app.comments.sync import OperationResult, Step, apply_operations, author_by_token
 from app.core.ids import IdPath, RefPath
 from app.core.problems import (
     Conflict,
@@ -75,6 +76,7 @@ from app.core.problems import (
     document_problems,
 )
 from app.db.columns import Row
+from app.db.rows import JsonObject
 from app.events.cache_groups import discussion_cache_groups as discussion_groups
 from app.identity.access import Public, enforce_limit, enforce_rate, require_admission
 from app.identity.schemas import ANONYMOUS, Actor
@@ -86,19 +88,18 @@ comments_router = APIRouter(prefix="/v1", tags=["comments"])
 
 
 def cache_groups_of(article_id: str) -> tuple[str, ...]:
-    """The cache groups of answers that hold comments of an article."""
+    """Return the cache groups of answers that contain comments on an article."""
     return (*discussion_groups(article_id), f"article:{article_id}")
 
 
 def include_comments(connection: sa.Connection, row: Row, _site: Site, _actor: Actor) -> IncludedPart:
-    """The first page of an article's discussion, to stand in the answer about it; null where readers see none."""
+    """Return the first page of an article's discussion for `include=comments`; null if readers do not see it."""
     groups = cache_groups_of(row["id"])
     try:
-        return IncludedPart(
-            dump_json(CommentList, reading.list_discussion(connection, row["id"], CommentQuery())[1]), groups
-        )
+        _, page = reading.list_discussion(connection, row["id"], CommentQuery())
     except NotFound:
         return IncludedPart(b"null", groups)
+    return IncludedPart(dump_json(CommentList, page), groups)
 
 
 @comments_router.get(
@@ -111,22 +112,21 @@ def include_comments(connection: sa.Connection, row: Row, _site: Site, _actor: A
 async def list_comments(
     request: Request, article: RefPath, query: Annotated[CommentQuery, Query()], actor: Public
 ) -> Response:
-    """An article's discussion: its threads with their first replies, all comments, or those on passages.
+    """List an article's comments: threads with their first replies, all comments, or those on passages.
 
-    Moderators find what is not public in `/v1/moderation/queue`. What was removed keeps its place as a tombstone while
-    replies stand under it; flat views leave it out.
+    Removed comments that have replies are shown as tombstones in threads; flat views omit them. Moderators find
+    comments that are not public in `/v1/moderation/queue`.
     """
     fields = parse_fields(ThreadedCommentOut, query.fields)
     if "replies" in query.model_fields_set and (query.view != "threads" or query.anchor is not None):
         raise InvalidParameter("replies", "replies: only with view=threads, and not with anchor.")
 
-    def find(connection: sa.Connection) -> tuple[str, dict[str, Any]]:
+    def find(connection: sa.Connection) -> tuple[str, reading.CommentPage]:
         try:
             return reading.list_discussion(connection, article, query)
         except NotFound:
-            get_visible(
-                connection, article, ANONYMOUS, ArticleServices.of(request).site
-            )  # retracted or withheld says so
+            # raises the problem of a retracted or withheld article
+            get_visible(connection, article, ANONYMOUS, ArticleServices.of(request).site)
             raise
 
     article_id, page = await database(request).read(find)
@@ -145,26 +145,18 @@ async def list_comments(
 async def get_comment(
     request: Request, comment: IdPath, query: Annotated[OneCommentQuery, Query()], actor: Public
 ) -> Response:
-    """One comment; `include=ancestors` adds those above it, up to 100.
+    """Get a comment; `include=ancestors` adds up to 100 comments above it in the thread.
 
-    The token that it was written with, or its `edit_token`, shows the author its `source`, and the comment with its
-    state also while it waits or after it was refused. Asked for by others, `fields=source` is a 401 or 403.
+    With the token that it was written with, or its `edit_token`, authors also get its `source`, and see their comment
+    and its state while it is pending or after it was rejected. For all others `fields=source` is a 401 or 403.
     """
-    fields = parse_fields(SingleCommentOut, query.fields)
-    ancestors = query.include == "ancestors" or "ancestors" in (fields or {})
-    row = await database(request).read(_get_comment, comment, actor, ancestors)
-    _check_source(row, fields, actor)
+    fields = parse_fields(SingleCommentOut, query.fields) or {}
+    ancestors = query.include == "ancestors" or "ancestors" in fields
+    article_id, row = await database(request).read(reading.get_comment, comment, actor, ancestors=ancestors)
+    if "source" in fields and "source" not in row:
+        raise (Unauthorized if actor is ANONYMOUS else Forbidden)("Only the author of a comment may read its source.")
     body = dump_json(SingleCommentOut, row, fields or None)
-    return reply(request, body, groups=cache_groups_of(row["article_id"]), private=actor is not ANONYMOUS)
-
-
-def _get_comment(connection: sa.Connection, comment_id: str, actor: Actor, ancestors: bool) -> Row:
-    return reading.get_comment(connection, comment_id, actor, ancestors=ancestors)
-
-
-def _check_source(row: Row, fields: dict[str, Any] | None, actor: Actor) -> None:
-    if "source" in (fields or {}) and "source" not in row:
-        raise (Unauthorized if actor is ANONYMOUS else Forbidden)("source is given to the author of the comment alone.")
+    return reply(request, body, groups=cache_groups_of(article_id), private=actor is not ANONYMOUS)
 
 
 @comments_router.get(
@@ -177,7 +169,7 @@ def _check_source(row: Row, fields: dict[str, Any] | None, actor: Actor) -> None
 async def list_replies(
     request: Request, comment: IdPath, query: Annotated[ReplyQuery, Query()], actor: Public
 ) -> Response:
-    """The direct replies to a comment, the earliest first unless `sort` says otherwise."""
+    """List the direct replies to a comment, oldest first by default."""
     fields = parse_fields(ThreadedCommentOut, query.fields)
     article_id, page = await database(request).read(reading.list_replies, comment, query)
     return reply_list(
@@ -186,7 +178,7 @@ async def list_replies(
 
 
 posting_router = APIRouter(prefix="/v1", tags=["comments"])
-MIN_SECRET_KEY_LENGTH = 16  # of an idempotency key that nobody guesses
+MIN_SECRET_KEY_LENGTH = 16  # of an idempotency key that is unlikely to be guessed
 POST_PROBLEMS = (
     Unauthorized,
     Forbidden,
@@ -207,14 +199,14 @@ POST_PROBLEMS = (
 
 
 def hash_address(request: Request) -> tuple[str, ...]:
-    """The hashes of the caller's network address, under the present salt and the one before."""
+    """Return the hashes of the caller's network address, under the current and the previous salt."""
     if request.client is None:
         return ()
-    return tuple(found for found in CommentServices.of(request).vault.hash_address(request.client.host) if found)
+    return tuple(hashed for hashed in CommentServices.of(request).vault.hash_address(request.client.host) if hashed)
 
 
 async def make_poster(request: Request, actor: Actor) -> tuple[Poster, bool]:
-    """Who is posting, and whether a stranger's token can be shown again to who repeats the request."""
+    """Return the caller as a poster, and whether a retry may get a stranger's new token again."""
     services = CommentServices.of(request)
     token, is_repeatable = None, False
     if actor.kind == "anonymous":
@@ -230,22 +222,22 @@ async def make_poster(request: Request, actor: Actor) -> tuple[Poster, bool]:
 
 
 def make_draft(article: str, name: str | None, body: Body, actor: Actor) -> Draft:
-    """What a judge outside of this process is told."""
+    """Return a comment as the external checker receives it."""
     kind = {"key": "staff", "reader": "reader"}.get(actor.kind, "guest")
     return Draft(article, body.text, body.html, body.links, name, kind)
 
 
 async def count_attempt(request: Request, actor: Actor) -> None:
-    """Count a comment, an edit or a trial that somebody sends, whatever becomes of it; 429 beyond the limits.
+    """Count a comment, edit or trial towards the limit `comment`, whatever its outcome; 429 beyond the limit.
 
-    A token costs nothing, so that only readers whom the site vouches for count by themselves, all others by address.
+    Guest tokens are free, so only the site's readers count by their token, and all others by network address.
     """
-    if actor.kind != "key":  # which is counted with everything else that it does
+    if actor.kind != "key":  # keys have a limit for all their requests
         await enforce_limit(request, "comment", actor if actor.kind == "reader" else None)
 
 
 async def _count_trial(request: Request, actor: Actor) -> None:
-    """Count a trial as the comment that it could be, which floods are counted by."""
+    """Count a trial towards the flood limit that holds for posted comments; 429 beyond it."""
     config, caller = settings(request), actor if actor.kind == "reader" else None
     if actor.kind != "key" and config.rate_limits != "off":
         rate = config.flood_address if caller is None else config.flood_author
@@ -253,13 +245,13 @@ async def _count_trial(request: Request, actor: Actor) -> None:
 
 
 async def admit_author(request: Request, actor: Actor) -> None:
-    """Refuse who cannot write comments, and count what they send before it is read."""
+    """Refuse callers who may not write comments, and count the request before its body is read."""
     check_may_write(actor)
     await count_attempt(request, actor)
 
 
 async def render_text_offloaded(request: Request, text: str, pointer: str = "/text") -> Body:
-    """Read a text, away from the event loop unless it is short and plain; 422 for one that cannot be read."""
+    """Render a text, outside the event loop unless it is short and plain; 422 if it cannot be parsed."""
     if is_quick(text):
         return render_text(text, pointer)
     try:
@@ -269,62 +261,59 @@ async def render_text_offloaded(request: Request, text: str, pointer: str = "/te
 
 
 async def prepare_moderation(
-    request: Request, screen: ModerationPipeline, draft: Draft, body: Body, attempt: Attempt | None
+    request: Request, pipeline: ModerationPipeline, draft: Draft, body: Body, attempt: Attempt | None
 ) -> PreparedText:
-    """Find out what the judges need to know of a text that was read; whoever costs most is asked last."""
+    """Prepare a rendered text for its evaluation; the external checker is asked last, as it may cost money."""
     if is_quick(body.source):
-        reading = screen.analyze(body.text, body.links)
+        analysis = pipeline.analyze(body.text, body.links)
     else:
-        reading = await screen.analyze_offloaded(offload(request), body.text, body.links)
-    if screen.has_checker and attempt is not None:
+        analysis = await pipeline.analyze_offloaded(offload(request), body.text, body.links)
+    if pipeline.has_checker and attempt is not None:
         complete = attempt._replace(text=body.text, fingerprint=body.fingerprint)
-        await database(request).scan_fresh(_attempt_check(screen, complete))
-    return PreparedText(body, await screen.ask_checker(draft), reading)
+        await database(request).scan_fresh(pipeline.check_attempt, complete)
+    return PreparedText(body, await pipeline.ask_checker(draft), analysis)
 
 
-def _attempt_check(screen: ModerationPipeline, attempt: Attempt) -> Callable[[sa.Connection], None]:
-    return lambda connection: screen.check_attempt(connection, attempt)
+def _prepare_quick(pipeline: ModerationPipeline, text: str) -> PreparedText | None:
+    """Prepare a short and plain text that is not sent to a checker at once, on the event loop; None for all others.
+
+    Checking first whether it may be written would take longer, and the transaction does so anyway.
+    """
+    if not is_quick(text) or pipeline.has_checker:
+        return None
+    body = render_text(text)
+    return PreparedText(body, None, pipeline.analyze(body.text, body.links))
 
 
 async def prepare_post(
     request: Request, poster: Poster, article: str, data: CommentIn, ahead: Collection[str] = ()
 ) -> PreparedText | None:
-    """Prepare a comment for `post`; None for one that was posted before.
+    """Prepare a comment for `posting.post_comment`; None for one that was posted before.
 
-    A short and plain text that goes to no checker is read at once: asking first would take longer than reading it, and
-    the transaction asks as well. `ahead` are the comments of a batch that come before this one.
+    `ahead` are the ids of comments of the same batch that come before this one.
     """
-    screen = poster.screen
-    name = data.author.name if data.author else None
-    if is_quick(data.text) and not screen.has_checker:
-        body = render_text(data.text)
-        return PreparedText(body, None, screen.analyze(body.text, body.links))
+    if (prepared := _prepare_quick(poster.pipeline, data.text)) is not None:
+        return prepared
     if await is_replay(request, poster.actor):
         return None
-
-    def run_check(connection: sa.Connection) -> PostCheck:
-        return check_post(connection, poster, article, data, ahead)
-
-    result = await database(request).scan_fresh(run_check)
+    result = await database(request).scan_fresh(check_post, poster, article, data, ahead)
     if result.is_known:
         return None
     body = await render_text_offloaded(request, data.text)
-    return await prepare_moderation(
-        request, screen, make_draft(article, name, body, poster.actor), body, result.attempt
-    )
+    draft = make_draft(article, data.author.name if data.author else None, body, poster.actor)
+    return await prepare_moderation(request, poster.pipeline, draft, body, result.attempt)
 
 
 class _TrialDone(Exception):
-    """Takes a trial back, with what it found."""
+    """Rolls back the transaction of a trial, and carries its result."""
 
-    def __init__(self, verdict: Verdict) -> None:
+    def __init__(self, result: Posted) -> None:
         super().__init__()
-        self.verdict = verdict
+        self.result = result
 
 
 def _try_post(session: Session, poster: Poster, article: str, data: CommentIn, prepared: PreparedText | None) -> None:
-    posted = posting.post_comment(session, poster, article, data, prepared)
-    raise _TrialDone(posted.verdict)
+    raise _TrialDone(posting.post_comment(session, poster, article, data, prepared))
 
 
 @posting_router.post(
@@ -335,7 +324,7 @@ def _try_post(session: Session, poster: Poster, article: str, data: CommentIn, p
     response_model=PostedOut,
     responses={
         **document_problems(*POST_PROBLEMS),
-        200: {"model": PostedOut | TrialOut, "description": "Posted before, or a trial"},
+        200: {"model": PostedOut | TrialOut, "description": "Posted before, or the outcome of a trial"},
     },
 )
 async def post_comment(
@@ -345,12 +334,12 @@ async def post_comment(
     query: Annotated[PostQuery, Query()],
     actor: Annotated[Actor, require_admission(admit_author)],
 ) -> Response:
-    """Post a comment as a guest, a reader of the site or staff; the answer says in `state` what became of it.
+    """Post a comment as a guest, a reader of the site or staff. `state` tells whether it was published.
 
-    With an `id` of the client's making the same comment may be sent again and again: 201 the first time, 200 after
-    that, 422 `id_reused` for another text. Send also an `Idempotency-Key` with a guest's first comment, so that a lost
-    answer can be had again with its tokens. A comment with a `created_at` of before the discussion closed is taken up
-    to 24 hours later and waits for a moderator.
+    With an `id` made by the client the same comment can be sent repeatedly: 201 the first time, 200 after that, and
+    422 `id_reused` for another text. Send an `Idempotency-Key` with a guest's first comment, too, so that a lost
+    response can be retrieved with its tokens. A comment whose `created_at` is before the discussion closed is accepted
+    up to 24 hours later and waits for a moderator.
     """
     poster, is_repeatable = await make_poster(request, actor)
     if query.dry_run:
@@ -362,7 +351,7 @@ async def post_comment(
 
     def send(session: Session, _actor: Actor) -> WriteResult:
         posted = posting.post_comment(session, poster, article, body, prepared)
-        results[:] = [posted]  # a write that was lost is tried again
+        results[:] = [posted]  # replaced if the transaction is retried
         return WriteResult(posted.id, 201 if posted.is_new else 200)
 
     def render(connection: sa.Connection, comment_id: str, first: bool) -> Row:
@@ -373,26 +362,34 @@ async def post_comment(
 
 def present_posted(
     connection: sa.Connection, poster: Poster, comment_id: str, posted: Posted | None, with_token: bool
-) -> dict[str, object]:
-    """A comment with the tokens for it, as its author gets it; `posted` is None where a kept answer is given again."""
-    row = (posted and posted.row) or find_comment(connection, comment_id)
-    if row is None:
-        raise NotFound
-    tokens: dict[str, object] = {"guest_token": None, "edit_token": None}
+) -> JsonObject:
+    """Return a comment with its tokens, as its author gets it; `posted` is None when a retry is answered."""
+    tokens: JsonObject = {"guest_token": None, "edit_token": None}
     if posted is None or posted.is_mine:
         tokens["edit_token"] = poster.vault.make_edit_token(comment_id)
         tokens["guest_token"] = poster.token if with_token else None
-    return present_to_author(row) | tokens
+    if posted is not None and posted.row is not None:
+        return present_stored(posted.row) | tokens
+    return _show_to_author(connection, comment_id) | tokens
 
 
-async def _answer_trial(request: Request, *arguments: Any) -> Response:
+def _show_to_author(connection: sa.Connection, comment_id: str) -> JsonObject:
+    row = find_comment(connection, comment_id)
+    if row is None:
+        raise NotFound
+    return present_to_author(row)
+
+
+async def _answer_trial(
+    request: Request, poster: Poster, article: str, data: CommentIn, prepared: PreparedText | None
+) -> Response:
     try:
-        await database(request).write(_try_post, *arguments)
+        await database(request).write(_try_post, poster, article, data, prepared)
     except _TrialDone as trial:
-        reasons = [{"stage": reason.stage} for reason in trial.verdict.reasons]
-        content = dump_json(TrialOut, {"state": trial.verdict.state, "reasons": reasons})
+        reasons = [{"stage": reason.stage} for reason in trial.result.reasons]
+        content = dump_json(TrialOut, {"state": trial.result.state, "reasons": reasons})
         return Response(content, 200, {"Cache-Control": PRIVATE_CACHE_CONTROL}, "application/json")
-    raise AssertionError("a trial is always taken back")
+    raise AssertionError("a trial is always rolled back")
 
 
 editing_router = APIRouter(prefix="/v1/comments", tags=["comments"])
@@ -401,7 +398,7 @@ EDITS = document_problems(*EDIT_PROBLEMS, Banned, EditWindowClosed, ParentNotPub
 
 
 def make_editor(request: Request, actor: Actor) -> Editor:
-    """Return the context of an edit by this caller."""
+    """Return the caller as an editor."""
     services = CommentServices.of(request)
     window = timedelta(minutes=services.settings.edit_window)
     return Editor(actor, services.vault, services.pipeline, services.moderation, window, hash_address(request))
@@ -410,31 +407,28 @@ def make_editor(request: Request, actor: Actor) -> Editor:
 async def prepare_edit(
     request: Request, editor: Editor, comment: str, data: CommentPatch, *, is_ahead: bool = False
 ) -> PreparedText | None:
-    """Read a new text for `edit` and have it judged from outside; None where it has none.
+    """Prepare an edit for `editing.edit_comment`; None if it has no text.
 
-    A moderator's text is read and not judged. `is_ahead`: the comment is one that the same batch is going to post.
+    The texts of staff are rendered but not sent to the checker. `is_ahead` tells that an earlier operation of the same
+    batch posts the comment.
     """
     if "text" not in data.model_fields_set:
         return None
-    if is_quick(data.text) and not editor.screen.has_checker:
-        body = render_text(data.text)
-        return PreparedText(body, None, editor.screen.analyze(body.text, body.links))
-
-    def run_check(connection: sa.Connection) -> Attempt | None:
-        return editing.check_edit(connection, editor, comment, data.text)
-
-    attempt = None if is_ahead else await database(request).scan_fresh(run_check)
+    if (prepared := _prepare_quick(editor.pipeline, data.text)) is not None:
+        return prepared
+    attempt = None
+    if not is_ahead:
+        attempt = await database(request).scan_fresh(editing.check_edit, editor, comment, data.text)
     body = await render_text_offloaded(request, data.text)
     if not is_ahead and (attempt is None or editor.actor.kind == "key"):
         return PreparedText(body)
-    return await prepare_moderation(
-        request, editor.screen, make_draft(comment, None, body, editor.actor), body, attempt
-    )
+    draft = make_draft(comment, None, body, editor.actor)
+    return await prepare_moderation(request, editor.pipeline, draft, body, attempt)
 
 
 def _require_caller(actor: Actor) -> Actor:
     if actor is ANONYMOUS:
-        raise Unauthorized("Send the token that the comment was written with, or the one to edit it.")
+        raise Unauthorized("Send the token that the comment was written with, or its edit token.")
     return actor
 
 
@@ -448,10 +442,10 @@ async def _admit_editor(request: Request, actor: Actor) -> None:
 async def update_comment(
     request: Request, comment: IdPath, body: CommentPatch, actor: Annotated[Actor, require_admission(_admit_editor)]
 ) -> Response:
-    """Change one's own comment within the edit window (`EDIT_WINDOW` minutes).
+    """Edit your own comment within the edit window (`EDIT_WINDOW` minutes).
 
-    The new text passes moderation as a new comment does, and may have to wait again; the former one is kept for
-    moderators. Nobody rewrites the comments of others: moderators redact them, or remove them.
+    The new text is moderated like a new comment and may have to wait again; the former text is kept for moderators.
+    Nobody can edit the comments of others: moderators redact or remove them instead.
     """
     editor = make_editor(request, actor)
     prepared = await prepare_edit(request, editor, comment, body)
@@ -459,11 +453,8 @@ async def update_comment(
     def change(session: Session, _actor: Actor) -> WriteResult:
         return WriteResult(editing.edit_comment(session, editor, comment, body, prepared))
 
-    def render(connection: sa.Connection, comment_id: str, _first: bool) -> Row:
-        row = find_comment(connection, comment_id)
-        if row is None:
-            raise NotFound
-        return present_to_author(row)
+    def render(connection: sa.Connection, comment_id: str, _first: bool) -> JsonObject:
+        return _show_to_author(connection, comment_id)
 
     return await write_private(request, actor, change, render=render, model=CommentOut)
 
@@ -476,25 +467,25 @@ async def update_comment(
     responses=document_problems(*EDIT_PROBLEMS, Conflict),
 )
 async def delete_comment(request: Request, comment: IdPath, actor: Public) -> Response:
-    """Take a comment back: its author at any time, and for good; or a moderator, who can restore it.
+    """Delete a comment: its author at any time and for good, or a moderator, who can restore it.
 
-    With replies under it a tombstone keeps its place, without text, name or address. A moderator is refused as in
-    `POST /v1/comments/{comment}/remove`.
+    A comment that has replies leaves a tombstone without text, name or address. For moderators the rules of
+    `POST /v1/comments/{comment}/remove` apply.
     """
     editor = make_editor(request, _require_caller(actor))
 
-    def take(session: Session, _actor: Actor) -> None:
+    def remove(session: Session, _actor: Actor) -> None:
         editing.remove_comment(session, editor, comment)
 
-    return await write(request, actor, take, status=204)
+    return await write(request, actor, remove, status=204)
 
 
 sync_router = APIRouter(prefix="/v1/sync", tags=["comments"])
-MAX_SYNC_BYTES = 1_600_000  # 50 comments of 10,000 characters that take three bytes each
+MAX_SYNC_BYTES = 1_600_000  # 50 comments of 10,000 characters of three bytes
 
 
 async def _admit_sync(request: Request, actor: Actor) -> None:
-    """Refuse who cannot write, and count the first operation before the list is read; the others are counted then."""
+    """Refuse callers who may not write, and count the first operation before the body is read, the others after."""
     if actor.kind != "edit":
         check_may_write(actor)
     await count_attempt(request, actor)
@@ -512,11 +503,11 @@ async def sync_comments(
 ) -> Response:
     """Carry out up to 50 posts, edits and deletes that were made offline, in order, with one result for each.
 
-    An operation that fails changes nothing and stops no other. A `parent_id` may be the id of a comment that was posted
-    earlier in the same list. Sending the same list again posts nothing twice. Each operation counts towards the limits
-    as it would alone; those beyond them are answered 429 `rate_limited` with `retry_after`, and are taken when they are
-    sent again later. Where none is left the whole request is answered so, and is not read. A list has at most 1,600,000
-    bytes.
+    An operation that fails changes nothing and does not stop the others. `parent_id` may be the id of a comment that
+    the same list posts before. Sending the same list again posts nothing twice. Each operation counts towards the rate
+    limits like a request of its own; beyond them its result is 429 `rate_limited` with `retry_after`, and it can be
+    sent again later. If no request is left at all, the whole list is refused with 429. The body may have at most
+    1,600,000 bytes.
     """
     (poster, is_repeatable), editor = await make_poster(request, actor), make_editor(request, actor)
     steps = (
@@ -526,25 +517,31 @@ async def sync_comments(
     def send(session: Session, _actor: Actor) -> WriteResult:
         return WriteResult(json.dumps(apply_operations(session, poster, editor, body.operations, steps)))
 
-    def render(_connection: sa.Connection, stored: str, first: bool) -> Row:
-        results = json.loads(stored)
-        for result in results:
-            shown = result.pop("mine", False) and result["code"] is None
-            result["edit_token"] = poster.vault.make_edit_token(result["id"]) if shown else None
+    def render(_connection: sa.Connection, stored: str, first: bool) -> JsonObject:
+        results: list[OperationResult] = json.loads(stored)
         posted = any(result["status"] == 201 for result in results)
-        return {"guest_token": poster.token if posted and (first or is_repeatable) else None, "data": results}
+        return {
+            "guest_token": poster.token if posted and (first or is_repeatable) else None,
+            "data": [_present_result(poster, result) for result in results],
+        }
 
     return await write_private(request, actor, send, render=render, model=SyncOut)
 
 
-async def _prepare_operations(request: Request, operations: list[Any], poster: Poster, editor: Editor) -> list[Step]:
-    """Prepare each operation, or find what it is refused for: what is refused here costs the writer nothing."""
+def _present_result(poster: Poster, result: OperationResult) -> JsonObject:
+    """Return a stored result in the shape of `SyncedOut`."""
+    is_shown = result.get("mine") and result["code"] is None
+    return {**result, "edit_token": poster.vault.make_edit_token(result["id"]) if is_shown else None}
+
+
+async def _prepare_operations(request: Request, operations: Sequence[Op], poster: Poster, editor: Editor) -> list[Step]:
+    """Prepare each operation before the transaction, or find the problem that it is refused with."""
     steps: list[Step] = []
-    ahead: list[str] = []  # comments that are going to be posted by the operations before
+    ahead: list[str] = []  # ids of the comments that earlier operations will post
     for number, op in enumerate(operations):
-        await asyncio.sleep(0)  # short texts are read here: others have their turn between two of them
+        await asyncio.sleep(0)  # short texts are rendered on the event loop: let other requests run in between
         try:
-            if number:  # the first was counted before the list was read
+            if number:  # the first was counted before the body was read
                 await count_attempt(request, poster.actor)
         except TooManyRequests as problem:
             return steps + [problem] * (len(operations) - number)
@@ -555,7 +552,7 @@ async def _prepare_operations(request: Request, operations: list[Any], poster: P
     return steps
 
 
-async def _prepare_operation(request: Request, op: Any, poster: Poster, editor: Editor, ahead: list[str]) -> Step:
+async def _prepare_operation(request: Request, op: Op, poster: Poster, editor: Editor, ahead: list[str]) -> Step:
     if isinstance(op, PostOp):
         data = op.comment.model_copy(update={"id": op.id})
         prepared = await prepare_post(request, poster, op.article, data, ahead)

@@ -3,12 +3,12 @@
 from dataclasses import dataclass
 
 from app.articles.services import ArticleServices
-from app.comments.schemas import CommentModeration, ModerationPipeline
+from app.comments.moderation import CommentModeration, ModerationPipeline
 
 
 @dataclass(frozen=True, kw_only=True)
 class CommentServices(ArticleServices):
-    """Adds the moderation pipeline, which comments pass before they are published, and what moderators do to them."""
+    """Adds the moderation pipeline, and the moderation rules for changing and removing comments."""
 
     pipeline: ModerationPipeline
     moderation: CommentModeration

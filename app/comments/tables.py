@@ -1,4 +1,4 @@
-"""Comments as one adjacency list: what every level, view and order needs stands on the row."""
+"""Tables of comments. A comment's row holds all that its level, the views and the sort orders need."""
 
 from datetime import datetime
 from typing import Any
@@ -25,7 +25,7 @@ _IS_WITHDRAWN: dict[str, Any] = {
 
 
 class Comment(SQLModel, table=True):
-    """One comment. What it no longer may show is cleared, not only hidden."""
+    """A comment in an adjacency list. Content that may no longer be shown is deleted, not only hidden."""
 
     __table_args__ = (
         # One set of indexes serves every level: `under_id` is the parent, or the article at the top.
@@ -50,52 +50,53 @@ class Comment(SQLModel, table=True):
     id: str = Field(primary_key=True, sa_type=ID)
     article_id: str = Field(sa_type=ID, foreign_key="article.id", ondelete="CASCADE")
     parent_id: str | None = Field(None, sa_type=ID, foreign_key="comment.id", ondelete="CASCADE", index=True)
-    root_id: str = Field(sa_type=ID)  # of a comment at the top, its own id
+    root_id: str = Field(sa_type=ID)  # the comment at the top of the thread, which may be this one
     under_id: str = Field(sa_type=ID)  # parent_id, or article_id at the top
     depth: int = 0
-    anchor_id: str | None = Field(None, sa_type=ID)  # the passage it speaks of; rows of `anchors`
+    anchor_id: str | None = Field(None, sa_type=ID)  # the passage it refers to, a row of `anchor`
     state: str = Field(max_length=10)  # pending, published, rejected, spam, removed
-    listed: bool  # has a place in its thread: published, or a tombstone that holds listed replies
+    listed: bool  # shown in its thread: published, or a tombstone with listed replies
     replies: int = 0  # listed direct replies
     featured: bool = False
     upvotes: int = 0
     downvotes: int = 0
-    best: int = Field(0, sa_type=BIG)  # the score of `sort=best`, see comments.schemas
+    best: int = Field(0, sa_type=BIG)  # score for `sort=best`: comments.schemas.wilson_score
     controversy: int = Field(0, sa_type=BIG)
 
     participant_id: str | None = Field(sa_type=ID, foreign_key="participant.id", ondelete="SET NULL")
-    author_id: str = Field(max_length=32)  # public: Participant.public_id; empty once erased
+    author_id: str = Field(max_length=32)  # Participant.public_id; empty after erasure
     author_name: str = Field(max_length=200)
     author_kind: str = Field(max_length=10)  # guest, reader, staff
     badges: list[str] = Field(default_factory=list, sa_type=sa.JSON)
-    email: str | None = Field(None, max_length=320)  # as typed with this comment; never public
+    email: str | None = Field(None, max_length=320)  # as sent with this comment; never public
     notify: str = Field("none", max_length=10)
     address_hash: str | None = Field(None, max_length=64)
-    address_ranges: str | None = Field(None, max_length=130)  # hashes of the ranges it is in, where mail is asked for
+    # hashes of the address's network ranges, only where the author wants mail
+    address_ranges: str | None = Field(None, max_length=130)
 
-    source: str = Field(sa_type=sa.Text)  # as written: what its author edits
+    source: str = Field(sa_type=sa.Text)  # Markdown as written, which its author edits
     html: str = Field(sa_type=sa.Text)
     text: str = Field(sa_type=sa.Text)
-    fingerprint: str = Field(max_length=32)  # of the words alone: what the same text posted again is known by
-    request: str | None = Field(None, max_length=64)  # hash of what was posted under a client's id, for retries
-    approved_text: bool = False  # a moderator has approved this very text
+    fingerprint: str = Field(max_length=32)  # hash of the words alone, to recognise repeated texts
+    request: str | None = Field(None, max_length=64)  # hash of the request with a client's id, to recognise retries
+    approved_text: bool = False  # a moderator has approved the current text
     version: int = 1
     created_at: datetime
     edited_at: datetime | None = None
-    removed_by: str | None = Field(None, max_length=10)  # author or moderator, once it is removed
-    withdrawn_at: datetime | None = None  # when readers last saw it, if they do no longer
-    redacted_at: datetime | None = None  # when a moderator last took words out of it
+    removed_by: str | None = Field(None, max_length=10)  # author or moderator; null unless it is removed
+    withdrawn_at: datetime | None = None  # when it stopped being public; null if it is public or never was
+    redacted_at: datetime | None = None  # when a moderator last redacted it
 
 
 class CommentRevision(SQLModel, table=True):
-    """The text of a comment before a change: for moderators, and erased with the comment's text."""
+    """A former text of a comment, for moderators. It is erased together with the comment's text."""
 
     __tablename__ = "comment_revision"
     __table_args__ = (sa.UniqueConstraint("comment_id", "number"),)
 
     id: str = Field(primary_key=True, sa_type=ID)
     comment_id: str = Field(sa_type=ID, foreign_key="comment.id", ondelete="CASCADE")
-    number: int = Field(sa_type=BIG)  # from 1, the oldest
+    number: int = Field(sa_type=BIG)  # 1 is the oldest
     replaced_at: datetime
     replaced_by: str = Field(max_length=10)  # author or moderator
     source: str = Field(sa_type=sa.Text)

@@ -5,7 +5,7 @@ from typing import Any, TypeAlias, TypeVar, cast
 
 import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql, sqlite
-from sqlalchemy.orm import Session
+from sqlmodel import Session
 
 JsonObject: TypeAlias = dict[str, object]
 """A JSON object that is built, or taken as it is, and not read."""

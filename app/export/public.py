@@ -1,7 +1,7 @@
 """Reading everything that is public, a few hundred rows at a time, each time one range of a primary key."""
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, cast
 
 import sqlalchemy as sa
 from pydantic import BaseModel
@@ -96,6 +96,6 @@ KINDS: dict[str, Read] = {
     "media": _plain(sa.select(MEDIA).where(SHOWN), PictureOut, picture),
     "notice": _plain(sa.select(NOTICE).where(_SEEN_NOTICE), StandingNoticeOut),
     "article": _articles,
-    "comment": _plain(_comments(), CommentOut, lambda row, _: comments.present_comment(row)),
+    "comment": _plain(_comments(), CommentOut, lambda row, _: comments.present_comment(cast(comments.CommentRow, row))),
 }
 """How each kind of thing is read, in the order in which one needs the other."""

@@ -28,6 +28,7 @@ from app.feeds.article_json import ArticleJson, RetractionJson, parse_article
 from app.feeds.entries import (
     COMMENTS_FRAGMENT,
     FORMATS,
+    CommentContent,
     WrittenEntry,
     comments_feed_url,
     entry_of_article,
@@ -333,7 +334,8 @@ def build_comments_feed(connection: sa.Connection, publication: Publication, row
     _, page = comments.list_discussion(connection, row["id"], _COMMENT_QUERY)
     (rendered,) = render_articles(connection, [row], publication.site)
     article = parse_article(rendered)
-    entries = [write_comment(form, comment, article, publication) for comment in page["data"]]
+    published = cast(list[CommentContent], page["data"])  # the flat view has no tombstones
+    entries = [write_comment(form, comment, article, publication) for comment in published]
     # Only Atom has tombstones.
     withdrawn = comments.list_withdrawn(connection, row["id"], MAX_FEED_ENTRIES) if form == "atom" else ()
     tombstones = tuple(Deleted(to_urn(comment["id"]), format_rfc3339(comment["withdrawn_at"])) for comment in withdrawn)

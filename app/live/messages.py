@@ -10,10 +10,11 @@ from app.articles.discussion_settings import DISCUSSION_COLUMNS as DISCUSSION
 from app.articles.discussion_settings import join_discussion, present_discussion, rules_of
 from app.articles.reading import ARTICLE
 from app.articles.tables import SITE_ID
-from app.comments.reading import COLUMNS, TABLES, C, present_comment
+from app.comments.reading import COLUMNS, TABLES, C, CommentRow, present_comment
 from app.comments.schemas import CommentOut
 from app.core.clock import format_rfc3339
 from app.db.columns import Row
+from app.db.rows import fetch_rows
 from app.events.catalog import (
     ArticlePurged,
     ArticleReacted,
@@ -99,7 +100,7 @@ class _Seen(NamedTuple):
     """What readers see now: facts are told as far as it still bears them out."""
 
     articles: dict[str, Row]
-    comments: dict[str, Row]
+    comments: dict[str, CommentRow]
     reactions: Sequence[str]
     inside: dict[str, set[str]]  # of each section whose discussions were set: it and all sections inside of it
 
@@ -122,7 +123,9 @@ def tell(
     wanted = {
         e.subject_id for entries in about.values() for e in entries if isinstance(e.event, _SHOWN) and e.subject_id
     }
-    comments = _by_id(connection, _COMMENTS, wanted.union(*batch.due.values()))
+    comment_ids = wanted.union(*batch.due.values())
+    rows = fetch_rows(connection, _COMMENTS, CommentRow, {"ids": sorted(comment_ids)}) if comment_ids else []
+    comments = {row["id"]: row for row in rows}
     sections = {e.subject_id for entries in about.values() for e in entries if _is_of_many(e) and e.subject_id}
     inside = {section_id: find_descendants(connection, [section_id]) for section_id in sorted(sections - {SITE_ID})}
     seen = _Seen(articles, comments, reactions, inside)

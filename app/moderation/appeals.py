@@ -47,7 +47,7 @@ def get_decision(connection: sa.Connection, actor: Actor, comment_id: str) -> di
         raise NotFound
     if actor.may("comments:moderate"):
         check_reach(connection, actor, comment["article_id"])
-    elif not is_author(connection, actor, comment):
+    elif not is_author(connection, actor, comment_id, comment["participant_id"]):
         raise NotFound
     decision = find_decision(connection, comment_id)
     redaction = find_redaction(connection, comment_id) if comment["redacted_at"] else None
@@ -100,7 +100,7 @@ def appeal_decision(session: Session, actor: Actor, comment_id: str, data: Appea
     """Appeal the decision on a comment and return the comment's id. 404 for all but the comment's author."""
     comment = lock_comment(session, comment_id)
     connection = session.connection()
-    if not is_author(connection, actor, comment):
+    if not is_author(connection, actor, comment_id, comment["participant_id"]):
         raise NotFound
     decision = find_decision(connection, comment_id)
     if not is_appealable(comment, decision):

@@ -1,15 +1,12 @@
 """Bans: by participant, network address, e-mail address or e-mail domain."""
 
 from datetime import UTC, datetime
-from hashlib import sha256
 from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql, sqlite
-from sqlalchemy.sql.elements import ColumnElement
 from sqlmodel import Session
 
-from app.comments.schemas import Banned
 from app.comments.tables import Comment
 from app.core.clock import now
 from app.core.ids import new_id
@@ -19,6 +16,7 @@ from app.identity.audit import record_action as audit
 from app.identity.participants import PARTICIPANT
 from app.identity.schemas import Actor
 from app.identity.secrets import SALT_PERIOD
+from app.moderation.pipeline import hash_email
 from app.moderation.rule_schemas import BanIn, BanQuery, is_network_address
 from app.moderation.tables import Ban
 from app.publication.terms import require_all_sections
@@ -26,70 +24,11 @@ from app.web.paging import Sort, fetch_page
 
 BAN = table_of(Ban)
 NEWEST = Sort("-created_at", descending=True)
-MAX_BAN_VALUES = 11
 _AUTHOR_COLUMNS = ("public_id", "name", "kind")
 _SELECT_BANS = sa.select(
     *(BAN.c[name] for name in "id kind value comment_id reason until created_at created_by".split()),
     *(PARTICIPANT.c[name].label(f"author_{name}") for name in _AUTHOR_COLUMNS),
 ).select_from(BAN.outerjoin(PARTICIPANT, PARTICIPANT.c.id == BAN.c.participant_id))
-
-
-def normalize_email(email: str) -> str:
-    """Return an e-mail address in lower case and without its `+` suffix, which is how bans compare addresses."""
-    local, _, domain = email.strip().lower().rpartition("@")
-    return f"{local.partition('+')[0]}@{domain}"
-
-
-def hash_email(email: str) -> str:
-    """Return the ban value of an e-mail address. It is a plain hash: anybody who knows the address can recompute it."""
-    return f"email:{sha256(normalize_email(email).encode()).hexdigest()}"
-
-
-def _list_domains(email: str) -> list[str]:
-    """List the domain of an address and its parent domains, without the top-level domain."""
-    labels = email.strip().lower().rpartition("@")[2].split(".")[-4:]
-    return [".".join(labels[i:]) for i in range(len(labels) - 1)]
-
-
-def ban_values(participant: Row | None, addresses: tuple[str, ...], email: str | None = None) -> list[str]:
-    """List the values under which somebody may be banned, at most `MAX_BAN_VALUES`."""
-    values = [f"address:{address}" for address in addresses[:2]]
-    if participant is not None:
-        values.insert(0, f"identity:{participant['id']}")
-    emails = {email, participant["email"] if participant else None}
-    for one_email in sorted(filter(None, emails)):
-        values.append(hash_email(one_email))
-        values += [f"email_domain:{domain}" for domain in _list_domains(one_email)]
-    return list(dict.fromkeys(values))[:MAX_BAN_VALUES]
-
-
-def ban_parameters(values: list[str]) -> dict[str, Any]:
-    """Return the parameters of `select_is_banned` for ban values."""
-    return {f"banned_{i}": values[i] if i < len(values) else None for i in range(MAX_BAN_VALUES)}
-
-
-def select_is_banned() -> ColumnElement[bool]:
-    """Build the SQL condition that one of the bound values is banned at the time `at`, for use in larger statements."""
-    values = [sa.bindparam(f"banned_{i}", type_=sa.String()) for i in range(MAX_BAN_VALUES)]
-    moment = sa.bindparam("at", type_=BAN.c.until.type)
-    return sa.exists().where(BAN.c.value.in_(values), BAN.c.until.is_(None) | (BAN.c.until > moment))
-
-
-_IS_BANNED = sa.select(select_is_banned())
-
-
-def has_ban(session: Session, participant: Row | None, addresses: tuple[str, ...], email: str | None = None) -> bool:
-    """Tell whether a participant is banned, or the hashes of their network address or their e-mail address are."""
-    values = ban_values(participant, addresses, email)
-    return bool(values) and bool(session.execute(_IS_BANNED, {**ban_parameters(values), "at": now()}).scalar_one())
-
-
-def require_not_banned(
-    session: Session, participant: Row | None, addresses: tuple[str, ...], email: str | None = None
-) -> None:
-    """Raise 403 `banned` for somebody who is banned."""
-    if has_ban(session, participant, addresses, email):
-        raise Banned
 
 
 def present(row: Row) -> dict[str, Any]:

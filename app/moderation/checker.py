@@ -7,16 +7,17 @@ import pydantic_core
 import structlog
 from standardwebhooks import Webhook
 
-from app.comments.schemas import Draft
+from app.comments.moderation import CheckerVerdict, Draft
 from app.core.clock import now
 from app.core.ids import new_id
 from app.core.settings import Settings
-from app.moderation.rule_schemas import UNAVAILABLE, CheckerAnswerIn, CheckerVerdict
+from app.moderation.rule_schemas import CheckerAnswerIn
 from app.net.outgoing import Outgoing
 
 TIMEOUT_SECONDS = 2.0  # for the whole request
 MAX_ANSWER_BYTES = 65_536
 MAX_FAILURES = 5  # consecutive failures, after which requests pause
+UNAVAILABLE = CheckerVerdict("unavailable")
 PAUSE_SECONDS = 30.0  # before the next attempt
 log = structlog.get_logger("broadsheet.moderation")
 

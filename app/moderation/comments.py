@@ -1,4 +1,4 @@
-"""What the room of comments is given of moderation: `app.comments.schemas.CommentModeration`."""
+"""The rules of moderation for the comments room; implements `app.comments.moderation.CommentModeration`."""
 
 from app.moderation.comment_access import check_reach
 from app.moderation.decisions import remove_comment
@@ -6,7 +6,7 @@ from app.moderation.forgetting import withdraw_comments
 
 
 class RulesForComments:
-    """Moderators change comments, and authors take them back, by the rules of moderation."""
+    """What happens when moderators, or authors, remove comments."""
 
     check_reach = staticmethod(check_reach)
     remove = staticmethod(remove_comment)

@@ -10,8 +10,8 @@ from sqlmodel import Session
 
 from app.comments.tables import Comment
 from app.db.columns import Row, table_of
-from app.moderation.rule_schemas import ClassCounts, combine_shares, tokenize
 from app.moderation.tables import LearnedComment, SpamToken
+from app.moderation.text_analysis import ClassCounts, combine_shares, tokenize
 
 TOKEN, LEARNED = table_of(SpamToken), table_of(LearnedComment)
 TEXT_COUNT_ROW = 0  # token 0 counts the learned texts

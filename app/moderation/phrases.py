@@ -12,8 +12,9 @@ from app.core.problems import Conflict, Invalid, NotFound
 from app.db.columns import table_of
 from app.identity.audit import record_action as audit
 from app.identity.schemas import Actor
-from app.moderation.rule_schemas import PhraseIn, PhrasePatch, PhraseQuery, Phrases, PhrasesIn, is_long_enough
+from app.moderation.rule_schemas import PhraseIn, PhrasePatch, PhraseQuery, PhrasesIn
 from app.moderation.tables import Phrase, PhraseGeneration
+from app.moderation.text_analysis import Phrases, is_long_enough
 from app.publication.terms import require_all_sections
 from app.web import etag
 from app.web.paging import Sort, fetch_page

@@ -1,67 +1,163 @@
 """The moderation pipeline: stages that each give a finding on a comment, and together a verdict."""
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import partial
-from typing import Any, Literal
+from hashlib import sha256
+from typing import Literal, NamedTuple
 
 import sqlalchemy as sa
 from sqlalchemy.sql.elements import ColumnElement
 from sqlmodel import Session
 
-from app.comments.schemas import Attempt, Banned, Draft, DuplicateComment, ModeratedState, Reason, Submission, Verdict
+from app.comments.moderation import (
+    Attempt,
+    Banned,
+    CheckerVerdict,
+    CompiledPhrase,
+    Draft,
+    DuplicateComment,
+    ModeratedState,
+    Reason,
+    Submission,
+    TextAnalysis,
+    Verdict,
+)
 from app.comments.tables import Comment
 from app.core.clock import now
 from app.core.problems import TooManyRequests
 from app.core.settings import Settings
 from app.db.columns import Row, table_of
 from app.db.prepared import Prepared
-from app.moderation import bans
-from app.moderation.bans import require_not_banned
-from app.moderation.checker import Checker
+from app.db.rows import Column, JsonObject, Statement, Store
+from app.moderation.checker import UNAVAILABLE, Checker
 from app.moderation.events import emit_decided, emit_held, emit_pending
 from app.moderation.learning import TEXT_COUNT_ROW, TOKEN, spam_probability
 from app.moderation.log import log_decision
 from app.moderation.phrases import compile_phrases, select_generation
-from app.moderation.rule_schemas import (
-    DAILY_RATE_FACTOR,
-    DAY_SECONDS,
-    MIN_DISTINCTIVE_LENGTH,
-    MINUTE_SECONDS,
-    UNAVAILABLE,
-    AuthorHistory,
-    CheckerVerdict,
-    ClassCounts,
-    Finding,
-    ModerationContext,
-    Phrases,
-    TextAnalysis,
-    fold_comment,
-    is_trained,
-    tokenize,
-)
+from app.moderation.tables import Ban
+from app.moderation.text_analysis import ClassCounts, Phrases, analyze_text, is_trained
 from app.web.offload import Offload
 
+MINUTE_SECONDS, DAY_SECONDS = 60, 86_400  # seconds
+DAILY_RATE_FACTOR = 100  # the daily limit as a multiple of the limit per minute
+MIN_DISTINCTIVE_LENGTH = 20  # characters; shorter texts are often written by several people
+MAX_BAN_VALUES = 11  # under which one author may be banned
 MAX_COMPARED_COMMENTS = 200  # comments of a day with the same text, among which the author's own are counted
-_C = table_of(Comment)
+_C, _BAN = table_of(Comment), table_of(Ban)
 _AT = _C.c.created_at
 
 
-def _parameter(name: str, column: ColumnElement[Any]) -> sa.BindParameter[Any]:
+class Finding(NamedTuple):
+    """The finding of a stage; `note` is only logged."""
+
+    state: Literal["note", "pending", "rejected", "spam"]
+    detail: str = ""
+
+
+class AuthorHistory(NamedTuple):
+    """What is known of an author's recent comments and of the text, read in one row."""
+
+    banned: bool = False
+    author_minute: datetime | None = None  # creation time of the comment that reaches the limit; null below it
+    author_day: datetime | None = None
+    address_minute: datetime | None = None
+    address_day: datetime | None = None
+    repeats_here: int = 0  # the same text under the same comment, or at the top level of the same article
+    articles: int = 0  # other articles with the same text
+    phrases: str | None = None  # generation of the phrases
+    spam: int | None = None  # texts that the classifier has learned
+    ham: int | None = None
+    parents: int = 0  # other places of the same article with the same text
+
+
+@dataclass(frozen=True)
+class ModerationContext:
+    """Everything that the stages need to evaluate a submission."""
+
+    submission: Submission
+    history: AuthorHistory
+    settings: Settings
+    phrases: Phrases
+    spam_probability: Callable[[], float]  # reads the database; 0.5 if unknown
+    checker_verdict: CheckerVerdict | None  # None without a checker
+    matches: tuple[CompiledPhrase, ...] | None = None  # phrases in the text and the links; None if not matched yet
+
+
+def _parameter(name: str, column: Column) -> Column:
     return sa.bindparam(name, type_=column.type)
+
+
+def normalize_email(email: str) -> str:
+    """Return an e-mail address in lower case and without its `+` suffix, which is how bans compare addresses."""
+    local, _, domain = email.strip().lower().rpartition("@")
+    return f"{local.partition('+')[0]}@{domain}"
+
+
+def hash_email(email: str) -> str:
+    """Return the ban value of an e-mail address. It is a plain hash: anybody who knows the address can recompute it."""
+    return f"email:{sha256(normalize_email(email).encode()).hexdigest()}"
+
+
+def _list_domains(email: str) -> list[str]:
+    """List the domain of an address and its parent domains, without the top-level domain."""
+    labels = email.strip().lower().rpartition("@")[2].split(".")[-4:]
+    return [".".join(labels[i:]) for i in range(len(labels) - 1)]
+
+
+def ban_values(participant: Row | None, addresses: tuple[str, ...], email: str | None = None) -> list[str]:
+    """List the values under which somebody may be banned, at most `MAX_BAN_VALUES`."""
+    values = [f"address:{address}" for address in addresses[:2]]
+    if participant is not None:
+        values.insert(0, f"identity:{participant['id']}")
+    emails = {email, participant["email"] if participant else None}
+    for one_email in sorted(filter(None, emails)):
+        values.append(hash_email(one_email))
+        values += [f"email_domain:{domain}" for domain in _list_domains(one_email)]
+    return list(dict.fromkeys(values))[:MAX_BAN_VALUES]
+
+
+def ban_parameters(values: list[str]) -> JsonObject:
+    """Return the parameters of `select_is_banned` for ban values."""
+    return {f"banned_{i}": values[i] if i < len(values) else None for i in range(MAX_BAN_VALUES)}
+
+
+def select_is_banned() -> ColumnElement[bool]:
+    """Build the SQL condition that one of the bound values is banned at the time `at`, for use in larger statements."""
+    values = [sa.bindparam(f"banned_{i}", type_=sa.String()) for i in range(MAX_BAN_VALUES)]
+    moment = sa.bindparam("at", type_=_BAN.c.until.type)
+    return sa.exists().where(_BAN.c.value.in_(values), _BAN.c.until.is_(None) | (_BAN.c.until > moment))
+
+
+_IS_BANNED = sa.select(select_is_banned())
+
+
+def has_ban(session: Session, participant: Row | None, addresses: tuple[str, ...], email: str | None = None) -> bool:
+    """Tell whether a participant is banned, or the hashes of their network address or their e-mail address are."""
+    values = ban_values(participant, addresses, email)
+    return bool(values) and bool(session.execute(_IS_BANNED, {**ban_parameters(values), "at": now()}).scalar_one())
+
+
+def require_not_banned(
+    session: Session, participant: Row | None, addresses: tuple[str, ...], email: str | None = None
+) -> None:
+    """Raise 403 `banned` for somebody who is banned."""
+    if has_ban(session, participant, addresses, email):
+        raise Banned
 
 
 _IS_BY_AUTHOR = _C.c.participant_id == _parameter("author", _C.c.participant_id)
 _IS_FROM_ADDRESS = _C.c.address_hash == _parameter("address", _C.c.address_hash)
 
 
-def _select_nth_newest(who: ColumnElement[bool], since: str, n: str) -> sa.ScalarSelect[Any]:
+def _select_nth_newest(who: ColumnElement[bool], since: str, n: str) -> sa.ScalarSelect[datetime]:
     """Build the subquery of the creation time of the n-th newest comment since a time; null if there are fewer."""
     newest = sa.select(_AT).where(who, _parameter(since, _AT) < _AT).order_by(_AT.desc())
     return newest.limit(1).offset(sa.bindparam(n, type_=sa.Integer())).scalar_subquery()
 
 
-def _select_history(with_rates: bool) -> sa.Select[Any]:
+def _select_history(with_rates: bool) -> Statement:
     # Search by text, not by author: an address may be shared by very many people, and an author may write all day.
     names = "article_id under_id state participant_id address_hash id"
     alike = sa.select(*(_C.c[name] for name in names.split()))
@@ -76,13 +172,14 @@ def _select_history(with_rates: bool) -> sa.Select[Any]:
     place_count = sa.func.count(sa.case((is_visible_here & ~is_same_place, newest.c.under_id)).distinct())
     article_count = sa.func.count(sa.case((~is_here, newest.c.article_id)).distinct())
     learned = sa.select(TOKEN.c.spam).where(TOKEN.c.token == TEXT_COUNT_ROW)
-    windows = [
+    windows: list[Column] = [
         _select_nth_newest(who, since, f"{name}_{since}")
         for name, who in (("author", _IS_BY_AUTHOR), ("address", _IS_FROM_ADDRESS))
         for since in ("minute", "day")
     ]
+    is_banned: Column = select_is_banned()
     return sa.select(
-        bans.select_is_banned(),
+        is_banned,
         *(windows if with_rates else [sa.null()] * len(windows)),
         same_place_count,
         article_count,
@@ -93,13 +190,13 @@ def _select_history(with_rates: bool) -> sa.Select[Any]:
     ).where(is_theirs, newest.c.id != _parameter("comment", _C.c.id))
 
 
-_SELECT_HISTORY: dict[bool, Prepared[dict[str, Any]]] = {
+_SELECT_HISTORY: dict[bool, Prepared[JsonObject]] = {
     counted: Prepared(_select_history(counted)) for counted in (True, False)
 }
 
 
 def read_history(
-    store: sa.Connection | Session,
+    store: Store,
     attempt: Attempt,
     rates: tuple[int, int] | None = None,
     *,
@@ -112,7 +209,7 @@ def read_history(
     """
     address, day = attempt.addresses[0] if attempt.addresses else None, attempt.at - timedelta(seconds=DAY_SECONDS)
     person = attempt.participant
-    parameters: dict[str, Any] = {
+    parameters: JsonObject = {
         "author": person["id"] if person else None,
         "near": address if len(attempt.text) >= MIN_DISTINCTIVE_LENGTH else None,
         "comment": attempt.comment_id,
@@ -121,7 +218,7 @@ def read_history(
         "fingerprint": attempt.fingerprint,
         "day": day,
         "at": now(),
-        **bans.ban_parameters(bans.ban_values(person, attempt.addresses, attempt.email)),
+        **ban_parameters(ban_values(person, attempt.addresses, attempt.email)),
     }
     if rates is not None:
         parameters |= {"address": address, "minute": attempt.at - timedelta(seconds=MINUTE_SECONDS)}
@@ -292,7 +389,7 @@ def run_stages(context: ModerationContext) -> Verdict:
 
 
 class ModerationPipeline:
-    """The moderation pipeline of one process; implements `app.comments.schemas.Screen`."""
+    """The moderation pipeline of one process; implements `app.comments.moderation.ModerationPipeline`."""
 
     def __init__(self, settings: Settings, checker: Checker | None = None) -> None:
         self.settings, self.checker = settings, checker or Checker(settings)
@@ -304,7 +401,7 @@ class ModerationPipeline:
         """Whether an external checker is configured."""
         return bool(self.checker.url)
 
-    def check_attempt(self, store: sa.Connection | Session, attempt: Attempt, ahead: int = 0) -> None:
+    def check_attempt(self, store: Store, attempt: Attempt, ahead: int = 0) -> None:
         """Refuse bans, floods and repetitions before the text is parsed or sent anywhere.
 
         What passes is evaluated again in the transaction that posts it.
@@ -412,13 +509,6 @@ class ModerationPipeline:
             phrases = compile_phrases(session)
             self._phrases = (current, phrases)
         return phrases
-
-
-def analyze_text(
-    text: str, links: tuple[str, ...], with_looks: bool, with_tokens: bool
-) -> tuple[str, list[int] | None]:
-    """Return the folded text and links for phrase matching, and the token hashes for the classifier."""
-    return fold_comment(text, "", links) if with_looks else "", tokenize(text, links) if with_tokens else None
 
 
 def _unknown_probability() -> float:

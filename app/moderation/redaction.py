@@ -6,12 +6,12 @@ import sqlalchemy as sa
 from sqlmodel import Session
 
 from app.comments import lifecycle as comments
-from app.comments.reading import lock_comment
+from app.comments.reading import StoredComment, lock_comment
 from app.comments.rendering import Body, fingerprint_text, render_markdown
 from app.comments.tables import CommentRevision
 from app.core.clock import now
 from app.core.problems import Invalid, NotFound
-from app.db.columns import Row, table_of
+from app.db.columns import table_of
 from app.identity.audit import record_action as audit
 from app.identity.schemas import Actor
 from app.moderation.comment_access import C, check_reach
@@ -57,7 +57,7 @@ def find_text_before_redaction(connection: sa.Connection, comment_id: str) -> Bo
 MARKER = "[…]"
 
 
-def _lock_comment(session: Session, actor: Actor, comment_id: str) -> Row:
+def _lock_comment(session: Session, actor: Actor, comment_id: str) -> StoredComment:
     comment = lock_comment(session, comment_id)
     check_reach(session.connection(), actor, comment["article_id"])
     if comment["state"] == "removed":
@@ -100,7 +100,9 @@ def undo_redaction(session: Session, actor: Actor, comment_id: str) -> str:
     return comment_id
 
 
-def _replace_text(session: Session, actor: Actor, comment: Row, body: Body, action: str, reason: str | None) -> None:
+def _replace_text(
+    session: Session, actor: Actor, comment: StoredComment, body: Body, action: str, reason: str | None
+) -> None:
     values = {
         "source": body.source,
         "html": body.html,
@@ -110,7 +112,7 @@ def _replace_text(session: Session, actor: Actor, comment: Row, body: Body, acti
     }
     comments.keep_revision(session, comment, by="moderator")
     comments.update_comment(session, comment, values)
-    article_id: str = comment["article_id"]
+    article_id = comment["article_id"]
     log_decision(session, comment["id"], actor.kind, actor.id, action, None, article_id=article_id, note=reason)
     audit(session, actor, f"comment.{action}", "comment", comment["id"], {})
     emit_decided(session, comment, action, comment["state"], by="moderator")

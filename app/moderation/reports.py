@@ -18,10 +18,10 @@ from app.identity.audit import record_action as audit
 from app.identity.participants import PARTICIPANT, find_caller, get_or_create_participant
 from app.identity.schemas import Actor
 from app.identity.secrets import Vault
-from app.moderation.bans import require_not_banned
 from app.moderation.comment_access import A, check_reach, find_participant, is_in_reach
 from app.moderation.events import emit_article_reported, emit_held, emit_reported
 from app.moderation.log import log_decision
+from app.moderation.pipeline import require_not_banned
 from app.moderation.queue import find_case, update_case
 from app.moderation.schemas import ReportIn, ReportQuery
 from app.moderation.tables import Report
@@ -208,7 +208,7 @@ def report_comment(
     if comment["state"] != "published":
         raise NotFound
     get_readable_article(session, comment["article_id"])
-    if is_author(session.connection(), actor, comment):
+    if is_author(session, actor, comment_id, comment["participant_id"]):
         return
     weight = _save_report(session, actor, data, addresses, comment["article_id"], comment)
     if not weight:

@@ -10,7 +10,7 @@ from sqlmodel import Session
 from starlette.responses import Response
 
 from app.comments.lifecycle import ParentNotPublished
-from app.comments.schemas import Banned
+from app.comments.moderation import Banned
 from app.core.ids import IdPath, RefPath
 from app.core.problems import Forbidden, Invalid, NotFound, Unauthorized, document_problems
 from app.identity.access import Public, SelfService, require_scope

@@ -16,8 +16,9 @@ from app.comments.schemas import State as CommentState
 from app.deliveries.schemas import State as DeliveryState
 from app.fronts.schemas import Kind as FrontBlockKind
 from app.identity.schemas import Scope
-from app.moderation.rule_schemas import BanKind, PhraseAction, PhraseMatch
+from app.moderation.rule_schemas import BanKind
 from app.moderation.schemas import ModeratorText, QueueSort, QueueState, ReportReason, ReportState
+from app.moderation.text_analysis import PhraseAction, PhraseMatch
 from app.publication.schemas import Level, NoticeScope, Placement
 from app.subscriptions.schemas import Frequency
 from app.subscriptions.schemas import Kind as SubscriptionKind

@@ -96,7 +96,11 @@ def _comment_target(store: sa.Connection, actor: Actor, kind: str, target: Targe
         if kind == "comments.thread" and row["listed"]:
             return f"comment:{row['root_id']}", row["article_id"]
         is_standing = row["state"] in ("published", "pending")
-        if kind == "comments.replies_to_me" and is_standing and is_author(store, actor, row):
+        if (
+            kind == "comments.replies_to_me"
+            and is_standing
+            and is_author(store, actor, row["id"], row["participant_id"])
+        ):
             return f"comment:{row['id']}", row["article_id"]
     raise UnknownTarget("The comment does not exist, or it is not yours.", pointer="/target", code="not_found")
 

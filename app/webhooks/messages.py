@@ -54,11 +54,10 @@ def _article_tag(connection: sa.Connection, article_id: str, site: Site) -> str 
 def _comment_tag(connection: sa.Connection, comment_id: str) -> str | None:
     """Return the ETag that anonymous readers get for a comment, or None if it is not public."""
     try:
-        return etag.make_etag(
-            dump_json(SingleCommentOut, comments.get_comment(connection, comment_id, ANONYMOUS, ancestors=False))
-        )
+        _, comment = comments.get_comment(connection, comment_id, ANONYMOUS)
     except NotFound:
         return None
+    return etag.make_etag(dump_json(SingleCommentOut, comment))
 
 
 def build_content(session: Session, entry: LoggedEvent, site: Site) -> dict[str, Any] | None:

@@ -8,7 +8,7 @@ import pytest
 
 from app.comments import rendering
 from app.comments.rendering import render_markdown
-from app.moderation.pipeline import analyze_text
+from app.moderation.text_analysis import analyze_text
 
 LENGTH = 10_000
 # Units that, written again and again, were the dearest a search found: `python -m bench.worst_text`.

@@ -214,3 +214,11 @@ def test_what_does_not_fit_is_refused(client: TestClient, article: Article, bad:
     answer = client.post(url(article), json={"author": {"name": "Ida"}, **bad})
     assert answer.status_code == 422, answer.text
     assert counts(client, article) == (0, 0)
+
+
+def test_a_trial_of_a_removed_comment_tells_its_state(client: TestClient, article: Article, moderator: Headers) -> None:
+    body = {"text": "I agree.", "author": {"name": "Ida"}, "id": new_id()}
+    guest = bearer(ok(client.post(url(article), json=body), 201)["guest_token"])
+    ok(client.post(f"/v1/comments/{body['id']}/remove", headers=moderator))
+    trial = client.post(f"{url(article)}?dry_run=true", json=body, headers=guest)
+    assert ok(trial) == {"state": "removed", "reasons": []}

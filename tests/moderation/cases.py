@@ -3,12 +3,13 @@
 from dataclasses import replace
 from typing import Any
 
+from app.comments.moderation import Submission
 from app.comments.rendering import render_markdown
-from app.comments.schemas import Submission
 from app.core.clock import now
 from app.core.ids import new_id
 from app.core.settings import Settings
-from app.moderation.rule_schemas import AuthorHistory, ModerationContext, Phrases
+from app.moderation.pipeline import AuthorHistory, ModerationContext
+from app.moderation.text_analysis import Phrases
 
 SETTINGS = Settings(_env_file=None)
 STRANGER: dict[str, Any] = {"id": new_id(), "kind": "guest", "email": None, "confirmed_at": None, "approved": 0}

@@ -11,7 +11,8 @@ from app.core.clock import format_rfc3339, now
 from app.core.ids import new_id
 from app.db import Database
 from app.identity.secrets import SALT_PERIOD
-from app.moderation.bans import BAN, address_hash_expiry, ban_values, has_ban, normalize_email
+from app.moderation.bans import BAN, address_hash_expiry
+from app.moderation.pipeline import ban_values, has_ban, normalize_email
 from tests.make import Headers, ok, section
 from tests.moderation.cases import STRANGER
 from tests.moderation.stock import comment, participant, report, stored

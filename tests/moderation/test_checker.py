@@ -9,10 +9,9 @@ from typing import Any
 import pytest
 from standardwebhooks import Webhook
 
-from app.comments.schemas import Draft
+from app.comments.moderation import CheckerVerdict, Draft
 from app.core.settings import Settings
-from app.moderation.checker import MAX_ANSWER_BYTES, MAX_FAILURES, PAUSE_SECONDS, Checker
-from app.moderation.rule_schemas import UNAVAILABLE, CheckerVerdict
+from app.moderation.checker import MAX_ANSWER_BYTES, MAX_FAILURES, PAUSE_SECONDS, UNAVAILABLE, Checker
 
 SECRET = "whsec_" + "MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
 DRAFT = Draft("0199", "Text", "<p>Text</p>", ("https://a.example/",), "Somebody", "guest")

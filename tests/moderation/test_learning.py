@@ -9,7 +9,14 @@ from hypothesis import strategies as st
 from app.db import Database
 from app.moderation.forgetting import erase_person
 from app.moderation.learning import LEARNED, TEXT_COUNT_ROW, TOKEN, count_texts, learn_comment, spam_probability
-from app.moderation.rule_schemas import MAX_TOKENS, MIN_LEARNED_TEXTS, ClassCounts, combine_shares, is_trained, tokenize
+from app.moderation.text_analysis import (
+    MAX_TOKENS,
+    MIN_LEARNED_TEXTS,
+    ClassCounts,
+    combine_shares,
+    is_trained,
+    tokenize,
+)
 from tests.moderation.stock import comment, stored
 
 Article = dict[str, Any]

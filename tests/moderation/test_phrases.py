@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from starlette.testclient import TestClient
 
 from app.moderation import phrases as phrases_module
-from app.moderation.rule_schemas import PhraseMatch, Phrases, fold_text
+from app.moderation.text_analysis import PhraseMatch, Phrases, fold_text
 from tests.make import Headers, ok, section
 
 URL = "/v1/moderation/phrases"

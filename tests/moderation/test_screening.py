@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 from starlette.testclient import TestClient
 
+from app.comments.moderation import Banned, CheckerVerdict, Draft, DuplicateComment, Reason, Submission, Verdict
 from app.comments.rendering import fingerprint_text
-from app.comments.schemas import Banned, Draft, DuplicateComment, Reason, Submission, Verdict
 from app.core.clock import now
 from app.core.problems import TooManyRequests
 from app.core.settings import Settings
@@ -19,8 +19,8 @@ from app.moderation.checker import Checker
 from app.moderation.learning import learn_comment
 from app.moderation.log import LOG
 from app.moderation.phrases import create_phrase as watch
-from app.moderation.pipeline import ModerationPipeline
-from app.moderation.rule_schemas import DAILY_RATE_FACTOR, BanIn, CheckerVerdict, PhraseIn
+from app.moderation.pipeline import DAILY_RATE_FACTOR, ModerationPipeline
+from app.moderation.rule_schemas import BanIn, PhraseIn
 from tests.make import Headers, published
 from tests.moderation.cases import STRANGER, submission
 from tests.moderation.stock import comment, participant, stored

@@ -5,12 +5,13 @@ from typing import Any
 
 import pytest
 
-from app.comments.schemas import Banned, DuplicateComment
+from app.comments.moderation import Banned, CheckerVerdict, DuplicateComment
 from app.core.clock import now
 from app.core.problems import TooManyRequests
 from app.moderation import pipeline
-from app.moderation.pipeline import STAGES, run_stages
-from app.moderation.rule_schemas import DAY_SECONDS, MINUTE_SECONDS, UNAVAILABLE, AuthorHistory, CheckerVerdict, Phrases
+from app.moderation.checker import UNAVAILABLE
+from app.moderation.pipeline import DAY_SECONDS, MINUTE_SECONDS, STAGES, AuthorHistory, run_stages
+from app.moderation.text_analysis import Phrases
 from tests.moderation.cases import STRANGER, case, submission
 
 LINKS = "[a](https://a.example) [b](https://b.example) [c](https://c.example)"

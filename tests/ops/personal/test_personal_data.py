@@ -14,8 +14,9 @@ from app.db import Database
 from app.db.columns import table_of
 from app.identity.participants import PARTICIPANT
 from app.importers.tables import ImportSource
-from app.moderation.bans import BAN, hash_email
+from app.moderation.bans import BAN
 from app.moderation.log import LOG, log_decision
+from app.moderation.pipeline import hash_email
 from app.moderation.reports import REPORT
 from app.ops import personal
 from app.reactions.reactions import REACTION, VOTE
