@@ -1,1 +1,1 @@
-"""Everything that is sent to somebody outside: one table, and the engine that sends."""
+"""The outbox of everything that is sent to others, and the courier that sends it."""

@@ -1,4 +1,4 @@
-"""Sending what is due, in `serve` beside the worker or in a process of its own, several at once."""
+"""The task that sends due deliveries, several at a time, in the server or in a worker process."""
 
 import asyncio
 import random
@@ -18,21 +18,22 @@ from app.deliveries.lanes import reset_breaker
 from app.deliveries.outbox import abandon_endpoint, is_due
 from app.deliveries.schemas import Channel, ClaimedDelivery, Outcome
 
-MAX_UNDER_WAY: Final = 128  # deliveries under way in one process
-POLL_SECONDS: Final = 0.25  # seconds between looks
-RETRY_SECONDS: Final = 5.0  # seconds to wait after the store has failed
-LEASE_MARGIN_SECONDS: Final = 20.0  # seconds that a lease lasts beyond the longest attempt
-MAX_RETRY_AFTER_SECONDS: Final = 24 * 3600.0  # seconds that a receiver may ask to be left alone
-JITTER: Final = 0.1  # of a step, added: a schedule is never shorter than it says
-MAX_CRASHES: Final = 10  # attempts that ended without an outcome, because the process did, before it is left
-STOP_SECONDS: Final = 5.0  # seconds that what is under way has when the process ends
+MAX_RUNNING: Final = 128  # deliveries that one process sends at a time
+POLL_SECONDS: Final = 0.25  # between looks for due deliveries
+RETRY_SECONDS: Final = 5.0  # pause after the database has failed
+LEASE_MARGIN_SECONDS: Final = 20.0  # that a lease lasts beyond the timeout of an attempt
+MAX_RETRY_AFTER_SECONDS: Final = 24 * 3600.0  # longest pause that a receiver can request
+JITTER: Final = 0.1  # largest share of a delay that is added to it at random
+MAX_CRASHES: Final = 10  # attempts without an outcome, because the process died, before a delivery is dead
+STOP_SECONDS: Final = 5.0  # that running attempts have to end when the process stops
 log = structlog.get_logger("broadsheet.deliveries")
 
 
 class Courier:
-    """Claims, sends outside of any transaction, and finishes; a lease that runs out is claimed again by anybody.
+    """Claims deliveries, sends them outside of any transaction, and records the outcomes.
 
-    So a crash delays a delivery and never loses it, and something may be sent twice, with the same event.
+    When its lease runs out, any process may claim a delivery again: a crash delays it, and it may be sent twice, but it
+    is not lost. Receivers recognise it by its event.
     """
 
     def __init__(self, db: Database, channels: Sequence[Channel], chance: random.Random | None = None) -> None:
@@ -40,31 +41,31 @@ class Courier:
         self.done: Counter[tuple[str, str]] = Counter()  # outcomes by channel, for /metrics
         self._leases = {channel.name: channel.timeout + LEASE_MARGIN_SECONDS for channel in channels}
         self._chance = chance or random.Random()  # noqa: S311  spreads load, keeps no secret
-        self._under_way: dict[asyncio.Task[None], ClaimedDelivery] = {}
+        self._running: dict[asyncio.Task[None], ClaimedDelivery] = {}
         self._task: asyncio.Task[None] | None = None
         self._news = asyncio.Event()
 
     def start(self) -> None:
-        """Begin in the background."""
+        """Start the task."""
         if self.channels:
             self._task = asyncio.create_task(self.run(), name="courier")
 
     async def stop(self) -> None:
-        """Let what is under way end within some seconds, and give back what does not."""
+        """Stop the task, wait for running attempts, and release the deliveries of those that take too long."""
         if self._task:
             self._task.cancel()
             await asyncio.gather(self._task, return_exceptions=True)
         await self.wait_until_idle(STOP_SECONDS)
-        if left := dict(self._under_way):
-            for task in left:
+        if unfinished := dict(self._running):
+            for task in unfinished:
                 task.cancel()
-            await asyncio.gather(*left, return_exceptions=True)
-            await self.db.write(release_deliveries, list(left.values()))
+            await asyncio.gather(*unfinished, return_exceptions=True)
+            await self.db.write(release_deliveries, list(unfinished.values()))
         for channel in self.channels.values():
             await channel.stop()
 
     async def run(self) -> None:
-        """Work until cancelled."""
+        """Send deliveries until cancelled."""
         while True:
             pause = POLL_SECONDS
             try:
@@ -80,27 +81,27 @@ class Courier:
                 continue
 
     async def run_once(self) -> bool:
-        """Take what is due and begin to send it; whether that was anything."""
-        room = MAX_UNDER_WAY - len(self._under_way)
+        """Claim due deliveries and start to send them; return whether there were any."""
+        room = MAX_RUNNING - len(self._running)
         if room <= 0 or not await self.db.read(is_due):
             return False
         pieces = await self.db.write(claim_deliveries, self._leases, room)
         for piece in pieces:
             task = asyncio.create_task(self._deliver(piece))
-            self._under_way[task] = piece
+            self._running[task] = piece
             task.add_done_callback(self._note_end)
         return bool(pieces)
 
     async def wait_until_idle(self, seconds: float | None = None) -> None:
-        """Wait until nothing is under way, or so long."""
-        if self._under_way:
-            await asyncio.wait(self._under_way, timeout=seconds)
+        """Wait until no attempt is running, or for these seconds."""
+        if self._running:
+            await asyncio.wait(self._running, timeout=seconds)
 
     def _note_end(self, task: asyncio.Task[None]) -> None:
-        self._under_way.pop(task, None)
+        self._running.pop(task, None)
         self._news.set()
         if not task.cancelled() and (error := task.exception()):
-            log.error("a delivery could not be finished", exc_info=error)  # its lease runs out, then it is tried again
+            log.error("a delivery could not be finished", exc_info=error)  # it is retried when its lease runs out
 
     async def _deliver(self, piece: ClaimedDelivery) -> None:
         channel = self.channels[piece.channel]
@@ -114,7 +115,7 @@ class Courier:
 
     async def _attempt(self, channel: Channel, piece: ClaimedDelivery) -> Outcome:
         if piece.attempts > len(channel.schedule) + 1 + MAX_CRASHES:
-            return Outcome("dead", error="it was tried too often without an outcome", at_fault=False)
+            return Outcome("dead", error="too many attempts ended without an outcome", at_fault=False)
         try:
             async with asyncio.timeout(channel.timeout):
                 return await channel.send(self.db, piece)
@@ -123,11 +124,11 @@ class Courier:
             return Outcome("retry", error=type(error).__name__, at_fault=isinstance(error, TimeoutError))
 
     def _next_attempt(self, channel: Channel, piece: ClaimedDelivery, outcome: Outcome) -> datetime | None:
-        """When it is tried again; None after the last time."""
+        """Return the time of the next attempt, or None after the last one."""
         if piece.attempts > len(channel.schedule):
             return None
-        step = channel.schedule[piece.attempts - 1] * self._chance.uniform(1.0, 1.0 + JITTER)
-        return now() + timedelta(seconds=max(step, min(outcome.retry_after or 0.0, MAX_RETRY_AFTER_SECONDS)))
+        delay = channel.schedule[piece.attempts - 1] * self._chance.uniform(1.0, 1.0 + JITTER)
+        return now() + timedelta(seconds=max(delay, min(outcome.retry_after or 0.0, MAX_RETRY_AFTER_SECONDS)))
 
     @staticmethod
     def _finish(
@@ -142,6 +143,6 @@ class Courier:
         if since and channel.patience and now() - since > channel.patience:
             reason = f"nothing could be delivered for {channel.patience.days} days"
         if reason:
-            reset_breaker(session, piece.lane_id)  # should the endpoint come back, it begins anew
+            reset_breaker(session, piece.lane_id)  # for the case that the endpoint is enabled again
             abandon_endpoint(session, channel=piece.channel, endpoint=piece.endpoint, reason=reason)
             channel.disabled(session, piece.endpoint, reason)

@@ -2,18 +2,18 @@
 
 from collections.abc import Collection, Iterable
 from datetime import datetime, timedelta
-from typing import Any, Final
+from typing import Final, NamedTuple, TypedDict
 
 import sqlalchemy as sa
-from sqlalchemy.dialects import postgresql, sqlite
 from sqlmodel import Session
 
 from app.core.ids import new_id
-from app.db.columns import Row, table_of
+from app.db.columns import table_of
+from app.db.rows import Column, fetch_rows, insert_into
 from app.deliveries.tables import Delivery, DeliveryLane
 
 MAX_PARALLEL: Final = 8  # deliveries of one lane at a time
-BREAKER_THRESHOLD: Final = 5  # failures in a row after which only one at a time is tried, and with pauses
+BREAKER_THRESHOLD: Final = 5  # failures in a row after which deliveries are tried one at a time, with pauses
 BREAKER_PAUSES_SECONDS: Final = (
     30.0,
     60.0,
@@ -21,18 +21,18 @@ BREAKER_PAUSES_SECONDS: Final = (
     300.0,
     600.0,
     900.0,
-)  # seconds between tries of a broken lane; the last for ever
+)  # between attempts while the breaker is open; the last one repeats
 CHUNK_SIZE: Final = 500
 DELIVERY, LANE = table_of(Delivery), table_of(DeliveryLane)
-_INSERT: dict[str, Any] = {"sqlite": sqlite.insert(LANE), "postgresql": postgresql.insert(LANE)}
 
 
-def _first_due(*conditions: sa.ColumnElement[bool]) -> sa.ScalarSelect[Any]:
+def first_due(*conditions: Column) -> Column:
+    """Select the earliest `due_at` of a lane's deliveries, of those that meet the conditions."""
     query = sa.select(DELIVERY.c.due_at).where(DELIVERY.c.lane_id == LANE.c.id, *conditions)
     return query.order_by(DELIVERY.c.due_at).limit(1).scalar_subquery()
 
 
-_MOMENT: Any = sa.bindparam("moment", type_=DELIVERY.c.due_at.type)
+_MOMENT = sa.bindparam("moment", type_=DELIVERY.c.due_at.type)
 _IS_RUNNING = (DELIVERY.c.token.is_not(None), DELIVERY.c.due_at > _MOMENT)
 _RUNNING = sa.select(sa.func.count()).where(DELIVERY.c.lane_id == LANE.c.id, *_IS_RUNNING).scalar_subquery()
 _SELECT_LANES = sa.select(
@@ -40,10 +40,38 @@ _SELECT_LANES = sa.select(
     LANE.c.due_at.label("turn"),
     LANE.c.resumes_at,
     LANE.c.failures,
-    _first_due(DELIVERY.c.due_at.is_not(None)).label("due"),
-    _first_due(*_IS_RUNNING).label("lease"),
+    first_due(DELIVERY.c.due_at.is_not(None)).label("due"),
+    first_due(*_IS_RUNNING).label("lease"),
     _RUNNING.label("running"),
 ).where(LANE.c.id.in_(sa.bindparam("ids", expanding=True)))
+
+
+class LaneRow(TypedDict):
+    """A row of the table of lanes."""
+
+    id: str
+    channel: str
+    name: str
+    due_at: datetime | None
+    resumes_at: datetime | None
+    failures: int
+    failing_since: datetime | None
+    failed_at: datetime | None
+    succeeded_at: datetime | None
+
+
+class _LaneState(NamedTuple):
+    """What decides when a lane has its next turn: a row of `_SELECT_LANES`."""
+
+    id: str
+    turn: datetime | None  # as it is set now
+    resumes_at: datetime | None
+    failures: int
+    due: datetime | None  # of its first delivery, waiting or running
+    lease: datetime | None  # first end of a lease of a running delivery
+    running: int
+
+
 _SET_TURN = sa.update(LANE).where(LANE.c.id == sa.bindparam("lane")).values(due_at=sa.bindparam("turn"))
 _RETRY_NOW = sa.update(DELIVERY).where(
     DELIVERY.c.lane_id == sa.bindparam("lane"),
@@ -59,9 +87,9 @@ def parallel_limit(failures: int) -> int:
 
 
 def lock_lanes_by_name(session: Session, channel: str, names: Iterable[str]) -> dict[str, str]:
-    """Lock the lanes of a channel with these names, new ones included; their ids by name.
+    """Lock the lanes of a channel by name, creating those that are missing; return their ids by name.
 
-    Always in the order of names, so that two who hold several never wait for each other.
+    They are locked in the order of their names, so that transactions that lock several do not deadlock.
     """
     names_in_order, ids = sorted(set(names)), dict[str, str]()
     for start in range(0, len(names_in_order), CHUNK_SIZE):
@@ -71,20 +99,20 @@ def lock_lanes_by_name(session: Session, channel: str, names: Iterable[str]) -> 
         ids_of_chunk = {row.name: row.id for row in session.execute(query)}
         if missing := [name for name in chunk if name not in ids_of_chunk]:
             rows = [{"id": new_id(), "channel": channel, "name": name, "failures": 0} for name in missing]
-            session.execute(_INSERT[session.get_bind().dialect.name].on_conflict_do_nothing(), rows)
+            session.execute(insert_into(session, LANE).on_conflict_do_nothing(), rows)
             ids_of_chunk = {row.name: row.id for row in session.execute(query)}
         ids |= ids_of_chunk
     return ids
 
 
-def lock_lanes(session: Session, lane_ids: Collection[str]) -> list[Row]:
+def lock_lanes(session: Session, lane_ids: Collection[str]) -> list[LaneRow]:
     """Lock lanes by id and return their rows."""
     query = sa.select(LANE).where(LANE.c.id.in_(lane_ids)).order_by(LANE.c.channel, LANE.c.name).with_for_update()
-    return list(session.execute(query).mappings())
+    return fetch_rows(session, query, LaneRow)
 
 
 def count_running(session: Session, lane_ids: Collection[str], moment: datetime) -> dict[str, int]:
-    """How many deliveries run in each of these lanes; absent: none."""
+    """Count the running deliveries of lanes that have any, by lane id."""
     number = sa.func.count().label("number")
     query = sa.select(DELIVERY.c.lane_id, number).where(DELIVERY.c.lane_id.in_(lane_ids), *_IS_RUNNING)
     rows = session.execute(query.group_by(DELIVERY.c.lane_id), {"moment": moment})
@@ -92,22 +120,22 @@ def count_running(session: Session, lane_ids: Collection[str], moment: datetime)
 
 
 def schedule_lanes(session: Session, lane_ids: Collection[str], moment: datetime, *, served: bool = False) -> None:
-    """Set when lanes have their next turn. One that was served stands behind all others that wait."""
+    """Set when each lane has its next turn; a lane that was `served` queues behind all lanes that are due."""
     ids = sorted(lane_ids)
     for start in range(0, len(ids), CHUNK_SIZE):
-        rows = session.execute(_SELECT_LANES, {"ids": ids[start : start + CHUNK_SIZE], "moment": moment}).all()
+        values = {"ids": ids[start : start + CHUNK_SIZE], "moment": moment}
+        rows = [_LaneState._make(row) for row in session.execute(_SELECT_LANES, values)]
         turns = [{"lane": row.id, "turn": _next_turn(row, moment, served)} for row in rows]
         if changed := [turn for turn, row in zip(turns, rows, strict=True) if turn["turn"] != row.turn]:
             session.connection().execute(_SET_TURN, changed)
 
 
-def _next_turn(row: Any, moment: datetime, served: bool) -> datetime | None:
-    due: datetime | None = row.lease if row.running >= parallel_limit(row.failures) else row.due
+def _next_turn(row: _LaneState, moment: datetime, served: bool) -> datetime | None:
+    due = row.lease if row.running >= parallel_limit(row.failures) else row.due
     if due is None:
         return None
     due = max(due, row.resumes_at or due)
-    waits = row.turn is not None and row.turn <= moment and not served
-    return max(due, row.turn if waits else moment)
+    return max(due, moment if served or row.turn is None else min(row.turn, moment))
 
 
 def reset_breaker(session: Session, lane_id: str, **more: datetime) -> None:
@@ -116,15 +144,15 @@ def reset_breaker(session: Session, lane_id: str, **more: datetime) -> None:
     session.execute(sa.update(LANE).where(LANE.c.id == lane_id).values(values))
 
 
-def record_success(session: Session, lane: Row, moment: datetime) -> None:
-    """Note a success; what a broken lane held back for later is due at once."""
+def record_success(session: Session, lane: LaneRow, moment: datetime) -> None:
+    """Record a success; if the breaker was open, waiting retries are due at once."""
     reset_breaker(session, lane["id"], succeeded_at=moment)
     if lane["failures"] >= BREAKER_THRESHOLD:
         session.execute(_RETRY_NOW.values(due_at=moment), {"lane": lane["id"], "moment": moment})
 
 
-def record_failure(session: Session, lane: Row, moment: datetime, retry_after: float | None) -> datetime:
-    """Note a failure of the receiver; returns since when there are only failures."""
+def record_failure(session: Session, lane: LaneRow, moment: datetime, retry_after: float | None) -> datetime:
+    """Record a failure of the receiver; return the time of the first failure since the last success."""
     failures = lane["failures"] + 1
     pause = (
         BREAKER_PAUSES_SECONDS[min(failures - BREAKER_THRESHOLD, len(BREAKER_PAUSES_SECONDS) - 1)]
@@ -132,7 +160,7 @@ def record_failure(session: Session, lane: Row, moment: datetime, retry_after: f
         else 0.0
     )
     resumes = max(lane["resumes_at"] or moment, moment + timedelta(seconds=max(pause, retry_after or 0.0)))
-    since: datetime = lane["failing_since"] or moment
+    since = lane["failing_since"] or moment
     values = {
         "failures": failures,
         "failing_since": since,

@@ -1,36 +1,37 @@
-"""What is to be sent, what became of it, and what a channel is."""
+"""Deliveries as they are enqueued, claimed and finished, and the protocol of channels."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any, Final, Literal, NamedTuple, Protocol
+from typing import Final, Literal, NamedTuple, Protocol
 
 from sqlmodel import Session
 
 from app.db import Database
+from app.db.rows import JsonObject
 from app.events.schemas import START, Position
 
 Result = Literal["delivered", "retry", "dead", "cancelled"]
 State = Literal["waiting", "running", "delivered", "dead", "cancelled"]
 MAX_ANSWER_LENGTH: Final = 1024  # characters of an answer that are kept
-MAX_ERROR_LENGTH: Final = 300  # the same of an error
+MAX_ERROR_LENGTH: Final = 300  # characters of an error that are kept
 
 
 @dataclass(frozen=True, kw_only=True)
 class NewDelivery:
-    """Something to send. `channel`, `endpoint` and `event` are unique together: it is sent once, however often asked.
+    """A message to enqueue. `channel`, `endpoint` and `event` identify it: it is enqueued once.
 
-    `topic` keeps order: of one endpoint and topic, what stands earlier in the log goes first, and holds back the rest
-    for as long as it is tried. `due_at` is the earliest time, for what has no topic; of what waits in a lane the
-    earliest goes first. `lane` names what fails as a whole, if that is not the endpoint: `smtp` for all mail.
-    `content` holds ids, and nothing that belongs to a person.
+    `topic` keeps order: deliveries of one endpoint and topic are sent by their position in the log, and a later one
+    waits while an earlier one is retried. Without a topic `due_at` is the earliest time; the earliest delivery of a
+    lane is sent first. `lane` names what fails as a whole if that is not the endpoint, such as `smtp` for all mail.
+    `content` is JSON for the channel: ids, and nothing that belongs to a person.
     """
 
     channel: str
     endpoint: str
     event: str
     what: str
-    content: dict[str, Any]
+    content: Mapping[str, object]
     topic: str | None = None
     position: Position = START
     due_at: datetime | None = None
@@ -38,7 +39,7 @@ class NewDelivery:
 
 
 class ClaimedDelivery(NamedTuple):
-    """A delivery that this process has to send, and that nobody else sends while its lease lasts."""
+    """A delivery that this process has to send; no other process sends it during its lease."""
 
     id: str
     token: str
@@ -48,16 +49,16 @@ class ClaimedDelivery(NamedTuple):
     event: str
     what: str
     topic: str | None
-    content: dict[str, Any]
-    attempts: int  # this one included
+    content: JsonObject
+    attempts: int  # including this one
     created_at: datetime
     position: Position
 
 
 class Outcome(NamedTuple):
-    """What became of an attempt. `retry_after` is in seconds; `disable`: the receiver wants nothing any more.
+    """The outcome of an attempt. `retry_after` is in seconds; `disable`: the receiver wants no more deliveries.
 
-    `at_fault` says that it was the receiver, so that its breaker counts it, and not this one delivery.
+    `at_fault` tells whether a failure is the receiver's, which its circuit breaker counts, or this delivery's.
     """
 
     result: Result
@@ -70,15 +71,15 @@ class Outcome(NamedTuple):
 
 
 class Channel(Protocol):
-    """A way to send: mail, webhooks, WebSub. Made by `wiring.channels`."""
+    """Sends deliveries of one kind: mail, webhooks or WebSub."""
 
     @property
     def name(self) -> str:
-        """As deliveries name it."""
+        """The channel of its deliveries."""
 
     @property
     def schedule(self) -> Sequence[float]:
-        """Seconds from each failure to the next attempt; after the last it is dead."""
+        """Seconds from each failure to the next attempt; after the last of them a delivery is dead."""
 
     @property
     def timeout(self) -> float:
@@ -86,16 +87,16 @@ class Channel(Protocol):
 
     @property
     def patience(self) -> timedelta | None:
-        """An endpoint that only fails for so long is given up; None: never."""
+        """How long an endpoint may fail without a success before it is given up; None: for ever."""
 
     async def send(self, db: Database, piece: ClaimedDelivery) -> Outcome:
-        """Send outside of any transaction, unless it should no longer be sent: then the outcome is `cancelled`.
+        """Attempt a delivery outside of any transaction; `cancelled` if it should no longer be sent.
 
-        What it raises, a timeout too, counts as a failure of this one delivery and is tried again.
+        An exception counts as a failure of this delivery, which is retried; a timeout as one of the receiver.
         """
 
     def disabled(self, session: Session, endpoint: str, why: str) -> None:
-        """Note that an endpoint was given up; what waited for it is dead already."""
+        """React to an endpoint that was given up; its waiting deliveries are dead already."""
 
     async def stop(self) -> None:
-        """Close what is open."""
+        """Close connections."""

@@ -1,22 +1,28 @@
-"""Deliveries at rest, and the lanes that they go by."""
+"""Tables of deliveries and of their lanes."""
 
 from datetime import datetime
-from typing import Any
+from typing import TypedDict
 
 import sqlalchemy as sa
 from sqlmodel import Field, SQLModel
 
 from app.db.columns import ID
+from app.db.rows import JsonObject
 
 
-def _only(condition: str) -> dict[str, Any]:
+class _Where(TypedDict):
+    sqlite_where: sa.TextClause
+    postgresql_where: sa.TextClause
+
+
+def _only(condition: str) -> _Where:
     return {"sqlite_where": sa.text(condition), "postgresql_where": sa.text(condition)}
 
 
 class DeliveryLane(SQLModel, table=True):
-    """A way out that fails as a whole: a receiver, or a server behind which there are many.
+    """The queue of a receiver, or of a server that serves many, such as the SMTP server; it fails as a whole.
 
-    Whoever adds to a lane, takes from it or finishes something in it locks its row first.
+    Its row is locked before deliveries are added to it, claimed or finished.
     """
 
     __tablename__ = "delivery_lane"
@@ -28,8 +34,10 @@ class DeliveryLane(SQLModel, table=True):
     id: str = Field(primary_key=True, sa_type=ID)
     channel: str = Field(max_length=20)
     name: str = Field(max_length=64)
-    due_at: datetime | None = None  # when it has its turn; null: nothing is open in it
-    resumes_at: datetime | None = None  # nothing goes out before: the breaker is open, or the receiver asked for it
+    due_at: datetime | None = None  # when its next delivery can be claimed; null: it has none
+    resumes_at: datetime | None = (
+        None  # nothing is sent before: the breaker is open, or the receiver sent `Retry-After`
+    )
     failures: int = 0  # in a row
     failing_since: datetime | None = None
     failed_at: datetime | None = None
@@ -37,7 +45,7 @@ class DeliveryLane(SQLModel, table=True):
 
 
 class Delivery(SQLModel, table=True):
-    """One thing that is sent to one receiver. It holds ids, never addresses, names or texts of people."""
+    """One message to one receiver. It holds ids, never addresses, names or texts of people."""
 
     __table_args__ = (
         sa.UniqueConstraint("channel", "endpoint", "event", name="uq_delivery_event"),
@@ -68,12 +76,14 @@ class Delivery(SQLModel, table=True):
     xid: int = Field(0, sa_type=sa.BigInteger)
     seq: int = Field(0, sa_type=sa.BigInteger)
     what: str = Field(max_length=60)
-    content: dict[str, Any] = Field(sa_type=sa.JSON)
+    content: JsonObject = Field(sa_type=sa.JSON)
     state: str = Field("waiting", max_length=10)  # waiting, running, delivered, dead, cancelled
-    due_at: datetime | None = None  # of what runs, the end of its lease; null: finished, or an earlier one of its topic
-    token: str | None = Field(None, sa_type=ID)  # who runs it: the lease of anybody else is over
+    due_at: datetime | None = (
+        None  # of a running one, the end of its lease; null: finished, or one of its topic is earlier
+    )
+    token: str | None = Field(None, sa_type=ID)  # identifies the lease; whoever holds another token has lost it
     attempts: int = 0
-    status: int | None = None  # of the last answer, as its protocol counts
+    status: int | None = None  # of the last answer: of HTTP or SMTP
     error: str = Field("", max_length=300)
     answer: str = Field("", max_length=1024)
     created_at: datetime

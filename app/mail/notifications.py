@@ -147,8 +147,7 @@ def process_requests(session: Session, most_in_hour: int) -> int:
 def _process_request(session: Session, request: Row, most_in_hour: int) -> None:
     opt_in = opt_ins.process_request(session, request, most_in_hour)
     if opt_in is not None:
-        enqueue(
-            session,
+        delivery = NewDelivery(
             channel=CHANNEL,
             lane=OPT_IN_LANE,
             endpoint=opt_in["subscriber_id"],
@@ -156,6 +155,7 @@ def _process_request(session: Session, request: Row, most_in_hour: int) -> None:
             what="opt_in",
             content={"opt_in": opt_in["id"]},
         )
+        enqueue(session, delivery)
 
 
 def fan_out(session: Session) -> int:

@@ -23,7 +23,7 @@ def measure(connection: sa.Connection, registry: CollectorRegistry, readers: Ite
     due = Gauge(
         "broadsheet_delivery_due_seconds", "For how long the oldest delivery is due.", ["channel"], registry=registry
     )
-    for channel, seconds in deliveries.oldest_due_seconds(connection).items():
+    for channel, seconds in deliveries.measure_due_seconds(connection).items():
         due.labels(channel).set(seconds)
 
 

@@ -1,7 +1,7 @@
 """The delivery channel of webhooks, signed according to Standard Webhooks."""
 
 from datetime import datetime, timedelta
-from typing import Final
+from typing import Final, cast
 
 from sqlmodel import Session
 from standardwebhooks import Webhook
@@ -14,7 +14,7 @@ from app.db.columns import Row
 from app.deliveries.schemas import MAX_ANSWER_LENGTH, ClaimedDelivery, Outcome
 from app.net.outgoing import Answer, CallFailed, Outgoing
 from app.text.inputs import drop_controls
-from app.webhooks.webhooks import CHANNEL, disable_webhook, find_webhook
+from app.webhooks.webhooks import CHANNEL, MessageContent, disable_webhook, find_webhook
 
 # Delays recommended by Standard Webhooks: after an immediate attempt, nine more within 75 hours.
 RETRY_SCHEDULE: Final = tuple(
@@ -78,7 +78,7 @@ class WebhookChannel:
             return Outcome("cancelled", error="the webhook was deleted")
         if not webhook["enabled"]:
             return Outcome("dead", error="the webhook is disabled", at_fault=False)
-        body = piece.content["body"]
+        body = cast(MessageContent, piece.content)["body"]
         headers = sign_message(webhook, piece.event, body, now())
         try:
             answer = await self._outgoing.call(

@@ -1,7 +1,6 @@
 """What facts of the log cause here: a delivery to every webhook that asked for them."""
 
 from collections.abc import Callable
-from typing import Any
 
 import sqlalchemy as sa
 from sqlmodel import Session
@@ -28,7 +27,7 @@ from app.identity.schemas import ANONYMOUS
 from app.web import etag
 from app.web.responses import dump_json
 from app.webhooks.schemas import EVENT_TYPES, PAYLOAD_MEMBERS, is_wanted
-from app.webhooks.webhooks import CHANNEL, build_message, create_message_id, list_enabled
+from app.webhooks.webhooks import CHANNEL, MessageContent, build_message, create_message_id, list_enabled
 
 _Withdrawal = ArticleUnpublished | ArticleRetracted | ArticlePurged | CommentRemoved
 
@@ -60,7 +59,7 @@ def _comment_tag(connection: sa.Connection, comment_id: str) -> str | None:
     return etag.make_etag(dump_json(SingleCommentOut, comment))
 
 
-def build_content(session: Session, entry: LoggedEvent, site: Site) -> dict[str, Any] | None:
+def build_content(session: Session, entry: LoggedEvent, site: Site) -> MessageContent | None:
     """What is sent of a fact; None for one that is not told: its article is not public now, or it is of another kind.
 
     Nothing but ids, the members that `TOLD` names, and what tells a reader of the API what to fetch and to forget.

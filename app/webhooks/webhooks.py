@@ -3,9 +3,9 @@
 import base64
 import secrets
 from collections.abc import Sequence
-from datetime import timedelta
+from datetime import datetime, timedelta
 from hashlib import blake2b
-from typing import Any, Final
+from typing import Any, Final, TypedDict
 
 import pydantic_core
 import sqlalchemy as sa
@@ -19,7 +19,9 @@ from app.core.network_addresses import Guard
 from app.core.problems import Conflict, Forbidden, Invalid, NotFound
 from app.core.settings import Settings
 from app.db.columns import Row, table_of
+from app.db.rows import JsonObject
 from app.deliveries.outbox import cancel_deliveries, enqueue, resend_deliveries, reset_lane
+from app.deliveries.schemas import NewDelivery
 from app.deliveries.tables import Delivery, DeliveryLane
 from app.events.catalog import MODERATION_TYPES
 from app.identity.audit import record_action as audit
@@ -281,8 +283,14 @@ def create_message_id(*parts: object) -> str:
     return f"msg_{blake2b('|'.join(map(str, parts)).encode(), digest_size=16).hexdigest()}"
 
 
-def build_message(event_type: str, at: Any, data: dict[str, Any]) -> dict[str, Any]:
-    """Return the content of a delivery: its body, the same bytes at every attempt."""
+class MessageContent(TypedDict):
+    """Content of a delivery: the body of its message, the same bytes at every attempt."""
+
+    body: str
+
+
+def build_message(event_type: str, at: datetime, data: JsonObject) -> MessageContent:
+    """Build the message of an event as Standard Webhooks has it."""
     return {"body": pydantic_core.to_json({"type": event_type, "timestamp": format_rfc3339(at), "data": data}).decode()}
 
 
@@ -291,7 +299,7 @@ def send_test(session: Session, actor: Actor, webhook_id: str) -> str:
     row = lock_enabled_webhook(session, actor, webhook_id)
     event = create_message_id(TEST_EVENT, new_id())
     content = build_message(TEST_EVENT, now(), {"id": row.id})
-    enqueue(session, channel=CHANNEL, endpoint=row.id, event=event, what=TEST_EVENT, content=content)
+    enqueue(session, NewDelivery(channel=CHANNEL, endpoint=row.id, event=event, what=TEST_EVENT, content=content))
     is_delivery = (DELIVERY.c.channel == CHANNEL, DELIVERY.c.endpoint == row.id, DELIVERY.c.event == event)
     return str(session.execute(sa.select(DELIVERY.c.id).where(*is_delivery)).scalar_one())
 

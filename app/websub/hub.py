@@ -184,7 +184,10 @@ def ask(session: Session, _actor: Actor, wish: Wish, here: Publication, guard: G
         "created_at": now(),
     }
     session.execute(sa.insert(REQUEST).values(row))
-    enqueue(session, channel=CHANNEL, endpoint=request_id, event=f"verify:{request_id}", what="verify", content={})
+    enqueue(
+        session,
+        NewDelivery(channel=CHANNEL, endpoint=request_id, event=f"verify:{request_id}", what="verify", content={}),
+    )
     return request_id
 
 

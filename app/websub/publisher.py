@@ -6,7 +6,7 @@ import secrets
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from hashlib import sha256
-from typing import Final
+from typing import Final, TypedDict, cast
 from urllib.parse import urlencode
 
 import structlog
@@ -122,6 +122,12 @@ class _Press:
             return kept[1]
 
 
+class FeedsContent(TypedDict):
+    """Content of deliveries about feeds: their name, see `Feeds`."""
+
+    feeds: str
+
+
 class HubChannel:
     """How deliveries of the hub are sent: subscribers only on the public internet, hubs where the operator says."""
 
@@ -179,7 +185,7 @@ class HubChannel:
 
     async def _spread(self, db: Database, piece: ClaimedDelivery) -> Outcome:
         """Have everybody told who subscribes to some feeds, a few hundred in a transaction."""
-        feeds, after = Feeds.of(piece.content["feeds"]), None
+        feeds, after = Feeds.of(cast(FeedsContent, piece.content)["feeds"]), None
         while (after := await db.write(spread, feeds, piece.event, after)) is not None:
             pass
         return Outcome("delivered")
@@ -208,7 +214,7 @@ class HubChannel:
         hub = self._hubs.get(piece.endpoint)
         if hub is None:
             return Outcome("cancelled", error="that hub is no longer in the settings")
-        urls = await db.scan(addresses, Feeds.of(piece.content["feeds"]), self._here)
+        urls = await db.scan(addresses, Feeds.of(cast(FeedsContent, piece.content)["feeds"]), self._here)
         if not urls:
             return Outcome("cancelled", error=NOT_SEEN)
         body = urlencode([("hub.mode", "publish"), *(("hub.url", url) for url in urls)]).encode()

@@ -10,7 +10,7 @@ from app.db import Database, open_database
 from app.deliveries.claims import claim_deliveries, finish_delivery
 from app.deliveries.lanes import BREAKER_THRESHOLD, LANE
 from app.deliveries.outbox import enqueue
-from app.deliveries.schemas import Outcome
+from app.deliveries.schemas import NewDelivery, Outcome
 from tests.cli.conftest import Broadsheet
 
 
@@ -26,8 +26,12 @@ def store_db(store: str) -> Iterator[Database]:
 def test_how_deliveries_stand(broadsheet: Broadsheet, store_db: Database) -> None:
     with store_db.transaction() as session:
         for event in "123":
-            enqueue(session, channel="mail", endpoint=event, event=event, what="x", content={}, lane="smtp")
-            enqueue(session, channel="webhook", endpoint="hook", event=event, what="x", content={}, topic="t")
+            enqueue(
+                session, NewDelivery(channel="mail", endpoint=event, event=event, what="x", content={}, lane="smtp")
+            )
+            enqueue(
+                session, NewDelivery(channel="webhook", endpoint="hook", event=event, what="x", content={}, topic="t")
+            )
     with store_db.transaction() as session:
         for piece in claim_deliveries(session, {"webhook": 30.0}, 10):
             finish_delivery(session, piece, Outcome("dead", 400, "status 400"), None)
@@ -58,7 +62,10 @@ def test_how_deliveries_stand(broadsheet: Broadsheet, store_db: Database) -> Non
 def test_all_that_died_is_sent_again(broadsheet: Broadsheet, store_db: Database) -> None:
     with store_db.transaction() as session:
         for number in range(20):
-            enqueue(session, channel="webhook", endpoint=f"h{number % 2}", event=f"{number}", what="x", content={})
+            enqueue(
+                session,
+                NewDelivery(channel="webhook", endpoint=f"h{number % 2}", event=f"{number}", what="x", content={}),
+            )
         session.execute(sa.text("UPDATE delivery SET state = 'dead', due_at = NULL, finished_at = created_at"))
     assert broadsheet("deliveries", "retry", "--all").err.strip() == "20 will be sent again."
     with store_db.transaction() as session:

@@ -18,7 +18,7 @@ from app.db import Database, open_database
 from app.deliveries.courier import Courier
 from app.deliveries.lanes import DELIVERY, LANE
 from app.deliveries.outbox import enqueue
-from app.deliveries.schemas import ClaimedDelivery, Outcome
+from app.deliveries.schemas import ClaimedDelivery, NewDelivery, Outcome
 
 START = datetime(2030, 1, 1, 12, tzinfo=UTC)
 DELIVERED = Outcome("delivered", 200)
@@ -68,7 +68,7 @@ def add(db: Database, endpoint: str, *events: str, **more: Any) -> None:
     """Enqueue events, each in a transaction of its own."""
     for event in events:
         with db.transaction() as session:
-            enqueue(session, channel="test", endpoint=endpoint, event=event, what="x", content={}, **more)
+            enqueue(session, NewDelivery(channel="test", endpoint=endpoint, event=event, what="x", content={}, **more))
 
 
 def rows(db: Database, *columns: str) -> list[Any]:

@@ -17,6 +17,7 @@ from app.core.problems import Problem
 from app.core.settings import Settings
 from app.db import Database
 from app.deliveries.outbox import enqueue
+from app.deliveries.schemas import NewDelivery
 from app.main import create_app
 from tests import make
 from tests.document import operations
@@ -209,7 +210,7 @@ def test_metrics_tell_how_the_log_and_deliveries_stand(
 ) -> None:
     make.section(client, editor, "News")
     with db.transaction() as session:
-        enqueue(session, channel="webhook", endpoint="hook", event="1", what="x", content={})
+        enqueue(session, NewDelivery(channel="webhook", endpoint="hook", event="1", what="x", content={}))
         session.execute(sa.text("UPDATE delivery SET due_at = '2020-01-01 00:00:00+00:00'"))
     client.app.state.services.courier.done["webhook", "delivered"] += 2  # type: ignore[attr-defined]
     families = {family.name: family for family in text_string_to_metric_families(client.get("/metrics").text)}
