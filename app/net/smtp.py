@@ -10,6 +10,7 @@ from email import policy
 from email.header import Header
 from email.message import EmailMessage
 from email.policy import EmailPolicy
+from functools import cached_property
 from pathlib import Path
 from typing import Any, Final, Literal, NamedTuple, Protocol
 from urllib.parse import unquote, urlsplit
@@ -131,9 +132,14 @@ class SmtpMailer:
 
     def __init__(self, url: str, sender: str, *, context: ssl.SSLContext | None = None) -> None:
         self.server, self.sender = Server.from_url(url), ascii_domain(sender)
-        self._context = context or ssl.create_default_context()
+        self._given_context = context
         self._idle: list[tuple[SMTP, float]] = []
         self._slots = asyncio.Semaphore(MAX_CONNECTIONS)
+
+    @cached_property
+    def _context(self) -> ssl.SSLContext:
+        """What TLS trusts. Made for the first connection: to read the certificates takes 20 ms of each process."""
+        return self._given_context or ssl.create_default_context()
 
     async def send(self, message: EmailMessage, to: str) -> str:
         to = ascii_domain(to)
