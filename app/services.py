@@ -6,7 +6,7 @@ from functools import partial
 from prometheus_client import Gauge
 
 from app import wiring
-from app.articles.cached_json import Include, name_includes
+from app.articles.includes import Include, name_includes
 from app.articles.reading import ArticlesWithNotices
 from app.articles.schemas import RelatedOut
 from app.articles.site import Site

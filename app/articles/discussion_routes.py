@@ -20,7 +20,7 @@ from app.articles.reading import is_visible
 from app.core.ids import RefPath
 from app.core.problems import Invalid, InvalidParameter, NotFound, document_problems
 from app.db.columns import Row
-from app.events.cache_groups import SETTINGS_GROUP, counts_groups_of, discussion_cache_groups
+from app.events.cache_groups import ARTICLES_GROUP, SETTINGS_GROUP, counts_groups_of, discussion_cache_groups
 from app.identity.access import VERSION_PROBLEMS, ExpectedVersions, Public, require_scope
 from app.identity.schemas import ANONYMOUS, Actor
 from app.identity.writes import write
@@ -80,7 +80,7 @@ async def get_counts(request: Request, query: Annotated[CountsQuery, Query()], a
     groups = (
         [f"comments:{article_id}" for article_id in ids] if len(ids) <= MAX_ARTICLE_GROUPS else counts_groups_of(ids)
     )
-    return reply(request, body, groups=(*groups, "articles"), private=actor is not ANONYMOUS)
+    return reply(request, body, groups=(*groups, ARTICLES_GROUP), private=actor is not ANONYMOUS)
 
 
 @router.get(

@@ -4,7 +4,6 @@ import contextlib
 import json
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
-from functools import lru_cache
 from typing import Any, NamedTuple
 
 import pydantic_core
@@ -147,7 +146,7 @@ def offered_reactions(totals: dict[str, int], names: Sequence[str]) -> dict[str,
 
 def present_discussion(row: Row, names: Sequence[str]) -> dict[str, Any]:
     """Return `discussion` and `reactions` of an article from a row with `DISCUSSION_COLUMNS`."""
-    return _discussion_members(rules_of(row), _parse_tally(row["tally"], names))
+    return discussion_members(rules_of(row), parse_tally(row["tally"], names))
 
 
 def serialize_rules(row: Row) -> str:
@@ -155,33 +154,21 @@ def serialize_rules(row: Row) -> str:
     return pydantic_core.to_json(_stored_rules_of(row)).decode()
 
 
-def _parse_rules(text: str) -> DiscussionRules:
+def parse_rules(text: str) -> DiscussionRules:
+    """Return the rules that `serialize_rules` gave."""
     state, prompt, moderation, closes_at = json.loads(text)
     return DiscussionRules(state, prompt, moderation, _parse_time(closes_at))
 
 
-@lru_cache(4096)
-def _render_members(text: str, tally: str | None, names: tuple[str, ...]) -> tuple[datetime | None, bytes, bytes]:
-    """Return when a discussion closes, and the members of its JSON before and after that."""
-    stored, counts = _parse_rules(text), _parse_tally(tally, names)
-    closed = stored._replace(state="closed") if stored.state == "open" else stored
-    before, after = (pydantic_core.to_json(_discussion_members(rules, counts))[1:-1] for rules in (stored, closed))
-    return stored.closes_at, before, after
-
-
-def render_discussion(text: str, tally: str | None, names: tuple[str, ...], at: datetime) -> bytes:
-    """Return `discussion` and `reactions` as members of a JSON object; equal ones are rendered once."""
-    closes_at, before, after = _render_members(text, tally, names)
-    return before if closes_at is None or at < closes_at else after
-
-
-def _discussion_members(rules: DiscussionRules, counts: dict[str, Any]) -> dict[str, Any]:
+def discussion_members(rules: DiscussionRules, counts: dict[str, Any]) -> dict[str, Any]:
+    """Return `discussion` and `reactions`, the members of an article's JSON."""
     discussion = {"state": rules.state, "prompt": rules.prompt, "comments": counts["comments"]}
     discussion |= {"inline": counts["inline"], "closes_at": rules.closes_at}
     return {"discussion": discussion, "reactions": counts["reactions"]}
 
 
-def _parse_tally(tally: str | None, names: Sequence[str]) -> dict[str, Any]:
+def parse_tally(tally: str | None, names: Sequence[str]) -> dict[str, Any]:
+    """Return the counts of a `TALLY_COLUMN`, with the reactions `names`."""
     comments, inline, totals = json.loads(tally) if tally else (0, 0, {})
     return {"comments": comments, "inline": inline, "reactions": offered_reactions(totals, names)}
 
@@ -256,7 +243,7 @@ def list_counts(
     """Return the ids of public articles, and their counts by the ids and slugs requested, in that order."""
     parameters = {"ids": [ref for ref in refs if is_id(ref)], "slugs": [ref for ref in refs if not is_id(ref)]}
     rows = connection.execute(_SELECT_COUNTS, parameters).mappings().all()
-    by_ref = {row[key]: _parse_tally(row["tally"], names) for row in rows for key in ("id", "slug")}
+    by_ref = {row[key]: parse_tally(row["tally"], names) for row in rows for key in ("id", "slug")}
     return sorted(row["id"] for row in rows), {ref: by_ref[ref] for ref in refs if ref in by_ref}
 
 

@@ -1,6 +1,8 @@
 """Parameters of lists of articles: filters, order, and how filter values are parsed."""
 
+from collections.abc import Sequence
 from typing import Annotated, Literal, NamedTuple, get_args
+from urllib.parse import quote
 
 from pydantic import AfterValidator, Field
 
@@ -10,6 +12,7 @@ from app.core.clock import TimeOrDay
 from app.core.ids import is_id
 from app.core.problems import InvalidParameter
 from app.core.schema_rules import NOT_BLANK, any_of, filter_values, references
+from app.events.cache_groups import ARTICLES_GROUP
 from app.text.inputs import LANGUAGE_FORM, is_language, normalise_language_tag
 from app.web.paging import PageQuery, Sort
 
@@ -35,6 +38,9 @@ SORTS = {
 }
 MAX_FILTER_VALUES = 20
 MAX_FILTER_REPEATS = 5
+MAX_TERM_GROUPS = 20  # cache groups of terms in one answer; with more, the list depends on all articles
+MAX_TERM_GROUP_BYTES = 1500  # of these groups together: they are sent in three headers
+_TERM_KINDS = ("tag", "author", "series", "section")
 _REPEATS = Field(json_schema_extra={"maxItems": MAX_FILTER_REPEATS})
 Filters = Annotated[
     list[Annotated[str, Field(json_schema_extra=filter_values(MAX_FILTER_VALUES, r"[^\x00\s,-][^\x00,]{0,199}"))]],
@@ -207,3 +213,17 @@ def parse_filters(query: FilterQuery) -> tuple[Filter, ...]:
                 raise InvalidParameter(name, f"{name}: 1 to 100 ids or slugs.")
             filters.append(Filter(kind, negative, refs))
     return tuple(filters)
+
+
+def membership_groups(requested: Sequence[Filter], resolved: Sequence[Filter]) -> tuple[str, ...]:
+    """Return the cache groups that decide which articles are in a list: terms of one filter, or all articles.
+
+    `requested` has terms as sent, including slugs, which may name another term later; `resolved` has their ids.
+    """
+    for kind in _TERM_KINDS:
+        for before, after in zip(requested, resolved, strict=True):
+            if after.kind == kind and not after.negative and all(map(is_id, after.refs)):
+                groups = dict.fromkeys(f"{kind}:{quote(ref)}" for ref in (*before.refs, *after.refs))
+                if len(groups) <= MAX_TERM_GROUPS and sum(map(len, groups)) <= MAX_TERM_GROUP_BYTES:
+                    return tuple(groups)
+    return (ARTICLES_GROUP,)

@@ -14,9 +14,7 @@ import sqlalchemy as sa
 from sqlalchemy.sql.elements import ColumnElement
 
 from app.articles.activity import ACTIVITY, activity_column
-from app.articles.cached_json import cache_key_of, render_articles, select_cached
 from app.articles.list_parameters import EDITOR_SORTS, SORTS, Filter, FilterQuery, ListQuery
-from app.articles.partners import is_offered
 from app.articles.reading import (
     ARTICLE,
     ARTICLE_AUTHOR,
@@ -27,9 +25,11 @@ from app.articles.reading import (
     SERIES,
     TAG,
     can_read_drafts,
+    is_offered,
     parse_formats,
     visible_to,
 )
+from app.articles.rendering import PageInfo, RenderedArticle, cache_key_of, render_articles, select_cached
 from app.articles.schemas import PAGE_TYPE
 from app.articles.site import Site
 from app.core.clock import just_before, start_of
@@ -347,7 +347,7 @@ def _select_page(shape: QueryShape) -> Prepared[dict[str, Any]] | sa.Select[Any]
             *(_found_term_id(at, kind, by_id).label(f"term_{at}") for at, kind, by_id in terms)
         )
     statement = statement.order_by(*shape.sort.order_by(ids.c.key, ids.c.id))
-    return Prepared(statement) if is_fixed(statement) else cast("sa.Select[Any]", statement)
+    return Prepared(statement) if is_fixed(statement) else statement
 
 
 def _fetch_rows(connection: sa.Connection, shape: QueryShape, values: Mapping[str, Any]) -> Sequence[Row]:
@@ -518,12 +518,25 @@ def _fetch_by_activity(
     return page_of(rows, query.limit, last_of, "key", total)
 
 
+class ArticlePage(NamedTuple):
+    """A page of a list as JSON, and its filters with ids in place of slugs, for cache groups."""
+
+    articles: list[RenderedArticle]
+    page: PageInfo
+    filters: tuple[Filter, ...]
+
+    @property
+    def ids(self) -> list[str]:
+        """The ids of its articles."""
+        return [article_id for article in self.articles for article_id in article.ids]
+
+
 class SearchArticles(Protocol):
     """Gives a page of the articles that hold the words of `q`, as `list_articles` does; the room above has it."""
 
     def __call__(
         self, connection: sa.Connection, query: ListQuery, filters: tuple[Filter, ...], actor: Actor, site: Site, /
-    ) -> dict[str, Any]: ...
+    ) -> ArticlePage: ...
 
 
 def list_articles(
@@ -533,13 +546,11 @@ def list_articles(
     actor: Actor,
     site: Site,
     search: SearchArticles,
-) -> dict[str, Any]:
-    """Return a page of articles as JSON, with their ids and the resolved filters for cache groups."""
+) -> ArticlePage:
+    """Return a page of articles."""
     check_editor(connection, query)
     if query.q is not None:
         return search(connection, query, resolve_filters(connection, filters, query), actor, site)
     page, shape, filters = _find_page(connection, query, filters, actor, site)
-    shows_editing = (lambda row: actor.may_in(row["section_id"])) if shape.editing else None
-    articles = render_articles(connection, page["data"], site, shape.formats, shows_editing)
-    ids = [row["id"] for row in page["data"]]
-    return {**page, "data": articles, "ids": ids, "resolved": filters}
+    articles = render_articles(connection, page["data"], site, shape.formats, actor if shape.editing else None)
+    return ArticlePage(articles, page["page"], filters)

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable
 from functools import lru_cache
-from typing import Any
+from typing import Any, Protocol
 
 import sqlalchemy as sa
 from sqlalchemy.sql.elements import ColumnElement
@@ -59,6 +59,11 @@ def visible_to(actor: Actor) -> ColumnElement[bool]:
 def select_visible_ids(actor: Actor) -> sa.Select[Any]:
     """Select the ids of the articles that a caller may read."""
     return sa.select(ARTICLE.c.id).where(visible_to(actor))
+
+
+def is_offered() -> ColumnElement[bool]:
+    """Select whether partners may read an article at any syndication level."""
+    return sa.func.coalesce(ARTICLE.c.syndication, syndication_of(ARTICLE.c.section_id), "full") != "none"
 
 
 def can_read_drafts(actor: Actor) -> bool:
@@ -182,6 +187,18 @@ class ArticlesWithNotices:
 def is_visible(row: Row, actor: Actor) -> bool:
     """Apply the rule of `visible_to` to a row."""
     return bool(row["public"]) or (can_read_drafts(actor) and actor.may_in(row["section_id"]))
+
+
+class EarlyAccess(Protocol):
+    """Knows which partners are named for articles that will be public; the room above has it."""
+
+    def __call__(self, connection: sa.Connection, article_id: str, key_id: str, /) -> bool: ...
+
+
+def can_read_early(connection: sa.Connection, row: Row, actor: Actor, is_named: EarlyAccess) -> bool:
+    """Whether a partner may read an article before it is public; call it only for such articles."""
+    coming = row["state"] in ("published", "scheduled") and actor.is_partner and actor.id is not None
+    return coming and is_named(connection, row["id"], str(actor.id))
 
 
 def parse_formats(formats: str | None, default: tuple[str, ...]) -> tuple[str, ...]:

@@ -1,22 +1,36 @@
 """Routes that read articles: one, its neighbours, lists, and paths of the publication's site."""
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from functools import partial
-from typing import Annotated, get_args
+from typing import Annotated, Any, get_args
 
 import sqlalchemy as sa
 from fastapi import APIRouter, Query, Request
 from starlette.responses import RedirectResponse, Response
 
-from app.articles import cached_json, listing, reading
+from app.articles import listing, reading
 from app.articles.activity import activity_column
 from app.articles.addresses import NOT_FOUND_DETAIL, find_by_former_address, resolve_address
-from app.articles.cache_groups import ARTICLES_GROUP, groups_of_list, membership_groups, shows_counts
-from app.articles.cached_json import Include, retry_on_change
-from app.articles.list_parameters import ListQuery, parse_filters
-from app.articles.partners import EarlyAccess, can_read_early, filter_for_partner, filter_one_for_partner
+from app.articles.includes import Include, render_neighbours
+from app.articles.list_parameters import ListQuery, membership_groups, parse_filters
 from app.articles.previews import is_valid_preview
-from app.articles.reading import can_read_drafts
+from app.articles.reading import EarlyAccess, can_read_drafts, can_read_early
+from app.articles.rendering import (
+    ArticleRow,
+    FieldTree,
+    PageInfo,
+    RenderedArticle,
+    check_editing,
+    find_cached,
+    groups_of_list,
+    refuse_fields,
+    render_articles,
+    render_page,
+    resolve_formats,
+    retry_on_change,
+    shows_counts,
+    subtree_of,
+)
 from app.articles.revisions import overlay_revision
 from app.articles.schemas import (
     ArticleList,
@@ -27,13 +41,12 @@ from app.articles.schemas import (
     SingleArticleOut,
     State,
 )
-from app.articles.selection import check_editing, refuse_fields, resolve_formats, subtree_of
 from app.articles.services import ArticleServices
 from app.articles.site import ResolvedOut, ResolveQuery, Site
 from app.core.ids import RefPath
 from app.core.problems import Forbidden, Gone, InvalidParameter, NotFound, Problem, Unauthorized, document_problems
 from app.db.columns import Row
-from app.events.cache_groups import ACTIVITY_GROUP, PUBLICATION_GROUP, discussion_cache_groups
+from app.events.cache_groups import ACTIVITY_GROUP, ARTICLES_GROUP, PUBLICATION_GROUP, discussion_cache_groups
 from app.identity.access import Public
 from app.identity.schemas import ANONYMOUS, Actor
 from app.web.fields import parse_fields
@@ -43,9 +56,8 @@ from app.web.responses import (
     database,
     dump_json,
     negotiate_media_type,
-    pick_json_fields,
+    next_link,
     reply,
-    reply_json_list,
 )
 
 articles_router = APIRouter(prefix="/v1", tags=["articles"])
@@ -77,12 +89,12 @@ def get_visible(
     formats: tuple[str, ...] = (),
     *,
     early: EarlyAccess | None = None,
-) -> Row:
+) -> ArticleRow:
     """Return the cached row of an article that the caller may read; 410 for a retracted one, 404 for others.
 
     `early` includes articles that are not public yet and for which the caller, a partner, has early access.
     """
-    row = cached_json.find_cached(connection, ref, site, formats, editing=reading.can_read_drafts(actor))
+    row = find_cached(connection, ref, site, formats, editing=reading.can_read_drafts(actor))
     if row is not None and reading.is_visible(row, actor):
         return row
     if row is not None and early is not None and can_read_early(connection, row, actor, early):
@@ -92,7 +104,7 @@ def get_visible(
     raise NotFound
 
 
-def get_visible_to_editor(connection: sa.Connection, ref: str, actor: Actor, site: Site) -> Row:
+def get_visible_to_editor(connection: sa.Connection, ref: str, actor: Actor, site: Site) -> ArticleRow:
     """Return the row of an article for what only editors read; former slugs work as in writes."""
     try:
         return get_visible(connection, ref, actor, site)
@@ -105,7 +117,7 @@ def get_visible_to_editor(connection: sa.Connection, ref: str, actor: Actor, sit
 
 def _render_revision(
     connection: sa.Connection, ref: str, actor: Actor, site: Site, query: ArticleQuery, formats: tuple[str, ...]
-) -> tuple[Row, bytes]:
+) -> tuple[Row, RenderedArticle]:
     """Render an article as one of its revisions has it, for editors and holders of a preview link."""
     row = reading.find_article(connection, ref, formats)
     has_preview = (
@@ -120,7 +132,8 @@ def _render_revision(
     if overlaid is None or not (has_preview or actor.may_in(overlaid["section_id"])):
         raise NotFound
     editing = reading.can_read_drafts(actor) and actor.may_in(row["section_id"])
-    return overlaid, dump_json(SingleArticleOut, reading.present_article(overlaid, site, formats, editing=editing))
+    presented = reading.present_article(overlaid, site, formats, editing=editing)
+    return overlaid, RenderedArticle(dump_json(SingleArticleOut, presented), (row["id"],), overlaid["version"])
 
 
 def _parse_include(include: str | None, available: Mapping[str, Include]) -> list[str]:
@@ -188,39 +201,27 @@ async def get_article(
         raise (Unauthorized if actor is ANONYMOUS else Forbidden)(missing)
     site, drafts = services.site, reading.can_read_drafts(actor)
 
-    def find(connection: sa.Connection) -> tuple[Row, bytes, list[str]]:
+    def find(connection: sa.Connection) -> RenderedArticle:
+        row: Any
         if special:
-            row, out = _render_revision(connection, article, actor, site, query, formats)
+            row, rendered = _render_revision(connection, article, actor, site, query, formats)
         else:
             row = get_visible(connection, article, actor, site, formats, early=services.early_access)
-            edits = drafts and actor.may_in(row["section_id"])
-            (out,) = cached_json.render_articles(connection, [row], site, formats, lambda _: edits)
-        parts = {name: available[name].read(connection, row, site, actor) for name in includes}
-        objects = (b'{"%b":%b}' % (name.encode(), part.json) for name, part in parts.items())
-        groups = [group for part in parts.values() for group in part.groups]
-        return row, cached_json.merge_objects([out, *objects]), groups
+            (rendered,) = render_articles(connection, [row], site, formats, actor if drafts else None)
+        return rendered.include({name: available[name].read(connection, row, site, actor) for name in includes})
 
     try:
-        row, body, groups = await services.database.read(cached_json.retry_on_change(find))
+        rendered = await services.database.read(retry_on_change(find))
     except NotFound:
         return await redirect_former_slug(request, article, actor)
-    body = filter_one_for_partner(services.access_log, actor, body)
+    rendered = rendered.limit_to(actor, services.access_log)
     if fields is not None:
-        body = pick_json_fields(
-            body, {**dict.fromkeys([*includes, *(["body"] if query.formats else [])], True), **fields}
-        )
+        rendered = rendered.select(dict.fromkeys([*includes, *(["body"] if query.formats else [])], True) | fields)
     return reply(
         request,
-        body,
-        groups=dict.fromkeys(
-            [
-                f"article:{row['id']}",
-                "publication",
-                *(discussion_cache_groups(row["id"]) if shows_counts(fields) or "comments" in includes else ()),
-                *groups,
-            ]
-        ),
-        version=row["version"],
+        rendered.json,
+        groups=rendered.cache_groups(counts=shows_counts(fields) or "comments" in includes),
+        version=rendered.version,
         private=special or actor is not ANONYMOUS,
     )
 
@@ -241,20 +242,21 @@ async def get_neighbours(
     formats = resolve_formats(query.formats, subtree_of(fields, "previous"), subtree_of(fields, "next"))
     refuse_fields(fields, "editing")
 
-    def find(connection: sa.Connection) -> tuple[bytes, list[str]]:
+    def find(connection: sa.Connection) -> RenderedArticle:
         row = get_visible(connection, article, actor, site, early=services.early_access)
-        return cached_json.render_neighbours(connection, row, site, query.within, formats)
+        return render_neighbours(connection, row, site, query.within, formats)
 
     try:
-        body, ids = await services.database.read(cached_json.retry_on_change(find))
+        neighbours = await services.database.read(retry_on_change(find))
     except NotFound:
         return await redirect_former_slug(request, article, actor, "/neighbours")
-    body = filter_one_for_partner(services.access_log, actor, body)
-    groups = groups_of_list(
-        [ARTICLES_GROUP], ids, counts=shows_counts(fields, "previous") or shows_counts(fields, "next")
+    counts = shows_counts(fields, "previous") or shows_counts(fields, "next")
+    return reply(
+        request,
+        neighbours.limit_to(actor, services.access_log).select(fields).json,
+        groups=groups_of_list([ARTICLES_GROUP], neighbours.ids, counts=counts),
+        private=actor is not ANONYMOUS,
     )
-    private = actor is not ANONYMOUS
-    return reply(request, pick_json_fields(body, fields), groups=groups, private=private)
 
 
 @articles_router.get(
@@ -266,19 +268,39 @@ async def get_neighbours(
 )
 async def resolve_path(request: Request, query: Annotated[ResolveQuery, Query()], actor: Public) -> Response:
     """Return what the publication's site should answer at a path: the article, a redirect, or a retraction."""
-    resolved = await database(request).read(resolve_address, query.path, ArticleServices.of(request).site)
-    body = filter_one_for_partner(
-        ArticleServices.of(request).access_log, actor, dump_json(ResolvedOut, resolved), NOT_FOUND_DETAIL
-    )
+    services = ArticleServices.of(request)
+    resolved = await services.database.read(resolve_address, query.path, services.site)
+    rendered = RenderedArticle(dump_json(ResolvedOut, resolved)).limit_to(actor, services.access_log, NOT_FOUND_DETAIL)
     fields = parse_fields(ResolvedOut, query.fields)
     refuse_fields(fields, "body", "editing")
-    body = pick_json_fields(body, fields)
     counts = (
         discussion_cache_groups(resolved["article"]["id"])
         if "article" in resolved and shows_counts(fields, "article")
         else ()
     )
-    return reply(request, body, groups=(ARTICLES_GROUP, PUBLICATION_GROUP, *counts), private=actor is not ANONYMOUS)
+    groups = (ARTICLES_GROUP, PUBLICATION_GROUP, *counts)
+    return reply(request, rendered.select(fields).json, groups=groups, private=actor is not ANONYMOUS)
+
+
+def reply_articles(
+    request: Request,
+    actor: Actor,
+    articles: Iterable[RenderedArticle],
+    page: PageInfo,
+    fields: FieldTree,
+    *,
+    groups: Iterable[str],
+    version: int | None = None,
+) -> Response:
+    """Answer with a page of articles, each limited to the caller's syndication level and to the selected fields."""
+    return reply(
+        request,
+        render_page(articles, page, fields, actor, ArticleServices.of(request).access_log),
+        groups=groups,
+        version=version,
+        private=actor is not ANONYMOUS,
+        links=next_link(request, page["next"]),
+    )
 
 
 listing_router = APIRouter(prefix="/v1/articles", tags=["articles"])
@@ -320,15 +342,12 @@ async def list_articles(request: Request, query: Annotated[ListQuery, Query()], 
     site, search = services.site, services.search_articles
     find = partial(listing.list_articles, query=query, filters=filters, actor=actor, site=site, search=search)
     page = await run(retry_on_change(find))
-    members = membership_groups(filters, page["resolved"])
-    return reply_json_list(
+    groups = groups_of_list(membership_groups(filters, page.filters), page.ids, counts=shows_counts(fields))
+    return reply_articles(
         request,
-        filter_for_partner(services.access_log, actor, page["data"]),
-        page["page"],
+        actor,
+        page.articles,
+        page.page,
         fields,
-        groups=(
-            *groups_of_list(members, page["ids"], counts=shows_counts(fields)),
-            *((ACTIVITY_GROUP,) if is_by_activity else ()),
-        ),
-        private=actor is not ANONYMOUS,
+        groups=(*groups, ACTIVITY_GROUP) if is_by_activity else groups,
     )

@@ -153,21 +153,6 @@ class DroppedOut(BaseModel):
     )
 
 
-class SingleArticleOut(ArticleOut):
-    """An article with its text."""
-
-    body: BodyOut | None = None
-    editing: EditorsOut | None = None
-    dropped: list[DroppedOut] | None = Field(
-        None, description="In responses to a request with a `body`: content that was dropped."
-    )
-    neighbours: "NeighboursOut | None" = None
-    related: "list[RelatedOut] | None" = None
-    comments: dict[str, Any] | None = Field(
-        None, description="The first page of `GET …/comments`, in its form; null where readers see no discussion."
-    )
-
-
 class ListedArticleOut(ArticleOut):
     """An article in a list, with its text only if `formats` names a format."""
 
@@ -198,6 +183,21 @@ class RelatedOut(BaseModel):
     score: float | None = Field(description="Similarity of the texts, 0 to 1; null unless `automatic`.")
     reason: RelatedReasonOut
     article: ListedArticleOut
+
+
+class SingleArticleOut(ArticleOut):
+    """An article with its text."""
+
+    body: BodyOut | None = None
+    editing: EditorsOut | None = None
+    dropped: list[DroppedOut] | None = Field(
+        None, description="In responses to a request with a `body`: content that was dropped."
+    )
+    neighbours: NeighboursOut | None = None
+    related: list[RelatedOut] | None = None
+    comments: dict[str, Any] | None = Field(
+        None, description="The first page of `GET …/comments`, in its form; null where readers see no discussion."
+    )
 
 
 ArticleList = ListOut[ListedArticleOut]

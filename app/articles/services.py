@@ -6,10 +6,11 @@ from typing import Protocol
 
 from fastapi import Request, Response
 
-from app.articles.cached_json import Include
+from app.articles.includes import Include
 from app.articles.listing import SearchArticles
-from app.articles.partners import AccessLog, EarlyAccess
 from app.articles.projection import IndexArticle
+from app.articles.reading import EarlyAccess
+from app.articles.rendering import AccessLog
 from app.articles.site import Site
 from app.identity.schemas import Actor
 from app.publication.services import PublicationServices

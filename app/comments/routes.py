@@ -13,7 +13,8 @@ from sqlmodel import Session
 from starlette.responses import Response
 
 from app.anchors.anchors import QuoteNotFound, StaleRevision, TooManyAnchors
-from app.articles.cached_json import IncludedPart
+from app.articles.includes import ListPosition
+from app.articles.rendering import RenderedArticle
 from app.articles.routes import Retracted, WithheldForLegalReasons, get_visible
 from app.articles.services import ArticleServices
 from app.articles.site import Site
@@ -92,14 +93,14 @@ def cache_groups_of(article_id: str) -> tuple[str, ...]:
     return (*discussion_groups(article_id), f"article:{article_id}")
 
 
-def include_comments(connection: sa.Connection, row: Row, _site: Site, _actor: Actor) -> IncludedPart:
+def include_comments(connection: sa.Connection, row: ListPosition, _site: Site, _actor: Actor) -> RenderedArticle:
     """Return the first page of an article's discussion for `include=comments`; null if readers do not see it."""
     groups = cache_groups_of(row["id"])
     try:
         _, page = reading.list_discussion(connection, row["id"], CommentQuery())
     except NotFound:
-        return IncludedPart(b"null", groups)
-    return IncludedPart(dump_json(CommentList, page), groups)
+        return RenderedArticle(b"null", groups=groups)
+    return RenderedArticle(dump_json(CommentList, page), groups=groups)
 
 
 @comments_router.get(

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable
 
+ARTICLES_GROUP = "articles"  # lists that any article may enter or leave
 PUBLICATION_GROUP = "publication"  # every answer that shows names, notices or pictures beside an article
 ACTIVITY_GROUP = "activity"  # lists that are ordered by activity
 COUNTS_GROUP = "discussions"  # answers that show counts of articles which they do not name

@@ -6,9 +6,16 @@ from typing import Any, NamedTuple, cast
 import sqlalchemy as sa
 from pydantic import BaseModel
 
-from app.articles.cached_json import cache_key_of, render_articles, retry_on_change, select_cached
 from app.articles.discussion_settings import RULE_COLUMNS, join_discussion
 from app.articles.reading import ARTICLE, MEDIA, NOTICE, SERIES, TAG
+from app.articles.rendering import (
+    CachedRow,
+    cache_key_of,
+    fetch_cached,
+    render_articles,
+    retry_on_change,
+    select_cached,
+)
 from app.articles.site import Site
 from app.changes.changes import SHOWN
 from app.comments import reading as comments
@@ -73,9 +80,10 @@ def _articles(connection: sa.Connection, after: str | None, asked: Asked) -> Chu
     values = {"most": FEW, "cache_key": cache_key_of(asked.site)} | ({"after": after} if after else {})
 
     def find(connection: sa.Connection) -> Chunk:
-        found = select_cached(formats=asked.formats, page=page).order_by(page.c.id)
-        rows = connection.execute(found, values).mappings().all()
-        return _chunk(rows, render_articles(connection, rows, asked.site, asked.formats), FEW)
+        query = select_cached(formats=asked.formats, page=page).order_by(page.c.id)
+        rows = fetch_cached(connection, query, CachedRow, values)
+        articles = render_articles(connection, rows, asked.site, asked.formats)
+        return _chunk(rows, [article.json for article in articles], FEW)
 
     return retry_on_change(find)(connection)
 

@@ -13,8 +13,8 @@ from fastapi import APIRouter, Query, Request
 from starlette.responses import Response, StreamingResponse
 from starlette.types import Send
 
-from app.articles.partners import filter_for_partner
 from app.articles.reading import parse_formats
+from app.articles.rendering import limit_for_partner, splice_object
 from app.articles.services import ArticleServices
 from app.changes.schemas import encode
 from app.core.clock import now
@@ -93,7 +93,7 @@ class _Stream(StreamingResponse):
 
 def line(kind: str, item: bytes) -> bytes:
     """One line of an export."""
-    return b'{"type":"' + kind.encode() + b'","data":' + item + b"}\n"
+    return splice_object({"type": kind}, {"data": item}) + b"\n"
 
 
 async def lines(
@@ -152,5 +152,5 @@ async def export_content(request: Request, query: Annotated[ExportQuery, Query()
     )
     who = "key" if actor.kind == "key" else "anonymous"
     first = line("manifest", pydantic_core.to_json(manifest))
-    give = partial(filter_for_partner, ArticleServices.of(request).access_log, actor)
+    give = partial(limit_for_partner, actor, ArticleServices.of(request).access_log)
     return _Stream(lines(db, Asked(site, formats), first, rest=0.0 if who == "key" else 1.0, give=give), who)

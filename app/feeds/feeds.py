@@ -10,20 +10,26 @@ import sqlalchemy as sa
 from pydantic import AfterValidator, BaseModel, Field
 
 from app.articles import listing
-from app.articles.cache_groups import ARTICLES_GROUP, groups_of_list
-from app.articles.cached_json import cache_key_of, render_articles, select_cached
 from app.articles.list_parameters import Filter, ListQuery
-from app.articles.partners import AccessRecord, limit_for_partner
 from app.articles.reading import ARTICLE, ARTICLE_AUTHOR, ARTICLE_TAG, AUTHOR, SECTION, TAG
+from app.articles.rendering import (
+    AccessRecord,
+    CachedRow,
+    cache_key_of,
+    fetch_cached,
+    groups_of_list,
+    parse_for_partner,
+    render_articles,
+    select_cached,
+)
 from app.articles.site import Site
 from app.comments import reading as comments
 from app.comments.schemas import CommentQuery
 from app.core.clock import format_rfc3339, month_bounds, month_of
 from app.core.ids import is_id
 from app.core.problems import NotFound
-from app.db.columns import Row
 from app.db.rows import Statement, fetch_rows
-from app.events.cache_groups import discussion_cache_groups
+from app.events.cache_groups import ARTICLES_GROUP, discussion_cache_groups
 from app.feeds.article_json import ArticleJson, RetractionJson, parse_article
 from app.feeds.entries import (
     COMMENTS_FRAGMENT,
@@ -182,20 +188,26 @@ def _make_retractions(rows: Sequence[RetractedRow], site: Site) -> list[tuple[De
     ]
 
 
+class FeedRow(CachedRow):
+    """A row of cached JSON with the text of the article."""
+
+    body_html: str
+
+
 def _write_articles(
-    connection: sa.Connection, rows: Sequence[Row], publication: Publication, form: str, actor: Actor
+    connection: sa.Connection, rows: Sequence[FeedRow], publication: Publication, form: str, actor: Actor
 ) -> tuple[list[WrittenEntry], Sequence[AccessRecord]]:
     """Write the entries of articles; for a partner, as much as the syndication level of each allows."""
     articles = render_articles(connection, rows, publication.site)
     if not actor.is_partner:
         return [
-            write_article(form, article, row["body_html"], publication)
+            write_article(form, article.json, row["body_html"], publication)
             for row, article in zip(rows, articles, strict=True)
         ], ()
     records: list[AccessRecord] = []
     entries = []
     for row, article in zip(rows, articles, strict=True):
-        if (limited := limit_for_partner(article, records)) is not None:
+        if (limited := parse_for_partner(article, records)) is not None:
             html = row["body_html"] if records[-1].level == "full" else ""
             entries.append(write_entry(form, entry_of_article(cast(ArticleJson, limited), html, publication)))
     return entries, records
@@ -239,7 +251,7 @@ def build_newest_feed(
     return BuiltFeed(feed, entries, _groups_of(subject.group, page["data"]), records)
 
 
-def _groups_of(group: str, rows: Sequence[Row]) -> tuple[str, ...]:
+def _groups_of(group: str, rows: Sequence[CachedRow]) -> tuple[str, ...]:
     return groups_of_list([group], [row["id"] for row in rows], counts=True)
 
 
@@ -307,7 +319,7 @@ def build_archive(
         "skipped": (page - 1) * ARCHIVE_PAGE_SIZE,
         "cache_key": cache_key_of(publication.site),
     }
-    rows = connection.execute(_SELECT_PAGE, values).mappings().all()
+    rows = fetch_cached(connection, _SELECT_PAGE, FeedRow, values)
     if not rows:
         raise NotFound
     has_more, rows = len(rows) > ARCHIVE_PAGE_SIZE, rows[:ARCHIVE_PAGE_SIZE]
@@ -329,11 +341,11 @@ def build_archive(
 _COMMENT_QUERY = CommentQuery(view="all", sort="newest", limit=MAX_FEED_ENTRIES, replies=0)
 
 
-def build_comments_feed(connection: sa.Connection, publication: Publication, row: Row, form: str) -> BuiltFeed:
+def build_comments_feed(connection: sa.Connection, publication: Publication, row: CachedRow, form: str) -> BuiltFeed:
     """Build the feed of the newest comments on an article that readers see; 404 if its discussion is hidden."""
     _, page = comments.list_discussion(connection, row["id"], _COMMENT_QUERY)
     (rendered,) = render_articles(connection, [row], publication.site)
-    article = parse_article(rendered)
+    article = parse_article(rendered.json)
     published = cast(list[CommentContent], page["data"])  # the flat view has no tombstones
     entries = [write_comment(form, comment, article, publication) for comment in published]
     # Only Atom has tombstones.

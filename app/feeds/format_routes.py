@@ -8,22 +8,19 @@ from fastapi import APIRouter, Request
 from pydantic import AfterValidator, Field
 from starlette.responses import Response
 
-from app.articles.cached_json import render_articles, retry_on_change
-from app.articles.partners import filter_one_for_partner
+from app.articles.rendering import RenderedArticle, render_articles, retry_on_change
 from app.articles.routes import Retracted, WithheldForLegalReasons, get_visible, redirect_former_slug
 from app.articles.services import ArticleServices, SendFormat
 from app.core.ids import RefPath
 from app.core.problems import NotFound, document_problems
-from app.db.columns import Row
 from app.db.rows import JsonObject
-from app.events.cache_groups import discussion_cache_groups
 from app.feeds import json_ld, ninjs, prose
 from app.feeds.article_json import EMPTY_BODY, ArticleJson, BodyJson, parse_article
 from app.feeds.schemas import Publication
 from app.identity.access import Public
 from app.identity.schemas import ANONYMOUS, Actor
 from app.publication.responses import REDIRECT_RESPONSE
-from app.web.responses import database, reply, settings
+from app.web.responses import reply, settings
 
 
 class ArticleFormat(NamedTuple):
@@ -72,21 +69,21 @@ async def send_article(request: Request, ref: str, actor: Actor, suffix: str, ta
     publication, article_format = Publication.from_settings(settings(request)), SUFFIXES[suffix]
     services = ArticleServices.of(request)
 
-    def find(connection: sa.Connection) -> tuple[Row, bytes]:
+    def find(connection: sa.Connection) -> RenderedArticle:
         formats = article_format.text_formats
         row = get_visible(connection, ref, actor, publication.site, formats, early=services.early_access)
-        return row, render_articles(connection, [row], publication.site, formats)[0]
+        return render_articles(connection, [row], publication.site, formats)[0]
 
     try:
-        row, rendered = await database(request).read(retry_on_change(find))
+        rendered = await services.database.read(retry_on_change(find))
     except NotFound:
         return await redirect_former_slug(request, ref, actor, tail)
-    article = parse_article(filter_one_for_partner(services.access_log, actor, rendered))
+    article = parse_article(rendered.limit_to(actor, services.access_log).json)
     return reply(
         request,
         article_format.render(article, article.get("body") or EMPTY_BODY, publication),
-        groups=(f"article:{row['id']}", "publication", *discussion_cache_groups(row["id"])),
-        version=row["version"],
+        groups=rendered.cache_groups(counts=True),
+        version=rendered.version,
         private=actor is not ANONYMOUS,
         media_type=article_format.media_type,
     )

@@ -4,6 +4,7 @@ from collections.abc import Iterable
 
 import pydantic_core
 
+from app.articles.rendering import splice_array, splice_object
 from app.db.rows import JsonObject
 from app.feeds.content import drop_empty
 from app.feeds.schemas import Entry, Feed
@@ -23,7 +24,7 @@ def write_document(feed: Feed, entries: Iterable[bytes]) -> bytes:
         "authors": [{"name": feed.author}] if feed.author else [],
         "hubs": [{"type": "WebSub", "url": hub} for hub in feed.hubs],
     }
-    return pydantic_core.to_json(drop_empty(members))[:-1] + b',"items":[' + b",".join(entries) + b"]}"
+    return splice_object(drop_empty(members), {"items": splice_array(entries)})
 
 
 def write_entry(entry: Entry) -> bytes:

@@ -8,8 +8,8 @@ from fastapi import APIRouter, Query, Request
 from starlette.responses import RedirectResponse, Response
 
 from app.articles.addresses import NOT_FOUND_DETAIL, find_by_former_address, resolve_address
-from app.articles.cached_json import retry_on_change
 from app.articles.reading import is_visible
+from app.articles.rendering import retry_on_change
 from app.articles.routes import Retracted, WithheldForLegalReasons, get_visible
 from app.articles.services import ArticleServices
 from app.core.ids import RefPath

@@ -1,18 +1,26 @@
 """Fronts: curated pages of blocks of articles."""
 
 from collections.abc import Sequence
-from datetime import datetime
 from functools import lru_cache
 from typing import Any, NamedTuple
 
-import pydantic_core
 import sqlalchemy as sa
 from sqlalchemy.sql.elements import ColumnElement
 from sqlmodel import Session, select
 
 from app.articles.activity import ACTIVITY, activity_column
-from app.articles.cached_json import SnapshotChanged, cache_key_of, render_articles, select_cached
 from app.articles.reading import ARTICLE, ARTICLE_AUTHOR, ARTICLE_TAG, select_visible_ids
+from app.articles.rendering import (
+    CachedRow,
+    RenderedArticle,
+    SnapshotChanged,
+    cache_key_of,
+    fetch_cached,
+    render_articles,
+    select_cached,
+    splice_array,
+    splice_object,
+)
 from app.articles.site import Site
 from app.core.clock import format_rfc3339, now
 from app.core.ids import is_id, new_id
@@ -260,7 +268,7 @@ def _select_ids(sources: tuple[tuple[int, Source], ...]) -> Any:
 @lru_cache(1)
 def _select_articles() -> Any:
     ids = sa.bindparam("ids", type_=ARTICLE.c.id.type, expanding=True)
-    return select_cached("updated_at").where(ARTICLE.c.public, ARTICLE.c.id.in_(ids))
+    return select_cached().where(ARTICLE.c.public, ARTICLE.c.id.in_(ids))
 
 
 def _find_candidates(connection: sa.Connection, blocks: Sequence[Row]) -> list[list[str]]:
@@ -305,8 +313,8 @@ def is_indexed(version: Row) -> bool:
     return not any(block["days"] and block["only"] for block in version["blocks"])
 
 
-def render_front(connection: sa.Connection, row: Row, version: Row, site: Site) -> tuple[bytes, datetime, list[str]]:
-    """Render a front as JSON of `FrontOut`; also return its last modification and the ids of its articles.
+def render_front(connection: sa.Connection, row: Row, version: Row, site: Site) -> RenderedArticle:
+    """Render a front as JSON of `FrontOut`.
 
     Pinned articles that are not public are left out. Raises `SnapshotChanged` if another article is no longer
     public.
@@ -315,22 +323,18 @@ def render_front(connection: sa.Connection, row: Row, version: Row, site: Site) 
     chosen = _choose_articles(blocks, _find_candidates(connection, blocks))
     ids = [article_id for block in chosen for article_id in block]
     articles_json: dict[str, bytes] = {}
-    modified = datetime.fromisoformat(version["at"])
     if ids:
-        rows = connection.execute(_select_articles(), {"ids": ids, "cache_key": cache_key_of(site)}).mappings().all()
-        articles_json = dict(zip((card["id"] for card in rows), render_articles(connection, rows, site), strict=True))
-        modified = max(modified, *(card["updated_at"] for card in rows)) if rows else modified
+        values = {"ids": ids, "cache_key": cache_key_of(site)}
+        rows = fetch_cached(connection, _select_articles(), CachedRow, values)
+        articles_json = {article.ids[0]: article.json for article in render_articles(connection, rows, site)}
     parts = []
     for block, article_ids in zip(blocks, chosen, strict=True):
         if block["kind"] != "pinned" and not articles_json.keys() >= set(article_ids):
             raise SnapshotChanged
-        head = pydantic_core.to_json({"kind": block["kind"], "title": block["title"]})
-        articles = b",".join(articles_json[article_id] for article_id in article_ids if article_id in articles_json)
-        parts.append(head[:-1] + b',"articles":[' + articles + b"]}")
-    head = pydantic_core.to_json(
-        {"id": row["id"], "slug": row["slug"], "title": version["title"], "updated_at": version["at"]}
-    )
-    return head[:-1] + b',"blocks":[' + b",".join(parts) + b"]}", modified, list(articles_json)
+        articles = splice_array(articles_json[article_id] for article_id in article_ids if article_id in articles_json)
+        parts.append(splice_object({"kind": block["kind"], "title": block["title"]}, {"articles": articles}))
+    front = {"id": row["id"], "slug": row["slug"], "title": version["title"], "updated_at": version["at"]}
+    return RenderedArticle(splice_object(front, {"blocks": splice_array(parts)}), tuple(articles_json))
 
 
 def follow_merge(session: Session, entry: LoggedEvent) -> None:

@@ -1,6 +1,5 @@
 """Routes of fronts."""
 
-from datetime import datetime
 from functools import partial
 from typing import Annotated
 
@@ -8,15 +7,12 @@ import sqlalchemy as sa
 from fastapi import APIRouter, Depends, Header, Query, Request
 from starlette.responses import Response
 
-from app.articles.cache_groups import ARTICLES_GROUP, groups_of_list, shows_counts
-from app.articles.cached_json import retry_on_change
-from app.articles.partners import filter_one_for_partner
-from app.articles.selection import refuse_fields
+from app.articles.rendering import RenderedArticle, groups_of_list, refuse_fields, retry_on_change, shows_counts
 from app.articles.services import ArticleServices
 from app.core.ids import RefPath
 from app.core.problems import BadRequest, Forbidden, Invalid, NotFound, Unauthorized, document_problems
 from app.db.columns import Row
-from app.events.cache_groups import ACTIVITY_GROUP
+from app.events.cache_groups import ACTIVITY_GROUP, ARTICLES_GROUP
 from app.fronts import fronts
 from app.fronts.schemas import FrontDefinition, FrontIn, FrontOut, FrontQuery, FrontsQuery
 from app.identity.access import VERSION_PROBLEMS, ExpectedVersions, IfMatch, Public, require_scope
@@ -26,7 +22,7 @@ from app.publication.terms import require_all_sections
 from app.web import etag
 from app.web.fields import parse_fields
 from app.web.paging import ListOut
-from app.web.responses import ReadQuery, database, dump_json, pick_json_fields, reply, reply_list
+from app.web.responses import ReadQuery, database, dump_json, reply, reply_list
 
 router = APIRouter(prefix="/v1/fronts", tags=["fronts"])
 Reader = Annotated[Actor, require_scope("content:read")]
@@ -85,7 +81,7 @@ async def get_front(request: Request, front: RefPath, query: Annotated[FrontQuer
     """Get a front with all its blocks. Each article appears once; articles that are not public are left out, in
     previews too.
     """
-    fields, site = parse_fields(FrontOut, query.fields), ArticleServices.of(request).site
+    fields, services = parse_fields(FrontOut, query.fields), ArticleServices.of(request)
     refuse_fields(fields, "body", "editing")
     if query.preview and not actor.may("content:read"):
         raise (Unauthorized if actor is ANONYMOUS else Forbidden)(
@@ -94,25 +90,25 @@ async def get_front(request: Request, front: RefPath, query: Annotated[FrontQuer
     if query.preview:
         require_all_sections(actor)
 
-    def find(connection: sa.Connection) -> tuple[Row, Row, tuple[bytes, datetime, list[str]] | None]:
+    def find(connection: sa.Connection) -> tuple[Row, Row, RenderedArticle | None]:
         row = fronts.find_front(connection, front)
         version = row and ((row["draft"] if query.preview else None) or row["published"])
         if row is None or version is None:
             raise NotFound
-        return row, version, fronts.render_front(connection, row, version, site) if fronts.is_indexed(version) else None
+        quick = fronts.is_indexed(version)
+        return row, version, fronts.render_front(connection, row, version, services.site) if quick else None
 
-    row, version, rendered = await database(request).read(retry_on_change(find))
+    row, version, rendered = await services.database.read(retry_on_change(find))
     if rendered is None:
-        fill = partial(fronts.render_front, row=row, version=version, site=site)
-        rendered = await database(request).scan(retry_on_change(fill))
-    body, _, ids = rendered
+        fill = partial(fronts.render_front, row=row, version=version, site=services.site)
+        rendered = await services.database.scan(retry_on_change(fill))
     counts = shows_counts(fields, "blocks", "articles")
     ranked = any(block["days"] for block in version["blocks"])
     return reply(
         request,
-        pick_json_fields(filter_one_for_partner(ArticleServices.of(request).access_log, actor, body), fields),
+        rendered.limit_to(actor, services.access_log).select(fields).json,
         groups=(
-            *groups_of_list([f"front:{row['id']}", ARTICLES_GROUP], ids, counts=counts),
+            *groups_of_list([f"front:{row['id']}", ARTICLES_GROUP], rendered.ids, counts=counts),
             *((ACTIVITY_GROUP,) if ranked else ()),
         ),
         private=query.preview or actor is not ANONYMOUS,

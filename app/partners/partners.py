@@ -10,10 +10,9 @@ from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import DBAPIError
 from sqlmodel import Session
 
-from app.articles.cached_json import cache_key_of, render_articles, select_cached
-from app.articles.partners import AccessRecord
 from app.articles.projection import WrongState, lock_article
 from app.articles.reading import ARTICLE
+from app.articles.rendering import AccessRecord, cache_key_of, render_articles, select_cached
 from app.articles.site import Site
 from app.core.clock import now
 from app.core.ids import is_id, new_id

@@ -1,16 +1,15 @@
 """Partners over HTTP: editors name them and read the ledger; they read what they are named for."""
 
-from typing import Annotated
+from typing import Annotated, Any
 
 import sqlalchemy as sa
 from fastapi import APIRouter, Query, Request
 from starlette.responses import Response
 
-from app.articles.cached_json import retry_on_change
 from app.articles.editorial_routes import EDIT_RESPONSES
-from app.articles.partners import filter_for_partner
+from app.articles.rendering import refuse_fields, resolve_formats, retry_on_change
+from app.articles.routes import reply_articles
 from app.articles.schemas import ArticleList, ListedArticleOut
-from app.articles.selection import refuse_fields, resolve_formats
 from app.articles.services import ArticleServices
 from app.core.ids import RefPath
 from app.core.problems import Forbidden, NotFound, Unauthorized, document_problems
@@ -21,7 +20,7 @@ from app.partners import partners
 from app.partners.schemas import EarlyQuery, FetchOut, PartnersIn, PartnersOut
 from app.web.fields import parse_fields
 from app.web.paging import ListOut, PageQuery
-from app.web.responses import ReadQuery, database, dump_json, reply, reply_json_list, reply_list
+from app.web.responses import ReadQuery, database, dump_json, reply, reply_list
 
 router = APIRouter(prefix="/v1", tags=["syndication"])
 Reader = Annotated[Actor, require_scope("content:read")]
@@ -108,9 +107,8 @@ async def list_embargoed_articles(request: Request, query: Annotated[EarlyQuery,
         fields = {**fields, "body": True}
     site = ArticleServices.of(request).site
 
-    def find(connection: sa.Connection) -> dict[str, object]:
+    def find(connection: sa.Connection) -> dict[str, Any]:
         return partners.early(connection, actor, site, formats, query)
 
     page = await database(request).read(retry_on_change(find))
-    items = filter_for_partner(ArticleServices.of(request).access_log, actor, page["data"])  # type: ignore[arg-type]
-    return reply_json_list(request, items, page["page"], fields, groups=(), private=True)  # type: ignore[arg-type]
+    return reply_articles(request, actor, page["data"], page["page"], fields, groups=())

@@ -4,21 +4,30 @@ from collections.abc import Sequence
 from functools import lru_cache
 from typing import Any, NamedTuple
 
-import pydantic_core
 import sqlalchemy as sa
 from sqlalchemy.sql.elements import ColumnElement
 from sqlmodel import Session
 
-from app.articles.cache_groups import ARTICLES_GROUP
-from app.articles.cached_json import IncludedPart, cache_key_of, render_articles, select_cached
 from app.articles.exposure import check_attachment
+from app.articles.includes import ListPosition
 from app.articles.projection import lock_article
 from app.articles.reading import ARTICLE, SERIES, can_read_drafts, visible_to
+from app.articles.rendering import (
+    CachedRow,
+    RenderedArticle,
+    cache_key_of,
+    fetch_cached,
+    render_articles,
+    select_cached,
+    splice_array,
+    splice_object,
+)
 from app.articles.site import Site
 from app.core.ids import is_id
 from app.core.problems import Invalid
-from app.db.columns import Row, table_of
-from app.events.cache_groups import counts_groups_of
+from app.db.columns import table_of
+from app.db.rows import JsonObject
+from app.events.cache_groups import ARTICLES_GROUP, counts_groups_of
 from app.events.catalog import RelatedChanged
 from app.events.log import emit
 from app.identity.audit import record_action
@@ -40,8 +49,7 @@ class RelatedLinks(NamedTuple):
 
     article_id: str
     version: int
-    items: list[bytes]
-    ids: Sequence[str] = ()  # of the linked articles
+    items: Sequence[RenderedArticle]
 
 
 def _select_article(column: ColumnElement[Any], *conditions: ColumnElement[bool]) -> sa.CTE:
@@ -118,7 +126,18 @@ def _select_related(by: str, formats: tuple[str, ...], actor: Actor) -> sa.Selec
     return cards.where(is_visible).order_by(rows.c.kind, rows.c.place, rows.c.id.desc()).limit(_LIMIT_PARAMETER)
 
 
-def _present_reason(row: Row) -> dict[str, Any]:
+class RelatedRow(CachedRow):
+    """A linked article: why it is related, and the article whose links they are."""
+
+    kind: int  # place in KINDS
+    score: int | None
+    terms: list[str] | None
+    of: str
+    choice: int | None
+    series: str | None
+
+
+def _present_reason(row: RelatedRow) -> JsonObject:
     terms = row["terms"] or []
     if row["kind"] == 0:
         text = "Chosen by the editors."
@@ -132,24 +151,22 @@ def _present_reason(row: Row) -> dict[str, Any]:
     return {"terms": terms, "text": text}
 
 
-def _render_item(row: Row, article: bytes) -> bytes:
+def _render_link(row: RelatedRow, article: RenderedArticle) -> RenderedArticle:
     score = None if row["score"] is None else row["score"] / MAX_SCORE
-    head = pydantic_core.to_json({"kind": KINDS[row["kind"]], "score": score, "reason": _present_reason(row)})
-    return head[:-1] + b',"article":' + article + b"}"
+    link: JsonObject = {"kind": KINDS[row["kind"]], "score": score, "reason": _present_reason(row)}
+    return article._replace(json=splice_object(link, {"article": article.json}))
 
 
 def _read_related(
     connection: sa.Connection, by: str, ref: str, actor: Actor, site: Site, formats: tuple[str, ...], limit: int
 ) -> RelatedLinks | None:
     statement = _select_related(by, formats, actor if can_read_drafts(actor) else ANONYMOUS)
-    rows = connection.execute(statement, {"ref": ref, "most": limit, "cache_key": cache_key_of(site)}).mappings().all()
+    values = {"ref": ref, "most": limit, "cache_key": cache_key_of(site)}
+    rows = fetch_cached(connection, statement, RelatedRow, values)
     if not rows:
         return None
-    items = [
-        _render_item(row, article)
-        for row, article in zip(rows, render_articles(connection, rows, site, formats), strict=True)
-    ]
-    return RelatedLinks(rows[0]["of"], rows[0]["choice"] or 0, items, [row["id"] for row in rows])
+    items = list(map(_render_link, rows, render_articles(connection, rows, site, formats)))
+    return RelatedLinks(rows[0]["of"], rows[0]["choice"] or 0, items)
 
 
 def find_related(
@@ -162,11 +179,11 @@ def find_related(
 
 
 def read_related_of(
-    connection: sa.Connection, row: Row, site: Site, formats: tuple[str, ...], limit: int
+    connection: sa.Connection, article_id: str, site: Site, formats: tuple[str, ...], limit: int
 ) -> RelatedLinks:
     """Read the related articles of an article that the caller may see."""
-    links = _read_related(connection, "row", row["id"], ANONYMOUS, site, formats, limit)
-    return links or RelatedLinks(row["id"], read_version(connection, row["id"]), [])
+    links = _read_related(connection, "row", article_id, ANONYMOUS, site, formats, limit)
+    return links or RelatedLinks(article_id, read_version(connection, article_id), [])
 
 
 def read_version(connection: sa.Connection, article_id: str) -> int:
@@ -175,11 +192,13 @@ def read_version(connection: sa.Connection, article_id: str) -> int:
     return connection.execute(query).scalar_one_or_none() or 0
 
 
-def include_related(connection: sa.Connection, row: Row, site: Site, actor: Actor) -> IncludedPart:
+def include_related(connection: sa.Connection, row: ListPosition, site: Site, actor: Actor) -> RenderedArticle:
     """Return the related articles of an article as a JSON array to include in its response."""
-    links = _read_related(connection, "row", row["id"], actor, site, (), 20)
-    groups = membership_groups(row["id"]) + (counts_groups_of(links.ids) if links else ())
-    return IncludedPart(b"[" + b",".join(links.items if links else ()) + b"]", groups)
+    related = _read_related(connection, "row", row["id"], actor, site, (), 20)
+    links = related.items if related else ()
+    ids = tuple(article_id for link in links for article_id in link.ids)
+    groups = membership_groups(row["id"]) + (counts_groups_of(ids) if related else ())
+    return RenderedArticle(splice_array(link.json for link in links), ids, groups=groups)
 
 
 def membership_groups(article_id: str) -> tuple[str, ...]:

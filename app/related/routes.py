@@ -2,30 +2,32 @@
 
 from typing import Annotated, Any
 
-import pydantic_core
 import sqlalchemy as sa
 from fastapi import APIRouter, Query, Request
 from starlette.responses import Response
 
-from app.articles.cache_groups import groups_of_list, shows_counts
-from app.articles.cached_json import retry_on_change
 from app.articles.editorial_routes import EDIT_RESPONSES
-from app.articles.partners import filter_for_partner
-from app.articles.routes import Retracted, WithheldForLegalReasons, get_visible, redirect_former_slug
+from app.articles.rendering import (
+    groups_of_list,
+    refuse_fields,
+    resolve_formats,
+    retry_on_change,
+    shows_counts,
+    subtree_of,
+)
+from app.articles.routes import Retracted, WithheldForLegalReasons, get_visible, redirect_former_slug, reply_articles
 from app.articles.schemas import RelatedOut
-from app.articles.selection import refuse_fields, resolve_formats, subtree_of
 from app.articles.services import ArticleServices
 from app.core.ids import RefPath
 from app.core.problems import NotFound, document_problems
 from app.db.columns import Row
 from app.identity.access import ExpectedVersions, Public, require_scope
-from app.identity.schemas import ANONYMOUS, Actor
+from app.identity.schemas import Actor
 from app.identity.writes import write
 from app.related import links
 from app.related.links import RelatedLinks
 from app.related.schemas import PinsIn, RelatedList, RelatedQuery
 from app.web.fields import parse_fields
-from app.web.responses import database, reply_json_list
 
 router = APIRouter(prefix="/v1/articles/{article}", tags=["related"])
 Writer = Annotated[Actor, require_scope("content:write")]
@@ -57,34 +59,35 @@ async def list_related_articles(
     Only public articles are listed; editors also see pinned ones that are not public. The ETag carries the version
     of the pinned articles, which `PUT` requires.
     """
-    site, fields = ArticleServices.of(request).site, _parse_fields(query)
+    services, fields = ArticleServices.of(request), _parse_fields(query)
     formats = resolve_formats(query.formats, subtree_of(fields, "article"))
     refuse_fields(fields, "editing")
 
     def find(connection: sa.Connection) -> RelatedLinks:
-        read = links.find_related(connection, article, actor, site, formats, query.limit)
+        read = links.find_related(connection, article, actor, services.site, formats, query.limit)
         if read is None:  # no links, or not public yet: partners may read it early
-            row = get_visible(connection, article, actor, site, early=ArticleServices.of(request).early_access)
-            read = links.read_related_of(connection, row, site, formats, query.limit)
+            row = get_visible(connection, article, actor, services.site, early=services.early_access)
+            read = links.read_related_of(connection, row["id"], services.site, formats, query.limit)
         return read
 
     try:
-        links_read = await database(request).read(retry_on_change(find))
+        links_read = await services.database.read(retry_on_change(find))
     except NotFound:
         return await redirect_former_slug(request, article, actor, "/related")
-    return reply_json_list(
+    ids = [article_id for link in links_read.items for article_id in link.ids]
+    return reply_articles(
         request,
-        filter_for_partner(ArticleServices.of(request).access_log, actor, links_read.items),
+        actor,
+        links_read.items,
         {"next": None, "limit": query.limit, "total": None},
         fields,
         groups=(
             f"article:{links_read.article_id}",
             *groups_of_list(
-                links.membership_groups(links_read.article_id), links_read.ids, counts=shows_counts(fields, "article")
+                links.membership_groups(links_read.article_id), ids, counts=shows_counts(fields, "article")
             ),
         ),
         version=links_read.version,
-        private=actor is not ANONYMOUS,
     )
 
 
@@ -103,7 +106,7 @@ async def pin_related_articles(
 
     def show(connection: sa.Connection, article_id: str) -> Row:
         read = links.find_related(connection, article_id, actor, site)
-        data = [pydantic_core.from_json(item) for item in read.items] if read else []
+        data = [link.parse() for link in read.items] if read else []
         page = {"next": None, "limit": 20, "total": None}
         return {"data": data, "page": page, "version": links.read_version(connection, article_id)}
 

@@ -4,13 +4,12 @@ from collections.abc import Sequence
 from functools import lru_cache
 from typing import Any
 
-import pydantic_core
 import sqlalchemy as sa
 
-from app.articles.cached_json import SnapshotChanged, cache_key_of, render_articles, select_cached
 from app.articles.list_parameters import SORTS, Filter, ListQuery
-from app.articles.listing import SORT_COLUMNS, QueryShape, resolve_filters, shape_of
+from app.articles.listing import SORT_COLUMNS, ArticlePage, QueryShape, resolve_filters, shape_of
 from app.articles.reading import ARTICLE
+from app.articles.rendering import SnapshotChanged, cache_key_of, render_articles, select_cached
 from app.articles.site import Site
 from app.db import yield_cpu
 from app.db.columns import Row
@@ -182,17 +181,15 @@ class Search:
             raise SnapshotChanged
         return [(hit, rows[hit["id"]]) for hit in hits if hit["id"] in rows]
 
-    def page(self, rows: Sequence[Row], cursor: str | None, total: int | None = None) -> dict[str, Any]:
-        """Return articles as JSON with the page information and cache groups."""
-        edits = (lambda row: self.actor.may_in(row["section_id"])) if self.shape.editing else None
-        data = render_articles(self.connection, rows, self.site, self.shape.formats, edits)
-        page = {"next": cursor, "limit": self.query.limit, "total": self.total() if total is None else total}
-        ids = [row["id"] for row in rows]
-        members = {"ids": ids, "resolved": self.groups}
-        return {"data": data, "page": page, **members}
+    def page(self, rows: Sequence[Any], cursor: str | None, total: int | None = None) -> ArticlePage:
+        """Render a page of articles."""
+        editor = self.actor if self.shape.editing else None
+        articles = render_articles(self.connection, rows, self.site, self.shape.formats, editor)
+        total = self.total() if total is None else total
+        return ArticlePage(articles, {"next": cursor, "limit": self.query.limit, "total": total}, self.groups)
 
 
-def _list_in_states(search: Search) -> dict[str, Any]:
+def _list_in_states(search: Search) -> ArticlePage:
     """Return a page of articles in the requested states whose public or newest text matches.
 
     The index holds only public texts. The others, far fewer, are searched one by one.
@@ -221,7 +218,7 @@ def _list_in_states(search: Search) -> dict[str, Any]:
 
 def list_matching(
     connection: sa.Connection, query: ListQuery, groups: tuple[Filter, ...], actor: Actor, site: Site
-) -> dict[str, Any]:
+) -> ArticlePage:
     """List articles that match `q`, in two statements, or one if not sorted by date."""
     search = Search(connection, query, groups, actor, site)
     if search.question.is_empty:
@@ -237,7 +234,7 @@ def list_matching(
 
 def search_articles(
     connection: sa.Connection, query: SearchQuery, groups: tuple[Filter, ...], actor: Actor, site: Site
-) -> dict[str, Any]:
+) -> ArticlePage:
     """Return a page of search results with scores and highlights, in two statements, on PostgreSQL up to seven."""
     groups = resolve_filters(connection, groups, query)
     search = Search(connection, query, groups, actor, site)
@@ -247,11 +244,11 @@ def search_articles(
         hits, cursor = search.ranked() if query.sort == "relevance" else search.by_date()
         shown = search.cards(hits, highlit=True)
         page = search.page([row for _, row in shown], cursor)
-    page["data"] = [
-        item[:-1] + b"," + pydantic_core.to_json(_present_match(search.question, hit, row))[1:]
-        for item, (hit, row) in yield_cpu(zip(page["data"], shown, strict=True))
+    articles = [
+        article.add_members(_present_match(search.question, hit, row))
+        for article, (hit, row) in yield_cpu(zip(page.articles, shown, strict=True))
     ]
-    return page
+    return page._replace(articles=articles)
 
 
 def _present_match(question: Question, hit: Row, row: Row) -> dict[str, Any]:

@@ -6,19 +6,21 @@ from typing import Annotated
 from fastapi import APIRouter, Query, Request
 from starlette.responses import Response
 
-from app.articles.cache_groups import groups_of_list, membership_groups, shows_counts
-from app.articles.cached_json import retry_on_change
-from app.articles.list_parameters import parse_filters
-from app.articles.partners import filter_for_partner
-from app.articles.selection import check_editing, resolve_formats
+from app.articles.list_parameters import membership_groups, parse_filters
+from app.articles.rendering import (
+    check_editing,
+    groups_of_list,
+    resolve_formats,
+    retry_on_change,
+    shows_counts,
+)
+from app.articles.routes import reply_articles
 from app.articles.services import ArticleServices
 from app.core.problems import document_problems
 from app.identity.access import Public
-from app.identity.schemas import ANONYMOUS
 from app.search import finding
 from app.search.schemas import FoundArticleOut, FoundList, SearchQuery
 from app.web.fields import parse_fields
-from app.web.responses import aside, reply_json_list
 
 router = APIRouter(prefix="/v1/search", tags=["search"])
 
@@ -39,15 +41,14 @@ async def search_articles(request: Request, query: Annotated[SearchQuery, Query(
         fields = {**fields, "body": True}
     query = query.model_copy(update={"formats": ",".join(formats) or None})
     groups = parse_filters(query)
-    find = partial(
-        finding.search_articles, query=query, groups=groups, actor=actor, site=ArticleServices.of(request).site
-    )
-    page = await aside(request).scan(retry_on_change(find))
-    return reply_json_list(
+    services = ArticleServices.of(request)
+    find = partial(finding.search_articles, query=query, groups=groups, actor=actor, site=services.site)
+    page = await services.query_processes.scan(retry_on_change(find))
+    return reply_articles(
         request,
-        filter_for_partner(ArticleServices.of(request).access_log, actor, page["data"]),
-        page["page"],
+        actor,
+        page.articles,
+        page.page,
         fields,
-        groups=groups_of_list(membership_groups(groups, page["resolved"]), page["ids"], counts=shows_counts(fields)),
-        private=actor is not ANONYMOUS,
+        groups=groups_of_list(membership_groups(groups, page.filters), page.ids, counts=shows_counts(fields)),
     )

@@ -8,7 +8,6 @@ from typing import Any, cast
 from urllib.parse import quote
 
 import brotli
-import pydantic_core
 import zstandard
 from fastapi import Request
 from pydantic import BaseModel, Field
@@ -20,7 +19,6 @@ from app.core.settings import Settings
 from app.db import Database, QueryProcesses
 from app.db.columns import Row
 from app.web import etag
-from app.web.fields import pick_fields
 from app.web.freshness import format_http_date, parse_http_date
 from app.web.offload import Offload
 from app.web.services import WebServices
@@ -216,7 +214,8 @@ def redirect(request: Request, location: str, groups: Iterable[str]) -> Response
     return RedirectResponse(f"{quote(location)}{query}", 301, headers)
 
 
-def _next_link(request: Request, cursor: str | None) -> dict[str, str] | None:
+def next_link(request: Request, cursor: str | None) -> dict[str, str] | None:
+    """Return the links of a page of a list: the next page, unless it is the last."""
     # Relative to the address that was asked: `Host` is the client's word and must not get into a kept answer.
     if cursor is None:
         return None
@@ -232,24 +231,7 @@ def _next_link(request: Request, cursor: str | None) -> dict[str, str] | None:
 def reply_list(request: Request, model: type[BaseModel], page: Mapping[str, Any], fields: Any, **more: Any) -> Response:
     """A page of a list, with its `next` link; `fields` limits each row, see `app.web.fields`."""
     include = {"data": {"__all__": fields}, "page": True} if fields else None
-    return reply(request, dump_json(model, page, include), links=_next_link(request, page["page"]["next"]), **more)
-
-
-def reply_json_list(
-    request: Request, items: Iterable[bytes], page: Mapping[str, Any], fields: Any, **more: Any
-) -> Response:
-    """The same for rows that are JSON already."""
-    # Pages are long: each `+` would copy one.
-    rows = b"".join((b"[", b",".join(items), b"]"))
-    if fields:
-        rows = pick_json_fields(rows, {"__all__": fields})
-    body = b"".join((b'{"data":', rows, b',"page":', pydantic_core.to_json(page), b"}"))
-    return reply(request, body, links=_next_link(request, page["next"]), **more)
-
-
-def pick_json_fields(item: bytes, fields: Any) -> bytes:
-    """The chosen fields of what is JSON already."""
-    return pydantic_core.to_json(pick_fields(pydantic_core.from_json(item), fields)) if fields else item
+    return reply(request, dump_json(model, page, include), links=next_link(request, page["page"]["next"]), **more)
 
 
 def dump_json(model: type[BaseModel], value: Any, include: Any = None) -> bytes:

@@ -5,8 +5,8 @@ from collections.abc import Callable
 import sqlalchemy as sa
 from sqlmodel import Session
 
-from app.articles import cached_json
 from app.articles.reading import is_visible
+from app.articles.rendering import find_cached, render_articles, retry_on_change
 from app.articles.site import Site
 from app.comments import reading as comments
 from app.comments.schemas import SingleCommentOut
@@ -41,13 +41,13 @@ def _article_tag(connection: sa.Connection, article_id: str, site: Site) -> str 
     """Return the ETag that anonymous readers get for an article, or None if it is not public."""
 
     def find(connection: sa.Connection) -> str | None:
-        row = cached_json.find_cached(connection, article_id, site, ("html",))
+        row = find_cached(connection, article_id, site, ("html",))
         if row is None or not is_visible(row, ANONYMOUS):
             return None
-        (body,) = cached_json.render_articles(connection, [row], site, ("html",))
-        return etag.make_etag(body, row["version"])
+        (article,) = render_articles(connection, [row], site, ("html",))
+        return etag.make_etag(article.json, article.version)
 
-    return cached_json.retry_on_change(find)(connection)
+    return retry_on_change(find)(connection)
 
 
 def _comment_tag(connection: sa.Connection, comment_id: str) -> str | None:

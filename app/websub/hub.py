@@ -9,7 +9,7 @@ import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlmodel import Session
 
-from app.articles.cached_json import find_cached, retry_on_change
+from app.articles.rendering import find_cached, retry_on_change
 from app.comments.reading import get_readable_article
 from app.core.clock import now
 from app.core.ids import new_id

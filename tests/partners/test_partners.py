@@ -7,7 +7,7 @@ import pytest
 import sqlalchemy as sa
 from starlette.testclient import TestClient
 
-from app.articles.partners import AccessRecord
+from app.articles.rendering import AccessRecord
 from app.core.settings import Settings
 from app.db import Database
 from app.identity import keys

@@ -5,6 +5,7 @@
 
 import json
 import random
+from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -15,6 +16,7 @@ import time_machine
 from app.articles import editing, publishing
 from app.articles.editorial_schemas import ArticleIn, ArticlePatch, RetractIn
 from app.articles.reading import ARTICLE
+from app.articles.rendering import RenderedArticle
 from app.articles.site import Site
 from app.core.problems import Conflict
 from app.db import Database
@@ -170,9 +172,9 @@ class Walk:
                 pass
 
 
-def ids_of(items: list[bytes]) -> list[str]:
+def ids_of(items: Sequence[RenderedArticle]) -> list[str]:
     """The articles of some links."""
-    return [json.loads(item)["article"]["id"] for item in items]
+    return [json.loads(item.json)["article"]["id"] for item in items]
 
 
 @pytest.fixture

@@ -1,0 +1,430 @@
+"""JSON of articles: cached beside their rows, built where that is stale, and put together to answers.
+
+All splicing of JSON is done here. Counts, which change too often to be cached, and the text, neighbours and other parts
+that few requests ask for, are appended to the cached object. Every answer with articles is limited to a partner's
+syndication level and to the selected fields here.
+"""
+
+import contextlib
+import hashlib
+import json
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from datetime import datetime
+from functools import lru_cache, partial
+from typing import NamedTuple, Protocol, TypeAlias, TypedDict, TypeVar, cast
+
+import pydantic_core
+import sqlalchemy as sa
+
+from app.articles import discussion_settings as discussion
+from app.articles.media_addresses import present_body
+from app.articles.reading import (
+    ARTICLE,
+    EDITING_COLUMNS,
+    REVISION,
+    can_read_drafts,
+    parse_formats,
+    present_article,
+    select_articles,
+)
+from app.articles.schemas import TEXT_FORMATS, ArticleOut, CachedArticleOut
+from app.articles.site import Site
+from app.core.clock import now
+from app.core.ids import is_id
+from app.core.problems import Forbidden, InvalidParameter, NotFound, Unauthorized, Unavailable
+from app.db.columns import as_sort_text, table_of
+from app.db.prepared import Prepared
+from app.db.rows import Column, JsonObject, Statement
+from app.events.cache_groups import PUBLICATION_GROUP, counts_groups_of, discussion_cache_groups
+from app.identity.schemas import ANONYMOUS, Actor
+from app.publication.schemas import Level
+from app.publication.tables import Generation
+from app.web.fields import pick_fields
+from app.web.responses import dump_json
+
+T = TypeVar("T")
+MAX_READ_ATTEMPTS = 5
+FieldTree: TypeAlias = Mapping[str, object] | None
+"""The `fields` parameter as `parse_fields` returns it; None: all fields."""
+_GENERATION = table_of(Generation)
+CURRENT_GENERATION = sa.select(_GENERATION.c.n).where(
+    _GENERATION.c.id == 1, _GENERATION.c.made_for == sa.bindparam("cache_key", type_=sa.String())
+)
+"""Selects the generation of which cached JSON is fresh; no row if the site or the schema has changed."""
+_COUNT_FIELDS = {"discussion", "reactions"}
+
+
+def splice_array(items: Iterable[bytes]) -> bytes:
+    """Return a JSON array of items that are JSON already."""
+    return b"".join((b"[", b",".join(items), b"]"))
+
+
+def splice_object(members: JsonObject, parts: Mapping[str, bytes]) -> bytes:
+    """Return a JSON object of some members, followed by others whose values are JSON already."""
+    written = [_dump_members(members)] if members else []
+    return b"{%b}" % b",".join([*written, *(b'"%b":%b' % (name.encode(), part) for name, part in parts.items())])
+
+
+def _dump_members(members: JsonObject) -> bytes:
+    return pydantic_core.to_json(members)[1:-1]
+
+
+class AccessRecord(NamedTuple):
+    """One article that was sent to a partner."""
+
+    article_id: str
+    revision: int
+    level: Level
+
+
+class AccessLog(Protocol):
+    """Records which articles were sent to partners; the room `partners` implements it."""
+
+    def note(self, key_id: str, receipts: Sequence[AccessRecord]) -> None: ...
+
+
+class RenderedArticle(NamedTuple):
+    """Finished JSON of an article, or of an answer that holds articles, with its version and cache groups."""
+
+    json: bytes
+    ids: tuple[str, ...] = ()  # of the articles in it
+    version: int | None = None  # of the article, for the ETag
+    groups: tuple[str, ...] = ()  # cache groups of added parts
+
+    def parse(self) -> JsonObject:
+        """Return the JSON as a dictionary."""
+        return cast(JsonObject, pydantic_core.from_json(self.json))
+
+    def add_members(self, members: JsonObject) -> "RenderedArticle":
+        """Append members to the object."""
+        return self._replace(json=b"".join((self.json[:-1], b",", _dump_members(members), b"}")))
+
+    def include(self, parts: Mapping[str, "RenderedArticle"]) -> "RenderedArticle":
+        """Append parts as members, with their cache groups."""
+        if not parts:
+            return self
+        added = b",".join(b'"%b":%b' % (name.encode(), part.json) for name, part in parts.items())
+        groups = tuple(group for part in parts.values() for group in part.groups)
+        return self._replace(json=b"".join((self.json[:-1], b",", added, b"}")), groups=self.groups + groups)
+
+    def limit_to(self, actor: Actor, access_log: AccessLog, detail: str = "") -> "RenderedArticle":
+        """Limit all articles in it to the caller's syndication level; 404 with this detail if nothing is left."""
+        for limited in limit_for_partner(actor, access_log, [self.json]):
+            return self if limited is self.json else self._replace(json=limited)
+        raise NotFound(detail)
+
+    def select(self, fields: FieldTree) -> "RenderedArticle":
+        """Select fields; all if None."""
+        return self._replace(json=_select_fields(self.json, fields)) if fields else self
+
+    def cache_groups(self, *, counts: bool) -> Iterable[str]:
+        """Return the cache groups of an answer with this one article, with or without its counts."""
+        (article_id,) = self.ids
+        shown = discussion_cache_groups(article_id) if counts else ()
+        return dict.fromkeys([f"article:{article_id}", PUBLICATION_GROUP, *shown, *self.groups])
+
+
+def _select_fields(item: bytes, fields: Mapping[str, object]) -> bytes:
+    return pydantic_core.to_json(pick_fields(pydantic_core.from_json(item), fields))
+
+
+_REDUCED_FIELDS: dict[str, JsonObject] = {
+    "excerpt": {"text": ""},
+    "headline": {"dek": None, "excerpt": "", "text": ""},
+}
+
+
+def _reduce_article(value: JsonObject, level: Level) -> JsonObject:
+    """Return an article without the fields that a level excludes, and without the text."""
+    reduced = {name: inner for name, inner in value.items() if name != "body"}
+    return reduced | {name: instead for name, instead in _REDUCED_FIELDS[level].items() if name in reduced}
+
+
+def _limit_to_level(value: object, records: list[AccessRecord]) -> object:
+    """Limit an article, and all articles nested in it, to their syndication levels; None for nothing.
+
+    Lists lose articles that partners may not read, and objects whose `article` is one.
+    """
+    if isinstance(value, list):
+        return [limited for item in value if (limited := _limit_to_level(item, records)) is not None]
+    if not isinstance(value, dict):
+        return value
+    if "rights" in value:
+        level = value["rights"]["syndication"]
+        if level == "none":
+            return None
+        records.append(AccessRecord(value["id"], value["revision"], level))
+        if level != "full":
+            if "highlight" in value:
+                value["highlight"] = _reduce_article(value["highlight"], level)
+            value = _reduce_article(value, level)
+    limited = {name: _limit_to_level(inner, records) for name, inner in value.items()}
+    return None if value.get("article") is not None and limited["article"] is None else limited
+
+
+def parse_for_partner(article: RenderedArticle, records: list[AccessRecord]) -> JsonObject | None:
+    """Return an article as partners may read it, adding it to `records`; None if they may not."""
+    return cast("JsonObject | None", _limit_to_level(article.parse(), records))
+
+
+def limit_for_partner(actor: Actor, access_log: AccessLog, answers: Sequence[bytes]) -> Sequence[bytes]:
+    """Return JSON as the caller may read it: partners get articles at their level, which is logged."""
+    if not actor.is_partner:
+        return answers
+    records: list[AccessRecord] = []
+    values = [_limit_to_level(pydantic_core.from_json(answer), records) for answer in answers]
+    access_log.note(str(actor.id), records)
+    return [pydantic_core.to_json(value) for value in values if value is not None]
+
+
+class PageInfo(TypedDict):
+    """The member `page` of a list."""
+
+    next: str | None
+    limit: int
+    total: int | None
+
+
+def render_page(
+    articles: Iterable[RenderedArticle], page: PageInfo, fields: FieldTree, actor: Actor, access_log: AccessLog
+) -> bytes:
+    """Return a page of a list as JSON, its articles limited to the caller's syndication level and to some fields."""
+    rows = splice_array(limit_for_partner(actor, access_log, [article.json for article in articles]))
+    if fields:
+        rows = _select_fields(rows, {"__all__": fields})
+    return b"".join((b'{"data":', rows, b',"page":', pydantic_core.to_json(page), b"}"))
+
+
+def groups_of_list(members: Iterable[str], ids: Iterable[str], *, counts: bool) -> tuple[str, ...]:
+    """Return the cache groups of an answer that holds these articles.
+
+    It depends on `members`, which decide what articles are in it, on `publication` for names, notices and pictures,
+    and, where it shows counts, on a group for the counts of each article.
+    """
+    return (*members, PUBLICATION_GROUP, *(counts_groups_of(ids) if counts else ()))
+
+
+def subtree_of(tree: object, *path: str) -> FieldTree:
+    """Return the selected fields of a part of an answer; None for all or none of it."""
+    for name in path:
+        tree = tree.get(name) if isinstance(tree, Mapping) else None
+        if isinstance(tree, Mapping) and "__all__" in tree:
+            tree = tree["__all__"]
+    return tree if isinstance(tree, Mapping) else None
+
+
+def shows_counts(fields: FieldTree, *path: str) -> bool:
+    """Whether the selected fields include counts of the articles at a path."""
+    tree: object = fields
+    for name in path:
+        if not isinstance(tree, Mapping):
+            return True
+        inner = tree.get("__all__", tree)
+        tree = inner.get(name, {}) if isinstance(inner, Mapping) else inner
+    if isinstance(tree, Mapping):
+        tree = tree.get("__all__", tree)
+    return not isinstance(tree, Mapping) or bool(_COUNT_FIELDS & tree.keys())
+
+
+def _iterate_names(tree: object) -> Iterator[str]:
+    if isinstance(tree, Mapping):
+        for name, inner in tree.items():
+            yield name
+            yield from _iterate_names(inner)
+
+
+def refuse_fields(tree: FieldTree, *names: str) -> None:
+    """Answer 400 for selected fields that this answer does not have."""
+    for name in names:
+        if name in _iterate_names(tree):
+            raise InvalidParameter(
+                "fields", f"fields: {name} is not part of this response. Request the article itself."
+            )
+
+
+def check_editing(tree: FieldTree, actor: Actor) -> None:
+    """Answer 401 or 403 for `fields=editing` by a caller who may not read it."""
+    if tree and "editing" in tree and not can_read_drafts(actor):
+        raise (Unauthorized if actor is ANONYMOUS else Forbidden)(
+            "editing needs a key with the scope content:read or content:write."
+        )
+
+
+def resolve_formats(formats: str | None, *trees: FieldTree, default: tuple[str, ...] = ()) -> tuple[str, ...]:
+    """Return the text formats that `formats` names or that selected fields need: `fields=body.html` needs HTML."""
+    names = set(parse_formats(formats, default))
+    for tree in trees:
+        body = tree.get("body") if tree else None
+        if isinstance(body, Mapping):
+            names |= body.keys()
+        elif body and not names:
+            names.add("html")
+    return tuple(name for name in TEXT_FORMATS if name in names)
+
+
+class SnapshotChanged(Exception):
+    """An article changed between the two statements of a read, so its visibility has to be checked again."""
+
+
+def _read_with_retries(find: Callable[[sa.Connection], T], connection: sa.Connection) -> T:
+    for _ in range(MAX_READ_ATTEMPTS):
+        with contextlib.suppress(SnapshotChanged):
+            return find(connection)
+    raise Unavailable("The articles are changing too fast to be read. Try again.")
+
+
+def retry_on_change(find: Callable[[sa.Connection], T]) -> Callable[[sa.Connection], T]:
+    """Wrap a read so that it is repeated on `SnapshotChanged`; the result pickles if `find` does."""
+    return partial(_read_with_retries, find)
+
+
+class CachedRow(TypedDict):
+    """A row of `select_cached`: what `render_articles` takes."""
+
+    id: str
+    version: int
+    section_id: str | None
+    card: bytes  # cached JSON, and below the cached rules of its discussion: only while fresh
+    card_discussion: str
+    is_fresh: bool
+    tally: str | None
+
+
+class ArticleRow(CachedRow):
+    """A row of `find_cached`, with the columns that decide who may read the article."""
+
+    public: bool
+    state: str
+    revision: int
+    series_id: str | None
+    published_revision: int | None
+    listed_at: datetime
+    updated_at: datetime
+    retraction: JsonObject | None
+
+
+C = TypeVar("C", bound=CachedRow)
+
+
+def fetch_cached(
+    connection: sa.Connection, statement: Statement, row_type: type[C], values: Mapping[str, object]
+) -> list[C]:
+    """Run a statement over `select_cached`; `row_type` is `CachedRow`, or declares columns that were added to it."""
+    result = connection.execute(statement, values)
+    if missing := row_type.__annotations__.keys() - result.keys():
+        raise TypeError(f"the statement lacks columns of {row_type.__name__}: {sorted(missing)}")
+    return [cast(C, row) for row in result.mappings()]
+
+
+_SINGLE_COLUMNS = "public state revision series_id published_revision listed_at updated_at retraction".split()
+
+
+@lru_cache(16)
+def cache_key_of(site: Site) -> str:
+    """Return a hash of what cached JSON depends on besides the tables: the site's addresses and the schema."""
+    form = json.dumps(ArticleOut.model_json_schema(), sort_keys=True)
+    return hashlib.sha256(f"{site.url}\n{site.path}\n{site.api}\n{site.zone}\n{form}".encode()).hexdigest()
+
+
+def select_cached(
+    *names: str, formats: tuple[str, ...] = (), editing: bool = False, page: sa.Subquery | None = None
+) -> Statement:
+    """Select the columns of `CachedRow`, named columns, the text as `body_{format}`, and what editors see.
+
+    Takes the parameter `cache_key`. In pages times are selected as text, because only the newest is ever parsed.
+    """
+    selected = dict.fromkeys(["id", "version", "section_id", *names, *(EDITING_COLUMNS if editing else ())])
+    columns: list[Column] = [*(ARTICLE.c[name] for name in selected), ARTICLE.c.card]
+    columns.append((ARTICLE.c.card_stamp == CURRENT_GENERATION.scalar_subquery()).label("is_fresh"))
+    tables: sa.FromClause = ARTICLE if page is None else page.join(ARTICLE, ARTICLE.c.id == page.c.id)
+    if formats:
+        tables = tables.join(REVISION, (REVISION.c.article_id == ARTICLE.c.id) & (REVISION.c.n == ARTICLE.c.revision))
+        columns += [REVISION.c[name].label(f"body_{name}") for name in formats]
+    tables = tables.outerjoin(discussion.ARTICLE_TALLY, discussion.ARTICLE_TALLY.c.article_id == ARTICLE.c.id)
+    columns += [ARTICLE.c.card_discussion, discussion.TALLY_COLUMN]
+    if page is not None:
+        columns += [as_sort_text(page.c.key).label("key"), as_sort_text(ARTICLE.c.updated_at).label("updated_at")]
+    return sa.select(*columns).select_from(tables)
+
+
+@lru_cache(64)
+def _select_one(formats: tuple[str, ...], by_id: bool, editing: bool) -> Prepared[ArticleRow]:
+    column = ARTICLE.c.id if by_id else ARTICLE.c.slug
+    statement = select_cached(*_SINGLE_COLUMNS, formats=formats, editing=editing)
+    return Prepared(statement.where(column == sa.bindparam("ref", type_=column.type)))
+
+
+def find_cached(
+    connection: sa.Connection, ref: str, site: Site, formats: tuple[str, ...] = (), *, editing: bool = False
+) -> ArticleRow | None:
+    """Find a row of `select_cached` by id or slug, whoever may read it; check `is_visible` before showing it."""
+    values = {"ref": ref, "cache_key": cache_key_of(site)}
+    return _select_one(formats, is_id(ref), editing).row(connection, values)
+
+
+class BuiltArticle(NamedTuple):
+    """Cached JSON built from the tables, and the version and mark of the article that it was built from."""
+
+    version: int
+    mark: int
+    json: bytes
+    rules: str
+
+
+def build_articles(connection: sa.Connection, ids: Sequence[str], site: Site) -> dict[str, BuiltArticle]:
+    """Build the cached JSON of articles from the tables; returns it by id."""
+    rows = connection.execute(select_articles().where(ARTICLE.c.id.in_(ids))).mappings()
+    return {
+        row["id"]: BuiltArticle(
+            row["version"],
+            row["card_stamp"],
+            dump_json(CachedArticleOut, present_article(row, site)),
+            discussion.serialize_rules(row),
+        )
+        for row in rows
+    }
+
+
+@lru_cache(4096)
+def _render_rules(rules: str, tally: str | None, names: tuple[str, ...]) -> tuple[datetime | None, bytes, bytes]:
+    """Return when a discussion closes, and its members of the article's JSON before and after that."""
+    stored, counts = discussion.parse_rules(rules), discussion.parse_tally(tally, names)
+    closed = stored._replace(state="closed") if stored.state == "open" else stored
+    before, after = (_dump_members(discussion.discussion_members(each, counts)) for each in (stored, closed))
+    return stored.closes_at, before, after
+
+
+def render_articles(
+    connection: sa.Connection,
+    rows: Sequence[CachedRow],
+    site: Site,
+    formats: Sequence[str] = (),
+    editor: Actor | None = None,
+) -> list[RenderedArticle]:
+    """Render articles in the order of rows from `select_cached`; an `editor` also sees `editing` in their sections.
+
+    Builds those that are stale with one more statement. Raises `SnapshotChanged` if one changed after its row was read.
+    """
+    missing = [row["id"] for row in rows if not row["is_fresh"]]
+    built = build_articles(connection, missing, site) if missing else {}
+    if missing and any(_has_changed(row, built.get(row["id"])) for row in rows):
+        raise SnapshotChanged
+    articles, at, names = [], now(), site.reactions
+    for row in rows:
+        new = built.get(row["id"]) if built else None
+        cached, rules = (new.json, new.rules) if new else (row["card"], row["card_discussion"])
+        closes_at, before, after = _render_rules(rules, row["tally"], names)
+        parts = [cached[:-1], b",", before if closes_at is None or at < closes_at else after]
+        if formats:
+            parts += (b",", _dump_members({"body": present_body(row, formats, site.api)}))
+        if editor is not None and editor.may_in(row["section_id"]):
+            columns: Mapping[str, object] = row
+            parts += (b",", _dump_members({"editing": {name: columns[name] for name in EDITING_COLUMNS}}))
+        parts.append(b"}")
+        articles.append(RenderedArticle(b"".join(parts), (row["id"],), row["version"]))
+    return articles
+
+
+def _has_changed(row: CachedRow, new: BuiltArticle | None) -> bool:
+    """Whether an article was deleted, or has another version, since its row was read."""
+    return not row["is_fresh"] if new is None else new.version != row["version"]
