@@ -32,9 +32,9 @@ from app.events.catalog import ArticlePurged
 from app.events.log import emit
 from app.identity.audit import record_action
 from app.identity.schemas import Actor
-from app.publication import authors, notices, sections, tags
 from app.publication import media_library as media
-from app.publication import series as series_terms
+from app.publication import notices
+from app.publication.taxonomies import AUTHORS, SECTIONS, SERIES, TAGS
 
 MAX_SLUG_ATTEMPTS = 5  # when another request takes the generated slug first
 
@@ -101,15 +101,15 @@ def _text_changes(
         name: getattr(data, name) for name in ("title", "dek", "type", "language") if name in given
     }
     if "section" in given:
-        changes["section_id"] = sections.require_section(session, data.section) if data.section else None
+        changes["section_id"] = SECTIONS.require(session, data.section, "/section") if data.section else None
     if "series" in given:
-        changes["series_id"] = series_terms.require_series(session, data.series) if data.series else None
+        changes["series_id"] = SERIES.require(session, data.series, "/series") if data.series else None
     if "image" in given:
         changes["image_id"] = media.require_media(session, data.image) if data.image else None
     if "authors" in given:
-        changes["authors"] = authors.require_authors(session, data.authors)
+        changes["authors"] = AUTHORS.require_all(session, data.authors)
     if "tags" in given:
-        changes["tags"] = tags.require_tags(session, actor, data.tags)
+        changes["tags"] = TAGS.require_all(session, actor, data.tags)
     if "body" in given:
         changes |= body_columns_of(text or convert_body(data.body, cast("list[Block]", old.blocks) if old else []))
     if not actor.may_in(changes.get("section_id", old.section_id if old else None)):

@@ -10,8 +10,8 @@ from app.articles.projection import IndexArticle, refresh_visibility, take_snaps
 from app.articles.tables import Article, ArticleAuthor, ArticleTag
 from app.db.columns import table_of
 from app.identity.schemas import SYSTEM, Actor
-from app.publication.merges import MERGEABLE_MODELS, begin_merge, end_merge
 from app.publication.tables import TermMerge
+from app.publication.taxonomies import MERGEABLE
 from app.publication.terms import RUNNING
 
 MAX_ARTICLES_PER_STEP, MAX_STEP_SECONDS = 20, 0.03  # a step holds SQLite's writer
@@ -38,7 +38,7 @@ def merge_terms(
     versions: frozenset[int] | None,
 ) -> str:
     """Begin a merge, and finish it at once if it has few articles; otherwise the worker continues it."""
-    merge = begin_merge(session, actor, kind, ref, into, versions)
+    merge = MERGEABLE[kind].begin_merge(session, actor, ref, into, versions)
     under = _select_articles(kind, merge.source_id).subquery()
     merge.total = session.execute(sa.select(sa.func.count()).select_from(under)).scalar_one()
     session.flush()
@@ -70,11 +70,9 @@ def _move_step(session: Session, index_article: IndexArticle, merge: TermMerge) 
         if time.monotonic() > until and merge.total > MAX_ARTICLES_PER_STEP:
             return
     session.flush()
-    session.get(
-        MERGEABLE_MODELS[merge.kind], merge.source_id, with_for_update=True
-    )  # no article can be filed under it from here on
+    MERGEABLE[merge.kind].lock_source(session, merge)
     if session.execute(_select_articles(merge.kind, merge.source_id).limit(1)).first() is None:
-        end_merge(session, merge)
+        MERGEABLE[merge.kind].end_merge(session, merge)
 
 
 def _move_article(session: Session, article: Article, merge: TermMerge) -> None:

@@ -15,7 +15,9 @@ from app.articles.tables import Article, ArticleAuthor, ArticleTag, Revision
 from app.core.ids import is_id
 from app.core.problems import InvalidParameter
 from app.db.columns import Row, json_rows, table_of
+from app.db.rows import fetch_row
 from app.identity.schemas import Actor
+from app.publication.notice_targets import NoticeTarget
 from app.publication.schemas import present_image
 from app.publication.section_tree import CLOSURE
 from app.publication.tables import Author, Media, Notice, Section, Series, Tag
@@ -167,14 +169,14 @@ def find_article(connection: sa.Connection, ref: str, formats: tuple[str, ...] =
     return connection.execute(_select_article(formats, is_id(ref)), {"ref": ref}).mappings().first()
 
 
-def find_notice_target(connection: sa.Connection, ref: str) -> sa.RowMapping | None:
+def find_notice_target(connection: sa.Connection, ref: str) -> NoticeTarget | None:
     """Find the article of a notice, and whether readers see it now or at a set time."""
     coming = (ARTICLE.c.state == "scheduled") | ((ARTICLE.c.state == "published") & ARTICLE.c.due_at.is_not(None))
     column = ARTICLE.c.id if is_id(ref) else ARTICLE.c.slug
     query = sa.select(ARTICLE.c.id, ARTICLE.c.section_id, (ARTICLE.c.public | coming).label("shown")).where(
         column == ref
     )
-    return connection.execute(query).mappings().first()
+    return fetch_row(connection, query, NoticeTarget)
 
 
 class ArticlesWithNotices:

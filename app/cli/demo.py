@@ -78,9 +78,9 @@ def load_sample(session: Session) -> bool:
     from app.articles.reading import ArticlesWithNotices
     from app.articles.tables import Article
     from app.identity.schemas import SYSTEM
-    from app.publication import authors, notices, sections
-    from app.publication import series as series_terms
+    from app.publication import notices
     from app.publication.schemas import AuthorIn, NoticeIn, SectionIn, SeriesIn
+    from app.publication.taxonomies import AUTHORS, SECTIONS, SERIES
     from app.search.indexing import index_article
 
     if session.exec(select(Article.id).limit(1)).first() is not None:
@@ -89,11 +89,11 @@ def load_sample(session: Session) -> bool:
         (files("app") / "sample" / "publication.json").read_text(encoding="utf-8")
     )
     for entry in sample["sections"]:
-        sections.create_section(session, SYSTEM, SectionIn(**entry))
+        SECTIONS.create(session, SYSTEM, SectionIn(**entry))
     for entry in sample["authors"]:
-        authors.create_author(session, SYSTEM, AuthorIn(**entry))
+        AUTHORS.create(session, SYSTEM, AuthorIn(**entry))
     for entry in sample["series"]:
-        series_terms.create_series(session, SYSTEM, SeriesIn(**entry))
+        SERIES.create(session, SYSTEM, SeriesIn(**entry))
     for entry in sample["notices"]:
         notices.create_notice(session, SYSTEM, ArticlesWithNotices(), NoticeIn(**entry))
     for entry in [*sample["articles"], *sample["drafts"]]:

@@ -18,7 +18,7 @@ from app.db.columns import Row
 from app.identity import keys
 from app.identity.schemas import SCOPES, SYSTEM, KeyIn, KeyPatch
 from app.publication.api_keys import change_key, create_key
-from app.publication.term_queries import find_section
+from app.publication.taxonomies import SECTIONS
 from app.web.paging import PageQuery
 
 app = typer.Typer(help="Create, list, change and revoke API keys.", no_args_is_help=True)
@@ -158,7 +158,7 @@ def _single(connection: sa.Connection, key: str) -> Row:
 
 def _require_sections(connection: sa.Connection, refs: list[str]) -> None:
     for ref in refs:
-        if find_section(connection, ref) is None:
+        if SECTIONS.find(connection, ref) is None:
             raise Failure(f"There is no section {ref}.")
 
 

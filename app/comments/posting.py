@@ -26,7 +26,7 @@ from app.db.rows import JsonObject, Store, dialect_of, fetch_row
 from app.identity.participants import find_caller, get_or_create_participant
 from app.identity.schemas import Actor
 from app.identity.secrets import Vault
-from app.publication.term_queries import find_author as author_by_ref
+from app.publication.taxonomies import AUTHORS
 from app.publication.term_queries import is_staff_name
 from app.text.names import public_name
 
@@ -191,7 +191,7 @@ def _identify_author(session: Session, poster: Poster, data: CommentIn) -> tuple
     if poster.actor.kind == "anonymous" and name is None:
         raise Invalid("A guest needs a name.", pointer="/author", code="required")
     site_name = claims.name if claims else None
-    profile = author_by_ref(session.connection(), claims.author) if claims and claims.author else None
+    profile = AUTHORS.find(session.connection(), claims.author) if claims and claims.author else None
     person = get_or_create_participant(
         session,
         poster.vault,

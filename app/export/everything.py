@@ -15,9 +15,7 @@ from app.comments.reading import C
 from app.db.columns import table_of
 from app.identity.tables import Participant
 from app.publication.media_library import present_media as picture
-from app.publication.term_queries import SELECT_AUTHORS, SELECT_SECTIONS
-from app.publication.term_queries import present_author as author
-from app.publication.term_queries import present_section as section
+from app.publication.taxonomies import AUTHORS, SECTIONS
 
 FILES_WITH_US = ""  # no address of this server: its files are, or are not, taken along
 FEW, MANY = 50, 500  # rows of a chunk: articles hold their texts
@@ -28,9 +26,9 @@ _SAID = (
     "author_kind badges email source html text created_at edited_at removed_by"
 ).split()
 TERMS: dict[str, tuple[sa.Select[Any], Any]] = {
-    "section": (SELECT_SECTIONS, section),
+    "section": (SECTIONS.select_terms, partial(SECTIONS.present, api=FILES_WITH_US)),
     "tag": (sa.select(TAG), dict),
-    "author": (SELECT_AUTHORS, partial(author, api=FILES_WITH_US)),
+    "author": (AUTHORS.select_terms, partial(AUTHORS.present, api=FILES_WITH_US)),
     "series": (sa.select(SERIES), dict),
     "media": (sa.select(MEDIA), partial(picture, api=FILES_WITH_US)),
     "notice": (sa.select(NOTICE), dict),

@@ -23,10 +23,9 @@ from app.comments.reading import C
 from app.comments.schemas import CommentOut
 from app.db.columns import Row
 from app.export.schemas import PictureOut, StandingNoticeOut
-from app.publication import term_queries as authors
-from app.publication import term_queries as sections
 from app.publication.schemas import AuthorOut, SectionOut, SeriesOut, TagDetailOut
 from app.publication.schemas import present_image as picture
+from app.publication.taxonomies import AUTHORS, SECTIONS
 from app.web.responses import dump_json
 
 FEW, MANY = 50, 500  # rows of a chunk: articles hold their texts
@@ -97,11 +96,11 @@ def _comments() -> sa.Select[Any]:
 
 _SEEN_NOTICE = (NOTICE.c.scope != "article") | sa.exists().where(ARTICLE.c.id == NOTICE.c.target_id, ARTICLE.c.public)
 KINDS: dict[str, Read] = {
-    "section": _plain(sections.SELECT_SECTIONS, SectionOut, lambda row, _: sections.present_section(row)),
+    "section": _plain(SECTIONS.select_terms, SectionOut, lambda row, api: SECTIONS.present(dict(row), api)),
     "tag": _plain(sa.select(TAG), TagDetailOut),
-    "author": _plain(authors.SELECT_AUTHORS, AuthorOut, authors.present_author),
+    "author": _plain(AUTHORS.select_terms, AuthorOut, lambda row, api: AUTHORS.present(dict(row), api)),
     "series": _plain(sa.select(SERIES), SeriesOut),
-    "media": _plain(sa.select(MEDIA).where(SHOWN), PictureOut, picture),
+    "media": _plain(sa.select(MEDIA).where(SHOWN), PictureOut, lambda row, api: picture(dict(row), api)),
     "notice": _plain(sa.select(NOTICE).where(_SEEN_NOTICE), StandingNoticeOut),
     "article": _articles,
     "comment": _plain(_comments(), CommentOut, lambda row, _: comments.present_comment(cast(comments.CommentRow, row))),

@@ -6,7 +6,6 @@ import warnings
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from itertools import islice
-from typing import Any
 
 from PIL import (
     AvifImagePlugin,
@@ -36,7 +35,7 @@ _EXTENSIONS = {
     WebPImagePlugin.WebPImageFile.format: "webp",
     AvifImagePlugin.AvifImageFile.format: "avif",
 }
-_SAVE_OPTIONS: dict[str, dict[str, Any]] = {
+_SAVE_OPTIONS: dict[str, dict[str, object]] = {
     "JPEG": {"quality": 82, "progressive": True, "optimize": True},
     "PNG": {},
     "GIF": {},
@@ -186,7 +185,7 @@ def _to_srgb(image: Image.Image, profile: bytes | None) -> Image.Image:
     return image.convert("RGB")
 
 
-def _encode(image: Image.Image, kind: str, **more: Any) -> bytes:
+def _encode(image: Image.Image, kind: str, **more: object) -> bytes:
     out = io.BytesIO()
     image.save(out, kind, **_SAVE_OPTIONS[kind], **more)
     return out.getvalue()
@@ -196,7 +195,7 @@ def _encode_all(source: Image.Image, kind: str, max_pixels: int) -> tuple[Image.
     """Return the first frame, and all frames encoded with their durations and the number of loops."""
     durations: list[int] = []
     frames = list(_iterate_frames(source, max_pixels, durations))
-    options: dict[str, Any] = {"duration": durations}
+    options: dict[str, object] = {"duration": durations}
     if "loop" in source.info:
         options["loop"] = source.info["loop"]
     if kind == "GIF":

@@ -1,6 +1,6 @@
 """Routes of API keys; all require the scope `admin`."""
 
-from typing import Annotated, Any
+from typing import Annotated
 
 import sqlalchemy as sa
 from fastapi import APIRouter, Query, Request
@@ -9,6 +9,7 @@ from starlette.responses import Response
 from app.core.ids import IdPath
 from app.core.problems import Forbidden, Invalid, NotFound, Unauthorized, document_problems
 from app.db.columns import Row
+from app.db.rows import JsonObject
 from app.identity import keys
 from app.identity.access import require_scope
 from app.identity.keys import KeyRevoked, revoke_api_key
@@ -34,7 +35,7 @@ Admin = Annotated[Actor, require_scope("admin")]
 async def create_key(request: Request, body: KeyIn, actor: Admin) -> Response:
     """Create an API key. The key itself is returned only in this response."""
 
-    def show(connection: sa.Connection, made: tuple[str, str]) -> dict[str, Any]:
+    def show(connection: sa.Connection, made: tuple[str, str]) -> JsonObject:
         return {**(keys.find_api_key(connection, made[0]) or {}), "key": made[1]}
 
     return await write(

@@ -3,8 +3,9 @@
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import datetime
 from hashlib import sha256
-from typing import Any
+from typing import TypedDict
 
 import sqlalchemy as sa
 from sqlmodel import Session
@@ -13,6 +14,7 @@ from app.core import problems
 from app.core.clock import now
 from app.core.ids import is_id, new_id
 from app.db.columns import table_of
+from app.db.rows import JsonObject, fetch_row, get_row
 from app.events.catalog import MediaChanged, MediaDeleted
 from app.events.log import emit
 from app.identity.audit import record_action
@@ -208,26 +210,48 @@ def delete_media(session: Session, actor: Actor, media_id: str, versions: frozen
     terms.delete_row(session, row, versions)
     emit(session, MediaDeleted(subject_id=row.id))
     record_action(session, actor, "media.delete", "media", row.id, {"state": row.state})
-    return [key for key in (row.key, *(copy["key"] for copy in row.renditions)) if key]
+    return [str(key) for key in (row.key, *(copy["key"] for copy in row.renditions)) if key]
+
+
+class MediaRow(TypedDict):
+    """A picture as it is stored."""
+
+    id: str
+    state: str
+    mime: str | None
+    width: int | None
+    height: int | None
+    bytes: int | None
+    sha256: str | None
+    key: str | None
+    url: str | None
+    alt: str
+    caption: str
+    credit: str
+    renditions: list[JsonObject]
+    shown: int
+    version: int
+    created_at: datetime
+    updated_at: datetime
 
 
 _BY_ID = sa.select(_MEDIA).where(_MEDIA.c.id == sa.bindparam("id"))
 NEWEST_FIRST = Sort("-created_at", descending=True)
 
 
-def find_media(connection: sa.Connection, ref: str) -> sa.RowMapping | None:
+def find_media(connection: sa.Connection, ref: str) -> MediaRow | None:
     """Find a picture by its id."""
-    return connection.execute(_BY_ID, {"id": ref}).mappings().first() if is_id(ref) else None
+    return fetch_row(connection, _BY_ID, MediaRow, {"id": ref}) if is_id(ref) else None
 
 
-def present_media(row: Mapping[Any, Any], api: str) -> dict[str, Any]:
+def present_media(row: Mapping[str, object], api: str) -> JsonObject:
     """Shape a row as `MediaOut`, with files at the address of this API."""
     return {**row, **present_image(row, api), "warnings": []}
 
 
-def get_media(connection: sa.Connection, media_id: str, api: str) -> dict[str, Any]:
+def get_media(connection: sa.Connection, media_id: str, api: str) -> JsonObject:
     """Return a picture by id, as `MediaOut`."""
-    return present_media(connection.execute(_BY_ID, {"id": media_id}).mappings().one(), api)
+    return present_media(get_row(connection, _BY_ID, MediaRow, {"id": media_id}), api)
 
 
 def find_sizes(connection: sa.Connection, keys: Collection[str]) -> dict[str, tuple[int | None, int | None]]:
@@ -239,7 +263,7 @@ def find_sizes(connection: sa.Connection, keys: Collection[str]) -> dict[str, tu
     return {row.key: (row.width, row.height) for row in rows}
 
 
-def list_media(connection: sa.Connection, query: PageQuery, api: str) -> dict[str, Any]:
+def list_media(connection: sa.Connection, query: PageQuery, api: str) -> JsonObject:
     """Return a page of pictures, newest first."""
     page = fetch_page(connection, sa.select(_MEDIA), NEWEST_FIRST, _MEDIA.c.created_at, query)
     return {**page, "data": [present_media(row, api) for row in page["data"]]}

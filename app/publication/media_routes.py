@@ -4,15 +4,16 @@ import asyncio
 import hashlib
 import json
 import re
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
-from typing import Annotated, Any
+from typing import Annotated
 
 import sqlalchemy as sa
 from fastapi import APIRouter, Query, Request
 from fastapi.exceptions import RequestValidationError
 from pydantic import ValidationError
+from sqlmodel import Session
 from starlette.datastructures import FormData, UploadFile
 from starlette.responses import Response
 from starlette.types import Message
@@ -27,9 +28,12 @@ from app.core.problems import (
     UnsupportedMediaType,
     document_problems,
 )
+from app.db.rows import JsonObject
 from app.identity.access import ExpectedVersions, ThirdParty
+from app.identity.schemas import Actor
 from app.identity.writes import write
 from app.publication import media_library, responses
+from app.publication.media_library import MediaRow
 from app.publication.responses import DELETE_RESPONSES, UPDATE_RESPONSES, Reader, Reading, Writer
 from app.publication.schemas import MEDIA_PATH, MediaIn, MediaOut, MediaPatch
 from app.publication.services import PublicationServices
@@ -74,12 +78,12 @@ def _store(request: Request) -> Storage:
     return PublicationServices.of(request).media
 
 
-def _show_media(request: Request) -> Callable[[sa.Connection, str], dict[str, Any]]:
+def _show_media(request: Request) -> Callable[[sa.Connection, str], JsonObject]:
     """Return the `show` of a write."""
     return partial(media_library.get_media, api=settings(request).api)
 
 
-def _present(request: Request) -> Callable[[Mapping[Any, Any]], dict[str, Any]]:
+def _present(request: Request) -> Callable[[MediaRow], JsonObject]:
     return partial(media_library.present_media, api=settings(request).api)
 
 
@@ -109,7 +113,7 @@ async def _read_form(request: Request) -> tuple[bytes, MediaIn]:
 
 
 async def _parse_form(form: FormData) -> tuple[bytes, MediaIn]:
-    parts: dict[str, Any] = dict(form)
+    parts: dict[str, UploadFile | str] = dict(form)
     file = parts.pop("file", None)
     if not isinstance(file, UploadFile):
         raise Invalid("The form must have a file in the field file.", pointer="/file", code="missing")
@@ -145,7 +149,7 @@ async def upload_media(request: Request, actor: Writer) -> Response:
     )
     await asyncio.to_thread(media_library.store_files, _store(request), picture)  # no row without its files
 
-    def show_uploaded(connection: sa.Connection, media_id: str) -> dict[str, Any]:
+    def show_uploaded(connection: sa.Connection, media_id: str) -> JsonObject:
         return {**_show_media(request)(connection, media_id), "warnings": media_library.warnings_of(picture)}
 
     answer = await write(
@@ -228,10 +232,10 @@ async def delete_media(request: Request, media: str, versions: ExpectedVersions,
     """Delete a picture and its files; 409 `in_use` while an article or author shows it."""
     keys: list[str] = []
 
-    def action(*args: Any) -> None:
-        keys[:] = media_library.delete_media(*args)
+    def delete(session: Session, actor: Actor) -> None:
+        keys[:] = media_library.delete_media(session, actor, media, versions)
 
-    answer = await write(request, actor, action, media, versions, status=204)
+    answer = await write(request, actor, delete, status=204)
     if keys and not await database(request).read(media_library.is_stored, keys[0]):
         await asyncio.to_thread(media_library.delete_files, _store(request), keys)
     return answer

@@ -10,7 +10,7 @@ from app.core.problems import Forbidden, Unauthorized, document_problems
 from app.identity.access import ExpectedVersions
 from app.identity.writes import write
 from app.publication import notice_targets, notices, responses
-from app.publication.notice_targets import NoticeArticles
+from app.publication.notice_targets import NoticeArticles, NoticeRow
 from app.publication.responses import (
     CREATE_RESPONSES,
     DELETE_RESPONSES,
@@ -58,7 +58,7 @@ async def get_notice(request: Request, notice: str, query: Reading, actor: Reade
     """Return a notice."""
     articles = _articles(request)
 
-    def read(connection: sa.Connection, ref: str) -> sa.RowMapping | None:
+    def read(connection: sa.Connection, ref: str) -> NoticeRow | None:
         return notice_targets.find_notice(connection, actor, articles, ref)
 
     return await responses.reply_row(request, read, notice, NoticeDetailOut, query)

@@ -16,52 +16,42 @@ from app.identity.permissions import require_publish
 from app.identity.schemas import Actor
 from app.publication import terms
 from app.publication.generations import bump_generation
-from app.publication.notice_targets import NoticeArticles, find_target
-from app.publication.references import TERM_TABLES, Kind, resolve_reference
-from app.publication.schemas import NoticeIn, NoticePatch
+from app.publication.notice_targets import NoticeArticles, NoticeTarget, find_target
+from app.publication.schemas import NoticeIn, NoticePatch, NoticeScope
 from app.publication.tables import Notice
-from app.publication.term_queries import is_section_shown
 
 _NOTICE = table_of(Notice)
 
 
 def _find_target(
-    session: Session, actor: Actor, articles: NoticeArticles, scope: str, ref: str | None
-) -> sa.RowMapping | None:
-    """Return the target of a notice, None for the site; 422 if it is missing or a draft of other sections."""
+    session: Session, actor: Actor, articles: NoticeArticles, scope: NoticeScope, ref: str | None
+) -> NoticeTarget | None:
+    """Return the target of a notice, None for the site; 422 if it is missing or a draft of other sections.
+
+    403 if the key is limited to sections that the target does not belong to.
+    """
+    target = None
     if scope == "site":
         if ref is not None:
-            raise Invalid(
-                "A notice of the site has no target. Omit target_id.", pointer="/target_id", code="not_wanted"
-            )
-        return None
-    if ref is None:
-        raise Invalid(f"target_id must be the id or slug of the {scope}.", pointer="/target_id", code="missing")
-    target = find_target(session.connection(), articles, scope, ref)
-    if target is None and scope in TERM_TABLES and (former := resolve_reference(session, cast(Kind, scope), ref)):
-        target = find_target(session.connection(), articles, scope, former.id)
-    if target is None or (scope == "article" and not actor.may_in(target["section_id"])):
-        raise Invalid(f"There is no {scope} with this id or slug.", pointer="/target_id", code="not_found")
+            detail = "A notice of the site has no target. Omit target_id."
+            raise Invalid(detail, pointer="/target_id", code="not_wanted")
+    else:
+        if ref is None:
+            raise Invalid(f"target_id must be the id or slug of the {scope}.", pointer="/target_id", code="missing")
+        target = find_target(session.connection(), articles, scope, ref)
+        if target is None or (scope == "article" and not actor.may_in(target["section_id"])):
+            raise Invalid(f"There is no {scope} with this id or slug.", pointer="/target_id", code="not_found")
+    if not actor.may_in(target["section_id"] if target else None):
+        raise Forbidden("The key is limited to other sections.")
     return target
 
 
-def _check_sections(actor: Actor, scope: str, target: sa.RowMapping | None) -> None:
-    """Raise 403 if the key is limited to sections that the target does not belong to."""
-    column = {"section": "id", "article": "section_id"}.get(scope)
-    if not actor.may_in(target[column] if target and column else None):
-        raise Forbidden("The key is limited to other sections.")
-
-
-def _check_shown(session: Session, actor: Actor, scope: str, target: sa.RowMapping | None) -> None:
+def _check_shown(actor: Actor, target: NoticeTarget | None) -> None:
     """Require `content:publish` where readers see any of the notice's articles."""
     if target is None:
         require_publish(actor)
-    elif scope == "section" and is_section_shown(session.connection(), target["id"]):
-        require_publish(actor, target["id"])
-    elif scope == "article" and target["shown"]:
+    elif target["shown"]:
         require_publish(actor, target["section_id"])
-    elif scope in {"series", "author"} and target["shown"]:
-        require_publish(actor)
 
 
 def _render_words(html: str | None, text: str | None) -> tuple[str, str]:
@@ -74,8 +64,7 @@ def _render_words(html: str | None, text: str | None) -> tuple[str, str]:
 def create_notice(session: Session, actor: Actor, articles: NoticeArticles, data: NoticeIn) -> str:
     """Create a notice; returns its id."""
     target = _find_target(session, actor, articles, data.scope, data.target_id)
-    _check_sections(actor, data.scope, target)
-    _check_shown(session, actor, data.scope, target)
+    _check_shown(actor, target)
     html, text = _render_words(data.html, data.text)
     moment = now()
     row = Notice(
@@ -98,13 +87,11 @@ def create_notice(session: Session, actor: Actor, articles: NoticeArticles, data
 
 def _lock_notice(
     session: Session, actor: Actor, articles: NoticeArticles, notice_id: str
-) -> tuple[Notice, sa.RowMapping | None]:
+) -> tuple[Notice, NoticeTarget | None]:
     row = session.get(Notice, notice_id, with_for_update=True) if is_id(notice_id) else None
     if row is None:
         raise NotFound
-    target = _find_target(session, actor, articles, row.scope, row.target_id)
-    _check_sections(actor, row.scope, target)
-    return row, target
+    return row, _find_target(session, actor, articles, cast(NoticeScope, row.scope), row.target_id)
 
 
 def update_notice(
@@ -121,7 +108,7 @@ def update_notice(
     if "html" in values or "text" in values:
         values["html"], values["text"] = _render_words(values.get("html"), values.get("text"))
     if fields := terms.update_row(actor, row, versions, values, shown=False):
-        _check_shown(session, actor, row.scope, target)
+        _check_shown(actor, target)
         emit(session, NoticeChanged(subject_id=row.id, scope=row.scope, target_id=row.target_id))
         record_action(session, actor, "notice.change", "notice", row.id, {"fields": fields})
     return row.id
@@ -133,7 +120,7 @@ def delete_notice(
     """Delete a notice."""
     row, target = _lock_notice(session, actor, articles, notice_id)
     terms.delete_row(session, row, versions)
-    _check_shown(session, actor, row.scope, target)
+    _check_shown(actor, target)
     bump_generation(session)
     emit(session, NoticeDeleted(subject_id=row.id, scope=row.scope, target_id=row.target_id))
     record_action(session, actor, "notice.delete", "notice", row.id, {"scope": row.scope, "target_id": row.target_id})

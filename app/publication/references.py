@@ -2,13 +2,13 @@
 
 from collections.abc import Mapping, Sequence
 from functools import lru_cache
-from typing import Any, Literal, NamedTuple
+from typing import Literal, NamedTuple
 
 import sqlalchemy as sa
-from sqlmodel import Session
 
 from app.core.ids import is_id
 from app.db.columns import table_of
+from app.db.rows import Statement, Store
 from app.publication.section_tree import CLOSURE
 from app.publication.tables import Author, FormerSlug, Section, Series, Tag
 from app.text.inputs import is_slug
@@ -33,15 +33,15 @@ class Reference(NamedTuple):
     ids: tuple[str, ...]  # its own; of a section also those of its subsections
 
 
-def _select_names(kind: str) -> tuple[sa.Select[Any], sa.Select[Any]]:
+def _select_names(kind: str) -> tuple[Statement, Statement]:
     """Select terms of one kind by present names, and by former slugs."""
     term = TERM_TABLES[kind].alias(f"{kind}_term")
     inside = term.c.id.label("inside")
-    tables: Any = term
+    tables: sa.FromClause = term
     if kind == "section":
         inside = CLOSURE.c.descendant_id.label("inside")
         tables = term.join(CLOSURE, CLOSURE.c.ancestor_id == term.c.id)
-    name: Any = sa.literal_column(f"'{kind}'").label("kind")
+    name: sa.Label[str] = sa.literal_column(f"'{kind}'").label("kind")
     present = sa.select(name, term.c.id, term.c.slug, sa.null().label("former"), inside).select_from(tables)
     former = sa.select(name, term.c.id, term.c.slug, _FORMER.c.slug.label("former"), inside).select_from(
         tables.join(_FORMER, _FORMER.c.target_id == term.c.id)
@@ -49,7 +49,7 @@ def _select_names(kind: str) -> tuple[sa.Select[Any], sa.Select[Any]]:
     return present, former.where(_FORMER.c.kind == name)
 
 
-def _select_referenced(kind: str) -> tuple[sa.Select[Any], sa.Select[Any]]:
+def _select_referenced(kind: str) -> tuple[Statement, Statement]:
     """Select terms of one kind by ids or present slugs, and by former slugs."""
     present, former = _select_names(kind)
     ids = sa.bindparam(f"{kind}_ids", expanding=True, type_=TERM_TABLES[kind].c.id.type)
@@ -59,19 +59,19 @@ def _select_referenced(kind: str) -> tuple[sa.Select[Any], sa.Select[Any]]:
 
 
 @lru_cache(16)
-def _select_references(kinds: tuple[str, ...]) -> Any:
+def _select_references(kinds: tuple[str, ...]) -> sa.Executable:
     return sa.union_all(*(branch for kind in kinds for branch in _select_referenced(kind)))
 
 
 @lru_cache(16)
-def _select_present(kind: str, by_id: bool) -> Any:
+def _select_present(kind: str, by_id: bool) -> Statement:
     """Select a term by id or present slug; of a section, a row for it and each subsection."""
     present, _ = _select_names(kind)
     column = TERM_TABLES[kind].c.id if by_id else TERM_TABLES[kind].c.slug
     return present.where(present.selected_columns["id" if by_id else "slug"] == sa.bindparam("ref", type_=column.type))
 
 
-def _resolve_present(store: sa.Connection | Session, kind: Kind, ref: str) -> Reference | None:
+def _resolve_present(store: Store, kind: Kind, ref: str) -> Reference | None:
     """Resolve one id or present slug by a short statement, which nearly all filters need."""
     by_id = is_id(ref)
     rows = store.execute(_select_present(kind, by_id), {"ref": ref}).all() if by_id or is_slug(ref) else []
@@ -80,9 +80,7 @@ def _resolve_present(store: sa.Connection | Session, kind: Kind, ref: str) -> Re
     return Reference(rows[0].id, rows[0].slug, False, tuple(sorted(row.inside for row in rows)))
 
 
-def resolve_references(
-    store: sa.Connection | Session, refs: Mapping[Kind, Sequence[str]]
-) -> dict[tuple[Kind, str], Reference]:
+def resolve_references(store: Store, refs: Mapping[Kind, Sequence[str]]) -> dict[tuple[Kind, str], Reference]:
     """Resolve ids and slugs of terms in one statement; unknown ones are left out.
 
     A slug refers to the term that has it now, else to the term that had it before.
@@ -101,10 +99,10 @@ def resolve_references(
     if not kinds:
         return {}
     values = {f"{kind}_{form}": values.get(f"{kind}_{form}", []) for kind in kinds for form in ("ids", "slugs")}
-    ids_by_row: dict[tuple[str, str, str, str | None], list[str]] = {}
+    ids_by_row: dict[tuple[Kind, str, str, str | None], list[str]] = {}
     for row in store.execute(_select_references(kinds), values):
         ids_by_row.setdefault((row.kind, row.id, row.slug, row.former), []).append(row.inside)
-    references: dict[tuple[Any, str], Reference] = {}
+    references: dict[tuple[Kind, str], Reference] = {}
     for (of, row_id, slug, former), ids in sorted(ids_by_row.items(), key=lambda item: item[0][3] is None):
         reference = Reference(row_id, slug, former is not None, tuple(sorted(ids)))
         for ref in (row_id, slug) if former is None else (former,):
@@ -114,6 +112,6 @@ def resolve_references(
     }
 
 
-def resolve_reference(store: sa.Connection | Session, kind: Kind, ref: str) -> Reference | None:
+def resolve_reference(store: Store, kind: Kind, ref: str) -> Reference | None:
     """Resolve one id or slug, or return None."""
     return resolve_references(store, {kind: [ref]}).get((kind, ref))

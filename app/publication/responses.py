@@ -1,7 +1,7 @@
 """Shared responses of terms, notices and pictures."""
 
 from collections.abc import Callable, Mapping
-from typing import Annotated, Any, cast
+from typing import Annotated, Any, TypeVar, cast
 
 import sqlalchemy as sa
 from fastapi import Query, Request
@@ -9,6 +9,7 @@ from pydantic import BaseModel
 from starlette.responses import Response
 
 from app.core.problems import Conflict, Forbidden, Invalid, NotFound, Unauthorized, document_problems
+from app.db.rows import JsonObject
 from app.identity.access import VERSION_PROBLEMS, DraftReader, require_scope
 from app.identity.schemas import Actor
 from app.publication.references import PLURALS, TERM_TABLES, Kind, resolve_reference
@@ -22,9 +23,11 @@ Writer = Annotated[Actor, require_scope("content:write")]
 COUNTS_GROUP = "articles"  # counts change with articles' events
 
 READ_RESPONSES = document_problems(NotFound)
-REDIRECT_RESPONSE: dict[int | str, dict[str, Any]] = {
-    301: {"description": "A former slug; `Location` has the present URL."}
-}
+R = TypeVar("R", bound=Mapping[str, object])
+Responses = dict[int | str, dict[str, Any]]
+"""The `responses=` of a route."""
+
+REDIRECT_RESPONSE: Responses = {301: {"description": "A former slug; `Location` has the present URL."}}
 TERM_RESPONSES = READ_RESPONSES | REDIRECT_RESPONSE
 CREATE_RESPONSES = document_problems(Unauthorized, Forbidden, SlugTaken, NameTaken, Invalid, Conflict)
 UPDATE_RESPONSES = document_problems(*VERSION_PROBLEMS, SlugTaken, NameTaken, Invalid)
@@ -33,12 +36,12 @@ DELETE_RESPONSES = document_problems(*VERSION_PROBLEMS, InUse)
 
 async def reply_row(
     request: Request,
-    read: Callable[[sa.Connection, str], sa.RowMapping | None],
+    read: Callable[[sa.Connection, str], R | None],
     ref: str,
     model: type[BaseModel],
     query: ReadQuery,
     *,
-    present: Callable[[sa.RowMapping], Mapping[str, Any]] = dict,
+    present: Callable[[R], JsonObject] = dict,
     own: str = "",
     groups: tuple[str, ...] = (),
 ) -> Response:
@@ -53,7 +56,7 @@ async def reply_row(
         request,
         dump_json(model, present(row), fields),
         groups=(f"{own}:{row['id']}", *groups),
-        version=row["version"],
+        version=cast(int, row["version"]),
         private=not own,
     )
 

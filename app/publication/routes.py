@@ -1,24 +1,28 @@
 """Routes of sections, tags, authors and series."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from functools import partial
-from typing import Annotated, Any
+from typing import Annotated, TypeVar
 
 import sqlalchemy as sa
 from fastapi import APIRouter, Query, Request
+from pydantic import BaseModel
 from starlette.responses import Response
 
+from app.db.rows import JsonObject
 from app.identity.access import ExpectedVersions, Public
+from app.identity.schemas import Actor
 from app.identity.writes import write
-from app.publication import authors, responses, sections, tags, term_queries
-from app.publication import series as series_terms
 from app.publication.responses import (
     COUNTS_GROUP,
     CREATE_RESPONSES,
     DELETE_RESPONSES,
+    READ_RESPONSES,
+    TERM_RESPONSES,
     UPDATE_RESPONSES,
     Reading,
     Writer,
+    reply_row,
 )
 from app.publication.schemas import (
     AuthorIn,
@@ -34,11 +38,69 @@ from app.publication.schemas import (
     TagDetailOut,
     TagIn,
     TagPatch,
+    TermIn,
+    TermPatch,
     TermQuery,
 )
+from app.publication.tables import Term
+from app.publication.taxonomies import AUTHORS, SECTIONS, SERIES, TAGS
+from app.publication.taxonomy import Taxonomy
 from app.web.fields import parse_fields
 from app.web.paging import ListOut
 from app.web.responses import database, reply_list, settings
+
+T = TypeVar("T", bound=Term)
+New = TypeVar("New", bound=TermIn)
+Patch = TypeVar("Patch", bound=TermPatch)
+TermParameters = Annotated[TermQuery, Query()]
+
+
+async def _list_terms(
+    request: Request, taxonomy: Taxonomy[T, New, Patch], model: type[BaseModel], query: TermQuery
+) -> Response:
+    """Return a page of terms as `model`, the list of the taxonomy's own."""
+    fields = parse_fields(taxonomy.out, query.fields)
+    page = await database(request).read(taxonomy.list_page, query, settings(request).api)
+    groups = dict.fromkeys((taxonomy.plural, *taxonomy.groups, COUNTS_GROUP))
+    return reply_list(request, model, page, fields, groups=tuple(groups))
+
+
+async def _get_term(request: Request, taxonomy: Taxonomy[T, New, Patch], ref: str, query: Reading) -> Response:
+    """Return a term by id or slug; a former slug redirects to the present one."""
+    return await reply_row(
+        request,
+        taxonomy.find,
+        ref,
+        taxonomy.out,
+        query,
+        present=partial(taxonomy.present, api=settings(request).api),
+        own=taxonomy.kind,
+        groups=taxonomy.groups,
+    )
+
+
+def _renderer(request: Request, taxonomy: Taxonomy[T, New, Patch]) -> Callable[[sa.Connection, str], JsonObject]:
+    """Return the `render` of a write."""
+    return partial(taxonomy.get, api=settings(request).api)
+
+
+async def _create_term(request: Request, actor: Actor, taxonomy: Taxonomy[T, New, Patch], data: New) -> Response:
+    render, location = _renderer(request, taxonomy), f"/v1/{taxonomy.plural}/{{id}}"
+    model = taxonomy.out
+    return await write(request, actor, taxonomy.create, data, render=render, model=model, status=201, location=location)
+
+
+async def _update_term(
+    request: Request,
+    actor: Actor,
+    taxonomy: Taxonomy[T, New, Patch],
+    ref: str,
+    data: Patch,
+    versions: frozenset[int] | None,
+) -> Response:
+    render = _renderer(request, taxonomy)
+    return await write(request, actor, taxonomy.update, ref, data, versions, render=render, model=taxonomy.out)
+
 
 sections_router = APIRouter(prefix="/v1/sections", tags=["sections"])
 
@@ -48,13 +110,11 @@ sections_router = APIRouter(prefix="/v1/sections", tags=["sections"])
     operation_id="listSections",
     summary="List sections",
     response_model=ListOut[SectionOut],
-    responses=responses.READ_RESPONSES,
+    responses=READ_RESPONSES,
 )
 async def list_sections(request: Request, query: Annotated[SectionQuery, Query()], actor: Public) -> Response:
     """List sections with their numbers of public articles."""
-    fields = parse_fields(SectionOut, query.fields)
-    page = await database(request).read(term_queries.list_sections, query)
-    return reply_list(request, ListOut[SectionOut], page, fields, groups=("sections", COUNTS_GROUP))
+    return await _list_terms(request, SECTIONS, ListOut[SectionOut], query)
 
 
 @sections_router.get(
@@ -62,20 +122,11 @@ async def list_sections(request: Request, query: Annotated[SectionQuery, Query()
     operation_id="getSection",
     summary="Get a section",
     response_model=SectionOut,
-    responses=responses.TERM_RESPONSES,
+    responses=TERM_RESPONSES,
 )
 async def get_section(request: Request, section: str, query: Reading, actor: Public) -> Response:
     """Return a section by id or slug; a former slug redirects to the present one."""
-    return await responses.reply_row(
-        request,
-        term_queries.find_section,
-        section,
-        SectionOut,
-        query,
-        present=term_queries.present_section,
-        own="section",
-        groups=("sections",),
-    )
+    return await _get_term(request, SECTIONS, section, query)
 
 
 @sections_router.post(
@@ -91,16 +142,7 @@ async def create_section(request: Request, body: SectionIn, actor: Writer) -> Re
 
     409 `name_taken` if a section of the same parent has this name in any case.
     """
-    return await write(
-        request,
-        actor,
-        sections.create_section,
-        body,
-        render=term_queries.get_section,
-        model=SectionOut,
-        status=201,
-        location="/v1/sections/{id}",
-    )
+    return await _create_term(request, actor, SECTIONS, body)
 
 
 @sections_router.patch(
@@ -114,16 +156,7 @@ async def update_section(
     request: Request, section: str, body: SectionPatch, versions: ExpectedVersions, actor: Writer
 ) -> Response:
     """Update a section (RFC 7396). A former slug redirects to the new one."""
-    return await write(
-        request,
-        actor,
-        sections.update_section,
-        section,
-        body,
-        versions,
-        render=term_queries.get_section,
-        model=SectionOut,
-    )
+    return await _update_term(request, actor, SECTIONS, section, body, versions)
 
 
 @sections_router.delete(
@@ -131,36 +164,26 @@ async def update_section(
 )
 async def delete_section(request: Request, section: str, versions: ExpectedVersions, actor: Writer) -> Response:
     """Delete a section and its notices; 409 `in_use` while it has subsections or articles of any state."""
-    return await write(request, actor, sections.delete_section, section, versions, status=204)
+    return await write(request, actor, SECTIONS.delete, section, versions, status=204)
 
 
 tags_router = APIRouter(prefix="/v1/tags", tags=["tags"])
 
 
 @tags_router.get(
-    "",
-    operation_id="listTags",
-    summary="List tags",
-    response_model=ListOut[TagDetailOut],
-    responses=responses.READ_RESPONSES,
+    "", operation_id="listTags", summary="List tags", response_model=ListOut[TagDetailOut], responses=READ_RESPONSES
 )
-async def list_tags(request: Request, query: Annotated[TermQuery, Query()], actor: Public) -> Response:
+async def list_tags(request: Request, query: TermParameters, actor: Public) -> Response:
     """List tags with their numbers of public articles."""
-    fields = parse_fields(TagDetailOut, query.fields)
-    page = await database(request).read(term_queries.list_tags, query)
-    return reply_list(request, ListOut[TagDetailOut], page, fields, groups=("tags", COUNTS_GROUP))
+    return await _list_terms(request, TAGS, ListOut[TagDetailOut], query)
 
 
 @tags_router.get(
-    "/{tag}",
-    operation_id="getTag",
-    summary="Get a tag",
-    response_model=TagDetailOut,
-    responses=responses.TERM_RESPONSES,
+    "/{tag}", operation_id="getTag", summary="Get a tag", response_model=TagDetailOut, responses=TERM_RESPONSES
 )
 async def get_tag(request: Request, tag: str, query: Reading, actor: Public) -> Response:
     """Return a tag by id or slug; a former slug redirects to the present one."""
-    return await responses.reply_row(request, term_queries.find_tag, tag, TagDetailOut, query, own="tag")
+    return await _get_term(request, TAGS, tag, query)
 
 
 @tags_router.post(
@@ -176,16 +199,7 @@ async def create_tag(request: Request, body: TagIn, actor: Writer) -> Response:
 
     409 `name_taken` if a tag has this name in any case.
     """
-    return await write(
-        request,
-        actor,
-        tags.create_tag,
-        body,
-        render=term_queries.get_tag,
-        model=TagDetailOut,
-        status=201,
-        location="/v1/tags/{id}",
-    )
+    return await _create_term(request, actor, TAGS, body)
 
 
 @tags_router.patch(
@@ -193,9 +207,7 @@ async def create_tag(request: Request, body: TagIn, actor: Writer) -> Response:
 )
 async def update_tag(request: Request, tag: str, body: TagPatch, versions: ExpectedVersions, actor: Writer) -> Response:
     """Update a tag (RFC 7396). A former slug redirects to the new one."""
-    return await write(
-        request, actor, tags.update_tag, tag, body, versions, render=term_queries.get_tag, model=TagDetailOut
-    )
+    return await _update_term(request, actor, TAGS, tag, body, versions)
 
 
 @tags_router.delete(
@@ -203,54 +215,26 @@ async def update_tag(request: Request, tag: str, body: TagPatch, versions: Expec
 )
 async def delete_tag(request: Request, tag: str, versions: ExpectedVersions, actor: Writer) -> Response:
     """Delete a tag; 409 `in_use` while articles of any state have it."""
-    return await write(request, actor, tags.delete_tag, tag, versions, status=204)
+    return await write(request, actor, TAGS.delete, tag, versions, status=204)
 
 
 authors_router = APIRouter(prefix="/v1/authors", tags=["authors"])
 
 
-def _show_author(request: Request) -> Callable[[sa.Connection, str], dict[str, Any]]:
-    """Return the `show` of a write."""
-    return partial(term_queries.get_author, api=settings(request).api)
-
-
-def _present_author(request: Request) -> Callable[[Mapping[Any, Any]], dict[str, Any]]:
-    return partial(term_queries.present_author, api=settings(request).api)
-
-
 @authors_router.get(
-    "",
-    operation_id="listAuthors",
-    summary="List authors",
-    response_model=ListOut[AuthorOut],
-    responses=responses.READ_RESPONSES,
+    "", operation_id="listAuthors", summary="List authors", response_model=ListOut[AuthorOut], responses=READ_RESPONSES
 )
-async def list_authors(request: Request, query: Annotated[TermQuery, Query()], actor: Public) -> Response:
+async def list_authors(request: Request, query: TermParameters, actor: Public) -> Response:
     """List authors with their numbers of public articles."""
-    fields = parse_fields(AuthorOut, query.fields)
-    page = await database(request).read(term_queries.list_authors, query, settings(request).api)
-    return reply_list(request, ListOut[AuthorOut], page, fields, groups=("authors", "media", COUNTS_GROUP))
+    return await _list_terms(request, AUTHORS, ListOut[AuthorOut], query)
 
 
 @authors_router.get(
-    "/{author}",
-    operation_id="getAuthor",
-    summary="Get an author",
-    response_model=AuthorOut,
-    responses=responses.TERM_RESPONSES,
+    "/{author}", operation_id="getAuthor", summary="Get an author", response_model=AuthorOut, responses=TERM_RESPONSES
 )
 async def get_author(request: Request, author: str, query: Reading, actor: Public) -> Response:
     """Return an author by id or slug; a former slug redirects to the present one."""
-    return await responses.reply_row(
-        request,
-        term_queries.find_author,
-        author,
-        AuthorOut,
-        query,
-        present=_present_author(request),
-        own="author",
-        groups=("media",),
-    )
+    return await _get_term(request, AUTHORS, author, query)
 
 
 @authors_router.post(
@@ -263,16 +247,7 @@ async def get_author(request: Request, author: str, query: Reading, actor: Publi
 )
 async def create_author(request: Request, body: AuthorIn, actor: Writer) -> Response:
     """Create an author. Names may repeat; the slugs of later authors are numbered."""
-    return await write(
-        request,
-        actor,
-        authors.create_author,
-        body,
-        render=_show_author(request),
-        model=AuthorOut,
-        status=201,
-        location="/v1/authors/{id}",
-    )
+    return await _create_term(request, actor, AUTHORS, body)
 
 
 @authors_router.patch(
@@ -286,16 +261,7 @@ async def update_author(
     request: Request, author: str, body: AuthorPatch, versions: ExpectedVersions, actor: Writer
 ) -> Response:
     """Update an author (RFC 7396). A former slug redirects to the new one."""
-    return await write(
-        request,
-        actor,
-        authors.update_author,
-        author,
-        body,
-        versions,
-        render=_show_author(request),
-        model=AuthorOut,
-    )
+    return await _update_term(request, actor, AUTHORS, author, body, versions)
 
 
 @authors_router.delete(
@@ -303,36 +269,26 @@ async def update_author(
 )
 async def delete_author(request: Request, author: str, versions: ExpectedVersions, actor: Writer) -> Response:
     """Delete an author and their notices; 409 `in_use` while articles of any state have the author."""
-    return await write(request, actor, authors.delete_author, author, versions, status=204)
+    return await write(request, actor, AUTHORS.delete, author, versions, status=204)
 
 
 series_router = APIRouter(prefix="/v1/series", tags=["series"])
 
 
 @series_router.get(
-    "",
-    operation_id="listSeries",
-    summary="List series",
-    response_model=ListOut[SeriesOut],
-    responses=responses.READ_RESPONSES,
+    "", operation_id="listSeries", summary="List series", response_model=ListOut[SeriesOut], responses=READ_RESPONSES
 )
-async def list_series(request: Request, query: Annotated[TermQuery, Query()], actor: Public) -> Response:
+async def list_series(request: Request, query: TermParameters, actor: Public) -> Response:
     """List series with their numbers of public articles."""
-    fields = parse_fields(SeriesOut, query.fields)
-    page = await database(request).read(term_queries.list_series, query)
-    return reply_list(request, ListOut[SeriesOut], page, fields, groups=("series", COUNTS_GROUP))
+    return await _list_terms(request, SERIES, ListOut[SeriesOut], query)
 
 
 @series_router.get(
-    "/{series}",
-    operation_id="getSeries",
-    summary="Get a series",
-    response_model=SeriesOut,
-    responses=responses.TERM_RESPONSES,
+    "/{series}", operation_id="getSeries", summary="Get a series", response_model=SeriesOut, responses=TERM_RESPONSES
 )
 async def get_series(request: Request, series: str, query: Reading, actor: Public) -> Response:
     """Return a series by id or slug; a former slug redirects to the present one."""
-    return await responses.reply_row(request, term_queries.find_series, series, SeriesOut, query, own="series")
+    return await _get_term(request, SERIES, series, query)
 
 
 @series_router.post(
@@ -345,16 +301,7 @@ async def get_series(request: Request, series: str, query: Reading, actor: Publi
 )
 async def create_series(request: Request, body: SeriesIn, actor: Writer) -> Response:
     """Create a series; 409 `name_taken` if a series has this name in any case."""
-    return await write(
-        request,
-        actor,
-        series_terms.create_series,
-        body,
-        render=term_queries.get_series,
-        model=SeriesOut,
-        status=201,
-        location="/v1/series/{id}",
-    )
+    return await _create_term(request, actor, SERIES, body)
 
 
 @series_router.patch(
@@ -368,16 +315,7 @@ async def update_series(
     request: Request, series: str, body: SeriesPatch, versions: ExpectedVersions, actor: Writer
 ) -> Response:
     """Update a series (RFC 7396). A former slug redirects to the new one."""
-    return await write(
-        request,
-        actor,
-        series_terms.update_series,
-        series,
-        body,
-        versions,
-        render=term_queries.get_series,
-        model=SeriesOut,
-    )
+    return await _update_term(request, actor, SERIES, series, body, versions)
 
 
 @series_router.delete(
@@ -385,4 +323,4 @@ async def update_series(
 )
 async def delete_series(request: Request, series: str, versions: ExpectedVersions, actor: Writer) -> Response:
     """Delete a series and its notices; 409 `in_use` while articles of any state are part of it."""
-    return await write(request, actor, series_terms.delete_series, series, versions, status=204)
+    return await write(request, actor, SERIES.delete, series, versions, status=204)

@@ -1,12 +1,13 @@
 """Terms, notices and pictures as they are sent and returned."""
 
+from collections.abc import Mapping
 from datetime import datetime
-from typing import Annotated, Any, Literal, get_args
+from typing import Annotated, Literal, cast, get_args
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
 from app.core.schema_rules import Rule, absent, both, exactly_one, given, not_together, where
-from app.db.columns import Row
+from app.db.rows import JsonObject
 from app.text.inputs import HttpUrl, Identifier, LongText, Name, OneLine, Slug, Summary, Whole
 from app.web.paging import PageQuery, Sort
 
@@ -68,19 +69,29 @@ SYNDICATION_DESCRIPTION = (
 SECTION_SORTS = {**TERM_SORTS, "position": Sort("position", kind=int)}
 
 
-class SectionIn(TermIn):
-    """A new section."""
+class _DescribedTermIn(TermIn):
+    """A new term with a description."""
 
     description: Summary = Field("", description="Plain text of up to 2,000 characters.")
+
+
+class SectionIn(_DescribedTermIn):
+    """A new section."""
+
     parent: Identifier | None = Field(None, description="Id or slug of the parent section.")
     position: Position = Field(0, description="Position among sections, smallest first, 0 to 999,999.")
     syndication: Level = Field("full", description=SYNDICATION_DESCRIPTION)
 
 
-class SectionPatch(TermPatch):
-    """Changes to a section."""
+class _DescribedTermPatch(TermPatch):
+    """Changes to a term with a description."""
 
     description: Summary = Field(default_factory=str, description="Plain text of up to 2,000 characters.")
+
+
+class SectionPatch(_DescribedTermPatch):
+    """Changes to a section."""
+
     parent: Identifier | None = Field(None, description="Id or slug of the parent section; null: none.")
     position: Position = Field(default_factory=int, description="Position among sections, smallest first.")
     syndication: Level = Field("full", description=SYNDICATION_DESCRIPTION)
@@ -111,16 +122,12 @@ class SectionQuery(TermQuery):
     )
 
 
-class TagIn(TermIn):
+class TagIn(_DescribedTermIn):
     """A new tag."""
 
-    description: Summary = Field("", description="Plain text of up to 2,000 characters.")
 
-
-class TagPatch(TermPatch):
+class TagPatch(_DescribedTermPatch):
     """Changes to a tag."""
-
-    description: Summary = Field(default_factory=str, description="Plain text of up to 2,000 characters.")
 
 
 class TagDetailOut(TermOut):
@@ -129,16 +136,12 @@ class TagDetailOut(TermOut):
     description: str
 
 
-class SeriesIn(TermIn):
+class SeriesIn(_DescribedTermIn):
     """A new series."""
 
-    description: Summary = Field("", description="Plain text of up to 2,000 characters.")
 
-
-class SeriesPatch(TermPatch):
+class SeriesPatch(_DescribedTermPatch):
     """Changes to a series."""
-
-    description: Summary = Field(default_factory=str, description="Plain text of up to 2,000 characters.")
 
 
 class SeriesOut(TermOut):
@@ -281,12 +284,13 @@ class ReferenceIn(MediaIn):
     url: HttpUrl
 
 
-def present_image(row: Row, api: str) -> dict[str, Any]:
+def present_image(row: Mapping[str, object], api: str) -> JsonObject:
     """Shape a row as `ImageOut`, with files at the address of this API."""
     files = api + MEDIA_PATH
-    image = {name: row[name] for name in ("id", "alt", "caption", "credit", "width", "height")}
-    image["url"] = files + row["key"] if row["key"] else row["url"]
-    image["renditions"] = [{**copy, "url": files + copy["key"]} for copy in row["renditions"]]
+    image: JsonObject = {name: row[name] for name in ("id", "alt", "caption", "credit", "width", "height")}
+    image["url"] = f"{files}{row['key']}" if row["key"] else row["url"]
+    renditions = cast("list[JsonObject]", row["renditions"])
+    image["renditions"] = [{**copy, "url": f"{files}{copy['key']}"} for copy in renditions]
     return image
 
 

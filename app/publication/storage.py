@@ -7,7 +7,6 @@ import secrets
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
 
 import fsspec
 from fsspec.implementations.local import LocalFileSystem
@@ -33,7 +32,7 @@ class NoSuchFile(LookupError):
 class Storage:
     """Files by key: `[a-z0-9._-]` in parts joined by `/`, at most 200 characters. Calls block: use a thread."""
 
-    def __init__(self, fs: Any, root: str) -> None:
+    def __init__(self, fs: fsspec.AbstractFileSystem, root: str) -> None:
         self._fs, self._root = fs, root.rstrip("/")
         self._local = isinstance(fs, LocalFileSystem)
 

@@ -1,13 +1,14 @@
 """Tables of terms, notices, pictures and merges."""
 
 from datetime import datetime
-from typing import Any
 
 import sqlalchemy as sa
 from sqlmodel import Field, SQLModel
 
 from app.db.columns import ID
+from app.db.rows import JsonObject
 from app.text.collation import SORT_KEY, collation_key
+from app.text.confusables import skeleton
 
 
 class Term(SQLModel):
@@ -83,11 +84,19 @@ class Author(Term, table=True):
 
     __table_args__ = list_indexes("author")
 
-    skeleton: str = Field(max_length=200, index=True, sa_column_kwargs={"server_default": ""})  # of the name
+    skeleton: str = Field(default="", max_length=200, index=True, sa_column_kwargs={"server_default": ""})
+    """Of the name, to find names that look alike."""
     bio_html: str = ""
     bio_text: str = ""
     url: str | None = Field(None, max_length=2048)
     image_id: str | None = Field(None, sa_type=ID, foreign_key="media.id", ondelete="RESTRICT", index=True)
+
+
+@sa.event.listens_for(Author, "before_insert")
+@sa.event.listens_for(Author, "before_update")
+def _keep_skeleton(_mapper: object, _connection: object, author: Author) -> None:
+    """Update the skeleton with the name."""
+    author.skeleton = skeleton(author.name)
 
 
 class Series(Term, table=True):
@@ -132,7 +141,7 @@ class Media(SQLModel, table=True):
     alt: str = Field("", max_length=2000)
     caption: str = Field("", max_length=2000)
     credit: str = Field("", max_length=300)
-    renditions: list[dict[str, Any]] = Field(default_factory=list, sa_type=sa.JSON)  # name, width, height, mime, key
+    renditions: list[JsonObject] = Field(default_factory=list, sa_type=sa.JSON)  # name, width, height, mime, key
     shown: int = Field(default=0, sa_type=sa.BigInteger, sa_column_kwargs={"server_default": "0"})
     """Articles with it that readers see now or at a set time; changed only by publication.tallies."""
     version: int = 1

@@ -2,9 +2,10 @@
 
 import re
 from collections.abc import Mapping, Sequence
+from datetime import datetime
 from functools import lru_cache
 from html import escape
-from typing import Any, TypeVar, cast
+from typing import Any, TypedDict, TypeVar, cast
 
 import sqlalchemy as sa
 from sqlalchemy.orm import object_session
@@ -13,28 +14,27 @@ from sqlmodel import Session, select
 from app.core.clock import now
 from app.core.ids import is_id
 from app.core.problems import Conflict, Forbidden, Invalid, NotFound
-from app.db.columns import Row, table_of
-from app.db.columns import Row as TableRow
+from app.db.columns import table_of
+from app.db.rows import Statement, Store, fetch_row
 from app.identity.permissions import require_publish
 from app.identity.schemas import Actor
 from app.publication.generations import bump_generation
 from app.publication.references import PLURALS, Kind, resolve_reference, resolve_references
-from app.publication.tables import Author, FormerSlug, Media, Notice, Term, TermMerge
+from app.publication.tables import Media, Notice, Term, TermMerge
 from app.publication.uses import Uses, find_uses
-from app.text.collation import fold_name, key_bounds
 from app.text.html import html_to_text, sanitise
-from app.text.inputs import is_slug, slugify
+from app.text.inputs import is_slug
 from app.web import etag
 from app.web.paging import PageQuery, Sort, fetch_page
 
 
 @lru_cache(32)
-def _select_one(statement: sa.Select[Any], column: str) -> sa.Select[Any]:
+def _select_one(statement: Statement, column: str) -> Statement:
     selected = statement.selected_columns[column]
     return statement.where(selected == sa.bindparam("ref", type_=selected.type))
 
 
-def find_term(connection: sa.Connection, statement: sa.Select[Any], ref: str) -> sa.RowMapping | None:
+def find_term(connection: sa.Connection, statement: Statement, ref: str) -> sa.RowMapping | None:
     """Find the row of a statement over a table of terms by id or slug."""
     if is_id(ref):
         return connection.execute(_select_one(statement, "id"), {"ref": ref}).mappings().first()
@@ -43,10 +43,28 @@ def find_term(connection: sa.Connection, statement: sa.Select[Any], ref: str) ->
     return None  # neither an id nor a slug: no need to ask the database
 
 
-def list_terms(connection: sa.Connection, statement: sa.Select[Any], sort: Sort, query: PageQuery) -> dict[str, Any]:
+def list_terms(connection: sa.Connection, statement: Statement, sort: Sort, query: PageQuery) -> dict[str, Any]:
     """Return a page of a statement over a table of terms."""
     column = {"name": "name_key"}.get(sort.name, sort.name.removeprefix("-"))
     return fetch_page(connection, statement, sort, statement.selected_columns[column], query)
+
+
+class MergeRow(TypedDict):
+    """A merge as it is stored."""
+
+    id: str
+    kind: str
+    source_id: str
+    source_slug: str
+    target_id: str | None
+    state: str
+    total: int
+    done: int
+    actor_kind: str
+    actor_id: str | None
+    actor_name: str
+    created_at: datetime
+    finished_at: datetime | None
 
 
 MERGE = table_of(TermMerge)
@@ -58,9 +76,9 @@ def has_running_merge(connection: sa.Connection) -> bool:
     return connection.execute(sa.select(MERGE.c.id).where(MERGE.c.state == RUNNING).limit(1)).first() is not None
 
 
-def find_merge(connection: sa.Connection, merge_id: str) -> Row | None:
+def find_merge(connection: sa.Connection, merge_id: str) -> MergeRow | None:
     """Find a merge by its id."""
-    return connection.execute(sa.select(MERGE).where(MERGE.c.id == merge_id)).mappings().first()
+    return fetch_row(connection, sa.select(MERGE).where(MERGE.c.id == merge_id), MergeRow)
 
 
 def is_merging(session: Session, term_id: str) -> bool:
@@ -69,7 +87,7 @@ def is_merging(session: Session, term_id: str) -> bool:
     return session.execute(sa.select(MERGE.c.id).where(named, MERGE.c.state == RUNNING)).first() is not None
 
 
-def find_merge_targets(store: sa.Connection | Session, ids: Sequence[str]) -> dict[str, str | None]:
+def find_merge_targets(store: Store, ids: Sequence[str]) -> dict[str, str | None]:
     """Return the targets of merged terms by the ids of the terms; None where a term was removed."""
     if not ids:
         return {}
@@ -77,7 +95,7 @@ def find_merge_targets(store: sa.Connection | Session, ids: Sequence[str]) -> di
     return {row.source_id: row.target_id for row in store.execute(named)}
 
 
-def follow_merges(store: sa.Connection | Session, ids: Sequence[str]) -> list[str]:
+def follow_merges(store: Store, ids: Sequence[str]) -> list[str]:
     """Replace merged terms by their targets, in order and without repeats; removed terms are dropped."""
     moved = find_merge_targets(store, ids)
     current = [moved.get(term_id, term_id) for term_id in ids]
@@ -89,7 +107,6 @@ TermTable = TypeVar("TermTable", Notice, Media, Term)
 DISPLAYED_COLUMNS = set("name slug html text placement position alt caption credit syndication parent_id".split())
 """Columns that the JSON of articles depends on."""
 _EMPTY_LINES = re.compile(r"\n\s*\n")
-_FORMER = table_of(FormerSlug)
 _ADVISORY_LOCK = sa.text("SELECT pg_advisory_xact_lock(hashtextextended(:what, 0))")
 
 
@@ -104,12 +121,11 @@ class NameTaken(Conflict):
 
     code, title = "name_taken", "The name is taken"
 
-    def __init__(self, kind: Kind, existing: TableRow) -> None:
-        place = f"/v1/{PLURALS[kind]}/{existing['id']}"
+    def __init__(self, kind: Kind, term_id: str, slug: str, name: str) -> None:
         super().__init__(
             "Names are compared without case. Use the existing one, or choose another name.",
-            headers={"Location": place},
-            existing={name: existing[name] for name in ("id", "slug", "name")},
+            headers={"Location": f"/v1/{PLURALS[kind]}/{term_id}"},
+            existing={"id": term_id, "slug": slug, "name": name},
         )
 
 
@@ -137,58 +153,6 @@ def take_name_lock(session: Session, name: str) -> None:
         session.execute(_ADVISORY_LOCK, {"what": name})
 
 
-def _is_slug_taken(session: Session, model: type[Term], slug: str) -> bool:
-    take_name_lock(session, f"{model.__tablename__}:{slug}")
-    return session.exec(select(model.id).where(model.slug == slug)).first() is not None
-
-
-def choose_slug(session: Session, model: type[Term], name: str, slug_sent: str | None) -> str:
-    """Return the slug sent, or 409 if it is taken; without one, a free slug generated from the name."""
-    if slug_sent is not None:
-        if _is_slug_taken(session, model, slug_sent):
-            raise SlugTaken
-        slug = slug_sent
-    else:
-        base = slug = slugify(name)
-        number = 1
-        while _is_slug_taken(session, model, slug):
-            number += 1
-            slug = f"{base}-{number}"
-    _delete_former_slug(session, model, slug)
-    return slug
-
-
-def require_name_free(
-    session: Session,
-    actor: Actor,
-    model: type[Term],
-    name: str,
-    *,
-    parent_id: str | None = None,
-    own_id: str | None = None,
-) -> None:
-    """Raise 409 if a term other than `own_id` has this name; it stays free until the transaction ends.
-
-    Sections are compared with those of the same parent. Imports may repeat names, as their source does.
-    """
-    if actor.kind == "system":
-        return
-    kind, folded = cast(Kind, str(model.__tablename__)), fold_name(name)
-    take_name_lock(session, f"{kind}:name:{folded}")
-    table, (low, high) = table_of(model), key_bounds(name)
-    alike = sa.select(table.c.id, table.c.slug, table.c.name).where(table.c.name_key >= low, table.c.name_key < high)
-    if "parent_id" in table.c:
-        alike = alike.where(table.c.parent_id == parent_id)
-    for row in session.execute(alike.order_by(table.c.id)).mappings():
-        if row["id"] != own_id and fold_name(row["name"]) == folded:
-            raise NameTaken(kind, row)
-
-
-def _delete_former_slug(session: Session, model: type[Term], slug: str) -> None:
-    """Stop redirecting a slug that is taken by a new term."""
-    session.execute(sa.delete(_FORMER).where(_FORMER.c.kind == model.__tablename__, _FORMER.c.slug == slug))
-
-
 def lock_term(session: Session, model: type[T], ref: str, *, follow: bool = True) -> T:
     """Lock the row with this id, slug or (`follow`) former slug; 404 without one."""
     row = None
@@ -204,13 +168,13 @@ def lock_term(session: Session, model: type[T], ref: str, *, follow: bool = True
     return row
 
 
-def list_differing(row: TermTable, values: Mapping[str, Any]) -> list[str]:
+def list_differing(row: TermTable, values: Mapping[str, object]) -> list[str]:
     """List the names of the values that differ from the row's."""
     return sorted(name for name, value in values.items() if getattr(row, name) != value)
 
 
 def update_row(
-    actor: Actor, row: TermTable, versions: frozenset[int] | None, values: Mapping[str, Any], *, shown: bool
+    actor: Actor, row: TermTable, versions: frozenset[int] | None, values: Mapping[str, object], *, shown: bool
 ) -> list[str]:
     """Set the values that differ, and raise the version; returns their names. 412 on another version.
 
@@ -228,42 +192,6 @@ def update_row(
         row.version += 1
         row.updated_at = now()
     return names
-
-
-def update_term(
-    session: Session,
-    actor: Actor,
-    row: Term,
-    versions: frozenset[int] | None,
-    values: Mapping[str, Any],
-    *,
-    shown: bool | None = None,
-) -> list[str]:
-    """Update a term by `update_row`, keeping slug and name unique; its former slug redirects to it.
-
-    Authors may share a name. `shown` overrides whether readers see the term.
-    """
-    etag.check_version(row.version, versions, list_differing(row, values))
-    name, parent_id = values.get("name", row.name), getattr(row, "parent_id", None)
-    goes_to = values.get("parent_id", parent_id)
-    if not isinstance(row, Author) and (fold_name(name) != fold_name(row.name) or goes_to != parent_id):
-        require_name_free(session, actor, type(row), name, parent_id=goes_to, own_id=row.id)
-    old, slug = row.slug, values.get("slug", row.slug)
-    if slug != old:
-        if _is_slug_taken(session, type(row), slug):
-            raise SlugTaken
-        _delete_former_slug(session, type(row), slug)
-        session.add(FormerSlug(kind=str(row.__tablename__), slug=old, target_id=row.id, created_at=now()))
-    return update_row(actor, row, versions, values, shown=row.shown > 0 if shown is None else shown)
-
-
-def delete_term(session: Session, row: Term, versions: frozenset[int] | None) -> None:
-    """Delete a term without references, and its former slugs; 409 while anything refers to it."""
-    if is_merging(session, row.id):
-        raise InUse("A merge of this term is running. Wait until it is done.")
-    delete_row(session, row, versions)
-    is_own = (_FORMER.c.kind == str(row.__tablename__)) & (_FORMER.c.target_id == row.id)
-    session.execute(sa.delete(_FORMER).where(is_own))
 
 
 def delete_row(session: Session, row: TermTable, versions: frozenset[int] | None) -> None:

@@ -20,7 +20,7 @@ from app.events.catalog import ArticleReacted
 from app.events.log import emit
 from app.identity.participants import find_caller, get_or_create_participant, lock_participant
 from app.identity.schemas import Actor
-from app.publication.term_queries import find_author as author_by_ref
+from app.publication.taxonomies import AUTHORS
 from app.reactions.schemas import Voter
 from app.reactions.tables import Reaction, Vote
 
@@ -138,7 +138,7 @@ def _admit_participant(session: Session, voter: Voter) -> Row:
     row = lock_participant(session, voter.actor)
     if row is None or row["erased_at"] is not None:
         claims = voter.actor.reader
-        profile = author_by_ref(session.connection(), claims.author) if claims and claims.author else None
+        profile = AUTHORS.find(session.connection(), claims.author) if claims and claims.author else None
         row = get_or_create_participant(session, voter.vault, voter.actor, author_id=profile["id"] if profile else None)
     voter.ban_check.require_not_banned(session, row, voter.addresses)
     return row

@@ -25,14 +25,12 @@ from app.feeds.feeds import BuiltFeed, build_comments_feed, build_newest_feed
 from app.feeds.schemas import Publication, to_uri
 from app.identity.schemas import Actor
 from app.net import outgoing
-from app.publication.term_queries import find_author as author
-from app.publication.term_queries import find_section as section
-from app.publication.term_queries import find_tag as tag
+from app.publication.taxonomies import AUTHORS, SECTIONS, TAGS
 from app.websub.schemas import Feeds, Topic, Wish, topic_of
 from app.websub.tables import HubRequest, HubSubscription
 
 SUBSCRIPTION, REQUEST = table_of(HubSubscription), table_of(HubRequest)
-_TERMS: dict[str, Any] = {"section": section, "tag": tag, "author": author}
+_TERMS: dict[str, Any] = {"section": SECTIONS.find, "tag": TAGS.find, "author": AUTHORS.find}
 _ALIVE = SUBSCRIPTION.c.expires_at > sa.bindparam("moment", type_=SUBSCRIPTION.c.expires_at.type)
 
 

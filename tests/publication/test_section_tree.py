@@ -15,10 +15,10 @@ from app.core.problems import Invalid
 from app.db import Database
 from app.db.base import savepoint
 from app.identity.schemas import SYSTEM
-from app.publication import sections
 from app.publication.schemas import SectionIn, SectionPatch
 from app.publication.section_tree import find_ancestors, find_descendants
 from app.publication.tallies import adjust_counts
+from app.publication.taxonomies import SECTIONS
 from app.publication.terms import InUse
 from tests.make import act, patched, published
 
@@ -53,13 +53,13 @@ class Model:
         name = f"s{len(self.made)}" if verb == "create" else known[which % len(known)]
         self.made.add(name)
         if verb == "create":
-            sections.create_section(session, SYSTEM, SectionIn(name=name, parent=parent))
+            SECTIONS.create(session, SYSTEM, SectionIn(name=name, parent=parent))
             self.parents[name], self.articles[name] = parent, 0
         elif verb == "move" and parent is not None and name in self.above(parent):
             with pytest.raises(Invalid):
-                sections.update_section(session, SYSTEM, name, SectionPatch(parent=parent), None)
+                SECTIONS.update(session, SYSTEM, name, SectionPatch(parent=parent), None)
         elif verb == "move":
-            sections.update_section(session, SYSTEM, name, SectionPatch(parent=parent), None)
+            SECTIONS.update(session, SYSTEM, name, SectionPatch(parent=parent), None)
             self.parents[name] = parent
         elif verb == "article":
             ids = {row.slug: row.id for row in session.execute(sa.text("SELECT slug, id FROM section"))}
@@ -67,9 +67,9 @@ class Model:
             self.articles[name] += 1
         elif name in self.parents.values():
             with pytest.raises(InUse), session.begin_nested():
-                sections.delete_section(session, SYSTEM, name, None)
+                SECTIONS.delete(session, SYSTEM, name, None)
         else:
-            sections.delete_section(session, SYSTEM, name, None)
+            SECTIONS.delete(session, SYSTEM, name, None)
             outside = [one for one in self.above(name) if one != name]
             if outside and self.articles[name]:
                 # the articles of a real section are gone before it can be

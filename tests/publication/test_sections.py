@@ -13,7 +13,7 @@ from starlette.testclient import TestClient
 from app.db import Database
 from app.identity.schemas import SYSTEM
 from app.publication.schemas import SectionPatch
-from app.publication.sections import update_section
+from app.publication.taxonomies import SECTIONS
 
 Make = Callable[..., dict[str, Any]]
 Send = Callable[..., Response]
@@ -54,9 +54,9 @@ def test_two_moves_at_once_never_make_a_ring(make: Make, db: Database, impatient
     for name, parent in ("C", None), ("B", "c"), ("A", None), ("D", "a"):
         make("sections", name=name, parent=parent)
     with db.transaction() as first:
-        update_section(first, SYSTEM, "a", SectionPatch(parent="b"), None)
+        SECTIONS.update(first, SYSTEM, "a", SectionPatch(parent="b"), None)
         with pytest.raises(sa.exc.OperationalError), impatient() as second:
-            update_section(second, SYSTEM, "c", SectionPatch(parent="d"), None)
+            SECTIONS.update(second, SYSTEM, "c", SectionPatch(parent="d"), None)
 
 
 def test_a_parent_must_be_there(make: Make, send: Send) -> None:

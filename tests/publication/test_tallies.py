@@ -7,9 +7,9 @@ import sqlalchemy as sa
 
 from app.db import Database
 from app.identity.schemas import SYSTEM
-from app.publication import authors, sections, series, tags
 from app.publication.schemas import AuthorIn, SectionIn, SeriesIn
 from app.publication.tallies import Kind, adjust_counts
+from app.publication.taxonomies import AUTHORS, SECTIONS, SERIES, TAGS
 
 
 def _counts(db: Database, kind: str) -> dict[str, int]:
@@ -23,13 +23,13 @@ def test_all_named_move_and_no_others(kind: Kind, db: Database) -> None:
     with db.transaction() as session:
         for name in "abc":
             if kind == "tag":
-                tags.require_tags(session, SYSTEM, [name])
+                TAGS.require_all(session, SYSTEM, [name])
             elif kind == "section":
-                sections.create_section(session, SYSTEM, SectionIn(name=name))
+                SECTIONS.create(session, SYSTEM, SectionIn(name=name))
             elif kind == "author":
-                authors.create_author(session, SYSTEM, AuthorIn(name=name))
+                AUTHORS.create(session, SYSTEM, AuthorIn(name=name))
             else:
-                series.create_series(session, SYSTEM, SeriesIn(name=name))
+                SERIES.create(session, SYSTEM, SeriesIn(name=name))
         ids = {row.slug: str(row.id) for row in session.execute(sa.text(f"SELECT slug, id FROM {kind}"))}
         adjust_counts(session, kind, [ids["a"], ids["b"]], 1)
         adjust_counts(session, kind, {ids["a"]}, 2)
@@ -40,7 +40,7 @@ def test_all_named_move_and_no_others(kind: Kind, db: Database) -> None:
 
 def test_nothing_is_lost_between_many_at_once(db: Database) -> None:
     with db.transaction() as session:
-        ids = tags.require_tags(session, SYSTEM, [f"tag {number}" for number in range(20)])
+        ids = TAGS.require_all(session, SYSTEM, [f"tag {number}" for number in range(20)])
 
     def add(_number: int) -> None:
         with db.transaction() as session:
@@ -55,7 +55,7 @@ def test_rows_are_locked_in_the_order_of_their_ids(db: Database) -> None:
     if db.dialect == "sqlite":
         pytest.skip("there is only one writer")
     with db.transaction() as session:
-        low, high = tags.require_tags(session, SYSTEM, ["low", "high"])
+        low, high = TAGS.require_all(session, SYSTEM, ["low", "high"])
     with db.transaction() as session:
         adjust_counts(session, "tag", [low], 1)  # now the table holds it behind the other one
 

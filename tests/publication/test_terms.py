@@ -20,10 +20,11 @@ from app.events.log import read_after
 from app.events.schemas import START
 from app.identity.schemas import SYSTEM
 from app.identity.tables import Audit
-from app.publication import authors, sections, series, tags, terms
 from app.publication import media_library as media
+from app.publication import terms
 from app.publication.schemas import SectionIn
 from app.publication.tables import Tag, Term
+from app.publication.taxonomies import AUTHORS, SECTIONS, SERIES, TAGS
 
 Make = Callable[..., dict[str, Any]]
 Send = Callable[..., Response]
@@ -279,7 +280,7 @@ def test_every_write_is_in_the_audit_log(kind: str, make: Make, send: Send, db: 
 def test_many_at_once_with_one_name_get_a_slug_each(db: Database) -> None:
     def make(_number: int) -> None:
         with db.transaction() as session:
-            sections.create_section(session, SYSTEM, SectionIn(name="Same"))
+            SECTIONS.create(session, SYSTEM, SectionIn(name="Same"))
 
     with ThreadPoolExecutor(4) as threads:
         list(threads.map(make, range(8)))
@@ -300,9 +301,9 @@ def test_required_ones_keep_their_order_without_repeats(kind: str, make: Make, d
 def test_missing_ones_are_told_by_pointer(db: Database) -> None:
     with db.transaction() as session:
         for call, pointer in (
-            (lambda: sections.require_section(session, "none"), "/section"),
-            (lambda: series.require_series(session, "none"), "/series"),
-            (lambda: authors.require_authors(session, ["none"]), "/authors"),
+            (lambda: SECTIONS.require(session, "none", "/section"), "/section"),
+            (lambda: SERIES.require(session, "none", "/series"), "/series"),
+            (lambda: AUTHORS.require_all(session, ["none"]), "/authors"),
             (lambda: terms.require_terms(session, Tag, ["0199aaaa-0000-7000-8000-000000000000"], "/x"), "/x"),
         ):
             with pytest.raises(Invalid) as caught:
@@ -317,10 +318,10 @@ def test_what_is_required_cannot_be_deleted_meanwhile(make: Make, db: Database, 
         media.create_reference(session, SYSTEM, "https://a.example/b.png")
         picture = str(session.execute(sa.text("SELECT id FROM media")).scalar_one())
     with db.transaction() as first:
-        sections.require_section(first, "one")
-        tags.require_tags(first, SYSTEM, ["one"])
+        SECTIONS.require(first, "one", "/section")
+        TAGS.require_all(first, SYSTEM, ["one"])
         media.require_media(first, picture)
-        for delete, ref in (sections.delete_section, "one"), (tags.delete_tag, "one"), (media.delete_media, picture):
+        for delete, ref in (SECTIONS.delete, "one"), (TAGS.delete, "one"), (media.delete_media, picture):
             with pytest.raises(sa.exc.OperationalError), impatient() as second:
                 delete(second, SYSTEM, ref, None)
 

@@ -22,8 +22,8 @@ from app.core.problems import Conflict
 from app.db import Database
 from app.events.log import advance_reader
 from app.identity.schemas import ANONYMOUS, SYSTEM
-from app.publication import authors, series
 from app.publication.schemas import AuthorIn, SeriesIn
+from app.publication.taxonomies import AUTHORS, SERIES
 from app.related import linking, similarity
 from app.related.analysis import estimate_similarity
 from app.related.linking import LINK, TEXT, rebuild_stale_lists
@@ -52,8 +52,8 @@ class Walk:
         self.ids: list[str] = []
         self.texts: list[str] = []
         with db.transaction() as session:
-            self.by = [authors.create_author(session, SYSTEM, AuthorIn(name=name)) for name in ("Ann", "Bo")]
-            self.series = [series.create_series(session, SYSTEM, SeriesIn(name="Tides"))]
+            self.by = [AUTHORS.create(session, SYSTEM, AuthorIn(name=name)) for name in ("Ann", "Bo")]
+            self.series = [SERIES.create(session, SYSTEM, SeriesIn(name="Tides"))]
 
     def text(self) -> str:
         """About something, or once more what another said, nearly."""

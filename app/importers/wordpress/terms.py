@@ -12,10 +12,10 @@ from app.importers.ledger import Ledger, fingerprint
 from app.importers.wordpress.plan import name_of, slug_of, text_of
 from app.importers.wordpress.records import Category, Tag
 from app.importers.wordpress.survey import ListedAuthor
-from app.publication import authors, sections, tags
 from app.publication.schemas import AuthorIn, AuthorPatch, SectionIn, SectionPatch, TagIn, TagPatch
 from app.publication.tables import Author, Section, Term
 from app.publication.tables import Tag as TagRow
+from app.publication.taxonomies import AUTHORS, SECTIONS, TAGS
 
 
 class _TermEntry:
@@ -67,11 +67,11 @@ class AuthorEntry(_TermEntry):
 
     def create(self, session: Session) -> str:
         """Make the author; the slug is made of the name, as a login is nobody's business."""
-        return authors.create_author(session, IMPORT, AuthorIn(name=self.name))
+        return AUTHORS.create(session, IMPORT, AuthorIn(name=self.name))
 
     def update(self, session: Session, local_id: str) -> None:
         """Change the name."""
-        authors.update_author(session, IMPORT, local_id, AuthorPatch(name=self.name), None)
+        AUTHORS.update(session, IMPORT, local_id, AuthorPatch(name=self.name), None)
 
 
 class _SluggedEntry(_TermEntry):
@@ -114,11 +114,11 @@ class TagEntry(_SluggedEntry):
 
     def create(self, session: Session) -> str:
         """Make the tag."""
-        return tags.create_tag(session, IMPORT, TagIn(**self.values()))
+        return TAGS.create(session, IMPORT, TagIn(**self.values()))
 
     def update(self, session: Session, local_id: str) -> None:
         """Change what differs."""
-        tags.update_tag(session, IMPORT, local_id, TagPatch(**self.changes()), None)
+        TAGS.update(session, IMPORT, local_id, TagPatch(**self.changes()), None)
 
 
 class SectionEntry(_SluggedEntry):
@@ -139,9 +139,9 @@ class SectionEntry(_SluggedEntry):
 
     def create(self, session: Session) -> str:
         """Make the section; its parent came before it."""
-        return sections.create_section(session, IMPORT, SectionIn(**{**self.values(), "parent": self._parent(session)}))
+        return SECTIONS.create(session, IMPORT, SectionIn(**{**self.values(), "parent": self._parent(session)}))
 
     def update(self, session: Session, local_id: str) -> None:
         """Change what differs."""
         data = SectionPatch(**{**self.changes(), "parent": self._parent(session)})
-        sections.update_section(session, IMPORT, local_id, data, None)
+        SECTIONS.update(session, IMPORT, local_id, data, None)
