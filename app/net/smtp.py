@@ -1,4 +1,4 @@
-"""Handing mail over: to a server by SMTP (RFC 5321) over kept connections, or into a maildir where there is none."""
+"""Sending mail by SMTP (RFC 5321) over reused connections, or into a maildir where there is no server."""
 
 import asyncio
 import mailbox
@@ -8,15 +8,23 @@ import time
 from contextlib import suppress
 from email import policy
 from email.header import Header
+from email.headerregistry import AddressHeader
 from email.message import EmailMessage
 from email.policy import EmailPolicy
 from functools import cached_property
 from pathlib import Path
-from typing import Any, Final, Literal, NamedTuple, Protocol
+from typing import Final, Literal, NamedTuple, Protocol
 from urllib.parse import unquote, urlsplit
 
 import idna
-from aiosmtplib import SMTP, SMTPException, SMTPResponseException, SMTPServerDisconnected
+from aiosmtplib import (
+    SMTP,
+    SMTPException,
+    SMTPNotSupported,
+    SMTPRecipientsRefused,
+    SMTPResponseException,
+    SMTPSenderRefused,
+)
 
 from app.core.files import make_folder
 from app.core.logs import redact
@@ -27,35 +35,35 @@ ANSWER_SECONDS: Final = 20.0  # seconds that a server may take for one answer
 Stage = Literal["connect", "sender", "recipient", "content"]
 
 
-def _split_words(name: str, value: Any) -> tuple[str, str]:
-    """The words of a header that people read, and what stands behind them."""
-    if name.lower() == "from" and (senders := getattr(value, "addresses", ())):
-        return senders[0].display_name, f" <{senders[0].addr_spec}>"
-    return (str(value) if name.lower() == "subject" else ""), ""
+class WirePolicy(EmailPolicy):
+    """Encodes names and subjects beyond ASCII by `email.header`, and folds no other header.
 
+    Folding by `EmailPolicy` changes such headers: of random subjects it drops or repeats words in one of ten (Python
+    3.11 to 3.13). It also encodes a long link in an ASCII header, where no receiver decodes it.
+    """
 
-class _WirePolicy(EmailPolicy):
-    """Words beyond ASCII are encoded as RFC 2047 has it, which the library's own folding does not keep to: it makes
-    them too long and loses spaces between them. Nothing else is folded: a link that was would be encoded too."""
-
-    def fold(self, name: str, value: Any) -> str:
-        words, rest = _split_words(name, value)
-        if words.isascii():
+    def fold(self, name: str, value: str) -> str:
+        text, rest = "", ""
+        if isinstance(value, AddressHeader) and name.lower() == "from" and value.addresses:
+            text, rest = value.addresses[0].display_name, f" <{value.addresses[0].addr_spec}>"
+        elif name.lower() == "subject":
+            text = str(value)
+        if text.isascii():
             return str(policy.SMTP.clone(linesep=self.linesep, max_line_length=998, utf8=self.utf8).fold(name, value))
-        lines = [Header(words, "utf-8", 76, name).encode(linesep=self.linesep), *([rest] if rest else [])]
+        lines = [Header(text, "utf-8", 76, name).encode(linesep=self.linesep), *([rest] if rest else [])]
         return f"{name}: {self.linesep.join(lines)}{self.linesep}"
 
-    def fold_binary(self, name: str, value: Any) -> bytes:
+    def fold_binary(self, name: str, value: str) -> bytes:
         return self.fold(name, value).encode("utf-8" if self.utf8 else "ascii")
 
 
-WIRE_POLICY: Final = _WirePolicy(linesep="\r\n", max_line_length=76)
-"""How mail is written for servers."""
+WIRE_POLICY: Final = WirePolicy(linesep="\r\n", max_line_length=76)
+"""The form in which mail is sent to servers."""
 _ENHANCED = re.compile(r"\s*(\d\.\d{1,3}\.\d{1,3})\b")
 
 
 class Server(NamedTuple):
-    """Where a mail server is, and how one signs in there."""
+    """The address of a mail server, and the credentials for it."""
 
     host: str
     port: int
@@ -65,7 +73,7 @@ class Server(NamedTuple):
 
     @classmethod
     def from_url(cls, url: str) -> "Server":
-        """The server of `smtp://user:password@host:port` or `smtps://…`."""
+        """Parse `smtp://user:password@host:port` or `smtps://…`; the port defaults to 25 or 465."""
         parts = urlsplit(url)
         tls = parts.scheme == "smtps"
         port = parts.port or (465 if tls else 25)
@@ -73,7 +81,7 @@ class Server(NamedTuple):
 
 
 class MailRefused(Exception):
-    """A server said no; what it said is kept without addresses. `code` is the SMTP reply, 0 where there was none."""
+    """The server refused a mail. `code` is the SMTP reply code, 0 without one; addresses are removed from `answer`."""
 
     def __init__(self, stage: Stage, code: int, answer: str) -> None:
         super().__init__(f"{stage}: {code} {redact(answer)}")
@@ -81,42 +89,30 @@ class MailRefused(Exception):
 
     @property
     def is_final(self) -> bool:
-        """Whether asking again would not help (RFC 5321 §4.2.1); a server that refuses us, or our sender, may be put
-        right."""
+        """Whether a retry is pointless (RFC 5321 §4.2.1). The operator can fix the connection and the sender."""
         return self.stage in ("recipient", "content") and 500 <= self.code < 600
 
     @property
     def is_bounce(self) -> bool:
-        """Whether the mailbox takes no mail. A server's policy (RFC 3463 X.7) or ours is not the recipient's fault."""
-        found = _ENHANCED.match(self.answer)
-        return self.is_final and self.stage == "recipient" and (found is None or found[1][2:4] in ("1.", "2."))
+        """Whether the mailbox takes no mail; refusals because of a policy (RFC 3463 X.7) or of routing do not count."""
+        status = _ENHANCED.match(self.answer)
+        return self.is_final and self.stage == "recipient" and (status is None or status[1][2:4] in ("1.", "2."))
 
 
 class Mailer(Protocol):
-    """A way for mail to leave."""
+    """A way to send mail."""
 
     async def send(self, message: EmailMessage, to: str) -> str:
-        """Hand one mail over for one recipient; returns what was answered. `MailRefused`, or an OSError, if not."""
+        """Send a mail to one recipient and return the server's answer; raise MailRefused or OSError if it fails."""
 
     async def stop(self) -> None:
-        """Close what is open."""
-
-
-def _abort_connection(smtp: SMTP) -> None:
-    """Let go of a connection at once, also where TLS would say goodbye first."""
-    _abort(smtp, smtp.transport)
-
-
-def _abort(smtp: SMTP, transport: asyncio.BaseTransport | None) -> None:
-    smtp.close()
-    if isinstance(transport, asyncio.WriteTransport):
-        transport.abort()
+        """Close open connections."""
 
 
 def ascii_domain(address: str) -> str:
-    """An address with its domain as every server knows it (RFC 5891).
+    """Return an address with its domain in ASCII (RFC 5891); MailRefused if it has no such form.
 
-    What looks like an encoded word is none that anybody has, and the library would decode it into the header.
+    A local part that looks like an encoded word is refused, because the email library would decode it.
     """
     local, _, domain = address.rpartition("@")
     if "=?" in local:
@@ -128,7 +124,7 @@ def ascii_domain(address: str) -> str:
 
 
 class SmtpMailer:
-    """Mail by SMTP. A password is never sent in clear."""
+    """Sends mail by SMTP. A password is sent over TLS only."""
 
     def __init__(self, url: str, sender: str, *, context: ssl.SSLContext | None = None) -> None:
         self.server, self.sender = Server.from_url(url), ascii_domain(sender)
@@ -143,74 +139,45 @@ class SmtpMailer:
 
     async def send(self, message: EmailMessage, to: str) -> str:
         to = ascii_domain(to)
+        is_ascii = (to + self.sender).isascii()
+        content = message.as_bytes(policy=WIRE_POLICY.clone(utf8=not is_ascii))
         async with self._slots:
-            smtp = await self._start_mail(to)
+            smtp = await self._take_connection()
             try:
-                answer = await self._send_message(smtp, message, to)
-            except MailRefused:
-                await self._reset(smtp)
-                raise
-            except BaseException:  # cancelled in the middle: nobody knows where the conversation stands
-                _abort_connection(smtp)
+                options = [] if is_ascii else ["SMTPUTF8"]
+                answer = (await smtp.sendmail(self.sender, [to], content, mail_options=options))[1]
+            except SMTPException as error:  # the library has reset the conversation, or closed the connection
+                self._return_connection(smtp)
+                raise _translate(error) from None
+            except BaseException:  # cancelled midway: the state of the conversation is unknown
+                _abort(smtp)
                 raise
             self._return_connection(smtp)
             return answer
 
-    async def _start_mail(self, to: str) -> SMTP:
-        """A connection on which the server has heard who sends; one that was kept may have died meanwhile."""
+    async def _take_connection(self) -> SMTP:
+        """Return a connection that still works: one that is kept, or a new one."""
         while self._idle:
             smtp, since = self._idle.pop()
-            if time.monotonic() - since > IDLE_SECONDS or not smtp.is_connected:
-                await self._quit(smtp)
-                continue
             try:
-                return await self._send_sender(smtp, to)
-            except (SMTPServerDisconnected, TimeoutError, OSError):
-                continue
-            except MailRefused as refused:
-                if refused.code != 421:  # it closes the connection
-                    raise
-        smtp = await self._connect()
-        try:
-            return await self._send_sender(smtp, to)
-        except SMTPException as error:
-            raise ConnectionError(redact(str(error))) from None
-
-    async def _send_sender(self, smtp: SMTP, to: str) -> SMTP:
-        options: list[str] = []
-        if not (to + self.sender).isascii():
-            if not smtp.supports_extension("smtputf8"):
-                await self._reset(smtp)
-                raise MailRefused("content", 553, "5.6.7 The server takes no addresses beyond ASCII")
-            options = ["SMTPUTF8"]
-        try:
-            await smtp.mail(self.sender, options=options, encoding="utf-8")
-        except SMTPResponseException as error:
-            await self._quit(smtp)
-            raise MailRefused("sender", error.code, error.message) from None
-        except BaseException:
-            _abort_connection(smtp)
-            raise
-        return smtp
-
-    async def _send_message(self, smtp: SMTP, message: EmailMessage, to: str) -> str:
-        stage: Stage = "recipient"
-        wire = WIRE_POLICY if to.isascii() else WIRE_POLICY.clone(utf8=True)
-        try:
-            await smtp.rcpt(to, encoding="utf-8")
-            stage = "content"
-            return (await smtp.data(message.as_bytes(policy=wire))).message
-        except SMTPResponseException as error:
-            raise MailRefused(stage, error.code, error.message) from None
-        except SMTPException as error:
-            raise ConnectionError(redact(str(error))) from None
+                if time.monotonic() - since < IDLE_SECONDS:
+                    await smtp.noop()
+                    return smtp
+            except (SMTPException, OSError):
+                _abort(smtp)
+            except BaseException:
+                _abort(smtp)
+                raise
+            else:
+                await _quit(smtp)
+        return await self._connect()
 
     async def _connect(self) -> SMTP:
         server = self.server
         smtp = SMTP(
             hostname=server.host,
             port=server.port,
-            use_tls=server.tls,
+            use_tls=server.tls,  # else STARTTLS where the server offers it
             tls_context=self._context,
             timeout=ANSWER_SECONDS,
             local_hostname=self.sender.rpartition("@")[2],
@@ -218,48 +185,58 @@ class SmtpMailer:
         try:
             await smtp.connect()
             if server.user:
-                if not (server.tls or smtp.get_transport_info("sslcontext")):
+                if not smtp.get_transport_info("sslcontext"):
                     raise MailRefused("connect", 0, "The server offers no TLS: the password is not sent")
                 await smtp.login(server.user, server.password)
-            if smtp.is_ehlo_or_helo_needed:
-                await smtp.ehlo()
-        except SMTPResponseException as error:
-            _abort_connection(smtp)
-            raise MailRefused("connect", error.code, error.message) from None
-        except SMTPException as error:
-            _abort_connection(smtp)
-            raise ConnectionError(redact(str(error))) from None
-        except BaseException:
-            _abort_connection(smtp)
+        except BaseException as error:
+            _abort(smtp)
+            if isinstance(error, SMTPResponseException):
+                raise MailRefused("connect", error.code, error.message) from None
+            if isinstance(error, SMTPException):
+                raise ConnectionError(redact(str(error))) from None
             raise
         return smtp
-
-    async def _reset(self, smtp: SMTP) -> None:
-        try:
-            await smtp.rset()
-        except (SMTPException, OSError):
-            _abort_connection(smtp)
-        else:
-            self._return_connection(smtp)
 
     def _return_connection(self, smtp: SMTP) -> None:
         if smtp.is_connected:
             self._idle.append((smtp, time.monotonic()))
 
-    async def _quit(self, smtp: SMTP) -> None:
-        transport = smtp.transport  # which it forgets as it leaves
-        with suppress(SMTPException, OSError):
-            await smtp.quit(timeout=1)
-        _abort(smtp, transport)
-
     async def stop(self) -> None:
         while self._idle:
-            await self._quit(self._idle.pop()[0])
-        await asyncio.sleep(0)  # the loop sees to what was let go
+            await _quit(self._idle.pop()[0])
+        await asyncio.sleep(0)  # lets the event loop close the transports
+
+
+def _translate(error: SMTPException) -> Exception:
+    """Return what a mailer raises for an error of the library."""
+    match error:
+        case SMTPNotSupported():
+            return MailRefused("content", 553, "5.6.7 The server takes no addresses beyond ASCII")
+        case SMTPRecipientsRefused(recipients=[refused, *_]):
+            return MailRefused("recipient", refused.code, refused.message)
+        case SMTPSenderRefused():
+            return MailRefused("sender", error.code, error.message)
+        case SMTPResponseException():
+            return MailRefused("content", error.code, error.message)
+    return ConnectionError(redact(str(error)))
+
+
+def _abort(smtp: SMTP) -> None:
+    """Close a connection at once, without the closing handshake of TLS."""
+    if isinstance(smtp.transport, asyncio.WriteTransport):
+        smtp.transport.abort()
+    smtp.close()
+
+
+async def _quit(smtp: SMTP) -> None:
+    """Say goodbye to the server, then close the connection."""
+    with suppress(SMTPException, OSError):
+        await smtp.execute_command(b"QUIT", timeout=1)
+    _abort(smtp)
 
 
 class MaildirMailer:
-    """Mail into a maildir, a file each: for a server that is tried out, and for whoever reads it there."""
+    """Writes mail into a maildir, one file each: for trying out a server without SMTP."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
@@ -271,12 +248,12 @@ class MaildirMailer:
 
     def _add(self, content: bytes) -> None:
         make_folder(self.folder.parent)
-        mailbox.Maildir(self.folder, create=True).add(content)  # writes it through to the disk
+        mailbox.Maildir(self.folder, create=True).add(content)  # syncs the file to disk
 
     async def stop(self) -> None:
         return
 
 
 def open_mailer(smtp_url: str, sender: str, folder: Path) -> Mailer:
-    """The mailer of a publication: its server, or without one the folder."""
+    """Return the mailer for an SMTP URL; without one, mail is written into the folder."""
     return SmtpMailer(smtp_url, sender) if smtp_url else MaildirMailer(folder)
