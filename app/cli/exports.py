@@ -72,8 +72,8 @@ def _write(db: Database, settings: Settings, form: Form, media_url: str, file: B
     with db.snapshot() as connection:
         if form is Form.wxr:
             media = media_url.rstrip("/") or settings.site_url
-            return wxr.write(connection, site, settings.site_name, media, ZoneInfo(settings.time_zone), file, step)
-        return ndjson.write(connection, site, settings.site_name, file.write, step)
+            return wxr.write_wxr(connection, site, settings.site_name, media, ZoneInfo(settings.time_zone), file, step)
+        return ndjson.write_ndjson(connection, site, settings.site_name, file.write, step)
 
 
 def _fill(db: Database, settings: Settings, target: Path, step: Step) -> int:
@@ -82,7 +82,7 @@ def _fill(db: Database, settings: Settings, target: Path, step: Step) -> int:
 
     with _becoming(target) as draft, db.snapshot() as connection:
         draft.mkdir(mode=0o700)
-        return markdown.write(connection, Site.from_settings(settings), draft, step)
+        return markdown.write_markdown(connection, Site.from_settings(settings), draft, step)
 
 
 @contextmanager
@@ -101,7 +101,7 @@ def _becoming(target: Path) -> Iterator[Path]:
 @contextmanager
 def _bar(db: Database) -> Iterator[Step]:
     """A bar of articles and comments, on stderr if that is a terminal."""
-    from app.export.everything import sizes
+    from app.export.everything import count_content
 
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
     with Progress(*columns, console=Console(stderr=True), disable=not sys.stderr.isatty()) as progress:
@@ -109,5 +109,5 @@ def _bar(db: Database) -> Iterator[Step]:
             yield lambda _done: None
             return
         with db.connect() as connection:
-            task = progress.add_task("Articles and comments", total=sum(sizes(connection)))
+            task = progress.add_task("Articles and comments", total=sum(count_content(connection)))
         yield lambda done: progress.advance(task, done)

@@ -1,1 +1,1 @@
-"""Exports of what is public, and of everything."""
+"""Exports of all public content, and of everything."""

@@ -1,9 +1,9 @@
-"""Reading everything that the publication holds, public or not, a chunk at a time; never a token or a hash."""
+"""Reads everything that the publication holds, public or not, in chunks; never a token or a hash."""
 
-from collections.abc import Iterator, Sequence
-from dataclasses import replace
-from functools import partial
-from typing import Any
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import NamedTuple, TypedDict, cast
 
 import sqlalchemy as sa
 
@@ -11,121 +11,254 @@ from app.articles.reading import ARTICLE, MEDIA, NOTICE, REVISION, SERIES, TAG, 
 from app.articles.schemas import TEXT_FORMATS, SingleArticleOut
 from app.articles.site import Site
 from app.articles.tables import Address
+from app.blocks import Block
 from app.comments.reading import C
 from app.db.columns import table_of
+from app.db.rows import Column, JsonObject, Statement
 from app.identity.tables import Participant
-from app.publication.media_library import present_media as picture
+from app.publication.media_library import present_media
 from app.publication.taxonomies import AUTHORS, SECTIONS
 
-FILES_WITH_US = ""  # no address of this server: its files are, or are not, taken along
-FEW, MANY = 50, 500  # rows of a chunk: articles hold their texts
+NO_API = ""  # files are exported as paths, since this server may be gone when the export is read
+ARTICLES_PER_CHUNK, ROWS_PER_CHUNK = 50, 500
 _ADDRESS, _PARTICIPANT = table_of(Address), table_of(Participant)
-_NOT_OUT = {"version", "skeleton", "parent_id", "parent_slug", "parent_name", "image_id", "key"}
-_SAID = (
-    "id article_id parent_id root_id depth anchor_id state featured upvotes downvotes author_id author_name "
-    "author_kind badges email source html text created_at edited_at removed_by"
-).split()
-TERMS: dict[str, tuple[sa.Select[Any], Any]] = {
-    "section": (SECTIONS.select_terms, partial(SECTIONS.present, api=FILES_WITH_US)),
-    "tag": (sa.select(TAG), dict),
-    "author": (AUTHORS.select_terms, partial(AUTHORS.present, api=FILES_WITH_US)),
-    "series": (sa.select(SERIES), dict),
-    "media": (sa.select(MEDIA), partial(picture, api=FILES_WITH_US)),
-    "notice": (sa.select(NOTICE), dict),
+_HIDDEN_COLUMNS = {"version", "skeleton", "parent_id", "parent_slug", "parent_name", "image_id", "key"}
+
+
+class AuthorJson(TypedDict):
+    """The members of an author that are read here."""
+
+    id: str
+    slug: str
+    name: str
+
+
+class ParentJson(TypedDict):
+    """The parent of a section."""
+
+    slug: str
+
+
+class SectionJson(TypedDict):
+    """The members of a section that are read here."""
+
+    slug: str
+    name: str
+    description: str
+    parent: ParentJson | None
+
+
+class TagJson(TypedDict):
+    """The members of a tag that are read here."""
+
+    slug: str
+    name: str
+    description: str
+
+
+class MediaJson(TypedDict):
+    """The members of a picture that are read here."""
+
+    id: str
+    url: str
+    alt: str
+    caption: str
+    created_at: datetime
+
+
+class AddressRow(TypedDict):
+    """A former slug or path of an article."""
+
+    address: str
+    article_id: str
+
+
+class CommentRow(TypedDict):
+    """A comment in any state, with its author as given when it was posted."""
+
+    id: str
+    article_id: str
+    parent_id: str | None
+    root_id: str
+    depth: int
+    anchor_id: str | None
+    state: str
+    featured: bool
+    upvotes: int
+    downvotes: int
+    author_id: str | None
+    author_name: str
+    author_kind: str
+    badges: list[str]
+    email: str | None
+    source: str
+    html: str
+    text: str
+    created_at: datetime
+    edited_at: datetime | None
+    removed_by: str | None
+    profile_id: str | None  # the author of the publication who wrote it
+
+
+_PROFILE_ID = sa.select(_PARTICIPANT.c.author_id).where(_PARTICIPANT.c.id == C.c.participant_id).scalar_subquery()
+_SELECT_COMMENTS = sa.select(
+    *(C.c[name] for name in CommentRow.__annotations__ if name != "profile_id"), _PROFILE_ID.label("profile_id")
+)
+
+
+@dataclass(frozen=True)
+class ExportedArticle:
+    """An article as editors see it, with its text in every format."""
+
+    content: SingleArticleOut
+    public: bool
+    retraction: JsonObject | None
+
+    @property
+    def blocks(self) -> list[Block]:
+        """The text as blocks."""
+        return (self.content.body and self.content.body.blocks) or []
+
+    @property
+    def markdown(self) -> str:
+        """The text as Markdown."""
+        return (self.content.body and self.content.body.markdown) or ""
+
+    def to_json(self) -> JsonObject:
+        """Return the article as one object."""
+        return {**self.content.model_dump(exclude_unset=True), "public": self.public, "retraction": self.retraction}
+
+
+class TermSource(NamedTuple):
+    """How terms of a kind are selected, and the shape that they have in the API."""
+
+    query: Statement
+    present: Callable[[JsonObject, str], JsonObject]
+
+
+def _present_as_is(row: JsonObject, _: str) -> JsonObject:
+    return row
+
+
+TERM_SOURCES = {
+    "section": TermSource(SECTIONS.select_terms, SECTIONS.present),
+    "tag": TermSource(sa.select(TAG), _present_as_is),
+    "author": TermSource(AUTHORS.select_terms, AUTHORS.present),
+    "series": TermSource(sa.select(SERIES), _present_as_is),
+    "media": TermSource(sa.select(MEDIA), present_media),
+    "notice": TermSource(sa.select(NOTICE), _present_as_is),
 }
-"""How the small things are read, and the shape that they have outside."""
+"""Sections, tags, authors and series, pictures and notices, in the order in which they are exported."""
 
 
-def _chunks(
-    connection: sa.Connection, query: sa.Select[Any], keys: Sequence[Any], most: int
-) -> Iterator[Sequence[sa.RowMapping]]:
-    """The rows of a query in the order of some of its columns, each chunk one range of an index."""
-    names = [column.key for column in keys]
-    query, last = query.order_by(*keys).limit(most), None
-    while True:
-        asked = query if last is None else query.where(sa.tuple_(*keys) > sa.tuple_(*map(_bound, keys)))
-        values: dict[str, Any] = {} if last is None else {f"after_{name}": last[name] for name in names}
-        rows = connection.execute(asked, values).mappings().all()
-        if rows:
-            yield rows
-        if len(rows) < most:
+def _read_chunks(
+    connection: sa.Connection, query: Statement, keys: Sequence[Column], size: int
+) -> Iterator[list[JsonObject]]:
+    """Yield the rows of a query in the order of its keys; each chunk is one range of an index."""
+    after = [sa.bindparam(f"after_{key.key}", type_=key.type) for key in keys]
+    query = query.order_by(*keys).limit(size)
+    rows: list[JsonObject] = [row._asdict() for row in connection.execute(query)]
+    next_query = query.where(sa.tuple_(*keys) > sa.tuple_(*after))
+    while rows:
+        yield rows
+        if len(rows) < size:
             return
-        last = rows[-1]
+        values = {f"after_{key.key}": rows[-1][key.key] for key in keys if key.key}
+        rows = [row._asdict() for row in connection.execute(next_query, values)]
 
 
-def _bound(column: Any) -> Any:
-    return sa.bindparam(f"after_{column.key}", type_=column.type)
-
-
-def terms(connection: sa.Connection, kind: str) -> Iterator[dict[str, Any]]:
-    """Sections, tags, authors, series, media or notices."""
-    query, shape = TERMS[kind]
-    for rows in _chunks(connection, query, [query.selected_columns["id"]], MANY):
+def read_terms(connection: sa.Connection, kind: str) -> Iterator[JsonObject]:
+    """Yield the terms of a kind of `TERM_SOURCES` in the shape of the API, without internal columns."""
+    query, present = TERM_SOURCES[kind]
+    for rows in _read_chunks(connection, query, [query.selected_columns["id"]], ROWS_PER_CHUNK):
         for row in rows:
-            yield {name: value for name, value in shape(row).items() if _is_told(name)}
+            yield {name: value for name, value in present(row, NO_API).items() if _is_exported(name)}
 
 
-def _is_told(name: str) -> bool:
-    return name not in _NOT_OUT and not name.startswith("picture_")
+def _is_exported(name: str) -> bool:
+    return name not in _HIDDEN_COLUMNS and not name.startswith("picture_")
 
 
-def articles(connection: sa.Connection, site: Site) -> Iterator[list[dict[str, Any]]]:
-    """All articles in whatever state, as editors see what is laid out of them, with their texts in every format."""
-    for rows in _chunks(connection, select_articles(TEXT_FORMATS), [ARTICLE.c.id], FEW):
-        yield [_article(row, site) for row in rows]
+def read_authors(connection: sa.Connection) -> Iterator[AuthorJson]:
+    """Yield the authors."""
+    return cast(Iterator[AuthorJson], read_terms(connection, "author"))
 
 
-def _article(row: sa.RowMapping, site: Site) -> dict[str, Any]:
-    shown = SingleArticleOut.model_validate(
-        present_article(row, replace(site, api=FILES_WITH_US), TEXT_FORMATS, editing=True)
-    )
-    return {**shown.model_dump(exclude_unset=True), "public": row["public"], "retraction": row["retraction"]}
+def read_sections(connection: sa.Connection) -> Iterator[SectionJson]:
+    """Yield the sections."""
+    return cast(Iterator[SectionJson], read_terms(connection, "section"))
 
 
-def revisions(connection: sa.Connection) -> Iterator[sa.RowMapping]:
-    """Everything that editors ever saved."""
-    for rows in _chunks(connection, sa.select(REVISION), [REVISION.c.article_id, REVISION.c.n], FEW):
+def read_tags(connection: sa.Connection) -> Iterator[TagJson]:
+    """Yield the tags."""
+    return cast(Iterator[TagJson], read_terms(connection, "tag"))
+
+
+def read_media(connection: sa.Connection) -> Iterator[MediaJson]:
+    """Yield the pictures."""
+    return cast(Iterator[MediaJson], read_terms(connection, "media"))
+
+
+def read_articles(connection: sa.Connection, site: Site) -> Iterator[list[ExportedArticle]]:
+    """Yield the articles in all states, in chunks."""
+    for rows in _read_chunks(connection, select_articles(TEXT_FORMATS), [ARTICLE.c.id], ARTICLES_PER_CHUNK):
+        yield [_make_article(row, site) for row in rows]
+
+
+def _make_article(row: JsonObject, site: Site) -> ExportedArticle:
+    article = present_article(row, replace(site, api=NO_API), TEXT_FORMATS, editing=True)
+    retraction = cast("JsonObject | None", row["retraction"])
+    return ExportedArticle(SingleArticleOut.model_validate(article), bool(row["public"]), retraction)
+
+
+def read_revisions(connection: sa.Connection) -> Iterator[JsonObject]:
+    """Yield all revisions of all articles."""
+    keys = [REVISION.c.article_id, REVISION.c.n]
+    for rows in _read_chunks(connection, sa.select(REVISION), keys, ARTICLES_PER_CHUNK):
         yield from rows
 
 
-def addresses(connection: sa.Connection, ids: Sequence[str] | None = None) -> Iterator[sa.RowMapping]:
-    """Former slugs and paths: of some articles, or all."""
+def read_addresses(connection: sa.Connection, article_ids: Sequence[str] | None = None) -> Iterator[AddressRow]:
+    """Yield the former slugs and paths of these articles, or of all."""
     query = sa.select(_ADDRESS.c.address, _ADDRESS.c.article_id)
-    query = query if ids is None else query.where(_ADDRESS.c.article_id.in_(ids))
-    for rows in _chunks(connection, query, [_ADDRESS.c.address], MANY):
-        yield from rows
+    query = query if article_ids is None else query.where(_ADDRESS.c.article_id.in_(article_ids))
+    for rows in _read_chunks(connection, query, [_ADDRESS.c.address], ROWS_PER_CHUNK):
+        yield from cast(list[AddressRow], rows)
 
 
-def discussed(connection: sa.Connection, ids: Sequence[str]) -> set[str]:
-    """Which of some articles have any comments."""
-    there = sa.select(sa.literal(1)).where(C.c.article_id == ARTICLE.c.id).exists()
-    return set(connection.execute(sa.select(ARTICLE.c.id).where(ARTICLE.c.id.in_(ids), there)).scalars())
+def find_discussed(connection: sa.Connection, article_ids: Sequence[str]) -> set[str]:
+    """Return the ids of those of these articles that have comments."""
+    has_comments = sa.select(sa.literal(1)).where(C.c.article_id == ARTICLE.c.id).exists()
+    query = sa.select(ARTICLE.c.id).where(ARTICLE.c.id.in_(article_ids), has_comments)
+    return set(connection.execute(query).scalars())
 
 
-def comments(connection: sa.Connection, article_id: str | None = None) -> Iterator[sa.RowMapping]:
-    """Comments in whatever state, with who wrote them as they said: of an article, by time, or all."""
-    profile = sa.select(_PARTICIPANT.c.author_id).where(_PARTICIPANT.c.id == C.c.participant_id).scalar_subquery()
-    query = sa.select(*(C.c[name] for name in _SAID), profile.label("profile_id"))
-    if article_id is not None:  # in an order that no index has: sorted once, and taken as it comes
-        query = query.where(C.c.article_id == article_id).order_by(C.c.created_at, C.c.depth, C.c.id)
-        yield from connection.execute(query.execution_options(yield_per=MANY)).mappings()
-        return
-    for rows in _chunks(connection, query, [C.c.id], MANY):
-        yield from rows
+def read_comments(connection: sa.Connection) -> Iterator[CommentRow]:
+    """Yield all comments."""
+    for rows in _read_chunks(connection, _SELECT_COMMENTS, [C.c.id], ROWS_PER_CHUNK):
+        yield from cast(list[CommentRow], rows)
 
 
-def sizes(connection: sa.Connection) -> tuple[int, int]:
-    """How many articles and comments there are."""
+def read_discussion(connection: sa.Connection, article_id: str) -> Iterator[CommentRow]:
+    """Yield the comments on an article, oldest first."""
+    # No index has this order, so the database sorts once, and the rows are streamed.
+    query = _SELECT_COMMENTS.where(C.c.article_id == article_id).order_by(C.c.created_at, C.c.depth, C.c.id)
+    for row in connection.execute(query.execution_options(yield_per=ROWS_PER_CHUNK)):
+        yield cast(CommentRow, row._asdict())
+
+
+def count_content(connection: sa.Connection) -> tuple[int, int]:
+    """Return the number of articles and of comments."""
     counts = [connection.execute(sa.select(sa.func.count()).select_from(table)).scalar_one() for table in (ARTICLE, C)]
     return counts[0], counts[1]
 
 
-def languages(connection: sa.Connection) -> str | None:
-    """The language that most articles are in."""
-    most = (
+def find_main_language(connection: sa.Connection) -> str | None:
+    """Return the language of most articles, or None if there are no articles."""
+    query = (
         sa.select(ARTICLE.c.language)
         .group_by(ARTICLE.c.language)
         .order_by(sa.func.count().desc(), ARTICLE.c.language)
         .limit(1)
     )
-    return connection.execute(most).scalar_one_or_none()
+    return connection.execute(query).scalar_one_or_none()

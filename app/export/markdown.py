@@ -1,28 +1,29 @@
-"""Everything as a folder of Markdown files, one for each article, as generators of static sites read them.
+"""Everything as a folder of Markdown files, one for each article, as static site generators read them.
 
-Front matter is YAML whose values are JSON, which YAML 1.2 takes as it is: nothing has to be quoted twice.
+The front matter is YAML whose values are JSON, which YAML 1.2 includes, so that one way of escaping serves both.
 """
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import Any
 
 import pydantic_core
 import sqlalchemy as sa
 
 from app.articles.site import Site
-from app.db.columns import Row
+from app.db.rows import JsonObject
 from app.export import everything
+from app.export.everything import ExportedArticle
+from app.export.ndjson import Step
 
-LONGEST = 200  # bytes of a name; file systems take 255
-_FRONT = (
+MAX_NAME_BYTES = 200  # of a file, without its suffix; file systems allow 255
+_FRONT_MATTER = (
     "id title slug url type language state dek featured published_at updated_at revision rights corrections notices "
     "discussion"
 ).split()
 
 
-def _json(value: Any) -> str:
-    # A separator that YAML takes for a line's end may stand in a text.
+def _to_json(value: object) -> str:
+    # Escapes the separators that YAML would take for the end of a line.
     return (
         pydantic_core.to_json(value)
         .decode()
@@ -32,50 +33,53 @@ def _json(value: Any) -> str:
     )
 
 
-def _text(article: Mapping[str, Any]) -> str:
-    values = {name: article[name] for name in _FRONT if article[name] not in (None, [], {})}
-    for name in ("section", "series"):
-        if article[name]:
-            values[name] = article[name]["slug"]
-    values |= {"authors": [row["slug"] for row in article["authors"]], "tags": [row["slug"] for row in article["tags"]]}
-    if article["image"]:
-        values["image"] = article["image"]
-    if article["retraction"]:
-        values["retraction"] = article["retraction"]
-    front = "".join(f"{name}: {_json(value)}\n" for name, value in values.items())
-    return f"---\n{front}---\n\n{article['body']['markdown'].rstrip()}\n"
+def _render_article(article: ExportedArticle) -> str:
+    members, content = article.to_json(), article.content
+    values = {name: members[name] for name in _FRONT_MATTER if members[name] not in (None, [], {})}
+    terms: JsonObject = {
+        "section": content.section and content.section.slug,
+        "series": content.series and content.series.slug,
+        "authors": [author.slug for author in content.authors],
+        "tags": [tag.slug for tag in content.tags],
+        "image": members["image"],
+        "retraction": article.retraction,
+    }
+    values |= {name: value for name, value in terms.items() if value is not None}
+    front_matter = "".join(f"{name}: {_to_json(value)}\n" for name, value in values.items())
+    return f"---\n{front_matter}---\n\n{article.markdown.rstrip()}\n"
 
 
-def _name(article: Mapping[str, Any]) -> str:
-    return str(article["slug"] if len(article["slug"].encode()) <= LONGEST else article["id"])
+def _name_file(article: ExportedArticle) -> str:
+    slug = article.content.slug
+    return slug if len(slug.encode()) <= MAX_NAME_BYTES else article.content.id
 
 
-def _list(path: Path, rows: Iterable[Row]) -> int:
-    """One JSON array, an object in a line."""
+def _write_array(path: Path, rows: Iterable[Mapping[str, object]]) -> int:
+    """Write a JSON array with one object on each line; return their number."""
     count = 0
     with path.open("w", encoding="utf-8") as file:
         for row in rows:
-            file.write(("[\n" if not count else ",\n") + _json(dict(row)))
+            file.write(("[\n" if not count else ",\n") + _to_json(row))
             count += 1
         file.write("\n]\n" if count else "[]\n")
     return count
 
 
-def write(connection: sa.Connection, site: Site, folder: Path, step: Callable[[int], None]) -> int:
-    """Fill a folder: `articles/*.md`, `comments/*.json` and a file for each kind of term; returns how many articles."""
+def write_markdown(connection: sa.Connection, site: Site, folder: Path, step: Step) -> int:
+    """Write `articles/*.md`, `comments/*.json` and a file for each kind of term; return the number of articles."""
     count = 0
     for part in ("articles", "comments"):
         (folder / part).mkdir()
-    for kind in everything.TERMS:
-        _list(folder / f"{kind}.json", everything.terms(connection, kind))
-    _list(folder / "address.json", everything.addresses(connection))
-    for articles in everything.articles(connection, site):
-        discussed = everything.discussed(connection, [article["id"] for article in articles])
+    for kind in everything.TERM_SOURCES:
+        _write_array(folder / f"{kind}.json", everything.read_terms(connection, kind))
+    _write_array(folder / "address.json", everything.read_addresses(connection))
+    for articles in everything.read_articles(connection, site):
+        discussed = everything.find_discussed(connection, [article.content.id for article in articles])
         for article in articles:
-            (folder / "articles" / f"{_name(article)}.md").write_text(_text(article), encoding="utf-8")
+            (folder / "articles" / f"{_name_file(article)}.md").write_text(_render_article(article), encoding="utf-8")
             step(1)
-            if article["id"] in discussed:
-                path = folder / "comments" / f"{_name(article)}.json"
-                step(_list(path, everything.comments(connection, article["id"])))
+            if article.content.id in discussed:
+                path = folder / "comments" / f"{_name_file(article)}.json"
+                step(_write_array(path, everything.read_discussion(connection, article.content.id)))
         count += len(articles)
     return count

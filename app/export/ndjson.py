@@ -1,49 +1,57 @@
-"""Everything as newline-delimited JSON: what the API shows of each thing, and what only editors and operators see."""
+"""Everything as newline-delimited JSON: what the API shows, and what only editors and operators see."""
 
 import hashlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 
 import pydantic_core
 import sqlalchemy as sa
 
 from app.articles.site import Site
 from app.core.clock import now
-from app.db.columns import Row
 from app.export import everything
 
 Step = Callable[[int], None]
+"""Called with the number of articles and comments written since its last call."""
 
 
-def _line(kind: str, row: Row) -> bytes:
-    return pydantic_core.to_json({"type": kind, "data": dict(row)}) + b"\n"
+def _make_line(kind: str, data: Mapping[str, object]) -> bytes:
+    return pydantic_core.to_json({"type": kind, "data": data}) + b"\n"
 
 
-def _rows(connection: sa.Connection, site: Site, step: Step) -> Iterator[bytes]:
-    for kind in everything.TERMS:
-        for row in everything.terms(connection, kind):
-            yield _line(kind, row)
-    for articles in everything.articles(connection, site):
+def _read_lines(connection: sa.Connection, site: Site, step: Step) -> Iterator[bytes]:
+    for kind in everything.TERM_SOURCES:
+        for term in everything.read_terms(connection, kind):
+            yield _make_line(kind, term)
+    for articles in everything.read_articles(connection, site):
         for article in articles:
-            yield _line("article", article)
+            yield _make_line("article", article.to_json())
         step(len(articles))
-    for revision in everything.revisions(connection):
-        yield _line("revision", revision)
-    for address in everything.addresses(connection):
-        yield _line("address", address)
-    for comment in everything.comments(connection):
-        yield _line("comment", comment)
+    for revision in everything.read_revisions(connection):
+        yield _make_line("revision", revision)
+    for address in everything.read_addresses(connection):
+        yield _make_line("address", address)
+    for comment in everything.read_comments(connection):
+        yield _make_line("comment", comment)
         step(1)
 
 
-def write(connection: sa.Connection, site: Site, name: str, write: Callable[[bytes], object], step: Step) -> int:
-    """Write the lines; returns how many stand between the manifest and the trailer."""
-    about = {"format": "broadsheet-archive", "version": 1, "site_name": name, "site_url": site.url, "created_at": now()}
-    first = _line("manifest", about)
+def write_ndjson(
+    connection: sa.Connection, site: Site, site_name: str, write: Callable[[bytes], object], step: Step
+) -> int:
+    """Write all lines; return the number of those between the manifest and the trailer."""
+    manifest = {
+        "format": "broadsheet-archive",
+        "version": 1,
+        "site_name": site_name,
+        "site_url": site.url,
+        "created_at": now(),
+    }
+    first = _make_line("manifest", manifest)
     digest, count = hashlib.sha256(first), 0
     write(first)
-    for line in _rows(connection, site, step):
+    for line in _read_lines(connection, site, step):
         digest.update(line)
         write(line)
         count += 1
-    write(_line("trailer", {"count": count, "sha256": digest.hexdigest()}))
+    write(_make_line("trailer", {"count": count, "sha256": digest.hexdigest()}))
     return count

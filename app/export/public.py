@@ -1,7 +1,7 @@
-"""Reading everything that is public, a few hundred rows at a time, each time one range of a primary key."""
+"""Reads all public content in chunks, each of which is one range of a primary key."""
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, NamedTuple, cast
+from typing import NamedTuple, TypeVar, cast
 
 import sqlalchemy as sa
 from pydantic import BaseModel
@@ -21,88 +21,99 @@ from app.changes.changes import SHOWN
 from app.comments import reading as comments
 from app.comments.reading import C
 from app.comments.schemas import CommentOut
-from app.db.columns import Row
+from app.db.rows import Statement
+from app.export.everything import ARTICLES_PER_CHUNK, ROWS_PER_CHUNK
 from app.export.schemas import PictureOut, StandingNoticeOut
-from app.publication.schemas import AuthorOut, SectionOut, SeriesOut, TagDetailOut
-from app.publication.schemas import present_image as picture
+from app.publication.schemas import AuthorOut, SectionOut, SeriesOut, TagDetailOut, present_image
 from app.publication.taxonomies import AUTHORS, SECTIONS
 from app.web.responses import dump_json
 
-FEW, MANY = 50, 500  # rows of a chunk: articles hold their texts
 _AFTER = sa.bindparam("after", type_=ARTICLE.c.id.type)
-_MOST = sa.bindparam("most", type_=sa.BigInteger())
+_LIMIT = sa.bindparam("most", type_=sa.BigInteger())
 _STATE = next(column for column in RULE_COLUMNS if column.key == "set_state")
 
 
 class Chunk(NamedTuple):
-    """Some things as JSON, and the id after which more may come."""
+    """Objects as JSON, and the id after which there may be more."""
 
     items: Sequence[bytes]
     after: str | None
 
 
-class Asked(NamedTuple):
-    """What every chunk of an export depends on."""
+class ExportOptions(NamedTuple):
+    """The site, and the formats of the articles' texts."""
 
     site: Site
     formats: tuple[str, ...]
 
 
-Read = Callable[[sa.Connection, str | None, Asked], Chunk]
+ReadChunk = Callable[[sa.Connection, str | None, ExportOptions], Chunk]
+R = TypeVar("R", bound=Mapping[str, object])
+Present = Callable[[R, str], Mapping[str, object]]
+"""Shapes a row as its model; files are at the address of this API."""
 
 
-def _chunk(rows: Sequence[Row], items: Sequence[bytes], most: int) -> Chunk:
-    return Chunk(items, rows[-1]["id"] if len(rows) == most else None)
+def _make_chunk(rows: Sequence[Mapping[str, object]], items: Sequence[bytes], size: int) -> Chunk:
+    return Chunk(items, str(rows[-1]["id"]) if len(rows) == size else None)
 
 
-Present = Callable[[Row, str], Mapping[str, Any]]
-"""Gives a row its shape; files are at the address of this API."""
+def _present_comment(row: comments.CommentRow, _: str) -> Mapping[str, object]:
+    return comments.present_comment(row)
 
 
-def _plain(query: sa.Select[Any], model: type[BaseModel], present: Present = lambda row, _: dict(row)) -> Read:
-    """How to read what has an id and a shape."""
+def _present_as_is(row: Mapping[str, object], _: str) -> Mapping[str, object]:
+    return row
+
+
+def _read_by_id(query: Statement, model: type[BaseModel], present: Present[R]) -> ReadChunk:
+    """Return a function that reads a chunk of the rows of a query by their `id`."""
     column = query.selected_columns["id"]
-    query = query.order_by(column).limit(_MOST)
+    query = query.order_by(column).limit(_LIMIT)
 
-    def read(connection: sa.Connection, after: str | None, asked: Asked) -> Chunk:
-        wanted = query if after is None else query.where(column > _AFTER)
-        rows = connection.execute(wanted, {"after": after, "most": MANY} if after else {"most": MANY}).mappings().all()
-        return _chunk(rows, [dump_json(model, present(row, asked.site.api)) for row in rows], MANY)
+    def read(connection: sa.Connection, after: str | None, options: ExportOptions) -> Chunk:
+        statement = query if after is None else query.where(column > _AFTER)
+        values = {"most": ROWS_PER_CHUNK} | ({"after": after} if after else {})
+        rows = cast(list[R], [row._asdict() for row in connection.execute(statement, values)])
+        return _make_chunk(rows, [dump_json(model, present(row, options.site.api)) for row in rows], ROWS_PER_CHUNK)
 
     return read
 
 
-def _articles(connection: sa.Connection, after: str | None, asked: Asked) -> Chunk:
-    """Public articles, made of their cards, with their texts."""
-    ids = sa.select(ARTICLE.c.id, ARTICLE.c.id.label("key")).where(ARTICLE.c.public).order_by(ARTICLE.c.id).limit(_MOST)
+def _read_articles(connection: sa.Connection, after: str | None, options: ExportOptions) -> Chunk:
+    """Read a chunk of the public articles with their texts."""
+    ids = sa.select(ARTICLE.c.id, ARTICLE.c.id.label("key")).where(ARTICLE.c.public)
+    ids = ids.order_by(ARTICLE.c.id).limit(_LIMIT)
     page = (ids if after is None else ids.where(ARTICLE.c.id > _AFTER)).subquery("page")
-    values = {"most": FEW, "cache_key": cache_key_of(asked.site)} | ({"after": after} if after else {})
+    values = {"most": ARTICLES_PER_CHUNK, "cache_key": cache_key_of(options.site)} | ({"after": after} if after else {})
 
-    def find(connection: sa.Connection) -> Chunk:
-        query = select_cached(formats=asked.formats, page=page).order_by(page.c.id)
+    def read(connection: sa.Connection) -> Chunk:
+        query = select_cached(formats=options.formats, page=page).order_by(page.c.id)
         rows = fetch_cached(connection, query, CachedRow, values)
-        articles = render_articles(connection, rows, asked.site, asked.formats)
-        return _chunk(rows, [article.json for article in articles], FEW)
+        articles = render_articles(connection, rows, options.site, options.formats)
+        return _make_chunk(rows, [article.json for article in articles], ARTICLES_PER_CHUNK)
 
-    return retry_on_change(find)(connection)
+    return retry_on_change(read)(connection)
 
 
-def _comments() -> sa.Select[Any]:
-    """Comments that readers see: published, with a public article whose discussion is not hidden."""
-    hidden = sa.func.coalesce(_STATE, "open") == "hidden"
+def _select_comments() -> Statement:
+    """Select the comments that readers see: published ones on public articles whose discussion is not hidden."""
+    is_hidden = sa.func.coalesce(_STATE, "open") == "hidden"
     tables = join_discussion(comments.TABLES.join(ARTICLE, ARTICLE.c.id == C.c.article_id), tally=False)
-    return sa.select(*comments.COLUMNS).select_from(tables).where(C.c.state == "published", ARTICLE.c.public, ~hidden)
+    is_shown = (C.c.state == "published", ARTICLE.c.public, ~is_hidden)
+    return sa.select(*comments.COLUMNS).select_from(tables).where(*is_shown)
 
 
-_SEEN_NOTICE = (NOTICE.c.scope != "article") | sa.exists().where(ARTICLE.c.id == NOTICE.c.target_id, ARTICLE.c.public)
-KINDS: dict[str, Read] = {
-    "section": _plain(SECTIONS.select_terms, SectionOut, lambda row, api: SECTIONS.present(dict(row), api)),
-    "tag": _plain(sa.select(TAG), TagDetailOut),
-    "author": _plain(AUTHORS.select_terms, AuthorOut, lambda row, api: AUTHORS.present(dict(row), api)),
-    "series": _plain(sa.select(SERIES), SeriesOut),
-    "media": _plain(sa.select(MEDIA).where(SHOWN), PictureOut, lambda row, api: picture(dict(row), api)),
-    "notice": _plain(sa.select(NOTICE).where(_SEEN_NOTICE), StandingNoticeOut),
-    "article": _articles,
-    "comment": _plain(_comments(), CommentOut, lambda row, _: comments.present_comment(cast(comments.CommentRow, row))),
+_IS_NOTICE_SHOWN = (NOTICE.c.scope != "article") | sa.exists().where(
+    ARTICLE.c.id == NOTICE.c.target_id, ARTICLE.c.public
+)
+KINDS: dict[str, ReadChunk] = {
+    "section": _read_by_id(SECTIONS.select_terms, SectionOut, SECTIONS.present),
+    "tag": _read_by_id(sa.select(TAG), TagDetailOut, _present_as_is),
+    "author": _read_by_id(AUTHORS.select_terms, AuthorOut, AUTHORS.present),
+    "series": _read_by_id(sa.select(SERIES), SeriesOut, _present_as_is),
+    "media": _read_by_id(sa.select(MEDIA).where(SHOWN), PictureOut, present_image),
+    "notice": _read_by_id(sa.select(NOTICE).where(_IS_NOTICE_SHOWN), StandingNoticeOut, _present_as_is),
+    "article": _read_articles,
+    "comment": _read_by_id(_select_comments(), CommentOut, _present_comment),
 }
-"""How each kind of thing is read, in the order in which one needs the other."""
+"""How each kind of object is read, in an order in which objects follow those that they refer to."""

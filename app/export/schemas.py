@@ -1,12 +1,13 @@
 """The lines of an export."""
 
 from datetime import datetime
-from typing import Any, Final, Literal
+from typing import Final, Literal
 
 from pydantic import BaseModel, Field
 
 from app.articles.schemas import TEXT_FORMATS
 from app.core.schema_rules import any_of
+from app.db.rows import JsonObject
 from app.publication.schemas import ImageOut, NoticeScope, Placement
 
 FORMAT: Final = "broadsheet-export"
@@ -14,29 +15,29 @@ MEDIA_TYPE: Final = "application/x-ndjson"
 
 
 class ManifestOut(BaseModel):
-    """The first line's `data`."""
+    """`data` of the first line."""
 
     format: Literal["broadsheet-export"]
     version: Literal[1]
     site_name: str
     site_url: str
     created_at: datetime
-    cursor: str = Field(description="Follow `/v1/changes` from here: the log's end before anything was read.")
+    cursor: str = Field(description="Position of the log before the export began: follow `/v1/changes` from here.")
 
 
 class TrailerOut(BaseModel):
-    """The last line's `data`: an export without it is not whole."""
+    """`data` of the last line; an export without it is incomplete."""
 
-    count: int = Field(description="Lines between the first and this one.")
+    count: int = Field(description="Number of lines between the first and the last.")
     sha256: str = Field(description="SHA-256 of all bytes before this line, hexadecimal.")
 
 
 class StandingNoticeOut(BaseModel):
-    """A notice that readers see with articles."""
+    """A notice that is shown with public articles."""
 
     id: str
     scope: NoticeScope
-    target_id: str | None = Field(description="Id of what `scope` names; null for `site`.")
+    target_id: str | None = Field(description="Id of the target; null for `site`.")
     placement: Placement
     html: str
     text: str
@@ -44,22 +45,22 @@ class StandingNoticeOut(BaseModel):
 
 
 class PictureOut(ImageOut):
-    """A picture that readers see."""
+    """A picture that is shown publicly."""
 
 
 class LineOut(BaseModel):
     """A line of an export."""
 
     type: Literal["manifest", "section", "tag", "author", "series", "media", "notice", "article", "comment", "trailer"]
-    data: dict[str, Any] = Field(description="In the shape that the API gives it elsewhere.")
+    data: JsonObject = Field(description="The object, as other endpoints return it.")
 
 
 class ExportQuery(BaseModel):
-    """What to export."""
+    """Parameters of the export."""
 
     formats: str | None = Field(
         None,
         max_length=40,
-        description="Of articles' texts: any of html, text, markdown, blocks; html if absent.",
+        description="Formats of the articles' texts, comma-separated: html, text, markdown, blocks; html if absent.",
         json_schema_extra=any_of(TEXT_FORMATS),
     )

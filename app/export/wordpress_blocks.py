@@ -1,15 +1,15 @@
 """Write an article's blocks as the core blocks of WordPress, as its block editor saves them.
 
-The editor compares what stands in a post with what the block itself would save, and offers to repair what differs: so
-the markup here follows the `save` functions of WordPress's block library to the letter. A block that WordPress has no
-core block for goes into a Custom HTML block (`wp:html`), which takes any markup.
+The editor compares the markup of a post with what the block itself would save, and reports differences as errors, so
+the markup here is exactly that of the `save` functions of WordPress's block library. Where WordPress has no core block,
+a Custom HTML block (`wp:html`) holds the markup.
 """
 
 import json
 import re
 from collections.abc import Callable, Iterable
 from html import escape
-from typing import Any, Final
+from typing import Final
 
 from app.blocks.schemas import (
     Block,
@@ -24,23 +24,24 @@ from app.blocks.schemas import (
     TableBlock,
 )
 from app.blocks.to_html import render_block, render_inline, render_paragraphs
+from app.db.rows import JsonObject
 
-_LONE_ADDRESS: Final = re.compile(r"(<(?:p|li|td|th|figcaption|blockquote|cite)[^<>]*>\s*https?):", re.IGNORECASE)
+_BARE_URL: Final = re.compile(r"(<(?:p|li|td|th|figcaption|blockquote|cite)[^<>]*>\s*https?):", re.IGNORECASE)
 _VIDEO_PROVIDERS: Final = frozenset({"youtube", "vimeo", "dailymotion", "tiktok", "ted"})
 
 
 def to_wordpress(blocks: Iterable[Block], absolute: Callable[[str], str]) -> str:
     """Write blocks as the content of a WordPress post.
 
-    `absolute` completes the address of a picture. Brackets are escaped, since they would be short codes there, and so
-    is an address that stands alone, which would become a player.
+    `absolute` completes the URL of a picture. Brackets are escaped, since they would be shortcodes, and so are URLs
+    that stand alone, which would become players.
     """
     text = "\n\n".join(_block(block, absolute) for block in blocks)
-    return _LONE_ADDRESS.sub(r"\1&#58;", text)
+    return _BARE_URL.sub(r"\1&#58;", text)
 
 
 def _is_core(block: Block) -> bool:
-    """Tell whether a block of WordPress itself says all that a block says."""
+    """Return whether a core block can hold everything that a block holds."""
     if "lang" in block or "dir" in block or ("anchor" in block and block["type"] != "heading"):
         return False
     if block["type"] == "list":
@@ -59,7 +60,7 @@ def _is_core_list(content: ListBlock | NestedList) -> bool:
 
 def _block(block: Block, absolute: Callable[[str], str]) -> str:
     if not _is_core(block):
-        return _wrapped("html", {}, _escaped(render_block(block)))
+        return _wrap("html", {}, _escape_brackets(render_block(block)))
     match block["type"]:
         case "paragraph":
             return _paragraph(block)
@@ -78,17 +79,17 @@ def _block(block: Block, absolute: Callable[[str], str]) -> str:
         case "table":
             return _table(block)
         case "divider":
-            return _wrapped("separator", {}, '<hr class="wp-block-separator has-alpha-channel-opacity"/>')
+            return _wrap("separator", {}, '<hr class="wp-block-separator has-alpha-channel-opacity"/>')
         case _:
-            return _wrapped("html", {}, _escaped(render_block(block)))
+            return _wrap("html", {}, _escape_brackets(render_block(block)))
 
 
-def _escaped(html: str) -> str:
+def _escape_brackets(html: str) -> str:
     return html.replace("[", "&#91;")
 
 
-def _wrapped(name: str, attributes: dict[str, Any], html: str) -> str:
-    """Put the comments of a block around its markup; attributes are JSON that cannot end the comment."""
+def _wrap(name: str, attributes: JsonObject, html: str) -> str:
+    """Put the comments of a block around its markup; its attributes are JSON that cannot end the comment."""
     text = json.dumps(attributes, ensure_ascii=False, separators=(",", ":"))
     for character in "<>&":
         text = text.replace(character, f"\\u{ord(character):04x}")
@@ -97,14 +98,14 @@ def _wrapped(name: str, attributes: dict[str, Any], html: str) -> str:
 
 
 def _paragraph(block: ParagraphBlock) -> str:
-    return _wrapped("paragraph", {}, f"<p>{_escaped(render_inline(block))}</p>")
+    return _wrap("paragraph", {}, f"<p>{_escape_brackets(render_inline(block))}</p>")
 
 
 def _heading(block: HeadingBlock) -> str:
     level = block["level"]
     anchor = f' id="{escape(block["anchor"])}"' if "anchor" in block else ""
-    html = f'<h{level} class="wp-block-heading"{anchor}>{_escaped(render_inline(block))}</h{level}>'
-    return _wrapped("heading", {"level": level} if level != 2 else {}, html)
+    html = f'<h{level} class="wp-block-heading"{anchor}>{_escape_brackets(render_inline(block))}</h{level}>'
+    return _wrap("heading", {"level": level} if level != 2 else {}, html)
 
 
 def _quote(block: QuoteBlock, absolute: Callable[[str], str]) -> str:
@@ -112,61 +113,61 @@ def _quote(block: QuoteBlock, absolute: Callable[[str], str]) -> str:
         inner = "\n\n".join(_block(each, absolute) for each in block["blocks"])
     else:
         paragraphs = render_paragraphs({"text": block["text"], "marks": block["marks"]})
-        inner = _escaped("\n\n".join(_wrapped("paragraph", {}, paragraph) for paragraph in paragraphs))
+        inner = _escape_brackets("\n\n".join(_wrap("paragraph", {}, paragraph) for paragraph in paragraphs))
     cite = f"<cite>{render_inline(block['cite'])}</cite>" if block["cite"] else ""
-    return _wrapped("quote", {}, f'<blockquote class="wp-block-quote">{inner}{_escaped(cite)}</blockquote>')
+    return _wrap("quote", {}, f'<blockquote class="wp-block-quote">{inner}{_escape_brackets(cite)}</blockquote>')
 
 
 def _list(content: ListBlock | NestedList) -> str:
     is_ordered, start = content["ordered"], content["start"]
-    attributes: dict[str, Any] = {"ordered": True} if is_ordered else {}
+    attributes: JsonObject = {"ordered": True} if is_ordered else {}
     number = ""
     if is_ordered and start != 1:
         attributes["start"], number = start, f'start="{start}" '
     items = "\n\n".join(
-        _wrapped(
+        _wrap(
             "list-item",
             {},
-            f"<li>{_escaped(render_inline(item))}{_list(item['items']) if item['items'] else ''}</li>",
+            f"<li>{_escape_brackets(render_inline(item))}{_list(item['items']) if item['items'] else ''}</li>",
         )
         for item in content["items"]
     )
     tag = "ol" if is_ordered else "ul"
-    return _wrapped("list", attributes, f'<{tag} {number}class="wp-block-list">{items}</{tag}>')
+    return _wrap("list", attributes, f'<{tag} {number}class="wp-block-list">{items}</{tag}>')
 
 
 def _caption(html: str) -> str:
-    return f'<figcaption class="wp-element-caption">{_escaped(html)}</figcaption>' if html else ""
+    return f'<figcaption class="wp-element-caption">{_escape_brackets(html)}</figcaption>' if html else ""
 
 
 def _image(block: ImageBlock, absolute: Callable[[str], str]) -> str:
     title = f' title="{escape(block["title"])}"' if block["title"] else ""
     picture = f'<img src="{escape(absolute(block["src"]))}" alt="{escape(block["alt"])}"{title}/>'
-    attributes = {}
+    attributes: JsonObject = {}
     if block["link"]:
         picture = f'<a href="{escape(block["link"])}">{picture}</a>'
         attributes["linkDestination"] = "custom"
-    html = f'<figure class="wp-block-image">{_escaped(picture)}{_caption(render_inline(block))}</figure>'
-    return _wrapped("image", attributes, html)
+    html = f'<figure class="wp-block-image">{_escape_brackets(picture)}{_caption(render_inline(block))}</figure>'
+    return _wrap("image", attributes, html)
 
 
 def _embed(block: EmbedBlock) -> str:
     provider, url = block["provider"], block["url"]
     kind = "video" if provider in _VIDEO_PROVIDERS else "rich"
-    attributes = {"url": url, "type": kind}
+    attributes: JsonObject = {"url": url, "type": kind}
     classes = f"wp-block-embed is-type-{kind}"
     if provider:
         attributes["providerNameSlug"] = provider
         classes += f" is-provider-{provider} wp-block-embed-{provider}"
-    frame = f'<div class="wp-block-embed__wrapper">\n{_escaped(escape(url))}\n</div>'
-    return _wrapped("embed", attributes, f'<figure class="{classes}">{frame}{_caption(render_inline(block))}</figure>')
+    frame = f'<div class="wp-block-embed__wrapper">\n{_escape_brackets(escape(url))}\n</div>'
+    return _wrap("embed", attributes, f'<figure class="{classes}">{frame}{_caption(render_inline(block))}</figure>')
 
 
 def _code(block: CodeBlock) -> str:
     language = f"language-{block['language']}" if block["language"] else ""
     classes = f"wp-block-code {escape(language)}".strip()
-    html = f'<pre class="{classes}"><code>{_escaped(escape(block["text"], quote=False))}</code></pre>'
-    return _wrapped("code", {"className": language} if language else {}, html)
+    html = f'<pre class="{classes}"><code>{_escape_brackets(escape(block["text"], quote=False))}</code></pre>'
+    return _wrap("code", {"className": language} if language else {}, html)
 
 
 def _table(block: TableBlock) -> str:
@@ -178,5 +179,5 @@ def _table(block: TableBlock) -> str:
     head = f"<thead>{rows.pop(0)}</thead>" if block["header"] else ""
     body = f"<tbody>{''.join(rows)}</tbody>" if rows else ""
     caption = _caption(render_inline(block["caption"])) if block["caption"] else ""
-    html = f'<figure class="wp-block-table"><table>{_escaped(head + body)}</table>{caption}</figure>'
-    return _wrapped("table", {"hasFixedLayout": False}, html)
+    html = f'<figure class="wp-block-table"><table>{_escape_brackets(head + body)}</table>{caption}</figure>'
+    return _wrap("table", {"hasFixedLayout": False}, html)

@@ -1,7 +1,6 @@
-"""How things are known again in WordPress exports of ours.
+"""Ids of articles, pictures and comments in WordPress exports, by which a later import recognises them.
 
-The numbers in such a file are given in its order and change from export to export. Each item and comment therefore
-carries the id of what it is, and of what it refers to, as metadata; importing it again goes by these.
+The numbers in such a file change from export to export, so items and comments carry ids as metadata.
 """
 
 import hashlib
@@ -12,10 +11,10 @@ ID_KEY: Final = "_broadsheet_id"
 IMAGE_KEY: Final = "_broadsheet_image_id"
 """Metadata of an item: the id of its featured image."""
 PARENT_KEY: Final = "_broadsheet_parent_id"
-"""Metadata of a comment: the id of the one that it answers."""
+"""Metadata of a comment: the id of its parent."""
 
 
-def number_of(row_id: str) -> int:
-    """Give the number that an import knows an id by: 59 bits of a hash, the same in every export."""
+def hash_to_number(row_id: str) -> int:
+    """Return the number by which an import knows an id: 59 bits of its hash, the same for every export."""
     digest = hashlib.blake2b(row_id.encode(), digest_size=8).digest()
     return (int.from_bytes(digest) >> 5) + 1

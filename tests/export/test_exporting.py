@@ -66,8 +66,8 @@ def test_comments_of_a_hidden_discussion_stay_out(client: TestClient, admin: Hea
 
 
 def test_chunks_join(client: TestClient, editor: Headers, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(public, "FEW", 2)
-    monkeypatch.setattr(public, "MANY", 3)
+    monkeypatch.setattr(public, "ARTICLES_PER_CHUNK", 2)
+    monkeypatch.setattr(public, "ROWS_PER_CHUNK", 3)
     for number in range(5):
         make.comment(client, make.published(client, editor, tags=[f"t{number}", f"u{number}"]))
     found = export(client)
@@ -79,7 +79,7 @@ def test_strangers_and_keys_have_places_of_their_own(
     client: TestClient, make_key: Callable[..., Headers], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     key = make_key("syndicate")
-    monkeypatch.setitem(routes._RUNNING.number, "anonymous", routes.AT_ONCE["anonymous"])
+    monkeypatch.setitem(routes._RUNNING.number, "anonymous", routes.MAX_RUNNING["anonymous"])
     busy = client.get("/v1/export.ndjson")
     assert make.ok(busy, 503)["code"] == "unavailable"
     assert busy.headers["retry-after"] == "30"
@@ -90,7 +90,7 @@ def test_strangers_and_keys_have_places_of_their_own(
 def test_a_client_that_stalls_or_goes_away_ends_it(
     db: Database, settings: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(routes, "PATIENCE", 0.01)
+    monkeypatch.setattr(routes, "SEND_TIMEOUT_SECONDS", 0.01)
     closed = asyncio.Event()
 
     async def endless() -> Any:
@@ -115,7 +115,7 @@ def test_a_client_that_stalls_or_goes_away_ends_it(
             return {"type": "http.disconnect"}
 
         content = endless()
-        await routes._Stream(content, "key")({"type": "http", "asgi": {"spec_version": "2.3"}}, receive, send)
+        await routes._ExportStream(content, "key")({"type": "http", "asgi": {"spec_version": "2.3"}}, receive, send)
         await content.aclose()
         return sent
 
@@ -133,11 +133,11 @@ def test_memory_does_not_grow_with_the_publication(db: Database, settings: Setti
     async def run() -> None:
         await db.start()
 
-        def note(connection: Any, after: str | None, asked: public.Asked) -> public.Chunk:
+        def note(connection: Any, after: str | None, asked: public.ExportOptions) -> public.Chunk:
             read.append("")
             return public.Chunk([b"{}"], "x")
 
-        stream = routes.lines(db, public.Asked(Site.from_settings(settings), ()), b"", rest=0.0)
+        stream = routes.read_lines(db, public.ExportOptions(Site.from_settings(settings), ()), b"", rest=0.0)
         await anext(stream)
         assert read == []
         for number in range(1, 4):

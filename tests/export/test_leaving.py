@@ -23,7 +23,7 @@ from app.db import Database, open_database
 from app.events.log import last_position, settled_position
 from app.export import everything
 from app.export.wordpress_ids import ID_KEY
-from app.export.wxr import parents_first
+from app.export.wxr import order_by_parent
 from app.identity.schemas import SYSTEM
 from app.importers.wordpress.loader import load
 from app.publication.media_library import create_reference
@@ -311,15 +311,15 @@ def test_markdown_is_a_file_for_each_article(
 def test_an_export_is_of_one_moment_and_holds_up_nobody(client: TestClient, editor: Headers, db: Database) -> None:
     make.published(client, editor)
     with db.snapshot() as connection:
-        before = everything.sizes(connection)
+        before = everything.count_content(connection)
         article = make.published(client, editor)
         make.comment(client, article)
-        assert everything.sizes(connection) == before == (1, 0)
+        assert everything.count_content(connection) == before == (1, 0)
         with db.connect() as other:
-            assert everything.sizes(other) == (2, 1)
+            assert everything.count_content(other) == (2, 1)
             assert settled_position(other) == last_position(other)  # readers of the log go on meanwhile
     with db.connect() as connection:
-        assert everything.sizes(connection) == (2, 1)
+        assert everything.count_content(connection) == (2, 1)
 
 
 def test_slugs_longer_than_file_names(
@@ -343,8 +343,8 @@ def test_nothing_is_overwritten_and_nothing_half_done_is_left(
     def fail(*_: Any) -> None:
         raise OSError("full")
 
-    for form, module in (("wxr", "wxr"), ("ndjson", "ndjson"), ("markdown", "markdown")):
-        monkeypatch.setattr(f"app.export.{module}.write", fail)
+    for form in ("wxr", "ndjson", "markdown"):
+        monkeypatch.setattr(f"app.export.{form}.write_{form}", fail)
         assert run("--format", form, str(tmp_path / "new")).exit_code == 1
     assert sorted(path.name for path in tmp_path.iterdir() if "new" in path.name) == []
 
@@ -444,7 +444,7 @@ def test_replies_follow_their_parents_whatever_the_clocks_say(seed: int) -> None
     rows = [{"id": str(n), "parent_id": str(chance.randrange(n)) if n and chance.random() < 0.8 else None}
             for n in range(50)]  # fmt: skip
     by_time = chance.sample(rows, len(rows)) if seed else rows
-    given = [row["id"] for row in parents_first([*by_time, {"id": "x", "parent_id": "absent"}])]
+    given = [row["id"] for row in order_by_parent([*by_time, {"id": "x", "parent_id": "absent"}])]
     assert sorted(given) == sorted([*(row["id"] for row in rows), "x"]), seed
     assert all(given.index(row["parent_id"]) < given.index(row["id"]) for row in rows if row["parent_id"]), seed
     assert seed or given == [*(row["id"] for row in rows), "x"]

@@ -12,7 +12,7 @@ from urllib.parse import unquote
 from lxml import etree
 
 from app.core.ids import is_id
-from app.export.wordpress_ids import ID_KEY, IMAGE_KEY, PARENT_KEY, number_of
+from app.export.wordpress_ids import ID_KEY, IMAGE_KEY, PARENT_KEY, hash_to_number
 from app.importers.wordpress.records import (
     Author,
     Category,
@@ -191,7 +191,7 @@ def _labels(element: etree._Element) -> tuple[Label, ...]:
 def _known_number(meta: Mapping[str, tuple[str, ...]], key: str) -> int:
     """Give the number of an id that an export of ours put into metadata, or 0."""
     row_id = next(iter(meta.get(key, ())), "")
-    return number_of(row_id) if is_id(row_id) else 0
+    return hash_to_number(row_id) if is_id(row_id) else 0
 
 
 def _meta(element: etree._Element, kind: str) -> dict[str, tuple[str, ...]]:
