@@ -21,7 +21,7 @@ from app.feeds.format_routes import FORMATS_BY_MEDIA_TYPE as FORMATS
 from app.identity.callers import Callers
 from app.identity.readers import Readers
 from app.identity.secrets import Vault
-from app.importers.ledger import forget as forget_imported
+from app.importers.ledger import forget_people as forget_imported
 from app.live.broadcasting import Live
 from app.live.services import LiveServices
 from app.moderation.comments import RulesForComments

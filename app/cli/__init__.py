@@ -1,4 +1,4 @@
-"""The `broadsheet` command: serving, operating and filling the store from a terminal."""
+"""The `broadsheet` command."""
 
 import os
 import sys
@@ -32,10 +32,9 @@ app.command("openapi")(doctor.openapi)
 
 
 def main() -> None:
-    """Run a command; what an operator can put right ends it with one line and status 1.
+    """Run a command; errors that an operator can fix are printed on one line, with status 1.
 
-    What it writes, and the processes that it starts, is for its own user alone: stores, mails, media, exports and
-    backups hold addresses and secrets.
+    Files are readable only for the user: stores, mails, media, exports and backups contain personal data and secrets.
     """
     os.umask(0o077)
     try:

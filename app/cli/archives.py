@@ -1,4 +1,4 @@
-"""Backups: a folder with one file of the database and the media, whole or not there."""
+"""Backups: a folder with a file of the database and the media, which appears only when it is complete."""
 
 import os
 import secrets
@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 from urllib.parse import quote
 
 import fsspec
@@ -18,29 +18,32 @@ from fsspec.implementations.local import LocalFileSystem
 from app.cli.common import Failure
 from app.db.driver import sqlite
 
+if TYPE_CHECKING:
+    from sqlite3 import Connection
+
 DATABASE = "broadsheet.db"
 DUMP = "broadsheet.dump"
 MEDIA = "media"
 
 
 @dataclass(frozen=True)
-class Copied:
-    """What a backup holds: bytes of the database, media files (None: kept elsewhere), files deleted meanwhile."""
+class BackupSummary:
+    """The bytes of the database, media files (None: in a remote store), and media files deleted meanwhile."""
 
     size: int
     media: int | None
     vanished: int
 
 
-def backup(url: str, media_url: str, target: Path, *, force: bool) -> Copied:
-    """Make the folder. The database comes first, so that every file that it names is in the media copied after it."""
+def backup(url: str, media_url: str, target: Path, *, force: bool) -> BackupSummary:
+    """Create a backup. The database is copied first, so that the media files that it refers to are copied after it."""
     if not target.parent.is_dir():
         raise Failure(f"There is no folder {target.parent}.")
     if target.exists() and not force:
-        raise Failure(f"{target} is there already: --force replaces it.")
+        raise Failure(f"{target} exists already; --force replaces it.")
     if target.exists() and not _is_backup(target):
-        raise Failure(f"{target} is no backup of Broadsheet's and stays as it is.")
-    with _becoming(target) as draft:
+        raise Failure(f"{target} is not a backup of Broadsheet.")
+    with _created_atomically(target) as draft:
         if sa.make_url(url).get_backend_name() == "sqlite":
             _copy_sqlite(sqlite_file(url), draft / DATABASE)
         else:
@@ -48,24 +51,24 @@ def backup(url: str, media_url: str, target: Path, *, force: bool) -> Copied:
         size = sum(file.stat().st_size for file in draft.iterdir())
         folder = _folder(media_url)
         if folder is None:
-            return Copied(size, None, 0)
+            return BackupSummary(size, None, 0)
         copied, vanished = _copy_files(folder, draft / MEDIA)
-        return Copied(size, copied, vanished)
+        return BackupSummary(size, copied, vanished)
 
 
 def sqlite_file(url: str) -> Path:
-    """The file of a SQLite URL."""
+    """Return the file of a SQLite URL."""
     return Path(sa.make_url(url).database or "").absolute()
 
 
-def holds_something(url: str) -> bool:
-    """Whether restoring would replace anything."""
+def has_data(url: str) -> bool:
+    """Tell whether a restore would replace a database."""
     file = sqlite_file(url)
     return file.is_file() and file.stat().st_size > 0
 
 
-def examine(url: str, archive: Path) -> Path:
-    """Check a backup before anything is touched: whole, and of a release that this one can follow."""
+def check_backup(url: str, archive: Path) -> Path:
+    """Check that a backup is complete and not of a newer release."""
     if sa.make_url(url).get_backend_name() != "sqlite":
         raise Failure(
             "A PostgreSQL database is restored by its own tool: pg_restore --clean --if-exists --no-owner "
@@ -73,7 +76,7 @@ def examine(url: str, archive: Path) -> Path:
         )
     file = archive / DATABASE
     if not file.is_file():
-        raise Failure(f"{archive} holds no {DATABASE}.")
+        raise Failure(f"{archive} does not contain {DATABASE}.")
     with closing(_open(file, "mode=ro&immutable=1")) as source:
         _check(source, file)
         _check_revision(source, file)
@@ -81,11 +84,11 @@ def examine(url: str, archive: Path) -> Path:
 
 
 def restore(archive: Path, url: str, media_url: str) -> int | None:
-    """Replace the store; returns how many media files came back, None where they are kept elsewhere."""
+    """Replace the store; return the number of restored media files, None if they are in a remote store."""
     target = sqlite_file(url)
     target.parent.mkdir(parents=True, exist_ok=True)
     with closing(sqlite.connect(str(target), timeout=0, isolation_level=None)) as connection:
-        _take_alone(connection, target)
+        _lock_exclusively(connection, target)
         folder, count = _folder(media_url), None
         if folder is not None:
             count = _copy_files(archive / MEDIA, folder)[0] if (archive / MEDIA).is_dir() else 0
@@ -94,8 +97,8 @@ def restore(archive: Path, url: str, media_url: str) -> int | None:
     return count
 
 
-def _take_alone(connection: Any, file: Path) -> None:
-    """Leaving WAL mode needs every other connection gone, idle ones too: a running server is noticed."""
+def _lock_exclusively(connection: "Connection", file: Path) -> None:
+    """Lock the database; fail if a server runs, as leaving WAL mode needs every other connection closed."""
     try:
         connection.execute("PRAGMA journal_mode=DELETE")
         connection.execute("PRAGMA locking_mode=EXCLUSIVE")
@@ -105,11 +108,13 @@ def _take_alone(connection: Any, file: Path) -> None:
         raise Failure(f"{file} is in use ({error}): stop the server and the worker first.") from error
 
 
-def _open(file: Path, query: str) -> Any:
-    return sqlite.connect(f"file:{quote(str(file.absolute()))}?{query}", uri=True, isolation_level=None)
+def _open(file: Path, query: str) -> "Connection":
+    url = f"file:{quote(str(file.absolute()))}?{query}"
+    connection: Connection = sqlite.connect(url, uri=True, isolation_level=None)
+    return connection
 
 
-def _check(connection: Any, file: Path) -> None:
+def _check(connection: "Connection", file: Path) -> None:
     try:
         answer = connection.execute("PRAGMA integrity_check(1)").fetchone()[0]
     except sqlite.DatabaseError as error:
@@ -118,7 +123,7 @@ def _check(connection: Any, file: Path) -> None:
         raise Failure(f"{file} is damaged: {' '.join(answer.split())}.")
 
 
-def _check_revision(connection: Any, file: Path) -> None:
+def _check_revision(connection: "Connection", file: Path) -> None:
     from app.db.migrations import list_revisions
 
     try:
@@ -126,24 +131,24 @@ def _check_revision(connection: Any, file: Path) -> None:
     except sqlite.OperationalError:
         row = None
     if row is None:
-        raise Failure(f"{file} holds no store of Broadsheet's.")
+        raise Failure(f"{file} is not a store of Broadsheet.")
     if row[0] not in list_revisions():
-        raise Failure(f"{file} is at revision {row[0]}, which this release does not know: it is of a newer release.")
+        raise Failure(f"{file} is at revision {row[0]}, which is of a newer release.")
 
 
 def _copy_sqlite(file: Path, target: Path) -> None:
-    """SQLite's own backup: one consistent moment, without holding up writers."""
+    """Copy with SQLite's online backup, which is consistent and does not block writers."""
     if not file.is_file():
         raise Failure(f"There is no database {file}.")
     with closing(_open(file, "mode=rw")) as source, closing(sqlite.connect(str(target))) as copy:
         source.backup(copy)
-        copy.execute("PRAGMA journal_mode=DELETE")  # so that the copy is one file and can be read where none can write
+        copy.execute("PRAGMA journal_mode=DELETE")  # one file, readable in a read-only folder
         _check(copy, target)
     _sync(target)
 
 
 def _dump_postgresql(url: str, target: Path) -> None:
-    """Run pg_dump; the password goes through the environment, where other users cannot read it."""
+    """Run pg_dump; the password is passed in the environment, which other users cannot read."""
     parsed = sa.make_url(url)
     place = sa.URL.create(
         "postgresql", parsed.username, None, parsed.host, parsed.port, parsed.database, parsed.query
@@ -151,7 +156,7 @@ def _dump_postgresql(url: str, target: Path) -> None:
     arguments = ["--format=custom", "--no-owner", f"--dbname={place}"]
     program = shutil.which("pg_dump")
     if program is None:
-        raise Failure(f"pg_dump is not installed here. Where it is, run: pg_dump {' '.join(arguments)} --file={DUMP}")
+        raise Failure(f"pg_dump is not installed. Where it is, run: pg_dump {' '.join(arguments)} --file={DUMP}")
     environment = {**os.environ, **({"PGPASSWORD": str(parsed.password)} if parsed.password else {})}
     ran = subprocess.run(  # noqa: S603  the arguments are the operator's own settings
         [program, *arguments, f"--file={target}"], env=environment, capture_output=True, text=True, check=False
@@ -162,13 +167,13 @@ def _dump_postgresql(url: str, target: Path) -> None:
 
 
 def _folder(media_url: str) -> Path | None:
-    """The folder that media lie in, None for a remote store."""
+    """Return the folder of the media, None for a remote store."""
     fs, root = fsspec.url_to_fs(media_url)
     return Path(root) if isinstance(fs, LocalFileSystem) else None
 
 
 def _copy_files(source: Path, target: Path) -> tuple[int, int]:
-    """Copy a tree, each file whole or not at all; returns how many were copied and how many vanished meanwhile."""
+    """Copy a tree, each file atomically; return the numbers of copied files and of files deleted meanwhile."""
     copied = vanished = 0
     for file in sorted(path for path in source.rglob("*") if path.is_file() and not path.name.startswith(".")):
         place = target / file.relative_to(source)
@@ -197,8 +202,8 @@ def _is_backup(folder: Path) -> bool:
 
 
 @contextmanager
-def _becoming(target: Path) -> Iterator[Path]:
-    """A folder that takes its name only when it is complete."""
+def _created_atomically(target: Path) -> Iterator[Path]:
+    """Create a folder under a temporary name, and rename it when it is complete."""
     draft = target.parent / f".{target.name}.{secrets.token_hex(8)}"
     draft.mkdir(mode=0o700)
     try:

@@ -1,4 +1,4 @@
-"""What `broadsheet doctor` looks at: each check says what it found, or what is wrong."""
+"""The checks of `broadsheet doctor`; each returns its finding or raises an error."""
 
 import ipaddress
 import os
@@ -32,58 +32,58 @@ from app.publication.storage import open_storage
 from app.search.index import count_index_drift
 
 MINIMUM_POSTGRESQL = 14
-LITTLE, SCARCE = 1_000_000_000, 100_000_000  # bytes free on the disk: warned of, refused
-SKEW = 5.0  # seconds that clocks may differ
-LATE = 60.0  # seconds that a fact may wait for the worker
-PATIENCE = 5.0  # seconds that a mail server may take for an answer
+WARN_FREE_BYTES, MIN_FREE_BYTES = 1_000_000_000, 100_000_000  # on the disk
+MAX_CLOCK_SKEW = 5.0  # seconds
+MAX_EVENT_AGE = 60.0  # seconds that an event may wait for the worker
+SMTP_TIMEOUT = 5.0  # seconds
 
 
 @dataclass(frozen=True)
 class Finding:
-    """The outcome of one check."""
+    """The result of a check."""
 
     name: str
     status: Literal["ok", "warning", "failed"]
     detail: str
 
 
-class Doubt(Exception):
-    """It works, but somebody should know."""
+class CheckWarning(Exception):
+    """A check found something that works but needs attention."""
 
 
-def examine(settings: Settings) -> list[Finding]:
-    """Every check; those that need the database are left out when it cannot be reached."""
-    found = [_look(name, check, settings) for name, check in LOCAL.items()]
+def run_checks(settings: Settings) -> list[Finding]:
+    """Run all checks; those of the database are left out if it cannot be reached."""
+    findings = [_run_check(name, check, settings) for name, check in LOCAL.items()]
     url = sa.make_url(settings.database)
     if url.get_backend_name() == "sqlite" and not Path(url.database or "").is_file():
-        return [*found, Finding("database", "warning", f"there is no file {url.database} yet: `serve` makes it")]
+        return [*findings, Finding("database", "warning", f"{url.database} does not exist yet; `serve` creates it")]
     try:
         reads = open_database(settings.database).engines()[0]
         try:
             with reads.connect() as connection:
-                found += [_look(name, check, settings, connection) for name, check in STORE.items()]
+                findings += [_run_check(name, check, settings, connection) for name, check in STORE.items()]
         finally:
             reads.dispose()
     except Exception as error:
-        found.append(Finding("database", "failed", _words(error)))
-    return found
+        findings.append(Finding("database", "failed", _describe_error(error)))
+    return findings
 
 
-def _look(name: str, check: Callable[..., str], *args: object) -> Finding:
+def _run_check(name: str, check: Callable[..., str], *args: object) -> Finding:
     try:
         return Finding(name, "ok", check(*args))
-    except Doubt as doubt:
-        return Finding(name, "warning", str(doubt))
+    except CheckWarning as warning:
+        return Finding(name, "warning", str(warning))
     except Exception as error:
-        return Finding(name, "failed", _words(error))
+        return Finding(name, "failed", _describe_error(error))
 
 
-def _words(error: Exception) -> str:
+def _describe_error(error: Exception) -> str:
     return explain(error) or f"{type(error).__name__}: {error}"
 
 
 def check_settings(settings: Settings) -> str:
-    """The app can be made of these settings."""
+    """Check that the app can be created with these settings."""
     for network in settings.trusted_proxies:
         if network != "*":
             ipaddress.ip_network(network, strict=False)
@@ -92,10 +92,10 @@ def check_settings(settings: Settings) -> str:
 
 
 def check_data(settings: Settings) -> str:
-    """The data folder can be written and gives back what was written."""
+    """Check that the data folder can be written."""
     folder = settings.data_dir.absolute()
     if not folder.is_dir():
-        raise Doubt(f"there is no folder {folder} yet: `serve` makes it")
+        raise CheckWarning(f"{folder} does not exist yet; `serve` creates it")
     with tempfile.NamedTemporaryFile(dir=folder, prefix=".doctor-") as file:
         file.write(b"x")
         file.flush()
@@ -104,68 +104,68 @@ def check_data(settings: Settings) -> str:
 
 
 def check_files(settings: Settings) -> str:
-    """Only the user that the server runs as can read what it keeps."""
+    """Check that only the user of the server can read its files."""
     url = sa.make_url(settings.database)
-    places = [settings.data_dir / "mail", Path(settings.media)]
+    paths = [settings.data_dir / "mail", Path(settings.media)]
     if url.get_backend_name() == "sqlite":
-        places += [Path(f"{url.database}{end}") for end in ("", "-wal", "-shm")]
-    open_ones = [place for place in places if place.exists() and place.stat().st_mode & 0o077]
+        paths += [Path(f"{url.database}{end}") for end in ("", "-wal", "-shm")]
+    exposed = [path for path in paths if path.exists() and path.stat().st_mode & 0o077]
     if settings.data_dir.is_dir() and not settings.data_dir.stat().st_mode & 0o077:
-        open_ones = [place for place in open_ones if settings.data_dir.absolute() not in place.absolute().parents]
-    if open_ones:
-        names = ", ".join(map(str, open_ones))
-        raise Doubt(f"other users of this machine can read {names}: chmod -R go= {settings.data_dir}")
-    return "readable for their owner alone"
+        exposed = [path for path in exposed if settings.data_dir.absolute() not in path.absolute().parents]
+    if exposed:
+        names = ", ".join(map(str, exposed))
+        raise CheckWarning(f"other users of this machine can read {names}; run chmod -R go= {settings.data_dir}")
+    return "readable by their owner only"
 
 
 def check_disk(settings: Settings) -> str:
-    """There is room to go on."""
+    """Check the free disk space."""
     folder = settings.data_dir.absolute()
     while not folder.is_dir():
         folder = folder.parent
     free = shutil.disk_usage(folder).free
-    words = f"{free / 1e9:,.1f} GB free"
-    if free < SCARCE:
-        raise Failure(f"only {words}")
-    if free < LITTLE:
-        raise Doubt(f"only {words}")
-    return words
+    text = f"{free / 1e9:,.1f} GB free"
+    if free < MIN_FREE_BYTES:
+        raise Failure(f"only {text}")
+    if free < WARN_FREE_BYTES:
+        raise CheckWarning(f"only {text}")
+    return text
 
 
 def check_clock(settings: Settings) -> str:
-    """The publication's time zone is known here, and the file system's clock is that of this process."""
+    """Check that the publication's time zone exists, and that the file system has the same clock as this process."""
     local = now().astimezone(ZoneInfo(settings.time_zone))
-    words = f"{local:%Y-%m-%d %H:%M:%S} in {settings.time_zone}"
+    text = f"{local:%Y-%m-%d %H:%M:%S} in {settings.time_zone}"
     if not settings.data_dir.is_dir():
-        return words
+        return text
     with tempfile.NamedTemporaryFile(dir=settings.data_dir, prefix=".doctor-") as file:
-        there = datetime.fromtimestamp(os.stat(file.name).st_mtime, UTC)
-    _compare(there, "the data folder's file system")
-    return words
+        file_time = datetime.fromtimestamp(os.stat(file.name).st_mtime, UTC)
+    _compare_clocks(file_time, "the data folder's file system")
+    return text
 
 
 def check_media(settings: Settings) -> str:
-    """The media store takes a file, gives it back and forgets it."""
+    """Check that the media store can write, read and delete a file."""
     store, key, content = open_storage(settings.media), f"doctor-{secrets.token_hex(8)}", secrets.token_bytes(16)
     store.put(key, content)
     try:
         if store.get(key) != content:
-            raise Failure("the media store gave back something else than it was given")
+            raise Failure("the media store returned other data than was written")
     finally:
         store.delete(key)
     return settings.media.rpartition("@")[2]
 
 
 def check_mail(settings: Settings) -> str:
-    """The mail server answers, over TLS where it offers that, and takes the password."""
+    """Check that the mail server answers, over TLS if it supports it, and accepts the password."""
     if not settings.smtp_url:
-        return f"no server: mails are put into {settings.data_dir / 'mail'}"
+        return f"no mail server: mails are stored in {settings.data_dir / 'mail'}"
     host, port, tls, user, password = Server.from_url(settings.smtp_url)
     context = ssl.create_default_context()
     if tls:
-        server: smtplib.SMTP = smtplib.SMTP_SSL(host, port, timeout=PATIENCE, context=context)
+        server: smtplib.SMTP = smtplib.SMTP_SSL(host, port, timeout=SMTP_TIMEOUT, context=context)
     else:
-        server = smtplib.SMTP(host, port, timeout=PATIENCE)
+        server = smtplib.SMTP(host, port, timeout=SMTP_TIMEOUT)
     with server:
         server.ehlo()
         secure = tls or server.has_extn("starttls")
@@ -178,71 +178,72 @@ def check_mail(settings: Settings) -> str:
         if code != 250:
             raise Failure(f"{host} answers {code} {answer.decode(errors='replace')}")
     if user and not secure:
-        raise Failure(f"{host} offers no TLS: a password is not sent in clear, and so no mail")
+        raise Failure(f"{host} does not support TLS: passwords are never sent unencrypted, so no mail can be sent")
     return f"{host} answers{' over TLS' if secure else ', without TLS'}"
 
 
 def check_database(_settings: Settings, connection: sa.Connection) -> str:
-    """The database is there and new enough."""
+    """Check that the database answers and is new enough."""
     if connection.dialect.name == "sqlite":
         return f"SQLite {connection.exec_driver_sql('SELECT sqlite_version()').scalar_one()}"
     number = int(connection.exec_driver_sql("SHOW server_version_num").scalar_one())
-    words = f"PostgreSQL {number // 10000}.{number % 10000}"
+    version = f"PostgreSQL {number // 10000}.{number % 10000}"
     if number < MINIMUM_POSTGRESQL * 10000:
-        raise Failure(f"{words} is too old: {MINIMUM_POSTGRESQL} or newer is needed")
-    return words
+        raise Failure(f"{version} is too old; {MINIMUM_POSTGRESQL} or newer is needed")
+    return version
 
 
 def check_migrations(settings: Settings, connection: sa.Connection) -> str:
-    """The tables are those of this release."""
-    found = read_status(settings.database)
-    words = f"{found.standing}: at {found.revision}, this release needs {found.head}"
-    if found.standing == "current":
-        return f"at {found.revision}"
-    if found.standing in {"empty", "behind"} and connection.dialect.name == "sqlite":
-        raise Doubt(f"{words}; `serve` migrates by itself")
-    if found.standing in {"empty", "behind"}:
-        raise Failure(f"{words}; run `broadsheet migrate`")
-    raise Failure(words)
+    """Check that the tables are those of this release."""
+    status = read_status(settings.database)
+    text = f"{status.standing}: at {status.revision}, this release needs {status.head}"
+    if status.standing == "current":
+        return f"at {status.revision}"
+    if status.standing in {"empty", "behind"} and connection.dialect.name == "sqlite":
+        raise CheckWarning(f"{text}; `serve` migrates automatically")
+    if status.standing in {"empty", "behind"}:
+        raise Failure(f"{text}; run `broadsheet migrate`")
+    raise Failure(text)
 
 
 def check_database_clock(_settings: Settings, connection: sa.Connection) -> str:
-    """The database's clock is that of this process."""
+    """Check that the database has the same clock as this process."""
     if connection.dialect.name == "sqlite":
-        return "that of this process"
-    there = connection.execute(sa.select(sa.func.clock_timestamp())).scalar_one()
-    return f"{_compare(there, 'the database'):.1f} s apart"
+        return "same as this process"
+    database_time = connection.execute(sa.select(sa.func.clock_timestamp())).scalar_one()
+    return f"{_compare_clocks(database_time, 'the database'):.1f} s difference"
 
 
 def check_worker(settings: Settings, connection: sa.Connection) -> str:
-    """Nothing has waited long for the worker."""
+    """Check that no event has waited long for the worker."""
     if read_status(settings.database).standing != "current":
-        raise Doubt("cannot be told before the database is migrated")
+        raise CheckWarning("unknown until the database is migrated")
     cursor = table_of(LogCursor)
     rows = connection.execute(sa.select(cursor)).all()
-    places = {row.reader: Position(row.xid, row.seq) for row in rows}
+    positions = {row.reader: Position(row.xid, row.seq) for row in rows}
     for reader in wiring.readers(settings):
-        waiting = read_after(connection, places.get(reader, START), limit=1)
-        seconds = (now() - waiting[0].at).total_seconds() if waiting else 0.0
-        if seconds > LATE:
-            raise Doubt(f"a fact has waited {seconds:,.0f} s for the reader {reader}: does a worker run?")
-    return "nothing waits"
+        events = read_after(connection, positions.get(reader, START), limit=1)
+        seconds = (now() - events[0].at).total_seconds() if events else 0.0
+        if seconds > MAX_EVENT_AGE:
+            raise CheckWarning(f"an event has waited {seconds:,.0f} s for {reader}; is a worker running?")
+    return "no event waits"
 
 
 def check_search(settings: Settings, connection: sa.Connection) -> str:
-    """The index of the search has all public articles, and no others."""
+    """Check that the search index has exactly the public articles."""
     if read_status(settings.database).standing != "current":
-        raise Doubt("cannot be told before the database is migrated")
-    lacking, false = count_index_drift(connection)
-    if lacking or false:
-        raise Doubt(f"{lacking:,} articles are not found, {false:,} should not be; run `broadsheet search rebuild`")
-    return "knows all public articles"
+        raise CheckWarning("unknown until the database is migrated")
+    missing, orphaned = count_index_drift(connection)
+    if missing or orphaned:
+        text = f"{missing:,} public articles are missing, {orphaned:,} others are indexed"
+        raise CheckWarning(f"{text}; run `broadsheet search rebuild`")
+    return "has all public articles"
 
 
-def _compare(there: datetime, whose: str) -> float:
-    seconds = abs((there - now()).total_seconds())
-    if seconds > SKEW:
-        raise Failure(f"the clocks of this process and of {whose} are {seconds:,.0f} s apart")
+def _compare_clocks(other: datetime, owner: str) -> float:
+    seconds = abs((other - now()).total_seconds())
+    if seconds > MAX_CLOCK_SKEW:
+        raise Failure(f"the clocks of this process and of {owner} differ by {seconds:,.0f} s")
     return seconds
 
 

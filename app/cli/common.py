@@ -1,4 +1,4 @@
-"""What every command shares: settings, the store, and how results and errors are shown."""
+"""Helpers of all commands: opening the store, showing results and errors."""
 
 import asyncio
 from collections.abc import Iterator
@@ -15,20 +15,20 @@ from app.core.problems import Problem
 from app.core.settings import Settings
 from app.db import Database, open_database
 
-PIPE_WIDTH = 1000  # columns of a table that goes into a file or another program: nothing is cut
+PIPE_WIDTH = 1000  # columns of a table that is not printed on a terminal, so that nothing is truncated
 
 
 class Failure(Exception):
-    """A command cannot do its work; the message says why, in one line."""
+    """An error that ends a command; the message is one line."""
 
 
 def say(message: str) -> None:
-    """A line for people, on stderr."""
+    """Print a message on stderr."""
     typer.echo(message, err=True)
 
 
 def show(table: Table) -> None:
-    """A table of results, on stdout."""
+    """Print a table on stdout."""
     console = Console()
     if not console.is_terminal:
         console.width = PIPE_WIDTH
@@ -36,8 +36,8 @@ def show(table: Table) -> None:
 
 
 @contextmanager
-def opened(settings: Settings) -> Iterator[Database]:
-    """The migrated store, closed at the end."""
+def open_store(settings: Settings) -> Iterator[Database]:
+    """Open the store, migrating it if needed, and close it at the end."""
     from app.db.migrations import ensure_migrated
 
     ensure_migrated(settings.database)
@@ -49,7 +49,7 @@ def opened(settings: Settings) -> Iterator[Database]:
 
 
 def explain(error: Exception) -> str | None:
-    """One line about an error that an operator can put right, None about a fault of the program."""
+    """Return one line about an error that an operator can fix, None about a bug."""
     from alembic.util import CommandError
 
     if isinstance(error, ValidationError) and error.title == Settings.__name__:

@@ -1,4 +1,4 @@
-"""`broadsheet migrate`, `backup` and `restore`: the store as a whole."""
+"""`broadsheet migrate`, `backup` and `restore`."""
 
 import sys
 from pathlib import Path
@@ -19,9 +19,9 @@ def migrate(
 
     url = Settings().database
     if check:
-        found = migrations.read_status(url)
-        typer.echo(f"{found.revision or 'empty'} ({found.standing}; this release needs {found.head})")
-        if found.standing != "current":
+        status = migrations.read_status(url)
+        typer.echo(f"{status.revision or 'empty'} ({status.standing}; this release needs {status.head})")
+        if status.standing != "current":
             raise typer.Exit(1)
         return
     before = migrations.upgrade(url)
@@ -40,30 +40,30 @@ def backup(
     SQLite: DIR/broadsheet.db, checked. PostgreSQL: DIR/broadsheet.dump, made by pg_dump. Media: DIR/media.
     """
     settings = Settings()
-    done = archives.backup(settings.database, settings.media, path.absolute(), force=force)
-    if done.media is None:
-        say("The media are not in a folder of this machine: back them up where they are kept.")
-    elif done.vanished:
-        say(f"{done.vanished} media files were deleted while the backup ran.")
-    say(f"Copied the database ({done.size:,} bytes) and {done.media or 0} media files.")
+    summary = archives.backup(settings.database, settings.media, path.absolute(), force=force)
+    if summary.media is None:
+        say("The media are in a remote store: back them up there.")
+    elif summary.vanished:
+        say(f"{summary.vanished} media files were deleted while the backup ran.")
+    say(f"Copied the database ({summary.size:,} bytes) and {summary.media or 0} media files.")
     typer.echo(str(path))
 
 
 def restore(
     path: Annotated[Path, typer.Argument(metavar="DIR", help="Folder that `broadsheet backup` made.")],
-    yes: Annotated[bool, typer.Option("--yes", help="Replace the present store without asking.")] = False,
+    yes: Annotated[bool, typer.Option("--yes", help="Replace the current store without asking.")] = False,
 ) -> None:
     """Restore a backup of a SQLite store, with its media. Stop the server first.
 
-    Media files that are not in the backup stay where they are.
+    Media files that are not in the backup are kept.
     """
     settings = Settings()
-    archive = archives.examine(settings.database, path)
-    if archives.holds_something(settings.database) and not yes:
+    archive = archives.check_backup(settings.database, path)
+    if archives.has_data(settings.database) and not yes:
         if not sys.stdin.isatty():
-            raise Failure(f"{archives.sqlite_file(settings.database)} would be replaced: say --yes if that is meant.")
+            raise Failure(f"{archives.sqlite_file(settings.database)} would be replaced; confirm with --yes.")
         typer.confirm(f"Replace {archives.sqlite_file(settings.database)}?", abort=True, err=True)
     media = archives.restore(archive, settings.database, settings.media)
     if media is None:
-        say("The media are not in a folder of this machine: restore them where they are kept.")
+        say("The media are in a remote store: restore them there.")
     say(f"Restored the database and {media or 0} media files.")

@@ -1,4 +1,4 @@
-"""`broadsheet deliveries`: what waits to be sent, what fails, and what was given up."""
+"""`broadsheet deliveries`: list pending, failing and dead deliveries, and retry dead ones."""
 
 from collections import defaultdict
 from collections.abc import Sequence
@@ -9,7 +9,7 @@ import typer
 from rich.table import Table
 from rich.text import Text
 
-from app.cli.common import Failure, opened, say, show
+from app.cli.common import Failure, open_store, say, show
 from app.core.clock import format_rfc3339, now
 from app.core.ids import is_id
 from app.core.settings import Settings
@@ -17,24 +17,27 @@ from app.deliveries import outbox
 from app.deliveries.lanes import BREAKER_THRESHOLD
 from app.deliveries.outbox import resend_deliveries
 
-app = typer.Typer(help="List deliveries that wait, fail or were given up, and retry them.")
-SHOWN = 100
-CHUNK = 500
+app = typer.Typer(help="List pending, failing and dead deliveries, and retry dead ones.")
+MAX_LISTED = 100
+BATCH_SIZE = 500
 
 
 @app.callback(invoke_without_command=True)
 def deliveries(
     context: typer.Context,
-    dead: Annotated[bool, typer.Option("--dead", help=f"List the latest {SHOWN} that were given up.")] = False,
+    dead: Annotated[bool, typer.Option("--dead", help=f"List the latest {MAX_LISTED} dead deliveries.")] = False,
 ) -> None:
-    """How deliveries stand: a line for each receiver, or for each server behind which there are many."""
+    """List the state of deliveries, one line per receiver, or per host that has many."""
     if context.invoked_subcommand:
         return
-    with opened(Settings()) as db, db.connect() as connection:
-        show(_dead(outbox.list_dead(connection, SHOWN)) if dead else _lanes(outbox.list_lanes(connection)))
+    with open_store(Settings()) as db, db.connect() as connection:
+        if dead:
+            show(_build_dead_table(outbox.list_dead(connection, MAX_LISTED)))
+        else:
+            show(_build_lane_table(outbox.list_lanes(connection)))
 
 
-def _lanes(rows: Sequence[Any]) -> Table:
+def _build_lane_table(rows: Sequence[Any]) -> Table:
     table = Table(
         "channel", "receiver", "waiting", "running", "dead", "due", "failures", "failing since", "delivered", box=None
     )
@@ -45,43 +48,43 @@ def _lanes(rows: Sequence[Any]) -> Table:
             f"{row.waiting:,}",
             f"{row.running:,}",
             f"{row.dead:,}",
-            _due(row.first),
+            _format_due(row.first),
             f"{row.failures:,}" + (" (rarely tried)" if row.failures >= BREAKER_THRESHOLD else ""),
-            _time(row.failing_since),
-            _time(row.succeeded_at) or "never",
+            _format_time(row.failing_since),
+            _format_time(row.succeeded_at) or "never",
         )
     return table
 
 
-def _dead(rows: Sequence[Any]) -> Table:
+def _build_dead_table(rows: Sequence[Any]) -> Table:
     table = Table("id", "channel", "receiver", "what", "attempts", "status", "error", "given up", box=None)
     for row in rows:
         status = "" if row.status is None else str(row.status)
         told = (row.id, row.channel, Text(row.endpoint), row.what, str(row.attempts), status, Text(row.error))
-        table.add_row(*told, _time(row.finished_at))
+        table.add_row(*told, _format_time(row.finished_at))
     return table
 
 
-def _due(first: datetime | None) -> str:
+def _format_due(first: datetime | None) -> str:
     if first is None:
         return ""
     seconds = (now() - first).total_seconds()
     return f"for {seconds:,.0f} s" if seconds > 0 else f"in {-seconds:,.0f} s"
 
 
-def _time(moment: datetime | None) -> str:
+def _format_time(moment: datetime | None) -> str:
     return format_rfc3339(moment.replace(microsecond=0)) if moment else ""
 
 
 @app.command()
 def retry(
-    delivery: Annotated[str | None, typer.Argument(metavar="ID", help="A delivery that was given up.")] = None,
-    everything: Annotated[bool, typer.Option("--all", help="All deliveries that were given up.")] = False,
+    delivery: Annotated[str | None, typer.Argument(metavar="ID", help="Id of a dead delivery.")] = None,
+    everything: Annotated[bool, typer.Option("--all", help="Retry all dead deliveries.")] = False,
 ) -> None:
-    """Retry a delivery that was given up, with all its attempts."""
+    """Retry dead deliveries, with all attempts."""
     if (delivery is None) == (not everything):
         raise typer.BadParameter("give the id of one delivery, or --all")
-    with opened(Settings()) as db:
+    with open_store(Settings()) as db:
         with db.connect() as connection:
             ids = None if delivery is None else [delivery] if is_id(delivery) else []
             rows = outbox.list_dead_references(connection, ids)
@@ -90,8 +93,9 @@ def retry(
         by_endpoint: dict[tuple[str, str], list[str]] = defaultdict(list)
         for row in rows:
             by_endpoint[row.channel, row.endpoint].append(row.id)
-        for (channel, endpoint), found in by_endpoint.items():
-            for start in range(0, len(found), CHUNK):
+        for (channel, endpoint), delivery_ids in by_endpoint.items():
+            for start in range(0, len(delivery_ids), BATCH_SIZE):
+                batch = delivery_ids[start : start + BATCH_SIZE]
                 with db.batch_transaction() as session:
-                    resend_deliveries(session, channel=channel, endpoint=endpoint, ids=found[start : start + CHUNK])
+                    resend_deliveries(session, channel=channel, endpoint=endpoint, ids=batch)
         say(f"{len(rows):,} will be sent again.")

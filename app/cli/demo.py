@@ -1,4 +1,4 @@
-"""`broadsheet demo`: the sample publication on this machine, with a key and three lines to try."""
+"""`broadsheet demo`: a sample publication with an API key and commands to try."""
 
 import json
 import os
@@ -9,7 +9,7 @@ from typing import Annotated, Any
 import typer
 from sqlmodel import Session, select
 
-from app.cli.common import opened, say
+from app.cli.common import open_store, say
 from app.core.settings import Settings
 
 KEY_FILE = "editor.key"
@@ -20,15 +20,15 @@ def demo(
     host: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
     port: Annotated[int, typer.Option(min=1, max=65535, help="Port to listen on.")] = 8000,
 ) -> None:
-    """Fill an empty store with a small sample publication, print how to try it, and serve it."""
+    """Load a sample publication into an empty store, print commands to try, and serve it."""
     from app.cli.serve import serve
     from app.db import migrations
 
     settings = Settings()
     migrations.upgrade(settings.database)
-    with opened(settings) as db, db.transaction() as session:
+    with open_store(settings) as db, db.transaction() as session:
         if load_sample(session):
-            say("The store was empty: loaded the sample publication.")
+            say("Loaded the sample publication into the empty store.")
         key = editor_key(session, settings.data_dir / KEY_FILE)
     address = f"http://{'localhost' if host in {'127.0.0.1', '0.0.0.0', '::'} else host}:{port}"  # noqa: S104
     typer.echo(
@@ -45,23 +45,23 @@ Try:
     curl '{address}/v1/articles' -H 'Authorization: Bearer {key}' --json '{{"title": "Hello, world"}}'
 """
     )
-    if not settings.api_url:  # feeds and the hub name themselves by it
+    if not settings.api_url:  # feeds and the WebSub hub contain it
         os.environ["BROADSHEET_API_URL"] = address
-    if "site_url" not in settings.model_fields_set:  # addresses of articles and links in mails
+    if "site_url" not in settings.model_fields_set:  # URLs of articles and links in mails contain it
         os.environ["BROADSHEET_SITE_URL"] = address
     serve(host=host, port=port)
 
 
 def editor_key(session: Session, path: Path) -> str:
-    """The editor's key kept in a file that only its owner can read; a new one if there is none that works."""
+    """Return the API key in a file that only its owner can read; create one if there is none or it does not work."""
     from app.identity import keys
     from app.identity.schemas import SYSTEM
     from app.identity.tables import ApiKey
 
-    kept = path.read_text().strip() if path.exists() else ""
-    row = session.exec(select(ApiKey).where(ApiKey.hash == keys.hash_api_key(kept))).first()
+    stored = path.read_text().strip() if path.exists() else ""
+    row = session.exec(select(ApiKey).where(ApiKey.hash == keys.hash_api_key(stored))).first()
     if row is not None and row.revoked_at is None and set(SCOPES) <= set(row.scopes):
-        return kept
+        return stored
     key = keys.create_api_key(session, SYSTEM, "demo editor", SCOPES)[1]
     path.parent.mkdir(parents=True, exist_ok=True)
     path.unlink(missing_ok=True)
@@ -71,7 +71,7 @@ def editor_key(session: Session, path: Path) -> str:
 
 
 def load_sample(session: Session) -> bool:
-    """Enter the sample publication as a newsroom would; False if the store already holds an article."""
+    """Load the sample publication through the actions of the API; return False if the store has articles."""
     from app.articles import editing
     from app.articles.editorial_schemas import ArticleIn
     from app.articles.publishing import publish_article

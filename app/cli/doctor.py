@@ -1,4 +1,4 @@
-"""`broadsheet doctor` and `broadsheet openapi`: what this installation is, and what it speaks."""
+"""`broadsheet doctor` and `broadsheet openapi`."""
 
 import json
 from dataclasses import asdict
@@ -20,21 +20,21 @@ def doctor(
     as_json: Annotated[bool, typer.Option("--json", help="Write JSON instead of a table.")] = False,
 ) -> None:
     """Check settings, disk, clock, media, mail, database, migrations and worker; status 1 if anything failed."""
-    from app.cli.checks import Finding, examine
+    from app.cli.checks import Finding, run_checks
 
     try:
-        found = examine(Settings())
+        findings = run_checks(Settings())
     except ValidationError as error:
-        found = [Finding("settings", "failed", explain(error) or str(error))]
-    well = all(finding.status != "failed" for finding in found)
+        findings = [Finding("settings", "failed", explain(error) or str(error))]
+    ok = all(finding.status != "failed" for finding in findings)
     if as_json:
-        typer.echo(json.dumps({"ok": well, "checks": [asdict(finding) for finding in found]}, indent=2))
+        typer.echo(json.dumps({"ok": ok, "checks": [asdict(finding) for finding in findings]}, indent=2))
     else:
-        table = Table("check", "status", "found", box=None)
-        for finding in found:
+        table = Table("check", "status", "finding", box=None)
+        for finding in findings:
             table.add_row(finding.name, Text(finding.status, _STYLES[finding.status]), Text(finding.detail))
         show(table)
-    if not well:
+    if not ok:
         raise typer.Exit(1)
 
 
@@ -49,5 +49,5 @@ def openapi(
     if check is None:
         typer.echo(text, nl=False)
     elif not check.is_file() or check.read_bytes() != text:
-        say(f"{check} is not what this release speaks: broadsheet openapi > {check}")
+        say(f"{check} is outdated; run: broadsheet openapi > {check}")
         raise typer.Exit(1)

@@ -1,4 +1,4 @@
-"""`broadsheet import`: what another system exported, into the store."""
+"""`broadsheet import`: import an export of another system."""
 
 import json
 import sys
@@ -13,7 +13,7 @@ from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeR
 from rich.table import Table
 from rich.text import Text
 
-from app.cli.common import Failure, opened, say, show
+from app.cli.common import Failure, open_store, say, show
 from app.core.settings import Settings
 from app.db import Database
 from app.importers.report import OUTCOMES, Report
@@ -25,13 +25,14 @@ Exports = Annotated[
         exists=True, dir_okay=False, readable=True, help="The files of one export, XML, also as .gz or .zip."
     ),
 ]
-Lenient = Annotated[bool, typer.Option("--lenient", help="Repair or leave out characters that XML does not allow.")]
+Lenient = Annotated[bool, typer.Option("--lenient", help="Repair or remove characters that XML does not allow.")]
 DryRun = Annotated[bool, typer.Option("--dry-run", help="Change nothing; only report.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print the report as JSON.")]
 FetchMedia = Annotated[
-    bool, typer.Option("--fetch-media", help="Fetch pictures into the media store; repeat it for missing ones.")
+    bool, typer.Option("--fetch-media", help="Copy pictures into the media store; repeat the import for missing ones.")
 ]
-Passing = Callable[[str], Callable[[int], None] | None]
+StartPass = Callable[[str], Callable[[int], None] | None]
+"""Callback that gets the name of a pass over the files and returns its progress callback."""
 
 
 @app.callback()
@@ -47,14 +48,14 @@ def wordpress(
     lenient: Lenient = False,
     fetch_media: FetchMedia = False,
 ) -> None:
-    """Import posts, pages, categories, tags, authors, pictures and comments from WordPress; repeat it for changes.
+    """Import posts, pages, categories, tags, authors, pictures and comments from WordPress.
 
-    What was not public becomes a draft. The exit status is 1 if the file is broken, which leaves the store untouched,
-    or if something could not be imported; the rest is imported.
+    Repeat the import to apply changes. Posts that were not public become drafts. The exit status is 1 if a file is
+    broken, which leaves the store unchanged, or if something could not be imported; everything else is imported.
     """
     from app.core.network_addresses import Guard
     from app.importers.fetching import Fetcher
-    from app.importers.wordpress.loader import load
+    from app.importers.wordpress.loader import import_wordpress
     from app.publication.storage import open_storage
 
     settings, fetcher = Settings(), None
@@ -63,38 +64,40 @@ def wordpress(
     _run(
         files,
         as_json,
-        lambda db, passing: load(db, *files, dry_run=dry_run, lenient=lenient, fetcher=fetcher, passing=passing),
+        lambda db, start_pass: import_wordpress(
+            db, *files, dry_run=dry_run, lenient=lenient, fetcher=fetcher, start_pass=start_pass
+        ),
     )
 
 
 @app.command()
 def disqus(files: Exports, dry_run: DryRun = False, as_json: AsJson = False, lenient: Lenient = False) -> None:
-    """Import the comments of a Disqus export under the articles of its threads; repeat it for new ones.
+    """Import the comments of a Disqus export to the articles of its threads; repeat the import for new comments.
 
-    A thread finds its article by its address, former addresses included, or by its identifier. The exit status is 1 if
-    the file is broken, which leaves the store untouched, or if comments have no article; the others are imported.
+    The article of a thread is found by its URL, including former ones, or by its identifier. The exit status is 1 if a
+    file is broken, which leaves the store unchanged, or if comments have no article; the others are imported.
     """
     from app.articles.site import Site
-    from app.importers.disqus.loader import load
+    from app.importers.disqus.loader import import_disqus
 
     site = Site.from_settings(Settings())
     _run(
         files,
         as_json,
-        lambda db, passing: load(db, files, site, dry_run=dry_run, lenient=lenient, passing=passing),
+        lambda db, start_pass: import_disqus(db, files, site, dry_run=dry_run, lenient=lenient, start_pass=start_pass),
     )
 
 
-def _run(files: Sequence[Path], as_json: bool, load: Callable[[Database, Passing], Report]) -> None:
-    """Import and print the report."""
+def _run(files: Sequence[Path], as_json: bool, load: Callable[[Database, StartPass], Report]) -> None:
+    """Run an import and print its report."""
     from app.importers.sources import UnsupportedFile
     from app.importers.streams import BrokenFile
 
     is_packed = any(file.suffix.lower() in {".gz", ".zip"} for file in files)
     size = None if is_packed else sum(file.stat().st_size for file in files)
-    with opened(Settings()) as db, _bars(size) as passing:
+    with open_store(Settings()) as db, _show_progress(size) as start_pass:
         try:
-            report = load(db, passing)
+            report = load(db, start_pass)
         except (BrokenFile, UnsupportedFile) as error:
             raise Failure(f"{error.file} cannot be read, and nothing was imported: {error}") from error
     (_print_json if as_json else _print)(report)
@@ -106,20 +109,20 @@ def _run(files: Sequence[Path], as_json: bool, load: Callable[[Database, Passing
 
 
 @contextmanager
-def _bars(size: int | None) -> Iterator[Passing]:
-    """A bar of the bytes read for each pass over the files, on stderr if that is a terminal."""
+def _show_progress(size: int | None) -> Iterator[StartPass]:
+    """Show the bytes read by each pass over the files on stderr if it is a terminal."""
     columns = (TextColumn("{task.description:<10}"), BarColumn(), DownloadColumn(), TimeRemainingColumn())
     with Progress(*columns, console=Console(stderr=True), disable=not sys.stderr.isatty()) as progress:
 
-        def passing(name: str) -> Callable[[int], None]:
+        def start_pass(name: str) -> Callable[[int], None]:
             task = progress.add_task(name, total=size)
             return lambda done: progress.update(task, completed=done)
 
-        yield passing
+        yield start_pass
 
 
 def _print_json(report: Report) -> None:
-    """One JSON object; the lines are written one by one, as there may be many."""
+    """Print the report as a JSON object; lines are printed one by one, as there may be many."""
     head = json.dumps(report.summary(), ensure_ascii=False, indent=1)
     typer.echo(f'{head.removesuffix("}").rstrip()},\n "items": [', nl=False)
     for number, line in enumerate(report.lines()):
@@ -128,7 +131,7 @@ def _print_json(report: Report) -> None:
 
 
 def _print(report: Report) -> None:
-    """Lines as they come, as there may be many; numbers last, where a terminal still shows them."""
+    """Print the lines first, as there may be many, and the numbers last, where a terminal still shows them."""
     for line in report.lines():
         typer.echo(f"{line.kind:<12} {line.id:<9} {line.title:<60}  {line.outcome:<8} {'; '.join(line.reasons)}")
     numbers = Table("kind", box=None, padding=(0, 1, 0, 0))
@@ -142,8 +145,8 @@ def _print(report: Report) -> None:
     if report.notes:
         typer.echo("\n".join(["", "Notes:", *(f"  {note}" for note in report.notes)]))
     tables = {"Comments in the file": report.comments, "Kept as data": report.kept, "Left out": report.left_out}
-    for title, counted in tables.items():
-        rows = [f"  {number:>7,}  {what}" for what, number in sorted(counted.items()) if number]
+    for title, counts in tables.items():
+        rows = [f"  {number:>7,}  {label}" for label, number in sorted(counts.items()) if number]
         if rows:
             typer.echo("\n".join(["", f"{title}:", *rows]))
     if report.dry_run:

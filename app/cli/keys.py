@@ -1,4 +1,4 @@
-"""`broadsheet keys`: API keys without an API key."""
+"""`broadsheet keys`: manage API keys."""
 
 import re
 from collections.abc import Iterator
@@ -11,10 +11,11 @@ from pydantic import BaseModel, ValidationError
 from rich.table import Table
 from rich.text import Text
 
-from app.cli.common import Failure, opened, say, show
+from app.cli.common import Failure, open_store, say, show
 from app.core.clock import format_rfc3339, now
 from app.core.settings import Settings
 from app.db.columns import Row
+from app.db.rows import JsonObject
 from app.identity import keys
 from app.identity.schemas import SCOPES, SYSTEM, KeyIn, KeyPatch
 from app.publication.api_keys import change_key, create_key
@@ -27,53 +28,64 @@ _SPAN = re.compile(r"([1-9]\d{0,4})([hdw])")
 _UNITS = {"h": "hours", "d": "days", "w": "weeks"}
 
 
-def _moment(text: str) -> datetime:
-    """A point in time: a span from now (`12h`, `90d`, `8w`) or RFC 3339 with its offset."""
+def _parse_time(text: str) -> datetime:
+    """Parse a span from now (`12h`, `90d`, `8w`) or a time in RFC 3339 with an offset."""
     if span := _SPAN.fullmatch(text):
         return now() + timedelta(**{_UNITS[span[2]]: int(span[1])})
     try:
-        moment = datetime.fromisoformat(text)
+        time = datetime.fromisoformat(text)
     except ValueError:
-        moment = None
-    if moment is None or moment.tzinfo is None:
+        time = None
+    if time is None or time.tzinfo is None:
         raise typer.BadParameter("give a span like 12h, 90d or 8w, or a time like 2030-01-31T12:00:00Z")
-    return moment
+    return time
+
+
+KeyReference = Annotated[str, typer.Argument(metavar="ID|HINT", help="The key's id, or its first characters.")]
+Sections = Annotated[
+    list[str] | None, typer.Option(help="Id or slug of a section that the key is limited to; repeat for more.")
+]
+Expires = Annotated[
+    datetime | None,
+    typer.Option(
+        parser=_parse_time,
+        metavar="SPAN|TIME",
+        help="When the key expires: a span such as 90d, or a time in RFC 3339.",
+    ),
+]
+QuotaMinute = Annotated[int | None, typer.Option(help="Requests per minute.")]
+QuotaDay = Annotated[int | None, typer.Option(help="Requests per 24 hours.")]
 
 
 @app.command()
 def create(
-    name: Annotated[str, typer.Option(help="What the key is for.")],
-    scope: Annotated[list[str], typer.Option(help=f"What it may do; repeat for more: {', '.join(SCOPES)}.")],
-    section: Annotated[
-        list[str] | None, typer.Option(help="Id or slug of a section it is limited to; repeat for more.")
-    ] = None,
-    expires: Annotated[
-        datetime | None,
-        typer.Option(parser=_moment, metavar="SPAN|TIME", help="When it stops working: 90d, or RFC 3339."),
-    ] = None,
-    quota_minute: Annotated[int | None, typer.Option(help="Requests that it may make in a minute.")] = None,
-    quota_day: Annotated[int | None, typer.Option(help="Requests that it may make in 24 hours.")] = None,
+    name: Annotated[str, typer.Option(help="The key's purpose.")],
+    scope: Annotated[list[str], typer.Option(help=f"A scope; repeat for more: {', '.join(SCOPES)}.")],
+    section: Sections = None,
+    expires: Expires = None,
+    quota_minute: QuotaMinute = None,
+    quota_day: QuotaDay = None,
 ) -> None:
-    """Create a key and print it, alone on the last line. It is shown only once."""
+    """Create a key and print it on the last line. It is shown only once."""
     quotas = {"quota_minute": quota_minute, "quota_day": quota_day}
-    asked = _checked(
+    data = _validate(
         KeyIn, {"name": name, "scopes": scope, "sections": section or None, "expires_at": expires, **quotas}
     )
-    with opened(Settings()) as db:
+    with open_store(Settings()) as db:
         with db.connect() as connection:
             _require_sections(connection, section or [])
         with db.transaction() as session:
-            key_id, key = create_key(session, SYSTEM, asked)
-        say(f"Made key {key_id}. Keep it now: only its hash is stored.")
+            key_id, key = create_key(session, SYSTEM, data)
+        say(f"Created key {key_id}. Save it now: only its hash is stored.")
     typer.echo(key)
 
 
 @app.command("list")
-def index() -> None:
+def list_keys() -> None:
     """List all keys, newest first; the keys themselves are never shown."""
     table = Table("id", "hint", "name", "scopes", "sections", "state", "created", "last used", box=None)
-    with opened(Settings()) as db, db.connect() as connection:
-        for row in _all(connection):
+    with open_store(Settings()) as db, db.connect() as connection:
+        for row in _iterate_keys(connection):
             table.add_row(
                 row["id"],
                 row["hint"],
@@ -89,49 +101,46 @@ def index() -> None:
 
 @app.command()
 def change(
-    key: Annotated[str, typer.Argument(metavar="ID|HINT", help="The key's id, or its first characters.")],
-    name: Annotated[str | None, typer.Option(help="What the key is for.")] = None,
-    scope: Annotated[list[str] | None, typer.Option(help="What it may do from now on; repeat for more.")] = None,
-    section: Annotated[list[str] | None, typer.Option(help="Sections it is limited to, by id or slug.")] = None,
+    key: KeyReference,
+    name: Annotated[str | None, typer.Option(help="The key's purpose.")] = None,
+    scope: Annotated[list[str] | None, typer.Option(help="A new scope; repeat for more.")] = None,
+    section: Sections = None,
     all_sections: Annotated[bool, typer.Option("--all-sections", help="Remove the limit to sections.")] = False,
-    expires: Annotated[
-        datetime | None,
-        typer.Option(parser=_moment, metavar="SPAN|TIME", help="When it stops working: 90d, or RFC 3339."),
-    ] = None,
-    never_expires: Annotated[bool, typer.Option("--never-expires", help="Let it work until it is revoked.")] = False,
-    quota_minute: Annotated[int | None, typer.Option(help="Requests that it may make in a minute.")] = None,
-    quota_day: Annotated[int | None, typer.Option(help="Requests that it may make in 24 hours.")] = None,
+    expires: Expires = None,
+    never_expires: Annotated[bool, typer.Option("--never-expires", help="Remove the expiry.")] = False,
+    quota_minute: QuotaMinute = None,
+    quota_day: QuotaDay = None,
 ) -> None:
-    """Change a key's name, scopes or limits, everywhere within a second. Options that are not given change nothing."""
+    """Change a key's name, scopes or limits; every process applies the change within a second."""
     if (section and all_sections) or (expires and never_expires):
         raise typer.BadParameter("--section excludes --all-sections, and --expires excludes --never-expires")
-    given: dict[str, Any] = {"name": name, "scopes": scope, "sections": section, "expires_at": expires}
-    given |= {"quota_minute": quota_minute, "quota_day": quota_day}
-    values = {field: value for field, value in given.items() if value}
+    options: JsonObject = {"name": name, "scopes": scope, "sections": section, "expires_at": expires}
+    options |= {"quota_minute": quota_minute, "quota_day": quota_day}
+    values = {field: value for field, value in options.items() if value}
     values |= {"sections": None} if all_sections else {}
     values |= {"expires_at": None} if never_expires else {}
     if not values:
-        raise typer.BadParameter("say what to change")
-    asked = _checked(KeyPatch, values)
-    with opened(Settings()) as db:
+        raise typer.BadParameter("give at least one option")
+    data = _validate(KeyPatch, values)
+    with open_store(Settings()) as db:
         with db.connect() as connection:
-            row = _single(connection, key)
+            row = _find_key(connection, key)
             _require_sections(connection, section or [])
         if row["revoked_at"]:
             raise Failure(f"Key {row['id']} is revoked.")
         with db.transaction() as session:
-            change_key(session, SYSTEM, row["id"], asked)
+            change_key(session, SYSTEM, row["id"], data)
         say(f"Changed key {row['id']}: {', '.join(sorted(values))}.")
 
 
 @app.command()
 def revoke(
-    key: Annotated[str, typer.Argument(metavar="ID|HINT", help="The key's id, or its first characters.")],
+    key: KeyReference,
 ) -> None:
     """Revoke a key: every process refuses it within a second."""
-    with opened(Settings()) as db:
+    with open_store(Settings()) as db:
         with db.connect() as connection:
-            row = _single(connection, key)
+            row = _find_key(connection, key)
         if row["revoked_at"]:
             say(f"Key {row['id']} was revoked already.")
             return
@@ -140,7 +149,7 @@ def revoke(
         say(f"Revoked key {row['id']}, {row['name']}.")
 
 
-def _checked(model: type[M], values: dict[str, Any]) -> M:
+def _validate(model: type[M], values: JsonObject) -> M:
     try:
         return model.model_validate(values)
     except ValidationError as error:
@@ -148,11 +157,11 @@ def _checked(model: type[M], values: dict[str, Any]) -> M:
         raise typer.BadParameter(f"{first['loc'][0]}: {first['msg']}") from None
 
 
-def _single(connection: sa.Connection, key: str) -> Row:
-    """The one key with this id or these first characters."""
-    rows = [row for row in _all(connection) if key in (row["id"], row["hint"])]
+def _find_key(connection: sa.Connection, key: str) -> Row:
+    """Find the only key with this id or these first characters."""
+    rows = [row for row in _iterate_keys(connection) if key in (row["id"], row["hint"])]
     if len(rows) != 1:
-        raise Failure(f"{len(rows)} keys begin with {key}: give the id." if rows else f"There is no key {key}.")
+        raise Failure(f"{len(rows)} keys begin with {key}; give the id." if rows else f"There is no key {key}.")
     return cast(Row, rows[0])
 
 
@@ -162,7 +171,7 @@ def _require_sections(connection: sa.Connection, refs: list[str]) -> None:
             raise Failure(f"There is no section {ref}.")
 
 
-def _all(connection: sa.Connection) -> Iterator[Any]:
+def _iterate_keys(connection: sa.Connection) -> Iterator[Any]:
     cursor: str | None = None
     while True:
         page = keys.list_api_keys(connection, PageQuery(limit=100, cursor=cursor))

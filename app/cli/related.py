@@ -1,4 +1,4 @@
-"""`broadsheet related`: the links that are found in the texts."""
+"""`broadsheet related`: maintain the automatic links between articles."""
 
 import sys
 from typing import Annotated
@@ -8,7 +8,7 @@ import typer
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-from app.cli.common import opened, say
+from app.cli.common import open_store, say
 from app.core.settings import Settings
 
 app = typer.Typer(help="Maintain the automatic links between articles.", no_args_is_help=True)
@@ -35,13 +35,13 @@ def rebuild(
 
     columns = (TextColumn("{task.description:<14}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
     bars = Progress(*columns, console=Console(stderr=True), disable=not sys.stderr.isatty())
-    with opened(Settings()) as db, bars as progress:
+    with open_store(Settings()) as db, bars as progress:
         with db.connect() as connection:
             public = connection.execute(sa.select(sa.func.count()).where(ARTICLE.c.public)).scalar_one()
         with db.transaction() as session:
             is_new = begin_rebuild(session, again=again)
         if not is_new:
-            say("Going on with the one that was stopped.")
+            say("Continuing the interrupted rebuild.")
         tasks = {step: progress.add_task(name, total=public) for step, name in STEPS.items()}
         done = dict.fromkeys(STEPS, 0)
         while True:
@@ -51,4 +51,4 @@ def rebuild(
                 break
             done[batch.step] += batch.articles
             progress.update(tasks[batch.step], advance=batch.articles)
-    say(f"Linked {done['links']} articles anew.")
+    say(f"Rebuilt the links of {done['links']} articles.")

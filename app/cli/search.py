@@ -1,10 +1,10 @@
-"""`broadsheet search`: the index, as a whole."""
+"""`broadsheet search`: maintain the search index."""
 
 import typer
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-from app.cli.common import opened
+from app.cli.common import open_store
 from app.core.settings import Settings
 
 app = typer.Typer(help="Maintain the search index.", no_args_is_help=True)
@@ -25,7 +25,7 @@ def rebuild() -> None:
     from app.search.indexing import delete_orphans, rebuild_batch
 
     columns = (TextColumn("Indexing"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    with opened(Settings()) as db, Progress(*columns, console=Console(stderr=True)) as progress:
+    with open_store(Settings()) as db, Progress(*columns, console=Console(stderr=True)) as progress:
         with db.connect() as connection:
             task = progress.add_task("", total=count_public(connection))
         after, number = "00000000-0000-0000-0000-000000000000", 0
@@ -38,4 +38,4 @@ def rebuild() -> None:
             progress.update(task, completed=number)
         with db.transaction() as session:
             dropped = delete_orphans(session)
-    typer.echo(f"{number} articles indexed, {dropped} entries dropped that belonged to none.")
+    typer.echo(f"{number} articles indexed, {dropped} orphaned entries deleted.")

@@ -1,4 +1,4 @@
-"""`broadsheet serve` and `broadsheet worker`: the processes of a running publication."""
+"""`broadsheet serve` and `broadsheet worker`."""
 
 import asyncio
 import signal
@@ -37,17 +37,17 @@ def serve(
             app = make_app()
         except ValueError as error:
             raise Failure(f"These settings cannot be used: {error}") from error
-        tell_of_mail(settings)
+        warn_without_smtp(settings)
         config = server.make_config(
             make_app if workers > 1 else lambda: app, workers=workers, trusted_proxies=settings.trusted_proxies
         )
         server.serve(config, listener)
 
 
-def tell_of_mail(settings: Settings) -> None:
-    """Where mails are to be found, if they go nowhere."""
+def warn_without_smtp(settings: Settings) -> None:
+    """Say where mails are stored if there is no mail server."""
     if not settings.smtp_url:
-        say(f"SMTP_URL is not set: mails are put into {settings.data_dir / 'mail'}")
+        say(f"SMTP_URL is not set: mails are stored in {settings.data_dir / 'mail'}")
 
 
 def worker() -> None:
@@ -66,14 +66,14 @@ async def _work(settings: Settings) -> None:
 
     from app.services import build_services
 
-    told = asyncio.Event()
+    stopping = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
-        asyncio.get_running_loop().add_signal_handler(number, told.set)
+        asyncio.get_running_loop().add_signal_handler(number, stopping.set)
     services = build_services(settings.model_copy(update={"read_database_url": ""}))  # a replica may lag
     await services.database.start()
     await services.vault.start(services.database)
     services.courier.start()
-    work, end = asyncio.create_task(services.worker.run()), asyncio.create_task(told.wait())
+    work, end = asyncio.create_task(services.worker.run()), asyncio.create_task(stopping.wait())
     structlog.get_logger("broadsheet.worker").info("working")
     try:
         done, _ = await asyncio.wait({work, end}, return_when=asyncio.FIRST_COMPLETED)

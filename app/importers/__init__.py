@@ -1,1 +1,1 @@
-"""Files of other systems in: each format has a reader of its own and writes only through the rooms' actions."""
+"""Imports of WordPress and Disqus exports; each format has its own reader and writes through other rooms' actions."""

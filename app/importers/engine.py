@@ -1,4 +1,4 @@
-"""Bringing entries of any kind into the store, a batch for each transaction, and nothing twice."""
+"""The import engine: decides what to do with each entry, and writes a batch of entries per transaction."""
 
 import time
 from collections.abc import Callable, Iterable
@@ -14,40 +14,40 @@ from sqlmodel import Session
 from app.core.problems import Problem
 from app.db import Database, is_unavailable
 from app.identity.schemas import Actor
-from app.importers.ledger import Known, Ledger, is_edited, is_there
+from app.importers.ledger import ImportedRow, Ledger, is_edited, row_exists
 from app.importers.report import Outcome, Report
 
 IMPORT = Actor("system", name="import", scopes=frozenset({"admin"}))
-BATCH = 40  # small enough that others who write need not wait long, large enough that commits cost little
-TRIES = 5
+BATCH_SIZE = 40  # small enough that other writers wait briefly, large enough that commits cost little
+MAX_ATTEMPTS = 5
 T = TypeVar("T")
 
 
 class Entry(Protocol):
-    """One thing of the source; `fingerprint` changes when, and only when, something would be written anew."""
+    """Something to import; `fingerprint` changes exactly when an update would write something."""
 
-    kind: str  # in the ledger
-    row: str  # in the report
-    key: str  # unlike any other of its kind in the source
-    label: str  # the id that the report shows
+    kind: str  # its kind in the ledger
+    row: str  # its kind in the report
+    key: str  # unique among its kind in the source
+    label: str  # the id shown in the report
     title: str
-    table: sa.Table  # where it goes
-    notes: list[str]  # what does not come as it was
+    table: sa.Table  # the table of the imported row
+    notes: list[str]  # differences from the source, for the report
 
     @property
     def fingerprint(self) -> str: ...
 
-    def existing(self, connection: sa.Connection) -> str | None:
-        """The id of something that was here before and stands for the same."""
+    def find_existing(self, connection: sa.Connection) -> str | None:
+        """Find the id of a row that was not imported but represents the same thing."""
 
     def prepare(self, connection: sa.Connection, local_id: str | None) -> None:
-        """Do all that takes long or may fail; ValueError says why it cannot be imported."""
+        """Do the slow and fallible work outside the transaction; raise ValueError with the reason of a failure."""
 
     def create(self, session: Session) -> str:
-        """Make it; returns its id here."""
+        """Create the row and return its id."""
 
     def update(self, session: Session, local_id: str) -> None:
-        """Bring what came before to what it is now."""
+        """Update the row of an earlier import."""
 
 
 @dataclass(frozen=True)
@@ -59,41 +59,42 @@ class _Decision:
 
 
 class Engine:
-    """Decides what becomes of each entry by looking only, then writes: a dry run leaves the second out."""
+    """Decides what to do with each entry without writing, then writes; a dry run stops before writing."""
 
     def __init__(self, db: Database, ledger: Ledger, report: Report) -> None:
         self.db, self.ledger, self.report = db, ledger, report
-        self.failed: set[tuple[str, str]] = set()  # kind and key of what could not be imported this time
+        self.failed: set[tuple[str, str]] = set()  # kinds and keys of the entries that failed in this run
 
     def run(self, entries: Iterable[Entry]) -> None:
-        """Import entries in their order. Each batch is written whole or not at all."""
+        """Import entries in order, each batch in one transaction."""
         source = iter(entries)
-        while batch := list(islice(source, BATCH)):
+        while batch := list(islice(source, BATCH_SIZE)):
             with self.db.connect() as connection:
                 decisions = [self._decide(connection, entry) for entry in batch]
             if not self.report.dry_run:
-                decisions = self._written(decisions)
-            for done in decisions:
-                if done.outcome == "failed":
-                    self.failed.add((done.entry.kind, done.entry.key))
-                self.report.add(done.entry.row, done.entry.label, done.entry.title, done.outcome, done.reasons)
+                decisions = self._write_batch(decisions)
+            for decision in decisions:
+                entry = decision.entry
+                if decision.outcome == "failed":
+                    self.failed.add((entry.kind, entry.key))
+                self.report.add(entry.row, entry.label, entry.title, decision.outcome, decision.reasons)
 
     def _decide(self, connection: sa.Connection, entry: Entry) -> _Decision:
-        known = self.ledger.known(connection, entry.kind, entry.key)
+        known = self.ledger.find(connection, entry.kind, entry.key)
         if known is None:
-            local_id = entry.existing(connection)
+            local_id = entry.find_existing(connection)
             if local_id is not None:
-                return _Decision(entry, "kept", ("it was here already and is used as it is",), local_id)
-            return self._prepared(connection, entry, "new", None)
+                return _Decision(entry, "kept", ("it existed already and is used unchanged",), local_id)
+            return self._prepare(connection, entry, "new", None)
         if known.fingerprint == entry.fingerprint:
             return _Decision(entry, "unchanged")
-        if not is_there(connection, entry.table, known.local_id):
-            return _Decision(entry, "kept", ("deleted here",))
+        if not row_exists(connection, entry.table, known.local_id):
+            return _Decision(entry, "kept", ("deleted in Broadsheet",))
         if is_edited(connection, known.local_id):
-            return _Decision(entry, "kept", ("edited here",))
-        return self._prepared(connection, entry, "updated", known.local_id)
+            return _Decision(entry, "kept", ("edited in Broadsheet",))
+        return self._prepare(connection, entry, "updated", known.local_id)
 
-    def _prepared(self, connection: sa.Connection, entry: Entry, outcome: Outcome, local_id: str | None) -> _Decision:
+    def _prepare(self, connection: sa.Connection, entry: Entry, outcome: Outcome, local_id: str | None) -> _Decision:
         try:
             entry.prepare(connection, local_id)
         except ValidationError as error:
@@ -104,11 +105,11 @@ class Engine:
             return _Decision(entry, "failed", (str(error),))
         return _Decision(entry, outcome, tuple(dict.fromkeys(entry.notes)), local_id)
 
-    def _written(self, decisions: list[_Decision]) -> list[_Decision]:
-        """Write a batch; when the database is busy or asks for it, all of it again."""
+    def _write_batch(self, decisions: list[_Decision]) -> list[_Decision]:
+        """Write a batch in one transaction, and return what became of each entry."""
         if all(decision.outcome == "unchanged" for decision in decisions):
             return decisions
-        return patiently(self.db, lambda session: [self._apply(session, decision) for decision in decisions])
+        return write_with_retries(self.db, lambda session: [self._apply(session, decision) for decision in decisions])
 
     def _apply(self, session: Session, decision: _Decision) -> _Decision:
         entry, local_id = decision.entry, decision.local_id
@@ -121,31 +122,31 @@ class Engine:
                 elif decision.outcome == "updated" and local_id is not None:
                     entry.update(session, local_id)
                 if local_id is not None:
-                    known = Known(local_id, entry.fingerprint)
-                    self.ledger.note(session.connection(), entry.kind, entry.key, known)
+                    known = ImportedRow(local_id, entry.fingerprint)
+                    self.ledger.record(session.connection(), entry.kind, entry.key, known)
         except Problem as problem:
             return _Decision(entry, "failed", (problem.detail,))
         except IntegrityError:
-            return _Decision(entry, "failed", ("somebody wrote the same at the same moment: import again",))
+            return _Decision(entry, "failed", ("it conflicts with a concurrent change; import again",))
         return decision
 
 
-def patiently(db: Database, work: Callable[[Session], T]) -> T:
-    """Do work in one transaction; when the database is busy or asks for it, all of it again."""
-    for attempt in range(TRIES):
+def write_with_retries(db: Database, work: Callable[[Session], T]) -> T:
+    """Run `work` in a transaction, and again from the beginning after a serialization failure or while it is busy."""
+    for attempt in range(MAX_ATTEMPTS):
         try:
             with db.batch_transaction() as session:
                 return work(session)
         except DBAPIError as error:
-            if not is_unavailable(error) or attempt == TRIES - 1:
+            if not is_unavailable(error) or attempt == MAX_ATTEMPTS - 1:
                 raise
             time.sleep(2**attempt / 4)
-    raise AssertionError("the last try returns or raises")
+    raise AssertionError("the last attempt returns or raises")
 
 
-def clipped(text: str, most: int, what: str, notes: list[str]) -> str:
-    """The text, cut where it is too long, which is noted."""
-    if len(text) <= most:
+def truncate(text: str, limit: int, label: str, notes: list[str]) -> str:
+    """Truncate a text to `limit` characters, and note it for the report."""
+    if len(text) <= limit:
         return text
-    notes.append(f"{what} is cut to {most:,} characters")
-    return text[: most - 1].rstrip() + "…"
+    notes.append(f"{label} is cut to {limit:,} characters")
+    return text[: limit - 1].rstrip() + "…"

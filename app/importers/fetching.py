@@ -1,4 +1,4 @@
-"""Pictures brought from where they are into the media store: through the outgoing guard, bounded in every way."""
+"""Fetching pictures from the web into the media store, through the outgoing guard and within limits."""
 
 import asyncio
 from collections import Counter
@@ -13,23 +13,23 @@ from app.publication import media_library as media
 from app.publication.media_library import Upload
 from app.publication.storage import Storage
 
-MAX_FILES: Final = 20_000  # in one import; another goes on with those that are missing
+MAX_FILES: Final = 20_000  # per import; the next import fetches those that are still missing
 MAX_REDIRECTS: Final = 3
-MAX_FAILURES: Final = 20  # in a row, after which a host is left alone
-MAX_AT_ONCE: Final = 4  # calls under way
-SECONDS: Final = 30.0  # for one call
-_MOVED: Final = frozenset({301, 302, 303, 307, 308})
+MAX_FAILURES: Final = 20  # consecutive failures after which a host is skipped
+MAX_CONCURRENT: Final = 4  # concurrent requests
+TIMEOUT_SECONDS: Final = 30.0  # per request
+_REDIRECTS: Final = frozenset({301, 302, 303, 307, 308})
 
 
 def _host_of(url: str) -> str:
     try:
         return urlsplit(url).hostname or ""
-    except ValueError:  # which the call refuses, too
+    except ValueError:  # the request fails with the reason
         return ""
 
 
 class Fetcher:
-    """Fetches pictures, encodes them again as uploads are, and stores their files."""
+    """Fetches pictures, processes them like uploads, and stores their files."""
 
     def __init__(self, storage: Storage, guard: Guard, max_bytes: int) -> None:
         self._storage, self._guard, self._max_bytes = storage, guard, max_bytes
@@ -37,11 +37,11 @@ class Fetcher:
         self._count = 0
 
     def fetch(self, urls: Sequence[str]) -> list[Upload | str]:
-        """Fetch and store the pictures at some addresses; for each what was stored, or why it was not."""
+        """Fetch and store the pictures at some URLs; return for each the stored upload or the reason of its failure."""
         return asyncio.run(self._fetch_all(urls))
 
     async def _fetch_all(self, urls: Sequence[str]) -> list[Upload | str]:
-        outgoing, slots = Outgoing(self._guard), asyncio.Semaphore(MAX_AT_ONCE)
+        outgoing, slots = Outgoing(self._guard), asyncio.Semaphore(MAX_CONCURRENT)
 
         async def fetch(url: str) -> Upload | str:
             async with slots:
@@ -56,9 +56,9 @@ class Fetcher:
         host = _host_of(url)
         self._count += 1
         if self._count > MAX_FILES:
-            return f"more than {MAX_FILES:,} files: import again to go on"
+            return f"more than {MAX_FILES:,} files; import again to continue"
         if self._failures[host] >= MAX_FAILURES:
-            return "its host failed too often in a row; import again to try it"
+            return "its host failed too many times in a row; import again to retry"
         try:
             data = await self._load(outgoing, url)
             upload = await asyncio.to_thread(media.process_upload, data, self._max_bytes)
@@ -72,16 +72,16 @@ class Fetcher:
         return upload
 
     async def _load(self, outgoing: Outgoing, url: str) -> bytes:
-        """The bytes at an address; each step of a redirect passes the guard again."""
+        """Load the bytes at a URL; the guard checks each step of a redirect."""
         for _ in range(MAX_REDIRECTS + 1):
-            answer = await outgoing.call("GET", url, timeout=SECONDS, max_bytes=self._max_bytes)
+            answer = await outgoing.call("GET", url, timeout=TIMEOUT_SECONDS, max_bytes=self._max_bytes)
             if answer.status == 200:
                 return answer.body
             location = answer.headers.get("location", "")
-            if answer.status not in _MOVED or not location:
+            if answer.status not in _REDIRECTS or not location:
                 raise CallFailed(f"the server answered {answer.status}")
             try:
                 url = urljoin(url, location)
-            except ValueError:  # a host in brackets that is no address
-                raise CallFailed("it was moved to what is no address") from None
+            except ValueError:  # such as a host in brackets that is not an IP address
+                raise CallFailed("the redirect has an invalid URL") from None
         raise CallFailed("too many redirects")

@@ -1,29 +1,30 @@
-"""What an import did: numbers for each kind, and a line for everything that did not come as it was."""
+"""The report of an import: counts per kind, and a line for everything that was not imported unchanged."""
 
 import json
 import tempfile
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from typing import Any, Final, Literal, NamedTuple
+from typing import Final, Literal, NamedTuple
 
+from app.db.rows import JsonObject
 from app.text.inputs import make_excerpt
 
 Outcome = Literal["new", "updated", "unchanged", "kept", "skipped", "refused", "failed"]
 OUTCOMES: Final = {
     "came": "in the file",
-    "new": "made",
-    "updated": "changed in the file since the last import, and now here",
-    "unchanged": "imported before and the same",
-    "kept": "left as it is here: it was here before, or was edited or deleted here since",
+    "new": "created",
+    "updated": "changed in the file since the last import, and updated",
+    "unchanged": "imported before, and unchanged",
+    "kept": "left alone: it existed already, or was edited or deleted in Broadsheet",
     "skipped": "nothing to import, such as trash; menus are kept as data",
-    "refused": "of a kind that has no place here",
-    "failed": "should have been imported and could not be",
-    "altered": "among new and updated: not exactly as it was",
+    "refused": "of a type that Broadsheet does not have",
+    "failed": "could not be imported",
+    "altered": "among new and updated: imported with differences",
 }
 
 
 class Line(NamedTuple):
-    """Something that did not come as it was, and why; `id` is its id in the source."""
+    """Something that was not imported unchanged, and the reasons; `id` is its id in the source."""
 
     kind: str
     id: str
@@ -33,19 +34,19 @@ class Line(NamedTuple):
 
 
 class Report:
-    """Counts in memory and lines on disk, so that it stays small however much is imported."""
+    """Counts in memory and lines on disk, so that its memory does not grow with the import."""
 
     def __init__(self, source: str, *, dry_run: bool) -> None:
         self.source, self.dry_run = source, dry_run
         self.kinds: dict[str, Counter[str]] = {}
         self.left_out: Counter[str] = Counter()
-        self.kept: Counter[str] = Counter()  # as data for what comes later
+        self.kept: Counter[str] = Counter()  # kept as data
         self.comments: Counter[str] = Counter()
         self.notes: list[str] = []  # about the files as a whole
-        self._lines = tempfile.TemporaryFile("w+", encoding="utf-8")  # noqa: SIM115  closed with the report
+        self._lines = tempfile.TemporaryFile("w+", encoding="utf-8")  # noqa: SIM115  closed by `close`
 
     def add(self, kind: str, id: str, title: str, outcome: Outcome, reasons: Sequence[str] = ()) -> None:
-        """Count one thing; it gets a line unless it came as it was, or brings nothing."""
+        """Count one thing, and add a line unless it was imported unchanged or skipped."""
         counts = self.kinds.setdefault(kind, Counter())
         counts["came"] += 1
         counts[outcome] += 1
@@ -57,27 +58,27 @@ class Report:
 
     @property
     def failures(self) -> int:
-        """How many things should have been imported and could not be."""
+        """The number of things that could not be imported."""
         return sum(counts["failed"] for counts in self.kinds.values())
 
     def lines(self) -> Iterator[Line]:
-        """All lines in the order of the import."""
+        """Iterate over the lines in the order of the import."""
         self._lines.seek(0)
         for text in self._lines:
             yield Line(*json.loads(text))
 
-    def summary(self) -> dict[str, Any]:
-        """All but the lines, ready for JSON."""
+    def summary(self) -> JsonObject:
+        """Return everything except the lines, as JSON."""
         return {
             "source": self.source,
             "dry_run": self.dry_run,
             "notes": self.notes,
             "kinds": {kind: {name: counts[name] for name in OUTCOMES} for kind, counts in self.kinds.items()},
             "comments": dict(sorted(self.comments.items())),
-            "kept_as_data": {what: n for what, n in sorted(self.kept.items()) if n},
-            "left_out": {what: n for what, n in sorted(self.left_out.items()) if n},
+            "kept_as_data": {label: n for label, n in sorted(self.kept.items()) if n},
+            "left_out": {label: n for label, n in sorted(self.left_out.items()) if n},
         }
 
     def close(self) -> None:
-        """Forget the lines."""
+        """Delete the lines."""
         self._lines.close()

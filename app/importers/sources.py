@@ -1,4 +1,4 @@
-"""The files of an export made ready: compressed ones opened, bad characters repaired, other formats named."""
+"""Opening export files: decompression, repair of forbidden characters, and recognition of unsupported formats."""
 
 import gzip
 import re
@@ -11,13 +11,13 @@ from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 from typing import IO, Final, NamedTuple
 
-from app.importers.characters import Fault, UnknownEncoding, repaired
+from app.importers.characters import Fault, UnknownEncoding, repair_xml
 
-MAX_FILES: Final = 1000  # in one archive
+MAX_FILES: Final = 1000  # per archive
 MAX_UNPACKED: Final = 20_000_000_000  # bytes of all files together
-FREE_UNPACKED: Final = 100_000_000  # bytes that all may unpack to, whatever they are packed in
-MAX_RATIO: Final = 200  # beyond those, unpacked to packed; XML comes to 10, rarely to 50
-MAX_SHOWN: Final = 20  # repairs that are named one by one
+FREE_UNPACKED: Final = 100_000_000  # bytes that may be unpacked whatever the compression ratio
+MAX_RATIO: Final = 200  # compression ratio beyond `FREE_UNPACKED`; that of XML is about 10, rarely 50
+MAX_LISTED_REPAIRS: Final = 20  # repairs that are listed one by one
 _CHUNK: Final = 1 << 20
 _HEAD: Final = 4096
 _GZIP, _ZIP = b"\x1f\x8b", b"PK\x03\x04"
@@ -46,7 +46,7 @@ _OTHERS: Final = (
 
 
 class UnsupportedFile(Exception):
-    """Not a file that can be imported; the message says what it is. `file` is its name."""
+    """A file that cannot be imported; the message says what it is. `file` is its name."""
 
     def __init__(self, file: str, message: str) -> None:
         super().__init__(message)
@@ -54,7 +54,7 @@ class UnsupportedFile(Exception):
 
 
 class ExportFile(NamedTuple):
-    """A plain XML file and the name that the operator knows it by."""
+    """A plain XML file and the name to show for it."""
 
     path: Path
     name: str
@@ -62,17 +62,17 @@ class ExportFile(NamedTuple):
 
 @dataclass
 class Exports:
-    """The files of one export, in the order given, and what was done to them."""
+    """The files of one export in the given order, and notes about their repair."""
 
     files: list[ExportFile] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
 
 
 @contextmanager
-def opened_exports(paths: Sequence[Path], system: str, *, lenient: bool = False) -> Iterator[Exports]:
-    """Unpack what is compressed, and with `lenient` repair what XML forbids; the copies go at the end.
+def open_exports(paths: Sequence[Path], system: str, *, lenient: bool = False) -> Iterator[Exports]:
+    """Decompress the files of an export, and with `lenient` repair forbidden characters. Copies are deleted at the end.
 
-    Raises UnsupportedFile for what is no export of the system, `wordpress` or `disqus`.
+    Raise UnsupportedFile for files that are no export of `system`, which is `wordpress` or `disqus`.
     """
     with tempfile.TemporaryDirectory(prefix="broadsheet-import-") as folder:
         opening = _Opening(Path(folder), system)
@@ -99,8 +99,8 @@ class _Opening:
         elif depth < 2 and head.startswith(_ZIP):
             self._open_zip(path, name, depth)
         else:
-            if what := describe(head, self._system):
-                raise UnsupportedFile(name, f"it is {what}" + ("" if "import " in what else f"; {_SUPPORTED}"))
+            if form := describe(head, self._system):
+                raise UnsupportedFile(name, f"it is {form}" + ("" if "import " in form else f"; {_SUPPORTED}"))
             self.exports.files.append(ExportFile(path, name))
 
     def _open_zip(self, path: Path, name: str, depth: int) -> None:
@@ -110,30 +110,30 @@ class _Opening:
                 entries = [entry for entry in entries if not entry.filename.startswith("__MACOSX/")]
                 if len(entries) > MAX_FILES:
                     raise UnsupportedFile(name, f"it holds more than {MAX_FILES:,} files")
-                wanted = [e for e in entries if re.search(r"\.(?:xml|wxr)(?:\.gz)?$", e.filename, re.IGNORECASE)]
-                if not wanted:
+                xml_files = [e for e in entries if re.search(r"\.(?:xml|wxr)(?:\.gz)?$", e.filename, re.IGNORECASE)]
+                if not xml_files:
                     raise UnsupportedFile(name, f"it is {_describe_zip(entries)}; {_SUPPORTED}")
-                for entry in sorted(wanted, key=lambda entry: entry.filename):
+                for entry in sorted(xml_files, key=lambda entry: entry.filename):
                     if entry.flag_bits & 1:
                         raise UnsupportedFile(name, "it is encrypted")
                     inner = f"{name}/{PurePosixPath(entry.filename).name}"
                     with archive.open(entry) as packed:
                         copy = self._unpack(packed, inner)
                     self.open(copy, inner, depth + 1)
-                if left := len(entries) - len(wanted):
-                    self.exports.notes.append(f"{name}: {left:,} other files in it are left out")
+                if left := len(entries) - len(xml_files):
+                    self.exports.notes.append(f"{name}: {left:,} other files of the archive are ignored")
         except (zipfile.BadZipFile, NotImplementedError, RuntimeError) as error:
             raise UnsupportedFile(name, "the archive is damaged or compressed in an unknown way") from error
 
     def _unpack(self, packed: "gzip.GzipFile | IO[bytes]", name: str) -> Path:
-        """Write an unpacked copy, and stop where all grow beyond what honest archives hold."""
+        """Write an unpacked copy; raise UnsupportedFile for decompression bombs."""
         copy = self._new()
         try:
             with copy.open("wb") as target:
                 while data := packed.read(_CHUNK):
                     self._unpacked += len(data)
                     if self._unpacked > min(MAX_UNPACKED, max(FREE_UNPACKED, MAX_RATIO * self._packed)):
-                        raise UnsupportedFile(name, "it unpacks to far more than it should; unpack it yourself")
+                        raise UnsupportedFile(name, "it expands too much; unpack it yourself")
                     target.write(data)
         except (OSError, EOFError, zlib.error, zipfile.BadZipFile) as error:
             raise UnsupportedFile(name, "the compressed file is damaged or the disk is full") from error
@@ -144,30 +144,30 @@ class _Opening:
         return self._folder / f"{self._count}.xml"
 
     def repair(self) -> None:
-        """Put a copy without forbidden characters in place of each file that has some, and note what was done."""
+        """Replace each file that has forbidden characters by a repaired copy, and note the repairs."""
         for number, (path, name) in enumerate(self.exports.files):
             faults, copy = list[Fault](), self._new()
             try:
                 with path.open("rb") as source, copy.open("w", encoding="utf-8", newline="") as target:
-                    for position, text in enumerate(repaired(source, faults)):
+                    for position, text in enumerate(repair_xml(source, faults)):
                         target.write(text if position else _DECLARATION.sub(r"\1", text, count=1))
             except UnknownEncoding as error:
-                raise UnsupportedFile(name, f"its encoding {error} is not known") from error
+                raise UnsupportedFile(name, f"its encoding {error} is unknown") from error
             if not faults:
                 copy.unlink()
                 continue
             self.exports.files[number] = ExportFile(copy, name)
-            self.exports.notes += [f"{name}: {fault}" for fault in faults[:MAX_SHOWN]]
-            if more := len(faults) - MAX_SHOWN:
+            self.exports.notes += [f"{name}: {fault}" for fault in faults[:MAX_LISTED_REPAIRS]]
+            if more := len(faults) - MAX_LISTED_REPAIRS:
                 self.exports.notes += [f"{name}: {more:,} more such characters"] if more > 0 else []
 
 
 def describe(head: bytes, system: str = "") -> str:
-    """What a file is that is no XML export, from its first bytes; empty if it may be one."""
-    for pattern, wrong_for, what in _OTHERS:
+    """Name the format of a file from its first bytes; empty if it may be an export of `system`."""
+    for pattern, wrong_for, form in _OTHERS:
         if system == wrong_for and pattern.search(head):
-            return what
-    return next((what for pattern, what in _FORMATS if pattern.search(head)), "")
+            return form
+    return next((form for pattern, form in _FORMATS if pattern.search(head)), "")
 
 
 def _describe_zip(entries: Sequence[zipfile.ZipInfo]) -> str:

@@ -1,32 +1,31 @@
-"""What was imported, from where, so that importing again changes only what is new."""
-
-from typing import Any
+"""Tables of imports."""
 
 import sqlalchemy as sa
 from sqlmodel import Field, SQLModel
 
 from app.db.columns import ID
+from app.db.rows import JsonObject
 
 
 class ImportSource(SQLModel, table=True):
-    """Which row here came from which thing elsewhere."""
+    """A row of the ledger: a thing of a source and the row that was imported from it."""
 
     __tablename__ = "import_source"
     __table_args__ = (sa.Index("ix_import_source_local", "local_id"),)
 
     source: str = Field(primary_key=True, max_length=300)  # such as `wordpress:site.example`
     kind: str = Field(primary_key=True, max_length=20)  # author, category, tag, attachment, post, comment, reader
-    foreign_id: str = Field(primary_key=True, max_length=300)  # its number or name there, or a hash of that
-    local_id: str = Field(sa_type=ID)  # stays when the row is deleted here: what was thrown away does not come back
-    fingerprint: str = Field(max_length=64)  # SHA-256 of all that was taken from it
+    foreign_id: str = Field(primary_key=True, max_length=300)  # its id or name in the source, or a hash of it
+    local_id: str = Field(sa_type=ID)  # stays when the row is deleted, so that it is not imported again
+    fingerprint: str = Field(max_length=64)  # SHA-256 of the imported values
 
 
 class ImportExtra(SQLModel, table=True):
-    """Something of an import that has no place here yet, such as an entry of a menu, as data for what comes later."""
+    """A part of an export that Broadsheet has no model for, such as a menu entry, kept as JSON."""
 
     __tablename__ = "import_extra"
 
     source: str = Field(primary_key=True, max_length=300)
     kind: str = Field(primary_key=True, max_length=20)
     foreign_id: str = Field(primary_key=True, max_length=300)
-    data: dict[str, Any] = Field(sa_type=sa.JSON)
+    data: JsonObject = Field(sa_type=sa.JSON)

@@ -105,9 +105,9 @@ def test_media_that_cannot_be_written_fail(
 
 
 def test_a_full_disk_is_told(broadsheet: Broadsheet, data: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(checks, "LITTLE", 2**80)
+    monkeypatch.setattr(checks, "WARN_FREE_BYTES", 2**80)
     assert looked(broadsheet, 0)["disk"][0] == "warning"
-    monkeypatch.setattr(checks, "SCARCE", 2**80)
+    monkeypatch.setattr(checks, "MIN_FREE_BYTES", 2**80)
     assert looked(broadsheet, 1)["disk"][0] == "failed"
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from app.cli.checks import Doubt, check_files
+from app.cli.checks import CheckWarning, check_files
 from app.core.settings import Settings
 from app.net.smtp import MaildirMailer
 from app.publication.storage import open_storage
@@ -55,7 +55,7 @@ def test_doctor_tells_what_others_can_read(tmp_path: Path) -> None:
     (tmp_path / "data" / "broadsheet.db").touch()
     (tmp_path / "data" / "broadsheet.db").chmod(0o644)
     (tmp_path / "data").chmod(0o755)
-    with pytest.raises(Doubt, match=r"broadsheet\.db"):
+    with pytest.raises(CheckWarning, match=r"broadsheet\.db"):
         check_files(settings)
     (tmp_path / "data").chmod(0o700)  # nobody gets that far
     assert check_files(settings) == "readable for their owner alone"

@@ -25,7 +25,7 @@ from app.export import everything
 from app.export.wordpress_ids import ID_KEY
 from app.export.wxr import order_by_parent
 from app.identity.schemas import SYSTEM
-from app.importers.wordpress.loader import load
+from app.importers.wordpress.loader import import_wordpress
 from app.publication.media_library import create_reference
 from tests import make
 
@@ -179,7 +179,7 @@ def test_wxr_comes_back_as_it_was(
     file = tmp_path / "export.xml"
     done = run("--format", "wxr", str(file))
     assert done.exit_code == 0, done.output
-    report = load(other, file)
+    report = import_wordpress(other, file)
     assert report.failures == 0, list(report.lines())
     report.close()
     before, after = held(db), held(other)
@@ -226,7 +226,7 @@ def test_a_later_export_is_known_again(
     make.comment(client, first, "A new word, under the oldest.")
     assert run("--format", "wxr", str(files[1])).exit_code == 0
     for file in files[:2]:
-        report = load(other, file)
+        report = import_wordpress(other, file)
         assert report.failures == 0, list(report.lines())
         report.close()
     before, after = held(db), held(other)

@@ -11,7 +11,7 @@ from starlette.testclient import TestClient
 from app.articles.site import Site
 from app.comments.rendering import clean_html, render_markdown
 from app.db import Database
-from app.importers.disqus.loader import load
+from app.importers.disqus.loader import import_disqus
 from tests import make
 from tests.flows.test_xss import VECTORS, faults, is_harmless, sendable
 from tests.importers.disqus.exports import disqus, post, thread
@@ -125,7 +125,7 @@ def test_what_was_imported(client: TestClient, editor: Headers, db: Database, tm
     posts = [post(n, 1, message=text) for n, text in enumerate(texts, 1)]
     posts = [one.replace("T10:00:", "T10:").replace("Z]]", ":00Z]]") for one in posts]
     path.write_text(disqus(thread(1, f"https://quay.example/{article['slug']}/"), *posts), "utf-8")
-    report = load(db, path, Site("https://site.example", "/{section}/{slug}"), dry_run=False)
+    report = import_disqus(db, path, Site("https://site.example", "/{section}/{slug}"), dry_run=False)
     report.close()
     url = f"/v1/articles/{article['id']}/comments?view=all&limit=100"
     seen = read_all(client, [url], {})

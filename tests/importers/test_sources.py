@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 from app.importers import sources
-from app.importers.characters import first_fault
-from app.importers.sources import UnsupportedFile, opened_exports
+from app.importers.characters import find_first_fault
+from app.importers.sources import UnsupportedFile, open_exports
 
 XML = '<?xml version="1.0" encoding="UTF-8"?>\n<rss version="2.0">tide</rss>\n'
 
@@ -23,7 +23,7 @@ def zipped(path: Path, *files: tuple[str, str | bytes]) -> Path:
 
 
 def read(*paths: Path, lenient: bool = False, system: str = "wordpress") -> tuple[list[tuple[str, str]], list[str]]:
-    with opened_exports(paths, system, lenient=lenient) as exports:
+    with open_exports(paths, system, lenient=lenient) as exports:
         return [(name, path.read_text("utf-8")) for path, name in exports.files], exports.notes
 
 
@@ -42,7 +42,7 @@ def test_compressed_files_are_opened(tmp_path: Path) -> None:
     both = zipped(tmp_path / "c.zip", *files, ("site/c.xml.gz", gzip.compress(b"<c/>")))
     assert read(plain, packed, both) == (
         [("a.xml", XML), ("b.xml", XML), ("c.zip/a.xml", "<a/>"), ("c.zip/b.xml", XML), ("c.zip/c.xml", "<c/>")],
-        ["c.zip: 1 other files in it are left out"],
+        ["c.zip: 1 other files of the archive are ignored"],
     )
 
 
@@ -50,12 +50,12 @@ def test_bombs_and_damaged_archives_are_refused(tmp_path: Path, monkeypatch: pyt
     monkeypatch.setattr(sources, "FREE_UNPACKED", 10_000)
     bomb = tmp_path / "bomb.xml.gz"
     bomb.write_bytes(gzip.compress(b"<a>" + b" " * 5_000_000))
-    assert "unpacks to far more" in refused(bomb)
-    assert "unpacks to far more" in refused(zipped(tmp_path / "bomb.zip", ("a.xml", b" " * 5_000_000)))
+    assert "expands too much" in refused(bomb)
+    assert "expands too much" in refused(zipped(tmp_path / "bomb.zip", ("a.xml", b" " * 5_000_000)))
     spaces = [(f"{number}.xml", b" " * 9_000) for number in range(9)]
     with monkeypatch.context() as strict:
         strict.setattr(sources, "MAX_RATIO", 10)
-        assert "unpacks to far more" in refused(zipped(tmp_path / "small.zip", *spaces)), "together, not one by one"
+        assert "expands too much" in refused(zipped(tmp_path / "small.zip", *spaces)), "together, not one by one"
     cut = tmp_path / "cut.xml.gz"
     cut.write_bytes(gzip.compress(XML.encode() * 50)[:-20])
     assert "damaged" in refused(cut)
@@ -65,7 +65,7 @@ def test_bombs_and_damaged_archives_are_refused(tmp_path: Path, monkeypatch: pyt
     monkeypatch.setattr(sources, "MAX_FILES", 2)
     assert "more than 2 files" in refused(zipped(tmp_path / "many.zip", *((f"{n}.xml", XML) for n in range(3))))
     monkeypatch.setattr(sources, "MAX_UNPACKED", len(XML))
-    assert "unpacks to far more" in refused(zipped(tmp_path / "two.zip", ("1.xml", XML), ("2.xml", XML)))
+    assert "expands too much" in refused(zipped(tmp_path / "two.zip", ("1.xml", XML), ("2.xml", XML)))
 
 
 @pytest.mark.parametrize(
@@ -106,9 +106,9 @@ def test_lenient_repairs_what_xml_forbids_and_says_where(tmp_path: Path) -> None
     path = tmp_path / "a.xml"
     text = "<a>\n\x0bone &#1; &#x1F; &#9; &amp;\n<![CDATA[two\x00]]>\ufffe</a>".encode()
     path.write_bytes(text + b"\x93quoted\x94 \x81 caf\xc3\xa9")
-    fault = first_fault(path)
+    fault = find_first_fault(path)
     assert fault is not None
-    assert (fault.line, fault.column, fault.what) == (2, 1, "the character U+000B")
+    assert (fault.line, fault.column, fault.description) == (2, 1, "the character U+000B")
     files, notes = read(path, lenient=True)
     assert files == [("a.xml", "<a>\none   &#9; &amp;\n<![CDATA[two]]></a>“quoted”  café")]
     assert notes[:3] == [
@@ -140,7 +140,7 @@ def test_many_repairs_are_counted(tmp_path: Path) -> None:
     path = tmp_path / "a.xml"
     path.write_text("<a>" + "\x01" * 50 + "</a>", "utf-8")
     notes = read(path, lenient=True)[1]
-    assert len(notes) == sources.MAX_SHOWN + 1
+    assert len(notes) == sources.MAX_LISTED_REPAIRS + 1
     assert notes[-1] == "a.xml: 30 more such characters"
 
 
@@ -148,5 +148,5 @@ def test_many_repairs_are_counted(tmp_path: Path) -> None:
 def test_an_unknown_encoding_is_named(tmp_path: Path, encoding: str) -> None:
     path = tmp_path / "a.xml"
     path.write_text(f'<?xml version="1.0" encoding="{encoding}"?><a/>', "utf-8")
-    with pytest.raises(UnsupportedFile, match=f"encoding {encoding} is not known"):
+    with pytest.raises(UnsupportedFile, match=f"encoding {encoding} is unknown"):
         read(path, lenient=True)

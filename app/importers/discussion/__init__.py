@@ -1,1 +1,1 @@
-"""Readers' comments of any other system, laid into threads here."""
+"""Import of comments from any system: mapping to participants, threads and counters."""

@@ -1,7 +1,7 @@
-"""Those who wrote the comments: one participant for each name with each address, none of them proven."""
+"""The participants of imported comments: one for each pair of name and e-mail address, none of them verified."""
 
-from collections.abc import Iterable
-from typing import Any, NamedTuple
+from collections.abc import Iterable, Sequence
+from typing import NamedTuple
 
 import sqlalchemy as sa
 from sqlmodel import Session
@@ -10,18 +10,19 @@ from app.articles.tables import ArticleAuthor
 from app.core.clock import now
 from app.core.ids import new_id
 from app.db.columns import table_of
+from app.db.rows import JsonObject
 from app.identity.secrets import Vault
 from app.identity.tables import Participant
-from app.importers.discussion.remarks import Remark
-from app.importers.ledger import Known, Ledger
+from app.importers.discussion.comments import SourceComment
+from app.importers.ledger import ImportedRow, Ledger
 from app.publication.tables import Author
 
-P, AUTHOR, _BY = table_of(Participant), table_of(Author), table_of(ArticleAuthor)
+PARTICIPANT, AUTHOR, _BY = table_of(Participant), table_of(Author), table_of(ArticleAuthor)
 _KIND = "reader"
 
 
 class Person(NamedTuple):
-    """A participant; `author_id` for an author of the publication."""
+    """A participant; `author_id` is set for an author of the publication."""
 
     id: str
     public_id: str
@@ -29,35 +30,40 @@ class Person(NamedTuple):
     author_id: str | None
 
 
-def people(session: Session, ledger: Ledger, remarks: Iterable[Remark]) -> dict[str, Person]:
-    """The participants behind remarks, by `Remark.person`; those who never came are made."""
+def find_or_create_people(session: Session, ledger: Ledger, comments: Iterable[SourceComment]) -> dict[str, Person]:
+    """Find the participants of comments, by `SourceComment.person`, and create the missing ones."""
     connection = session.connection()
-    wanted = {remark.person: remark for remark in remarks}
-    known = ledger.all_known(connection, _KIND, wanted)
-    columns = sa.select(P.c.id, P.c.public_id, P.c.kind, P.c.author_id, P.c.erased_at)
-    ids = [entry.local_id for entry in known.values()]
-    here = {row.id: row for row in connection.execute(columns.where(P.c.id.in_(ids))) if row.erased_at is None}
+    by_person = {comment.person: comment for comment in comments}
+    known = ledger.find_all(connection, _KIND, by_person)
+    stored = _read_people(connection, [entry.local_id for entry in known.values()])
     vault = Vault()
-    if len(here) < len(wanted):
+    if len(stored) < len(by_person):
         vault.fill(session)
-    found, new = dict[str, Person](), list[dict[str, Any]]()
-    for key, remark in wanted.items():
+    people, new = dict[str, Person](), list[JsonObject]()
+    for key, comment in by_person.items():
         entry = known.get(key)
-        if entry and (row := here.get(entry.local_id)):
-            found[key] = Person(row.id, row.public_id, row.kind, row.author_id)
+        if entry and (person := stored.get(entry.local_id)):
+            people[key] = person
             continue
         person_id = new_id()
-        author_id = ledger.local(connection, "author", remark.writer, AUTHOR) if remark.writer else None
+        author_id = ledger.find_local_id(connection, "author", comment.writer, AUTHOR) if comment.writer else None
         person = Person(person_id, vault.public_id(person_id), "staff" if author_id else "guest", author_id)
-        found[key] = person
-        email = None if author_id else remark.email.lower() or None
-        new.append({**person._asdict(), "name": remark.name, "email": email, "created_at": now()})
-        ledger.note(connection, _KIND, key, Known(person_id, ""))
+        people[key] = person
+        email = None if author_id else comment.email.lower() or None
+        new.append({**person._asdict(), "name": comment.name, "email": email, "created_at": now()})
+        ledger.record(connection, _KIND, key, ImportedRow(person_id, ""))
     if new:
-        connection.execute(sa.insert(P), new)
-    return found
+        connection.execute(sa.insert(PARTICIPANT), new)
+    return people
 
 
-def authors_of(connection: sa.Connection, article_id: str) -> set[str]:
-    """The authors of an article: their comments there are marked."""
+def _read_people(connection: sa.Connection, ids: Sequence[str]) -> dict[str, Person]:
+    """Read participants by id, without erased ones."""
+    query = sa.select(*(PARTICIPANT.c[name] for name in Person._fields))
+    rows = connection.execute(query.where(PARTICIPANT.c.id.in_(ids), PARTICIPANT.c.erased_at.is_(None)))
+    return {row[0]: Person(*row) for row in rows}
+
+
+def list_author_ids(connection: sa.Connection, article_id: str) -> set[str]:
+    """List the authors of an article, whose comments on it get a badge."""
     return set(connection.execute(sa.select(_BY.c.author_id).where(_BY.c.article_id == article_id)).scalars())

@@ -1,9 +1,9 @@
-"""Comments of one article into the store, many at once, with every counter that they move."""
+"""Writing many comments of an article at once, with all counters that they change."""
 
 from collections import Counter, defaultdict
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
-from typing import Any
+from typing import NamedTuple, TypedDict
 
 import sqlalchemy as sa
 from sqlmodel import Session
@@ -11,123 +11,198 @@ from sqlmodel import Session
 from app.articles import activity
 from app.articles.discussions import adjust_tally
 from app.comments.tables import Comment
-from app.db.columns import Row, table_of
+from app.db.columns import table_of
+from app.db.rows import JsonObject, fetch_rows
 
-C = table_of(Comment)
-_TREE = sa.select(
-    *(C.c[name] for name in "id parent_id root_id depth state listed replies anchor_id created_at".split())
-).where(C.c.article_id == sa.bindparam("article"))
-_CHANGE = (
-    sa.update(C)
-    .where(C.c.id == sa.bindparam("this"))
-    .values(listed=sa.bindparam("is_listed"), replies=C.c.replies + sa.bindparam("more"))
+COMMENT = table_of(Comment)
+
+
+class TreeRow(TypedDict):
+    """The place, state and counters of a comment."""
+
+    id: str
+    parent_id: str | None
+    root_id: str
+    depth: int
+    state: str
+    listed: bool
+    replies: int
+    anchor_id: str | None
+    created_at: datetime
+
+
+class NewComment(NamedTuple):
+    """A comment to insert; `values` are the columns that do not depend on its place."""
+
+    id: str
+    parent_id: str | None
+    state: str
+    created_at: datetime
+    values: JsonObject
+
+
+class ChangedComment(NamedTuple):
+    """A comment to update."""
+
+    id: str
+    state: str
+    values: JsonObject
+    moves: bool  # whether it gets the parent `parent_id`
+    parent_id: str | None
+
+
+_SELECT_TREE = sa.select(*(COMMENT.c[name] for name in TreeRow.__annotations__)).where(
+    COMMENT.c.article_id == sa.bindparam("article")
 )
-_PLACE = (
-    sa.update(C)
-    .where(C.c.id == sa.bindparam("this"))
-    .values(root_id=sa.bindparam("is_root"), depth=sa.bindparam("is_deep"), under_id=sa.bindparam("is_under"))
+_UPDATE_COUNTERS = (
+    sa.update(COMMENT)
+    .where(COMMENT.c.id == sa.bindparam("this"))
+    .values(listed=sa.bindparam("is_listed"), replies=COMMENT.c.replies + sa.bindparam("more"))
 )
-_INSERT = sa.insert(C)
+_UPDATE_PLACE = (
+    sa.update(COMMENT)
+    .where(COMMENT.c.id == sa.bindparam("this"))
+    .values(root_id=sa.bindparam("to_root"), depth=sa.bindparam("to_depth"), under_id=sa.bindparam("to_under"))
+)
+_INSERT = sa.insert(COMMENT)
 
 
-def tree(connection: sa.Connection, article_id: str) -> dict[str, Row]:
-    """What stands under an article, by id: places, states and counters only."""
-    return {row["id"]: row for row in connection.execute(_TREE, {"article": article_id}).mappings()}
+def read_tree(connection: sa.Connection, article_id: str) -> dict[str, TreeRow]:
+    """Read the places, states and counters of an article's comments, by id."""
+    return {row["id"]: row for row in fetch_rows(connection, _SELECT_TREE, TreeRow, {"article": article_id})}
 
 
-def lay(session: Session, article_id: str, rows: Sequence[dict[str, Any]], changes: Sequence[dict[str, Any]]) -> None:
-    """Insert comments, parents first, and change others; then move the counters above them and of the article.
+def write_comments(
+    session: Session, article_id: str, new: Sequence[NewComment], changes: Sequence[ChangedComment]
+) -> None:
+    """Insert comments, which must be sorted parents first, and update others; then adjust all counters.
 
-    Counters are moved by the difference, so that what readers write meanwhile stays counted.
+    Counters change by differences, so that comments posted meanwhile stay counted.
     """
     connection = session.connection()
-    before = tree(connection, article_id)
-    after: dict[str, Any] = {key: dict(row) for key, row in before.items()}
+    before = read_tree(connection, article_id)
+    after = {key: row.copy() for key, row in before.items()}
     for change in changes:
-        after[change["id"]]["state"] = change["state"]
-    for row in rows:
-        parent = after.get(row["parent_id"]) if row["parent_id"] else None
-        row["parent_id"] = parent and parent["id"]
-        row["root_id"] = parent["root_id"] if parent else row["id"]
-        row["under_id"] = row["parent_id"] or article_id
-        row["depth"] = parent["depth"] + 1 if parent else 0
-        after[row["id"]] = row
-    placed = _move(after, article_id, [change for change in changes if "parent_id" in change])
-    wanted = reckoned(after)
-    for row in rows:
-        row["listed"], row["replies"] = wanted[row["id"]]
-    if rows:
-        connection.execute(_INSERT, list(rows))
+        after[change.id]["state"] = change.state
+    for comment in new:
+        after[comment.id] = _place_new(after, comment)
+    moved = _move_comments(after, [change for change in changes if change.moves])
+    counts = count_replies(after.values())
+    if new:
+        connection.execute(_INSERT, [_insert_values(comment, after, counts, article_id) for comment in new])
     for change in changes:
-        connection.execute(sa.update(C).where(C.c.id == change["id"]).values(change))
-    if placed := [row for row in placed if row["this"] in before]:
-        connection.execute(_PLACE, placed)
-    moved = [
-        {"this": key, "is_listed": wanted[key][0], "more": wanted[key][1] - row["replies"]}
-        for key, row in before.items()
-        if wanted[key] != (row["listed"], row["replies"])
+        parent = {"parent_id": after[change.id]["parent_id"]} if change.moves else {}
+        values = {**change.values, "state": change.state, **parent}
+        connection.execute(sa.update(COMMENT).where(COMMENT.c.id == change.id).values(values))
+    places = [
+        {
+            "this": key,
+            "to_root": after[key]["root_id"],
+            "to_depth": after[key]["depth"],
+            "to_under": after[key]["parent_id"] or article_id,
+        }
+        for key in moved
+        if key in before
     ]
-    if moved:
-        connection.execute(_CHANGE, moved)
-    old, new = (_public(comments) for comments in (before, after))
-    if old != new:
-        adjust_tally(session, article_id, comments=new[0] - old[0], inline=new[1] - old[1])
-    written = _hours(after)
-    written.subtract(_hours(before))
+    if places:
+        connection.execute(_UPDATE_PLACE, places)
+    counters = [
+        {"this": key, "is_listed": counts[key][0], "more": counts[key][1] - row["replies"]}
+        for key, row in before.items()
+        if counts[key] != (row["listed"], row["replies"])
+    ]
+    if counters:
+        connection.execute(_UPDATE_COUNTERS, counters)
+    _adjust_article(session, article_id, before.values(), after.values())
+
+
+def _place_new(comments: Mapping[str, TreeRow], comment: NewComment) -> TreeRow:
+    parent = comments.get(comment.parent_id) if comment.parent_id else None
+    return {
+        "id": comment.id,
+        "parent_id": parent["id"] if parent else None,
+        "root_id": parent["root_id"] if parent else comment.id,
+        "depth": parent["depth"] + 1 if parent else 0,
+        "state": comment.state,
+        "listed": False,
+        "replies": 0,
+        "anchor_id": None,
+        "created_at": comment.created_at,
+    }
+
+
+def _insert_values(
+    comment: NewComment, comments: Mapping[str, TreeRow], counts: Mapping[str, tuple[bool, int]], article_id: str
+) -> JsonObject:
+    place = comments[comment.id]
+    listed, replies = counts[comment.id]
+    under_id = place["parent_id"] or article_id
+    return {
+        **comment.values,
+        **place,
+        "article_id": article_id,
+        "under_id": under_id,
+        "listed": listed,
+        "replies": replies,
+    }
+
+
+def _move_comments(comments: Mapping[str, TreeRow], changes: Sequence[ChangedComment]) -> list[str]:
+    """Attach comments to their new parents, and return the ids of all comments whose place has changed.
+
+    A change that would make a cycle keeps the former parent.
+    """
+    below: dict[str | None, list[str]] = defaultdict(list)
+    for change in changes:
+        above = change.parent_id
+        while above and above != change.id:
+            above = comments[above]["parent_id"] if above in comments else None
+        if not above:
+            comments[change.id]["parent_id"] = change.parent_id
+    if changes:
+        for row in comments.values():
+            below[row["parent_id"]].append(row["id"])
+    moved, pending = list[str](), [change.id for change in changes]
+    while pending:
+        row = comments[pending.pop()]
+        parent = comments.get(row["parent_id"]) if row["parent_id"] else None
+        row["root_id"] = parent["root_id"] if parent else row["id"]
+        row["depth"] = parent["depth"] + 1 if parent else 0
+        moved.append(row["id"])
+        pending += below[row["id"]]
+    return moved
+
+
+def _adjust_article(session: Session, article_id: str, before: Iterable[TreeRow], after: Iterable[TreeRow]) -> None:
+    """Adjust the tally and the activity of the article."""
+    old = [row for row in before if row["state"] == "published"]
+    new = [row for row in after if row["state"] == "published"]
+    comments, inline = len(new) - len(old), _count_anchored(new) - _count_anchored(old)
+    if comments or inline:
+        adjust_tally(session, article_id, comments=comments, inline=inline)
+    written = _count_by_hour(new)
+    written.subtract(_count_by_hour(old))
     for hour, more in sorted(written.items()):
         if more:
             activity.count_activity(session, article_id, hour, comments=more)
 
 
-def _move(comments: dict[str, Any], article_id: str, changes: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
-    """Hang comments under the parents that the changes name, and give the new places of all that hangs below them.
-
-    A change that would close a circle loses its parent.
-    """
-    below: dict[str | None, list[str]] = defaultdict(list)
-    for change in changes:
-        above = change["parent_id"]
-        while above and above != change["id"]:
-            above = comments[above]["parent_id"] if above in comments else None
-        if above:
-            change["parent_id"] = comments[change["id"]]["parent_id"]
-        comments[change["id"]]["parent_id"] = change["parent_id"]
-    if changes:
-        for row in comments.values():
-            below[row["parent_id"]].append(row["id"])
-    placed, waiting = list[dict[str, Any]](), [change["id"] for change in changes]
-    while waiting:
-        row = comments[waiting.pop()]
-        parent = comments.get(row["parent_id"]) if row["parent_id"] else None
-        row["root_id"] = parent["root_id"] if parent else row["id"]
-        row["depth"] = parent["depth"] + 1 if parent else 0
-        row["under_id"] = row["parent_id"] or article_id
-        placed.append(
-            {"this": row["id"], "is_root": row["root_id"], "is_deep": row["depth"], "is_under": row["under_id"]}
-        )
-        waiting += below[row["id"]]
-    return placed
+def _count_anchored(comments: Iterable[TreeRow]) -> int:
+    return sum(row["anchor_id"] is not None for row in comments)
 
 
-def _public(comments: dict[str, Any]) -> tuple[int, int]:
-    public = [row for row in comments.values() if row["state"] == "published"]
-    return len(public), sum(row.get("anchor_id") is not None for row in public)
+def _count_by_hour(comments: Iterable[TreeRow]) -> Counter[datetime]:
+    return Counter(row["created_at"].replace(minute=0, second=0, microsecond=0) for row in comments)
 
 
-def _hours(comments: dict[str, Any]) -> Counter[datetime]:
-    """How many public comments were written in each hour."""
-    public = (row["created_at"] for row in comments.values() if row["state"] == "published")
-    return Counter(at.replace(minute=0, second=0, microsecond=0) for at in public)
-
-
-def reckoned(comments: dict[str, Any]) -> dict[str, tuple[bool, int]]:
-    """Whether each comment is listed, and how many listed replies it has: from the deepest up."""
+def count_replies(comments: Iterable[TreeRow]) -> dict[str, tuple[bool, int]]:
+    """Return for each comment whether it is listed, and its number of listed replies."""
     replies: Counter[str] = Counter()
-    found = {}
-    for row in sorted(comments.values(), key=lambda row: -row["depth"]):
+    counts = {}
+    for row in sorted(comments, key=lambda row: -row["depth"]):
         count = replies[row["id"]]
         listed = row["state"] == "published" or (row["state"] == "removed" and count > 0)
-        found[row["id"]] = (listed, count)
+        counts[row["id"]] = (listed, count)
         if listed and row["parent_id"]:
             replies[row["parent_id"]] += 1
-    return found
+    return counts

@@ -1,44 +1,46 @@
-"""Who answers whom: pure reckoning on the keys of a file."""
+"""The threads of imported comments."""
 
 from collections import defaultdict, deque
 from collections.abc import Iterable, Mapping
 from typing import Final
 
-from app.importers.discussion.remarks import Remark
+from app.importers.discussion.comments import SourceComment
 
-_HOSTS: Final = {
+_ALLOWED_PARENT_STATES: Final = {
     "published": {"published", "removed"},
     "removed": {"published", "removed"},
     "pending": {"published", "removed", "pending"},
     "rejected": {"published", "removed", "pending", "rejected"},
     "spam": {"published", "removed", "pending", "rejected", "spam"},
 }
-"""Under what a comment may stand, by its state: what is public needs a public place in its thread."""
+"""States that the parent of a comment may have, by the comment's state: a public comment needs a public parent."""
 
 
-def may_stand(state: str, *, under: str) -> bool:
-    """Whether a comment of one state may answer one of another."""
-    return under in _HOSTS[state]
+def can_be_under(state: str, parent_state: str) -> bool:
+    """Tell whether a comment may have a parent in a state."""
+    return parent_state in _ALLOWED_PARENT_STATES[state]
 
 
-def hosts(remarks: Iterable[Remark], states: Mapping[str, str], absent: Mapping[str, str]) -> dict[str, str]:
-    """The key that each remark stands under, empty at the top: its parent, or the nearest above it that can be one.
+def find_visible_parents(
+    comments: Iterable[SourceComment], states: Mapping[str, str], absent: Mapping[str, str]
+) -> dict[str, str]:
+    """Find the key of the parent of each comment: its own, or the nearest ancestor that may be one; empty at the top.
 
-    `states` has all that is here or comes now, by key; what answers itself in a circle begins at the top.
+    `states` are those of all stored and imported comments, by key; cycles are broken.
     """
-    remarks = list(remarks)
-    parents = {**absent, **{remark.key: remark.parent for remark in remarks}}
-    _break_circles(parents)
-    found = {}
-    for remark in remarks:
-        allowed, above = _HOSTS[states[remark.key]], parents[remark.key]
+    comments = list(comments)
+    parents = {**absent, **{comment.key: comment.parent for comment in comments}}
+    _break_cycles(parents)
+    chosen = {}
+    for comment in comments:
+        allowed, above = _ALLOWED_PARENT_STATES[states[comment.key]], parents[comment.key]
         while above and states.get(above) not in allowed:
             above = parents.get(above, "")
-        found[remark.key] = above
-    return found
+        chosen[comment.key] = above
+    return chosen
 
 
-def _break_circles(parents: dict[str, str]) -> None:
+def _break_cycles(parents: dict[str, str]) -> None:
     done: set[str] = set()
     for key in parents:
         path: set[str] = set()
@@ -50,16 +52,16 @@ def _break_circles(parents: dict[str, str]) -> None:
         done |= path
 
 
-def parents_first(remarks: Iterable[Remark], host: Mapping[str, str]) -> list[Remark]:
-    """The remarks level by level, in their own order within each."""
-    under: dict[str, list[Remark]] = defaultdict(list)
-    remarks = list(remarks)
-    keys = {remark.key for remark in remarks}
-    for remark in remarks:
-        under[host[remark.key] if host[remark.key] in keys else ""].append(remark)
-    ordered, waiting = list[Remark](), deque(under[""])
+def sort_parents_first(comments: Iterable[SourceComment], parents: Mapping[str, str]) -> list[SourceComment]:
+    """Sort comments level by level, keeping their order within each level."""
+    under: dict[str, list[SourceComment]] = defaultdict(list)
+    comments = list(comments)
+    keys = {comment.key for comment in comments}
+    for comment in comments:
+        under[parents[comment.key] if parents[comment.key] in keys else ""].append(comment)
+    ordered, waiting = list[SourceComment](), deque(under[""])
     while waiting:
-        remark = waiting.popleft()
-        ordered.append(remark)
-        waiting.extend(under.get(remark.key, ()))
+        comment = waiting.popleft()
+        ordered.append(comment)
+        waiting.extend(under.get(comment.key, ()))
     return ordered

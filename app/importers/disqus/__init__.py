@@ -1,1 +1,1 @@
-"""Disqus: its XML export, read in one go and matched to articles."""
+"""Import of Disqus XML exports, whose threads are matched to articles."""

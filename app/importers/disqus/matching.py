@@ -1,4 +1,4 @@
-"""Which article a thread belongs to: where its address leads now, else what its identifier names."""
+"""Matching of threads to articles: by URL, else by identifier."""
 
 import re
 from collections.abc import Iterator
@@ -15,15 +15,15 @@ from app.importers.disqus.reader import Thread
 from app.importers.tables import ImportSource
 from app.publication.tables import Section
 
-A, _SECTION, _SOURCE = table_of(Article), table_of(Section), table_of(ImportSource)
-_PLACE = sa.select(A.c.id, A.c.slug, A.c.published_at, _SECTION.c.slug.label("section")).select_from(
-    A.outerjoin(_SECTION, _SECTION.c.id == A.c.section_id)
+ARTICLE, _SECTION, _SOURCE = table_of(Article), table_of(Section), table_of(ImportSource)
+_PLACE = sa.select(ARTICLE.c.id, ARTICLE.c.slug, ARTICLE.c.published_at, _SECTION.c.slug.label("section")).select_from(
+    ARTICLE.outerjoin(_SECTION, _SECTION.c.id == ARTICLE.c.section_id)
 )
-_BY_SLUG = _PLACE.where(A.c.slug == sa.bindparam("slug"))
-_BY_ID = sa.select(A.c.id).where(A.c.id == sa.bindparam("this", type_=A.c.id.type))
+_BY_SLUG = _PLACE.where(ARTICLE.c.slug == sa.bindparam("slug"))
+_BY_ID = sa.select(ARTICLE.c.id).where(ARTICLE.c.id == sa.bindparam("this", type_=ARTICLE.c.id.type))
 _BY_NUMBER = (
-    sa.select(A.c.id)
-    .join(_SOURCE, _SOURCE.c.local_id == A.c.id)
+    sa.select(ARTICLE.c.id)
+    .join(_SOURCE, _SOURCE.c.local_id == ARTICLE.c.id)
     .where(_SOURCE.c.kind == "post", _SOURCE.c.foreign_id == sa.bindparam("number"))
     .where(_SOURCE.c.source.like("wordpress:%"))
 )
@@ -31,19 +31,19 @@ _ENDING = re.compile(r"(?:/index)?\.(?:html?|php|aspx?)$|/amp$", re.IGNORECASE)
 _NUMBERED = re.compile(r"(\d{1,18}) https?://\S+")
 
 
-def article_of(connection: sa.Connection, thread: Thread, site: Site) -> str | None:
-    """The id of its article, or None; a site may have moved, so only the paths of addresses count."""
+def find_article(connection: sa.Connection, thread: Thread, site: Site) -> str | None:
+    """Find the id of the article of a thread, or None. Only the paths of URLs count, as a site may have moved."""
     for address in _addresses(thread):
-        if found := _at(connection, address, site):
-            return found
+        if article_id := _find_at_path(connection, address, site):
+            return article_id
     for number in _numbers(thread):
-        found_ids = set(connection.execute(_BY_NUMBER, {"number": number}).scalars())
-        if len(found_ids) == 1:
-            return str(found_ids.pop())
+        ids = set(connection.execute(_BY_NUMBER, {"number": number}).scalars())
+        if len(ids) == 1:
+            return str(ids.pop())
     name = thread.identifier
     if is_id(name):
         return connection.execute(_BY_ID, {"this": name}).scalar_one_or_none()
-    return _at(connection, f"/{name.strip('/')}", site) if name and "/" not in name.strip("/") else None
+    return _find_at_path(connection, f"/{name.strip('/')}", site) if name and "/" not in name.strip("/") else None
 
 
 def _addresses(thread: Thread) -> Iterator[str]:
@@ -55,11 +55,11 @@ def _addresses(thread: Thread) -> Iterator[str]:
         except ValueError:
             continue
         bare = path.rstrip("/")
-        yield from dict.fromkeys(found for found in (bare, _ENDING.sub("", bare).rstrip("/")) if found)
+        yield from dict.fromkeys(address for address in (bare, _ENDING.sub("", bare).rstrip("/")) if address)
 
 
 def _numbers(thread: Thread) -> Iterator[str]:
-    """The number of the post in WordPress, which its plugins put into the identifier."""
+    """Yield the post ids that WordPress plugins put into identifiers and URLs."""
     if match := _NUMBERED.fullmatch(thread.identifier):
         yield match[1]
     for url in (thread.link, thread.identifier):
@@ -70,8 +70,8 @@ def _numbers(thread: Thread) -> Iterator[str]:
         yield from (number for number in (query.get("p") or query.get("page_id") or []) if number.isdigit())
 
 
-def _at(connection: sa.Connection, path: str, site: Site) -> str | None:
-    """What stands at a path, whether readers may see it or not: as `resolve` finds it."""
+def _find_at_path(connection: sa.Connection, path: str, site: Site) -> str | None:
+    """Find the article at a path, public or not, as `GET /v1/resolve` does."""
     slug = path.rpartition("/")[2]
     if len(path) > 500 or not path.isprintable():
         return None

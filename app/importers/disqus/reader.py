@@ -1,14 +1,14 @@
-"""A streaming reader of Disqus's XML export, whose memory does not grow with the file."""
+"""Streaming reader of Disqus XML exports; its memory does not grow with the file."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 from lxml import etree
 
-from app.importers.streams import Progress, checked_root, stream
+from app.importers.streams import Elements, Progress, check_root, stream
 from app.text.inputs import scrub_text
 
 _SPACE: Final = "{http://disqus.com}"
@@ -17,7 +17,7 @@ _ID: Final = "{http://disqus.com/disqus-internals}id"
 
 @dataclass(frozen=True, slots=True)
 class Thread:
-    """What comments belong to; `identifier` is what the site called it, often empty."""
+    """A thread of posts; `identifier` is the site's own name of the page, often empty."""
 
     id: str
     identifier: str
@@ -28,7 +28,7 @@ class Thread:
 
 @dataclass(frozen=True, slots=True)
 class Post:
-    """A comment; the network address that stands beside it is never read."""
+    """A comment; its IP address is never read."""
 
     id: str
     thread: str
@@ -42,16 +42,16 @@ class Post:
     is_spam: bool
 
 
-def read(path: Path, progress: Progress | None = None) -> Iterator[Thread | Post]:
-    """Yield threads and posts in the order of the file; raise BrokenFile where it breaks or is no export."""
+def read_disqus(path: Path, progress: Progress | None = None) -> Iterator[Thread | Post]:
+    """Yield the threads and posts of a file in order; raise BrokenFile at an error, or if it is no export."""
     return stream(path, progress, _records)
 
 
-def _records(elements: Any) -> Iterator[Thread | Post]:
+def _records(elements: Elements) -> Iterator[Thread | Post]:
     root: etree._Element | None = None
     for _, element in elements:
         if root is None:
-            root = checked_root(element, f"{_SPACE}disqus", "Disqus")
+            root = check_root(element, f"{_SPACE}disqus", "Disqus")
         if element.getparent() is not root:
             continue
         if element.tag == f"{_SPACE}thread":
@@ -63,13 +63,13 @@ def _records(elements: Any) -> Iterator[Thread | Post]:
 
 
 def _text(element: etree._Element, name: str) -> str:
-    found = element.find("/".join(_SPACE + part for part in name.split("/")))
-    return "" if found is None else scrub_text("".join(map(str, found.itertext()))).strip()
+    child = element.find("/".join(_SPACE + part for part in name.split("/")))
+    return "" if child is None else scrub_text("".join(map(str, child.itertext()))).strip()
 
 
 def _reference(element: etree._Element, name: str) -> str:
-    found = element.find(_SPACE + name)
-    return "" if found is None else scrub_text(found.get(_ID) or "").strip()
+    child = element.find(_SPACE + name)
+    return "" if child is None else scrub_text(child.get(_ID) or "").strip()
 
 
 def _thread(element: etree._Element) -> Thread:
@@ -85,17 +85,17 @@ def _post(element: etree._Element) -> Post:
         name=_text(element, "author/name") or _text(element, "author/username"),
         email=_text(element, "author/email"),
         message=_text(element, "message"),
-        created_at=_moment(_text(element, "createdAt")),
+        created_at=_parse_time(_text(element, "createdAt")),
         is_approved=_text(element, "isApproved").lower() != "false",
         is_deleted=_text(element, "isDeleted").lower() == "true",
         is_spam=_text(element, "isSpam").lower() == "true",
     )
 
 
-def _moment(text: str) -> datetime | None:
-    """A time in ISO 8601, in UTC unless it says otherwise; None for what is no time."""
+def _parse_time(text: str) -> datetime | None:
+    """Parse a time in ISO 8601, by default in UTC; None for anything else."""
     try:
-        found = datetime.fromisoformat(text)
-        return found.astimezone(UTC) if found.tzinfo else found.replace(tzinfo=UTC)
+        time = datetime.fromisoformat(text)
+        return time.astimezone(UTC) if time.tzinfo else time.replace(tzinfo=UTC)
     except (ValueError, OverflowError):
         return None

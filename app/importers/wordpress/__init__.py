@@ -1,1 +1,1 @@
-"""WordPress exports (WXR 1.0 to 1.2) in: a streaming reader, its records, and WordPress bodies as plain HTML."""
+"""Import of WordPress exports (WXR 1.0 to 1.2): a streaming reader, its records, and bodies as plain HTML."""

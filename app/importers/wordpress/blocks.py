@@ -1,15 +1,16 @@
-"""The marks of the block editor, `<!-- wp:name {"attribute": …} -->`, and what they say that the HTML does not."""
+"""Block delimiters of the WordPress editor, `<!-- wp:name {"attribute": …} -->`, and what their attributes add."""
 
 import json
 import re
 from collections.abc import Iterator
 from html import escape
-from typing import Any, Final, NamedTuple
+from typing import Final, NamedTuple
 
-from app.importers.wordpress.shortcodes import Library, embed
+from app.db.rows import JsonObject
+from app.importers.wordpress.shortcodes import Library, render_embed
 
-_MAX_REUSED = 100
-# A comment without an end hides all that follows, in browsers too; it is taken as one token and left alone.
+_MAX_REUSED = 100  # reusable blocks per body
+# A comment without an end hides everything after it, as in browsers; it is one token, which is kept.
 _COMMENT = re.compile(r"<!--(?P<text>.*?)(?P<end>-->|\Z)", re.DOTALL)
 _BLOCK = re.compile(
     r"\s*(?P<close>/)?wp:(?P<name>[a-z0-9/_-]+?)\s*+(?P<attributes>\{.*\})?+\s*+(?P<void>/)?\s*+", re.DOTALL
@@ -27,19 +28,19 @@ _LIST_TYPES: Final = {
 
 
 class _Addition(NamedTuple):
-    """Attributes that the next tag of a kind is to get, unless it has them."""
+    """Attributes to add to the next tag of a name, unless it has them."""
 
     tag: str
     values: dict[str, str | None]
 
 
-def without_marks(text: str, library: Library, warnings: list[str]) -> str:
-    """Take out all comments, among them the marks of blocks, and put in what blocks without HTML refer to."""
-    return _Marks(library, warnings).strip(text)
+def strip_delimiters(text: str, library: Library, warnings: list[str]) -> str:
+    """Remove all comments, including block delimiters, and insert the content that blocks without HTML refer to."""
+    return _Stripper(library, warnings).strip(text)
 
 
-class _Marks:
-    """One body on its way to plain HTML."""
+class _Stripper:
+    """Strips the comments of one body."""
 
     def __init__(self, library: Library, warnings: list[str]) -> None:
         self._library, self._warnings = library, warnings
@@ -62,9 +63,9 @@ class _Marks:
             elif comment["text"].strip() == "nextpage":
                 yield "\n\n"
             elif (block := _BLOCK.fullmatch(comment["text"])) and not block["close"]:
-                name, attributes = block["name"].removeprefix("core/"), _json(block["attributes"])
+                name, attributes = block["name"].removeprefix("core/"), _parse_object(block["attributes"])
                 if not block["void"]:
-                    addition = _addition(name, attributes)
+                    addition = _find_addition(name, attributes)
                     continue
                 number = attributes.get("ref")
                 content = self._library.reusable(number) if name == "block" and isinstance(number, int) else None
@@ -75,26 +76,26 @@ class _Marks:
                 elif name == "footnotes":
                     yield self._footnotes()
                 else:
-                    yield _filled(name, attributes, self._warnings)
+                    yield _render_empty_block(name, attributes, self._warnings)
         yield _with_attributes(text[position:], addition)
 
     def _footnotes(self) -> str:
-        """Give the list of notes as WordPress renders it; once, as the notes belong to the article."""
+        """Render the list of footnotes as WordPress does; only once, as they belong to the article."""
         if self._shows_footnotes:
             return ""
         self._shows_footnotes = True
         items = [
             f'<li id="{escape(name)}">{text} <a href="#{escape(name)}-link" aria-label="Back to the text">↩︎</a></li>'
-            for name, text in _notes(self._library.footnotes)
+            for name, text in _parse_footnotes(self._library.footnotes)
         ]
         if not items:
-            self._warnings.append("block footnotes has no content of its own and is left out")
+            self._warnings.append("block footnotes has no content of its own and is removed")
             return ""
         return f'<ol class="wp-block-footnotes">{"".join(items)}</ol>'
 
 
-def _notes(source: str) -> Iterator[tuple[str, str]]:
-    """Read the notes of an article from its custom field, an array of objects with id and content (HTML)."""
+def _parse_footnotes(source: str) -> Iterator[tuple[str, str]]:
+    """Parse the custom field `footnotes`: an array of objects with `id` and `content` (HTML)."""
     try:
         listed = json.loads(source or "[]")
     except (ValueError, RecursionError):
@@ -104,7 +105,7 @@ def _notes(source: str) -> Iterator[tuple[str, str]]:
             yield entry["id"], entry["content"]
 
 
-def _json(text: str | None) -> dict[str, Any]:
+def _parse_object(text: str | None) -> JsonObject:
     try:
         found = json.loads(text or "{}")
     except (ValueError, RecursionError):
@@ -112,8 +113,8 @@ def _json(text: str | None) -> dict[str, Any]:
     return found if isinstance(found, dict) else {}
 
 
-def _addition(name: str, attributes: dict[str, Any]) -> _Addition | None:
-    """Find what the mark of a block says about the element that follows it."""
+def _find_addition(name: str, attributes: JsonObject) -> _Addition | None:
+    """Return the attributes that a delimiter adds to the element after it."""
     if name == "list" and attributes.get("ordered"):
         values: dict[str, str | None] = {}
         if isinstance(attributes.get("start"), int):
@@ -130,7 +131,7 @@ def _addition(name: str, attributes: dict[str, Any]) -> _Addition | None:
 
 
 def _with_attributes(html: str, addition: _Addition | None) -> str:
-    """Add attributes to the first tag of the kind that was announced."""
+    """Add the attributes to the first tag of their name."""
     if addition is None:
         return html
     tag = re.search(rf"<{addition.tag}\b(?P<rest>[^<>]*)", html, re.IGNORECASE)
@@ -146,14 +147,14 @@ def _with_attributes(html: str, addition: _Addition | None) -> str:
     return html[:at] + added + html[at:]
 
 
-def _filled(name: str, attributes: dict[str, Any], warnings: list[str]) -> str:
-    """Give what a block without HTML shows of itself: an embedded address or a labelled link; warn if nothing."""
+def _render_empty_block(name: str, attributes: JsonObject, warnings: list[str]) -> str:
+    """Render a block without HTML from its attributes: an embed or a link; warn if there is nothing to show."""
     url, label = attributes.get("url"), attributes.get("label")
     if isinstance(url, str) and re.match("https?://", url):
         if "embed" in name:
-            return embed(url)
+            return render_embed(url)
         if isinstance(label, str) and label.strip():
             return f'<p><a href="{escape(url)}">{label}</a></p>'
     if name not in _SILENT_BLOCKS:
-        warnings.append(f"block {name} has no content of its own and is left out")
+        warnings.append(f"block {name} has no content of its own and is removed")
     return ""

@@ -1,83 +1,83 @@
-"""Comments of WordPress, and of the plugin wpDiscuz, as remarks; what was never a reader's comment stays out."""
+"""Converting comments of WordPress and of the plugin wpDiscuz; pings, reviews and notes are not imported."""
 
 import re
 from typing import Final
 
-from app.importers.discussion.remarks import (
+from app.importers.discussion.comments import (
     ANONYMOUS,
-    Remark,
+    SourceComment,
     State,
-    address,
-    shown_name,
-    with_links_for_pictures,
+    clean_email,
+    clean_name,
+    replace_pictures,
 )
-from app.importers.wordpress.paragraphs import paragraphs
+from app.importers.wordpress.paragraphs import add_paragraphs
 from app.importers.wordpress.records import Comment, Item, whole_number
 from app.importers.wordpress.survey import Survey
 
 _STICKY = "wpdiscuz_sticky"
 _READERS: Final = frozenset({"", "comment", _STICKY})
-"""The types that readers' comments have; pings, reviews, private ones and notes of editors have others."""
+"""Types of readers' comments."""
 _STATES: Final[dict[str, State]] = {
     "1": "published",
     "approve": "published",
     "spam": "spam",
     "trash": "removed",
 }
-_THERE: Final = {"published": "approved", "pending": "waiting", "spam": "spam", "removed": "deleted"}
-_BECOMES: Final = {
-    "published": "shown",
-    "pending": "waiting here too",
-    "spam": "spam here too, never shown",
-    "removed": "removed here too, without text and author",
+_WORDPRESS_STATES: Final = {"published": "approved", "pending": "pending", "spam": "spam", "removed": "deleted"}
+_OUTCOMES: Final = {
+    "published": "published",
+    "pending": "pending",
+    "spam": "spam, never shown",
+    "removed": "removed, without text and author",
 }
 _DISQUS_AGENT = re.compile(r"Disqus/[^:]{0,40}:(\d{1,18})$")
 _VOTE = re.compile(r's:\d+:"(like|dislike)";i:(-?\d{1,9});')
 
 
 def state_of(comment: Comment) -> State | None:
-    """Its state here; None for what is not imported. What is not known to be approved waits."""
+    """Map the state of a comment, None if it is not imported. Unknown states become `pending`."""
     if comment.type not in _READERS or comment.approved == "post-trashed":
         return None
     return _STATES.get(comment.approved, "pending")
 
 
-def outcome_of(comment: Comment) -> str:
-    """What it is and what becomes of it, in words for the report."""
+def describe_outcome(comment: Comment) -> str:
+    """Describe a comment and its outcome for the report."""
     kind = "comment" if comment.type in _READERS else comment.type
     state = state_of(comment)
     if state is None:
-        there = "deleted with its post" if comment.approved == "post-trashed" else "no comment of a reader"
-        return f"{kind}, {there}: not imported"
-    return f"{kind}, {_THERE[state]}: {_BECOMES[state]}"
+        reason = "deleted with its post" if comment.approved == "post-trashed" else "not a reader's comment"
+        return f"{kind}, {reason}: not imported"
+    return f"{kind}, {_WORDPRESS_STATES[state]}: {_OUTCOMES[state]}"
 
 
-def remarks_of(item: Item, survey: Survey) -> tuple[list[Remark], dict[str, str]]:
-    """The comments of an item that are imported, and the keys and parents of those that are not."""
-    remarks, absent = list[Remark](), dict[str, str]()
+def convert_comments(item: Item, survey: Survey) -> tuple[list[SourceComment], dict[str, str]]:
+    """Convert the comments of an item; return them, and the parents of those that are not imported, by key."""
+    comments, absent = list[SourceComment](), dict[str, str]()
     for comment in item.comments:
         state, parent = state_of(comment), str(comment.parent_id or "")
         if state is None:
             absent[str(comment.id)] = parent
         else:
-            remarks.append(_remark(comment, state, parent, survey))
-    return remarks, absent
+            comments.append(_convert(comment, state, parent, survey))
+    return comments, absent
 
 
-def _remark(comment: Comment, state: State, parent: str, survey: Survey) -> Remark:
+def _convert(comment: Comment, state: State, parent: str, survey: Survey) -> SourceComment:
     key = str(comment.id or "")
     if state == "removed":
-        return Remark(key, parent, state, ANONYMOUS, "", "", comment.created_at, disqus_id=_disqus_id(comment))
+        return SourceComment(key, parent, state, ANONYMOUS, "", "", comment.created_at, disqus_id=_disqus_id(comment))
     notes: list[str] = []
     up, down = _votes(comment)
-    html = with_links_for_pictures(comment.content, notes)
-    return Remark(
+    html = replace_pictures(comment.content, notes)
+    return SourceComment(
         key=key,
         parent=parent,
         state=state,
-        name=shown_name(comment.author, notes),
-        email=address(comment.email),
-        html=paragraphs(html),
+        name=clean_name(comment.author, notes),
+        email=clean_email(comment.email),
+        html=add_paragraphs(html),
         created_at=comment.created_at,
         upvotes=up,
         downvotes=down,
@@ -89,17 +89,17 @@ def _remark(comment: Comment, state: State, parent: str, survey: Survey) -> Rema
 
 
 def _disqus_id(comment: Comment) -> str:
-    """The id of the comment at Disqus that the plugin copied into WordPress; empty for all others."""
+    """Return the Disqus id of a comment that the Disqus plugin copied into WordPress, or an empty string."""
     number = _meta(comment, "dsq_post_id").strip()
     agent = _DISQUS_AGENT.match(comment.agent)
     return (number if number.isascii() and number.isdigit() else "") or (agent[1] if agent else "")
 
 
 def _votes(comment: Comment) -> tuple[int, int]:
-    """The votes that wpDiscuz counted: both kinds if it kept them apart, else only by how much one kind won."""
-    apart = {name: abs(int(number)) for name, number in _VOTE.findall(_meta(comment, "wpdiscuz_votes_seperate"))}
-    if apart:
-        return apart.get("like", 0), apart.get("dislike", 0)
+    """Return the up- and downvotes of wpDiscuz; if it stored only their difference, one of them is 0."""
+    counts = {name: abs(int(number)) for name, number in _VOTE.findall(_meta(comment, "wpdiscuz_votes_seperate"))}
+    if counts:
+        return counts.get("like", 0), counts.get("dislike", 0)
     total = _meta(comment, "wpdiscuz_votes")
     return whole_number(total), whole_number(total.removeprefix("-")) if total.startswith("-") else 0
 

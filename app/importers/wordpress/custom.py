@@ -1,18 +1,19 @@
-"""What WordPress and its plugins keep with a post and Broadsheet has no field for: data for what comes later."""
+"""Data of WordPress and its plugins that Broadsheet has no field for, kept in `custom` or as JSON."""
 
 import json
 import re
 from collections import Counter
 from collections.abc import Mapping
-from typing import Any, Final
+from typing import Final
 
 from app.articles.editorial_schemas import MAX_CUSTOM_BYTES
+from app.db.rows import JsonObject
 from app.export.wordpress_ids import ID_KEY, IMAGE_KEY
 from app.importers.wordpress.records import Item, Term, whole_number
 
-_RESERVED: Final = 2000  # bytes left for what editors add
+_RESERVED: Final = 2000  # bytes reserved for editors
 _SEO: Final = ("_yoast_wpseo_", "rank_math_", "_aioseo_", "_aioseop_", "_seopress_")
-"""What begins the keys of Yoast SEO, Rank Math, All in One SEO (two generations) and SEOPress."""
+"""Key prefixes of Yoast SEO, Rank Math, All in One SEO (two generations) and SEOPress."""
 _SEO_FIELDS: Final = {
     "title": ("_yoast_wpseo_title", "rank_math_title", "_aioseo_title", "_aioseop_title", "_seopress_titles_title"),
     "description": (
@@ -48,12 +49,12 @@ _USED: Final = frozenset({"_thumbnail_id", "_wp_old_slug", "_wp_attachment_image
 _OWN_TAXONOMIES: Final = frozenset({"author", "category", "post_tag"})
 
 
-def custom_of(item: Item, notes: list[str], kept: Counter[str], left_out: Counter[str]) -> dict[str, Any]:
-    """Collect what an article keeps of its post, within the size of `custom`, and count it for the report."""
-    data: dict[str, Any] = {} if item.first_meta(ID_KEY) else {"id": item.post_id}
+def build_custom(item: Item, notes: list[str], kept: Counter[str], left_out: Counter[str]) -> JsonObject:
+    """Build the `custom` field of an article from its post, within the size limit, and count it for the report."""
+    data: JsonObject = {} if item.first_meta(ID_KEY) else {"id": item.post_id}
     if item.parent_id:
         data["parent"] = item.parent_id
-        kept["pages below others (the number of the parent)"] += 1
+        kept["parents of pages (their ids)"] += 1
     if item.menu_order:
         data["order"] = item.menu_order
     categories = [{"slug": label.slug, "name": label.name} for label in item.labels("category")]
@@ -73,23 +74,23 @@ def custom_of(item: Item, notes: list[str], kept: Counter[str], left_out: Counte
     if fields := _fields(item.meta, left_out):
         data["fields"] = fields
         kept["posts and pages with custom fields"] += any(not key.startswith(_SEO) for key in fields)
-    _fit(data, notes)
+    _shrink(data, notes)
     return {"wordpress": data} if len(data) > 1 else {}
 
 
-def _seo(item: Item) -> dict[str, Any]:
-    """The fields that all SEO plugins have, under one name each."""
-    found: dict[str, Any] = {}
+def _seo(item: Item) -> JsonObject:
+    """Return the fields of all SEO plugins under common names."""
+    seo: JsonObject = {}
     for name, keys in _SEO_FIELDS.items():
         if value := next((value for key in keys if (value := item.first_meta(key).strip())), ""):
-            found[name] = value
+            seo[name] = value
     if any(re.fullmatch(pattern, item.first_meta(key).strip(), re.DOTALL) for key, pattern in _NOINDEX.items()):
-        found["noindex"] = True
-    return found
+        seo["noindex"] = True
+    return seo
 
 
 def _fields(meta: Mapping[str, tuple[str, ...]], left_out: Counter[str]) -> dict[str, str | list[str]]:
-    """Custom fields and those of SEO plugins as they are; others whose keys begin with `_` are nobody's text."""
+    """Return custom fields and those of SEO plugins; others with keys that begin with `_` are internal."""
     fields: dict[str, str | list[str]] = {}
     for key, values in meta.items():
         if not key or key in _USED or not any(values):
@@ -101,8 +102,8 @@ def _fields(meta: Mapping[str, tuple[str, ...]], left_out: Counter[str]) -> dict
     return fields
 
 
-def _fit(data: dict[str, Any], notes: list[str]) -> None:
-    """Leave out the largest values until the rest has room."""
+def _shrink(data: JsonObject, notes: list[str]) -> None:
+    """Remove the largest values until the data fits."""
     dropped = []
     while _size(data) > MAX_CUSTOM_BYTES - _RESERVED:
         part = max((name for name in data if name != "id"), key=lambda name: _size(data[name]))
@@ -115,15 +116,15 @@ def _fit(data: dict[str, Any], notes: list[str]) -> None:
             del data[part]
             dropped.append(part)
     if dropped:
-        notes.append(f"custom fields are too large and left out: {', '.join(name[:60] for name in dropped[:10])}")
+        notes.append(f"custom fields are too large and were left out: {', '.join(name[:60] for name in dropped[:10])}")
 
 
-def _size(value: Any) -> int:
+def _size(value: object) -> int:
     return len(json.dumps(value, ensure_ascii=False).encode())
 
 
-def menu_entry(item: Item) -> dict[str, Any]:
-    """An entry of a menu: where it stands, what it is called, and what it leads to, by number or address."""
+def build_menu_entry(item: Item) -> JsonObject:
+    """Build the data of a menu entry: its place, its title and its target, by id or URL."""
     values = {
         "title": item.title,
         "type": item.first_meta("_menu_item_type"),
@@ -137,7 +138,7 @@ def menu_entry(item: Item) -> dict[str, Any]:
     return {name: value for name, value in values.items() if value}
 
 
-def term_entry(term: Term) -> dict[str, Any]:
-    """A term of a taxonomy that has no place here."""
+def build_term_entry(term: Term) -> JsonObject:
+    """Build the data of a term of a custom taxonomy."""
     values = {"name": term.name, "parent": term.parent, "description": term.description, "id": term.id}
     return {name: value for name, value in values.items() if value}

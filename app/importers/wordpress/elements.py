@@ -1,4 +1,4 @@
-"""From one XML element of a WordPress export to its record: names, texts, dates and slugs made uniform."""
+"""Converting XML elements of a WordPress export to records with normalised names, texts, dates and slugs."""
 
 import re
 from collections.abc import Callable, Mapping
@@ -40,7 +40,7 @@ _STRUCTURED = frozenset({"category", "wp:postmeta", "wp:comment", "wp:commentmet
 
 @lru_cache(maxsize=1024)
 def field_name(tag: str) -> str:
-    """Name an element with the usual prefix, whatever the file calls it; an unknown namespace keeps its address."""
+    """Return the name of an element with the usual prefix of its namespace; an unknown one keeps its URL."""
     namespace, _, name = tag.removeprefix("{").rpartition("}")
     if match := _WORDPRESS.fullmatch(namespace):
         return f"excerpt:{name}" if match[1] else f"wp:{name}"
@@ -52,12 +52,12 @@ def _raw(element: etree._Element) -> str:
 
 
 def text(element: etree._Element) -> str:
-    """Give all text of an element in NFC, without forbidden characters and without space at the ends."""
+    """Return the text of an element in NFC, without forbidden characters, and stripped."""
     return scrub_text(_raw(element)).strip()
 
 
 def _fields(element: etree._Element) -> Fields:
-    """Give the plain children of an element by name; the first of a name counts."""
+    """Return the texts of the plain children of an element by name; of several the first counts."""
     fields: Fields = {}
     for child in element:
         key = field_name(child.tag)
@@ -67,7 +67,7 @@ def _fields(element: etree._Element) -> Fields:
 
 
 def _slug(value: str) -> str:
-    """Decode a slug that WordPress keeps percent-encoded; one that is not UTF-8 stays as it is."""
+    """Decode a slug that WordPress stores percent-encoded; one that is not UTF-8 stays unchanged."""
     try:
         return scrub_text(unquote(value, errors="strict")).strip()
     except UnicodeDecodeError:
@@ -82,8 +82,8 @@ def _login(value: str) -> str:
     return value.strip("<> \t\n")
 
 
-def site(head: Fields) -> Site:
-    """Make the site from what stands in the channel before its first record."""
+def build_site(head: Fields) -> Site:
+    """Build the site from the elements of the channel before its first record."""
     link = head.get("link", "")
     return Site(
         title=_name(head.get("title", "")),
@@ -146,7 +146,7 @@ def _item(element: etree._Element) -> Item:
     status, creator = fields.get("wp:status", "").lower(), fields.get("dc:creator", "")
     password = fields.get("wp:post_password", "")
     if creator != _login(creator):
-        notes.append("stray < or > taken off the creator's login")
+        notes.append("stray < or > removed from the creator's login")
     meta = _meta(element, "wp:postmeta")
     if image_number := _known_number(meta, IMAGE_KEY):
         meta["_thumbnail_id"] = (str(image_number),)
@@ -163,7 +163,7 @@ def _item(element: etree._Element) -> Item:
         excerpt=fields.get("excerpt:encoded", ""),
         published_at=_published(fields, status, notes),
         modified_at=_utc(fields.get("wp:post_modified_gmt", "")),
-        # Spaces are a password too; only the line break and indentation of a reformatted file are not.
+        # Spaces are a valid password, unlike the line breaks and indentation of a reformatted file.
         has_password=bool(password.strip()) or bool(password and "\n" not in password),
         sticky=fields.get("wp:is_sticky", "") == "1",
         parent_id=whole_number(fields.get("wp:post_parent", "")),
@@ -178,7 +178,7 @@ def _item(element: etree._Element) -> Item:
 
 
 def _labels(element: etree._Element) -> tuple[Label, ...]:
-    """Give the terms of an item, each once; WXR 1.0 repeats each without a slug and calls the tags `tag`."""
+    """Return the terms of an item, each once; WXR 1.0 repeats each without a slug, and names the tags `tag`."""
     labels: dict[tuple[str, str], Label] = {}
     for child in element:
         if child.tag == "category" and (slug := _slug(child.get("nicename") or "")):
@@ -189,7 +189,7 @@ def _labels(element: etree._Element) -> tuple[Label, ...]:
 
 
 def _known_number(meta: Mapping[str, tuple[str, ...]], key: str) -> int:
-    """Give the number of an id that an export of ours put into metadata, or 0."""
+    """Return the number of an id that Broadsheet's own export has put into the metadata, or 0."""
     row_id = next(iter(meta.get(key, ())), "")
     return hash_to_number(row_id) if is_id(row_id) else 0
 
@@ -208,7 +208,7 @@ def _comment(element: etree._Element, notes: list[str]) -> Comment:
     number = _known_number(meta, ID_KEY) or whole_number(fields.get("wp:comment_id", ""))
     created_at = _utc(fields.get("wp:comment_date_gmt", ""))
     if created_at is None and (created_at := _utc(fields.get("wp:comment_date", ""))):
-        notes.append(f"comment {number} has no date in UTC; its local time is read as UTC")
+        notes.append(f"comment {number} has no date in UTC; its local time is used as UTC")
     return Comment(
         id=number,
         parent_id=_known_number(meta, PARENT_KEY) or whole_number(fields.get("wp:comment_parent", "")),
@@ -227,19 +227,19 @@ def _comment(element: etree._Element, notes: list[str]) -> Comment:
 
 
 def _published(fields: Fields, status: str, notes: list[str]) -> datetime | None:
-    """Find the time of publication: in UTC, else the feed's, else the local one; none for a draft without a date."""
+    """Return the time of publication: in UTC, else the feed's, else the local one; None for a draft without a date."""
     moment = _utc(fields.get("wp:post_date_gmt", ""))
     if moment is not None or status in _UNDATED:
         return moment
     if moment := _rfc_822(fields.get("pubDate", "")):
-        notes.append("no date in UTC; the date of the feed (pubDate) is taken")
+        notes.append("no date in UTC; the date of the feed (pubDate) is used")
     elif moment := _utc(fields.get("wp:post_date", "")):
-        notes.append("no date in UTC; the local time is read as UTC")
+        notes.append("no date in UTC; the local time is used as UTC")
     return moment
 
 
 def _utc(value: str) -> datetime | None:
-    """Read `YYYY-MM-DD HH:MM:SS` as UTC; WordPress's zero date and impossible dates are none."""
+    """Parse `YYYY-MM-DD HH:MM:SS` as UTC; None for WordPress's zero date and invalid dates."""
     match = _DATE.fullmatch(value)
     if match is None:
         return None
@@ -267,4 +267,4 @@ MAKERS: Final[dict[str, Callable[[etree._Element], Record]]] = {
     "wp:term": _term,
     "item": _item,
 }
-"""How each record is made, by the name of its element in the channel."""
+"""Functions that convert the elements of a channel to records, by name."""

@@ -1,9 +1,9 @@
-"""The paragraphs of the classic editor, which are blank lines in what WordPress stores."""
+"""Paragraphs of the classic editor, which WordPress stores as blank lines."""
 
 import re
 from collections import Counter
 
-# Taken whole; what has no end reaches to the end of the text, so that nothing is looked at twice.
+# Opaque elements are one token; one without an end tag extends to the end of the text, so that parsing is linear.
 _TOKEN = re.compile(
     r"<(?P<opaque>pre|script|style|textarea|svg|iframe|video|audio|object)\b.*?(?:</(?P=opaque)\s*>|\Z)"
     r"|<(?P<end>/?)(?P<name>[a-z][a-z0-9]*)\b[^<>]*>",
@@ -13,21 +13,21 @@ _VALUE = re.compile("\"[^\"]*\"|'[^']*'")
 _BLANK_LINE = re.compile(r"\n[ \t\n]*\n")
 _LINE_END = re.compile(r"(?:<br\s*+/?>)?(?<![ \t])[ \t]*+\n[ \t]*", re.IGNORECASE)
 
-# A run of text between blank lines is a paragraph in these, and at the outermost level.
+# Text between blank lines is a paragraph in these elements, and at the top level.
 _WRAPPING = frozenset("article aside blockquote body center details div footer form header main section".split())
-# In these it is one only where there are several.
+# In these elements, only if there are several.
 _LOOSE = frozenset("dd fieldset figcaption li td th".split())
 _LINES = frozenset("address caption dt h1 h2 h3 h4 h5 h6 legend p summary".split())
-# Only elements stand in these: line breaks between them mean nothing.
+# These contain only elements, so that line breaks between them are insignificant.
 _STRUCTURE = frozenset("colgroup dl figure hgroup ol optgroup select table tbody tfoot thead tr ul".split())
 _BLOCKS = _WRAPPING | _LOOSE | _LINES | _STRUCTURE
-_CLOSED_BY_THE_NEXT = frozenset("dd dt li p td th tr".split())
+_IMPLICITLY_CLOSED = frozenset("dd dt li p td th tr".split())
 
 
-def paragraphs(html: str) -> str:
-    """Turn blank lines into paragraphs and line ends into `<br>`, except in preformatted text and between elements.
+def add_paragraphs(html: str) -> str:
+    """Convert blank lines to paragraphs and line ends to `<br>`, except in preformatted text and between elements.
 
-    Existing block elements stay what they are; only `<p>` and `<br>` are added, no word is taken away.
+    Existing block elements stay; only `<p>` and `<br>` are added, and no word is removed.
     """
     text = html.replace("\r\n", "\n").replace("\r", "\n")
     writer, position = _Writer(), 0
@@ -48,15 +48,15 @@ def paragraphs(html: str) -> str:
 
 
 def _join_lines(tag: str) -> str:
-    """Put a tag on one line: a line end inside it is no line end of the text.
+    """Join the lines of a tag: a line end inside a tag is not one of the text.
 
-    In values a tab stands for it, since browsers take both out of addresses, but keep spaces.
+    In attribute values it becomes a tab: browsers remove both from URLs, but keep spaces.
     """
     return _VALUE.sub(lambda value: value.group().replace("\n", "\t"), tag).replace("\n", " ")
 
 
 class _Writer:
-    """Collects a run of text and inline elements, and writes it out as its surroundings ask when a block comes."""
+    """Collects runs of text and inline elements, and writes each as its surrounding element requires."""
 
     def __init__(self) -> None:
         self._out: list[str] = []
@@ -73,7 +73,7 @@ class _Writer:
 
     def start(self, name: str, tag: str) -> None:
         self._flush()
-        if self._open and self._open[-1] in _CLOSED_BY_THE_NEXT and (self._open[-1] in {name, "p"}):
+        if self._open and self._open[-1] in _IMPLICITLY_CLOSED and (self._open[-1] in {name, "p"}):
             self._pop()
         self._open.append(name)
         self._counts[name] += 1

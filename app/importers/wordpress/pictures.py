@@ -1,4 +1,4 @@
-"""Uploaded pictures on their way into the store, as references to where they are."""
+"""Importing pictures as references to their URLs."""
 
 from functools import cached_property
 
@@ -7,9 +7,9 @@ from sqlmodel import Session
 
 from app.blocks.urls import sanitise_url
 from app.db.columns import table_of
-from app.importers.engine import IMPORT, clipped
-from app.importers.ledger import fingerprint
-from app.importers.wordpress.plan import text_of
+from app.importers.engine import IMPORT, truncate
+from app.importers.ledger import compute_fingerprint
+from app.importers.wordpress.plan import extract_text
 from app.importers.wordpress.survey import ListedFile
 from app.publication import media_library as media
 from app.publication.schemas import MediaPatch
@@ -17,11 +17,11 @@ from app.publication.tables import Media
 from app.text.inputs import is_http_url
 
 MEDIA = table_of(Media)
-_LONGEST = 2000
+_MAX_LENGTH = 2000  # characters of alt text and caption
 
 
 class PictureEntry:
-    """An attachment that is a picture; its title is no caption and is left out."""
+    """An attachment that is a picture; its title is not imported, as it is not a caption."""
 
     kind, row, table = "attachment", "attachments", MEDIA
 
@@ -29,30 +29,30 @@ class PictureEntry:
         self.key = self.label = str(file.number)
         self.title, self.notes = file.title, list[str]()
         self.url = sanitise_url(file.url, mail=False) or ""
-        self.alt = clipped(file.alt, _LONGEST, "the alt text", self.notes)
-        caption = text_of(file.caption, self.notes, "the caption")
-        self.caption = clipped(caption, _LONGEST, "the caption", self.notes)
+        self.alt = truncate(file.alt, _MAX_LENGTH, "the alt text", self.notes)
+        caption = extract_text(file.caption, self.notes, "the caption")
+        self.caption = truncate(caption, _MAX_LENGTH, "the caption", self.notes)
         if file.described:
-            self.notes.append("its description is left out")
+            self.notes.append("its description is not imported")
 
     @cached_property
     def fingerprint(self) -> str:
-        """Of all that is taken."""
-        return fingerprint({"url": self.url, "alt": self.alt, "caption": self.caption})
+        """The fingerprint of the imported values."""
+        return compute_fingerprint({"url": self.url, "alt": self.alt, "caption": self.caption})
 
-    def existing(self, _connection: sa.Connection) -> str | None:
-        """Nothing: what is said of a picture here may be said of another use of it."""
+    def find_existing(self, _connection: sa.Connection) -> str | None:
+        """Return None: other references to the same URL may have different texts."""
         return None
 
     def prepare(self, _connection: sa.Connection, _local_id: str | None) -> None:
-        """Only an address on the web can be referred to."""
+        """Raise ValueError without an http or https URL."""
         if not is_http_url(self.url):
-            raise ValueError("it has no address on the web")
+            raise ValueError("it has no web address")
 
     def create(self, session: Session) -> str:
-        """Make the reference."""
+        """Create the reference."""
         return media.create_reference(session, IMPORT, self.url, self.alt, self.caption)
 
     def update(self, session: Session, local_id: str) -> None:
-        """Change what is said of it."""
+        """Update the alt text and the caption."""
         media.update_media(session, IMPORT, local_id, MediaPatch(alt=self.alt, caption=self.caption), None)

@@ -1,4 +1,4 @@
-"""What a WordPress export holds, one frozen record per author, category, tag, term and item."""
+"""Records of a WordPress export."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -7,7 +7,7 @@ from datetime import datetime
 
 @dataclass(frozen=True, slots=True)
 class Site:
-    """The exported site; `base_url` is the address of its front page and `version` that of the format, such as 1.2."""
+    """The exported site; `base_url` is the URL of its front page, `version` that of the format, such as 1.2."""
 
     title: str
     link: str
@@ -19,7 +19,7 @@ class Site:
 
 @dataclass(frozen=True, slots=True)
 class Author:
-    """A user who wrote something; `login` is what `Item.creator` names. WXR 1.0 files have no authors at all."""
+    """A user; `Item.creator` refers to the `login`. WXR 1.0 files have no authors."""
 
     id: int
     login: str
@@ -31,7 +31,7 @@ class Author:
 
 @dataclass(frozen=True, slots=True)
 class Category:
-    """A category; `parent` is the slug of the one above it, or empty. A parent may come after its children."""
+    """A category; `parent` is the slug of its parent, or empty. A parent may come after its children."""
 
     id: int
     slug: str
@@ -52,7 +52,7 @@ class Tag:
 
 @dataclass(frozen=True, slots=True)
 class Term:
-    """A term of any taxonomy, such as `nav_menu` or a plugin's own; may repeat what is also a category or a tag."""
+    """A term of any taxonomy, such as `nav_menu` or a plugin's; may repeat a category or tag."""
 
     id: int
     taxonomy: str
@@ -64,7 +64,7 @@ class Term:
 
 @dataclass(frozen=True, slots=True)
 class Label:
-    """A term as an item carries it: `domain` is its taxonomy (`category`, `post_tag`, `post_format`, …)."""
+    """A term of an item; `domain` is its taxonomy (`category`, `post_tag`, `post_format`, …)."""
 
     domain: str
     slug: str
@@ -73,10 +73,10 @@ class Label:
 
 @dataclass(frozen=True, slots=True)
 class Comment:
-    """A comment of any kind, with its text as WordPress stores it (line breaks still stand for paragraphs).
+    """A comment of any type; its text has line breaks for paragraphs.
 
-    `approved` is `1`, `0` (waiting), `spam`, `trash` or `post-trashed`; `type` is `comment` or empty for a reader's
-    comment, else `pingback`, `trackback` or a plugin's own.
+    `approved` is `1`, `0` (pending), `spam`, `trash` or `post-trashed`; `type` is `comment` or empty for a reader's
+    comment, else `pingback`, `trackback` or a plugin's type.
     """
 
     id: int
@@ -95,16 +95,16 @@ class Comment:
 
     @property
     def is_public(self) -> bool:
-        """Whether readers of the old site saw it."""
+        """Whether readers of the old site could see it."""
         return self.approved == "1"
 
 
 @dataclass(frozen=True, slots=True)
 class Item:
-    """A post, page, attachment, menu entry or anything else that WordPress keeps as a post.
+    """A post, page, attachment, menu entry or anything else that WordPress stores as a post.
 
-    Numbers that are absent are 0, texts empty. `meta` keeps every value of a repeated key, in order. `notes` says, in
-    words for the report, what the file left open and how it was read. The password itself is never kept.
+    Missing numbers are 0, missing texts empty. `meta` has all values of a key, in order. `notes` are remarks for the
+    report. The password itself is not kept.
     """
 
     post_id: int
@@ -132,17 +132,17 @@ class Item:
 
     @property
     def is_public(self) -> bool:
-        """Whether anyone could read it on the old site: published and without a password; nothing else is public."""
+        """Whether it was public on the old site: published and without a password."""
         return self.status == "publish" and not self.has_password
 
     @property
     def thumbnail_id(self) -> int:
-        """The `post_id` of the attachment that is its featured image, or 0; it may come later in the file."""
+        """The id of its featured image, or 0."""
         return whole_number(self.first_meta("_thumbnail_id"))
 
     @property
     def old_slugs(self) -> tuple[str, ...]:
-        """The slugs it had before, oldest first, which WordPress redirects."""
+        """Its former slugs, oldest first."""
         return self.meta.get("_wp_old_slug", ())
 
     @property
@@ -151,11 +151,11 @@ class Item:
         return self.first_meta("_wp_attachment_image_alt")
 
     def first_meta(self, key: str) -> str:
-        """The first value of a custom field, or an empty text."""
+        """Return the first value of a custom field, or an empty string."""
         return next(iter(self.meta.get(key, ())), "")
 
     def labels(self, domain: str) -> tuple[Label, ...]:
-        """Its terms of one taxonomy, in the order of the file."""
+        """Return its terms of a taxonomy, in the order of the file."""
         return tuple(label for label in self.terms if label.domain == domain)
 
 
@@ -164,7 +164,7 @@ Record = Site | Author | Category | Tag | Term | Item
 
 @dataclass(frozen=True, slots=True)
 class Contents:
-    """How much a whole file holds; `items` counts them by post type."""
+    """The numbers of records of a file; `items` counts them by post type."""
 
     version: str
     authors: int
@@ -181,6 +181,6 @@ class Contents:
 
 
 def whole_number(text: str) -> int:
-    """Read a WordPress id or count: 0 when it is empty, negative, not a number, or beyond 63 bits."""
+    """Parse an id or count: 0 if it is empty, negative, not a number, or longer than 18 digits."""
     text = text.strip()
     return int(text) if text.isascii() and text.isdigit() and len(text) <= 18 else 0

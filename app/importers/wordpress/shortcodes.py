@@ -1,4 +1,4 @@
-"""WordPress shortcodes, `[name key="value"]`, replaced by the HTML that they stand for."""
+"""Expanding WordPress shortcodes, `[name key="value"]`, to HTML."""
 
 import re
 from collections.abc import Callable, Iterator, Sequence
@@ -11,7 +11,7 @@ from app.importers.wordpress.records import whole_number
 
 @dataclass(frozen=True, slots=True)
 class Attachment:
-    """An uploaded file as a body shows it: its address, alternative text, and caption as HTML."""
+    """An uploaded file: its URL, alternative text, and caption as HTML."""
 
     url: str
     alt: str = ""
@@ -28,11 +28,11 @@ def _no_images(_number: int) -> Sequence[int]:
 
 @dataclass(frozen=True, slots=True)
 class Library:
-    """What a body refers to by `post_id`, and the article itself does not hold.
+    """Lookup of the items that a body refers to by id.
 
-    `attachment` gives an attachment, and `reusable` the content of a `wp_block` item, or None if there is none.
-    `attached` gives the ids of the images uploaded to an item (0: to this article) in menu order, which a gallery
-    without ids shows. `footnotes` is the custom field of that name, JSON.
+    `attachment` returns an attachment, and `reusable` the content of a `wp_block` item, or None. `attached` returns
+    the ids of the images uploaded to an item (0: to this article) in menu order, for galleries without ids.
+    `footnotes` is the custom field of that name, JSON.
     """
 
     attachment: Callable[[int], Attachment | None] = _nothing
@@ -76,37 +76,37 @@ _PLAYERS: Final = {
     "wpvideo": "https://videopress.com/v/{}",
     "youtube": "https://www.youtube.com/watch?v={}",
 }
-"""Shortcodes that show something from elsewhere, with the address that a bare id stands for."""
-_KNOWN = _CAPTIONS | _SETS | frozenset(_PLAYERS)
+"""Shortcodes of embeds, with the URL template for an id."""
+_IMPORT = _CAPTIONS | _SETS | frozenset(_PLAYERS)
 _SOURCES = ("url", "src", "mp4", "m4v", "webm", "ogv", "mp3", "m4a", "ogg", "wav", "flac", "flv", "wmv", "id", "")
 
 
-def embed(url: str) -> str:
-    """Give the HTML that stands for an embedded address, which may be written with `&amp;` or without a scheme."""
+def render_embed(url: str) -> str:
+    """Render an embed as an iframe; the URL may have entities or no scheme."""
     address = unescape(url)
     return f'<iframe src="{escape("https:" + address if address.startswith("//") else address)}"></iframe>'
 
 
-def figure(picture: str, caption: str) -> str:
-    """Give a figure of one picture or player and its caption, both HTML; without a caption if that is empty."""
+def render_figure(picture: str, caption: str) -> str:
+    """Render a figure of a picture or player with a caption, both HTML; an empty caption is left out."""
     below = f"<figcaption>{caption.strip()}</figcaption>" if caption.strip() else ""
     return f"<figure>{picture}{below}</figure>"
 
 
 class Shortcodes:
-    """Replaces the shortcodes of one article; what it could not replace is in `warnings`."""
+    """Expands the shortcodes of one article; `warnings` names those that it could not expand."""
 
     def __init__(self, library: Library) -> None:
         self._library = library
         self.warnings: list[str] = []
 
     def expand(self, html: str) -> str:
-        """Replace known shortcodes, take one pair of brackets off escaped ones, and keep all others as text."""
+        """Expand known shortcodes, remove one pair of brackets from escaped ones, and keep others as text."""
         return "".join(self._pieces(html))
 
     def _pieces(self, html: str) -> Iterator[str]:
         tokens = list(_TOKEN.finditer(html))
-        closers = _closers(tokens)
+        closers = _match_closers(tokens)
         position = 0
         for index, token in enumerate(tokens):
             if token.start() < position:
@@ -128,23 +128,23 @@ class Shortcodes:
                 inner = None if closer is None else html[position : closer.start()]
                 made = self._replace(name, token["rest"], inner)
                 if made is None:
-                    self._keep(html, token, closer is not None)
+                    self._warn(html, token, closer is not None)
                     yield token.group()
                 else:
                     yield f"\n\n{made}\n\n"
                     position = position if closer is None else closer.end()
         yield html[position:]
 
-    def _keep(self, html: str, token: re.Match[str], closed: bool) -> None:
-        """Warn of a shortcode that stays, unless it is only a word that an editor put between brackets."""
+    def _warn(self, html: str, token: re.Match[str], closed: bool) -> None:
+        """Warn of a shortcode that is kept, unless it looks like a word in brackets."""
         before = html[max(0, token.start() - 80) : token.start()].rstrip(" \t")
         after = html[token.end() : token.end() + 80].lstrip(" \t")
         alone = (not before or before.endswith("\n")) and (not after or after.startswith("\n"))
-        if token["name"].lower() in _KNOWN or closed or alone or "=" in token["rest"] or token["rest"].endswith("/"):
+        if token["name"].lower() in _IMPORT or closed or alone or "=" in token["rest"] or token["rest"].endswith("/"):
             self.warnings.append(f"shortcode [{token['name']}] is kept as text")
 
     def _replace(self, name: str, rest: str, inner: str | None) -> str | None:
-        attributes = shortcode_attributes(rest)
+        attributes = parse_attributes(rest)
         if name in _CAPTIONS:
             return None if inner is None else self._caption(attributes.get("caption", ""), inner)
         after = "" if inner is None else inner
@@ -154,8 +154,8 @@ class Shortcodes:
             return None
         content = unescape(re.sub(r"<[^<>]*>", "", after)).strip()
         if url := _source(attributes, _PLAYERS[name]):
-            return embed(url) + (f"\n\n{self.expand(after)}" if content and content != unescape(url) else "")
-        return embed(content) if _URL.fullmatch(content) else None
+            return render_embed(url) + (f"\n\n{self.expand(after)}" if content and content != unescape(url) else "")
+        return render_embed(content) if _URL.fullmatch(content) else None
 
     def _caption(self, caption: str, inner: str) -> str:
         html = self.expand(inner)
@@ -163,7 +163,7 @@ class Shortcodes:
         if match is None:
             return f"{html}\n\n{caption}"
         both = (unescape(caption) if "&lt;" in caption else caption, match["text"].strip())
-        return figure(match["image"], " ".join(part for part in both if part))
+        return render_figure(match["image"], " ".join(part for part in both if part))
 
     def _set(self, name: str, attributes: dict[str, str]) -> str:
         listed = attributes.get("ids") or attributes.get("include")
@@ -171,38 +171,40 @@ class Shortcodes:
         figures = []
         attached = () if listed else self._library.attached(whole_number(attributes.get("id", "")))
         for number in _numbers(listed) if listed else attached:
-            found = None if number in excluded else self._library.attachment(number)
-            if found is not None:
-                picture = f'<img src="{escape(found.url)}" alt="{escape(found.alt)}">'
-                figures.append(figure(embed(found.url) if name == "playlist" else picture, found.caption))
+            attachment = None if number in excluded else self._library.attachment(number)
+            if attachment is not None:
+                picture = f'<img src="{escape(attachment.url)}" alt="{escape(attachment.alt)}">'
+                figures.append(
+                    render_figure(render_embed(attachment.url) if name == "playlist" else picture, attachment.caption)
+                )
             elif number not in excluded:
                 self.warnings.append(f"shortcode [{name}]: attachment {number} is not in the file")
         if not figures:
-            self.warnings.append(f"shortcode [{name}] has nothing to show and is left out")
+            self.warnings.append(f"shortcode [{name}] has nothing to show and is removed")
         return "\n".join(figures)
 
 
-def _closers(tokens: list[re.Match[str]]) -> dict[int, re.Match[str]]:
-    """Find for each opening shortcode its end; the innermost takes the nearest, an outer one of that name has none."""
+def _match_closers(tokens: list[re.Match[str]]) -> dict[int, re.Match[str]]:
+    """Return the closing shortcode of each opening one by index; of nested ones of a name the innermost is closed."""
     ends: dict[str, re.Match[str]] = {}
-    found: dict[int, re.Match[str]] = {}
+    closers: dict[int, re.Match[str]] = {}
     for index in range(len(tokens) - 1, -1, -1):
         token = tokens[index]
         name = (token["name"] or "").lower()
         if name and token["end"]:
             ends[name] = token
         elif name in ends:
-            found[index] = ends.pop(name)
-    return found
+            closers[index] = ends.pop(name)
+    return closers
 
 
 def _bare(match: re.Match[str]) -> str:
-    """Take the outer brackets off a shortcode in code, where `[[x]]` may also be code of its own."""
-    return match[1] if match[2].lower() in _KNOWN else match.group()
+    """Remove the outer brackets of an escaped shortcode in code, where `[[x]]` may be code too."""
+    return match[1] if match[2].lower() in _IMPORT else match.group()
 
 
-def shortcode_attributes(rest: str) -> dict[str, str]:
-    """Read `key="value"` in any quoting; the first value without a key (also `[name=value]`) is under an empty key."""
+def parse_attributes(rest: str) -> dict[str, str]:
+    """Parse `key="value"` in any quoting; the first value without a key (also `[name=value]`) has an empty key."""
     attributes: dict[str, str] = {}
     for match in _ATTRIBUTE.finditer(rest.lstrip("=: \t\n")):
         key, *values = match.groups(default="")

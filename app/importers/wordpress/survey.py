@@ -1,4 +1,4 @@
-"""What the items of a file refer to, gathered in one pass into a temporary file: anything may stand after its use."""
+"""The records of an export in a temporary database, gathered in one pass, as items may refer to later ones."""
 
 from collections.abc import Iterable, Iterator, Sequence
 from html import unescape
@@ -14,14 +14,14 @@ from app.importers.wordpress.shortcodes import Attachment, Library
 from app.text.inputs import slugify
 
 ARTICLES: Final = {"post": "article", "page": "page"}
-"""The post types that become articles, with the type that these have here."""
+"""Post types that are imported as articles, with the article type."""
 ABSENT: Final = frozenset({"trash", "auto-draft", "inherit"})
-"""Statuses of items that nobody is meant to find."""
+"""Statuses of items that are not imported."""
 _PICTURES = (".jpg", ".jpeg", ".png", ".gif", ".webp", ".avif", ".svg", ".bmp", ".tif", ".tiff", ".heic")
-_DEEPEST = 100
-_CO_AUTHOR: Final = "cap-"  # before the slugs of Co-Authors Plus
+_MAX_DEPTH = 100
+_CO_AUTHOR: Final = "cap-"  # prefix of the slugs of Co-Authors Plus
 
-# `place` is the order of the file. An empty path is SQLite's private file, which goes when it is closed.
+# `place` is the order in the file. An empty path is a private temporary database of SQLite, deleted when it is closed.
 _TABLES = """
 CREATE TABLE author (
     login TEXT PRIMARY KEY, number INTEGER, name TEXT, wrote INTEGER, listed INTEGER, nicename TEXT
@@ -62,7 +62,7 @@ _ADD_TAG = """
 INSERT INTO tag VALUES (?, ?, ?, ?, 1)
 ON CONFLICT DO UPDATE SET (name, description, folded, listed) = (?2, ?3, ?4, 1) WHERE NOT listed
 """
-# Of an item that is in several files the one that was changed last counts.
+# Of an item in several files the one that was modified last counts.
 _ADD_ARTICLE = """
 INSERT INTO article VALUES (?, ?, ?, ?, ?, ?)
 ON CONFLICT DO UPDATE SET (place, slug, hidden, file, modified) = (?2, ?3, ?4, ?5, ?6)
@@ -79,9 +79,9 @@ ORDER BY depth IS NULL, depth, place
 
 
 class ListedAuthor(NamedTuple):
-    """A user; `number` is 0 when the file does not say, `wrote` says that a post or page names them.
+    """A user; `number` is their id or 0, `wrote` whether a post or page names them.
 
-    `listed` says that the file describes them; else they are only named, and an earlier file may say more.
+    `listed` is whether the file describes them; otherwise it only names them, and an earlier file may say more.
     """
 
     number: int
@@ -92,7 +92,7 @@ class ListedAuthor(NamedTuple):
 
 
 class ListedFile(NamedTuple):
-    """An attachment; `caption` is HTML, `described` says that it has a longer text that goes with no article."""
+    """An attachment; `caption` is HTML, `described` whether it has a description too."""
 
     number: int
     url: str
@@ -102,13 +102,13 @@ class ListedFile(NamedTuple):
     described: bool
 
 
-def is_default(category: Category) -> bool:
-    """Whether it is the category that WordPress gives to what has none."""
+def is_default_category(category: Category) -> bool:
+    """Tell whether it is WordPress's default category."""
     return category.slug == "uncategorized" and category.name.casefold() == "uncategorized"
 
 
 def path_of(url: str) -> str:
-    """The decoded path of an address without the slash at its end; empty if a query is what tells it from others."""
+    """Return the decoded path of a URL without the final slash; empty if the URL has a query."""
     try:
         parts = urlsplit(url)
     except ValueError:
@@ -117,55 +117,55 @@ def path_of(url: str) -> str:
 
 
 def is_picture(url: str) -> bool:
-    """Whether an address looks like that of a picture; exports do not say what a file is."""
+    """Tell whether a URL looks like that of a picture; exports do not contain media types."""
     return path_of(url.partition("?")[0]).lower().endswith(_PICTURES)
 
 
 def key_of(item: Item) -> str:
-    """What tells an item from all others of its site in every export; empty if nothing does."""
+    """Return the ledger key of an item, the same in every export of its site; empty if it has no id."""
     return str(item.post_id or "") or item.guid or item.link or (item.slug and f"{item.type}:{item.slug}")
 
 
-def _tag(tag: Tag | Term) -> tuple[str, ...]:
+def _tag_values(tag: Tag | Term) -> tuple[str, ...]:
     return tag.slug, tag.name, tag.description, " ".join(tag.name.split()).casefold()
 
 
-def _category(category: Category | Term) -> tuple[object, ...]:
+def _category_values(category: Category | Term) -> tuple[object, ...]:
     return category.slug, category.id, category.name, category.parent, category.description
 
 
 class Earlier(Protocol):
-    """What earlier imports of the same site brought."""
+    """Results of earlier imports of the same site."""
 
     def has(self, kind: str, key: str) -> bool:
-        """Whether something came and is still known."""
+        """Tell whether something was imported."""
 
     def attachment(self, number: int) -> Attachment | None:
-        """A picture that came, as it is here."""
+        """Return a picture that was imported, or None."""
 
-    def show(self, html: str) -> str:
-        """HTML in which the files that are stored here are shown from here."""
+    def rewrite_urls(self, html: str) -> str:
+        """Replace the URLs of files of the old site that are in the media store."""
 
 
-class _Nothing:
+class _NoEarlierImports:
     def has(self, _kind: str, _key: str) -> bool:
         return False
 
     def attachment(self, _number: int) -> Attachment | None:
         return None
 
-    def show(self, html: str) -> str:
+    def rewrite_urls(self, html: str) -> str:
         return html
 
 
-NOTHING_EARLIER: Final = _Nothing()
+NO_EARLIER_IMPORTS: Final = _NoEarlierImports()
 
 
 class Survey:
-    """Looks things up for the import; also keeps account of the slugs that it gives."""
+    """The temporary database of an import, which also records the slugs that were given to articles."""
 
     def __init__(
-        self, files: Sequence[ExportFile], progress: Progress | None = None, earlier: Earlier = NOTHING_EARLIER
+        self, files: Sequence[ExportFile], progress: Progress | None = None, earlier: Earlier = NO_EARLIER_IMPORTS
     ) -> None:
         self.site: Site
         self._earlier = earlier
@@ -195,13 +195,13 @@ class Survey:
             row = (record.login, record.id, name, slugify(record.login))
             run(_ADD_AUTHOR, row)
         elif isinstance(record, Category):
-            run("INSERT OR REPLACE INTO category VALUES (?, ?, ?, ?, ?, ?, 1)", (*_category(record), place))
+            run("INSERT OR REPLACE INTO category VALUES (?, ?, ?, ?, ?, ?, 1)", (*_category_values(record), place))
         elif isinstance(record, Tag):
-            run("INSERT OR REPLACE INTO tag VALUES (?, ?, ?, ?, 1)", _tag(record))
+            run("INSERT OR REPLACE INTO tag VALUES (?, ?, ?, ?, 1)", _tag_values(record))
         elif isinstance(record, Term) and record.taxonomy == "category":
-            run(_ADD_CATEGORY, (*_category(record), place))
+            run(_ADD_CATEGORY, (*_category_values(record), place))
         elif isinstance(record, Term) and record.taxonomy == "post_tag":
-            run(_ADD_TAG, _tag(record))
+            run(_ADD_TAG, _tag_values(record))
         elif isinstance(record, Item):
             self._take_item(place, file, record)
 
@@ -225,7 +225,7 @@ class Survey:
             run("INSERT OR IGNORE INTO block VALUES (?, ?)", (item.post_id, item.content))
 
     def _take_names(self, place: int, item: Item) -> None:
-        """Take what older exports do not list by itself."""
+        """Add authors, categories and tags that older exports do not list separately."""
         run = self._store.execute
         if bylines := item.labels("author"):
             rows = [(label.slug, label.name) for label in bylines]
@@ -235,7 +235,7 @@ class Survey:
         for label in item.labels("category"):
             run("INSERT OR IGNORE INTO category VALUES (?, 0, ?, '', '', ?, 0)", (label.slug, label.name, place))
         for label in item.labels("post_tag"):
-            run("INSERT OR IGNORE INTO tag VALUES (?, ?, ?, ?, 0)", _tag(Tag(0, label.slug, label.name, "")))
+            run("INSERT OR IGNORE INTO tag VALUES (?, ?, ?, ?, 0)", _tag_values(Tag(0, label.slug, label.name, "")))
 
     def _add_author(self, login: str, name: str) -> None:
         row = (login, name, slugify(login))
@@ -250,10 +250,10 @@ class Survey:
             self._add_author(login, str(guest[0]) if guest else name)
 
     def login_of(self, label: Label) -> str:
-        """The login behind a term of the taxonomy `author`, in which co-authors are kept in order.
+        """Return the login of a term of the taxonomy `author`, which Co-Authors Plus uses for ordered co-authors.
 
-        Its slug is made of the login, with `cap-` before it; its name is the login, or what readers see. Guest authors
-        are items of their own, and may be linked to a user.
+        Its slug is derived from the login, with the prefix `cap-`; its name is the login or the display name. Guest
+        authors are items of their own, which may be linked to a user.
         """
         nicename = label.slug.removeprefix(_CO_AUTHOR)
         guest = self._one("SELECT login, account FROM guest WHERE login IN (?, ?)", nicename, label.name)
@@ -268,20 +268,20 @@ class Survey:
         return str(row[0]) if row else nicename
 
     def authors_of(self, item: Item) -> tuple[str, ...]:
-        """The logins of the authors of an item, in order: its co-authors, else who wrote it."""
+        """Return the logins of the authors of an item, in order: its co-authors, else its creator."""
         if bylines := item.labels("author"):
-            return tuple(distinct(self.login_of(label) for label in bylines))
+            return tuple(unique(self.login_of(label) for label in bylines))
         return (item.creator,) if item.creator else ()
 
     def authors(self) -> Iterator[ListedAuthor]:
-        """All users."""
+        """Yield all users."""
         rows = self._store.execute("SELECT number, login, name, wrote, listed FROM author ORDER BY login")
         return (ListedAuthor(*row) for row in rows)
 
     def categories(self) -> Iterator[tuple[Category, bool]]:
-        """All categories, parents first, and whether the file describes each; of a circle of parents none has one.
+        """Yield all categories, parents first, and whether the file describes each. Cycles lose their parents.
 
-        A parent that is in no file is one of an earlier import, or none.
+        A parent that is in no file is kept only if an earlier import had it.
         """
         inside = {slug for (slug,) in self._store.execute("SELECT slug FROM category")}
         done: set[str] = set()
@@ -292,76 +292,76 @@ class Survey:
             yield Category(number, slug, name, parent if is_known else "", description), bool(listed)
 
     def tags(self) -> Iterator[tuple[Tag, bool]]:
-        """All tags, and whether the file describes each."""
+        """Yield all tags, and whether the file describes each."""
         rows = self._store.execute("SELECT slug, name, description, listed FROM tag ORDER BY slug")
         return ((Tag(0, slug, name, description), bool(listed)) for slug, name, description, listed in rows)
 
     def login(self, number: int) -> str | None:
-        """The login of the user with a number, or None."""
+        """Return the login of the user with an id, or None."""
         row = self._one("SELECT login FROM author WHERE number = ?", number) if number else None
         return str(row[0]) if row else None
 
     def tag_like(self, slug: str, name: str) -> str | None:
-        """The slug of the tag that says the same as a category: of its slug, or of its name in any letter case."""
+        """Return the slug of the tag with the slug of a category, or with its name in any letter case."""
         query = "SELECT slug FROM tag WHERE slug = ?1 OR folded = ?2 ORDER BY slug = ?1 DESC, slug LIMIT 1"
         row = self._one(query, slug, " ".join(name.split()).casefold())
         return str(row[0]) if row else None
 
     def pictures(self) -> Iterator[ListedFile]:
-        """All attachments that are pictures."""
+        """Yield all attachments that are pictures."""
         rows = self._store.execute("SELECT number, url, alt, caption, title, described FROM attachment ORDER BY number")
-        return (found for row in rows if is_picture((found := ListedFile(*row)).url))
+        return (file for row in rows if is_picture((file := ListedFile(*row)).url))
 
     def uploads(self) -> Iterator[tuple[int, int]]:
-        """The number of each attachment that was uploaded to something, and the number of that."""
+        """Yield the id of each attachment that was uploaded to an item, and the id of the item."""
         query = "SELECT number, parent FROM attachment WHERE parent != 0 AND number != 0 ORDER BY number"
         return iter(self._store.execute(query).fetchall())
 
     def depth(self, slug: str) -> int:
-        """How many categories stand above one."""
+        """Count the ancestors of a category."""
         above: list[str] = []
-        while len(above) < _DEEPEST and slug not in above:
+        while len(above) < _MAX_DEPTH and slug not in above:
             above.append(slug)
             row = self._one("SELECT parent FROM category WHERE slug = ?", slug)
             slug = str(row[0]) if row else ""
         return len(above) - 1
 
     def category(self, number: int) -> str | None:
-        """The slug of the category with a number, or None."""
+        """Return the slug of the category with an id, or None."""
         row = self._one("SELECT slug FROM category WHERE number = ?", number) if number else None
         return str(row[0]) if row else None
 
     def is_chosen(self, place: int, item: Item) -> bool:
-        """Whether it is the item that stands for its id: the first of a file, of several files the newest."""
+        """Tell whether an item is the one that counts for its id: the first of a file, the newest of several files."""
         return self._one("SELECT place FROM article WHERE key = ?", key_of(item)) == (place,)
 
     def is_in_another_file(self, file: int, item: Item) -> bool:
-        """Whether the item that stands for its id is in another file."""
+        """Tell whether the item that counts for its id is in another file."""
         return self._one("SELECT file FROM article WHERE key = ?", key_of(item)) != (file,)
 
-    def owner(self, slug: str) -> str | None:
-        """The key of the item that a slug belongs to: the first of the public ones, else the first."""
+    def slug_owner(self, slug: str) -> str | None:
+        """Return the key of the item that a slug belongs to: the first public one, else the first."""
         row = self._one("SELECT key FROM article WHERE slug = ? ORDER BY hidden, place LIMIT 1", slug)
         return str(row[0]) if row else None
 
-    def is_given(self, slug: str, key: str) -> bool:
-        """Whether this import has given a slug to another item."""
+    def is_reserved(self, slug: str, key: str) -> bool:
+        """Tell whether a slug is reserved for another item."""
         row = self._one("SELECT key FROM given WHERE slug = ?", slug)
         return row is not None and row[0] != key
 
-    def give(self, slug: str, key: str) -> None:
-        """Note that an item has this slug now."""
+    def reserve_slug(self, slug: str, key: str) -> None:
+        """Reserve a slug for an item."""
         self._store.execute("INSERT OR REPLACE INTO given VALUES (?, ?)", (slug, key))
 
     def variants(self, base: str) -> Iterator[str]:
-        """`base`, `base-2`, `base-3`, …, going on where the last look at this base ended."""
+        """Yield `base`, `base-2`, `base-3`, …, continuing after the last variant of this base."""
         while True:
             row = self._one("INSERT INTO counted VALUES (?, 1) ON CONFLICT DO UPDATE SET n = n + 1 RETURNING n", base)
             assert row is not None
             yield base if row[0] == 1 else f"{base}-{row[0]}"
 
     def attachment(self, number: int) -> Attachment | None:
-        """An uploaded file, with its caption as HTML; one that is in no file may have come earlier."""
+        """Return an uploaded file of this or an earlier import, or None."""
         row = self._one("SELECT url, alt, caption FROM attachment WHERE number = ?", number)
         return Attachment(*map(str, row)) if row else self._earlier.attachment(number)
 
@@ -375,12 +375,12 @@ class Survey:
         row = self._one("SELECT content FROM block WHERE number = ?", number)
         return str(row[0]) if row else None
 
-    def show(self, html: str) -> str:
-        """HTML in which the files that are stored here are shown from here."""
-        return self._earlier.show(html)
+    def rewrite_urls(self, html: str) -> str:
+        """Replace the URLs of files of the old site that are in the media store."""
+        return self._earlier.rewrite_urls(html)
 
     def library(self, item: Item) -> Library:
-        """What the body of an item refers to."""
+        """Return the lookup for the body of an item."""
 
         def attached(number: int) -> Sequence[int]:
             return self._attached(number or item.post_id)
@@ -388,6 +388,6 @@ class Survey:
         return Library(self.attachment, attached, self._block, item.first_meta("footnotes"))
 
 
-def distinct(items: Iterable[str]) -> list[str]:
-    """Each once, in the order of the first."""
+def unique(items: Iterable[str]) -> list[str]:
+    """Return the items without repetitions, in order."""
     return list(dict.fromkeys(items))

@@ -36,7 +36,7 @@ def test_what_wordpress_has_of_disqus_comes_once(db: Database, wordpress: Path, 
     assert Loaded(db, wordpress).counts("comments") == {"came": 4, "new": 3, "kept": 1}
     loaded = Disqus(db, posts)
     assert loaded.counts("comments") == {"came": 3, "kept": 2, "new": 1}
-    assert loaded.line("comments", 901).reasons == ["another export brought it already: it stays as it is"]
+    assert loaded.line("comments", 901).reasons == ["it was imported from another export; it stays unchanged"]
     assert by_text(db)["Comment 903."]["parent_id"] == by_text(db)["Comment 2."]["id"]
     settle(db, wordpress, posts)
 
@@ -67,7 +67,7 @@ def test_replies_find_parents_that_come_later(db: Database, tmp_path: Path) -> N
     first.write_text(disqus(head, post(3, 1, 2), post(4, 1, 3), post(5, 1, 4)), "utf-8")
     second.write_text(disqus(head, post(2, 1, 1), post(1, 1)), "utf-8")
     loaded = Disqus(db, first)
-    assert loaded.line("comments", 3).reasons == ["what it answers is not shown here: it stands at the top"]
+    assert loaded.line("comments", 3).reasons == ["its parent is not shown: it becomes a top-level comment"]
     assert Disqus(db, first).outcomes() == {"unchanged"}
     assert Disqus(db, second).outcomes() == {"new"}
     assert Disqus(db, first).counts("comments") == {"came": 3, "updated": 1, "unchanged": 2}

@@ -15,7 +15,7 @@ from app.core.clock import format_rfc3339, now
 from app.db import Database
 from app.db.columns import table_of
 from app.identity.tables import Participant
-from app.importers.disqus.loader import load
+from app.importers.disqus.loader import import_disqus
 from app.importers.streams import BrokenFile
 from tests.importers.discussion.counting import by_text, check_counters, stored
 from tests.importers.disqus.exports import HEAD, disqus, post, thread
@@ -31,7 +31,7 @@ class Loaded(WordPress):
     """What an import of Disqus reported."""
 
     def __init__(self, db: Database, *paths: Path, dry_run: bool = False, lenient: bool = False) -> None:
-        report = load(db, paths, SITE, dry_run=dry_run, lenient=lenient)
+        report = import_disqus(db, paths, SITE, dry_run=dry_run, lenient=lenient)
         self.summary, self.lines, self.failures = report.summary(), list(report.lines()), report.failures
         report.close()
 
@@ -101,7 +101,7 @@ def test_what_finds_no_article_is_told_and_can_come_later(db: Database, imported
     assert loaded.failures == 3
     assert loaded.counts("comments") == {"came": 4, "failed": 3, "skipped": 1}
     assert loaded.line("comments", 2).reasons == ["its thread 1337 is not in the file"]
-    assert loaded.line("comments", 1).reasons == ["no article stands at http://old.example/"]
+    assert loaded.line("comments", 1).reasons == ["no article has the address http://old.example/"]
     assert stored(db) == []
     assert imported(thread(1, "http://old.example/slug-1"), post(1, 1)).counts("comments") == {"came": 1, "new": 1}
 
@@ -152,7 +152,7 @@ def test_twice_changes_nothing_and_a_dry_run_says_the_same(db: Database, importe
 
 def test_a_comment_without_a_date_has_that_of_its_article(db: Database, imported: Import) -> None:
     loaded = imported(thread(1, "/slug-1"), post(1, 1, createdAt=""))
-    assert loaded.line("comments", 1).reasons == ["it has no date; that of the article is taken"]
+    assert loaded.line("comments", 1).reasons == ["it has no date; the article's is used"]
     assert format_rfc3339(by_text(db)["Comment 1."]["created_at"]) == "2020-03-02T08:30:00Z"
 
 

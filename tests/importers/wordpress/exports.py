@@ -10,7 +10,7 @@ from sqlmodel import SQLModel
 
 from app.db import Database
 from app.importers.report import Line
-from app.importers.wordpress.loader import load
+from app.importers.wordpress.loader import import_wordpress
 
 HARBOUR = Path(__file__).with_name("harbour.xml")
 SHARED = Path(__file__).parents[3].parent / "shared" / "data" / "wordpress-theme-unit-test.xml"
@@ -104,7 +104,7 @@ class Loaded:
     """What an import reported."""
 
     def __init__(self, db: Database, *paths: Path, dry_run: bool = False, lenient: bool = False) -> None:
-        report = load(db, *paths, dry_run=dry_run, lenient=lenient)
+        report = import_wordpress(db, *paths, dry_run=dry_run, lenient=lenient)
         self.summary, self.lines, self.failures = report.summary(), list(report.lines()), report.failures
         report.close()
 

@@ -14,7 +14,7 @@ from starlette.testclient import TestClient
 from app.core.network_addresses import Guard
 from app.db import Database
 from app.importers.fetching import Fetcher
-from app.importers.wordpress.loader import load
+from app.importers.wordpress.loader import import_wordpress
 from app.publication.storage import open_storage
 from tests.importers.wordpress.exports import Loaded, dump, export, item, picture
 from tests.make import Headers, ok
@@ -67,7 +67,7 @@ class Fetched(Loaded):
     """What an import that fetches pictures reported."""
 
     def __init__(self, db: Database, path: Path, store: str, allowed: tuple[str, ...] = ("127.0.0.0/8",)) -> None:
-        report = load(db, path, fetcher=Fetcher(open_storage(store), Guard(allowed), 50_000))
+        report = import_wordpress(db, path, fetcher=Fetcher(open_storage(store), Guard(allowed), 50_000))
         self.summary, self.lines, self.failures = report.summary(), list(report.lines()), report.failures
         report.close()
 
@@ -132,7 +132,7 @@ def test_an_address_that_is_none_stops_no_import(db: Database, settings: Any, si
         picture(number, attachment_url=f"{site.url}/up/{name}.png") for number, name in ((20, "odd"), (21, "boat"))
     ]
     loaded = Fetched(db, export(tmp_path / "1.xml", *pictures), settings.media)
-    assert loaded.line("files", 20).reasons == ["the picture was not fetched: it was moved to what is no address"]
+    assert loaded.line("files", 20).reasons == ["the picture was not fetched: the redirect has an invalid URL"]
     assert loaded.counts("files") == {"came": 2, "new": 1, "failed": 1}
     fetcher = Fetcher(open_storage(settings.media), Guard(("127.0.0.0/8",)), 50_000)
     assert isinstance(fetcher.fetch(["http://[/x.png"])[0], str)

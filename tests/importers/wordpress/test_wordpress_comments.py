@@ -10,7 +10,7 @@ from app.comments.schemas import controversy_score, wilson_score
 from app.db import Database
 from app.db.columns import table_of
 from app.identity.tables import Participant
-from app.importers.discussion.store import C
+from app.importers.discussion.store import COMMENT
 from tests.importers.discussion.counting import by_text, check_counters, stored
 from tests.importers.wordpress.exports import FILES, Loaded, author, comment, dump, export, item
 
@@ -74,12 +74,10 @@ def test_states_and_what_answers_what_is_not_shown(db: Database, imported: Impor
     assert parents["Comment 4."] == tomb["id"]
     assert parents["Comment 6."] == rows["Comment 2."]["id"]
     assert parents["Comment 8."] == rows["Comment 6."]["id"]
-    assert loaded.line("comments", 2).reasons == ["what it answers is not shown here: it stands at the top"]
-    assert loaded.line("comments", 8).reasons == [
-        "what it answers is not shown here: it stands under the one above that"
-    ]
-    assert loaded.summary["comments"]["note, no comment of a reader: not imported"] == 1
-    assert loaded.summary["comments"]["comment, spam: spam here too, never shown"] == 1
+    assert loaded.line("comments", 2).reasons == ["its parent is not shown: it becomes a top-level comment"]
+    assert loaded.line("comments", 8).reasons == ["its parent is not shown: it is attached to the comment above it"]
+    assert loaded.summary["comments"]["note, not a reader's comment: not imported"] == 1
+    assert loaded.summary["comments"]["comment, spam: spam, never shown"] == 1
 
 
 def test_people_are_never_proven_and_authors_are_marked(db: Database, imported: Import) -> None:
@@ -149,7 +147,7 @@ def test_what_changed_there_changes_here_unless_it_was_touched(db: Database, imp
     imported(comment(1, comment_approved="0"), comment(2), comment(3), comment(4, comment_approved="0"))
     check_counters(db)
     with db.transaction() as session:
-        session.connection().execute(sa.update(C).where(C.c.text == "Comment 3.").values(version=2))
+        session.connection().execute(sa.update(COMMENT).where(COMMENT.c.text == "Comment 3.").values(version=2))
     again = (
         comment(1),
         comment(2, comment_approved="spam"),
@@ -159,7 +157,7 @@ def test_what_changed_there_changes_here_unless_it_was_touched(db: Database, imp
     )
     loaded = imported(*again)
     assert loaded.counts("comments") == {"came": 5, "new": 1, "updated": 3, "kept": 1}
-    assert loaded.line("comments", 3).reasons == ["edited or moderated here"]
+    assert loaded.line("comments", 3).reasons == ["edited or moderated in Broadsheet"]
     check_counters(db)
     rows = by_text(db)
     assert rows["Comment 1."]["state"] == "published"
@@ -182,7 +180,7 @@ def test_replies_that_come_later_are_counted_too(db: Database, imported: Import)
 def test_what_waits_for_another_is_shown_only_after_it(db: Database, imported: Import) -> None:
     imported(comment(1, comment_approved="0"), comment(2, comment_parent=1, comment_approved="0"))
     loaded = imported(comment(1, comment_approved="0"), comment(2, comment_parent=1))
-    assert loaded.line("comments", 2).reasons == ["what it answers is not shown here"]
+    assert loaded.line("comments", 2).reasons == ["its parent is not shown"]
     imported(comment(1), comment(2, comment_parent=1))
     check_counters(db)
     assert {row["state"] for row in stored(db)} == {"published"}
@@ -190,7 +188,7 @@ def test_what_waits_for_another_is_shown_only_after_it(db: Database, imported: I
 
 def test_comments_of_what_did_not_come_stay_out(db: Database, imported: Import) -> None:
     loaded = imported(comment(1), content="x" * 1_000_001)
-    assert loaded.summary["comments"] == {"of what is not here: not imported": 1}
+    assert loaded.summary["comments"] == {"on items without an article: not imported": 1}
     assert stored(db) == []
 
 

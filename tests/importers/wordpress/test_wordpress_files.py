@@ -15,7 +15,7 @@ from starlette.testclient import TestClient
 from app.core.clock import format_rfc3339
 from app.db import Database
 from app.importers.streams import BrokenFile
-from app.importers.wordpress.content import to_html
+from app.importers.wordpress.content import convert_content
 from app.importers.wordpress.reader import read
 from app.importers.wordpress.records import Author, Item
 from tests.importers.wordpress.exports import FILES, HARBOUR, Loaded, author, comment, dump, export, item
@@ -47,17 +47,17 @@ EXPECTED: dict[str, dict[str, dict[str, int]]] = {
 }
 COMMENTS = {
     "harbour": {
-        "comment, approved: shown": 2,
-        "comment, deleted: removed here too, without text and author": 1,
-        "comment, spam: spam here too, never shown": 1,
-        "comment, waiting: waiting here too": 1,
-        "pingback, no comment of a reader: not imported": 1,
+        "comment, approved: published": 2,
+        "comment, deleted: removed, without text and author": 1,
+        "comment, spam: spam, never shown": 1,
+        "comment, pending: pending": 1,
+        "pingback, not a reader's comment: not imported": 1,
     },
     "wordpress-theme-unit-test": {
-        "comment, approved: shown": 26,
-        "comment, waiting: waiting here too": 3,
-        "pingback, no comment of a reader: not imported": 2,
-        "trackback, no comment of a reader: not imported": 2,
+        "comment, approved: published": 26,
+        "comment, pending: pending": 3,
+        "pingback, not a reader's comment: not imported": 2,
+        "trackback, not a reader's comment: not imported": 2,
     },
 }
 each_file = pytest.mark.parametrize("path", FILES, ids=lambda path: path.stem)
@@ -105,7 +105,7 @@ def test_everything_public_is_readable_as_it_was(client: TestClient, db: Databas
             assert article["published_at"] == format_rfc3339(it.published_at)
             assert article["updated_at"] == format_rfc3339(max(it.published_at, it.modified_at or it.published_at))
         assert words(re.sub("<[^<>]*>", "", it.title)) <= words(article["title"])
-        lost = words(to_html(it.content).html) - words(article["body"]["html"])
+        lost = words(convert_content(it.content).html) - words(article["body"]["html"])
         assert not lost, (slug, lost)
 
 

@@ -14,7 +14,7 @@ from app.articles.publishing import advance_due_articles
 from app.db import Database
 from app.db.columns import table_of
 from app.importers.tables import ImportExtra
-from app.importers.wordpress.loader import load
+from app.importers.wordpress.loader import import_wordpress
 from app.search.indexing import index_article
 from tests.importers.wordpress.exports import Loaded, author, category, dump, export, item, picture
 from tests.make import Headers, act, ok, patched, section
@@ -123,9 +123,9 @@ def test_slugs_belong_to_the_first_public_one_and_all_old_addresses_lead_on(
     assert where(client, "/caf%C3%A9//slug-6/") == where(client, "/café/slug-6") == where(client, "/slug-6") == "slug-6"
     moved = client.get("/v1/articles/low__tide", follow_redirects=False)
     assert (moved.status_code, moved.headers["location"]) == (301, "/v1/articles/low-tide")
-    assert loaded.line("pages", 3).reasons == [f"another has its slug about; it is {third} here"]
+    assert loaded.line("pages", 3).reasons == [f"its slug about is taken; its new slug is {third}"]
     assert loaded.line("posts", 4).reasons == [
-        "its slug cannot be one here; it is low-tide, and the old one leads there"
+        "its slug is invalid; its new slug is low-tide, to which the old one redirects"
     ]
     assert ok(client.get("/v1/articles?state=draft", headers=editor))["data"][0]["slug"].startswith("about-")
 
@@ -158,7 +158,7 @@ def test_titles_deks_names_and_pictures(client: TestClient, imported: Import) ->
         "the title is cut to 300 characters",
         "its featured image, attachment 99, is in no file so far",
     ]
-    assert loaded.line("posts", 5).reasons == ["its featured image, attachment 21, is no picture"]
+    assert loaded.line("posts", 5).reasons == ["its featured image, attachment 21, is not a picture"]
     assert loaded.line("attachments", 22).outcome == "failed"
     assert loaded.counts("attachments") == {"came": 3, "new": 1, "skipped": 1, "failed": 1}
 
@@ -168,7 +168,7 @@ def test_what_cannot_be_imported_is_told_and_stops_nothing(client: TestClient, i
     assert loaded.failures == 3
     assert loaded.counts("posts") == {"came": 4, "new": 1, "failed": 3}
     assert "longer than" in loaded.line("posts", 1).reasons[0]
-    assert loaded.line("posts", 2).reasons == ["an item before it has the same id"]
+    assert loaded.line("posts", 2).reasons == ["an earlier item has the same id"]
     assert [row["slug"] for row in ok(client.get("/v1/articles"))["data"]] == ["slug-2"]
 
 
@@ -196,7 +196,7 @@ def test_a_time_to_come_may_move_or_go(client: TestClient, editor: Headers, impo
     assert get(client, "slug-1", editor)["state"] == "scheduled"
     assert client.get("/v1/articles/slug-1").status_code == 404
     odd = imported(item(2, post_date_gmt="2099-01-01 00:00:00"))
-    assert odd.line("posts", 2).reasons == ["its date is still to come; that of the import is taken"]
+    assert odd.line("posts", 2).reasons == ["its date is in the future; that of the import is used"]
     assert get(client, "slug-2")["state"] == "published"
 
 
@@ -236,8 +236,8 @@ def test_what_was_edited_or_deleted_here_stays_so(
     before = dump(db)
     assert imported(item(1), item(2, status="draft"), item(3)).outcomes() == {"unchanged"}
     loaded = imported(item(1, title="Theirs"), item(2), item(3))
-    assert loaded.line("posts", 1).reasons == ["edited here"]
-    assert loaded.line("posts", 2).reasons == ["deleted here"]
+    assert loaded.line("posts", 1).reasons == ["edited in Broadsheet"]
+    assert loaded.line("posts", 2).reasons == ["deleted in Broadsheet"]
     assert loaded.counts("posts") == {"came": 3, "kept": 2, "unchanged": 1}
     assert dump(db) == before
 
@@ -254,7 +254,7 @@ def test_what_was_purged_does_not_come_back(
     assert purge.status_code == 204
     assert imported(item(1), item(2)).outcomes() == {"unchanged"}
     loaded = imported(item(1, title="Theirs"), item(2))
-    assert loaded.line("posts", 1).reasons == ["deleted here"]
+    assert loaded.line("posts", 1).reasons == ["deleted in Broadsheet"]
     assert client.get("/v1/articles/slug-1", headers=editor).status_code == 404
 
 
@@ -272,7 +272,7 @@ def test_an_import_that_was_stopped_goes_on_where_it_was(client: TestClient, db:
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        load(db, path, passing=lambda name: stop if name == "Importing" else None)
+        import_wordpress(db, path, start_pass=lambda name: stop if name == "Importing" else None)
     some = ok(client.get("/v1/articles?count=exact"))["page"]["total"]
     assert 0 < some < 200
     assert Loaded(db, path).counts("posts") == {"came": 200, "unchanged": some, "new": 200 - some}
@@ -298,8 +298,8 @@ def test_what_took_no_comments_takes_none_here(client: TestClient, imported: Imp
     [
         ("de_DE", "de-DE", []),
         ("pt_br.UTF-8", "pt-BR", []),
-        ("Deutsch (Sie)", "en", ["its language, 'Deutsch (Sie)', is not a language tag: en is taken"]),
-        ("", "en", ["it does not say its language: en is taken"]),
+        ("Deutsch (Sie)", "en", ["its language, 'Deutsch (Sie)', is not a language tag: en is used"]),
+        ("", "en", ["it has no language: en is used"]),
     ],
 )
 def test_the_language_of_the_site(
@@ -351,11 +351,11 @@ def test_what_has_no_field_is_kept_for_editors_and_counted(
     assert custom[2]["wordpress"]["seo"] == {"title": "Team"}
     assert custom[3] is None
     assert custom[5]["wordpress"]["fields"] == {"small": "y"}
-    assert loaded.line("posts", 5).reasons == ["custom fields are too large and left out: large"]
+    assert loaded.line("posts", 5).reasons == ["custom fields are too large and were left out: large"]
     assert loaded.summary["kept_as_data"] == {
         "entries of menus": 2,
         "labels of the taxonomy post_format": 1,
-        "pages below others (the number of the parent)": 1,
+        "parents of pages (their ids)": 1,
         "posts and pages with SEO fields": 2,
         "posts and pages with custom fields": 2,
         "posts and pages with several categories": 1,

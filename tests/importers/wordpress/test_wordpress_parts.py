@@ -79,7 +79,7 @@ def test_a_post_that_two_files_have_comes_once_as_it_was_last(client: TestClient
         loaded = Loaded(db, *paths)
         assert loaded.failures == 0
         assert loaded.counts("posts")["skipped"] == 1
-        assert loaded.summary["left_out"]["posts and pages that another file has as well"] == 1
+        assert loaded.summary["left_out"]["posts and pages that another file has too"] == 1
         assert ok(client.get("/v1/articles/slug-1"))["title"] == "New"
 
 

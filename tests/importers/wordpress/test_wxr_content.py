@@ -8,8 +8,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from app.blocks import body_from_html
-from app.importers.wordpress.content import to_html
-from app.importers.wordpress.paragraphs import paragraphs
+from app.importers.wordpress.content import convert_content
+from app.importers.wordpress.paragraphs import add_paragraphs
 from app.importers.wordpress.reader import read
 from app.importers.wordpress.records import Item
 from app.importers.wordpress.shortcodes import Attachment, Library
@@ -39,7 +39,7 @@ def frame(url: str) -> str:
 
 def converted(content: str) -> str:
     """The HTML without the line breaks that carry no meaning."""
-    return re.sub(r"\s*\n\s*", "", to_html(content, LIBRARY).html)
+    return re.sub(r"\s*\n\s*", "", convert_content(content, LIBRARY).html)
 
 
 def words(html: str) -> Counter[str]:
@@ -72,7 +72,7 @@ def test_the_classic_editors_lines(content: str, html: str) -> None:
 
 def test_preformatted_text_keeps_every_line_and_shortcode() -> None:
     code = "<pre>if x:\n\n    https://x.example\n[gallery]</pre>"
-    assert to_html(f"Look:\n{code}", LIBRARY).html == f"<p>Look:</p>\n{code}"
+    assert convert_content(f"Look:\n{code}", LIBRARY).html == f"<p>Look:</p>\n{code}"
 
 
 @pytest.mark.parametrize(
@@ -107,7 +107,7 @@ def test_preformatted_text_keeps_every_line_and_shortcode() -> None:
 )
 def test_shortcodes(content: str, html: str) -> None:
     assert converted(content) == html
-    assert to_html(content, LIBRARY).warnings == ()
+    assert convert_content(content, LIBRARY).warnings == ()
 
 
 @pytest.mark.parametrize(
@@ -125,12 +125,12 @@ def test_shortcodes(content: str, html: str) -> None:
             ("shortcode [audio] is kept as text",),
         ),
         ('[gallery ids="2,99"]', SECOND, ("shortcode [gallery]: attachment 99 is not in the file",)),
-        ("x [gallery exclude='1,2']", "<p>x</p>", ("shortcode [gallery] has nothing to show and is left out",)),
+        ("x [gallery exclude='1,2']", "<p>x</p>", ("shortcode [gallery] has nothing to show and is removed",)),
     ],
 )
 def test_what_is_not_understood_stays_and_is_named(content: str, html: str, warnings: tuple[str, ...]) -> None:
     assert converted(content) == html
-    assert to_html(content, LIBRARY).warnings == warnings
+    assert convert_content(content, LIBRARY).warnings == warnings
 
 
 @pytest.mark.parametrize(
@@ -157,8 +157,8 @@ def test_players_and_lone_addresses_become_embeds(content: str, html: str) -> No
 
 
 def test_a_player_without_an_address_is_named() -> None:
-    assert to_html('<video src="blob:1"></video>').warnings == (
-        "a player (video) has no address on the web and is kept as it is",
+    assert convert_content('<video src="blob:1"></video>').warnings == (
+        "a player (video) has no web address and is kept unchanged",
     )
 
 
@@ -171,8 +171,8 @@ def test_a_player_without_an_address_is_named() -> None:
             '<!-- wp:latest-posts {"a":{"b":1}} /--><!-- wp:core/search /--><!-- wp:latest-posts /-->',
             "",
             (
-                "block latest-posts has no content of its own and is left out",
-                "block search has no content of its own and is left out",
+                "block latest-posts has no content of its own and is removed",
+                "block search has no content of its own and is removed",
             ),
         ),
         (
@@ -193,19 +193,19 @@ def test_a_player_without_an_address_is_named() -> None:
             (),
         ),
         ('<!-- wp:block {"ref":7} /-->', "<p>Reused</p>", ()),
-        ('<!-- wp:block {"ref":8} /-->', "Loop", ("block block has no content of its own and is left out",)),
-        ('<!-- wp:block {"ref":9} /-->', "", ("block block has no content of its own and is left out",)),
+        ('<!-- wp:block {"ref":8} /-->', "Loop", ("block block has no content of its own and is removed",)),
+        ('<!-- wp:block {"ref":9} /-->', "", ("block block has no content of its own and is removed",)),
         ("<!-- wp:shortcode -->\n[vimeo 12]\n<!-- /wp:shortcode -->", frame("https://vimeo.com/12"), ()),
         (
             "<!-- wp:thing {broken} /--><p>kept</p>",
             "<p>kept</p>",
-            ("block thing has no content of its own and is left out",),
+            ("block thing has no content of its own and is removed",),
         ),
     ],
 )
 def test_the_block_editor(content: str, html: str, warnings: tuple[str, ...]) -> None:
     assert converted(content) == html
-    assert to_html(content, LIBRARY).warnings == warnings
+    assert convert_content(content, LIBRARY).warnings == warnings
 
 
 def test_marks_of_the_classic_editor_are_removed() -> None:
@@ -216,7 +216,7 @@ def test_an_example_of_our_own_file() -> None:
     items = {record.post_id: record for record in read(HARBOUR) if isinstance(record, Item)}
     pictures = {201: Attachment(items[201].attachment_url, items[201].alt_text, items[201].excerpt)}
     library = Library(pictures.get, reusable=lambda number: items[number].content)
-    classic, blocks = to_html(items[101].content, library), to_html(items[102].content, library)
+    classic, blocks = convert_content(items[101].content, library), convert_content(items[102].content, library)
     assert re.sub(r"\s*\n\s*", "", classic.html) == (
         '<figure><img src="https://harbour.example/ferry.jpg" alt="A ferry" /><figcaption>The ferry leaves</figcaption>'
         f"</figure><p>The ferry went at six.<br>Nobody waved.</p>{frame('https://video.example/watch?v=1&amp;t=2')}"
@@ -230,7 +230,7 @@ def test_an_example_of_our_own_file() -> None:
     )
     assert "<p>Ring the harbour office.</p>" in blocks.html
     assert "<figcaption>A film</figcaption>" in blocks.html
-    assert blocks.warnings == ("block latest-posts has no content of its own and is left out",)
+    assert blocks.warnings == ("block latest-posts has no content of its own and is removed",)
 
 
 @pytest.mark.parametrize("path", FILES, ids=lambda path: path.stem)
@@ -239,7 +239,7 @@ def test_no_visible_word_of_a_whole_file_is_lost(path: Path) -> None:
     assert bodies
     for body in bodies:
         spoken = re.sub(r"\[/?(?:caption|gallery|audio|video|embed)\b[^\[\]]*\]|https?://[^\s<>\]]+", " ", body)
-        assert not words(spoken) - words(to_html(body, LIBRARY).html)
+        assert not words(spoken) - words(convert_content(body, LIBRARY).html)
 
 
 TAGS = "b p div li ul td blockquote h2 figure ol table code"
@@ -269,8 +269,8 @@ PIECES = st.sampled_from(
 @given(st.lists(PIECES, max_size=30))
 def test_neither_paragraphs_nor_the_whole_lose_a_word(pieces: list[str]) -> None:
     text = "".join(pieces)
-    assert words(paragraphs(text)) == words(text)
-    assert not words(re.sub(r"https?://[^\s<>\[\]]*", " ", text)) - words(to_html(text).html)
+    assert words(add_paragraphs(text)) == words(text)
+    assert not words(re.sub(r"https?://[^\s<>\[\]]*", " ", text)) - words(convert_content(text).html)
 
 
 @settings(deadline=None)
@@ -281,7 +281,7 @@ def test_paragraphs_only_add_marks_and_change_space(pieces: list[str]) -> None:
     def bare(html: str) -> str:
         return re.sub(r"</?p>|<br>|\s", "", html)
 
-    assert bare(paragraphs(text)) == bare(text)
+    assert bare(add_paragraphs(text)) == bare(text)
 
 
 @pytest.mark.parametrize(
@@ -299,7 +299,7 @@ def test_paragraphs_only_add_marks_and_change_space(pieces: list[str]) -> None:
     ids=range(8),
 )
 def test_hostile_bodies_are_read_in_linear_time_and_do_not_grow(hostile: str) -> None:
-    assert len(to_html(hostile).html) <= len(hostile) + 100
+    assert len(convert_content(hostile).html) <= len(hostile) + 100
 
 
 LITERAL = "if (a < b) {\n\n    <!-- wp:x -->[gallery]\n}"
@@ -334,7 +334,7 @@ LITERAL = "if (a < b) {\n\n    <!-- wp:x -->[gallery]\n}"
     ],
 )
 def test_code_is_literal_and_has_its_language(content: str, code: str, language: str | None) -> None:
-    blocks = body_from_html(to_html(f"{content}\n\nLast").html).blocks
+    blocks = body_from_html(convert_content(f"{content}\n\nLast").html).blocks
     (found,) = [block for block in blocks if block["type"] == "code"]
     assert (found["text"], found["language"]) == (code, language)
     assert blocks[-1]["type"] == "paragraph"
@@ -344,14 +344,14 @@ def test_code_is_literal_and_has_its_language(content: str, code: str, language:
 
 @pytest.mark.parametrize("content", ["[[code]x[/code]]", "[code]x", "a [c] b", "<code>[css]x[/css]</code>"])
 def test_what_is_no_code_shortcode_stays(content: str) -> None:
-    assert "<pre>" not in to_html(content).html
+    assert "<pre>" not in convert_content(content).html
 
 
 def test_numbers_of_a_list_come_from_its_block() -> None:
     content = '<!-- wp:list {"ordered":true,"start":4,"type":"upper-roman"} -->\n<ol><li>x</li></ol>\n<!-- /wp:list -->'
-    assert to_html(content).html == '<ol start="4" type="I"><li>x</li></ol>'
+    assert convert_content(content).html == '<ol start="4" type="I"><li>x</li></ol>'
     written = content.replace("<ol>", '<ol start="5">')
-    assert to_html(written).html == '<ol type="I" start="5"><li>x</li></ol>'
+    assert convert_content(written).html == '<ol type="I" start="5"><li>x</li></ol>'
 
 
 NOTES = '[{"id":"n-1","content":"See <em>there</em>."},{"id":"n-2","content":"And there."}]'
@@ -360,7 +360,9 @@ REFERENCE = '<p>Tide<sup data-fn="n-1" class="fn"><a href="#n-1" id="n-1-link">1
 
 @pytest.mark.parametrize("block", ["<!-- wp:footnotes /-->", '<!-- wp:footnotes {"className":"x"} /-->', ""])
 def test_footnotes_stand_where_their_block_is(block: str) -> None:
-    found = to_html(f"<!-- wp:paragraph -->{REFERENCE}<!-- /wp:paragraph -->\n{block}", Library(footnotes=NOTES))
+    found = convert_content(
+        f"<!-- wp:paragraph -->{REFERENCE}<!-- /wp:paragraph -->\n{block}", Library(footnotes=NOTES)
+    )
     assert found.warnings == ()
     assert '<ol class="wp-block-footnotes"><li id="n-1">See <em>there</em>. <a href="#n-1-link"' in found.html
     assert found.html.count("<ol") == 1
@@ -370,5 +372,5 @@ def test_footnotes_stand_where_their_block_is(block: str) -> None:
 
 @pytest.mark.parametrize("notes", ["", "no JSON", "[" * 5000, "[1]", '{"id":"a"}'])
 def test_a_block_of_footnotes_without_notes_is_told(notes: str) -> None:
-    found = to_html("<!-- wp:footnotes /-->", Library(footnotes=notes))
-    assert found.warnings == ("block footnotes has no content of its own and is left out",)
+    found = convert_content("<!-- wp:footnotes /-->", Library(footnotes=notes))
+    assert found.warnings == ("block footnotes has no content of its own and is removed",)

@@ -118,8 +118,8 @@ def test_an_item_with_everything() -> None:
     assert item.thumbnail_id == 201
     assert item.old_slugs == ("ferry", "final-ferry")
     assert item.notes == (
-        "stray < or > taken off the creator's login",
-        "comment 502 has no date in UTC; its local time is read as UTC",
+        "stray < or > removed from the creator's login",
+        "comment 502 has no date in UTC; its local time is used as UTC",
     )
 
 
@@ -159,8 +159,8 @@ def test_no_password_is_kept_and_addresses_are_not_printed() -> None:
     ("post_id", "published_at", "notes"),
     [
         (105, None, ()),
-        (106, datetime(2020, 5, 1, 10, tzinfo=UTC), ("no date in UTC; the date of the feed (pubDate) is taken",)),
-        (107, datetime(2020, 5, 3, 9, tzinfo=UTC), ("no date in UTC; the local time is read as UTC",)),
+        (106, datetime(2020, 5, 1, 10, tzinfo=UTC), ("no date in UTC; the date of the feed (pubDate) is used",)),
+        (107, datetime(2020, 5, 3, 9, tzinfo=UTC), ("no date in UTC; the local time is used as UTC",)),
         (108, datetime(2099, 1, 1, tzinfo=UTC), ()),
         (0, None, ()),
     ],
@@ -201,7 +201,7 @@ def test_an_export_without_records_is_still_one(tmp_path: Path) -> None:
     [
         ("", "the file is empty"),
         ("Dear editor,", "not well-formed XML"),
-        ("<html><body><p>Hello</p></body></html>", "outermost element is not rss"),
+        ("<html><body><p>Hello</p></body></html>", "root element is not rss"),
         ("<rss><channel><title>A feed</title><item><title>x</title></item></channel></rss>", "no wp:wxr_version"),
         ("<rss><channel><title>A feed</title></channel></rss>", "no wp:wxr_version"),
         (HEAD.replace("version>1.2", "version>7.0") + TAIL, "WXR version 7.0 is not supported"),

@@ -10,7 +10,7 @@ from starlette.testclient import TestClient
 from app.comments.reading import C
 from app.db import Database
 from app.identity.schemas import Actor
-from app.importers.ledger import forget
+from app.importers.ledger import forget_people
 from app.ops.personal import erase_me
 from app.reactions.reactions import REACTION, VOTE
 from tests.make import ok, said
@@ -46,7 +46,7 @@ def test_what_comes_too_late_is_refused(client: TestClient, db: Database, articl
 
     with ThreadPoolExecutor(1) as thread:
         with db.transaction() as session:
-            erase_me(session, Actor("guest", me), forget)
+            erase_me(session, Actor("guest", me), forget_people)
             work = thread.submit(late)
             wait_for(db, work)
         assert work.result().status_code == 401
