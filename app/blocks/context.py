@@ -1,4 +1,4 @@
-"""What the readers of one source share: its anchors and footnotes, what was dropped, and how much there is."""
+"""State of reading one source: its anchors and footnotes, dropped elements, and limits."""
 
 import re
 from collections.abc import Iterator
@@ -11,13 +11,13 @@ from selectolax.lexbor import LexborNode
 from app.text.inputs import scrub_text
 
 MAX_NEAR: Final = 80
-# Every container has the text of what it holds once more.
+# Every container repeats the text of its contents.
 MAX_VOLUME: Final = 5_000_000
-MAX_PARTS: Final = 30_000  # entries, cells, quotes and other containers, each of which is read by itself
+MAX_PARTS: Final = 30_000  # list items, cells, quotes and other containers
 Reason = Literal["unsupported", "address", "data_image"]
 _ANCHOR = re.compile(r"\w[\w:.-]{0,99}")
 _UNSAFE = re.compile(r"[^\w:.-]+")
-# Names that scripts of a page look for on `window` or `document`.
+# Names that scripts of a page may look up on `window` or `document`.
 _RESERVED_NAMES: Final = frozenset(
     "attributes body children cookie defaultview document documentelement domain firstchild form forms frames head "
     "history images implementation innerhtml lastchild links location name nodename nodetype opener origin "
@@ -30,7 +30,7 @@ _NOTES = "footnotes"
 
 @dataclass(frozen=True, slots=True)
 class Dropped:
-    """What a text lost on its way in."""
+    """Elements that were dropped from a text."""
 
     element: str
     count: int
@@ -44,7 +44,7 @@ class _Note(NamedTuple):
 
 
 def make_anchor_name(value: str) -> str | None:
-    """Make a name that is safe as an id and in an address; None if nothing is left of it."""
+    """Make a name that is safe as an id and in a URL; None if nothing is left."""
     name = _UNSAFE.sub("-", scrub_text(value).strip()).lstrip("-:.")[:100]
     if not _ANCHOR.fullmatch(name):
         return None
@@ -56,7 +56,7 @@ def _words(node: LexborNode, name: str) -> list[str]:
 
 
 def has_footnotes(node: LexborNode) -> bool:
-    """Tell whether an element is, or is around, the footnotes of a text as the usual editors and converters write."""
+    """Tell whether an element is or contains the footnotes of a text, as common editors and converters write them."""
     return (
         "data-footnotes" in node.attributes
         or "doc-endnotes" in _words(node, "role")
@@ -66,7 +66,7 @@ def has_footnotes(node: LexborNode) -> bool:
 
 @dataclass
 class Context:
-    """One source being read."""
+    """The state of reading one source."""
 
     anchors: dict[str, str] = field(default_factory=dict)
     notes: dict[str, _Note] = field(default_factory=dict)
@@ -78,7 +78,7 @@ class Context:
 
     @classmethod
     def of(cls, root: LexborNode) -> "Context":
-        """Look for all that can be referred to, before anything is read."""
+        """Find all link targets before anything is read."""
         context = cls()
         taken: set[str] = set()
         for entries in root.css("ol"):
@@ -115,7 +115,7 @@ class Context:
             child = child.next
 
     def claim(self, node: LexborNode) -> Iterator[str]:
-        """Yield the anchors of an element, each once in a text."""
+        """Yield the anchors of an element that were not used before in the text."""
         for raw in (node.attributes.get("id"), node.attributes.get("name") if node.tag == "a" else None):
             name = self.anchors.get(raw or "")
             if name and name not in self.claimed:
@@ -123,7 +123,7 @@ class Context:
                 yield name
 
     def target(self, href: str) -> str:
-        """Give a link the name that its target has here."""
+        """Replace the fragment of a link by the name of its target."""
         if not href.startswith("#"):
             return href
         name = self.anchors.get(href[1:]) or self.anchors.get(unquote(href[1:]))
@@ -136,36 +136,36 @@ class Context:
         return self.notes.get(href[1:]) or self.notes.get(unquote(href[1:]))
 
     def count(self, text: str) -> None:
-        """Count the text of a container; raise ValueError when there is too much of it."""
+        """Count the text of a container; raise ValueError if there is too much."""
         self.volume += len(text)
         if self.volume > MAX_VOLUME:
             raise ValueError("the HTML is nested too deeply")
 
     def count_part(self) -> None:
-        """Count a container; raise ValueError when there are too many of them."""
+        """Count a container; raise ValueError if there are too many."""
         self.parts += 1
         if self.parts > MAX_PARTS:
             raise ValueError(f"the body has more than {MAX_PARTS} entries, cells and other containers")
 
     def drop(self, element: str, near: str, reason: Reason = "unsupported") -> None:
-        """Note what is left out, and where it first stood."""
+        """Record a dropped element, and the place of the first one."""
         count, first = self._dropped.get((element, reason), (0, ""))
         self._dropped[element, reason] = (count + 1, first or near)
 
     def has_dropped(self, element: str) -> bool:
-        """Tell whether such an element has been left out before."""
+        """Tell whether an element of this name was dropped before."""
         return (element, "unsupported") in self._dropped
 
     @property
     def dropped(self) -> tuple[Dropped, ...]:
-        """All that was left out, each kind once."""
+        """The dropped elements, each kind once."""
         return tuple(
             Dropped(element, count, near, reason) for (element, reason), (count, near) in self._dropped.items()
         )
 
 
 def is_back_link(node: LexborNode) -> bool:
-    """Tell whether a link leads from a note back to the text."""
+    """Tell whether a link leads from a footnote back to the text."""
     href = node.attributes.get("href") or ""
     if not href.startswith("#"):
         return False

@@ -1,4 +1,4 @@
-"""The way in: HTML or Markdown becomes blocks, and everything else is rendered from these."""
+"""Converting HTML or Markdown to blocks, and rendering blocks in all forms."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -16,7 +16,7 @@ from app.text.inputs import count_words, drop_controls, make_excerpt
 
 @dataclass(frozen=True, slots=True)
 class Body:
-    """One article's body in all its forms, made from the same blocks."""
+    """The body of an article in all forms, rendered from the same blocks."""
 
     html: str
     markdown: str
@@ -28,21 +28,21 @@ class Body:
 
 
 def body_from_html(source: str, previous: Sequence[Block] = ()) -> Body:
-    """Read HTML into a body; blocks of the previous revision lend their ids to what has not changed.
+    """Read HTML into a body; unchanged blocks keep their ids from the previous revision.
 
-    Raises ValueError when the source is too large or nested too deeply.
+    Raise ValueError if the source is too large or nested too deeply.
     """
     blocks, dropped = read_html(drop_controls(source))
     return body_from_blocks(assign_ids(blocks, previous), dropped)
 
 
 def body_from_markdown(source: str, previous: Sequence[Block] = ()) -> Body:
-    """Read Markdown, with HTML inside it, into a body; otherwise like `from_html`."""
+    """Read Markdown, which may contain HTML, into a body, like `body_from_html`."""
     return body_from_html(markdown_to_html(source), previous)
 
 
 def body_from_blocks(blocks: Sequence[Block], dropped: tuple[Dropped, ...] = ()) -> Body:
-    """Render blocks that already have their ids into a body."""
+    """Render blocks that have ids into a body."""
     text = render_text(blocks)
     return Body(
         html=render_html(blocks),

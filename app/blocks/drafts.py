@@ -1,8 +1,8 @@
-"""Blocks before they have an id, each made in the one form that equal content always has."""
+"""Constructors of blocks without ids, in a canonical form."""
 
 import re
 from collections.abc import Mapping, Sequence
-from typing import Any, Final, TypeVar, cast
+from typing import Final, TypeVar, cast
 
 from app.blocks.flatten import render_text
 from app.blocks.inline import collapse_space, join_inlines, remove_marks
@@ -43,22 +43,22 @@ MAX_CELLS: Final = 20_000
 MAX_LIST_DEPTH: Final = 20
 _LANGUAGE = re.compile(r"[A-Za-z0-9+#._-]{1,40}")
 _MIME = re.compile(r"[a-z]+/[A-Za-z0-9.+-]{1,60}(?:; ?codecs=\"?[\w., -]{1,60}\"?)?")
-T = TypeVar("T", bound=Mapping[str, Any])
+T = TypeVar("T", bound=Mapping[str, object])
 
 
-def with_members(target: T, **members: Any) -> T:
-    """Add the members that have a value: what is not said is absent."""
+def with_members(target: T, **members: object) -> T:
+    """Add the members that are neither None nor False."""
     more = {name: value for name, value in members.items() if value is not None and value is not False}
     return cast(T, {**target, **more}) if more else target
 
 
 def make_empty_text() -> Inline:
-    """Make a text of no characters."""
+    """Make an empty text."""
     return {"text": "", "marks": []}
 
 
 def clean_label(value: str | None) -> str | None:
-    """Make an attribute's text fit for one line; None when nothing is left."""
+    """Collapse the text of an attribute to one line; None if it is empty."""
     return collapse_space(value or "").strip() or None
 
 
@@ -77,7 +77,7 @@ def _is_plain(block: Block) -> bool:
 
 
 def make_content(blocks: Sequence[Block], separator: str = "\n\n") -> Content:
-    """Make what a container holds: one text if it holds plain paragraphs only, else its blocks in their order."""
+    """Make the content of a container: one text if it has only plain paragraphs, else its blocks."""
     if all(_is_plain(block) for block in blocks):
         inline = join_inlines([{"text": block["text"], "marks": block["marks"]} for block in blocks], separator)
         return {"text": inline["text"], "marks": inline["marks"]}
@@ -90,15 +90,15 @@ def make_quote(blocks: Sequence[Block], cite: Inline | None) -> QuoteBlock:
     return cast(QuoteBlock, {"id": "", "type": "quote", **make_content(blocks), "cite": source})
 
 
-def make_nested_list(items: list[ListItem], *, ordered: bool, start: int | None = None, **more: Any) -> NestedList:
-    """Make a list inside another; without `start` it begins, or ends, with 1."""
+def make_nested_list(items: list[ListItem], *, ordered: bool, start: int | None = None, **more: object) -> NestedList:
+    """Make a list inside another; without `start` it begins with 1, or ends with 1 if it is reversed."""
     first = start if start is not None else len(items) if more.get("reversed") else 1
     block: NestedList = {"ordered": ordered, "start": first if ordered else 1, "items": items}
     return with_members(block, **more)
 
 
 def make_list(content: NestedList) -> ListBlock:
-    """Make a list; raise ValueError when lists are nested too deeply."""
+    """Make a list; raise ValueError if lists are nested too deeply."""
     text = "\n".join(_lines(content, 1))
     return cast(ListBlock, {"id": "", "type": "list", "text": text, "marks": [], **content})
 
@@ -115,7 +115,7 @@ def _lines(content: NestedList, depth: int) -> list[str]:
 
 
 def make_item(blocks: Sequence[Block], *, value: int | None = None, checked: bool | None = None) -> ListItem:
-    """Make an entry of a list: its text, and a list below it; anything else, in any other order, as blocks."""
+    """Make a list item: a text with an optional list after it, anything else as blocks."""
     texts = list(blocks)
     below: NestedList | None = None
     if texts and texts[-1]["type"] == "list" and all(_is_plain(block) for block in texts[:-1]):
@@ -159,7 +159,7 @@ def make_gallery(images: Sequence[ImageBlock], caption: Inline | None) -> Galler
 
 
 def clean_mime(value: str | None) -> str | None:
-    """Give a media type as HTML's `type` has it; None if it is none."""
+    """Return a valid media type as in HTML's `type` attribute, or None."""
     value = (value or "").strip()
     return value if _MIME.fullmatch(value) else None
 
@@ -167,7 +167,7 @@ def clean_mime(value: str | None) -> str | None:
 def make_audio(
     files: Sequence[MediaSource], tracks: Sequence[MediaTrack] = (), *, title: str | None = None
 ) -> AudioBlock:
-    """Make a recording without a caption, of the files of which it is the first that a browser can play."""
+    """Make an audio block without a caption; a browser plays the first file that it supports."""
     return {
         "id": "",
         "type": "audio",
@@ -190,7 +190,7 @@ def make_video(
     width: int | None = None,
     height: int | None = None,
 ) -> VideoBlock:
-    """Make a film without a caption; otherwise like `audio`."""
+    """Make a video block without a caption, like `make_audio`."""
     return {
         "id": "",
         "type": "video",
@@ -208,7 +208,7 @@ def make_video(
 
 
 def make_embed(url: str, title: str | None, blocks: Sequence[Block] = ()) -> EmbedBlock:
-    """Make an embed without a caption; a title that only repeats the address is left out."""
+    """Make an embed without a caption; a title that only repeats the URL is left out."""
     title = title if title != url else None
     block: EmbedBlock = {
         "id": "",
@@ -224,20 +224,20 @@ def make_embed(url: str, title: str | None, blocks: Sequence[Block] = ()) -> Emb
 
 
 def make_code(text: str, language: str | None) -> CodeBlock:
-    """Make a block of code; line breaks around it are not part of it."""
+    """Make a code block without line breaks at its ends."""
     valid_language = language if language and _LANGUAGE.fullmatch(language) else None
-    # A stroke (U+0338) at the start would melt into the tag before it when the HTML is normalised.
+    # U+0338 at the start would combine with the tag before it when the HTML is normalised.
     text = scrub_text(text).lstrip("\n\u0338").rstrip("\n")
     return {"id": "", "type": "code", "text": text, "marks": [], "language": valid_language}
 
 
 def make_empty_cell() -> TableCell:
-    """Make a cell that holds nothing."""
+    """Make an empty cell."""
     return {"text": "", "marks": []}
 
 
 def make_table(rows: Sequence[Sequence[TableCell]], *, header: bool, caption: Inline | None) -> TableBlock:
-    """Make a table, short rows filled up; raise ValueError when it has too many cells."""
+    """Make a table, filling short rows; raise ValueError if it has too many cells."""
     columns = max(len(row) for row in rows)
     if columns > MAX_COLUMNS or columns * len(rows) > MAX_CELLS:
         raise ValueError(f"a table has more than {MAX_COLUMNS} columns or {MAX_CELLS} cells")
@@ -260,13 +260,13 @@ def make_divider() -> DividerBlock:
 
 
 def make_definitions(items: Sequence[Definition]) -> DefinitionsBlock:
-    """Make a list of definitions."""
+    """Make a definition list."""
     lines = [part["text"] for item in items for part in (*item["terms"], *item["meanings"]) if part["text"]]
     return {"id": "", "type": "definitions", "text": "\n".join(lines), "marks": [], "items": list(items)}
 
 
 def make_details(summary: Inline, blocks: Sequence[Block], *, opened: bool = False) -> DetailsBlock:
-    """Make text that opens by its summary."""
+    """Make a details block."""
     text = "\n\n".join(filter(None, [summary["text"], render_text(blocks)]))
     return {
         "id": "",
@@ -280,7 +280,7 @@ def make_details(summary: Inline, blocks: Sequence[Block], *, opened: bool = Fal
 
 
 def make_box(kind: str | None, blocks: Sequence[Block]) -> BoxBlock:
-    """Make a box beside the text."""
+    """Make a box."""
     return {
         "id": "",
         "type": "box",
@@ -298,12 +298,12 @@ def make_footnotes(notes: Sequence[Note]) -> FootnotesBlock:
 
 
 def footnote_label(number: int) -> str:
-    """Write what stands in a text where it refers to a note."""
+    """Return the text of a reference to a footnote."""
     return f"[{number}]"
 
 
 def add_caption(block: Block, caption: Inline) -> Block | None:
-    """Give the block with the caption put where its kind keeps one; None if it has no such place, or it is taken."""
+    """Return the block with a caption; None if its type has none, or if it already has one."""
     if block["type"] in {"image", "embed", "audio", "video"} and not block["text"]:
         return cast(Block, {**block, "text": caption["text"], "marks": caption["marks"]})
     if (block["type"] == "table" or block["type"] == "gallery") and block["caption"] is None:

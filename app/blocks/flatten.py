@@ -1,4 +1,4 @@
-"""Blocks as plain text, and which blocks stand inside of which."""
+"""Plain text of blocks, and traversal of nested blocks."""
 
 from collections.abc import Iterable, Iterator
 from typing import Final, NamedTuple
@@ -10,7 +10,7 @@ SEPARATOR: Final = "\n\n"
 
 
 class BlockSpan(NamedTuple):
-    """Where the text of a block stands in the plain text of its body, in code points."""
+    """The range of a block in the plain text of its body, in code points."""
 
     id: str
     start: int
@@ -35,7 +35,7 @@ def render_text(blocks: Iterable[Block]) -> str:
 
 
 def map_blocks(blocks: Iterable[Block]) -> list[BlockSpan]:
-    """Tell where the text of each block stands in `render_text`; blocks without text are left out."""
+    """Return the range of each block in the text of `render_text`; blocks without text are left out."""
     spans: list[BlockSpan] = []
     position = 0
     for block in blocks:
@@ -49,7 +49,7 @@ def map_blocks(blocks: Iterable[Block]) -> list[BlockSpan]:
 
 
 def running_text_of(blocks: Iterable[Block]) -> str:
-    """Give the running text of blocks, without references to notes and signs of pictures: what an excerpt is of."""
+    """Return the running text of blocks for excerpts, without footnote references and inline pictures."""
     return " ".join(_spoken(block) for block in blocks if block["type"] in {"paragraph", "quote", "list"})
 
 
@@ -64,12 +64,12 @@ def _spoken(block: Inline) -> str:
 
 
 def is_attribution(content: Inline) -> bool:
-    """Tell whether a paragraph of a quotation is marked from end to end as its source."""
+    """Tell whether a whole paragraph of a quotation is marked as its source."""
     return any(m["type"] == "cite" and m["end"] - m["start"] == len(content["text"]) for m in content["marks"])
 
 
 def iter_inner_lists(block: Block) -> Iterator[list[Block]]:
-    """Yield the lists of blocks that stand directly in a block, in their order."""
+    """Yield the lists of blocks that are direct children of a block, in order."""
     if block["type"] in {"details", "box", "quote", "embed"} and "blocks" in block:
         yield block["blocks"]
     elif block["type"] == "list":

@@ -1,4 +1,4 @@
-"""HTML tables as rows of cells: what a cell spans becomes empty cells, so that every column keeps its place."""
+"""Reading HTML tables into rows of cells; spanned cells become empty cells, so that all rows have the same columns."""
 
 import re
 from collections.abc import Callable, Iterator, Sequence
@@ -17,7 +17,7 @@ _SIDES: Final = frozenset({"left", "center", "right"})
 def read_table(
     node: LexborNode, read: Callable[[LexborNode], Content], read_caption: Callable[[LexborNode], Inline]
 ) -> TableBlock | None:
-    """Read a table whose cells `read` understands; None when it is only a box around other content."""
+    """Read a table, its cells with `read`; None if it is only a layout box around other content."""
     rows = [(group, row) for group, row in _rows(node) if row]
     captions = [part for part in _parts(node) if part.tag == "caption"]
     cells = [cell for _, row in rows for cell in row]
@@ -57,7 +57,7 @@ def _parts(node: LexborNode) -> Iterator[LexborNode]:
 
 
 class _Group(NamedTuple):
-    """One `thead`, `tbody` or `tfoot`: no cell spans rows of two of them."""
+    """A `thead`, `tbody` or `tfoot`; no cell spans rows of two groups."""
 
     tag: str
     serial: int
@@ -71,14 +71,14 @@ def _rows(table: LexborNode) -> Iterator[tuple[_Group, list[LexborNode]]]:
 
 
 def _span(cell: LexborNode, name: str, limit: int) -> int:
-    """How many columns or rows a cell takes, of those that are left; 0 means all of them."""
+    """Return the number of columns or rows that a cell spans, at most `limit`; 0 means all."""
     value = cell.attributes.get(name) or ""
     span = int(value) if value.isascii() and value.isdigit() and len(value) < 6 else 1
     return max(1, min(span or limit, limit))
 
 
 def _width(rows: list[list[LexborNode]]) -> int:
-    """The number of columns; a single cell that spans more than any other row has, as headlines do, makes none."""
+    """Return the number of columns; a row of a single cell does not add columns, whatever it spans."""
     widths = [sum(_span(cell, "colspan", drafts.MAX_COLUMNS) for cell in row) for row in rows if len(row) > 1]
     return min(max(widths, default=1), max(drafts.MAX_COLUMNS, max(len(row) for row in rows)))
 
@@ -108,7 +108,7 @@ def _grid(
             for offset in range(across):
                 taken[column + offset] = down - 1
         for column in range(len(line), max(taken, default=-1) + 1):
-            if taken.get(column, 0) > 0:  # what reaches down from a row above
+            if taken.get(column, 0) > 0:  # a cell of a row above spans this row
                 taken[column] -= 1
                 line.extend(drafts.make_empty_cell() for _ in range(column + 1 - len(line)))
         grid.append(line)
@@ -136,7 +136,7 @@ def iter_shown_cells(rows: Sequence[Sequence[TableCell]]) -> Iterator[list[Table
 
 
 def count_head_rows(rows: Sequence[Sequence[TableCell]]) -> int:
-    """How many rows the head has: the first, and those into which its cells reach."""
+    """Count the header rows: the first, and those that its cells span."""
     end = 1
     index = 0
     while index < end:

@@ -1,4 +1,4 @@
-"""Ids of blocks that outlive editing: what stays the same or nearly so from one revision to the next keeps its id."""
+"""Stable ids of blocks: a block that is unchanged or similar keeps its id in the next revision."""
 
 import json
 from collections import defaultdict, deque
@@ -20,7 +20,7 @@ _MAX_COMPARED: Final = 1000
 
 
 def assign_ids(blocks: Sequence[Block], previous: Sequence[Block] = ()) -> list[Block]:
-    """Give every block an id: that of its counterpart in the previous revision, or a new one made from its content."""
+    """Give every block an id: that of its counterpart in the previous revision, or one derived from its content."""
     named = [block.copy() for block in blocks]
     _assign_all(named, previous, {block["id"] for block in _iter_blocks(previous)}, defaultdict(count))
     return named
@@ -36,7 +36,7 @@ def _iter_blocks(blocks: Sequence[Block]) -> Iterator[Block]:
 def _assign_all(
     blocks: Sequence[Block], previous: Sequence[Block], used: set[str], salts: defaultdict[str, Iterator[int]]
 ) -> None:
-    """Name the blocks of one container, then those inside of each after those of its counterpart."""
+    """Give ids to the blocks of one container, then to the blocks inside each."""
     keys = [_key(block) for block in blocks]
     matched = _matches(blocks, keys, previous, [_key(block) for block in previous])
     for index, block in enumerate(blocks):
@@ -68,7 +68,7 @@ def _make_id(key: str, salt: int) -> str:
 def _matches(
     blocks: Sequence[Block], keys: list[str], previous: Sequence[Block], previous_keys: list[str]
 ) -> dict[int, int]:
-    """Pair the positions of new blocks with those of old ones: unchanged in order, then moved, then similar."""
+    """Match new blocks to old ones by position: unchanged in order, then moved, then similar."""
     pairs: dict[int, int] = {}
     for change in LCSseq.opcodes(previous_keys, keys):
         if change.tag == "equal":

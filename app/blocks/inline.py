@@ -1,4 +1,4 @@
-"""Text with marks: built from runs of differently marked text, cut into paragraphs, and nested again for output."""
+"""Text with marks: building it from runs, splitting it into paragraphs, and nesting marks for output."""
 
 import heapq
 import re
@@ -10,18 +10,18 @@ from typing import Final, NamedTuple, cast, get_args
 from app.blocks.schemas import Direction, Inline, Mark, MarkType
 from app.text.inputs import scrub_text, to_nfc
 
-# Outermost first, where marks cover the same text.
+# The nesting of marks that cover the same text, outermost first.
 _ORDER: Final = {kind: rank for rank, kind in enumerate(get_args(MarkType))}
 _HTML_SPACE = re.compile("[\t\n\f ]+")
-# U+0338 would melt into the angle bracket before it when the markup around the text is normalised.
+# U+0338 would combine with the angle bracket before it when the markup is normalised.
 _LOOSE_STROKE = re.compile("(^|\\s)\u0338+")
 _EXTRAS: Final = ("src", "width", "height", "note", "anchor", "lang", "dir")
-NO_ALT: Final = "\ufffc"  # what Unicode has to stand for an object in text
+NO_ALT: Final = "\ufffc"  # OBJECT REPLACEMENT CHARACTER
 _EDIT = re.compile("[ \n]*\n[ \n]*| {2,}")
 
 
 class Style(NamedTuple):
-    """What a mark says, apart from where."""
+    """A mark without its range."""
 
     type: MarkType
     href: str | None = None
@@ -36,21 +36,21 @@ class Style(NamedTuple):
 
 
 class Run(NamedTuple):
-    """Text under the same styles; a line feed is a line break, two are a paragraph's end."""
+    """Text with the same styles; a line feed is a line break, two end a paragraph."""
 
     text: str
     styles: tuple[Style, ...] = ()
 
 
 class Element(NamedTuple):
-    """A mark and what it encloses, after overlaps have been cut apart."""
+    """A mark and its content, after overlapping marks have been split."""
 
     mark: Mark
     children: "list[Element | str]"
 
 
 def add_style(styles: tuple[Style, ...], style: Style) -> tuple[Style, ...]:
-    """Add a style; an inner link or abbreviation replaces the outer one, and no other but anchors can be doubled."""
+    """Add a style; an inner link or abbreviation replaces the outer one; only anchors may be repeated."""
     if style.type == "anchor":
         return (*styles, style)
     return (*(known for known in styles if known.type != style.type), style)
@@ -59,7 +59,7 @@ def add_style(styles: tuple[Style, ...], style: Style) -> tuple[Style, ...]:
 def make_picture_run(
     alt: str, src: str, title: str | None, size: tuple[int | None, int | None], styles: tuple[Style, ...]
 ) -> Run:
-    """Make the run of a picture that stands in a text: its alternative text under a style that nothing divides."""
+    """Make the run of an inline picture: its alternative text with an indivisible style."""
     while alt and unicodedata.combining(alt[0]):
         alt = alt[1:].lstrip()
     style = Style("image", title=title, src=src, width=size[0], height=size[1])
@@ -67,17 +67,17 @@ def make_picture_run(
 
 
 def find_picture_style(run: Run) -> Style | None:
-    """Give the style of a run that is a picture."""
+    """Return the style of a run that is a picture, or None."""
     return next((style for style in run.styles if style.type == "image"), None)
 
 
 def collapse_space(text: str) -> str:
-    """Turn line ends, tabs and repeated spaces of source text into single spaces, as HTML does."""
+    """Collapse line ends, tabs and repeated spaces to single spaces, as HTML does."""
     return _HTML_SPACE.sub(" ", _LOOSE_STROKE.sub(r"\1", scrub_text(text)))
 
 
 def _normalise_runs(runs: Iterable[Run]) -> list[Run]:
-    """Normalise to NFC across runs: what would combine with the end of a run moves into it."""
+    """Normalise to NFC across runs: combining characters move into the run before them."""
     done: list[tuple[list[str], tuple[Style, ...]]] = []
     last = ""
     for text, styles in runs:
@@ -110,7 +110,7 @@ def _replacement(match: re.Match[str]) -> str:
 
 
 def _tidy_runs(runs: Sequence[Run]) -> tuple[str, list[tuple[int, int, Style]]]:
-    """Join runs, reduce spaces and line breaks, and give each style's stretches in the resulting text."""
+    """Join runs, collapse spaces and line breaks, and return the ranges of each style in the resulting text."""
     whole = "".join(run.text for run in runs)
     parts: list[str] = []
     edits: list[tuple[int, int, int]] = []
@@ -162,7 +162,7 @@ def _trim(text: str, start: int, end: int) -> tuple[int, int]:
 
 
 def _trim_mark(text: str, start: int, end: int, floor: int) -> tuple[int, int]:
-    """Leave out spaces at the ends of a mark, and what combines with a letter or space before it."""
+    """Trim spaces at the ends of a mark, and characters that combine with the one before it."""
     start, end = _trim(text, start, end)
     while floor < start < end and (
         (unicodedata.combining(text[start]) and text[start - 1] != "\n") or text[start].isspace()
@@ -178,7 +178,7 @@ def _make_mark(style: Style, start: int, end: int) -> Mark:
 
 
 def style_of(mark: Mark) -> Style:
-    """Tell what a mark says, apart from where."""
+    """Return a mark without its range."""
     return Style(
         mark["type"],
         mark["href"],
@@ -198,7 +198,7 @@ def _key(mark: Mark) -> tuple[int, int, int]:
 
 
 def build_paragraphs(runs: Iterable[Run]) -> list[Inline]:
-    """Build the paragraphs of runs in canonical form: NFC, single spaces, trimmed, marks merged, trimmed and sorted."""
+    """Build paragraphs of runs in canonical form: NFC, single spaces, trimmed; marks merged, trimmed and sorted."""
     text, spans = _tidy_runs(_normalise_runs(runs))
     merged = sorted(_merge_spans(spans), key=lambda span: span[0])
     done: list[Inline] = []
@@ -223,7 +223,7 @@ def build_paragraphs(runs: Iterable[Run]) -> list[Inline]:
 
 
 def join_inlines(inlines: Sequence[Inline], separator: str = "\n\n") -> Inline:
-    """Put paragraphs or lines into one text, with their marks moved along."""
+    """Join paragraphs or lines into one text, shifting their marks."""
     marks: list[Mark] = []
     offset = 0
     for inline in inlines:
@@ -233,17 +233,17 @@ def join_inlines(inlines: Sequence[Inline], separator: str = "\n\n") -> Inline:
 
 
 def split_paragraphs(inline: Inline) -> list[Inline]:
-    """Take a text apart into its paragraphs: the reverse of `joined`."""
+    """Split a text into its paragraphs, the reverse of `join_inlines`."""
     return build_paragraphs(runs_of(inline))
 
 
 def remove_marks(inline: Inline, kind: MarkType) -> Inline:
-    """Take all marks of one kind away."""
+    """Remove all marks of a type."""
     return {"text": inline["text"], "marks": [mark for mark in inline["marks"] if mark["type"] != kind]}
 
 
 def runs_of(inline: Inline, outer: tuple[Style, ...] = ()) -> list[Run]:
-    """Give the runs that a text with marks is made of, each under the `outer` styles as well."""
+    """Return the runs of a text with marks, each with the `outer` styles added."""
     text, marks = inline["text"], inline["marks"]
     edges = sorted({0, len(text), *(m["start"] for m in marks), *(m["end"] for m in marks)})
     waiting = sorted(marks, key=_key, reverse=True)
@@ -261,7 +261,7 @@ def runs_of(inline: Inline, outer: tuple[Style, ...] = ()) -> list[Run]:
 
 
 def nest_marks(inline: Inline) -> list[Element | str]:
-    """Arrange a text and its marks as a tree: what only overlaps is cut where the outer mark ends."""
+    """Arrange a text and its marks as a tree; overlapping marks are split where the outer one ends."""
     return _nest(inline["text"], 0, len(inline["text"]), inline["marks"])
 
 

@@ -1,9 +1,9 @@
-"""Markdown as HTML: CommonMark with tables, strikethrough, notes, definitions, tasks and links of bare addresses."""
+"""Markdown to HTML: CommonMark with tables, strikethrough, footnotes, definition lists, tasks and autolinks."""
 
 import re
 from collections.abc import Iterator, Sequence
 from html import escape
-from typing import Any, Final
+from typing import Final, TypedDict
 
 from markdown_it import MarkdownIt
 from markdown_it.rules_core import StateCore
@@ -17,17 +17,17 @@ from app.text.html import MAX_LENGTH
 from app.text.inputs import drop_controls
 
 MAX_NESTING: Final = 60
-# Every bracket may begin a link, and is looked at again from every other.
+# The parser's time is quadratic in the number of brackets, each of which may begin a link.
 MAX_BRACKETS: Final = 10_000
 MAX_LINES: Final = 30_000
-MAX_MARKS: Final = 100_000  # signs that may begin or end a mark, a link or a tag
+MAX_MARKS: Final = 100_000  # characters that may delimit a mark, a link or a tag
 _MARK = re.compile(r"[&<*_`\[\]\\~|^:]")
 _TASK = re.compile(r"\[([ xX])\](?:\s+|$)")
 _HEADING_ID = re.compile(r"[ \t]*\{#([^\s{}]{1,100})\}[ \t]*$")
 
 
 class _Markdown(MarkdownIt):
-    """The parser; addresses are checked later, with those of HTML."""
+    """Return the parser; URLs are checked later, with those of HTML."""
 
     def __init__(self) -> None:
         super().__init__("commonmark", {"html": True, "maxNesting": MAX_NESTING})
@@ -51,7 +51,7 @@ def _html(content: str) -> Token:
 
 
 def _note_id(label: str | None, number: int) -> str:
-    """The id of a note: labels that are numbers get a letter before them."""
+    """Return the id of a footnote; a numeric label gets the prefix `fn`."""
     name = make_anchor_name(label) if label is not None else f"inline-{number + 1}"
     return f"fn{name}" if name and name.isdigit() else name or f"fn-{number + 1}"
 
@@ -63,10 +63,17 @@ def _children(tokens: Sequence[Token]) -> Iterator[Token]:
             yield from _children(token.children)
 
 
+class _Footnote(TypedDict, total=False):
+    """A footnote of the parser: one with a label, or an inline one with its content."""
+
+    label: str
+    content: str
+    tokens: list[Token]
+
+
 def _move_notes(state: StateCore) -> None:
-    """Gather the notes at the end, those first to which the text refers, in its order; none is left out."""
-    data: dict[str, Any] = state.env.get("footnotes", {})
-    listed: dict[int, dict[str, Any]] = data.get("list", {})
+    """Move the footnotes to the end: those that the text refers to in its order, then the others."""
+    listed: dict[int, _Footnote] = state.env.get("footnotes", {}).get("list", {})
     outside: list[Token] = []
     written: dict[str, list[Token]] = {}
     open_labels: list[str] = []
@@ -93,14 +100,14 @@ def _move_notes(state: StateCore) -> None:
     state.tokens = outside
 
 
-def _tokens_of(note: dict[str, Any], written: dict[str, list[Token]]) -> list[Token]:
+def _tokens_of(note: _Footnote, written: dict[str, list[Token]]) -> list[Token]:
     if "label" in note:
         return written.pop(note["label"], [])
     return [Token("inline", "", 0, content=note["content"], children=note["tokens"], block=True)]
 
 
 def _mark_tasks(state: StateCore) -> None:
-    """Put a box for `[ ]` and `[x]` at the beginning of an entry of a list."""
+    """Replace `[ ]` and `[x]` at the beginning of a list item by a checkbox."""
     for entry, paragraph, inline in zip(state.tokens, state.tokens[1:], state.tokens[2:], strict=False):
         if (entry.type, paragraph.type, inline.type) != ("list_item_open", "paragraph_open", "inline"):
             continue
@@ -114,7 +121,7 @@ def _mark_tasks(state: StateCore) -> None:
 
 
 def _name_headings(state: StateCore) -> None:
-    """Read `{#name}` at the end of a heading as its id."""
+    """Parse `{#name}` at the end of a heading as its id."""
     for heading, inline in zip(state.tokens, state.tokens[1:], strict=False):
         last = inline.children[-1] if heading.type == "heading_open" and inline.children else None
         if last is not None and last.type == "text" and (match := _HEADING_ID.search(last.content)):
@@ -126,7 +133,7 @@ _MARKDOWN: Final = _Markdown()
 
 
 def markdown_to_html(source: str) -> str:
-    """Render Markdown, with HTML inside it, as HTML that has still to be read; ValueError beyond the bounds."""
+    """Render Markdown, which may contain HTML, as HTML that is not sanitised; raise ValueError beyond the limits."""
     if len(source) > MAX_LENGTH["article"]:
         raise ValueError(f"the Markdown is longer than {MAX_LENGTH['article']} characters")
     if source.count("[") > MAX_BRACKETS:
@@ -135,7 +142,7 @@ def markdown_to_html(source: str) -> str:
         raise ValueError(f"the Markdown has more than {MAX_LINES} lines")
     if len(_MARK.findall(source)) > MAX_MARKS:
         raise ValueError(f"the Markdown has more than {MAX_MARKS} signs of emphasis, code, links, tags and tables")
-    env: dict[str, Any] = {}
+    env: dict[str, object] = {}
     tokens = _MARKDOWN.parse(drop_controls(source), env)
     if any(token.level >= MAX_NESTING - 2 for token in tokens):
         raise ValueError("the Markdown is nested too deeply")

@@ -1,4 +1,4 @@
-"""What the elements of a parsed source say of themselves."""
+"""Attributes of parsed HTML elements."""
 
 import re
 from collections.abc import Iterator
@@ -13,7 +13,7 @@ _LANGUAGE_TAG = re.compile(r"[A-Za-z]{2,8}(?:-[A-Za-z0-9]{1,8})*")
 
 
 class LanguageSetting(NamedTuple):
-    """The language and direction that an element sets."""
+    """The language and direction of an element."""
 
     lang: str | None
     dir: Direction | None
@@ -28,18 +28,18 @@ def iter_children(node: LexborNode) -> Iterator[LexborNode]:
 
 
 def find_attribute(node: LexborNode, name: str) -> str | None:
-    """Give an attribute as it was written."""
+    """Return an attribute unchanged."""
     return node.attributes.get(name)
 
 
 def parse_number(value: str | None, limit: int) -> int | None:
-    """Read a whole number at the beginning of an attribute, at most `limit`."""
+    """Parse a whole number at the beginning of an attribute, at most `limit`."""
     match = re.match(r"\s*([0-9]{1,9})(?![0-9])", value or "")
     return min(int(match[1]), limit) if match else None
 
 
 def read_language(node: LexborNode) -> LanguageSetting:
-    """Give the language and direction that an element sets, where they are valid."""
+    """Return the language and direction of an element, if valid."""
     lang, direction = find_attribute(node, "lang") or "", (find_attribute(node, "dir") or "").lower()
     return LanguageSetting(
         lang if _LANGUAGE_TAG.fullmatch(lang) else None,
@@ -48,14 +48,14 @@ def read_language(node: LexborNode) -> LanguageSetting:
 
 
 def find_only_link(node: LexborNode) -> LexborNode | None:
-    """The link that is all there is in an element, brackets around it aside."""
+    """Return the link that is the only content of an element, apart from brackets around it."""
     links = [child for child in iter_children(node) if child.is_element_node]
     around = "".join(child.text_content or "" for child in iter_children(node) if child.is_text_node)
     return links[0] if len(links) == 1 and links[0].tag == "a" and not around.strip(" \n\t[]()") else None
 
 
 def iter_definition_parts(node: LexborNode) -> Iterator[LexborNode]:
-    """Yield the children of a list of definitions, groups opened."""
+    """Yield the children of a definition list, including those of groups."""
     for child in iter_children(node):
         if child.tag == "div":
             yield from iter_definition_parts(child)
@@ -64,7 +64,7 @@ def iter_definition_parts(node: LexborNode) -> Iterator[LexborNode]:
 
 
 def read_task_state(node: LexborNode) -> bool | None:
-    """Whether the task of an entry is done; None if it is no task."""
+    """Return whether the task of a list item is done; None if it is no task."""
     child = node.first_child if node.tag == "li" else None
     while child is not None:
         if child.is_element_node and child.tag in {"p", "label"}:
@@ -80,7 +80,7 @@ def read_task_state(node: LexborNode) -> bool | None:
 
 
 def is_task_box(node: LexborNode) -> bool:
-    """Whether an element is the box of a task, which its entry tells of."""
+    """Tell whether an element is the checkbox of a task."""
     above = node.parent
     while above is not None and above.tag in {"p", "label"}:
         above = above.parent
@@ -99,6 +99,6 @@ def iter_raw_text(node: LexborNode) -> Iterator[str]:
 
 
 def has_ruby_parentheses(node: LexborNode) -> bool:
-    """Return whether the parentheses around a ruby annotation are written out (HTML §4.5.12)."""
+    """Tell whether a ruby annotation has explicit parentheses (HTML §4.5.12)."""
     parent = node.parent
     return parent is not None and any(child.tag == "rp" for child in iter_children(parent))

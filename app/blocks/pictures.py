@@ -1,4 +1,4 @@
-"""Pictures: which stand in a text, which by themselves, and which make a gallery."""
+"""Pictures: inline, as blocks, and in galleries."""
 
 import re
 from collections.abc import Iterable, Iterator, Sequence
@@ -8,21 +8,21 @@ from app.blocks import drafts
 from app.blocks.inline import NO_ALT, Run, Style, find_picture_style
 from app.blocks.schemas import Block, ImageBlock
 
-# Larger pictures stand by themselves, wherever in a paragraph their tag is.
+# Larger pictures become blocks, wherever in a paragraph they are.
 MAX_INLINE_HEIGHT: Final = 100
 MAX_INLINE_WIDTH: Final = 200
 _LINE_ENDS = re.compile("(\n+)")
 
 
 def is_small(style: Style) -> bool:
-    """Tell whether a picture may stand in a line of text, by the size that its tag gives."""
+    """Tell whether a picture may be inline, by the size in its tag."""
     if style.height is not None:
         return style.height <= MAX_INLINE_HEIGHT
     return style.width is None or style.width <= MAX_INLINE_WIDTH
 
 
 def make_picture_block(run: Run, style: Style) -> Block:
-    """Make a block of a picture that was read as part of a text."""
+    """Make a block from a picture that was read as part of a text."""
     link = next((other.href for other in run.styles if other.type == "link"), None)
     anchor = next((other.anchor for other in run.styles if other.type == "anchor"), None)
     alt = "" if run.text == NO_ALT else run.text
@@ -33,7 +33,7 @@ def make_picture_block(run: Run, style: Style) -> Block:
 
 
 def split_at_line_ends(runs: Iterable[Run]) -> Iterator[Run]:
-    """Part runs at line ends; each of these comes as a run of its own."""
+    """Split runs at line ends; each line end becomes a run of its own."""
     for run in runs:
         if find_picture_style(run):
             yield run
@@ -42,7 +42,7 @@ def split_at_line_ends(runs: Iterable[Run]) -> Iterator[Run]:
 
 
 def find_lone_pictures(blocks: Sequence[Block]) -> list[ImageBlock] | None:
-    """The pictures of a figure that has nothing else, as galleries are written: bare, in figures or in a list."""
+    """Return the pictures of a figure that contains only pictures, bare, in figures or in a list: a gallery."""
     pictures: list[ImageBlock] = []
     for block in blocks:
         if block["type"] == "image":

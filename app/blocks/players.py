@@ -1,4 +1,4 @@
-"""Players, frames and posts of other sites: which address stands for them, and what they play."""
+"""Reading players, frames and posts of other sites as embeds or media blocks."""
 
 import re
 from collections.abc import Iterator
@@ -16,7 +16,7 @@ RECORDINGS: Final = frozenset({"audio", "video"})
 MAX_SIZE: Final = 100_000
 _TRACKS: Final = frozenset({"subtitles", "captions", "descriptions", "chapters", "metadata"})
 _ADDRESS = re.compile(r"\s*(https?://\S+)\s*")
-# The class by which the script of a site finds its posts, and the attribute that holds the address of one.
+# The class by which the script of a site finds its posts, and the attribute with the URL of a post.
 _POSTS: Final = {
     "twitter-tweet": "cite",
     "twitter-video": "cite",
@@ -37,7 +37,7 @@ def _parts(node: LexborNode, tag: str) -> Iterator[LexborNode]:
 
 
 def read_player(node: LexborNode) -> Block | None:
-    """Read a frame or player; None if nothing says what it shows."""
+    """Read a frame or player; None if it has no usable URL."""
     if node.tag in RECORDINGS:
         return _recording(node)
     addresses = [find_attribute(node, name) for name in ("src", "data-src", "data")]
@@ -89,7 +89,7 @@ def _track(node: LexborNode) -> MediaTrack | None:
 
 
 def find_post_url(node: LexborNode, tag: str) -> str | None:
-    """Give the address of the post of another site that an element shows once that site's script has run."""
+    """Return the URL of the post of another site that the site's script would show in an element."""
     if tag not in {"blockquote", "div"}:
         return None
     names = (find_attribute(node, "class") or "").split()
@@ -105,7 +105,7 @@ def find_post_url(node: LexborNode, tag: str) -> str | None:
 
 
 def find_wrapped_url(node: LexborNode) -> str | None:
-    """Give the address that stands in the figure of an embed as the WordPress block editor writes it."""
+    """Return the URL of an embed figure as the WordPress block editor writes it."""
     wrapper = node.css_first(".wp-block-embed__wrapper")
     address = _ADDRESS.fullmatch(wrapper.text()) if wrapper is not None else None
     return normalise_embed_url(address[1]) if address else None

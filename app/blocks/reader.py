@@ -1,4 +1,4 @@
-"""HTML as the world writes it, read into blocks: unknown wrappers are opened, and no visible word is lost."""
+"""Reading real-world HTML into blocks: unknown wrappers are unwrapped, and no visible word is lost."""
 
 import re
 from itertools import groupby
@@ -40,12 +40,12 @@ from app.blocks.urls import find_embeddable_url, is_data_url, normalise_embed_ur
 from app.text.html import BLOCK_TAGS, DROPPED_TAGS, parse_html
 
 MAX_DEPTH: Final = 150
-# Containers of text (quotes, list entries, cells) are read again by what holds them: their depth multiplies the cost.
+# Containers of text (quotes, list items, cells) are read again by their parents: their depth multiplies the cost.
 MAX_LEVEL: Final = 24
 MAX_BLOCKS: Final = 10_000
 MAX_SIZE: Final = 100_000
 _UNWRAPPED: Final = frozenset("blink button dialog fieldset form marquee meter output progress".split())
-"""Elements that do something which a text cannot: their words stay, and they are named among what was dropped."""
+"""Interactive elements: their text is kept, and they are reported as dropped."""
 _STYLES: Final[dict[str, MarkType]] = {
     "b": "strong", "strong": "strong", "em": "emphasis", "i": "emphasis", "dfn": "emphasis", "var": "emphasis",
     "u": "underline", "s": "strike", "strike": "strike", "del": "strike", "ins": "insertion", "mark": "highlight",
@@ -53,7 +53,7 @@ _STYLES: Final[dict[str, MarkType]] = {
     "tt": "code", "cite": "cite", "q": "quotation",
 }  # fmt: skip
 _LISTS: Final = frozenset({"ul", "ol", "menu", "dir"})
-# What is never shown, or repeats what is shown, is no loss.
+# Elements that are never visible, or repeat visible text, are not reported.
 _SILENT: Final = frozenset({"head", "meta", "noembed", "noframes", "noscript", "template", "title"})
 _CODE_CLASS = re.compile(r"(?:^|[\s_])(?:language|lang|brush|highlight-source)[-:]\s*([\w+#.-]+)")
 _KIND = re.compile(r"[A-Za-z][\w-]{0,39}", re.ASCII)
@@ -62,14 +62,14 @@ Styles = tuple[Style, ...]
 
 
 class Converted(NamedTuple):
-    """Blocks without ids, and what of the source they do not hold."""
+    """Blocks without ids, and the dropped elements."""
 
     blocks: list[Block]
     dropped: tuple[Dropped, ...]
 
 
 def read_html(source: str) -> Converted:
-    """Read HTML into blocks without ids; raise ValueError when it is too large or nested too deeply."""
+    """Read HTML into blocks without ids; raise ValueError if it is too large or nested too deeply."""
     root = parse_html(source)
     reader = _Reader(Context.of(root), 0, 0)
     reader.flow(root, ())
@@ -80,7 +80,7 @@ def read_html(source: str) -> Converted:
 
 
 class _Reader:
-    """Collects the blocks of one container; its paragraphs are cut wherever a block begins or ends."""
+    """Collects the blocks of one container; a block ends the paragraph before it."""
 
     def __init__(self, context: Context, level: int, depth: int, *, is_text: bool = False, in_note: bool = False):
         if level > MAX_LEVEL:
@@ -89,11 +89,11 @@ class _Reader:
         self.context = context
         self.level = level
         self.depth = depth
-        self.is_text = is_text  # it becomes a text without blocks
+        self.is_text = is_text  # whether the container may have only text
         self.in_note = in_note
         self.blocks: list[Block] = []
         self.runs: list[Run] = []
-        self.anchors: list[str] = []  # of what comes next
+        self.anchors: list[str] = []  # of the next block or run
         self.said = LanguageSetting(None, None)
 
     def finish(self) -> list[Block]:
@@ -125,7 +125,7 @@ class _Reader:
         return styles
 
     def _cut(self) -> None:
-        """End the paragraph: pictures that stand on a line of their own leave it."""
+        """End the paragraph; pictures on lines of their own become blocks."""
         runs, self.runs = self.runs, []
         if not runs:
             return
@@ -157,7 +157,7 @@ class _Reader:
             self._keep(block)
 
     def _address(self, content: Inline) -> Block:
-        """What an address on a line of its own becomes: what it leads to, else a link."""
+        """Return the block of a line that is a URL: an embed if possible, else a paragraph with a link."""
         text, marks = content["text"], content["marks"]
         links = [mark for mark in marks if mark["type"] == "link"]
         if len(links) == len(marks) <= 1 and all(sanitise_url(text) == mark["href"] for mark in links):
@@ -202,7 +202,7 @@ class _Reader:
         return content
 
     def _inline(self, node: LexborNode, styles: Styles, others: list[Block], separator: str = "\n") -> Inline:
-        """Read what has no place for blocks: paragraphs become lines, and `others` takes the rest."""
+        """Read content that cannot have blocks: paragraphs become lines, other blocks are passed to `others`."""
         spoken = read_language(node)
         if spoken.lang or spoken.dir:
             styles = add_style(styles, Style("span", lang=spoken.lang, dir=spoken.dir))
@@ -219,7 +219,7 @@ class _Reader:
         return join_inlines(texts, separator)
 
     def _near(self, after: str = "") -> str:
-        """A few of the words before this place, or after it where there are none."""
+        """Return a few words before this place, or after it if there are none."""
         words = ""
         for run in reversed(self.runs[-20:]):
             words = run.text + words
@@ -258,7 +258,7 @@ class _Reader:
             self._phrase(node, tag, self._spoken(node, tag, styles))
 
     def _spoken(self, node: LexborNode, tag: str, styles: Styles) -> Styles:
-        """Add the language and direction of a phrase."""
+        """Add the language and direction of an inline element."""
         lang, direction = read_language(node)
         if tag == "bdo" and direction in {"ltr", "rtl"}:
             styles, direction = add_style(styles, Style("override", dir=direction)), None
@@ -382,7 +382,7 @@ class _Reader:
         self._add(block)
 
     def _post(self, node: LexborNode, styles: Styles) -> list[Block]:
-        """What a post of another site says."""
+        """Return the text of a post of another site."""
         blocks = self._inside(node, styles)
         self.context.count("".join(block["text"] for block in blocks))
         return blocks
@@ -499,7 +499,7 @@ class _Reader:
             self._add(drafts.make_definitions(items))
 
     def _entry(self, node: LexborNode, styles: Styles) -> list[Block]:
-        """Read an entry of a list, a meaning or a note, which has the anchor of its element."""
+        """Read a list item, a definition or a footnote with the anchor of its element."""
         reader = self._reader()
         reader.anchors += self.context.claim(node)
         reader.said = read_language(node)

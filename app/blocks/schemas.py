@@ -1,4 +1,4 @@
-"""The shape of an article's body: typed blocks of text with marks, as they are stored and as they go out."""
+"""Schema of an article's body: typed blocks of text with marks, as stored and as returned."""
 
 from typing import Annotated, Literal, NotRequired
 
@@ -30,11 +30,9 @@ MarkType = Literal[
 Direction = Literal["ltr", "rtl", "auto"]
 
 Offset = Annotated[int, Field(ge=0, description="A position in the text, counted in Unicode code points.")]
-BlockId = Annotated[
-    str, Field(description="Unique within the body; kept from revision to revision.", examples=["b1a2c3d"])
-]
-BlockLanguage = Annotated[str, Field(description="BCP 47 language tag, where it is not the article's.")]
-BlockAnchor = Annotated[str, Field(description="The fragment that leads here, unique in the body.")]
+BlockId = Annotated[str, Field(description="Unique within the body; stable across revisions.", examples=["b1a2c3d"])]
+BlockLanguage = Annotated[str, Field(description="BCP 47 language tag, if it is not the article's.")]
+BlockAnchor = Annotated[str, Field(description="Fragment identifier, unique in the body.")]
 Text = Annotated[
     str,
     Field(description="Plain text: a line feed is a line break, an empty line separates paragraphs of one block."),
@@ -42,58 +40,55 @@ Text = Annotated[
 
 
 class Mark(TypedDict):
-    """A stretch of text from `start` up to, not including, `end` that means or looks different."""
+    """A mark over the text from `start` up to, not including, `end`."""
 
     type: MarkType
     start: Offset
     end: Offset
     href: Annotated[
         str | None,
-        Field(description="Where a link leads: a relative URL or one of http, https, mailto, tel, sms, geo and xmpp."),
+        Field(description="Target of a link: a relative URL, or one of http, https, mailto, tel, sms, geo and xmpp."),
     ]
-    title: Annotated[
-        str | None, Field(description="The tooltip of a link or picture, or what an abbreviation stands for.")
-    ]
+    title: Annotated[str | None, Field(description="Tooltip of a link or picture, or expansion of an abbreviation.")]
     src: NotRequired[
         Annotated[
             str,
             Field(
-                description="Of an `image`: the address of the picture. The marked text is its alternative text, or "
-                "U+FFFC where it has none."
+                description="URL of an `image`. The marked text is its alternative text, or U+FFFC where it has none."
             ),
         ]
     ]
-    width: NotRequired[Annotated[int, Field(description="Of an `image`, in pixels.")]]
-    height: NotRequired[Annotated[int, Field(description="Of an `image`, in pixels.")]]
-    note: NotRequired[Annotated[str, Field(description="Of a `footnote`: the id of the note that it refers to.")]]
-    anchor: NotRequired[Annotated[str, Field(description="Of an `anchor`: the fragment that leads here.")]]
-    lang: NotRequired[Annotated[str, Field(description="Of a `span`: BCP 47 language tag.")]]
-    dir: NotRequired[Annotated[Direction, Field(description="Of `span`, `isolate` and `override`.")]]
+    width: NotRequired[Annotated[int, Field(description="Size of an `image` in pixels.")]]
+    height: NotRequired[Annotated[int, Field(description="Size of an `image` in pixels.")]]
+    note: NotRequired[Annotated[str, Field(description="Id of the note that a `footnote` refers to.")]]
+    anchor: NotRequired[Annotated[str, Field(description="Fragment identifier of an `anchor`.")]]
+    lang: NotRequired[Annotated[str, Field(description="BCP 47 language tag of a `span`.")]]
+    dir: NotRequired[Annotated[Direction, Field(description="Text direction of `span`, `isolate` and `override`.")]]
 
 
 Marks = Annotated[list[Mark], Field(description="Marks over `text`; they may overlap.")]
 
 
 class Inline(TypedDict):
-    """Text with its marks."""
+    """Text with marks."""
 
     text: Text
     marks: Marks
 
 
 class Content(Inline):
-    """What an entry, a cell or another container holds: text, or blocks where it holds more than that."""
+    """Content of a list item, a cell or another container: text, or blocks if it has more than text."""
 
     blocks: NotRequired[
         Annotated[
             "list[Block]",
-            Field(description="All that it holds, in order. Absent where that is text; else `text` is their text."),
+            Field(description="The whole content, in order; `text` is their text. Absent if the content is only text."),
         ]
     ]
 
 
 class Common(TypedDict):
-    """What a block of any type may have."""
+    """Properties of all types of blocks."""
 
     lang: NotRequired[BlockLanguage]
     dir: NotRequired[Direction]
@@ -120,42 +115,40 @@ class HeadingBlock(Common):
 
 
 class QuoteBlock(Common):
-    """A quotation and, in `cite`, who or what is quoted; `text` holds the quotation alone."""
+    """A quotation; `cite` is its source, `text` only the quotation."""
 
     id: BlockId
     type: Literal["quote"]
     text: Text
     marks: Marks
     cite: Inline | None
-    blocks: NotRequired[
-        Annotated["list[Block]", Field(description="The quotation in order, where it holds more than text.")]
-    ]
+    blocks: NotRequired[Annotated["list[Block]", Field(description="The whole quotation, if it has more than text.")]]
 
 
 class ListItem(Content):
-    """One entry of a list, with the entries below it; where `blocks` is present it holds these, too."""
+    """A list item with its nested list; if there are `blocks`, these contain the nested list too."""
 
     items: "NestedList | None"
-    value: NotRequired[Annotated[int, Field(description="Its number, where it is not the next one.")]]
-    checked: NotRequired[Annotated[bool, Field(description="Of a task: whether it is done.")]]
+    value: NotRequired[Annotated[int, Field(description="Its number, if it is not the next one.")]]
+    checked: NotRequired[Annotated[bool, Field(description="Whether a task is done; absent if it is no task.")]]
 
 
 class Numbering(TypedDict):
-    """How the entries of a list are numbered."""
+    """Numbering of a list."""
 
     ordered: bool
-    start: Annotated[int, Field(ge=0, description="The number of the first entry of an ordered list.")]
+    start: Annotated[int, Field(ge=0, description="Number of the first item of an ordered list.")]
     items: list[ListItem]
     style: NotRequired[Annotated[Literal["a", "A", "i", "I"], Field(description="Letters or Roman numerals.")]]
     reversed: NotRequired[Annotated[Literal[True], Field(description="Whether it counts down.")]]
 
 
 class NestedList(Numbering, Common):
-    """A list inside an entry of another."""
+    """A list inside a list item."""
 
 
 class ListBlock(Numbering, Common):
-    """A list; `text` is the text of all entries, one a line, and `marks` are with the entries."""
+    """A list; `text` has each item on a line; the marks are in `items`."""
 
     id: BlockId
     type: Literal["list"]
@@ -171,33 +164,33 @@ class ImageBlock(Common):
     text: Text
     marks: Marks
     src: str
-    alt: Annotated[str, Field(description="The picture in words for those who do not see it; empty for decoration.")]
+    alt: Annotated[str, Field(description="Alternative text; empty for decorative pictures.")]
     title: str | None
-    link: Annotated[str | None, Field(description="Where a click on the picture leads.")]
+    link: Annotated[str | None, Field(description="Target of a link on the picture.")]
     width: Annotated[int | None, Field(description="In pixels.")]
     height: Annotated[int | None, Field(description="In pixels.")]
 
 
 class GalleryBlock(Common):
-    """Several pictures that belong together; `text` is their captions, one a line."""
+    """A gallery of pictures; `text` has their captions, one per line."""
 
     id: BlockId
     type: Literal["gallery"]
     text: Text
     marks: Marks
     images: list[ImageBlock]
-    caption: Annotated[Inline | None, Field(description="The caption of the whole.")]
+    caption: Annotated[Inline | None, Field(description="Caption of the gallery.")]
 
 
 class MediaSource(TypedDict):
-    """The same recording in another format."""
+    """A media file in another format."""
 
     src: str
     mime: str | None
 
 
 class MediaTrack(TypedDict):
-    """Timed text of a recording, such as subtitles (WebVTT)."""
+    """A text track of audio or video, such as subtitles (WebVTT)."""
 
     src: str
     kind: Literal["subtitles", "captions", "descriptions", "chapters", "metadata"]
@@ -207,48 +200,48 @@ class MediaTrack(TypedDict):
 
 
 class MediaBlock(Common):
-    """What audio and video have in common; `text` is the caption."""
+    """Properties of audio and video; `text` is the caption."""
 
     id: BlockId
     text: Text
     marks: Marks
     src: str
-    mime: Annotated[str | None, Field(description="Media type, if it was given.")]
+    mime: Annotated[str | None, Field(description="Media type, if known.")]
     title: str | None
     sources: Annotated[list[MediaSource], Field(description="Other formats.")]
     tracks: list[MediaTrack]
 
 
 class AudioBlock(MediaBlock):
-    """A recording to listen to."""
+    """An audio file."""
 
     type: Literal["audio"]
 
 
 class VideoBlock(MediaBlock):
-    """A film in a file of its own."""
+    """A video file."""
 
     type: Literal["video"]
-    poster: Annotated[str | None, Field(description="A picture to show before it plays.")]
+    poster: Annotated[str | None, Field(description="URL of a picture to show before playback.")]
     width: Annotated[int | None, Field(description="In pixels.")]
     height: Annotated[int | None, Field(description="In pixels.")]
 
 
 class EmbedBlock(Common):
-    """Something from elsewhere, such as a video or a post, to be shown by the front end; `text` is its caption."""
+    """Content of another site, such as a video or a post, to be embedded by the front end; `text` is its caption."""
 
     id: BlockId
     type: Literal["embed"]
     text: Text
     marks: Marks
     url: str
-    provider: Annotated[str | None, Field(description="The service, such as youtube, when it is a well-known one.")]
+    provider: Annotated[str | None, Field(description="The service, such as youtube, if it is well known.")]
     title: str | None
-    blocks: NotRequired[Annotated["list[Block]", Field(description="What a post says, for those who do not load it.")]]
+    blocks: NotRequired[Annotated["list[Block]", Field(description="Text of a post, to show without loading it.")]]
 
 
 class CodeBlock(Common):
-    """Source code or other text whose spaces count."""
+    """Source code or other preformatted text."""
 
     id: BlockId
     type: Literal["code"]
@@ -258,29 +251,33 @@ class CodeBlock(Common):
 
 
 class TableCell(Content):
-    """A cell; those that another one spans are empty."""
+    """A table cell; cells that another one spans are empty."""
 
-    header: NotRequired[Annotated[Literal[True], Field(description="Whether it heads a row or column.")]]
-    scope: NotRequired[Annotated[Literal["row", "col", "rowgroup", "colgroup"], Field(description="What it heads.")]]
+    header: NotRequired[Annotated[Literal[True], Field(description="Whether it is a header of a row or column.")]]
+    scope: NotRequired[
+        Annotated[
+            Literal["row", "col", "rowgroup", "colgroup"], Field(description="Scope of a header cell, as in HTML.")
+        ]
+    ]
     align: NotRequired[Literal["left", "center", "right"]]
     colspan: NotRequired[Annotated[int, Field(ge=2)]]
     rowspan: NotRequired[Annotated[int, Field(ge=2)]]
 
 
 class TableBlock(Common):
-    """A rectangular table; `text` has a line for each row with tabs between cells, and `marks` are with the cells."""
+    """A rectangular table; `text` has a line per row, with tabs between cells; the marks are in `rows`."""
 
     id: BlockId
     type: Literal["table"]
     text: Text
     marks: Marks
-    header: Annotated[bool, Field(description="Whether the first row names the columns.")]
+    header: Annotated[bool, Field(description="Whether the first row has the column headers.")]
     rows: list[list[TableCell]]
     caption: Inline | None
 
 
 class DividerBlock(Common):
-    """A change of subject, usually shown as a line."""
+    """A thematic break, usually shown as a line."""
 
     id: BlockId
     type: Literal["divider"]
@@ -289,14 +286,14 @@ class DividerBlock(Common):
 
 
 class Definition(TypedDict):
-    """Terms and what they mean."""
+    """Terms and their definitions."""
 
     terms: list[Inline]
     meanings: list[Content]
 
 
 class DefinitionsBlock(Common):
-    """A list of terms with their meanings; `text` has each on a line."""
+    """A definition list; `text` has each term and meaning on a line."""
 
     id: BlockId
     type: Literal["definitions"]
@@ -306,25 +303,25 @@ class DefinitionsBlock(Common):
 
 
 class DetailsBlock(Common):
-    """Text that opens when its summary is chosen; `text` is all of it."""
+    """A disclosure widget: content that is shown on demand; `text` has the summary and the content."""
 
     id: BlockId
     type: Literal["details"]
     text: Text
     marks: Marks
     summary: Inline
-    open: Annotated[bool, Field(description="Whether it is open from the beginning.")]
+    open: Annotated[bool, Field(description="Whether it is initially open.")]
     blocks: "list[Block]"
 
 
 class BoxBlock(Common):
-    """Something beside the text, such as a box of facts; `text` is all of it."""
+    """An aside, such as a fact box; `text` has its whole content."""
 
     id: BlockId
     type: Literal["box"]
     text: Text
     marks: Marks
-    kind: Annotated[str | None, Field(description="The word that its author gave it as a class, such as `factbox`.")]
+    kind: Annotated[str | None, Field(description="The author's class for it, such as `factbox`.")]
     blocks: "list[Block]"
 
 
@@ -335,7 +332,7 @@ class Note(Content):
 
 
 class FootnotesBlock(Common):
-    """The footnotes; `text` has each on a line, numbered."""
+    """The footnotes; `text` has each on a line, with its number."""
 
     id: BlockId
     type: Literal["footnotes"]

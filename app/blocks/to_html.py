@@ -1,4 +1,4 @@
-"""Blocks as HTML: the one form that is stored and served, made harmless by the allow-list."""
+"""Rendering blocks as sanitised HTML."""
 
 from collections.abc import Iterable, Sequence
 from html import escape
@@ -57,7 +57,7 @@ TAGS: Final[dict[MarkType, str]] = {
 
 
 def render_html(blocks: Iterable[Block]) -> str:
-    """Render blocks as sanitised HTML, one block a line.
+    """Render blocks as sanitised HTML, one block per line.
 
     An embed is a figure with a link to what it shows, never a frame: front ends that want a player read the block.
     """
@@ -65,7 +65,7 @@ def render_html(blocks: Iterable[Block]) -> str:
 
 
 def render_block(block: Block) -> str:
-    """Render one block as HTML that has not been sanitised yet."""
+    """Render a block as HTML that is not sanitised."""
     match block["type"]:
         case "paragraph":
             return f"<p{_common(block)}>{_inline(block)}</p>"
@@ -102,7 +102,7 @@ def render_block(block: Block) -> str:
 
 
 def start_tag(mark: Mark) -> str:
-    """Write the tag that opens a mark; that of a picture is all of it."""
+    """Render the opening tag of a mark; that of a picture is the whole element."""
     kind = mark["type"]
     if kind == "footnote":
         note = mark.get("note", "")
@@ -112,30 +112,30 @@ def start_tag(mark: Mark) -> str:
 
 
 def end_tag(mark: Mark) -> str:
-    """Write the tag that closes a mark."""
+    """Render the closing tag of a mark."""
     return "</a></sup>" if mark["type"] == "footnote" else f"</{TAGS[mark['type']]}>"
 
 
 def inline_picture(mark: Mark, text: str) -> str:
-    """Write a picture that stands in a text."""
+    """Render an inline picture."""
     alt = "" if text == NO_ALT else text
     sizes = {"width": mark.get("width"), "height": mark.get("height")}
     return f"<img{_attributes(src=mark.get('src'), alt=alt, title=mark['title'], **sizes)}>"
 
 
 def mark_text(node: Element) -> str:
-    """Give the text under a mark without the marks in it."""
+    """Return the text of a mark without nested marks."""
     return "".join(child if isinstance(child, str) else mark_text(child) for child in node.children)
 
 
 def details_start(block: DetailsBlock) -> str:
-    """Write the beginning of text that opens, with its summary."""
+    """Render the beginning of a details block with its summary."""
     opened = ' open=""' if block["open"] else ""
     return f"<details{_common(block)}{opened}><summary>{_inline(block['summary'])}</summary>"
 
 
 def box_start(block: BoxBlock) -> str:
-    """Write the beginning of a box."""
+    """Render the beginning of a box."""
     return f"<aside{_common(block)}{_attributes(data_kind=block['kind'])}>"
 
 
@@ -167,7 +167,7 @@ def _paragraphs(content: Inline) -> str:
 
 
 def render_inline(content: Inline) -> str:
-    """Render text with its marks, as HTML that has not been sanitised yet."""
+    """Render text with its marks as HTML that is not sanitised."""
     return _inline(content)
 
 
@@ -181,7 +181,7 @@ def _blocks(blocks: Iterable[Block]) -> str:
 
 
 def _content(content: Content | ListItem, *, always_blocks: bool = False) -> str:
-    """What a container holds: a single paragraph without its tags."""
+    """Render the content of a container; a single paragraph has no tags."""
     if "blocks" in content:
         return _blocks(content["blocks"])
     several = always_blocks or "\n\n" in content["text"]
@@ -207,7 +207,7 @@ def _list(content: ListBlock | NestedList, common: str) -> str:
 
 
 def task_box(item: ListItem) -> str:
-    """Write the box of a task."""
+    """Render the checkbox of a task."""
     if "checked" not in item:
         return ""
     checked = ' checked=""' if item["checked"] else ""

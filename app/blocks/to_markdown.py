@@ -1,4 +1,4 @@
-"""Blocks as Markdown as `markdown` reads it; what that cannot say is written as HTML inside it."""
+"""Rendering blocks as Markdown that `markdown` reads back; content without a Markdown form becomes HTML."""
 
 import re
 from collections.abc import Iterable, Sequence
@@ -33,25 +33,25 @@ _LABEL = re.compile(r"fn(\d+)")
 _ASCII_PUNCTUATION: Final = frozenset("!\"#$%&'()*+,-./:;<=>?@[\\]^_`{|}~")
 _FENCES: Final = {"strong": "**", "strike": "~~", "emphasis": "_"}
 _RULES: Final = {"left": ":---", "center": ":---:", "right": "---:", None: "---"}
-# Of two that follow each other Markdown would make one.
+# Markdown would merge two consecutive ones.
 _MERGED_TYPES: Final = frozenset({"list", "definitions"})
 
 
 class _Around(NamedTuple):
-    """The characters before and after a piece of text; empty at the ends of its block."""
+    """The characters before and after a piece of text; empty at the ends of the block."""
 
     before: str
     after: str
 
 
 def render_markdown(blocks: Iterable[Block]) -> str:
-    """Render blocks as Markdown from which the same blocks can be read again."""
+    """Render blocks as Markdown that reads back as the same blocks."""
     block_list = list(blocks)
     last = block_list[-1] if block_list else None
     if last is not None and last["type"] == "footnotes":
         writer = _Writer(has_notes=True)
         text = writer.blocks(block_list)
-        # Markdown puts notes at the end, in the order in which the text first refers to them.
+        # Markdown puts footnotes at the end, in the order of their first references.
         first = list(dict.fromkeys(writer.referred))
         if first == [note["id"] for note in last["notes"]][: len(first)] and not _extras(last):
             return text
@@ -84,12 +84,12 @@ def _guarded(text: str) -> str:
 
 
 def _edge(node: Element | str, index: int) -> str:
-    """Give the first or last character that a node shows; a mark begins and ends with punctuation."""
+    """Return the first or last rendered character of a node; a mark begins and ends with punctuation."""
     return node[index] if isinstance(node, str) else "*"
 
 
 def _can_fence(node: Element, around: _Around, *, inside_words: bool) -> bool:
-    """Tell, on the safe side, whether Markdown sees delimiters around this node as opening and closing a mark."""
+    """Tell whether Markdown certainly reads delimiters around this node as opening and closing a mark."""
     first, last = _edge(node.children[0], 0), _edge(node.children[-1], -1)
     if first.isspace() or last.isspace():
         return False
@@ -123,13 +123,13 @@ def _code(block: CodeBlock) -> str:
 
 
 def _label(note: str) -> str:
-    """The label of a note: `fn1` is what becomes of `[^1]`."""
+    """Return the label of a footnote; `fn1` is the id of `[^1]`."""
     match = _LABEL.fullmatch(note)
     return match[1] if match else note
 
 
 def _html(block: Block) -> str:
-    """HTML on one line, for an empty one would end it."""
+    """Render HTML on one line, as an empty line would end it."""
     return render_block(block).replace("\n", "&#10;")
 
 
@@ -147,7 +147,7 @@ def _is_expressible(content: ListBlock | NestedList) -> bool:
 
 
 class _Writer:
-    """Writes one body."""
+    """Renders one body."""
 
     def __init__(self, *, has_notes: bool) -> None:
         self.has_notes = has_notes
@@ -226,7 +226,7 @@ class _Writer:
             after = _edge(nodes[index + 1], 0) if index + 1 < len(nodes) else around.after
             if isinstance(node, str):
                 text = _escaped(node, line_break)
-                # These would make an image or a note of a link that follows them.
+                # These would turn a following link into an image or a footnote.
                 parts.append(f"{text[:-1]}\\{text[-1]}" if text[-1] in "!^" and index + 1 < len(nodes) else text)
             else:
                 parts.append(self._element(node, line_break, _Around(before, after)))
@@ -272,7 +272,7 @@ class _Writer:
             return text
         if not text:
             return self._list(below)
-        # Only a list that begins with 1 may follow its text without an empty line.
+        # Only a list that begins with 1 may follow a text without an empty line.
         return f"{text}{chr(10) if not below['ordered'] or below['start'] == 1 else chr(10) * 2}{self._list(below)}"
 
     def _image(self, block: ImageBlock) -> str:
@@ -306,7 +306,7 @@ class _Writer:
     def _footnotes(self, block: FootnotesBlock) -> str:
         notes: list[str] = []
         for note in block["notes"]:
-            # A list in the line of the label would have to be indented by its length.
+            # A list on the line of the label would have to be indented by the label's length.
             first = f"[^{_label(note['id'])}]:{chr(10) * 2 + ' ' * 4 if 'blocks' in note else ' '}"
             notes.append(_prefixed(self._content(note), first, "    "))
         return "\n\n".join(notes)

@@ -1,4 +1,4 @@
-"""Which addresses a body may hold, and which well-known service an embed comes from."""
+"""URLs in bodies: sanitising, and recognition of well-known services."""
 
 import re
 from typing import Final
@@ -18,7 +18,7 @@ _VIMEO_HASH = re.compile(r"[0-9a-f]{6,20}")
 _SECONDS = re.compile(r"(?:(\d{1,3})h)?(?:(\d{1,4})m)?(?:(\d{1,6})s?)?")
 _MASTODON_POST = re.compile(r"(/@[\w.-]+(?:@[\w.-]+)?/\d{10,30})(?:/embed)?/?")
 _POST = re.compile(r"/[^/]+/status(?:es)?/\d+", re.ASCII)
-# What is shown where a line of a text is nothing but its address; other pages of the same services are links.
+# URLs that are embedded if they are alone on a line; other pages of the same services become links.
 _EMBEDDABLE_PATHS: Final = {
     "youtube": _YOUTUBE_SHOWN,
     "vimeo": re.compile(r"/(?:video/)?\d+|/(?:channels|groups|showcase)/.+/\d+"),
@@ -61,7 +61,7 @@ _PROVIDERS: Final = {
 
 
 def sanitise_url(value: str | None, *, mail: bool = True) -> str | None:
-    """Escape an address's unsafe characters; None unless it is http, https, relative or (with `mail`) of an app."""
+    """Escape unsafe characters of a URL; None unless it is http, https, relative, or with `mail` of an app scheme."""
     if value is None:
         return None
     url = _IGNORED.sub("", drop_controls(value)).strip()
@@ -78,12 +78,12 @@ def sanitise_url(value: str | None, *, mail: bool = True) -> str | None:
 
 
 def is_data_url(value: str | None) -> bool:
-    """Tell whether an address holds the thing itself (RFC 2397)."""
+    """Tell whether a URL is a data URL (RFC 2397)."""
     return value is not None and _IGNORED.sub("", drop_controls(value)).strip()[:5].lower() == "data:"
 
 
 def normalise_embed_url(value: str | None) -> str | None:
-    """Give the public address of what a frame or player shows, such as a video's own page; None if it is unusable."""
+    """Return the public URL of a frame's or player's content, such as the page of a video; None if it is unusable."""
     url = sanitise_url(value, mail=False)
     if url is None:
         return None
@@ -108,14 +108,14 @@ def normalise_embed_url(value: str | None) -> str | None:
 
 
 def _vimeo(video: re.Match[str], query: dict[str, list[str]], fragment: str) -> str:
-    """A video's page; that of an unlisted one has a hash, without which it is not found."""
+    """Return the page of a video; that of an unlisted one needs a hash."""
     secret = video[2] or next((value for value in query.get("h", ()) if _VIMEO_HASH.fullmatch(value)), None)
     start = _seconds(query.get("t", [""])[0] or fragment.removeprefix("t="))
     return f"https://vimeo.com/{video[1]}{f'/{secret}' if secret else ''}{f'#t={start}s' if start else ''}"
 
 
 def _seconds(value: str) -> int:
-    """Seconds of a start time such as `90`, `90s` or `1m30s`; 0 if it is none."""
+    """Return the seconds of a start time such as `90`, `90s` or `1m30s`; 0 if it is invalid."""
     match = _SECONDS.fullmatch(value)
     return sum(int(part or 0) * unit for part, unit in zip(match.groups(), (3600, 60, 1), strict=True)) if match else 0
 
@@ -127,18 +127,18 @@ def _start_suffix(query: dict[str, list[str]], fragment: str) -> str:
 
 
 def find_provider(url: str) -> str | None:
-    """Name the well-known service that an absolute address belongs to, if any."""
+    """Return the well-known service of an absolute URL, or None."""
     if not is_http_url(url):
         return None
     parts = urlsplit(url)
     labels = (parts.hostname or "").split(".")
     known = (_PROVIDERS.get(".".join(labels[start:])) for start in range(len(labels)))
-    # Anybody may run a Mastodon server: only the form of the address tells.
+    # Mastodon servers have any host: only the path identifies them.
     return next(filter(None, known), "mastodon" if _MASTODON_POST.fullmatch(parts.path) else None)
 
 
 def find_embeddable_url(url: str) -> str | None:
-    """Give what to embed where an address stands by itself; None if it leads to a page like any other."""
+    """Return the URL to embed for a URL alone on a line; None if it is an ordinary page."""
     name = find_provider(url)
     if name is None or name not in _EMBEDDABLE_PATHS:
         return None

@@ -1,1 +1,1 @@
-"""Text from outside: input types, HTML sanitising, names, languages and collation."""
+"""Input types, HTML sanitising, names, languages and collation."""

@@ -1,4 +1,4 @@
-"""Links for bare addresses in Markdown, in time that grows with the text alone."""
+"""Autolinks for bare URLs in Markdown, in linear time."""
 
 import re
 import unicodedata
@@ -8,19 +8,19 @@ from linkify_it import LinkifyIt
 from markdown_it import MarkdownIt
 from markdown_it.rules_inline import StateInline
 
-MAX_URL_LENGTH: Final = 2048  # characters of an address that becomes a link
+MAX_URL_LENGTH: Final = 2048  # characters of a URL that becomes a link
 _SCHEME: Final = re.compile(r"(?:^|[^a-z0-9.+-])(https?|ftp)$", re.IGNORECASE)
 _INSIDE_WORDS: Final = frozenset("\u00b7\u0387\u05be\u05f3\u05f4\u0f0b\u2010\u2011\u2012\u2013\u203f\u2040\u30fb")
-"""Punctuation outside of ASCII that stands inside of words, and so inside of addresses."""
+"""Non-ASCII punctuation that occurs inside words, and therefore inside URLs."""
 
 
 def _ends_address(char: str) -> bool:
-    """Quotation marks, brackets, stops and long dashes of any script close an address; people type them behind it."""
+    """Tell whether a character ends a URL: quotation marks, brackets, stops and long dashes of any script do."""
     return unicodedata.category(char)[0] in "PZ" and char not in _INSIDE_WORDS
 
 
 def _as_ranges(chars: list[str]) -> str:
-    """Put characters in order into the ranges of a character class."""
+    """Join sorted characters to the ranges of a character class."""
     ranges: list[list[str]] = []
     for char in chars:
         if ranges and ord(char) == ord(ranges[-1][1]) + 1:
@@ -35,11 +35,11 @@ _END: Final = re.compile(rf"[\s<>\"{_CLOSING}]")
 
 
 class _BoundedLinkify:
-    """Looks no further than an address can reach: the library's patterns search all of the text for each candidate."""
+    """Bounds the search for a URL: the library's patterns would search the whole text for each candidate."""
 
     def __init__(self, linkify: LinkifyIt) -> None:
         self._test = linkify.test_schema_at
-        self._searched: tuple[str, int, int] = ("", 0, 0)  # a text, and between which places no address ends
+        self._searched: tuple[str, int, int] = ("", 0, 0)  # a text, and a range of it in which no URL ends
 
     def _end(self, text: str, position: int) -> int:
         searched, since, end = self._searched
@@ -50,7 +50,7 @@ class _BoundedLinkify:
         return end
 
     def test_schema_at(self, text: str, name: str, position: int) -> int:
-        """Give the length of an address behind its scheme, 0 for none; what stands just before decides as well."""
+        """Return the length of a URL after its scheme, 0 for none; it depends on the characters before, too."""
         start, end = max(0, position - 3), self._end(text, position)
         if end - position > MAX_URL_LENGTH:
             return 0
@@ -58,7 +58,7 @@ class _BoundedLinkify:
 
 
 def _link_address(state: StateInline, silent: bool) -> bool:
-    """Make a link of an address that begins before `://`, ahead of the emphasis that its characters might stand for."""
+    """Make a link of a URL at its `://`, before its characters are parsed as emphasis."""
     if state.linkLevel or not state.src.startswith("://", state.pos):
         return False
     scheme = _SCHEME.search(state.pending[-6:])
@@ -81,9 +81,9 @@ def _link_address(state: StateInline, silent: bool) -> bool:
 
 
 def enable_autolinks(markdown: MarkdownIt, *, without: str | None = None) -> None:
-    """Let bare `http`, `https`, `ftp` and `mailto` addresses become links; words with a dot in them do not.
+    """Enable autolinks for bare `http`, `https`, `ftp` and `mailto` URLs, but not for words that contain a dot.
 
-    Addresses that begin with `without` do not either.
+    URLs that begin with `without` are not linked either.
     """
     linkify = LinkifyIt(options={"fuzzy_link": False, "fuzzy_email": False, "fuzzy_ip": False})
     if without is not None:

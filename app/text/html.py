@@ -1,4 +1,4 @@
-"""Hostile HTML made harmless: bounded before it is parsed, reduced to an allow-list, and read as plain text."""
+"""Sanitising untrusted HTML: limits before parsing, an allow-list, and extraction of plain text."""
 
 import re
 from collections.abc import Iterator
@@ -16,7 +16,7 @@ MAX_LENGTH: Final[dict[Profile, int]] = {"article": 1_000_000, "note": 50_000}
 MAX_AMPERSANDS: Final = 50_000
 MAX_TAGS: Final = 100_000
 MAX_DEPTH: Final = 100
-# Parsers rebuild open elements again and again: the sum of the depths of all tags is what they really cost.
+# The cost of parsing grows with the sum of the depths of all tags, as open elements are reconstructed.
 MAX_DEPTH_SUM: Final = 500_000
 MAX_ATTRIBUTES: Final = 200
 _LONG_TAG = 1000
@@ -31,7 +31,7 @@ DROPPED_TAGS: Final = _names(
     "plaintext script select style svg template textarea title video xmp"
 )
 _VOID = _names("area base basefont bgsound br col embed frame hr img input keygen link meta param source track wbr")
-# An end tag of these is implied by the next one, so that they never nest without a container between them.
+# Elements whose end tag is implied by the next one, so that they cannot nest directly.
 _IMPLIED = _names("body caption colgroup dd dt head html li optgroup option p rb rp rt rtc tbody td tfoot th thead tr")
 _FORMATTING = _names("a b big code em font i nobr s small strike strong tt u")
 _SCOPES = _names("applet button marquee math object select svg table template")
@@ -45,7 +45,7 @@ _ATTRIBUTE = (
     r"(?:[\t\n\f\r ]*+=[\t\n\f\r ]*+(?:\"[^\"]*+\"|'[^']*+'|[^\t\n\f\r >\"'][^\t\n\f\r >]*+)?+)?+"
 )
 _ATTRIBUTES = rf"(?:[\t\n\f\r /]++|{_ATTRIBUTE})*+>?"
-# The tokens of the HTML standard that matter for nesting; every alternative consumes all that it has looked at.
+# The tokens of the HTML standard that matter for nesting; matching never backtracks.
 _TOKEN = re.compile(
     rf"<!--(?:-?>|.*?--!?>|.*)|<[!?][^>]*+>?|<(?P<raw>{_RAW})(?=[\t\n\f\r />]){_ATTRIBUTES}"
     rf"(?P<content>.*?</(?P=raw)(?=[\t\n\f\r />])|.*)|<(?P<end>/?)(?P<name>[a-z][^\t\n\f\r />]*+){_ATTRIBUTES}",
@@ -62,7 +62,7 @@ _ARTICLE_TAGS = _NOTE_TAGS | _names(
     "aside audio bdi bdo caption dd details dl dt figcaption figure h1 h2 h3 h4 h5 h6 hr img input kbd samp source "
     "span summary table tbody td tfoot th thead time tr track var video"
 )
-# Without "*" the library would let `lang` and `title` stand everywhere, whatever they say.
+# Without "*" the library would allow `lang` and `title` everywhere.
 _NOTE_ATTRIBUTES: Final[dict[str, set[str]]] = {"*": set(), "a": {"href", "title"}, "abbr": {"title"}, "ol": {"start"}}
 _CELL = {"align", "colspan", "rowspan"}
 _RECORDING = {"controls", "src", "title"}
@@ -87,13 +87,13 @@ _ARTICLE_ATTRIBUTES: Final[dict[str, set[str]]] = {
     "track": {"default", "kind", "label", "src", "srclang"},
     "video": _RECORDING | {"height", "poster", "width"},
 }
-# An id makes an element a property of `window`; on a link, picture or form it would even stand in for a text or for
-# a property of `document`, so that none of these has one.
+# An id makes an element a property of `window` and may shadow properties of `document` (DOM clobbering), so that links,
+# pictures and forms have none.
 _TARGETS = _names("aside audio blockquote details dl figure h1 h2 h3 h4 h5 h6 hr li ol p pre span table ul")
 for _tag in _TARGETS:
     _ARTICLE_ATTRIBUTES[_tag] = _ARTICLE_ATTRIBUTES.get(_tag, set()) | {"id"}
 # Schemes of links that open an app, which asks before it acts: mail (RFC 6068), calls (RFC 3966), messages (RFC 5724),
-# maps (RFC 5870) and chats (RFC 5122). What runs or holds content itself (javascript, data, blob …) is never here.
+# maps (RFC 5870) and chats (RFC 5122). Schemes that run or contain content (javascript, data, blob …) are not allowed.
 LINK_SCHEMES: Final = _names("mailto tel sms geo xmpp")
 _SCHEMES = {"http", "https", "mailto"}
 _ADDRESSES = _names("data-embed href poster src")
@@ -103,9 +103,9 @@ _BLANK_IN_URL = re.compile(r"[\s\x00-\x1f\x7f-\xa0\xad\u200b-\u200f\u2028-\u202e
 
 
 def _write_as_parsed(_tag: str, attribute: str, value: str) -> str:
-    """Write an address as browsers parse it (WHATWG URL 4.4): trimmed, on one line, what shows nothing encoded.
+    """Normalise a URL as browsers parse it (WHATWG URL 4.4): trimmed, on one line, with invisible characters encoded.
 
-    So its scheme, which has been checked on what browsers parse, is the same to whatever reads it less exactly.
+    The scheme was checked as browsers parse it; other parsers then read the same one.
     """
     if attribute not in _ADDRESSES:
         return value
@@ -136,7 +136,7 @@ _CLEANERS: Final[dict[Profile, nh3.Cleaner]] = {
 
 
 class _Nesting:
-    """A pessimistic model of the parser's open elements: it may count too many, hardly ever too few."""
+    """A conservative model of the parser's open elements, which rarely counts too few."""
 
     def __init__(self) -> None:
         self.open: list[str] = []
@@ -154,7 +154,7 @@ class _Nesting:
         for index in range(len(self.open) - 1, -1, -1):
             if self.open[index] == name:
                 above = self.open[index + 1 :]
-                # Formatting that is still open comes back after its container has closed.
+                # Open formatting elements are reconstructed after their container has closed.
                 self.open[index:] = above if name in _FORMATTING else [tag for tag in above if tag in _FORMATTING]
                 return
             if self.open[index] in _SCOPES:
@@ -162,7 +162,7 @@ class _Nesting:
 
 
 def check_bounds(html: str, profile: Profile = "article") -> None:
-    """Raise ValueError when HTML is too long or nested so deeply that parsing it would cost more than linear time."""
+    """Raise ValueError if HTML is too long, or nested so deeply that parsing would take more than linear time."""
     if len(html) > MAX_LENGTH[profile]:
         raise ValueError(f"the HTML is longer than {MAX_LENGTH[profile]} characters")
     if html.count("&") > MAX_AMPERSANDS:
@@ -180,7 +180,7 @@ def check_bounds(html: str, profile: Profile = "article") -> None:
         if name := token["name"]:
             (nesting.end if token["end"] else nesting.start)(name.lower())
         elif foreign and (content := token["content"]):
-            # Inside SVG and MathML these elements hold markup after all.
+            # Inside SVG and MathML these elements contain markup.
             nesting.start("raw", len(_OPENING.findall(content)))
 
 
@@ -194,13 +194,13 @@ def sanitise(html: str, profile: Profile = "article") -> str:
 
 
 def parse_html(html: str, profile: Profile = "article") -> LexborNode:
-    """Parse untrusted HTML as a browser would and return its body; raise ValueError beyond the profile's bounds."""
+    """Parse untrusted HTML as a browser would and return its body; raise ValueError beyond the profile's limits."""
     check_bounds(html, profile)
     return parse_clean_html(html)
 
 
 def parse_clean_html(html: str) -> LexborNode:
-    """Parse HTML that `sanitise` gave, whose bounds need no second look."""
+    """Parse sanitised HTML, whose limits have been checked."""
     body = LexborHTMLParser(f"<!doctype html><body>{html}").body
     if body is None:
         raise ValueError("the HTML has no body")
@@ -231,12 +231,12 @@ def walk_nodes(root: LexborNode) -> Iterator[tuple[LexborNode, bool]]:
 
 
 def html_to_text(html: str, profile: Profile = "article") -> str:
-    """Give the visible text of HTML: entities resolved, one blank line between blocks, line breaks kept."""
+    """Extract the visible text of HTML, with a blank line between blocks and with line breaks."""
     return text_of(parse_html(html, profile))
 
 
 def text_of(root: LexborNode) -> str:
-    """Give the visible text of parsed HTML, as `plain_text` does."""
+    """Extract the visible text of parsed HTML."""
     paragraphs: list[str] = []
     parts: list[str] = []
     preformatted = False

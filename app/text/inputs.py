@@ -1,9 +1,9 @@
-"""Text from outside: the input types that bound and clean it, and the helpers that measure and cut it."""
+"""Input types that validate and clean text, and helpers that measure and cut it."""
 
 import re
 import unicodedata
 from dataclasses import dataclass
-from typing import Annotated, Any, Final
+from typing import Annotated, Final
 from urllib.parse import urlsplit
 
 from pydantic import (
@@ -14,6 +14,7 @@ from pydantic import (
     GetJsonSchemaHandler,
     StringConstraints,
 )
+from pydantic.json_schema import JsonSchemaValue
 from pydantic_core import CoreSchema
 
 MAX_INT63: Final = 2**63 - 1
@@ -22,9 +23,9 @@ WORDS_PER_MINUTE: Final = 238
 _FORBIDDEN = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\ud800-\udfff]")
 _LINE_SPACE = re.compile("[ \t\n\u2028\u2029]+")
 _INVISIBLE_LETTERS = frozenset("\u115f\u1160\u2800\u3164\uffa0")
-MAX_MARKS_IN_A_ROW: Final = 30  # combining characters, as the Stream-Safe Text Format has it (UAX #15, section 13)
+MAX_MARKS_IN_A_ROW: Final = 30  # combining characters, as in the Stream-Safe Text Format (UAX #15, section 13)
 _GRAPHEME_JOINER: Final = "\u034f"
-# A long run of characters from blocks that have combining ones: seldom found, and looked at closely only then.
+# A long run of characters of blocks with combining characters: rare, and only then checked in detail.
 _PERHAPS_MARKS = re.compile(
     f"[\u0300-\u1fff\u20d0-\u20ff\u2c00-\u2fff\u302a-\u309f\ua600-\uabff\ufb00-\ufe2f\U00010000-\U0001efff]"
     f"{{{MAX_MARKS_IN_A_ROW + 1},}}"
@@ -56,7 +57,7 @@ def _break_marks(match: re.Match[str]) -> str:
 
 
 def to_nfc(value: str) -> str:
-    """Normalise to NFC in time that grows with the length alone.
+    """Normalise to NFC in linear time.
 
     Sorting a long run of combining characters takes time by the square of its length: ten thousand of them take 80 ms,
     a million more than ten minutes. A grapheme joiner, which shows nothing, breaks runs that no script has, where they
@@ -66,7 +67,7 @@ def to_nfc(value: str) -> str:
 
 
 def clean_text(value: str) -> str:
-    """Normalise to NFC with LF line ends; raise ValueError on NUL, lone surrogates and controls but tab and newline."""
+    """Normalise to NFC with LF line ends; raise ValueError for surrogates and controls except tab and newline."""
     value = value.replace("\r\n", "\n").replace("\r", "\n")
     if _FORBIDDEN.search(value):
         raise ValueError("must not contain control characters or lone surrogates")
@@ -82,12 +83,12 @@ def _repair_control(match: re.Match[str]) -> str:
 
 
 def drop_controls(value: str) -> str:
-    """Remove what `clean` forbids, reading C1 controls as the Windows-1252 characters that they usually stand for."""
+    """Remove forbidden characters; C1 controls are read as Windows-1252, which they usually are."""
     return _FORBIDDEN.sub(_repair_control, value.replace("\r\n", "\n").replace("\r", "\n"))
 
 
 def scrub_text(value: str) -> str:
-    """Make imported text acceptable to `clean` instead of refusing it."""
+    """Make imported text valid for `clean_text` instead of refusing it."""
     return to_nfc(drop_controls(value))
 
 
@@ -155,7 +156,7 @@ def is_language(value: str) -> bool:
 
 
 def normalise_language_tag(value: str) -> str:
-    """A language tag in the letter case of BCP 47 (RFC 5646 §2.1.1)."""
+    """Return a language tag in the letter case of BCP 47 (RFC 5646 §2.1.1)."""
     first, *rest = value.lower().split("-")
     subtags, extended = [first], False
     for subtag in rest:
@@ -189,32 +190,32 @@ _UNSEEN: Final = (
     r"\u2800\u3164\uFEFF\uFFA0\uFFF9-\uFFFB"
 )
 CLEAN_PATTERN: Final = f"^[^{_CONTROLS}]*$"
-"""What `clean` takes, for the OpenAPI document."""
+"""Pattern of text that `clean_text` accepts, for the OpenAPI document."""
 _SPACES: Final = r"\t\n\r\u0020\u00A0\u1680\u2000-\u200A\u2028\u2029\u202F\u205F\u3000"
 VISIBLE_PATTERN: Final = rf"^[{_SPACES}{_UNSEEN}]*[^\s{_CONTROLS}{_UNSEEN}][^{_CONTROLS}]*$"
-"""The same with something to see in it."""
+"""Pattern of text with at least one visible character."""
 
 
 @dataclass(frozen=True)
 class _Patterned:
-    """A validator that JSON Schema can say in a pattern, or nearly so."""
+    """A validator with a JSON Schema pattern that is nearly equivalent."""
 
     validator: BeforeValidator | AfterValidator
     pattern: str
 
-    def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
+    def __get_pydantic_core_schema__(self, source: object, handler: GetCoreSchemaHandler) -> CoreSchema:
         return self.validator.__get_pydantic_core_schema__(source, handler)
 
-    def __get_pydantic_json_schema__(self, schema: CoreSchema, handler: GetJsonSchemaHandler) -> dict[str, Any]:
+    def __get_pydantic_json_schema__(self, schema: CoreSchema, handler: GetJsonSchemaHandler) -> JsonSchemaValue:
         return {**handler(schema), "pattern": self.pattern}
 
 
 OneLine = _Patterned(BeforeValidator(_one_line), CLEAN_PATTERN)
-"""Marks text without line breaks or tabs: these become a single space, and the ends are stripped."""
+"""Text on one line: line breaks and tabs become spaces, and the ends are stripped."""
 ManyLines = _Patterned(BeforeValidator(_stripped), CLEAN_PATTERN)
-"""Marks text that may have several lines; the ends are stripped."""
+"""Text that may have several lines; the ends are stripped."""
 Visible = _Patterned(AfterValidator(_visible), VISIBLE_PATTERN)
-"""Marks text that must show something: not only spaces and invisible characters."""
+"""Text with at least one visible character."""
 
 Name = Annotated[str, OneLine, StringConstraints(min_length=1, max_length=200), Visible]
 """A name on one line, 1 to 200 characters."""
@@ -234,7 +235,7 @@ Slug = Annotated[
     AfterValidator(_not_uuid),
     Field(json_schema_extra={"pattern": _SLUG_PATTERN}),
 ]
-"""The last part of an address: letters of any script and digits in lower case, words joined by hyphens."""
+"""The last segment of a URL: lower-case letters of any script and digits, in words joined by hyphens."""
 Identifier = Annotated[
     str,
     BeforeValidator(_lowered),
@@ -242,7 +243,7 @@ Identifier = Annotated[
     AfterValidator(_reference),
     Field(json_schema_extra={"pattern": _SLUG_PATTERN}),
 ]
-"""A reference to something that exists: its id (UUID) or its slug."""
+"""A reference to an existing object: its id (UUID) or its slug."""
 LanguageTag = Annotated[
     str,
     ManyLines,
@@ -250,7 +251,7 @@ LanguageTag = Annotated[
     AfterValidator(_language),
     Field(json_schema_extra={"pattern": f"^{LANGUAGE_FORM}$"}),
 ]
-"""A language tag in the shape and letter case of BCP 47 (RFC 5646), such as `en`, `pt-BR` or `zh-Hant`."""
+"""A language tag (BCP 47, RFC 5646) in its usual letter case, such as `en`, `pt-BR` or `zh-Hant`."""
 HttpUrl = Annotated[
     str,
     BeforeValidator(_stripped),
@@ -258,7 +259,7 @@ HttpUrl = Annotated[
     AfterValidator(_http_url),
     Field(json_schema_extra={"format": "uri"}),
 ]
-"""An absolute http or https URL of up to 2,048 characters, kept as it was written."""
+"""An absolute http or https URL of up to 2,048 characters, which is not changed."""
 
 
 def _whole(value: object) -> object:
@@ -266,9 +267,9 @@ def _whole(value: object) -> object:
 
 
 Whole = BeforeValidator(_whole)
-"""Marks a strict whole number that may be written `16.0`, which in JSON is the same as `16`."""
+"""A strict integer that may be written `16.0`, which in JSON is the same number as `16`."""
 Int63 = Annotated[int, Field(ge=0, le=MAX_INT63)]
-"""A whole number from 0 to 2^63 - 1, so that every database can store it."""
+"""An integer from 0 to 2^63 - 1, which every database can store."""
 
 
 def _without_latin_marks(text: str) -> str:
@@ -284,7 +285,7 @@ def _without_latin_marks(text: str) -> str:
 
 
 def slugify(text: str, max_length: int = 80, language: str = "") -> str:
-    """Make a slug from a title: any script is kept, Latin diacritics go; never empty and never shaped like an id.
+    """Make a slug from a title, in any script and without Latin diacritics; it is never empty and never an id.
 
     German umlauts are spelled out in German: `Häuser` becomes `haeuser`.
     """
@@ -305,13 +306,13 @@ def slugify(text: str, max_length: int = 80, language: str = "") -> str:
 
 
 def make_excerpt(text: str, limit: int = 280) -> str:
-    """Cut to at most `limit` code points on one line, at a word boundary where there is one, ending in an ellipsis."""
+    """Cut to at most `limit` code points on one line, at a word boundary if possible, with an ellipsis."""
     line = " ".join(text[: limit * 20].split())
     if len(line) <= limit:
         return line
     space = line.rfind(" ", 0, limit)
     end = space if space >= limit // 2 else limit - 1
-    # Never split a base letter from its marks, or an emoji that is joined to the next.
+    # Never separate a base letter from its marks, or a joined emoji.
     while end > 1 and (line[end] == "\u200d" or line[end - 1] == "\u200d" or unicodedata.category(line[end])[0] == "M"):
         end -= 1
     return line[:end].rstrip(" ,;:.–—-") + "…"
@@ -325,5 +326,5 @@ def count_words(text: str) -> int:
 
 
 def reading_minutes(words: int) -> int:
-    """Give the minutes an adult needs at 238 words a minute: at least 1 for any text, 0 for none."""
+    """Return the reading time in minutes at 238 words a minute: at least 1, or 0 for an empty text."""
     return max(1, round(words / WORDS_PER_MINUTE)) if words > 0 else 0

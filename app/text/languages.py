@@ -1,8 +1,8 @@
-"""What is known of languages: which stemmer reads one, and which tags mean the same."""
+"""Languages: their stemmers, and tags that mean the same."""
 
 from functools import lru_cache
 from threading import local
-from typing import Any
+from typing import Protocol
 
 import snowballstemmer
 
@@ -46,22 +46,26 @@ STEMMERS = {
 }
 _ALIASES = {"nb": "no", "nn": "no", "ms": "id", "in": "id", "iw": "he", "yue": "zh", "cmn": "zh", "ji": "yi"}
 
-_THREAD = local()  # a stemmer keeps state while it works: one for each thread
+_THREAD = local()  # stemmers have state: one per thread
 
 
 def base_language_of(tag: str) -> str:
-    """The language of a BCP 47 tag, without script and region: what articles must share to be compared."""
+    """Return the language of a BCP 47 tag, without script and region."""
     base = tag.split("-", 1)[0].lower()
     return _ALIASES.get(base, base)
 
 
+class _Stemmer(Protocol):
+    def stemWord(self, word: str) -> str: ...
+
+
 @lru_cache(100_000)
 def stem_word(language: str, word: str) -> str:
-    """The stem of a word in lower case; the word itself in a language without a stemmer."""
+    """Return the stem of a lower-case word; the word itself in a language without a stemmer."""
     name = STEMMERS.get(language)
     if name is None:
         return word
-    stemmers: dict[str, Any] = _THREAD.__dict__
+    stemmers: dict[str, _Stemmer] = _THREAD.__dict__
     if name not in stemmers:
         stemmers[name] = snowballstemmer.stemmer(name)
-    return str(stemmers[name].stemWord(word))
+    return stemmers[name].stemWord(word)

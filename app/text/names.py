@@ -1,4 +1,4 @@
-"""Public names: no bidirectional controls, no e-mail address, no claimed office."""
+"""Public names: without bidirectional controls, e-mail addresses and offices of the publication."""
 
 import re
 from typing import Annotated, Final
@@ -8,7 +8,7 @@ from pydantic import AfterValidator, BeforeValidator
 from app.text.confusables import skeletons
 from app.text.inputs import Name
 
-# Marks, embeddings, overrides and isolates of the bidirectional algorithm (UAX #9), and what shows nothing at all.
+# Marks, embeddings, overrides and isolates of the bidirectional algorithm (UAX #9), and invisible characters.
 _DIRECTION: Final = "\u061c\u200e\u200f\u202a-\u202e\u2066-\u206f"
 _INVISIBLE: Final = re.compile(f"[{_DIRECTION}\u00ad\u180e\u200b\u2060-\u2064\ufeff\ufff9-\ufffb]")
 _BIDI_CONTROLS: Final = re.compile("[\u202a-\u202e\u2066-\u2069]")
@@ -17,7 +17,7 @@ _EMAIL: Final = re.compile(
 )
 _NO_NAME: Final = "…"
 _WORD: Final = re.compile(r"[^\W_]+")
-# Offices of a publication in Latin, Cyrillic, Greek, Arabic, Hebrew, Chinese, Japanese and Korean letters.
+# Offices of a publication in many languages.
 _OFFICES: Final = """
 admin admins administrator administrators administrador administradora administrateur administratrice amministratore
 amministratrice administratör administratorin ylläpitäjä ylläpito beheerder rendszergazda администратор админ админы
@@ -47,7 +47,7 @@ _MODIFIER_SKELETONS: Final = _skeletons_of(_OFFICE_MODIFIERS)
 
 
 def is_office(name: str) -> bool:
-    """Tell whether a name is that of an office, such as Editor or The Moderators, however its letters are made."""
+    """Tell whether a name is that of an office, such as Editor or The Moderators, or looks like one."""
     if not _OFFICE_SKELETONS.isdisjoint(skeletons(name)):
         return True
     words = [set(skeletons(word)) - {""} for word in _WORD.findall(name) if not word.isdigit()]
@@ -57,7 +57,7 @@ def is_office(name: str) -> bool:
 
 
 def strip_bidi_controls(text: str) -> str:
-    """Take out what would turn around the text behind it: for lines that hold more than this."""
+    """Remove bidirectional controls, for lines in which a text is followed by others."""
     return _BIDI_CONTROLS.sub("", text)
 
 
@@ -72,10 +72,10 @@ def _no_email(value: str) -> str:
 
 
 PersonName = Annotated[Name, BeforeValidator(_strip_invisible), AfterValidator(_no_email)]
-"""A name to be shown, 1 to 200 characters on one line: no e-mail address, and nothing that turns the line around."""
+"""A public name, 1 to 200 characters on one line, without e-mail addresses and bidirectional controls."""
 
 
 def public_name(name: str) -> str:
-    """Make a name from elsewhere fit to be shown: of an e-mail address what stands before the `@`."""
+    """Make a name of another system public: of an e-mail address only the part before the `@` is kept."""
     shown = _EMAIL.sub(lambda address: address[1].partition("+")[0], _INVISIBLE.sub("", name))
     return " ".join(shown.split()) or (_NO_NAME if name else "")
