@@ -210,7 +210,7 @@ def document_problems(*problems: type[Problem]) -> dict[int | str, dict[str, Any
     responses: dict[int | str, dict[str, Any]] = {}
     everywhere: list[type[Problem]] = [*problems, BadRequest, Unauthorized, TooManyRequests, Unavailable]
     for problem in dict.fromkeys(everywhere):
-        entry = responses.setdefault(problem.status, {"model": ProblemOut, "description": ""})
+        entry = responses.setdefault(problem.status, {"description": ""})
         entry["content"] = {MEDIA_TYPE: {"schema": {"$ref": "#/components/schemas/ProblemOut"}}}
         entry["description"] = "; ".join(filter(None, [entry["description"], f"`{problem.code}`: {problem.__doc__}"]))
     return responses

@@ -26,6 +26,7 @@ from app.core.problems import (
     NotFound,
     PreconditionRequired,
     Problem,
+    ProblemOut,
     StaleVersion,
     TooManyRequests,
     Unauthorized,
@@ -256,6 +257,7 @@ def build_document(app: FastAPI) -> Node:
     """Make the document of an app's routes, with what every operation has."""
     document = get_openapi(title=app.title, version=app.version, description=app.description, routes=app.routes)
     _make_key_optional(document, app.routes)
+    add_model(document, ProblemOut)  # which routes refer to by name: a model each would be built a thousand times
     for path, method, operation in iter_operations(document):
         _complete_parameters(path, method, operation)
         _complete_responses(operation)
@@ -282,6 +284,8 @@ def add_model(document: Node, model: type[BaseModel]) -> None:
         for node in _iter_nodes(part):
             if isinstance(node.get("title"), str):
                 del node["title"]
+            if node.get("default", ...) is None:  # which FastAPI leaves out, too
+                del node["default"]
         document["components"]["schemas"].setdefault(name, part)
 
 
