@@ -21,7 +21,7 @@ from tests.effort import effort
 from tests.make import Headers, ok
 
 Row = dict[str, Any]
-EXAMPLES = effort("EXAMPLES", 12, long=100)
+EXAMPLES = effort("EXAMPLES", 6, long=100)
 MORE = 3  # posted between two pages at most
 BY_TIME = {"newest", "oldest"}
 

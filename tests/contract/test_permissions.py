@@ -31,6 +31,7 @@ from app.related.tables import RelatedPin
 from app.search.indexing import index_article
 from tests import make
 from tests.contract.permissions import NO, PUBLISH, READ, STATES, TABLE, WRITE, Anyone, Changes, Needs, Reads, Row
+from tests.effort import Portion
 
 Headers = dict[str, str]
 HERE = "tests/contract/permissions.py"
@@ -322,8 +323,12 @@ def _cells(row: Row, caller: Caller, world: World) -> Iterator[tuple[str, dict[s
             yield state, {kind: thing}, body, _expected(row, caller, state)
 
 
+@pytest.mark.long
 def test_every_cell_of_the_table_holds(callers: list[Caller], world: World) -> None:
+    asked = Portion(35 if world.db.dialect == "postgresql" else 100)  # the rules are the same code on both
     for operation, rows in TABLE.items():
+        if operation not in asked:
+            continue
         for row in rows:
             if isinstance(row, Anyone | Needs):
                 continue  # the scope that the route declares is all there is to it, and that is compared above

@@ -14,7 +14,7 @@ from tests.effort import effort
 from tests.make import act, author, comment, draft, ok, published, section, series
 
 Headers = dict[str, str]
-SEEDS = effort("SEEDS", 2, long=30)
+SEEDS = effort("SEEDS", 1, long=30)
 PATHS = """
 /v1/articles /v1/articles?fields=title /v1/articles?section=world /v1/articles?section=japan&fields=title,tags
 /v1/articles?section=sport /v1/articles?tag=ferry /v1/articles?tag=ferry,boat /v1/articles?tag=boat&fields=title,url

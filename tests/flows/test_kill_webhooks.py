@@ -7,7 +7,6 @@ import asyncio
 import json
 import os
 import random
-import subprocess
 import sys
 import threading
 from collections import Counter
@@ -31,15 +30,16 @@ from app.identity import keys
 from app.identity.schemas import SYSTEM
 from app.identity.secrets import Vault
 from app.services import build_courier, build_worker
+from tests import processes
 from tests.effort import effort
 from tests.make import ok
+from tests.processes import Process
 from tests.receiver import Receiver
 
 KILLS = effort("KILLS", 2, long=40)
 STORES = ["sqlite", "postgresql"] if KILLS > 2 else ["sqlite"]
 WORKERS = {"sqlite": 1, "postgresql": 3}
 CLIENTS = 8
-ROOT = Path(__file__).resolve().parents[2]
 
 
 @dataclass
@@ -61,11 +61,10 @@ class Ledger:
 
 
 @contextmanager
-def process(environment: dict[str, str], log: Path, *command: str) -> Iterator[subprocess.Popen[bytes]]:
+def process(environment: dict[str, str], log: Path, *command: str) -> Iterator[Process]:
     """A process of its own, which is killed and never asked to stop."""
     with log.open("ab") as out:
-        run = [sys.executable, "-m", "app", *command]
-        found = subprocess.Popen(run, cwd=ROOT, env={**os.environ, **environment}, stderr=out)
+        found = processes.start(*command, environment={**os.environ, **environment}, stderr=out)
         try:
             yield found
         finally:
@@ -73,7 +72,7 @@ def process(environment: dict[str, str], log: Path, *command: str) -> Iterator[s
             found.wait()
 
 
-def address(log: Path, after: int, server: subprocess.Popen[bytes]) -> str:
+def address(log: Path, after: int, server: Process) -> str:
     """Where a server listens, as soon as its log says so."""
     waiter = threading.Event()
     while server.poll() is None:
@@ -84,7 +83,7 @@ def address(log: Path, after: int, server: subprocess.Popen[bytes]) -> str:
     raise AssertionError(log.read_text())
 
 
-async def _load(url: str, ledger: Ledger, most: int | None, doomed: list[subprocess.Popen[bytes]]) -> None:
+async def _load(url: str, ledger: Ledger, most: int | None, doomed: list[Process]) -> None:
     """Post from all sides until so many are acknowledged, then kill; without a number, finish what is open."""
     enough = len(ledger.acknowledged) + most if most else None
 

@@ -3,9 +3,7 @@
 import os
 import signal
 import subprocess
-import sys
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import httpx2
@@ -18,10 +16,8 @@ from app.core.ids import new_id
 from app.core.settings import Settings
 from app.db import Database
 from app.db.columns import table_of
-from tests import make
+from tests import make, processes
 from tests.make import bearer, ok
-
-ROOT = Path(__file__).resolve().parents[2]
 
 
 def send_to_doomed(settings: Settings, path: str, body: dict[str, Any], headers: make.Headers) -> None:
@@ -32,8 +28,7 @@ def send_to_doomed(settings: Settings, path: str, body: dict[str, Any], headers:
         "BROADSHEET_DATA_DIR": str(settings.data_dir),
         "BROADSHEET_RATE_LIMITS": "off",
     }
-    command = [sys.executable, "-m", "tests.flows.doomed"]
-    with subprocess.Popen(command, cwd=ROOT, env=environment, stdout=subprocess.PIPE, text=True) as process:
+    with processes.start(module="tests.flows.doomed", environment=environment, stdout=subprocess.PIPE) as process:
         try:
             assert process.stdout is not None
             address = f"http://127.0.0.1:{int(process.stdout.readline())}"

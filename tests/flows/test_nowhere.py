@@ -13,6 +13,7 @@ from app.core.clock import format_rfc3339, now
 from app.core.settings import Settings
 from app.db import Database
 from tests import make
+from tests.effort import Portion
 from tests.flows.test_private import CANARY, MISSING_ID, private, routes, shape, words
 from tests.receiver import Receiver, work_through
 
@@ -88,8 +89,8 @@ def fills(client: TestClient, editor: Headers, admin: Headers, receiver: Receive
     }
 
 
-def seen(client: TestClient, fills: dict[str, list[str]]) -> dict[str, Any]:
-    """Everything that anybody can read, with all headers that could tell something."""
+def seen(client: TestClient, fills: dict[str, list[str]], asked: Portion) -> dict[str, Any]:
+    """Everything that anybody can read, or a part of it, with all headers that could tell something."""
     found = {}
     for path, names, _ in routes(client):
         if path in MOVING:
@@ -97,6 +98,8 @@ def seen(client: TestClient, fills: dict[str, list[str]]) -> dict[str, Any]:
         for values in product(*(fills.get(name, [MISSING_ID]) for name in names)):
             for query in ["", *ASKED.get(path, [])]:
                 url = path.format(**dict(zip(names, values, strict=True))) + query
+                if url not in asked:
+                    continue
                 answer = client.get(url, follow_redirects=False)
                 assert answer.status_code < 500, url
                 headers = {name: value for name, value in answer.headers.items() if name not in {"x-request-id"}}
@@ -106,7 +109,7 @@ def seen(client: TestClient, fills: dict[str, list[str]]) -> dict[str, Any]:
                 if path == "/v1/export.ndjson":  # which says when it was made
                     body = "\n".join(body.splitlines()[1:-1])
                 found[url] = (answer.status_code, headers, body)
-    assert len(found) > 100
+    assert len(found) > 50
     return found
 
 
@@ -155,6 +158,7 @@ def check_missing(client: TestClient, hidden: dict[str, Any], headers: Headers) 
             assert client.get(f"/v1/counts?articles={name}").json() == {"data": {}, "missing": [name]}
 
 
+@pytest.mark.long
 def test_what_never_was_public(
     client: TestClient,
     editor: Headers,
@@ -163,7 +167,8 @@ def test_what_never_was_public(
     receiver: Receiver,
     work: Callable[[], None],
 ) -> None:
-    before, told = seen(client, fills), len(receiver.messages)
+    asked = Portion(50)
+    before, told = seen(client, fills, asked), len(receiver.messages)
     draft = make.draft(client, editor, **fields("draft"))
     scheduled = make.draft(client, editor, **fields("scheduled"))
     soon = format_rfc3339(datetime.now(UTC) + timedelta(days=1))
@@ -173,7 +178,7 @@ def test_what_never_was_public(
     revised = make.ok(client.get("/v1/articles/public"))
     make.patched(client, editor, revised, title=f"{CANARY}revision", body={"html": f"<p>{CANARY}text</p>"})
     work()
-    after = seen(client, fills)
+    after = seen(client, fills, asked)
     changed = [url for url in differing(before, after) if not url.startswith(f"/v1/articles/{revised['id']}/rev")]
     # A saved revision counts as a version: its readers' ETags may move, no word of it is told.
     own = {url for url in changed if before[url][2] == after[url][2]}
@@ -184,6 +189,7 @@ def test_what_never_was_public(
     assert len(receiver.messages) == told
 
 
+@pytest.mark.long
 def test_what_is_public_no_longer(
     client: TestClient,
     editor: Headers,
@@ -192,7 +198,8 @@ def test_what_is_public_no_longer(
     receiver: Receiver,
     work: Callable[[], None],
 ) -> None:
-    before = seen(client, fills)
+    asked = Portion(50)
+    before = seen(client, fills, asked)
     soon = format_rfc3339(datetime.now(UTC) + timedelta(minutes=1))
     made = {name: make.published(client, editor, **fields(name)) for name in ("unpublished", "retracted", "withheld")}
     made["embargoed"] = make.published(client, editor, **fields("embargoed"))
@@ -201,8 +208,8 @@ def test_what_is_public_no_longer(
         make.comment(client, article, f"{CANARY}said.")
     work()
     assert words(receiver.messages[-1][1].decode()), "it was told while it was there"
-    shown = seen(client, fills)
-    assert len([url for url, answer in shown.items() if words(answer[2])]) > 20, "it was everywhere"
+    shown = seen(client, fills, asked)
+    assert len([url for url, answer in shown.items() if words(answer[2])]) > 8, "it was everywhere"
     make.act(client, editor, made["unpublished"], "unpublish")
     make.act(client, editor, made["retracted"], "retract", {"reason": "It was wrong."})
     make.act(client, editor, made["withheld"], "retract", {"reason": "An order.", "legal": True})
@@ -211,7 +218,7 @@ def test_what_is_public_no_longer(
     count = len(receiver.messages)
     with time_machine.travel(now() + timedelta(minutes=2)):
         work()
-    after = seen(client, fills)
+    after = seen(client, fills, asked)
     # A feed's notice of a retraction leads to where the article was; what is withheld is not even linked.
     link = f"{SITE}/open/{CANARY}retractedslug"
     leaks = {}

@@ -20,6 +20,7 @@ from app.identity.schemas import SYSTEM
 from app.search.indexing import index_article
 from tests import make
 from tests.document import operation_at
+from tests.effort import Portion
 
 Headers = dict[str, str]
 CANARY = "zqx"  # every private word begins with it
@@ -193,11 +194,12 @@ def questions(world: World, known: set[str]) -> list[str]:
     return required or ["", *found]
 
 
-def crawl(client: TestClient, world: World, headers: Headers) -> Iterator[tuple[str, Any]]:
-    """Every answer that a viewer can get by asking.
+def crawl(client: TestClient, world: World, headers: Headers, percent: int = 100) -> Iterator[tuple[str, Any]]:
+    """Every answer that a viewer can get by asking, or a random part of them.
 
     Each question is asked of an article by its id or by its slug: their places in the list are an odd number apart.
     """
+    asked = Portion(percent)
     for path, names, parameters in routes(client):
         for values in product(*(world.fills[name] for name in names)):
             place = world.fills["article"].index(values[names.index("article")]) if "article" in names else None
@@ -205,7 +207,8 @@ def crawl(client: TestClient, world: World, headers: Headers) -> Iterator[tuple[
                 if query and place is not None and (place + number) % 2:
                     continue
                 url = path.format(**dict(zip(names, values, strict=True))) + (f"?{query}" if query else "")
-                yield url, client.get(url, headers=headers, follow_redirects=False)
+                if url in asked:
+                    yield url, client.get(url, headers=headers, follow_redirects=False)
 
 
 def words(text: str) -> set[str]:
@@ -213,12 +216,13 @@ def words(text: str) -> set[str]:
     return {word[:40] for word in text.replace('"', " ").replace("<", " ").split() if CANARY in word}
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("viewer", ["anonymous", "limited", "writer"])
 def test_no_private_word_comes_out(
     capsys: pytest.CaptureFixture[str], client: TestClient, world: World, viewer: str
 ) -> None:
     leaks, answers = [], 0
-    for url, answer in crawl(client, world, world.viewers[viewer]):
+    for url, answer in crawl(client, world, world.viewers[viewer], 40):
         answers += 1
         assert answer.status_code < 500, url
         everything = answer.text + "\n".join(f"{name}: {value}" for name, value in answer.headers.items())
@@ -226,7 +230,7 @@ def test_no_private_word_comes_out(
             everything = everything.replace(answer.headers["Link"], "")
         if found := words(everything) | {secret for secret in world.secrets if secret in everything}:
             leaks.append(f"{url}: {sorted(found)[:3]}")
-    assert answers > 300
+    assert answers > 200
     assert not leaks, "\n".join(leaks[:20])
     log = capsys.readouterr().err
     assert '"event":"request"' in log.replace('": "', '":"'), "the log was not captured"
@@ -267,14 +271,18 @@ def shape(answer: Any) -> tuple[Any, ...]:
     return answer.status_code, headers, {name: value for name, value in body.items() if name != "request_id"}
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("viewer", ["anonymous", "limited", "writer"])
 def test_what_is_hidden_answers_like_what_is_not_there(client: TestClient, world: World, viewer: str) -> None:
     headers = {**world.viewers[viewer], "If-Match": "*"}
     tails = ["", "?include=neighbours", "?fields=title", "?preview=guess", "?revision=latest", "/neighbours"]
     tails += ["/revisions", "/revisions/1", "/revisions/2/diff", "/previews"]
+    asked_for = Portion(40)
     for ref in world.refs:
         missing = MISSING_ID if "-" in ref else "a" * len(ref)
         for tail in tails:
+            if f"{ref}{tail}" not in asked_for:
+                continue
             for more in ({}, {"If-None-Match": "*"}):
                 asked = [
                     client.get(f"/v1/articles/{name}{tail}", headers={**headers, **more}, follow_redirects=False)
@@ -293,6 +301,8 @@ def test_what_is_hidden_answers_like_what_is_not_there(client: TestClient, world
             ("PUT", "/schedule", {"at": "2999-01-01T00:00:00Z"}),
             ("DELETE", "/schedule", None),
         ):
+            if f"{method} {ref}{tail}" not in asked_for:
+                continue
             asked = [
                 client.request(method, f"/v1/articles/{name}{tail}", json=body, headers=headers)
                 for name in (ref, missing)

@@ -13,6 +13,7 @@ from starlette.testclient import TestClient
 from app.core.ids import new_id
 from app.db import Database
 from tests import make
+from tests.effort import Portion
 from tests.flows.test_private import CANARY, MISSING_ID, routes, shape, words
 from tests.make import Headers, bearer, ok
 
@@ -124,8 +125,9 @@ def world(client: TestClient, db: Database, make_key: Callable[..., Headers], ed
     )
 
 
-def crawl(client: TestClient, world: World, headers: Headers) -> Iterator[tuple[str, Any]]:
-    """Every answer that a viewer gets by asking."""
+def crawl(client: TestClient, world: World, headers: Headers, percent: int = 100) -> Iterator[tuple[str, Any]]:
+    """Every answer that a viewer gets by asking, or a random part of them."""
+    asked = Portion(percent)
     article = world.fills["article"][0]
     for path, names, parameters in routes(client):
         if not any(part in path for part in TOUCHED):
@@ -135,7 +137,8 @@ def crawl(client: TestClient, world: World, headers: Headers) -> Iterator[tuple[
         for at, values in enumerate(product(*(world.fills.get(name, [MISSING_ID]) for name in names))):
             for query in queries if at == 0 else queries[:1]:
                 url = f"{path.format(**dict(zip(names, values, strict=True)))}?{needed}{query}"
-                yield url, client.get(url, headers=headers, follow_redirects=False)
+                if url in asked:
+                    yield url, client.get(url, headers=headers, follow_redirects=False)
 
 
 def found_in(text: str, world: World) -> list[str]:
@@ -143,18 +146,19 @@ def found_in(text: str, world: World) -> list[str]:
     return sorted(words(text) | {secret for secret in world.secrets if secret in text})
 
 
+@pytest.mark.long
 def test_no_private_word_comes_out(capsys: pytest.CaptureFixture[str], client: TestClient, world: World) -> None:
     answers, leaks = 0, []
     for role in ROLES:
         # Bans and phrases are the whole publication's, also for a moderator of one section.
         own = {word(kind) for kind in ("domain", "phrase", "note", "ban")} if role == "elsewhere" else set()
-        for url, answer in crawl(client, world, world.viewers[role]):
+        for url, answer in crawl(client, world, world.viewers[role], 40):
             answers += 1
             assert answer.status_code < 500, url
             everything = answer.text + "\n".join(f"{name}: {value}" for name, value in answer.headers.items())
             if found := [one for one in found_in(everything, world) if not any(mine in one for mine in own)]:
                 leaks.append(f"{role} {url}: {found[:3]}")
-    assert answers > 500
+    assert answers > 200
     assert not leaks, "\n".join(leaks[:20])
     log = capsys.readouterr().err
     assert '"event":"request"' in log.replace('": "', '":"'), "the log was not captured"

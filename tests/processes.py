@@ -1,0 +1,196 @@
+"""Processes of the app that begin at once: each is forked from one that has imported the app already.
+
+To import the app takes seconds of CPU, and many tests kill, stop or race processes. What is forked is a process of its
+own like one that was started: it has its own environment, files and memory, and SIGKILL ends it in the same way.
+"""
+
+import json
+import os
+import random
+import runpy
+import signal
+import socket
+import subprocess
+import sys
+import threading
+from functools import cache
+from pathlib import Path
+from types import TracebackType
+from typing import IO, NoReturn
+
+ROOT = Path(__file__).resolve().parents[1]
+_lock = threading.Lock()
+
+
+class Process:
+    """A running process, with what the tests use of `subprocess.Popen`."""
+
+    def __init__(self, pid: int, status: socket.socket, stdout: IO[str] | None, stderr: IO[str] | None) -> None:
+        self.pid, self.stdout, self.stderr = pid, stdout, stderr
+        self.returncode: int | None = None
+        self._status = status  # tells the exit status, once
+
+    def poll(self) -> int | None:
+        """Return the exit status if it has ended."""
+        try:
+            return self.wait(0)
+        except subprocess.TimeoutExpired:
+            return None
+
+    def wait(self, timeout: float | None = None) -> int:
+        """Wait for its end and return the exit status, the negative number of the signal that ended it."""
+        if self.returncode is None:
+            self._status.settimeout(timeout)
+            try:
+                told = self._status.recv(100)
+            except (TimeoutError, BlockingIOError):
+                raise subprocess.TimeoutExpired(str(self.pid), timeout or 0) from None
+            self._status.close()
+            self.returncode = int(told)
+        return self.returncode
+
+    def send_signal(self, number: int) -> None:
+        """Send a signal, unless it has ended already."""
+        if self.poll() is None:
+            os.kill(self.pid, number)
+
+    def kill(self) -> None:
+        """SIGKILL: no handler runs, nothing is flushed."""
+        self.send_signal(signal.SIGKILL)
+
+    def terminate(self) -> None:
+        """Ask it to end."""
+        self.send_signal(signal.SIGTERM)
+
+    def __enter__(self) -> "Process":
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        for stream in (self.stdout, self.stderr):
+            if stream is not None:
+                stream.close()
+        self.wait()
+
+
+def start(
+    *arguments: str,
+    environment: dict[str, str] | None = None,
+    module: str = "app",
+    cwd: Path = ROOT,
+    stdout: IO[bytes] | int | None = None,
+    stderr: IO[bytes] | int | None = None,
+) -> Process:
+    """Start `python -m module arguments`; a stream is a file, `subprocess.PIPE`, or that of the tests."""
+    streams, ours, given = [], [], []
+    for stream, inherited in ((stdout, 1), (stderr, 2)):
+        if stream == subprocess.PIPE:
+            read, write = os.pipe()
+            ours.append(os.fdopen(read, encoding="utf-8"))
+            given.append(write)
+            streams.append(write)
+        else:
+            ours.append(None)
+            streams.append(inherited if stream is None else stream if isinstance(stream, int) else stream.fileno())
+    status, theirs = socket.socketpair()
+    request = {
+        "module": module,
+        "arguments": arguments,
+        "environment": environment or dict(os.environ),
+        "cwd": str(cwd),
+    }
+    body = json.dumps(request).encode()
+    with theirs, _lock:
+        starter = _starter()
+        socket.send_fds(starter, [len(body).to_bytes(4, "big")], [*streams, theirs.fileno()])
+        starter.sendall(body)
+    for end in given:
+        os.close(end)
+    pid = int.from_bytes(_receive(status, 4), "big")
+    return Process(pid, status, *ours)
+
+
+@cache
+def _starter() -> socket.socket:
+    """The connection to the process that starts others; it ends when this one does, and closes its end."""
+    ours, theirs = socket.socketpair()
+    with theirs:
+        subprocess.Popen(
+            [sys.executable, "-m", __name__, str(theirs.fileno())], cwd=ROOT, pass_fds=[theirs.fileno()]
+        ).returncode = 0  # nobody waits for it
+    return ours
+
+
+def _receive(connection: socket.socket, size: int) -> bytes:
+    """Receive so many bytes, or fewer where the other end was closed."""
+    parts = b""
+    while len(parts) < size and (part := connection.recv(size - len(parts))):
+        parts += part
+    return parts
+
+
+def _run(request: dict[str, object], streams: list[int]) -> NoReturn:
+    """Become what is to be started."""
+    os.dup2(streams[0], 1)
+    os.dup2(streams[1], 2)
+    os.closerange(3, 1024)
+    os.chdir(str(request["cwd"]))
+    os.environ.clear()
+    os.environ.update(request["environment"])  # type: ignore[call-overload]
+    random.seed()
+    sys.argv = [str(request["module"]), *request["arguments"]]  # type: ignore[misc]
+    code = 1
+    try:
+        runpy.run_module(str(request["module"]), run_name="__main__", alter_sys=False)
+        code = 0
+    except SystemExit as end:
+        code = end.code if isinstance(end.code, int) else int(end.code is not None)
+    except BaseException:
+        sys.excepthook(*sys.exc_info())  # type: ignore[arg-type]
+    finally:
+        for stream in (sys.stdout, sys.stderr):
+            stream.flush()
+        os._exit(code)
+
+
+def _keep(request: dict[str, object], files: list[int]) -> NoReturn:
+    """Fork a process, say its number, and its exit status when it has ended."""
+    *streams, status = files
+    pid = os.fork()
+    if not pid:
+        _run(request, streams)
+    for stream in streams:
+        os.close(stream)
+    with socket.socket(fileno=status) as tell:
+        tell.sendall(pid.to_bytes(4, "big"))
+        _, ended = os.waitpid(pid, 0)
+        try:
+            tell.sendall(str(os.waitstatus_to_exitcode(ended)).encode())
+        except OSError:
+            os._exit(0)  # nobody waits any more
+    os._exit(0)
+
+
+def main() -> None:
+    """Start what is asked for through the socket, until it is closed."""
+    import app.cli
+    import app.wiring  # noqa: F401
+
+    signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # those that wait for others are not waited for
+    connection = socket.socket(fileno=int(sys.argv[1]))
+    while True:
+        size, files, _, _ = socket.recv_fds(connection, 4, 3)
+        if not size:
+            return
+        request = json.loads(_receive(connection, int.from_bytes(size, "big")))
+        if not os.fork():
+            signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+            connection.close()
+            _keep(request, files)
+        for file in files:
+            os.close(file)
+
+
+if __name__ == "__main__":
+    main()
