@@ -111,6 +111,13 @@ def start(
     return Process(pid, status, *ours)
 
 
+def popen(command: list[str], *, env: dict[str, str], stdout: int, stderr: IO[bytes], text: bool) -> Process:
+    """Start `python -m module …` in place of `subprocess.Popen`, for code that is not of the tests."""
+    _, flag, module, *arguments = command
+    assert (flag, text) == ("-m", True)
+    return start(*arguments, module=module, environment=env, stdout=stdout, stderr=stderr)
+
+
 @cache
 def _starter() -> socket.socket:
     """The connection to the process that starts others; it ends when this one does, and closes its end."""

@@ -221,7 +221,7 @@ def test_a_day_of_answers_is_as_documented(client: TestClient, admin: Headers) -
 
 # Requests made from the document
 
-OPERATIONS = effort("OPERATIONS", 50, long=1000)  # taken at random, another time others
+OPERATIONS = effort("OPERATIONS", 25, long=1000)  # taken at random, another time others
 BOUNDS = hypothesis.settings(
     max_examples=effort("EXAMPLES", 2, long=10),
     deadline=None,
@@ -280,7 +280,7 @@ def test_requests_made_from_the_document(
                         faults.setdefault(where, f"{failure.message} {answer.status_code} {case.as_curl_command()}")
 
             ask()
-    assert len(asked) > 25
+    assert len(asked) > min(OPERATIONS, len(possible)) // 2
     assert not faults, "\n\n".join(f"{where}\n{what[:600]}" for where, what in sorted(faults.items()))
 
 

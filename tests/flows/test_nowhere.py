@@ -200,7 +200,7 @@ def test_what_is_public_no_longer(
 ) -> None:
     asked = Portion(50)
     before = seen(client, fills, asked)
-    soon = format_rfc3339(datetime.now(UTC) + timedelta(minutes=1))
+    soon = format_rfc3339(datetime.now(UTC) + timedelta(minutes=10))
     made = {name: make.published(client, editor, **fields(name)) for name in ("unpublished", "retracted", "withheld")}
     made["embargoed"] = make.published(client, editor, **fields("embargoed"))
     made["expired"] = make.published(client, editor, **fields("expired", expires_at=soon))
@@ -216,7 +216,7 @@ def test_what_is_public_no_longer(
     far = {"embargoed_until": "2999-01-01T00:00:00Z"}
     make.patched(client, editor, made["embargoed"], rights=far)
     count = len(receiver.messages)
-    with time_machine.travel(now() + timedelta(minutes=2)):
+    with time_machine.travel(now() + timedelta(minutes=11)):
         work()
     after = seen(client, fills, asked)
     # A feed's notice of a retraction leads to where the article was; what is withheld is not even linked.

@@ -1,7 +1,9 @@
 """Streams that stay open, on a real server."""
 
+import subprocess
 from collections.abc import Iterator
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import httpx2
@@ -10,8 +12,9 @@ from starlette.testclient import TestClient
 
 from app.core.settings import Settings
 from app.db import Database
+from bench import servers
 from bench.live import follow
-from tests import make
+from tests import make, processes
 from tests.flows.conftest import serving
 from tests.live.conftest import PATIENCE, following
 
@@ -35,7 +38,10 @@ def address(lasting: Settings, article: dict[str, Any]) -> Iterator[str]:
         yield found
 
 
-def test_every_client_hears_everything_once_also_from_another_process(database_url: str, tmp_path: Path) -> None:
+def test_every_client_hears_everything_once_also_from_another_process(
+    database_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(servers, "subprocess", SimpleNamespace(Popen=processes.popen, PIPE=subprocess.PIPE))
     found = follow(database_url, tmp_path, clients=40, seconds=2, per_minute=600, every=0.02)
     assert (found.comments, found.missed, found.repeated, found.disordered) == (20, 0, 0, 0)
     assert found.reconnects > 10
