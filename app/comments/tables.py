@@ -1,27 +1,13 @@
 """Tables of comments. A comment's row holds all that its level, the views and the sort orders need."""
 
 from datetime import datetime
-from typing import Any
 
 import sqlalchemy as sa
 from sqlmodel import Field, SQLModel
 
-from app.db.columns import BIG, ID
+from app.db.columns import BIG, ID, partial_index
 
-_IS_INLINE: dict[str, Any] = {
-    "sqlite_where": sa.text("anchor_id IS NOT NULL"),
-    "postgresql_where": sa.text("anchor_id IS NOT NULL"),
-}
-_HAS_EMAIL: dict[str, Any] = {
-    "sqlite_where": sa.text("email IS NOT NULL"),
-    "postgresql_where": sa.text("email IS NOT NULL"),
-}
-
-
-_IS_WITHDRAWN: dict[str, Any] = {
-    "sqlite_where": sa.text("withdrawn_at IS NOT NULL"),
-    "postgresql_where": sa.text("withdrawn_at IS NOT NULL"),
-}
+_IS_INLINE = "anchor_id IS NOT NULL"
 
 
 class Comment(SQLModel, table=True):
@@ -35,16 +21,16 @@ class Comment(SQLModel, table=True):
         sa.Index("ix_comment_all", "article_id", "state", "created_at", "id"),
         sa.Index("ix_comment_all_best", "article_id", "state", "best", "id"),
         sa.Index("ix_comment_all_controversy", "article_id", "state", "controversy", "id"),
-        sa.Index("ix_comment_inline", "article_id", "state", "created_at", "id", **_IS_INLINE),
-        sa.Index("ix_comment_inline_best", "article_id", "state", "best", "id", **_IS_INLINE),
-        sa.Index("ix_comment_inline_controversy", "article_id", "state", "controversy", "id", **_IS_INLINE),
-        sa.Index("ix_comment_anchor", "anchor_id", "state", "created_at", "id", **_IS_INLINE),
+        partial_index("ix_comment_inline", "article_id", "state", "created_at", "id", where=_IS_INLINE),
+        partial_index("ix_comment_inline_best", "article_id", "state", "best", "id", where=_IS_INLINE),
+        partial_index("ix_comment_inline_controversy", "article_id", "state", "controversy", "id", where=_IS_INLINE),
+        partial_index("ix_comment_anchor", "anchor_id", "state", "created_at", "id", where=_IS_INLINE),
         sa.Index("ix_comment_participant", "participant_id", "created_at"),
-        sa.Index("ix_comment_email", "email", **_HAS_EMAIL),
+        partial_index("ix_comment_email", "email", where="email IS NOT NULL"),
         sa.Index("ix_comment_address", "address_hash", "created_at"),
         sa.Index("ix_comment_fingerprint", "fingerprint", "created_at"),
         sa.Index("ix_comment_state", "state", "created_at", "id"),
-        sa.Index("ix_comment_withdrawn", "article_id", "withdrawn_at", "id", **_IS_WITHDRAWN),
+        partial_index("ix_comment_withdrawn", "article_id", "withdrawn_at", "id", where="withdrawn_at IS NOT NULL"),
     )
 
     id: str = Field(primary_key=True, sa_type=ID)

@@ -29,6 +29,12 @@ def count_affected(result: sa.Result[Any]) -> int:
     return cast("sa.CursorResult[Any]", result).rowcount
 
 
+def partial_index(name: str, *columns: str, where: str) -> sa.Index:
+    """Return an index of only those rows that meet a condition."""
+    condition = sa.text(where)
+    return sa.Index(name, *columns, sqlite_where=condition, postgresql_where=condition)
+
+
 Row = sa.RowMapping | Mapping[str, Any]
 """A row as queries give it and as functions that shape it take it."""
 

@@ -1,48 +1,89 @@
 """Appeals against moderation decisions, and the decision as the comment's author sees it."""
 
-from typing import Any, Literal
+from datetime import datetime
+from typing import Literal, TypedDict
 
 import sqlalchemy as sa
 from sqlmodel import Session
 
-from app.comments.reading import is_author, lock_comment
+from app.comments.reading import StoredComment, is_author, lock_comment
+from app.comments.schemas import State
 from app.core.clock import now
 from app.core.ids import new_id
 from app.core.problems import Conflict, NotFound
-from app.db.columns import Row, table_of
+from app.db.columns import table_of
+from app.db.rows import JsonObject, fetch_row, fetch_rows
 from app.identity.audit import record_action as audit
 from app.identity.schemas import Actor
 from app.moderation.comment_access import C, check_reach
 from app.moderation.events import emit_appealed, emit_decided
-from app.moderation.log import find_decision, find_redaction, log_decision
+from app.moderation.log import LogEntry, find_decision, find_redaction, log_decision
 from app.moderation.queue import find_case, update_case
 from app.moderation.schemas import AppealIn
 from app.moderation.tables import Appeal
 
 APPEAL = table_of(Appeal)
+
+
+class AppealRow(TypedDict):
+    """An appeal."""
+
+    id: str
+    comment_id: str
+    decision_id: str
+    text: str
+    state: str
+    answer: str | None
+    created_at: datetime
+    answered_at: datetime | None
+
+
+class AppealCopy(TypedDict):
+    """An appeal, as its author gets it with a copy of their personal data."""
+
+    comment_id: str
+    text: str
+    state: str
+    answer: str | None
+    created_at: datetime
+    answered_at: datetime | None
+
+
+class _Appealable(TypedDict):
+    state: State
+    removed_by: str | None
+
+
+class _DecidedComment(_Appealable):
+    id: str
+    article_id: str
+    participant_id: str | None
+    redacted_at: datetime | None
+
+
 _SELECT_COMMENT = sa.select(
     *(C.c[name] for name in "id article_id participant_id state removed_by redacted_at".split())
 ).where(C.c.id == sa.bindparam("id", type_=C.c.id.type))
 _DECIDER_BY_ACTOR_KIND = {"key": "moderator", "system": "system"}
 
 
-def find_appeal(connection: sa.Connection, comment_id: str, decision_id: str) -> sa.RowMapping | None:
+def find_appeal(connection: sa.Connection, comment_id: str, decision_id: str) -> AppealRow | None:
     """Return the appeal against a decision, or None."""
     query = sa.select(APPEAL).where(APPEAL.c.comment_id == comment_id, APPEAL.c.decision_id == decision_id)
-    return connection.execute(query).mappings().first()
+    return fetch_row(connection, query, AppealRow)
 
 
-def is_appealable(comment: Row, decision: Row | None) -> bool:
+def is_appealable(comment: _Appealable, decision: LogEntry | None) -> bool:
     """Tell whether a decision went against the comment: it is hidden, rejected, spam, or removed by a moderator."""
     if comment["state"] == "removed":
-        return bool(comment["removed_by"] == "moderator")
+        return comment["removed_by"] == "moderator"
     hidden = comment["state"] == "pending" and decision is not None and decision["action"] == "hide"
     return hidden or comment["state"] in {"rejected", "spam"}
 
 
-def get_decision(connection: sa.Connection, actor: Actor, comment_id: str) -> dict[str, Any]:
+def get_decision(connection: sa.Connection, comment_id: str, actor: Actor) -> JsonObject:
     """Return the decision on a comment in the shape of `DecisionOut`; 404 for all but its author and moderators."""
-    comment = connection.execute(_SELECT_COMMENT, {"id": comment_id}).mappings().first()
+    comment = fetch_row(connection, _SELECT_COMMENT, _DecidedComment, {"id": comment_id})
     if comment is None:
         raise NotFound
     if actor.may("comments:moderate"):
@@ -72,10 +113,10 @@ def get_decision(connection: sa.Connection, actor: Actor, comment_id: str) -> di
     }
 
 
-def list_appeals_about(connection: sa.Connection, comment_ids: list[str]) -> list[Row]:
+def list_appeals_about(connection: sa.Connection, comment_ids: list[str]) -> list[AppealCopy]:
     """List the appeals about comments, for a copy of somebody's personal data."""
     columns = [APPEAL.c[name] for name in "comment_id text state answer created_at answered_at".split()]
-    return list(connection.execute(sa.select(*columns).where(APPEAL.c.comment_id.in_(comment_ids))).mappings())
+    return fetch_rows(connection, sa.select(*columns).where(APPEAL.c.comment_id.in_(comment_ids)), AppealCopy)
 
 
 class NotAppealable(Conflict):
@@ -116,13 +157,15 @@ def appeal_decision(session: Session, actor: Actor, comment_id: str, data: Appea
     return comment_id
 
 
-def answer_appeal(session: Session, comment: Row, state: Literal["granted", "declined"], words: str | None) -> bool:
+def answer_appeal(
+    session: Session, comment: StoredComment, state: Literal["granted", "declined"], answer: str | None
+) -> bool:
     """Answer the open appeal of a comment whose row is locked; tell whether there was one."""
-    case = find_case(session.connection(), comment["id"])
+    case = find_case(session, comment["id"])
     if case is None or not case["appealed"]:
         return False
     is_open = (APPEAL.c.comment_id == comment["id"]) & (APPEAL.c.state == "open")
-    session.execute(sa.update(APPEAL).where(is_open).values(state=state, answer=words, answered_at=now()))
+    session.execute(sa.update(APPEAL).where(is_open).values(state=state, answer=answer, answered_at=now()))
     update_case(session, comment, appealed=False)
     return True
 

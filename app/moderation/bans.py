@@ -1,17 +1,17 @@
 """Bans: by participant, network address, e-mail address or e-mail domain."""
 
 from datetime import UTC, datetime
-from typing import Any
+from typing import TypedDict
 
 import sqlalchemy as sa
-from sqlalchemy.dialects import postgresql, sqlite
 from sqlmodel import Session
 
 from app.comments.tables import Comment
 from app.core.clock import now
 from app.core.ids import new_id
 from app.core.problems import Conflict, Invalid, NotFound
-from app.db.columns import Row, count_affected, table_of
+from app.db.columns import count_affected, table_of
+from app.db.rows import JsonObject, fetch_row, fetch_rows, get_row, insert_into
 from app.identity.audit import record_action as audit
 from app.identity.participants import PARTICIPANT
 from app.identity.schemas import Actor
@@ -22,6 +22,53 @@ from app.moderation.tables import Ban
 from app.publication.terms import require_all_sections
 from app.web.paging import Sort, fetch_page
 
+
+class BanRow(TypedDict):
+    """A ban with the banned author, whose columns are null for bans of addresses."""
+
+    id: str
+    kind: str
+    value: str
+    comment_id: str | None
+    reason: str | None
+    until: datetime | None
+    created_at: datetime
+    created_by: str | None
+    author_public_id: str | None
+    author_name: str | None
+    author_kind: str | None
+
+
+class BanCopy(TypedDict):
+    """A ban, as the banned person gets it with a copy of their personal data."""
+
+    kind: str
+    reason: str | None
+    until: datetime | None
+    created_at: datetime
+
+
+class _CommentSource(TypedDict):
+    id: str
+    participant_id: str | None
+    address_hash: str | None
+    email: str | None
+    created_at: datetime
+
+
+class _DetachedBan(TypedDict):
+    id: str
+    kind: str
+    value: str
+    participant_id: str | None
+    comment_id: str | None
+    reason: str | None
+    until: datetime | None
+    created_at: datetime
+    created_by: str | None
+    proven_email: str | None
+
+
 BAN = table_of(Ban)
 NEWEST = Sort("-created_at", descending=True)
 _AUTHOR_COLUMNS = ("public_id", "name", "kind")
@@ -31,44 +78,42 @@ _SELECT_BANS = sa.select(
 ).select_from(BAN.outerjoin(PARTICIPANT, PARTICIPANT.c.id == BAN.c.participant_id))
 
 
-def present(row: Row) -> dict[str, Any]:
-    """Return a row of bans in the shape of `BanOut`."""
-    out = dict(row)
+def present_ban(row: BanRow) -> JsonObject:
+    """Return a ban in the shape of `BanOut`."""
+    out: JsonObject = dict(row)
     author = {"id": row["author_public_id"], "name": row["author_name"], "kind": row["author_kind"]}
     out["author"] = author if author["id"] else None
     out["domain"] = row["value"].partition(":")[2] if row["kind"] == "email_domain" else None
     return out
 
 
-def list_bans_of(connection: sa.Connection, participant_ids: list[str], email: str | None) -> list[Row]:
+def list_bans_of(connection: sa.Connection, participant_ids: list[str], email: str | None) -> list[BanCopy]:
     """List somebody's bans, for a copy of their personal data."""
     values = [f"identity:{one}" for one in participant_ids] + ([hash_email(email)] if email else [])
     columns = [BAN.c[name] for name in "kind reason until created_at".split()]
-    return list(connection.execute(sa.select(*columns).where(BAN.c.value.in_(values))).mappings())
+    return fetch_rows(connection, sa.select(*columns).where(BAN.c.value.in_(values)), BanCopy)
 
 
-def list_bans(connection: sa.Connection, filters: BanQuery) -> dict[str, Any]:
+def list_bans(connection: sa.Connection, filters: BanQuery) -> JsonObject:
     """List bans, newest first, including expired ones."""
     query = _SELECT_BANS if filters.kind is None else _SELECT_BANS.where(BAN.c.kind == filters.kind)
     page = fetch_page(connection, query, NEWEST, BAN.c.created_at, filters)
-    page["data"] = [present(row) for row in page["data"]]
-    return page
+    return {"data": [present_ban(row) for row in page["data"]], "page": page["page"]}
 
 
-def find_ban(connection: sa.Connection, ban_id: str) -> dict[str, Any] | None:
+def find_ban(connection: sa.Connection, ban_id: str) -> JsonObject | None:
     """Return a ban, expired or not, or None."""
-    row = connection.execute(_SELECT_BANS.where(BAN.c.id == ban_id)).mappings().first()
-    return present(row) if row is not None else None
+    row = fetch_row(connection, _SELECT_BANS.where(BAN.c.id == ban_id), BanRow)
+    return present_ban(row) if row is not None else None
 
 
-def get_ban(connection: sa.Connection, ban_id: str) -> dict[str, Any]:
+def get_ban(connection: sa.Connection, ban_id: str) -> JsonObject:
     """Return a ban that exists."""
-    return present(connection.execute(_SELECT_BANS.where(BAN.c.id == ban_id)).mappings().one())
+    return present_ban(get_row(connection, _SELECT_BANS.where(BAN.c.id == ban_id), BanRow))
 
 
 _C = table_of(Comment)
 _SELECT_COMMENT = sa.select(_C.c.id, _C.c.participant_id, _C.c.address_hash, _C.c.email, _C.c.created_at)
-_INSERT: dict[str, Any] = {"sqlite": sqlite.insert, "postgresql": postgresql.insert}
 
 
 class AlreadyBanned(Conflict):
@@ -78,19 +123,16 @@ class AlreadyBanned(Conflict):
 
 
 def address_hash_expiry(moment: datetime) -> datetime:
-    """Return when an address hash made at a moment stops being recognizable: a salt is kept for two rotation
-    periods.
-    """
-    turn = SALT_PERIOD.total_seconds()
-    return datetime.fromtimestamp((moment.timestamp() // turn + 2) * turn, UTC)
+    """Return when the hash of an address can no longer be compared: salts are kept for two rotation periods."""
+    period = SALT_PERIOD.total_seconds()
+    return datetime.fromtimestamp((moment.timestamp() // period + 2) * period, UTC)
 
 
-def _target_of_comment(comment: Row, data: BanIn) -> tuple[str, datetime | None]:
+def _target_of_comment(comment: _CommentSource, data: BanIn) -> tuple[str, datetime | None]:
     """Return the ban value derived from a comment, and when the ban expires."""
-    name = {"identity": "participant_id", "address": "address_hash"}.get(data.kind, "email")
-    value = comment[name]
+    value = {"identity": comment["participant_id"], "address": comment["address_hash"]}.get(data.kind, comment["email"])
     if value is None:
-        raise Invalid(f"The comment tells no {data.kind}.", pointer="/comment_id", code="not_known")
+        raise Invalid(f"The comment has no known {data.kind}.", pointer="/comment_id", code="not_known")
     if data.kind == "address":
         ends = address_hash_expiry(comment["created_at"])
         if ends <= now():
@@ -100,7 +142,7 @@ def _target_of_comment(comment: Row, data: BanIn) -> tuple[str, datetime | None]
                 code="not_known",
             )
         return f"address:{value}", min(data.until, ends) if data.until else ends
-    return _target_of_email(data, value) if name == "email" else f"identity:{value}", data.until
+    return f"identity:{value}" if data.kind == "identity" else _target_of_email(data, value), data.until
 
 
 def _target_of_email(data: BanIn, value: str) -> str:
@@ -130,7 +172,7 @@ def _find_target(session: Session, data: BanIn, address: str | None) -> tuple[st
         if is_network_address(data.value):
             raise Invalid("This is a network address; use the kind `address`.", pointer="/value", code="invalid")
         return _target_of_email(data, data.value), data.until
-    comment = session.execute(_SELECT_COMMENT.where(_C.c.id == data.comment_id)).mappings().first()
+    comment = fetch_row(session, _SELECT_COMMENT.where(_C.c.id == data.comment_id), _CommentSource)
     if comment is None:
         raise Invalid("The comment does not exist.", pointer="/comment_id", code="not_found")
     return _target_of_comment(comment, data)
@@ -148,8 +190,9 @@ def create_ban(session: Session, actor: Actor, data: BanIn, address: str | None 
     value, until = _find_target(session, data, address)
     ended = BAN.c.until <= moment
     session.execute(sa.delete(BAN).where(BAN.c.value == value, ended))
-    row: dict[str, Any] = {
-        "id": new_id(),
+    ban_id = new_id()
+    row: JsonObject = {
+        "id": ban_id,
         "kind": data.kind,
         "value": value,
         "participant_id": value.partition(":")[2] if data.kind == "identity" else None,
@@ -159,11 +202,11 @@ def create_ban(session: Session, actor: Actor, data: BanIn, address: str | None 
         "created_at": moment,
         "created_by": actor.id,
     }
-    insert = _INSERT[session.get_bind().dialect.name](BAN).values(row).on_conflict_do_nothing()
+    insert = insert_into(session, BAN).values(row).on_conflict_do_nothing()
     if session.execute(insert.returning(BAN.c.id)).first() is None:
         raise AlreadyBanned
-    audit(session, actor, "ban.create", "ban", str(row["id"]), {"kind": data.kind, "comment_id": data.comment_id})
-    return str(row["id"])
+    audit(session, actor, "ban.create", "ban", ban_id, {"kind": data.kind, "comment_id": data.comment_id})
+    return ban_id
 
 
 def erase_bans(session: Session, participant_ids: list[str], comment_ids: list[str]) -> None:
@@ -172,18 +215,18 @@ def erase_bans(session: Session, participant_ids: list[str], comment_ids: list[s
     The ban of an identity becomes a ban of its confirmed e-mail address, as a hash. Without such an address it is
     deleted together with the token it was for.
     """
-    insert = _INSERT[session.get_bind().dialect.name](BAN).on_conflict_do_nothing()
+    insert = insert_into(session, BAN).on_conflict_do_nothing()
     is_theirs = BAN.c.value.in_([f"identity:{one}" for one in participant_ids])
-    proven = sa.case((PARTICIPANT.c.confirmed_at.is_not(None), PARTICIPANT.c.email)).label("proven")
+    proven = sa.case((PARTICIPANT.c.confirmed_at.is_not(None), PARTICIPANT.c.email)).label("proven_email")
     banned = (
         sa.select(BAN, proven).join_from(BAN, PARTICIPANT, PARTICIPANT.c.id == BAN.c.participant_id).where(is_theirs)
     )
-    rows = [dict(row) for row in session.execute(banned).mappings()]
+    rows = fetch_rows(session, banned, _DetachedBan)
     session.execute(sa.delete(BAN).where(is_theirs))
     for row in rows:
-        if email := row.pop("proven"):
-            email_ban = {"kind": "email", "value": hash_email(email)}
-            session.execute(insert, row | email_ban | dict.fromkeys(("participant_id", "comment_id", "reason")))
+        if email := row["proven_email"]:
+            kept = {name: row[name] for name in ("id", "until", "created_at", "created_by")}
+            session.execute(insert, {**kept, "kind": "email", "value": hash_email(email)})
     about_their_comments = sa.update(BAN).where(BAN.c.comment_id.in_(comment_ids))
     session.execute(about_their_comments.values(comment_id=None, reason=None))
 

@@ -1,17 +1,54 @@
 """Comments as moderators see them, and which of them a key may moderate."""
 
-from typing import Any
+from datetime import datetime
+from typing import TypedDict
 
 import sqlalchemy as sa
 from sqlalchemy.sql.elements import ColumnElement
-from sqlmodel import Session
 
 from app.articles.tables import Article
 from app.comments.tables import Comment
 from app.core.problems import NotFound
 from app.db.columns import Row, table_of
+from app.db.rows import Column, JsonObject, Store, get_row
 from app.identity.participants import PARTICIPANT, find_caller
 from app.identity.schemas import Actor
+
+
+class JudgedComment(TypedDict):
+    """A row of `COLUMNS`."""
+
+    id: str
+    article_id: str
+    parent_id: str | None
+    root_id: str
+    depth: int
+    anchor_id: str | None
+    state: str
+    removed_by: str | None
+    source: str
+    html: str
+    text: str
+    approved_text: bool
+    featured: bool
+    replies: int
+    version: int
+    created_at: datetime
+    edited_at: datetime | None
+    redacted_at: datetime | None
+    upvotes: int
+    downvotes: int
+    author_id: str
+    author_name: str
+    author_kind: str
+    badges: list[str]
+    email: str | None
+    article_slug: str
+    article_title: str
+    confirmed_at: datetime | None
+    approved: int | None
+    rejected: int | None
+
 
 A, C = table_of(Article), table_of(Comment)
 _COMMENT_COLUMNS = [
@@ -29,7 +66,7 @@ _RELATED_COLUMNS = [
     PARTICIPANT.c.approved,
     PARTICIPANT.c.rejected,
 ]
-COLUMNS: list[ColumnElement[Any]] = [*_COMMENT_COLUMNS, *_RELATED_COLUMNS]
+COLUMNS: list[Column] = [*_COMMENT_COLUMNS, *_RELATED_COLUMNS]
 TABLES = C.join(A, A.c.id == C.c.article_id).outerjoin(PARTICIPANT, PARTICIPANT.c.id == C.c.participant_id)
 _SELECT_COMMENT = sa.select(*COLUMNS).select_from(TABLES).where(C.c.id == sa.bindparam("id", type_=C.c.id.type))
 _SELECT_SECTION = sa.select(A.c.section_id).where(A.c.id == sa.bindparam("id", type_=A.c.id.type))
@@ -38,14 +75,16 @@ _SELECT_AUTHOR = (
     .join(C, C.c.participant_id == PARTICIPANT.c.id)
     .where(C.c.id == sa.bindparam("id", type_=C.c.id.type))
 )
-_AUTHOR_COLUMNS = ("id", "name", "kind")
 
 
-def present_comment(row: Row) -> dict[str, Any]:
+def present_comment(row: JudgedComment) -> JsonObject:
     """Return a row of `COLUMNS` in the shape of `JudgedCommentOut`."""
-    out = dict(row)
+    out: JsonObject = dict(row)
     out["article"] = {"id": row["article_id"], "slug": row["article_slug"], "title": row["article_title"]}
-    out["author"] = {name: row[f"author_{name}"] for name in _AUTHOR_COLUMNS} | {
+    out["author"] = {
+        "id": row["author_id"],
+        "name": row["author_name"],
+        "kind": row["author_kind"],
         "badges": row["badges"],
         "email": row["email"],
         "confirmed": row["confirmed_at"] is not None,
@@ -56,9 +95,9 @@ def present_comment(row: Row) -> dict[str, Any]:
     return out
 
 
-def get_comment(connection: sa.Connection, comment_id: str) -> dict[str, Any]:
+def get_comment(connection: sa.Connection, comment_id: str) -> JsonObject:
     """Return a comment as moderators see it."""
-    return present_comment(connection.execute(_SELECT_COMMENT, {"id": comment_id}).mappings().one())
+    return present_comment(get_row(connection, _SELECT_COMMENT, JudgedComment, {"id": comment_id}))
 
 
 def is_in_reach(actor: Actor) -> ColumnElement[bool]:
@@ -78,7 +117,7 @@ def check_reach(connection: sa.Connection, actor: Actor, article_id: str) -> Non
         raise NotFound
 
 
-def find_participant(store: sa.Connection | Session, actor: Actor) -> Row | None:
+def find_participant(store: Store, actor: Actor) -> Row | None:
     """Return the caller's participant, also for the edit token of a comment, or None if they never took part."""
     if actor.kind == "edit":
         return store.execute(_SELECT_AUTHOR, {"id": actor.comment}).mappings().first()

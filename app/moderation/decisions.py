@@ -1,13 +1,12 @@
 """Moderation decisions, and their effects on reports, appeals, the author's history and the spam classifier."""
 
-from typing import Any
+from typing import TypedDict
 
 from sqlmodel import Session
 
 from app.comments import lifecycle as comments
-from app.comments.reading import lock_comment
+from app.comments.reading import StoredComment, lock_comment
 from app.core.problems import Conflict, Problem
-from app.db.columns import Row
 from app.identity.audit import record_action as audit
 from app.identity.participants import adjust_trust
 from app.identity.schemas import Actor
@@ -17,7 +16,16 @@ from app.moderation.events import emit_decided
 from app.moderation.learning import learn_comment
 from app.moderation.log import log_decision
 from app.moderation.queue import end_lease, find_case, update_case
-from app.moderation.schemas import TRANSITIONS, Action, DecisionBulkIn
+from app.moderation.schemas import TRANSITIONS, Action, CommentState, DecisionBulkIn
+
+
+class DecisionResult(TypedDict):
+    """The result of a decision on one of several comments."""
+
+    id: str
+    done: bool
+    state: CommentState | None
+    code: str | None
 
 
 class WrongCommentState(Conflict):
@@ -26,7 +34,7 @@ class WrongCommentState(Conflict):
     code, title = "wrong_comment_state", "The comment's state does not allow this action"
 
 
-def _check_transition(comment: Row, action: Action) -> bool:
+def _check_transition(comment: StoredComment, action: Action) -> bool:
     """Tell whether the action changes the comment's state; 409 if it is not allowed in that state."""
     target, sources = TRANSITIONS[action]
     if comment["state"] == "removed" and comment["removed_by"] == "author":
@@ -46,7 +54,7 @@ def decide_comment(
     check_reach(session.connection(), actor, comment["article_id"])
     changes_state = _check_transition(comment, action)
     is_publishing = TRANSITIONS[action][0] == "published"
-    case = find_case(session.connection(), comment_id)
+    case = find_case(session, comment_id)
     is_waiting = case is not None and case["waits"]
     if not changes_state and not is_waiting and (comment["approved_text"] or action != "approve"):
         return comment_id
@@ -70,7 +78,7 @@ def decide_comment(
     return comment_id
 
 
-def _apply_verdict(session: Session, comment: Row, action: Action, former_verdict: str | None) -> None:
+def _apply_verdict(session: Session, comment: StoredComment, action: Action, former_verdict: str | None) -> None:
     """Update the author's counters and the spam classifier, undoing the effects of an earlier decision."""
     verdict = "approved" if TRANSITIONS[action][0] == "published" else "rejected"
     learn_comment(
@@ -88,17 +96,18 @@ def remove_comment(session: Session, actor: Actor, comment_id: str) -> None:
     decide_comment(session, actor, comment_id, "remove", None, force=False)
 
 
-def decide_comments(session: Session, actor: Actor, data: DecisionBulkIn) -> list[dict[str, Any]]:
+def decide_comments(session: Session, actor: Actor, data: DecisionBulkIn) -> list[DecisionResult]:
     """Apply an action to several comments, each in its own savepoint with a result of its own."""
-    results: list[dict[str, Any]] = []
+    results: list[DecisionResult] = []
     for comment_id in data.ids:
-        result: dict[str, Any] = {"id": comment_id, "done": True, "state": TRANSITIONS[data.action][0], "code": None}
         try:
             with session.begin_nested():
                 decide_comment(session, actor, comment_id, data.action, data.reason, data.force)
         except Problem as problem:
-            result |= {"done": False, "state": None, "code": problem.code}
-        results.append(result)
+            results.append({"id": comment_id, "done": False, "state": None, "code": problem.code})
+        else:
+            state = TRANSITIONS[data.action][0]
+            results.append({"id": comment_id, "done": True, "state": state, "code": None})
     return results
 
 
@@ -106,7 +115,7 @@ def feature_comment(session: Session, actor: Actor, comment_id: str, value: bool
     """Feature a published comment, or stop featuring it. Return its id."""
     comment = lock_comment(session, comment_id)
     check_reach(session.connection(), actor, comment["article_id"])
-    if bool(comment["featured"]) == value:
+    if comment["featured"] == value:
         return comment_id
     if value and comment["state"] != "published":
         raise WrongCommentState("Only published comments can be featured.")

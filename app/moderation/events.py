@@ -9,7 +9,6 @@ from typing import TypedDict
 
 from sqlmodel import Session
 
-from app.db.columns import Row
 from app.events.catalog import (
     ArticleReported,
     CommentAppealed,
@@ -22,39 +21,46 @@ from app.events.log import emit
 from app.moderation.comment_access import find_section
 
 
+class CommentRef(TypedDict):
+    """A comment, by its id and that of its article."""
+
+    id: str
+    article_id: str
+
+
 class _EventSubject(TypedDict):
     subject_id: str
     article_id: str
     section_id: str | None
 
 
-def _subject_of(session: Session, comment: Row) -> _EventSubject:
-    article_id: str = comment["article_id"]
+def _subject_of(session: Session, comment: CommentRef) -> _EventSubject:
+    article_id = comment["article_id"]
     section_id = find_section(session.connection(), article_id)
     return {"subject_id": comment["id"], "article_id": article_id, "section_id": section_id}
 
 
-def emit_decided(session: Session, comment: Row, action: str, state: str, *, by: str) -> None:
+def emit_decided(session: Session, comment: CommentRef, action: str, state: str, *, by: str) -> None:
     """Emit that a moderator (`moderator`) or a rule (`system`) decided on a comment."""
     emit(session, CommentDecided(**_subject_of(session, comment), action=action, state=state, by=by))
 
 
-def emit_held(session: Session, comment: Row, reasons: Iterable[str]) -> None:
+def emit_held(session: Session, comment: CommentRef, reasons: Iterable[str]) -> None:
     """Emit that a public comment was hidden until a moderator decides."""
     emit(session, CommentHeld(**_subject_of(session, comment), reasons=list(reasons)))
 
 
-def emit_pending(session: Session, comment: Row, reasons: Iterable[str]) -> None:
+def emit_pending(session: Session, comment: CommentRef, reasons: Iterable[str]) -> None:
     """Emit that a comment waits for a moderator before it becomes public."""
     emit(session, CommentPending(**_subject_of(session, comment), reasons=list(reasons)))
 
 
-def emit_reported(session: Session, comment: Row, reason: str) -> None:
+def emit_reported(session: Session, comment: CommentRef, reason: str) -> None:
     """Emit that somebody reported a comment."""
     emit(session, CommentReported(**_subject_of(session, comment), reason=reason))
 
 
-def emit_appealed(session: Session, comment: Row) -> None:
+def emit_appealed(session: Session, comment: CommentRef) -> None:
     """Emit that a comment's author appealed a decision."""
     emit(session, CommentAppealed(**_subject_of(session, comment)))
 

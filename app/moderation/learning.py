@@ -2,14 +2,15 @@
 
 import json
 import re
-from typing import Any
+from typing import TypedDict
 
 import sqlalchemy as sa
-from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.dialects import postgresql
 from sqlmodel import Session
 
 from app.comments.tables import Comment
-from app.db.columns import Row, table_of
+from app.db.columns import table_of
+from app.db.rows import Statement, dialect_of, fetch_row, insert_into
 from app.moderation.tables import LearnedComment, SpamToken
 from app.moderation.text_analysis import ClassCounts, combine_shares, tokenize
 
@@ -18,7 +19,7 @@ TEXT_COUNT_ROW = 0  # token 0 counts the learned texts
 _SELECT_COUNTS = sa.select(TOKEN.c.spam, TOKEN.c.ham)
 _TOKENS_PARAMETER = sa.func.json_each(sa.bindparam("tokens", type_=sa.Text())).table_valued("value")
 # One array parameter instead of a list of parameters, which would be compiled for each length.
-_SELECT_TOKENS: dict[str, sa.Select[Any]] = {
+_SELECT_TOKENS: dict[str, Statement] = {
     "sqlite": _SELECT_COUNTS.where(TOKEN.c.token.in_(sa.select(_TOKENS_PARAMETER.c.value))),
     "postgresql": _SELECT_COUNTS.where(
         TOKEN.c.token == sa.any_(sa.bindparam("tokens", type_=postgresql.ARRAY(sa.BigInteger())))
@@ -40,15 +41,20 @@ def spam_probability(
     `text_tokens` are the text's `tokenize`, if they are known already.
     """
     text_tokens = tokenize(text, links) if text_tokens is None else text_tokens
-    dialect = session.get_bind().dialect.name
+    dialect = dialect_of(session)
     parameter = json.dumps(text_tokens) if dialect == "sqlite" else text_tokens
     return combine_shares(
         texts, [ClassCounts(*row) for row in session.execute(_SELECT_TOKENS[dialect], {"tokens": parameter})]
     )
 
 
+class _Example(TypedDict):
+    comment_id: str
+    spam: bool
+    tokens: list[int]
+
+
 _C = table_of(Comment)
-_INSERT: dict[str, Any] = {"sqlite": sqlite.insert, "postgresql": postgresql.insert}
 _HREF = re.compile(r'\bhref="(https?://[^"]{1,2048})"')
 
 
@@ -58,7 +64,7 @@ def _adjust_counts(session: Session, text_tokens: list[int], spam: bool, by: int
     """
     name = "spam" if spam else "ham"
     rows = [{"token": token, "spam": 0, "ham": 0, name: max(by, 0)} for token in (TEXT_COUNT_ROW, *text_tokens)]
-    insert = _INSERT[session.get_bind().dialect.name](TOKEN).values(rows)
+    insert = insert_into(session, TOKEN).values(rows)
     adjusted = TOKEN.c[name] + by
     session.execute(
         insert.on_conflict_do_update(
@@ -67,7 +73,7 @@ def _adjust_counts(session: Session, text_tokens: list[int], spam: bool, by: int
     )
 
 
-def _unlearn(session: Session, example: Row) -> None:
+def _unlearn(session: Session, example: _Example) -> None:
     _adjust_counts(session, example["tokens"], example["spam"], -1)
     session.execute(sa.delete(LEARNED).where(LEARNED.c.comment_id == example["comment_id"]))
 
@@ -75,7 +81,7 @@ def _unlearn(session: Session, example: Row) -> None:
 def learn_comment(session: Session, comment_id: str, text: str, spam: bool | None) -> None:
     """Learn a comment as spam (True) or ham (False), replacing what was learned of it before; None only unlearns."""
     query = sa.select(LEARNED).where(LEARNED.c.comment_id == comment_id)
-    example = session.execute(query).mappings().first()
+    example = fetch_row(session, query, _Example)
     if spam is None:
         if example is not None:
             _unlearn(session, example)

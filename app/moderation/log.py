@@ -1,7 +1,8 @@
 """The moderation log: every decision, by moderators and by rules."""
 
 from collections.abc import Iterable
-from typing import Any
+from datetime import datetime
+from typing import TypedDict
 
 import sqlalchemy as sa
 from sqlmodel import Session
@@ -10,12 +11,29 @@ from app.articles.tables import Article
 from app.core.clock import now
 from app.core.ids import is_id, new_id
 from app.db.columns import table_of
+from app.db.rows import JsonObject, fetch_row
 from app.identity.schemas import Actor
 from app.moderation.schemas import LogQuery
 from app.moderation.tables import ModerationLog
 from app.web.paging import Sort, fetch_page
 
-_LOG = table_of(ModerationLog)
+LOG, _ARTICLE = table_of(ModerationLog), table_of(Article)
+NEWEST = Sort("-at", descending=True)
+
+
+class LogEntry(TypedDict):
+    """An entry of the moderation log."""
+
+    id: str
+    at: datetime
+    comment_id: str | None
+    article_id: str | None
+    actor_kind: str
+    actor_id: str | None
+    action: str
+    state: str | None
+    reasons: list[dict[str, str]]
+    note: str | None
 
 
 def log_decision(
@@ -34,7 +52,7 @@ def log_decision(
 
     `state` is the comment's state from then on, or None if the decision does not change it.
     """
-    row: dict[str, Any] = {
+    row: LogEntry = {
         "id": new_id(),
         "at": now(),
         "comment_id": comment_id,
@@ -46,30 +64,26 @@ def log_decision(
         "reasons": [{"stage": stage, "detail": detail[:500]} for stage, detail in reasons],
         "note": note,
     }
-    session.execute(sa.insert(_LOG).values(row))
-    return str(row["id"])
+    session.execute(sa.insert(LOG), row)
+    return row["id"]
 
 
 def erase_notes(session: Session, comment_ids: list[str]) -> None:
     """Erase the notes of moderators and the checker's reasons about comments: they may quote them."""
-    is_about = _LOG.c.comment_id.in_(comment_ids)
-    session.execute(sa.update(_LOG).where(is_about, _LOG.c.note.is_not(None)).values(note=None))
-    quoting = sa.cast(_LOG.c.reasons, sa.Text).contains('"external"')
-    for row in session.execute(sa.select(_LOG.c.id, _LOG.c.reasons).where(is_about, quoting)).all():
+    is_about = LOG.c.comment_id.in_(comment_ids)
+    session.execute(sa.update(LOG).where(is_about, LOG.c.note.is_not(None)).values(note=None))
+    quoting = sa.cast(LOG.c.reasons, sa.Text).contains('"external"')
+    for row in session.execute(sa.select(LOG.c.id, LOG.c.reasons).where(is_about, quoting)).all():
         reasons = [one | {"detail": ""} if one["stage"] == "external" else one for one in row.reasons]
-        session.execute(sa.update(_LOG).where(_LOG.c.id == row.id).values(reasons=reasons))
+        session.execute(sa.update(LOG).where(LOG.c.id == row.id).values(reasons=reasons))
 
 
 def erase_article_notes(session: Session, article_id: str) -> None:
     """Erase the notes and reasons about an article and its comments."""
-    session.execute(sa.update(_LOG).where(_LOG.c.article_id == article_id).values(note=None, reasons=[]))
+    session.execute(sa.update(LOG).where(LOG.c.article_id == article_id).values(note=None, reasons=[]))
 
 
-LOG, _ARTICLE = table_of(ModerationLog), table_of(Article)
-NEWEST = Sort("-at", descending=True)
-
-
-def list_entries(connection: sa.Connection, actor: Actor, filters: LogQuery) -> dict[str, Any]:
+def list_entries(connection: sa.Connection, actor: Actor, filters: LogQuery) -> JsonObject:
     """List the log, newest first; a key limited to sections sees only entries about their articles."""
     query = sa.select(LOG)
     if actor.sections is not None:
@@ -87,13 +101,16 @@ def list_entries(connection: sa.Connection, actor: Actor, filters: LogQuery) -> 
     return fetch_page(connection, query, NEWEST, LOG.c.at, filters)
 
 
-def find_redaction(connection: sa.Connection, comment_id: str) -> sa.RowMapping | None:
+def find_redaction(connection: sa.Connection, comment_id: str) -> LogEntry | None:
     """Return the newest redaction of a comment, or None."""
-    query = sa.select(LOG).where(LOG.c.comment_id == comment_id, LOG.c.action == "redact")
-    return connection.execute(query.order_by(LOG.c.at.desc(), LOG.c.id.desc()).limit(1)).mappings().first()
+    return _find_newest(connection, comment_id, LOG.c.action == "redact")
 
 
-def find_decision(connection: sa.Connection, comment_id: str) -> sa.RowMapping | None:
+def find_decision(connection: sa.Connection, comment_id: str) -> LogEntry | None:
     """Return the log entry that set the comment's current state, or None."""
-    query = sa.select(LOG).where(LOG.c.comment_id == comment_id, LOG.c.state.is_not(None))
-    return connection.execute(query.order_by(LOG.c.at.desc(), LOG.c.id.desc()).limit(1)).mappings().first()
+    return _find_newest(connection, comment_id, LOG.c.state.is_not(None))
+
+
+def _find_newest(connection: sa.Connection, comment_id: str, condition: sa.ColumnElement[bool]) -> LogEntry | None:
+    query = sa.select(LOG).where(LOG.c.comment_id == comment_id, condition)
+    return fetch_row(connection, query.order_by(LOG.c.at.desc(), LOG.c.id.desc()).limit(1), LogEntry)

@@ -1,56 +1,71 @@
 """Watched phrases, which hold or refuse the comments that contain them."""
 
-from typing import Any
+from datetime import datetime
+from typing import TypedDict
 
 import sqlalchemy as sa
-from sqlalchemy.dialects import postgresql, sqlite
 from sqlmodel import Session
 
 from app.core.clock import now
 from app.core.ids import new_id
 from app.core.problems import Conflict, Invalid, NotFound
 from app.db.columns import table_of
+from app.db.rows import JsonObject, fetch_row, fetch_rows, get_row, insert_into
 from app.identity.audit import record_action as audit
 from app.identity.schemas import Actor
 from app.moderation.rule_schemas import PhraseIn, PhrasePatch, PhraseQuery, PhrasesIn
 from app.moderation.tables import Phrase, PhraseGeneration
-from app.moderation.text_analysis import Phrases, is_long_enough
+from app.moderation.text_analysis import PhraseAction, PhraseMatch, Phrases, is_long_enough
 from app.publication.terms import require_all_sections
 from app.web import etag
 from app.web.paging import Sort, fetch_page
+
+
+class PhraseRow(TypedDict):
+    """A watched phrase."""
+
+    id: str
+    text: str
+    match: PhraseMatch
+    action: PhraseAction
+    note: str | None
+    version: int
+    created_at: datetime
+    updated_at: datetime
+
 
 PHRASE, GENERATION = table_of(Phrase), table_of(PhraseGeneration)
 NEWEST = Sort("-created_at", descending=True)
 _SELECT_PHRASES = sa.select(PHRASE.c.id, PHRASE.c.text, PHRASE.c.match, PHRASE.c.action)
 
 
-def select_generation() -> sa.ScalarSelect[Any]:
+def select_generation() -> sa.ScalarSelect[str]:
     """Build the scalar subquery of the generation of phrases, which changes with every write; null before the first."""
     return sa.select(GENERATION.c.value).where(GENERATION.c.id == 1).scalar_subquery()
 
 
 def compile_phrases(session: Session) -> Phrases:
     """Load all phrases, compiled for matching."""
-    return Phrases(session.execute(_SELECT_PHRASES))
+    return Phrases((row.id, row.text, row.match, row.action) for row in session.execute(_SELECT_PHRASES))
 
 
-def find_phrase(connection: sa.Connection, phrase_id: str) -> sa.RowMapping | None:
+def find_phrase(connection: sa.Connection, phrase_id: str) -> PhraseRow | None:
     """Return a phrase, or None."""
-    return connection.execute(sa.select(PHRASE).where(PHRASE.c.id == phrase_id)).mappings().first()
+    return fetch_row(connection, sa.select(PHRASE).where(PHRASE.c.id == phrase_id), PhraseRow)
 
 
-def get_phrase(connection: sa.Connection, phrase_id: str) -> sa.RowMapping:
+def get_phrase(connection: sa.Connection, phrase_id: str) -> PhraseRow:
     """Return a phrase that exists."""
-    return connection.execute(sa.select(PHRASE).where(PHRASE.c.id == phrase_id)).mappings().one()
+    return get_row(connection, sa.select(PHRASE).where(PHRASE.c.id == phrase_id), PhraseRow)
 
 
-def list_created(connection: sa.Connection, ids: list[str]) -> dict[str, Any]:
+def list_created(connection: sa.Connection, ids: list[str]) -> JsonObject:
     """List phrases that were just created, in the order in which they were sent."""
-    rows = connection.execute(sa.select(PHRASE).where(PHRASE.c.id.in_(ids)).order_by(PHRASE.c.id)).mappings()
-    return {"data": list(rows)}
+    query = sa.select(PHRASE).where(PHRASE.c.id.in_(ids)).order_by(PHRASE.c.id)
+    return {"data": fetch_rows(connection, query, PhraseRow)}
 
 
-def list_phrases(connection: sa.Connection, filters: PhraseQuery) -> dict[str, Any]:
+def list_phrases(connection: sa.Connection, filters: PhraseQuery) -> JsonObject:
     """List phrases, newest first."""
     query = sa.select(PHRASE)
     if filters.action is not None:
@@ -61,7 +76,6 @@ def list_phrases(connection: sa.Connection, filters: PhraseQuery) -> dict[str, A
 
 
 MAX_PHRASES = 5000
-_INSERT: dict[str, Any] = {"sqlite": sqlite.insert, "postgresql": postgresql.insert}
 
 
 class TooManyPhrases(Conflict):
@@ -73,7 +87,7 @@ class TooManyPhrases(Conflict):
 def _advance_generation(session: Session) -> None:
     """Make every process reload the phrases. The value is a new id: a counter could repeat after a rollback."""
     row = {"id": 1, "value": new_id()}
-    insert = _INSERT[session.get_bind().dialect.name](GENERATION).values(row)
+    insert = insert_into(session, GENERATION).values(row)
     session.execute(insert.on_conflict_do_update(index_elements=[GENERATION.c.id], set_={"value": row["value"]}))
 
 

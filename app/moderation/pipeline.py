@@ -32,7 +32,7 @@ from app.db.columns import Row, table_of
 from app.db.prepared import Prepared
 from app.db.rows import Column, JsonObject, Statement, Store
 from app.moderation.checker import UNAVAILABLE, Checker
-from app.moderation.events import emit_decided, emit_held, emit_pending
+from app.moderation.events import CommentRef, emit_decided, emit_held, emit_pending
 from app.moderation.learning import TEXT_COUNT_ROW, TOKEN, spam_probability
 from app.moderation.log import log_decision
 from app.moderation.phrases import compile_phrases, select_generation
@@ -493,7 +493,7 @@ class ModerationPipeline:
                 verdict.reasons,
                 article_id=article_id,
             )
-        comment = {"id": submission.comment_id, "article_id": submission.article_id}
+        comment: CommentRef = {"id": submission.comment_id, "article_id": submission.article_id}
         stages = [reason.stage for reason in verdict.reasons]
         if verdict.state == "pending" and submission.was_public:
             emit_held(session, comment, stages)

@@ -5,23 +5,100 @@ comments.
 from collections import Counter
 from collections.abc import Sequence
 from datetime import datetime, timedelta
-from typing import Any
+from typing import TypedDict, Unpack
 
 import sqlalchemy as sa
-from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.sql.elements import ColumnElement
 from sqlmodel import Session
 
+from app.comments.reading import StoredComment
 from app.core.clock import now
 from app.core.ids import is_id
 from app.core.problems import Conflict, NotFound
-from app.db.columns import Row, count_affected, table_of
+from app.db.columns import count_affected, table_of
+from app.db.rows import Column, JsonObject, Statement, Store, fetch_row, fetch_rows, insert_into
 from app.identity.participants import PARTICIPANT
 from app.identity.schemas import Actor
-from app.moderation.comment_access import COLUMNS, TABLES, A, C, check_reach, is_in_reach, present_comment
+from app.moderation.comment_access import (
+    COLUMNS,
+    TABLES,
+    A,
+    C,
+    JudgedComment,
+    check_reach,
+    is_in_reach,
+    present_comment,
+)
 from app.moderation.schemas import ClaimIn, QueueFilters, QueueQuery
 from app.moderation.tables import Appeal, ModerationCase, ModerationLease, ModerationLog, Report
 from app.web.paging import Key, Sort, bind_cursor, page_of
+
+
+class Leased(Conflict):
+    """Another moderator has claimed the comment; `force=true` decides anyway."""
+
+    code, title = "leased", "Another moderator has claimed this comment"
+
+
+class CaseRow(TypedDict):
+    """The moderation case of a comment."""
+
+    comment_id: str
+    commented_at: datetime
+    reports: int
+    weight: int
+    appealed: bool
+    waits: bool
+    verdict: str | None
+
+
+class CaseChange(TypedDict, total=False):
+    """What may change in a moderation case."""
+
+    reports: int
+    weight: int
+    appealed: bool
+    verdict: str | None
+
+
+class LeaseRow(TypedDict):
+    """The lease of a comment."""
+
+    comment_id: str
+    key_id: str
+    until: datetime
+
+
+class QueuedReport(TypedDict):
+    """An open report on a comment in the queue."""
+
+    id: str
+    comment_id: str
+    reason: str
+    text: str | None
+    email: str | None
+    created_at: datetime
+
+
+class QueuedAppeal(TypedDict):
+    """The open appeal of a comment in the queue."""
+
+    comment_id: str
+    text: str
+    created_at: datetime
+
+
+class _QueuedComment(JudgedComment):
+    report_weight: int | None
+    report_count: int | None
+    lease_by: str | None
+    lease_until: datetime | None
+
+
+class _WaitingComment(TypedDict):
+    id: str
+    created_at: datetime
+
 
 CASE, LEASE = table_of(ModerationCase), table_of(ModerationLease)
 _LOG, _REPORT, _APPEAL = table_of(ModerationLog), table_of(Report), table_of(Appeal)
@@ -61,7 +138,7 @@ def _conditions(actor: Actor, filters: QueueFilters) -> list[ColumnElement[bool]
     return conditions
 
 
-def _index_walks(filters: QueueFilters) -> list[tuple[sa.Select[Any], ColumnElement[Any], ColumnElement[Any]]]:
+def _index_walks(filters: QueueFilters) -> list[tuple[Statement, Column, Column]]:
     """List disjoint index walks that together give the requested comments: each a query, its sort key and its id."""
     own = sa.select(C.c.id, C.c.created_at)
     cases = sa.select(C.c.id, C.c.created_at).join_from(CASE, C, C.c.id == CASE.c.comment_id)
@@ -80,7 +157,7 @@ def _index_walks(filters: QueueFilters) -> list[tuple[sa.Select[Any], ColumnElem
 
 def select_waiting(
     actor: Actor, filters: QueueFilters, limit: int, key: Key | None = None, *, free: bool = False
-) -> Any:
+) -> Statement:
     """Build the SELECT of ids and times of waiting comments, in order; `free` leaves out those leased by others."""
     sort, parts = SORTS[filters.sort], []
     conditions = _conditions(actor, filters)
@@ -96,7 +173,7 @@ def select_waiting(
     return sa.select(union).order_by(*sort.order_by(union.c.created_at, union.c.id)).limit(limit)
 
 
-def list_queue(connection: sa.Connection, actor: Actor, filters: QueueQuery) -> dict[str, Any]:
+def list_queue(connection: sa.Connection, actor: Actor, filters: QueueQuery) -> JsonObject:
     """List the queue."""
     total = None
     sort = SORTS[filters.sort].bound_to(filters)
@@ -104,26 +181,31 @@ def list_queue(connection: sa.Connection, actor: Actor, filters: QueueQuery) -> 
         everything = select_waiting(actor, filters, 2**31 - 1).subquery()
         total = connection.execute(sa.select(sa.func.count()).select_from(everything)).scalar_one()
     key = sort.decode(filters.cursor) if filters.cursor else None
-    rows = connection.execute(select_waiting(actor, filters, filters.limit + 1, key), bind_cursor(key)).mappings().all()
+    query = select_waiting(actor, filters, filters.limit + 1, key)
+    rows = fetch_rows(connection, query, _WaitingComment, bind_cursor(key))
     page = page_of(rows, filters.limit, sort, "created_at", total)
-    page["data"] = list_items(connection, [row["id"] for row in page["data"]])
-    return page
+    return {"data": list_items(connection, [row["id"] for row in rows[: filters.limit]]), "page": page["page"]}
 
 
-def list_items(connection: sa.Connection, ids: Sequence[str]) -> list[dict[str, Any]]:
+def list_items(connection: sa.Connection, ids: Sequence[str]) -> list[JsonObject]:
     """Return comments in the shape of `QueueItemOut`, in this order, with four statements for any number."""
     if not ids:
         return []
-    rows = {row["id"]: row for row in connection.execute(_SELECT_ITEMS, {"ids": ids, "now": now()}).mappings()}
-    reports, reasons, appeals = (
-        _open_reports(connection, ids),
-        _reasons_of(connection, ids),
-        _open_appeals(connection, ids),
-    )
-    return [_present_item(rows[one], reports.get(one, []), reasons.get(one, []), appeals.get(one)) for one in ids]
+    rows = fetch_rows(connection, _SELECT_ITEMS, _QueuedComment, {"ids": ids, "now": now()})
+    row_by_id = {row["id"]: row for row in rows}
+    reports, reasons = _list_open_reports(connection, ids), _list_reasons(connection, ids)
+    appeals = _list_open_appeals(connection, ids)
+    return [
+        _present_item(
+            row_by_id[comment_id], reports.get(comment_id, []), reasons.get(comment_id, []), appeals.get(comment_id)
+        )
+        for comment_id in ids
+    ]
 
 
-def _present_item(row: Row, reports: list[Row], reasons: list[Any], appeal: Row | None) -> dict[str, Any]:
+def _present_item(
+    row: _QueuedComment, reports: list[QueuedReport], reasons: list[dict[str, str]], appeal: QueuedAppeal | None
+) -> JsonObject:
     counts = Counter(report["reason"] for report in reports)
     return {
         "id": row["id"],
@@ -140,19 +222,17 @@ def _present_item(row: Row, reports: list[Row], reasons: list[Any], appeal: Row 
     }
 
 
-def _group_by_comment(connection: sa.Connection, query: sa.Select[Any]) -> dict[str, list[Row]]:
-    groups: dict[str, list[Row]] = {}
-    for row in connection.execute(query).mappings():
-        groups.setdefault(row["comment_id"], []).append(row)
-    return groups
-
-
-def _open_reports(connection: sa.Connection, ids: Sequence[str]) -> dict[str, list[Row]]:
+def _list_open_reports(connection: sa.Connection, ids: Sequence[str]) -> dict[str, list[QueuedReport]]:
     is_open = _REPORT.c.comment_id.in_(ids) & (_REPORT.c.state == "open")
-    return _group_by_comment(connection, sa.select(_REPORT).where(is_open).order_by(_REPORT.c.id.desc()))
+    columns = [_REPORT.c[name] for name in "id comment_id reason text email created_at".split()]
+    reports: dict[str, list[QueuedReport]] = {}
+    query = sa.select(*columns).where(is_open).order_by(_REPORT.c.id.desc())
+    for row in fetch_rows(connection, query, QueuedReport):
+        reports.setdefault(row["comment_id"], []).append(row)
+    return reports
 
 
-def _reasons_of(connection: sa.Connection, ids: Sequence[str]) -> dict[str, list[Any]]:
+def _list_reasons(connection: sa.Connection, ids: Sequence[str]) -> dict[str, list[dict[str, str]]]:
     """Return the reasons of each comment's state, from the newest log entry that set it."""
     newest = (
         sa.select(_LOG.c.id)
@@ -166,33 +246,21 @@ def _reasons_of(connection: sa.Connection, ids: Sequence[str]) -> dict[str, list
     return {row.id: row.reasons for row in connection.execute(query)}
 
 
-def _open_appeals(connection: sa.Connection, ids: Sequence[str]) -> dict[str, Row]:
-    query = sa.select(_APPEAL).where(_APPEAL.c.comment_id.in_(ids), _APPEAL.c.state == "open")
-    return {row["comment_id"]: row for row in connection.execute(query).mappings()}
+def _list_open_appeals(connection: sa.Connection, ids: Sequence[str]) -> dict[str, QueuedAppeal]:
+    columns = (_APPEAL.c.comment_id, _APPEAL.c.text, _APPEAL.c.created_at)
+    query = sa.select(*columns).where(_APPEAL.c.comment_id.in_(ids), _APPEAL.c.state == "open")
+    return {row["comment_id"]: row for row in fetch_rows(connection, query, QueuedAppeal)}
 
 
-def find_lease(connection: sa.Connection, comment_id: str, at: datetime) -> sa.RowMapping | None:
+def find_lease(store: Store, comment_id: str, at: datetime) -> LeaseRow | None:
     """Return the lease of a comment at a time, or None."""
     query = sa.select(LEASE).where(LEASE.c.comment_id == comment_id, LEASE.c.until > at)
-    return connection.execute(query).mappings().first()
+    return fetch_row(store, query, LeaseRow)
 
 
-def find_case(connection: sa.Connection, comment_id: str) -> sa.RowMapping | None:
+def find_case(store: Store, comment_id: str) -> CaseRow | None:
     """Return the moderation case of a comment, or None."""
-    return connection.execute(sa.select(CASE).where(CASE.c.comment_id == comment_id)).mappings().first()
-
-
-_INSERT: dict[str, Any] = {"sqlite": sqlite.insert, "postgresql": postgresql.insert}
-
-
-class Leased(Conflict):
-    """Another moderator has claimed the comment; `force=true` decides anyway."""
-
-    code, title = "leased", "Another moderator has claimed this comment"
-
-
-def _insert(session: Session, table: sa.Table) -> Any:
-    return _INSERT[session.get_bind().dialect.name](table)
+    return fetch_row(store, sa.select(CASE).where(CASE.c.comment_id == comment_id), CaseRow)
 
 
 def claim_comments(session: Session, actor: Actor, filters: ClaimIn) -> tuple[list[str], datetime]:
@@ -210,7 +278,7 @@ def claim_comments(session: Session, actor: Actor, filters: ClaimIn) -> tuple[li
     if not ids:
         return [], until
     rows = [{"comment_id": one, "key_id": actor.id, "until": until} for one in sorted(ids)]
-    insert = _insert(session, LEASE).values(rows)
+    insert = insert_into(session, LEASE).values(rows)
     upsert = insert.on_conflict_do_update(
         index_elements=["comment_id"],
         set_={"key_id": insert.excluded.key_id, "until": insert.excluded.until},
@@ -220,7 +288,7 @@ def claim_comments(session: Session, actor: Actor, filters: ClaimIn) -> tuple[li
     return [one for one in ids if one in claimed], until
 
 
-def present_claim(connection: sa.Connection, result: tuple[list[str], datetime]) -> dict[str, Any]:
+def present_claim(connection: sa.Connection, result: tuple[list[str], datetime]) -> JsonObject:
     """Return the result of `claim_comments` in the shape of `ClaimedOut`."""
     return {"data": list_items(connection, result[0]), "until": result[1]}
 
@@ -234,28 +302,36 @@ def release_comment(session: Session, actor: Actor, comment_id: str) -> None:
     check_reach(session.connection(), actor, article_id)
     is_releasable = sa.true() if actor.may("admin") else LEASE.c.key_id == actor.id
     released = count_affected(session.execute(sa.delete(LEASE).where(LEASE.c.comment_id == comment_id, is_releasable)))
-    if not released and find_lease(session.connection(), comment_id, now()):
+    if not released and find_lease(session, comment_id, now()):
         raise Leased("Only the moderator who claimed it can release it.")
 
 
 def end_lease(session: Session, actor: Actor, comment_id: str, *, force: bool) -> None:
     """End the lease of a comment that is being decided; 409 `leased` if another moderator holds it."""
-    lease = find_lease(session.connection(), comment_id, now())
+    lease = find_lease(session, comment_id, now())
     if lease is not None and lease["key_id"] != actor.id and not force:
         raise Leased
     session.execute(sa.delete(LEASE).where(LEASE.c.comment_id == comment_id))
 
 
-def update_case(session: Session, comment: Row, **values: Any) -> None:
+def update_case(session: Session, comment: StoredComment, **changes: Unpack[CaseChange]) -> None:
     """Update the moderation case of a comment whose row is locked, and whether it waits in the queue."""
-    case = find_case(session.connection(), comment["id"])
-    row = {**(case or {"reports": 0, "weight": 0, "appealed": False, "verdict": None}), **values}
-    row["waits"] = row["reports"] > 0 or row["appealed"]
-    if case is None:
-        row |= {"comment_id": comment["id"], "commented_at": comment["created_at"]}
-        session.execute(sa.insert(CASE).values(row))
+    former = find_case(session, comment["id"])
+    unchanged: CaseRow = former or {
+        "comment_id": comment["id"],
+        "commented_at": comment["created_at"],
+        "reports": 0,
+        "weight": 0,
+        "appealed": False,
+        "waits": False,
+        "verdict": None,
+    }
+    case: CaseRow = {**unchanged, **changes}
+    case["waits"] = case["reports"] > 0 or case["appealed"]
+    if former is None:
+        session.execute(sa.insert(CASE), case)
     else:
-        session.execute(sa.update(CASE).where(CASE.c.comment_id == comment["id"]).values(row))
+        session.execute(sa.update(CASE).where(CASE.c.comment_id == comment["id"]).values(case))
 
 
 def erase_cases(session: Session, comment_ids: list[str]) -> None:

@@ -1,7 +1,5 @@
 """Redaction of comments, and their former texts."""
 
-from typing import Any
-
 import sqlalchemy as sa
 from sqlmodel import Session
 
@@ -12,6 +10,7 @@ from app.comments.tables import CommentRevision
 from app.core.clock import now
 from app.core.problems import Invalid, NotFound
 from app.db.columns import table_of
+from app.db.rows import JsonObject
 from app.identity.audit import record_action as audit
 from app.identity.schemas import Actor
 from app.moderation.comment_access import C, check_reach
@@ -27,9 +26,7 @@ NEWEST = Sort("-number", descending=True, kind=int)
 _COLUMNS = [_REVISION.c[name] for name in "id number replaced_at replaced_by source html text".split()]
 
 
-def list_revisions(
-    connection: sa.Connection, actor: Actor, comment_id: str, query: CommentRevisionQuery
-) -> dict[str, Any]:
+def list_revisions(connection: sa.Connection, actor: Actor, comment_id: str, query: CommentRevisionQuery) -> JsonObject:
     """List a comment's former texts, newest first; 404 outside the key's sections."""
     article_id = connection.execute(_SELECT_ARTICLE_ID, {"id": comment_id}).scalar_one_or_none()
     if article_id is None:
@@ -71,7 +68,7 @@ def redact_comment(session: Session, actor: Actor, comment_id: str, data: Redact
     422 `quote_not_found` for a passage that is not in the source, 422 `nothing_left` if no word would remain.
     """
     comment = _lock_comment(session, actor, comment_id)
-    source: str = comment["source"]
+    source = comment["source"]
     for number, passage in enumerate(data.passages):
         if passage not in comment["source"]:
             raise Invalid(

@@ -1,19 +1,19 @@
 """Readers' reports on comments and articles, and the decisions on them."""
 
 from datetime import datetime, timedelta
-from typing import Any, Literal
+from typing import Literal, TypedDict
 
 import sqlalchemy as sa
-from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.sql.elements import ColumnElement
 from sqlmodel import Session
 
 from app.comments.lifecycle import set_state
-from app.comments.reading import get_readable_article, is_author, lock_comment
+from app.comments.reading import StoredComment, get_readable_article, is_author, lock_comment
 from app.core.clock import now
 from app.core.ids import is_id, new_id
 from app.core.problems import Conflict, NotFound, TooManyRequests
 from app.db.columns import Row, table_of
+from app.db.rows import JsonObject, fetch_row, fetch_rows, get_row, insert_into
 from app.identity.audit import record_action as audit
 from app.identity.participants import PARTICIPANT, find_caller, get_or_create_participant
 from app.identity.schemas import Actor
@@ -26,6 +26,59 @@ from app.moderation.queue import find_case, update_case
 from app.moderation.schemas import ReportIn, ReportQuery
 from app.moderation.tables import Report
 from app.web.paging import Sort, fetch_page
+
+ClosedState = Literal["upheld", "dismissed"]
+
+
+class ReportRow(TypedDict):
+    """A report."""
+
+    id: str
+    target_id: str
+    comment_id: str | None
+    article_id: str
+    reporter: str
+    participant_id: str | None
+    address_hash: str | None
+    reason: str
+    text: str | None
+    email: str | None
+    weight: int
+    state: str
+    created_at: datetime
+    decided_at: datetime | None
+
+
+class ReportCopy(TypedDict):
+    """A report, as its reporter gets it with a copy of their personal data."""
+
+    id: str
+    comment_id: str | None
+    article_id: str
+    reason: str
+    text: str | None
+    email: str | None
+    state: str
+    created_at: datetime
+
+
+class _ListedReport(TypedDict):
+    id: str
+    comment_id: str | None
+    article_id: str
+    reason: str
+    text: str | None
+    email: str | None
+    weight: int
+    state: str
+    created_at: datetime
+    decided_at: datetime | None
+    article_slug: str
+    article_title: str
+    reporter_id: str | None
+    reporter_name: str | None
+    reporter_kind: str | None
+
 
 REPORT = table_of(Report)
 NEWEST = Sort("-created_at", descending=True)
@@ -47,18 +100,18 @@ _SELECT_REPORTS = (
 )
 
 
-def present_report(row: Row) -> dict[str, Any]:
+def present_report(row: _ListedReport) -> JsonObject:
     """Return a row of reports in the shape of `ReportOut`."""
-    out = dict(row)
+    out: JsonObject = dict(row)
     out["target"] = "comment" if row["comment_id"] else "article"
     out["article"] = {"id": row["article_id"], "slug": row["article_slug"], "title": row["article_title"]}
-    reporter = {name: row[f"reporter_{name}"] for name in ("id", "name", "kind")}
+    reporter = {"id": row["reporter_id"], "name": row["reporter_name"], "kind": row["reporter_kind"]}
     out["reporter"] = reporter if row["reporter_id"] else None
     out["weight"] = row["weight"] / 10
     return out
 
 
-def list_reports(connection: sa.Connection, actor: Actor, filters: ReportQuery) -> dict[str, Any]:
+def list_reports(connection: sa.Connection, actor: Actor, filters: ReportQuery) -> JsonObject:
     """List reports, newest first."""
     query = _SELECT_REPORTS.where(is_in_reach(actor))
     if filters.target is not None:
@@ -75,9 +128,9 @@ def list_reports(connection: sa.Connection, actor: Actor, filters: ReportQuery) 
     return page
 
 
-def get_report(connection: sa.Connection, report_id: str) -> dict[str, Any]:
+def get_report(connection: sa.Connection, report_id: str) -> JsonObject:
     """Return a report as moderators see it."""
-    return present_report(connection.execute(_SELECT_REPORTS.where(REPORT.c.id == report_id)).mappings().one())
+    return present_report(get_row(connection, _SELECT_REPORTS.where(REPORT.c.id == report_id), _ListedReport))
 
 
 def find_public_article(connection: sa.Connection, ref: str) -> str | None:
@@ -86,10 +139,10 @@ def find_public_article(connection: sa.Connection, ref: str) -> str | None:
     return connection.execute(query).scalar_one_or_none()
 
 
-def find_former_report(connection: sa.Connection, target_id: str, reporters: list[str]) -> sa.RowMapping | None:
+def find_former_report(connection: sa.Connection, target_id: str, reporters: list[str]) -> ReportRow | None:
     """Return an earlier report on the target by one of these reporters, or None."""
     query = sa.select(REPORT).where(REPORT.c.target_id == target_id, REPORT.c.reporter.in_(reporters))
-    return connection.execute(query.limit(1)).mappings().first()
+    return fetch_row(connection, query.limit(1), ReportRow)
 
 
 def count_sent(connection: sa.Connection, address_hashes: list[str], since: datetime) -> int:
@@ -105,20 +158,18 @@ def count_dismissals(connection: sa.Connection, reporters: list[str]) -> int:
     return max(0, by_state.get("dismissed", 0) - by_state.get("upheld", 0))
 
 
-def list_reports_by(connection: sa.Connection, participant_ids: list[str], email: str | None) -> list[Row]:
+def list_reports_by(connection: sa.Connection, participant_ids: list[str], email: str | None) -> list[ReportCopy]:
     """List somebody's reports, for a copy of their personal data."""
     is_theirs: ColumnElement[bool] = REPORT.c.participant_id.in_(participant_ids)
     if email is not None:
         is_theirs = is_theirs | (REPORT.c.email == email.lower())
     columns = [REPORT.c[name] for name in "id comment_id article_id reason text email state created_at".split()]
-    return list(connection.execute(sa.select(*columns).where(is_theirs).order_by(REPORT.c.id)).mappings())
+    return fetch_rows(connection, sa.select(*columns).where(is_theirs).order_by(REPORT.c.id), ReportCopy)
 
 
-ClosedState = Literal["upheld", "dismissed"]
 MAX_REPORTS_PER_HOUR = 30
 HOUR = timedelta(hours=1)
 PROVEN_WEIGHT, KNOWN_WEIGHT, STRANGER_WEIGHT = 20, 10, 5  # of a report, in tenths
-_INSERT: dict[str, Any] = {"sqlite": sqlite.insert, "postgresql": postgresql.insert}
 
 
 class ReportDecided(Conflict):
@@ -148,14 +199,19 @@ def register_reader(session: Session, actor: Actor, vault: Vault) -> None:
         get_or_create_participant(session, vault, actor)
 
 
-def _is_of_another_text(report: Row, comment: Row | None) -> bool:
+def _is_of_another_text(report: ReportRow, comment: StoredComment | None) -> bool:
     """Tell whether a report was decided before the comment's last edit, so that its reporter may report again."""
     edited, decided = comment["edited_at"] if comment else None, report["decided_at"]
-    return edited is not None and decided is not None and bool(decided < edited)
+    return edited is not None and decided is not None and decided < edited
 
 
 def _save_report(
-    session: Session, actor: Actor, data: ReportIn, addresses: tuple[str, ...], article_id: str, comment: Row | None
+    session: Session,
+    actor: Actor,
+    data: ReportIn,
+    addresses: tuple[str, ...],
+    article_id: str,
+    comment: StoredComment | None,
 ) -> int:
     """Save a report unless its reporter has one on the target. Return its weight, 0 if it was not counted."""
     connection, moment = session.connection(), now()
@@ -193,7 +249,7 @@ def _save_report(
         "participant_id": participant["id"] if participant else None,
         "address_hash": addresses[0] if addresses else None,
     }
-    insert = _INSERT[session.get_bind().dialect.name](REPORT).values(subject | content)
+    insert = insert_into(session, REPORT).values(subject | content)
     inserted = session.execute(insert.on_conflict_do_nothing().returning(REPORT.c.id)).first()
     return weight if inserted else 0
 
@@ -213,9 +269,9 @@ def report_comment(
     weight = _save_report(session, actor, data, addresses, comment["article_id"], comment)
     if not weight:
         return
-    case = find_case(session.connection(), comment_id) or {"reports": 0, "weight": 0}
-    total = case["weight"] + weight
-    update_case(session, comment, reports=case["reports"] + 1, weight=total)
+    case = find_case(session, comment_id)
+    total = (case["weight"] if case else 0) + weight
+    update_case(session, comment, reports=(case["reports"] if case else 0) + 1, weight=total)
     emit_reported(session, comment, data.reason)
     if threshold and total >= threshold * 10 and not comment["approved_text"]:
         set_state(session, comment, "pending", by="system")
@@ -233,7 +289,7 @@ def report_article(session: Session, actor: Actor, ref: str, data: ReportIn, add
         emit_article_reported(session, article_id, data.reason)
 
 
-def close_reports(session: Session, comment: Row, state: ClosedState) -> None:
+def close_reports(session: Session, comment: StoredComment, state: ClosedState) -> None:
     """Close the open reports of a comment whose row is locked."""
     is_open = (REPORT.c.comment_id == comment["id"]) & (REPORT.c.state == "open")
     session.execute(sa.update(REPORT).where(is_open).values(state=state, decided_at=now()))
@@ -243,20 +299,20 @@ def close_reports(session: Session, comment: Row, state: ClosedState) -> None:
 def decide_report(session: Session, actor: Actor, report_id: str, state: ClosedState) -> str:
     """Uphold or dismiss a report without changing the comment. Return the report's id."""
     query = sa.select(REPORT).where(REPORT.c.id == report_id)
-    report = session.execute(query).mappings().first()
+    report = fetch_row(session, query, ReportRow)
     if report is None:
         raise NotFound
     check_reach(session.connection(), actor, report["article_id"])
     comment = lock_comment(session, report["comment_id"]) if report["comment_id"] else None
-    report = session.execute(query.with_for_update()).mappings().one()
+    report = get_row(session, query.with_for_update(), ReportRow)
     if report["state"] == state:
         return report_id
     if report["state"] != "open":
         raise ReportDecided
     session.execute(sa.update(REPORT).where(REPORT.c.id == report_id).values(state=state, decided_at=now()))
-    if comment is not None and (case := find_case(session.connection(), comment["id"])):
-        remaining = {"reports": case["reports"] - 1, "weight": case["weight"] - report["weight"]}
-        update_case(session, comment, **{name: max(0, value) for name, value in remaining.items()})
+    if comment is not None and (case := find_case(session, comment["id"])):
+        weight = max(0, case["weight"] - report["weight"])
+        update_case(session, comment, reports=max(0, case["reports"] - 1), weight=weight)
     action, why = f"report.{state}", [("reports", report["reason"])]
     article_id = report["article_id"]
     log_decision(session, report["comment_id"], actor.kind, actor.id, action, None, why, article_id=article_id)
@@ -272,7 +328,7 @@ def uphold_reports(session: Session, comment_ids: list[str]) -> None:
 
 def erase_reports(session: Session, participant_ids: list[str], email: str | None, comment_ids: list[str]) -> None:
     """Erase the identity of a reporter, and the texts of reports about erased comments."""
-    blank: dict[str, Any] = {"text": None, "email": None}
+    blank: dict[str, None] = {"text": None, "email": None}
     is_theirs: ColumnElement[bool] = REPORT.c.participant_id.in_(participant_ids)
     if email is not None:
         is_theirs = is_theirs | (REPORT.c.email == email.lower())

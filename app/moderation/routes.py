@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from functools import partial
-from typing import Annotated, Any
+from typing import Annotated
 
 import sqlalchemy as sa
 from fastapi import APIRouter, Query, Request
@@ -13,13 +13,14 @@ from app.comments.lifecycle import ParentNotPublished
 from app.comments.moderation import Banned
 from app.core.ids import IdPath, RefPath
 from app.core.problems import Forbidden, Invalid, NotFound, Unauthorized, document_problems
+from app.db.rows import JsonObject
 from app.identity.access import Public, SelfService, require_scope
 from app.identity.schemas import Actor
 from app.identity.services import IdentityServices
 from app.identity.writes import write
 from app.moderation import appeals, decisions, log, queue, redaction, reports
 from app.moderation.comment_access import get_comment
-from app.moderation.decisions import WrongCommentState
+from app.moderation.decisions import DecisionResult, WrongCommentState
 from app.moderation.queue import Leased
 from app.moderation.schemas import (
     Action,
@@ -52,10 +53,6 @@ appeals_router = APIRouter(prefix="/v1/comments/{comment}", tags=["moderation"])
 Moderator = Annotated[Actor, require_scope("comments:moderate")]
 
 
-def _show_decision(connection: sa.Connection, comment_id: str, *, actor: Actor) -> dict[str, Any]:
-    return appeals.get_decision(connection, actor, comment_id)
-
-
 @appeals_router.get(
     "/decision",
     operation_id="getDecision",
@@ -70,7 +67,7 @@ async def get_decision(
     token.
     """
     fields = parse_fields(DecisionOut, query.fields)
-    decision = await database(request).read(appeals.get_decision, actor, comment)
+    decision = await database(request).read(appeals.get_decision, comment, actor)
     return reply(request, dump_json(DecisionOut, decision, fields), groups=(), private=True)
 
 
@@ -86,9 +83,9 @@ async def appeal_decision(request: Request, comment: IdPath, body: AppealIn, act
     """Ask moderators to review a decision. Each decision can be appealed once, with the comment's edit token or the
     author's own token.
     """
-    show = partial(_show_decision, actor=actor)
+    render = partial(appeals.get_decision, actor=actor)
     return await write(
-        request, actor, appeals.appeal_decision, comment, body, render=show, model=DecisionOut, status=201
+        request, actor, appeals.appeal_decision, comment, body, render=render, model=DecisionOut, status=201
     )
 
 
@@ -107,7 +104,7 @@ async def decline_appeal(request: Request, comment: IdPath, actor: Moderator, bo
         appeals.decline_appeal,
         comment,
         body.reason if body else None,
-        render=partial(_show_decision, actor=actor),
+        render=partial(appeals.get_decision, actor=actor),
         model=DecisionOut,
     )
 
@@ -196,7 +193,7 @@ async def restore_comment(
     return await _write_decision(request, actor, comment, "restore", body, force)
 
 
-def _show_results(_connection: sa.Connection, results: list[dict[str, Any]]) -> dict[str, Any]:
+def _show_results(_connection: sa.Connection, results: list[DecisionResult]) -> JsonObject:
     return {"data": results}
 
 
@@ -354,22 +351,22 @@ def _address_hashes(request: Request) -> tuple[str, ...]:
     """Return the hashes of the caller's network address, under the current and the previous salt."""
     if request.client is None:
         return ()
-    return tuple(found for found in IdentityServices.of(request).vault.hash_address(request.client.host) if found)
+    return tuple(hashed for hashed in IdentityServices.of(request).vault.hash_address(request.client.host) if hashed)
 
 
-def _show_received(_connection: sa.Connection, _result: Any) -> dict[str, Any]:
+def _show_received(_connection: sa.Connection, _result: None) -> JsonObject:
     return {"received": True}
 
 
-async def _receive_report(request: Request, actor: Actor, report: Callable[..., None], *args: Any) -> Response:
-    """Save a report. The answer is the same for all reports."""
+async def _receive_report(request: Request, actor: Actor, report: Callable[[Session, Actor], None]) -> Response:
+    """Save a report. The response is the same for all reports."""
     vault = IdentityServices.of(request).vault
 
-    def tell(session: Session, caller: Actor) -> None:
+    def receive(session: Session, caller: Actor) -> None:
         reports.register_reader(session, caller, vault)
-        report(session, caller, *args)
+        report(session, caller)
 
-    return await write(request, actor, tell, render=_show_received, model=ReceivedOut, status=202)
+    return await write(request, actor, receive, render=_show_received, model=ReceivedOut, status=202)
 
 
 @reports_router.post(
@@ -384,8 +381,12 @@ async def report_comment(request: Request, comment: IdPath, body: ReportIn, acto
     """Report a comment to the moderators. Anyone can report; each reporter counts once, and the response is always
     the same.
     """
-    args = (comment, body, _address_hashes(request), settings(request).report_threshold)
-    return await _receive_report(request, actor, reports.report_comment, *args)
+    addresses, threshold = _address_hashes(request), settings(request).report_threshold
+
+    def report(session: Session, caller: Actor) -> None:
+        reports.report_comment(session, caller, comment, body, addresses, threshold)
+
+    return await _receive_report(request, actor, report)
 
 
 @reports_router.post(
@@ -398,7 +399,12 @@ async def report_comment(request: Request, comment: IdPath, body: ReportIn, acto
 )
 async def report_article(request: Request, article: RefPath, body: ReportIn, actor: Public) -> Response:
     """Report an article to the editors. Anyone can report; each reporter counts once."""
-    return await _receive_report(request, actor, reports.report_article, article, body, _address_hashes(request))
+    addresses = _address_hashes(request)
+
+    def report(session: Session, caller: Actor) -> None:
+        reports.report_article(session, caller, article, body, addresses)
+
+    return await _receive_report(request, actor, report)
 
 
 @reports_router.get(

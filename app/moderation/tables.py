@@ -1,7 +1,6 @@
 """Tables of moderation: appeals, bans, the spam classifier, the log, phrases, cases, leases and reports."""
 
 from datetime import datetime
-from typing import Any
 
 import sqlalchemy as sa
 from sqlmodel import Field, SQLModel
@@ -55,7 +54,7 @@ class LearnedComment(SQLModel, table=True):
 
     comment_id: str = Field(primary_key=True, sa_type=ID, foreign_key="comment.id", ondelete="CASCADE")
     spam: bool
-    tokens: list[Any] = Field(default_factory=list, sa_type=sa.JSON)
+    tokens: list[int] = Field(default_factory=list, sa_type=sa.JSON)
 
 
 class ModerationLog(SQLModel, table=True):
@@ -77,7 +76,7 @@ class ModerationLog(SQLModel, table=True):
     actor_id: str | None = Field(sa_type=ID)
     action: str = Field(max_length=40)
     state: str | None = Field(max_length=10)  # the comment's state from then on; null if unchanged
-    reasons: list[dict[str, Any]] = Field(default_factory=list, sa_type=sa.JSON)  # [{stage, detail}]
+    reasons: list[dict[str, str]] = Field(default_factory=list, sa_type=sa.JSON)  # [{stage, detail}]
     note: str | None = Field(None, max_length=2000)  # the moderator's reason, shown to the author
 
 
@@ -108,7 +107,7 @@ class ModerationCase(SQLModel, table=True):
 
     __tablename__ = "moderation_case"
     __table_args__ = (
-        sa.Index(
+        sa.Index(  # SQLite stores booleans as numbers
             "ix_moderation_case_waits",
             "commented_at",
             "comment_id",

@@ -1,1 +1,1 @@
-"""What readers say with one press: votes on comments and reactions to articles, one of each for everybody."""
+"""Votes on comments and reactions to articles: one for each participant."""

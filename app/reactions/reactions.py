@@ -2,10 +2,9 @@
 
 from collections.abc import Sequence
 from datetime import datetime, timedelta
-from typing import Any, Final, NamedTuple
+from typing import Final, NamedTuple, TypedDict
 
 import sqlalchemy as sa
-from sqlalchemy.dialects import postgresql, sqlite
 from sqlmodel import Session
 
 from app.articles import activity
@@ -16,6 +15,7 @@ from app.comments.reading import C, get_readable_article, lock_comment
 from app.core.clock import now
 from app.core.problems import Forbidden, Invalid, NotFound, Unauthorized
 from app.db.columns import Row, table_of
+from app.db.rows import INSERTS, Insert, JsonObject, dialect_of, fetch_rows
 from app.events.catalog import ArticleReacted
 from app.events.log import emit
 from app.identity.participants import find_caller, get_or_create_participant, lock_participant
@@ -23,6 +23,34 @@ from app.identity.schemas import Actor
 from app.publication.taxonomies import AUTHORS
 from app.reactions.schemas import Voter
 from app.reactions.tables import Reaction, Vote
+
+
+class VoteRow(TypedDict):
+    """A participant's vote."""
+
+    comment_id: str
+    value: int
+    at: datetime
+    address_hash: str | None
+    counted: bool
+
+
+class ReactionRow(TypedDict):
+    """A participant's reaction."""
+
+    article_id: str
+    value: str
+    at: datetime
+    address_hash: str | None
+    counted: bool
+
+
+class _NewReaction(TypedDict):
+    value: str | None  # None withdraws it
+    at: datetime
+    address_hash: str | None
+    counted: bool
+
 
 VOTE, REACTION = table_of(Vote), table_of(Reaction)
 _PARTICIPANT = "participant"
@@ -55,7 +83,7 @@ _SELECT_REACTIONS = (
 )
 
 
-def get_own_votes(connection: sa.Connection, actor: Actor, ref: str) -> dict[str, Any]:
+def get_own_votes(connection: sa.Connection, actor: Actor, ref: str) -> JsonObject:
     """Return the caller's reaction to a public article and their votes on its comments, in the shape of
     `MyVotesOut`.
     """
@@ -71,18 +99,17 @@ def get_own_votes(connection: sa.Connection, actor: Actor, ref: str) -> dict[str
     }
 
 
-def list_votes(connection: sa.Connection, participant_id: str) -> list[sa.RowMapping]:
+def list_votes(connection: sa.Connection, participant_id: str) -> list[VoteRow]:
     """List a participant's votes, ordered by comment id."""
-    return list(connection.execute(_SELECT_VOTES, {_PARTICIPANT: participant_id}).mappings())
+    return fetch_rows(connection, _SELECT_VOTES, VoteRow, {_PARTICIPANT: participant_id})
 
 
-def list_reactions(connection: sa.Connection, participant_id: str) -> list[sa.RowMapping]:
+def list_reactions(connection: sa.Connection, participant_id: str) -> list[ReactionRow]:
     """List a participant's reactions, ordered by article id."""
-    return list(connection.execute(_SELECT_REACTIONS, {_PARTICIPANT: participant_id}).mappings())
+    return fetch_rows(connection, _SELECT_REACTIONS, ReactionRow, {_PARTICIPANT: participant_id})
 
 
 GUEST_WINDOW: Final = timedelta(hours=24)  # in which guests at one network address count once
-_INSERT: dict[str, Any] = {"sqlite": sqlite.insert, "postgresql": postgresql.insert}
 _IS_VOTE = (VOTE.c.comment_id == sa.bindparam("comment")) & (VOTE.c.participant_id == sa.bindparam("participant"))
 _IS_REACTION = (REACTION.c.article_id == sa.bindparam("article")) & (
     REACTION.c.participant_id == sa.bindparam("participant")
@@ -100,23 +127,21 @@ _LOCK_REACTION = SELECT_REACTION.with_for_update()
 _PLACEHOLDER = ""  # value of a row between its insertion and its update in one transaction
 
 
-def _upsert_vote(insert: Any) -> Any:
-    new = insert(VOTE)
+def _upsert_vote(new: Insert) -> Insert:
     values = {name: new.excluded[name] for name in ("value", "at", "address_hash", "counted")}
     return new.on_conflict_do_update(index_elements=list(VOTE.primary_key), set_=values)
 
 
-def _insert_or_lock_reaction(insert: Any) -> Any:
+def _insert_or_lock_reaction(new: Insert) -> sa.Executable:
     """Insert or lock the row of a reaction and return its current value; concurrent requests wait."""
-    new = insert(REACTION)
     unchanged = {"value": REACTION.c.value}
     return new.on_conflict_do_update(index_elements=list(REACTION.primary_key), set_=unchanged).returning(
         REACTION.c.value, REACTION.c.at, REACTION.c.counted
     )
 
 
-_UPSERT_VOTE = {dialect: _upsert_vote(insert) for dialect, insert in _INSERT.items()}
-_INSERT_OR_LOCK_REACTION = {dialect: _insert_or_lock_reaction(insert) for dialect, insert in _INSERT.items()}
+_UPSERT_VOTE = {dialect: _upsert_vote(insert(VOTE)) for dialect, insert in INSERTS.items()}
+_INSERT_OR_LOCK_REACTION = {dialect: _insert_or_lock_reaction(insert(REACTION)) for dialect, insert in INSERTS.items()}
 
 
 class OwnComment(Forbidden):
@@ -144,22 +169,27 @@ def _admit_participant(session: Session, voter: Voter) -> Row:
     return row
 
 
-def _guest_address(who: Row, voter: Voter) -> str | None:
-    """The address that stands for whom nothing but a token tells apart, and tokens cost nothing; None for others."""
-    is_stranger = who["kind"] == "guest" and who["confirmed_at"] is None
+def _guest_address(participant: Row, voter: Voter) -> str | None:
+    """Return the address hash by which guests without a confirmed e-mail address count, or None for all others.
+
+    Guest tokens are free, so they do not tell people apart.
+    """
+    is_stranger = participant["kind"] == "guest" and participant["confirmed_at"] is None
     return voter.addresses[0] if is_stranger and voter.addresses else None
 
 
-def _is_counted(session: Session, table: sa.Table, target: sa.ColumnElement[bool], who: Row, voter: Voter) -> bool:
-    """Whether what a participant chooses counts: of strangers at one address, what one of them chose lately."""
-    if _guest_address(who, voter) is None:
+def _is_counted(
+    session: Session, table: sa.Table, target: sa.ColumnElement[bool], participant: Row, voter: Voter
+) -> bool:
+    """Return whether a choice counts: of the guests at one address only one is counted within `GUEST_WINDOW`."""
+    if _guest_address(participant, voter) is None:
         return True
-    others = (table.c.participant_id != who["id"]) & table.c.address_hash.in_(voter.addresses)
-    lately = table.c.counted & (table.c.at > now() - GUEST_WINDOW)
-    return session.execute(sa.select(table.c.at).where(target, others, lately).limit(1)).first() is None
+    others = (table.c.participant_id != participant["id"]) & table.c.address_hash.in_(voter.addresses)
+    recent = table.c.counted & (table.c.at > now() - GUEST_WINDOW)
+    return session.execute(sa.select(table.c.at).where(target, others, recent).limit(1)).first() is None
 
 
-def vote_on_comment(session: Session, voter: Voter, comment_id: str, value: int) -> dict[str, Any]:
+def vote_on_comment(session: Session, voter: Voter, comment_id: str, value: int) -> JsonObject:
     """Set the caller's vote and return it with the comment's votes. 404 unless the comment is public."""
     participant = _admit_participant(session, voter)
     comment = lock_comment(session, comment_id)  # serializes the votes on this comment
@@ -178,7 +208,7 @@ def vote_on_comment(session: Session, voter: Voter, comment_id: str, value: int)
         if value:
             row = {"comment_id": comment_id, "participant_id": participant["id"], "value": value, "at": now()}
             row |= {"address_hash": _guest_address(participant, voter), "counted": counted}
-            session.execute(_UPSERT_VOTE[session.get_bind().dialect.name], row)
+            session.execute(_UPSERT_VOTE[dialect_of(session)], row)
         else:
             session.execute(_DELETE_VOTE, key)
         new_weight = value if counted else 0
@@ -187,17 +217,17 @@ def vote_on_comment(session: Session, voter: Voter, comment_id: str, value: int)
     return {"value": value, "votes": {"up": up, "down": down}}
 
 
-def set_reaction(session: Session, voter: Voter, ref: str, value: str | None, names: Sequence[str]) -> dict[str, Any]:
+def set_reaction(session: Session, voter: Voter, ref: str, value: str | None, names: Sequence[str]) -> JsonObject:
     """Set the caller's reaction and return it with the article's reactions."""
     article_id = get_readable_article(session, ref).article_id
     if value is not None and value not in names:
         choices = ", ".join(names) or "none"
-        raise Invalid(f"The reactions here: {choices}.", pointer="/value", code="unknown_reaction")
+        raise Invalid(f"The reactions that this site offers: {choices}.", pointer="/value", code="unknown_reaction")
     participant, moment = _admit_participant(session, voter), now()
     if address := _guest_address(participant, voter):
         _serialize_guests(session, article_id, address)
     counted = value is None or _is_counted(session, REACTION, REACTION.c.article_id == article_id, participant, voter)
-    values = {"value": value, "at": moment, "address_hash": address, "counted": counted}
+    values: _NewReaction = {"value": value, "at": moment, "address_hash": address, "counted": counted}
     before = _replace_reaction(session, article_id, participant["id"], values)
     if before.value == value:
         counted = before.counted
@@ -214,7 +244,7 @@ def set_reaction(session: Session, voter: Voter, ref: str, value: str | None, na
 
 def _serialize_guests(session: Session, article_id: str, address: str) -> None:
     """Serialize the reactions of guests at one network address to an article."""
-    if session.get_bind().dialect.name == "postgresql":
+    if dialect_of(session) == "postgresql":
         session.execute(_LOCK_ADDRESS, {"of": f"{article_id}:{address}"})
 
 
@@ -226,9 +256,7 @@ class _FormerReaction(NamedTuple):
     counted: bool
 
 
-def _replace_reaction(
-    session: Session, article_id: str, participant_id: str, values: dict[str, Any]
-) -> _FormerReaction:
+def _replace_reaction(session: Session, article_id: str, participant_id: str, values: _NewReaction) -> _FormerReaction:
     """Write a reaction and return the former one."""
     key = {"article": article_id, "participant": participant_id}
     if values["value"] is None:
@@ -238,7 +266,7 @@ def _replace_reaction(
         session.execute(_DELETE_REACTION, key)
         return _FormerReaction(former.value, former.at, former.counted)
     row = {**values, "article_id": article_id, "participant_id": participant_id, "value": _PLACEHOLDER}
-    before = session.execute(_INSERT_OR_LOCK_REACTION[session.get_bind().dialect.name], row).one()
+    before = session.execute(_INSERT_OR_LOCK_REACTION[dialect_of(session)], row).one()
     if before.value != values["value"]:
         session.execute(_UPDATE_REACTION, {**key, **{f"new_{name}": value for name, value in values.items()}})
     return _FormerReaction(before.value or None, before.at, before.counted)
@@ -250,14 +278,14 @@ def erase_reactions(session: Session, participant_id: str) -> None:
     The caller has locked the participant, so that no more are added meanwhile.
     """
     connection = session.connection()
-    for row in list_votes(connection, participant_id):
-        comment = lock_comment(session, row["comment_id"])
-        session.execute(_DELETE_VOTE, {"comment": row["comment_id"], "participant": participant_id})
-        if row["counted"]:
-            adjust_votes(session, comment, -1 if row["value"] > 0 else 0, -1 if row["value"] < 0 else 0)
-    for row in list_reactions(connection, participant_id):
-        session.execute(_DELETE_REACTION, {"article": row["article_id"], "participant": participant_id})
-        if row["counted"]:
-            count_reaction(session, row["article_id"], row["value"], None, ())
-            activity.count_activity(session, row["article_id"], row["at"], reactions=-1)
-            emit(session, ArticleReacted(subject_id=row["article_id"]))
+    for vote in list_votes(connection, participant_id):
+        comment = lock_comment(session, vote["comment_id"])
+        session.execute(_DELETE_VOTE, {"comment": vote["comment_id"], "participant": participant_id})
+        if vote["counted"]:
+            adjust_votes(session, comment, -1 if vote["value"] > 0 else 0, -1 if vote["value"] < 0 else 0)
+    for reaction in list_reactions(connection, participant_id):
+        session.execute(_DELETE_REACTION, {"article": reaction["article_id"], "participant": participant_id})
+        if reaction["counted"]:
+            count_reaction(session, reaction["article_id"], reaction["value"], None, ())
+            activity.count_activity(session, reaction["article_id"], reaction["at"], reactions=-1)
+            emit(session, ArticleReacted(subject_id=reaction["article_id"]))

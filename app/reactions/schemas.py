@@ -14,7 +14,7 @@ from app.web.responses import ReadQuery
 
 
 class BanCheck(Protocol):
-    """Who keeps out those that may not take part; the room beside has it."""
+    """The check for banned participants, which the moderation room implements."""
 
     def require_not_banned(self, session: Session, participant: Row | None, addresses: tuple[str, ...]) -> None:
         """Raise 403 for banned participants."""

@@ -8,6 +8,6 @@ from app.reactions.schemas import BanCheck
 
 @dataclass(frozen=True, kw_only=True)
 class ReactionServices(IdentityServices):
-    """Adds who keeps out those that may not take part."""
+    """Adds the check for bans."""
 
     bans: BanCheck

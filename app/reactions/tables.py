@@ -1,17 +1,11 @@
 """Tables of votes and reactions. Their primary keys ensure one per participant."""
 
 from datetime import datetime
-from typing import Any
 
 import sqlalchemy as sa
 from sqlmodel import Field, SQLModel
 
-from app.db.columns import ID
-
-_HAS_ADDRESS: dict[str, Any] = {
-    "sqlite_where": sa.text("address_hash IS NOT NULL"),
-    "postgresql_where": sa.text("address_hash IS NOT NULL"),
-}
+from app.db.columns import ID, partial_index
 
 
 class Vote(SQLModel, table=True):
@@ -19,7 +13,7 @@ class Vote(SQLModel, table=True):
 
     __table_args__ = (
         sa.Index("ix_vote_participant", "participant_id", "comment_id"),
-        sa.Index("ix_vote_address", "comment_id", "address_hash", **_HAS_ADDRESS),
+        partial_index("ix_vote_address", "comment_id", "address_hash", where="address_hash IS NOT NULL"),
     )
 
     comment_id: str = Field(primary_key=True, sa_type=ID, foreign_key="comment.id", ondelete="CASCADE")
@@ -35,7 +29,7 @@ class Reaction(SQLModel, table=True):
 
     __table_args__ = (
         sa.Index("ix_reaction_participant", "participant_id", "article_id"),
-        sa.Index("ix_reaction_address", "article_id", "address_hash", **_HAS_ADDRESS),
+        partial_index("ix_reaction_address", "article_id", "address_hash", where="address_hash IS NOT NULL"),
     )
 
     article_id: str = Field(primary_key=True, sa_type=ID, foreign_key="article.id", ondelete="CASCADE")

@@ -36,7 +36,7 @@ def plead(db: Database, actor: Actor, comment_id: str) -> None:
 def hears(db: Database, actor: Actor, comment_id: str) -> dict[str, Any]:
     """What a caller is told of a decision."""
     with db.connect() as connection:
-        return get_decision(connection, actor, comment_id)
+        return get_decision(connection, comment_id, actor)
 
 
 @pytest.mark.parametrize("action", ["reject", "spam", "remove"])
