@@ -79,7 +79,7 @@ from app.core.problems import (
 from app.db.columns import Row
 from app.db.rows import JsonObject
 from app.events.cache_groups import discussion_cache_groups as discussion_groups
-from app.identity.access import Public, enforce_limit, enforce_rate, require_admission
+from app.identity.access import Public, count_write, enforce_rate, require_admission
 from app.identity.schemas import ANONYMOUS, Actor
 from app.identity.writes import WriteResult, is_replay, write, write_private
 from app.web.fields import parse_fields
@@ -229,12 +229,8 @@ def make_draft(article: str, name: str | None, body: Body, actor: Actor) -> Draf
 
 
 async def count_attempt(request: Request, actor: Actor) -> None:
-    """Count a comment, edit or trial towards the limit `comment`, whatever its outcome; 429 beyond the limit.
-
-    Guest tokens are free, so only the site's readers count by their token, and all others by network address.
-    """
-    if actor.kind != "key":  # keys have a limit for all their requests
-        await enforce_limit(request, "comment", actor if actor.kind == "reader" else None)
+    """Count a comment, edit or trial, whatever its outcome; 429 beyond the limit."""
+    await count_write(request, actor, "comment")
 
 
 async def _count_trial(request: Request, actor: Actor) -> None:

@@ -47,6 +47,7 @@ MAX_PUBLIC_BYTES = 160_000
 """Of a body on a route that anyone may call: 10,000 characters and a quote take 150 kB where all are escaped."""
 AdmissionCheck = Callable[[Request, Actor], Awaitable[None]]
 """Refuses a caller, or counts what they send, before the body is read."""
+_SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
 _OTHER_PAGING_PARAMETERS = frozenset({"page", "offset", "p", "start", "skip", "after", "page_token"})  # how others page
 POLICY_BY_KIND = {"key": "key", "guest": "reader", "reader": "reader", "edit": "read", "subscriber": "reader"}
 
@@ -63,6 +64,16 @@ async def enforce_limit(request: Request, policy: str, actor: Actor | None = Non
 async def enforce_rate(request: Request, name: str, rate: int, actor: Actor | None = None) -> None:
     """Count a request as `limit` does, by a rate in a minute that no policy sets."""
     await _enforce(request, name, f"{name}:{_caller_key(request, actor)}", (("minute", rate),))
+
+
+async def count_write(request: Request, actor: Actor, policy: str = "write") -> None:
+    """Count a write that anyone may send, whatever its outcome; 429 beyond the limit.
+
+    Keys have a limit for all their requests. Guest tokens are free, so only the site's readers count by their token,
+    and all others by network address.
+    """
+    if actor.kind != "key":
+        await enforce_limit(request, policy, actor if actor.kind == "reader" else None)
 
 
 def _caller_key(request: Request, actor: Actor | None) -> str:
@@ -83,7 +94,8 @@ class Access(SecurityBase):
     `forgiving=False` is for reads of one's own: a reader's token that is unknown is refused there, while other public
     reads answer as to nobody and say so (`Broadsheet-Token: unknown`).
     `drafts=True` lets in whoever reads drafts: `content:write` reads what it may write.
-    `admit` asks what else is to be asked of a caller before the body is read: may they do this, and how often.
+    `admit` checks before the body is read whether a caller may do this, and counts it. Without it, writes that anyone
+    may send count towards the limit `write`.
     `max_bytes` bounds the body; where anyone is let in it is small unless the route says otherwise.
     """
 
@@ -118,6 +130,8 @@ class Access(SecurityBase):
             raise Unauthorized(missing) if actor is ANONYMOUS else Forbidden(missing)
         if self.admit is not None:
             await self.admit(request, actor)
+        elif self.scope is None and self.counted and request.method not in _SAFE_METHODS:
+            await count_write(request, actor)
         read_idempotency_key(request)
         if request.scope["query_string"]:
             await self._check_parameters(request)

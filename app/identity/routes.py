@@ -9,7 +9,7 @@ from starlette.responses import Response
 from app.core.problems import Forbidden, Unauthorized, document_problems
 from app.db.columns import Row
 from app.identity import audit, participants
-from app.identity.access import Public, enforce_limit, require_scope
+from app.identity.access import enforce_limit, require_admission, require_scope
 from app.identity.schemas import Actor, AuditOut, AuditQuery, GuestOut
 from app.identity.services import IdentityServices
 from app.identity.writes import write
@@ -43,6 +43,10 @@ def _present_guest(_connection: sa.Connection, guest: tuple[str, Row]) -> dict[s
     return {"guest_token": guest[0], "id": guest[1]["public_id"]}
 
 
+async def _count_guest(request: Request, _actor: Actor) -> None:
+    await enforce_limit(request, "guest")
+
+
 @participants_router.post(
     "",
     operation_id="createGuest",
@@ -51,9 +55,8 @@ def _present_guest(_connection: sa.Connection, guest: tuple[str, Row]) -> dict[s
     response_model=GuestOut,
     responses=document_problems(),
 )
-async def create_guest(request: Request, actor: Public) -> Response:
+async def create_guest(request: Request, actor: Annotated[Actor, require_admission(_count_guest)]) -> Response:
     """Become a guest: a token to vote, react and comment with. The answer holds it, and no later answer does."""
-    await enforce_limit(request, "guest")
     vault = IdentityServices.of(request).vault
     return await write(
         request, actor, participants.create_guest, vault, render=_present_guest, model=GuestOut, status=201, secret=True

@@ -1,6 +1,6 @@
 """Routes of votes and reactions."""
 
-from typing import Annotated, Any
+from typing import Annotated
 
 import sqlalchemy as sa
 from fastapi import APIRouter, Query, Request
@@ -9,8 +9,8 @@ from starlette.responses import Response
 
 from app.core.ids import IdPath, RefPath
 from app.core.problems import Forbidden, Invalid, NotFound, Unauthorized, document_problems
-from app.db.columns import Row
-from app.identity.access import SelfService, require_admission
+from app.db.rows import JsonObject
+from app.identity.access import SelfService, count_write, require_admission
 from app.identity.schemas import ANONYMOUS, Actor
 from app.identity.writes import write
 from app.reactions import reactions
@@ -22,8 +22,10 @@ from app.web.responses import database, dump_json, reply, settings
 router = APIRouter(prefix="/v1", tags=["reactions"])
 
 
-async def _admit(_request: Request, actor: Actor) -> None:
+async def _admit(request: Request, actor: Actor) -> None:
+    """Refuse callers who may not vote, and count the request before its body is read."""
     check_may_vote(actor)
+    await count_write(request, actor)
 
 
 Participant = Annotated[Actor, require_admission(_admit)]
@@ -33,10 +35,10 @@ def _voter(request: Request, actor: Actor) -> Voter:
     """Return the caller with the hashes of their network address under the current and the previous salt."""
     services = ReactionServices.of(request)
     hashes = services.vault.hash_address(request.client.host) if request.client else ()
-    return Voter(actor, services.vault, services.bans, tuple(found for found in hashes if found))
+    return Voter(actor, services.vault, services.bans, tuple(hashed for hashed in hashes if hashed))
 
 
-def _show_result(_connection: sa.Connection, result: Row) -> Row:
+def _show_result(_connection: sa.Connection, result: JsonObject) -> JsonObject:
     return result
 
 
@@ -56,7 +58,7 @@ async def vote_on_comment(request: Request, comment: IdPath, body: VoteIn, actor
     """
     voter = _voter(request, actor)
 
-    def cast(session: Session, _actor: Actor) -> dict[str, Any]:
+    def cast(session: Session, _actor: Actor) -> JsonObject:
         return reactions.vote_on_comment(session, voter, comment, body.value)
 
     return await write(request, actor, cast, render=_show_result, model=VoteOut)
@@ -76,7 +78,7 @@ async def set_reaction(request: Request, article: RefPath, body: ReactionIn, act
     """
     voter, names = _voter(request, actor), settings(request).reactions
 
-    def choose(session: Session, _actor: Actor) -> dict[str, Any]:
+    def choose(session: Session, _actor: Actor) -> JsonObject:
         return reactions.set_reaction(session, voter, article, body.value, names)
 
     return await write(request, actor, choose, render=_show_result, model=ReactionOut)

@@ -20,6 +20,7 @@ DEFAULT_RATES = {
     "reader": "1200/minute",
     "guest": "60/hour",
     "comment": "60/minute",
+    "write": "300/minute",
     "subscribe": "60/hour",
     "hub": "600/hour",
     "invalid": "60/minute",
@@ -107,8 +108,9 @@ class Limiter:
 
     `read` (an address), `key` (an API key), `reader` (a guest or signed-in reader), `guest` (new guests from an
     address), `comment` (comments, edits and trials that are sent from an address, or by a reader of the site; each
-    operation of a batch is one), `subscribe` (subscriptions asked for from an address), `hub` (requests to the hub),
-    `invalid` (bad keys).
+    operation of a batch is one), `write` (votes, reactions, reports and all other writes that anyone may send, from an
+    address, or by a reader of the site), `subscribe` (subscriptions asked for from an address), `hub` (requests to the
+    hub), `invalid` (bad keys).
     """
 
     def __init__(self, rates: str, redis_url: str = "") -> None:

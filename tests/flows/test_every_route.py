@@ -97,6 +97,21 @@ def test_what_is_refused_is_counted(settings: Settings) -> None:
         assert [asked(client, route, {})[0] for route in routes[:5]] == [401, 401, 401, 429, 429]
 
 
+OPEN_WRITES = [route for route in ROUTES if not access(route).scope and method_of(route) not in ("GET", "HEAD")]
+
+
+@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+def test_writes_that_anyone_may_send_are_counted_before_their_bodies_are_read(
+    settings: Settings, client: TestClient
+) -> None:
+    guest = make.guest(client)
+    policies = ("comment", "guest", "hub", "subscribe", "write")
+    none = settings.model_copy(update={"rate_limits": ",".join(f"{policy}=0/minute" for policy in policies)})
+    with TestClient(create_app(none, with_worker=False)) as limited:
+        answers = {(method_of(route), route.path): asked(limited, route, guest) for route in OPEN_WRITES}
+    assert set(answers.values()) == {(429, 0)}, answers
+
+
 BARE = [route for route in ROUTES if not takes_body(route) and access(route).strict]
 
 
