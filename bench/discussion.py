@@ -13,8 +13,8 @@ from app.articles.tables import Article, ArticleTally
 from app.comments.schemas import controversy_score, wilson_score
 from app.comments.tables import Comment
 from app.db.columns import table_of
-from app.identity.participants import hash_token
 from app.identity.tables import Participant
+from app.identity.tokens import hash_token
 
 Row = dict[str, Any]
 COMMENTS, GUESTS = 20_000, 500

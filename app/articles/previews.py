@@ -1,6 +1,5 @@
 """Preview links to unpublished revisions."""
 
-import hashlib
 import secrets
 from datetime import timedelta
 from typing import Any
@@ -16,15 +15,11 @@ from app.core.problems import NotFound
 from app.db.columns import table_of
 from app.identity.audit import record_action
 from app.identity.schemas import Actor
+from app.identity.tokens import hash_token
 from app.web.paging import PageQuery, Sort, fetch_page
 
 _PREVIEW = table_of(Preview)
 NEWEST_FIRST = Sort("-created_at", descending=True)
-
-
-def hash_token(token: str) -> str:
-    """Return the hash under which a token is stored."""
-    return hashlib.sha256(token.encode("utf-8", "replace")).hexdigest()
 
 
 def is_valid_preview(connection: sa.Connection, article_id: str, token: str) -> bool:

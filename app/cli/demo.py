@@ -57,9 +57,10 @@ def editor_key(session: Session, path: Path) -> str:
     from app.identity import keys
     from app.identity.schemas import SYSTEM
     from app.identity.tables import ApiKey
+    from app.identity.tokens import hash_token
 
     stored = path.read_text().strip() if path.exists() else ""
-    row = session.exec(select(ApiKey).where(ApiKey.hash == keys.hash_api_key(stored))).first()
+    row = session.exec(select(ApiKey).where(ApiKey.hash == hash_token(stored))).first()
     if row is not None and row.revoked_at is None and set(SCOPES) <= set(row.scopes):
         return stored
     key = keys.create_api_key(session, SYSTEM, "demo editor", SCOPES)[1]

@@ -81,6 +81,8 @@ from app.db.rows import JsonObject
 from app.events.cache_groups import discussion_cache_groups as discussion_groups
 from app.identity.access import Public, count_write, enforce_rate, require_admission
 from app.identity.schemas import ANONYMOUS, Actor
+from app.identity.secrets import GUEST_PREFIX
+from app.identity.tokens import make_token
 from app.identity.writes import WriteResult, is_replay, write, write_private
 from app.web.fields import parse_fields
 from app.web.responses import PRIVATE_CACHE_CONTROL, database, dump_json, offload, reply, reply_list, settings
@@ -214,9 +216,7 @@ async def make_poster(request: Request, actor: Actor) -> tuple[Poster, bool]:
         key = request.headers.get("idempotency-key", "")
         is_repeatable = len(key) >= MIN_SECRET_KEY_LENGTH
         body = hashlib.sha256(await request.body()).hexdigest() if is_repeatable else ""
-        token = (
-            services.vault.derive_guest_token(f"{key}:{body}") if is_repeatable else services.vault.make_guest_token()
-        )
+        token = services.vault.derive_guest_token(f"{key}:{body}") if is_repeatable else make_token(GUEST_PREFIX)
     name = settings(request).site_name
     host = request.client.host if request.client else None
     return Poster(actor, services.vault, services.pipeline, name, hash_address(request), host, token), is_repeatable

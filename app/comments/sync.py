@@ -12,8 +12,9 @@ from app.comments.posting import Poster, post_comment
 from app.comments.reading import lock_comment
 from app.comments.schemas import DeleteOp, EditOp, Op, PostOp, State
 from app.core.problems import Forbidden, Problem, Unauthorized, Unavailable
-from app.identity.participants import find_participant_by, hash_token
+from app.identity.participants import find_participant_by
 from app.identity.schemas import ANONYMOUS, Actor
+from app.identity.tokens import hash_token
 
 Step = PreparedText | Problem | None
 """A prepared operation: its text, the problem it is refused with, or None if it needs no text."""

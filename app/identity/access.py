@@ -2,12 +2,13 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable, Iterator
-from typing import Annotated, Any, cast
+from typing import Annotated, cast
 from urllib.parse import urlencode
 
 from fastapi import APIRouter, Depends, Header, Request
 from fastapi.dependencies.models import Dependant
 from fastapi.openapi.models import HTTPBearer
+from fastapi.params import Depends as DependsMarker
 from fastapi.routing import APIRoute
 from fastapi.security.base import SecurityBase
 from pydantic import BaseModel
@@ -30,9 +31,7 @@ from app.identity.callers import is_reader_token
 from app.identity.participants import find_caller
 from app.identity.schemas import ANONYMOUS, Actor, Scope, WhoAmI
 from app.identity.services import IdentityServices
-from app.identity.writes import (
-    read_idempotency_key,
-)
+from app.identity.writes import read_idempotency_key
 from app.web import etag
 from app.web.boundary import ANSWERED_ANONYMOUSLY
 from app.web.rate_limits import Quotas, network_of
@@ -42,27 +41,26 @@ from app.web.services import WebServices
 router = APIRouter(prefix="/v1", tags=["identity"])
 
 
-# An edit token costs nothing to make, once there is a comment: whoever sends one counts by address.
 MAX_PUBLIC_BYTES = 160_000
-"""Of a body on a route that anyone may call: 10,000 characters and a quote take 150 kB where all are escaped."""
+"""Size of a body on a public route: a comment of 10,000 characters with a quote takes 150 kB if all are escaped."""
 AdmissionCheck = Callable[[Request, Actor], Awaitable[None]]
-"""Refuses a caller, or counts what they send, before the body is read."""
+"""Refuses a caller, or counts a request, before the body is read."""
 _SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
-_OTHER_PAGING_PARAMETERS = frozenset({"page", "offset", "p", "start", "skip", "after", "page_token"})  # how others page
+_OTHER_PAGING_PARAMETERS = frozenset({"page", "offset", "p", "start", "skip", "after", "page_token"})  # of other APIs
 POLICY_BY_KIND = {"key": "key", "guest": "reader", "reader": "reader", "edit": "read", "subscriber": "reader"}
 
 
 async def enforce_limit(request: Request, policy: str, actor: Actor | None = None) -> None:
     """Count a request against a rate-limit policy, by caller or else by network address; 429 beyond the limit.
 
-    The answer tells of the policy that was counted last.
+    The headers of the answer describe the policy that was counted last.
     """
-    quotas = actor.quotas if actor and policy == "key" else ()  # what else is counted is counted as for everybody
+    quotas = actor.quotas if actor and policy == "key" else ()  # other policies are the same for all callers
     await _enforce(request, policy, _caller_key(request, actor), quotas)
 
 
 async def enforce_rate(request: Request, name: str, rate: int, actor: Actor | None = None) -> None:
-    """Count a request as `limit` does, by a rate in a minute that no policy sets."""
+    """Count a request like `enforce_limit`, against a rate of requests per minute instead of a policy."""
     await _enforce(request, name, f"{name}:{_caller_key(request, actor)}", (("minute", rate),))
 
 
@@ -87,16 +85,16 @@ async def _enforce(request: Request, policy: str, caller: str, quotas: Quotas) -
 
 
 class Access(SecurityBase):
-    """A route's declared scope, or any one of several; `None` lets anyone in. A route without one does not start.
+    """The scope that a route requires, or one of several; `None` for a public route. Every route declares one.
 
-    `counted=False` is for what probes ask: it neither counts towards a rate limit nor is refused by one.
-    `strict=False` is for what the world's software asks, which adds parameters of its own: they are ignored.
-    `forgiving=False` is for reads of one's own: a reader's token that is unknown is refused there, while other public
-    reads answer as to nobody and say so (`Broadsheet-Token: unknown`).
-    `drafts=True` lets in whoever reads drafts: `content:write` reads what it may write.
-    `admit` checks before the body is read whether a caller may do this, and counts it. Without it, writes that anyone
-    may send count towards the limit `write`.
-    `max_bytes` bounds the body; where anyone is let in it is small unless the route says otherwise.
+    `counted=False`, for health probes, neither authenticates nor counts against rate limits.
+    `strict=False`, for feeds and other standard formats, ignores unknown parameters, which clients may add.
+    `forgiving=False`, for callers' own data, refuses unknown reader tokens; other public reads answer these as
+    anonymous, with `Broadsheet-Token: unknown`.
+    `drafts=True` admits all who read drafts, such as keys with `content:write`.
+    `admit` is called before the body is read, to refuse callers or to count the request. Without it, public writes
+    count against the limit `write`.
+    `max_bytes` limits the body; on public routes the default is `MAX_PUBLIC_BYTES`.
     """
 
     def __init__(
@@ -120,7 +118,7 @@ class Access(SecurityBase):
             description="An API key (`Authorization: Bearer bs_…`), a guest token (`bg_…`), the token to edit one "
             "comment (`be_…`) or to manage subscriptions (`bm_…`), or a JWT of the publication's own site."
         )
-        self._parameters: dict[Callable[..., Any], frozenset[str]] = {}
+        self._parameters: dict[Callable[..., object], frozenset[str]] = {}
 
     async def __call__(self, request: Request) -> Actor:
         actor = await self._identify(request)
@@ -152,30 +150,26 @@ class Access(SecurityBase):
             actor = await IdentityServices.of(request).callers.identify(token)
         except Unauthorized:
             if self.forgiving and request.method == "GET" and kind.lower() == "bearer" and is_reader_token(token):
-                await enforce_limit(
-                    request, "read"
-                )  # as without the token: a page must not be refused sooner because of it
+                await enforce_limit(request, "read")  # as without a token: the stale one must not cost more
                 request.scope[ANSWERED_ANONYMOUSLY] = True
                 return ANONYMOUS
             await enforce_limit(request, "invalid")
             raise
-        except Unavailable:  # who it is cannot be told right now; asking counts all the same
+        except Unavailable:  # the caller cannot be identified now; the request counts all the same
             await enforce_limit(request, "read")
             raise
-        if (
-            actor.kind == "guest" and not actor.proven
-        ):  # a token costs nothing: what is done with it counts for the address
+        if actor.kind == "guest" and not actor.proven:  # guest tokens are free: count by address too
             await enforce_limit(request, POLICY_BY_KIND[actor.kind])
         await enforce_limit(request, POLICY_BY_KIND[actor.kind], actor if actor.kind != "edit" else None)
         return actor
 
     async def _check_parameters(self, request: Request) -> None:
-        """Unknown parameters are an error under `/v1`; `min_position` waits for a write to be visible."""
+        """Refuse unknown parameters, and wait until `min_position` is visible."""
         route = cast(APIRoute, request.scope["route"])
         if route.endpoint not in self._parameters:
             self._parameters[route.endpoint] = _parameter_names(route)
         known = self._parameters[route.endpoint]
-        if not self.strict:  # and nothing that is made of the request knows of the others
+        if not self.strict:  # links that are made from the query must not repeat the others
             kept = [(name, value) for name, value in request.query_params.multi_items() if name in known]
             request.scope["query_string"] = urlencode(kept).encode()
         for name, value in request.query_params.multi_items():
@@ -183,7 +177,7 @@ class Access(SecurityBase):
                 if self.strict:
                     raise _unknown_parameter(name, known)
             elif "\0" in value:
-                raise InvalidParameter(name, f"{name}: no value holds a NUL character.")
+                raise InvalidParameter(name, f"{name} must not contain a NUL character.")
         if "min_position" in known and (position := request.query_params.get("min_position")) is not None:
             await _wait_for_position(request, position)
 
@@ -191,59 +185,61 @@ class Access(SecurityBase):
 def _unknown_parameter(name: str, known: frozenset[str]) -> InvalidParameter:
     """Return the problem for a parameter that the route does not have."""
     shown = printable_name(name)
-    detail = f"{shown}: there is no such parameter."
+    detail = f"There is no parameter {shown}."
     if "cursor" in known and name in _OTHER_PAGING_PARAMETERS:
-        detail += " Lists go on by cursor: send the page.next of the answer before."
+        detail += " For the next page, send page.next of the previous answer as cursor."
     elif known:
-        detail += f" There are {', '.join(sorted(known))}."
+        detail += f" Parameters: {', '.join(sorted(known))}."
     return InvalidParameter(shown, detail)
 
 
-def _query_fields(dependant: Dependant) -> Iterator[Any]:
-    yield from dependant.query_params
+def _query_names(dependant: Dependant) -> Iterator[str]:
+    """Iterate over the names of the query parameters of a route, with those of its dependencies."""
+    for field in dependant.query_params:
+        kind = field.field_info.annotation
+        if isinstance(kind, type) and issubclass(kind, BaseModel):
+            yield from (info.alias or name for name, info in kind.model_fields.items())
+        else:
+            yield field.alias
     for inner in dependant.dependencies:
-        yield from _query_fields(inner)
+        yield from _query_names(inner)
 
 
 def _parameter_names(route: APIRoute) -> frozenset[str]:
-    names: set[str] = {"min_position"} if "GET" in (route.methods or ()) else set()
-    for field in _query_fields(route.dependant):
-        kind = field.field_info.annotation
-        if isinstance(kind, type) and issubclass(kind, BaseModel):
-            names |= {info.alias or name for name, info in kind.model_fields.items()}
-        else:
-            names.add(field.alias)
-    return frozenset(names)
+    always = ["min_position"] if "GET" in (route.methods or ()) else []
+    return frozenset((*always, *_query_names(route.dependant)))
 
 
 async def _wait_for_position(request: Request, text: str) -> None:
     try:
         position = Position.parse(text)
     except ValueError:
-        raise InvalidParameter("min_position", "min_position is not a Broadsheet-Position.") from None
+        raise InvalidParameter("min_position", "min_position must be a Broadsheet-Position.") from None
     for pause in (0.01, 0.04, 0.15, 0.3, 0.5, 1.0, 0.0):
         if await database(request).read(is_visible, position):
             return
         await asyncio.sleep(pause)
-    raise Unavailable("That position is not visible here yet.")
+    raise Unavailable("The position min_position is not visible yet. Try again later.")
 
 
-def require_admission(admit: AdmissionCheck, *, max_bytes: int = MAX_PUBLIC_BYTES, strict: bool = True) -> Any:
+def require_admission(
+    admit: AdmissionCheck, *, max_bytes: int = MAX_PUBLIC_BYTES, strict: bool = True
+) -> DependsMarker:
     """Return the dependency of a public route with an admission check."""
-    return Depends(Access(None, admit=admit, max_bytes=max_bytes, strict=strict))
+    return DependsMarker(Access(None, admit=admit, max_bytes=max_bytes, strict=strict))
 
 
-def require_scope(scope: Scope, *alternatives: Scope) -> Any:
+def require_scope(scope: Scope, *alternatives: Scope) -> DependsMarker:
     """Return the dependency of a route that requires a scope, or one of several."""
-    return Depends(Access(scope, *alternatives))
+    return DependsMarker(Access(scope, *alternatives))
 
 
 Public = Annotated[Actor, Depends(Access(None))]
 DraftReader = Annotated[Actor, Depends(Access("content:read", drafts=True))]
 SelfService = Annotated[Actor, Depends(Access(None, forgiving=False))]
-"""For what callers read and do of their own: an unknown token is refused."""
+"""For callers' own data; unknown tokens are refused."""
 ThirdParty = Annotated[Actor, Depends(Access(None, strict=False))]
-"""For what the world's software asks: parameters, form fields and bodies that are not known here are ignored."""
+"""For standard formats and protocols; unknown parameters are ignored."""
 Probe = Annotated[Actor, Depends(Access(None, counted=False, strict=False))]
 
 
@@ -251,31 +247,31 @@ IfMatch = Annotated[
     str | None,
     Header(
         alias="If-Match",
-        description="ETag of what was read, or `*`.",
+        description="ETag of the version that was read, or `*`.",
         json_schema_extra={"pattern": etag.IF_MATCH_PATTERN, "example": "*"},
     ),
 ]
 
 
-async def read_if_match(if_match: IfMatch = None) -> Any:
-    """The versions that an editorial write may replace: 428 without the header."""
+async def read_if_match(if_match: IfMatch = None) -> frozenset[int] | None:
+    """Return the versions that a write may replace, None for any; 428 without the header."""
     return etag.parse_if_match(if_match)
 
 
 ExpectedVersions = Annotated[frozenset[int] | None, Depends(read_if_match)]
 VERSION_PROBLEMS = (Unauthorized, Forbidden, NotFound, StaleVersion, PreconditionRequired)
-"""What a change that takes `Versions` may be refused with, for `documented`."""
+"""Problems of routes that take `ExpectedVersions`."""
 
 
 @router.get(
     "/whoami",
     operation_id="getCaller",
-    summary="Tell who is calling",
+    summary="Get the caller",
     response_model=WhoAmI,
     responses=document_problems(Unauthorized),
 )
 async def get_caller(request: Request, actor: SelfService) -> Response:
-    """Tell the caller who they are to this server; use it to check a token, or a key and its scopes."""
+    """Return the caller as this server identifies it; use it to check a token, or a key and its scopes."""
     sections = sorted(actor.sections) if actor.sections is not None else None
     shown_id = actor.comment or actor.id
     if actor.kind in ("guest", "reader"):

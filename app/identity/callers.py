@@ -5,19 +5,19 @@ import asyncio
 from app.core.ids import id_from_hex
 from app.core.problems import Unauthorized
 from app.db import Database
-from app.db.columns import Row
 from app.identity.keys import KEY_PREFIX, FindInside, KeyRing
-from app.identity.participants import find_participant_by, hash_token, is_guest_token
+from app.identity.participants import ParticipantRow, find_participant_by
 from app.identity.readers import Readers
 from app.identity.schemas import Actor
 from app.identity.secrets import EDIT_PREFIX, GUEST_PREFIX, MANAGE_PREFIX, Vault
+from app.identity.tokens import hash_token, is_well_formed
 
-# A guest's token gives no rights but to their own: what they write asks the store again who they are.
-GUEST_CACHE_SECONDS = 5.0  # seconds
+GUEST_CACHE_SECONDS = 5.0  # seconds for which a guest is cached; writes read the participant again
+MAX_CACHED_GUESTS = 10_000
 
 
 def is_reader_token(token: str) -> bool:
-    """Whether this is of a kind that readers' programs hold and that ends without their doing: all but an API key."""
+    """Whether a token is of a kind that readers hold, which may expire at any time: any but an API key."""
     return token.startswith((GUEST_PREFIX, EDIT_PREFIX, MANAGE_PREFIX)) or (
         not token.startswith(KEY_PREFIX) and token.count(".") == 2
     )
@@ -29,7 +29,7 @@ class Callers:
     def __init__(self, db: Database, vault: Vault, readers: Readers, find_inside: FindInside) -> None:
         self.keys, self.vault, self.readers = KeyRing(db, find_inside), vault, readers
         self._db = db
-        self._guests: dict[str, tuple[float, Row]] = {}  # recognised a moment ago
+        self._guests: dict[str, tuple[float, ParticipantRow]] = {}  # cached, by hash of the token
 
     async def identify(self, token: str) -> Actor:
         """Return the caller with this token; 401 if it is unknown."""
@@ -50,11 +50,11 @@ class Callers:
         return await self.keys.identify(token)
 
     def forget_guest(self, participant_id: str | None) -> None:
-        """Recognise a guest no more who was erased; other processes find out within seconds, and write nothing."""
-        self._guests = {digest: held for digest, held in self._guests.items() if held[1]["id"] != participant_id}
+        """Remove an erased guest from the cache. Other processes may cache the guest for seconds, but cannot write."""
+        self._guests = {digest: entry for digest, entry in self._guests.items() if entry[1]["id"] != participant_id}
 
     async def _guest(self, token: str) -> Actor:
-        if not is_guest_token(token):
+        if not is_well_formed(GUEST_PREFIX, token):
             raise Unauthorized("This is not a token of this server.")
         digest, clock = hash_token(token), asyncio.get_running_loop().time()
         checked, row = self._guests.get(digest, (0.0, None))
@@ -63,7 +63,7 @@ class Callers:
             if row is None:
                 self._guests.pop(digest, None)
                 raise Unauthorized("This token is unknown.")
-            if len(self._guests) >= 10_000:
+            if len(self._guests) >= MAX_CACHED_GUESTS:
                 self._guests.clear()
             self._guests[digest] = (clock, row)
         return Actor("guest", row["id"], row["name"] or "", proven=row["confirmed_at"] is not None)

@@ -1,29 +1,27 @@
-"""Claiming an idempotency key, and keeping the answer that belongs to it."""
+"""Idempotency keys, and the answers that are stored for them."""
 
 import re
 from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
 
 import sqlalchemy as sa
-from sqlalchemy.dialects import postgresql, sqlite
 from sqlmodel import Session
 
 from app.core.clock import now
 from app.core.problems import Conflict, Invalid
 from app.db.columns import count_affected, table_of
+from app.db.rows import insert_into
 from app.identity.tables import Replay
 
 _REPLAY = table_of(Replay)
-_INSERT: dict[str, Any] = {"sqlite": sqlite.insert, "postgresql": postgresql.insert}
 LOCK_NOT_AVAILABLE = "55P03"
-_BATCH_SIZE = 500  # answers that are in memory together
+_BATCH_SIZE = 500  # answers read into memory at once
 _IDS = re.compile(rb"(?<![0-9a-f-])(?:[0-9a-f]{32}|[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12})(?![0-9a-f-])")
 
 
 class IdempotencyKeyReused(Invalid):
-    """The `Idempotency-Key` came with another body or address before."""
+    """The `Idempotency-Key` was used before with another body or URL."""
 
     code, title = "idempotency_key_reused", "This Idempotency-Key belongs to another request"
 
@@ -35,14 +33,14 @@ class StillRunning(Conflict):
 
 
 class ShownOnce(Conflict):
-    """This was done before, and its answer held a secret that is shown only once."""
+    """The request was carried out before, and its answer contained a secret that is shown only once."""
 
     code, title = "shown_once", "The secret was shown in the first answer and is not kept"
 
 
 @dataclass(frozen=True)
 class Answer:
-    """A finished answer: what a client gets the first time, and gets again."""
+    """The answer to a request, as it is sent and stored."""
 
     status: int
     headers: dict[str, str]
@@ -50,16 +48,14 @@ class Answer:
 
 
 def claim_key(session: Session, caller: str, key: str, fingerprint: str) -> Answer | None:
-    """Take the key for this request; the kept answer if it was taken before by the same one.
+    """Claim the key for a request; return the stored answer if the same request claimed it before.
 
-    On PostgreSQL the insert waits for a twin that is still running, up to the lock timeout, then sees its answer.
+    On PostgreSQL the insert waits for a concurrent request with the key, up to the lock timeout, and sees its answer.
     """
-    insert = _INSERT[session.get_bind().dialect.name](_REPLAY).values(
-        caller=caller, key=key, fingerprint=fingerprint, created_at=now()
-    )
+    insert = insert_into(session, _REPLAY).values(caller=caller, key=key, fingerprint=fingerprint, created_at=now())
     try:
-        taken = session.execute(insert.on_conflict_do_nothing().returning(_REPLAY.c.key))
-        if taken.first() is not None:
+        claimed = session.execute(insert.on_conflict_do_nothing().returning(_REPLAY.c.key))
+        if claimed.first() is not None:
             return None
     except sa.exc.OperationalError as error:
         if getattr(error.orig, "sqlstate", None) == LOCK_NOT_AVAILABLE:
@@ -74,30 +70,30 @@ def claim_key(session: Session, caller: str, key: str, fingerprint: str) -> Answ
 
 
 def has_answer(connection: sa.Connection, caller: str, key: str) -> bool:
-    """Return whether an answer is stored for this key, or being made."""
+    """Whether the key is claimed: its answer is stored, or will be."""
     query = sa.select(_REPLAY.c.key).where(_REPLAY.c.caller == caller, _REPLAY.c.key == key)
     return connection.execute(query).first() is not None
 
 
 def store_answer(session: Session, caller: str, key: str, answer: Answer) -> None:
-    """Store the answer in the transaction of its effect: both stand, or neither."""
+    """Store the answer in the transaction of its effect, so that both are committed or neither."""
     is_key = (_REPLAY.c.caller == caller) & (_REPLAY.c.key == key)
     values = {"status": answer.status, "headers": answer.headers, "body": answer.body}
     session.execute(sa.update(_REPLAY).where(is_key).values(values))
 
 
 def delete_answers(session: Session, caller: str) -> None:
-    """Drop the answers kept for a caller who is erased."""
+    """Delete the answers stored for an erased caller."""
     session.execute(sa.delete(_REPLAY).where(_REPLAY.c.caller == caller))
 
 
 def prune_answers(session: Session, before: datetime) -> int:
-    """Delete answers older than a moment; return how many."""
+    """Delete answers older than a moment; return their number."""
     return count_affected(session.execute(sa.delete(_REPLAY).where(_REPLAY.c.created_at < before)))
 
 
 def delete_answers_naming(session: Session, ids: Collection[str]) -> None:
-    """Drop every kept answer, whoever asked, that names something which is erased or purged: it may hold its words."""
+    """Delete the stored answers of all callers that contain one of these ids, which are being erased or purged."""
     deleted_ids = {one.encode() for one in ids}
     kept = sa.select(_REPLAY.c.caller, _REPLAY.c.key, _REPLAY.c.body).where(_REPLAY.c.body.is_not(None))
     rows = session.execute(kept.execution_options(yield_per=_BATCH_SIZE))

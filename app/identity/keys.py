@@ -1,12 +1,9 @@
-"""API keys: creating, changing, revoking and recognising them."""
+"""API keys: creating, changing, revoking and authenticating them."""
 
 import asyncio
-import hashlib
-import secrets
-import zlib
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection
 from datetime import datetime, timedelta
-from typing import Any, Literal
+from typing import Any, TypedDict
 
 import sqlalchemy as sa
 import structlog
@@ -17,10 +14,12 @@ from app.core.clock import now
 from app.core.ids import new_id
 from app.core.problems import Conflict, Invalid, NotFound, Unauthorized
 from app.db import Database
-from app.db.columns import Row, table_of
+from app.db.columns import table_of
+from app.db.rows import JsonObject, fetch_row
 from app.identity.audit import record_action
-from app.identity.schemas import Actor
+from app.identity.schemas import Actor, QuotaUnit
 from app.identity.tables import ApiKey
+from app.identity.tokens import hash_token, is_well_formed, make_token
 from app.text.confusables import skeleton
 from app.web.paging import PageQuery, Sort, fetch_page
 
@@ -30,55 +29,69 @@ _BY_HASH = sa.select(_KEY).where(_KEY.c.hash == sa.bindparam("hash"))
 _BY_ID = sa.select(_KEY).where(_KEY.c.id == sa.bindparam("id"))
 
 
-def find_api_key_by_hash(connection: sa.Connection, digest: str) -> Row | None:
-    """The key with this hash, revoked and expired ones too."""
-    return connection.execute(_BY_HASH, {"hash": digest}).mappings().first()
+class ApiKeyRow(TypedDict):
+    """A key as it is stored."""
+
+    id: str
+    name: str
+    skeleton: str
+    hint: str
+    hash: str
+    scopes: list[str]
+    sections: list[str] | None
+    quota_minute: int | None
+    quota_day: int | None
+    created_at: datetime
+    expires_at: datetime | None
+    revoked_at: datetime | None
+    last_used_at: datetime | None
 
 
-def find_api_key(connection: sa.Connection, key_id: str) -> sa.RowMapping | None:
-    """One key, or None."""
-    return connection.execute(_BY_ID, {"id": key_id}).mappings().first()
+def find_api_key_by_hash(connection: sa.Connection, digest: str) -> ApiKeyRow | None:
+    """Find a key by its hash, even if it is revoked or expired."""
+    return fetch_row(connection, _BY_HASH, ApiKeyRow, {"hash": digest})
+
+
+def find_api_key(connection: sa.Connection, key_id: str) -> ApiKeyRow | None:
+    """Find a key by its id."""
+    return fetch_row(connection, _BY_ID, ApiKeyRow, {"id": key_id})
 
 
 def reserved_name_clause() -> sa.ColumnElement[bool]:
-    """Whether a key that works looks like one of the parameters `a`, `b` and `c`, which hold skeletons of a name."""
+    """Return the condition that a valid key's name has one of the skeletons `a`, `b` and `c` (bound parameters)."""
     skeletons = [sa.bindparam(name, type_=sa.String()) for name in "abc"]
     return sa.exists().where(_KEY.c.skeleton.in_(skeletons), _KEY.c.revoked_at.is_(None))
 
 
-def list_api_keys(connection: sa.Connection, asked: PageQuery) -> dict[str, Any]:
-    """A page of keys, newest first."""
-    return fetch_page(connection, sa.select(_KEY), NEWEST_FIRST, _KEY.c.created_at, asked)
+def list_api_keys(connection: sa.Connection, query: PageQuery) -> dict[str, Any]:
+    """Return a page of keys, newest first."""
+    return fetch_page(connection, sa.select(_KEY), NEWEST_FIRST, _KEY.c.created_at, query)
 
 
 FindInside = Callable[[sa.Connection, Collection[str]], set[str]]
-"""Finds the ids of sections and of all sections inside of them."""
+"""Returns the ids of sections and of all sections inside them."""
 KEY_PREFIX = "bs_"
-QUOTA_UNITS: tuple[Literal["minute"], Literal["day"]] = ("minute", "day")
 LAST_USED_INTERVAL = timedelta(minutes=1)
-KEY_CACHE_SECONDS = 1.0  # seconds that a recognised key is believed without another look
+KEY_CACHE_SECONDS = 1.0  # seconds for which a key is cached
+MAX_CACHED_KEYS = 10_000
 log = structlog.get_logger("broadsheet.identity")
+
+
+class KeyChanges(TypedDict, total=False):
+    """Columns of a key to change."""
+
+    name: str
+    scopes: list[str]
+    sections: list[str] | None
+    expires_at: datetime | None
+    quota_minute: int | None
+    quota_day: int | None
 
 
 class KeyRevoked(Conflict):
     """The key was revoked; it cannot be changed any more."""
 
     code, title = "key_revoked", "The key was revoked"
-
-
-def hash_api_key(key: str) -> str:
-    """Hash a key for storage."""
-    return hashlib.sha256(key.encode()).hexdigest()
-
-
-def _checksum(body: str) -> str:
-    return f"{zlib.crc32(body.encode()):08x}"
-
-
-def is_well_formed(key: str) -> bool:
-    """Whether prefix and checksum are right: a mistyped key is refused without a look at the database."""
-    body = key.removeprefix(KEY_PREFIX)
-    return key.isascii() and key != body and len(body) == 72 and _checksum(body[:64]) == body[64:]
 
 
 def create_api_key(
@@ -91,19 +104,18 @@ def create_api_key(
     quota_minute: int | None = None,
     quota_day: int | None = None,
 ) -> tuple[str, str]:
-    """Make a key; returns its id and the key itself, which is stored nowhere."""
+    """Create a key; return its id and the key itself, of which only a hash is stored."""
     if expires_at and expires_at <= now():
         raise Invalid("expires_at is in the past.", pointer="/expires_at")
     if sections is not None and "admin" in scopes:
-        raise Invalid("A key with the scope admin, which may make other keys, has no limits.", pointer="/sections")
-    body = secrets.token_hex(32)
-    key = f"{KEY_PREFIX}{body}{_checksum(body)}"
+        raise Invalid("A key with the scope admin cannot be limited to sections.", pointer="/sections")
+    key = make_token(KEY_PREFIX)
     row = ApiKey(
         id=new_id(),
         name=name,
         skeleton=skeleton(name),
         hint=key[:9],
-        hash=hash_api_key(key),
+        hash=hash_token(key),
         scopes=sorted(set(scopes)),
         sections=sections,
         quota_minute=quota_minute,
@@ -116,18 +128,24 @@ def create_api_key(
     return row.id, key
 
 
-def update_api_key(session: Session, actor: Actor, key_id: str, values: Mapping[str, Any]) -> str:
-    """Set what differs of a key; returns its id. Changing nothing is not recorded."""
+def _lock_api_key(session: Session, key_id: str) -> ApiKey:
     row = session.get(ApiKey, key_id, with_for_update=True)
     if row is None:
         raise NotFound("There is no such key.")
+    return row
+
+
+def update_api_key(session: Session, actor: Actor, key_id: str, values: KeyChanges) -> str:
+    """Change a key and return its id. A change is audited only where values differ."""
+    row = _lock_api_key(session, key_id)
     if row.revoked_at is not None:
         raise KeyRevoked
-    new_values = {**values, "scopes": sorted(set(values.get("scopes", row.scopes)))}
-    if new_values.get("expires_at") and new_values["expires_at"] <= now():
+    scopes, expires_at = sorted(set(values.get("scopes", row.scopes))), values.get("expires_at")
+    new_values: JsonObject = {**values, "scopes": scopes}
+    if expires_at and expires_at <= now():
         raise Invalid("expires_at is in the past; revoke the key instead.", pointer="/expires_at")
-    if new_values.get("sections", row.sections) is not None and "admin" in new_values["scopes"]:
-        raise Invalid("A key with the scope admin, which may make other keys, has no limits.", pointer="/sections")
+    if values.get("sections", row.sections) is not None and "admin" in scopes:
+        raise Invalid("A key with the scope admin cannot be limited to sections.", pointer="/sections")
     changed = sorted(name for name, value in new_values.items() if getattr(row, name) != value)
     for name in changed:
         setattr(row, name, new_values[name])
@@ -138,53 +156,56 @@ def update_api_key(session: Session, actor: Actor, key_id: str, values: Mapping[
 
 
 def revoke_api_key(session: Session, actor: Actor, key_id: str) -> None:
-    """End a key; revoking twice changes nothing."""
-    row = session.get(ApiKey, key_id, with_for_update=True)
-    if row is None:
-        raise NotFound("There is no such key.")
+    """Revoke a key; revoking it again changes nothing."""
+    row = _lock_api_key(session, key_id)
     if row.revoked_at is None:
         row.revoked_at = now()
         record_action(session, actor, "key.revoke", "key", row.id, {"name": row.name})
 
 
 def record_key_use(session: Session, key_id: str) -> None:
-    """Note that a key was used."""
+    """Set the time at which a key was last used."""
     if row := session.get(ApiKey, key_id):
         row.last_used_at = now()
 
 
+def _quotas_of(row: ApiKeyRow) -> tuple[tuple[QuotaUnit, int], ...]:
+    numbers: dict[QuotaUnit, int | None] = {"minute": row["quota_minute"], "day": row["quota_day"]}
+    return tuple((unit, number) for unit, number in numbers.items() if number)
+
+
 class KeyRing:
-    """Keys recognised in the last second, so that a busy key costs one read a second."""
+    """Authenticates callers by API key, and caches keys for a second."""
 
     def __init__(self, db: Database, find_inside: FindInside) -> None:
         self.db, self._find_inside = db, find_inside
-        self._seen: dict[str, tuple[float, Row]] = {}
+        self._cached: dict[str, tuple[float, ApiKeyRow]] = {}
 
     async def identify(self, token: str) -> Actor:
-        """The caller with this key, or 401."""
-        if not is_well_formed(token):
+        """Return the caller with this key; 401 if it is unknown, revoked or expired."""
+        if not is_well_formed(KEY_PREFIX, token):
             raise Unauthorized("This is not a key of this server.")
-        hashed, clock = hash_api_key(token), asyncio.get_running_loop().time()
-        checked, row = self._seen.get(hashed, (0.0, None))
+        hashed, clock = hash_token(token), asyncio.get_running_loop().time()
+        checked, row = self._cached.get(hashed, (0.0, None))
         if row is None or clock - checked > KEY_CACHE_SECONDS:
             row = await self.db.read(self._find_key, hashed)
             if row is None:
                 raise Unauthorized("This key is unknown.")
-            if len(self._seen) >= 10_000:
-                self._seen.clear()
-            self._seen[hashed] = (clock, row)
+            if len(self._cached) >= MAX_CACHED_KEYS:
+                self._cached.clear()
+            self._cached[hashed] = (clock, row)
         moment = now()
         if row["revoked_at"] or (row["expires_at"] and row["expires_at"] <= moment):
             raise Unauthorized("This key has expired or was revoked.")
         if row["last_used_at"] is None or moment - row["last_used_at"] > LAST_USED_INTERVAL:
-            self._seen[hashed] = (self._seen[hashed][0], {**row, "last_used_at": moment})
+            self._cached[hashed] = (self._cached[hashed][0], {**row, "last_used_at": moment})
             await self._touch(row["id"])
         sections = frozenset(row["sections"]) if row["sections"] is not None else None
-        quotas = tuple((unit, row[f"quota_{unit}"]) for unit in QUOTA_UNITS if row[f"quota_{unit}"])
+        quotas = _quotas_of(row)
         return Actor("key", row["id"], row["name"], frozenset(row["scopes"]), sections, quotas=quotas)
 
-    def _find_key(self, connection: sa.Connection, hashed: str) -> Row | None:
-        """The key with this hash; one that is limited to sections also works in all that are inside of these."""
+    def _find_key(self, connection: sa.Connection, hashed: str) -> ApiKeyRow | None:
+        """Find a key by its hash, with the sections inside those that it is limited to."""
         row = find_api_key_by_hash(connection, hashed)
         if row is None or row["sections"] is None:
             return row
@@ -192,8 +213,8 @@ class KeyRing:
         return {**row, "sections": sorted(inside.union(row["sections"]))}
 
     async def _touch(self, key_id: str) -> None:
-        """Note the use; a store that takes no writes is no reason to refuse a reader."""
+        """Record the use of a key; a failure is logged only, so that reads go on while nothing can be written."""
         try:
             await self.db.write(record_key_use, key_id)
         except DBAPIError as error:
-            log.warning("use of a key was not noted", error=type(error.orig).__name__)
+            log.warning("use of a key was not recorded", error=type(error.orig).__name__)

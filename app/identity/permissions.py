@@ -1,15 +1,15 @@
-"""The rule for changing what readers see, checked by every action that does."""
+"""The permission to change what readers see."""
 
 from app.core.problems import Forbidden
 from app.identity.schemas import Actor
 
-NEEDS_PUBLISH = "This changes what readers see, now or at a set time, and needs a key with the scope content:publish."
+NEEDS_PUBLISH = "Changing what readers see, now or at a set time, requires a key with the scope content:publish."
 
 
 def require_publish(actor: Actor, *section_ids: str | None) -> None:
-    """Refuse a change of what readers see, now or at a set time: 403 unless the caller may publish in the sections.
+    """Raise 403 unless the caller may publish in the sections.
 
-    Callers compare what readers would see before the change and after it, and ask only where that differs.
+    To be called where a change makes a difference to what readers see, now or at a set time.
     """
     if not actor.may("content:publish"):
         raise Forbidden(NEEDS_PUBLISH)

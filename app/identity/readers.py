@@ -1,14 +1,17 @@
-"""The public keys of the publication's site, read from its JWKS address (RFC 7517) and kept for a while."""
+"""Authentication of the site's readers by JWT (RFC 7519), with cached keys of the site (JWKS, RFC 7517)."""
 
 import asyncio
 import re
 import time
 from collections.abc import Awaitable, Callable, Mapping
-from typing import Annotated, Any, NamedTuple
+from typing import Annotated, NamedTuple, cast
 
 import jwt
 import pydantic_core
 import structlog
+from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePublicKey
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
+from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
 from pydantic import AfterValidator, BaseModel, ConfigDict, StringConstraints, TypeAdapter, ValidationError
 
 from app.core.problems import Unauthorized, Unavailable
@@ -18,37 +21,39 @@ from app.net.outgoing import CallFailed, Outgoing
 from app.text.inputs import Name, Slug, clean_text
 from app.text.names import public_name
 
-# What each algorithm needs of a key, and the members that are public: a private part is never taken over.
 ALGORITHMS: dict[str, tuple[Mapping[str, str], str]] = {
     "RS256": ({"kty": "RSA"}, "kty n e"),
     "PS256": ({"kty": "RSA"}, "kty n e"),
     "ES256": ({"kty": "EC", "crv": "P-256"}, "kty crv x y"),
     "EdDSA": ({"kty": "OKP", "crv": "Ed25519"}, "kty crv x"),
 }
-JWKS_TIMEOUT_SECONDS = 5.0  # seconds for all of it
-MAX_JWKS_BYTES = 256_000  # bytes
+"""By algorithm: the required members of a key, and the names of its public members, so that no private one is read."""
+JWKS_TIMEOUT_SECONDS = 5.0  # for the whole request
+MAX_JWKS_BYTES = 256_000
 MAX_JWKS_KEYS = 100
 MIN_RSA_BITS = 2048
-DEFAULT_JWKS_SECONDS = 300.0  # seconds that keys are believed where the answer does not say
-MAX_JWKS_SECONDS = 3600.0  # the longest that it may say
-MAX_STALE_SECONDS = 24 * 3600.0  # seconds that keys are believed while the site cannot be reached
-MIN_REFRESH_SECONDS = 60.0  # seconds between looks for a key that is not there
-RETRY_SECONDS = 10.0  # seconds after a look that failed
-REFRESH_WAIT_SECONDS = 0.1  # seconds that the caller who finds the keys too old gives the site to tell newer ones
+DEFAULT_JWKS_SECONDS = 300.0  # for which keys are fresh if the answer has no max-age
+MAX_JWKS_SECONDS = 3600.0  # limit of max-age
+MAX_STALE_SECONDS = 24 * 3600.0  # for which keys are used while the site cannot be reached
+MIN_REFRESH_SECONDS = 60.0  # between requests for an unknown key
+RETRY_SECONDS = 10.0  # after a failed request
+REFRESH_WAIT_SECONDS = 0.1  # for which the first caller with a stale key waits for fresh ones
 _MAX_AGE = re.compile(r"\bmax-age\s*=\s*\"?(\d{1,9})", re.ASCII | re.IGNORECASE)
 log = structlog.get_logger("broadsheet.identity")
 FetchJwks = Callable[[str], Awaitable[tuple[bytes, str]]]
-VerificationKeys = dict[tuple[str | None, str], list[Any]]
+VerificationKey = RSAPublicKey | EllipticCurvePublicKey | Ed25519PublicKey
+VerificationKeys = dict[tuple[str | None, str], list[VerificationKey]]
+"""Keys by id and algorithm."""
 
 
 class ReaderKeysUnavailable(Unavailable):
-    """The keys of the publication's site, which tell whether a reader's JWT is genuine, cannot be read right now."""
+    """The keys of the publication's site cannot be fetched now, so that a reader's JWT cannot be verified."""
 
-    code, title = "reader_keys_unavailable", "The site's keys cannot be read right now"
+    code, title = "reader_keys_unavailable", "The site's keys cannot be fetched"
 
 
 async def fetch_jwks(url: str) -> tuple[bytes, str]:
-    """The body and the `Cache-Control` behind a URL that the operator chose."""
+    """Fetch a JWKS from the URL of the settings; return the body and the `Cache-Control` header."""
     outgoing = Outgoing(None)
     try:
         answer = await outgoing.call(
@@ -62,11 +67,11 @@ async def fetch_jwks(url: str) -> tuple[bytes, str]:
 
 
 def parse_jwks(body: bytes) -> VerificationKeys:
-    """The keys of a JWKS by id and algorithm; what is not for verifying, or too short for it, is left out."""
+    """Return the keys of a JWKS; keys that are too short or not for verifying signatures are left out."""
     document = pydantic_core.from_json(body)
     listed = document.get("keys") if isinstance(document, dict) else None
     if not isinstance(listed, list):
-        raise ValueError("no key set")
+        raise ValueError("not a JWKS")
     keys: VerificationKeys = {}
     for entry in listed[:MAX_JWKS_KEYS]:
         if not isinstance(entry, dict) or entry.get("use", "sig") != "sig":
@@ -79,7 +84,7 @@ def parse_jwks(body: bytes) -> VerificationKeys:
                 continue
             members = {name: entry[name] for name in public.split() if name in entry}
             try:
-                key = jwt.get_algorithm_by_name(algorithm).from_jwk(members)
+                key = cast(VerificationKey, jwt.get_algorithm_by_name(algorithm).from_jwk(members))
             except (jwt.PyJWTError, ValueError, TypeError):
                 continue
             if getattr(key, "key_size", MIN_RSA_BITS) >= MIN_RSA_BITS or required["kty"] != "RSA":
@@ -94,9 +99,9 @@ class _CachedKeys(NamedTuple):
 
 
 class JwksCache:
-    """The site's keys, read when they are first needed and again when their time is over or one is not among them.
+    """The site's keys, fetched when they are first needed, when they are stale, and when one is missing.
 
-    One look at a time. While it lasts, known keys serve on, and only those wait whose key is not known.
+    Only one request runs at a time. Meanwhile the cached keys are used, and only callers with an unknown key wait.
     """
 
     def __init__(self, url: str, fetch: FetchJwks = fetch_jwks, clock: Callable[[], float] = time.monotonic) -> None:
@@ -105,10 +110,10 @@ class JwksCache:
         self._failed_at = float("-inf")
         self._refresh: asyncio.Task[None] | None = None
 
-    async def key(self, kid: str | None, algorithm: str) -> Any | None:
-        """The key with this id for this algorithm; without an id the only one for it. None: the site has no such key.
+    async def key(self, kid: str | None, algorithm: str) -> VerificationKey | None:
+        """Return the key with this id for this algorithm, or without an id the only key for it; None if there is none.
 
-        A 503 where the site cannot be reached and the key is not known from before.
+        503 if the key is unknown and the site cannot be reached.
         """
         cached = self._valid_cache()
         key = self._select_key(cached, kid, algorithm) if cached else None
@@ -116,7 +121,7 @@ class JwksCache:
             before = self._refresh
             refresh = self._start_refresh()
             if refresh and key is None:
-                await asyncio.wait({refresh})  # which a caller who goes away does not end
+                await asyncio.wait({refresh})  # unlike `await refresh`, not cancelled with the caller
             elif refresh and refresh is not before:
                 await asyncio.wait({refresh}, timeout=REFRESH_WAIT_SECONDS)
             cached = self._valid_cache()
@@ -126,7 +131,7 @@ class JwksCache:
         return key
 
     async def stop(self) -> None:
-        """End a look that is under way."""
+        """Cancel a running request."""
         if self._refresh is not None:
             self._refresh.cancel()
             await asyncio.wait({self._refresh})
@@ -135,7 +140,7 @@ class JwksCache:
         return self._cached if self._cached and self._clock() - self._cached.read_at < MAX_STALE_SECONDS else None
 
     @staticmethod
-    def _select_key(cached: _CachedKeys, kid: str | None, algorithm: str) -> Any | None:
+    def _select_key(cached: _CachedKeys, kid: str | None, algorithm: str) -> VerificationKey | None:
         if kid is not None:
             matching = cached.keys.get((kid, algorithm), [])
         else:
@@ -143,7 +148,7 @@ class JwksCache:
         return matching[0] if len(matching) == 1 else None
 
     def _start_refresh(self) -> asyncio.Task[None] | None:
-        """The look that is under way, begun if none is and the last one is long enough ago."""
+        """Return the running request, started if none is running and the last one is long enough ago."""
         if self._refresh is not None and not self._refresh.done():
             return self._refresh
         cached, clock = self._valid_cache(), self._clock()
@@ -162,7 +167,7 @@ class JwksCache:
             keys = parse_jwks(body)
         except (ValueError, CallFailed) as error:
             self._failed_at = clock
-            log.warning("the site's keys could not be read", error=type(error).__name__)
+            log.warning("the site's keys could not be fetched", error=type(error).__name__)
             return
         max_age = _MAX_AGE.search(control)
         lifetime = (
@@ -171,9 +176,9 @@ class JwksCache:
         self._cached, self._failed_at = _CachedKeys(keys, clock, clock + lifetime), float("-inf")
 
 
-CLOCK_SKEW_SECONDS = 60.0  # seconds that the clocks of two servers may differ
-MAX_TOKEN_LENGTH = 8192  # characters of a token
-INVALID_JWT = "This JWT is not valid here."
+CLOCK_SKEW_SECONDS = 60.0  # allowed between the clocks of two servers
+MAX_TOKEN_LENGTH = 8192  # characters
+INVALID_JWT = "The JWT is invalid."
 
 
 def _require_clean(text: str) -> str:
@@ -187,7 +192,7 @@ _CLEAN = AfterValidator(_require_clean)
 
 
 class _RequiredClaims(BaseModel):
-    """What must be right in a token, or it is refused."""
+    """Claims without which a token is refused."""
 
     model_config = ConfigDict(strict=True)
 
@@ -200,22 +205,22 @@ _EMAIL: TypeAdapter[str] = TypeAdapter(Annotated[_Email, _CLEAN])
 _SLUG: TypeAdapter[str] = TypeAdapter(Slug)
 
 
-def _valid_or_none(adapter: TypeAdapter[str], value: Any) -> str | None:
-    """The value if it can be used here; the site may have other rules, which is no fault of the reader's."""
+def _valid_or_none(adapter: TypeAdapter[str], value: object) -> str | None:
+    """Return a valid value, or None: the site may have other rules, and its readers are not refused for that."""
     try:
         return adapter.validate_python(value) if isinstance(value, str) else None
     except ValidationError:
         return None
 
 
-def _public_name_or_none(name: Any) -> str | None:
-    """The name that a site gives, as others may see it."""
+def _public_name_or_none(name: object) -> str | None:
+    """Return a name from a JWT as it may be shown to others, or None."""
     valid = _valid_or_none(_NAME, name)
     return public_name(valid) if valid else None
 
 
 class Readers:
-    """Knows the readers of the publication's site: by its published keys, by a secret shared with it, or by both."""
+    """Authenticates readers by JWTs that the site signs with its private keys or with a shared secret."""
 
     def __init__(self, settings: Settings, keys: JwksCache | None = None) -> None:
         self._keys = keys or (JwksCache(settings.reader_jwks_url) if settings.reader_jwks_url else None)
@@ -223,7 +228,7 @@ class Readers:
         self._issuer, self._audience = settings.reader_issuer, settings.reader_audience
 
     async def identify(self, token: str) -> Actor:
-        """The reader with this JWT. 401 whatever is wrong with it, 503 where that cannot be told right now."""
+        """Return the reader with this JWT; 401 if it is invalid, 503 if it cannot be verified now."""
         algorithm, key = await self._key(token)
         try:
             payload = jwt.decode(
@@ -236,7 +241,7 @@ class Readers:
                 options={"require": ["exp", "sub"], "verify_aud": bool(self._audience)},
             )
             required = _RequiredClaims.model_validate(payload)
-        except (jwt.PyJWTError, ValueError, OverflowError):  # of Pydantic as well
+        except (jwt.PyJWTError, ValueError, OverflowError):  # Pydantic raises ValueError
             raise Unauthorized(INVALID_JWT) from None
         email = _valid_or_none(_EMAIL, payload.get("email"))
         claims = Claims(
@@ -249,12 +254,12 @@ class Readers:
         return Actor("reader", name=claims.name or "", reader=claims)
 
     async def stop(self) -> None:
-        """Ask the site nothing more."""
+        """Stop fetching keys."""
         if self._keys:
             await self._keys.stop()
 
-    async def _key(self, token: str) -> tuple[str, Any]:
-        """The algorithm that a token names, if it is one that this server takes, and the key for it."""
+    async def _key(self, token: str) -> tuple[str, VerificationKey | bytes]:
+        """Return the algorithm that a token names, and the key for it; 401 for one that is not accepted."""
         try:
             header = jwt.get_unverified_header(token) if token.isascii() and len(token) <= MAX_TOKEN_LENGTH else {}
         except (jwt.PyJWTError, ValueError, RecursionError):

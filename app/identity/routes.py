@@ -1,15 +1,16 @@
-"""The audit log over HTTP."""
+"""Routes of the audit log and of guests."""
 
-from typing import Annotated, Any
+from typing import Annotated
 
 import sqlalchemy as sa
 from fastapi import APIRouter, Query, Request
 from starlette.responses import Response
 
 from app.core.problems import Forbidden, Unauthorized, document_problems
-from app.db.columns import Row
+from app.db.rows import JsonObject
 from app.identity import audit, participants
 from app.identity.access import enforce_limit, require_admission, require_scope
+from app.identity.participants import ParticipantRow
 from app.identity.schemas import Actor, AuditOut, AuditQuery, GuestOut
 from app.identity.services import IdentityServices
 from app.identity.writes import write
@@ -30,7 +31,7 @@ audit_router = APIRouter(prefix="/v1/audit", tags=["audit"])
 async def list_audit_entries(
     request: Request, query: Annotated[AuditQuery, Query()], actor: Annotated[Actor, require_scope("admin")]
 ) -> Response:
-    """Who did what and when, newest first."""
+    """List who did what and when, newest first."""
     page = await database(request).scan(audit.list_audit_entries, query, settings(request).time_zone)
     fields = parse_fields(AuditOut, query.fields)
     return reply_list(request, ListOut[AuditOut], page, fields, groups=(), private=True)
@@ -39,7 +40,7 @@ async def list_audit_entries(
 participants_router = APIRouter(prefix="/v1/guests", tags=["identity"])
 
 
-def _present_guest(_connection: sa.Connection, guest: tuple[str, Row]) -> dict[str, Any]:
+def _present_guest(_connection: sa.Connection, guest: tuple[str, ParticipantRow]) -> JsonObject:
     return {"guest_token": guest[0], "id": guest[1]["public_id"]}
 
 
@@ -56,7 +57,7 @@ async def _count_guest(request: Request, _actor: Actor) -> None:
     responses=document_problems(),
 )
 async def create_guest(request: Request, actor: Annotated[Actor, require_admission(_count_guest)]) -> Response:
-    """Become a guest: a token to vote, react and comment with. The answer holds it, and no later answer does."""
+    """Create a guest token, with which to comment, vote and react. It is returned only in this response."""
     vault = IdentityServices.of(request).vault
     return await write(
         request, actor, participants.create_guest, vault, render=_present_guest, model=GuestOut, status=201, secret=True

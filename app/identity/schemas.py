@@ -1,14 +1,15 @@
-"""The caller, as actions and queries see one."""
+"""Callers, API keys, the audit log and guests, as they are sent and returned."""
 
 from dataclasses import dataclass
 from datetime import datetime
 from hashlib import sha256
-from typing import Annotated, Any, Literal, get_args
+from typing import Annotated, Literal, get_args
 
 from pydantic import BaseModel, ConfigDict, Field
 
 from app.core.clock import Moment, TimeOrDay
 from app.core.schema_rules import not_with
+from app.db.rows import JsonObject
 from app.text.inputs import Identifier, Name, Whole
 from app.web.paging import PageQuery
 
@@ -22,25 +23,27 @@ Scope = Literal[
     "syndicate",
     "admin",
 ]
+QuotaUnit = Literal["minute", "day"]
 SCOPES: tuple[Scope, ...] = get_args(Scope)
 
 
 @dataclass(frozen=True)
 class Claims:
-    """What the publication's own site says of a signed-in reader, in a JWT that it signed."""
+    """The claims about a signed-in reader in a JWT of the publication's site."""
 
     subject: str  # `iss|sub`
     name: str | None = None
     email: str | None = None  # in lower case
-    verified: bool = False  # the site knows that the e-mail is theirs
-    author: str | None = None  # slug of their profile among the publication's authors
+    verified: bool = False  # whether the site has confirmed the e-mail
+    author: str | None = None  # slug of the reader's profile among the publication's authors
 
 
 @dataclass(frozen=True)
 class Actor:
-    """Who is calling. `sections` limits a key to some sections, by id; None means all.
+    """The caller. Only keys have scopes.
 
-    Only keys have scopes. `id` is a key's or, for guests, the participant's.
+    `id` is the id of the key, or of the participant for guests. `sections` are the ids of the sections that a key is
+    limited to; None means all.
     """
 
     kind: Literal["anonymous", "key", "guest", "reader", "edit", "subscriber", "system"]
@@ -48,16 +51,16 @@ class Actor:
     name: str = ""
     scopes: frozenset[str] = frozenset()
     sections: frozenset[str] | None = None
-    comment: str | None = None  # what an edit token is for
-    subscriber: str | None = None  # whose subscriptions a manage token is for
-    generation: int = 0  # of that token: it ends when the subscriber has a later one
+    comment: str | None = None  # id of the comment that an edit token is for
+    subscriber: str | None = None  # id of the subscriber whose subscriptions a manage token is for
+    generation: int = 0  # of the manage token; invalid once the subscriber has a later one
     reader: Claims | None = None
-    proven: bool = False  # of a guest: their e-mail is known to be theirs
-    quotas: tuple[tuple[Literal["minute", "day"], int], ...] = ()  # a key's own limits
+    proven: bool = False  # whether a guest has confirmed the e-mail
+    quotas: tuple[tuple[QuotaUnit, int], ...] = ()  # limits of this key
 
     @property
     def caller(self) -> str | None:
-        """Who this is among all callers, in 36 characters at most; None for strangers, whom nothing tells apart."""
+        """An identifier of the caller of at most 36 characters; None for anonymous callers."""
         known = self.reader.subject if self.reader else self.comment or self.subscriber
         return self.id or (sha256(f"{self.kind}:{known}".encode()).hexdigest()[:36] if known else None)
 
@@ -67,19 +70,19 @@ class Actor:
 
     @property
     def reads_drafts(self) -> bool:
-        """Whether the caller reads what is not public, in its sections: who may write reads what they may write.
+        """Whether the caller may read drafts in its sections, as keys with `content:write` may.
 
-        A partner's key stays a partner's: with `syndicate` it needs `content:read`.
+        Keys with `syndicate` need `content:read`.
         """
         return self.may("content:read") or ("content:write" in self.scopes and "syndicate" not in self.scopes)
 
     @property
     def is_partner(self) -> bool:
-        """Whether this is a key of somebody who takes articles elsewhere, and has no part in making them."""
+        """Whether the caller is a partner, who syndicates articles and may not read drafts."""
         return "syndicate" in self.scopes and not self.may("content:read")
 
     def may_in(self, section_id: str | None) -> bool:
-        """Whether the caller's limits admit this section; what has no section is for unlimited keys alone."""
+        """Whether the caller may act in this section; None, for things without a section, needs an unlimited key."""
         return self.sections is None or section_id in self.sections
 
 
@@ -88,7 +91,7 @@ SYSTEM = Actor("system", name="system", scopes=frozenset({"admin"}))
 
 
 class WhoAmI(BaseModel):
-    """The caller, as the server sees one."""
+    """The caller, as the server identified it."""
 
     kind: Literal["anonymous", "key", "guest", "reader", "edit", "subscriber"] = Field(
         description="`anonymous` without a token; `key`: an API key; `guest`: a guest token; `reader`: a JWT of the "
@@ -101,44 +104,47 @@ class WhoAmI(BaseModel):
     name: str | None = Field(description="Name of the key, guest or reader.")
     scopes: list[str] = Field(description="Scopes of the key; `admin` includes all others.")
     sections: list[str] | None = Field(
-        description="Ids of the sections that the key is limited to, and of all inside of these; null: all."
+        description="Ids of the sections that the key is limited to, including all subsections; null: all."
     )
 
 
 SectionRefs = Annotated[list[Identifier], Field(min_length=1, max_length=100)]
-_SECTIONS = "Slugs or ids of the sections it is limited to, which must exist, with all inside of them; null: all."
+_SECTIONS = "Ids or slugs of the sections that the key is limited to, including their subsections; null: all."
+_EXPIRY = "Time at which the key expires, RFC 3339; null: never."
+_QUOTA_MINUTE = "Requests per minute; null: the default for keys."
+_QUOTA_DAY = "Requests in 24 hours; null: unlimited."
 Quota = Annotated[int, Field(strict=True, ge=1, le=100_000_000), Whole]
 
-_KEY = not_with("sections", "scopes", "admin")  # one with the scope admin could make others without limits
+_KEY = not_with("sections", "scopes", "admin")  # a key with the scope admin can create unlimited keys
 
 
 class KeyIn(BaseModel):
-    """A key to make."""
+    """A new key."""
 
     model_config = ConfigDict(extra="forbid", json_schema_extra=_KEY)
 
-    name: Name = Field(description="What the key is for, for people.")
-    scopes: list[Scope] = Field(min_length=1, max_length=8, description="What it may do.")
+    name: Name = Field(description="Name of the key, such as its purpose.")
+    scopes: list[Scope] = Field(min_length=1, max_length=8, description="Scopes of the key.")
     sections: SectionRefs | None = Field(None, description=_SECTIONS)
-    expires_at: Moment | None = Field(None, description="When it stops working, RFC 3339; null: never.")
+    expires_at: Moment | None = Field(None, description=_EXPIRY)
 
-    quota_minute: Quota | None = Field(
-        None, description="Requests that it may make in a minute, in place of what is common for keys; null: that."
-    )
-    quota_day: Quota | None = Field(None, description="Requests that it may make in 24 hours; null: any number.")
+    quota_minute: Quota | None = Field(None, description=_QUOTA_MINUTE)
+    quota_day: Quota | None = Field(None, description=_QUOTA_DAY)
 
 
 class KeyPatch(BaseModel):
-    """Changes to a key, as RFC 7396 has them: what is absent stays."""
+    """Changes to a key (RFC 7396): absent members stay."""
 
     model_config = ConfigDict(extra="forbid")
 
-    name: Name = Field(default_factory=str, description="What the key is for, for people.")
-    scopes: list[Scope] = Field(default_factory=list[Scope], min_length=1, max_length=8, description="What it may do.")
+    name: Name = Field(default_factory=str, description="Name of the key, such as its purpose.")
+    scopes: list[Scope] = Field(
+        default_factory=list[Scope], min_length=1, max_length=8, description="Scopes of the key."
+    )
     sections: SectionRefs | None = Field(None, description=_SECTIONS)
-    expires_at: Moment | None = Field(None, description="When it stops working, RFC 3339; null: never.")
-    quota_minute: Quota | None = Field(None, description="Requests in a minute; null: what is common for keys.")
-    quota_day: Quota | None = Field(None, description="Requests in 24 hours; null: any number.")
+    expires_at: Moment | None = Field(None, description=_EXPIRY)
+    quota_minute: Quota | None = Field(None, description=_QUOTA_MINUTE)
+    quota_day: Quota | None = Field(None, description=_QUOTA_DAY)
 
 
 class KeyOut(BaseModel):
@@ -148,59 +154,63 @@ class KeyOut(BaseModel):
     name: str
     hint: str = Field(description="The first characters of the key.")
     scopes: list[str]
-    sections: list[str] | None = Field(description="Ids; all inside of them count as well; null: all.")
-    quota_minute: int | None = Field(description="Requests in a minute; null: what is common for keys.")
-    quota_day: int | None = Field(description="Requests in 24 hours; null: any number.")
+    sections: list[str] | None = Field(
+        description="Ids of the sections that it is limited to, with their subsections; null: all."
+    )
+    quota_minute: int | None = Field(description=_QUOTA_MINUTE)
+    quota_day: int | None = Field(description=_QUOTA_DAY)
     created_at: datetime
     expires_at: datetime | None
     revoked_at: datetime | None
-    last_used_at: datetime | None = Field(description="To the minute.")
+    last_used_at: datetime | None = Field(description="Time of the last request, to the minute.")
 
 
 class NewKeyOut(KeyOut):
-    """A key just made: the only answer that ever holds it."""
+    """A new key, with the key itself."""
 
-    key: str = Field(description="The key: `bs_`, 32 random bytes in hexadecimal, CRC-32 of these. Keep it now.")
+    key: str = Field(
+        description="The key: `bs_`, 32 random bytes in hexadecimal, and their CRC-32. It is returned only once."
+    )
 
 
 _ID = r"^[0-9a-f-]{36}$"
 
 
 class AuditOut(BaseModel):
-    """One action."""
+    """An entry of the audit log."""
 
     id: str
     at: datetime
     actor_kind: str = Field(description="`key` or `system`.")
     actor_id: str | None
     actor_name: str
-    action: str = Field(description="What was done: `article.publish`, `key.revoke`, …")
+    action: str = Field(description="Action, such as `article.publish` or `key.revoke`.")
     subject_kind: str
     subject_id: str | None
-    detail: dict[str, Any] = Field(description="Names of changed fields, states, reasons.")
+    detail: JsonObject = Field(description="Names of changed fields, states and reasons.")
 
 
 class AuditQuery(PageQuery):
     """Filters of the audit log."""
 
     since: TimeOrDay | None = Field(
-        None, description="From this time on, RFC 3339, or from this day of `TIME_ZONE` on."
+        None, description="Only entries at or after this time (RFC 3339), or from the start of this day in `TIME_ZONE`."
     )
-    until: TimeOrDay | None = Field(None, description="Before this time, or before this day of `TIME_ZONE`.")
+    until: TimeOrDay | None = Field(None, description="Only entries before this time, or before this day.")
     subject_kind: str | None = Field(
-        None, pattern=r"^[a-z][a-z_.]{0,39}$", description="Kind of what was acted on: `article`, `key`, `comment`, …"
+        None, pattern=r"^[a-z][a-z_.]{0,39}$", description="Kind of the subject, such as `article`, `key` or `comment`."
     )
-    subject_id: str | None = Field(None, pattern=_ID, description="Id of what was acted on.")
-    subject: str | None = Field(None, pattern=_ID, description="Another name of `subject_id`.")
-    actor: str | None = Field(None, pattern=_ID, description="Id of the key that acted.")
-    action: str | None = Field(None, max_length=60, description="Exactly this action.")
+    subject_id: str | None = Field(None, pattern=_ID, description="Id of the subject.")
+    subject: str | None = Field(None, pattern=_ID, description="Alias of `subject_id`.")
+    actor: str | None = Field(None, pattern=_ID, description="Id of the key.")
+    action: str | None = Field(None, max_length=60, description="Only this action.")
 
 
 class GuestOut(BaseModel):
-    """A guest who was just made: the only answer that ever holds the token."""
+    """A new guest, with the guest token."""
 
     guest_token: str = Field(
-        description="The token to send as `Authorization: Bearer bg_…`: `bg_`, 32 random bytes in hexadecimal, CRC-32 "
-        "of these. Keep it now."
+        description="The token for `Authorization: Bearer bg_…`: `bg_`, 32 random bytes in hexadecimal, and their "
+        "CRC-32. It is returned only once."
     )
-    id: str = Field(description="How others see this guest: the `author.id` of their comments.")
+    id: str = Field(description="Public id of the guest: the `author.id` of their comments.")

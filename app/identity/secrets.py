@@ -1,17 +1,14 @@
-"""Secrets of the installation, their rotation, and the tokens and hashes derived from them."""
+"""Secrets of the installation, their rotation, and the tokens and hashes that are derived from them."""
 
 import asyncio
 import contextlib
 import hmac
 import re
 import secrets
-import zlib
 from datetime import datetime, timedelta
-from typing import Any
 
 import sqlalchemy as sa
 import structlog
-from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import SQLAlchemyError
 from sqlmodel import Session
 
@@ -20,7 +17,9 @@ from app.core.ids import id_from_hex, is_id
 from app.core.problems import Unavailable
 from app.db import Database
 from app.db.columns import count_affected, table_of
+from app.db.rows import Store, insert_into
 from app.identity.tables import Secret
+from app.identity.tokens import format_token
 from app.web.rate_limits import network_of, ranges_of
 
 SITE_KEY_NAME = "site"
@@ -30,7 +29,7 @@ _ALL = sa.select(_SECRET.c.name, _SECRET.c.value)
 
 
 def salt_name(moment: datetime, periods_ago: int = 0) -> str:
-    """The name of the salt of a moment, or of some turns before: every process reckons alike, so none must ask."""
+    """Return the name of the salt in use at a moment, or some periods before; all processes compute the same name."""
     return f"salt-{int(moment.timestamp() // SALT_PERIOD.total_seconds()) - periods_ago}"
 
 
@@ -44,13 +43,13 @@ def allowed_names(moment: datetime) -> set[str]:
     return {*required_names(moment), salt_name(moment, 1)}
 
 
-def read_secrets(store: sa.Connection | Session) -> dict[str, str]:
-    """All secrets by name."""
+def read_secrets(store: Store) -> dict[str, str]:
+    """Return all secrets by name."""
     return {row.name: row.value for row in store.execute(_ALL)}
 
 
 def is_rotation_due(connection: sa.Connection) -> bool:
-    """Whether a secret is missing, or a salt has had its time."""
+    """Whether a secret is missing or a salt has expired."""
     names, moment = set(read_secrets(connection)), now()
     return not required_names(moment) <= names <= allowed_names(moment)
 
@@ -58,23 +57,20 @@ def is_rotation_due(connection: sa.Connection) -> bool:
 GUEST_PREFIX, EDIT_PREFIX = "bg_", "be_"
 MANAGE_PREFIX, CONFIRM_PREFIX, UNSUBSCRIBE_PREFIX = "bm_", "bc_", "bu_"
 SEAL_LENGTH = 64  # characters of an HMAC
-REFRESH_SECONDS = 30.0  # seconds between looks at the store
-RETRY_SECONDS = 2.0  # the same while there is nothing to work with
-LOAD_SECONDS = 5.0  # seconds that one look may take
+REFRESH_SECONDS = 30.0  # seconds between reads of the store
+RETRY_SECONDS = 2.0  # seconds between reads while no secrets are loaded
+LOAD_SECONDS = 5.0  # seconds that one read may take
 _HEXADECIMAL = re.compile("[0-9a-f]+")
-_INSERT: dict[str, Any] = {
-    "sqlite": sqlite.insert(_SECRET).on_conflict_do_nothing().returning(_SECRET.c.name),
-    "postgresql": postgresql.insert(_SECRET).on_conflict_do_nothing().returning(_SECRET.c.name),
-}
 log = structlog.get_logger("broadsheet.identity")
 
 
 def rotate_secrets(session: Session) -> int:
-    """Make what is missing and delete salts that have had their time; returns how many rows that were.
+    """Create missing secrets and delete expired salts; return the number of changed rows.
 
-    Whoever comes first makes a secret; all others find it, in whatever process they are.
+    The first process to insert a secret wins; the others read it.
     """
-    moment, insert = now(), _INSERT[session.get_bind().dialect.name]
+    moment = now()
+    insert = insert_into(session, _SECRET).on_conflict_do_nothing().returning(_SECRET.c.name)
     rows = [
         {"name": name, "value": secrets.token_hex(32), "created_at": moment} for name in sorted(required_names(moment))
     ]
@@ -89,10 +85,9 @@ def _derive(secret: str, purpose: str, text: str) -> str:
 
 
 class Vault:
-    """The secrets of this process, and everything that is made from them, without a look at the store.
+    """The secrets in memory, and all that is derived from them.
 
-    Loaded when the app starts and kept fresh. Actions take it as an argument, so that they need no app.
-    While nothing could be loaded, everything here is a 503.
+    They are loaded when the app starts, and refreshed in the background. Methods raise 503 until they are loaded.
     """
 
     def __init__(self) -> None:
@@ -100,26 +95,25 @@ class Vault:
         self._task: asyncio.Task[None] | None = None
 
     async def start(self, db: Database) -> None:
-        """Load, then keep fresh in the background; a store that is away is asked again."""
+        """Load the secrets and start refreshing them in the background."""
         await self._try_load(db)
         self._task = asyncio.create_task(self._keep_fresh(db), name="vault")
 
     async def stop(self) -> None:
-        """End the background work."""
+        """Stop refreshing."""
         if self._task:
             self._task.cancel()
             await asyncio.gather(self._task, return_exceptions=True)
 
     async def load(self, db: Database) -> None:
-        """Take over what stands in the store, and make there what is missing."""
+        """Load the secrets from the store, and create missing ones there."""
         stored = await db.read(read_secrets)
         moment = now()
         if not required_names(moment) <= stored.keys() <= allowed_names(moment):
-            with contextlib.suppress(
-                *([SQLAlchemyError] if SITE_KEY_NAME in stored else [])
-            ):  # old salts are better than none
+            ignored = [SQLAlchemyError] if SITE_KEY_NAME in stored else []  # old salts are better than none
+            with contextlib.suppress(*ignored):
                 await db.write(rotate_secrets)
-                stored = await db.write(read_secrets)  # not from a replica, which may not have them yet
+                stored = await db.write(read_secrets)  # a replica may not have them yet
         self._secrets = stored
 
     def fill(self, session: Session) -> None:
@@ -147,11 +141,11 @@ class Vault:
             raise Unavailable("The server's secrets are not loaded yet.") from None
 
     def make_edit_token(self, comment_id: str) -> str:
-        """The token that lets the author of one comment edit it: nothing of it is stored."""
+        """Return the token with which the author of a comment can edit it; it is not stored."""
         return f"{EDIT_PREFIX}{comment_id.replace('-', '')}{_derive(self._site, 'edit', comment_id)}"
 
     def read_edit_token(self, token: str) -> str | None:
-        """The id of the comment that a token lets edit, or None for one that this server did not make."""
+        """Return the id of the comment that a token can edit, or None if this server did not make the token."""
         body = token.removeprefix(EDIT_PREFIX)
         if body == token or len(body) != 96 or not body.isascii():
             return None
@@ -160,39 +154,36 @@ class Vault:
         return comment_id if genuine and is_id(comment_id) else None
 
     def derive_guest_token(self, nonce: str) -> str:
-        """The guest token of a nonce: who sends the same request again gets the same token again.
+        """Return the guest token of a nonce, so that a repeated request gets the same token again.
 
-        Whoever knows the nonce gets the token, so it must hold what only the client knows, such as its random
-        `Idempotency-Key` together with a hash of the body.
+        The nonce must be secret, such as a random `Idempotency-Key` with a hash of the body.
         """
-        return _format_guest_token(_derive(self._site, "guest", nonce))
-
-    def make_guest_token(self) -> str:
-        """A guest token of random bytes."""
-        return _format_guest_token(secrets.token_hex(32))
+        return format_token(GUEST_PREFIX, _derive(self._site, "guest", nonce))
 
     def seal_token(self, prefix: str, body: str) -> str:
-        """A token with a hexadecimal body, that this server alone can have made: nothing of it is stored."""
+        """Return a token with a hexadecimal body and an HMAC of it; it is not stored."""
         return f"{prefix}{body}{_derive(self._site, prefix, body)}"
 
     def unseal_token(self, prefix: str, token: str) -> str | None:
-        """The body of a token of `sealed` with this prefix, or None for one that this server did not make."""
+        """Return the body of a sealed token with this prefix, or None if this server did not make the token."""
         body = token.removeprefix(prefix)[:-SEAL_LENGTH]
         if not (token.startswith(prefix) and token.isascii() and _HEXADECIMAL.fullmatch(body)):
             return None
         return body if hmac.compare_digest(self.seal_token(prefix, body), token) else None
 
     def public_id(self, participant_id: str) -> str:
-        """How a participant is shown: stable, and no way back."""
+        """Return the public id of a participant: stable, and the participant cannot be derived from it."""
         return _derive(self._site, "public", participant_id)[:32]
 
     def log_name(self) -> str:
-        """What tells the log of this store from all others: a part of the cursors that followers keep."""
+        """Return the name of this store's event log, which is part of the cursors of its followers."""
         return _derive(self._site, "log", "")[:8]
 
     def hash_address(self, address: str) -> tuple[str, str | None]:
-        """What stands for a network address: under the present salt, to store and compare, and under the one before,
-        to compare. An IPv6 address counts as its /64."""
+        """Return the hashes of a network address under the current salt and the previous one (None if it is missing).
+
+        Store the first; compare with both. An IPv6 address is hashed as its /64.
+        """
         moment, place = now(), network_of(address)
         salts = [self._secrets.get(salt_name(moment, turns)) for turns in (0, 1, 2)]
         hashes = [_derive(salt, "address", place) for salt in salts if salt is not None][:2]
@@ -201,13 +192,9 @@ class Vault:
         return hashes[0], hashes[1] if len(hashes) > 1 else None
 
     def hash_ranges(self, address: str) -> tuple[str, str] | None:
-        """What stands for the ranges that a network address is in, the nearer one first; None for no IP address."""
+        """Return the hashes of the two ranges around an IP address, the smaller first; None for other addresses."""
         salt, places = self._secrets.get(salt_name(now())), ranges_of(address)
         if salt is None or places is None:
             return None
         near, far = (_derive(salt, "range", place) for place in places)
         return near, far
-
-
-def _format_guest_token(body: str) -> str:
-    return f"{GUEST_PREFIX}{body}{zlib.crc32(body.encode()):08x}"

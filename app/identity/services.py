@@ -1,4 +1,4 @@
-"""The services of routes that know who calls."""
+"""The services of routes that identify their callers."""
 
 from dataclasses import dataclass
 
@@ -9,7 +9,7 @@ from app.web.services import WebServices
 
 @dataclass(frozen=True, kw_only=True)
 class IdentityServices(WebServices):
-    """Adds who calls, and the secrets that tokens and hashes are made with."""
+    """Adds authentication, and the secrets of tokens and hashes."""
 
     vault: Vault
     callers: Callers

@@ -1,16 +1,16 @@
-"""The audit log."""
+"""Tables of the audit log, API keys, participants, idempotency keys and secrets."""
 
 from datetime import datetime
-from typing import Any
 
 import sqlalchemy as sa
 from sqlmodel import Field, SQLModel
 
 from app.db.columns import ID
+from app.db.rows import JsonObject
 
 
 class Audit(SQLModel, table=True):
-    """One action; rows are added and never changed."""
+    """An action. Rows are added; only the details of erased subjects are cleared."""
 
     __table_args__ = (
         sa.Index("ix_audit_at", "at", "id"),
@@ -28,18 +28,18 @@ class Audit(SQLModel, table=True):
     action: str = Field(max_length=60)
     subject_kind: str = Field(max_length=40)
     subject_id: str | None = Field(sa_type=ID)
-    detail: dict[str, Any] = Field(sa_type=sa.JSON)
+    detail: JsonObject = Field(sa_type=sa.JSON)
 
 
 class ApiKey(SQLModel, table=True):
-    """A key: everything but the key itself."""
+    """An API key, without the key itself."""
 
     __tablename__ = "api_key"
 
     id: str = Field(primary_key=True, sa_type=ID)
     name: str = Field(max_length=200)
     skeleton: str = Field(max_length=200, index=True, sa_column_kwargs={"server_default": ""})  # of the name
-    hint: str = Field(max_length=20)  # its first characters, so that people can tell keys apart
+    hint: str = Field(max_length=20)  # the first characters of the key, by which people recognise it
     hash: str = Field(max_length=64, unique=True)  # SHA-256: the key has 256 random bits, a slow hash adds nothing
     scopes: list[str] = Field(sa_type=sa.JSON)
     sections: list[str] | None = Field(sa_type=sa.JSON(none_as_null=True))
@@ -52,14 +52,14 @@ class ApiKey(SQLModel, table=True):
 
 
 class Participant(SQLModel, table=True):
-    """One who takes part. What tells who they are outside of this server is private, and is cleared by `erase`."""
+    """A guest, reader or member of staff who takes part. Their personal data is private and can be erased."""
 
     id: str = Field(primary_key=True, sa_type=ID)
     kind: str = Field(max_length=10)  # guest, reader, staff
-    public_id: str = Field(max_length=32, unique=True)  # shown to everybody: HMAC of the id, tells nothing
+    public_id: str = Field(max_length=32, unique=True)  # HMAC of the id
     name: str | None = Field(None, max_length=200)
     email: str | None = Field(None, max_length=320, index=True)  # in lower case
-    confirmed_at: datetime | None = None  # when the e-mail was proven to be theirs
+    confirmed_at: datetime | None = None  # when the e-mail was confirmed
     token_hash: str | None = Field(None, max_length=64, unique=True)  # of guests: SHA-256
     subject: str | None = Field(None, max_length=600, unique=True)  # of readers: `iss|sub` of their JWT
     key_id: str | None = Field(None, sa_type=ID, unique=True)  # of staff who write with an API key
@@ -71,7 +71,7 @@ class Participant(SQLModel, table=True):
 
 
 class Replay(SQLModel, table=True):
-    """The answer to one POST, for as long as a client may repeat it."""
+    """The answer to a POST with an idempotency key, kept so that the client can repeat it."""
 
     caller: str = Field(primary_key=True, max_length=36)
     key: str = Field(primary_key=True, max_length=255)
@@ -83,7 +83,7 @@ class Replay(SQLModel, table=True):
 
 
 class Secret(SQLModel, table=True):
-    """32 random bytes in hexadecimal: `site` for good, `salt-N` for the N-th thirty days and the thirty after."""
+    """32 random bytes in hexadecimal: `site`, which stays, and `salt-N` for the N-th period of 30 days and the next."""
 
     name: str = Field(primary_key=True, max_length=40)
     value: str = Field(max_length=64)

@@ -1,9 +1,9 @@
-"""Writes: run in a transaction, answered after the commit, and once for each idempotency key."""
+"""Writes over HTTP: one transaction, an answer after the commit, and one execution per idempotency key."""
 
 import hashlib
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, NamedTuple, cast
+from typing import Generic, NamedTuple, TypeVar, TypeVarTuple, cast
 
 import pydantic_core
 import sqlalchemy as sa
@@ -14,6 +14,7 @@ from starlette.responses import Response
 
 from app.core.problems import BadRequest
 from app.db.columns import Row
+from app.db.rows import JsonObject
 from app.events.log import POSITION_KEY, last_position
 from app.identity.idempotency import Answer, ShownOnce, claim_key, has_answer, store_answer
 from app.identity.schemas import Actor
@@ -21,12 +22,14 @@ from app.web import etag
 from app.web.openapi import IDEMPOTENCY_KEY_LENGTH
 from app.web.responses import PRIVATE_CACHE_CONTROL, database, dump_json, fill_path
 
+T = TypeVar("T")
+Ts = TypeVarTuple("Ts")
 _SCOPE_KEY = "idempotent_request"
-"""In a request: its `_IdempotentRequest`, for which a long body is hashed once."""
+"""Caches the `_IdempotentRequest` of a request, so that a long body is hashed once."""
 
 
 def read_idempotency_key(request: Request) -> str | None:
-    """The `Idempotency-Key` of a POST; 400 for one that can be none."""
+    """Return the `Idempotency-Key` of a POST; 400 for an invalid one."""
     key = request.headers.get("idempotency-key") if request.method == "POST" else None
     if key is not None and not (0 < len(key) <= IDEMPOTENCY_KEY_LENGTH and key.isascii() and key.isprintable()):
         detail = f"Idempotency-Key must have 1 to {IDEMPOTENCY_KEY_LENGTH} visible ASCII characters."
@@ -36,7 +39,7 @@ def read_idempotency_key(request: Request) -> str | None:
 
 @dataclass(frozen=True)
 class _IdempotentRequest:
-    """The idempotency key of a request, and what shows that another request is the same."""
+    """The idempotency key of a request, and the fingerprint by which a repeated request is recognised."""
 
     caller: str
     key: str
@@ -52,7 +55,7 @@ class _IdempotentRequest:
         content = payload if payload is not None else await request.body()
         address = f"{request.method} {request.url.path}?{request.url.query}\n".encode()
         fingerprint = hashlib.sha256(address + content).hexdigest()
-        # Strangers have no name to keep their keys apart by: one's key must never answer or stop another's request.
+        # Anonymous callers have no identifier: the key of one must never answer or block a request of another.
         once = cls(actor.caller or fingerprint[:36], key, fingerprint)
         if payload is None:
             request.scope[_SCOPE_KEY] = once
@@ -60,21 +63,21 @@ class _IdempotentRequest:
 
 
 async def is_replay(request: Request, actor: Actor) -> bool:
-    """Whether the request came before with the same `Idempotency-Key`, so that it need not be prepared again."""
+    """Whether the request was sent before with the same `Idempotency-Key`, so that it need not be prepared again."""
     once = await _IdempotentRequest.of(request, actor, None)
     return once is not None and await database(request).scan_fresh(has_answer, once.caller, once.key)
 
 
 @dataclass(frozen=True)
-class _Rendering:
-    """How a write answers: what `read` finds of the action's result, through `model`."""
+class _Rendering(Generic[T]):
+    """How a write is answered: with the row that `read` returns for the action's result, as `model`."""
 
-    read: Callable[[sa.Connection, Any], Row] | None
+    read: Callable[[sa.Connection, T], Row] | None
     model: type[BaseModel] | None
     status: int
     location: str | None
 
-    def answer(self, session: Session, result: Any) -> Answer:
+    def answer(self, session: Session, result: T) -> Answer:
         """Render the answer within the transaction."""
         if self.read is None or self.model is None:
             return Answer(self.status, {}, b"")
@@ -89,20 +92,20 @@ class _Rendering:
 async def write(
     request: Request,
     actor: Actor,
-    action: Callable[..., Any],
-    *args: Any,
-    render: Callable[[sa.Connection, Any], Row] | None = None,
+    action: Callable[[Session, Actor, *Ts], T],
+    *args: *Ts,
+    render: Callable[[sa.Connection, T], Row] | None = None,
     model: type[BaseModel] | None = None,
     status: int = 200,
     location: str | None = None,
     payload: bytes | None = None,
     secret: bool = False,
 ) -> Response:
-    """Run `action(session, actor, *args)` and answer with what `show` reads of its result, through `model`.
+    """Run `action(session, actor, *args)` and answer with the row that `render` reads for its result, as `model`.
 
-    A POST with `Idempotency-Key` is carried out once; its answer is kept in the same transaction. `location` is a
-    template over the shown row. `payload` stands for the body where that has been read as a stream. The answer of a
-    `secret` write is shown once and not kept.
+    A POST with `Idempotency-Key` is carried out once; its answer is stored in the same transaction. `location` is a
+    template that is filled with the row. `payload` replaces the body in the fingerprint where the body was streamed.
+    The answer of a `secret` write is not stored.
     """
     once = await _IdempotentRequest.of(request, actor, payload)
     rendering = _Rendering(render, model, status, location)
@@ -135,7 +138,7 @@ def _position_of(session: Session) -> str:
 
 
 class WriteResult(NamedTuple):
-    """What a private write has done: the id of the thing, and the status of the answer."""
+    """The id of what a private write created or changed, and the status of the answer."""
 
     id: str
     status: int = 200
@@ -144,18 +147,17 @@ class WriteResult(NamedTuple):
 async def write_private(
     request: Request,
     actor: Actor,
-    action: Callable[..., WriteResult],
-    *args: Any,
+    action: Callable[[Session, Actor, *Ts], WriteResult],
+    *args: *Ts,
     render: Callable[[sa.Connection, str, bool], Row],
     model: type[BaseModel],
     location: str | None = None,
 ) -> Response:
-    """Run `action(session, actor, *args) -> Done(id, status)` and answer with `render(connection, id, first)`.
+    """Run `action(session, actor, *args)` and answer with `render(connection, id, first)`, as `model`.
 
-    For answers that hold personal text or tokens: of a POST with `Idempotency-Key` only the id, the status and the
-    position are kept, and a retry is answered by rendering anew, with `first` False. What `render` gives goes out
-    through `model`, what it raises becomes the answer, and whatever it needs besides (the vault, the nonce of a guest
-    token) it closes over. `location` is a template over the rendered row.
+    For answers with personal text or tokens, which must not be stored: of a POST with `Idempotency-Key` only the id,
+    the status and the position are kept, and a repeated request is rendered again with `first` False. An exception
+    of `render` becomes the answer. `location` is a template that is filled with the rendered row.
     """
     once = await _IdempotentRequest.of(request, actor, None)
 
@@ -167,7 +169,7 @@ async def write_private(
             result = action(session, actor, *args)
             session.flush()
             position = _position_of(session)
-        rendering = _Rendering(
+        rendering = _Rendering[WriteResult](
             lambda connection, _: render(connection, result.id, kept is None), model, result.status, location
         )
         answer = rendering.answer(session, result)
@@ -185,19 +187,19 @@ async def write_private(
 
 
 async def write_part(
-    request: Request, actor: Actor, part: int, action: Callable[..., dict[str, Any]], *args: Any
-) -> tuple[dict[str, Any], str]:
-    """Run one of the actions of a request in a transaction of its own; its result and its position in the log.
+    request: Request, actor: Actor, part: int, action: Callable[[Session, Actor, *Ts], JsonObject], *args: *Ts
+) -> tuple[JsonObject, str]:
+    """Run one of several actions of a request in its own transaction; return its result and its log position.
 
-    With `Idempotency-Key` each part is carried out once, so that a repeated request does what is left. A part that is
-    refused is not kept, and is tried again.
+    With `Idempotency-Key` each part is carried out once, so that a repeated request does the rest. A part that was
+    refused is tried again.
     """
     once = await _IdempotentRequest.of(request, actor, None)
     key = hashlib.sha256(f"{once.key}#{part}".encode()).hexdigest() if once else ""
 
-    def work(session: Session) -> tuple[dict[str, Any], str]:
+    def work(session: Session) -> tuple[JsonObject, str]:
         if once and (kept := claim_key(session, once.caller, key, once.fingerprint)):
-            return pydantic_core.from_json(kept.body), kept.headers["Broadsheet-Position"]
+            return cast(JsonObject, pydantic_core.from_json(kept.body)), kept.headers["Broadsheet-Position"]
         result = action(session, actor, *args)
         session.flush()
         position = _position_of(session)

@@ -19,6 +19,7 @@ from app.identity.idempotency import delete_answers as forget_answers
 from app.identity.idempotency import delete_answers_naming
 from app.identity.participants import (
     PARTICIPANT,
+    ParticipantRow,
     clear_unconfirmed_email,
     erase_participant,
     find_caller,
@@ -56,8 +57,8 @@ _PASSAGE = [ANCHOR.c[name] for name in "id article_id exact created_at".split()]
 class Person(NamedTuple):
     """Whom it is about: their participants, and the e-mail that is proven to be theirs."""
 
-    own: list[Row]  # what they are known to be
-    typed: list[Row]  # under which others, or they, merely typed that e-mail
+    own: list[ParticipantRow]  # what they are known to be
+    typed: list[ParticipantRow]  # under which others, or they, merely typed that e-mail
     email: str | None
 
     @property
@@ -91,7 +92,7 @@ def person_with(store: sa.Connection | Session, email: str) -> Person:
     return _with(store, email, None)
 
 
-def _with(store: sa.Connection | Session, email: str | None, me: Row | None) -> Person:
+def _with(store: sa.Connection | Session, email: str | None, me: ParticipantRow | None) -> Person:
     named = list_by_email(store, email) if email else []
     own = {row["id"]: row for row in named if row["confirmed_at"] is not None} | ({me["id"]: me} if me else {})
     typed = [row for row in named if row["id"] not in own]

@@ -1,8 +1,11 @@
 """API keys with sections named by slug or id."""
 
+from typing import cast
+
 from sqlmodel import Session
 
 from app.identity import keys
+from app.identity.keys import KeyChanges
 from app.identity.schemas import Actor, KeyIn, KeyPatch
 from app.publication.tables import Section
 from app.publication.terms import require_terms
@@ -21,7 +24,7 @@ def create_key(session: Session, actor: Actor, data: KeyIn) -> tuple[str, str]:
 
 def change_key(session: Session, actor: Actor, key_id: str, data: KeyPatch) -> str:
     """Update a key (RFC 7396); returns its id."""
-    values = data.model_dump(exclude_unset=True)
+    values = cast(KeyChanges, data.model_dump(exclude_unset=True))
     if "sections" in values:
         values["sections"] = _section_ids(session, data.sections)
     return keys.update_api_key(session, actor, key_id, values)

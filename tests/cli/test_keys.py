@@ -6,7 +6,8 @@ from typing import Any
 import pytest
 
 from app.core.clock import now
-from app.identity.keys import hash_api_key, is_well_formed
+from app.identity.keys import KEY_PREFIX
+from app.identity.tokens import hash_token, is_well_formed
 
 Broadsheet = Callable[..., Any]
 Sql = Callable[[str, str], list[tuple[Any, ...]]]
@@ -20,9 +21,9 @@ def made(broadsheet: Broadsheet, *arguments: str) -> str:
 
 def test_the_last_line_is_a_working_key(broadsheet: Broadsheet, sql: Sql, store: str) -> None:
     key = made(broadsheet, "--name", "CI [red]", "--scope", "content:write", "--scope", "content:read")
-    assert is_well_formed(key)
+    assert is_well_formed(KEY_PREFIX, key)
     [(hash_, scopes, sections, expires)] = sql(store, "SELECT hash, scopes, sections, expires_at FROM api_key")
-    assert hash_ == hash_api_key(key)
+    assert hash_ == hash_token(key)
     assert (json.loads(scopes) if isinstance(scopes, str) else scopes) == ["content:read", "content:write"]
     assert (sections, expires) == (None, None)
     assert [row[0] for row in sql(store, "SELECT action FROM audit")] == ["key.create"]
@@ -35,7 +36,7 @@ def test_the_last_line_is_a_working_key(broadsheet: Broadsheet, sql: Sql, store:
 
 def test_keys_are_revoked_by_id_and_by_hint(broadsheet: Broadsheet, sql: Sql, store: str) -> None:
     first, second = (made(broadsheet, "--name", name, "--scope", "admin") for name in "ab")
-    [(second_id,)] = sql(store, f"SELECT id FROM api_key WHERE hash = '{hash_api_key(second)}'")
+    [(second_id,)] = sql(store, f"SELECT id FROM api_key WHERE hash = '{hash_token(second)}'")
     for name in (first[:9], second_id):
         assert broadsheet("keys", "revoke", name).status == 0
     assert sql(store, "SELECT count(*) FROM api_key WHERE revoked_at IS NULL") == [(0,)]

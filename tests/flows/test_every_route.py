@@ -258,7 +258,7 @@ def test_outside_the_api_parameters_change_nothing(client: TestClient, editor: H
     [
         ("page=2", "page.next"),
         ("offset=20", "page.next"),
-        ("utm_source=x", "utm_source: there is no such parameter"),
+        ("utm_source=x", "There is no parameter utm_source"),
         ("sort-by=x", "sort-by"),
         ("fields=no-such", "there is no field no-such"),
         ("%3Cb%3E=x", "(not shown)"),

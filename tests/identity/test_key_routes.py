@@ -156,7 +156,7 @@ def test_a_key_is_changed(client: TestClient, admin: Headers) -> None:
     assert client.patch(url, json={}, headers=admin).status_code == 200
     actions = [row["action"] for row in ask(client, admin, f"subject_id={made['id']}")]
     assert actions == ["key.change", "key.change", "key.create"], "what changes nothing is not recorded"
-    client.app.state.services.callers.keys._seen.clear()  # as a second later
+    client.app.state.services.callers.keys._cached.clear()  # as a second later
     told = client.get("/v1/whoami", headers=own).json()
     assert (told["name"], told["scopes"]) == ("For sport", ["content:read"])
 

@@ -91,7 +91,7 @@ def refused(token: str, readers: Readers | None = None) -> bool:
     try:
         known(token, readers)
     except Unauthorized as error:
-        return error.detail == "This JWT is not valid here."
+        return error.detail == "The JWT is invalid."
     return False
 
 

@@ -17,9 +17,9 @@ from app.core.ids import new_id
 from app.core.problems import Unavailable
 from app.db import Database, open_database
 from app.db.columns import table_of
-from app.identity.participants import is_guest_token
-from app.identity.secrets import SALT_PERIOD, Vault, is_rotation_due, read_secrets, rotate_secrets
+from app.identity.secrets import GUEST_PREFIX, SALT_PERIOD, Vault, is_rotation_due, read_secrets, rotate_secrets
 from app.identity.tables import Secret
+from app.identity.tokens import is_well_formed, make_token
 
 START = datetime(2026, 3, 5, tzinfo=UTC)
 
@@ -174,11 +174,11 @@ def test_an_edit_token_that_was_changed_is_none(vault: Vault, place: int, letter
 
 def test_the_same_nonce_gives_the_same_guest(vault: Vault) -> None:
     assert vault.derive_guest_token("a") == vault.derive_guest_token("a") != vault.derive_guest_token("b")
-    assert vault.make_guest_token() != vault.make_guest_token()
-    for token in (vault.derive_guest_token("a"), vault.make_guest_token()):
-        assert is_guest_token(token)
-        assert not is_guest_token(token[:-1] + ("0" if token[-1] != "0" else "1"))
-        assert not is_guest_token("bs_" + token[3:])
+    assert make_token(GUEST_PREFIX) != make_token(GUEST_PREFIX)
+    for token in (vault.derive_guest_token("a"), make_token(GUEST_PREFIX)):
+        assert is_well_formed(GUEST_PREFIX, token)
+        assert not is_well_formed(GUEST_PREFIX, token[:-1] + ("0" if token[-1] != "0" else "1"))
+        assert not is_well_formed(GUEST_PREFIX, "bs_" + token[3:])
 
 
 def test_what_is_derived_for_one_purpose_is_nothing_for_another(vault: Vault) -> None:
