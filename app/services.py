@@ -1,4 +1,4 @@
-"""Everything that a process runs on, built in one place for the server, the worker and the commands."""
+"""The services of a process, built in one place for the server, the worker and the commands."""
 
 from dataclasses import dataclass
 from functools import partial
@@ -10,7 +10,7 @@ from app.articles.includes import Include, name_includes
 from app.articles.reading import ArticlesWithNotices
 from app.articles.schemas import RelatedOut
 from app.articles.site import Site
-from app.comments.routes import include_comments as comments_beside
+from app.comments.routes import include_comments
 from app.comments.schemas import CommentList
 from app.comments.services import CommentServices
 from app.core.logs import configure_logging
@@ -31,7 +31,7 @@ from app.partners.partners import Ledger, is_named
 from app.publication.section_tree import find_descendants
 from app.publication.storage import open_storage
 from app.reactions.services import ReactionServices
-from app.related.links import include_related as related_beside
+from app.related.links import include_related
 from app.search.finding import list_matching as search_articles
 from app.search.indexing import index_article
 from app.web.boundary import Metrics
@@ -43,14 +43,14 @@ from app.worker import Worker
 
 @dataclass(frozen=True, kw_only=True)
 class Services(CommentServices, ReactionServices, LiveServices, OperationServices):
-    """What each room declares that it needs, together: a part that is missing fails when this is built."""
+    """The services that all rooms declare, together: without one of them this cannot be built."""
 
     access_log: Ledger
     pipeline: ModerationPipeline
     worker: Worker
 
     async def start(self, *, with_worker: bool) -> None:
-        """Begin from the ground up; `with_worker` also drains the event log and sends what is due."""
+        """Start the services in the order of their needs; `with_worker` also starts the worker and the courier."""
         await self.database.start()
         await self.vault.start(self.database)
         self.access_log.start()
@@ -60,7 +60,7 @@ class Services(CommentServices, ReactionServices, LiveServices, OperationService
             self.courier.start()
 
     async def stop(self) -> None:
-        """End from the roof down."""
+        """Stop the services in the reverse order."""
         await self.live.stop()
         await self.worker.stop()
         await self.courier.stop()
@@ -73,23 +73,23 @@ class Services(CommentServices, ReactionServices, LiveServices, OperationService
 
 
 def _open_store(settings: Settings) -> Database:
-    """Open the store; called also in the processes beside this one."""
+    """Open the store; query processes call this, too."""
     configure_logging(settings.log_format)
     return open_database(settings.database, settings.read_database_url)
 
 
 def build_worker(database: Database, settings: Settings) -> Worker:
-    """Build what drains the event log and runs the timers."""
-    return Worker(database, wiring.readers(settings), wiring.timers(settings, index_article))
+    """Build the worker, which lets consumers read the event log and runs timers."""
+    return Worker(database, wiring.consumers(settings), wiring.timers(settings, index_article))
 
 
 def build_courier(database: Database, settings: Settings, vault: Vault) -> Courier:
-    """Build what sends mail, webhooks and WebSub messages."""
+    """Build the courier, which sends mails, webhooks and WebSub messages."""
     return Courier(database, wiring.channels(settings, vault))
 
 
 def build_services(settings: Settings) -> Services:
-    """Build everything from the settings; nothing runs, and no connection is open, before `start`."""
+    """Build all services from the settings. Before `start` nothing runs and no connection is open."""
     database, vault, metrics, pipeline = _open_store(settings), Vault(), Metrics(), ModerationPipeline(settings)
     query_processes = QueryProcesses(database, partial(_open_store, settings), settings.search_processes)
     live = Live(database, settings)
@@ -110,7 +110,7 @@ def build_services(settings: Settings) -> Services:
         index_article=index_article,
         search_articles=search_articles,
         includes=name_includes(
-            related=Include(related_beside, RelatedOut), comments=Include(comments_beside, CommentList)
+            related=Include(include_related, RelatedOut), comments=Include(include_comments, CommentList)
         ),
         formats=FORMATS,
         early_access=is_named,

@@ -1,4 +1,4 @@
-"""Every consumer of every event, on one screen. A test compares each row with what the consumers handle.
+"""Every consumer of every event. A test compares each row with the events that its consumers handle.
 
 Handlers run one after another for each event, on the cursor `handlers`. `related`, `mail`, `webhooks` and `websub` read
 the log with cursors of their own, so that one that fails holds up no other. `live` (Server-Sent Events) and `changes`

@@ -221,7 +221,7 @@ def check_worker(settings: Settings, connection: sa.Connection) -> str:
     cursor = table_of(LogCursor)
     rows = connection.execute(sa.select(cursor)).all()
     positions = {row.reader: Position(row.xid, row.seq) for row in rows}
-    for reader in wiring.readers(settings):
+    for reader in wiring.consumers(settings):
         events = read_after(connection, positions.get(reader, START), limit=1)
         seconds = (now() - events[0].at).total_seconds() if events else 0.0
         if seconds > MAX_EVENT_AGE:

@@ -1,1 +1,1 @@
-"""The log: everything the outside world may care about, in the order in which it was committed."""
+"""The event log: every change that others may care about, in the order of commits."""

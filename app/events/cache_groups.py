@@ -6,16 +6,14 @@ ARTICLES_GROUP = "articles"  # lists that any article may enter or leave
 PUBLICATION_GROUP = "publication"  # every answer that shows names, notices or pictures beside an article
 ACTIVITY_GROUP = "activity"  # lists that are ordered by activity
 COUNTS_GROUP = "discussions"  # answers that show counts of articles which they do not name
-SETTINGS_GROUP = (
-    "discussions:settings"  # answers about one article, which change with the settings of its section or the site
-)
+SETTINGS_GROUP = "discussions:settings"  # answers about one article, which the settings of its section or site change
 MAX_COUNTS_GROUPS = 100  # groups of single articles in one answer
 
 
 def counts_group_of(article_id: str) -> str:
-    """Return the group of answers that show the counts of an article, which it shares with one article in 4,096.
+    """Return the group of answers that show the counts of an article; one article in 4,096 shares it.
 
-    A list of 100 articles names as many of these: their ids in full would not fit into headers.
+    A list of 100 articles names up to 100 such groups, which full ids would make too long for a header.
     """
     return f"counts:{article_id[-3:]}"
 

@@ -1,8 +1,8 @@
-"""Every event of the log: what it carries, which article it is about, and which cache groups it makes stale.
+"""Every event of the log: its members, the article that it is about, and the cache groups that it makes stale.
 
 An event is emitted by the room whose change it reports, in the transaction of that change. It names only what is
-public, or was until then; moderation events are for moderators alone. Consumers read `LoggedEvent.event` with `match`;
-`app/subscribers.py` names all of them.
+public, or was until then; moderation events are for moderators alone. Consumers read `LoggedEvent.event` with `match`
+and take its article from `LoggedEvent.article_id`; `app/subscribers.py` names all of them.
 """
 
 from collections.abc import Mapping, Sequence
@@ -13,6 +13,7 @@ from types import MappingProxyType
 from typing import Any, ClassVar, Final, Self, get_args
 from urllib.parse import quote
 
+from app.db.rows import JsonObject
 from app.events.cache_groups import (
     ACTIVITY_GROUP,
     COUNTS_GROUP,
@@ -27,7 +28,7 @@ _NOT_IN_PAYLOAD: Final = frozenset({"subject_id", "within"})
 
 @dataclass(frozen=True, kw_only=True)
 class EventBase:
-    """What all events have: a `name`, the id of their subject, and an article that they are about, if there is one."""
+    """The base of all events: a name, the id of a subject, and in most cases an article that the event is about."""
 
     name: ClassVar[str]
 
@@ -35,20 +36,20 @@ class EventBase:
 
     @property
     def about_article(self) -> str | None:
-        """The article that the event is about; None where it is about several or none."""
+        """The id of the article that the event is about, for the log; None where it is about several or none."""
         return None
 
     def cache_groups(self) -> list[str]:
         """Return the cache groups whose answers this event makes stale."""
         raise TypeError(f"{type(self).__name__} names no cache groups")
 
-    def payload(self) -> dict[str, Any]:
-        """Return the fields beside the subject, as JSON; `within` is kept as cache groups alone."""
+    def payload(self) -> JsonObject:
+        """Return the fields other than the subject as JSON. `within` is left out: the cache groups contain it."""
         return {name: value for name, value in vars(self).items() if name not in _NOT_IN_PAYLOAD}
 
     @classmethod
     def from_payload(cls, subject_id: str, payload: Mapping[str, Any]) -> Self:
-        """Read an event from the log. What former releases did not write yet has its default."""
+        """Read an event from the log. Members that former releases did not write have their defaults."""
         names = {each.name for each in fields(cls)} - _NOT_IN_PAYLOAD
         return cls(subject_id=subject_id, **{name: payload[name] for name in names if name in payload})
 
@@ -150,7 +151,7 @@ class ArticlePurged(_OfArticle):
 
 @dataclass(frozen=True, kw_only=True)
 class ActivityAged(EventBase):
-    """Comments or reactions became older than a day, a week or a month. The subject is all zeros."""
+    """Comments or reactions became older than a day, a week or a month. The subject's id is all zeros."""
 
     name: ClassVar[str] = "activity.aged"
 
@@ -580,17 +581,13 @@ class LoggedEvent:
     position: Position
     type: str
     subject_id: str | None
+    article_id: str | None  # the article that the event is about; None where it is about several or none
     at: datetime
     groups: list[str]
-    payload: dict[str, Any]
+    payload: JsonObject
 
     @cached_property
     def event(self) -> Event | None:
-        """The event; None for one of a release that this process does not know, which consumers pass over."""
+        """The event; None for a type of another release that this one does not know, which consumers skip."""
         kind = EVENTS.get(self.type)
         return kind.from_payload(str(self.subject_id), self.payload) if kind else None
-
-    @property
-    def about_article(self) -> str | None:
-        """The article that the event is about; None where it is about several or none."""
-        return self.event.about_article if self.event else None

@@ -9,7 +9,7 @@ _FORM = re.compile(POSITION_PATTERN)
 
 
 class Position(NamedTuple):
-    """A place in the log. Text form `xid.seq`, as in the header `Broadsheet-Position`."""
+    """A position in the log. Its text form is `xid.seq`, as in the header `Broadsheet-Position`."""
 
     xid: int
     seq: int
@@ -19,7 +19,7 @@ class Position(NamedTuple):
 
     @classmethod
     def parse(cls, text: str) -> "Position":
-        """Read the text form; ValueError for anything else."""
+        """Parse the text form; ValueError for anything else."""
         if not _FORM.fullmatch(text):
             raise ValueError("not a position of this log")
         xid, _, seq = text.partition(".")
@@ -30,7 +30,5 @@ class Position(NamedTuple):
 
 
 START = Position(0, 0)
-PRUNED_CURSOR = "(forgotten)"  # among the cursors of readers: the last fact that was pruned
-XID_OFFSET_CURSOR = (
-    "(moved)"  # there, too: what is added to the ids of transactions, for a server that begins to count anew
-)
+PRUNED_CURSOR = "(forgotten)"  # beside the cursors of consumers: the position of the last event that was pruned
+XID_OFFSET_CURSOR = "(moved)"  # there, too: what is added to transaction ids on a server where they are lower

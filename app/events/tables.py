@@ -1,16 +1,16 @@
-"""The log and the places that its readers have reached."""
+"""Tables of the event log and of its consumers' cursors."""
 
 from datetime import datetime
-from typing import Any
 
 import sqlalchemy as sa
 from sqlmodel import Field, SQLModel
 
 from app.db.columns import BIG, ID
+from app.db.rows import JsonObject
 
 
 class Event(SQLModel, table=True):
-    """One fact, written in the transaction that made it true."""
+    """An event, written in the transaction of the change that it reports."""
 
     __table_args__ = (sa.Index("ix_event_order", "xid", "seq"), {"sqlite_autoincrement": True})
 
@@ -18,13 +18,14 @@ class Event(SQLModel, table=True):
     xid: int = Field(0, sa_type=sa.BigInteger)  # PostgreSQL's transaction id; 0 on SQLite, where seq alone is the order
     type: str = Field(max_length=60)
     subject_id: str | None = Field(None, sa_type=ID, index=True)
+    article_id: str | None = Field(None, sa_type=ID)  # without an index: no query looks up the events of an article
     at: datetime = Field(index=True)
     groups: list[str] = Field(sa_type=sa.JSON)
-    payload: dict[str, Any] = Field(sa_type=sa.JSON)
+    payload: JsonObject = Field(sa_type=sa.JSON)
 
 
 class LogCursor(SQLModel, table=True):
-    """How far a reader has come."""
+    """The position up to which a consumer has read."""
 
     __tablename__ = "log_cursor"
 

@@ -17,10 +17,10 @@ from app.articles.rendering import (
     select_cached,
 )
 from app.articles.site import Site
-from app.changes.changes import SHOWN
 from app.comments import reading as comments
 from app.comments.reading import C
 from app.comments.schemas import CommentOut
+from app.comments.visibility import IS_MEDIA_SHOWN
 from app.db.rows import Statement
 from app.export.everything import ARTICLES_PER_CHUNK, ROWS_PER_CHUNK
 from app.export.schemas import PictureOut, StandingNoticeOut
@@ -111,7 +111,7 @@ KINDS: dict[str, ReadChunk] = {
     "tag": _read_by_id(sa.select(TAG), TagDetailOut, _present_as_is),
     "author": _read_by_id(AUTHORS.select_terms, AuthorOut, AUTHORS.present),
     "series": _read_by_id(sa.select(SERIES), SeriesOut, _present_as_is),
-    "media": _read_by_id(sa.select(MEDIA).where(SHOWN), PictureOut, present_image),
+    "media": _read_by_id(sa.select(MEDIA).where(IS_MEDIA_SHOWN), PictureOut, present_image),
     "notice": _read_by_id(sa.select(NOTICE).where(_IS_NOTICE_SHOWN), StandingNoticeOut, _present_as_is),
     "article": _read_articles,
     "comment": _read_by_id(_select_comments(), CommentOut, _present_comment),

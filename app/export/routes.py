@@ -21,7 +21,7 @@ from app.core.clock import now
 from app.core.problems import Unavailable, document_problems
 from app.db import Database
 from app.db.rows import JsonObject
-from app.events.log import settled_position
+from app.events.log import find_settled_position
 from app.export.public import KINDS, ExportOptions
 from app.export.schemas import FORMAT, MEDIA_TYPE, ExportQuery, ManifestOut, TrailerOut
 from app.identity.access import Public
@@ -150,7 +150,7 @@ async def export_content(request: Request, query: Annotated[ExportQuery, Query()
         site_name=config.site_name,
         site_url=config.site_url,
         created_at=now(),
-        cursor=encode(name, await db.read(settled_position)),
+        cursor=encode(name, await db.read(find_settled_position)),
     )
     who = "key" if actor.kind == "key" else "anonymous"
     first = make_line("manifest", pydantic_core.to_json(manifest))

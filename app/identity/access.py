@@ -25,7 +25,7 @@ from app.core.problems import (
     document_problems,
     printable_name,
 )
-from app.events.log import is_visible
+from app.events.log import has_reached
 from app.events.schemas import Position
 from app.identity.callers import is_reader_token
 from app.identity.participants import find_caller
@@ -216,7 +216,7 @@ async def _wait_for_position(request: Request, text: str) -> None:
     except ValueError:
         raise InvalidParameter("min_position", "min_position must be a Broadsheet-Position.") from None
     for pause in (0.01, 0.04, 0.15, 0.3, 0.5, 1.0, 0.0):
-        if await database(request).read(is_visible, position):
+        if await database(request).read(has_reached, position):
             return
         await asyncio.sleep(pause)
     raise Unavailable("The position min_position is not visible yet. Try again later.")

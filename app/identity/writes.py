@@ -15,7 +15,7 @@ from starlette.responses import Response
 from app.core.problems import BadRequest
 from app.db.columns import Row
 from app.db.rows import JsonObject
-from app.events.log import POSITION_KEY, last_position
+from app.events.log import POSITION_KEY, find_last_position
 from app.identity.idempotency import Answer, ShownOnce, claim_key, has_answer, store_answer
 from app.identity.schemas import Actor
 from app.web import etag
@@ -134,7 +134,7 @@ def _make_response(answer: Answer, replayed: bool) -> Response:
 
 
 def _position_of(session: Session) -> str:
-    return str(session.info.get(POSITION_KEY) or last_position(session.connection()))
+    return str(session.info.get(POSITION_KEY) or find_last_position(session.connection()))
 
 
 class WriteResult(NamedTuple):

@@ -13,7 +13,7 @@ from app.core.problems import Gone, TooManyRequests, Unavailable
 from app.core.settings import Settings
 from app.db import Database
 from app.events.catalog import CommentVoted
-from app.events.log import has_position, read_between, settled_position
+from app.events.log import find_settled_position, has_position, read_between
 from app.events.schemas import Position
 from app.live.messages import MOST, article_of, is_counted, look, public_frame, tell
 from app.live.schemas import Batch, Told, marked
@@ -95,7 +95,7 @@ class Live:
         """Where the tail is, or begins: whoever starts here misses nothing that comes."""
         async with self._begun:
             if self._position is None or not (self._articles or self._integrators):
-                self._position = await self._db.read(settled_position)
+                self._position = await self._db.read(find_settled_position)
             return self._position
 
     async def since(self, asked: Position | None) -> Position:

@@ -1,19 +1,17 @@
 """What streams are sent, read for all of them at once: a statement for the articles and one for their comments."""
 
 from collections.abc import Collection, Iterable, Iterator, Sequence
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import pydantic_core
 import sqlalchemy as sa
 
-from app.articles.discussion_settings import DISCUSSION_COLUMNS as DISCUSSION
-from app.articles.discussion_settings import join_discussion, present_discussion, rules_of
-from app.articles.reading import ARTICLE
+from app.articles.discussion_settings import parse_tally
 from app.articles.tables import SITE_ID
 from app.comments.reading import COLUMNS, TABLES, C, CommentRow, present_comment
 from app.comments.schemas import CommentOut
+from app.comments.visibility import SubjectRow, Visibility, read_visibility
 from app.core.clock import format_rfc3339
-from app.db.columns import Row
 from app.db.rows import fetch_rows
 from app.events.catalog import (
     ArticlePurged,
@@ -37,21 +35,7 @@ from app.publication.section_tree import find_descendants
 from app.web.responses import dump_json
 
 MOST = 100  # facts that are read at once
-_IDS = sa.bindparam("ids", expanding=True, type_=ARTICLE.c.id.type)
-_ARTICLES = (
-    sa.select(
-        ARTICLE.c.id,
-        ARTICLE.c.slug,
-        ARTICLE.c.public,
-        ARTICLE.c.state,
-        ARTICLE.c.revision,
-        ARTICLE.c.section_id,
-        ARTICLE.c.retraction,
-        *DISCUSSION,
-    )
-    .select_from(join_discussion(ARTICLE))
-    .where(ARTICLE.c.id.in_(_IDS))
-)
+_IDS = sa.bindparam("ids", expanding=True, type_=C.c.id.type)
 _COMMENTS = sa.select(*COLUMNS).select_from(TABLES).where(C.c.id.in_(_IDS))
 _SHOWN = CommentPublished | CommentEdited
 _ENDED = ArticleUnpublished | ArticleRetracted | ArticlePurged
@@ -83,8 +67,8 @@ def article_of(entry: LoggedEvent) -> str | None:
     match entry.event:
         case None | NoticeChanged() | NoticeDeleted():
             return None
-        case event:
-            return event.about_article
+        case _:
+            return entry.article_id
 
 
 def _is_of_many(entry: LoggedEvent) -> bool:
@@ -97,16 +81,16 @@ def _is_of_many(entry: LoggedEvent) -> bool:
 
 
 class _Seen(NamedTuple):
-    """What readers see now: facts are told as far as it still bears them out."""
+    """What readers see now of the subjects of a batch: events are sent as far as it still shows what they report."""
 
-    articles: dict[str, Row]
+    visibility: Visibility
     comments: dict[str, CommentRow]
     reactions: Sequence[str]
     inside: dict[str, set[str]]  # of each section whose discussions were set: it and all sections inside of it
 
 
-def _by_id(connection: sa.Connection, query: sa.Select[Any], ids: Collection[str]) -> dict[str, Row]:
-    rows = connection.execute(query, {"ids": sorted(ids)}).mappings().all() if ids else []
+def _find_comments(connection: sa.Connection, ids: Collection[str]) -> dict[str, CommentRow]:
+    rows = fetch_rows(connection, _COMMENTS, CommentRow, {"ids": sorted(ids)}) if ids else []
     return {row["id"]: row for row in rows}
 
 
@@ -119,67 +103,68 @@ def tell(
         one = article_of(entry)
         for article_id in followed if _is_of_many(entry) else {one} & set(followed):
             about.setdefault(str(article_id), []).append(entry)
-    articles = _by_id(connection, _ARTICLES, about)
     wanted = {
         e.subject_id for entries in about.values() for e in entries if isinstance(e.event, _SHOWN) and e.subject_id
     }
-    comment_ids = wanted.union(*batch.due.values())
-    rows = fetch_rows(connection, _COMMENTS, CommentRow, {"ids": sorted(comment_ids)}) if comment_ids else []
-    comments = {row["id"]: row for row in rows}
+    visibility = read_visibility(connection, articles=about, comments=wanted)
+    comments = _find_comments(connection, visibility.published_comments.union(*batch.due.values()))
     sections = {e.subject_id for entries in about.values() for e in entries if _is_of_many(e) and e.subject_id}
     inside = {section_id: find_descendants(connection, [section_id]) for section_id in sorted(sections - {SITE_ID})}
-    seen = _Seen(articles, comments, reactions, inside)
+    seen = _Seen(visibility, comments, reactions, inside)
     return {article_id: _told(seen, article_id, entries, batch.due) for article_id, entries in about.items()}
 
 
 def _told(seen: _Seen, article_id: str, entries: Iterable[LoggedEvent], due: dict[str, set[str]]) -> Told:
-    row = seen.articles.get(article_id)
-    if row is None or not row["public"]:
+    article = seen.visibility.articles.get(article_id)
+    if article is None or not article["public"]:
         ended = [entry for entry in entries if isinstance(entry.event, _ENDED)]
-        return Told([_updated(entry, row) for entry in ended if row], bool(ended))
-    is_hidden = rules_of(row).state == "hidden"
-    frames = [frame for entry in entries for frame in _frames(seen, row, entry, is_hidden)]
+        return Told([_updated(entry, article) for entry in ended if article], bool(ended))
+    frames = [frame for entry in entries for frame in _frames(seen, article, entry)]
     if article_id in due:
-        frames.append(_counts(seen, row, set() if is_hidden else due[article_id]))
+        frames.append(_counts(seen, article, due[article_id]))
     return Told(frames, False)
 
 
-def _frames(seen: _Seen, row: Row, entry: LoggedEvent, is_hidden: bool) -> Iterator[Frame]:
-    """A fact of a public article, if there is still something to tell."""
+def _frames(seen: _Seen, article: SubjectRow, entry: LoggedEvent) -> Iterator[Frame]:
+    """Yield the frame of an event of a public article, if there is still something to send."""
     match entry.event:
         case CommentPublished() | CommentEdited() as event:
             comment = seen.comments.get(event.subject_id)
-            if comment is not None and comment["state"] == "published" and not is_hidden:
+            if comment is not None and seen.visibility.shows(entry):
                 yield framed(entry.type, dump_json(CommentOut, present_comment(comment)), entry.position)
         case CommentRemoved() as event:
             removed = {"id": event.subject_id, **event.payload()}
             yield framed(entry.type, dump_json(LiveRemovedOut, removed), entry.position)
         case DiscussionChanged(subject_id=subject_id) if _is_of_many(entry):
-            if subject_id == SITE_ID or row["section_id"] in seen.inside[subject_id]:
-                yield _updated(entry, row)
+            if subject_id == SITE_ID or article["section_id"] in seen.inside[subject_id]:
+                yield _updated(entry, article)
         case _ if entry.type in _CHANGES:
-            yield _updated(entry, row)
+            yield _updated(entry, article)
         case ArticleUpdated():
-            yield _updated(entry, row)
+            yield _updated(entry, article)
 
 
-def _updated(entry: LoggedEvent, row: Row) -> Frame:
-    out = {"id": row["id"], "slug": row["slug"], "revision": row["revision"], "reason": None, "state": "published"}
+def _updated(entry: LoggedEvent, article: SubjectRow) -> Frame:
     updated = entry.event.fields if isinstance(entry.event, ArticleUpdated) else []
-    out["fields"] = _CHANGES.get(entry.type) or updated or ["state"]
-    if not row["public"]:
-        out["state"] = "retracted" if row["state"] == "retracted" else "unpublished"
-        out["reason"] = row["retraction"]["reason"] if row["state"] == "retracted" else None
+    out = {
+        "id": article["id"],
+        "slug": article["slug"],
+        "revision": article["revision"],
+        "reason": None,
+        "state": "published",
+        "fields": _CHANGES.get(entry.type) or updated or ["state"],
+    }
+    if not article["public"]:
+        out["state"] = "retracted" if article["state"] == "retracted" else "unpublished"
+        out["reason"] = article["retraction_reason"] if article["state"] == "retracted" else None
     return framed("article.updated", dump_json(LiveArticleOut, out), entry.position)
 
 
-def _counts(seen: _Seen, row: Row, voted: Iterable[str]) -> Frame:
-    counted = present_discussion(row, seen.reactions)
-    out = {name: counted["discussion"][name] for name in ("comments", "inline")}
-    out["reactions"] = counted["reactions"]
+def _counts(seen: _Seen, article: SubjectRow, voted: Iterable[str]) -> Frame:
     rows = [seen.comments[comment_id] for comment_id in voted if comment_id in seen.comments]
-    out["votes"] = {c["id"]: present_comment(c)["votes"] for c in rows if c["state"] == "published"}
-    return framed("counts", dump_json(LiveCountsOut, out))
+    is_shown = seen.visibility.has_discussion(article["id"])
+    votes = {row["id"]: present_comment(row)["votes"] for row in rows if is_shown and row["state"] == "published"}
+    return framed("counts", dump_json(LiveCountsOut, parse_tally(article["tally"], seen.reactions) | {"votes": votes}))
 
 
 def public_frame(entry: LoggedEvent) -> Frame:

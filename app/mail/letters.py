@@ -18,6 +18,7 @@ from sqlmodel import Session
 from app.articles.reading import ARTICLE, SECTION
 from app.articles.site import Site
 from app.comments.reading import C
+from app.comments.visibility import read_visibility
 from app.core.clock import now
 from app.core.logs import redact
 from app.core.settings import Settings
@@ -26,7 +27,7 @@ from app.db.columns import Row
 from app.deliveries.schemas import ClaimedDelivery, Outcome
 from app.identity.secrets import Vault
 from app.mail.digests import MAX_ITEMS, list_items
-from app.mail.notifications import find_correction, is_readable
+from app.mail.notifications import find_correction, is_comment_shown
 from app.mail.schemas import CHANNEL, Letter
 from app.net.smtp import WIRE_POLICY, Mailer, MailRefused, ascii_domain, open_mailer
 from app.subscriptions.opt_ins import create_confirm_token, find_opt_in
@@ -96,8 +97,8 @@ def _present_article(row: Row, site: Site) -> dict[str, Any]:
 
 
 def _find_comments(connection: sa.Connection, ids: Collection[str]) -> dict[str, dict[str, Any]]:
-    """Return published comments as letters show them."""
-    rows = connection.execute(_SELECT_COMMENTS.where(C.c.id.in_(ids), C.c.state == "published")).mappings()
+    """Return comments as letters show them, whether readers see them or not."""
+    rows = connection.execute(_SELECT_COMMENTS.where(C.c.id.in_(ids))).mappings()
     comments = {}
     for row in rows:
         shown = {
@@ -113,7 +114,7 @@ def _find_values(connection: sa.Connection, event_type: str, content: Content, s
     comment = None
     if event_type == "comment.published":
         comment = _find_comments(connection, [content["comment"]]).get(content["comment"])
-        if comment is None or not is_readable(connection, comment["article_id"]):
+        if comment is None or not is_comment_shown(connection, comment["article_id"], comment["id"]):
             return None
     article_id = comment["article_id"] if comment else content["article"]
     article = _find_articles(connection, [article_id], site).get(article_id)
@@ -148,12 +149,12 @@ def _digest_letter(connection: sa.Connection, recipient: Row, content: Content, 
     ids = {one["article_id"] for one in comments.values()}
     ids |= {item["content"]["article"] for item in items if "article" in item["content"]}
     articles = _find_articles(connection, ids, site)
-    open_ones = {one for one in articles if is_readable(connection, one)}
+    visibility = read_visibility(connection, articles=ids, comments=comments)
     entries: dict[str, list[dict[str, Any]]] = {what: [] for what in _DIGEST_PARTS}
     for item in items:
         comment = comments.get(item["content"].get("comment", ""))
         article = articles.get(comment["article_id"] if comment else item["content"].get("article", ""))
-        is_hidden = comment is not None and (article is None or article["id"] not in open_ones)
+        is_hidden = comment is not None and not visibility.has_comment(comment["article_id"], comment["id"])
         if article is None or is_hidden or _is_withdrawn(article, item["content"]):
             continue
         if "comment" not in item["content"] or comment:

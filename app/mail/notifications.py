@@ -13,9 +13,9 @@ from sqlmodel import Session
 
 from app.articles.reading import ARTICLE, ARTICLE_AUTHOR, ARTICLE_TAG
 from app.articles.schemas import PAGE_TYPE
-from app.comments.reading import C, get_readable_article
+from app.comments.reading import C
+from app.comments.visibility import read_visibility
 from app.core.clock import now
-from app.core.problems import NotFound
 from app.db.base import is_full, is_unavailable
 from app.db.columns import Row, count_affected, table_of
 from app.deliveries.outbox import enqueue, enqueue_deliveries
@@ -44,9 +44,9 @@ class Audience(NamedTuple):
 
 def _comment_audience(connection: sa.Connection, content: Content) -> Audience | None:
     """Return the followers of a comment's discussion, of its thread, and of the comment it replies to."""
-    columns = (C.c.participant_id, C.c.email, C.c.article_id, C.c.root_id, C.c.parent_id, C.c.state)
+    columns = (C.c.participant_id, C.c.email, C.c.article_id, C.c.root_id, C.c.parent_id)
     row = connection.execute(sa.select(*columns).where(C.c.id == content["comment"])).mappings().first()
-    if row is None or row["state"] != "published" or not is_readable(connection, row["article_id"]):
+    if row is None or not is_comment_shown(connection, row["article_id"], content["comment"]):
         return None
     keys = [("comments.all", f"article:{row['article_id']}"), ("comments.thread", f"comment:{row['root_id']}")]
     if row["parent_id"] is not None:
@@ -59,13 +59,10 @@ def _comment_audience(connection: sa.Connection, content: Content) -> Audience |
     return Audience(keys, {"participant_id": row["participant_id"], "emails": emails})
 
 
-def is_readable(connection: sa.Connection, article_id: str) -> bool:
-    """Tell whether an article and its discussion are public."""
-    try:
-        get_readable_article(connection, article_id)
-    except NotFound:
-        return False
-    return True
+def is_comment_shown(connection: sa.Connection, article_id: str, comment_id: str) -> bool:
+    """Tell whether readers see a comment on an article."""
+    visibility = read_visibility(connection, articles=[article_id], comments=[comment_id])
+    return visibility.has_comment(article_id, comment_id)
 
 
 def _article_audience(connection: sa.Connection, content: Content) -> Audience | None:

@@ -1,6 +1,6 @@
 """What facts of the log cause here: a delivery to every webhook that asked for them."""
 
-from collections.abc import Callable
+from collections.abc import Iterator, Sequence
 
 import sqlalchemy as sa
 from sqlmodel import Session
@@ -10,6 +10,7 @@ from app.articles.rendering import find_cached, render_articles, retry_on_change
 from app.articles.site import Site
 from app.comments import reading as comments
 from app.comments.schemas import SingleCommentOut
+from app.comments.visibility import Visibility, read_event_visibility
 from app.core.problems import NotFound
 from app.deliveries.outbox import enqueue_deliveries
 from app.deliveries.schemas import NewDelivery
@@ -18,7 +19,6 @@ from app.events.catalog import (
     ArticleRetracted,
     ArticleUnpublished,
     CommentRemoved,
-    Event,
     LoggedEvent,
     ModerationEvent,
     NoticeEvent,
@@ -32,9 +32,9 @@ from app.webhooks.webhooks import CHANNEL, MessageContent, build_message, create
 _Withdrawal = ArticleUnpublished | ArticleRetracted | ArticlePurged | CommentRemoved
 
 
-def _ordering_article(event: Event) -> str | None:
+def _ordering_article(entry: LoggedEvent) -> str | None:
     """Return the article whose messages this one keeps its order with; notices have an order of their own."""
-    return None if isinstance(event, NoticeEvent) else event.about_article
+    return None if isinstance(entry.event, NoticeEvent) else entry.article_id
 
 
 def _article_tag(connection: sa.Connection, article_id: str, site: Site) -> str | None:
@@ -59,52 +59,66 @@ def _comment_tag(connection: sa.Connection, comment_id: str) -> str | None:
     return etag.make_etag(dump_json(SingleCommentOut, comment))
 
 
-def build_content(session: Session, entry: LoggedEvent, site: Site) -> MessageContent | None:
-    """What is sent of a fact; None for one that is not told: its article is not public now, or it is of another kind.
+def _build_content(
+    connection: sa.Connection, entry: LoggedEvent, visibility: Visibility, site: Site
+) -> MessageContent | None:
+    """Return the content of an event's messages; None for one that is not sent: readers do not see its article now.
 
-    Nothing but ids, the members that `TOLD` names, and what tells a reader of the API what to fetch and to forget.
+    Nothing but ids, the members that `PAYLOAD_MEMBERS` names, and what tells a reader of the API what to fetch and to
+    forget.
     """
     event = entry.event
     if entry.type not in EVENT_TYPES or event is None:
         return None
-    connection, kind, payload = session.connection(), entry.type.partition(".")[0], event.payload()
-    article_id, tag = _ordering_article(event), None
-    if article_id is not None:
-        tag = _article_tag(connection, article_id, site)
-        if tag is None and not isinstance(event, _Withdrawal | ModerationEvent):
-            return None
+    kind, payload = entry.type.partition(".")[0], event.payload()
+    article_id, tag = _ordering_article(entry), None
+    is_always_sent = article_id is None or isinstance(event, _Withdrawal | ModerationEvent)
+    if not is_always_sent and not visibility.has_article(str(article_id)):
+        return None
     if kind == "comment":
         tag = _comment_tag(connection, event.subject_id)
+    elif article_id is not None and visibility.has_article(article_id):
+        tag = _article_tag(connection, article_id, site)
     names = PAYLOAD_MEMBERS.get(entry.type, PAYLOAD_MEMBERS[kind])
     data = {"id": entry.subject_id, **{name: payload[name] for name in names if name in payload}}
     state = {"etag": tag and f'"{tag}"', "position": str(entry.position), "cache_groups": entry.groups}
     return build_message(entry.type, entry.at, data | state)
 
 
-def prepare_delivery(session: Session, entry: LoggedEvent, site: Site) -> Callable[[str], NewDelivery] | None:
-    """What makes the delivery of a fact to a webhook; None for a fact that is not told."""
-    content = build_content(session, entry, site)
-    if content is None:
-        return None
-    event = create_message_id(entry.position, entry.at, entry.type, entry.subject_id)
-    topic = (entry.event and _ordering_article(entry.event)) or entry.subject_id
-    return lambda webhook_id: NewDelivery(
-        channel=CHANNEL,
-        endpoint=webhook_id,
-        event=event,
-        what=entry.type,
-        content=content,
-        topic=topic,
-        position=entry.position,
-    )
+def build_deliveries(
+    session: Session, entries: Sequence[tuple[LoggedEvent, Sequence[str]]], site: Site
+) -> Iterator[NewDelivery]:
+    """Yield the deliveries of events to the webhooks with these ids, without those that readers do not see now."""
+    connection = session.connection()
+    visibility = read_event_visibility(connection, (entry for entry, _ in entries))
+    for entry, webhook_ids in entries:
+        content = _build_content(connection, entry, visibility, site)
+        if content is None:
+            continue
+        event = create_message_id(entry.position, entry.at, entry.type, entry.subject_id)
+        for webhook_id in webhook_ids:
+            yield NewDelivery(
+                channel=CHANNEL,
+                endpoint=webhook_id,
+                event=event,
+                what=entry.type,
+                content=content,
+                topic=_ordering_article(entry) or entry.subject_id,
+                position=entry.position,
+            )
 
 
-def enqueue_event(session: Session, entry: LoggedEvent, *, site: Site) -> None:
-    """Have every enabled webhook told that wants this type and was there when it happened."""
-    webhook_ids = [
-        row["id"]
-        for row in list_enabled(session)
-        if is_wanted(row["events"], entry.type, moderation=row["moderation"]) and row["created_at"] <= entry.at
-    ]
-    if webhook_ids and (prepare := prepare_delivery(session, entry, site)):
-        enqueue_deliveries(session, [prepare(webhook_id) for webhook_id in webhook_ids])
+def enqueue_events(session: Session, entries: Sequence[LoggedEvent], *, site: Site) -> None:
+    """Enqueue a message to every enabled webhook that wants an event's type and was there when it happened."""
+    webhooks = list_enabled(session)
+    wanted = []
+    for entry in entries:
+        webhook_ids = [
+            row["id"]
+            for row in webhooks
+            if is_wanted(row["events"], entry.type, moderation=row["moderation"]) and row["created_at"] <= entry.at
+        ]
+        if webhook_ids:
+            wanted.append((entry, webhook_ids))
+    if wanted:
+        enqueue_deliveries(session, build_deliveries(session, wanted, site))

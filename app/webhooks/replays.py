@@ -12,12 +12,13 @@ from app.core.ids import new_id
 from app.core.problems import Invalid
 from app.db.columns import table_of
 from app.deliveries.outbox import enqueue_deliveries, resend_deliveries
+from app.deliveries.schemas import NewDelivery
 from app.events.catalog import LoggedEvent
-from app.events.log import position_before, read_after
+from app.events.log import find_position_before, read_after
 from app.events.schemas import Position
 from app.identity.audit import record_action as audit
 from app.identity.schemas import Actor
-from app.webhooks.messages import prepare_delivery
+from app.webhooks.messages import build_deliveries
 from app.webhooks.schemas import ReplayIn, is_wanted
 from app.webhooks.tables import WebhookReplay
 from app.webhooks.webhooks import CHANNEL, DELIVERY, list_enabled, lock_enabled_webhook
@@ -33,7 +34,7 @@ def start_replay(session: Session, actor: Actor, webhook_id: str, data: ReplayIn
     since, until = start_of(data.since, zone), start_of(data.until, zone)
     if since >= until:
         raise Invalid("`until` must be later than `since`.", pointer="/until")
-    start = position_before(session.connection(), max(since, EARLIEST_TIME) - MAX_SKEW)
+    start = find_position_before(session.connection(), max(since, EARLIEST_TIME) - MAX_SKEW)
     replay = WebhookReplay(
         id=new_id(),
         webhook_id=row.id,
@@ -63,13 +64,15 @@ def continue_replay(session: Session, site: Site) -> int:
         return 0
     webhook = next(iter(list_enabled(session, replay.webhook_id)), None)
     entries = read_after(session.connection(), Position(replay.xid, replay.seq), BATCH_SIZE) if webhook else []
-    for entry in entries:
-        if (
-            webhook
-            and replay.since <= entry.at < replay.until
+    if webhook:
+        wanted = [
+            entry
+            for entry in entries
+            if replay.since <= entry.at < replay.until
             and is_wanted(webhook["events"], entry.type, moderation=webhook["moderation"])
-        ):
-            _send_again(session, webhook["id"], entry, site)
+        ]
+        for delivery in build_deliveries(session, [(entry, [webhook["id"]]) for entry in wanted], site):
+            _send_again(session, delivery)
     if len(entries) < BATCH_SIZE or _is_past(entries[-1], replay.until):
         session.delete(replay)
     else:
@@ -81,13 +84,13 @@ def _is_past(entry: LoggedEvent, until: datetime) -> bool:
     return entry.at - MAX_SKEW > until
 
 
-def _send_again(session: Session, webhook_id: str, entry: LoggedEvent, site: Site) -> None:
-    prepare = prepare_delivery(session, entry, site)
-    if prepare is None or enqueue_deliveries(session, [delivery := prepare(webhook_id)]):
+def _send_again(session: Session, delivery: NewDelivery) -> None:
+    if enqueue_deliveries(session, [delivery]):
         return
-    is_delivery = (DELIVERY.c.channel == CHANNEL, DELIVERY.c.endpoint == webhook_id, DELIVERY.c.event == delivery.event)
+    endpoint = delivery.endpoint
+    is_delivery = (DELIVERY.c.channel == CHANNEL, DELIVERY.c.endpoint == endpoint, DELIVERY.c.event == delivery.event)
     ids = session.execute(sa.select(DELIVERY.c.id).where(*is_delivery)).scalars().all()
-    resend_deliveries(session, channel=CHANNEL, endpoint=webhook_id, ids=ids)
+    resend_deliveries(session, channel=CHANNEL, endpoint=endpoint, ids=ids)
 
 
 _REPLAY = table_of(WebhookReplay)

@@ -18,7 +18,7 @@ from app.core.problems import Invalid, NotFound, TooManyRequests, Unavailable
 from app.db.columns import Row, count_affected, table_of
 from app.deliveries.outbox import cancel_deliveries, enqueue, enqueue_deliveries, list_waiting
 from app.deliveries.schemas import NewDelivery
-from app.events.log import is_visible, settled_position
+from app.events.log import find_settled_position, has_reached
 from app.events.schemas import Position
 from app.feeds.entries import FORMATS, render_feed
 from app.feeds.feeds import BuiltFeed, build_comments_feed, build_newest_feed
@@ -50,13 +50,13 @@ def subscription(connection: sa.Connection, subscription_id: str) -> tuple[Row |
     """A subscription whose lease has not ended, or None; and how far the log has come, which a replica may not have."""
     here = (SUBSCRIPTION.c.id == subscription_id) & _ALIVE
     row = connection.execute(sa.select(SUBSCRIPTION).where(here), {"moment": now()}).mappings().first()
-    return row, settled_position(connection)
+    return row, find_settled_position(connection)
 
 
 def request(connection: sa.Connection, request_id: str) -> tuple[Row | None, Position]:
     """A request that waits for its callback, or None; and how far the log has come."""
     row = connection.execute(sa.select(REQUEST).where(REQUEST.c.id == request_id)).mappings().first()
-    return row, settled_position(connection)
+    return row, find_settled_position(connection)
 
 
 def _of(feeds: Feeds) -> sa.ColumnElement[bool]:
@@ -86,7 +86,7 @@ def told(connection: sa.Connection, feeds: Feeds, after: str | None, most: int) 
 
 def render(connection: sa.Connection, row: Row, here: Publication, position: Position) -> tuple[bytes, str]:
     """A feed as it is now, and its media type; 404 where readers no longer see it, 503 before a place of the log."""
-    if not is_visible(connection, position):
+    if not has_reached(connection, position):
         raise Unavailable
 
     def find(connection: sa.Connection) -> BuiltFeed:

@@ -13,7 +13,8 @@ import structlog
 from sqlmodel import Session
 
 from app.articles.projection import list_linked_ids
-from app.articles.tables import Article, ArticleAuthor, ArticleTag
+from app.articles.tables import ArticleAuthor, ArticleTag
+from app.comments.visibility import SubjectRow, Visibility, read_event_visibility
 from app.core.clock import now
 from app.core.ids import is_id
 from app.core.network_addresses import Guard
@@ -260,25 +261,26 @@ _LINKS: Final[dict[str, Kind]] = {
 }  # fields of an article, and kinds of feeds
 
 
-def _of_article(session: Session, article_id: str) -> Iterator[Feeds]:
-    article = session.get(Article, article_id)
+def _of_article(session: Session, article: SubjectRow | None) -> Iterator[Feeds]:
     if article is None:
         return
     yield _SITE
-    yield Feeds("comments", article.id)
-    if article.section_id:
-        yield from (Feeds("section", section_id) for section_id in find_ancestors(session, article.section_id))
-    yield from (Feeds("tag", tag) for tag in list_linked_ids(session, ArticleTag, article.id))
-    yield from (Feeds("author", author) for author in list_linked_ids(session, ArticleAuthor, article.id))
+    yield Feeds("comments", article["id"])
+    if article["section_id"]:
+        yield from (Feeds("section", section_id) for section_id in find_ancestors(session, article["section_id"]))
+    yield from (Feeds("tag", tag) for tag in list_linked_ids(session, ArticleTag, article["id"]))
+    yield from (Feeds("author", author) for author in list_linked_ids(session, ArticleAuthor, article["id"]))
 
 
-def _changed(session: Session, entry: LoggedEvent) -> Iterator[Feeds]:
+def _changed(session: Session, entry: LoggedEvent, visibility: Visibility) -> Iterator[Feeds]:
     """Yield the feeds that an event may change; a subscriber who has the feed as it is now is not sent it again."""
+    article = visibility.articles.get(entry.article_id) if entry.article_id else None
     match entry.event:
         case CommentPublished() | CommentEdited() | CommentRemoved() as event:
-            yield Feeds("comments", event.article_id)
-        case ArticleUpdated(subject_id=article_id, fields=fields):
-            yield from _of_article(session, article_id)
+            if visibility.shows(entry):
+                yield Feeds("comments", event.article_id)
+        case ArticleUpdated(fields=fields):
+            yield from _of_article(session, article)
             # Where an article was before is not remembered: any feed of that kind may have lost it.
             yield from (Feeds(kind) for field, kind in _LINKS.items() if field in fields)
         case (
@@ -287,11 +289,11 @@ def _changed(session: Session, entry: LoggedEvent) -> Iterator[Feeds]:
             | ArticleCorrectionChanged()
             | ArticleCorrectionWithdrawn()
             | ArticleUnpublished()
-            | ArticleRetracted() as event
+            | ArticleRetracted()
         ):
-            yield from _of_article(session, event.subject_id)
-        case DiscussionChanged(subject_id=article_id, scope="article"):
-            yield from _of_article(session, article_id)
+            yield from _of_article(session, article)
+        case DiscussionChanged(scope="article"):
+            yield from _of_article(session, article)
         case DiscussionChanged():
             yield Feeds("comments")
             yield from _ALL_FEEDS
@@ -306,12 +308,15 @@ def _changed(session: Session, entry: LoggedEvent) -> Iterator[Feeds]:
             yield from _ALL_FEEDS
 
 
-def tell(session: Session, entry: LoggedEvent, hubs: Sequence[str]) -> None:
+def tell(session: Session, entries: Sequence[LoggedEvent], hubs: Sequence[str]) -> None:
     """Have subscribers of the feeds that may have changed, and other hubs, told of it at the end of this span."""
     connection = session.connection()
     if not hubs and not has_subscribers(connection):
         return
-    feeds = list(_changed(session, entry))
+    visibility = read_event_visibility(connection, entries)
+    feeds = list(dict.fromkeys(one for entry in entries for one in _changed(session, entry, visibility)))
+    if not feeds:
+        return
     span = int(now().timestamp()) // SPAN + 1
     due_at = datetime.fromtimestamp(span * SPAN, UTC) + timedelta(seconds=GRACE)
     own = [(one.name, "spread") for one in subscribed(connection, feeds)]

@@ -9,8 +9,8 @@ from starlette.testclient import TestClient
 from app.anchors.anchors import adjust_count, create_anchor
 from app.anchors.schemas import AnchorIn
 from app.db import Database
-from app.events.log import advance_reader
-from app.wiring import READERS
+from app.events.log import advance_consumer
+from app.wiring import CONSUMERS
 from tests import make
 
 Headers = dict[str, str]
@@ -46,7 +46,7 @@ def work(db: Database) -> Callable[[], None]:
 
     def work() -> None:
         with db.transaction() as session:
-            while advance_reader(session, "handlers", READERS["handlers"]):
+            while advance_consumer(session, "handlers", CONSUMERS["handlers"]):
                 pass
 
     return work

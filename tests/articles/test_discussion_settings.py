@@ -16,9 +16,9 @@ from app.articles.tables import SITE_ID, Discussion
 from app.core.ids import new_id
 from app.db import Database
 from app.db.columns import table_of
-from app.events.log import advance_reader
+from app.events.log import advance_consumer
 from app.events.tables import Event
-from app.wiring import READERS
+from app.wiring import CONSUMERS
 from tests import make
 
 Headers = dict[str, str]
@@ -310,8 +310,8 @@ def test_settings_go_with_what_they_are_for(
     for url in ("/v1/sections/sport", "/v1/articles/draft"):
         assert client.delete(url, headers={**admin, **ANY}).status_code == 204
     with db.transaction() as session:
-        for reader, handle in READERS.items():
-            while advance_reader(session, reader, handle):
+        for reader, handle in CONSUMERS.items():
+            while advance_consumer(session, reader, handle):
                 pass
     with db.connect() as connection:
         assert list(connection.execute(sa.select(D.c.target_id)).scalars()) == [SITE_ID]

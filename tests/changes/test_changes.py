@@ -12,7 +12,7 @@ from app.changes import changes
 from app.db import Database
 from app.db.columns import table_of
 from app.events.catalog import TagChanged
-from app.events.log import emit, prune_events, settled_position
+from app.events.log import emit, find_settled_position, prune_events
 from app.events.tables import Event
 from app.identity.schemas import SYSTEM
 from app.publication.media_library import create_reference
@@ -207,7 +207,7 @@ def test_a_cursor_of_another_log(client: TestClient, db: Database) -> None:
     name = client.app.state.services.vault.log_name()  # type: ignore[attr-defined]
     state_facts(db, 1)
     with db.connect() as connection:
-        here = settled_position(connection)
+        here = find_settled_position(connection)
     assert make.ok(client.get(f"/v1/changes?cursor={name}.{here}"))["data"] == []
     for cursor in (f"00000000.{here}", f"{name}.{here.xid}.{here.seq + 1}", f"{name}.{here.xid}.{2**63}"):
         assert make.ok(client.get(f"/v1/changes?cursor={cursor}"), 400)["code"] == "invalid_parameter"

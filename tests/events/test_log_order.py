@@ -19,7 +19,7 @@ from sqlmodel import Session
 from app.core.clock import now
 from app.db import Database, open_database
 from app.events.catalog import EventBase
-from app.events.log import adopt_foreign_log, emit, is_foreign, prune_events, read_after, settled_position
+from app.events.log import adopt_foreign_log, emit, find_settled_position, is_foreign_log, prune_events, read_after
 from app.events.schemas import START, Position
 
 
@@ -201,7 +201,7 @@ def test_a_log_goes_on_where_transactions_are_counted_anew(log_store: Database) 
     reader.place = Position(reader.place.xid + 1_000_000, reader.place.seq)
     between = note(log_store, "between")
     with log_store.connect() as connection:
-        assert is_foreign(connection)
+        assert is_foreign_log(connection)
         assert not reader.read(), "nobody knows yet what can still come before it"
     with log_store.transaction() as session:
         assert adopt_foreign_log(session)
@@ -211,8 +211,8 @@ def test_a_log_goes_on_where_transactions_are_counted_anew(log_store: Database) 
     reader.read_all(4)
     assert [by for _, by in reader.seen] == ["before", "between", "after", "later"]
     with log_store.connect() as connection:
-        assert not is_foreign(connection)
-        assert settled_position(connection) == after[1]
+        assert not is_foreign_log(connection)
+        assert find_settled_position(connection) == after[1]
     with log_store.transaction() as session:
         assert prune_events(session, now() + timedelta(days=1)) == 3, "it is no reader that has fallen behind"
 

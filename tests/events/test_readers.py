@@ -14,8 +14,18 @@ from sqlmodel import Session
 
 from app.db import Database
 from app.db.columns import table_of
-from app.events.catalog import LoggedEvent
-from app.events.log import advance_reader, has_news, is_visible, last_position, prune_events, read_after
+from app.events.catalog import AnchorChanged, ArticleReacted, DiscussionChanged, LoggedEvent, NoticeChanged
+from app.events.log import (
+    advance_consumer,
+    emit,
+    find_last_position,
+    has_reached,
+    has_unread,
+    one_by_one,
+    prune_events,
+    read_after,
+    read_between,
+)
 from app.events.schemas import START, Position
 from app.events.tables import Event, LogCursor
 
@@ -40,7 +50,7 @@ def stored(db: Database) -> list[int]:
 def step(db: Database, reader: str, limit: int = 100) -> list[int]:
     seen: list[int] = []
     with db.transaction() as session:
-        advance_reader(session, reader, lambda _, entry: seen.append(entry.position.seq), limit)
+        advance_consumer(session, reader, lambda _, entries: seen.extend(e.position.seq for e in entries), limit)
     return seen
 
 
@@ -58,7 +68,7 @@ def test_a_handler_that_raises_leaves_the_reader_where_it_was(db: Database) -> N
             raise LookupError
 
     with pytest.raises(LookupError), db.transaction() as session:
-        advance_reader(session, "a", handle)
+        advance_consumer(session, "a", one_by_one(handle))
     assert step(db, "a") == [1, 2]
 
 
@@ -81,7 +91,7 @@ def test_workers_in_parallel_see_each_fact_once(db: Database) -> None:
             own: list[int] = []
             try:
                 with db.transaction() as session:
-                    advance_reader(session, "shared", partial(handle, own), 4)
+                    advance_consumer(session, "shared", one_by_one(partial(handle, own)), 4)
             except LookupError:
                 continue
             seen.update(own)
@@ -98,7 +108,7 @@ def test_workers_in_parallel_see_each_fact_once(db: Database) -> None:
 def test_news_are_what_a_reader_has_not_seen(db: Database) -> None:
     def news(reader: str) -> bool:
         with db.connect() as connection:
-            return has_news(connection, reader)
+            return has_unread(connection, reader)
 
     assert not news("a")
     write(db, (0, 1))
@@ -145,23 +155,23 @@ def forget(db: Database) -> int:
 
 def test_a_position_is_visible_once_committed_and_when_forgotten(db: Database) -> None:
     with db.connect() as connection:
-        assert last_position(connection) == START
-        assert is_visible(connection, START)
-        assert not is_visible(connection, Position(0, 1))
+        assert find_last_position(connection) == START
+        assert has_reached(connection, START)
+        assert not has_reached(connection, Position(0, 1))
     with db.transaction() as session:
         row = {"type": "test.old", "at": LONG_AGO, "groups": [], "payload": {}, "xid": 0}
         session.execute(sa.insert(EVENT).values(seq=1, **row))
         with db.connect() as connection:
-            assert not is_visible(connection, Position(0, 1))
-        assert is_visible(session.connection(), Position(0, 1))
+            assert not has_reached(connection, Position(0, 1))
+        assert has_reached(session.connection(), Position(0, 1))
     write(db, (0, 2))
     step(db, "a")
     forget(db)
     with db.connect() as connection:
-        assert last_position(connection) == Position(0, 2)
-        assert is_visible(connection, Position(0, 1))
-        assert is_visible(connection, Position(0, 2))
-        assert not is_visible(connection, Position(0, 3))
+        assert find_last_position(connection) == Position(0, 2)
+        assert has_reached(connection, Position(0, 1))
+        assert has_reached(connection, Position(0, 2))
+        assert not has_reached(connection, Position(0, 3))
         assert [entry.position.seq for entry in read_after(connection, START)] == [2]
 
 
@@ -182,3 +192,45 @@ def test_any_other_text_is_no_position(text: str) -> None:
     assert text.isascii()
     assert [int(part) for part in text.split(".")] == list(found)
     assert max(found) < 2**63
+
+
+ARTICLE_ID, OTHER_ID = "0199aaaa-0000-7000-8000-000000000001", "0199aaaa-0000-7000-8000-000000000002"
+
+
+def test_the_log_names_the_article_of_each_event(db: Database) -> None:
+    with db.transaction() as session:
+        emit(session, ArticleReacted(subject_id=ARTICLE_ID))
+        emit(session, AnchorChanged(subject_id=OTHER_ID, article_id=ARTICLE_ID))
+        emit(session, NoticeChanged(subject_id=OTHER_ID, scope="section", target_id=ARTICLE_ID))
+        columns = sa.select(EVENT.c.article_id).order_by(EVENT.c.seq)
+        assert session.execute(columns).scalars().all() == [ARTICLE_ID, ARTICLE_ID, None]
+    with db.connect() as connection:
+        assert [entry.article_id for entry in read_after(connection, START)] == [ARTICLE_ID, ARTICLE_ID, None]
+
+
+def test_an_event_that_a_former_release_wrote_has_its_article(db: Database) -> None:
+    with db.transaction() as session:
+        emit(session, DiscussionChanged(subject_id=ARTICLE_ID, scope="article"))
+        emit(session, DiscussionChanged(subject_id=ARTICLE_ID, scope="section"))
+        session.execute(sa.update(EVENT).values(article_id=None))
+    with db.connect() as connection:
+        assert [entry.article_id for entry in read_after(connection, START)] == [ARTICLE_ID, None]
+
+
+def test_what_is_read_of_an_article_is_what_is_about_it(db: Database) -> None:
+    with db.transaction() as session:
+        for article_id in (ARTICLE_ID, OTHER_ID):
+            emit(session, ArticleReacted(subject_id=article_id))
+            emit(session, AnchorChanged(subject_id=OTHER_ID, article_id=article_id))
+    with db.connect() as connection:
+        entries = read_between(connection, START, find_last_position(connection), 100, [ARTICLE_ID])
+    assert [(entry.type, entry.article_id) for entry in entries] == [
+        ("article.reacted", ARTICLE_ID),
+        ("anchor.changed", ARTICLE_ID),
+    ]
+
+
+def test_an_event_costs_no_index_more_than_queries_use(db: Database) -> None:
+    with db.connect() as connection:
+        indexes = {tuple(index["column_names"]) for index in sa.inspect(connection).get_indexes("event")}
+    assert indexes == {("xid", "seq"), ("subject_id",), ("at",)}

@@ -10,7 +10,7 @@ from starlette.testclient import TestClient
 from app.articles.site import Site
 from app.core.settings import Settings
 from app.db import Database
-from app.events.log import settled_position
+from app.events.log import find_settled_position
 from app.export import public, routes
 from app.identity.schemas import SYSTEM
 from app.publication.media_library import create_reference
@@ -49,7 +49,7 @@ def test_everything_public_in_the_shapes_of_the_api(client: TestClient, editor: 
     (manifest,) = found["manifest"]
     assert (manifest["format"], manifest["version"], manifest["site_name"]) == ("broadsheet-export", 1, "The Example")
     with db.connect() as connection:
-        assert manifest["cursor"].endswith(str(settled_position(connection)))
+        assert manifest["cursor"].endswith(str(find_settled_position(connection)))
     body = export(client, "?formats=markdown,text")["article"][0]["body"]
     assert body == {"text": "Once upon a time.", "markdown": "Once upon a time.\n"} | {"markdown": body["markdown"]}
     assert make.ok(client.get("/v1/export.ndjson?formats=pdf"), 400)["code"] == "invalid_parameter"

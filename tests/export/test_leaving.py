@@ -20,7 +20,7 @@ from app.cli import app as cli
 from app.comments.reading import C
 from app.core.settings import Settings
 from app.db import Database, open_database
-from app.events.log import last_position, settled_position
+from app.events.log import find_last_position, find_settled_position
 from app.export import everything
 from app.export.wordpress_ids import ID_KEY
 from app.export.wxr import order_by_parent
@@ -317,7 +317,7 @@ def test_an_export_is_of_one_moment_and_holds_up_nobody(client: TestClient, edit
         assert everything.count_content(connection) == before == (1, 0)
         with db.connect() as other:
             assert everything.count_content(other) == (2, 1)
-            assert settled_position(other) == last_position(other)  # readers of the log go on meanwhile
+            assert find_settled_position(other) == find_last_position(other)  # readers of the log go on meanwhile
     with db.connect() as connection:
         assert everything.count_content(connection) == (2, 1)
 

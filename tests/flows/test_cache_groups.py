@@ -8,7 +8,7 @@ import pytest
 from starlette.testclient import TestClient
 
 from app.db import Database
-from app.events.log import last_position, read_between
+from app.events.log import find_last_position, read_between
 from app.events.schemas import Position
 from tests.effort import effort
 from tests.make import act, author, comment, draft, ok, published, section, series
@@ -149,7 +149,7 @@ def test_whatever_changes_an_answer_names_one_of_its_groups(
     before = _answers(client)
     for _ in range(16):
         with db.connect() as connection:
-            start = last_position(connection)
+            start = find_last_position(connection)
         name = world.happen()
         after = _answers(client)
         with db.connect() as connection:
@@ -171,7 +171,7 @@ def test_a_comment_spares_lists_that_do_not_show_its_article(client: TestClient,
     pins = {"ids": [one["id"]]}
     ok(client.put(f"/v1/articles/{other['id']}/related", json=pins, headers={**editor, "If-Match": "*"}))
     with db.connect() as connection:
-        start = last_position(connection)
+        start = find_last_position(connection)
     comment(client, one)
     with db.connect() as connection:
         (entry,) = read_between(connection, start, Position(2**62, 2**62), 10)

@@ -7,9 +7,9 @@ import pytest
 from starlette.testclient import TestClient
 
 from app.db import Database
-from app.events.log import advance_reader
+from app.events.log import advance_consumer
 from app.related.linking import rebuild_stale_lists
-from app.wiring import READERS
+from app.wiring import CONSUMERS
 from tests import make
 
 Headers = dict[str, str]
@@ -25,7 +25,7 @@ def work(db: Database) -> Callable[[], None]:
 
     def work() -> None:
         with db.transaction() as session:
-            while advance_reader(session, "related", READERS["related"]):
+            while advance_consumer(session, "related", CONSUMERS["related"]):
                 pass
             while rebuild_stale_lists(session):
                 pass

@@ -17,7 +17,7 @@ from app.related.analysis import analyze_text, estimate_similarity
 from app.related.linking import LINK, has_stale
 from app.related.similarity import COPY_SIMILARITY
 from app.services import build_worker
-from app.wiring import READERS
+from app.wiring import CONSUMERS
 from tests import make
 from tests.make import Headers
 from tests.related.conftest import COURT, FERRY, LAWS, PORT, related, titles
@@ -155,7 +155,7 @@ async def test_the_worker_does_it_by_itself(client: TestClient, publish: Publish
     worker = build_worker(db, settings)
     while await worker.run_once():
         pass
-    assert "related" in READERS
+    assert "related" in CONSUMERS
     assert titles(client, ferry) == ["Port"]
     assert titles(client, port) == ["Ferry"]
     with db.connect() as connection:

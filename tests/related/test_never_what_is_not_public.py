@@ -20,7 +20,7 @@ from app.articles.rendering import RenderedArticle
 from app.articles.site import Site
 from app.core.problems import Conflict
 from app.db import Database
-from app.events.log import advance_reader
+from app.events.log import advance_consumer
 from app.identity.schemas import ANONYMOUS, SYSTEM
 from app.publication.schemas import AuthorIn, SeriesIn
 from app.publication.taxonomies import AUTHORS, SERIES
@@ -32,7 +32,7 @@ from app.related.rebuilding import advance_rebuild as rebuild
 from app.related.rebuilding import begin_rebuild
 from app.related.schemas import PinsIn
 from app.search.indexing import index_article
-from app.wiring import READERS
+from app.wiring import CONSUMERS
 from tests.effort import effort
 
 STEPS = effort("STEPS", 45, long=400)
@@ -140,7 +140,7 @@ class Walk:
 
     def work(self) -> None:
         with self.db.transaction() as session:
-            advance_reader(session, "related", READERS["related"], self.rng.randint(1, 8))
+            advance_consumer(session, "related", CONSUMERS["related"], self.rng.randint(1, 8))
             rebuild_stale_lists(session, self.rng.randint(1, 3))
 
     def check(self) -> None:
@@ -157,7 +157,7 @@ class Walk:
     def drain(self) -> None:
         """The worker comes round until there is nothing to do."""
         with self.db.transaction() as session:
-            while advance_reader(session, "related", READERS["related"]) or rebuild_stale_lists(session):
+            while advance_consumer(session, "related", CONSUMERS["related"]) or rebuild_stale_lists(session):
                 pass
 
     def links(self) -> set[tuple[Any, ...]]:
