@@ -1,10 +1,10 @@
-"""Folders for what only the server's own user may read."""
+"""Folders that only the user of the server may read."""
 
 from pathlib import Path
 
 
 def make_folder(path: Path) -> None:
-    """Make a folder and those above it that are missing, all of them for their owner alone, whatever the umask."""
+    """Create a folder and its missing parents, readable by their owner alone whatever the umask."""
     try:
         path.mkdir(mode=0o700, exist_ok=True)
     except FileNotFoundError:

@@ -1,4 +1,4 @@
-"""Identifiers: UUIDv7 (RFC 9562 §5.7), so that new rows stand at the end of every index."""
+"""Identifiers: UUIDv7 (RFC 9562 §5.7), which sort by time, so that new rows come last in every index."""
 
 import re
 from typing import Annotated
@@ -12,28 +12,28 @@ _UUID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12
 
 
 def new_id() -> str:
-    """A new UUIDv7 in lower-case text form."""
+    """Return a new UUIDv7 in lower-case text form."""
     return str(uuid_utils.uuid7())
 
 
 def is_id(text: str) -> bool:
-    """Whether the text has the canonical form of a UUID; anything else in a path is a slug."""
+    """Whether a text has the canonical form of a UUID; any other reference in a path is a slug."""
     return _UUID.fullmatch(text) is not None
 
 
 def id_from_hex(digits: str) -> str:
-    """The id with these 32 hexadecimal digits."""
+    """Return the id with these 32 hexadecimal digits."""
     return "-".join((digits[:8], digits[8:12], digits[12:16], digits[16:20], digits[20:32]))
 
 
 def _require_id(text: str) -> str:
     if not is_id(text):
-        raise NotFound  # what has not the form of an id cannot be the id of anything
+        raise NotFound  # the same answer as for an unknown id
     return text
 
 
 IdPath = Annotated[str, AfterValidator(_require_id)]
-"""An id in a path; anything of another form is a 404 like every other id that is not there."""
+"""An id in a path; 404 for any other text, as for an unknown id."""
 
 
 def _require_reference(text: str) -> str:
@@ -43,7 +43,7 @@ def _require_reference(text: str) -> str:
 
 
 RefPath = Annotated[str, AfterValidator(_require_reference)]
-"""An id or a slug in a path; what can be neither is a 404 like every other that is not there."""
+"""An id or a slug in a path; 404 for a text that can be neither, as for an unknown one."""
 
 
 def _require_token(text: str) -> str:
@@ -53,7 +53,7 @@ def _require_token(text: str) -> str:
 
 
 TokenPath = Annotated[str, AfterValidator(_require_token)]
-"""A token in a path; what can be none is a 404 like one that is unknown."""
+"""A token in a path; 404 for a text that cannot be one, as for an unknown token."""
 
 
 def _lower(value: object) -> object:
@@ -87,4 +87,4 @@ NewId = Annotated[
     AfterValidator(_is_uuid7),
     Field(json_schema_extra={"pattern": f"^{_HEX}{{8}}-{_HEX}{{4}}-7{_HEX}{{3}}-[89ABab]{_HEX}{{3}}-{_HEX}{{12}}$"}),
 ]
-"""The id of something new, made by the client: a UUIDv7, so that it stands at the end of every index."""
+"""The id that a client chooses for a new resource: a UUIDv7, so that it comes last in every index."""

@@ -1,10 +1,10 @@
-"""Structured logs: one event a line, never an e-mail address, a token or an IP address."""
+"""Structured logs: one event per line, without e-mail addresses, tokens and IP addresses."""
 
 import logging
 import re
 import sys
 import traceback
-from typing import Any, TextIO
+from typing import TextIO
 
 import pydantic_core
 import structlog
@@ -23,12 +23,12 @@ _describe = ExceptionDictTransformer(show_locals=False)  # local variables hold 
 
 
 def redact(text: str) -> str:
-    """The text without e-mail addresses, tokens and network addresses."""
+    """Replace e-mail addresses, tokens and network addresses in a text by `(hidden)`."""
     return _PRIVATE.sub("(hidden)", text)
 
 
-def _format_as_data(exc_info: ExcInfo) -> list[dict[str, Any]]:
-    """A traceback for machines. Messages of exceptions may quote what was sent, so they are looked through."""
+def _format_as_data(exc_info: ExcInfo) -> list[dict[str, object]]:
+    """Return a traceback as data. Messages of exceptions may quote input, so they are redacted."""
     stacks = _describe(exc_info)
     for stack in stacks:
         stack["exc_value"] = redact(stack["exc_value"])
@@ -36,12 +36,12 @@ def _format_as_data(exc_info: ExcInfo) -> list[dict[str, Any]]:
 
 
 def _format_as_text(out: TextIO, exc_info: ExcInfo) -> None:
-    """A traceback for people."""
+    """Write a traceback for people."""
     out.write("\n" + redact("".join(traceback.format_exception(*exc_info))))
 
 
 def _format_as_json(event: object, **_: object) -> str:
-    """A log line; several times faster than the standard library on the one line that every request costs."""
+    """Return a log line as JSON, several times faster than the standard library: every request writes one."""
     return pydantic_core.to_json(event, fallback=str, inf_nan_mode="constants").decode()
 
 

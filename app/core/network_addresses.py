@@ -1,4 +1,4 @@
-"""Which network addresses a server may be sent to by somebody outside: those of the public internet, and no others."""
+"""Network addresses that outgoing requests may be sent to: public ones, and those that the operator allows."""
 
 from collections.abc import Iterable
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
@@ -7,7 +7,7 @@ from typing import Final
 Address = IPv4Address | IPv6Address
 Network = IPv4Network | IPv6Network
 
-# `is_global` alone lets pass what another address is wrapped in, and some that are special all the same.
+# `is_global` alone admits addresses that contain a private one, and some special networks.
 _DENIED_4: Final = [
     IPv4Network(text)
     for text in (
@@ -49,14 +49,14 @@ _ISATAP: Final = (0x00005EFE, 0x02005EFE)
 
 
 def unwrap_address(address: Address) -> Address:
-    """The IPv4 address that is really meant, where an IPv6 one only carries it: mapped, or behind NAT64."""
+    """Return the IPv4 address that an IPv6 address stands for (mapped or NAT64), and any other unchanged."""
     if isinstance(address, IPv6Address) and (address in _MAPPED or address in _NAT64):
         return IPv4Address(int(address) & 0xFFFFFFFF)
     return address
 
 
 def is_public(address: Address) -> bool:
-    """Whether an address belongs to a machine on the public internet, whatever it is wrapped in."""
+    """Whether an address, or the IPv4 address inside it, belongs to the public internet."""
     address = unwrap_address(address)
     if isinstance(address, IPv4Address):
         return address.is_global and not any(address in network for network in _DENIED_4)
@@ -67,13 +67,13 @@ def is_public(address: Address) -> bool:
 
 
 class Guard:
-    """Lets public addresses pass, and those of networks that the operator has named."""
+    """Admits public addresses and those of networks that the operator has named."""
 
     def __init__(self, allowed: Iterable[str] = ()) -> None:
         self.allowed: list[Network] = [ip_network(text, strict=False) for text in allowed]
 
     def admits(self, text: str) -> bool:
-        """Whether this address may be connected to."""
+        """Whether the server may connect to this address."""
         try:
             address = ip_address(text)
         except ValueError:

@@ -7,16 +7,16 @@ from typing import Any, ClassVar
 from pydantic import BaseModel, Field
 
 MEDIA_TYPE = "application/problem+json"
-_NAME = re.compile(r"[!#-%(-;=?-_a-~]{1,64}", re.ASCII)  # what is printed, but for quotes and what HTML is made of
+_NAME = re.compile(r"[!#-%(-;=?-_a-~]{1,64}", re.ASCII)  # printable, without quotes and characters that HTML reserves
 
 
 def printable_name(text: str) -> str:
-    """Return a name as it was sent if it is short and printable: errors show names, never values."""
+    """Return a name from a request if it is short and printable, else `(not shown)`. Errors never show values."""
     return text if _NAME.fullmatch(text) else "(not shown)"
 
 
 class ErrorDetail(BaseModel):
-    """One place in the request that is wrong."""
+    """An error at one place of the request."""
 
     pointer: str | None = Field(None, description="RFC 6901 JSON pointer into the body, or null.")
     parameter: str | None = Field(None, description="Name of the query, path or header parameter, or null.")
@@ -53,20 +53,20 @@ class Problem(Exception):
         self,
         detail: str = "",
         *,
-        errors: Iterable[Mapping[str, Any]] = (),
+        errors: Iterable[Mapping[str, object]] = (),
         headers: Mapping[str, str] | None = None,
-        **members: Any,
+        **members: object,
     ) -> None:
         super().__init__(detail or self.title)
         self.detail, self.headers, self.members = detail or self.title, headers, members
-        self.errors: list[Mapping[str, Any]] = list(errors)
+        self.errors = list(errors)
 
-    def __reduce__(self) -> tuple[Any, ...]:
-        """Pickled as it is: subclasses take other arguments than they hand on."""
+    def __reduce__(self) -> tuple[object, ...]:
+        """Pickle the attributes: subclasses have constructors with other arguments than this class."""
         return _unpickle, (type(self), self.args, self.__dict__)
 
 
-def _unpickle(kind: type[Problem], args: tuple[Any, ...], state: dict[str, Any]) -> Problem:
+def _unpickle(kind: type[Problem], args: tuple[object, ...], state: dict[str, object]) -> Problem:
     problem = kind.__new__(kind, *args)
     problem.__dict__.update(state)
     return problem
@@ -173,9 +173,18 @@ class Invalid(Problem):
 
     status, code, title = 422, "invalid_body", "The request body is invalid"
 
-    def __init__(self, detail: str = "", *, pointer: str | None = None, code: str = "invalid", **more: Any) -> None:
-        errors = more.pop("errors", None) or ([{"pointer": pointer, "code": code, "detail": detail}] if pointer else [])
-        super().__init__(detail, errors=errors, **more)
+    def __init__(
+        self,
+        detail: str = "",
+        *,
+        pointer: str | None = None,
+        code: str = "invalid",
+        errors: Iterable[Mapping[str, object]] = (),
+    ) -> None:
+        """Name one place of the body by its pointer, or many with `errors`."""
+        super().__init__(
+            detail, errors=errors or ([{"pointer": pointer, "code": code, "detail": detail}] if pointer else [])
+        )
 
 
 class PreconditionRequired(Problem):
@@ -205,12 +214,20 @@ class StorageFull(Problem):
     status, code, title = 507, "storage_full", "No room is left to store this"
 
 
-def document_problems(*problems: type[Problem]) -> dict[int | str, dict[str, Any]]:
+Responses = dict[int | str, dict[str, Any]]
+"""The `responses=` of a route: OpenAPI response objects by status."""
+
+
+def document_problems(*problems: type[Problem]) -> Responses:
     """Return the `responses=` of a route: these problems and those of every route."""
-    responses: dict[int | str, dict[str, Any]] = {}
+    descriptions: dict[int, list[str]] = {}
     everywhere: list[type[Problem]] = [*problems, BadRequest, Unauthorized, TooManyRequests, Unavailable]
     for problem in dict.fromkeys(everywhere):
-        entry = responses.setdefault(problem.status, {"description": ""})
-        entry["content"] = {MEDIA_TYPE: {"schema": {"$ref": "#/components/schemas/ProblemOut"}}}
-        entry["description"] = "; ".join(filter(None, [entry["description"], f"`{problem.code}`: {problem.__doc__}"]))
-    return responses
+        descriptions.setdefault(problem.status, []).append(f"`{problem.code}`: {problem.__doc__}")
+    return {
+        status: {
+            "description": "; ".join(texts),
+            "content": {MEDIA_TYPE: {"schema": {"$ref": "#/components/schemas/ProblemOut"}}},
+        }
+        for status, texts in descriptions.items()
+    }

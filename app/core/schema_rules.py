@@ -1,9 +1,9 @@
-"""Rules as JSON Schema says them, between the fields of a body or within a parameter that holds a list.
+"""JSON Schema for rules between the fields of a body, and for parameters that contain a list.
 
-They are for the OpenAPI document; the checks stand elsewhere.
+They document the rules in OpenAPI; other code checks them.
 
-A rule between fields names faults: a body keeps it if none of them fits. Written with `if` alone, rules do not change
-what generators make of a body, while of `oneOf`, `anyOf` and `not` they make classes of their own.
+A rule between fields lists the conditions that break it, under `if` with `then: {not: {}}`. Generators of clients
+ignore `if`, while they would make classes of `oneOf`, `anyOf` and `not`.
 """
 
 import re
@@ -12,87 +12,89 @@ from typing import Any
 
 Rule = dict[str, Any]
 NOT_BLANK: Rule = {"pattern": r"^[^\x00]*[^\x00\s][^\x00]*$"}
-"""Something beside white space."""
+"""A text with a character other than white space."""
 FIELD_NAMES: Rule = {"pattern": r"^\s*\w+(?:\.\w+)*\s*(?:,\s*\w+(?:\.\w+)*\s*)*$"}
-"""Names of fields and of fields inside them; which ones there are differs from answer to answer."""
+"""Names of fields, with dots between those of nested ones; each route has others."""
 
 
 def _given(*names: str) -> Rule:
-    """These fields are there, and not null."""
+    """Match where all of these fields are there and not null."""
     return {"required": list(names), "properties": {name: {"not": {"type": "null"}} for name in names}}
 
 
 def _absent(*names: str) -> Rule:
-    """These fields are not there, or null."""
+    """Match where each of these fields is missing or null."""
     return {"properties": {name: {"type": "null"} for name in names}}
 
 
 def _all_of(first: Rule, second: Rule) -> Rule:
-    """Both hold, which speak of different fields."""
+    """Match where both conditions do; they are about different fields."""
     required = [*first.get("required", ()), *second.get("required", ())]
     properties = {**first.get("properties", {}), **second.get("properties", {})}
     return {"required": required, "properties": properties}
 
 
 def _none_of(*faults: Rule) -> Rule:
+    """Require that none of these conditions matches."""
     return {"if": faults[0] if len(faults) == 1 else {"anyOf": list(faults)}, "then": {"not": {}}}
 
 
 def _faults(rule: Rule) -> list[Rule]:
+    """Return the conditions that break a rule."""
     fault: Rule = rule["if"]
     return list(fault["anyOf"]) if "anyOf" in fault else [fault]
 
 
 def given(*names: str) -> Rule:
-    """These fields are given."""
+    """Require these fields."""
     return _none_of(*(_absent(name) for name in names))
 
 
 def absent(*names: str) -> Rule:
-    """These fields are not given."""
+    """Forbid these fields."""
     return _none_of(*(_given(name) for name in names))
 
 
 def exactly_one(*names: str) -> Rule:
-    """One of these fields is given, and no other."""
+    """Require exactly one of these fields."""
     pairs = [_given(one, other) for at, one in enumerate(names) for other in names[at + 1 :]]
     return _none_of(_absent(*names), *pairs)
 
 
 def not_together(*names: str) -> Rule:
-    """These fields are not all given."""
+    """Forbid all of these fields together."""
     return _none_of(_given(*names))
 
 
 def all_or_none(*names: str) -> Rule:
-    """These fields are given together or not at all."""
+    """Require all of these fields or none."""
     return _none_of(*(_all_of(_given(one), _absent(other)) for one in names for other in names if one != other))
 
 
 def matching(name: str, pattern: str) -> Rule:
-    """A field, if it is a text, matches a pattern."""
+    """Require that a field, if it is a text, matches a pattern."""
     return _none_of({"required": [name], "properties": {name: {"not": {"pattern": pattern}}}})
 
 
 def not_with(name: str, values: str, value: str) -> Rule:
-    """A field is not given where another, a list, has this value."""
+    """Forbid a field where another, a list, contains this value."""
     holds = {"required": [values], "properties": {values: {"contains": {"const": value}}}}
     return _none_of(_all_of(holds, _given(name)))
 
 
 def both(*rules: Rule) -> Rule:
-    """All of these rules hold."""
+    """Require all of these rules."""
     return _none_of(*(fault for rule in rules for fault in _faults(rule)))
 
 
 def where(name: str, values: list[str], rule: Rule) -> Rule:
-    """Where a field has one of these values, a rule holds."""
+    """Require a rule where a field has one of these values."""
     applies = {"required": [name], "properties": {name: {"enum": values}}}
     return _none_of(*(_all_of(applies, fault) for fault in _faults(rule)))
 
 
 def any_of(names: Iterable[str], *, instead: Iterable[str] = (), spaces: bool = True) -> Rule:
-    """Some of these names with commas between them, and with spaces if need be, or one of those that stand alone."""
+    """Match some of these names with commas between them, or one of `instead`; `spaces` allows white space."""
     space = r"\s*" if spaces else ""
     name = f"(?:{'|'.join(map(re.escape, names))})"
     some = f"{name}(?:{space},{space}{name})*"
@@ -102,13 +104,13 @@ def any_of(names: Iterable[str], *, instead: Iterable[str] = (), spaces: bool = 
 
 
 def references(max_items: int, max_length: int | None = None) -> Rule:
-    """At most so many ids or slugs with commas between them, each of so many characters at most."""
+    """Match up to `max_items` ids or slugs with commas between them, each of up to `max_length` characters."""
     reference = rf"\s*[^\x00\s,]{_up_to(max_length)}"
     return {"pattern": f"^{reference}(?:,{reference}){{0,{max_items - 1}}}$"}
 
 
 def filter_values(max_items: int, value: str) -> Rule:
-    """At most so many values of a filter: any of them, or none of them if the first has a leading `-`."""
+    """Match up to `max_items` values of a filter with commas between them; a leading `-` excludes values."""
     more = f"{{0,{max_items - 1}}}"
     return {"pattern": rf"^\s*(?:{value}(?:,\s*{value}){more}|-{value}(?:,\s*-?{value}){more})$"}
 

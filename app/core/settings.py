@@ -18,25 +18,24 @@ def _zone(name: str) -> str:
     try:
         ZoneInfo(name)
     except (KeyError, OSError) as error:
-        raise ValueError("is no time zone that this machine knows") from error
+        raise ValueError("is not a time zone that this machine knows") from error
     return name
 
 
 def _split(value: object) -> object:
-    return [part.strip().rstrip("/") for part in value.split(",") if part.strip()] if isinstance(value, str) else value
+    return [part.strip() for part in value.split(",") if part.strip()] if isinstance(value, str) else value
+
+
+def _split_origins(value: object) -> object:
+    parts = _split(value)
+    return [part.rstrip("/") if isinstance(part, str) else part for part in parts] if isinstance(parts, list) else parts
 
 
 _WEBHOOK_SECRET = re.compile(r"whsec_(?=.{32,88}\Z)(?:[A-Za-z0-9+/]{4})+(?:[A-Za-z0-9+/]{2}==|[A-Za-z0-9+/]{3}=)?")
-
-
 _ADDRESS = re.compile(r"[^\s@<>()\[\]\\,;:\"]+@[^\s@<>()\[\]\\,;:\"]+", re.ASCII)
 
 
-def _names(value: object) -> object:
-    return tuple(part.strip() for part in value.split(",") if part.strip()) if isinstance(value, str) else value
-
-
-def _different(names: tuple[str, ...]) -> tuple[str, ...]:
+def _require_different(names: tuple[str, ...]) -> tuple[str, ...]:
     if len(set(names)) < len(names):
         raise ValueError("must not name anything twice")
     return names
@@ -46,14 +45,14 @@ List = Annotated[list[str], NoDecode]
 Names = Annotated[
     tuple[Annotated[str, Field(pattern=r"^[a-z][a-z0-9_-]{0,30}$")], ...],
     NoDecode,
-    BeforeValidator(_names),
+    BeforeValidator(_split),
     Field(max_length=12),
-    AfterValidator(_different),
+    AfterValidator(_require_different),
 ]
 
 
 class Settings(BaseSettings):
-    """Everything an operator can choose; the reference page of settings is generated from it."""
+    """The settings of an operator; the reference page of settings is generated from this class."""
 
     model_config = SettingsConfigDict(env_prefix="BROADSHEET_", env_file=".env", extra="ignore", frozen=True)
 
@@ -223,12 +222,12 @@ class Settings(BaseSettings):
     max_body_size: int = Field(4_000_000, ge=1000, description="Largest request body in bytes, except for uploads.")
     max_media_size: int = Field(25_000_000, ge=1000, description="Largest upload in bytes.")
 
-    _lists = field_validator("frontend_origins", "trusted_proxies", mode="before")(_split)
+    _lists = field_validator("frontend_origins", "trusted_proxies", mode="before")(_split_origins)
 
     @field_validator("websub_hubs", mode="before")
     @classmethod
     def _are_hubs(cls, value: object) -> object:
-        parts = [part.strip() for part in value.split(",") if part.strip()] if isinstance(value, str) else value
+        parts = _split(value)
         if not all(is_http_url(hub) for hub in (parts if isinstance(parts, list) else [])):
             raise ValueError("must be http or https URLs without credentials")
         return parts
@@ -236,7 +235,7 @@ class Settings(BaseSettings):
     @field_validator("outgoing_allow", mode="before")
     @classmethod
     def _are_networks(cls, value: object) -> object:
-        parts = [part.strip() for part in value.split(",") if part.strip()] if isinstance(value, str) else value
+        parts = _split(value)
         Guard(parts if isinstance(parts, list) else [])
         return parts
 
@@ -316,21 +315,21 @@ class Settings(BaseSettings):
 
     @property
     def database(self) -> str:
-        """The database's URL, the SQLite default filled in."""
+        """The URL of the database; by default a SQLite file in `data_dir`."""
         return self.database_url or f"sqlite:///{self.data_dir / 'broadsheet.db'}"
 
     @property
     def api(self) -> str:
-        """The address of this API, the site's filled in."""
+        """The address of this API; by default that of the site."""
         return self.api_url or self.site_url
 
     @property
     def sender(self) -> tuple[str, str]:
-        """The name and the address that mails come from."""
+        """The name and address of the sender of mails."""
         name, address = parseaddr(self.mail_from)
         return name or self.site_name, address or f"noreply@{urlsplit(self.site_url).hostname}"
 
     @property
     def media(self) -> str:
-        """The media store's URL, the default folder filled in."""
+        """The URL of the media store; by default a folder in `data_dir`."""
         return self.media_url or str(self.data_dir / "media")
