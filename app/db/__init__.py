@@ -21,7 +21,7 @@ __all__ = [
 
 
 def open_database(url: str, read_url: str = "") -> Database:
-    """The store behind a URL: `sqlite:///path` or `postgresql://user@host/name`."""
+    """Return the database of a URL: `sqlite:///path` or `postgresql://user@host/name`. Nothing is opened yet."""
     name = sa.make_url(url).get_backend_name()
     if name == "sqlite":
         return SqliteDatabase(url)

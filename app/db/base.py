@@ -1,4 +1,4 @@
-"""One store, as rooms see it, and the only place where anything is committed."""
+"""The interface of a database, with the only code that commits."""
 
 import sys
 import time
@@ -14,19 +14,19 @@ from sqlmodel import Session
 
 P = ParamSpec("P")
 T = TypeVar("T")
-RETRIED_STATES = {"40001", "40P01"}  # serialization failure, deadlock: PostgreSQL asks for a new try
+RETRIED_STATES = {"40001", "40P01"}  # serialization failure and deadlock, after which a transaction is retried
 UNAVAILABLE_ERRORS = tuple(f"SQLITE_{name}" for name in ("BUSY", "LOCKED", "CANTOPEN", "READONLY", "IOERR", "PROTOCOL"))
 
 
 class Overloaded(DBAPIError):
-    """No write is taken now: more wait than could be answered in time, or the store is not open."""
+    """The database takes no write now: too many wait, or it is not open."""
 
     def __init__(self, why: str) -> None:
         super().__init__(None, None, RuntimeError(why))
 
 
 def is_unavailable(error: DBAPIError) -> bool:
-    """Whether the database is away or busy, so that the same work may succeed later."""
+    """Whether the database cannot be reached or is busy, so that the same work may succeed later."""
     if error.connection_invalidated or isinstance(error, Overloaded):
         return True
     state = getattr(error.orig, "sqlstate", None)
@@ -39,16 +39,16 @@ def is_unavailable(error: DBAPIError) -> bool:
 
 
 def is_full(error: DBAPIError) -> bool:
-    """Whether the disk under the database is full."""
+    """Whether the disk of the database is full."""
     code = getattr(error.orig, "sqlstate", None) or getattr(error.orig, "sqlite_errorname", "")
     return code in {"53100", "SQLITE_FULL"}
 
 
 class _SwitchInterval:
-    """While anything long runs in a thread, threads take turns of 0.2 ms instead of Python's 5.
+    """Python's switch interval: 0.2 ms instead of 5 ms while a long query runs in a thread.
 
-    The event loop needs the interpreter several times in a request of half a millisecond, and would wait each time.
-    Only meanwhile: where many short pieces of work compete, short turns cost a tenth.
+    The event loop takes the interpreter lock several times in a request of half a millisecond, and would wait each
+    time. At other times the short interval would cost 10 %, where many short pieces of work compete.
     """
 
     seconds = 0.0002
@@ -58,7 +58,7 @@ class _SwitchInterval:
 
     @contextmanager
     def shorten(self) -> Iterator[None]:
-        """Shorten the switch interval while the context lasts."""
+        """Shorten the switch interval within the context."""
         with self._lock:
             if not self._running:
                 self._before = sys.getswitchinterval()
@@ -78,19 +78,19 @@ switch_interval = _SwitchInterval()
 
 @contextmanager
 def savepoint(connection: sa.Connection) -> Iterator[Session]:
-    """A session in a savepoint of its own: released at the end, rolled back alone on an exception."""
+    """Open a session in a savepoint, which is released at the end and rolled back on an exception."""
     with Session(connection, join_transaction_mode="create_savepoint", expire_on_commit=False) as session:
         yield session
         session.commit()
 
 
 class Database(ABC):
-    """One store. `read` and `write` are for the event loop, `connect` and `transaction` for everything else."""
+    """A database. `read` and `write` are for the event loop, `connect` and `transaction` for commands and threads."""
 
     dialect: str
-    batch_pause = 0.0  # seconds between two pieces of work of one command
+    batch_pause = 0.0  # seconds between two transactions of one command
     on_progress: Callable[[], object] | None = None
-    """What is called again and again while a query runs in this process: set before the first connection is opened."""
+    """A function that is called often while a query runs; to be set before the first connection is opened."""
 
     @abstractmethod
     async def read(self, query: Callable[Concatenate[sa.Connection, P], T], *args: P.args, **kwargs: P.kwargs) -> T:
@@ -98,26 +98,29 @@ class Database(ABC):
 
     @abstractmethod
     async def scan(self, query: Callable[Concatenate[sa.Connection, P], T], *args: P.args, **kwargs: P.kwargs) -> T:
-        """Run a query that may take longer than about 2 ms: never on the event loop."""
+        """Run a query that may take longer than about 2 ms, outside the event loop."""
 
     async def scan_fresh(
         self, query: Callable[Concatenate[sa.Connection, P], T], *args: P.args, **kwargs: P.kwargs
     ) -> T:
-        """`scan` what was committed a moment ago: never on a replica that may not have it yet."""
+        """Run a query as `scan` does, but never on a replica, which may lack what was just committed."""
         return await self.scan(query, *args, **kwargs)
 
     @abstractmethod
     async def write(self, action: Callable[Concatenate[Session, P], T], *args: P.args, **kwargs: P.kwargs) -> T:
-        """Run an action whole or not at all; returns after the commit. The action may be run again, so it must
-        have no effect outside the session. Once called it is carried out even if the caller is cancelled."""
+        """Run an action in a transaction; return after the commit.
+
+        The action may be run again, so it must have no effect outside the session. It is carried out even if the
+        caller is cancelled.
+        """
 
     @abstractmethod
     def engines(self) -> tuple[sa.Engine, sa.Engine]:
-        """The engines for reading (autocommit) and for writing."""
+        """Return the engines for reading (autocommit) and for writing."""
 
     @contextmanager
     def connect(self) -> Iterator[sa.Connection]:
-        """A connection to read on, for commands and threads."""
+        """Open a connection for reading, in commands and threads."""
         with self.engines()[0].connect() as connection:
             yield connection
 
@@ -128,26 +131,26 @@ class Database(ABC):
 
     @abstractmethod
     def snapshot(self) -> AbstractContextManager[sa.Connection]:
-        """A connection that sees the store as it is when it first reads, however long it reads on."""
+        """Open a connection whose reads all see the database as it was at the first."""
 
     @contextmanager
     def transaction(self) -> Iterator[Session]:
-        """One transaction of a command or thread: committed at its end, rolled back on an exception."""
+        """Open a transaction of a command or thread: committed at the end, rolled back on an exception."""
         with self.engines()[1].connect() as connection, connection.begin(), savepoint(connection) as session:
             yield session
 
     @contextmanager
     def batch_transaction(self) -> Iterator[Session]:
-        """One transaction of many that a command makes: before it goes on, others who wait can write."""
+        """Open one of many transactions of a command; after each, other writers get their turn."""
         with self.transaction() as session:
             yield session
         time.sleep(self.batch_pause)
 
     async def start(self) -> None:
-        """Open what is kept open."""
+        """Open the connections that stay open."""
         return
 
     async def stop(self) -> None:
-        """Finish the work that was accepted, then close."""
+        """Finish accepted work, then close all connections."""
         for engine in self.engines():
             engine.dispose()

@@ -1,4 +1,4 @@
-"""Column types and SQL expressions that mean the same on SQLite and on PostgreSQL."""
+"""Column types and SQL expressions that work alike on SQLite and PostgreSQL."""
 
 from collections.abc import Mapping
 from datetime import UTC, datetime
@@ -7,26 +7,27 @@ from typing import Any, cast
 import sqlalchemy as sa
 from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.sql.compiler import SQLCompiler
-from sqlalchemy.sql.elements import ColumnElement
 from sqlalchemy.sql.functions import FunctionElement
 from sqlmodel import SQLModel
 from sqlmodel.sql.sqltypes import UTCDateTime
 
+from app.db.rows import Column, JsonObject
+
 ID = sa.String(36).with_variant(sa.Uuid(as_uuid=False), "postgresql")
-"""A UUID as text in Python; native on PostgreSQL, 36 characters on SQLite, so that JSON built in SQL shows it alike."""
+"""A UUID, as text in Python: native on PostgreSQL, 36 characters on SQLite, so that both write it alike in JSON."""
 
 BIG = sa.BigInteger().with_variant(sa.Integer(), "sqlite")
-"""A 63-bit number that SQLite can also count up by itself (only INTEGER PRIMARY KEY does)."""
+"""A 64-bit integer that SQLite can also generate, as it does for INTEGER PRIMARY KEY alone."""
 
 
 def table_of(model: type[SQLModel]) -> sa.Table:
-    """The Core table behind a model: reads select its columns into rows."""
+    """Return the Core table of a model, for queries that select columns."""
     return cast(sa.Table, vars(model)["__table__"])
 
 
-def count_affected(result: sa.Result[Any]) -> int:
+def count_affected(result: sa.Result[*tuple[object, ...]]) -> int:
     """Return how many rows an UPDATE or DELETE changed."""
-    return cast("sa.CursorResult[Any]", result).rowcount
+    return cast("sa.CursorResult[*tuple[object, ...]]", result).rowcount
 
 
 def partial_index(name: str, *columns: str, where: str) -> sa.Index:
@@ -36,43 +37,43 @@ def partial_index(name: str, *columns: str, where: str) -> sa.Index:
 
 
 Row = sa.RowMapping | Mapping[str, Any]
-"""A row as queries give it and as functions that shape it take it."""
+"""A row whose columns are not declared; `app.db.rows` gives typed ones."""
 
 
-def as_sort_text(column: ColumnElement[Any]) -> ColumnElement[Any]:
-    """A time as the database writes it, a number or text as it is: `moment` reads it, and it sorts like the time."""
+def as_sort_text(column: Column) -> Column:
+    """Cast a time to text, which sorts like the time and which `parse_time` reads; other columns stay as they are."""
     return sa.cast(column, sa.String) if isinstance(column.type, UTCDateTime) else column
 
 
 def parse_time(text: str) -> datetime:
-    """The time that `as_text` gave."""
+    """Parse a time that `as_sort_text` selected."""
     time = datetime.fromisoformat(text)
     return time.replace(tzinfo=UTC) if time.tzinfo is None else time
 
 
-class json_rows(FunctionElement[list[dict[str, Any]]]):
-    """Aggregate: a JSON array with one object a row, in the given order; NULL or [] where there is no row."""
+class json_rows(FunctionElement[list[JsonObject]]):
+    """An aggregate: a JSON array with an object for each row, in the given order; NULL or [] without rows."""
 
     inherit_cache = True
     type = sa.JSON()
 
-    def __init__(self, order: ColumnElement[Any], **columns: ColumnElement[Any]) -> None:
-        pairs: list[Any] = []
+    def __init__(self, order: Column, **columns: Column) -> None:
+        pairs: list[Column] = []
         for name, column in columns.items():
             pairs += [sa.literal_column(f"'{name}'"), column]
         super().__init__(order, *pairs)
 
-    def sql(self, array: str, row: str, compiler: SQLCompiler, **kw: Any) -> str:
-        """The call with the names that one database has for it."""
+    def sql(self, array: str, row: str, compiler: SQLCompiler, **kw: object) -> str:
+        """Write the call with the function names of one database."""
         order, *pairs = (compiler.process(clause, **kw) for clause in self.clauses)
         return f"{array}({row}({', '.join(pairs)}) ORDER BY {order})"
 
 
 @compiles(json_rows, "sqlite")
-def _sqlite(element: json_rows, compiler: SQLCompiler, **kw: Any) -> str:
+def _sqlite(element: json_rows, compiler: SQLCompiler, **kw: object) -> str:
     return element.sql("json_group_array", "json_object", compiler, **kw)
 
 
 @compiles(json_rows, "postgresql")
-def _postgresql(element: json_rows, compiler: SQLCompiler, **kw: Any) -> str:
+def _postgresql(element: json_rows, compiler: SQLCompiler, **kw: object) -> str:
     return element.sql("json_agg", "json_build_object", compiler, **kw)

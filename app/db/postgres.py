@@ -1,11 +1,12 @@
-"""PostgreSQL: reads and writes in pools of threads with psycopg, one transaction for each piece of work."""
+"""PostgreSQL: reads and writes in thread pools with psycopg, one transaction for each action."""
 
 import asyncio
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from typing import Any, Concatenate
+from typing import Concatenate, Literal
 
+import psycopg
 import pydantic_core
 import sqlalchemy as sa
 import structlog
@@ -21,28 +22,15 @@ log = structlog.get_logger("broadsheet.db")
 
 
 class PostgresDatabase(Database):
-    """A PostgreSQL server, with a replica to read from if there is one."""
+    """A PostgreSQL database, with a replica for reads if there is one."""
 
     dialect = "postgresql"
 
     def __init__(self, url: str, read_url: str = "", threads: int = 8) -> None:
-        options: dict[str, Any] = {
-            "pool_size": threads,
-            "max_overflow": SCAN_THREADS + 1,
-            "pool_timeout": 5,
-            "pool_recycle": 1800,
-            "json_deserializer": pydantic_core.from_json,  # a third of the time that psycopg's own takes
-            "hide_parameters": True,
-            "connect_args": {"connect_timeout": 5, "options": OPTIONS, "application_name": "broadsheet"},
-        }
-        self._reads = sa.create_engine(_with_driver(read_url or url), isolation_level="AUTOCOMMIT", **options)
-        self._writes = sa.create_engine(_with_driver(url), **options)
-        for engine in self.engines():
-            sa.event.listen(engine, "connect", _prepare_postgres)
+        self._reads = _create_engine(read_url or url, threads, "AUTOCOMMIT")
+        self._writes = _create_engine(url, threads, None)
         self._read_threads = ThreadPoolExecutor(threads, "read")
-        self._scan_threads = ThreadPoolExecutor(
-            SCAN_THREADS, "scan"
-        )  # so that what is slow never holds all of the others up
+        self._scan_threads = ThreadPoolExecutor(SCAN_THREADS, "scan")  # slow queries must not occupy all threads
         self._write_threads = ThreadPoolExecutor(threads, "write")
 
     def engines(self) -> tuple[sa.Engine, sa.Engine]:
@@ -51,7 +39,7 @@ class PostgresDatabase(Database):
     @contextmanager
     def snapshot(self) -> Iterator[sa.Connection]:
         with self._reads.connect() as connection:
-            # It holds no number of a transaction, so that readers of the log do not wait for its end.
+            # Read-only, it takes no transaction id, for whose end consumers of the log would wait.
             yield connection.execution_options(isolation_level="REPEATABLE READ", postgresql_readonly=True)
 
     async def stop(self) -> None:
@@ -67,7 +55,7 @@ class PostgresDatabase(Database):
             if not error.connection_invalidated:
                 raise
             log.warning("connection was lost; reading again")
-            return super().run_query(query)  # a read may be repeated: the server was restarted or the pool was stale
+            return super().run_query(query)  # the server was restarted; reads may be repeated
 
     async def _run_in(self, threads: ThreadPoolExecutor, query: Callable[[sa.Connection], T]) -> T:
         return await asyncio.get_running_loop().run_in_executor(threads, self.run_query, query)
@@ -100,9 +88,21 @@ class PostgresDatabase(Database):
         return await asyncio.get_running_loop().run_in_executor(self._write_threads, run)
 
 
-def _prepare_postgres(connection: Any, _record: object) -> None:
-    connection.adapters.register_loader("uuid", TextLoader)  # ids are text here, and a UUID in between costs 1 µs each
+def _create_engine(url: str, threads: int, isolation_level: Literal["AUTOCOMMIT"] | None) -> sa.Engine:
+    engine = sa.create_engine(
+        sa.make_url(url).set(drivername="postgresql+psycopg"),
+        isolation_level=isolation_level,
+        pool_size=threads,
+        max_overflow=SCAN_THREADS + 1,
+        pool_timeout=5,
+        pool_recycle=1800,
+        json_deserializer=pydantic_core.from_json,  # takes a third of the time of psycopg's own
+        hide_parameters=True,
+        connect_args={"connect_timeout": 5, "options": OPTIONS, "application_name": "broadsheet"},
+    )
+    sa.event.listen(engine, "connect", _prepare_connection)
+    return engine
 
 
-def _with_driver(url: str) -> sa.URL:
-    return sa.make_url(url).set(drivername="postgresql+psycopg")
+def _prepare_connection(connection: psycopg.Connection, _record: object) -> None:
+    connection.adapters.register_loader("uuid", TextLoader)  # ids are text here, and a UUID object costs 1 µs each

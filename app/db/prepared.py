@@ -1,51 +1,61 @@
-"""Statements that are compiled once: for frequent reads and posted comments, at less than half of what `execute` costs.
+"""Statements that are compiled once: for frequent reads and posted comments, at less than half the cost of `execute`.
 
-`Connection.execute` finds the compiled form, arranges the parameters and describes the result anew each time. Of a
-statement that never changes all this is known after its first run. SQLAlchemy still writes the SQL and converts what
-goes in and comes out. For paths that are measured; everything else takes `execute`.
+`Connection.execute` looks up the compiled form, arranges the parameters and describes the result on every call. For a
+statement that never changes all this is known after the first run. SQLAlchemy still writes the SQL and converts
+parameters and results. For measured hot paths only; everything else uses `execute`.
 """
 
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 from operator import methodcaller
 from typing import Any, Generic, NamedTuple, NoReturn, TypeVar, cast
 
 import sqlalchemy as sa
+from sqlalchemy.engine.interfaces import DBAPICursor, DBAPIModule
 from sqlalchemy.exc import DBAPIError
-from sqlalchemy.orm import Session
 from sqlalchemy.sql.compiler import SQLCompiler
+from sqlalchemy.sql.selectable import ReturnsRows
 from sqlalchemy.sql.visitors import iterate
 
-_Conversions = list[tuple[int, Callable[[Any], Any]]]  # by place, where a value is not passed as it is
+from app.db.rows import Statement, Store
+
+_Conversions = list[tuple[int, Callable[[object], object]]]  # by index, of the values that need one
+T = TypeVar("T")
+R = TypeVar("R", bound=Mapping[str, object])  # a TypedDict whose keys are the columns of the statement
 
 
-class _Ready(NamedTuple):
-    """A statement as one database takes it."""
+class _Compiled(NamedTuple):
+    """A statement as compiled for one database."""
 
     sql: str
-    names: list[str]  # of its parameters, in their order
-    fixed: dict[str, Any]  # those that the statement itself holds
+    names: list[str]  # of the parameters, in order
+    fixed: dict[str, object]  # parameters whose values are in the statement
     into: _Conversions
     out: _Conversions
     is_positional: bool
 
 
-def is_fixed(statement: sa.Select[Any]) -> bool:
-    """Whether the SQL of a statement is always the same: none of its parameters holds any number of values."""
+def is_fixed(statement: Statement) -> bool:
+    """Whether the SQL of a statement never changes: no parameter is a list, which expands to its values."""
     return not any(isinstance(part, sa.BindParameter) and part.expanding for part in iterate(statement))
 
 
-_fetch_one, _fetch_all = methodcaller("fetchone"), methodcaller("fetchall")
+_fetch_one: Callable[[DBAPICursor], Sequence[object] | None] = methodcaller("fetchone")
+_fetch_all: Callable[[DBAPICursor], Sequence[Sequence[object]]] = methodcaller("fetchall")
 
 
-def _convert(row: list[Any], out: _Conversions) -> list[Any]:
-    """Make what the driver gave what the types of the columns say; NULL is None for all of them."""
-    for place, convert in out:
-        if row[place] is not None:
-            row[place] = convert(row[place])
+def _fetch_nothing(_cursor: DBAPICursor) -> None:
+    return
+
+
+def _convert(row: list[object], out: _Conversions) -> list[object]:
+    """Convert the driver's values to those of the column types; NULL stays None."""
+    for index, convert in out:
+        if row[index] is not None:
+            row[index] = convert(row[index])
     return row
 
 
-def _raise_wrapped(connection: sa.Connection, cursor: Any, sql: str, error: Any) -> NoReturn:
+def _raise_wrapped(connection: sa.Connection, cursor: DBAPICursor, sql: str, error: DBAPIModule.Error) -> NoReturn:
     """Raise a driver's error as SQLAlchemy does; a lost connection leaves its pool."""
     dialect = connection.dialect
     is_lost = dialect.is_disconnect(error, connection.connection.dbapi_connection, cursor)
@@ -62,84 +72,79 @@ def _raise_wrapped(connection: sa.Connection, cursor: Any, sql: str, error: Any)
     ) from error
 
 
-R = TypeVar("R", bound=Mapping[str, object])  # a TypedDict whose keys are the columns of the statement
-
-
 class Prepared(Generic[R]):
-    """A statement, or one for each database; `columns` are those that an INSERT is given: all that are to be set."""
+    """A statement, or one for each dialect. `columns` are the columns that an INSERT sets."""
 
-    def __init__(self, statement: Any, columns: Collection[str] = ()) -> None:
+    def __init__(self, statement: ReturnsRows | Mapping[str, ReturnsRows], columns: Collection[str] = ()) -> None:
         self._statement, self._columns = statement, list(columns) or None
         self._names: list[str] = [] if isinstance(statement, Mapping) else statement.exported_columns.keys()
-        self._ready: dict[str, _Ready] = {}
+        self._compiled: dict[str, _Compiled] = {}
 
-    def run(self, store: sa.Connection | Session, values: Mapping[str, Any]) -> None:
+    def run(self, store: Store, values: Mapping[str, object]) -> None:
         """Run the statement for its effect."""
-        self._execute(store, values, None)
+        self._execute(store, values, _fetch_nothing)
 
-    def first(self, store: sa.Connection | Session, values: Mapping[str, Any]) -> tuple[Any, ...] | None:
-        """Return its first row, or None."""
+    def first(self, store: Store, values: Mapping[str, object]) -> tuple[Any, ...] | None:
+        """Return its first row as a tuple, or None."""
         row, out = self._execute(store, values, _fetch_one)
-        if row is None or not out:
-            return cast("tuple[Any, ...] | None", row)
-        return tuple(_convert(list(row), out))
+        return None if row is None else tuple(_convert(list(row), out) if out else row)
 
-    def row(self, store: sa.Connection | Session, values: Mapping[str, Any]) -> R | None:
-        """Return its first row by the names of its columns, or None."""
-        row, out = self._execute(store, values, _fetch_one)
-        return None if row is None else cast(R, dict(zip(self._names, _convert(list(row), out), strict=True)))
-
-    def rows(self, store: sa.Connection | Session, values: Mapping[str, Any]) -> list[R]:
-        """Return all of its rows by the names of their columns."""
-        rows, out = self._execute(store, values, _fetch_all)
-        return [cast(R, dict(zip(self._names, _convert(list(row), out), strict=True))) for row in rows]
-
-    def one(self, store: sa.Connection | Session, values: Mapping[str, Any]) -> tuple[Any, ...]:
-        """Return the row of a statement that always gives one."""
+    def one(self, store: Store, values: Mapping[str, object]) -> tuple[Any, ...]:
+        """Return the row, as a tuple, of a statement that always gives one."""
         row = self.first(store, values)
         assert row is not None, "the statement gave no row"
         return row
 
+    def row(self, store: Store, values: Mapping[str, object]) -> R | None:
+        """Return its first row by the names of its columns, or None."""
+        row, out = self._execute(store, values, _fetch_one)
+        return None if row is None else cast(R, dict(zip(self._names, _convert(list(row), out), strict=True)))
+
+    def rows(self, store: Store, values: Mapping[str, object]) -> list[R]:
+        """Return all of its rows by the names of their columns."""
+        rows, out = self._execute(store, values, _fetch_all)
+        return [cast(R, dict(zip(self._names, _convert(list(row), out), strict=True))) for row in rows]
+
     def _execute(
-        self, store: sa.Connection | Session, values: Mapping[str, Any], fetch: Callable[[Any], Any] | None
-    ) -> tuple[Any, _Conversions]:
-        """Run the statement; what `fetch` takes from the cursor, and how to convert its values."""
+        self, store: Store, values: Mapping[str, object], fetch: Callable[[DBAPICursor], T]
+    ) -> tuple[T, _Conversions]:
+        """Run the statement; return what `fetch` takes from the cursor, and the conversions of its values."""
         connection = store if isinstance(store, sa.Connection) else store.connection()
         dialect = connection.dialect
-        ready = self._ready.get(dialect.name) or self._prepare(dialect)
-        fixed = ready.fixed
-        given = [fixed[name] if name in fixed else values[name] for name in ready.names]
-        for place, convert in ready.into:
-            given[place] = convert(given[place])
-        parameters: Any = tuple(given) if ready.is_positional else dict(zip(ready.names, given, strict=True))
+        compiled = self._compiled.get(dialect.name) or self._compile(dialect)
+        fixed = compiled.fixed
+        given = [fixed[name] if name in fixed else values[name] for name in compiled.names]
+        for index, convert in compiled.into:
+            given[index] = convert(given[index])
+        parameters = tuple(given) if compiled.is_positional else dict(zip(compiled.names, given, strict=True))
         cursor = connection.connection.cursor()
-        for tell in connection.dispatch.before_cursor_execute:  # whoever listens hears of these statements too
-            tell(connection, cursor, ready.sql, parameters, None, False)
+        for listener in connection.dispatch.before_cursor_execute:  # as `execute` calls them
+            listener(connection, cursor, compiled.sql, parameters, None, False)
         try:
-            cursor.execute(ready.sql, parameters)
-            fetched = fetch(cursor) if fetch else None
+            cursor.execute(compiled.sql, parameters)
+            fetched = fetch(cursor)
         except dialect.loaded_dbapi.Error as error:
-            _raise_wrapped(connection, cursor, ready.sql, error)
+            _raise_wrapped(connection, cursor, compiled.sql, error)
         cursor.close()
-        return fetched, ready.out
+        return fetched, compiled.out
 
-    def _prepare(self, dialect: sa.Dialect) -> _Ready:
+    def _compile(self, dialect: sa.Dialect) -> _Compiled:
         statement = self._statement[dialect.name] if isinstance(self._statement, Mapping) else self._statement
-        compiled: SQLCompiler = statement.compile(dialect=dialect, column_keys=self._columns)
-        if compiled.post_compile_params or compiled.literal_execute_params:
-            raise TypeError("its SQL differs from run to run: that is for `execute`")
-        binds = {name: bind for bind, name in compiled.bind_names.items()}
-        names = list(compiled.positiontup or binds)
+        sql: SQLCompiler = statement.compile(dialect=dialect, column_keys=self._columns)
+        if sql.post_compile_params or sql.literal_execute_params:
+            raise TypeError("the SQL of this statement depends on its parameters: use execute")
+        binds = {name: bind for bind, name in sql.bind_names.items()}
+        names = list(sql.positiontup or binds)
         into = [binds[name].type.dialect_impl(dialect).bind_processor(dialect) for name in names]
         out = [
             column.type.dialect_impl(dialect).result_processor(dialect, None) for column in statement.exported_columns
         ]
-        ready = self._ready[dialect.name] = _Ready(
-            str(compiled),
+        compiled = self._compiled[dialect.name] = _Compiled(
+            str(sql),
             names,
             {name: bind.effective_value for name, bind in binds.items() if not bind.required},
-            [(place, convert) for place, convert in enumerate(into) if convert],
-            [(place, convert) for place, convert in enumerate(out) if convert],
-            compiled.positional,
+            [(index, convert) for index, convert in enumerate(into) if convert],
+            [(index, convert) for index, convert in enumerate(out) if convert],
+            sql.positional,
         )
-        return ready
+        return compiled

@@ -1,4 +1,4 @@
-"""Processes beside this one, for reads that work long in Python: threads would keep the interpreter from others."""
+"""Query processes: for reads that work long in Python and in a thread would hold the interpreter lock."""
 
 import asyncio
 import contextlib
@@ -10,7 +10,7 @@ import socket
 import sys
 import time
 from collections.abc import Callable, Iterable, Iterator
-from typing import Any, BinaryIO, TypeVar, cast
+from typing import BinaryIO, Final, TypeVar, cast
 
 import sqlalchemy as sa
 import structlog
@@ -18,14 +18,12 @@ import structlog
 from app.db.base import Database, Overloaded
 
 T = TypeVar("T")
-RESTART_SECONDS = 10.0  # seconds between two beginnings, so that what always fails is not tried all the time
-START_SECONDS, QUERY_SECONDS, STOP_SECONDS = (
-    120.0,
-    30.0,
-    5.0,
-)  # seconds that a process has to begin, to answer, and to end
-LENGTH_BYTES = 8  # bytes before each message, which say how long it is
-BUFFER_BYTES = 1 << 20
+RESTART_SECONDS: Final = 10.0  # between two attempts to start processes
+START_SECONDS: Final = 120.0  # for a process to start
+QUERY_SECONDS: Final = 30.0  # for it to answer
+STOP_SECONDS: Final = 5.0  # for it to end
+LENGTH_BYTES: Final = 8  # of the length that precedes each message
+BUFFER_BYTES: Final = 1 << 20
 log = structlog.get_logger("broadsheet.db")
 
 
@@ -34,7 +32,7 @@ class _ProcessEnded(Exception):
 
 
 class _Process:
-    """A process that answers one query after the other."""
+    """A process that answers one query after another."""
 
     def __init__(
         self, process: asyncio.subprocess.Process, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
@@ -43,13 +41,13 @@ class _Process:
         self._turn, self.waiting = asyncio.Lock(), 0
 
     @classmethod
-    async def start(cls, opening: Callable[[], Database]) -> "_Process":
-        """Start one, and wait until it has opened its store."""
+    async def start(cls, open_store: Callable[[], Database]) -> "_Process":
+        """Start a process and wait until it has opened its database."""
         ours, theirs = socket.socketpair()
         streams = await asyncio.open_unix_connection(sock=ours, limit=BUFFER_BYTES)
         code = f"from {__name__} import serve_queries; serve_queries()"
         try:
-            with theirs:  # in a session of its own: Ctrl-C in a terminal is for the process that serves
+            with theirs:  # in a session of its own, so that Ctrl-C in a terminal does not reach it
                 process = await asyncio.create_subprocess_exec(
                     sys.executable, "-c", code, stdin=theirs.fileno(), start_new_session=True
                 )
@@ -58,14 +56,14 @@ class _Process:
             raise
         started = cls(process, *streams)
         try:
-            await started.run(opening, START_SECONDS)
+            await started.run(open_store, START_SECONDS)
         except BaseException:
             await started.stop()
             raise
         return started
 
-    async def run(self, query: Any, seconds: float = QUERY_SECONDS) -> Any:
-        """What it answers, or the exception that it raises. Who goes away leaves the turn to the next."""
+    async def run(self, query: object, seconds: float = QUERY_SECONDS) -> object:
+        """Send a callable; return its result or raise its exception. A cancelled caller gives up its turn."""
         message = pickle.dumps(query)
         self.waiting += 1
         try:
@@ -74,12 +72,12 @@ class _Process:
             self.waiting -= 1
             raise
         exchange = asyncio.create_task(self._exchange(message, seconds))
-        exchange.add_done_callback(self._finish_exchange)  # what was begun is heard to its end, also if the caller goes
+        exchange.add_done_callback(self._finish_exchange)  # the answer is read even if the caller is cancelled
         try:
             message_out = await asyncio.shield(exchange)
         except (EOFError, ConnectionError) as lost:
             raise _ProcessEnded from lost
-        error, answer = pickle.loads(message_out)  # noqa: S301  from a process of our own
+        error, answer = pickle.loads(message_out)  # noqa: S301  from a process that this one started
         if error is not None:
             raise error
         return answer
@@ -91,21 +89,21 @@ class _Process:
                 return await self._reader.readexactly(int.from_bytes(await self._reader.readexactly(LENGTH_BYTES)))
         except TimeoutError:
             self.kill()
-            raise Overloaded("a process for searches did not answer in time") from None
+            raise Overloaded("a query process did not answer in time") from None
 
     def _finish_exchange(self, exchange: asyncio.Task[bytes]) -> None:
         self._turn.release()
         self.waiting -= 1
         if not exchange.cancelled():
-            exchange.exception()  # is told to the caller, if there still is one
+            exchange.exception()  # marks it as retrieved: the caller, if it still waits, gets it
 
     def kill(self) -> None:
-        """End it at once: it hangs."""
+        """Kill the process, which hangs."""
         with contextlib.suppress(ProcessLookupError):
             self._process.kill()
 
     async def stop(self) -> None:
-        """Let it finish what it does, and wait for that, but not for ever."""
+        """Let the process finish its query, but wait no longer than `STOP_SECONDS`."""
         try:
             async with asyncio.timeout(STOP_SECONDS):
                 async with self._turn:
@@ -120,44 +118,44 @@ class _Process:
 
 
 class QueryProcesses:
-    """Runs queries in processes that have connections of their own. They begin when the first query comes.
+    """Runs queries in processes with connections of their own, which start with the first query.
 
-    Until then, while they are replaced and where there are to be none, a thread of this process runs the query.
+    Until they have started, while one is replaced, and if there are none, a thread of this process runs the query.
     """
 
-    def __init__(self, db: Database, opening: Callable[[], Database], most: int) -> None:
-        self._db, self._opening, self._most = db, opening, most
+    def __init__(self, db: Database, open_store: Callable[[], Database], number: int) -> None:
+        self._db, self._open_store, self._number = db, open_store, number
         self._processes: list[_Process] = []
         self._starting: asyncio.Task[None] | None = None
         self._not_before = 0.0
 
     async def scan(self, query: Callable[[sa.Connection], T]) -> T:
-        """As `Database.scan`; the query, what it answers and what it raises must pickle."""
-        if len(self._processes) < self._most and self._starting is None and time.monotonic() >= self._not_before:
+        """Run a query as `Database.scan` does. The query, its result and its exceptions must pickle."""
+        if len(self._processes) < self._number and self._starting is None and time.monotonic() >= self._not_before:
             self._starting = asyncio.create_task(self._start_processes())
         if self._processes:
             process = min(self._processes, key=lambda process: process.waiting)
             try:
                 return cast(T, await process.run(query))
             except _ProcessEnded:
-                if process in self._processes:  # the first who notices
+                if process in self._processes:  # the first of its callers
                     self._processes.remove(process)
-                    log.warning("a process for searches has ended; another will be begun")
+                    log.warning("a query process has ended; another will be started")
                     await process.stop()
         return await self._db.scan(query)
 
     async def _start_processes(self) -> None:
         self._not_before = time.monotonic() + RESTART_SECONDS
         try:
-            while len(self._processes) < self._most:
-                self._processes.append(await _Process.start(self._opening))
+            while len(self._processes) < self._number:
+                self._processes.append(await _Process.start(self._open_store))
         except (_ProcessEnded, OSError) as error:
-            log.warning("a process for searches could not begin", error=repr(error))
+            log.warning("a query process could not be started", error=repr(error))
         finally:
             self._starting = None
 
     async def stop(self) -> None:
-        """Finish what runs, then end the processes."""
+        """Finish running queries, then stop the processes."""
         if starting := self._starting:
             await starting
         while self._processes:
@@ -165,11 +163,7 @@ class QueryProcesses:
 
 
 def yield_cpu(work: Iterable[T]) -> Iterator[T]:
-    """Iterate, yielding the CPU before each item.
-
-    A kernel lets them wait for 3 ms. In threads of the process that serves nothing is done: there they wait for the
-    interpreter.
-    """
+    """Iterate; in a query process, yield the CPU before each item to processes that the kernel lets wait for 3 ms."""
     for piece in work:
         for yield_once in _YIELDS:
             yield_once()
@@ -180,23 +174,23 @@ _YIELDS: list[Callable[[], object]] = []
 
 
 def serve_queries() -> None:
-    """Answer what comes on standard input, a socket, until it ends: with the parent, however that ends."""
+    """Answer the queries that arrive on standard input, a socket, until it closes, at the latest with the parent."""
     signal.signal(signal.SIGTERM, signal.SIG_IGN)  # the parent may still have requests to answer
     with socket.socket(fileno=0) as both, cast(BinaryIO, both.makefile("rwb", BUFFER_BYTES)) as stream:
-        db: Database = _read_message(stream)()
+        db = cast(Callable[[], Database], _read_message(stream))()
         gc.freeze()
         _YIELDS.append(os.sched_yield)
         db.on_progress = os.sched_yield
-        _write_message(stream, pickle.dumps((None, None)))  # the store is open
+        _write_message(stream, pickle.dumps((None, None)))  # the database is open
         while query := _read_message(stream):
-            _write_message(stream, _run_query(db, query))
+            _write_message(stream, _run_query(db, cast(Callable[[sa.Connection], object], query)))
         for engine in db.engines():
             engine.dispose()
 
 
-def _read_message(stream: BinaryIO) -> Any:
+def _read_message(stream: BinaryIO) -> object:
     size = int.from_bytes(stream.read(LENGTH_BYTES))
-    return pickle.loads(stream.read(size)) if size else None  # noqa: S301  from the process that began this one
+    return pickle.loads(stream.read(size)) if size else None  # noqa: S301  from the process that started this one
 
 
 def _write_message(stream: BinaryIO, message: bytes) -> None:
@@ -209,5 +203,5 @@ def _run_query(db: Database, query: Callable[[sa.Connection], object]) -> bytes:
         return pickle.dumps((None, db.run_query(query)))
     except Exception as error:
         message = pickle.dumps((error, None))
-        pickle.loads(message)  # noqa: S301  what could not be told ends this process, and a thread meets it again
+        pickle.loads(message)  # noqa: S301  an error that does not unpickle ends this process
         return message

@@ -1,4 +1,4 @@
-"""SQLite: reads on the event loop over one kept connection, writes through one thread with group commit."""
+"""SQLite: reads on the event loop over one open connection, writes through one thread with group commit."""
 
 import asyncio
 import contextlib
@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, Concatenate
+from typing import Concatenate, Literal, cast
 
 import pydantic_core
 import sqlalchemy as sa
@@ -19,28 +19,28 @@ from sqlmodel import Session
 
 from app.core.files import make_folder
 from app.db.base import Database, Overloaded, P, T, switch_interval
-from app.db.driver import sqlite
+from app.db.driver import Connection, sqlite
 
-MINIMUM_SQLITE = (3, 51, 3)  # every older release can lose commits in WAL mode
+MINIMUM_SQLITE = (3, 51, 3)  # older releases can lose commits in WAL mode
 MAX_BATCH = 256
 MAX_WAITING_WRITES = 20_000
 BUSY_SECONDS = 10.0  # seconds to wait for another process
 PRAGMAS = (f"busy_timeout={BUSY_SECONDS * 1000:.0f}", "synchronous=FULL", "foreign_keys=ON", "cache_size=-32000")
 WAL_ATTEMPTS = 100
-PROGRESS_STEPS = 100  # of SQLite's machine between two pauses: some hundredths of a millisecond
+PROGRESS_STEPS = 100  # instructions of SQLite's virtual machine between two calls: some hundredths of a millisecond
 log = structlog.get_logger("broadsheet.db")
 
 
 class _Write:
-    """A write that waits for the writer thread, and the caller that waits for it."""
+    """A write in the queue of the writer thread, with the future of its caller."""
 
-    def __init__(self, work: Callable[[Session], Any]) -> None:
+    def __init__(self, work: Callable[[Session], object]) -> None:
         self.work = work
         self.loop = asyncio.get_running_loop()
-        self.future: asyncio.Future[Any] = self.loop.create_future()
+        self.future: asyncio.Future[object] = self.loop.create_future()
 
 
-_Outcome = tuple[Any, BaseException | None]
+_Outcome = tuple[object, BaseException | None]
 
 
 def _resolve_futures(settled: list[tuple[_Write, _Outcome]]) -> None:
@@ -54,25 +54,25 @@ def _resolve_futures(settled: list[tuple[_Write, _Outcome]]) -> None:
 
 
 def _answer_callers(pieces: list[_Write], outcomes: list[_Outcome]) -> None:
-    """Answer from the writer thread: a loop is woken once for all that wait in it."""
+    """Resolve the futures of a batch from the writer thread, waking each event loop once."""
     waiting: dict[asyncio.AbstractEventLoop, list[tuple[_Write, _Outcome]]] = {}
     for piece, outcome in zip(pieces, outcomes, strict=True):
         waiting.setdefault(piece.loop, []).append((piece, outcome))
     for loop, settled in waiting.items():
-        with contextlib.suppress(RuntimeError):  # the loop is closed: nobody waits there any more
+        with contextlib.suppress(RuntimeError):  # the loop is closed
             loop.call_soon_threadsafe(_resolve_futures, settled)
 
 
 class _TransactionLost(Exception):
-    """SQLite has rolled back the whole transaction by itself, neighbours included."""
+    """SQLite has rolled back the whole transaction by itself, with the other writes of the batch."""
 
 
-def _raw(connection: sa.Connection) -> Any:
-    return connection.connection.dbapi_connection
+def _raw(connection: sa.Connection) -> Connection:
+    return cast(Connection, connection.connection.dbapi_connection)
 
 
 def _run_write(connection: sa.Connection, piece: _Write) -> _Outcome:
-    """Run one piece in a savepoint of its own."""
+    """Run one write in a savepoint of its own."""
     cause: Exception | None = None
     try:
         with _write_savepoint(connection) as session:
@@ -80,7 +80,7 @@ def _run_write(connection: sa.Connection, piece: _Write) -> _Outcome:
                 result = piece.work(session)
                 session.flush()
             except Exception as error:
-                cause = error  # where the savepoint is gone, leaving it fails too and would hide this
+                cause = error  # if the savepoint is gone, leaving it fails and would hide this error
                 raise
         return result, None
     except Exception as error:
@@ -91,7 +91,7 @@ def _run_write(connection: sa.Connection, piece: _Write) -> _Outcome:
 
 @contextmanager
 def _write_savepoint(connection: sa.Connection) -> Iterator[Session]:
-    """The same as `savepoint` at a fraction of its cost: one name for all, and nothing to compile."""
+    """Open a session in a savepoint, as `savepoint` does, at a fraction of the cost: with one name and plain SQL."""
     raw = _raw(connection)
     raw.execute("SAVEPOINT piece")
     try:
@@ -105,7 +105,7 @@ def _write_savepoint(connection: sa.Connection) -> Iterator[Session]:
 
 
 def _commit_together(connection: sa.Connection, pieces: list[_Write]) -> None:
-    """Group commit: everything that waits in one transaction, one sync of the disk for all of it."""
+    """Commit the waiting writes in one transaction, with one sync of the disk."""
     outcomes: list[_Outcome] = []
     try:
         with connection.begin():
@@ -113,9 +113,9 @@ def _commit_together(connection: sa.Connection, pieces: list[_Write]) -> None:
                 outcomes.append(_run_write(connection, piece))
     except BaseException as error:
         if _raw(connection).in_transaction:
-            _raw(connection).rollback()  # SQLAlchemy leaves it open when COMMIT fails: no later BEGIN would work
+            _raw(connection).rollback()  # SQLAlchemy leaves it open when COMMIT fails: the next BEGIN would fail
         if len(pieces) > 1 and isinstance(error, _TransactionLost | IntegrityError):
-            for piece in pieces:  # one of them spoilt it, nothing was committed: each gets a transaction of its own
+            for piece in pieces:  # nothing was committed because of one of them: each gets a transaction of its own
                 _commit_together(connection, [piece])
             return
         cause = error.__cause__ if isinstance(error, _TransactionLost) else error
@@ -124,10 +124,10 @@ def _commit_together(connection: sa.Connection, pieces: list[_Write]) -> None:
 
 
 class SqliteDatabase(Database):
-    """One file, or several processes on one file."""
+    """A SQLite file, which several processes may use."""
 
     dialect = "sqlite"
-    batch_pause = 0.012  # longer than any wait between two tries to begin, see `_prepare_writes`
+    batch_pause = 0.012  # longer than SQLite waits between two attempts to begin, see `_prepare_writes`
 
     def __init__(self, url: str) -> None:
         if sqlite.sqlite_version_info < MINIMUM_SQLITE:
@@ -135,17 +135,8 @@ class SqliteDatabase(Database):
         path = sa.make_url(url).database
         if not path or path == ":memory:":
             raise RuntimeError("a SQLite database needs a file")
-        options: dict[str, Any] = {
-            "module": sqlite,
-            "connect_args": {"check_same_thread": False},
-            "json_deserializer": pydantic_core.from_json,  # a third of the time that the json module takes
-            "hide_parameters": True,  # errors get into logs, what was being written does not
-        }
-        self._reads = sa.create_engine(url, isolation_level="AUTOCOMMIT", **options)
-        self._writes = sa.create_engine(url, **options)
+        self._reads, self._writes = _create_engine(url, "AUTOCOMMIT"), _create_engine(url, None)
         self._folder = Path(path).parent
-        for engine in (self._reads, self._writes):
-            sa.event.listen(engine, "connect", _prepare_sqlite)
         sa.event.listen(self._reads, "connect", self._install_progress_handler)
         sa.event.listen(self._writes, "connect", _prepare_writes)
         sa.event.listen(self._writes, "begin", _begin_immediate)
@@ -155,7 +146,7 @@ class SqliteDatabase(Database):
         self._read_connection: sa.Connection | None = None
 
     def engines(self) -> tuple[sa.Engine, sa.Engine]:
-        make_folder(self._folder)  # not before: a store that is only built leaves nothing behind
+        make_folder(self._folder)  # not earlier: a database that is never used leaves nothing behind
         return self._reads, self._writes
 
     @contextmanager
@@ -167,17 +158,19 @@ class SqliteDatabase(Database):
             finally:
                 connection.exec_driver_sql("ROLLBACK")
 
-    def _install_progress_handler(self, connection: Any, _record: object) -> None:
+    def _install_progress_handler(self, connection: Connection, _record: object) -> None:
         if on_progress := self.on_progress:
-            connection.set_progress_handler(lambda: bool(on_progress()), PROGRESS_STEPS)  # True would end the query
+            connection.set_progress_handler(
+                lambda: bool(on_progress()), PROGRESS_STEPS
+            )  # True would interrupt the query
 
     async def start(self) -> None:
         make_folder(self._folder)
         self._read_connection = self._reads.connect()
-        try:  # statistics for the planner: only where they are missing or old, on a sample, in a few milliseconds
+        try:  # update missing or old statistics of the planner from a sample, in a few milliseconds
             self._read_connection.exec_driver_sql("PRAGMA optimize=0x10002")
         except OperationalError as error:
-            log.warning("statistics are left for the next start", error=str(error.orig))
+            log.warning("planner statistics were not updated", error=str(error.orig))
         self._writer = threading.Thread(target=self._write_loop, name="writer", daemon=True)
         self._writer.start()
 
@@ -218,18 +211,30 @@ class SqliteDatabase(Database):
 
     async def write(self, action: Callable[Concatenate[Session, P], T], *args: P.args, **kwargs: P.kwargs) -> T:
         if self._writer is None:
-            raise Overloaded("the store is not open")
+            raise Overloaded("the database is not open")
         piece = _Write(lambda session: action(session, *args, **kwargs))
         try:
             self._queue.put_nowait(piece)
         except queue.Full:
             raise Overloaded("too many writes wait") from None
-        result: T = await piece.future
-        return result
+        return cast(T, await piece.future)
 
 
-def _use_wal(connection: Any) -> None:
-    """Write ahead. Where two open a new file at once, SQLite does not wait for the other by itself."""
+def _create_engine(url: str, isolation_level: Literal["AUTOCOMMIT"] | None) -> sa.Engine:
+    engine = sa.create_engine(
+        url,
+        module=sqlite,
+        isolation_level=isolation_level,
+        connect_args={"check_same_thread": False},
+        json_deserializer=pydantic_core.from_json,  # takes a third of the time of the json module
+        hide_parameters=True,  # errors are logged, and parameters are private
+    )
+    sa.event.listen(engine, "connect", _prepare_connection)
+    return engine
+
+
+def _use_wal(connection: Connection) -> None:
+    """Switch to WAL mode; SQLite itself does not wait if another process opens a new file at the same moment."""
     for left in reversed(range(WAL_ATTEMPTS)):
         try:
             connection.execute("PRAGMA journal_mode=WAL")
@@ -240,15 +245,15 @@ def _use_wal(connection: Any) -> None:
             time.sleep(0.05)
 
 
-def _prepare_sqlite(connection: Any, _record: object) -> None:
-    connection.isolation_level = None  # BEGIN is ours: the driver's own would be deferred
+def _prepare_connection(connection: Connection, _record: object) -> None:
+    connection.isolation_level = None  # the driver would begin deferred transactions
     for pragma in PRAGMAS:
         connection.execute(f"PRAGMA {pragma}")
     _use_wal(connection)
 
 
-def _prepare_writes(connection: Any, _record: object) -> None:
-    """Try for 20 ms at a time: later tries of SQLite's are 0.1 s apart, and miss what lies between two transactions."""
+def _prepare_writes(connection: Connection, _record: object) -> None:
+    """Wait 20 ms at a time: SQLite's later attempts are 0.1 s apart and miss the gaps between transactions."""
     connection.execute("PRAGMA busy_timeout=20")
 
 

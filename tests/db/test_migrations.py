@@ -116,7 +116,7 @@ def test_somebody_elses_database_is_refused(url: str) -> None:
     with connected(url) as connection:
         connection.execute(sa.text("CREATE TABLE theirs (id INTEGER)"))
     assert migrations.read_status(url).standing == "foreign"
-    with pytest.raises(MigrationError, match="not one of Broadsheet's"):
+    with pytest.raises(MigrationError, match="does not belong to Broadsheet"):
         migrations.ensure_migrated(url)
     assert list(tables(url)) == ["theirs"]
 

@@ -113,7 +113,7 @@ def test_a_killed_process_costs_no_answer_and_is_replaced(file: str, monkeypatch
 
     with structlog.testing.capture_logs() as told:
         run(file, story)
-    assert [line["event"] for line in told] == ["a process for searches has ended; another will be begun"]
+    assert [line["event"] for line in told] == ["a query process has ended; another will be started"]
 
 
 def test_what_does_not_begin_is_left_for_a_while(file: str, capfd: pytest.CaptureFixture[str]) -> None:
@@ -127,7 +127,7 @@ def test_what_does_not_begin_is_left_for_a_while(file: str, capfd: pytest.Captur
 
     with structlog.testing.capture_logs() as told:
         run(file, story)
-    assert [line["event"] for line in told] == ["a process for searches could not begin"]
+    assert [line["event"] for line in told] == ["a query process could not be started"]
     assert "DATABASE_URL" in capfd.readouterr().err
 
 
