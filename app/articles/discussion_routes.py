@@ -25,7 +25,7 @@ from app.identity.access import VERSION_PROBLEMS, ExpectedVersions, Public, requ
 from app.identity.schemas import ANONYMOUS, Actor
 from app.identity.writes import write
 from app.publication.responses import REDIRECT_RESPONSE, redirect_former_slug
-from app.web.fields import parse_fields
+from app.web.fields import FieldTree, parse_fields
 from app.web.responses import ReadQuery, database, dump_json, reply, settings
 
 router = APIRouter(prefix="/v1", tags=["discussion"])
@@ -75,7 +75,7 @@ async def get_counts(request: Request, query: Annotated[CountsQuery, Query()], a
     fields = parse_fields(CountOut, query.fields)
     ids, counts = await database(request).read(discussion_settings.list_counts, refs, settings(request).reactions)
     missing = [ref for ref in refs if ref not in counts]
-    chosen_fields = {"data": dict.fromkeys(counts, fields), "missing": ...} if fields else None
+    chosen_fields: FieldTree | None = {"data": dict.fromkeys(counts, fields), "missing": True} if fields else None
     body = dump_json(CountsOut, {"data": counts, "missing": missing}, chosen_fields)
     groups = (
         [f"comments:{article_id}" for article_id in ids] if len(ids) <= MAX_ARTICLE_GROUPS else counts_groups_of(ids)

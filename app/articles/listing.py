@@ -29,7 +29,7 @@ from app.articles.reading import (
     parse_formats,
     visible_to,
 )
-from app.articles.rendering import PageInfo, RenderedArticle, cache_key_of, render_articles, select_cached
+from app.articles.rendering import RenderedArticle, cache_key_of, render_articles, select_cached
 from app.articles.schemas import PAGE_TYPE
 from app.articles.site import Site
 from app.core.clock import just_before, start_of
@@ -41,7 +41,7 @@ from app.identity.schemas import Actor
 from app.identity.tables import ApiKey
 from app.publication.references import TERM_TABLES, Kind, resolve_references
 from app.publication.section_tree import CLOSURE
-from app.web.paging import Sort, bind_cursor, page_of
+from app.web.paging import PageInfo, Sort, bind_cursor, page_of
 
 _API_KEY = table_of(ApiKey)
 
@@ -492,7 +492,7 @@ def _fetch_page(
     key = shape.sort.decode(query.cursor) if query.cursor else None
     values = {**values, **bind_cursor(key), "most": query.limit + 1}
     rows = _fetch_rows(connection, shape, values)
-    return page_of(rows, query.limit, shape.sort, "key", total)
+    return dict(page_of(rows, query.limit, shape.sort, "key", total))
 
 
 def _fetch_by_activity(
@@ -515,7 +515,7 @@ def _fetch_by_activity(
         parameters = {**values, **bind_cursor(key), "most": query.limit + 1 - active}
         rows += _fetch_rows(connection, inactive, parameters)
     last_of = shape.sort if query.limit <= active else inactive.sort
-    return page_of(rows, query.limit, last_of, "key", total)
+    return dict(page_of(rows, query.limit, last_of, "key", total))
 
 
 class ArticlePage(NamedTuple):

@@ -39,12 +39,14 @@ from app.events.cache_groups import PUBLICATION_GROUP, counts_groups_of, discuss
 from app.identity.schemas import ANONYMOUS, Actor
 from app.publication.schemas import Level
 from app.publication.tables import Generation
+from app.web.fields import FieldTree as SelectedFields
 from app.web.fields import pick_fields
+from app.web.paging import PageInfo
 from app.web.responses import dump_json
 
 T = TypeVar("T")
 MAX_READ_ATTEMPTS = 5
-FieldTree: TypeAlias = Mapping[str, object] | None
+FieldTree: TypeAlias = SelectedFields | None
 """The `fields` parameter as `parse_fields` returns it; None: all fields."""
 _GENERATION = table_of(Generation)
 CURRENT_GENERATION = sa.select(_GENERATION.c.n).where(
@@ -124,7 +126,7 @@ class RenderedArticle(NamedTuple):
         return dict.fromkeys([f"article:{article_id}", PUBLICATION_GROUP, *shown, *self.groups])
 
 
-def _select_fields(item: bytes, fields: Mapping[str, object]) -> bytes:
+def _select_fields(item: bytes, fields: SelectedFields) -> bytes:
     return pydantic_core.to_json(pick_fields(pydantic_core.from_json(item), fields))
 
 
@@ -175,14 +177,6 @@ def limit_for_partner(actor: Actor, access_log: AccessLog, answers: Sequence[byt
     values = [_limit_to_level(pydantic_core.from_json(answer), records) for answer in answers]
     access_log.note(str(actor.id), records)
     return [pydantic_core.to_json(value) for value in values if value is not None]
-
-
-class PageInfo(TypedDict):
-    """The member `page` of a list."""
-
-    next: str | None
-    limit: int
-    total: int | None
 
 
 def render_page(

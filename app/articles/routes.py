@@ -18,7 +18,6 @@ from app.articles.reading import EarlyAccess, can_read_drafts, can_read_early
 from app.articles.rendering import (
     ArticleRow,
     FieldTree,
-    PageInfo,
     RenderedArticle,
     check_editing,
     find_cached,
@@ -50,6 +49,7 @@ from app.events.cache_groups import ACTIVITY_GROUP, ARTICLES_GROUP, PUBLICATION_
 from app.identity.access import Public
 from app.identity.schemas import ANONYMOUS, Actor
 from app.web.fields import parse_fields
+from app.web.paging import PageInfo
 from app.web.responses import (
     JSON_TYPE,
     REDIRECT_CACHE_CONTROL,
@@ -216,7 +216,7 @@ async def get_article(
         return await redirect_former_slug(request, article, actor)
     rendered = rendered.limit_to(actor, services.access_log)
     if fields is not None:
-        rendered = rendered.select(dict.fromkeys([*includes, *(["body"] if query.formats else [])], True) | fields)
+        rendered = rendered.select({**dict.fromkeys([*includes, *(["body"] if query.formats else [])], True), **fields})
     return reply(
         request,
         rendered.json,

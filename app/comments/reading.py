@@ -21,7 +21,7 @@ from app.db.prepared import Prepared
 from app.db.rows import Column, JsonObject, Statement, Store, fetch_row, fetch_rows
 from app.identity.participants import find_caller
 from app.identity.schemas import ANONYMOUS, Actor
-from app.web.paging import PageQuery, bind_cursor, page_of
+from app.web.paging import Page, PageQuery, bind_cursor, page_of
 
 
 class ShownComment(TypedDict):
@@ -112,11 +112,8 @@ class WithdrawnComment(TypedDict):
     withdrawn_at: datetime
 
 
-class CommentPage(TypedDict):
-    """A page of comments, in the shape of `CommentList`."""
-
-    data: list[JsonObject]
-    page: JsonObject
+CommentPage = Page[JsonObject]
+"""A page of comments, in the shape of `CommentList`."""
 
 
 C, _REVISION = table_of(Comment), table_of(CommentRevision)

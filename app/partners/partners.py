@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, cast
 
 import sqlalchemy as sa
 import structlog
@@ -12,7 +12,7 @@ from sqlmodel import Session
 
 from app.articles.projection import WrongState, lock_article
 from app.articles.reading import ARTICLE
-from app.articles.rendering import AccessRecord, cache_key_of, render_articles, select_cached
+from app.articles.rendering import AccessRecord, CachedRow, cache_key_of, render_articles, select_cached
 from app.articles.site import Site
 from app.core.clock import now
 from app.core.ids import is_id, new_id
@@ -108,7 +108,7 @@ def early(
     query = select_cached(formats=formats, page=page).order_by(*_NAMED.order_by(page.c.key, page.c.id))
     rows = [{**row, "key": parse_time(row["key"])} for row in connection.execute(query, values).mappings()]
     found = page_of(rows, asked.limit, sort, "key", total)
-    return {**found, "data": render_articles(connection, found["data"], site, formats)}
+    return {**found, "data": render_articles(connection, cast("list[CachedRow]", found["data"]), site, formats)}
 
 
 EVERY = 1.0  # seconds between writes of the ledger

@@ -1,6 +1,6 @@
 """Routes of related articles."""
 
-from typing import Annotated, Any
+from typing import Annotated
 
 import sqlalchemy as sa
 from fastapi import APIRouter, Query, Request
@@ -27,17 +27,17 @@ from app.identity.writes import write
 from app.related import links
 from app.related.links import RelatedLinks
 from app.related.schemas import PinsIn, RelatedList, RelatedQuery
-from app.web.fields import parse_fields
+from app.web.fields import FieldTree, parse_fields
 
 router = APIRouter(prefix="/v1/articles/{article}", tags=["related"])
 Writer = Annotated[Actor, require_scope("content:write")]
 
 
-def _parse_fields(query: RelatedQuery) -> dict[str, Any] | None:
+def _parse_fields(query: RelatedQuery) -> FieldTree | None:
     """Parse `fields`; with `formats`, the body is added wherever fields of the article are selected."""
     fields = parse_fields(RelatedOut, query.fields)
-    if fields and query.formats and isinstance(fields.get("article"), dict):
-        fields = {**fields, "article": {"body": True, **fields["article"]}}
+    if fields and query.formats and isinstance(article := fields.get("article"), dict):
+        return {**fields, "article": {"body": True, **article}}
     return fields
 
 

@@ -1,6 +1,6 @@
 """Schemas of the search, and its cursors."""
 
-from typing import Literal, NamedTuple
+from typing import Literal, NamedTuple, cast
 
 from pydantic import BaseModel, Field
 
@@ -73,4 +73,4 @@ class RankedCursor(NamedTuple):
         fits = all(type(number) is int and -MAX_INT63 <= number <= MAX_INT63 for number in numbers)
         if owner != [query, "relevance"] or not fits or len(numbers) != len(cls._fields):
             raise InvalidParameter("cursor", WRONG_QUERY)
-        return cls(*numbers)
+        return cls(*cast(list[int], numbers))

@@ -1,10 +1,9 @@
-"""The outermost layers of the app: request ids, bounds of bodies, metrics, the access log, CORS, the last resort."""
+"""The outermost layers of the app: request ids, limits of bodies, metrics, the access log, CORS, unhandled errors."""
 
 import asyncio
 import re
 import time
 from collections.abc import Sequence
-from typing import Any
 
 import structlog
 from prometheus_client import CollectorRegistry, Counter, Histogram
@@ -16,19 +15,19 @@ from app.core import problems
 from app.core.ids import new_id
 from app.web import problem_responses
 
-MAX_BODY_PAUSE_SECONDS = 15.0  # seconds that a body may pause
-BODY_SECONDS = 30.0  # seconds that a body may take in all, and
-MIN_BODY_BYTES_PER_SECOND = 8000  # bytes that buy a second more: slow lines can upload, and drops hold no request open
+MAX_BODY_PAUSE_SECONDS = 15.0  # between two parts of a body
+BODY_SECONDS = 30.0  # for a body, and one second more for every `MIN_BODY_BYTES_PER_SECOND` that have arrived:
+MIN_BODY_BYTES_PER_SECOND = 8000  # slow connections can upload, but a trickle does not hold a request open
 EXPOSED_HEADERS = (
     "ETag, Link, Location, RateLimit, RateLimit-Policy, Retry-After, X-Request-ID, Broadsheet-Position, Cache-Tag, "
     "Surrogate-Key, Cache-Groups, Last-Modified, Idempotency-Replayed, Broadsheet-Token"
 ).split(", ")
 KNOWN_METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
 CONTINUATION = "goes_on"
-"""In a request's state: what goes on with an answer, `(receive, send)`, when the app is done with it: an answer that is
-held open for long should not hold the app's stack."""
+"""Key in a request's state: a coroutine function of `(receive, send)` that continues the response after the app has
+returned, so that a long response does not keep the app's stack."""
 ANSWERED_ANONYMOUSLY = "answered_as_nobody"
-"""In a request: a reader's token was sent that is not known, and the answer is the one that everybody gets."""
+"""Key in a request's scope: its reader token is unknown, so that it is answered as an anonymous one."""
 _CACHE_HEADERS = frozenset({b"cache-control", b"cache-tag", b"surrogate-key", b"cache-groups"})
 _REQUEST_ID = re.compile(rb"[A-Za-z0-9._:\-]{1,100}")
 _SECURITY_HEADERS = [
@@ -40,7 +39,7 @@ log = structlog.get_logger("broadsheet.access")
 
 
 class Metrics:
-    """What `/metrics` shows of requests; labels are known methods and route templates, so their number is bounded."""
+    """Metrics of requests. Labels are known methods and route templates, so that their number is limited."""
 
     def __init__(self) -> None:
         self.registry = CollectorRegistry()
@@ -54,10 +53,10 @@ class Metrics:
             buckets=(0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5),
             registry=self.registry,
         )
-        self._labelled: dict[tuple[str, str, int], tuple[Any, Any]] = {}
+        self._labelled: dict[tuple[str, str, int], tuple[Counter, Histogram]] = {}
 
     def observe(self, method: str, route: str, status: int, seconds: float) -> None:
-        """Count an answer."""
+        """Count a response."""
         method = method if method in KNOWN_METHODS else "other"
         key = (method, route, status)
         if key not in self._labelled:
@@ -68,7 +67,7 @@ class Metrics:
 
 
 class _Exchange:
-    """One request and its answer as they pass the boundary."""
+    """One request and its response as they pass the boundary."""
 
     def __init__(self, scope: Scope, receive: Receive, send: Send, max_body_size: int) -> None:
         self.scope, self._receive, self._send = scope, receive, send
@@ -79,7 +78,7 @@ class _Exchange:
         self.started_at: float | None = None
 
     async def receive(self) -> Message:
-        """The next part of the body, in time and in bounds or not at all."""
+        """Receive the next part of the body; raise a problem if it is too late or the body too large."""
         if self.body_done:
             return await self._receive()
         self._check_size(self._content_length())
@@ -109,11 +108,11 @@ class _Exchange:
             raise problems.BodyTooLarge(f"The body is larger than {max_size:,} bytes.")
 
     async def send(self, message: Message) -> None:
-        """Pass the answer on with the headers that every answer has."""
+        """Send a message of the response, adding the headers that every response has."""
         if message["type"] == "http.response.start":
             self.status = message["status"]
             headers = list(message.get("headers", ()))
-            if self.scope.get(ANSWERED_ANONYMOUSLY):  # nobody else may be given this answer, from a cache
+            if self.scope.get(ANSWERED_ANONYMOUSLY):  # caches must not give this response to others
                 headers = [header for header in headers if header[0] not in _CACHE_HEADERS]
                 headers += [(b"cache-control", b"private, no-store"), (b"broadsheet-token", b"unknown")]
             given = {name for name, _ in headers}
@@ -129,7 +128,7 @@ class Boundary:
 
     def __init__(self, app: ASGIApp, metrics: Metrics, max_body_size: int) -> None:
         self.app, self.metrics, self.max_body_size = app, metrics, max_body_size
-        self.log = log.bind()  # once: to find the logger anew costs as much as to write the line
+        self.log = log.bind()  # once, because finding the logger costs as much as writing the line
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -137,11 +136,11 @@ class Boundary:
             return
         started, method = time.perf_counter(), scope["method"]
         given = next((value for name, value in scope["headers"] if name == b"x-request-id"), b"")
-        # HEAD is answered as GET; the server leaves the body out (RFC 9110 §9.3.2).
+        # HEAD is answered like GET; the server omits the body (RFC 9110 §9.3.2).
         scope = {**scope, "method": "GET" if method == "HEAD" else method}
         if scope.get("raw_path", b"").endswith(b"/") and len(scope["path"]) > 1:  # `/v1/articles/` is `/v1/articles`
             scope["path"], scope["raw_path"] = scope["path"][:-1], scope["raw_path"][:-1]
-        scope["is_head"] = method == "HEAD"  # for answers that have no end of their own
+        scope["is_head"] = method == "HEAD"  # for responses without an end
         scope.setdefault("state", {})
         scope["request_id"] = given.decode() if _REQUEST_ID.fullmatch(given) else new_id()
         structlog.contextvars.bind_contextvars(request_id=scope["request_id"])
@@ -165,7 +164,7 @@ class Boundary:
 
 
 class UnhandledErrors:
-    """Answers unhandled exceptions with a 500 problem; inside `Cors`, so that front ends can read it."""
+    """Answers unhandled exceptions with problem 500, inside of `Cors`, so that front ends can read it."""
 
     def __init__(self, app: ASGIApp) -> None:
         self.app = app
@@ -188,7 +187,7 @@ class UnhandledErrors:
 
 
 class _Cors(CORSMiddleware):
-    """Names `Origin` in `Vary` once: Starlette adds it to every answer, also where the answer names it already."""
+    """Starlette's CORS middleware without a second `Origin` in `Vary`."""
 
     async def send(self, message: Message, send: Send, request_headers: Headers) -> None:
         """Send a message with its headers for the caller's origin."""
@@ -204,7 +203,7 @@ class _Cors(CORSMiddleware):
 
 
 class Cors:
-    """Reads from any origin; writes and credentials only from the publication's own front ends."""
+    """CORS: any origin may read; only the publication's own front ends may write and send credentials."""
 
     def __init__(self, app: ASGIApp, origins: Sequence[str]) -> None:
         reads = ["Content-Type", "If-None-Match", "Last-Event-ID", "X-Request-ID"]

@@ -1,7 +1,7 @@
-"""Strong entity tags (RFC 9110 §8.8.3) that carry the version an editor must name to write.
+"""Strong entity tags (RFC 9110 §8.8.3) with the version that `If-Match` names.
 
-A tag is `"v7-1f0c…"`: the version of the row behind it, then a hash of the very bytes. A compressed answer adds its
-coding. So a reader compares the bytes, and `If-Match` the version, whatever fields or coding were asked for.
+A tag is `"v7-1f0c…"`: the version of the resource, then a hash of the body. A compressed response adds its coding.
+So `If-None-Match` compares bytes and `If-Match` versions, whatever fields and coding were requested.
 """
 
 import hashlib
@@ -13,7 +13,7 @@ from app.core.problems import BadRequest, PreconditionRequired, StaleVersion
 _TAG = re.compile(r'(W/)?"([\x21\x23-\x7e]*)"')
 _TAG_PATTERN = r'[ \t]*(?:W/)?"[\x21\x23-\x7E]*"[ \t]*'
 IF_MATCH_PATTERN = rf"^(?:[ \t]*\*[ \t]*|{_TAG_PATTERN}(?:,{_TAG_PATTERN})*)$"
-"""What the header may hold (RFC 9110 §13.1.1), for the OpenAPI document too."""
+"""The syntax of `If-Match` (RFC 9110 §13.1.1), for the OpenAPI document, too."""
 _IF_MATCH = re.compile(IF_MATCH_PATTERN)
 _VERSION = re.compile(r"v(\d{1,18})(?:-.*)?", re.ASCII)
 _CODINGS = ("-gzip", "-br", "-zstd")
@@ -21,7 +21,7 @@ _CODINGS = ("-gzip", "-br", "-zstd")
 
 def make_etag(body: bytes, version: int | None = None) -> str:
     """Return the entity tag of a body, without quotes."""
-    digest = hashlib.sha256(body).hexdigest()[:20]  # processors have instructions for it: half of what BLAKE2 takes
+    digest = hashlib.sha256(body).hexdigest()[:20]  # with hardware support it takes half the time of BLAKE2
     return f"v{version}-{digest}" if version is not None else digest
 
 
@@ -32,17 +32,20 @@ def _strip_coding(tag: str) -> str:
 
 
 def matches_etag(if_none_match: str, tag: str) -> bool:
-    """Return whether `If-None-Match` names this tag, in any content coding."""
+    """Whether `If-None-Match` names this tag, in any content coding."""
     if if_none_match.strip() == "*":
         return True
     return any(_strip_coding(found) == tag for _, found in _TAG.findall(if_none_match))
 
 
 def parse_if_match(if_match: str | None) -> frozenset[int] | None:
-    """The versions that `If-Match` accepts; None for `*`. Absent: 428. Unreadable: 400. A weak tag matches nothing."""
+    """Return the versions that `If-Match` names, and None for `*`; 428 without it, 400 if it is invalid.
+
+    Weak tags match nothing.
+    """
     if if_match is None:
         raise PreconditionRequired(
-            "Send the header If-Match with the ETag that you read, or `If-Match: *` to change whatever is there now."
+            "Send the header If-Match with the ETag that you read, or `If-Match: *` to change any version."
         )
     if not _IF_MATCH.fullmatch(if_match):
         detail = "If-Match must be `*`, or entity tags in quotes with commas between them."
@@ -54,6 +57,6 @@ def parse_if_match(if_match: str | None) -> frozenset[int] | None:
 
 
 def check_version(current: int, expected: frozenset[int] | None, differing: Iterable[str] = ()) -> None:
-    """Raise 412, which tells the current version and the fields that differ, unless that version is expected."""
+    """Raise 412, with the current version and the fields that differ, unless the current version is expected."""
     if expected is not None and current not in expected:
         raise StaleVersion(current_version=current, fields=differing)

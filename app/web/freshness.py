@@ -1,7 +1,7 @@
-"""Since when answers are as they are: what `Last-Modified` can say of an answer that many rows make.
+"""`Last-Modified` of responses that are made of many rows.
 
-No time in the store covers every change of an answer: an item leaves a list, a count moves, a section gets another
-name, and the newest `updated_at` stays. So each process remembers when it first saw the bytes that an address has now.
+No stored time covers every change of a response: an item leaves a list, a count or a section's name changes, and the
+newest `updated_at` stays. So each process remembers when it first sent the bytes that a URL has now.
 """
 
 import email.utils
@@ -12,7 +12,7 @@ from hashlib import blake2b
 
 from app.core.clock import now
 
-MAX_TRACKED_URLS = 10_000  # that one process remembers
+MAX_TRACKED_URLS = 10_000  # in one process
 
 
 @dataclass(slots=True)
@@ -23,19 +23,19 @@ class _Seen:
 
 
 class Freshness:
-    """When the answers of this process last changed, in seconds since 1970.
+    """When the responses of this process last changed, in seconds since 1970.
 
-    A second in which an answer was served as it was before is never told as that of its change: whoever holds the
-    former bytes, with `Last-Modified` or the date of the answer, gets the new ones.
+    The time of a change is later than every second in which the former bytes were sent, so that a client that has these
+    with their `Last-Modified` or `Date` gets the new ones.
     """
 
     def __init__(self) -> None:
         self._seen: OrderedDict[bytes, _Seen] = OrderedDict()
 
     def note(self, address: str, tag: str) -> tuple[int, int]:
-        """Note that an address is answered with what has this tag: since when it is so, and what second it is now."""
+        """Note that a URL is answered with this tag; return since when, and the current second."""
         second = int(now().timestamp())
-        key = blake2b(address.encode(), digest_size=16).digest()  # addresses may be long, and strangers choose them
+        key = blake2b(address.encode(), digest_size=16).digest()  # clients choose URLs, which may be long
         seen = self._seen.get(key)
         if seen is None:
             seen = self._seen[key] = _Seen(tag, second, second)

@@ -1,9 +1,9 @@
-"""CPU-bound work on texts, run outside of the event loop and the writer, one task at a time."""
+"""CPU-bound work on texts, outside of the event loop and the writer, one piece at a time."""
 
 import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, Final, TypeVar
+from typing import Final, Generic, TypeVar, TypeVarTuple
 
 import sqlalchemy as sa
 
@@ -11,39 +11,36 @@ from app.core.problems import Unavailable
 from app.db import QueryProcesses
 
 T = TypeVar("T")
-MAX_WAITING: Final = 32  # pieces of work; whoever comes after them is asked to come back
+Ts = TypeVarTuple("Ts")
+MAX_WAITING: Final = 32  # pieces of work; more are refused
 RETRY_AFTER: Final = 2  # seconds
 
 
 @dataclass(frozen=True)
-class _Work:
-    """A function and its arguments, as a query that asks the store nothing."""
+class _Work(Generic[T]):
+    """A function with its arguments, in the form of a query."""
 
-    function: Callable[..., Any]
-    arguments: tuple[Any, ...]
+    function: Callable[..., T]
+    arguments: tuple[object, ...]
 
-    def __call__(self, _connection: sa.Connection) -> Any:
+    def __call__(self, _connection: sa.Connection) -> T:
         return self.function(*self.arguments)
 
 
 class Offload:
-    """Runs functions in the processes beside this one, or in a thread where there are none."""
+    """Runs functions in query processes, or in a thread if there are none."""
 
     def __init__(self, aside: QueryProcesses) -> None:
         self._aside = aside
         self._turn, self._waiting = asyncio.Lock(), 0
 
-    async def run(self, function: Callable[..., T], *arguments: Any) -> T:
-        """Run a function of a module; it, its arguments, its result and what it raises must pickle.
-
-        503 where too much work waits already.
-        """
+    async def run(self, function: Callable[[*Ts], T], *arguments: *Ts) -> T:
+        """Run a function; it, its arguments, its result and its exceptions must pickle. 503 if too much work waits."""
         if self._waiting >= MAX_WAITING:
-            raise Unavailable("Too many texts wait to be read.", retry_after=RETRY_AFTER)
+            raise Unavailable("Too many texts are waiting to be processed.", retry_after=RETRY_AFTER)
         self._waiting += 1
         try:
             async with self._turn:
-                result: T = await self._aside.scan(_Work(function, arguments))
-                return result
+                return await self._aside.scan(_Work(function, arguments))
         finally:
             self._waiting -= 1

@@ -1,9 +1,10 @@
-"""The OpenAPI 3.1 document: completed from what every operation has, then written with each repeated part once.
+"""The OpenAPI 3.1 document: FastAPI's, completed with what all operations have in common, and shortened.
 
-`complete` adds what no route repeats, `name_types` gives schemas that occur in many places a name, and `share` moves
-parameters and responses that several operations have into components.
+`build_document` adds parameters, responses and headers that routes do not repeat, `name_types` names schemas that occur
+in many places, and `share_components` moves common parameters and responses into components.
 """
 
+import copy
 import json
 import re
 from collections import Counter
@@ -16,6 +17,7 @@ from fastapi.openapi.utils import get_openapi
 from fastapi.routing import APIRoute
 from pydantic import BaseModel, TypeAdapter
 from starlette.routing import BaseRoute
+from typing_extensions import TypeForm
 
 from app.core.problems import (
     MEDIA_TYPE,
@@ -45,7 +47,7 @@ _IDEMPOTENCY_KEY = {
     "Kept for 48 hours. With another body: 422 `idempotency_key_reused`.",
     "schema": {"type": "string", "minLength": 1, "maxLength": IDEMPOTENCY_KEY_LENGTH, "pattern": r"^[\x20-\x7E]+$"},
 }
-# What any operation may answer stands in its `default` response, and is not repeated.
+# Problems that any operation may answer with are in its `default` response and are not repeated.
 _ALWAYS: tuple[type[Problem], ...] = (BadRequest, Unauthorized, TooManyRequests, Unavailable)
 _WITH_AUTHENTICATION: tuple[type[Problem], ...] = (Forbidden,)
 _WITH_BODY: tuple[type[Problem], ...] = (BodyTooLarge, UnsupportedMediaType, Invalid)
@@ -63,14 +65,14 @@ _MIN_POSITION = {
     "description": "Wait (≤ 2 s) until this `Broadsheet-Position` is visible, else 503.",
     "schema": {"type": "string", "maxLength": 40, "pattern": POSITION_PATTERN},
 }
-_WITHOUT_NUL = r"^[^\x00]*$"  # what any query parameter may hold
+_WITHOUT_NUL = r"^[^\x00]*$"  # the pattern of any query parameter
 _CLOSED = {"$ref", "anyOf", "const", "enum"}  # a schema with one of these takes null only beside another
 _LIMITED = {"const", "enum", "format"}  # a schema with one of these needs no pattern
 _CHANGES_NOTHING = {"exportPerson", "unsubscribeAddress"}  # writes without a position
 _FORMS = ("application/x-www-form-urlencoded", "multipart/form-data")
 _PRECONDITIONS = {"if-match", "if-none-match"}
 _PROBLEM = {MEDIA_TYPE: {"schema": {"$ref": f"{SCHEMAS}ProblemOut"}}}
-_NOTES = {"title", "description", "default", "example", "examples", "x-enum-varnames"}  # say nothing of what is valid
+_NOTES = {"title", "description", "default", "example", "examples", "x-enum-varnames"}  # do not validate anything
 
 
 HEADERS: dict[str, Node] = {
@@ -95,14 +97,14 @@ HEADERS: dict[str, Node] = {
 
 
 def iter_operations(document: Node) -> Iterator[tuple[str, str, Node]]:
-    """Every operation with its path and method."""
+    """Yield every operation with its path and method."""
     for path, methods in document["paths"].items():
         for method, operation in methods.items():
             yield path, method, operation
 
 
-def _iter_nodes(part: Any) -> Iterator[Node]:
-    """Every object in a part of the document, from the inside out, so that each may be changed in place."""
+def _iter_nodes(part: object) -> Iterator[Node]:
+    """Yield every object in a part of the document, inner ones first, so that each may be changed in place."""
     if isinstance(part, list):
         for item in part:
             yield from _iter_nodes(item)
@@ -113,7 +115,7 @@ def _iter_nodes(part: Any) -> Iterator[Node]:
 
 
 def _without_null(schema: Node) -> Node:
-    """The schema of a value that is absent or given: parameters and form fields cannot be null."""
+    """Return a schema without null, for parameters and form fields, which may be absent but not null."""
     kinds = [kind for kind in schema.get("anyOf", ()) if kind != {"type": "null"}]
     if not kinds:
         return schema
@@ -125,9 +127,9 @@ def _complete_parameters(path: str, method: str, operation: Node) -> None:
     parameters = operation.setdefault("parameters", [])
     names = {parameter["name"] for parameter in parameters}
     if method == "post":
-        parameters.append(_copy(_IDEMPOTENCY_KEY))
+        parameters.append(copy.deepcopy(_IDEMPOTENCY_KEY))
     if method == "get" and path.startswith("/v1") and "min_position" not in names:
-        parameters.append(_copy(_MIN_POSITION))
+        parameters.append(copy.deepcopy(_MIN_POSITION))
     for parameter in parameters:
         schema = parameter["schema"] = _without_null(parameter["schema"])
         is_text = schema.get("type") == "string" and not schema.keys() & _LIMITED
@@ -145,7 +147,7 @@ def _describe(kind: type[Problem]) -> str:
 
 
 def _complete_responses(operation: Node) -> None:
-    """Leave to `default` the problems that any operation has: any at all, any with a key, or any with a body."""
+    """Leave to `default` the problems of all operations, of all with a key, and of all with a body."""
     common = list(_ALWAYS)
     if "requestBody" in operation:
         common += _WITH_BODY
@@ -156,7 +158,7 @@ def _complete_responses(operation: Node) -> None:
     if any(parameter["name"] == "If-Match" for parameter in operation["parameters"]):
         common += _WITH_PRECONDITION
     usual = {str(kind.status): _describe(kind) for kind in common}
-    if "requestBody" not in operation:  # FastAPI assumes 422 for every parameter, which is 400 here
+    if "requestBody" not in operation:  # FastAPI documents 422 for parameters, which is 400 here
         operation["responses"].pop("422", None)
     responses = operation["responses"] = {
         status: answer
@@ -166,13 +168,13 @@ def _complete_responses(operation: Node) -> None:
     responses["default"] = {"description": _DEFAULT}
     for status, answer in responses.items():
         if status >= "400":
-            answer["content"] = _copy(_PROBLEM)
+            answer["content"] = copy.deepcopy(_PROBLEM)
         elif answer["description"] == "Successful Response":
             answer["description"] = HTTPStatus(int(status)).phrase
 
 
 def _set_headers(method: str, operation: Node, is_changeable: bool) -> None:
-    """Name the headers that clients act on: ETags of what `If-Match` may change, and positions of writes."""
+    """Add the headers that clients use: ETags of resources that `If-Match` may change, and positions of writes."""
     is_write = method != "get" and operation["operationId"] not in _CHANGES_NOTHING
     for status, response in operation["responses"].items():
         names = []
@@ -187,7 +189,7 @@ def _set_headers(method: str, operation: Node, is_changeable: bool) -> None:
 
 
 def _iter_bodies(document: Node) -> Iterator[tuple[str, str, Node]]:
-    """The named schemas of bodies, each with its method and media type."""
+    """Yield the named schemas of bodies, each with its method and media type."""
     schemas = document["components"]["schemas"]
     for _, method, operation in iter_operations(document):
         for media_type, content in operation.get("requestBody", {}).get("content", {}).items():
@@ -196,7 +198,7 @@ def _iter_bodies(document: Node) -> Iterator[tuple[str, str, Node]]:
 
 
 def _complete_bodies(document: Node) -> None:
-    """Say what leaving a field out means: in a change nothing, where a generated client would send the default."""
+    """Remove defaults from PATCH bodies, where generated clients would send them, and null from forms."""
     for method, media_type, schema in _iter_bodies(document):
         properties = schema.get("properties", {})
         for name, each in properties.items():
@@ -207,7 +209,7 @@ def _complete_bodies(document: Node) -> None:
 
 
 def _make_key_optional(document: Node, routes: Sequence[BaseRoute]) -> None:
-    """A key is possible but not needed where a route's scope is None; FastAPI knows needed alone."""
+    """Make the key optional in operations whose scope is None; FastAPI always requires it."""
     for route in routes:
         if isinstance(route, APIRoute) and any(
             getattr(d.call, "scope", "") is None for d in route.dependant.dependencies
@@ -218,7 +220,7 @@ def _make_key_optional(document: Node, routes: Sequence[BaseRoute]) -> None:
 
 
 def _shorten(document: Node) -> None:
-    """Leave out titles that repeat names, and `required: false`."""
+    """Remove titles, which repeat names, and `required: false`."""
     for node in [*_iter_nodes(document["components"]["schemas"]), *_iter_nodes(document["paths"])]:
         if isinstance(node.get("title"), str):
             del node["title"]
@@ -227,7 +229,7 @@ def _shorten(document: Node) -> None:
 
 
 def merge_null(document: Node) -> None:
-    """Write what may be null as a list of types, where it is of one plain type besides."""
+    """Write `anyOf` of a plain type and null as a list of types."""
     for node in [*_iter_nodes(document["components"]["schemas"]), *_iter_nodes(document["paths"])]:
         kinds = node.get("anyOf", [])
         if len(kinds) == 2 and kinds[1] == {"type": "null"} and not kinds[0].keys() & {*_CLOSED, *node}:
@@ -236,7 +238,7 @@ def merge_null(document: Node) -> None:
 
 
 def _rename_schemas(document: Node) -> None:
-    """Name pages of lists and forms as a programmer would; the framework writes `ListOut_TagOut_` and `Body_putTag`."""
+    """Rename FastAPI's `ListOut_TagOut_` and `Body_putTag` to `TagList` and `PutTagForm`."""
     schemas, names = document["components"]["schemas"], {}
     for name in schemas:
         if found := re.fullmatch(r"ListOut_(\w+)_", name):
@@ -254,7 +256,7 @@ def _rename_schemas(document: Node) -> None:
 
 
 def build_document(app: FastAPI) -> Node:
-    """Make the document of an app's routes, with what every operation has."""
+    """Build the document of an app's routes, completed with what all operations have in common."""
     document = get_openapi(title=app.title, version=app.version, description=app.description, routes=app.routes)
     _make_key_optional(document, app.routes)
     add_model(document, ProblemOut)  # which routes refer to by name: a model each would be built a thousand times
@@ -262,23 +264,23 @@ def build_document(app: FastAPI) -> Node:
         _complete_parameters(path, method, operation)
         _complete_responses(operation)
         _set_headers(method, operation, not document["paths"][path].keys().isdisjoint({"patch", "put"}))
-    for name in ("HTTPValidationError", "ValidationError"):  # FastAPI's own, which no answer has
+    for name in ("HTTPValidationError", "ValidationError"):  # FastAPI's own, which no response has
         document["components"]["schemas"].pop(name, None)
-    document["components"]["headers"] = _copy(HEADERS)
+    document["components"]["headers"] = copy.deepcopy(HEADERS)
     _complete_bodies(document)
     _shorten(document)
     _rename_schemas(document)
     return document
 
 
-def schema_of(kind: Any) -> Node:
-    """The schema of a type, with its models among the components."""
+def schema_of(kind: TypeForm[object]) -> Node:
+    """Return the schema of a type, with references to models in the components."""
     schema = TypeAdapter(kind).json_schema(ref_template=f"{SCHEMAS}{{model}}")
     return {name: part for name, part in schema.items() if name not in {"$defs", "title"}}
 
 
 def add_model(document: Node, model: type[BaseModel]) -> None:
-    """Add a model that no route names, and all that it names."""
+    """Add a model that no route names, with all models that it refers to."""
     schema = TypeAdapter(model).json_schema(ref_template=f"{SCHEMAS}{{model}}", mode="serialization")
     for name, part in {**schema.pop("$defs", {}), model.__name__: schema}.items():
         for node in _iter_nodes(part):
@@ -290,15 +292,15 @@ def add_model(document: Node, model: type[BaseModel]) -> None:
 
 
 def _strip_notes(schema: Node) -> Node:
-    """What a schema takes, without what it says to people."""
+    """Return a schema without descriptions and defaults."""
     return {name: value for name, value in schema.items() if name not in _NOTES}
 
 
-def name_types(document: Node, types: Mapping[str, tuple[Any, str | None]]) -> None:
-    """Give types names: wherever a schema takes exactly what one of them takes, a reference to it stands instead.
+def name_types(document: Node, types: Mapping[str, tuple[TypeForm[object], str | None]]) -> None:
+    """Name types: replace each schema that is equal to that of a named type by a reference.
 
-    `types` maps a name to the type and to what its schema says to people; where that is None, the type says it itself,
-    and only schemas that say the same are meant.
+    `types` maps a name to the type and the description of its schema; without a description, that of the type is used,
+    and only schemas with the same one are replaced.
     """
     schemas = document["components"]["schemas"]
     names: list[tuple[Node, str]] = []
@@ -312,7 +314,7 @@ def name_types(document: Node, types: Mapping[str, tuple[Any, str | None]]) -> N
         if reference := next((name for known, name in names if known in (core, node)), None):
             notes = {key: value for key, value in node.items() if key in _NOTES and value != named[reference].get(key)}
             link = {"$ref": f"{SCHEMAS}{reference}"}
-            node.clear()  # generators read a default beside `allOf`, but not beside a reference
+            node.clear()  # generators read a default next to `allOf`, but not next to a reference
             node.update({"allOf": [link], **notes} if "default" in notes else {**link, **notes})
     schemas.update(named)
 
@@ -325,7 +327,7 @@ def _is_extension(schema: Node, base: Node) -> bool:
 
 
 def extend_schemas(document: Node, fewest: int = 6) -> None:
-    """Write objects that have all fields of another one, at least so many, as extensions of it."""
+    """Write objects that have all fields of another one, at least `fewest`, as extensions of it."""
     schemas = document["components"]["schemas"]
     plain = {
         name: schema
@@ -371,16 +373,12 @@ def _response_name(response: Node) -> str:
     return str(reference).rpartition("/")[2]
 
 
-def _text(part: Any) -> str:
+def _text(part: object) -> str:
     return json.dumps(part, sort_keys=True)
 
 
-def _copy(part: Any) -> Any:
-    return json.loads(json.dumps(part))
-
-
 def _share(document: Node, section: str, places: list[tuple[Any, Any]], name_of: Callable[[Node], str]) -> None:
-    """Move what stands in several places into a section of the components; a name must mean one thing."""
+    """Move parts that occur several times into a section of the components; two with one name are an error."""
     times = Counter(_text(holder[key]) for holder, key in places)
     components = document["components"].setdefault(section, {})
     for holder, key in places:
@@ -392,7 +390,7 @@ def _share(document: Node, section: str, places: list[tuple[Any, Any]], name_of:
 
 
 def share_security(document: Node) -> None:
-    """Say once that a key is needed, and only where it is otherwise what is needed there."""
+    """Declare once for the document that a key is needed, and in operations only exceptions."""
     document["security"] = [{"ApiKey": []}]
     for _, _, operation in iter_operations(document):
         if operation["security"] == document["security"]:
@@ -400,7 +398,7 @@ def share_security(document: Node) -> None:
 
 
 def share_components(document: Node) -> None:
-    """Write parameters and problem responses that several operations have once, as components."""
+    """Move parameters and problem responses of several operations into components."""
     found = [operation for _, _, operation in iter_operations(document)]
     parameters = [(each["parameters"], at) for each in found for at in range(len(each["parameters"]))]
     _share(document, "parameters", parameters, _parameter_name)

@@ -1,4 +1,4 @@
-"""Exceptions as problem+json; answers never echo input."""
+"""Exceptions as problem+json, which never echoes input."""
 
 import re
 from collections.abc import Mapping, Sequence
@@ -33,7 +33,7 @@ from app.core.problems import (
 )
 from app.db import is_full, is_unavailable
 
-# Messages instead of those of Pydantic that would repeat what was sent, or that speak of Python.
+# Instead of messages of Pydantic that would contain input, or that use terms of Python.
 _MESSAGES = {
     "union_tag_invalid": "Input does not name a known kind",
     "union_tag_not_found": "Input does not name its kind",
@@ -43,9 +43,8 @@ _MESSAGES = {
     **dict.fromkeys(("list_type", "set_type", "frozen_set_type", "tuple_type"), "Input should be an array"),
     **dict.fromkeys(("dict_type", "model_type", "model_attributes_type"), "Input should be an object"),
 }
-_QUOTED_INPUT = re.compile(
-    r"(?:: | \().*", re.DOTALL
-)  # the part of a reason that cites characters of an e-mail address
+_QUOTED_INPUT = re.compile(r"(?:: | \().*", re.DOTALL)  # the part of a reason that cites an e-mail address
+_NOTHING = object()
 log = structlog.get_logger("broadsheet.problems")
 
 
@@ -66,7 +65,7 @@ _BY_STATUS: dict[int, type[Problem]] = {
 
 def problem_response(problem: Problem, request_id: str) -> JSONResponse:
     """Return the response of a problem, which caches must not store."""
-    content: dict[str, Any] = {
+    content: dict[str, object] = {
         "type": f"/problems/{problem.code}",
         "title": problem.title,
         "status": problem.status,
@@ -79,37 +78,41 @@ def problem_response(problem: Problem, request_id: str) -> JSONResponse:
         content["errors"] = problem.errors
     headers = {"Cache-Control": "no-store", **(problem.headers or {})}
     if problem.status in {408, 413}:
-        headers["Connection"] = "close"  # the rest of the body is not waited for
+        headers["Connection"] = "close"  # the rest of the body is discarded
     return JSONResponse(content, problem.status, headers, MEDIA_TYPE)
 
 
 def problem_from_database_error(error: DBAPIError) -> Problem:
-    """503 where the store is away or busy, 507 where it is full, else 500; the cause goes to the log alone."""
+    """Return 503 if the database is unreachable or busy, 507 if it is full, else 500; log the cause."""
     if isinstance(error, IntegrityError):
         log.warning("a constraint refused a write", error=type(error.orig).__name__)
-        return Conflict("Something that this names was changed or taken at the same moment; read it and try again.")
+        return Conflict("A resource named here was changed or taken at the same moment; read it and try again.")
     if is_full(error):
         return StorageFull()
-    away = is_unavailable(error)
-    log.error("database failed", error=type(error.orig).__name__, exc_info=None if away else error)
-    return Unavailable("The store cannot be reached or is busy.") if away else Problem()
+    is_temporary = is_unavailable(error)
+    log.error("database failed", error=type(error.orig).__name__, exc_info=None if is_temporary else error)
+    return Unavailable("The database cannot be reached or is busy.") if is_temporary else Problem()
 
 
-def _json_pointer(path: Sequence[str | int], kind: str, body: Any) -> str:
-    """The JSON pointer of a place in the body: Pydantic's path also names which member of a union it tried."""
+def _json_pointer(path: Sequence[str | int], kind: str, body: object) -> str:
+    """Return the JSON pointer of a place in the body. Pydantic's path also names members of unions, which it omits."""
     pointer, node = "", body
     for at, part in enumerate(path):
-        inside = part in node if isinstance(node, Mapping) else isinstance(node, list) and isinstance(part, int)
+        inner = _NOTHING
+        if isinstance(node, Mapping):
+            inner = node.get(part, _NOTHING)
+        elif isinstance(node, list) and isinstance(part, int):
+            inner = node[part]
         is_missing = kind == "missing" and at == len(path) - 1
-        if inside or is_missing or body is None:
+        if inner is not _NOTHING or is_missing or body is None:
             pointer += f"/{printable_name(str(part))}"
-        if inside:
-            node = node[part]
+        if inner is not _NOTHING:
+            node = inner
     return pointer
 
 
 def _message(entry: Mapping[str, Any]) -> str:
-    """What is wrong with a value, without the value."""
+    """Return the message of a validation error, without the value."""
     if message := _MESSAGES.get(entry["type"]):
         return message
     if reason := entry.get("ctx", {}).get("reason") if entry["type"] == "value_error" else None:
@@ -119,11 +122,11 @@ def _message(entry: Mapping[str, Any]) -> str:
 
 def _problem_from_validation(error: RequestValidationError) -> Problem:
     errors = error.errors()
-    details: list[Mapping[str, Any]] = []
+    details: list[Mapping[str, object]] = []
     in_body = True
     for entry in errors[:20]:
         place, *path = entry["loc"]
-        detail: dict[str, Any] = {"code": entry["type"], "detail": _message(entry)}
+        detail: dict[str, object] = {"code": entry["type"], "detail": _message(entry)}
         if place == "body":
             detail["pointer"] = _json_pointer(path, entry["type"], error.body)
         else:
@@ -158,7 +161,7 @@ def problem_from_exception(error: Exception) -> Problem:
 
 
 async def handle_exception(request: Request, error: Exception) -> JSONResponse:
-    """FastAPI's exception handler for everything."""
+    """Answer any exception with its problem, as exception handler of FastAPI."""
     problem = problem_from_exception(error)
     if isinstance(problem, MethodNotAllowed):
         problem.headers = {"Allow": ", ".join(_allowed_methods(request))}
@@ -166,7 +169,7 @@ async def handle_exception(request: Request, error: Exception) -> JSONResponse:
 
 
 def _allowed_methods(request: Request) -> list[str]:
-    """The methods that any route at this address takes: the framework names those of one route alone."""
+    """Return the methods of all routes at this URL; Starlette names those of one route."""
     methods: set[str] = set()
     for route in request.app.routes:
         if isinstance(route, Route) and route.matches(request.scope)[0] != Match.NONE:
@@ -175,6 +178,6 @@ def _allowed_methods(request: Request) -> list[str]:
 
 
 def install_handlers(app: FastAPI) -> None:
-    """Make every error of the app a problem."""
+    """Answer every exception of the app with a problem."""
     for kind in (Problem, RequestValidationError, DBAPIError, HTTPException):
         app.add_exception_handler(kind, handle_exception)

@@ -1,4 +1,4 @@
-"""Rate limits: how often one caller may ask, told in the headers of the IETF's RateLimit draft."""
+"""Rate limits by caller, reported in the headers of the IETF's RateLimit draft."""
 
 from collections.abc import Mapping, Sequence
 from functools import lru_cache
@@ -26,18 +26,18 @@ DEFAULT_RATES = {
     "invalid": "60/minute",
 }
 Quotas = Sequence[tuple[Literal["minute", "day"], int]]
-MAX_CALLERS = 100_000  # the most that one process remembers
+MAX_CALLERS = 100_000  # in the memory of one process
 log = structlog.get_logger("broadsheet.limits")
 
 
 class Counter(Protocol):
-    """Counts one call; tells whether it is allowed, how many remain, and in how many seconds all are free again."""
+    """Counts calls: returns whether one is allowed, how many remain, and the seconds until the window ends."""
 
     async def hit(self, item: RateLimitItem, policy: str, caller: str) -> tuple[bool, int, float]: ...
 
 
 class _MemoryCounter:
-    """Fixed windows of this process: a dictionary, because every request passes here."""
+    """Fixed windows in the memory of this process: every request is counted, so it must be cheap."""
 
     def __init__(self) -> None:
         self._windows: dict[tuple[str, str], tuple[float, int]] = {}
@@ -73,7 +73,7 @@ class _RedisCounter:
 
 @lru_cache(10_000)
 def network_of(address: str) -> str:
-    """Whom an address counts for: itself, or its /64 in IPv6, of which one household has 2⁶⁴ addresses."""
+    """Return what an address is counted as: IPv4 as it is, IPv6 by its /64, which one household has."""
     if ":" not in address:
         return address
     try:
@@ -86,7 +86,7 @@ def network_of(address: str) -> str:
 
 @lru_cache(10_000)
 def ranges_of(address: str) -> tuple[str, str] | None:
-    """The ranges that an address is in: a site's and a provider's, /48 and /32 in IPv6, /24 and /16 in IPv4."""
+    """Return the ranges of an address: /48 and /32 in IPv6, /24 and /16 in IPv4; None if it is not an address."""
     try:
         ip = ip_address(address)
     except ValueError:
@@ -107,10 +107,10 @@ class Limiter:
     """Counts calls by caller and policy.
 
     `read` (an address), `key` (an API key), `reader` (a guest or signed-in reader), `guest` (new guests from an
-    address), `comment` (comments, edits and trials that are sent from an address, or by a reader of the site; each
-    operation of a batch is one), `write` (votes, reactions, reports and all other writes that anyone may send, from an
-    address, or by a reader of the site), `subscribe` (subscriptions asked for from an address), `hub` (requests to the
-    hub), `invalid` (bad keys).
+    address), `comment` (comments, edits and previews from an address or a signed-in reader; each operation of a batch
+    counts), `write` (all other writes that anyone may send, such as votes, reactions and reports, from an address or a
+    signed-in reader), `subscribe` (subscription requests from an address), `hub` (requests to the hub), `invalid` (bad
+    keys).
     """
 
     def __init__(self, rates: str, redis_url: str = "") -> None:
@@ -126,10 +126,10 @@ class Limiter:
         self.counter: Counter = _RedisCounter(redis_url) if redis_url else _MemoryCounter()
 
     async def hit(self, policy: str, caller: str, quotas: Quotas = ()) -> Mapping[str, str]:
-        """Count a call; the headers to send with its answer, or a 429 that says when to come back.
+        """Count a call and return the headers for its response; 429 if a limit is used up.
 
-        `quotas` are the caller's own: that of a minute counts in place of the policy. What one refuses is not counted
-        by those after it.
+        `quotas` are the caller's own; one per minute replaces the policy. A call that one of them refuses is not
+        counted by those that follow.
         """
         items = {f"quota-{unit}": _rate(amount, unit) for unit, amount in quotas}
         if "quota-minute" not in items and (policy_rate := self.policies.get(policy)):
@@ -140,7 +140,7 @@ class Limiter:
                 allowed, remaining, seconds = await self.counter.hit(item, name, caller)
             except StorageError as error:
                 log.warning("rate limits cannot be counted", error=type(error.storage_error).__name__)
-                return {}  # readers are served all the same
+                return {}  # requests are served without limits
             wait = max(1, round(seconds))
             fields = {
                 "RateLimit-Policy": f'"{name}";q={item.amount};w={item.get_expiry()}',
@@ -148,5 +148,5 @@ class Limiter:
             }
             headers = {key: f"{headers[key]}, {text}" if headers else text for key, text in fields.items()}
             if not allowed:
-                raise TooManyRequests(f"Come back in {wait} s.", headers={**headers, "Retry-After": str(wait)})
+                raise TooManyRequests(f"Retry in {wait} s.", headers={**headers, "Retry-After": str(wait)})
         return headers

@@ -4,7 +4,7 @@ import gzip
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from functools import lru_cache
-from typing import Any, cast
+from typing import Any, Required, TypedDict, Unpack, cast
 from urllib.parse import quote
 
 import brotli
@@ -19,6 +19,7 @@ from app.core.settings import Settings
 from app.db import Database, QueryProcesses
 from app.db.columns import Row
 from app.web import etag
+from app.web.fields import FieldTree
 from app.web.freshness import format_http_date, parse_http_date
 from app.web.offload import Offload
 from app.web.services import WebServices
@@ -228,16 +229,31 @@ def next_link(request: Request, cursor: str | None) -> dict[str, str] | None:
     return {"next": f"{quote(request.scope['path'])}?{'&'.join([*kept, f'cursor={cursor}'])}"}
 
 
-def reply_list(request: Request, model: type[BaseModel], page: Mapping[str, Any], fields: Any, **more: Any) -> Response:
-    """A page of a list, with its `next` link; `fields` limits each row, see `app.web.fields`."""
-    include = {"data": {"__all__": fields}, "page": True} if fields else None
-    return reply(request, dump_json(model, page, include), links=next_link(request, page["page"]["next"]), **more)
+class ReplyOptions(TypedDict, total=False):
+    """The arguments of `reply` that the functions for lists pass on."""
+
+    groups: Required[Iterable[str]]
+    version: int | None
+    private: bool
 
 
-def dump_json(model: type[BaseModel], value: Any, include: Any = None) -> bytes:
-    """Validate a row against the public model and write it as JSON; `include` limits it to chosen fields.
+def reply_list(
+    request: Request,
+    model: type[BaseModel],
+    page: Mapping[str, Any],
+    fields: FieldTree | None,
+    **options: Unpack[ReplyOptions],
+) -> Response:
+    """Reply with a page of a list, with a link to the next one; `fields` selects those of each row."""
+    include: FieldTree | None = {"data": {"__all__": fields}, "page": True} if fields else None
+    body = dump_json(model, page, include)
+    return reply(request, body, links=next_link(request, page["page"]["next"]), **options)
 
-    What the row does not have is absent, not null.
+
+def dump_json(model: type[BaseModel], value: object, include: FieldTree | None = None) -> bytes:
+    """Validate a row against the public model and write it as JSON; `include` limits it to selected fields.
+
+    Fields that the row does not have are absent, not null.
     """
     checked = model.model_validate(value)
     return checked.__pydantic_serializer__.to_json(checked, include=include, exclude_unset=True)

@@ -1,26 +1,28 @@
-"""How a route gets its arguments: who calls first, then headers, path and query, and the body last.
+"""The arguments of routes: first the caller, then headers, path and query, and the body last.
 
-FastAPI's solver reads the body before it asks who calls, and takes a third of the time of a read here. So each route
-gets a handler of its own, which finds the few kinds of arguments that routes take with FastAPI's own fields and the
-same errors: the request, who calls, dependencies on headers, parts of the path, query parameters, and one body of JSON
-or a form. A route that needs anything else does not start. The OpenAPI document is FastAPI's.
+FastAPI's solver reads the body before it authenticates the caller, and would take a third of the time of a read. So
+each route gets a handler that solves the few kinds of arguments that routes have with FastAPI's own fields and errors:
+the request, the caller, dependencies on headers, path and query parameters, and one JSON body or form. An app with a
+route that needs anything else does not start. The OpenAPI document is FastAPI's.
 """
 
 import inspect
 import re
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from functools import cache
-from typing import Any, Final
+from typing import Final, cast
 
 import jiter
 import pydantic_core
 from fastapi import Request
+from fastapi._compat import ModelField
 from fastapi.dependencies.utils import request_body_to_args, request_params_to_args
 from fastapi.exceptions import RequestValidationError
 from fastapi.params import Body, Form
 from fastapi.routing import APIRoute
 from fastapi.security.base import SecurityBase
 from pydantic import BaseModel, TypeAdapter, ValidationError
+from starlette.datastructures import Headers, QueryParams
 from starlette.requests import ClientDisconnect
 from starlette.responses import Response
 from starlette.routing import BaseRoute, request_response
@@ -32,41 +34,41 @@ from app.web.responses import offload
 
 MAX_FORM_BYTES = 64_000
 MAX_INLINE_JSON_BYTES: Final = 32_000
-"""Of JSON that is read on the event loop: the worst takes a millisecond, and four megabytes take half a second."""
-MAX_EMPTY_BYTES = 64  # of a body that says nothing: `{}` and white space around it
+"""Larger JSON is not parsed on the event loop: this size takes up to a millisecond, and 4 MB half a second."""
+MAX_EMPTY_BYTES = 64  # of a body without content: `{}` with white space around it
 _UNDEFINED = pydantic_core.PydanticUndefined
 _FORM_TYPES = frozenset({"application/x-www-form-urlencoded", "multipart/form-data"})
 _PARSE_ERROR = re.compile(r"(.*) at line (\d+) column (\d+)", re.DOTALL)
-_PATH_VARIABLE = re.compile(r"{\w+(?::\w+)?}")  # in a path
-_NAMED_GROUP = re.compile(r"\(\?P<\w+>")  # groups of its regular expression
+_PATH_VARIABLE = re.compile(r"{\w+(?::\w+)?}")
+_NAMED_GROUP = re.compile(r"\(\?P<\w+>")  # in the regular expression of a path
 Handler = Callable[[Request], Awaitable[Response]]
 
 
 class BodyNotTaken(BadRequest):
-    """The request takes no body, and one came with it; an empty body, `{}` and `null` are taken as none."""
+    """The request has a body but the route takes none. An empty body, `{}` and `null` count as none."""
 
     code, title = "body_not_taken", "This request takes no body"
 
 
-def parse_json(body: bytes) -> Any:
-    """Parse JSON as RFC 8259 has it, or raise a problem that tells the place of the fault and nothing of the content.
+def parse_json(body: bytes) -> object:
+    """Parse JSON (RFC 8259), or raise a problem with the position of the error and nothing of the content.
 
-    Refused as well: NaN, lone surrogates, bottomless nesting, and an object that has a name twice (RFC 8259 §4), which
-    two parsers read in two ways.
+    NaN, lone surrogates, excessive nesting, and objects with duplicate names (RFC 8259 §4), which parsers read
+    differently, are refused.
     """
     try:
         return jiter.from_json(body, allow_inf_nan=False, catch_duplicate_keys=True)
     except ValueError as error:
         match = _PARSE_ERROR.fullmatch(str(error))
-        fault, line, column = match.groups() if match else ("it cannot be read", "1", "1")
-        if fault.startswith("Detected duplicate key"):  # which would be told as well
-            fault = "an object has the same name twice"
+        fault, line, column = match.groups() if match else ("it cannot be parsed", "1", "1")
+        if fault.startswith("Detected duplicate key"):  # the message would contain the key
+            fault = "an object has a duplicate name"
         detail = f"The body is not valid JSON (RFC 8259): {fault} at line {line}, column {column}."
         raise InvalidJson(detail) from None
 
 
 class _QueryModel:
-    """The one model of query parameters that a route takes."""
+    """The model of a route's query parameters."""
 
     def __init__(self, name: str, model: type[BaseModel]) -> None:
         self.name, self.model = name, model
@@ -74,14 +76,16 @@ class _QueryModel:
         required = any(info.is_required() for info in model.model_fields.values())
         self.empty = None if required else model()
 
-    def read(self, request: Request) -> Mapping[str, Any]:
-        """The parameters of a request; RequestValidationError where they do not fit."""
+    def read(self, request: Request) -> Mapping[str, object]:
+        """Return the parameters of a request; raise RequestValidationError if they are invalid."""
         if self.empty is not None and not request.scope["query_string"]:
             return {self.name: self.empty}
-        values: dict[str, Any] = {}
+        values: dict[str, str | list[str]] = {}
+        lists: dict[str, list[str]] = {}
         for key, value in request.query_params.multi_items():
             if key in self.lists:
-                values.setdefault(key, []).append(value)
+                values[key] = lists.setdefault(key, [])
+                lists[key].append(value)
             elif key in self.model.model_fields:
                 values[key] = value
         try:
@@ -92,13 +96,13 @@ class _QueryModel:
 
 
 class _Parameters:
-    """Headers or query parameters that a route takes one by one."""
+    """Single headers or query parameters of a route."""
 
-    def __init__(self, fields: list[Any], source: Callable[[Request], Any]) -> None:
+    def __init__(self, fields: list[ModelField], source: Callable[[Request], Headers | QueryParams]) -> None:
         self.fields, self.source = fields, source
 
-    def read(self, request: Request) -> Mapping[str, Any]:
-        """Their values; RequestValidationError where they do not fit."""
+    def read(self, request: Request) -> Mapping[str, object]:
+        """Return their values; raise RequestValidationError if they are invalid."""
         values, errors = request_params_to_args(self.fields, self.source(request))
         if errors:
             raise RequestValidationError(errors)
@@ -121,12 +125,12 @@ async def _read_body(request: Request) -> bytes:
 
 
 @cache
-def _adapter(kind: Any) -> TypeAdapter[Any]:
+def _adapter(kind: type) -> TypeAdapter[object]:
     return TypeAdapter(kind)
 
 
-def parse_long_json(body: bytes, kind: Any) -> Any:
-    """Parse and validate a long body, in another process: what is raised must pickle."""
+def parse_long_json(body: bytes, kind: type) -> object:
+    """Parse and validate a long body, in a query process: exceptions must pickle."""
     content = parse_json(body)
     try:
         return _adapter(kind).validate_python(content)
@@ -136,29 +140,28 @@ def parse_long_json(body: bytes, kind: Any) -> Any:
         raise problem_from_exception(RequestValidationError(located, body=content)) from None
 
 
-async def _read_json(request: Request, fields: list[Any]) -> Mapping[str, Any]:
-    """The body of a request; a problem where it is not JSON, RequestValidationError where it does not fit."""
-    content: Any = await _read_body(request)
-    if not content or (content.isspace() and not fields[0].field_info.is_required()):
-        content = _UNDEFINED
+async def _read_json(request: Request, fields: list[ModelField]) -> Mapping[str, object]:
+    """Return the JSON body of a request; a problem if it is not JSON, RequestValidationError if it is invalid."""
+    body = await _read_body(request)
+    if not body or (body.isspace() and not fields[0].field_info.is_required()):
+        content: object = _UNDEFINED
     elif not _is_json(_media_type(request)):
         raise UnsupportedMediaType("Send the body as application/json.")
-    elif len(content) > MAX_INLINE_JSON_BYTES:
-        kind = fields[0].field_info.annotation
-        return {fields[0].name: await offload(request).run(parse_long_json, content, kind)}
+    elif len(body) > MAX_INLINE_JSON_BYTES:
+        kind = cast(type, fields[0].field_info.annotation)
+        return {fields[0].name: await offload(request).run(parse_long_json, body, kind)}
     else:
-        content = parse_json(content)
+        content = parse_json(body)
     values, errors = await request_body_to_args(fields, content, embed_body_fields=False)
     if errors:
         raise RequestValidationError(errors, body=content)
     return values
 
 
-async def _read_form(request: Request, fields: list[Any]) -> Mapping[str, Any]:
-    """The fields of a form; others are ignored, as those who send forms expect."""
-    if (
-        await _read_body(request) and _media_type(request) not in _FORM_TYPES
-    ):  # read whole: idempotency keys need it, too
+async def _read_form(request: Request, fields: list[ModelField]) -> Mapping[str, object]:
+    """Return the fields of a form; unknown ones are ignored, as usual for forms."""
+    body = await _read_body(request)  # as a whole, for idempotency keys
+    if body and _media_type(request) not in _FORM_TYPES:
         raise UnsupportedMediaType("Send the body as application/x-www-form-urlencoded.")
     async with request.form(max_files=0) as form:
         values, errors = await request_body_to_args(fields, form, embed_body_fields=True)
@@ -168,9 +171,9 @@ async def _read_form(request: Request, fields: list[Any]) -> Mapping[str, Any]:
 
 
 async def _refuse_body(request: Request) -> None:
-    """Refuse a body where none is taken: whoever sends one expects something of it.
+    """Refuse a body that the route would ignore.
 
-    Many clients send `{}` with every POST: that is taken as nothing.
+    Many clients send `{}` with every POST; it counts as no body.
     """
     content_length = 0
     for name, value in request.scope["headers"]:
@@ -191,11 +194,11 @@ async def _refuse_body(request: Request) -> None:
         raise BadRequest("The body did not arrive.") from None
     if content_length > MAX_EMPTY_BYTES or b"".join(body.split()) not in (b"", b"{}", b"null"):
         raise BodyNotTaken("This request takes no body: send it without one, or with {}.")
-    request._body = b""  # so that the same request is known by its idempotency key with and without it
+    request._body = b""  # so that an idempotency key knows the request with and without it
 
 
 def _find_unsupported(route: APIRoute) -> str | None:
-    """Return what the route needs and handlers do not support, or None."""
+    """Return which kind of argument of the route handlers do not support, or None."""
     dependant = route.dependant
     callers = [inner for inner in dependant.dependencies if isinstance(inner.call, SecurityBase)]
     others = [inner for inner in dependant.dependencies if not isinstance(inner.call, SecurityBase)]
@@ -206,18 +209,18 @@ def _find_unsupported(route: APIRoute) -> str | None:
         return "dependencies of dependencies"
     for inner in others:
         if not inspect.iscoroutinefunction(inner.call) or inner.request_param_name or not inner.header_params:
-            return "a dependency that is no coroutine over headers"
+            return "a dependency that is not a coroutine function of headers"
         if inner.query_params or inner.path_params or inner.body_params or inner.cookie_params:
             return "a dependency on more than headers"
     if models and len(dependant.query_params) > 1:
         return "a model of query parameters with others beside it"
     kinds = {type(field.field_info) for field in dependant.body_params}
     if kinds - {Body, Form} or len(kinds) > 1 or (Body in kinds and len(dependant.body_params) > 1):
-        return "a body that is neither one of JSON nor a form"
+        return "a body that is neither one JSON value nor a form"
     return None
 
 
-def _is_model(field: Any) -> bool:
+def _is_model(field: ModelField) -> bool:
     kind = field.field_info.annotation
     return isinstance(kind, type) and issubclass(kind, BaseModel)
 
@@ -228,13 +231,15 @@ def _build_handler(route: APIRoute) -> Handler:
         raise RuntimeError(f"{route.path} takes {unsupported}")
     dependant = route.dependant
     call: Callable[..., Awaitable[Response]] = route.endpoint
-    callers: list[tuple[str | None, Any]] = []
-    checks: list[tuple[str | None, Any, _Parameters]] = []
+    callers: list[tuple[str, Callable[[Request], Awaitable[object]]]] = []
+    checks: list[tuple[str, Callable[..., Awaitable[object]], _Parameters]] = []
     for inner in dependant.dependencies:
         if isinstance(inner.call, SecurityBase):
-            callers.append((inner.name, inner.call))
-        else:
-            checks.append((inner.name, inner.call, _Parameters(inner.header_params, lambda request: request.headers)))
+            callers.append((inner.name or "", inner.call))
+        elif inner.call is not None:
+            checks.append(
+                (inner.name or "", inner.call, _Parameters(inner.header_params, lambda request: request.headers))
+            )
     query: _QueryModel | _Parameters | None = None
     if dependant.query_params and _is_model(field := dependant.query_params[0]):
         query = _QueryModel(field.name, field.field_info.annotation)  # type: ignore[arg-type]
@@ -245,11 +250,11 @@ def _build_handler(route: APIRoute) -> Handler:
     refuses_body = not body and "requestBody" not in (route.openapi_extra or {}) and _is_strict(route)
 
     async def handle(request: Request) -> Response:
-        values: dict[str, Any] = {request_name: request} if request_name else {}
+        values: dict[str, object] = {request_name: request} if request_name else {}
         for name, check in callers:
-            values[name or ""] = await check(request)
+            values[name] = await check(request)
         for name, check, headers in checks:
-            values[name or ""] = await check(**headers.read(request))
+            values[name] = await check(**headers.read(request))
         for part in parts:
             value, errors = part.validate(request.path_params[part.alias], values, loc=("path", part.alias))
             if errors:
@@ -267,10 +272,10 @@ def _build_handler(route: APIRoute) -> Handler:
 
 
 def separate_paths(routes: Sequence[BaseRoute]) -> None:
-    """Let an address belong to one path alone, as OpenAPI has it: a fixed one goes before one with variables.
+    """Let each URL match one path alone, as in OpenAPI: paths without variables precede those with variables.
 
-    Without this a method that `/v1/articles/bulk` has not is looked for at `/v1/articles/{article}`. Done once: the
-    apps of one process share their routes.
+    Otherwise a method that `/v1/articles/bulk` lacks would be looked up at `/v1/articles/{article}`. This is done once,
+    since the apps of one process share their routes.
     """
     if all(vars(route).get("is_apart") for route in routes if isinstance(route, APIRoute)):
         return
@@ -299,12 +304,12 @@ def separate_paths(routes: Sequence[BaseRoute]) -> None:
 
 
 def _is_strict(route: APIRoute) -> bool:
-    """Whether what a route does not know is an error: not where the world's software adds things of its own."""
+    """Whether a route refuses unknown input; routes for other software that adds its own do not."""
     return all(getattr(inner.call, "strict", True) for inner in route.dependant.dependencies)
 
 
 def install_handler(route: APIRoute) -> None:
-    """Give a route its handler, once: the apps of one process share their routes."""
+    """Install the handler of a route, once, since the apps of one process share their routes."""
     if vars(route).get("is_prepared"):
         return
     vars(route)["is_prepared"] = True

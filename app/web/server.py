@@ -1,4 +1,4 @@
-"""The HTTP server: uvicorn with bounds on request heads, one kind of error answer, and an orderly end."""
+"""The HTTP server: uvicorn with limits for request heads and slow readers, problem responses and graceful shutdown."""
 
 import asyncio
 import logging
@@ -6,10 +6,11 @@ import signal
 import socket
 from collections.abc import Callable
 from http import HTTPStatus
-from typing import Any, ClassVar, NoReturn, cast
+from typing import ClassVar, Final, NoReturn, cast
 
 import structlog
 import uvicorn
+from starlette.types import ASGIApp
 from uvicorn.config import STARTUP_FAILURE
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 from uvicorn.supervisors import Multiprocess
@@ -18,61 +19,59 @@ from app.core.ids import new_id
 from app.core.problems import BadRequest, Problem, RequestTimeout
 from app.web.problem_responses import problem_response
 
-BACKLOG = 2048
-KEEP_ALIVE_SECONDS = (
-    65  # seconds: longer than proxies keep idle connections, so that they close first and lose no request
-)
-START_SECONDS = 60  # seconds that a process may take to start or to answer its parent before it is replaced
-DRAIN_SECONDS = 20  # seconds that requests have to finish after SIGTERM
-STALLED_READER_SECONDS = 30.0  # seconds after which a reader is left that has not taken of what waits for it
-MIN_READ_BYTES_PER_SECOND = 1000  # bytes in each of them
-MAX_UNREAD_BYTES = 64_000_000  # that wait for slow readers in one process; beyond it, who has waited longest is left
-LINGER_SECONDS = 0.3  # seconds that a connection is kept for what is on its way already, when it is about to be closed
-REST_SECONDS = 30.0  # in which the rest of a body is read and dropped after an answer that ends the connection,
-MAX_REST_PAUSE_SECONDS = 5.0  # seconds for the next part of it,
-MAX_REST_BYTES = 64_000_000  # and its size
+BACKLOG: Final = 2048
+KEEP_ALIVE_SECONDS: Final = 65  # longer than proxies keep idle connections, so that they close them and lose no request
+START_SECONDS: Final = 60  # for a process to start or to answer its parent, before it is replaced
+DRAIN_SECONDS: Final = 20  # for requests to finish after SIGTERM
+STALLED_READER_SECONDS: Final = 30.0  # without progress, after which a slow reader is disconnected
+MIN_READ_BYTES_PER_SECOND: Final = 1000  # that count as progress
+MAX_UNREAD_BYTES: Final = 64_000_000  # for slow readers of one process; beyond it, the oldest is disconnected
+LINGER_SECONDS: Final = 0.3  # before closing a connection, for data that is on its way
+REST_SECONDS: Final = 30.0  # for the rest of a body after a response that ends the connection; it is discarded
+MAX_REST_PAUSE_SECONDS: Final = 5.0  # between two parts of it
+MAX_REST_BYTES: Final = 64_000_000  # of it
 ON_SHUTDOWN, IS_SHUTTING_DOWN = "on_leaving", "is_leaving"
-"""In a request's state: what to call when the server is told to stop, to end an answer that has no end of its own; and
-whether it was told before the request came."""
+"""Keys in a request's state: a function to call at shutdown, which ends a response without an end, and whether the
+shutdown began before the request."""
 log = structlog.get_logger("broadsheet.server")
 
 
 class ServerError(RuntimeError):
-    """The server could not start; the message tells the operator why."""
+    """The server could not start; the message says why."""
 
 
 class HeadTooLarge(Problem):
-    """The request line and the headers are larger than 64 KiB together (RFC 6585 §5)."""
+    """The request line and headers together are larger than 64 KiB (RFC 6585 §5)."""
 
     status, code, title = 431, "head_too_large", "The request's headers are too large"
 
 
 class _Transport:
-    """A connection as an answer with an unread body sees it: closing it is left to the protocol."""
+    """The transport of a response whose request body may not be read yet; the protocol decides when it closes."""
 
     def __init__(self, transport: asyncio.Transport, close: Callable[[], None]) -> None:
         self.write, self.is_closing, self.close = transport.write, transport.is_closing, close
 
 
 class Protocol(HttpToolsProtocol):
-    """HTTP/1.1 on one connection: a head that is too slow or too large ends it."""
+    """HTTP/1.1 on one connection, which a head that is too slow or too large ends."""
 
-    head_seconds = 10.0  # from the connection's start, or from a later head's first byte
+    head_seconds = 10.0  # from the start of the connection, or from the first byte of a later head
     head_bytes = 65_536
     stalled_seconds = STALLED_READER_SECONDS
     min_read_rate = MIN_READ_BYTES_PER_SECOND
     max_unread_bytes = MAX_UNREAD_BYTES
     rest_seconds, max_rest_pause, max_rest_bytes = REST_SECONDS, MAX_REST_PAUSE_SECONDS, MAX_REST_BYTES
-    unread: ClassVar[dict["Protocol", int]] = {}  # bytes that wait for each slow reader of this process, oldest first
+    unread: ClassVar[dict["Protocol", int]] = {}  # unread bytes of each slow reader of this process, oldest first
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
         self._in_head = False
-        self._chunk_size = self._earlier_size = 0  # bytes: of what is being parsed, and of the head before that
+        self._chunk_size = self._earlier_size = 0  # bytes that are being parsed, and bytes of the head before them
         self._timer: asyncio.TimerHandle | None = None
         self._is_shutting_down = self._is_refused = False
         self._reader_timer: asyncio.TimerHandle | None = None
-        self._rest_deadline: float | None = None  # while the rest of a body is dropped: when that ends
+        self._rest_deadline: float | None = None  # when discarding the rest of a body ends, while that is done
         self._rest_size = 0
         self._start_head_timer()
 
@@ -95,7 +94,7 @@ class Protocol(HttpToolsProtocol):
         if self._earlier_size > self.head_bytes:
             self._refuse(HeadTooLarge())
         elif self._is_busy():
-            self._cancel_timer()  # a request is under way: the app has its own deadlines
+            self._cancel_timer()  # the app has deadlines for requests
         elif self._timer is None:
             self._start_head_timer()
 
@@ -125,10 +124,9 @@ class Protocol(HttpToolsProtocol):
             self.server_state.total_requests += 1
 
     def _close_after_rest(self) -> None:
-        """Close the connection, once what is left of the request's body was read and dropped.
+        """Close the connection after reading and discarding the rest of the request's body.
 
-        To close with unread data resets the connection, and takes the answer back before many clients have read it
-        (RFC 9112 §9.6).
+        Closing with unread data would reset the connection before many clients have read the response (RFC 9112 §9.6).
         """
         if not self.cycle.more_body or self.transport.is_closing() or not self.transport.can_write_eof():
             self.transport.close()
@@ -149,7 +147,7 @@ class Protocol(HttpToolsProtocol):
             self._timer = self.loop.call_later(min(self.max_rest_pause, left), self.transport.close)
 
     def shutdown(self) -> None:
-        """Serve what is on its way, telling the client not to come back, then close."""
+        """Finish the current request with `Connection: close`, then close."""
         self._is_shutting_down = True
         if self._is_busy():
             super().shutdown()
@@ -217,16 +215,16 @@ class Protocol(HttpToolsProtocol):
             self.transport.close()
 
     def _refuse(self, problem: Problem) -> None:
-        """End the connection, with an answer unless one is on its way already.
+        """End the connection, with a problem response unless a response has started.
 
-        What still comes in is read and dropped for a moment: closing at once would take the answer back, RFC 9112 §9.6.
+        Incoming data is discarded for a moment: closing at once could reset the connection (RFC 9112 §9.6).
         """
         self._is_refused = True
         self._cancel_timer()
         if self.transport.is_closing() or self.pipeline or (self._is_busy() and self.cycle.response_started):
             self.transport.close()
             return
-        if self._is_busy():  # the app waits for a body: tell it that the client has gone
+        if self._is_busy():  # the app waits for a body: report a disconnect
             self.cycle.disconnected = True
             self.cycle.message_event.set()
         request_id = new_id()
@@ -241,16 +239,16 @@ class Protocol(HttpToolsProtocol):
 
 
 class _Supervisor(Multiprocess):
-    """Uvicorn's parent of several processes, made to let go of what only they should hold open."""
+    """Uvicorn's supervisor, which closes its copies of what only the processes should hold open."""
 
     def init_processes(self) -> None:
         super().init_processes()
         for process in self.processes:
-            process.child_conn.close()  # so that the end of a process that fails to start is noticed at once
+            process.child_conn.close()  # so that it notices at once when a process fails to start
 
     def terminate_all(self) -> None:
         for listener in self.sockets:
-            listener.close()  # so that new connections are refused and do not wait for nobody
+            listener.close()  # so that new connections are refused instead of waiting
         super().terminate_all()
 
 
@@ -262,7 +260,7 @@ class _LogHandler(logging.Handler):
 
 
 class _Config(uvicorn.Config):
-    """Uvicorn calls this in every process that it starts."""
+    """Uvicorn's configuration, which sends its log records to structlog in every process."""
 
     def configure_logging(self) -> None:
         super().configure_logging()
@@ -271,8 +269,8 @@ class _Config(uvicorn.Config):
             root.addHandler(_LogHandler(logging.WARNING))
 
 
-def make_config(make_app: Callable[[], Any], *, workers: int = 1, trusted_proxies: list[str]) -> uvicorn.Config:
-    """Uvicorn's settings; `make_app` is called in each process, so it must pickle when there are several."""
+def make_config(make_app: Callable[[], ASGIApp], *, workers: int = 1, trusted_proxies: list[str]) -> uvicorn.Config:
+    """Return the configuration of uvicorn. `make_app` is called in each process; for several, it must pickle."""
     return _Config(
         make_app,
         factory=True,
@@ -293,7 +291,7 @@ def make_config(make_app: Callable[[], Any], *, workers: int = 1, trusted_proxie
 
 
 def bind_socket(host: str, port: int) -> socket.socket:
-    """Take an address without listening yet; port 0 takes any that is free."""
+    """Bind a socket without listening yet; port 0 chooses a free port."""
     try:
         family, kind, protocol, _, address = socket.getaddrinfo(
             host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
@@ -311,13 +309,13 @@ def bind_socket(host: str, port: int) -> socket.socket:
 
 
 def url_of(listener: socket.socket) -> str:
-    """The URL of a bound socket."""
+    """Return the URL of a bound socket."""
     host, port = listener.getsockname()[:2]
     return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
 
 
 def exit_on_signals() -> None:
-    """SIGTERM and SIGINT end this process with status 0; a running server drains first."""
+    """Exit with status 0 on SIGTERM and SIGINT; a running server drains first."""
 
     def leave(_number: int, _frame: object) -> NoReturn:
         raise SystemExit(0)
@@ -327,7 +325,7 @@ def exit_on_signals() -> None:
 
 
 def serve(config: uvicorn.Config, listener: socket.socket) -> None:
-    """Serve on a bound socket until a signal comes, then drain; ServerError if the app did not start."""
+    """Serve on a bound socket until a signal arrives, then drain; ServerError if the app does not start."""
     listener.listen(config.backlog)
     log.info("listening", url=url_of(listener), processes=config.workers)
     if config.workers > 1:

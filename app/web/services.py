@@ -1,4 +1,4 @@
-"""What a running app gives to its routes: one object, of which each floor knows the part that it declares."""
+"""The services of a running app: one object, of which each floor declares the part that its routes use."""
 
 from dataclasses import dataclass
 from typing import Self, cast
@@ -14,9 +14,9 @@ from app.web.rate_limits import Limiter
 
 @dataclass(frozen=True, kw_only=True)
 class WebServices:
-    """What every route may use. Rooms above declare more in subclasses; `app.services` builds the one with all of it.
+    """The services that every route may use. Rooms above declare more in subclasses; `app.services` builds them all.
 
-    No field has a default: an app that lacks a part cannot be built.
+    No field has a default, so that an app cannot be built without one.
     """
 
     settings: Settings
@@ -28,5 +28,5 @@ class WebServices:
 
     @classmethod
     def of(cls, request: Request) -> Self:
-        """Return the services of the app that serves a request, as the room that asks declares them."""
+        """Return the services of a request's app, with the type of this class."""
         return cast(Self, request.app.state.services)
