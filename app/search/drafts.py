@@ -3,13 +3,13 @@
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy.sql.elements import ColumnElement
 
 from app.articles.listing import SORT_COLUMNS, QueryShape, conditions_of
 from app.articles.reading import ARTICLE, REVISION
+from app.db.rows import Statement
 from app.search import index as entries
 from app.search.tables import ENTRY
 
@@ -66,7 +66,7 @@ def _contains(at: int, variants: int) -> ColumnElement[bool]:
     return sa.or_(*(column.ilike(pattern, escape="\\") for pattern in patterns for column in columns))
 
 
-def select_matching(shape: QueryShape, dialect: str, words: tuple[tuple[bool, int], ...]) -> sa.Select[Any]:
+def select_matching(shape: QueryShape, dialect: str, words: tuple[tuple[bool, int], ...]) -> Statement:
     """Build the SELECT of ids and sort keys of articles that match by the index or by their newest text."""
     everything = shape._replace(filters=(), bounds=(), featured=None, states=None, partner=False, includes_pages=True)
     tables, _, matches = entries.select_matches(

@@ -2,17 +2,24 @@
 
 from collections.abc import Sequence
 from functools import lru_cache
-from typing import Any
+from typing import TypedDict, TypeVar
 
 import sqlalchemy as sa
 
 from app.articles.list_parameters import SORTS, Filter, ListQuery
 from app.articles.listing import SORT_COLUMNS, ArticlePage, QueryShape, resolve_filters, shape_of
 from app.articles.reading import ARTICLE
-from app.articles.rendering import SnapshotChanged, cache_key_of, render_articles, select_cached
+from app.articles.rendering import (
+    CachedRow,
+    SnapshotChanged,
+    cache_key_of,
+    fetch_cached,
+    render_articles,
+    select_cached,
+)
 from app.articles.site import Site
 from app.db import yield_cpu
-from app.db.columns import Row
+from app.db.rows import JsonObject, Statement, fetch_rows
 from app.identity.schemas import Actor
 from app.search import drafts
 from app.search import index as entries
@@ -24,11 +31,36 @@ from app.search.words import WEIGHT_STEPS
 from app.text.languages import STEMMERS
 from app.web.paging import bind_cursor, page_of
 
-_HIGHLIGHTED_COLUMNS = ("title", "dek", "excerpt", "language")
+
+class Hit(TypedDict):
+    """A matching article in the index."""
+
+    key: int
+    id: str
+    weights: str
+
+
+class SortedRow(CachedRow):
+    """A matching article with the value that it is sorted by."""
+
+    key: str
+
+
+class HighlightedRow(CachedRow):
+    """A matching article with the texts that are highlighted."""
+
+    title: str
+    dek: str | None
+    language: str
+    body_text: str
+
+
+R = TypeVar("R", bound=CachedRow)
+_HIGHLIGHTED_COLUMNS = ("title", "dek", "language")
 
 
 @lru_cache(256)
-def _select_sorted(shape: QueryShape, dialect: str, among: entries.Candidates) -> sa.Select[Any]:
+def _select_sorted(shape: QueryShape, dialect: str, among: entries.Candidates) -> Statement:
     """Build the query for a page in an order other than the index's; all matches are read."""
     tables, _, where = entries.select_matches(shape, dialect, among, joined=True)
     key = SORT_COLUMNS[shape.sort.name.lstrip("-")]
@@ -39,12 +71,12 @@ def _select_sorted(shape: QueryShape, dialect: str, among: entries.Candidates) -
         sa.bindparam("most", type_=entries.BIG_INTEGER)
     )
     page = query.subquery("page")
-    cards: sa.Select[Any] = select_cached(formats=shape.formats, editing=shape.editing, page=page)
-    return cards.order_by(*shape.sort.order_by(page.c.key, page.c.id))
+    statement = select_cached(formats=shape.formats, editing=shape.editing, page=page)
+    return statement.order_by(*shape.sort.order_by(page.c.key, page.c.id))
 
 
 @lru_cache(64)
-def _select_cached(formats: tuple[str, ...], editing: bool, highlighted: bool) -> sa.Select[Any]:
+def _select_cached(formats: tuple[str, ...], editing: bool, highlighted: bool) -> Statement:
     ids = sa.bindparam("ids", type_=ARTICLE.c.id.type, expanding=True)
     page = (
         sa.select(ARTICLE.c.id, ARTICLE.c.listed_at.label("key"))
@@ -53,8 +85,7 @@ def _select_cached(formats: tuple[str, ...], editing: bool, highlighted: bool) -
     )
     names, more = (_HIGHLIGHTED_COLUMNS, ("text",)) if highlighted else ((), ())
     columns = tuple(dict.fromkeys((*formats, *more)))
-    cards: sa.Select[Any] = select_cached(*names, formats=columns, editing=editing, page=page)
-    return cards
+    return select_cached(*names, formats=columns, editing=editing, page=page)
 
 
 class Search:
@@ -71,18 +102,20 @@ class Search:
         self.connection, self.query, self.actor, self.site = connection, query, actor, site
         self.groups = groups
         self.fingerprint = query.fingerprint()
-        spoken = {ref.partition("-")[0].lower() for group in groups if group.kind == "language" for ref in group.refs}
-        is_said = any(group.kind == "language" and not group.negative for group in groups)
-        self.question = parse_question(query.q or "", sorted(spoken & STEMMERS.keys()) if is_said else STEMMERS)
+        languages = {
+            ref.partition("-")[0].lower() for group in groups if group.kind == "language" for ref in group.refs
+        }
+        is_limited = any(group.kind == "language" and not group.negative for group in groups)
+        self.question = parse_question(query.q or "", sorted(languages & STEMMERS.keys()) if is_limited else STEMMERS)
         self.shape, self.values = shape_of(query, groups, actor, SORTS.get(query.sort, BY_KEY), site)
         among: entries.Candidates = "all"
         is_plain = self.question.is_plain
         if (few := entries.find_few_candidates(connection, self.shape, self.values, is_plain=is_plain)) is not None:
             self.values["among"] = [key for key, weights in yield_cpu(few) if self.question.may_be_in(weights)]
             among = "found" if is_plain else "few"
-        self.how = self.shape, connection.dialect.name, among
+        self.statement_key = self.shape, connection.dialect.name, among
 
-    def _asked(self, window: Window) -> dict[str, Any]:
+    def _bind_window(self, window: Window) -> JsonObject:
         """Return the parameters of a statement about a window."""
         if self.connection.dialect.name == "sqlite":
             question = self.question.fts5()
@@ -93,16 +126,17 @@ class Search:
                 question = f"({question}) & ({names})"
         return {**self.values, "question": question, "newest": window.newest, "oldest": window.oldest}
 
-    def ask_all(self) -> dict[str, Any]:
+    def bind_all(self) -> JsonObject:
         """Return the parameters of a statement about the whole index."""
-        return self._asked(Window(NEWEST_KEY, -NEWEST_KEY))
+        return self._bind_window(Window(NEWEST_KEY, -NEWEST_KEY))
 
-    def newest(self, newest: int, oldest: int, limit: int) -> list[Row]:
+    def newest(self, newest: int, oldest: int, limit: int) -> list[Hit]:
         """Return the newest matching articles, with keys and weights."""
-        rows: list[Row] = []
+        rows: list[Hit] = []
         for window in entries.iterate_windows(self.connection, newest, oldest):
-            parameters = {**self._asked(window), "most": limit - len(rows)}
-            rows += yield_cpu(self.connection.execute(entries.select_newest(*self.how), parameters).mappings())
+            parameters = {**self._bind_window(window), "most": limit - len(rows)}
+            statement = entries.select_newest(*self.statement_key)
+            rows += yield_cpu(fetch_rows(self.connection, statement, Hit, parameters))
             if len(rows) >= limit:
                 break
         return rows
@@ -113,10 +147,10 @@ class Search:
             return None
         if self.question.is_empty:
             return 0
-        parameters = self.ask_all()
-        return int(self.connection.execute(entries.select_count(*self.how), parameters).scalar_one())
+        parameters = self.bind_all()
+        return int(self.connection.execute(entries.select_count(*self.statement_key), parameters).scalar_one())
 
-    def ranked(self) -> tuple[list[Row], str | None]:
+    def ranked(self) -> tuple[list[Hit], str | None]:
         """Return a page ranked by relevance, and the cursor of the next."""
         limit, cursor = self.query.limit, self.query.cursor
         mark = RankedCursor.decode(cursor, self.fingerprint) if cursor else None
@@ -143,12 +177,12 @@ class Search:
             return rows, RankedCursor(-score, -key, *bounds).encode(self.fingerprint)
         return rows, RankedCursor(-1, bounds[1], *bounds).encode(self.fingerprint) if bounds[2] else None
 
-    def _beyond(self, mark: RankedCursor) -> tuple[list[Row], str | None]:
+    def _beyond(self, mark: RankedCursor) -> tuple[list[Hit], str | None]:
         rows = self.newest(mark.key - 1, -NEWEST_KEY, self.query.limit + 1)
         shown = rows[: self.query.limit]
         return shown, mark._replace(key=shown[-1]["key"]).encode(self.fingerprint) if len(rows) > len(shown) else None
 
-    def by_date(self) -> tuple[list[Row], str | None]:
+    def by_date(self) -> tuple[list[Hit], str | None]:
         """Return a page of the newest, and the cursor of the next."""
         sort = BY_KEY.bound_to(self.query)
         key = sort.decode(self.query.cursor) if self.query.cursor else None
@@ -156,32 +190,37 @@ class Search:
         page = page_of(rows, self.query.limit, sort, "key")
         return page["data"], page["page"]["next"]
 
-    def in_order(self) -> tuple[Sequence[Row], str | None]:
+    def in_order(self) -> tuple[Sequence[CachedRow], str | None]:
         """Return a page in another order, as rows of cached JSON, and the cursor of the next."""
         sort = self.shape.sort
         key = sort.decode(self.query.cursor) if self.query.cursor else None
-        parameters = {**self._asked(Window(NEWEST_KEY, -NEWEST_KEY)), **bind_cursor(key), "most": self.query.limit + 1}
+        parameters = {
+            **self._bind_window(Window(NEWEST_KEY, -NEWEST_KEY)),
+            **bind_cursor(key),
+            "most": self.query.limit + 1,
+        }
         parameters["cache_key"] = cache_key_of(self.site)
-        rows = self.connection.execute(_select_sorted(*self.how), parameters).mappings().all()
+        rows = fetch_cached(self.connection, _select_sorted(*self.statement_key), SortedRow, parameters)
         page = page_of(rows, self.query.limit, sort, "key")
         return page["data"], page["page"]["next"]
 
-    def cards(self, hits: Sequence[Row], *, highlit: bool) -> list[tuple[Row, Row]]:
+    def read_cached(self, hits: Sequence[Hit], row_type: type[R]) -> list[tuple[Hit, R]]:
         """Return matches with their rows of cached JSON; raise `SnapshotChanged` if one has left the index since.
 
         Indexed articles that are not public are left out; `broadsheet doctor` reports a damaged index.
         """
         if not hits:
             return []
-        parameters = {"ids": [row["id"] for row in hits], "cache_key": cache_key_of(self.site)}
-        statement = _select_cached(self.shape.formats, self.shape.editing, highlit)
-        rows = {row["id"]: row for row in yield_cpu(self.connection.execute(statement, parameters).mappings())}
-        missing = set(parameters["ids"]) - rows.keys()
+        ids = [hit["id"] for hit in hits]
+        statement = _select_cached(self.shape.formats, self.shape.editing, row_type is HighlightedRow)
+        values = {"ids": ids, "cache_key": cache_key_of(self.site)}
+        rows = {row["id"]: row for row in yield_cpu(fetch_cached(self.connection, statement, row_type, values))}
+        missing = set(ids) - rows.keys()
         if missing and missing != entries.find_orphans(self.connection, missing):
             raise SnapshotChanged
         return [(hit, rows[hit["id"]]) for hit in hits if hit["id"] in rows]
 
-    def page(self, rows: Sequence[Any], cursor: str | None, total: int | None = None) -> ArticlePage:
+    def page(self, rows: Sequence[CachedRow], cursor: str | None, total: int | None = None) -> ArticlePage:
         """Render a page of articles."""
         editor = self.actor if self.shape.editing else None
         articles = render_articles(self.connection, rows, self.site, self.shape.formats, editor)
@@ -198,8 +237,7 @@ def _list_in_states(search: Search) -> ArticlePage:
     words = drafts.parse_words(query.q or "")
     shape = search.shape._replace(paged=False)
     matching = drafts.select_matching(shape, connection.dialect.name, tuple(word.shape for word in words))
-    values = {**search.values, **drafts.bind_words(words)}
-    values |= search.ask_all()
+    values: JsonObject = {**search.values, **drafts.bind_words(words), **search.bind_all()}
     total = None
     if query.count == "exact":
         total = connection.execute(sa.select(sa.func.count()).select_from(matching.subquery()), values).scalar_one()
@@ -208,10 +246,11 @@ def _list_in_states(search: Search) -> ArticlePage:
     if key:
         matching = matching.where(sort.after(column, ARTICLE.c.id))
     page = matching.order_by(*sort.order_by(column, ARTICLE.c.id)).limit(query.limit + 1).subquery("page")
-    cards: sa.Select[Any] = select_cached(formats=shape.formats, editing=shape.editing, page=page)
+    statement = select_cached(formats=shape.formats, editing=shape.editing, page=page)
+    statement = statement.order_by(*sort.order_by(page.c.key, page.c.id))
     values |= {**bind_cursor(key), "cache_key": cache_key_of(search.site)}
     with entries.prefer_word_index(connection):
-        rows = connection.execute(cards.order_by(*sort.order_by(page.c.key, page.c.id)), values).mappings().all()
+        rows = fetch_cached(connection, statement, SortedRow, values)
     result = page_of(rows, query.limit, sort, "key")
     return search.page(result["data"], result["page"]["next"], total)
 
@@ -229,7 +268,7 @@ def list_matching(
         if query.sort != "-published_at":
             return search.page(*search.in_order())
         hits, cursor = search.by_date()
-        return search.page([row for _, row in search.cards(hits, highlit=False)], cursor)
+        return search.page([row for _, row in search.read_cached(hits, CachedRow)], cursor)
 
 
 def search_articles(
@@ -242,7 +281,7 @@ def search_articles(
         return search.page([], None)
     with entries.prefer_word_index(connection):
         hits, cursor = search.ranked() if query.sort == "relevance" else search.by_date()
-        shown = search.cards(hits, highlit=True)
+        shown = search.read_cached(hits, HighlightedRow)
         page = search.page([row for _, row in shown], cursor)
     articles = [
         article.add_members(_present_match(search.question, hit, row))
@@ -251,7 +290,7 @@ def search_articles(
     return page._replace(articles=articles)
 
 
-def _present_match(question: Question, hit: Row, row: Row) -> dict[str, Any]:
+def _present_match(question: Question, hit: Hit, row: HighlightedRow) -> JsonObject:
     """Return the score and highlights of a match."""
     language, dek = row["language"], row["dek"]
     return {

@@ -1,27 +1,27 @@
 """Queries on the search index, newest articles first."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from functools import lru_cache
-from typing import Any, Literal, NamedTuple
+from typing import Literal, NamedTuple
 
 import sqlalchemy as sa
 from sqlalchemy.sql.elements import ColumnElement
 
 from app.articles.listing import QueryShape, conditions_of, select_filtered_ids, selective_filters
 from app.articles.reading import ARTICLE
+from app.db.rows import Column, Statement
 from app.search.tables import ENTRY, SLOTS_PER_MICROSECOND, WORDS
 from app.web.paging import Sort
 
 BY_KEY = Sort("found", descending=True, kind=int)
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 BIG_INTEGER = sa.BigInteger()
-MAX_SCANNED_ARTICLES, MAX_SCANNED_WITH_PHRASES = (
-    3_000,
-    500,
-)  # articles scanned one by one; for more it is faster to walk the index of words
+# Articles scanned one by one; for more it is faster to walk the index of words.
+MAX_SCANNED_ARTICLES, MAX_SCANNED_WITH_PHRASES = 3_000, 500
 Candidates = Literal["all", "few", "found"]
+_USE_INDEX = "SET LOCAL enable_seqscan = off"
 
 
 def period_word(key: int, form: str = "%Y-%m") -> str:
@@ -69,12 +69,12 @@ _SELECT_LAST_KEY = sa.select(sa.func.max(ENTRY.c.key)).where(ENTRY.c.key <= sa.b
 
 
 @lru_cache(256)
-def _select_filtered(shape: QueryShape, at: int) -> tuple[sa.Select[Any], sa.Select[Any]]:
+def _select_filtered(shape: QueryShape, at: int) -> tuple[Statement, Statement]:
     return select_filtered_ids(shape, at)
 
 
 def find_few_candidates(
-    connection: sa.Connection, shape: QueryShape, values: dict[str, Any], *, is_plain: bool
+    connection: sa.Connection, shape: QueryShape, values: Mapping[str, object], *, is_plain: bool
 ) -> Sequence[tuple[int, str]] | None:
     """Return keys and weights of the articles that the narrowest filter leaves, if these are few.
 
@@ -94,16 +94,25 @@ def find_few_candidates(
 
 @contextmanager
 def prefer_word_index(connection: sa.Connection) -> Iterator[None]:
-    """Make PostgreSQL use the index of words: its planner underestimates the cost of reading all articles' words."""
+    """Make PostgreSQL use the index of words: its planner underestimates the cost of reading all articles' words.
+
+    The setting is local to a transaction. A session's setting would reach others behind a pooler of transactions.
+    """
     if connection.dialect.name != "postgresql":
         yield
         return
-    connection.exec_driver_sql("SET enable_seqscan = off")
+    driver_connection = connection.connection.driver_connection
+    assert driver_connection is not None
+    if not driver_connection.autocommit:
+        connection.exec_driver_sql(_USE_INDEX)
+        yield
+        return
+    connection.exec_driver_sql(f"BEGIN READ ONLY; {_USE_INDEX}")
     try:
         yield
     finally:
-        if not connection.invalidated:  # the setting is lost with the connection
-            connection.exec_driver_sql("RESET enable_seqscan")
+        if not connection.invalidated:
+            connection.exec_driver_sql("COMMIT")  # after an error, too: nothing was written
 
 
 @lru_cache(256)
@@ -116,9 +125,9 @@ def select_matches(
     """
     question: sa.BindParameter[str] = sa.bindparam("question", type_=sa.Text())
     if dialect == "sqlite":
-        tables: Any = WORDS.join(ENTRY, ENTRY.c.key == WORDS.c.rowid)
-        key: Any = WORDS.c.rowid
-        matches: Any = WORDS.c.search_words.op("MATCH")(question)
+        tables: sa.FromClause = WORDS.join(ENTRY, ENTRY.c.key == WORDS.c.rowid)
+        key: Column = WORDS.c.rowid
+        matches: Column = WORDS.c.search_words.op("MATCH")(question)
         if among != "all":
             keys = sa.bindparam("among", type_=BIG_INTEGER, expanding=True)
             tables, key = (ENTRY, ENTRY.c.key) if among == "found" else (tables, key)
@@ -139,7 +148,7 @@ def _is_in_window(key: ColumnElement[int]) -> ColumnElement[bool]:
 
 
 @lru_cache(256)
-def select_newest(shape: QueryShape, dialect: str, among: Candidates) -> sa.Select[Any]:
+def select_newest(shape: QueryShape, dialect: str, among: Candidates) -> Statement:
     """Build the query for the newest matching articles of a window, with keys and weights."""
     tables, key, where = select_matches(shape, dialect, among)
     query = sa.select(key.label("key"), ENTRY.c.article_id.label("id"), ENTRY.c.weights)
@@ -148,7 +157,7 @@ def select_newest(shape: QueryShape, dialect: str, among: Candidates) -> sa.Sele
 
 
 @lru_cache(256)
-def select_count(shape: QueryShape, dialect: str, among: Candidates) -> sa.Select[Any]:
+def select_count(shape: QueryShape, dialect: str, among: Candidates) -> Statement:
     """Build the query that counts matching articles of a window."""
     tables, _, where = select_matches(shape, dialect, among)
     return sa.select(sa.func.count()).select_from(tables).where(*where)

@@ -2,16 +2,16 @@
 
 import time
 from datetime import UTC, datetime
-from typing import Any
+from typing import NamedTuple
 from zlib import crc32
 
 import sqlalchemy as sa
-from sqlalchemy.dialects import postgresql, sqlite
 from sqlmodel import Session
 
 from app.articles.reading import ARTICLE, REVISION
 from app.articles.tables import Article
 from app.db.columns import count_affected
+from app.db.rows import INSERTS, JsonObject
 from app.search.index import period_word
 from app.search.tables import ENTRY, SLOTS_PER_MICROSECOND, WORDS
 from app.search.words import IndexedWords, index_words
@@ -19,10 +19,9 @@ from app.search.words import IndexedWords, index_words
 BATCH_SIZE, MAX_BATCH_SECONDS = 20, 0.05  # limits of a transaction while the whole index is rebuilt
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MAX_MICROSECONDS = 2**52  # largest distance from 1970 that a key can hold: years 1827 to 2112
-_INSERT: dict[str, Any] = {"sqlite": sqlite.insert, "postgresql": postgresql.insert}
 _INSERT_ENTRY = {
     name: insert(ENTRY).on_conflict_do_nothing(index_elements=[ENTRY.c.key]).returning(ENTRY.c.key)
-    for name, insert in _INSERT.items()
+    for name, insert in INSERTS.items()
 }
 _INSERT_WORDS = sa.insert(WORDS)
 _DELETE_WORDS = sa.delete(WORDS).where(WORDS.c.rowid == sa.bindparam("key"))
@@ -31,17 +30,22 @@ _DELETE_ENTRY = (
     .where(ENTRY.c.article_id == sa.bindparam("article", type_=ENTRY.c.article_id.type))
     .returning(ENTRY.c.key)
 )
-_INDEXED_COLUMNS = [
-    ARTICLE.c.id,
-    ARTICLE.c.listed,
-    ARTICLE.c.title,
-    ARTICLE.c.dek,
-    ARTICLE.c.language,
-    ARTICLE.c.listed_at,
-    REVISION.c.text,
-]
+
+
+class _Indexed(NamedTuple):
+    """The columns of an article that are indexed."""
+
+    id: str
+    listed: bool
+    title: str
+    dek: str | None
+    language: str
+    listed_at: datetime
+    text: str
+
+
 _SELECT_PUBLIC = (
-    sa.select(*_INDEXED_COLUMNS)
+    sa.select(*((REVISION if name == "text" else ARTICLE).c[name] for name in _Indexed._fields))
     .join(REVISION, (REVISION.c.article_id == ARTICLE.c.id) & (REVISION.c.n == ARTICLE.c.revision))
     .where(ARTICLE.c.public)
 )
@@ -57,28 +61,27 @@ def _create_key(article_id: str, listed_at: datetime, attempt: int) -> int:
     """Create a key that orders articles by time; within a microsecond the order is arbitrary."""
     since = listed_at - _EPOCH
     moment = (since.days * 86_400 + since.seconds) * 1_000_000 + since.microseconds
-    among = (
-        SLOTS_PER_MICROSECOND if attempt < 3 else SLOTS_PER_MICROSECOND * SLOTS_PER_MICROSECOND
-    )  # imports may give thousands of articles the same time
+    # Imports may give thousands of articles the same time.
+    among = SLOTS_PER_MICROSECOND if attempt < 3 else SLOTS_PER_MICROSECOND * SLOTS_PER_MICROSECOND
     slot = crc32(f"{article_id}{attempt}".encode()) % among
     return max(-_MAX_MICROSECONDS, min(moment, _MAX_MICROSECONDS)) * SLOTS_PER_MICROSECOND + slot
 
 
 def build_vector(indexed: IndexedWords, key: int) -> str:
-    """The text form of PostgreSQL's tsvector: each word with its places, then stems, month and year without any."""
+    """Return the text form of PostgreSQL's tsvector: words with positions, then stems, month and year without."""
     places: dict[str, list[str]] = {}
     begin = 1
     for part in (indexed.title, indexed.dek, indexed.text):
         for at, word in enumerate(part, begin):
             places.setdefault(word, []).append(str(at))
-        begin += len(part) + 10  # no phrase goes on from one part into the next
+        begin += len(part) + 10  # so that no phrase extends over two parts
     lexemes = [f"'{word}':{','.join(where[:250])}" for word, where in places.items()]
     return " ".join(lexemes + [f"'{more}'" for more in (*indexed.stems, period_word(key), period_word(key, "%Y"))])
 
 
-def _add_entry(connection: sa.Connection, row: Any) -> None:
+def _add_entry(connection: sa.Connection, row: _Indexed) -> None:
     words, dialect = index_words(row.title, row.dek, row.text, row.language), connection.dialect.name
-    values: dict[str, Any] = {"article_id": row.id, "listed": row.listed, "weights": words.weights, "vector": None}
+    values: JsonObject = {"article_id": row.id, "listed": row.listed, "weights": words.weights, "vector": None}
     for attempt in range(100):
         key = _create_key(row.id, row.listed_at, attempt)
         if dialect == "postgresql":
@@ -104,7 +107,7 @@ def index_article(session: Session, article: Article) -> None:
     _delete_entry(connection, article.id)
     row = connection.execute(_SELECT_ARTICLE, {"article": article.id}).first() if article.public else None
     if row is not None:
-        _add_entry(connection, row)
+        _add_entry(connection, _Indexed(*row))
 
 
 def rebuild_batch(session: Session, after: str) -> tuple[str, int] | None:
@@ -116,7 +119,7 @@ def rebuild_batch(session: Session, after: str) -> tuple[str, int] | None:
     until, done = time.monotonic() + MAX_BATCH_SECONDS, 0
     for row in rows:
         _delete_entry(connection, row.id)
-        _add_entry(connection, row)
+        _add_entry(connection, _Indexed(*row))
         done += 1
         if time.monotonic() > until:
             break

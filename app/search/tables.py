@@ -1,7 +1,5 @@
 """Table of the search index: on SQLite with a full-text table, on PostgreSQL with a vector column."""
 
-from typing import Any
-
 import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import TSVECTOR
 from sqlmodel import Field, SQLModel
@@ -41,8 +39,8 @@ for _dialect, _statement in (
     ("postgresql", SET_NARROW_ROWS),
     ("postgresql", SET_PLAIN_STORAGE),
 ):
-    _made: Any = sa.DDL(_statement)  # type: ignore[no-untyped-call]
-    sa.event.listen(ENTRY, "after_create", _made.execute_if(dialect=_dialect))
+    _ddl = sa.DDL(_statement)  # type: ignore[no-untyped-call]
+    sa.event.listen(ENTRY, "after_create", _ddl.execute_if(dialect=_dialect))
 WORDS = sa.table(
     "search_words", *(sa.column(name) for name in ("rowid", "search_words", "title", "dek", "text", "stems"))
 )

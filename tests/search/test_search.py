@@ -214,6 +214,33 @@ def test_the_index_of_words_is_asked_however_rare_they_are(client: TestClient, e
 
 
 @pytest.mark.parametrize("database_url", ["postgresql"], indirect=True)
+def test_the_setting_of_a_search_ends_with_its_transaction(db: Database) -> None:
+    def setting(connection: sa.Connection) -> object:
+        return connection.exec_driver_sql("SHOW enable_seqscan").scalar_one()
+
+    def fail(connection: sa.Connection) -> None:
+        with prefer_word_index(connection):
+            assert setting(connection) == "off"
+            connection.exec_driver_sql("SELECT 1 / 0")
+
+    with db.connect() as connection:
+        with prefer_word_index(connection):
+            assert setting(connection) == "off"
+            connection.exec_driver_sql("ROLLBACK")  # what a pooler between two transactions may hand to another client
+            assert setting(connection) == "on"
+        for _ in range(6):  # the driver prepares what it is asked more often than five times
+            with pytest.raises(DBAPIError, match="division by zero"):
+                fail(connection)
+            assert setting(connection) == "on"
+    with db.transaction() as session:
+        with prefer_word_index(session.connection()):
+            assert setting(session.connection()) == "off"
+        session.connection().exec_driver_sql("CREATE TEMPORARY TABLE still_writable (id INTEGER)")
+    with db.transaction() as session:
+        assert setting(session.connection()) == "on"
+
+
+@pytest.mark.parametrize("database_url", ["postgresql"], indirect=True)
 def test_a_connection_that_is_lost_in_a_search_is_told_as_such(db: Database) -> None:
     def cut(connection: sa.Connection, other: sa.Connection) -> None:
         with prefer_word_index(connection):
