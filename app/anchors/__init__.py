@@ -1,1 +1,1 @@
-"""Anchors: passages of an article that readers speak of or editors ask about, found again in every new text."""
+"""Anchors: passages of an article that comments and prompts refer to, relocated in every new revision."""

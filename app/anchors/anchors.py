@@ -2,11 +2,12 @@
 
 import re
 from bisect import bisect_left
+from collections.abc import Mapping
+from datetime import datetime
 from functools import lru_cache
-from typing import Any
+from typing import TypedDict, TypeVar, cast
 
 import sqlalchemy as sa
-from sqlalchemy.dialects import postgresql, sqlite
 from sqlmodel import Session
 
 from app.anchors.resolution import (
@@ -26,57 +27,97 @@ from app.blocks import map_blocks
 from app.core.clock import now
 from app.core.ids import is_id, new_id
 from app.core.problems import Conflict, Invalid, NotFound
-from app.db.columns import Row, table_of
-from app.web.paging import Sort, fetch_page
+from app.db.columns import table_of
+from app.db.rows import JsonObject, Statement, fetch_row, insert_into
+from app.web.paging import Page, Sort, fetch_page, map_page
 
 ANCHOR = table_of(Anchor)
-_OUT_COLUMNS = ("id", "kind", "exact", "question", "state", "revision", "block_id", "start", "end")
+
+
+class AnchorRow(TypedDict):
+    """An anchor in the shape of `AnchorOut`."""
+
+    id: str
+    kind: str
+    exact: str | None
+    question: str | None
+    state: str
+    revision: int
+    block_id: str | None
+    start: int | None
+    end: int | None
+
+
+class PassageRow(AnchorRow):
+    """An anchor in the shape of `PassageOut`, with its version."""
+
+    article_id: str
+    prefix: str | None
+    suffix: str | None
+    redacted: bool
+    comments: int
+    created_at: datetime
+    version: int
+
+
+class PublicArticle(TypedDict):
+    """A locked article and its public revision."""
+
+    id: str
+    revision: int
+
+
+class PlaceColumns(TypedDict):
+    """The columns of a place."""
+
+    state: str
+    block_id: str | None
+    start: int | None
+    end: int | None
+
+
+A = TypeVar("A", bound=AnchorRow)
+_OUT_COLUMNS = tuple(AnchorRow.__annotations__)
 COLUMNS = [ANCHOR.c[name].label(f"anchor_{name}") for name in _OUT_COLUMNS]
 """Columns of `ANCHOR` for `present_anchor`; `anchor_id` is null without an anchor."""
 _STATES_WITHOUT_PLACE = {"orphaned", "detached"}
-_COLUMNS = [
-    ANCHOR.c[name] for name in (*_OUT_COLUMNS, *"article_id prefix suffix redacted comments created_at version".split())
-]
+_COLUMNS = [ANCHOR.c[name] for name in PassageRow.__annotations__]
 _SELECT_BY_ID = sa.select(*_COLUMNS).where(ANCHOR.c.id == sa.bindparam("id", type_=ANCHOR.c.id.type))
 _TEXT_ORDER = Sort("start", kind=int)
 
 
-def _hide_former_place(values: dict[str, Any]) -> dict[str, Any]:
+def _hide_former_place(anchor: A) -> A:
     """Hide the last place of an anchor that is orphaned or detached."""
-    return (
-        values | {"block_id": None, "start": None, "end": None} if values["state"] in _STATES_WITHOUT_PLACE else values
-    )
+    if anchor["state"] in _STATES_WITHOUT_PLACE:
+        anchor["block_id"] = anchor["start"] = anchor["end"] = None
+    return anchor
 
 
-def present_anchor(row: Row) -> dict[str, Any] | None:
+def present_anchor(row: Mapping[str, object]) -> AnchorRow | None:
     """Return the anchor of a comment's row with `COLUMNS` in the shape of `AnchorOut`, or None."""
     if row["anchor_kind"] is None:
         return None
-    return _hide_former_place({name: row[f"anchor_{name}"] for name in _OUT_COLUMNS})
+    return _hide_former_place(cast(AnchorRow, {name: row[f"anchor_{name}"] for name in _OUT_COLUMNS}))
 
 
-def present_passage(row: Row) -> dict[str, Any]:
-    """Return a row of anchors in the shape of `PassageOut`."""
-    return _hide_former_place(dict(row))
-
-
-def find_anchor(connection: sa.Connection, anchor_id: str) -> sa.RowMapping | None:
+def find_anchor(connection: sa.Connection, anchor_id: str) -> PassageRow | None:
     """Return an anchor or None, without checking access to its article."""
-    return connection.execute(_SELECT_BY_ID, {"id": anchor_id}).mappings().first() if is_id(anchor_id) else None
+    row = fetch_row(connection, _SELECT_BY_ID, PassageRow, {"id": anchor_id}) if is_id(anchor_id) else None
+    return None if row is None else _hide_former_place(row)
 
 
 @lru_cache(8)
-def _select_of_article(kind: str | None) -> sa.Select[Any]:
+def _select_of_article(kind: str | None) -> Statement:
     query = sa.select(*_COLUMNS).where(ANCHOR.c.article_id == sa.bindparam("article_id", type_=ANCHOR.c.id.type))
     query = query.where((ANCHOR.c.comments > 0) | (ANCHOR.c.kind == "prompt"))
     return query.where(ANCHOR.c.kind == kind) if kind else query
 
 
-def list_anchors(connection: sa.Connection, article_id: str, filters: AnchorQuery) -> dict[str, Any]:
+def list_anchors(connection: sa.Connection, article_id: str, filters: AnchorQuery) -> Page[PassageRow]:
     """List an article's prompts and commented passages, in the order of the text."""
     query = _select_of_article(filters.kind).params(article_id=article_id)
-    page = fetch_page(connection, query, _TEXT_ORDER, ANCHOR.c.start, filters, within=article_id)
-    return {**page, "data": [present_passage(row) for row in page["data"]]}
+    page = fetch_page(connection, query, _TEXT_ORDER, ANCHOR.c.start, filters, PassageRow, within=article_id)
+    return map_page(page, _hide_former_place)
 
 
 def read_texts(connection: sa.Connection, article_id: str, revisions: set[int]) -> dict[int, Text]:
@@ -91,7 +132,6 @@ _SPACE = re.compile(r"\s+")
 _SPACES = re.compile(r"\s{2,}")
 MAX_ANCHORS = 2_000  # per article: all of them are relocated at once when its text changes
 HISTORY = table_of(AnchorResolution)
-_INSERT: dict[str, Any] = {"sqlite": sqlite.insert, "postgresql": postgresql.insert}
 _LOCK_ARTICLE = (
     sa.select(ARTICLE.c.id, ARTICLE.c.revision)
     .where(ARTICLE.c.id == sa.bindparam("id", type_=ARTICLE.c.id.type), ARTICLE.c.public)
@@ -201,10 +241,12 @@ def _match_context(text: str, places: list[Passage], prefix: str, suffix: str) -
     precedes = [place for place in places if _without_spaces(text[place.end : place.end + 400]).startswith(after)]
     in_both = [place for place in follows if place in precedes]
     sides = (in_both, follows if before else [], precedes if after else [])
-    return next((found for found in sides if len(found) == 1), [])
+    return next((matches for matches in sides if len(matches) == 1), [])
 
 
-def find_passage(session: Session, article: Row, data: AnchorIn, pointer: str) -> tuple[int, Text, Passage, Resolution]:
+def find_passage(
+    session: Session, article: PublicArticle, data: AnchorIn, pointer: str
+) -> tuple[int, Text, Passage, Resolution]:
     """Find a passage in the revision it names, and resolve it in the public one."""
     current = article["revision"]
     named = current if data.revision is None else data.revision
@@ -233,7 +275,9 @@ def _has_redacted(session: Session, article_id: str) -> bool:
     return session.execute(query).first() is not None
 
 
-def _find_same_passage(session: Session, article: Row, named: int, passage: Passage, place: Resolution) -> str | None:
+def _find_same_passage(
+    session: Session, article: PublicArticle, named: int, passage: Passage, place: Resolution
+) -> str | None:
     """Return the id of an existing anchor of the same passage, as quoted or at its current place, or None."""
     quoted = (
         (ANCHOR.c.quote_revision == named)
@@ -257,9 +301,9 @@ def _find_same_passage(session: Session, article: Row, named: int, passage: Pass
     return next((row.id for row in rows if row.quoted), None) or (rows[0].id if rows else None)
 
 
-def lock_public_article(session: Session, article_id: str) -> Row:
+def lock_public_article(session: Session, article_id: str) -> PublicArticle:
     """Lock a public article's text for this transaction; 404 if it is not public."""
-    article = session.execute(_LOCK_ARTICLE, {"id": article_id}).mappings().first()
+    article = fetch_row(session, _LOCK_ARTICLE, PublicArticle, {"id": article_id})
     if article is None:
         raise NotFound
     return article
@@ -276,8 +320,9 @@ def create_anchor(
     count = sa.select(sa.func.count()).select_from(ANCHOR).where(ANCHOR.c.article_id == article_id)
     if session.execute(count).scalar_one() >= MAX_ANCHORS:
         raise TooManyAnchors
-    values = {
-        "id": new_id(),
+    anchor_id = new_id()
+    values: JsonObject = {
+        "id": anchor_id,
         "article_id": article_id,
         "kind": "passage",
         "made_by": made_by,
@@ -297,17 +342,17 @@ def create_anchor(
         "redacted": False,
         **place_columns(resolution),
     }
-    insert = _INSERT[session.get_bind().dialect.name](ANCHOR).on_conflict_do_nothing().returning(ANCHOR.c.id)
+    insert = insert_into(session, ANCHOR).on_conflict_do_nothing().returning(ANCHOR.c.id)
     if session.execute(insert, values).first() is None:  # created concurrently
         same = _find_same_passage(session, article, named, passage, resolution)
         if same is None:
             raise Conflict
         return same
-    add_history(session, values["id"], article["revision"], resolution, method="quote", by=made_by)
-    return str(values["id"])
+    add_history(session, anchor_id, article["revision"], resolution, method="quote", by=made_by)
+    return anchor_id
 
 
-def place_columns(resolution: Resolution) -> dict[str, Any]:
+def place_columns(resolution: Resolution) -> PlaceColumns:
     """Return the place of a resolution as columns."""
     return {
         "state": resolution.state,
@@ -324,9 +369,7 @@ def add_history(
     session.execute(sa.insert(HISTORY), [history_row(anchor_id, revision, resolution, method=method, by=by)])
 
 
-def history_row(
-    anchor_id: str, revision: int, resolution: Resolution, *, method: str, by: str | None
-) -> dict[str, Any]:
+def history_row(anchor_id: str, revision: int, resolution: Resolution, *, method: str, by: str | None) -> JsonObject:
     """Return a row of the history."""
     head = {"id": new_id(), "anchor_id": anchor_id, "revision": revision, "at": now()}
     return {**head, **place_columns(resolution), "method": method, "score": resolution.score, "by": by}

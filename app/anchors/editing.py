@@ -1,6 +1,6 @@
 """Prompts, and corrections of anchors by editors."""
 
-from typing import Any
+from typing import TypedDict
 
 import sqlalchemy as sa
 from sqlmodel import Session
@@ -22,7 +22,7 @@ from app.articles.projection import WrongState, lock_article
 from app.articles.tables import Article
 from app.core.ids import is_id
 from app.core.problems import Conflict, NotFound
-from app.db.columns import Row
+from app.db.rows import JsonObject, get_row
 from app.events.catalog import AnchorChanged
 from app.events.log import emit
 from app.identity.audit import record_action
@@ -54,24 +54,45 @@ def _lock_article(session: Session, actor: Actor, ref: str) -> Article:
     return article
 
 
-def _lock_anchor(session: Session, actor: Actor, anchor_id: str, versions: Versions, fields: list[str]) -> Row:
+class LockedAnchor(TypedDict):
+    """The columns of an anchor that changes depend on."""
+
+    id: str
+    article_id: str
+    version: int
+    kind: str
+    question: str | None
+    state: str
+    revision: int
+    block_id: str | None
+    redacted: bool
+
+
+_SELECT_FOR_UPDATE = (
+    sa.select(*(ANCHOR.c[name] for name in LockedAnchor.__annotations__))
+    .where(ANCHOR.c.id == sa.bindparam("anchor", type_=ANCHOR.c.id.type))
+    .with_for_update()
+)
+
+
+def _lock_anchor(session: Session, actor: Actor, anchor_id: str, versions: Versions, fields: list[str]) -> LockedAnchor:
     """Lock an anchor after its article; 404, 403 and 412 as for articles."""
     owner = sa.select(ANCHOR.c.article_id).where(ANCHOR.c.id == anchor_id)
     article_id = session.execute(owner).scalar_one_or_none() if is_id(anchor_id) else None
     if article_id is None:
         raise NotFound
     _lock_article(session, actor, article_id)
-    row = session.execute(sa.select(ANCHOR).where(ANCHOR.c.id == anchor_id).with_for_update()).mappings().one()
+    row = get_row(session, _SELECT_FOR_UPDATE, LockedAnchor, {"anchor": anchor_id})
     etag.check_version(row["version"], versions, fields)
     return row
 
 
-def _apply_change(session: Session, actor: Actor, row: Row, values: dict[str, Any], verb: str) -> str:
+def _apply_change(session: Session, actor: Actor, row: LockedAnchor, values: JsonObject, verb: str) -> str:
     values = {**values, "version": row["version"] + 1}
     session.execute(sa.update(ANCHOR).where(ANCHOR.c.id == row["id"]).values(values))
     emit(session, AnchorChanged(subject_id=row["id"], article_id=row["article_id"]))
     record_action(session, actor, f"anchor.{verb}", "anchor", row["id"], {"article": row["article_id"]})
-    return str(row["id"])
+    return row["id"]
 
 
 def create_prompt(session: Session, actor: Actor, ref: str, data: PromptIn) -> str:
@@ -79,7 +100,7 @@ def create_prompt(session: Session, actor: Actor, ref: str, data: PromptIn) -> s
     article = _lock_article(session, actor, ref)
     _require_public(article)
     anchor_id = create_anchor(session, article.id, data, actor.id, pointer="")
-    row = session.execute(sa.select(ANCHOR).where(ANCHOR.c.id == anchor_id).with_for_update()).mappings().one()
+    row = get_row(session, _SELECT_FOR_UPDATE, LockedAnchor, {"anchor": anchor_id})
     if row["kind"] == "prompt":
         if row["question"] != data.question:
             raise AlreadyAsked
@@ -91,7 +112,7 @@ def update_anchor(session: Session, actor: Actor, anchor_id: str, data: AnchorPa
     """Change the question or the place of an anchor."""
     changes = data.model_dump(exclude_unset=True)
     row = _lock_anchor(session, actor, anchor_id, versions, sorted(changes))
-    values: dict[str, Any] = {}
+    values: JsonObject = {}
     if "question" in changes and changes["question"] != row["question"]:
         values = {"question": changes["question"], "kind": "prompt" if changes["question"] else "passage"}
     if "place" in changes:
@@ -99,7 +120,7 @@ def update_anchor(session: Session, actor: Actor, anchor_id: str, data: AnchorPa
     return _apply_change(session, actor, row, values, "change") if values else anchor_id
 
 
-def _move_anchor(session: Session, actor: Actor, row: Row, data: AnchorIn) -> dict[str, Any]:
+def _move_anchor(session: Session, actor: Actor, row: LockedAnchor, data: AnchorIn) -> JsonObject:
     """Move an anchor to a place chosen by an editor, the base of later relocations. The quote stays."""
     if row["redacted"]:
         raise WrongState("A redacted anchor stays with its block and cannot be moved.")
@@ -135,7 +156,7 @@ def redact_anchor(session: Session, actor: Actor, anchor_id: str, versions: Vers
     row = _lock_anchor(session, actor, anchor_id, versions, ["exact"])
     if row["redacted"]:
         return anchor_id
-    values: dict[str, Any] = {"exact": None, "prefix": None, "suffix": None, "redacted": True}
+    values: JsonObject = {"exact": None, "prefix": None, "suffix": None, "redacted": True}
     if row["state"] not in {"detached", "orphaned"}:
         text = read_texts(session.connection(), row["article_id"], {row["revision"]})[row["revision"]]
         resolution = resolve_to_block(text, row["block_id"])

@@ -1,4 +1,4 @@
-"""Texts as words with places, what is asked of them, and what is answered."""
+"""Resolution of passages: finding in a new text the passage of an old one."""
 
 import re
 import unicodedata
@@ -15,12 +15,12 @@ from rapidfuzz.distance import LCSseq
 
 from app.blocks import BlockSpan
 
-State = Literal["anchored", "moved", "changed", "orphaned", "detached"]  # the last is for editors to say
+State = Literal["anchored", "moved", "changed", "orphaned", "detached"]  # `detached` is set by editors
 Method = Literal["shift", "diff", "exact", "fuzzy", "none"]
 CONTEXT_CHARACTERS: Final = 32
-"""How many characters on either side of a passage tell where it stood."""
+"""Characters on either side of a passage that identify its place."""
 
-# A word, or one character of a script that writes no spaces, or any other character that can be seen.
+# A word, a character of a script without spaces, or any other visible character.
 _TOKEN: Final = re.compile(
     r"[\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\U00020000-\U0003ffff]|"
     r"[^\W\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\U00020000-\U0003ffff]+|[^\w\s]"
@@ -29,7 +29,7 @@ _JOINERS: Final = frozenset("\u200d\ufe0e\ufe0f")
 
 
 class Token(NamedTuple):
-    """A word and where it stands."""
+    """A word and its place."""
 
     text: str
     start: int
@@ -37,14 +37,14 @@ class Token(NamedTuple):
 
 
 class Passage(NamedTuple):
-    """A stretch of a text, in code points."""
+    """A range of a text, in code points."""
 
     start: int
     end: int
 
 
 class Resolution(NamedTuple):
-    """Where a passage stands now, how it was found and how sure that is; no place when it is orphaned."""
+    """The place of a passage in a text, how it was found and with which score; no place if it is orphaned."""
 
     state: State
     method: Method
@@ -58,7 +58,7 @@ ORPHANED: Final = Resolution("orphaned", "none", 0.0, None, None, None)
 
 
 def trim_passage(text: str, passage: Passage) -> Passage:
-    """A passage without the space at its ends: nobody can see how much of that was marked."""
+    """Return a passage without white space at its ends, whose selection is arbitrary."""
     quote = text[passage.start : passage.end]
     start = passage.start + len(quote) - len(quote.lstrip())
     return Passage(start, start + len(quote.strip()))
@@ -73,50 +73,50 @@ class Text:
 
     @cached_property
     def starts(self) -> list[int]:
-        """Where blocks begin."""
+        """The starts of the blocks."""
         return [span.start for span in self.spans]
 
     @cached_property
     def at(self) -> dict[str, int]:
-        """The number of a block by its id."""
+        """The indexes of the blocks by id."""
         return {span.id: number for number, span in enumerate(self.spans)}
 
     @cached_property
     def tokens(self) -> list[Token]:
-        """All words in order."""
-        return [Token(found.group(), *found.span()) for found in _TOKEN.finditer(self.text)]
+        """The words of the text."""
+        return [Token(match.group(), *match.span()) for match in _TOKEN.finditer(self.text)]
 
     @cached_property
     def token_starts(self) -> list[int]:
-        """Where words begin."""
+        """The starts of the words."""
         return [token.start for token in self.tokens]
 
     @cached_property
     def places(self) -> dict[str, list[int]]:
-        """Where each word stands."""
+        """The starts of each word by its text."""
         places: defaultdict[str, list[int]] = defaultdict(list)
         for token in self.tokens:
             places[token.text].append(token.start)
         return dict(places)
 
     def block(self, position: int) -> int | None:
-        """The number of the block that holds a position; what follows a block (its caption or source) is its own."""
+        """Return the index of the block at a position; a caption or source after a block belongs to it."""
         number = bisect_right(self.starts, position) - 1
         return number if number >= 0 else None
 
     def block_id(self, position: int) -> str | None:
-        """The id of that block."""
+        """Return the id of the block at a position."""
         number = self.block(position)
         return None if number is None else self.spans[number].id
 
     def region(self, first: int, last: int) -> Passage:
-        """All that stands from one block up to the end of another, with what follows that one."""
+        """Return the range from one block to the end of another, with its caption or source."""
         end = self.spans[last + 1].start if last + 1 < len(self.spans) else len(self.text)
         start = self.spans[first].start
         return Passage(start, start + len(self.text[start:end].rstrip()))
 
     def words(self, start: int, end: int) -> tuple[int, int]:
-        """The range of words that overlap a stretch."""
+        """Return the range of words that overlap a range of the text."""
         first = bisect_right(self.token_starts, start)
         if first and self.tokens[first - 1].end > start:
             first -= 1
@@ -126,15 +126,15 @@ class Text:
         return first, last
 
     def before(self, start: int) -> str:
-        """What stands just before a position."""
+        """Return the context before a position."""
         return self.text[max(0, start - CONTEXT_CHARACTERS) : start]
 
     def after(self, end: int) -> str:
-        """What stands just after a position."""
+        """Return the context after a position."""
         return self.text[end : end + CONTEXT_CHARACTERS]
 
     def splits(self, position: int) -> bool:
-        """Whether a position is inside of a word, or between a character and what belongs to it."""
+        """Tell whether a position is inside a word, or between a character and its combining marks."""
         if not 0 < position < len(self.text):
             return False
         left, right = self.text[position - 1], self.text[position]
@@ -143,12 +143,12 @@ class Text:
         return _TOKEN.fullmatch(left + right) is not None
 
     def joins(self, position: int) -> bool:
-        """Whether a position is between a character and what belongs to it."""
+        """Tell whether a position is between a character and its combining marks."""
         left, right = self.text[position - 1 : position], self.text[position : position + 1]
         return bool(right) and (left == "\u200d" or right in _JOINERS or unicodedata.category(right)[0] == "M")
 
     def closed(self, end: int) -> int:
-        """An end, moved behind what belongs to the character before it."""
+        """Return an end moved after the combining marks of the character before it."""
         while self.joins(end):
             end += 1
         return end
@@ -156,28 +156,28 @@ class Text:
 
 @dataclass(frozen=True)
 class Pair:
-    """Two texts, one of which a passage is known in; keeps what comparing them has shown."""
+    """An old and a new text, with a cache of their comparison."""
 
     old: Text
     new: Text
 
     @cached_property
     def maps(self) -> dict[tuple[int, int, int, int], dict[int, int]]:
-        """Words of the old text that stand in the new one, by the blocks that were compared."""
+        """Words of the old text that are in the new one, by the compared blocks."""
         return {}
 
 
-MIN_SURVIVING_SHARE: Final = 0.5  # of a passage's characters, for what changed around them to tell where it is
-MIN_SIMILARITY: Final = 0.75  # how like its old words any new ones must be
-MIN_TOTAL_SCORE: Final = 0.80  # the same with what stands around them, for words that are only alike
-MIN_FUZZY_LENGTH: Final = 16  # characters: shorter passages are too like too much
-NEAR_CHARACTERS: Final = 0.5  # how like its old surroundings those of the same words elsewhere must be
-MIN_LEAD: Final = 0.1  # how far the best place must be ahead of the next
-_MAX_COMPARED: Final = 100_000_000  # words times words
-MAX_PLACES: Final = 500  # where the same words may stand, before nobody can tell which is meant
-_MAX_COMMON_PLACES: Final = 40  # a word that stands in more places says nothing of where a passage is
+MIN_SURVIVING_SHARE: Final = 0.5  # share of a passage's characters that must be left for a resolution by diff
+MIN_SIMILARITY: Final = 0.75  # of the old and the new words
+MIN_TOTAL_SCORE: Final = 0.80  # of words and context, for a fuzzy match
+MIN_FUZZY_LENGTH: Final = 16  # characters; shorter passages resemble too many others
+MIN_CONTEXT_SIMILARITY: Final = 0.5  # of the contexts of the same words elsewhere
+MIN_LEAD: Final = 0.1  # lead of the best place over the next
+_MAX_COMPARED: Final = 100_000_000  # product of the numbers of words
+MAX_PLACES: Final = 500  # occurrences of a quote, beyond which it is ambiguous
+_MAX_COMMON_PLACES: Final = 40  # occurrences of a word, beyond which it does not identify a place
 _MAX_CANDIDATES: Final = 5
-_LONG_QUOTE: Final = 160  # characters, from which alike passages are aligned by words
+_LONG_QUOTE: Final = 160  # characters from which similar passages are aligned by words
 
 
 class _Match(NamedTuple):
@@ -188,12 +188,12 @@ class _Match(NamedTuple):
 
 
 def compare_quotes(old: str, new: str) -> float:
-    """How alike two passages are, 0 to 1."""
+    """Return the similarity of two passages, 0 to 1."""
     return fuzz.ratio(old, new) / 100
 
 
 def find_occurrences(text: str, quote: str, limit: int) -> list[int]:
-    """Where a quote stands in a text, word for word; stops looking after so many places."""
+    """Find the places of a quote in a text, at most `limit`."""
     starts: list[int] = []
     at = text.find(quote)
     while at >= 0 and len(starts) < limit:
@@ -203,7 +203,7 @@ def find_occurrences(text: str, quote: str, limit: int) -> list[int]:
 
 
 def resolve_passage(pair: Pair, passage: Passage) -> Resolution:
-    """Where a passage of the old text stands in the new one; orphaned rather than in a doubtful place."""
+    """Find the place of a passage of the old text in the new one; in doubt it is orphaned."""
     passage = trim_passage(pair.old.text, passage)
     quote = pair.old.text[passage.start : passage.end]
     if not quote or not pair.new.text:
@@ -229,7 +229,7 @@ def _build_resolution(pair: Pair, passage: Passage, quote: str, method: Method, 
 
 
 def _match_blocks(pair: Pair, passage: Passage) -> tuple[int, int, int, int] | None:
-    """The passage's first and last block in the old text and the same blocks in the new one, if they are there."""
+    """Return the first and last block of a passage in both texts, None if the new text lacks them."""
     first, last = pair.old.block(passage.start), pair.old.block(max(passage.start, passage.end - 1))
     if first is None or last is None:
         return None
@@ -241,7 +241,7 @@ def _match_blocks(pair: Pair, passage: Passage) -> tuple[int, int, int, int] | N
 
 
 def _resolve_by_shift(pair: Pair, passage: Passage) -> _Match | None:
-    """The blocks say the same as before: only what stands before them may differ."""
+    """Resolve a passage in blocks with the same text, which may have moved."""
     if (blocks := _match_blocks(pair, passage)) is None:
         return None
     old, new = pair.old.region(*blocks[:2]), pair.new.region(*blocks[2:])
@@ -252,7 +252,7 @@ def _resolve_by_shift(pair: Pair, passage: Passage) -> _Match | None:
 
 
 def _map_tokens(pair: Pair, blocks: tuple[int, int, int, int]) -> dict[int, int]:
-    """Which words of the old blocks are which of the new ones."""
+    """Map the words of the old blocks to those of the new ones."""
     if blocks not in pair.maps:
         old = pair.old.words(*pair.old.region(*blocks[:2]))
         new = pair.new.words(*pair.new.region(*blocks[2:]))
@@ -269,7 +269,7 @@ def _map_tokens(pair: Pair, blocks: tuple[int, int, int, int]) -> dict[int, int]
 
 
 def _resolve_by_diff(pair: Pair, passage: Passage, quote: str) -> _Match | None:
-    """The blocks were edited: the passage is between what is left of it."""
+    """Resolve a passage in edited blocks by its words that are left."""
     if (blocks := _match_blocks(pair, passage)) is None:
         return None
     mapping = _map_tokens(pair, blocks)
@@ -286,7 +286,7 @@ def _resolve_by_diff(pair: Pair, passage: Passage, quote: str) -> _Match | None:
     head, tail = old[surviving[0]], old[surviving[-1]]
     start = new[mapping[surviving[0]]].start + max(0, passage.start - head.start)
     end = new[mapping[surviving[-1]]].end - max(0, tail.end - passage.end)
-    # Words that took the place of its first or last ones stand between what is left of it and its neighbour.
+    # Replacements of its first or last words are between the words that are left and their neighbours.
     low, high = pair.old.words(*pair.old.region(*blocks[:2]))
     bounds = pair.new.words(*pair.new.region(*blocks[2:]))
     before = bounds[0] - 1 if first == low else mapping.get(first - 1)
@@ -308,14 +308,14 @@ def _overlap(start: int, end: int, passage: Passage) -> int:
 
 
 def _best_match(text: Text, quote: str, places: Iterable[tuple[int, int]]) -> _Match | None:
-    """The stretch that is most like the quote; none ends between a letter and its mark."""
+    """Return the range that is most similar to the quote; no range ends between a letter and its mark."""
     closed = {(start, text.closed(end)) for start, end in places if start < end}
     matches = [_Match(start, end, score := compare_quotes(quote, text.text[start:end]), score) for start, end in closed]
     return max(matches, key=lambda each: (each.quote, each.start - each.end), default=None)
 
 
 def _context_score(pair: Pair, passage: Passage, start: int, end: int) -> float:
-    """How like the old surroundings those of a new place are."""
+    """Return the similarity of the contexts of the old and a new place."""
     sides = (
         (pair.old.before(passage.start), pair.new.before(start)),
         (pair.old.after(passage.end), pair.new.after(end)),
@@ -325,7 +325,7 @@ def _context_score(pair: Pair, passage: Passage, start: int, end: int) -> float:
 
 
 def _find_leader(matches: list[_Match], lead: float) -> tuple[_Match | None, bool]:
-    """The best of several that do not overlap it, and whether it is too close to call."""
+    """Return the best match, None if others that do not overlap it are nearly as good, and whether it is ambiguous."""
     if not matches:
         return None, False
     best = max(matches, key=lambda each: each.total)
@@ -335,7 +335,7 @@ def _find_leader(matches: list[_Match], lead: float) -> tuple[_Match | None, boo
 
 
 def _resolve_exactly(pair: Pair, passage: Passage, quote: str) -> tuple[_Match | None, bool]:
-    """The same words elsewhere: where the surroundings are the most alike, unless two places are about as likely."""
+    """Find the same words elsewhere, by their context; also return whether they are ambiguous."""
     text = pair.new
     torn = pair.old.splits(passage.start), pair.old.splits(passage.end)
     places = [(at, at + len(quote)) for at in find_occurrences(text.text, quote, MAX_PLACES + 1)]
@@ -345,13 +345,13 @@ def _resolve_exactly(pair: Pair, passage: Passage, quote: str) -> tuple[_Match |
     matches = [_Match(start, end, 1.0, _context_score(pair, passage, start, end)) for start, end in fitting]
     best, ambiguous = _find_leader(matches, MIN_LEAD)
     sure = best is not None and (
-        best.total >= NEAR_CHARACTERS or (len(matches) == 1 and len(quote) >= MIN_FUZZY_LENGTH)
+        best.total >= MIN_CONTEXT_SIMILARITY or (len(matches) == 1 and len(quote) >= MIN_FUZZY_LENGTH)
     )
     return (best, False) if sure else (None, ambiguous or len(matches) > 1)
 
 
 def _diagonals(pair: Pair, passage: Passage) -> list[int]:
-    """Where the passage would begin if its rarer words stood where they stand in the new text; most votes first."""
+    """Return possible starts of the passage, by votes of the places of its rarer words in the new text."""
     width = max(8, (passage.end - passage.start) // 4)
     votes: Counter[int] = Counter()
     for token in pair.old.tokens[slice(*pair.old.words(*passage))]:
@@ -365,7 +365,7 @@ def _diagonals(pair: Pair, passage: Passage) -> list[int]:
 
 
 def _resolve_fuzzily(pair: Pair, passage: Passage, quote: str) -> _Match | None:
-    """Words that are only alike, with surroundings that are too."""
+    """Find similar words in a similar context."""
     if len(quote) < MIN_FUZZY_LENGTH:
         return None
     text, matches = pair.new, list[_Match]()
@@ -384,7 +384,7 @@ def _resolve_fuzzily(pair: Pair, passage: Passage, quote: str) -> _Match | None:
 
 
 def _align_quote(pair: Pair, passage: Passage, quote: str, low: int, high: int) -> tuple[int, int]:
-    """The part of a window that is most like the quote, letter by letter, or word by word where that would be slow."""
+    """Align a quote with a window by letters, or by words if it is long."""
     if high - low <= len(quote):
         return low, high
     if len(quote) <= _LONG_QUOTE:
@@ -399,7 +399,7 @@ def _align_quote(pair: Pair, passage: Passage, quote: str, low: int, high: int) 
 
 
 def _surrounding_text(text: Text, start: int, end: int) -> list[tuple[int, int]]:
-    """A stretch with its ends moved to the words nearby."""
+    """Return variants of a range with its ends moved to nearby words."""
     first, last = text.words(start, end)
     if first >= last:
         return []

@@ -1,13 +1,13 @@
 """Routes of anchors and prompts."""
 
-from typing import Annotated, Any
+from typing import Annotated
 
 import sqlalchemy as sa
 from fastapi import APIRouter, Query, Request
 from starlette.responses import Response
 
 from app.anchors import anchors, editing
-from app.anchors.anchors import QuoteNotFound, StaleRevision, TooManyAnchors
+from app.anchors.anchors import PassageRow, QuoteNotFound, StaleRevision, TooManyAnchors
 from app.anchors.editing import AlreadyAsked
 from app.anchors.schemas import AnchorPatch, AnchorQuery, PassageOut, PromptIn
 from app.articles.projection import WrongState
@@ -15,13 +15,12 @@ from app.articles.routes import Retracted, WithheldForLegalReasons, get_visible
 from app.articles.services import ArticleServices
 from app.core.ids import IdPath, RefPath
 from app.core.problems import Forbidden, Invalid, NotFound, Unauthorized, document_problems
-from app.db.columns import Row
 from app.events.cache_groups import discussion_cache_groups
 from app.identity.access import VERSION_PROBLEMS, ExpectedVersions, Public, require_scope
 from app.identity.schemas import ANONYMOUS, Actor
 from app.identity.writes import write
 from app.web.fields import parse_fields
-from app.web.paging import ListOut
+from app.web.paging import ListOut, Page
 from app.web.responses import ReadQuery, database, dump_json, reply, reply_list
 
 router = APIRouter(prefix="/v1", tags=["anchors"])
@@ -35,11 +34,11 @@ def _cache_groups(article_id: str) -> tuple[str, ...]:
     return (f"anchors:{article_id}", f"article:{article_id}", *discussion_cache_groups(article_id))
 
 
-def _get_passage(connection: sa.Connection, anchor_id: str) -> Row:
+def _get_passage(connection: sa.Connection, anchor_id: str) -> PassageRow:
     row = anchors.find_anchor(connection, anchor_id)
     if row is None:
         raise NotFound
-    return anchors.present_passage(row)
+    return row
 
 
 @router.get(
@@ -55,7 +54,7 @@ async def list_anchors(
     """List an article's prompts and commented passages, in the order of the text, including orphaned ones."""
     site = ArticleServices.of(request).site
 
-    def find(connection: sa.Connection) -> tuple[str, dict[str, Any]]:
+    def find(connection: sa.Connection) -> tuple[str, Page[PassageRow]]:
         row = get_visible(connection, article, actor, site)
         return row["id"], anchors.list_anchors(connection, row["id"], query)
 
@@ -99,7 +98,7 @@ async def get_anchor(request: Request, anchor: IdPath, query: Annotated[ReadQuer
     """Get an anchor, with the ETag needed to change it."""
     site = ArticleServices.of(request).site
 
-    def find(connection: sa.Connection) -> Row:
+    def find(connection: sa.Connection) -> PassageRow:
         row = _get_passage(connection, anchor)
         get_visible(connection, row["article_id"], actor, site)
         return row

@@ -1,4 +1,4 @@
-"""Passages as readers and editors name them and as everyone reads them."""
+"""Schemas of anchors and prompts."""
 
 from datetime import datetime
 from typing import Annotated, Literal
@@ -18,21 +18,23 @@ Question = Annotated[str, OneLine, StringConstraints(min_length=1, max_length=30
 
 
 class AnchorIn(BaseModel):
-    """A passage of the article's plain text (`formats=text`), named as in the W3C Web Annotation Data Model."""
+    """A passage of the article's plain text (`formats=text`), as a selector of the W3C Web Annotation Data Model."""
 
     model_config = ConfigDict(extra="forbid", json_schema_extra=all_or_none("start", "end"))
 
     revision: Annotated[int, Field(strict=True, ge=1, le=999_999_999), Whole] | None = Field(
-        None, description="Whose text it is; the public one if absent."
+        None, description="Revision of the text; the public one if absent."
     )
-    exact: Quote = Field(description="The very words, 1 to 2,000 characters.")
-    prefix: Context | None = Field(None, description="What stands just before them.")
-    suffix: Context | None = Field(None, description="What stands just after them.")
-    start: Offset | None = Field(None, description="Where they begin, counted in `unit`; goes with `end`.")
-    end: Offset | None = Field(None, description="Where they end; without both the words must stand there only once.")
+    exact: Quote = Field(description="The quoted text, 1 to 2,000 characters.")
+    prefix: Context | None = Field(None, description="The text before the quote.")
+    suffix: Context | None = Field(None, description="The text after the quote.")
+    start: Offset | None = Field(None, description="Start of the quote, in `unit`; requires `end`.")
+    end: Offset | None = Field(
+        None, description="End of the quote; without `start` and `end` the quote must occur once."
+    )
     unit: Literal["codepoint", "utf16"] = Field(
         "codepoint",
-        description="What `start` and `end` count: Unicode code points, or UTF-16 units as JavaScript does.",
+        description="Unit of `start` and `end`: Unicode code points, or UTF-16 code units as in JavaScript.",
     )
 
     @model_validator(mode="after")
@@ -43,51 +45,53 @@ class AnchorIn(BaseModel):
 
 
 class PromptIn(AnchorIn):
-    """A passage that an editor asks about."""
+    """A prompt: a passage with a question to readers."""
 
-    question: Question = Field(description="What readers are asked, 1 to 300 characters.")
+    question: Question = Field(description="The question to readers, 1 to 300 characters.")
 
 
 class AnchorPatch(BaseModel):
-    """Changes to an anchor, as RFC 7396 has them."""
+    """Changes of an anchor, as a JSON Merge Patch (RFC 7396)."""
 
     model_config = ConfigDict(extra="forbid")
 
-    question: Question | None = Field(None, description="What readers are asked; null makes it a mere passage.")
+    question: Question | None = Field(
+        None, description="The question to readers; null removes it, so that the anchor is a passage."
+    )
     place: AnchorIn = Field(  # type: ignore[assignment]
-        None, description="Where it stands in the public text, for one that was lost or is in the wrong place."
+        None, description="Place in the public text, for an anchor that was lost or is at a wrong place."
     )
 
 
 class AnchorOut(BaseModel):
-    """A passage as comments on it show it."""
+    """The anchor of a comment."""
 
     id: str
-    kind: AnchorKind = Field(description="`passage`: a reader marked it; `prompt`: an editor asks about it.")
-    exact: str | None = Field(description="The words as they were quoted; null when the publication has removed them.")
-    question: str | None = Field(description="What is asked, of a prompt.")
+    kind: AnchorKind = Field(description="`passage`: selected by a reader; `prompt`: with a question by an editor.")
+    exact: str | None = Field(description="The quoted text; null after it was redacted.")
+    question: str | None = Field(description="The question of a prompt.")
     state: AnchorState = Field(
-        description="`anchored`; `moved` to another block; `changed`: other words stand there now; `orphaned`: not "
-        "found in the present text; `detached` by an editor."
+        description="`anchored`; `moved` to another block; `changed`: the text was edited; `orphaned`: not found in "
+        "the current text; `detached` by an editor."
     )
-    revision: int = Field(description="The article's revision that `start` and `end` are of.")
-    block_id: str | None = Field(description="The block where it begins.")
-    start: int | None = Field(description="In Unicode code points of the plain text; null while it has no place.")
+    revision: int = Field(description="Revision of the article to which `start` and `end` refer.")
+    block_id: str | None = Field(description="Id of the block in which it starts.")
+    start: int | None = Field(description="In Unicode code points of the plain text; null if it has no place.")
     end: int | None
 
 
 class PassageOut(AnchorOut):
-    """A passage with all that is known of it."""
+    """An anchor with its context."""
 
     article_id: str
-    prefix: str | None = Field(description="What stood before it.")
-    suffix: str | None = Field(description="What stood after it.")
-    redacted: bool = Field(description="Whether the publication has removed the quoted words.")
-    comments: int = Field(description="Number of comments on it.")
+    prefix: str | None = Field(description="The text before the quote.")
+    suffix: str | None = Field(description="The text after the quote.")
+    redacted: bool = Field(description="Whether the quoted text was erased.")
+    comments: int = Field(description="Number of its comments.")
     created_at: datetime
 
 
 class AnchorQuery(PageQuery):
-    """Filters of an article's anchors."""
+    """Parameters of the list of an article's anchors."""
 
-    kind: AnchorKind | None = Field(None, description="Only these.")
+    kind: AnchorKind | None = Field(None, description="Only anchors of this kind.")

@@ -9,7 +9,7 @@ import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import ARRAY
 from sqlmodel import Session
 
-from app.anchors.anchors import ANCHOR, present_anchor
+from app.anchors.anchors import ANCHOR, AnchorRow, present_anchor
 from app.anchors.anchors import COLUMNS as _ANCHOR
 from app.articles.discussion_settings import PostingContext, find_posting_context
 from app.comments.schemas import SORT_COLUMNS, SORTS, CommentQuery, ReplyQuery, State
@@ -160,7 +160,7 @@ def present_stored(row: StoredComment) -> JsonObject:
     return _present(row, None) | {"state": row["state"]} | _present_content(row)
 
 
-def _present(row: ShownComment, anchor: JsonObject | None) -> JsonObject:
+def _present(row: ShownComment, anchor: AnchorRow | None) -> JsonObject:
     out: JsonObject = {
         "id": row["id"],
         "article_id": row["article_id"],

@@ -1,1 +1,1 @@
-"""Related links: what to read next, chosen by editors, told by the series, or found in the texts beforehand."""
+"""Related articles: pinned by editors, from the same series, and by similar texts."""

@@ -1,14 +1,16 @@
 """Building related links: the texts and terms that are compared, and the lists of links."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
+from datetime import datetime
 from functools import lru_cache
-from typing import Any
+from typing import TypedDict, cast
 
 import sqlalchemy as sa
 from sqlmodel import Session
 
 from app.articles.reading import ARTICLE, ARTICLE_AUTHOR, REVISION
-from app.db.columns import Row, table_of
+from app.db.columns import table_of
+from app.db.rows import JsonObject, fetch_row, fetch_rows
 from app.events.catalog import (
     ArticlePublished,
     ArticleRetracted,
@@ -22,7 +24,7 @@ from app.publication.terms import take_name_lock
 from app.related import terms
 from app.related.analysis import analyze_text
 from app.related.similarity import MAX_LINKS, Link, Vector, create_link, pick_links
-from app.related.tables import RelatedLink, RelatedText
+from app.related.tables import RelatedLink, RelatedText, StoredTerm
 
 TEXT, LINK = table_of(RelatedText), table_of(RelatedLink)
 MAX_TEXTS_PER_TERM = 400  # newest texts read per term
@@ -57,14 +59,53 @@ _SELECT_LISTERS = sa.select(LINK.c.article_id).where(
 )
 
 
-def find_source(connection: sa.Connection, article_id: str) -> Row | None:
+class Source(TypedDict):
+    """The public version of an article."""
+
+    id: str
+    revision: int
+    language: str
+    title: str
+    listed_at: datetime
+    text: str
+    author_id: str | None
+
+
+class VectorRow(TypedDict):
+    """The columns of `related_text` from which a vector is made."""
+
+    article_id: str
+    listed_at: datetime
+    author_id: str | None
+    terms: list[StoredTerm]
+    signature: bytes
+
+
+class TextRow(VectorRow):
+    """A row of `related_text`."""
+
+    n: int
+    revision: int
+    language: str
+    stale: bool
+
+
+class AnalyzedText(TextRow):
+    """A row of `related_text` with the text of its revision, which is missing after an erasure."""
+
+    title: str | None
+    text: str | None
+    tag: str | None
+
+
+def find_source(connection: sa.Connection, article_id: str) -> Source | None:
     """Return the public version of a listed article, or None. Pages are not related reading."""
-    return connection.execute(_SELECT_SOURCE, {"article": article_id}).mappings().first()
+    return fetch_row(connection, _SELECT_SOURCE, Source, {"article": article_id})
 
 
-def find_text(connection: sa.Connection, article_id: str) -> Row | None:
+def find_text(connection: sa.Connection, article_id: str) -> AnalyzedText | None:
     """Return an article's row of `related_text` with the title, text and language of that revision, or None."""
-    return connection.execute(_SELECT_TEXT, {"article": article_id}).mappings().first()
+    return fetch_row(connection, _SELECT_TEXT, AnalyzedText, {"article": article_id})
 
 
 def find_articles_linking_to(connection: sa.Connection, article_id: str) -> list[str]:
@@ -72,7 +113,7 @@ def find_articles_linking_to(connection: sa.Connection, article_id: str) -> list
     return list(connection.execute(_SELECT_LISTERS, {"article": article_id}).scalars())
 
 
-def vector_of(row: Row) -> Vector:
+def vector_of(row: VectorRow) -> Vector:
     """Return the vector of a row of `related_text`."""
     terms = {term: weight for term, weight, _ in row["terms"]}
     labels = {term: label for term, _, label in row["terms"]}
@@ -104,7 +145,7 @@ def find_candidates(connection: sa.Connection, of: Vector) -> list[Vector]:
     """Find the texts worth comparing, including the text itself."""
     terms = "[" + ",".join(f"[{term},{weight}]" for term, weight in of.terms.items()) + "]"
     values = {"terms": terms, "each": MAX_TEXTS_PER_TERM, "most": MAX_CANDIDATES + 1}
-    rows = connection.execute(_select_candidates(connection.dialect.name), values).mappings()
+    rows = fetch_rows(connection, _select_candidates(connection.dialect.name), VectorRow, values)
     return [vector_of(row) for row in rows]
 
 
@@ -135,10 +176,10 @@ def read_links(connection: sa.Connection, ids: Iterable[str]) -> dict[str, list[
     return lists
 
 
-def list_stale(connection: sa.Connection, limit: int) -> Sequence[Row]:
+def list_stale(connection: sa.Connection, limit: int) -> list[TextRow]:
     """List texts whose link lists must be rebuilt."""
     query = sa.select(TEXT).where(TEXT.c.stale).order_by(TEXT.c.n).limit(limit)
-    return connection.execute(query).mappings().all()
+    return fetch_rows(connection, query, TextRow)
 
 
 def has_stale(connection: sa.Connection) -> bool:
@@ -147,7 +188,7 @@ def has_stale(connection: sa.Connection) -> bool:
 
 
 LISTS_PER_BATCH = 4  # lists per batch, which holds SQLite's writer for some 50 ms
-_COMPARED_COLUMNS = ("listed_at", "author_id")
+
 _DELETE_LINK = sa.delete(LINK).where(
     LINK.c.article_id == sa.bindparam("of", type_=LINK.c.article_id.type),
     LINK.c.target_id == sa.bindparam("to", type_=LINK.c.target_id.type),
@@ -157,7 +198,8 @@ _DELETE_LINK = sa.delete(LINK).where(
 def refresh_links(session: Session, article_id: str) -> None:
     """Update the terms and links of an article to its public version."""
     take_name_lock(session, "related")
-    now, was = (find(session.connection(), article_id) for find in (find_source, find_text))
+    connection = session.connection()
+    now, was = find_source(connection, article_id), find_text(connection, article_id)
     if now is None:
         changed = _remove_text(session, article_id, was)
     elif was is not None and _is_unchanged(now, was):
@@ -175,10 +217,10 @@ def emit_changed(session: Session, subject_id: str, changed: Iterable[str]) -> N
         emit(session, RelatedChanged.of(subject_id, articles))
 
 
-def _is_unchanged(now: Row, was: Row) -> bool:
+def _is_unchanged(now: Source, was: AnalyzedText) -> bool:
     """Tell whether title, text, language, time and first author are unchanged."""
-    texts = now["title"] == was["title"] and now["text"] == was["text"] and now["language"] == was["tag"]
-    return texts and all(now[name] == was[name] for name in _COMPARED_COLUMNS)
+    text = now["title"], now["text"], now["language"], now["listed_at"], now["author_id"]
+    return text == (was["title"], was["text"], was["tag"], was["listed_at"], was["author_id"])
 
 
 def withdraw_links(session: Session, article_id: str) -> set[str]:
@@ -195,7 +237,7 @@ def invalidate_lists(session: Session, ids: Iterable[str]) -> None:
         session.execute(sa.update(TEXT).where(TEXT.c.article_id.in_(article_ids)).values(stale=True))
 
 
-def _remove_text(session: Session, article_id: str, was: Row | None) -> set[str]:
+def _remove_text(session: Session, article_id: str, was: AnalyzedText | None) -> set[str]:
     changed = withdraw_links(session, article_id)
     session.execute(sa.delete(LINK).where(LINK.c.article_id == article_id))
     if was is not None:
@@ -205,12 +247,12 @@ def _remove_text(session: Session, article_id: str, was: Row | None) -> set[str]
     return changed
 
 
-def _uncount_words(session: Session, was: Row) -> None:
-    if was["text"] is not None:
+def _uncount_words(session: Session, was: AnalyzedText) -> None:
+    if was["text"] is not None and was["title"] is not None:
         terms.uncount_stems(session, analyze_text(was["language"], was["title"], was["text"]))
 
 
-def _add_text(session: Session, now: Row, was: Row | None) -> set[str]:
+def _add_text(session: Session, now: Source, was: AnalyzedText | None) -> set[str]:
     """Count an article's words, store its strongest terms, link it, and offer it to similar articles."""
     changed = withdraw_links(session, now["id"])
     if was is not None:
@@ -222,19 +264,27 @@ def _add_text(session: Session, now: Row, was: Row | None) -> set[str]:
     return changed | _offer_link(session, own, others)
 
 
-def write_text(session: Session, now: Row, was: Row | None = None, *, linked: bool = True) -> dict[str, Any]:
+def write_text(session: Session, now: Source, was: AnalyzedText | None = None, *, linked: bool = True) -> TextRow:
     """Count an article's words and write its row of `related_text`, which is returned."""
     analysis = analyze_text(now["language"], now["title"], now["text"])
     strongest = terms.count_stems(session, analysis)
-    row = {"article_id": now["id"], "revision": now["revision"], "language": analysis.language, "stale": False}
-    row |= {name: now[name] for name in _COMPARED_COLUMNS}
-    row |= {"terms": strongest if linked else [], "signature": analysis.signature}
+    values: JsonObject = {
+        "article_id": now["id"],
+        "revision": now["revision"],
+        "language": analysis.language,
+        "stale": False,
+        "listed_at": now["listed_at"],
+        "author_id": now["author_id"],
+        "terms": strongest if linked else [],
+        "signature": analysis.signature,
+    }
     if was is None:
-        row["n"] = session.execute(sa.insert(TEXT).values(row).returning(TEXT.c.n)).scalar_one()
+        n = session.execute(sa.insert(TEXT).values(values).returning(TEXT.c.n)).scalar_one()
     else:
-        row["n"] = was["n"]
-        session.execute(sa.update(TEXT).where(TEXT.c.n == was["n"]).values(row))
-    terms.replace_terms(session, row["n"], was["terms"] if was is not None else [], row["terms"])
+        n = was["n"]
+        session.execute(sa.update(TEXT).where(TEXT.c.n == n).values(values))
+    row = cast(TextRow, {**values, "n": n})
+    terms.replace_terms(session, n, was["terms"] if was is not None else [], row["terms"])
     return row
 
 

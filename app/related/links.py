@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from functools import lru_cache
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import sqlalchemy as sa
 from sqlalchemy.sql.elements import ColumnElement
@@ -26,7 +26,7 @@ from app.articles.site import Site
 from app.core.ids import is_id
 from app.core.problems import Invalid
 from app.db.columns import table_of
-from app.db.rows import JsonObject
+from app.db.rows import Column, JsonObject, Statement
 from app.events.cache_groups import ARTICLES_GROUP, counts_groups_of
 from app.events.catalog import RelatedChanged
 from app.events.log import emit
@@ -52,7 +52,7 @@ class RelatedLinks(NamedTuple):
     items: Sequence[RenderedArticle]
 
 
-def _select_article(column: ColumnElement[Any], *conditions: ColumnElement[bool]) -> sa.CTE:
+def _select_article(column: Column, *conditions: ColumnElement[bool]) -> sa.CTE:
     """Build the CTE of the article whose related links are read."""
     named = ARTICLE.outerjoin(SERIES, SERIES.c.id == ARTICLE.c.series_id)
     shown = [ARTICLE.c.id, ARTICLE.c.series_id, ARTICLE.c.listed_at, ARTICLE.c.revision, SERIES.c.name.label("series")]
@@ -61,15 +61,13 @@ def _select_article(column: ColumnElement[Any], *conditions: ColumnElement[bool]
     return sa.select(*shown, version.label("choice")).select_from(named).where(column == ref, *conditions).cte("here")
 
 
-def _select_link(
-    article_id: ColumnElement[Any], kind: int, place: ColumnElement[Any], *link: ColumnElement[Any]
-) -> sa.Select[Any]:
+def _select_link(article_id: Column, kind: int, place: Column, *link: Column) -> Statement:
     score, terms = link or (sa.cast(sa.null(), sa.Integer), sa.cast(sa.null(), sa.JSON))
-    number = sa.literal_column(str(kind), sa.Integer).label("kind")
+    number: Column = sa.literal_column(str(kind), sa.Integer).label("kind")
     return sa.select(article_id.label("id"), number, place.label("place"), score.label("score"), terms.label("terms"))
 
 
-def _select_series_neighbours(article: sa.CTE, *, later: bool) -> sa.Select[Any]:
+def _select_series_neighbours(article: sa.CTE, *, later: bool) -> Statement:
     """Build the query for the neighbours in the same series on one side, by a short index walk."""
     neighbour = ARTICLE.alias("later" if later else "earlier")
     key, mark = sa.tuple_(neighbour.c.listed_at, neighbour.c.id), sa.tuple_(article.c.listed_at, article.c.id)
@@ -107,7 +105,7 @@ def _select_links(article: sa.CTE) -> sa.Subquery:
 
 
 @lru_cache(128)
-def _select_related(by: str, formats: tuple[str, ...], actor: Actor) -> sa.Select[Any]:
+def _select_related(by: str, formats: tuple[str, ...], actor: Actor) -> Statement:
     """Build the query for related articles: by `id` or `slug` with a visibility check, or by `row` for one read
     before.
     """
@@ -121,7 +119,7 @@ def _select_related(by: str, formats: tuple[str, ...], actor: Actor) -> sa.Selec
     rows = page.subquery("page")
     shown = ARTICLE.c.listed | (ARTICLE.c.public & (rows.c.kind == 0))  # pages appear only if editors pinned them
     is_visible = shown if not can_read_drafts(actor) else shown | ((rows.c.kind == 0) & visible_to(actor))
-    cards: sa.Select[Any] = select_cached(formats=formats, page=rows)
+    cards: Statement = select_cached(formats=formats, page=rows)
     cards = cards.add_columns(rows.c.kind, rows.c.score, rows.c.terms, rows.c.of, rows.c.choice, rows.c.series)
     return cards.where(is_visible).order_by(rows.c.kind, rows.c.place, rows.c.id.desc()).limit(_LIMIT_PARAMETER)
 

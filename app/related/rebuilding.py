@@ -39,12 +39,12 @@ def begin_rebuild(session: Session, *, again: bool = False) -> bool:
 def advance_rebuild(session: Session) -> BatchResult:
     """Run the next batch: count the words of all articles, then weigh their terms, then link them."""
     take_name_lock(session, "related")
-    row = session.execute(sa.select(_REBUILD)).mappings().first()
+    row = session.execute(sa.select(_REBUILD.c.step, _REBUILD.c.after)).first()
     if row is None:
         rebuilt = rebuild_stale_lists(session, LISTS)
         return BatchResult("links" if rebuilt else "", rebuilt)
-    step = row["step"]
-    ids = _next_ids(session, step, row["after"])
+    step, after = row
+    ids = _next_ids(session, step, after)
     for article_id in ids:
         (_count_words if step == "texts" else _weigh_terms)(session, article_id)
     if ids:
@@ -75,7 +75,7 @@ def _count_words(session: Session, article_id: str) -> None:
 def _weigh_terms(session: Session, article_id: str) -> None:
     """Store an article's strongest terms, now that the frequency of each term is known."""
     was = linking.find_text(session.connection(), article_id)
-    if was is None or was["text"] is None:
+    if was is None or was["text"] is None or was["title"] is None:
         return
     strongest = terms.read_strongest(session, analyze_text(was["language"], was["title"], was["text"]))
     terms.replace_terms(session, was["n"], was["terms"], strongest)

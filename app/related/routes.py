@@ -20,7 +20,7 @@ from app.articles.schemas import RelatedOut
 from app.articles.services import ArticleServices
 from app.core.ids import RefPath
 from app.core.problems import NotFound, document_problems
-from app.db.columns import Row
+from app.db.rows import JsonObject
 from app.identity.access import ExpectedVersions, Public, require_scope
 from app.identity.schemas import Actor
 from app.identity.writes import write
@@ -104,7 +104,7 @@ async def pin_related_articles(
     """Pin the articles that are listed first among the related ones. `If-Match` takes the ETag of `GET …/related`."""
     site = ArticleServices.of(request).site
 
-    def show(connection: sa.Connection, article_id: str) -> Row:
+    def show(connection: sa.Connection, article_id: str) -> JsonObject:
         read = links.find_related(connection, article_id, actor, site)
         data = [link.parse() for link in read.items] if read else []
         page = {"next": None, "limit": 20, "total": None}

@@ -1,4 +1,4 @@
-"""What is asked of related links, and what editors choose."""
+"""Schemas of related articles."""
 
 from typing import Annotated
 
@@ -13,21 +13,21 @@ RelatedList = ListOut[RelatedOut]
 
 
 class RelatedQuery(FormatQuery):
-    """Parameters of the related links of an article."""
+    """Parameters of the list of related articles."""
 
     limit: int = Field(
         20,
         ge=1,
         le=100,
-        description="The most that are given, 1 to 100. No article has more than 46: no cursor.",
+        description="Maximum number of related articles, 1 to 100. No article has more than 46, so there is no cursor.",
     )
 
 
 class PinsIn(BaseModel):
-    """The articles that editors choose, in their order."""
+    """The articles to pin, in order."""
 
     model_config = ConfigDict(extra="forbid")
 
     ids: Annotated[list[Identifier], Field(max_length=MAX_PINS)] = Field(
-        description="Ids or slugs of other articles, each once, at most 20; none to take all pins away."
+        description="Ids or slugs of other articles, each once, at most 20; an empty list removes all pins."
     )

@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 from app.related.analysis import estimate_similarity, is_spaceless
 
-VECTOR_LENGTH = 10_000  # of a vector; integer weights make sums independent of their order
+VECTOR_LENGTH = 10_000  # norm of a vector; integer weights make sums independent of their order
 MAX_TERMS = 50  # per text
 REPETITION_EXPONENT = 0.6  # exponent of a stem's count
 MAX_LINKS = 20  # per article
@@ -18,10 +18,8 @@ MIN_SHARED_TERMS = 2  # a single shared word may be a name that two people have
 MAX_JOINED_LENGTH = 16  # letters of a word joined from pieces
 COPY_SIMILARITY = 0.5  # share of equal shingles in near copies
 MAX_SHOWN_TERMS = 5  # terms shown as the reason
-MAX_AGE_PENALTY, AGE_HALF_LIFE_DAYS = (
-    0.15,
-    180,
-)  # largest loss of an old article's score, and the days after which half of it applies
+MAX_AGE_PENALTY = 0.15  # largest loss of an old article's score
+AGE_HALF_LIFE_DAYS = 180  # after which half of it applies
 
 
 class Vector(NamedTuple):

@@ -1,4 +1,4 @@
-"""Words that hold a sentence together and are about nothing: short lists, for what is common counts for little."""
+"""Stop words: short lists, as frequent words have low weights anyway."""
 
 _STOP_WORD_TEXTS = {
     "en": """

@@ -1,16 +1,19 @@
-"""What is known of the texts of public articles, and the links made from it."""
+"""Tables of related articles."""
 
 from datetime import datetime
-from typing import Any
+from typing import TypeAlias
 
 import sqlalchemy as sa
 from sqlmodel import Field, SQLModel
 
 from app.db.columns import BIG, ID
 
+StoredTerm: TypeAlias = tuple[int, int, str]
+"""The id of a term, its weight, and the form in the text; in JSON an array."""
+
 
 class RelatedTerm(SQLModel, table=True):
-    """A stem in a language, and how many articles have it; the empty one is in all of the language."""
+    """A stem in a language with its number of articles; the empty stem counts all articles of the language."""
 
     __tablename__ = "related_term"
     __table_args__ = (sa.UniqueConstraint("language", "stem", name="uq_related_term"),)
@@ -22,7 +25,7 @@ class RelatedTerm(SQLModel, table=True):
 
 
 class RelatedText(SQLModel, table=True):
-    """A public article as others are compared with it; numbered, so that what lists it stays small."""
+    """The terms of a public article; `n` keeps rows of `article_term` small."""
 
     __tablename__ = "related_text"
     __table_args__ = (
@@ -32,41 +35,41 @@ class RelatedText(SQLModel, table=True):
 
     n: int | None = Field(None, primary_key=True, sa_type=BIG)
     article_id: str = Field(sa_type=ID, foreign_key="article.id", ondelete="CASCADE", unique=True)
-    revision: int  # whose title, language and text these are
+    revision: int  # of the title, language and text
     language: str = Field(max_length=8)
     listed_at: datetime
-    author_id: str | None = Field(sa_type=ID)  # the first of the byline
-    terms: list[list[Any]] = Field(sa_type=sa.JSON)  # [term, weight, as written], the strongest first
-    signature: bytes  # tells near copies
-    stale: bool  # its list is to be made anew, by the worker
+    author_id: str | None = Field(sa_type=ID)  # the first author
+    terms: list[StoredTerm] = Field(sa_type=sa.JSON)  # the strongest first
+    signature: bytes  # identifies near copies
+    stale: bool  # whether the worker has to rebuild its list of links
 
 
 class ArticleTerm(SQLModel, table=True):
-    """Which texts have a term among their strongest: one short range of one index for each term."""
+    """A term of a text; the texts of a term are one range of the primary key."""
 
     __tablename__ = "article_term"
     __table_args__ = {"sqlite_with_rowid": False}
 
     term_id: int = Field(primary_key=True, sa_type=sa.BigInteger, sa_column_kwargs={"autoincrement": False})
-    n: int = Field(primary_key=True, sa_type=sa.BigInteger)  # of the text; removed with its row, by hand
+    n: int = Field(primary_key=True, sa_type=sa.BigInteger)  # of the text; deleted with its row by the code
     weight: int = Field(sa_type=sa.SmallInteger)  # of a vector of length 10,000
 
 
 class RelatedLink(SQLModel, table=True):
-    """A link that was found in the texts."""
+    """A link between similar texts."""
 
     __tablename__ = "related_link"
     __table_args__ = {"sqlite_with_rowid": False}
 
     article_id: str = Field(primary_key=True, sa_type=ID, foreign_key="article.id", ondelete="CASCADE")
     target_id: str = Field(primary_key=True, sa_type=ID, foreign_key="article.id", ondelete="CASCADE", index=True)
-    deferred: bool  # its author has several before it: it stands behind the others
+    deferred: bool  # listed after the others, as several links before it have the same author
     score: int  # 0 to 10,000
-    terms: list[str] = Field(sa_type=sa.JSON)  # shared, as the article itself writes them
+    terms: list[str] = Field(sa_type=sa.JSON)  # shared terms in the forms of the article
 
 
 class RelatedChoice(SQLModel, table=True):
-    """That editors chose, and how often: what `If-Match` names; without a row, never."""
+    """The version of the pinned articles for `If-Match`; without a row it is 0."""
 
     __tablename__ = "related_choice"
 
@@ -75,7 +78,7 @@ class RelatedChoice(SQLModel, table=True):
 
 
 class RelatedPin(SQLModel, table=True):
-    """A link that editors chose."""
+    """An article pinned by editors."""
 
     __tablename__ = "related_pin"
 
@@ -85,10 +88,10 @@ class RelatedPin(SQLModel, table=True):
 
 
 class RelatedRebuild(SQLModel, table=True):
-    """How far the rebuilding has come; without a row, there is none."""
+    """The progress of a rebuild; without a row none is running."""
 
     __tablename__ = "related_rebuild"
 
     id: int = Field(primary_key=True, sa_column_kwargs={"autoincrement": False})
     step: str = Field(max_length=10)  # texts, weights
-    after: str | None = Field(sa_type=ID)  # the article done last
+    after: str | None = Field(sa_type=ID)  # the last processed article

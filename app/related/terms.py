@@ -1,8 +1,7 @@
 """Counting stems, and storing the strongest terms of a text."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from functools import lru_cache
-from typing import Any
 
 import pydantic_core
 import sqlalchemy as sa
@@ -11,7 +10,7 @@ from sqlmodel import Session
 from app.db.columns import table_of
 from app.related.analysis import Analysis
 from app.related.similarity import weigh_stems
-from app.related.tables import ArticleTerm, RelatedTerm
+from app.related.tables import ArticleTerm, RelatedTerm, StoredTerm
 
 TOTAL_STEM = ""  # pseudo-stem that counts all articles of a language
 _TERM_OF = table_of(ArticleTerm)
@@ -46,7 +45,7 @@ def _statement(dialect: str, text: str) -> sa.TextClause:
     return sa.text(text.format(words=_STEM_ELEMENTS[dialect]))
 
 
-def _execute(session: Session, text: str, analysis: Analysis) -> sa.CursorResult[Any]:
+def _execute(session: Session, text: str, analysis: Analysis) -> sa.CursorResult[int, str, int]:
     """Run a statement over all stems of a text, in a fixed order so that writers cannot deadlock."""
     stems = pydantic_core.to_json([TOTAL_STEM, *sorted(analysis.counts)]).decode()
     connection = session.connection()
@@ -55,7 +54,7 @@ def _execute(session: Session, text: str, analysis: Analysis) -> sa.CursorResult
     )
 
 
-def count_stems(session: Session, analysis: Analysis) -> list[list[Any]]:
+def count_stems(session: Session, analysis: Analysis) -> list[StoredTerm]:
     """Add an article to the counts of its stems; return its strongest terms as `related_text` stores them."""
     return _strongest(analysis, _execute(session, _COUNT, analysis).all())
 
@@ -65,19 +64,20 @@ def uncount_stems(session: Session, analysis: Analysis) -> None:
     _execute(session, _UNCOUNT, analysis)
 
 
-def read_strongest(session: Session, analysis: Analysis) -> list[list[Any]]:
+def read_strongest(session: Session, analysis: Analysis) -> list[StoredTerm]:
     """Return the strongest terms of a text that is already counted."""
     return _strongest(analysis, _execute(session, _SELECT, analysis).all())
 
 
-def _strongest(analysis: Analysis, rows: Sequence[Any]) -> list[list[Any]]:
-    ids = {row.stem: row.id for row in rows}
-    articles = {row.stem: row.articles for row in rows}
+def _strongest(analysis: Analysis, rows: Iterable[sa.Row[int, str, int]]) -> list[StoredTerm]:
+    ids, articles = dict[str, int](), dict[str, int]()
+    for term_id, stem, count in rows:
+        ids[stem], articles[stem] = term_id, count
     weights = weigh_stems(analysis.counts, articles, articles[TOTAL_STEM])
-    return [[ids[stem], weight, analysis.labels[stem]] for stem, weight in weights.items()]
+    return [(ids[stem], weight, analysis.labels[stem]) for stem, weight in weights.items()]
 
 
-def replace_terms(session: Session, n: int, before: list[list[Any]], terms: list[list[Any]]) -> None:
+def replace_terms(session: Session, n: int, before: Sequence[StoredTerm], terms: Sequence[StoredTerm]) -> None:
     """Replace the terms by which a text is found."""
     if before:
         session.execute(_DELETE_TERM, [{"term": term, "text": n} for term, *_ in before])
