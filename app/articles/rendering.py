@@ -277,7 +277,6 @@ class CachedRow(TypedDict):
 
     id: str
     version: int
-    section_id: str | None
     card: bytes  # cached JSON, and below the cached rules of its discussion: only while fresh
     card_discussion: str
     is_fresh: bool
@@ -290,6 +289,7 @@ class ArticleRow(CachedRow):
     public: bool
     state: str
     revision: int
+    section_id: str | None
     series_id: str | None
     published_revision: int | None
     listed_at: datetime
@@ -304,13 +304,13 @@ def fetch_cached(
     connection: sa.Connection, statement: Statement, row_type: type[C], values: Mapping[str, object]
 ) -> list[C]:
     """Run a statement over `select_cached`; `row_type` is `CachedRow`, or declares columns that were added to it."""
-    result = connection.execute(statement, values)
-    if missing := row_type.__annotations__.keys() - result.keys():
-        raise TypeError(f"the statement lacks columns of {row_type.__name__}: {sorted(missing)}")
-    return [cast(C, row) for row in result.mappings()]
+    rows = connection.execute(statement, values).mappings().all()
+    if rows and not row_type.__annotations__.keys() <= rows[0].keys():
+        raise TypeError(f"the statement lacks columns of {row_type.__name__}")
+    return cast(list[C], rows)
 
 
-_SINGLE_COLUMNS = "public state revision series_id published_revision listed_at updated_at retraction".split()
+_SINGLE_COLUMNS = "public state revision section_id series_id published_revision listed_at updated_at retraction".split()
 
 
 @lru_cache(16)
@@ -327,7 +327,8 @@ def select_cached(
 
     Takes the parameter `cache_key`. In pages times are selected as text, because only the newest is ever parsed.
     """
-    selected = dict.fromkeys(["id", "version", "section_id", *names, *(EDITING_COLUMNS if editing else ())])
+    editing_columns = ("section_id", *EDITING_COLUMNS) if editing else ()
+    selected = dict.fromkeys(["id", "version", *names, *editing_columns])
     columns: list[Column] = [*(ARTICLE.c[name] for name in selected), ARTICLE.c.card]
     columns.append((ARTICLE.c.card_stamp == CURRENT_GENERATION.scalar_subquery()).label("is_fresh"))
     tables: sa.FromClause = ARTICLE if page is None else page.join(ARTICLE, ARTICLE.c.id == page.c.id)
@@ -405,18 +406,27 @@ def render_articles(
         raise SnapshotChanged
     articles, at, names = [], now(), site.reactions
     for row in rows:
-        new = built.get(row["id"]) if built else None
-        cached, rules = (new.json, new.rules) if new else (row["card"], row["card_discussion"])
-        closes_at, before, after = _render_rules(rules, row["tally"], names)
-        parts = [cached[:-1], b",", before if closes_at is None or at < closes_at else after]
+        article_id, cached, rules = row["id"], row["card"], row["card_discussion"]
+        if built and (new := built.get(article_id)):
+            cached, rules = new.json, new.rules
+        closes_at, counts, counts_when_closed = _render_rules(rules, row["tally"], names)
+        if closes_at is not None and closes_at <= at:
+            counts = counts_when_closed
+        added = b""
         if formats:
-            parts += (b",", _dump_members({"body": present_body(row, formats, site.api)}))
-        if editor is not None and editor.may_in(row["section_id"]):
-            columns: Mapping[str, object] = row
-            parts += (b",", _dump_members({"editing": {name: columns[name] for name in EDITING_COLUMNS}}))
-        parts.append(b"}")
-        articles.append(RenderedArticle(b"".join(parts), (row["id"],), row["version"]))
+            added += b"," + _dump_members({"body": present_body(row, formats, site.api)})
+        if editor is not None:
+            added += _render_editing(row, editor)
+        written = b"".join((cached[:-1], b",", counts, added, b"}"))
+        articles.append(RenderedArticle(written, (article_id,), row["version"]))
     return articles
+
+
+def _render_editing(row: Mapping[str, object], editor: Actor) -> bytes:
+    """Return what an editor sees of an article, as a further member; nothing of other sections."""
+    if not editor.may_in(cast("str | None", row["section_id"])):
+        return b""
+    return b"," + _dump_members({"editing": {name: row[name] for name in EDITING_COLUMNS}})
 
 
 def _has_changed(row: CachedRow, new: BuiltArticle | None) -> bool:
