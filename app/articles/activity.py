@@ -1,10 +1,8 @@
 """Activity of articles: comments and reactions in the last day, week and month."""
 
 from datetime import datetime, timedelta
-from typing import Any
 
 import sqlalchemy as sa
-from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.sql.elements import ColumnElement
 from sqlmodel import Session
 
@@ -12,7 +10,7 @@ from app.articles.tables import ACTIVITY_KINDS, SITE_ID, WINDOW_DAYS, ActivityHo
 from app.core.clock import now
 from app.db.columns import table_of
 from app.db.prepared import Prepared
-from app.db.rows import JsonObject
+from app.db.rows import INSERTS, Insert, JsonObject
 from app.events.catalog import ActivityAged
 from app.events.log import emit
 
@@ -32,28 +30,26 @@ def has_due_hours(connection: sa.Connection) -> bool:
     return connection.execute(due).first() is not None
 
 
-_INSERT: dict[str, Any] = {"sqlite": sqlite.insert, "postgresql": postgresql.insert}
 _SUMS = [f"{kind}_{days}d" for kind in ACTIVITY_KINDS for days in WINDOW_DAYS]
 _IS_HOUR = (HOUR.c.article_id == sa.bindparam("article", type_=HOUR.c.article_id.type)) & (
     HOUR.c.hour == sa.bindparam("of", type_=HOUR.c.hour.type)
 )
 
 
-def _upsert_sum(insert: Any, table: sa.Table, names: list[str]) -> Any:
-    new = insert(table)
+def _add_to_sums(new: Insert, table: sa.Table, names: list[str]) -> Insert:
     more = {name: table.c[name] + new.excluded[name] for name in names}
     return new.on_conflict_do_update(index_elements=list(table.primary_key), set_=more)
 
 
 _ADD_HOUR: Prepared[JsonObject] = Prepared(
     {
-        name: _upsert_sum(insert, HOUR, list(ACTIVITY_KINDS)).returning(HOUR.c.passed)
-        for name, insert in _INSERT.items()
+        name: _add_to_sums(insert(HOUR), HOUR, list(ACTIVITY_KINDS)).returning(HOUR.c.passed)
+        for name, insert in INSERTS.items()
     },
     HOUR.c.keys(),
 )
 _ADD: Prepared[JsonObject] = Prepared(
-    {name: _upsert_sum(insert, ACTIVITY, _SUMS) for name, insert in _INSERT.items()}, ("article_id", *_SUMS)
+    {name: _add_to_sums(insert(ACTIVITY), ACTIVITY, _SUMS) for name, insert in INSERTS.items()}, ("article_id", *_SUMS)
 )
 _MORE = {kind: sa.bindparam(f"more_{kind}", type_=sa.Integer()) for kind in ACTIVITY_KINDS}
 _SUBTRACT = (

@@ -1,18 +1,19 @@
 """Slugs and former addresses of articles."""
 
 import itertools
-from typing import Any
+from typing import Required, TypedDict
 from urllib.parse import unquote
 
 import sqlalchemy as sa
 from sqlmodel import Session
 
-from app.articles.reading import ARTICLE, find_article, present_article
+from app.articles.reading import ARTICLE, VisibilityRow, find_article, present_article
 from app.articles.site import Site, make_numbered_address, parse_article_number
 from app.articles.tables import Address, Article
 from app.core.ids import is_id
 from app.core.problems import NotFound
 from app.db.columns import table_of
+from app.db.rows import JsonObject, fetch_row
 from app.publication.terms import SlugTaken
 from app.text.inputs import slugify
 
@@ -71,9 +72,16 @@ _BY_FORMER_ADDRESS = (
 )
 
 
-def find_by_former_address(connection: sa.Connection, address: str) -> sa.RowMapping | None:
+class FormerAddressRow(VisibilityRow):
+    """The article that a former slug or path leads to."""
+
+    slug: str
+    state: str
+
+
+def find_by_former_address(connection: sa.Connection, address: str) -> FormerAddressRow | None:
     """Find the article of a former slug or path, with the columns that decide its visibility."""
-    return connection.execute(_BY_FORMER_ADDRESS, {"address": address}).mappings().first()
+    return fetch_row(connection, _BY_FORMER_ADDRESS, FormerAddressRow, {"address": address})
 
 
 def _site_path(address: str, site: Site) -> str:
@@ -88,7 +96,16 @@ def _site_path(address: str, site: Site) -> str:
     return f"/{path}" if slash else f"/{host[len(host.partition('?')[0]) :]}"
 
 
-def resolve_address(connection: sa.Connection, path: str, site: Site) -> dict[str, Any]:
+class ResolvedAddress(TypedDict, total=False):
+    """What the site should answer at a path, as `ResolvedOut`."""
+
+    status: Required[int]
+    article: JsonObject
+    location: str
+    reason: str
+
+
+def resolve_address(connection: sa.Connection, path: str, site: Site) -> ResolvedAddress:
     """Return what the publication's site should answer at a path, as `ResolvedOut`; 404 for nothing public.
 
     Order of precedence: the article at this path now, an article that had this path, an article with this slug. Of the
@@ -111,12 +128,11 @@ def resolve_address(connection: sa.Connection, path: str, site: Site) -> dict[st
         row = find_article(connection, former["slug"]) if former else row
     if row is None:
         raise NotFound(NOT_FOUND_DETAIL)
-    if row["state"] == "retracted":
-        legal, reason = row["retraction"]["legal"], row["retraction"]["reason"]
-        return {"status": 451 if legal else 410, "reason": reason}
+    if row["state"] == "retracted" and (retraction := row["retraction"]):
+        return {"status": 451 if retraction["legal"] else 410, "reason": retraction["reason"]}
     if not row["public"]:
         raise NotFound(NOT_FOUND_DETAIL)
     article = present_article(row, site)
     if article["url"] == site.url + decoded:
         return {"status": 200, "article": article}
-    return {"status": 301, "location": article["url"]}
+    return {"status": 301, "location": str(article["url"])}

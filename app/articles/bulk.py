@@ -1,15 +1,14 @@
 """Running one operation of a bulk request."""
 
-from typing import Any
-
 from sqlmodel import Session
 
 from app.articles import editing, publishing
 from app.articles.editing import PreparedBody
-from app.articles.editorial_schemas import BulkOp, BulkPatch, BulkPublish, BulkRetract, BulkSchedule
+from app.articles.editorial_schemas import AnyBulkOp, BulkPatch, BulkPublish, BulkRetract, BulkSchedule
 from app.articles.projection import IndexArticle
 from app.articles.revisions import find_version
 from app.core.problems import Forbidden
+from app.db.rows import JsonObject
 from app.identity.schemas import Actor, Scope
 from app.web import etag
 
@@ -22,8 +21,8 @@ def scope_of(op: str) -> Scope:
 
 
 def run_operation(
-    session: Session, actor: Actor, index_article: IndexArticle, op: Any, prepared: PreparedBody | None
-) -> dict[str, Any]:
+    session: Session, actor: Actor, index_article: IndexArticle, op: AnyBulkOp, prepared: PreparedBody | None
+) -> JsonObject:
     """Run one operation by the function of its single route; returns a result as `BulkResultOut`."""
     if not actor.may(scope_of(op.op)):
         raise Forbidden(f"This operation needs a key with the scope {scope_of(op.op)}.")
@@ -42,7 +41,7 @@ def _change_article(
     session: Session,
     actor: Actor,
     index_article: IndexArticle,
-    op: BulkOp,
+    op: AnyBulkOp,
     versions: frozenset[int] | None,
     prepared: PreparedBody | None,
 ) -> str:
@@ -59,7 +58,5 @@ def _change_article(
         return publishing.schedule_article(
             session, actor, index_article, op.article, op.body.at, versions, op.body.revision
         )
-    verb = {"unpublish": publishing.unpublish_article, "unschedule": publishing.unschedule_article}[
-        str(getattr(op, "op", ""))
-    ]
+    verb = publishing.unpublish_article if op.op == "unpublish" else publishing.unschedule_article
     return verb(session, actor, index_article, op.article, versions)

@@ -1,6 +1,6 @@
 """Routes that change many articles: bulk operations, and merges of terms."""
 
-from typing import Annotated, Any
+from typing import Annotated
 
 import sqlalchemy as sa
 from fastapi import APIRouter, Query, Request
@@ -23,6 +23,7 @@ from app.articles.editorial_schemas import (
 from app.articles.services import ArticleServices
 from app.core.ids import IdPath
 from app.core.problems import Forbidden, Invalid, NotFound, Problem, Unauthorized, document_problems
+from app.db.rows import JsonObject
 from app.identity.access import POLICY_BY_KIND, VERSION_PROBLEMS, ExpectedVersions, enforce_limit, require_scope
 from app.identity.idempotency import IdempotencyKeyReused
 from app.identity.schemas import Actor
@@ -68,15 +69,15 @@ async def change_articles(
     return Response(dump_json(ArticleBulkOut, {"data": results}), 200, headers, "application/json")
 
 
-async def _run_operation(request: Request, actor: Actor, number: int, op: AnyBulkOp) -> tuple[dict[str, Any], str]:
-    async def send(prepared: PreparedBody | None) -> tuple[dict[str, Any], str]:
+async def _run_operation(request: Request, actor: Actor, number: int, op: AnyBulkOp) -> tuple[JsonObject, str]:
+    async def send(prepared: PreparedBody | None) -> tuple[JsonObject, str]:
         index_article = ArticleServices.of(request).index_article
         return await write_part(request, actor, number, run_operation, index_article, op, prepared)
 
     return await send_with_body(request, op.article, op.body, send) if isinstance(op, BulkPatch) else await send(None)
 
 
-def _present_refusal(problem: Problem) -> dict[str, Any]:
+def _present_refusal(problem: Problem) -> JsonObject:
     headers = problem.headers or {}
     wait = headers.get("Retry-After")
     return {
@@ -95,14 +96,16 @@ Publisher = Annotated[Actor, require_scope("content:publish")]
 MERGE_RESPONSES = document_problems(*VERSION_PROBLEMS, Invalid, MergeRunning)
 
 
-def _get_merge(connection: sa.Connection, merge_id: str) -> dict[str, Any]:
+def _get_merge(connection: sa.Connection, merge_id: str) -> JsonObject:
     row = find_merge(connection, merge_id)
     if row is None:
         raise NotFound
     return present_merge(row)
 
 
-async def _merge_terms(request: Request, actor: Actor, kind: str, ref: str, body: MergeIn, versions: Any) -> Response:
+async def _merge_terms(
+    request: Request, actor: Actor, kind: str, ref: str, body: MergeIn, versions: ExpectedVersions
+) -> Response:
     args = (ArticleServices.of(request).index_article, kind, ref, body.into, versions)
     location = "/v1/merges/{id}"
     return await write(

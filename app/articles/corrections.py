@@ -1,6 +1,7 @@
 """Changing, withdrawing and listing corrections."""
 
-from typing import Any
+from collections.abc import Mapping
+from typing import TypedDict, cast
 
 import sqlalchemy as sa
 from sqlmodel import Session
@@ -19,6 +20,7 @@ from app.core.clock import format_rfc3339, now
 from app.core.ids import new_id
 from app.core.problems import NotFound
 from app.db.columns import table_of
+from app.db.rows import JsonObject
 from app.events.catalog import ArticleCorrectionChanged, ArticleCorrectionWithdrawn
 from app.events.log import emit
 from app.identity.audit import record_action
@@ -29,10 +31,20 @@ MAX_CORRECTION_VERSIONS = 1000  # former versions kept for one article
 _VERSION = table_of(CorrectionVersion)
 
 
+class Correction(TypedDict):
+    """A correction as stored with its article; times are RFC 3339."""
+
+    n: int
+    at: str
+    kind: str
+    text: str
+    changed_at: str | None
+
+
 def next_correction_number(session: Session, article: Article) -> int:
     """Return the number of the article's next correction; numbers are never reused."""
     last = sa.select(sa.func.max(_VERSION.c.n)).where(_VERSION.c.article_id == article.id)
-    numbers: list[int] = [correction["n"] for correction in article.corrections]
+    numbers = [correction["n"] for correction in _corrections_of(article)]
     return max([session.execute(last).scalar_one() or 0, *numbers]) + 1
 
 
@@ -49,12 +61,13 @@ def change_correction(
     article = lock_article(session, actor, ref, versions, ["corrections"])
     old = _get_correction(article, n)
     values = data.model_dump(exclude_unset=True)
-    if all(old[name] == value for name, value in values.items()):
+    stored: Mapping[str, object] = old
+    if all(stored[name] == value for name, value in values.items()):
         return article.id
-    new = {**old, **values, "changed_at": format_rfc3339(now())}
+    new = cast(Correction, {**old, **values, "changed_at": format_rfc3339(now())})
     before = take_snapshot(session, article)
     _archive_version(session, actor, article, old, "changed")
-    article.corrections = [new if correction["n"] == n else correction for correction in article.corrections]
+    article.corrections = [dict(new) if correction["n"] == n else correction for correction in article.corrections]
     refresh_visibility(session, actor, index_article, article, before, ["corrections"], emits_own_event=True)
     if article.public:
         emit(
@@ -83,16 +96,20 @@ def withdraw_correction(
     return article.id
 
 
-def _get_correction(article: Article, n: int) -> dict[str, Any]:
+def _corrections_of(article: Article) -> list[Correction]:
+    return cast(list[Correction], article.corrections)
+
+
+def _get_correction(article: Article, n: int) -> Correction:
     if article.state == "retracted":
         raise WrongState("The corrections of a retracted article cannot be changed.")
-    correction = next((entry for entry in article.corrections if entry["n"] == n), None)
+    correction = next((entry for entry in _corrections_of(article) if entry["n"] == n), None)
     if correction is None:
         raise NotFound("The article has no correction with this number, or it was withdrawn.")
     return correction
 
 
-def _archive_version(session: Session, actor: Actor, article: Article, old: dict[str, Any], change: str) -> None:
+def _archive_version(session: Session, actor: Actor, article: Article, old: Correction, change: str) -> None:
     kept = sa.select(sa.func.count()).select_from(_VERSION).where(_VERSION.c.article_id == article.id)
     if session.execute(kept).scalar_one() >= MAX_CORRECTION_VERSIONS:
         raise WrongState(f"The corrections of an article can be changed at most {MAX_CORRECTION_VERSIONS} times.")
@@ -114,7 +131,7 @@ def _archive_version(session: Session, actor: Actor, article: Article, old: dict
 NEWEST_FIRST = Sort("-replaced_at", descending=True)
 
 
-def list_versions(connection: sa.Connection, article_id: str, query: PageQuery) -> dict[str, Any]:
+def list_versions(connection: sa.Connection, article_id: str, query: PageQuery) -> JsonObject:
     """List the former versions of an article's corrections, the last replaced first."""
     statement = sa.select(_VERSION).where(_VERSION.c.article_id == article_id)
     return fetch_page(connection, statement, NEWEST_FIRST, _VERSION.c.replaced_at, query, within=article_id)

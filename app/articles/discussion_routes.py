@@ -1,7 +1,7 @@
 """Routes of discussion settings and counts."""
 
 from collections.abc import Callable
-from typing import Annotated, Any
+from typing import Annotated
 
 import sqlalchemy as sa
 from fastapi import APIRouter, Query, Request
@@ -16,10 +16,10 @@ from app.articles.discussion_schemas import (
     DiscussionIn,
     DiscussionSettingsOut,
 )
+from app.articles.discussion_settings import SettingsRow, SettingsView
 from app.articles.reading import is_visible
 from app.core.ids import RefPath
 from app.core.problems import Invalid, InvalidParameter, NotFound, document_problems
-from app.db.columns import Row
 from app.events.cache_groups import ARTICLES_GROUP, SETTINGS_GROUP, counts_groups_of, discussion_cache_groups
 from app.identity.access import VERSION_PROBLEMS, ExpectedVersions, Public, require_scope
 from app.identity.schemas import ANONYMOUS, Actor
@@ -37,7 +37,9 @@ MAX_COUNTED_ARTICLES = 100
 MAX_ARTICLE_GROUPS = 20  # named in headers; larger answers use shared groups
 
 
-def _reply_settings(request: Request, row: Row, query: ReadQuery, groups: tuple[str, ...], actor: Actor) -> Response:
+def _reply_settings(
+    request: Request, row: SettingsRow, query: ReadQuery, groups: tuple[str, ...], actor: Actor
+) -> Response:
     out = discussion_settings.present_settings(row)
     return reply(
         request,
@@ -48,10 +50,12 @@ def _reply_settings(request: Request, row: Row, query: ReadQuery, groups: tuple[
     )
 
 
-def _show_settings(read: Callable[[sa.Connection, str], Row | None]) -> Callable[[sa.Connection, str], Row]:
-    """Return the `show` of a write: the settings as they are afterwards."""
+def _show_settings(
+    read: Callable[[sa.Connection, str], SettingsRow | None],
+) -> Callable[[sa.Connection, str], SettingsView]:
+    """Return how a write answers: with the settings as they are afterwards."""
 
-    def show(connection: sa.Connection, target_id: str) -> Row:
+    def show(connection: sa.Connection, target_id: str) -> SettingsView:
         row = read(connection, target_id)
         if row is None:
             raise NotFound
@@ -193,7 +197,7 @@ async def _write_settings(
     request: Request,
     actor: Actor,
     action: Callable[..., str],
-    *args: Any,
-    read: Callable[[sa.Connection, str], Row | None],
+    *args: object,
+    read: Callable[[sa.Connection, str], SettingsRow | None],
 ) -> Response:
     return await write(request, actor, action, *args, render=_show_settings(read), model=DiscussionSettingsOut)

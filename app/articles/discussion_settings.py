@@ -4,11 +4,10 @@ import contextlib
 import json
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
-from typing import Any, NamedTuple
+from typing import NamedTuple, TypedDict, TypeVar, cast
 
 import pydantic_core
 import sqlalchemy as sa
-from sqlalchemy.sql.elements import ColumnElement
 from sqlmodel import Session
 
 from app.articles.tables import SITE_ID, Article, ArticleTally, Discussion
@@ -16,10 +15,12 @@ from app.core.clock import now
 from app.core.ids import is_id
 from app.db.columns import ID, Row, as_sort_text, json_rows, parse_time, table_of
 from app.db.prepared import Prepared
-from app.publication import terms as sections
+from app.db.rows import Column, JsonObject, Statement, fetch_row, fetch_rows, get_row
 from app.publication.section_tree import CLOSURE, find_ancestors
 from app.publication.tables import Section
+from app.publication.terms import find_term
 
+T = TypeVar("T")
 DEFAULTS = {"state": "open", "prompt": "What do you think?", "moderation": "post", "close_after_days": 0}
 ARTICLE, ARTICLE_TALLY, _SECTION = table_of(Article), table_of(ArticleTally), table_of(Section)
 _DISCUSSION = table_of(Discussion)
@@ -37,6 +38,31 @@ class DiscussionRules(NamedTuple):
     closes_at: datetime | None
 
 
+class DiscussionSummary(TypedDict):
+    """The member `discussion` of an article's JSON."""
+
+    state: str
+    prompt: str | None
+    comments: int
+    inline: int
+    closes_at: datetime | None
+
+
+class DiscussionMembers(TypedDict):
+    """The members of an article's JSON that are not cached."""
+
+    discussion: DiscussionSummary
+    reactions: dict[str, int]
+
+
+class Counts(TypedDict):
+    """Numbers of an article's published comments, of those on passages, and of its reactions by name."""
+
+    comments: int
+    inline: int
+    reactions: dict[str, int]
+
+
 class PostingContext(NamedTuple):
     """What posting a comment needs to know about its article."""
 
@@ -51,7 +77,7 @@ class PostingContext(NamedTuple):
     rules: DiscussionRules
 
 
-def _nearest_section_setting(section: ColumnElement[Any], name: str) -> ColumnElement[Any]:
+def _nearest_section_setting(section: Column, name: str) -> Column:
     """Select a setting of the nearest section at or above one that has it."""
     above = CLOSURE.join(_DISCUSSION, _DISCUSSION.c.target_id == CLOSURE.c.ancestor_id)
     nearest = (
@@ -62,9 +88,9 @@ def _nearest_section_setting(section: ColumnElement[Any], name: str) -> ColumnEl
     return nearest.order_by(CLOSURE.c.depth).limit(1).correlate(section.table).scalar_subquery()
 
 
-def _effective_columns(section: ColumnElement[Any] | None) -> list[ColumnElement[Any]]:
+def _effective_columns(section: Column | None) -> list[Column]:
     """Select the effective settings, from the narrowest level to the site, whose row is read only once."""
-    columns: list[ColumnElement[Any]] = []
+    columns: list[Column] = []
     for name in _INHERITED:
         site = sa.select(_DISCUSSION.c[name]).where(_DISCUSSION.c.target_id == _SITE_TARGET).scalar_subquery()
         levels = [_OWN.c[name], *([_nearest_section_setting(section, name)] if section is not None else []), site]
@@ -92,7 +118,7 @@ DISCUSSION_COLUMNS = [*RULE_COLUMNS, TALLY_COLUMN]
 """Columns for `present_discussion`, in a statement over `join_discussion` with the tally."""
 
 
-def join_discussion(tables: Any, *, tally: bool = True) -> Any:
+def join_discussion(tables: sa.FromClause, *, tally: bool = True) -> sa.FromClause:
     """Join articles with the tables of `RULE_COLUMNS`, and with their tally for `DISCUSSION_COLUMNS`."""
     tables = tables.outerjoin(_OWN, _OWN.c.target_id == ARTICLE.c.id)
     return tables.outerjoin(ARTICLE_TALLY, ARTICLE_TALLY.c.article_id == ARTICLE.c.id) if tally else tables
@@ -144,7 +170,7 @@ def offered_reactions(totals: dict[str, int], names: Sequence[str]) -> dict[str,
     return {name: totals.get(name, 0) for name in names}
 
 
-def present_discussion(row: Row, names: Sequence[str]) -> dict[str, Any]:
+def present_discussion(row: Row, names: Sequence[str]) -> DiscussionMembers:
     """Return `discussion` and `reactions` of an article from a row with `DISCUSSION_COLUMNS`."""
     return discussion_members(rules_of(row), parse_tally(row["tally"], names))
 
@@ -160,14 +186,19 @@ def parse_rules(text: str) -> DiscussionRules:
     return DiscussionRules(state, prompt, moderation, _parse_time(closes_at))
 
 
-def discussion_members(rules: DiscussionRules, counts: dict[str, Any]) -> dict[str, Any]:
+def discussion_members(rules: DiscussionRules, counts: Counts) -> DiscussionMembers:
     """Return `discussion` and `reactions`, the members of an article's JSON."""
-    discussion = {"state": rules.state, "prompt": rules.prompt, "comments": counts["comments"]}
-    discussion |= {"inline": counts["inline"], "closes_at": rules.closes_at}
+    discussion: DiscussionSummary = {
+        "state": rules.state,
+        "prompt": rules.prompt,
+        "comments": counts["comments"],
+        "inline": counts["inline"],
+        "closes_at": rules.closes_at,
+    }
     return {"discussion": discussion, "reactions": counts["reactions"]}
 
 
-def parse_tally(tally: str | None, names: Sequence[str]) -> dict[str, Any]:
+def parse_tally(tally: str | None, names: Sequence[str]) -> Counts:
     """Return the counts of a `TALLY_COLUMN`, with the reactions `names`."""
     comments, inline, totals = json.loads(tally) if tally else (0, 0, {})
     return {"comments": comments, "inline": inline, "reactions": offered_reactions(totals, names)}
@@ -177,7 +208,7 @@ _OWN_COLUMNS = [_OWN.c[name].label(f"own_{name}") for name in (*_INHERITED, "clo
 _OWN_COLUMNS.append(sa.func.coalesce(_OWN.c.version, 0).label("version"))
 
 
-def _for_one_article(query: sa.Select[Any]) -> dict[bool, sa.Select[Any]]:
+def _for_one_article(query: Statement) -> dict[bool, Statement]:
     """Return the statement for one article by id, and by slug."""
     columns = {True: ARTICLE.c.id, False: ARTICLE.c.slug}
     return {by_id: query.where(c == sa.bindparam("ref", type_=c.type)) for by_id, c in columns.items()}
@@ -204,26 +235,86 @@ _ARTICLE_SETTINGS = _for_one_article(
 )
 
 
-def get_site_settings(connection: sa.Connection, _ref: str = SITE_ID) -> sa.RowMapping:
+class RulesRow(TypedDict):
+    """A row with `RULE_COLUMNS`."""
+
+    set_state: str | None
+    set_prompt: str | None
+    set_moderation: str | None
+    set_close_after_days: int | None
+    set_closes_at: str | None
+    set_from: str | None
+
+
+class SettingsRow(RulesRow):
+    """The settings of one level, and those that are in effect."""
+
+    id: str
+    own_state: str | None
+    own_prompt: str | None
+    own_moderation: str | None
+    own_close_after_days: int | None
+    own_closes_at: datetime | None
+    version: int
+
+
+class SectionSettingsRow(SettingsRow):
+    """The settings of a section."""
+
+    slug: str
+
+
+class ArticleSettingsRow(SettingsRow):
+    """The settings of an article, and whether readers see it."""
+
+    state: str
+    public: bool
+    due_at: datetime | None
+    section_id: str | None
+
+
+def get_site_settings(connection: sa.Connection, _ref: str = SITE_ID) -> SettingsRow:
     """Return the settings of the site as a row for `present_settings`."""
-    return connection.execute(_SITE_SETTINGS).mappings().one()
+    return get_row(connection, _SITE_SETTINGS, SettingsRow)
 
 
-def find_section_settings(connection: sa.Connection, ref: str) -> sa.RowMapping | None:
+def find_section_settings(connection: sa.Connection, ref: str) -> SectionSettingsRow | None:
     """Find the settings of a section by id or slug."""
-    return sections.find_term(connection, _SECTION_SETTINGS, ref)
+    return cast("SectionSettingsRow | None", find_term(connection, _SECTION_SETTINGS, ref))
 
 
-def find_article_settings(connection: sa.Connection, ref: str) -> sa.RowMapping | None:
+def find_article_settings(connection: sa.Connection, ref: str) -> ArticleSettingsRow | None:
     """Find the settings of an article by id or slug, whoever may read it."""
-    return connection.execute(_ARTICLE_SETTINGS[is_id(ref)], {"ref": ref}).mappings().first()
+    return fetch_row(connection, _ARTICLE_SETTINGS[is_id(ref)], ArticleSettingsRow, {"ref": ref})
 
 
-def present_settings(row: Row) -> dict[str, Any]:
-    """Shape settings as `DiscussionSettingsOut`, with the version that `If-Match` names."""
-    own = {name: row[f"own_{name}"] for name in (*_INHERITED, "closes_at")}
+class SettingsView(TypedDict):
+    """Settings of one level as `DiscussionSettingsOut`, and their version for `If-Match`."""
+
+    own: JsonObject
+    effective: JsonObject
+    version: int
+
+
+def present_settings(row: SettingsRow) -> SettingsView:
+    """Shape a row of settings."""
+    own: JsonObject = {
+        "state": row["own_state"],
+        "prompt": row["own_prompt"],
+        "moderation": row["own_moderation"],
+        "close_after_days": row["own_close_after_days"],
+        "closes_at": row["own_closes_at"],
+    }
     days = row["set_close_after_days"] or 0
     return {"own": own, "effective": {**rules_of(row)._asdict(), "close_after_days": days}, "version": row["version"]}
+
+
+class CountsRow(TypedDict):
+    """The counts of one article."""
+
+    id: str
+    slug: str
+    tally: str | None
 
 
 _SELECT_COUNTS = (
@@ -239,11 +330,11 @@ _SELECT_COUNTS = (
 
 def list_counts(
     connection: sa.Connection, refs: Sequence[str], names: Sequence[str]
-) -> tuple[list[str], dict[str, Any]]:
+) -> tuple[list[str], dict[str, Counts]]:
     """Return the ids of public articles, and their counts by the ids and slugs requested, in that order."""
     parameters = {"ids": [ref for ref in refs if is_id(ref)], "slugs": [ref for ref in refs if not is_id(ref)]}
-    rows = connection.execute(_SELECT_COUNTS, parameters).mappings().all()
-    by_ref = {row[key]: parse_tally(row["tally"], names) for row in rows for key in ("id", "slug")}
+    rows = fetch_rows(connection, _SELECT_COUNTS, CountsRow, parameters)
+    by_ref = {ref: parse_tally(row["tally"], names) for row in rows for ref in (row["id"], row["slug"])}
     return sorted(row["id"] for row in rows), {ref: by_ref[ref] for ref in refs if ref in by_ref}
 
 
@@ -289,7 +380,37 @@ _CONTEXTS = _for_one_article(
         join_discussion(ARTICLE, tally=False).outerjoin(_SITE_DISCUSSION, _SITE_DISCUSSION.c.target_id == _SITE_TARGET)
     )
 )
-_CONTEXT: dict[bool, Prepared[dict[str, Any]]] = {by_id: Prepared(query) for by_id, query in _CONTEXTS.items()}
+
+
+class _LevelSettings(TypedDict):
+    state: str | None
+    prompt: str | None
+    moderation: str | None
+    close_after_days: int | None
+
+
+class _ContextRow(TypedDict):
+    id: str
+    slug: str
+    public: bool
+    published_revision: int | None
+    section_id: str | None
+    series_id: str | None
+    language: str
+    own_state: str | None
+    own_prompt: str | None
+    own_moderation: str | None
+    own_close_after_days: int | None
+    site_state: str | None
+    site_prompt: str | None
+    site_moderation: str | None
+    site_close_after_days: int | None
+    ancestor_settings: list[_LevelSettings] | None
+    set_closes_at: str | None
+    set_from: str | None
+
+
+_CONTEXT: dict[bool, Prepared[_ContextRow]] = {by_id: Prepared(query) for by_id, query in _CONTEXTS.items()}
 
 
 def find_posting_context(store: sa.Connection | Session, ref: str) -> PostingContext | None:
@@ -297,8 +418,17 @@ def find_posting_context(store: sa.Connection | Session, ref: str) -> PostingCon
     row = _CONTEXT[is_id(ref)].row(store, {"ref": ref})
     if row is None:
         return None
-    state, prompt, moderation, days = (_effective_setting(row, name) for name in _INHERITED)
-    stored = _stored_rules(state, prompt, moderation, days, row["set_closes_at"], row["set_from"])
+    above = row["ancestor_settings"] or ()
+    stored = _stored_rules(
+        _first_set(row["own_state"], *(level["state"] for level in above), row["site_state"]),
+        _first_set(row["own_prompt"], *(level["prompt"] for level in above), row["site_prompt"]),
+        _first_set(row["own_moderation"], *(level["moderation"] for level in above), row["site_moderation"]),
+        _first_set(
+            row["own_close_after_days"], *(level["close_after_days"] for level in above), row["site_close_after_days"]
+        ),
+        row["set_closes_at"],
+        row["set_from"],
+    )
     return PostingContext(
         row["id"],
         row["slug"],
@@ -312,10 +442,6 @@ def find_posting_context(store: sa.Connection | Session, ref: str) -> PostingCon
     )
 
 
-def _effective_setting(row: Row, name: str) -> Any:
-    """What the narrowest level sets that sets anything: the article, the sections that it is in, the site."""
-    own = row[f"own_{name}"]
-    if own is not None:
-        return own
-    set_by_sections = (level[name] for level in row["ancestor_settings"] or () if level[name] is not None)
-    return next(set_by_sections, row[f"site_{name}"])
+def _first_set(*values: T | None) -> T | None:
+    """Return the setting of the narrowest level that has one: the article, its sections from below, the site."""
+    return next((value for value in values if value is not None), None)

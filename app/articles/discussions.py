@@ -1,10 +1,8 @@
 """Changing discussion settings and counters."""
 
 from collections.abc import Sequence
-from typing import Any
 
 import sqlalchemy as sa
-from sqlalchemy.dialects import postgresql, sqlite
 from sqlmodel import Session
 
 from app.articles import discussion_settings
@@ -17,7 +15,7 @@ from app.core.clock import now
 from app.core.problems import Forbidden, NotFound
 from app.db.columns import Row, table_of
 from app.db.prepared import Prepared
-from app.db.rows import JsonObject
+from app.db.rows import INSERTS, Insert, JsonObject, insert_into
 from app.events.catalog import DiscussionChanged, LoggedEvent, SectionDeleted
 from app.events.log import emit
 from app.identity.audit import record_action
@@ -29,24 +27,17 @@ from app.publication.terms import require_all_sections
 from app.web import etag
 
 _DISCUSSION, _TALLY = table_of(Discussion), table_of(ArticleTally)
-_INSERT: dict[str, Any] = {"sqlite": sqlite.insert, "postgresql": postgresql.insert}
 
 
-def _upsert_sum(insert: Any) -> Any:
-    new = insert(_TALLY)
+def _add_to_tally(new: Insert) -> Insert:
     more = {name: _TALLY.c[name] + new.excluded[name] for name in ("comments", "inline")}
     return new.on_conflict_do_update(index_elements=[_TALLY.c.article_id], set_=more)
 
 
 _ADD: Prepared[JsonObject] = Prepared(
-    {dialect: _upsert_sum(insert) for dialect, insert in _INSERT.items()},
+    {dialect: _add_to_tally(insert(_TALLY)) for dialect, insert in INSERTS.items()},
     ("article_id", "comments", "inline", "reactions"),
 )
-_INSERT_SETTINGS = {
-    dialect: insert(_DISCUSSION).on_conflict_do_nothing().returning(_DISCUSSION.c.target_id)
-    for dialect, insert in _INSERT.items()
-}
-_INSERT_TALLY = {dialect: insert(_TALLY).on_conflict_do_nothing() for dialect, insert in _INSERT.items()}
 _IS_ARTICLE = _TALLY.c.article_id == sa.bindparam("article", type_=_TALLY.c.article_id.type)
 _LOCK_REACTIONS = sa.select(_TALLY.c.reactions).where(_IS_ARTICLE).with_for_update()
 _UPDATE_REACTIONS = (
@@ -71,7 +62,7 @@ def change_reaction(
     row = connection.execute(_LOCK_REACTIONS, parameters).first()
     if row is None:  # a concurrent first reaction waits for this insert
         empty = {"article_id": article_id, "comments": 0, "inline": 0, "reactions": {}}
-        connection.execute(_INSERT_TALLY[connection.dialect.name], empty)
+        connection.execute(insert_into(connection, _TALLY).on_conflict_do_nothing(), empty)
         row = connection.execute(_LOCK_REACTIONS, parameters).one()
     totals = dict(row[0])
     if old != new:
@@ -114,8 +105,17 @@ def set_article_discussion(
     if not actor.may_in(row["section_id"]):
         raise Forbidden("The key is limited to other sections.")
     shown = is_shown(row["state"], row["public"], row["due_at"])
-    about: dict[str, Any] = {"emits_event": row["public"], "shown": shown, "section_id": row["section_id"]}
-    _set_discussion(session, actor, "article", row["id"], data, versions, **about)
+    _set_discussion(
+        session,
+        actor,
+        "article",
+        row["id"],
+        data,
+        versions,
+        shown=shown,
+        section_id=row["section_id"],
+        emits_event=row["public"],
+    )
     return str(row["id"])
 
 
@@ -137,7 +137,7 @@ def _set_discussion(
     `content:publish` where readers see it, now or at a set time.
     """
     connection = session.connection()
-    connection.execute(_INSERT_SETTINGS[connection.dialect.name], {"target_id": target_id, "version": 0})
+    _insert_settings(connection, {"target_id": target_id, "version": 0})
     is_target = _DISCUSSION.c.target_id == target_id
     row: Row = connection.execute(sa.select(_DISCUSSION).where(is_target).with_for_update()).mappings().one()
     values = data.model_dump()
@@ -159,11 +159,17 @@ def _set_discussion(
     record_action(session, actor, "discussion.set", scope, None if scope == "site" else target_id, {"fields": fields})
 
 
+def _insert_settings(connection: sa.Connection, values: JsonObject) -> bool:
+    """Insert settings; False if the target has some already."""
+    insert = insert_into(connection, _DISCUSSION).on_conflict_do_nothing().returning(_DISCUSSION.c.target_id)
+    return connection.execute(insert, values).first() is not None
+
+
 def close_discussion(session: Session, article_id: str) -> None:
     """Close the discussion of an imported article, unless it has settings of its own."""
     connection = session.connection()
     values = {"target_id": article_id, "state": "closed", "closed_at": now(), "version": 1}
-    if connection.execute(_INSERT_SETTINGS[connection.dialect.name], values).first() is not None:
+    if _insert_settings(connection, values):
         invalidate(session, article_id)
         row = discussion_settings.find_article_settings(connection, article_id)
         if row is not None and row["public"]:

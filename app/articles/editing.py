@@ -21,13 +21,14 @@ from app.articles.projection import (
     refresh_visibility,
     take_snapshot,
 )
-from app.articles.revisions import apply_unless_fixed, body_columns_of, save_revision
+from app.articles.revisions import RevisionChanges, apply_unless_fixed, body_columns_of, save_revision
 from app.articles.tables import META_COLUMNS, Article, Revision
 from app.blocks.convert import Body, body_from_blocks, body_from_html, body_from_markdown
 from app.blocks.schemas import Block
 from app.core.clock import now
 from app.core.ids import new_id
 from app.core.problems import Forbidden, Invalid
+from app.db.rows import JsonObject
 from app.events.catalog import ArticlePurged
 from app.events.log import emit
 from app.identity.audit import record_action
@@ -94,12 +95,11 @@ def convert_body(body: BodyIn, previous: Sequence[Block] = (), api: str = "") ->
 
 def _text_changes(
     session: Session, actor: Actor, data: ArticlePatch, old: Revision | None, text: Body | None
-) -> dict[str, Any]:
+) -> RevisionChanges:
     """Return the columns of the next revision that the request changes, with references resolved to ids."""
     given = data.model_fields_set if old else set(ArticlePatch.model_fields)
-    changes: dict[str, Any] = {
-        name: getattr(data, name) for name in ("title", "dek", "type", "language") if name in given
-    }
+    plain = {name: getattr(data, name) for name in ("title", "dek", "type", "language") if name in given}
+    changes = cast(RevisionChanges, plain)
     if "section" in given:
         changes["section_id"] = SECTIONS.require(session, data.section, "/section") if data.section else None
     if "series" in given:
@@ -114,12 +114,13 @@ def _text_changes(
         changes |= body_columns_of(text or convert_body(data.body, cast("list[Block]", old.blocks) if old else []))
     if not actor.may_in(changes.get("section_id", old.section_id if old else None)):
         raise Forbidden("The key is limited to other sections.")
-    return {name: value for name, value in changes.items() if old is None or getattr(old, name) != value}
+    different = {name: value for name, value in changes.items() if old is None or getattr(old, name) != value}
+    return cast(RevisionChanges, different)
 
 
 def _set_facts(article: Article, data: ArticlePatch) -> list[str]:
     """Set the fields that take effect at once; returns the names of those that changed."""
-    values: dict[str, Any] = {name: getattr(data.rights, name) for name in data.rights.model_fields_set}
+    values: JsonObject = {name: getattr(data.rights, name) for name in data.rights.model_fields_set}
     if "featured" in data.model_fields_set:
         values["featured"] = data.featured
     if "published_at" in data.model_fields_set:
@@ -151,10 +152,10 @@ def _set_custom(article: Article, data: ArticlePatch) -> bool:
     return changed
 
 
-def _insert_article(session: Session, article_id: str, data: ArticleIn, values: dict[str, Any]) -> Article:
+def _insert_article(session: Session, article_id: str, data: ArticleIn, values: RevisionChanges) -> Article:
     """Insert the row under the slug sent, or under a free one generated from the title."""
     moment = now()
-    laid_out = {name: value for name, value in values.items() if name in Article.model_fields}
+    laid_out: dict[str, Any] = {name: value for name, value in values.items() if name in Article.model_fields}
     for attempt in range(MAX_SLUG_ATTEMPTS):
         slug = (
             claim_slug(session, article_id, data.slug)

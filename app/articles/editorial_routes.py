@@ -1,8 +1,8 @@
 """Routes for editors: publishing, editing, corrections, revisions and preview links."""
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import asdict
-from typing import Annotated, Any, Final, TypeVar
+from typing import Annotated, Final, TypeVar
 
 import sqlalchemy as sa
 from fastapi import APIRouter, Path, Query, Request
@@ -40,6 +40,7 @@ from app.blocks import Body
 from app.core.ids import IdPath, RefPath
 from app.core.problems import Forbidden, Invalid, NotFound, Unauthorized, document_problems
 from app.db.columns import Row
+from app.db.rows import JsonObject
 from app.identity.access import VERSION_PROBLEMS, DraftReader, ExpectedVersions, require_scope
 from app.identity.schemas import Actor
 from app.identity.writes import write
@@ -59,7 +60,7 @@ def show_edited(request: Request) -> Callable[[sa.Connection, str], Row]:
     site, formats = ArticleServices.of(request).site, ("html", "markdown")
 
     def show(connection: sa.Connection, article_id: str) -> Row:
-        row: Row | None = find_article(connection, article_id, formats)
+        row = find_article(connection, article_id, formats)
         if row is not None and row["revision"] != row["latest_revision"]:
             row = overlay_revision(connection, row, row["latest_revision"], formats)
         if row is None:
@@ -69,7 +70,7 @@ def show_edited(request: Request) -> Callable[[sa.Connection, str], Row]:
     return show
 
 
-async def _write_article(request: Request, actor: Actor, action: Callable[..., str], *args: Any) -> Response:
+async def _write_article(request: Request, actor: Actor, action: Callable[..., str], *args: object) -> Response:
     """Run an action that may change what readers see, and answer with the article as editors see it."""
     args = (ArticleServices.of(request).index_article, *args)
     return await write(request, actor, action, *args, render=show_edited(request), model=SingleArticleOut)
@@ -316,7 +317,7 @@ async def list_correction_history(
 ) -> Response:
     """List former versions of corrections, the last replaced first."""
 
-    def find(connection: sa.Connection) -> dict[str, Any]:
+    def find(connection: sa.Connection) -> JsonObject:
         row = get_visible(connection, article, actor, ArticleServices.of(request).site)
         if not actor.may_in(row["section_id"]):
             raise NotFound
@@ -386,7 +387,7 @@ async def list_revisions(
 ) -> Response:
     """List all revisions, newest first, without their texts."""
 
-    def find(connection: sa.Connection) -> dict[str, Any]:
+    def find(connection: sa.Connection) -> JsonObject:
         row = get_visible_to_editor(connection, article, actor, ArticleServices.of(request).site)
         return revisions.list_revisions(connection, actor, row["id"], row["published_revision"], query)
 
@@ -408,12 +409,13 @@ async def get_revision(
     """Return one revision, with its text as HTML unless `formats` names other formats."""
     formats = parse_formats(query.formats, ("html",))
 
-    def find(connection: sa.Connection) -> dict[str, Any]:
+    def find(connection: sa.Connection) -> JsonObject:
         row = get_visible_to_editor(connection, article, actor, ArticleServices.of(request).site)
         revision = revisions.find_revision_with_terms(connection, row["id"], n)
         if revision is None or not actor.may_in(revision["section_id"]):
             raise NotFound
-        body = {name: revision[name] for name in formats}
+        columns: Mapping[str, object] = revision
+        body = {name: columns[name] for name in formats}
         return {**revision, "published": n == row["published_revision"], "body": body}
 
     out = await database(request).read(find)
@@ -432,7 +434,7 @@ async def compare_revisions(
 ) -> Response:
     """Return the changes in revision `n` since the previous one, or since `against`."""
 
-    def find(connection: sa.Connection) -> dict[str, Any]:
+    def find(connection: sa.Connection) -> JsonObject:
         row = get_visible_to_editor(connection, article, actor, ArticleServices.of(request).site)
         diff = revisions.compare_revisions(connection, actor, row["id"], n, query.against or max(1, n - 1))
         if diff is None:
@@ -475,7 +477,7 @@ previews_router = APIRouter(prefix="/v1/articles/{article}/previews", tags=["pre
 async def create_preview(request: Request, article: RefPath, body: PreviewIn, actor: Writer) -> Response:
     """Create a link that shows the article's newest revision to anyone. The token is returned only once."""
 
-    def show(connection: sa.Connection, made: tuple[str, str]) -> dict[str, Any]:
+    def show(connection: sa.Connection, made: tuple[str, str]) -> JsonObject:
         return {**(previews.find_preview(connection, made[0]) or {}), "token": made[1]}
 
     return await write(
@@ -503,7 +505,7 @@ async def list_previews(
 ) -> Response:
     """List the article's preview links, newest first, without their tokens."""
 
-    def find(connection: sa.Connection) -> dict[str, Any]:
+    def find(connection: sa.Connection) -> JsonObject:
         row = get_visible_to_editor(connection, article, actor, ArticleServices.of(request).site)
         if not actor.may_in(row["section_id"]):
             raise NotFound

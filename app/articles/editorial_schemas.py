@@ -2,7 +2,7 @@
 
 import json
 from datetime import datetime
-from typing import Annotated, Any, Final, Literal
+from typing import Annotated, Final, Literal
 
 from pydantic import (
     AfterValidator,
@@ -19,6 +19,8 @@ from app.articles.schemas import BodyOut, TermOut
 from app.core.clock import Moment
 from app.core.problems import ErrorDetail
 from app.core.schema_rules import exactly_one
+from app.db.columns import Row
+from app.db.rows import JsonObject
 from app.publication.schemas import LEVEL_DESCRIPTION, Level
 from app.text.inputs import Identifier, LanguageTag, LongText, Name, Prose, Slug, Summary, Title, Whole, clean_text
 
@@ -26,11 +28,11 @@ MAX_CUSTOM_BYTES: Final = 32_000  # of the JSON of an article's custom data
 MAX_CUSTOM_DEPTH: Final = 20
 
 
-def _check_custom(value: dict[str, Any] | None) -> dict[str, Any] | None:
+def _check_custom(value: JsonObject | None) -> JsonObject | None:
     """Refuse custom data that is too large, too deep, or contains characters that cannot be stored."""
     if value is None:
         return None
-    waiting: list[tuple[Any, int]] = [(value, 1)]
+    waiting: list[tuple[object, int]] = [(value, 1)]
     while waiting:
         part, depth = waiting.pop()
         if depth > MAX_CUSTOM_DEPTH:
@@ -50,7 +52,7 @@ def _sort_unique(codes: list[str]) -> list[str]:
     return sorted(set(codes))
 
 
-def _check_author_ref(value: object, check: ValidatorFunctionWrapHandler) -> Any:
+def _check_author_ref(value: object, check: ValidatorFunctionWrapHandler) -> object:
     """Explain that authors, unlike tags in the next field, are not created by naming them."""
     try:
         return check(value)
@@ -103,7 +105,7 @@ class RightsIn(BaseModel):
     expires_at: Moment | None = Field(None, description="Not public from this time on.")
 
 
-Custom = Annotated[dict[str, Any] | None, AfterValidator(_check_custom)]
+Custom = Annotated[JsonObject | None, AfterValidator(_check_custom)]
 
 
 class ArticlePatch(BaseModel):
@@ -202,7 +204,7 @@ class MergeOut(BaseModel):
     finished_at: datetime | None
 
 
-def present_merge(row: Any) -> dict[str, Any]:
+def present_merge(row: Row) -> JsonObject:
     """Shape a row as `MergeOut`."""
     return {**row, "source": {"id": row["source_id"], "slug": row["source_slug"]}, "into": row["target_id"]}
 
@@ -413,8 +415,8 @@ class FieldChange(BaseModel):
     """A changed field."""
 
     field: str
-    old: Any
-    new: Any
+    old: object
+    new: object
 
 
 class BlockChange(BaseModel):

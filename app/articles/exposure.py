@@ -1,7 +1,7 @@
 """Exposure: what readers see of an article now or at a set time, compared before and after every change."""
 
 from datetime import datetime
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from app.articles.tables import Article
 from app.identity.permissions import require_publish
@@ -18,7 +18,7 @@ class Exposure(NamedTuple):
     section_id: str | None
     slug: str
     published_at: datetime | None
-    rest: tuple[Any, ...]
+    rest: tuple[object, ...]
 
 
 def is_shown(state: str, public: bool, due_at: datetime | None) -> bool:
@@ -37,7 +37,7 @@ def exposure_of(article: Article) -> Exposure | None:
     Revisions never change, so a revision's number stands for all of its text.
     """
     if article.state == "retracted":
-        rest: tuple[Any, ...] = (article.retraction,)
+        rest: tuple[object, ...] = (article.retraction,)
     elif is_article_shown(article):
         rest = (article.revision, *(getattr(article, name) for name in _FACTS))
     else:

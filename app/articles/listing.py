@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 from functools import lru_cache
-from typing import Any, Literal, NamedTuple, Protocol, cast
+from typing import Literal, NamedTuple, Protocol, cast
 
 import sqlalchemy as sa
 from sqlalchemy.sql.elements import ColumnElement
@@ -29,19 +29,27 @@ from app.articles.reading import (
     parse_formats,
     visible_to,
 )
-from app.articles.rendering import RenderedArticle, cache_key_of, render_articles, select_cached
+from app.articles.rendering import (
+    CachedRow,
+    RenderedArticle,
+    cache_key_of,
+    fetch_cached,
+    render_articles,
+    select_cached,
+)
 from app.articles.schemas import PAGE_TYPE
 from app.articles.site import Site
 from app.core.clock import just_before, start_of
 from app.core.ids import is_id
 from app.core.problems import InvalidParameter
-from app.db.columns import Row, table_of
+from app.db.columns import table_of
 from app.db.prepared import Prepared, is_fixed
+from app.db.rows import Column, Statement
 from app.identity.schemas import Actor
 from app.identity.tables import ApiKey
 from app.publication.references import TERM_TABLES, Kind, resolve_references
 from app.publication.section_tree import CLOSURE
-from app.web.paging import PageInfo, Sort, bind_cursor, page_of
+from app.web.paging import Page, PageInfo, Sort, bind_cursor, page_of
 
 _API_KEY = table_of(ApiKey)
 
@@ -106,7 +114,7 @@ def check_editor(connection: sa.Connection, query: ListQuery) -> None:
         raise InvalidParameter("editor", "editor: there is no key with this id or name.")
 
 
-SORT_COLUMNS: dict[str, ColumnElement[Any]] = {
+SORT_COLUMNS: dict[str, Column] = {
     "published_at": ARTICLE.c.listed_at,
     "updated_at": ARTICLE.c.updated_at,
     "edited_at": ARTICLE.c.edited_at,
@@ -125,6 +133,13 @@ MAX_BRANCHES = 32
 """Index walks merged in one statement; filters with more values become conditions instead."""
 MAX_COMPARED_VALUES = 256
 """Comparisons in all merged walks together: they bound the time that compiling a new statement takes."""
+
+
+class ListRow(CachedRow):
+    """A row of a page: a row of `select_cached` with its sort key. Times are text."""
+
+    key: str | int
+    updated_at: str
 
 
 class QueryShape(NamedTuple):
@@ -161,18 +176,18 @@ def _value_parameter(at: int, number: int) -> sa.BindParameter[str]:
     return sa.bindparam(f"g{at}_{number}", type_=sa.String())
 
 
-def _term_id(table: sa.Table, by_id: bool, value: sa.BindParameter[str]) -> ColumnElement[Any]:
+def _term_id(table: sa.Table, by_id: bool, value: sa.BindParameter[str]) -> Column:
     if by_id:
         return sa.bindparam(value.key, type_=table.c.id.type)
     return sa.select(table.c.id).where(table.c.slug == value).scalar_subquery()
 
 
-def _named_term_id(at: int, kind: str, by_id: tuple[bool, ...]) -> ColumnElement[Any]:
+def _named_term_id(at: int, kind: str, by_id: tuple[bool, ...]) -> Column:
     """Return the id of the one term that a filter names."""
     return _term_id(_TERM_COLUMNS[kind][0], by_id[0], _value_parameter(at, 0))
 
 
-def _found_term_id(at: int, kind: str, by_id: tuple[bool, ...]) -> ColumnElement[Any]:
+def _found_term_id(at: int, kind: str, by_id: tuple[bool, ...]) -> Column:
     """Return that id for the rows of a page: an article's own row holds its only section and series."""
     _, column, links = _TERM_COLUMNS[kind]
     return column if links is None else _named_term_id(at, kind, by_id)
@@ -183,12 +198,12 @@ def _has_no_children(at: int, by_id: tuple[bool, ...]) -> ColumnElement[bool]:
     return ~sa.exists().where(inside)
 
 
-def _list_parameter(name: str, type_: Any) -> sa.BindParameter[Any]:
+def _list_parameter(name: str, type_: sa.types.TypeEngine[str]) -> sa.BindParameter[str]:
     """Return a parameter for any number of values, which do not change the text of the statement."""
     return sa.bindparam(name, expanding=True, type_=type_)
 
 
-def _matches_any(column: ColumnElement[Any], table: sa.Table, at: int, by_id: tuple[bool, ...]) -> ColumnElement[bool]:
+def _matches_any(column: Column, table: sa.Table, at: int, by_id: tuple[bool, ...]) -> ColumnElement[bool]:
     """Return whether a column holds the id of any row that a filter names by id or slug."""
     ways: list[ColumnElement[bool]] = []
     if True in by_id:
@@ -253,7 +268,7 @@ def _audience_conditions(shape: QueryShape) -> Iterator[ColumnElement[bool]]:
         yield ARTICLE.c.state.in_(shape.states)
 
 
-def _select_branch(shape: QueryShape, leading: int | None, number: int) -> sa.Select[Any]:
+def _select_branch(shape: QueryShape, leading: int | None, number: int) -> Statement:
     """Select the ids of a page through one index: articles of one value of the leading filter, or all."""
     activity = activity_column(shape.sort.name)
     column = (
@@ -261,7 +276,7 @@ def _select_branch(shape: QueryShape, leading: int | None, number: int) -> sa.Se
         if activity is not None
         else SORT_COLUMNS["published_at" if shape.inactive_by else shape.sort.name.lstrip("-")]
     )
-    source: Any = ARTICLE
+    source: sa.FromClause = ARTICLE
     links: sa.Table | None = None
     key, row_id = column, ARTICLE.c.id
     where: list[ColumnElement[bool]] = []
@@ -338,7 +353,7 @@ def _select_ids(shape: QueryShape) -> sa.Subquery:
 
 
 @lru_cache(512)
-def _select_page(shape: QueryShape) -> Prepared[dict[str, Any]] | sa.Select[Any]:
+def _select_page(shape: QueryShape) -> Prepared[ListRow] | Statement:
     ids = _select_ids(shape)
     statement = select_cached(formats=shape.formats, editing=shape.editing, page=ids)
     if shape.resolves_inline:
@@ -350,11 +365,11 @@ def _select_page(shape: QueryShape) -> Prepared[dict[str, Any]] | sa.Select[Any]
     return Prepared(statement) if is_fixed(statement) else statement
 
 
-def _fetch_rows(connection: sa.Connection, shape: QueryShape, values: Mapping[str, Any]) -> Sequence[Row]:
+def _fetch_rows(connection: sa.Connection, shape: QueryShape, values: Mapping[str, object]) -> Sequence[ListRow]:
     statement = _select_page(shape)
     if isinstance(statement, Prepared):
         return statement.rows(connection, values)
-    return connection.execute(statement, values).mappings().all()
+    return fetch_cached(connection, statement, ListRow, values)
 
 
 def conditions_of(shape: QueryShape) -> list[ColumnElement[bool]]:
@@ -371,7 +386,7 @@ def shape_of(
     site: Site,
     *,
     resolves_inline: bool = False,
-) -> tuple[QueryShape, dict[str, Any]]:
+) -> tuple[QueryShape, dict[str, object]]:
     """Return the shape of a list's statement and the values of its parameters."""
     bounds = {
         name: (start_of if name.endswith("before") else just_before)(value, site.zone)
@@ -402,7 +417,7 @@ def shape_of(
         editor=None if editor is None else "actor_id" if is_id(editor) else "actor_name",
         own_sections_only=changed is not None or editor is not None or sort.name in EDITOR_SORTS,
     )
-    values: dict[str, Any] = {**bounds, **({} if editor is None else {"editor": editor})}
+    values: dict[str, object] = {**bounds, **({} if editor is None else {"editor": editor})}
     for at, filter_ in enumerate(filters):
         if at == leading or resolves_inline:
             values |= {f"g{at}_{number}": ref for number, ref in enumerate(filter_.refs)}
@@ -417,7 +432,7 @@ def selective_filters(shape: QueryShape) -> list[int]:
     return [at for at, (kind, negative, _) in enumerate(shape.filters) if kind in _TERM_COLUMNS and not negative]
 
 
-def select_filtered_ids(shape: QueryShape, at: int) -> tuple[sa.Select[Any], sa.Select[Any]]:
+def select_filtered_ids(shape: QueryShape, at: int) -> tuple[Statement, Statement]:
     """Select the ids of articles that such a filter lets through, and an upper bound of their number."""
     kind, _, by_id = shape.filters[at]
     table, column, links = _TERM_COLUMNS[kind]
@@ -440,7 +455,7 @@ def is_quick(query: ListQuery, filters: tuple[Filter, ...]) -> bool:
 
 def list_rows(
     connection: sa.Connection, query: ListQuery, filters: tuple[Filter, ...], actor: Actor, site: Site
-) -> dict[str, Any]:
+) -> Page[ListRow]:
     """Return a page of articles as rows of `select_cached`, for callers that render them themselves."""
     return _find_page(connection, query, filters, actor, site)[0]
 
@@ -457,7 +472,7 @@ def _can_resolve_inline(query: ListQuery, filters: tuple[Filter, ...]) -> bool:
 
 def _find_page(
     connection: sa.Connection, query: ListQuery, filters: tuple[Filter, ...], actor: Actor, site: Site
-) -> tuple[dict[str, Any], QueryShape, tuple[Filter, ...]]:
+) -> tuple[Page[ListRow], QueryShape, tuple[Filter, ...]]:
     """Find a page of rows, with the statement's shape and the filters with ids in place of slugs.
 
     Takes one statement where each filter names one term by id or present slug and no section has subsections. If that
@@ -467,20 +482,18 @@ def _find_page(
     if _can_resolve_inline(query, filters):
         shape, values = shape_of(query, filters, actor, SORTS[query.sort], site, resolves_inline=True)
         page = _fetch_page(connection, query, shape, {**values, "cache_key": cache_key_of(site)})
-        if rows := page["data"]:
-            return (
-                page,
-                shape,
-                tuple(filter_._replace(refs=(rows[0][f"term_{n}"],)) for n, filter_ in enumerate(filters)),
-            )
+        if page["data"]:
+            first: Mapping[str, object] = page["data"][0]
+            refs = [(str(first[f"term_{at}"]),) for at in range(len(filters))]
+            return page, shape, tuple(filter_._replace(refs=ref) for filter_, ref in zip(filters, refs, strict=True))
     filters = resolve_filters(connection, filters, query)
     shape, values = shape_of(query, filters, actor, SORTS[query.sort], site)
     return _fetch_page(connection, query, shape, {**values, "cache_key": cache_key_of(site)}), shape, filters
 
 
 def _fetch_page(
-    connection: sa.Connection, query: ListQuery, shape: QueryShape, values: dict[str, Any]
-) -> dict[str, Any]:
+    connection: sa.Connection, query: ListQuery, shape: QueryShape, values: dict[str, object]
+) -> Page[ListRow]:
     is_by_activity = activity_column(shape.sort.name) is not None
     total = None
     if query.count == "exact":
@@ -492,14 +505,14 @@ def _fetch_page(
     key = shape.sort.decode(query.cursor) if query.cursor else None
     values = {**values, **bind_cursor(key), "most": query.limit + 1}
     rows = _fetch_rows(connection, shape, values)
-    return dict(page_of(rows, query.limit, shape.sort, "key", total))
+    return page_of(rows, query.limit, shape.sort, "key", total)
 
 
 def _fetch_by_activity(
-    connection: sa.Connection, query: ListQuery, shape: QueryShape, values: dict[str, Any], total: int | None
-) -> dict[str, Any]:
+    connection: sa.Connection, query: ListQuery, shape: QueryShape, values: dict[str, object], total: int | None
+) -> Page[ListRow]:
     """Fetch a page by activity, continued with articles that have none by a second statement."""
-    rows: list[Row] = []
+    rows: list[ListRow] = []
     inactive = shape._replace(
         sort=replace(shape.sort, name=f"quiet {shape.sort.name}", kind=datetime),
         inactive_by=shape.sort.name,
@@ -515,7 +528,7 @@ def _fetch_by_activity(
         parameters = {**values, **bind_cursor(key), "most": query.limit + 1 - active}
         rows += _fetch_rows(connection, inactive, parameters)
     last_of = shape.sort if query.limit <= active else inactive.sort
-    return dict(page_of(rows, query.limit, last_of, "key", total))
+    return page_of(rows, query.limit, last_of, "key", total)
 
 
 class ArticlePage(NamedTuple):

@@ -3,10 +3,11 @@
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from html import escape
-from typing import Any, Final, cast
+from typing import Final, cast
 
 from app.blocks.schemas import Block
 from app.db.columns import Row
+from app.db.rows import JsonObject
 from app.publication.schemas import MEDIA_PATH
 
 Sizes = Mapping[str, tuple[int | None, int | None]]
@@ -31,7 +32,7 @@ def absolutize_markdown(text: str, api: str) -> str:
     return _TARGET.sub(rf"\g<1>{api}{MEDIA_PATH}", absolutize_html(text, api)) if MEDIA_PATH in text else text
 
 
-def absolutize_blocks(value: Any, api: str) -> Any:
+def absolutize_blocks(value: object, api: str) -> object:
     """Return stored blocks, or a part of them, with the URLs of stored files at the address of this API."""
     if isinstance(value, list):
         return [absolutize_blocks(row, api) for row in value]
@@ -45,13 +46,19 @@ def absolutize_blocks(value: Any, api: str) -> Any:
     }
 
 
-_ABSOLUTIZE: Final = {"html": absolutize_html, "markdown": absolutize_markdown, "blocks": absolutize_blocks}
+_ABSOLUTIZE: Final = {"html": absolutize_html, "markdown": absolutize_markdown}
 
 
-def present_body(stored: Row, formats: Sequence[str], api: str) -> dict[str, Any]:
+def present_body(stored: Row, formats: Sequence[str], api: str) -> JsonObject:
     """Return the formats of a text from columns `body_{format}` as readers get them."""
-    body = {name: stored[f"body_{name}"] for name in formats}
-    return {name: _ABSOLUTIZE[name](text, api) if text and name in _ABSOLUTIZE else text for name, text in body.items()}
+    body: JsonObject = {}
+    for name in formats:
+        text = stored[f"body_{name}"]
+        if name in _ABSOLUTIZE and isinstance(text, str):
+            body[name] = _ABSOLUTIZE[name](text, api)
+        else:
+            body[name] = absolutize_blocks(text, api) if name == "blocks" else text
+    return body
 
 
 def relativize_source(source: str, api: str) -> str:
@@ -62,7 +69,7 @@ def relativize_source(source: str, api: str) -> str:
     return re.sub(rf"{before}{re.escape(api)}(?={MEDIA_PATH})", r"\g<1>", source, flags=re.MULTILINE)
 
 
-def _iterate_unsized(value: Any) -> Iterator[dict[str, Any]]:
+def _iterate_unsized(value: object) -> Iterator[JsonObject]:
     """Iterate over stored pictures without a size, at any depth of blocks."""
     if isinstance(value, list):
         for row in value:
@@ -77,18 +84,18 @@ def _iterate_unsized(value: Any) -> Iterator[dict[str, Any]]:
 
 def find_unsized_files(blocks: Sequence[Block]) -> set[str]:
     """Return the keys of stored pictures whose size the blocks lack."""
-    return {picture["src"].removeprefix(MEDIA_PATH) for picture in _iterate_unsized(list(blocks))}
+    return {str(picture["src"]).removeprefix(MEDIA_PATH) for picture in _iterate_unsized(list(blocks))}
 
 
 def fill_sizes(blocks: Sequence[Block], sizes: Sizes) -> list[Block]:
     """Return the blocks with the sizes of stored pictures filled in."""
     copied = cast("list[Block]", _copy_containers(list(blocks)))
     for picture in _iterate_unsized(copied):
-        picture["width"], picture["height"] = sizes.get(picture["src"].removeprefix(MEDIA_PATH), (None, None))
+        picture["width"], picture["height"] = sizes.get(str(picture["src"]).removeprefix(MEDIA_PATH), (None, None))
     return copied
 
 
-def _copy_containers(value: Any) -> Any:
+def _copy_containers(value: object) -> object:
     if isinstance(value, list):
         return [_copy_containers(row) for row in value]
     return {name: _copy_containers(inner) for name, inner in value.items()} if isinstance(value, dict) else value

@@ -1,7 +1,6 @@
 """Merging terms: moving articles from one term to another in small steps."""
 
 import time
-from typing import Any
 
 import sqlalchemy as sa
 from sqlmodel import Session, select
@@ -9,6 +8,7 @@ from sqlmodel import Session, select
 from app.articles.projection import IndexArticle, refresh_visibility, take_snapshot
 from app.articles.tables import Article, ArticleAuthor, ArticleTag
 from app.db.columns import table_of
+from app.db.rows import Statement
 from app.identity.schemas import SYSTEM, Actor
 from app.publication.tables import TermMerge
 from app.publication.taxonomies import MERGEABLE
@@ -16,11 +16,11 @@ from app.publication.terms import RUNNING
 
 MAX_ARTICLES_PER_STEP, MAX_STEP_SECONDS = 20, 0.03  # a step holds SQLite's writer
 _ARTICLE = table_of(Article)
-_LINKS: dict[str, Any] = {"tag": table_of(ArticleTag), "author": table_of(ArticleAuthor)}
+_LINKS = {"tag": table_of(ArticleTag), "author": table_of(ArticleAuthor)}
 _FIELDS = {"tag": "tags", "author": "authors", "series": "series"}
 
 
-def _select_articles(kind: str, term_id: str) -> sa.Select[Any]:
+def _select_articles(kind: str, term_id: str) -> Statement:
     """Select the ids of the articles under a term."""
     if kind == "series":
         return sa.select(_ARTICLE.c.id).where(_ARTICLE.c.series_id == term_id)

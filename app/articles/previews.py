@@ -1,8 +1,8 @@
 """Preview links to unpublished revisions."""
 
 import secrets
-from datetime import timedelta
-from typing import Any
+from datetime import datetime, timedelta
+from typing import TypedDict
 
 import sqlalchemy as sa
 from sqlmodel import Session
@@ -13,6 +13,7 @@ from app.core.clock import now
 from app.core.ids import new_id
 from app.core.problems import NotFound
 from app.db.columns import table_of
+from app.db.rows import JsonObject, fetch_row
 from app.identity.audit import record_action
 from app.identity.schemas import Actor
 from app.identity.tokens import hash_token
@@ -33,12 +34,23 @@ def is_valid_preview(connection: sa.Connection, article_id: str, token: str) -> 
     return connection.execute(query).first() is not None
 
 
-def find_preview(connection: sa.Connection, preview_id: str) -> sa.RowMapping | None:
+class PreviewRow(TypedDict):
+    """A preview link."""
+
+    id: str
+    article_id: str
+    hash: str
+    created_at: datetime
+    expires_at: datetime
+    revoked_at: datetime | None
+
+
+def find_preview(connection: sa.Connection, preview_id: str) -> PreviewRow | None:
     """Find a link by its id."""
-    return connection.execute(sa.select(_PREVIEW).where(_PREVIEW.c.id == preview_id)).mappings().first()
+    return fetch_row(connection, sa.select(_PREVIEW).where(_PREVIEW.c.id == preview_id), PreviewRow)
 
 
-def list_previews(connection: sa.Connection, article_id: str, query: PageQuery) -> dict[str, Any]:
+def list_previews(connection: sa.Connection, article_id: str, query: PageQuery) -> JsonObject:
     """List an article's links, newest first."""
     statement = sa.select(_PREVIEW).where(_PREVIEW.c.article_id == article_id)
     return fetch_page(connection, statement, NEWEST_FIRST, _PREVIEW.c.created_at, query, within=article_id)

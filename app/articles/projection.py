@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from datetime import datetime
-from typing import Any, NamedTuple, Protocol
+from typing import NamedTuple, Protocol, TypedDict
 
 import sqlalchemy as sa
 from sqlmodel import Session, select
@@ -128,11 +128,20 @@ def take_snapshot(session: Session, article: Article) -> ArticleSnapshot:
     )
 
 
-def build_event_fields(session: Session, article: Article, before: ArticleSnapshot | None = None) -> dict[str, Any]:
+class EventFields(TypedDict):
+    """The fields of every event about an article."""
+
+    subject_id: str
+    slug: str
+    revision: int
+    within: list[str]
+
+
+def build_event_fields(session: Session, article: Article, before: ArticleSnapshot | None = None) -> EventFields:
     """Return the fields of every event about an article; `within` also names what it stood under `before`."""
     stood_under: Mapping[ShownKind, frozenset[str]] = before.shown_with if before is not None else {}
     sections = {article.section_id, *stood_under.get("section", ())} - {None}
-    places: dict[str, Any] = {
+    places = {
         "section": {above for section_id in sections for above in find_ancestors(session, str(section_id))},
         "series": {article.series_id, *stood_under.get("series", ())} - {None},
         "author": {*list_linked_ids(session, ArticleAuthor, article.id), *stood_under.get("author", ())},

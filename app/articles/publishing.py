@@ -1,11 +1,10 @@
 """States of an article: draft, scheduled, published, unpublished, retracted, and the transitions between them."""
 
 from datetime import datetime, timedelta
-from typing import Any
+from typing import TypedDict
 
 import sqlalchemy as sa
 import structlog
-from sqlalchemy.sql.elements import ColumnElement
 from sqlmodel import Session, select
 
 from app.articles.corrections import next_correction_number
@@ -26,6 +25,7 @@ from app.core.clock import format_rfc3339, now
 from app.core.ids import is_id
 from app.core.problems import Invalid
 from app.db.columns import table_of
+from app.db.rows import Column, fetch_row
 from app.events.catalog import ArticleCorrected, ArticleRetracted
 from app.events.log import emit
 from app.identity.audit import record_action
@@ -223,13 +223,23 @@ def has_due_articles(connection: sa.Connection) -> bool:
     return connection.execute(due).first() is not None
 
 
-def find_schedule(connection: sa.Connection, ref: str) -> sa.RowMapping | None:
+class ScheduleRow(TypedDict):
+    """When which revision of a scheduled article goes live."""
+
+    id: str
+    version: int
+    public: bool
+    section_id: str | None
+    latest_revision: int
+    at: datetime
+    revision: int
+
+
+def find_schedule(connection: sa.Connection, ref: str) -> ScheduleRow | None:
     """Find when which revision of an article goes live; None unless the article is scheduled."""
     former = sa.select(_ADDRESS.c.article_id).where(_ADDRESS.c.address == ref).scalar_subquery()
     is_article = _ARTICLE.c.id == ref if is_id(ref) else (_ARTICLE.c.slug == ref) | (_ARTICLE.c.id == former)
-    columns: list[ColumnElement[Any]] = [
-        _ARTICLE.c[name] for name in ("id", "version", "public", "section_id", "latest_revision")
-    ]
+    columns: list[Column] = [_ARTICLE.c[name] for name in ("id", "version", "public", "section_id", "latest_revision")]
     columns += [_ARTICLE.c.scheduled_at.label("at"), _ARTICLE.c.scheduled_revision.label("revision")]
     query = sa.select(*columns).where(is_article, _ARTICLE.c.state == "scheduled")
-    return connection.execute(query).mappings().first()
+    return fetch_row(connection, query, ScheduleRow)

@@ -1,8 +1,9 @@
 """Reading whole articles from the tables, one statement each; who may read them; how they are presented."""
 
 from collections.abc import Iterable
+from datetime import datetime
 from functools import lru_cache
-from typing import Any, Protocol
+from typing import Protocol, TypedDict, cast
 
 import sqlalchemy as sa
 from sqlalchemy.sql.elements import ColumnElement
@@ -15,13 +16,29 @@ from app.articles.tables import Article, ArticleAuthor, ArticleTag, Revision
 from app.core.ids import is_id
 from app.core.problems import InvalidParameter
 from app.db.columns import Row, json_rows, table_of
-from app.db.rows import fetch_row
+from app.db.rows import Column, JsonObject, Statement, fetch_row
 from app.identity.schemas import Actor
 from app.publication.notice_targets import NoticeTarget
 from app.publication.schemas import present_image
 from app.publication.section_tree import CLOSURE
 from app.publication.tables import Author, Media, Notice, Section, Series, Tag
 from app.publication.term_queries import syndication_of
+
+
+class RetractionColumn(TypedDict):
+    """Why and when an article was retracted; `legal` if the law forbids showing it (RFC 7725)."""
+
+    at: str
+    reason: str
+    legal: bool
+
+
+class VisibilityRow(TypedDict):
+    """The columns that decide who may read an article."""
+
+    public: bool
+    section_id: str | None
+
 
 ARTICLE = table_of(Article)
 ARTICLE_AUTHOR = table_of(ArticleAuthor)
@@ -58,7 +75,7 @@ def visible_to(actor: Actor) -> ColumnElement[bool]:
     return ARTICLE.c.public | ARTICLE.c.section_id.in_(sorted(actor.sections))
 
 
-def select_visible_ids(actor: Actor) -> sa.Select[Any]:
+def select_visible_ids(actor: Actor) -> Statement:
     """Select the ids of the articles that a caller may read."""
     return sa.select(ARTICLE.c.id).where(visible_to(actor))
 
@@ -73,7 +90,7 @@ def can_read_drafts(actor: Actor) -> bool:
     return actor.reads_drafts
 
 
-def _authors_column() -> ColumnElement[Any]:
+def _authors_column() -> Column:
     rows = json_rows(ARTICLE_AUTHOR.c.position, id=AUTHOR.c.id, slug=AUTHOR.c.slug, name=AUTHOR.c.name)
     joined = ARTICLE_AUTHOR.join(AUTHOR, AUTHOR.c.id == ARTICLE_AUTHOR.c.author_id)
     return (
@@ -85,7 +102,7 @@ def _authors_column() -> ColumnElement[Any]:
     )
 
 
-def _tags_column() -> ColumnElement[Any]:
+def _tags_column() -> Column:
     rows = json_rows(ARTICLE_TAG.c.position, slug=TAG.c.slug, name=TAG.c.name)
     joined = ARTICLE_TAG.join(TAG, TAG.c.id == ARTICLE_TAG.c.tag_id)
     return (
@@ -97,7 +114,7 @@ def _tags_column() -> ColumnElement[Any]:
     )
 
 
-def _notices_column() -> ColumnElement[Any]:
+def _notices_column() -> Column:
     """Select the notices of an article: from the widest scope to the narrowest, outer sections first."""
     above = sa.select(CLOSURE.c.depth).where(CLOSURE.c.descendant_id == ARTICLE.c.section_id).correlate(ARTICLE, NOTICE)
     authors = (
@@ -119,11 +136,11 @@ def _notices_column() -> ColumnElement[Any]:
 
 
 @lru_cache(64)
-def select_articles(formats: tuple[str, ...] = ()) -> sa.Select[Any]:
+def select_articles(formats: tuple[str, ...] = ()) -> Statement:
     """Select everything that articles show, without WHERE; `present_article` takes the rows."""
     columns = [*_ARTICLE_COLUMNS, *_SECTION_COLUMNS, *_SERIES_COLUMNS, *_IMAGE_COLUMNS, *discussion.DISCUSSION_COLUMNS]
     columns += [_authors_column().label("authors"), _tags_column().label("tags"), _notices_column().label("notices")]
-    tables = ARTICLE.outerjoin(SECTION, SECTION.c.id == ARTICLE.c.section_id).outerjoin(
+    tables: sa.FromClause = ARTICLE.outerjoin(SECTION, SECTION.c.id == ARTICLE.c.section_id).outerjoin(
         SERIES, SERIES.c.id == ARTICLE.c.series_id
     )
     tables = discussion.join_discussion(tables.outerjoin(MEDIA, MEDIA.c.id == ARTICLE.c.image_id))
@@ -133,13 +150,13 @@ def select_articles(formats: tuple[str, ...] = ()) -> sa.Select[Any]:
     return sa.select(*columns).select_from(tables)
 
 
-def _present_term(row: Row, prefix: str) -> dict[str, Any] | None:
+def _present_term(row: Row, prefix: str) -> JsonObject | None:
     if row[f"{prefix}_id"] is None:
         return None
     return {name: row[f"{prefix}_{name}"] for name in ("id", "slug", "name")}
 
 
-def present_article(row: Row, site: Site, formats: Iterable[str] = (), *, editing: bool = False) -> dict[str, Any]:
+def present_article(row: Row, site: Site, formats: Iterable[str] = (), *, editing: bool = False) -> JsonObject:
     """Shape a row of `select_articles` as `ArticleOut`; `editing` adds what only editors see."""
     out = dict(row)
     section = _present_term(row, "section")
@@ -147,7 +164,7 @@ def present_article(row: Row, site: Site, formats: Iterable[str] = (), *, editin
     out["image"] = present_image({c.key: row[f"image_{c.key}"] for c in MEDIA.c}, site.api) if row["image_id"] else None
     for name in ("authors", "tags", "notices"):
         out[name] = row[name] or []
-    out["url"] = site.url + site.path_of(section["slug"] if section else None, row["slug"], row["published_at"])
+    out["url"] = site.url + site.path_of(row["section_slug"] if section else None, row["slug"], row["published_at"])
     out |= discussion.present_discussion(row, site.reactions)
     level = row["syndication"] or row["section_syndication"] or "full"
     out["rights"] = {**{name: row[name] for name in RIGHTS_COLUMNS}, "syndication": level}
@@ -158,15 +175,33 @@ def present_article(row: Row, site: Site, formats: Iterable[str] = (), *, editin
     return out
 
 
+class FullArticleRow(TypedDict):
+    """A row of `select_articles`: the columns that are read by name, of many that are only presented."""
+
+    id: str
+    slug: str
+    version: int
+    state: str
+    public: bool
+    revision: int
+    latest_revision: int
+    published_revision: int | None
+    section_id: str | None
+    series_id: str | None
+    listed_at: datetime
+    retraction: RetractionColumn | None
+
+
 @lru_cache(128)
-def _select_article(formats: tuple[str, ...], by_id: bool) -> sa.Select[Any]:
+def _select_article(formats: tuple[str, ...], by_id: bool) -> Statement:
     column = ARTICLE.c.id if by_id else ARTICLE.c.slug
     return select_articles(formats).where(column == sa.bindparam("ref", type_=column.type))
 
 
-def find_article(connection: sa.Connection, ref: str, formats: tuple[str, ...] = ()) -> sa.RowMapping | None:
+def find_article(connection: sa.Connection, ref: str, formats: tuple[str, ...] = ()) -> FullArticleRow | None:
     """Find the row of one article by id or slug, whoever may read it; check `is_visible` before showing it."""
-    return connection.execute(_select_article(formats, is_id(ref)), {"ref": ref}).mappings().first()
+    row = connection.execute(_select_article(formats, is_id(ref)), {"ref": ref}).mappings().first()
+    return cast("FullArticleRow | None", row)
 
 
 def find_notice_target(connection: sa.Connection, ref: str) -> NoticeTarget | None:
@@ -186,9 +221,16 @@ class ArticlesWithNotices:
     select_visible = staticmethod(select_visible_ids)
 
 
-def is_visible(row: Row, actor: Actor) -> bool:
+def is_visible(row: VisibilityRow, actor: Actor) -> bool:
     """Apply the rule of `visible_to` to a row."""
     return bool(row["public"]) or (can_read_drafts(actor) and actor.may_in(row["section_id"]))
+
+
+class EarlyRow(TypedDict):
+    """The columns that decide who may read an article before it is public."""
+
+    id: str
+    state: str
 
 
 class EarlyAccess(Protocol):
@@ -197,7 +239,7 @@ class EarlyAccess(Protocol):
     def __call__(self, connection: sa.Connection, article_id: str, key_id: str, /) -> bool: ...
 
 
-def can_read_early(connection: sa.Connection, row: Row, actor: Actor, is_named: EarlyAccess) -> bool:
+def can_read_early(connection: sa.Connection, row: EarlyRow, actor: Actor, is_named: EarlyAccess) -> bool:
     """Whether a partner may read an article before it is public; call it only for such articles."""
     coming = row["state"] in ("published", "scheduled") and actor.is_partner and actor.id is not None
     return coming and is_named(connection, row["id"], str(actor.id))

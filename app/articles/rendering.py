@@ -22,6 +22,7 @@ from app.articles.reading import (
     ARTICLE,
     EDITING_COLUMNS,
     REVISION,
+    RetractionColumn,
     can_read_drafts,
     parse_formats,
     present_article,
@@ -67,7 +68,7 @@ def splice_object(members: JsonObject, parts: Mapping[str, bytes]) -> bytes:
     return b"{%b}" % b",".join([*written, *(b'"%b":%b' % (name.encode(), part) for name, part in parts.items())])
 
 
-def _dump_members(members: JsonObject) -> bytes:
+def _dump_members(members: Mapping[str, object]) -> bytes:
     return pydantic_core.to_json(members)[1:-1]
 
 
@@ -294,7 +295,7 @@ class ArticleRow(CachedRow):
     published_revision: int | None
     listed_at: datetime
     updated_at: datetime
-    retraction: JsonObject | None
+    retraction: RetractionColumn | None
 
 
 C = TypeVar("C", bound=CachedRow)
@@ -310,7 +311,9 @@ def fetch_cached(
     return cast(list[C], rows)
 
 
-_SINGLE_COLUMNS = "public state revision section_id series_id published_revision listed_at updated_at retraction".split()
+_SINGLE_COLUMNS = (
+    "public state revision section_id series_id published_revision listed_at updated_at retraction".split()
+)
 
 
 @lru_cache(16)

@@ -1,9 +1,10 @@
 """Saving, listing, comparing and restoring revisions."""
 
 from collections.abc import Iterator, Mapping, Sequence
+from datetime import datetime
 from difflib import SequenceMatcher
 from itertools import zip_longest
-from typing import Any, NamedTuple
+from typing import NamedTuple, TypedDict, cast
 
 import sqlalchemy as sa
 from sqlmodel import Session
@@ -16,13 +17,15 @@ from app.articles.projection import (
     refresh_visibility,
     take_snapshot,
 )
-from app.articles.reading import ARTICLE, AUTHOR, MEDIA, REVISION, SECTION, SERIES, TAG
+from app.articles.reading import ARTICLE, AUTHOR, MEDIA, REVISION, SECTION, SERIES, TAG, FullArticleRow
 from app.articles.tables import META_COLUMNS, TEXT_COLUMNS, Address, Article, Revision
 from app.blocks.convert import Body
+from app.blocks.schemas import Block
 from app.core.clock import now
 from app.core.ids import is_id
 from app.core.problems import NotFound
-from app.db.columns import Row, table_of
+from app.db.columns import table_of
+from app.db.rows import JsonObject, fetch_row
 from app.identity.audit import record_action
 from app.identity.schemas import Actor
 from app.publication.terms import find_merge_targets, follow_merges
@@ -30,7 +33,28 @@ from app.text.inputs import reading_minutes
 from app.web.paging import PageQuery, Sort, fetch_page
 
 
-def body_columns_of(body: Body) -> dict[str, Any]:
+class RevisionChanges(TypedDict, total=False):
+    """Columns of the next revision that differ from the newest one."""
+
+    title: str
+    dek: str | None
+    type: str
+    language: str
+    section_id: str | None
+    series_id: str | None
+    image_id: str | None
+    authors: list[str]
+    tags: list[str]
+    html: str
+    markdown: str
+    text: str
+    blocks: list[Block]
+    excerpt: str
+    word_count: int
+    reading_minutes: int
+
+
+def body_columns_of(body: Body) -> RevisionChanges:
     """Return the columns in which a revision stores a body."""
     return {
         "html": body.html,
@@ -44,7 +68,7 @@ def body_columns_of(body: Body) -> dict[str, Any]:
 
 
 def save_revision(
-    session: Session, actor: Actor, article: Article, changes: Mapping[str, Any], **more: Any
+    session: Session, actor: Actor, article: Article, changes: Mapping[str, object], restored_from: int | None = None
 ) -> Revision:
     """Save the newest revision with these changes as a new one."""
     base = get_newest_revision(session, article) if article.latest_revision else None
@@ -56,7 +80,8 @@ def save_revision(
         created_at=now(),
         actor_id=actor.id,
         actor_name=actor.name,
-        **{**values, **changes, **more},
+        restored_from=restored_from,
+        **{**values, **changes},
     )
     session.add(revision)
     article.edited_at = revision.created_at
@@ -98,21 +123,75 @@ _LISTED_COLUMNS = ["n", "created_at", "actor_id", "actor_name", "restored_from",
 _TERM_TABLES = {"section": SECTION, "series": SERIES, "authors": AUTHOR, "tags": TAG}
 
 
-def _ids_of(revision: Row, field: str) -> list[str]:
-    """Return the ids of a revision's terms of one kind."""
-    if field in ("authors", "tags"):
-        return list(revision[field])
-    return [revision[f"{field}_id"]] if revision[f"{field}_id"] else []
+class FiledUnder(TypedDict):
+    """The terms of a revision, by id."""
+
+    section_id: str | None
+    series_id: str | None
+    authors: list[str]
+    tags: list[str]
 
 
-def _name_terms(connection: sa.Connection, revisions: Sequence[Row]) -> list[dict[str, Any]]:
+class RevisionRow(FiledUnder):
+    """A revision with all columns."""
+
+    article_id: str
+    n: int
+    created_at: datetime
+    actor_id: str | None
+    actor_name: str
+    restored_from: int | None
+    published_at: datetime | None
+    title: str
+    dek: str | None
+    type: str
+    language: str
+    image_id: str | None
+    html: str
+    markdown: str
+    text: str
+    blocks: list[JsonObject]
+    excerpt: str
+    word_count: int
+    reading_minutes: int
+
+
+class NamedTerm(TypedDict):
+    """A term as an article names it."""
+
+    id: str
+    slug: str
+    name: str
+
+
+class RevisionTerms(TypedDict):
+    """The terms of a revision with their present names."""
+
+    section: NamedTerm | None
+    series: NamedTerm | None
+    authors: list[NamedTerm]
+    tags: list[NamedTerm]
+
+
+def _ids_of(revision: FiledUnder) -> dict[str, list[str]]:
+    """Return the ids of a revision's terms by field."""
+    return {
+        "section": [revision["section_id"]] if revision["section_id"] else [],
+        "series": [revision["series_id"]] if revision["series_id"] else [],
+        "authors": revision["authors"],
+        "tags": revision["tags"],
+    }
+
+
+def _name_terms(connection: sa.Connection, revisions: Sequence[FiledUnder]) -> list[RevisionTerms]:
     """Return the present names of each revision's section, series, authors and tags, under the ids saved.
 
     A merged term has the name of its target; a deleted one is left out.
     """
-    names: dict[str, dict[str, Any]] = {}
+    filed = [_ids_of(revision) for revision in revisions]
+    names: dict[str, NamedTerm] = {}
     for field, table in _TERM_TABLES.items():
-        ids = sorted({term_id for revision in revisions for term_id in _ids_of(revision, field)})
+        ids = sorted({term_id for ids in filed for term_id in ids[field]})
         moved = find_merge_targets(connection, ids)
         present = {term_id: moved.get(term_id, term_id) for term_id in ids}
         present_ids = sorted({term_id for term_id in present.values() if term_id})
@@ -121,19 +200,22 @@ def _name_terms(connection: sa.Connection, revisions: Sequence[Row]) -> list[dic
         for own, term_id in present.items():
             if term := terms.get(term_id):
                 names[own] = {"id": own, "slug": term.slug, "name": term.name}
-    return [_pick_terms(revision, names) for revision in revisions]
+    return [_pick_terms(ids, names) for ids in filed]
 
 
-def _pick_terms(revision: Row, names: dict[str, dict[str, Any]]) -> dict[str, Any]:
-    terms = {
-        field: [names[term_id] for term_id in _ids_of(revision, field) if term_id in names] for field in _TERM_TABLES
+def _pick_terms(ids: dict[str, list[str]], names: dict[str, NamedTerm]) -> RevisionTerms:
+    terms = {field: [names[term_id] for term_id in ids[field] if term_id in names] for field in _TERM_TABLES}
+    return {
+        "section": next(iter(terms["section"]), None),
+        "series": next(iter(terms["series"]), None),
+        "authors": terms["authors"],
+        "tags": terms["tags"],
     }
-    return {**terms, "section": next(iter(terms["section"]), None), "series": next(iter(terms["series"]), None)}
 
 
 def list_revisions(
     connection: sa.Connection, actor: Actor, article_id: str, published: int | None, query: PageQuery
-) -> dict[str, Any]:
+) -> JsonObject:
     """List an article's revisions in sections that the caller may read, newest first, without their texts."""
     columns = [REVISION.c[name] for name in _LISTED_COLUMNS]
     statement = sa.select(*columns, REVISION.c.article_id.label("id")).where(REVISION.c.article_id == article_id)
@@ -145,26 +227,29 @@ def list_revisions(
     return {**page, "data": [{**row, "terms": named, "published": row["n"] == published} for row, named in rows]}
 
 
-def find_revision_with_terms(connection: sa.Connection, article_id: str, n: int) -> dict[str, Any] | None:
+class RevisionWithTerms(RevisionRow):
+    """A revision with all columns and the names of its terms."""
+
+    terms: RevisionTerms
+
+
+def find_revision_with_terms(connection: sa.Connection, article_id: str, n: int) -> RevisionWithTerms | None:
     """Find one revision with all columns and the names of its terms."""
     row = find_revision(connection, article_id, n)
     return {**row, "terms": _name_terms(connection, [row])[0]} if row is not None else None
 
 
-def find_revision(connection: sa.Connection, article_id: str, n: int) -> sa.RowMapping | None:
+def find_revision(connection: sa.Connection, article_id: str, n: int) -> RevisionRow | None:
     """Find one revision with all columns."""
-    return (
-        connection.execute(sa.select(REVISION).where(REVISION.c.article_id == article_id, REVISION.c.n == n))
-        .mappings()
-        .first()
-    )
+    is_revision = (REVISION.c.article_id == article_id) & (REVISION.c.n == n)
+    return fetch_row(connection, sa.select(REVISION).where(is_revision), RevisionRow)
 
 
 class NewestBlocks(NamedTuple):
     """Number and blocks of an article's newest revision; the next one keeps the ids of unchanged blocks."""
 
     n: int
-    blocks: list[Any]
+    blocks: list[Block]
 
 
 def find_newest_blocks(connection: sa.Connection, ref: str) -> NewestBlocks | None:
@@ -178,24 +263,27 @@ def find_newest_blocks(connection: sa.Connection, ref: str) -> NewestBlocks | No
     return None if row is None else NewestBlocks(row.n, row.blocks)
 
 
-def _list_by_ids(connection: sa.Connection, table: sa.Table, ids: list[str], *names: str) -> list[dict[str, Any]]:
+def _list_by_ids(connection: sa.Connection, table: sa.Table, ids: list[str], *names: str) -> list[JsonObject]:
     """List rows of a table in the order of the ids; deleted ones are left out."""
     rows = connection.execute(sa.select(*(table.c[name] for name in names), table.c.id).where(table.c.id.in_(ids)))
     by_id = {row["id"]: {name: row[name] for name in names} for row in rows.mappings()} if ids else {}
     return [by_id[row_id] for row_id in ids if row_id in by_id]
 
 
-def overlay_revision(connection: sa.Connection, row: Row, n: int, formats: tuple[str, ...]) -> dict[str, Any] | None:
+def overlay_revision(
+    connection: sa.Connection, row: FullArticleRow, n: int, formats: tuple[str, ...]
+) -> FullArticleRow | None:
     """Return a row of `select_articles` as if revision `n` were published; None without such a revision."""
     revision = find_revision(connection, row["id"], n)
     if revision is None:
         return None
-    out = {**row, **{name: revision[name] for name in ("title", "dek", "type", "language", "excerpt")}}
+    columns: Mapping[str, object] = revision
+    out: JsonObject = {**row, **{name: columns[name] for name in ("title", "dek", "type", "language", "excerpt")}}
     out |= {"revision": n, "word_count": revision["word_count"], "reading_minutes": revision["reading_minutes"]}
+    filed = _ids_of(revision)
     for prefix, table in (("section", SECTION), ("series", SERIES)):
-        ids = [revision[f"{prefix}_id"]] if revision[f"{prefix}_id"] else []
         shown = ("id", "slug", "name", *(["syndication"] if table is SECTION else []))
-        ids = follow_merges(connection, ids)
+        ids = follow_merges(connection, filed[prefix])
         term = next(iter(_list_by_ids(connection, table, ids, *shown)), dict.fromkeys(shown))
         out |= {f"{prefix}_{name}": value for name, value in term.items()}
     names = [column.key for column in MEDIA.c]
@@ -206,11 +294,11 @@ def overlay_revision(connection: sa.Connection, row: Row, n: int, formats: tuple
         connection, AUTHOR, follow_merges(connection, revision["authors"]), "id", "slug", "name"
     )
     out["tags"] = _list_by_ids(connection, TAG, follow_merges(connection, revision["tags"]), "slug", "name")
-    return out | {f"body_{name}": revision[name] for name in formats}
+    return cast(FullArticleRow, out | {f"body_{name}": columns[name] for name in formats})
 
 
-def _block_changes(old: list[dict[str, Any]], new: list[dict[str, Any]]) -> Iterator[dict[str, Any]]:
-    def key(block: dict[str, Any]) -> str:
+def _block_changes(old: list[JsonObject], new: list[JsonObject]) -> Iterator[JsonObject]:
+    def key(block: JsonObject) -> str:
         return repr({name: value for name, value in sorted(block.items()) if name != "id"})
 
     matcher = SequenceMatcher(None, [key(block) for block in old], [key(block) for block in new], autojunk=False)
@@ -229,28 +317,38 @@ def _block_changes(old: list[dict[str, Any]], new: list[dict[str, Any]]) -> Iter
 
 def compare_revisions(
     connection: sa.Connection, actor: Actor, article_id: str, new: int, old: int
-) -> dict[str, Any] | None:
+) -> JsonObject | None:
     """Return what changed from revision `old` to `new`, as `DiffOut`; None if the caller may not read both."""
     left, right = find_revision(connection, article_id, old), find_revision(connection, article_id, new)
     if left is None or right is None or not (actor.may_in(left["section_id"]) and actor.may_in(right["section_id"])):
         return None
-    fields = [
-        {"field": name, "old": left[name], "new": right[name]} for name in META_COLUMNS if left[name] != right[name]
-    ]
-    changed = {change["field"].removesuffix("_id") for change in fields} & set(_TERM_TABLES)
+    before: Mapping[str, object] = left
+    after: Mapping[str, object] = right
+    changed = [name for name in META_COLUMNS if before[name] != after[name]]
+    changed_terms = {name.removesuffix("_id") for name in changed} & set(_TERM_TABLES)
     named = _name_terms(connection, [left, right])
-    terms = [{field: side[field] if field in changed else None for field in _TERM_TABLES} for side in named]
+    terms = [{field: term if field in changed_terms else None for field, term in side.items()} for side in named]
     return {
         "old": old,
         "new": new,
-        "fields": fields,
+        "fields": [{"field": name, "old": before[name], "new": after[name]} for name in changed],
         "old_terms": terms[0],
         "new_terms": terms[1],
         "blocks": list(_block_changes(left["blocks"], right["blocks"])),
     }
 
 
-def find_version(connection: sa.Connection, article_id: str) -> sa.RowMapping | None:
+class VersionRow(TypedDict):
+    """The state and version numbers of an article."""
+
+    id: str
+    version: int
+    public: bool
+    section_id: str | None
+    published_revision: int | None
+
+
+def find_version(connection: sa.Connection, article_id: str) -> VersionRow | None:
     """Find the state and version numbers of one article."""
     columns = (ARTICLE.c.id, ARTICLE.c.version, ARTICLE.c.public, ARTICLE.c.section_id, ARTICLE.c.published_revision)
-    return connection.execute(sa.select(*columns).where(ARTICLE.c.id == article_id)).mappings().first()
+    return fetch_row(connection, sa.select(*columns).where(ARTICLE.c.id == article_id), VersionRow)

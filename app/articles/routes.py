@@ -2,7 +2,7 @@
 
 from collections.abc import Collection, Iterable, Mapping
 from functools import partial
-from typing import Annotated, Any, get_args
+from typing import Annotated, get_args
 
 import sqlalchemy as sa
 from fastapi import APIRouter, Query, Request
@@ -11,10 +11,10 @@ from starlette.responses import RedirectResponse, Response
 from app.articles import listing, reading
 from app.articles.activity import activity_column
 from app.articles.addresses import NOT_FOUND_DETAIL, find_by_former_address, resolve_address
-from app.articles.includes import Include, render_neighbours
+from app.articles.includes import Include, ListPosition, render_neighbours
 from app.articles.list_parameters import ListQuery, membership_groups, parse_filters
 from app.articles.previews import is_valid_preview
-from app.articles.reading import EarlyAccess, can_read_drafts, can_read_early
+from app.articles.reading import EarlyAccess, RetractionColumn, can_read_drafts, can_read_early
 from app.articles.rendering import (
     ArticleRow,
     FieldTree,
@@ -44,7 +44,6 @@ from app.articles.services import ArticleServices
 from app.articles.site import ResolvedOut, ResolveQuery, Site
 from app.core.ids import RefPath
 from app.core.problems import Forbidden, Gone, InvalidParameter, NotFound, Problem, Unauthorized, document_problems
-from app.db.columns import Row
 from app.events.cache_groups import ACTIVITY_GROUP, ARTICLES_GROUP, PUBLICATION_GROUP, discussion_cache_groups
 from app.identity.access import Public
 from app.identity.schemas import ANONYMOUS, Actor
@@ -75,10 +74,10 @@ class WithheldForLegalReasons(Problem):
     status, code, title = 451, "article_withheld", "The article is withheld for legal reasons"
 
 
-def make_retraction_problem(row: Row) -> Problem:
+def make_retraction_problem(retraction: RetractionColumn) -> Problem:
     """Return the 410 or 451 of a retracted article."""
-    kind = WithheldForLegalReasons if row["retraction"]["legal"] else Retracted
-    return kind("The publication has retracted this article.", reason=row["retraction"]["reason"])
+    kind = WithheldForLegalReasons if retraction["legal"] else Retracted
+    return kind("The publication has retracted this article.", reason=retraction["reason"])
 
 
 def get_visible(
@@ -99,8 +98,8 @@ def get_visible(
         return row
     if row is not None and early is not None and can_read_early(connection, row, actor, early):
         return row
-    if row is not None and row["state"] == "retracted":
-        raise make_retraction_problem(row)
+    if row is not None and row["state"] == "retracted" and row["retraction"]:
+        raise make_retraction_problem(row["retraction"])
     raise NotFound
 
 
@@ -117,7 +116,7 @@ def get_visible_to_editor(connection: sa.Connection, ref: str, actor: Actor, sit
 
 def _render_revision(
     connection: sa.Connection, ref: str, actor: Actor, site: Site, query: ArticleQuery, formats: tuple[str, ...]
-) -> tuple[Row, RenderedArticle]:
+) -> tuple[ListPosition, RenderedArticle]:
     """Render an article as one of its revisions has it, for editors and holders of a preview link."""
     row = reading.find_article(connection, ref, formats)
     has_preview = (
@@ -202,7 +201,7 @@ async def get_article(
     site, drafts = services.site, reading.can_read_drafts(actor)
 
     def find(connection: sa.Connection) -> RenderedArticle:
-        row: Any
+        row: ListPosition
         if special:
             row, rendered = _render_revision(connection, article, actor, site, query, formats)
         else:
@@ -274,7 +273,7 @@ async def resolve_path(request: Request, query: Annotated[ResolveQuery, Query()]
     fields = parse_fields(ResolvedOut, query.fields)
     refuse_fields(fields, "body", "editing")
     counts = (
-        discussion_cache_groups(resolved["article"]["id"])
+        discussion_cache_groups(str(resolved["article"]["id"]))
         if "article" in resolved and shows_counts(fields, "article")
         else ()
     )

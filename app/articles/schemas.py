@@ -1,12 +1,13 @@
 """Articles as readers get them, and the parameters of reading them."""
 
 from datetime import datetime
-from typing import Any, Literal
+from typing import Literal
 
 from pydantic import BaseModel, Field
 
 from app.blocks.schemas import Block
 from app.core.schema_rules import any_of
+from app.db.rows import JsonObject
 from app.publication.schemas import LEVEL_DESCRIPTION, ImageOut, Level
 from app.web.paging import ListOut
 from app.web.responses import ReadQuery
@@ -138,7 +139,7 @@ class EditorsOut(BaseModel):
     syndication: Level | None = Field(description="Set for the article itself; null: inherited from its sections.")
     created_at: datetime
     edited_at: datetime = Field(description="When the newest revision was saved.")
-    custom: dict[str, Any] | None = Field(description="Custom data of editors and imports; never public.")
+    custom: JsonObject | None = Field(description="Custom data of editors and imports; never public.")
 
 
 class DroppedOut(BaseModel):
@@ -195,7 +196,7 @@ class SingleArticleOut(ArticleOut):
     )
     neighbours: NeighboursOut | None = None
     related: list[RelatedOut] | None = None
-    comments: dict[str, Any] | None = Field(
+    comments: JsonObject | None = Field(
         None, description="The first page of `GET …/comments`, in its form; null where readers see no discussion."
     )
 

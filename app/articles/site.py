@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Final, Literal
+from typing import Final, Literal
 from urllib.parse import parse_qs
 
 from pydantic import BaseModel, Field
@@ -49,7 +49,7 @@ class Site:
     def path_of(self, section: str | None, slug: str, published_at: datetime | None) -> str:
         """Return the path of an article, dated in the publication's time zone; articles without a section omit it."""
         path = self.path if section else self.path.replace("/{section}", "")
-        values: dict[str, Any] = {"section": section, "slug": slug}
+        values = {"section": section, "slug": slug}
         if published_at:
             published_at = local_time(published_at, self.zone)
             values |= {

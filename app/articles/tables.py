@@ -1,22 +1,16 @@
 """Tables of articles, their revisions, former addresses, discussions, activity and previews."""
 
 from datetime import datetime
-from typing import Any
 
 import sqlalchemy as sa
 from sqlmodel import Field, SQLModel
 
 from app.db.columns import ID
+from app.db.rows import JsonObject
 from app.text.collation import SORT_KEY
 
-_IS_RETRACTED: dict[str, Any] = {
-    "sqlite_where": sa.text("state = 'retracted'"),
-    "postgresql_where": sa.text("state = 'retracted'"),
-}  # few, and read by every feed
-_IS_AHEAD: dict[str, Any] = {
-    "sqlite_where": sa.text("latest_revision > revision"),
-    "postgresql_where": sa.text("latest_revision > revision"),
-}  # few: saved, but not published
+_IS_RETRACTED = sa.text("state = 'retracted'")  # few, and read by every feed
+_IS_AHEAD = sa.text("latest_revision > revision")  # few: saved, but not published
 _EPOCH_DEFAULT = {"server_default": sa.text("'1970-01-01 00:00:00'")}
 
 
@@ -39,10 +33,10 @@ class Article(SQLModel, table=True):
         sa.Index("ix_article_touched", "updated_at", "id"),
         sa.Index("ix_article_alphabet", "title_key", "id"),
         sa.Index("ix_article_state", "state", "edited_at", "id"),
-        sa.Index("ix_article_ahead", "edited_at", "id", **_IS_AHEAD),
+        sa.Index("ix_article_ahead", "edited_at", "id", sqlite_where=_IS_AHEAD, postgresql_where=_IS_AHEAD),
         sa.Index("ix_article_due", "due_at"),
         sa.Index("ix_article_card", "card_stamp"),
-        sa.Index("ix_article_retracted", "section_id", **_IS_RETRACTED),
+        sa.Index("ix_article_retracted", "section_id", sqlite_where=_IS_RETRACTED, postgresql_where=_IS_RETRACTED),
     )
 
     id: str = Field(primary_key=True, sa_type=ID)
@@ -85,10 +79,10 @@ class Article(SQLModel, table=True):
     )  # none, headline, excerpt, full; null: inherited from the section
     embargoed_until: datetime | None = None
     expires_at: datetime | None = None
-    corrections: list[dict[str, Any]] = Field(default_factory=list, sa_type=sa.JSON)
-    retraction: dict[str, Any] | None = Field(None, sa_type=sa.JSON(none_as_null=True))
+    corrections: list[JsonObject] = Field(default_factory=list, sa_type=sa.JSON)
+    retraction: JsonObject | None = Field(None, sa_type=sa.JSON(none_as_null=True))
 
-    custom: dict[str, Any] | None = Field(None, sa_type=sa.JSON(none_as_null=True))  # of editors and imports
+    custom: JsonObject | None = Field(None, sa_type=sa.JSON(none_as_null=True))  # of editors and imports
 
     card: bytes | None = None  # cached JSON, fresh while card_stamp is the generation; see cached_json
     card_stamp: int = 0
@@ -254,7 +248,7 @@ class Revision(SQLModel, table=True):
     html: str
     markdown: str
     text: str
-    blocks: list[dict[str, Any]] = Field(sa_type=sa.JSON)
+    blocks: list[JsonObject] = Field(sa_type=sa.JSON)
     excerpt: str = Field(max_length=2000)
     word_count: int
     reading_minutes: int

@@ -225,7 +225,8 @@ def build_newest_feed(
     subject = find_subject(connection, publication, kind, ref)
     filters = (Filter(kind, False, (ref,)),) if kind else ()
     page = listing.list_rows(connection, _LIST_QUERY, filters, ANONYMOUS, publication.site)
-    articles, records = _write_articles(connection, page["data"], publication, form, actor)
+    rows = cast(Sequence[FeedRow], page["data"])
+    articles, records = _write_articles(connection, rows, publication, form, actor)
     retractions = _make_retractions(subject.retracted, publication.site)
     entries = listed = articles
     if retractions:
@@ -248,7 +249,7 @@ def build_newest_feed(
         links=links,
         author=publication.name,
     )
-    return BuiltFeed(feed, entries, _groups_of(subject.group, page["data"]), records)
+    return BuiltFeed(feed, entries, _groups_of(subject.group, rows), records)
 
 
 def _groups_of(group: str, rows: Sequence[CachedRow]) -> tuple[str, ...]:

@@ -1,7 +1,7 @@
 """Feeds, sitemaps and oEmbed over HTTP."""
 
 from functools import partial
-from typing import Annotated
+from typing import Annotated, cast
 
 import sqlalchemy as sa
 from fastapi import APIRouter, Query, Request
@@ -248,8 +248,7 @@ def _find_article(connection: sa.Connection, path: str, publication: Publication
     if "reason" in resolved:
         problem = WithheldForLegalReasons if resolved["status"] == 451 else Retracted
         raise problem("The publication has withdrawn this article.", reason=resolved["reason"])
-    article: PreviewJson = resolved["article"]
-    return article
+    return cast(PreviewJson, resolved["article"])
 
 
 @oembed_router.get(

@@ -1,11 +1,11 @@
 """Fronts: curated pages of blocks of articles."""
 
 from collections.abc import Sequence
+from datetime import datetime
 from functools import lru_cache
-from typing import Any, NamedTuple
+from typing import NamedTuple, TypedDict
 
 import sqlalchemy as sa
-from sqlalchemy.sql.elements import ColumnElement
 from sqlmodel import Session, select
 
 from app.articles.activity import ACTIVITY, activity_column
@@ -25,10 +25,11 @@ from app.articles.site import Site
 from app.core.clock import format_rfc3339, now
 from app.core.ids import is_id, new_id
 from app.core.problems import Conflict, Invalid, NotFound, StaleVersion
-from app.db.columns import Row, table_of
+from app.db.columns import table_of
+from app.db.rows import Column, JsonObject, Statement, fetch_row, get_row
 from app.events.catalog import AuthorDeleted, FrontChanged, FrontDeleted, LoggedEvent, SeriesDeleted, TagDeleted
 from app.events.log import emit
-from app.fronts.schemas import FILTERS, MAX_ARTICLES, BlockIn, FrontIn, FrontsQuery
+from app.fronts.schemas import FILTERS, MAX_ARTICLES, BlockIn, FrontIn, FrontsQuery, Kind
 from app.fronts.tables import Front
 from app.identity.audit import record_action
 from app.identity.schemas import Actor
@@ -41,6 +42,37 @@ from app.web.paging import Sort, fetch_page
 
 MAX_FRONTS = 500
 _TERM_TABLES: dict[str, type[Term]] = {"section": Section, "series": Series, "tag": Tag, "author": Author}
+
+
+class Block(TypedDict):
+    """A block as stored; `limit` is null for pinned articles, `days` unless the block is ranked by activity."""
+
+    kind: Kind
+    title: str | None
+    limit: int | None
+    articles: list[str] | None
+    days: int | None
+    only: dict[str, str]  # the id or word of at most one filter, by its name
+
+
+class Version(TypedDict):
+    """A version of a front as stored; `at` is RFC 3339."""
+
+    title: str
+    blocks: list[Block]
+    at: str
+
+
+class FrontRow(TypedDict):
+    """A front with its versions."""
+
+    id: str
+    slug: str
+    published: Version | None
+    draft: Version | None
+    version: int
+    created_at: datetime
+    updated_at: datetime
 
 
 class TooManyFronts(Conflict):
@@ -64,7 +96,7 @@ def _resolve_pins(session: Session, actor: Actor, refs: list[str], pointer: str)
     return list(dict.fromkeys(ids_by_ref[ref] for ref in refs))
 
 
-def _build_block(session: Session, actor: Actor, data: BlockIn, pointer: str) -> dict[str, Any]:
+def _build_block(session: Session, actor: Actor, data: BlockIn, pointer: str) -> Block:
     """Return a block as stored, with resolved references; 422 for members that exclude each other."""
     only = {name: value for name in FILTERS if (value := getattr(data, name)) is not None}
     busy = data.kind in {"discussed", "reacted"}
@@ -122,23 +154,21 @@ def save_front(
         row = Front(id=new_id(), slug=ref, version=0, published=None, draft=None, created_at=moment, updated_at=moment)
         session.add(row)
     blocks = [_build_block(session, actor, block, f"/blocks/{at}") for at, block in enumerate(data.blocks)]
-    if sum(block["limit"] or len(block["articles"]) for block in blocks) > MAX_ARTICLES:
+    if sum(block["limit"] or len(block["articles"] or ()) for block in blocks) > MAX_ARTICLES:
         raise Invalid(f"A front has at most {MAX_ARTICLES} articles.", pointer="/blocks", code="too_long")
-    version = {"title": data.title, "blocks": blocks}
     if row.version:
+        sent: JsonObject = {"title": data.title, "blocks": blocks}
         newest = row.draft or row.published or {}
-        etag.check_version(
-            row.version, versions, [name for name, value in version.items() if newest.get(name) != value]
-        )
-    _store_version(session, row, version, data.state)
+        etag.check_version(row.version, versions, [name for name, value in sent.items() if newest.get(name) != value])
+    _store_version(session, row, data.title, blocks, data.state)
     record_action(session, actor, "front.save", "front", row.id, {"slug": row.slug, "state": data.state})
     return row.id
 
 
-def _store_version(session: Session, row: Front, version: dict[str, Any], state: str) -> None:
+def _store_version(session: Session, row: Front, title: str, blocks: list[Block], state: str) -> None:
     """Store a version as draft or published, and emit an event when it is published."""
     moment = now()
-    version["at"] = format_rfc3339(moment)
+    version: JsonObject = {"title": title, "blocks": blocks, "at": format_rfc3339(moment)}
     if state == "draft":
         row.draft = version
     else:
@@ -164,8 +194,8 @@ def delete_front(session: Session, actor: Actor, ref: str, versions: frozenset[i
 FRONT = table_of(Front)
 MAX_INDEX_WALKS = 50  # index walks per block; the articles of more sections are sorted instead
 BY_SLUG = Sort("slug", kind=str)
-_COLUMNS: dict[str, Any] = {"section": ARTICLE.c.section_id, "series": ARTICLE.c.series_id, "type": ARTICLE.c.type}
-_LINKS: dict[str, Any] = {
+_COLUMNS = {"section": ARTICLE.c.section_id, "series": ARTICLE.c.series_id, "type": ARTICLE.c.type}
+_LINKS = {
     "tag": (ARTICLE_TAG, ARTICLE_TAG.c.tag_id),
     "author": (ARTICLE_AUTHOR, ARTICLE_AUTHOR.c.author_id),
 }
@@ -184,37 +214,37 @@ class Source(NamedTuple):
     values: int = 0  # number of filter values: the section and its subsections
 
 
-def find_front(connection: sa.Connection, ref: str) -> Row | None:
+def find_front(connection: sa.Connection, ref: str) -> FrontRow | None:
     """Return a front by id or slug, or None, without checking access."""
     if not is_id(ref) and not is_slug(ref):
         return None
-    return connection.execute(_SELECT_BY["id" if is_id(ref) else "slug"], {"ref": ref}).mappings().first()
+    return fetch_row(connection, _SELECT_BY["id" if is_id(ref) else "slug"], FrontRow, {"ref": ref})
 
 
-def _present_version(version: dict[str, Any] | None) -> dict[str, Any] | None:
+def _present_version(version: Version | None) -> JsonObject | None:
     if version is None:
         return None
     blocks = [{**block, **{name: block["only"].get(name) for name in FILTERS}} for block in version["blocks"]]
     return {**version, "blocks": blocks}
 
 
-def present_definition(row: Row) -> dict[str, Any]:
+def present_definition(row: FrontRow) -> JsonObject:
     """Return a row in the shape of `FrontDefinition`."""
     return {**row, "published": _present_version(row["published"]), "draft": _present_version(row["draft"])}
 
 
-def get_definition(connection: sa.Connection, front_id: str) -> Row:
+def get_definition(connection: sa.Connection, front_id: str) -> JsonObject:
     """Return the definition of a front that exists."""
-    return present_definition(connection.execute(_SELECT_BY["id"], {"ref": front_id}).mappings().one())
+    return present_definition(get_row(connection, _SELECT_BY["id"], FrontRow, {"ref": front_id}))
 
 
-def list_fronts(connection: sa.Connection, filters: FrontsQuery) -> dict[str, Any]:
+def list_fronts(connection: sa.Connection, filters: FrontsQuery) -> JsonObject:
     """List fronts."""
     page = fetch_page(connection, sa.select(FRONT), BY_SLUG, FRONT.c.slug, filters)
     return {**page, "data": [present_definition(row) for row in page["data"]]}
 
 
-def _select_block(number: int, source: Source) -> sa.Select[Any]:
+def _select_block(number: int, source: Source) -> Statement:
     """Build the query for the ids of a block, best first."""
     if source.filter == "section" and source.days is None and 1 < source.values <= MAX_INDEX_WALKS:
         walks = [sa.select(_select_best(number, source, [at]).subquery()) for at in range(source.values)]
@@ -228,13 +258,13 @@ def _select_block(number: int, source: Source) -> sa.Select[Any]:
     return sa.select(sa.literal_column(str(number)).label("block"), place.label("place"), rows.c.id)
 
 
-def _select_best(number: int, source: Source, values: Sequence[int]) -> sa.Select[Any]:
+def _select_best(number: int, source: Source, values: Sequence[int]) -> Statement:
     """Build the query for the first ids of a block with some filter values; one index walk for a single value."""
     busy = activity_column(f"-{source.kind}_{source.days}d")
-    tables: Any = ARTICLE
-    key: ColumnElement[Any] = ARTICLE.c.listed_at
-    row_id: ColumnElement[Any] = ARTICLE.c.id
-    where: list[Any] = [ARTICLE.c.listed]
+    tables: sa.FromClause = ARTICLE
+    key: Column = ARTICLE.c.listed_at
+    row_id: Column = ARTICLE.c.id
+    where: list[sa.ColumnElement[bool]] = [ARTICLE.c.listed]
     if busy is not None:
         tables, key, row_id = ACTIVITY.join(ARTICLE, ARTICLE.c.id == ACTIVITY.c.article_id), busy, ACTIVITY.c.article_id
         where.append(busy > 0)
@@ -259,45 +289,46 @@ def _select_best(number: int, source: Source, values: Sequence[int]) -> sa.Selec
 
 
 @lru_cache(256)
-def _select_ids(sources: tuple[tuple[int, Source], ...]) -> Any:
+def _select_ids(sources: tuple[tuple[int, Source], ...]) -> sa.Executable:
     """Build one statement for the ids of all blocks."""
     branches = [_select_block(number, source) for number, source in sources]
     return branches[0] if len(branches) == 1 else sa.union_all(*branches)
 
 
 @lru_cache(1)
-def _select_articles() -> Any:
+def _select_articles() -> Statement:
     ids = sa.bindparam("ids", type_=ARTICLE.c.id.type, expanding=True)
     return select_cached().where(ARTICLE.c.public, ARTICLE.c.id.in_(ids))
 
 
-def _find_candidates(connection: sa.Connection, blocks: Sequence[Row]) -> list[list[str]]:
+def _find_candidates(connection: sa.Connection, blocks: Sequence[Block]) -> list[list[str]]:
     """Find the candidates of each block: its limit plus the number of articles in earlier blocks."""
     candidates: list[list[tuple[int, str]]] = [[] for _ in blocks]
     sources: list[tuple[int, Source]] = []
-    values: dict[str, Any] = {}
+    values: dict[str, object] = {}
     before = 0
     inside = find_inside(connection, [block["only"]["section"] for block in blocks if block["only"].get("section")])
     for number, block in enumerate(blocks):
-        if block["kind"] == "pinned":
-            candidates[number] = list(enumerate(block["articles"]))
-            before += len(block["articles"])
+        limit = block["limit"]
+        if limit is None:  # pinned
+            candidates[number] = list(enumerate(block["articles"] or ()))
+            before += len(candidates[number])
             continue
         only = next(iter(block["only"]), None)
         filter_values = [block["only"][only]] if only is not None else []
         if only == "section":
             filter_values = inside[filter_values[0]]
         sources.append((number, Source(block["kind"], block["days"], only, len(filter_values))))
-        values[f"most_{number}"] = block["limit"] + before
+        values[f"most_{number}"] = limit + before
         values |= {f"only_{number}_{at}": value for at, value in enumerate(filter_values)}
-        before += block["limit"]
+        before += limit
     if sources:
         for row in connection.execute(_select_ids(tuple(sources)), values):
             candidates[row.block].append((row.place, row.id))
     return [[article_id for _, article_id in sorted(rows)] for rows in candidates]
 
 
-def _choose_articles(blocks: Sequence[Row], candidates: Sequence[Sequence[str]]) -> list[list[str]]:
+def _choose_articles(blocks: Sequence[Block], candidates: Sequence[Sequence[str]]) -> list[list[str]]:
     """Choose the articles of each block: those not shown by earlier blocks, up to its limit."""
     shown: set[str] = set()
     chosen: list[list[str]] = []
@@ -308,12 +339,12 @@ def _choose_articles(blocks: Sequence[Row], candidates: Sequence[Sequence[str]])
     return chosen
 
 
-def is_indexed(version: Row) -> bool:
+def is_indexed(version: Version) -> bool:
     """Tell whether all blocks are read by index walks; ranked blocks with a filter are not."""
     return not any(block["days"] and block["only"] for block in version["blocks"])
 
 
-def render_front(connection: sa.Connection, row: Row, version: Row, site: Site) -> RenderedArticle:
+def render_front(connection: sa.Connection, row: FrontRow, version: Version, site: Site) -> RenderedArticle:
     """Render a front as JSON of `FrontOut`.
 
     Pinned articles that are not public are left out. Raises `SnapshotChanged` if another article is no longer
@@ -333,7 +364,7 @@ def render_front(connection: sa.Connection, row: Row, version: Row, site: Site) 
             raise SnapshotChanged
         articles = splice_array(articles_json[article_id] for article_id in article_ids if article_id in articles_json)
         parts.append(splice_object({"kind": block["kind"], "title": block["title"]}, {"articles": articles}))
-    front = {"id": row["id"], "slug": row["slug"], "title": version["title"], "updated_at": version["at"]}
+    front: JsonObject = {"id": row["id"], "slug": row["slug"], "title": version["title"], "updated_at": version["at"]}
     return RenderedArticle(splice_object(front, {"blocks": splice_array(parts)}), tuple(articles_json))
 
 
@@ -347,7 +378,7 @@ def follow_merge(session: Session, entry: LoggedEvent) -> None:
     kind, old = event.singular, event.subject_id
     for front in session.exec(select(Front).with_for_update()):
         for name in ("published", "draft"):
-            layout: dict[str, Any] | None = getattr(front, name)
+            layout: Version | None = getattr(front, name)
             if layout and any(block["only"].get(kind) == old for block in layout["blocks"]):
                 blocks = [_replace_term(block, kind, old, into) for block in layout["blocks"]]
                 setattr(front, name, {**layout, "blocks": blocks})
@@ -355,7 +386,7 @@ def follow_merge(session: Session, entry: LoggedEvent) -> None:
                     emit(session, FrontChanged(subject_id=front.id, slug=front.slug))
 
 
-def _replace_term(block: dict[str, Any], kind: str, old: str, new: str) -> dict[str, Any]:
+def _replace_term(block: Block, kind: str, old: str, new: str) -> Block:
     if block["only"].get(kind) != old:
         return block
     return {**block, "only": {**block["only"], kind: new}}

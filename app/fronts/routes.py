@@ -11,9 +11,9 @@ from app.articles.rendering import RenderedArticle, groups_of_list, refuse_field
 from app.articles.services import ArticleServices
 from app.core.ids import RefPath
 from app.core.problems import BadRequest, Forbidden, Invalid, NotFound, Unauthorized, document_problems
-from app.db.columns import Row
 from app.events.cache_groups import ACTIVITY_GROUP, ARTICLES_GROUP
 from app.fronts import fronts
+from app.fronts.fronts import FrontRow, Version
 from app.fronts.schemas import FrontDefinition, FrontIn, FrontOut, FrontQuery, FrontsQuery
 from app.identity.access import VERSION_PROBLEMS, ExpectedVersions, IfMatch, Public, require_scope
 from app.identity.schemas import ANONYMOUS, Actor
@@ -90,7 +90,7 @@ async def get_front(request: Request, front: RefPath, query: Annotated[FrontQuer
     if query.preview:
         require_all_sections(actor)
 
-    def find(connection: sa.Connection) -> tuple[Row, Row, RenderedArticle | None]:
+    def find(connection: sa.Connection) -> tuple[FrontRow, Version, RenderedArticle | None]:
         row = fronts.find_front(connection, front)
         version = row and ((row["draft"] if query.preview else None) or row["published"])
         if row is None or version is None:
