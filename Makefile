@@ -40,6 +40,7 @@ check: .venv/.stamp-dev ## lint, types, layers, commit subjects, migrations and 
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+	@$(BIN)/python .ci/types
 	$(BIN)/lint-imports --no-logo --no-cache
 	@.ci/commits
 	@$(SCRATCH) && set -e && $(BIN)/alembic upgrade head && $(BIN)/alembic check
