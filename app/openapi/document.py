@@ -1,6 +1,4 @@
-"""The OpenAPI document of the whole API, put together once when it is first asked for."""
-
-from typing import Any
+"""The OpenAPI document of the whole API, built for the first request."""
 
 from fastapi import FastAPI
 
@@ -106,7 +104,7 @@ def _describe_paths(document: Node) -> None:
 
 
 def _type_comments(document: Node) -> None:
-    """Say what articles bring of the room above theirs, which their own schema cannot name."""
+    """Add the schema of included comments to articles, whose own schema cannot refer to a room above."""
     properties = document["components"]["schemas"][SingleArticleOut.__name__]["properties"]
     kinds = [{"$ref": f"{SCHEMAS}{CommentList.__name__}"}, {"type": "null"}]
     properties["comments"] = {"anyOf": kinds, "description": properties["comments"]["description"]}
@@ -139,9 +137,9 @@ def _make(app: FastAPI) -> Node:
 
 
 def describe(app: FastAPI) -> None:
-    """Give the app its document, made once."""
+    """Let the app build its document once."""
 
-    def openapi() -> dict[str, Any]:
+    def openapi() -> Node:
         if not app.openapi_schema:
             app.openapi_schema = _make(app)
         return app.openapi_schema

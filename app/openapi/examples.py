@@ -1,8 +1,8 @@
-"""Examples of what clients send, shown beside the schemas of bodies."""
+"""Examples of request bodies, shown with their schemas."""
 
-from typing import Any
+from app.db.rows import JsonObject
 
-EXAMPLES: dict[str, dict[str, Any]] = {
+EXAMPLES: dict[str, JsonObject] = {
     "ArticleIn": {
         "title": "Fog holds up the ferry",
         "section": "harbour",

@@ -1,6 +1,8 @@
-"""Messages that this server sends: webhooks, and events of live streams. Their schemas are made from the events."""
+"""Schemas of the messages that this server sends, webhooks and live streams, derived from the events of the log."""
 
-from typing import Any, get_args, get_type_hints
+from typing import get_args, get_type_hints
+
+from pydantic import BaseModel
 
 from app.comments.schemas import CommentOut
 from app.events.catalog import EVENTS, MODERATION_TYPES
@@ -9,7 +11,7 @@ from app.live.schemas import LiveArticleOut, LiveCountsOut, LiveRemovedOut
 from app.web.openapi import SCHEMAS, Node, add_model, schema_of
 from app.webhooks.schemas import PAYLOAD_MEMBERS, TEST_EVENT, EventType
 
-# Types whose messages hold the same, under the name of their schema.
+# Types of events whose messages have the same members, by the name of their schema.
 MESSAGES: dict[str, tuple[str, ...]] = {
     "ArticlePublishedMessage": ("article.published",),
     "ArticleUpdatedMessage": ("article.updated",),
@@ -37,8 +39,8 @@ MESSAGES: dict[str, tuple[str, ...]] = {
     ),
     "TestMessage": (TEST_EVENT,),
 }
-_TEST = "A message that was asked for to test the webhook; `id` is the webhook's."
-_STREAMS: dict[str, list[tuple[str, type[Any]]]] = {
+_TEST = "A test message, sent on request; `id` is that of the webhook."
+_STREAMS: dict[str, list[tuple[str, type[BaseModel]]]] = {
     "ArticleStreamEvent": [
         ("comment.published", CommentOut),
         ("comment.edited", CommentOut),
@@ -50,19 +52,23 @@ _STREAMS: dict[str, list[tuple[str, type[Any]]]] = {
 _TIME = {"type": "string", "format": "date-time"}
 _EVENT_DATA: Node = {
     "type": "object",
-    "description": "What every message tells of its subject; streams send further members.",
+    "description": "The members of all messages; streams send more.",
     "properties": {
-        "id": {"type": "string", "description": "Id of what the event is about."},
-        "position": {"type": "string", "description": "Place of the event in the log."},
-        "cache_groups": {"type": "array", "items": {"type": "string"}, "description": "Cache groups to forget."},
-        "etag": {"type": ["string", "null"], "description": "Of webhooks: the ETag of what the public reads now."},
+        "id": {"type": "string", "description": "Id of the subject of the event."},
+        "position": {"type": "string", "description": "Position of the event in the log."},
+        "cache_groups": {
+            "type": "array",
+            "items": {"type": "string"},
+            "description": "Cache groups to purge.",
+        },
+        "etag": {"type": ["string", "null"], "description": "Of webhooks: the ETag of the public resource."},
     },
     "required": ["id"],
 }
 
 
-def _fields(name: str) -> dict[str, Any]:
-    """The members of a message with the schemas of their types; the same for all types of one schema."""
+def _fields(name: str) -> dict[str, Node]:
+    """Return the schemas of the members of a message, which are equal for all types of one schema."""
     if name == TEST_EVENT:
         return {}
     kind = EVENTS[name]
@@ -78,7 +84,7 @@ def _fields(name: str) -> dict[str, Any]:
 def _message(name: str, types: tuple[str, ...]) -> Node:
     fields = _fields(types[0])
     if any(_fields(each) != fields for each in types):
-        raise ValueError(f"messages of {', '.join(types)} hold different members: {name} cannot describe them")
+        raise ValueError(f"messages of {', '.join(types)} have different members: {name} cannot describe them")
     data: Node = {"$ref": f"{SCHEMAS}EventData"}
     if fields:
         data = {"allOf": [data, {"type": "object", "properties": fields, "required": list(fields)}]}
@@ -111,13 +117,13 @@ def _webhook(name: str, schema: str) -> Node:
 
 
 def _set_stream(document: Node, path: str, schema: str) -> None:
-    """Say what the text of a stream is, read as events."""
+    """Describe the events in the text of a stream."""
     content = document["paths"][path]["get"]["responses"]["200"]["content"]["text/event-stream"]
     content["schema"] |= {"contentMediaType": "text/event-stream", "contentSchema": _reference(schema)}
 
 
 def add_messages(document: Node) -> None:
-    """Add the webhooks, and what streams send, with their schemas."""
+    """Add the webhooks and the events of streams, with their schemas."""
     schemas = document["components"]["schemas"]
     schemas["EventData"] = _EVENT_DATA
     for name, types in MESSAGES.items():
@@ -131,10 +137,10 @@ def add_messages(document: Node) -> None:
             fields = {"event": {"const": event, "type": "string"}, "data": _reference(model.__name__)}
             kinds.append({"type": "object", "properties": fields, "required": ["event", "data"]})
         schemas[name] = {"description": "An event of an article's stream, its `data` read as JSON.", "oneOf": kinds}
-    told = sorted({names[each] for each in LIVE_TYPES} | {names[each] for each in MODERATION_TYPES})
+    site_schemas = sorted({names[each] for each in LIVE_TYPES} | {names[each] for each in MODERATION_TYPES})
     schemas["SiteStreamEvent"] = {
         "description": "The `data` of an event of the publication's stream, which is named by its `type`.",
-        "oneOf": [_reference(name) for name in told],
+        "oneOf": [_reference(name) for name in site_schemas],
     }
     _set_stream(document, "/v1/articles/{article}/live", "ArticleStreamEvent")
     _set_stream(document, "/v1/live", "SiteStreamEvent")

@@ -37,7 +37,7 @@ _SCALAR: Final = "star_openapi_scalar/templates/scalar/js/scalar.standalone.js"
 
 @cache
 def read_script(name: str) -> bytes:
-    """Return one of `SCRIPTS`. The package is not imported: its one file is all that is needed of it."""
+    """Return one of `SCRIPTS`, from a file of a package that is not imported."""
     if name == "start.js":
         return _START
     return Path(str(distribution("star-openapi-scalar").locate_file(_SCALAR))).read_bytes()

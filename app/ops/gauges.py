@@ -1,4 +1,4 @@
-"""Reading what `/metrics` shows of the store."""
+"""Metrics of the event log and of deliveries."""
 
 from collections.abc import Iterable, Mapping
 
@@ -9,26 +9,26 @@ from app.deliveries import outbox as deliveries
 from app.events.log import measure_lag
 
 
-def measure(connection: sa.Connection, registry: CollectorRegistry, readers: Iterable[str]) -> None:
-    """Fill a registry, made for one answer, with how things stand."""
-    behind = Gauge("broadsheet_log_behind", "Facts not yet read, to 10,000.", ["reader"], registry=registry)
-    age = Gauge("broadsheet_log_age_seconds", "Age of the oldest fact not yet read.", ["reader"], registry=registry)
-    for reader in readers:
-        number, seconds = measure_lag(connection, reader)
-        behind.labels(reader).set(number)
-        age.labels(reader).set(seconds)
-    live = Gauge("broadsheet_deliveries", "Deliveries not over.", ["channel", "state"], registry=registry)
+def add_gauges(connection: sa.Connection, registry: CollectorRegistry, consumers: Iterable[str]) -> None:
+    """Add the lag of each consumer of the log and the state of deliveries to a registry made for one response."""
+    behind = Gauge("broadsheet_log_behind", "Unread events, up to 10,000.", ["reader"], registry=registry)
+    age = Gauge("broadsheet_log_age_seconds", "Age of the oldest unread event.", ["reader"], registry=registry)
+    for consumer in consumers:
+        number, seconds = measure_lag(connection, consumer)
+        behind.labels(consumer).set(number)
+        age.labels(consumer).set(seconds)
+    unfinished = Gauge("broadsheet_deliveries", "Unfinished deliveries.", ["channel", "state"], registry=registry)
     for row in deliveries.count_by_state(connection):
-        live.labels(row.channel, row.state).set(row.number)
+        unfinished.labels(row.channel, row.state).set(row.number)
     due = Gauge(
-        "broadsheet_delivery_due_seconds", "For how long the oldest delivery is due.", ["channel"], registry=registry
+        "broadsheet_delivery_due_seconds", "Seconds since the oldest delivery was due.", ["channel"], registry=registry
     )
     for channel, seconds in deliveries.measure_due_seconds(connection).items():
         due.labels(channel).set(seconds)
 
 
-def count(registry: CollectorRegistry, done: Mapping[tuple[str, str], int]) -> None:
-    """Add what this process has sent."""
-    sent = Counter("broadsheet_attempts", "Outcomes of attempts.", ["channel", "result"], registry=registry)
+def add_attempts(registry: CollectorRegistry, done: Mapping[tuple[str, str], int]) -> None:
+    """Add the attempts of this process to send deliveries, by channel and result."""
+    sent = Counter("broadsheet_attempts", "Attempts to send deliveries.", ["channel", "result"], registry=registry)
     for (channel, result), number in done.items():
         sent.labels(channel, result).inc(number)

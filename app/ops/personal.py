@@ -1,7 +1,7 @@
-"""Finding everything that is stored about a person."""
+"""Exporting and erasing everything that is stored about a person."""
 
-from collections.abc import Callable, Iterator, Sequence
-from typing import Any, NamedTuple, Protocol
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import Final, NamedTuple, Protocol, TypeVar
 
 import sqlalchemy as sa
 from sqlmodel import Session
@@ -11,12 +11,11 @@ from app.anchors.anchors import ANCHOR
 from app.comments.lifecycle import erase_comment, set_state
 from app.comments.reading import C, list_revisions, lock_comment
 from app.core.problems import Forbidden, Unauthorized
-from app.db.columns import Row
+from app.db.rows import JsonObject, Store
 from app.deliveries.lanes import DELIVERY
 from app.deliveries.outbox import cancel_deliveries
 from app.identity.audit import record_action
-from app.identity.idempotency import delete_answers as forget_answers
-from app.identity.idempotency import delete_answers_naming
+from app.identity.idempotency import delete_answers, delete_answers_naming
 from app.identity.participants import (
     PARTICIPANT,
     ParticipantRow,
@@ -28,13 +27,11 @@ from app.identity.participants import (
 from app.identity.schemas import Actor, Claims
 from app.moderation.appeals import list_appeals_about
 from app.moderation.bans import list_bans_of
-from app.moderation.forgetting import erase_person as forget_cases
+from app.moderation.forgetting import erase_person as erase_moderation
 from app.moderation.reports import list_reports_by
-from app.ops.schemas import Data
 from app.publication.terms import require_all_sections
-from app.reactions.reactions import erase_reactions as forget_votes
-from app.reactions.reactions import list_reactions, list_votes
-from app.subscriptions.opt_ins import erase_requests as forget_requests
+from app.reactions.reactions import erase_reactions, list_reactions, list_votes
+from app.subscriptions.opt_ins import erase_requests
 from app.subscriptions.subscriptions import (
     SUBSCRIPTION,
     end_for_participants,
@@ -43,140 +40,150 @@ from app.subscriptions.subscriptions import (
     find_subscriber_by_email,
     present_subscriptions,
 )
-from app.subscriptions.suppressions import find_suppression as suppression_of
+from app.subscriptions.suppressions import find_suppression
 
-MOST = 10_000
-_MAIL = [DELIVERY.c[name] for name in ("what", "state", "created_at", "finished_at")]
-AT_ONCE = 500
-_COMMENT = (
+T = TypeVar("T")
+MAX_ENTRIES: Final = 10_000  # of each kind in an export
+BATCH_SIZE: Final = 500  # ids in one statement
+_MAIL_COLUMNS = [DELIVERY.c[name] for name in ("what", "state", "created_at", "finished_at")]
+_COMMENT_COLUMNS = (
     "id article_id parent_id state author_name email source html text notify address_hash created_at edited_at"
 ).split()
-_PASSAGE = [ANCHOR.c[name] for name in "id article_id exact created_at".split()]
+_PASSAGE_COLUMNS = [ANCHOR.c[name] for name in "id article_id exact created_at".split()]
 
 
 class Person(NamedTuple):
-    """Whom it is about: their participants, and the e-mail that is proven to be theirs."""
+    """The participants and the confirmed e-mail address of a person."""
 
-    own: list[ParticipantRow]  # what they are known to be
-    typed: list[ParticipantRow]  # under which others, or they, merely typed that e-mail
+    own: list[ParticipantRow]  # participants that are known to be this person
+    unconfirmed: list[ParticipantRow]  # others for which the address was entered, by this person or not
     email: str | None
 
     @property
     def ids(self) -> list[str]:
-        """The ids of those that are known to be theirs."""
+        """The ids of the participants that are known to be this person."""
         return [row["id"] for row in self.own]
 
 
-def person(store: sa.Connection | Session, actor: Actor) -> Person:
-    """Who is asking: 401 for strangers, 403 for tokens that stand for nobody.
+def find_person(store: Store, actor: Actor) -> Person:
+    """Find the person who sends a request; 401 without a token, 403 for tokens that belong to no person.
 
-    The holder of a guest token is that guest and nobody else: an e-mail that was typed proves nothing. A reader whose
-    site says that the e-mail is theirs is everybody to whom it was proven, and gets what was written under it; so is
-    who sends the token to manage subscriptions, which only mail to that address leads to.
+    The holder of a guest token is that guest alone, since an address that was entered proves nothing. A reader whose
+    site has verified the address is every participant who has confirmed it; so is the holder of a manage token of
+    subscriptions, which was sent to that address.
     """
     if actor.kind == "anonymous":
         raise Unauthorized("Send a guest token, or a JWT of the publication's site.")
     if actor.kind == "subscriber":
-        holder = find_owner(store, actor)
-        return _with(store, holder["email"] if holder else None, None)
+        subscriber = find_owner(store, actor)
+        return _find_person(store, subscriber["email"] if subscriber else None, None)
     if actor.kind not in ("guest", "reader"):
-        raise Forbidden("This token stands for no person: send a guest token, or a JWT of the publication's site.")
-    me = find_caller(store, actor)
-    if actor.kind == "guest" and (me is None or me["erased_at"] is not None):
+        raise Forbidden("This token belongs to no person: send a guest token, or a JWT of the publication's site.")
+    caller = find_caller(store, actor)
+    if actor.kind == "guest" and (caller is None or caller["erased_at"] is not None):
         raise Unauthorized("This token is unknown.")
-    return _with(store, actor.reader.email if actor.reader and actor.reader.verified else None, me)
+    return _find_person(store, actor.reader.email if actor.reader and actor.reader.verified else None, caller)
 
 
-def person_with(store: sa.Connection | Session, email: str) -> Person:
-    """Whoever has proven this address, and all that bears it."""
-    return _with(store, email, None)
-
-
-def _with(store: sa.Connection | Session, email: str | None, me: ParticipantRow | None) -> Person:
+def _find_person(store: Store, email: str | None, caller: ParticipantRow | None) -> Person:
+    """Find the person with a confirmed address, or the one who is a participant, or both."""
     named = list_by_email(store, email) if email else []
-    own = {row["id"]: row for row in named if row["confirmed_at"] is not None} | ({me["id"]: me} if me else {})
-    typed = [row for row in named if row["id"] not in own]
-    return Person([own[key] for key in sorted(own)], typed, email)
+    own = {row["id"]: row for row in named if row["confirmed_at"] is not None}
+    if caller is not None:
+        own[caller["id"]] = caller
+    unconfirmed = [row for row in named if row["id"] not in own]
+    return Person([own[key] for key in sorted(own)], unconfirmed, email)
 
 
-def comment_ids(store: sa.Connection | Session, whom: Person) -> list[str]:
-    """All comments that they wrote, or that bear their e-mail."""
-    found = set[str]()
-    for one in whom.ids:
-        found.update(store.execute(sa.select(C.c.id).where(C.c.participant_id == one)).scalars())
-    if whom.email:
-        found.update(store.execute(sa.select(C.c.id).where(C.c.email == whom.email)).scalars())
-    return sorted(found)
+def list_comment_ids(store: Store, person: Person) -> list[str]:
+    """List the comments that a person wrote, or that have the person's address."""
+    ids = set[str]()
+    for participant_id in person.ids:
+        ids.update(store.execute(sa.select(C.c.id).where(C.c.participant_id == participant_id)).scalars())
+    if person.email:
+        ids.update(store.execute(sa.select(C.c.id).where(C.c.email == person.email)).scalars())
+    return sorted(ids)
 
 
-def parts(ids: Sequence[str]) -> Iterator[list[str]]:
-    """So many ids at once as one statement takes."""
-    for start in range(0, len(ids), AT_ONCE):
-        yield list(ids[start : start + AT_ONCE])
+def _split(ids: Sequence[str]) -> Iterator[list[str]]:
+    for start in range(0, len(ids), BATCH_SIZE):
+        yield list(ids[start : start + BATCH_SIZE])
 
 
-def everything(connection: sa.Connection, actor: Actor) -> Data:
-    """What is stored about the caller, as `PersonalData` has it; at most `MOST` of each."""
-    return export_person(connection, person(connection, actor))
+def _read_in_batches(ids: Sequence[str], read: Callable[[list[str]], Iterable[T]]) -> list[T]:
+    return [row for batch in _split(ids) for row in read(batch)]
 
 
-def export_person(connection: sa.Connection, whom: Person) -> Data:
-    """What is stored about somebody, as `PersonalData` has it; at most `MOST` of each."""
-    ids = comment_ids(connection, whom)
-    shown = ids[:MOST]
-    comments = sa.select(*(C.c[name] for name in _COMMENT)).order_by(C.c.id)
-    found: Data = {
-        "participants": [row | {"id": row["public_id"]} for row in map(dict, (*whom.own, *whom.typed))],
-        "comments": _in_parts(shown, lambda part: connection.execute(comments.where(C.c.id.in_(part))).mappings()),
-        "votes": [row for one in whom.ids for row in list_votes(connection, one)],
-        "reactions": [row for one in whom.ids for row in list_reactions(connection, one)],
-        "reports": list_reports_by(connection, whom.ids, whom.email),
-        "appeals": _in_parts(shown, lambda part: list_appeals_about(connection, part)),
-        "comment_revisions": _in_parts(shown, lambda part: list_revisions(connection, part)),
-        "passages": list(connection.execute(sa.select(*_PASSAGE).where(ANCHOR.c.made_by.in_(whom.ids))).mappings()),
-        "bans": list_bans_of(connection, whom.ids, whom.email),
-        **_mail(connection, whom),
+def export_own_data(connection: sa.Connection, actor: Actor) -> JsonObject:
+    """Return the data of the caller, in the shape of `PersonalData`."""
+    return _export(connection, find_person(connection, actor))
+
+
+def export_data_of(connection: sa.Connection, email: str) -> JsonObject:
+    """Return the data of the person with an address, in the shape of `PersonalData`."""
+    return _export(connection, _find_person(connection, email, None))
+
+
+def _export(connection: sa.Connection, person: Person) -> JsonObject:
+    """Return a person's data, at most `MAX_ENTRIES` of each kind."""
+    ids = list_comment_ids(connection, person)
+    shown = ids[:MAX_ENTRIES]
+    comments = sa.select(*(C.c[name] for name in _COMMENT_COLUMNS)).order_by(C.c.id)
+    passages = sa.select(*_PASSAGE_COLUMNS).where(ANCHOR.c.made_by.in_(person.ids))
+    data: dict[str, Sequence[object]] = {
+        "participants": [{**row, "id": row["public_id"]} for row in (*person.own, *person.unconfirmed)],
+        "comments": _read_in_batches(
+            shown, lambda batch: connection.execute(comments.where(C.c.id.in_(batch))).mappings()
+        ),
+        "votes": [row for participant_id in person.ids for row in list_votes(connection, participant_id)],
+        "reactions": [row for participant_id in person.ids for row in list_reactions(connection, participant_id)],
+        "reports": list_reports_by(connection, person.ids, person.email),
+        "appeals": _read_in_batches(shown, lambda batch: list_appeals_about(connection, batch)),
+        "comment_revisions": _read_in_batches(shown, lambda batch: list_revisions(connection, batch)),
+        "passages": connection.execute(passages).mappings().all(),
+        "bans": list_bans_of(connection, person.ids, person.email),
+        **_export_mail(connection, person),
     }
-    cut = [name for name, rows in found.items() if len(rows) > MOST]
-    if len(ids) > MOST:
+    cut = [name for name, rows in data.items() if len(rows) > MAX_ENTRIES]
+    if len(ids) > MAX_ENTRIES:
         cut.append("comments")
-    suppressed = suppression_of(connection, whom.email) if whom.email else None
-    rest = {"email": whom.email, "suppression": suppressed, "cut": cut}
-    return {**{name: rows[:MOST] for name, rows in found.items()}, **rest}
+    suppression = find_suppression(connection, person.email) if person.email else None
+    more: JsonObject = {"email": person.email, "suppression": suppression, "cut": cut}
+    return {**{name: rows[:MAX_ENTRIES] for name, rows in data.items()}, **more}
 
 
-def _mail(connection: sa.Connection, whom: Person) -> Data:
-    """What they subscribe to, and the mails that they were sent because of it."""
-    who = find_subscriber_by_email(connection, whom.email) if whom.email else None
-    mine = SUBSCRIPTION.c.participant_id.in_(whom.ids)
-    if who is not None:
-        mine = mine | (SUBSCRIPTION.c.subscriber_id == who["id"])
-    rows = connection.execute(sa.select(SUBSCRIPTION).where(mine).order_by(SUBSCRIPTION.c.id)).mappings().all()
-    sent = sa.select(*_MAIL).where(DELIVERY.c.channel == "mail", DELIVERY.c.endpoint == (who["id"] if who else ""))
-    mails = connection.execute(sent.order_by(DELIVERY.c.created_at)).mappings()
-    return {"subscriptions": present_subscriptions(connection, rows), "mails": list(mails)}
-
-
-def _in_parts(ids: Sequence[str], read: Callable[[list[str]], Any]) -> list[Any]:
-    return [row for part in parts(ids) for row in read(part)]
+def _export_mail(connection: sa.Connection, person: Person) -> dict[str, Sequence[object]]:
+    """Return a person's subscriptions, and the mails that were sent because of them."""
+    subscriber = find_subscriber_by_email(connection, person.email) if person.email else None
+    subscriber_id = subscriber["id"] if subscriber else ""
+    is_own: sa.ColumnElement[bool] = SUBSCRIPTION.c.participant_id.in_(person.ids)
+    if subscriber_id:
+        is_own = is_own | (SUBSCRIPTION.c.subscriber_id == subscriber_id)
+    rows = connection.execute(sa.select(SUBSCRIPTION).where(is_own).order_by(SUBSCRIPTION.c.id)).mappings().all()
+    mails = sa.select(*_MAIL_COLUMNS).where(DELIVERY.c.channel == "mail", DELIVERY.c.endpoint == subscriber_id)
+    mails = mails.order_by(DELIVERY.c.created_at)
+    return {
+        "subscriptions": present_subscriptions(connection, rows),
+        "mails": connection.execute(mails).mappings().all(),
+    }
 
 
 class ForgetParticipants(Protocol):
-    """Drops what the room beside this one, of imports, holds of participants."""
+    """Deletes what the room of imports, which is beside this one, stores about participants."""
 
     def __call__(self, session: Session, participant_ids: Sequence[str], /) -> None: ...
 
 
-def erase_me(session: Session, actor: Actor, forget_imported: ForgetParticipants) -> None:
-    """Erase the caller: comments to nothing or to tombstones, votes, reports, tokens, and all that names them."""
-    _hold(session, person(session, actor))
-    _erase(session, person(session, actor), forget_imported)  # as they are now that nobody else writes for them
+def erase_own_data(session: Session, actor: Actor, forget_imported: ForgetParticipants) -> None:
+    """Erase the data of the caller. Comments with replies become tombstones."""
+    _lock(session, find_person(session, actor))
+    _erase(session, find_person(session, actor), forget_imported)  # read again under the lock
     if actor.caller is not None:
-        forget_answers(session, actor.caller)
+        delete_answers(session, actor.caller)
 
 
-def note_export(session: Session, actor: Actor, name: str) -> None:
-    """Note in the audit log that somebody's data were handed out; `name` stands for the address."""
+def record_export(session: Session, actor: Actor, name: str) -> None:
+    """Record in the audit log that a person's data were exported; `name` is the pseudonym of the address."""
     require_all_sections(actor)
     record_action(session, actor, "person.export", "person", None, {"person": name})
 
@@ -184,60 +191,58 @@ def note_export(session: Session, actor: Actor, name: str) -> None:
 def erase_person(
     session: Session, actor: Actor, forget_imported: ForgetParticipants, email: str, name: str
 ) -> list[str]:
-    """Erase whoever has proven an address, and all that bears it; returns the ids of their participants.
+    """Erase the data of the person with an address; return the ids of the person's participants.
 
-    `name` stands for the address in the audit log.
+    `name` is the pseudonym of the address in the audit log.
     """
     require_all_sections(actor)
-    _hold(session, person_with(session, email))
-    whom = person_with(session, email)
-    _erase(session, whom, forget_imported)
+    _lock(session, _find_person(session, email, None))
+    person = _find_person(session, email, None)
+    _erase(session, person, forget_imported)
     record_action(session, actor, "person.erase", "person", None, {"person": name})
-    return whom.ids
+    return person.ids
 
 
-def _erase(session: Session, whom: Person, forget_imported: ForgetParticipants) -> None:
-    written = comment_ids(session, whom)
-    for comment_id in written:
+def _erase(session: Session, person: Person, forget_imported: ForgetParticipants) -> None:
+    comment_ids, participants = list_comment_ids(session, person), (*person.own, *person.unconfirmed)
+    for comment_id in comment_ids:
         row = lock_comment(session, comment_id)
         set_state(session, row, "removed", by="author")
         erase_comment(session, row)
-    forget_cases(session, whom.ids, whom.email, [])
-    for part in parts(written):
-        forget_cases(session, [], None, part)
-    for one in whom.own:
-        forget_votes(session, one["id"])
-        anchors.erase_author(session, one["id"])
-        forget_answers(session, _caller(one))
-        erase_participant(session, one["id"])
-    forget_imported(session, [row["id"] for row in (*whom.own, *whom.typed)])
-    delete_answers_naming(
-        session, [*written, *(row["public_id"] for row in (*whom.own, *whom.typed) if row["public_id"])]
-    )
-    end_for_participants(session, whom.ids)
-    if whom.email is not None:
-        clear_unconfirmed_email(session, whom.email)
-        _forget_mail(session, whom.email)
+    erase_moderation(session, person.ids, person.email, [])
+    for batch in _split(comment_ids):
+        erase_moderation(session, [], None, batch)
+    for participant in person.own:
+        erase_reactions(session, participant["id"])
+        anchors.erase_author(session, participant["id"])
+        delete_answers(session, _caller_of(participant))
+        erase_participant(session, participant["id"])
+    forget_imported(session, [row["id"] for row in participants])
+    delete_answers_naming(session, [*comment_ids, *(row["public_id"] for row in participants if row["public_id"])])
+    end_for_participants(session, person.ids)
+    if person.email is not None:
+        clear_unconfirmed_email(session, person.email)
+        _erase_mail(session, person.email)
 
 
-def _forget_mail(session: Session, email: str) -> None:
-    """End what the address subscribes to and what waits to be sent; that it wants no mail stays, as a hash."""
-    forget_requests(session, email)
-    who = find_subscriber_by_email(session, email)
-    if who is not None:
-        cancel_deliveries(session, channel="mail", endpoint=who["id"])
-        erase_subscriber(session, who["id"])
+def _erase_mail(session: Session, email: str) -> None:
+    """End the subscriptions of an address and cancel its mails; a suppression stays, as a hash."""
+    erase_requests(session, email)
+    subscriber = find_subscriber_by_email(session, email)
+    if subscriber is not None:
+        cancel_deliveries(session, channel="mail", endpoint=subscriber["id"])
+        erase_subscriber(session, subscriber["id"])
 
 
-def _hold(session: Session, whom: Person) -> None:
-    """Lock the participants: what they were about to write waits, and then finds them gone."""
-    ids = sorted(row["id"] for row in (*whom.own, *whom.typed))
+def _lock(session: Session, person: Person) -> None:
+    """Lock the participants of a person, so that their concurrent writes wait and then find them erased."""
+    ids = sorted(row["id"] for row in (*person.own, *person.unconfirmed))
     query = sa.select(PARTICIPANT.c.id).where(PARTICIPANT.c.id.in_(ids)).order_by(PARTICIPANT.c.id)
     session.execute(query.with_for_update()).all()
 
 
-def _caller(participant: Row) -> str:
-    """By what name the kept answers of a participant are found."""
+def _caller_of(participant: ParticipantRow) -> str:
+    """Return the name under which the answers to a participant's idempotency keys are stored."""
     subject = participant["subject"]
     reader = Claims(subject) if subject else None
     actor = Actor("reader", reader=reader) if reader else Actor("guest", participant["id"])

@@ -1,4 +1,4 @@
-"""Purging an article from every room in one transaction."""
+"""Purging: erasing an article from all rooms in one transaction."""
 
 import sqlalchemy as sa
 from sqlmodel import Session
@@ -29,15 +29,15 @@ NOTICE = table_of(Notice)
 
 
 def purge_article(session: Session, actor: Actor, ref: str, data: PurgeIn, versions: frozenset[int] | None) -> None:
-    """Erase an article that readers do not see: its revisions, discussion and traces. Followers are told its id.
+    """Erase an article that is not public, with its revisions and discussion. Followers get its id.
 
-    Rows that refer to it go with it by their foreign keys; what is called here holds words or addresses without one.
-    The writer is held for as long as this takes: a purge is whole, or is not.
+    Rows with a foreign key to it are deleted with it; the functions called here erase texts and addresses without one.
+    All of it is one transaction, which blocks other writers on SQLite.
     """
     require_all_sections(actor)
     article = lock_article(session, actor, ref, versions, [])
     if article.public:
-        raise WrongState("Readers see this article: unpublish or retract it before it is purged.")
+        raise WrongState("This article is public: unpublish or retract it before purging it.")
     article_id = article.id
     ids = [article_id, *_ids_beside(session, article_id)]
     forget_cases(session, article_id)
@@ -57,12 +57,12 @@ def purge_article(session: Session, actor: Actor, ref: str, data: PurgeIn, versi
 
 
 def _ids_beside(session: Session, article_id: str) -> list[str]:
-    """Ids of what the log and the audit log name, and what goes with the article."""
-    found: list[str] = []
+    """Return the ids of comments, anchors and notices that are deleted with the article, and which the logs name."""
+    ids: list[str] = []
     for query in (
         sa.select(C.c.id).where(C.c.article_id == article_id),
         sa.select(ANCHOR.c.id).where(ANCHOR.c.article_id == article_id),
         sa.select(NOTICE.c.id).where(NOTICE.c.scope == "article", NOTICE.c.target_id == article_id),
     ):
-        found += session.execute(query).scalars()
-    return found
+        ids += session.execute(query).scalars()
+    return ids

@@ -1,7 +1,7 @@
-"""Health, readiness, metrics, the OpenAPI document with its page, and the problems that answers name."""
+"""Routes of operation: health, readiness, metrics, documentation, kinds of problems, purging and personal data."""
 
 import time
-from typing import Annotated, Any
+from typing import Annotated
 
 import sqlalchemy as sa
 import structlog
@@ -14,7 +14,16 @@ from starlette.responses import HTMLResponse, JSONResponse, Response
 
 from app.articles.projection import WrongState
 from app.core.ids import RefPath
-from app.core.problems import Forbidden, Invalid, NotFound, Problem, Unauthorized, Unavailable, document_problems
+from app.core.problems import (
+    Forbidden,
+    Invalid,
+    NotFound,
+    Problem,
+    Responses,
+    Unauthorized,
+    Unavailable,
+    document_problems,
+)
 from app.db import is_unavailable
 from app.identity.access import (
     VERSION_PROBLEMS,
@@ -29,10 +38,10 @@ from app.identity.schemas import Actor
 from app.identity.writes import write
 from app.ops import personal, purging
 from app.ops.docs import PAGE, POLICY, SCRIPTS, read_script
-from app.ops.gauges import count, measure
-from app.ops.schemas import Data, PersonalData, PersonIn, PurgeIn
+from app.ops.gauges import add_attempts, add_gauges
+from app.ops.schemas import PersonalData, PersonIn, PurgeIn
 from app.ops.services import OperationServices
-from app.web.paging import ListOut
+from app.web.paging import ListOut, PageOut
 from app.web.responses import database, dump_json, reply, settings
 
 operation_router = APIRouter(tags=["operation"])
@@ -40,13 +49,13 @@ log = structlog.get_logger("broadsheet.operation")
 
 
 class HealthOut(BaseModel):
-    """How the server is."""
+    """The health of the server."""
 
     status: str = Field(description="`ok`.")
 
 
 class ProblemKindOut(BaseModel):
-    """One kind of problem."""
+    """A kind of problem."""
 
     type: str
     code: str
@@ -67,7 +76,7 @@ def _ping(connection: sa.Connection) -> None:
     responses=document_problems(),
 )
 async def check_health(actor: Probe) -> Response:
-    """Liveness: this process answers."""
+    """Answer as long as this process runs (liveness)."""
     return JSONResponse({"status": "ok"}, headers={"Cache-Control": "no-store"})
 
 
@@ -79,40 +88,41 @@ async def check_health(actor: Probe) -> Response:
     responses=document_problems(),
 )
 async def check_readiness(request: Request, actor: Probe) -> Response:
-    """Readiness: the store answers, its tables are there, and the worker of this process, if any, is at work."""
+    """Check that the database is reachable and migrated, and that the worker of this process, if any, keeps up."""
     try:
         await database(request).read(_ping)
     except DBAPIError as error:
         raise Unavailable(
-            "The store cannot be reached." if is_unavailable(error) else "The store is not migrated."
+            "The database cannot be reached." if is_unavailable(error) else "The database is not migrated."
         ) from error
     if OperationServices.of(request).worker.is_late(time.monotonic()):
         raise Unavailable("The worker is behind.")
     return JSONResponse({"status": "ok"}, headers={"Cache-Control": "no-store"})
 
 
-_PROMETHEUS: Any = {200: {"description": "The metrics.", "content": {"text/plain": {"schema": {"type": "string"}}}}}
+def _document_text(description: str, media_type: str = "text/plain") -> Responses:
+    return {200: {"description": description, "content": {media_type: {"schema": {"type": "string"}}}}}
 
 
 @operation_router.get(
     "/metrics",
     operation_id="getMetrics",
     summary="Get metrics for Prometheus",
-    responses=_PROMETHEUS | document_problems(),
+    responses=_document_text("The metrics.") | document_problems(),
     response_class=Response,
 )
 async def get_metrics(request: Request, actor: Probe) -> Response:
-    """Counters and timings of this process, and how the log and deliveries stand, in the Prometheus text format."""
+    """Return counters and timings of this process, and the state of the event log and of deliveries, for Prometheus."""
     services, registry = OperationServices.of(request), CollectorRegistry()
-    count(registry, services.courier.done)
-    up = Gauge("broadsheet_store_up", "Whether the store could be asked.", registry=registry)
+    add_attempts(registry, services.courier.done)
+    up = Gauge("broadsheet_store_up", "Whether the database could be read.", registry=registry)
     try:
-        await database(request).scan(measure, registry, list(services.worker.consumers))
+        await database(request).scan(add_gauges, registry, list(services.worker.consumers))
         up.set(1)
     except DBAPIError as error:
-        log.warning("the store could not be asked for metrics", error=type(error.orig).__name__)
-    found = generate_latest(services.metrics.registry) + generate_latest(registry)
-    return Response(found, media_type=CONTENT_TYPE_LATEST)
+        log.warning("metrics of the database could not be read", error=type(error.orig).__name__)
+    metrics = generate_latest(services.metrics.registry) + generate_latest(registry)
+    return Response(metrics, media_type=CONTENT_TYPE_LATEST)
 
 
 @operation_router.get(
@@ -123,7 +133,7 @@ async def get_metrics(request: Request, actor: Probe) -> Response:
     response_class=JSONResponse,
 )
 async def get_open_api(request: Request, actor: ThirdParty) -> Response:
-    """This API as an OpenAPI 3.1 document."""
+    """Return this API as an OpenAPI 3.1 document."""
     body = OperationServices.of(request).document.render(request.app.openapi)
     return reply(request, body, groups=("openapi",), static=True)
 
@@ -136,24 +146,21 @@ async def get_open_api(request: Request, actor: ThirdParty) -> Response:
     response_class=HTMLResponse,
 )
 async def get_documentation(request: Request, actor: ThirdParty) -> Response:
-    """The interactive documentation, from which requests can be sent. It loads nothing from other hosts."""
-    answer = reply(request, PAGE, groups=("openapi",), media_type="text/html; charset=utf-8", static=True)
-    answer.headers["Content-Security-Policy"] = POLICY
-    return answer
-
-
-_SCRIPT: Any = {200: {"description": "The script.", "content": {"text/javascript": {"schema": {"type": "string"}}}}}
+    """Return the interactive documentation, which can send requests. It loads nothing from other hosts."""
+    response = reply(request, PAGE, groups=("openapi",), media_type="text/html; charset=utf-8", static=True)
+    response.headers["Content-Security-Policy"] = POLICY
+    return response
 
 
 @operation_router.get(
     "/docs/{script}",
     operation_id="getDocumentationScript",
     summary="Get a script of the API documentation",
-    responses=_SCRIPT | document_problems(NotFound),
+    responses=_document_text("The script.", "text/javascript") | document_problems(NotFound),
     response_class=Response,
 )
 async def get_documentation_script(request: Request, script: str, actor: ThirdParty) -> Response:
-    """A script of the interactive documentation."""
+    """Return a script of the interactive documentation."""
     if script not in SCRIPTS:
         raise NotFound
     media_type = "text/javascript; charset=utf-8"
@@ -173,61 +180,56 @@ LINKS = {
     "sitemap": "/sitemap.xml",
     "health": "/healthz",
 }
-"""Where to begin, by name."""
+"""Paths to start from, by name."""
 
 
-class DoorOut(BaseModel):
-    """What this server is, and where to begin."""
+class ServerOut(BaseModel):
+    """A description of this server, with links to start from."""
 
     name: str = Field(description="Name of the publication.")
     site: str = Field(description="Address of the publication's own site.")
     software: str = Field(description="`Broadsheet`.")
     version: str = Field(description="Version of the API.")
-    links: dict[str, str] = Field(description="Addresses on this server by what they are, as URI references.")
+    links: dict[str, str] = Field(description="URI references of this server, by name.")
 
 
-def _door(request: Request) -> Response:
-    known = settings(request)
-    row = {"name": known.site_name, "site": known.site_url, "software": request.app.title}
-    return reply(
-        request, dump_json(DoorOut, {**row, "version": request.app.version, "links": LINKS}), groups=("openapi",)
-    )
+def _reply_server(request: Request) -> Response:
+    config, app = settings(request), request.app
+    row = {"name": config.site_name, "site": config.site_url, "software": app.title, "version": app.version}
+    return reply(request, dump_json(ServerOut, {**row, "links": LINKS}), groups=("openapi",))
 
 
 @operation_router.get(
-    "/", operation_id="getRoot", summary="Describe this server", response_model=DoorOut, responses=document_problems()
+    "/", operation_id="getRoot", summary="Describe this server", response_model=ServerOut, responses=document_problems()
 )
 async def get_root(request: Request, actor: ThirdParty) -> Response:
-    """What this server is: the publication, the version of the API, and where to begin."""
-    return _door(request)
+    """Describe this server: the publication, the version of the API, and links to start from."""
+    return _reply_server(request)
 
 
 @operation_router.get(
     "/v1",
     operation_id="getVersion",
     summary="Describe version 1 of the API",
-    response_model=DoorOut,
+    response_model=ServerOut,
     responses=document_problems(),
 )
 async def get_version(request: Request, actor: Public) -> Response:
-    """The same as at `/`."""
-    return _door(request)
-
-
-_TEXT: Any = {200: {"description": "Rules for crawlers.", "content": {"text/plain": {"schema": {"type": "string"}}}}}
+    """Describe this server, as `/` does."""
+    return _reply_server(request)
 
 
 @operation_router.get(
     "/robots.txt",
     operation_id="getRobots",
     summary="Get the rules for crawlers",
-    responses=_TEXT | document_problems(),
+    responses=_document_text("Rules for crawlers.") | document_problems(),
     response_class=Response,
 )
 async def get_robots(request: Request, actor: ThirdParty) -> Response:
-    """What crawlers may read here (RFC 9309): all that is public but the links from mails, and where the sitemaps are.
+    """Return the rules for crawlers (RFC 9309): all that is public, except links from mails, and the sitemaps.
 
-    Sites that load articles in the browser need it so: search engines read this file before they let a page do that.
+    Search engines read it before they render pages that load articles from this API in the browser.
     """
     api = settings(request).api
     lines = ["User-agent: *", "Disallow: /v1/unsubscribe/", ""]
@@ -235,15 +237,14 @@ async def get_robots(request: Request, actor: ThirdParty) -> Response:
     return reply(request, "\n".join(lines).encode(), groups=("openapi",), media_type="text/plain; charset=utf-8")
 
 
-def _describe(kind: type[Problem]) -> dict[str, Any]:
-    about = (kind.__doc__ or "").strip()
-    return {
-        "type": f"/problems/{kind.code}",
-        "code": kind.code,
-        "status": kind.status,
-        "title": kind.title,
-        "description": about,
-    }
+def _describe_problem(kind: type[Problem]) -> ProblemKindOut:
+    return ProblemKindOut(
+        type=f"/problems/{kind.code}",
+        code=kind.code,
+        status=kind.status,
+        title=kind.title,
+        description=(kind.__doc__ or "").strip(),
+    )
 
 
 @operation_router.get(
@@ -254,10 +255,11 @@ def _describe(kind: type[Problem]) -> dict[str, Any]:
     responses=document_problems(),
 )
 async def list_problems(request: Request, actor: ThirdParty) -> Response:
-    """Every kind of problem that an answer can name, by code, on one page."""
-    rows = [_describe(kind) for _, kind in sorted(Problem.registry.items())]
-    found = {"data": rows, "page": {"next": None, "limit": len(rows), "total": len(rows)}}
-    return reply(request, dump_json(ListOut[ProblemKindOut], found), groups=("problems",))
+    """List all kinds of problems by code, on one page."""
+    kinds = [_describe_problem(kind) for _, kind in sorted(Problem.registry.items())]
+    page = PageOut(next=None, limit=len(kinds), total=len(kinds))
+    listed = ListOut[ProblemKindOut](data=kinds, page=page)
+    return reply(request, listed.model_dump_json().encode(), groups=("problems",))
 
 
 @operation_router.get(
@@ -268,11 +270,11 @@ async def list_problems(request: Request, actor: ThirdParty) -> Response:
     responses=document_problems(NotFound),
 )
 async def get_problem(request: Request, code: str, actor: ThirdParty) -> Response:
-    """What an error's `type` points to (RFC 9457 §3.1.1)."""
+    """Describe a kind of problem, at the URI of its `type` (RFC 9457 §3.1.1)."""
     kind = Problem.registry.get(code)
     if kind is None:
         raise NotFound
-    return reply(request, ProblemKindOut(**_describe(kind)).model_dump_json().encode(), groups=("problems",))
+    return reply(request, _describe_problem(kind).model_dump_json().encode(), groups=("problems",))
 
 
 purging_router = APIRouter(prefix="/v1/articles/{article}", tags=["publishing"])
@@ -292,11 +294,11 @@ async def purge_article(
     versions: ExpectedVersions,
     actor: Annotated[Actor, require_scope("admin")],
 ) -> Response:
-    """Erase an article for good, with its revisions, comments, passages, reports, subscriptions and former addresses.
+    """Erase an article for good, with its revisions, comments, passages, reports, subscriptions and former slugs.
 
-    Unpublish or retract it first: 409 while readers see it. From then on its addresses answer 404, and followers of
-    `/v1/changes` get `delete` with its id. The audit log keeps who did it, when and why. Pictures are deleted by
-    `DELETE /v1/media/{medium}`; backups and copies that others took are not reached.
+    Unpublish or retract it first: 409 while it is public. Its URLs then answer 404, and followers of `/v1/changes` get
+    `delete` with its id. The audit log keeps who did it, when and why. Pictures have to be deleted with
+    `DELETE /v1/media/{medium}`. Backups and copies at other places are not erased.
     """
     return await write(request, actor, purging.purge_article, article, body, versions, status=204)
 
@@ -313,15 +315,14 @@ Officer = Annotated[Actor, require_scope("admin")]
     responses=document_problems(Unauthorized, Forbidden),
 )
 async def get_own_data(request: Request, actor: SelfService) -> Response:
-    """Everything that is stored about the caller.
+    """Return everything that is stored about the caller, up to 10,000 entries of each kind.
 
-    With a guest token: what was done with that token; the e-mail that was typed with it proves nothing. With a JWT of
-    the publication's site that says `email_verified`, or with the manage token of subscriptions: also all to whom that
-    e-mail was proven, and every comment and report that bears it. Of a JWT without it: what that reader did. At most
-    10,000 entries of each kind.
+    With a guest token: what was done with that token, since the e-mail address entered with it proves nothing. With a
+    JWT of the publication's site: what that reader did. If the JWT has `email_verified`, or with the manage token of
+    subscriptions: also what was done by others who confirmed that address, and all comments and reports with it.
     """
-    found = await database(request).scan(personal.everything, actor)
-    return reply(request, dump_json(PersonalData, found), groups=(), private=True)
+    data = await database(request).scan(personal.export_own_data, actor)
+    return reply(request, dump_json(PersonalData, data), groups=(), private=True)
 
 
 @personal_router.delete(
@@ -332,20 +333,19 @@ async def get_own_data(request: Request, actor: SelfService) -> Response:
     responses=document_problems(Unauthorized, Forbidden),
 )
 async def erase_own_data(request: Request, actor: Public) -> Response:
-    """Erase all of it for good: texts, names, e-mails, votes, reactions, reports and appeals; the token ends.
+    """Erase the caller's data for good: texts, names, addresses, votes, reactions, reports and appeals; the token ends.
 
-    Comments that were answered keep their place as tombstones that hold nothing. What moderators decided stays in
-    their log without words, and a ban stays where it needs no name: on a network address, or as the hash of an e-mail.
-    That an address wants no mail stays as well, as a hash.
+    Comments with replies become empty tombstones. Decisions of moderators stay in their log without texts. Bans of
+    network addresses and of hashed e-mail addresses stay, as do hashes of addresses that want no mail.
     """
     services = OperationServices.of(request)
-    answer = await write(request, actor, personal.erase_me, services.forget_imported, status=204)
+    response = await write(request, actor, personal.erase_own_data, services.forget_imported, status=204)
     services.callers.forget_guest(actor.id)
-    return answer
+    return response
 
 
-def _name_of(request: Request, email: str) -> str:
-    """What stands for an address in the audit log: the same each time, and no way back without the server's secret."""
+def _pseudonym_of(request: Request, email: str) -> str:
+    """Return the pseudonym of an address in the audit log, a hash with the server's secret."""
     return OperationServices.of(request).vault.public_id(f"email:{email}")
 
 
@@ -357,18 +357,15 @@ def _name_of(request: Request, email: str) -> str:
     responses=document_problems(Unauthorized, Forbidden, Invalid),
 )
 async def export_person(request: Request, body: PersonIn, actor: Officer) -> Response:
-    """Everything that is stored about an e-mail address, for who answers the requests of persons.
+    """Export everything that is stored about an e-mail address, to answer a person's request.
 
-    The same as `GET /v1/me/data` gives to who has proven the address. Make sure first that it is theirs. The address
-    stands in the body, as addresses of requests are logged on their way; the audit log has a pseudonym of it.
+    It is what `GET /v1/me/data` returns to somebody who has confirmed the address. Make sure first that it belongs to
+    the person. The address is in the body because URLs are logged on their way; the audit log has a pseudonym of it.
     """
-    await database(request).write(lambda session: personal.note_export(session, actor, _name_of(request, body.email)))
-
-    def find(connection: sa.Connection) -> Data:
-        return personal.export_person(connection, personal.person_with(connection, body.email))
-
-    whole = await database(request).scan(find)
-    return reply(request, dump_json(PersonalData, whole), groups=(), private=True)
+    name = _pseudonym_of(request, body.email)
+    await database(request).write(lambda session: personal.record_export(session, actor, name))
+    data = await database(request).scan(personal.export_data_of, body.email)
+    return reply(request, dump_json(PersonalData, data), groups=(), private=True)
 
 
 @personal_router.post(
@@ -379,18 +376,18 @@ async def export_person(request: Request, body: PersonIn, actor: Officer) -> Res
     responses=document_problems(Unauthorized, Forbidden, Invalid),
 )
 async def erase_person(request: Request, body: PersonIn, actor: Officer) -> Response:
-    """Erase all that is stored about an e-mail address, for who answers the requests of persons.
+    """Erase everything that is stored about an e-mail address, to answer a person's request.
 
-    The same as `DELETE /v1/me/data` by who has proven the address: comments that were answered become tombstones, bans
-    and the wish for no mail stay as hashes. 204 also where nothing was stored.
+    It does what `DELETE /v1/me/data` does for somebody who has confirmed the address: comments with replies become
+    tombstones, bans and suppressions stay as hashes. 204 also if nothing was stored.
     """
     forget_imported, erased = OperationServices.of(request).forget_imported, list[str]()
 
     def erase(session: Session, caller: Actor) -> None:
-        name = _name_of(request, body.email)
+        name = _pseudonym_of(request, body.email)
         erased.extend(personal.erase_person(session, caller, forget_imported, body.email, name))
 
-    answer = await write(request, actor, erase, status=204)
+    response = await write(request, actor, erase, status=204)
     for participant_id in erased:
         OperationServices.of(request).callers.forget_guest(participant_id)
-    return answer
+    return response

@@ -1,7 +1,6 @@
-"""Personal data as they are handed to whom they are about."""
+"""Schemas of personal data, as the persons get them, and of purging."""
 
 from datetime import datetime
-from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -10,21 +9,21 @@ from app.text.inputs import Prose
 
 
 class ParticipantData(BaseModel):
-    """Somebody under whose name was written, voted or reported."""
+    """A participant: an identity under which the person wrote, voted or reported."""
 
-    id: str = Field(description="What others see as `author.id`.")
+    id: str = Field(description="The public id, as in `author.id`.")
     kind: str
     name: str | None
     email: str | None
-    confirmed_at: datetime | None = Field(description="When the e-mail was proven; null: it was only typed.")
-    subject: str | None = Field(description="What the publication's site calls this reader.")
+    confirmed_at: datetime | None = Field(description="When the address was confirmed; null: it was only entered.")
+    subject: str | None = Field(description="The reader's id at the publication's site.")
     approved: int
     rejected: int
     created_at: datetime
 
 
 class CommentData(BaseModel):
-    """A comment with all that is kept of it."""
+    """A comment with everything that is stored of it."""
 
     id: str
     article_id: str
@@ -32,11 +31,11 @@ class CommentData(BaseModel):
     state: str
     author_name: str
     email: str | None
-    source: str = Field(description="As it was written.")
+    source: str = Field(description="The source text.")
     html: str
     text: str
     notify: str
-    address_hash: str | None = Field(description="What stands for the network address; nothing leads back to it.")
+    address_hash: str | None = Field(description="A hash of the network address, which cannot be reversed.")
     created_at: datetime
     edited_at: datetime | None
 
@@ -47,7 +46,7 @@ class VoteData(BaseModel):
     comment_id: str
     value: int
     at: datetime
-    address_hash: str | None = Field(description="What stands for the network address of a guest; nothing leads back.")
+    address_hash: str | None = Field(description="A hash of a guest's network address, which cannot be reversed.")
     counted: bool
 
 
@@ -62,7 +61,7 @@ class ReactionData(BaseModel):
 
 
 class ReportData(BaseModel):
-    """A report that was sent."""
+    """A report that the person sent."""
 
     id: str
     comment_id: str | None
@@ -75,7 +74,7 @@ class ReportData(BaseModel):
 
 
 class AppealData(BaseModel):
-    """An appeal, and its answer."""
+    """An appeal with its answer."""
 
     comment_id: str
     text: str
@@ -97,7 +96,7 @@ class CommentRevisionData(BaseModel):
 
 
 class PassageData(BaseModel):
-    """A passage that was marked in an article."""
+    """A passage that the person marked in an article."""
 
     id: str
     article_id: str
@@ -124,24 +123,24 @@ class MailData(BaseModel):
 
 
 class SuppressionData(BaseModel):
-    """That the address gets no mail."""
+    """The suppression of an address, which gets no mail."""
 
     reason: str
     created_at: datetime
 
 
 class PersonIn(BaseModel):
-    """Whom it is about."""
+    """A person, by e-mail address."""
 
     model_config = ConfigDict(extra="forbid")
 
-    email: Email = Field(description="The address; whether it is theirs is for who asks to make sure.")
+    email: Email = Field(description="The address. Make sure that it belongs to the person who asked.")
 
 
 class PersonalData(BaseModel):
     """Everything that is stored about a person."""
 
-    email: str | None = Field(description="The proven e-mail that was looked for; null: none.")
+    email: str | None = Field(description="The confirmed e-mail address by which data were found; null: none.")
     participants: list[ParticipantData]
     comments: list[CommentData]
     votes: list[VoteData]
@@ -152,19 +151,16 @@ class PersonalData(BaseModel):
     passages: list[PassageData]
     bans: list[BanData]
     subscriptions: list[SubscriptionOut]
-    mails: list[MailData] = Field(description="Of the last weeks; what they said is not kept.")
-    suppression: SuppressionData | None = Field(description="Why the address gets no mail; null: it may.")
-    cut: list[str] = Field(description="The lists that hold more than the 10,000 entries shown.")
-
-
-Data = dict[str, Any]
+    mails: list[MailData] = Field(description="Mails of the last weeks, without their texts, which are not stored.")
+    suppression: SuppressionData | None = Field(description="Why the address gets no mail; null: it does.")
+    cut: list[str] = Field(description="Lists that have more than the 10,000 entries shown.")
 
 
 class PurgeIn(BaseModel):
-    """Why an article is purged."""
+    """The reason for purging an article."""
 
     model_config = ConfigDict(extra="forbid")
 
     reason: Prose = Field(
-        description="For the audit log, which administrators alone read; it should not repeat the text."
+        description="For the audit log, which only administrators read; it should not repeat the text."
     )

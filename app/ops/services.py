@@ -1,10 +1,11 @@
-"""The services of operation: what probes and metrics ask of the process."""
+"""The services of operation: probes, metrics, documentation and personal data."""
 
 import json
 from collections.abc import Callable, Collection
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Protocol
 
+from app.db.rows import JsonObject
 from app.deliveries.courier import Courier
 from app.identity.services import IdentityServices
 from app.ops.personal import ForgetParticipants
@@ -12,14 +13,14 @@ from app.web.boundary import Metrics
 
 
 class WorkerStatus(Protocol):
-    """The worker of this process, which the floor above has."""
+    """What probes and metrics need of the worker, which is above."""
 
     @property
     def consumers(self) -> Collection[str]:
-        """The names of those that read the event log."""
+        """The names of the consumers of the event log."""
 
     def is_late(self, clock: float) -> bool:
-        """Whether it has not come round for a while, by the monotonic clock."""
+        """Whether it has not finished a round for a while; `clock` is monotonic."""
 
 
 class OpenApiDocument:
@@ -28,8 +29,8 @@ class OpenApiDocument:
     def __init__(self) -> None:
         self._body: bytes | None = None
 
-    def render(self, describe: Callable[[], dict[str, Any]]) -> bytes:
-        """Return the document that `describe` gives."""
+    def render(self, describe: Callable[[], JsonObject]) -> bytes:
+        """Return the document that `describe` builds, which is called once."""
         if self._body is None:
             self._body = json.dumps(describe(), ensure_ascii=False, separators=(",", ":")).encode()
         return self._body
@@ -37,7 +38,7 @@ class OpenApiDocument:
 
 @dataclass(frozen=True, kw_only=True)
 class OperationServices(IdentityServices):
-    """Adds what is measured, the tasks that run beside the requests, and what imports hold of persons."""
+    """Adds metrics, the courier and the worker, the OpenAPI document, and the erasure of imported personal data."""
 
     metrics: Metrics
     courier: Courier

@@ -11,7 +11,7 @@ from app.comments.reading import C
 from app.db import Database
 from app.identity.schemas import Actor
 from app.importers.ledger import forget_people
-from app.ops.personal import erase_me
+from app.ops.personal import erase_own_data
 from app.reactions.reactions import REACTION, VOTE
 from tests.make import ok, said
 from tests.moderation.stock import comment, stored
@@ -46,7 +46,7 @@ def test_what_comes_too_late_is_refused(client: TestClient, db: Database, articl
 
     with ThreadPoolExecutor(1) as thread:
         with db.transaction() as session:
-            erase_me(session, Actor("guest", me), forget_people)
+            erase_own_data(session, Actor("guest", me), forget_people)
             work = thread.submit(late)
             wait_for(db, work)
         assert work.result().status_code == 401
