@@ -77,7 +77,7 @@ def test_a_store_without_tables_is_not_ready(client: TestClient, db: Database) -
     finally:
         with db.transaction() as session:
             session.execute(sa.text("ALTER TABLE gone RENAME TO event"))
-    assert (answer.status_code, answer.json()["detail"]) == (503, "The store is not migrated.")
+    assert (answer.status_code, answer.json()["detail"]) == (503, "The database is not migrated.")
     assert client.get("/readyz").status_code == 200
 
 
@@ -85,7 +85,7 @@ def test_a_postgresql_that_is_not_there_is_not_ready(tmp_path: Path) -> None:
     away = Settings(_env_file=None, data_dir=tmp_path, database_url="postgresql://127.0.0.1:1/none")
     with TestClient(create_app(away, with_worker=False)) as client:
         assert client.get("/healthz").status_code == 200
-        assert client.get("/readyz").json()["detail"] == "The store cannot be reached."
+        assert client.get("/readyz").json()["detail"] == "The database cannot be reached."
         assert client.get("/v1/audit").status_code == 401
 
 

@@ -269,7 +269,7 @@ def test_a_list_that_is_cut_says_so(
     for number in range(2):
         said(client, article, f"Number {number}.", ann)
     assert data_of(client, ann)["cut"] == []
-    monkeypatch.setattr(personal, "MOST", 2)
+    monkeypatch.setattr(personal, "MAX_ENTRIES", 2)
     found = data_of(client, ann)
     assert (found["cut"], len(found["comments"])) == (["comments"], 2)
 
