@@ -307,7 +307,7 @@ def test_pages_are_short() -> None:
     decisions = [path.relative_to(ROOT).as_posix() for path in (ROOT / "docs/adr").glob("*.md")]
     assert decisions
     assert not (broken := found(lambda _path, text: longer_than(25, text), decisions)), broken
-    assert not (broken := found(lambda _path, text: longer_than(100, text), ["ARCHITECTURE.md"])), broken
+    assert not (broken := found(lambda _path, text: longer_than(120, text), ["ARCHITECTURE.md"])), broken
 
 
 def test_every_route_documents_its_problems(tmp_path: Path) -> None:

@@ -110,8 +110,8 @@ def _get_correction(article: Article, n: int) -> Correction:
 
 
 def _archive_version(session: Session, actor: Actor, article: Article, old: Correction, change: str) -> None:
-    kept = sa.select(sa.func.count()).select_from(_VERSION).where(_VERSION.c.article_id == article.id)
-    if session.execute(kept).scalar_one() >= MAX_CORRECTION_VERSIONS:
+    count = sa.select(sa.func.count()).select_from(_VERSION).where(_VERSION.c.article_id == article.id)
+    if session.execute(count).scalar_one() >= MAX_CORRECTION_VERSIONS:
         raise WrongState(f"The corrections of an article can be changed at most {MAX_CORRECTION_VERSIONS} times.")
     session.add(
         CorrectionVersion(

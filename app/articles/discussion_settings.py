@@ -353,8 +353,8 @@ def find_closed_at(store: sa.Connection | Session, article: PostingContext) -> d
     return min((at for at in (by_hand, by_time) if at is not None), default=None)
 
 
-# Of one article the site's row is joined, and what its sections set is read once: to look it up for each setting costs
-# more than all the rest.
+# For one article the site's row is joined, and the settings of its sections are read once: a subquery for each setting
+# costs more than everything else.
 _SITE_DISCUSSION = _DISCUSSION.alias("site_discussion")
 _ANCESTOR_SETTINGS = (
     sa.select(json_rows(CLOSURE.c.depth, **{name: _DISCUSSION.c[name] for name in _INHERITED}))

@@ -97,20 +97,20 @@ def _text_changes(
     session: Session, actor: Actor, data: ArticlePatch, old: Revision | None, text: Body | None
 ) -> RevisionChanges:
     """Return the columns of the next revision that the request changes, with references resolved to ids."""
-    given = data.model_fields_set if old else set(ArticlePatch.model_fields)
-    plain = {name: getattr(data, name) for name in ("title", "dek", "type", "language") if name in given}
+    sent_fields = data.model_fields_set if old else set(ArticlePatch.model_fields)
+    plain = {name: getattr(data, name) for name in ("title", "dek", "type", "language") if name in sent_fields}
     changes = cast(RevisionChanges, plain)
-    if "section" in given:
+    if "section" in sent_fields:
         changes["section_id"] = SECTIONS.require(session, data.section, "/section") if data.section else None
-    if "series" in given:
+    if "series" in sent_fields:
         changes["series_id"] = SERIES.require(session, data.series, "/series") if data.series else None
-    if "image" in given:
+    if "image" in sent_fields:
         changes["image_id"] = media.require_media(session, data.image) if data.image else None
-    if "authors" in given:
+    if "authors" in sent_fields:
         changes["authors"] = AUTHORS.require_all(session, data.authors)
-    if "tags" in given:
+    if "tags" in sent_fields:
         changes["tags"] = TAGS.require_all(session, actor, data.tags)
-    if "body" in given:
+    if "body" in sent_fields:
         changes |= body_columns_of(text or convert_body(data.body, cast("list[Block]", old.blocks) if old else []))
     if not actor.may_in(changes.get("section_id", old.section_id if old else None)):
         raise Forbidden("The key is limited to other sections.")
@@ -155,7 +155,7 @@ def _set_custom(article: Article, data: ArticlePatch) -> bool:
 def _insert_article(session: Session, article_id: str, data: ArticleIn, values: RevisionChanges) -> Article:
     """Insert the row under the slug sent, or under a free one generated from the title."""
     moment = now()
-    laid_out: dict[str, Any] = {name: value for name, value in values.items() if name in Article.model_fields}
+    columns: dict[str, Any] = {name: value for name, value in values.items() if name in Article.model_fields}
     for attempt in range(MAX_SLUG_ATTEMPTS):
         slug = (
             claim_slug(session, article_id, data.slug)
@@ -172,7 +172,7 @@ def _insert_article(session: Session, article_id: str, data: ArticleIn, values: 
             updated_at=moment,
             listed_at=moment,
             edited_at=moment,
-            **laid_out,
+            **columns,
         )
         try:
             with session.begin_nested():
@@ -212,11 +212,11 @@ def create_article(
 def list_differing_fields(session: Session, article: Article, data: ArticlePatch, text: Body | None) -> list[str]:
     """List the fields sent that differ from the stored ones, for the 412 that reports a conflict."""
     revision = get_newest_revision(session, article)
-    given = data.model_fields_set
+    sent_fields = data.model_fields_set
     plain = {"slug": article.slug, "featured": article.featured, "published_at": article.published_at}
     plain |= {name: getattr(revision, name) for name in ("title", "dek", "type", "language")}
-    fields = [name for name, value in plain.items() if name in given and getattr(data, name) != value]
-    if "body" in given:
+    fields = [name for name, value in plain.items() if name in sent_fields and getattr(data, name) != value]
+    if "body" in sent_fields:
         text = text or convert_body(data.body, cast("list[Block]", revision.blocks))
         fields += ["body"] if text.html != revision.html else []
     return fields
@@ -234,7 +234,7 @@ def update_article(
 ) -> str:
     """Update an article; changes of the text make a new revision. Without a difference the version stays.
 
-    Raises `BodyOutdated` if `after` is given and is not the newest revision.
+    Raises `BodyOutdated` if `after` is set and is not the newest revision.
     """
     article = lock_article(session, actor, ref, None, [])
     if versions is not None and article.version not in versions:

@@ -56,7 +56,7 @@ EDIT_RESPONSES = document_problems(*VERSION_PROBLEMS, WrongState, Invalid)
 
 
 def show_edited(request: Request) -> Callable[[sa.Connection, str], Row]:
-    """Return the `show` of a write: the article in its newest revision, with HTML and Markdown."""
+    """Return how a write answers: with the newest revision of the article, as HTML and Markdown."""
     site, formats = ArticleServices.of(request).site, ("html", "markdown")
 
     def show(connection: sa.Connection, article_id: str) -> Row:
@@ -231,7 +231,7 @@ async def send_with_body(
 
 
 def _show_with_dropped(request: Request, text: Body | None) -> Callable[[sa.Connection, str], Row]:
-    """Return the `show` of a write, which adds the content that was dropped from its body."""
+    """Return how a write answers: with the article, and the content that was dropped from its body."""
     show = show_edited(request)
     if text is None:
         return show
@@ -477,8 +477,9 @@ previews_router = APIRouter(prefix="/v1/articles/{article}/previews", tags=["pre
 async def create_preview(request: Request, article: RefPath, body: PreviewIn, actor: Writer) -> Response:
     """Create a link that shows the article's newest revision to anyone. The token is returned only once."""
 
-    def show(connection: sa.Connection, made: tuple[str, str]) -> JsonObject:
-        return {**(previews.find_preview(connection, made[0]) or {}), "token": made[1]}
+    def show(connection: sa.Connection, created: tuple[str, str]) -> JsonObject:
+        preview_id, token = created
+        return {**(previews.find_preview(connection, preview_id) or {}), "token": token}
 
     return await write(
         request,

@@ -119,8 +119,8 @@ class ListQuery(FilterQuery):
         None,
         min_length=1,
         max_length=200,
-        description="Only articles of which this key saved a text, by its id or name. Needs `content:read`, and means "
-        "`state=any` without a state.",
+        description="Only articles of which this key, named by id or name, has saved a revision. Requires "
+        "`content:read`; implies `state=any` unless `state` is set.",
     )
     sort: Literal[
         "-published_at",
@@ -141,10 +141,10 @@ class ListQuery(FilterQuery):
         "-reacted_30d",
     ] = Field(
         "-published_at",
-        description="Order; leading `-`: descending. The id breaks ties. `-discussed_7d`, `-reacted_7d`: those with "
-        "the most comments written or reactions chosen in the last 7 days, to the hour, then those that have none, the "
-        "newest first; so for `1d` and `30d`. These are not for `q` or `state`. `edited_at` (of the newest saved text) "
-        "and `created_at` need `content:read`, and mean `state=any` without a state.",
+        description="Order; leading `-`: descending. The id breaks ties. `-discussed_7d`, `-reacted_7d`: most comments "
+        "or reactions in the last 7 days, to the hour, followed by articles without any, newest first; likewise for "
+        "`1d` and `30d`. These cannot be combined with `q` or `state`. `edited_at` (when the newest revision was "
+        "saved) and `created_at` require `content:read` and imply `state=any` unless `state` is set.",
     )
 
     @property
@@ -166,17 +166,17 @@ class Filter(NamedTuple):
 
     @property
     def shape(self) -> tuple[str, bool, tuple[bool, ...]]:
-        """What the text of a statement depends on if it has a parameter for each value."""
+        """Everything that determines the text of a statement with a parameter for each value."""
         return self.kind, self.negative, tuple(is_id(ref) for ref in self.refs)
 
     @property
     def outline(self) -> tuple[str, bool, tuple[bool, ...]]:
-        """What the text of a statement depends on if it has parameters for any number of values."""
+        """Everything that determines the text of a statement with one parameter for all values."""
         return self.kind, self.negative, tuple(sorted({is_id(ref) for ref in self.refs}))
 
     @property
     def names_pages(self) -> bool:
-        """Whether it requests pages, which lists otherwise leave out: by type, or one by one."""
+        """Whether the filter names pages, which lists otherwise leave out: by type, or by id or slug."""
         return not self.negative and (self.kind == "ids" or (self.kind == "type" and PAGE_TYPE in self.refs))
 
 

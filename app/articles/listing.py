@@ -188,7 +188,7 @@ def _named_term_id(at: int, kind: str, by_id: tuple[bool, ...]) -> Column:
 
 
 def _found_term_id(at: int, kind: str, by_id: tuple[bool, ...]) -> Column:
-    """Return that id for the rows of a page: an article's own row holds its only section and series."""
+    """Return the id of that term for rows of a page; an article's row has its only section and series."""
     _, column, links = _TERM_COLUMNS[kind]
     return column if links is None else _named_term_id(at, kind, by_id)
 
@@ -540,12 +540,12 @@ class ArticlePage(NamedTuple):
 
     @property
     def ids(self) -> list[str]:
-        """The ids of its articles."""
+        """Return the ids of its articles."""
         return [article_id for article in self.articles for article_id in article.ids]
 
 
 class SearchArticles(Protocol):
-    """Gives a page of the articles that hold the words of `q`, as `list_articles` does; the room above has it."""
+    """Lists the articles that match `q`, as `list_articles` does; implemented by the room `search`."""
 
     def __call__(
         self, connection: sa.Connection, query: ListQuery, filters: tuple[Filter, ...], actor: Actor, site: Site, /

@@ -32,7 +32,7 @@ _LINKS = (table_of(ArticleAuthor), table_of(ArticleTag))
 
 
 class IndexArticle(Protocol):
-    """Brings the index of the full-text search, in the room above, to what readers see of an article.
+    """Updates the full-text index to what readers see of an article; implemented by the room `search`.
 
     It is called in the transaction that changes what they see.
     """
@@ -47,7 +47,7 @@ class WrongState(Conflict):
 
 
 class ArticleSnapshot(NamedTuple):
-    """An article before or after a change: what it is counted under, what it is shown with, its exposure."""
+    """An article before or after a change: the terms that count it, those that it is shown with, and its exposure."""
 
     public: bool
     section: frozenset[str]
@@ -138,14 +138,14 @@ class EventFields(TypedDict):
 
 
 def build_event_fields(session: Session, article: Article, before: ArticleSnapshot | None = None) -> EventFields:
-    """Return the fields of every event about an article; `within` also names what it stood under `before`."""
-    stood_under: Mapping[ShownKind, frozenset[str]] = before.shown_with if before is not None else {}
-    sections = {article.section_id, *stood_under.get("section", ())} - {None}
+    """Return the fields of every event about an article; `within` also names the terms that it had `before`."""
+    former: Mapping[ShownKind, frozenset[str]] = before.shown_with if before is not None else {}
+    sections = {article.section_id, *former.get("section", ())} - {None}
     places = {
         "section": {above for section_id in sections for above in find_ancestors(session, str(section_id))},
-        "series": {article.series_id, *stood_under.get("series", ())} - {None},
-        "author": {*list_linked_ids(session, ArticleAuthor, article.id), *stood_under.get("author", ())},
-        "tag": {*list_linked_ids(session, ArticleTag, article.id), *stood_under.get("tag", ())},
+        "series": {article.series_id, *former.get("series", ())} - {None},
+        "author": {*list_linked_ids(session, ArticleAuthor, article.id), *former.get("author", ())},
+        "tag": {*list_linked_ids(session, ArticleTag, article.id), *former.get("tag", ())},
     }
     within = [f"{kind}:{term_id}" for kind, ids in places.items() for term_id in sorted(ids)]
     return {"subject_id": article.id, "slug": article.slug, "revision": article.revision, "within": within}

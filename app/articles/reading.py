@@ -199,7 +199,7 @@ def _select_article(formats: tuple[str, ...], by_id: bool) -> Statement:
 
 
 def find_article(connection: sa.Connection, ref: str, formats: tuple[str, ...] = ()) -> FullArticleRow | None:
-    """Find the row of one article by id or slug, whoever may read it; check `is_visible` before showing it."""
+    """Find the row of an article by id or slug, without checking access: see `is_visible`."""
     row = connection.execute(_select_article(formats, is_id(ref)), {"ref": ref}).mappings().first()
     return cast("FullArticleRow | None", row)
 
@@ -215,7 +215,7 @@ def find_notice_target(connection: sa.Connection, ref: str) -> NoticeTarget | No
 
 
 class ArticlesWithNotices:
-    """What the room of notices is given of articles: `app.publication.notice_targets.NoticeArticles`."""
+    """Implements `app.publication.notice_targets.NoticeArticles`."""
 
     find = staticmethod(find_notice_target)
     select_visible = staticmethod(select_visible_ids)
@@ -234,7 +234,7 @@ class EarlyRow(TypedDict):
 
 
 class EarlyAccess(Protocol):
-    """Knows which partners are named for articles that will be public; the room above has it."""
+    """Tells whether a partner is named for an article that will be public; implemented by the room `partners`."""
 
     def __call__(self, connection: sa.Connection, article_id: str, key_id: str, /) -> bool: ...
 

@@ -15,6 +15,7 @@ from typing import NamedTuple, Protocol, TypeAlias, TypedDict, TypeVar, cast
 
 import pydantic_core
 import sqlalchemy as sa
+from pydantic import BaseModel
 
 from app.articles import discussion_settings as discussion
 from app.articles.media_addresses import present_body
@@ -41,7 +42,7 @@ from app.identity.schemas import ANONYMOUS, Actor
 from app.publication.schemas import Level
 from app.publication.tables import Generation
 from app.web.fields import FieldTree as SelectedFields
-from app.web.fields import pick_fields
+from app.web.fields import parse_fields, pick_fields
 from app.web.paging import PageInfo
 from app.web.responses import dump_json
 
@@ -257,6 +258,13 @@ def resolve_formats(formats: str | None, *trees: FieldTree, default: tuple[str, 
     return tuple(name for name in TEXT_FORMATS if name in names)
 
 
+def select_parts(model: type[BaseModel], fields: str | None, formats: str | None) -> tuple[FieldTree, tuple[str, ...]]:
+    """Return the fields and text formats of listed articles; `formats` adds the text to selected fields."""
+    tree: FieldTree = parse_fields(model, fields)
+    names = resolve_formats(formats, tree)
+    return ({**tree, "body": True} if tree and formats else tree), names
+
+
 class SnapshotChanged(Exception):
     """An article changed between the two statements of a read, so its visibility has to be checked again."""
 
@@ -355,7 +363,7 @@ def _select_one(formats: tuple[str, ...], by_id: bool, editing: bool) -> Prepare
 def find_cached(
     connection: sa.Connection, ref: str, site: Site, formats: tuple[str, ...] = (), *, editing: bool = False
 ) -> ArticleRow | None:
-    """Find a row of `select_cached` by id or slug, whoever may read it; check `is_visible` before showing it."""
+    """Find a row of `select_cached` by id or slug, without checking access: see `is_visible`."""
     values = {"ref": ref, "cache_key": cache_key_of(site)}
     return _select_one(formats, is_id(ref), editing).row(connection, values)
 

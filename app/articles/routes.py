@@ -27,6 +27,7 @@ from app.articles.rendering import (
     render_page,
     resolve_formats,
     retry_on_change,
+    select_parts,
     shows_counts,
     subtree_of,
 )
@@ -158,9 +159,10 @@ def _choose_media_type(request: Request, query: ArticleQuery, formats: Collectio
     """Return the media type of the response; 400 for parameters that only JSON has."""
     accept = request.headers.get("accept")
     kind = negotiate_media_type(accept, (JSON_TYPE, *formats)) if accept else JSON_TYPE
-    if kind != JSON_TYPE and (sent := sorted(query.model_fields_set - {"min_position"})):
+    if kind != JSON_TYPE and (extra := sorted(query.model_fields_set - {"min_position"})):
         raise InvalidParameter(
-            sent[0], f"{sent[0]}: not supported with this media type. Remove it, or request application/json."
+            extra[0],
+            f"{extra[0]}: not supported with this media type. Remove it, or request application/json.",
         )
     return kind
 
@@ -314,7 +316,7 @@ listing_router = APIRouter(prefix="/v1/articles", tags=["articles"])
 )
 async def list_articles(request: Request, query: Annotated[ListQuery, Query()], actor: Public) -> Response:
     """List published articles, newest first by default; `state` and a key add articles in other states."""
-    fields = parse_fields(ListedArticleOut, query.fields)
+    fields, formats = select_parts(ListedArticleOut, query.fields, query.formats)
     is_by_activity = activity_column(query.sort) is not None
     if is_by_activity and (query.q is not None or query.states is not None):
         raise InvalidParameter("sort", "sort: orders by activity cannot be combined with q or state.")
@@ -327,9 +329,6 @@ async def list_articles(request: Request, query: Annotated[ListQuery, Query()], 
         if not set(query.states) <= set(get_args(State)):
             raise InvalidParameter("state", f"state: must be `any`, or any of {', '.join(get_args(State))}.")
     check_editing(fields, actor)
-    formats = resolve_formats(query.formats, fields)
-    if fields and query.formats:
-        fields = {**fields, "body": True}
     if (named_formats := ",".join(formats) or None) != query.formats:
         query = query.model_copy(update={"formats": named_formats})
     filters = parse_filters(query)

@@ -17,14 +17,14 @@ from app.publication.services import PublicationServices
 
 
 class SendFormat(Protocol):
-    """Answers with an article in another format than JSON; the room above has it."""
+    """Answers with an article in a format other than JSON; implemented by the room `feeds`."""
 
     def __call__(self, request: Request, ref: str, actor: Actor, /) -> Awaitable[Response]: ...
 
 
 @dataclass(frozen=True, kw_only=True)
 class ArticleServices(PublicationServices):
-    """Adds the site, and what rooms above do for articles: search, includes, formats, access of partners."""
+    """Adds the site and what rooms above provide: search, includes, formats, early access and the access log."""
 
     site: Site
     index_article: IndexArticle

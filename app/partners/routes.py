@@ -7,7 +7,7 @@ from fastapi import APIRouter, Query, Request
 from starlette.responses import Response
 
 from app.articles.editorial_routes import EDIT_RESPONSES
-from app.articles.rendering import refuse_fields, resolve_formats, retry_on_change
+from app.articles.rendering import refuse_fields, retry_on_change, select_parts
 from app.articles.routes import reply_articles
 from app.articles.schemas import ArticleList, ListedArticleOut
 from app.articles.services import ArticleServices
@@ -100,11 +100,8 @@ async def list_partner_access(
 async def list_embargoed_articles(request: Request, query: Annotated[EarlyQuery, Query()], actor: Partner) -> Response:
     """The articles to come that the calling key is named for, those named last first. Until `embargoed_until`, or until
     they are public, they are not to be published."""
-    fields = parse_fields(ListedArticleOut, query.fields)
-    formats = resolve_formats(query.formats, fields)
+    fields, formats = select_parts(ListedArticleOut, query.fields, query.formats)
     refuse_fields(fields, "editing")
-    if fields and query.formats:
-        fields = {**fields, "body": True}
     site = ArticleServices.of(request).site
 
     def find(connection: sa.Connection) -> dict[str, Any]:

@@ -10,8 +10,8 @@ from app.articles.list_parameters import membership_groups, parse_filters
 from app.articles.rendering import (
     check_editing,
     groups_of_list,
-    resolve_formats,
     retry_on_change,
+    select_parts,
     shows_counts,
 )
 from app.articles.routes import reply_articles
@@ -20,7 +20,6 @@ from app.core.problems import document_problems
 from app.identity.access import Public
 from app.search import finding
 from app.search.schemas import FoundArticleOut, FoundList, SearchQuery
-from app.web.fields import parse_fields
 
 router = APIRouter(prefix="/v1/search", tags=["search"])
 
@@ -34,11 +33,8 @@ router = APIRouter(prefix="/v1/search", tags=["search"])
 )
 async def search_articles(request: Request, query: Annotated[SearchQuery, Query()], actor: Public) -> Response:
     """Search published articles; each result has a score and highlighted matches."""
-    fields = parse_fields(FoundArticleOut, query.fields)
+    fields, formats = select_parts(FoundArticleOut, query.fields, query.formats)
     check_editing(fields, actor)
-    formats = resolve_formats(query.formats, fields)
-    if fields and query.formats:
-        fields = {**fields, "body": True}
     query = query.model_copy(update={"formats": ",".join(formats) or None})
     groups = parse_filters(query)
     services = ArticleServices.of(request)
