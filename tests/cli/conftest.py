@@ -2,9 +2,11 @@
 
 import logging
 import secrets
+import shutil
 import signal
 import sys
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -14,8 +16,9 @@ import sqlalchemy as sa
 import structlog
 
 from app.cli import main
+from app.core.files import make_folder
 from app.db import open_database
-from app.db.migrations import upgrade
+from tests.conftest import TEMPLATE
 
 
 @dataclass
@@ -80,22 +83,32 @@ def sql() -> Callable[[str, str], list[tuple[Any, ...]]]:
     return run_sql
 
 
-@pytest.fixture
-def postgres_store(postgres_url: str, data: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
-    """An empty PostgreSQL database, named in the environment and not migrated."""
+@contextmanager
+def new_database(postgres_url: str, template: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
+    """A PostgreSQL database, named in the environment; the URL."""
     name = f"commands_{secrets.token_hex(4)}"
-    run_sql(postgres_url, f"CREATE DATABASE {name}")
+    run_sql(postgres_url, f"CREATE DATABASE {name} TEMPLATE {template}")
     url = sa.make_url(postgres_url).set(database=name).render_as_string(hide_password=False)
     monkeypatch.setenv("BROADSHEET_DATABASE_URL", url)
     yield url
     run_sql(postgres_url, f"DROP DATABASE {name} WITH (FORCE)")
 
 
+@pytest.fixture
+def postgres_store(postgres_url: str, data: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
+    """An empty PostgreSQL database, named in the environment and not migrated."""
+    with new_database(postgres_url, "template1", monkeypatch) as url:
+        yield url
+
+
 @pytest.fixture(params=["sqlite", "postgresql"])
-def store(request: pytest.FixtureRequest, data: Path) -> str:
+def store(request: pytest.FixtureRequest, data: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
     """A migrated store of each kind; the URL."""
-    url: str = f"sqlite:///{data / 'broadsheet.db'}"
     if request.param == "postgresql":
-        url = request.getfixturevalue("postgres_store")
-    upgrade(url)
-    return url
+        with new_database(request.getfixturevalue("postgres_url"), TEMPLATE, monkeypatch) as url:
+            yield url
+        return
+    path = data / "broadsheet.db"
+    make_folder(data)
+    shutil.copy(request.getfixturevalue("sqlite_template"), path)
+    yield f"sqlite:///{path}"
