@@ -15,6 +15,7 @@ from app.db import Database
 from tests import make
 from tests.articles import stock
 from tests.articles.stock import BEGIN, Piece, Query, Term
+from tests.effort import effort
 
 KINDS = {
     "section": ("world", "sport", "arts"),
@@ -23,7 +24,8 @@ KINDS = {
     "tag": ("war", "oil", "cup", "art"),
 }
 MOMENTS = [BEGIN + timedelta(days=day, microseconds=7 * day) for day in range(5)]
-QUICK = settings(max_examples=50, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+EXAMPLES = effort("EXAMPLES", 12, long=200)
+QUICK = settings(max_examples=EXAMPLES, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 Terms = dict[str, tuple[Term, ...]]
 
 
@@ -123,6 +125,7 @@ def walk(client: TestClient, query: Query) -> Iterator[list[str]]:
     raise AssertionError("the list has no end")
 
 
+@pytest.mark.long
 def test_pages_together_are_the_whole_answer(client: TestClient, db: Database, terms: Terms) -> None:
     @QUICK
     @given(st.lists(facts(), max_size=30), st.lists(queries(), min_size=1, max_size=4))
@@ -139,6 +142,7 @@ def test_pages_together_are_the_whole_answer(client: TestClient, db: Database, t
     check()
 
 
+@pytest.mark.long
 def test_what_is_there_all_the_time_is_seen_exactly_once(client: TestClient, db: Database, terms: Terms) -> None:
     """While others are published, taken back and moved between two pages."""
 

@@ -20,6 +20,7 @@ from app.moderation.log import LOG
 from app.moderation.queue import CASE, LEASE
 from app.moderation.reports import REPORT
 from app.moderation.schemas import ACTIONS, TRANSITIONS, Action
+from tests.effort import effort
 from tests.make import Headers, ok, published, section
 from tests.moderation.stock import PARTICIPANT, C, comment, decide, participant, queued, report, state_of, stored
 
@@ -70,7 +71,7 @@ def test_the_same_again_changes_nothing(client: TestClient, db: Database, articl
     assert (noted["action"], noted["detail"]) == ("comment.reject", {"from": "pending", "state": "rejected"})
 
 
-@examples(derandomize=True, max_examples=30, deadline=None)
+@examples(derandomize=True, max_examples=effort("EXAMPLES", 12, long=100), deadline=None)
 @given(st.lists(st.sampled_from(ACTIONS), min_size=1, max_size=7))
 def _trust_follows(db: Database, article: Article, actions: list[Action]) -> None:
     author = participant(db)
@@ -89,6 +90,7 @@ def _trust_follows(db: Database, article: Article, actions: list[Action]) -> Non
     assert (row["approved"], row["rejected"]) == (verdict == "approved", verdict == "rejected")
 
 
+@pytest.mark.long
 def test_an_authors_standing_is_what_the_last_decision_says(db: Database, article: Article) -> None:
     _trust_follows(db, article)
 

@@ -20,6 +20,7 @@ from app.related.similarity import (
     score_link,
     weigh_stems,
 )
+from tests.effort import effort
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 
@@ -130,9 +131,10 @@ def test_of_near_copies_the_best_is_kept_whatever_the_order() -> None:
     assert {link.target_id for link in dropped} == {"001"}
 
 
+@pytest.mark.long
 def test_adding_one_to_a_full_list_is_the_same_as_picking_from_all() -> None:
     rng = Random(7)
-    for _ in range(50):
+    for _ in range(effort("ROUNDS", 10, long=100)):
         rows = [candidate(n, rng.randrange(1000), rng.choice(["a", "b", "c", None])) for n in range(60)]
         kept = pick_links(rows[:1])
         for number, row in enumerate(rows[1:], 2):

@@ -21,20 +21,25 @@ def ask(client: TestClient, email: str) -> None:
 @pytest.mark.parametrize(
     "hosts",
     [
-        [f"2001:db8:7:{number:x}::1" for number in range(70)],  # one /48
-        [f"192.0.2.{number}" for number in range(70)],  # one /24
+        [f"2001:db8:7:{number:x}::1" for number in range(16)],  # one /48
+        [f"192.0.2.{number}" for number in range(16)],  # one /24
     ],
 )
 def test_few_mails_from_one_range_of_networks(
-    client: TestClient, mailbox: Mailbox, article: dict[str, Any], hosts: list[str]
+    client: TestClient,
+    mailbox: Mailbox,
+    article: dict[str, Any],
+    hosts: list[str],
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    monkeypatch.setitem(MAX_MAILS_BY_ORIGIN, "near_range", 12)
     for number, host in enumerate(hosts):
         if number % 2:
             author = {"name": "Ann", "email": f"reader{number}@mail.example"}
             said(from_(client, host), article, f"Number {number}.", author=author, notify="replies")
         else:
             ask(from_(client, host), f"reader{number}@mail.example")
-        if number % 20 == 19:
+        if number % 5 == 4:
             work(client)
     work(client)
-    assert len(mailbox.mails) == MAX_MAILS_BY_ORIGIN["near_range"]
+    assert len(mailbox.mails) == 12
