@@ -13,8 +13,8 @@ from sqlmodel import Session
 from app.anchors import routes as anchors
 from app.articles import bulk_routes, discussion_routes, editorial_routes
 from app.articles import routes as articles
-from app.articles.activity import age_activity, has_due_hours
 from app.articles.cached_json import has_stale, rebuild_stale
+from app.articles.counters import age_activity, has_due_hours
 from app.articles.merging import advance_merges
 from app.articles.projection import IndexArticle
 from app.articles.publishing import advance_due_articles, has_due_articles

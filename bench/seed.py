@@ -13,8 +13,8 @@ import sqlalchemy as sa
 from sqlmodel import Session, SQLModel
 
 import app.wiring  # noqa: F401  brings every table into the metadata
-from app.articles.activity import count_activity
 from app.articles.cached_json import rebuild_stale
+from app.articles.counters import count_activity
 from app.articles.site import Site
 from app.articles.tables import META_COLUMNS, TEXT_COLUMNS, Article, ArticleAuthor, ArticleTag, Revision
 from app.core.clock import format_rfc3339, now

@@ -1,6 +1,4 @@
-"""Changing discussion settings and counters."""
-
-from collections.abc import Sequence
+"""Changing discussion settings."""
 
 import sqlalchemy as sa
 from sqlmodel import Session
@@ -10,12 +8,11 @@ from app.articles.cached_json import invalidate
 from app.articles.discussion_schemas import ArticleDiscussionIn, DiscussionIn
 from app.articles.exposure import is_shown
 from app.articles.reading import is_visible
-from app.articles.tables import SITE_ID, ArticleTally, Discussion
+from app.articles.tables import SITE_ID, Discussion
 from app.core.clock import now
 from app.core.problems import Forbidden, NotFound
 from app.db.columns import Row, table_of
-from app.db.prepared import Prepared
-from app.db.rows import INSERTS, Insert, JsonObject, insert_into
+from app.db.rows import JsonObject, insert_into
 from app.events.catalog import DiscussionChanged, LoggedEvent, SectionDeleted
 from app.events.log import emit
 from app.identity.audit import record_action
@@ -26,52 +23,7 @@ from app.publication.term_queries import is_section_shown
 from app.publication.terms import require_all_sections
 from app.web import etag
 
-_DISCUSSION, _TALLY = table_of(Discussion), table_of(ArticleTally)
-
-
-def _add_to_tally(new: Insert) -> Insert:
-    more = {name: _TALLY.c[name] + new.excluded[name] for name in ("comments", "inline")}
-    return new.on_conflict_do_update(index_elements=[_TALLY.c.article_id], set_=more)
-
-
-_ADD: Prepared[JsonObject] = Prepared(
-    {dialect: _add_to_tally(insert(_TALLY)) for dialect, insert in INSERTS.items()},
-    ("article_id", "comments", "inline", "reactions"),
-)
-_IS_ARTICLE = _TALLY.c.article_id == sa.bindparam("article", type_=_TALLY.c.article_id.type)
-_LOCK_REACTIONS = sa.select(_TALLY.c.reactions).where(_IS_ARTICLE).with_for_update()
-_UPDATE_REACTIONS = (
-    sa.update(_TALLY).where(_IS_ARTICLE).values(reactions=sa.bindparam("totals", type_=_TALLY.c.reactions.type))
-)
-
-
-def adjust_tally(session: Session, article_id: str, comments: int = 0, inline: int = 0) -> None:
-    """Add to the numbers of published comments of an article: all, and those on passages."""
-    values = {"article_id": article_id, "comments": comments, "inline": inline, "reactions": {}}
-    _ADD.run(session, values)
-
-
-def change_reaction(
-    session: Session, article_id: str, old: str | None, new: str | None, names: Sequence[str]
-) -> dict[str, int]:
-    """Move a reader's reaction from `old` to `new`; returns the counts of the reactions `names`.
-
-    Reactions that the publication no longer offers keep their count, in case they are offered again.
-    """
-    connection, parameters = session.connection(), {"article": article_id}
-    row = connection.execute(_LOCK_REACTIONS, parameters).first()
-    if row is None:  # a concurrent first reaction waits for this insert
-        empty = {"article_id": article_id, "comments": 0, "inline": 0, "reactions": {}}
-        connection.execute(insert_into(connection, _TALLY).on_conflict_do_nothing(), empty)
-        row = connection.execute(_LOCK_REACTIONS, parameters).one()
-    totals = dict(row[0])
-    if old != new:
-        if old is not None:
-            totals[old] = max(0, totals.get(old, 0) - 1)
-        if new is not None:
-            totals[new] = totals.get(new, 0) + 1
-        connection.execute(_UPDATE_REACTIONS, {**parameters, "totals": totals})
-    return discussion_settings.offered_reactions(totals, names)
+_DISCUSSION = table_of(Discussion)
 
 
 def set_site_discussion(session: Session, actor: Actor, data: DiscussionIn, versions: frozenset[int] | None) -> str:

@@ -13,7 +13,7 @@ from typing import Literal, NamedTuple, Protocol, cast
 import sqlalchemy as sa
 from sqlalchemy.sql.elements import ColumnElement
 
-from app.articles.activity import ACTIVITY, activity_column
+from app.articles.counters import ACTIVITY, activity_column
 from app.articles.list_parameters import EDITOR_SORTS, SORTS, Filter, FilterQuery, ListQuery
 from app.articles.reading import (
     ARTICLE,

@@ -9,8 +9,8 @@ from fastapi import APIRouter, Query, Request
 from starlette.responses import RedirectResponse, Response
 
 from app.articles import listing, reading
-from app.articles.activity import activity_column
 from app.articles.addresses import NOT_FOUND_DETAIL, find_by_former_address, resolve_address
+from app.articles.counters import activity_column
 from app.articles.includes import Include, ListPosition, render_neighbours
 from app.articles.list_parameters import ListQuery, membership_groups, parse_filters
 from app.articles.previews import is_valid_preview

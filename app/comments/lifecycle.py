@@ -7,8 +7,8 @@ import sqlalchemy as sa
 from sqlmodel import Session
 
 from app.anchors import anchors
-from app.articles import activity
-from app.articles.discussions import adjust_tally
+from app.articles import counters
+from app.articles.counters import adjust_tally
 from app.comments.reading import C, StoredComment
 from app.comments.schemas import State, controversy_score, wilson_score
 from app.comments.tables import CommentRevision
@@ -102,7 +102,7 @@ def _adjust_counts(session: Session, row: StoredComment, change: int) -> None:
     if anchor_id is not None:
         anchors.adjust_count(session, anchor_id, change)
     adjust_tally(session, row["article_id"], comments=change, inline=0 if anchor_id is None else change)
-    activity.count_activity(session, row["article_id"], row["created_at"], comments=change)
+    counters.count_activity(session, row["article_id"], row["created_at"], comments=change)
 
 
 def _adjust_replies(session: Session, parent_id: str, change: int) -> _Parent | None:

@@ -8,7 +8,7 @@ from typing import NamedTuple, TypedDict
 import sqlalchemy as sa
 from sqlmodel import Session, select
 
-from app.articles.activity import ACTIVITY, activity_column
+from app.articles.counters import ACTIVITY, activity_column
 from app.articles.reading import ARTICLE, ARTICLE_AUTHOR, ARTICLE_TAG, select_visible_ids
 from app.articles.rendering import (
     CachedRow,

@@ -7,8 +7,8 @@ from typing import Final, NamedTuple, TypedDict
 import sqlalchemy as sa
 from sqlmodel import Session
 
-from app.articles import activity
-from app.articles.discussions import change_reaction as count_reaction
+from app.articles import counters
+from app.articles.counters import change_reaction as count_reaction
 from app.comments.lifecycle import adjust_votes
 from app.comments.posting import check_may_write
 from app.comments.reading import C, get_readable_article, lock_comment
@@ -235,9 +235,9 @@ def set_reaction(session: Session, voter: Voter, ref: str, value: str | None, na
     totals = count_reaction(session, article_id, old, new, names)
     if old != new:
         if old is not None:
-            activity.count_activity(session, article_id, before.at, reactions=-1)
+            counters.count_activity(session, article_id, before.at, reactions=-1)
         if new is not None:
-            activity.count_activity(session, article_id, moment, reactions=1)
+            counters.count_activity(session, article_id, moment, reactions=1)
         emit(session, ArticleReacted(subject_id=article_id))
     return {"value": value, "reactions": totals}
 
@@ -287,5 +287,5 @@ def erase_reactions(session: Session, participant_id: str) -> None:
         session.execute(_DELETE_REACTION, {"article": reaction["article_id"], "participant": participant_id})
         if reaction["counted"]:
             count_reaction(session, reaction["article_id"], reaction["value"], None, ())
-            activity.count_activity(session, reaction["article_id"], reaction["at"], reactions=-1)
+            counters.count_activity(session, reaction["article_id"], reaction["at"], reactions=-1)
             emit(session, ArticleReacted(subject_id=reaction["article_id"]))

@@ -12,7 +12,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from starlette.testclient import TestClient
 
-from app.articles.activity import ACTIVITY, HOUR, age_activity, count_activity, has_due_hours
+from app.articles.counters import ACTIVITY, HOUR, age_activity, count_activity, has_due_hours
 from app.core.ids import new_id
 from app.db import Database
 from tests import make

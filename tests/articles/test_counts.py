@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 from starlette.testclient import TestClient
 
-from app.articles.discussions import adjust_tally, change_reaction
+from app.articles.counters import adjust_tally, change_reaction
 from app.core.ids import new_id
 from app.db import Database
 from tests import make

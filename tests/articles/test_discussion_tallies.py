@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from starlette.testclient import TestClient
 
-from app.articles.discussions import adjust_tally, change_reaction
+from app.articles.counters import adjust_tally, change_reaction
 from app.core.settings import Settings
 from app.db import Database
 from app.main import create_app

@@ -9,7 +9,7 @@ from urllib.parse import urlencode
 import pytest
 from starlette.testclient import TestClient
 
-from app.articles.activity import activity_column
+from app.articles.counters import activity_column
 from app.articles.list_parameters import EDITOR_SORTS, MAX_FILTER_REPEATS, MAX_FILTER_VALUES, ListQuery, parse_filters
 from app.articles.list_parameters import SORTS as ALL_SORTS
 from app.articles.listing import is_quick

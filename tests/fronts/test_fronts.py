@@ -9,7 +9,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from starlette.testclient import TestClient
 
-from app.articles.activity import count_activity
+from app.articles.counters import count_activity
 from app.core.clock import now
 from app.core.ids import new_id
 from app.db import Database

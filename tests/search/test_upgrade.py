@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 
-from app.articles.activity import ACTIVITY
+from app.articles.counters import ACTIVITY
 from app.articles.tables import Article
 from app.comments.reading import C
 from app.core.clock import now

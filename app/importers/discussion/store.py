@@ -8,8 +8,8 @@ from typing import NamedTuple, TypedDict
 import sqlalchemy as sa
 from sqlmodel import Session
 
-from app.articles import activity
-from app.articles.discussions import adjust_tally
+from app.articles import counters
+from app.articles.counters import adjust_tally
 from app.comments.tables import Comment
 from app.db.columns import table_of
 from app.db.rows import JsonObject, fetch_rows
@@ -184,7 +184,7 @@ def _adjust_article(session: Session, article_id: str, before: Iterable[TreeRow]
     written.subtract(_count_by_hour(old))
     for hour, more in sorted(written.items()):
         if more:
-            activity.count_activity(session, article_id, hour, comments=more)
+            counters.count_activity(session, article_id, hour, comments=more)
 
 
 def _count_anchored(comments: Iterable[TreeRow]) -> int:

@@ -6,7 +6,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from app.articles.activity import ACTIVITY
+from app.articles.counters import ACTIVITY
 from app.articles.tables import ArticleTally
 from app.comments.tables import Comment
 from app.core.clock import now

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 import sqlalchemy as sa
 
-from app.articles.activity import ACTIVITY
+from app.articles.counters import ACTIVITY
 from app.articles.site import Site
 from app.articles.tables import Article
 from app.core.clock import format_rfc3339, now

@@ -1,16 +1,18 @@
-"""Activity of articles: comments and reactions in the last day, week and month."""
+"""Counters of articles: comments and reactions, in total and in the last day, week and month."""
 
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 
 import sqlalchemy as sa
 from sqlalchemy.sql.elements import ColumnElement
 from sqlmodel import Session
 
-from app.articles.tables import ACTIVITY_KINDS, SITE_ID, WINDOW_DAYS, ActivityHour, ArticleActivity
+from app.articles.discussion_settings import offered_reactions
+from app.articles.tables import ACTIVITY_KINDS, SITE_ID, WINDOW_DAYS, ActivityHour, ArticleActivity, ArticleTally
 from app.core.clock import now
 from app.db.columns import table_of
 from app.db.prepared import Prepared
-from app.db.rows import INSERTS, Insert, JsonObject
+from app.db.rows import INSERTS, Insert, JsonObject, insert_into
 from app.events.catalog import ActivityAged
 from app.events.log import emit
 
@@ -48,7 +50,7 @@ _ADD_HOUR: Prepared[JsonObject] = Prepared(
     },
     HOUR.c.keys(),
 )
-_ADD: Prepared[JsonObject] = Prepared(
+_ADD_SUMS: Prepared[JsonObject] = Prepared(
     {name: _add_to_sums(insert(ACTIVITY), ACTIVITY, _SUMS) for name, insert in INSERTS.items()}, ("article_id", *_SUMS)
 )
 _MORE = {kind: sa.bindparam(f"more_{kind}", type_=sa.Integer()) for kind in ACTIVITY_KINDS}
@@ -106,7 +108,7 @@ def count_activity(session: Session, article_id: str, at: datetime, *, comments:
         return
     row = {"article_id": article_id, "hour": hour, "comments": comments, "reactions": reactions}
     (windows_left,) = _ADD_HOUR.one(connection, {**row, "passed": passed, "due_at": _due_at(hour, passed)})
-    _ADD.run(connection, {"article_id": article_id, **_sums_of(windows_left, comments, reactions)})
+    _ADD_SUMS.run(connection, {"article_id": article_id, **_sums_of(windows_left, comments, reactions)})
 
 
 def age_activity(session: Session, limit: int = 200) -> int:
@@ -131,3 +133,51 @@ def age_activity(session: Session, limit: int = 200) -> int:
     if rows:
         emit(session, ActivityAged(subject_id=SITE_ID))
     return len(rows)
+
+
+_TALLY = table_of(ArticleTally)
+
+
+def _add_to_tally(new: Insert) -> Insert:
+    more = {name: _TALLY.c[name] + new.excluded[name] for name in ("comments", "inline")}
+    return new.on_conflict_do_update(index_elements=[_TALLY.c.article_id], set_=more)
+
+
+_ADD_COUNTS: Prepared[JsonObject] = Prepared(
+    {dialect: _add_to_tally(insert(_TALLY)) for dialect, insert in INSERTS.items()},
+    ("article_id", "comments", "inline", "reactions"),
+)
+_IS_TALLY = _TALLY.c.article_id == sa.bindparam("article", type_=_TALLY.c.article_id.type)
+_LOCK_REACTIONS = sa.select(_TALLY.c.reactions).where(_IS_TALLY).with_for_update()
+_UPDATE_REACTIONS = (
+    sa.update(_TALLY).where(_IS_TALLY).values(reactions=sa.bindparam("totals", type_=_TALLY.c.reactions.type))
+)
+
+
+def adjust_tally(session: Session, article_id: str, comments: int = 0, inline: int = 0) -> None:
+    """Add to the numbers of published comments of an article: all, and those on passages."""
+    values = {"article_id": article_id, "comments": comments, "inline": inline, "reactions": {}}
+    _ADD_COUNTS.run(session, values)
+
+
+def change_reaction(
+    session: Session, article_id: str, old: str | None, new: str | None, names: Sequence[str]
+) -> dict[str, int]:
+    """Move a reader's reaction from `old` to `new`; returns the counts of the reactions `names`.
+
+    Reactions that the publication no longer offers keep their count, in case they are offered again.
+    """
+    connection, parameters = session.connection(), {"article": article_id}
+    row = connection.execute(_LOCK_REACTIONS, parameters).first()
+    if row is None:  # a concurrent first reaction waits for this insert
+        empty = {"article_id": article_id, "comments": 0, "inline": 0, "reactions": {}}
+        connection.execute(insert_into(connection, _TALLY).on_conflict_do_nothing(), empty)
+        row = connection.execute(_LOCK_REACTIONS, parameters).one()
+    totals = dict(row[0])
+    if old != new:
+        if old is not None:
+            totals[old] = max(0, totals.get(old, 0) - 1)
+        if new is not None:
+            totals[new] = totals.get(new, 0) + 1
+        connection.execute(_UPDATE_REACTIONS, {**parameters, "totals": totals})
+    return offered_reactions(totals, names)
