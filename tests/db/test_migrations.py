@@ -20,6 +20,7 @@ from app.db.migrations import MigrationError
 from app.events.catalog import EVENTS, Event
 from app.publication.section_tree import find_ancestors, find_descendants
 from app.subscriptions.schemas import address_hash
+from app.text.confusables import skeleton
 from tests.conftest import TEMPLATE
 
 
@@ -209,6 +210,18 @@ def test_events_from_before_get_their_article(url: str) -> None:
     migrations.downgrade(url, "0022")
     with connected(url) as connection:
         assert connection.execute(sa.text("SELECT count(*) FROM event")).scalar_one() == len(events)
+
+
+def test_skeletons_of_names_are_computed_again(url: str) -> None:
+    migrations.upgrade(url)
+    with connected(url) as connection:
+        columns = "id, name, hint, hash, scopes, created_at, skeleton"
+        values = "(:id, 'Ann Marlow', 'bs_1', 'hash', '[]', '2026-01-01', 'of an older release')"
+        connection.execute(sa.text(f"INSERT INTO api_key ({columns}) VALUES {values}"), {"id": SUBJECT})
+    migrations.downgrade(url, "0026")
+    migrations.upgrade(url)
+    with connected(url) as connection:
+        assert connection.execute(sa.text("SELECT skeleton FROM api_key")).scalar_one() == skeleton("Ann Marlow")
 
 
 ENV = migrations.FOLDER / "env.py"

@@ -67,6 +67,22 @@ def test_letter_case_marks_and_spaces_never_matter(name: str) -> None:
     assert skeleton(found) == found
 
 
-def test_no_look_stands_for_two_letters() -> None:
-    looks = "".join(confusables._LOOKS.values())
+def test_no_character_is_listed_for_two_letters() -> None:
+    looks = "".join(confusables._READ_AS.values())
     assert len(looks) == len(set(looks))
+
+
+@pytest.mark.parametrize(
+    ("letters", "plain"),
+    [
+        ("аàαɑａ𝒂", "a"),
+        ("ЬВвβΒƃ", "b"),
+        ("НнΗһħ", "h"),
+        ("КкΚκᴋƙⲕ", "k"),
+        ("ӏІіΙιıɪ∣ǀ|", "l"),
+        ("оОоΟοσѳѲөӨΘθФфОО０𝟎〇", "o"),
+        ("ТтΤτᴛŦᎢꓔⲦ", "t"),
+    ],
+)
+def test_letters_of_every_script_have_the_skeleton_of_what_they_look_like(letters: str, plain: str) -> None:
+    assert {skeleton(letter) for letter in letters} == {plain}
