@@ -42,10 +42,8 @@ MAX_TERM_GROUPS = 20  # cache groups of terms in one answer; with more, the list
 MAX_TERM_GROUP_BYTES = 1500  # of these groups together: they are sent in three headers
 _TERM_KINDS = ("tag", "author", "series", "section")
 _REPEATS = Field(json_schema_extra={"maxItems": MAX_FILTER_REPEATS})
-Filters = Annotated[
-    list[Annotated[str, Field(json_schema_extra=filter_values(MAX_FILTER_VALUES, r"[^\x00\s,-][^\x00,]{0,199}"))]],
-    _REPEATS,
-]
+FilterValues = Annotated[str, Field(json_schema_extra=filter_values(MAX_FILTER_VALUES, r"[^\x00\s,-][^\x00,]{0,199}"))]
+Filters = Annotated[list[FilterValues], _REPEATS]
 Languages = Annotated[
     list[Annotated[str, Field(json_schema_extra=filter_values(MAX_FILTER_VALUES, rf"{LANGUAGE_FORM}\s*"))]], _REPEATS
 ]

@@ -9,6 +9,7 @@ from app.anchors.schemas import AnchorKind, AnchorState
 from app.articles.discussion_schemas import Moderation as DiscussionModeration
 from app.articles.discussion_schemas import State as DiscussionState
 from app.articles.editorial_schemas import CorrectionKind
+from app.articles.list_parameters import FilterValues
 from app.articles.schemas import State as ArticleState
 from app.blocks.schemas import Block, BlockAnchor, BlockId, BlockLanguage, Direction, Marks
 from app.blocks.schemas import Text as BlockText
@@ -64,6 +65,7 @@ TYPES: dict[str, tuple[TypeForm[object], str | None]] = {
     "DiscussionModeration": (DiscussionModeration, "Whether comments are moderated before or after they show."),
     "DiscussionState": (DiscussionState, "Whether readers may comment and see comments."),
     "FeedFormat": (FeedFormat, "The format of a feed."),
+    "FilterValues": (FilterValues, "Values of a filter, comma-separated; a leading hyphen excludes them."),
     "FrontBlockKind": (FrontBlockKind, "How the articles of a front's block are chosen."),
     "ListStyle": (ListStyle, "How the items of a list are numbered: by letters or Roman numerals."),
     "Marks": (Marks, None),

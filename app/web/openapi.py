@@ -69,17 +69,29 @@ _WITHOUT_NUL = r"^[^\x00]*$"  # the pattern of any query parameter
 _CLOSED = {"$ref", "anyOf", "const", "enum"}  # a schema with one of these takes null only beside another
 _LIMITED = {"const", "enum", "format"}  # a schema with one of these needs no pattern
 _CHANGES_NOTHING = {"exportPerson", "unsubscribeAddress"}  # writes without a position
+# Reads without a key that no cache keeps: they differ by caller, never end, are measurements, or are immutable files.
+_UNCACHED = {
+    *("checkHealth", "checkReadiness", "exportContent", "followArticle", "getCaller", "getDecision", "getMediaFile"),
+    *("getMetrics", "getOwnData", "getOwnVotes", "getUnsubscribe", "listChanges", "listSubscriptions"),
+}
 _FORMS = ("application/x-www-form-urlencoded", "multipart/form-data")
 _PRECONDITIONS = {"if-match", "if-none-match"}
 _PROBLEM = {MEDIA_TYPE: {"schema": {"$ref": f"{SCHEMAS}ProblemOut"}}}
 _NOTES = {"title", "description", "default", "example", "examples", "x-enum-varnames"}  # do not validate anything
 
 
+CACHE_GROUP_HEADERS = ("Cache-Groups", "Cache-Tag", "Surrogate-Key")
+_CACHE_GROUPS = "Cache groups that the answer depends on"
 HEADERS: dict[str, Node] = {
     "Broadsheet-Position": {
         "description": "Of writes: their place in the log, for `min_position`.",
         "schema": {"type": "string", "pattern": POSITION_PATTERN},
     },
+    "Cache-Groups": {
+        "description": f"{_CACHE_GROUPS}, as a list of strings (RFC 9875).",
+        "schema": {"type": "string"},
+    },
+    "Cache-Tag": {"description": f"{_CACHE_GROUPS}, comma-separated.", "schema": {"type": "string"}},
     "ETag": {
         "description": "Version of the resource, for `If-Match` and `If-None-Match`.",
         "schema": {"type": "string"},
@@ -87,6 +99,7 @@ HEADERS: dict[str, Node] = {
     "Location": {"description": "Address of the resource.", "schema": {"type": "string"}},
     "RateLimit": {"description": "What is left of the rate limit.", "schema": {"type": "string"}},
     "Retry-After": {"description": "Of 429 and 503: seconds to wait.", "schema": {"type": "integer"}},
+    "Surrogate-Key": {"description": f"{_CACHE_GROUPS}, separated by spaces.", "schema": {"type": "string"}},
     "WWW-Authenticate": {"description": "Of 401: how to authenticate.", "schema": {"type": "string"}},
     "X-Request-ID": {
         "description": "Id of the request, as in the server's log.",
@@ -94,6 +107,11 @@ HEADERS: dict[str, Node] = {
         "schema": {"type": "string"},
     },
 }
+
+
+def _header_name(name: str) -> str:
+    """Return the name of a header's component, which is short because it is written for each response."""
+    return name.removeprefix("Broadsheet-")
 
 
 def iter_operations(document: Node) -> Iterator[tuple[str, str, Node]]:
@@ -174,18 +192,21 @@ def _complete_responses(operation: Node) -> None:
 
 
 def _set_headers(method: str, operation: Node, is_changeable: bool) -> None:
-    """Add the headers that clients use: ETags of resources that `If-Match` may change, and positions of writes."""
+    """Add the headers that clients and caches use: ETags for `If-Match`, positions of writes, and cache groups."""
     is_write = method != "get" and operation["operationId"] not in _CHANGES_NOTHING
+    is_cached = method == "get" and {} in operation.get("security", [{}]) and operation["operationId"] not in _UNCACHED
     for status, response in operation["responses"].items():
         names = []
         if status == "301":
-            names = ["Location"]
+            names = ["Location", *CACHE_GROUP_HEADERS]
         elif status == "default":
             names = ["RateLimit", "Retry-After", "WWW-Authenticate", "X-Request-ID"]
+        elif status == "200" and is_cached:
+            names = [*(["ETag"] if is_changeable else []), *CACHE_GROUP_HEADERS]
         elif response["description"] == HTTPStatus(int(status)).phrase and (is_write or is_changeable):
             names = ["Broadsheet-Position", "ETag"] if "content" in response else ["Broadsheet-Position"]
         if names:
-            response["headers"] = {name: {"$ref": f"#/components/headers/{name}"} for name in names}
+            response["headers"] = {name: {"$ref": f"#/components/headers/{_header_name(name)}"} for name in names}
 
 
 def _iter_bodies(document: Node) -> Iterator[tuple[str, str, Node]]:
@@ -266,7 +287,7 @@ def build_document(app: FastAPI) -> Node:
         _set_headers(method, operation, not document["paths"][path].keys().isdisjoint({"patch", "put"}))
     for name in ("HTTPValidationError", "ValidationError"):  # FastAPI's own, which no response has
         document["components"]["schemas"].pop(name, None)
-    document["components"]["headers"] = copy.deepcopy(HEADERS)
+    document["components"]["headers"] = {_header_name(name): copy.deepcopy(part) for name, part in HEADERS.items()}
     _complete_bodies(document)
     _shorten(document)
     _rename_schemas(document)
@@ -370,7 +391,8 @@ def _response_name(response: Node) -> str:
     reference = content[media_type].get("schema", {}).get("$ref")
     if not reference:
         return _pascal(media_type.partition("/")[2])
-    return str(reference).rpartition("/")[2]
+    name = str(reference).rpartition("/")[2]
+    return f"Public{name}" if "Cache-Tag" in response.get("headers", {}) else name
 
 
 def _text(part: object) -> str:

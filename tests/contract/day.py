@@ -1,7 +1,7 @@
 """A newsroom's day through the API, every answer of it compared with the document."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from typing import Any
 
 import jsonschema_rs
@@ -11,6 +11,7 @@ from starlette.testclient import TestClient
 from app.core.ids import new_id
 from app.subscriptions.opt_ins import OPT_IN, create_confirm_token
 from app.subscriptions.unsubscribing import create_token
+from app.web.openapi import CACHE_GROUP_HEADERS
 from tests import make
 from tests.document import Operation, operations
 
@@ -74,6 +75,7 @@ class Checked:
         for name in {"ETag"} & promised.keys() if method == "GET" else {"Broadsheet-Position"} & promised.keys():
             if name not in answer.headers:
                 yield f"{where} has no {name}"
+        yield from self._cache_group_faults(where, promised.keys(), answer)
         content = described["responses"][status].get("content", {})
         if not answer.content:
             if content and status not in {"204", "301"}:
@@ -85,6 +87,15 @@ class Checked:
         elif media_type.endswith("json") and not media_type.endswith("ndjson"):
             for error in self._validator(content[media_type]["schema"]).iter_errors(answer.json()):
                 yield f"{where}: {error.message[:200]} at {error.instance_path}"
+
+    def _cache_group_faults(self, where: str, promised: Collection[str], answer: Any) -> Iterator[str]:
+        """What readers without a key may keep names its cache groups, as documented; nothing else does."""
+        documented = {name for name in CACHE_GROUP_HEADERS if name in promised}
+        given = {name for name in CACHE_GROUP_HEADERS if name in answer.headers}
+        if given - documented:
+            yield f"{where} has {sorted(given)}, which is not documented"
+        if answer.status_code == 200 and "authorization" not in answer.request.headers and documented - given:
+            yield f"{where} has no {sorted(documented)}"
 
 
 def live(api: Checked, key: Headers) -> dict[str, str]:
