@@ -61,9 +61,9 @@ from app.webhooks.channel import WebhookChannel
 from app.webhooks.messages import enqueue_events
 from app.webhooks.replays import continue_replay, has_replays
 from app.websub import routes as websub
-from app.websub.hub import prune as prune_hub
+from app.websub.hub import prune_hub
 from app.websub.publisher import HubChannel
-from app.websub.publisher import tell as tell_feeds
+from app.websub.publisher import enqueue_changed_feeds as tell_feeds
 
 ROUTERS: list[APIRouter] = [
     format_routes.router,  # before the articles, to whose paths it adds suffixes

@@ -32,7 +32,7 @@ MATCHING: dict[str, list[Callable[..., Any]]] = {
     "fronts": [follow_merge_on_fronts],
     "related": [update_links],
     "mail": [on_event],
-    "websub": [publisher._changed],
+    "websub": [publisher._list_changed],
 }
 NAMING = {
     "webhooks": set(EVENT_TYPES),

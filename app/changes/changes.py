@@ -1,19 +1,21 @@
-"""Reading the log as the public may know it.
+"""The change feed: events of the log about public content.
 
-Facts are stated when something is public; by the time they are read it may no longer be. So what is to be read again
-is told only while readers can see it: whatever hid it stands later in the log, and whatever shows it again as well.
+A subject that was public at the time of an event may have been hidden since. Its event is left out then: followers
+learn of the later event that has hidden it, and of any that shows it again.
 """
 
+from datetime import datetime
 from functools import lru_cache
-from typing import Any
+from typing import TypedDict
 
 import sqlalchemy as sa
 
 from app.articles.tables import SITE_ID
-from app.changes.schemas import EXPORT, MEANINGS, CursorExpired, decode, encode
+from app.changes.schemas import EXPORT_PATH, MEANINGS, CursorExpired, Op, Type, decode_cursor, encode_cursor
 from app.comments.visibility import read_event_visibility
 from app.core.problems import InvalidParameter, Unavailable
 from app.db.columns import table_of
+from app.db.rows import JsonObject, Statement
 from app.events.catalog import (
     AnchorChanged,
     AnchorsResolved,
@@ -34,25 +36,47 @@ from app.events.log import fetch_events, find_batch_end, find_pruned_position, f
 from app.events.schemas import Position
 from app.events.tables import Event as EventRow
 
-MOST_READ = 1000  # facts that one page looks through for what was asked for
-MOST_BYTES = 262_144  # of one page: reasons can be long
+MAX_EVENTS_READ = 1000  # that one page searches for the requested types
+MAX_PAGE_BYTES = 262_144  # of the estimated size: reasons can be long
 _EVENT = table_of(EventRow)
 
 
-def _place(name: str) -> Any:
+def _bind_position(name: str) -> sa.Tuple:
     return sa.tuple_(*(sa.bindparam(f"{name}_{part}", type_=sa.BigInteger()) for part in ("xid", "seq")))
 
 
 @lru_cache(64)
-def _facts(types: frozenset[str]) -> sa.Select[Any]:
-    here = sa.tuple_(_EVENT.c.xid, _EVENT.c.seq)
-    kinds = sorted(name for name, meaning in MEANINGS.items() if meaning.type in types)
-    found = sa.select(_EVENT).where(here > _place("from"), here <= _place("to"), _EVENT.c.type.in_(kinds))
-    return found.order_by(_EVENT.c.xid, _EVENT.c.seq).limit(sa.bindparam("most", type_=sa.BigInteger()))
+def _select_events(types: frozenset[str]) -> Statement:
+    position = sa.tuple_(_EVENT.c.xid, _EVENT.c.seq)
+    names = sorted(name for name, meaning in MEANINGS.items() if meaning.type in types)
+    is_within = (position > _bind_position("from"), position <= _bind_position("to"))
+    query = sa.select(_EVENT).where(*is_within, _EVENT.c.type.in_(names))
+    return query.order_by(_EVENT.c.xid, _EVENT.c.seq).limit(sa.bindparam("most", type_=sa.BigInteger()))
 
 
-def _parent(event: Event, article_id: str | None) -> dict[str, Any] | None:
-    """Return what the subject belongs to, in the shape of `ChangeParentOut`."""
+class Parent(TypedDict):
+    """An object in the shape of `ChangeParentOut`."""
+
+    type: str
+    id: str | None
+
+
+class Change(TypedDict):
+    """A change in the shape of `ChangeOut`."""
+
+    position: str
+    type: Type
+    op: Op
+    id: str | None
+    of: Parent | None
+    revision: int | None
+    at: datetime
+    reason: str | None
+    status: int | None
+
+
+def _find_parent(event: Event, article_id: str | None) -> Parent | None:
+    """Return the object that the subject of an event belongs to."""
     match event:
         case NoticeChanged() | NoticeDeleted():
             return {"type": event.scope, "id": event.target_id}
@@ -71,10 +95,10 @@ def _parent(event: Event, article_id: str | None) -> dict[str, Any] | None:
             return None
 
 
-def present(logged: LoggedEvent, event: Event) -> dict[str, Any]:
-    """Return an event in the shape of `ChangeOut`."""
-    meaning, parent = MEANINGS[logged.type], _parent(event, logged.article_id)
-    change: dict[str, Any] = {
+def present_change(logged: LoggedEvent, event: Event) -> Change:
+    """Return an event as a change."""
+    meaning, parent = MEANINGS[logged.type], _find_parent(event, logged.article_id)
+    change: Change = {
         "position": str(logged.position),
         "type": meaning.type,
         "op": meaning.op,
@@ -87,50 +111,51 @@ def present(logged: LoggedEvent, event: Event) -> dict[str, Any]:
     }
     match event:
         case ArticleUnpublished():
-            change |= {"reason": event.reason, "status": 404}
+            change["reason"], change["status"] = event.reason, 404
         case ArticleRetracted():
-            change |= {"reason": event.reason, "status": 451 if event.legal else 410}
+            change["reason"], change["status"] = event.reason, 451 if event.legal else 410
     if isinstance(event, ArticleEvent):
         change["revision"] = event.revision
     return change
 
 
-def start(connection: sa.Connection, log: str, cursor: str | None, *, is_replica: bool = False) -> Position:
-    """Where a follower goes on: 410 if what comes next has been pruned, 400 for a place that this log has not reached.
+def find_start(connection: sa.Connection, log: str, cursor: str | None, *, is_replica: bool = False) -> Position:
+    """Return where a follower continues: 410 if the next events have been pruned, 400 for a cursor ahead of the log.
 
-    A replica may not have come so far yet: 503.
+    On a replica, which may be behind, a cursor ahead of the log is a 503.
     """
-    kept = find_pruned_position(connection)
+    oldest = find_pruned_position(connection)
     if cursor is None:
-        return kept
-    position = decode(log, cursor)
-    if position < kept:
-        detail = f"What came next is no longer kept: read {EXPORT} and go on from the cursor in its first line."
-        raise CursorExpired(detail, headers={"Link": f'<{EXPORT}>; rel="alternate"'})
+        return oldest
+    position = decode_cursor(log, cursor)
+    if position < oldest:
+        detail = (
+            f"The next changes are no longer kept. Read {EXPORT_PATH}, and continue from the cursor in its first line."
+        )
+        raise CursorExpired(detail, headers={"Link": f'<{EXPORT_PATH}>; rel="alternate"'})
     if position > find_settled_position(connection):
         if is_replica:
             raise Unavailable("That position is not visible here yet.")
-        raise InvalidParameter("cursor", f"This log has not come so far; begin with {EXPORT}.")
+        raise InvalidParameter("cursor", f"The cursor is ahead of the log. Start with {EXPORT_PATH}.")
     return position
 
 
-def page(connection: sa.Connection, begin: Position, log: str, types: frozenset[str], limit: int) -> dict[str, Any]:
-    """A page of the changes after a position, in the shape of `ChangesOut`."""
-    end, more = find_batch_end(connection, begin, MOST_READ)
-    places = {"from_xid": begin.xid, "from_seq": begin.seq, "to_xid": end.xid, "to_seq": end.seq}
-    facts = fetch_events(connection, _facts(types), {**places, "most": limit + 1})
-    visibility, size = read_event_visibility(connection, facts), 0
-    told: list[dict[str, Any]] = []
-    for fact in facts[:limit]:
-        if fact.event is not None and visibility.shows(fact):
-            change = present(fact, fact.event)
+def list_changes(connection: sa.Connection, begin: Position, log: str, types: frozenset[str], limit: int) -> JsonObject:
+    """Return a page of the changes after a position, in the shape of `ChangesOut`."""
+    end, more = find_batch_end(connection, begin, MAX_EVENTS_READ)
+    bounds = {"from_xid": begin.xid, "from_seq": begin.seq, "to_xid": end.xid, "to_seq": end.seq}
+    entries = fetch_events(connection, _select_events(types), {**bounds, "most": limit + 1})
+    visibility, size = read_event_visibility(connection, entries), 0
+    changes: list[Change] = []
+    for entry in entries[:limit]:
+        if entry.event is not None and visibility.shows(entry):
+            change = present_change(entry, entry.event)
             size += 400 + 4 * len(change["reason"] or "")
-            if told and size > MOST_BYTES:
+            if changes and size > MAX_PAGE_BYTES:
                 break
-            told.append(change)
-        begin = fact.position
+            changes.append(change)
+        begin = entry.position
     else:
-        begin = begin if len(facts) > limit else end
-    next_ = encode(log, begin)
-    more = more or begin < end
-    return {"data": told, "page": {"next": next_, "limit": limit, "total": None, "more": more}}
+        begin = begin if len(entries) > limit else end
+    page = {"next": encode_cursor(log, begin), "limit": limit, "total": None, "more": more or begin < end}
+    return {"data": changes, "page": page}

@@ -1,6 +1,6 @@
 """The change feed over HTTP."""
 
-from typing import Annotated, Any
+from typing import Annotated
 
 import sqlalchemy as sa
 from fastapi import APIRouter, Query, Request
@@ -9,6 +9,7 @@ from starlette.responses import Response
 from app.changes import changes
 from app.changes.schemas import ChangeOut, ChangesOut, ChangesQuery, CursorExpired
 from app.core.problems import document_problems
+from app.db.rows import JsonObject
 from app.identity.access import Public
 from app.identity.services import IdentityServices
 from app.web.fields import parse_fields
@@ -25,21 +26,21 @@ router = APIRouter(prefix="/v1", tags=["syndication"])
     responses=document_problems(CursorExpired),
 )
 async def list_changes(request: Request, query: Annotated[ChangesQuery, Query()], actor: Public) -> Response:
-    """What of the public content changed since a cursor, oldest first, without a gap. Nothing is told that is not, or
-    was not, public.
+    """List changes of public content since a cursor, oldest first and without gaps.
 
-    Begin with `/v1/export.ndjson` and follow from the cursor in its first line: what it then tells once more does no
-    harm if `upsert` is taken as “read it again”. An article that you do not hold comes with its discussion, one that is
-    withdrawn takes it along. Articles show names, pictures and notices: a change of these changes the articles that
-    show them, and a `discussion` those that it is for, without a line for each. Changes are kept for a hundred days.
+    Start with `/v1/export.ndjson`, and continue from the cursor in its first line. Some changes after it may be in the
+    export already, which is harmless if `upsert` means “read it again”. With a new article read its discussion, too;
+    with a withdrawn one delete it. Articles contain names, pictures and notices: a change of these affects every
+    article that shows them, and a `discussion` all articles that it applies to, without changes of their own. Changes
+    are kept for 100 days.
     """
     fields, types = parse_fields(ChangeOut, query.fields), query.chosen_types()
     log = IdentityServices.of(request).vault.log_name()
     is_replica = bool(settings(request).read_database_url)
 
-    def find(connection: sa.Connection) -> dict[str, Any]:
-        begin = changes.start(connection, log, query.cursor, is_replica=is_replica)
-        return changes.page(connection, begin, log, types, query.limit)
+    def find(connection: sa.Connection) -> JsonObject:
+        begin = changes.find_start(connection, log, query.cursor, is_replica=is_replica)
+        return changes.list_changes(connection, begin, log, types, query.limit)
 
     page = await database(request).read(find)
     return reply_list(request, ChangesOut, page, fields, groups=(), private=True)

@@ -1,4 +1,4 @@
-"""Changes as followers read them, and the cursors that they keep."""
+"""Changes as followers read them, and their cursors."""
 
 from datetime import datetime
 from typing import Final, Literal, NamedTuple, get_args
@@ -25,12 +25,12 @@ Type = Literal[
 ]
 Op = Literal["upsert", "delete", "withdraw"]
 TYPES: Final = frozenset(get_args(Type))
-COUNTS: Final = frozenset({"votes", "reactions"})  # they come often, and few follow them
-EXPORT: Final = "/v1/export.ndjson"
+COUNTS: Final = frozenset({"votes", "reactions"})  # frequent, so only on request
+EXPORT_PATH: Final = "/v1/export.ndjson"
 
 
 class Meaning(NamedTuple):
-    """What a fact in the log means to those who follow the public content."""
+    """What an event means to followers of the public content."""
 
     type: Type
     op: Op
@@ -66,75 +66,73 @@ MEANINGS: Final[dict[str, Meaning]] = {
     "media.changed": Meaning("media", "upsert"),
     "media.deleted": Meaning("media", "delete"),
 }
-"""Facts that are not named here stay in the house."""
+"""The events that followers are told of, by type; all others stay private."""
 
 
 class CursorExpired(Gone):
-    """What follows this cursor has been pruned from the log: read the export and go on from the cursor in it."""
+    """The changes after this cursor are no longer kept: read the export, and continue from its cursor."""
 
     code, title = "cursor_expired", "The cursor is too old"
 
 
-def encode(log: str, position: Position) -> str:
-    """A place in this log as followers keep it."""
+def encode_cursor(log: str, position: Position) -> str:
+    """Return the cursor of a position in this log."""
     return f"{log}.{position}"
 
 
-def decode(log: str, cursor: str) -> Position:
-    """The place inside a cursor of this log; anything else is a 400."""
+def decode_cursor(log: str, cursor: str) -> Position:
+    """Return the position in a cursor of this log; 400 for anything else."""
     name, _, text = cursor.partition(".")
     try:
-        found = Position.parse(text)
+        position = Position.parse(text)
     except ValueError:
-        raise InvalidParameter("cursor", "The cursor is not one that this server gave.") from None
+        raise InvalidParameter("cursor", "The cursor is invalid. Send one that this server returned.") from None
     if name != log:
-        raise InvalidParameter("cursor", f"The cursor belongs to another log; begin with {EXPORT}.")
-    return found
+        raise InvalidParameter("cursor", f"The cursor belongs to another server's log. Start with {EXPORT_PATH}.")
+    return position
 
 
 class ChangeParentOut(BaseModel):
-    """What something belongs to."""
+    """The object that the subject of a change belongs to."""
 
     type: Literal["site", "section", "series", "author", "article"]
     id: str | None = Field(description="Null for the site.")
 
 
 class ChangeOut(BaseModel):
-    """Something that a follower has to read again, or to let go."""
+    """An object that a follower has to read again or to delete."""
 
-    position: str = Field(description="Where it stands in the log: `Broadsheet-Position` of the write that caused it.")
+    position: str = Field(description="Position in the log: `Broadsheet-Position` of the write that caused it.")
     type: Type = Field(
-        description="What changed. `discussion`: how that of an article, section or the site is set, or where "
-        "the passages of an article stand. `votes` on a comment and `reactions` to an article come only if "
-        "asked for."
+        description="What changed. `discussion`: the discussion settings of an article, section or the site, or the "
+        "anchors of an article. `votes` on a comment and `reactions` to an article are listed only on request."
     )
     op: Op = Field(
-        description="`upsert`: it is there, as it may have been before: read it. `delete`: it is gone; an article: "
-        "for good, and nothing of it may be kept. `withdraw`: an "
-        "article that was public no longer is, and its discussion goes with it."
+        description="`upsert`: it is new or has changed: read it. `delete`: it is gone; delete all of an article. "
+        "`withdraw`: an article is no longer public, nor is its discussion."
     )
-    id: str | None = Field(description="Id of the thing; null for the discussion of the site.")
+    id: str | None = Field(description="Id of the object; null for the discussion of the site.")
     of: ChangeParentOut | None = Field(
-        description="A comment's article; what a notice stands with; whose discussion it is."
+        description="The article of a comment, or the target of a notice or of discussion settings."
     )
-    revision: int | None = Field(description="Of an article: the revision that was shown at that time.")
+    revision: int | None = Field(description="Of an article: the number of the revision shown at that time.")
     at: datetime
     reason: str | None = Field(
-        description="Of a withdrawal: the public reason of a retraction, else `unpublished`, `embargoed` or `expired`."
+        description="Of a withdrawal: the public reason of a retraction, or `unpublished`, `embargoed` or `expired`."
     )
     status: Literal[404, 410, 451] | None = Field(
-        description="Of a withdrawal: what its address answered from then on; 410 for a retraction, 451 for one for "
-        "legal reasons (RFC 7725)."
+        description="Of a withdrawal: the status of the article's URL since then; 410 or, for legal reasons, 451 after "
+        "a retraction."
     )
 
 
 class ChangePageOut(BaseModel):
-    """Where the feed goes on."""
+    """Where the feed continues."""
 
-    next: str = Field(description="Cursor to come back with; never null, for something will change.")
-    limit: int = Field(description="The most that a page holds.")
-    total: int | None = Field(description="Always null: the feed has no end.")
-    more: bool = Field(description="Whether to come back at once. A page may be short, or empty, and have more behind.")
+    next: str = Field(description="Cursor for the next request; never null, since there will be more changes.")
+    limit: int = Field(description="Maximum number of changes.")
+    total: int | None = Field(description="Always null.")
+    more: bool = Field(description="Whether there are more changes already. A page may have few or none even then.")
 
 
 class ChangesOut(BaseModel):
@@ -145,35 +143,37 @@ class ChangesOut(BaseModel):
 
 
 class ChangesQuery(ReadQuery):
-    """What to read of the change feed."""
+    """Parameters of the change feed."""
 
     cursor: str | None = Field(
         None,
         min_length=1,
         max_length=60,
-        description=f"`page.next` of the page before, or the `cursor` of an export ({EXPORT}); without it, from the "
-        "oldest change that is kept.",
+        description=f"`page.next` of the previous page, or the `cursor` of an export ({EXPORT_PATH}); the oldest "
+        "change that is kept if absent.",
         json_schema_extra={"pattern": r"^[\w-]+\.[0-9]{1,19}\.[0-9]{1,19}$"},
     )
     types: str | None = Field(
         None,
         max_length=200,
-        description="Only these, with commas; all but `votes` and `reactions` if absent.",
+        description="Only these types, comma-separated; all but `votes` and `reactions` if absent.",
         json_schema_extra=any_of(get_args(Type)),
     )
-    limit: int = Field(20, ge=1, le=100, description="The most that a page holds, 1 to 100; 256 KiB if that is less.")
+    limit: int = Field(
+        20, ge=1, le=100, description="Maximum number of changes, 1 to 100; fewer if a page would exceed 256 KiB."
+    )
     fields: str | None = Field(
         None,
         max_length=2000,
-        description="Exactly these fields of each change, with commas: `type,op,id`.",
+        description="Fields of each change, comma-separated: `type,op,id`.",
         json_schema_extra=FIELD_NAMES,
     )
 
     def chosen_types(self) -> frozenset[str]:
-        """The types asked for; 400 for an unknown one."""
+        """Return the requested types; 400 for an unknown one."""
         if self.types is None:
             return TYPES - COUNTS
-        asked = frozenset(name.strip() for name in self.types.split(","))
-        if not asked <= TYPES:
-            raise InvalidParameter("types", f"types: any of {', '.join(get_args(Type))}.")
-        return asked
+        types = frozenset(name.strip() for name in self.types.split(","))
+        if not types <= TYPES:
+            raise InvalidParameter("types", f"types: send any of {', '.join(get_args(Type))}.")
+        return types

@@ -16,7 +16,7 @@ from starlette.types import Message, Receive, Scope, Send
 from app.articles.reading import parse_formats
 from app.articles.rendering import limit_for_partner, splice_object
 from app.articles.services import ArticleServices
-from app.changes.schemas import encode
+from app.changes.schemas import encode_cursor
 from app.core.clock import now
 from app.core.problems import Unavailable, document_problems
 from app.db import Database
@@ -150,7 +150,7 @@ async def export_content(request: Request, query: Annotated[ExportQuery, Query()
         site_name=config.site_name,
         site_url=config.site_url,
         created_at=now(),
-        cursor=encode(name, await db.read(find_settled_position)),
+        cursor=encode_cursor(name, await db.read(find_settled_position)),
     )
     who = "key" if actor.kind == "key" else "anonymous"
     first = make_line("manifest", pydantic_core.to_json(manifest))

@@ -1,1 +1,1 @@
-"""Live streams: what happens to an article or in the publication, told to those who keep a connection open."""
+"""Live streams: events of an article or of the publication, sent over open connections."""

@@ -1,8 +1,8 @@
-"""Live streams over HTTP: Server-Sent Events as WHATWG HTML §9.2 has them."""
+"""Live streams over HTTP: Server-Sent Events (WHATWG HTML §9.2)."""
 
 from collections.abc import AsyncIterator, Mapping
 from functools import partial
-from typing import Annotated, Any
+from typing import Annotated
 
 import sqlalchemy as sa
 from fastapi import APIRouter, Query, Request
@@ -14,13 +14,15 @@ from app.articles.services import ArticleServices
 from app.core.ids import RefPath
 from app.core.problems import Forbidden, InvalidParameter, NotFound, Unauthorized, document_problems
 from app.db.columns import Row
+from app.db.rows import JsonObject
 from app.events.schemas import Position
 from app.identity.access import Public, require_scope
 from app.identity.schemas import ANONYMOUS, Actor
 from app.live.broadcasting import Live, PositionGone, TooManyStreams
-from app.live.schemas import LiveQuery, SiteLiveQuery, chosen_types
+from app.live.schemas import LiveQuery, SiteLiveQuery, parse_types
 from app.live.services import LiveServices
 from app.live.streams import Stream
+from app.publication.responses import REDIRECT_RESPONSE
 from app.publication.section_tree import find_ancestors
 from app.web.boundary import CONTINUATION
 from app.web.rate_limits import network_of
@@ -33,7 +35,7 @@ Follower = Annotated[Actor, require_scope("syndicate", "comments:moderate")]
 
 
 class EventStream(Response):
-    """An answer without a length, which goes on until either side ends it."""
+    """A response without a length, which lasts until either side ends it."""
 
     media_type = "text/event-stream"
 
@@ -48,19 +50,21 @@ class EventStream(Response):
             live.leave()
         live.admit(stream)
         try:
-            opening = live.opening(stream)
+            opening = live.open(stream)
             first = await anext(opening)
-            while (await receive()).get("more_body"):  # a body that nobody needs
+            while (await receive()).get("more_body"):  # discards a body
                 pass
             await send({"type": "http.response.start", "status": self.status_code, "headers": self.raw_headers})
         except BaseException:
-            live.part(stream)
+            live.remove(stream)
             raise
         state[ON_SHUTDOWN] = live.leave
-        state[CONTINUATION] = partial(_go_on, live, stream, None if scope["is_head"] else opening, first, self.seconds)
+        state[CONTINUATION] = partial(
+            _send_stream, live, stream, None if scope["is_head"] else opening, first, self.seconds
+        )
 
 
-async def _go_on(
+async def _send_stream(
     live: Live,
     stream: Stream,
     opening: AsyncIterator[bytes] | None,
@@ -69,7 +73,7 @@ async def _go_on(
     receive: Receive,
     send: Send,
 ) -> None:
-    """Send what there is, then what comes, until either side ends it."""
+    """Send missed events, then new ones, until either side ends the stream."""
 
     async def emit(piece: bytes | None) -> None:
         await send({"type": "http.response.body", "body": piece or b"", "more_body": piece is not None})
@@ -86,55 +90,55 @@ async def _go_on(
         while (await receive())["type"] != "http.disconnect":
             pass
     finally:
-        live.part(stream)
+        live.remove(stream)
 
 
-def _live(request: Request) -> Live:
+def _live_of(request: Request) -> Live:
     return LiveServices.of(request).live
 
 
-async def _since(request: Request, query: LiveQuery) -> Position:
-    """Where to begin: `Last-Event-ID` goes before the parameter, which stays in the address when a client resumes."""
+async def _find_start(request: Request, query: LiveQuery) -> Position:
+    """Return where to start. `Last-Event-ID` takes precedence: clients that resume keep the parameter in their URL."""
     header = request.headers.get("last-event-id")
     name, text = ("Last-Event-ID", header) if header else ("last_event_id", query.last_event_id)
     try:
-        asked = Position.parse(text) if text else None
+        last = Position.parse(text) if text else None
     except ValueError:
         raise InvalidParameter(name, f"{name} is not the id of an event.") from None
-    return await _live(request).since(asked)
+    return await _live_of(request).find_start(last)
 
 
-def _caller(request: Request, actor: Actor) -> str:
+def _name_caller(request: Request, actor: Actor) -> str:
     return actor.caller or (network_of(request.client.host) if request.client else "")
 
 
-def _answer(request: Request, stream: Stream) -> EventStream:
-    return EventStream(_live(request), stream, settings(request).live_seconds)
+def _open_stream(request: Request, stream: Stream) -> EventStream:
+    return EventStream(_live_of(request), stream, settings(request).live_seconds)
 
 
-_HEADER: dict[str, Any] = {
+_LAST_EVENT_ID: JsonObject = {
     "parameters": [
         {
             "name": "Last-Event-ID",
             "in": "header",
             "required": False,
-            "description": "The `id` that came last: the stream goes on after it. Browsers send it by themselves.",
+            "description": "The last `id` received: the stream continues after it. Browsers send it on their own.",
             "schema": {"type": "string", "maxLength": 40, "pattern": POSITION_PATTERN},
         }
     ]
 }
 
 
-def _streams(example: str) -> dict[int | str, dict[str, Any]]:
-    content = {"text/event-stream": {"schema": {"type": "string"}, "example": example}}
-    return {200: {"description": "Events, until either side ends.", "content": content}}
+def _document_stream(example: str) -> dict[int | str, JsonObject]:
+    content: JsonObject = {"text/event-stream": {"schema": {"type": "string"}, "example": example}}
+    return {200: {"description": "Events, until either side ends the stream.", "content": content}}
 
 
-_ARTICLE = _streams(
+_ARTICLE = _document_stream(
     'retry: 2417\n: \nid: 0.57\n\nevent: counts\ndata: {"comments":3,"inline":1,"reactions":{"agree":2},"votes":{}}\n\n'
     'id: 0.58\nevent: comment.removed\ndata: {"id":"0199…","article_id":"0199…","parent_id":null,"root_id":"0199…"}\n\n'
 )
-_SITE = _streams(
+_SITE = _document_stream(
     "retry: 1830\n: \nid: 0.57\n\nid: 0.58\nevent: article.updated\n"
     'data: {"type":"article.updated","timestamp":"2026-01-31T12:00:00Z","data":{"id":"0199…","position":"0.58",'
     '"cache_groups":["articles","article:0199…"],"slug":"fog","revision":2,"fields":["title"]}}\n\n'
@@ -147,28 +151,28 @@ _SITE = _streams(
     summary="Follow an article live",
     status_code=200,
     response_class=EventStream,
-    openapi_extra=_HEADER,
+    openapi_extra=_LAST_EVENT_ID,
     responses={
         **_ARTICLE,
         **document_problems(NotFound, Retracted, WithheldForLegalReasons, PositionGone, TooManyStreams),
-        301: {"description": "A former slug; `Location` has the present URL."},
+        **REDIRECT_RESPONSE,
     },
 )
 async def follow_article(
     request: Request, article: RefPath, query: Annotated[LiveQuery, Query()], actor: Public
 ) -> Response:
-    """Follow an article and its discussion, as everyone sees them, by Server-Sent Events.
+    """Follow an article and its discussion, as anonymous readers see them, by Server-Sent Events.
 
-    `comment.published` and `comment.edited` carry the comment as `/v1/comments/{id}` has it, `comment.removed` its ids.
-    `counts` comes first, and again at most once a second: `comments`, `inline`, `reactions`, and `votes` by comment.
-    `article.updated` names in `fields` what to read again; when its `state` is not `published`, the stream ends.
+    `comment.published` and `comment.edited` contain the comment as `/v1/comments/{id}` returns it, `comment.removed`
+    its ids. `counts` is sent first, and again at most once a second. `article.updated` names in `fields` what to read
+    again; when its `state` is not `published`, the stream ends.
 
-    Open the stream, then read the discussion: nothing is lost in between. `id` is the position in the log; with
-    `Last-Event-ID` the stream goes on after it, without loss or repeat, over 10,000 facts at most (410 beyond). Comment
-    lines come every 15 seconds, with the id reached. The server ends each stream after a while, and that of a reader
-    who does not keep up: clients resume.
+    Open the stream, then read the discussion, to miss nothing in between. `id` is the position in the log; with
+    `Last-Event-ID` the stream continues after it, without loss or repetition, over at most 10,000 events (410 beyond).
+    Comment lines with the current id are sent every 15 seconds. The server ends streams after some time, and those of
+    clients that read too slowly: reconnect.
     """
-    since, site = await _since(request, query), ArticleServices.of(request).site
+    since, site = await _find_start(request, query), ArticleServices.of(request).site
 
     def find(connection: sa.Connection) -> tuple[Row, list[str]]:
         row = get_visible(connection, article, ANONYMOUS, site)
@@ -178,8 +182,8 @@ async def follow_article(
         row, sections = await database(request).read(find)
     except NotFound:
         return await redirect_former_slug(request, article, ANONYMOUS, "/live")
-    stream = Stream(_caller(request, actor), since, article_id=row["id"], sections=sections)
-    return _answer(request, stream)
+    stream = Stream(_name_caller(request, actor), since, article_id=row["id"], sections=sections)
+    return _open_stream(request, stream)
 
 
 @router.get(
@@ -188,7 +192,7 @@ async def follow_article(
     summary="Follow the publication live",
     status_code=200,
     response_class=EventStream,
-    openapi_extra=_HEADER,
+    openapi_extra=_LAST_EVENT_ID,
     responses={**_SITE, **document_problems(Unauthorized, Forbidden, PositionGone, TooManyStreams)},
 )
 async def follow_site(
@@ -196,15 +200,15 @@ async def follow_site(
     query: Annotated[SiteLiveQuery, Query()],
     actor: Annotated[Actor, require_scope("syndicate", "comments:moderate")],
 ) -> Response:
-    """Follow the whole publication by Server-Sent Events: every fact of what is public, once and in order.
+    """Follow all events of public content by Server-Sent Events, each once and in order.
 
-    Each event is named by its type and carries `{type, timestamp, data}` as a webhook does: ids, `position`,
-    `cache_groups`, and what the fact itself tells; read the rest where it is. Resuming, heartbeats and ends are as
-    in an article's stream. A stream ends within seconds of its key, or of a change to it.
+    Each event is named by its type and contains `{type, timestamp, data}` like a webhook: ids, `position`,
+    `cache_groups` and members of its own; fetch its subject. Resuming, heartbeats and ends are as in an article's
+    stream. A stream ends within seconds after its key is changed, revoked or expired.
 
-    Keys with `comments:moderate` also receive the events of moderation, of their sections if they are limited to some.
+    Keys with `comments:moderate` also receive moderation events, of their sections if they are limited to some.
     """
-    since, token = await _since(request, query), request.headers["authorization"].partition(" ")[2].strip()
+    since, token = await _find_start(request, query), request.headers["authorization"].partition(" ")[2].strip()
     callers = LiveServices.of(request).callers
 
     async def may_stay() -> bool:
@@ -214,6 +218,6 @@ async def follow_site(
             return False
         return (now.scopes, now.sections) == (actor.scopes, actor.sections)
 
-    types = chosen_types(query.types, moderation=actor.may("comments:moderate"))
-    stream = Stream(_caller(request, actor), since, types=types, key_sections=actor.sections, may_stay=may_stay)
-    return _answer(request, stream)
+    types = parse_types(query.types, moderation=actor.may("comments:moderate"))
+    stream = Stream(_name_caller(request, actor), since, types=types, key_sections=actor.sections, may_stay=may_stay)
+    return _open_stream(request, stream)

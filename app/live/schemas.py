@@ -1,4 +1,4 @@
-"""What live streams send (WHATWG HTML §9.2), and how they are asked for."""
+"""Events of live streams (WHATWG HTML §9.2), and their parameters."""
 
 from typing import Annotated, Literal, NamedTuple
 
@@ -12,61 +12,53 @@ from app.events.catalog import MODERATION_TYPES, LoggedEvent
 from app.events.schemas import Position
 from app.web.responses import POSITION_PATTERN
 
+_ARTICLE_VERBS = (
+    *("published", "updated", "corrected", "correction_changed", "correction_withdrawn"),
+    *("unpublished", "retracted", "purged", "reacted", "anchors_resolved"),
+)
 TYPES = (
-    "article.published",
-    "article.updated",
-    "article.corrected",
-    "article.correction_changed",
-    "article.correction_withdrawn",
-    "article.unpublished",
-    "article.retracted",
-    "article.purged",
-    "article.reacted",
-    "article.anchors_resolved",
+    *(f"article.{verb}" for verb in _ARTICLE_VERBS),
     "discussion.changed",
-    "comment.published",
-    "comment.edited",
-    "comment.removed",
-    "comment.voted",
+    *(f"comment.{verb}" for verb in ("published", "edited", "removed", "voted")),
     *(f"{noun}.{verb}" for noun in ("section", "tag", "author", "series", "notice") for verb in ("changed", "deleted")),
 )
-"""The facts that integrators may follow: of what is public, or was until then."""
-_KINDS = {f"{name.partition('.')[0]}.*" for name in TYPES}
+"""The types of events about public content, which the stream of the publication sends."""
+_WILDCARDS = {f"{name.partition('.')[0]}.*" for name in TYPES}
 
 
-def _known(text: str) -> str:
-    if not all(part in TYPES or part in MODERATION_TYPES or part in _KINDS for part in text.split(",")):
+def _check_types(text: str) -> str:
+    if not all(part in TYPES or part in MODERATION_TYPES or part in _WILDCARDS for part in text.split(",")):
         names = ", ".join((*TYPES, *MODERATION_TYPES))
         raise ValueError(f"must name some of {names}; article.* stands for all that begin with article")
     return text
 
 
 class LiveQuery(BaseModel):
-    """Where to go on."""
+    """Parameters of a live stream."""
 
     last_event_id: str | None = Field(
         None,
         max_length=40,
         pattern=POSITION_PATTERN,
-        description="Instead of `Last-Event-ID`, which goes before it. Any `Broadsheet-Position` will do.",
+        description="Like `Last-Event-ID`, which takes precedence; any `Broadsheet-Position`.",
     )
 
 
 class SiteLiveQuery(LiveQuery):
-    """What to follow of the whole publication."""
+    """Parameters of the stream of the publication."""
 
-    types: Annotated[str, AfterValidator(_known)] | None = Field(
+    types: Annotated[str, AfterValidator(_check_types)] | None = Field(
         None,
         max_length=1000,
-        description="Types of events with commas, `article.*` for all of a kind; all unless said. Those of moderation "
-        f"({', '.join(f'`{name}`' for name in MODERATION_TYPES)}) need `comments:moderate`.",
-        json_schema_extra=any_of((*TYPES, *MODERATION_TYPES, *sorted(_KINDS)), spaces=False),
+        description="Types of events, comma-separated, `article.*` for all of a kind; all if absent. "
+        f"{', '.join(f'`{name}`' for name in MODERATION_TYPES)} need `comments:moderate`.",
+        json_schema_extra=any_of((*TYPES, *MODERATION_TYPES, *sorted(_WILDCARDS)), spaces=False),
     )
 
 
-def chosen_types(text: str | None, *, moderation: bool) -> frozenset[str]:
-    """The types that `types` names, with those of moderation for a key that may see them; 403 for one that may not."""
-    names = text.split(",") if text else [*_KINDS]
+def parse_types(text: str | None, *, moderation: bool) -> frozenset[str]:
+    """Return the types that `types` names; 403 for moderation events if the key may not read them."""
+    names = text.split(",") if text else [*_WILDCARDS]
     if not moderation and not set(MODERATION_TYPES).isdisjoint(names):
         raise Forbidden("Moderation events need a key with the scope comments:moderate.")
     types = (*TYPES, *MODERATION_TYPES) if moderation else TYPES
@@ -74,7 +66,7 @@ def chosen_types(text: str | None, *, moderation: bool) -> frozenset[str]:
 
 
 class LiveRemovedOut(BaseModel):
-    """Data of `comment.removed`: the comment's text is gone; its place stays while replies stand under it."""
+    """Data of `comment.removed`; a comment with replies becomes a tombstone."""
 
     id: str
     article_id: str
@@ -85,7 +77,9 @@ class LiveRemovedOut(BaseModel):
 class LiveCountsOut(CountOut):
     """Data of `counts`."""
 
-    votes: dict[str, VotesOut] = Field(description="Of the comments voted on since the last `counts`, by id.")
+    votes: dict[str, VotesOut] = Field(
+        description="Votes of the comments that were voted on since the last `counts`, by id."
+    )
 
 
 class LiveArticleOut(BaseModel):
@@ -95,37 +89,37 @@ class LiveArticleOut(BaseModel):
     slug: str
     revision: int
     state: Literal["published", "unpublished", "retracted"]
-    fields: list[str] = Field(description="What to read again; `discussion` and `anchors` have addresses of their own.")
-    reason: str | None = Field(description="Why it was retracted, in public.")
+    fields: list[str] = Field(description="What to read again; `discussion` and `anchors` have endpoints of their own.")
+    reason: str | None = Field(description="Public reason of a retraction.")
 
 
 class Frame(NamedTuple):
     """One event of a stream, ready to send."""
 
-    position: Position | None  # in the log; without one, it tells of the present and may be left out
+    position: Position | None  # in the log; None: the frame has present counts, which are sent whatever the client has
     text: bytes
 
 
-def framed(event: str, data: bytes, position: Position | None = None) -> Frame:
-    """An event with its JSON, which has no line breaks."""
+def make_frame(event: str, data: bytes, position: Position | None = None) -> Frame:
+    """Make the frame of an event with its JSON, which has no line breaks."""
     identified = f"id: {position}\n" if position else ""
     return Frame(position, f"{identified}event: {event}\ndata: ".encode() + data + b"\n\n")
 
 
-def marked(position: Position) -> bytes:
-    """Tells the client how far it has come; no event, and enough to keep a connection alive."""
+def make_mark(position: Position) -> bytes:
+    """Make a comment line that sets the client's last event id, and keeps the connection alive."""
     return f": \nid: {position}\n\n".encode()
 
 
-class Told(NamedTuple):
-    """What the streams of one article are sent, and whether it is their end."""
+class ArticleFrames(NamedTuple):
+    """The events for the streams of one article, and whether these end after them."""
 
     frames: list[Frame]
     is_over: bool
 
 
 class Batch(NamedTuple):
-    """The next facts, and the articles whose counts are to be told with the comments voted on."""
+    """The next events, and the articles whose counts are due, with the comments that were voted on."""
 
     entries: list[LoggedEvent]
     due: dict[str, set[str]]

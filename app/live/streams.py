@@ -1,4 +1,4 @@
-"""Sending to one client what is put in for it, as fast as it reads and no faster."""
+"""One open stream: sends to a client as fast as it reads."""
 
 import asyncio
 import time
@@ -8,12 +8,12 @@ from app.events.catalog import LoggedEvent, ModerationEvent
 from app.events.schemas import Position
 from app.live.schemas import Frame
 
-MOST_WAITING = 100  # pieces that wait for a slow reader before its stream ends
+MAX_WAITING_PIECES = 100  # for a slow client, before its stream ends
 Emit = Callable[[bytes | None], Awaitable[None]]
 
 
 class Stream:
-    """One open stream, and what it has yet to send: bounded, so that a slow reader costs nothing more."""
+    """An open stream with the pieces that wait to be sent, limited in number so that slow clients cost little."""
 
     __slots__ = (
         *("article_id", "caller", "is_over", "key_sections", "may_stay", "sections", "since", "types", "until"),
@@ -33,7 +33,7 @@ class Stream:
     ) -> None:
         self.caller, self.since, self.may_stay = caller, since, may_stay
         self.article_id, self.sections, self.types = article_id, sections, types
-        self.key_sections = key_sections  # moderation events of other sections are not sent; None: of all
+        self.key_sections = key_sections  # whose moderation events are sent; None: all
         self.until = 0.0  # monotonic time
         self.is_over = False
         self._pieces: list[bytes] = []
@@ -41,16 +41,16 @@ class Stream:
         self._task: asyncio.Task[None] | None = None
 
     def begin(self, emit: Emit, seconds: float) -> None:
-        """Send by `emit` from now on what is put in; None is the end."""
+        """Start to send with `emit`, for these seconds; None ends the response."""
         self._emit, self.until = emit, time.monotonic() + seconds
         if self._pieces or self.is_over:
             self._wake()
 
     def put(self, piece: bytes) -> None:
-        """Send a piece as soon as the reader takes it. One who falls too far behind is sent away, to resume later."""
+        """Send a piece when the client is ready; the stream of one that is too far behind ends, and it can resume."""
         if self.is_over or not piece:
             return
-        if len(self._pieces) >= MOST_WAITING:
+        if len(self._pieces) >= MAX_WAITING_PIECES:
             self._pieces.clear()
             self.end()
             return
@@ -58,25 +58,25 @@ class Stream:
         self._wake()
 
     def end(self) -> None:
-        """Send what waits, then end."""
+        """Send waiting pieces, then end the stream."""
         if not self.is_over:
             self.is_over = True
             self._wake()
 
     def wants(self, entry: LoggedEvent) -> bool:
-        """Whether an event of the whole publication is sent."""
+        """Return whether this stream of the publication sends an event."""
         if entry.type not in self.types:
             return False
         if self.key_sections is None or not isinstance(entry.event, ModerationEvent):
             return True
         return entry.event.section_id in self.key_sections
 
-    def chosen(self, frames: list[Frame]) -> bytes:
-        """What is new to this reader, who may have been ahead of this process."""
+    def choose(self, frames: list[Frame]) -> bytes:
+        """Join the frames that are new to this client, which may have been ahead of this process."""
         return b"".join(frame.text for frame in frames if frame.position is None or frame.position > self.since)
 
     def _wake(self) -> None:
-        # A task is made when there is something to send, and none kept waiting: most streams are silent.
+        # Tasks exist only while there is something to send, since most streams are silent.
         if self._task is None and self._emit is not None:
             self._task = asyncio.create_task(self._send(self._emit))
 

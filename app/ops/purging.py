@@ -23,7 +23,7 @@ from app.publication.terms import require_all_sections
 from app.related.linking import erase_text as forget_links
 from app.search.indexing import purge_article as forget_words
 from app.subscriptions.subscriptions import end_for_article as forget_subscriptions
-from app.websub.hub import forget_article as forget_topics
+from app.websub.hub import forget_article_topics as forget_topics
 
 NOTICE = table_of(Notice)
 

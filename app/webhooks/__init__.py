@@ -1,1 +1,1 @@
-"""Webhooks: other programs are told of what becomes public, signed as Standard Webhooks has it."""
+"""Webhooks: signed messages to other systems about events (Standard Webhooks)."""

@@ -10,11 +10,10 @@ from app.core.clock import now
 from app.core.network_addresses import Guard
 from app.core.settings import Settings
 from app.db import Database
-from app.db.columns import Row
 from app.deliveries.schemas import MAX_ANSWER_LENGTH, ClaimedDelivery, Outcome
 from app.net.outgoing import Answer, CallFailed, Outgoing
 from app.text.inputs import drop_controls
-from app.webhooks.webhooks import CHANNEL, MessageContent, disable_webhook, find_webhook
+from app.webhooks.webhooks import CHANNEL, MessageContent, SigningWebhook, disable_webhook, find_webhook
 
 # Delays recommended by Standard Webhooks: after an immediate attempt, nine more within 75 hours.
 RETRY_SCHEDULE: Final = tuple(
@@ -36,11 +35,12 @@ MAX_FAILING_TIME: Final = timedelta(days=5)  # without a success, after which th
 GONE_STATUS = 410
 
 
-def sign_message(webhook: Row, event: str, body: str, moment: datetime) -> dict[str, str]:
+def sign_message(webhook: SigningWebhook, event: str, body: str, moment: datetime) -> dict[str, str]:
     """Return the headers of a message, signed at each attempt, with both secrets during a rotation."""
     keys = [webhook["secret"]]
-    if webhook["old_secret"] and webhook["old_secret_until"] > moment:
-        keys.append(webhook["old_secret"])
+    old_secret, until = webhook["old_secret"], webhook["old_secret_until"]
+    if old_secret and until and until > moment:
+        keys.append(old_secret)
     return {
         "Content-Type": "application/json",
         "webhook-id": event,

@@ -1,4 +1,4 @@
-"""What facts of the log cause here: a delivery to every webhook that asked for them."""
+"""Messages of webhooks: which events are sent to which webhooks, and the content of their messages."""
 
 from collections.abc import Iterator, Sequence
 
@@ -62,10 +62,9 @@ def _comment_tag(connection: sa.Connection, comment_id: str) -> str | None:
 def _build_content(
     connection: sa.Connection, entry: LoggedEvent, visibility: Visibility, site: Site
 ) -> MessageContent | None:
-    """Return the content of an event's messages; None for one that is not sent: readers do not see its article now.
+    """Return the content of an event's messages; None if it is not sent, because readers do not see its article now.
 
-    Nothing but ids, the members that `PAYLOAD_MEMBERS` names, and what tells a reader of the API what to fetch and to
-    forget.
+    Messages contain ids, the members that `PAYLOAD_MEMBERS` names, and what caches need: ETag, position, cache groups.
     """
     event = entry.event
     if entry.type not in EVENT_TYPES or event is None:
@@ -88,7 +87,7 @@ def _build_content(
 def build_deliveries(
     session: Session, entries: Sequence[tuple[LoggedEvent, Sequence[str]]], site: Site
 ) -> Iterator[NewDelivery]:
-    """Yield the deliveries of events to the webhooks with these ids, without those that readers do not see now."""
+    """Yield the deliveries of events to webhooks, given by their ids; events that readers do not see are left out."""
     connection = session.connection()
     visibility = read_event_visibility(connection, (entry for entry, _ in entries))
     for entry, webhook_ids in entries:
@@ -109,7 +108,7 @@ def build_deliveries(
 
 
 def enqueue_events(session: Session, entries: Sequence[LoggedEvent], *, site: Site) -> None:
-    """Enqueue a message to every enabled webhook that wants an event's type and was there when it happened."""
+    """Enqueue messages to every enabled webhook that wants the type of an event, and is older than the event."""
     webhooks = list_enabled(session)
     wanted = []
     for entry in entries:

@@ -1,7 +1,7 @@
 """Replays: sending the past events of the log to a webhook again, in batches."""
 
 from datetime import UTC, datetime, timedelta
-from typing import Final
+from typing import Final, TypedDict
 
 import sqlalchemy as sa
 from sqlmodel import Session, select
@@ -11,6 +11,7 @@ from app.core.clock import format_rfc3339, now, start_of
 from app.core.ids import new_id
 from app.core.problems import Invalid
 from app.db.columns import table_of
+from app.db.rows import get_row
 from app.deliveries.outbox import enqueue_deliveries, resend_deliveries
 from app.deliveries.schemas import NewDelivery
 from app.events.catalog import LoggedEvent
@@ -97,10 +98,20 @@ _REPLAY = table_of(WebhookReplay)
 
 
 def has_replays(connection: sa.Connection) -> bool:
-    """Tell whether any replay is running."""
+    """Return whether any replay is running."""
     return connection.execute(sa.select(_REPLAY.c.id).limit(1)).first() is not None
 
 
-def get_replay(connection: sa.Connection, replay_id: str) -> sa.RowMapping:
-    """Return a replay that was just started."""
-    return connection.execute(sa.select(_REPLAY).where(_REPLAY.c.id == replay_id)).mappings().one()
+class ReplayJson(TypedDict):
+    """A replay in the shape of `ReplayOut`."""
+
+    id: str
+    since: datetime
+    until: datetime
+    created_at: datetime
+
+
+def get_replay(connection: sa.Connection, replay_id: str) -> ReplayJson:
+    """Return a replay that exists."""
+    columns = (_REPLAY.c[name] for name in ReplayJson.__annotations__)
+    return get_row(connection, sa.select(*columns).where(_REPLAY.c.id == replay_id), ReplayJson)

@@ -1,4 +1,4 @@
-"""Webhooks over HTTP; all of it needs the scope `webhooks:manage`."""
+"""Webhooks over HTTP; all routes need the scope `webhooks:manage`."""
 
 from typing import Annotated
 
@@ -15,7 +15,6 @@ from app.web.fields import parse_fields
 from app.web.paging import ListOut, PageQuery
 from app.web.responses import ReadQuery, database, dump_json, reply, reply_list, settings
 from app.webhooks import replays, webhooks
-from app.webhooks import replays as replaying
 from app.webhooks.schemas import (
     DeliveryOut,
     DeliveryQuery,
@@ -45,14 +44,14 @@ CREATE_RESPONSES = document_problems(Unauthorized, Forbidden, Invalid, webhooks.
     responses=CREATE_RESPONSES,
 )
 async def create_webhook(request: Request, body: WebhookIn, actor: Manager) -> Response:
-    """Have an address told of what becomes public. The answer holds the secret, and no later answer does.
+    """Create a webhook for events of public content. No later response contains the secret.
 
     Messages are `POST {"type", "timestamp", "data": {"id", …, "etag", "position", "cache_groups"}}` with the headers of
-    [Standard Webhooks](https://www.standardwebhooks.com): `webhook-id` (the same at every attempt, so that a receiver
-    can drop what it has), `webhook-timestamp` and `webhook-signature`. They are thin: fetch what they name. Messages
-    about one article come in their order. What is not answered with 2xx within 15 seconds is tried again after 5 s,
-    5 min, 30 min, 2 h, 5 h, 10 h, 14 h, 20 h and 24 h, or when `Retry-After` says. 410 disables the webhook, and so do
-    five days of nothing but failures.
+    [Standard Webhooks](https://www.standardwebhooks.com): `webhook-id` (the same at every attempt, so that receivers
+    recognise repetitions), `webhook-timestamp` and `webhook-signature`. They have no content: fetch their subjects.
+    Messages about one article are sent in order. Without a 2xx within 15 seconds a message is retried after 5 s, 5 min,
+    30 min, 2 h, 5 h, 10 h, 14 h, 20 h and 24 h, or later if `Retry-After` says so. 410, or five days of failures only,
+    disable the webhook.
     """
 
     def action(session: Session, actor: Actor) -> str:
@@ -78,7 +77,7 @@ async def create_webhook(request: Request, body: WebhookIn, actor: Manager) -> R
     responses=document_problems(Unauthorized, Forbidden),
 )
 async def list_webhooks(request: Request, query: Annotated[PageQuery, Query()], actor: Manager) -> Response:
-    """All webhooks, newest first; never their secrets."""
+    """List webhooks, newest first, without their secrets."""
     page = await database(request).read(webhooks.list_webhooks, query)
     return reply_list(
         request, ListOut[WebhookOut], page, parse_fields(WebhookOut, query.fields), groups=(), private=True
@@ -95,7 +94,7 @@ async def list_webhooks(request: Request, query: Annotated[PageQuery, Query()], 
 async def get_webhook(
     request: Request, webhook: IdPath, query: Annotated[ReadQuery, Query()], actor: Manager
 ) -> Response:
-    """One webhook, and how it does."""
+    """Return a webhook, and how its deliveries succeed."""
     row = await database(request).read(webhooks.get_webhook, webhook)
     body = dump_json(WebhookOut, row, parse_fields(WebhookOut, query.fields))
     return reply(request, body, version=row["version"], groups=(), private=True)
@@ -111,7 +110,7 @@ async def get_webhook(
 async def update_webhook(
     request: Request, webhook: IdPath, body: WebhookPatch, versions: ExpectedVersions, actor: Manager
 ) -> Response:
-    """Change a webhook by RFC 7396 merge patch. Disabling it cancels what waits; enabling it is a fresh start."""
+    """Change a webhook by merge patch (RFC 7396). Disabling it cancels its waiting deliveries."""
     return await write(
         request,
         actor,
@@ -143,7 +142,7 @@ async def delete_webhook(request: Request, webhook: IdPath, versions: ExpectedVe
 async def rotate_webhook_secret(
     request: Request, webhook: IdPath, body: RotateIn, versions: ExpectedVersions, actor: Manager
 ) -> Response:
-    """Replace the secret. For `overlap_hours` messages carry two signatures, so that no receiver misses one."""
+    """Replace the secret. During `overlap_hours` messages are signed with both secrets."""
     return await write(
         request,
         actor,
@@ -166,7 +165,7 @@ async def rotate_webhook_secret(
     responses=SEND_RESPONSES,
 )
 async def test_webhook(request: Request, webhook: IdPath, actor: Manager) -> Response:
-    """Send a message of the type `webhook.test`; the list of deliveries tells how it went."""
+    """Send a message of type `webhook.test`; its delivery is listed with the others."""
     return await write(
         request, actor, webhooks.send_test, webhook, render=webhooks.get_delivery, model=DeliveryOut, status=202
     )
@@ -182,7 +181,7 @@ async def test_webhook(request: Request, webhook: IdPath, actor: Manager) -> Res
 async def list_deliveries(
     request: Request, webhook: IdPath, query: Annotated[DeliveryQuery, Query()], actor: Manager
 ) -> Response:
-    """What it was sent, newest first, with the answers. Delivered messages are kept for 14 days, dead ones for 90."""
+    """List deliveries, newest first, with the answers. Delivered ones are kept for 14 days, dead ones for 90."""
     page = await database(request).scan(webhooks.list_deliveries, actor, webhook, query)
     return reply_list(
         request, ListOut[DeliveryOut], page, parse_fields(DeliveryOut, query.fields), groups=(), private=True
@@ -199,7 +198,7 @@ async def list_deliveries(
     | document_problems(webhooks.WebhookDisabled, webhooks.DeliveryRunning, NotFound, Forbidden),
 )
 async def redeliver_message(request: Request, webhook: IdPath, delivery: IdPath, actor: Manager) -> Response:
-    """Send a message once more, delivered or not: the same bytes, under the same `webhook-id`."""
+    """Send a message again, whether delivered or not, with the same body and `webhook-id`."""
     return await write(
         request,
         actor,
@@ -221,9 +220,9 @@ async def redeliver_message(request: Request, webhook: IdPath, delivery: IdPath,
     responses=SEND_RESPONSES | document_problems(Invalid),
 )
 async def replay_events(request: Request, webhook: IdPath, body: ReplayIn, actor: Manager) -> Response:
-    """Tell it again what happened in a span of time, also from before it was set up, as far as it is still public.
+    """Send the events of a time span again, also those from before the webhook existed, if they are still public.
 
-    Messages keep their `webhook-id`, so that a receiver can drop what it has; those that wait already are not doubled.
+    Messages keep their `webhook-id`, by which receivers recognise repetitions; waiting ones are not sent twice.
     """
     return await write(
         request,
@@ -232,7 +231,7 @@ async def replay_events(request: Request, webhook: IdPath, body: ReplayIn, actor
         webhook,
         body,
         settings(request).time_zone,
-        render=replaying.get_replay,
+        render=replays.get_replay,
         model=ReplayOut,
         status=202,
     )

@@ -1,12 +1,13 @@
-"""Webhooks as they come in and go out, and what they are told."""
+"""Webhooks and deliveries as they are sent and returned, and the members of messages."""
 
 from collections.abc import Sequence
 from datetime import datetime
-from typing import Any, Final, Literal, get_args
+from typing import Final, Literal, get_args
 
 from pydantic import BaseModel, ConfigDict, Field
 
 from app.core.clock import TimeOrDay
+from app.db.rows import JsonObject
 from app.deliveries.schemas import State
 from app.events.catalog import MODERATION_TYPES
 from app.text.inputs import HttpUrl, Summary
@@ -53,13 +54,13 @@ Events = list[Literal[EventType, Wildcard]]
 EVENT_TYPES: Final = frozenset(get_args(EventType))
 TEST_EVENT: Final = "webhook.test"
 _EVENTS: Final = (
-    "Types of events, such as `article.published`; `comment.*` stands for all of a kind, `*` for all. Those of "
-    f"moderation ({', '.join(f'`{name}`' for name in MODERATION_TYPES)}) need a key with `comments:moderate`; the "
-    "wildcards include them if such a key sets them."
+    "Types of events, such as `article.published`; `comment.*` for all of a kind, `*` for all. "
+    f"{', '.join(f'`{name}`' for name in MODERATION_TYPES)} need a key with `comments:moderate`; wildcards include "
+    "them if such a key sets them."
 )
-_URL: Final = "Where to send: https, or http; not an address inside of a private network (see `OUTGOING_ALLOW`)."
+_URL: Final = "An https or http URL, not in a private network (see `OUTGOING_ALLOW`)."
 
-# The members of a fact's payload that are told; the subject's id always is, and nothing else ever.
+# The members of an event's payload that its messages contain, besides those that every message has.
 _TERM: Final = ("slug", "created", "into")
 _ARTICLE: Final = ("slug", "revision")
 _MODERATED: Final = ("article_id", "section_id")
@@ -91,37 +92,37 @@ PAYLOAD_MEMBERS: Final[dict[str, Sequence[str]]] = {
 
 
 def is_wanted(patterns: Sequence[str], event_type: str, *, moderation: bool) -> bool:
-    """Whether a list of types and wildcards names this type; `moderation` admits the events of moderation."""
+    """Return whether types and wildcards include this type; `moderation` allows moderation events."""
     if event_type in MODERATION_TYPES and not moderation:
         return False
     return event_type in patterns or "*" in patterns or f"{event_type.partition('.')[0]}.*" in patterns
 
 
 class WebhookIn(BaseModel):
-    """A webhook to set up."""
+    """A new webhook."""
 
     model_config = ConfigDict(extra="forbid")
 
     url: HttpUrl = Field(description=_URL)
     events: Events = Field(min_length=1, max_length=40, description=_EVENTS)
-    description: Summary = Field("", description="What it is for, for people.")
+    description: Summary = Field("", description="A note for people.")
 
 
 class WebhookPatch(BaseModel):
-    """Changes to a webhook, as RFC 7396 has them."""
+    """Changes to a webhook (RFC 7396)."""
 
     model_config = ConfigDict(extra="forbid")
 
     url: HttpUrl = Field(default_factory=str, description=_URL)
     events: Events = Field(default_factory=Events, min_length=1, max_length=40, description=_EVENTS)
-    description: Summary = Field("", description="What it is for, for people.")
+    description: Summary = Field("", description="A note for people.")
     enabled: bool = Field(
-        True, description="`false`: it is told nothing; `true` also brings back one that was given up."
+        True, description="`false`: nothing is sent. `true` also enables a webhook that the server has disabled."
     )
 
 
 class RotateIn(BaseModel):
-    """How to change a secret."""
+    """How to rotate the secret."""
 
     model_config = ConfigDict(extra="forbid")
 
@@ -131,16 +132,16 @@ class RotateIn(BaseModel):
 
 
 class ReplayIn(BaseModel):
-    """What to tell again: all that happened from `since` on and before `until`."""
+    """The events to replay: from `since` on, before `until`."""
 
     model_config = ConfigDict(extra="forbid")
 
-    since: TimeOrDay = Field(description="RFC 3339, or a day of `TIME_ZONE`. The log goes back 100 days.")
-    until: TimeOrDay = Field(description="RFC 3339, or a day of `TIME_ZONE` (itself excluded); later than `since`.")
+    since: TimeOrDay = Field(description="RFC 3339, or a day in `TIME_ZONE`. Events are kept for 100 days.")
+    until: TimeOrDay = Field(description="RFC 3339, or a day in `TIME_ZONE`, which is excluded; later than `since`.")
 
 
 class ReplayOut(BaseModel):
-    """A replay that was accepted; its deliveries follow."""
+    """A replay; its deliveries follow."""
 
     id: str
     since: datetime
@@ -156,49 +157,49 @@ class WebhookOut(BaseModel):
     events: list[str]
     description: str
     moderation: bool = Field(
-        description="Whether it receives moderation events, where `events` name them: as long as the key that set them "
-        "holds, has `comments:moderate` and is for all sections. Another such key sends `events` to take it over."
+        description="Whether it receives the moderation events among `events`: as long as the key that set them is "
+        "valid, has `comments:moderate` and no section limit. Another such key takes over by setting `events`."
     )
     enabled: bool
-    disabled_at: datetime | None = Field(description="When this server gave it up; null: it did not.")
-    disabled_reason: str | None = Field(
-        description="Why it did: it answered 410, or nothing could be delivered for days."
+    disabled_at: datetime | None = Field(description="When the server disabled it because of failures; null: never.")
+    disabled_reason: str | None = Field(description="Why: it answered 410, or all deliveries failed for days.")
+    old_secret_until: datetime | None = Field(description="Until when messages are also signed with the former secret.")
+    failures: int = Field(
+        description="Failed attempts in a row; from five on, one delivery at a time is tried, with pauses."
     )
-    old_secret_until: datetime | None = Field(description="Until when messages are signed with the former secret, too.")
-    failures: int = Field(description="Failed attempts in a row; from five on it is tried rarely, one at a time.")
     failing_since: datetime | None
-    succeeded_at: datetime | None = Field(description="The last delivery.")
-    failed_at: datetime | None = Field(description="The last failure.")
+    succeeded_at: datetime | None = Field(description="When a delivery last succeeded.")
+    failed_at: datetime | None = Field(description="When a delivery last failed.")
     version: int
     created_at: datetime
     updated_at: datetime
 
 
 class NewWebhookOut(WebhookOut):
-    """A webhook with its secret, shown this once."""
+    """A webhook with its secret, which is shown only once."""
 
-    secret: str = Field(description="`whsec_` and the base64 of 32 bytes, with which to verify messages. Keep it now.")
+    secret: str = Field(description="Verifies messages: `whsec_` and 32 bytes in base64. Store it now.")
 
 
 class DeliveryOut(BaseModel):
-    """One message to a webhook, and what became of it."""
+    """A message to a webhook, and its state."""
 
     id: str
-    event: str = Field(description="The `webhook-id` of the message: the same at every attempt and at every webhook.")
+    event: str = Field(description="`webhook-id` of the message, the same at every attempt and for every webhook.")
     type: str
     state: State = Field(
-        description="`waiting` (to be sent or tried again), `running`, `delivered`, `dead` (given up; can be sent "
-        "again) or `cancelled`."
+        description="`waiting` (to be sent or retried), `running`, `delivered`, `dead` (given up; can be "
+        "redelivered) or `cancelled`."
     )
     attempts: int
-    status: int | None = Field(description="HTTP status of the last answer; null: there was none.")
-    error: str = Field(description="What went wrong the last time; empty: nothing did.")
+    status: int | None = Field(description="HTTP status of the last answer; null: none.")
+    error: str = Field(description="Error of the last attempt; empty: none.")
     answer: str = Field(description="The first 1,024 characters of the last answer.")
-    payload: dict[str, Any] = Field(description="The message.")
+    payload: JsonObject = Field(description="The message.")
     created_at: datetime
-    attempted_at: datetime | None = Field(description="The last attempt.")
+    attempted_at: datetime | None = Field(description="Last attempt.")
     next_attempt_at: datetime | None = Field(
-        description="When it is tried next; null: it is finished, or an earlier one of the same article comes first."
+        description="Next attempt; null: it is finished, or waits for an earlier message about the same article."
     )
     finished_at: datetime | None
 
@@ -206,4 +207,4 @@ class DeliveryOut(BaseModel):
 class DeliveryQuery(PageQuery):
     """Filters of the list of deliveries."""
 
-    state: State | None = Field(None, description="Only those in this state.")
+    state: State | None = Field(None, description="Only deliveries in this state.")

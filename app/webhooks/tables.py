@@ -1,4 +1,4 @@
-"""Webhooks at rest."""
+"""Tables of webhooks and of replays."""
 
 from datetime import datetime
 
@@ -9,18 +9,18 @@ from app.db.columns import ID
 
 
 class Webhook(SQLModel, table=True):
-    """An address that is told. Its secrets are readable here: signing needs them, and a hash cannot sign."""
+    """A URL that receives messages. Its secrets are stored in plain text, since a hash cannot sign."""
 
     id: str = Field(primary_key=True, sa_type=ID)
     url: str = Field(max_length=2048)
     events: list[str] = Field(sa_type=sa.JSON)
     description: str = Field(max_length=2000)
     moderation: bool = Field(False, sa_column_kwargs={"server_default": sa.false()})
-    """Moderation events may be sent: a key with `comments:moderate` chose its events,"""
+    """Whether a key with `comments:moderate` has set `events`, so that moderation events may be sent."""
     moderator_id: str | None = Field(None, sa_type=ID)
-    """this one, and they are sent as long as it may moderate everywhere."""
+    """That key; moderation events are sent as long as it may moderate all sections."""
     enabled: bool = True
-    disabled_at: datetime | None = None  # by this server, and not by an editor
+    disabled_at: datetime | None = None  # by this server because of failures; null if an editor did it
     disabled_reason: str | None = Field(None, max_length=300)
     secret: str = Field(max_length=100)
     old_secret: str | None = Field(None, max_length=100)
@@ -31,7 +31,7 @@ class Webhook(SQLModel, table=True):
 
 
 class WebhookReplay(SQLModel, table=True):
-    """A part of the log that a webhook is still to be told again."""
+    """A part of the log that is sent to a webhook again."""
 
     __tablename__ = "webhook_replay"
 
@@ -39,6 +39,6 @@ class WebhookReplay(SQLModel, table=True):
     webhook_id: str = Field(sa_type=ID, foreign_key="webhook.id", ondelete="CASCADE", index=True)
     since: datetime
     until: datetime
-    xid: int = Field(0, sa_type=sa.BigInteger)  # how far it has come
+    xid: int = Field(0, sa_type=sa.BigInteger)  # position of the last event read
     seq: int = Field(0, sa_type=sa.BigInteger)
     created_at: datetime

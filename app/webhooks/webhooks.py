@@ -1,11 +1,11 @@
-"""Webhooks: reading, changing, disabling, and their deliveries."""
+"""Reading, changing and disabling webhooks, and their deliveries."""
 
 import base64
 import secrets
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 from hashlib import blake2b
-from typing import Any, Final, TypedDict
+from typing import Final, TypedDict, cast
 
 import pydantic_core
 import sqlalchemy as sa
@@ -18,10 +18,10 @@ from app.core.ids import new_id
 from app.core.network_addresses import Guard
 from app.core.problems import Conflict, Forbidden, Invalid, NotFound
 from app.core.settings import Settings
-from app.db.columns import Row, table_of
-from app.db.rows import JsonObject
+from app.db.columns import table_of
+from app.db.rows import JsonObject, fetch_row, fetch_rows, get_row
 from app.deliveries.outbox import cancel_deliveries, enqueue, resend_deliveries, reset_lane
-from app.deliveries.schemas import NewDelivery
+from app.deliveries.schemas import NewDelivery, State
 from app.deliveries.tables import Delivery, DeliveryLane
 from app.events.catalog import MODERATION_TYPES
 from app.identity.audit import record_action as audit
@@ -30,7 +30,7 @@ from app.identity.tables import ApiKey
 from app.net.outgoing import TargetRefused, check_target
 from app.publication.terms import require_all_sections
 from app.web import etag
-from app.web.paging import PageQuery, Sort, fetch_page
+from app.web.paging import Page, PageQuery, Sort, fetch_page, map_page
 from app.webhooks.schemas import TEST_EVENT, DeliveryQuery, RotateIn, WebhookIn, WebhookPatch, is_wanted
 from app.webhooks.tables import Webhook
 
@@ -51,63 +51,158 @@ _SELECT_WEBHOOKS = sa.select(
     *_HEALTH_COLUMNS,
     *_KEY_COLUMNS,
 ).select_from(_WEBHOOK_WITH_KEY.outerjoin(LANE, _IS_OWN_LANE))
-_DELIVERY_COLUMNS: list[Any] = [
-    DELIVERY.c[name] for name in "id event state attempts status error answer created_at attempted_at".split()
-]
-_DELIVERY_COLUMNS += [DELIVERY.c.finished_at, DELIVERY.c.what.label("type"), DELIVERY.c.content, DELIVERY.c.due_at]
 
 
-def _present_webhook(row: Row) -> dict[str, Any]:
-    """Return a webhook's row with `moderation` true only while the key that set its events may still moderate
-    everywhere.
-    """
-    out = dict(row)
-    scopes, sections, revoked_at, expires_at = (out.pop(f"key_{name}") for name in _MODERATOR_COLUMNS)
-    is_good = revoked_at is None and (expires_at is None or expires_at > now()) and sections is None
-    out["moderation"] = out["moderation"] and is_good and not {"comments:moderate", "admin"}.isdisjoint(scopes or ())
-    return out
+class _ModeratorKey(TypedDict):
+    """The key that allowed moderation events, if any."""
+
+    key_scopes: list[str] | None
+    key_sections: list[str] | None
+    key_revoked_at: datetime | None
+    key_expires_at: datetime | None
 
 
-def list_webhooks(connection: sa.Connection, filters: PageQuery) -> dict[str, Any]:
+class WebhookJson(TypedDict):
+    """A webhook in the shape of `WebhookOut`."""
+
+    id: str
+    url: str
+    events: list[str]
+    description: str
+    moderation: bool
+    enabled: bool
+    disabled_at: datetime | None
+    disabled_reason: str | None
+    old_secret_until: datetime | None
+    failures: int
+    failing_since: datetime | None
+    succeeded_at: datetime | None
+    failed_at: datetime | None
+    version: int
+    created_at: datetime
+    updated_at: datetime
+
+
+class _WebhookRow(WebhookJson, _ModeratorKey):
+    """A row of `_SELECT_WEBHOOKS`."""
+
+
+class EnabledWebhook(TypedDict):
+    """What decides which events a webhook is sent."""
+
+    id: str
+    events: list[str]
+    moderation: bool
+    created_at: datetime
+
+
+class _EnabledRow(EnabledWebhook, _ModeratorKey):
+    """A row of an enabled webhook."""
+
+
+class SigningWebhook(TypedDict):
+    """What is needed to send a message."""
+
+    url: str
+    enabled: bool
+    secret: str
+    old_secret: str | None
+    old_secret_until: datetime | None
+
+
+class MessageContent(TypedDict):
+    """Content of a delivery: the body of its message, the same bytes at every attempt."""
+
+    body: str
+
+
+class _DeliveryRow(TypedDict):
+    """A row of `_SELECT_DELIVERIES`."""
+
+    id: str
+    event: str
+    type: str
+    state: State
+    attempts: int
+    status: int | None
+    error: str
+    answer: str
+    content: MessageContent
+    created_at: datetime
+    attempted_at: datetime | None
+    due_at: datetime | None
+    finished_at: datetime | None
+
+
+_SELECT_DELIVERIES = sa.select(
+    *(DELIVERY.c[name] for name in _DeliveryRow.__annotations__ if name != "type"), DELIVERY.c.what.label("type")
+)
+
+
+def _may_moderate(row: _ModeratorKey) -> bool:
+    """Return whether the key that set a webhook's events is valid and may moderate all sections."""
+    is_expired = row["key_expires_at"] is not None and row["key_expires_at"] <= now()
+    if row["key_revoked_at"] is not None or is_expired or row["key_sections"] is not None:
+        return False
+    return not {"comments:moderate", "admin"}.isdisjoint(row["key_scopes"] or ())
+
+
+def _present_webhook(row: _WebhookRow) -> WebhookJson:
+    """Shape a row as `WebhookOut`."""
+    members = {name: value for name, value in row.items() if not name.startswith("key_")}
+    return cast(WebhookJson, members | {"moderation": row["moderation"] and _may_moderate(row)})
+
+
+def list_webhooks(connection: sa.Connection, query: PageQuery) -> Page[WebhookJson]:
     """List webhooks, newest first."""
-    page = fetch_page(connection, _SELECT_WEBHOOKS, NEWEST, WEBHOOK.c.created_at, filters)
-    return {**page, "data": [_present_webhook(row) for row in page["data"]]}
+    page = fetch_page(connection, _SELECT_WEBHOOKS, NEWEST, WEBHOOK.c.created_at, query, _WebhookRow)
+    return map_page(page, _present_webhook)
 
 
-def get_webhook(connection: sa.Connection, webhook_id: str) -> dict[str, Any]:
+def get_webhook(connection: sa.Connection, webhook_id: str) -> WebhookJson:
     """Return a webhook; 404 if missing."""
-    row = connection.execute(_SELECT_WEBHOOKS.where(WEBHOOK.c.id == webhook_id)).mappings().first()
+    row = fetch_row(connection, _SELECT_WEBHOOKS.where(WEBHOOK.c.id == webhook_id), _WebhookRow)
     if row is None:
         raise NotFound
     return _present_webhook(row)
 
 
-def get_webhook_with_secret(connection: sa.Connection, webhook_id: str) -> dict[str, Any]:
-    """Return a webhook with its secret."""
+def get_webhook_with_secret(connection: sa.Connection, webhook_id: str) -> JsonObject:
+    """Return a webhook with its secret, in the shape of `NewWebhookOut`."""
     secret = connection.execute(sa.select(WEBHOOK.c.secret).where(WEBHOOK.c.id == webhook_id)).scalar_one()
     return {**get_webhook(connection, webhook_id), "secret": secret}
 
 
-def find_webhook(connection: sa.Connection, webhook_id: str) -> Row | None:
-    """Return a webhook with its secrets, or None."""
-    return connection.execute(sa.select(WEBHOOK).where(WEBHOOK.c.id == webhook_id)).mappings().first()
+def find_webhook(connection: sa.Connection, webhook_id: str) -> SigningWebhook | None:
+    """Return the URL and the secrets of a webhook, or None."""
+    columns = (WEBHOOK.c[name] for name in SigningWebhook.__annotations__)
+    return fetch_row(connection, sa.select(*columns).where(WEBHOOK.c.id == webhook_id), SigningWebhook)
 
 
-def list_enabled(session: Session, webhook_id: str | None = None) -> list[dict[str, Any]]:
+def list_enabled(session: Session, webhook_id: str | None = None) -> list[EnabledWebhook]:
     """List enabled webhooks, or the one with this id if it is enabled."""
     columns = (WEBHOOK.c.id, WEBHOOK.c.events, WEBHOOK.c.moderation, WEBHOOK.c.created_at, *_KEY_COLUMNS)
     query = sa.select(*columns).select_from(_WEBHOOK_WITH_KEY).where(WEBHOOK.c.enabled)
     if webhook_id is not None:
         query = query.where(WEBHOOK.c.id == webhook_id)
-    return [_present_webhook(row) for row in session.execute(query).mappings()]
+    return [
+        {
+            "id": row["id"],
+            "events": row["events"],
+            "moderation": row["moderation"] and _may_moderate(row),
+            "created_at": row["created_at"],
+        }
+        for row in fetch_rows(session, query, _EnabledRow)
+    ]
 
 
-def _present_delivery(row: Row) -> dict[str, Any]:
-    out = dict(row)
-    out["payload"] = pydantic_core.from_json(out.pop("content")["body"])
-    due = out.pop("due_at")
-    out["next_attempt_at"] = due if row["state"] == "waiting" else None
-    return out
+def _present_delivery(row: _DeliveryRow) -> JsonObject:
+    """Shape a row as `DeliveryOut`."""
+    return {
+        **row,
+        "payload": pydantic_core.from_json(row["content"]["body"]),
+        "next_attempt_at": row["due_at"] if row["state"] == "waiting" else None,
+    }
 
 
 def is_visible_to(actor: Actor) -> ColumnElement[bool]:
@@ -117,24 +212,21 @@ def is_visible_to(actor: Actor) -> ColumnElement[bool]:
     return sa.true() if actor.may("comments:moderate") else DELIVERY.c.what.not_in(MODERATION_TYPES)
 
 
-def list_deliveries(connection: sa.Connection, actor: Actor, webhook_id: str, filters: DeliveryQuery) -> dict[str, Any]:
+def list_deliveries(connection: sa.Connection, actor: Actor, webhook_id: str, query: DeliveryQuery) -> Page[JsonObject]:
     """List a webhook's deliveries, newest first."""
     get_webhook(connection, webhook_id)
-    query = sa.select(*_DELIVERY_COLUMNS).where(
+    statement = _SELECT_DELIVERIES.where(
         DELIVERY.c.channel == CHANNEL, DELIVERY.c.endpoint == webhook_id, is_visible_to(actor)
     )
-    if filters.state is not None:
-        query = query.where(DELIVERY.c.state == filters.state)
-    page = fetch_page(connection, query, NEWEST, DELIVERY.c.created_at, filters, within=webhook_id)
-    page["data"] = [_present_delivery(row) for row in page["data"]]
-    return page
+    if query.state is not None:
+        statement = statement.where(DELIVERY.c.state == query.state)
+    page = fetch_page(connection, statement, NEWEST, DELIVERY.c.created_at, query, _DeliveryRow, within=webhook_id)
+    return map_page(page, _present_delivery)
 
 
-def get_delivery(connection: sa.Connection, delivery_id: str) -> dict[str, Any]:
+def get_delivery(connection: sa.Connection, delivery_id: str) -> JsonObject:
     """Return a delivery that exists."""
-    return _present_delivery(
-        connection.execute(sa.select(*_DELIVERY_COLUMNS).where(DELIVERY.c.id == delivery_id)).mappings().one()
-    )
+    return _present_delivery(get_row(connection, _SELECT_DELIVERIES.where(DELIVERY.c.id == delivery_id), _DeliveryRow))
 
 
 MAX_WEBHOOKS: Final = 100
@@ -170,13 +262,13 @@ def _check_url(url: str, settings: Settings) -> None:
         raise Invalid(f"The URL is {error}.", pointer="/url", code="url_refused") from None
 
 
-def _moderation_of(actor: Actor, events: Sequence[str]) -> dict[str, Any]:
-    """Return whether a webhook with these events receives moderation events; 403 if the key may not request them."""
+def _moderation_of(actor: Actor, events: Sequence[str]) -> JsonObject:
+    """Return the columns that allow moderation events among these; 403 if the key may not request such events."""
     if actor.may("comments:moderate"):
-        is_told = any(is_wanted(events, name, moderation=True) for name in MODERATION_TYPES)
-        return {"moderation": is_told, "moderator_id": actor.id if is_told else None}
-    if named := sorted(set(MODERATION_TYPES).intersection(events)):
-        raise Forbidden(f"{', '.join(named)}: moderation events need a key with the scope comments:moderate.")
+        includes_moderation = any(is_wanted(events, name, moderation=True) for name in MODERATION_TYPES)
+        return {"moderation": includes_moderation, "moderator_id": actor.id if includes_moderation else None}
+    if denied := sorted(set(MODERATION_TYPES).intersection(events)):
+        raise Forbidden(f"{', '.join(denied)}: moderation events need a key with the scope comments:moderate.")
     return {"moderation": False, "moderator_id": None}
 
 
@@ -281,12 +373,6 @@ def disable_webhook(session: Session, webhook_id: str, reason: str) -> None:
 def create_message_id(*parts: object) -> str:
     """Return the `webhook-id` of an event, derived from it so that receivers recognize repetitions."""
     return f"msg_{blake2b('|'.join(map(str, parts)).encode(), digest_size=16).hexdigest()}"
-
-
-class MessageContent(TypedDict):
-    """Content of a delivery: the body of its message, the same bytes at every attempt."""
-
-    body: str
 
 
 def build_message(event_type: str, at: datetime, data: JsonObject) -> MessageContent:

@@ -1,1 +1,1 @@
-"""The WebSub hub, and notifications to it and to other hubs."""
+"""WebSub (W3C): this server's hub, and notifications of other hubs."""

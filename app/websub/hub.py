@@ -1,12 +1,11 @@
-"""Reading who is told of what, and what they are told."""
+"""The hub: requests, subscriptions, and the feeds that they get."""
 
 from collections.abc import Iterable
-from datetime import timedelta
+from datetime import datetime, timedelta
 from hashlib import sha256
-from typing import Any
+from typing import TypedDict
 
 import sqlalchemy as sa
-from sqlalchemy.dialects import postgresql, sqlite
 from sqlmodel import Session
 
 from app.articles.rendering import find_cached, retry_on_change
@@ -15,7 +14,8 @@ from app.core.clock import now
 from app.core.ids import new_id
 from app.core.network_addresses import Guard
 from app.core.problems import Invalid, NotFound, TooManyRequests, Unavailable
-from app.db.columns import Row, count_affected, table_of
+from app.db.columns import count_affected, table_of
+from app.db.rows import fetch_row, insert_into
 from app.deliveries.outbox import cancel_deliveries, enqueue, enqueue_deliveries, list_waiting
 from app.deliveries.schemas import NewDelivery
 from app.events.log import find_settled_position, has_reached
@@ -26,16 +26,56 @@ from app.feeds.schemas import Publication, to_uri
 from app.identity.schemas import Actor
 from app.net import outgoing
 from app.publication.taxonomies import AUTHORS, SECTIONS, TAGS
-from app.websub.schemas import Feeds, Topic, Wish, topic_of
+from app.websub.schemas import Feeds, HubRequestIn, Kind, Topic, parse_topic
 from app.websub.tables import HubRequest, HubSubscription
 
+CHANNEL = "websub"
+MAX_REQUESTS, MAX_SUBSCRIPTIONS = 5_000, 20_000
+MAX_REQUESTS_PER_HOST, MAX_SUBSCRIPTIONS_PER_HOST = 200, 2_000  # a feed reader has one host for all of its users
+REQUEST_LIFETIME = timedelta(days=1)  # of requests that their callbacks neither confirm nor refuse
+CHUNK_SIZE = 500
 SUBSCRIPTION, REQUEST = table_of(HubSubscription), table_of(HubRequest)
-_TERMS: dict[str, Any] = {"section": SECTIONS.find, "tag": TAGS.find, "author": AUTHORS.find}
-_ALIVE = SUBSCRIPTION.c.expires_at > sa.bindparam("moment", type_=SUBSCRIPTION.c.expires_at.type)
+_TERMS = {"section": SECTIONS.find, "tag": TAGS.find, "author": AUTHORS.find}
+_IS_VALID = SUBSCRIPTION.c.expires_at > sa.bindparam("moment", type_=SUBSCRIPTION.c.expires_at.type)
 
 
-def target(connection: sa.Connection, topic: Topic) -> str | None:
-    """The id of what a feed is of, None for the site; 404 where readers see no such feed."""
+class FeedKey(TypedDict):
+    """Names a feed; `target_id` is null for the site."""
+
+    kind: Kind
+    target_id: str | None
+    form: str
+
+
+class CallbackRow(FeedKey):
+    """A callback with the feed that it wants."""
+
+    id: str
+    pair: str
+    topic: str
+    callback: str
+    host: str
+    secret: str | None
+
+
+class SubscriptionRow(CallbackRow):
+    """A subscription."""
+
+    expires_at: datetime
+    verified_at: datetime
+    sent: str | None
+
+
+class RequestRow(CallbackRow):
+    """A request whose callback has not confirmed it yet."""
+
+    mode: str
+    lease_seconds: int
+    created_at: datetime
+
+
+def find_target(connection: sa.Connection, topic: Topic) -> str | None:
+    """Return the id of the target of a feed, or None for the site; 404 if readers see no such feed."""
     if topic.kind == "site":
         return None
     if topic.kind == "comments":
@@ -46,178 +86,186 @@ def target(connection: sa.Connection, topic: Topic) -> str | None:
     return str(row["id"])
 
 
-def subscription(connection: sa.Connection, subscription_id: str) -> tuple[Row | None, Position]:
-    """A subscription whose lease has not ended, or None; and how far the log has come, which a replica may not have."""
-    here = (SUBSCRIPTION.c.id == subscription_id) & _ALIVE
-    row = connection.execute(sa.select(SUBSCRIPTION).where(here), {"moment": now()}).mappings().first()
+def find_subscription(connection: sa.Connection, subscription_id: str) -> tuple[SubscriptionRow | None, Position]:
+    """Return a subscription whose lease has not ended, or None, and the position that the feed must include."""
+    query = sa.select(SUBSCRIPTION).where(SUBSCRIPTION.c.id == subscription_id, _IS_VALID)
+    return fetch_row(connection, query, SubscriptionRow, {"moment": now()}), find_settled_position(connection)
+
+
+def find_request(connection: sa.Connection, request_id: str) -> tuple[RequestRow | None, Position]:
+    """Return a request that is not confirmed yet, or None, and the position that the feed must include."""
+    row = fetch_row(connection, sa.select(REQUEST).where(REQUEST.c.id == request_id), RequestRow)
     return row, find_settled_position(connection)
 
 
-def request(connection: sa.Connection, request_id: str) -> tuple[Row | None, Position]:
-    """A request that waits for its callback, or None; and how far the log has come."""
-    row = connection.execute(sa.select(REQUEST).where(REQUEST.c.id == request_id)).mappings().first()
-    return row, find_settled_position(connection)
-
-
-def _of(feeds: Feeds) -> sa.ColumnElement[bool]:
-    here = SUBSCRIPTION.c.kind == feeds.kind
+def _is_for(feeds: Feeds) -> sa.ColumnElement[bool]:
+    """Build the SQL condition for subscriptions to feeds."""
+    is_kind = SUBSCRIPTION.c.kind == feeds.kind
     if feeds.target_id or feeds.kind == "site":
-        return here & (SUBSCRIPTION.c.target_id == feeds.target_id)
-    return here
+        return is_kind & (SUBSCRIPTION.c.target_id == feeds.target_id)
+    return is_kind
 
 
 def has_subscribers(connection: sa.Connection) -> bool:
-    """Whether anybody wants to hear of anything: most publications need look no further."""
+    """Return whether there is any subscription; most publications have none."""
     return connection.execute(sa.select(SUBSCRIPTION.c.id).limit(1)).first() is not None
 
 
-def subscribed(connection: sa.Connection, feeds: Iterable[Feeds]) -> list[Feeds]:
-    """Those of some feeds that anybody wants to hear of."""
-    moment, asked = {"moment": now()}, sa.select(sa.literal(1)).select_from(SUBSCRIPTION).limit(1)
-    return [one for one in feeds if connection.execute(asked.where(_of(one), _ALIVE), moment).first()]
+def list_subscribed(connection: sa.Connection, candidates: Iterable[Feeds]) -> list[Feeds]:
+    """Return those of these feeds that have subscribers."""
+    values, query = {"moment": now()}, sa.select(sa.literal(1)).select_from(SUBSCRIPTION).limit(1)
+    return [feeds for feeds in candidates if connection.execute(query.where(_is_for(feeds), _IS_VALID), values).first()]
 
 
-def told(connection: sa.Connection, feeds: Feeds, after: str | None, most: int) -> list[str]:
-    """The next ids of subscriptions to some feeds."""
-    query = sa.select(SUBSCRIPTION.c.id).where(_of(feeds), _ALIVE).order_by(SUBSCRIPTION.c.id).limit(most)
+def list_subscription_ids(connection: sa.Connection, feeds: Feeds, after: str | None, limit: int) -> list[str]:
+    """Return the next ids of subscriptions to feeds."""
+    query = sa.select(SUBSCRIPTION.c.id).where(_is_for(feeds), _IS_VALID).order_by(SUBSCRIPTION.c.id).limit(limit)
     query = query if after is None else query.where(SUBSCRIPTION.c.id > after)
     return list(connection.execute(query, {"moment": now()}).scalars())
 
 
-def render(connection: sa.Connection, row: Row, here: Publication, position: Position) -> tuple[bytes, str]:
-    """A feed as it is now, and its media type; 404 where readers no longer see it, 503 before a place of the log."""
+def render_topic(
+    connection: sa.Connection, row: CallbackRow, publication: Publication, position: Position
+) -> tuple[bytes, str]:
+    """Return the present feed and its media type; 404 if readers do not see it, 503 before the log has this position.
+
+    A replica may be behind the position.
+    """
     if not has_reached(connection, position):
         raise Unavailable
+    kind, target_id, form = row["kind"], row["target_id"] or "", row["form"]
 
-    def find(connection: sa.Connection) -> BuiltFeed:
-        if row["kind"] == "comments":
-            article = find_cached(connection, row["target_id"], here.site)
+    def build(connection: sa.Connection) -> BuiltFeed:
+        if kind == "comments":
+            article = find_cached(connection, target_id, publication.site)
             if article is None or not article["public"]:
                 raise NotFound
-            return build_comments_feed(connection, here, article, row["form"])
-        kind = None if row["kind"] == "site" else row["kind"]
-        return build_newest_feed(connection, here, row["form"], kind, row["target_id"] or "")
+            return build_comments_feed(connection, publication, article, form)
+        return build_newest_feed(connection, publication, form, None if kind == "site" else kind, target_id)
 
-    made = retry_on_change(find)(connection)
-    return render_feed(row["form"], made.feed, made.entries), f"{FORMATS[row['form']].MEDIA_TYPE}; charset=utf-8"
+    built = retry_on_change(build)(connection)
+    return render_feed(form, built.feed, built.entries), f"{FORMATS[form].MEDIA_TYPE}; charset=utf-8"
 
 
-def addresses(connection: sa.Connection, feeds: Feeds, here: Publication) -> list[str]:
-    """Where the feeds of the site or of a term are, in every format; of a term that is gone there are none."""
-    base = f"{here.api}/feeds/site"
+def list_feed_urls(connection: sa.Connection, feeds: Feeds, publication: Publication) -> list[str]:
+    """Return the URLs of the feeds of the site or of a term; none if the term does not exist any more."""
+    base = f"{publication.api}/feeds/site"
     if feeds.target_id:
         row = _TERMS[feeds.kind](connection, feeds.target_id)
         if row is None:
             return []
-        base = here.api + to_uri(f"/feeds/{feeds.kind}s/{row['slug']}")
+        base = publication.api + to_uri(f"/feeds/{feeds.kind}s/{row['slug']}")
     return [f"{base}.{form}" for form in FORMATS]
-
-
-CHANNEL = "websub"
-MOST_WAITING, MOST = 5_000, 20_000  # requests that wait for their callbacks, and subscriptions
-WAITING_PER_HOST, PER_HOST = 200, 2_000  # the same for one host, of which a service has one for all its users
-PATIENCE = timedelta(days=1)  # with callbacks that neither confirm nor refuse
-CHUNK = 500
-_INSERT: dict[str, Any] = {"sqlite": sqlite.insert, "postgresql": postgresql.insert}
-_KEPT = "pair topic callback host kind target_id form secret".split()
 
 
 def _count(session: Session, table: sa.Table, *conditions: sa.ColumnElement[bool]) -> int:
     return int(session.execute(sa.select(sa.func.count()).select_from(table).where(*conditions)).scalar_one())
 
 
-def _make_sure_of_room(session: Session, wish: Wish, pair: str, host: str) -> None:
-    """Nobody can have one host asked without end, nor shut others out; a lease to renew has its room already."""
-    if _count(session, REQUEST, REQUEST.c.host == host) >= WAITING_PER_HOST:
-        raise TooManyRequests("Enough requests wait for that host already.", headers={"Retry-After": "60"})
-    if _count(session, REQUEST) >= MOST_WAITING:
-        raise Unavailable("Enough requests wait for their callbacks already.", retry_after=600)
-    if wish.mode == "unsubscribe" or _count(session, SUBSCRIPTION, SUBSCRIPTION.c.pair == pair):
+def _check_limits(session: Session, data: HubRequestIn, pair: str, host: str) -> None:
+    """Refuse a request that exceeds the limits of its host (429) or of the hub (503); renewals need no room."""
+    if _count(session, REQUEST, REQUEST.c.host == host) >= MAX_REQUESTS_PER_HOST:
+        raise TooManyRequests("Too many requests of that host are not confirmed yet.", headers={"Retry-After": "60"})
+    if _count(session, REQUEST) >= MAX_REQUESTS:
+        raise Unavailable("Too many requests are not confirmed yet.", retry_after=600)
+    if data.mode == "unsubscribe" or _count(session, SUBSCRIPTION, SUBSCRIPTION.c.pair == pair):
         return
-    if _count(session, SUBSCRIPTION, SUBSCRIPTION.c.host == host) >= PER_HOST:
-        raise TooManyRequests("That host has as many subscriptions as one may have.", headers={"Retry-After": "3600"})
-    if _count(session, SUBSCRIPTION) >= MOST:
-        raise Unavailable("The hub has as many subscribers as it takes.", retry_after=3600)
+    if _count(session, SUBSCRIPTION, SUBSCRIPTION.c.host == host) >= MAX_SUBSCRIPTIONS_PER_HOST:
+        raise TooManyRequests("That host has too many subscriptions.", headers={"Retry-After": "3600"})
+    if _count(session, SUBSCRIPTION) >= MAX_SUBSCRIPTIONS:
+        raise Unavailable("The hub has too many subscriptions.", retry_after=3600)
 
 
-def _about(session: Session, wish: Wish, here: Publication, pair: str) -> dict[str, Any]:
-    """Which feed is meant; whoever wants to hear no more of one may name it by an address that it no longer has."""
-    columns = [SUBSCRIPTION.c[name] for name in ("kind", "target_id", "form")]
-    known = session.execute(sa.select(*columns).where(SUBSCRIPTION.c.pair == pair)).mappings().first()
-    if known is not None and wish.mode == "unsubscribe":
-        return dict(known)
-    topic = topic_of(wish.topic, here)
-    refused = Invalid("That is no feed of this server.", pointer="/hub.topic", code="unknown_topic")
+def _find_feed(session: Session, data: HubRequestIn, publication: Publication, pair: str) -> FeedKey:
+    """Return the feed of a request; to unsubscribe, a former URL of it will do."""
+    columns = (SUBSCRIPTION.c.kind, SUBSCRIPTION.c.target_id, SUBSCRIPTION.c.form)
+    subscribed = fetch_row(session, sa.select(*columns).where(SUBSCRIPTION.c.pair == pair), FeedKey)
+    if subscribed is not None and data.mode == "unsubscribe":
+        return subscribed
+    topic = parse_topic(data.topic, publication)
+    problem = Invalid("hub.topic must be the URL of a feed of this server.", pointer="/hub.topic", code="unknown_topic")
     if topic is None:
-        raise refused
+        raise problem
     try:
-        return {"kind": topic.kind, "target_id": target(session.connection(), topic), "form": topic.form}
+        return {"kind": topic.kind, "target_id": find_target(session.connection(), topic), "form": topic.form}
     except NotFound:
-        raise refused from None
+        raise problem from None
 
 
-def ask(session: Session, _actor: Actor, wish: Wish, here: Publication, guard: Guard) -> str:
-    """Note a request and have its callback asked; nothing changes before that has answered."""
+def request_verification(
+    session: Session, _actor: Actor, data: HubRequestIn, publication: Publication, guard: Guard
+) -> str:
+    """Store a request and have its callback asked; it takes effect when that confirms."""
     try:
-        outgoing.check_target(wish.callback, guard)
-        if "#" in wish.callback:
+        outgoing.check_target(data.callback, guard)
+        if "#" in data.callback:
             raise outgoing.TargetRefused("an address with a fragment, which no server is sent")
     except outgoing.TargetRefused as error:
         raise Invalid(f"The callback is {error}.", pointer="/hub.callback", code="callback_refused") from error
-    pair = sha256(f"{wish.topic}\n{wish.callback}".encode()).hexdigest()
-    about = _about(session, wish, here, pair)
-    host = outgoing.parse_target(wish.callback).host
-    _make_sure_of_room(session, wish, pair, host)
-    request_id = new_id()
-    row = {
-        "id": request_id,
-        "mode": wish.mode,
+    pair = sha256(f"{data.topic}\n{data.callback}".encode()).hexdigest()
+    feed = _find_feed(session, data, publication, pair)
+    host = outgoing.parse_target(data.callback).host
+    _check_limits(session, data, pair, host)
+    row: RequestRow = {
+        "id": new_id(),
+        "mode": data.mode,
         "pair": pair,
-        "topic": wish.topic,
-        "callback": wish.callback,
+        "topic": data.topic,
+        "callback": data.callback,
         "host": host,
-        **about,
-        "secret": wish.secret,
-        "lease_seconds": wish.lease,
+        **feed,
+        "secret": data.secret,
+        "lease_seconds": data.lease,
         "created_at": now(),
     }
     session.execute(sa.insert(REQUEST).values(row))
-    enqueue(
-        session,
-        NewDelivery(channel=CHANNEL, endpoint=request_id, event=f"verify:{request_id}", what="verify", content={}),
-    )
-    return request_id
+    event = f"verify:{row['id']}"
+    enqueue(session, NewDelivery(channel=CHANNEL, endpoint=row["id"], event=event, what="verify", content={}))
+    return row["id"]
 
 
-def confirm(session: Session, request_id: str) -> None:
-    """Do what a request asked for: its callback wants it. A new lease takes the place of the one before."""
-    row = session.execute(sa.select(REQUEST).where(REQUEST.c.id == request_id).with_for_update()).mappings().first()
+def confirm_request(session: Session, request_id: str) -> None:
+    """Carry out a request that its callback has confirmed. A new lease replaces the one before."""
+    row = fetch_row(session, sa.select(REQUEST).where(REQUEST.c.id == request_id).with_for_update(), RequestRow)
     if row is None:
         return
     session.execute(sa.delete(REQUEST).where(REQUEST.c.id == request_id))
     if row["mode"] == "unsubscribe":
-        there = sa.select(SUBSCRIPTION.c.id).where(SUBSCRIPTION.c.pair == row["pair"])
-        if found := session.execute(there).scalar_one_or_none():
-            end(session, found)
+        query = sa.select(SUBSCRIPTION.c.id).where(SUBSCRIPTION.c.pair == row["pair"])
+        if subscription_id := session.execute(query).scalar_one_or_none():
+            end_subscription(session, subscription_id)
         return
     moment = now()
-    until = moment + timedelta(seconds=row["lease_seconds"])
-    values = {**{name: row[name] for name in _KEPT}, "verified_at": moment, "expires_at": until, "sent": None}
-    new = _INSERT[session.get_bind().dialect.name](SUBSCRIPTION).values({"id": new_id(), **values})
-    session.execute(new.on_conflict_do_update(index_elements=[SUBSCRIPTION.c.pair], set_=values))
+    subscription: SubscriptionRow = {
+        "id": new_id(),
+        "pair": row["pair"],
+        "topic": row["topic"],
+        "callback": row["callback"],
+        "host": row["host"],
+        "kind": row["kind"],
+        "target_id": row["target_id"],
+        "form": row["form"],
+        "secret": row["secret"],
+        "verified_at": moment,
+        "expires_at": moment + timedelta(seconds=row["lease_seconds"]),
+        "sent": None,
+    }
+    values = {name: value for name, value in subscription.items() if name != "id"}
+    insert = insert_into(session, SUBSCRIPTION).values(subscription)
+    session.execute(insert.on_conflict_do_update(index_elements=[SUBSCRIPTION.c.pair], set_=values))
 
 
-def refuse(session: Session, request_id: str) -> None:
-    """Forget a request that its callback does not want, or that cannot be granted."""
+def delete_request(session: Session, request_id: str) -> None:
+    """Delete a request that its callback refuses, or that cannot be granted."""
     session.execute(sa.delete(REQUEST).where(REQUEST.c.id == request_id))
 
 
-def spread(session: Session, feeds: Feeds, event: str, after: str | None) -> str | None:
-    """Have the next subscribers of some feeds told; the last of them, or None after the last of all.
+def notify_subscribers(session: Session, feeds: Feeds, event: str, after: str | None) -> str | None:
+    """Enqueue deliveries to the next subscribers of feeds; return the last of them, or None after the last of all.
 
-    What waits for one of them tells nothing that the new delivery does not: it goes, with its pauses.
+    A waiting older delivery to a subscriber would send the same feed, so it is cancelled, with its retries.
     """
-    ids = told(session.connection(), feeds, after, CHUNK)
+    ids = list_subscription_ids(session.connection(), feeds, after, CHUNK_SIZE)
     for endpoint, older in list_waiting(session, CHANNEL, ids):
         if older != event:
             cancel_deliveries(session, channel=CHANNEL, endpoint=endpoint, events=[older])
@@ -226,29 +274,29 @@ def spread(session: Session, feeds: Feeds, event: str, after: str | None) -> str
         for endpoint in ids
     ]
     enqueue_deliveries(session, deliveries)
-    return ids[-1] if len(ids) == CHUNK else None
+    return ids[-1] if len(ids) == CHUNK_SIZE else None
 
 
-def note_sent(session: Session, subscription_id: str, digest: str) -> None:
-    """Remember what a subscriber has, so that it is not sent the same again."""
+def record_sent(session: Session, subscription_id: str, digest: str) -> None:
+    """Record the SHA-256 of the feed that a subscriber has got, which is not sent twice."""
     session.execute(sa.update(SUBSCRIPTION).where(SUBSCRIPTION.c.id == subscription_id).values(sent=digest))
 
 
-def end(session: Session, subscription_id: str) -> None:
+def end_subscription(session: Session, subscription_id: str) -> None:
     """End a subscription."""
     session.execute(sa.delete(SUBSCRIPTION).where(SUBSCRIPTION.c.id == subscription_id))
     cancel_deliveries(session, channel=CHANNEL, endpoint=subscription_id)
 
 
-def prune(session: Session) -> int:
-    """Forget leases that have ended, and requests that nobody confirmed."""
+def prune_hub(session: Session) -> int:
+    """Delete subscriptions whose lease has ended, and requests that were not confirmed in time; return how many."""
     moment = now()
     ended = session.execute(sa.delete(SUBSCRIPTION).where(SUBSCRIPTION.c.expires_at <= moment))
-    stale = session.execute(sa.delete(REQUEST).where(REQUEST.c.created_at <= moment - PATIENCE))
+    stale = session.execute(sa.delete(REQUEST).where(REQUEST.c.created_at <= moment - REQUEST_LIFETIME))
     return count_affected(ended) + count_affected(stale)
 
 
-def forget_article(session: Session, article_id: str) -> None:
-    """End subscriptions to the feed of an article that is purged: their topics hold its slug."""
+def forget_article_topics(session: Session, article_id: str) -> None:
+    """End subscriptions to the feed of an article that is purged: their topics contain its slug."""
     for table in (SUBSCRIPTION, REQUEST):
         session.execute(sa.delete(table).where(table.c.target_id == article_id))

@@ -1,4 +1,4 @@
-"""The channel: asking callbacks what they want, sending them feeds, and telling other hubs."""
+"""The delivery channel of WebSub: verifies callbacks, sends feeds to subscribers, and notifies other hubs."""
 
 import asyncio
 import hmac
@@ -21,7 +21,6 @@ from app.core.network_addresses import Guard
 from app.core.problems import NotFound, Unavailable
 from app.core.settings import Settings
 from app.db import Database
-from app.db.columns import Row
 from app.deliveries.outbox import enqueue_deliveries
 from app.deliveries.schemas import MAX_ANSWER_LENGTH, ClaimedDelivery, NewDelivery, Outcome
 from app.events.cache_groups import PUBLICATION_GROUP
@@ -57,70 +56,73 @@ from app.net.outgoing import Answer, CallFailed, Outgoing, TargetRefused
 from app.publication.section_tree import find_ancestors
 from app.websub.hub import (
     CHANNEL,
-    addresses,
-    confirm,
-    end,
+    CallbackRow,
+    confirm_request,
+    delete_request,
+    end_subscription,
+    find_request,
+    find_subscription,
     has_subscribers,
-    note_sent,
-    refuse,
-    render,
-    request,
-    spread,
-    subscribed,
-    subscription,
+    list_feed_urls,
+    list_subscribed,
+    notify_subscribers,
+    record_sent,
+    render_topic,
 )
-from app.websub.schemas import TERMS, Feeds, Kind, name_of
+from app.websub.schemas import TERMS, Feeds, Kind, hub_endpoint
 
-SCHEDULE: Final = (5.0, 60.0, 300.0, 1800.0, 7200.0, 21600.0)
-TIMEOUT: Final = 15.0  # seconds
-PATIENCE: Final = timedelta(days=3)  # of nothing but failures
-GONE, BUSY = 410, 429
-KEPT: Final = 16  # feeds that are kept while they are sent
-NOT_SEEN: Final = "readers no longer see the feed"
+RETRY_SCHEDULE: Final = (5.0, 60.0, 300.0, 1800.0, 7200.0, 21600.0)
+TIMEOUT_SECONDS: Final = 15.0  # for a whole attempt
+MAX_FAILING_TIME: Final = timedelta(days=3)  # without a success, after which a subscription ends
+GONE_STATUS, BUSY_STATUS = 410, 429
+MAX_CACHED_FEEDS: Final = 16
+NOT_VISIBLE: Final = "readers no longer see the feed"
 log = structlog.get_logger("broadsheet.syndication")
 _FORM: Final = {"Content-Type": "application/x-www-form-urlencoded"}
 
 
-def judged(answer: Answer) -> Outcome:
-    """What an answer to content means (WebSub §7): 2xx took it, 410 wants no more, all else is tried again."""
+def interpret_answer(answer: Answer) -> Outcome:
+    """Interpret the answer to a feed (WebSub §7): 2xx is delivered, 410 ends the subscription, others are retried."""
     if 200 <= answer.status < 300:
         return Outcome("delivered", answer.status)
-    if answer.status == GONE:
-        return Outcome("dead", GONE, "the subscriber answered 410 Gone", disable=True)
+    if answer.status == GONE_STATUS:
+        return Outcome("dead", GONE_STATUS, "the subscriber answered 410 Gone", disable=True)
     return Outcome("retry", answer.status, f"status {answer.status}", retry_after=answer.retry_after)
 
 
-def question(row: Row, mode: str, **more: str) -> str:
-    """The address by which a callback is asked, or told that it is denied; its own query stays."""
-    asked = {"hub.mode": mode, "hub.topic": row["topic"], **{f"hub.{name}": value for name, value in more.items()}}
-    return f"{row['callback']}{'&' if '?' in row['callback'] else '?'}{urlencode(asked)}"
+def build_callback_url(row: CallbackRow, mode: str, **more: str) -> str:
+    """Return the URL of a callback with `hub.` parameters, added to its own query."""
+    parameters = {"hub.mode": mode, "hub.topic": row["topic"], **{f"hub.{name}": value for name, value in more.items()}}
+    return f"{row['callback']}{'&' if '?' in row['callback'] else '?'}{urlencode(parameters)}"
 
 
-def headers(row: Row, here: Publication, body: bytes, media_type: str) -> dict[str, str]:
-    """What goes with a feed (WebSub §7 and §8)."""
-    found = {"Content-Type": media_type, "Link": f'<{here.api}{HUB_PATH}>; rel="hub", <{row["topic"]}>; rel="self"'}
+def build_headers(row: CallbackRow, publication: Publication, body: bytes, media_type: str) -> dict[str, str]:
+    """Return the headers of a feed (WebSub §7), with a signature if the subscriber has set a secret (§8)."""
+    links = f'<{publication.api}{HUB_PATH}>; rel="hub", <{row["topic"]}>; rel="self"'
+    headers = {"Content-Type": media_type, "Link": links}
     if row["secret"]:
-        found["X-Hub-Signature"] = f"sha256={hmac.new(row['secret'].encode(), body, 'sha256').hexdigest()}"
-    return found
+        headers["X-Hub-Signature"] = f"sha256={hmac.new(row['secret'].encode(), body, 'sha256').hexdigest()}"
+    return headers
 
 
-class _Press:
-    """Feeds as they are now, each made once for all its subscribers."""
+class _FeedCache:
+    """Rendered feeds, each rendered once for all of its subscribers at a position of the log."""
 
-    def __init__(self, here: Publication) -> None:
-        self._here, self._lock = here, asyncio.Lock()
-        self._kept: dict[tuple[str, str | None, str], tuple[Position, tuple[bytes, str]]] = {}
+    def __init__(self, publication: Publication) -> None:
+        self._publication, self._lock = publication, asyncio.Lock()
+        self._feeds: dict[tuple[str, str | None, str], tuple[Position, tuple[bytes, str]]] = {}
 
-    async def made(self, db: Database, row: Row, position: Position) -> tuple[bytes, str]:
-        """A feed and its media type; a problem where readers no longer see it."""
+    async def render(self, db: Database, row: CallbackRow, position: Position) -> tuple[bytes, str]:
+        """Return a feed and its media type, see `render_topic`."""
         key = (row["kind"], row["target_id"], row["form"])
         async with self._lock:
-            kept = self._kept.get(key)
-            if kept is None or kept[0] != position:
-                if len(self._kept) >= KEPT:
-                    self._kept.clear()
-                kept = self._kept[key] = position, await db.scan(render, row, self._here, position)
-            return kept[1]
+            cached = self._feeds.get(key)
+            if cached is None or cached[0] != position:
+                if len(self._feeds) >= MAX_CACHED_FEEDS:
+                    self._feeds.clear()
+                feed = await db.scan(render_topic, row, self._publication, position)
+                cached = self._feeds[key] = position, feed
+            return cached[1]
 
 
 class FeedsContent(TypedDict):
@@ -130,138 +132,147 @@ class FeedsContent(TypedDict):
 
 
 class HubChannel:
-    """How deliveries of the hub are sent: subscribers only on the public internet, hubs where the operator says."""
+    """Sends deliveries to callbacks on the public internet, and to the hubs that the operator has set, wherever."""
 
     name = CHANNEL
-    schedule = SCHEDULE
-    timeout = TIMEOUT + 10.0  # with the store, and making the feed
-    patience = PATIENCE
+    schedule = RETRY_SCHEDULE
+    timeout = TIMEOUT_SECONDS + 10.0  # including database time and rendering
+    patience = MAX_FAILING_TIME
 
     def __init__(self, settings: Settings) -> None:
-        self._here = Publication.from_settings(settings)
-        self._press = _Press(self._here)
-        self._hubs = {name_of(hub): hub for hub in settings.websub_hubs}
-        self._outgoing, self._free = Outgoing(Guard(settings.outgoing_allow)), Outgoing(None)
+        self._publication = Publication.from_settings(settings)
+        self._cache = _FeedCache(self._publication)
+        self._hubs = {hub_endpoint(hub): hub for hub in settings.websub_hubs}
+        self._outgoing, self._unguarded = Outgoing(Guard(settings.outgoing_allow)), Outgoing(None)
 
     async def send(self, db: Database, piece: ClaimedDelivery) -> Outcome:
-        """One attempt."""
-        ways = {"verify": self._verify, "spread": self._spread, "publish": self._publish}
+        """Attempt a delivery."""
+        methods = {"verify": self._verify, "spread": self._spread, "publish": self._publish}
         try:
-            return await ways.get(piece.what, self._content)(db, piece)
+            return await methods.get(piece.what, self._send_feed)(db, piece)
         except TargetRefused as error:
             if piece.what == "verify":
-                await db.write(refuse, piece.endpoint)
+                await db.write(delete_request, piece.endpoint)
             return Outcome("dead", error=str(error))
         except CallFailed as error:
             return Outcome("retry", error=str(error))
         except Unavailable:
-            return Outcome("retry", error="a replica of the store is behind", at_fault=False)
+            return Outcome("retry", error="a replica of the database is behind", at_fault=False)
 
     async def _verify(self, db: Database, piece: ClaimedDelivery) -> Outcome:
-        """Ask a callback whether it really wants what was asked for in its name (WebSub §5.3)."""
-        row, position = await db.scan_fresh(request, piece.endpoint)
+        """Ask a callback to confirm a request (WebSub §5.3)."""
+        row, position = await db.scan_fresh(find_request, piece.endpoint)
         if row is None:
-            return Outcome("cancelled", error="the request was answered or is too old")
+            return Outcome("cancelled", error="the request is already answered or has expired")
         more = {"challenge": secrets.token_urlsafe(32)}
         if row["mode"] == "subscribe":
             more["lease_seconds"] = str(row["lease_seconds"])
             try:
-                await self._press.made(db, row, position)
+                await self._cache.render(db, row, position)
             except NotFound:
                 await self._deny(row)
-                await db.write(refuse, row["id"])
-                return Outcome("cancelled", error=NOT_SEEN)
-        answer = await self._call("GET", question(row, row["mode"], **more))
+                await db.write(delete_request, row["id"])
+                return Outcome("cancelled", error=NOT_VISIBLE)
+        answer = await self._call("GET", build_callback_url(row, row["mode"], **more))
         if 200 <= answer.status < 300 and hmac.compare_digest(answer.body, more["challenge"].encode()):
-            await db.write(confirm, row["id"])
+            await db.write(confirm_request, row["id"])
             return Outcome("delivered", answer.status)
-        if answer.status >= 500 or answer.status == BUSY:
+        if answer.status >= 500 or answer.status == BUSY_STATUS:
             return Outcome("retry", answer.status, f"status {answer.status}", retry_after=answer.retry_after)
-        await db.write(refuse, row["id"])
+        await db.write(delete_request, row["id"])
         return Outcome("dead", answer.status, "the callback did not confirm", at_fault=False)
 
-    async def _deny(self, row: Row) -> None:
-        """Tell a callback that it is not, or no longer, told (WebSub §5.2)."""
-        await self._call("GET", question(row, "denied", reason="There is no such feed any more."))
+    async def _deny(self, row: CallbackRow) -> None:
+        """Tell a callback that its subscription is denied or has ended (WebSub §5.2)."""
+        await self._call("GET", build_callback_url(row, "denied", reason="The feed does not exist any more."))
 
     async def _spread(self, db: Database, piece: ClaimedDelivery) -> Outcome:
-        """Have everybody told who subscribes to some feeds, a few hundred in a transaction."""
-        feeds, after = Feeds.of(cast(FeedsContent, piece.content)["feeds"]), None
-        while (after := await db.write(spread, feeds, piece.event, after)) is not None:
+        """Enqueue deliveries to all subscribers of feeds, some hundred in each transaction."""
+        feeds, after = Feeds.from_name(cast(FeedsContent, piece.content)["feeds"]), None
+        while (after := await db.write(notify_subscribers, feeds, piece.event, after)) is not None:
             pass
         return Outcome("delivered")
 
-    async def _content(self, db: Database, piece: ClaimedDelivery) -> Outcome:
-        """Send a feed as it is now, unless the subscriber has it (WebSub §7)."""
-        row, position = await db.scan_fresh(subscription, piece.endpoint)
+    async def _send_feed(self, db: Database, piece: ClaimedDelivery) -> Outcome:
+        """Send the present feed, unless the subscriber has it already (WebSub §7)."""
+        row, position = await db.scan_fresh(find_subscription, piece.endpoint)
         if row is None:
             return Outcome("cancelled", error="the subscription has ended")
         try:
-            body, media_type = await self._press.made(db, row, position)
+            body, media_type = await self._cache.render(db, row, position)
         except NotFound:
             await self._deny(row)
-            await db.write(end, row["id"])
-            return Outcome("cancelled", error=NOT_SEEN)
+            await db.write(end_subscription, row["id"])
+            return Outcome("cancelled", error=NOT_VISIBLE)
         digest = sha256(body).hexdigest()
         if row["sent"] == digest:
-            return Outcome("cancelled", error="the subscriber has the feed as it is")
-        outcome = judged(await self._call("POST", row["callback"], headers(row, self._here, body, media_type), body))
+            return Outcome("cancelled", error="the subscriber has the present feed")
+        outcome = interpret_answer(
+            await self._call("POST", row["callback"], build_headers(row, self._publication, body, media_type), body)
+        )
         if outcome.result == "delivered":
-            await db.write(note_sent, row["id"], digest)
+            await db.write(record_sent, row["id"], digest)
         return outcome
 
     async def _publish(self, db: Database, piece: ClaimedDelivery) -> Outcome:
-        """Tell another hub that some feeds have changed; it fetches them."""
+        """Notify another hub of changed feeds, which it fetches."""
         hub = self._hubs.get(piece.endpoint)
         if hub is None:
             return Outcome("cancelled", error="that hub is no longer in the settings")
-        urls = await db.scan(addresses, Feeds.of(cast(FeedsContent, piece.content)["feeds"]), self._here)
+        urls = await db.scan(
+            list_feed_urls, Feeds.from_name(cast(FeedsContent, piece.content)["feeds"]), self._publication
+        )
         if not urls:
-            return Outcome("cancelled", error=NOT_SEEN)
+            return Outcome("cancelled", error=NOT_VISIBLE)
         body = urlencode([("hub.mode", "publish"), *(("hub.url", url) for url in urls)]).encode()
-        answer = await self._free.call(
+        answer = await self._unguarded.call(
             "POST",
             hub,
-            timeout=TIMEOUT,
+            timeout=TIMEOUT_SECONDS,
             headers=_FORM.items(),
             content=body,
             max_bytes=MAX_ANSWER_LENGTH,
             truncate=True,
         )
-        return judged(answer)._replace(disable=False)
+        return interpret_answer(answer)._replace(disable=False)
 
     async def _call(
         self, method: str, url: str, headers: Mapping[str, str] | None = None, content: bytes = b""
     ) -> Answer:
-        sent = (headers or {}).items()
         return await self._outgoing.call(
-            method, url, timeout=TIMEOUT, headers=sent, content=content, max_bytes=MAX_ANSWER_LENGTH, truncate=True
+            method,
+            url,
+            timeout=TIMEOUT_SECONDS,
+            headers=(headers or {}).items(),
+            content=content,
+            max_bytes=MAX_ANSWER_LENGTH,
+            truncate=True,
         )
 
     def disabled(self, session: Session, endpoint: str, why: str) -> None:
-        """Whoever wants nothing, or cannot be reached for days, is no subscriber; hubs stay in the settings."""
+        """End the subscription of a callback that was given up; other hubs stay in the settings."""
         if is_id(endpoint):
-            log.info("a subscriber of the hub was given up", subscription=endpoint, why=why)
-            end(session, endpoint)
+            log.info("a WebSub subscription was given up", subscription=endpoint, why=why)
+            end_subscription(session, endpoint)
 
     async def stop(self) -> None:
-        """Close the connections."""
+        """Close outgoing connections."""
         await self._outgoing.stop()
-        await self._free.stop()
+        await self._unguarded.stop()
 
 
-SPAN: Final = 5  # seconds
-GRACE: Final = 1  # second that the clocks of a worker and of a courier may differ by
+BATCH_SECONDS: Final = 5  # changes within these are sent together
+CLOCK_SKEW_SECONDS: Final = 1  # between a worker and a courier
 _SITE: Final = Feeds("site")
 _ALL_FEEDS: Final = (_SITE, *(Feeds(term) for term in TERMS))
 _LINKS: Final[dict[str, Kind]] = {
     "section": "section",
     "tags": "tag",
     "authors": "author",
-}  # fields of an article, and kinds of feeds
+}  # kinds of feeds by fields of an article
 
 
-def _of_article(session: Session, article: SubjectRow | None) -> Iterator[Feeds]:
+def _list_feeds_of(session: Session, article: SubjectRow | None) -> Iterator[Feeds]:
     if article is None:
         return
     yield _SITE
@@ -272,16 +283,16 @@ def _of_article(session: Session, article: SubjectRow | None) -> Iterator[Feeds]
     yield from (Feeds("author", author) for author in list_linked_ids(session, ArticleAuthor, article["id"]))
 
 
-def _changed(session: Session, entry: LoggedEvent, visibility: Visibility) -> Iterator[Feeds]:
-    """Yield the feeds that an event may change; a subscriber who has the feed as it is now is not sent it again."""
+def _list_changed(session: Session, entry: LoggedEvent, visibility: Visibility) -> Iterator[Feeds]:
+    """Yield the feeds that an event may change; subscribers get them only if they really have."""
     article = visibility.articles.get(entry.article_id) if entry.article_id else None
     match entry.event:
         case CommentPublished() | CommentEdited() | CommentRemoved() as event:
             if visibility.shows(entry):
                 yield Feeds("comments", event.article_id)
         case ArticleUpdated(fields=fields):
-            yield from _of_article(session, article)
-            # Where an article was before is not remembered: any feed of that kind may have lost it.
+            yield from _list_feeds_of(session, article)
+            # The event does not say where the article was before, so any feed of that kind may have lost it.
             yield from (Feeds(kind) for field, kind in _LINKS.items() if field in fields)
         case (
             ArticlePublished()
@@ -291,9 +302,9 @@ def _changed(session: Session, entry: LoggedEvent, visibility: Visibility) -> It
             | ArticleUnpublished()
             | ArticleRetracted()
         ):
-            yield from _of_article(session, article)
+            yield from _list_feeds_of(session, article)
         case DiscussionChanged(scope="article"):
-            yield from _of_article(session, article)
+            yield from _list_feeds_of(session, article)
         case DiscussionChanged():
             yield Feeds("comments")
             yield from _ALL_FEEDS
@@ -308,27 +319,27 @@ def _changed(session: Session, entry: LoggedEvent, visibility: Visibility) -> It
             yield from _ALL_FEEDS
 
 
-def tell(session: Session, entries: Sequence[LoggedEvent], hubs: Sequence[str]) -> None:
-    """Have subscribers of the feeds that may have changed, and other hubs, told of it at the end of this span."""
+def enqueue_changed_feeds(session: Session, entries: Sequence[LoggedEvent], hubs: Sequence[str]) -> None:
+    """Enqueue deliveries about feeds that may have changed, due at the end of this batch: for subscribers and hubs."""
     connection = session.connection()
     if not hubs and not has_subscribers(connection):
         return
     visibility = read_event_visibility(connection, entries)
-    feeds = list(dict.fromkeys(one for entry in entries for one in _changed(session, entry, visibility)))
+    feeds = list(dict.fromkeys(changed for entry in entries for changed in _list_changed(session, entry, visibility)))
     if not feeds:
         return
-    span = int(now().timestamp()) // SPAN + 1
-    due_at = datetime.fromtimestamp(span * SPAN, UTC) + timedelta(seconds=GRACE)
-    own = [(one.name, "spread") for one in subscribed(connection, feeds)]
-    places = [one.name for one in feeds if one.kind != "comments" and (one.target_id or one == _SITE)]
-    other = [(name_of(hub), f"publish {place}") for hub in hubs for place in places]
+    batch = int(now().timestamp()) // BATCH_SECONDS + 1
+    due_at = datetime.fromtimestamp(batch * BATCH_SECONDS, UTC) + timedelta(seconds=CLOCK_SKEW_SECONDS)
+    own = [(subscribed.name, "spread") for subscribed in list_subscribed(connection, feeds)]
+    names = [each.name for each in feeds if each.kind != "comments" and (each.target_id or each == _SITE)]
+    other = [(hub_endpoint(hub), f"publish {name}") for hub in hubs for name in names]
     enqueue_deliveries(
         session,
         [
             NewDelivery(
                 channel=CHANNEL,
                 endpoint=endpoint,
-                event=f"{what}:{span}",
+                event=f"{what}:{batch}",
                 what=what.partition(" ")[0],
                 content={"feeds": what.partition(" ")[2] or endpoint},
                 due_at=due_at,

@@ -1,4 +1,4 @@
-"""The hub over HTTP: a form comes in (W3C WebSub §5.1), all else happens between servers."""
+"""The hub over HTTP: requests of subscribers, as forms (WebSub §5.1)."""
 
 from typing import Annotated
 
@@ -14,7 +14,16 @@ from app.identity.schemas import Actor
 from app.identity.writes import write
 from app.web.responses import settings
 from app.websub import hub
-from app.websub.schemas import CALLBACK, LEASE, LEASES, SECRET, Absent, Mode, Secret, Wish
+from app.websub.schemas import (
+    DEFAULT_LEASE_SECONDS,
+    LEASE_SECONDS_RANGE,
+    MAX_CALLBACK_LENGTH,
+    MAX_SECRET_BYTES,
+    Absent,
+    HubRequestIn,
+    Mode,
+    Secret,
+)
 
 router = APIRouter(tags=["syndication"])
 
@@ -29,19 +38,22 @@ async def _admit(request: Request, actor: Actor) -> None:
     summary="Subscribe to a feed by WebSub",
     status_code=202,
     response_class=Response,
-    responses={202: {"description": "The callback will be asked."}, **document_problems(Invalid, TooManyRequests)},
+    responses={
+        202: {"description": "The callback will be asked to confirm."},
+        **document_problems(Invalid, TooManyRequests),
+    },
 )
 async def request_feed_updates(
     request: Request,
     actor: Annotated[Actor, require_admission(_admit, strict=False)],
-    mode: Annotated[Mode, Form(alias="hub.mode", description="What is asked for.")],
+    mode: Annotated[Mode, Form(alias="hub.mode", description="Whether to subscribe or unsubscribe.")],
     topic: Annotated[
         str,
         Form(
             alias="hub.topic",
             min_length=1,
             max_length=2048,
-            description="Address of a feed of this server, archives apart.",
+            description="URL of a feed of this server, but not of an archive.",
         ),
     ],
     callback: Annotated[
@@ -49,8 +61,8 @@ async def request_feed_updates(
         Form(
             alias="hub.callback",
             min_length=1,
-            max_length=CALLBACK,
-            description="Where to confirm, and to send the feed to.",
+            max_length=MAX_CALLBACK_LENGTH,
+            description="URL that confirms the request and receives the feed.",
             json_schema_extra={"pattern": r"^[Hh][Tt][Tt][Pp][Ss]?://[^\s/?#@]+(?:[/?][^\s#]*)?$"},
         ),
     ],
@@ -59,7 +71,8 @@ async def request_feed_updates(
         Absent,
         Form(
             alias="hub.lease_seconds",
-            description=f"How long to be told: {LEASE:,} if absent; {LEASES[0]:,} to {LEASES[1]:,} are given.",
+            description=f"Duration of the subscription: {LEASE_SECONDS_RANGE[0]:,} to {LEASE_SECONDS_RANGE[1]:,}; "
+            f"{DEFAULT_LEASE_SECONDS:,} if absent.",
         ),
     ] = None,
     secret: Annotated[
@@ -67,22 +80,20 @@ async def request_feed_updates(
         Absent,
         Form(
             alias="hub.secret",
-            max_length=SECRET,
-            description=f"Signs what is sent: `X-Hub-Signature: sha256=…`; shorter than {SECRET} bytes. Use https for "
-            "the request if you send one.",
+            max_length=MAX_SECRET_BYTES,
+            description=f"Key of `X-Hub-Signature: sha256=…`; shorter than {MAX_SECRET_BYTES} bytes. Send it over "
+            "https only.",
         ),
     ] = None,
 ) -> Response:
-    """Ask to be told whenever a feed changes, or no longer (WebSub §5).
+    """Subscribe to a feed, or unsubscribe (WebSub §5).
 
-    The callback is asked by GET with `hub.mode`, `hub.topic`, `hub.challenge` and `hub.lease_seconds`, and confirms by
-    answering 2xx with the challenge alone. From then on the whole feed is sent to it by POST within some seconds of a
-    change, until the lease ends; 410 ends it at once. When readers can no longer see the feed, the callback is told
-    `hub.mode=denied`. Requests for private networks are refused, and one host has 200 requests and 2,000
-    subscriptions at most.
+    The callback gets a GET with `hub.mode`, `hub.topic`, `hub.challenge` and `hub.lease_seconds`, and confirms with a
+    2xx and the challenge alone. Then the whole feed is sent to it by POST within seconds of each change, until the
+    lease ends or it answers 410. When the feed is no longer public, it gets `hub.mode=denied`. Callbacks in private
+    networks are refused, and a host may have 200 requests and 2,000 subscriptions at most.
     """
-    wish = Wish(mode, topic, callback, lease_seconds or LEASE, secret)
-    known = settings(request)
-    guard = Guard(known.outgoing_allow)
-    args = (wish, Publication.from_settings(known), guard)
-    return await write(request, actor, hub.ask, *args, status=202, payload=repr(wish).encode())
+    data = HubRequestIn(mode, topic, callback, lease_seconds or DEFAULT_LEASE_SECONDS, secret)
+    config = settings(request)
+    args = (data, Publication.from_settings(config), Guard(config.outgoing_allow))
+    return await write(request, actor, hub.request_verification, *args, status=202, payload=repr(data).encode())

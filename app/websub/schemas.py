@@ -1,9 +1,9 @@
-"""Requests to the hub, and the topics that it has."""
+"""Requests to the hub, and its topics."""
 
 import re
 from dataclasses import dataclass
 from hashlib import sha256
-from typing import Annotated, Final, Literal, NamedTuple
+from typing import Annotated, Final, Literal, NamedTuple, cast
 from urllib.parse import unquote
 
 from pydantic import AfterValidator, BeforeValidator
@@ -15,10 +15,10 @@ from app.text.inputs import clean_text
 Mode = Literal["subscribe", "unsubscribe"]
 Kind = Literal["site", "section", "tag", "author", "comments"]
 TERMS: Final = ("section", "tag", "author")
-LEASE: Final = 864_000  # seconds: ten days, what the specification suggests
-LEASES: Final = (3600, 2_592_000)  # the shortest and the longest
-CALLBACK: Final = 1500  # characters: it is asked with the topic and the challenge in its query
-SECRET: Final = 200  # bytes, which it must be shorter than (WebSub §5.1)
+DEFAULT_LEASE_SECONDS: Final = 864_000  # ten days, as WebSub §5.1 suggests
+LEASE_SECONDS_RANGE: Final = (3600, 2_592_000)  # shortest and longest
+MAX_CALLBACK_LENGTH: Final = 1500  # leaves room for the topic and the challenge in its query
+MAX_SECRET_BYTES: Final = 200  # a secret must be shorter (WebSub §5.1)
 _FORMS = "|".join(FORMATS)
 _TOPIC: Final = re.compile(
     rf"/feeds/(?:site|(?P<kind>sections|tags|authors)/(?P<term>[^/?#]+)|articles/(?P<article>[^/?#]+)/comments)"
@@ -26,23 +26,23 @@ _TOPIC: Final = re.compile(
 )
 
 
-def _short(secret: str) -> str:
-    if clean_text(secret) != secret or len(secret.encode()) >= SECRET:
-        raise ValueError(f"must be shorter than {SECRET} bytes, in NFC and without control characters")
+def _check_secret(secret: str) -> str:
+    if clean_text(secret) != secret or len(secret.encode()) >= MAX_SECRET_BYTES:
+        raise ValueError(f"must be shorter than {MAX_SECRET_BYTES} bytes, in NFC and without control characters")
     return secret
 
 
-def _absent(value: object) -> object:
-    """What older clients leave empty is not there."""
+def _drop_empty(value: object) -> object:
+    """Treat empty fields, which older clients send, as absent."""
     return None if value == "" else value
 
 
-Absent = BeforeValidator(_absent)
-Secret = Annotated[str, AfterValidator(_short)]
+Absent = BeforeValidator(_drop_empty)
+Secret = Annotated[str, AfterValidator(_check_secret)]
 
 
 class Topic(NamedTuple):
-    """A feed, as its address names it."""
+    """A feed as its URL names it."""
 
     kind: Kind
     ref: str
@@ -50,49 +50,49 @@ class Topic(NamedTuple):
 
 
 class Feeds(NamedTuple):
-    """The feeds of one thing in every format, or without a target, of all things of a kind."""
+    """The feeds, in all formats, of the site or of one target; without a target, of all targets of a kind."""
 
     kind: Kind
     target_id: str | None = None
 
     @property
     def name(self) -> str:
-        """What they are called in deliveries."""
+        """Their name in deliveries."""
         return f"{self.kind}:{self.target_id}" if self.target_id else self.kind
 
     @classmethod
-    def of(cls, name: str) -> "Feeds":
-        """Those of a name."""
+    def from_name(cls, name: str) -> "Feeds":
+        """Return the feeds with this name."""
         kind, _, target_id = name.partition(":")
-        return cls(kind, target_id or None)  # type: ignore[arg-type]  # names are only made here
+        return cls(cast(Kind, kind), target_id or None)
 
 
-def name_of(hub: str) -> str:
-    """What another hub is called in deliveries."""
+def hub_endpoint(hub: str) -> str:
+    """Return the endpoint of another hub in deliveries."""
     return f"hub-{sha256(hub.encode()).hexdigest()[:40]}"
 
 
 @dataclass(frozen=True)
-class Wish:
-    """What a subscriber asks for."""
+class HubRequestIn:
+    """A request of a subscriber."""
 
     mode: Mode
     topic: str
     callback: str
-    lease_seconds: int = LEASE
+    lease_seconds: int = DEFAULT_LEASE_SECONDS
     secret: str | None = None
 
     @property
     def lease(self) -> int:
-        """As long as it asks for, within bounds; the callback is told."""
-        return min(max(self.lease_seconds, LEASES[0]), LEASES[1])
+        """The requested lease in seconds, within `LEASE_SECONDS_RANGE`; the callback is sent this one."""
+        return min(max(self.lease_seconds, LEASE_SECONDS_RANGE[0]), LEASE_SECONDS_RANGE[1])
 
 
-def topic_of(url: str, here: Publication) -> Topic | None:
-    """The feed at an address of this server; archives never change, so nobody is told of them."""
-    found = _TOPIC.fullmatch(url.removeprefix(here.api)) if url.startswith(f"{here.api}/") else None
-    if found is None:
+def parse_topic(url: str, publication: Publication) -> Topic | None:
+    """Return the feed at a URL of this server, or None; archives are no topics, since they do not change."""
+    match = _TOPIC.fullmatch(url.removeprefix(publication.api)) if url.startswith(f"{publication.api}/") else None
+    if match is None:
         return None
     kinds: dict[str | None, Kind] = {"sections": "section", "tags": "tag", "authors": "author", None: "site"}
-    kind: Kind = "comments" if found["article"] else kinds[found["kind"]]
-    return Topic(kind, unquote(found["article"] or found["term"] or ""), found["form"])
+    kind: Kind = "comments" if match["article"] else kinds[match["kind"]]
+    return Topic(kind, unquote(match["article"] or match["term"] or ""), match["form"])

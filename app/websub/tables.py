@@ -1,4 +1,4 @@
-"""Who is told when a feed changes, and who asked to be."""
+"""Tables of the hub: subscriptions, and requests that are not confirmed yet."""
 
 from datetime import datetime
 
@@ -9,13 +9,13 @@ from app.db.columns import ID
 
 
 class HubSubscription(SQLModel, table=True):
-    """A callback that has confirmed that it wants a topic, until its lease ends."""
+    """A subscription of a callback to a topic, which it has confirmed, until its lease ends."""
 
     __tablename__ = "hub_subscription"
     __table_args__ = (sa.Index("ix_hub_subscription_topic", "kind", "target_id", "id"),)
 
     id: str = Field(primary_key=True, sa_type=ID)
-    pair: str = Field(max_length=64, unique=True)  # SHA-256 of topic and callback, which an index would be too long for
+    pair: str = Field(max_length=64, unique=True)  # SHA-256 of topic and callback, which are too long for an index
     topic: str = Field(max_length=2048)
     callback: str = Field(max_length=2048)
     host: str = Field(max_length=255, index=True)  # of the callback
@@ -25,11 +25,11 @@ class HubSubscription(SQLModel, table=True):
     secret: str | None = Field(max_length=200)
     expires_at: datetime = Field(index=True)
     verified_at: datetime
-    sent: str | None = Field(None, max_length=64)  # SHA-256 of the feed as it was sent last
+    sent: str | None = Field(None, max_length=64)  # SHA-256 of the feed that was sent last
 
 
 class HubRequest(SQLModel, table=True):
-    """A request whose callback has not confirmed it yet: it changes nothing until then."""
+    """A request that takes effect when its callback confirms it."""
 
     __tablename__ = "hub_request"
 

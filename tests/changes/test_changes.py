@@ -151,7 +151,7 @@ def test_the_cursor_is_there_when_nothing_is_new(client: TestClient, db: Databas
 
 
 def test_a_page_looks_only_so_far(client: TestClient, db: Database, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(changes, "MOST_READ", 10)
+    monkeypatch.setattr(changes, "MAX_EVENTS_READ", 10)
     state_facts(db, 25)
     first = make.ok(client.get("/v1/changes?types=author"))
     assert (first["data"], first["page"]["more"]) == ([], True)
@@ -164,7 +164,7 @@ def test_a_page_is_cut_by_size(client: TestClient, editor: Headers, monkeypatch:
         article = make.published(client, editor)
         make.act(client, editor, article, "retract", {"reason": f"{number}" * 1000})
     assert len(read(client)) == 3
-    monkeypatch.setattr(changes, "MOST_BYTES", 9000)
+    monkeypatch.setattr(changes, "MAX_PAGE_BYTES", 9000)
     page = make.ok(client.get("/v1/changes?limit=100"))
     assert (len(page["data"]), page["page"]["more"]) == (2, True)
     assert [change["reason"][0] for change in read(client)] == ["0", "1", "2"]

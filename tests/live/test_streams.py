@@ -4,8 +4,8 @@ import asyncio
 from collections.abc import Awaitable, Callable
 
 from app.events.schemas import Position
-from app.live.schemas import framed
-from app.live.streams import MOST_WAITING, Stream
+from app.live.schemas import make_frame
+from app.live.streams import MAX_WAITING_PIECES, Stream
 
 
 class Client:
@@ -56,7 +56,7 @@ def test_a_reader_who_falls_behind_is_sent_away() -> None:
     async def scenario(stream: Stream, client: Client) -> None:
         stream.put(b"a")
         await rest()
-        for _ in range(MOST_WAITING):
+        for _ in range(MAX_WAITING_PIECES):
             stream.put(b"b")
         assert not stream.is_over
         stream.put(b"c")
@@ -83,6 +83,6 @@ def test_what_is_put_in_before_the_beginning_waits() -> None:
 
 
 def test_a_reader_who_is_ahead_gets_what_is_new() -> None:
-    frames = [framed("a", b"{}", Position(0, seq)) for seq in (4, 5, 6)] + [framed("counts", b"{}")]
-    chosen = Stream("me", Position(0, 5)).chosen(frames)
+    frames = [make_frame("a", b"{}", Position(0, seq)) for seq in (4, 5, 6)] + [make_frame("counts", b"{}")]
+    chosen = Stream("me", Position(0, 5)).choose(frames)
     assert chosen == b"id: 0.6\nevent: a\ndata: {}\n\nevent: counts\ndata: {}\n\n"

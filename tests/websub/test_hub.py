@@ -20,8 +20,8 @@ from app.feeds.schemas import Publication
 from app.main import create_app
 from app.websub import hub
 from app.websub import publisher as channel
-from app.websub.hub import MOST_WAITING, REQUEST, SUBSCRIPTION, prune, render
-from app.websub.schemas import topic_of
+from app.websub.hub import MAX_REQUESTS, REQUEST, SUBSCRIPTION, prune_hub, render_topic
+from app.websub.schemas import parse_topic
 from tests import make
 from tests.receiver import Receiver, work_through
 
@@ -184,7 +184,7 @@ def test_what_readers_no_longer_see_is_denied(
         make.ok(client.put(url, json={"state": "hidden"}, headers={**admin, "If-Match": "*"}))
     work()
     assert subscriber.messages == []
-    denied = {"own": "1", "hub.mode": "denied", "hub.topic": topic, "hub.reason": "There is no such feed any more."}
+    denied = {"own": "1", "hub.mode": "denied", "hub.topic": topic, "hub.reason": "The feed does not exist any more."}
     assert subscriber.asked[1:] == [denied, denied]
     assert rows(db, SUBSCRIPTION) == rows(db, REQUEST) == []
 
@@ -246,7 +246,7 @@ def test_leases_are_renewed_and_end(
     assert second["expires_at"] - second["verified_at"] == timedelta(days=30)  # the longest
     with time_machine.travel(now() + timedelta(days=31)):
         with db.transaction() as session:
-            assert prune(session) == 1
+            assert prune_hub(session) == 1
         make.published(client, editor)
         work()
     assert subscriber.messages == []
@@ -354,7 +354,7 @@ def test_the_hub_takes_only_so_many(client: TestClient, db: Database, subscriber
     with db.transaction() as session:
         values = [
             {**row, "id": f"0199aaaa-0000-7000-8000-{number:012}", "host": "a.example"}
-            for number in range(MOST_WAITING)
+            for number in range(MAX_REQUESTS)
         ]
         session.execute(sa.insert(REQUEST), values)
     assert ask(client, subscriber, 503)["code"] == "unavailable"
@@ -363,20 +363,20 @@ def test_the_hub_takes_only_so_many(client: TestClient, db: Database, subscriber
     assert ask(client, subscriber, 429)["code"] == "rate_limited"
     with time_machine.travel(now() + timedelta(days=2)):
         with db.transaction() as session:
-            assert prune(session) == MOST_WAITING + 1
+            assert prune_hub(session) == MAX_REQUESTS + 1
         ask(client, subscriber)
 
 
 def test_one_host_has_only_so_many(
     client: TestClient, db: Database, subscriber: Receiver, work: Callable[[], None], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(hub, "PER_HOST", 2)
+    monkeypatch.setattr(hub, "MAX_SUBSCRIPTIONS_PER_HOST", 2)
     for form in ("rss", "atom"):
         ask(client, subscriber, topic=f"{FEEDS}/site.{form}")
     work()
     refused = ask(client, subscriber, 429, topic=f"{FEEDS}/site.json")
     assert refused["code"] == "rate_limited"
-    monkeypatch.setattr(hub, "MOST", 2)
+    monkeypatch.setattr(hub, "MAX_SUBSCRIPTIONS", 2)
     ask(client, subscriber, secret="renewed")  # has its room
     work()
     assert {row["secret"] for row in rows(db, SUBSCRIPTION)} == {None, "renewed"}
@@ -402,12 +402,12 @@ def test_many_subscribers_are_told_in_parts(
     work: Callable[[], None],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(hub, "CHUNK", 2)
+    monkeypatch.setattr(hub, "CHUNK_SIZE", 2)
     for number in range(5):
         ask(client, subscriber, callback=f"{subscriber.url}&n={number}")
     work()
     made: list[str] = []
-    monkeypatch.setattr(channel, "render", lambda *args: made.append("") or render(*args))
+    monkeypatch.setattr(channel, "render_topic", lambda *args: made.append("") or render_topic(*args))
     make.published(client, editor)
     work()
     assert len(subscriber.messages) == 5
@@ -417,6 +417,6 @@ def test_many_subscribers_are_told_in_parts(
 
 def test_topics_are_read_as_feeds_are_named(settings: Settings) -> None:
     here = Publication.from_settings(settings.model_copy(update={"api_url": "https://api.example/v"}))
-    found = topic_of("https://api.example/v/feeds/tags/%CF%89-x.json", here)
+    found = parse_topic("https://api.example/v/feeds/tags/%CF%89-x.json", here)
     assert found == ("tag", "ω-x", "json")
-    assert topic_of("https://api.example/feeds/site.rss", here) is None
+    assert parse_topic("https://api.example/feeds/site.rss", here) is None
