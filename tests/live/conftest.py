@@ -1,15 +1,20 @@
-"""Server-Sent Events as a client reads them."""
+"""Server-Sent Events as a client reads them, each compared with its schema in the OpenAPI document."""
 
 import json
+import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import cache
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import httpx2
+import jsonschema_rs
 import pytest
 
 from app.core.settings import Settings
+from app.main import create_app
 
 PATIENCE = 30.0  # seconds to wait for what must come
 
@@ -22,11 +27,34 @@ class Event(NamedTuple):
     id: str
 
 
-class Reader:
-    """Reads a stream as WHATWG HTML §9.2.6 says, one event after the other."""
+@cache
+def _document() -> dict[str, Any]:
+    with tempfile.TemporaryDirectory() as folder:
+        return create_app(Settings(_env_file=None, data_dir=Path(folder)), with_worker=False).openapi()
 
-    def __init__(self, lines: Iterator[str]) -> None:
-        self._lines = lines
+
+@cache
+def _validator(path: str) -> Any:
+    content = _document()["paths"][path]["get"]["responses"]["200"]["content"]["text/event-stream"]
+    schema = {**content["schema"]["contentSchema"], "components": _document()["components"]}
+    return jsonschema_rs.validator_for(schema, validate_formats=True)
+
+
+def check_event(url_path: str, event: str, data: Any) -> None:
+    """Compare an event with the schema that the document has for the stream at this path."""
+    if url_path == "/v1/live":
+        assert data["type"] == event
+        errors = list(_validator("/v1/live").iter_errors(data))
+    else:
+        errors = list(_validator("/v1/articles/{article}/live").iter_errors({"event": event, "data": data}))
+    assert not errors, (event, data, [error.message for error in errors])
+
+
+class Reader:
+    """Reads a stream as WHATWG HTML §9.2.6 says, one event after the other, which must be as documented."""
+
+    def __init__(self, lines: Iterator[str], url_path: str) -> None:
+        self._lines, self._path = lines, url_path
         self.last_id = ""
 
     def __iter__(self) -> Iterator[Event]:
@@ -35,6 +63,7 @@ class Reader:
             name, _, value = line.partition(": ")
             if not line:
                 if data:
+                    check_event(self._path, event, json.loads(data))
                     yield Event(event, json.loads(data), self.last_id)
                 event, data = "", ""
             elif name == "id":
@@ -51,9 +80,9 @@ class Reader:
         return next(event for event in self if event.type == kind)
 
 
-def read(text: str) -> list[Event]:
+def read(answer: Any) -> list[Event]:
     """All events of a stream that has ended."""
-    return list(Reader(iter(text.split("\n"))))
+    return list(Reader(iter(answer.text.split("\n")), answer.request.url.path))
 
 
 def _in_time(lines: Iterator[str]) -> Iterator[str]:
@@ -69,7 +98,7 @@ def following(address: str, url: str, **headers: str) -> Iterator[Reader]:
     """An open stream of a running server, its first counts behind it."""
     with httpx2.Client(base_url=address, timeout=PATIENCE) as client, client.stream("GET", url, headers=headers) as it:
         assert it.status_code == 200, it.read()
-        reader = Reader(_in_time(it.iter_lines()))
+        reader = Reader(_in_time(it.iter_lines()), it.request.url.path)
         if "/articles/" in url:
             reader.until("counts")
         yield reader

@@ -26,7 +26,7 @@ def article(client: TestClient, editor: Headers) -> dict[str, Any]:
 def live(client: TestClient, article: dict[str, Any], since: str = "") -> list[Any]:
     answer = client.get(f"/v1/articles/{article['id']}/live", params={"last_event_id": since} if since else {})
     assert answer.status_code == 200, answer.text
-    return read(answer.text)
+    return read(answer)
 
 
 def here(client: TestClient, article: dict[str, Any]) -> str:
@@ -42,7 +42,7 @@ def test_a_stream_begins_with_where_it_is_and_the_counts(client: TestClient, art
     assert not {"content-length", "content-encoding", "etag"} & set(answer.headers)
     assert answer.text.startswith("retry: ")
     counts = {"comments": 1, "inline": 0, "reactions": {"agree": 0, "disagree": 0, "insightful": 0}, "votes": {}}
-    (event,) = read(answer.text)
+    (event,) = read(answer)
     assert (event.type, event.data) == ("counts", counts)
 
 
@@ -126,9 +126,9 @@ def test_the_header_goes_before_the_parameter(client: TestClient, article: dict[
     make.said(client, article, "One.")
     last = here(client, article)
     url = f"/v1/articles/{article['id']}/live?last_event_id={since}"
-    assert len(read(client.get(url).text)) == 2
-    assert len(read(client.get(url, headers={"Last-Event-ID": last}).text)) == 1
-    assert len(read(client.get(url, headers={"Last-Event-ID": ""}).text)) == 2, "browsers send no empty one"
+    assert len(read(client.get(url))) == 2
+    assert len(read(client.get(url, headers={"Last-Event-ID": last}))) == 1
+    assert len(read(client.get(url, headers={"Last-Event-ID": ""}))) == 2, "browsers send no empty one"
 
 
 def test_a_place_in_the_log_that_is_not_there_says_so(

@@ -1,17 +1,23 @@
 """What integrators are told of the whole publication."""
 
 from collections.abc import Callable
+from dataclasses import fields
 from typing import Any
 
+import hypothesis
+import hypothesis.strategies as st
 import pytest
 from starlette.testclient import TestClient
 
+from app.core.clock import now
 from app.core.settings import Settings
-from app.events.catalog import EVENTS
+from app.events.catalog import EVENTS, MODERATION_TYPES, LoggedEvent
+from app.events.schemas import Position
+from app.live.messages import make_site_frame
 from app.live.schemas import TYPES
 from tests import make
 from tests.flows.conftest import serving
-from tests.live.conftest import following, read
+from tests.live.conftest import Reader, check_event, following, read
 
 Headers = dict[str, str]
 
@@ -24,7 +30,7 @@ def integrator(make_key: Callable[..., Headers]) -> Headers:
 def follow(client: TestClient, headers: Headers, **query: str) -> list[Any]:
     answer = client.get("/v1/live", headers=headers, params=query)
     assert answer.status_code == 200, answer.text
-    return read(answer.text)
+    return read(answer)
 
 
 def test_it_is_for_keys_that_may_syndicate(client: TestClient, editor: Headers, integrator: Headers) -> None:
@@ -74,6 +80,24 @@ def test_types_are_chosen(client: TestClient, admin: Headers, integrator: Header
 
 def test_what_can_be_followed_is_stated_somewhere() -> None:
     assert set(TYPES) <= set(EVENTS)
+
+
+@pytest.mark.parametrize("name", [*TYPES, *MODERATION_TYPES])
+@hypothesis.settings(max_examples=10, deadline=None)
+@hypothesis.given(data=st.data())
+def test_every_event_is_as_documented(name: str, data: st.DataObject) -> None:
+    kind = EVENTS[name]
+    event = data.draw(st.builds(kind, **{field.name: ... for field in fields(kind)}))
+    logged = LoggedEvent(Position(0, 1), name, event.subject_id, None, now(), event.cache_groups(), event.payload())
+    (sent,) = Reader(iter(make_site_frame(logged).text.decode().split("\n")), "/v1/live")
+    assert sent.type == name
+
+
+def test_events_that_are_not_as_documented_are_found() -> None:
+    with pytest.raises(AssertionError):
+        check_event("/v1/live", "article.published", {"type": "article.published", "timestamp": "now", "data": {}})
+    with pytest.raises(AssertionError):
+        check_event("/v1/articles/fog/live", "counts", {"comments": "none"})
 
 
 @pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)

@@ -61,7 +61,7 @@ def expected(told: dict[str, str], article: dict[str, Any]) -> set[tuple[str, st
 def follow(client: TestClient, headers: Headers, **query: str) -> list[Any]:
     answer = client.get("/v1/live", headers=headers, params={"last_event_id": "0.0", **query})
     assert answer.status_code == 200, answer.text
-    return read(answer.text)
+    return read(answer)
 
 
 def about(events: list[Any]) -> set[tuple[str, str]]:
@@ -93,7 +93,7 @@ def test_nobody_else_follows_them(
     assert client.get("/v1/live?types=comment.held", headers=integrator).status_code == 403
     changes = ok(client.get("/v1/changes?limit=100", headers=integrator))["data"]
     assert {change["type"] for change in changes} <= {"article", "comment"}
-    public = read(client.get(f"/v1/articles/{article['id']}/live?last_event_id=0.0").text)
+    public = read(client.get(f"/v1/articles/{article['id']}/live?last_event_id=0.0"))
     assert not {event.type for event in public} & set(MODERATION_TYPES)
 
 
