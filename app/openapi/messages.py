@@ -91,7 +91,7 @@ def _message(name: str, types: tuple[str, ...]) -> Node:
     kind = {"const": types[0], "type": "string"} if len(types) == 1 else {"enum": list(types), "type": "string"}
     return {
         "type": "object",
-        "description": "A message of a webhook or of the publication's stream.",
+        "description": "A webhook message or stream event.",
         "properties": {"type": kind, "timestamp": _TIME, "data": data},
         "required": ["type", "timestamp", "data"],
     }
