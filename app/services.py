@@ -27,7 +27,7 @@ from app.live.services import LiveServices
 from app.moderation.comments import RulesForComments
 from app.moderation.pipeline import ModerationPipeline
 from app.ops.services import OpenApiDocument, OperationServices
-from app.partners.partners import Ledger, is_named
+from app.partners.partners import PartnerAccessLog, is_named
 from app.publication.section_tree import find_descendants
 from app.publication.storage import open_storage
 from app.reactions.services import ReactionServices
@@ -45,7 +45,7 @@ from app.worker import Worker
 class Services(CommentServices, ReactionServices, LiveServices, OperationServices):
     """The services that all rooms declare, together: without one of them this cannot be built."""
 
-    access_log: Ledger
+    access_log: PartnerAccessLog
     pipeline: ModerationPipeline
     worker: Worker
 
@@ -114,7 +114,7 @@ def build_services(settings: Settings) -> Services:
         ),
         formats=FORMATS,
         early_access=is_named,
-        access_log=Ledger(database),
+        access_log=PartnerAccessLog(database),
         pipeline=pipeline,
         moderation=RulesForComments(),
         bans=pipeline,

@@ -16,7 +16,7 @@ from app.articles.discussions import delete_section_settings
 from app.events import catalog
 from app.events.catalog import EventBase, LoggedEvent
 from app.fronts.fronts import follow_merge as follow_merge_on_fronts
-from app.partners.partners import published
+from app.partners.partners import on_published as remove_partners
 from app.subscriptions.subscriptions import follow_merge
 
 Handler = Callable[[Session, LoggedEvent], None]
@@ -24,7 +24,7 @@ Handler = Callable[[Session, LoggedEvent], None]
 HANDLERS: Final[Mapping[str, Handler]] = MappingProxyType(
     {
         "anchors": relocate_anchors,
-        "partners": published,
+        "partners": remove_partners,
         "discussions": delete_section_settings,
         "subscriptions": follow_merge,
         "fronts": follow_merge_on_fronts,

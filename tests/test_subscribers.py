@@ -17,7 +17,7 @@ from app.events.catalog import EVENTS, MODERATION_TYPES, EventBase
 from app.fronts.fronts import follow_merge as follow_merge_on_fronts
 from app.live import messages, schemas
 from app.mail.notifications import on_event
-from app.partners.partners import published
+from app.partners.partners import on_published as remove_partners
 from app.related.linking import update_links
 from app.subscribers import HANDLERS, SUBSCRIBERS
 from app.subscriptions.subscriptions import follow_merge
@@ -26,7 +26,7 @@ from app.websub import publisher
 
 MATCHING: dict[str, list[Callable[..., Any]]] = {
     "anchors": [relocate_anchors],
-    "partners": [published],
+    "partners": [remove_partners],
     "discussions": [delete_section_settings],
     "subscriptions": [follow_merge],
     "fronts": [follow_merge_on_fronts],

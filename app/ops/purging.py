@@ -16,7 +16,7 @@ from app.identity.idempotency import delete_answers_naming
 from app.identity.schemas import Actor
 from app.moderation.forgetting import erase_article as forget_cases
 from app.ops.schemas import PurgeIn
-from app.partners.partners import forget_fetches
+from app.partners.partners import delete_access_log
 from app.publication import notices
 from app.publication.tables import Notice
 from app.publication.terms import require_all_sections
@@ -45,7 +45,7 @@ def purge_article(session: Session, actor: Actor, ref: str, data: PurgeIn, versi
     forget_words(session, article)
     forget_subscriptions(session, article_id)
     forget_topics(session, article_id)
-    forget_fetches(session, article_id)
+    delete_access_log(session, article_id)
     notices.delete_notices_of(session, "article", article_id)
     discussion.delete_settings(session, article_id)
     erase_article(session, article)

@@ -1,35 +1,45 @@
-"""Reading who is named for what, and who was given what."""
+"""Early access of partners to articles, and the log of what partners read."""
 
 import asyncio
 from collections.abc import Sequence
-from typing import Any, cast
+from datetime import datetime
+from typing import Final, TypedDict
 
 import sqlalchemy as sa
 import structlog
-from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import DBAPIError
 from sqlmodel import Session
 
 from app.articles.projection import WrongState, lock_article
 from app.articles.reading import ARTICLE
-from app.articles.rendering import AccessRecord, CachedRow, cache_key_of, render_articles, select_cached
+from app.articles.rendering import (
+    AccessRecord,
+    CachedRow,
+    RenderedArticle,
+    cache_key_of,
+    fetch_cached,
+    render_articles,
+    select_cached,
+)
 from app.articles.site import Site
 from app.core.clock import now
 from app.core.ids import is_id, new_id
 from app.core.problems import Invalid, NotFound
 from app.db import Database
-from app.db.columns import parse_time, table_of
+from app.db.columns import table_of
+from app.db.rows import JsonObject, fetch_row, fetch_rows, insert_into
 from app.events.catalog import ArticlePublished, LoggedEvent
 from app.identity.audit import record_action
 from app.identity.schemas import Actor
 from app.identity.tables import ApiKey
 from app.partners.schemas import PartnersIn
 from app.partners.tables import EarlyReader, Fetch
-from app.web.paging import PageQuery, Sort, bind_cursor, fetch_page, page_of
+from app.publication.schemas import Level
+from app.web.paging import Page, PageQuery, Sort, bind_cursor, fetch_page, map_page, page_of
 
 EARLY, FETCH, _KEY = table_of(EarlyReader), table_of(Fetch), table_of(ApiKey)
-_LAST, _NAMED = Sort("-last_at", descending=True), Sort("-named_at", descending=True)
-_COMING = (
+_LAST_READ_FIRST, _LAST_NAMED_FIRST = Sort("-last_at", descending=True), Sort("-named_at", descending=True)
+_IS_UPCOMING = (
     ARTICLE.c.state.in_(["published", "scheduled"])
     & ~ARTICLE.c.public
     & (
@@ -37,171 +47,213 @@ _COMING = (
         | (ARTICLE.c.expires_at > sa.bindparam("moment", type_=ARTICLE.c.expires_at.type))
     )
 )
-_JOINED = EARLY.join(ARTICLE, ARTICLE.c.id == EARLY.c.article_id)
-_IS_NAMED = (
+_IS_KEY = EARLY.c.key_id == sa.bindparam("key", type_=_KEY.c.id.type)
+_EARLY_ARTICLES = EARLY.join(ARTICLE, ARTICLE.c.id == EARLY.c.article_id)
+_SELECT_NAMED = (
     sa.select(sa.literal(1))
-    .select_from(_JOINED)
-    .where(
-        EARLY.c.article_id == sa.bindparam("article", type_=ARTICLE.c.id.type),
-        EARLY.c.key_id == sa.bindparam("key", type_=_KEY.c.id.type),
-        _COMING,
-    )
+    .select_from(_EARLY_ARTICLES)
+    .where(EARLY.c.article_id == sa.bindparam("article", type_=ARTICLE.c.id.type), _IS_KEY, _IS_UPCOMING)
 )
 
 
 def is_named(connection: sa.Connection, article_id: str, key_id: str) -> bool:
-    """Whether a key may read an article that is about to be public."""
-    return connection.execute(_IS_NAMED, {"article": article_id, "key": key_id, "moment": now()}).first() is not None
+    """Whether a key may read an article before it is public."""
+    values = {"article": article_id, "key": key_id, "moment": now()}
+    return connection.execute(_SELECT_NAMED, values).first() is not None
 
 
-def article(connection: sa.Connection, ref: str, actor: Actor) -> sa.RowMapping:
-    """Id and version of an article that the caller may edit; 404 for all others."""
+class EditableArticle(TypedDict):
+    """An article that the caller may edit."""
+
+    id: str
+    version: int
+    section_id: str | None
+
+
+def get_editable_article(connection: sa.Connection, ref: str, actor: Actor) -> EditableArticle:
+    """Return an article that the caller may edit, by id or slug; 404 for all others."""
     column = ARTICLE.c.id if is_id(ref) else ARTICLE.c.slug
-    row = (
-        connection.execute(sa.select(ARTICLE.c.id, ARTICLE.c.version, ARTICLE.c.section_id).where(column == ref))
-        .mappings()
-        .first()
-    )
+    query = sa.select(ARTICLE.c.id, ARTICLE.c.version, ARTICLE.c.section_id).where(column == ref)
+    row = fetch_row(connection, query, EditableArticle)
     if row is None or not actor.may_in(row["section_id"]):
         raise NotFound
     return row
 
 
-def named(connection: sa.Connection, article_id: str) -> dict[str, Any]:
-    """Who is named for an article, in the shape of `PartnersOut`, with the article's version."""
+class PartnerRow(TypedDict):
+    """The key of a partner."""
+
+    id: str
+    name: str
+
+
+class ArticlePartners(TypedDict):
+    """The partners of an article, as `PartnersOut`, with the version of the article."""
+
+    article_id: str
+    keys: list[PartnerRow]
+    version: int
+
+
+def get_partners(connection: sa.Connection, article_id: str) -> ArticlePartners:
+    """Return the partners who may read an article before it is public."""
     version = connection.execute(sa.select(ARTICLE.c.version).where(ARTICLE.c.id == article_id)).scalar_one()
     keys = sa.select(_KEY.c.id, _KEY.c.name).join(EARLY, EARLY.c.key_id == _KEY.c.id)
-    rows = connection.execute(keys.where(EARLY.c.article_id == article_id).order_by(_KEY.c.name, _KEY.c.id)).mappings()
-    return {"article_id": article_id, "keys": [dict(row) for row in rows], "version": version}
+    query = keys.where(EARLY.c.article_id == article_id).order_by(_KEY.c.name, _KEY.c.id)
+    return {"article_id": article_id, "keys": fetch_rows(connection, query, PartnerRow), "version": version}
 
 
-def fetches(connection: sa.Connection, article_id: str, asked: PageQuery) -> dict[str, Any]:
-    """A page of what partners were given of an article, the last fetched first."""
+class FetchRow(TypedDict):
+    """A revision that a partner read, with the name of the key."""
+
+    id: str
+    article_id: str
+    key_id: str
+    revision: int
+    level: Level
+    first_at: datetime
+    last_at: datetime
+    times: int
+    name: str | None  # null if the key was deleted
+
+
+def _present_fetch(row: FetchRow) -> JsonObject:
+    return {**row, "key": {"id": row["key_id"], "name": row["name"] or ""}}
+
+
+def list_access(connection: sa.Connection, article_id: str, query: PageQuery) -> Page[JsonObject]:
+    """Return a page of what partners read of an article, as `FetchOut`, the last read first."""
     tables = FETCH.outerjoin(_KEY, _KEY.c.id == FETCH.c.key_id)
-    query = sa.select(FETCH, _KEY.c.name).select_from(tables).where(FETCH.c.article_id == article_id)
-    found = fetch_page(connection, query, _LAST, FETCH.c.last_at, asked, within=article_id)
-    rows = [{**row, "key": {"id": row["key_id"], "name": row["name"] or ""}} for row in found["data"]]
-    return {**found, "data": rows}
+    statement = sa.select(FETCH, _KEY.c.name).select_from(tables).where(FETCH.c.article_id == article_id)
+    page = fetch_page(connection, statement, _LAST_READ_FIRST, FETCH.c.last_at, query, FetchRow, within=article_id)
+    return map_page(page, _present_fetch)
 
 
-def early(
-    connection: sa.Connection, actor: Actor, site: Site, formats: tuple[str, ...], asked: PageQuery
-) -> dict[str, Any]:
-    """A page of the articles to come that a key is named for, as JSON, the last named first."""
-    values: dict[str, Any] = {
+class EarlyRow(CachedRow):
+    """An article that a key may read early, with the time at which the key was named."""
+
+    key: str
+
+
+def list_embargoed(
+    connection: sa.Connection, actor: Actor, site: Site, formats: tuple[str, ...], query: PageQuery
+) -> Page[RenderedArticle]:
+    """Return a page of the articles that a key may read early, the last named first."""
+    values: JsonObject = {
         "key": actor.id,
         "moment": now(),
         "cache_key": cache_key_of(site),
-        "most": asked.limit + 1,
+        "most": query.limit + 1,
     }
-    ids = sa.select(EARLY.c.article_id.label("id"), EARLY.c.named_at.label("key")).select_from(_JOINED)
-    ids = ids.where(EARLY.c.key_id == sa.bindparam("key", type_=_KEY.c.id.type), _COMING)
+    ids = sa.select(EARLY.c.article_id.label("id"), EARLY.c.named_at.label("key")).select_from(_EARLY_ARTICLES)
+    ids = ids.where(_IS_KEY, _IS_UPCOMING)
     total = None
-    if asked.count == "exact":
+    if query.count == "exact":
         total = connection.execute(sa.select(sa.func.count()).select_from(ids.subquery()), values).scalar_one()
-    sort = _NAMED.bound_to(asked, "early", actor.id or "")
+    sort = _LAST_NAMED_FIRST.bound_to(query, "early", actor.id or "")
     order = EARLY.c.named_at, EARLY.c.article_id
-    if asked.cursor:
-        values |= bind_cursor(sort.decode(asked.cursor))
-        ids = ids.where(_NAMED.after(*order))
-    page = ids.order_by(*_NAMED.order_by(*order)).limit(sa.bindparam("most", type_=sa.BigInteger())).subquery("page")
-    query = select_cached(formats=formats, page=page).order_by(*_NAMED.order_by(page.c.key, page.c.id))
-    rows = [{**row, "key": parse_time(row["key"])} for row in connection.execute(query, values).mappings()]
-    found = page_of(rows, asked.limit, sort, "key", total)
-    return {**found, "data": render_articles(connection, cast("list[CachedRow]", found["data"]), site, formats)}
+    if query.cursor:
+        values |= bind_cursor(sort.decode(query.cursor))
+        ids = ids.where(sort.after(*order))
+    limited = ids.order_by(*sort.order_by(*order)).limit(sa.bindparam("most", type_=sa.BigInteger())).subquery("page")
+    statement = select_cached(formats=formats, page=limited).order_by(*sort.order_by(limited.c.key, limited.c.id))
+    page = page_of(fetch_cached(connection, statement, EarlyRow, values), query.limit, sort, "key", total)
+    return {"data": render_articles(connection, page["data"], site, formats), "page": page["page"]}
 
 
-EVERY = 1.0  # seconds between writes of the ledger
-MOST = 100_000  # lines that wait while the store is away
-_INSERT: dict[str, Any] = {"sqlite": sqlite.insert, "postgresql": postgresql.insert}
-_SAME = [FETCH.c.article_id, FETCH.c.key_id, FETCH.c.revision]
+FLUSH_SECONDS: Final = 1.0  # between writes of the access log
+MAX_HELD_RECORDS: Final = 100_000  # kept in memory while the store is not available
+_RECORD_KEY = [FETCH.c.article_id, FETCH.c.key_id, FETCH.c.revision]
 log = structlog.get_logger("broadsheet.syndication")
 
 
-def name(session: Session, actor: Actor, ref: str, data: PartnersIn, versions: frozenset[int] | None) -> str:
-    """Let these keys, and no others, read an article before it is public; returns its id."""
+def set_partners(session: Session, actor: Actor, ref: str, data: PartnersIn, versions: frozenset[int] | None) -> str:
+    """Set the keys that may read an article before it is public, and return its id."""
     article = lock_article(session, actor, ref, versions, [])
-    wanted = set(data.keys)
-    if article.public and wanted:
-        raise WrongState("It is public already: partners read it as everybody does.")
-    known = sa.select(_KEY.c.id, _KEY.c.scopes).where(_KEY.c.id.in_(sorted(wanted)), _KEY.c.revoked_at.is_(None))
-    keys = {row.id for row in session.execute(known) if "syndicate" in row.scopes}
-    if wanted - keys:
+    keys = set(data.keys)
+    if article.public and keys:
+        raise WrongState("The article is public already. Partners read it like everybody else.")
+    active = sa.select(_KEY.c.id, _KEY.c.scopes).where(_KEY.c.id.in_(sorted(keys)), _KEY.c.revoked_at.is_(None))
+    if keys - {row.id for row in session.execute(active) if "syndicate" in row.scopes}:
         raise Invalid("There is no such key with the scope syndicate.", pointer="/keys", code="not_found")
-    here = EARLY.c.article_id == article.id
-    before = set(session.execute(sa.select(EARLY.c.key_id).where(here)).scalars())
-    session.execute(sa.delete(EARLY).where(here, EARLY.c.key_id.in_(sorted(before - wanted))))
-    rows = [{"article_id": article.id, "key_id": key, "named_at": now()} for key in sorted(wanted - before)]
+    is_of_article = EARLY.c.article_id == article.id
+    before = set(session.execute(sa.select(EARLY.c.key_id).where(is_of_article)).scalars())
+    session.execute(sa.delete(EARLY).where(is_of_article, EARLY.c.key_id.in_(sorted(before - keys))))
+    rows = [{"article_id": article.id, "key_id": key, "named_at": now()} for key in sorted(keys - before)]
     if rows:
         session.execute(sa.insert(EARLY), rows)
-    if before != wanted:
-        record_action(session, actor, "article.partners", "article", article.id, {"keys": sorted(wanted)})
+    if before != keys:
+        record_action(session, actor, "article.partners", "article", article.id, {"keys": sorted(keys)})
     return article.id
 
 
-def forget(session: Session, article_id: str) -> None:
-    """An article that is public has no early readers; should it be hidden again, they must be named again."""
-    session.execute(sa.delete(EARLY).where(EARLY.c.article_id == article_id))
+class HeldRecord(TypedDict):
+    """What a partner read of a revision, to be added to the access log."""
+
+    article_id: str
+    key_id: str
+    revision: int
+    level: Level
+    first_at: datetime
+    last_at: datetime
+    times: int
 
 
-def _adding(dialect: str) -> Any:
-    new = _INSERT[dialect](FETCH)
-    more = {"times": FETCH.c.times + new.excluded.times, "last_at": new.excluded.last_at, "level": new.excluded.level}
-    return new.on_conflict_do_update(index_elements=_SAME, set_=more)
+def add_records(session: Session, records: Sequence[HeldRecord]) -> None:
+    """Add records to the access log, ordered so that two processes do not deadlock."""
+    records = sorted(records, key=lambda record: (record["article_id"], record["key_id"], record["revision"]))
+    insert = insert_into(session, FETCH)
+    added = insert.excluded
+    changes = {"times": FETCH.c.times + added.times, "last_at": added.last_at, "level": added.level}
+    upsert = insert.on_conflict_do_update(index_elements=_RECORD_KEY, set_=changes)
+    session.connection().execute(upsert, [{"id": new_id(), **record} for record in records])
 
 
-_ADD = {dialect: _adding(dialect) for dialect in _INSERT}
+class PartnerAccessLog:
+    """Records in memory what partners read, and writes it every second, so that reads do not wait for writes.
 
-
-def write_down(session: Session, rows: list[dict[str, Any]]) -> None:
-    """Add what partners were given to the ledger, in an order in which two processes never wait for each other."""
-    rows = sorted(rows, key=lambda row: (row["article_id"], row["key_id"], row["revision"]))
-    session.connection().execute(_ADD[session.get_bind().dialect.name], [{"id": new_id(), **row} for row in rows])
-
-
-class Ledger:
-    """The ledger of one process: what is given is noted in memory and written down every second, and at the end.
-
-    A read must not wait for a write. Only a crash loses notes, of one second.
+    A crash loses the records of one second.
     """
 
     def __init__(self, db: Database) -> None:
         self.db = db
-        self._held: dict[tuple[str, str, int], dict[str, Any]] = {}
+        self._held: dict[tuple[str, str, int], HeldRecord] = {}
         self._writing = asyncio.Lock()
         self._task: asyncio.Task[None] | None = None
 
     def start(self) -> None:
-        """Begin in the background."""
-        self._task = asyncio.create_task(self._run(), name="ledger")
+        """Start writing in the background."""
+        self._task = asyncio.create_task(self._run(), name="partner-access-log")
 
     async def stop(self) -> None:
-        """Write down the rest; the store must still be open."""
+        """Write the rest; the store must still be open."""
         if self._task:
             self._task.cancel()
             await asyncio.gather(self._task, return_exceptions=True)
         await self.flush()
 
     def note(self, key_id: str, receipts: Sequence[AccessRecord]) -> None:
-        """Note what a partner is given."""
+        """Record what is sent to a partner."""
         moment = now()
         for article_id, revision, level in receipts:
-            same = (article_id, key_id, revision)
-            if (row := self._held.get(same)) is not None:
-                row |= {"last_at": moment, "level": level, "times": row["times"] + 1}
-            elif len(self._held) < MOST:
-                self._held[same] = {
-                    **dict(zip(("article_id", "key_id", "revision"), same, strict=True)),
+            key = (article_id, key_id, revision)
+            if (record := self._held.get(key)) is not None:
+                record.update({"last_at": moment, "level": level, "times": record["times"] + 1})
+            elif len(self._held) < MAX_HELD_RECORDS:
+                self._held[key] = {
+                    "article_id": article_id,
+                    "key_id": key_id,
+                    "revision": revision,
                     "level": level,
                     "first_at": moment,
                     "last_at": moment,
                     "times": 1,
                 }
             else:
-                log.error("the ledger is full while the store is away", article=article_id, key=key_id)
+                log.error("access record lost: the store is not available", article=article_id, key=key_id)
 
     async def flush(self) -> None:
-        """Write down what is held, after what is being written; what cannot be written now is held on to."""
+        """Write all records; those that cannot be written now are kept."""
         async with self._writing:
             await self._write_held()
 
@@ -210,28 +262,28 @@ class Ledger:
         if not held:
             return
         try:
-            await self.db.write(write_down, list(held.values()))
+            await self.db.write(add_records, list(held.values()))
         except DBAPIError as error:
-            log.warning("the ledger cannot be written", error=type(error.orig).__name__)
-            for same, row in held.items():
-                if (later := self._held.get(same)) is not None:
-                    later |= {"first_at": row["first_at"], "times": later["times"] + row["times"]}
+            log.warning("access log cannot be written", error=type(error.orig).__name__)
+            for key, record in held.items():
+                if (later := self._held.get(key)) is not None:
+                    later.update({"first_at": record["first_at"], "times": later["times"] + record["times"]})
                 else:
-                    self._held[same] = row
+                    self._held[key] = record
 
     async def _run(self) -> None:
         while True:
-            await asyncio.sleep(EVERY)
+            await asyncio.sleep(FLUSH_SECONDS)
             await self.flush()
 
 
-def forget_fetches(session: Session, article_id: str) -> None:
-    """Drop the log of who fetched an article that is purged."""
+def delete_access_log(session: Session, article_id: str) -> None:
+    """Delete the records of an article that is purged."""
     session.execute(sa.delete(FETCH).where(FETCH.c.article_id == article_id))
 
 
-def published(session: Session, entry: LoggedEvent) -> None:
-    """Forget its early readers."""
+def on_published(session: Session, entry: LoggedEvent) -> None:
+    """Delete the partners of an article that is public; if it is hidden again, they must be set again."""
     match entry.event:
         case ArticlePublished(subject_id=article_id):
-            forget(session, article_id)
+            session.execute(sa.delete(EARLY).where(EARLY.c.article_id == article_id))

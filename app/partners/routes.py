@@ -1,32 +1,34 @@
-"""Partners over HTTP: editors name them and read the ledger; they read what they are named for."""
+"""Routes of partners: early access to articles, and the log of what partners read."""
 
-from typing import Annotated, Any
+from typing import Annotated
 
 import sqlalchemy as sa
 from fastapi import APIRouter, Query, Request
 from starlette.responses import Response
 
 from app.articles.editorial_routes import EDIT_RESPONSES
-from app.articles.rendering import refuse_fields, retry_on_change, select_parts
+from app.articles.rendering import RenderedArticle, refuse_fields, retry_on_change, select_parts
 from app.articles.routes import reply_articles
 from app.articles.schemas import ArticleList, ListedArticleOut
 from app.articles.services import ArticleServices
 from app.core.ids import RefPath
 from app.core.problems import Forbidden, NotFound, Unauthorized, document_problems
+from app.db.rows import JsonObject
 from app.identity.access import ExpectedVersions, require_scope
 from app.identity.schemas import Actor
 from app.identity.writes import write
 from app.partners import partners
+from app.partners.partners import ArticlePartners
 from app.partners.schemas import EarlyQuery, FetchOut, PartnersIn, PartnersOut
 from app.web.fields import parse_fields
-from app.web.paging import ListOut, PageQuery
+from app.web.paging import ListOut, Page, PageQuery
 from app.web.responses import ReadQuery, database, dump_json, reply, reply_list
 
 router = APIRouter(prefix="/v1", tags=["syndication"])
 Reader = Annotated[Actor, require_scope("content:read")]
 Publisher = Annotated[Actor, require_scope("content:publish")]
 Partner = Annotated[Actor, require_scope("syndicate")]
-_READS = document_problems(Unauthorized, Forbidden, NotFound)
+_READ_RESPONSES = document_problems(Unauthorized, Forbidden, NotFound)
 
 
 @router.get(
@@ -34,19 +36,19 @@ _READS = document_problems(Unauthorized, Forbidden, NotFound)
     operation_id="getArticlePartners",
     summary="Get the partners of an article",
     response_model=PartnersOut,
-    responses=_READS,
+    responses=_READ_RESPONSES,
 )
 async def get_article_partners(
     request: Request, article: RefPath, query: Annotated[ReadQuery, Query()], actor: Reader
 ) -> Response:
-    """Who may read an article before it is public. The ETag is of the article's version."""
+    """Return the partners who may read an article before it is public. The ETag is that of the article's version."""
 
-    def find(connection: sa.Connection) -> dict[str, object]:
-        return partners.named(connection, partners.article(connection, article, actor)["id"])
+    def read(connection: sa.Connection) -> ArticlePartners:
+        return partners.get_partners(connection, partners.get_editable_article(connection, article, actor)["id"])
 
-    found = await database(request).read(find)
-    body = dump_json(PartnersOut, found, parse_fields(PartnersOut, query.fields))
-    return reply(request, body, groups=(), version=int(str(found["version"])), private=True)
+    row = await database(request).read(read)
+    body = dump_json(PartnersOut, row, parse_fields(PartnersOut, query.fields))
+    return reply(request, body, groups=(), version=row["version"], private=True)
 
 
 @router.put(
@@ -59,12 +61,14 @@ async def get_article_partners(
 async def set_article_partners(
     request: Request, article: RefPath, body: PartnersIn, versions: ExpectedVersions, actor: Publisher
 ) -> Response:
-    """Let some partners read an article before it is public: while it is scheduled, or published under embargo.
+    """Set the partners who may read an article before it is public, while it is scheduled or under embargo.
 
-    Their keys read it at its address and find it in `/v1/embargoed`, cut to its level of syndication. It is nowhere
-    else, and nobody is told. That ends when it is public, for good: should it be hidden again, name them again.
+    Their keys get it by `GET /v1/articles/{slug}` and in `/v1/embargoed`, limited to its syndication level, and
+    nowhere else; no notification is sent. The partners are removed once the article is public: if it is hidden
+    again, set them again.
     """
-    return await write(request, actor, partners.name, article, body, versions, render=partners.named, model=PartnersOut)
+    render = partners.get_partners
+    return await write(request, actor, partners.set_partners, article, body, versions, render=render, model=PartnersOut)
 
 
 @router.get(
@@ -72,21 +76,22 @@ async def set_article_partners(
     operation_id="listPartnerAccess",
     summary="List which partners read an article",
     response_model=ListOut[FetchOut],
-    responses=_READS,
+    responses=_READ_RESPONSES,
 )
 async def list_partner_access(
     request: Request, article: RefPath, query: Annotated[PageQuery, Query()], actor: Reader
 ) -> Response:
-    """Which partners were given which revision of an article, and when, the last first: who must hear of a retraction.
+    """List which partners read which revisions of an article, the last read first, so that they can be told of changes.
 
-    Counts what keys with `syndicate` (and without `content:read`) read as single articles and in lists; it is written
-    down within a second.
+    Reads of single articles and of lists by keys with `syndicate` and without `content:read` are recorded, within a
+    second.
     """
 
-    def find(connection: sa.Connection) -> dict[str, object]:
-        return partners.fetches(connection, partners.article(connection, article, actor)["id"], query)
+    def read(connection: sa.Connection) -> Page[JsonObject]:
+        editable = partners.get_editable_article(connection, article, actor)
+        return partners.list_access(connection, editable["id"], query)
 
-    page = await database(request).read(find)
+    page = await database(request).read(read)
     return reply_list(request, ListOut[FetchOut], page, parse_fields(FetchOut, query.fields), groups=(), private=True)
 
 
@@ -98,14 +103,16 @@ async def list_partner_access(
     responses=document_problems(Unauthorized, Forbidden),
 )
 async def list_embargoed_articles(request: Request, query: Annotated[EarlyQuery, Query()], actor: Partner) -> Response:
-    """The articles to come that the calling key is named for, those named last first. Until `embargoed_until`, or until
-    they are public, they are not to be published."""
+    """List the articles that the caller may read before they are public, the last added first.
+
+    Do not publish them before `embargoed_until`, or before they are public.
+    """
     fields, formats = select_parts(ListedArticleOut, query.fields, query.formats)
     refuse_fields(fields, "editing")
     site = ArticleServices.of(request).site
 
-    def find(connection: sa.Connection) -> dict[str, Any]:
-        return partners.early(connection, actor, site, formats, query)
+    def read(connection: sa.Connection) -> Page[RenderedArticle]:
+        return partners.list_embargoed(connection, actor, site, formats, query)
 
-    page = await database(request).read(retry_on_change(find))
+    page = await database(request).read(retry_on_change(read))
     return reply_articles(request, actor, page["data"], page["page"], fields, groups=())

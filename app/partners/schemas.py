@@ -1,4 +1,4 @@
-"""Partners as editors name them, and the ledger as they read it."""
+"""Early access of partners and their access log, as sent and returned."""
 
 from datetime import datetime
 from typing import Annotated
@@ -12,40 +12,40 @@ from app.web.paging import PageQuery
 
 
 class PartnersIn(BaseModel):
-    """Who may read an article before it is public."""
+    """The partners who may read an article before it is public."""
 
     model_config = ConfigDict(extra="forbid")
 
     keys: Annotated[list[AnyId], Field(max_length=100)] = Field(
-        description="Ids of keys with the scope `syndicate`, in place of those named before; at most 100."
+        description="Ids of at most 100 keys with the scope `syndicate`; they replace the former ones."
     )
 
 
 class PartnerOut(BaseModel):
-    """A key of a partner."""
+    """The key of a partner."""
 
     id: str
     name: str
 
 
 class PartnersOut(BaseModel):
-    """Who may read an article before it is public."""
+    """The partners who may read an article before it is public."""
 
     article_id: str
     keys: list[PartnerOut]
 
 
 class FetchOut(BaseModel):
-    """A revision that a partner was given."""
+    """A revision that a partner read."""
 
     id: str
     key: PartnerOut
     revision: int
-    level: Level = Field(description="How much of it, the last time.")
+    level: Level = Field(description="How much of it the partner read, the last time.")
     first_at: datetime
     last_at: datetime
-    times: int = Field(description="How often.")
+    times: int = Field(description="Number of reads.")
 
 
 class EarlyQuery(PageQuery, FormatQuery):
-    """What to read of articles to come."""
+    """Parameters of the list of embargoed articles."""

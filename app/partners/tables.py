@@ -1,4 +1,4 @@
-"""Who may read what early, and who was given what."""
+"""Tables of early access of partners, and of what they read."""
 
 from datetime import datetime
 
@@ -20,7 +20,7 @@ class EarlyReader(SQLModel, table=True):
 
 
 class Fetch(SQLModel, table=True):
-    """A revision of an article that a key was given, however often; outlives the article."""
+    """A revision of an article that a partner's key read; kept when the article is deleted."""
 
     __tablename__ = "partner_fetch"
     __table_args__ = (
@@ -32,7 +32,7 @@ class Fetch(SQLModel, table=True):
     article_id: str = Field(sa_type=ID)
     key_id: str = Field(sa_type=ID)
     revision: int
-    level: str = Field(max_length=10)  # headline, excerpt, full: the last time
+    level: str = Field(max_length=10)  # headline, excerpt or full, the last time
     first_at: datetime
     last_at: datetime
     times: int

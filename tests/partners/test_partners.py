@@ -14,7 +14,7 @@ from app.identity import keys
 from app.identity.schemas import SYSTEM
 from app.main import create_app
 from app.partners import partners
-from app.partners.partners import FETCH, Ledger
+from app.partners.partners import FETCH, PartnerAccessLog
 from tests import make
 
 Headers = dict[str, str]
@@ -316,7 +316,7 @@ def test_the_ledger_knows_who_was_given_what(client: TestClient, editor: Headers
 def test_the_ledger_is_written_when_the_server_stops(
     settings: Settings, db: Database, editor: Headers, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(partners, "EVERY", 3600)
+    monkeypatch.setattr(partners, "FLUSH_SECONDS", 3600)
     partner = Partner(db)
     with TestClient(create_app(settings, with_worker=False)) as client:
         article = make.published(client, editor)
@@ -335,7 +335,7 @@ def test_what_cannot_be_written_is_held(db: Database, monkeypatch: pytest.Monkey
 
     async def run() -> None:
         await db.start()
-        held = Ledger(db)
+        held = PartnerAccessLog(db)
         held.note(article, [AccessRecord(article, 1, "full")])
         write = db.write
 
