@@ -1,6 +1,8 @@
 """Writing and reading the audit log."""
 
 from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import TypedDict
 
 import sqlalchemy as sa
 from sqlmodel import Session
@@ -11,7 +13,7 @@ from app.db.columns import table_of
 from app.db.rows import JsonObject
 from app.identity.schemas import Actor, AuditQuery
 from app.identity.tables import Audit
-from app.web.paging import Sort, fetch_page
+from app.web.paging import Page, Sort, fetch_page
 
 _AUDIT = table_of(Audit)
 BLANK_BATCH_SIZE = 500  # subjects per statement
@@ -43,10 +45,24 @@ def blank_details(session: Session, subject_ids: Sequence[str]) -> None:
         session.execute(sa.update(_AUDIT).where(is_named).values(detail={}))
 
 
+class AuditRow(TypedDict):
+    """An entry of the audit log."""
+
+    id: str
+    at: datetime
+    actor_kind: str
+    actor_id: str | None
+    actor_name: str
+    action: str
+    subject_kind: str
+    subject_id: str | None
+    detail: JsonObject
+
+
 NEWEST_FIRST = Sort("-at", descending=True)
 
 
-def list_audit_entries(connection: sa.Connection, query: AuditQuery, zone: str) -> JsonObject:
+def list_audit_entries(connection: sa.Connection, query: AuditQuery, zone: str) -> Page[AuditRow]:
     """Return a page of the audit log, newest first; days are those of the time zone `zone`."""
     statement = sa.select(_AUDIT)
     ids = (
@@ -64,4 +80,4 @@ def list_audit_entries(connection: sa.Connection, query: AuditQuery, zone: str) 
         statement = statement.where(_AUDIT.c.at >= start_of(query.since, zone))
     if query.until is not None:
         statement = statement.where(_AUDIT.c.at < start_of(query.until, zone))
-    return fetch_page(connection, statement, NEWEST_FIRST, _AUDIT.c.at, query)
+    return fetch_page(connection, statement, NEWEST_FIRST, _AUDIT.c.at, query, AuditRow)

@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import Callable, Collection
 from datetime import datetime, timedelta
-from typing import Any, TypedDict
+from typing import TypedDict
 
 import sqlalchemy as sa
 import structlog
@@ -21,7 +21,7 @@ from app.identity.schemas import Actor, QuotaUnit
 from app.identity.tables import ApiKey
 from app.identity.tokens import hash_token, is_well_formed, make_token
 from app.text.confusables import skeleton
-from app.web.paging import PageQuery, Sort, fetch_page
+from app.web.paging import Page, PageQuery, Sort, fetch_page
 
 _KEY = table_of(ApiKey)
 NEWEST_FIRST = Sort("-created_at", descending=True)
@@ -63,9 +63,9 @@ def reserved_name_clause() -> sa.ColumnElement[bool]:
     return sa.exists().where(_KEY.c.skeleton.in_(skeletons), _KEY.c.revoked_at.is_(None))
 
 
-def list_api_keys(connection: sa.Connection, query: PageQuery) -> dict[str, Any]:
+def list_api_keys(connection: sa.Connection, query: PageQuery) -> Page[ApiKeyRow]:
     """Return a page of keys, newest first."""
-    return fetch_page(connection, sa.select(_KEY), NEWEST_FIRST, _KEY.c.created_at, query)
+    return fetch_page(connection, sa.select(_KEY), NEWEST_FIRST, _KEY.c.created_at, query, ApiKeyRow)
 
 
 FindInside = Callable[[sa.Connection, Collection[str]], set[str]]

@@ -4,6 +4,7 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
+from functools import partial
 from hashlib import sha256
 from typing import TypedDict
 
@@ -25,7 +26,7 @@ from app.publication.generations import bump_generation
 from app.publication.schemas import MediaIn, MediaPatch, present_image
 from app.publication.storage import NoSuchFile, Storage, StorageFull, StorageUnavailable
 from app.publication.tables import Author, Media
-from app.web.paging import PageQuery, Sort, fetch_page
+from app.web.paging import Page, PageQuery, Sort, fetch_page, map_page
 
 MAX_PIXELS = 60_000_000  # all frames together; a decoded pixel takes three or four bytes
 _AUTHOR, _MEDIA = table_of(Author), table_of(Media)
@@ -263,10 +264,10 @@ def find_sizes(connection: sa.Connection, keys: Collection[str]) -> dict[str, tu
     return {row.key: (row.width, row.height) for row in rows}
 
 
-def list_media(connection: sa.Connection, query: PageQuery, api: str) -> JsonObject:
+def list_media(connection: sa.Connection, query: PageQuery, api: str) -> Page[JsonObject]:
     """Return a page of pictures, newest first."""
-    page = fetch_page(connection, sa.select(_MEDIA), NEWEST_FIRST, _MEDIA.c.created_at, query)
-    return {**page, "data": [present_media(row, api) for row in page["data"]]}
+    page = fetch_page(connection, sa.select(_MEDIA), NEWEST_FIRST, _MEDIA.c.created_at, query, MediaRow)
+    return map_page(page, partial(present_media, api=api))
 
 
 def is_stored(connection: sa.Connection, key: str) -> bool:

@@ -8,13 +8,13 @@ from sqlalchemy.sql.elements import ColumnElement
 
 from app.core.ids import is_id
 from app.db.columns import table_of
-from app.db.rows import JsonObject, Statement, fetch_row, get_row
+from app.db.rows import Statement, fetch_row, get_row
 from app.identity.schemas import Actor
 from app.publication.references import TERM_TABLES, resolve_reference
 from app.publication.schemas import NoticeQuery, NoticeScope, Placement
 from app.publication.tables import Notice
 from app.publication.term_queries import is_section_shown
-from app.web.paging import Sort, fetch_page
+from app.web.paging import Page, Sort, fetch_page
 
 _NOTICE = table_of(Notice)
 _BY_ID = sa.select(_NOTICE).where(_NOTICE.c.id == sa.bindparam("id"))
@@ -95,11 +95,13 @@ def get_notice(connection: sa.Connection, notice_id: str) -> NoticeRow:
     return get_row(connection, _BY_ID, NoticeRow, {"id": notice_id})
 
 
-def list_notices(connection: sa.Connection, actor: Actor, articles: NoticeArticles, query: NoticeQuery) -> JsonObject:
+def list_notices(
+    connection: sa.Connection, actor: Actor, articles: NoticeArticles, query: NoticeQuery
+) -> Page[NoticeRow]:
     """Return a page of the notices that the caller may read, newest first."""
     statement = sa.select(_NOTICE).where(_visible_to(actor, articles))
     if query.scope is not None:
         statement = statement.where(_NOTICE.c.scope == query.scope)
     if query.target_id is not None:
         statement = statement.where(_NOTICE.c.target_id == query.target_id if is_id(query.target_id) else sa.false())
-    return fetch_page(connection, statement, NEWEST_FIRST, _NOTICE.c.created_at, query)
+    return fetch_page(connection, statement, NEWEST_FIRST, _NOTICE.c.created_at, query, NoticeRow)

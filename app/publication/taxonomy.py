@@ -27,7 +27,6 @@ from app.publication.terms import (
     find_term,
     is_merging,
     list_differing,
-    list_terms,
     lock_term,
     require_all_sections,
     require_terms,
@@ -37,7 +36,7 @@ from app.publication.terms import (
 from app.text.collation import fold_name, key_bounds
 from app.text.inputs import slugify
 from app.web import etag
-from app.web.paging import Sort
+from app.web.paging import Page, Sort, fetch_page
 
 T = TypeVar("T", bound=Term)
 New = TypeVar("New", bound=TermIn)
@@ -98,10 +97,12 @@ class Taxonomy(Generic[T, New, Patch]):
         row = connection.execute(self.select_terms.where(self.table.c.id == term_id)).one()
         return self.present(row._asdict(), api)
 
-    def list_page(self, connection: sa.Connection, query: TermQuery, api: str) -> JsonObject:
+    def list_page(self, connection: sa.Connection, query: TermQuery, api: str) -> Page[JsonObject]:
         """Return a page of terms, in the shape of the API."""
-        page = list_terms(connection, self.select_terms, self.sorts[query.sort], query)
-        return {**page, "data": [self.present(row, api) for row in page["data"]]}
+        sort = self.sorts[query.sort]
+        column = "name_key" if sort.name == "name" else sort.name.removeprefix("-")
+        page = fetch_page(connection, self.select_terms, sort, self.select_terms.selected_columns[column], query)
+        return {"data": [self.present(row, api) for row in page["data"]], "page": page["page"]}
 
     # ---- writing
 

@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from functools import lru_cache
 from html import escape
-from typing import Any, TypedDict, TypeVar, cast
+from typing import TypedDict, TypeVar, cast
 
 import sqlalchemy as sa
 from sqlalchemy.orm import object_session
@@ -25,7 +25,6 @@ from app.publication.uses import Uses, find_uses
 from app.text.html import html_to_text, sanitise
 from app.text.inputs import is_slug
 from app.web import etag
-from app.web.paging import PageQuery, Sort, fetch_page
 
 
 @lru_cache(32)
@@ -41,12 +40,6 @@ def find_term(connection: sa.Connection, statement: Statement, ref: str) -> sa.R
     if is_slug(ref):
         return connection.execute(_select_one(statement, "slug"), {"ref": ref}).mappings().first()
     return None  # neither an id nor a slug: no need to ask the database
-
-
-def list_terms(connection: sa.Connection, statement: Statement, sort: Sort, query: PageQuery) -> dict[str, Any]:
-    """Return a page of a statement over a table of terms."""
-    column = {"name": "name_key"}.get(sort.name, sort.name.removeprefix("-"))
-    return fetch_page(connection, statement, sort, statement.selected_columns[column], query)
 
 
 class MergeRow(TypedDict):
