@@ -2,20 +2,20 @@
 
 from collections.abc import Sequence
 from datetime import UTC, datetime, time, timedelta
-from typing import Any, Final, NamedTuple
+from typing import Final, NamedTuple, TypedDict
 from zoneinfo import ZoneInfo
 
 import sqlalchemy as sa
-from sqlalchemy.dialects import postgresql, sqlite
 from sqlmodel import Session
 
 from app.core.clock import now
 from app.core.ids import new_id
 from app.core.settings import Settings
-from app.db.columns import Row, count_affected, table_of
+from app.db.columns import count_affected, table_of
+from app.db.rows import Store, fetch_row, fetch_rows, insert_into
 from app.deliveries.outbox import enqueue_deliveries
 from app.deliveries.schemas import NewDelivery
-from app.mail.schemas import CHANNEL, LANE
+from app.mail.schemas import CHANNEL, LANE, Content
 from app.mail.tables import DigestItem, DigestRun
 
 ITEM, RUN = table_of(DigestItem), table_of(DigestRun)
@@ -50,14 +50,46 @@ class DigestSchedule(NamedTuple):
             day -= timedelta(days=1)
 
 
-def find_run(store: sa.Connection | Session, frequency: str, *, lock: bool = False) -> Row | None:
-    """The last digest that was started."""
+class DigestRunRow(TypedDict):
+    """The last digest of a frequency."""
+
+    frequency: str
+    period: str
+    cut_at: datetime
+    finished: bool
+
+
+class DigestItemRow(TypedDict):
+    """An item of a digest."""
+
+    id: str
+    subscriber_id: str
+    event: str
+    what: str
+    content: Content
+    frequency: str
+    period: str | None
+    created_at: datetime
+
+
+class NewDigestItem(TypedDict):
+    """An item to add to a subscriber's next digest."""
+
+    subscriber_id: str
+    event: str
+    what: str
+    content: Content
+    frequency: str
+
+
+def find_run(store: Store, frequency: str, *, lock: bool = False) -> DigestRunRow | None:
+    """Return the last digest that was started, or None."""
     query = sa.select(RUN).where(RUN.c.frequency == frequency)
-    return store.execute(query.with_for_update() if lock else query).mappings().first()
+    return fetch_row(store, query.with_for_update() if lock else query, DigestRunRow)
 
 
 def is_due(connection: sa.Connection, schedule: DigestSchedule) -> bool:
-    """Tell whether a digest must be started or continued."""
+    """Whether a digest must be started or continued."""
     moment = now()
     for frequency in FREQUENCIES:
         run = find_run(connection, frequency)
@@ -74,22 +106,21 @@ def list_waiting(session: Session, frequency: str, until: datetime, limit: int) 
     return session.execute(query.distinct().order_by(ITEM.c.subscriber_id).limit(limit)).scalars().all()
 
 
-def list_items(connection: sa.Connection, subscriber_id: str, period: str) -> list[Row]:
+def list_items(connection: sa.Connection, subscriber_id: str, period: str) -> list[DigestItemRow]:
     """List the items of a subscriber's digest, oldest first."""
     is_in_digest = (ITEM.c.subscriber_id == subscriber_id) & (ITEM.c.period == period)
-    return list(connection.execute(sa.select(ITEM).where(is_in_digest).order_by(ITEM.c.id)).mappings())
+    return fetch_rows(connection, sa.select(ITEM).where(is_in_digest).order_by(ITEM.c.id), DigestItemRow)
 
 
 BATCH_SIZE: Final = 200
 RETENTION = timedelta(days=30)
-_INSERT: dict[str, Any] = {"sqlite": sqlite.insert, "postgresql": postgresql.insert}
 
 
-def add_items(session: Session, rows: list[dict[str, Any]]) -> None:
+def add_items(session: Session, items: list[NewDigestItem]) -> None:
     """Add items to the next digests of subscribers, each once."""
     moment = now()
-    values = [row | {"id": new_id(), "period": None, "created_at": moment} for row in rows]
-    session.execute(_INSERT[session.get_bind().dialect.name](ITEM).on_conflict_do_nothing(), values)
+    values = [{**item, "id": new_id(), "period": None, "created_at": moment} for item in items]
+    session.execute(insert_into(session, ITEM).on_conflict_do_nothing(), values)
 
 
 def send_digests(session: Session, schedule: DigestSchedule) -> int:
@@ -106,7 +137,7 @@ def _send_digest(session: Session, frequency: str, schedule: DigestSchedule) -> 
     run = find_run(session, frequency, lock=True)
     if run is None:  # the first digest is sent at the next due time
         row = {"frequency": frequency, "period": day, "cut_at": moment, "finished": True}
-        session.execute(_INSERT[session.get_bind().dialect.name](RUN).on_conflict_do_nothing(), row)
+        session.execute(insert_into(session, RUN).on_conflict_do_nothing(), row)
         return 0
     if run["finished"] and run["period"] < day:
         run = {"frequency": frequency, "period": day, "cut_at": moment, "finished": False}
@@ -118,9 +149,9 @@ def _send_digest(session: Session, frequency: str, schedule: DigestSchedule) -> 
         enqueue_deliveries(session, [_delivery_of(one, period) for one in subscribers])
         is_in_digest = ITEM.c.subscriber_id.in_(subscribers) & (ITEM.c.frequency == frequency) & ITEM.c.period.is_(None)
         session.execute(sa.update(ITEM).where(is_in_digest, ITEM.c.created_at <= run["cut_at"]).values(period=period))
-    values = dict(run) | {"finished": len(subscribers) < BATCH_SIZE}
-    session.execute(sa.update(RUN).where(RUN.c.frequency == frequency).values(values))
-    return len(subscribers) + (not values["finished"])
+    run["finished"] = len(subscribers) < BATCH_SIZE
+    session.execute(sa.update(RUN).where(RUN.c.frequency == frequency).values({**run}))
+    return len(subscribers) + (not run["finished"])
 
 
 def _delivery_of(subscriber_id: str, period: str) -> NewDelivery:

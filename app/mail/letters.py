@@ -1,13 +1,13 @@
 """Contents of mails, read at the moment of sending so that nothing is sent that is no longer public."""
 
-from collections.abc import Collection, Mapping, Sequence
-from datetime import timedelta
+from collections.abc import Collection, Sequence
+from datetime import datetime, timedelta
 from email.headerregistry import Address
 from email.message import EmailMessage
 from email.utils import format_datetime
 from hashlib import sha256
 from pathlib import Path
-from typing import Any, Final
+from typing import Final, Required, TypedDict, cast
 from unicodedata import category
 from urllib.parse import quote, urlsplit, urlunsplit
 
@@ -15,6 +15,7 @@ import sqlalchemy as sa
 from jinja2 import ChoiceLoader, Environment, FileSystemLoader, PackageLoader, StrictUndefined, select_autoescape
 from sqlmodel import Session
 
+from app.articles.corrections import Correction
 from app.articles.reading import ARTICLE, SECTION
 from app.articles.site import Site
 from app.comments.reading import C
@@ -23,15 +24,21 @@ from app.core.clock import now
 from app.core.logs import redact
 from app.core.settings import Settings
 from app.db import Database
-from app.db.columns import Row
+from app.db.rows import JsonObject, fetch_rows
 from app.deliveries.schemas import ClaimedDelivery, Outcome
 from app.identity.secrets import Vault
 from app.mail.digests import MAX_ITEMS, list_items
 from app.mail.notifications import find_correction, is_comment_shown
-from app.mail.schemas import CHANNEL, Letter
+from app.mail.schemas import CHANNEL, Content, Letter
 from app.net.smtp import WIRE_POLICY, Mailer, MailRefused, ascii_domain, open_mailer
 from app.subscriptions.opt_ins import create_confirm_token, find_opt_in
-from app.subscriptions.subscriptions import describe_targets, find_subscriber, list_confirmed
+from app.subscriptions.subscriptions import (
+    SubscriberRow,
+    SubscriptionRow,
+    describe_targets,
+    find_subscriber,
+    list_confirmed,
+)
 from app.subscriptions.suppressions import find_suppression, suppress_address
 from app.subscriptions.unsubscribing import create_all_token, create_digest_token, create_token
 from app.text.inputs import make_excerpt
@@ -43,7 +50,50 @@ _SELECT_ARTICLES = sa.select(*_COLUMNS, SECTION.c.slug.label("section")).outerjo
 )
 _SELECT_COMMENTS = sa.select(*(C.c[name] for name in "id article_id parent_id author_name text created_at".split()))
 _DIGEST_PARTS = {"article.published": "articles", "article.corrected": "corrections", "comment.published": "comments"}
-Content = Mapping[str, Any]
+
+
+class _ArticleRow(TypedDict):
+    id: str
+    slug: str
+    title: str
+    dek: str
+    excerpt: str
+    published_at: datetime
+    corrections: list[Correction]
+    section: str | None
+
+
+class ArticleValues(_ArticleRow):
+    """An article in a template."""
+
+    summary: str
+    url: str
+
+
+class _CommentRow(TypedDict):
+    id: str
+    article_id: str
+    parent_id: str | None
+    author_name: str
+    text: str
+    created_at: datetime
+
+
+class CommentValues(_CommentRow):
+    """A comment in a template."""
+
+    name: str
+    excerpt: str
+    url: str
+
+
+class EntryValues(TypedDict, total=False):
+    """An event in a template, also as an entry of a digest."""
+
+    article: Required[ArticleValues]
+    comment: CommentValues
+    correction: Correction | None
+    is_reply: bool
 
 
 def find_letter(
@@ -61,55 +111,54 @@ def find_letter(
     values = _find_values(connection, event_type, content, site) if live else None
     if values is None:
         return None
-    head: dict[str, Any] = {
-        "to": recipient["email"],
-        "subscriber_id": recipient["id"],
-        "subscriptions": tuple(live.values()),
-    }
     article_id = values["article"]["id"]
-    thread = [f"article.published:{article_id}"]
+    template, list_id, thread = "article", "articles", list[str]()
     if event_type == "comment.published":
-        if values["comment"]["parent_id"]:
-            thread.append(f"comment.published:{values['comment']['parent_id']}")
+        template, list_id, thread = "comment", f"comments.{article_id}", [f"article.published:{article_id}"]
+        if parent_id := values["comment"]["parent_id"]:
+            thread.append(f"comment.published:{parent_id}")
         values["is_reply"] = any(row["kind"] == "comments.replies_to_me" for row in live.values())
-        head |= {"template": "comment", "list_id": f"comments.{article_id}", "thread": tuple(thread)}
     elif event_type == "article.corrected":
-        head |= {"template": "correction", "list_id": f"article.{article_id}", "thread": tuple(thread)}
-    else:
-        head |= {"template": "article", "list_id": "articles"}
-    return Letter(values=values, **head)
+        template, list_id, thread = "correction", f"article.{article_id}", [f"article.published:{article_id}"]
+    return Letter(
+        recipient["email"],
+        recipient["id"],
+        template,
+        {**values},
+        list_id,
+        subscriptions=tuple(live.values()),
+        thread=tuple(thread),
+    )
 
 
-def _confirmed_subscriptions(connection: sa.Connection, ids: Collection[str]) -> dict[str, Row]:
+def _confirmed_subscriptions(connection: sa.Connection, ids: Collection[str]) -> dict[str, SubscriptionRow]:
     """Return those of the subscriptions that are still active."""
     return {row["id"]: row for row in list_confirmed(connection, list(ids))}
 
 
-def _find_articles(connection: sa.Connection, ids: Collection[str], site: Site) -> dict[str, dict[str, Any]]:
+def _find_articles(connection: sa.Connection, ids: Collection[str], site: Site) -> dict[str, ArticleValues]:
     """Return public articles as letters show them."""
-    rows = connection.execute(_SELECT_ARTICLES.where(ARTICLE.c.id.in_(ids), ARTICLE.c.public)).mappings()
+    rows = fetch_rows(connection, _SELECT_ARTICLES.where(ARTICLE.c.id.in_(ids), ARTICLE.c.public), _ArticleRow)
     return {row["id"]: _present_article(row, site) for row in rows}
 
 
-def _present_article(row: Row, site: Site) -> dict[str, Any]:
+def _present_article(row: _ArticleRow, site: Site) -> ArticleValues:
     url = site.url + quote(site.path_of(row["section"], row["slug"], row["published_at"]))
     return {**row, "summary": row["dek"] or row["excerpt"], "url": url}
 
 
-def _find_comments(connection: sa.Connection, ids: Collection[str]) -> dict[str, dict[str, Any]]:
+def _find_comments(connection: sa.Connection, ids: Collection[str]) -> dict[str, CommentValues]:
     """Return comments as letters show them, whether readers see them or not."""
-    rows = connection.execute(_SELECT_COMMENTS.where(C.c.id.in_(ids))).mappings()
-    comments = {}
-    for row in rows:
-        shown = {
-            "name": public_name(row["author_name"]),
-            "excerpt": strip_bidi_controls(make_excerpt(row["text"], 280)),
-        }
-        comments[row["id"]] = {**row, **shown}
-    return comments
+    rows = fetch_rows(connection, _SELECT_COMMENTS.where(C.c.id.in_(ids)), _CommentRow)
+    return {row["id"]: _present_comment(row) for row in rows}
 
 
-def _find_values(connection: sa.Connection, event_type: str, content: Content, site: Site) -> dict[str, Any] | None:
+def _present_comment(row: _CommentRow) -> CommentValues:
+    name, excerpt = public_name(row["author_name"]), strip_bidi_controls(make_excerpt(row["text"], 280))
+    return {**row, "name": name, "excerpt": excerpt, "url": ""}  # its article has the URL
+
+
+def _find_values(connection: sa.Connection, event_type: str, content: Content, site: Site) -> EntryValues | None:
     """Return the template values for one event, or None if it is no longer public."""
     comment = None
     if event_type == "comment.published":
@@ -123,14 +172,14 @@ def _find_values(connection: sa.Connection, event_type: str, content: Content, s
     return _letter_values(article, comment, content)
 
 
-def _is_withdrawn(article: dict[str, Any], content: Content) -> bool:
-    """Tell whether the letter is about a correction that was withdrawn."""
+def _is_withdrawn(article: ArticleValues, content: Content) -> bool:
+    """Whether the letter is about a correction that was withdrawn."""
     is_correction = "correction" in content or "correction_n" in content
     return is_correction and find_correction(article["corrections"], content) is None
 
 
-def _letter_values(article: dict[str, Any], comment: dict[str, Any] | None, content: Content) -> dict[str, Any]:
-    values: dict[str, Any] = {"article": article}
+def _letter_values(article: ArticleValues, comment: CommentValues | None, content: Content) -> EntryValues:
+    values: EntryValues = {"article": article}
     if comment is not None:
         values["comment"] = {**comment, "url": f"{article['url']}#comment-{comment['id']}"}
     if "correction" in content or "correction_n" in content:
@@ -138,7 +187,7 @@ def _letter_values(article: dict[str, Any], comment: dict[str, Any] | None, cont
     return values
 
 
-def _digest_letter(connection: sa.Connection, recipient: Row, content: Content, site: Site) -> Letter | None:
+def _digest_letter(connection: sa.Connection, recipient: SubscriberRow, content: Content, site: Site) -> Letter | None:
     """Return a digest of what is still public and subscribed to, or None if nothing is left."""
     items = list_items(connection, recipient["id"], content["period"])
     live = _confirmed_subscriptions(connection, {one for item in items for one in item["content"]["subscriptions"]})
@@ -150,7 +199,7 @@ def _digest_letter(connection: sa.Connection, recipient: Row, content: Content, 
     ids |= {item["content"]["article"] for item in items if "article" in item["content"]}
     articles = _find_articles(connection, ids, site)
     visibility = read_visibility(connection, articles=ids, comments=comments)
-    entries: dict[str, list[dict[str, Any]]] = {what: [] for what in _DIGEST_PARTS}
+    entries: dict[str, list[EntryValues]] = {what: [] for what in _DIGEST_PARTS}
     for item in items:
         comment = comments.get(item["content"].get("comment", ""))
         article = articles.get(comment["article_id"] if comment else item["content"].get("article", ""))
@@ -163,21 +212,26 @@ def _digest_letter(connection: sa.Connection, recipient: Row, content: Content, 
     if not number:
         return None
     frequency = content["period"].partition(":")[0]
-    values = {"frequency": frequency, "number": number, "more": max(0, number - MAX_ITEMS), **_cut_entries(entries)}
+    values: JsonObject = {
+        "frequency": frequency,
+        "number": number,
+        "more": max(0, number - MAX_ITEMS),
+        **_cut_entries(entries),
+    }
     return Letter(recipient["email"], recipient["id"], "digest", values, f"digest.{frequency}", digest=frequency)
 
 
-def _cut_entries(entries: dict[str, list[dict[str, Any]]]) -> dict[str, list[dict[str, Any]]]:
+def _cut_entries(entries: dict[str, list[EntryValues]]) -> dict[str, list[EntryValues]]:
     """Limit the entries to `MAX_ITEMS`, grouped by type; comments are sorted by article."""
     entries["comment.published"].sort(key=lambda one: (one["article"]["title"], one["article"]["id"]))
-    remaining, out = MAX_ITEMS, {}
+    remaining, out = MAX_ITEMS, dict[str, list[EntryValues]]()
     for event_type, name in _DIGEST_PARTS.items():
         out[name] = entries[event_type][:remaining]
         remaining -= len(out[name])
     return out
 
 
-def _opt_in_letter(connection: sa.Connection, recipient: Row, content: Content, site: Site) -> Letter | None:
+def _opt_in_letter(connection: sa.Connection, recipient: SubscriberRow, content: Content, site: Site) -> Letter | None:
     """Return the confirmation mail. It contains no text that the requester could have chosen."""
     row = find_opt_in(connection, content["opt_in"])
     if row is None:
@@ -185,7 +239,7 @@ def _opt_in_letter(connection: sa.Connection, recipient: Row, content: Content, 
     target = describe_targets(connection, [row["target"]])[row["target"]]
     if target["type"] != "site" and target["name"] is None:
         return None  # no longer public
-    values: dict[str, Any] = {
+    values: JsonObject = {
         "kind": row["kind"],
         "target": target,
         "frequency": row["frequency"],
@@ -271,14 +325,14 @@ class MailWriter:
             add(text, subtype=subtype, cte="quoted-printable")
         return message
 
-    def _subject(self, template: str, values: dict[str, Any]) -> str:
+    def _subject(self, template: str, values: JsonObject) -> str:
         """Render the subject as one line."""
         text = self.templates.get_template(f"{template}.subject.txt").render(values)
         line = " ".join("".join(map(_clean_character, text)).split())
         line = line.replace("=?", "= ?")  # or the email library decodes an encoded word, with line breaks, from a title
         return line if len(line) <= MAX_SUBJECT_LENGTH else f"{line[: MAX_SUBJECT_LENGTH - 1]}…"
 
-    def _values(self, letter: Letter) -> dict[str, Any]:
+    def _values(self, letter: Letter) -> JsonObject:
         site = {"name": self.settings.site_name, "url": self.settings.site_url}
         return {
             **letter.values,
@@ -301,8 +355,8 @@ class MailWriter:
     def _confirm(self, letter: Letter) -> str | None:
         if letter.template != "opt_in":
             return None
-        page = letter.values["confirm_url"] or self.settings.site_url + self.settings.confirm_path
-        return _add_token(page, create_confirm_token(self.vault, letter.values["opt_in"]))
+        page = cast("str | None", letter.values["confirm_url"]) or self.settings.site_url + self.settings.confirm_path
+        return _add_token(page, create_confirm_token(self.vault, str(letter.values["opt_in"])))
 
 
 def _clean_character(char: str) -> str:
@@ -337,7 +391,8 @@ class MailChannel:
         Temporary failures (4xx, RFC 5321 §4.2.1) and connection errors are retried. Permanent refusals are dead, and
         a refused recipient (5xx) is suppressed.
         """
-        letter = await db.scan_fresh(find_letter, piece.what, piece.endpoint, piece.content, self.site)
+        content = cast(Content, piece.content)
+        letter = await db.scan_fresh(find_letter, piece.what, piece.endpoint, content, self.site)
         if letter is None:
             return Outcome("cancelled")
         try:

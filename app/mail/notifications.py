@@ -1,51 +1,80 @@
 """Notifications: the audience of an event, its fan-out to subscribers, and confirmation requests."""
 
-from collections.abc import Callable, Mapping, Sequence
-from datetime import timedelta
+from collections.abc import Callable, Sequence
+from datetime import datetime, timedelta
 from functools import partial
-from typing import Any, Final, NamedTuple
+from typing import Final, NamedTuple, TypedDict
 
 import sqlalchemy as sa
 import structlog
-from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import DBAPIError
 from sqlmodel import Session
 
+from app.articles.corrections import Correction
 from app.articles.reading import ARTICLE, ARTICLE_AUTHOR, ARTICLE_TAG
 from app.articles.schemas import PAGE_TYPE
 from app.comments.reading import C
 from app.comments.visibility import read_visibility
 from app.core.clock import now
 from app.db.base import is_full, is_unavailable
-from app.db.columns import Row, count_affected, table_of
+from app.db.columns import count_affected, table_of
+from app.db.rows import fetch_row, insert_into
 from app.deliveries.outbox import enqueue, enqueue_deliveries
 from app.deliveries.schemas import NewDelivery
 from app.events.catalog import ArticleCorrected, ArticlePublished, CommentEdited, CommentPublished, LoggedEvent
 from app.events.schemas import Position
 from app.identity.participants import find_participant_by
-from app.mail.digests import add_items
-from app.mail.schemas import CHANNEL, LANE, OPT_IN_LANE
+from app.mail.digests import NewDigestItem, add_items
+from app.mail.schemas import CHANNEL, LANE, OPT_IN_LANE, Content
 from app.mail.tables import Fanout
 from app.publication.section_tree import find_ancestors
 from app.subscriptions import opt_ins
-from app.subscriptions.opt_ins import apply_notify
-from app.subscriptions.subscriptions import Recipient, find_recipients
+from app.subscriptions.opt_ins import RequestRow, apply_notify
+from app.subscriptions.subscriptions import CommentAuthor, Recipient, find_recipients
 
 FANOUT = table_of(Fanout)
-Content = Mapping[str, Any]
 
 
 class Audience(NamedTuple):
     """Who is notified of an event."""
 
     keys: list[tuple[str, str]]  # kinds and targets of subscriptions
-    author: Row | None  # `participant_id` and `emails` of the author
+    author: CommentAuthor | None
+
+
+class _CommentRow(TypedDict):
+    participant_id: str | None
+    email: str | None
+    article_id: str
+    root_id: str
+    parent_id: str | None
+
+
+class _ArticleRow(TypedDict):
+    section_id: str | None
+    series_id: str | None
+    public: bool
+    type: str
+
+
+class FanoutRow(TypedDict):
+    """A fan-out as stored."""
+
+    event: str
+    what: str
+    content: Content
+    at: datetime
+    xid: int
+    seq: int
+    after: str | None
+    due_at: datetime | None
+    created_at: datetime
 
 
 def _comment_audience(connection: sa.Connection, content: Content) -> Audience | None:
     """Return the followers of a comment's discussion, of its thread, and of the comment it replies to."""
     columns = (C.c.participant_id, C.c.email, C.c.article_id, C.c.root_id, C.c.parent_id)
-    row = connection.execute(sa.select(*columns).where(C.c.id == content["comment"])).mappings().first()
+    row = fetch_row(connection, sa.select(*columns).where(C.c.id == content["comment"]), _CommentRow)
     if row is None or not is_comment_shown(connection, row["article_id"], content["comment"]):
         return None
     keys = [("comments.all", f"article:{row['article_id']}"), ("comments.thread", f"comment:{row['root_id']}")]
@@ -55,12 +84,12 @@ def _comment_audience(connection: sa.Connection, content: Content) -> Audience |
         if (writer := connection.execute(answered).scalar_one_or_none()) is not None:
             keys.append(("comments.replies_to_me", f"participant:{writer}"))
     person = find_participant_by(connection, "id", row["participant_id"])
-    emails = sorted({row["email"], person["email"] if person else None} - {None})
-    return Audience(keys, {"participant_id": row["participant_id"], "emails": emails})
+    emails = {row["email"], person["email"] if person else None}
+    return Audience(keys, CommentAuthor(row["participant_id"], sorted(email for email in emails if email)))
 
 
 def is_comment_shown(connection: sa.Connection, article_id: str, comment_id: str) -> bool:
-    """Tell whether readers see a comment on an article."""
+    """Whether readers see a comment on an article."""
     visibility = read_visibility(connection, articles=[article_id], comments=[comment_id])
     return visibility.has_comment(article_id, comment_id)
 
@@ -68,7 +97,7 @@ def is_comment_shown(connection: sa.Connection, article_id: str, comment_id: str
 def _article_audience(connection: sa.Connection, content: Content) -> Audience | None:
     """Return the followers of the site and of the article's section, series, authors and tags; None for pages."""
     columns = (ARTICLE.c.section_id, ARTICLE.c.series_id, ARTICLE.c.public, ARTICLE.c.type)
-    row = connection.execute(sa.select(*columns).where(ARTICLE.c.id == content["article"])).mappings().first()
+    row = fetch_row(connection, sa.select(*columns).where(ARTICLE.c.id == content["article"]), _ArticleRow)
     if row is None or not row["public"] or row["type"] == PAGE_TYPE:
         return None
     keys = [f"series:{row['series_id']}"] if row["series_id"] else []
@@ -80,7 +109,7 @@ def _article_audience(connection: sa.Connection, content: Content) -> Audience |
     return Audience([("articles.new", key) for key in ("site", *keys)], None)
 
 
-def find_correction(corrections: Sequence[Row], content: Content) -> Row | None:
+def find_correction(corrections: Sequence[Correction], content: Content) -> Correction | None:
     """Return the correction of a notification, or None if it was withdrawn.
 
     Notifications of former releases contain its index from 0, in the same order.
@@ -106,7 +135,7 @@ AUDIENCES: dict[str, Callable[[sa.Connection, Content], Audience | None]] = {
 
 
 def has_fanouts(connection: sa.Connection) -> bool:
-    """Tell whether a fan-out is due."""
+    """Whether a fan-out is due."""
     return connection.execute(sa.select(FANOUT.c.event).where(FANOUT.c.due_at <= now()).limit(1)).first() is not None
 
 
@@ -116,7 +145,9 @@ RETENTION = timedelta(days=100)  # as long as the event log
 log = structlog.get_logger("broadsheet.notifications")
 
 
-def _run_guarded(session: Session, work: Callable[[], object], postpone: Callable[[], object], **fields: Any) -> None:
+def _run_guarded(
+    session: Session, work: Callable[[], object], postpone: Callable[[], object], **fields: object
+) -> None:
     """Run a piece of work in a savepoint; if it fails, log that and postpone it, so that it does not block others."""
     try:
         with session.begin_nested():
@@ -141,16 +172,16 @@ def process_requests(session: Session, most_in_hour: int) -> int:
     return len(requests)
 
 
-def _process_request(session: Session, request: Row, most_in_hour: int) -> None:
+def _process_request(session: Session, request: RequestRow, most_in_hour: int) -> None:
     opt_in = opt_ins.process_request(session, request, most_in_hour)
     if opt_in is not None:
         delivery = NewDelivery(
             channel=CHANNEL,
             lane=OPT_IN_LANE,
-            endpoint=opt_in["subscriber_id"],
-            event=f"opt_in:{opt_in['id']}",
+            endpoint=opt_in.subscriber_id,
+            event=f"opt_in:{opt_in.id}",
             what="opt_in",
-            content={"opt_in": opt_in["id"]},
+            content={"opt_in": opt_in.id},
         )
         enqueue(session, delivery)
 
@@ -158,16 +189,18 @@ def _process_request(session: Session, request: Row, most_in_hour: int) -> None:
 def fan_out(session: Session) -> int:
     """Notify the next recipients of the oldest due event; return 1, or 0 if none is due."""
     due = sa.select(FANOUT).where(FANOUT.c.due_at <= now()).order_by(FANOUT.c.due_at).limit(1)
-    row = session.execute(due.with_for_update(skip_locked=True)).mappings().first()
+    row = fetch_row(session, due.with_for_update(skip_locked=True), FanoutRow)
     if row is None:
         return 0
     is_fanout = FANOUT.c.event == row["event"]
     postpone = sa.update(FANOUT).where(is_fanout).values(due_at=now() + RETRY_DELAY)
-    _run_guarded(session, partial(_fan_out_batch, session, row), partial(session.execute, postpone), fact=row["event"])
+    _run_guarded(
+        session, partial(_fan_out_batch, session, row), partial(session.execute, postpone), fanout=row["event"]
+    )
     return 1
 
 
-def _fan_out_batch(session: Session, row: Row) -> None:
+def _fan_out_batch(session: Session, row: FanoutRow) -> None:
     is_fanout = FANOUT.c.event == row["event"]
     connection = session.connection()
     audience = AUDIENCES[row["what"]](connection, row["content"])
@@ -182,13 +215,13 @@ def _fan_out_batch(session: Session, row: Row) -> None:
     session.execute(sa.update(FANOUT).where(is_fanout).values(done))
 
 
-def _notify_recipients(session: Session, row: Row, recipients: list[Recipient]) -> None:
+def _notify_recipients(session: Session, row: FanoutRow, recipients: list[Recipient]) -> None:
     """Notify each recipient once, immediately if any matching subscription says so, else in a digest."""
-    at_once, later = list[NewDelivery](), list[dict[str, Any]]()
+    at_once, later = list[NewDelivery](), list[NewDigestItem]()
     for recipient in recipients:
         ids = [one["id"] for one in recipient.subscriptions]
         frequencies = {one["frequency"] for one in recipient.subscriptions}
-        content = {**row["content"], "subscriptions": ids}
+        content: Content = {**row["content"], "subscriptions": ids}
         if "immediate" in frequencies:
             at_once.append(
                 NewDelivery(
@@ -203,8 +236,15 @@ def _notify_recipients(session: Session, row: Row, recipients: list[Recipient]) 
             )
         else:
             frequency = "daily" if "daily" in frequencies else "weekly"
-            item = {"subscriber_id": recipient.subscriber_id, "event": row["event"], "what": row["what"]}
-            later.append(item | {"frequency": frequency, "content": content})
+            later.append(
+                {
+                    "subscriber_id": recipient.subscriber_id,
+                    "event": row["event"],
+                    "what": row["what"],
+                    "content": content,
+                    "frequency": frequency,
+                }
+            )
     if at_once:
         enqueue_deliveries(session, at_once)
     if later:
@@ -217,11 +257,7 @@ def prune_fanouts(session: Session) -> int:
     return count_affected(session.execute(delete)) + opt_ins.prune_opt_ins(session)
 
 
-MAX_NEWS_AGE = timedelta(days=2)  # articles dated further back are not announced: imports and back-dated ones
-_INSERT: dict[str, Any] = {
-    "sqlite": sqlite.insert(FANOUT).on_conflict_do_nothing(),
-    "postgresql": postgresql.insert(FANOUT).on_conflict_do_nothing(),
-}
+MAX_NEWS_AGE = timedelta(days=2)  # older articles are not announced, such as imported ones
 
 
 def on_event(session: Session, entry: LoggedEvent) -> None:
@@ -238,11 +274,20 @@ def on_event(session: Session, entry: LoggedEvent) -> None:
             _on_correction(session, entry, event)
 
 
-def _add_fanout(session: Session, entry: LoggedEvent, event: str, content: dict[str, Any]) -> None:
+def _add_fanout(session: Session, entry: LoggedEvent, event: str, content: Content) -> None:
     moment = now()
-    row = {"event": event, "what": entry.type, "content": content, "at": entry.at, "after": None}
-    row |= {"xid": entry.position.xid, "seq": entry.position.seq, "due_at": moment, "created_at": moment}
-    session.execute(_INSERT[session.get_bind().dialect.name], row)
+    row: FanoutRow = {
+        "event": event,
+        "what": entry.type,
+        "content": content,
+        "at": entry.at,
+        "xid": entry.position.xid,
+        "seq": entry.position.seq,
+        "after": None,
+        "due_at": moment,
+        "created_at": moment,
+    }
+    session.execute(insert_into(session, FANOUT).on_conflict_do_nothing(), {**row})
 
 
 def _is_news(session: Session, entry: LoggedEvent) -> bool:
@@ -265,4 +310,4 @@ def _on_correction(session: Session, entry: LoggedEvent, event: ArticleCorrected
     number = event.n or max((one["n"] for one in corrections if (one["kind"], one["text"]) == correction), default=0)
     if any(one["n"] == number for one in corrections):
         key = f"{entry.type}:{entry.subject_id}:{number}"
-        _add_fanout(session, entry, key, {"article": entry.subject_id, "correction_n": number})
+        _add_fanout(session, entry, key, {"article": event.subject_id, "correction_n": number})

@@ -1,24 +1,35 @@
-"""What a letter is before it is written."""
+"""The content of notifications, and letters before they are rendered."""
 
-from typing import Any, Final, NamedTuple
+from typing import Final, NamedTuple, TypedDict
 
-from app.db.columns import Row
+from app.db.rows import JsonObject
+from app.subscriptions.subscriptions import SubscriptionRow
 
 CHANNEL: Final = "mail"
-LANE: Final = "smtp"  # all mail goes by one server
-OPT_IN_LANE: Final = (
-    "smtp.opt_ins"  # but who has just asked does not wait behind a hundred thousand who are told of news
-)
+LANE: Final = "smtp"
+OPT_IN_LANE: Final = "smtp.opt_ins"  # confirmation mails do not wait behind notifications
+
+
+class Content(TypedDict, total=False):
+    """What a notification is about, as stored with its delivery or digest item; by type of event."""
+
+    article: str  # id
+    comment: str  # id
+    correction_n: int  # number of the correction
+    correction: int  # its index from 0, in notifications of former releases
+    subscriptions: list[str]  # ids
+    opt_in: str  # id
+    period: str  # of a digest, such as `daily:2026-01-31`
 
 
 class Letter(NamedTuple):
-    """All that a mail says, read when it is sent."""
+    """The content of a mail, read when it is sent."""
 
     to: str
     subscriber_id: str
     template: str  # opt_in, comment, article, correction, digest
-    values: dict[str, Any]  # for the template
-    list_id: str  # what it belongs to, for programs that sort mail (RFC 2919)
-    subscriptions: tuple[Row, ...] = ()  # what one click ends
-    digest: str | None = None  # the frequency of the digest that one click ends instead
-    thread: tuple[str, ...] = ()  # the events whose mails it follows, the last one answered (RFC 5322 §3.6.4)
+    values: JsonObject  # for the template
+    list_id: str  # for filtering (RFC 2919)
+    subscriptions: tuple[SubscriptionRow, ...] = ()  # ended by a one-click unsubscribe
+    digest: str | None = None  # frequency of the digest that a one-click unsubscribe ends instead
+    thread: tuple[str, ...] = ()  # events of the mails that it replies to, the last one directly (RFC 5322 §3.6.4)

@@ -1,12 +1,12 @@
 """Tables of notifications: fan-outs and digests."""
 
 from datetime import datetime
-from typing import Any
 
 import sqlalchemy as sa
 from sqlmodel import Field, SQLModel
 
 from app.db.columns import ID
+from app.db.rows import JsonObject
 
 
 class Fanout(SQLModel, table=True):
@@ -26,7 +26,7 @@ class Fanout(SQLModel, table=True):
 
     event: str = Field(primary_key=True, max_length=100)
     what: str = Field(max_length=60)
-    content: dict[str, Any] = Field(sa_type=sa.JSON)  # ids
+    content: JsonObject = Field(sa_type=sa.JSON)  # ids
     at: datetime  # time of the event: later subscribers are not notified
     xid: int = Field(sa_type=sa.BigInteger)
     seq: int = Field(sa_type=sa.BigInteger)
@@ -55,7 +55,7 @@ class DigestItem(SQLModel, table=True):
     subscriber_id: str = Field(sa_type=ID, foreign_key="subscriber.id", ondelete="CASCADE")
     event: str = Field(max_length=100)
     what: str = Field(max_length=60)
-    content: dict[str, Any] = Field(sa_type=sa.JSON)  # ids
+    content: JsonObject = Field(sa_type=sa.JSON)  # ids
     frequency: str = Field(max_length=10)
     period: str | None = Field(None, max_length=20)  # the digest that contains it, such as `daily:2026-01-31`
     created_at: datetime

@@ -33,11 +33,11 @@ from app.publication.terms import require_all_sections
 from app.reactions.reactions import erase_reactions, list_reactions, list_votes
 from app.subscriptions.opt_ins import erase_requests
 from app.subscriptions.subscriptions import (
-    SUBSCRIPTION,
     end_for_participants,
     erase_subscriber,
     find_owner,
     find_subscriber_by_email,
+    list_personal,
     present_subscriptions,
 )
 from app.subscriptions.suppressions import find_suppression
@@ -155,12 +155,9 @@ def _export(connection: sa.Connection, person: Person) -> JsonObject:
 def _export_mail(connection: sa.Connection, person: Person) -> dict[str, Sequence[object]]:
     """Return a person's subscriptions, and the mails that were sent because of them."""
     subscriber = find_subscriber_by_email(connection, person.email) if person.email else None
-    subscriber_id = subscriber["id"] if subscriber else ""
-    is_own: sa.ColumnElement[bool] = SUBSCRIPTION.c.participant_id.in_(person.ids)
-    if subscriber_id:
-        is_own = is_own | (SUBSCRIPTION.c.subscriber_id == subscriber_id)
-    rows = connection.execute(sa.select(SUBSCRIPTION).where(is_own).order_by(SUBSCRIPTION.c.id)).mappings().all()
-    mails = sa.select(*_MAIL_COLUMNS).where(DELIVERY.c.channel == "mail", DELIVERY.c.endpoint == subscriber_id)
+    subscriber_id = subscriber["id"] if subscriber else None
+    rows = list_personal(connection, subscriber_id, person.ids)
+    mails = sa.select(*_MAIL_COLUMNS).where(DELIVERY.c.channel == "mail", DELIVERY.c.endpoint == (subscriber_id or ""))
     mails = mails.order_by(DELIVERY.c.created_at)
     return {
         "subscriptions": present_subscriptions(connection, rows),

@@ -1,14 +1,14 @@
 """Shared responses of terms, notices and pictures."""
 
 from collections.abc import Callable, Mapping
-from typing import Annotated, Any, TypeVar, cast
+from typing import Annotated, TypeVar, cast
 
 import sqlalchemy as sa
 from fastapi import Query, Request
 from pydantic import BaseModel
 from starlette.responses import Response
 
-from app.core.problems import Conflict, Forbidden, Invalid, NotFound, Unauthorized, document_problems
+from app.core.problems import Conflict, Forbidden, Invalid, NotFound, Responses, Unauthorized, document_problems
 from app.db.rows import JsonObject
 from app.identity.access import VERSION_PROBLEMS, DraftReader, require_scope
 from app.identity.schemas import Actor
@@ -24,8 +24,6 @@ COUNTS_GROUP = "articles"  # counts change with articles' events
 
 READ_RESPONSES = document_problems(NotFound)
 R = TypeVar("R", bound=Mapping[str, object])
-Responses = dict[int | str, dict[str, Any]]
-"""The `responses=` of a route."""
 
 REDIRECT_RESPONSE: Responses = {301: {"description": "A former slug; `Location` has the present URL."}}
 TERM_RESPONSES = READ_RESPONSES | REDIRECT_RESPONSE

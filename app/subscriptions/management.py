@@ -1,9 +1,9 @@
 """Management of a caller's own subscriptions."""
 
-import sqlalchemy as sa
 from sqlmodel import Session
 
 from app.core.problems import NotFound
+from app.db.rows import Store
 from app.identity.schemas import Actor
 from app.identity.secrets import MANAGE_PREFIX, Vault
 from app.subscriptions import subscriptions
@@ -11,7 +11,7 @@ from app.subscriptions.schemas import SubscriptionPatch
 from app.subscriptions.subscriptions import SUBSCRIPTION, find_owner, find_subscriber, find_subscription
 
 
-def create_manage_token(store: sa.Connection | Session, vault: Vault, subscriber_id: str) -> str:
+def create_manage_token(store: Store, vault: Vault, subscriber_id: str) -> str:
     """Create the token with which a subscriber manages subscriptions; it seals their id and token generation."""
     row = find_subscriber(store, subscriber_id)
     if row is None:
@@ -25,7 +25,7 @@ def _find_own(session: Session, actor: Actor, subscription_id: str) -> str:
     row = find_subscription(session, subscription_id, me["id"]) if me else None
     if row is None:
         raise NotFound
-    return str(row["id"])
+    return row["id"]
 
 
 def update_subscription(session: Session, actor: Actor, subscription_id: str, data: SubscriptionPatch) -> str:
@@ -47,4 +47,4 @@ def rotate_manage_token(session: Session, actor: Actor) -> str:
     if me is None:
         raise NotFound
     subscriptions.rotate_manage_tokens(session, me["id"])
-    return str(me["id"])
+    return me["id"]

@@ -1,10 +1,9 @@
 """Double opt-in: requests for subscriptions, the limits of confirmation mails, and confirmations."""
 
 from datetime import datetime, timedelta
-from typing import Any, Final, NamedTuple, cast
+from typing import Final, NamedTuple, TypedDict, cast
 
 import sqlalchemy as sa
-from sqlalchemy.dialects import postgresql, sqlite
 from sqlmodel import Session
 
 from app.articles.reading import ARTICLE
@@ -12,7 +11,8 @@ from app.comments.reading import C, is_author
 from app.core.clock import now
 from app.core.ids import id_from_hex, is_id, new_id
 from app.core.problems import Forbidden, Invalid, Unauthorized
-from app.db.columns import Row, count_affected, table_of
+from app.db.columns import count_affected, table_of
+from app.db.rows import JsonObject, Store, fetch_row, fetch_rows, insert_into
 from app.identity.participants import confirm_email as prove_participant
 from app.identity.participants import find_caller, find_participant_by
 from app.identity.schemas import Actor
@@ -40,6 +40,81 @@ _SELECT_COMMENT = sa.select(
     C.c.id, C.c.article_id, C.c.root_id, C.c.state, C.c.listed, C.c.participant_id, ARTICLE.c.public
 )
 _SELECT_COMMENT = _SELECT_COMMENT.join(ARTICLE, ARTICLE.c.id == C.c.article_id)
+_OPT_IN_COLUMNS = "id subscription_id frequency confirm_url participant_id comment_id used".split()
+
+
+class TargetComment(TypedDict):
+    """A comment that a subscription may be about."""
+
+    id: str
+    article_id: str
+    root_id: str
+    state: str
+    listed: bool
+    participant_id: str | None
+    public: bool  # whether its article is
+
+
+class RequestRow(TypedDict):
+    """A request for a subscription as stored."""
+
+    id: str
+    email: str
+    kind: str
+    target: str
+    frequency: str
+    article_id: str | None
+    participant_id: str | None
+    comment_id: str | None
+    confirm_url: str | None
+    network: str | None
+    near_range: str | None
+    far_range: str | None
+    proven: bool
+    created_at: datetime
+    due_at: datetime
+
+
+class OptInRow(TypedDict):
+    """An opt-in with its subscription and subscriber."""
+
+    id: str
+    subscription_id: str
+    frequency: str
+    confirm_url: str | None
+    participant_id: str | None
+    comment_id: str | None
+    used: int | None
+    kind: str
+    target: str
+    article_id: str | None
+    confirmed_at: datetime | None
+    subscriber_id: str
+    email: str
+    generation: int
+
+
+class NewOptIn(NamedTuple):
+    """An opt-in to confirm by mail."""
+
+    id: str
+    subscriber_id: str
+
+
+class NotifyRow(TypedDict):
+    """What is needed of a comment to apply its `notify` setting."""
+
+    id: str
+    state: str
+    article_id: str
+    participant_id: str | None
+    notify: str
+    email: str | None
+    address_hash: str | None
+    address_ranges: str | None
+
+
+_SELECT_NOTIFY = sa.select(*(C.c[name] for name in NotifyRow.__annotations__))
 
 
 class UnknownTarget(Invalid):
@@ -71,7 +146,7 @@ def resolve_target(store: sa.Connection, actor: Actor, data: SubscriptionIn) -> 
     raise UnknownTarget("The target does not exist or is not public.", pointer="/target", code="not_found")
 
 
-def _matches(table: Any, target: TargetIn) -> sa.ColumnElement[bool]:
+def _matches(table: sa.Table, target: TargetIn) -> sa.ColumnElement[bool]:
     if target.id is not None:
         return sa.and_(table.c.id == target.id)
     return sa.and_(table.c.slug == target.slug)
@@ -89,9 +164,8 @@ def _caller_target(store: sa.Connection, actor: Actor) -> str:
 
 def _comment_target(store: sa.Connection, actor: Actor, kind: str, target: TargetIn) -> tuple[str, str]:
     """Return the thread of a public comment, or one of the caller's own comments."""
-    row = (
-        store.execute(_SELECT_COMMENT.where(C.c.id == target.id)).mappings().first() if is_id(target.id or "") else None
-    )
+    query = _SELECT_COMMENT.where(C.c.id == target.id)
+    row = fetch_row(store, query, TargetComment) if is_id(target.id or "") else None
     if row is not None and row["public"]:
         if kind == "comments.thread" and row["listed"]:
             return f"comment:{row['root_id']}", row["article_id"]
@@ -111,7 +185,7 @@ def find_proven_email(store: sa.Connection, actor: Actor) -> str | None:
         return actor.reader.email if actor.reader.verified else None
     if actor.kind == "subscriber" and actor.subscriber is not None:
         row = find_subscriber(store, actor.subscriber)
-        return str(row["email"]) if row is not None and row["generation"] == actor.generation else None
+        return row["email"] if row is not None and row["generation"] == actor.generation else None
     me = find_caller(store, actor) if actor.kind == "guest" else None
     return me["email"] if me is not None and me["confirmed_at"] is not None else None
 
@@ -136,11 +210,11 @@ def may_mail(session: Session, mailbox: str, wish: Wish, most_in_hour: int, *, i
     return bool(session.execute(count_of_site).scalar_one() < limit)
 
 
-def find_opt_in(store: sa.Connection | Session, opt_in_id: str, moment: datetime | None = None) -> Row | None:
+def find_opt_in(store: Store, opt_in_id: str, moment: datetime | None = None) -> OptInRow | None:
     """Return an opt-in with its subscription and subscriber, or None if it has expired or ended."""
     query = (
         sa.select(
-            OPT_IN,
+            *(OPT_IN.c[name] for name in _OPT_IN_COLUMNS),
             SUBSCRIPTION.c.kind,
             SUBSCRIPTION.c.target,
             SUBSCRIPTION.c.article_id,
@@ -153,7 +227,7 @@ def find_opt_in(store: sa.Connection | Session, opt_in_id: str, moment: datetime
         .join(SUBSCRIBER, SUBSCRIBER.c.id == SUBSCRIPTION.c.subscriber_id)
         .where(OPT_IN.c.id == opt_in_id, OPT_IN.c.created_at > (moment or now()) - CONFIRMATION_PERIOD)
     )
-    return store.execute(query).mappings().first()
+    return fetch_row(store, query, OptInRow)
 
 
 def has_requests(connection: sa.Connection) -> bool:
@@ -164,20 +238,6 @@ def has_requests(connection: sa.Connection) -> bool:
 BATCH_SIZE: Final = 50  # requests per transaction
 RETRY_DELAY = timedelta(minutes=1)
 GIVE_UP_AFTER = timedelta(hours=1)  # after which failing requests are deleted
-_WISH_COLUMNS = (
-    "email",
-    "kind",
-    "target",
-    "frequency",
-    "article_id",
-    "participant_id",
-    "comment_id",
-    "confirm_url",
-    "network",
-    "near_range",
-    "far_range",
-)
-_INSERT: dict[str, Any] = {"sqlite": sqlite.insert, "postgresql": postgresql.insert}
 
 
 class NetworkOrigin(NamedTuple):
@@ -229,13 +289,13 @@ def _save_request(session: Session, wish: Wish, proven: bool) -> None:
     session.execute(sa.insert(REQUEST), row)
 
 
-def list_due_requests(session: Session) -> list[Row]:
+def list_due_requests(session: Session) -> list[RequestRow]:
     """List due requests, locked on PostgreSQL."""
     due = sa.select(REQUEST).where(REQUEST.c.due_at <= now()).order_by(REQUEST.c.due_at, REQUEST.c.id).limit(BATCH_SIZE)
-    return list(session.execute(due.with_for_update(skip_locked=True)).mappings())
+    return fetch_rows(session, due.with_for_update(skip_locked=True), RequestRow)
 
 
-def postpone_request(session: Session, row: Row) -> None:
+def postpone_request(session: Session, row: RequestRow) -> None:
     """Postpone a request, or delete it if it is too old."""
     is_request = REQUEST.c.id == row["id"]
     if row["created_at"] < now() - GIVE_UP_AFTER:
@@ -244,10 +304,11 @@ def postpone_request(session: Session, row: Row) -> None:
         session.execute(sa.update(REQUEST).where(is_request).values(due_at=now() + RETRY_DELAY))
 
 
-def process_request(session: Session, row: Row, most_in_hour: int) -> Row | None:
+def process_request(session: Session, row: RequestRow, most_in_hour: int) -> NewOptIn | None:
     """Process a request; return the opt-in that a mail asks to confirm, or None if no mail is needed."""
     session.execute(sa.delete(REQUEST).where(REQUEST.c.id == row["id"]))
-    wish = Wish(**{name: row[name] for name in _WISH_COLUMNS})
+    values: JsonObject = {**row}
+    wish = Wish._make(values[name] for name in Wish._fields)
     if row["proven"]:
         _subscribe_proven(session, wish, row["created_at"])
         return None
@@ -263,7 +324,7 @@ def _subscribe_proven(session: Session, wish: Wish, since: datetime) -> None:
         subscriptions.activate_subscription(session, subscription, wish.frequency, since)
 
 
-def _create_opt_in(session: Session, wish: Wish, most_in_hour: int) -> Row | None:
+def _create_opt_in(session: Session, wish: Wish, most_in_hour: int) -> NewOptIn | None:
     """Create the opt-in to confirm by mail, within the limits; beyond them nothing is stored."""
     take_name_lock(session, "opt_in")  # or two transactions would both pass the limit
     mailbox = mailbox_hash(wish.email)
@@ -278,8 +339,8 @@ def _create_opt_in(session: Session, wish: Wish, most_in_hour: int) -> Row | Non
     if subscription is None:
         return None
     subscriptions.restart_confirmation(session, subscription)
-    row: dict[str, Any] = {
-        "id": new_id(),
+    row: JsonObject = {
+        "id": (opt_in_id := new_id()),
         "subscription_id": subscription["id"],
         "frequency": wish.frequency,
         "confirm_url": wish.confirm_url,
@@ -293,7 +354,7 @@ def _create_opt_in(session: Session, wish: Wish, most_in_hour: int) -> Row | Non
         "created_at": now(),
     }
     session.execute(sa.insert(OPT_IN), row)
-    return row | {"subscriber_id": subscriber["id"]}
+    return NewOptIn(opt_in_id, subscriber["id"])
 
 
 def apply_notify(session: Session, comment_id: str, at: datetime) -> None:
@@ -303,7 +364,7 @@ def apply_notify(session: Session, comment_id: str, at: datetime) -> None:
     since. If the author has confirmed the address, the subscription starts with the comment; otherwise a
     confirmation mail is sent, even if somebody else has confirmed the address.
     """
-    comment = session.execute(sa.select(C).where(C.c.id == comment_id)).mappings().first()
+    comment = fetch_row(session, _SELECT_NOTIFY.where(C.c.id == comment_id), NotifyRow)
     if comment is None or comment["state"] != "published" or comment["participant_id"] is None:
         return
     if comment["notify"] == _exchange_notify(session, comment):
@@ -332,19 +393,18 @@ def apply_notify(session: Session, comment_id: str, at: datetime) -> None:
         _subscribe_proven(session, wish, at)
 
 
-def _exchange_notify(session: Session, comment: Row) -> str:
+def _exchange_notify(session: Session, comment: NotifyRow) -> str:
     """Return the `notify` value last applied for a comment, and store the current one."""
     query = sa.select(COMMENT_ASK.c.notify).where(COMMENT_ASK.c.comment_id == comment["id"])
     before: str = session.execute(query).scalar_one_or_none() or "none"
     if before != comment["notify"]:
-        insert = _INSERT[session.get_bind().dialect.name](COMMENT_ASK)
-        row = {"comment_id": comment["id"], "notify": comment["notify"]}
-        upsert = insert.on_conflict_do_update(index_elements=["comment_id"], set_={"notify": comment["notify"]})
-        session.execute(upsert, row)
+        values = {"notify": comment["notify"]}
+        upsert = insert_into(session, COMMENT_ASK).on_conflict_do_update(index_elements=["comment_id"], set_=values)
+        session.execute(upsert, {"comment_id": comment["id"], **values})
     return before
 
 
-def _end_for_comment(session: Session, comment: Row) -> None:
+def _end_for_comment(session: Session, comment: NotifyRow) -> None:
     """End the subscriptions that this comment's author requested with it before."""
     is_theirs = SUBSCRIPTION.c.participant_id == comment["participant_id"]
     pairs = ("comments.replies_to_me", f"comment:{comment['id']}"), ("comments.all", f"article:{comment['article_id']}")
@@ -369,21 +429,17 @@ def confirm_subscription(session: Session, _actor: Actor, vault: Vault, token: s
     row = find_opt_in(session, id_from_hex(body)) if body and len(body) == 32 else None
     if row is None or row["used"] not in (None, row["generation"]) or find_suppression(session, row["email"]):
         raise TokenInvalid(pointer="/token", code="token_invalid")
-    subscription = (
-        session.execute(sa.select(SUBSCRIPTION).where(SUBSCRIPTION.c.id == row["subscription_id"]).with_for_update())
-        .mappings()
-        .first()
-    )
+    subscription = subscriptions.lock_subscription(session, row["subscription_id"])
     if subscription is None:
         raise TokenInvalid(pointer="/token", code="token_invalid")
     if row["used"] is not None:
-        return str(row["subscription_id"])
+        return row["subscription_id"]
     session.execute(sa.update(OPT_IN).where(OPT_IN.c.id == row["id"]).values(used=row["generation"]))
     subscriptions.activate_subscription(session, subscription, row["frequency"], now())
     subscriptions.confirm_subscriber(session, row["subscriber_id"])
     if row["participant_id"] is not None:
         prove_participant(session, row["participant_id"], row["email"])
-    return str(row["subscription_id"])
+    return row["subscription_id"]
 
 
 def erase_requests(session: Session, email: str) -> None:

@@ -1,7 +1,7 @@
-"""Asking for subscriptions and confirming them, over HTTP."""
+"""Routes of subscriptions, subscribers, suppressed addresses and unsubscribe links."""
 
 import html
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal, TypedDict
 from urllib.parse import urlsplit
 
 import sqlalchemy as sa
@@ -10,9 +10,9 @@ from sqlmodel import Session
 from starlette.responses import HTMLResponse, Response
 
 from app.core.ids import IdPath, TokenPath
-from app.core.problems import Forbidden, Invalid, NotFound, Unauthorized, document_problems
+from app.core.problems import Forbidden, Invalid, NotFound, Responses, Unauthorized, document_problems
 from app.core.settings import Settings
-from app.db.columns import Row
+from app.db.rows import JsonObject
 from app.identity.access import Public, SelfService, ThirdParty, enforce_limit, require_admission, require_scope
 from app.identity.schemas import Actor
 from app.identity.secrets import Vault
@@ -39,9 +39,14 @@ from app.subscriptions.schemas import (
     UnsubscribedOut,
     UnsubscribeOut,
 )
-from app.subscriptions.subscriptions import MAX_SUBSCRIPTIONS, find_subscription, present_subscriptions
+from app.subscriptions.subscriptions import (
+    MAX_SUBSCRIPTIONS,
+    PresentedSubscription,
+    find_subscription,
+    present_subscriptions,
+)
 from app.web.fields import parse_fields
-from app.web.paging import ListOut
+from app.web.paging import ListOut, Page
 from app.web.responses import PRIVATE_CACHE_CONTROL, ReadQuery, database, dump_json, reply, reply_list, settings
 
 opt_ins_router = APIRouter(prefix="/v1/subscriptions", tags=["subscriptions"])
@@ -49,13 +54,13 @@ _PORTS = {"http": 80, "https": 443}
 
 
 class ForeignPage(Invalid):
-    """The page is on no site of this publication: its readers are not sent elsewhere."""
+    """The page is neither on the publication's site nor on one of its front ends."""
 
     code, title = "foreign_page", "This page is not on the publication's site"
 
 
 def _origin(url: str) -> tuple[str, str, int | None]:
-    """What browsers take for one site (RFC 6454)."""
+    """Return the origin of a URL (RFC 6454)."""
     parts = urlsplit(url)
     return parts.scheme, (parts.hostname or "").rstrip("."), parts.port or _PORTS.get(parts.scheme)
 
@@ -70,7 +75,7 @@ async def _admit(request: Request, _actor: Actor) -> None:
     await enforce_limit(request, "subscribe")
 
 
-def _show_accepted(_connection: sa.Connection, _result: object) -> dict[str, Any]:
+def _show_accepted(_connection: sa.Connection, _result: object) -> JsonObject:
     return {"accepted": True}
 
 
@@ -85,12 +90,12 @@ def _show_accepted(_connection: sa.Connection, _result: object) -> dict[str, Any
 async def request_subscription(
     request: Request, body: SubscriptionIn, actor: Annotated[Actor, require_admission(_admit)]
 ) -> Response:
-    """Ask for a subscription. The answer is the same whatever is known of the address.
+    """Request a subscription. The response reveals nothing about the address.
 
-    A mail asks its reader to confirm: at most three to one mailbox in six hours, and none to an address that wants
-    none. It expires after three days. A caller who has shown that the address is theirs (a JWT of the publication's
-    site that says `email_verified`, a guest whose e-mail is confirmed, a manage token) need not send it, gets no mail,
-    and finds the subscription in `GET /v1/subscriptions` right after.
+    A confirmation mail is sent: at most three to a mailbox in six hours, and none to suppressed addresses. Its link
+    expires after three days. Callers with a confirmed address (a JWT of the publication's site with `email_verified`,
+    a guest with a confirmed e-mail, or a manage token) need not send it: the subscription starts at once, without a
+    mail.
     """
     _check_page(body.confirm_url, settings(request))
     host = request.client.host if request.client else None
@@ -110,20 +115,20 @@ async def request_subscription(
     responses=document_problems(TokenInvalid, Invalid),
 )
 async def confirm_subscription(request: Request, body: ConfirmIn, actor: Public) -> Response:
-    """Confirm a subscription with the token from the mail; from now on it holds.
+    """Confirm a subscription with the token from the mail.
 
-    The `manage_token` lists, changes and ends all subscriptions of this address; keep it with the reader. Confirming
-    again within three days changes nothing and gives it again, until it was exchanged for another. Somebody who asked
-    for it with a comment has thereby confirmed the e-mail of that comment as their own.
+    The `manage_token` lists, changes and ends all subscriptions of this address; the client stores it for the reader.
+    Confirming again within three days returns it again, unless it was rotated. If the subscription was requested with
+    a comment, the e-mail of the comment's author is confirmed too.
     """
     vault = IdentityServices.of(request).vault
 
     def work(session: Session, actor: Actor) -> WriteResult:
         return WriteResult(opt_ins.confirm_subscription(session, actor, vault, body.token))
 
-    def render(connection: sa.Connection, subscription_id: str, _first: bool) -> Row:
+    def render(connection: sa.Connection, subscription_id: str, _first: bool) -> JsonObject:
         row = find_subscription(connection, subscription_id)
-        if row is None:  # it has ended since
+        if row is None:  # it has ended meanwhile
             raise TokenInvalid(pointer="/token", code="token_invalid")
         token = create_manage_token(connection, vault, row["subscriber_id"])
         return {"subscription": present_subscriptions(connection, [row])[0], "manage_token": token}
@@ -143,7 +148,7 @@ Manager = Annotated[Actor, require_scope("subscribers:manage")]
     responses=document_problems(Unauthorized, Forbidden),
 )
 async def list_subscribers(request: Request, query: Annotated[SubscriberQuery, Query()], actor: Manager) -> Response:
-    """Addresses with subscriptions, newest first, also those that wait to be confirmed."""
+    """List addresses with subscriptions, confirmed or not, newest first."""
     require_all_sections(actor)
     page = await database(request).scan(subscribers.list_subscribers, query)
     return reply_list(
@@ -161,7 +166,7 @@ async def list_subscribers(request: Request, query: Annotated[SubscriberQuery, Q
 async def get_subscriber(
     request: Request, subscriber: IdPath, query: Annotated[ReadQuery, Query()], actor: Manager
 ) -> Response:
-    """One of them with all that it is subscribed to."""
+    """Return a subscriber with all subscriptions."""
     require_all_sections(actor)
     row = await database(request).scan(subscribers.get_subscriber, subscriber)
     body = dump_json(OneSubscriberOut, row, parse_fields(OneSubscriberOut, query.fields))
@@ -176,7 +181,7 @@ async def get_subscriber(
     responses=document_problems(Unauthorized, Forbidden, NotFound),
 )
 async def delete_subscriber(request: Request, subscriber: IdPath, actor: Manager) -> Response:
-    """Forget the address and end its subscriptions. It may subscribe again: `POST /v1/suppressions` prevents that."""
+    """Delete the address and end its subscriptions. Use `POST /v1/suppressions` to prevent that it subscribes again."""
     return await write(request, actor, subscribers.delete_subscriber, subscriber, status=204)
 
 
@@ -191,7 +196,7 @@ suppressions_router = APIRouter(prefix="/v1/suppressions", tags=["subscriptions"
     responses=document_problems(Unauthorized, Forbidden),
 )
 async def list_suppressions(request: Request, query: Annotated[SuppressionQuery, Query()], actor: Manager) -> Response:
-    """Addresses that get no mail whatever is asked for them, newest first; `email` tells whether one is among them."""
+    """List suppressed addresses, which get no mail, newest first. Use `email` to look up an address."""
     require_all_sections(actor)
     page = await database(request).scan(suppressions.list_suppressions, query)
     fields = parse_fields(SuppressionOut, query.fields)
@@ -207,10 +212,10 @@ async def list_suppressions(request: Request, query: Annotated[SuppressionQuery,
     responses=document_problems(Unauthorized, Forbidden, Invalid),
 )
 async def create_suppression(request: Request, body: SuppressionIn, actor: Manager) -> Response:
-    """Send an address nothing more, and end its subscriptions: for complaints that mail providers hand on.
+    """Suppress an address and end its subscriptions, such as after a complaint that a mail provider forwarded.
 
-    Doing it twice changes nothing. Unsubscribing from everything and hard bounces (SMTP 5xx for the recipient) do the
-    same by themselves.
+    Suppressing it again changes nothing. Addresses are also suppressed by unsubscribing from everything and by hard
+    bounces (SMTP 5xx for the recipient).
     """
     return await write(
         request,
@@ -231,7 +236,7 @@ async def create_suppression(request: Request, body: SuppressionIn, actor: Manag
     responses=document_problems(Unauthorized, Forbidden, NotFound),
 )
 async def lift_suppression(request: Request, suppression: IdPath, actor: Manager) -> Response:
-    """Let an address subscribe again. The subscriptions that it had do not come back."""
+    """Lift a suppression, so that the address can subscribe again. Former subscriptions are not restored."""
     return await write(request, actor, suppressions.lift_suppression, suppression, status=204)
 
 
@@ -253,7 +258,7 @@ _BUTTON = (
     '<form method="post"><input type="hidden" name="List-Unsubscribe" value="One-Click">'
     "<button>Unsubscribe</button></form>"
 )
-_SHOWN: Any = {200: {"content": {"text/html": {"schema": {"type": "string"}}}}}
+_PAGE_RESPONSE: Responses = {200: {"content": {"text/html": {"schema": {"type": "string"}}}}}
 
 
 def _wants_page(request: Request) -> bool:
@@ -265,35 +270,42 @@ def _page(request: Request, title: str, body: str) -> Response:
     return HTMLResponse(_PAGE.format(title=f"{title} · {name}", body=body), headers=PAGE_HEADERS)
 
 
-def _read_scope(connection: sa.Connection, vault: Vault, token: str) -> dict[str, Any]:
+class UnsubscribeScope(TypedDict):
+    """What an unsubscribe link ends, as `UnsubscribeOut`."""
+
+    everything: bool
+    subscriptions: list[PresentedSubscription]
+
+
+def _read_scope(connection: sa.Connection, vault: Vault, token: str) -> UnsubscribeScope:
     scope = unsubscribing.read_scope(vault, token)
     rows = [row for row in unsubscribing.list_in_scope(connection, scope) if row["confirmed_at"]]
     return {"everything": scope.everything, "subscriptions": present_subscriptions(connection, rows)}
 
 
-def _show_done(_connection: sa.Connection, _result: object) -> dict[str, Any]:
+def _show_done(_connection: sa.Connection, _result: object) -> JsonObject:
     return {"unsubscribed": True}
 
 
 @unsubscribing_router.get(
     "/{token}",
     operation_id="getUnsubscribe",
-    summary="Show what an unsubscribe link ends",
+    summary="Get what an unsubscribe link ends",
     response_model=UnsubscribeOut,
-    responses=_SHOWN | document_problems(NotFound),
+    responses=_PAGE_RESPONSE | document_problems(NotFound),
 )
 async def get_unsubscribe(request: Request, token: TokenPath, actor: ThirdParty) -> Response:
-    """What the link would end; looking at it changes nothing, so that programs which follow links do no harm.
+    """Return what an unsubscribe link ends, without ending it, because mail scanners follow links.
 
-    A browser (`Accept: text/html`) gets a page with one button.
+    Browsers (`Accept: text/html`) get a page with a button.
     """
     scope = await database(request).scan(_read_scope, IdentityServices.of(request).vault, token)
     if not _wants_page(request):
         return reply(request, dump_json(UnsubscribeOut, scope), groups=(), private=True)
     if scope["everything"]:
-        return _page(request, "Unsubscribe", f"<p>You will get no more mail from us at all.</p>{_BUTTON}")
+        return _page(request, "Unsubscribe", f"<p>You will get no more mail from us.</p>{_BUTTON}")
     if not scope["subscriptions"]:
-        return _page(request, "Unsubscribed", "<p>You get no such mail any more.</p>")
+        return _page(request, "Unsubscribed", "<p>You will get no more of these mails.</p>")
     names = dict.fromkeys(row["target"]["name"] or "all of this site" for row in scope["subscriptions"])
     listed = "".join(f"<li>{html.escape(name)}</li>" for name in names)
     return _page(request, "Unsubscribe", f"<p>You will get no more mail about:</p><ul>{listed}</ul>{_BUTTON}")
@@ -302,9 +314,9 @@ async def get_unsubscribe(request: Request, token: TokenPath, actor: ThirdParty)
 @unsubscribing_router.post(
     "/{token}",
     operation_id="unsubscribeAddress",
-    summary="Unsubscribe by the link of a mail",
+    summary="Unsubscribe by a link from a mail",
     response_model=UnsubscribedOut,
-    responses=_SHOWN | document_problems(NotFound, Invalid),
+    responses=_PAGE_RESPONSE | document_problems(NotFound, Invalid),
 )
 async def unsubscribe_address(
     request: Request,
@@ -312,24 +324,26 @@ async def unsubscribe_address(
     actor: ThirdParty,
     one_click: Annotated[
         Literal["One-Click"],
-        Form(alias="List-Unsubscribe", description="As RFC 8058 has it; the body is a form, and no cookie is needed."),
+        Form(alias="List-Unsubscribe", description="Form field of RFC 8058; no cookie is needed."),
     ],
 ) -> Response:
-    """End what the mail came from: at once, without signing in, from wherever it is sent. Twice changes nothing.
+    """End the subscriptions behind a mail at once, without signing in. Repeating it changes nothing.
 
-    A link from the mails of a discussion ends everything by which one hears of that discussion.
+    The link of a mail about a discussion ends all subscriptions to that discussion.
     """
     vault = IdentityServices.of(request).vault
     answer = await write(
         request, actor, unsubscribing.unsubscribe, vault, token, render=_show_done, model=UnsubscribedOut
     )
-    return _page(request, "Unsubscribed", "<p>You get no such mail any more.</p>") if _wants_page(request) else answer
+    if _wants_page(request):
+        return _page(request, "Unsubscribed", "<p>You will get no more of these mails.</p>")
+    return answer
 
 
 management_router = APIRouter(prefix="/v1/subscriptions", tags=["subscriptions"])
 
 
-def _list_own(connection: sa.Connection, actor: Actor) -> dict[str, Any]:
+def _list_own(connection: sa.Connection, actor: Actor) -> Page[PresentedSubscription]:
     me = subscriptions.find_owner(connection, actor)
     rows = subscriptions.list_subscriptions(connection, me["id"]) if me else []
     return {
@@ -338,7 +352,7 @@ def _list_own(connection: sa.Connection, actor: Actor) -> dict[str, Any]:
     }
 
 
-def _get_own(connection: sa.Connection, subscription_id: str) -> Row:
+def _get_own(connection: sa.Connection, subscription_id: str) -> PresentedSubscription:
     row = subscriptions.find_subscription(connection, subscription_id)
     if row is None:
         raise NotFound
@@ -348,14 +362,14 @@ def _get_own(connection: sa.Connection, subscription_id: str) -> Row:
 @management_router.get(
     "",
     operation_id="listSubscriptions",
-    summary="List one's own subscriptions",
+    summary="List the caller's subscriptions",
     response_model=ListOut[SubscriptionOut],
     responses=document_problems(Unauthorized, Forbidden),
 )
 async def list_subscriptions(request: Request, query: Annotated[ReadQuery, Query()], actor: SelfService) -> Response:
-    """All subscriptions of the caller, the oldest first, on one page: there are 1,000 at most.
+    """List all subscriptions of the caller, oldest first, on one page of at most 1,000.
 
-    The caller is known by the manage token, or by a JWT of the publication's site that says `email_verified`.
+    Requires a manage token, or a JWT of the publication's site with `email_verified`.
     """
     own = await database(request).scan_fresh(_list_own, actor)
     fields = parse_fields(SubscriptionOut, query.fields)
@@ -370,16 +384,16 @@ async def list_subscriptions(request: Request, query: Annotated[ReadQuery, Query
     responses=document_problems(Unauthorized, Forbidden, NotFound),
 )
 async def rotate_manage_token(request: Request, actor: Public) -> Response:
-    """End every manage token that was given out for this address, the one sent too, and get a new one."""
+    """Revoke all manage tokens of this address, including the one that is sent, and return a new one."""
     vault = IdentityServices.of(request).vault
 
-    def turn(session: Session, actor: Actor) -> WriteResult:
+    def rotate(session: Session, actor: Actor) -> WriteResult:
         return WriteResult(management.rotate_manage_token(session, actor))
 
-    def render(connection: sa.Connection, subscriber_id: str, _first: bool) -> Row:
+    def render(connection: sa.Connection, subscriber_id: str, _first: bool) -> JsonObject:
         return {"manage_token": management.create_manage_token(connection, vault, subscriber_id)}
 
-    return await write_private(request, actor, turn, render=render, model=ManageTokenOut)
+    return await write_private(request, actor, rotate, render=render, model=ManageTokenOut)
 
 
 @management_router.patch(
@@ -392,7 +406,7 @@ async def rotate_manage_token(request: Request, actor: Public) -> Response:
 async def update_subscription(
     request: Request, subscription: IdPath, body: SubscriptionPatch, actor: Public
 ) -> Response:
-    """Change how often one hears of it. What was gathered for a digest already stays there."""
+    """Change the frequency of a subscription. Items that wait for a digest stay in it."""
     return await write(
         request, actor, management.update_subscription, subscription, body, render=_get_own, model=SubscriptionOut
     )
@@ -406,5 +420,5 @@ async def update_subscription(
     responses=document_problems(Unauthorized, Forbidden, NotFound),
 )
 async def end_subscription(request: Request, subscription: IdPath, actor: Public) -> Response:
-    """End it; what waits to be sent because of it is not sent."""
+    """End a subscription. Mails that wait because of it are not sent."""
     return await write(request, actor, management.end_subscription, subscription, status=204)

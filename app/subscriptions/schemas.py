@@ -1,4 +1,4 @@
-"""Subscriptions as they come in and go out, and the targets that each kind can have."""
+"""Subscriptions as sent and returned, and the targets that each kind can have."""
 
 from datetime import datetime
 from hashlib import sha256
@@ -91,19 +91,19 @@ class SubscriptionOut(BaseModel):
     channel: Literal["mail"]
     frequency: Frequency = Field(description="At once, or gathered in a daily or weekly digest.")
     created_at: datetime
-    confirmed_at: datetime | None = Field(description="Since when it holds; null while it waits to be confirmed.")
+    confirmed_at: datetime | None = Field(description="When it was confirmed; null before that.")
 
 
 class ManageTokenOut(BaseModel):
-    """The token that a subscriber manages subscriptions with."""
+    """The token with which a subscriber manages subscriptions."""
 
     manage_token: str = Field(
-        description="Sent as `Authorization: Bearer bm_…` it lists, changes and ends all subscriptions of this address."
+        description="Token for `Authorization: Bearer bm_…`, to list, change and end all subscriptions of this address."
     )
 
 
 class SubscriptionPatch(BaseModel):
-    """Changes, as RFC 7396 has them: what is absent stays."""
+    """Changes to a subscription (RFC 7396): absent members stay."""
 
     model_config = ConfigDict(extra="forbid")
 
@@ -114,49 +114,49 @@ _TARGET = both(exactly_one("id", "slug"), where("type", ["comment"], given("id")
 
 
 class TargetIn(BaseModel):
-    """What a subscription shall be about, by id or slug."""
+    """The target of a subscription, by id or slug."""
 
     model_config = ConfigDict(extra="forbid", json_schema_extra=_TARGET)
 
     type: Literal["section", "series", "author", "tag", "article", "comment"]
-    id: AnyId | None = Field(None, description="Its id.")
-    slug: Identifier | None = Field(None, description="Its slug instead; comments have none.")
+    id: AnyId | None = Field(None, description="Id of the target.")
+    slug: Identifier | None = Field(None, description="Slug of the target, instead of the id; comments have none.")
 
     @model_validator(mode="after")
     def _one(self) -> "TargetIn":
         if (self.id is None) == (self.slug is None) or (self.type == "comment" and self.id is None):
-            raise ValueError("give either id or slug; for a comment its id")
+            raise ValueError("send either id or slug; for comments, the id")
         return self
 
 
 class SubscriptionIn(BaseModel):
-    """A subscription to ask for."""
+    """A requested subscription."""
 
     model_config = ConfigDict(extra="forbid")
 
     email: Email | None = Field(
         None,
-        description="Where to send it; never shown, and mailed to only once it was confirmed. Needed unless the "
-        "caller's token proves an address: then that one is taken.",
+        description="Address to send mails to; it is never shown, and must be confirmed first. Required unless the "
+        "caller's token has a confirmed address, which is the default.",
     )
     kind: Kind = Field(description=KINDS_DESCRIPTION)
-    target: TargetIn | None = Field(None, description="What it is about; none: the whole site.")
+    target: TargetIn | None = Field(None, description="Target of the subscription; absent: the whole site.")
     frequency: Frequency = Field("immediate", description="At once, or gathered in a daily or weekly digest.")
     confirm_url: HttpUrl | None = Field(
         None,
-        description="The page that the mail leads to, with `token` added to its query; on the publication's site or "
-        "one of its front ends. It sends the token on by `POST /v1/subscriptions/confirm`.",
+        description="URL of the page that the mail links to, with `token` added to its query, on the publication's "
+        "site or one of its front ends. The page sends the token to `POST /v1/subscriptions/confirm`.",
     )
 
 
 class AcceptedOut(BaseModel):
-    """The one answer, whatever is known of the address."""
+    """The response to every request, whatever is known of the address."""
 
     accepted: Literal[True]
 
 
 class ConfirmIn(BaseModel):
-    """The token of a mail."""
+    """The token from a confirmation mail."""
 
     model_config = ConfigDict(extra="forbid")
 
@@ -164,36 +164,38 @@ class ConfirmIn(BaseModel):
 
 
 class ConfirmedOut(ManageTokenOut):
-    """A subscription that holds now."""
+    """A confirmed subscription."""
 
     subscription: SubscriptionOut
 
 
 class SubscriberOut(BaseModel):
-    """An address that something was subscribed to."""
+    """An e-mail address with subscriptions."""
 
     id: str
     email: str
-    subscriptions: int = Field(description="Those that hold.")
-    confirmed_at: datetime | None = Field(description="When the address was first proven; null: it never was.")
+    subscriptions: int = Field(description="Number of confirmed subscriptions.")
+    confirmed_at: datetime | None = Field(description="When the address was first confirmed; null: never.")
     created_at: datetime
 
 
 class OneSubscriberOut(SubscriberOut):
-    """The same with what it is subscribed to."""
+    """A subscriber with all subscriptions."""
 
-    all: list[SubscriptionOut] = Field(description="Those that hold, and those that wait to be confirmed.")
+    all: list[SubscriptionOut] = Field(description="All subscriptions, confirmed or not.")
 
 
 class SubscriberQuery(PageQuery):
     """Filters of the list of subscribers."""
 
-    state: Literal["confirmed", "pending"] | None = Field(None, description="Only addresses that are proven, or not.")
-    kind: Kind | None = Field(None, description="Only those who subscribe to something of this kind.")
+    state: Literal["confirmed", "pending"] | None = Field(
+        None, description="Only confirmed addresses, or only unconfirmed ones."
+    )
+    kind: Kind | None = Field(None, description="Only subscribers with a subscription of this kind.")
     target: str | None = Field(
         None,
         pattern=r"^(site|(section|series|author|tag|article|comment):[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12})$",
-        description="Only those who subscribe to this: `site`, or a type and an id, such as `article:0199…`.",
+        description="Only subscribers of this target: `site`, or a type and an id, such as `article:0199…`.",
     )
     email: Email | None = Field(None, description="Only this address.")
 
@@ -202,42 +204,44 @@ Reason = Literal["unsubscribe", "bounce", "complaint"]
 
 
 class SuppressionIn(BaseModel):
-    """An address that shall get no mail."""
+    """An address to suppress."""
 
     model_config = ConfigDict(extra="forbid")
 
-    email: Email = Field(description="Kept as a hash alone.")
+    email: Email = Field(description="E-mail address; only a hash of it is stored.")
     reason: Reason = Field(
         "complaint",
-        description="`complaint`: reported as spam (RFC 5965); `bounce`: its server refuses it; `unsubscribe`: they "
-        "want nothing. The last ends when a reader who is signed in with this address subscribes again.",
+        description="`complaint`: reported as spam (RFC 5965); `bounce`: refused by its server; `unsubscribe`: wants "
+        "no mail. An `unsubscribe` ends when a signed-in reader with this address subscribes again.",
     )
 
 
 class SuppressionOut(BaseModel):
-    """An address that gets no mail. Which one it is cannot be read from it."""
+    """A suppressed address, which is not shown."""
 
     id: str
     reason: Reason
     created_at: datetime
-    created_by: str | None = Field(description="Id of the key that asked for it; null: the subscriber or their server.")
+    created_by: str | None = Field(
+        description="Id of the key that created it; null: the subscriber or the mail server."
+    )
 
 
 class SuppressionQuery(PageQuery):
     """Filters of the list of suppressions."""
 
-    reason: Reason | None = Field(None, description="Only those with this reason.")
-    email: Email | None = Field(None, description="Only that of this address.")
+    reason: Reason | None = Field(None, description="Only suppressions with this reason.")
+    email: Email | None = Field(None, description="Only the suppression of this address.")
 
 
 class UnsubscribeOut(BaseModel):
-    """What sending the same address by POST would end."""
+    """The subscriptions that a POST to the same URL ends."""
 
-    everything: bool = Field(description="All subscriptions of the address, which then gets no mail at all.")
-    subscriptions: list[SubscriptionOut] = Field(description="Those that hold; empty if they have ended already.")
+    everything: bool = Field(description="Whether it ends all subscriptions, and the address gets no more mail.")
+    subscriptions: list[SubscriptionOut] = Field(description="Active subscriptions; empty if they have ended already.")
 
 
 class UnsubscribedOut(BaseModel):
-    """It has ended, now or before."""
+    """The subscriptions have ended, now or before."""
 
     unsubscribed: bool

@@ -1,12 +1,14 @@
 """Subscribers as staff see them."""
 
-from typing import Any
+from datetime import datetime
+from typing import TypedDict
 
 import sqlalchemy as sa
 from sqlmodel import Session
 
 from app.core.ids import is_id
 from app.core.problems import InvalidParameter, NotFound
+from app.db.rows import JsonObject, fetch_row
 from app.identity.audit import record_action
 from app.identity.schemas import Actor
 from app.publication.terms import require_all_sections
@@ -18,7 +20,7 @@ from app.subscriptions.subscriptions import (
     list_subscriptions,
     present_subscriptions,
 )
-from app.web.paging import Sort, fetch_page
+from app.web.paging import Page, Sort, fetch_page
 
 
 def delete_subscriber(session: Session, actor: Actor, subscriber_id: str) -> None:
@@ -39,7 +41,17 @@ _SELECT_SUBSCRIBERS = sa.select(
 )
 
 
-def list_subscribers(connection: sa.Connection, filters: SubscriberQuery) -> dict[str, Any]:
+class SubscriberSummary(TypedDict):
+    """A subscriber with the number of confirmed subscriptions."""
+
+    id: str
+    email: str
+    confirmed_at: datetime | None
+    created_at: datetime
+    subscriptions: int
+
+
+def list_subscribers(connection: sa.Connection, filters: SubscriberQuery) -> Page[SubscriberSummary]:
     """List subscribers, newest first."""
     query = _SELECT_SUBSCRIBERS
     if filters.email is not None:
@@ -58,12 +70,12 @@ def list_subscribers(connection: sa.Connection, filters: SubscriberQuery) -> dic
                 SUBSCRIPTION.c.kind.in_(kinds), SUBSCRIPTION.c.target == filters.target
             )
         query = query.where(SUBSCRIBER.c.id.in_(subscriber_ids))
-    return fetch_page(connection, query, NEWEST, SUBSCRIBER.c.created_at, filters)
+    return fetch_page(connection, query, NEWEST, SUBSCRIBER.c.created_at, filters, SubscriberSummary)
 
 
-def get_subscriber(connection: sa.Connection, subscriber_id: str) -> dict[str, Any]:
+def get_subscriber(connection: sa.Connection, subscriber_id: str) -> JsonObject:
     """Return a subscriber with all subscriptions; 404 if missing."""
-    row = connection.execute(_SELECT_SUBSCRIBERS.where(SUBSCRIBER.c.id == subscriber_id)).mappings().first()
+    row = fetch_row(connection, _SELECT_SUBSCRIBERS.where(SUBSCRIBER.c.id == subscriber_id), SubscriberSummary)
     if row is None:
         raise NotFound
-    return dict(row) | {"all": present_subscriptions(connection, list_subscriptions(connection, subscriber_id))}
+    return {**row, "all": present_subscriptions(connection, list_subscriptions(connection, subscriber_id))}

@@ -2,10 +2,9 @@
 
 from collections.abc import Collection, Iterable, Sequence
 from datetime import datetime
-from typing import Any, Final, NamedTuple
+from typing import Final, NamedTuple, TypedDict
 
 import sqlalchemy as sa
-from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.sql.elements import ColumnElement
 from sqlmodel import Session
 
@@ -14,7 +13,8 @@ from app.comments.reading import C
 from app.core.clock import now
 from app.core.ids import new_id
 from app.core.problems import Forbidden, Unauthorized
-from app.db.columns import Row, count_affected, table_of
+from app.db.columns import count_affected, table_of
+from app.db.rows import JsonObject, Statement, Store, fetch_row, fetch_rows, insert_into
 from app.events.catalog import AuthorDeleted, LoggedEvent, SeriesDeleted, TagDeleted
 from app.identity.schemas import Actor
 from app.subscriptions.schemas import SITE, Wish, address_hash
@@ -22,7 +22,7 @@ from app.subscriptions.tables import Subscriber, Subscription
 
 SUBSCRIBER, SUBSCRIPTION = table_of(Subscriber), table_of(Subscription)
 TERMS = {"section": SECTION, "series": SERIES, "author": AUTHOR, "tag": TAG}
-_NAMES = "id kind target channel frequency article_id created_at confirmed_at"
+_NAMES = "id subscriber_id kind target channel frequency article_id created_at confirmed_at"
 _COLUMNS = [SUBSCRIPTION.c[name] for name in _NAMES.split()]
 _SELECT_BY_EMAIL = sa.select(SUBSCRIBER).where(SUBSCRIBER.c.email == sa.bindparam("email"))
 _SELECT_BY_ADDRESS = sa.select(SUBSCRIBER).where(SUBSCRIBER.c.address == sa.bindparam("address"))
@@ -30,29 +30,91 @@ _SELECT_BY_ID = sa.select(SUBSCRIBER).where(SUBSCRIBER.c.id == sa.bindparam("id"
 _IS_CONFIRMED = SUBSCRIPTION.c.confirmed_at.is_not(None)
 
 
+class SubscriberRow(TypedDict):
+    """A subscriber as stored."""
+
+    id: str
+    email: str
+    address: str
+    generation: int
+    confirmed_at: datetime | None
+    created_at: datetime
+
+
+class SubscriptionRow(TypedDict):
+    """A subscription as stored, without the participant who requested it."""
+
+    id: str
+    subscriber_id: str
+    kind: str
+    target: str
+    channel: str
+    frequency: str
+    article_id: str | None
+    created_at: datetime
+    confirmed_at: datetime | None
+
+
+class MatchRow(TypedDict):
+    """A subscription that matches an event."""
+
+    id: str
+    subscriber_id: str
+    frequency: str
+    participant_id: str | None
+
+
+class TargetRow(TypedDict):
+    """The target of a subscription, as `TargetOut`."""
+
+    type: str
+    id: str | None
+    slug: str | None
+    name: str | None
+
+
+class PresentedSubscription(TypedDict):
+    """A subscription with its target, as `SubscriptionOut`."""
+
+    id: str
+    kind: str
+    target: TargetRow
+    channel: str
+    frequency: str
+    created_at: datetime
+    confirmed_at: datetime | None
+
+
 class Recipient(NamedTuple):
     """A subscriber to notify of an event, with the subscriptions that match it."""
 
     subscriber_id: str
-    subscriptions: list[Row]  # id, frequency
+    subscriptions: list[MatchRow]
 
 
-def find_subscriber_by_email(store: sa.Connection | Session, email: str) -> Row | None:
+class CommentAuthor(NamedTuple):
+    """The author of a comment, who is not notified of it."""
+
+    participant_id: str | None
+    emails: list[str]
+
+
+def find_subscriber_by_email(store: Store, email: str) -> SubscriberRow | None:
     """Return the subscriber with an e-mail address, or None."""
-    return store.execute(_SELECT_BY_EMAIL, {"email": email.lower()}).mappings().first()
+    return fetch_row(store, _SELECT_BY_EMAIL, SubscriberRow, {"email": email.lower()})
 
 
-def find_subscriber_by_address(store: sa.Connection | Session, address: str) -> Row | None:
+def find_subscriber_by_address(store: Store, address: str) -> SubscriberRow | None:
     """Return the subscriber with an address hash, or None."""
-    return store.execute(_SELECT_BY_ADDRESS, {"address": address}).mappings().first()
+    return fetch_row(store, _SELECT_BY_ADDRESS, SubscriberRow, {"address": address})
 
 
-def find_subscriber(store: sa.Connection | Session, subscriber_id: str) -> Row | None:
+def find_subscriber(store: Store, subscriber_id: str) -> SubscriberRow | None:
     """Return a subscriber, or None."""
-    return store.execute(_SELECT_BY_ID, {"id": subscriber_id}).mappings().first()
+    return fetch_row(store, _SELECT_BY_ID, SubscriberRow, {"id": subscriber_id})
 
 
-def find_owner(store: sa.Connection | Session, actor: Actor) -> Row | None:
+def find_owner(store: Store, actor: Actor) -> SubscriberRow | None:
     """Return the caller's subscriber, by manage token or by the verified e-mail address in the site's JWT.
 
     401 without a token or with an expired one, 403 for tokens without a confirmed address; None without
@@ -70,39 +132,60 @@ def find_owner(store: sa.Connection | Session, actor: Actor) -> Row | None:
     raise Forbidden("This token has no confirmed e-mail address.")
 
 
-def list_subscriptions(store: sa.Connection | Session, subscriber_id: str) -> list[Row]:
+def list_subscriptions(store: Store, subscriber_id: str) -> list[SubscriptionRow]:
     """List the subscriptions of a subscriber, oldest first."""
     query = sa.select(*_COLUMNS).where(SUBSCRIPTION.c.subscriber_id == subscriber_id).order_by(SUBSCRIPTION.c.id)
-    return list(store.execute(query).mappings())
+    return fetch_rows(store, query, SubscriptionRow)
 
 
-def list_confirmed(store: sa.Connection | Session, ids: Sequence[str]) -> list[Row]:
-    """List confirmed subscriptions by id, with their subscribers."""
-    columns = [*_COLUMNS, SUBSCRIPTION.c.subscriber_id]
-    query = sa.select(*columns).where(SUBSCRIPTION.c.id.in_(ids), _IS_CONFIRMED).order_by(SUBSCRIPTION.c.id)
-    return list(store.execute(query).mappings())
+def list_personal(store: Store, subscriber_id: str | None, participant_ids: Sequence[str]) -> list[SubscriptionRow]:
+    """List the subscriptions of a subscriber, and those that were requested by participants."""
+    is_theirs: sa.ColumnElement[bool] = SUBSCRIPTION.c.participant_id.in_(participant_ids)
+    if subscriber_id is not None:
+        is_theirs = is_theirs | (SUBSCRIPTION.c.subscriber_id == subscriber_id)
+    return fetch_rows(store, sa.select(*_COLUMNS).where(is_theirs).order_by(SUBSCRIPTION.c.id), SubscriptionRow)
 
 
-def find_subscription(
-    store: sa.Connection | Session, subscription_id: str, subscriber_id: str | None = None
-) -> Row | None:
+def list_confirmed(store: Store, ids: Collection[str]) -> list[SubscriptionRow]:
+    """List confirmed subscriptions by id."""
+    query = sa.select(*_COLUMNS).where(SUBSCRIPTION.c.id.in_(ids), _IS_CONFIRMED).order_by(SUBSCRIPTION.c.id)
+    return fetch_rows(store, query, SubscriptionRow)
+
+
+def find_subscription(store: Store, subscription_id: str, subscriber_id: str | None = None) -> SubscriptionRow | None:
     """Return a subscription, optionally of a given subscriber, or None."""
-    query = sa.select(*_COLUMNS, SUBSCRIPTION.c.subscriber_id).where(SUBSCRIPTION.c.id == subscription_id)
+    query = sa.select(*_COLUMNS).where(SUBSCRIPTION.c.id == subscription_id)
     if subscriber_id is not None:
         query = query.where(SUBSCRIPTION.c.subscriber_id == subscriber_id)
-    return store.execute(query).mappings().first()
+    return fetch_row(store, query, SubscriptionRow)
 
 
-def present_subscriptions(store: sa.Connection | Session, rows: Iterable[Row]) -> list[dict[str, Any]]:
+def lock_subscription(session: Session, subscription_id: str) -> SubscriptionRow | None:
+    """Return a subscription, locked until the transaction ends, or None."""
+    query = sa.select(*_COLUMNS).where(SUBSCRIPTION.c.id == subscription_id).with_for_update()
+    return fetch_row(session, query, SubscriptionRow)
+
+
+def present_subscriptions(store: Store, rows: Sequence[SubscriptionRow]) -> list[PresentedSubscription]:
     """Return subscriptions in the shape of `SubscriptionOut`, with one statement per type of target."""
-    rows = list(rows)
-    names = describe_targets(store, {row["target"] for row in rows})
-    return [dict(row) | {"target": names[row["target"]]} for row in rows]
+    targets = describe_targets(store, {row["target"] for row in rows})
+    return [
+        {
+            "id": row["id"],
+            "kind": row["kind"],
+            "target": targets[row["target"]],
+            "channel": row["channel"],
+            "frequency": row["frequency"],
+            "created_at": row["created_at"],
+            "confirmed_at": row["confirmed_at"],
+        }
+        for row in rows
+    ]
 
 
-def describe_targets(store: sa.Connection | Session, targets: Collection[str]) -> dict[str, dict[str, Any]]:
+def describe_targets(store: Store, targets: Collection[str]) -> dict[str, TargetRow]:
     """Return targets in the shape of `TargetOut`; targets that are not public have no name."""
-    out: dict[str, dict[str, Any]] = {}
+    out: dict[str, TargetRow] = {}
     by_type: dict[str, list[str]] = {}
     for target in targets:
         kind, _, target_id = target.partition(":")
@@ -113,7 +196,7 @@ def describe_targets(store: sa.Connection | Session, targets: Collection[str]) -
     for kind, ids in by_type.items():
         if kind != SITE:
             for row in store.execute(_select_names(kind).where(_id_column(kind).in_(ids))):
-                out[f"{kind}:{row.id}"] |= {"slug": row.slug, "name": row.name}
+                out[f"{kind}:{row.id}"].update({"slug": row.slug, "name": row.name})
     return out
 
 
@@ -123,7 +206,7 @@ def _id_column(kind: str) -> ColumnElement[str]:
     return column
 
 
-def _select_names(kind: str) -> sa.Select[Any]:
+def _select_names(kind: str) -> Statement:
     if kind == "article":
         return sa.select(ARTICLE.c.id, ARTICLE.c.slug, ARTICLE.c.title.label("name")).where(ARTICLE.c.public)
     if kind == "comment":
@@ -151,26 +234,25 @@ def find_recipients(
     before: datetime,
     after: str | None,
     limit: int,
-    author: Row | None = None,
+    author: CommentAuthor | None = None,
 ) -> tuple[list[Recipient], str | None]:
     """Return the next recipients of an event, in the order of their ids, and the id to continue after, or None.
 
     `keys` are kinds and targets; each is a short index walk, regardless of the number of subscribers. Only
-    subscriptions confirmed `before` count. `author` (`participant_id` and `emails`) is not notified of their own
-    comment.
+    subscriptions confirmed `before` count. The `author` is not notified of their own comment.
     """
-    by_subscriber: dict[str, list[Row]] = {}
+    by_subscriber: dict[str, list[MatchRow]] = {}
     horizon: str | None = None
     for kind, target in keys:
         values = {"kind": kind, "target": target, "before": before, "most": limit, "after": after}
-        rows = connection.execute(_SELECT_NEXT if after else _SELECT_FIRST, values).mappings().all()
+        rows = fetch_rows(connection, _SELECT_NEXT if after else _SELECT_FIRST, MatchRow, values)
         for row in rows:
             by_subscriber.setdefault(row["subscriber_id"], []).append(row)
         if len(rows) == limit:  # this key may have more subscribers after its last one
             horizon = min(horizon or rows[-1]["subscriber_id"], rows[-1]["subscriber_id"])
     ids = sorted(one for one in by_subscriber if horizon is None or one <= horizon)
     own = _subscribers_of_author(connection, author) if author is not None and ids else set()
-    participant_id = author["participant_id"] if author is not None else None
+    participant_id = author.participant_id if author is not None else None
     recipients = [Recipient(one, by_subscriber[one]) for one in ids if one not in own]
     if participant_id is not None:
         recipients = [
@@ -179,26 +261,31 @@ def find_recipients(
     return recipients, horizon
 
 
-def _subscribers_of_author(connection: sa.Connection, author: Row) -> set[str]:
-    if not author["emails"]:
+def _subscribers_of_author(connection: sa.Connection, author: CommentAuthor) -> set[str]:
+    if not author.emails:
         return set()
-    query = sa.select(SUBSCRIBER.c.id).where(SUBSCRIBER.c.email.in_(author["emails"]))
+    query = sa.select(SUBSCRIBER.c.id).where(SUBSCRIBER.c.email.in_(author.emails))
     return set(connection.execute(query).scalars())
 
 
 MAX_SUBSCRIPTIONS: Final = 1000  # per subscriber
 CHANNEL: Final = "mail"
-_INSERT: dict[str, Any] = {"sqlite": sqlite.insert, "postgresql": postgresql.insert}
 
 
-def ensure_subscriber(session: Session, email: str, *, proven: bool) -> Row:
+def ensure_subscriber(session: Session, email: str, *, proven: bool) -> SubscriberRow:
     """Return the subscriber with an address, created if necessary; `proven` marks the address as confirmed."""
-    row = {"id": new_id(), "email": email.lower(), "address": address_hash(email), "generation": 1}
-    row |= {"created_at": now(), "confirmed_at": None}
-    session.execute(_INSERT[session.get_bind().dialect.name](SUBSCRIBER).on_conflict_do_nothing(), row)
+    row: SubscriberRow = {
+        "id": new_id(),
+        "email": email.lower(),
+        "address": address_hash(email),
+        "generation": 1,
+        "confirmed_at": None,
+        "created_at": now(),
+    }
+    session.execute(insert_into(session, SUBSCRIBER).on_conflict_do_nothing(), {**row})
     subscriber = find_subscriber_by_email(session, email)
     if subscriber is None:
-        raise RuntimeError("a subscriber vanished while being made")
+        raise RuntimeError("the subscriber was deleted while it was created")
     if proven:
         confirm_subscriber(session, subscriber["id"])
     return subscriber
@@ -210,17 +297,17 @@ def confirm_subscriber(session: Session, subscriber_id: str) -> None:
     session.execute(sa.update(SUBSCRIBER).where(is_unconfirmed).values(confirmed_at=now()))
 
 
-def ensure_subscription(session: Session, subscriber_id: str, wish: Wish) -> Row | None:
+def ensure_subscription(session: Session, subscriber_id: str, wish: Wish) -> SubscriptionRow | None:
     """Return the requested subscription, created unconfirmed if necessary, or None if the subscriber has too many."""
     key = {"subscriber_id": subscriber_id, "kind": wish.kind, "target": wish.target, "channel": CHANNEL}
     is_wish = sa.and_(*(SUBSCRIPTION.c[name] == value for name, value in key.items()))
-    query = sa.select(SUBSCRIPTION).where(is_wish).with_for_update()
-    if (subscription := session.execute(query).mappings().first()) is not None:
+    query = sa.select(*_COLUMNS).where(is_wish).with_for_update()
+    if (subscription := fetch_row(session, query, SubscriptionRow)) is not None:
         return subscription
     count = sa.select(sa.func.count()).where(SUBSCRIPTION.c.subscriber_id == subscriber_id)
     if session.execute(count).scalar_one() >= MAX_SUBSCRIPTIONS:
         return None
-    row = key | {
+    row: JsonObject = key | {
         "id": new_id(),
         "frequency": wish.frequency,
         "article_id": wish.article_id,
@@ -228,18 +315,18 @@ def ensure_subscription(session: Session, subscriber_id: str, wish: Wish) -> Row
         "created_at": now(),
         "confirmed_at": None,
     }
-    session.execute(_INSERT[session.get_bind().dialect.name](SUBSCRIPTION).on_conflict_do_nothing(), row)
-    return session.execute(query).mappings().first()
+    session.execute(insert_into(session, SUBSCRIPTION).on_conflict_do_nothing(), row)
+    return fetch_row(session, query, SubscriptionRow)
 
 
-def activate_subscription(session: Session, subscription: Row, frequency: str, since: datetime) -> None:
+def activate_subscription(session: Session, subscription: SubscriptionRow, frequency: str, since: datetime) -> None:
     """Confirm a subscription from a moment on, with a frequency; an active one keeps its start."""
     since = subscription["confirmed_at"] or since
     is_subscription = SUBSCRIPTION.c.id == subscription["id"]
     session.execute(sa.update(SUBSCRIPTION).where(is_subscription).values(frequency=frequency, confirmed_at=since))
 
 
-def restart_confirmation(session: Session, subscription: Row) -> None:
+def restart_confirmation(session: Session, subscription: SubscriptionRow) -> None:
     """Restart the confirmation period of a subscription that was requested again."""
     is_waiting = (SUBSCRIPTION.c.id == subscription["id"]) & SUBSCRIPTION.c.confirmed_at.is_(None)
     session.execute(sa.update(SUBSCRIPTION).where(is_waiting).values(created_at=now()))

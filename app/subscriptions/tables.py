@@ -1,7 +1,6 @@
-"""Subscribers and subscriptions at rest."""
+"""Tables of subscribers, subscriptions, opt-ins and suppressions."""
 
 from datetime import datetime
-from typing import Any
 
 import sqlalchemy as sa
 from sqlmodel import Field, SQLModel
@@ -9,12 +8,13 @@ from sqlmodel import Field, SQLModel
 from app.db.columns import ID
 
 
-def _only(condition: str) -> dict[str, Any]:
-    return {"sqlite_where": sa.text(condition), "postgresql_where": sa.text(condition)}
+def _partial_index(name: str, *columns: str, where: str) -> sa.Index:
+    """Return an index over the rows that meet a condition."""
+    return sa.Index(name, *columns, sqlite_where=sa.text(where), postgresql_where=sa.text(where))
 
 
 class Subscriber(SQLModel, table=True):
-    """One e-mail address. It stands in this table alone: everything else names the subscriber's id."""
+    """An e-mail address. No other table contains it: they have the subscriber's id."""
 
     __table_args__ = (
         sa.Index("ix_subscriber_new", "created_at", "id"),
@@ -23,20 +23,20 @@ class Subscriber(SQLModel, table=True):
 
     id: str = Field(primary_key=True, sa_type=ID)
     email: str = Field(max_length=320, unique=True)  # normalised, in lower case
-    address: str = Field(max_length=64)  # its SHA-256, by which links in mails name it
-    generation: int = 1  # of the manage token: those before it have ended
-    confirmed_at: datetime | None = None  # when the address was first proven
+    address: str = Field(max_length=64)  # its SHA-256, which the links in mails contain
+    generation: int = 1  # of the manage token; earlier tokens are invalid
+    confirmed_at: datetime | None = None  # when the address was first confirmed
     created_at: datetime
 
 
 class Subscription(SQLModel, table=True):
-    """What one subscriber hears of. Without `confirmed_at` it was only asked for, and nothing is sent."""
+    """A subscription. Without `confirmed_at` it was only requested, and nothing is sent."""
 
     __table_args__ = (
         sa.UniqueConstraint("subscriber_id", "kind", "target", "channel", name="uq_subscription_target"),
-        sa.Index("ix_subscription_target", "kind", "target", "subscriber_id", **_only("confirmed_at IS NOT NULL")),
-        sa.Index("ix_subscription_pending", "created_at", **_only("confirmed_at IS NULL")),
-        sa.Index("ix_subscription_participant", "participant_id", **_only("participant_id IS NOT NULL")),
+        _partial_index("ix_subscription_target", "kind", "target", "subscriber_id", where="confirmed_at IS NOT NULL"),
+        _partial_index("ix_subscription_pending", "created_at", where="confirmed_at IS NULL"),
+        _partial_index("ix_subscription_participant", "participant_id", where="participant_id IS NOT NULL"),
     )
 
     id: str = Field(primary_key=True, sa_type=ID)
@@ -45,14 +45,14 @@ class Subscription(SQLModel, table=True):
     target: str = Field(max_length=60)  # `site`, or `type:id`
     channel: str = Field("mail", max_length=10)
     frequency: str = Field(max_length=10)  # immediate, daily, weekly
-    article_id: str | None = Field(None, sa_type=ID)  # under which the comments stand
-    participant_id: str | None = Field(None, sa_type=ID)  # who asked, if they take part; never mailed what they wrote
+    article_id: str | None = Field(None, sa_type=ID)  # the article of the comments
+    participant_id: str | None = Field(None, sa_type=ID)  # who requested it; not notified of their own comments
     created_at: datetime
     confirmed_at: datetime | None = None
 
 
 class SubscriptionRequest(SQLModel, table=True):
-    """What somebody asked for, until the worker looks at it a moment later: asking alone tells nobody anything."""
+    """A request for a subscription, until the worker processes it, so that the response reveals nothing."""
 
     __tablename__ = "subscription_request"
     __table_args__ = (sa.Index("ix_subscription_request_due", "due_at", "id"),)
@@ -66,16 +66,16 @@ class SubscriptionRequest(SQLModel, table=True):
     participant_id: str | None = Field(None, sa_type=ID)
     comment_id: str | None = Field(None, sa_type=ID)
     confirm_url: str | None = Field(None, max_length=2048)
-    network: str | None = Field(None, max_length=64)  # hash of where it came from
-    near_range: str | None = Field(None, max_length=64)  # the same of the ranges that this is in
+    network: str | None = Field(None, max_length=64)  # hash of the network address
+    near_range: str | None = Field(None, max_length=64)  # hashes of the ranges that contain it
     far_range: str | None = Field(None, max_length=64)
-    proven: bool  # whoever asked had shown that the address is theirs
+    proven: bool  # whether the requester had confirmed the address
     created_at: datetime
     due_at: datetime
 
 
 class OptIn(SQLModel, table=True):
-    """A mail that asks its reader to confirm: what the token in it stands for, and what limits of mails count."""
+    """A confirmation mail: what its token confirms, and what the limits of such mails count."""
 
     __tablename__ = "opt_in"
     __table_args__ = (
@@ -87,21 +87,21 @@ class OptIn(SQLModel, table=True):
     )
 
     id: str = Field(primary_key=True, sa_type=ID)
-    subscription_id: str = Field(sa_type=ID)  # may be gone: the limits count all the same
-    frequency: str = Field(max_length=10)  # holds once it is confirmed
+    subscription_id: str = Field(sa_type=ID)  # may be deleted; the limits count the mail all the same
+    frequency: str = Field(max_length=10)  # set when it is confirmed
     confirm_url: str | None = Field(None, max_length=2048)
-    participant_id: str | None = Field(None, sa_type=ID)  # whose e-mail it proves as well
-    comment_id: str | None = Field(None, sa_type=ID)  # with which it was asked for
-    mailbox: str = Field(max_length=64)  # hash of the address without what stands after a plus sign
+    participant_id: str | None = Field(None, sa_type=ID)  # whose e-mail is confirmed with it
+    comment_id: str | None = Field(None, sa_type=ID)  # with which it was requested
+    mailbox: str = Field(max_length=64)  # see `mailbox_hash`
     network: str | None = Field(None, max_length=64)
     near_range: str | None = Field(None, max_length=64)
     far_range: str | None = Field(None, max_length=64)
-    used: int | None = None  # the generation of the manage token that confirming gave; null: not confirmed yet
+    used: int | None = None  # generation of the manage token given when it was confirmed
     created_at: datetime
 
 
 class CommentAsk(SQLModel, table=True):
-    """What a comment's `notify` was when it was last acted on: the same wish is not acted on twice."""
+    """The `notify` setting of a comment that was last applied, so that it is applied only once."""
 
     __tablename__ = "comment_ask"
 
@@ -110,7 +110,7 @@ class CommentAsk(SQLModel, table=True):
 
 
 class Suppression(SQLModel, table=True):
-    """An address that gets no mail. Only its hash is kept: it outlives everything else that was known of it."""
+    """An address that gets no mail, as a hash; kept when everything else about the address is deleted."""
 
     __table_args__ = (sa.Index("ix_suppression_new", "created_at", "id"),)
 
@@ -118,4 +118,4 @@ class Suppression(SQLModel, table=True):
     address: str = Field(max_length=64, unique=True)  # SHA-256
     reason: str = Field(max_length=12)  # unsubscribe, bounce, complaint
     created_at: datetime
-    created_by: str | None = Field(None, sa_type=ID)  # the key of staff
+    created_by: str | None = Field(None, sa_type=ID)  # id of the key

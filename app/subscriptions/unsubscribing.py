@@ -5,19 +5,23 @@ also end a subscription that was made again.
 """
 
 from collections.abc import Sequence
-from typing import Any, Final, NamedTuple, get_args
+from typing import Final, NamedTuple, get_args
 
-import sqlalchemy as sa
 from sqlmodel import Session
 
 from app.core.ids import id_from_hex
 from app.core.problems import NotFound
-from app.db.columns import Row
+from app.db.rows import Store
 from app.identity.schemas import Actor
 from app.identity.secrets import UNSUBSCRIBE_PREFIX, Vault
 from app.subscriptions import subscriptions
 from app.subscriptions.schemas import SITE, Kind, TargetType, address_hash
-from app.subscriptions.subscriptions import SUBSCRIPTION, find_subscriber_by_address, list_subscriptions
+from app.subscriptions.subscriptions import (
+    SUBSCRIPTION,
+    SubscriptionRow,
+    find_subscriber_by_address,
+    list_subscriptions,
+)
 from app.subscriptions.suppressions import suppress_address
 
 MAX_NAMED_SUBSCRIPTIONS: Final = 4  # named individually in a token
@@ -43,7 +47,7 @@ class Scope(NamedTuple):
         return self.what == _ALL
 
 
-def create_token(vault: Vault, email: str, subscriptions: Sequence[Row]) -> str:
+def create_token(vault: Vault, email: str, subscriptions: Sequence[SubscriptionRow]) -> str:
     """Create the token that ends the subscriptions behind a mail; if there are too many, all of their kind.
 
     For a discussion it ends all of its subscriptions: replies to the reader's comments and the thread.
@@ -75,7 +79,7 @@ def _hex_digits(row_id: str) -> str:
     return row_id.replace("-", "")
 
 
-def _encode_name(row: Row) -> str:
+def _encode_name(row: SubscriptionRow) -> str:
     """Encode a kind and a target in hexadecimal digits."""
     kind, _, target_id = row["target"].partition(":")
     return f"{_KINDS.index(row['kind']):x}{_TYPES.index(kind):x}{_hex_digits(target_id) or _NO_ID}"
@@ -97,18 +101,18 @@ def read_scope(vault: Vault, token: str) -> Scope:
     return Scope(what, address, id_from_hex(article) if article not in ("", _NO_ID) else None, named)
 
 
-def list_in_scope(store: sa.Connection | Session, scope: Scope) -> list[Row]:
+def list_in_scope(store: Store, scope: Scope) -> list[SubscriptionRow]:
     """List the subscriptions in a scope, including unconfirmed ones."""
     who = find_subscriber_by_address(store, scope.address)
     return [row for row in list_subscriptions(store, who["id"]) if _is_within(scope, row)] if who else []
 
 
-def _is_within(scope: Scope, row: Any) -> bool:
+def _is_within(scope: Scope, row: SubscriptionRow) -> bool:
     if scope.what == _THESE:
         is_there = scope.article_id is not None and row["article_id"] == scope.article_id
         return is_there or (row["kind"], row["target"]) in scope.named
     if scope.what == _NEW:
-        return bool(row["kind"] == "articles.new")
+        return row["kind"] == "articles.new"
     return scope.everything or _DIGESTS.get(row["frequency"]) == scope.what
 
 

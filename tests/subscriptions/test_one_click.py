@@ -185,9 +185,9 @@ def test_never_again_holds_for_who_was_forgotten(
     ok(one_click(client, mail))
     path = all_mail(mail)
     assert ok(client.get(path)) == {"everything": True, "subscriptions": []}
-    assert "no more mail from us at all" in client.get(path, headers={"Accept": "text/html"}).text
+    assert "You will get no more mail from us" in client.get(path, headers={"Accept": "text/html"}).text
     done = client.post(path, data={"List-Unsubscribe": "One-Click"}, headers={"Accept": "text/html"})
-    assert "no such mail any more" in done.text
+    assert "You will get no more of these mails" in done.text
     ok(client.post("/v1/subscriptions", json={"email": ANN, "kind": "articles.new"}), 202)
     work(client)
     assert len(mailbox.mails) == 2
