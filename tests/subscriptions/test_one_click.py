@@ -102,7 +102,7 @@ def test_one_click_needs_its_form_and_nothing_else(
     assert table(db, SUBSCRIPTION, "id") == []
     assert ok(click(client, link)) == {"unsubscribed": True}, "twice is no error"
     assert ok(client.get(link)) == {"everything": False, "subscriptions": []}
-    assert "no such mail any more" in client.get(link, headers={"Accept": "text/html"}).text
+    assert "You will get no more of these mails" in client.get(link, headers={"Accept": "text/html"}).text
 
 
 def test_what_waits_already_is_not_sent(
