@@ -18,7 +18,6 @@ from app.articles.editorial_schemas import (
     BulkPatch,
     MergeIn,
     MergeOut,
-    present_merge,
 )
 from app.articles.services import ArticleServices
 from app.core.ids import IdPath
@@ -100,7 +99,7 @@ def _get_merge(connection: sa.Connection, merge_id: str) -> JsonObject:
     row = find_merge(connection, merge_id)
     if row is None:
         raise NotFound
-    return present_merge(row)
+    return {**row, "source": {"id": row["source_id"], "slug": row["source_slug"]}, "into": row["target_id"]}
 
 
 async def _merge_terms(

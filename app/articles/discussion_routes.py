@@ -1,10 +1,11 @@
 """Routes of discussion settings and counts."""
 
 from collections.abc import Callable
-from typing import Annotated
+from typing import Annotated, TypeVarTuple
 
 import sqlalchemy as sa
 from fastapi import APIRouter, Query, Request
+from sqlmodel import Session
 from starlette.responses import Response
 
 from app.articles import discussion_settings, discussions
@@ -29,6 +30,7 @@ from app.web.fields import FieldTree, parse_fields
 from app.web.responses import ReadQuery, database, dump_json, reply, settings
 
 router = APIRouter(prefix="/v1", tags=["discussion"])
+Ts = TypeVarTuple("Ts")
 Reading = Annotated[ReadQuery, Query()]
 Moderator = Annotated[Actor, require_scope("comments:moderate")]
 READ_RESPONSES = document_problems(NotFound)
@@ -196,8 +198,8 @@ async def set_article_discussion(
 async def _write_settings(
     request: Request,
     actor: Actor,
-    action: Callable[..., str],
-    *args: object,
+    action: Callable[[Session, Actor, *Ts], str],
+    *args: *Ts,
     read: Callable[[sa.Connection, str], SettingsRow | None],
 ) -> Response:
     return await write(request, actor, action, *args, render=_show_settings(read), model=DiscussionSettingsOut)

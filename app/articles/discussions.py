@@ -1,5 +1,9 @@
 """Changing discussion settings."""
 
+from collections.abc import Mapping
+from datetime import datetime
+from typing import TypedDict
+
 import sqlalchemy as sa
 from sqlmodel import Session
 
@@ -11,8 +15,8 @@ from app.articles.reading import is_visible
 from app.articles.tables import SITE_ID, Discussion
 from app.core.clock import now
 from app.core.problems import Forbidden, NotFound
-from app.db.columns import Row, table_of
-from app.db.rows import JsonObject, insert_into
+from app.db.columns import table_of
+from app.db.rows import JsonObject, get_row, insert_into
 from app.events.catalog import DiscussionChanged, LoggedEvent, SectionDeleted
 from app.events.log import emit
 from app.identity.audit import record_action
@@ -71,6 +75,17 @@ def set_article_discussion(
     return str(row["id"])
 
 
+class _DiscussionRow(TypedDict):
+    target_id: str
+    state: str | None
+    prompt: str | None
+    moderation: str | None
+    close_after_days: int | None
+    closes_at: datetime | None
+    closed_at: datetime | None
+    version: int
+
+
 def _set_discussion(
     session: Session,
     actor: Actor,
@@ -91,9 +106,10 @@ def _set_discussion(
     connection = session.connection()
     _insert_settings(connection, {"target_id": target_id, "version": 0})
     is_target = _DISCUSSION.c.target_id == target_id
-    row: Row = connection.execute(sa.select(_DISCUSSION).where(is_target).with_for_update()).mappings().one()
+    row = get_row(connection, sa.select(_DISCUSSION).where(is_target).with_for_update(), _DiscussionRow)
+    columns: Mapping[str, object] = row
     values = data.model_dump()
-    fields = sorted(name for name, value in values.items() if row[name] != value)
+    fields = sorted(name for name, value in values.items() if columns[name] != value)
     etag.check_version(row["version"], versions, fields)
     if not fields:
         return

@@ -2,11 +2,12 @@
 
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import asdict
-from typing import Annotated, Final, TypeVar
+from typing import Annotated, Final, TypeVar, TypeVarTuple
 
 import sqlalchemy as sa
 from fastapi import APIRouter, Path, Query, Request
 from pydantic import Field
+from sqlmodel import Session
 from starlette.concurrency import run_in_threadpool
 from starlette.responses import Response
 
@@ -30,7 +31,7 @@ from app.articles.editorial_schemas import (
     ScheduleOut,
 )
 from app.articles.media_addresses import find_unsized_files
-from app.articles.projection import WrongState
+from app.articles.projection import IndexArticle, WrongState
 from app.articles.reading import find_article, is_visible, parse_formats, present_article
 from app.articles.revisions import NewestBlocks, find_newest_blocks, overlay_revision
 from app.articles.routes import get_visible, get_visible_to_editor
@@ -39,7 +40,6 @@ from app.articles.services import ArticleServices
 from app.blocks import Body
 from app.core.ids import IdPath, RefPath
 from app.core.problems import Forbidden, Invalid, NotFound, Unauthorized, document_problems
-from app.db.columns import Row
 from app.db.rows import JsonObject
 from app.identity.access import VERSION_PROBLEMS, DraftReader, ExpectedVersions, require_scope
 from app.identity.schemas import Actor
@@ -50,16 +50,17 @@ from app.web.fields import parse_fields
 from app.web.paging import ListOut, PageQuery
 from app.web.responses import ReadQuery, database, dump_json, offload, reply, reply_list, settings
 
+Ts = TypeVarTuple("Ts")
 publishing_router = APIRouter(prefix="/v1/articles/{article}", tags=["publishing"])
 Publisher = Annotated[Actor, require_scope("content:publish")]
 EDIT_RESPONSES = document_problems(*VERSION_PROBLEMS, WrongState, Invalid)
 
 
-def show_edited(request: Request) -> Callable[[sa.Connection, str], Row]:
+def show_edited(request: Request) -> Callable[[sa.Connection, str], JsonObject]:
     """Return how a write answers: with the newest revision of the article, as HTML and Markdown."""
     site, formats = ArticleServices.of(request).site, ("html", "markdown")
 
-    def show(connection: sa.Connection, article_id: str) -> Row:
+    def show(connection: sa.Connection, article_id: str) -> JsonObject:
         row = find_article(connection, article_id, formats)
         if row is not None and row["revision"] != row["latest_revision"]:
             row = overlay_revision(connection, row, row["latest_revision"], formats)
@@ -70,10 +71,12 @@ def show_edited(request: Request) -> Callable[[sa.Connection, str], Row]:
     return show
 
 
-async def _write_article(request: Request, actor: Actor, action: Callable[..., str], *args: object) -> Response:
+async def _write_article(
+    request: Request, actor: Actor, action: Callable[[Session, Actor, IndexArticle, *Ts], str], *args: *Ts
+) -> Response:
     """Run an action that may change what readers see, and answer with the article as editors see it."""
-    args = (ArticleServices.of(request).index_article, *args)
-    return await write(request, actor, action, *args, render=show_edited(request), model=SingleArticleOut)
+    index_article, show = ArticleServices.of(request).index_article, show_edited(request)
+    return await write(request, actor, action, index_article, *args, render=show, model=SingleArticleOut)
 
 
 @publishing_router.post(
@@ -230,7 +233,7 @@ async def send_with_body(
     return await send(prepared and prepared._replace(after=None))
 
 
-def _show_with_dropped(request: Request, text: Body | None) -> Callable[[sa.Connection, str], Row]:
+def _show_with_dropped(request: Request, text: Body | None) -> Callable[[sa.Connection, str], JsonObject]:
     """Return how a write answers: with the article, and the content that was dropped from its body."""
     show = show_edited(request)
     if text is None:

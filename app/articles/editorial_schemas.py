@@ -19,7 +19,6 @@ from app.articles.schemas import BodyOut, TermOut
 from app.core.clock import Moment
 from app.core.problems import ErrorDetail
 from app.core.schema_rules import exactly_one
-from app.db.columns import Row
 from app.db.rows import JsonObject
 from app.publication.schemas import LEVEL_DESCRIPTION, Level
 from app.text.inputs import Identifier, LanguageTag, LongText, Name, Prose, Slug, Summary, Title, Whole, clean_text
@@ -202,11 +201,6 @@ class MergeOut(BaseModel):
     done: int = Field(description="Articles moved so far.")
     created_at: datetime
     finished_at: datetime | None
-
-
-def present_merge(row: Row) -> JsonObject:
-    """Shape a row as `MergeOut`."""
-    return {**row, "source": {"id": row["source_id"], "slug": row["source_slug"]}, "into": row["target_id"]}
 
 
 class PreviewIn(BaseModel):
