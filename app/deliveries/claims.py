@@ -79,19 +79,19 @@ def _claim_from_lane(
     return [ClaimedDelivery._make((*row[:-2], Position(row.xid, row.seq))) for row in rows]
 
 
-def _is_leased(piece: ClaimedDelivery) -> tuple[sa.ColumnElement[bool], ...]:
-    return DELIVERY.c.id == piece.id, DELIVERY.c.token == piece.token
+def _is_leased(delivery: ClaimedDelivery) -> tuple[sa.ColumnElement[bool], ...]:
+    return DELIVERY.c.id == delivery.id, DELIVERY.c.token == delivery.token
 
 
 def finish_delivery(
-    session: Session, piece: ClaimedDelivery, outcome: Outcome, next_at: datetime | None
+    session: Session, delivery: ClaimedDelivery, outcome: Outcome, next_at: datetime | None
 ) -> ReceiverHealth | None:
     """Record the outcome of an attempt; `next_at` is the time of the next attempt after a failure.
 
     Returns None if the lease has been lost: the process that holds the delivery now will finish it.
     """
     moment = now()
-    (lane,) = lock_lanes(session, [piece.lane_id])
+    (lane,) = lock_lanes(session, [delivery.lane_id])
     is_over = outcome.result != "retry"
     values = {
         "state": outcome.result if is_over else "waiting",
@@ -102,24 +102,24 @@ def finish_delivery(
         "error": outcome.error[:MAX_ERROR_LENGTH],
         "answer": outcome.answer[:MAX_ANSWER_LENGTH],
     }
-    if not count_affected(session.execute(sa.update(DELIVERY).where(*_is_leased(piece)).values(values))):
+    if not count_affected(session.execute(sa.update(DELIVERY).where(*_is_leased(delivery)).values(values))):
         return None
-    if is_over and piece.topic:
-        promote_topics(session, [Topic(piece.channel, piece.endpoint, piece.topic)], moment)
+    if is_over and delivery.topic:
+        promote_topics(session, [Topic(delivery.channel, delivery.endpoint, delivery.topic)], moment)
     since = None
     if outcome.result == "delivered":
         record_success(session, lane, moment)
     elif outcome.result in ("retry", "dead") and outcome.at_fault:
         since = record_failure(session, lane, moment, outcome.retry_after)
-    schedule_lanes(session, [piece.lane_id], moment)
+    schedule_lanes(session, [delivery.lane_id], moment)
     return ReceiverHealth(since)
 
 
-def release_deliveries(session: Session, pieces: Sequence[ClaimedDelivery]) -> None:
+def release_deliveries(session: Session, deliveries: Sequence[ClaimedDelivery]) -> None:
     """Put claimed deliveries that were not sent back into their queues, without counting an attempt."""
-    moment, lanes = now(), {piece.lane_id for piece in pieces}
+    moment, lanes = now(), {delivery.lane_id for delivery in deliveries}
     lock_lanes(session, lanes)
-    for piece in pieces:
+    for delivery in deliveries:
         values = {"state": "waiting", "token": None, "due_at": moment, "attempts": DELIVERY.c.attempts - 1}
-        session.execute(sa.update(DELIVERY).where(*_is_leased(piece)).values(values))
+        session.execute(sa.update(DELIVERY).where(*_is_leased(delivery)).values(values))
     schedule_lanes(session, lanes, moment)

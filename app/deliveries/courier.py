@@ -85,12 +85,12 @@ class Courier:
         room = MAX_RUNNING - len(self._running)
         if room <= 0 or not await self.db.read(is_due):
             return False
-        pieces = await self.db.write(claim_deliveries, self._leases, room)
-        for piece in pieces:
-            task = asyncio.create_task(self._deliver(piece))
-            self._running[task] = piece
+        deliveries = await self.db.write(claim_deliveries, self._leases, room)
+        for delivery in deliveries:
+            task = asyncio.create_task(self._deliver(delivery))
+            self._running[task] = delivery
             task.add_done_callback(self._note_end)
-        return bool(pieces)
+        return bool(deliveries)
 
     async def wait_until_idle(self, seconds: float | None = None) -> None:
         """Wait until no attempt is running, or for these seconds."""
@@ -103,39 +103,39 @@ class Courier:
         if not task.cancelled() and (error := task.exception()):
             log.error("a delivery could not be finished", exc_info=error)  # it is retried when its lease runs out
 
-    async def _deliver(self, piece: ClaimedDelivery) -> None:
-        channel = self.channels[piece.channel]
-        outcome = await self._attempt(channel, piece)
+    async def _deliver(self, delivery: ClaimedDelivery) -> None:
+        channel = self.channels[delivery.channel]
+        outcome = await self._attempt(channel, delivery)
         next_at = None
         if outcome.result == "retry":
-            next_at = self._next_attempt(channel, piece, outcome)
+            next_at = self._next_attempt(channel, delivery, outcome)
             outcome = outcome if next_at else outcome._replace(result="dead")
-        await self.db.write(partial(self._finish, channel, piece, outcome, next_at))
-        self.done[piece.channel, outcome.result] += 1
+        await self.db.write(partial(self._finish, channel, delivery, outcome, next_at))
+        self.done[delivery.channel, outcome.result] += 1
 
-    async def _attempt(self, channel: Channel, piece: ClaimedDelivery) -> Outcome:
-        if piece.attempts > len(channel.schedule) + 1 + MAX_CRASHES:
+    async def _attempt(self, channel: Channel, delivery: ClaimedDelivery) -> Outcome:
+        if delivery.attempts > len(channel.schedule) + 1 + MAX_CRASHES:
             return Outcome("dead", error="too many attempts ended without an outcome", at_fault=False)
         try:
             async with asyncio.timeout(channel.timeout):
-                return await channel.send(self.db, piece)
+                return await channel.send(self.db, delivery)
         except Exception as error:
-            log.warning("a delivery failed", id=piece.id, channel=piece.channel, exc_info=error)
+            log.warning("a delivery failed", id=delivery.id, channel=delivery.channel, exc_info=error)
             return Outcome("retry", error=type(error).__name__, at_fault=isinstance(error, TimeoutError))
 
-    def _next_attempt(self, channel: Channel, piece: ClaimedDelivery, outcome: Outcome) -> datetime | None:
+    def _next_attempt(self, channel: Channel, delivery: ClaimedDelivery, outcome: Outcome) -> datetime | None:
         """Return the time of the next attempt, or None after the last one."""
-        if piece.attempts > len(channel.schedule):
+        if delivery.attempts > len(channel.schedule):
             return None
-        delay = channel.schedule[piece.attempts - 1] * self._chance.uniform(1.0, 1.0 + JITTER)
+        delay = channel.schedule[delivery.attempts - 1] * self._chance.uniform(1.0, 1.0 + JITTER)
         return now() + timedelta(seconds=max(delay, min(outcome.retry_after or 0.0, MAX_RETRY_AFTER_SECONDS)))
 
     @staticmethod
     def _finish(
-        channel: Channel, piece: ClaimedDelivery, outcome: Outcome, next_at: datetime | None, session: Session
+        channel: Channel, delivery: ClaimedDelivery, outcome: Outcome, next_at: datetime | None, session: Session
     ) -> None:
         wait = None if outcome.retry_after is None else min(outcome.retry_after, MAX_RETRY_AFTER_SECONDS)
-        health = finish_delivery(session, piece, outcome._replace(retry_after=wait), next_at)
+        health = finish_delivery(session, delivery, outcome._replace(retry_after=wait), next_at)
         if health is None:
             return
         reason = outcome.error if outcome.disable else ""
@@ -143,6 +143,6 @@ class Courier:
         if since and channel.patience and now() - since > channel.patience:
             reason = f"nothing could be delivered for {channel.patience.days} days"
         if reason:
-            reset_breaker(session, piece.lane_id)  # for the case that the endpoint is enabled again
-            abandon_endpoint(session, channel=piece.channel, endpoint=piece.endpoint, reason=reason)
-            channel.disabled(session, piece.endpoint, reason)
+            reset_breaker(session, delivery.lane_id)  # for the case that the endpoint is enabled again
+            abandon_endpoint(session, channel=delivery.channel, endpoint=delivery.endpoint, reason=reason)
+            channel.disabled(session, delivery.endpoint, reason)

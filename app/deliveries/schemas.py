@@ -89,7 +89,7 @@ class Channel(Protocol):
     def patience(self) -> timedelta | None:
         """How long an endpoint may fail without a success before it is given up; None: for ever."""
 
-    async def send(self, db: Database, piece: ClaimedDelivery) -> Outcome:
+    async def send(self, db: Database, delivery: ClaimedDelivery) -> Outcome:
         """Attempt a delivery outside of any transaction; `cancelled` if it should no longer be sent.
 
         An exception counts as a failure of this delivery, which is retried; a timeout as one of the receiver.

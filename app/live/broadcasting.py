@@ -91,12 +91,12 @@ class Live:
 
     def admit(self, stream: Stream) -> None:
         """Count one more stream; 503 if the process has too many, 429 if the caller has."""
-        most = self._settings.live_streams_per_caller
+        limit = self._settings.live_streams_per_caller
         if self._is_ending or len(self) >= self._settings.live_streams:
             raise Unavailable("The server has too many open streams. Try again later.", retry_after=RETRY_AFTER_SECONDS)
-        if self._settings.rate_limits != "off" and self._places[stream.caller] >= most:
+        if self._settings.rate_limits != "off" and self._places[stream.caller] >= limit:
             raise TooManyStreams(
-                f"{most} streams are open already. Close one first.", headers={"Retry-After": str(RETRY_AFTER_SECONDS)}
+                f"{limit} streams are open already. Close one first.", headers={"Retry-After": str(RETRY_AFTER_SECONDS)}
             )
         self._places[stream.caller] += 1
 
@@ -205,10 +205,10 @@ class Live:
             if article_id in self._articles and changes_counts(entry):
                 voted = self._due.setdefault(article_id, set())
                 voted |= {str(entry.subject_id)} if isinstance(entry.event, CommentVoted) else set()
-        due = [one for one in self._due if clock - self._counted.get(one, 0.0) >= COUNTS_SECONDS]
+        due = [article_id for article_id in self._due if clock - self._counted.get(article_id, 0.0) >= COUNTS_SECONDS]
         if entries or due:
             self._counted |= dict.fromkeys(due, clock)
-            await self._send_batch(Batch(entries, {one: self._due.pop(one) for one in due}))
+            await self._send_batch(Batch(entries, {article_id: self._due.pop(article_id) for article_id in due}))
         if clock - self._beat >= HEARTBEAT_SECONDS:
             self._beat = clock
             await self._keep_alive(clock)
@@ -226,7 +226,7 @@ class Live:
         try:
             by_article = await self._db.scan(build_frames, batch, articles, self._settings.reactions)
         except BaseException:  # they miss this batch, and resume before it
-            for stream in (*integrators, *(one for streams in articles.values() for one in streams)):
+            for stream in (*integrators, *(each for streams in articles.values() for each in streams)):
                 stream.end()
             raise
         frames = [(entry, make_site_frame(entry)) for entry in batch.entries] if integrators else []

@@ -71,15 +71,15 @@ class WebhookChannel:
     def __init__(self, settings: Settings, outgoing: Outgoing | None = None) -> None:
         self._outgoing = outgoing or Outgoing(Guard(settings.outgoing_allow))
 
-    async def send(self, db: Database, piece: ClaimedDelivery) -> Outcome:
+    async def send(self, db: Database, delivery: ClaimedDelivery) -> Outcome:
         """Attempt a delivery."""
-        webhook = await db.scan_fresh(find_webhook, piece.endpoint)
+        webhook = await db.scan_fresh(find_webhook, delivery.endpoint)
         if webhook is None:
             return Outcome("cancelled", error="the webhook was deleted")
         if not webhook["enabled"]:
             return Outcome("dead", error="the webhook is disabled", at_fault=False)
-        body = cast(MessageContent, piece.content)["body"]
-        headers = sign_message(webhook, piece.event, body, now())
+        body = cast(MessageContent, delivery.content)["body"]
+        headers = sign_message(webhook, delivery.event, body, now())
         try:
             answer = await self._outgoing.call(
                 "POST",

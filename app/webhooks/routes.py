@@ -111,17 +111,8 @@ async def update_webhook(
     request: Request, webhook: IdPath, body: WebhookPatch, versions: ExpectedVersions, actor: Manager
 ) -> Response:
     """Change a webhook by merge patch (RFC 7396). Disabling it cancels its waiting deliveries."""
-    return await write(
-        request,
-        actor,
-        webhooks.update_webhook,
-        settings(request),
-        webhook,
-        body,
-        versions,
-        render=webhooks.get_webhook,
-        model=WebhookOut,
-    )
+    args = (settings(request), webhook, body, versions)
+    return await write(request, actor, webhooks.update_webhook, *args, render=webhooks.get_webhook, model=WebhookOut)
 
 
 @router.delete(
@@ -143,17 +134,8 @@ async def rotate_webhook_secret(
     request: Request, webhook: IdPath, body: RotateIn, versions: ExpectedVersions, actor: Manager
 ) -> Response:
     """Replace the secret. During `overlap_hours` messages are signed with both secrets."""
-    return await write(
-        request,
-        actor,
-        webhooks.rotate_secret,
-        webhook,
-        body,
-        versions,
-        render=webhooks.get_webhook_with_secret,
-        model=NewWebhookOut,
-        secret=True,
-    )
+    args, render = (webhook, body, versions), webhooks.get_webhook_with_secret
+    return await write(request, actor, webhooks.rotate_secret, *args, render=render, model=NewWebhookOut, secret=True)
 
 
 @router.post(
@@ -199,16 +181,8 @@ async def list_deliveries(
 )
 async def redeliver_message(request: Request, webhook: IdPath, delivery: IdPath, actor: Manager) -> Response:
     """Send a message again, whether delivered or not, with the same body and `webhook-id`."""
-    return await write(
-        request,
-        actor,
-        webhooks.redeliver_message,
-        webhook,
-        delivery,
-        render=webhooks.get_delivery,
-        model=DeliveryOut,
-        status=202,
-    )
+    action, render = webhooks.redeliver_message, webhooks.get_delivery
+    return await write(request, actor, action, webhook, delivery, render=render, model=DeliveryOut, status=202)
 
 
 @router.post(
@@ -224,14 +198,7 @@ async def replay_events(request: Request, webhook: IdPath, body: ReplayIn, actor
 
     Messages keep their `webhook-id`, by which receivers recognise repetitions; waiting ones are not sent twice.
     """
+    args = (webhook, body, settings(request).time_zone)
     return await write(
-        request,
-        actor,
-        replays.start_replay,
-        webhook,
-        body,
-        settings(request).time_zone,
-        render=replays.get_replay,
-        model=ReplayOut,
-        status=202,
+        request, actor, replays.start_replay, *args, render=replays.get_replay, model=ReplayOut, status=202
     )

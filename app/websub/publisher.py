@@ -145,23 +145,23 @@ class HubChannel:
         self._hubs = {hub_endpoint(hub): hub for hub in settings.websub_hubs}
         self._outgoing, self._unguarded = Outgoing(Guard(settings.outgoing_allow)), Outgoing(None)
 
-    async def send(self, db: Database, piece: ClaimedDelivery) -> Outcome:
+    async def send(self, db: Database, delivery: ClaimedDelivery) -> Outcome:
         """Attempt a delivery."""
         methods = {"verify": self._verify, "spread": self._spread, "publish": self._publish}
         try:
-            return await methods.get(piece.what, self._send_feed)(db, piece)
+            return await methods.get(delivery.what, self._send_feed)(db, delivery)
         except TargetRefused as error:
-            if piece.what == "verify":
-                await db.write(delete_request, piece.endpoint)
+            if delivery.what == "verify":
+                await db.write(delete_request, delivery.endpoint)
             return Outcome("dead", error=str(error))
         except CallFailed as error:
             return Outcome("retry", error=str(error))
         except Unavailable:
             return Outcome("retry", error="a replica of the database is behind", at_fault=False)
 
-    async def _verify(self, db: Database, piece: ClaimedDelivery) -> Outcome:
+    async def _verify(self, db: Database, delivery: ClaimedDelivery) -> Outcome:
         """Ask a callback to confirm a request (WebSub §5.3)."""
-        row, position = await db.scan_fresh(find_request, piece.endpoint)
+        row, position = await db.scan_fresh(find_request, delivery.endpoint)
         if row is None:
             return Outcome("cancelled", error="the request is already answered or has expired")
         more = {"challenge": secrets.token_urlsafe(32)}
@@ -186,16 +186,16 @@ class HubChannel:
         """Tell a callback that its subscription is denied or has ended (WebSub §5.2)."""
         await self._call("GET", build_callback_url(row, "denied", reason="The feed does not exist any more."))
 
-    async def _spread(self, db: Database, piece: ClaimedDelivery) -> Outcome:
+    async def _spread(self, db: Database, delivery: ClaimedDelivery) -> Outcome:
         """Enqueue deliveries to all subscribers of feeds, some hundred in each transaction."""
-        feeds, after = Feeds.from_name(cast(FeedsContent, piece.content)["feeds"]), None
-        while (after := await db.write(notify_subscribers, feeds, piece.event, after)) is not None:
+        feeds, after = Feeds.from_name(cast(FeedsContent, delivery.content)["feeds"]), None
+        while (after := await db.write(notify_subscribers, feeds, delivery.event, after)) is not None:
             pass
         return Outcome("delivered")
 
-    async def _send_feed(self, db: Database, piece: ClaimedDelivery) -> Outcome:
+    async def _send_feed(self, db: Database, delivery: ClaimedDelivery) -> Outcome:
         """Send the present feed, unless the subscriber has it already (WebSub §7)."""
-        row, position = await db.scan_fresh(find_subscription, piece.endpoint)
+        row, position = await db.scan_fresh(find_subscription, delivery.endpoint)
         if row is None:
             return Outcome("cancelled", error="the subscription has ended")
         try:
@@ -214,13 +214,13 @@ class HubChannel:
             await db.write(record_sent, row["id"], digest)
         return outcome
 
-    async def _publish(self, db: Database, piece: ClaimedDelivery) -> Outcome:
+    async def _publish(self, db: Database, delivery: ClaimedDelivery) -> Outcome:
         """Notify another hub of changed feeds, which it fetches."""
-        hub = self._hubs.get(piece.endpoint)
+        hub = self._hubs.get(delivery.endpoint)
         if hub is None:
             return Outcome("cancelled", error="that hub is no longer in the settings")
         urls = await db.scan(
-            list_feed_urls, Feeds.from_name(cast(FeedsContent, piece.content)["feeds"]), self._publication
+            list_feed_urls, Feeds.from_name(cast(FeedsContent, delivery.content)["feeds"]), self._publication
         )
         if not urls:
             return Outcome("cancelled", error=NOT_VISIBLE)
