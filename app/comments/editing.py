@@ -120,9 +120,7 @@ def edit_comment(
         _require_editable(session, editor, row)
         if prepared is None:  # it had this text when the request was checked
             raise Unavailable("Send the change again.")
-        body = prepared.body
-        values = {"source": body.source, "html": body.html, "text": body.text, "fingerprint": body.fingerprint}
-        values |= {"edited_at": edited_at, "approved_text": False}
+        values = {**prepared.body.columns(), "edited_at": edited_at, "approved_text": False}
     if "notify" in data.model_fields_set:
         values["notify"] = data.notify
     if not values:
@@ -139,7 +137,7 @@ def _moderate_edit(
     session: Session, editor: Editor, row: StoredComment, prepared: PreparedText, edited_at: datetime
 ) -> None:
     """Moderate the new text of a comment, given as it was before, as a new comment."""
-    article, body = get_readable_article(session, row["article_id"]), prepared.body
+    article = get_readable_article(session, row["article_id"])
     person = find_participant_by(session, "id", row["participant_id"])
     if person is None:
         raise NotFound
@@ -152,11 +150,7 @@ def _moderate_edit(
         kind=row["author_kind"],
         name=row["author_name"],
         email=row["email"],
-        source=body.source,
-        html=body.html,
-        text=body.text,
-        links=body.links,
-        fingerprint=body.fingerprint,
+        body=prepared.body,
         addresses=editor.addresses,
         is_edit=True,
         must_wait=row["state"] == "pending" or row["redacted_at"] is not None,

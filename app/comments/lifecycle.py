@@ -21,9 +21,9 @@ from app.events.catalog import CommentEdited, CommentPublished, CommentRemoved, 
 from app.events.log import emit
 
 By = Literal["author", "moderator", "system"]
-_IS_ROW = C.c.id == sa.bindparam("here", type_=C.c.id.type)
+_IS_ROW = C.c.id == sa.bindparam("comment", type_=C.c.id.type)
 _UPDATE = sa.update(C).where(_IS_ROW)
-_CHANGE = sa.bindparam("more", type_=sa.Integer())
+_CHANGE = sa.bindparam("change", type_=sa.Integer())
 _ADJUST_REPLIES = (
     _UPDATE.values(replies=C.c.replies + _CHANGE)
     .where(C.c.listed)
@@ -106,7 +106,7 @@ def _adjust_counts(session: Session, row: StoredComment, change: int) -> None:
 
 
 def _adjust_replies(session: Session, parent_id: str, change: int) -> _Parent | None:
-    return fetch_row(session, _ADJUST_REPLIES, _Parent, {"here": parent_id, "more": change})
+    return fetch_row(session, _ADJUST_REPLIES, _Parent, {"comment": parent_id, "change": change})
 
 
 def _leave_thread(session: Session, row: StoredComment) -> None:
@@ -116,7 +116,7 @@ def _leave_thread(session: Session, row: StoredComment) -> None:
         parent = _adjust_replies(session, parent_id, -1)
         if parent is None or parent["state"] == "published" or parent["replies"]:
             return
-        session.execute(_UNLIST, {"here": parent_id})
+        session.execute(_UNLIST, {"comment": parent_id})
         parent_id = parent["parent_id"]
 
 
@@ -138,7 +138,7 @@ def set_state(session: Session, row: StoredComment, state: State, *, by: By, app
         values["featured"] = False
         if former_state == "published":
             values["withdrawn_at"] = now()
-    session.execute(_UPDATE.values(values), {"here": row["id"]})
+    session.execute(_UPDATE.values(values), {"comment": row["id"]})
     if is_public and former_state != "published":
         if row["listed"]:  # it was a tombstone
             _adjust_counts(session, row, 1)
@@ -155,7 +155,7 @@ def set_state(session: Session, row: StoredComment, state: State, *, by: By, app
 
 def update_comment(session: Session, row: StoredComment, values: Mapping[str, object]) -> None:
     """Change columns of a comment that readers or its author see, and increment its version."""
-    session.execute(_UPDATE.values({**values, "version": C.c.version + 1}), {"here": row["id"]})
+    session.execute(_UPDATE.values({**values, "version": C.c.version + 1}), {"comment": row["id"]})
     if row["state"] == "published":
         emit(session, CommentEdited(**event_fields(row)))
 
@@ -188,7 +188,7 @@ def adjust_votes(session: Session, row: StoredComment, up: int, down: int) -> tu
     """Add to the votes of a comment that `lock_comment` returned, and return the new numbers."""
     ups, downs = max(0, row["upvotes"] + up), max(0, row["downvotes"] + down)
     scores = {"new_best": wilson_score(ups, downs), "new_controversy": controversy_score(ups, downs)}
-    session.execute(_SET_VOTES, {"here": row["id"], "new_upvotes": ups, "new_downvotes": downs, **scores})
+    session.execute(_SET_VOTES, {"comment": row["id"], "new_upvotes": ups, "new_downvotes": downs, **scores})
     if row["state"] == "published":
         emit(session, CommentVoted(**event_fields(row)))
     return ups, downs
@@ -200,10 +200,10 @@ def clear_comment(session: Session, row: StoredComment) -> None:
     The participant stays linked: floods are counted by it, and erasing the author finds the comment by it.
     """
     session.execute(sa.delete(_REVISION).where(_REVISION.c.comment_id == row["id"]))
-    session.execute(_CLEAR, {"here": row["id"]})
+    session.execute(_CLEAR, {"comment": row["id"]})
 
 
 def erase_comment(session: Session, row: StoredComment) -> None:
     """Clear a comment and remove its link to the participant."""
     clear_comment(session, row)
-    session.execute(_CLEAR_PARTICIPANT, {"here": row["id"]})
+    session.execute(_CLEAR_PARTICIPANT, {"comment": row["id"]})

@@ -1,4 +1,4 @@
-"""What comments need of moderation: the pipeline that they pass, what goes into it, and its verdicts.
+"""The moderation that comments depend on: the pipeline, its inputs and verdicts, and rules for removing comments.
 
 The moderation room is on the floor above and implements both protocols.
 """
@@ -34,7 +34,7 @@ class DuplicateComment(Conflict):
 
 @dataclass(frozen=True)
 class Submission:
-    """A comment, or an edit of one, as the pipeline evaluates it: rendered, with its author identified."""
+    """A comment, or an edit of one, as the pipeline evaluates it."""
 
     comment_id: str
     article_id: str
@@ -44,11 +44,7 @@ class Submission:
     kind: str  # guest, reader or staff
     name: str
     email: str | None
-    source: str
-    html: str
-    text: str
-    links: tuple[str, ...]  # addresses that the text links to
-    fingerprint: str
+    body: Body
     addresses: tuple[str, ...]  # hashes of the network address, under the current and the previous salt
     is_edit: bool
     must_wait: bool  # written before the discussion closed and sent afterwards, or a reply to a pending comment

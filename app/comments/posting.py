@@ -286,7 +286,6 @@ def post_comment(session: Session, poster: Poster, ref: str, data: CommentIn, pr
     comment_id = data.id or new_id()
     if prepared is None:  # it existed when the request was checked, and was deleted since
         raise Unavailable("Send the comment again.")
-    body = prepared.body
     submission = Submission(
         comment_id=comment_id,
         article_id=article.article_id,
@@ -296,11 +295,7 @@ def post_comment(session: Session, poster: Poster, ref: str, data: CommentIn, pr
         kind=person["kind"],
         name=name,
         email=person["email"],
-        source=body.source,
-        html=body.html,
-        text=body.text,
-        links=body.links,
-        fingerprint=body.fingerprint,
+        body=prepared.body,
         addresses=poster.addresses,
         is_edit=False,
         must_wait=is_late or waits_for_parent,
@@ -359,6 +354,7 @@ def _build_row(
 ) -> StoredComment:
     """Build the row of a new comment."""
     person, comment_id, addresses = submission.participant, submission.comment_id, submission.addresses
+    body = submission.body
     return {
         "id": comment_id,
         "article_id": submission.article_id,
@@ -384,10 +380,10 @@ def _build_row(
         "notify": data.notify,
         "address_hash": addresses[0] if addresses else None,
         "address_ranges": address_ranges,
-        "source": submission.source,
-        "html": submission.html,
-        "text": submission.text,
-        "fingerprint": submission.fingerprint,
+        "source": body.source,
+        "html": body.html,
+        "text": body.text,
+        "fingerprint": body.fingerprint,
         "request": request,
         "approved_text": False,
         "version": 1,

@@ -48,8 +48,12 @@ class Body:
     source: str
     html: str
     text: str
-    links: tuple[str, ...]
+    links: tuple[str, ...]  # addresses that the text links to
     fingerprint: str
+
+    def columns(self) -> dict[str, str]:
+        """Return the columns of a comment that hold its text."""
+        return {"source": self.source, "html": self.html, "text": self.text, "fingerprint": self.fingerprint}
 
 
 class _WordCharacters(dict[int, str | None]):

@@ -237,7 +237,7 @@ class PostedOut(CommentOut):
         "`Idempotency-Key` of at least 16 characters it is shown only once."
     )
     edit_token: str | None = Field(
-        description="Allows to edit, delete and appeal for this comment only; null for a stranger who sends a known "
+        description="Permits editing, deleting and appealing for this comment; null for a stranger who sends a known "
         "id again without their `Idempotency-Key`."
     )
 

@@ -1,1 +1,1 @@
-"""Moderation: what is judged before it is shown, what waits for people, and what they decided."""
+"""Moderation of comments: the pipeline, the queue, decisions, appeals, reports, bans and watched phrases."""

@@ -25,19 +25,6 @@ from app.moderation.tables import Appeal
 APPEAL = table_of(Appeal)
 
 
-class AppealRow(TypedDict):
-    """An appeal."""
-
-    id: str
-    comment_id: str
-    decision_id: str
-    text: str
-    state: str
-    answer: str | None
-    created_at: datetime
-    answered_at: datetime | None
-
-
 class AppealCopy(TypedDict):
     """An appeal, as its author gets it with a copy of their personal data."""
 
@@ -47,6 +34,13 @@ class AppealCopy(TypedDict):
     answer: str | None
     created_at: datetime
     answered_at: datetime | None
+
+
+class AppealRow(AppealCopy):
+    """All columns of an appeal."""
+
+    id: str
+    decision_id: str
 
 
 class _Appealable(TypedDict):

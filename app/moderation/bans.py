@@ -23,22 +23,6 @@ from app.publication.terms import require_all_sections
 from app.web.paging import Sort, fetch_page
 
 
-class BanRow(TypedDict):
-    """A ban with the banned author, whose columns are null for bans of addresses."""
-
-    id: str
-    kind: str
-    value: str
-    comment_id: str | None
-    reason: str | None
-    until: datetime | None
-    created_at: datetime
-    created_by: str | None
-    author_public_id: str | None
-    author_name: str | None
-    author_kind: str | None
-
-
 class BanCopy(TypedDict):
     """A ban, as the banned person gets it with a copy of their personal data."""
 
@@ -46,6 +30,18 @@ class BanCopy(TypedDict):
     reason: str | None
     until: datetime | None
     created_at: datetime
+
+
+class BanRow(BanCopy):
+    """A ban with the banned author, whose columns are null for bans of addresses."""
+
+    id: str
+    value: str
+    comment_id: str | None
+    created_by: str | None
+    author_public_id: str | None
+    author_name: str | None
+    author_kind: str | None
 
 
 class _CommentSource(TypedDict):
@@ -56,15 +52,11 @@ class _CommentSource(TypedDict):
     created_at: datetime
 
 
-class _DetachedBan(TypedDict):
+class _DetachedBan(BanCopy):
     id: str
-    kind: str
     value: str
     participant_id: str | None
     comment_id: str | None
-    reason: str | None
-    until: datetime | None
-    created_at: datetime
     created_by: str | None
     proven_email: str | None
 

@@ -1,12 +1,12 @@
 """Comments as moderators see them, and which of them a key may moderate."""
 
 from datetime import datetime
-from typing import TypedDict
 
 import sqlalchemy as sa
 from sqlalchemy.sql.elements import ColumnElement
 
 from app.articles.tables import Article
+from app.comments.reading import ShownComment
 from app.comments.tables import Comment
 from app.core.problems import NotFound
 from app.db.columns import Row, table_of
@@ -15,33 +15,14 @@ from app.identity.participants import PARTICIPANT, find_caller
 from app.identity.schemas import Actor
 
 
-class JudgedComment(TypedDict):
+class JudgedComment(ShownComment):
     """A row of `COLUMNS`."""
 
-    id: str
-    article_id: str
-    parent_id: str | None
-    root_id: str
-    depth: int
     anchor_id: str | None
-    state: str
     removed_by: str | None
     source: str
-    html: str
-    text: str
     approved_text: bool
-    featured: bool
-    replies: int
     version: int
-    created_at: datetime
-    edited_at: datetime | None
-    redacted_at: datetime | None
-    upvotes: int
-    downvotes: int
-    author_id: str
-    author_name: str
-    author_kind: str
-    badges: list[str]
     email: str | None
     article_slug: str
     article_title: str

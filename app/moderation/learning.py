@@ -27,12 +27,6 @@ _SELECT_TOKENS: dict[str, Statement] = {
 }
 
 
-def count_texts(connection: sa.Connection) -> ClassCounts:
-    """Return the number of learned texts of each class."""
-    row = connection.execute(_SELECT_COUNTS.where(TOKEN.c.token == TEXT_COUNT_ROW)).first()
-    return ClassCounts(*row) if row else ClassCounts(0, 0)
-
-
 def spam_probability(
     session: Session, texts: ClassCounts, text: str, links: tuple[str, ...] = (), text_tokens: list[int] | None = None
 ) -> float:

@@ -85,10 +85,6 @@ class ModerationContext:
     matches: tuple[CompiledPhrase, ...] | None = None  # phrases in the text and the links; None if not matched yet
 
 
-def _parameter(name: str, column: Column) -> Column:
-    return sa.bindparam(name, type_=column.type)
-
-
 def normalize_email(email: str) -> str:
     """Return an e-mail address in lower case and without its `+` suffix, which is how bans compare addresses."""
     local, _, domain = email.strip().lower().rpartition("@")
@@ -145,6 +141,10 @@ def require_not_banned(
     """Raise 403 `banned` for somebody who is banned."""
     if has_ban(session, participant, addresses, email):
         raise Banned
+
+
+def _parameter(name: str, column: Column) -> Column:
+    return sa.bindparam(name, type_=column.type)
 
 
 _IS_BY_AUTHOR = _C.c.participant_id == _parameter("author", _C.c.participant_id)
@@ -238,8 +238,8 @@ def attempt_of(submission: Submission) -> Attempt:
         submission.article_id,
         submission.under_id or submission.article_id,
         submission.at,
-        submission.text,
-        submission.fingerprint,
+        submission.body.text,
+        submission.body.fingerprint,
     )
 
 
@@ -292,8 +292,11 @@ def check_repeat(context: ModerationContext) -> Finding | None:
 
     Short texts such as "Yes!" may be repeated in other places.
     """
-    _refuse_repeat(context.history, context.submission.text)
-    if context.history.articles >= MAX_REPEAT_ARTICLES - 1 and len(context.submission.text) >= MIN_DISTINCTIVE_LENGTH:
+    _refuse_repeat(context.history, context.submission.body.text)
+    if (
+        context.history.articles >= MAX_REPEAT_ARTICLES - 1
+        and len(context.submission.body.text) >= MIN_DISTINCTIVE_LENGTH
+    ):
         return Finding("spam", f"under {context.history.articles + 1} articles")
     return None
 
@@ -306,7 +309,9 @@ def _refuse_repeat(history: AuthorHistory, text: str) -> None:
 def check_phrases(context: ModerationContext) -> Finding | None:
     """Apply the strictest watched phrase in the text, the author's name and the links."""
     if context.matches is None:
-        matches = context.phrases.find(context.submission.text, context.submission.name, context.submission.links)
+        matches = context.phrases.find(
+            context.submission.body.text, context.submission.name, context.submission.body.links
+        )
     else:
         matches = [*context.matches, *context.phrases.find("", context.submission.name, ())]
     if not matches:
@@ -317,7 +322,7 @@ def check_phrases(context: ModerationContext) -> Finding | None:
 
 def check_links(context: ModerationContext) -> Finding | None:
     """Hold comments with more than `max_links` links."""
-    count = len(context.submission.links)
+    count = len(context.submission.body.links)
     return Finding("pending", f"{count} links") if count > context.settings.max_links else None
 
 
@@ -465,7 +470,7 @@ class ModerationPipeline:
         learned = ClassCounts(history.spam or 0, history.ham or 0)
         self._has_learned = is_trained(learned)
         words = analysis.tokens if analysis else None
-        probability = partial(spam_probability, session, learned, submission.text, submission.links, words)
+        probability = partial(spam_probability, session, learned, submission.body.text, submission.body.links, words)
         if checker_verdict is None and settings.checker_url:
             checker_verdict = UNAVAILABLE
         case = ModerationContext(

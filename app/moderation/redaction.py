@@ -100,13 +100,7 @@ def undo_redaction(session: Session, actor: Actor, comment_id: str) -> str:
 def _replace_text(
     session: Session, actor: Actor, comment: StoredComment, body: Body, action: str, reason: str | None
 ) -> None:
-    values = {
-        "source": body.source,
-        "html": body.html,
-        "text": body.text,
-        "fingerprint": body.fingerprint,
-        "redacted_at": now() if action == "redact" else None,
-    }
+    values = {**body.columns(), "redacted_at": now() if action == "redact" else None}
     comments.keep_revision(session, comment, by="moderator")
     comments.update_comment(session, comment, values)
     article_id = comment["article_id"]

@@ -30,25 +30,6 @@ from app.web.paging import Sort, fetch_page
 ClosedState = Literal["upheld", "dismissed"]
 
 
-class ReportRow(TypedDict):
-    """A report."""
-
-    id: str
-    target_id: str
-    comment_id: str | None
-    article_id: str
-    reporter: str
-    participant_id: str | None
-    address_hash: str | None
-    reason: str
-    text: str | None
-    email: str | None
-    weight: int
-    state: str
-    created_at: datetime
-    decided_at: datetime | None
-
-
 class ReportCopy(TypedDict):
     """A report, as its reporter gets it with a copy of their personal data."""
 
@@ -62,16 +43,19 @@ class ReportCopy(TypedDict):
     created_at: datetime
 
 
-class _ListedReport(TypedDict):
-    id: str
-    comment_id: str | None
-    article_id: str
-    reason: str
-    text: str | None
-    email: str | None
+class ReportRow(ReportCopy):
+    """All columns of a report."""
+
+    target_id: str
+    reporter: str
+    participant_id: str | None
+    address_hash: str | None
     weight: int
-    state: str
-    created_at: datetime
+    decided_at: datetime | None
+
+
+class _ListedReport(ReportCopy):
+    weight: int
     decided_at: datetime | None
     article_slug: str
     article_title: str

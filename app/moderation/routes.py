@@ -1,6 +1,6 @@
 """Moderation over HTTP: appeals, decisions, the queue, redaction, reports and the log."""
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from functools import partial
 from typing import Annotated
 
@@ -116,81 +116,43 @@ _DECISION_PROBLEMS = (Unauthorized, Forbidden, NotFound, Invalid, decisions.Wron
 DECISION_RESPONSES = document_problems(*_DECISION_PROBLEMS, Leased, ParentNotPublished)
 
 
-async def _write_decision(
-    request: Request, actor: Actor, comment: str, action: Action, body: ReasonIn | None, force: bool
-) -> Response:
-    args = (comment, action, body.reason if body else None, force)
-    return await write(request, actor, decisions.decide_comment, *args, render=get_comment, model=JudgedCommentOut)
+def _make_decision(action: Action) -> Callable[..., Awaitable[Response]]:
+    async def decide(
+        request: Request, comment: IdPath, actor: Moderator, body: OptionalReason = None, force: Force = False
+    ) -> Response:
+        args = (comment, action, body.reason if body else None, force)
+        return await write(request, actor, decisions.decide_comment, *args, render=get_comment, model=JudgedCommentOut)
+
+    return decide
 
 
-@decisions_router.post(
-    "/comments/{comment}/approve",
-    operation_id="approveComment",
-    summary="Approve a comment",
-    response_model=JudgedCommentOut,
-    responses=DECISION_RESPONSES,
-)
-async def approve_comment(
-    request: Request, comment: IdPath, actor: Moderator, body: OptionalReason = None, force: Force = False
-) -> Response:
-    """Publish a comment. Open reports are dismissed, and further reports do not hide this text again."""
-    return await _write_decision(request, actor, comment, "approve", body, force)
-
-
-@decisions_router.post(
-    "/comments/{comment}/reject",
-    operation_id="rejectComment",
-    summary="Reject a comment",
-    response_model=JudgedCommentOut,
-    responses=DECISION_RESPONSES,
-)
-async def reject_comment(
-    request: Request, comment: IdPath, actor: Moderator, body: OptionalReason = None, force: Force = False
-) -> Response:
-    """Reject a comment. Its author can read the reason and appeal."""
-    return await _write_decision(request, actor, comment, "reject", body, force)
-
-
-@decisions_router.post(
-    "/comments/{comment}/spam",
-    operation_id="markCommentAsSpam",
-    summary="Mark a comment as spam",
-    response_model=JudgedCommentOut,
-    responses=DECISION_RESPONSES,
-)
-async def mark_comment_as_spam(
-    request: Request, comment: IdPath, actor: Moderator, body: OptionalReason = None, force: Force = False
-) -> Response:
-    """Reject a comment as spam, and train the spam filter with it."""
-    return await _write_decision(request, actor, comment, "spam", body, force)
-
-
-@decisions_router.post(
-    "/comments/{comment}/remove",
-    operation_id="removeComment",
-    summary="Remove a comment as a moderator",
-    response_model=JudgedCommentOut,
-    responses=DECISION_RESPONSES,
-)
-async def remove_comment(
-    request: Request, comment: IdPath, actor: Moderator, body: OptionalReason = None, force: Force = False
-) -> Response:
-    """Remove a comment. Replies stay, under a tombstone."""
-    return await _write_decision(request, actor, comment, "remove", body, force)
-
-
-@decisions_router.post(
-    "/comments/{comment}/restore",
-    operation_id="restoreComment",
-    summary="Restore a comment",
-    response_model=JudgedCommentOut,
-    responses=DECISION_RESPONSES,
-)
-async def restore_comment(
-    request: Request, comment: IdPath, actor: Moderator, body: OptionalReason = None, force: Force = False
-) -> Response:
-    """Publish a comment that moderators removed or rejected."""
-    return await _write_decision(request, actor, comment, "restore", body, force)
+# operation id, summary and description of each action
+_DECISIONS: dict[Action, tuple[str, str, str]] = {
+    "approve": (
+        "approveComment",
+        "Approve a comment",
+        "Publish a comment. Open reports are dismissed, and further reports do not hide this text again.",
+    ),
+    "reject": ("rejectComment", "Reject a comment", "Reject a comment. Its author can read the reason and appeal."),
+    "spam": ("markCommentAsSpam", "Mark a comment as spam", "Reject a comment, and train the spam filter with it."),
+    "remove": (
+        "removeComment",
+        "Remove a comment as a moderator",
+        "Remove a comment; its replies stay, under a tombstone.",
+    ),
+    "restore": ("restoreComment", "Restore a comment", "Publish a comment that moderators removed or rejected."),
+}
+for action, (operation_id, summary, description) in _DECISIONS.items():
+    decisions_router.add_api_route(
+        f"/comments/{{comment}}/{action}",
+        _make_decision(action),
+        methods=["POST"],
+        operation_id=operation_id,
+        summary=summary,
+        description=description,
+        response_model=JudgedCommentOut,
+        responses=DECISION_RESPONSES,
+    )
 
 
 def _show_results(_connection: sa.Connection, results: list[DecisionResult]) -> JsonObject:

@@ -1,7 +1,7 @@
 """Schemas of decisions, the log, the queue, reports, appeals and redactions."""
 
 from datetime import datetime
-from typing import Annotated, Literal, get_args
+from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, EmailStr, Field, StringConstraints
 
@@ -80,7 +80,6 @@ class JudgedCommentOut(BaseModel):
 
 
 Action = Literal["approve", "reject", "spam", "remove", "restore"]
-ACTIONS: tuple[Action, ...] = get_args(Action)
 
 # The target state of each action, and the states from which it is allowed. A comment removed by its author cannot
 # change; one that is in the target state already stays as it is.
