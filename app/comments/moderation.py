@@ -12,8 +12,8 @@ from sqlmodel import Session
 
 from app.comments.rendering import Body
 from app.core.problems import Conflict, Forbidden
-from app.db.columns import Row
 from app.db.rows import Store
+from app.identity.participants import ParticipantRow
 from app.identity.schemas import Actor
 from app.web.offload import Offload
 
@@ -40,7 +40,7 @@ class Submission:
     article_id: str
     section_id: str | None
     moderation: str  # post: publish at once; pre: hold everything
-    participant: Row
+    participant: ParticipantRow
     kind: str  # guest, reader or staff
     name: str
     email: str | None
@@ -56,7 +56,7 @@ class Submission:
 class Attempt(NamedTuple):
     """A comment that somebody wants to post or edit, before its text is rendered."""
 
-    participant: Row | None  # None for a stranger
+    participant: ParticipantRow | None  # None for a stranger
     addresses: tuple[str, ...]
     email: str | None
     comment_id: str

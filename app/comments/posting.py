@@ -20,10 +20,9 @@ from app.comments.schemas import CommentIn, State
 from app.core.clock import now
 from app.core.ids import new_id
 from app.core.problems import Conflict, Forbidden, Invalid, Unavailable
-from app.db.columns import Row
 from app.db.prepared import Prepared
 from app.db.rows import JsonObject, Store, dialect_of, fetch_row
-from app.identity.participants import find_caller, get_or_create_participant
+from app.identity.participants import ParticipantRow, find_caller, get_or_create_participant
 from app.identity.schemas import Actor
 from app.identity.secrets import Vault
 from app.publication.taxonomies import AUTHORS
@@ -184,7 +183,7 @@ def _is_late(store: Store, article: PostingContext, data: CommentIn, moment: dat
     return True
 
 
-def _identify_author(session: Session, poster: Poster, data: CommentIn) -> tuple[Row, str]:
+def _identify_author(session: Session, poster: Poster, data: CommentIn) -> tuple[ParticipantRow, str]:
     """Return the participant who writes, created if necessary, and the name to show."""
     given = data.author
     name, claims = given.name if given else None, poster.actor.reader
@@ -215,7 +214,7 @@ def _check_name(store: Store, poster: Poster, name: str) -> None:
         raise NameReserved("This name is reserved.", pointer="/author/name", code="name_reserved")
 
 
-def _badges(session: Session, article: PostingContext, person: Row) -> list[str]:
+def _badges(session: Session, article: PostingContext, person: ParticipantRow) -> list[str]:
     if person["kind"] != "staff":
         return []
     values = {"article": article.article_id, "author": person["author_id"]}
@@ -262,7 +261,7 @@ def check_post(store: Store, poster: Poster, ref: str, data: CommentIn, ahead: C
     return PostCheck(attempt, is_known=False)
 
 
-def _is_parent_pending(parent: _Parent | None, person: Row | None) -> bool:
+def _is_parent_pending(parent: _Parent | None, person: ParticipantRow | None) -> bool:
     """Return whether the parent is a pending comment of the same author; 409 for any other parent not published."""
     if parent is None or parent["state"] == "published":
         return False
@@ -330,7 +329,7 @@ def _address_ranges(poster: Poster, data: CommentIn) -> str | None:
     return " ".join(hashes) if hashes else None
 
 
-def _resolve_anchor(session: Session, article: PostingContext, data: CommentIn, person: Row) -> str | None:
+def _resolve_anchor(session: Session, article: PostingContext, data: CommentIn, person: ParticipantRow) -> str | None:
     """Return the id of the comment's anchor, created if it is new, or None."""
     if data.anchor is None:
         if data.anchor_id is not None:

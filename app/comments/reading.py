@@ -21,7 +21,7 @@ from app.db.prepared import Prepared
 from app.db.rows import Column, JsonObject, Statement, Store, fetch_row, fetch_rows
 from app.identity.participants import find_caller
 from app.identity.schemas import ANONYMOUS, Actor
-from app.web.paging import Page, PageQuery, bind_cursor, page_of
+from app.web.paging import Page, PageQuery, bind_cursor, map_page, page_of
 
 
 class ShownComment(TypedDict):
@@ -94,8 +94,8 @@ class StoredComment(ShownComment):
     withdrawn_at: datetime | None
 
 
-class FormerText(TypedDict):
-    """A former text of a comment, as its author gets it."""
+class RevisionCopy(TypedDict):
+    """A former text of a comment, as its author gets it with a copy of their personal data."""
 
     comment_id: str
     number: int
@@ -110,10 +110,6 @@ class WithdrawnComment(TypedDict):
 
     id: str
     withdrawn_at: datetime
-
-
-CommentPage = Page[JsonObject]
-"""A page of comments, in the shape of `CommentList`."""
 
 
 C, _REVISION = table_of(Comment), table_of(CommentRevision)
@@ -220,11 +216,11 @@ def find_full_comment(store: Store, comment_id: str) -> StoredComment | None:
     return fetch_row(store, _SELECT_ALL_COLUMNS, StoredComment, {"id": comment_id}) if is_id(comment_id) else None
 
 
-def list_revisions(connection: sa.Connection, comment_ids: Sequence[str]) -> list[FormerText]:
+def list_revisions(connection: sa.Connection, comment_ids: Sequence[str]) -> list[RevisionCopy]:
     """List the former texts of comments, oldest first, for their authors."""
     columns = [_REVISION.c[name] for name in ("comment_id", "number", "replaced_at", "replaced_by", "source", "text")]
     rows = sa.select(*columns).where(_REVISION.c.comment_id.in_(comment_ids))
-    return fetch_rows(connection, rows.order_by(_REVISION.c.comment_id, _REVISION.c.number), FormerText)
+    return fetch_rows(connection, rows.order_by(_REVISION.c.comment_id, _REVISION.c.number), RevisionCopy)
 
 
 def find_comment(store: Store, comment_id: str) -> FoundComment | None:
@@ -286,24 +282,23 @@ def _present_with_replies(connection: sa.Connection, rows: Sequence[CommentRow],
     return comments
 
 
-def _present_replies(rows: Sequence[CommentRow], reply_limit: int, parent_id: str) -> CommentPage:
+def _present_replies(rows: Sequence[CommentRow], reply_limit: int, parent_id: str) -> Page[JsonObject]:
     """Return the first replies as a page, with the cursor for the list of all replies."""
     sort = _REPLY_SORT.bound_to(_DEFAULT_REPLY_QUERY, parent_id) if len(rows) > reply_limit else _REPLY_SORT
     page = page_of(rows, reply_limit, sort, "created_at")
-    data = [present_comment(row) | {"first_replies": None} for row in rows[:reply_limit]]
-    return {"data": data, "page": page["page"]}
+    return map_page(page, lambda row: present_comment(row) | {"first_replies": None})
 
 
 def _list_comments(
     connection: sa.Connection, kind: str, query: PageQuery, sort: str, reply_limit: int, values: dict[str, str]
-) -> CommentPage:
+) -> Page[JsonObject]:
     order = SORTS[sort].bound_to(query, *sorted(values.values()))
     key = order.decode(query.cursor) if query.cursor else None
     total = connection.execute(_select_count(kind), values).scalar_one() if query.count == "exact" else None
     parameters = {**values, **bind_cursor(key), "most": query.limit + 1}
     rows = _select_page(kind, sort, key is not None).rows(connection, parameters)
     page = page_of(rows, query.limit, order, SORT_COLUMNS[sort], total)
-    return {"data": _present_with_replies(connection, rows[: query.limit], reply_limit), "page": page["page"]}
+    return {"data": _present_with_replies(connection, page["data"], reply_limit), "page": page["page"]}
 
 
 def get_readable_article(store: Store, ref: str) -> PostingContext:
@@ -314,7 +309,7 @@ def get_readable_article(store: Store, ref: str) -> PostingContext:
     return article
 
 
-def list_discussion(connection: sa.Connection, ref: str, query: CommentQuery) -> tuple[str, CommentPage]:
+def list_discussion(connection: sa.Connection, ref: str, query: CommentQuery) -> tuple[str, Page[JsonObject]]:
     """Return the article's id and a page of its discussion; 404 unless readers see both."""
     article = get_readable_article(connection, ref)
     kind = {"threads": "under"}.get(query.view, query.view)
@@ -350,7 +345,7 @@ def _get_readable_comment(connection: sa.Connection, comment_id: str) -> FoundCo
     return row
 
 
-def list_replies(connection: sa.Connection, comment_id: str, query: ReplyQuery) -> tuple[str, CommentPage]:
+def list_replies(connection: sa.Connection, comment_id: str, query: ReplyQuery) -> tuple[str, Page[JsonObject]]:
     """Return the article's id and a page of the replies to a comment; 404 unless its thread shows the comment."""
     row = _get_readable_comment(connection, comment_id)
     if not row["listed"]:

@@ -76,7 +76,6 @@ from app.core.problems import (
     Unauthorized,
     document_problems,
 )
-from app.db.columns import Row
 from app.db.rows import JsonObject
 from app.events.cache_groups import discussion_cache_groups as discussion_groups
 from app.identity.access import Public, count_write, enforce_rate, require_admission
@@ -85,6 +84,7 @@ from app.identity.secrets import GUEST_PREFIX
 from app.identity.tokens import make_token
 from app.identity.writes import WriteResult, is_replay, write, write_private
 from app.web.fields import parse_fields
+from app.web.paging import Page
 from app.web.responses import PRIVATE_CACHE_CONTROL, database, dump_json, offload, reply, reply_list, settings
 
 comments_router = APIRouter(prefix="/v1", tags=["comments"])
@@ -124,7 +124,7 @@ async def list_comments(
     if "replies" in query.model_fields_set and (query.view != "threads" or query.anchor is not None):
         raise InvalidParameter("replies", "replies: only with view=threads, and not with anchor.")
 
-    def find(connection: sa.Connection) -> tuple[str, reading.CommentPage]:
+    def find(connection: sa.Connection) -> tuple[str, Page[JsonObject]]:
         try:
             return reading.list_discussion(connection, article, query)
         except NotFound:
@@ -351,7 +351,7 @@ async def post_comment(
         results[:] = [posted]  # replaced if the transaction is retried
         return WriteResult(posted.id, 201 if posted.is_new else 200)
 
-    def render(connection: sa.Connection, comment_id: str, first: bool) -> Row:
+    def render(connection: sa.Connection, comment_id: str, first: bool) -> JsonObject:
         return present_posted(connection, poster, comment_id, results[0] if results else None, first or is_repeatable)
 
     return await write_private(request, actor, send, render=render, model=PostedOut, location="/v1/comments/{id}")

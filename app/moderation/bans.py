@@ -20,7 +20,7 @@ from app.moderation.pipeline import hash_email
 from app.moderation.rule_schemas import BanIn, BanQuery, is_network_address
 from app.moderation.tables import Ban
 from app.publication.terms import require_all_sections
-from app.web.paging import Sort, fetch_page
+from app.web.paging import Page, Sort, fetch_page, map_page
 
 
 class BanCopy(TypedDict):
@@ -86,11 +86,10 @@ def list_bans_of(connection: sa.Connection, participant_ids: list[str], email: s
     return fetch_rows(connection, sa.select(*columns).where(BAN.c.value.in_(values)), BanCopy)
 
 
-def list_bans(connection: sa.Connection, filters: BanQuery) -> JsonObject:
+def list_bans(connection: sa.Connection, filters: BanQuery) -> Page[JsonObject]:
     """List bans, newest first, including expired ones."""
     query = _SELECT_BANS if filters.kind is None else _SELECT_BANS.where(BAN.c.kind == filters.kind)
-    page = fetch_page(connection, query, NEWEST, BAN.c.created_at, filters)
-    return {"data": [present_ban(row) for row in page["data"]], "page": page["page"]}
+    return map_page(fetch_page(connection, query, NEWEST, BAN.c.created_at, filters, BanRow), present_ban)
 
 
 def find_ban(connection: sa.Connection, ban_id: str) -> JsonObject | None:

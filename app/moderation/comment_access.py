@@ -9,9 +9,9 @@ from app.articles.tables import Article
 from app.comments.reading import ShownComment
 from app.comments.tables import Comment
 from app.core.problems import NotFound
-from app.db.columns import Row, table_of
-from app.db.rows import Column, JsonObject, Store, get_row
-from app.identity.participants import PARTICIPANT, find_caller
+from app.db.columns import table_of
+from app.db.rows import Column, JsonObject, Store, fetch_row, get_row
+from app.identity.participants import PARTICIPANT, ParticipantRow, find_caller
 from app.identity.schemas import Actor
 
 
@@ -98,8 +98,8 @@ def check_reach(connection: sa.Connection, actor: Actor, article_id: str) -> Non
         raise NotFound
 
 
-def find_participant(store: Store, actor: Actor) -> Row | None:
+def find_participant(store: Store, actor: Actor) -> ParticipantRow | None:
     """Return the caller's participant, also for the edit token of a comment, or None if they never took part."""
     if actor.kind == "edit":
-        return store.execute(_SELECT_AUTHOR, {"id": actor.comment}).mappings().first()
+        return fetch_row(store, _SELECT_AUTHOR, ParticipantRow, {"id": actor.comment})
     return find_caller(store, actor)

@@ -11,11 +11,11 @@ from app.articles.tables import Article
 from app.core.clock import now
 from app.core.ids import is_id, new_id
 from app.db.columns import table_of
-from app.db.rows import JsonObject, fetch_row
+from app.db.rows import fetch_row
 from app.identity.schemas import Actor
 from app.moderation.schemas import LogQuery
 from app.moderation.tables import ModerationLog
-from app.web.paging import Sort, fetch_page
+from app.web.paging import Page, Sort, fetch_page
 
 LOG, _ARTICLE = table_of(ModerationLog), table_of(Article)
 NEWEST = Sort("-at", descending=True)
@@ -83,7 +83,7 @@ def erase_article_notes(session: Session, article_id: str) -> None:
     session.execute(sa.update(LOG).where(LOG.c.article_id == article_id).values(note=None, reasons=[]))
 
 
-def list_entries(connection: sa.Connection, actor: Actor, filters: LogQuery) -> JsonObject:
+def list_entries(connection: sa.Connection, actor: Actor, filters: LogQuery) -> Page[LogEntry]:
     """List the log, newest first; a key limited to sections sees only entries about their articles."""
     query = sa.select(LOG)
     if actor.sections is not None:
@@ -98,7 +98,7 @@ def list_entries(connection: sa.Connection, actor: Actor, filters: LogQuery) -> 
             query = query.where(column == value if is_id(value) else sa.false())
     if filters.action is not None:
         query = query.where(LOG.c.action == filters.action)
-    return fetch_page(connection, query, NEWEST, LOG.c.at, filters)
+    return fetch_page(connection, query, NEWEST, LOG.c.at, filters, LogEntry)
 
 
 def find_redaction(connection: sa.Connection, comment_id: str) -> LogEntry | None:

@@ -18,7 +18,7 @@ from app.moderation.tables import Phrase, PhraseGeneration
 from app.moderation.text_analysis import PhraseAction, PhraseMatch, Phrases, is_long_enough
 from app.publication.terms import require_all_sections
 from app.web import etag
-from app.web.paging import Sort, fetch_page
+from app.web.paging import Page, Sort, fetch_page
 
 
 class PhraseRow(TypedDict):
@@ -65,14 +65,14 @@ def list_created(connection: sa.Connection, ids: list[str]) -> JsonObject:
     return {"data": fetch_rows(connection, query, PhraseRow)}
 
 
-def list_phrases(connection: sa.Connection, filters: PhraseQuery) -> JsonObject:
+def list_phrases(connection: sa.Connection, filters: PhraseQuery) -> Page[PhraseRow]:
     """List phrases, newest first."""
     query = sa.select(PHRASE)
     if filters.action is not None:
         query = query.where(PHRASE.c.action == filters.action)
     if filters.match is not None:
         query = query.where(PHRASE.c.match == filters.match)
-    return fetch_page(connection, query, NEWEST, PHRASE.c.created_at, filters)
+    return fetch_page(connection, query, NEWEST, PHRASE.c.created_at, filters, PhraseRow)
 
 
 MAX_PHRASES = 5000

@@ -28,9 +28,10 @@ from app.comments.tables import Comment
 from app.core.clock import now
 from app.core.problems import TooManyRequests
 from app.core.settings import Settings
-from app.db.columns import Row, table_of
+from app.db.columns import table_of
 from app.db.prepared import Prepared
 from app.db.rows import Column, JsonObject, Statement, Store
+from app.identity.participants import ParticipantRow
 from app.moderation.checker import UNAVAILABLE, Checker
 from app.moderation.events import CommentRef, emit_decided, emit_held, emit_pending
 from app.moderation.learning import TEXT_COUNT_ROW, TOKEN, spam_probability
@@ -102,7 +103,7 @@ def _list_domains(email: str) -> list[str]:
     return [".".join(labels[i:]) for i in range(len(labels) - 1)]
 
 
-def ban_values(participant: Row | None, addresses: tuple[str, ...], email: str | None = None) -> list[str]:
+def ban_values(participant: ParticipantRow | None, addresses: tuple[str, ...], email: str | None = None) -> list[str]:
     """List the values under which somebody may be banned, at most `MAX_BAN_VALUES`."""
     values = [f"address:{address}" for address in addresses[:2]]
     if participant is not None:
@@ -129,14 +130,16 @@ def select_is_banned() -> ColumnElement[bool]:
 _IS_BANNED = sa.select(select_is_banned())
 
 
-def has_ban(session: Session, participant: Row | None, addresses: tuple[str, ...], email: str | None = None) -> bool:
+def has_ban(
+    session: Session, participant: ParticipantRow | None, addresses: tuple[str, ...], email: str | None = None
+) -> bool:
     """Tell whether a participant is banned, or the hashes of their network address or their e-mail address are."""
     values = ban_values(participant, addresses, email)
     return bool(values) and bool(session.execute(_IS_BANNED, {**ban_parameters(values), "at": now()}).scalar_one())
 
 
 def require_not_banned(
-    session: Session, participant: Row | None, addresses: tuple[str, ...], email: str | None = None
+    session: Session, participant: ParticipantRow | None, addresses: tuple[str, ...], email: str | None = None
 ) -> None:
     """Raise 403 `banned` for somebody who is banned."""
     if has_ban(session, participant, addresses, email):
@@ -451,7 +454,9 @@ class ModerationPipeline:
         """Close outgoing connections."""
         await self.checker.stop()
 
-    def require_not_banned(self, session: Session, participant: Row | None, addresses: tuple[str, ...]) -> None:
+    def require_not_banned(
+        self, session: Session, participant: ParticipantRow | None, addresses: tuple[str, ...]
+    ) -> None:
         """Raise 403 `banned` for somebody who is banned from voting, reacting and reporting."""
         require_not_banned(session, participant, addresses)
 

@@ -31,7 +31,7 @@ from app.moderation.comment_access import (
 )
 from app.moderation.schemas import ClaimIn, QueueFilters, QueueQuery
 from app.moderation.tables import Appeal, ModerationCase, ModerationLease, ModerationLog, Report
-from app.web.paging import Key, Sort, bind_cursor, page_of
+from app.web.paging import Key, Page, Sort, bind_cursor, page_of
 
 
 class Leased(Conflict):
@@ -173,7 +173,7 @@ def select_waiting(
     return sa.select(union).order_by(*sort.order_by(union.c.created_at, union.c.id)).limit(limit)
 
 
-def list_queue(connection: sa.Connection, actor: Actor, filters: QueueQuery) -> JsonObject:
+def list_queue(connection: sa.Connection, actor: Actor, filters: QueueQuery) -> Page[JsonObject]:
     """List the queue."""
     total = None
     sort = SORTS[filters.sort].bound_to(filters)
@@ -184,7 +184,7 @@ def list_queue(connection: sa.Connection, actor: Actor, filters: QueueQuery) -> 
     query = select_waiting(actor, filters, filters.limit + 1, key)
     rows = fetch_rows(connection, query, _WaitingComment, bind_cursor(key))
     page = page_of(rows, filters.limit, sort, "created_at", total)
-    return {"data": list_items(connection, [row["id"] for row in rows[: filters.limit]]), "page": page["page"]}
+    return {"data": list_items(connection, [row["id"] for row in page["data"]]), "page": page["page"]}
 
 
 def list_items(connection: sa.Connection, ids: Sequence[str]) -> list[JsonObject]:

@@ -1,5 +1,8 @@
 """Redaction of comments, and their former texts."""
 
+from datetime import datetime
+from typing import TypedDict
+
 import sqlalchemy as sa
 from sqlmodel import Session
 
@@ -10,7 +13,6 @@ from app.comments.tables import CommentRevision
 from app.core.clock import now
 from app.core.problems import Invalid, NotFound
 from app.db.columns import table_of
-from app.db.rows import JsonObject
 from app.identity.audit import record_action as audit
 from app.identity.schemas import Actor
 from app.moderation.comment_access import C, check_reach
@@ -18,7 +20,20 @@ from app.moderation.decisions import WrongCommentState
 from app.moderation.events import emit_decided
 from app.moderation.log import log_decision
 from app.moderation.schemas import CommentRevisionQuery, RedactIn
-from app.web.paging import Sort, fetch_page
+from app.web.paging import Page, Sort, fetch_page
+
+
+class FormerText(TypedDict):
+    """A former text of a comment, as moderators see it."""
+
+    id: str
+    number: int
+    replaced_at: datetime
+    replaced_by: str
+    source: str
+    html: str
+    text: str
+
 
 _REVISION = table_of(CommentRevision)
 _SELECT_ARTICLE_ID = sa.select(C.c.article_id).where(C.c.id == sa.bindparam("id", type_=C.c.id.type))
@@ -26,14 +41,16 @@ NEWEST = Sort("-number", descending=True, kind=int)
 _COLUMNS = [_REVISION.c[name] for name in "id number replaced_at replaced_by source html text".split()]
 
 
-def list_revisions(connection: sa.Connection, actor: Actor, comment_id: str, query: CommentRevisionQuery) -> JsonObject:
+def list_revisions(
+    connection: sa.Connection, actor: Actor, comment_id: str, query: CommentRevisionQuery
+) -> Page[FormerText]:
     """List a comment's former texts, newest first; 404 outside the key's sections."""
     article_id = connection.execute(_SELECT_ARTICLE_ID, {"id": comment_id}).scalar_one_or_none()
     if article_id is None:
         raise NotFound
     check_reach(connection, actor, article_id)
     rows = sa.select(*_COLUMNS).where(_REVISION.c.comment_id == comment_id)
-    return fetch_page(connection, rows, NEWEST, _REVISION.c.number, query, within=comment_id)
+    return fetch_page(connection, rows, NEWEST, _REVISION.c.number, query, FormerText, within=comment_id)
 
 
 def find_text_before_redaction(connection: sa.Connection, comment_id: str) -> Body | None:

@@ -12,10 +12,10 @@ from app.comments.reading import StoredComment, get_readable_article, is_author,
 from app.core.clock import now
 from app.core.ids import is_id, new_id
 from app.core.problems import Conflict, NotFound, TooManyRequests
-from app.db.columns import Row, table_of
+from app.db.columns import table_of
 from app.db.rows import JsonObject, fetch_row, fetch_rows, get_row, insert_into
 from app.identity.audit import record_action as audit
-from app.identity.participants import PARTICIPANT, find_caller, get_or_create_participant
+from app.identity.participants import PARTICIPANT, ParticipantRow, find_caller, get_or_create_participant
 from app.identity.schemas import Actor
 from app.identity.secrets import Vault
 from app.moderation.comment_access import A, check_reach, find_participant, is_in_reach
@@ -25,7 +25,7 @@ from app.moderation.pipeline import require_not_banned
 from app.moderation.queue import find_case, update_case
 from app.moderation.schemas import ReportIn, ReportQuery
 from app.moderation.tables import Report
-from app.web.paging import Sort, fetch_page
+from app.web.paging import Page, Sort, fetch_page, map_page
 
 ClosedState = Literal["upheld", "dismissed"]
 
@@ -95,7 +95,7 @@ def present_report(row: _ListedReport) -> JsonObject:
     return out
 
 
-def list_reports(connection: sa.Connection, actor: Actor, filters: ReportQuery) -> JsonObject:
+def list_reports(connection: sa.Connection, actor: Actor, filters: ReportQuery) -> Page[JsonObject]:
     """List reports, newest first."""
     query = _SELECT_REPORTS.where(is_in_reach(actor))
     if filters.target is not None:
@@ -107,9 +107,8 @@ def list_reports(connection: sa.Connection, actor: Actor, filters: ReportQuery) 
     for column, value in ((REPORT.c.article_id, filters.article), (REPORT.c.comment_id, filters.comment)):
         if value is not None:
             query = query.where(column == value if is_id(value) else sa.false())
-    page = fetch_page(connection, query, NEWEST, REPORT.c.created_at, filters)
-    page["data"] = [present_report(row) for row in page["data"]]
-    return page
+    page = fetch_page(connection, query, NEWEST, REPORT.c.created_at, filters, _ListedReport)
+    return map_page(page, present_report)
 
 
 def get_report(connection: sa.Connection, report_id: str) -> JsonObject:
@@ -162,7 +161,7 @@ class ReportDecided(Conflict):
     code, title = "report_decided", "The report has already been decided"
 
 
-def _identify_reporter(participant: Row | None, addresses: tuple[str, ...]) -> tuple[list[str], int]:
+def _identify_reporter(participant: ParticipantRow | None, addresses: tuple[str, ...]) -> tuple[list[str], int]:
     """Return the names under which a reporter counts once, newest first, and the weight of their report.
 
     Guest tokens are free, so all guests without a confirmed e-mail address behind one network address count as one

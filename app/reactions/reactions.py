@@ -14,11 +14,11 @@ from app.comments.posting import check_may_write
 from app.comments.reading import C, get_readable_article, lock_comment
 from app.core.clock import now
 from app.core.problems import Forbidden, Invalid, NotFound, Unauthorized
-from app.db.columns import Row, table_of
+from app.db.columns import table_of
 from app.db.rows import INSERTS, Insert, JsonObject, dialect_of, fetch_rows
 from app.events.catalog import ArticleReacted
 from app.events.log import emit
-from app.identity.participants import find_caller, get_or_create_participant, lock_participant
+from app.identity.participants import ParticipantRow, find_caller, get_or_create_participant, lock_participant
 from app.identity.schemas import Actor
 from app.publication.taxonomies import AUTHORS
 from app.reactions.schemas import Voter
@@ -157,7 +157,7 @@ def check_may_vote(actor: Actor) -> None:
     check_may_write(actor)
 
 
-def _admit_participant(session: Session, voter: Voter) -> Row:
+def _admit_participant(session: Session, voter: Voter) -> ParticipantRow:
     """Return the voter's participant, created if necessary; 403 if banned."""
     check_may_vote(voter.actor)
     row = lock_participant(session, voter.actor)
@@ -169,7 +169,7 @@ def _admit_participant(session: Session, voter: Voter) -> Row:
     return row
 
 
-def _guest_address(participant: Row, voter: Voter) -> str | None:
+def _guest_address(participant: ParticipantRow, voter: Voter) -> str | None:
     """Return the address hash by which guests without a confirmed e-mail address count, or None for all others.
 
     Guest tokens are free, so they do not tell people apart.
@@ -179,7 +179,7 @@ def _guest_address(participant: Row, voter: Voter) -> str | None:
 
 
 def _is_counted(
-    session: Session, table: sa.Table, target: sa.ColumnElement[bool], participant: Row, voter: Voter
+    session: Session, table: sa.Table, target: sa.ColumnElement[bool], participant: ParticipantRow, voter: Voter
 ) -> bool:
     """Return whether a choice counts: of the guests at one address only one is counted within `GUEST_WINDOW`."""
     if _guest_address(participant, voter) is None:

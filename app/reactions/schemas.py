@@ -6,7 +6,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from sqlmodel import Session
 
 from app.comments.schemas import VotesOut
-from app.db.columns import Row
+from app.identity.participants import ParticipantRow
 from app.identity.schemas import Actor
 from app.identity.secrets import Vault
 from app.text.inputs import Whole
@@ -16,7 +16,9 @@ from app.web.responses import ReadQuery
 class BanCheck(Protocol):
     """The check for banned participants, which the moderation room implements."""
 
-    def require_not_banned(self, session: Session, participant: Row | None, addresses: tuple[str, ...]) -> None:
+    def require_not_banned(
+        self, session: Session, participant: ParticipantRow | None, addresses: tuple[str, ...]
+    ) -> None:
         """Raise 403 for banned participants."""
 
 

@@ -58,7 +58,9 @@ def test_a_repeat() -> None:
     )  # as many people say
 
 
-@pytest.mark.parametrize("where", [{"text": "Buy viagra"}, {"name": "Viagra"}, {"links": ("https://viagra.example/",)}])
+@pytest.mark.parametrize(
+    "where", [{"text": "Buy viagra"}, {"name": "Viagra"}, {"text": "[Look](https://viagra.example/)"}]
+)
 def test_phrases_are_found_in_all_that_is_shown(where: dict[str, Any]) -> None:
     phrases = Phrases([("1", "viagra", "word", "hold")])
     assert pipeline.check_phrases(case(submission(**where), phrases=phrases)) == ("pending", "1")
