@@ -13,7 +13,7 @@ from sqlmodel import Session
 from app.articles.tables import SITE_ID, Article, ArticleTally, Discussion
 from app.core.clock import now
 from app.core.ids import is_id
-from app.db.columns import ID, Row, as_sort_text, json_rows, parse_time, table_of
+from app.db.columns import ID, as_sort_text, json_rows, parse_time, table_of
 from app.db.prepared import Prepared
 from app.db.rows import Column, JsonObject, Statement, fetch_row, fetch_rows, get_row
 from app.publication.section_tree import CLOSURE, find_ancestors
@@ -151,11 +151,35 @@ def _rules_at(rules: DiscussionRules, at: datetime) -> DiscussionRules:
     return rules._replace(state="closed") if is_over and rules.state == "open" else rules
 
 
-def _stored_rules_of(row: Row) -> DiscussionRules:
-    return _stored_rules(*(row[f"set_{name}"] for name in (*_INHERITED, "closes_at", "from")))
+class RulesRow(TypedDict):
+    """A row with `RULE_COLUMNS`."""
+
+    set_state: str | None
+    set_prompt: str | None
+    set_moderation: str | None
+    set_close_after_days: int | None
+    set_closes_at: str | None
+    set_from: str | None
 
 
-def rules_of(row: Row, at: datetime | None = None) -> DiscussionRules:
+class DiscussionRow(RulesRow):
+    """A row with `DISCUSSION_COLUMNS`."""
+
+    tally: str | None
+
+
+def _stored_rules_of(row: RulesRow) -> DiscussionRules:
+    return _stored_rules(
+        row["set_state"],
+        row["set_prompt"],
+        row["set_moderation"],
+        row["set_close_after_days"],
+        row["set_closes_at"],
+        row["set_from"],
+    )
+
+
+def rules_of(row: RulesRow, at: datetime | None = None) -> DiscussionRules:
     """Return the rules that apply now, or at a moment, from a row with `RULE_COLUMNS`."""
     return _rules_at(_stored_rules_of(row), at or now())
 
@@ -170,12 +194,12 @@ def offered_reactions(totals: dict[str, int], names: Sequence[str]) -> dict[str,
     return {name: totals.get(name, 0) for name in names}
 
 
-def present_discussion(row: Row, names: Sequence[str]) -> DiscussionMembers:
+def present_discussion(row: DiscussionRow, names: Sequence[str]) -> DiscussionMembers:
     """Return `discussion` and `reactions` of an article from a row with `DISCUSSION_COLUMNS`."""
     return discussion_members(rules_of(row), parse_tally(row["tally"], names))
 
 
-def serialize_rules(row: Row) -> str:
+def serialize_rules(row: RulesRow) -> str:
     """Return the rules of a row with `RULE_COLUMNS` as text, as cached beside the article's JSON."""
     return pydantic_core.to_json(_stored_rules_of(row)).decode()
 
@@ -233,17 +257,6 @@ _ARTICLE_SETTINGS = _for_one_article(
         *RULE_COLUMNS,
     ).select_from(join_discussion(ARTICLE, tally=False))
 )
-
-
-class RulesRow(TypedDict):
-    """A row with `RULE_COLUMNS`."""
-
-    set_state: str | None
-    set_prompt: str | None
-    set_moderation: str | None
-    set_close_after_days: int | None
-    set_closes_at: str | None
-    set_from: str | None
 
 
 class SettingsRow(RulesRow):

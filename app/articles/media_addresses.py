@@ -6,7 +6,6 @@ from html import escape
 from typing import Final, cast
 
 from app.blocks.schemas import Block
-from app.db.columns import Row
 from app.db.rows import JsonObject
 from app.publication.schemas import MEDIA_PATH
 
@@ -49,7 +48,7 @@ def absolutize_blocks(value: object, api: str) -> object:
 _ABSOLUTIZE: Final = {"html": absolutize_html, "markdown": absolutize_markdown}
 
 
-def present_body(stored: Row, formats: Sequence[str], api: str) -> JsonObject:
+def present_body(stored: Mapping[str, object], formats: Sequence[str], api: str) -> JsonObject:
     """Return the formats of a text from columns `body_{format}` as readers get them."""
     body: JsonObject = {}
     for name in formats:

@@ -1,6 +1,6 @@
 """Reading whole articles from the tables, one statement each; who may read them; how they are presented."""
 
-from collections.abc import Iterable
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from functools import lru_cache
 from typing import Protocol, TypedDict, cast
@@ -15,7 +15,7 @@ from app.articles.site import Site
 from app.articles.tables import Article, ArticleAuthor, ArticleTag, Revision
 from app.core.ids import is_id
 from app.core.problems import InvalidParameter
-from app.db.columns import Row, json_rows, table_of
+from app.db.columns import json_rows, table_of
 from app.db.rows import Column, JsonObject, Statement, fetch_row
 from app.identity.schemas import Actor
 from app.publication.notice_targets import NoticeTarget
@@ -150,33 +150,8 @@ def select_articles(formats: tuple[str, ...] = ()) -> Statement:
     return sa.select(*columns).select_from(tables)
 
 
-def _present_term(row: Row, prefix: str) -> JsonObject | None:
-    if row[f"{prefix}_id"] is None:
-        return None
-    return {name: row[f"{prefix}_{name}"] for name in ("id", "slug", "name")}
-
-
-def present_article(row: Row, site: Site, formats: Iterable[str] = (), *, editing: bool = False) -> JsonObject:
-    """Shape a row of `select_articles` as `ArticleOut`; `editing` adds what only editors see."""
-    out = dict(row)
-    section = _present_term(row, "section")
-    out["section"], out["series"] = section, _present_term(row, "series")
-    out["image"] = present_image({c.key: row[f"image_{c.key}"] for c in MEDIA.c}, site.api) if row["image_id"] else None
-    for name in ("authors", "tags", "notices"):
-        out[name] = row[name] or []
-    out["url"] = site.url + site.path_of(row["section_slug"] if section else None, row["slug"], row["published_at"])
-    out |= discussion.present_discussion(row, site.reactions)
-    level = row["syndication"] or row["section_syndication"] or "full"
-    out["rights"] = {**{name: row[name] for name in RIGHTS_COLUMNS}, "syndication": level}
-    if formats:
-        out["body"] = present_body(row, tuple(formats), site.api)
-    if editing:
-        out["editing"] = {name: row[name] for name in EDITING_COLUMNS}
-    return out
-
-
-class FullArticleRow(TypedDict):
-    """A row of `select_articles`: the columns that are read by name, of many that are only presented."""
+class FullArticleRow(discussion.DiscussionRow):
+    """A row of `select_articles`: the columns that are read one by one; others are only presented."""
 
     id: str
     slug: str
@@ -186,10 +161,52 @@ class FullArticleRow(TypedDict):
     revision: int
     latest_revision: int
     published_revision: int | None
-    section_id: str | None
-    series_id: str | None
+    published_at: datetime | None
     listed_at: datetime
+    section_id: str | None
+    section_slug: str | None
+    section_syndication: str | None
+    series_id: str | None
+    image_id: str | None
+    syndication: str | None
     retraction: RetractionColumn | None
+    card_stamp: int
+
+
+def fetch_articles(connection: sa.Connection, ids: Sequence[str]) -> list[FullArticleRow]:
+    """Fetch articles by their ids from all tables, in any order."""
+    rows = connection.execute(select_articles().where(ARTICLE.c.id.in_(ids))).mappings()
+    return [cast(FullArticleRow, row) for row in rows]
+
+
+def _present_term(row: Mapping[str, object], prefix: str) -> JsonObject | None:
+    if row[f"{prefix}_id"] is None:
+        return None
+    return {name: row[f"{prefix}_{name}"] for name in ("id", "slug", "name")}
+
+
+def present_article(
+    row: FullArticleRow, site: Site, formats: Sequence[str] = (), *, editing: bool = False
+) -> JsonObject:
+    """Shape a row of `select_articles` as `ArticleOut`; `editing` adds what only editors see."""
+    columns: Mapping[str, object] = row
+    out: JsonObject = dict(columns)
+    section = _present_term(columns, "section")
+    out["section"], out["series"] = section, _present_term(columns, "series")
+    out["image"] = (
+        present_image({c.key: columns[f"image_{c.key}"] for c in MEDIA.c}, site.api) if row["image_id"] else None
+    )
+    for name in ("authors", "tags", "notices"):
+        out[name] = columns[name] or []
+    out["url"] = site.url + site.path_of(row["section_slug"] if section else None, row["slug"], row["published_at"])
+    out |= discussion.present_discussion(row, site.reactions)
+    level = row["syndication"] or row["section_syndication"] or "full"
+    out["rights"] = {**{name: columns[name] for name in RIGHTS_COLUMNS}, "syndication": level}
+    if formats:
+        out["body"] = present_body(columns, formats, site.api)
+    if editing:
+        out["editing"] = {name: columns[name] for name in EDITING_COLUMNS}
+    return out
 
 
 @lru_cache(128)

@@ -25,9 +25,9 @@ from app.articles.reading import (
     REVISION,
     RetractionColumn,
     can_read_drafts,
+    fetch_articles,
     parse_formats,
     present_article,
-    select_articles,
 )
 from app.articles.schemas import TEXT_FORMATS, ArticleOut, CachedArticleOut
 from app.articles.site import Site
@@ -379,7 +379,6 @@ class BuiltArticle(NamedTuple):
 
 def build_articles(connection: sa.Connection, ids: Sequence[str], site: Site) -> dict[str, BuiltArticle]:
     """Build the cached JSON of articles from the tables; returns it by id."""
-    rows = connection.execute(select_articles().where(ARTICLE.c.id.in_(ids))).mappings()
     return {
         row["id"]: BuiltArticle(
             row["version"],
@@ -387,7 +386,7 @@ def build_articles(connection: sa.Connection, ids: Sequence[str], site: Site) ->
             dump_json(CachedArticleOut, present_article(row, site)),
             discussion.serialize_rules(row),
         )
-        for row in rows
+        for row in fetch_articles(connection, ids)
     }
 
 

@@ -7,7 +7,17 @@ from typing import NamedTuple, TypedDict, cast
 
 import sqlalchemy as sa
 
-from app.articles.reading import ARTICLE, MEDIA, NOTICE, REVISION, SERIES, TAG, present_article, select_articles
+from app.articles.reading import (
+    ARTICLE,
+    MEDIA,
+    NOTICE,
+    REVISION,
+    SERIES,
+    TAG,
+    FullArticleRow,
+    present_article,
+    select_articles,
+)
 from app.articles.schemas import TEXT_FORMATS, SingleArticleOut
 from app.articles.site import Site
 from app.articles.tables import Address
@@ -202,10 +212,10 @@ def read_media(connection: sa.Connection) -> Iterator[MediaJson]:
 def read_articles(connection: sa.Connection, site: Site) -> Iterator[list[ExportedArticle]]:
     """Yield the articles in all states, in chunks."""
     for rows in _read_chunks(connection, select_articles(TEXT_FORMATS), [ARTICLE.c.id], ARTICLES_PER_CHUNK):
-        yield [_make_article(row, site) for row in rows]
+        yield [_make_article(cast(FullArticleRow, row), site) for row in rows]
 
 
-def _make_article(row: JsonObject, site: Site) -> ExportedArticle:
+def _make_article(row: FullArticleRow, site: Site) -> ExportedArticle:
     article = present_article(row, replace(site, api=NO_API), TEXT_FORMATS, editing=True)
     retraction = cast("JsonObject | None", row["retraction"])
     return ExportedArticle(SingleArticleOut.model_validate(article), bool(row["public"]), retraction)
