@@ -23,7 +23,8 @@ import app.wiring  # noqa: F401  brings every table into the metadata
 from app.articles.cached_json import rebuild_stale
 from app.articles.site import Site
 from app.core.settings import Settings
-from app.db import Database, migrations, open_database, sqlite
+from app.db import Database, PostgresDatabase, migrations, open_database, sqlite
+from app.db.base import allow_replica
 from app.identity import keys
 from app.identity.schemas import SYSTEM
 from app.mail import letters
@@ -245,7 +246,10 @@ def lagging(settings: Settings) -> Database:
         connection.execute("SET search_path TO nowhere")
         connection.commit()
 
-    sa.event.listen(found.engines()[0], "connect", forget)
+    assert isinstance(found, PostgresDatabase)
+    assert found.replica
+    sa.event.listen(found.replica.engine, "connect", forget)
+    allow_replica()
     return found
 
 

@@ -4,6 +4,7 @@ To import the app takes seconds of CPU, and many tests kill, stop or race proces
 own like one that was started: it has its own environment, files and memory, and SIGKILL ends it in the same way.
 """
 
+import atexit
 import json
 import os
 import random
@@ -126,6 +127,7 @@ def _starter() -> socket.socket:
         subprocess.Popen(
             [sys.executable, "-m", __name__, str(theirs.fileno())], cwd=ROOT, pass_fds=[theirs.fileno()]
         ).returncode = 0  # nobody waits for it
+    atexit.register(ours.close)
     return ours
 
 

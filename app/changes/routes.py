@@ -8,12 +8,13 @@ from starlette.responses import Response
 
 from app.changes import changes
 from app.changes.schemas import ChangeOut, ChangesOut, ChangesQuery, CursorExpired
-from app.core.problems import document_problems
+from app.core.problems import Unavailable, document_problems
+from app.db.base import require_primary
 from app.db.rows import JsonObject
 from app.identity.access import Public
 from app.identity.services import IdentityServices
 from app.web.fields import parse_fields
-from app.web.responses import database, reply_list, settings
+from app.web.responses import database, reply_list
 
 router = APIRouter(prefix="/v1", tags=["syndication"])
 
@@ -36,11 +37,18 @@ async def list_changes(request: Request, query: Annotated[ChangesQuery, Query()]
     """
     fields, types = parse_fields(ChangeOut, query.fields), query.chosen_types()
     log = IdentityServices.of(request).vault.log_name()
-    is_replica = bool(settings(request).read_database_url)
+    db = database(request)
+    is_replica = db.prefers_replica()
 
-    def find(connection: sa.Connection) -> JsonObject:
+    def find(connection: sa.Connection, *, is_replica: bool) -> JsonObject:
         begin = changes.find_start(connection, log, query.cursor, is_replica=is_replica)
         return changes.list_changes(connection, begin, log, types, query.limit)
 
-    page = await database(request).read(find)
+    try:
+        page = await db.read(find, is_replica=is_replica)
+    except Unavailable:
+        if not is_replica:
+            raise
+        require_primary()  # whose page the follower had before
+        page = await db.read(find, is_replica=False)
     return reply_list(request, ChangesOut, page, fields, groups=(), private=True)

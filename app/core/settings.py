@@ -61,7 +61,9 @@ class Settings(BaseSettings):
         "",
         description="`sqlite:///path` or `postgresql://user:password@host/name`. Empty: a SQLite file in `DATA_DIR`.",
     )
-    read_database_url: str = Field("", description="A PostgreSQL replica for reads. Empty: the same database.")
+    read_database_url: str = Field(
+        "", description="A PostgreSQL standby that answers the reads of anonymous requests. Empty: none."
+    )
     site_url: str = Field("http://localhost:8000", description="Address of the publication's own site.")
     api_url: str = Field(
         "",

@@ -5,6 +5,7 @@ import time
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
+from contextvars import ContextVar
 from threading import Lock
 from typing import Concatenate, ParamSpec, TypeVar
 
@@ -42,6 +43,24 @@ def is_full(error: DBAPIError) -> bool:
     """Whether the disk of the database is full."""
     code = getattr(error.orig, "sqlstate", None) or getattr(error.orig, "sqlite_errorname", "")
     return code in {"53100", "SQLITE_FULL"}
+
+
+_may_lag: ContextVar[bool] = ContextVar("may_lag", default=False)
+
+
+def allow_replica() -> None:
+    """Let the reads of this request be answered by a replica, which may not have the latest writes yet."""
+    _may_lag.set(True)
+
+
+def require_primary() -> None:
+    """Let the reads of this request see every write that was acknowledged, as those of all other work do."""
+    _may_lag.set(False)
+
+
+def is_replica_allowed() -> bool:
+    """Whether reads of this request may be answered by a replica."""
+    return _may_lag.get()
 
 
 class _SwitchInterval:
@@ -124,10 +143,18 @@ class Database(ABC):
         with self.engines()[0].connect() as connection:
             yield connection
 
+    def prefers_replica(self) -> bool:
+        """Whether a read of this request goes to a replica: one is there, keeps up, and the request allows it."""
+        return False
+
     def run_query(self, query: Callable[[sa.Connection], T]) -> T:
         """Run a query in the calling thread."""
         with self.connect() as connection:
             return query(connection)
+
+    def run_on_replica(self, query: Callable[[sa.Connection], T]) -> T:
+        """Run a query in the calling thread, on a replica if there is one that answers."""
+        return self.run_query(query)
 
     @abstractmethod
     def snapshot(self) -> AbstractContextManager[sa.Connection]:

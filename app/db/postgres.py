@@ -1,9 +1,13 @@
-"""PostgreSQL: reads and writes in thread pools with psycopg, one transaction for each action."""
+"""PostgreSQL: reads and writes in thread pools with psycopg, one transaction for each action.
+
+Reads of anonymous requests may go to a replica. Who calls, what follows a write and all background work is read from
+the primary, so that no answer denies what was acknowledged.
+"""
 
 import asyncio
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Concatenate, Literal
 
 import psycopg
@@ -14,7 +18,8 @@ from psycopg.types.string import TextLoader
 from sqlalchemy.exc import DBAPIError
 from sqlmodel import Session
 
-from app.db.base import RETRIED_STATES, Database, P, T, switch_interval
+from app.db.base import RETRIED_STATES, Database, P, T, is_replica_allowed, switch_interval
+from app.db.replica import SCAN_SECONDS, Replica, ReplicaUnavailable
 
 OPTIONS = "-c timezone=UTC -c statement_timeout=20000 -c lock_timeout=5000"
 SCAN_THREADS = 3  # slow reads at a time
@@ -22,13 +27,17 @@ log = structlog.get_logger("broadsheet.db")
 
 
 class PostgresDatabase(Database):
-    """A PostgreSQL database, with a replica for reads if there is one."""
+    """A PostgreSQL database, with a standby for reads if there is one."""
 
     dialect = "postgresql"
 
     def __init__(self, url: str, read_url: str = "", threads: int = 8) -> None:
-        self._reads = _create_engine(read_url or url, threads, "AUTOCOMMIT")
+        self._reads = _create_engine(url, threads, "AUTOCOMMIT")
         self._writes = _create_engine(url, threads, None)
+        self.replica: Replica | None = None
+        if read_url:
+            standby = _create_engine(read_url, threads, "AUTOCOMMIT", connect_seconds=2)
+            self.replica = Replica(standby, self._reads, threads + SCAN_THREADS)
         self._read_threads = ThreadPoolExecutor(threads, "read")
         self._scan_threads = ThreadPoolExecutor(SCAN_THREADS, "scan")  # slow queries must not occupy all threads
         self._write_threads = ThreadPoolExecutor(threads, "write")
@@ -42,11 +51,26 @@ class PostgresDatabase(Database):
             # Read-only, it takes no transaction id, for whose end consumers of the log would wait.
             yield connection.execution_options(isolation_level="REPEATABLE READ", postgresql_readonly=True)
 
+    async def start(self) -> None:
+        if self.replica:
+            self.replica.start()
+
     async def stop(self) -> None:
+        if self.replica:
+            await self.replica.stop()
         await asyncio.to_thread(self._write_threads.shutdown)
         await asyncio.to_thread(self._read_threads.shutdown)
         await asyncio.to_thread(self._scan_threads.shutdown)
         await super().stop()
+
+    def prefers_replica(self) -> bool:
+        return self.replica is not None and is_replica_allowed() and self.replica.is_usable
+
+    def run_on_replica(self, query: Callable[[sa.Connection], T]) -> T:
+        if self.replica:
+            with suppress(ReplicaUnavailable):
+                return self.replica.run_query(query)
+        return self.run_query(query)
 
     def run_query(self, query: Callable[[sa.Connection], T]) -> T:
         try:
@@ -61,6 +85,9 @@ class PostgresDatabase(Database):
         return await asyncio.get_running_loop().run_in_executor(threads, self.run_query, query)
 
     async def read(self, query: Callable[Concatenate[sa.Connection, P], T], *args: P.args, **kwargs: P.kwargs) -> T:
+        if self.replica and self.prefers_replica():
+            with suppress(ReplicaUnavailable):
+                return await self.replica.read(lambda connection: query(connection, *args, **kwargs))
         return await self._run_in(self._read_threads, lambda connection: query(connection, *args, **kwargs))
 
     async def scan(self, query: Callable[Concatenate[sa.Connection, P], T], *args: P.args, **kwargs: P.kwargs) -> T:
@@ -68,6 +95,9 @@ class PostgresDatabase(Database):
             with switch_interval.shorten():
                 return query(connection, *args, **kwargs)
 
+        if self.replica and self.prefers_replica():
+            with suppress(ReplicaUnavailable):
+                return await self.replica.read(run, SCAN_SECONDS)
         return await self._run_in(self._scan_threads, run)
 
     async def scan_fresh(
@@ -76,19 +106,29 @@ class PostgresDatabase(Database):
         return await self.write(lambda session: query(session.connection(), *args, **kwargs))
 
     async def write(self, action: Callable[Concatenate[Session, P], T], *args: P.args, **kwargs: P.kwargs) -> T:
-        def run(tries: int = 5) -> T:
+        def run(tries: int = 5, *, was_lost: bool = False) -> T:
+            is_committing = False
             try:
                 with self.transaction() as session:
-                    return action(session, *args, **kwargs)
+                    result = action(session, *args, **kwargs)
+                    session.flush()
+                    is_committing = True
+                return result
             except DBAPIError as error:
+                # A connection that was lost before COMMIT has written nothing: the server was restarted or replaced.
+                is_lost = error.connection_invalidated and not is_committing
+                if is_lost and not was_lost:
+                    return run(tries, was_lost=True)
                 if tries and getattr(error.orig, "sqlstate", None) in RETRIED_STATES:
-                    return run(tries - 1)
+                    return run(tries - 1, was_lost=was_lost)
                 raise
 
         return await asyncio.get_running_loop().run_in_executor(self._write_threads, run)
 
 
-def _create_engine(url: str, threads: int, isolation_level: Literal["AUTOCOMMIT"] | None) -> sa.Engine:
+def _create_engine(
+    url: str, threads: int, isolation_level: Literal["AUTOCOMMIT"] | None, *, connect_seconds: int = 5
+) -> sa.Engine:
     engine = sa.create_engine(
         sa.make_url(url).set(drivername="postgresql+psycopg"),
         isolation_level=isolation_level,
@@ -98,7 +138,7 @@ def _create_engine(url: str, threads: int, isolation_level: Literal["AUTOCOMMIT"
         pool_recycle=1800,
         json_deserializer=pydantic_core.from_json,  # takes a third of the time of psycopg's own
         hide_parameters=True,
-        connect_args={"connect_timeout": 5, "options": OPTIONS, "application_name": "broadsheet"},
+        connect_args={"connect_timeout": connect_seconds, "options": OPTIONS, "application_name": "broadsheet"},
     )
     sa.event.listen(engine, "connect", _prepare_connection)
     return engine

@@ -62,9 +62,9 @@ class _Process:
             raise
         return started
 
-    async def run(self, query: object, seconds: float = QUERY_SECONDS) -> object:
+    async def run(self, query: object, seconds: float = QUERY_SECONDS, *, on_replica: bool = False) -> object:
         """Send a callable; return its result or raise its exception. A cancelled caller gives up its turn."""
-        message = pickle.dumps(query)
+        message = pickle.dumps((on_replica, query))
         self.waiting += 1
         try:
             await self._turn.acquire()
@@ -136,7 +136,7 @@ class QueryProcesses:
         if self._processes:
             process = min(self._processes, key=lambda process: process.waiting)
             try:
-                return cast(T, await process.run(query))
+                return cast(T, await process.run(query, on_replica=self._db.prefers_replica()))
             except _ProcessEnded:
                 if process in self._processes:  # the first of its callers
                     self._processes.remove(process)
@@ -177,13 +177,14 @@ def serve_queries() -> None:
     """Answer the queries that arrive on standard input, a socket, until it closes, at the latest with the parent."""
     signal.signal(signal.SIGTERM, signal.SIG_IGN)  # the parent may still have requests to answer
     with socket.socket(fileno=0) as both, cast(BinaryIO, both.makefile("rwb", BUFFER_BYTES)) as stream:
-        db = cast(Callable[[], Database], _read_message(stream))()
+        db = cast(tuple[bool, Callable[[], Database]], _read_message(stream))[1]()
         gc.freeze()
         _YIELDS.append(os.sched_yield)
         db.on_progress = os.sched_yield
         _write_message(stream, pickle.dumps((None, None)))  # the database is open
-        while query := _read_message(stream):
-            _write_message(stream, _run_query(db, cast(Callable[[sa.Connection], object], query)))
+        while message := _read_message(stream):
+            on_replica, query = cast(tuple[bool, Callable[[sa.Connection], object]], message)
+            _write_message(stream, _run_query(db, query, on_replica))
         for engine in db.engines():
             engine.dispose()
 
@@ -198,9 +199,9 @@ def _write_message(stream: BinaryIO, message: bytes) -> None:
     stream.flush()
 
 
-def _run_query(db: Database, query: Callable[[sa.Connection], object]) -> bytes:
+def _run_query(db: Database, query: Callable[[sa.Connection], object], on_replica: bool) -> bytes:
     try:
-        return pickle.dumps((None, db.run_query(query)))
+        return pickle.dumps((None, (db.run_on_replica if on_replica else db.run_query)(query)))
     except Exception as error:
         message = pickle.dumps((error, None))
         pickle.loads(message)  # noqa: S301  an error that does not unpickle ends this process

@@ -148,13 +148,42 @@ def test_a_read_outlives_its_connection_once(store: PostgresDatabase, kill: Call
     run(story)
 
 
-def test_a_write_is_not_repeated_on_a_lost_connection(store: PostgresDatabase) -> None:
+def test_a_write_is_repeated_once_on_a_connection_lost_before_commit(store: PostgresDatabase) -> None:
+    tries: list[int] = []
+
+    def action(session: Session, times: int) -> None:
+        tries.append(1)
+        add(session, f"lost {times}")
+        if len(tries) <= times:
+            session.execute(KILL)
+
+    async def story() -> None:
+        await store.write(action, 1)
+        assert (await store.read(texts), len(tries)) == (["lost 1"], 2)
+        tries.clear()
+        with pytest.raises(DBAPIError) as caught:
+            await store.write(action, 2)
+        assert (problem_responses.problem_from_exception(caught.value).status, len(tries)) == (503, 2)
+        assert await store.read(texts) == ["lost 1"]
+
+    run(story)
+
+
+def test_a_write_is_not_repeated_on_a_connection_lost_at_commit(store: PostgresDatabase) -> None:
     tries: list[int] = []
 
     def action(session: Session) -> None:
         tries.append(1)
         add(session, "lost")
-        session.execute(KILL)
+
+    def kill(connection: sa.Connection) -> None:
+        if len(tries) == 1 and not killed:
+            killed.append(connection.exec_driver_sql("SELECT pg_backend_pid()").scalar_one())
+            with store.connect() as other:
+                other.execute(sa.text("SELECT pg_terminate_backend(:pid, 5000)"), {"pid": killed[0]})
+
+    killed: list[int] = []
+    sa.event.listen(store.engines()[1], "commit", kill)
 
     async def story() -> None:
         with pytest.raises(DBAPIError) as caught:
@@ -237,14 +266,6 @@ def test_a_cancelled_caller_neither_loses_nor_doubles_its_write(store: PostgresD
             assert texts(connection) == ["slow"]
 
     run(story)
-
-
-def test_reads_may_go_to_a_replica(postgres_url: str) -> None:
-    db = open_database(postgres_url, postgres_url + "&application_name=replica")
-    reads, writes = db.engines()
-    assert "replica" in str(reads.url)
-    assert "replica" not in str(writes.url)
-    asyncio.run(db.stop())
 
 
 def test_slow_reads_hold_no_other_read_up_and_let_the_loop_have_its_turn(store: PostgresDatabase) -> None:
