@@ -133,19 +133,19 @@ def test_what_is_visible_is_not_waited_for(client: TestClient, db: Database) -> 
 def test_a_write_is_waited_for(client: TestClient, db: Database, monkeypatch: pytest.MonkeyPatch) -> None:
     written = threading.Event()
     looked: list[bool] = []
-    is_visible = access.is_visible
+    has_reached = access.has_reached
 
     def look(connection, position):  # type: ignore[no-untyped-def]
         if looked and not written.is_set():
             with db.transaction() as session:
                 emit(session, Seen(subject_id=UNKNOWN))
             written.set()
-        looked.append(is_visible(connection, position))
+        looked.append(has_reached(connection, position))
         return looked[-1]
 
     with db.transaction() as session:
         xid, seq = emit(session, Seen(subject_id=UNKNOWN))
-    monkeypatch.setattr(access, "is_visible", look)
+    monkeypatch.setattr(access, "has_reached", look)
     assert client.get(f"/v1/whoami?min_position={xid}.{seq + 1}").status_code == 200
     assert looked == [False, True]
 
