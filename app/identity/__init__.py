@@ -1,1 +1,1 @@
-"""Who is calling, what they may do, and whether they have sent this before."""
+"""Authentication, permissions, the audit log, and idempotency keys."""

@@ -1,7 +1,7 @@
 """Writes over HTTP: one transaction, an answer after the commit, and one execution per idempotency key."""
 
 import hashlib
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Generic, NamedTuple, TypeVar, TypeVarTuple, cast
 
@@ -13,7 +13,6 @@ from sqlmodel import Session
 from starlette.responses import Response
 
 from app.core.problems import BadRequest
-from app.db.columns import Row
 from app.db.rows import JsonObject
 from app.events.log import POSITION_KEY, find_last_position
 from app.identity.idempotency import Answer, ShownOnce, claim_key, has_answer, store_answer
@@ -72,7 +71,7 @@ async def is_replay(request: Request, actor: Actor) -> bool:
 class _Rendering(Generic[T]):
     """How a write is answered: with the row that `read` returns for the action's result, as `model`."""
 
-    read: Callable[[sa.Connection, T], Row] | None
+    read: Callable[[sa.Connection, T], Mapping[str, object]] | None
     model: type[BaseModel] | None
     status: int
     location: str | None
@@ -83,7 +82,8 @@ class _Rendering(Generic[T]):
             return Answer(self.status, {}, b"")
         row = self.read(session.connection(), result)
         body = dump_json(self.model, row)
-        headers = {"ETag": f'"{etag.make_etag(body, row.get("version"))}"'}
+        version = cast("int | None", row.get("version"))
+        headers = {"ETag": f'"{etag.make_etag(body, version)}"'}
         if self.location:
             headers["Location"] = fill_path(self.location, row)
         return Answer(self.status, headers, body)
@@ -94,7 +94,7 @@ async def write(
     actor: Actor,
     action: Callable[[Session, Actor, *Ts], T],
     *args: *Ts,
-    render: Callable[[sa.Connection, T], Row] | None = None,
+    render: Callable[[sa.Connection, T], Mapping[str, object]] | None = None,
     model: type[BaseModel] | None = None,
     status: int = 200,
     location: str | None = None,
@@ -149,7 +149,7 @@ async def write_private(
     actor: Actor,
     action: Callable[[Session, Actor, *Ts], WriteResult],
     *args: *Ts,
-    render: Callable[[sa.Connection, str, bool], Row],
+    render: Callable[[sa.Connection, str, bool], Mapping[str, object]],
     model: type[BaseModel],
     location: str | None = None,
 ) -> Response:

@@ -1,1 +1,1 @@
-"""Mails about subscriptions: who gets which, digests, and the letters themselves."""
+"""Notifications by mail: recipients of events, digests, and the content of mails."""

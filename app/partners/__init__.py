@@ -1,1 +1,1 @@
-"""Partners: what they may read early, and the log of what they read."""
+"""Partners: early access to articles, and the log of what they read."""

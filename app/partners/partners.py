@@ -103,10 +103,9 @@ def get_partners(connection: sa.Connection, article_id: str) -> ArticlePartners:
     return {"article_id": article_id, "keys": fetch_rows(connection, query, PartnerRow), "version": version}
 
 
-class FetchRow(TypedDict):
-    """A revision that a partner read, with the name of the key."""
+class HeldRecord(TypedDict):
+    """What a partner read of a revision, as held in memory until it is written."""
 
-    id: str
     article_id: str
     key_id: str
     revision: int
@@ -114,6 +113,12 @@ class FetchRow(TypedDict):
     first_at: datetime
     last_at: datetime
     times: int
+
+
+class FetchRow(HeldRecord):
+    """What a partner read of a revision, as stored, with the name of the key."""
+
+    id: str
     name: str | None  # null if the key was deleted
 
 
@@ -185,18 +190,6 @@ def set_partners(session: Session, actor: Actor, ref: str, data: PartnersIn, ver
     if before != keys:
         record_action(session, actor, "article.partners", "article", article.id, {"keys": sorted(keys)})
     return article.id
-
-
-class HeldRecord(TypedDict):
-    """What a partner read of a revision, to be added to the access log."""
-
-    article_id: str
-    key_id: str
-    revision: int
-    level: Level
-    first_at: datetime
-    last_at: datetime
-    times: int
 
 
 def add_records(session: Session, records: Sequence[HeldRecord]) -> None:

@@ -1,1 +1,1 @@
-"""What articles stand in and under: sections, tags, authors, series, notices and media."""
+"""Sections, tags, authors and series, by which articles are organised; notices and media, which articles show."""

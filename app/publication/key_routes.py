@@ -8,11 +8,10 @@ from starlette.responses import Response
 
 from app.core.ids import IdPath
 from app.core.problems import Forbidden, Invalid, NotFound, Unauthorized, document_problems
-from app.db.columns import Row
 from app.db.rows import JsonObject
 from app.identity import keys
 from app.identity.access import require_scope
-from app.identity.keys import KeyRevoked, revoke_api_key
+from app.identity.keys import ApiKeyRow, KeyRevoked, revoke_api_key
 from app.identity.schemas import Actor, KeyIn, KeyOut, KeyPatch, NewKeyOut
 from app.identity.writes import write
 from app.publication import api_keys
@@ -92,7 +91,7 @@ async def update_key(request: Request, key_id: IdPath, body: KeyPatch, actor: Ad
     Keys have no versions, so `If-Match` is not required. Revoked keys cannot be changed; create another one.
     """
 
-    def read(connection: sa.Connection, changed: str) -> Row:
+    def read(connection: sa.Connection, changed: str) -> ApiKeyRow:
         row = keys.find_api_key(connection, changed)
         if row is None:
             raise NotFound

@@ -1,4 +1,4 @@
-"""The services of routes that change what articles are filed under, stand with and show."""
+"""The services of routes of terms, notices and pictures."""
 
 from dataclasses import dataclass
 

@@ -1,4 +1,4 @@
-"""Terms that articles are filed under: sections, tags, authors and series; what they share."""
+"""Functions for rows of terms, notices and pictures: finding, locking, updating and deleting them."""
 
 import re
 from collections.abc import Mapping, Sequence

@@ -1,1 +1,1 @@
-"""Subscriptions: who asked to hear of what, proved that the address is theirs, and has not had enough since."""
+"""Subscriptions to notifications by mail: double opt-in, management, unsubscribing and suppressions."""
