@@ -11,6 +11,7 @@ from functools import cache, partial
 from pathlib import Path
 from typing import Any
 
+import httpx2
 import hypothesis
 import psycopg
 import pytest
@@ -30,6 +31,7 @@ from app.identity.schemas import SYSTEM
 from app.mail import letters
 from app.main import create_app
 from app.openapi import document
+from tests import quick_client
 
 os.environ.setdefault("XDG_RUNTIME_DIR", tempfile.mkdtemp())  # where the PostgreSQL of the tests has its socket
 
@@ -98,12 +100,16 @@ def _engine(url: sa.URL | str, **options: Any) -> sa.Engine:
     if first is None or getattr(first.dialect, "server_version_info", None) is None:
         _first[kind] = engine  # the first one that gets to know its server is the one to share with
         return engine
+    own: Any = engine.dialect
+    own.initialize = lambda _connection: None  # else it would ask its server again all that the first one knows
     engine.dialect = engine.pool._dialect = first.dialect
     engine._compiled_cache = first._compiled_cache
     return engine
 
 
 sa.create_engine = _engine
+quick_client.install()
+httpx2.create_ssl_context = cache(httpx2.create_ssl_context)  # 20 ms, once for each sender of webhooks
 sqlite.PRAGMAS = (*sqlite.PRAGMAS, "synchronous=OFF")  # the stores of tests need not outlive a power cut
 hypothesis.settings.register_profile("suite", deadline=None)  # machines may be slow: no test asserts a time
 hypothesis.settings.load_profile("suite")

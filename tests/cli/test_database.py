@@ -1,4 +1,5 @@
 import os
+import shutil
 from collections.abc import Callable, Iterator
 from contextlib import closing
 from pathlib import Path
@@ -8,6 +9,7 @@ import pysqlite3.dbapi2 as sqlite
 import pytest
 import sqlalchemy as sa
 
+from app.core.files import make_folder
 from app.db import open_database
 from app.db.migrations import find_head, read_status
 
@@ -37,8 +39,10 @@ def test_postgresql_is_migrated_on_demand_only(broadsheet: Broadsheet, postgres_
 
 
 @pytest.fixture
-def filled(broadsheet: Broadsheet, data: Path) -> Path:
+def filled(broadsheet: Broadsheet, data: Path, sqlite_template: Path) -> Path:
     """A store with one key and one picture."""
+    make_folder(data)
+    shutil.copy(sqlite_template, data / "broadsheet.db")
     assert broadsheet("keys", "create", "--name", "kept", "--scope", "admin").status == 0
     (data / "media" / "ab").mkdir(parents=True)
     (data / "media" / "ab" / "one.jpg").write_bytes(b"picture")
