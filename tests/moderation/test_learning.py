@@ -18,7 +18,7 @@ from app.moderation.text_analysis import (
     is_trained,
     tokenize,
 )
-from tests.moderation.stock import comment, stored
+from tests.moderation.stock import comment, participant, stored
 
 Article = dict[str, Any]
 SPAM = "Cheap pills online casino bonus click here today"
@@ -143,9 +143,12 @@ def test_it_tells_the_classes_apart(db: Database, article: Article) -> None:
     def made(own: list[str]) -> str:
         return " ".join(rng.sample(both, 20) + rng.sample(own, 8))
 
-    for _ in range(MIN_LEARNED_TEXTS + 10):
-        for own, spam in ((bad, True), (good, False)):
-            learn(db, comment(db, article, text := made(own)), text, spam)
+    texts = [(made(own), own is bad) for _ in range(MIN_LEARNED_TEXTS + 10) for own in (bad, good)]
+    author = participant(db)
+    ids = [comment(db, article, text, participant_id=author) for text, _ in texts]
+    with db.transaction() as session:
+        for comment_id, (text, is_spam) in zip(ids, texts, strict=True):
+            learn_comment(session, comment_id, text, is_spam)
     with db.transaction() as session:
         row = session.execute(sa.select(TOKEN.c.spam, TOKEN.c.ham).where(TOKEN.c.token == TEXT_COUNT_ROW)).one()
         known = ClassCounts(*row)

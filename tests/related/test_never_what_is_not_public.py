@@ -35,7 +35,7 @@ from app.search.indexing import index_article
 from app.wiring import CONSUMERS
 from tests.effort import effort
 
-STEPS = effort("STEPS", 45, long=400)
+STEPS = effort("STEPS", 30, long=400)
 SITE = Site("https://site.example", "/{section}/{slug}")
 TOPICS = [
     "harbour ferry captain passengers quay lighthouse sailors anchor",
