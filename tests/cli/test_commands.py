@@ -1,5 +1,6 @@
 import json
 import os
+import shutil
 import signal
 import socket
 import subprocess
@@ -13,7 +14,9 @@ from typing import Any
 
 import pytest
 
+from app.core.files import make_folder
 from app.db.migrations import FOLDER, read_status
+from app.worker import Worker
 
 Broadsheet = Callable[..., Any]
 
@@ -176,8 +179,22 @@ def test_several_processes_serve_one_address(running: Callable[..., Running]) ->
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
-def test_a_worker_ends_when_told(running: Callable[..., Running], number: int) -> None:
-    worker = running("worker")
-    worker.wait_for("working")
-    assert worker.end(number) == 0
-    assert [line["event"] for line in worker.logs] == ["working"]
+def test_a_worker_ends_when_told(
+    broadsheet: Broadsheet, data: Path, sqlite_template: Path, monkeypatch: pytest.MonkeyPatch, number: int
+) -> None:
+    make_folder(data)
+    shutil.copy(sqlite_template, data / "broadsheet.db")
+    work = Worker.run
+
+    def end_the_test(*_: object) -> None:
+        raise AssertionError("the command does not handle the signal")
+
+    async def work_and_be_told(worker: Worker) -> None:
+        os.kill(os.getpid(), number)
+        await work(worker)
+
+    signal.signal(number, end_the_test)  # as `broadsheet` found it before, it is again after the test
+    monkeypatch.setattr(Worker, "run", work_and_be_told)
+    ended = broadsheet("worker")
+    assert ended.status == 0
+    assert [json.loads(line)["event"] for line in ended.err.splitlines()] == ["working"]
