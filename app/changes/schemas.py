@@ -30,7 +30,7 @@ EXPORT_PATH: Final = "/v1/export.ndjson"
 
 
 class Meaning(NamedTuple):
-    """What an event means to followers of the public content."""
+    """The change that an event is for followers."""
 
     type: Type
     op: Op
@@ -127,7 +127,7 @@ class ChangeOut(BaseModel):
 
 
 class ChangePageOut(BaseModel):
-    """Where the feed continues."""
+    """The continuation of the feed."""
 
     next: str = Field(description="Cursor for the next request; never null, since there will be more changes.")
     limit: int = Field(description="Maximum number of changes.")

@@ -61,7 +61,7 @@ class LaneRow(TypedDict):
 
 
 class _LaneState(NamedTuple):
-    """What decides when a lane has its next turn: a row of `_SELECT_LANES`."""
+    """A row of `_SELECT_LANES`, which decides when a lane has its next turn."""
 
     id: str
     turn: datetime | None  # as it is set now

@@ -226,7 +226,7 @@ class StateCount(NamedTuple):
 
 
 class LaneSummary(NamedTuple):
-    """How a lane does: its circuit breaker, and its open deliveries."""
+    """A lane with the state of its circuit breaker and its open deliveries."""
 
     channel: str
     name: str

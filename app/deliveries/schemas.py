@@ -87,7 +87,7 @@ class Channel(Protocol):
 
     @property
     def patience(self) -> timedelta | None:
-        """How long an endpoint may fail without a success before it is given up; None: for ever."""
+        """Time without a success after which a failing endpoint is given up; None: never."""
 
     async def send(self, db: Database, delivery: ClaimedDelivery) -> Outcome:
         """Attempt a delivery outside of any transaction; `cancelled` if it should no longer be sent.

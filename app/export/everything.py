@@ -140,7 +140,7 @@ class ExportedArticle:
 
 
 class TermSource(NamedTuple):
-    """How terms of a kind are selected, and the shape that they have in the API."""
+    """Selects the terms of a kind, and gives them the shape that they have in the API."""
 
     query: Statement
     present: Callable[[JsonObject, str], JsonObject]

@@ -116,4 +116,4 @@ KINDS: dict[str, ReadChunk] = {
     "article": _read_articles,
     "comment": _read_by_id(_select_comments(), CommentOut, _present_comment),
 }
-"""How each kind of object is read, in an order in which objects follow those that they refer to."""
+"""Functions that read each kind of object, in an order in which objects follow those that they refer to."""

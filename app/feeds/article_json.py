@@ -67,7 +67,7 @@ class CorrectionJson(TypedDict):
 
 
 class RetractionJson(TypedDict):
-    """What is public about a retraction; `legal` hides the article's address, too."""
+    """The public part of a retraction; one for legal reasons hides the article's URL, too."""
 
     at: str
     reason: str

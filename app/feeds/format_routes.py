@@ -112,4 +112,4 @@ def _send_as(suffix: str) -> SendFormat:
 
 
 FORMATS_BY_MEDIA_TYPE = {article_format.media_type: _send_as(suffix) for suffix, article_format in SUFFIXES.items()}
-"""How the URL of an article responds to other media types in `Accept`."""
+"""Responses of an article's URL to other media types in `Accept`."""

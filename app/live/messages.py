@@ -82,8 +82,8 @@ def _concerns_many(entry: LoggedEvent) -> bool:
             return False
 
 
-class _Seen(NamedTuple):
-    """What readers see now of the subjects of a batch."""
+class _Subjects(NamedTuple):
+    """The subjects of a batch as readers see them now."""
 
     visibility: Visibility
     comments: dict[str, CommentRow]
@@ -112,37 +112,38 @@ def build_frames(
     comments = _find_comments(connection, visibility.published_comments.union(*batch.due.values()))
     sections = {e.subject_id for entries in about.values() for e in entries if _concerns_many(e) and e.subject_id}
     inside = {section_id: find_descendants(connection, [section_id]) for section_id in sorted(sections - {SITE_ID})}
-    seen = _Seen(visibility, comments, reactions, inside)
+    subjects = _Subjects(visibility, comments, reactions, inside)
     return {
-        article_id: _build_article_frames(seen, article_id, entries, batch.due) for article_id, entries in about.items()
+        article_id: _build_article_frames(subjects, article_id, entries, batch.due)
+        for article_id, entries in about.items()
     }
 
 
 def _build_article_frames(
-    seen: _Seen, article_id: str, entries: Iterable[LoggedEvent], due: dict[str, set[str]]
+    subjects: _Subjects, article_id: str, entries: Iterable[LoggedEvent], due: dict[str, set[str]]
 ) -> ArticleFrames:
-    article = seen.visibility.articles.get(article_id)
+    article = subjects.visibility.articles.get(article_id)
     if article is None or not article["public"]:
         ended = [entry for entry in entries if isinstance(entry.event, _ENDED)]
         return ArticleFrames([_make_update(entry, article) for entry in ended if article], bool(ended))
-    frames = [frame for entry in entries for frame in _make_frames(seen, article, entry)]
+    frames = [frame for entry in entries for frame in _make_frames(subjects, article, entry)]
     if article_id in due:
-        frames.append(_make_counts(seen, article, due[article_id]))
+        frames.append(_make_counts(subjects, article, due[article_id]))
     return ArticleFrames(frames, False)
 
 
-def _make_frames(seen: _Seen, article: SubjectRow, entry: LoggedEvent) -> Iterator[Frame]:
+def _make_frames(subjects: _Subjects, article: SubjectRow, entry: LoggedEvent) -> Iterator[Frame]:
     """Yield the frame of an event of a public article, if there is still something to send."""
     match entry.event:
         case CommentPublished() | CommentEdited() as event:
-            comment = seen.comments.get(event.subject_id)
-            if comment is not None and seen.visibility.shows(entry):
+            comment = subjects.comments.get(event.subject_id)
+            if comment is not None and subjects.visibility.shows(entry):
                 yield make_frame(entry.type, dump_json(CommentOut, present_comment(comment)), entry.position)
         case CommentRemoved() as event:
             removed = {"id": event.subject_id, **event.payload()}
             yield make_frame(entry.type, dump_json(LiveRemovedOut, removed), entry.position)
         case DiscussionChanged(subject_id=subject_id) if _concerns_many(entry):
-            if subject_id == SITE_ID or article["section_id"] in seen.inside[subject_id]:
+            if subject_id == SITE_ID or article["section_id"] in subjects.inside[subject_id]:
                 yield _make_update(entry, article)
         case _ if entry.type in _CHANGES:
             yield _make_update(entry, article)
@@ -166,12 +167,12 @@ def _make_update(entry: LoggedEvent, article: SubjectRow) -> Frame:
     return make_frame("article.updated", dump_json(LiveArticleOut, out), entry.position)
 
 
-def _make_counts(seen: _Seen, article: SubjectRow, voted: Iterable[str]) -> Frame:
-    rows = [seen.comments[comment_id] for comment_id in voted if comment_id in seen.comments]
-    is_shown = seen.visibility.has_discussion(article["id"])
+def _make_counts(subjects: _Subjects, article: SubjectRow, voted: Iterable[str]) -> Frame:
+    rows = [subjects.comments[comment_id] for comment_id in voted if comment_id in subjects.comments]
+    is_shown = subjects.visibility.has_discussion(article["id"])
     votes = {row["id"]: present_comment(row)["votes"] for row in rows if is_shown and row["state"] == "published"}
     return make_frame(
-        "counts", dump_json(LiveCountsOut, parse_tally(article["tally"], seen.reactions) | {"votes": votes})
+        "counts", dump_json(LiveCountsOut, parse_tally(article["tally"], subjects.reactions) | {"votes": votes})
     )
 
 

@@ -122,7 +122,7 @@ class WebhookPatch(BaseModel):
 
 
 class RotateIn(BaseModel):
-    """How to rotate the secret."""
+    """Parameters of rotating the secret."""
 
     model_config = ConfigDict(extra="forbid")
 

@@ -16,7 +16,7 @@ class Webhook(SQLModel, table=True):
     events: list[str] = Field(sa_type=sa.JSON)
     description: str = Field(max_length=2000)
     moderation: bool = Field(False, sa_column_kwargs={"server_default": sa.false()})
-    """Whether a key with `comments:moderate` has set `events`, so that moderation events may be sent."""
+    """True if a key with `comments:moderate` has set `events`, so that moderation events may be sent."""
     moderator_id: str | None = Field(None, sa_type=ID)
     """That key; moderation events are sent as long as it may moderate all sections."""
     enabled: bool = True

@@ -88,7 +88,7 @@ class _WebhookRow(WebhookJson, _ModeratorKey):
 
 
 class EnabledWebhook(TypedDict):
-    """What decides which events a webhook is sent."""
+    """The columns that decide which events are sent to a webhook."""
 
     id: str
     events: list[str]
@@ -101,7 +101,7 @@ class _EnabledRow(EnabledWebhook, _ModeratorKey):
 
 
 class SigningWebhook(TypedDict):
-    """What is needed to send a message."""
+    """The columns that are needed to send a message."""
 
     url: str
     enabled: bool
