@@ -164,13 +164,12 @@ def clean_mime(value: str | None) -> str | None:
     return value if _MIME.fullmatch(value) else None
 
 
-def make_audio(
-    files: Sequence[MediaSource], tracks: Sequence[MediaTrack] = (), *, title: str | None = None
-) -> AudioBlock:
-    """Make an audio block without a caption; a browser plays the first file that it supports."""
+def _make_media(
+    type_: str, files: Sequence[MediaSource], tracks: Sequence[MediaTrack], title: str | None
+) -> dict[str, object]:
     return {
         "id": "",
-        "type": "audio",
+        "type": type_,
         "text": "",
         "marks": [],
         "src": files[0]["src"],
@@ -179,6 +178,13 @@ def make_audio(
         "sources": list(files[1:]),
         "tracks": list(tracks),
     }
+
+
+def make_audio(
+    files: Sequence[MediaSource], tracks: Sequence[MediaTrack] = (), *, title: str | None = None
+) -> AudioBlock:
+    """Make an audio block without a caption; a browser plays the first file that it supports."""
+    return cast(AudioBlock, _make_media("audio", files, tracks, title))
 
 
 def make_video(
@@ -191,20 +197,8 @@ def make_video(
     height: int | None = None,
 ) -> VideoBlock:
     """Make a video block without a caption, like `make_audio`."""
-    return {
-        "id": "",
-        "type": "video",
-        "text": "",
-        "marks": [],
-        "src": files[0]["src"],
-        "mime": files[0]["mime"],
-        "title": title,
-        "sources": list(files[1:]),
-        "tracks": list(tracks),
-        "poster": poster,
-        "width": width,
-        "height": height,
-    }
+    media = _make_media("video", files, tracks, title)
+    return cast(VideoBlock, {**media, "poster": poster, "width": width, "height": height})
 
 
 def make_embed(url: str, title: str | None, blocks: Sequence[Block] = ()) -> EmbedBlock:

@@ -3,7 +3,7 @@
 from collections import defaultdict
 from collections.abc import Sequence
 from datetime import datetime
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 from rich.table import Table
@@ -15,7 +15,7 @@ from app.core.ids import is_id
 from app.core.settings import Settings
 from app.deliveries import outbox
 from app.deliveries.lanes import BREAKER_THRESHOLD
-from app.deliveries.outbox import resend_deliveries
+from app.deliveries.outbox import DeadDelivery, LaneSummary, resend_deliveries
 
 app = typer.Typer(help="List pending, failing and dead deliveries, and retry dead ones.")
 MAX_LISTED = 100
@@ -37,31 +37,39 @@ def deliveries(
             show(_build_lane_table(outbox.list_lanes(connection)))
 
 
-def _build_lane_table(rows: Sequence[Any]) -> Table:
+def _build_lane_table(lanes: Sequence[LaneSummary]) -> Table:
     table = Table(
         "channel", "receiver", "waiting", "running", "dead", "due", "failures", "failing since", "delivered", box=None
     )
-    for row in rows:
+    for lane in lanes:
         table.add_row(
-            row.channel,
-            Text(row.name),
-            f"{row.waiting:,}",
-            f"{row.running:,}",
-            f"{row.dead:,}",
-            _format_due(row.first),
-            f"{row.failures:,}" + (" (rarely tried)" if row.failures >= BREAKER_THRESHOLD else ""),
-            _format_time(row.failing_since),
-            _format_time(row.succeeded_at) or "never",
+            lane.channel,
+            Text(lane.name),
+            f"{lane.waiting:,}",
+            f"{lane.running:,}",
+            f"{lane.dead:,}",
+            _format_due(lane.first),
+            f"{lane.failures:,}" + (" (rarely tried)" if lane.failures >= BREAKER_THRESHOLD else ""),
+            _format_time(lane.failing_since),
+            _format_time(lane.succeeded_at) or "never",
         )
     return table
 
 
-def _build_dead_table(rows: Sequence[Any]) -> Table:
+def _build_dead_table(deliveries: Sequence[DeadDelivery]) -> Table:
     table = Table("id", "channel", "receiver", "what", "attempts", "status", "error", "given up", box=None)
-    for row in rows:
-        status = "" if row.status is None else str(row.status)
-        told = (row.id, row.channel, Text(row.endpoint), row.what, str(row.attempts), status, Text(row.error))
-        table.add_row(*told, _format_time(row.finished_at))
+    for delivery in deliveries:
+        status = "" if delivery.status is None else str(delivery.status)
+        cells = (
+            delivery.id,
+            delivery.channel,
+            Text(delivery.endpoint),
+            delivery.what,
+            str(delivery.attempts),
+            status,
+            Text(delivery.error),
+        )
+        table.add_row(*cells, _format_time(delivery.finished_at))
     return table
 
 

@@ -4,13 +4,14 @@ import json
 import os
 from importlib.resources import files
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 from sqlmodel import Session, select
 
 from app.cli.common import open_store, say
 from app.core.settings import Settings
+from app.db.rows import JsonObject
 
 KEY_FILE = "editor.key"
 SCOPES = ["content:read", "content:write", "content:publish", "comments:moderate"]
@@ -86,17 +87,17 @@ def load_sample(session: Session) -> bool:
 
     if session.exec(select(Article.id).limit(1)).first() is not None:
         return False
-    sample: dict[str, list[dict[str, Any]]] = json.loads(
+    sample: dict[str, list[JsonObject]] = json.loads(
         (files("app") / "sample" / "publication.json").read_text(encoding="utf-8")
     )
     for entry in sample["sections"]:
-        SECTIONS.create(session, SYSTEM, SectionIn(**entry))
+        SECTIONS.create(session, SYSTEM, SectionIn.model_validate(entry))
     for entry in sample["authors"]:
-        AUTHORS.create(session, SYSTEM, AuthorIn(**entry))
+        AUTHORS.create(session, SYSTEM, AuthorIn.model_validate(entry))
     for entry in sample["series"]:
-        SERIES.create(session, SYSTEM, SeriesIn(**entry))
+        SERIES.create(session, SYSTEM, SeriesIn.model_validate(entry))
     for entry in sample["notices"]:
-        notices.create_notice(session, SYSTEM, ArticlesWithNotices(), NoticeIn(**entry))
+        notices.create_notice(session, SYSTEM, ArticlesWithNotices(), NoticeIn.model_validate(entry))
     for entry in [*sample["articles"], *sample["drafts"]]:
         body = {"markdown": entry.pop("markdown")}
         article_id = editing.create_article(

@@ -3,7 +3,7 @@
 import re
 from collections.abc import Iterator
 from datetime import datetime, timedelta
-from typing import Annotated, Any, TypeVar, cast
+from typing import Annotated, TypeVar, cast
 
 import sqlalchemy as sa
 import typer
@@ -14,9 +14,9 @@ from rich.text import Text
 from app.cli.common import Failure, open_store, say, show
 from app.core.clock import format_rfc3339, now
 from app.core.settings import Settings
-from app.db.columns import Row
 from app.db.rows import JsonObject
 from app.identity import keys
+from app.identity.keys import ApiKeyRow
 from app.identity.schemas import SCOPES, SYSTEM, KeyIn, KeyPatch
 from app.publication.api_keys import change_key, create_key
 from app.publication.taxonomies import SECTIONS
@@ -157,12 +157,12 @@ def _validate(model: type[M], values: JsonObject) -> M:
         raise typer.BadParameter(f"{first['loc'][0]}: {first['msg']}") from None
 
 
-def _find_key(connection: sa.Connection, key: str) -> Row:
+def _find_key(connection: sa.Connection, key: str) -> ApiKeyRow:
     """Find the only key with this id or these first characters."""
     rows = [row for row in _iterate_keys(connection) if key in (row["id"], row["hint"])]
     if len(rows) != 1:
         raise Failure(f"{len(rows)} keys begin with {key}; give the id." if rows else f"There is no key {key}.")
-    return cast(Row, rows[0])
+    return rows[0]
 
 
 def _require_sections(connection: sa.Connection, refs: list[str]) -> None:
@@ -171,17 +171,17 @@ def _require_sections(connection: sa.Connection, refs: list[str]) -> None:
             raise Failure(f"There is no section {ref}.")
 
 
-def _iterate_keys(connection: sa.Connection) -> Iterator[Any]:
+def _iterate_keys(connection: sa.Connection) -> Iterator[ApiKeyRow]:
     cursor: str | None = None
     while True:
         page = keys.list_api_keys(connection, PageQuery(limit=100, cursor=cursor))
-        yield from page["data"]
+        yield from cast(list[ApiKeyRow], page["data"])
         cursor = page["page"]["next"]
         if cursor is None:
             return
 
 
-def _state(row: Any) -> str:
+def _state(row: ApiKeyRow) -> str:
     if row["revoked_at"]:
         return "revoked"
     if row["expires_at"] is None:
