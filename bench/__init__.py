@@ -1,1 +1,1 @@
-"""The measuring harness: what each kind of request costs, beside a raw ASGI app that sends the same bytes."""
+"""Benchmarks: the cost of each kind of request, compared with a raw ASGI app that sends the same bytes."""

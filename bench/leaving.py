@@ -1,4 +1,4 @@
-"""`python -m bench.leaving`: exports of stores of several sizes, and whether memory grows with the publication."""
+"""`python -m bench.leaving`: export stores of several sizes, and check that memory does not grow with them."""
 
 import argparse
 import os
@@ -11,15 +11,15 @@ from pathlib import Path
 from typing import NamedTuple
 
 from app.db import migrations
-from bench.__main__ import DATABASES, urls
-from bench.seed import seed
+from bench.__main__ import DATABASES, create_stores
+from bench.seed import seed_store
 
 FORMS = ("ndjson", "wxr", "markdown")
-GROWTH = 1.15  # that memory may have from the smallest store to the largest
+GROWTH = 1.15  # allowed growth of memory from the smallest store to the largest
 
 
 class Export(NamedTuple):
-    """One export: seconds of the whole command and of its CPU, its highest memory in MB, and what it wrote."""
+    """An export: wall and CPU time of the command in seconds, its peak memory and its output in MB."""
 
     seconds: float
     cpu: float
@@ -27,15 +27,15 @@ class Export(NamedTuple):
     written: float
 
 
-def export(url: str, form: str, target: Path) -> Export:
-    """Run the command as an operator would."""
+def run_export(url: str, form: str, target: Path) -> Export:
+    """Run the command `broadsheet export`."""
     environment = {**os.environ, "BROADSHEET_DATABASE_URL": url, "BROADSHEET_DATA_DIR": str(target.parent)}
     begun = time.perf_counter()
     command = [sys.executable, "-m", "app", "export", "--format", form, str(target)]
     before = resource.getrusage(resource.RUSAGE_CHILDREN)
     process, peak = subprocess.Popen(command, env=environment, stderr=subprocess.DEVNULL), 0.0
     while process.poll() is None:
-        peak = max(peak, _highest(process.pid))
+        peak = max(peak, _peak_memory(process.pid))
         time.sleep(0.02)
     used = resource.getrusage(resource.RUSAGE_CHILDREN)
     if process.returncode:
@@ -46,8 +46,8 @@ def export(url: str, form: str, target: Path) -> Export:
     return Export(time.perf_counter() - begun, cpu, peak, written)
 
 
-def _highest(pid: int) -> float:
-    """The most memory that a process has had, in MB; what `wait4` tells begins with its parent's."""
+def _peak_memory(pid: int) -> float:
+    """Return the peak memory of a process in MB; that of `wait4` includes its parent's at the fork."""
     try:
         lines = Path(f"/proc/{pid}/status").read_text().splitlines()
     except OSError:
@@ -56,7 +56,7 @@ def _highest(pid: int) -> float:
 
 
 def main() -> int:
-    """Run; 1 if memory grew with the store."""
+    """Run the benchmark; return 1 if memory grows with the store."""
     parser = argparse.ArgumentParser(prog="python -m bench.leaving", description=__doc__)
     parser.add_argument("--database", choices=(*DATABASES, "both"), default="both")
     parser.add_argument("--articles", default="10000,100000", help="sizes of the stores (default %(default)s)")
@@ -65,13 +65,14 @@ def main() -> int:
     for dialect in DATABASES if options.database == "both" else (options.database,):
         with tempfile.TemporaryDirectory(prefix="bench-", ignore_cleanup_errors=True) as name:
             folder = Path(name)
-            with urls(dialect, folder, sizes) as (addresses, _):
+            with create_stores(dialect, folder, sizes) as (addresses, _):
                 for size, url in zip(sizes, addresses, strict=True):
                     migrations.upgrade(url)
-                    seed(url, size)
+                    seed_store(url, size)
                 for form in FORMS:
                     found = [
-                        export(url, form, folder / f"{form}-{size}") for size, url in zip(sizes, addresses, strict=True)
+                        run_export(url, form, folder / f"{form}-{size}")
+                        for size, url in zip(sizes, addresses, strict=True)
                     ]
                     for size, one in zip(sizes, found, strict=True):
                         print(

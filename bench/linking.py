@@ -1,6 +1,6 @@
-"""`python -m bench.linking`: what linking one more article takes in a large store, and reading its links.
+"""`python -m bench.linking`: the time to link an article in a large store, and to read its links.
 
-The store is made up: words and topics both follow Zipf's law, so that the commonest topic has every eighth article.
+The store is synthetic: words and topics follow Zipf's law, so that every eighth article has the most frequent topic.
 """
 
 import argparse
@@ -34,8 +34,8 @@ from app.related.linking import rebuild_stale_lists, refresh_links
 from app.related.links import find_related
 from app.related.similarity import weigh_stems
 from app.related.tables import ArticleTerm, RelatedTerm, RelatedText
-from bench.__main__ import DATABASES, urls
-from bench.seed import FIRST, Store, in_bulk, settle
+from bench.__main__ import DATABASES, create_stores
+from bench.seed import FIRST, Store, open_bulk_connection, update_statistics
 from bench.statements import explained, recorded
 
 VOCABULARY, TOPICS, TOPIC_WORDS, WORDS = 200_000, 2_000, 40, 400
@@ -46,7 +46,7 @@ Text = Sequence[int]
 
 
 class _Texts:
-    """Texts as numbers of words."""
+    """Generates texts as numbers of words."""
 
     def __init__(self, seed: int) -> None:
         self.rng = random.Random(seed)
@@ -63,12 +63,12 @@ class _Texts:
 
 
 def _word(number: int) -> str:
-    """Nothing that a stemmer would touch."""
+    """Return a word that a stemmer does not change."""
     return f"x{number}q"
 
 
-def made_up(n: int, text: str) -> tuple[Row, Row]:
-    """An article and its revision."""
+def build_article(n: int, text: str) -> tuple[Row, Row]:
+    """Return the rows of an article and its revision."""
     at = FIRST + timedelta(minutes=30 * n)
     same: Row = {"title": f"Number {n}", "dek": None, "type": "article", "language": "en", "section_id": None}
     same |= {"series_id": None, "image_id": None, "excerpt": "", "word_count": WORDS, "reading_minutes": 2}
@@ -96,7 +96,7 @@ def made_up(n: int, text: str) -> tuple[Row, Row]:
 
 
 def _seed(connection: sa.Connection, texts: Sequence[Text]) -> None:
-    """All texts as if each had been published when all the others were known."""
+    """Write the terms of all texts as if each had been published last."""
     have = Counter(word for text in texts for word in set(text))
     numbers = {word: number for number, word in enumerate(have, 1)}
     words = [(numbers[word], _word(word), articles) for word, articles in have.items()]
@@ -106,7 +106,7 @@ def _seed(connection: sa.Connection, texts: Sequence[Text]) -> None:
     for start in range(0, len(texts), CHUNK):
         found: dict[str, list[Row]] = {"article": [], "revision": [], "text": [], "term": []}
         for n, text in enumerate(texts[start : start + CHUNK], start):
-            row, revision = made_up(n, "")
+            row, revision = build_article(n, "")
             counts = {_word(word): count for word, count in Counter(text).items()}
             weights = weigh_stems(counts, {_word(word): have[word] for word in set(text)}, len(texts))
             terms = [[numbers[int(word[1:-1])], weight, word] for word, weight in weights.items()]
@@ -130,30 +130,30 @@ def _fill(url: str, texts: Sequence[Text]) -> Database:
     writes = db.engines()[1]
     SQLModel.metadata.create_all(writes)
     with writes.connect() as connection:
-        in_bulk(connection)
+        open_bulk_connection(connection)
         with connection.begin():
             _seed(connection, texts)
     writes.dispose()
-    settle(db)
+    update_statistics(db)
     return db
 
 
-class Took(NamedTuple):
-    """Milliseconds: on the clock, and of this process's CPU, which on PostgreSQL is only its own part."""
+class Elapsed(NamedTuple):
+    """Wall time and CPU time of this process in milliseconds, which on PostgreSQL excludes the server."""
 
     wall: float
     cpu: float
 
 
-def timed(work: Callable[[], Any]) -> Took:
-    """How long a piece of work takes."""
+def measure_time(work: Callable[[], Any]) -> Elapsed:
+    """Measure the time of a function."""
     started = time.perf_counter(), time.process_time()
     work()
-    return Took((time.perf_counter() - started[0]) * 1000, (time.process_time() - started[1]) * 1000)
+    return Elapsed((time.perf_counter() - started[0]) * 1000, (time.process_time() - started[1]) * 1000)
 
 
 def _publish(db: Database, n: int, text: Text) -> str:
-    row, revision = made_up(n, " ".join(map(_word, text)))
+    row, revision = build_article(n, " ".join(map(_word, text)))
     with db.transaction() as session:
         session.execute(sa.insert(table_of(Article)), [row])
         session.execute(sa.insert(table_of(Revision)), [revision])
@@ -165,7 +165,7 @@ def _link(db: Database, article_id: str) -> None:
         refresh_links(session, article_id)
 
 
-def _anew(db: Database) -> None:
+def _relink(db: Database) -> None:
     with db.transaction() as session:
         rebuild_stale_lists(session, 1)
 
@@ -175,9 +175,9 @@ def _read(connection: sa.Connection, article_id: str, site: Site) -> None:
     assert found is None or len(found.items) <= 20
 
 
-def _measure(db: Database, texts: Sequence[Text], first: int) -> Iterator[tuple[str, list[Took]]]:
+def _measure(db: Database, texts: Sequence[Text], first: int) -> Iterator[tuple[str, list[Elapsed]]]:
     ids = [_publish(db, first + n, text) for n, text in enumerate(texts)]
-    yield "link one more article", [timed(lambda id_=id_: _link(db, id_)) for id_ in ids]
+    yield "link one more article", [measure_time(lambda id_=id_: _link(db, id_)) for id_ in ids]
     site = Site.from_settings(Settings(_env_file=None))
     made = 1
     while made:
@@ -185,15 +185,15 @@ def _measure(db: Database, texts: Sequence[Text], first: int) -> Iterator[tuple[
             made = refresh_cards(session, site)
     with db.connect() as connection:
         for name in ("read links, first time", "read links, again"):
-            yield name, [timed(lambda id_=id_: _read(connection, id_, site)) for id_ in ids]
+            yield name, [measure_time(lambda id_=id_: _read(connection, id_, site)) for id_ in ids]
     text = table_of(RelatedText)
     with db.transaction() as session:
         session.execute(sa.update(text).where(text.c.n <= 100).values(stale=True))
-    yield "make one list anew", [timed(lambda: _anew(db)) for _ in range(100)]
+    yield "make one list anew", [measure_time(lambda: _relink(db)) for _ in range(100)]
 
 
 def _explain(console: Console, url: str, db: Database, text: Text, n: int) -> None:
-    """The plans of everything that linking and reading send."""
+    """Print the query plans of linking and reading."""
     article_id = _publish(db, n, text)
     with recorded() as sent:
         _link(db, article_id)
@@ -212,11 +212,11 @@ def _explain(console: Console, url: str, db: Database, text: Text, n: int) -> No
 
 
 def main() -> int:
-    """Print how long each thing took."""
+    """Run the benchmark and print the times."""
     parser = argparse.ArgumentParser(prog="python -m bench.linking", description=__doc__)
     parser.add_argument("--database", choices=(*DATABASES, "both"), default="both")
     parser.add_argument("--articles", type=int, default=100_000)
-    parser.add_argument("--more", type=int, default=200, help="articles that are published then (default %(default)s)")
+    parser.add_argument("--more", type=int, default=200, help="articles to publish (default %(default)s)")
     parser.add_argument("--explain", action="store_true", help="print query plans as well")
     options, console = parser.parse_args(), Console(width=None if sys.stdout.isatty() else 200)
     source = _Texts(options.articles)
@@ -225,7 +225,7 @@ def main() -> int:
     for dialect in DATABASES if options.database == "both" else (options.database,):
         with (
             tempfile.TemporaryDirectory(prefix="bench-", ignore_cleanup_errors=True) as folder,
-            urls(dialect, Path(folder), [options.articles]) as ([url], _),
+            create_stores(dialect, Path(folder), [options.articles]) as ([url], _),
         ):
             db = _fill(url, texts[: options.articles])
             console.print(f"{dialect}: {options.articles:,} articles seeded", style="dim")

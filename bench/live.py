@@ -21,19 +21,19 @@ import uvloop
 from app.db import migrations, open_database
 from app.identity import keys
 from app.identity.schemas import SYSTEM
-from bench.__main__ import DATABASES, urls
+from bench.__main__ import DATABASES, create_stores
 from bench.cases import Request
-from bench.load import ask
-from bench.servers import Process, app, children, cpu
+from bench.load import send_request
+from bench.servers import Process, app, list_children, read_cpu
 
-OPENING = 50  # streams that are opened at once
-PATIENCE = 30.0  # seconds to wait for what is still on its way
-AWAY = 0.5  # seconds that a client that lost its connection stays away, at most
+OPENING = 50  # streams opened concurrently
+PATIENCE = 30.0  # seconds to wait for the last events
+AWAY = 0.5  # maximum seconds before a client reconnects
 _CHUNK = re.compile(rb"([0-9a-f]+)\r\n")
 
 
-class Found(NamedTuple):
-    """What a run has shown; times in seconds, memory in MB."""
+class RunResult(NamedTuple):
+    """The results of a run; times in seconds, memory in MB."""
 
     clients: int
     comments: int
@@ -51,7 +51,7 @@ class Found(NamedTuple):
     latencies: list[float]
 
     def lines(self) -> list[str]:
-        """The figures for people."""
+        """Return the results as lines of text."""
         cuts = [cut * 1000 for cut in statistics.quantiles(self.latencies, n=100)]
         return [
             f"{self.clients:,} clients, {self.comments:,} comments, {self.seconds:.0f} s, {self.reconnects:,} resumed",
@@ -65,7 +65,7 @@ class Found(NamedTuple):
 
 
 class Client(asyncio.Protocol):
-    """One EventSource: reads events, and comes back with the last id when the connection is lost."""
+    """An EventSource: reads events, and reconnects with the last event id."""
 
     def __init__(self, port: int, path: str, latencies: list[float]) -> None:
         self.port, self.path, self.latencies = port, path, latencies
@@ -76,7 +76,7 @@ class Client(asyncio.Protocol):
         self._transport: asyncio.Transport | None = None
 
     async def open(self) -> None:
-        """Connect and wait for the first counts; an exception if the connection is lost before."""
+        """Connect and wait for the first counts; raise if the connection is lost before."""
         self._raw, self._text, self._since = b"", b"", time.time()
         self._in_body = False
         loop = asyncio.get_running_loop()
@@ -86,14 +86,14 @@ class Client(asyncio.Protocol):
         self.is_open = True
 
     async def lose(self, away: float) -> None:
-        """Lose the connection, and come back."""
+        """Drop the connection and reconnect."""
         self.reconnects += 1
         await self.close()
         await asyncio.sleep(away)
         await self.open()
 
     async def close(self) -> None:
-        """Go away without a word; returns when nothing of the connection is left."""
+        """Abort the connection, and return when it is closed."""
         self.is_open = False
         if self._transport:
             self._transport.abort()
@@ -137,7 +137,7 @@ class Client(asyncio.Protocol):
             if fields.get("event") == "comment.published":
                 said = json.loads(fields["data"])
                 self.comments.append(said["id"])
-                if (sent := float(said["text"].split()[-1])) > self._since:  # not what it missed while it was away
+                if (sent := float(said["text"].split()[-1])) > self._since:  # ignore events missed while disconnected
                     self.latencies.append(time.time() - sent)
 
 
@@ -148,22 +148,22 @@ def _rss(pid: int, name: str = "VmRSS") -> float:
 
 def _article(process: Process, key: str) -> str:
     headers = (("Authorization", f"Bearer {key}"), ("If-Match", "*"))
-    made = ask(process.port, Request("POST", "/v1/articles", headers, b'{"title": "Live"}'))
+    made = send_request(process.port, Request("POST", "/v1/articles", headers, b'{"title": "Live"}'))
     url = f"/v1/articles/{json.loads(made.body)['id']}"
-    assert ask(process.port, Request("POST", f"{url}/publish", headers)).status == 200
+    assert send_request(process.port, Request("POST", f"{url}/publish", headers)).status == 200
     return url
 
 
 def _post(process: Process, url: str, number: int) -> str:
     words = " ".join(random.choices(["bridge", "river", "morning", "vote", "harbour", "night"], k=60))
     body = {"text": f"{number} {words} {time.time()}", "author": {"name": f"Reader {number}"}}
-    answer = ask(process.port, Request("POST", f"{url}/comments", (), json.dumps(body).encode()))
+    answer = send_request(process.port, Request("POST", f"{url}/comments", (), json.dumps(body).encode()))
     assert answer.status == 201, answer
     return str(json.loads(answer.body)["id"])
 
 
 async def _wander(clients: list[Client], every: float, until: asyncio.Event) -> None:
-    """Now and then a client loses its connection; at the end all are back."""
+    """Drop connections of random clients; at the end all are connected."""
     async with asyncio.TaskGroup() as losses:
         while not until.is_set():
             if there := [one for one in clients if one.is_open]:
@@ -182,28 +182,28 @@ async def _drive(
     per_minute: float,
     every: float,
     postmaster: int,
-) -> Found:
+) -> RunResult:
     latencies: list[float] = []
     before = _rss(here.pid)
     readers = [Client(here.port, f"{url}/live", latencies) for _ in range(clients)]
     for at in range(0, clients, OPENING):
         await asyncio.gather(*(reader.open() for reader in readers[at : at + OPENING]))
     opened = _rss(here.pid)
-    servers = children(postmaster) if postmaster else []
-    used, database_used, started = cpu(here.pid), cpu(*servers), time.perf_counter()
+    servers = list_children(postmaster) if postmaster else []
+    used, database_used, started = read_cpu(here.pid), read_cpu(*servers), time.perf_counter()
     wandering = asyncio.create_task(_wander(readers, every, enough := asyncio.Event()))
     posted: list[str] = []
     for number in range(int(seconds * per_minute / 60)):
         posted.append(await asyncio.to_thread(_post, (here, there)[number % 2], url, number))
         await asyncio.sleep(max(0.0, started + (number + 1) * 60 / per_minute - time.perf_counter()))
     enough.set()
-    took, used = time.perf_counter() - started, cpu(here.pid) - used
-    database_used = cpu(*servers) - database_used
+    took, used = time.perf_counter() - started, read_cpu(here.pid) - used
+    database_used = read_cpu(*servers) - database_used
     await wandering
     until = time.perf_counter() + PATIENCE
     while any(len(reader.comments) < len(posted) for reader in readers) and time.perf_counter() < until:
         await asyncio.sleep(0.1)
-    found = Found(
+    found = RunResult(
         clients=clients,
         comments=len(posted),
         reconnects=sum(reader.reconnects for reader in readers),
@@ -225,8 +225,8 @@ async def _drive(
 
 def follow(
     url: str, folder: Path, *, clients: int, seconds: float, per_minute: float, every: float, postmaster: int = 0
-) -> Found:
-    """Open the streams on one process, post through it and a second one, and tell what came."""
+) -> RunResult:
+    """Open the streams on one process, post through it and a second one, and return the results."""
     db = open_database(url)
     with db.transaction() as session:
         key = keys.create_api_key(session, SYSTEM, "bench", ["content:read", "content:write", "content:publish"])[1]
@@ -235,19 +235,19 @@ def follow(
     with ExitStack() as stack:
         here, there = (stack.enter_context(app(url, folder / name)) for name in ("here", "there"))
         article = _article(there, key)
-        ask(here.port, Request("GET", article))
+        send_request(here.port, Request("GET", article))
         return uvloop.run(_drive(here, there, article, clients, seconds, per_minute, every, postmaster))
 
 
-def _on(dialect: str, folder: Path, options: argparse.Namespace) -> Found:
-    with urls(dialect, folder, [0]) as ((url,), postmaster):
+def _run_on(dialect: str, folder: Path, options: argparse.Namespace) -> RunResult:
+    with create_stores(dialect, folder, [0]) as ((url,), postmaster):
         migrations.upgrade(url)
         asked = {name: getattr(options, name) for name in ("clients", "seconds", "per_minute", "every")}
         return follow(url, folder, **asked, postmaster=postmaster)
 
 
 def main() -> int:
-    """Run; 1 if a client missed, repeated or disordered anything."""
+    """Run the benchmark; return 1 if a client missed or repeated an event, or got it out of order."""
     parser = argparse.ArgumentParser(prog="python -m bench.live", description=__doc__)
     parser.add_argument("--database", choices=(*DATABASES, "both"), default="both")
     parser.add_argument("--clients", type=int, default=2000)
@@ -259,7 +259,7 @@ def main() -> int:
     wrong = 0
     for dialect in DATABASES if options.database == "both" else (options.database,):
         with tempfile.TemporaryDirectory(prefix="bench-", ignore_cleanup_errors=True) as name:
-            found = _on(dialect, Path(name), options)
+            found = _run_on(dialect, Path(name), options)
         print(f"{dialect}:", *found.lines(), sep="\n  ", flush=True)
         wrong += found.missed + found.repeated + found.disordered
     return 1 if wrong else 0

@@ -1,4 +1,4 @@
-"""The client: a few keep-alive connections on raw sockets, cheap enough to share a machine with the server."""
+"""The HTTP client: a few keep-alive connections, cheap enough to share a machine with the server."""
 
 import asyncio
 import http.client
@@ -11,11 +11,11 @@ import uvloop
 
 from bench.cases import Request
 
-PATIENCE = 30  # seconds to wait for the last answers
+PATIENCE = 30  # seconds to wait for the last responses
 
 
 class Answer(NamedTuple):
-    """A whole answer; the body as it came, still compressed."""
+    """A response; the body is still compressed."""
 
     status: int
     headers: list[tuple[str, str]]
@@ -23,7 +23,7 @@ class Answer(NamedTuple):
 
 
 class Slice(NamedTuple):
-    """What one short stretch of load has shown; times in seconds."""
+    """The results of a slice of load; times in seconds."""
 
     requests: int
     seconds: float
@@ -33,11 +33,11 @@ class Slice(NamedTuple):
 
 
 class WrongAnswer(RuntimeError):
-    """The server did not answer as it must: figures would mean nothing."""
+    """An unexpected response, which makes the results useless."""
 
 
-def ask(port: int, request: Request) -> Answer:
-    """Ask once, without hurry."""
+def send_request(port: int, request: Request) -> Answer:
+    """Send one request and return the response."""
     connection = http.client.HTTPConnection("127.0.0.1", port, timeout=30)
     headers = dict(request.headers) | ({"Content-Type": "application/json"} if request.body else {})
     connection.putrequest(request.method, request.path, skip_accept_encoding=True)
@@ -53,7 +53,7 @@ def ask(port: int, request: Request) -> Answer:
 
 
 class _Run:
-    """What the connections of one slice share."""
+    """The state that the connections of a slice share."""
 
     def __init__(self, wires: Iterator[bytes], status: int, seconds: float, connections: int, pace: float) -> None:
         self.wires, self.expected, self.pace = wires, b"HTTP/1.1 %d " % status, pace
@@ -73,12 +73,12 @@ class _Run:
 
 
 class _Connection(asyncio.Protocol):
-    """Asks, waits for the whole answer, asks again."""
+    """Sends a request, waits for the whole response, and repeats."""
 
     def __init__(self, run: _Run) -> None:
         self.run = run
         self.held = b""
-        self.size = 0  # of the whole answer, once its head is here
+        self.size = 0  # of the whole response, known after its head
         self.waiting = False
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
@@ -128,10 +128,10 @@ class _Connection(asyncio.Protocol):
         self.run.closed()
 
 
-async def driven(
+async def drive_in_loop(
     port: int, wires: Iterator[bytes], status: int, connections: int, seconds: float, pace: float = 0.0
 ) -> Slice:
-    """The same as `drive`, within a loop that has other things to do; each asks at most once in so many seconds."""
+    """Drive the load within a running event loop; each connection waits `pace` seconds between requests."""
     run = _Run(wires, status, seconds, connections, pace)
     started = time.perf_counter()
     loop = asyncio.get_running_loop()
@@ -145,5 +145,5 @@ async def driven(
 
 
 def drive(port: int, wires: Iterator[bytes], *, status: int, connections: int, seconds: float) -> Slice:
-    """Keep every connection busy for so long; WrongAnswer if any answer has another status."""
-    return uvloop.run(driven(port, wires, status, connections, seconds))
+    """Keep every connection busy for some seconds; raise WrongAnswer for a response with another status."""
+    return uvloop.run(drive_in_loop(port, wires, status, connections, seconds))

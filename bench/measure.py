@@ -1,4 +1,4 @@
-"""One run on one database: every case against every size of store and the floor, in short slices that take turns."""
+"""A run on one database: every case on every size of store and on the floor, in short alternating slices."""
 
 import statistics
 from collections.abc import Iterator, Sequence
@@ -7,19 +7,19 @@ from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
-from bench.cases import Case, Request, endless, look, prepared
-from bench.load import Answer, Slice, WrongAnswer, ask, drive
+from bench.cases import Case, Request, cycle_requests, prepare_requests, read_facts
+from bench.load import Answer, Slice, WrongAnswer, drive, send_request
 from bench.seed import Store
-from bench.servers import Process, app, children, cpu, floor
+from bench.servers import Process, app, floor, list_children, read_cpu
 
 ROUNDS = 7
 WARM_UP = 0.25  # seconds
-BUSY, ALONE, FLOOR = 0.5, 0.35, 0.15  # shares of a case's time: many connections, one connection, the floor
-SAMPLE = 25  # answers of which the floor sends the one of median size
+BUSY, ALONE, FLOOR = 0.5, 0.35, 0.15  # shares of the time: many connections, one connection, the floor
+SAMPLE = 25  # responses, of which the floor sends the one of median size
 
 
 class Round(NamedTuple):
-    """What one round has shown of one case on one store; CPU in seconds a request."""
+    """The results of a round of a case on a store; CPU in seconds per request."""
 
     busy: Slice
     alone: Slice
@@ -29,7 +29,7 @@ class Round(NamedTuple):
 
 
 class Result(NamedTuple):
-    """All rounds of one case on one store."""
+    """All rounds of a case on a store."""
 
     case: str
     dialect: str
@@ -38,26 +38,26 @@ class Result(NamedTuple):
 
     @property
     def cpu(self) -> float:
-        """Seconds of the app's CPU a request."""
+        """The app's CPU seconds per request."""
         return statistics.median(found.cpu for found in self.rounds)
 
     @property
     def ratio(self) -> float:
-        """The app's CPU as a multiple of the floor's."""
+        """The app's CPU time as a multiple of the floor's."""
         return statistics.median(found.cpu / found.floor_cpu for found in self.rounds)
 
     @property
     def database_cpu(self) -> float:
-        """Seconds of the database server's CPU a request; 0 where there is none."""
+        """The database server's CPU seconds per request, 0 on SQLite."""
         return statistics.median(found.database_cpu for found in self.rounds)
 
     @property
     def rate(self) -> float:
-        """Requests a second on many connections."""
+        """Requests per second on many connections."""
         return statistics.median(found.busy.requests / found.busy.seconds for found in self.rounds)
 
     def latency(self, kind: str, percentile: str) -> float:
-        """Median over the rounds of a percentile, for `busy` or `alone` connections."""
+        """Return the median over the rounds of a percentile, for `busy` or `alone` connections."""
         values: list[float] = [getattr(getattr(found, kind), percentile) for found in self.rounds]
         return statistics.median(values)
 
@@ -71,13 +71,15 @@ class _Target(NamedTuple):
     requests: list[Request]
 
     def drive(self, connections: int, seconds: float) -> Slice:
-        wires = endless(self.case, self.requests)
+        wires = cycle_requests(self.case, self.requests)
         return drive(self.process.port, wires, status=self.case.status, connections=connections, seconds=seconds)
 
     def answer(self) -> Answer:
-        """The answer of median size among a few."""
+        """Return the response of median size among a few."""
         asked = self.requests[: 1 if self.case.creates else SAMPLE]
-        answers = sorted((ask(self.process.port, request) for request in asked), key=lambda found: len(found.body))
+        answers = sorted(
+            (send_request(self.process.port, request) for request in asked), key=lambda found: len(found.body)
+        )
         for found in answers:
             if found.status != self.case.status:
                 raise WrongAnswer(f"{self.case.name}: {found.status} {found.body[:300]!r}")
@@ -85,22 +87,22 @@ class _Target(NamedTuple):
 
 
 def _etag(process: Process, request: Request) -> str:
-    return next(value for name, value in ask(process.port, request).headers if name.lower() == "etag")
+    return next(value for name, value in send_request(process.port, request).headers if name.lower() == "etag")
 
 
 def _rounds(
     targets: Sequence[_Target], floor: Process, number: int, seconds: float, postmaster: int
 ) -> Iterator[Round]:
-    """Of one case: the floor and then each store, again and again."""
+    """Measure the floor and each store in alternating slices."""
     case = targets[0].case
     part = seconds / ROUNDS
     path = f"/{number}"
 
     def on_floor(share: float) -> float:
-        before = cpu(floor.pid)
-        wires = endless(case, targets[-1].requests, path)
+        before = read_cpu(floor.pid)
+        wires = cycle_requests(case, targets[-1].requests, path)
         found = drive(floor.port, wires, status=case.status, connections=case.connections, seconds=share)
-        return (cpu(floor.pid) - before) / found.requests
+        return (read_cpu(floor.pid) - before) / found.requests
 
     on_floor(WARM_UP)
     for target in targets:
@@ -109,23 +111,23 @@ def _rounds(
         least = on_floor(part * FLOOR)
         for target in targets:
             alone = target.drive(1, part * ALONE)
-            servers = children(postmaster) if postmaster else []
-            before, database_before = cpu(target.process.pid), cpu(*servers)
+            servers = list_children(postmaster) if postmaster else []
+            before, database_before = read_cpu(target.process.pid), read_cpu(*servers)
             busy = target.drive(case.connections, part * BUSY)
-            used, database_used = cpu(target.process.pid) - before, cpu(*servers) - database_before
+            used, database_used = read_cpu(target.process.pid) - before, read_cpu(*servers) - database_before
             yield Round(busy, alone, used / busy.requests, least, database_used / busy.requests)
 
 
 def measure(
     stores: Sequence[Store], cases: Sequence[Case], seconds: float, folder: Path, postmaster: int = 0
 ) -> Iterator[Result]:
-    """Run the cases on stores of one database, smallest first; `postmaster` is PostgreSQL's process."""
+    """Run the cases on stores of one database, smallest first; `postmaster` is the process id of PostgreSQL."""
     with ExitStack() as stack:
         processes = [stack.enter_context(app(store.url, folder / str(store.articles))) for store in stores]
-        facts = [look(store) for store in stores]
+        facts = [read_facts(store) for store in stores]
         plan = [
             [
-                _Target(case, store, process, prepared(case, known, partial(_etag, process)))
+                _Target(case, store, process, prepare_requests(case, known, partial(_etag, process)))
                 for store, process, known in zip(stores, processes, facts, strict=True)
             ]
             for case in cases

@@ -1,4 +1,4 @@
-"""`python -m bench.reading`: how long reading related links takes, in a small store and in a large one, in turn.
+"""`python -m bench.reading`: the latency of reading related articles, alternating between a small and a large store.
 
 The stores hold what such a read touches and nothing else: articles with their cards, and twenty links of each of some.
 """
@@ -26,9 +26,9 @@ from app.db.columns import table_of
 from app.identity.schemas import ANONYMOUS
 from app.related.links import find_related
 from app.related.tables import RelatedLink, RelatedText
-from bench.__main__ import DATABASES, urls
-from bench.linking import Took, made_up, timed
-from bench.seed import in_bulk, settle
+from bench.__main__ import DATABASES, create_stores
+from bench.linking import Elapsed, build_article, measure_time
+from bench.seed import open_bulk_connection, update_statistics
 
 LINKED, LINKS, ROUNDS, READS = 100_000, 20, 15, 200
 GOAL = 1.3
@@ -42,8 +42,8 @@ ID = {
 }
 
 
-def _copies(connection: sa.Connection, model: type[SQLModel], number: int, **columns: str) -> None:
-    """So many rows like the first one of a table, but for these columns, which are SQL with `i` counting from 1."""
+def _insert_copies(connection: sa.Connection, model: type[SQLModel], number: int, **columns: str) -> None:
+    """Insert copies of the first row of a table; `columns` are SQL expressions of `i`, which counts from 1."""
     table, dialect = table_of(model), connection.dialect.name
     names = [column.name for column in table.c]
     values = ", ".join(columns.get(name, f't."{name}"') for name in names)
@@ -53,13 +53,13 @@ def _copies(connection: sa.Connection, model: type[SQLModel], number: int, **col
     connection.exec_driver_sql(query.replace("%", "%%") if dialect == "postgresql" else query)
 
 
-def fill(url: str, articles: int) -> Database:
-    """A store of so many articles."""
+def create_store(url: str, articles: int) -> Database:
+    """Create a store of a number of articles."""
     db, site = open_database(url), Site.from_settings(Settings(_env_file=None))
     writes, made = db.engines()[1], 1
     SQLModel.metadata.create_all(writes)
     with db.transaction() as session:
-        row = {**made_up(0, "")[0], "title": "A title of some length for a card"}
+        row = {**build_article(0, "")[0], "title": "A title of some length for a card"}
         session.execute(sa.insert(table_of(Article)), [row])
         text = {"n": 1, "article_id": row["id"], "revision": 1, "language": "en", "author_id": None, "stale": False}
         text |= {"listed_at": row["listed_at"], "terms": [], "signature": bytes(128)}
@@ -73,14 +73,14 @@ def fill(url: str, articles: int) -> Database:
     owner = f"(1 + (i % {linked}) * {articles // linked})"
     target = f"(1 + ({owner} * 7919 + (i / {linked}) * 104729) % {articles})"
     with writes.connect() as connection:
-        in_bulk(connection)
+        open_bulk_connection(connection)
         with connection.begin():
-            _copies(connection, Article, articles, id=ids.format("i"), slug="'number-' || i")
-            _copies(connection, RelatedText, linked, n="i + 1", article_id=ids.format(owner))
+            _insert_copies(connection, Article, articles, id=ids.format("i"), slug="'number-' || i")
+            _insert_copies(connection, RelatedText, linked, n="i + 1", article_id=ids.format(owner))
             places = {"article_id": ids.format(owner), "target_id": ids.format(target), "score": "600 + i % 9000"}
-            _copies(connection, RelatedLink, linked * LINKS, **places)
+            _insert_copies(connection, RelatedLink, linked * LINKS, **places)
     writes.dispose()
-    settle(db)
+    update_statistics(db)
     return db
 
 
@@ -91,7 +91,7 @@ def _read(connection: sa.Connection, slug: str, site: Site) -> None:
 
 
 class Round(NamedTuple):
-    """Reads in milliseconds: on the clock, and of this process's CPU, which on PostgreSQL is only its own part."""
+    """Wall time and CPU time of this process in milliseconds, which on PostgreSQL excludes the server."""
 
     median: float
     p95: float
@@ -100,24 +100,24 @@ class Round(NamedTuple):
 
 
 def measure(stores: Sequence[tuple[Database, int]]) -> list[list[Round]]:
-    """Each store in each round."""
+    """Measure each store in each round."""
     site, rng = Site.from_settings(Settings(_env_file=None)), random.Random(1)
     found: list[list[Round]] = [[] for _ in stores]
     for _ in range(ROUNDS):
         for at, (db, articles) in enumerate(stores):
             linked = min(articles, LINKED)
-            times: list[Took] = []
+            times: list[Elapsed] = []
             with db.connect() as connection:
                 for _ in range(READS):
                     slug = f"number-{1 + rng.randrange(linked) * (articles // linked)}"
-                    times.append(timed(lambda slug=slug: _read(connection, slug, site)))
+                    times.append(measure_time(lambda slug=slug: _read(connection, slug, site)))
             wall, cpu = (sorted(kind) for kind in zip(*times, strict=True))
             found[at].append(Round(*(kind[READS * cut // 100] for kind in (wall, cpu) for cut in (50, 95))))
     return found
 
 
 def main() -> int:
-    """Print the latencies, and how much they grow with the store."""
+    """Run the benchmark; print the latencies, and how much they grow with the store."""
     parser = argparse.ArgumentParser(prog="python -m bench.reading", description=__doc__)
     parser.add_argument("--database", choices=(*DATABASES, "both"), default="both")
     parser.add_argument("--articles", default="2000,1000000", help="sizes of the stores (default %(default)s)")
@@ -127,9 +127,9 @@ def main() -> int:
     for dialect in DATABASES if options.database == "both" else (options.database,):
         with (
             tempfile.TemporaryDirectory(prefix="bench-", ignore_cleanup_errors=True) as folder,
-            urls(dialect, Path(folder), sizes) as (found, _),
+            create_stores(dialect, Path(folder), sizes) as (found, _),
         ):
-            stores = [(fill(url, size), size) for url, size in zip(found, sizes, strict=True)]
+            stores = [(create_store(url, size), size) for url, size in zip(found, sizes, strict=True)]
             rounds = measure(stores)
             for size, times in zip(sizes, rounds, strict=True):
                 table.add_row(

@@ -1,4 +1,4 @@
-"""`python -m bench.related TEXTS PAIRS`: holds the automatic score of related links against people's judgements."""
+"""`python -m bench.related TEXTS PAIRS`: compare the score of related articles with human judgements."""
 
 import argparse
 import csv
@@ -23,26 +23,25 @@ from app.related.similarity import Vector, score_link, weigh_stems
 EPOCH = datetime(2000, 1, 1, tzinfo=UTC)
 DEPTH = 5
 HELP = """
-TEXTS is a CSV file with the columns `id`, `title` (may be empty) and `text`, and if there are any `language` (BCP 47,
-else en) and `published_at` (RFC 3339); or the address of a store, sqlite:///… or postgresql://…, whose public articles
-are then compared as they are kept there. PAIRS is a CSV file with the columns `a`, `b` (ids of TEXTS, of a store ids or
-slugs) and `score`: how related people found the two, on any scale, the average if several did.
+TEXTS is a CSV file with the columns `id`, `title` (may be empty) and `text`, and optionally `language` (BCP 47, default
+en) and `published_at` (RFC 3339); or the URL of a store, sqlite:///… or postgresql://…, whose public articles are
+compared. PAIRS is a CSV file with the columns `a`, `b` (ids of TEXTS; of a store ids or slugs) and `score`: how related
+people judged the two, on any scale; several judgements are averaged.
 
-nDCG@5 is judged: each article ranks those it was judged with, gains are the judgements from the least (0) to the
-greatest (1) of the file. Counted are the articles to which one of them is related; the rest, which the second figure
-takes in, rank nothing but noise. AUC: how probably a related pair scores higher than another; related is what was
-judged beyond the middle of the scale, or at least --related.
+nDCG@5: each article ranks the articles it was judged with; gains are the judgements, scaled to 0 to 1. The first figure
+counts articles with at least one related article, the second all. AUC: the probability that a related pair has a higher
+score than another; pairs are related if they were judged above the middle of the scale, or at least --related.
 """
 
 
 class Figures(NamedTuple):
-    """How good a score is."""
+    """The quality of a score."""
 
     articles: int
     pairs: int
-    related: int  # of the pairs
-    ranked: int  # of the articles: those to which another is related
-    ndcg: float  # over these
+    related: int  # related pairs
+    ranked: int  # articles with a related article
+    ndcg: float  # of these
     ndcg_of_all: float
     auc: float
 
@@ -51,7 +50,7 @@ Judged = Mapping[tuple[str, str], float]
 
 
 def read_texts(path: Path) -> dict[str, Vector]:
-    """The texts of a file, as the product compares them."""
+    """Read the texts of a file as vectors."""
     with path.open(encoding="utf-8-sig", newline="") as file:
         rows = list(csv.DictReader(file))
     analyses = {row["id"]: analyze_text(row.get("language") or "en", row["title"], row["text"]) for row in rows}
@@ -72,7 +71,7 @@ def read_texts(path: Path) -> dict[str, Vector]:
 
 
 def read_store(url: str) -> dict[str, Vector]:
-    """The texts of a store, by id and by slug."""
+    """Read the texts of a store by id and by slug."""
     db, found = open_database(url), {}
     with db.connect() as connection:
         query = sa.select(TEXT, ARTICLE.c.slug).join(ARTICLE, ARTICLE.c.id == TEXT.c.article_id)
@@ -84,7 +83,7 @@ def read_store(url: str) -> dict[str, Vector]:
 
 
 def read_pairs(path: Path) -> dict[tuple[str, str], float]:
-    """The judgements, averaged."""
+    """Read the judgements, averaged by pair."""
     judged: defaultdict[tuple[str, str], list[float]] = defaultdict(list)
     with path.open(encoding="utf-8-sig", newline="") as file:
         for row in csv.DictReader(file):
@@ -94,8 +93,8 @@ def read_pairs(path: Path) -> dict[tuple[str, str], float]:
     return {pair: sum(scores) / len(scores) for pair, scores in judged.items()}
 
 
-def auc(scores: Iterable[float], related: Iterable[bool]) -> float:
-    """The area under the ROC curve: ranks of the related among all, ties shared."""
+def compute_auc(scores: Iterable[float], related: Iterable[bool]) -> float:
+    """Return the area under the ROC curve, with average ranks for ties."""
     rows = sorted(zip(scores, related, strict=True))
     yes = sum(is_related for _, is_related in rows)
     ranks, at = 0.0, 0
@@ -108,8 +107,8 @@ def auc(scores: Iterable[float], related: Iterable[bool]) -> float:
     return (ranks - yes * (yes + 1) / 2) / (yes * (len(rows) - yes))
 
 
-def ndcg(scores: Mapping[tuple[str, str], float], gains: Judged) -> dict[str, float]:
-    """For each article the gain of its first five, of the most there is; those with nothing to gain are left out."""
+def compute_ndcg(scores: Mapping[tuple[str, str], float], gains: Judged) -> dict[str, float]:
+    """Return nDCG@5 of each article; articles without gains are left out."""
     judged: defaultdict[str, list[tuple[float, float]]] = defaultdict(list)
     for (a, b), gain in gains.items():
         judged[a].append((scores[a, b], gain))
@@ -117,24 +116,24 @@ def ndcg(scores: Mapping[tuple[str, str], float], gains: Judged) -> dict[str, fl
     found = {}
     for article, rows in judged.items():
         best = sorted((gain for _, gain in rows), reverse=True)
-        if ideal := _discounted(best):
-            found[article] = _discounted(_ranked(rows)) / ideal
+        if ideal := _discount_gains(best):
+            found[article] = _discount_gains(_rank_gains(rows)) / ideal
     return found
 
 
-def _ranked(rows: Iterable[tuple[float, float]]) -> Iterator[float]:
-    """Gains by score, the best first; those of one score share theirs."""
+def _rank_gains(rows: Iterable[tuple[float, float]]) -> Iterator[float]:
+    """Return the gains in the order of scores, averaged over ties."""
     for _, same in groupby(sorted(rows, key=lambda row: -row[0]), key=lambda row: row[0]):
         gains = [gain for _, gain in same]
         yield from [fmean(gains)] * len(gains)
 
 
-def _discounted(gains: Iterable[float]) -> float:
+def _discount_gains(gains: Iterable[float]) -> float:
     return sum(gain / math.log2(place + 2) for place, gain in zip(range(DEPTH), gains, strict=False))
 
 
-def figures(texts: Mapping[str, Vector], pairs: Judged, at_least: float | None = None) -> Figures:
-    """Both figures for the product's own score."""
+def compute_figures(texts: Mapping[str, Vector], pairs: Judged, at_least: float | None = None) -> Figures:
+    """Return the quality of the score of the app."""
     known = {pair: judged for pair, judged in pairs.items() if pair[0] in texts and pair[1] in texts}
     least, greatest = min(known.values()), max(known.values())
     middle = at_least if at_least is not None else (least + greatest) / 2
@@ -143,8 +142,8 @@ def figures(texts: Mapping[str, Vector], pairs: Judged, at_least: float | None =
         scores[a, b], scores[b, a] = float(score_link(texts[a], texts[b])), float(score_link(texts[b], texts[a]))
     gains = {pair: (judged - least) / (greatest - least) for pair, judged in known.items()}
     related = [judged >= middle if at_least is not None else judged > middle for judged in known.values()]
-    area = auc([max(scores[a, b], scores[b, a]) for a, b in known], related)
-    every = ndcg(scores, gains)
+    area = compute_auc([max(scores[a, b], scores[b, a]) for a, b in known], related)
+    every = compute_ndcg(scores, gains)
     ranked = {
         name for pair, is_related in zip(known, related, strict=True) if is_related for name in pair
     } & every.keys()
@@ -154,7 +153,7 @@ def figures(texts: Mapping[str, Vector], pairs: Judged, at_least: float | None =
 
 
 def main() -> int:
-    """Print the figures; 1 if no pair is known."""
+    """Print the figures; return 1 if no pair is known."""
     parser = argparse.ArgumentParser(
         prog="python -m bench.related", description=HELP, formatter_class=argparse.RawDescriptionHelpFormatter
     )
@@ -167,7 +166,7 @@ def main() -> int:
     if not any(a in texts and b in texts for a, b in pairs):
         print("None of the pairs is of these texts.", file=sys.stderr)
         return 1
-    found = figures(texts, pairs, options.related)
+    found = compute_figures(texts, pairs, options.related)
     print(f"{found.articles} articles, {found.pairs} judged pairs, {found.related} of them related")
     print(f"nDCG@{DEPTH} {found.ndcg:.3f} over {found.ranked} articles, {found.ndcg_of_all:.3f} over all")
     print(f"AUC    {found.auc:.3f}")

@@ -1,4 +1,4 @@
-"""The figures for people, beside the goals, and for programs."""
+"""Reports: tables with goals, and JSON."""
 
 import json
 import os
@@ -16,14 +16,14 @@ from bench.measure import Result
 from bench.seed import Store
 from bench.statements import Statement, explained
 
-CPU_GOALS = {"article": 300e-6, "list": 800e-6}  # seconds a request, on SQLite
-RATE_GOALS = {"comment post": 1000}  # requests a second, on SQLite
-GROWTH_GOAL = 1.3  # p95 of a read on the largest store against the smallest
+CPU_GOALS = {"article": 300e-6, "list": 800e-6}  # seconds per request, on SQLite
+RATE_GOALS = {"comment post": 1000}  # requests per second, on SQLite
+GROWTH_GOAL = 1.3  # p95 of a read on the largest store relative to the smallest
 WRITES = {"draft create", "comment post", "comment post to one"}
 
 
 class Goal(NamedTuple):
-    """Something that was to be reached; None stands for a figure without a goal."""
+    """A figure and whether its goal was met; None without a goal."""
 
     what: str
     found: str
@@ -31,12 +31,12 @@ class Goal(NamedTuple):
     met: bool | None
 
 
-def _micro(seconds: float) -> str:
+def _format_micro(seconds: float) -> str:
     return f"{seconds * 1e6:,.0f}"
 
 
-def figures(console: Console, results: Sequence[Result]) -> None:
-    """All cases, one a line."""
+def print_cases(console: Console, results: Sequence[Result]) -> None:
+    """Print a table of all cases."""
     table = Table(
         title="CPU and requests/s: 8 connections (drafts: 16, comments: 64). Latency: 1 connection.",
         title_justify="left",
@@ -45,30 +45,30 @@ def figures(console: Console, results: Sequence[Result]) -> None:
     for name in ("database", "articles", "CPU µs", "× floor", "db CPU µs", "p50 µs", "p95 µs", "p99 µs", "req/s"):
         table.add_column(name, justify="left" if name == "database" else "right", no_wrap=True)
     for found in results:
-        latencies = [_micro(found.latency("alone", name)) for name in ("p50", "p95", "p99")]
-        database = _micro(found.database_cpu) if found.database_cpu else ""
-        cost = (_micro(found.cpu), f"{found.ratio:.1f}", database)
+        latencies = [_format_micro(found.latency("alone", name)) for name in ("p50", "p95", "p99")]
+        database = _format_micro(found.database_cpu) if found.database_cpu else ""
+        cost = (_format_micro(found.cpu), f"{found.ratio:.1f}", database)
         table.add_row(found.case, found.dialect, f"{found.articles:,}", *cost, *latencies, f"{found.rate:,.0f}")
     console.print(table)
 
 
-def _growth(small: Result, large: Result) -> tuple[float, float]:
-    """How much p95 (one connection) and CPU grow with the store: medians over rounds that stood side by side."""
+def _compute_growth(small: Result, large: Result) -> tuple[float, float]:
+    """Return the growth of p95 (one connection) and CPU with the store, as medians over adjacent rounds."""
     pairs = list(zip(small.rounds, large.rounds, strict=True))
     latency = statistics.median(after.alone.p95 / before.alone.p95 for before, after in pairs)
     return latency, statistics.median(after.cpu / before.cpu for before, after in pairs)
 
 
-def goals(results: Sequence[Result]) -> Iterator[Goal]:
-    """The figures that have goals."""
+def list_goals(results: Sequence[Result]) -> Iterator[Goal]:
+    """Yield the figures that have goals."""
     sizes = sorted({found.articles for found in results})
     by_key = {(found.dialect, found.case, found.articles): found for found in results}
     for (dialect, case, articles), found in by_key.items():
         if case in CPU_GOALS:
             goal = CPU_GOALS[case]
             met = found.cpu <= goal if dialect == "sqlite" else None
-            wanted = f"≤ {_micro(goal)} µs" if dialect == "sqlite" else ""
-            yield Goal(f"CPU of {case}, {dialect}, {articles:,}", f"{_micro(found.cpu)} µs", wanted, met)
+            wanted = f"≤ {_format_micro(goal)} µs" if dialect == "sqlite" else ""
+            yield Goal(f"CPU of {case}, {dialect}, {articles:,}", f"{_format_micro(found.cpu)} µs", wanted, met)
         if case in RATE_GOALS and dialect == "sqlite":
             least = RATE_GOALS[case]
             yield Goal(f"rate of {case}, {articles:,}", f"{found.rate:,.0f}/s", f"≥ {least:,}/s", found.rate >= least)
@@ -76,14 +76,14 @@ def goals(results: Sequence[Result]) -> Iterator[Goal]:
         return
     for (dialect, case, articles), small in by_key.items():
         if articles == sizes[0]:
-            latency, cpu = _growth(small, by_key[dialect, case, sizes[-1]])
+            latency, cpu = _compute_growth(small, by_key[dialect, case, sizes[-1]])
             met = None if case in WRITES else latency <= GROWTH_GOAL
             shown = f"× {latency:.2f} (CPU × {cpu:.2f})"
             yield Goal(f"p95 growth of {case}, {dialect}", shown, "" if met is None else f"≤ × {GROWTH_GOAL}", met)
 
 
-def judgement(console: Console, found: Sequence[Goal]) -> None:
-    """Which goals were met."""
+def print_goals(console: Console, found: Sequence[Goal]) -> None:
+    """Print which goals were met."""
     table = Table(title="Goals", title_justify="left")
     for name in ("figure", "found", "goal", ""):
         table.add_column(name, no_wrap=True)
@@ -93,11 +93,11 @@ def judgement(console: Console, found: Sequence[Goal]) -> None:
     console.print(table)
     load, cpus = os.getloadavg()[0], os.cpu_count() or 1
     if load > cpus + 1:
-        console.print(f"The machine was busy with other things (load {load:.1f} on {cpus} CPUs): latencies say little.")
+        console.print(f"The machine was busy (load {load:.1f} on {cpus} CPUs): latencies are unreliable.")
 
 
-def plans(console: Console, store: Store, statements: dict[str, list[Statement]]) -> None:
-    """How the database carries out what stands behind each case."""
+def print_plans(console: Console, store: Store, statements: dict[str, list[Statement]]) -> None:
+    """Print the query plans of each case."""
     for case, sent in statements.items():
         for statement in sent:
             console.rule(f"{case}, {store.dialect}, {store.articles:,}", align="left")
@@ -106,7 +106,7 @@ def plans(console: Console, store: Store, statements: dict[str, list[Statement]]
 
 
 def write_json(file: Path, results: Sequence[Result], found: Sequence[Goal]) -> None:
-    """Everything that was measured; CPU and times in seconds."""
+    """Write all results as JSON; CPU and times are in seconds."""
     rows = [
         {
             "case": result.case,

@@ -1,4 +1,4 @@
-"""Fills a store of any size through bulk inserts with what a publication has; the same articles every time."""
+"""Seeding stores of any size with a synthetic publication by bulk inserts, the same in every run."""
 
 import asyncio
 import json
@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 import sqlalchemy as sa
 from sqlmodel import Session, SQLModel
 
-import app.wiring  # noqa: F401  brings every table into the metadata
+import app.wiring  # noqa: F401  imports all tables
 from app.articles.cached_json import rebuild_stale
 from app.articles.counters import count_activity
 from app.articles.site import Site
@@ -27,7 +27,7 @@ from app.identity.schemas import SYSTEM
 from app.publication.tables import Author, Media, Notice, Section, SectionClosure, Series, Tag
 from app.search.indexing import rebuild_batch
 from app.text.inputs import reading_minutes
-from bench.discussion import discuss
+from bench.discussion import seed_discussion
 
 FIRST, YEARS = datetime(2014, 1, 1, tzinfo=UTC), 10
 SECTIONS, SERIES, AUTHORS, TAGS, PICTURES, BODIES = 12, 40, 400, 3000, 300, 250
@@ -52,13 +52,13 @@ class Store(NamedTuple):
 
 
 class _Terms(NamedTuple):
-    """Ids to choose from, and how popular each is, as running sums."""
+    """Ids to choose from, with cumulative weights."""
 
     ids: list[str]
     weights: list[float]
 
     def some(self, rng: random.Random, most: int) -> list[str]:
-        """Up to `most` different ones."""
+        """Choose up to `most` different ids."""
         return list(dict.fromkeys(rng.choices(self.ids, cum_weights=self.weights, k=most)))
 
     def one(self, rng: random.Random) -> str:
@@ -66,7 +66,7 @@ class _Terms(NamedTuple):
 
 
 def _id(rng: random.Random, moment: datetime) -> str:
-    """A UUIDv7 of that moment."""
+    """Return a UUIDv7 of a time."""
     stamp = int(moment.timestamp() * 1000) << 80
     return str(uuid.UUID(int=stamp | rng.getrandbits(80) & ~(0xF << 76 | 0x3 << 62) | 7 << 76 | 2 << 62))
 
@@ -81,7 +81,7 @@ def _insert(connection: sa.Connection, model: type[SQLModel], rows: list[dict[st
 
 
 def _terms(connection: sa.Connection, rng: random.Random, model: type[SQLModel], number: int, **more: Any) -> _Terms:
-    """Add terms whose popularity follows Zipf's law; `more` holds the columns that only this kind has."""
+    """Insert terms whose popularity follows Zipf's law; `more` are the columns of this kind."""
     kind = table_of(model).name
     common = {"articles": 0, "version": 1, "created_at": FIRST, "updated_at": FIRST, **more}
     names = [f"{_sentence(rng, 2)} {n}" for n in range(number)]
@@ -128,8 +128,8 @@ def _notices(connection: sa.Connection, rng: random.Random, section: str) -> Non
     _insert(connection, Notice, rows)
 
 
-def _block(rng: random.Random, n: int) -> tuple[dict[str, Any], str, str]:
-    """A block, its HTML and its Markdown."""
+def _build_block(rng: random.Random, n: int) -> tuple[dict[str, Any], str, str]:
+    """Return a block, its HTML and its Markdown."""
     block: dict[str, Any] = {"id": f"b{rng.getrandbits(28):07x}", "type": "paragraph"}
     if n % 5 == 4:
         text = _sentence(rng, 5)
@@ -145,9 +145,9 @@ def _block(rng: random.Random, n: int) -> tuple[dict[str, Any], str, str]:
     return {**block, "text": text, "marks": [mark]}, html, f"[{word}]({href}) {rest}"
 
 
-def body(rng: random.Random, blocks: int) -> dict[str, Any]:
-    """A text as a revision keeps it; a block has about 400 characters."""
-    parts = [_block(rng, n) for n in range(blocks)]
+def build_body(rng: random.Random, blocks: int) -> dict[str, Any]:
+    """Return a body as a revision stores it; a block has about 400 characters."""
+    parts = [_build_block(rng, n) for n in range(blocks)]
     text = "\n\n".join(block["text"] for block, _, _ in parts)
     words = len(text.split())
     return {
@@ -162,7 +162,7 @@ def body(rng: random.Random, blocks: int) -> dict[str, Any]:
 
 
 class _Writer:
-    """Makes the articles one by one, in the order of their time."""
+    """Generates articles in the order of time."""
 
     def __init__(self, connection: sa.Connection, rng: random.Random, articles: int) -> None:
         self.rng, self.step = rng, timedelta(days=365 * YEARS) / articles
@@ -175,10 +175,10 @@ class _Writer:
         self.tags = _terms(connection, rng, Tag, TAGS, description="")
         self.pictures = _pictures(connection, rng)
         _notices(connection, rng, self.sections.ids[1])
-        self.bodies = [body(rng, rng.randint(8, 14)) for _ in range(BODIES)]
+        self.bodies = [build_body(rng, rng.randint(8, 14)) for _ in range(BODIES)]
 
     def revision(self, article_id: str, moment: datetime) -> dict[str, Any]:
-        """What an editor saved."""
+        """Return the row of a revision."""
         rng = self.rng
         row = {"article_id": article_id, "n": 1, "created_at": moment, "actor_id": None, "actor_name": "bench"}
         row |= {"restored_from": None, "title": _sentence(rng, rng.randint(5, 11)), "dek": _sentence(rng, 18)}
@@ -189,7 +189,7 @@ class _Writer:
         return {**row, **rng.choice(self.bodies)}
 
     def article(self, n: int) -> tuple[dict[str, Any], dict[str, Any]]:
-        """An article and its only revision; three in a hundred are drafts."""
+        """Return an article and its only revision; three percent are drafts."""
         moment = FIRST + self.step * (n + self.rng.random())
         revision = self.revision(_id(self.rng, moment), moment)
         public = self.rng.random() >= 0.03
@@ -215,7 +215,7 @@ class _Writer:
         return {**row, **dict.fromkeys(nothing)}, revision
 
 
-def _links(article: dict[str, Any], column: str, ids: list[str]) -> Iterator[dict[str, Any]]:
+def _build_links(article: dict[str, Any], column: str, ids: list[str]) -> Iterator[dict[str, Any]]:
     same = {"article_id": article["id"], "listed": article["listed"], "listed_at": article["listed_at"]}
     for position, term in enumerate(ids):
         yield {**same, column: term, "position": position}
@@ -227,14 +227,14 @@ def _articles(connection: sa.Connection, articles: int) -> None:
         made = [writer.article(n) for n in range(start, min(start + CHUNK, articles))]
         _insert(connection, Article, [row for row, _ in made])
         _insert(connection, Revision, [revision for _, revision in made])
-        authors = [link for row, text in made for link in _links(row, "author_id", text["authors"])]
-        tags = [link for row, text in made for link in _links(row, "tag_id", text["tags"])]
+        authors = [link for row, text in made for link in _build_links(row, "author_id", text["authors"])]
+        tags = [link for row, text in made for link in _build_links(row, "tag_id", text["tags"])]
         _insert(connection, ArticleAuthor, authors)
         _insert(connection, ArticleTag, tags)
 
 
-def _count(connection: sa.Connection) -> None:
-    """Bring the counts of the terms to what the articles say."""
+def _update_counts(connection: sa.Connection) -> None:
+    """Update the article counts of terms."""
     article = table_of(Article)
     for model, column in (
         (Section, article.c.section_id),
@@ -247,8 +247,8 @@ def _count(connection: sa.Connection) -> None:
         connection.execute(sa.update(terms).values(articles=public.scalar_subquery()))
 
 
-def in_bulk(connection: sa.Connection) -> None:
-    """A connection that trades safety for speed: what is lost in a crash is seeded again."""
+def open_bulk_connection(connection: sa.Connection) -> None:
+    """Open a fast connection that may lose data in a crash."""
     if connection.dialect.name == "sqlite":
         raw: Any = connection.connection.dbapi_connection
         raw.execute("PRAGMA foreign_keys=OFF")
@@ -259,16 +259,16 @@ def in_bulk(connection: sa.Connection) -> None:
             connection.exec_driver_sql(f"SET {setting}")
 
 
-def _cards(connection: sa.Connection) -> None:
-    """Make the articles' cards as the worker does."""
+def _build_cached_json(connection: sa.Connection) -> None:
+    """Build the cached JSON of articles as the worker does."""
     site, made = Site.from_settings(Settings(_env_file=None)), 1
     while made:
         with connection.begin(), Session(connection) as session:
             made = rebuild_stale(session, site)
 
 
-def _index(db: Database) -> None:
-    """What the search knows of the articles, what readers discuss, and a front, as actions would have left them."""
+def _index_articles(db: Database) -> None:
+    """Add the search index, a discussion and a front."""
     after: str | None = FRONT_ID
     while after is not None:
         with db.transaction() as session:
@@ -294,8 +294,8 @@ def _index(db: Database) -> None:
         session.add(Front(id=FRONT_ID, slug="home", published=front, draft=None, created_at=moment, updated_at=moment))
 
 
-def settle(db: Database) -> None:
-    """Give the planner its statistics, as an operator's database has them."""
+def update_statistics(db: Database) -> None:
+    """Update the planner's statistics."""
     with db.connect() as connection:
         if db.dialect == "sqlite":
             connection.exec_driver_sql("ANALYZE")
@@ -306,30 +306,32 @@ def settle(db: Database) -> None:
             connection.exec_driver_sql("CHECKPOINT")
 
 
-def seed(url: str, articles: int) -> Store:
-    """Make the tables where they are missing and fill an empty store."""
+def seed_store(url: str, articles: int) -> Store:
+    """Create missing tables and fill an empty store."""
     db = open_database(url)
     writes = db.engines()[1]
     SQLModel.metadata.create_all(writes)
     with writes.connect() as connection:
-        in_bulk(connection)
+        open_bulk_connection(connection)
         with connection.begin():
             _articles(connection, articles)
-            _count(connection)
+            _update_counts(connection)
             rng = random.Random(articles)
-            discuss(connection, [". ".join(_sentence(rng, rng.randint(4, 25)) for _ in range(3)) for _ in range(500)])
-        _cards(connection)
-    writes.dispose()  # the fast connection must not be used again
+            seed_discussion(
+                connection, [". ".join(_sentence(rng, rng.randint(4, 25)) for _ in range(3)) for _ in range(500)]
+            )
+        _build_cached_json(connection)
+    writes.dispose()  # so that the fast connection is not used again
     with db.transaction() as session:
         key = keys.create_api_key(session, SYSTEM, "bench", ["content:read", "content:write"])[1]
-    _index(db)
-    settle(db)
+    _index_articles(db)
+    update_statistics(db)
     asyncio.run(db.stop())
     return Store(db.dialect, url, articles, key)
 
 
-def draft(rng: random.Random, slug: str) -> bytes:
-    """A new article with a body of 13 KB, as an editor sends it."""
-    html = body(rng, 60)["html"]
+def build_draft(rng: random.Random, slug: str) -> bytes:
+    """Return a new article with a body of 13 KB, as an editor sends it."""
+    html = build_body(rng, 60)["html"]
     cut = html.rfind("\n", 0, 13_000)
     return json.dumps({"title": _sentence(rng, 8), "slug": slug, "body": {"html": html[:cut]}}).encode()

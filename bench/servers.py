@@ -1,4 +1,4 @@
-"""The processes that are measured: the app, the raw ASGI floor, and PostgreSQL behind the app (Linux only)."""
+"""The measured processes: the app, the raw ASGI floor, and PostgreSQL (Linux only)."""
 
 import os
 import pickle
@@ -17,22 +17,22 @@ from app.main import create_app
 from app.web import server
 from bench.load import Answer
 
-OWN = {"date", "connection"}  # headers that uvicorn adds by itself
+OWN = {"date", "connection"}  # headers that uvicorn adds
 
 
-def cpu(*pids: int) -> float:
-    """Seconds of CPU that processes have used in all their threads, from their CPU clocks (clock_getcpuclockid(3))."""
+def read_cpu(*pids: int) -> float:
+    """Return the CPU seconds of processes with all their threads, from their CPU clocks (clock_getcpuclockid(3))."""
     return sum(time.clock_gettime((~pid << 3) | 2) for pid in pids)
 
 
-def children(parent: int) -> list[int]:
-    """The processes that a process has started."""
+def list_children(parent: int) -> list[int]:
+    """List the child processes of a process."""
     found = []
     for stat in Path("/proc").glob("[0-9]*/stat"):
         try:
             fields = stat.read_text().rpartition(")")[2].split()
         except FileNotFoundError:
-            continue  # it has ended meanwhile
+            continue  # it has ended
         if int(fields[1]) == parent:
             found.append(int(stat.parent.name))
     return found
@@ -65,7 +65,7 @@ def _process(log: Path, *arguments: str, **environment: str) -> Iterator[Process
 
 
 def app(url: str, folder: Path, rate_limits: str = "off") -> AbstractContextManager[Process]:
-    """The app on a store, without the worker; it logs requests as always."""
+    """Start the app on a store, without the worker but with request logs."""
     folder.mkdir(exist_ok=True)
     return _process(
         folder / "app.log",
@@ -78,13 +78,13 @@ def app(url: str, folder: Path, rate_limits: str = "off") -> AbstractContextMana
 
 
 def floor(answers: list[Answer], folder: Path) -> AbstractContextManager[Process]:
-    """A raw ASGI app that sends answer 7 at `/7`."""
+    """Start a raw ASGI app that sends response 7 at `/7`."""
     (folder / "answers").write_bytes(pickle.dumps([tuple(answer) for answer in answers]))
     return _process(folder / "floor.log", "floor", str(folder / "answers"))
 
 
 class Floor:
-    """The least that an ASGI app can do: take the body, send finished messages."""
+    """A minimal ASGI app, which reads the body and sends prepared messages."""
 
     def __init__(self, file: str) -> None:
         self.answers: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {}
@@ -109,14 +109,14 @@ class Floor:
 
 
 def _ready(make: Any, port: int) -> Any:
-    """The app, once uvicorn makes it; tells the parent where it will listen."""
+    """Create the app for uvicorn, and print the port for the parent."""
     made = make()
     print(port, flush=True)
     return made
 
 
 def main(kind: str, *arguments: str) -> None:
-    """Serve the app or the floor on the same settings of uvicorn, on any free port, until SIGTERM."""
+    """Serve the app or the floor with the same settings of uvicorn, on a free port, until SIGTERM."""
     logs.configure_logging("json")
     server.exit_on_signals()
     make = (

@@ -1,4 +1,4 @@
-"""`python -m bench.stalls`: how long each kind of request of a stranger keeps the event loop, at its worst."""
+"""`python -m bench.stalls`: the longest time that each kind of public request blocks the event loop."""
 
 import argparse
 import asyncio
@@ -20,20 +20,20 @@ from rich.table import Table
 from app.core import ids
 from app.core.settings import Settings
 from app.main import create_app
-from bench.__main__ import DATABASES, urls
-from bench.cases import CASES, look
-from bench.seed import seed
+from bench.__main__ import DATABASES, create_stores
+from bench.cases import CASES, read_facts
+from bench.seed import seed_store
 from bench.strangers import DEAREST
 
 TRIES = 3
 GOAL = 2.0  # milliseconds
 MARKS = "a" + "\u0301\u0323" * 4999
-_CALLBACK = "_run"  # what asyncio's loop calls of each handle
+_CALLBACK = "_run"  # the method that asyncio calls of each handle
 Kind = tuple[str, str, Callable[[int], str], Callable[[int], bytes | None]]
 
 
 class Sent(NamedTuple):
-    """What a request led to: its status, and the longest callback of the event loop in milliseconds of CPU."""
+    """The status of a request, and the longest callback of the event loop in milliseconds of CPU."""
 
     status: int
     stall: float
@@ -41,7 +41,7 @@ class Sent(NamedTuple):
 
 
 class _Watch:
-    """Measures every callback of asyncio's own loop, by the CPU time of its thread."""
+    """Measures every callback of asyncio's loop by the CPU time of its thread."""
 
     def __init__(self) -> None:
         self.longest = 0.0
@@ -55,7 +55,7 @@ class _Watch:
         setattr(asyncio.Handle, _CALLBACK, measured)
 
     async def ask(self, app: FastAPI, method: str, url: str, body: bytes | None, token: str = "") -> Sent:
-        """Send a request to the app, without a server between."""
+        """Send a request to the app without a server."""
         path, _, query = url.partition("?")
         headers = [(b"host", b"localhost")] + ([(b"authorization", f"Bearer {token}".encode())] if token else [])
         if body is not None:
@@ -91,7 +91,7 @@ def _batch(article: str, text: str, n: int) -> bytes:
 
 
 def _kinds(article: str, mine: str) -> list[Kind]:
-    """The name, method, address and body of each kind, by the number of the try."""
+    """Return the name, method, path and body of each kind of request, by the number of the attempt."""
     comments, own = f"/v1/articles/{article}/comments", f"/v1/comments/{mine}"
     email = partial("a{}@example.org".format)
 
@@ -168,10 +168,10 @@ def main() -> int:
     options, console = parser.parse_args(), Console(width=None if sys.stdout.isatty() else 140)
     with (
         tempfile.TemporaryDirectory(prefix="bench-", ignore_cleanup_errors=True) as folder,
-        urls(options.database, Path(folder), [options.articles]) as ([url], _),
+        create_stores(options.database, Path(folder), [options.articles]) as ([url], _),
     ):
-        store = seed(url, options.articles)
-        article = next(c for c in CASES if c.name == "article").requests(look(store))[0].path.split("/")[3]
+        store = seed_store(url, options.articles)
+        article = next(c for c in CASES if c.name == "article").requests(read_facts(store))[0].path.split("/")[3]
         table = Table("request", "limits", "statuses", "longest callback, ms of CPU")
         for name, rates in (("off", "off"), ("used up", "comment=1/hour")):
             settings = Settings(

@@ -1,4 +1,4 @@
-"""What reaches the database: how many statements an answer takes, and how the database carries them out."""
+"""The statements of each read, and their query plans."""
 
 import logging
 from collections.abc import Iterator, Sequence
@@ -13,12 +13,12 @@ from starlette.testclient import TestClient
 from app.core.settings import Settings
 from app.db import open_database
 from app.main import create_app
-from bench.cases import Case, Request, look, prepared
+from bench.cases import Case, Request, prepare_requests, read_facts
 from bench.seed import Store
 
 
 class Statement(NamedTuple):
-    """SQL as the driver gets it."""
+    """A statement as the driver gets it."""
 
     sql: str
     parameters: Any
@@ -26,7 +26,7 @@ class Statement(NamedTuple):
 
 @contextmanager
 def recorded() -> Iterator[list[Statement]]:
-    """Every statement that any engine of this process sends meanwhile."""
+    """Record every statement of all engines of this process."""
     found: list[Statement] = []
 
     def record(_connection: Any, _cursor: Any, sql: str, parameters: Any, _context: Any, _many: bool) -> None:
@@ -40,11 +40,11 @@ def recorded() -> Iterator[list[Statement]]:
 
 
 def behind(store: Store, cases: Sequence[Case], folder: Path) -> dict[str, list[Statement]]:
-    """The statements behind one answer of each read, by the case's name; the app runs in this process for it."""
+    """Return the statements of one response of each read, by case; the app runs in this process."""
     options: dict[str, Any] = {"_env_file": None, "database_url": store.url, "data_dir": folder, "rate_limits": "off"}
     app = create_app(Settings(**options), with_worker=False)
     structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.WARNING))
-    facts, found = look(store), {}
+    facts, found = read_facts(store), {}
     with TestClient(app) as client:
 
         def send(request: Request) -> Any:
@@ -53,7 +53,7 @@ def behind(store: Store, cases: Sequence[Case], folder: Path) -> dict[str, list[
         for case in cases:
             if case.statements is None:
                 continue
-            request = prepared(case, facts, lambda asked: str(send(asked).headers["etag"]))[0]
+            request = prepare_requests(case, facts, lambda asked: str(send(asked).headers["etag"]))[0]
             with recorded() as statements:
                 answer = send(request)
             assert answer.status_code == case.status, (case.name, answer.text)
@@ -62,7 +62,7 @@ def behind(store: Store, cases: Sequence[Case], folder: Path) -> dict[str, list[
 
 
 def excess(cases: Sequence[Case], found: dict[str, list[Statement]]) -> list[str]:
-    """What to complain about: reads that took more statements than they may."""
+    """Yield complaints about reads that took more statements than allowed."""
     return [
         f"{case.name} takes {len(found[case.name])} statements, not {case.statements}"
         for case in cases
@@ -71,7 +71,7 @@ def excess(cases: Sequence[Case], found: dict[str, list[Statement]]) -> list[str
 
 
 def explained(store: Store, statement: Statement) -> str:
-    """The database's plan: EXPLAIN QUERY PLAN on SQLite, EXPLAIN (ANALYZE, BUFFERS) on PostgreSQL."""
+    """Return the query plan: EXPLAIN QUERY PLAN on SQLite, EXPLAIN (ANALYZE, BUFFERS) on PostgreSQL."""
     db = open_database(store.url)
     try:
         with db.connect() as connection:

@@ -1,4 +1,4 @@
-"""`python -m bench.strangers`: how long reads take alone, and beside a stranger who sends the worst texts."""
+"""`python -m bench.strangers`: the latency of reads, alone and while an anonymous client sends the worst texts."""
 
 import argparse
 import asyncio
@@ -15,20 +15,20 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
-from bench.__main__ import DATABASES, urls
-from bench.cases import CASES, look
+from bench.__main__ import DATABASES, create_stores
+from bench.cases import CASES, read_facts
 from bench.load import drive
-from bench.seed import seed
+from bench.seed import seed_store
 from bench.servers import app
 
 ROUNDS, GOAL = 5, 2.0
 DEAREST = ("1. a *b*\n" * 499, "http://a.b " * 900, "*a* _b_ `c` " * 300)  # `python -m bench.worst_text`
-LIMITS = "read=10000000/minute"  # of those who only read; all that a stranger writes has its usual limits
-PACE = 0.05  # seconds between two requests of the stranger
+LIMITS = "read=10000000/minute"  # for the reading client; writes have their usual limits
+PACE = 0.05  # seconds between two requests of the writing client
 
 
 def _batch(article: str, number: int) -> bytes:
-    """Fifty operations of an offline client, half of them on an article that is not there."""
+    """Return fifty operations of an offline client, half of them on a missing article."""
     ids = (f"01990000-0000-7000-8000-{number:06x}{n:06x}" for n in range(50))
     operations = [
         {
@@ -52,7 +52,7 @@ def _wire(path: str, body: bytes) -> bytes:
 
 
 def _make_requests(article: str, number: int, seconds: float) -> list[bytes]:
-    """What the stranger sends in a half of a round: batches, comments and trials in turn, none twice."""
+    """Return the requests of the writing client in half a round: batches, comments and dry runs, all different."""
     comments = f"/v1/articles/{article}/comments"
     sent: list[bytes] = []
     for turn in range(number, number + int(seconds / PACE)):
@@ -65,7 +65,7 @@ def _make_requests(article: str, number: int, seconds: float) -> list[bytes]:
 
 
 async def _send(port: int, requests: list[bytes]) -> None:
-    """Send one after the other, whatever is answered."""
+    """Send requests one after the other, ignoring the responses."""
     for request in requests:
         reader, writer = await asyncio.open_connection("127.0.0.1", port)
         writer.write(request)
@@ -77,7 +77,7 @@ async def _send(port: int, requests: list[bytes]) -> None:
 
 @contextmanager
 def _stranger(port: int, requests: list[bytes]) -> Iterator[None]:
-    """Let a stranger send meanwhile, from a process of its own: it must not hold up the loop that measures."""
+    """Run the writing client in a process of its own, so that it does not block the measuring event loop."""
     process = multiprocessing.get_context("fork").Process(target=lambda: asyncio.run(_send(port, requests)))
     process.start()
     try:
@@ -87,7 +87,7 @@ def _stranger(port: int, requests: list[bytes]) -> Iterator[None]:
 
 
 def main() -> int:
-    """Print the latencies of reads, and how much the stranger adds."""
+    """Run the benchmark; print the latencies of reads, and how much the writing client adds."""
     parser = argparse.ArgumentParser(prog="python -m bench.strangers", description=__doc__)
     parser.add_argument("--database", choices=(*DATABASES, "both"), default="both")
     parser.add_argument("--articles", type=int, default=2000)
@@ -97,17 +97,17 @@ def main() -> int:
     for dialect in DATABASES if options.database == "both" else (options.database,):
         with (
             tempfile.TemporaryDirectory(prefix="bench-", ignore_cleanup_errors=True) as folder,
-            urls(dialect, Path(folder), [options.articles]) as ([url], _),
+            create_stores(dialect, Path(folder), [options.articles]) as ([url], _),
         ):
-            store = seed(url, options.articles)
-            facts = look(store)
+            store = seed_store(url, options.articles)
+            facts = read_facts(store)
             case = next(case for case in CASES if case.name == "article")
             asked = case.requests(facts)
             reads = itertools.cycle([request.wire() for request in asked])
             article, alone, beside, sent = asked[0].path.split("/")[3].partition("?")[0], [], [], 0
             with app(store.url, Path(folder), LIMITS) as process:
                 for number in range(ROUNDS + 1):
-                    seconds = options.seconds if number else 4.0  # in the first one the process beside the app begins
+                    seconds = options.seconds if number else 4.0  # the first round starts the app's other process
                     requests = _make_requests(article, sent, seconds)
                     found = drive(process.port, reads, status=200, connections=1, seconds=seconds)
                     with _stranger(process.port, requests):

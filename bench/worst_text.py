@@ -1,4 +1,4 @@
-"""`python -m bench.worst_text`: search for the text that costs most CPU time per byte, in each field that takes one."""
+"""`python -m bench.worst_text`: search for the text with the most CPU time per byte, for each text field."""
 
 import argparse
 import contextlib
@@ -74,7 +74,7 @@ _TEXT: Final = "The ferry leaves at dawn. Her brother bakes the bread that the h
 
 
 class Field(NamedTuple):
-    """A field that takes a text: how long one may be, and what is done with it."""
+    """A text field, its maximum length, and its processing."""
 
     name: str
     length: int
@@ -118,7 +118,7 @@ FIELDS: Final = [
 
 
 def cost(field: Field, text: str) -> float:
-    """CPU time in seconds per byte, the less of two tries; refusing a text is what it costs, too."""
+    """Return the CPU seconds per byte, the minimum of two runs; refused texts count too."""
     spent = []
     for _ in range(2):
         before = time.process_time()
@@ -134,7 +134,7 @@ def _filled(unit: list[str], length: int) -> str:
 
 
 def _changed(unit: list[str], chance: random.Random) -> list[str]:
-    """A unit with a piece more, less or exchanged."""
+    """Return a unit with a piece added, removed or replaced."""
     found, at = list(unit), chance.randrange(len(unit))
     kind = chance.random()
     if kind < 0.4 and len(found) < 12:
@@ -147,7 +147,7 @@ def _changed(unit: list[str], chance: random.Random) -> list[str]:
 
 
 def climb(field: Field, seconds: float, chance: random.Random) -> tuple[float, str, int]:
-    """Climb from random units, each written again and again, until the time is over: the dearest, and at what length.
+    """Find the most expensive unit, repeated to a length, by hill climbing from random units until the time is over.
 
     A text that is refused for its shape is tried shorter, as bounds of shape admit short ones.
     """
@@ -166,7 +166,7 @@ def climb(field: Field, seconds: float, chance: random.Random) -> tuple[float, s
 
 
 def main() -> int:
-    """Print the dearest unit of each field, and how much dearer than plain words it is."""
+    """Print the most expensive unit of each field, relative to plain words."""
     parser = argparse.ArgumentParser(prog="python -m bench.worst_text", description=__doc__)
     parser.add_argument("--seconds", type=float, default=20.0, help="for each field (default %(default)s)")
     parser.add_argument("--seed", type=int, default=1)

@@ -11,14 +11,14 @@ from app.db import Database
 from app.db.columns import table_of
 from app.publication.tables import Tag
 from bench.cases import CASES
-from bench.seed import Store, seed
+from bench.seed import Store, seed_store
 from bench.statements import behind, excess, explained
 
 
 @pytest.fixture
 def store(database_url: str) -> Store:
     """Enough articles for a few pages."""
-    return seed(database_url, 120)
+    return seed_store(database_url, 120)
 
 
 def test_reads_take_no_statement_per_row(store: Store, tmp_path: Path) -> None:

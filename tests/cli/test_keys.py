@@ -51,7 +51,7 @@ def test_what_names_no_key_or_two_is_not_revoked(broadsheet: Broadsheet, sql: Sq
     url = f"sqlite:///{data}/broadsheet.db"
     sql(url, "UPDATE api_key SET hint = 'bs_000000'")
     two = broadsheet("keys", "revoke", "bs_000000")
-    assert (two.status, two.err) == (1, "Error: 2 keys begin with bs_000000: give the id.\n")
+    assert (two.status, two.err) == (1, "Error: 2 keys begin with bs_000000; give the id.\n")
     none = broadsheet("keys", "revoke", "bs_ffffff")
     assert (none.status, none.err) == (1, "Error: There is no key bs_ffffff.\n")
     assert sql(url, "SELECT count(*) FROM api_key WHERE revoked_at IS NULL") == [(2,)]
