@@ -116,7 +116,7 @@ def test_remote_media_are_named_and_left_out(
 ) -> None:
     monkeypatch.setenv("BROADSHEET_MEDIA_URL", "memory://pictures")
     ended = broadsheet("backup", tmp_path / "saved")
-    assert (ended.status, "back them up where they are kept" in ended.err) == (0, True)
+    assert (ended.status, "back them up there" in ended.err) == (0, True)
     assert files(tmp_path / "saved") == ["broadsheet.db"]
 
 

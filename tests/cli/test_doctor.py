@@ -58,10 +58,10 @@ def test_an_unmigrated_sqlite_file_is_worth_a_word(broadsheet: Broadsheet, data:
 
 def test_an_index_that_lacks_articles_is_told_of(broadsheet: Broadsheet, store: str, sql: Sql) -> None:
     broadsheet("import", "wordpress", HARBOUR)
-    assert looked(broadsheet, 0)["search"] == ("ok", "knows all public articles")
+    assert looked(broadsheet, 0)["search"] == ("ok", "has all public articles")
     sql(store, "DELETE FROM search_entry WHERE key = (SELECT min(key) FROM search_entry)")
     status, detail = looked(broadsheet, 0)["search"]
-    assert (status, detail.split("; ")[0]) == ("warning", "1 articles are not found, 0 should not be")
+    assert (status, detail.split("; ")[0]) == ("warning", "1 public articles are missing, 0 others are indexed")
 
 
 def test_a_database_of_a_newer_release_fails(broadsheet: Broadsheet, store: str, sql: Sql) -> None:
@@ -122,11 +122,11 @@ def test_clocks_that_differ_are_told(broadsheet: Broadsheet, store: str, data: P
 def test_facts_that_wait_for_a_worker_are_told(
     broadsheet: Broadsheet, store: str, sql: Sql, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(checks.wiring, "readers", lambda _: {"handlers": print})
+    monkeypatch.setattr(checks.wiring, "consumers", lambda _: {"handlers": print})
     values = "'t', '2020-01-01 00:00:00+00:00', '[]', '{}'"
     sql(store, f"INSERT INTO event (xid, type, at, groups, payload) VALUES (1, {values})")
     status, detail = looked(broadsheet, 0)["worker"]
-    assert (status, "does a worker run?" in detail) == ("warning", True)
+    assert (status, "is a worker running?" in detail) == ("warning", True)
     sql(store, "INSERT INTO log_cursor (reader, xid, seq) VALUES ('handlers', 9, 9)")
     assert looked(broadsheet, 0)["worker"][0] == "ok"
 
@@ -171,7 +171,7 @@ def test_a_mail_server_that_answers_is_well(mail: tuple[str, list[str]]) -> None
 
 def test_a_password_is_never_sent_in_clear(mail: tuple[str, list[str]]) -> None:
     place, told = mail
-    with pytest.raises(checks.Failure, match="offers no TLS"):
+    with pytest.raises(checks.Failure, match="does not support TLS"):
         checks.check_mail(mailing(f"smtp://me:secret@{place}"))
     assert "secret" not in "".join(told)
     assert not any(line.upper().startswith("AUTH") for line in told)

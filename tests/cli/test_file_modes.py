@@ -58,4 +58,4 @@ def test_doctor_tells_what_others_can_read(tmp_path: Path) -> None:
     with pytest.raises(CheckWarning, match=r"broadsheet\.db"):
         check_files(settings)
     (tmp_path / "data").chmod(0o700)  # nobody gets that far
-    assert check_files(settings) == "readable for their owner alone"
+    assert check_files(settings) == "readable by their owner only"

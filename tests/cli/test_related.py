@@ -6,4 +6,4 @@ from tests.cli.conftest import Broadsheet
 def test_rebuilding_an_empty_store_works(broadsheet: Broadsheet, store: str) -> None:
     done = broadsheet("related", "rebuild")
     assert (done.status, done.out) == (0, "")
-    assert done.err == "Linked 0 articles anew.\n"
+    assert done.err == "Rebuilt the links of 0 articles.\n"

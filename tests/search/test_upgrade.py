@@ -64,7 +64,7 @@ def test_the_command_indexes_everything_anew(
     put(db, [Piece(new_id(), "a", title="The ferry"), Piece(new_id(), "b"), Piece(new_id(), "c", public=False)])
     for _ in range(2):
         ended = broadsheet("search", "rebuild")
-        assert (ended.status, ended.out) == (0, "2 articles indexed, 0 entries dropped that belonged to none.\n")
+        assert (ended.status, ended.out) == (0, "2 articles indexed, 0 orphaned entries deleted.\n")
     with db.connect() as connection:
         found = connection.execute(sa.text("SELECT count(*) FROM search_words WHERE search_words MATCH 'ferry'"))
         assert found.scalar_one() == 1
