@@ -3,7 +3,7 @@
 import re
 from collections.abc import Iterator
 from datetime import datetime, timedelta
-from typing import Annotated, TypeVar, cast
+from typing import Annotated, TypeVar
 
 import sqlalchemy as sa
 import typer
@@ -175,7 +175,7 @@ def _iterate_keys(connection: sa.Connection) -> Iterator[ApiKeyRow]:
     cursor: str | None = None
     while True:
         page = keys.list_api_keys(connection, PageQuery(limit=100, cursor=cursor))
-        yield from cast(list[ApiKeyRow], page["data"])
+        yield from page["data"]
         cursor = page["page"]["next"]
         if cursor is None:
             return
