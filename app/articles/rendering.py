@@ -84,7 +84,7 @@ class AccessRecord(NamedTuple):
 class AccessLog(Protocol):
     """Records which articles were sent to partners; the room `partners` implements it."""
 
-    def note(self, key_id: str, receipts: Sequence[AccessRecord]) -> None: ...
+    def note(self, key_id: str, records: Sequence[AccessRecord], /) -> None: ...
 
 
 class RenderedArticle(NamedTuple):

@@ -99,11 +99,11 @@ def _resolve_pins(session: Session, actor: Actor, refs: list[str], pointer: str)
 def _build_block(session: Session, actor: Actor, data: BlockIn, pointer: str) -> Block:
     """Return a block as stored, with resolved references; 422 for members that exclude each other."""
     only = {name: value for name in FILTERS if (value := getattr(data, name)) is not None}
-    busy = data.kind in {"discussed", "reacted"}
+    is_ranked = data.kind in {"discussed", "reacted"}
     misplaced = {
         "articles": data.articles is not None and data.kind != "pinned",
         "limit": data.limit is not None and data.kind == "pinned",
-        "days": data.days is not None and not busy,
+        "days": data.days is not None and not is_ranked,
         **dict.fromkeys(only, data.kind == "pinned"),
     }
     for name, is_wrong in misplaced.items():
@@ -124,7 +124,7 @@ def _build_block(session: Session, actor: Actor, data: BlockIn, pointer: str) ->
         "title": data.title,
         "limit": None if data.kind == "pinned" else data.limit or 8,
         "articles": _resolve_pins(session, actor, data.articles, f"{pointer}/articles") if data.articles else None,
-        "days": (data.days or 7) if busy else None,
+        "days": (data.days or 7) if is_ranked else None,
         "only": only,
     }
 
@@ -260,14 +260,18 @@ def _select_block(number: int, source: Source) -> Statement:
 
 def _select_best(number: int, source: Source, values: Sequence[int]) -> Statement:
     """Build the query for the first ids of a block with some filter values; one index walk for a single value."""
-    busy = activity_column(f"-{source.kind}_{source.days}d")
+    activity = activity_column(f"-{source.kind}_{source.days}d")
     tables: sa.FromClause = ARTICLE
     key: Column = ARTICLE.c.listed_at
     row_id: Column = ARTICLE.c.id
     where: list[sa.ColumnElement[bool]] = [ARTICLE.c.listed]
-    if busy is not None:
-        tables, key, row_id = ACTIVITY.join(ARTICLE, ARTICLE.c.id == ACTIVITY.c.article_id), busy, ACTIVITY.c.article_id
-        where.append(busy > 0)
+    if activity is not None:
+        tables, key, row_id = (
+            ACTIVITY.join(ARTICLE, ARTICLE.c.id == ACTIVITY.c.article_id),
+            activity,
+            ACTIVITY.c.article_id,
+        )
+        where.append(activity > 0)
     if source.filter in _COLUMNS:
         column = _COLUMNS[source.filter]
         names = [sa.bindparam(f"only_{number}_{at}", type_=column.type) for at in values]
@@ -275,7 +279,7 @@ def _select_best(number: int, source: Source, values: Sequence[int]) -> Statemen
     elif source.filter is not None:
         links, column = _LINKS[source.filter]
         term_id = sa.bindparam(f"only_{number}_0", type_=column.type)
-        if busy is None:
+        if activity is None:
             tables, key, row_id, where = (
                 links,
                 links.c.listed_at,
@@ -340,7 +344,7 @@ def _choose_articles(blocks: Sequence[Block], candidates: Sequence[Sequence[str]
 
 
 def is_indexed(version: Version) -> bool:
-    """Tell whether all blocks are read by index walks; ranked blocks with a filter are not."""
+    """Whether all blocks are read by index walks; ranked blocks with a filter are not."""
     return not any(block["days"] and block["only"] for block in version["blocks"])
 
 

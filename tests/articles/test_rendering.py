@@ -36,9 +36,9 @@ class Log:
     def __init__(self) -> None:
         self.records: list[AccessRecord] = []
 
-    def note(self, key_id: str, receipts: Sequence[AccessRecord]) -> None:
+    def note(self, key_id: str, records: Sequence[AccessRecord]) -> None:
         assert key_id == PARTNER.id
-        self.records += receipts
+        self.records += records
 
 
 def article(level: str, **members: object) -> RenderedArticle:
