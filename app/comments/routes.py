@@ -81,6 +81,7 @@ from app.events.cache_groups import discussion_cache_groups as discussion_groups
 from app.identity.access import Public, count_write, enforce_rate, require_admission
 from app.identity.schemas import ANONYMOUS, Actor
 from app.identity.secrets import GUEST_PREFIX
+from app.identity.services import IdentityServices
 from app.identity.tokens import make_token
 from app.identity.writes import WriteResult, is_replay, write, write_private
 from app.web.fields import parse_fields
@@ -205,7 +206,7 @@ def hash_address(request: Request) -> tuple[str, ...]:
     """Return the hashes of the caller's network address, under the current and the previous salt."""
     if request.client is None:
         return ()
-    return tuple(hashed for hashed in CommentServices.of(request).vault.hash_address(request.client.host) if hashed)
+    return tuple(hashed for hashed in IdentityServices.of(request).vault.hash_address(request.client.host) if hashed)
 
 
 async def make_poster(request: Request, actor: Actor) -> tuple[Poster, bool]:

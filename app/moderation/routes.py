@@ -11,6 +11,7 @@ from starlette.responses import Response
 
 from app.comments.lifecycle import ParentNotPublished
 from app.comments.moderation import Banned
+from app.comments.routes import hash_address
 from app.core.ids import IdPath, RefPath
 from app.core.problems import Forbidden, Invalid, NotFound, Unauthorized, document_problems
 from app.db.rows import JsonObject
@@ -309,13 +310,6 @@ REPORT_RESPONSES = document_problems(NotFound, Invalid, Banned)
 REPORT_DECISION_RESPONSES = document_problems(Unauthorized, Forbidden, NotFound, reports.ReportDecided)
 
 
-def _address_hashes(request: Request) -> tuple[str, ...]:
-    """Return the hashes of the caller's network address, under the current and the previous salt."""
-    if request.client is None:
-        return ()
-    return tuple(hashed for hashed in IdentityServices.of(request).vault.hash_address(request.client.host) if hashed)
-
-
 def _show_received(_connection: sa.Connection, _result: None) -> JsonObject:
     return {"received": True}
 
@@ -343,7 +337,7 @@ async def report_comment(request: Request, comment: IdPath, body: ReportIn, acto
     """Report a comment to the moderators. Anyone can report; each reporter counts once, and the response is always
     the same.
     """
-    addresses, threshold = _address_hashes(request), settings(request).report_threshold
+    addresses, threshold = hash_address(request), settings(request).report_threshold
 
     def report(session: Session, caller: Actor) -> None:
         reports.report_comment(session, caller, comment, body, addresses, threshold)
@@ -361,7 +355,7 @@ async def report_comment(request: Request, comment: IdPath, body: ReportIn, acto
 )
 async def report_article(request: Request, article: RefPath, body: ReportIn, actor: Public) -> Response:
     """Report an article to the editors. Anyone can report; each reporter counts once."""
-    addresses = _address_hashes(request)
+    addresses = hash_address(request)
 
     def report(session: Session, caller: Actor) -> None:
         reports.report_article(session, caller, article, body, addresses)

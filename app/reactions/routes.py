@@ -7,6 +7,7 @@ from fastapi import APIRouter, Query, Request
 from sqlmodel import Session
 from starlette.responses import Response
 
+from app.comments.routes import hash_address
 from app.core.ids import IdPath, RefPath
 from app.core.problems import Forbidden, Invalid, NotFound, Unauthorized, document_problems
 from app.db.rows import JsonObject
@@ -32,10 +33,8 @@ Participant = Annotated[Actor, require_admission(_admit)]
 
 
 def _voter(request: Request, actor: Actor) -> Voter:
-    """Return the caller with the hashes of their network address under the current and the previous salt."""
     services = ReactionServices.of(request)
-    hashes = services.vault.hash_address(request.client.host) if request.client else ()
-    return Voter(actor, services.vault, services.bans, tuple(hashed for hashed in hashes if hashed))
+    return Voter(actor, services.vault, services.bans, hash_address(request))
 
 
 def _show_result(_connection: sa.Connection, result: JsonObject) -> JsonObject:
