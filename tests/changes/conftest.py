@@ -1,4 +1,4 @@
-"""What tests of this room begin with."""
+"""Fixtures of this room."""
 
 from tests.feeds.conftest import settings
 

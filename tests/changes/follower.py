@@ -1,4 +1,4 @@
-"""A client that mirrors the public content: it begins with an export and then follows the change feed."""
+"""A client that mirrors the public content: it starts with an export and follows the change feed."""
 
 import hashlib
 import json
@@ -11,7 +11,7 @@ COUNTED = ("articles", "replies", "first_replies", "ancestors")  # what moves wi
 
 
 def lines(answer: Any) -> list[dict[str, Any]]:
-    """The lines of an export that is whole."""
+    """Return the lines of a complete export."""
     assert answer.status_code == 200, answer.text
     assert answer.headers["content-type"] == "application/x-ndjson"
     *before, last, end = answer.content.split(b"\n")
@@ -24,7 +24,7 @@ def lines(answer: Any) -> list[dict[str, Any]]:
 
 
 def plain(kind: str, row: dict[str, Any]) -> dict[str, Any]:
-    """A thing without what is counted from others."""
+    """Return an object without its counts."""
     row = {
         name: value for name, value in row.items() if name not in ("replies", "first_replies", "ancestors", *COUNTED)
     }
@@ -36,7 +36,7 @@ def plain(kind: str, row: dict[str, Any]) -> dict[str, Any]:
 
 
 class Follower:
-    """What one mirror holds, by kind and id."""
+    """A mirror: objects by kind and id."""
 
     def __init__(self, http: Any) -> None:
         self.http = http
@@ -45,7 +45,7 @@ class Follower:
         self.told = 0
 
     def begin(self) -> None:
-        """Take an export."""
+        """Start from an export."""
         found = lines(self.http.get("/v1/export.ndjson"))
         self.cursor = found[0]["data"]["cursor"]
         self.held = {kind: {} for kind in (*TERMS, "article", "comment")}
@@ -54,7 +54,7 @@ class Follower:
                 self.held[line["type"]][line["data"]["id"]] = plain(line["type"], line["data"])
 
     def follow(self) -> bool:
-        """Read one page; whether there is more at once."""
+        """Read one page; return whether there is more already."""
         types = "article,comment,section,tag,author,series,media,notice,discussion,votes,reactions"
         answer = ok(self.http.get(f"/v1/changes?cursor={self.cursor}&types={types}&limit=100"))
         for change in answer["data"]:
@@ -64,7 +64,7 @@ class Follower:
         return bool(answer["page"]["more"])
 
     def catch_up(self) -> None:
-        """Read until nothing is new."""
+        """Read until there are no more changes."""
         while self.follow():
             pass
 
@@ -147,7 +147,7 @@ class Follower:
                 self._article({"op": "upsert", "id": article})
 
     def _again(self, of: dict[str, Any]) -> list[str]:
-        """Read the articles of something again; those that are still there."""
+        """Read the articles again that discussion settings apply to; return the ids of those that still exist."""
         found = []
         for article, row in list(self.held["article"].items()):
             kind, row_id = of["type"], of["id"]
@@ -161,7 +161,7 @@ class Follower:
 
 
 def all_pages(http: Any, url: str) -> list[dict[str, Any]]:
-    """Everything in a list."""
+    """Return all items of a list."""
     found, cursor = [], ""
     mark = "&" if "?" in url else "?"
     while True:
@@ -178,12 +178,12 @@ def all_pages(http: Any, url: str) -> list[dict[str, Any]]:
 
 
 def all_comments(http: Any, article: str) -> list[dict[str, Any]]:
-    """Every comment that readers see of an article."""
+    """Return all comments on an article that readers see."""
     return all_pages(http, f"/v1/articles/{article}/comments?view=all&sort=oldest")
 
 
 def public_state(http: Any) -> dict[str, dict[str, dict[str, Any]]]:
-    """What readers see, as the lists have it."""
+    """Return everything that readers see, from the lists of the API."""
     urls = {"section": "sections", "tag": "tags", "author": "authors", "series": "series"}
     found = {kind: all_pages(http, f"/v1/{url}") for kind, url in urls.items()}
     found["article"] = all_pages(http, "/v1/articles?formats=html")

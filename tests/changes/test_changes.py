@@ -1,4 +1,4 @@
-"""The change feed: what it tells, what it keeps to itself, and its cursors."""
+"""The change feed: which changes it lists and which it does not, and its cursors."""
 
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
@@ -24,7 +24,7 @@ NOBODY = "0199aaaa-0000-7000-8000-00000000000{}"
 
 
 def read(client: TestClient, query: str = "") -> list[dict[str, Any]]:
-    """All changes, from the beginning."""
+    """Return all changes."""
     found: list[dict[str, Any]] = []
     cursor = ""
     while True:

@@ -1,4 +1,4 @@
-"""A mirror that begins with an export and follows the change feed holds exactly the public state.
+"""A mirror that starts with an export and follows the change feed equals the public state.
 
 `EDITS=10000 FOLLOW_KILLS=40 pytest tests/changes/test_followers.py` does more than the suite does.
 """
@@ -26,7 +26,7 @@ WRITERS = 3
 
 
 def test_every_moment_is_a_good_one_to_begin(client: TestClient, make_key: Callable[..., Headers]) -> None:
-    """Followers that began at different moments all come to the same end, in one thread, so that it is repeatable."""
+    """Followers that start at different times reach the same state; in one thread, so that the test is repeatable."""
     seed = random.randrange(10**6)
     editor = Editor(client, make_key("admin"), seed, shared())
     followers = []
@@ -47,7 +47,7 @@ def test_every_moment_is_a_good_one_to_begin(client: TestClient, make_key: Calla
 def test_writers_kills_and_restarts(
     database_url: str, tmp_path: Path, make_key: Callable[..., Headers], capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """Several write at once, the server is killed again and again, and the follower takes an export amid all that."""
+    """Several clients write while the server is killed repeatedly, and the follower starts from an export meanwhile."""
     ids, key = shared(), make_key("admin")
     done: list[int] = []
     mirror = Follower(None)

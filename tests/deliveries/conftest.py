@@ -1,4 +1,4 @@
-"""Couriers with a clock that tests move, and channels that note what they send and answer as they are told."""
+"""Couriers with a clock that tests set, and channels that record deliveries and answer as tests say."""
 
 import asyncio
 import random
@@ -27,7 +27,7 @@ Answer = Callable[[ClaimedDelivery], Outcome]
 
 
 class Noted:
-    """A channel that sends nothing and notes everything."""
+    """A channel that records deliveries instead of sending them."""
 
     name = "test"
     schedule = (5.0, 300.0, 3600.0)
@@ -57,11 +57,11 @@ class Noted:
             self.under_way[piece.endpoint] -= 1
 
     def disabled(self, session: Session, endpoint: str, why: str) -> None:
-        """Note it."""
+        """Record that an endpoint was given up."""
         self.given_up.append((endpoint, why))
 
     async def stop(self) -> None:
-        """Nothing is open."""
+        """Do nothing."""
 
 
 def add(db: Database, endpoint: str, *events: str, **more: Any) -> None:
@@ -72,20 +72,20 @@ def add(db: Database, endpoint: str, *events: str, **more: Any) -> None:
 
 
 def rows(db: Database, *columns: str) -> list[Any]:
-    """Columns of all deliveries by event."""
+    """Return columns of all deliveries, by event."""
     with db.connect() as connection:
         found = connection.execute(sa.select(*(DELIVERY.c[name] for name in columns)).order_by(DELIVERY.c.event)).all()
     return [row[0] if len(columns) == 1 else tuple(row) for row in found]
 
 
 def lane(db: Database) -> Any:
-    """The only lane."""
+    """Return the only lane."""
     with db.connect() as connection:
         return connection.execute(sa.select(LANE)).one()
 
 
 async def drained(courier: Courier) -> None:
-    """Send everything that is due at this moment, and what that makes due."""
+    """Send everything that is due now, and everything that becomes due by it."""
     while True:
         busy = await courier.run_once()
         await courier.wait_until_idle()
@@ -111,13 +111,13 @@ def sending(db: Database, *channels: Noted, story: Callable[[Courier], Awaitable
 
 @contextmanager
 def at(**later: float) -> Iterator[None]:
-    """Let it be so long after the start."""
+    """Set the clock to this time after the start."""
     with time_machine.travel(START + timedelta(**later), tick=False):
         yield
 
 
 @pytest.fixture(autouse=True)
 def clock() -> Iterator[time_machine.Traveller]:
-    """Time stands still until a test moves it."""
+    """Stop the clock; tests set it."""
     with time_machine.travel(START, tick=False) as traveller:
         yield traveller

@@ -1,4 +1,4 @@
-"""A receiver that fails: left alone more and more, caught up with at once, given up in the end."""
+"""Circuit breakers: a failing receiver is tried ever more rarely, then caught up with, or given up."""
 
 from datetime import datetime, timedelta
 
@@ -19,7 +19,7 @@ PUBLICATIONS = effort("PUBLICATIONS", 5, long=100)
 
 
 class Long(Noted):
-    """With the schedule of webhooks."""
+    """Use the schedule of webhooks."""
 
     schedule = tuple(60.0 * minutes for minutes in (5 / 60, 5, 30, 120, 300, 600, 840, 1200, 1440))  # type: ignore[assignment]
 
@@ -31,7 +31,7 @@ def next_turn(db: Database) -> datetime | None:
 
 @pytest.mark.long
 def test_72_hours_of_failure(db: Database, clock: time_machine.Traveller) -> None:
-    """Everything arrives afterwards, in order within a topic; whoever does not fail waits for nothing."""
+    """All deliveries arrive in the order of their topic, and other receivers are not delayed."""
     back = START + timedelta(hours=72)
     channel = Long(lambda piece: FAILED if piece.endpoint == "bad" and now() < back else DELIVERED)
     made: dict[str, datetime] = {}

@@ -1,4 +1,4 @@
-"""What is sent, once, in order, again, and not at all."""
+"""Sending: once, in order, again, or not at all."""
 
 import asyncio
 from datetime import timedelta

@@ -1,4 +1,4 @@
-"""The export: whole, in the API's own shapes, without a word that is not public, and never more than a few at once."""
+"""The export: complete, in the shapes of the API, public content only, and limited in number."""
 
 import asyncio
 from collections.abc import Callable
@@ -21,7 +21,7 @@ Headers = dict[str, str]
 
 
 def export(client: TestClient, query: str = "", headers: Headers | None = None) -> dict[str, list[Any]]:
-    """What an export holds, by kind."""
+    """Return the objects of an export by kind."""
     found: dict[str, list[Any]] = {}
     for line in lines(client.get(f"/v1/export.ndjson{query}", headers=headers or {})):
         found.setdefault(line["type"], []).append(line["data"])
@@ -127,7 +127,7 @@ def test_a_client_that_stalls_or_goes_away_ends_it(
 
 
 def test_memory_does_not_grow_with_the_publication(db: Database, settings: Settings) -> None:
-    """Chunks are read one by one: nothing is read ahead of the client."""
+    """Chunks are read one by one, not ahead of the client."""
     read: list[str] = []
 
     async def run() -> None:

@@ -1,4 +1,4 @@
-"""Leaving with everything: what other systems read back is what was here."""
+"""Exports of everything: reading them back gives the same content."""
 
 import hashlib
 import json
@@ -46,7 +46,7 @@ BODIES = [
 
 @pytest.fixture
 def other(sqlite_template: Path, tmp_path: Path) -> Database:
-    """Another, empty store."""
+    """Open another, empty store."""
     path = tmp_path / "other.db"
     shutil.copy(sqlite_template, path)
     return open_database(f"sqlite:///{path}")
@@ -54,7 +54,7 @@ def other(sqlite_template: Path, tmp_path: Path) -> Database:
 
 @pytest.fixture
 def run(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Any]:
-    """The command on the test's store."""
+    """Run the command on the test's store."""
     monkeypatch.setenv("BROADSHEET_DATABASE_URL", settings.database_url)
     monkeypatch.setenv("BROADSHEET_DATA_DIR", str(settings.data_dir))
     monkeypatch.setenv("BROADSHEET_SITE_URL", settings.site_url)
@@ -67,7 +67,7 @@ def run(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> Callable[..., An
 
 @pytest.fixture
 def publication(client: TestClient, editor: Headers, admin: Headers, db: Database) -> dict[str, Any]:
-    """Something of everything."""
+    """Create a publication that has some of everything."""
     with db.transaction() as session:
         image = create_reference(
             session, SYSTEM, "https://a.example/one.jpg", alt='A "pier" & boats', caption="At <six>"
@@ -109,7 +109,7 @@ def publication(client: TestClient, editor: Headers, admin: Headers, db: Databas
 
 
 def held(db: Database) -> dict[str, Any]:
-    """What WXR can say of a store, by names that outlive a move."""
+    """Return the content of a store that WXR can contain, by names that stay the same in an import."""
     with db.connect() as connection:
 
         def rows(query: Any) -> list[Any]:
@@ -153,14 +153,14 @@ def held(db: Database) -> dict[str, Any]:
 
 
 def rules(connection: sa.Connection, article_id: str) -> Any:
-    """How the discussion of an article is set."""
+    """Return the discussion rules of an article."""
     found = find_posting_context(connection, article_id)
     assert found is not None
     return found.rules
 
 
 def threads(connection: sa.Connection, article_id: str) -> Iterator[tuple[Any, ...]]:
-    """Every comment with the texts of all above it."""
+    """Return each comment with the texts of all comments above it."""
     rows = {row["id"]: row for row in connection.execute(sa.select(C).where(C.c.article_id == article_id)).mappings()}
 
     def above(row: Any) -> tuple[str, ...]:
@@ -213,7 +213,7 @@ def test_a_later_export_is_known_again(
     run: Callable[..., Any],
     tmp_path: Path,
 ) -> None:
-    """Numbers differ from export to export; what comes again is told by its id."""
+    """Numbers differ between exports, so later imports recognise objects by their ids."""
     files = [tmp_path / name for name in ("one.xml", "two.xml", "three.xml")]
     assert run("--format", "wxr", str(files[0])).exit_code == 0
     first, *_, last = publication["shown"]

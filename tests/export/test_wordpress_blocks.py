@@ -18,7 +18,7 @@ def written(html: str) -> str:
 
 
 def nesting(text: str) -> list[str]:
-    """Names of blocks in the order that they open, each within what is open; fails where they do not nest."""
+    """Return the names of blocks in the order in which they open, with their nesting; fail where they do not nest."""
     names, opened = [], list[str]()
     for comment in COMMENT.finditer(text):
         if comment["close"]:

@@ -1,4 +1,4 @@
-"""What tests of syndication begin with."""
+"""Fixtures for tests of feeds."""
 
 import pytest
 
@@ -9,5 +9,5 @@ API = "https://api.example"
 
 @pytest.fixture
 def settings(settings: Settings) -> Settings:
-    """The API is reached elsewhere than the site."""
+    """Use different hosts for the API and the site."""
     return settings.model_copy(update={"api_url": API})

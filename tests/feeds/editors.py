@@ -1,4 +1,4 @@
-"""Editors, readers and moderators who do one thing after the other, at random."""
+"""Editors, readers and moderators that act at random."""
 
 import itertools
 import random
@@ -11,7 +11,7 @@ UNIQUE = itertools.count()
 
 
 class Editor:
-    """One of several who work on the same things; what is refused or lost on the way is nothing to them."""
+    """An actor among several that work on the same objects; refused and lost requests are ignored."""
 
     def __init__(self, http: Any, key: Headers, seed: int, shared: dict[str, list[str]]) -> None:
         self.http, self.key, self.random, self.ids = http, key, random.Random(seed), shared
@@ -141,7 +141,7 @@ class Editor:
             self._send("PUT", f"/v1{where}/discussion", {"state": state, "prompt": self._word()})
 
     def step(self) -> None:
-        """Do something."""
+        """Perform a random action."""
         doings: list[tuple[Callable[[], None], int]] = [
             (self.write, 6),
             (self.act, 6),
@@ -160,5 +160,5 @@ class Editor:
 
 
 def shared() -> dict[str, list[str]]:
-    """What several editors know of."""
+    """The objects that all actors know."""
     return {kind: [] for kind in ("article", "comment", "section", "tag", "author", "series", "notice")}

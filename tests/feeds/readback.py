@@ -1,4 +1,4 @@
-"""Feeds read as feed readers do."""
+"""Helpers that read feeds as feed readers do."""
 
 from typing import Any
 
@@ -17,14 +17,14 @@ NAMES = {
 
 
 def parsed(content: bytes) -> Any:
-    """What `feedparser` finds in a feed, nothing repaired or made harmless."""
+    """Parse a feed with `feedparser`, without repairing or sanitising it."""
     found = feedparser.parse(content, resolve_relative_uris=False, sanitize_html=False)
     assert not found.bozo, found.bozo_exception
     return found
 
 
 def found(content: bytes, path: str) -> list[Any]:
-    """What an XPath finds in a document."""
+    """Return the nodes that an XPath selects in a document."""
     result = etree.fromstring(content).xpath(path, namespaces=NAMES)
     assert isinstance(result, list)
     return result

@@ -17,7 +17,7 @@ BEGIN = datetime(2025, 11, 30, 23, 30, tzinfo=UTC)
 
 
 def link(content: bytes, relation: str) -> str | None:
-    """The path that a link relation leads to."""
+    """Return the path of the link with a relation."""
     links = found(content, f"/atom:feed/atom:link[@rel='{relation}']/@href")
     return str(links[0]).removeprefix(API) if links else None
 
@@ -28,7 +28,7 @@ def ids(content: bytes) -> list[str]:
 
 @pytest.fixture
 def pieces(db: Database) -> list[Piece]:
-    """Public articles in November, December and, after a month of none, February; some at the same moment."""
+    """Publish articles in November, December and February, some of them at the same time."""
     step = [timedelta(hours=9) * (n // 2) for n in range(60)]
     times = [BEGIN + span for span in step] + [datetime(2026, 2, 1, tzinfo=UTC) + span for span in step[:9]]
     made = [Piece(new_id(), f"piece-{n}", listed_at=moment, updated_at=moment) for n, moment in enumerate(times)]

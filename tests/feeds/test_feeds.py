@@ -1,4 +1,4 @@
-"""Feeds over HTTP: what is in them, what never is, and how they are sent."""
+"""Feeds over HTTP: their content, what they must not contain, and their headers."""
 
 import json
 from datetime import UTC, datetime, timedelta
@@ -30,7 +30,7 @@ def get(client: TestClient, path: str, **headers: str) -> bytes:
 
 
 def titles(client: TestClient, path: str) -> list[str]:
-    """The titles of a feed, which are the same in every format."""
+    """Return the titles in a feed, which must be equal in all formats."""
     shown = [[item["title"] for item in json.loads(get(client, f"{path}.json"))["items"]]]
     shown += [[item.title for item in parsed(get(client, f"{path}.{form}")).entries] for form in ("rss", "atom")]
     assert shown[0] == shown[1] == shown[2]
@@ -43,7 +43,7 @@ def at(day: int) -> str:
 
 @pytest.fixture
 def town(client: TestClient, editor: Headers) -> dict[str, Any]:
-    """A section, an author, and an article with all that may stand with one."""
+    """Create a section, an author, and an article with everything that an article can have."""
     section = make.section(client, editor, "Town & <Hall>", slug="town", description="What is decided.")
     make.author(client, editor, "Ann <O'Brien>", slug="ann", bio_text="Writes.")
     make.notice(client, editor, scope="site", placement="before", text="Mind this.")
@@ -105,7 +105,7 @@ def test_addresses_in_the_text_are_absolute_and_nothing_else_is_touched(
 
 
 def test_a_recording_is_enclosed(client: TestClient, editor: Headers) -> None:
-    """Podcasts: the first file that is sound or film, in every format."""
+    """Podcasts get the first audio or video file, in every format."""
     texts = {
         "Typed": '<video controls><source src="/media/aa/f?x=1" type=\'video/mp4; codecs="avc1"\'></video>',
         "Named": '<audio src="https://cdn.example/a%20b.MP3?t=1&amp;u=2#t=5"></audio><audio src=/b.mp3></audio>',

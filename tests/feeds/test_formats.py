@@ -54,14 +54,14 @@ SCHEMA = {
 
 @pytest.fixture
 def settings(settings: Settings) -> Settings:
-    """A publication that says by which rules it works, and what it asks money for."""
+    """Set publishing principles and a paywall."""
     more = {"publishing_principles": "https://site.example/rules", "paywall_selector": ".paid"}
     return settings.model_copy(update=more)
 
 
 @pytest.fixture
 def article(client: TestClient, db: Database, editor: Headers) -> dict[str, Any]:
-    """An article with all that formats can carry."""
+    """Publish an article with everything that formats contain."""
     make.section(client, editor, "Town")
     make.series(client, editor, "Long")
     make.author(client, editor, "Ann")
@@ -97,7 +97,7 @@ def read(client: TestClient, suffix: str, ref: str = "bold") -> Any:
 
 
 def things(value: Any) -> Iterator[dict[str, Any]]:
-    """Every object in JSON-LD."""
+    """Yield every object in JSON-LD."""
     if isinstance(value, dict):
         yield value
     for part in value.values() if isinstance(value, dict) else value if isinstance(value, list) else ():

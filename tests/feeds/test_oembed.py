@@ -1,4 +1,4 @@
-"""oEmbed: what another site shows in place of a link to an article."""
+"""oEmbed: the response for the URL of an article."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""Whatever is in a feed comes out of it again: `feedparser` reads the same titles, dates, links, authors and texts."""
+"""Feeds read back: `feedparser` finds the titles, dates, links, authors and texts that were written."""
 
 import contextlib
 import json
@@ -39,7 +39,7 @@ NAME = TEXT.map(lambda text: " ".join(text.split())).filter(bool)  # as names an
 
 
 def is_read(seen: str, text: str) -> bool:
-    """Whether a reader has seen this text: as XML can have it, without its ends.
+    """Return whether a parsed text equals this one, apart from illegal characters and surrounding white space.
 
     Where it can, `feedparser` decodes some elements once too often: they might have been encoded twice.
     """
@@ -61,7 +61,7 @@ def feed(**fields: Any) -> Feed:
 
 
 def wrote(form: str, *entries: Entry, **fields: Any) -> bytes:
-    """A feed in bytes."""
+    """Render a feed."""
     return render_feed(form, feed(**fields), [write_entry(form, one) for one in entries])
 
 
@@ -111,7 +111,7 @@ def test_no_text_breaks_a_document(text: str) -> None:
 
 @pytest.mark.parametrize("form", ["rss", "atom", "json"])
 def test_a_feed_stays_under_a_megabyte_and_says_what_it_left_out(form: str) -> None:
-    """The oldest give way first; escapes count, and so does what no summary can save."""
+    """The oldest texts are shortened first; the limit is one of bytes, escapes included."""
     texts = [entry(f"T{n}", f"<p>{n} " + "<i>é</i>" * 3000 + "</p>", summary=f"Short {n} <") for n in range(50)]
     body = wrote(form, *texts)
     assert 700_000 < len(body) < MAX_FEED_BYTES
@@ -168,7 +168,7 @@ def test_atom_has_threads_tombstones_and_archives() -> None:
 
 
 def test_json_feed_keeps_its_rules() -> None:
-    """What jsonfeed.org asks for in version 1.1, by its names and types."""
+    """Check names and types of members as JSON Feed 1.1 requires them."""
     document = json.loads(wrote("json", entry(html="", language="en"), hubs=("https://api.example/hub",)))
     kinds = {"version": str, "title": str, "home_page_url": str, "feed_url": str, "description": str, "language": str}
     kinds |= {"authors": list, "hubs": list, "items": list}

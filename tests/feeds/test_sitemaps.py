@@ -1,4 +1,4 @@
-"""Sitemaps: every public article once, whatever their number; the news of two days."""
+"""Sitemaps: every public article once, however many there are; the news of two days."""
 
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -23,7 +23,7 @@ def locations(content: bytes) -> list[str]:
 
 
 def pieces(db: Database, count: int) -> list[Piece]:
-    """Articles of three months, several of one moment."""
+    """Create articles of three months, several with the same time."""
     begin = datetime(2025, 12, 30, tzinfo=UTC)
     made = []
     for n in range(count):

@@ -76,17 +76,17 @@ class Reader:
                 assert name in {"retry", ""}, line
 
     def until(self, kind: str) -> Event:
-        """The next event of a type; others are passed over."""
+        """Return the next event of a type, skipping others."""
         return next(event for event in self if event.type == kind)
 
 
 def read(answer: Any) -> list[Event]:
-    """All events of a stream that has ended."""
+    """Return all events of a stream that has ended."""
     return list(Reader(iter(answer.text.split("\n")), answer.request.url.path))
 
 
 def _in_time(lines: Iterator[str]) -> Iterator[str]:
-    """Heartbeats keep a stream open without end, but nobody waits so long for what they need."""
+    """Yield lines, and fail after `PATIENCE`, since heartbeats keep a stream open for ever."""
     until = time.monotonic() + PATIENCE
     for line in lines:
         assert time.monotonic() < until, "what must come has not come"
@@ -95,7 +95,7 @@ def _in_time(lines: Iterator[str]) -> Iterator[str]:
 
 @contextmanager
 def following(address: str, url: str, **headers: str) -> Iterator[Reader]:
-    """An open stream of a running server, its first counts behind it."""
+    """Open a stream of a running server, and read its first counts."""
     with httpx2.Client(base_url=address, timeout=PATIENCE) as client, client.stream("GET", url, headers=headers) as it:
         assert it.status_code == 200, it.read()
         reader = Reader(_in_time(it.iter_lines()), it.request.url.path)
@@ -106,5 +106,5 @@ def following(address: str, url: str, **headers: str) -> Iterator[Reader]:
 
 @pytest.fixture
 def lasting(settings: Settings) -> Settings:
-    """Settings under which streams go on."""
+    """Return settings under which streams stay open."""
     return settings.model_copy(update={"live_seconds": 900})

@@ -1,4 +1,4 @@
-"""What an article's stream tells, and where it goes on."""
+"""The stream of an article: its events, and resuming it."""
 
 from typing import Any
 

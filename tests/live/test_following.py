@@ -1,4 +1,4 @@
-"""Streams that stay open, on a real server."""
+"""Streams that stay open, on a running server."""
 
 import subprocess
 from collections.abc import Iterator
@@ -33,7 +33,7 @@ def url(article: dict[str, Any]) -> str:
 
 @pytest.fixture
 def address(lasting: Settings, article: dict[str, Any]) -> Iterator[str]:
-    """The server that streams. What `client` does, another app on the same store does."""
+    """Run a server; `client` is another app on the same store."""
     with serving(lasting) as found:
         yield found
 

@@ -1,4 +1,4 @@
-"""What integrators are told of the whole publication."""
+"""The stream of the publication."""
 
 from collections.abc import Callable
 from dataclasses import fields

@@ -1,4 +1,4 @@
-"""One stream and its reader, without a server."""
+"""One stream and its client, without a server."""
 
 import asyncio
 from collections.abc import Awaitable, Callable
@@ -9,7 +9,7 @@ from app.live.streams import MAX_WAITING_PIECES, Stream
 
 
 class Client:
-    """Takes what it is sent when it is let."""
+    """A client that reads when the test lets it."""
 
     def __init__(self) -> None:
         self.read = asyncio.Event()

@@ -1,4 +1,4 @@
-"""What a receiver that follows Standard Webhooks accepts of ours, and what it refuses."""
+"""Signatures: a receiver that follows Standard Webhooks accepts genuine messages and refuses others."""
 
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -60,7 +60,7 @@ def test_every_changed_header_is_refused(name: str) -> None:
 
 
 def test_every_changed_signature_is_refused() -> None:
-    """One signature, so that no other is right; the last character before the padding holds bits that mean nothing."""
+    """Change each character of the only signature but the last, whose lowest bits mean nothing in base64."""
     alone: dict[str, Any] = {**WEBHOOK, "old_secret": None}
     headers = sign_message(alone, "msg_1", BODY, NOW)
     signature = headers["webhook-signature"]

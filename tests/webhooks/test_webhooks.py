@@ -1,4 +1,4 @@
-"""Webhooks from end to end: set up, told, signed, retried, given up, told again."""
+"""Webhooks from end to end: creating, sending, signing, retrying, disabling, replaying."""
 
 import asyncio
 import json
@@ -344,7 +344,7 @@ def test_there_is_an_end(client: TestClient, manager: Headers, monkeypatch: pyte
 def test_a_refused_address_shows_in_the_list(
     client: TestClient, manager: Headers, hook: dict[str, Any], db: Database, work: Work, receiver: Receiver
 ) -> None:
-    """A name may come to lead inside after it was accepted."""
+    """A host name may resolve to a private address after it was accepted."""
     with db.transaction() as session:
         session.execute(sa.text("UPDATE webhook SET url = 'http://10.0.0.1/'"))
     ok(client.post(f"{URL}/{hook['id']}/test", headers=manager), 202)

@@ -1,4 +1,4 @@
-"""The hub: callbacks are asked before anything is sent to them, feeds are signed, and nobody is told too much."""
+"""The hub: callbacks are verified, feeds are signed, and nothing private is sent."""
 
 import hmac
 from collections.abc import Callable, Iterator
@@ -32,7 +32,7 @@ SITE = f"{FEEDS}/site.atom"
 
 @pytest.fixture
 def subscriber() -> Iterator[Receiver]:
-    """A callback whose address has a query of its own."""
+    """A callback whose URL has a query."""
     with Receiver() as found:
         found.url += "?own=1"
         yield found
@@ -40,13 +40,13 @@ def subscriber() -> Iterator[Receiver]:
 
 @pytest.fixture
 def settings(settings: Settings) -> Settings:
-    """Callbacks may be on this machine."""
+    """Allow callbacks on this machine."""
     return settings.model_copy(update={"outgoing_allow": ["127.0.0.0/8"]})
 
 
 @pytest.fixture
 def work(db: Database, settings: Settings) -> Callable[..., None]:
-    """Read the log to its end, then send what is due ten seconds later."""
+    """Read the log to its end, then send everything that is due ten seconds later."""
 
     return lambda other=settings: work_through(other, timedelta(seconds=10))
 
